@@ -1,0 +1,74 @@
+# Build, test and run Earcon. `make help` lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := run
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+CARGO ?= cargo
+TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
+# What `make run` passes on, as in `make run ARGS="--listen 127.0.0.1:9000"`.
+ARGS ?=
+
+WEB_SOURCES := $(shell find web \( -name node_modules -o -name dist -o -name e2e \) -prune -o \
+	-type f -not -name '*.tsbuildinfo' -print 2>/dev/null)
+# Both are written by the step they stand for, so they serve as its stamp.
+WEB_PACKAGES := web/node_modules/.package-lock.json
+WEB_BUILT := web/dist/index.html
+
+.PHONY: run
+run: web ## Build everything and start the demo of this machine (ARGS="…" are passed on)
+	$(CARGO) build --release --locked
+	exec $(TARGET_DIR)/release/earcon demo $(ARGS)
+
+.PHONY: test
+test: setup-test web-check web ## Run every test: Rust, dashboard, and the dashboard in a browser
+	$(CARGO) test --locked --workspace --all-targets
+	$(CARGO) test --locked --workspace --doc
+	@# The tests above have built this very binary; a release build would only cost time.
+	cd web && EARCON_BIN=$(TARGET_DIR)/debug/earcon npm run e2e
+
+.PHONY: check
+check: web-check web ## Formatting, lints, types, documentation, licences: what must be clean before a commit
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
+	@if $(CARGO) deny --version >/dev/null 2>&1; then \
+		$(CARGO) deny --log-level warn check bans licenses sources; \
+	else \
+		echo "Licences, bans and sources were NOT checked: cargo-deny is not installed (cargo install cargo-deny --locked)"; \
+	fi
+
+.PHONY: bench
+bench: web ## Measure: scoring, rendering, broadcasting, log append
+	$(CARGO) bench --locked --workspace
+
+.PHONY: setup
+setup: ## Install what building needs, or say what to install
+	@scripts/setup.sh build
+
+.PHONY: setup-test
+setup-test: ## Install what building and testing need, or say what to install
+	@scripts/setup.sh test
+
+.PHONY: web
+web: $(WEB_BUILT) ## Build the dashboard, when its sources have changed
+
+.PHONY: web-check
+web-check: $(WEB_PACKAGES) ## Check the dashboard's types and run its unit tests
+	cd web && npm run check
+
+$(WEB_PACKAGES): web/package.json web/package-lock.json | setup
+	cd web && npm ci --no-audit --no-fund
+	touch $@
+
+$(WEB_BUILT): $(WEB_SOURCES) $(WEB_PACKAGES) | setup
+	cd web && npm run build
+	touch $@
+
+.PHONY: help
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do \
+		printf '  make %-11s %s\n' "$$name" "$$text"; \
+	done

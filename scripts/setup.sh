@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# Sees to it that the tools for building (`build`) or for building and testing (`test`) are there.
+#
+# Tools are looked for by command, not by package, because they may come from anywhere. What is missing is installed with
+# apt-get when this is root or sudo works without a password; otherwise the command to type is printed and this fails.
+set -euo pipefail
+
+readonly OLDEST_NODE=18
+readonly purpose="${1:-build}"
+
+case "$purpose" in
+    build | test) ;;
+    *)
+        echo "usage: scripts/setup.sh [build|test]" >&2
+        exit 64
+        ;;
+esac
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# A compiler without the C library's headers is found by name and still builds nothing.
+c_compiler_works() {
+    have cc && printf '#include <stdio.h>\nint main(void) { return 0; }\n' | cc -x c -o /dev/null - >/dev/null 2>&1
+}
+
+node_is_new_enough() {
+    have node && [ "$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)" -ge "$OLDEST_NODE" ]
+}
+
+# Whether npm comes with the nodejs package that would be installed. Debian keeps them apart; others' packages often have
+# npm in them and conflict with Debian's. (Not `grep -q`: leaving early breaks apt-cache's pipe, which pipefail counts.)
+node_brings_npm() {
+    ! have node && have apt-cache && apt-cache show --no-all-versions nodejs 2>/dev/null |
+        grep -E '^(Provides|Conflicts):.*\<npm\>' >/dev/null
+}
+
+# Debian packages that provide what is missing, one a line.
+missing_packages() {
+    have make || echo make
+    have cmake || echo cmake
+    c_compiler_works || printf '%s\n' gcc g++ libc6-dev
+    have node || echo nodejs
+    have npm || node_brings_npm || echo npm
+    if [ "$purpose" = test ]; then
+        have chromium || echo chromium
+        { have opusinfo && have opusdec; } || echo opus-tools
+        { have ffmpeg && have ffprobe; } || echo ffmpeg
+        have sox || echo sox
+    fi
+}
+
+# How to become root without being asked anything: a command to put in front, or failure.
+root_prefix() {
+    if [ "$(id -u)" -eq 0 ]; then
+        return 0
+    elif have sudo && sudo -n true 2>/dev/null; then
+        echo sudo
+    else
+        return 1
+    fi
+}
+
+install_packages() {
+    local prefix
+    if ! have apt-get; then
+        {
+            echo "Missing: $*"
+            echo "These are Debian's names. Install them with this system's package manager, then run this again."
+        } >&2
+        exit 1
+    fi
+    if ! prefix="$(root_prefix)"; then
+        {
+            echo "Missing: $*"
+            echo "Install them with this command, then run this again:"
+            echo "    sudo apt-get update && sudo apt-get install --no-install-recommends $*"
+        } >&2
+        exit 1
+    fi
+    echo "Installing Debian packages with ${prefix:+$prefix }apt-get: $*"
+    local -a apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3)
+    [ -z "$prefix" ] || apt=("$prefix" "${apt[@]}")
+    "${apt[@]}" update
+    "${apt[@]}" install --yes --no-install-recommends "$@" >/dev/null
+}
+
+if ! have cargo; then
+    echo "Rust is missing. Install it from https://rustup.rs, open a new shell, then run this again." >&2
+    exit 1
+fi
+
+mapfile -t packages < <(missing_packages)
+if [ "${#packages[@]}" -gt 0 ]; then
+    install_packages "${packages[@]}"
+    hash -r
+    mapfile -t packages < <(missing_packages)
+fi
+if [ "${#packages[@]}" -gt 0 ]; then
+    echo "Still missing after the installation: ${packages[*]}. Install what provides them, then run this again." >&2
+    exit 1
+fi
+if ! node_is_new_enough; then
+    echo "Node $(node --version 2>/dev/null || echo '(unknown)') is too old: the dashboard needs Node $OLDEST_NODE or newer." >&2
+    exit 1
+fi

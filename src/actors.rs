@@ -1,0 +1,98 @@
+//! Who owns what state. One file an actor; each begins with what it owns, what a crash loses and what it restarts from.
+//!
+//! ```text
+//! node root
+//!  └─ workspace supervisor ── publishes routes, restarts streams
+//!      ├─ KPI stream × K    scores
+//!      ├─ log writer        assigns seq, commits groups, then acknowledges
+//!      ├─ hub               live broadcast and the state after the newest event
+//!      ├─ snapshotter       scoring state to the snapshot store
+//!      ├─ cursor consumer   history to the series store
+//!      ├─ retention         forgets what is too old
+//!      └─ mix               owns a render thread while somebody listens
+//! ```
+//! Streams are restarted one by one. When one of the others fails, the workspace supervisor fails with it and the node
+//! opens the workspace again from the log, because the sequence and the live view must never disagree with it.
+
+pub mod consumer;
+pub mod hub;
+pub mod ingest;
+pub mod log_writer;
+pub mod mix;
+pub mod node;
+pub mod recovery;
+pub mod retention;
+pub mod snapshotter;
+pub mod stream;
+pub mod supervision;
+pub mod workspace;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::{Clock, KpiName, SeriesBatch};
+use crate::ports::{EventLog, MetaStore, SeriesStore, SnapshotStore};
+use crate::streams::StreamSettings;
+
+/// The storage behind the actors.
+#[derive(Clone)]
+pub struct Backends {
+    /// What happened.
+    pub event_log: Arc<dyn EventLog>,
+    /// History for queries.
+    pub series_store: Arc<dyn SeriesStore>,
+    /// Settings people change.
+    pub meta_store: Arc<dyn MetaStore>,
+    /// Scoring state.
+    pub snapshot_store: Arc<dyn SnapshotStore>,
+}
+
+/// What every actor of a node is made with.
+#[derive(Clone)]
+pub struct Context {
+    /// The storage.
+    pub backends: Backends,
+    /// Wall time.
+    pub clock: Arc<dyn Clock>,
+    /// Limits and intervals.
+    pub settings: Arc<Settings>,
+    /// For tests that make actors fail.
+    pub faults: Faults,
+}
+
+/// Limits and intervals of the actors.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Scoring.
+    pub streams: Arc<StreamSettings>,
+    /// Most workspaces on this node.
+    pub max_workspaces: usize,
+    /// Most KPIs of a workspace.
+    pub max_kpis: usize,
+    /// Most samples of a workspace between the door and their commit.
+    pub max_in_flight_samples: usize,
+    /// How many group commits a live follower may be behind before it gets a gap.
+    pub live_buffer: usize,
+    /// How often a stream that has changed hands over its state.
+    pub snapshot_every: Duration,
+    /// How often history is made durable.
+    pub flush_every: Duration,
+    /// What is forgotten.
+    pub retention: retention::RetentionSettings,
+    /// Restarts of streams.
+    pub restart: supervision::RestartPolicy,
+    /// How the default mix sounds until somebody changes it.
+    pub mix: crate::audio::MixSettings,
+    /// How long a mix keeps running after the last listener left.
+    pub mix_linger: Duration,
+}
+
+/// Called before a batch is scored.
+pub type BeforeScoring = Arc<dyn Fn(&KpiName, &[SeriesBatch]) + Send + Sync>;
+
+/// Places where a test can make the pipeline fail. In production all of them are empty.
+#[derive(Clone, Default)]
+pub struct Faults {
+    /// May panic.
+    pub before_scoring: Option<BeforeScoring>,
+}

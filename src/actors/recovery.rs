@@ -1,0 +1,151 @@
+//! From the log and the snapshots back to running state. Not an actor: the node and the supervisor run it in tasks of
+//! their own, because supervisors never wait for I/O.
+
+use std::collections::{BTreeMap, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::Context;
+use super::snapshotter::load_watermark;
+use crate::live::{KpiRun, KpiView, SeriesView};
+use crate::model::{Event, EventBody, KpiName, Seq};
+use crate::ports::{LogHead, PortError, Snapshot};
+use crate::streams::KpiState;
+use crate::tenancy::WorkspacePass;
+
+/// How many events one read of the log asks for.
+const PAGE: usize = 1_000;
+
+/// The state of a workspace at the end of its log.
+pub struct Recovered {
+    /// Where the log begins and ends.
+    pub head: LogHead,
+    /// The scoring state of every KPI ever seen.
+    pub kpis: BTreeMap<KpiName, KpiState>,
+    /// KPIs with events that no snapshot includes, and the first of them.
+    pub unsaved: HashMap<KpiName, Seq>,
+    /// KPIs that were parked when the log ended.
+    pub parked: Vec<KpiName>,
+}
+
+/// Opens the workspace's log and brings every KPI to its end.
+pub async fn recover(context: &Context, pass: &WorkspacePass) -> Result<Recovered, PortError> {
+    let backends = &context.backends;
+    let head = backends.event_log.open(pass).await?;
+    let watermark = load_watermark(backends, pass).await?;
+    let mut replay = Replay::new(context, pass);
+    for snapshot in backends.snapshot_store.all(pass).await? {
+        replay.restore(snapshot);
+    }
+    read_log(context, pass, watermark + 1, head.next, |event| replay.apply(event)).await?;
+    let Replay { kpis, unsaved, parked, .. } = replay;
+    Ok(Recovered { head, kpis: kpis.into_iter().map(|(kpi, (_, state))| (kpi, state)).collect(), unsaved, parked })
+}
+
+/// Brings one KPI to the end of the log. Everything it had sent to the log must be durable.
+pub async fn recover_kpi(context: &Context, pass: &WorkspacePass, kpi: &KpiName) -> Result<KpiState, PortError> {
+    let backends = &context.backends;
+    let head = backends.event_log.open(pass).await?;
+    let mut replay = Replay::new(context, pass);
+    let from = match backends.snapshot_store.get(pass, kpi).await? {
+        Some(snapshot) => {
+            let from = snapshot.seq + 1;
+            replay.restore(snapshot);
+            from
+        }
+        None => load_watermark(backends, pass).await? + 1,
+    };
+    let only_this = |event: &Event| {
+        if event.kpi == *kpi {
+            replay.apply(event);
+        }
+    };
+    read_log(context, pass, from, head.next, only_this).await?;
+    Ok(replay.kpis.remove(kpi).map_or_else(|| replay.fresh(kpi), |(_, state)| state))
+}
+
+async fn read_log(
+    context: &Context,
+    pass: &WorkspacePass,
+    mut from: Seq,
+    end: Seq,
+    mut apply: impl FnMut(&Event),
+) -> Result<(), PortError> {
+    while from < end {
+        let page = context.backends.event_log.read(pass, from, PAGE).await?;
+        let Some(last) = page.events.last() else { break };
+        let next = last.seq + 1;
+        page.events.iter().filter(|event| event.seq >= from && event.seq < end).for_each(|event| apply(event));
+        from = next;
+    }
+    Ok(())
+}
+
+struct Replay<'a> {
+    context: &'a Context,
+    pass: &'a WorkspacePass,
+    kpis: HashMap<KpiName, (Seq, KpiState)>,
+    unsaved: HashMap<KpiName, Seq>,
+    parked: Vec<KpiName>,
+}
+
+impl<'a> Replay<'a> {
+    fn new(context: &'a Context, pass: &'a WorkspacePass) -> Self {
+        Self { context, pass, kpis: HashMap::new(), unsaved: HashMap::new(), parked: Vec::new() }
+    }
+
+    fn fresh(&self, kpi: &KpiName) -> KpiState {
+        KpiState::new(self.pass.workspace().clone(), kpi.clone(), self.context.settings.streams.clone())
+    }
+
+    fn restore(&mut self, snapshot: Snapshot) {
+        let Snapshot { kpi, seq, state } = snapshot;
+        let settings = self.context.settings.streams.clone();
+        match KpiState::restore(self.pass.workspace().clone(), kpi.clone(), settings, &state) {
+            Ok(state) => {
+                self.kpis.insert(kpi, (seq, state));
+            }
+            Err(error) => tracing::warn!(%kpi, %error, "a snapshot cannot be read; the KPI warms up again"),
+        }
+    }
+
+    fn apply(&mut self, event: &Event) {
+        match event.body {
+            EventBody::KpiParked { .. } => self.parked.push(event.kpi.clone()),
+            EventBody::KpiResumed => self.parked.retain(|kpi| *kpi != event.kpi),
+            _ => {}
+        }
+        if !self.kpis.contains_key(&event.kpi) {
+            self.kpis.insert(event.kpi.clone(), (0, self.fresh(&event.kpi)));
+        }
+        let Some((seq, state)) = self.kpis.get_mut(&event.kpi) else { return };
+        if event.seq <= *seq {
+            return;
+        }
+        self.unsaved.entry(event.kpi.clone()).or_insert(event.seq);
+        // What is in the log was scored once without a panic; should it panic now, this KPI starts afresh and the
+        // others are not held up.
+        if catch_unwind(AssertUnwindSafe(|| state.replay(event))).is_err() {
+            tracing::error!(kpi = %event.kpi, seq = event.seq, "scoring panicked in replay; the KPI warms up again");
+            let fresh = self.fresh(&event.kpi);
+            self.kpis.insert(event.kpi.clone(), (event.seq, fresh));
+        }
+    }
+}
+
+/// How a recovered KPI looks to followers.
+pub fn view_of(state: &KpiState) -> KpiView {
+    let series = state
+        .series()
+        .map(|series| {
+            let view = SeriesView {
+                last: series.last.copied(),
+                features: series.features,
+                status: series.status,
+                late: series.late,
+                anomaly: series.anomaly.cloned().map(Box::new),
+            };
+            (series.labels.clone(), view)
+        })
+        .collect();
+    KpiView { kpi: state.kpi().clone(), run: KpiRun::Running, series }
+}

@@ -1,0 +1,182 @@
+//! Forgets what is too old or too much.
+//!
+//! **Owns** nothing but its timer. The log is never cut above what a restart or a consumer still needs: the recovery
+//! watermark and the history's cursor are the margin; when they hold back a limit, it says so.
+
+use std::time::Duration;
+
+use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef};
+
+use super::Context;
+use super::snapshotter::load_watermark;
+use crate::model::Seq;
+use crate::ports::PortError;
+use crate::tenancy::WorkspacePass;
+
+/// What is kept, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetentionSettings {
+    /// How often to look.
+    pub every: Duration,
+    /// Events older than this are forgotten; it bounds how far back a follower can resume.
+    pub log_age: Duration,
+    /// The log of a workspace is cut to about this size.
+    pub log_bytes: u64,
+    /// Samples older than this are forgotten.
+    pub history_age: Duration,
+    /// The history of a workspace is cut to about this size.
+    pub history_bytes: u64,
+}
+
+struct Look;
+
+/// Starts the retention actor of a workspace.
+pub async fn start(context: Context, pass: WorkspacePass, supervisor: ActorCell) -> Result<(), ractor::SpawnErr> {
+    let (_actor, _) = Actor::spawn_linked(None, Retention, State { context, pass }, supervisor).await?;
+    Ok(())
+}
+
+struct Retention;
+
+struct State {
+    context: Context,
+    pass: WorkspacePass,
+}
+
+impl Actor for Retention {
+    type Msg = Look;
+    type State = State;
+    type Arguments = State;
+
+    async fn pre_start(&self, myself: ActorRef<Look>, state: State) -> Result<State, ActorProcessingErr> {
+        myself.send_interval(state.context.settings.retention.every, || Look);
+        Ok(state)
+    }
+
+    async fn handle(&self, _myself: ActorRef<Look>, _: Look, state: &mut State) -> Result<(), ActorProcessingErr> {
+        if let Err(error) = enforce(&state.context, &state.pass).await {
+            tracing::warn!(workspace = %state.pass.workspace(), %error, "retention failed; trying again later");
+        }
+        Ok(())
+    }
+}
+
+/// Cuts log and history of a workspace to their limits, once.
+pub async fn enforce(context: &Context, pass: &WorkspacePass) -> Result<(), PortError> {
+    let settings = &context.settings.retention;
+    let now_ms = context.clock.now_ms();
+    let backends = &context.backends;
+    let history = &backends.series_store;
+    history.expire(pass, now_ms - settings.history_age.as_millis() as i64).await?;
+    history.shrink(pass, settings.history_bytes).await?;
+
+    let needed_from = load_watermark(backends, pass).await?.min(history.cursor(pass).await?) + 1;
+    let wanted_from = wanted_log_start(context, pass, now_ms).await?;
+    if wanted_from > needed_from {
+        tracing::debug!(
+            workspace = %pass.workspace(), wanted_from, needed_from,
+            "the log is kept longer than its limits say, until snapshots and history have caught up"
+        );
+    }
+    backends.event_log.trim(pass, wanted_from.min(needed_from)).await?;
+    Ok(())
+}
+
+/// The first event to keep by age and by size.
+async fn wanted_log_start(context: &Context, pass: &WorkspacePass, now_ms: i64) -> Result<Seq, PortError> {
+    let settings = &context.settings.retention;
+    let log = &context.backends.event_log;
+    let by_age = log.seq_at(pass, now_ms - settings.log_age.as_millis() as i64).await?;
+    let size = log.size_bytes(pass).await?;
+    if size <= settings.log_bytes {
+        return Ok(by_age);
+    }
+    // Events are about equally large over time, so the share of bytes to drop is the share of events to drop.
+    let head = log.open(pass).await?;
+    let share = 1.0 - settings.log_bytes as f64 / size as f64;
+    let by_size = head.first + ((head.next - head.first) as f64 * share).ceil() as Seq;
+    Ok(by_age.max(by_size))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::actors::{Backends, Faults, Settings, supervision::RestartPolicy};
+    use crate::adapters::embedded::{EmbeddedSettings, EmbeddedStore};
+    use crate::audio::MixSettings;
+    use crate::model::{Clock, Event, EventBody, KpiName, ManualClock, WorkspaceId};
+    use crate::ports::StoredBatch;
+    use crate::streams::StreamSettings;
+    use crate::tenancy::Access;
+
+    const HOUR_MS: i64 = 3_600_000;
+
+    fn context(store: &EmbeddedStore, clock: Arc<ManualClock>) -> Context {
+        let hour = Duration::from_secs(3_600);
+        let retention = RetentionSettings {
+            every: hour,
+            log_age: hour,
+            log_bytes: 1 << 30,
+            history_age: 10 * hour,
+            history_bytes: 1 << 30,
+        };
+        let settings = Settings {
+            streams: Arc::new(StreamSettings::default()),
+            max_workspaces: 1,
+            max_kpis: 1,
+            max_in_flight_samples: 1,
+            live_buffer: 16,
+            snapshot_every: hour,
+            flush_every: hour,
+            retention,
+            restart: RestartPolicy::default(),
+            mix: MixSettings::default(),
+            mix_linger: hour,
+        };
+        let backends = Backends {
+            event_log: store.event_log(),
+            series_store: store.series_store(),
+            meta_store: store.meta_store(),
+            snapshot_store: store.snapshot_store(),
+        };
+        Context { backends, clock: clock as Arc<dyn Clock>, settings: Arc::new(settings), faults: Faults::default() }
+    }
+
+    /// One event an hour.
+    fn events() -> Vec<Arc<Event>> {
+        let kpi = KpiName::new("a").unwrap();
+        let event = |seq| Event { seq, time_ms: seq as i64 * HOUR_MS, kpi: kpi.clone(), body: EventBody::KpiResumed };
+        (1..=5).map(|seq| Arc::new(event(seq))).collect()
+    }
+
+    #[tokio::test]
+    async fn the_log_is_cut_by_age_but_never_above_what_is_still_needed() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = EmbeddedStore::open(dir.path(), &EmbeddedSettings::default()).unwrap();
+        let clock = Arc::new(ManualClock::at(5 * HOUR_MS));
+        let context = context(&store, clock);
+        let pass = Access.system(&WorkspaceId::new("local").unwrap());
+        let log = &context.backends.event_log;
+        log.open(&pass).await.unwrap();
+        for event in events() {
+            log.append(&pass, vec![event]).await.unwrap();
+        }
+        let first = async || log.open(&pass).await.unwrap().first;
+
+        enforce(&context, &pass).await.unwrap();
+        assert_eq!(first().await, 1, "neither history nor snapshots have read anything yet");
+
+        let history = &context.backends.series_store;
+        history.apply(&pass, StoredBatch { events: events() }).await.unwrap();
+        history.flush(&pass).await.unwrap();
+        enforce(&context, &pass).await.unwrap();
+        assert_eq!(first().await, 1, "snapshots have not");
+
+        let watermark = 3_u64.to_be_bytes().to_vec();
+        context.backends.meta_store.put(&pass, "recovery/watermark", 0, watermark).await.unwrap();
+        enforce(&context, &pass).await.unwrap();
+        assert_eq!(first().await, 4, "everything a restart does not need, and that is too old");
+    }
+}

@@ -1,0 +1,91 @@
+//! `earcon serve` and `earcon demo`.
+
+use std::process::ExitCode;
+
+use super::{UNAVAILABLE, USAGE, complain, say};
+use crate::app::{App, Overrides, StartError};
+use crate::config::Config;
+use crate::model::WorkspaceId;
+use crate::sources::host_feed;
+use crate::telemetry::start_logs;
+
+/// The workspace the demo writes to, and the one the page shows first.
+const DEMO_WORKSPACE: &str = "local";
+
+pub(super) fn run(config: &Config, demo: bool) -> ExitCode {
+    if let Err(error) = start_logs(&config.log.level, config.log.format) {
+        complain(&format!("log.level: {error}"));
+        return ExitCode::from(USAGE);
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&format!("the runtime cannot start: {error}"));
+            return ExitCode::from(UNAVAILABLE);
+        }
+    };
+    match runtime.block_on(serve(config, demo)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error.to_string());
+            ExitCode::from(UNAVAILABLE)
+        }
+    }
+}
+
+async fn serve(config: &Config, demo: bool) -> Result<(), StartError> {
+    let signal = Signals::listen().map_err(|error| StartError::Settings(format!("signals: {error}")))?;
+    let app = App::start(config, Overrides::default()).await?;
+    let feed = if demo { Some(start_feed(&app).await?) } else { None };
+    announce(&app, demo);
+    signal.received().await;
+    tracing::info!("shutting down");
+    if let Some(feed) = feed {
+        feed.abort();
+    }
+    app.shut_down().await;
+    Ok(())
+}
+
+async fn start_feed(app: &App) -> Result<tokio::task::JoinHandle<()>, StartError> {
+    let workspace = WorkspaceId::new(DEMO_WORKSPACE).map_err(|error| StartError::Settings(error.to_string()))?;
+    app.node().open(&workspace).await.map_err(|error| StartError::Settings(error.to_string()))?;
+    Ok(tokio::spawn(host_feed::run(app.node().clone(), workspace, app.clock())))
+}
+
+fn announce(app: &App, demo: bool) {
+    let url = format!("http://{}/", app.address());
+    if demo {
+        say(&format!(
+            "Earcon listens to this machine. Open {url} to see it, and press Listen to hear it. Ctrl-C stops."
+        ));
+    } else {
+        say(&format!("Earcon is ready at {url}"));
+    }
+    tracing::info!(url, demo, version = env!("CARGO_PKG_VERSION"), "ready");
+}
+
+/// Ctrl-C and, on Unix, the polite way to end a service.
+struct Signals {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            #[cfg(unix)]
+            terminate: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?,
+        })
+    }
+
+    async fn received(mut self) {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = self.terminate.recv() => {}
+        }
+        #[cfg(not(unix))]
+        let _interrupted = tokio::signal::ctrl_c().await;
+    }
+}

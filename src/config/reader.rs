@@ -1,0 +1,127 @@
+//! Takes values out of the raw configuration one by one, noting every problem instead of stopping at the first.
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::Problem;
+
+/// Reads values by `section.key`. What is never asked for is an unknown key.
+pub(super) struct Reader {
+    values: Value,
+    asked: BTreeSet<String>,
+    problems: Vec<Problem>,
+}
+
+impl Reader {
+    pub(super) fn new(values: Value) -> Self {
+        Self { values, asked: BTreeSet::new(), problems: Vec::new() }
+    }
+
+    /// All problems, in order of key.
+    pub(super) fn finish(mut self) -> Vec<Problem> {
+        let mut unknown = Vec::new();
+        for (section, keys) in self.values.as_object().into_iter().flatten() {
+            match keys.as_object() {
+                Some(keys) => unknown.extend(keys.keys().map(|key| format!("{section}.{key}"))),
+                None => unknown.push(section.clone()),
+            }
+        }
+        unknown.retain(|key| !self.asked.contains(key));
+        for key in unknown {
+            self.problem(&key, "there is no such key".to_owned());
+        }
+        self.problems.sort_by(|a, b| a.key.cmp(&b.key));
+        self.problems
+    }
+
+    pub(super) fn text(&mut self, key: &str) -> String {
+        match self.take(key) {
+            Some(Value::String(text)) if !text.is_empty() => text,
+            other => self.wrong(key, "a text that is not empty", other),
+        }
+    }
+
+    pub(super) fn parsed<T: FromStr + Fallback>(&mut self, key: &str, expected: &str) -> T {
+        match self.take(key) {
+            Some(Value::String(text)) => match text.parse() {
+                Ok(value) => value,
+                Err(_) => {
+                    self.problem(key, format!("must be {expected}, not {text:?}"));
+                    T::fallback()
+                }
+            },
+            other => {
+                let _text: String = self.wrong(key, expected, other);
+                T::fallback()
+            }
+        }
+    }
+
+    pub(super) fn number(&mut self, key: &str, least: u64, most: u64) -> u64 {
+        match self.take(key) {
+            Some(value) if value.as_u64().is_some_and(|number| (least..=most).contains(&number)) => {
+                value.as_u64().unwrap_or(least)
+            }
+            other => self.wrong(key, &format!("a whole number from {least} to {most}"), other),
+        }
+    }
+
+    pub(super) fn fraction(&mut self, key: &str, least: f64, most: f64) -> f64 {
+        match self.take(key).as_ref().map(|value| (value.as_f64(), value)) {
+            Some((Some(number), _)) if (least..=most).contains(&number) => number,
+            other => {
+                self.wrong(key, &format!("a number from {least} to {most}"), other.map(|(_, value)| value.clone()))
+            }
+        }
+    }
+
+    pub(super) fn seconds(&mut self, key: &str, least: u64, most: u64) -> Duration {
+        self.seconds_of(key, 1, least, most)
+    }
+
+    /// A number of units of `unit` seconds each.
+    pub(super) fn seconds_of(&mut self, key: &str, unit: u64, least: u64, most: u64) -> Duration {
+        Duration::from_secs(self.number(key, least, most) * unit)
+    }
+
+    pub(super) fn one_of<T: Copy>(&mut self, key: &str, choices: &[(&str, T)]) -> T {
+        let value = self.take(key);
+        let chosen = choices.iter().find(|(name, _)| value.as_ref().and_then(Value::as_str) == Some(*name));
+        if let Some((_, chosen)) = chosen {
+            return *chosen;
+        }
+        let names: Vec<_> = choices.iter().map(|(name, _)| format!("{name:?}")).collect();
+        let _text: String = self.wrong(key, &names.join(" or "), value);
+        choices[0].1
+    }
+
+    fn take(&mut self, key: &str) -> Option<Value> {
+        self.asked.insert(key.to_owned());
+        let (section, name) = key.split_once('.')?;
+        self.values.get(section)?.get(name).cloned()
+    }
+
+    fn wrong<T: Default>(&mut self, key: &str, expected: &str, got: Option<Value>) -> T {
+        let got = got.map_or_else(|| "nothing".to_owned(), |value| value.to_string());
+        self.problem(key, format!("must be {expected}, not {got}"));
+        T::default()
+    }
+
+    fn problem(&mut self, key: &str, message: String) {
+        self.problems.push(Problem { key: key.to_owned(), message });
+    }
+}
+
+/// A value to go on with after a problem was noted; it is never used, because a problem refuses the configuration.
+pub(super) trait Fallback {
+    fn fallback() -> Self;
+}
+
+impl Fallback for std::net::SocketAddr {
+    fn fallback() -> Self {
+        ([127, 0, 0, 1], 0).into()
+    }
+}

@@ -1,0 +1,110 @@
+//! HTTP and WebSocket. Parses, authorises, asks actors and stores, and writes answers; it scores and encodes nothing.
+//!
+//! One table of routes: [`router`]. What a route needs of a workspace comes through `authorized::Authorized`, which is the only way
+//! to a pass, so a route cannot forget the check.
+
+mod anomalies;
+mod audio;
+mod authorized;
+mod dashboard;
+mod events;
+mod ingest;
+mod kpis;
+mod mixes;
+mod openapi;
+mod operations;
+mod origin;
+mod problem;
+mod query;
+mod samples;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use tokio::sync::watch;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::decompression::RequestDecompressionLayer;
+use tower_http::trace::TraceLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::actors::node::Node;
+use crate::model::Clock;
+use crate::ports::{EventLog, SeriesStore};
+use crate::tenancy::Access;
+
+/// Limits of the gateway.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Largest request body, after decompression.
+    pub max_body_bytes: usize,
+    /// Most samples of one request.
+    pub max_batch_samples: usize,
+    /// Most events replayed on a resume.
+    pub replay_events: u64,
+}
+
+/// What the routes work with.
+#[derive(Clone)]
+pub struct Gateway {
+    /// The workspaces.
+    pub node: Node,
+    /// For replays to followers; read only.
+    pub event_log: Arc<dyn EventLog>,
+    /// For queries; read only.
+    pub series_store: Arc<dyn SeriesStore>,
+    /// Wall time, for samples that carry none and for default ranges.
+    pub clock: Arc<dyn Clock>,
+    /// Who may come in.
+    pub access: Access,
+    /// Sizes.
+    pub limits: Arc<Limits>,
+    /// Renders `/metrics`.
+    pub metrics: metrics_exporter_prometheus::PrometheusHandle,
+    /// Turns true when the server is shutting down: endless answers end.
+    pub shutdown: watch::Receiver<bool>,
+}
+
+impl Gateway {
+    /// Completes when the server is shutting down.
+    pub(crate) async fn shutting_down(&self) {
+        let mut shutdown = self.shutdown.clone();
+        // An error means that the server itself is gone, which is the same thing.
+        let _gone = shutdown.wait_for(|down| *down).await.is_err();
+    }
+}
+
+/// Every route there is.
+pub fn router(gateway: Gateway) -> Router {
+    let max_body = gateway.limits.max_body_bytes;
+    let (routes, openapi) = OpenApiRouter::with_openapi(openapi::document())
+        .routes(routes!(kpis::workspaces))
+        .routes(routes!(ingest::ingest))
+        .routes(routes!(kpis::list))
+        .routes(routes!(kpis::one))
+        .routes(routes!(kpis::resume))
+        .routes(routes!(samples::samples))
+        .routes(routes!(anomalies::list))
+        .routes(routes!(anomalies::one))
+        .routes(routes!(anomalies::acknowledge))
+        .routes(routes!(mixes::list))
+        .routes(routes!(mixes::one, mixes::change))
+        .routes(routes!(audio::ogg::listen))
+        .routes(routes!(audio::packets::listen))
+        .routes(routes!(events::follow))
+        .routes(routes!(operations::healthz))
+        .routes(routes!(operations::readyz))
+        .routes(routes!(operations::metrics))
+        .split_for_parts();
+    routes
+        .merge(openapi::route(openapi))
+        .fallback(dashboard::serve)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(DefaultBodyLimit::max(max_body))
+        .layer(RequestDecompressionLayer::new())
+        .layer(axum::middleware::from_fn(origin::only_this_machine))
+        .layer(CatchPanicLayer::custom(problem::panicked))
+        .layer(TraceLayer::new_for_http())
+        .with_state(gateway)
+}

@@ -1,0 +1,4 @@
+//! The two ways out for sound: endless Ogg Opus over HTTP, and raw packets over a WebSocket.
+
+pub(super) mod ogg;
+pub(super) mod packets;

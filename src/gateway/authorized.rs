@@ -1,0 +1,59 @@
+//! From a request to a pass: the workspace in its path, the peer it came from, the check.
+
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, FromRequestParts, RawPathParams};
+use axum::http::request::Parts;
+
+use super::Gateway;
+use super::problem::{Kind, Problem};
+use crate::actors::workspace::WorkspaceHandle;
+use crate::model::WorkspaceId;
+use crate::tenancy::WorkspacePass;
+
+/// Proof that the request may touch the workspace its path names. Extracting it is the check.
+pub(crate) struct Authorized {
+    pass: WorkspacePass,
+}
+
+impl Authorized {
+    /// The pass.
+    pub(crate) fn pass(&self) -> &WorkspacePass {
+        &self.pass
+    }
+
+    /// The running workspace.
+    ///
+    /// # Errors
+    /// 404 when there is none, 503 while it restarts.
+    pub(crate) fn workspace(&self, gateway: &Gateway) -> Result<WorkspaceHandle, Problem> {
+        let id = self.pass.workspace();
+        gateway
+            .node
+            .find(id)?
+            .ok_or_else(|| Problem::new(Kind::NotFound, format!("there is no workspace {id:?}", id = id.as_str())))
+    }
+
+    /// The running workspace, made when there is none.
+    pub(crate) async fn workspace_or_new(&self, gateway: &Gateway) -> Result<WorkspaceHandle, Problem> {
+        Ok(gateway.node.open(self.pass.workspace()).await?)
+    }
+}
+
+impl FromRequestParts<Gateway> for Authorized {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Problem> {
+        let params = RawPathParams::from_request_parts(parts, gateway)
+            .await
+            .map_err(|error| Problem::new(Kind::BadRequest, error.to_string()))?;
+        let name = params.iter().find(|(name, _)| *name == "workspace").map_or("", |(_, value)| value);
+        let workspace = WorkspaceId::new(name).map_err(|error| Problem::new(Kind::BadRequest, error.to_string()))?;
+        let ConnectInfo(peer) = ConnectInfo::<SocketAddr>::from_request_parts(parts, gateway)
+            .await
+            .map_err(|_| Problem::new(Kind::Internal, "the server does not know where the request came from"))?;
+        let admitted = gateway.access.admit(peer.ip(), &workspace);
+        let pass = admitted.map_err(|denied| Problem::new(Kind::Forbidden, denied.to_string()))?;
+        Ok(Self { pass })
+    }
+}

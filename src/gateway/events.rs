@@ -1,0 +1,103 @@
+//! `GET …/events`: the same following over a WebSocket or as server-sent events.
+
+mod follower;
+mod sse;
+mod websocket;
+
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::{HeaderMap, header};
+use axum::response::Response;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::Gateway;
+use super::authorized::Authorized;
+use super::problem::Problem;
+use super::query::{Params, bad};
+use crate::live::{Filter, Since};
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct FollowParams {
+    /// Server-sent events only: `live` (default), `snapshot`, or the last `seq` seen.
+    since: Option<String>,
+    /// Server-sent events only: the epoch `since` was seen in.
+    epoch: Option<String>,
+    /// Server-sent events only: KPI names or `prefix*`, comma-separated.
+    kpis: Option<String>,
+    /// Server-sent events only: event types, comma-separated.
+    types: Option<String>,
+}
+
+/// Follows a workspace: upgrade to a WebSocket, or accept `text/event-stream`.
+#[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/events", tag = "events",
+    params(("workspace" = String, Path), FollowParams),
+    responses(
+        (status = 101, description = "a WebSocket; see docs/protocol.md for its messages"),
+        (status = 200, description = "server-sent events", content_type = "text/event-stream", body = String),
+        (status = 400, description = "bad parameter"),
+        (status = 404, description = "no such workspace")))]
+pub(crate) async fn follow(
+    State(gateway): State<Gateway>,
+    authorized: Authorized,
+    Params(params): Params<FollowParams>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let workspace = authorized.workspace(&gateway)?;
+    let (mut parts, _) = request.into_parts();
+    if parts.headers.contains_key(header::UPGRADE) {
+        let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &gateway)
+            .await
+            .map_err(|rejection| bad(&rejection.body_text()))?;
+        return Ok(websocket::accept(upgrade, gateway, authorized.pass().clone(), workspace));
+    }
+    let filter = filter(params.kpis.as_deref(), params.types.as_deref())?;
+    let since = since(&parts.headers, params.since.as_deref(), params.epoch)?;
+    Ok(sse::answer(gateway, authorized.pass().clone(), workspace, filter, since).await)
+}
+
+fn filter(kpis: Option<&str>, types: Option<&str>) -> Result<Filter, Problem> {
+    let list = |text: Option<&str>| -> Vec<String> {
+        text.unwrap_or_default().split(',').filter(|part| !part.is_empty()).map(str::to_owned).collect()
+    };
+    Filter::new(&list(kpis), &list(types)).map_err(|error| bad(&error.to_string()))
+}
+
+/// `Last-Event-ID` wins: it is what a browser sends when it reconnects to an address that still says where it once began.
+fn since(headers: &HeaderMap, since: Option<&str>, epoch: Option<String>) -> Result<Since, Problem> {
+    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()).filter(|id| !id.is_empty());
+    if let Some((epoch, seq)) = last.and_then(|id| id.rsplit_once(':'))
+        && let Ok(seq) = seq.parse()
+    {
+        return Ok(Since::Seq { seq, epoch: Some(epoch.to_owned()) });
+    }
+    match since.unwrap_or("live") {
+        "live" => Ok(Since::Live),
+        "snapshot" => Ok(Since::Snapshot),
+        text => match text.parse() {
+            Ok(seq) => Ok(Since::Seq { seq, epoch }),
+            Err(_) => Err(bad(&format!("since must be \"live\", \"snapshot\" or a seq, not {text:?}"))),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_browsers_last_event_id_wins() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(since(&headers, Some("snapshot"), None).unwrap(), Since::Snapshot);
+        headers.insert("last-event-id", "e-1:42".parse().unwrap());
+        let resumed = Since::Seq { seq: 42, epoch: Some("e-1".into()) };
+        assert_eq!(since(&headers, Some("snapshot"), None).unwrap(), resumed);
+    }
+
+    #[test]
+    fn a_bad_position_is_refused() {
+        assert!(since(&HeaderMap::new(), Some("yesterday"), None).is_err());
+        assert!(filter(None, Some("samples,nonsense")).is_err());
+    }
+}

@@ -1,0 +1,138 @@
+//! `POST …/kpis/ingest`: JSON and NDJSON.
+
+mod group;
+mod json;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::Response;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Gateway;
+use super::authorized::Authorized;
+use super::kpis::json as answer;
+use super::problem::{Kind, Problem};
+use crate::actors::ingest::{Receipt, RejectedRow, ingest as send};
+use group::Batch;
+
+/// The answer after the commit.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Accepted<'a> {
+    /// Samples that are durable now.
+    accepted: u64,
+    /// The first hundred rows that were refused.
+    rejected: Vec<Rejected>,
+    rejected_total: usize,
+    /// The last event the samples became part of.
+    seq: u64,
+    epoch: &'a str,
+}
+
+/// A row that was refused.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Rejected {
+    /// Counts from 0.
+    row: u32,
+    error: String,
+}
+
+/// What a client sends; described here for the OpenAPI document, parsed without intermediate trees in `json`.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes the body for the OpenAPI document only")]
+pub(crate) struct IngestBody {
+    samples: Vec<IngestSample>,
+}
+
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes the body for the OpenAPI document only")]
+struct IngestSample {
+    kpi: String,
+    #[schema(value_type = Option<std::collections::BTreeMap<String, String>>)]
+    labels: (),
+    /// Integer milliseconds since 1970 UTC, or an RFC 3339 string; absent means now.
+    #[schema(value_type = Option<i64>)]
+    timestamp: (),
+    value: f64,
+}
+
+/// At most this many refused rows are listed.
+const LISTED: usize = 100;
+
+/// Takes samples in; answers when they are durable.
+#[utoipa::path(post, path = "/api/v1/workspaces/{workspace}/kpis/ingest", tag = "ingest",
+    params(("workspace" = String, Path)),
+    request_body(content((IngestBody = "application/json"), (IngestSample = "application/x-ndjson"))),
+    responses(
+        (status = 200, description = "durable", body = Accepted),
+        (status = 400, description = "not understood, or no row was good"),
+        (status = 413, description = "too many samples or bytes"),
+        (status = 415, description = "another content type"),
+        (status = 429, description = "too many samples in flight; nothing was taken"),
+        (status = 503, description = "some rows were not committed; send the batch again")))]
+pub(crate) async fn ingest(
+    State(gateway): State<Gateway>,
+    authorized: Authorized,
+    headers: HeaderMap,
+    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
+) -> Result<Response, Problem> {
+    let body = body.map_err(|rejection| {
+        let too_large = rejection.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE;
+        let kind = if too_large { Kind::TooLarge } else { Kind::BadRequest };
+        let most = gateway.limits.max_body_bytes;
+        Problem::new(kind, format!("{}; a body may have at most {most} bytes", rejection.body_text()))
+    })?;
+    let mut batch = Batch::new(gateway.clock.now_ms(), gateway.limits.max_batch_samples);
+    match content_type(&headers) {
+        "application/json" => json::parse_document(&body, &mut batch)?,
+        "application/x-ndjson" | "application/ndjson" | "application/jsonl" => json::parse_lines(&body, &mut batch)?,
+        other => {
+            let detail = format!("send application/json or application/x-ndjson, not {other:?}");
+            return Err(Problem::new(Kind::UnsupportedMediaType, detail));
+        }
+    }
+    let (batches, rejected) = batch.finish();
+    if batches.is_empty() {
+        return Err(nothing_accepted(rejected));
+    }
+    let workspace = authorized.workspace_or_new(&gateway).await?;
+    let mut receipt = send(&workspace, batches).await?;
+    receipt.rejected.extend(rejected);
+    receipt.rejected.sort_by_key(|rejected| rejected.row);
+    respond(receipt, workspace.hub().epoch())
+}
+
+fn content_type(headers: &HeaderMap) -> &str {
+    let text = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("application/json");
+    text.split(';').next().unwrap_or(text).trim()
+}
+
+fn respond(receipt: Receipt, epoch: &str) -> Result<Response, Problem> {
+    if receipt.failed > 0 {
+        let detail = format!(
+            "{} samples were committed and {} were not, because their stream or the log failed; \
+             send the batch again, samples already there replace themselves",
+            receipt.accepted, receipt.failed
+        );
+        return Err(Problem::new(Kind::Unavailable, detail));
+    }
+    if receipt.accepted == 0 {
+        return Err(nothing_accepted(receipt.rejected));
+    }
+    let rejected_total = receipt.rejected.len();
+    let rejected = list(receipt.rejected);
+    Ok(answer(&Accepted { accepted: receipt.accepted, rejected, rejected_total, seq: receipt.seq, epoch }))
+}
+
+fn nothing_accepted(rejected: Vec<RejectedRow>) -> Problem {
+    let total = rejected.len();
+    let detail = if total == 0 { "the batch holds no samples" } else { "every row was refused" };
+    Problem::new(Kind::NothingAccepted, detail)
+        .with("rejected", serde_json::to_value(list(rejected)).unwrap_or_default())
+        .with("rejected_total", total.into())
+}
+
+fn list(rejected: Vec<RejectedRow>) -> Vec<Rejected> {
+    rejected.into_iter().take(LISTED).map(|RejectedRow { row, error }| Rejected { row, error }).collect()
+}

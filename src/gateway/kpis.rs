@@ -1,0 +1,104 @@
+//! Workspaces and KPIs as they stand.
+
+use axum::extract::{ConnectInfo, Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::authorized::Authorized;
+use super::problem::{Kind, Problem, restarting};
+use super::{Gateway, query};
+use crate::live::wire::{self, WireKpi};
+
+/// The workspaces of this server.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Workspaces {
+    workspaces: Vec<Workspace>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Workspace {
+    id: String,
+    /// How many KPIs it has.
+    kpis: usize,
+}
+
+/// The KPIs of a workspace after event `seq`.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Kpis<'a> {
+    seq: u64,
+    epoch: &'a str,
+    kpis: Vec<WireKpi<'a>>,
+}
+
+pub(crate) fn json<T: Serialize>(value: &T) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], wire::to_json(value)).into_response()
+}
+
+/// Workspaces this request may touch.
+#[utoipa::path(get, path = "/api/v1/workspaces", tag = "kpis", responses((status = 200, body = Workspaces)))]
+pub(crate) async fn workspaces(
+    State(gateway): State<Gateway>,
+    ConnectInfo(peer): ConnectInfo<std::net::SocketAddr>,
+) -> Response {
+    let may_touch =
+        |handle: &crate::actors::workspace::WorkspaceHandle| gateway.access.admit(peer.ip(), handle.id()).is_ok();
+    let workspaces = gateway
+        .node
+        .workspaces()
+        .iter()
+        .filter(|handle| may_touch(handle))
+        .map(|handle| Workspace { id: handle.id().to_string(), kpis: handle.routes().len() })
+        .collect();
+    json(&Workspaces { workspaces })
+}
+
+/// All KPIs with the newest sample of each of their series.
+#[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/kpis", tag = "kpis",
+    params(("workspace" = String, Path)),
+    responses((status = 200, body = Kpis), (status = 404, description = "no such workspace")))]
+pub(crate) async fn list(State(gateway): State<Gateway>, authorized: Authorized) -> Result<Response, Problem> {
+    let workspace = authorized.workspace(&gateway)?;
+    let (seq, kpis) = workspace.hub().view().await.ok_or_else(restarting)?;
+    let kpis = kpis.iter().map(|kpi| WireKpi::of(kpi)).collect();
+    Ok(json(&Kpis { seq, epoch: workspace.hub().epoch(), kpis }))
+}
+
+/// One KPI.
+#[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/kpis/{kpi}", tag = "kpis",
+    params(("workspace" = String, Path), ("kpi" = String, Path)),
+    responses((status = 200, body = WireKpi), (status = 404, description = "no such KPI")))]
+pub(crate) async fn one(
+    State(gateway): State<Gateway>,
+    authorized: Authorized,
+    Path((_, kpi)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    let workspace = authorized.workspace(&gateway)?;
+    let kpi = query::kpi(&kpi)?;
+    let view = workspace.hub().kpi(kpi.clone()).await.ok_or_else(restarting)?;
+    let view = view.ok_or_else(|| no_such_kpi(kpi.as_str()))?;
+    Ok(json(&WireKpi::of(&view)))
+}
+
+/// Starts a parked KPI again.
+#[utoipa::path(post, path = "/api/v1/workspaces/{workspace}/kpis/{kpi}/resume", tag = "kpis",
+    params(("workspace" = String, Path), ("kpi" = String, Path)),
+    responses((status = 202, description = "starting again"), (status = 404, description = "no such parked KPI")))]
+pub(crate) async fn resume(
+    State(gateway): State<Gateway>,
+    authorized: Authorized,
+    Path((_, kpi)): Path<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    let workspace = authorized.workspace(&gateway)?;
+    let kpi = query::kpi(&kpi)?;
+    match workspace.resume(kpi.clone()).await {
+        Ok(true) => Ok(StatusCode::ACCEPTED),
+        Ok(false) => Err(Problem::new(Kind::NotFound, format!("no KPI {:?} is parked", kpi.as_str()))),
+        Err(_) => Err(restarting()),
+    }
+}
+
+pub(crate) fn no_such_kpi(kpi: &str) -> Problem {
+    Problem::new(Kind::NotFound, format!("there is no KPI {kpi:?} in this workspace"))
+}

@@ -1,0 +1,135 @@
+//! Errors as RFC 9457 `application/problem+json`. Every `type` there is stands in [`Kind`].
+
+use std::any::Any;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value, json};
+
+use crate::actors::ingest::IngestError;
+use crate::actors::node::OpenError;
+use crate::ports::{ErrorKind, PortError};
+
+/// What went wrong; decides `type`, `title` and status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    BadRequest,
+    NothingAccepted,
+    Forbidden,
+    NotFound,
+    MethodNotAllowed,
+    Conflict,
+    TooLarge,
+    UnsupportedMediaType,
+    Overloaded,
+    Unavailable,
+    Internal,
+}
+
+impl Kind {
+    fn parts(self) -> (&'static str, &'static str, StatusCode) {
+        match self {
+            Kind::BadRequest => ("bad-request", "The request is not understood", StatusCode::BAD_REQUEST),
+            Kind::NothingAccepted => ("nothing-accepted", "No sample was accepted", StatusCode::BAD_REQUEST),
+            Kind::Forbidden => ("forbidden", "This is not allowed", StatusCode::FORBIDDEN),
+            Kind::NotFound => ("not-found", "There is no such thing", StatusCode::NOT_FOUND),
+            Kind::MethodNotAllowed => {
+                ("method-not-allowed", "This address does not take that method", StatusCode::METHOD_NOT_ALLOWED)
+            }
+            Kind::Conflict => ("conflict", "Somebody else changed it first", StatusCode::PRECONDITION_FAILED),
+            Kind::TooLarge => ("too-large", "The request is too large", StatusCode::PAYLOAD_TOO_LARGE),
+            Kind::UnsupportedMediaType => {
+                ("unsupported-media-type", "This content type is not understood", StatusCode::UNSUPPORTED_MEDIA_TYPE)
+            }
+            Kind::Overloaded => ("overloaded", "Too much at once", StatusCode::TOO_MANY_REQUESTS),
+            Kind::Unavailable => ("unavailable", "Not available right now", StatusCode::SERVICE_UNAVAILABLE),
+            Kind::Internal => ("internal", "Something failed here", StatusCode::INTERNAL_SERVER_ERROR),
+        }
+    }
+}
+
+/// An error answer.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    kind: Kind,
+    detail: String,
+    more: Map<String, Value>,
+}
+
+impl Problem {
+    pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into(), more: Map::new() }
+    }
+
+    /// Adds an extension member.
+    pub(crate) fn with(mut self, name: &str, value: Value) -> Self {
+        self.more.insert(name.to_owned(), value);
+        self
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (slug, title, status) = self.kind.parts();
+        let mut body = self.more;
+        body.insert("type".into(), json!(format!("/problems/{slug}")));
+        body.insert("title".into(), json!(title));
+        body.insert("status".into(), json!(status.as_u16()));
+        body.insert("detail".into(), json!(self.detail));
+        let mut response = (status, Value::Object(body).to_string()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if matches!(self.kind, Kind::Overloaded | Kind::Unavailable) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+impl From<OpenError> for Problem {
+    fn from(error: OpenError) -> Self {
+        let kind = match error {
+            OpenError::Unavailable | OpenError::Failed(_) => Kind::Unavailable,
+            OpenError::TooMany(_) => Kind::Forbidden,
+        };
+        Problem::new(kind, error.to_string())
+    }
+}
+
+impl From<IngestError> for Problem {
+    fn from(error: IngestError) -> Self {
+        let kind = match error {
+            IngestError::Overloaded => Kind::Overloaded,
+            IngestError::TooLarge { .. } => Kind::TooLarge,
+            IngestError::Unavailable => Kind::Unavailable,
+        };
+        Problem::new(kind, error.to_string())
+    }
+}
+
+impl From<PortError> for Problem {
+    fn from(error: PortError) -> Self {
+        tracing::error!(%error, "a store failed");
+        match error.kind {
+            ErrorKind::Conflict => Problem::new(Kind::Conflict, error.to_string()),
+            ErrorKind::Invalid => Problem::new(Kind::BadRequest, error.to_string()),
+            ErrorKind::Unavailable => Problem::new(Kind::Unavailable, "the storage is not available right now"),
+            ErrorKind::Corrupt => Problem::new(Kind::Internal, "what is stored cannot be read; see the server's log"),
+        }
+    }
+}
+
+/// The workspace went away while it was asked.
+pub(crate) fn restarting() -> Problem {
+    Problem::new(Kind::Unavailable, "the workspace is restarting; try again in a second")
+}
+
+pub(crate) async fn method_not_allowed() -> Problem {
+    Problem::new(Kind::MethodNotAllowed, "see /api/v1/openapi.json for what each address takes")
+}
+
+pub(crate) fn panicked(_panic: Box<dyn Any + Send + 'static>) -> axum::http::Response<Body> {
+    tracing::error!("a request handler panicked");
+    Problem::new(Kind::Internal, "the request could not be handled; see the server's log").into_response()
+}

@@ -1,0 +1,22 @@
+//! Earcon scores KPIs for anomalies the moment they arrive and lets people see them, hear them and wire them onward.
+//!
+//! # Who may import whom
+//! `model` imports nothing. Pure modules (`streams`, `audio`, `live`, `tenancy`) import `model` and never one another.
+//! `ports` imports `model` and `tenancy`; `adapters` implement `ports`. `actors` use pure modules and ports.
+//! `gateway` and `sources` use actor handles, pure modules and read-only ports. Only `app` names adapters.
+//! Pure modules hold no tokio, ractor, axum, clock or random source. `tests/it/architecture.rs` keeps it so.
+
+pub mod actors;
+pub mod adapters;
+pub mod app;
+pub mod audio;
+pub mod cli;
+pub mod config;
+pub mod gateway;
+pub mod live;
+pub mod model;
+pub mod ports;
+pub mod sources;
+pub mod streams;
+pub mod telemetry;
+pub mod tenancy;

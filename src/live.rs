@@ -1,0 +1,11 @@
+//! What somebody who follows a workspace sees: the state after the newest event, which events a filter lets through,
+//! how a resume is answered, and the wire format of all of it. Pure: the hub owns the state, the gateway the sockets.
+
+pub mod filter;
+pub mod resume;
+pub mod view;
+pub mod wire;
+
+pub use filter::{Filter, FilterError};
+pub use resume::{Resume, Since};
+pub use view::{KpiRun, KpiView, LiveView, SeriesView};

@@ -1,0 +1,197 @@
+//! The state of a workspace after its newest event, folded from events in `seq` order.
+//!
+//! KPIs are shared by reference, so that handing out a snapshot costs one reference a KPI and copies nothing until the
+//! next event of that KPI.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::model::{Anomaly, AnomalyId, Event, EventBody, Features, KpiName, Labels, ScoredSample, Seq, SeriesStatus};
+
+/// Whether a KPI's actor runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KpiRun {
+    /// It takes samples.
+    Running,
+    /// It failed too often and takes none; the reason is the last failure.
+    Parked(String),
+}
+
+/// One KPI.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KpiView {
+    /// Its name.
+    pub kpi: KpiName,
+    /// Whether it runs.
+    pub run: KpiRun,
+    /// Its series by labels.
+    pub series: BTreeMap<Labels, SeriesView>,
+}
+
+/// One series: its newest sample and what was said of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeriesView {
+    /// The newest sample; `None` when only late ones were seen.
+    pub last: Option<ScoredSample>,
+    /// Features of the newest scored sample.
+    pub features: Option<Features>,
+    /// How it stands.
+    pub status: SeriesStatus,
+    /// Late samples since the process started.
+    pub late: u64,
+    /// The open anomaly.
+    pub anomaly: Option<Box<Anomaly>>,
+}
+
+/// The state after event `seq`.
+#[derive(Debug, Clone, Default)]
+pub struct LiveView {
+    seq: Seq,
+    kpis: BTreeMap<KpiName, Arc<KpiView>>,
+}
+
+impl LiveView {
+    /// A view that starts from known KPIs as they stand after event `seq`.
+    pub fn new(seq: Seq, kpis: impl IntoIterator<Item = KpiView>) -> Self {
+        Self { seq, kpis: kpis.into_iter().map(|view| (view.kpi.clone(), Arc::new(view))).collect() }
+    }
+
+    /// The newest event folded in.
+    pub fn seq(&self) -> Seq {
+        self.seq
+    }
+
+    /// All KPIs in order of name; cheap, shares them.
+    pub fn kpis(&self) -> Vec<Arc<KpiView>> {
+        self.kpis.values().cloned().collect()
+    }
+
+    /// One KPI.
+    pub fn kpi(&self, kpi: &KpiName) -> Option<Arc<KpiView>> {
+        self.kpis.get(kpi).cloned()
+    }
+
+    /// The open anomaly with this identifier.
+    pub fn open_anomaly(&self, id: AnomalyId) -> Option<&Anomaly> {
+        self.kpis
+            .values()
+            .flat_map(|kpi| kpi.series.values())
+            .filter_map(|series| series.anomaly.as_deref())
+            .find(|anomaly| anomaly.id == id)
+    }
+
+    /// Folds the next event in.
+    pub fn apply(&mut self, event: &Event) {
+        self.seq = event.seq;
+        if !self.kpis.contains_key(&event.kpi) {
+            let view = KpiView { kpi: event.kpi.clone(), run: KpiRun::Running, series: BTreeMap::new() };
+            self.kpis.insert(event.kpi.clone(), Arc::new(view));
+        }
+        if let Some(view) = self.kpis.get_mut(&event.kpi) {
+            Arc::make_mut(view).apply(&event.body);
+        }
+    }
+}
+
+impl KpiView {
+    fn apply(&mut self, body: &EventBody) {
+        match body {
+            EventBody::Samples(batches) => {
+                for batch in batches {
+                    let series = self.series_mut(&batch.labels);
+                    if let Some(last) = batch.samples.last() {
+                        series.last = Some(*last);
+                    }
+                    if batch.features.is_some() {
+                        series.features = batch.features;
+                    }
+                    series.status = batch.status;
+                    series.late += batch.late.len() as u64;
+                }
+            }
+            EventBody::AnomalyOpened(anomaly) | EventBody::AnomalyUpdated(anomaly) => {
+                let series = self.series_mut(&anomaly.labels);
+                series.status = SeriesStatus::Anomalous;
+                series.anomaly = Some(anomaly.clone());
+            }
+            EventBody::AnomalyClosed(anomaly) => {
+                let series = self.series_mut(&anomaly.labels);
+                series.anomaly = None;
+                if series.status == SeriesStatus::Anomalous {
+                    series.status = SeriesStatus::Normal;
+                }
+            }
+            EventBody::AnomalyAcknowledged { id, labels, acknowledgement } => {
+                if let Some(open) = self.series_mut(labels).anomaly.as_mut().filter(|open| open.id == *id) {
+                    open.acknowledged.get_or_insert_with(|| acknowledgement.clone());
+                }
+            }
+            EventBody::SeriesStalled { labels, .. } => self.series_mut(labels).status = SeriesStatus::Stalled,
+            // The samples that ended the silence follow at once and carry the new status.
+            EventBody::SeriesRestored { .. } => {}
+            EventBody::KpiParked { reason } => self.run = KpiRun::Parked(reason.clone()),
+            EventBody::KpiResumed => self.run = KpiRun::Running,
+        }
+    }
+
+    fn series_mut(&mut self, labels: &Labels) -> &mut SeriesView {
+        if !self.series.contains_key(labels) {
+            self.series.insert(labels.clone(), SeriesView::empty());
+        }
+        self.series.get_mut(labels).expect("the series was inserted just above")
+    }
+}
+
+impl SeriesView {
+    fn empty() -> Self {
+        Self {
+            last: None,
+            features: None,
+            status: SeriesStatus::Warming { seen: 0, needed: 0 },
+            late: 0,
+            anomaly: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::SeriesSamples;
+
+    fn samples(seq: Seq, value: f64) -> Event {
+        let sample =
+            ScoredSample { timestamp_ms: seq as i64, value, score: Some(0.1), expected: 1.0, lower: 0.0, upper: 2.0 };
+        let series = SeriesSamples {
+            labels: Labels::none(),
+            samples: vec![sample],
+            late: vec![],
+            features: None,
+            status: SeriesStatus::Normal,
+        };
+        Event { seq, time_ms: 0, kpi: KpiName::new("a").unwrap(), body: EventBody::Samples(vec![series]) }
+    }
+
+    #[test]
+    fn a_handed_out_snapshot_does_not_change() {
+        let mut view = LiveView::default();
+        view.apply(&samples(1, 1.0));
+        let before = view.kpis();
+        view.apply(&samples(2, 2.0));
+        let value = |kpis: &[Arc<KpiView>]| kpis[0].series[&Labels::none()].last.unwrap().value;
+        assert_eq!(value(&before), 1.0);
+        assert_eq!(value(&view.kpis()), 2.0);
+        assert_eq!(view.seq(), 2);
+    }
+
+    #[test]
+    fn parking_and_resuming_is_seen() {
+        let kpi = KpiName::new("a").unwrap();
+        let event = |seq, body| Event { seq, time_ms: 0, kpi: kpi.clone(), body };
+        let mut view = LiveView::default();
+        view.apply(&event(1, EventBody::KpiParked { reason: "boom".into() }));
+        assert_eq!(view.kpi(&kpi).unwrap().run, KpiRun::Parked("boom".into()));
+        view.apply(&event(2, EventBody::KpiResumed));
+        assert_eq!(view.kpi(&kpi).unwrap().run, KpiRun::Running);
+    }
+}

@@ -1,0 +1,15 @@
+//! The plain vocabulary every other module speaks: identifiers, samples, events, anomalies and time.
+//!
+//! Nothing here does I/O, reads a clock or draws a random number, and nothing here imports another module of the crate.
+
+pub mod anomaly;
+pub mod clock;
+pub mod event;
+pub mod ids;
+pub mod sample;
+
+pub use anomaly::{Acknowledgement, Anomaly, AnomalyId, Direction, Feature};
+pub use clock::{Clock, ManualClock};
+pub use event::{Event, EventBody, EventType, Seq, SeriesSamples, SeriesStatus};
+pub use ids::{IdError, KpiName, Labels, SeriesId, WorkspaceId};
+pub use sample::{Features, Sample, ScoredSample, SeriesBatch};

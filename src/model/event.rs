@@ -1,0 +1,187 @@
+//! What flows: an event is one record of a workspace's log. Every event type is listed here and nowhere else.
+
+use serde::{Deserialize, Serialize};
+
+use super::anomaly::{Acknowledgement, Anomaly, AnomalyId};
+use super::ids::{KpiName, Labels};
+use super::sample::{Features, Sample, ScoredSample};
+
+/// Position in a workspace's log. Starts at 1, only grows, never reused; 0 means "before the first event".
+pub type Seq = u64;
+
+/// One record of a workspace's log. Workspace and epoch are those of the log it stands in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Position in the log.
+    pub seq: Seq,
+    /// Wall time of the commit, milliseconds since the Unix epoch, UTC.
+    pub time_ms: i64,
+    /// The KPI it speaks of.
+    pub kpi: KpiName,
+    /// What happened.
+    pub body: EventBody,
+}
+
+/// What happened. The order of the variants is part of the stored format: add at the end, never reorder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum EventBody {
+    /// Samples were scored and stored.
+    Samples(Vec<SeriesSamples>),
+    /// An episode began.
+    AnomalyOpened(Box<Anomaly>),
+    /// An episode grew: a new peak, or another minute of it.
+    AnomalyUpdated(Box<Anomaly>),
+    /// An episode ended.
+    AnomalyClosed(Box<Anomaly>),
+    /// Somebody has seen an anomaly.
+    AnomalyAcknowledged {
+        /// Which anomaly.
+        id: AnomalyId,
+        /// The series it belongs to.
+        labels: Labels,
+        /// Who and when.
+        acknowledgement: Acknowledgement,
+    },
+    /// A series sent nothing for longer than its grace period.
+    SeriesStalled {
+        /// The series.
+        labels: Labels,
+        /// Timestamp of its last sample, milliseconds UTC.
+        last_timestamp_ms: i64,
+    },
+    /// A stalled series sends again.
+    SeriesRestored {
+        /// The series.
+        labels: Labels,
+        /// Timestamp of the sample that ended the silence, milliseconds UTC.
+        timestamp_ms: i64,
+    },
+    /// The KPI's actor failed too often in a short time and is not restarted until asked to, or until the process restarts.
+    KpiParked {
+        /// The last failure.
+        reason: String,
+    },
+    /// A parked KPI runs again.
+    KpiResumed,
+}
+
+/// Samples of one series inside a [`EventBody::Samples`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SeriesSamples {
+    /// The series.
+    pub labels: Labels,
+    /// In timestamp order, each later than the one before.
+    pub samples: Vec<ScoredSample>,
+    /// Samples not newer than one already seen: stored and counted, not scored.
+    pub late: Vec<Sample>,
+    /// Features of the last scored sample; `None` while warming up.
+    pub features: Option<Features>,
+    /// How the series stands after these samples.
+    pub status: SeriesStatus,
+}
+
+/// How a series stands.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum SeriesStatus {
+    /// Not enough samples to score yet.
+    Warming {
+        /// Samples seen.
+        seen: u32,
+        /// Samples needed.
+        needed: u32,
+    },
+    /// Scored, and no anomaly is open.
+    Normal,
+    /// An anomaly is open.
+    Anomalous,
+    /// Nothing arrived for longer than the grace period.
+    Stalled,
+}
+
+/// The `type` of an event on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum EventType {
+    /// `samples`
+    Samples,
+    /// `anomaly.opened`
+    AnomalyOpened,
+    /// `anomaly.updated`
+    AnomalyUpdated,
+    /// `anomaly.closed`
+    AnomalyClosed,
+    /// `anomaly.acknowledged`
+    AnomalyAcknowledged,
+    /// `series.stalled`
+    SeriesStalled,
+    /// `series.restored`
+    SeriesRestored,
+    /// `kpi.parked`
+    KpiParked,
+    /// `kpi.resumed`
+    KpiResumed,
+}
+
+impl EventType {
+    /// Every type there is.
+    pub const ALL: [EventType; 9] = [
+        EventType::Samples,
+        EventType::AnomalyOpened,
+        EventType::AnomalyUpdated,
+        EventType::AnomalyClosed,
+        EventType::AnomalyAcknowledged,
+        EventType::SeriesStalled,
+        EventType::SeriesRestored,
+        EventType::KpiParked,
+        EventType::KpiResumed,
+    ];
+
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            EventType::Samples => "samples",
+            EventType::AnomalyOpened => "anomaly.opened",
+            EventType::AnomalyUpdated => "anomaly.updated",
+            EventType::AnomalyClosed => "anomaly.closed",
+            EventType::AnomalyAcknowledged => "anomaly.acknowledged",
+            EventType::SeriesStalled => "series.stalled",
+            EventType::SeriesRestored => "series.restored",
+            EventType::KpiParked => "kpi.parked",
+            EventType::KpiResumed => "kpi.resumed",
+        }
+    }
+
+    /// The type with this name on the wire.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|event_type| event_type.as_str() == name)
+    }
+}
+
+impl EventBody {
+    /// The type this body has on the wire.
+    pub fn event_type(&self) -> EventType {
+        match self {
+            EventBody::Samples(_) => EventType::Samples,
+            EventBody::AnomalyOpened(_) => EventType::AnomalyOpened,
+            EventBody::AnomalyUpdated(_) => EventType::AnomalyUpdated,
+            EventBody::AnomalyClosed(_) => EventType::AnomalyClosed,
+            EventBody::AnomalyAcknowledged { .. } => EventType::AnomalyAcknowledged,
+            EventBody::SeriesStalled { .. } => EventType::SeriesStalled,
+            EventBody::SeriesRestored { .. } => EventType::SeriesRestored,
+            EventBody::KpiParked { .. } => EventType::KpiParked,
+            EventBody::KpiResumed => EventType::KpiResumed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_name_parses_back() {
+        for event_type in EventType::ALL {
+            assert_eq!(EventType::parse(event_type.as_str()), Some(event_type));
+        }
+        assert_eq!(EventType::parse("anomaly"), None);
+    }
+}

@@ -1,0 +1,55 @@
+//! Samples on their way in, and scored samples on their way out.
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::Labels;
+
+/// One measurement of one series.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// Milliseconds since the Unix epoch, UTC.
+    pub timestamp_ms: i64,
+    /// The measured value; finite once it is past the door.
+    pub value: f64,
+}
+
+/// The samples of one series that arrived together, in the order they were sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeriesBatch {
+    /// Which series of the KPI.
+    pub labels: Labels,
+    /// The samples with the row of the request each came from, so that a refusal can name it.
+    pub rows: Vec<(u32, Sample)>,
+}
+
+/// A sample with what the detector said of it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ScoredSample {
+    /// Milliseconds since the Unix epoch, UTC.
+    pub timestamp_ms: i64,
+    /// The measured value.
+    pub value: f64,
+    /// Calibrated surprise, 0 (ordinary) to 1 (never seen); `None` while warming up.
+    pub score: Option<f32>,
+    /// What the forecast expected before it saw the value, in the KPI's unit; NaN while warming up.
+    pub expected: f64,
+    /// Lower edge of the band of ordinary values; NaN while warming up.
+    pub lower: f64,
+    /// Upper edge of the band of ordinary values; NaN while warming up.
+    pub upper: f64,
+}
+
+/// The feature values behind the last score of a series; they also drive its voice.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Features {
+    /// Distance from the window's median in robust standard deviations (1.4826 · MAD).
+    pub robust_z: f32,
+    /// Distance from the forecast in standard deviations of the forecast's residuals.
+    pub residual_z: f32,
+    /// Spread of recent values relative to their usual spread; 1 is usual.
+    pub volatility: f32,
+    /// Trend per sample, in standard deviations of the series.
+    pub slope: f32,
+    /// Where the value stands among recent ones: 0 lowest, 1 highest.
+    pub level: f32,
+}

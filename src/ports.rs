@@ -1,0 +1,21 @@
+//! What the actors need from the outside, as traits, with the contract suite that every adapter runs.
+//!
+//! Every method that touches tenant data takes a [`WorkspacePass`](crate::tenancy::WorkspacePass) and sees only that
+//! workspace. Methods may block on I/O only inside the future they return; adapters move blocking work off the runtime.
+
+mod error;
+mod event_log;
+mod meta_store;
+mod series_store;
+mod snapshot_store;
+
+pub use error::{ErrorKind, PortError};
+pub use event_log::{EventLog, LogHead, Page};
+pub use meta_store::{MetaRecord, MetaStore, Revision};
+pub use series_store::{
+    AnomalyFilter, Rollup, RollupSeries, SampleRow, SampleSeries, SeriesQuery, SeriesStore, StoredBatch, acknowledge,
+};
+pub use snapshot_store::{Snapshot, SnapshotStore};
+
+#[cfg(test)]
+pub mod contract;

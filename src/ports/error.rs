@@ -1,0 +1,58 @@
+//! One error shape for every adapter: what kind it is decides what the caller does, the source says why.
+
+use std::fmt;
+
+/// What a caller can do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// Somebody else wrote first: the expected sequence or revision is not the current one.
+    Conflict,
+    /// The store cannot be reached or is out of space; trying again later may work.
+    Unavailable,
+    /// What is stored cannot be understood.
+    Corrupt,
+    /// The request itself makes no sense to this store.
+    Invalid,
+}
+
+/// A failure of an adapter.
+#[derive(Debug)]
+pub struct PortError {
+    /// What the caller can do about it.
+    pub kind: ErrorKind,
+    /// What was being done, for people.
+    pub context: String,
+    /// The underlying failure.
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl PortError {
+    /// An error with no underlying failure.
+    pub fn new(kind: ErrorKind, context: impl Into<String>) -> Self {
+        Self { kind, context: context.into(), source: None }
+    }
+
+    /// An error caused by `source`.
+    pub fn caused(
+        kind: ErrorKind,
+        context: impl Into<String>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self { kind, context: context.into(), source: Some(source.into()) }
+    }
+}
+
+impl fmt::Display for PortError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.source {
+            Some(source) => write!(f, "{}: {source}", self.context),
+            None => f.write_str(&self.context),
+        }
+    }
+}
+
+impl std::error::Error for PortError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,218 @@
+//! Settles what each column of a file is: the time, a KPI, a label, or nothing. Pure.
+
+use ::csv::ByteRecord;
+
+use super::{CsvError, is_missing, parse_time};
+use crate::model::{KpiName, Labels};
+
+/// Names of time columns, compared without case.
+const TIME_NAMES: [&str; 5] = ["timestamp", "time", "date", "ts", "datetime"];
+
+/// Names of columns that say what somebody thought of a row: annotations of labelled data sets, never a measure.
+const ANNOTATION_NAMES: [&str; 3] = ["label", "is_anomaly", "anomaly"];
+
+const LABEL_PREFIX: &str = "label.";
+
+/// How the KPIs of a file are called.
+#[derive(Debug, Clone)]
+pub struct Naming {
+    /// With one value column this is the KPI; with several it is the prefix, `kpi.column`. Without it, columns name KPIs.
+    pub kpi: Option<KpiName>,
+    /// The KPI of a lone value column that has no telling name of its own (`value`, or no header): the file's name.
+    pub fallback: KpiName,
+}
+
+/// What a column is.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Role {
+    Time,
+    Value(KpiName),
+    Label(String),
+    Skipped,
+}
+
+/// The settled columns of one file.
+#[derive(Debug)]
+pub(super) struct Columns {
+    pub(super) has_header: bool,
+    pub(super) roles: Vec<Role>,
+    pub(super) time: usize,
+    pub(super) has_labels: bool,
+    pub(super) no_labels: Labels,
+    pub(super) warning: Option<String>,
+}
+
+impl Default for Columns {
+    fn default() -> Self {
+        Self {
+            has_header: false,
+            roles: Vec::new(),
+            time: 0,
+            has_labels: false,
+            no_labels: Labels::none(),
+            warning: None,
+        }
+    }
+}
+
+impl Columns {
+    /// Settles the columns from the file's first rows, the header (if there is one) among them.
+    pub(super) fn settle(rows: &[&ByteRecord], naming: &Naming) -> Result<Self, CsvError> {
+        let (first, rest) = rows.split_first().ok_or(CsvError::Empty)?;
+        let has_header = is_header(first);
+        let data = if has_header { rest } else { rows };
+        let names = column_names(first, has_header);
+        let time = if has_header { names.iter().position(|name| is_time_name(name)).unwrap_or(0) } else { 0 };
+        check_time(data, time, &names)?;
+
+        // A column without a name under a header is the row number that data frames write, not a measure.
+        let is_unnamed = |c: usize| has_header && first[c].is_empty();
+        let is_value = |&c: &usize| c != time && !is_unnamed(c) && !is_set_aside(&names[c]) && holds_numbers(data, c);
+        let values: Vec<usize> = (0..names.len()).filter(is_value).collect();
+        if values.is_empty() {
+            return Err(CsvError::NoValues { columns: names.join(", ") });
+        }
+        let mut columns = Self { has_header, roles: vec![Role::Skipped; names.len()], time, ..Self::default() };
+        columns.roles[time] = Role::Time;
+        columns.name_labels(&names);
+        columns.name_kpis(&names, &values, naming);
+        columns.warn_of_skipped(&names);
+        Ok(columns)
+    }
+
+    fn name_labels(&mut self, names: &[String]) {
+        let mut keys: Vec<String> = Vec::new();
+        for (column, name) in names.iter().enumerate() {
+            let Some(key) = name.strip_prefix(LABEL_PREFIX).map(clean_key) else { continue };
+            if column == self.time || keys.contains(&key) || keys.len() == Labels::MAX {
+                continue;
+            }
+            self.roles[column] = Role::Label(key.clone());
+            keys.push(key);
+        }
+        self.has_labels = !keys.is_empty();
+    }
+
+    fn name_kpis(&mut self, names: &[String], values: &[usize], naming: &Naming) {
+        if let [only] = values {
+            let own = Some(names[*only].as_str()).filter(|name| self.has_header && !name.eq_ignore_ascii_case("value"));
+            let kpi = naming.kpi.clone().or_else(|| own.map(name_from)).unwrap_or_else(|| naming.fallback.clone());
+            self.roles[*only] = Role::Value(kpi);
+            return;
+        }
+        let mut taken: Vec<KpiName> = Vec::new();
+        for &column in values {
+            let name = &names[column];
+            let full = |name: &str| match &naming.kpi {
+                Some(prefix) => name_from(&format!("{prefix}.{}", name_from(name))),
+                None => name_from(name),
+            };
+            let mut kpi = full(name);
+            if taken.contains(&kpi) {
+                // Two names that only differed in illegal characters; the place in the file tells them apart.
+                kpi = full(&format!("column_{}.{name}", column + 1));
+            }
+            taken.push(kpi.clone());
+            self.roles[column] = Role::Value(kpi);
+        }
+    }
+
+    fn warn_of_skipped(&mut self, names: &[String]) {
+        let skipped: Vec<&str> = names
+            .iter()
+            .zip(&self.roles)
+            .filter_map(|(name, role)| (*role == Role::Skipped).then_some(name.as_str()))
+            .collect();
+        if !skipped.is_empty() {
+            self.warning = Some(format!(
+                "columns that are not used: {} (a measure holds numbers; name a column label.<name> to keep it as a label)",
+                skipped.join(", ")
+            ));
+        }
+    }
+}
+
+/// A first row is a header when it names a time column, or holds nothing that reads as a time or a number.
+fn is_header(first: &ByteRecord) -> bool {
+    let cells = || first.iter().map(|cell| std::str::from_utf8(cell).unwrap_or_default());
+    cells().any(is_time_name) || cells().all(|cell| parse_time(cell).is_none() && cell.parse::<f64>().is_err())
+}
+
+fn is_time_name(name: &str) -> bool {
+    TIME_NAMES.iter().any(|time| name.eq_ignore_ascii_case(time))
+}
+
+/// Whether the name alone says that the column is no measure.
+fn is_set_aside(name: &str) -> bool {
+    name.starts_with(LABEL_PREFIX) || ANNOTATION_NAMES.iter().any(|other| name.eq_ignore_ascii_case(other))
+}
+
+fn column_names(first: &ByteRecord, has_header: bool) -> Vec<String> {
+    let name = |(column, cell): (usize, &[u8])| {
+        let name = String::from_utf8_lossy(cell).into_owned();
+        if has_header && !name.is_empty() { name } else { format!("column_{}", column + 1) }
+    };
+    first.iter().enumerate().map(name).collect()
+}
+
+/// At least one of the first rows has to have a time, or the file is of another kind.
+fn check_time(data: &[&ByteRecord], time: usize, names: &[String]) -> Result<(), CsvError> {
+    let mut cells = data.iter().map(|row| String::from_utf8_lossy(row.get(time).unwrap_or_default()));
+    let Some(example) = cells.clone().next() else { return Ok(()) };
+    if cells.any(|cell| parse_time(&cell).is_some()) {
+        return Ok(());
+    }
+    Err(CsvError::NoTime { column: names[time].clone(), example: example.chars().take(40).collect() })
+}
+
+/// Whether at least half of the cells that hold something hold numbers. A column still empty may yet hold some.
+fn holds_numbers(data: &[&ByteRecord], column: usize) -> bool {
+    let is_number = |cell: &[u8]| std::str::from_utf8(cell).is_ok_and(|text| text.parse::<f64>().is_ok());
+    let cells = data.iter().filter_map(|row| row.get(column)).filter(|cell| !is_missing(cell));
+    let (numbers, others) = cells.fold((0, 0), |(n, o), cell| if is_number(cell) { (n + 1, o) } else { (n, o + 1) });
+    numbers >= others
+}
+
+/// Turns any text, such as a file's name, into a legal KPI name: illegal characters become `_`.
+pub fn name_from(text: &str) -> KpiName {
+    let legal = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | ':' | '-') { c } else { '_' };
+    let clean: String =
+        text.chars().map(legal).skip_while(|c| !c.is_ascii_alphanumeric()).take(128).collect::<String>();
+    let clean = clean.trim_end_matches('_');
+    KpiName::new(if clean.is_empty() { "value" } else { clean }).expect("a cleaned name is legal")
+}
+
+/// Turns any text into a legal label key.
+fn clean_key(text: &str) -> String {
+    let legal = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_') { c } else { '_' };
+    let key: String = text.chars().map(legal).take(63).collect();
+    if key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') { key } else { format!("_{key}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_cleaned_until_they_are_legal() {
+        for (text, name) in [
+            ("cpu.busy", "cpu.busy"),
+            ("Requests / s", "Requests___s"),
+            ("  _x (ms) ", "x__ms"),
+            ("größe", "gr__e"),
+            ("€", "value"),
+            ("", "value"),
+        ] {
+            assert_eq!(name_from(text).as_str(), name, "{text:?}");
+        }
+        assert_eq!(name_from(&"x".repeat(500)).as_str().len(), 128);
+    }
+
+    #[test]
+    fn label_keys_are_cleaned_until_they_are_legal() {
+        for text in ["region", "1st", "", "a b", "é", &"k".repeat(200)] {
+            let key = clean_key(text);
+            assert!(Labels::from_pairs([(key.as_str(), "x")]).is_ok(), "{text:?} became {key:?}");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Feeds this machine's metrics to a workspace of this process, once a second.
+//!
+//! Goes in through the same door as every request. A sample the door refuses is gone: the next one is a second away, and
+//! a queue of old host metrics would help nobody.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::MissedTickBehavior;
+
+use super::SourceSample;
+use super::host::HostSampler;
+use crate::actors::ingest::{KpiBatch, ingest};
+use crate::actors::node::Node;
+use crate::model::{Clock, SeriesBatch, WorkspaceId};
+
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Runs until it is aborted.
+pub async fn run(node: Node, workspace: WorkspaceId, clock: Arc<dyn Clock>) {
+    let mut every = tokio::time::interval(EVERY);
+    every.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut sampler = None;
+    loop {
+        every.tick().await;
+        let clock = clock.clone();
+        let taken = sampler.take();
+        // Reading the kernel's tables takes milliseconds and blocks.
+        let sampled = tokio::task::spawn_blocking(move || {
+            let mut sampler = taken.unwrap_or_else(HostSampler::new);
+            let samples = sampler.sample(clock.now_ms());
+            (sampler, samples)
+        })
+        .await;
+        match sampled {
+            Ok((returned, samples)) => {
+                sampler = Some(returned);
+                send(&node, &workspace, samples).await;
+            }
+            Err(error) => tracing::error!(%error, "host metrics could not be read; starting over"),
+        }
+    }
+}
+
+async fn send(node: &Node, workspace: &WorkspaceId, samples: Vec<SourceSample>) {
+    let handle = match node.open(workspace).await {
+        Ok(handle) => handle,
+        Err(error) => {
+            tracing::warn!(%error, "host metrics were not taken");
+            return;
+        }
+    };
+    match ingest(&handle, by_kpi(samples)).await {
+        Ok(receipt) if receipt.failed == 0 && receipt.rejected.is_empty() => {}
+        Ok(receipt) => tracing::warn!(failed = receipt.failed, rejected = receipt.rejected.len(), "host metrics lost"),
+        Err(error) => tracing::warn!(%error, "host metrics were not taken"),
+    }
+}
+
+fn by_kpi(samples: Vec<SourceSample>) -> Vec<KpiBatch> {
+    let mut batches: Vec<KpiBatch> = Vec::new();
+    for (row, SourceSample { kpi, labels, sample }) in (0..).zip(samples) {
+        let series = SeriesBatch { labels, rows: vec![(row, sample)] };
+        match batches.iter_mut().find(|batch| batch.kpi == kpi) {
+            Some(batch) => batch.series.push(series),
+            None => batches.push(KpiBatch { kpi, series: vec![series] }),
+        }
+    }
+    batches
+}

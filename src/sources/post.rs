@@ -1,0 +1,286 @@
+//! Posts samples to a server over HTTP, as any client would, and keeps trying while trying again can help.
+//!
+//! A batch that may have arrived is simply sent again: the same sample replaces itself on the server. Deliberately absent:
+//! a queue (one batch is on its way at a time, so samples of a series arrive in order) and TLS (the server has none yet).
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use reqwest::header::RETRY_AFTER;
+use reqwest::{Response, StatusCode, Url};
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::SourceSample;
+use crate::model::{Labels, WorkspaceId};
+
+mod error;
+
+pub use error::PostError;
+
+/// How long the server may take for one answer; a commit takes milliseconds.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The pause after a 429 that does not say how long to wait, and the longest that one may ask for.
+const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
+
+/// What became of a batch.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct Receipt {
+    /// How many samples are committed.
+    #[serde(default)]
+    pub accepted: u64,
+    /// The first of the rows that were not taken, counted from 0 within the batch.
+    #[serde(default)]
+    pub rejected: Vec<RejectedRow>,
+    /// How many rows were not taken in all.
+    #[serde(default)]
+    pub rejected_total: u64,
+}
+
+/// A row that the server did not take.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct RejectedRow {
+    /// Its place in the batch, from 0.
+    pub row: usize,
+    /// What is wrong with it.
+    pub error: String,
+}
+
+/// When to send a batch again after an attempt that failed on the way.
+#[derive(Debug, Clone, Copy)]
+struct Retries {
+    first_pause: Duration,
+    longest_pause: Duration,
+    /// Attempts while the server has never answered: soon is better, the URL is probably wrong.
+    attempts_before_contact: u32,
+    /// Attempts once it has answered: enough to outlast a restart.
+    attempts_after_contact: u32,
+}
+
+const RETRIES: Retries = Retries {
+    first_pause: Duration::from_millis(100),
+    longest_pause: Duration::from_secs(5),
+    attempts_before_contact: 3,
+    attempts_after_contact: 14,
+};
+
+impl Retries {
+    /// The pause after the `attempt`th failure, counted from 1: doubled each time, up to the longest.
+    fn pause(&self, attempt: u32) -> Duration {
+        let doubled = self.first_pause.saturating_mul(1 << attempt.saturating_sub(1).min(16));
+        doubled.min(self.longest_pause)
+    }
+}
+
+/// Sends batches of samples to one workspace of one server.
+#[derive(Debug)]
+pub struct Poster {
+    client: reqwest::Client,
+    endpoint: Url,
+    server: String,
+    retries: Retries,
+    in_contact: AtomicBool,
+}
+
+/// What one attempt came to, unless it came to an end.
+enum Attempt {
+    Delivered(Receipt),
+    Wait(Duration),
+    Failed(PostError),
+}
+
+impl Poster {
+    /// A poster to the server at `url`, such as `http://127.0.0.1:8080`; the scheme may be left out.
+    ///
+    /// # Errors
+    /// The URL cannot be used.
+    pub fn new(url: &str, workspace: &WorkspaceId) -> Result<Self, PostError> {
+        let server = server_of(url)?;
+        // Environment proxies are for the world outside; a server on the own network is meant to be reached directly.
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(ANSWER_TIMEOUT)
+            .build()
+            .map_err(PostError::Client)?;
+        let mut endpoint = server.clone();
+        let path = format!("{}/api/v1/workspaces/{workspace}/kpis/ingest", server.path().trim_end_matches('/'));
+        endpoint.set_path(&path);
+        let server = server.as_str().trim_end_matches('/').to_owned();
+        Ok(Self { client, endpoint, server, retries: RETRIES, in_contact: AtomicBool::new(false) })
+    }
+
+    /// The server that is posted to.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// Delivers a batch; returns when the server has committed it or refused every row of it by name.
+    ///
+    /// While the server says that it is full, this waits as long as it asks for. Connections that fail, and answers
+    /// that blame the server (5xx, as during a restart behind a proxy), are tried again with growing pauses.
+    ///
+    /// # Errors
+    /// The server cannot be reached, refuses, or is no Earcon server.
+    pub async fn post(&self, samples: &[SourceSample]) -> Result<Receipt, PostError> {
+        let body = body_of(samples);
+        let mut failures = 0;
+        loop {
+            match self.attempt(body.clone()).await? {
+                Attempt::Delivered(receipt) => return Ok(receipt),
+                Attempt::Wait(pause) => tokio::time::sleep(pause).await,
+                Attempt::Failed(error) => {
+                    failures += 1;
+                    if failures >= self.attempts_allowed() {
+                        return Err(error);
+                    }
+                    tokio::time::sleep(self.retries.pause(failures)).await;
+                }
+            }
+        }
+    }
+
+    fn attempts_allowed(&self) -> u32 {
+        if self.in_contact.load(Ordering::Relaxed) {
+            self.retries.attempts_after_contact
+        } else {
+            self.retries.attempts_before_contact
+        }
+    }
+
+    async fn attempt(&self, body: bytes::Bytes) -> Result<Attempt, PostError> {
+        let request = self.client.post(self.endpoint.clone()).header("content-type", "application/json").body(body);
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(error) => return Ok(Attempt::Failed(self.unreachable(&error))),
+        };
+        let status = response.status();
+        let pause = retry_after(&response);
+        let text = match response.bytes().await {
+            Ok(text) => text,
+            Err(error) => return Ok(Attempt::Failed(self.unreachable(&error))),
+        };
+        if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED {
+            return Ok(Attempt::Failed(self.refused(status, &text)));
+        }
+        self.in_contact.store(true, Ordering::Relaxed);
+        match status {
+            StatusCode::OK => self.receipt(&text).map(Attempt::Delivered),
+            StatusCode::TOO_MANY_REQUESTS => Ok(Attempt::Wait(pause)),
+            _ => self.refusal(status, &text),
+        }
+    }
+
+    fn receipt(&self, text: &[u8]) -> Result<Receipt, PostError> {
+        let not_earcon = |reason: String| PostError::NotEarcon { url: self.server.clone(), reason };
+        let answer: serde_json::Value =
+            serde_json::from_slice(text).map_err(|_| not_earcon("its answer is not JSON".to_owned()))?;
+        if answer.get("accepted").is_none() {
+            return Err(not_earcon("its answer does not tell how many samples it accepted".to_owned()));
+        }
+        let mut receipt: Receipt = serde_json::from_value(answer).map_err(|error| not_earcon(error.to_string()))?;
+        receipt.rejected_total = receipt.rejected_total.max(receipt.rejected.len() as u64);
+        Ok(receipt)
+    }
+
+    /// A refusal that names every row is a delivered batch of which nothing was good; any other is an error.
+    fn refusal(&self, status: StatusCode, text: &[u8]) -> Result<Attempt, PostError> {
+        if status == StatusCode::BAD_REQUEST
+            && let Ok(mut receipt) = serde_json::from_slice::<Receipt>(text)
+            && !receipt.rejected.is_empty()
+        {
+            receipt.rejected_total = receipt.rejected_total.max(receipt.rejected.len() as u64);
+            return Ok(Attempt::Delivered(receipt));
+        }
+        if status == StatusCode::NOT_FOUND && detail_of(text).is_none() {
+            let reason = "there is no ingest path".to_owned();
+            return Err(PostError::NotEarcon { url: self.server.clone(), reason });
+        }
+        Err(self.refused(status, text))
+    }
+
+    fn refused(&self, status: StatusCode, text: &[u8]) -> PostError {
+        let detail = detail_of(text).unwrap_or_else(|| "it gives no reason".to_owned());
+        PostError::Refused { url: self.server.clone(), status, detail }
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> PostError {
+        PostError::Unreachable { url: self.server.clone(), reason: root_cause(error) }
+    }
+}
+
+/// Reads a server's URL as people write them.
+fn server_of(text: &str) -> Result<Url, PostError> {
+    let refuse = |reason: &str| PostError::Url { url: text.to_owned(), reason: reason.to_owned() };
+    let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let mut url = Url::parse(&full).map_err(|error| refuse(&error.to_string()))?;
+    match url.scheme() {
+        "http" if url.has_host() => {
+            url.set_query(None);
+            url.set_fragment(None);
+            Ok(url)
+        }
+        "https" => Err(refuse("https is not supported here")),
+        _ => Err(refuse("its scheme is not http")),
+    }
+}
+
+/// The pause a 429 asks for, in whole seconds; its date form would need a clock that agrees with the server's.
+fn retry_after(response: &Response) -> Duration {
+    let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    seconds.map_or(DEFAULT_RETRY_AFTER, Duration::from_secs).min(LONGEST_RETRY_AFTER)
+}
+
+/// The `detail` (or `title`) of a problem+json answer; `None` when the answer is no such thing.
+fn detail_of(text: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Problem {
+        title: Option<String>,
+        detail: Option<String>,
+    }
+    let problem: Problem = serde_json::from_slice(text).ok()?;
+    problem.detail.or(problem.title)
+}
+
+/// The innermost cause: "Connection refused" rather than "error sending request".
+fn root_cause(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "it does not answer in time".to_owned();
+    }
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
+
+fn body_of(samples: &[SourceSample]) -> bytes::Bytes {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        samples: Vec<Row<'a>>,
+    }
+    #[derive(Serialize)]
+    struct Row<'a> {
+        kpi: &'a str,
+        #[serde(serialize_with = "label_map", skip_serializing_if = "Labels::is_empty")]
+        labels: &'a Labels,
+        timestamp: i64,
+        value: f64,
+    }
+    fn label_map<S: Serializer>(labels: &Labels, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(labels.pairs())
+    }
+    let rows = samples.iter().map(|source| Row {
+        kpi: source.kpi.as_str(),
+        labels: &source.labels,
+        timestamp: source.sample.timestamp_ms,
+        value: source.sample.value,
+    });
+    let body = Body { samples: rows.collect() };
+    serde_json::to_vec(&body).expect("rows of text and numbers always serialise").into()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+//! How often a series sends, learned from it, and from that how long it may be silent.
+
+use super::settings::StreamSettings;
+use super::stored::stored_fields;
+
+/// Samples before the interval is trusted enough to call a silence a silence.
+const TRUSTED_AFTER: u8 = 5;
+/// How fast an estimate follows.
+const RATE: f64 = 0.05;
+
+/// A slow estimate of the time between events, which one gap cannot move by more than a twentieth.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Interval {
+    /// Milliseconds; 0 while unknown.
+    pub(super) ms: f64,
+}
+
+stored_fields!(Interval { ms });
+
+impl Interval {
+    /// Takes a positive distance in milliseconds in.
+    pub(super) fn learn(&mut self, distance_ms: i64) {
+        let distance = distance_ms as f64;
+        if self.ms == 0.0 {
+            self.ms = distance;
+        } else {
+            self.ms += RATE * (distance.clamp(0.5 * self.ms, 2.0 * self.ms) - self.ms);
+        }
+    }
+}
+
+/// When a series last sent and how it usually does.
+///
+/// The interval is learned from the samples' own timestamps; the silence is counted from the *arrival* of the last one, so
+/// that a replay of old data does not look silent. A sender that delivers many samples at once is judged by its pace
+/// of delivery too: the deadline allows for twice the usual time between arrivals.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Cadence {
+    last_timestamp_ms: i64,
+    last_arrival_ms: i64,
+    interval: Interval,
+    arrivals: Interval,
+    /// Samples seen, up to `TRUSTED_AFTER`.
+    seen: u8,
+}
+
+stored_fields!(Cadence { last_timestamp_ms, last_arrival_ms, interval, arrivals, seen });
+
+impl Cadence {
+    /// Whether a sample with this timestamp is newer than every one before.
+    pub(super) fn is_news(&self, timestamp_ms: i64) -> bool {
+        self.seen == 0 || timestamp_ms > self.last_timestamp_ms
+    }
+
+    /// Timestamp of the newest sample.
+    pub(super) fn last_timestamp_ms(&self) -> i64 {
+        self.last_timestamp_ms
+    }
+
+    /// Takes a sample in that [`is_news`](Self::is_news) and arrived at `now_ms`.
+    pub(super) fn learn(&mut self, timestamp_ms: i64, now_ms: i64) {
+        if self.seen > 0 {
+            self.interval.learn(timestamp_ms.saturating_sub(self.last_timestamp_ms));
+            // Samples that arrive together are one arrival, into however many batches they were cut.
+            if now_ms > self.last_arrival_ms {
+                self.arrivals.learn(now_ms.saturating_sub(self.last_arrival_ms));
+            }
+        }
+        self.last_timestamp_ms = timestamp_ms;
+        self.last_arrival_ms = now_ms;
+        self.seen = (self.seen + 1).min(TRUSTED_AFTER);
+    }
+
+    /// Wall time from which silence counts as a stall; `None` while the interval is not known well enough.
+    pub(super) fn deadline_ms(&self, settings: &StreamSettings) -> Option<i64> {
+        if self.seen < TRUSTED_AFTER {
+            return None;
+        }
+        let grace = (settings.grace_factor * self.interval.ms).max(2.0 * self.arrivals.ms);
+        // A conversion from float to integer saturates.
+        Some(self.last_arrival_ms.saturating_add((grace as i64).max(settings.grace_min_ms)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(samples: impl IntoIterator<Item = (i64, i64)>) -> Option<i64> {
+        let mut cadence = Cadence::default();
+        for (timestamp, now) in samples {
+            cadence.learn(timestamp, now);
+        }
+        cadence.deadline_ms(&StreamSettings::default())
+    }
+
+    #[test]
+    fn silence_is_allowed_for_a_multiple_of_the_interval() {
+        assert_eq!(sent((0..20).map(|i| (i * 60_000, i * 60_000))), Some(19 * 60_000 + 300_000));
+    }
+
+    #[test]
+    fn fast_series_get_the_minimum() {
+        assert_eq!(sent((0..20).map(|i| (i * 100, i * 100))), Some(1_900 + 30_000));
+    }
+
+    #[test]
+    fn a_replay_of_old_data_counts_from_its_arrival() {
+        assert_eq!(sent((0..20).map(|i| (i * 1_000, 1_700_000_000_000))), Some(1_700_000_030_000));
+    }
+
+    #[test]
+    fn a_sender_of_large_batches_may_take_its_time() {
+        let minute_by_minute = (0..6_000).map(|i| (i * 1_000, (i / 60 + 1) * 60_000));
+        assert_eq!(sent(minute_by_minute), Some(6_000_000 + 120_000));
+    }
+
+    #[test]
+    fn a_few_samples_do_not_make_an_interval() {
+        assert_eq!(sent((0..4).map(|i| (i, i))), None);
+    }
+
+    #[test]
+    fn the_longest_distance_saturates() {
+        assert!(sent([0, 1, 2, 3, 4, i64::MAX].map(|t| (t, t))).is_some());
+    }
+}

@@ -1,0 +1,63 @@
+//! From feature values to one score: each feature is calibrated by its own past, then they are fused.
+//!
+//! A feature counts only as far as it is *both* rare for this series (tail rank) *and* large on an absolute scale (the
+//! gates below). The rank alone alerts on the largest of any ten thousand harmless values; the size alone alerts all day
+//! on a series with heavy tails.
+
+use super::super::arithmetic::exp2_neg;
+use super::super::stored::stored_fields;
+use super::super::tail::{Blocks, Tail};
+use crate::model::Feature;
+
+/// How many features are calibrated.
+pub(super) const FEATURES: usize = 4;
+/// Root mean square of the features' decades that a score of 0.5 stands for, at sensitivity 1.
+const ALERT_DECADES: f64 = 2.6;
+/// The features in the order of the arrays here.
+const NAMES: [Feature; FEATURES] = [Feature::RobustZ, Feature::ResidualZ, Feature::Volatility, Feature::Slope];
+/// Below the first a feature's value counts nothing, above the second in full. Units: standard deviations, standard
+/// deviations, doublings, standard deviations between fast and slow mean.
+const GATES: [(f32, f32); FEATURES] = [(2.5, 5.0), (2.5, 5.0), (0.6, 1.6), (0.4, 1.2)];
+
+/// The record of all features, both sides of each.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Calibration {
+    upper: [Tail; FEATURES],
+    lower: [Tail; FEATURES],
+    blocks: Blocks,
+}
+
+stored_fields!(Calibration { upper, lower, blocks });
+
+impl Calibration {
+    /// Score of the values and the feature that contributed most.
+    pub(super) fn judge(&self, values: &[f32; FEATURES], sensitivity: f64) -> (f32, Feature) {
+        let mut sum = 0.0;
+        let mut most = (-1.0, NAMES[0]);
+        for (i, &value) in values.iter().enumerate() {
+            let (low, full) = GATES[i];
+            let gate = f64::from(((value.abs() - low) / (full - low)).clamp(0.0, 1.0));
+            let surprise = match value > 0.0 {
+                _ if gate == 0.0 => 0.0,
+                true => gate * self.upper[i].surprise(value, self.blocks),
+                false => gate * self.lower[i].surprise(-value, self.blocks),
+            };
+            sum += surprise * surprise;
+            if surprise > most.0 {
+                most = (surprise, NAMES[i]);
+            }
+        }
+        let decades = (sum / FEATURES as f64).sqrt() * sensitivity;
+        let ratio = decades / ALERT_DECADES;
+        ((1.0 - exp2_neg(ratio * ratio)) as f32, most.1)
+    }
+
+    /// Takes the values into the record.
+    pub(super) fn learn(&mut self, values: &[f32; FEATURES]) {
+        let turn = self.blocks.advance();
+        for (i, &value) in values.iter().enumerate() {
+            self.upper[i].insert(value, turn);
+            self.lower[i].insert(0.0 - value, turn);
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! What the next value should be: level and trend, on top of the day's ordinary course where that helps.
+//!
+//! Two exponential smoothers (Holt 1957, damped trend after Gardner & McKenzie 1985) run side by side, one on the values
+//! and one on what is left of them after the [`DayProfile`] is taken off. The one with the smaller recent error speaks, so
+//! a series without a daily rhythm does not suffer from a profile of noise. What an outlier may do to level, trend and
+//! spread is limited (Gelper, Fried & Croux 2010, *Robust forecasting with exponential and Holt–Winters smoothing*); after
+//! a few outliers in a row on the same side the limit on the level is lifted, because that is no outlier but a new level.
+
+use crate::streams::cadence::Interval;
+use crate::streams::season::DayProfile;
+use crate::streams::stored::stored_fields;
+
+const LEVEL_RATE: f64 = 0.2;
+const TREND_RATE: f64 = 0.02;
+const TREND_DAMPING: f64 = 0.98;
+const SPREAD_RATE: f64 = 0.03;
+/// Rate of the slow spread, which remembers movement across plateaus.
+const USUAL_RATE: f64 = 1.0 / 1024.0;
+const ERROR_RATE: f64 = 1.0 / 128.0;
+/// Spreads beyond which a residual is an outlier and is treated as if it were just there.
+const OUTLIER: f64 = 4.0;
+/// After so many outliers in a row on one side the next one is a new level …
+const NEW_LEVEL_AFTER: u8 = 4;
+/// … which is adopted at this rate.
+const NEW_LEVEL_RATE: f64 = 0.5;
+/// The first samples are taken as they are: there is no spread yet that could call one an outlier.
+const UNLIMITED_UNTIL: u32 = 8;
+/// What one residual may be, in usual ones, for the usual to learn from it.
+const USUAL_OUTLIER: f64 = 64.0;
+/// The spread never falls below this share of the usual one, lest a plateau make the next ordinary step a sensation.
+const USUAL_SHARE: f64 = 0.5;
+/// Relative accuracy that a value is trusted with.
+const ROUNDING: f64 = 1e-12;
+/// From mean absolute deviation to standard deviation, for a normal distribution.
+const MEAN_TO_SIGMA: f64 = 1.2533;
+/// After a pause of this many intervals the trend is not continued.
+const GAP: f64 = 4.0;
+
+/// Level and damped trend of one sequence.
+#[derive(Debug, Clone, Copy, Default)]
+struct Smoother {
+    level: f64,
+    trend: f64,
+    /// Slow mean of the absolute error.
+    error: f64,
+}
+
+stored_fields!(Smoother { level, trend, error });
+
+impl Smoother {
+    fn next(&self) -> f64 {
+        self.level + self.trend
+    }
+
+    /// The level follows a residual up to `limit`, the trend and the error up to `cut`: the jump to a new level is no trend.
+    fn learn(&mut self, residual: f64, limit: f64, cut: f64, rate: f64, error_rate: f64) {
+        self.level = self.next() + rate * residual.clamp(-limit, limit);
+        self.trend = TREND_DAMPING * self.trend + TREND_RATE * residual.clamp(-cut, cut);
+        self.error += error_rate * (residual.abs().min(cut) - self.error);
+    }
+}
+
+/// What is expected of the next sample.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Outlook {
+    /// The value, in the KPI's unit.
+    pub(super) expected: f64,
+    /// Standard deviation of what the residual will be; above 0.
+    pub(super) sigma: f64,
+    plain: f64,
+    seasonal: Option<f64>,
+}
+
+/// Forecasts one series.
+#[derive(Debug, Clone)]
+pub(super) struct Forecast {
+    plain: Smoother,
+    seasonal: Smoother,
+    profile: DayProfile,
+    interval: Interval,
+    last_timestamp_ms: i64,
+    /// Mean absolute residual of late.
+    spread: f64,
+    /// Mean absolute residual usually.
+    usual: f64,
+    /// Outliers in a row above (positive) or below (negative).
+    run: i8,
+    /// The seasonal smoother has been started.
+    season_known: bool,
+    /// The seasonal smoother speaks.
+    season_speaks: bool,
+}
+
+stored_fields!(Forecast {
+    plain,
+    seasonal,
+    profile,
+    interval,
+    last_timestamp_ms,
+    spread,
+    usual,
+    run,
+    season_known,
+    season_speaks,
+});
+
+impl Forecast {
+    /// Starts at the first sample.
+    pub(super) fn starting_at(timestamp_ms: i64, value: f64) -> Self {
+        Self {
+            plain: Smoother { level: value, ..Smoother::default() },
+            seasonal: Smoother::default(),
+            profile: DayProfile::starting_at(timestamp_ms),
+            interval: Interval::default(),
+            last_timestamp_ms: timestamp_ms,
+            spread: 0.0,
+            usual: 0.0,
+            run: 0,
+            season_known: false,
+            season_speaks: false,
+        }
+    }
+
+    /// What to expect at a time after the last one learned. Ends a trend that a gap has interrupted.
+    pub(super) fn outlook(&mut self, timestamp_ms: i64) -> Outlook {
+        let pause = timestamp_ms.saturating_sub(self.last_timestamp_ms) as f64;
+        if self.interval.ms > 0.0 && pause > GAP * self.interval.ms {
+            self.plain.trend = 0.0;
+            self.seasonal.trend = 0.0;
+        }
+        let plain = self.plain.next();
+        let profile = self.profile.at(timestamp_ms);
+        if let (Some(day), false) = (profile, self.season_known) {
+            self.season_known = true;
+            self.seasonal = Smoother { level: plain - day, trend: 0.0, error: self.plain.error };
+        }
+        let seasonal = profile.map(|day| day + self.seasonal.next());
+        let expected = match seasonal {
+            Some(seasonal) if self.season_speaks => seasonal,
+            _ => plain,
+        };
+        Outlook { expected, sigma: self.sigma(expected), plain, seasonal }
+    }
+
+    /// Learns the `n`th sample after the first and returns its value with the outlier part cut off.
+    pub(super) fn learn(&mut self, timestamp_ms: i64, value: f64, outlook: &Outlook, n: u32) -> f64 {
+        let early = 1.0 / (f64::from(n) + 1.0);
+        let cut = if n < UNLIMITED_UNTIL { f64::INFINITY } else { OUTLIER * outlook.sigma };
+        let residual = value - outlook.expected;
+        self.count_run(residual, OUTLIER * outlook.sigma);
+        let new_level = self.run.unsigned_abs() > NEW_LEVEL_AFTER;
+        let limit = if new_level { f64::INFINITY } else { cut };
+        let rate = if new_level { NEW_LEVEL_RATE } else { LEVEL_RATE.max(early) };
+
+        let error_rate = ERROR_RATE.max(early);
+        self.plain.learn(value - outlook.plain, limit, cut, rate, error_rate);
+        if let Some(seasonal) = outlook.seasonal {
+            self.seasonal.learn(value - seasonal, limit, cut, rate, error_rate);
+            self.choose();
+        }
+        self.learn_spread(residual.abs(), cut, early);
+        self.interval.learn(timestamp_ms.saturating_sub(self.last_timestamp_ms));
+        self.last_timestamp_ms = timestamp_ms;
+        let accepted = outlook.expected + residual.clamp(-limit, limit);
+        self.profile.learn(timestamp_ms, accepted, self.interval.ms);
+        accepted
+    }
+
+    /// Mean absolute residual over about the last thousand samples; 0 while every value was as expected.
+    pub(super) fn usual_residual(&self) -> f64 {
+        self.usual
+    }
+
+    /// Never 0, so that a constant series has a band and can be divided by.
+    fn sigma(&self, expected: f64) -> f64 {
+        let spread = self.spread.max(USUAL_SHARE * self.usual);
+        MEAN_TO_SIGMA * spread + ROUNDING * expected.abs() + f64::MIN_POSITIVE
+    }
+
+    fn count_run(&mut self, residual: f64, outlier: f64) {
+        self.run = if residual > outlier {
+            self.run.max(0).saturating_add(1)
+        } else if residual < -outlier {
+            self.run.min(0).saturating_sub(1)
+        } else {
+            0
+        };
+    }
+
+    fn choose(&mut self) {
+        let (seasonal, plain) = (self.seasonal.error, self.plain.error);
+        // A margin, lest the two take turns where they are equally good.
+        self.season_speaks = if self.season_speaks { seasonal <= plain } else { seasonal < 0.95 * plain };
+    }
+
+    fn learn_spread(&mut self, residual: f64, cut: f64, early: f64) {
+        self.spread += SPREAD_RATE.max(early) * (residual.min(cut) - self.spread);
+        let most = if self.usual > 0.0 { USUAL_OUTLIER * self.usual } else { f64::INFINITY };
+        self.usual += USUAL_RATE.max(early) * (residual.min(most) - self.usual);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: i64 = 3_600_000;
+
+    /// Feeds values every hour from 1970 on and returns the forecast with the last sample's number.
+    fn fed(values: impl IntoIterator<Item = f64>) -> (Forecast, u32) {
+        let mut values = values.into_iter();
+        let mut forecast = Forecast::starting_at(0, values.next().unwrap());
+        let mut n = 0;
+        for value in values {
+            n += 1;
+            let at = i64::from(n) * HOUR;
+            let outlook = forecast.outlook(at);
+            forecast.learn(at, value, &outlook, n);
+        }
+        (forecast, n)
+    }
+
+    fn next(forecast: &mut Forecast, n: u32) -> Outlook {
+        forecast.outlook(i64::from(n + 1) * HOUR)
+    }
+
+    /// Deterministic noise in -0.5..0.5.
+    fn jitter(i: u32) -> f64 {
+        f64::from(i.wrapping_mul(2_654_435_761) >> 8) / f64::from(1u32 << 24) - 0.5
+    }
+
+    #[test]
+    fn follows_a_ramp_without_lagging() {
+        let (mut forecast, n) = fed((0..300).map(f64::from));
+        assert!((next(&mut forecast, n).expected - 300.0).abs() < 1.0);
+    }
+
+    #[test]
+    fn one_outlier_moves_neither_level_nor_spread_much() {
+        let (mut forecast, n) = fed((0..500).map(jitter));
+        let before = next(&mut forecast, n);
+        forecast.learn(i64::from(n + 1) * HOUR, 1e6, &before, n + 1);
+        let after = next(&mut forecast, n + 1);
+        assert!((after.expected - before.expected).abs() < 1.5 * before.sigma, "{before:?} {after:?}");
+        assert!(after.sigma < 1.2 * before.sigma);
+    }
+
+    #[test]
+    fn a_new_level_is_adopted_within_a_dozen_samples() {
+        let (mut forecast, n) = fed((0..500).map(jitter).chain((0..14).map(|i| 1e6 + jitter(i))));
+        let outlook = next(&mut forecast, n);
+        assert!((outlook.expected - 1e6).abs() < 1e4, "{outlook:?}");
+    }
+
+    #[test]
+    fn the_daily_course_speaks_where_it_helps() {
+        let day = |i: u32| if i % 24 < 12 { 100.0 } else { 0.0 };
+        let (mut forecast, n) = fed((0..24 * 14).map(|i| day(i) + jitter(i)));
+        assert!(forecast.season_speaks);
+        let outlook = next(&mut forecast, n);
+        assert!((outlook.expected - 100.0).abs() < 5.0, "the step of midnight is foreseen: {outlook:?}");
+    }
+
+    #[test]
+    fn the_daily_course_is_silent_where_there_is_none() {
+        let (forecast, _) = fed((0..24 * 30).map(jitter));
+        assert!(!forecast.season_speaks);
+    }
+
+    #[test]
+    fn a_gap_ends_the_trend() {
+        let (mut forecast, n) = fed((0..300).map(f64::from));
+        let at = i64::from(n + 50) * HOUR;
+        assert!(forecast.outlook(at).expected < 299.5);
+    }
+}

@@ -1,0 +1,202 @@
+//! From scores to episodes: one anomaly opens, grows and closes, instead of an alert a sample.
+//!
+//! Hysteresis: an episode opens at `open_score` and closes after `calm_samples` in a row below `close_score`. Samples without
+//! a score (a detector warming up afresh) are calm. In between it speaks again only when its peak has clearly grown or every
+//! `update_every` samples.
+
+use super::detector::Judgement;
+use super::settings::StreamSettings;
+use super::stored::stored_fields;
+use crate::model::{Acknowledgement, Anomaly, AnomalyId, EventBody, KpiName, Labels, SeriesId, WorkspaceId};
+
+/// The peak has clearly grown when its score has gained this much since it was last reported. Scores end at 1 and
+/// episodes open near 0.5, so an episode has few of these.
+const CLEAR_GAIN: f32 = 0.1;
+
+/// Whose episodes these are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Owner<'a> {
+    pub(super) workspace: &'a WorkspaceId,
+    pub(super) kpi: &'a KpiName,
+    pub(super) labels: &'a Labels,
+    pub(super) series: SeriesId,
+    pub(super) detector: &'static str,
+}
+
+/// The open episode of a series, if there is one.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Episode {
+    /// Boxed because it is rare: series at rest pay eight bytes for it.
+    pub(super) open: Option<Box<Anomaly>>,
+    pub(super) progress: Progress,
+}
+
+/// What the hysteresis remembers of the open episode.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Progress {
+    /// Calm samples in a row.
+    calm: u16,
+    /// Samples since the episode last spoke.
+    unreported: u32,
+    /// Peak score it last spoke of.
+    reported_peak: f32,
+}
+
+stored_fields!(Progress { calm, unreported, reported_peak });
+
+impl Episode {
+    /// Takes one sample's judgement in and says what there is to report.
+    pub(super) fn push(
+        &mut self,
+        timestamp_ms: i64,
+        value: f64,
+        judgement: Option<&Judgement>,
+        owner: Owner<'_>,
+        settings: &StreamSettings,
+    ) -> Option<EventBody> {
+        let score = judgement.map_or(0.0, |judgement| judgement.score);
+        let Some(anomaly) = &mut self.open else {
+            let judgement = judgement.filter(|judgement| judgement.score >= settings.open_score)?;
+            let anomaly = Box::new(opened(timestamp_ms, value, judgement, owner));
+            self.progress = Progress { calm: 0, unreported: 0, reported_peak: score };
+            self.open = Some(anomaly.clone());
+            return Some(EventBody::AnomalyOpened(anomaly));
+        };
+        if score >= settings.open_score {
+            anomaly.samples = anomaly.samples.saturating_add(1);
+            anomaly.last_at_ms = timestamp_ms;
+        }
+        if let Some(judgement) = judgement.filter(|judgement| judgement.score > anomaly.peak_score) {
+            raise_peak(anomaly, timestamp_ms, value, judgement);
+        }
+        let progress = &mut self.progress;
+        progress.calm = if score < settings.close_score { progress.calm + 1 } else { 0 };
+        if progress.calm >= settings.calm_samples {
+            anomaly.closed_at_ms = Some(timestamp_ms);
+            self.progress = Progress::default();
+            return self.open.take().map(EventBody::AnomalyClosed);
+        }
+        progress.unreported += 1;
+        let grown = anomaly.peak_score >= progress.reported_peak + CLEAR_GAIN;
+        if grown || progress.unreported >= settings.update_every {
+            *progress = Progress { calm: progress.calm, unreported: 0, reported_peak: anomaly.peak_score };
+            return Some(EventBody::AnomalyUpdated(anomaly.clone()));
+        }
+        None
+    }
+
+    /// Notes who has seen it, if `id` is the open episode; the first one stays. Returns whether it is.
+    pub(super) fn acknowledge(&mut self, id: AnomalyId, acknowledgement: &Acknowledgement) -> bool {
+        match &mut self.open {
+            Some(anomaly) if anomaly.id == id => {
+                anomaly.acknowledged.get_or_insert_with(|| acknowledgement.clone());
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+fn opened(timestamp_ms: i64, value: f64, judgement: &Judgement, owner: Owner<'_>) -> Anomaly {
+    Anomaly {
+        id: AnomalyId::of(owner.workspace, owner.series, timestamp_ms, owner.detector),
+        kpi: owner.kpi.clone(),
+        labels: owner.labels.clone(),
+        opened_at_ms: timestamp_ms,
+        last_at_ms: timestamp_ms,
+        closed_at_ms: None,
+        peak_score: judgement.score,
+        peak_at_ms: timestamp_ms,
+        peak_value: value,
+        peak_expected: judgement.expected,
+        peak_lower: judgement.lower,
+        peak_upper: judgement.upper,
+        direction: judgement.direction,
+        reason: judgement.reason,
+        samples: 1,
+        detector: owner.detector.to_owned(),
+        acknowledged: None,
+    }
+}
+
+fn raise_peak(anomaly: &mut Anomaly, timestamp_ms: i64, value: f64, judgement: &Judgement) {
+    anomaly.peak_score = judgement.score;
+    anomaly.peak_at_ms = timestamp_ms;
+    anomaly.peak_value = value;
+    anomaly.peak_expected = judgement.expected;
+    anomaly.peak_lower = judgement.lower;
+    anomaly.peak_upper = judgement.upper;
+    anomaly.direction = judgement.direction;
+    anomaly.reason = judgement.reason;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Direction, Feature, Features};
+
+    /// The kinds of events that a sequence of scores causes, with the sample that causes each.
+    fn reports(scores: &[Option<f32>]) -> Vec<(usize, &'static str)> {
+        run(scores).into_iter().map(|(i, body)| (i, body.event_type().as_str())).collect()
+    }
+
+    fn run(scores: &[Option<f32>]) -> Vec<(usize, EventBody)> {
+        let (workspace, kpi, labels) = (WorkspaceId::new("w").unwrap(), KpiName::new("k").unwrap(), Labels::none());
+        let series = SeriesId::of(&kpi, &labels);
+        let owner = Owner { workspace: &workspace, kpi: &kpi, labels: &labels, series, detector: "d-1" };
+        let settings = StreamSettings::default();
+        let mut episode = Episode::default();
+        let mut bodies = Vec::new();
+        for (i, score) in scores.iter().enumerate() {
+            let judgement = score.map(|score| Judgement {
+                score,
+                expected: 0.0,
+                lower: -1.0,
+                upper: 1.0,
+                features: Features::default(),
+                direction: Direction::Above,
+                reason: Feature::RobustZ,
+            });
+            let body = episode.push(i as i64, i as f64, judgement.as_ref(), owner, &settings);
+            bodies.extend(body.map(|body| (i, body)));
+        }
+        bodies
+    }
+
+    fn flat(score: f32, times: usize) -> Vec<Option<f32>> {
+        vec![Some(score); times]
+    }
+
+    #[test]
+    fn opens_at_the_threshold_and_closes_after_enough_calm() {
+        let scores = [flat(0.49, 5), flat(0.5, 1), flat(0.1, 15)].concat();
+        assert_eq!(reports(&scores), [(5, "anomaly.opened"), (20, "anomaly.closed")]);
+    }
+
+    #[test]
+    fn half_calm_samples_neither_open_nor_close() {
+        let scores = [flat(0.6, 1), flat(0.1, 14), flat(0.3, 1), flat(0.1, 14), flat(0.4, 5)].concat();
+        assert_eq!(reports(&scores), [(0, "anomaly.opened")]);
+    }
+
+    #[test]
+    fn speaks_again_when_the_peak_has_clearly_grown_or_after_a_while() {
+        let scores = [flat(0.5, 1), flat(0.55, 3), flat(0.61, 5), flat(0.6, 70)].concat();
+        assert_eq!(reports(&scores), [(0, "anomaly.opened"), (4, "anomaly.updated"), (64, "anomaly.updated")]);
+    }
+
+    #[test]
+    fn samples_without_a_score_are_calm() {
+        let scores = [flat(0.9, 1), vec![None; 15]].concat();
+        assert_eq!(reports(&scores), [(0, "anomaly.opened"), (15, "anomaly.closed")]);
+    }
+
+    #[test]
+    fn the_closed_episode_tells_its_whole_story() {
+        let bodies = run(&[flat(0.6, 1), flat(0.8, 1), flat(0.3, 1), flat(0.5, 1), flat(0.0, 15)].concat());
+        let (at, EventBody::AnomalyClosed(anomaly)) = bodies.last().unwrap() else { panic!("{bodies:?}") };
+        assert_eq!((*at, anomaly.closed_at_ms), (18, Some(18)));
+        assert_eq!((anomaly.opened_at_ms, anomaly.last_at_ms, anomaly.samples), (0, 3, 3));
+        assert_eq!((anomaly.peak_at_ms, anomaly.peak_value, anomaly.peak_score), (1, 1.0, 0.8));
+    }
+}

@@ -1,0 +1,306 @@
+//! All series of one KPI, and the decisions a stream actor makes about them.
+//!
+//! Live and replayed state are the same: [`KpiState::push`] with `now_ms` leads to events, and [`KpiState::replay`] of those
+//! events (whose `time_ms` is that `now_ms`) leads from the same beginning to the same state, to the bit.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::series::{Series, SeriesView, Shared};
+use super::settings::StreamSettings;
+use crate::model::{
+    Acknowledgement, AnomalyId, Event, EventBody, KpiName, Labels, Sample, SeriesBatch, SeriesSamples, WorkspaceId,
+};
+
+/// Why a row was not taken. The text is fit to show to the sender.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// NaN or an infinity.
+    #[error("value must be a finite number")]
+    NotFinite,
+    /// Before 1970: almost always a unit mixed up or a clock not set.
+    #[error("timestamp {timestamp_ms} lies before 1970; it must be milliseconds since 1970-01-01 UTC")]
+    BeforeEpoch {
+        /// The timestamp as sent.
+        timestamp_ms: i64,
+    },
+    /// Too far ahead: it would make every sample until then late.
+    #[error("timestamp {timestamp_ms} lies more than {max_ahead_ms} ms ahead of the server's clock")]
+    TooFarAhead {
+        /// The timestamp as sent.
+        timestamp_ms: i64,
+        /// How far ahead is allowed.
+        max_ahead_ms: i64,
+    },
+    /// The KPI has as many series as it may have.
+    #[error("the KPI already has its {max_series} series; labels must not hold values without bounds")]
+    TooManySeries {
+        /// How many it may have.
+        max_series: usize,
+    },
+}
+
+/// What one push led to.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Pushed {
+    /// To be logged in this order: `SeriesRestored`s, one `Samples` with all series, then what became of episodes.
+    pub bodies: Vec<EventBody>,
+    /// Rows taken, late ones included.
+    pub accepted: u32,
+    /// Rows not taken, with the row's number in the request.
+    pub rejected: Vec<(u32, Rejection)>,
+    /// Rows taken but not scored, because they are not newer than one before.
+    pub late: u32,
+}
+
+/// Scoring state of one KPI.
+#[derive(Debug, Clone)]
+pub struct KpiState {
+    pub(super) workspace: WorkspaceId,
+    pub(super) kpi: KpiName,
+    pub(super) settings: Arc<StreamSettings>,
+    /// In order of first appearance.
+    #[expect(clippy::vec_box, reason = "growing shall move pointers, not two kilobytes a series, and waste none")]
+    pub(super) series: Vec<Box<Series>>,
+    /// Ordered rather than hashed: labels are chosen by senders, and an unseeded hash invites collisions.
+    pub(super) index: BTreeMap<Labels, u32>,
+    /// No series stalls before this.
+    pub(super) next_stall_ms: Option<i64>,
+}
+
+/// The samples of a push or of a logged event on their way through the series.
+#[derive(Default)]
+struct Collected {
+    restored: Vec<EventBody>,
+    samples: Vec<SeriesSamples>,
+    /// Which series the entries of `samples` belong to.
+    places: Vec<u32>,
+    episodes: Vec<EventBody>,
+}
+
+impl KpiState {
+    /// A KPI without series.
+    pub fn new(workspace: WorkspaceId, kpi: KpiName, settings: Arc<StreamSettings>) -> Self {
+        Self { workspace, kpi, settings, series: Vec::new(), index: BTreeMap::new(), next_stall_ms: None }
+    }
+
+    /// Scores what arrived at `now_ms`. Good rows are kept, bad ones come back; the order of rows is the order of arrival.
+    pub fn push(&mut self, batches: &[SeriesBatch], now_ms: i64) -> Pushed {
+        let mut pushed = Pushed::default();
+        let mut collected = Collected::default();
+        for batch in batches {
+            let mut place = self.index.get(&batch.labels).copied();
+            for &(row, sample) in &batch.rows {
+                let admitted = self.admit(sample, now_ms).and_then(|()| match place {
+                    Some(place) => Ok(place),
+                    None => self.add_series(&batch.labels, true),
+                });
+                match admitted {
+                    Ok(found) => {
+                        place = Some(found);
+                        pushed.accepted += 1;
+                        pushed.late += u32::from(!self.take(found, sample, now_ms, &mut collected, batch.rows.len()));
+                    }
+                    Err(rejection) => pushed.rejected.push((row, rejection)),
+                }
+            }
+            self.note_deadline(place);
+        }
+        pushed.bodies = self.finish(collected);
+        pushed
+    }
+
+    /// Wall time from which [`check_stalls`](Self::check_stalls) is worth calling; `None` when nothing can stall. It may be
+    /// somewhat early, never late.
+    pub fn next_stall_at(&self) -> Option<i64> {
+        self.next_stall_ms
+    }
+
+    /// Marks and reports the series that have been silent for too long at `now_ms`.
+    pub fn check_stalls(&mut self, now_ms: i64) -> Vec<EventBody> {
+        if self.next_stall_ms.is_none_or(|next| now_ms < next) {
+            return Vec::new();
+        }
+        let mut bodies = Vec::new();
+        for series in &mut self.series {
+            if series.deadline_ms(&self.settings).is_some_and(|deadline| now_ms >= deadline) {
+                series.stalled = true;
+                let last_timestamp_ms = series.cadence.last_timestamp_ms();
+                bodies.push(EventBody::SeriesStalled { labels: series.labels.clone(), last_timestamp_ms });
+            }
+        }
+        self.find_next_stall();
+        bodies
+    }
+
+    /// Notes that somebody has seen the anomaly, if it is an open one of this KPI; the first acknowledgement stays.
+    /// Returns whether it is.
+    pub fn acknowledge(&mut self, id: AnomalyId, acknowledgement: &Acknowledgement) -> bool {
+        self.series.iter_mut().any(|series| series.episode.acknowledge(id, acknowledgement))
+    }
+
+    /// Applies an event of this KPI from the log. Samples are scored again; what follows from samples (episodes, the end
+    /// of a stall) is skipped, because it follows again. Events of other KPIs are ignored.
+    pub fn replay(&mut self, event: &Event) {
+        if event.kpi != self.kpi {
+            return;
+        }
+        match &event.body {
+            EventBody::Samples(all) => all.iter().for_each(|one| self.replay_samples(one, event.time_ms)),
+            EventBody::SeriesStalled { labels, .. } => {
+                if let Some(place) = self.index.get(labels) {
+                    self.series[*place as usize].stalled = true;
+                }
+            }
+            EventBody::AnomalyAcknowledged { id, acknowledgement, .. } => {
+                self.acknowledge(*id, acknowledgement);
+            }
+            EventBody::AnomalyOpened(_)
+            | EventBody::AnomalyUpdated(_)
+            | EventBody::AnomalyClosed(_)
+            | EventBody::SeriesRestored { .. }
+            | EventBody::KpiParked { .. }
+            | EventBody::KpiResumed => {}
+        }
+    }
+
+    /// All series, in order of first appearance.
+    pub fn series(&self) -> impl Iterator<Item = SeriesView<'_>> {
+        self.series.iter().map(|series| series.view(&self.settings))
+    }
+
+    /// The KPI it scores.
+    pub fn kpi(&self) -> &KpiName {
+        &self.kpi
+    }
+
+    /// Bytes that one series at rest occupies, inline and on the heap, its share of the index included and the text of its
+    /// labels excluded. An open anomaly adds about 400 while it is open.
+    pub fn bytes_per_series() -> usize {
+        let boxed = size_of::<Series>() + size_of::<Box<Series>>();
+        boxed + size_of::<Labels>() + size_of::<u32>()
+    }
+
+    fn admit(&self, sample: Sample, now_ms: i64) -> Result<(), Rejection> {
+        let Sample { timestamp_ms, value } = sample;
+        let max_ahead_ms = self.settings.max_ahead_ms;
+        if !value.is_finite() {
+            Err(Rejection::NotFinite)
+        } else if timestamp_ms < 0 {
+            Err(Rejection::BeforeEpoch { timestamp_ms })
+        } else if timestamp_ms > now_ms.saturating_add(max_ahead_ms) {
+            Err(Rejection::TooFarAhead { timestamp_ms, max_ahead_ms })
+        } else {
+            Ok(())
+        }
+    }
+
+    /// `limited` is off in a replay: what the log holds was admitted under the limit of its day.
+    fn add_series(&mut self, labels: &Labels, limited: bool) -> Result<u32, Rejection> {
+        let max_series = self.settings.max_series;
+        if limited && self.series.len() >= max_series {
+            return Err(Rejection::TooManySeries { max_series });
+        }
+        let place = self.series.len() as u32;
+        self.series.push(Box::new(Series::new(labels.clone(), self.shared())));
+        self.index.insert(labels.clone(), place);
+        Ok(place)
+    }
+
+    fn shared(&self) -> Shared<'_> {
+        Shared { workspace: &self.workspace, kpi: &self.kpi, settings: &self.settings }
+    }
+
+    /// Scores a sample, or puts it aside as late. Returns whether it was news.
+    fn take(&mut self, place: u32, sample: Sample, now_ms: i64, collected: &mut Collected, expected: usize) -> bool {
+        let Self { workspace, kpi, settings, series, .. } = self;
+        let series = &mut series[place as usize];
+        let entry = collected.entry(place, series, expected);
+        if !series.cadence.is_news(sample.timestamp_ms) {
+            series.late += 1;
+            collected.samples[entry].late.push(sample);
+            return false;
+        }
+        let step = series.score(sample, now_ms, Shared { workspace, kpi, settings });
+        collected.samples[entry].samples.push(step.scored);
+        collected.episodes.extend(step.episode);
+        if step.restored {
+            let (labels, timestamp_ms) = (series.labels.clone(), sample.timestamp_ms);
+            collected.restored.push(EventBody::SeriesRestored { labels, timestamp_ms });
+        }
+        true
+    }
+
+    fn finish(&mut self, collected: Collected) -> Vec<EventBody> {
+        let Collected { restored, mut samples, places, episodes } = collected;
+        for (entry, place) in samples.iter_mut().zip(&places) {
+            let series = &mut self.series[*place as usize];
+            series.collected_at = None;
+            entry.features = series.features;
+            entry.status = series.status(&self.settings);
+        }
+        let mut bodies = restored;
+        if !samples.is_empty() {
+            bodies.push(EventBody::Samples(samples));
+        }
+        bodies.extend(episodes);
+        bodies
+    }
+
+    fn replay_samples(&mut self, logged: &SeriesSamples, now_ms: i64) {
+        let place = match self.index.get(&logged.labels) {
+            Some(place) => *place,
+            None => match self.add_series(&logged.labels, false) {
+                Ok(place) => place,
+                Err(_) => return,
+            },
+        };
+        let Self { workspace, kpi, settings, series, .. } = self;
+        let series = &mut series[place as usize];
+        series.late += logged.late.len() as u64;
+        for scored in &logged.samples {
+            let sample = Sample { timestamp_ms: scored.timestamp_ms, value: scored.value };
+            // A log is applied once; applied twice, it must not count anything twice.
+            if series.cadence.is_news(sample.timestamp_ms) && sample.value.is_finite() {
+                series.score(sample, now_ms, Shared { workspace, kpi, settings });
+            }
+        }
+        self.note_deadline(Some(place));
+    }
+
+    fn note_deadline(&mut self, place: Option<u32>) {
+        let deadline = place.and_then(|place| self.series[place as usize].deadline_ms(&self.settings));
+        self.next_stall_ms = earlier(self.next_stall_ms, deadline);
+    }
+
+    pub(super) fn find_next_stall(&mut self) {
+        let deadlines = self.series.iter().map(|series| series.deadline_ms(&self.settings));
+        self.next_stall_ms = deadlines.fold(None, earlier);
+    }
+}
+
+impl Collected {
+    /// The entry of a series, made when it is the first of its samples in this push.
+    fn entry(&mut self, place: u32, series: &mut Series, expected: usize) -> usize {
+        let Self { samples, places, .. } = self;
+        let at = series.collected_at.get_or_insert_with(|| {
+            samples.push(SeriesSamples {
+                labels: series.labels.clone(),
+                samples: Vec::with_capacity(expected),
+                late: Vec::new(),
+                features: None,
+                status: crate::model::SeriesStatus::Normal,
+            });
+            places.push(place);
+            samples.len() as u32 - 1
+        });
+        *at as usize
+    }
+}
+
+fn earlier(a: Option<i64>, b: Option<i64>) -> Option<i64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}

@@ -1,0 +1,227 @@
+//! A KPI's state as bytes, and back.
+//!
+//! Layout: `FORMAT`, the detector's version, the series, and a checksum (XXH3, 64 bits) of all of it. Of each series the part
+//! that outlives a detector (labels, cadence, stall, episode) stands before the detector's own bytes. So a snapshot of
+//! another detector keeps open episodes and stalls and only starts scoring afresh.
+
+use std::sync::Arc;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::detector::{Detector, RobustForecast};
+use super::episode::Episode;
+use super::kpi_state::KpiState;
+use super::series::{Series, Shared};
+use super::settings::StreamSettings;
+use super::stored::{Stored, put_chunk, take_chunk};
+use crate::model::{Anomaly, Features, KpiName, Labels, ScoredSample, WorkspaceId};
+
+/// Names the byte form of everything but the detector.
+const FORMAT: u8 = 1;
+
+/// Why bytes are no snapshot. The caller replays the log instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RestoreError {
+    /// Written by another version of the program.
+    #[error("snapshot has format {0}, this program reads format {FORMAT}")]
+    Format(u8),
+    /// Cut short or changed.
+    #[error("snapshot is damaged")]
+    Damaged,
+}
+
+impl KpiState {
+    /// The state as bytes; equal states give equal bytes. Workspace, KPI and settings are not in it.
+    pub fn snapshot(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(64 + self.series.len() * 2200);
+        FORMAT.put(&mut out);
+        put_chunk(RobustForecast::VERSION.as_bytes(), &mut out);
+        (self.series.len() as u32).put(&mut out);
+        for series in &self.series {
+            put_series(series, &mut out);
+        }
+        xxh3_64(&out).put(&mut out);
+        out
+    }
+
+    /// The state that [`snapshot`](Self::snapshot) wrote, under today's settings.
+    ///
+    /// A snapshot of another detector version is taken too: its series keep labels, cadence, stalls, late counts and open
+    /// episodes, and are scored afresh; an open episode closes with the calm samples of the new warm-up.
+    ///
+    /// # Errors
+    /// The bytes are of another format, or damaged.
+    pub fn restore(
+        workspace: WorkspaceId,
+        kpi: KpiName,
+        settings: Arc<StreamSettings>,
+        bytes: &[u8],
+    ) -> Result<Self, RestoreError> {
+        let format = *bytes.first().ok_or(RestoreError::Damaged)?;
+        if format != FORMAT {
+            return Err(RestoreError::Format(format));
+        }
+        let (content, mut checksum) =
+            bytes.split_at_checked(bytes.len().saturating_sub(8)).ok_or(RestoreError::Damaged)?;
+        if u64::read(&mut checksum) != Some(xxh3_64(content)) {
+            return Err(RestoreError::Damaged);
+        }
+        let mut state = Self::new(workspace, kpi, settings);
+        let rest = content.get(1..).ok_or(RestoreError::Damaged)?;
+        state.take_all(rest).ok_or(RestoreError::Damaged)?;
+        state.find_next_stall();
+        Ok(state)
+    }
+
+    fn take_all(&mut self, mut from: &[u8]) -> Option<()> {
+        let same_detector = take_chunk(&mut from)? == RobustForecast::VERSION.as_bytes();
+        let count = u32::read(&mut from)?;
+        for place in 0..count {
+            let shared = Shared { workspace: &self.workspace, kpi: &self.kpi, settings: &self.settings };
+            let series = take_series(&mut from, same_detector, shared)?;
+            self.index.insert(series.labels.clone(), place);
+            self.series.push(Box::new(series));
+        }
+        from.is_empty().then_some(())
+    }
+}
+
+fn put_series(series: &Series, out: &mut Vec<u8>) {
+    put_chunk(series.labels.as_str().as_bytes(), out);
+    series.cadence.put(out);
+    series.stalled.put(out);
+    series.late.put(out);
+    series.last.put(out);
+    series.features.put(out);
+    series.episode.progress.put(out);
+    let open = series.episode.open.as_ref().map(postcard::to_stdvec);
+    match open {
+        Some(Ok(anomaly)) => put_chunk(&anomaly, out),
+        // Writing plain data to memory does not fail; were it to, the episode would open again with the next alert.
+        Some(Err(_)) | None => put_chunk(&[], out),
+    }
+    let length_at = out.len();
+    0u32.put(out);
+    series.detector.encode(out);
+    let length = (out.len() - length_at - 4) as u32;
+    out[length_at..length_at + 4].copy_from_slice(&length.to_le_bytes());
+}
+
+fn take_series(from: &mut &[u8], same_detector: bool, shared: Shared<'_>) -> Option<Series> {
+    let labels = Labels::parse(std::str::from_utf8(take_chunk(from)?).ok()?).ok()?;
+    let mut series = Series::new(labels, shared);
+    series.cadence = Stored::read(from)?;
+    series.stalled = Stored::read(from)?;
+    series.late = Stored::read(from)?;
+    series.last = Stored::read(from)?;
+    series.features = Stored::read(from)?;
+    let progress = Stored::read(from)?;
+    let anomaly = take_chunk(from)?;
+    let open = if anomaly.is_empty() { None } else { Some(postcard::from_bytes::<Box<Anomaly>>(anomaly).ok()?) };
+    series.episode = Episode { open, progress };
+    let detector = take_chunk(from)?;
+    if same_detector {
+        series.detector = RobustForecast::decode(detector, shared.settings.warm_up, shared.settings.sensitivity)?;
+    }
+    Some(series)
+}
+
+impl Stored for ScoredSample {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.timestamp_ms.put(out);
+        [self.value, self.expected, self.lower, self.upper].put(out);
+        self.score.put(out);
+    }
+    fn read(from: &mut &[u8]) -> Option<Self> {
+        let timestamp_ms = Stored::read(from)?;
+        let [value, expected, lower, upper] = Stored::read(from)?;
+        Some(Self { timestamp_ms, value, score: Stored::read(from)?, expected, lower, upper })
+    }
+}
+
+impl Stored for Features {
+    fn put(&self, out: &mut Vec<u8>) {
+        [self.robust_z, self.residual_z, self.volatility, self.slope, self.level].put(out);
+    }
+    fn read(from: &mut &[u8]) -> Option<Self> {
+        let [robust_z, residual_z, volatility, slope, level] = Stored::read(from)?;
+        Some(Self { robust_z, residual_z, volatility, slope, level })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{EventBody, Sample, SeriesBatch, SeriesStatus};
+
+    const START: i64 = 1_699_920_000_000;
+
+    fn restored(bytes: &[u8]) -> Result<KpiState, RestoreError> {
+        KpiState::restore(WorkspaceId::new("w").unwrap(), KpiName::new("k").unwrap(), Arc::default(), bytes)
+    }
+
+    fn rows(values: impl IntoIterator<Item = f64>, from: i64) -> [SeriesBatch; 1] {
+        let rows = values.into_iter().enumerate();
+        let sample = |i: usize, value| Sample { timestamp_ms: START + (from + i as i64) * 1_000, value };
+        [SeriesBatch { labels: Labels::none(), rows: rows.map(|(i, value)| (i as u32, sample(i, value))).collect() }]
+    }
+
+    /// A KPI with one series that has just opened an anomaly and then fallen silent.
+    fn eventful() -> KpiState {
+        let mut state = KpiState::new(WorkspaceId::new("w").unwrap(), KpiName::new("k").unwrap(), Arc::default());
+        let values = (0..600).map(|i| if i == 599 { 900.0 } else { f64::from(i * 7 % 11) });
+        let now = START + 600_000;
+        let pushed = state.push(&rows(values, 0), now);
+        assert!(matches!(pushed.bodies.last(), Some(EventBody::AnomalyOpened(_))));
+        assert_eq!(state.check_stalls(now + 1_000_000).len(), 1);
+        state
+    }
+
+    /// The same snapshot as an older detector would have written it: other version, other bytes.
+    fn of_another_detector(state: &KpiState) -> Vec<u8> {
+        let mut out = Vec::new();
+        FORMAT.put(&mut out);
+        put_chunk(b"robust-forecast-0", &mut out);
+        1u32.put(&mut out);
+        let series = &state.series[0];
+        let mut whole = Vec::new();
+        put_series(series, &mut whole);
+        let mut detector = Vec::new();
+        series.detector.encode(&mut detector);
+        out.extend_from_slice(&whole[..whole.len() - detector.len() - 4]);
+        put_chunk(&[1, 2, 3], &mut out);
+        xxh3_64(&out).put(&mut out);
+        out
+    }
+
+    #[test]
+    fn another_detector_keeps_open_episodes_and_stalls() {
+        let old = eventful();
+        let mut new = restored(&of_another_detector(&old)).unwrap();
+        let (was, is) = (old.series().next().unwrap(), new.series().next().unwrap());
+        assert_eq!(is.anomaly, was.anomaly);
+        assert!(is.anomaly.is_some());
+        assert_eq!((is.status, is.late, is.last), (SeriesStatus::Stalled, was.late, was.last));
+
+        let now = START + 2_000_000;
+        let bodies = new.push(&rows([5.0; 15], 1_500), now).bodies;
+        assert!(matches!(bodies.first(), Some(EventBody::SeriesRestored { .. })), "{bodies:?}");
+        let Some(EventBody::AnomalyClosed(closed)) = bodies.last() else { panic!("{bodies:?}") };
+        assert_eq!(Some(closed.id), old.series().next().unwrap().anomaly.map(|anomaly| anomaly.id));
+        assert_eq!(new.series().next().unwrap().status, SeriesStatus::Warming { seen: 15, needed: 30 });
+    }
+
+    #[test]
+    fn damage_anywhere_is_noticed() {
+        let bytes = eventful().snapshot();
+        assert!(restored(&bytes).is_ok());
+        for at in (1..bytes.len()).step_by(13) {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0x40;
+            assert_eq!(restored(&damaged).err(), Some(RestoreError::Damaged), "byte {at}");
+            assert_eq!(restored(&bytes[..at]).err(), Some(RestoreError::Damaged), "cut at {at}");
+        }
+        assert_eq!(restored(&[]).err(), Some(RestoreError::Damaged));
+        assert_eq!(restored(&[9, 9]).err(), Some(RestoreError::Format(9)));
+    }
+}

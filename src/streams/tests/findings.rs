@@ -1,0 +1,125 @@
+//! What is evident has to be found, soon, and for the right reason.
+
+use super::signals::{Dice, START, every, fresh};
+use crate::model::{Anomaly, Direction, EventBody, Feature};
+
+const SEEDS: u64 = 20;
+const AFTER: usize = 150;
+
+/// Values of a series, given the dice and the number of the sample since the series, or the change, began.
+type Course = fn(&mut Dice, usize) -> f64;
+
+const ORDINARY: [(&str, Course); 3] = [
+    ("gaussian", |dice, _| 100.0 + 5.0 * dice.normal()),
+    ("busy", |dice, _| 3.0 + 2.0 * dice.normal().abs()),
+    ("counts", |dice, _| dice.count(20.0)),
+];
+
+/// The first episodes that open within `within` samples of the change, one a seed at most.
+fn found(history: usize, before: Course, change: impl Fn(f64, &mut Dice, usize) -> f64, within: usize) -> Vec<Anomaly> {
+    let in_time = |seed| {
+        let dice = &mut Dice::new(seed);
+        let mut values: Vec<f64> = (0..history).map(|i| before(dice, i)).collect();
+        values.extend((0..AFTER).map(|i| {
+            let value = before(dice, history + i);
+            change(value, dice, i)
+        }));
+        let bodies = fresh().push(&[every(1_000, &values)], START + 1_000_000_000).bodies;
+        let from = START + history as i64 * 1_000;
+        let window = from..from + within as i64 * 1_000;
+        bodies.into_iter().find_map(|body| match body {
+            EventBody::AnomalyOpened(anomaly) if window.contains(&anomaly.opened_at_ms) => Some(*anomaly),
+            _ => None,
+        })
+    };
+    (0..SEEDS).filter_map(in_time).collect()
+}
+
+#[track_caller]
+fn assert_found(anomalies: &[Anomaly], share: f64, what: &str) {
+    let got = anomalies.len() as f64 / SEEDS as f64;
+    assert!(got >= share, "{what}: found in {got} of the series");
+}
+
+#[test]
+fn a_spike_is_found_at_once_and_above() {
+    for (name, before) in ORDINARY {
+        for history in [150, 1_000, 5_000] {
+            let anomalies = found(history, before, |v, _, i| if i == 0 { v + 60.0 } else { v }, 1);
+            assert_found(&anomalies, 0.95, &format!("{name} after {history}"));
+            assert!(anomalies.iter().all(|a| a.direction == Direction::Above && a.peak_value > a.peak_upper));
+        }
+    }
+}
+
+#[test]
+fn a_dip_is_found_at_once_and_below() {
+    let anomalies = found(1_000, ORDINARY[0].1, |v, _, i| if i == 0 { v - 60.0 } else { v }, 1);
+    assert_found(&anomalies, 0.95, "dip");
+    assert!(anomalies.iter().all(|a| a.direction == Direction::Below && a.peak_value < a.peak_lower));
+}
+
+#[test]
+fn a_shift_of_the_level_is_found_even_when_no_single_value_is_extreme() {
+    for (name, before) in ORDINARY {
+        let shift = if name == "busy" { 8.0 } else { 21.0 };
+        assert_found(&found(2_000, before, |v, _, _| v + shift, 20), 0.8, name);
+    }
+}
+
+#[test]
+fn a_noisy_series_that_gets_stuck_is_found_by_its_stillness() {
+    for (name, before) in ORDINARY {
+        // Within the range of the values, so that only the stillness is odd.
+        let stuck_at = match name {
+            "gaussian" => 101.0,
+            "busy" => 5.0,
+            _ => 20.0,
+        };
+        for history in [300, 3_000] {
+            let anomalies = found(history, before, |_, _, _| stuck_at, 60);
+            assert_found(&anomalies, 1.0, &format!("{name} after {history}"));
+            assert!(anomalies.iter().all(|a| a.reason == Feature::Volatility && a.direction == Direction::Below));
+        }
+    }
+}
+
+#[test]
+fn a_change_of_the_variance_is_found() {
+    let anomalies = found(1_000, ORDINARY[0].1, |_, dice, _| 100.0 + 20.0 * dice.normal(), 60);
+    assert_found(&anomalies, 0.95, "four times the deviation");
+}
+
+#[test]
+fn a_constant_series_that_leaves_its_value_is_found_once_it_was_constant_for_long() {
+    let leave = |_: f64, _: &mut Dice, i: usize| if i == 0 { 43.0 } else { 42.0 };
+    assert_found(&found(1_500, |_, _| 42.0, leave, 1), 1.0, "after 1500");
+    assert_eq!(found(60, |_, _| 42.0, leave, 1).len(), 0, "after a minute nobody knows");
+}
+
+#[test]
+fn a_new_level_is_one_episode_that_ends() {
+    for factor in [1e6, 1e-6, -1.0, 0.0] {
+        let dice = &mut Dice::new(3);
+        let value = |dice: &mut Dice| 100.0 + 5.0 * dice.normal();
+        let mut values: Vec<f64> = (0..1_000).map(|_| value(dice)).collect();
+        values.extend((0..300).map(|_| factor * value(dice)));
+        let bodies = fresh().push(&[every(1_000, &values)], START + 1_000_000_000).bodies;
+        let count = |name| bodies.iter().filter(|body| body.event_type().as_str() == name).count();
+        assert!((1..=2).contains(&count("anomaly.opened")), "times {factor}: {}", count("anomaly.opened"));
+        assert_eq!(count("anomaly.opened"), count("anomaly.closed"), "times {factor}");
+        assert!(count("anomaly.updated") <= 8, "times {factor}");
+        let EventBody::Samples(all) = &bodies[0] else { panic!("samples come first") };
+        let last = all[0].samples.last().unwrap();
+        assert!((last.expected - factor * 100.0).abs() <= 30.0 * factor.abs() + 3.0, "times {factor}: {last:?}");
+    }
+}
+
+#[test]
+fn a_counter_reset_is_one_episode() {
+    let values: Vec<f64> = (0..1_000).chain(0..300).map(|i| f64::from(i) * 7.0).collect();
+    let bodies = fresh().push(&[every(1_000, &values)], START + 1_000_000_000).bodies;
+    let opened: Vec<_> = bodies.iter().filter(|body| matches!(body, EventBody::AnomalyOpened(_))).collect();
+    assert_eq!(opened.len(), 1, "{opened:?}");
+    assert!(bodies.iter().any(|body| matches!(body, EventBody::AnomalyClosed(_))));
+}

@@ -1,0 +1,78 @@
+//! On data without anything to find, hardly anything may be found.
+
+use super::signals::{Dice, ORDINARY, START, every, fresh};
+use crate::model::{EventBody, ScoredSample};
+
+/// Episodes opened in the values.
+fn episodes(values: &[f64], interval_ms: i64) -> usize {
+    let pushed = fresh().push(&[every(interval_ms, values)], START + values.len() as i64 * interval_ms);
+    pushed.bodies.iter().filter(|body| matches!(body, EventBody::AnomalyOpened(_))).count()
+}
+
+#[test]
+fn false_alerts_are_rare_on_every_kind_of_ordinary_data() {
+    const SERIES: u64 = 10;
+    const SAMPLES: usize = 10_000;
+    // Measured: at most 2.4, for series of rare steps; most kinds stay below 1.
+    const MOST: f64 = 5.0;
+    let mut too_many = Vec::new();
+    for (name, values) in ORDINARY {
+        for interval_ms in [1_000, 300_000] {
+            let found: usize =
+                (0..SERIES).map(|seed| episodes(&values(&mut Dice::new(seed), SAMPLES), interval_ms)).sum();
+            let rate = found as f64 / SERIES as f64;
+            if rate > MOST {
+                too_many.push((name, interval_ms, rate));
+            }
+        }
+    }
+    assert!(too_many.is_empty(), "false alerts per 10,000 samples: {too_many:?}");
+}
+
+#[test]
+fn the_band_hugs_ordinary_values() {
+    let values: Vec<f64> = (0..5_000)
+        .map({
+            let mut dice = Dice::new(7);
+            move |_| 100.0 + 5.0 * dice.normal()
+        })
+        .collect();
+    let samples = scored(&values);
+    let inside = samples.iter().filter(|s| (s.lower..=s.upper).contains(&s.value)).count() as f64;
+    assert!(inside / samples.len() as f64 > 0.98, "{inside} of {}", samples.len());
+    let width = samples.iter().map(|s| s.upper - s.lower).sum::<f64>() / samples.len() as f64;
+    assert!((25.0..40.0).contains(&width), "mean height {width}, six sigma are 30");
+}
+
+#[test]
+fn a_spike_leaves_the_band_as_it_was() {
+    let mut dice = Dice::new(8);
+    let mut values: Vec<f64> = (0..600).map(|_| 100.0 + 5.0 * dice.normal()).collect();
+    values[500] = 1e9;
+    let samples = scored(&values);
+    let at = samples.iter().position(|s| s.value == 1e9).unwrap();
+    let height = |i: usize| samples[i].upper - samples[i].lower;
+    for later in at + 1..at + 30 {
+        assert!(height(later) < 1.3 * height(at), "{later}");
+        assert!((samples[later].expected - samples[at].expected).abs() < 12.0, "{later}");
+    }
+}
+
+#[test]
+fn the_band_of_what_was_never_negative_is_not_negative() {
+    let mut dice = Dice::new(9);
+    let values: Vec<f64> = (0..2_000).map(|_| dice.count(0.5)).collect();
+    assert!(scored(&values).iter().all(|s| s.lower >= 0.0 && s.expected >= 0.0));
+}
+
+/// The samples after the warm-up, each with a sound band.
+fn scored(values: &[f64]) -> Vec<ScoredSample> {
+    let pushed = fresh().push(&[every(1_000, values)], START + 1_000_000_000);
+    let EventBody::Samples(all) = pushed.bodies.into_iter().next().unwrap() else { panic!("samples come first") };
+    let samples: Vec<_> = all[0].samples.iter().skip(30).copied().collect();
+    for s in &samples {
+        assert!(s.score.is_some_and(|score| (0.0..=1.0).contains(&score)), "{s:?}");
+        assert!(s.lower <= s.expected && s.expected <= s.upper && (s.upper - s.lower).is_finite(), "{s:?}");
+    }
+    samples
+}

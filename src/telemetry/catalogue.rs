@@ -1,0 +1,230 @@
+//! Every metric there is. Names are an enum, labels are fixed here and never tenant-supplied, so that the number of
+//! time series Earcon itself exposes is bounded.
+
+use std::time::Duration;
+
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, histogram};
+
+/// A metric Earcon exposes on `/metrics`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Metric {
+    /// Samples accepted and committed.
+    IngestSamples,
+    /// Rows refused, with their reason given to the sender.
+    IngestRejected,
+    /// Samples stored without a score because they were not newer than the newest of their series.
+    IngestLate,
+    /// Batches refused because too many samples were in flight.
+    IngestOverload,
+    /// Samples between the door and their commit.
+    IngestInFlight,
+    /// From a batch's arrival at the door to its commit.
+    IngestSeconds,
+    /// Scoring one batch of one KPI.
+    ScoringSeconds,
+    /// One group commit, including the fsync.
+    LogCommitSeconds,
+    /// Events in one group commit.
+    LogCommitEvents,
+    /// Batches waiting for the next group commit.
+    LogQueueDepth,
+    /// Events a cursor consumer is behind the log.
+    ConsumerLag,
+    /// A cursor consumer's failed attempts to hand events to its store.
+    ConsumerFailures,
+    /// Live followers, over WebSocket and server-sent events.
+    Subscribers,
+    /// Gaps told to followers that read too slowly.
+    SubscriberGaps,
+    /// Events delivered to followers.
+    EventsDelivered,
+    /// Stream actors restarted after a failure.
+    StreamRestarts,
+    /// KPIs parked because they failed too often.
+    StreamsParked,
+    /// Stream actors running.
+    Streams,
+    /// Anomalies opened.
+    AnomaliesOpened,
+    /// Listeners of mixes, over WebSocket and Ogg.
+    Listeners,
+    /// How late a 20 ms frame was ready.
+    RenderLateSeconds,
+    /// Frames skipped because rendering fell behind.
+    RenderSkipped,
+    /// Rendering and encoding one 20 ms frame.
+    RenderSeconds,
+    /// Packets listeners lost because they read too slowly.
+    ListenerDropped,
+}
+
+enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+impl Metric {
+    /// Every metric.
+    pub const ALL: [Metric; 24] = [
+        Metric::IngestSamples,
+        Metric::IngestRejected,
+        Metric::IngestLate,
+        Metric::IngestOverload,
+        Metric::IngestInFlight,
+        Metric::IngestSeconds,
+        Metric::ScoringSeconds,
+        Metric::LogCommitSeconds,
+        Metric::LogCommitEvents,
+        Metric::LogQueueDepth,
+        Metric::ConsumerLag,
+        Metric::ConsumerFailures,
+        Metric::Subscribers,
+        Metric::SubscriberGaps,
+        Metric::EventsDelivered,
+        Metric::StreamRestarts,
+        Metric::StreamsParked,
+        Metric::Streams,
+        Metric::AnomaliesOpened,
+        Metric::Listeners,
+        Metric::RenderLateSeconds,
+        Metric::RenderSkipped,
+        Metric::RenderSeconds,
+        Metric::ListenerDropped,
+    ];
+
+    fn describe(self) -> (&'static str, Kind, Unit, &'static str) {
+        use Kind::{Counter, Gauge, Histogram};
+        use Unit::{Count, Seconds};
+        match self {
+            Metric::IngestSamples => ("earcon_ingest_samples_total", Counter, Count, "Samples accepted and committed"),
+            Metric::IngestRejected => ("earcon_ingest_rejected_total", Counter, Count, "Rows refused"),
+            Metric::IngestLate => ("earcon_ingest_late_total", Counter, Count, "Late samples, stored without a score"),
+            Metric::IngestOverload => ("earcon_ingest_overload_total", Counter, Count, "Batches answered with 429"),
+            Metric::IngestInFlight => ("earcon_ingest_in_flight_samples", Gauge, Count, "Samples not yet committed"),
+            Metric::IngestSeconds => ("earcon_ingest_seconds", Histogram, Seconds, "From arrival to commit"),
+            Metric::ScoringSeconds => ("earcon_scoring_seconds", Histogram, Seconds, "Scoring one batch of one KPI"),
+            Metric::LogCommitSeconds => ("earcon_log_commit_seconds", Histogram, Seconds, "One group commit"),
+            Metric::LogCommitEvents => ("earcon_log_commit_events", Histogram, Count, "Events in one group commit"),
+            Metric::LogQueueDepth => ("earcon_log_queue_depth", Gauge, Count, "Batches waiting for a group commit"),
+            Metric::ConsumerLag => ("earcon_consumer_lag_events", Gauge, Count, "Events a consumer is behind the log"),
+            Metric::ConsumerFailures => ("earcon_consumer_failures_total", Counter, Count, "Failed store attempts"),
+            Metric::Subscribers => ("earcon_subscribers", Gauge, Count, "Live followers"),
+            Metric::SubscriberGaps => ("earcon_subscriber_gaps_total", Counter, Count, "Gaps told to slow followers"),
+            Metric::EventsDelivered => ("earcon_events_delivered_total", Counter, Count, "Events sent to followers"),
+            Metric::StreamRestarts => ("earcon_stream_restarts_total", Counter, Count, "Stream actors restarted"),
+            Metric::StreamsParked => ("earcon_streams_parked", Gauge, Count, "KPIs parked after too many failures"),
+            Metric::Streams => ("earcon_streams", Gauge, Count, "Stream actors running"),
+            Metric::AnomaliesOpened => ("earcon_anomalies_opened_total", Counter, Count, "Anomalies opened"),
+            Metric::Listeners => ("earcon_listeners", Gauge, Count, "Listeners of mixes"),
+            Metric::RenderLateSeconds => ("earcon_render_late_seconds", Histogram, Seconds, "How late a frame was"),
+            Metric::RenderSkipped => ("earcon_render_skipped_total", Counter, Count, "Frames skipped"),
+            Metric::RenderSeconds => ("earcon_render_seconds", Histogram, Seconds, "Rendering and encoding a frame"),
+            Metric::ListenerDropped => ("earcon_listener_dropped_total", Counter, Count, "Packets slow listeners lost"),
+        }
+    }
+
+    /// The name on `/metrics`.
+    pub fn name(self) -> &'static str {
+        self.describe().0
+    }
+}
+
+/// Registers units and help texts with the installed recorder.
+pub fn describe_all() {
+    for metric in Metric::ALL {
+        let (name, kind, unit, help) = metric.describe();
+        match kind {
+            Kind::Counter => {
+                describe_counter!(name, unit, help);
+                counter!(name).increment(0);
+            }
+            Kind::Gauge => {
+                describe_gauge!(name, unit, help);
+                metrics::gauge!(name).increment(0.0);
+            }
+            Kind::Histogram => describe_histogram!(name, unit, help),
+        }
+    }
+}
+
+/// Adds to a counter.
+pub fn count(metric: Metric, by: u64) {
+    counter!(metric.name()).increment(by);
+}
+
+/// A gauge to move.
+pub fn gauge(metric: Metric) -> metrics::Gauge {
+    metrics::gauge!(metric.name())
+}
+
+/// One owner's part of a gauge that several owners add up to, such as the streams of one workspace. Dropping it takes the
+/// part away, so that an owner that dies leaves nothing behind.
+pub struct GaugePart {
+    gauge: metrics::Gauge,
+    value: f64,
+}
+
+impl GaugePart {
+    /// A part of 0.
+    pub fn of(metric: Metric) -> Self {
+        Self { gauge: gauge(metric), value: 0.0 }
+    }
+
+    /// Moves the gauge by what this part has changed.
+    pub fn set(&mut self, value: usize) {
+        let value = value as f64;
+        self.gauge.increment(value - self.value);
+        self.value = value;
+    }
+}
+
+impl Drop for GaugePart {
+    fn drop(&mut self) {
+        self.gauge.decrement(self.value);
+    }
+}
+
+/// Records a duration in a histogram.
+pub fn record(metric: Metric, took: Duration) {
+    histogram!(metric.name()).record(took.as_secs_f64());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_gauge_add_up_and_go_with_their_owner() {
+        let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+        let handle = recorder.handle();
+        let streams = || {
+            let text = handle.render();
+            let value = text.lines().find_map(|line| line.strip_prefix("earcon_streams "));
+            value.and_then(|value| value.parse::<f64>().ok())
+        };
+        metrics::with_local_recorder(&recorder, || {
+            let (mut one, mut other) = (GaugePart::of(Metric::Streams), GaugePart::of(Metric::Streams));
+            one.set(5);
+            other.set(2);
+            one.set(3);
+            assert_eq!(streams(), Some(5.0));
+            drop(one);
+            assert_eq!(streams(), Some(2.0));
+        });
+    }
+
+    #[test]
+    fn names_are_unique_and_follow_the_conventions() {
+        let mut names: Vec<_> = Metric::ALL.iter().map(|metric| metric.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Metric::ALL.len());
+        for metric in Metric::ALL {
+            let (name, kind, unit, help) = metric.describe();
+            assert!(name.starts_with("earcon_") && !help.is_empty());
+            assert_eq!(matches!(kind, Kind::Counter), name.ends_with("_total"), "{name}");
+            assert_eq!(unit == Unit::Seconds, name.ends_with("_seconds"), "{name}");
+        }
+    }
+}

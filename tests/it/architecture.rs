@@ -1,0 +1,101 @@
+//! The import rule, kept by reading the sources.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const PURE: [&str; 5] = ["model", "streams", "audio", "live", "tenancy"];
+const IMPURE_WORDS: [&str; 8] =
+    ["tokio", "ractor", "axum::", "std::time", "SystemTime", "Instant::now", "std::fs", "std::net::Tcp"];
+
+fn rust_files(dir: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display())) {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            rust_files(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+/// The files of a module: `src/name.rs` and everything below `src/name/`.
+fn files_of(module: &str) -> Vec<PathBuf> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    if src.join(module).is_dir() {
+        rust_files(&src.join(module), &mut files);
+    }
+    let own = src.join(format!("{module}.rs"));
+    if own.is_file() {
+        files.push(own);
+    }
+    assert!(!files.is_empty(), "there is no module {module}");
+    files
+}
+
+/// Code lines without comments, up to a trailing test module.
+fn code(path: &Path) -> Vec<(usize, String)> {
+    let text = fs::read_to_string(path).unwrap();
+    let production = text.split("#[cfg(test)]\nmod tests").next().unwrap_or(&text).to_owned();
+    let lines = production.lines().enumerate().map(|(i, line)| (i + 1, line.trim().to_owned()));
+    lines.filter(|(_, line)| !line.starts_with("//")).collect()
+}
+
+fn is_test_file(path: &Path) -> bool {
+    path.components().any(|part| part.as_os_str() == "tests" || part.as_os_str() == "tests.rs")
+}
+
+fn offences(module: &str, offends: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut found = Vec::new();
+    for path in files_of(module).iter().filter(|path| !is_test_file(path)) {
+        for (number, line) in code(path) {
+            if offends(&line) {
+                found.push(format!("{}:{number}: {line}", path.display()));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn pure_modules_hold_no_runtime_clock_or_io() {
+    for module in PURE {
+        let found = offences(module, |line| IMPURE_WORDS.iter().any(|word| line.contains(word)));
+        assert!(found.is_empty(), "{module} must stay pure:\n{}", found.join("\n"));
+    }
+}
+
+#[test]
+fn pure_modules_import_only_the_vocabulary() {
+    for module in PURE {
+        let found = offences(module, |line| {
+            line.split("crate::").skip(1).any(|rest| {
+                let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                name != "model" && name != module
+            })
+        });
+        assert!(found.is_empty(), "{module} may import only model:\n{}", found.join("\n"));
+    }
+}
+
+#[test]
+fn ports_know_neither_actors_nor_technology() {
+    let found = offences("ports", |line| {
+        ["crate::actors", "crate::adapters", "crate::gateway", "fjall", "ractor"].iter().any(|word| line.contains(word))
+    });
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn only_the_composition_root_names_adapters() {
+    for module in ["actors", "gateway", "sources", "cli", "config", "telemetry", "live"] {
+        let found = offences(module, |line| line.contains("crate::adapters"));
+        assert!(found.is_empty(), "{module} must not name adapters:\n{}", found.join("\n"));
+    }
+}
+
+#[test]
+fn the_gateway_scores_and_encodes_nothing() {
+    let found = offences("gateway", |line| line.contains("crate::streams") || line.contains("Encoder"));
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}

@@ -1,0 +1,69 @@
+//! The program itself: what it says and how it exits.
+
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+fn earcon(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_earcon")).args(args).output().expect("the program runs")
+}
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn version_and_help_are_success() {
+    let version = earcon(&["--version"]);
+    assert!(version.status.success() && said(&version).contains(env!("CARGO_PKG_VERSION")));
+    let help = earcon(&["--help"]);
+    assert!(help.status.success());
+    for command in ["serve", "demo", "replay", "config"] {
+        assert!(said(&help).contains(command), "{}", said(&help));
+    }
+}
+
+#[test]
+fn wrong_words_exit_with_64() {
+    assert_eq!(earcon(&["sing"]).status.code(), Some(64));
+    assert_eq!(earcon(&["serve", "--listen", "nowhere"]).status.code(), Some(64));
+    assert_eq!(earcon(&["replay", "x.csv", "--kpi", "a b"]).status.code(), Some(64));
+}
+
+#[test]
+fn config_check_reports_every_problem() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("earcon.toml");
+    std::fs::write(&file, "[server]\nlisten = \"0.0.0.0:7070\"\n[sound]\nvoices = 99\nloudness = 3\n").unwrap();
+    let output = earcon(&["config", "check", "--config", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(64));
+    for expected in ["3 problem", "server.listen", "sound.voices", "sound.loudness", "no authentication"] {
+        assert!(said(&output).contains(expected), "{expected} not in: {}", said(&output));
+    }
+    let good = earcon(&["config", "check"]);
+    assert!(good.status.success(), "{}", said(&good));
+}
+
+#[test]
+fn the_environment_overrides_and_is_checked() {
+    let output = Command::new(env!("CARGO_BIN_EXE_earcon"))
+        .args(["config", "check"])
+        .env("EARCON_SOUND__VOICES", "many")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(64));
+    assert!(said(&output).contains("sound.voices"), "{}", said(&output));
+}
+
+#[test]
+fn a_server_that_is_not_there_is_said_plainly() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("a.csv");
+    std::fs::write(&file, "timestamp,value\n2026-01-01 00:00:00,1\n").unwrap();
+    let output = earcon(&["replay", file.to_str().unwrap(), "--speed", "0", "--url", "http://127.0.0.1:9"]);
+    assert_eq!(output.status.code(), Some(69), "{}", said(&output));
+    assert!(said(&output).contains("http://127.0.0.1:9"), "{}", said(&output));
+    let missing = earcon(&["replay", dir.path().join("none.csv").to_str().unwrap()]);
+    assert_eq!(missing.status.code(), Some(69), "{}", said(&missing));
+    assert!(said(&missing).contains("none.csv"), "{}", said(&missing));
+}

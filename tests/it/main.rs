@@ -1,0 +1,15 @@
+//! The whole server, from the outside: real sockets on port 0, real storage in a temporary directory.
+
+mod support;
+
+mod architecture;
+mod command_line;
+mod ingest_and_query;
+mod ingest_to_websocket;
+mod kill;
+mod overload;
+mod resume;
+mod shutdown;
+mod sound;
+mod storage_failure;
+mod supervision;

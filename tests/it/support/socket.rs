@@ -1,0 +1,63 @@
+//! A WebSocket client that fails the test instead of waiting for ever.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Socket {
+    pub(crate) async fn connect(url: &str) -> Self {
+        let (socket, _) = connect_async(url).await.expect("the server accepts a WebSocket");
+        Self(socket)
+    }
+
+    pub(crate) async fn send(&mut self, message: Value) {
+        self.0.send(Message::text(message.to_string())).await.expect("the server takes a message");
+    }
+
+    /// The next message, text or binary. `None` at the end.
+    pub(crate) async fn next(&mut self) -> Option<Message> {
+        loop {
+            match timeout(PATIENCE, self.0.next()).await.expect("the server sends something in time") {
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+                Some(Ok(message)) => return Some(message),
+            }
+        }
+    }
+
+    /// The next text message as JSON.
+    pub(crate) async fn json(&mut self) -> Value {
+        loop {
+            match self.next().await.expect("the connection stays open") {
+                Message::Text(text) => return serde_json::from_str(&text).expect("JSON"),
+                _ => continue,
+            }
+        }
+    }
+
+    /// Reads on until a message has this type.
+    pub(crate) async fn until(&mut self, wanted: &str) -> Value {
+        loop {
+            let message = self.json().await;
+            if message["type"] == wanted {
+                return message;
+            }
+        }
+    }
+
+    /// Nothing more comes within `quiet`.
+    pub(crate) async fn stays_silent(&mut self, quiet: Duration) {
+        if let Ok(message) = timeout(quiet, self.next()).await {
+            panic!("unexpected: {message:?}");
+        }
+    }
+}

@@ -1,0 +1,63 @@
+/** Where in the dashboard one is, written in the part of the address behind `#`, so that a link keeps it. */
+
+import type { Range } from "./ranges.ts";
+
+export type Route =
+  | { page: "grid" }
+  | { page: "anomalies" }
+  | {
+      page: "kpi";
+      kpi: string;
+      /** Canonical label texts of the chosen series; none: the first one. */
+      series: string[];
+      /** null: the default one. */
+      range: Range | null;
+    };
+
+/** `hash` begins with `#`, or is empty. */
+export function parseRoute(hash: string): Route {
+  const [path = "", query = ""] = hash.replace(/^#\/?/, "").split("?", 2);
+  if (path === "anomalies") {
+    return { page: "anomalies" };
+  }
+  const kpi = path.startsWith("kpi/") ? decode(path.slice(4)) : "";
+  if (kpi === "") {
+    return { page: "grid" };
+  }
+  const parameters = new URLSearchParams(query);
+  return { page: "kpi", kpi, series: parameters.getAll("series"), range: parseRange(parameters) };
+}
+
+export function routeHash(route: Route): string {
+  if (route.page !== "kpi") {
+    return route.page === "grid" ? "#/" : "#/anomalies";
+  }
+  const parameters = new URLSearchParams();
+  route.series.forEach((series) => parameters.append("series", series));
+  if (route.range !== null && "last" in route.range) {
+    parameters.set("last", String(route.range.last));
+  } else if (route.range !== null) {
+    parameters.set("from", String(Math.round(route.range.from)));
+    parameters.set("to", String(Math.round(route.range.to)));
+  }
+  const query = parameters.toString();
+  return `#/kpi/${encodeURIComponent(route.kpi)}${query === "" ? "" : `?${query}`}`;
+}
+
+function parseRange(parameters: URLSearchParams): Range | null {
+  const number = (name: string) => Number(parameters.get(name) ?? NaN);
+  const last = number("last");
+  if (last > 0 && Number.isFinite(last)) {
+    return { last };
+  }
+  const [from, to] = [number("from"), number("to")];
+  return from < to && Number.isFinite(to - from) ? { from, to } : null;
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
