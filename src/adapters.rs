@@ -3,3 +3,5 @@
 
 pub mod clock;
 pub mod embedded;
+pub mod nats;
+pub mod scylla;

@@ -1,6 +1,7 @@
 //! Configuration: raw values from the defaults, a file and the environment become one validated [`Config`], or a list of
 //! every problem at once, each with its key.
 
+mod distributed;
 mod reader;
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use figment::providers::{Env, Format, Toml};
 
 use crate::audio::Mode;
 use crate::telemetry::LogFormat;
+pub use distributed::{Backend, Cluster, Consistency, LogBackend, Nats, Scylla, Secret};
 use reader::Reader;
 
 /// The shipped defaults; also the documentation of every key.
@@ -24,6 +26,12 @@ pub struct Config {
     pub server: Server,
     /// `[storage]`
     pub storage: Storage,
+    /// `[nats]`; `None` without servers.
+    pub nats: Option<Nats>,
+    /// `[scylla]`; `None` without nodes.
+    pub scylla: Option<Scylla>,
+    /// `[cluster]`; `None` unless enabled.
+    pub cluster: Option<Cluster>,
     /// `[ingest]`
     pub ingest: Ingest,
     /// `[streams]`
@@ -52,6 +60,12 @@ pub struct Server {
 pub struct Storage {
     /// The directory.
     pub data: PathBuf,
+    /// Where logs are.
+    pub log: LogBackend,
+    /// Where samples, scores and anomalies are.
+    pub history: Backend,
+    /// Where settings and snapshots are.
+    pub meta: Backend,
     /// How often history is made durable.
     pub flush_every: Duration,
     /// Age limit of the log.
@@ -173,12 +187,19 @@ impl Config {
             },
             storage: Storage {
                 data: read.text("storage.data").into(),
+                log: read
+                    .one_of("storage.log", &[("embedded", LogBackend::Embedded), ("jetstream", LogBackend::JetStream)]),
+                history: read.one_of("storage.history", &distributed::BACKENDS),
+                meta: read.one_of("storage.meta", &distributed::BACKENDS),
                 flush_every: read.seconds("storage.flush_seconds", 1, 600),
                 log_age: read.seconds_of("storage.log_hours", 3_600, 1, 24 * 365),
                 log_bytes: read.number("storage.log_megabytes", 16, 1 << 24) << 20,
                 history_age: read.seconds_of("storage.history_days", 86_400, 1, 36_500),
                 history_bytes: read.number("storage.history_megabytes", 16, 1 << 26) << 20,
             },
+            nats: distributed::nats(&mut read),
+            scylla: distributed::scylla(&mut read),
+            cluster: distributed::cluster(&mut read),
             ingest: Ingest {
                 max_in_flight_samples: read.number("ingest.max_in_flight_samples", 1_000, 100_000_000) as usize,
                 max_batch_samples: read.number("ingest.max_batch_samples", 1, 1_000_000) as usize,
@@ -215,6 +236,7 @@ impl Config {
     }
 
     fn check_together(&self, problems: &mut Vec<Problem>) {
+        distributed::check(self, problems);
         if !self.server.listen.ip().is_loopback() && !problems.iter().any(|problem| problem.key == "server.listen") {
             problems.push(Problem {
                 key: "server.listen".into(),

@@ -247,7 +247,7 @@ impl<H: Handler> State<H> {
 
     async fn finish(&mut self) -> Result<Seq, PortError> {
         let log = &self.args.context.backends.event_log;
-        self.head = log.open(&self.args.pass).await?.next - 1;
+        self.head = log.head(&self.args.pass).await?.map_or(self.head, |head| head.next - 1);
         let mut handled = match self.handled {
             Some(handled) => handled,
             None => self.args.handler.cursor(&self.args.pass).await?,

@@ -44,7 +44,7 @@ pub async fn recover(context: &Context, pass: &WorkspacePass) -> Result<Recovere
 /// Brings one KPI to the end of the log. Everything it had sent to the log must be durable.
 pub async fn recover_kpi(context: &Context, pass: &WorkspacePass, kpi: &KpiName) -> Result<KpiState, PortError> {
     let backends = &context.backends;
-    let head = backends.event_log.open(pass).await?;
+    let end = backends.event_log.head(pass).await?.map_or(1, |head| head.next);
     let mut replay = Replay::new(context, pass);
     let from = match backends.snapshot_store.get(pass, kpi).await? {
         Some(snapshot) => {
@@ -59,7 +59,7 @@ pub async fn recover_kpi(context: &Context, pass: &WorkspacePass, kpi: &KpiName)
             replay.apply(event);
         }
     };
-    read_log(context, pass, from, head.next, only_this).await?;
+    read_log(context, pass, from, end, only_this).await?;
     Ok(replay.kpis.remove(kpi).map_or_else(|| replay.fresh(kpi), |(_, state)| state))
 }
 

@@ -92,7 +92,7 @@ async fn wanted_log_start(context: &Context, pass: &WorkspacePass, now_ms: i64) 
         return Ok(by_age);
     }
     // Events are about equally large over time, so the share of bytes to drop is the share of events to drop.
-    let head = log.open(pass).await?;
+    let Some(head) = log.head(pass).await? else { return Ok(by_age) };
     let share = 1.0 - settings.log_bytes as f64 / size as f64;
     let by_size = head.first + ((head.next - head.first) as f64 * share).ceil() as Seq;
     Ok(by_age.max(by_size))

@@ -44,6 +44,29 @@ impl Reader {
         }
     }
 
+    /// A text that may be empty, which is `None`.
+    pub(super) fn optional(&mut self, key: &str) -> Option<String> {
+        match self.take(key) {
+            Some(Value::String(text)) => Some(text).filter(|text| !text.is_empty()),
+            // An environment variable of digits only arrives as a number; a password may be one.
+            Some(Value::Number(number)) => Some(number.to_string()),
+            other => self.wrong(key, "a text, or \"\" for none", other),
+        }
+    }
+
+    /// A comma-separated list; spaces around the commas do not count.
+    pub(super) fn list(&mut self, key: &str) -> Vec<String> {
+        let text = self.optional(key).unwrap_or_default();
+        text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+    }
+
+    pub(super) fn flag(&mut self, key: &str) -> bool {
+        match self.take(key) {
+            Some(Value::Bool(flag)) => flag,
+            other => self.wrong(key, "true or false", other),
+        }
+    }
+
     pub(super) fn parsed<T: FromStr + Fallback>(&mut self, key: &str, expected: &str) -> T {
         match self.take(key) {
             Some(Value::String(text)) => match text.parse() {
@@ -110,7 +133,7 @@ impl Reader {
         T::default()
     }
 
-    fn problem(&mut self, key: &str, message: String) {
+    pub(super) fn problem(&mut self, key: &str, message: String) {
         self.problems.push(Problem { key: key.to_owned(), message });
     }
 }

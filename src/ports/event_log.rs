@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::stream::BoxStream;
 
 use super::PortError;
 use crate::model::{Event, Seq};
@@ -29,8 +30,12 @@ pub struct Page {
 /// Durable, ordered, single-writer log of one workspace's events.
 #[async_trait]
 pub trait EventLog: Send + Sync + 'static {
-    /// Opens the workspace's log, creating it with a fresh epoch when there is none.
+    /// Opens the workspace's log for writing, creating it with a fresh epoch when there is none. From now on the appends of
+    /// whoever opened it before, in this process or another, are refused.
     async fn open(&self, pass: &WorkspacePass) -> Result<LogHead, PortError>;
+
+    /// Where the log begins and ends now, without opening it; `None` when there is no log.
+    async fn head(&self, pass: &WorkspacePass) -> Result<Option<LogHead>, PortError>;
 
     /// Appends `events`, whose `seq` are consecutive and start at the log's `next`. When this returns `Ok`, all of them
     /// are durable and they became visible together; when it returns an error, none of them is visible to a later `read`
@@ -57,4 +62,15 @@ pub trait EventLog: Send + Sync + 'static {
 
     /// About how many bytes the workspace's log occupies.
     async fn size_bytes(&self, pass: &WorkspacePass) -> Result<u64, PortError>;
+}
+
+/// Committed events as they come, in `seq` order and without holes; an item is what was committed together, or a part of it.
+pub type Following = BoxStream<'static, Result<Vec<Arc<Event>>, PortError>>;
+
+/// A log that other nodes than its writer can follow.
+#[async_trait]
+pub trait SharedLog: EventLog {
+    /// Follows the log from `from` on, whoever writes it; begins at the oldest event held when that is younger. Goes on over
+    /// reconnects. Ends after an error, for example when what comes next was trimmed away: follow again.
+    async fn follow(&self, pass: &WorkspacePass, from: Seq) -> Result<Following, PortError>;
 }

@@ -121,6 +121,10 @@ pub trait SeriesStore: Send + Sync + 'static {
     /// Makes everything applied so far durable, together with the cursor. Returns the cursor.
     async fn flush(&self, pass: &WorkspacePass) -> Result<Seq, PortError>;
 
+    /// Sets the cursor back to 0, durably, and keeps what is stored: the log has begun a new life, and its events are to be
+    /// taken in from its beginning. Flushes what was applied.
+    async fn rewind(&self, pass: &WorkspacePass) -> Result<(), PortError>;
+
     /// Samples in the query's range, the first `limit` of each series. Series come in order of their labels; those without
     /// samples in the range are absent.
     async fn samples(

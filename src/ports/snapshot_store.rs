@@ -20,7 +20,11 @@ pub struct Snapshot {
 /// Keeps the latest snapshot of every KPI of a workspace.
 #[async_trait]
 pub trait SnapshotStore: Send + Sync + 'static {
-    /// Replaces the KPI's snapshot. Need not be durable at once: losing it costs replay time, not data.
+    /// Replaces the KPI's snapshot, unless the stored one has a higher `seq`: whoever has lost the workspace to another node
+    /// must not undo what that node saved. Need not be durable at once: losing it costs replay time, not data.
+    ///
+    /// # Errors
+    /// `Invalid` when `seq` is larger than `i64::MAX`.
     async fn put(&self, pass: &WorkspacePass, snapshot: Snapshot) -> Result<(), PortError>;
     /// The KPI's latest snapshot.
     async fn get(&self, pass: &WorkspacePass, kpi: &KpiName) -> Result<Option<Snapshot>, PortError>;

@@ -37,6 +37,9 @@ impl EventLog for Refusing {
     async fn open(&self, pass: &WorkspacePass) -> Result<LogHead, PortError> {
         self.log.open(pass).await
     }
+    async fn head(&self, pass: &WorkspacePass) -> Result<Option<LogHead>, PortError> {
+        self.log.head(pass).await
+    }
     async fn append(&self, pass: &WorkspacePass, events: Vec<Arc<Event>>) -> Result<(), PortError> {
         if self.refuse.swap(false, Ordering::SeqCst) {
             return Err(PortError::new(ErrorKind::Unavailable, "the disk is full"));
@@ -82,6 +85,9 @@ impl SeriesStore for Away {
     }
     async fn flush(&self, pass: &WorkspacePass) -> Result<Seq, PortError> {
         self.store()?.flush(pass).await
+    }
+    async fn rewind(&self, pass: &WorkspacePass) -> Result<(), PortError> {
+        self.store()?.rewind(pass).await
     }
     async fn samples(
         &self,

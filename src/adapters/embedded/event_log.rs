@@ -78,6 +78,15 @@ impl EventLog for EmbeddedLog {
         .await
     }
 
+    async fn head(&self, pass: &WorkspacePass) -> Result<Option<LogHead>, PortError> {
+        self.run(pass, |inner, workspace| {
+            let slot = inner.slot(workspace)?;
+            let head = lock(&slot);
+            Ok(head.as_ref().map(|head| LogHead { epoch: head.epoch.clone(), first: head.first, next: head.next }))
+        })
+        .await
+    }
+
     async fn append(&self, pass: &WorkspacePass, events: Vec<Arc<Event>>) -> Result<(), PortError> {
         self.run(pass, move |inner, workspace| inner.append(workspace, &events)).await
     }

@@ -142,6 +142,10 @@ impl SeriesStore for EmbeddedSeries {
         self.run(pass, |history| history.flush(&mut history.upkeep())).await
     }
 
+    async fn rewind(&self, pass: &WorkspacePass) -> Result<(), PortError> {
+        self.run(pass, |history| history.rewind(&mut history.upkeep())).await
+    }
+
     async fn samples(
         &self,
         pass: &WorkspacePass,

@@ -9,7 +9,7 @@ use fjall::Readable;
 
 use super::database::{Database, Durability, blocking, corrupt, prefix, unreadable};
 use crate::model::{KpiName, Seq, WorkspaceId};
-use crate::ports::{PortError, Snapshot, SnapshotStore};
+use crate::ports::{ErrorKind, PortError, Snapshot, SnapshotStore};
 use crate::tenancy::WorkspacePass;
 
 const VERSION: u8 = 1;
@@ -28,8 +28,18 @@ impl EmbeddedSnapshots {
 #[async_trait]
 impl SnapshotStore for EmbeddedSnapshots {
     async fn put(&self, pass: &WorkspacePass, snapshot: Snapshot) -> Result<(), PortError> {
+        if i64::try_from(snapshot.seq).is_err() {
+            return Err(PortError::new(ErrorKind::Invalid, format!("{} is no sequence number", snapshot.seq)));
+        }
         let (database, key) = (self.database.clone(), key(pass.workspace(), &snapshot.kpi));
         blocking(move || {
+            // One actor of the workspace writes, so nothing comes between looking and writing.
+            let stored = database.snapshot().get(&database.snapshots, &key).map_err(unreadable)?;
+            if let Some(stored) = stored
+                && decode(snapshot.kpi, &stored).is_ok_and(|stored| stored.seq > snapshot.seq)
+            {
+                return Ok(());
+            }
             let mut value = Vec::with_capacity(HEADER + snapshot.state.len());
             value.push(VERSION);
             value.extend_from_slice(&snapshot.seq.to_le_bytes());

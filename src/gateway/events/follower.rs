@@ -65,8 +65,8 @@ impl Follower {
     ) -> Option<Self> {
         let Subscription { seq: head, kpis, batches } = workspace.hub().subscribe().await?;
         let epoch = workspace.hub().epoch().to_owned();
-        let first = match gateway.event_log.open(&pass).await {
-            Ok(log) => log.first,
+        let first = match gateway.event_log.head(&pass).await {
+            Ok(log) => log.map_or(1, |log| log.first),
             Err(error) => {
                 tracing::error!(%error, "the log cannot be read for a follower");
                 return None;

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use futures_util::StreamExt;
+
 use super::fresh;
 use crate::model::{Event, EventBody, KpiName, Seq};
-use crate::ports::{ErrorKind, EventLog};
+use crate::ports::{ErrorKind, EventLog, LogHead, SharedLog};
 use crate::tenancy::WorkspacePass;
 
 /// Runs every case against stores from `make`.
@@ -44,8 +46,11 @@ async fn all(log: &dyn EventLog, pass: &WorkspacePass, from: Seq) -> Vec<Arc<Eve
 
 async fn a_new_log_is_empty_and_keeps_its_epoch(log: &dyn EventLog) {
     let pass = fresh();
+    assert_eq!(log.head(&pass).await.unwrap(), None);
+    assert!(log.read(&pass, 1, 10).await.unwrap().events.is_empty());
     let head = log.open(&pass).await.unwrap();
     assert_eq!((head.first, head.next), (1, 1));
+    assert_eq!(log.head(&pass).await.unwrap(), Some(head.clone()));
     assert!(!head.epoch.is_empty());
     assert_eq!(log.open(&pass).await.unwrap(), head);
     assert!(log.read(&pass, 1, 10).await.unwrap().events.is_empty());
@@ -195,4 +200,58 @@ async fn two_writers_of_one_sequence_do_not_both_succeed(log: &Arc<dyn EventLog>
     assert_eq!(winners.len(), 1);
     let stored = all(&**log, &pass, 1).await;
     assert_eq!(stored, vec![event(1, winners[0])]);
+}
+
+/// Runs the cases of logs that several processes share; every log `make` gives stands for a process of its own.
+pub async fn shared_log(make: impl Fn() -> Arc<dyn SharedLog>) {
+    whoever_opens_takes_the_log_over(&*make(), &*make()).await;
+    followers_see_every_event_of_every_writer(&*make(), &*make(), &*make()).await;
+    following_begins_where_it_is_told(&*make()).await;
+}
+
+async fn whoever_opens_takes_the_log_over(old: &dyn SharedLog, new: &dyn SharedLog) {
+    let pass = fresh();
+    let head = old.open(&pass).await.unwrap();
+    old.append(&pass, events(1..=3)).await.unwrap();
+    let taken = new.open(&pass).await.unwrap();
+    assert_eq!(taken, LogHead { next: 4, ..head });
+    // The new one has not written yet, and still the old one is refused.
+    assert_eq!(old.append(&pass, events(4..=4)).await.unwrap_err().kind, ErrorKind::Conflict);
+    new.append(&pass, events(4..=5)).await.unwrap();
+    assert_eq!(old.append(&pass, events(4..=4)).await.unwrap_err().kind, ErrorKind::Conflict);
+    assert_eq!(old.append(&pass, events(6..=6)).await.unwrap_err().kind, ErrorKind::Conflict);
+    assert_eq!(all(old, &pass, 1).await, events(1..=5));
+    assert_eq!(old.head(&pass).await.unwrap().map(|head| head.next), Some(6));
+    // Taking it back works the same way.
+    assert_eq!(old.open(&pass).await.unwrap().next, 6);
+    old.append(&pass, events(6..=6)).await.unwrap();
+    assert_eq!(new.append(&pass, events(6..=6)).await.unwrap_err().kind, ErrorKind::Conflict);
+}
+
+async fn followers_see_every_event_of_every_writer(one: &dyn SharedLog, two: &dyn SharedLog, other: &dyn SharedLog) {
+    let pass = fresh();
+    one.open(&pass).await.unwrap();
+    one.append(&pass, events(1..=10)).await.unwrap();
+    let mut following = other.follow(&pass, 4).await.unwrap();
+    one.append(&pass, events(11..=12)).await.unwrap();
+    two.open(&pass).await.unwrap();
+    assert!(one.append(&pass, events(13..=13)).await.is_err());
+    two.append(&pass, events(13..=20)).await.unwrap();
+    let mut seen = Vec::new();
+    while seen.len() < 17 {
+        let next = tokio::time::timeout(std::time::Duration::from_secs(20), following.next()).await;
+        seen.extend(next.expect("a follower is told in time").expect("following goes on").unwrap());
+    }
+    assert_eq!(seen, events(4..=20));
+}
+
+async fn following_begins_where_it_is_told(log: &dyn SharedLog) {
+    let pass = fresh();
+    log.open(&pass).await.unwrap();
+    let mut from_the_end = log.follow(&pass, 1).await.unwrap();
+    log.append(&pass, events(1..=2)).await.unwrap();
+    assert_eq!(from_the_end.next().await.unwrap().unwrap(), events(1..=2));
+    // One append that is followed from its middle.
+    let mut from_the_middle = log.follow(&pass, 2).await.unwrap();
+    assert_eq!(from_the_middle.next().await.unwrap().unwrap(), events(2..=2));
 }

@@ -17,6 +17,7 @@ pub async fn series_store(make: impl Fn() -> Arc<dyn SeriesStore>) {
     a_new_store_is_empty(&*make()).await;
     samples_are_seen_at_once_and_after_a_flush(&*make()).await;
     events_already_applied_change_nothing(&*make()).await;
+    after_a_rewind_events_count_from_the_first(&*make()).await;
     the_last_written_of_one_timestamp_stays(&*make()).await;
     late_samples_take_their_place(&*make()).await;
     a_limit_truncates_each_series_and_says_so(&*make()).await;
@@ -120,6 +121,19 @@ async fn events_already_applied_change_nothing(store: &dyn SeriesStore) {
     assert_eq!(pairs(&rows(store, &pass, &everything("")).await), pairs(&before));
     apply(store, &pass, vec![event(3, EventBody::KpiResumed)]).await;
     assert_eq!(store.flush(&pass).await.unwrap(), 3, "events without samples move the cursor too");
+}
+
+async fn after_a_rewind_events_count_from_the_first(store: &dyn SeriesStore) {
+    let pass = fresh();
+    apply(store, &pass, vec![at(1, "", [10, 20]), at(2, "", [30])]).await;
+    store.flush(&pass).await.unwrap();
+    apply(store, &pass, vec![at(3, "", [40])]).await;
+    store.rewind(&pass).await.unwrap();
+    assert_eq!(store.cursor(&pass).await.unwrap(), 0);
+    apply(store, &pass, vec![at(1, "", [50])]).await;
+    assert_eq!(store.flush(&pass).await.unwrap(), 1);
+    let kept = [(10, 10.0), (20, 20.0), (30, 30.0), (40, 40.0), (50, 50.0)];
+    assert_eq!(pairs(&rows(store, &pass, &everything("")).await), kept);
 }
 
 async fn the_last_written_of_one_timestamp_stays(store: &dyn SeriesStore) {

@@ -9,6 +9,8 @@ use crate::ports::{Snapshot, SnapshotStore};
 /// Runs every case against stores from `make`.
 pub async fn snapshot_store(make: impl Fn() -> Arc<dyn SnapshotStore>) {
     the_latest_snapshot_of_each_kpi_is_kept(&*make()).await;
+    an_older_snapshot_does_not_replace_a_newer_one(&*make()).await;
+    a_large_snapshot_comes_back_whole(&*make()).await;
     all_come_in_order_of_name(&*make()).await;
     a_deleted_snapshot_is_gone(&*make()).await;
     workspaces_do_not_see_each_other(&*make()).await;
@@ -20,12 +22,36 @@ fn snapshot(kpi: &str, seq: Seq, state: &[u8]) -> Snapshot {
 
 async fn the_latest_snapshot_of_each_kpi_is_kept(store: &dyn SnapshotStore) {
     let pass = fresh();
-    let (old, new) = (snapshot("a.b", 5, b"old"), snapshot("a.b", Seq::MAX, b""));
+    let (old, new) = (snapshot("a.b", 5, b"old"), snapshot("a.b", i64::MAX as Seq, b""));
     assert_eq!(store.get(&pass, &old.kpi).await.unwrap(), None);
     store.put(&pass, old.clone()).await.unwrap();
     assert_eq!(store.get(&pass, &old.kpi).await.unwrap(), Some(old));
     store.put(&pass, new.clone()).await.unwrap();
     assert_eq!(store.get(&pass, &new.kpi).await.unwrap(), Some(new));
+}
+
+async fn an_older_snapshot_does_not_replace_a_newer_one(store: &dyn SnapshotStore) {
+    let pass = fresh();
+    let (old, new) = (snapshot("k", 5, b"old"), snapshot("k", 6, b"new"));
+    store.put(&pass, new.clone()).await.unwrap();
+    store.put(&pass, old.clone()).await.unwrap();
+    assert_eq!(store.get(&pass, &new.kpi).await.unwrap(), Some(new.clone()));
+    assert_eq!(store.all(&pass).await.unwrap(), [new.clone()]);
+    // After a deletion the log may have begun a new life, with lower numbers.
+    store.delete(&pass, &new.kpi).await.unwrap();
+    store.put(&pass, old.clone()).await.unwrap();
+    assert_eq!(store.get(&pass, &old.kpi).await.unwrap(), Some(old));
+}
+
+async fn a_large_snapshot_comes_back_whole(store: &dyn SnapshotStore) {
+    let pass = fresh();
+    for (seq, bytes) in [(1, 3_000_000), (2, 5_000_000), (3, 10)] {
+        let state: Vec<u8> = (0..bytes).map(|i: u32| (i ^ (i >> 8) ^ seq as u32) as u8).collect();
+        let large = Snapshot { state, ..snapshot("large", seq, b"") };
+        store.put(&pass, large.clone()).await.unwrap();
+        assert!(store.get(&pass, &large.kpi).await.unwrap() == Some(large.clone()));
+        assert!(store.all(&pass).await.unwrap() == [large]);
+    }
 }
 
 async fn all_come_in_order_of_name(store: &dyn SnapshotStore) {

