@@ -236,11 +236,15 @@ mod tests {
             let end = self.now_ms + ms;
             while self.now_ms < end {
                 self.now_ms += 500;
-                let alive: Vec<String> = self.views.keys().cloned().collect();
+                let beats: Vec<(String, NodeRecord)> = self
+                    .views
+                    .iter()
+                    .map(|(node, view)| (node.clone(), NodeRecord { leaving: view.is_leaving(), ..record(node) }))
+                    .collect();
                 for view in self.views.values_mut() {
-                    alive.iter().for_each(|node| view.membership().heard(node, record(node), self.now_ms));
+                    beats.iter().for_each(|(node, beat)| view.membership().heard(node, beat.clone(), self.now_ms));
                 }
-                for node in alive {
+                for (node, _) in beats {
                     let steps = self.views[&node].steps(&self.open[&node], self.now_ms);
                     steps.into_iter().for_each(|step| self.act(&node, step));
                 }
