@@ -29,7 +29,7 @@ use tower_http::trace::TraceLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::actors::node::Node;
+use crate::actors::directory::Directory;
 use crate::model::Clock;
 use crate::ports::{EventLog, SeriesStore};
 use crate::tenancy::Access;
@@ -49,7 +49,7 @@ pub struct Limits {
 #[derive(Clone)]
 pub struct Gateway {
     /// The workspaces.
-    pub node: Node,
+    pub directory: Directory,
     /// For replays to followers; read only.
     pub event_log: Arc<dyn EventLog>,
     /// For queries; read only.

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 
 use super::PortError;
@@ -38,8 +39,13 @@ pub trait Courier: Send + Sync + 'static {
     /// Asks whoever answers for the workspace.
     async fn ask(&self, pass: &WorkspacePass, question: Bytes) -> Result<Bytes, Unanswered>;
 
-    /// Answers for the workspace until the stream is dropped.
-    async fn answer(&self, pass: &WorkspacePass) -> Result<BoxStream<'static, Question>, PortError>;
+    /// Answers for the workspace until `until` completes; questions that are on their way then are still delivered, before
+    /// the stream ends.
+    async fn answer(
+        &self,
+        pass: &WorkspacePass,
+        until: BoxFuture<'static, ()>,
+    ) -> Result<BoxStream<'static, Question>, PortError>;
 
     /// Calls something out to all who hear; nobody hearing is fine.
     async fn call(&self, pass: &WorkspacePass, message: Bytes) -> Result<(), PortError>;

@@ -6,11 +6,12 @@
 
 use std::time::Duration;
 
-use async_nats::{Client, RequestErrorKind, Subscriber};
+use async_nats::{Client, Message, RequestErrorKind, Subscriber};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::StreamExt;
-use futures_util::stream::BoxStream;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, BoxStream};
 
 use crate::ports::{Courier, ErrorKind, PortError, Question, Unanswered};
 use crate::tenancy::WorkspacePass;
@@ -51,27 +52,17 @@ impl Courier for NatsCourier {
         }
     }
 
-    async fn answer(&self, pass: &WorkspacePass) -> Result<BoxStream<'static, Question>, PortError> {
+    async fn answer(
+        &self,
+        pass: &WorkspacePass,
+        until: BoxFuture<'static, ()>,
+    ) -> Result<BoxStream<'static, Question>, PortError> {
         let subject = subject(pass, "ask");
         let subscription = self.client.queue_subscribe(subject, QUEUE.to_owned()).await.map_err(unavailable)?;
-        self.heard(&subscription).await?;
-        let client = self.client.clone();
-        let questions = subscription.filter_map(move |message| {
-            let client = client.clone();
-            async move {
-                let reply = message.reply?;
-                let answer = move |body: Bytes| {
-                    tokio::spawn(async move {
-                        // The asker gives up by itself when no answer comes.
-                        if let Err(error) = client.publish(reply, body).await {
-                            tracing::warn!(%error, "an answer to another node could not be sent");
-                        }
-                    });
-                };
-                Some(Question { body: message.payload, answer: Box::new(answer) })
-            }
-        });
-        Ok(questions.boxed())
+        self.settled().await?;
+        let state = Answering { client: self.client.clone(), subscription, until: Some(until) };
+        Ok(stream::unfold(state, |mut state| async move { state.next().await.map(|question| (question, state)) })
+            .boxed())
     }
 
     async fn call(&self, pass: &WorkspacePass, message: Bytes) -> Result<(), PortError> {
@@ -80,15 +71,58 @@ impl Courier for NatsCourier {
 
     async fn hear(&self, pass: &WorkspacePass) -> Result<BoxStream<'static, Bytes>, PortError> {
         let subscription = self.client.subscribe(subject(pass, "call")).await.map_err(unavailable)?;
-        self.heard(&subscription).await?;
+        self.settled().await?;
         Ok(subscription.map(|message| message.payload).boxed())
     }
 }
 
 impl NatsCourier {
-    /// Waits until the server knows of the subscription, so that whoever is told of it can be sure to be heard.
-    async fn heard(&self, _subscription: &Subscriber) -> Result<(), PortError> {
+    /// Waits until the server knows of a subscription, so that whoever is told of it can be sure to be heard.
+    async fn settled(&self) -> Result<(), PortError> {
         self.client.flush().await.map_err(unavailable)
+    }
+}
+
+struct Answering {
+    client: Client,
+    subscription: Subscriber,
+    /// `None` once it has completed.
+    until: Option<BoxFuture<'static, ()>>,
+}
+
+impl Answering {
+    async fn next(&mut self) -> Option<Question> {
+        loop {
+            let message = match &mut self.until {
+                None => self.subscription.next().await,
+                Some(until) => tokio::select! {
+                    message = self.subscription.next() => message,
+                    () = until => {
+                        self.until = None;
+                        // An error means that the connection is closed, and with it the subscription.
+                        let _closed = self.subscription.drain().await.is_err();
+                        continue;
+                    }
+                },
+            }?;
+            if let Some(question) = self.question(message) {
+                return Some(question);
+            }
+        }
+    }
+
+    /// A message that nobody waits for the answer of is no question.
+    fn question(&self, message: Message) -> Option<Question> {
+        let (client, reply) = (self.client.clone(), message.reply?);
+        let answer = move |body: Bytes| {
+            tokio::spawn(async move {
+                // The asker gives up by itself when no answer comes.
+                if let Err(error) = client.publish(reply, body).await {
+                    tracing::warn!(%error, "an answer to another node could not be sent");
+                }
+            });
+        };
+        Some(Question { body: message.payload, answer: Box::new(answer) })
     }
 }
 
@@ -102,6 +136,8 @@ fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> PortErr
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
     use crate::adapters::nats::test_server;
     use crate::model::WorkspaceId;
@@ -118,7 +154,11 @@ mod tests {
         let courier = NatsCourier::new(client);
         let pass = pass();
         assert_eq!(courier.ask(&pass, Bytes::from_static(b"?")).await, Err(Unanswered::Nobody));
-        let mut questions = courier.answer(&pass).await.unwrap();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let until = async move {
+            let _dropped = stopped.await.is_err();
+        };
+        let mut questions = courier.answer(&pass, until.boxed()).await.unwrap();
         let serving = tokio::spawn(async move {
             while let Some(question) = questions.next().await {
                 let body = [b"heard ", &question.body[..]].concat();
@@ -128,10 +168,18 @@ mod tests {
         assert_eq!(courier.ask(&pass, Bytes::from_static(b"you")).await.unwrap(), "heard you");
         let too_large = Bytes::from(vec![0; courier.max_bytes() + 1]);
         assert!(matches!(courier.ask(&pass, too_large).await, Err(Unanswered::TooLarge(_))));
-        serving.abort();
-        let _aborted = serving.await.is_err();
-        courier.client.flush().await.unwrap();
-        assert_eq!(courier.ask(&pass, Bytes::from_static(b"?")).await, Err(Unanswered::Nobody));
+        // Whoever asks while the other stops is answered or told that nobody is there, and never left waiting.
+        stop.send(()).unwrap();
+        loop {
+            match courier.ask(&pass, Bytes::from_static(b"still")).await {
+                Ok(answer) => assert_eq!(answer, "heard still"),
+                Err(error) => {
+                    assert_eq!(error, Unanswered::Nobody);
+                    break;
+                }
+            }
+        }
+        serving.await.unwrap();
     }
 
     #[tokio::test]
