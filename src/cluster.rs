@@ -9,7 +9,7 @@ mod placement;
 mod records;
 mod steps;
 
-pub use membership::Membership;
+pub use membership::{Heard, Membership};
 pub use placement::place;
 pub use records::{Incarnation, Key, NodeRecord, Tenure};
 pub use steps::{NodeState, NodeStatus, Step, View};

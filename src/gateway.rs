@@ -6,6 +6,7 @@
 mod anomalies;
 mod audio;
 mod authorized;
+mod cluster;
 mod dashboard;
 mod events;
 mod ingest;
@@ -93,6 +94,7 @@ pub fn router(gateway: Gateway) -> Router {
         .routes(routes!(audio::ogg::listen))
         .routes(routes!(audio::packets::listen))
         .routes(routes!(events::follow))
+        .routes(routes!(cluster::status))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))
         .routes(routes!(operations::metrics))

@@ -121,11 +121,16 @@ impl Directory {
         Ok(others.errands(pass).ingest(batches).await?)
     }
 
-    /// Who owns what; `None` for a node that is alone.
-    pub async fn cluster_status(&self) -> Option<ClusterStatus> {
+    /// Whether the workspaces are shared with other nodes.
+    pub fn is_clustered(&self) -> bool {
+        self.others.is_some()
+    }
+
+    /// Who owns what. A node that is alone owns everything.
+    pub async fn cluster_status(&self) -> ClusterStatus {
         match &self.others {
-            Some(others) => Some(others.cluster.status().await),
-            None => None,
+            Some(others) => others.cluster.status().await,
+            None => ClusterStatus::alone(&self.node).await,
         }
     }
 }

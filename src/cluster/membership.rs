@@ -20,10 +20,15 @@ pub struct Membership {
     steady_since_ms: Option<i64>,
 }
 
+/// The last heartbeat of a node.
 #[derive(Debug, Clone)]
-struct Heard {
-    record: NodeRecord,
-    at_ms: i64,
+pub struct Heard {
+    /// What it said.
+    pub record: NodeRecord,
+    /// When it arrived here, monotonic.
+    pub at_ms: i64,
+    /// How far its wall clock was ahead of the one here, milliseconds.
+    pub clock_ms: i64,
 }
 
 impl Membership {
@@ -37,15 +42,16 @@ impl Membership {
         &self.me
     }
 
-    /// A heartbeat arrived at `now_ms`, monotonic.
-    pub fn heard(&mut self, node: &str, record: NodeRecord, now_ms: i64) {
+    /// A heartbeat arrived at `now_ms`, monotonic, when the wall clock here said `wall_ms`.
+    pub fn heard(&mut self, node: &str, record: NodeRecord, now_ms: i64, wall_ms: i64) {
         if node == self.me.node && record.life == self.me.life {
             if !self.is_steady(now_ms) {
                 self.steady_since_ms = Some(now_ms);
             }
             self.echo_ms = Some(now_ms);
         }
-        self.heard.insert(node.to_owned(), Heard { record, at_ms: now_ms });
+        let clock_ms = record.written_ms - wall_ms;
+        self.heard.insert(node.to_owned(), Heard { record, at_ms: now_ms, clock_ms });
     }
 
     /// The node took its leave.
@@ -74,11 +80,9 @@ impl Membership {
             .collect()
     }
 
-    /// All nodes heard of: record, milliseconds since the last heartbeat, whether it counts as living.
-    pub fn all(&self, now_ms: i64) -> impl Iterator<Item = (&str, &NodeRecord, i64, bool)> {
-        self.heard.iter().map(move |(node, heard)| {
-            (node.as_str(), &heard.record, now_ms - heard.at_ms, self.is_fresh(heard, now_ms))
-        })
+    /// All nodes heard of, and whether each counts as living.
+    pub fn all(&self, now_ms: i64) -> impl Iterator<Item = (&str, &Heard, bool)> {
+        self.heard.iter().map(move |(node, heard)| (node.as_str(), heard, self.is_fresh(heard, now_ms)))
     }
 
     fn is_fresh(&self, heard: &Heard, now_ms: i64) -> bool {
@@ -107,9 +111,9 @@ mod tests {
     fn a_silent_node_dies_after_its_lease() {
         let mut members = Membership::new(incarnation("a", "1"), 3_000);
         for now in (0..10_000).step_by(500) {
-            members.heard("a", record("1"), now);
+            members.heard("a", record("1"), now, 0);
             if now <= 4_000 {
-                members.heard("b", record("7"), now);
+                members.heard("b", record("7"), now, 0);
             }
         }
         assert!(members.lives(&incarnation("b", "7"), 7_000));
@@ -120,24 +124,24 @@ mod tests {
     #[test]
     fn whoever_was_cut_off_does_not_judge_at_once() {
         let mut members = Membership::new(incarnation("a", "1"), 3_000);
-        members.heard("a", record("1"), 0);
-        members.heard("b", record("7"), 0);
+        members.heard("a", record("1"), 0, 0);
+        members.heard("b", record("7"), 0, 0);
         // Nothing arrives for a minute: this node is cut off, and nobody is declared dead meanwhile.
         assert!(!members.is_steady(60_000));
         assert!(members.lives(&incarnation("b", "7"), 60_000));
-        members.heard("a", record("1"), 60_000);
+        members.heard("a", record("1"), 60_000, 0);
         assert!(members.lives(&incarnation("b", "7"), 60_000));
-        members.heard("a", record("1"), 62_000);
-        members.heard("a", record("1"), 64_000);
+        members.heard("a", record("1"), 62_000, 0);
+        members.heard("a", record("1"), 64_000, 0);
         assert!(!members.lives(&incarnation("b", "7"), 64_000));
     }
 
     #[test]
     fn another_life_of_a_node_is_another_node() {
         let mut members = Membership::new(incarnation("a", "1"), 3_000);
-        members.heard("a", record("1"), 0);
-        members.heard("b", record("7"), 0);
-        members.heard("b", record("8"), 10);
+        members.heard("a", record("1"), 0, 0);
+        members.heard("b", record("7"), 0, 0);
+        members.heard("b", record("8"), 10, 0);
         assert!(!members.lives(&incarnation("b", "7"), 20));
         assert!(members.lives(&incarnation("b", "8"), 20));
     }
@@ -145,8 +149,8 @@ mod tests {
     #[test]
     fn leaving_nodes_live_but_want_nothing() {
         let mut members = Membership::new(incarnation("a", "1"), 3_000);
-        members.heard("a", NodeRecord { leaving: true, ..record("1") }, 0);
-        members.heard("b", record("7"), 0);
+        members.heard("a", NodeRecord { leaving: true, ..record("1") }, 0, 0);
+        members.heard("b", record("7"), 0, 0);
         assert_eq!(names(&members, 1), ["b"]);
         assert!(members.lives(&incarnation("a", "1"), 1));
         members.left("b");

@@ -40,6 +40,8 @@ pub struct NodeStatus {
     pub state: NodeState,
     /// Since its last heartbeat.
     pub silent_ms: i64,
+    /// How far its clock was ahead when that heartbeat arrived.
+    pub clock_ms: i64,
     /// What it last said.
     pub record: NodeRecord,
 }
@@ -109,15 +111,20 @@ impl View {
 
     /// The nodes, for people.
     pub fn nodes(&self, now_ms: i64) -> Vec<NodeStatus> {
-        let status = |(node, record, silent_ms, alive): (&str, &NodeRecord, i64, bool)| {
-            let state = match (alive, record.leaving) {
-                (false, _) => NodeState::Silent,
-                (true, true) => NodeState::Leaving,
-                (true, false) => NodeState::Alive,
-            };
-            NodeStatus { node: node.to_owned(), state, silent_ms, record: record.clone() }
-        };
-        self.membership.all(now_ms).map(status).collect()
+        self.membership
+            .all(now_ms)
+            .map(|(node, heard, alive)| NodeStatus {
+                node: node.to_owned(),
+                state: match (alive, heard.record.leaving) {
+                    (false, _) => NodeState::Silent,
+                    (true, true) => NodeState::Leaving,
+                    (true, false) => NodeState::Alive,
+                },
+                silent_ms: now_ms - heard.at_ms,
+                clock_ms: heard.clock_ms,
+                record: heard.record.clone(),
+            })
+            .collect()
     }
 
     /// Where a workspace that nobody owns yet belongs.
@@ -242,7 +249,7 @@ mod tests {
                     .map(|(node, view)| (node.clone(), NodeRecord { leaving: view.is_leaving(), ..record(node) }))
                     .collect();
                 for view in self.views.values_mut() {
-                    beats.iter().for_each(|(node, beat)| view.membership().heard(node, beat.clone(), self.now_ms));
+                    beats.iter().for_each(|(node, beat)| view.membership().heard(node, beat.clone(), self.now_ms, 0));
                 }
                 for (node, _) in beats {
                     let steps = self.views[&node].steps(&self.open[&node], self.now_ms);

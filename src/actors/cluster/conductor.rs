@@ -117,7 +117,7 @@ impl Conductor {
     }
 
     fn changed(&mut self, change: Change) {
-        let now_ms = self.shared.now_ms();
+        let (now_ms, wall_ms) = (self.shared.now_ms(), self.args.clock.now_ms());
         match change {
             Change::Synced => self.synced = true,
             Change::Put { key, revision, value } => match Key::parse(&key) {
@@ -126,7 +126,7 @@ impl Conductor {
                     if name == self.me.node && record.life != self.me.life && record.started_ms > self.started_ms {
                         tracing::error!(node = name, "another node has this name; cluster.node must be unique");
                     }
-                    self.shared.write(|view| view.membership().heard(&name, record, now_ms));
+                    self.shared.write(|view| view.membership().heard(&name, record, now_ms, wall_ms));
                 }
                 Some(Key::Workspace(id)) => {
                     let Ok(tenure) = serde_json::from_slice::<Tenure>(&value) else { return };

@@ -6,6 +6,8 @@ use futures_util::StreamExt;
 use futures_util::stream;
 
 use super::Cluster;
+use crate::actors::node::Node;
+use crate::actors::remote::answering::status;
 use crate::actors::remote::wire::{Answer, Request, WorkspaceStatus, decode, encode};
 use crate::cluster::NodeStatus;
 use crate::model::WorkspaceId;
@@ -13,6 +15,8 @@ use crate::tenancy::Access;
 
 /// How long an owner may take to say how a workspace stands.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How a node without a cluster calls itself.
+const ALONE: &str = "this node";
 /// Owners asked at once.
 const AT_ONCE: usize = 32;
 
@@ -36,6 +40,18 @@ pub struct WorkspacePlace {
     pub owner: Option<String>,
     /// What the owner said; `None` when it did not answer.
     pub status: Option<WorkspaceStatus>,
+}
+
+impl ClusterStatus {
+    /// What a node without a cluster has to say.
+    pub async fn alone(node: &Node) -> Self {
+        let mut workspaces = Vec::new();
+        for handle in node.workspaces() {
+            let status = status(&handle).await;
+            workspaces.push(WorkspacePlace { workspace: handle.id().clone(), owner: Some(ALONE.into()), status });
+        }
+        Self { node: ALONE.into(), nodes: Vec::new(), workspaces }
+    }
 }
 
 impl Cluster {
