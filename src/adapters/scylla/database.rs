@@ -282,6 +282,12 @@ impl Prepared {
     pub(super) fn text(&self) -> &str {
         self.statement.get_statement()
     }
+
+    /// The same, for [`ScyllaDatabase::pages`] of so many rows. A page is one message, of at most 256 MB.
+    pub(super) fn in_pages_of(mut self, rows: i32) -> Self {
+        self.statement.set_page_size(rows);
+        self
+    }
 }
 
 /// The pages of a result.
