@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::{UNAVAILABLE, USAGE, complain, say};
-use crate::adapters::scylla::{self, Migrated};
+use crate::app::{Migrated, migrate};
 use crate::config::Config;
 use crate::ports::ErrorKind;
 use crate::telemetry::start_logs;
@@ -24,7 +24,7 @@ pub(super) fn run(config: &Config) -> ExitCode {
             return ExitCode::from(UNAVAILABLE);
         }
     };
-    match runtime.block_on(scylla::migrate(settings)) {
+    match runtime.block_on(migrate(settings)) {
         Ok(migrated) => {
             say(&summary(&settings.keyspace, &migrated));
             ExitCode::SUCCESS
