@@ -19,6 +19,7 @@ use crate::actors::supervision::RestartPolicy;
 use crate::actors::{Backends, Context, Faults, Settings};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::embedded::{EmbeddedSettings, EmbeddedStore, OpenError};
+pub use crate::adapters::scylla::{Migrated, migrate};
 use crate::audio::MixSettings;
 use crate::config::Config;
 use crate::gateway::{Gateway, Limits, router};
