@@ -18,11 +18,14 @@ use crate::actors::supervision::RestartPolicy;
 use crate::actors::{Backends, Context, Faults, Settings};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::embedded::{EmbeddedSettings, EmbeddedStore, OpenError};
+use crate::adapters::nats::connection::connect_when_possible;
+use crate::adapters::nats::publisher::NatsPublisher;
 use crate::audio::MixSettings;
-use crate::config::Config;
+use crate::config::{Config, Nats};
+use crate::gateway::nats::{NatsGateway, NatsServices};
 use crate::gateway::{Gateway, Limits, router};
 use crate::model::Clock;
-use crate::ports::PortError;
+use crate::ports::{PortError, Publisher};
 use crate::streams::{StreamOptions, StreamSettings};
 use crate::telemetry::describe_all;
 use crate::tenancy::Access;
@@ -44,6 +47,9 @@ pub enum StartError {
     /// The data directory cannot be used.
     #[error("{0}")]
     Storage(#[from] OpenError),
+    /// NATS cannot be used as it is configured.
+    #[error("{0}")]
+    Nats(PortError),
     /// What is stored cannot be brought up.
     #[error("the stored workspaces cannot be opened: {0}")]
     Recovery(#[from] PortError),
@@ -60,6 +66,7 @@ pub struct App {
     clock: Arc<dyn Clock>,
     shutdown: watch::Sender<bool>,
     server: JoinHandle<io::Result<()>>,
+    nats: Option<NatsGateway>,
     upkeep: JoinHandle<()>,
     drain: Duration,
 }
@@ -91,11 +98,14 @@ impl App {
         let address = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
 
         let store = EmbeddedStore::open(&config.storage.data, &EmbeddedSettings::default())?;
+        let nats = outside(config).await?;
+        let publisher = nats.as_ref().and_then(|(nats, client)| publisher(nats, client));
         let backends = Backends {
             event_log: store.event_log(),
             series_store: store.series_store(),
             meta_store: store.meta_store(),
             snapshot_store: store.snapshot_store(),
+            publisher: publisher.clone(),
         };
         let settings = Arc::new(actor_settings(config, overrides.restart).map_err(StartError::Settings)?);
         let clock = overrides.clock;
@@ -113,9 +123,16 @@ impl App {
             metrics: metrics.clone(),
             shutdown: shutdown_seen.clone(),
         };
+        let nats = match nats {
+            Some((nats, client)) => {
+                let services = NatsServices { ingest: nats.ingest, sound: publisher, alone: config.cluster.is_none() };
+                Some(NatsGateway::start(gateway.clone(), client, services).await.map_err(StartError::Nats)?)
+            }
+            None => None,
+        };
         let server = tokio::spawn(serve(listener, gateway, shutdown_seen));
         let upkeep = tokio::spawn(upkeep(metrics));
-        Ok(Self { address, node, store, clock, shutdown, server, upkeep, drain: config.server.drain })
+        Ok(Self { address, node, store, clock, shutdown, server, nats, upkeep, drain: config.server.drain })
     }
 
     /// Where it listens.
@@ -141,6 +158,9 @@ impl App {
         let abort_server = self.server.abort_handle();
         let orderly = async {
             let _server = self.server.await;
+            if let Some(nats) = self.nats {
+                nats.finish().await;
+            }
             self.node.close().await;
             if let Err(error) = self.store.close().await {
                 tracing::error!(%error, "the storage was not closed cleanly; the next start repairs it");
@@ -151,6 +171,21 @@ impl App {
             tracing::warn!("shutdown took too long and was cut short; the next start scores some samples again");
         }
     }
+}
+
+/// The connection for what goes out and comes in over NATS. The server's own work needs it in nothing, so it may be away.
+async fn outside(config: &Config) -> Result<Option<(&Nats, async_nats::Client)>, StartError> {
+    match config.nats.as_ref().filter(|nats| nats.fan_out || nats.ingest) {
+        Some(nats) => {
+            let client = connect_when_possible(nats, "earcon").await.map_err(StartError::Nats)?;
+            Ok(Some((nats, client)))
+        }
+        None => Ok(None),
+    }
+}
+
+fn publisher(nats: &Nats, client: &async_nats::Client) -> Option<Arc<dyn Publisher>> {
+    nats.fan_out.then(|| Arc::new(NatsPublisher::new(client.clone())) as Arc<dyn Publisher>)
 }
 
 async fn serve(listener: TcpListener, gateway: Gateway, mut shutdown: watch::Receiver<bool>) -> io::Result<()> {
