@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::actors::directory::Directory;
 use crate::actors::node::Node;
 use crate::actors::retention::RetentionSettings;
 use crate::actors::supervision::RestartPolicy;
@@ -62,6 +63,7 @@ pub enum StartError {
 pub struct App {
     address: SocketAddr,
     node: Node,
+    directory: Directory,
     store: EmbeddedStore,
     clock: Arc<dyn Clock>,
     shutdown: watch::Sender<bool>,
@@ -109,12 +111,19 @@ impl App {
         };
         let settings = Arc::new(actor_settings(config, overrides.restart).map_err(StartError::Settings)?);
         let clock = overrides.clock;
-        let context = Context { backends: backends.clone(), clock: clock.clone(), settings, faults: overrides.faults };
+        let context = Context {
+            backends: backends.clone(),
+            clock: clock.clone(),
+            settings,
+            tenancy: None,
+            faults: overrides.faults,
+        };
         let node = Node::start(context).await?;
+        let directory = Directory::local(node.clone());
 
         let (shutdown, shutdown_seen) = watch::channel(false);
         let gateway = Gateway {
-            node: node.clone(),
+            directory: directory.clone(),
             event_log: backends.event_log,
             series_store: backends.series_store,
             clock: clock.clone(),
@@ -125,14 +134,15 @@ impl App {
         };
         let nats = match nats {
             Some((nats, client)) => {
-                let services = NatsServices { ingest: nats.ingest, sound: publisher, alone: config.cluster.is_none() };
+                let services = NatsServices { ingest: nats.ingest, sound: publisher };
                 Some(NatsGateway::start(gateway.clone(), client, services).await.map_err(StartError::Nats)?)
             }
             None => None,
         };
         let server = tokio::spawn(serve(listener, gateway, shutdown_seen));
         let upkeep = tokio::spawn(upkeep(metrics));
-        Ok(Self { address, node, store, clock, shutdown, server, nats, upkeep, drain: config.server.drain })
+        let drain = config.server.drain;
+        Ok(Self { address, node, directory, store, clock, shutdown, server, nats, upkeep, drain })
     }
 
     /// Where it listens.
@@ -141,8 +151,8 @@ impl App {
     }
 
     /// The workspaces, for sources inside the process.
-    pub fn node(&self) -> &Node {
-        &self.node
+    pub fn directory(&self) -> &Directory {
+        &self.directory
     }
 
     /// The server's clock.

@@ -1,5 +1,6 @@
 //! The command line: parse, build, run, drain.
 
+mod cluster;
 mod serve;
 
 use std::io::Write;
@@ -36,6 +37,9 @@ enum Command {
     Demo(ServeArgs),
     /// Send a CSV file to a running server, at the pace it was recorded or faster
     Replay(ReplayArgs),
+    /// Look at a cluster
+    #[command(subcommand)]
+    Cluster(ClusterCommand),
     /// Work with the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -70,6 +74,16 @@ struct ReplayArgs {
 }
 
 #[derive(Subcommand)]
+enum ClusterCommand {
+    /// Show who owns what, lag and health; exits with 1 when a node is silent or a workspace has no owner
+    Status {
+        /// Any node of the cluster
+        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7070")]
+        url: String,
+    },
+}
+
+#[derive(Subcommand)]
 enum ConfigCommand {
     /// Report every problem of the configuration at once
     Check,
@@ -95,6 +109,7 @@ pub fn run() -> ExitCode {
             })
         }
         Command::Replay(args) => run_replay(args),
+        Command::Cluster(ClusterCommand::Status { url }) => cluster::status(&url),
     }
 }
 

@@ -142,7 +142,13 @@ mod tests {
             snapshot_store: store.snapshot_store(),
             publisher: None,
         };
-        Context { backends, clock: clock as Arc<dyn Clock>, settings: Arc::new(settings), faults: Faults::default() }
+        Context {
+            backends,
+            clock: clock as Arc<dyn Clock>,
+            settings: Arc::new(settings),
+            tenancy: None,
+            faults: Faults::default(),
+        }
     }
 
     /// One event an hour.

@@ -1,6 +1,7 @@
 //! NATS: the connection that everything else here shares, and what is published on it.
 
 pub mod connection;
+pub mod courier;
 pub mod publisher;
 pub mod subject;
 #[cfg(test)]

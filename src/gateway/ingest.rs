@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::Gateway;
 use super::authorized::Authorized;
 use super::problem::{Kind, Problem};
-use crate::actors::ingest::{KpiBatch, Receipt, RejectedRow, ingest as send};
+use crate::actors::ingest::{KpiBatch, Receipt, RejectedRow};
 use crate::live::wire::to_json;
 use group::Batch;
 
@@ -122,22 +122,10 @@ pub(crate) async fn take(gateway: &Gateway, authorized: &Authorized, rows: Rows)
     if rows.batches.is_empty() {
         return Err(nothing_accepted(rows.rejected));
     }
-    let (mut receipt, epoch) = commit(gateway, authorized, rows.batches).await?;
+    let (mut receipt, epoch) = gateway.directory.ingest(authorized.pass(), rows.batches).await?;
     receipt.rejected.extend(rows.rejected);
     receipt.rejected.sort_by_key(|rejected| rejected.row);
     respond(receipt, &epoch)
-}
-
-/// Has the rows scored and committed wherever their workspace is, which is made when there is none. Every protocol's samples
-/// come through here. Returns the receipt and the epoch its `seq` belongs to.
-pub(crate) async fn commit(
-    gateway: &Gateway,
-    authorized: &Authorized,
-    batches: Vec<KpiBatch>,
-) -> Result<(Receipt, String), Problem> {
-    let workspace = authorized.workspace_or_new(gateway).await?;
-    let receipt = send(&workspace, batches).await?;
-    Ok((receipt, workspace.hub().epoch().to_owned()))
 }
 
 fn content_type(headers: &HeaderMap) -> &str {

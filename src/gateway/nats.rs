@@ -32,8 +32,6 @@ pub struct NatsServices {
     pub ingest: bool,
     /// Render for listeners, with this to publish packets.
     pub sound: Option<Arc<dyn Publisher>>,
-    /// No other node shares the subjects, so this one answers for workspaces nobody has.
-    pub alone: bool,
 }
 
 /// The running services.
@@ -56,7 +54,7 @@ impl NatsGateway {
         if let Some(publisher) = services.sound {
             // Every node hears of a listener; the one that runs the workspace answers.
             let requests = client.subscribe(audio::SUBJECT).await.map_err(closed)?;
-            tasks.push(tokio::spawn(audio::serve(gateway, client, publisher, requests, services.alone)));
+            tasks.push(tokio::spawn(audio::serve(gateway, client, publisher, requests)));
         }
         Ok(Self(tasks))
     }

@@ -32,16 +32,10 @@ const HOLD: Duration = Duration::from_secs(15);
 const FRAME_MS: u64 = 20;
 
 /// Answers listeners until the gateway shuts down.
-pub(super) async fn serve(
-    gateway: Gateway,
-    client: Client,
-    publisher: Arc<dyn Publisher>,
-    mut requests: Subscriber,
-    alone: bool,
-) {
+pub(super) async fn serve(gateway: Gateway, client: Client, publisher: Arc<dyn Publisher>, mut requests: Subscriber) {
     let shutdown = gateway.shutting_down();
     tokio::pin!(shutdown);
-    let mut studio = Studio { gateway: gateway.clone(), publisher, alone, broadcasts: HashMap::new() };
+    let mut studio = Studio { gateway: gateway.clone(), publisher, broadcasts: HashMap::new() };
     loop {
         let message = tokio::select! {
             message = requests.next() => message,
@@ -66,24 +60,28 @@ struct Broadcast {
 struct Studio {
     gateway: Gateway,
     publisher: Arc<dyn Publisher>,
-    alone: bool,
     broadcasts: HashMap<WorkspaceId, Broadcast>,
 }
 
 impl Studio {
+    /// No other node hears the requests, so this one answers for what nobody has.
+    fn alone(&self) -> bool {
+        !self.gateway.directory.is_clustered()
+    }
+
     /// The answer; `None` when another node may have it.
     async fn asked(&mut self, message: &Message) -> Option<Result<String, Problem>> {
         let mix = message.subject.split('.').nth(4).unwrap_or_default();
         let workspace = match workspace_of(message).and_then(|workspace| check_name(mix).map(|()| workspace)) {
             Ok(workspace) => workspace,
-            Err(problem) => return self.alone.then_some(Err(problem)),
+            Err(problem) => return self.alone().then_some(Err(problem)),
         };
         let subject = message.subject.strip_suffix(".listen").unwrap_or(&message.subject);
         match self.on_air(&workspace, mix).await {
             Ok(Some(broadcast)) => Some(Ok(broadcast.describe(subject))),
             Ok(None) => {
                 let detail = format!("there is no workspace {:?}", workspace.as_str());
-                self.alone.then(|| Err(Problem::new(Kind::NotFound, detail)))
+                self.alone().then(|| Err(Problem::new(Kind::NotFound, detail)))
             }
             Err(problem) => Some(Err(problem)),
         }
@@ -95,7 +93,7 @@ impl Studio {
         let until = Instant::now() + HOLD;
         let held = self.broadcasts.get(id).is_some_and(|broadcast| broadcast.until.send(until).is_ok());
         if !held {
-            let Some(workspace) = self.gateway.node.find(id)? else { return Ok(None) };
+            let Some(workspace) = self.gateway.directory.here(id)? else { return Ok(None) };
             let listening = workspace.mix().listen().await.ok_or_else(restarting)?;
             let (sender, deadline) = watch::channel(until);
             let stream = uuid::Uuid::new_v4().simple().to_string();

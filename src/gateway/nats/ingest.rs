@@ -23,7 +23,7 @@ use super::{DRAIN, end, reply, workspace_of};
 use crate::actors::ingest::KpiBatch;
 use crate::gateway::Gateway;
 use crate::gateway::authorized::Authorized;
-use crate::gateway::ingest::{Rows, commit, essence, parse, take};
+use crate::gateway::ingest::{Rows, essence, parse, take};
 use crate::gateway::problem::{Kind, Problem};
 use crate::model::WorkspaceId;
 use crate::telemetry::{Metric, count};
@@ -222,13 +222,13 @@ impl Group {
         if batches.is_empty() {
             return;
         }
-        let why = match commit(gateway, authorized, batches).await {
+        let why = match gateway.directory.ingest(authorized.pass(), batches).await {
             Ok((receipt, _)) if receipt.failed > 0 => format!("{} samples were not committed", receipt.failed),
             Ok((receipt, _)) => match receipt.rejected.first() {
                 Some(first) => format!("{} rows, the first: {}", receipt.rejected.len(), first.error),
                 None => return,
             },
-            Err(problem) => problem.detail().to_owned(),
+            Err(refusal) => refusal.to_string(),
         };
         refused.extend(entries.iter().map(|entry| (entry.message.subject.to_string(), why.clone())));
     }
