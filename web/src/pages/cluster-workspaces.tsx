@@ -2,7 +2,7 @@
 
 import { useRef } from "react";
 import type { Cluster, ClusterNode, ClusterWorkspace } from "../live/api.ts";
-import { count, isMute, keepPlaces, lagWords, number, ORDERS, sortWorkspaces, type Order } from "../show/cluster.ts";
+import { isMute, keepPlaces, lagWords, number, ORDERS, parkedWords, sortWorkspaces, type Order } from "../show/cluster.ts";
 import { routeHash } from "../show/route.ts";
 import { useKept } from "./hooks.ts";
 
@@ -64,7 +64,6 @@ export function WorkspaceTable({ cluster, chosen }: Props) {
 }
 
 function Row({ row, chosen, owner }: { row: ClusterWorkspace; chosen: boolean; owner: ClusterNode | undefined }) {
-  const parked = row.parked ?? 0;
   return (
     <tr role="row" data-testid="workspace" data-workspace={row.workspace}>
       <th role="rowheader" scope="row">
@@ -84,7 +83,7 @@ function Row({ row, chosen, owner }: { row: ClusterWorkspace; chosen: boolean; o
         )}
       </td>
       {row.owner === null ? (
-        <td role="cell" className="none" colSpan={4} aria-label="not known">
+        <td role="cell" className="none unknown" colSpan={4} aria-label="not known">
           –
         </td>
       ) : isMute(row) ? (
@@ -97,7 +96,7 @@ function Row({ row, chosen, owner }: { row: ClusterWorkspace; chosen: boolean; o
         <>
           <Value name="Events">{number(row.seq)}</Value>
           <Value name="KPIs">{number(row.kpis)}</Value>
-          <Value name="Parked">{parked > 0 ? <strong>{count(parked, "KPI")}</strong> : row.parked === null ? "–" : "none"}</Value>
+          <Value name="Parked">{parkedWords(row.parked)}</Value>
           <Value name="History lag">{lagWords(row.history_lag)}</Value>
         </>
       )}
@@ -105,9 +104,9 @@ function Row({ row, chosen, owner }: { row: ClusterWorkspace; chosen: boolean; o
   );
 }
 
-function Value({ name, children }: { name: string; children: React.ReactNode }) {
+function Value({ name, children }: { name: string; children: string }) {
   return (
-    <td role="cell" className="value" data-name={name}>
+    <td role="cell" className={`value${children === "none" ? " muted" : ""}`} data-name={name}>
       {children}
     </td>
   );

@@ -30,13 +30,13 @@ export function ClusterPage({ workspace }: { workspace: string }) {
       <h1 id="cluster-name">Cluster</h1>
       <Age watch={watch} picture={picture} />
       <HealthLine picture={picture} current={problem === null} />
-      <section aria-label="Nodes">
-        <ul className="nodes">
+      {cluster.nodes.length > 0 && (
+        <ul className="nodes" aria-label="Nodes">
           {sortNodes(cluster.nodes).map((node) => (
             <NodeCard key={node.node} node={node} asked={cluster.enabled && node.node === cluster.node} now={at} />
           ))}
         </ul>
-      </section>
+      )}
       <WorkspaceTable cluster={cluster} chosen={workspace} />
     </article>
   );

@@ -147,6 +147,7 @@ describe("a workspace in words", () => {
     expect([0, 999, 4_711, 1_234_567].map((value) => plain(cluster.number(value)))).toEqual(["0", "999", "4 711", "1 234 567"]);
     expect(cluster.number(null)).toBe("–");
     expect([null, 0, 1, 12_000].map((lag) => plain(cluster.lagWords(lag)))).toEqual(["–", "none", "1 event", "12 000 events"]);
+    expect([null, 0, 1, 2].map(cluster.parkedWords)).toEqual(["–", "none", "1 KPI", "2 KPIs"]);
   });
 
   it("is mute when it has an owner that says nothing", () => {

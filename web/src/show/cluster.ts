@@ -127,7 +127,7 @@ function listed(names: readonly string[]): string {
 }
 
 /** `1 node`, `12 workspaces`. */
-export function count(many: number, what: string): string {
+function count(many: number, what: string): string {
   return `${number(many)} ${what}${many === 1 ? "" : "s"}`;
 }
 
@@ -165,7 +165,12 @@ export function uptime({ state, started }: ClusterNode, now: number): string {
   return state === "silent" || Number.isNaN(since) ? "–" : span(now - since);
 }
 
-/** What a workspace's history lags behind. */
+/** How many KPIs of a workspace are parked. */
+export function parkedWords(parked: number | null): string {
+  return parked === null ? "–" : parked === 0 ? "none" : count(parked, "KPI");
+}
+
+/** How far a workspace's history is behind. */
 export function lagWords(lag: number | null): string {
   return lag === null ? "–" : lag === 0 ? "none" : count(lag, "event");
 }
