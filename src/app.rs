@@ -19,6 +19,7 @@ use crate::actors::supervision::RestartPolicy;
 use crate::actors::{Backends, Context, Faults, Settings};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::embedded::{EmbeddedSettings, EmbeddedStore, OpenError};
+pub use crate::adapters::scylla::{Migrated, migrate};
 use crate::audio::MixSettings;
 use crate::config::Config;
 use crate::gateway::{Gateway, Limits, router};
@@ -145,17 +146,19 @@ impl App {
     /// Takes the server down in order: no new requests, requests in flight answered, endless answers ended, streams
     /// handed over, log and history written. Past the deadline it goes anyway: what was acknowledged is in the log.
     pub async fn shut_down(self) {
-        let _nobody_listens = self.shutdown.send(true).is_err();
-        self.upkeep.abort();
-        let abort_server = self.server.abort_handle();
+        let Self { node, directory, store, shutdown, server, upkeep, drain, .. } = self;
+        let _nobody_listens = shutdown.send(true).is_err();
+        upkeep.abort();
+        let abort_server = server.abort_handle();
         let orderly = async {
-            let _server = self.server.await;
-            self.node.close().await;
-            if let Err(error) = self.store.close().await {
+            let _server = server.await;
+            node.close().await;
+            drop((node, directory));
+            if let Err(error) = store.close().await {
                 tracing::error!(%error, "the storage was not closed cleanly; the next start repairs it");
             }
         };
-        if tokio::time::timeout(self.drain, orderly).await.is_err() {
+        if tokio::time::timeout(drain, orderly).await.is_err() {
             abort_server.abort();
             tracing::warn!("shutdown took too long and was cut short; the next start scores some samples again");
         }

@@ -1,6 +1,7 @@
 //! The command line: parse, build, run, drain.
 
 mod cluster;
+mod migrate;
 mod serve;
 
 use std::io::Write;
@@ -43,9 +44,11 @@ enum Command {
     /// Work with the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Bring the database of scylla.nodes to the schema of this version; safe to repeat, and from several nodes at once
+    Migrate,
 }
 
-#[derive(Args)]
+#[derive(Args, Default)]
 struct ServeArgs {
     /// Address to listen on [default: 127.0.0.1:7070]
     #[arg(long, value_name = "ADDR")]
@@ -101,13 +104,11 @@ pub fn run() -> ExitCode {
     match cli.command {
         Command::Serve(args) => with_config(cli.config, &args, false, |config| serve::run(&config, false)),
         Command::Demo(args) => with_config(cli.config, &args, true, |config| serve::run(&config, true)),
-        Command::Config(ConfigCommand::Check) => {
-            let args = ServeArgs { listen: None, data: None };
-            with_config(cli.config, &args, false, |_| {
-                say("the configuration is valid");
-                ExitCode::SUCCESS
-            })
-        }
+        Command::Migrate => with_config(cli.config, &ServeArgs::default(), false, |config| migrate::run(&config)),
+        Command::Config(ConfigCommand::Check) => with_config(cli.config, &ServeArgs::default(), false, |_| {
+            say("the configuration is valid");
+            ExitCode::SUCCESS
+        }),
         Command::Replay(args) => run_replay(args),
         Command::Cluster(ClusterCommand::Status { url }) => cluster::status(&url),
     }

@@ -1,5 +1,18 @@
 //! ScyllaDB and Apache Cassandra, through CQL.
 
+mod database;
+mod failure;
+mod meta_store;
+mod migrate;
 pub mod session;
+mod snapshot_store;
 #[cfg(test)]
 pub(crate) mod test_server;
+#[cfg(test)]
+mod tests;
+mod workspace_names;
+
+pub use database::ScyllaDatabase;
+pub use meta_store::ScyllaMeta;
+pub use migrate::{Migrated, migrate};
+pub use snapshot_store::ScyllaSnapshots;

@@ -5,11 +5,13 @@
 
 mod event_log;
 mod meta_store;
+mod registry;
 mod series_store;
 mod snapshot_store;
 
-pub use event_log::event_log;
+pub use event_log::{event_log, shared_log};
 pub use meta_store::meta_store;
+pub(crate) use registry::registry;
 pub use series_store::series_store;
 pub use snapshot_store::snapshot_store;
 
