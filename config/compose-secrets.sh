@@ -20,7 +20,7 @@ fi
 chmod 0700 secrets
 chmod 0644 secrets/proxy-password secrets/proxy-users
 if [ ! -e .env ]; then
-    for name in EARCON_NATS_PASSWORD NATS_SHOP_PASSWORD NATS_ROUTE_PASSWORD; do
+    for name in EARCON_NATS_PASSWORD NATS_OPERATOR_PASSWORD NATS_SHOP_PASSWORD NATS_ROUTE_PASSWORD; do
         printf '%s=%s\n' "$name" "$(random)"
     done >.env
 fi
