@@ -7,7 +7,7 @@
 //!      ├─ log writer        assigns seq, commits groups, then acknowledges
 //!      ├─ hub               live broadcast and the state after the newest event
 //!      ├─ snapshotter       scoring state to the snapshot store
-//!      ├─ cursor consumer   history to the series store
+//!      ├─ cursor consumers  history to the series store, events to the publisher
 //!      ├─ retention         forgets what is too old
 //!      └─ mix               owns a render thread while somebody listens
 //! ```
@@ -34,7 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{Clock, KpiName, SeriesBatch};
-use crate::ports::{EventLog, MetaStore, SeriesStore, SnapshotStore};
+use crate::ports::{EventLog, MetaStore, Publisher, SeriesStore, SnapshotStore};
 use crate::streams::StreamSettings;
 
 /// The storage behind the actors.
@@ -48,6 +48,8 @@ pub struct Backends {
     pub meta_store: Arc<dyn MetaStore>,
     /// Scoring state.
     pub snapshot_store: Arc<dyn SnapshotStore>,
+    /// Who is told outside; `None` when nobody is.
+    pub publisher: Option<Arc<dyn Publisher>>,
 }
 
 /// What every actor of a node is made with.

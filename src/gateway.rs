@@ -1,4 +1,4 @@
-//! HTTP and WebSocket. Parses, authorises, asks actors and stores, and writes answers; it scores and encodes nothing.
+//! HTTP, WebSocket and NATS. Parses, authorises, asks actors and stores, and writes answers; it scores and encodes nothing.
 //!
 //! One table of routes: [`router`]. What a route needs of a workspace comes through `authorized::Authorized`, which is the only way
 //! to a pass, so a route cannot forget the check.
@@ -12,6 +12,7 @@ mod events;
 mod ingest;
 mod kpis;
 mod mixes;
+pub mod nats;
 mod openapi;
 mod operations;
 mod origin;

@@ -16,7 +16,7 @@ pub use courier::{Courier, Question, Unanswered};
 pub use error::{ErrorKind, PortError};
 pub use event_log::{EventLog, Following, LogHead, Page, SharedLog};
 pub use meta_store::{MetaRecord, MetaStore, Revision};
-pub use publisher::{Publication, Publisher};
+pub use publisher::{Connection, Publication, Publisher};
 pub use registry::{Change, Registry, Watch};
 pub use series_store::{
     AnomalyFilter, Rollup, RollupSeries, SampleRow, SampleSeries, SeriesQuery, SeriesStore, StoredBatch, acknowledge,

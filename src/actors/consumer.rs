@@ -5,8 +5,10 @@
 //! continues behind the handler's durable cursor. A store that fails is tried again with growing pauses; until then the
 //! consumer lags, which is a gauge, and nobody else notices.
 
+mod fan_out;
 mod history;
 
+pub use fan_out::FanOut;
 pub use history::History;
 
 use std::future::Future;
@@ -37,6 +39,16 @@ pub trait Handler: Send + Sync + 'static {
         pass: &WorkspacePass,
         events: Vec<Arc<Event>>,
     ) -> impl Future<Output = Result<(), PortError>> + Send;
+    /// Takes the events of a live batch in that come after `handled`: the same, for handlers that have a use for the encoding
+    /// the batch shares with other followers.
+    fn handle_live(
+        &self,
+        pass: &WorkspacePass,
+        batch: &EventBatch,
+        handled: Seq,
+    ) -> impl Future<Output = Result<(), PortError>> + Send {
+        self.handle(pass, batch.events().filter(|event| event.seq > handled).cloned().collect())
+    }
     /// Makes everything handled durable; returns the cursor.
     fn flush(&self, pass: &WorkspacePass) -> impl Future<Output = Result<Seq, PortError>> + Send;
 }
@@ -190,7 +202,9 @@ impl<H: Handler> State<H> {
             self.handled = Some(self.head);
             return Ok(());
         }
-        self.take(events).await
+        self.args.handler.handle(&self.args.pass, events.clone()).await?;
+        self.taken(&events);
+        Ok(())
     }
 
     async fn next_batch(&mut self, handled: Seq) -> Result<(), PortError> {
@@ -212,18 +226,19 @@ impl<H: Handler> State<H> {
         let Some(last) = events.last().map(|event| event.seq) else { return Ok(()) };
         self.head = self.head.max(last);
         // A batch that does not follow on is read from the log, from behind what was handled.
-        if events[0].seq == handled + 1 { self.take(events).await } else { Ok(()) }
+        if events[0].seq == handled + 1 {
+            self.args.handler.handle_live(&self.args.pass, &batch, handled).await?;
+            self.taken(&events);
+        }
+        Ok(())
     }
 
-    async fn take(&mut self, events: Vec<Arc<Event>>) -> Result<(), PortError> {
-        let Some(last) = events.last().map(|event| event.seq) else { return Ok(()) };
-        let taken: usize = events.iter().map(|event| weight(event)).sum();
-        self.args.handler.handle(&self.args.pass, events).await?;
+    fn taken(&mut self, events: &[Arc<Event>]) {
+        let Some(last) = events.last().map(|event| event.seq) else { return };
         self.handled = Some(last);
-        self.unflushed += taken;
+        self.unflushed += events.iter().map(|event| weight(event)).sum::<usize>();
         self.reached = last;
         self.tell_lag();
-        Ok(())
     }
 
     async fn flush_if_due(&mut self) -> Result<(), PortError> {
@@ -251,7 +266,7 @@ impl<H: Handler> State<H> {
         self.tell_lag();
         count(Metric::ConsumerFailures, 1);
         let name = self.args.handler.name();
-        tracing::warn!(consumer = name, workspace = %self.args.pass.workspace(), %error, "store failed, trying again");
+        tracing::warn!(consumer = name, workspace = %self.args.pass.workspace(), %error, "events could not be handed on, trying again");
         self.handled = None;
         self.live = None;
         myself.send_after(self.pause, || Message::Next);

@@ -13,6 +13,7 @@ use super::node::{Node, OpenError};
 use super::remote::errands::Errands;
 use super::remote::mirror::Mirrors;
 use super::remote::sound::RemoteSound;
+use super::workspace::WorkspaceHandle;
 use crate::model::WorkspaceId;
 use crate::ports::{PortError, SharedLog};
 use crate::tenancy::WorkspacePass;
@@ -88,6 +89,14 @@ impl Directory {
             (Some(_), Ok(None)) => Ok(None),
             (Some(_), Err(error)) => Err(error),
         }
+    }
+
+    /// The workspace, if this node runs it.
+    ///
+    /// # Errors
+    /// `Unavailable` while it is being opened.
+    pub fn here(&self, id: &WorkspaceId) -> Result<Option<WorkspaceHandle>, OpenError> {
+        self.node.find(id)
     }
 
     /// Makes the workspace when there is none.

@@ -140,6 +140,7 @@ mod tests {
             series_store: store.series_store(),
             meta_store: store.meta_store(),
             snapshot_store: store.snapshot_store(),
+            publisher: None,
         };
         Context {
             backends,

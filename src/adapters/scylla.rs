@@ -4,6 +4,7 @@ mod database;
 mod failure;
 mod meta_store;
 mod migrate;
+mod series_store;
 pub mod session;
 mod snapshot_store;
 #[cfg(test)]
@@ -15,4 +16,5 @@ mod workspace_names;
 pub use database::ScyllaDatabase;
 pub use meta_store::ScyllaMeta;
 pub use migrate::{Migrated, migrate};
+pub use series_store::{ScyllaSeries, SeriesSettings};
 pub use snapshot_store::ScyllaSnapshots;

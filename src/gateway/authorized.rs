@@ -17,6 +17,11 @@ pub(crate) struct Authorized {
 }
 
 impl Authorized {
+    /// What came over a connection that speaks for the system, such as the one to NATS.
+    pub(crate) fn system(gateway: &Gateway, workspace: &WorkspaceId) -> Self {
+        Self { pass: gateway.access.system(workspace) }
+    }
+
     /// The pass.
     pub(crate) fn pass(&self) -> &WorkspacePass {
         &self.pass

@@ -7,6 +7,7 @@ mod command_line;
 mod ingest_and_query;
 mod ingest_to_websocket;
 mod kill;
+mod nats;
 mod overload;
 mod resume;
 mod shutdown;

@@ -149,6 +149,7 @@ fn context(store: &EmbeddedStore, refuse: Arc<AtomicBool>, away: Arc<AtomicBool>
         series_store: Arc::new(Away { store: store.series_store(), away }),
         meta_store: store.meta_store(),
         snapshot_store: store.snapshot_store(),
+        publisher: None,
     };
     Context {
         backends,

@@ -1,5 +1,6 @@
 //! A server in this process, and the clients the tests use on it.
 
+pub(crate) mod nats;
 pub(crate) mod socket;
 
 use std::time::Duration;

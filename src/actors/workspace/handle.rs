@@ -120,7 +120,12 @@ impl WorkspaceHandle {
         self.children.log.stop().await;
         self.children.hub.stop().await;
         self.children.mix.stop().await;
-        self.children.history.finish().await;
+        let fan_out = async {
+            if let Some(fan_out) = &self.children.fan_out {
+                fan_out.finish().await;
+            }
+        };
+        tokio::join!(self.children.history.finish(), fan_out);
         self.children.snapshotter.flush().await;
         let _already_stopped = self.supervisor.stop_and_wait(None, None).await.is_err();
     }

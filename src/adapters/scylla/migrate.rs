@@ -27,8 +27,10 @@ struct Migration<'a> {
     text: &'a str,
 }
 
-const MIGRATIONS: &[Migration<'static>] =
-    &[Migration { name: "0001_meta", text: include_str!("../../../config/scylla/0001_meta.cql") }];
+const MIGRATIONS: &[Migration<'static>] = &[
+    Migration { name: "0001_meta", text: include_str!("../../../config/scylla/0001_meta.cql") },
+    Migration { name: "0002_series", text: include_str!("../../../config/scylla/0002_series.cql") },
+];
 
 /// Least time for a statement that changes the schema; on a large cluster it takes more than a read.
 const PATIENCE: Duration = Duration::from_secs(60);
