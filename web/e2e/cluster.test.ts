@@ -201,6 +201,11 @@ it("chooses the workspace whose name is followed", async () => {
   await page.waitForURL((address) => address.hash === "#/");
   await expect.poll(() => page.getByLabel("Workspace").inputValue(), SOON).toBe("young one");
   await page.getByText("/api/v1/workspaces/young one/").or(page.getByText("Nothing to see yet")).first().waitFor();
+  for (const width of [360, 641, 768, 901]) {
+    await page.setViewportSize({ width, height: 740 });
+    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    expect(overflow, `the header at ${width}`).toBeLessThanOrEqual(0);
+  }
   await page.goBack();
   await page.locator("[data-workspace='young one']", { hasText: "chosen" }).waitFor();
   await page.getByRole("link", { name: "local" }).click();
