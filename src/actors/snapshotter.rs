@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use futures_util::{StreamExt, stream};
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef};
 use tokio::sync::oneshot;
 
@@ -60,6 +61,9 @@ impl Snapshotter {
         }
     }
 }
+
+/// Snapshots on their way at once: a store across a network takes milliseconds for each.
+const AT_ONCE: usize = 32;
 
 struct SnapshotterActor;
 
@@ -117,12 +121,26 @@ impl State {
     }
 
     async fn try_write(&mut self) -> Result<(), PortError> {
-        let kpis: Vec<KpiName> = self.waiting.keys().cloned().collect();
-        for kpi in kpis {
-            let snapshot = self.waiting[&kpi].clone();
-            self.context.backends.snapshot_store.put(&self.pass, snapshot).await?;
-            self.waiting.remove(&kpi);
+        let (store, pass) = (&self.context.backends.snapshot_store, &self.pass);
+        let mut puts = stream::iter(self.waiting.values().cloned())
+            .map(|snapshot| async move {
+                let kpi = snapshot.kpi.clone();
+                store.put(pass, snapshot).await.map(|()| kpi)
+            })
+            .buffer_unordered(AT_ONCE);
+        let (mut saved, mut failure) = (Vec::new(), Ok(()));
+        while let Some(put) = puts.next().await {
+            match put {
+                Ok(kpi) => saved.push(kpi),
+                Err(error) => {
+                    failure = Err(error);
+                    break;
+                }
+            }
         }
+        drop(puts);
+        saved.iter().for_each(|kpi| drop(self.waiting.remove(kpi)));
+        failure?;
         if let Some(watermark) = self.watermark {
             save_watermark(&self.context.backends, &self.pass, watermark).await?;
             self.watermark = None;

@@ -113,22 +113,17 @@ async fn open_shared_log(
         return Ok(None);
     };
     let limit_bytes = config.storage.log_bytes * LOG_HEADROOM;
-    let settings = JetStreamLogSettings { replicas: nats.replicas, limit_bytes };
+    let settings = JetStreamLogSettings::new(nats.replicas, limit_bytes);
     Ok(Some(Arc::new(JetStreamLog::connect(client.clone(), settings).await?)))
 }
 
-async fn open_series(
-    database: Arc<ScyllaDatabase>,
-    storage: &Storage,
-) -> Result<Arc<dyn SeriesStore>, StartError> {
-    let settings = SeriesSettings { ttl: Some(storage.history_age + TTL_MARGIN) };
+async fn open_series(database: Arc<ScyllaDatabase>, storage: &Storage) -> Result<Arc<dyn SeriesStore>, StartError> {
+    let settings = SeriesSettings { ttl: Some(storage.history_age + TTL_MARGIN), ..SeriesSettings::default() };
     let series = ScyllaSeries::new(database, settings).await.map_err(StartError::Database)?;
     Ok(Arc::new(series))
 }
 
-async fn open_meta(
-    database: Arc<ScyllaDatabase>,
-) -> Result<(Arc<dyn MetaStore>, Arc<dyn SnapshotStore>), StartError> {
+async fn open_meta(database: Arc<ScyllaDatabase>) -> Result<(Arc<dyn MetaStore>, Arc<dyn SnapshotStore>), StartError> {
     let meta = ScyllaMeta::open(database.clone()).await.map_err(StartError::Database)?;
     let snapshots = ScyllaSnapshots::open(database).await.map_err(StartError::Database)?;
     Ok((Arc::new(meta), Arc::new(snapshots)))

@@ -1,9 +1,9 @@
 //! A server in this process, and the clients the tests use on it.
 
-pub(crate) mod nats;
 pub(crate) mod cluster;
 pub(crate) mod cql;
 pub(crate) mod ledger;
+pub(crate) mod nats;
 pub(crate) mod program;
 pub(crate) mod socket;
 

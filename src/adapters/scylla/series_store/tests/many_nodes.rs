@@ -1,6 +1,5 @@
 //! Stores of several nodes over one database.
 
-
 use super::*;
 use crate::ports::Rollup;
 
