@@ -1,5 +1,6 @@
 //! Connecting to NATS: addresses, TLS, credentials, and what is said of the connection while it lasts.
 
+use std::path::Path;
 use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions, Event};
@@ -9,6 +10,9 @@ use crate::ports::{ErrorKind, PortError};
 
 /// How long the first connection may take.
 const FIRST: Duration = Duration::from_secs(10);
+/// A connection on which nothing comes is asked for a sign of life this often, and given up when two fail to come; the library
+/// would take minutes.
+const PING: Duration = Duration::from_secs(3);
 /// The longest pause between attempts to connect again.
 const PAUSE_CAP: Duration = Duration::from_secs(2);
 
@@ -18,6 +22,8 @@ const PAUSE_CAP: Duration = Duration::from_secs(2);
 /// `Invalid` when a certificate, key or credentials file cannot be used; `Unavailable` when no server answers or it refuses
 /// the credentials.
 pub async fn connect(nats: &Nats, name: &str) -> Result<Client, PortError> {
+    // More than one is built into the program, so rustls has to be told which; whoever told it before has decided.
+    let _decided = rustls::crypto::ring::default_provider().install_default().is_err();
     let options = options(nats, name).await?;
     options.connect(&nats.servers).await.map_err(|error| {
         let context = format!("cannot connect to NATS at {}", nats.servers.join(", "));
@@ -29,6 +35,7 @@ async fn options(nats: &Nats, name: &str) -> Result<ConnectOptions, PortError> {
     let mut options = ConnectOptions::new()
         .name(name)
         .connection_timeout(FIRST)
+        .ping_interval(PING)
         .max_reconnects(None)
         .reconnect_delay_callback(|attempt| (Duration::from_millis(50) * attempt.min(64) as u32).min(PAUSE_CAP))
         .event_callback(|event| async move { say(&event) });
@@ -36,9 +43,12 @@ async fn options(nats: &Nats, name: &str) -> Result<ConnectOptions, PortError> {
         options = options.require_tls(true);
     }
     if let Some(file) = &nats.ca_file {
+        readable("nats.ca_file", file).await?;
         options = options.add_root_certificates(file.clone());
     }
     if let Some((certificate, key)) = &nats.client_certificate {
+        readable("nats.client_certificate_file", certificate).await?;
+        readable("nats.client_key_file", key).await?;
         options = options.add_client_certificate(certificate.clone(), key.clone());
     }
     if let Some(file) = &nats.credentials_file {
@@ -48,7 +58,9 @@ async fn options(nats: &Nats, name: &str) -> Result<ConnectOptions, PortError> {
     if let Some(file) = &nats.nkey_seed_file {
         let seed =
             tokio::fs::read_to_string(file).await.map_err(|error| unusable("nats.nkey_seed_file", file, error))?;
-        options = options.nkey(seed.trim().to_owned());
+        let seed = seed.trim();
+        nkeys::KeyPair::from_seed(seed).map_err(|error| unusable("nats.nkey_seed_file", file, error))?;
+        options = options.nkey(seed.to_owned());
     }
     if let Some((user, password)) = &nats.login {
         options = options.user_and_password(user.clone(), password.reveal().to_owned());
@@ -56,7 +68,12 @@ async fn options(nats: &Nats, name: &str) -> Result<ConnectOptions, PortError> {
     Ok(options)
 }
 
-fn unusable(key: &str, file: &std::path::Path, error: std::io::Error) -> PortError {
+/// The library reads certificates at every connection, and says neither which file it missed nor that it was one.
+async fn readable(key: &str, file: &Path) -> Result<(), PortError> {
+    tokio::fs::read(file).await.map(|_| ()).map_err(|error| unusable(key, file, error))
+}
+
+fn unusable(key: &str, file: &Path, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> PortError {
     PortError::caused(ErrorKind::Invalid, format!("{key}: {} cannot be used", file.display()), error)
 }
 
@@ -72,3 +89,6 @@ fn say(event: &Event) {
         other => tracing::debug!(%other, "NATS connection"),
     }
 }
+
+#[cfg(test)]
+mod tests;
