@@ -118,7 +118,7 @@ async fn open_shared_log(
 }
 
 async fn open_series(database: Arc<ScyllaDatabase>, storage: &Storage) -> Result<Arc<dyn SeriesStore>, StartError> {
-    let settings = SeriesSettings { ttl: Some(storage.history_age + TTL_MARGIN), ..SeriesSettings::default() };
+    let settings = SeriesSettings { ttl: Some(storage.history_age + TTL_MARGIN) };
     let series = ScyllaSeries::new(database, settings).await.map_err(StartError::Database)?;
     Ok(Arc::new(series))
 }

@@ -1,6 +1,6 @@
 //! Connecting to NATS: addresses, TLS, credentials, and what is said of the connection while it lasts.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +12,9 @@ use crate::ports::{ErrorKind, PortError};
 
 /// How long the first connection may take.
 const FIRST: Duration = Duration::from_secs(10);
+/// A connection on which nothing comes is asked for a sign of life this often, and given up when two fail to come; the library
+/// would take minutes.
+const PING: Duration = Duration::from_secs(3);
 /// The longest pause between attempts to connect again.
 const PAUSE_CAP: Duration = Duration::from_secs(2);
 
@@ -54,13 +57,13 @@ pub async fn connect_when_possible(nats: &Nats, name: &str) -> Result<Client, Po
 }
 
 async fn options(nats: &Nats, name: &str) -> Result<ConnectOptions, PortError> {
-    for (key, file) in certificates(nats) {
-        tokio::fs::metadata(file).await.map_err(|error| unusable(key, file, error))?;
-    }
+    // More than one is built into the program, so rustls has to be told which; whoever told it before has decided.
+    let _decided = rustls::crypto::ring::default_provider().install_default().is_err();
     let teller = Arc::new(Teller::default());
     let mut options = ConnectOptions::new()
         .name(name)
         .connection_timeout(FIRST)
+        .ping_interval(PING)
         .max_reconnects(None)
         .reconnect_delay_callback(|attempt| (Duration::from_millis(50) * attempt.min(64) as u32).min(PAUSE_CAP))
         .event_callback(move |event| {
@@ -71,9 +74,12 @@ async fn options(nats: &Nats, name: &str) -> Result<ConnectOptions, PortError> {
         options = options.require_tls(true);
     }
     if let Some(file) = &nats.ca_file {
+        readable("nats.ca_file", file).await?;
         options = options.add_root_certificates(file.clone());
     }
     if let Some((certificate, key)) = &nats.client_certificate {
+        readable("nats.client_certificate_file", certificate).await?;
+        readable("nats.client_key_file", key).await?;
         options = options.add_client_certificate(certificate.clone(), key.clone());
     }
     if let Some(file) = &nats.credentials_file {
@@ -83,7 +89,9 @@ async fn options(nats: &Nats, name: &str) -> Result<ConnectOptions, PortError> {
     if let Some(file) = &nats.nkey_seed_file {
         let seed =
             tokio::fs::read_to_string(file).await.map_err(|error| unusable("nats.nkey_seed_file", file, error))?;
-        options = options.nkey(seed.trim().to_owned());
+        let seed = seed.trim();
+        nkeys::KeyPair::from_seed(seed).map_err(|error| unusable("nats.nkey_seed_file", file, error))?;
+        options = options.nkey(seed.to_owned());
     }
     if let Some((user, password)) = &nats.login {
         options = options.user_and_password(user.clone(), password.reveal().to_owned());
@@ -91,17 +99,13 @@ async fn options(nats: &Nats, name: &str) -> Result<ConnectOptions, PortError> {
     Ok(options)
 }
 
-fn unusable(key: &str, file: &std::path::Path, error: std::io::Error) -> PortError {
-    PortError::caused(ErrorKind::Invalid, format!("{key}: {} cannot be used", file.display()), error)
+/// The library reads certificates at every connection, and says neither which file it missed nor that it was one.
+async fn readable(key: &str, file: &Path) -> Result<(), PortError> {
+    tokio::fs::read(file).await.map(|_| ()).map_err(|error| unusable(key, file, error))
 }
 
-fn certificates(nats: &Nats) -> impl Iterator<Item = (&'static str, &PathBuf)> {
-    let ca = nats.ca_file.iter().map(|file| ("nats.ca_file", file));
-    let own = nats
-        .client_certificate
-        .iter()
-        .flat_map(|(certificate, key)| [("nats.client_certificate_file", certificate), ("nats.client_key_file", key)]);
-    ca.chain(own)
+fn unusable(key: &str, file: &Path, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> PortError {
+    PortError::caused(ErrorKind::Invalid, format!("{key}: {} cannot be used", file.display()), error)
 }
 
 /// Says what happens to the connection. The same failure again and again, as from a server that is away for hours, is said
@@ -139,3 +143,6 @@ impl Teller {
         new
     }
 }
+
+#[cfg(test)]
+mod tests;
