@@ -35,8 +35,8 @@ const MAX_IN_FLIGHT: usize = 65_536;
 
 /// Takes messages until the gateway shuts down, and answers what has come until then.
 pub(super) async fn serve(gateway: Gateway, client: Client, mut requests: Subscriber) {
-    let in_flight = Arc::new(Semaphore::new(MAX_IN_FLIGHT));
-    let mut door = Door { gateway: gateway.clone(), client, in_flight, lanes: HashMap::new(), work: JoinSet::new() };
+    let bounds = Bounds::new(gateway.limits.max_body_bytes, MAX_IN_FLIGHT);
+    let mut door = Door { gateway: gateway.clone(), client, bounds, lanes: HashMap::new(), work: JoinSet::new() };
     let mut complaints = Complaints::default();
     let shutdown = gateway.shutting_down();
     tokio::pin!(shutdown);
@@ -66,6 +66,33 @@ struct Entry {
     _permit: OwnedSemaphorePermit,
 }
 
+/// How much may come in.
+struct Bounds {
+    max_bytes: usize,
+    in_flight: Arc<Semaphore>,
+}
+
+impl Bounds {
+    /// Bodies of at most `max_bytes`, together at most `in_flight` KiB.
+    fn new(max_bytes: usize, in_flight: usize) -> Self {
+        Self { max_bytes, in_flight: Arc::new(Semaphore::new(in_flight)) }
+    }
+
+    /// A body's share of what may be in flight, until it is dropped.
+    fn admit(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
+        let most = self.max_bytes;
+        if bytes > most {
+            let detail = format!("a message may have at most {most} bytes, this one has {bytes}");
+            return Err(Problem::new(Kind::TooLarge, detail));
+        }
+        let share = bytes.div_ceil(1_024).clamp(1, MAX_IN_FLIGHT) as u32;
+        self.in_flight.clone().try_acquire_many_owned(share).map_err(|_| {
+            let detail = "too many messages are waiting to be committed; try again in a second";
+            Problem::new(Kind::Overloaded, detail)
+        })
+    }
+}
+
 /// The messages of a lane were worked on.
 struct LaneDone {
     workspace: WorkspaceId,
@@ -76,7 +103,7 @@ struct LaneDone {
 struct Door {
     gateway: Gateway,
     client: Client,
-    in_flight: Arc<Semaphore>,
+    bounds: Bounds,
     /// Messages without reply that wait for those before them. A workspace is here while one of its messages is worked on.
     lanes: HashMap<WorkspaceId, VecDeque<Entry>>,
     work: JoinSet<Option<LaneDone>>,
@@ -113,17 +140,7 @@ impl Door {
 
     fn admit(&self, message: &Message) -> Result<(WorkspaceId, OwnedSemaphorePermit), Problem> {
         let workspace = workspace_of(message)?;
-        let (bytes, most) = (message.payload.len(), self.gateway.limits.max_body_bytes);
-        if bytes > most {
-            let detail = format!("a message may have at most {most} bytes, this one has {bytes}");
-            return Err(Problem::new(Kind::TooLarge, detail));
-        }
-        let share = bytes.div_ceil(1_024).clamp(1, MAX_IN_FLIGHT) as u32;
-        let permit = self.in_flight.clone().try_acquire_many_owned(share).map_err(|_| {
-            let detail = "too many messages are waiting to be committed; try again in a second";
-            Problem::new(Kind::Overloaded, detail)
-        })?;
-        Ok((workspace, permit))
+        Ok((workspace, self.bounds.admit(message.payload.len())?))
     }
 
     fn refuse(&mut self, message: Message, problem: Problem, complaints: &mut Complaints) {
@@ -265,6 +282,19 @@ fn guess(body: &Bytes) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_in_flight_is_bounded_by_size_and_comes_back() {
+        let bounds = Bounds::new(10_000, 8);
+        let large = bounds.admit(5_000).unwrap();
+        let small: Vec<_> = (0..3).map(|_| bounds.admit(0).unwrap()).collect();
+        let status = |problem: Problem| problem.document().0.as_u16();
+        assert_eq!(bounds.admit(1).map_err(status).err(), Some(429));
+        drop(large);
+        assert!(bounds.admit(5_000).is_ok());
+        assert_eq!(bounds.admit(10_001).map_err(status).err(), Some(413));
+        drop(small);
+    }
 
     #[test]
     fn a_body_without_a_type_is_told_by_its_first_line() {
