@@ -42,8 +42,9 @@ use crate::tenancy::WorkspacePass;
 const DAY_MS: i64 = 86_400_000;
 /// How much time the hours of one partition cover. Part of what is stored.
 const PERIOD_MS: i64 = 32 * DAY_MS;
-/// About what a sample takes on a disk, with its part of the rollups, compressed, one replica.
-const SAMPLE_BYTES: u64 = 40;
+/// About what a sample takes on a disk, with its part of the rollups, compressed, one replica. Values that repeat take half
+/// of it.
+const SAMPLE_BYTES: u64 = 48;
 
 /// What the store is told about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +52,8 @@ pub struct SeriesSettings {
     /// After this time the database itself forgets samples and rollups, counted from when they were written; `None` keeps
     /// them until they are deleted. Should be a little more than retention asks for.
     pub ttl: Option<Duration>,
-    /// Rows of one partition that are written together. One takes about 120 bytes of the request.
+    /// Rows of one partition that are written together. One takes about 120 bytes of the request; ScyllaDB warns of batches
+    /// above 128 KiB, Cassandra of none within one partition.
     pub batch_rows: usize,
     /// Statements under way at once for a flush; the database bounds those of all together.
     pub in_flight: usize,
@@ -59,7 +61,7 @@ pub struct SeriesSettings {
 
 impl Default for SeriesSettings {
     fn default() -> Self {
-        Self { ttl: None, batch_rows: 100, in_flight: 32 }
+        Self { ttl: None, batch_rows: 256, in_flight: 32 }
     }
 }
 
