@@ -14,13 +14,16 @@
 //! Streams are restarted one by one. When one of the others fails, the workspace supervisor fails with it and the node
 //! opens the workspace again from the log, because the sequence and the live view must never disagree with it.
 
+pub mod cluster;
 pub mod consumer;
+pub mod directory;
 pub mod hub;
 pub mod ingest;
 pub mod log_writer;
 pub mod mix;
 pub mod node;
 pub mod recovery;
+pub mod remote;
 pub mod retention;
 pub mod snapshotter;
 pub mod stream;
@@ -56,6 +59,8 @@ pub struct Context {
     pub clock: Arc<dyn Clock>,
     /// Limits and intervals.
     pub settings: Arc<Settings>,
+    /// Whether a workspace belongs on this node; `None` when all do.
+    pub tenancy: Option<Arc<dyn node::Tenancy>>,
     /// For tests that make actors fail.
     pub faults: Faults,
 }

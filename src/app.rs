@@ -12,12 +12,14 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::actors::directory::Directory;
 use crate::actors::node::Node;
 use crate::actors::retention::RetentionSettings;
 use crate::actors::supervision::RestartPolicy;
 use crate::actors::{Backends, Context, Faults, Settings};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::embedded::{EmbeddedSettings, EmbeddedStore, OpenError};
+pub use crate::adapters::scylla::{Migrated, migrate};
 use crate::audio::MixSettings;
 use crate::config::Config;
 use crate::gateway::{Gateway, Limits, router};
@@ -56,6 +58,7 @@ pub enum StartError {
 pub struct App {
     address: SocketAddr,
     node: Node,
+    directory: Directory,
     store: EmbeddedStore,
     clock: Arc<dyn Clock>,
     shutdown: watch::Sender<bool>,
@@ -99,12 +102,19 @@ impl App {
         };
         let settings = Arc::new(actor_settings(config, overrides.restart).map_err(StartError::Settings)?);
         let clock = overrides.clock;
-        let context = Context { backends: backends.clone(), clock: clock.clone(), settings, faults: overrides.faults };
+        let context = Context {
+            backends: backends.clone(),
+            clock: clock.clone(),
+            settings,
+            tenancy: None,
+            faults: overrides.faults,
+        };
         let node = Node::start(context).await?;
+        let directory = Directory::local(node.clone());
 
         let (shutdown, shutdown_seen) = watch::channel(false);
         let gateway = Gateway {
-            node: node.clone(),
+            directory: directory.clone(),
             event_log: backends.event_log,
             series_store: backends.series_store,
             clock: clock.clone(),
@@ -115,7 +125,7 @@ impl App {
         };
         let server = tokio::spawn(serve(listener, gateway, shutdown_seen));
         let upkeep = tokio::spawn(upkeep(metrics));
-        Ok(Self { address, node, store, clock, shutdown, server, upkeep, drain: config.server.drain })
+        Ok(Self { address, node, directory, store, clock, shutdown, server, upkeep, drain: config.server.drain })
     }
 
     /// Where it listens.
@@ -124,8 +134,8 @@ impl App {
     }
 
     /// The workspaces, for sources inside the process.
-    pub fn node(&self) -> &Node {
-        &self.node
+    pub fn directory(&self) -> &Directory {
+        &self.directory
     }
 
     /// The server's clock.

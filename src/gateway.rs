@@ -6,6 +6,7 @@
 mod anomalies;
 mod audio;
 mod authorized;
+mod cluster;
 mod dashboard;
 mod events;
 mod ingest;
@@ -29,7 +30,7 @@ use tower_http::trace::TraceLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::actors::node::Node;
+use crate::actors::directory::Directory;
 use crate::model::Clock;
 use crate::ports::{EventLog, SeriesStore};
 use crate::tenancy::Access;
@@ -49,7 +50,7 @@ pub struct Limits {
 #[derive(Clone)]
 pub struct Gateway {
     /// The workspaces.
-    pub node: Node,
+    pub directory: Directory,
     /// For replays to followers; read only.
     pub event_log: Arc<dyn EventLog>,
     /// For queries; read only.
@@ -93,6 +94,7 @@ pub fn router(gateway: Gateway) -> Router {
         .routes(routes!(audio::ogg::listen))
         .routes(routes!(audio::packets::listen))
         .routes(routes!(events::follow))
+        .routes(routes!(cluster::status))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))
         .routes(routes!(operations::metrics))

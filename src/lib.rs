@@ -11,6 +11,7 @@ pub mod adapters;
 pub mod app;
 pub mod audio;
 pub mod cli;
+pub mod cluster;
 pub mod config;
 pub mod gateway;
 pub mod live;

@@ -11,6 +11,7 @@ pub use history::History;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef};
@@ -54,7 +55,10 @@ enum Message {
 
 /// A handle to a consumer.
 #[derive(Clone)]
-pub struct Consumer(ActorRef<Message>);
+pub struct Consumer {
+    actor: ActorRef<Message>,
+    reached: Arc<AtomicU64>,
+}
 
 impl Consumer {
     /// Starts a consumer of the workspace whose live events come from `hub`.
@@ -65,15 +69,21 @@ impl Consumer {
         hub: Hub,
         supervisor: ActorCell,
     ) -> Result<Self, ractor::SpawnErr> {
-        let args = Args { handler, context, pass, hub };
+        let reached = Arc::new(AtomicU64::new(0));
+        let args = Args { handler, context, pass, hub, reached: reached.clone() };
         let (actor, _) = Actor::spawn_linked(None, ConsumerActor(std::marker::PhantomData), args, supervisor).await?;
-        Ok(Self(actor))
+        Ok(Self { actor, reached })
+    }
+
+    /// The last event handled; 0 until the handler's cursor could be read.
+    pub fn reached(&self) -> Seq {
+        self.reached.load(Ordering::Relaxed)
     }
 
     /// Reads to the end of the log, flushes and stops. Returns the cursor, or `None` when the consumer is gone.
     pub async fn finish(&self) -> Option<Seq> {
         let (sender, receiver) = oneshot::channel();
-        self.0.cast(Message::Finish(sender)).ok()?;
+        self.actor.cast(Message::Finish(sender)).ok()?;
         receiver.await.ok()
     }
 }
@@ -85,6 +95,7 @@ struct Args<H> {
     context: Context,
     pass: WorkspacePass,
     hub: Hub,
+    reached: Arc<AtomicU64>,
 }
 
 struct State<H> {
@@ -151,6 +162,7 @@ impl<H: Handler> State<H> {
             let cursor = self.args.handler.cursor(&self.args.pass).await?;
             self.handled = Some(cursor);
             self.reached = cursor;
+            self.tell_lag();
             return Ok(());
         };
         if self.live.is_none() {
@@ -226,6 +238,7 @@ impl<H: Handler> State<H> {
     }
 
     fn tell_lag(&mut self) {
+        self.args.reached.store(self.reached, Ordering::Relaxed);
         self.lag.set(self.head.saturating_sub(self.reached) as usize);
     }
 

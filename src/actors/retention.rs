@@ -141,7 +141,13 @@ mod tests {
             meta_store: store.meta_store(),
             snapshot_store: store.snapshot_store(),
         };
-        Context { backends, clock: clock as Arc<dyn Clock>, settings: Arc::new(settings), faults: Faults::default() }
+        Context {
+            backends,
+            clock: clock as Arc<dyn Clock>,
+            settings: Arc::new(settings),
+            tenancy: None,
+            faults: Faults::default(),
+        }
     }
 
     /// One event an hour.

@@ -7,7 +7,7 @@
 mod handle;
 mod routes;
 
-pub use handle::WorkspaceHandle;
+pub use handle::{Unavailable, WorkspaceHandle};
 pub use routes::{Route, Routes};
 
 use std::collections::{HashMap, HashSet};

@@ -14,7 +14,7 @@ use super::Gateway;
 use super::authorized::Authorized;
 use super::kpis::json as answer;
 use super::problem::{Kind, Problem};
-use crate::actors::ingest::{Receipt, RejectedRow, ingest as send};
+use crate::actors::ingest::{Receipt, RejectedRow};
 use group::Batch;
 
 /// The answer after the commit.
@@ -96,11 +96,10 @@ pub(crate) async fn ingest(
     if batches.is_empty() {
         return Err(nothing_accepted(rejected));
     }
-    let workspace = authorized.workspace_or_new(&gateway).await?;
-    let mut receipt = send(&workspace, batches).await?;
+    let (mut receipt, epoch) = gateway.directory.ingest(authorized.pass(), batches).await?;
     receipt.rejected.extend(rejected);
     receipt.rejected.sort_by_key(|rejected| rejected.row);
-    respond(receipt, workspace.hub().epoch())
+    respond(receipt, &epoch)
 }
 
 fn content_type(headers: &HeaderMap) -> &str {

@@ -7,6 +7,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
+use crate::actors::directory::Refused;
 use crate::actors::ingest::IngestError;
 use crate::actors::node::OpenError;
 use crate::ports::{ErrorKind, PortError};
@@ -94,6 +95,15 @@ impl From<OpenError> for Problem {
             OpenError::TooMany(_) => Kind::Forbidden,
         };
         Problem::new(kind, error.to_string())
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Open(error) => error.into(),
+            Refused::Ingest(error) => error.into(),
+        }
     }
 }
 

@@ -150,7 +150,13 @@ fn context(store: &EmbeddedStore, refuse: Arc<AtomicBool>, away: Arc<AtomicBool>
         meta_store: store.meta_store(),
         snapshot_store: store.snapshot_store(),
     };
-    Context { backends, clock: Arc::new(SystemClock), settings: Arc::new(settings), faults: Faults::default() }
+    Context {
+        backends,
+        clock: Arc::new(SystemClock),
+        settings: Arc::new(settings),
+        tenancy: None,
+        faults: Faults::default(),
+    }
 }
 
 async fn send(node: &Node, at: i64, value: f64) -> Option<Receipt> {

@@ -10,7 +10,7 @@ use crate::actors::Context;
 use crate::actors::hub::Hub;
 use crate::actors::ingest::Admission;
 use crate::actors::mix::Mix;
-use crate::model::{Acknowledgement, Anomaly, KpiName, WorkspaceId};
+use crate::model::{Acknowledgement, Anomaly, KpiName, Seq, WorkspaceId};
 use crate::tenancy::WorkspacePass;
 
 /// A running workspace. Cheap to clone; its questions fail when the workspace goes away.
@@ -56,6 +56,11 @@ impl WorkspaceHandle {
         &self.children.mix
     }
 
+    /// The last event that history has taken in.
+    pub fn history_position(&self) -> Seq {
+        self.children.history.reached()
+    }
+
     /// Where the samples of each KPI go.
     pub fn routes(&self) -> &Routes {
         &self.routes
@@ -98,6 +103,13 @@ impl WorkspaceHandle {
 
     pub(in crate::actors) fn supervisor_id(&self) -> ractor::ActorId {
         self.supervisor.get_id()
+    }
+
+    /// Stops at once, because another node owns the workspace: nothing is taken, written or flushed any more. What was
+    /// acknowledged is in the log.
+    pub async fn abandon(&self) {
+        self.routes.shut();
+        let _already_stopped = self.supervisor.stop_and_wait(None, None).await.is_err();
     }
 
     /// Shuts down bottom-up: streams hand over and stop, the log writes what is queued, history reads to the end,

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use scylla::policies::load_balancing::{NodeIdentifier, SingleTargetLoadBalancingPolicy};
 use scylla::statement::unprepared::Statement;
+use tokio::time::{Instant, sleep};
 
 use self::lock::Lock;
 use self::statements::{checksum, statements};
@@ -76,13 +77,18 @@ async fn make_keyspace(database: &ScyllaDatabase, replication: &str) -> Result<(
         let text = format!("CREATE KEYSPACE IF NOT EXISTS \"{keyspace}\" WITH replication = {replication}");
         change_schema(database, &text).await?;
     }
-    use_keyspace(database).await?;
-    if !table_exists(database).await? {
-        let text = "CREATE TABLE IF NOT EXISTS schema_version (id text, version int, name text, checksum text, \
-                    applied_at timestamp, PRIMARY KEY (id, version))";
-        change_schema(database, text).await?;
+    // Whoever made it a moment ago may be seen before the node itself knows of it.
+    let deadline = Instant::now() + database.patience();
+    while let Err(error) = use_keyspace(database).await {
+        if Instant::now() > deadline {
+            return Err(error);
+        }
+        sleep(Duration::from_millis(100)).await;
     }
-    Ok(())
+    // Asked for also when it is there: the answer comes when the node knows it, not when it stands in a table.
+    let text = "CREATE TABLE IF NOT EXISTS schema_version (id text, version int, name text, checksum text, \
+                applied_at timestamp, PRIMARY KEY (id, version))";
+    change_schema(database, text).await
 }
 
 async fn apply(
@@ -117,7 +123,7 @@ async fn apply(
     Ok(migrated)
 }
 
-/// Uses the keyspace, if it is there and has the schema of this program.
+/// Whether the keyspace is there and has the schema of this program.
 pub(super) async fn check(database: &ScyllaDatabase) -> Result<(), PortError> {
     let keyspace = database.keyspace();
     let missing =
@@ -125,7 +131,6 @@ pub(super) async fn check(database: &ScyllaDatabase) -> Result<(), PortError> {
     if !keyspace_exists(database).await? {
         return Err(missing(&format!("the database has no keyspace {keyspace}")));
     }
-    use_keyspace(database).await?;
     if !table_exists(database).await? {
         return Err(missing(&format!("the keyspace {keyspace} is empty")));
     }
@@ -187,6 +192,7 @@ async fn table_exists(database: &ScyllaDatabase) -> Result<bool, PortError> {
     Ok(!database.rows::<(String,)>(&select, (database.keyspace(),)).await?.is_empty())
 }
 
+/// For the statements of migrations, which name no keyspace.
 async fn use_keyspace(database: &ScyllaDatabase) -> Result<(), PortError> {
     let keyspace = database.keyspace();
     let using = database.session().use_keyspace(keyspace, true).await;
@@ -206,9 +212,17 @@ async fn change_schema(database: &ScyllaDatabase, text: &str) -> Result<(), Port
     statement.set_is_idempotent(true);
     statement.set_request_timeout(Some(PATIENCE.max(database.patience())));
     tracing::debug!(text, "changes the schema");
-    // The driver waits for the agreement of the nodes before it returns.
-    let done = database.session().query_unpaged(statement, ()).await;
-    done.map(|_| ()).map_err(|error| error.into_port_error(format!("the database did not do `{text}`")))
+    let context = || format!("the database did not do `{text}`");
+    database.session().query_unpaged(statement, ()).await.map_err(|error| error.into_port_error(context()))?;
+    // The driver waits only when something changed; somebody else's change may still be on its way.
+    let agreed = database.session().await_schema_agreement().await;
+    agreed.map(|_| ()).map_err(|error| PortError::caused(ErrorKind::Unavailable, context(), error))
+}
+
+/// Names the schema of this program: other migrations, another name.
+#[cfg(test)]
+pub(super) fn fingerprint() -> String {
+    checksum(&MIGRATIONS.iter().flat_map(|migration| statements(migration.text)).collect::<Vec<_>>())
 }
 
 #[cfg(test)]

@@ -73,8 +73,8 @@ export class Api {
     this.#base = `/api/v1/workspaces/${encodeURIComponent(workspace)}`;
   }
 
-  static async workspaces(): Promise<{ id: string; kpis: number }[]> {
-    const answer = await ask<{ workspaces: { id: string; kpis: number }[] }>("/api/v1/workspaces");
+  static async workspaces(): Promise<{ id: string }[]> {
+    const answer = await ask<{ workspaces: { id: string }[] }>("/api/v1/workspaces");
     return answer.workspaces;
   }
 
