@@ -42,26 +42,30 @@ use crate::tenancy::WorkspacePass;
 const DAY_MS: i64 = 86_400_000;
 /// How much time the hours of one partition cover. Part of what is stored.
 const PERIOD_MS: i64 = 32 * DAY_MS;
-/// About what a sample takes on a disk, with its part of the rollups, compressed, one replica.
-const SAMPLE_BYTES: u64 = 40;
+/// About what a sample takes on a disk, with its part of the rollups, compressed, one replica. Values that repeat take half
+/// of it.
+const SAMPLE_BYTES: u64 = 48;
 
 /// What the store is told about itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SeriesSettings {
     /// After this time the database itself forgets samples and rollups, counted from when they were written; `None` keeps
     /// them until they are deleted. Should be a little more than retention asks for.
     pub ttl: Option<Duration>,
-    /// Rows of one partition that are written together. One takes about 120 bytes of the request.
-    pub batch_rows: usize,
-    /// Statements under way at once for a flush; the database bounds those of all together.
-    pub in_flight: usize,
 }
 
-impl Default for SeriesSettings {
-    fn default() -> Self {
-        Self { ttl: None, batch_rows: 100, in_flight: 32 }
-    }
+/// How a flush writes.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    /// Rows of one partition that are written together. One takes about 120 bytes of the request; ScyllaDB warns of batches
+    /// above 128 KiB, Cassandra of none within one partition.
+    batch_rows: usize,
+    /// Statements under way at once; the database bounds those of all workspaces together.
+    in_flight: usize,
 }
+
+/// Measured: smaller batches cost the database more a row, more at once gains nothing.
+const PACE: Pace = Pace { batch_rows: 256, in_flight: 32 };
 
 /// A [`SeriesStore`] in ScyllaDB or Cassandra. Cheap to share; one a process is enough.
 pub struct ScyllaSeries {
@@ -85,7 +89,11 @@ impl ScyllaSeries {
     /// # Errors
     /// `Unavailable` when the database does not answer; `Invalid` when its tables are not those this program knows.
     pub async fn new(database: Arc<ScyllaDatabase>, settings: SeriesSettings) -> Result<Self, PortError> {
-        let tables = Arc::new(Tables::prepare(database, settings).await?);
+        Self::paced(database, settings, PACE).await
+    }
+
+    async fn paced(database: Arc<ScyllaDatabase>, settings: SeriesSettings, pace: Pace) -> Result<Self, PortError> {
+        let tables = Arc::new(Tables::prepare(database, settings, pace).await?);
         Ok(Self { tables, workspaces: Mutex::default() })
     }
 

@@ -113,14 +113,14 @@ impl History {
         upkeep: &Upkeep,
     ) -> Result<Vec<(SeriesId, Rolled)>, PortError> {
         let work = self.begin(unflushed, upkeep).await?;
-        let mut writes = Several::new(self.tables.in_flight);
+        let mut writes = Several::new(self.tables.pace.in_flight);
         for series in &work {
-            for (day, rows) in batches(&series.rows, self.tables.batch_rows) {
+            for (day, rows) in batches(&series.rows, self.tables.pace.batch_rows) {
                 writes.add(self.tables.put_samples(self.place(series.id), day, rows)).await?;
             }
         }
         writes.finish().await?;
-        let mut rolls = Several::new(self.tables.in_flight);
+        let mut rolls = Several::new(self.tables.pace.in_flight);
         for Work { id, rows, tail } in work {
             rolls.add(async move { Ok((id, roll(&self.tables, self.place(id), tail, &rows).await?)) }).await?;
         }
@@ -132,7 +132,7 @@ impl History {
 
     /// Finds the end of every series, and makes those known that are new.
     async fn begin(&self, unflushed: &Unflushed, upkeep: &Upkeep) -> Result<Vec<Work>, PortError> {
-        let mut work = Several::new(self.tables.in_flight);
+        let mut work = Several::new(self.tables.pace.in_flight);
         for series in &unflushed.series {
             let known = upkeep.tails.get(&series.id).cloned();
             work.add(self.begin_series(series, known, unflushed.stamp)).await?;
@@ -152,10 +152,10 @@ impl History {
     }
 
     async fn write_buckets(&self, rolled: &[(SeriesId, Rolled)], stamp: i64) -> Result<(), PortError> {
-        let mut writes = Several::new(self.tables.in_flight);
+        let mut writes = Several::new(self.tables.pace.in_flight);
         for (id, rolled) in rolled {
             for (tier, buckets) in [(&self.tables.minutes, &rolled.minutes), (&self.tables.hours, &rolled.hours)] {
-                for part in partitions(tier, buckets, self.tables.batch_rows) {
+                for part in partitions(tier, buckets, self.tables.pace.batch_rows) {
                     writes.add(self.tables.put_buckets(tier, self.place(*id), part, stamp)).await?;
                 }
             }
@@ -169,9 +169,9 @@ impl History {
             let days = rolled.days.iter().map(|(number, day)| (*id, *number, *day));
             shards.entry(day_shard(*id)).or_default().extend(days);
         }
-        let mut writes = Several::new(self.tables.in_flight);
+        let mut writes = Several::new(self.tables.pace.in_flight);
         for days in shards.values() {
-            for part in days.chunks(self.tables.batch_rows) {
+            for part in days.chunks(self.tables.pace.batch_rows) {
                 writes.add(self.tables.put_days(&self.workspace, part, stamp)).await?;
             }
         }

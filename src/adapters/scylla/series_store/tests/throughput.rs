@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::super::{PACE, Pace};
 use super::*;
 
 fn number(name: &str, usual: usize) -> usize {
@@ -11,13 +12,10 @@ fn number(name: &str, usual: usize) -> usize {
 /// Events of `rows` samples for each of `series` series until there are `samples` of them, flushed as the consumer does.
 async fn measure(name: &str, series: usize, rows: i64, samples: usize, flush_every: usize) {
     let Some(database) = database("throughput of the series store").await else { return };
-    let usual = SeriesSettings::default();
-    let settings = SeriesSettings {
-        batch_rows: number("BATCH_ROWS", usual.batch_rows),
-        in_flight: number("IN_FLIGHT", usual.in_flight),
-        ..usual
-    };
-    let (store, pass) = (ScyllaSeries::new(database, settings).await.unwrap(), fresh());
+    let pace =
+        Pace { batch_rows: number("BATCH_ROWS", PACE.batch_rows), in_flight: number("IN_FLIGHT", PACE.in_flight) };
+    let store = ScyllaSeries::paced(database, SeriesSettings::default(), pace).await.unwrap();
+    let pass = fresh();
     let now_ms = jiff::Timestamp::now().as_millisecond();
     let (each, began) = (series * rows as usize, Instant::now());
     let (mut seq, mut unflushed, mut applying) = (0, 0, std::time::Duration::ZERO);
@@ -36,7 +34,7 @@ async fn measure(name: &str, series: usize, rows: i64, samples: usize, flush_eve
     store.flush(&pass).await.unwrap();
     let (seconds, taken) = (began.elapsed().as_secs_f64(), seq as usize * each);
     let rate = taken as f64 / seconds;
-    eprintln!("{name}: {taken} samples in {seconds:.1} s = {rate:.0} samples/s, {settings:?}, apply {applying:.1?}");
+    eprintln!("{name}: {taken} samples in {seconds:.1} s = {rate:.0} samples/s, {pace:?}, apply {applying:.1?}");
     let query = SeriesQuery { labels: Labels::parse("n:0").unwrap(), ..everything() };
     for step_ms in [3_600_000, 60_000, 10_000] {
         let began = Instant::now();
