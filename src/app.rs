@@ -15,6 +15,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+pub use crate::adapters::scylla::{Migrated, migrate};
+
 use self::settings::{actor_settings, limits};
 use crate::actors::cluster::Cluster;
 use crate::actors::directory::Directory;
@@ -28,6 +30,7 @@ use crate::gateway::nats::{NatsGateway, NatsServices};
 use crate::gateway::{Gateway, router};
 use crate::model::Clock;
 use crate::ports::PortError;
+use crate::tenancy::Access;
 
 /// Why a server did not start. Each message says what to do.
 #[derive(Debug, thiserror::Error)]

@@ -3,6 +3,7 @@
 mod support;
 
 mod architecture;
+mod cluster;
 mod command_line;
 mod ingest_and_query;
 mod ingest_to_websocket;

@@ -206,3 +206,6 @@ impl Handler for FanOut {
         Ok(published)
     }
 }
+
+#[cfg(test)]
+mod tests;

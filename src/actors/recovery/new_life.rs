@@ -55,6 +55,7 @@ mod tests {
             series_store: store.series_store(),
             meta_store: store.meta_store(),
             snapshot_store: store.snapshot_store(),
+            publisher: None,
         };
         let pass = Access.system(&WorkspaceId::new("w").unwrap());
         let kpi = KpiName::new("k").unwrap();

@@ -73,7 +73,7 @@ pub struct ScyllaDatabase {
 }
 
 impl ScyllaDatabase {
-    /// Connects, and uses the keyspace if its schema is the one this program knows.
+    /// Connects, if the keyspace has the schema that this program knows.
     ///
     /// # Errors
     /// `Unavailable` when no node answers in time or it refuses the credentials. `Invalid` when a certificate cannot be
@@ -120,10 +120,11 @@ impl ScyllaDatabase {
         self.patience
     }
 
-    /// Makes `text` known to the nodes; tables are those of the keyspace.
+    /// Makes `text` known to the nodes. Its one table is named without the keyspace, keywords are in capitals.
     pub(super) async fn prepare(&self, text: &str, purpose: Purpose) -> Result<Prepared, PortError> {
+        let text = qualified(text, &self.keyspace);
         let what = || format!("cannot prepare `{text}`");
-        let preparing = timeout(self.patience, self.session.prepare(text)).await;
+        let preparing = timeout(self.patience, self.session.prepare(text.as_str())).await;
         let mut statement =
             preparing.map_err(|_| self.no_answer(what()))?.map_err(|error| error.into_port_error(what()))?;
         statement.set_consistency(match purpose {
@@ -149,10 +150,6 @@ impl ScyllaDatabase {
         values: impl SerializeRow,
     ) -> Result<QueryResult, PortError> {
         let bound = bind(prepared, &values)?;
-        self.execute_bound(prepared, bound).await
-    }
-
-    async fn execute_bound(&self, prepared: &Prepared, bound: BoundStatement) -> Result<QueryResult, PortError> {
         let repeatable = prepared.purpose != Purpose::Conditional;
         let (session, bound) = (&self.session, &bound);
         self.persist(repeatable, prepared.text(), || session.execute_bound_unpaged(bound)).await.map_err(|(_, e)| e)
@@ -330,6 +327,19 @@ fn bind(prepared: &Prepared, values: &impl SerializeRow) -> Result<BoundStatemen
     })
 }
 
+/// The statement with its table named in full. A statement that leaves the keyspace to the connection is known to the nodes
+/// under another name on each keyspace, and Cassandra complains about it.
+fn qualified(text: &str, keyspace: &str) -> String {
+    let tables = ["FROM ", "INTO ", "UPDATE "].iter().filter_map(|word| Some(text.find(word)? + word.len()));
+    let Some(table) = tables.min() else { return text.to_owned() };
+    let name =
+        text[table..].split(|c: char| !c.is_ascii_alphanumeric() && !"_.\"".contains(c)).next().unwrap_or_default();
+    if name.contains('.') {
+        return text.to_owned();
+    }
+    format!("{}\"{keyspace}\".{}", &text[..table], &text[table..])
+}
+
 /// Writers that wait for more than their own data centre also decide with the others.
 fn serial(write: config::Consistency) -> SerialConsistency {
     match write {
@@ -342,4 +352,31 @@ fn serial(write: config::Consistency) -> SerialConsistency {
 fn jitter(pause: Duration) -> Duration {
     let random = Uuid::new_v4().as_u64_pair().1 % 1_024;
     pause.mul_f64(random as f64 / 2_048.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_named_in_full() {
+        for (text, full) in [
+            ("SELECT a FROM t WHERE b = ?", "SELECT a FROM \"ks\".t WHERE b = ?"),
+            ("INSERT INTO t (a) VALUES (?) IF NOT EXISTS", "INSERT INTO \"ks\".t (a) VALUES (?) IF NOT EXISTS"),
+            ("UPDATE t USING TTL 5 SET a = ?", "UPDATE \"ks\".t USING TTL 5 SET a = ?"),
+            ("DELETE FROM t WHERE a = ?", "DELETE FROM \"ks\".t WHERE a = ?"),
+            ("SELECT a FROM system_schema.tables", "SELECT a FROM system_schema.tables"),
+            ("SELECT a FROM t WHERE b = 1.5", "SELECT a FROM \"ks\".t WHERE b = 1.5"),
+        ] {
+            assert_eq!(qualified(text, "ks"), full);
+        }
+    }
+
+    #[test]
+    fn those_who_failed_together_come_back_apart() {
+        let pause = Duration::from_millis(400);
+        let waits: Vec<Duration> = (0..100).map(|_| jitter(pause)).collect();
+        assert!(waits.iter().all(|wait| *wait <= pause / 2));
+        assert!(waits.iter().any(|wait| *wait != waits[0]));
+    }
 }

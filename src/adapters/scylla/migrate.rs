@@ -123,7 +123,7 @@ async fn apply(
     Ok(migrated)
 }
 
-/// Uses the keyspace, if it is there and has the schema of this program.
+/// Whether the keyspace is there and has the schema of this program.
 pub(super) async fn check(database: &ScyllaDatabase) -> Result<(), PortError> {
     let keyspace = database.keyspace();
     let missing =
@@ -131,7 +131,6 @@ pub(super) async fn check(database: &ScyllaDatabase) -> Result<(), PortError> {
     if !keyspace_exists(database).await? {
         return Err(missing(&format!("the database has no keyspace {keyspace}")));
     }
-    use_keyspace(database).await?;
     if !table_exists(database).await? {
         return Err(missing(&format!("the keyspace {keyspace} is empty")));
     }
@@ -193,6 +192,7 @@ async fn table_exists(database: &ScyllaDatabase) -> Result<bool, PortError> {
     Ok(!database.rows::<(String,)>(&select, (database.keyspace(),)).await?.is_empty())
 }
 
+/// For the statements of migrations, which name no keyspace.
 async fn use_keyspace(database: &ScyllaDatabase) -> Result<(), PortError> {
     let keyspace = database.keyspace();
     let using = database.session().use_keyspace(keyspace, true).await;

@@ -46,11 +46,21 @@ const PERIOD_MS: i64 = 32 * DAY_MS;
 const SAMPLE_BYTES: u64 = 40;
 
 /// What the store is told about itself.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SeriesSettings {
     /// After this time the database itself forgets samples and rollups, counted from when they were written; `None` keeps
     /// them until they are deleted. Should be a little more than retention asks for.
     pub ttl: Option<Duration>,
+    /// Rows of one partition that are written together. One takes about 120 bytes of the request.
+    pub batch_rows: usize,
+    /// Statements under way at once for a flush; the database bounds those of all together.
+    pub in_flight: usize,
+}
+
+impl Default for SeriesSettings {
+    fn default() -> Self {
+        Self { ttl: None, batch_rows: 100, in_flight: 32 }
+    }
 }
 
 /// A [`SeriesStore`] in ScyllaDB or Cassandra. Cheap to share; one a process is enough.
@@ -75,7 +85,7 @@ impl ScyllaSeries {
     /// # Errors
     /// `Unavailable` when the database does not answer; `Invalid` when its tables are not those this program knows.
     pub async fn new(database: Arc<ScyllaDatabase>, settings: SeriesSettings) -> Result<Self, PortError> {
-        let tables = Arc::new(Tables::prepare(database, settings.ttl).await?);
+        let tables = Arc::new(Tables::prepare(database, settings).await?);
         Ok(Self { tables, workspaces: Mutex::default() })
     }
 

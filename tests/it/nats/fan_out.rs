@@ -6,7 +6,7 @@ use std::time::Duration;
 use earcon::app::Overrides;
 use serde_json::{Value, json};
 
-use crate::support::nats::{NatsServer, body, header};
+use crate::support::nats::{NatsClient, NatsServer, body, header};
 use crate::support::{Server, eventually, noise};
 
 const START: i64 = 1_767_225_600_000;
@@ -132,7 +132,7 @@ async fn a_nats_server_that_was_away_gets_every_event() {
             seqs.insert(header(&follower.next().await, "Earcon-Seq").parse().unwrap());
         }
     }
-    println!("{} of {last} events arrived at a client that lost its connection too", seqs.len());
+    eprintln!("{} of {last} events arrived at a client that lost its connection too", seqs.len());
     let lag = || async { (server.metric("earcon_consumer_failures_total").await > 0.0).then_some(()) };
     eventually("the consumer noticed", lag).await;
 }
@@ -257,7 +257,7 @@ async fn a_hundred_subscribers_cost_one_publish() {
         }
     }
     let (sent_in, sent_out) = (nats.figure("in_msgs").await - before_in, nats.figure("out_msgs").await - before_out);
-    println!("{events} events to 100 subscribers: {sent_in} messages in, {sent_out} out");
+    eprintln!("{events} events to 100 subscribers: {sent_in} messages in, {sent_out} out");
     assert!(sent_out >= 100 * events as u64);
     // Beside the events themselves there is an echo a flush, once a second.
     assert!(sent_in < 2 * events as u64, "{sent_in} messages for {events} events");
@@ -278,4 +278,29 @@ async fn two_workspaces_are_told_apart() {
     assert_eq!(body(&local.next().await)["workspace"], "local");
     let quiet = Duration::from_millis(200);
     assert_eq!((local.silence(quiet).await, other.silence(quiet).await), (0, 0));
+}
+
+/// The wrong password: everything but NATS works, and what is wrong shows. The right one: nothing is missing.
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_credentials_are_a_visible_lag_and_no_failure() {
+    let test = "wrong_credentials_are_a_visible_lag_and_no_failure";
+    let Some(nats) = NatsServer::start_with(test, &["--user", "earcon", "--pass", "right"]).await else { return };
+    let settings = |password: &str| {
+        let mut settings = nats.settings();
+        settings.extend([("nats.user", json!("earcon")), ("nats.password", json!(password))]);
+        settings
+    };
+    let server = Server::start_with(&settings("wrong"), Overrides::default()).await;
+    let failures = server.metric("earcon_consumer_failures_total").await;
+    server.post("load", &noise(START, 10, 1.0)).await;
+    let failing = || async { (server.metric("earcon_consumer_failures_total").await > failures).then_some(()) };
+    eventually("the fan-out fails visibly", failing).await;
+    let data = server.shut_down().await;
+
+    let options = async_nats::ConnectOptions::new().user_and_password("earcon".into(), "right".into());
+    let client = NatsClient(options.connect(nats.url()).await.unwrap());
+    let mut all = client.follow("earcon.v1.local.>").await;
+    let server = Server::start_in(data, &settings("right"), Overrides::default()).await;
+    assert_eq!(body(&all.next().await)["seq"], 1);
+    drop(server);
 }

@@ -52,7 +52,7 @@ async fn sound_comes_while_somebody_asks_and_ends_when_nobody_does() {
     }
     assert!(energy > 0.0, "three seconds of nothing");
     let heard = packets.silence(Duration::from_secs(2)).await;
-    println!("{heard} more packets until the last request had run out");
+    eprintln!("{heard} more packets until the last request had run out");
     let quiet = || async { (server.get("/mixes/default").await.1["listeners"] == 0).then_some(()) };
     eventually("the mix is left", quiet).await;
 

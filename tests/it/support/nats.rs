@@ -19,6 +19,7 @@ pub(crate) struct NatsServer {
     program: PathBuf,
     port: u16,
     monitor: u16,
+    more: Vec<&'static str>,
     data: TempDir,
     child: Option<Child>,
 }
@@ -26,13 +27,19 @@ pub(crate) struct NatsServer {
 impl NatsServer {
     /// Starts one, or says why the test is skipped. In CI there is no skipping.
     pub(crate) async fn start(test: &str) -> Option<Self> {
+        Self::start_with(test, &[]).await
+    }
+
+    /// Starts one with more arguments.
+    pub(crate) async fn start_with(test: &str, more: &[&'static str]) -> Option<Self> {
         let Some(program) = program() else {
             assert!(std::env::var_os("CI").is_none(), "{test}: there is no nats-server; set EARCON_TEST_NATS_SERVER");
             eprintln!("skipped: {test}: there is no nats-server; `make test` fetches one");
             return None;
         };
         let data = TempDir::new().expect("a temporary directory");
-        let mut server = Self { program, port: free_port(), monitor: free_port(), data, child: None };
+        let mut server =
+            Self { program, port: free_port(), monitor: free_port(), more: more.into(), data, child: None };
         server.restart().await;
         Some(server)
     }
@@ -52,12 +59,14 @@ impl NatsServer {
             .args(["--addr", "127.0.0.1", "--port", &self.port.to_string(), "--http_port", &self.monitor.to_string()])
             .args(["--jetstream", "--store_dir"])
             .arg(self.data.path())
+            .args(&self.more)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("nats-server starts");
         self.child = Some(child);
-        super::eventually("nats-server answers", || async { async_nats::connect(self.url()).await.ok() }).await;
+        let health = format!("http://127.0.0.1:{}/healthz", self.monitor);
+        super::eventually("nats-server is healthy", || async { reqwest::get(&health).await.ok() }).await;
     }
 
     pub(crate) fn url(&self) -> String {

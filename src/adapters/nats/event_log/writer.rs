@@ -15,8 +15,8 @@ use crate::adapters::nats::publish::{Outgoing, Patience, Refusal, publish};
 use crate::model::{Event, Seq};
 use crate::ports::{ErrorKind, LogHead, PortError};
 
-/// How long an append is repeated before it counts as failed: long enough for a server to restart or a leader to be elected.
-const PATIENCE: Patience = Patience { each: Duration::from_secs(2), all: Duration::from_secs(30) };
+/// How long to wait for one answer before asking again, which costs nothing but the message.
+const ANSWER: Duration = Duration::from_secs(2);
 /// Bytes of a message besides its payload: subject, headers, and what the server adds.
 const OVERHEAD: usize = 512;
 /// Refused fences after which the present writer is stopped, because it writes faster than it can be caught up with.
@@ -103,7 +103,7 @@ impl WorkspaceLog {
     async fn halt(&self, open: &Open) -> Result<(), PortError> {
         let id = MessageId::new(&open.id, u64::MAX, 0).as_str().to_owned();
         let (subject, headers) = (self.stream.subject.clone(), HeaderMap::new());
-        match publish(&self.client, &Outgoing { subject, id, headers, payload: Bytes::new() }, PATIENCE).await {
+        match publish(&self.client, &Outgoing { subject, id, headers, payload: Bytes::new() }, self.patience()).await {
             Ok(_) => Ok(()),
             Err(refusal) => Err(match self.judge(refusal) {
                 Failed::Overtaken => conflict(&self.stream.name),
@@ -185,7 +185,7 @@ impl WorkspaceLog {
         headers.insert(PLACE, place.to_header());
         let size = payload.len() + OVERHEAD;
         let message = Outgoing { subject: self.stream.subject.clone(), id: id.as_str().to_owned(), headers, payload };
-        match publish(&self.client, &message, PATIENCE).await {
+        match publish(&self.client, &message, self.patience()).await {
             Ok(sequence) => open.sequence = sequence,
             // Perhaps it is an earlier copy of this message that stands there.
             Err(Refusal::WrongLast) => match self.stream.get_from_leader(open.sequence + 1).await {
@@ -197,6 +197,10 @@ impl WorkspaceLog {
         }
         open.bytes += size as u64;
         Ok(())
+    }
+
+    fn patience(&self) -> Patience {
+        Patience { each: ANSWER, all: self.settings.retry_for }
     }
 
     fn judge(&self, refusal: Refusal) -> Failed {

@@ -31,7 +31,6 @@ async fn migrations_are_applied_once_and_in_order() {
         let migrated = run(settings, &[ONE, TWO]).await.unwrap();
         assert_eq!(migrated, Migrated { from: 2, to: 2, applied: vec![] });
         let database = ScyllaDatabase::connect(settings).await.unwrap();
-        use_keyspace(&database).await.unwrap();
         for table in ["one", "two", "three"] {
             database.prepare(&format!("SELECT k FROM {table}"), Purpose::Read).await.unwrap();
         }

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use scylla::value::CqlTimestamp;
 use uuid::Uuid;
 
-use super::flush::{IN_FLIGHT, Upkeep};
+use super::flush::Upkeep;
 use super::live::{ChangedAnomaly, Unflushed};
 use super::several::Several;
 use super::statements::Tables;
@@ -151,7 +151,7 @@ impl History {
         if unflushed.anomalies.is_empty() {
             return Ok(());
         }
-        let mut writes = Several::new(IN_FLIGHT);
+        let mut writes = Several::new(self.tables.in_flight);
         for changed in &unflushed.anomalies {
             writes.add(self.tables.put_anomaly(&self.workspace, changed)).await?;
         }
@@ -170,7 +170,7 @@ impl History {
                 written.insert(day);
             }
         }
-        let mut writes = Several::new(IN_FLIGHT);
+        let mut writes = Several::new(self.tables.in_flight);
         for day in written {
             let last = days.get(&day).copied().flatten();
             writes.add(self.tables.put_anomaly_day(&self.workspace, day, last, unflushed.stamp)).await?;

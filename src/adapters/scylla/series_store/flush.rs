@@ -16,11 +16,6 @@ use crate::adapters::history::rollup::Bucket;
 use crate::model::{Seq, SeriesId};
 use crate::ports::PortError;
 
-/// Statements under way at once for one workspace; the database bounds those of all of them.
-pub(super) const IN_FLIGHT: usize = 32;
-/// Rows written together. Each takes about 120 bytes of the request.
-const BATCH_ROWS: usize = 100;
-
 /// What is known of the database by whoever writes to it.
 pub(super) struct Upkeep {
     pub(super) head: Head,
@@ -118,14 +113,14 @@ impl History {
         upkeep: &Upkeep,
     ) -> Result<Vec<(SeriesId, Rolled)>, PortError> {
         let work = self.begin(unflushed, upkeep).await?;
-        let mut writes = Several::new(IN_FLIGHT);
+        let mut writes = Several::new(self.tables.in_flight);
         for series in &work {
-            for (day, rows) in batches(&series.rows) {
+            for (day, rows) in batches(&series.rows, self.tables.batch_rows) {
                 writes.add(self.tables.put_samples(self.place(series.id), day, rows)).await?;
             }
         }
         writes.finish().await?;
-        let mut rolls = Several::new(IN_FLIGHT);
+        let mut rolls = Several::new(self.tables.in_flight);
         for Work { id, rows, tail } in work {
             rolls.add(async move { Ok((id, roll(&self.tables, self.place(id), tail, &rows).await?)) }).await?;
         }
@@ -137,7 +132,7 @@ impl History {
 
     /// Finds the end of every series, and makes those known that are new.
     async fn begin(&self, unflushed: &Unflushed, upkeep: &Upkeep) -> Result<Vec<Work>, PortError> {
-        let mut work = Several::new(IN_FLIGHT);
+        let mut work = Several::new(self.tables.in_flight);
         for series in &unflushed.series {
             let known = upkeep.tails.get(&series.id).cloned();
             work.add(self.begin_series(series, known, unflushed.stamp)).await?;
@@ -157,10 +152,10 @@ impl History {
     }
 
     async fn write_buckets(&self, rolled: &[(SeriesId, Rolled)], stamp: i64) -> Result<(), PortError> {
-        let mut writes = Several::new(IN_FLIGHT);
+        let mut writes = Several::new(self.tables.in_flight);
         for (id, rolled) in rolled {
             for (tier, buckets) in [(&self.tables.minutes, &rolled.minutes), (&self.tables.hours, &rolled.hours)] {
-                for part in partitions(tier, buckets) {
+                for part in partitions(tier, buckets, self.tables.batch_rows) {
                     writes.add(self.tables.put_buckets(tier, self.place(*id), part, stamp)).await?;
                 }
             }
@@ -174,9 +169,9 @@ impl History {
             let days = rolled.days.iter().map(|(number, day)| (*id, *number, *day));
             shards.entry(day_shard(*id)).or_default().extend(days);
         }
-        let mut writes = Several::new(IN_FLIGHT);
+        let mut writes = Several::new(self.tables.in_flight);
         for days in shards.values() {
-            for part in days.chunks(BATCH_ROWS) {
+            for part in days.chunks(self.tables.batch_rows) {
                 writes.add(self.tables.put_days(&self.workspace, part, stamp)).await?;
             }
         }
@@ -189,14 +184,14 @@ impl History {
 }
 
 /// Rows in time order as what is written together, each with its day.
-fn batches(rows: &[StampedRow]) -> Vec<(i64, &[StampedRow])> {
+fn batches(rows: &[StampedRow], most: usize) -> Vec<(i64, &[StampedRow])> {
     let days = rows.chunk_by(|a, b| day_of(a.row.timestamp_ms) == day_of(b.row.timestamp_ms));
-    let batches = days.flat_map(|day| day.chunks(BATCH_ROWS));
+    let batches = days.flat_map(|day| day.chunks(most));
     batches.filter_map(|rows| Some((day_of(rows.first()?.row.timestamp_ms), rows))).collect()
 }
 
 /// Buckets in time order as what is written together.
-fn partitions<'a>(tier: &Tier, buckets: &'a [Bucket]) -> Vec<&'a [Bucket]> {
+fn partitions<'a>(tier: &Tier, buckets: &'a [Bucket], most: usize) -> Vec<&'a [Bucket]> {
     let same = |a: &Bucket, b: &Bucket| tier.partition(a.start_ms) == tier.partition(b.start_ms);
-    buckets.chunk_by(same).flat_map(|part| part.chunks(BATCH_ROWS)).collect()
+    buckets.chunk_by(same).flat_map(|part| part.chunks(most)).collect()
 }

@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 use super::directory::{DAY_SHARDS, Day, SERIES_SHARDS};
-use super::flush::{IN_FLIGHT, Upkeep};
+use super::flush::Upkeep;
 use super::head::Head;
 use super::roll::merged;
 use super::rows::Span;
@@ -127,7 +127,7 @@ impl History {
 
     async fn change(&self, upkeep: &mut Upkeep, changes: &[(Listed, Change)], stamp: i64) -> Result<(), PortError> {
         changes.iter().for_each(|(listed, _)| drop(upkeep.tails.remove(&listed.id)));
-        let mut work = Several::new(IN_FLIGHT);
+        let mut work = Several::new(self.tables.in_flight);
         for (listed, change) in changes {
             work.add(self.change_day(listed, change, stamp)).await?;
         }
@@ -188,7 +188,7 @@ impl History {
             let mut empty = self.tables.series_of_shard(&self.workspace, shard).await?;
             empty.retain(|(_, id)| !seen.contains(id));
             changed |= !empty.is_empty();
-            let mut work = Several::new(IN_FLIGHT);
+            let mut work = Several::new(self.tables.in_flight);
             for (kpi, id) in &empty {
                 work.add(self.tables.forget_series(&self.workspace, kpi, *id, stamp)).await?;
             }
@@ -219,7 +219,7 @@ impl History {
             });
             visit.await?;
             *changed |= !gone.is_empty();
-            let mut work = Several::new(IN_FLIGHT);
+            let mut work = Several::new(self.tables.in_flight);
             for anomaly in &gone {
                 work.add(self.tables.forget_anomaly(&self.workspace, anomaly, stamp)).await?;
             }

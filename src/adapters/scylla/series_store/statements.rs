@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::database::{Prepared, Purpose, ScyllaDatabase};
-use super::{DAY_MS, PERIOD_MS};
+use super::{DAY_MS, PERIOD_MS, SeriesSettings};
 use crate::ports::PortError;
 
 /// The tables of the history. What is done with them is in the files about each of them.
@@ -12,6 +12,10 @@ pub(super) struct Tables {
     pub(super) database: Arc<ScyllaDatabase>,
     /// Of what is written, in seconds; 0 is for ever.
     pub(super) ttl_seconds: i32,
+    /// Rows written together.
+    pub(super) batch_rows: usize,
+    /// Statements of one flush under way at once.
+    pub(super) in_flight: usize,
     pub(super) heads: Heads,
     pub(super) directory: Directory,
     pub(super) samples: Samples,
@@ -70,12 +74,14 @@ pub(super) struct Anomalies {
 }
 
 impl Tables {
-    pub(super) async fn prepare(database: Arc<ScyllaDatabase>, ttl: Option<Duration>) -> Result<Self, PortError> {
+    pub(super) async fn prepare(database: Arc<ScyllaDatabase>, settings: SeriesSettings) -> Result<Self, PortError> {
         // Twenty years is the longest the database takes.
         let longest = Duration::from_secs(20 * 365 * 86_400);
-        let seconds = ttl.map_or(0, |ttl| ttl.min(longest).as_secs().max(1));
+        let seconds = settings.ttl.map_or(0, |ttl| ttl.min(longest).as_secs().max(1));
         Ok(Self {
             ttl_seconds: i32::try_from(seconds).unwrap_or(i32::MAX),
+            batch_rows: settings.batch_rows.max(1),
+            in_flight: settings.in_flight.max(1),
             heads: Heads::prepare(&database).await?,
             directory: Directory::prepare(&database).await?,
             samples: Samples::prepare(&database).await?,

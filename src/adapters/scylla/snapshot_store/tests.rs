@@ -118,6 +118,6 @@ async fn thousands_of_snapshots_come_back_in_one_go() {
     let written = began.elapsed();
     // Another node, which has seen none of them.
     let found = ScyllaSnapshots::open(database).await.unwrap().all(&pass).await.unwrap();
-    println!("{KPIS} snapshots of 1,000 bytes: written in {written:?}, read in {:?}", began.elapsed() - written);
+    eprintln!("{KPIS} snapshots of 1,000 bytes: written in {written:?}, read in {:?}", began.elapsed() - written);
     assert!(found == all);
 }

@@ -1,6 +1,5 @@
 //! Stores of several nodes over one database.
 
-use std::sync::Arc;
 
 use super::*;
 use crate::ports::Rollup;
