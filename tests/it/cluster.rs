@@ -4,3 +4,4 @@ mod database;
 mod failover;
 mod membership;
 mod serving;
+mod watcher;

@@ -14,8 +14,7 @@ pub(super) async fn prepare(backends: &Backends, pass: &WorkspacePass, head: &Lo
     let record = backends.meta_store.get(pass, EPOCH_KEY).await?;
     let (revision, known) = record.map_or((0, None), |record| (record.revision, Some(record.value)));
     let another = known.as_deref().is_some_and(|known| known != head.epoch.as_bytes());
-    let went_back = load_watermark(backends, pass).await? >= head.next;
-    if another || went_back {
+    if another || went_back(backends, pass, head).await? {
         tracing::warn!(
             workspace = %pass.workspace(),
             "the log is not the one that was written before; scoring starts afresh, history is kept"
@@ -33,6 +32,26 @@ pub(super) async fn prepare(backends: &Backends, pass: &WorkspacePass, head: &Lo
         // Another node opened the log at the same time; the log itself decides which of the two goes on.
         Err(error) if error.kind != ErrorKind::Conflict => Err(error),
         _ => Ok(()),
+    }
+}
+
+/// Whether one of the stores has seen events that the log does not have (any more): it was restored from an old copy, or has lost
+/// its end. New events would get numbers that these stores take for known ones.
+async fn went_back(backends: &Backends, pass: &WorkspacePass, head: &LogHead) -> Result<bool, PortError> {
+    if load_watermark(backends, pass).await? >= head.next {
+        return Ok(true);
+    }
+    if backends.snapshot_store.all(pass).await?.iter().any(|snapshot| snapshot.seq >= head.next) {
+        return Ok(true);
+    }
+    match backends.series_store.cursor(pass).await {
+        Ok(cursor) => Ok(cursor >= head.next),
+        // A history that is away must not keep the workspace closed.
+        Err(error) if error.kind == ErrorKind::Unavailable => {
+            tracing::warn!(workspace = %pass.workspace(), %error, "cannot compare the history with the log");
+            Ok(false)
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -85,5 +104,17 @@ mod tests {
         save_watermark(&backends, &pass, 9).await.unwrap();
         prepare(&backends, &pass, &another).await.unwrap();
         assert_eq!(load_watermark(&backends, &pass).await.unwrap(), 0, "a log that went back counts as another");
+
+        let snapshot = Snapshot { kpi: kpi.clone(), seq: 6, state: vec![1] };
+        backends.snapshot_store.put(&pass, snapshot).await.unwrap();
+        prepare(&backends, &pass, &another).await.unwrap();
+        assert!(backends.snapshot_store.get(&pass, &kpi).await.unwrap().is_none(), "so does one behind a snapshot");
+
+        let ahead =
+            (1..=6).map(|seq| Arc::new(Event { seq, time_ms: 0, kpi: kpi.clone(), body: EventBody::KpiResumed }));
+        backends.series_store.apply(&pass, StoredBatch { events: ahead.collect() }).await.unwrap();
+        backends.series_store.flush(&pass).await.unwrap();
+        prepare(&backends, &pass, &another).await.unwrap();
+        assert_eq!(backends.series_store.cursor(&pass).await.unwrap(), 0, "and one behind the history");
     }
 }

@@ -2,27 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::json;
-
+use super::watcher::Watcher;
+use crate::support::Ledger;
 use crate::support::cluster::{LEASE, TestCluster};
-use crate::support::{Ledger, Socket, eventually};
-
-/// Follows `local` on a node from its first event.
-async fn follow(cluster: &TestCluster, node: usize) -> Socket {
-    let url = cluster.node(node).workspace_url("/events").replace("http://", "ws://");
-    let mut socket = Socket::connect(&url).await;
-    socket.send(json!({"type": "subscribe", "since": 0})).await;
-    assert_eq!(socket.until("subscribed").await["recovered"], true);
-    socket
-}
-
-/// The follower has seen every event up to `head`, in order and without a gap, on one connection.
-async fn saw_everything(mut socket: Socket, head: u64) {
-    for seq in 1..=head {
-        let event = socket.json().await;
-        assert_eq!(event["seq"], seq, "a follower of another node misses nothing: {event}");
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kill_9_of_the_owner_under_load() {
@@ -30,7 +12,7 @@ async fn kill_9_of_the_owner_under_load() {
     let mut ledger = Ledger::default();
     cluster.feed(&mut ledger, 0, Duration::from_secs(2)).await;
     let (owner, via, watcher) = cluster.cast().await;
-    let follower = follow(&cluster, watcher).await;
+    let follower = Watcher::on(&cluster, watcher).await;
     cluster.feed(&mut ledger, via, Duration::from_secs(2)).await;
 
     let killed = Instant::now();
@@ -41,7 +23,7 @@ async fn kill_9_of_the_owner_under_load() {
     assert!(killed.elapsed() > takeover);
 
     let head = ledger.check_log(cluster.node(via).url()).await;
-    saw_everything(follower, head).await;
+    follower.saw_everything_to(head).await;
     let stored = ledger.check_history(cluster.node(watcher).url()).await;
     eprintln!(
         "kill -9 of the owner: acknowledged {} samples, stored {stored}, events {head}, gaps 0, takeover {takeover:.1?} \
@@ -56,7 +38,7 @@ async fn an_owner_that_slept_past_its_lease_steps_down() {
     let mut ledger = Ledger::default();
     cluster.feed(&mut ledger, 0, Duration::from_secs(2)).await;
     let (owner, via, watcher) = cluster.cast().await;
-    let follower = follow(&cluster, watcher).await;
+    let follower = Watcher::on(&cluster, watcher).await;
 
     // A batch that is on its way to the owner when it falls asleep is refused by the log when it wakes.
     cluster.node(owner).pause();
@@ -74,15 +56,12 @@ async fn an_owner_that_slept_past_its_lease_steps_down() {
     // Whatever became of it, it became so once; the log is compared below.
     let _answered = to_the_sleeper.await.unwrap();
     cluster.feed(&mut ledger, owner, Duration::from_secs(2)).await;
-    eventually("the late batch is taken", async || {
-        ledger.send(cluster.http(), cluster.node(owner).url(), &late).await.then_some(())
-    })
-    .await;
+    assert!(ledger.send(cluster.http(), cluster.node(owner).url(), &late).await, "the late batch is taken");
     let now_owned_by = cluster.owner_by(owner, "local").await;
     assert_eq!(now_owned_by, cluster.owner_by(via, "local").await, "all agree on who owns it");
 
     let head = ledger.check_log(cluster.node(owner).url()).await;
-    saw_everything(follower, head).await;
+    follower.saw_everything_to(head).await;
     let stored = ledger.check_history(cluster.node(via).url()).await;
     eprintln!(
         "an owner asleep past its lease: acknowledged {} samples, stored {stored}, events {head}, gaps 0, takeover {takeover:.1?}",
@@ -96,7 +75,7 @@ async fn a_restart_of_nats_loses_nothing() {
     let mut ledger = Ledger::default();
     cluster.feed(&mut ledger, 0, Duration::from_secs(2)).await;
     let (owner, via, watcher) = cluster.cast().await;
-    let follower = follow(&cluster, watcher).await;
+    let follower = Watcher::on(&cluster, watcher).await;
 
     cluster.nats.kill();
     // Longer than the lease: nobody may be declared dead because nobody could be heard.
@@ -107,7 +86,7 @@ async fn a_restart_of_nats_loses_nothing() {
     assert_eq!(cluster.owner_by(via, "local").await, owner, "the owner stays the owner");
 
     let head = ledger.check_log(cluster.node(via).url()).await;
-    saw_everything(follower, head).await;
+    follower.saw_everything_to(head).await;
     let stored = ledger.check_history(cluster.node(via).url()).await;
     eprintln!(
         "NATS away for {} s: acknowledged {} samples, stored {stored}, events {head}, gaps 0, first batch after it {longest:.1?}, \

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::watcher::Watcher;
 use crate::support::cluster::TestCluster;
-use crate::support::{Ledger, Socket, eventually};
+use crate::support::{Ledger, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shutdown_hands_over_without_a_refusal() {
@@ -15,10 +16,7 @@ async fn a_shutdown_hands_over_without_a_refusal() {
     let mut ledger = Ledger::default();
     cluster.feed(&mut ledger, 0, Duration::from_secs(2)).await;
     let (owner, via, watcher) = cluster.cast().await;
-    let url = cluster.node(watcher).workspace_url("/events").replace("http://", "ws://");
-    let mut follower = Socket::connect(&url).await;
-    follower.send(json!({"type": "subscribe", "since": 0})).await;
-    follower.until("subscribed").await;
+    let follower = Watcher::on(&cluster, watcher).await;
 
     let leaving = cluster.take(owner);
     let gone = tokio::task::spawn_blocking(move || leaving.terminate());
@@ -28,9 +26,7 @@ async fn a_shutdown_hands_over_without_a_refusal() {
     assert_ne!(cluster.owner_by(via, "local").await, owner);
 
     let head = ledger.check_log(cluster.node(via).url()).await;
-    for seq in 1..=head {
-        assert_eq!(follower.json().await["seq"], seq);
-    }
+    follower.saw_everything_to(head).await;
     let stored = ledger.check_history(cluster.node(via).url()).await;
     eprintln!(
         "hand-over: acknowledged {} samples, stored {stored}, events {head}, gaps 0, refused 0, longest wait {longest:.2?}",

@@ -44,6 +44,17 @@ impl Socket {
         }
     }
 
+    /// The next text message as JSON; `None` at the end of the connection, however long it takes.
+    pub(crate) async fn json_or_end(&mut self) -> Option<Value> {
+        loop {
+            match self.0.next().await? {
+                Ok(Message::Text(text)) => return Some(serde_json::from_str(&text).expect("JSON")),
+                Ok(Message::Close(_)) | Err(_) => return None,
+                Ok(_) => {}
+            }
+        }
+    }
+
     /// Reads on until a message has this type.
     pub(crate) async fn until(&mut self, wanted: &str) -> Value {
         loop {
