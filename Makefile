@@ -24,7 +24,8 @@ run: web ## Build everything and start the demo of this machine (ARGS="…" are 
 
 .PHONY: test
 test: setup-test web-check web ## Run every test: Rust, dashboard, and the dashboard in a browser
-	$(CARGO) test --locked --workspace --all-targets
+	@# With a NATS server and a Cassandra node beside it, fetched into a cache when they are not there.
+	scripts/servers/run.sh $(CARGO) test --locked --workspace --all-targets
 	$(CARGO) test --locked --workspace --doc
 	@# The tests above have built this very binary; a release build would only cost time.
 	cd web && EARCON_BIN=$(TARGET_DIR)/debug/earcon npm run e2e

@@ -6,6 +6,8 @@
 set -euo pipefail
 
 readonly OLDEST_NODE=18
+servers="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/servers"
+readonly servers
 readonly purpose="${1:-build}"
 
 case "$purpose" in
@@ -47,6 +49,13 @@ missing_packages() {
         { have ffmpeg && have ffprobe; } || echo ffmpeg
         have sox || echo sox
     fi
+}
+
+# Debian packages for the servers that tests run against: without them those tests are skipped.
+server_packages() {
+    "$servers/java.sh" >/dev/null || echo openjdk-17-jre-headless
+    have mvn || echo maven
+    python3 -m pip --version >/dev/null 2>&1 || printf '%s\n' python3 python3-pip
 }
 
 # How to become root without being asked anything: a command to put in front, or failure.
@@ -102,4 +111,12 @@ fi
 if ! node_is_new_enough; then
     echo "Node $(node --version 2>/dev/null || echo '(unknown)') is too old: the dashboard needs Node $OLDEST_NODE or newer." >&2
     exit 1
+fi
+if [ "$purpose" = test ]; then
+    mapfile -t packages < <(server_packages)
+    # In a shell of its own, because what fails in there costs some tests and not all.
+    if [ "${#packages[@]}" -gt 0 ] && ! (install_packages "${packages[@]}"); then
+        echo "Without ${packages[*]} the tests against real servers are skipped." >&2
+        [ -z "${CI:-}" ] || exit 1
+    fi
 fi

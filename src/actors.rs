@@ -7,20 +7,23 @@
 //!      ├─ log writer        assigns seq, commits groups, then acknowledges
 //!      ├─ hub               live broadcast and the state after the newest event
 //!      ├─ snapshotter       scoring state to the snapshot store
-//!      ├─ cursor consumer   history to the series store
+//!      ├─ cursor consumers  history to the series store, events to the publisher
 //!      ├─ retention         forgets what is too old
 //!      └─ mix               owns a render thread while somebody listens
 //! ```
 //! Streams are restarted one by one. When one of the others fails, the workspace supervisor fails with it and the node
 //! opens the workspace again from the log, because the sequence and the live view must never disagree with it.
 
+pub mod cluster;
 pub mod consumer;
+pub mod directory;
 pub mod hub;
 pub mod ingest;
 pub mod log_writer;
 pub mod mix;
 pub mod node;
 pub mod recovery;
+pub mod remote;
 pub mod retention;
 pub mod snapshotter;
 pub mod stream;
@@ -31,7 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{Clock, KpiName, SeriesBatch};
-use crate::ports::{EventLog, MetaStore, SeriesStore, SnapshotStore};
+use crate::ports::{EventLog, MetaStore, Publisher, SeriesStore, SnapshotStore};
 use crate::streams::StreamSettings;
 
 /// The storage behind the actors.
@@ -45,6 +48,8 @@ pub struct Backends {
     pub meta_store: Arc<dyn MetaStore>,
     /// Scoring state.
     pub snapshot_store: Arc<dyn SnapshotStore>,
+    /// Who is told outside; `None` when nobody is.
+    pub publisher: Option<Arc<dyn Publisher>>,
 }
 
 /// What every actor of a node is made with.
@@ -56,6 +61,8 @@ pub struct Context {
     pub clock: Arc<dyn Clock>,
     /// Limits and intervals.
     pub settings: Arc<Settings>,
+    /// Whether a workspace belongs on this node; `None` when all do.
+    pub tenancy: Option<Arc<dyn node::Tenancy>>,
     /// For tests that make actors fail.
     pub faults: Faults,
 }

@@ -1,30 +1,35 @@
 //! The composition root: the only place that names adapters. Builds a server from a configuration, runs it, takes it down.
 
+mod backends;
+mod metrics;
+mod settings;
+
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::ServiceExt;
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::actors::node::Node;
-use crate::actors::retention::RetentionSettings;
+pub use crate::adapters::scylla::{Migrated, migrate};
+
+use self::settings::{actor_settings, limits};
+use crate::actors::cluster::Cluster;
+use crate::actors::directory::Directory;
+use crate::actors::node::{Node, Tenancy};
 use crate::actors::supervision::RestartPolicy;
-use crate::actors::{Backends, Context, Faults, Settings};
+use crate::actors::{Context, Faults};
 use crate::adapters::clock::SystemClock;
-use crate::adapters::embedded::{EmbeddedSettings, EmbeddedStore, OpenError};
-use crate::audio::MixSettings;
+use crate::adapters::embedded::{EmbeddedStore, OpenError};
 use crate::config::Config;
-use crate::gateway::{Gateway, Limits, router};
+use crate::gateway::nats::{NatsGateway, NatsServices};
+use crate::gateway::{Gateway, router};
 use crate::model::Clock;
 use crate::ports::PortError;
-use crate::streams::{StreamOptions, StreamSettings};
-use crate::telemetry::describe_all;
 use crate::tenancy::Access;
 
 /// Why a server did not start. Each message says what to do.
@@ -44,6 +49,12 @@ pub enum StartError {
     /// The data directory cannot be used.
     #[error("{0}")]
     Storage(#[from] OpenError),
+    /// NATS cannot be used as it is configured.
+    #[error("{0}")]
+    Nats(PortError),
+    /// The database cannot be used.
+    #[error("{0}")]
+    Database(PortError),
     /// What is stored cannot be brought up.
     #[error("the stored workspaces cannot be opened: {0}")]
     Recovery(#[from] PortError),
@@ -56,10 +67,13 @@ pub enum StartError {
 pub struct App {
     address: SocketAddr,
     node: Node,
-    store: EmbeddedStore,
+    directory: Directory,
+    member: Option<(Cluster, JoinHandle<()>)>,
+    store: Option<EmbeddedStore>,
     clock: Arc<dyn Clock>,
     shutdown: watch::Sender<bool>,
     server: JoinHandle<io::Result<()>>,
+    nats: Option<NatsGateway>,
     upkeep: JoinHandle<()>,
     drain: Duration,
 }
@@ -84,38 +98,59 @@ impl Default for Overrides {
 impl App {
     /// Binds, opens the storage, brings every workspace up, then answers requests.
     pub async fn start(config: &Config, overrides: Overrides) -> Result<Self, StartError> {
-        let metrics = install_metrics();
+        let recorder = metrics::install();
         let address = config.server.listen;
         // Bound before the storage is touched, so that a second server on the port leaves the data alone.
         let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
         let address = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
 
-        let store = EmbeddedStore::open(&config.storage.data, &EmbeddedSettings::default())?;
-        let backends = Backends {
-            event_log: store.event_log(),
-            series_store: store.series_store(),
-            meta_store: store.meta_store(),
-            snapshot_store: store.snapshot_store(),
-        };
         let settings = Arc::new(actor_settings(config, overrides.restart).map_err(StartError::Settings)?);
         let clock = overrides.clock;
-        let context = Context { backends: backends.clone(), clock: clock.clone(), settings, faults: overrides.faults };
-        let node = Node::start(context).await?;
+        let opened = backends::open(config).await?;
+        let args = backends::cluster(config, &opened, clock.clone()).await.map_err(StartError::Nats)?;
+        let cluster = args.as_ref().map(Cluster::new);
+        let tenancy = cluster.as_ref().map(|(cluster, _)| Arc::new(cluster.clone()) as Arc<dyn Tenancy>);
+        let context = Context {
+            backends: opened.backends.clone(),
+            clock: clock.clone(),
+            settings,
+            tenancy,
+            faults: overrides.faults,
+        };
+        let node = Node::start(context.clone()).await?;
+        let (directory, member) = match (cluster, args, &opened.shared_log) {
+            (Some((cluster, joining)), Some(args), Some(log)) => {
+                let conductor = cluster.join(joining, args, node.clone()).await.map_err(StartError::Nats)?;
+                let directory = Directory::clustered(node.clone(), cluster.clone(), log.clone(), &context);
+                (directory, Some((cluster, conductor)))
+            }
+            _ => (Directory::local(node.clone()), None),
+        };
+        drop(context);
 
         let (shutdown, shutdown_seen) = watch::channel(false);
         let gateway = Gateway {
-            node: node.clone(),
-            event_log: backends.event_log,
-            series_store: backends.series_store,
+            directory: directory.clone(),
+            event_log: opened.backends.event_log,
+            series_store: opened.backends.series_store,
             clock: clock.clone(),
             access: Access,
             limits: Arc::new(limits(config)),
-            metrics: metrics.clone(),
+            metrics: recorder.clone(),
             shutdown: shutdown_seen.clone(),
         };
+        let nats = match (&config.nats, opened.nats) {
+            (Some(nats), Some(client)) => {
+                let services = NatsServices { ingest: nats.ingest, sound: opened.publisher };
+                Some(NatsGateway::start(gateway.clone(), client, services).await.map_err(StartError::Nats)?)
+            }
+            _ => None,
+        };
         let server = tokio::spawn(serve(listener, gateway, shutdown_seen));
-        let upkeep = tokio::spawn(upkeep(metrics));
-        Ok(Self { address, node, store, clock, shutdown, server, upkeep, drain: config.server.drain })
+        let upkeep = tokio::spawn(metrics::upkeep(recorder));
+        let drain = config.server.drain;
+        let store = opened.embedded;
+        Ok(Self { address, node, directory, member, store, clock, shutdown, server, nats, upkeep, drain })
     }
 
     /// Where it listens.
@@ -124,8 +159,8 @@ impl App {
     }
 
     /// The workspaces, for sources inside the process.
-    pub fn node(&self) -> &Node {
-        &self.node
+    pub fn directory(&self) -> &Directory {
+        &self.directory
     }
 
     /// The server's clock.
@@ -136,17 +171,28 @@ impl App {
     /// Takes the server down in order: no new requests, requests in flight answered, endless answers ended, streams
     /// handed over, log and history written. Past the deadline it goes anyway: what was acknowledged is in the log.
     pub async fn shut_down(self) {
-        let _nobody_listens = self.shutdown.send(true).is_err();
-        self.upkeep.abort();
-        let abort_server = self.server.abort_handle();
+        let Self { node, directory, member, store, shutdown, server, nats, upkeep, drain, .. } = self;
+        let _nobody_listens = shutdown.send(true).is_err();
+        upkeep.abort();
+        let abort_server = server.abort_handle();
         let orderly = async {
-            let _server = self.server.await;
-            self.node.close().await;
-            if let Err(error) = self.store.close().await {
+            let _server = server.await;
+            if let Some(nats) = nats {
+                nats.finish().await;
+            }
+            if let Some((cluster, conductor)) = member {
+                cluster.leave().await;
+                let _panicked = conductor.await.is_err();
+            }
+            node.close().await;
+            drop((node, directory));
+            if let Some(store) = store
+                && let Err(error) = store.close().await
+            {
                 tracing::error!(%error, "the storage was not closed cleanly; the next start repairs it");
             }
         };
-        if tokio::time::timeout(self.drain, orderly).await.is_err() {
+        if tokio::time::timeout(drain, orderly).await.is_err() {
             abort_server.abort();
             tracing::warn!("shutdown took too long and was cut short; the next start scores some samples again");
         }
@@ -167,77 +213,6 @@ async fn serve(listener: TcpListener, gateway: Gateway, mut shutdown: watch::Rec
         let _gone = shutdown.wait_for(|down| *down).await.is_err();
     })
     .await
-}
-
-fn actor_settings(config: &Config, restart: RestartPolicy) -> Result<Settings, String> {
-    let streams = StreamOptions {
-        max_series: config.streams.max_series,
-        grace_min_ms: config.streams.stalled_after.as_millis() as i64,
-        grace_factor: config.streams.stalled_after_intervals,
-        sensitivity: config.streams.sensitivity,
-        ..StreamOptions::default()
-    };
-    let streams = StreamSettings::try_from(streams).map_err(|problems| {
-        problems.iter().map(|problem| format!("streams: {problem}")).collect::<Vec<_>>().join("; ")
-    })?;
-    Ok(Settings {
-        streams: Arc::new(streams),
-        max_workspaces: config.streams.max_workspaces,
-        max_kpis: config.streams.max_kpis,
-        max_in_flight_samples: config.ingest.max_in_flight_samples,
-        live_buffer: config.live.buffer_commits,
-        snapshot_every: config.streams.snapshot_every,
-        flush_every: config.storage.flush_every,
-        retention: RetentionSettings {
-            every: Duration::from_secs(60),
-            log_age: config.storage.log_age,
-            log_bytes: config.storage.log_bytes,
-            history_age: config.storage.history_age,
-            history_bytes: config.storage.history_bytes,
-        },
-        restart,
-        mix: MixSettings { mode: config.sound.mode, voices: config.sound.voices, ..MixSettings::default() },
-        mix_linger: config.sound.linger,
-    })
-}
-
-fn limits(config: &Config) -> Limits {
-    Limits {
-        max_body_bytes: config.server.max_body_bytes,
-        max_batch_samples: config.ingest.max_batch_samples,
-        replay_events: config.live.replay_events,
-    }
-}
-
-/// One recorder a process: the `metrics` crate allows no more, and tests start many servers in one process.
-fn install_metrics() -> PrometheusHandle {
-    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
-    const SECONDS: [f64; 14] =
-        [0.000_05, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
-    const COUNTS: [f64; 8] = [1.0, 4.0, 16.0, 64.0, 256.0, 1_024.0, 4_096.0, 16_384.0];
-    HANDLE
-        .get_or_init(|| {
-            let recorder = PrometheusBuilder::new()
-                .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)
-                .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_events".into()), &COUNTS))
-                .expect("the bucket lists are not empty")
-                .build_recorder();
-            let handle = recorder.handle();
-            // Somebody who embeds the library may have a recorder of their own; `/metrics` is empty then.
-            let _already_set = metrics::set_global_recorder(recorder).is_err();
-            describe_all();
-            handle
-        })
-        .clone()
-}
-
-/// Keeps the histograms of the recorder small between scrapes.
-async fn upkeep(metrics: PrometheusHandle) {
-    let mut every = tokio::time::interval(Duration::from_secs(5));
-    loop {
-        every.tick().await;
-        metrics.run_upkeep();
-    }
 }
 
 /// The directory `earcon demo` uses when none is given: apart from a server's own.

@@ -1,5 +1,7 @@
 //! The command line: parse, build, run, drain.
 
+mod cluster;
+mod migrate;
 mod serve;
 
 use std::io::Write;
@@ -36,12 +38,17 @@ enum Command {
     Demo(ServeArgs),
     /// Send a CSV file to a running server, at the pace it was recorded or faster
     Replay(ReplayArgs),
+    /// Look at a cluster
+    #[command(subcommand)]
+    Cluster(ClusterCommand),
     /// Work with the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Bring the database of scylla.nodes to the schema of this version; safe to repeat, and from several nodes at once
+    Migrate,
 }
 
-#[derive(Args)]
+#[derive(Args, Default)]
 struct ServeArgs {
     /// Address to listen on [default: 127.0.0.1:7070]
     #[arg(long, value_name = "ADDR")]
@@ -70,6 +77,16 @@ struct ReplayArgs {
 }
 
 #[derive(Subcommand)]
+enum ClusterCommand {
+    /// Show who owns what, lag and health; exits with 1 when a node is silent or a workspace has no owner
+    Status {
+        /// Any node of the cluster
+        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7070")]
+        url: String,
+    },
+}
+
+#[derive(Subcommand)]
 enum ConfigCommand {
     /// Report every problem of the configuration at once
     Check,
@@ -87,14 +104,13 @@ pub fn run() -> ExitCode {
     match cli.command {
         Command::Serve(args) => with_config(cli.config, &args, false, |config| serve::run(&config, false)),
         Command::Demo(args) => with_config(cli.config, &args, true, |config| serve::run(&config, true)),
-        Command::Config(ConfigCommand::Check) => {
-            let args = ServeArgs { listen: None, data: None };
-            with_config(cli.config, &args, false, |_| {
-                say("the configuration is valid");
-                ExitCode::SUCCESS
-            })
-        }
+        Command::Migrate => with_config(cli.config, &ServeArgs::default(), false, |config| migrate::run(&config)),
+        Command::Config(ConfigCommand::Check) => with_config(cli.config, &ServeArgs::default(), false, |_| {
+            say("the configuration is valid");
+            ExitCode::SUCCESS
+        }),
         Command::Replay(args) => run_replay(args),
+        Command::Cluster(ClusterCommand::Status { url }) => cluster::status(&url),
     }
 }
 

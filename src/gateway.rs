@@ -1,4 +1,4 @@
-//! HTTP and WebSocket. Parses, authorises, asks actors and stores, and writes answers; it scores and encodes nothing.
+//! HTTP, WebSocket and NATS. Parses, authorises, asks actors and stores, and writes answers; it scores and encodes nothing.
 //!
 //! One table of routes: [`router`]. What a route needs of a workspace comes through `authorized::Authorized`, which is the only way
 //! to a pass, so a route cannot forget the check.
@@ -6,11 +6,13 @@
 mod anomalies;
 mod audio;
 mod authorized;
+mod cluster;
 mod dashboard;
 mod events;
 mod ingest;
 mod kpis;
 mod mixes;
+pub mod nats;
 mod openapi;
 mod operations;
 mod origin;
@@ -29,7 +31,7 @@ use tower_http::trace::TraceLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::actors::node::Node;
+use crate::actors::directory::Directory;
 use crate::model::Clock;
 use crate::ports::{EventLog, SeriesStore};
 use crate::tenancy::Access;
@@ -49,7 +51,7 @@ pub struct Limits {
 #[derive(Clone)]
 pub struct Gateway {
     /// The workspaces.
-    pub node: Node,
+    pub directory: Directory,
     /// For replays to followers; read only.
     pub event_log: Arc<dyn EventLog>,
     /// For queries; read only.
@@ -93,6 +95,7 @@ pub fn router(gateway: Gateway) -> Router {
         .routes(routes!(audio::ogg::listen))
         .routes(routes!(audio::packets::listen))
         .routes(routes!(events::follow))
+        .routes(routes!(cluster::status))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))
         .routes(routes!(operations::metrics))

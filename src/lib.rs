@@ -1,8 +1,9 @@
 //! Earcon scores KPIs for anomalies the moment they arrive and lets people see them, hear them and wire them onward.
 //!
 //! # Who may import whom
-//! `model` imports nothing. Pure modules (`streams`, `audio`, `live`, `tenancy`) import `model` and never one another.
-//! `ports` imports `model` and `tenancy`; `adapters` implement `ports`. `actors` use pure modules and ports.
+//! `model` imports nothing. Pure modules (`streams`, `audio`, `live`, `tenancy`, `cluster`) import `model` and never one another.
+//! `ports` imports `model` and `tenancy`; `adapters` implement `ports` and
+//! take their part of `config`. `actors` use pure modules and ports.
 //! `gateway` and `sources` use actor handles, pure modules and read-only ports. Only `app` names adapters.
 //! Pure modules hold no tokio, ractor, axum, clock or random source. `tests/it/architecture.rs` keeps it so.
 
@@ -11,6 +12,7 @@ pub mod adapters;
 pub mod app;
 pub mod audio;
 pub mod cli;
+pub mod cluster;
 pub mod config;
 pub mod gateway;
 pub mod live;

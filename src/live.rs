@@ -3,6 +3,7 @@
 
 pub mod filter;
 pub mod resume;
+pub mod split;
 pub mod view;
 pub mod wire;
 

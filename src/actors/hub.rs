@@ -66,6 +66,7 @@ enum Message {
     View(oneshot::Sender<(Seq, Vec<Arc<KpiView>>)>),
     Kpi(KpiName, oneshot::Sender<Option<Arc<KpiView>>>),
     OpenAnomaly(AnomalyId, oneshot::Sender<Option<Anomaly>>),
+    Followers(oneshot::Sender<usize>),
 }
 
 /// A handle to the hub. Its questions answer `None` when the workspace is going away.
@@ -120,6 +121,11 @@ impl Hub {
         self.ask(|reply| Message::OpenAnomaly(id, reply)).await
     }
 
+    /// How many follow live.
+    pub async fn followers(&self) -> Option<usize> {
+        self.ask(Message::Followers).await
+    }
+
     async fn ask<T>(&self, message: impl FnOnce(oneshot::Sender<T>) -> Message) -> Option<T> {
         let (sender, receiver) = oneshot::channel();
         self.actor.cast(message(sender)).ok()?;
@@ -172,6 +178,9 @@ impl Actor for HubActor {
             }
             Message::OpenAnomaly(id, reply) => {
                 let _gone = reply.send(state.view.open_anomaly(id).cloned()).is_err();
+            }
+            Message::Followers(reply) => {
+                let _gone = reply.send(state.batches.receiver_count()).is_err();
             }
         }
         Ok(())

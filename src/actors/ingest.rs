@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::stream::StreamHandle;
@@ -14,7 +15,7 @@ use crate::model::{KpiName, Seq, SeriesBatch};
 use crate::telemetry::{Metric, count, gauge, record};
 
 /// The samples of one KPI in a batch.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KpiBatch {
     /// The KPI.
     pub kpi: KpiName,
@@ -23,13 +24,14 @@ pub struct KpiBatch {
 }
 
 impl KpiBatch {
-    fn rows(&self) -> impl Iterator<Item = u32> {
+    /// The rows of the request it came from.
+    pub(in crate::actors) fn rows(&self) -> impl Iterator<Item = u32> {
         self.series.iter().flat_map(|series| series.rows.iter().map(|(row, _)| *row))
     }
 }
 
 /// A row that was not taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RejectedRow {
     /// Index in the request.
     pub row: u32,
@@ -38,7 +40,7 @@ pub struct RejectedRow {
 }
 
 /// What became of a batch, after the log holds it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     /// Samples that are durable now, late ones included.
     pub accepted: u64,
@@ -53,7 +55,7 @@ pub struct Receipt {
 }
 
 /// Why a whole batch was refused. Nothing of it was taken.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum IngestError {
     /// Too many samples are in flight.
     #[error("too many samples are waiting to be committed; try again in a second")]
@@ -85,7 +87,8 @@ struct Part {
     rows: u64,
 }
 
-struct Permit {
+/// Gives its share back when it is dropped.
+pub(in crate::actors) struct Permit {
     _permit: OwnedSemaphorePermit,
     samples: usize,
 }
@@ -119,7 +122,8 @@ impl Admission {
         Self { permits: Arc::new(Semaphore::new(max)), max }
     }
 
-    fn admit(&self, samples: usize) -> Result<Arc<Permit>, IngestError> {
+    /// Takes permits for so many samples.
+    pub(in crate::actors) fn admit(&self, samples: usize) -> Result<Arc<Permit>, IngestError> {
         if samples > self.max {
             return Err(IngestError::TooLarge { got: samples, max: self.max });
         }
@@ -142,6 +146,9 @@ pub async fn ingest(workspace: &WorkspaceHandle, batches: Vec<KpiBatch>) -> Resu
     let started = Instant::now();
     let samples = batches.iter().map(|batch| batch.rows().count()).sum();
     let permit = workspace.admission().admit(samples)?;
+    if workspace.routes().is_closed() {
+        return Err(IngestError::Unavailable);
+    }
     let unknown = workspace.routes().unknown(batches.iter().map(|batch| &batch.kpi));
     if !unknown.is_empty() {
         workspace.ensure_streams(unknown).await.map_err(|_| IngestError::Unavailable)?;
@@ -160,6 +167,8 @@ pub async fn ingest(workspace: &WorkspaceHandle, batches: Vec<KpiBatch>) -> Resu
             Some(Route::Parked(reason)) => {
                 receipt.reject(&batch, &format!("the KPI is parked after repeated failures: {reason}"));
             }
+            // Closed in this very moment: what was not sent counts as failed.
+            None if workspace.routes().is_closed() => {}
             None => receipt.reject(&batch, "the workspace has as many KPIs as it may have"),
         }
     }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef};
+use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, oneshot, watch};
 
 use super::Context;
@@ -78,7 +79,19 @@ pub struct Listening {
     pub voices: Arc<Vec<Voice>>,
     /// Samples at 48 kHz a decoder has to throw away at its start.
     pub pre_skip: u16,
-    _seat: Seat,
+    _seat: Box<dyn Send + Sync>,
+}
+
+impl Listening {
+    /// A connection that lasts until `seat` is dropped with it.
+    pub fn new(
+        sounds: broadcast::Receiver<Sound>,
+        voices: Arc<Vec<Voice>>,
+        pre_skip: u16,
+        seat: impl Send + Sync + 'static,
+    ) -> Self {
+        Self { sounds, voices, pre_skip, _seat: Box::new(seat) }
+    }
 }
 
 struct Seat(ActorRef<Message>);
@@ -91,7 +104,7 @@ impl Drop for Seat {
 }
 
 /// A mix as people see it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct MixView {
     /// How it sounds.
     pub settings: MixSettings,
@@ -106,7 +119,7 @@ pub struct MixView {
 }
 
 /// A change of some settings.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct MixChange {
     /// Ambient, or cues only.
     pub mode: Option<Mode>,
@@ -272,12 +285,12 @@ impl State {
         }
         self.listeners += 1;
         gauge(Metric::Listeners).increment(1.0);
-        let listening = Listening {
-            sounds: self.sounds.subscribe(),
-            voices: self.sounding.borrow().clone(),
-            pre_skip: self.running.as_ref().map_or(0, RenderThread::pre_skip),
-            _seat: Seat(myself.clone()),
-        };
+        let listening = Listening::new(
+            self.sounds.subscribe(),
+            self.sounding.borrow().clone(),
+            self.running.as_ref().map_or(0, RenderThread::pre_skip),
+            Seat(myself.clone()),
+        );
         // A listener that is already gone drops its seat, which is leaving.
         let _gone = reply.send(listening).is_err();
         Ok(())

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use async_trait::async_trait;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::oneshot;
 
@@ -13,9 +14,12 @@ use super::Context;
 use super::recovery::recover;
 use super::supervision::{Failures, Verdict};
 use super::workspace::{self, WorkspaceHandle};
-use crate::model::WorkspaceId;
+use crate::model::{NotBefore, WorkspaceId};
 use crate::ports::{ErrorKind, PortError};
 use crate::tenancy::{Access, WorkspacePass};
+
+/// More than this is worth a line in the log.
+const CLOCKS_DISAGREE_MS: i64 = 2_000;
 
 /// Why a workspace is not there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,12 +35,21 @@ pub enum OpenError {
     Failed(String),
 }
 
+/// Says whether a workspace belongs on this node. Without one, all do.
+#[async_trait]
+pub trait Tenancy: Send + Sync + 'static {
+    /// Whether this node owns the workspace now.
+    async fn owns(&self, workspace: &WorkspaceId) -> Result<bool, PortError>;
+}
+
 type OpenReply = oneshot::Sender<Result<WorkspaceHandle, OpenError>>;
 
 enum Message {
     Open(WorkspaceId, OpenReply),
-    Opened(WorkspaceId, Box<Result<WorkspaceHandle, String>>),
+    Opened(WorkspaceId, Box<Result<WorkspaceHandle, BringUpError>>),
     Reopen(WorkspaceId),
+    /// Takes the workspace out of the table for good; answers with what was running.
+    Remove(WorkspaceId, oneshot::Sender<Option<WorkspaceHandle>>),
     Close(oneshot::Sender<Vec<WorkspaceHandle>>),
 }
 
@@ -51,13 +64,16 @@ pub struct Node {
 }
 
 impl Node {
-    /// Starts the root and opens every workspace the storage knows.
+    /// Starts the root and opens every workspace the storage knows, unless they are shared with other nodes.
     ///
     /// # Errors
     /// When the storage cannot be read, or a workspace in it cannot be opened.
     pub async fn start(context: Context) -> Result<Self, PortError> {
         let table = Table::default();
-        let known = context.backends.meta_store.workspaces().await?;
+        let known = match context.tenancy {
+            None => context.backends.meta_store.workspaces().await?,
+            Some(_) => Vec::new(),
+        };
         let args = State { context, table: table.clone(), slots: HashMap::new(), closing: false };
         let unavailable = |error: String| PortError::new(ErrorKind::Unavailable, error);
         let (actor, _) = Actor::spawn(None, NodeActor, args).await.map_err(|error| unavailable(error.to_string()))?;
@@ -94,6 +110,31 @@ impl Node {
         let (sender, receiver) = oneshot::channel();
         self.actor.cast(Message::Open(id.clone(), sender)).map_err(|_| OpenError::Unavailable)?;
         receiver.await.map_err(|_| OpenError::Unavailable)?
+    }
+
+    /// Closes the workspace in order: what is in flight is finished, snapshots and history are written.
+    pub async fn release(&self, id: &WorkspaceId) {
+        if let Some(handle) = self.remove(id).await {
+            handle.finish().await;
+        }
+    }
+
+    /// Closes the workspace at once, because another node owns it.
+    pub async fn abandon(&self, id: &WorkspaceId) {
+        if let Some(handle) = self.remove(id).await {
+            handle.abandon().await;
+        }
+    }
+
+    async fn remove(&self, id: &WorkspaceId) -> Option<WorkspaceHandle> {
+        let (sender, receiver) = oneshot::channel();
+        self.actor.cast(Message::Remove(id.clone(), sender)).ok()?;
+        receiver.await.ok()?
+    }
+
+    /// The root actor, for others to run under.
+    pub fn cell(&self) -> ractor::ActorCell {
+        self.actor.get_cell()
     }
 
     /// Shuts every workspace down in order and stops.
@@ -143,7 +184,13 @@ impl Actor for NodeActor {
         match message {
             Message::Open(id, reply) => state.open(&myself, id, reply),
             Message::Opened(id, result) => state.opened(&myself, id, *result),
-            Message::Reopen(id) => state.begin(&myself, id),
+            Message::Reopen(id) if state.slots.contains_key(&id) => state.begin(&myself, id),
+            Message::Reopen(_) => {}
+            Message::Remove(id, reply) => {
+                state.slots.remove(&id);
+                let mut table = state.table.write().unwrap_or_else(PoisonError::into_inner);
+                let _gone = reply.send(table.remove(&id).flatten()).is_err();
+            }
             Message::Close(reply) => {
                 state.closing = true;
                 let mut table = state.table.write().unwrap_or_else(PoisonError::into_inner);
@@ -198,15 +245,27 @@ impl State {
         });
     }
 
-    fn opened(&mut self, myself: &ActorRef<Message>, id: WorkspaceId, result: Result<WorkspaceHandle, String>) {
-        let slot = self.slots.entry(id.clone()).or_default();
+    fn opened(&mut self, myself: &ActorRef<Message>, id: WorkspaceId, result: Result<WorkspaceHandle, BringUpError>) {
+        let Some(slot) = self.slots.get_mut(&id) else {
+            // Removed while it was being opened.
+            if let Ok(handle) = result {
+                tokio::spawn(async move { handle.abandon().await });
+            }
+            return;
+        };
         let waiting = std::mem::take(&mut slot.waiting);
         let answer = match result {
             Ok(handle) => {
                 self.table.write().unwrap_or_else(PoisonError::into_inner).insert(id, Some(handle.clone()));
                 Ok(handle)
             }
-            Err(error) => {
+            Err(BringUpError::NotOurs) => {
+                tracing::warn!(workspace = %id, "another node owns the workspace; it stays closed here");
+                self.slots.remove(&id);
+                self.table.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+                Err(OpenError::Unavailable)
+            }
+            Err(BringUpError::Failed(error)) => {
                 tracing::error!(workspace = %id, error, "the workspace cannot be opened");
                 self.retry(myself, id);
                 Err(OpenError::Failed(error))
@@ -242,11 +301,38 @@ impl State {
     }
 }
 
-async fn bring_up(context: &Context, id: &WorkspaceId, node: &ActorRef<Message>) -> Result<WorkspaceHandle, String> {
+/// Why a workspace did not come up.
+enum BringUpError {
+    NotOurs,
+    Failed(String),
+}
+
+impl<E: std::error::Error> From<E> for BringUpError {
+    fn from(error: E) -> Self {
+        BringUpError::Failed(error.to_string())
+    }
+}
+
+async fn bring_up(
+    context: &Context,
+    id: &WorkspaceId,
+    node: &ActorRef<Message>,
+) -> Result<WorkspaceHandle, BringUpError> {
+    if let Some(tenancy) = &context.tenancy
+        && !tenancy.owns(id).await?
+    {
+        return Err(BringUpError::NotOurs);
+    }
     let pass = Access.system(id);
-    register(context, &pass).await.map_err(|error| error.to_string())?;
-    let recovered = recover(context, &pass).await.map_err(|error| error.to_string())?;
-    workspace::start(context.clone(), pass, recovered, node.get_cell()).await.map_err(|error| error.to_string())
+    register(context, &pass).await?;
+    let recovered = recover(context, &pass).await?;
+    let mut context = context.clone();
+    let ahead_ms = recovered.last_ms.saturating_sub(context.clock.now_ms());
+    if ahead_ms > CLOCKS_DISAGREE_MS {
+        tracing::warn!(workspace = %id, ahead_ms, "the log's last event is in the future; the clocks of the nodes disagree");
+    }
+    context.clock = Arc::new(NotBefore::new(context.clock, recovered.last_ms));
+    Ok(workspace::start(context, pass, recovered, node.get_cell()).await?)
 }
 
 /// Writes the workspace down, so that it is opened at the next start.

@@ -1,6 +1,8 @@
 //! From the log and the snapshots back to running state. Not an actor: the node and the supervisor run it in tasks of
 //! their own, because supervisors never wait for I/O.
 
+mod new_life;
+
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -25,20 +27,46 @@ pub struct Recovered {
     pub unsaved: HashMap<KpiName, Seq>,
     /// KPIs that were parked when the log ended.
     pub parked: Vec<KpiName>,
+    /// Commit time of the last event, milliseconds UTC; `i64::MIN` without events.
+    pub last_ms: i64,
 }
 
 /// Opens the workspace's log and brings every KPI to its end.
 pub async fn recover(context: &Context, pass: &WorkspacePass) -> Result<Recovered, PortError> {
+    let head = context.backends.event_log.open(pass).await?;
+    new_life::prepare(&context.backends, pass, &head).await?;
+    rebuild(context, pass, head).await
+}
+
+/// The state of a workspace at the end of its log, without becoming its writer; `None` when there is no log.
+pub async fn glimpse(context: &Context, pass: &WorkspacePass) -> Result<Option<Recovered>, PortError> {
+    match context.backends.event_log.head(pass).await? {
+        Some(head) => rebuild(context, pass, head).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn rebuild(context: &Context, pass: &WorkspacePass, head: LogHead) -> Result<Recovered, PortError> {
     let backends = &context.backends;
-    let head = backends.event_log.open(pass).await?;
+    // Before the snapshots: those that are saved in between only make the replay shorter.
     let watermark = load_watermark(backends, pass).await?;
     let mut replay = Replay::new(context, pass);
     for snapshot in backends.snapshot_store.all(pass).await? {
         replay.restore(snapshot);
     }
     read_log(context, pass, watermark + 1, head.next, |event| replay.apply(event)).await?;
+    let last_ms = last_time_ms(context, pass, head.next).await?;
     let Replay { kpis, unsaved, parked, .. } = replay;
-    Ok(Recovered { head, kpis: kpis.into_iter().map(|(kpi, (_, state))| (kpi, state)).collect(), unsaved, parked })
+    let kpis = kpis.into_iter().map(|(kpi, (_, state))| (kpi, state)).collect();
+    Ok(Recovered { head, kpis, unsaved, parked, last_ms })
+}
+
+async fn last_time_ms(context: &Context, pass: &WorkspacePass, next: Seq) -> Result<i64, PortError> {
+    if next <= 1 {
+        return Ok(i64::MIN);
+    }
+    let page = context.backends.event_log.read(pass, next - 1, 1).await?;
+    Ok(page.events.last().map_or(i64::MIN, |event| event.time_ms))
 }
 
 /// Brings one KPI to the end of the log. Everything it had sent to the log must be durable.

@@ -140,8 +140,15 @@ mod tests {
             series_store: store.series_store(),
             meta_store: store.meta_store(),
             snapshot_store: store.snapshot_store(),
+            publisher: None,
         };
-        Context { backends, clock: clock as Arc<dyn Clock>, settings: Arc::new(settings), faults: Faults::default() }
+        Context {
+            backends,
+            clock: clock as Arc<dyn Clock>,
+            settings: Arc::new(settings),
+            tenancy: None,
+            faults: Faults::default(),
+        }
     }
 
     /// One event an hour.

@@ -22,7 +22,8 @@ pub async fn load_watermark(backends: &Backends, pass: &WorkspacePass) -> Result
     Ok(record.and_then(|record| record.value.try_into().ok()).map_or(0, Seq::from_be_bytes))
 }
 
-async fn save_watermark(backends: &Backends, pass: &WorkspacePass, watermark: Seq) -> Result<(), PortError> {
+/// Records that every event up to `watermark` is part of a saved snapshot.
+pub(super) async fn save_watermark(backends: &Backends, pass: &WorkspacePass, watermark: Seq) -> Result<(), PortError> {
     let revision = backends.meta_store.get(pass, WATERMARK_KEY).await?.map_or(0, |record| record.revision);
     backends.meta_store.put(pass, WATERMARK_KEY, revision, watermark.to_be_bytes().to_vec()).await?;
     Ok(())

@@ -7,7 +7,7 @@
 mod handle;
 mod routes;
 
-pub use handle::WorkspaceHandle;
+pub use handle::{Unavailable, WorkspaceHandle};
 pub use routes::{Route, Routes};
 
 use std::collections::{HashMap, HashSet};
@@ -17,7 +17,7 @@ use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SpawnErr, 
 use tokio::sync::oneshot;
 
 use super::Context;
-use super::consumer::{Consumer, History};
+use super::consumer::{Consumer, FanOut, History};
 use super::hub::Hub;
 use super::log_writer::{Append, LogWriter};
 use super::mix::Mix;
@@ -71,6 +71,7 @@ pub(super) struct Children {
     pub(super) hub: Hub,
     pub(super) snapshotter: Snapshotter,
     pub(super) history: Consumer,
+    pub(super) fan_out: Option<Consumer>,
     pub(super) mix: Mix,
 }
 
@@ -211,9 +212,17 @@ async fn start_children(
     .await?;
     let handler = History(context.backends.series_store.clone());
     let history = Consumer::start(handler, context.clone(), pass.clone(), hub.clone(), me.clone()).await?;
+    let fan_out = match &context.backends.publisher {
+        Some(publisher) => {
+            let meta_store = context.backends.meta_store.clone();
+            let handler = FanOut::new(publisher.clone(), meta_store, hub.epoch().into(), head.next - 1);
+            Some(Consumer::start(handler, context.clone(), pass.clone(), hub.clone(), me.clone()).await?)
+        }
+        None => None,
+    };
     retention::start(context.clone(), pass.clone(), me.clone()).await?;
     let mix = Mix::start(context.clone(), pass.clone(), hub.clone(), me).await?;
-    Ok(Children { log, hub, snapshotter, history, mix })
+    Ok(Children { log, hub, snapshotter, history, fan_out, mix })
 }
 
 impl State {

@@ -18,6 +18,9 @@ mod tests;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 pub use data_dir::OpenError;
 use database::Database;
@@ -26,7 +29,10 @@ use meta_store::EmbeddedMeta;
 use series_store::EmbeddedSeries;
 use snapshot_store::EmbeddedSnapshots;
 
-use crate::ports::{EventLog, MetaStore, PortError, SeriesStore, SnapshotStore};
+use crate::ports::{ErrorKind, EventLog, MetaStore, PortError, SeriesStore, SnapshotStore};
+
+/// How long the directory may still be in use when the store is closed.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// How much the embedded store may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,12 +96,39 @@ impl EmbeddedStore {
         self.snapshots.clone()
     }
 
-    /// Makes everything written so far durable and gives up this handle. History that was applied but not flushed is not
-    /// written: the log holds it, and its consumer applies it again after the next start.
+    /// Makes everything written so far durable, gives up this handle and waits for those who are still at it, so that the
+    /// directory is free when this returns. History that was applied but not flushed is not written: the log holds it, and
+    /// its consumer applies it again after the next start.
     ///
     /// # Errors
-    /// `Unavailable` when the disk refuses.
+    /// `Unavailable` when the disk refuses, or when somebody holds the directory for more than a few seconds.
     pub async fn close(self) -> Result<(), PortError> {
-        database::blocking(move || self.database.sync()).await
+        let Self { log, series, meta, snapshots, database } = self;
+        drop((log, series, meta, snapshots));
+        let synced = {
+            let database = database.clone();
+            database::blocking(move || database.sync()).await
+        };
+        let deadline = Instant::now() + CLOSING;
+        let mut database = database;
+        loop {
+            match Arc::try_unwrap(database) {
+                Ok(last) => {
+                    // Dropping it joins fjall's threads, which blocks.
+                    database::blocking(move || {
+                        drop(last);
+                        Ok(())
+                    })
+                    .await?;
+                    return synced;
+                }
+                Err(shared) if Instant::now() >= deadline => {
+                    let text = format!("{} others still use the data directory", Arc::strong_count(&shared) - 1);
+                    return Err(PortError::new(ErrorKind::Unavailable, text));
+                }
+                Err(shared) => database = shared,
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
     }
 }

@@ -46,7 +46,7 @@ pub enum CueKind {
 }
 
 /// A cue, for people: what is about to be heard and why.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cue {
     /// Larger than that of every cue before it in this mix.
     pub number: u64,

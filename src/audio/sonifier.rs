@@ -9,7 +9,7 @@ mod series;
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::cue::{Cue, CueKind, Severity};
 use super::scale::step_hz;
@@ -32,7 +32,7 @@ const RECAST_MS: i64 = 250;
 const BED_NAMED: usize = 24;
 
 /// What part a series plays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// It has a voice of its own.
@@ -42,7 +42,7 @@ pub enum Role {
 }
 
 /// A series that sounds, for people.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Voice {
     /// The KPI.
     pub kpi: KpiName,

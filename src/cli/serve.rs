@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::model::WorkspaceId;
 use crate::sources::host_feed;
 use crate::telemetry::start_logs;
+use crate::tenancy::Access;
 
 /// The workspace the demo writes to, and the one the page shows first.
 const DEMO_WORKSPACE: &str = "local";
@@ -49,8 +50,9 @@ async fn serve(config: &Config, demo: bool) -> Result<(), StartError> {
 
 async fn start_feed(app: &App) -> Result<tokio::task::JoinHandle<()>, StartError> {
     let workspace = WorkspaceId::new(DEMO_WORKSPACE).map_err(|error| StartError::Settings(error.to_string()))?;
-    app.node().open(&workspace).await.map_err(|error| StartError::Settings(error.to_string()))?;
-    Ok(tokio::spawn(host_feed::run(app.node().clone(), workspace, app.clock())))
+    let directory = app.directory().clone();
+    directory.ensure(&workspace).await.map_err(|error| StartError::Settings(error.to_string()))?;
+    Ok(tokio::spawn(host_feed::run(directory, Access.system(&workspace), app.clock())))
 }
 
 fn announce(app: &App, demo: bool) {

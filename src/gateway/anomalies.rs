@@ -12,7 +12,7 @@ use super::authorized::Authorized;
 use super::kpis::json;
 use super::problem::{Kind, Problem, restarting};
 use super::query::{self, Params, bad};
-use crate::actors::workspace::WorkspaceHandle;
+use crate::actors::directory::Workspace;
 use crate::live::wire::WireAnomaly;
 use crate::model::{Anomaly, AnomalyId};
 use crate::ports::{AnomalyFilter, acknowledge as fold};
@@ -64,7 +64,7 @@ pub(crate) async fn list(
     authorized: Authorized,
     Params(params): Params<AnomaliesParams>,
 ) -> Result<Response, Problem> {
-    authorized.workspace(&gateway)?;
+    authorized.workspace(&gateway).await?;
     let limit = params.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
     let filter = AnomalyFilter {
         kpi: params.kpi.as_deref().map(query::kpi).transpose()?,
@@ -98,7 +98,7 @@ pub(crate) async fn one(
     authorized: Authorized,
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    let workspace = authorized.workspace(&gateway)?;
+    let workspace = authorized.workspace(&gateway).await?;
     let anomaly = find(&gateway, &authorized, &workspace, &id).await?;
     Ok(json(&WireAnomaly::of(&anomaly)))
 }
@@ -120,7 +120,7 @@ pub(crate) async fn acknowledge(
     if body.note.as_ref().is_some_and(|note| note.len() > MAX_NOTE) {
         return Err(bad(&format!("a note may have at most {MAX_NOTE} bytes")));
     }
-    let workspace = authorized.workspace(&gateway)?;
+    let workspace = authorized.workspace(&gateway).await?;
     let mut anomaly = find(&gateway, &authorized, &workspace, &id).await?;
     if anomaly.acknowledged.is_none() {
         let by = authorized.pass().principal().to_string();
@@ -131,12 +131,7 @@ pub(crate) async fn acknowledge(
 }
 
 /// Open anomalies are in the live view, all others in the history, which may be a moment behind.
-async fn find(
-    gateway: &Gateway,
-    authorized: &Authorized,
-    workspace: &WorkspaceHandle,
-    id: &str,
-) -> Result<Anomaly, Problem> {
+async fn find(gateway: &Gateway, authorized: &Authorized, workspace: &Workspace, id: &str) -> Result<Anomaly, Problem> {
     let no_such = || Problem::new(Kind::NotFound, format!("there is no anomaly {id:?} in this workspace"));
     let id = AnomalyId(id.parse::<Uuid>().map_err(|_| no_such())?);
     if let Some(open) = workspace.hub().open_anomaly(id).await.ok_or_else(restarting)? {

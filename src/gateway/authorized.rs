@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 
 use super::Gateway;
 use super::problem::{Kind, Problem};
-use crate::actors::workspace::WorkspaceHandle;
+use crate::actors::directory::Workspace;
 use crate::model::WorkspaceId;
 use crate::tenancy::WorkspacePass;
 
@@ -17,26 +17,27 @@ pub(crate) struct Authorized {
 }
 
 impl Authorized {
+    /// What came over a connection that speaks for the system, such as the one to NATS.
+    pub(crate) fn system(gateway: &Gateway, workspace: &WorkspaceId) -> Self {
+        Self { pass: gateway.access.system(workspace) }
+    }
+
     /// The pass.
     pub(crate) fn pass(&self) -> &WorkspacePass {
         &self.pass
     }
 
-    /// The running workspace.
+    /// The workspace, on whatever node it runs.
     ///
     /// # Errors
     /// 404 when there is none, 503 while it restarts.
-    pub(crate) fn workspace(&self, gateway: &Gateway) -> Result<WorkspaceHandle, Problem> {
+    pub(crate) async fn workspace(&self, gateway: &Gateway) -> Result<Workspace, Problem> {
         let id = self.pass.workspace();
         gateway
-            .node
-            .find(id)?
+            .directory
+            .find(&self.pass)
+            .await?
             .ok_or_else(|| Problem::new(Kind::NotFound, format!("there is no workspace {id:?}", id = id.as_str())))
-    }
-
-    /// The running workspace, made when there is none.
-    pub(crate) async fn workspace_or_new(&self, gateway: &Gateway) -> Result<WorkspaceHandle, Problem> {
-        Ok(gateway.node.open(self.pass.workspace()).await?)
     }
 }
 

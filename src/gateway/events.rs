@@ -44,7 +44,7 @@ pub(crate) async fn follow(
     Params(params): Params<FollowParams>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let workspace = authorized.workspace(&gateway)?;
+    let workspace = authorized.workspace(&gateway).await?;
     let (mut parts, _) = request.into_parts();
     if parts.headers.contains_key(header::UPGRADE) {
         let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &gateway)

@@ -6,15 +6,15 @@ mod json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Gateway;
 use super::authorized::Authorized;
-use super::kpis::json as answer;
 use super::problem::{Kind, Problem};
-use crate::actors::ingest::{Receipt, RejectedRow, ingest as send};
+use crate::actors::ingest::{KpiBatch, Receipt, RejectedRow};
+use crate::live::wire::to_json;
 use group::Batch;
 
 /// The answer after the commit.
@@ -83,32 +83,62 @@ pub(crate) async fn ingest(
         let most = gateway.limits.max_body_bytes;
         Problem::new(kind, format!("{}; a body may have at most {most} bytes", rejection.body_text()))
     })?;
+    let rows = parse(&gateway, content_type(&headers), &body)?;
+    let answer = take(&gateway, &authorized, rows).await?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], answer).into_response())
+}
+
+/// Rows out of a request, by KPI, and those that were refused.
+pub(crate) struct Rows {
+    /// The good ones.
+    pub(crate) batches: Vec<KpiBatch>,
+    /// The others, with what is wrong with them.
+    pub(crate) rejected: Vec<RejectedRow>,
+}
+
+/// Parses a body.
+///
+/// # Errors
+/// When nothing of it can be understood, or there are too many rows.
+pub(crate) fn parse(gateway: &Gateway, content_type: &str, body: &[u8]) -> Result<Rows, Problem> {
     let mut batch = Batch::new(gateway.clock.now_ms(), gateway.limits.max_batch_samples);
-    match content_type(&headers) {
-        "application/json" => json::parse_document(&body, &mut batch)?,
-        "application/x-ndjson" | "application/ndjson" | "application/jsonl" => json::parse_lines(&body, &mut batch)?,
+    match content_type {
+        "application/json" => json::parse_document(body, &mut batch)?,
+        "application/x-ndjson" | "application/ndjson" | "application/jsonl" => json::parse_lines(body, &mut batch)?,
         other => {
             let detail = format!("send application/json or application/x-ndjson, not {other:?}");
             return Err(Problem::new(Kind::UnsupportedMediaType, detail));
         }
     }
     let (batches, rejected) = batch.finish();
-    if batches.is_empty() {
-        return Err(nothing_accepted(rejected));
+    Ok(Rows { batches, rejected })
+}
+
+/// Commits the rows; the answer as JSON.
+///
+/// # Errors
+/// When none was accepted, or some could not be committed.
+pub(crate) async fn take(gateway: &Gateway, authorized: &Authorized, rows: Rows) -> Result<String, Problem> {
+    if rows.batches.is_empty() {
+        return Err(nothing_accepted(rows.rejected));
     }
-    let workspace = authorized.workspace_or_new(&gateway).await?;
-    let mut receipt = send(&workspace, batches).await?;
-    receipt.rejected.extend(rejected);
+    let (mut receipt, epoch) = gateway.directory.ingest(authorized.pass(), rows.batches).await?;
+    receipt.rejected.extend(rows.rejected);
     receipt.rejected.sort_by_key(|rejected| rejected.row);
-    respond(receipt, workspace.hub().epoch())
+    respond(receipt, &epoch)
 }
 
 fn content_type(headers: &HeaderMap) -> &str {
     let text = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("application/json");
-    text.split(';').next().unwrap_or(text).trim()
+    essence(text)
 }
 
-fn respond(receipt: Receipt, epoch: &str) -> Result<Response, Problem> {
+/// A content type without its parameters.
+pub(crate) fn essence(content_type: &str) -> &str {
+    content_type.split(';').next().unwrap_or(content_type).trim()
+}
+
+fn respond(receipt: Receipt, epoch: &str) -> Result<String, Problem> {
     if receipt.failed > 0 {
         let detail = format!(
             "{} samples were committed and {} were not, because their stream or the log failed; \
@@ -122,7 +152,7 @@ fn respond(receipt: Receipt, epoch: &str) -> Result<Response, Problem> {
     }
     let rejected_total = receipt.rejected.len();
     let rejected = list(receipt.rejected);
-    Ok(answer(&Accepted { accepted: receipt.accepted, rejected, rejected_total, seq: receipt.seq, epoch }))
+    Ok(to_json(&Accepted { accepted: receipt.accepted, rejected, rejected_total, seq: receipt.seq, epoch }))
 }
 
 fn nothing_accepted(rejected: Vec<RejectedRow>) -> Problem {

@@ -10,6 +10,7 @@ use super::authorized::Authorized;
 use super::problem::{Kind, Problem, restarting};
 use super::{Gateway, query};
 use crate::live::wire::{self, WireKpi};
+use crate::model::WorkspaceId;
 
 /// The workspaces of this server.
 #[derive(Serialize, ToSchema)]
@@ -20,8 +21,6 @@ pub(crate) struct Workspaces {
 #[derive(Serialize, ToSchema)]
 struct Workspace {
     id: String,
-    /// How many KPIs it has.
-    kpis: usize,
 }
 
 /// The KPIs of a workspace after event `seq`.
@@ -42,15 +41,9 @@ pub(crate) async fn workspaces(
     State(gateway): State<Gateway>,
     ConnectInfo(peer): ConnectInfo<std::net::SocketAddr>,
 ) -> Response {
-    let may_touch =
-        |handle: &crate::actors::workspace::WorkspaceHandle| gateway.access.admit(peer.ip(), handle.id()).is_ok();
-    let workspaces = gateway
-        .node
-        .workspaces()
-        .iter()
-        .filter(|handle| may_touch(handle))
-        .map(|handle| Workspace { id: handle.id().to_string(), kpis: handle.routes().len() })
-        .collect();
+    let may_touch = |id: &WorkspaceId| gateway.access.admit(peer.ip(), id).is_ok();
+    let all = gateway.directory.workspaces();
+    let workspaces = all.iter().filter(|id| may_touch(id)).map(|id| Workspace { id: id.to_string() }).collect();
     json(&Workspaces { workspaces })
 }
 
@@ -59,7 +52,7 @@ pub(crate) async fn workspaces(
     params(("workspace" = String, Path)),
     responses((status = 200, body = Kpis), (status = 404, description = "no such workspace")))]
 pub(crate) async fn list(State(gateway): State<Gateway>, authorized: Authorized) -> Result<Response, Problem> {
-    let workspace = authorized.workspace(&gateway)?;
+    let workspace = authorized.workspace(&gateway).await?;
     let (seq, kpis) = workspace.hub().view().await.ok_or_else(restarting)?;
     let kpis = kpis.iter().map(|kpi| WireKpi::of(kpi)).collect();
     Ok(json(&Kpis { seq, epoch: workspace.hub().epoch(), kpis }))
@@ -74,7 +67,7 @@ pub(crate) async fn one(
     authorized: Authorized,
     Path((_, kpi)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    let workspace = authorized.workspace(&gateway)?;
+    let workspace = authorized.workspace(&gateway).await?;
     let kpi = query::kpi(&kpi)?;
     let view = workspace.hub().kpi(kpi.clone()).await.ok_or_else(restarting)?;
     let view = view.ok_or_else(|| no_such_kpi(kpi.as_str()))?;
@@ -90,7 +83,7 @@ pub(crate) async fn resume(
     authorized: Authorized,
     Path((_, kpi)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
-    let workspace = authorized.workspace(&gateway)?;
+    let workspace = authorized.workspace(&gateway).await?;
     let kpi = query::kpi(&kpi)?;
     match workspace.resume(kpi.clone()).await {
         Ok(true) => Ok(StatusCode::ACCEPTED),

@@ -127,8 +127,8 @@ pub(super) fn check_name(mix: &str) -> Result<(), Problem> {
 #[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/mixes", tag = "mixes",
     params(("workspace" = String, Path)), responses((status = 200, body = Mixes), (status = 404, description = "no such workspace")))]
 pub(crate) async fn list(State(gateway): State<Gateway>, authorized: Authorized) -> Result<Response, Problem> {
-    let workspace = authorized.workspace(&gateway)?;
-    let view = workspace.mix().describe().await.ok_or_else(restarting)?;
+    let workspace = authorized.workspace(&gateway).await?;
+    let view = workspace.describe_mix().await.ok_or_else(restarting)?;
     Ok(json(&Mixes { mixes: vec![WireMix::of(&view)] }))
 }
 
@@ -142,8 +142,8 @@ pub(crate) async fn one(
     Path((_, mix)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
     check_name(&mix)?;
-    let workspace = authorized.workspace(&gateway)?;
-    let view = workspace.mix().describe().await.ok_or_else(restarting)?;
+    let workspace = authorized.workspace(&gateway).await?;
+    let view = workspace.describe_mix().await.ok_or_else(restarting)?;
     Ok(json(&WireMix::of(&view)))
 }
 
@@ -159,7 +159,7 @@ pub(crate) async fn change(
     body: Bytes,
 ) -> Result<Response, Problem> {
     check_name(&mix)?;
-    let workspace = authorized.workspace(&gateway)?;
+    let workspace = authorized.workspace(&gateway).await?;
     let body: ChangeBody = serde_json::from_slice(&body).map_err(|error| bad(&error.to_string()))?;
     if body.voices.is_some_and(|voices| voices > MAX_VOICES) {
         return Err(bad(&format!("voices must be 0 to {MAX_VOICES}")));
@@ -169,7 +169,7 @@ pub(crate) async fn change(
     }
     let expected = expected_revision(&headers)?;
     let change = MixChange { mode: body.mode, voices: body.voices, polarity: body.polarity };
-    let view = workspace.mix().change(change, expected).await.ok_or_else(restarting)??;
+    let view = workspace.change_mix(change, expected).await.ok_or_else(restarting)??;
     Ok(json(&WireMix::of(&view)))
 }
 

@@ -7,9 +7,13 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
+use crate::actors::directory::Refused;
 use crate::actors::ingest::IngestError;
 use crate::actors::node::OpenError;
 use crate::ports::{ErrorKind, PortError};
+
+/// The content type of an error answer.
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
 /// What went wrong; decides `type`, `title` and status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,20 +71,31 @@ impl Problem {
         self.more.insert(name.to_owned(), value);
         self
     }
-}
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
+    /// What it is about, for a log line.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The status, and the document of type [`PROBLEM_JSON`].
+    pub(crate) fn document(self) -> (StatusCode, String) {
         let (slug, title, status) = self.kind.parts();
         let mut body = self.more;
         body.insert("type".into(), json!(format!("/problems/{slug}")));
         body.insert("title".into(), json!(title));
         body.insert("status".into(), json!(status.as_u16()));
         body.insert("detail".into(), json!(self.detail));
-        let mut response = (status, Value::Object(body).to_string()).into_response();
+        (status, Value::Object(body).to_string())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let kind = self.kind;
+        let mut response = self.document().into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if matches!(self.kind, Kind::Overloaded | Kind::Unavailable) {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        if matches!(kind, Kind::Overloaded | Kind::Unavailable) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
@@ -94,6 +109,15 @@ impl From<OpenError> for Problem {
             OpenError::TooMany(_) => Kind::Forbidden,
         };
         Problem::new(kind, error.to_string())
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Open(error) => error.into(),
+            Refused::Ingest(error) => error.into(),
+        }
     }
 }
 

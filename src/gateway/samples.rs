@@ -101,7 +101,7 @@ pub(crate) async fn samples(
     Path((_, kpi)): Path<(String, String)>,
     Params(params): Params<SamplesParams>,
 ) -> Result<Response, Problem> {
-    let workspace = authorized.workspace(&gateway)?;
+    let workspace = authorized.workspace(&gateway).await?;
     let kpi = query::kpi(&kpi)?;
     let to_ms = query::time("to", params.to.as_deref())?.unwrap_or_else(|| gateway.clock.now_ms() + 1);
     let from_ms = query::time("from", params.from.as_deref())?.unwrap_or(to_ms.saturating_sub(HOUR_MS));

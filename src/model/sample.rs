@@ -14,7 +14,7 @@ pub struct Sample {
 }
 
 /// The samples of one series that arrived together, in the order they were sent.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SeriesBatch {
     /// Which series of the KPI.
     pub labels: Labels,

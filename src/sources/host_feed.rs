@@ -10,14 +10,15 @@ use tokio::time::MissedTickBehavior;
 
 use super::SourceSample;
 use super::host::HostSampler;
-use crate::actors::ingest::{KpiBatch, ingest};
-use crate::actors::node::Node;
-use crate::model::{Clock, SeriesBatch, WorkspaceId};
+use crate::actors::directory::Directory;
+use crate::actors::ingest::KpiBatch;
+use crate::model::{Clock, SeriesBatch};
+use crate::tenancy::WorkspacePass;
 
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Runs until it is aborted.
-pub async fn run(node: Node, workspace: WorkspaceId, clock: Arc<dyn Clock>) {
+pub async fn run(directory: Directory, pass: WorkspacePass, clock: Arc<dyn Clock>) {
     let mut every = tokio::time::interval(EVERY);
     every.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut sampler = None;
@@ -35,24 +36,19 @@ pub async fn run(node: Node, workspace: WorkspaceId, clock: Arc<dyn Clock>) {
         match sampled {
             Ok((returned, samples)) => {
                 sampler = Some(returned);
-                send(&node, &workspace, samples).await;
+                send(&directory, &pass, samples).await;
             }
             Err(error) => tracing::error!(%error, "host metrics could not be read; starting over"),
         }
     }
 }
 
-async fn send(node: &Node, workspace: &WorkspaceId, samples: Vec<SourceSample>) {
-    let handle = match node.open(workspace).await {
-        Ok(handle) => handle,
-        Err(error) => {
-            tracing::warn!(%error, "host metrics were not taken");
-            return;
+async fn send(directory: &Directory, pass: &WorkspacePass, samples: Vec<SourceSample>) {
+    match directory.ingest(pass, by_kpi(samples)).await {
+        Ok((receipt, _)) if receipt.failed == 0 && receipt.rejected.is_empty() => {}
+        Ok((receipt, _)) => {
+            tracing::warn!(failed = receipt.failed, rejected = receipt.rejected.len(), "host metrics lost");
         }
-    };
-    match ingest(&handle, by_kpi(samples)).await {
-        Ok(receipt) if receipt.failed == 0 && receipt.rejected.is_empty() => {}
-        Ok(receipt) => tracing::warn!(failed = receipt.failed, rejected = receipt.rejected.len(), "host metrics lost"),
         Err(error) => tracing::warn!(%error, "host metrics were not taken"),
     }
 }

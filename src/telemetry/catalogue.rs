@@ -56,6 +56,16 @@ pub enum Metric {
     RenderSeconds,
     /// Packets listeners lost because they read too slowly.
     ListenerDropped,
+    /// Events handed to the publisher as messages, those told again included.
+    Published,
+    /// Messages that could not be published because of what they are, for example too large.
+    PublishRefused,
+    /// Packets of mixes published as messages.
+    PublishedPackets,
+    /// Messages with samples that came in over NATS.
+    NatsIngest,
+    /// Messages with samples over NATS of which something was refused.
+    NatsIngestRefused,
 }
 
 enum Kind {
@@ -66,7 +76,7 @@ enum Kind {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Metric; 24] = [
+    pub const ALL: [Metric; 29] = [
         Metric::IngestSamples,
         Metric::IngestRejected,
         Metric::IngestLate,
@@ -91,6 +101,11 @@ impl Metric {
         Metric::RenderSkipped,
         Metric::RenderSeconds,
         Metric::ListenerDropped,
+        Metric::Published,
+        Metric::PublishRefused,
+        Metric::PublishedPackets,
+        Metric::NatsIngest,
+        Metric::NatsIngestRefused,
     ];
 
     fn describe(self) -> (&'static str, Kind, Unit, &'static str) {
@@ -121,6 +136,13 @@ impl Metric {
             Metric::RenderSkipped => ("earcon_render_skipped_total", Counter, Count, "Frames skipped"),
             Metric::RenderSeconds => ("earcon_render_seconds", Histogram, Seconds, "Rendering and encoding a frame"),
             Metric::ListenerDropped => ("earcon_listener_dropped_total", Counter, Count, "Packets slow listeners lost"),
+            Metric::Published => ("earcon_published_total", Counter, Count, "Messages with events published"),
+            Metric::PublishRefused => ("earcon_publish_refused_total", Counter, Count, "Messages that cannot be sent"),
+            Metric::PublishedPackets => ("earcon_published_packets_total", Counter, Count, "Opus packets published"),
+            Metric::NatsIngest => ("earcon_nats_ingest_total", Counter, Count, "Messages with samples over NATS"),
+            Metric::NatsIngestRefused => {
+                ("earcon_nats_ingest_refused_total", Counter, Count, "Those with something refused")
+            }
         }
     }
 

@@ -18,7 +18,7 @@ fn version_and_help_are_success() {
     assert!(version.status.success() && said(&version).contains(env!("CARGO_PKG_VERSION")));
     let help = earcon(&["--help"]);
     assert!(help.status.success());
-    for command in ["serve", "demo", "replay", "config"] {
+    for command in ["serve", "demo", "replay", "config", "migrate"] {
         assert!(said(&help).contains(command), "{}", said(&help));
     }
 }
@@ -66,4 +66,45 @@ fn a_server_that_is_not_there_is_said_plainly() {
     let missing = earcon(&["replay", dir.path().join("none.csv").to_str().unwrap()]);
     assert_eq!(missing.status.code(), Some(69), "{}", said(&missing));
     assert!(said(&missing).contains("none.csv"), "{}", said(&missing));
+}
+
+#[test]
+fn migrating_without_a_database_is_said_plainly() {
+    let output = earcon(&["migrate"]);
+    assert_eq!(output.status.code(), Some(64), "{}", said(&output));
+    assert!(said(&output).contains("scylla.nodes is empty"), "{}", said(&output));
+    let away = Command::new(env!("CARGO_BIN_EXE_earcon"))
+        .arg("migrate")
+        .env("EARCON_SCYLLA__NODES", "127.0.0.1:9")
+        .output()
+        .unwrap();
+    assert_eq!(away.status.code(), Some(69), "{}", said(&away));
+    assert!(said(&away).contains("127.0.0.1:9"), "{}", said(&away));
+}
+
+#[tokio::test]
+async fn a_keyspace_is_migrated_once() {
+    let node = match std::env::var("EARCON_TEST_CQL") {
+        Ok(node) => node,
+        Err(_) if std::env::var_os("CI").is_some() => panic!("EARCON_TEST_CQL is not set"),
+        Err(_) => {
+            eprintln!("skipped: a keyspace is migrated once: no CQL database; `make test` starts one");
+            return;
+        }
+    };
+    let keyspace = format!("earcon_{}", uuid::Uuid::new_v4().simple());
+    let migrate = || {
+        let program = Command::new(env!("CARGO_BIN_EXE_earcon"))
+            .arg("migrate")
+            .env("EARCON_SCYLLA__NODES", &node)
+            .env("EARCON_SCYLLA__KEYSPACE", &keyspace)
+            .env("EARCON_SCYLLA__REQUEST_TIMEOUT_SECONDS", "60")
+            .output();
+        program.unwrap()
+    };
+    let (first, second) = (migrate(), migrate());
+    let session = scylla::client::session_builder::SessionBuilder::new().known_node(&node).build().await.unwrap();
+    session.query_unpaged(format!("DROP KEYSPACE IF EXISTS {keyspace}"), ()).await.unwrap();
+    assert!(first.status.success() && said(&first).contains("applied 0001_meta"), "{}", said(&first));
+    assert!(second.status.success() && said(&second).contains("up to date"), "{}", said(&second));
 }

@@ -3,10 +3,12 @@
 mod support;
 
 mod architecture;
+mod cluster;
 mod command_line;
 mod ingest_and_query;
 mod ingest_to_websocket;
 mod kill;
+mod nats;
 mod overload;
 mod resume;
 mod shutdown;

@@ -149,8 +149,15 @@ fn context(store: &EmbeddedStore, refuse: Arc<AtomicBool>, away: Arc<AtomicBool>
         series_store: Arc::new(Away { store: store.series_store(), away }),
         meta_store: store.meta_store(),
         snapshot_store: store.snapshot_store(),
+        publisher: None,
     };
-    Context { backends, clock: Arc::new(SystemClock), settings: Arc::new(settings), faults: Faults::default() }
+    Context {
+        backends,
+        clock: Arc::new(SystemClock),
+        settings: Arc::new(settings),
+        tenancy: None,
+        faults: Faults::default(),
+    }
 }
 
 async fn send(node: &Node, at: i64, value: f64) -> Option<Receipt> {

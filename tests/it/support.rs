@@ -1,5 +1,10 @@
 //! A server in this process, and the clients the tests use on it.
 
+pub(crate) mod nats;
+pub(crate) mod cluster;
+pub(crate) mod cql;
+pub(crate) mod ledger;
+pub(crate) mod program;
 pub(crate) mod socket;
 
 use std::time::Duration;
@@ -9,6 +14,8 @@ use earcon::config::Config;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+pub(crate) use ledger::Ledger;
+pub(crate) use program::Program;
 pub(crate) use socket::Socket;
 
 /// A running server with a data directory of its own.

@@ -1,10 +1,11 @@
-/** The dashboard: one workspace, followed live, on one of three pages. */
+/** The dashboard: one workspace, followed live, on one of four pages. */
 
-import { useEffect, useMemo, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { Listener } from "./listen/listener.ts";
 import { Api } from "./live/api.ts";
 import { Signal } from "./live/signal.ts";
 import { Station } from "./live/station.ts";
+import { ClusterPage } from "./pages/cluster.tsx";
 import { Feed } from "./pages/feed.tsx";
 import { Grid } from "./pages/grid.tsx";
 import { Header } from "./pages/header.tsx";
@@ -19,6 +20,9 @@ export function App() {
   const [workspace, setWorkspace] = useKept("workspace", FIRST_CHOICE);
   const [theme, setTheme] = useKept("theme", "auto");
   const route = useRoute();
+  const asked = route.page === "grid" ? route.workspace : undefined;
+  const latest = useRef(workspace);
+  latest.current = workspace;
   const surroundings = useMemo(() => surroundingsOf(workspace), [workspace]);
   useEffect(() => {
     surroundings.station.start();
@@ -35,7 +39,7 @@ export function App() {
         setWorkspaces(names);
         const first = names[0];
         // What was chosen before, or is the custom, may not exist here.
-        if (first !== undefined && !names.includes(workspace)) {
+        if (first !== undefined && !names.includes(latest.current)) {
           setWorkspace(names.includes(FIRST_CHOICE) ? FIRST_CHOICE : first);
         }
       },
@@ -43,6 +47,14 @@ export function App() {
       () => undefined,
     );
   }, []);
+  useEffect(() => {
+    if (asked !== undefined) {
+      setWorkspace(asked);
+      // It may be younger than the list.
+      setWorkspaces((known) => (known.includes(asked) ? known : [...known, asked].sort()));
+      location.replace("#/");
+    }
+  }, [asked]);
   useShortcuts(surroundings);
   return (
     <SurroundingsContext value={surroundings}>
@@ -63,9 +75,15 @@ export function App() {
       <Title />
       <div className={`body on-${route.page}`}>
         <main id="main" tabIndex={-1}>
-          {route.page === "kpi" ? <KpiPage key={route.kpi} route={route} /> : <Grid />}
+          {route.page === "kpi" ? (
+            <KpiPage key={route.kpi} route={route} />
+          ) : route.page === "cluster" ? (
+            <ClusterPage workspace={workspace} />
+          ) : (
+            <Grid />
+          )}
         </main>
-        {route.page !== "kpi" && <Feed />}
+        {(route.page === "grid" || route.page === "anomalies") && <Feed />}
       </div>
       <footer>
         <span>

@@ -8,6 +8,7 @@ import "./styles/grid.css";
 import "./styles/kpi.css";
 import "./styles/feed.css";
 import "./styles/listen.css";
+import "./styles/cluster.css";
 import { recall } from "./pages/hooks.ts";
 import { applyTheme, type Theme } from "./pages/palette.ts";
 

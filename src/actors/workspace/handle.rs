@@ -10,7 +10,7 @@ use crate::actors::Context;
 use crate::actors::hub::Hub;
 use crate::actors::ingest::Admission;
 use crate::actors::mix::Mix;
-use crate::model::{Acknowledgement, Anomaly, KpiName, WorkspaceId};
+use crate::model::{Acknowledgement, Anomaly, KpiName, Seq, WorkspaceId};
 use crate::tenancy::WorkspacePass;
 
 /// A running workspace. Cheap to clone; its questions fail when the workspace goes away.
@@ -54,6 +54,11 @@ impl WorkspaceHandle {
     /// Its default mix.
     pub fn mix(&self) -> &Mix {
         &self.children.mix
+    }
+
+    /// The last event that history has taken in.
+    pub fn history_position(&self) -> Seq {
+        self.children.history.reached()
     }
 
     /// Where the samples of each KPI go.
@@ -100,6 +105,13 @@ impl WorkspaceHandle {
         self.supervisor.get_id()
     }
 
+    /// Stops at once, because another node owns the workspace: nothing is taken, written or flushed any more. What was
+    /// acknowledged is in the log.
+    pub async fn abandon(&self) {
+        self.routes.shut();
+        let _already_stopped = self.supervisor.stop_and_wait(None, None).await.is_err();
+    }
+
     /// Shuts down bottom-up: streams hand over and stop, the log writes what is queued, history reads to the end,
     /// snapshots are saved. Nothing acknowledged is lost even if this is cut short; it only saves a replay.
     pub async fn finish(&self) {
@@ -108,7 +120,12 @@ impl WorkspaceHandle {
         self.children.log.stop().await;
         self.children.hub.stop().await;
         self.children.mix.stop().await;
-        self.children.history.finish().await;
+        let fan_out = async {
+            if let Some(fan_out) = &self.children.fan_out {
+                fan_out.finish().await;
+            }
+        };
+        tokio::join!(self.children.history.finish(), fan_out);
         self.children.snapshotter.flush().await;
         let _already_stopped = self.supervisor.stop_and_wait(None, None).await.is_err();
     }

@@ -1,6 +1,7 @@
 //! Where the samples of a KPI go. Published by the supervisor, read by the door for every batch.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use crate::actors::stream::StreamHandle;
@@ -19,23 +20,26 @@ pub enum Route {
 
 /// The routes of a workspace. Locks are held for a look-up, never across an await.
 #[derive(Default)]
-pub struct Routes(RwLock<HashMap<KpiName, Route>>);
+pub struct Routes {
+    table: RwLock<HashMap<KpiName, Route>>,
+    closed: AtomicBool,
+}
 
 impl Routes {
     /// How to reach this KPI.
     pub fn find(&self, kpi: &KpiName) -> Option<Route> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(kpi).cloned()
+        self.table.read().unwrap_or_else(PoisonError::into_inner).get(kpi).cloned()
     }
 
     /// Those of `kpis` that have no route yet.
     pub fn unknown<'a>(&self, kpis: impl Iterator<Item = &'a KpiName>) -> Vec<KpiName> {
-        let routes = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let routes = self.table.read().unwrap_or_else(PoisonError::into_inner);
         kpis.filter(|kpi| !routes.contains_key(*kpi)).cloned().collect()
     }
 
     /// How many KPIs are known.
     pub fn len(&self) -> usize {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).len()
+        self.table.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// Whether no KPI is known.
@@ -44,12 +48,23 @@ impl Routes {
     }
 
     pub(super) fn set(&self, kpi: KpiName, route: Route) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(kpi, route);
+        self.table.write().unwrap_or_else(PoisonError::into_inner).insert(kpi, route);
+    }
+
+    /// Whether the workspace is closing or closed: nothing is taken any more.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Closes the workspace's door at once, for a workspace that another node owns now.
+    pub(in crate::actors) fn shut(&self) {
+        self.closed.store(true, Ordering::Release);
     }
 
     /// Removes all routes; returns the streams that were running.
     pub(super) fn close(&self) -> Vec<StreamHandle> {
-        let routes = std::mem::take(&mut *self.0.write().unwrap_or_else(PoisonError::into_inner));
+        self.shut();
+        let routes = std::mem::take(&mut *self.table.write().unwrap_or_else(PoisonError::into_inner));
         routes
             .into_values()
             .filter_map(|route| match route {

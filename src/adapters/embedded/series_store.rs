@@ -21,7 +21,6 @@ mod live;
 mod query;
 mod records;
 mod retention;
-mod rollup;
 mod rows;
 
 use std::collections::HashMap;

@@ -1,8 +1,10 @@
 //! Connecting to NATS: addresses, TLS, credentials, and what is said of the connection while it lasts.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use async_nats::connection::State;
 use async_nats::{Client, ConnectOptions, Event};
 
 use crate::config::Nats;
@@ -16,14 +18,15 @@ const PING: Duration = Duration::from_secs(3);
 /// The longest pause between attempts to connect again.
 const PAUSE_CAP: Duration = Duration::from_secs(2);
 
+/// How long a start waits for a connection it can do without.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// Connects as `name`. A connection that is lost later is made again for ever; until then publishing waits or fails.
 ///
 /// # Errors
 /// `Invalid` when a certificate, key or credentials file cannot be used; `Unavailable` when no server answers or it refuses
 /// the credentials.
 pub async fn connect(nats: &Nats, name: &str) -> Result<Client, PortError> {
-    // More than one is built into the program, so rustls has to be told which; whoever told it before has decided.
-    let _decided = rustls::crypto::ring::default_provider().install_default().is_err();
     let options = options(nats, name).await?;
     options.connect(&nats.servers).await.map_err(|error| {
         let context = format!("cannot connect to NATS at {}", nats.servers.join(", "));
@@ -31,24 +34,52 @@ pub async fn connect(nats: &Nats, name: &str) -> Result<Client, PortError> {
     })
 }
 
+/// As [`connect`], for those who can begin without: when no server answers, it is said and tried again for ever.
+///
+/// # Errors
+/// `Invalid` when an address, certificate, key or credentials file cannot be used.
+pub async fn connect_when_possible(nats: &Nats, name: &str) -> Result<Client, PortError> {
+    let options = options(nats, name).await?.retry_on_initial_connect();
+    let servers = nats.servers.join(", ");
+    let client = options
+        .connect(&nats.servers)
+        .await
+        .map_err(|error| PortError::caused(ErrorKind::Invalid, format!("NATS cannot be used at {servers}"), error))?;
+    let deadline = tokio::time::Instant::now() + GRACE;
+    while client.connection_state() != State::Connected {
+        if tokio::time::Instant::now() > deadline {
+            tracing::warn!(servers, "NATS does not answer; going on without it and connecting when it does");
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Ok(client)
+}
+
 async fn options(nats: &Nats, name: &str) -> Result<ConnectOptions, PortError> {
+    // More than one is built into the program, so rustls has to be told which; whoever told it before has decided.
+    let _decided = rustls::crypto::ring::default_provider().install_default().is_err();
+    for (key, file) in certificates(nats) {
+        tokio::fs::metadata(file).await.map_err(|error| unusable(key, file, error))?;
+    }
+    let teller = Arc::new(Teller::default());
     let mut options = ConnectOptions::new()
         .name(name)
         .connection_timeout(FIRST)
         .ping_interval(PING)
         .max_reconnects(None)
         .reconnect_delay_callback(|attempt| (Duration::from_millis(50) * attempt.min(64) as u32).min(PAUSE_CAP))
-        .event_callback(|event| async move { say(&event) });
+        .event_callback(move |event| {
+            let teller = teller.clone();
+            async move { teller.say(&event) }
+        });
     if nats.tls {
         options = options.require_tls(true);
     }
     if let Some(file) = &nats.ca_file {
-        readable("nats.ca_file", file).await?;
         options = options.add_root_certificates(file.clone());
     }
     if let Some((certificate, key)) = &nats.client_certificate {
-        readable("nats.client_certificate_file", certificate).await?;
-        readable("nats.client_key_file", key).await?;
         options = options.add_client_certificate(certificate.clone(), key.clone());
     }
     if let Some(file) = &nats.credentials_file {
@@ -68,25 +99,52 @@ async fn options(nats: &Nats, name: &str) -> Result<ConnectOptions, PortError> {
     Ok(options)
 }
 
-/// The library reads certificates at every connection, and says neither which file it missed nor that it was one.
-async fn readable(key: &str, file: &Path) -> Result<(), PortError> {
-    tokio::fs::read(file).await.map(|_| ()).map_err(|error| unusable(key, file, error))
-}
-
 fn unusable(key: &str, file: &Path, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> PortError {
     PortError::caused(ErrorKind::Invalid, format!("{key}: {} cannot be used", file.display()), error)
 }
 
-fn say(event: &Event) {
-    match event {
-        Event::Connected => tracing::info!("connected to NATS"),
-        Event::Disconnected => tracing::warn!("the connection to NATS is lost; connecting again"),
-        Event::SlowConsumer(subscription) => {
-            tracing::warn!(subscription, "a NATS subscription is read too slowly; messages are dropped");
+fn certificates(nats: &Nats) -> impl Iterator<Item = (&'static str, &PathBuf)> {
+    let ca = nats.ca_file.iter().map(|file| ("nats.ca_file", file));
+    let own = nats
+        .client_certificate
+        .iter()
+        .flat_map(|(certificate, key)| [("nats.client_certificate_file", certificate), ("nats.client_key_file", key)]);
+    ca.chain(own)
+}
+
+/// Says what happens to the connection. The same failure again and again, as from a server that is away for hours, is said
+/// once.
+#[derive(Default)]
+struct Teller {
+    said: Mutex<String>,
+}
+
+impl Teller {
+    fn say(&self, event: &Event) {
+        match event {
+            Event::Connected => {
+                self.is_new(String::new());
+                tracing::info!("connected to NATS");
+            }
+            Event::Disconnected => tracing::warn!("the connection to NATS is lost; connecting again"),
+            Event::SlowConsumer(subscription) => {
+                tracing::warn!(subscription, "a NATS subscription is read too slowly; messages are dropped");
+            }
+            Event::ServerError(error) if self.is_new(error.to_string()) => {
+                tracing::warn!(%error, "NATS refused something");
+            }
+            Event::ClientError(error) if self.is_new(error.to_string()) => {
+                tracing::warn!(%error, "the NATS client failed at something");
+            }
+            other => tracing::debug!(%other, "NATS connection"),
         }
-        Event::ServerError(error) => tracing::warn!(%error, "NATS refused something"),
-        Event::ClientError(error) => tracing::warn!(%error, "the NATS client failed at something"),
-        other => tracing::debug!(%other, "NATS connection"),
+    }
+
+    fn is_new(&self, text: String) -> bool {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = *said != text;
+        *said = text;
+        new
     }
 }
 

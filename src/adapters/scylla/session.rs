@@ -26,6 +26,8 @@ pub async fn connect(scylla: &Scylla) -> Result<Session, PortError> {
         .build();
     let mut builder =
         SessionBuilder::new().known_nodes(&scylla.nodes).default_execution_profile_handle(profile.into_handle());
+    // Other keyspaces of the database are no concern of this program, and there may be many.
+    builder = builder.keyspaces_to_fetch([&scylla.keyspace]);
     if let Some((user, password)) = &scylla.login {
         builder = builder.user(user, password.reveal());
     }

@@ -15,8 +15,13 @@ pub(crate) fn settings(test: &str, keyspace: &str) -> Option<Scylla> {
             return None;
         }
     };
-    Some(Scylla {
-        nodes: vec![node],
+    Some(at(vec![node], keyspace))
+}
+
+/// The settings of the tests, for a database at `nodes`.
+pub(crate) fn at(nodes: Vec<String>, keyspace: &str) -> Scylla {
+    Scylla {
+        nodes,
         keyspace: keyspace.to_owned(),
         replication: "{'class': 'NetworkTopologyStrategy', 'replication_factor': 1}".to_owned(),
         datacenter: None,
@@ -27,5 +32,5 @@ pub(crate) fn settings(test: &str, keyspace: &str) -> Option<Scylla> {
         tls: false,
         ca_file: None,
         login: None,
-    })
+    }
 }

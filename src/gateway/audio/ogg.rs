@@ -36,8 +36,8 @@ pub(crate) async fn listen(
     Path((_, mix)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
     check_name(&mix)?;
-    let workspace = authorized.workspace(&gateway)?;
-    let listening = workspace.mix().listen().await.ok_or_else(restarting)?;
+    let workspace = authorized.workspace(&gateway).await?;
+    let listening = workspace.listen().await.ok_or_else(restarting)?;
     let title = format!("Earcon: {}", workspace.id());
     let pages = Pages { listening, writer: None };
     let body = stream::unfold(Some(pages), move |pages| next_page(pages, gateway.clone())).map(Ok::<Bytes, Infallible>);

@@ -35,8 +35,8 @@ pub(crate) async fn listen(
 ) -> Result<Response, Problem> {
     check_name(&mix)?;
     let upgrade = upgrade.map_err(|rejection| crate::gateway::query::bad(&rejection.body_text()))?;
-    let workspace = authorized.workspace(&gateway)?;
-    let listening = workspace.mix().listen().await.ok_or_else(restarting)?;
+    let workspace = authorized.workspace(&gateway).await?;
+    let listening = workspace.listen().await.ok_or_else(restarting)?;
     Ok(upgrade.max_message_size(4_096).on_upgrade(move |socket| send(socket, listening, gateway)))
 }
 

@@ -10,8 +10,8 @@ use axum::extract::ws::Utf8Bytes;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
+use crate::actors::directory::Workspace;
 use crate::actors::hub::{EventBatch, Subscription};
-use crate::actors::workspace::WorkspaceHandle;
 use crate::gateway::Gateway;
 use crate::live::{Filter, Resume, Since, wire};
 use crate::model::{Event, Seq};
@@ -59,7 +59,7 @@ impl Follower {
     pub(super) async fn begin(
         gateway: Gateway,
         pass: WorkspacePass,
-        workspace: &WorkspaceHandle,
+        workspace: &Workspace,
         filter: Filter,
         since: &Since,
     ) -> Option<Self> {

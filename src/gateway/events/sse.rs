@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt, stream};
 
 use super::follower::{Follower, Frame};
-use crate::actors::workspace::WorkspaceHandle;
+use crate::actors::directory::Workspace;
 use crate::gateway::Gateway;
 use crate::gateway::problem::restarting;
 use crate::live::{Filter, Since};
@@ -17,7 +17,7 @@ use crate::tenancy::WorkspacePass;
 pub(super) async fn answer(
     gateway: Gateway,
     pass: WorkspacePass,
-    workspace: WorkspaceHandle,
+    workspace: Workspace,
     filter: Filter,
     since: Since,
 ) -> Response {

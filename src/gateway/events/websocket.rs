@@ -10,7 +10,7 @@ use serde::Deserialize;
 use tokio::time::{Instant, timeout};
 
 use super::follower::{Follower, Frame};
-use crate::actors::workspace::WorkspaceHandle;
+use crate::actors::directory::Workspace;
 use crate::gateway::Gateway;
 use crate::live::{Filter, Since, wire};
 use crate::tenancy::WorkspacePass;
@@ -68,7 +68,7 @@ pub(super) fn accept(
     upgrade: WebSocketUpgrade,
     gateway: Gateway,
     pass: WorkspacePass,
-    workspace: WorkspaceHandle,
+    workspace: Workspace,
 ) -> Response {
     upgrade
         .max_message_size(MAX_MESSAGE)
@@ -82,7 +82,7 @@ struct Connection {
     outgoing: SplitSink<WebSocket, Message>,
     gateway: Gateway,
     pass: WorkspacePass,
-    workspace: WorkspaceHandle,
+    workspace: Workspace,
     follower: Option<Follower>,
 }
 
@@ -95,7 +95,7 @@ enum End {
 }
 
 impl Connection {
-    fn new(socket: WebSocket, gateway: Gateway, pass: WorkspacePass, workspace: WorkspaceHandle) -> Self {
+    fn new(socket: WebSocket, gateway: Gateway, pass: WorkspacePass, workspace: Workspace) -> Self {
         let (outgoing, incoming) = socket.split();
         Self { incoming, outgoing, gateway, pass, workspace, follower: None }
     }

@@ -35,6 +35,45 @@ export interface Mix {
   sounding: Voice[];
 }
 
+/** A node as the one that answers sees it. */
+export interface ClusterNode {
+  node: string;
+  /** `leaving` is shutting down; of a `silent` one no heartbeat comes. */
+  state: "alive" | "leaving" | "silent";
+  /** Milliseconds since it was last heard. */
+  silent_ms: number;
+  version: string;
+  /** When its process started, by its own clock. ISO 8601. */
+  started: string;
+  /** Milliseconds its clock is ahead of the answering node's. */
+  clock_ms: number;
+  /** How many it owns. */
+  workspaces: number;
+}
+
+/** The numbers are null when the owner did not answer. */
+export interface ClusterWorkspace {
+  workspace: string;
+  /** null: between two owners. */
+  owner: string | null;
+  /** The newest event. */
+  seq: number | null;
+  kpis: number | null;
+  /** KPIs that take nothing, because scoring them failed repeatedly. */
+  parked: number | null;
+  /** Events that the history is behind. */
+  history_lag: number | null;
+}
+
+export interface Cluster {
+  /** false: one server alone. */
+  enabled: boolean;
+  /** The node that answers. */
+  node: string;
+  nodes: ClusterNode[];
+  workspaces: ClusterWorkspace[];
+}
+
 export interface SamplesQuery {
   from: number;
   to: number;
@@ -73,9 +112,13 @@ export class Api {
     this.#base = `/api/v1/workspaces/${encodeURIComponent(workspace)}`;
   }
 
-  static async workspaces(): Promise<{ id: string; kpis: number }[]> {
-    const answer = await ask<{ workspaces: { id: string; kpis: number }[] }>("/api/v1/workspaces");
+  static async workspaces(): Promise<{ id: string }[]> {
+    const answer = await ask<{ workspaces: { id: string }[] }>("/api/v1/workspaces");
     return answer.workspaces;
+  }
+
+  static cluster(signal?: AbortSignal): Promise<Cluster> {
+    return ask("/api/v1/cluster", init(signal));
   }
 
   /** The address of the event stream. */

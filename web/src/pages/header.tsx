@@ -41,6 +41,9 @@ export function Header({ page, workspaces, workspace, onWorkspace, theme, onThem
         <a href="#/anomalies" aria-current={page === "anomalies" ? "page" : undefined}>
           Anomalies {open > 0 && <span className="badge">{open}</span>}
         </a>
+        <a href="#/cluster" aria-current={page === "cluster" ? "page" : undefined}>
+          Cluster
+        </a>
       </nav>
       <ThemeButton theme={theme} onTheme={onTheme} />
       <ListenButton />

@@ -34,7 +34,9 @@ describe("an address", () => {
   it("keeps the page, the series and the range", () => {
     const routes: Route[] = [
       { page: "grid" },
+      { page: "grid", workspace: "odd name/?&#" },
       { page: "anomalies" },
+      { page: "cluster" },
       { page: "kpi", kpi: "a.b", series: [], range: null },
       { page: "kpi", kpi: "odd/name ?#%", series: ["core:0", "a:b,c:d&="], range: { last: 60_000 } },
       { page: "kpi", kpi: "a", series: [], range: { from: 5, to: 9 } },
@@ -45,7 +47,7 @@ describe("an address", () => {
   });
 
   it("means the grid when it means nothing", () => {
-    for (const hash of ["", "#", "#/", "#/nonsense", "#/kpi/"]) {
+    for (const hash of ["", "#", "#/", "#/nonsense", "#/kpi/", "#/?workspace="]) {
       expect(parseRoute(hash)).toEqual({ page: "grid" });
     }
     expect(parseRoute("#/kpi/a?from=9&to=5")).toMatchObject({ range: null });

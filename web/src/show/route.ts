@@ -3,8 +3,10 @@
 import type { Range } from "./ranges.ts";
 
 export type Route =
-  | { page: "grid" }
+  /** `workspace` chooses one; without it, the one that was chosen before. */
+  | { page: "grid"; workspace?: string }
   | { page: "anomalies" }
+  | { page: "cluster" }
   | {
       page: "kpi";
       kpi: string;
@@ -17,20 +19,24 @@ export type Route =
 /** `hash` begins with `#`, or is empty. */
 export function parseRoute(hash: string): Route {
   const [path = "", query = ""] = hash.replace(/^#\/?/, "").split("?", 2);
-  if (path === "anomalies") {
-    return { page: "anomalies" };
-  }
-  const kpi = path.startsWith("kpi/") ? decode(path.slice(4)) : "";
-  if (kpi === "") {
-    return { page: "grid" };
+  if (path === "anomalies" || path === "cluster") {
+    return { page: path };
   }
   const parameters = new URLSearchParams(query);
+  const kpi = path.startsWith("kpi/") ? decode(path.slice(4)) : "";
+  if (kpi === "") {
+    const workspace = parameters.get("workspace") ?? "";
+    return workspace === "" ? { page: "grid" } : { page: "grid", workspace };
+  }
   return { page: "kpi", kpi, series: parameters.getAll("series"), range: parseRange(parameters) };
 }
 
 export function routeHash(route: Route): string {
+  if (route.page === "grid") {
+    return route.workspace === undefined ? "#/" : `#/?workspace=${encodeURIComponent(route.workspace)}`;
+  }
   if (route.page !== "kpi") {
-    return route.page === "grid" ? "#/" : "#/anomalies";
+    return `#/${route.page}`;
   }
   const parameters = new URLSearchParams();
   route.series.forEach((series) => parameters.append("series", series));

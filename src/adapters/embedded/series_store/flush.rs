@@ -9,9 +9,9 @@ use super::History;
 use super::block::{self, SEALED_ROWS};
 use super::live::Unflushed;
 use super::records::{Head, IndexEntry, Keys, decode, encode, first_of};
-use super::rollup::{HOUR_MS, MINUTE_MS, buckets};
 use super::rows::{in_time_order, merged};
 use crate::adapters::embedded::database::{Database, Durability, corrupt, unreadable};
+use crate::adapters::history::rollup::{HOUR_MS, MINUTE_MS, buckets};
 use crate::model::{Anomaly, Seq, SeriesId, WorkspaceId};
 use crate::ports::{PortError, SampleRow};
 

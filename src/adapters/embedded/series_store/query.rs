@@ -9,9 +9,9 @@ use fjall::{Guard, Keyspace, Readable, Snapshot};
 use super::History;
 use super::block;
 use super::records::{IndexEntry, Keys, decode, first_of};
-use super::rollup::{Bucket, HOUR_MS, MINUTE_MS, Steps, start_of};
 use super::rows::{merged, within};
 use crate::adapters::embedded::database::{Database, corrupt, unreadable};
+use crate::adapters::history::rollup::{Bucket, HOUR_MS, MINUTE_MS, Steps, start_of};
 use crate::model::{Labels, SeriesId};
 use crate::ports::{PortError, RollupSeries, SampleRow, SampleSeries, SeriesQuery};
 

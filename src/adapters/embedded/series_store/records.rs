@@ -3,8 +3,8 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::rollup::Bucket;
 use crate::adapters::embedded::database::{corrupt, prefix};
+use crate::adapters::history::rollup::Bucket;
 use crate::model::{AnomalyId, KpiName, Labels, Seq, SeriesId, WorkspaceId};
 use crate::ports::{ErrorKind, PortError};
 

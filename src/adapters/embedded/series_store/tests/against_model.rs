@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use super::super::super::EmbeddedStore;
 use super::super::super::tests::{Scratch, pass};
-use super::super::rollup::start_of;
 use super::everything;
+use crate::adapters::history::rollup::start_of;
 use crate::model::{Event, EventBody, KpiName, Labels, Sample, ScoredSample, Seq, SeriesSamples, SeriesStatus};
 use crate::ports::{Rollup, SampleRow, SeriesQuery, SeriesStore, StoredBatch};
 

@@ -7,25 +7,26 @@ use serde::{Deserialize, Serialize};
 use crate::ports::{Rollup, SampleRow};
 
 /// Width of the finer stored tier, milliseconds.
-pub(super) const MINUTE_MS: i64 = 60_000;
+pub(in crate::adapters) const MINUTE_MS: i64 = 60_000;
 /// Width of the coarser stored tier, milliseconds.
-pub(super) const HOUR_MS: i64 = 3_600_000;
+pub(in crate::adapters) const HOUR_MS: i64 = 3_600_000;
 
 /// What happened from `start_ms` on; how long is known to whoever made it. The start tells of at least one row.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(super) struct Bucket {
-    pub(super) start_ms: i64,
-    count: u64,
-    min: f64,
-    max: f64,
-    sum: f64,
-    last: f64,
-    last_at_ms: i64,
-    max_score: Option<f32>,
+pub(in crate::adapters) struct Bucket {
+    pub(in crate::adapters) start_ms: i64,
+    pub(in crate::adapters) count: u64,
+    pub(in crate::adapters) min: f64,
+    pub(in crate::adapters) max: f64,
+    pub(in crate::adapters) sum: f64,
+    pub(in crate::adapters) last: f64,
+    pub(in crate::adapters) last_at_ms: i64,
+    pub(in crate::adapters) max_score: Option<f32>,
 }
 
 impl Bucket {
-    fn of(row: &SampleRow, width_ms: i64) -> Self {
+    /// The bucket of one row.
+    pub(in crate::adapters) fn of(row: &SampleRow, width_ms: i64) -> Self {
         Self {
             start_ms: start_of(row.timestamp_ms, width_ms),
             count: 1,
@@ -39,7 +40,7 @@ impl Bucket {
     }
 
     /// Takes `other` in; the start stays.
-    fn merge(&mut self, other: &Bucket) {
+    pub(in crate::adapters) fn merge(&mut self, other: &Bucket) {
         self.count += other.count;
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
@@ -62,12 +63,12 @@ impl Bucket {
 }
 
 /// The multiple of `width_ms` at or before `timestamp_ms`; the earliest time there is where that would be out of range.
-pub(super) fn start_of(timestamp_ms: i64, width_ms: i64) -> i64 {
+pub(in crate::adapters) fn start_of(timestamp_ms: i64, width_ms: i64) -> i64 {
     timestamp_ms.saturating_sub(timestamp_ms.rem_euclid(width_ms))
 }
 
 /// The buckets of rows in time order.
-pub(super) fn buckets(rows: &[SampleRow], width_ms: i64) -> Vec<Bucket> {
+pub(in crate::adapters) fn buckets(rows: &[SampleRow], width_ms: i64) -> Vec<Bucket> {
     let mut buckets: Vec<Bucket> = Vec::new();
     for row in rows {
         let bucket = Bucket::of(row, width_ms);
@@ -80,7 +81,7 @@ pub(super) fn buckets(rows: &[SampleRow], width_ms: i64) -> Vec<Bucket> {
 }
 
 /// Collects rows and buckets, in any order but best in time order, into steps.
-pub(super) struct Steps {
+pub(in crate::adapters) struct Steps {
     step_ms: i64,
     done: BTreeMap<i64, Bucket>,
     /// The step being filled: most of what comes belongs to it.
@@ -88,20 +89,20 @@ pub(super) struct Steps {
 }
 
 impl Steps {
-    pub(super) fn new(step_ms: i64) -> Self {
+    pub(in crate::adapters) fn new(step_ms: i64) -> Self {
         Self { step_ms, done: BTreeMap::new(), current: None }
     }
 
-    pub(super) fn step_ms(&self) -> i64 {
+    pub(in crate::adapters) fn step_ms(&self) -> i64 {
         self.step_ms
     }
 
-    pub(super) fn add_row(&mut self, row: &SampleRow) {
+    pub(in crate::adapters) fn add_row(&mut self, row: &SampleRow) {
         self.add(Bucket::of(row, self.step_ms));
     }
 
     /// `bucket` must lie inside one step.
-    pub(super) fn add_bucket(&mut self, bucket: &Bucket) {
+    pub(in crate::adapters) fn add_bucket(&mut self, bucket: &Bucket) {
         self.add(Bucket { start_ms: start_of(bucket.start_ms, self.step_ms), ..*bucket });
     }
 
@@ -122,7 +123,7 @@ impl Steps {
     }
 
     /// The steps in time order, with the number of anomalies that `opened` knows for each.
-    pub(super) fn into_rows(mut self, opened: &BTreeMap<i64, u32>) -> Vec<Rollup> {
+    pub(in crate::adapters) fn into_rows(mut self, opened: &BTreeMap<i64, u32>) -> Vec<Rollup> {
         self.finish_current();
         let rollup = |bucket: Bucket| Rollup {
             start_ms: bucket.start_ms,

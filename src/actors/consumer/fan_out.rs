@@ -1,0 +1,211 @@
+//! Every event to whoever subscribes outside, as a CloudEvent.
+//!
+//! The cursor lives in the meta store. What was published after it is published again after a crash or a lost connection,
+//! with the same identifiers. A workspace that is fanned out for the first time begins where its log ended when it was
+//! opened, so that nobody is told old news.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::Handler;
+use crate::actors::hub::EventBatch;
+use crate::live::{split, wire};
+use crate::model::{Event, EventType, Seq};
+use crate::ports::{Connection, ErrorKind, MetaStore, PortError, Publication, Publisher, Revision};
+use crate::telemetry::{Metric, count};
+use crate::tenancy::WorkspacePass;
+
+const CURSOR: &str = "fan-out/cursor";
+
+/// Left for the headers of a message below the largest message, in bytes.
+const HEADERS: usize = 1_024;
+
+/// Publishes the events of one workspace.
+pub struct FanOut {
+    publisher: Arc<dyn Publisher>,
+    meta_store: Arc<dyn MetaStore>,
+    epoch: Arc<str>,
+    /// The newest event when the workspace was opened.
+    opened_at: Seq,
+    progress: Mutex<Progress>,
+}
+
+#[derive(Default)]
+struct Progress {
+    revision: Revision,
+    saved: Seq,
+    published: Seq,
+    /// What the next flush has to answer for; `None` when nothing was published since the last.
+    since: Option<Connection>,
+}
+
+/// What is stored.
+#[derive(Serialize, Deserialize)]
+struct Cursor {
+    epoch: String,
+    seq: Seq,
+}
+
+impl FanOut {
+    /// Publishes events of the log's `epoch`; those up to `opened_at` only if that was begun before.
+    pub fn new(publisher: Arc<dyn Publisher>, meta_store: Arc<dyn MetaStore>, epoch: Arc<str>, opened_at: Seq) -> Self {
+        Self { publisher, meta_store, epoch, opened_at, progress: Mutex::default() }
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn save(&self, pass: &WorkspacePass, seq: Seq) -> Result<(), PortError> {
+        let expected = self.progress().revision;
+        let cursor = Cursor { epoch: self.epoch.to_string(), seq };
+        let value = serde_json::to_vec(&cursor)
+            .map_err(|error| PortError::caused(ErrorKind::Invalid, "the cursor of the fan-out", error))?;
+        // A conflict means that another node publishes this workspace now. The cursor is read again before the next try.
+        let revision = self.meta_store.put(pass, CURSOR, expected, value).await?;
+        let mut progress = self.progress();
+        progress.revision = revision;
+        progress.saved = seq;
+        Ok(())
+    }
+
+    async fn publish(&self, pass: &WorkspacePass, events: Vec<(&Event, Bytes)>) -> Result<(), PortError> {
+        let Some(last) = events.last().map(|(event, _)| event.seq) else { return Ok(()) };
+        let connection = self.publisher.connection();
+        self.progress().since.get_or_insert(connection);
+        let messages: Vec<_> = events.into_iter().flat_map(|(event, json)| self.messages(pass, event, json)).collect();
+        let published = messages.len() as u64;
+        match self.publisher.publish(pass, messages).await {
+            Ok(()) => count(Metric::Published, published),
+            Err(error) if error.kind == ErrorKind::Invalid => {
+                count(Metric::PublishRefused, 1);
+                tracing::warn!(workspace = %pass.workspace(), %error, "a message was not published");
+            }
+            Err(error) => return Err(error),
+        }
+        self.progress().published = last;
+        Ok(())
+    }
+
+    /// The event in one message, or in several when one would be larger than the server takes.
+    fn messages(&self, pass: &WorkspacePass, event: &Event, json: Bytes) -> Vec<Publication> {
+        let most = self.publisher.max_message_bytes().saturating_sub(HEADERS);
+        let mut payloads = Vec::new();
+        self.cut(pass, event, json, most, &mut payloads);
+        let parts = payloads.len();
+        let message = |(part, payload)| Publication {
+            topic: topic(event),
+            headers: self.headers(pass, event, (parts > 1).then_some((part, parts))),
+            payload,
+        };
+        payloads.into_iter().enumerate().map(message).collect()
+    }
+
+    fn cut(&self, pass: &WorkspacePass, event: &Event, json: Bytes, most: usize, payloads: &mut Vec<Bytes>) {
+        if json.len() <= most {
+            payloads.push(json);
+        } else if let Some((first, second)) = split::halves(event) {
+            for half in [first, second] {
+                let json = self.encode(pass, &half);
+                self.cut(pass, &half, json, most, payloads);
+            }
+        } else {
+            count(Metric::PublishRefused, 1);
+            let (workspace, bytes) = (pass.workspace(), json.len());
+            tracing::warn!(%workspace, kpi = %event.kpi, seq = event.seq, bytes, most, "an event is too large to publish");
+        }
+    }
+
+    fn encode(&self, pass: &WorkspacePass, event: &Event) -> Bytes {
+        wire::event_json(event, pass.workspace(), &self.epoch).into()
+    }
+
+    fn headers(
+        &self,
+        pass: &WorkspacePass,
+        event: &Event,
+        part: Option<(usize, usize)>,
+    ) -> Vec<(&'static str, String)> {
+        let mut id = format!("{}:{}", self.epoch, event.seq);
+        if let Some((part, _)) = part {
+            id.push_str(&format!(":{part}"));
+        }
+        let mut headers = vec![
+            ("ce-specversion", "1.0".to_owned()),
+            ("ce-id", id.clone()),
+            ("ce-source", format!("/workspaces/{}", pass.workspace())),
+            ("ce-type", format!("earcon.{}", event.body.event_type().as_str())),
+            ("ce-subject", event.kpi.to_string()),
+            ("content-type", "application/json".to_owned()),
+            ("Nats-Msg-Id", id),
+            ("Earcon-Epoch", self.epoch.to_string()),
+            ("Earcon-Seq", event.seq.to_string()),
+        ];
+        if let Ok(time) = jiff::Timestamp::from_millisecond(event.time_ms) {
+            headers.push(("ce-time", time.to_string()));
+        }
+        if let Some((part, parts)) = part {
+            headers.push(("Earcon-Part", format!("{}/{parts}", part + 1)));
+        }
+        headers
+    }
+}
+
+/// `samples.<kpi>` or `events.<type>`; dots of KPI names and types are steps, so that a family of either can be followed.
+fn topic(event: &Event) -> Vec<String> {
+    let (root, name) = match event.body.event_type() {
+        EventType::Samples => ("samples", event.kpi.as_str()),
+        other => ("events", other.as_str()),
+    };
+    std::iter::once(root).chain(name.split('.')).map(str::to_owned).collect()
+}
+
+impl Handler for FanOut {
+    fn name(&self) -> &'static str {
+        "fan-out"
+    }
+
+    async fn cursor(&self, pass: &WorkspacePass) -> Result<Seq, PortError> {
+        let record = self.meta_store.get(pass, CURSOR).await?;
+        let revision = record.as_ref().map_or(0, |record| record.revision);
+        let stored = record.and_then(|record| serde_json::from_slice::<Cursor>(&record.value).ok());
+        // A cursor of another epoch says nothing about this log.
+        let known = stored.filter(|cursor| *cursor.epoch == *self.epoch).map(|cursor| cursor.seq);
+        let seq = known.unwrap_or(self.opened_at);
+        *self.progress() = Progress { revision, saved: seq, published: seq, since: None };
+        if known.is_none() {
+            // From here on a restart goes on behind this event and not behind what it finds in the log.
+            self.save(pass, seq).await?;
+        }
+        Ok(seq)
+    }
+
+    async fn handle(&self, pass: &WorkspacePass, events: Vec<Arc<Event>>) -> Result<(), PortError> {
+        self.publish(pass, events.iter().map(|event| (&**event, self.encode(pass, event))).collect()).await
+    }
+
+    async fn handle_live(&self, pass: &WorkspacePass, batch: &EventBatch, handled: Seq) -> Result<(), PortError> {
+        let new = batch.encoded().filter(|(event, _)| event.seq > handled);
+        self.publish(pass, new.map(|(event, text)| (&**event, Bytes::from(text()))).collect()).await
+    }
+
+    async fn flush(&self, pass: &WorkspacePass) -> Result<Seq, PortError> {
+        let (since, published, saved) = {
+            let progress = self.progress();
+            (progress.since, progress.published, progress.saved)
+        };
+        if let Some(since) = since {
+            self.publisher.flush(since).await?;
+            self.progress().since = None;
+        }
+        if published > saved {
+            self.save(pass, published).await?;
+        }
+        Ok(published)
+    }
+}
+
+#[cfg(test)]
+mod tests;

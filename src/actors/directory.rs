@@ -1,0 +1,162 @@
+//! Every workspace, wherever it runs. What gateways and sources ask for a workspace; where it is, is this file's business.
+
+mod place;
+
+pub use place::Workspace;
+
+use std::sync::Arc;
+
+use super::Context;
+use super::cluster::{Cluster, ClusterStatus};
+use super::ingest::{Admission, IngestError, KpiBatch, Receipt, ingest};
+use super::node::{Node, OpenError};
+use super::remote::errands::Errands;
+use super::remote::mirror::Mirrors;
+use super::remote::sound::RemoteSound;
+use super::workspace::WorkspaceHandle;
+use crate::model::WorkspaceId;
+use crate::ports::{PortError, SharedLog};
+use crate::tenancy::WorkspacePass;
+
+/// Finds workspaces. Cheap to clone.
+#[derive(Clone)]
+pub struct Directory {
+    node: Node,
+    others: Option<Others>,
+}
+
+/// The workspaces of other nodes.
+#[derive(Clone)]
+struct Others {
+    cluster: Cluster,
+    mirrors: Mirrors,
+    sound: RemoteSound,
+    max_workspaces: usize,
+    /// One door for the samples of all workspaces that go to other nodes.
+    admission: Admission,
+}
+
+/// Why nothing of a batch was taken.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// The workspace is not there.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The door is closed.
+    #[error(transparent)]
+    Ingest(#[from] IngestError),
+}
+
+impl Directory {
+    /// The workspaces of this node alone.
+    pub fn local(node: Node) -> Self {
+        Self { node, others: None }
+    }
+
+    /// The workspaces of all nodes of a cluster.
+    pub fn clustered(node: Node, cluster: Cluster, log: Arc<dyn SharedLog>, context: &Context) -> Self {
+        let settings = &context.settings;
+        let others = Others {
+            mirrors: Mirrors::new(context.clone(), log, node.cell()),
+            sound: RemoteSound::new(cluster.courier().clone()),
+            cluster,
+            max_workspaces: settings.max_workspaces,
+            admission: Admission::new(settings.max_in_flight_samples),
+        };
+        Self { node, others: Some(others) }
+    }
+
+    /// The names of all workspaces, in order.
+    pub fn workspaces(&self) -> Vec<WorkspaceId> {
+        match &self.others {
+            Some(others) => others.cluster.workspaces(),
+            None => self.node.workspaces().iter().map(|handle| handle.id().clone()).collect(),
+        }
+    }
+
+    /// The workspace of the pass; `Ok(None)` when there is none.
+    ///
+    /// # Errors
+    /// `Unavailable` while it is being opened, or when it runs elsewhere and its log cannot be read.
+    pub async fn find(&self, pass: &WorkspacePass) -> Result<Option<Workspace>, OpenError> {
+        let id = pass.workspace();
+        let here = self.node.find(id);
+        match (&self.others, here) {
+            (_, Ok(Some(handle))) => Ok(Some(Workspace::Local(handle))),
+            (None, nothing) => nothing.map(|_| None),
+            // Opening here or running elsewhere: the log can be followed either way.
+            (Some(others), _) if others.cluster.knows(id) => others.remote(pass).await.map(Some),
+            (Some(_), Ok(None)) => Ok(None),
+            (Some(_), Err(error)) => Err(error),
+        }
+    }
+
+    /// The workspace, if this node runs it.
+    ///
+    /// # Errors
+    /// `Unavailable` while it is being opened.
+    pub fn here(&self, id: &WorkspaceId) -> Result<Option<WorkspaceHandle>, OpenError> {
+        self.node.find(id)
+    }
+
+    /// Makes the workspace when there is none.
+    pub async fn ensure(&self, id: &WorkspaceId) -> Result<(), OpenError> {
+        match &self.others {
+            Some(others) => others.cluster.ensure(id, others.max_workspaces).await,
+            None => self.node.open(id).await.map(drop),
+        }
+    }
+
+    /// Takes samples into the workspace of the pass, making it when there is none, and waits for the commit, here or on the node
+    /// that owns it. Returns the receipt and the epoch of the log.
+    ///
+    /// # Errors
+    /// Only when nothing of the batch was taken.
+    pub async fn ingest(&self, pass: &WorkspacePass, batches: Vec<KpiBatch>) -> Result<(Receipt, String), Refused> {
+        let id = pass.workspace();
+        let Some(others) = &self.others else {
+            let handle = self.node.open(id).await?;
+            return Ok((ingest(&handle, batches).await?, handle.hub().epoch().to_owned()));
+        };
+        if let Ok(Some(handle)) = self.node.find(id) {
+            // Kept, because the workspace may be on its way to another node in this very moment.
+            match ingest(&handle, batches.clone()).await {
+                Err(IngestError::Unavailable) => {}
+                result => return Ok((result?, handle.hub().epoch().to_owned())),
+            }
+        } else if !others.cluster.knows(id) {
+            others.cluster.ensure(id, others.max_workspaces).await?;
+        }
+        Ok(others.errands(pass).ingest(batches).await?)
+    }
+
+    /// Whether the workspaces are shared with other nodes.
+    pub fn is_clustered(&self) -> bool {
+        self.others.is_some()
+    }
+
+    /// Who owns what. A node that is alone owns everything.
+    pub async fn cluster_status(&self) -> ClusterStatus {
+        match &self.others {
+            Some(others) => others.cluster.status().await,
+            None => ClusterStatus::alone(&self.node).await,
+        }
+    }
+}
+
+impl Others {
+    async fn remote(&self, pass: &WorkspacePass) -> Result<Workspace, OpenError> {
+        match self.mirrors.hub(pass).await {
+            Ok(hub) => Ok(Workspace::remote(pass.clone(), hub, self.errands(pass), self.sound.clone())),
+            Err(error) => {
+                let error: PortError = error;
+                tracing::warn!(workspace = %pass.workspace(), %error, "a workspace of another node cannot be followed");
+                Err(OpenError::Unavailable)
+            }
+        }
+    }
+
+    fn errands(&self, pass: &WorkspacePass) -> Errands {
+        Errands::new(self.cluster.courier().clone(), pass.clone(), self.admission.clone())
+    }
+}

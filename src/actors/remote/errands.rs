@@ -1,0 +1,199 @@
+//! Asking the owner of a workspace to do something, patiently: between one owner and the next nobody answers for a few seconds.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::wire::{Answer, Request, decode, encode};
+use crate::actors::ingest::{Admission, IngestError, KpiBatch, Receipt};
+use crate::model::SeriesBatch;
+use crate::ports::{Courier, Unanswered};
+use crate::tenancy::WorkspacePass;
+
+/// How long nobody may answer before the one who asked is told so: longer than a takeover.
+const PATIENCE: Duration = Duration::from_secs(12);
+const PAUSE: Duration = Duration::from_millis(50);
+/// Upper bounds of what a row and a series take in a message.
+const ROW_BYTES: usize = 24;
+const SERIES_BYTES: usize = 160;
+
+/// The owner did not do it. Whether it may have is in the text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Undone {
+    /// Nobody owns the workspace for too long, or it keeps restarting. Nothing was done.
+    #[error("the workspace is moving between nodes; try again in a second")]
+    NoOwner,
+    /// It may have been done.
+    #[error("the node that owns the workspace did not answer; it may have done what was asked")]
+    Unknown,
+    /// The owner runs another version of the program.
+    #[error("the node that owns the workspace runs another version and did not understand")]
+    NotUnderstood,
+}
+
+/// Runs errands for one workspace.
+#[derive(Clone)]
+pub struct Errands {
+    courier: Arc<dyn Courier>,
+    pass: WorkspacePass,
+    admission: Admission,
+}
+
+impl Errands {
+    /// `admission` bounds the samples that are on their way to the owner.
+    pub fn new(courier: Arc<dyn Courier>, pass: WorkspacePass, admission: Admission) -> Self {
+        Self { courier, pass, admission }
+    }
+
+    /// Asks until somebody answers.
+    pub async fn ask(&self, request: &Request) -> Result<Answer, Undone> {
+        let Ok(question) = encode(request) else { return Err(Undone::NotUnderstood) };
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.courier.ask(&self.pass, question.clone()).await {
+                Ok(bytes) => match decode(&bytes) {
+                    Some(Answer::Unavailable | Answer::Refused(IngestError::Unavailable)) => {}
+                    Some(Answer::NotUnderstood) | None => return Err(Undone::NotUnderstood),
+                    Some(answer) => return Ok(answer),
+                },
+                Err(Unanswered::Nobody) => {}
+                Err(Unanswered::Lost(error)) => {
+                    tracing::warn!(workspace = %self.pass.workspace(), error, "no answer from the owner");
+                    return Err(Undone::Unknown);
+                }
+                Err(Unanswered::TooLarge(_)) => return Err(Undone::NotUnderstood),
+            }
+            if Instant::now() >= deadline {
+                return Err(Undone::NoOwner);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Has the owner take samples in; returns the receipt and the log's epoch. Rows whose fate is unknown count as failed.
+    ///
+    /// # Errors
+    /// Only when nothing of the batch was taken.
+    pub async fn ingest(&self, batches: Vec<KpiBatch>) -> Result<(Receipt, String), IngestError> {
+        let samples = batches.iter().map(|batch| batch.rows().count()).sum();
+        let _permit = self.admission.admit(samples)?;
+        let mut whole = Receipt::default();
+        let mut epoch = String::new();
+        let mut failed = None;
+        // One after the other, so that the samples of a series arrive in their order.
+        for piece in pieces(batches, self.courier.max_bytes()) {
+            let rows = piece.iter().map(|batch| batch.rows().count() as u64).sum::<u64>();
+            if failed.is_some() {
+                whole.failed += rows;
+                continue;
+            }
+            match self.ask(&Request::Ingest(piece)).await {
+                Ok(Answer::Ingested(part, of)) => {
+                    epoch = of;
+                    whole.accepted += part.accepted;
+                    whole.late += part.late;
+                    whole.failed += part.failed;
+                    whole.rejected.extend(part.rejected);
+                    whole.seq = whole.seq.max(part.seq);
+                }
+                Ok(Answer::Refused(error)) => {
+                    whole.failed += rows;
+                    failed = Some(error);
+                }
+                Ok(_) | Err(Undone::NoOwner | Undone::NotUnderstood) => {
+                    whole.failed += rows;
+                    failed = Some(IngestError::Unavailable);
+                }
+                Err(Undone::Unknown) => {
+                    whole.failed += rows;
+                    // Something may have been taken: this is not the refusal of a whole batch.
+                    epoch = "unknown".to_owned();
+                    failed = Some(IngestError::Unavailable);
+                }
+            }
+        }
+        match failed {
+            Some(error) if epoch.is_empty() => Err(error),
+            _ => Ok((whole, epoch)),
+        }
+    }
+}
+
+/// Cuts a batch so that each piece fits into a message. The rows of a series stay in their order.
+fn pieces(batches: Vec<KpiBatch>, max_bytes: usize) -> Vec<Vec<KpiBatch>> {
+    let rows_at_most = (max_bytes.saturating_sub(8_192) / ROW_BYTES).max(1);
+    let mut pieces = Vec::new();
+    let mut piece: Vec<KpiBatch> = Vec::new();
+    let mut size = 0;
+    for KpiBatch { kpi, series } in batches {
+        for SeriesBatch { labels, rows } in series {
+            for rows in rows.chunks(rows_at_most) {
+                let bytes = SERIES_BYTES + kpi.as_str().len() + labels.as_str().len() + rows.len() * ROW_BYTES;
+                if size > 0 && size + bytes > max_bytes {
+                    pieces.push(std::mem::take(&mut piece));
+                    size = 0;
+                }
+                size += bytes;
+                let one = SeriesBatch { labels: labels.clone(), rows: rows.to_vec() };
+                match piece.last_mut().filter(|last| last.kpi == kpi) {
+                    Some(last) => last.series.push(one),
+                    None => piece.push(KpiBatch { kpi: kpi.clone(), series: vec![one] }),
+                }
+            }
+        }
+    }
+    if !piece.is_empty() {
+        pieces.push(piece);
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{KpiName, Labels, Sample};
+
+    fn batch(kpi: &str, series: usize, rows: u32) -> KpiBatch {
+        let series = (0..series)
+            .map(|i| SeriesBatch {
+                labels: Labels::parse(&format!("s:{i}")).unwrap(),
+                rows: (0..rows).map(|row| (row, Sample { timestamp_ms: i64::MAX, value: f64::from(row) })).collect(),
+            })
+            .collect();
+        KpiBatch { kpi: KpiName::new(kpi).unwrap(), series }
+    }
+
+    #[test]
+    fn pieces_fit_and_lose_nothing() {
+        let batches = vec![batch("a", 3, 10), batch("b", 1, 100_000), batch("c", 500, 2)];
+        let max_bytes = 100_000;
+        let pieces = pieces(batches.clone(), max_bytes);
+        assert!(pieces.len() > 10);
+        for piece in &pieces {
+            let bytes = encode(&Request::Ingest(piece.clone())).unwrap();
+            assert!(bytes.len() <= max_bytes, "{}", bytes.len());
+        }
+        let rows = |batches: &[KpiBatch]| -> Vec<(String, String, u32)> {
+            let mut all = Vec::new();
+            for batch in batches {
+                for series in &batch.series {
+                    all.extend(
+                        series
+                            .rows
+                            .iter()
+                            .map(|(row, _)| (batch.kpi.as_str().to_owned(), series.labels.as_str().to_owned(), *row)),
+                    );
+                }
+            }
+            all
+        };
+        assert_eq!(rows(&pieces.concat()), rows(&batches));
+    }
+
+    #[test]
+    fn a_small_batch_stays_whole() {
+        assert_eq!(pieces(vec![batch("a", 2, 2), batch("b", 1, 1)], 1_000_000).len(), 1);
+        assert!(pieces(Vec::new(), 1_000_000).is_empty());
+    }
+}

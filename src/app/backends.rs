@@ -1,0 +1,151 @@
+//! What stands behind each port, by configuration.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::StartError;
+use crate::actors::Backends;
+use crate::actors::cluster::ClusterArgs;
+use crate::adapters::embedded::{EmbeddedSettings, EmbeddedStore};
+use crate::adapters::nats::connection::{connect, connect_when_possible};
+use crate::adapters::nats::courier::NatsCourier;
+use crate::adapters::nats::event_log::{JetStreamLog, JetStreamLogSettings};
+use crate::adapters::nats::publisher::NatsPublisher;
+use crate::adapters::nats::registry::{BUCKET, NatsRegistry};
+use crate::adapters::scylla::{ScyllaDatabase, ScyllaMeta, ScyllaSeries, ScyllaSnapshots, SeriesSettings};
+use crate::config::{Backend, Config, LogBackend, Nats, Storage};
+use crate::model::Clock;
+use crate::ports::{MetaStore, PortError, Publisher, SeriesStore, SharedLog, SnapshotStore};
+
+/// A stream that retention cannot keep up with is full at this multiple of what is to be kept.
+const LOG_HEADROOM: u64 = 2;
+/// History in the database outlives its retention by this much, so that it is retention that forgets and not the clock of a table.
+const TTL_MARGIN: Duration = Duration::from_secs(24 * 3_600);
+
+/// Everything that was opened.
+pub(super) struct Opened {
+    pub(super) backends: Backends,
+    /// The data directory, when something is kept there.
+    pub(super) embedded: Option<EmbeddedStore>,
+    /// The connection to NATS, when there is one.
+    pub(super) nats: Option<async_nats::Client>,
+    /// For publishing to subscribers.
+    pub(super) publisher: Option<Arc<dyn Publisher>>,
+    /// The log, when other nodes can follow it.
+    pub(super) shared_log: Option<Arc<dyn SharedLog>>,
+}
+
+pub(super) async fn open(config: &Config) -> Result<Opened, StartError> {
+    let storage = &config.storage;
+    let nats = open_nats(config).await.map_err(StartError::Nats)?;
+    let publisher = match (&config.nats, &nats) {
+        (Some(settings), Some(client)) if settings.fan_out => {
+            Some(Arc::new(NatsPublisher::new(client.clone())) as Arc<dyn Publisher>)
+        }
+        _ => None,
+    };
+    let shared_log = open_shared_log(config, nats.as_ref()).await.map_err(StartError::Nats)?;
+    let database = match &config.scylla {
+        Some(scylla) if uses_scylla(storage) => {
+            Some(Arc::new(ScyllaDatabase::open(scylla).await.map_err(StartError::Database)?))
+        }
+        _ => None,
+    };
+    let embedded = if uses_directory(storage) {
+        Some(EmbeddedStore::open(&storage.data, &EmbeddedSettings::default())?)
+    } else {
+        None
+    };
+    let missing = || StartError::Settings("a part of [storage] was chosen that is not configured".into());
+    let event_log = match &shared_log {
+        Some(log) => log.clone(),
+        None => embedded.as_ref().ok_or_else(missing)?.event_log(),
+    };
+    let series_store = match storage.history {
+        Backend::Embedded => embedded.as_ref().ok_or_else(missing)?.series_store(),
+        Backend::Scylla => open_series(database.clone().ok_or_else(missing)?, storage).await?,
+    };
+    let (meta_store, snapshot_store) = match storage.meta {
+        Backend::Embedded => {
+            let store = embedded.as_ref().ok_or_else(missing)?;
+            (store.meta_store(), store.snapshot_store())
+        }
+        Backend::Scylla => open_meta(database.ok_or_else(missing)?).await?,
+    };
+    let backends = Backends { event_log, series_store, meta_store, snapshot_store, publisher: publisher.clone() };
+    Ok(Opened { backends, embedded, nats, publisher, shared_log })
+}
+
+/// What the cluster needs, when this node is part of one.
+pub(super) async fn cluster(
+    config: &Config,
+    opened: &Opened,
+    clock: Arc<dyn Clock>,
+) -> Result<Option<ClusterArgs>, PortError> {
+    let (Some(cluster), Some(nats), Some(client)) = (&config.cluster, &config.nats, &opened.nats) else {
+        return Ok(None);
+    };
+    Ok(Some(ClusterArgs {
+        node: cluster.node.clone(),
+        lease: cluster.lease,
+        registry: Arc::new(NatsRegistry::open(client.clone(), BUCKET, nats.replicas).await?),
+        courier: Arc::new(NatsCourier::new(client.clone())),
+        meta_store: opened.backends.meta_store.clone(),
+        clock,
+    }))
+}
+
+/// Whoever keeps the log in NATS, or shares workspaces through it, cannot begin without; whoever only publishes can.
+async fn open_nats(config: &Config) -> Result<Option<async_nats::Client>, PortError> {
+    let name = config.cluster.as_ref().map_or("earcon", |cluster| cluster.node.as_str());
+    match &config.nats {
+        Some(nats) if needs_nats(config) => connect(nats, name).await.map(Some),
+        Some(nats) if uses_nats(nats) => connect_when_possible(nats, name).await.map(Some),
+        _ => Ok(None),
+    }
+}
+
+async fn open_shared_log(
+    config: &Config,
+    client: Option<&async_nats::Client>,
+) -> Result<Option<Arc<dyn SharedLog>>, PortError> {
+    let (LogBackend::JetStream, Some(nats), Some(client)) = (config.storage.log, &config.nats, client) else {
+        return Ok(None);
+    };
+    let limit_bytes = config.storage.log_bytes * LOG_HEADROOM;
+    let settings = JetStreamLogSettings::new(nats.replicas, limit_bytes);
+    Ok(Some(Arc::new(JetStreamLog::connect(client.clone(), settings).await?)))
+}
+
+async fn open_series(
+    database: Arc<ScyllaDatabase>,
+    storage: &Storage,
+) -> Result<Arc<dyn SeriesStore>, StartError> {
+    let settings = SeriesSettings { ttl: Some(storage.history_age + TTL_MARGIN), ..SeriesSettings::default() };
+    let series = ScyllaSeries::new(database, settings).await.map_err(StartError::Database)?;
+    Ok(Arc::new(series))
+}
+
+async fn open_meta(
+    database: Arc<ScyllaDatabase>,
+) -> Result<(Arc<dyn MetaStore>, Arc<dyn SnapshotStore>), StartError> {
+    let meta = ScyllaMeta::open(database.clone()).await.map_err(StartError::Database)?;
+    let snapshots = ScyllaSnapshots::open(database).await.map_err(StartError::Database)?;
+    Ok((Arc::new(meta), Arc::new(snapshots)))
+}
+
+fn needs_nats(config: &Config) -> bool {
+    config.storage.log == LogBackend::JetStream || config.cluster.is_some()
+}
+
+fn uses_nats(nats: &Nats) -> bool {
+    nats.fan_out || nats.ingest
+}
+
+fn uses_scylla(storage: &Storage) -> bool {
+    [storage.history, storage.meta].contains(&Backend::Scylla)
+}
+
+fn uses_directory(storage: &Storage) -> bool {
+    storage.log == LogBackend::Embedded || [storage.history, storage.meta].contains(&Backend::Embedded)
+}

@@ -1,0 +1,365 @@
+//! From the view of the cluster to what this node has to do next.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::membership::Membership;
+use super::placement::place;
+use super::records::{Incarnation, NodeRecord, Tenure};
+use crate::model::WorkspaceId;
+
+/// Something this node has to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Become the owner, if the entry still has this revision.
+    Claim(WorkspaceId, u64),
+    /// Open what it owns.
+    Open(WorkspaceId),
+    /// Close in order, then hand the entry with this revision over.
+    HandOver(WorkspaceId, u64, Option<Incarnation>),
+    /// Close at once: somebody else owns it.
+    StepDown(WorkspaceId),
+}
+
+/// How a node looks from here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NodeState {
+    /// Its heartbeats arrive.
+    Alive,
+    /// It is shutting down.
+    Leaving,
+    /// Its heartbeats stay away.
+    Silent,
+}
+
+/// A node, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeStatus {
+    /// Its name.
+    pub node: String,
+    /// How it looks from here.
+    pub state: NodeState,
+    /// Since its last heartbeat.
+    pub silent_ms: i64,
+    /// How far its clock was ahead when that heartbeat arrived.
+    pub clock_ms: i64,
+    /// What it last said.
+    pub record: NodeRecord,
+}
+
+/// The cluster as this node sees it.
+#[derive(Debug, Clone)]
+pub struct View {
+    membership: Membership,
+    /// Revision and owner by workspace; revision 0 when the table has no entry yet.
+    tenures: BTreeMap<WorkspaceId, (u64, Tenure)>,
+    leaving: bool,
+}
+
+impl View {
+    /// An empty cluster.
+    pub fn new(me: Incarnation, lease_ms: i64) -> Self {
+        Self { membership: Membership::new(me, lease_ms), tenures: BTreeMap::new(), leaving: false }
+    }
+
+    /// Who lives.
+    pub fn membership(&mut self) -> &mut Membership {
+        &mut self.membership
+    }
+
+    /// The table's entry of a workspace. What is older than what is known is ignored.
+    pub fn tenure(&mut self, workspace: WorkspaceId, revision: u64, tenure: Tenure) {
+        let known = self.tenures.entry(workspace).or_insert((0, Tenure { owner: None }));
+        if revision >= known.0 {
+            *known = (revision, tenure);
+        }
+    }
+
+    /// The entry is gone.
+    pub fn forgotten(&mut self, workspace: &WorkspaceId) {
+        self.tenures.remove(workspace);
+    }
+
+    /// A workspace that exists, whether the table knows it or not.
+    pub fn known(&mut self, workspace: WorkspaceId) {
+        self.tenures.entry(workspace).or_insert((0, Tenure { owner: None }));
+    }
+
+    /// This node is shutting down: it gives everything away and takes nothing.
+    pub fn leave(&mut self) {
+        self.leaving = true;
+    }
+
+    /// Whether this node is shutting down.
+    pub fn is_leaving(&self) -> bool {
+        self.leaving
+    }
+
+    /// The workspaces there are.
+    pub fn workspaces(&self) -> impl Iterator<Item = &WorkspaceId> {
+        self.tenures.keys()
+    }
+
+    /// Who owns the workspace by the table, living or not.
+    pub fn owner(&self, workspace: &WorkspaceId) -> Option<&Incarnation> {
+        self.tenures.get(workspace)?.1.owner.as_ref()
+    }
+
+    /// Whether this node owns the workspace by the table.
+    pub fn is_mine(&self, workspace: &WorkspaceId) -> bool {
+        self.owner(workspace) == Some(self.membership.me())
+    }
+
+    /// The nodes, for people.
+    pub fn nodes(&self, now_ms: i64) -> Vec<NodeStatus> {
+        self.membership
+            .all(now_ms)
+            .map(|(node, heard, alive)| NodeStatus {
+                node: node.to_owned(),
+                state: match (alive, heard.record.leaving) {
+                    (false, _) => NodeState::Silent,
+                    (true, true) => NodeState::Leaving,
+                    (true, false) => NodeState::Alive,
+                },
+                silent_ms: now_ms - heard.at_ms,
+                clock_ms: heard.clock_ms,
+                record: heard.record.clone(),
+            })
+            .collect()
+    }
+
+    /// Where a workspace that nobody owns yet belongs.
+    pub fn home_of_new(&self, workspace: &WorkspaceId, now_ms: i64) -> Option<Incarnation> {
+        let mut owners = self.living_owners(now_ms);
+        owners.entry(workspace.clone()).or_insert(None);
+        let candidates = self.candidates(now_ms);
+        let home = place(&owners, candidates.keys().copied()).remove(workspace)?;
+        candidates.get(home).cloned()
+    }
+
+    /// What this node has to do, given what it has open (or is opening).
+    pub fn steps(&self, open: &BTreeSet<WorkspaceId>, now_ms: i64) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for workspace in open {
+            let somebody_elses = self.owner(workspace).is_some() && !self.is_mine(workspace);
+            if somebody_elses {
+                steps.push(Step::StepDown(workspace.clone()));
+            }
+        }
+        // Who does not hear itself must not judge who is dead.
+        if !self.membership.is_steady(now_ms) {
+            return steps;
+        }
+        let candidates = self.candidates(now_ms);
+        let homes = place(&self.living_owners(now_ms), candidates.keys().copied());
+        let me = self.membership.me();
+        for (workspace, (revision, tenure)) in &self.tenures {
+            let home = homes.get(workspace).and_then(|node| candidates.get(*node));
+            let mine = tenure.owner.as_ref() == Some(me);
+            let orphaned = tenure.owner.as_ref().is_none_or(|owner| !self.membership.lives(owner, now_ms));
+            match home {
+                Some(home) if mine && home != me => {
+                    steps.push(Step::HandOver(workspace.clone(), *revision, Some(home.clone())));
+                }
+                None if mine && self.leaving => steps.push(Step::HandOver(workspace.clone(), *revision, None)),
+                _ if mine && !open.contains(workspace) => steps.push(Step::Open(workspace.clone())),
+                Some(home) if orphaned && home == me => steps.push(Step::Claim(workspace.clone(), *revision)),
+                _ => {}
+            }
+        }
+        steps
+    }
+
+    fn candidates(&self, now_ms: i64) -> BTreeMap<&str, Incarnation> {
+        let mut candidates = self.membership.candidates(now_ms);
+        if self.leaving {
+            candidates.remove(self.membership.me().node.as_str());
+        }
+        candidates
+    }
+
+    fn living_owners(&self, now_ms: i64) -> BTreeMap<WorkspaceId, Option<&str>> {
+        let living =
+            |tenure: &'_ Tenure| tenure.owner.as_ref().is_some_and(|owner| self.membership.lives(owner, now_ms));
+        self.tenures
+            .iter()
+            .map(|(workspace, (_, tenure))| {
+                let owner = tenure.owner.as_ref().filter(|_| living(tenure)).map(|owner| owner.node.as_str());
+                (workspace.clone(), owner)
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(name: &str) -> WorkspaceId {
+        WorkspaceId::new(name).unwrap()
+    }
+
+    fn life(node: &str) -> Incarnation {
+        Incarnation { node: node.into(), life: format!("{node}1") }
+    }
+
+    fn record(node: &str) -> NodeRecord {
+        let life = life(node).life;
+        NodeRecord { life, started_ms: 0, written_ms: 0, version: String::new(), leaving: false }
+    }
+
+    /// Nodes that step in turn over one table, as if every write reached all of them at once.
+    struct World {
+        views: BTreeMap<String, View>,
+        open: BTreeMap<String, BTreeSet<WorkspaceId>>,
+        table: BTreeMap<WorkspaceId, (u64, Tenure)>,
+        now_ms: i64,
+    }
+
+    impl World {
+        fn new(nodes: &[&str], workspaces: usize) -> Self {
+            let mut world = Self { views: BTreeMap::new(), open: BTreeMap::new(), table: BTreeMap::new(), now_ms: 0 };
+            for i in 0..workspaces {
+                world.table.insert(id(&format!("w{i}")), (1, Tenure { owner: None }));
+            }
+            nodes.iter().for_each(|node| world.join(node));
+            world
+        }
+
+        fn join(&mut self, node: &str) {
+            let mut view = View::new(life(node), 3_000);
+            self.table.iter().for_each(|(workspace, (revision, tenure))| {
+                view.tenure(workspace.clone(), *revision, tenure.clone());
+            });
+            self.views.insert(node.into(), view);
+            self.open.insert(node.into(), BTreeSet::new());
+        }
+
+        fn crash(&mut self, node: &str) {
+            self.views.remove(node);
+            self.open.remove(node);
+        }
+
+        fn run(&mut self, ms: i64) {
+            let end = self.now_ms + ms;
+            while self.now_ms < end {
+                self.now_ms += 500;
+                let beats: Vec<(String, NodeRecord)> = self
+                    .views
+                    .iter()
+                    .map(|(node, view)| (node.clone(), NodeRecord { leaving: view.is_leaving(), ..record(node) }))
+                    .collect();
+                for view in self.views.values_mut() {
+                    beats.iter().for_each(|(node, beat)| view.membership().heard(node, beat.clone(), self.now_ms, 0));
+                }
+                for (node, _) in beats {
+                    let steps = self.views[&node].steps(&self.open[&node], self.now_ms);
+                    steps.into_iter().for_each(|step| self.act(&node, step));
+                }
+                self.nobody_shares();
+            }
+        }
+
+        fn act(&mut self, node: &str, step: Step) {
+            let open = self.open.get_mut(node).unwrap();
+            let (workspace, expected, owner) = match step {
+                Step::Open(workspace) => {
+                    open.insert(workspace);
+                    return;
+                }
+                Step::StepDown(workspace) => {
+                    open.remove(&workspace);
+                    return;
+                }
+                Step::Claim(workspace, expected) => (workspace, expected, Some(life(node))),
+                Step::HandOver(workspace, expected, to) => {
+                    open.remove(&workspace);
+                    (workspace, expected, to)
+                }
+            };
+            let entry = self.table.get_mut(&workspace).unwrap();
+            if entry.0 == expected {
+                *entry = (expected + 1, Tenure { owner });
+                for view in self.views.values_mut() {
+                    view.tenure(workspace.clone(), entry.0, entry.1.clone());
+                }
+            }
+        }
+
+        fn nobody_shares(&self) {
+            let all: Vec<_> = self.open.values().flatten().collect();
+            let distinct: BTreeSet<_> = all.iter().collect();
+            assert_eq!(all.len(), distinct.len(), "a workspace is open on two nodes");
+        }
+
+        fn loads(&self) -> Vec<usize> {
+            self.open.values().map(BTreeSet::len).collect()
+        }
+    }
+
+    #[test]
+    fn nodes_share_the_workspaces_evenly() {
+        let mut world = World::new(&["a", "b", "c"], 30);
+        world.run(5_000);
+        assert_eq!(world.loads().iter().sum::<usize>(), 30);
+        assert!(world.loads().iter().all(|load| *load <= 13), "{:?}", world.loads());
+    }
+
+    #[test]
+    fn a_crashed_nodes_workspaces_are_taken_over_after_its_lease() {
+        let mut world = World::new(&["a", "b", "c"], 30);
+        world.run(5_000);
+        world.crash("b");
+        world.run(2_500);
+        assert!(world.loads().iter().sum::<usize>() < 30, "nobody is declared dead before the lease is over");
+        world.run(2_500);
+        assert_eq!(world.loads().iter().sum::<usize>(), 30);
+    }
+
+    #[test]
+    fn a_joining_node_takes_its_share() {
+        let mut world = World::new(&["a", "b"], 30);
+        world.run(5_000);
+        world.join("c");
+        world.run(5_000);
+        assert_eq!(world.loads().iter().sum::<usize>(), 30);
+        assert!(world.open["c"].len() >= 4, "{:?}", world.loads());
+    }
+
+    #[test]
+    fn a_leaving_node_gives_everything_away() {
+        let mut world = World::new(&["a", "b"], 9);
+        world.run(5_000);
+        world.views.get_mut("a").unwrap().leave();
+        world.run(2_000);
+        assert_eq!((world.open["a"].len(), world.open["b"].len()), (0, 9));
+    }
+
+    #[test]
+    fn the_last_node_leaves_its_workspaces_to_whoever_comes() {
+        let mut world = World::new(&["a"], 2);
+        world.run(2_000);
+        world.views.get_mut("a").unwrap().leave();
+        world.run(1_000);
+        assert!(world.open["a"].is_empty());
+        assert!(world.table.values().all(|(_, tenure)| tenure.owner.is_none()));
+        world.crash("a");
+        world.join("b");
+        world.run(2_000);
+        assert_eq!(world.open["b"].len(), 2);
+    }
+
+    #[test]
+    fn whoever_lost_a_workspace_steps_down_even_when_cut_off() {
+        let mut view = View::new(life("a"), 3_000);
+        view.tenure(id("w"), 5, Tenure { owner: Some(life("b")) });
+        assert_eq!(view.steps(&BTreeSet::from([id("w")]), 1_000_000), [Step::StepDown(id("w"))]);
+    }
+
+    #[test]
+    fn what_comes_late_does_not_undo_what_is_known() {
+        let mut view = View::new(life("a"), 3_000);
+        view.tenure(id("w"), 5, Tenure { owner: Some(life("b")) });
+        view.tenure(id("w"), 4, Tenure { owner: Some(life("a")) });
+        assert!(!view.is_mine(&id("w")));
+    }
+}

@@ -1,0 +1,106 @@
+//! Cutting an event that is too large for one message.
+
+use crate::model::{Event, EventBody, SeriesSamples};
+
+/// Two events that together say what this one says, each with about half of its rows: `None` when there is nothing to cut,
+/// because it is not about samples or holds a single row. Both keep the `seq`; state and features of a series, which are
+/// those after all its samples, are in both.
+pub fn halves(event: &Event) -> Option<(Event, Event)> {
+    let EventBody::Samples(series) = &event.body else { return None };
+    let part = |series| Event { body: EventBody::Samples(series), kpi: event.kpi.clone(), ..*event };
+    let half = series.iter().map(rows).sum::<usize>() / 2;
+    if half == 0 {
+        return None;
+    }
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    let mut room = half;
+    for series in series {
+        let rows = rows(series);
+        if room >= rows {
+            first.push(series.clone());
+        } else if room == 0 {
+            second.push(series.clone());
+        } else {
+            let (before, after) = cut(series, room);
+            first.push(before);
+            second.push(after);
+        }
+        room = room.saturating_sub(rows);
+    }
+    Some((part(first), part(second)))
+}
+
+fn rows(series: &SeriesSamples) -> usize {
+    series.samples.len() + series.late.len()
+}
+
+/// The first `at` rows, scored ones first, and the rest.
+fn cut(series: &SeriesSamples, at: usize) -> (SeriesSamples, SeriesSamples) {
+    let (mut before, mut after) = (series.clone(), series.clone());
+    let scored = at.min(series.samples.len());
+    after.samples = before.samples.split_off(scored);
+    after.late = before.late.split_off(at - scored);
+    (before, after)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{KpiName, Labels, Sample, ScoredSample, SeriesStatus};
+
+    fn event(series: &[(usize, usize)]) -> Event {
+        let scored = |at: usize| ScoredSample {
+            timestamp_ms: at as i64,
+            value: at as f64,
+            score: None,
+            expected: 0.0,
+            lower: 0.0,
+            upper: 0.0,
+        };
+        let series = series.iter().enumerate().map(|(number, (samples, late))| SeriesSamples {
+            labels: Labels::parse(&format!("number:{number}")).unwrap(),
+            samples: (0..*samples).map(scored).collect(),
+            late: (0..*late).map(|at| Sample { timestamp_ms: -(at as i64), value: 0.0 }).collect(),
+            features: None,
+            status: SeriesStatus::Normal,
+        });
+        Event { seq: 9, time_ms: 5, kpi: KpiName::new("k").unwrap(), body: EventBody::Samples(series.collect()) }
+    }
+
+    fn content(event: &Event) -> Vec<(String, i64, bool)> {
+        let EventBody::Samples(series) = &event.body else { panic!("{event:?}") };
+        let mut rows = Vec::new();
+        for series in series {
+            let name = series.labels.as_str();
+            rows.extend(series.samples.iter().map(|sample| (name.to_owned(), sample.timestamp_ms, false)));
+            rows.extend(series.late.iter().map(|sample| (name.to_owned(), sample.timestamp_ms, true)));
+        }
+        rows
+    }
+
+    #[test]
+    fn one_row_is_not_cut() {
+        assert_eq!(halves(&event(&[(1, 0)])), None);
+        assert_eq!(halves(&event(&[(0, 0), (0, 1)])), None);
+        let parked = Event { body: EventBody::KpiParked { reason: "x".into() }, ..event(&[]) };
+        assert_eq!(halves(&parked), None);
+    }
+
+    proptest! {
+        #[test]
+        fn halves_hold_every_row_once_in_order(series in prop::collection::vec((0..9_usize, 0..9_usize), 0..6)) {
+            let whole = event(&series);
+            let rows = content(&whole).len();
+            match halves(&whole) {
+                None => prop_assert!(rows < 2),
+                Some((first, second)) => {
+                    prop_assert_eq!((first.seq, second.seq), (9, 9));
+                    prop_assert_eq!(content(&first).len(), rows / 2);
+                    prop_assert_eq!([content(&first), content(&second)].concat(), content(&whole));
+                }
+            }
+        }
+    }
+}

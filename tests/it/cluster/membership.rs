@@ -1,0 +1,93 @@
+//! Nodes that come and go in order: workspaces move, and nobody who sends or follows notices.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::cluster::TestCluster;
+use crate::support::{Ledger, Socket, eventually};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shutdown_hands_over_without_a_refusal() {
+    let Some(mut cluster) = TestCluster::start("a_shutdown_hands_over", 3).await else { return };
+    let mut ledger = Ledger::default();
+    cluster.feed(&mut ledger, 0, Duration::from_secs(2)).await;
+    let (owner, via, watcher) = cluster.cast().await;
+    let url = cluster.node(watcher).workspace_url("/events").replace("http://", "ws://");
+    let mut follower = Socket::connect(&url).await;
+    follower.send(json!({"type": "subscribe", "since": 0})).await;
+    follower.until("subscribed").await;
+
+    let leaving = cluster.take(owner);
+    let gone = tokio::task::spawn_blocking(move || leaving.terminate());
+    let (longest, again) = cluster.feed(&mut ledger, via, Duration::from_secs(5)).await;
+    gone.await.unwrap();
+    assert_eq!(again, 0, "no batch is refused while the workspace moves");
+    assert_ne!(cluster.owner_by(via, "local").await, owner);
+
+    let head = ledger.check_log(cluster.node(via).url()).await;
+    for seq in 1..=head {
+        assert_eq!(follower.json().await["seq"], seq);
+    }
+    let stored = ledger.check_history(cluster.node(via).url()).await;
+    eprintln!(
+        "hand-over: acknowledged {} samples, stored {stored}, events {head}, gaps 0, refused 0, longest wait {longest:.2?}",
+        ledger.acknowledged()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_joins_takes_its_share() {
+    let Some(mut cluster) = TestCluster::start("a_node_that_joins_takes_its_share", 2).await else { return };
+    let names: Vec<String> = (0..8).map(|i| format!("w{i}")).collect();
+    for (i, name) in names.iter().enumerate() {
+        let url = format!("{}/api/v1/workspaces/{name}/kpis/ingest", cluster.node(i % 2).url());
+        let sample = json!({"samples": [{"kpi": "a", "timestamp": 1_767_225_600_000_i64, "value": i}]});
+        let answer = cluster.http().post(url).json(&sample).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
+    }
+    let loads = async |asked: usize| {
+        let status = cluster.status(asked).await.unwrap();
+        let mut loads: BTreeMap<String, usize> = BTreeMap::new();
+        for place in status["workspaces"].as_array().unwrap() {
+            *loads.entry(place["owner"].as_str().unwrap_or("nobody").to_owned()).or_default() += 1;
+        }
+        loads
+    };
+    let before = loads(0).await;
+    assert!(before.values().all(|load| *load <= 5), "{before:?}");
+
+    let joined = cluster.add();
+    cluster.settled(3).await;
+    let loads = async |asked: usize| {
+        let status = cluster.status(asked).await.unwrap();
+        let owned = |place: &&serde_json::Value| place["owner"] == format!("n{joined}") && place["seq"].is_u64();
+        status["workspaces"].as_array().unwrap().iter().filter(owned).count()
+    };
+    // The bound is ceil(8 · 5/4 / 3) = 4 workspaces: with at most 4 on each of the others nothing would have to move, so the
+    // share of the newcomer is what they carried above it.
+    let above: usize = before.values().map(|load| load.saturating_sub(4)).sum();
+    eventually("the newcomer has its share", async || (loads(joined).await >= above).then_some(())).await;
+
+    // All of it is served by every node, wherever it went.
+    for name in &names {
+        for node in 0..3 {
+            let url = format!("{}/api/v1/workspaces/{name}/kpis", cluster.node(node).url());
+            eventually("the workspace is served", async || {
+                let answer = reqwest::get(&url).await.ok()?;
+                let kpis: serde_json::Value = answer.json().await.ok()?;
+                (kpis["kpis"][0]["kpi"] == "a").then_some(())
+            })
+            .await;
+        }
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_earcon"))
+        .args(["cluster", "status", "--url", cluster.node(joined).url()])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+    assert!(names.iter().all(|name| text.contains(name.as_str())) && text.contains("alive"), "{text}");
+}

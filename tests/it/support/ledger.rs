@@ -1,0 +1,133 @@
+//! What was sent and what was acknowledged, to compare with what a server has in the end.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{Socket, eventually};
+
+const START: i64 = 1_767_225_600_000;
+const BATCH: i64 = 50;
+/// Every batch has a sample of each.
+pub(crate) const KPIS: [&str; 3] = ["a", "b", "c"];
+/// Rows one question asks for.
+const PAGE_MS: i64 = 50_000 * 1_000;
+
+/// Samples of [`KPIS`], a row a second, and which of them were acknowledged.
+#[derive(Default)]
+pub(crate) struct Ledger {
+    next_row: i64,
+    acknowledged: BTreeMap<i64, f64>,
+    /// The newest event an acknowledgement told.
+    pub(crate) newest: u64,
+}
+
+/// A batch that is to be sent until it is acknowledged.
+pub(crate) struct Batch {
+    rows: Vec<i64>,
+    body: Value,
+}
+
+impl Ledger {
+    /// The next rows.
+    pub(crate) fn next(&mut self) -> Batch {
+        let rows: Vec<i64> = (self.next_row..self.next_row + BATCH).collect();
+        self.next_row += BATCH;
+        let samples: Vec<Value> = rows
+            .iter()
+            .flat_map(|row| KPIS.map(|kpi| json!({"kpi": kpi, "timestamp": START + row * 1_000, "value": value(*row)})))
+            .collect();
+        Batch { rows, body: json!({"samples": samples}) }
+    }
+
+    /// Sends a batch to the server at `url`; whether it was acknowledged is noted and returned. Sent again, samples that had
+    /// arrived are late ones, which are accepted too.
+    pub(crate) async fn send(&mut self, http: &reqwest::Client, url: &str, batch: &Batch) -> bool {
+        let request = http.post(format!("{url}/api/v1/workspaces/local/kpis/ingest")).json(&batch.body);
+        let Ok(response) = request.send().await else { return false };
+        if response.status() != 200 {
+            return false;
+        }
+        let Ok(answer) = response.json::<Value>().await else { return false };
+        assert_eq!(answer["accepted"], BATCH * KPIS.len() as i64, "{answer}");
+        let seq = answer["seq"].as_u64().unwrap();
+        assert!(seq > self.newest, "seq never goes back: {seq} after {}", self.newest);
+        self.newest = seq;
+        self.acknowledged.extend(batch.rows.iter().map(|row| (START + row * 1_000, value(*row))));
+        true
+    }
+
+    /// How many samples were acknowledged.
+    pub(crate) fn acknowledged(&self) -> usize {
+        self.acknowledged.len() * KPIS.len()
+    }
+
+    /// How many samples were made.
+    pub(crate) fn sent(&self) -> i64 {
+        self.next_row * KPIS.len() as i64
+    }
+
+    /// Every event from the first is there, in order, without a hole, and holds each acknowledged sample exactly once.
+    /// Returns the newest event.
+    pub(crate) async fn check_log(&self, url: &str) -> u64 {
+        let socket = url.replace("http://", "ws://") + "/api/v1/workspaces/local/events";
+        let mut socket = Socket::connect(&socket).await;
+        socket.send(json!({"type": "subscribe", "since": 0})).await;
+        let subscribed = socket.json().await;
+        assert_eq!(subscribed["recovered"], true, "{subscribed}");
+        let head = subscribed["seq"].as_u64().unwrap();
+        assert!(head >= self.newest, "the log holds the newest acknowledged event: {head} < {}", self.newest);
+        let mut seen: BTreeMap<(String, i64), u32> = BTreeMap::new();
+        for seq in 1..=head {
+            let event = socket.json().await;
+            assert_eq!(event["seq"], seq, "no hole and no repetition");
+            for series in event["data"]["series"].as_array().into_iter().flatten() {
+                let kpi = event["kpi"].as_str().unwrap();
+                for row in series["samples"].as_array().unwrap() {
+                    *seen.entry((kpi.to_owned(), row[0].as_i64().unwrap())).or_default() += 1;
+                }
+            }
+        }
+        assert!(seen.values().all(|times| *times == 1), "a sample is in the log twice");
+        for kpi in KPIS {
+            for at in self.acknowledged.keys() {
+                assert!(seen.contains_key(&(kpi.to_owned(), *at)), "acknowledged sample {at} of {kpi} is lost");
+            }
+        }
+        head
+    }
+
+    /// The history has every acknowledged sample once, as soon as it has caught up. Returns how many samples it has.
+    pub(crate) async fn check_history(&self, url: &str) -> usize {
+        let mut total = 0;
+        for kpi in KPIS {
+            let what = format!("the history of {kpi} has caught up");
+            let stored = eventually(&what, async || self.stored(url, kpi).await).await;
+            for (at, expected) in &self.acknowledged {
+                assert_eq!(stored[at], *expected);
+            }
+            total += stored.len();
+        }
+        total
+    }
+
+    /// What the history has of a KPI; `None` until everything acknowledged is there.
+    async fn stored(&self, url: &str, kpi: &str) -> Option<BTreeMap<i64, f64>> {
+        let end = START + self.next_row * 1_000;
+        let mut stored = BTreeMap::new();
+        for from in (START..end).step_by(PAGE_MS as usize) {
+            let path = format!("/kpis/{kpi}/samples?from={from}&to={}&limit=100000", from + PAGE_MS);
+            let answer = reqwest::get(format!("{url}/api/v1/workspaces/local{path}")).await.ok()?;
+            let answer: Value = answer.json().await.ok()?;
+            for row in answer["series"][0]["samples"].as_array().into_iter().flatten() {
+                let twice = stored.insert(row[0].as_i64().unwrap(), row[1].as_f64().unwrap());
+                assert_eq!(twice, None, "a timestamp is stored twice");
+            }
+        }
+        self.acknowledged.keys().all(|at| stored.contains_key(at)).then_some(stored)
+    }
+}
+
+fn value(row: i64) -> f64 {
+    100.0 + (row * 7_919 % 1_000) as f64 / 100.0
+}

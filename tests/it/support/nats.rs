@@ -1,0 +1,166 @@
+//! A NATS server of a test's own, and clients that fail the test instead of waiting for ever. Of its own, because whoever
+//! is connected to a server shares its ingest subjects.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use async_nats::{Client, HeaderMap, Message, Subscriber};
+use futures_util::StreamExt;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::time::timeout;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running server; killed when dropped.
+pub(crate) struct NatsServer {
+    program: PathBuf,
+    port: u16,
+    monitor: u16,
+    more: Vec<&'static str>,
+    data: TempDir,
+    child: Option<Child>,
+}
+
+impl NatsServer {
+    /// Starts one, or says why the test is skipped. In CI there is no skipping.
+    pub(crate) async fn start(test: &str) -> Option<Self> {
+        Self::start_with(test, &[]).await
+    }
+
+    /// Starts one with more arguments.
+    pub(crate) async fn start_with(test: &str, more: &[&'static str]) -> Option<Self> {
+        let Some(program) = program() else {
+            assert!(std::env::var_os("CI").is_none(), "{test}: there is no nats-server; set EARCON_TEST_NATS_SERVER");
+            eprintln!("skipped: {test}: there is no nats-server; `make test` fetches one");
+            return None;
+        };
+        let data = TempDir::new().expect("a temporary directory");
+        let mut server =
+            Self { program, port: free_port(), monitor: free_port(), more: more.into(), data, child: None };
+        server.restart().await;
+        Some(server)
+    }
+
+    /// Kills the server, unkindly.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("the server can be killed");
+            child.wait().expect("the server ends");
+        }
+    }
+
+    /// Starts the server again on the same port.
+    pub(crate) async fn restart(&mut self) {
+        self.kill();
+        let child = Command::new(&self.program)
+            .args(["--addr", "127.0.0.1", "--port", &self.port.to_string(), "--http_port", &self.monitor.to_string()])
+            .args(["--jetstream", "--store_dir"])
+            .arg(self.data.path())
+            .args(&self.more)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("nats-server starts");
+        self.child = Some(child);
+        let health = format!("http://127.0.0.1:{}/healthz", self.monitor);
+        super::eventually("nats-server is healthy", || async { reqwest::get(&health).await.ok() }).await;
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// Settings of an Earcon server that uses it.
+    pub(crate) fn settings(&self) -> Vec<(&'static str, Value)> {
+        vec![("nats.servers", json!(self.url())), ("storage.flush_seconds", json!(1))]
+    }
+
+    pub(crate) async fn client(&self) -> NatsClient {
+        NatsClient(async_nats::connect(self.url()).await.expect("the server takes a client"))
+    }
+
+    /// A number of the server's `/varz`.
+    pub(crate) async fn figure(&self, name: &str) -> u64 {
+        let url = format!("http://127.0.0.1:{}/varz", self.monitor);
+        let varz: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
+        varz[name].as_u64().unwrap_or_else(|| panic!("no {name} in {varz}"))
+    }
+}
+
+impl Drop for NatsServer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn program() -> Option<PathBuf> {
+    let named = std::env::var_os("EARCON_TEST_NATS_SERVER").map(PathBuf::from);
+    let cached = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/earcon/nats-server"));
+    named.or_else(cached).filter(|path| path.is_file())
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
+}
+
+pub(crate) struct NatsClient(pub(crate) Client);
+
+impl NatsClient {
+    /// Subscribes, and returns when the server knows it.
+    pub(crate) async fn follow(&self, subject: &str) -> Follower {
+        let subscriber = self.0.subscribe(subject.to_owned()).await.expect("a subscription");
+        // Commands are taken in order, so when a message to ourselves is back, the subscription stands.
+        let inbox = self.0.new_inbox();
+        let mut echo = self.0.subscribe(inbox.clone()).await.unwrap();
+        self.0.publish(inbox, "".into()).await.unwrap();
+        timeout(PATIENCE, echo.next()).await.expect("the server echoes");
+        Follower(subscriber)
+    }
+
+    /// Asks; returns status, content type and answer.
+    pub(crate) async fn ask(
+        &self,
+        subject: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Vec<u8>>,
+    ) -> (u16, String, Value) {
+        let mut map = HeaderMap::new();
+        headers.iter().for_each(|(name, value)| map.insert(*name, *value));
+        let body = body.into();
+        let answer = self.0.request_with_headers(subject.to_owned(), map, body.into()).await.expect("an answer");
+        let status = header(&answer, "Earcon-Status").parse().unwrap();
+        let body = serde_json::from_slice(&answer.payload).expect("JSON");
+        (status, header(&answer, "content-type"), body)
+    }
+}
+
+pub(crate) struct Follower(Subscriber);
+
+impl Follower {
+    pub(crate) async fn next(&mut self) -> Message {
+        timeout(PATIENCE, self.0.next()).await.expect("a message in time").expect("the subscription stays")
+    }
+
+    /// Reads until nothing has come for `quiet`.
+    pub(crate) async fn silence(&mut self, quiet: Duration) -> usize {
+        let mut heard = 0;
+        while timeout(quiet, self.0.next()).await.is_ok() {
+            heard += 1;
+        }
+        heard
+    }
+}
+
+/// A header of a message, which must have it.
+pub(crate) fn header(message: &Message, name: &str) -> String {
+    let value = message.headers.as_ref().and_then(|headers| headers.get(name));
+    value.unwrap_or_else(|| panic!("no header {name} in {message:?}")).to_string()
+}
+
+/// The payload as JSON.
+pub(crate) fn body(message: &Message) -> Value {
+    serde_json::from_slice(&message.payload).expect("JSON")
+}

@@ -1,0 +1,89 @@
+//! The real program in a process of its own, which tests may kill, pause and wake.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+/// A running server.
+pub(crate) struct Program {
+    child: Child,
+    url: String,
+}
+
+impl Program {
+    /// Starts `earcon serve` on a free port. Its log goes to the file that `EARCON_TEST_LOGS` names, with `name` appended.
+    pub(crate) fn serve(name: &str, arguments: &[&str], environment: &[(String, String)]) -> Self {
+        let log = std::env::var_os("EARCON_TEST_LOGS").map_or_else(Stdio::null, |path| {
+            let path = std::path::PathBuf::from(path).with_extension(name);
+            std::fs::OpenOptions::new().create(true).append(true).open(path).map_or_else(|_| Stdio::null(), Into::into)
+        });
+        let mut child = Command::new(env!("CARGO_BIN_EXE_earcon"))
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .envs(environment.iter().map(|(key, value)| (key, value)))
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("the program starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let at = line.find("http://").unwrap_or_else(|| panic!("{name}: no address in {line:?}"));
+        let url = line[at..].split_whitespace().next().unwrap().trim_end_matches('/').to_owned();
+        Self { child, url }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The address of a path of the workspace `local`.
+    pub(crate) fn workspace_url(&self, path: &str) -> String {
+        format!("{}/api/v1/workspaces/local{path}", self.url)
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Value {
+        let answer = reqwest::get(self.workspace_url(path)).await.expect("the server answers");
+        answer.json().await.expect("JSON")
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(mut self) {
+        self.end();
+    }
+
+    /// SIGSTOP: it is there and does nothing.
+    pub(crate) fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    /// SIGCONT: it goes on as if no time had passed.
+    pub(crate) fn wake(&self) {
+        self.signal("-CONT");
+    }
+
+    /// SIGTERM; waits until it has shut down in order.
+    pub(crate) fn terminate(mut self) {
+        self.signal("-TERM");
+        let status = self.child.wait().expect("it ends");
+        assert!(status.success(), "a shutdown in order succeeds: {status}");
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "kill {signal}");
+    }
+
+    fn end(&mut self) {
+        self.child.kill().expect("SIGKILL");
+        self.child.wait().expect("it is gone");
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // Killed or ended already, most of the time.
+        let _gone = self.child.kill().is_err();
+        let _gone = self.child.wait().is_err();
+    }
+}
