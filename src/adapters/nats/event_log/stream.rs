@@ -34,7 +34,7 @@ pub(super) struct Stored {
 }
 
 impl Stored {
-    fn stored(message: StreamMessage) -> Result<Self, PortError> {
+    fn read(message: StreamMessage) -> Result<Self, PortError> {
         Self::new(message.sequence, &message.headers, message.payload)
     }
 
@@ -130,7 +130,7 @@ impl LogStream {
     /// The message at `sequence`, from whichever replica answers; the leader has the last word on what is not there.
     pub(super) async fn get(&self, sequence: u64) -> Result<Option<Stored>, PortError> {
         match self.stream.direct_get(sequence).await {
-            Ok(message) => Stored::stored(message).map(Some),
+            Ok(message) => Stored::read(message).map(Some),
             Err(error) if error.kind() == DirectGetErrorKind::TimedOut => {
                 Err(failure::unanswered(&format!("cannot read {}", self.name), error))
             }
@@ -159,7 +159,7 @@ impl LogStream {
     {
         let doing = || format!("cannot read {}", self.name);
         match message {
-            Ok(message) => Stored::stored(message).map(Some),
+            Ok(message) => Stored::read(message).map(Some),
             Err((LastRawMessageErrorKind::NoMessageFound, _)) => Ok(None),
             Err((LastRawMessageErrorKind::JetStream(error), _))
                 if error.error_code() == ErrorCode::STREAM_NOT_FOUND =>

@@ -7,7 +7,7 @@ use async_nats::header::{HeaderMap, NATS_MESSAGE_ID};
 use futures_util::StreamExt;
 
 use super::super::frame::{self, MessageId, PLACE, Place};
-use super::{PLENTY, all, clean, event, events, fresh, log, take};
+use super::{JetStreamLog, JetStreamLogSettings, PLENTY, all, clean, event, events, fresh, log, take};
 use crate::adapters::nats::test_server;
 use crate::ports::{ErrorKind, EventLog, SharedLog};
 use crate::tenancy::WorkspacePass;
@@ -119,7 +119,10 @@ async fn a_halt_at_the_end_hides_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn following_ends_with_an_error_where_events_were_lost() {
     let Some(client) = test_server::client("following what is lost").await else { return };
-    let (pass, one, other) = (fresh(), Arc::new(log(&client).await), log(&client).await);
+    // The append to a stream that is gone is not to be repeated for long.
+    let settings = JetStreamLogSettings { retry_for: Duration::from_secs(1), ..JetStreamLogSettings::new(1, 1 << 30) };
+    let one = Arc::new(JetStreamLog::connect(client.clone(), settings).await.unwrap());
+    let (pass, other) = (fresh(), log(&client).await);
     assert_eq!(other.follow(&pass, 1).await.err().unwrap().kind, ErrorKind::Unavailable, "there is no log yet");
     let epoch = one.open(&pass).await.unwrap().epoch;
     // Large appends: the server stops sending to a follower that does not read, so it cannot have them already.
