@@ -123,6 +123,22 @@ impl Cluster {
         self.shared.read(|view| view.workspaces().cloned().collect())
     }
 
+    /// Who owns the workspace by the table, as far as this node knows.
+    pub fn owner(&self, workspace: &WorkspaceId) -> Option<Incarnation> {
+        self.shared.read(|view| view.owner(workspace).cloned())
+    }
+
+    /// Completes when the owner of the workspace is another one than `from`.
+    pub async fn moved(&self, workspace: &WorkspaceId, from: Option<Incarnation>) {
+        loop {
+            let changed = self.shared.changed.notified();
+            if self.owner(workspace) != from {
+                return;
+            }
+            changed.await;
+        }
+    }
+
     /// Sees to it that the workspace exists and has an owner.
     ///
     /// # Errors

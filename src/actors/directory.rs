@@ -157,6 +157,6 @@ impl Others {
     }
 
     fn errands(&self, pass: &WorkspacePass) -> Errands {
-        Errands::new(self.cluster.courier().clone(), pass.clone(), self.admission.clone())
+        Errands::new(self.cluster.clone(), pass.clone(), self.admission.clone())
     }
 }

@@ -134,7 +134,9 @@ impl From<IngestError> for Problem {
 
 impl From<PortError> for Problem {
     fn from(error: PortError) -> Self {
-        tracing::error!(%error, "a store failed");
+        if matches!(error.kind, ErrorKind::Unavailable | ErrorKind::Corrupt) {
+            tracing::error!(%error, "a store failed");
+        }
         match error.kind {
             ErrorKind::Conflict => Problem::new(Kind::Conflict, error.to_string()),
             ErrorKind::Invalid => Problem::new(Kind::BadRequest, error.to_string()),

@@ -20,8 +20,9 @@ pub enum LogFormat {
 /// # Errors
 /// When `filter` cannot be parsed, or logging was already started in this process.
 pub fn start_logs(filter: &str, format: LogFormat) -> Result<(), String> {
-    // What the storage engine tells of its housekeeping is for those who ask for it by name.
-    let filter = EnvFilter::try_new(format!("fjall=warn,lsm_tree=warn,{filter}"))
+    // What the storage engine tells of its housekeeping, and the database driver of every attempt to connect, is for those who ask
+    // for it by name; what fails is told by our own lines.
+    let filter = EnvFilter::try_new(format!("fjall=warn,lsm_tree=warn,scylla=off,{filter}"))
         .map_err(|error| format!("log filter {filter:?}: {error}"))?;
     let human = match format {
         LogFormat::Auto => std::io::stderr().is_terminal(),

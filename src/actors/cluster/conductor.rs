@@ -140,10 +140,11 @@ impl Conductor {
                 None => {}
             },
         }
-        if self.synced && self.shared.write(|view| view.membership().is_steady(now_ms)) {
-            if let Some(ready) = self.ready.take() {
-                let _gone = ready.send(Ok(())).is_err();
-            }
+        if self.synced
+            && self.shared.write(|view| view.membership().is_steady(now_ms))
+            && let Some(ready) = self.ready.take()
+        {
+            let _gone = ready.send(Ok(())).is_err();
         }
         self.shared.changed.notify_waiters();
     }

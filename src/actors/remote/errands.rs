@@ -1,19 +1,22 @@
 //! Asking the owner of a workspace to do something, patiently: between one owner and the next nobody answers for a few seconds.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::wire::{Answer, Request, decode, encode};
+use crate::actors::cluster::Cluster;
 use crate::actors::ingest::{Admission, IngestError, KpiBatch, Receipt};
+use crate::cluster::Incarnation;
 use crate::model::SeriesBatch;
-use crate::ports::{Courier, Unanswered};
+use crate::ports::Unanswered;
 use crate::tenancy::WorkspacePass;
 
 /// How long nobody may answer before the one who asked is told so: longer than a takeover.
 const PATIENCE: Duration = Duration::from_secs(12);
 const PAUSE: Duration = Duration::from_millis(50);
+/// How long an owner that hands over may take for its last answers.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Upper bounds of what a row and a series take in a message.
 const ROW_BYTES: usize = 24;
 const SERIES_BYTES: usize = 160;
@@ -35,15 +38,15 @@ pub enum Undone {
 /// Runs errands for one workspace.
 #[derive(Clone)]
 pub struct Errands {
-    courier: Arc<dyn Courier>,
+    cluster: Cluster,
     pass: WorkspacePass,
     admission: Admission,
 }
 
 impl Errands {
     /// `admission` bounds the samples that are on their way to the owner.
-    pub fn new(courier: Arc<dyn Courier>, pass: WorkspacePass, admission: Admission) -> Self {
-        Self { courier, pass, admission }
+    pub fn new(cluster: Cluster, pass: WorkspacePass, admission: Admission) -> Self {
+        Self { cluster, pass, admission }
     }
 
     /// Asks until somebody answers.
@@ -51,7 +54,13 @@ impl Errands {
         let Ok(question) = encode(request) else { return Err(Undone::NotUnderstood) };
         let deadline = Instant::now() + PATIENCE;
         loop {
-            match self.courier.ask(&self.pass, question.clone()).await {
+            let owner = self.cluster.owner(self.pass.workspace());
+            let answer = tokio::select! {
+                answer = self.cluster.courier().ask(&self.pass, question.clone()) => answer,
+                // Whoever was asked is asleep, dead or cut off.
+                () = self.moved(owner) => Err(Unanswered::Lost("another node owns the workspace now".into())),
+            };
+            match answer {
                 Ok(bytes) => match decode(&bytes) {
                     Some(Answer::Unavailable | Answer::Refused(IngestError::Unavailable)) => {}
                     Some(Answer::NotUnderstood) | None => return Err(Undone::NotUnderstood),
@@ -71,6 +80,12 @@ impl Errands {
         }
     }
 
+    /// Completes some time after the owner has become another one: whoever hands over in order has answered by then.
+    async fn moved(&self, from: Option<Incarnation>) {
+        self.cluster.moved(self.pass.workspace(), from).await;
+        tokio::time::sleep(LAST_WORDS).await;
+    }
+
     /// Has the owner take samples in; returns the receipt and the log's epoch. Rows whose fate is unknown count as failed.
     ///
     /// # Errors
@@ -82,7 +97,7 @@ impl Errands {
         let mut epoch = String::new();
         let mut failed = None;
         // One after the other, so that the samples of a series arrive in their order.
-        for piece in pieces(batches, self.courier.max_bytes()) {
+        for piece in pieces(batches, self.cluster.courier().max_bytes()) {
             let rows = piece.iter().map(|batch| batch.rows().count() as u64).sum::<u64>();
             if failed.is_some() {
                 whole.failed += rows;

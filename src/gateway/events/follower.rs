@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::ws::Utf8Bytes;
 use tokio::sync::broadcast;
@@ -15,6 +16,7 @@ use crate::actors::hub::{EventBatch, Subscription};
 use crate::gateway::Gateway;
 use crate::live::{Filter, Resume, Since, wire};
 use crate::model::{Event, Seq};
+use crate::ports::ErrorKind;
 use crate::telemetry::{Metric, count, gauge};
 use crate::tenancy::WorkspacePass;
 
@@ -29,6 +31,9 @@ pub(super) enum Frame {
 
 /// How many events one step of a replay reads.
 const PAGE: usize = 256;
+/// A log that is away is asked again this often, that many times.
+const READ_PAUSE: Duration = Duration::from_millis(500);
+const READ_ATTEMPTS: usize = 60;
 /// Live frames gathered into one step, so that the socket is flushed once for them.
 const GATHER: usize = 512;
 
@@ -122,11 +127,20 @@ impl Follower {
     }
 
     async fn read_page(&mut self) -> Option<()> {
-        let page = match self.gateway.event_log.read(&self.pass, self.seen + 1, PAGE).await {
-            Ok(page) => page,
-            Err(error) => {
-                tracing::error!(%error, "the log cannot be read for a follower");
-                return None;
+        let mut attempts = 0;
+        let page = loop {
+            match self.gateway.event_log.read(&self.pass, self.seen + 1, PAGE).await {
+                Ok(page) => break page,
+                // A log across a network comes back sooner than the follower would.
+                Err(error) if error.kind == ErrorKind::Unavailable && attempts < READ_ATTEMPTS => {
+                    tracing::debug!(%error, "the log cannot be read for a follower right now");
+                    attempts += 1;
+                    tokio::time::sleep(READ_PAUSE).await;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the log cannot be read for a follower");
+                    return None;
+                }
             }
         };
         if page.events.first().is_none_or(|event| event.seq > self.replay_to) {

@@ -40,9 +40,9 @@ async fn an_owner_that_slept_past_its_lease_steps_down() {
     let (owner, via, watcher) = cluster.cast().await;
     let follower = Watcher::on(&cluster, watcher).await;
 
-    // A batch that is on its way to the owner when it falls asleep is refused by the log when it wakes.
+    // A batch that is on its way to the owner when it falls asleep is refused by the log when it wakes. Its rows are those of one
+    // that was acknowledged before, so that being taken twice would show.
     cluster.node(owner).pause();
-    let late = ledger.next();
     let to_the_sleeper = {
         let (http, url, mut own) = (cluster.http().clone(), cluster.node(owner).url().to_owned(), Ledger::default());
         let _skipped = own.next();
@@ -56,7 +56,6 @@ async fn an_owner_that_slept_past_its_lease_steps_down() {
     // Whatever became of it, it became so once; the log is compared below.
     let _answered = to_the_sleeper.await.unwrap();
     cluster.feed(&mut ledger, owner, Duration::from_secs(2)).await;
-    assert!(ledger.send(cluster.http(), cluster.node(owner).url(), &late).await, "the late batch is taken");
     let now_owned_by = cluster.owner_by(owner, "local").await;
     assert_eq!(now_owned_by, cluster.owner_by(via, "local").await, "all agree on who owns it");
 
