@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::membership::Membership;
+use super::membership::{Heard, Membership};
 use super::placement::place;
 use super::records::{Incarnation, NodeRecord, Tenure};
 use crate::model::WorkspaceId;
+
+/// A silent node is shown for this long.
+const FORGOTTEN_AFTER_MS: i64 = 600_000;
 
 /// Something this node has to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,6 +110,22 @@ impl View {
     /// Whether this node owns the workspace by the table.
     pub fn is_mine(&self, workspace: &WorkspaceId) -> bool {
         self.owner(workspace) == Some(self.membership.me())
+    }
+
+    /// How many nodes live, this one included.
+    pub fn alive(&self, now_ms: i64) -> usize {
+        self.membership.all(now_ms).filter(|(_, _, alive)| *alive).count()
+    }
+
+    /// Nodes that have been silent for so long that nobody wants to see them any more.
+    pub fn long_gone(&self, now_ms: i64) -> Vec<String> {
+        if !self.membership.is_steady(now_ms) {
+            return Vec::new();
+        }
+        let gone = |(node, heard, alive): (&str, &Heard, bool)| {
+            (!alive && now_ms - heard.at_ms > FORGOTTEN_AFTER_MS).then(|| node.to_owned())
+        };
+        self.membership.all(now_ms).filter_map(gone).collect()
     }
 
     /// The nodes, for people.
@@ -353,6 +372,19 @@ mod tests {
         let mut view = View::new(life("a"), 3_000);
         view.tenure(id("w"), 5, Tenure { owner: Some(life("b")) });
         assert_eq!(view.steps(&BTreeSet::from([id("w")]), 1_000_000), [Step::StepDown(id("w"))]);
+    }
+
+    #[test]
+    fn silent_nodes_are_forgotten_after_a_while() {
+        let mut view = View::new(life("a"), 3_000);
+        view.membership().heard("b", record("b"), 0, 0);
+        for now in (0..700_000).step_by(1_000) {
+            view.membership().heard("a", record("a"), now, 0);
+        }
+        assert_eq!(view.alive(699_000), 1);
+        assert_eq!(view.long_gone(600_000), Vec::<String>::new());
+        assert_eq!(view.long_gone(699_000), ["b"]);
+        assert_eq!(view.long_gone(900_000), Vec::<String>::new(), "who does not hear itself judges nobody");
     }
 
     #[test]

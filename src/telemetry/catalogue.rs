@@ -56,6 +56,14 @@ pub enum Metric {
     RenderSeconds,
     /// Packets listeners lost because they read too slowly.
     ListenerDropped,
+    /// Workspaces this node owns in its cluster.
+    WorkspacesOwned,
+    /// Nodes of the cluster that live, as this one sees it.
+    NodesAlive,
+    /// Heartbeats that could not be written.
+    HeartbeatFailures,
+    /// Workspaces that moved: claimed, handed over, or lost to another node.
+    WorkspaceMoves,
     /// Events handed to the publisher as messages, those told again included.
     Published,
     /// Messages that could not be published because of what they are, for example too large.
@@ -76,7 +84,7 @@ enum Kind {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Metric; 29] = [
+    pub const ALL: [Metric; 33] = [
         Metric::IngestSamples,
         Metric::IngestRejected,
         Metric::IngestLate,
@@ -101,6 +109,10 @@ impl Metric {
         Metric::RenderSkipped,
         Metric::RenderSeconds,
         Metric::ListenerDropped,
+        Metric::WorkspacesOwned,
+        Metric::NodesAlive,
+        Metric::HeartbeatFailures,
+        Metric::WorkspaceMoves,
         Metric::Published,
         Metric::PublishRefused,
         Metric::PublishedPackets,
@@ -136,6 +148,14 @@ impl Metric {
             Metric::RenderSkipped => ("earcon_render_skipped_total", Counter, Count, "Frames skipped"),
             Metric::RenderSeconds => ("earcon_render_seconds", Histogram, Seconds, "Rendering and encoding a frame"),
             Metric::ListenerDropped => ("earcon_listener_dropped_total", Counter, Count, "Packets slow listeners lost"),
+            Metric::WorkspacesOwned => ("earcon_cluster_workspaces_owned", Gauge, Count, "Workspaces this node owns"),
+            Metric::NodesAlive => ("earcon_cluster_nodes_alive", Gauge, Count, "Nodes that live, as this one sees it"),
+            Metric::HeartbeatFailures => {
+                ("earcon_cluster_heartbeat_failures_total", Counter, Count, "Heartbeats that could not be written")
+            }
+            Metric::WorkspaceMoves => {
+                ("earcon_cluster_workspace_moves_total", Counter, Count, "Workspaces claimed, handed over or lost")
+            }
             Metric::Published => ("earcon_published_total", Counter, Count, "Messages with events published"),
             Metric::PublishRefused => ("earcon_publish_refused_total", Counter, Count, "Messages that cannot be sent"),
             Metric::PublishedPackets => ("earcon_published_packets_total", Counter, Count, "Opus packets published"),

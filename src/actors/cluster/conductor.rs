@@ -17,6 +17,7 @@ use crate::actors::remote::answering::Answering;
 use crate::cluster::{Incarnation, Key, NodeRecord, Step, Tenure};
 use crate::model::WorkspaceId;
 use crate::ports::{Change, ErrorKind, PortError, Registry, Revision};
+use crate::telemetry::{Metric, count, gauge};
 use crate::tenancy::Access;
 
 const PAUSE: Duration = Duration::from_millis(500);
@@ -182,6 +183,19 @@ impl Conductor {
         });
     }
 
+    /// Takes nodes out of the table that have been silent for long, so that people are not shown them for ever.
+    fn forget_the_dead(&self) {
+        let now_ms = self.shared.now_ms();
+        for node in self.shared.read(|view| view.long_gone(now_ms)) {
+            let registry = self.args.registry.clone();
+            tokio::spawn(async move {
+                tracing::info!(node, "a node has been silent for long and is forgotten");
+                // Tried again in a while, by this node or another.
+                let _still_there = registry.delete(&Key::Node(node).text()).await.is_err();
+            });
+        }
+    }
+
     fn finished(&mut self, done: Done) {
         match done {
             Done::Opened(id, answering) => {
@@ -202,9 +216,11 @@ impl Conductor {
             }
             Done::Known(all) => {
                 self.shared.write(|view| all.into_iter().for_each(|id| view.known(id)));
+                self.forget_the_dead();
             }
             Done::Beat(Ok(())) => {}
             Done::Beat(Err(error)) => {
+                count(Metric::HeartbeatFailures, 1);
                 tracing::warn!(%error, "a heartbeat could not be written");
                 if let Some(ready) = self.ready.take() {
                     let _gone = ready.send(Err(error)).is_err();
@@ -227,12 +243,15 @@ impl Conductor {
         }
         let now_ms = self.shared.now_ms();
         let open: BTreeSet<_> = self.open.keys().cloned().collect();
+        gauge(Metric::WorkspacesOwned).set(open.len() as f64);
+        gauge(Metric::NodesAlive).set(self.shared.read(|view| view.alive(now_ms)) as f64);
         let steps = self.shared.read(|view| view.steps(&open, now_ms));
         for step in steps {
             let id = match &step {
                 Step::Claim(id, _) | Step::Open(id) | Step::HandOver(id, _, _) | Step::StepDown(id) => id.clone(),
             };
             if self.busy.insert(id) {
+                count(Metric::WorkspaceMoves, u64::from(!matches!(step, Step::Open(_))));
                 self.start(step);
             }
         }
