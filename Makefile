@@ -43,7 +43,7 @@ check: web-check web ## Formatting, lints, types, documentation, licences: what 
 
 .PHONY: bench
 bench: web ## Measure: scoring, rendering, broadcasting, log append
-	$(CARGO) bench --locked --workspace
+	scripts/servers/run.sh $(CARGO) bench --locked --workspace
 
 .PHONY: setup
 setup: ## Install what building needs, or say what to install

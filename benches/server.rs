@@ -5,6 +5,8 @@
 
 #[path = "server/client.rs"]
 mod client;
+#[path = "server/cluster.rs"]
+mod cluster;
 #[path = "server/latency.rs"]
 mod latency;
 #[path = "server/process.rs"]
@@ -30,6 +32,7 @@ fn main() {
         }
         within_reason(latency::run()).await;
         within_reason(start_to_ready()).await;
+        within_reason(cluster::run()).await;
     });
 }
 

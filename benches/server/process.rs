@@ -17,12 +17,22 @@ impl Earcon {
         Self::start_in(TempDir::new().expect("a temporary directory"))
     }
 
+    /// As [`Self::start`], with these in its environment.
+    pub(crate) fn start_with(environment: &[(String, String)]) -> Self {
+        Self::launch(TempDir::new().expect("a temporary directory"), environment)
+    }
+
     /// Returns when the server says that it is ready.
     pub(crate) fn start_in(data: TempDir) -> Self {
+        Self::launch(data, &[])
+    }
+
+    fn launch(data: TempDir, environment: &[(String, String)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_earcon"))
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(data.path())
             .env("EARCON_LOG__LEVEL", "error")
+            .envs(environment.iter().map(|(key, value)| (key, value)))
             .stdout(Stdio::piped())
             .spawn()
             .expect("the server starts");
