@@ -1,15 +1,18 @@
 //! What was sent and what was acknowledged, to compare with what a server has in the end.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{Socket, eventually};
+use super::Socket;
 
 const START: i64 = 1_767_225_600_000;
 const BATCH: i64 = 50;
 /// Every batch has a sample of each.
 pub(crate) const KPIS: [&str; 3] = ["a", "b", "c"];
+/// How long history may take to take in what was acknowledged last.
+const CATCHING_UP: Duration = Duration::from_secs(90);
 /// Rows one question asks for.
 const PAGE_MS: i64 = 50_000 * 1_000;
 
@@ -101,8 +104,14 @@ impl Ledger {
     pub(crate) async fn check_history(&self, url: &str) -> usize {
         let mut total = 0;
         for kpi in KPIS {
-            let what = format!("the history of {kpi} has caught up");
-            let stored = eventually(&what, async || self.stored(url, kpi).await).await;
+            let began = Instant::now();
+            let stored = loop {
+                if let Some(stored) = self.stored(url, kpi).await {
+                    break stored;
+                }
+                assert!(began.elapsed() < CATCHING_UP, "the history of {kpi} does not catch up");
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            };
             for (at, expected) in &self.acknowledged {
                 assert_eq!(stored[at], *expected);
             }
