@@ -86,7 +86,8 @@ impl Membership {
     }
 
     fn is_fresh(&self, heard: &Heard, now_ms: i64) -> bool {
-        let counted_from = self.steady_since_ms.map_or(heard.at_ms, |since| since.max(heard.at_ms));
+        // When all were cut off, they come back one after the other: the first back gives the others one lease more.
+        let counted_from = self.steady_since_ms.map_or(heard.at_ms, |since| (since + self.lease_ms).max(heard.at_ms));
         !self.is_steady(now_ms) || now_ms - counted_from <= self.lease_ms
     }
 }
@@ -131,9 +132,14 @@ mod tests {
         assert!(members.lives(&incarnation("b", "7"), 60_000));
         members.heard("a", record("1"), 60_000, 0);
         assert!(members.lives(&incarnation("b", "7"), 60_000));
-        members.heard("a", record("1"), 62_000, 0);
-        members.heard("a", record("1"), 64_000, 0);
-        assert!(!members.lives(&incarnation("b", "7"), 64_000));
+        for now in (61_000..=66_000).step_by(1_000) {
+            members.heard("a", record("1"), now, 0);
+        }
+        assert!(
+            members.lives(&incarnation("b", "7"), 66_000),
+            "those who were cut off too have a lease more to come back"
+        );
+        assert!(!members.lives(&incarnation("b", "7"), 66_001));
     }
 
     #[test]

@@ -16,7 +16,7 @@ const FIRST: Duration = Duration::from_secs(10);
 /// would take minutes.
 const PING: Duration = Duration::from_secs(3);
 /// The longest pause between attempts to connect again.
-const PAUSE_CAP: Duration = Duration::from_secs(2);
+const PAUSE_CAP: Duration = Duration::from_secs(1);
 
 /// How long a start waits for a connection it can do without.
 const GRACE: Duration = Duration::from_secs(1);
