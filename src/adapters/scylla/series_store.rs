@@ -89,11 +89,7 @@ impl ScyllaSeries {
     /// # Errors
     /// `Unavailable` when the database does not answer; `Invalid` when its tables are not those this program knows.
     pub async fn new(database: Arc<ScyllaDatabase>, settings: SeriesSettings) -> Result<Self, PortError> {
-        Self::paced(database, settings, PACE).await
-    }
-
-    async fn paced(database: Arc<ScyllaDatabase>, settings: SeriesSettings, pace: Pace) -> Result<Self, PortError> {
-        let tables = Arc::new(Tables::prepare(database, settings, pace).await?);
+        let tables = Arc::new(Tables::prepare(database, settings, PACE).await?);
         Ok(Self { tables, workspaces: Mutex::default() })
     }
 

@@ -2,7 +2,6 @@
 
 mod against_model;
 mod many_nodes;
-mod throughput;
 
 use std::sync::Arc;
 
