@@ -1,5 +1,6 @@
 //! Too much at once: refused whole, with a word when to come back, and nothing that was accepted is lost.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 use earcon::actors::{BeforeScoring, Faults};
@@ -13,14 +14,19 @@ const START: i64 = 1_767_225_600_000;
 /// Holds scoring back until it is opened.
 #[derive(Default)]
 struct Gate {
+    reached: AtomicBool,
     open: Mutex<bool>,
     opened: Condvar,
 }
 
 impl Gate {
     fn wait(&self) {
-        let open = self.open.lock().unwrap();
-        drop(self.opened.wait_while(open, |open| !*open).unwrap());
+        self.reached.store(true, Ordering::SeqCst);
+        // Whatever else this worker thread was about to run goes to another one meanwhile.
+        tokio::task::block_in_place(|| {
+            let open = self.open.lock().unwrap();
+            drop(self.opened.wait_while(open, |open| !*open).unwrap());
+        });
     }
 
     fn open(&self) {
@@ -49,6 +55,8 @@ async fn a_full_pipeline_answers_429_and_recovers() {
         let server = server.clone();
         tokio::spawn(async move { server.ingest(&rows("slow", 0, 900)).await })
     };
+    // Whoever comes first is held: the refused batches must not be the ones.
+    eventually("the first batch is being scored", async || gate.reached.load(Ordering::SeqCst).then_some(())).await;
     let refused = eventually("the held samples count against the limit", async || {
         let request = server.http().post(server.workspace_url("/kpis/ingest")).json(&rows("other", 0, 200));
         let response = request.send().await.unwrap();

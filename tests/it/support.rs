@@ -42,7 +42,9 @@ impl Server {
         all.extend(settings.iter().cloned());
         let config = Config::load(None, &all).expect("the test's settings are valid");
         let app = App::start(&config, overrides).await.expect("the server starts");
-        Self { app, data, http: reqwest::Client::new() }
+        // An answer that never comes fails the test that waits for it, and does not hold up all others.
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(120)).build().expect("a client");
+        Self { app, data, http }
     }
 
     /// Shuts down in order; returns the data directory.
