@@ -32,7 +32,7 @@ fn kpi(settings: StreamSettings) -> KpiState {
 fn round_of_all(labels: &[Labels], signal: &mut Signal, round: i64) -> Vec<SeriesBatch> {
     let sample = |value| Sample { timestamp_ms: START + round * 1_000, value };
     let rows = |signal: &mut Signal| signal.take(1).map(|value| (0, sample(value))).collect();
-    labels.iter().map(|labels| SeriesBatch { labels: labels.clone(), rows: rows(signal) }).collect()
+    labels.iter().map(|labels| SeriesBatch::gauge(labels.clone(), rows(signal))).collect()
 }
 
 fn warm() -> (KpiState, Vec<Labels>, Signal) {
@@ -70,7 +70,7 @@ fn one_series(c: &mut Criterion) {
                     at += 1_000;
                     (0, Sample { timestamp_ms: at, value })
                 });
-                ([SeriesBatch { labels: Labels::none(), rows: rows.collect() }], at)
+                ([SeriesBatch::gauge(Labels::none(), rows.collect())], at)
             },
             |(batch, now)| black_box(state.push(&batch, now)),
             BatchSize::LargeInput,

@@ -3,13 +3,15 @@
 //! Nothing here does I/O, reads a clock or draws a random number, and nothing here imports another module of the crate.
 
 pub mod anomaly;
+pub mod batch;
 pub mod clock;
 pub mod event;
 pub mod ids;
 pub mod sample;
 
 pub use anomaly::{Acknowledgement, Anomaly, AnomalyId, Direction, Feature};
+pub use batch::{KpiBatch, Reading, RejectedRow, SeriesBatch};
 pub use clock::{Clock, ManualClock, NotBefore};
 pub use event::{Event, EventBody, EventType, Seq, SeriesSamples, SeriesStatus};
 pub use ids::{IdError, KpiName, Labels, SeriesId, WorkspaceId};
-pub use sample::{Features, Sample, ScoredSample, SeriesBatch};
+pub use sample::{Features, Sample, ScoredSample};

@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use super::Context;
 use super::cluster::{Cluster, ClusterStatus};
-use super::ingest::{Admission, IngestError, KpiBatch, Receipt, ingest};
+use super::ingest::{Admission, IngestError, Receipt, ingest};
 use super::node::{Node, OpenError};
 use super::remote::errands::Errands;
 use super::remote::mirror::Mirrors;
 use super::remote::sound::RemoteSound;
 use super::workspace::WorkspaceHandle;
-use crate::model::WorkspaceId;
+use crate::model::{KpiBatch, WorkspaceId};
 use crate::ports::{PortError, SharedLog};
 use crate::tenancy::WorkspacePass;
 

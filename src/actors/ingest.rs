@@ -11,33 +11,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::stream::StreamHandle;
 use super::workspace::{Route, WorkspaceHandle};
-use crate::model::{KpiName, Seq, SeriesBatch};
+use crate::model::{KpiBatch, RejectedRow, Seq};
 use crate::telemetry::{Metric, count, gauge, record};
-
-/// The samples of one KPI in a batch.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct KpiBatch {
-    /// The KPI.
-    pub kpi: KpiName,
-    /// Its series.
-    pub series: Vec<SeriesBatch>,
-}
-
-impl KpiBatch {
-    /// The rows of the request it came from.
-    pub(in crate::actors) fn rows(&self) -> impl Iterator<Item = u32> {
-        self.series.iter().flat_map(|series| series.rows.iter().map(|(row, _)| *row))
-    }
-}
-
-/// A row that was not taken.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RejectedRow {
-    /// Index in the request.
-    pub row: u32,
-    /// Why, fit to show to the sender.
-    pub error: String,
-}
 
 /// What became of a batch, after the log holds it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

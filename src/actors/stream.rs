@@ -11,9 +11,9 @@ use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef};
 use tokio::sync::oneshot;
 
 use super::Faults;
-use super::ingest::{ReceiptPart, RejectedRow};
+use super::ingest::ReceiptPart;
 use super::log_writer::{Append, LogWriter, OnCommit};
-use crate::model::{Acknowledgement, AnomalyId, Clock, EventBody, Labels, Seq, SeriesBatch};
+use crate::model::{Acknowledgement, AnomalyId, Clock, EventBody, Labels, RejectedRow, Seq, SeriesBatch};
 use crate::streams::KpiState;
 use crate::telemetry::{Metric, record};
 

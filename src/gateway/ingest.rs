@@ -1,8 +1,5 @@
 //! `POST …/kpis/ingest`: JSON and NDJSON.
 
-mod group;
-mod json;
-
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
@@ -13,9 +10,10 @@ use utoipa::ToSchema;
 use super::Gateway;
 use super::authorized::Authorized;
 use super::problem::{Kind, Problem};
-use crate::actors::ingest::{KpiBatch, Receipt, RejectedRow};
+use crate::actors::ingest::Receipt;
+use crate::intake::{Batch, IntakeError, json};
 use crate::live::wire::to_json;
-use group::Batch;
+use crate::model::{KpiBatch, RejectedRow};
 
 /// The answer after the commit.
 #[derive(Serialize, ToSchema)]
@@ -112,6 +110,16 @@ pub(crate) fn parse(gateway: &Gateway, content_type: &str, body: &[u8]) -> Resul
     }
     let (batches, rejected) = batch.finish();
     Ok(Rows { batches, rejected })
+}
+
+impl From<IntakeError> for Problem {
+    fn from(error: IntakeError) -> Self {
+        let kind = match error {
+            IntakeError::Malformed(_) => Kind::BadRequest,
+            IntakeError::TooMany { .. } => Kind::TooLarge,
+        };
+        Problem::new(kind, error.to_string())
+    }
 }
 
 /// Commits the rows; the answer as JSON.

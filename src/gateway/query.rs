@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::Gateway;
 use super::problem::{Kind, Problem};
+use crate::intake::parse_time;
 use crate::model::{KpiName, Labels};
 
 /// Like axum's `Query`, with our error answer.
@@ -32,15 +33,6 @@ pub(crate) fn time(name: &str, text: Option<&str>) -> Result<Option<i64>, Proble
         })
     })
     .transpose()
-}
-
-/// Integer milliseconds, or an RFC 3339 date and time.
-pub(crate) fn parse_time(text: &str) -> Option<i64> {
-    match text.parse::<i64>() {
-        Ok(ms) => Some(ms),
-        // A '+' that was not percent-encoded arrives as a space.
-        Err(_) => text.replace(' ', "+").parse::<jiff::Timestamp>().ok().map(|time| time.as_millisecond()),
-    }
 }
 
 /// `key:value,key:value`

@@ -1,8 +1,6 @@
-//! Samples on their way in, and scored samples on their way out.
+//! One measurement, and what a detector says of it.
 
 use serde::{Deserialize, Serialize};
-
-use super::ids::Labels;
 
 /// One measurement of one series.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -11,15 +9,6 @@ pub struct Sample {
     pub timestamp_ms: i64,
     /// The measured value; finite once it is past the door.
     pub value: f64,
-}
-
-/// The samples of one series that arrived together, in the order they were sent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SeriesBatch {
-    /// Which series of the KPI.
-    pub labels: Labels,
-    /// The samples with the row of the request each came from, so that a refusal can name it.
-    pub rows: Vec<(u32, Sample)>,
 }
 
 /// A sample with what the detector said of it.

@@ -11,8 +11,7 @@ use tokio::time::MissedTickBehavior;
 use super::SourceSample;
 use super::host::HostSampler;
 use crate::actors::directory::Directory;
-use crate::actors::ingest::KpiBatch;
-use crate::model::{Clock, SeriesBatch};
+use crate::model::{Clock, KpiBatch, SeriesBatch};
 use crate::tenancy::WorkspacePass;
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -56,7 +55,7 @@ async fn send(directory: &Directory, pass: &WorkspacePass, samples: Vec<SourceSa
 fn by_kpi(samples: Vec<SourceSample>) -> Vec<KpiBatch> {
     let mut batches: Vec<KpiBatch> = Vec::new();
     for (row, SourceSample { kpi, labels, sample }) in (0..).zip(samples) {
-        let series = SeriesBatch { labels, rows: vec![(row, sample)] };
+        let series = SeriesBatch::gauge(labels, vec![(row, sample)]);
         match batches.iter_mut().find(|batch| batch.kpi == kpi) {
             Some(batch) => batch.series.push(series),
             None => batches.push(KpiBatch { kpi, series: vec![series] }),

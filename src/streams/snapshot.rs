@@ -163,7 +163,7 @@ mod tests {
     fn rows(values: impl IntoIterator<Item = f64>, from: i64) -> [SeriesBatch; 1] {
         let rows = values.into_iter().enumerate();
         let sample = |i: usize, value| Sample { timestamp_ms: START + (from + i as i64) * 1_000, value };
-        [SeriesBatch { labels: Labels::none(), rows: rows.map(|(i, value)| (i as u32, sample(i, value))).collect() }]
+        [SeriesBatch::gauge(Labels::none(), rows.map(|(i, value)| (i as u32, sample(i, value))).collect())]
     }
 
     /// A KPI with one series that has just opened an anomaly and then fallen silent.

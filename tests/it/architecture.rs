@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const PURE: [&str; 6] = ["model", "streams", "audio", "live", "tenancy", "cluster"];
+const PURE: [&str; 7] = ["model", "streams", "audio", "live", "tenancy", "cluster", "intake"];
 const IMPURE_WORDS: [&str; 8] =
     ["tokio", "ractor", "axum::", "std::time", "SystemTime", "Instant::now", "std::fs", "std::net::Tcp"];
 

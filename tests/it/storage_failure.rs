@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use earcon::actors::ingest::{KpiBatch, Receipt, ingest};
+use earcon::actors::ingest::{Receipt, ingest};
 use earcon::actors::node::Node;
 use earcon::actors::retention::RetentionSettings;
 use earcon::actors::supervision::RestartPolicy;
@@ -14,7 +14,7 @@ use earcon::actors::{Backends, Context, Faults, Settings};
 use earcon::adapters::clock::SystemClock;
 use earcon::adapters::embedded::{EmbeddedSettings, EmbeddedStore};
 use earcon::audio::MixSettings;
-use earcon::model::{Anomaly, AnomalyId, Event, KpiName, Labels, Sample, Seq, SeriesBatch, WorkspaceId};
+use earcon::model::{Anomaly, AnomalyId, Event, KpiBatch, KpiName, Labels, Sample, Seq, SeriesBatch, WorkspaceId};
 use earcon::ports::{
     AnomalyFilter, ErrorKind, EventLog, LogHead, Page, PortError, RollupSeries, SampleSeries, SeriesQuery, SeriesStore,
     StoredBatch,
@@ -163,7 +163,7 @@ fn context(store: &EmbeddedStore, refuse: Arc<AtomicBool>, away: Arc<AtomicBool>
 async fn send(node: &Node, at: i64, value: f64) -> Option<Receipt> {
     let workspace = node.open(&WorkspaceId::new("local").unwrap()).await.ok()?;
     let rows = vec![(0, Sample { timestamp_ms: START + at * 1_000, value })];
-    let series = vec![SeriesBatch { labels: Labels::none(), rows }];
+    let series = vec![SeriesBatch::gauge(Labels::none(), rows)];
     ingest(&workspace, vec![KpiBatch { kpi: KpiName::new("a").unwrap(), series }]).await.ok()
 }
 

@@ -6,9 +6,9 @@ use tokio::time::Instant;
 
 use super::wire::{Answer, Request, decode, encode};
 use crate::actors::cluster::Cluster;
-use crate::actors::ingest::{Admission, IngestError, KpiBatch, Receipt};
+use crate::actors::ingest::{Admission, IngestError, Receipt};
 use crate::cluster::Incarnation;
-use crate::model::SeriesBatch;
+use crate::model::{KpiBatch, SeriesBatch};
 use crate::ports::Unanswered;
 use crate::tenancy::WorkspacePass;
 
@@ -142,15 +142,18 @@ fn pieces(batches: Vec<KpiBatch>, max_bytes: usize) -> Vec<Vec<KpiBatch>> {
     let mut piece: Vec<KpiBatch> = Vec::new();
     let mut size = 0;
     for KpiBatch { kpi, series } in batches {
-        for SeriesBatch { labels, rows } in series {
-            for rows in rows.chunks(rows_at_most) {
-                let bytes = SERIES_BYTES + kpi.as_str().len() + labels.as_str().len() + rows.len() * ROW_BYTES;
+        for mut whole in series {
+            let rows = std::mem::take(&mut whole.rows);
+            // The word that a series ends may come without rows.
+            let nothing = rows.is_empty().then_some(rows.as_slice());
+            for rows in rows.chunks(rows_at_most).chain(nothing) {
+                let bytes = SERIES_BYTES + kpi.as_str().len() + whole.labels.as_str().len() + rows.len() * ROW_BYTES;
                 if size > 0 && size + bytes > max_bytes {
                     pieces.push(std::mem::take(&mut piece));
                     size = 0;
                 }
                 size += bytes;
-                let one = SeriesBatch { labels: labels.clone(), rows: rows.to_vec() };
+                let one = SeriesBatch { rows: rows.to_vec(), ..whole.clone() };
                 match piece.last_mut().filter(|last| last.kpi == kpi) {
                     Some(last) => last.series.push(one),
                     None => piece.push(KpiBatch { kpi: kpi.clone(), series: vec![one] }),
@@ -171,9 +174,9 @@ mod tests {
 
     fn batch(kpi: &str, series: usize, rows: u32) -> KpiBatch {
         let series = (0..series)
-            .map(|i| SeriesBatch {
-                labels: Labels::parse(&format!("s:{i}")).unwrap(),
-                rows: (0..rows).map(|row| (row, Sample { timestamp_ms: i64::MAX, value: f64::from(row) })).collect(),
+            .map(|i| {
+                let rows = (0..rows).map(|row| (row, Sample { timestamp_ms: i64::MAX, value: f64::from(row) }));
+                SeriesBatch::gauge(Labels::parse(&format!("s:{i}")).unwrap(), rows.collect())
             })
             .collect();
         KpiBatch { kpi: KpiName::new(kpi).unwrap(), series }

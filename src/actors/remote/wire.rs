@@ -5,10 +5,10 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::actors::ingest::{IngestError, KpiBatch, Receipt};
+use crate::actors::ingest::{IngestError, Receipt};
 use crate::actors::mix::{MixChange, MixView};
 use crate::audio::{Cue, Voice};
-use crate::model::{Acknowledgement, Anomaly, KpiName, Seq};
+use crate::model::{Acknowledgement, Anomaly, KpiBatch, KpiName, Seq};
 
 const VERSION: u8 = 1;
 
@@ -109,15 +109,14 @@ mod tests {
 
     use super::*;
     use crate::audio::{MixSettings, Mode};
-    use crate::model::{Labels, Sample, SeriesBatch};
+    use crate::model::{Labels, Reading, Sample, SeriesBatch};
 
     #[test]
     fn messages_come_back_as_they_were() {
         let kpi = KpiName::new("a.b").unwrap();
-        let series = SeriesBatch {
-            labels: Labels::parse("k:v").unwrap(),
-            rows: vec![(7, Sample { timestamp_ms: -5, value: 0.1 })],
-        };
+        let rows = vec![(7, Sample { timestamp_ms: -5, value: 0.1 })];
+        let labels = Labels::parse("k:v").unwrap();
+        let series = SeriesBatch { labels, reading: Reading::Counter, rows, ended_at_ms: Some(3) };
         let batch = KpiBatch { kpi: kpi.clone(), series: vec![series] };
         let bytes = encode(&Request::Ingest(vec![batch.clone()])).unwrap();
         assert!(matches!(decode(&bytes), Some(Request::Ingest(batches)) if batches == [batch]));

@@ -20,12 +20,11 @@ use tokio::time::timeout;
 
 use super::complaints::Complaints;
 use super::{DRAIN, end, reply, workspace_of};
-use crate::actors::ingest::KpiBatch;
 use crate::gateway::Gateway;
 use crate::gateway::authorized::Authorized;
 use crate::gateway::ingest::{Rows, essence, parse, take};
 use crate::gateway::problem::{Kind, Problem};
-use crate::model::WorkspaceId;
+use crate::model::{KpiBatch, WorkspaceId};
 use crate::telemetry::{Metric, count};
 
 pub(super) const SUBJECT: &str = "earcon.v1.*.ingest";

@@ -8,9 +8,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::group::{Batch, LabelPairs};
-use crate::gateway::problem::{Kind, Problem};
-use crate::gateway::query::parse_time;
+use super::{Batch, IntakeError, LabelPairs, parse_time};
 
 #[derive(Deserialize)]
 struct Row<'a> {
@@ -36,16 +34,18 @@ struct RawDocument<'a> {
 }
 
 /// `{"samples": [row, …]}`
-pub(super) fn parse_document<'a>(body: &'a [u8], batch: &mut Batch<'a>) -> Result<(), Problem> {
+///
+/// # Errors
+/// When the document is none, or holds too many rows.
+pub fn parse_document<'a>(body: &'a [u8], batch: &mut Batch<'a>) -> Result<(), IntakeError> {
     if let Ok(Document { samples }) = serde_json::from_slice(body) {
         for (row, sample) in samples.into_iter().enumerate() {
             add(row, sample, batch)?;
         }
         return Ok(());
     }
-    let RawDocument { samples } = serde_json::from_slice(body).map_err(|error| {
-        Problem::new(Kind::BadRequest, format!("the body must be {{\"samples\": [row, …]}}: {error}"))
-    })?;
+    let RawDocument { samples } = serde_json::from_slice(body)
+        .map_err(|error| IntakeError::Malformed(format!("the body must be {{\"samples\": [row, …]}}: {error}")))?;
     for (row, sample) in samples.into_iter().enumerate() {
         parse_row(row, sample.get().as_bytes(), batch)?;
     }
@@ -53,7 +53,10 @@ pub(super) fn parse_document<'a>(body: &'a [u8], batch: &mut Batch<'a>) -> Resul
 }
 
 /// One row a line; blank lines are skipped but counted.
-pub(super) fn parse_lines<'a>(body: &'a [u8], batch: &mut Batch<'a>) -> Result<(), Problem> {
+///
+/// # Errors
+/// When there are too many rows.
+pub fn parse_lines<'a>(body: &'a [u8], batch: &mut Batch<'a>) -> Result<(), IntakeError> {
     for (row, line) in body.split(|byte| *byte == b'\n').enumerate() {
         if !line.trim_ascii().is_empty() {
             parse_row(row, line, batch)?;
@@ -62,14 +65,14 @@ pub(super) fn parse_lines<'a>(body: &'a [u8], batch: &mut Batch<'a>) -> Result<(
     Ok(())
 }
 
-fn parse_row<'a>(row: usize, text: &'a [u8], batch: &mut Batch<'a>) -> Result<(), Problem> {
+fn parse_row<'a>(row: usize, text: &'a [u8], batch: &mut Batch<'a>) -> Result<(), IntakeError> {
     match serde_json::from_slice::<Row<'a>>(text) {
         Ok(sample) => add(row, sample, batch),
         Err(error) => batch.reject(row as u32, explain(&error)),
     }
 }
 
-fn add<'a>(row: usize, sample: Row<'a>, batch: &mut Batch<'a>) -> Result<(), Problem> {
+fn add<'a>(row: usize, sample: Row<'a>, batch: &mut Batch<'a>) -> Result<(), IntakeError> {
     let Row { kpi, labels, timestamp, value } = sample;
     batch.add(row as u32, kpi, labels.0, timestamp.0, value)
 }
@@ -185,7 +188,7 @@ impl<'de> Deserialize<'de> for Time {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::actors::ingest::{KpiBatch, RejectedRow};
+    use crate::model::{KpiBatch, RejectedRow};
     use proptest::prelude::*;
 
     fn document(body: &str) -> (Vec<KpiBatch>, Vec<RejectedRow>) {

@@ -4,12 +4,11 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::actors::ingest::{KpiBatch, RejectedRow};
-use crate::gateway::problem::{Kind, Problem};
-use crate::model::{KpiName, Labels, Sample, SeriesBatch};
+use super::IntakeError;
+use crate::model::{KpiBatch, KpiName, Labels, RejectedRow, Sample, SeriesBatch};
 
 /// Label pairs as they were sent.
-pub(super) type LabelPairs<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
+pub type LabelPairs<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
 /// KPI and labels as they were sent.
 type SentSeries<'a> = (Cow<'a, str>, LabelPairs<'a>);
@@ -18,7 +17,7 @@ type SentSeries<'a> = (Cow<'a, str>, LabelPairs<'a>);
 type Place = (usize, usize);
 
 /// A batch being gathered.
-pub(super) struct Batch<'a> {
+pub struct Batch<'a> {
     now_ms: i64,
     max_rows: usize,
     rows: usize,
@@ -31,7 +30,7 @@ pub(super) struct Batch<'a> {
 
 impl<'a> Batch<'a> {
     /// An empty batch; rows without a timestamp are of `now_ms`.
-    pub(super) fn new(now_ms: i64, max_rows: usize) -> Self {
+    pub fn new(now_ms: i64, max_rows: usize) -> Self {
         Self {
             now_ms,
             max_rows,
@@ -47,14 +46,14 @@ impl<'a> Batch<'a> {
     ///
     /// # Errors
     /// When the batch is full; a bad row is noted and is no error.
-    pub(super) fn add(
+    pub fn add(
         &mut self,
         row: u32,
         kpi: Cow<'a, str>,
         labels: LabelPairs<'a>,
         timestamp_ms: Option<i64>,
         value: f64,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), IntakeError> {
         self.count()?;
         let key = (kpi, labels);
         let place = match self.seen.get(&key) {
@@ -76,23 +75,25 @@ impl<'a> Batch<'a> {
     }
 
     /// Notes a row that could not be parsed.
-    pub(super) fn reject(&mut self, row: u32, error: String) -> Result<(), Problem> {
+    ///
+    /// # Errors
+    /// When the batch is full.
+    pub fn reject(&mut self, row: u32, error: String) -> Result<(), IntakeError> {
         self.count()?;
         self.rejected.push(RejectedRow { row, error });
         Ok(())
     }
 
     /// The good rows by KPI, and the refused ones.
-    pub(super) fn finish(mut self) -> (Vec<KpiBatch>, Vec<RejectedRow>) {
+    pub fn finish(mut self) -> (Vec<KpiBatch>, Vec<RejectedRow>) {
         self.batches.retain(|batch| !batch.series.is_empty());
         (self.batches, self.rejected)
     }
 
-    fn count(&mut self) -> Result<(), Problem> {
+    fn count(&mut self) -> Result<(), IntakeError> {
         self.rows += 1;
         if self.rows > self.max_rows {
-            let detail = format!("a request may have at most {} samples; send several", self.max_rows);
-            return Err(Problem::new(Kind::TooLarge, detail));
+            return Err(IntakeError::TooMany { max_rows: self.max_rows });
         }
         Ok(())
     }
@@ -108,7 +109,7 @@ impl<'a> Batch<'a> {
         let series = &mut self.batches[at].series;
         let found = series.iter().position(|series| series.labels == labels);
         let place = found.unwrap_or_else(|| {
-            series.push(SeriesBatch { labels, rows: Vec::new() });
+            series.push(SeriesBatch::gauge(labels, Vec::new()));
             series.len() - 1
         });
         Ok((at, place))
