@@ -39,7 +39,7 @@ fn batch(event: &Arc<Event>) -> Arc<EventBatch> {
 }
 
 fn texts(batch: &EventBatch) -> usize {
-    batch.encoded().map(|(_, text)| black_box(text()).len()).sum()
+    batch.encoded().map(|(_, message)| black_box(message()).wire().len()).sum()
 }
 
 fn broadcasting(criterion: &mut Criterion) {

@@ -27,7 +27,7 @@ use crate::adapters::clock::SystemClock;
 use crate::adapters::embedded::{EmbeddedStore, OpenError};
 use crate::config::Config;
 use crate::gateway::nats::{NatsGateway, NatsServices};
-use crate::gateway::{Gateway, router};
+use crate::gateway::{Gateway, Transmitters, router};
 use crate::model::Clock;
 use crate::ports::PortError;
 use crate::tenancy::Access;
@@ -137,6 +137,7 @@ impl App {
             access: Access,
             limits: Arc::new(limits(config)),
             metrics: recorder.clone(),
+            transmitters: Transmitters::default(),
             shutdown: shutdown_seen.clone(),
         };
         let nats = match (&config.nats, opened.nats) {

@@ -1,7 +1,7 @@
 //! The pure signal path: events → control values → PCM → Opus packets → Ogg pages.
 //!
 //! ```text
-//! Event ─► Sonifier ─► Scene ─► Renderer ─► [f32; 1920] ─► Encoder ─► packet ─► OggOpusWriter ─► page
+//! Event ─► Sonifier ─► Scene ─► Renderer ─► [f32; 1920] ─► Encoder ─► packet ─► Pages, Stamp ─► page
 //!          who sounds  controls  synthesis   20 ms stereo    Opus      ├─► WebSocket
 //! ```
 //! Everything is a function of its arguments: the same events, settings and times give the same scenes, and the same
@@ -10,7 +10,7 @@
 
 mod cue;
 mod encoder;
-mod ogg_opus;
+mod ogg;
 mod renderer;
 mod scale;
 mod scene;
@@ -22,7 +22,7 @@ mod timbre;
 
 pub use cue::{Cue, CueKind, Severity};
 pub use encoder::{BITRATE, EncodeError, Encoder};
-pub use ogg_opus::OggOpusWriter;
+pub use ogg::{Page, Pages, Stamp};
 pub use renderer::Renderer;
 pub use scale::{Key, Scale};
 pub use scene::{BedControls, CueSound, MAX_CUES, MAX_VOICES, Scene, VoiceControls};

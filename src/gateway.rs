@@ -19,6 +19,7 @@ mod origin;
 mod problem;
 mod query;
 mod samples;
+mod socket;
 
 use std::sync::Arc;
 
@@ -30,6 +31,8 @@ use tower_http::decompression::RequestDecompressionLayer;
 use tower_http::trace::TraceLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+
+pub use audio::Transmitters;
 
 use crate::actors::directory::Directory;
 use crate::model::Clock;
@@ -64,6 +67,8 @@ pub struct Gateway {
     pub limits: Arc<Limits>,
     /// Renders `/metrics`.
     pub metrics: metrics_exporter_prometheus::PrometheusHandle,
+    /// What listeners of the same mix share.
+    pub transmitters: Transmitters,
     /// Turns true when the server is shutting down: endless answers end.
     pub shutdown: watch::Receiver<bool>,
 }

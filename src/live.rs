@@ -2,11 +2,13 @@
 //! how a resume is answered, and the wire format of all of it. Pure: the hub owns the state, the gateway the sockets.
 
 pub mod filter;
+pub mod frame;
 pub mod resume;
 pub mod split;
 pub mod view;
 pub mod wire;
 
 pub use filter::{Filter, FilterError};
+pub use frame::MessageFrame;
 pub use resume::{Resume, Since};
 pub use view::{KpiRun, KpiView, LiveView, SeriesView};

@@ -6,11 +6,10 @@
 
 use std::sync::{Arc, OnceLock};
 
-use axum::extract::ws::Utf8Bytes;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef};
 use tokio::sync::{broadcast, oneshot};
 
-use crate::live::{KpiView, LiveView, wire};
+use crate::live::{KpiView, LiveView, MessageFrame, wire};
 use crate::model::{Anomaly, AnomalyId, Event, KpiName, Seq, WorkspaceId};
 
 /// The events of one group commit, shared by all followers.
@@ -23,7 +22,7 @@ pub struct EventBatch {
 /// One event with its encoding, made on first use.
 pub struct LiveEvent {
     event: Arc<Event>,
-    json: OnceLock<Utf8Bytes>,
+    json: OnceLock<MessageFrame>,
 }
 
 impl EventBatch {
@@ -38,14 +37,14 @@ impl EventBatch {
         self.events.iter().map(|live| &live.event)
     }
 
-    /// Each event with a way to get its text; the text is encoded at most once, however many followers there are.
-    pub fn encoded(&self) -> impl Iterator<Item = (&Arc<Event>, impl FnOnce() -> Utf8Bytes + '_)> {
+    /// Each event with a way to get its message; it is encoded at most once, however many followers there are.
+    pub fn encoded(&self) -> impl Iterator<Item = (&Arc<Event>, impl FnOnce() -> MessageFrame + '_)> {
         self.events.iter().map(|live| {
-            let text = || {
-                let encode = || wire::event_json(&live.event, &self.workspace, &self.epoch).into();
+            let message = || {
+                let encode = || MessageFrame::text(&wire::event_json(&live.event, &self.workspace, &self.epoch));
                 live.json.get_or_init(encode).clone()
             };
-            (&live.event, text)
+            (&live.event, message)
         })
     }
 }

@@ -55,11 +55,6 @@ impl Packet {
         Self(bytes.freeze())
     }
 
-    /// Number and packet, as a WebSocket listener gets them.
-    pub fn framed(&self) -> Bytes {
-        self.0.clone()
-    }
-
     /// The Opus packet alone.
     pub fn opus(&self) -> Bytes {
         self.0.slice(Self::HEADER..)

@@ -2,3 +2,6 @@
 
 pub(super) mod ogg;
 pub(super) mod packets;
+mod transmitter;
+
+pub use transmitter::Transmitters;

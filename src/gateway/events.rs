@@ -4,7 +4,6 @@ mod follower;
 mod sse;
 mod websocket;
 
-use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
@@ -15,6 +14,7 @@ use super::Gateway;
 use super::authorized::Authorized;
 use super::problem::Problem;
 use super::query::{Params, bad};
+use super::socket::Upgrade;
 use crate::live::{Filter, Since};
 
 #[derive(Deserialize, IntoParams)]
@@ -47,9 +47,8 @@ pub(crate) async fn follow(
     let workspace = authorized.workspace(&gateway).await?;
     let (mut parts, _) = request.into_parts();
     if parts.headers.contains_key(header::UPGRADE) {
-        let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &gateway)
-            .await
-            .map_err(|rejection| bad(&rejection.body_text()))?;
+        let mut upgrade = Upgrade::from_request_parts(&mut parts, &gateway).await?;
+        upgrade.choose(&[websocket::JSON]);
         return Ok(websocket::accept(upgrade, gateway, authorized.pass().clone(), workspace));
     }
     let filter = filter(params.kpis.as_deref(), params.types.as_deref())?;

@@ -60,7 +60,7 @@ pub(crate) struct WireVoice<'a> {
 }
 
 impl<'a> WireVoice<'a> {
-    pub(super) fn of(voice: &'a Voice) -> Self {
+    pub(crate) fn of(voice: &'a Voice) -> Self {
         Self {
             kpi: voice.kpi.as_str(),
             labels: label_map(&voice.labels),

@@ -188,7 +188,7 @@ impl Handler for FanOut {
 
     async fn handle_live(&self, pass: &WorkspacePass, batch: &EventBatch, handled: Seq) -> Result<(), PortError> {
         let new = batch.encoded().filter(|(event, _)| event.seq > handled);
-        self.publish(pass, new.map(|(event, text)| (&**event, Bytes::from(text()))).collect()).await
+        self.publish(pass, new.map(|(event, message)| (&**event, message().payload())).collect()).await
     }
 
     async fn flush(&self, pass: &WorkspacePass) -> Result<Seq, PortError> {

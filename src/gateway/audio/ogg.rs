@@ -1,6 +1,7 @@
 //! `GET …/mixes/{mix}/live.ogg`: plays in mpv, VLC, ffplay and a browser's `<audio>`.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
@@ -9,21 +10,18 @@ use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::actors::mix::{Listening, Packet, Sound};
-use crate::audio::{FRAME_SAMPLES, OggOpusWriter};
+use super::transmitter::Tuned;
+use crate::audio::{Page, Stamp};
 use crate::gateway::Gateway;
 use crate::gateway::authorized::Authorized;
 use crate::gateway::mixes::check_name;
 use crate::gateway::problem::{Problem, restarting};
 use crate::telemetry::{Metric, count};
 
-/// Samples of a packet at 48 kHz.
-const PACKET_SAMPLES: u64 = FRAME_SAMPLES as u64;
-
-struct Pages {
-    listening: Listening,
-    /// Begins with the first packet, because the stream's positions begin where the listener joined.
-    writer: Option<OggOpusWriter>,
+struct Stream {
+    tuned: Tuned<Arc<Page>>,
+    /// Begins with the first page, because the listener's positions begin where it joined.
+    stamp: Option<Stamp>,
 }
 
 /// Endless Ogg Opus.
@@ -38,9 +36,9 @@ pub(crate) async fn listen(
     check_name(&mix)?;
     let workspace = authorized.workspace(&gateway).await?;
     let listening = workspace.listen().await.ok_or_else(restarting)?;
+    let tuned = gateway.transmitters.pages(workspace.id(), listening, &gateway.shutdown);
     let title = format!("Earcon: {}", workspace.id());
-    let pages = Pages { listening, writer: None };
-    let body = stream::unfold(Some(pages), move |pages| next_page(pages, gateway.clone())).map(Ok::<Bytes, Infallible>);
+    let body = stream::unfold(Stream { tuned, stamp: None }, next_page).map(Ok::<Bytes, Infallible>);
     let headers = [
         (header::CONTENT_TYPE.as_str(), "audio/ogg".to_owned()),
         (header::CACHE_CONTROL.as_str(), "no-cache, no-store".to_owned()),
@@ -52,40 +50,30 @@ pub(crate) async fn listen(
     Ok((headers, Body::from_stream(body)).into_response())
 }
 
-/// The next bytes to send, or the end: the last page of a mix that stopped, or of a server that shuts down.
-async fn next_page(pages: Option<Pages>, gateway: Gateway) -> Option<(Bytes, Option<Pages>)> {
-    let mut pages = pages?;
-    let shutdown = gateway.shutting_down();
-    tokio::pin!(shutdown);
+/// The next bytes to send; `None` after the last page of a mix that stopped, or of a server that shuts down.
+async fn next_page(mut stream: Stream) -> Option<(Bytes, Stream)> {
     loop {
-        let sound = tokio::select! {
-            sound = pages.listening.sounds.recv() => sound,
-            () = &mut shutdown => Err(RecvError::Closed),
-        };
-        match sound {
-            Ok(Sound::Packet(packet)) => {
-                if let Some(page) = pages.push(&packet) {
-                    return Some((page, Some(pages)));
-                }
+        match stream.tuned.receiver.recv().await {
+            Ok(page) => return Some((stream.put(&page), stream)),
+            // Sound that comes late is worth nothing: the stream goes on seamlessly with what is live.
+            Err(RecvError::Lagged(missed)) => {
+                count(Metric::ListenerDropped, missed + stream.tuned.receiver.len() as u64);
+                stream.tuned.receiver = stream.tuned.receiver.resubscribe();
             }
-            Ok(Sound::Voices(_) | Sound::Cue(_)) => {}
-            // What was missed is gone; the stream goes on seamlessly with what is live.
-            Err(RecvError::Lagged(missed)) => count(Metric::ListenerDropped, missed),
-            Err(RecvError::Closed) => return pages.writer.and_then(OggOpusWriter::finish).map(|last| (last, None)),
+            Err(RecvError::Closed) => return None,
         }
     }
 }
 
-impl Pages {
-    fn push(&mut self, packet: &Packet) -> Option<Bytes> {
-        match &mut self.writer {
-            Some(writer) => writer.push(packet.opus()),
+impl Stream {
+    fn put(&mut self, page: &Page) -> Bytes {
+        match &mut self.stamp {
+            Some(stamp) => stamp.put(page),
             None => {
-                let joined_at = packet.number() * PACKET_SAMPLES;
-                let (mut writer, headers) = OggOpusWriter::start(serial(), self.listening.pre_skip, joined_at);
-                let page = writer.push(packet.opus());
-                self.writer = Some(writer);
-                Some(page.map_or(headers.clone(), |page| [headers, page].concat().into()))
+                let (mut stamp, headers) = Stamp::begin(serial(), self.tuned.listening.pre_skip, page.begins_at());
+                let first = stamp.put(page);
+                self.stamp = Some(stamp);
+                [headers, first].concat().into()
             }
         }
     }

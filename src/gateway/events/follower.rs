@@ -7,14 +7,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::Utf8Bytes;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
 use crate::actors::directory::Workspace;
 use crate::actors::hub::{EventBatch, Subscription};
 use crate::gateway::Gateway;
-use crate::live::{Filter, Resume, Since, wire};
+use crate::live::{Filter, MessageFrame, Resume, Since, wire};
 use crate::model::{Event, Seq};
 use crate::ports::ErrorKind;
 use crate::telemetry::{Metric, count, gauge};
@@ -24,9 +23,9 @@ use crate::tenancy::WorkspacePass;
 #[derive(Debug, Clone)]
 pub(super) enum Frame {
     /// An event and its position.
-    Event(Seq, Utf8Bytes),
+    Event(Seq, MessageFrame),
     /// A message of the protocol, by its `type`.
-    Control(&'static str, Utf8Bytes),
+    Control(&'static str, MessageFrame),
 }
 
 /// How many events one step of a replay reads.
@@ -36,6 +35,8 @@ const READ_PAUSE: Duration = Duration::from_millis(500);
 const READ_ATTEMPTS: usize = 60;
 /// Live frames gathered into one step, so that the socket is flushed once for them.
 const GATHER: usize = 512;
+/// Room for frames that a follower keeps when it waits.
+const KEPT: usize = 64;
 
 pub(super) struct Follower {
     gateway: Gateway,
@@ -80,14 +81,14 @@ impl Follower {
         let resume = Resume::decide(since, &epoch, first, head, gateway.limits.replay_events);
         let mut ready = VecDeque::new();
         let subscribed = wire::subscribed_json(head, &epoch, resume.recovered());
-        ready.push_back(Frame::Control("subscribed", subscribed.into()));
+        ready.push_back(Frame::Control("subscribed", MessageFrame::text(&subscribed)));
         let seen = match resume {
             Resume::Live => head,
             Resume::From(next) => next - 1,
             Resume::Snapshot | Resume::Lost => {
                 let wanted = kpis.iter().map(AsRef::as_ref).filter(|kpi| filter.admits_kpi(&kpi.kpi));
                 let snapshot = wire::snapshot_json(head, &epoch, wanted);
-                ready.push_back(Frame::Control("snapshot", snapshot.into()));
+                ready.push_back(Frame::Control("snapshot", MessageFrame::text(&snapshot)));
                 head
             }
         };
@@ -102,13 +103,16 @@ impl Follower {
         &self.epoch
     }
 
-    /// The next frames, at least one; `None` when the workspace went away and the client should come back.
-    /// Dropping the future loses nothing.
-    pub(super) async fn next(&mut self) -> Option<Vec<Frame>> {
+    /// Waits until there are frames to [`take`](Self::take); `None` when the workspace went away and the client should come
+    /// back. Dropping the future loses nothing.
+    pub(super) async fn ready(&mut self) -> Option<()> {
+        if self.ready.is_empty() && self.ready.capacity() > KEPT {
+            // A burst must not cost an idle follower memory for ever.
+            self.ready.shrink_to(KEPT);
+        }
         loop {
             if !self.ready.is_empty() {
-                count(Metric::EventsDelivered, self.ready.len() as u64);
-                return Some(self.ready.drain(..).collect());
+                return Some(());
             }
             if self.seen < self.replay_to {
                 self.read_page().await?;
@@ -116,7 +120,7 @@ impl Follower {
             }
             match self.live.recv().await {
                 Ok(batch) => {
-                    self.take(&batch);
+                    self.include(&batch);
                     self.gather();
                 }
                 // The next batch shows how much was missed.
@@ -124,6 +128,12 @@ impl Follower {
                 Err(RecvError::Closed) => return None,
             }
         }
+    }
+
+    /// The frames that are ready, in order.
+    pub(super) fn take(&mut self) -> impl Iterator<Item = Frame> {
+        count(Metric::EventsDelivered, self.ready.len() as u64);
+        self.ready.drain(..)
     }
 
     async fn read_page(&mut self) -> Option<()> {
@@ -152,19 +162,19 @@ impl Follower {
         let (workspace, epoch) = (self.pass.workspace().clone(), self.epoch.clone());
         let replay_to = self.replay_to;
         for event in page.events.iter().take_while(|event| event.seq <= replay_to) {
-            self.offer(event, || wire::event_json(event, &workspace, &epoch).into());
+            self.offer(event, || MessageFrame::text(&wire::event_json(event, &workspace, &epoch)));
         }
         Some(())
     }
 
-    fn take(&mut self, batch: &EventBatch) {
-        for (event, text) in batch.encoded() {
-            self.offer(event, text);
+    fn include(&mut self, batch: &EventBatch) {
+        for (event, message) in batch.encoded() {
+            self.offer(event, message);
         }
     }
 
-    /// Takes the next event: tells the gap before it, passes over it, or makes it ready with its text.
-    fn offer(&mut self, event: &Event, text: impl FnOnce() -> Utf8Bytes) {
+    /// Takes the next event: tells the gap before it, passes over it, or makes it ready with its message.
+    fn offer(&mut self, event: &Event, message: impl FnOnce() -> MessageFrame) {
         if event.seq <= self.seen {
             return;
         }
@@ -173,14 +183,14 @@ impl Follower {
         }
         self.seen = event.seq;
         if self.filter.admits(event) {
-            self.ready.push_back(Frame::Event(event.seq, text()));
+            self.ready.push_back(Frame::Event(event.seq, message()));
         }
     }
 
     fn gather(&mut self) {
         while self.ready.len() < GATHER {
             match self.live.try_recv() {
-                Ok(batch) => self.take(&batch),
+                Ok(batch) => self.include(&batch),
                 Err(TryRecvError::Lagged(_)) => {}
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }
@@ -189,6 +199,6 @@ impl Follower {
 
     fn gap(&mut self, from: Seq, to: Seq) {
         count(Metric::SubscriberGaps, 1);
-        self.ready.push_back(Frame::Control("gap", wire::gap_json(from, to).into()));
+        self.ready.push_back(Frame::Control("gap", MessageFrame::text(&wire::gap_json(from, to))));
     }
 }

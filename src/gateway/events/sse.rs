@@ -11,7 +11,7 @@ use super::follower::{Follower, Frame};
 use crate::actors::directory::Workspace;
 use crate::gateway::Gateway;
 use crate::gateway::problem::restarting;
-use crate::live::{Filter, Since};
+use crate::live::{Filter, MessageFrame, Since};
 use crate::tenancy::WorkspacePass;
 
 pub(super) async fn answer(
@@ -31,7 +31,8 @@ pub(super) async fn answer(
 
 fn events(follower: Follower, gateway: Gateway) -> impl Stream<Item = Result<Event, Infallible>> {
     let frames = stream::unfold(follower, |mut follower| async move {
-        let frames = follower.next().await?;
+        follower.ready().await?;
+        let frames: Vec<_> = follower.take().collect();
         let events: Vec<_> = frames.into_iter().map(|frame| Ok(event(frame, follower.epoch()))).collect();
         Some((stream::iter(events), follower))
     });
@@ -40,7 +41,12 @@ fn events(follower: Follower, gateway: Gateway) -> impl Stream<Item = Result<Eve
 
 fn event(frame: Frame, epoch: &str) -> Event {
     match frame {
-        Frame::Event(seq, text) => Event::default().id(format!("{epoch}:{seq}")).data(text.as_str()),
-        Frame::Control(name, text) => Event::default().event(name).data(text.as_str()),
+        Frame::Event(seq, message) => Event::default().id(format!("{epoch}:{seq}")).data(text(&message)),
+        Frame::Control(name, message) => Event::default().event(name).data(text(&message)),
     }
+}
+
+/// Server-sent events are always text.
+fn text(message: &MessageFrame) -> &str {
+    message.as_text().unwrap_or_default()
 }

@@ -2,27 +2,25 @@
 
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
-use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{SinkExt, StreamExt};
 use serde::Deserialize;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::follower::{Follower, Frame};
 use crate::actors::directory::Workspace;
 use crate::gateway::Gateway;
-use crate::live::{Filter, Since, wire};
+use crate::gateway::socket::{Frames, Gone, Incoming, Socket, SocketLimits, Upgrade};
+use crate::live::{Filter, MessageFrame, Since, wire};
 use crate::tenancy::WorkspacePass;
 
-/// A client that takes nothing for this long is given up.
-const SEND_TIMEOUT: Duration = Duration::from_secs(30);
+/// The subprotocol of everything that is text; also spoken with a client that names none.
+pub(super) const JSON: &str = "earcon.v1.json";
+
+/// A client may say no more than this at once, and is given up when it takes nothing for so long.
+const LIMITS: SocketLimits = SocketLimits { max_message: 256 * 1024, send_timeout: Duration::from_secs(30) };
 /// Keeps connections through proxies open, and finds dead ones.
 const PING_EVERY: Duration = Duration::from_secs(25);
-/// Largest message a client may send.
-const MAX_MESSAGE: usize = 256 * 1024;
-/// Frames gather up to this size before they are written out.
-const WRITE_BUFFER: usize = 32 * 1024;
 
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
@@ -64,26 +62,20 @@ struct Lists {
     types: Vec<String>,
 }
 
-pub(super) fn accept(
-    upgrade: WebSocketUpgrade,
-    gateway: Gateway,
-    pass: WorkspacePass,
-    workspace: Workspace,
-) -> Response {
-    upgrade
-        .max_message_size(MAX_MESSAGE)
-        .max_frame_size(MAX_MESSAGE)
-        .write_buffer_size(WRITE_BUFFER)
-        .on_upgrade(move |socket| Connection::new(socket, gateway, pass, workspace).run())
+pub(super) fn accept(upgrade: Upgrade, gateway: Gateway, pass: WorkspacePass, workspace: Workspace) -> Response {
+    upgrade.accept(LIMITS, move |socket| {
+        Connection { socket, gateway, pass, workspace, follower: None, frames: Frames::default() }.run()
+    })
 }
 
 struct Connection {
-    incoming: SplitStream<WebSocket>,
-    outgoing: SplitSink<WebSocket, Message>,
+    socket: Socket,
     gateway: Gateway,
     pass: WorkspacePass,
     workspace: Workspace,
-    follower: Option<Follower>,
+    follower: Option<Box<Follower>>,
+    /// What is ready to be written.
+    frames: Frames,
 }
 
 /// Why a connection ends.
@@ -94,58 +86,85 @@ enum End {
     ComeBack,
 }
 
-impl Connection {
-    fn new(socket: WebSocket, gateway: Gateway, pass: WorkspacePass, workspace: Workspace) -> Self {
-        let (outgoing, incoming) = socket.split();
-        Self { incoming, outgoing, gateway, pass, workspace, follower: None }
+impl From<Gone> for End {
+    fn from(_: Gone) -> Self {
+        End::Gone
     }
+}
 
+/// What wakes a connection.
+enum Wake {
+    Ready,
+    Message(String),
+    NotText,
+    Alive,
+    Silent,
+}
+
+impl Connection {
     async fn run(mut self) {
         if let End::ComeBack = self.serve().await {
-            let reason = Utf8Bytes::from_static("restarting, resume with since and epoch");
-            let frame = Message::Close(Some(CloseFrame { code: close_code::RESTART, reason }));
-            let _gone = timeout(Duration::from_secs(1), self.outgoing.send(frame)).await.is_err();
+            self.socket.close(CloseCode::Restart, "restarting, resume with since and epoch").await;
         }
     }
 
     async fn serve(&mut self) -> End {
         let shutdown = self.gateway.clone();
         let shutdown = shutdown.shutting_down();
-        tokio::pin!(shutdown);
-        let mut ping_at = Instant::now() + PING_EVERY;
+        let silence = sleep(PING_EVERY);
+        tokio::pin!(shutdown, silence);
         loop {
             let frames = async {
                 match &mut self.follower {
-                    Some(follower) => follower.next().await,
+                    Some(follower) => follower.ready().await,
                     None => std::future::pending().await,
                 }
             };
-            let sent = tokio::select! {
-                frames = frames => match frames {
-                    Some(frames) => self.send(frames.into_iter().map(message)).await,
+            let woken = tokio::select! {
+                ready = frames => match ready {
+                    Some(()) => Wake::Ready,
                     None => return End::ComeBack,
                 },
-                incoming = self.incoming.next() => match incoming {
-                    Some(Ok(Message::Text(text))) => self.request(&text).await,
-                    Some(Ok(Message::Binary(_))) => self.complain("send text messages", "this one was binary").await,
-                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
-                    Some(Ok(Message::Close(_)) | Err(_)) | None => return End::Gone,
+                incoming = self.socket.receive() => match incoming {
+                    Ok(Incoming::Text(text)) => Wake::Message(text),
+                    Ok(Incoming::Binary(_)) => Wake::NotText,
+                    Ok(Incoming::Alive) => Wake::Alive,
+                    Err(Gone) => return End::Gone,
                 },
-                () = tokio::time::sleep_until(ping_at) => {
-                    ping_at = Instant::now() + PING_EVERY;
-                    self.send([Message::Ping(Default::default())]).await
+                () = &mut silence => {
+                    silence.as_mut().reset(Instant::now() + PING_EVERY);
+                    Wake::Silent
                 }
                 () = &mut shutdown => return End::ComeBack,
             };
-            if let Err(end) = sent {
+            if let Err(end) = self.answer(woken).await {
                 return end;
             }
         }
     }
 
+    async fn answer(&mut self, woken: Wake) -> Result<(), End> {
+        match woken {
+            Wake::Ready => self.deliver().await,
+            Wake::Message(text) => self.request(&text).await,
+            Wake::NotText => self.complain("send text messages", "this one was binary").await,
+            Wake::Silent => Ok(self.socket.ping().await?),
+            Wake::Alive => Ok(()),
+        }
+    }
+
+    async fn deliver(&mut self) -> Result<(), End> {
+        if let Some(follower) = &mut self.follower {
+            for Frame::Event(_, message) | Frame::Control(_, message) in follower.take() {
+                self.frames.push(message.wire());
+            }
+        }
+        Ok(self.socket.send(&mut self.frames).await?)
+    }
+
     async fn request(&mut self, text: &str) -> Result<(), End> {
         match serde_json::from_str(text) {
-            Ok(Request::Ping) => self.send([Message::Text(Utf8Bytes::from_static(r#"{"type":"pong"}"#))]).await,
+            Ok(Request::Ping) => Ok(self.socket.send_one(&MessageFrame::text(r#"{"type":"pong"}"#)).await?),
             Ok(Request::Subscribe { since, epoch, filter }) => match Filter::new(&filter.kpis, &filter.types) {
                 Ok(filter) => self.subscribe(position(since, epoch), filter).await,
                 Err(error) => self.complain("The filter is not understood", &error.to_string()).await,
@@ -155,26 +174,15 @@ impl Connection {
     }
 
     async fn subscribe(&mut self, since: Since, filter: Filter) -> Result<(), End> {
-        let begun = Follower::begin(self.gateway.clone(), self.pass.clone(), &self.workspace, filter, &since).await;
-        self.follower = Some(begun.ok_or(End::ComeBack)?);
+        let begin = Follower::begin(self.gateway.clone(), self.pass.clone(), &self.workspace, filter, &since);
+        // Beginning holds much more than following does; an idle connection shall not carry room for it.
+        let begun = Box::pin(begin).await;
+        self.follower = Some(Box::new(begun.ok_or(End::ComeBack)?));
         Ok(())
     }
 
     async fn complain(&mut self, title: &str, detail: &str) -> Result<(), End> {
-        self.send([Message::Text(wire::error_json(title, detail).into())]).await
-    }
-
-    async fn send(&mut self, messages: impl IntoIterator<Item = Message>) -> Result<(), End> {
-        let sending = async {
-            for message in messages {
-                self.outgoing.feed(message).await?;
-            }
-            self.outgoing.flush().await
-        };
-        match timeout(SEND_TIMEOUT, sending).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(End::Gone),
-        }
+        Ok(self.socket.send_one(&MessageFrame::text(&wire::error_json(title, detail))).await?)
     }
 }
 
@@ -183,11 +191,5 @@ fn position(since: Position, epoch: Option<String>) -> Since {
         Position::Seq(seq) => Since::Seq { seq, epoch },
         Position::Name(Named::Live) => Since::Live,
         Position::Name(Named::Snapshot) => Since::Snapshot,
-    }
-}
-
-fn message(frame: Frame) -> Message {
-    match frame {
-        Frame::Event(_, text) | Frame::Control(_, text) => Message::Text(text),
     }
 }

@@ -3,9 +3,10 @@ use std::process::{Command, Output};
 
 use ogg::reading::PacketReader;
 
-use super::super::story::Story;
-use super::super::{Encoder, Frame, Renderer};
 use super::*;
+use crate::audio::story::Story;
+use crate::audio::{Encoder, FRAME_SAMPLES, Frame, Renderer};
+use bytes::Bytes;
 
 /// The packets of `seconds` of a mix in which something happens.
 fn packets(seconds: u32) -> (Vec<Bytes>, u16) {
@@ -20,12 +21,13 @@ fn packets(seconds: u32) -> (Vec<Bytes>, u16) {
 }
 
 fn stream(packets: &[Bytes], pre_skip: u16, joined_at: u64) -> Vec<u8> {
-    let (mut writer, headers) = OggOpusWriter::start(0xEA4C04, pre_skip, joined_at);
-    let mut bytes = headers.to_vec();
-    for packet in packets {
-        bytes.extend(writer.push(packet.clone()).into_iter().flatten());
+    let (mut stamp, headers) = Stamp::begin(0xEA4C04, pre_skip, joined_at);
+    let (mut pages, mut bytes) = (Pages::default(), headers.to_vec());
+    for (number, packet) in (joined_at / FRAME_SAMPLES as u64..).zip(packets) {
+        let page = pages.push(number, packet.clone(), 2);
+        bytes.extend(page.map(|page| stamp.put(&page)).into_iter().flatten());
     }
-    bytes.extend(writer.finish().into_iter().flatten());
+    bytes.extend(pages.finish().map(|page| stamp.put(&page)).into_iter().flatten());
     bytes
 }
 
@@ -81,9 +83,25 @@ fn a_late_joiner_starts_where_the_stream_stands() {
 
 #[test]
 fn a_stream_that_ends_before_it_began_has_no_last_page() {
-    let (writer, headers) = OggOpusWriter::start(1, 312, 0);
-    assert!(!headers.is_empty());
-    assert_eq!(writer.finish(), None);
+    assert!(Pages::default().finish().is_none());
+}
+
+#[test]
+fn large_packets_end_a_page_early() {
+    let sent: Vec<Bytes> = (0..9).map(|i| vec![i; 20_000 + usize::from(i)].into()).collect();
+    let mut pages = Pages::default();
+    let (mut stamp, headers) = Stamp::begin(1, 0, 0);
+    let mut bytes = headers.to_vec();
+    for (number, packet) in sent.iter().enumerate() {
+        bytes.extend(pages.push(number as u64, packet.clone(), 50).map(|page| stamp.put(&page)).into_iter().flatten());
+    }
+    bytes.extend(pages.finish().map(|page| stamp.put(&page)).into_iter().flatten());
+    let mut reader = PacketReader::new(std::io::Cursor::new(bytes));
+    let headers = [reader.read_packet().unwrap(), reader.read_packet().unwrap()];
+    assert!(headers.iter().all(Option::is_some));
+    for packet in sent {
+        assert_eq!(reader.read_packet().unwrap().unwrap().data, packet);
+    }
 }
 
 /// Runs a decoder; `None`, with a line that says so, where it is not installed.

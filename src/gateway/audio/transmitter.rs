@@ -1,0 +1,274 @@
+//! Between a mix and its listeners over HTTP: what is the same for all of them is made once, in a task of its own that runs
+//! while there are listeners.
+//!
+//! # How packets travel together
+//! Each delivery is a system call, and with thousands of listeners they are all that costs. So the more listen, the more packets
+//! leave in one write: [`pace`] says how many. A few listeners get every packet the moment it is there.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::{Bytes, BytesMut};
+use serde::Serialize;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::{self, WeakSender};
+use tokio::sync::watch;
+
+use crate::actors::mix::{Listening, Packet, Sound};
+use crate::audio::{Cue, Page, Pages, Severity, Voice};
+use crate::gateway::mixes::WireVoice;
+use crate::live::MessageFrame;
+use crate::live::wire::{label_map, to_json};
+use crate::model::WorkspaceId;
+use crate::telemetry::{Metric, count};
+
+/// Deliveries a slow listener may be behind before it skips to what is live.
+const BUFFER: usize = 32;
+/// Packets a page of Ogg, at least: 40 ms, so that a player can start soon and the container costs about 6 kbit/s.
+const PACKETS_A_PAGE: usize = 2;
+
+/// Packets that leave together for so many listeners: 20, 40 or 60 ms.
+fn pace(listeners: usize) -> usize {
+    match listeners {
+        0..=200 => 1,
+        201..=1_000 => 2,
+        _ => 3,
+    }
+}
+
+/// The transmitters of this node, one a workspace whose mix somebody listens to here.
+#[derive(Clone, Default)]
+pub struct Transmitters(Arc<Mutex<HashMap<WorkspaceId, Channels>>>);
+
+/// The senders belong to the transmitter's task: when it ends, listeners see the end.
+struct Channels {
+    frames: WeakSender<Bytes>,
+    pages: WeakSender<Arc<Page>>,
+}
+
+struct Senders {
+    frames: broadcast::Sender<Bytes>,
+    pages: broadcast::Sender<Arc<Page>>,
+}
+
+/// A listener's place at a transmitter; `T` is what it gets.
+pub(super) struct Tuned<T> {
+    /// What comes from now on.
+    pub(super) receiver: broadcast::Receiver<T>,
+    /// The mix runs as long as somebody holds one.
+    pub(super) listening: Listening,
+}
+
+impl Transmitters {
+    /// Listens to WebSocket frames, several in a piece.
+    pub(super) fn frames(
+        &self,
+        workspace: &WorkspaceId,
+        listening: Listening,
+        shutdown: &watch::Receiver<bool>,
+    ) -> Tuned<Bytes> {
+        self.tune(workspace, listening, shutdown, |senders| senders.frames.subscribe())
+    }
+
+    /// Listens to pages of Ogg.
+    pub(super) fn pages(
+        &self,
+        workspace: &WorkspaceId,
+        listening: Listening,
+        shutdown: &watch::Receiver<bool>,
+    ) -> Tuned<Arc<Page>> {
+        self.tune(workspace, listening, shutdown, |senders| senders.pages.subscribe())
+    }
+
+    fn tune<T>(
+        &self,
+        workspace: &WorkspaceId,
+        listening: Listening,
+        shutdown: &watch::Receiver<bool>,
+        subscribe: impl Fn(&Senders) -> broadcast::Receiver<T>,
+    ) -> Tuned<T> {
+        let mut table = self.table();
+        let running = table.get(workspace).and_then(|channels| {
+            Some(Senders { frames: channels.frames.upgrade()?, pages: channels.pages.upgrade()? })
+        });
+        if let Some(senders) = running {
+            return Tuned { receiver: subscribe(&senders), listening };
+        }
+        let senders = Senders { frames: broadcast::channel(BUFFER).0, pages: broadcast::channel(BUFFER).0 };
+        let receiver = subscribe(&senders);
+        let channels = Channels { frames: senders.frames.downgrade(), pages: senders.pages.downgrade() };
+        table.insert(workspace.clone(), channels);
+        let transmitter = Transmitter { senders, pages: Pages::default(), frames: BytesMut::new(), held: 0 };
+        let (sounds, shutdown) = (listening.sounds.resubscribe(), shutdown.clone());
+        tokio::spawn(transmitter.run(sounds, shutdown, self.clone(), workspace.clone()));
+        Tuned { receiver, listening }
+    }
+
+    fn table(&self) -> MutexGuard<'_, HashMap<WorkspaceId, Channels>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Transmitter {
+    senders: Senders,
+    pages: Pages,
+    /// Frames that wait for the packets they travel with.
+    frames: BytesMut,
+    /// Packets among them.
+    held: usize,
+}
+
+impl Transmitter {
+    async fn run(
+        mut self,
+        mut sounds: broadcast::Receiver<Sound>,
+        mut shutdown: watch::Receiver<bool>,
+        transmitters: Transmitters,
+        workspace: WorkspaceId,
+    ) {
+        loop {
+            let sound = tokio::select! {
+                sound = sounds.recv() => sound,
+                _ = shutdown.wait_for(|down| *down) => break,
+            };
+            match sound {
+                Ok(Sound::Packet(packet)) => {
+                    self.packet(&packet);
+                    if self.idle() {
+                        // Whoever comes holds the same lock, so nobody is left with a transmitter that ends.
+                        let mut table = transmitters.table();
+                        if self.idle() {
+                            table.remove(&workspace);
+                            return;
+                        }
+                    }
+                }
+                Ok(Sound::Voices(voices)) => self.frame(&voices_frame(&voices)),
+                Ok(Sound::Cue(cue)) => self.frame(&cue_frame(&cue)),
+                // What was missed is gone; the stream goes on seamlessly with what is live.
+                Err(RecvError::Lagged(missed)) => count(Metric::ListenerDropped, missed),
+                Err(RecvError::Closed) => break,
+            }
+        }
+        if let Some(last) = self.pages.finish() {
+            let _nobody = self.senders.pages.send(Arc::new(last)).is_err();
+        }
+    }
+
+    fn idle(&self) -> bool {
+        self.senders.frames.receiver_count() == 0 && self.senders.pages.receiver_count() == 0
+    }
+
+    fn packet(&mut self, packet: &Packet) {
+        let page = self.pages.push(
+            packet.number(),
+            packet.opus(),
+            pace(self.senders.pages.receiver_count()).max(PACKETS_A_PAGE),
+        );
+        if let Some(page) = page {
+            let _nobody = self.senders.pages.send(Arc::new(page)).is_err();
+        }
+        let listeners = self.senders.frames.receiver_count();
+        if listeners == 0 {
+            self.frames.clear();
+            self.held = 0;
+            return;
+        }
+        self.frame(&MessageFrame::binary(&[&packet.number().to_be_bytes(), &packet.opus()]));
+        self.held += 1;
+        if self.held >= pace(listeners) {
+            self.held = 0;
+            let _nobody = self.senders.frames.send(self.frames.split().freeze()).is_err();
+        }
+    }
+
+    fn frame(&mut self, frame: &MessageFrame) {
+        self.frames.extend_from_slice(&frame.wire());
+    }
+}
+
+/// The first message of a listener.
+pub(super) fn config_frame(pre_skip: u16) -> MessageFrame {
+    MessageFrame::text(&to_json(&serde_json::json!({
+        "type": "config", "codec": "opus", "sample_rate": 48_000, "channels": 2, "frame_ms": 20, "pre_skip": pre_skip,
+    })))
+}
+
+/// The voices that sound.
+pub(super) fn voices_frame(voices: &[Voice]) -> MessageFrame {
+    #[derive(Serialize)]
+    struct Voices<'a> {
+        r#type: &'static str,
+        voices: Vec<WireVoice<'a>>,
+    }
+    MessageFrame::text(&to_json(&Voices { r#type: "voices", voices: voices.iter().map(WireVoice::of).collect() }))
+}
+
+fn cue_frame(cue: &Cue) -> MessageFrame {
+    let severity = match cue.severity {
+        Severity::Info => "info",
+        Severity::Warning => "warning",
+        Severity::Critical => "critical",
+    };
+    MessageFrame::text(&to_json(&serde_json::json!({
+        "type": "cue", "severity": severity, "kpi": cue.kpi.as_str(),
+        "labels": label_map(&cue.labels), "anomaly": cue.anomaly.map(|id| id.to_string()),
+    })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listening(sounds: &broadcast::Sender<Sound>) -> Listening {
+        Listening::new(sounds.subscribe(), Arc::default(), 312, ())
+    }
+
+    #[tokio::test]
+    async fn listeners_share_frames_and_the_last_one_ends_it() {
+        let (sounds, _) = broadcast::channel(8);
+        let (_running, shutdown) = watch::channel(false);
+        let (transmitters, workspace) = (Transmitters::default(), WorkspaceId::new("w").unwrap());
+        let mut one = transmitters.frames(&workspace, listening(&sounds), &shutdown);
+        let mut other = transmitters.frames(&workspace, listening(&sounds), &shutdown);
+        let mut pages = transmitters.pages(&workspace, listening(&sounds), &shutdown);
+        assert_eq!(transmitters.table().len(), 1);
+        for number in 0..3 {
+            assert!(sounds.send(Sound::Packet(Packet::new(number, b"opus"))).is_ok());
+        }
+        let (first, same) = (one.receiver.recv().await.unwrap(), other.receiver.recv().await.unwrap());
+        assert_eq!(first.as_ptr(), same.as_ptr(), "one frame for all");
+        assert_eq!(&first[..], b"\x82\x0c\0\0\0\0\0\0\0\0opus");
+        assert_eq!(pages.receiver.recv().await.unwrap().begins_at(), 0);
+        drop((one, other, pages));
+        assert!(sounds.send(Sound::Packet(Packet::new(3, b"opus"))).is_ok());
+        let gone = async {
+            while !transmitters.table().is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(60), gone).await.expect("the transmitter ends");
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_mix_is_the_end_for_listeners() {
+        let (sounds, _) = broadcast::channel(8);
+        let (_running, shutdown) = watch::channel(false);
+        let (transmitters, workspace) = (Transmitters::default(), WorkspaceId::new("w").unwrap());
+        let mut pages = transmitters.pages(&workspace, listening(&sounds), &shutdown);
+        assert!(sounds.send(Sound::Packet(Packet::new(7, b"opus"))).is_ok());
+        drop(sounds);
+        assert_eq!(pages.receiver.recv().await.unwrap().begins_at(), 7 * 960, "the last page");
+        assert_eq!(pages.receiver.recv().await.unwrap_err(), RecvError::Closed);
+        // A workspace that comes back has a transmitter of its own.
+        let (sounds, _) = broadcast::channel(8);
+        let mut frames = transmitters.frames(&workspace, listening(&sounds), &shutdown);
+        assert!(sounds.send(Sound::Packet(Packet::new(0, b"opus"))).is_ok());
+        assert!(frames.receiver.recv().await.is_ok());
+    }
+
+    #[test]
+    fn more_listeners_get_larger_pieces() {
+        assert_eq!([1, 200, 201, 5_000].map(pace), [1, 1, 2, 3]);
+    }
+}
