@@ -1,16 +1,17 @@
 //! Live broadcast of committed events, and the state of the workspace after the newest one.
 //!
 //! **Owns** the [`LiveView`] and the broadcast. **A crash loses** the live connection of followers, who resume by `seq`
-//! from the log; it restarts together with the workspace. An event is encoded at most once, by the first follower that
-//! needs it, and shared by reference; nobody following, nothing encoded.
+//! from the log; it restarts together with the workspace. An event is encoded at most once in each form, by the first
+//! follower that needs it, and shared by reference; nobody following, nothing encoded.
 
 use std::sync::{Arc, OnceLock};
 
+use axum::body::Bytes;
 use axum::extract::ws::Utf8Bytes;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef};
 use tokio::sync::{broadcast, oneshot};
 
-use crate::live::{KpiView, LiveView, wire};
+use crate::live::{KpiView, LiveView, compact, wire};
 use crate::model::{Anomaly, AnomalyId, Event, KpiName, Seq, WorkspaceId};
 
 /// The events of one group commit, shared by all followers.
@@ -20,16 +21,18 @@ pub struct EventBatch {
     events: Vec<LiveEvent>,
 }
 
-/// One event with its encoding, made on first use.
+/// One event with its encodings, made on first use.
 pub struct LiveEvent {
     event: Arc<Event>,
     json: OnceLock<Utf8Bytes>,
+    compact: OnceLock<Bytes>,
 }
 
 impl EventBatch {
     /// Wraps committed events.
     pub fn new(workspace: WorkspaceId, epoch: Arc<str>, events: Vec<Arc<Event>>) -> Self {
-        let events = events.into_iter().map(|event| LiveEvent { event, json: OnceLock::new() }).collect();
+        let live = |event| LiveEvent { event, json: OnceLock::new(), compact: OnceLock::new() };
+        let events = events.into_iter().map(live).collect();
         Self { workspace, epoch, events }
     }
 
@@ -46,6 +49,14 @@ impl EventBatch {
                 live.json.get_or_init(encode).clone()
             };
             (&live.event, text)
+        })
+    }
+
+    /// The same in the compact form.
+    pub fn compact(&self) -> impl Iterator<Item = (&Arc<Event>, impl FnOnce() -> Bytes + '_)> {
+        self.events.iter().map(|live| {
+            let bytes = || live.compact.get_or_init(|| compact::event_msgpack(&live.event).into()).clone();
+            (&live.event, bytes)
         })
     }
 }

@@ -95,20 +95,20 @@ struct SamplesData {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Stalled {
-    labels: Labels,
-    last_timestamp: i64,
+pub(crate) struct Stalled {
+    pub(crate) labels: Labels,
+    pub(crate) last_timestamp: i64,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Restored {
-    labels: Labels,
-    timestamp: i64,
+pub(crate) struct Restored {
+    pub(crate) labels: Labels,
+    pub(crate) timestamp: i64,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Parked {
-    reason: String,
+pub(crate) struct Parked {
+    pub(crate) reason: String,
 }
 
 impl EventData {
@@ -126,6 +126,22 @@ impl EventData {
             EventData::KpiResumed => "kpi.resumed",
             EventData::Other { name, .. } => name,
         }
+    }
+
+    /// Whether this version knows events of this type.
+    pub(crate) fn is_known(name: &str) -> bool {
+        const KNOWN: [&str; 9] = [
+            "samples",
+            "anomaly.opened",
+            "anomaly.updated",
+            "anomaly.closed",
+            "anomaly.acknowledged",
+            "series.stalled",
+            "series.restored",
+            "kpi.parked",
+            "kpi.resumed",
+        ];
+        KNOWN.contains(&name)
     }
 
     fn parse(name: &str, data: &str) -> Result<Self, DecodeError> {

@@ -66,6 +66,8 @@ pub struct Follow {
     since: Since,
     kpis: Vec<String>,
     types: Vec<String>,
+    compact: bool,
+    rate: Option<f64>,
     backoff: Backoff,
     silence: Duration,
 }
@@ -74,7 +76,8 @@ impl Follow {
     pub(crate) fn new(workspace: Workspace) -> Self {
         let (since, kpis, types) = (Since::Live, Vec::new(), Vec::new());
         // The server sends a ping every 25 seconds.
-        Self { workspace, since, kpis, types, backoff: Backoff::default(), silence: Duration::from_secs(60) }
+        let (backoff, silence) = (Backoff::default(), Duration::from_secs(60));
+        Self { workspace, since, kpis, types, compact: false, rate: None, backoff, silence }
     }
 
     /// Where to begin; with the next event unless told.
@@ -95,6 +98,21 @@ impl Follow {
     #[must_use]
     pub fn types<S: Into<String>>(mut self, types: impl IntoIterator<Item = S>) -> Self {
         self.types = types.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Asks for events in the compact form, a third of the bytes of JSON; what is delivered is the same.
+    #[must_use]
+    pub fn compact(mut self) -> Self {
+        self.compact = true;
+        self
+    }
+
+    /// At most so many `samples` events a second and KPI, 0.01 to 100: those between are put together, so that the newest
+    /// sample of each series arrives. Other events come as ever.
+    #[must_use]
+    pub fn rate(mut self, rate: f64) -> Self {
+        self.rate = Some(rate);
         self
     }
 

@@ -39,8 +39,10 @@ impl Workspace {
             return Err(self.refusal(response).await);
         }
         let body = response.bytes().await.map_err(|error| self.unreachable(root_cause(&error)))?;
-        serde_json::from_slice(&body)
-            .map_err(|error| Error::NotEarcon { url: self.url(), reason: format!("its answer is not understood: {error}") })
+        serde_json::from_slice(&body).map_err(|error| Error::NotEarcon {
+            url: self.url(),
+            reason: format!("its answer is not understood: {error}"),
+        })
     }
 
     /// The error that an answer without success stands for.

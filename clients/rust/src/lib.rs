@@ -3,6 +3,7 @@
 mod anomaly;
 mod backoff;
 mod client;
+mod compact;
 mod error;
 mod event;
 mod follow;

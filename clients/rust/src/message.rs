@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::anomaly::Anomaly;
-use crate::event::Event;
+use crate::event::{Event, EventData};
 use crate::series::Kpi;
 
 /// Why a message could not be read.
@@ -15,6 +15,9 @@ pub enum DecodeError {
     /// A text message is not what the protocol says.
     #[error("a message of the server is not understood: {0}")]
     Json(serde_json::Error),
+    /// A binary message is not what the protocol says.
+    #[error("a binary message of the server is not understood: {0}")]
+    MessagePack(rmp_serde::decode::Error),
 }
 
 /// A message of the server.
@@ -37,6 +40,8 @@ pub enum Message {
     },
     /// The answer to a ping.
     Pong,
+    /// Of a type this version of the client does not know.
+    Other(String),
 }
 
 /// The answer to a subscription.
@@ -103,7 +108,11 @@ impl Message {
                 let Complaint { title, detail } = of(text)?;
                 Message::Error { title, detail }
             }
-            _ => Message::Event(Box::new(Event::from_json(text)?)),
+            other => match Event::from_json(text) {
+                Ok(event) => Message::Event(Box::new(event)),
+                Err(_) if !EventData::is_known(other) => Message::Other(other.to_owned()),
+                Err(error) => return Err(error),
+            },
         })
     }
 }
@@ -111,7 +120,6 @@ impl Message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::EventData;
 
     #[test]
     fn events_are_typed_and_written_as_they_came() {
@@ -128,6 +136,8 @@ mod tests {
         let Message::Event(event) = Message::from_json(text).unwrap() else { panic!("not an event") };
         assert_eq!(event.data.name(), "kpi.renamed");
         assert!(matches!(event.data, EventData::Other { .. }));
+        let message = Message::from_json(r#"{"type":"weather","rain":1}"#).unwrap();
+        assert_eq!(message, Message::Other("weather".into()));
     }
 
     #[test]

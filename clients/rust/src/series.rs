@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The labels of a series.
 pub type Labels = BTreeMap<String, String>;
@@ -70,15 +70,25 @@ pub struct Warming {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Features {
     /// Distance from the recent median in robust standard deviations.
+    #[serde(deserialize_with = "number_or_null")]
     pub robust_z: f32,
     /// Distance from the forecast in standard deviations of its residuals.
+    #[serde(deserialize_with = "number_or_null")]
     pub residual_z: f32,
     /// Spread relative to the usual spread; 1 is usual.
+    #[serde(deserialize_with = "number_or_null")]
     pub volatility: f32,
     /// Trend per sample in standard deviations.
+    #[serde(deserialize_with = "number_or_null")]
     pub slope: f32,
     /// Where the value stands among recent ones: 0 lowest, 1 highest.
+    #[serde(deserialize_with = "number_or_null")]
     pub level: f32,
+}
+
+/// Null, for a number that is none, becomes NaN, which is written as null again.
+fn number_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f32::NAN))
 }
 
 /// New samples of one series.

@@ -182,7 +182,9 @@ async fn connection(
         let frame = timeout(SILENCE, socket.next()).await;
         let frame = frame.map_err(|_| workspace.unreachable("the mix is dead silent".to_owned()))?;
         let sound = match frame {
-            Some(Ok(Frame::Text(text))) => sound(&text).map_err(|error| Error::Decode { url: workspace.url(), error })?,
+            Some(Ok(Frame::Text(text))) => {
+                sound(&text).map_err(|error| Error::Decode { url: workspace.url(), error })?
+            }
             Some(Ok(Frame::Binary(bytes))) => packet(bytes),
             Some(Ok(Frame::Close(_))) | None => return Err(workspace.unreachable("the mix ended".to_owned())),
             Some(Ok(_)) => None,
@@ -269,7 +271,8 @@ mod tests {
     #[test]
     fn unknown_texts_are_passed_over() {
         assert!(sound(r#"{"type":"weather","rain":1}"#).unwrap().is_none());
-        let config = r#"{"type":"config","codec":"opus","sample_rate":48000,"channels":2,"frame_ms":20,"pre_skip":312}"#;
+        let config =
+            r#"{"type":"config","codec":"opus","sample_rate":48000,"channels":2,"frame_ms":20,"pre_skip":312}"#;
         assert!(matches!(sound(config).unwrap(), Some(Sound::Config(SoundConfig { pre_skip: 312, .. }))));
         assert!(sound("{").is_err());
     }

@@ -7,21 +7,14 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt, stream};
 
-use super::follower::{Follower, Frame};
+use super::follower::{Follower, Frame, Payload, Wanted};
 use crate::actors::directory::Workspace;
 use crate::gateway::Gateway;
 use crate::gateway::problem::restarting;
-use crate::live::{Filter, Since};
 use crate::tenancy::WorkspacePass;
 
-pub(super) async fn answer(
-    gateway: Gateway,
-    pass: WorkspacePass,
-    workspace: Workspace,
-    filter: Filter,
-    since: Since,
-) -> Response {
-    match Follower::begin(gateway.clone(), pass, &workspace, filter, &since).await {
+pub(super) async fn answer(gateway: Gateway, pass: WorkspacePass, workspace: Workspace, wanted: Wanted) -> Response {
+    match Follower::begin(gateway.clone(), pass, &workspace, wanted).await {
         Some(follower) => Sse::new(events(follower, gateway))
             .keep_alive(KeepAlive::new().interval(Duration::from_secs(20)))
             .into_response(),
@@ -40,7 +33,11 @@ fn events(follower: Follower, gateway: Gateway) -> impl Stream<Item = Result<Eve
 
 fn event(frame: Frame, epoch: &str) -> Event {
     match frame {
-        Frame::Event(seq, text) => Event::default().id(format!("{epoch}:{seq}")).data(text.as_str()),
+        Frame::Event(resume, Payload::Text(text)) => {
+            Event::default().id(format!("{epoch}:{resume}")).data(text.as_str())
+        }
+        // Nobody asks for it here: what is no text cannot be sent.
+        Frame::Event(_, Payload::Binary(_)) => Event::default(),
         Frame::Control(name, text) => Event::default().event(name).data(text.as_str()),
     }
 }

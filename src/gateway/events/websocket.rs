@@ -9,10 +9,10 @@ use futures_util::{SinkExt, StreamExt};
 use serde::Deserialize;
 use tokio::time::{Instant, timeout};
 
-use super::follower::{Follower, Frame};
+use super::follower::{Encoding, Follower, Frame, Payload, Wanted};
 use crate::actors::directory::Workspace;
 use crate::gateway::Gateway;
-use crate::live::{Filter, Since, wire};
+use crate::live::{Conflation, Filter, Since, wire};
 use crate::tenancy::WorkspacePass;
 
 /// A client that takes nothing for this long is given up.
@@ -21,6 +21,9 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 const PING_EVERY: Duration = Duration::from_secs(25);
 /// Largest message a client may send.
 const MAX_MESSAGE: usize = 256 * 1024;
+/// The subprotocols, the one preferred first; no subprotocol is JSON.
+const PROTOCOLS: [&str; 2] = [COMPACT, "earcon.v1.json"];
+const COMPACT: &str = "earcon.v1.msgpack";
 /// Frames gather up to this size before they are written out.
 const WRITE_BUFFER: usize = 32 * 1024;
 
@@ -33,6 +36,7 @@ enum Request {
         epoch: Option<String>,
         #[serde(default)]
         filter: Lists,
+        rate: Option<f64>,
     },
     Ping,
 }
@@ -74,6 +78,7 @@ pub(super) fn accept(
         .max_message_size(MAX_MESSAGE)
         .max_frame_size(MAX_MESSAGE)
         .write_buffer_size(WRITE_BUFFER)
+        .protocols(PROTOCOLS)
         .on_upgrade(move |socket| Connection::new(socket, gateway, pass, workspace).run())
 }
 
@@ -83,6 +88,7 @@ struct Connection {
     gateway: Gateway,
     pass: WorkspacePass,
     workspace: Workspace,
+    encoding: Encoding,
     follower: Option<Follower>,
 }
 
@@ -96,8 +102,10 @@ enum End {
 
 impl Connection {
     fn new(socket: WebSocket, gateway: Gateway, pass: WorkspacePass, workspace: Workspace) -> Self {
+        let compact = socket.protocol().is_some_and(|protocol| protocol.as_bytes() == COMPACT.as_bytes());
+        let encoding = if compact { Encoding::Compact } else { Encoding::Json };
         let (outgoing, incoming) = socket.split();
-        Self { incoming, outgoing, gateway, pass, workspace, follower: None }
+        Self { incoming, outgoing, gateway, pass, workspace, encoding, follower: None }
     }
 
     async fn run(mut self) {
@@ -146,16 +154,24 @@ impl Connection {
     async fn request(&mut self, text: &str) -> Result<(), End> {
         match serde_json::from_str(text) {
             Ok(Request::Ping) => self.send([Message::Text(Utf8Bytes::from_static(r#"{"type":"pong"}"#))]).await,
-            Ok(Request::Subscribe { since, epoch, filter }) => match Filter::new(&filter.kpis, &filter.types) {
-                Ok(filter) => self.subscribe(position(since, epoch), filter).await,
-                Err(error) => self.complain("The filter is not understood", &error.to_string()).await,
-            },
+            Ok(Request::Subscribe { since, epoch, filter, rate }) => {
+                let filter = match Filter::new(&filter.kpis, &filter.types) {
+                    Ok(filter) => filter,
+                    Err(error) => return self.complain("The filter is not understood", &error.to_string()).await,
+                };
+                let rate = match rate.map(Conflation::new).transpose() {
+                    Ok(rate) => rate,
+                    Err(error) => return self.complain("The rate is not understood", &error.to_string()).await,
+                };
+                let (since, encoding) = (position(since, epoch), self.encoding);
+                self.subscribe(Wanted { filter, since, encoding, rate }).await
+            }
             Err(error) => self.complain("The message is not understood", &error.to_string()).await,
         }
     }
 
-    async fn subscribe(&mut self, since: Since, filter: Filter) -> Result<(), End> {
-        let begun = Follower::begin(self.gateway.clone(), self.pass.clone(), &self.workspace, filter, &since).await;
+    async fn subscribe(&mut self, wanted: Wanted) -> Result<(), End> {
+        let begun = Follower::begin(self.gateway.clone(), self.pass.clone(), &self.workspace, wanted).await;
         self.follower = Some(begun.ok_or(End::ComeBack)?);
         Ok(())
     }
@@ -188,6 +204,7 @@ fn position(since: Position, epoch: Option<String>) -> Since {
 
 fn message(frame: Frame) -> Message {
     match frame {
-        Frame::Event(_, text) | Frame::Control(_, text) => Message::Text(text),
+        Frame::Event(_, Payload::Text(text)) | Frame::Control(_, text) => Message::Text(text),
+        Frame::Event(_, Payload::Binary(bytes)) => Message::Binary(bytes),
     }
 }

@@ -1,7 +1,9 @@
 //! The task behind [`Following`](super::Following): one connection after the other.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use serde::Serialize;
 use tokio::net::TcpStream;
@@ -16,10 +18,13 @@ use super::place::{Place, Step};
 use super::{Follow, Since, Update};
 use crate::client::Workspace;
 use crate::error::{Error, root_cause};
+use crate::event::Event;
 use crate::message::{DecodeError, Message};
 
 /// How long a connection may take to be made, and a request to be sent.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The subprotocol of the compact form.
+const COMPACT: &str = "earcon.v1.msgpack";
 /// The largest message taken: the snapshot of a very large workspace.
 const MAX_MESSAGE: usize = 512 * 1024 * 1024;
 
@@ -72,7 +77,7 @@ impl Connection<'_> {
     async fn serve(&mut self, connected: &mut bool) -> End {
         let workspace = self.follow.workspace.clone();
         let made = tokio::select! {
-            made = connect(&workspace, &["events"], None) => made,
+            made = connect(&workspace, &["events"], self.follow.compact.then_some(COMPACT)) => made,
             () = self.updates.closed() => return End::Unwanted,
         };
         let mut socket = match made {
@@ -84,22 +89,43 @@ impl Connection<'_> {
         if let Err(end) = self.subscribe(&mut socket).await {
             return end;
         }
+        let mut asked = false;
+        // The compact form leaves out what is the same for all events of a connection.
+        let (name, mut epoch): (Arc<str>, Arc<str>) = (workspace.name().into(), "".into());
         loop {
             let frame = tokio::select! {
-                frame = timeout(self.follow.silence, socket.next()) => frame,
+                frame = timeout(self.follow.silence / 2, socket.next()) => frame,
                 () = self.updates.closed() => return End::Unwanted,
             };
             let message = match frame {
                 Ok(Some(Ok(Frame::Text(text)))) => Message::from_json(&text),
+                Ok(Some(Ok(Frame::Binary(bytes)))) => {
+                    Event::from_msgpack(&bytes, &name, &epoch).map(|event| Message::Event(Box::new(event)))
+                }
                 Ok(Some(Ok(Frame::Close(frame)))) => {
                     let reason = frame.map_or_else(|| "no reason given".to_owned(), |frame| frame.reason.to_string());
                     return End::Broken(workspace.unreachable(format!("the server closed the connection: {reason}")));
                 }
-                Ok(Some(Ok(_))) => continue,
+                Ok(Some(Ok(_))) => {
+                    asked = false;
+                    continue;
+                }
                 Ok(Some(Err(error))) => return End::Broken(workspace.unreachable(root_cause(&error))),
                 Ok(None) => return End::Broken(workspace.unreachable("the connection ended".to_owned())),
+                // Quiet for half of the time allowed: is anybody there?
+                Err(_) if !asked => {
+                    asked = true;
+                    if let Err(end) = self.send(&mut socket, Frame::Ping(Bytes::new())).await {
+                        return end;
+                    }
+                    continue;
+                }
                 Err(_) => return End::Broken(workspace.unreachable("the connection is dead silent".to_owned())),
             };
+            asked = false;
+            if let Ok(Message::Subscribed(subscribed)) = &message {
+                epoch = subscribed.epoch.clone();
+            }
             if let Err(end) = self.take(message, &mut socket, connected).await {
                 return end;
             }
@@ -112,13 +138,14 @@ impl Connection<'_> {
         socket: &mut Socket,
         connected: &mut bool,
     ) -> Result<(), End> {
-        let message = message.map_err(|error| {
-            let url = self.follow.workspace.url();
-            End::Hopeless(Error::Decode { url, error })
-        })?;
+        // Nothing is passed over in silence: what was not understood is asked for again.
+        let message =
+            message.map_err(|error| End::Broken(Error::Decode { url: self.follow.workspace.url(), error }))?;
         let step = self.place.take(&message);
-        if step == Step::Drop {
-            return Ok(());
+        match step {
+            Step::Drop => return Ok(()),
+            Step::Renew => return self.subscribe(socket).await,
+            Step::Deliver | Step::Repair => {}
         }
         let update = match message {
             Message::Subscribed(subscribed) => {
@@ -129,8 +156,11 @@ impl Connection<'_> {
             Message::Snapshot(snapshot) => Update::Snapshot(snapshot),
             Message::Event(event) => Update::Event(event),
             Message::Gap(gap) => Update::Gap(gap),
-            Message::Pong => return Ok(()),
+            Message::Pong | Message::Other(_) => return Ok(()),
             Message::Error { title, detail } => {
+                if *connected || !self.place.is_awaiting() {
+                    return Ok(());
+                }
                 let (url, detail) = (self.follow.workspace.url(), format!("{title}: {detail}"));
                 return Err(End::Hopeless(Error::Refused { url, status: 0, detail, retry_after: None }));
             }
@@ -140,9 +170,13 @@ impl Connection<'_> {
     }
 
     async fn subscribe(&mut self, socket: &mut Socket) -> Result<(), End> {
-        let Follow { kpis, types, workspace, .. } = &*self.follow;
-        let text = request(self.place.subscribe(), kpis, types);
-        match timeout(CONNECT_TIMEOUT, socket.send(Frame::text(text))).await {
+        let text = request(self.place.subscribe(), &self.follow.kpis, &self.follow.types, self.follow.rate);
+        self.send(socket, Frame::text(text)).await
+    }
+
+    async fn send(&self, socket: &mut Socket, frame: Frame) -> Result<(), End> {
+        let workspace = &self.follow.workspace;
+        match timeout(CONNECT_TIMEOUT, socket.send(frame)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(End::Broken(workspace.unreachable(root_cause(&error)))),
             Err(_) => Err(End::Broken(workspace.unreachable("it takes no messages".to_owned()))),
@@ -157,8 +191,7 @@ pub(crate) async fn connect(
     protocols: Option<&'static str>,
 ) -> Result<Socket, Error> {
     let odd = |reason: String| Error::NotEarcon { url: workspace.url(), reason };
-    let mut request =
-        workspace.socket_endpoint(path).into_client_request().map_err(|error| odd(root_cause(&error)))?;
+    let mut request = workspace.socket_endpoint(path).into_client_request().map_err(|error| odd(root_cause(&error)))?;
     if let Some(protocols) = protocols {
         let value = tungstenite::http::HeaderValue::from_static(protocols);
         request.headers_mut().insert("sec-websocket-protocol", value);
@@ -184,7 +217,7 @@ pub(crate) async fn connect(
 }
 
 /// The message that subscribes.
-fn request(since: &Since, kpis: &[String], types: &[String]) -> String {
+fn request(since: &Since, kpis: &[String], types: &[String], rate: Option<f64>) -> String {
     #[derive(Serialize)]
     #[serde(untagged)]
     enum Position<'a> {
@@ -203,13 +236,15 @@ fn request(since: &Since, kpis: &[String], types: &[String]) -> String {
         #[serde(skip_serializing_if = "Option::is_none")]
         epoch: Option<&'a str>,
         filter: Filter<'a>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rate: Option<f64>,
     }
     let (since, epoch) = match since {
         Since::Live => (Position::Name("live"), None),
         Since::Snapshot => (Position::Name("snapshot"), None),
         Since::Seq { seq, epoch } => (Position::Seq(seq), epoch.as_deref()),
     };
-    let subscribe = Subscribe { r#type: "subscribe", since, epoch, filter: Filter { kpis, types } };
+    let subscribe = Subscribe { r#type: "subscribe", since, epoch, filter: Filter { kpis, types }, rate };
     // Texts and numbers always serialise.
     serde_json::to_string(&subscribe).unwrap_or_default()
 }
@@ -222,9 +257,12 @@ mod tests {
     fn a_subscription_says_where_and_what() {
         let since = Since::Seq { seq: 7, epoch: Some("e".into()) };
         assert_eq!(
-            request(&since, &["a*".to_owned()], &[]),
-            r#"{"type":"subscribe","since":7,"epoch":"e","filter":{"kpis":["a*"],"types":[]}}"#
+            request(&since, &["a*".to_owned()], &[], Some(2.0)),
+            r#"{"type":"subscribe","since":7,"epoch":"e","filter":{"kpis":["a*"],"types":[]},"rate":2.0}"#
         );
-        assert!(request(&Since::Snapshot, &[], &[]).contains(r#""since":"snapshot","filter""#));
+        assert!(
+            request(&Since::Snapshot, &[], &[], None)
+                .ends_with(r#""since":"snapshot","filter":{"kpis":[],"types":[]}}"#)
+        );
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Since;
-use crate::event::EventData;
+use crate::event::{Event, EventData};
 use crate::message::{Message, Subscribed};
 
 /// What to do with a message.
@@ -15,6 +15,8 @@ pub(super) enum Step {
     Drop,
     /// Hand it on, then subscribe again from where this place is.
     Repair,
+    /// Do not hand it on, and subscribe again: the log began a new life without a word.
+    Renew,
 }
 
 /// A follower's place.
@@ -46,7 +48,8 @@ impl Place {
     pub(super) fn take(&mut self, message: &Message) -> Step {
         match message {
             Message::Subscribed(subscribed) => self.subscribed(subscribed),
-            Message::Pong | Message::Error { .. } => Step::Deliver,
+            Message::Pong | Message::Other(_) => Step::Drop,
+            Message::Error { .. } => Step::Deliver,
             // Sent before the server read the subscription; what of it is wanted comes again.
             _ if self.awaiting => Step::Drop,
             Message::Snapshot(snapshot) => {
@@ -55,31 +58,47 @@ impl Place {
                 self.newest = snapshot.seq;
                 Step::Deliver
             }
-            Message::Event(event) => {
-                let samples = matches!(event.data, EventData::Samples { .. });
-                let again = if samples {
-                    // Under a rate samples come later than what is newer, and bring a position to resume from.
-                    event.resume.is_none() && event.conflated.is_none() && event.seq <= self.seq()
-                } else {
-                    event.seq <= self.newest
-                };
-                if again {
-                    return Step::Drop;
+            Message::Event(event) => self.event(event),
+            Message::Gap(gap) => {
+                // Under a rate, the server says itself from where on something is missing.
+                let before = gap.resume.unwrap_or_else(|| self.seq().max(gap.from.saturating_sub(1)));
+                match &mut self.since {
+                    Since::Seq { seq, .. } if gap.to > *seq || gap.resume.is_some() => *seq = before,
+                    Since::Seq { .. } => return Step::Drop,
+                    Since::Live | Since::Snapshot => {}
                 }
-                if !samples {
-                    self.newest = event.seq;
-                }
-                self.stand_at(event.resume.unwrap_or(event.seq), &event.epoch);
-                Step::Deliver
+                Step::Repair
             }
-            Message::Gap(gap) => match &mut self.since {
-                Since::Seq { seq, .. } => {
-                    *seq = gap.resume.unwrap_or(gap.from.saturating_sub(1));
-                    Step::Repair
-                }
-                Since::Live | Since::Snapshot => Step::Repair,
-            },
         }
+    }
+
+    fn event(&mut self, event: &Event) -> Step {
+        if let Since::Seq { epoch: Some(epoch), .. } = &self.since
+            && *epoch != event.epoch
+        {
+            self.since = Since::Snapshot;
+            return Step::Renew;
+        }
+        let samples = matches!(event.data, EventData::Samples { .. });
+        let again = if samples {
+            // Under a rate samples come later than what is newer, and bring a position to resume from.
+            event.resume.is_none() && event.conflated.is_none() && event.seq <= self.seq()
+        } else {
+            event.seq <= self.newest
+        };
+        if again {
+            return Step::Drop;
+        }
+        if !samples {
+            self.newest = event.seq;
+        }
+        self.stand_at(event.resume.unwrap_or(event.seq), &event.epoch);
+        Step::Deliver
+    }
+
+    /// Whether a subscription waits for its answer.
+    pub(super) fn is_awaiting(&self) -> bool {
+        self.awaiting
     }
 
     fn subscribed(&mut self, subscribed: &Subscribed) -> Step {

@@ -88,3 +88,19 @@ fn under_a_rate_nothing_held_back_is_lost_and_nothing_else_repeated() {
     assert_eq!(place.take(&gap), Step::Repair);
     assert_eq!(place.subscribe(), &seq(16, "e"));
 }
+
+#[test]
+fn a_gap_of_what_was_seen_is_none() {
+    let mut place = live();
+    assert_eq!(place.take(&Message::Gap(Gap { from: 9, to: 10, resume: None })), Step::Drop);
+    assert_eq!(place.take(&Message::Gap(Gap { from: 9, to: 11, resume: None })), Step::Repair);
+    assert_eq!(place.subscribe(), &seq(10, "e"), "not further back than what was seen");
+}
+
+#[test]
+fn another_life_of_the_log_is_not_taken_for_the_same() {
+    let mut place = live();
+    let strange = r#"{"seq":11,"epoch":"f","time":1,"type":"kpi.resumed","workspace":"w","kpi":"a","data":{}}"#;
+    assert_eq!(place.take(&text(strange)), Step::Renew);
+    assert_eq!(place.subscribe(), &Since::Snapshot);
+}
