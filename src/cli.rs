@@ -1,8 +1,13 @@
 //! The command line: parse, build, run, drain.
 
 mod cluster;
+mod listen;
 mod migrate;
+mod query;
 mod serve;
+mod server;
+mod tail;
+mod text;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -38,6 +43,12 @@ enum Command {
     Demo(ServeArgs),
     /// Send a CSV file to a running server, at the pace it was recorded or faster
     Replay(ReplayArgs),
+    /// Show live events in the terminal; comes back by itself when the connection breaks
+    Tail(tail::TailArgs),
+    /// Play the sound stream through mpv or ffplay, or write it to a file
+    Listen(listen::ListenArgs),
+    /// Show the history of a KPI, or anomalies
+    Query(query::QueryArgs),
     /// Look at a cluster
     #[command(subcommand)]
     Cluster(ClusterCommand),
@@ -110,6 +121,9 @@ pub fn run() -> ExitCode {
             ExitCode::SUCCESS
         }),
         Command::Replay(args) => run_replay(args),
+        Command::Tail(args) => tail::run(&args),
+        Command::Listen(args) => listen::run(&args),
+        Command::Query(args) => query::run(&args),
         Command::Cluster(ClusterCommand::Status { url }) => cluster::status(&url),
     }
 }

@@ -1,15 +1,15 @@
 //! Live broadcast of committed events, and the state of the workspace after the newest one.
 //!
 //! **Owns** the [`LiveView`] and the broadcast. **A crash loses** the live connection of followers, who resume by `seq`
-//! from the log; it restarts together with the workspace. An event is encoded at most once, by the first follower that
-//! needs it, and shared by reference; nobody following, nothing encoded.
+//! from the log; it restarts together with the workspace. An event is encoded at most once in each form, by the first
+//! follower that needs it, and shared by reference; nobody following, nothing encoded.
 
 use std::sync::{Arc, OnceLock};
 
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef};
 use tokio::sync::{broadcast, oneshot};
 
-use crate::live::{KpiView, LiveView, MessageFrame, wire};
+use crate::live::{KpiView, LiveView, MessageFrame, compact, wire};
 use crate::model::{Anomaly, AnomalyId, Event, KpiName, Seq, WorkspaceId};
 
 /// The events of one group commit, shared by all followers.
@@ -19,16 +19,18 @@ pub struct EventBatch {
     events: Vec<LiveEvent>,
 }
 
-/// One event with its encoding, made on first use.
+/// One event with its encodings, made on first use.
 pub struct LiveEvent {
     event: Arc<Event>,
     json: OnceLock<MessageFrame>,
+    compact: OnceLock<MessageFrame>,
 }
 
 impl EventBatch {
     /// Wraps committed events.
     pub fn new(workspace: WorkspaceId, epoch: Arc<str>, events: Vec<Arc<Event>>) -> Self {
-        let events = events.into_iter().map(|event| LiveEvent { event, json: OnceLock::new() }).collect();
+        let live = |event| LiveEvent { event, json: OnceLock::new(), compact: OnceLock::new() };
+        let events = events.into_iter().map(live).collect();
         Self { workspace, epoch, events }
     }
 
@@ -43,6 +45,17 @@ impl EventBatch {
             let message = || {
                 let encode = || MessageFrame::text(&wire::event_json(&live.event, &self.workspace, &self.epoch));
                 live.json.get_or_init(encode).clone()
+            };
+            (&live.event, message)
+        })
+    }
+
+    /// The same in the compact form.
+    pub fn compact(&self) -> impl Iterator<Item = (&Arc<Event>, impl FnOnce() -> MessageFrame + '_)> {
+        self.events.iter().map(|live| {
+            let message = || {
+                let encode = || MessageFrame::binary(&[&compact::event_msgpack(&live.event)]);
+                live.compact.get_or_init(encode).clone()
             };
             (&live.event, message)
         })

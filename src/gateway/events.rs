@@ -15,7 +15,8 @@ use super::authorized::Authorized;
 use super::problem::Problem;
 use super::query::{Params, bad};
 use super::socket::Upgrade;
-use crate::live::{Filter, Since};
+use crate::live::{Conflation, Filter, Since};
+use follower::{Encoding, Wanted};
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -28,6 +29,8 @@ pub(crate) struct FollowParams {
     kpis: Option<String>,
     /// Server-sent events only: event types, comma-separated.
     types: Option<String>,
+    /// Server-sent events only: most `samples` events a second and KPI.
+    rate: Option<f64>,
 }
 
 /// Follows a workspace: upgrade to a WebSocket, or accept `text/event-stream`.
@@ -47,13 +50,14 @@ pub(crate) async fn follow(
     let workspace = authorized.workspace(&gateway).await?;
     let (mut parts, _) = request.into_parts();
     if parts.headers.contains_key(header::UPGRADE) {
-        let mut upgrade = Upgrade::from_request_parts(&mut parts, &gateway).await?;
-        upgrade.choose(&[websocket::JSON]);
+        let upgrade = Upgrade::from_request_parts(&mut parts, &gateway).await?;
         return Ok(websocket::accept(upgrade, gateway, authorized.pass().clone(), workspace));
     }
     let filter = filter(params.kpis.as_deref(), params.types.as_deref())?;
     let since = since(&parts.headers, params.since.as_deref(), params.epoch)?;
-    Ok(sse::answer(gateway, authorized.pass().clone(), workspace, filter, since).await)
+    let rate = params.rate.map(Conflation::new).transpose().map_err(|error| bad(&error.to_string()))?;
+    let wanted = Wanted { filter, since, encoding: Encoding::Json, rate };
+    Ok(sse::answer(gateway, authorized.pass().clone(), workspace, wanted).await)
 }
 
 fn filter(kpis: Option<&str>, types: Option<&str>) -> Result<Filter, Problem> {

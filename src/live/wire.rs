@@ -19,15 +19,30 @@ pub const SAMPLE_COLUMNS: [&str; 6] = ["timestamp", "value", "score", "expected"
 
 /// An event as it goes out.
 pub fn event_json(event: &Event, workspace: &WorkspaceId, epoch: &str) -> String {
-    to_json(&WireEvent {
-        seq: event.seq,
-        epoch,
-        time: event.time_ms,
-        r#type: event.body.event_type().as_str(),
-        workspace: workspace.as_str(),
-        kpi: event.kpi.as_str(),
-        data: Data::of(&event.body),
-    })
+    to_json(&WireEvent::of(event, workspace, epoch))
+}
+
+/// What an event says besides to a follower that asked for a rate.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Rated {
+    /// Where to resume so that nothing held back is lost, unless that is the event's own `seq`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resume: Option<Seq>,
+    /// How many events this one stands for, when it was put together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conflated: Option<u64>,
+}
+
+/// An event as it goes out under a rate.
+pub fn event_json_rated(event: &Event, workspace: &WorkspaceId, epoch: &str, rated: Rated) -> String {
+    #[derive(Serialize)]
+    struct Both<'a> {
+        #[serde(flatten)]
+        event: WireEvent<'a>,
+        #[serde(flatten)]
+        rated: Rated,
+    }
+    to_json(&Both { event: WireEvent::of(event, workspace, epoch), rated })
 }
 
 /// The snapshot message: the state after event `seq`.
@@ -47,9 +62,13 @@ pub fn subscribed_json(seq: Seq, epoch: &str, recovered: Option<bool>) -> String
     to_json(&serde_json::json!({"type": "subscribed", "seq": seq, "epoch": epoch, "recovered": recovered}))
 }
 
-/// Events `from` to `to` inclusive were not sent.
-pub fn gap_json(from: Seq, to: Seq) -> String {
-    to_json(&serde_json::json!({"type": "gap", "from": from, "to": to}))
+/// Events `from` to `to` inclusive were not sent. `resume` is given when more than that is missing.
+pub fn gap_json(from: Seq, to: Seq, resume: Option<Seq>) -> String {
+    let mut gap = serde_json::json!({"type": "gap", "from": from, "to": to});
+    if let Some(resume) = resume {
+        gap["resume"] = resume.into();
+    }
+    to_json(&gap)
 }
 
 /// A message of the client was not understood.
@@ -73,6 +92,20 @@ struct WireEvent<'a> {
     data: Data<'a>,
 }
 
+impl<'a> WireEvent<'a> {
+    fn of(event: &'a Event, workspace: &'a WorkspaceId, epoch: &'a str) -> Self {
+        Self {
+            seq: event.seq,
+            epoch,
+            time: event.time_ms,
+            r#type: event.body.event_type().as_str(),
+            workspace: workspace.as_str(),
+            kpi: event.kpi.as_str(),
+            data: Data::of(&event.body),
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct WireSnapshot<'a> {
     r#type: &'static str,
@@ -82,9 +115,10 @@ struct WireSnapshot<'a> {
     anomalies: Vec<WireAnomaly<'a>>,
 }
 
+/// The `data` of an event.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Data<'a> {
+pub(super) enum Data<'a> {
     Samples { series: Vec<WireSamples<'a>> },
     Anomaly(WireAnomaly<'a>),
     Acknowledged { id: String, labels: LabelMap<'a>, acknowledged: WireAcknowledgement<'a> },
@@ -95,7 +129,7 @@ enum Data<'a> {
 }
 
 impl<'a> Data<'a> {
-    fn of(body: &'a EventBody) -> Self {
+    pub(super) fn of(body: &'a EventBody) -> Self {
         match body {
             EventBody::Samples(series) => Data::Samples { series: series.iter().map(WireSamples::of).collect() },
             EventBody::AnomalyOpened(anomaly)
@@ -126,7 +160,7 @@ pub fn label_map(labels: &Labels) -> BTreeMap<&str, &str> {
 }
 
 #[derive(Serialize)]
-struct WireSamples<'a> {
+pub(super) struct WireSamples<'a> {
     labels: LabelMap<'a>,
     samples: Vec<ScoredRow>,
     late: Vec<(i64, f64)>,
@@ -337,12 +371,20 @@ pub struct Peak {
     timestamp: i64,
     value: f64,
     score: f32,
+    #[serde(serialize_with = "finite")]
     #[schema(value_type = Option<f64>)]
     expected: f64,
+    #[serde(serialize_with = "finite")]
     #[schema(value_type = Option<f64>)]
     lower: f64,
+    #[serde(serialize_with = "finite")]
     #[schema(value_type = Option<f64>)]
     upper: f64,
+}
+
+/// Nothing where there is no number, in forms that could write NaN as well.
+fn finite<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    value.is_finite().then_some(value).serialize(serializer)
 }
 
 /// Who has seen an anomaly, and when.

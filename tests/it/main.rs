@@ -11,6 +11,7 @@ mod kill;
 mod nats;
 mod overload;
 mod resume;
+mod rust_client;
 mod shutdown;
 mod sound;
 mod storage_failure;

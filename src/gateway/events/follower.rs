@@ -9,11 +9,14 @@ use std::time::Duration;
 
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::time::Instant;
 
 use crate::actors::directory::Workspace;
 use crate::actors::hub::{EventBatch, Subscription};
 use crate::gateway::Gateway;
-use crate::live::{Filter, MessageFrame, Resume, Since, wire};
+use crate::live::conflation::{Conflated, Offer};
+use crate::live::wire::Rated;
+use crate::live::{Conflation, Filter, MessageFrame, Resume, Since, compact, wire};
 use crate::model::{Event, Seq};
 use crate::ports::ErrorKind;
 use crate::telemetry::{Metric, count, gauge};
@@ -22,10 +25,26 @@ use crate::tenancy::WorkspacePass;
 /// Something to send.
 #[derive(Debug, Clone)]
 pub(super) enum Frame {
-    /// An event and its position.
+    /// An event and the position to resume from after it.
     Event(Seq, MessageFrame),
     /// A message of the protocol, by its `type`.
     Control(&'static str, MessageFrame),
+}
+
+/// The form a follower wants events in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encoding {
+    Json,
+    Compact,
+}
+
+/// What a follower asks for.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub(super) filter: Filter,
+    pub(super) since: Since,
+    pub(super) encoding: Encoding,
+    pub(super) rate: Option<Conflation>,
 }
 
 /// How many events one step of a replay reads.
@@ -43,6 +62,9 @@ pub(super) struct Follower {
     pass: WorkspacePass,
     epoch: String,
     filter: Filter,
+    encoding: Encoding,
+    /// With the moment its clock began.
+    rate: Option<(Conflation, Instant)>,
     ready: VecDeque<Frame>,
     /// The last event sent, or passed over by the filter.
     seen: Seq,
@@ -66,9 +88,10 @@ impl Follower {
         gateway: Gateway,
         pass: WorkspacePass,
         workspace: &Workspace,
-        filter: Filter,
-        since: &Since,
+        wanted: Wanted,
     ) -> Option<Self> {
+        let Wanted { filter, since, encoding, rate } = wanted;
+        let rate = rate.map(|rate| (rate, Instant::now()));
         let Subscription { seq: head, kpis, batches } = workspace.hub().subscribe().await?;
         let epoch = workspace.hub().epoch().to_owned();
         let first = match gateway.event_log.head(&pass).await {
@@ -78,7 +101,7 @@ impl Follower {
                 return None;
             }
         };
-        let resume = Resume::decide(since, &epoch, first, head, gateway.limits.replay_events);
+        let resume = Resume::decide(&since, &epoch, first, head, gateway.limits.replay_events);
         let mut ready = VecDeque::new();
         let subscribed = wire::subscribed_json(head, &epoch, resume.recovered());
         ready.push_back(Frame::Control("subscribed", MessageFrame::text(&subscribed)));
@@ -93,9 +116,19 @@ impl Follower {
             }
         };
         gauge(Metric::Subscribers).increment(1.0);
-        let follower =
-            Self { gateway, pass, epoch, filter, ready, seen, replay_to: head, live: batches, _counted: Counted };
-        Some(follower)
+        Some(Self {
+            gateway,
+            pass,
+            epoch,
+            filter,
+            encoding,
+            rate,
+            ready,
+            seen,
+            replay_to: head,
+            live: batches,
+            _counted: Counted,
+        })
     }
 
     /// The epoch of the log that is followed.
@@ -118,7 +151,24 @@ impl Follower {
                 self.read_page().await?;
                 continue;
             }
-            match self.live.recv().await {
+            if self.rate.is_some() {
+                self.take_due();
+                if !self.ready.is_empty() {
+                    continue;
+                }
+            }
+            let received = match self
+                .rate
+                .as_ref()
+                .and_then(|(rate, began)| Some(*began + Duration::from_millis(rate.next_due()?)))
+            {
+                None => self.live.recv().await,
+                Some(due) => tokio::select! {
+                    received = self.live.recv() => received,
+                    () = tokio::time::sleep_until(due) => continue,
+                },
+            };
+            match received {
                 Ok(batch) => {
                     self.include(&batch);
                     self.gather();
@@ -160,21 +210,25 @@ impl Follower {
             return Some(());
         }
         let (workspace, epoch) = (self.pass.workspace().clone(), self.epoch.clone());
-        let replay_to = self.replay_to;
+        let (replay_to, encoding) = (self.replay_to, self.encoding);
         for event in page.events.iter().take_while(|event| event.seq <= replay_to) {
-            self.offer(event, || MessageFrame::text(&wire::event_json(event, &workspace, &epoch)));
+            self.offer(event, || match encoding {
+                Encoding::Json => MessageFrame::text(&wire::event_json(event, &workspace, &epoch)),
+                Encoding::Compact => MessageFrame::binary(&[&compact::event_msgpack(event)]),
+            });
         }
         Some(())
     }
 
     fn include(&mut self, batch: &EventBatch) {
-        for (event, message) in batch.encoded() {
-            self.offer(event, message);
+        match self.encoding {
+            Encoding::Json => batch.encoded().for_each(|(event, message)| self.offer(event, message)),
+            Encoding::Compact => batch.compact().for_each(|(event, message)| self.offer(event, message)),
         }
     }
 
-    /// Takes the next event: tells the gap before it, passes over it, or makes it ready with its message.
-    fn offer(&mut self, event: &Event, message: impl FnOnce() -> MessageFrame) {
+    /// Takes the next event: tells the gap before it, passes over it, or makes it ready in its shared form.
+    fn offer(&mut self, event: &Event, shared: impl FnOnce() -> MessageFrame) {
         if event.seq <= self.seen {
             return;
         }
@@ -182,9 +236,50 @@ impl Follower {
             self.gap(self.seen + 1, event.seq - 1);
         }
         self.seen = event.seq;
-        if self.filter.admits(event) {
-            self.ready.push_back(Frame::Event(event.seq, message()));
+        if !self.filter.admits(event) {
+            return;
         }
+        if self.rate.is_none() {
+            self.ready.push_back(Frame::Event(event.seq, shared()));
+        } else {
+            self.offer_rated(event, shared);
+        }
+    }
+
+    /// The same for a follower that asked for a rate.
+    fn offer_rated(&mut self, event: &Event, shared: impl FnOnce() -> MessageFrame) {
+        self.take_due();
+        let Some((rate, began)) = &mut self.rate else { return };
+        if rate.offer(event, elapsed_ms(began)) == Offer::Held {
+            return;
+        }
+        match rate.resume(event.seq) {
+            // Nothing is held back, so that it says all there is to say.
+            resume if resume == event.seq => self.ready.push_back(Frame::Event(resume, shared())),
+            resume => self.push_own(event, resume, None),
+        }
+    }
+
+    /// Makes ready what was held back long enough.
+    fn take_due(&mut self) {
+        while let Some((rate, began)) = &mut self.rate
+            && let Some(Conflated { event, count }) = rate.take_due(elapsed_ms(began))
+        {
+            let resume = rate.resume(self.seen);
+            self.push_own(&event, resume, Some(count));
+        }
+    }
+
+    /// Makes ready an event in a form that is this follower's alone.
+    fn push_own(&mut self, event: &Event, resume: Seq, conflated: Option<u64>) {
+        let rated = Rated { resume: (resume != event.seq).then_some(resume), conflated };
+        let message = match self.encoding {
+            Encoding::Json => {
+                MessageFrame::text(&wire::event_json_rated(event, self.pass.workspace(), &self.epoch, rated))
+            }
+            Encoding::Compact => MessageFrame::binary(&[&compact::event_msgpack_rated(event, rated)]),
+        };
+        self.ready.push_back(Frame::Event(resume, message));
     }
 
     fn gather(&mut self) {
@@ -199,6 +294,13 @@ impl Follower {
 
     fn gap(&mut self, from: Seq, to: Seq) {
         count(Metric::SubscriberGaps, 1);
-        self.ready.push_back(Frame::Control("gap", MessageFrame::text(&wire::gap_json(from, to))));
+        // What is held back is sent later all the same, but not on a connection that subscribes again.
+        let resume = self.rate.as_ref().map(|(rate, _)| rate.resume(from - 1)).filter(|resume| *resume != from - 1);
+        self.ready.push_back(Frame::Control("gap", MessageFrame::text(&wire::gap_json(from, to, resume))));
     }
+}
+
+/// The clock of a rate.
+fn elapsed_ms(began: &Instant) -> u64 {
+    u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
 }

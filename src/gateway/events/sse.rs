@@ -7,21 +7,15 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt, stream};
 
-use super::follower::{Follower, Frame};
+use super::follower::{Follower, Frame, Wanted};
 use crate::actors::directory::Workspace;
 use crate::gateway::Gateway;
 use crate::gateway::problem::restarting;
-use crate::live::{Filter, MessageFrame, Since};
+use crate::live::MessageFrame;
 use crate::tenancy::WorkspacePass;
 
-pub(super) async fn answer(
-    gateway: Gateway,
-    pass: WorkspacePass,
-    workspace: Workspace,
-    filter: Filter,
-    since: Since,
-) -> Response {
-    match Follower::begin(gateway.clone(), pass, &workspace, filter, &since).await {
+pub(super) async fn answer(gateway: Gateway, pass: WorkspacePass, workspace: Workspace, wanted: Wanted) -> Response {
+    match Follower::begin(gateway.clone(), pass, &workspace, wanted).await {
         Some(follower) => Sse::new(events(follower, gateway))
             .keep_alive(KeepAlive::new().interval(Duration::from_secs(20)))
             .into_response(),

@@ -7,15 +7,16 @@ use serde::Deserialize;
 use tokio::time::{Instant, sleep};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use super::follower::{Follower, Frame};
+use super::follower::{Encoding, Follower, Frame, Wanted};
 use crate::actors::directory::Workspace;
 use crate::gateway::Gateway;
 use crate::gateway::socket::{Frames, Gone, Incoming, Socket, SocketLimits, Upgrade};
-use crate::live::{Filter, MessageFrame, Since, wire};
+use crate::live::{Conflation, Filter, MessageFrame, Since, wire};
 use crate::tenancy::WorkspacePass;
 
-/// The subprotocol of everything that is text; also spoken with a client that names none.
-pub(super) const JSON: &str = "earcon.v1.json";
+/// The subprotocols, the one preferred first; no subprotocol is JSON.
+const PROTOCOLS: [&str; 2] = [COMPACT, "earcon.v1.json"];
+const COMPACT: &str = "earcon.v1.msgpack";
 
 /// A client may say no more than this at once, and is given up when it takes nothing for so long.
 const LIMITS: SocketLimits = SocketLimits { max_message: 256 * 1024, send_timeout: Duration::from_secs(30) };
@@ -31,6 +32,7 @@ enum Request {
         epoch: Option<String>,
         #[serde(default)]
         filter: Lists,
+        rate: Option<f64>,
     },
     Ping,
 }
@@ -62,9 +64,11 @@ struct Lists {
     types: Vec<String>,
 }
 
-pub(super) fn accept(upgrade: Upgrade, gateway: Gateway, pass: WorkspacePass, workspace: Workspace) -> Response {
+pub(super) fn accept(mut upgrade: Upgrade, gateway: Gateway, pass: WorkspacePass, workspace: Workspace) -> Response {
+    let compact = upgrade.choose(&PROTOCOLS) == Some(COMPACT);
+    let encoding = if compact { Encoding::Compact } else { Encoding::Json };
     upgrade.accept(LIMITS, move |socket| {
-        Connection { socket, gateway, pass, workspace, follower: None, frames: Frames::default() }.run()
+        Connection { socket, gateway, pass, workspace, encoding, follower: None, frames: Frames::default() }.run()
     })
 }
 
@@ -73,6 +77,7 @@ struct Connection {
     gateway: Gateway,
     pass: WorkspacePass,
     workspace: Workspace,
+    encoding: Encoding,
     follower: Option<Box<Follower>>,
     /// What is ready to be written.
     frames: Frames,
@@ -165,16 +170,24 @@ impl Connection {
     async fn request(&mut self, text: &str) -> Result<(), End> {
         match serde_json::from_str(text) {
             Ok(Request::Ping) => Ok(self.socket.send_one(&MessageFrame::text(r#"{"type":"pong"}"#)).await?),
-            Ok(Request::Subscribe { since, epoch, filter }) => match Filter::new(&filter.kpis, &filter.types) {
-                Ok(filter) => self.subscribe(position(since, epoch), filter).await,
-                Err(error) => self.complain("The filter is not understood", &error.to_string()).await,
-            },
+            Ok(Request::Subscribe { since, epoch, filter, rate }) => {
+                let filter = match Filter::new(&filter.kpis, &filter.types) {
+                    Ok(filter) => filter,
+                    Err(error) => return self.complain("The filter is not understood", &error.to_string()).await,
+                };
+                let rate = match rate.map(Conflation::new).transpose() {
+                    Ok(rate) => rate,
+                    Err(error) => return self.complain("The rate is not understood", &error.to_string()).await,
+                };
+                let (since, encoding) = (position(since, epoch), self.encoding);
+                self.subscribe(Wanted { filter, since, encoding, rate }).await
+            }
             Err(error) => self.complain("The message is not understood", &error.to_string()).await,
         }
     }
 
-    async fn subscribe(&mut self, since: Since, filter: Filter) -> Result<(), End> {
-        let begin = Follower::begin(self.gateway.clone(), self.pass.clone(), &self.workspace, filter, &since);
+    async fn subscribe(&mut self, wanted: Wanted) -> Result<(), End> {
+        let begin = Follower::begin(self.gateway.clone(), self.pass.clone(), &self.workspace, wanted);
         // Beginning holds much more than following does; an idle connection shall not carry room for it.
         let begun = Box::pin(begin).await;
         self.follower = Some(Box::new(begun.ok_or(End::ComeBack)?));

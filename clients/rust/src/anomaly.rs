@@ -1,0 +1,104 @@
+//! Anomalies: episodes of a series.
+
+use serde::{Deserialize, Serialize};
+
+use crate::series::Labels;
+
+/// An anomaly as it stands after its latest event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Anomaly {
+    /// Stable for ever.
+    pub id: String,
+    /// The KPI.
+    pub kpi: String,
+    /// The series of that KPI.
+    pub labels: Labels,
+    /// Open or closed.
+    pub state: AnomalyState,
+    /// Timestamp of the sample that opened it, milliseconds UTC.
+    pub opened_at: i64,
+    /// Timestamp of its latest anomalous sample.
+    pub last_at: i64,
+    /// Timestamp of the sample that closed it.
+    pub closed_at: Option<i64>,
+    /// Its most surprising sample.
+    pub peak: Peak,
+    /// Which way the value left its band.
+    pub direction: Direction,
+    /// The feature that contributed most.
+    pub reason: Reason,
+    /// Anomalous samples so far.
+    pub samples: u32,
+    /// The version of the detector that found it.
+    pub detector: String,
+    /// Once somebody has seen it.
+    pub acknowledged: Option<Acknowledgement>,
+}
+
+/// Whether an anomaly goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AnomalyState {
+    /// It goes on.
+    Open,
+    /// It has ended.
+    Closed,
+}
+
+/// The most surprising sample of an anomaly.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Peak {
+    /// Milliseconds since the Unix epoch, UTC.
+    pub timestamp: i64,
+    /// The measured value.
+    pub value: f64,
+    /// 0 to 1.
+    pub score: f32,
+    /// What was expected instead.
+    pub expected: Option<f64>,
+    /// Lower edge of the band of ordinary values.
+    pub lower: Option<f64>,
+    /// Upper edge of the band of ordinary values.
+    pub upper: Option<f64>,
+}
+
+/// Which way a value left its band.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// Above what was expected.
+    Above,
+    /// Below what was expected.
+    Below,
+    /// One this version of the client does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// The feature that contributed most to a score.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Far from the recent median.
+    RobustZ,
+    /// Far from the forecast.
+    ResidualZ,
+    /// Unusually restless, or unusually still.
+    Volatility,
+    /// Moving unusually fast.
+    Slope,
+    /// One this version of the client does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Who has seen an anomaly, and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledgement {
+    /// Milliseconds since the Unix epoch, UTC.
+    pub at: i64,
+    /// Who.
+    pub by: String,
+    /// What they wrote.
+    pub note: Option<String>,
+}

@@ -1,0 +1,143 @@
+//! A server and a workspace of it.
+
+use std::time::Duration;
+
+use reqwest::Url;
+
+use crate::error::{Error, root_cause};
+use crate::follow::Follow;
+use crate::sound::{Listen, Ogg};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A server. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Client {
+    pub(crate) http: reqwest::Client,
+    base: Url,
+    pub(crate) timeout: Duration,
+}
+
+impl Client {
+    /// A client of the server at `url`, such as `http://127.0.0.1:7070`; the scheme may be left out. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// The URL cannot be used.
+    pub fn new(url: &str) -> Result<Self, Error> {
+        let base = base_of(url)?;
+        // Environment proxies are for the world outside; a server on the own network is meant to be reached directly.
+        let http = reqwest::Client::builder().no_proxy().connect_timeout(CONNECT_TIMEOUT).build();
+        let http = http.map_err(|error| Error::Url { url: url.to_owned(), reason: root_cause(&error) })?;
+        Ok(Self { http, base, timeout: Duration::from_secs(30) })
+    }
+
+    /// How long the server may take for one answer; streams have no such limit. 30 seconds unless told.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// A workspace of the server; it need not exist yet to send samples to it.
+    pub fn workspace(&self, name: &str) -> Workspace {
+        Workspace { client: self.clone(), name: name.to_owned() }
+    }
+
+    /// The server's address, as it is named in errors.
+    pub fn url(&self) -> &str {
+        self.base.as_str().trim_end_matches('/')
+    }
+
+    fn endpoint(&self, segments: &[&str]) -> Url {
+        let mut url = self.base.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
+        url
+    }
+}
+
+/// One workspace of a server. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Workspace {
+    pub(crate) client: Client,
+    name: String,
+}
+
+impl Workspace {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The server.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Follows the events; see [`Follow`] for what to ask for.
+    pub fn follow(&self) -> Follow {
+        Follow::new(self.clone())
+    }
+
+    /// Listens to the Opus packets of a mix; `default` is the one each workspace has.
+    pub fn listen(&self, mix: &str) -> Listen {
+        Listen::new(self.clone(), mix)
+    }
+
+    /// The endless Ogg Opus stream of a mix, as players take it.
+    ///
+    /// # Errors
+    /// The server cannot be reached, or has no such workspace or mix.
+    pub async fn ogg(&self, mix: &str) -> Result<Ogg, Error> {
+        Ogg::open(self, mix).await
+    }
+
+    /// The address of something in the workspace.
+    pub(crate) fn endpoint(&self, segments: &[&str]) -> Url {
+        let all: Vec<&str> = ["api", "v1", "workspaces", &self.name].iter().chain(segments).copied().collect();
+        self.client.endpoint(&all)
+    }
+
+    /// The same for a WebSocket.
+    pub(crate) fn socket_endpoint(&self, segments: &[&str]) -> String {
+        let url = self.endpoint(segments);
+        url.as_str().replacen("http", "ws", 1)
+    }
+}
+
+/// Reads a server's URL as people write them.
+fn base_of(text: &str) -> Result<Url, Error> {
+    let refuse = |reason: &str| Error::Url { url: text.to_owned(), reason: reason.to_owned() };
+    let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let mut url = Url::parse(&full).map_err(|error| refuse(&error.to_string()))?;
+    match url.scheme() {
+        "http" if url.has_host() => {
+            url.set_query(None);
+            url.set_fragment(None);
+            Ok(url)
+        }
+        "https" => Err(refuse("https is not supported, because the server has no TLS yet")),
+        _ => Err(refuse("its scheme is not http")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_built_from_names_safely() {
+        let local = Client::new("127.0.0.1:7070").unwrap().workspace("local");
+        assert_eq!(local.endpoint(&["kpis", "a"]).as_str(), "http://127.0.0.1:7070/api/v1/workspaces/local/kpis/a");
+        let behind = Client::new("http://host/earcon/?x=1").unwrap().workspace("a/../b");
+        assert_eq!(behind.socket_endpoint(&["events"]), "ws://host/earcon/api/v1/workspaces/a%2F..%2Fb/events");
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_refused() {
+        for url in ["https://host", "ftp://host", "http://", ""] {
+            assert!(matches!(Client::new(url), Err(Error::Url { .. })), "{url}");
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! Events of a workspace's log.
+
+use std::sync::Arc;
+
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::anomaly::{Acknowledgement, Anomaly};
+use crate::message::DecodeError;
+use crate::series::{Labels, SeriesSamples};
+
+/// One event. Serialises to the JSON of the server's protocol.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// Position in the log of the workspace.
+    pub seq: u64,
+    /// The life of the log that `seq` belongs to.
+    pub epoch: Arc<str>,
+    /// Time of the commit, milliseconds since the Unix epoch, UTC.
+    pub time: i64,
+    /// The workspace.
+    pub workspace: Arc<str>,
+    /// The KPI it speaks of.
+    pub kpi: String,
+    /// What happened.
+    pub data: EventData,
+    /// Under a `rate`: where to resume so that nothing is lost, when that is not `seq`.
+    pub resume: Option<u64>,
+    /// Under a `rate`: how many events this one stands for.
+    pub conflated: Option<u64>,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum EventData {
+    /// New samples.
+    Samples {
+        /// By series.
+        series: Vec<SeriesSamples>,
+    },
+    /// An anomaly began.
+    AnomalyOpened(Box<Anomaly>),
+    /// It grew.
+    AnomalyUpdated(Box<Anomaly>),
+    /// It ended.
+    AnomalyClosed(Box<Anomaly>),
+    /// Somebody has seen it.
+    AnomalyAcknowledged(Acknowledged),
+    /// A series sent nothing for longer than usual.
+    SeriesStalled {
+        /// The series.
+        labels: Labels,
+        /// Of its last sample, milliseconds UTC.
+        last_timestamp: i64,
+    },
+    /// A stalled series sends again.
+    SeriesRestored {
+        /// The series.
+        labels: Labels,
+        /// Of the sample that ended the silence, milliseconds UTC.
+        timestamp: i64,
+    },
+    /// The KPI failed too often and is not scored until it is resumed.
+    KpiParked {
+        /// The last failure.
+        reason: String,
+    },
+    /// A parked KPI runs again.
+    KpiResumed,
+    /// A type this version of the client does not know.
+    Other {
+        /// Its name.
+        name: String,
+        /// Its content.
+        data: Value,
+    },
+}
+
+/// An acknowledgement of an anomaly.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledged {
+    /// The anomaly.
+    pub id: String,
+    /// The series it belongs to.
+    pub labels: Labels,
+    /// Who and when.
+    pub acknowledged: Acknowledgement,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SamplesData {
+    series: Vec<SeriesSamples>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Stalled {
+    pub(crate) labels: Labels,
+    pub(crate) last_timestamp: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Restored {
+    pub(crate) labels: Labels,
+    pub(crate) timestamp: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Parked {
+    pub(crate) reason: String,
+}
+
+impl EventData {
+    /// The `type` on the wire.
+    pub fn name(&self) -> &str {
+        match self {
+            EventData::Samples { .. } => "samples",
+            EventData::AnomalyOpened(_) => "anomaly.opened",
+            EventData::AnomalyUpdated(_) => "anomaly.updated",
+            EventData::AnomalyClosed(_) => "anomaly.closed",
+            EventData::AnomalyAcknowledged(_) => "anomaly.acknowledged",
+            EventData::SeriesStalled { .. } => "series.stalled",
+            EventData::SeriesRestored { .. } => "series.restored",
+            EventData::KpiParked { .. } => "kpi.parked",
+            EventData::KpiResumed => "kpi.resumed",
+            EventData::Other { name, .. } => name,
+        }
+    }
+
+    /// Whether this version knows events of this type.
+    pub(crate) fn is_known(name: &str) -> bool {
+        const KNOWN: [&str; 9] = [
+            "samples",
+            "anomaly.opened",
+            "anomaly.updated",
+            "anomaly.closed",
+            "anomaly.acknowledged",
+            "series.stalled",
+            "series.restored",
+            "kpi.parked",
+            "kpi.resumed",
+        ];
+        KNOWN.contains(&name)
+    }
+
+    fn parse(name: &str, data: &str) -> Result<Self, DecodeError> {
+        fn of<'a, T: Deserialize<'a>>(data: &'a str) -> Result<T, DecodeError> {
+            serde_json::from_str(data).map_err(DecodeError::Json)
+        }
+        Ok(match name {
+            "samples" => EventData::Samples { series: of::<SamplesData>(data)?.series },
+            "anomaly.opened" => EventData::AnomalyOpened(of(data)?),
+            "anomaly.updated" => EventData::AnomalyUpdated(of(data)?),
+            "anomaly.closed" => EventData::AnomalyClosed(of(data)?),
+            "anomaly.acknowledged" => EventData::AnomalyAcknowledged(of(data)?),
+            "series.stalled" => {
+                let Stalled { labels, last_timestamp } = of(data)?;
+                EventData::SeriesStalled { labels, last_timestamp }
+            }
+            "series.restored" => {
+                let Restored { labels, timestamp } = of(data)?;
+                EventData::SeriesRestored { labels, timestamp }
+            }
+            "kpi.parked" => EventData::KpiParked { reason: of::<Parked>(data)?.reason },
+            "kpi.resumed" => EventData::KpiResumed,
+            _ => EventData::Other { name: name.to_owned(), data: of(data)? },
+        })
+    }
+}
+
+impl Serialize for EventData {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        /// Like [`SamplesData`], borrowed.
+        #[derive(Serialize)]
+        struct Borrowed<'a> {
+            series: &'a [SeriesSamples],
+        }
+        match self {
+            EventData::Samples { series } => Borrowed { series }.serialize(serializer),
+            EventData::AnomalyOpened(anomaly)
+            | EventData::AnomalyUpdated(anomaly)
+            | EventData::AnomalyClosed(anomaly) => anomaly.serialize(serializer),
+            EventData::AnomalyAcknowledged(acknowledged) => acknowledged.serialize(serializer),
+            EventData::SeriesStalled { labels, last_timestamp } => {
+                Stalled { labels: labels.clone(), last_timestamp: *last_timestamp }.serialize(serializer)
+            }
+            EventData::SeriesRestored { labels, timestamp } => {
+                Restored { labels: labels.clone(), timestamp: *timestamp }.serialize(serializer)
+            }
+            EventData::KpiParked { reason } => Parked { reason: reason.clone() }.serialize(serializer),
+            EventData::KpiResumed => serializer.serialize_map(Some(0))?.end(),
+            EventData::Other { data, .. } => data.serialize(serializer),
+        }
+    }
+}
+
+impl Serialize for Event {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("seq", &self.seq)?;
+        map.serialize_entry("epoch", &self.epoch)?;
+        map.serialize_entry("time", &self.time)?;
+        map.serialize_entry("type", self.data.name())?;
+        map.serialize_entry("workspace", &self.workspace)?;
+        map.serialize_entry("kpi", &self.kpi)?;
+        map.serialize_entry("data", &self.data)?;
+        if let Some(resume) = self.resume {
+            map.serialize_entry("resume", &resume)?;
+        }
+        if let Some(conflated) = self.conflated {
+            map.serialize_entry("conflated", &conflated)?;
+        }
+        map.end()
+    }
+}
+
+/// An event as it stands in a text message; `data` waits until the type is known.
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    seq: u64,
+    epoch: Arc<str>,
+    time: i64,
+    r#type: String,
+    workspace: Arc<str>,
+    kpi: String,
+    #[serde(borrow)]
+    data: &'a RawValue,
+    resume: Option<u64>,
+    conflated: Option<u64>,
+}
+
+impl Event {
+    /// Reads the JSON of an event.
+    ///
+    /// # Errors
+    /// It is not JSON, or a field is missing or of another type.
+    pub fn from_json(text: &str) -> Result<Self, DecodeError> {
+        let Envelope { seq, epoch, time, r#type, workspace, kpi, data, resume, conflated } =
+            serde_json::from_str(text).map_err(DecodeError::Json)?;
+        let data = EventData::parse(&r#type, data.get())?;
+        Ok(Self { seq, epoch, time, workspace, kpi, data, resume, conflated })
+    }
+}

@@ -1,0 +1,79 @@
+//! Requests and their answers; errors as RFC 9457 problems.
+
+use std::time::Duration;
+
+use reqwest::header::RETRY_AFTER;
+use reqwest::{RequestBuilder, Response, StatusCode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::client::Workspace;
+use crate::error::{Error, root_cause};
+
+/// The longest pause a server is believed to want.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
+
+impl Workspace {
+    pub(crate) fn url(&self) -> String {
+        self.client.url().to_owned()
+    }
+
+    pub(crate) fn unreachable(&self, reason: String) -> Error {
+        Error::Unreachable { url: self.url(), reason }
+    }
+
+    /// Sends a request whose answer may be endless.
+    pub(crate) async fn open(&self, request: RequestBuilder) -> Result<Response, Error> {
+        let sending = tokio::time::timeout(self.client.timeout, request.send()).await;
+        match sending {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => Err(self.unreachable(root_cause(&error))),
+            Err(_) => Err(self.unreachable("it does not answer in time".to_owned())),
+        }
+    }
+
+    /// Sends a request and reads its answer.
+    pub(crate) async fn ask<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Error> {
+        let response = self.open(request.timeout(self.client.timeout)).await?;
+        if !response.status().is_success() {
+            return Err(self.refusal(response).await);
+        }
+        let body = response.bytes().await.map_err(|error| self.unreachable(root_cause(&error)))?;
+        serde_json::from_slice(&body).map_err(|error| Error::NotEarcon {
+            url: self.url(),
+            reason: format!("its answer is not understood: {error}"),
+        })
+    }
+
+    /// The error that an answer without success stands for.
+    pub(crate) async fn refusal(&self, response: Response) -> Error {
+        let (status, retry_after) = (response.status(), retry_after(&response));
+        let body = response.bytes().await.unwrap_or_default();
+        self.refused(status, retry_after, &body)
+    }
+
+    pub(crate) fn refused(&self, status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Error {
+        #[derive(Deserialize)]
+        struct Problem {
+            title: Option<String>,
+            detail: Option<String>,
+        }
+        let problem: Option<Problem> = serde_json::from_slice(body).ok();
+        match problem.and_then(|problem| problem.detail.or(problem.title)) {
+            Some(detail) => Error::Refused { url: self.url(), status: status.as_u16(), detail, retry_after },
+            None if status == StatusCode::NOT_FOUND => {
+                Error::NotEarcon { url: self.url(), reason: "it does not know that path".to_owned() }
+            }
+            None => {
+                let detail = "it gives no reason".to_owned();
+                Error::Refused { url: self.url(), status: status.as_u16(), detail, retry_after }
+            }
+        }
+    }
+}
+
+/// The pause an answer asks for, in whole seconds; the date form would need a clock that agrees with the server's.
+pub(crate) fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER))
+}

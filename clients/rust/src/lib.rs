@@ -1,0 +1,27 @@
+#![doc = include_str!("../README.md")]
+
+mod anomaly;
+mod backoff;
+mod client;
+mod compact;
+mod error;
+mod event;
+mod follow;
+mod http;
+mod ingest;
+mod message;
+mod query;
+mod series;
+mod sound;
+
+pub use anomaly::{Acknowledgement, Anomaly, AnomalyState, Direction, Peak, Reason};
+pub use backoff::Backoff;
+pub use client::{Client, Workspace};
+pub use error::Error;
+pub use event::{Acknowledged, Event, EventData};
+pub use follow::{Follow, Following, Since, Update};
+pub use ingest::{Receipt, RejectedRow, Sample};
+pub use message::{DecodeError, Gap, Message, Snapshot, Subscribed};
+pub use query::{AnomaliesQuery, AnomalyPage, History, HistoryQuery, HistorySeries, KpiList};
+pub use series::{Features, Kpi, Labels, ScoredSample, Series, SeriesSamples, SeriesState, Warming};
+pub use sound::{Cue, Listen, Listening, Ogg, Packet, Sound, SoundConfig, Voice};

@@ -1,0 +1,295 @@
+//! The client against a server that does what the test says.
+
+use std::time::Duration;
+
+use earcon_client::{Backoff, Client, Error, Event, EventData, Follow, Following, Sample, Since, Sound, Update};
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{WebSocketStream, accept_async};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server whose next step is the test's.
+struct Script {
+    listener: TcpListener,
+}
+
+struct Peer(WebSocketStream<TcpStream>);
+
+impl Script {
+    async fn new() -> Self {
+        Self { listener: TcpListener::bind("127.0.0.1:0").await.unwrap() }
+    }
+
+    fn client(&self) -> Client {
+        Client::new(&format!("http://{}", self.listener.local_addr().unwrap())).unwrap()
+    }
+
+    fn follow(&self) -> Follow {
+        let soon = Backoff::new(Duration::from_millis(10), Duration::from_millis(50));
+        self.client().workspace("local").follow().backoff(soon)
+    }
+
+    async fn tcp(&self) -> TcpStream {
+        timeout(PATIENCE, self.listener.accept()).await.expect("the client comes").unwrap().0
+    }
+
+    async fn peer(&self) -> Peer {
+        Peer(accept_async(self.tcp().await).await.expect("a handshake"))
+    }
+
+    /// Answers one HTTP request; returns its text.
+    async fn answer(&self, status: &str, headers: &str, body: &str) -> String {
+        let mut stream = self.tcp().await;
+        let mut request = Vec::new();
+        let complete = |request: &[u8]| {
+            let text = String::from_utf8_lossy(request).to_lowercase();
+            let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.trim().parse().ok());
+            body.len() >= length.unwrap_or(0)
+        };
+        while !complete(&request) {
+            let mut piece = [0; 4_096];
+            let read = timeout(PATIENCE, stream.read(&mut piece)).await.expect("the client sends").unwrap();
+            assert!(read > 0, "the client hung up");
+            request.extend_from_slice(&piece[..read]);
+        }
+        let answer =
+            format!("HTTP/1.1 {status}\r\n{headers}connection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        String::from_utf8(request).unwrap()
+    }
+}
+
+impl Peer {
+    async fn receive(&mut self) -> Value {
+        let frame = timeout(PATIENCE, self.0.next()).await.expect("the client says something").unwrap().unwrap();
+        serde_json::from_str(frame.to_text().unwrap()).unwrap()
+    }
+
+    async fn send(&mut self, message: Value) {
+        self.0.send(Message::text(message.to_string())).await.unwrap();
+    }
+
+    async fn subscribed(&mut self, seq: u64, recovered: Option<bool>) {
+        self.send(json!({"type": "subscribed", "seq": seq, "epoch": "e", "recovered": recovered})).await;
+    }
+
+    async fn event(&mut self, seq: u64) {
+        self.send(event(seq)).await;
+    }
+}
+
+fn event(seq: u64) -> Value {
+    json!({"seq": seq, "epoch": "e", "time": 5, "type": "kpi.resumed", "workspace": "local", "kpi": "a", "data": {}})
+}
+
+async fn next(updates: &mut Following) -> Update {
+    let update = timeout(PATIENCE, updates.next()).await.expect("an update comes in time");
+    update.expect("the stream goes on").expect("no error")
+}
+
+async fn seq_of_next(updates: &mut Following) -> u64 {
+    match next(updates).await {
+        Update::Event(event) => event.seq,
+        other => panic!("not an event: {other:?}"),
+    }
+}
+
+async fn connected(updates: &mut Following) -> Option<bool> {
+    match next(updates).await {
+        Update::Connected(subscribed) => subscribed.recovered,
+        other => panic!("not connected: {other:?}"),
+    }
+}
+
+async fn disconnected(updates: &mut Following) -> Error {
+    match next(updates).await {
+        Update::Disconnected { error, .. } => error,
+        other => panic!("not disconnected: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn resumes_where_it_was_after_a_break() {
+    let script = Script::new().await;
+    let mut updates = script.follow().kpis(["a*"]).start();
+    let mut peer = script.peer().await;
+    let asked = peer.receive().await;
+    assert_eq!((&asked["since"], &asked["filter"]["kpis"]), (&json!("live"), &json!(["a*"])));
+    peer.subscribed(10, None).await;
+    peer.event(11).await;
+    assert_eq!(connected(&mut updates).await, None);
+    assert_eq!(seq_of_next(&mut updates).await, 11);
+    drop(peer);
+
+    assert!(disconnected(&mut updates).await.is_temporary());
+    let mut peer = script.peer().await;
+    let asked = peer.receive().await;
+    assert_eq!((&asked["since"], &asked["epoch"], &asked["filter"]["kpis"]), (&json!(11), &json!("e"), &json!(["a*"])));
+    peer.subscribed(13, Some(true)).await;
+    for seq in [11, 12, 13] {
+        peer.event(seq).await;
+    }
+    assert_eq!(connected(&mut updates).await, Some(true));
+    assert_eq!(seq_of_next(&mut updates).await, 12, "each event once");
+    assert_eq!(seq_of_next(&mut updates).await, 13);
+}
+
+#[tokio::test]
+async fn a_resume_that_fails_brings_a_snapshot() {
+    let script = Script::new().await;
+    let mut updates = script.follow().since(Since::Seq { seq: 5, epoch: Some("old".into()) }).start();
+    let mut peer = script.peer().await;
+    assert_eq!(peer.receive().await["epoch"], "old");
+    peer.subscribed(2, Some(false)).await;
+    peer.send(json!({"type": "snapshot", "seq": 2, "epoch": "e", "kpis": [], "anomalies": []})).await;
+    peer.event(3).await;
+    assert_eq!(connected(&mut updates).await, Some(false));
+    assert!(matches!(next(&mut updates).await, Update::Snapshot(snapshot) if snapshot.seq == 2));
+    assert_eq!(seq_of_next(&mut updates).await, 3);
+}
+
+#[tokio::test]
+async fn a_gap_is_repaired_on_the_same_connection() {
+    let script = Script::new().await;
+    let mut updates = script.follow().start();
+    let mut peer = script.peer().await;
+    peer.receive().await;
+    peer.subscribed(10, None).await;
+    peer.event(11).await;
+    peer.send(json!({"type": "gap", "from": 12, "to": 14})).await;
+    peer.event(15).await;
+    let asked = peer.receive().await;
+    assert_eq!((&asked["since"], &asked["epoch"]), (&json!(11), &json!("e")));
+    peer.subscribed(15, Some(true)).await;
+    for seq in 12..=15 {
+        peer.event(seq).await;
+    }
+    connected(&mut updates).await;
+    assert_eq!(seq_of_next(&mut updates).await, 11);
+    assert!(matches!(next(&mut updates).await, Update::Gap(gap) if (gap.from, gap.to) == (12, 14)));
+    assert_eq!(connected(&mut updates).await, Some(true));
+    for seq in 12..=15 {
+        assert_eq!(seq_of_next(&mut updates).await, seq);
+    }
+}
+
+#[tokio::test]
+async fn a_dead_connection_is_given_up() {
+    let script = Script::new().await;
+    let mut updates = script.follow().silence(Duration::from_millis(200)).start();
+    let mut silent = script.peer().await;
+    silent.receive().await;
+    assert!(disconnected(&mut updates).await.to_string().contains("silent"));
+    let mut peer = script.peer().await;
+    peer.receive().await;
+    peer.subscribed(1, None).await;
+    assert_eq!(connected(&mut updates).await, None);
+}
+
+#[tokio::test]
+async fn it_keeps_coming_back_and_says_why() {
+    let script = Script::new().await;
+    let mut updates = script.follow().start();
+    for _ in 0..3 {
+        script.answer("503 Service Unavailable", "", r#"{"detail": "restarting"}"#).await;
+        assert!(disconnected(&mut updates).await.to_string().contains("restarting"));
+    }
+    let mut peer = script.peer().await;
+    peer.receive().await;
+    peer.subscribed(1, None).await;
+    connected(&mut updates).await;
+}
+
+#[tokio::test]
+async fn what_trying_again_would_not_change_ends_it() {
+    let script = Script::new().await;
+    let mut updates = script.follow().start();
+    script.answer("404 Not Found", "", r#"{"detail": "there is no workspace \"local\""}"#).await;
+    let error = timeout(PATIENCE, updates.next()).await.unwrap().unwrap().unwrap_err();
+    assert!(
+        matches!(&error, Error::Refused { status: 404, .. }) && error.to_string().contains("no workspace"),
+        "{error}"
+    );
+    assert!(timeout(PATIENCE, updates.next()).await.unwrap().is_none());
+
+    let mut updates = script.follow().types(["nonsense"]).start();
+    let mut peer = script.peer().await;
+    peer.receive().await;
+    peer.send(json!({"type": "error", "title": "The filter is not understood", "detail": "no type nonsense"})).await;
+    let error = timeout(PATIENCE, updates.next()).await.unwrap().unwrap().unwrap_err();
+    assert!(error.to_string().contains("no type nonsense"), "{error}");
+}
+
+#[tokio::test]
+async fn dropping_the_stream_closes_the_connection() {
+    let script = Script::new().await;
+    let mut updates = script.follow().start();
+    let mut peer = script.peer().await;
+    peer.receive().await;
+    peer.subscribed(1, None).await;
+    connected(&mut updates).await;
+    drop(updates);
+    let end = timeout(PATIENCE, peer.0.next()).await.expect("the connection ends");
+    assert!(matches!(end, None | Some(Err(_) | Ok(Message::Close(_)))), "{end:?}");
+}
+
+#[tokio::test]
+async fn a_full_server_is_waited_for() {
+    let script = Script::new().await;
+    let local = script.client().workspace("local");
+    let sending = tokio::spawn(async move { local.ingest_patiently(&[Sample::new("a", 1.0)], 3).await });
+    script.answer("429 Too Many Requests", "retry-after: 0\r\n", r#"{"detail": "full"}"#).await;
+    let request = script.answer("200 OK", "", r#"{"accepted": 1, "rejected": [], "seq": 4, "epoch": "e"}"#).await;
+    assert!(request.ends_with(r#"{"samples":[{"kpi":"a","value":1.0}]}"#), "{request}");
+    let receipt = timeout(PATIENCE, sending).await.unwrap().unwrap().unwrap();
+    assert_eq!((receipt.accepted, receipt.seq), (1, Some(4)));
+}
+
+#[tokio::test]
+async fn rejected_rows_are_named_even_when_nothing_was_accepted() {
+    let script = Script::new().await;
+    let local = script.client().workspace("local");
+    let sending = tokio::spawn(async move { local.ingest(&[Sample::new("a b", 1.0)]).await });
+    script.answer("400 Bad Request", "", r#"{"detail": "nothing", "rejected": [{"row": 0, "error": "kpi"}]}"#).await;
+    let receipt = timeout(PATIENCE, sending).await.unwrap().unwrap().unwrap();
+    assert_eq!((receipt.accepted, receipt.rejected_total, receipt.rejected[0].row), (0, 1, 0));
+}
+
+#[tokio::test]
+async fn sound_comes_as_packets_and_comes_back() {
+    let script = Script::new().await;
+    let soon = Backoff::new(Duration::from_millis(10), Duration::from_millis(50));
+    let mut listening = script.client().workspace("local").listen("default").backoff(soon).start();
+    for round in 0..2_u64 {
+        let mut peer = script.peer().await;
+        peer.send(json!({"type": "config", "codec": "opus", "sample_rate": 48_000, "channels": 2, "frame_ms": 20, "pre_skip": 312}))
+            .await;
+        peer.0.send(Message::binary([&(7 + round).to_be_bytes()[..], &[0xfc]].concat())).await.unwrap();
+        drop(peer);
+        let mut numbers = Vec::new();
+        loop {
+            match timeout(PATIENCE, listening.next()).await.unwrap().unwrap().unwrap() {
+                Sound::Packet(packet) => numbers.push(packet.number),
+                Sound::Disconnected { .. } => break,
+                _ => {}
+            }
+        }
+        assert_eq!(numbers, [7 + round]);
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_type_of_event_is_delivered_as_it_is() {
+    let mut strange = event(3);
+    strange["type"] = json!("kpi.renamed");
+    strange["data"] = json!({"to": "b"});
+    let event = Event::from_json(&strange.to_string()).unwrap();
+    assert!(matches!(&event.data, EventData::Other { name, .. } if name == "kpi.renamed"));
+    assert_eq!(serde_json::to_value(&event).unwrap(), strange);
+}

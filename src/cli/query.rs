@@ -1,0 +1,152 @@
+//! `earcon query`: history and anomalies as a table, CSV or JSON.
+
+mod rows;
+mod spark;
+mod table;
+mod times;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use earcon_client::{AnomaliesQuery, Anomaly, Error, History, HistoryQuery, Labels, Workspace};
+use jiff::Timestamp;
+
+use self::times::{duration_ms, time_ms};
+use super::complain;
+use super::server::{ServerArgs, block_on, failed};
+use crate::model::{self, KpiName};
+
+/// Rows asked for at once; the server gives no more.
+const PAGE: usize = 100_000;
+/// Anomalies asked for at once.
+const ANOMALY_PAGE: usize = 1_000;
+
+#[derive(Args)]
+pub(super) struct QueryArgs {
+    /// The KPI
+    #[arg(value_name = "KPI", required_unless_present = "anomalies", value_parser = |text: &str| KpiName::new(text))]
+    kpi: Option<KpiName>,
+    /// Anomalies instead of samples, of all KPIs when none is named
+    #[arg(long, conflicts_with = "step")]
+    anomalies: bool,
+    #[command(flatten)]
+    server: ServerArgs,
+    /// First time: 2026-01-01, 2026-01-01T00:00Z, or as long ago as -1h30m [default: one hour before --to]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = time)]
+    from: Option<i64>,
+    /// First time not wanted, written like --from [default: now]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = time)]
+    to: Option<i64>,
+    /// One row for each such span (30s, 5m, 1h) instead of every sample
+    #[arg(long, value_name = "SPAN", value_parser = duration_ms)]
+    step: Option<i64>,
+    /// Only series that carry all of these: region:eu,zone:a
+    #[arg(long, value_name = "LABELS", value_parser = labels)]
+    labels: Option<String>,
+    /// How to write it
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people: a sparkline and a table for each series
+    Table,
+    /// For spreadsheets: one header, one row a line
+    Csv,
+    /// As the server writes it
+    Json,
+}
+
+fn time(text: &str) -> Result<i64, String> {
+    time_ms(text, Timestamp::now().as_millisecond())
+}
+
+fn labels(text: &str) -> Result<String, model::IdError> {
+    model::Labels::parse(text).map(String::from)
+}
+
+pub(super) fn run(args: &QueryArgs) -> ExitCode {
+    let workspace = match args.server.workspace() {
+        Ok(workspace) => workspace,
+        Err(code) => return code,
+    };
+    block_on(async {
+        let text = match &args.kpi {
+            Some(kpi) if !args.anomalies => history(&workspace, kpi, args).await.map(|history| match args.format {
+                Format::Table => table::history(&history),
+                Format::Csv => rows::history_csv(&history),
+                Format::Json => json(&history),
+            }),
+            _ => anomalies(&workspace, args).await.map(|anomalies| match args.format {
+                Format::Table => table::anomalies(&anomalies),
+                Format::Csv => rows::anomalies_csv(&anomalies),
+                Format::Json => json(&anomalies),
+            }),
+        };
+        match text {
+            Ok(text) => print(&text),
+            Err(error) => failed(&error),
+        }
+    })
+}
+
+/// The whole answer, however many requests it takes.
+async fn history(workspace: &Workspace, kpi: &KpiName, args: &QueryArgs) -> Result<History, Error> {
+    let mut query = HistoryQuery {
+        from: args.from.map(|ms| ms.to_string()),
+        to: args.to.map(|ms| ms.to_string()),
+        labels: args.labels.clone(),
+        step: args.step,
+        limit: args.step.is_none().then_some(PAGE),
+    };
+    let mut whole = workspace.history(kpi.as_str(), &query).await?;
+    while let Some(from) = rows::next_from(&whole) {
+        query.from = Some(from.to_string());
+        rows::append(&mut whole, workspace.history(kpi.as_str(), &query).await?);
+    }
+    Ok(whole)
+}
+
+async fn anomalies(workspace: &Workspace, args: &QueryArgs) -> Result<Vec<Anomaly>, Error> {
+    let mut query = AnomaliesQuery {
+        kpi: args.kpi.as_ref().map(ToString::to_string),
+        labels: args.labels.clone(),
+        from: args.from.map(|ms| ms.to_string()),
+        to: args.to.map(|ms| ms.to_string()),
+        limit: Some(ANOMALY_PAGE),
+        ..AnomaliesQuery::default()
+    };
+    let mut all = Vec::new();
+    loop {
+        let page = workspace.anomalies(&query).await?;
+        all.extend(page.anomalies);
+        match page.next {
+            Some(next) => query.before = Some(next),
+            None => return Ok(all),
+        }
+    }
+}
+
+fn json(answer: &impl serde::Serialize) -> String {
+    // Names, texts and numbers always serialise.
+    serde_json::to_string(answer).unwrap_or_default() + "\n"
+}
+
+fn print(text: &str) -> ExitCode {
+    let mut out = anstream::AutoStream::auto(io::stdout().lock());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("cannot write: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `region:eu,zone:a`, as the server reads it.
+fn label_text(labels: &Labels) -> String {
+    labels.iter().map(|(key, value)| format!("{key}:{value}")).collect::<Vec<_>>().join(",")
+}

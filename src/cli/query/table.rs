@@ -1,0 +1,121 @@
+//! Answers for people. Pure but for the time zone of this machine.
+
+use anstyle::{AnsiColor, Style};
+use earcon_client::{Anomaly, History, HistorySeries};
+use serde_json::Value;
+
+use super::rows::{direction, state, timestamp};
+use super::spark;
+use crate::cli::text::{clean, local, number, series};
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+const ALARM: Style = AnsiColor::Red.on_default();
+
+const TIME: &str = "%Y-%m-%d %H:%M:%S";
+const SPARKLINE: usize = 60;
+/// From this score on a row is an anomaly's.
+const SURPRISING: f64 = 0.5;
+
+pub(super) fn history(history: &History) -> String {
+    if history.series.iter().all(|series| series.samples.is_empty()) {
+        return format!("no samples of {} in that time\n", history.kpi);
+    }
+    let tables = history.series.iter().filter(|series| !series.samples.is_empty()).map(|of| table(history, of));
+    tables.collect::<Vec<_>>().join("\n")
+}
+
+fn table(history: &History, of: &HistorySeries) -> String {
+    let column = |names: &[&str]| history.columns.iter().position(|column| names.contains(&column.as_str()));
+    let numbers = |at: Option<usize>| -> Vec<f64> {
+        at.map_or(vec![], |at| of.samples.iter().filter_map(|row| row.get(at)?.as_f64()).collect())
+    };
+    let mut text = format!("{BOLD}{}{BOLD:#}  {} rows\n", series(&history.kpi, &of.labels), of.samples.len());
+    text.push_str(&format!("  {}\n", spark::line(&numbers(column(&["value", "mean"])), SPARKLINE)));
+    let score = column(&["score", "max_score"]);
+    let mut rows = vec![history.columns.iter().map(|column| column.replace('_', " ")).collect::<Vec<_>>()];
+    rows.extend(of.samples.iter().map(|row| row.iter().enumerate().map(|(at, value)| cell(at, value)).collect()));
+    let widths: Vec<usize> = (0..history.columns.len())
+        .map(|at| rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max().unwrap_or(0))
+        .collect();
+    for (index, row) in rows.iter().enumerate() {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:>width$}")).collect();
+        let line = cells.join("  ");
+        let surprising = || {
+            let value = of.samples[index - 1].get(score?)?.as_f64()?;
+            (value >= SURPRISING).then_some(ALARM)
+        };
+        let style = if index == 0 { DIM } else { surprising().unwrap_or_default() };
+        text.push_str(&format!("{style}{line}{style:#}\n"));
+    }
+    text
+}
+
+fn cell(at: usize, value: &Value) -> String {
+    match value {
+        Value::Null => "·".to_owned(),
+        time if at == 0 => timestamp(std::slice::from_ref(time)).map_or_else(|| time.to_string(), |ms| local(ms, TIME)),
+        value => value.as_f64().map_or_else(|| value.to_string(), number),
+    }
+}
+
+pub(super) fn anomalies(anomalies: &[Anomaly]) -> String {
+    if anomalies.is_empty() {
+        return "no anomalies in that time\n".to_owned();
+    }
+    let head = ["opened", "lasted", "state", "series", "peak", "ordinary", "score", "seen by"].map(str::to_owned);
+    let mut rows = vec![head.to_vec()];
+    rows.extend(anomalies.iter().map(anomaly));
+    let widths: Vec<usize> =
+        (0..head.len()).map(|at| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0)).collect();
+    let mut text = String::new();
+    for (index, row) in rows.iter().enumerate() {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let style = match index.checked_sub(1).map(|index| anomalies[index].closed_at) {
+            None => DIM,
+            Some(None) => ALARM,
+            Some(Some(_)) => Style::new(),
+        };
+        text.push_str(&format!("{style}{}{style:#}\n", cells.join("  ").trim_end()));
+    }
+    text
+}
+
+fn anomaly(anomaly: &Anomaly) -> Vec<String> {
+    let peak = &anomaly.peak;
+    let lasted = anomaly.closed_at.unwrap_or(anomaly.last_at).saturating_sub(anomaly.opened_at) / 1_000;
+    let edge = |edge: Option<f64>| edge.map_or_else(|| "·".to_owned(), number);
+    vec![
+        local(anomaly.opened_at, TIME),
+        format!("{}:{:02}:{:02}", lasted / 3_600, lasted / 60 % 60, lasted % 60),
+        state(anomaly.state).to_owned(),
+        series(&anomaly.kpi, &anomaly.labels),
+        format!("{} {}", number(peak.value), direction(anomaly.direction)),
+        format!("{} … {}", edge(peak.lower), edge(peak.upper)),
+        format!("{:.2}", peak.score),
+        anomaly.acknowledged.as_ref().map(|seen| clean(&seen.by).into_owned()).unwrap_or_default(),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_series_is_a_sparkline_and_aligned_rows() {
+        let history: History = serde_json::from_value(serde_json::json!({
+            "kpi": "a", "columns": ["timestamp", "value", "score"],
+            "series": [
+                {"labels": {}, "samples": [[1_767_225_600_000_i64, 1.0, null], [1_767_225_601_000_i64, 1234.5, 0.75]], "truncated": false},
+                {"labels": {"x": "1"}, "samples": [], "truncated": false}]
+        }))
+        .unwrap();
+        let text = super::history(&history);
+        let shown = anstream::adapter::strip_str(&text).to_string();
+        let lines: Vec<_> = shown.lines().collect();
+        assert_eq!((lines[0], lines[1]), ("a  2 rows", "  ▁█"));
+        assert!(lines[3].ends_with("      1      ·") && lines[4].ends_with(" 1234.5   0.75"), "{shown}");
+        assert!(text.lines().nth(4).is_some_and(|line| line.contains("\u{1b}[31m")), "{text:?}");
+        assert_eq!(lines.len(), 5, "a series without samples is left out");
+    }
+}

@@ -1,0 +1,91 @@
+//! Times and spans as people write them. Pure: now comes in.
+
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+
+const TIMES: &str = "write now, -1h30m, 2026-01-01, 2026-01-01T00:00Z, or milliseconds since 1970";
+const SPANS: &str = "write a span like 30s, 5m, 1h or 1d12h";
+
+/// Milliseconds since the Unix epoch of a time: `now`, a span ago, RFC 3339, the same without seconds or without an
+/// offset (then UTC), a date (its midnight, UTC), or the milliseconds themselves.
+pub(super) fn time_ms(text: &str, now_ms: i64) -> Result<i64, String> {
+    if text == "now" {
+        return Ok(now_ms);
+    }
+    if let Some(ago) = text.strip_prefix('-')
+        && let Ok(ms) = duration_ms(ago)
+    {
+        return Ok(now_ms.saturating_sub(ms));
+    }
+    if let Ok(ms) = text.parse::<i64>() {
+        return Ok(ms);
+    }
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return Ok(time.as_millisecond());
+    }
+    let civil = text.parse::<DateTime>().or_else(|_| text.parse::<Date>().map(DateTime::from));
+    let utc = civil.ok().and_then(|time| time.to_zoned(TimeZone::UTC).ok());
+    utc.map(|time| time.timestamp().as_millisecond()).ok_or_else(|| TIMES.to_owned())
+}
+
+/// Milliseconds of a span: numbers with `ms`, `s`, `m`, `h`, `d` or `w`, one after the other.
+pub(super) fn duration_ms(text: &str) -> Result<i64, String> {
+    let wrong = || SPANS.to_owned();
+    let mut rest = text;
+    let mut total: i64 = 0;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+        let (number, tail) = rest.split_at(digits);
+        let unit_end = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at(unit_end);
+        let unit: i64 = match unit {
+            "ms" => 1,
+            "s" => 1_000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            "w" => 7 * 86_400_000,
+            _ => return Err(wrong()),
+        };
+        let part = number.parse::<i64>().ok().and_then(|number| number.checked_mul(unit)).ok_or_else(wrong)?;
+        total = total.checked_add(part).ok_or_else(wrong)?;
+        rest = tail;
+    }
+    if total > 0 { Ok(total) } else { Err(wrong()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_767_225_600_000;
+
+    #[test]
+    fn times_are_written_in_many_ways() {
+        let cases = [
+            ("now", NOW),
+            ("-1h", NOW - 3_600_000),
+            ("-1h30m", NOW - 5_400_000),
+            ("-2w", NOW - 14 * 86_400_000),
+            ("2026-01-01", NOW),
+            ("2026-01-01T00:00Z", NOW),
+            ("2026-01-01T00:00", NOW),
+            ("2026-01-01 00:00:00", NOW),
+            ("2026-01-01T02:00:00+02:00", NOW),
+            ("1767225600000", NOW),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(time_ms(text, NOW), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn nonsense_is_refused_with_examples() {
+        for text in ["yesterday", "-", "-1x", "", "1h", "-99999999999999999w"] {
+            assert!(time_ms(text, NOW).is_err(), "{text}");
+        }
+        assert!(duration_ms("0s").is_err() && duration_ms("5").is_err());
+        assert_eq!(duration_ms("1d12h"), Ok(36 * 3_600_000));
+    }
+}

@@ -1,0 +1,169 @@
+//! Events as lines for people.
+
+use anstyle::{AnsiColor, Style};
+use earcon_client::{Anomaly, Direction, Event, EventData, Reason, ScoredSample, SeriesSamples, SeriesState, Snapshot};
+
+use crate::cli::text::{clean, local, number, series};
+
+const TIME: &str = "%H:%M:%S%.3f";
+/// Names longer than this push their line to the right and no other.
+const WIDEST: usize = 48;
+
+const DIM: Style = Style::new().dimmed();
+const PLAIN: Style = Style::new();
+const UNUSUAL: Style = AnsiColor::Yellow.on_default();
+const ALARM: Style = AnsiColor::Red.on_default().bold();
+const CALM: Style = AnsiColor::Green.on_default();
+const NOTE: Style = AnsiColor::Cyan.on_default();
+
+/// Makes lines; names stand in a column as wide as the longest so far.
+#[derive(Default)]
+pub(super) struct Lines {
+    width: usize,
+}
+
+impl Lines {
+    /// The lines of an event; the style codes are for a stream that removes them where they are not wanted.
+    pub(super) fn event(&mut self, event: &Event) -> Vec<String> {
+        let (time, kpi) = (event.time, event.kpi.as_str());
+        match &event.data {
+            EventData::Samples { series } => series.iter().map(|series| self.samples(kpi, series)).collect(),
+            EventData::AnomalyOpened(anomaly) => vec![self.anomaly(time, ALARM, "anomaly opened", anomaly)],
+            EventData::AnomalyUpdated(anomaly) => vec![self.anomaly(time, UNUSUAL, "anomaly goes on", anomaly)],
+            EventData::AnomalyClosed(anomaly) => vec![self.anomaly(time, CALM, "anomaly closed", anomaly)],
+            EventData::AnomalyAcknowledged(seen) => {
+                let who = clean(&seen.acknowledged.by);
+                let note = seen.acknowledged.note.as_deref().map(clean);
+                let text = match note {
+                    Some(note) => format!("anomaly acknowledged by {who}: {note}"),
+                    None => format!("anomaly acknowledged by {who}"),
+                };
+                vec![self.line(time, &series(kpi, &seen.labels), NOTE, &text)]
+            }
+            EventData::SeriesStalled { labels, last_timestamp } => {
+                let text = format!("stalled: nothing since {}", local(*last_timestamp, TIME));
+                vec![self.line(time, &series(kpi, labels), UNUSUAL, &text)]
+            }
+            EventData::SeriesRestored { labels, .. } => {
+                vec![self.line(time, &series(kpi, labels), CALM, "sends again")]
+            }
+            EventData::KpiParked { reason } => {
+                vec![self.line(time, kpi, ALARM, &format!("parked, not scored any more: {}", clean(reason)))]
+            }
+            EventData::KpiResumed => vec![self.line(time, kpi, CALM, "resumed")],
+            EventData::Other { name, .. } => vec![self.line(time, kpi, NOTE, &clean(name))],
+        }
+    }
+
+    /// The newest sample of each series, then the open anomalies.
+    pub(super) fn snapshot(&mut self, snapshot: &Snapshot) -> Vec<String> {
+        let mut lines = Vec::new();
+        for kpi in &snapshot.kpis {
+            for of in &kpi.series {
+                let (Some(timestamp), Some(value)) = (of.timestamp, of.value) else { continue };
+                let (score, expected) = (of.score, of.expected);
+                let sample = ScoredSample { timestamp, value, score, expected, lower: of.lower, upper: of.upper };
+                let (style, text) = said(&sample, of.state, of.warming.map(|warming| (warming.seen, warming.needed)));
+                lines.push(self.line(timestamp, &series(&kpi.kpi, &of.labels), style, &text));
+            }
+        }
+        let open = snapshot.anomalies.iter();
+        lines.extend(open.map(|anomaly| self.anomaly(anomaly.last_at, ALARM, "anomaly is open", anomaly)));
+        lines
+    }
+
+    /// The newest sample, with how many came with it.
+    fn samples(&mut self, kpi: &str, of: &SeriesSamples) -> String {
+        let name = series(kpi, &of.labels);
+        let Some(sample) = of.samples.last() else {
+            let time = of.late.last().map_or(0, |late| late.0);
+            return self.line(time, &name, DIM, &format!("{} late", of.late.len()));
+        };
+        let (style, mut text) = said(sample, of.state, of.warming.map(|warming| (warming.seen, warming.needed)));
+        if of.samples.len() > 1 {
+            text.push_str(&format!("  (and {} before it)", of.samples.len() - 1));
+        }
+        if !of.late.is_empty() {
+            text.push_str(&format!("  (and {} late)", of.late.len()));
+        }
+        self.line(sample.timestamp, &name, style, &text)
+    }
+
+    fn anomaly(&mut self, time: i64, style: Style, what: &str, anomaly: &Anomaly) -> String {
+        let peak = &anomaly.peak;
+        let side = match anomaly.direction {
+            Direction::Above => "above ",
+            Direction::Below => "below ",
+            Direction::Unknown => "",
+        };
+        let band = match (peak.lower, peak.upper) {
+            (Some(lower), Some(upper)) => format!("{side}{} … {}", number(lower), number(upper)),
+            _ => side.trim_end().to_owned(),
+        };
+        let reason = match anomaly.reason {
+            Reason::RobustZ => "far from its median",
+            Reason::ResidualZ => "far from its forecast",
+            Reason::Volatility => "unusually restless or still",
+            Reason::Slope => "moving unusually fast",
+            Reason::Unknown => "unusual",
+        };
+        let text = format!("{what}: {} {band}, score {:.2}, {reason}", number(peak.value), peak.score);
+        self.line(time, &series(&anomaly.kpi, &anomaly.labels), style, &text)
+    }
+
+    fn line(&mut self, time: i64, name: &str, style: Style, text: &str) -> String {
+        self.width = self.width.max(name.chars().count().min(WIDEST));
+        let width = self.width;
+        format!("{DIM}{}{DIM:#}  {name:<width$}  {style}{text}{style:#}", local(time, TIME))
+    }
+}
+
+fn said(sample: &ScoredSample, state: SeriesState, warming: Option<(u32, u32)>) -> (Style, String) {
+    let value = number(sample.value);
+    let Some(score) = sample.score else {
+        let far = warming.map_or_else(String::new, |(seen, needed)| format!(" {seen} of {needed}"));
+        return (DIM, format!("{value:>12}  warming up{far}"));
+    };
+    let style = match (state, score) {
+        (SeriesState::Anomalous, _) => ALARM,
+        (_, 0.25..) => UNUSUAL,
+        _ => PLAIN,
+    };
+    let band = match (sample.lower, sample.upper) {
+        (Some(lower), Some(upper)) => format!("  ordinary {} … {}", number(lower), number(upper)),
+        _ => String::new(),
+    };
+    (style, format!("{value:>12}  score {score:.2}{band}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain(lines: &[String]) -> String {
+        anstream::adapter::strip_str(&lines.join("\n")).to_string()
+    }
+
+    #[test]
+    fn samples_are_one_line_a_series() {
+        let text = r#"{"seq":7,"epoch":"e1","time":2000,"type":"samples","workspace":"local","kpi":"a.b","data":{"series":[
+            {"labels":{"region":"eu"},"samples":[[1000,1.0,null,null,null,null],[2000,12.5,0.61,1.5,1.0,2.25]],"late":[],"state":"anomalous","warming":null,"features":null},
+            {"labels":{},"samples":[[1000,7,null,null,null,null]],"late":[[5,1.0]],"state":"warming","warming":{"seen":1,"needed":30},"features":null}]}}"#;
+        let lines = Lines::default().event(&Event::from_json(text).unwrap());
+        let shown = plain(&lines);
+        assert_eq!(lines.len(), 2);
+        assert!(
+            shown.contains("a.b{region=eu}          12.5  score 0.61  ordinary 1 … 2.25  (and 1 before it)"),
+            "{shown}"
+        );
+        assert!(shown.contains("7  warming up 1 of 30  (and 1 late)"), "{shown}");
+        assert!(lines[0].contains("\u{1b}["), "an anomalous sample is coloured");
+    }
+
+    #[test]
+    fn what_others_wrote_is_cleaned() {
+        let text = r#"{"seq":7,"epoch":"e1","time":2000,"type":"kpi.parked","workspace":"local","kpi":"a","data":{"reason":"x\u001b[2J"}}"#;
+        let shown = plain(&Lines::default().event(&Event::from_json(text).unwrap()));
+        assert!(shown.contains("parked, not scored any more: x\u{fffd}[2J"), "{shown}");
+    }
+}

@@ -1,0 +1,75 @@
+//! Numbers, names and times as people read them in a terminal.
+
+use std::borrow::Cow;
+
+use earcon_client::Labels;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+/// A number with at most six significant digits, never more than it takes.
+pub(super) fn number(value: f64) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return format!("{value}");
+    }
+    let magnitude = value.abs().log10().floor();
+    if !(-5.0..15.0).contains(&magnitude) {
+        return format!("{value:.4e}");
+    }
+    // At least six digits were asked for, and no more than eleven decimals.
+    let decimals = (5.0 - magnitude).clamp(0.0, 11.0) as usize;
+    let text = format!("{value:.decimals$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+/// `checkout.revenue{region=eu}`
+pub(super) fn series(kpi: &str, labels: &Labels) -> String {
+    if labels.is_empty() {
+        return kpi.to_owned();
+    }
+    let pairs: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    format!("{kpi}{{{}}}", pairs.join(","))
+}
+
+/// Text of others, without what would steer the terminal.
+pub(super) fn clean(text: &str) -> Cow<'_, str> {
+    if text.contains(char::is_control) {
+        Cow::Owned(text.replace(char::is_control, "\u{fffd}"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// A time of this machine's zone; `%H:%M:%S%.3f` and the like.
+pub(super) fn local(ms: i64, format: &str) -> String {
+    match Timestamp::from_millisecond(ms) {
+        Ok(time) => time.to_zoned(TimeZone::system()).strftime(format).to_string(),
+        Err(_) => format!("{ms} ms"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short() {
+        let cases = [
+            (0.0, "0"),
+            (12.5, "12.5"),
+            (1_234.567_8, "1234.57"),
+            (-0.001_234_567, "-0.00123457"),
+            (2_000_000.0, "2000000"),
+            (1e20, "1.0000e20"),
+            (1e-9, "1.0000e-9"),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(number(value), expected);
+        }
+    }
+
+    #[test]
+    fn nothing_of_others_steers_the_terminal() {
+        assert_eq!(clean("a\u{1b}[2Jb\n"), "a\u{fffd}[2Jb\u{fffd}");
+        assert!(matches!(clean("plain"), Cow::Borrowed("plain")));
+    }
+}

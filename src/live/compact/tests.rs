@@ -1,0 +1,189 @@
+use earcon_client::Event as Decoded;
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+use crate::live::wire::{event_json, event_json_rated};
+use crate::model::{Acknowledgement, Anomaly, AnomalyId, Direction, Feature, KpiName, WorkspaceId};
+
+fn number() -> impl Strategy<Value = f64> {
+    prop_oneof![
+        any::<f64>().prop_filter("finite", |value| value.is_finite()),
+        any::<f32>().prop_filter("finite", |value| value.is_finite()).prop_map(f64::from),
+        any::<i32>().prop_map(f64::from),
+        Just(-0.0),
+        Just(0.0),
+        Just(9_007_199_254_740_992.0),
+    ]
+}
+
+/// What was expected may be nothing.
+fn expected() -> impl Strategy<Value = f64> {
+    prop_oneof![4 => number(), 1 => Just(f64::NAN)]
+}
+
+fn single() -> impl Strategy<Value = f32> {
+    any::<f32>().prop_filter("finite", |value| value.is_finite())
+}
+
+fn labels() -> impl Strategy<Value = Labels> {
+    prop::collection::btree_map("[a-z_]{1,5}", "[^,\\p{Cc}]{1,12}", 0..4)
+        .prop_map(|pairs| Labels::from_pairs(pairs).expect("made by the rules"))
+}
+
+prop_compose! {
+    fn sample()(timestamp_ms in any::<i64>(), value in number(), score in prop::option::of(0.0_f32..=1.0),
+        expected in expected(), lower in expected(), upper in expected()) -> ScoredSample {
+        ScoredSample { timestamp_ms, value, score, expected, lower, upper }
+    }
+}
+
+prop_compose! {
+    fn series()(labels in labels(), samples in prop::collection::vec(sample(), 0..5),
+        late in prop::collection::vec((any::<i64>(), number()), 0..3),
+        features in prop::option::of(prop::array::uniform5(single())), status in 0..4_u8, seen in any::<u32>()) -> SeriesSamples {
+        let features = features.map(|[robust_z, residual_z, volatility, slope, level]| {
+            Features { robust_z, residual_z, volatility, slope, level }
+        });
+        let status = match status {
+            0 => SeriesStatus::Warming { seen, needed: 30 },
+            1 => SeriesStatus::Normal,
+            2 => SeriesStatus::Anomalous,
+            _ => SeriesStatus::Stalled,
+        };
+        let late = late.into_iter().map(|(timestamp_ms, value)| Sample { timestamp_ms, value }).collect();
+        SeriesSamples { labels, samples, late, features, status }
+    }
+}
+
+prop_compose! {
+    fn anomaly()(labels in labels(), peak in sample(), closed_at_ms in prop::option::of(any::<i64>()), samples in any::<u32>(),
+        by in prop::option::of(".{0,8}"), id in any::<u128>()) -> Box<Anomaly> {
+        Box::new(Anomaly {
+            id: AnomalyId(uuid::Uuid::from_u128(id)),
+            kpi: KpiName::new("a.b").expect("a name"),
+            labels,
+            opened_at_ms: peak.timestamp_ms,
+            last_at_ms: 7,
+            closed_at_ms,
+            peak_score: peak.score.unwrap_or(0.5),
+            peak_at_ms: peak.timestamp_ms,
+            peak_value: peak.value,
+            peak_expected: peak.expected,
+            peak_lower: peak.lower,
+            peak_upper: peak.upper,
+            direction: if samples % 2 == 0 { Direction::Above } else { Direction::Below },
+            reason: [Feature::RobustZ, Feature::ResidualZ, Feature::Volatility, Feature::Slope][samples as usize % 4],
+            samples,
+            detector: "robust-forecast-1".to_owned(),
+            acknowledged: by.map(|by| Acknowledgement { at_ms: 5, note: Some(by.clone()), by }),
+        })
+    }
+}
+
+fn body() -> impl Strategy<Value = EventBody> {
+    prop_oneof![
+        6 => prop::collection::vec(series(), 0..4).prop_map(EventBody::Samples),
+        1 => anomaly().prop_map(EventBody::AnomalyOpened),
+        1 => anomaly().prop_map(EventBody::AnomalyUpdated),
+        1 => anomaly().prop_map(EventBody::AnomalyClosed),
+        1 => (any::<u128>(), labels(), any::<i64>()).prop_map(|(id, labels, at_ms)| EventBody::AnomalyAcknowledged {
+            id: AnomalyId(uuid::Uuid::from_u128(id)),
+            labels,
+            acknowledgement: Acknowledgement { at_ms, by: "me".to_owned(), note: None },
+        }),
+        1 => (labels(), any::<i64>())
+            .prop_map(|(labels, last_timestamp_ms)| EventBody::SeriesStalled { labels, last_timestamp_ms }),
+        1 => (labels(), any::<i64>()).prop_map(|(labels, timestamp_ms)| EventBody::SeriesRestored { labels, timestamp_ms }),
+        1 => ".{0,20}".prop_map(|reason| EventBody::KpiParked { reason }),
+        1 => Just(EventBody::KpiResumed),
+    ]
+}
+
+prop_compose! {
+    fn event()(seq in any::<u64>(), time_ms in any::<i64>(), body in body()) -> Event {
+        Event { seq, time_ms, kpi: KpiName::new("checkout.revenue").expect("a name"), body }
+    }
+}
+
+fn value(text: &str) -> Value {
+    serde_json::from_str(text).expect("JSON")
+}
+
+fn decoded(bytes: &[u8]) -> Value {
+    let event = Decoded::from_msgpack(bytes, &"w".into(), &"e".into()).expect("what was encoded is understood");
+    value(&serde_json::to_string(&event).expect("it serialises"))
+}
+
+proptest! {
+    #[test]
+    fn the_compact_form_says_what_the_json_says(event in event(), resume in any::<u64>(), conflated in prop::option::of(any::<u64>())) {
+        let workspace = WorkspaceId::new("w").expect("a name");
+        prop_assert_eq!(decoded(&event_msgpack(&event)), value(&event_json(&event, &workspace, "e")));
+        let rated = Rated { resume: Some(resume), conflated };
+        prop_assert_eq!(decoded(&event_msgpack_rated(&event, rated)), value(&event_json_rated(&event, &workspace, "e", rated)));
+    }
+
+    #[test]
+    fn bytes_of_others_never_panic_the_client(bytes in prop::collection::vec(any::<u8>(), 0..200), event in event(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        let _nonsense = Decoded::from_msgpack(&bytes, &"w".into(), &"e".into()).is_err();
+        let mut changed = event_msgpack(&event);
+        let at = at.index(changed.len());
+        changed[at] = byte;
+        let _perhaps = Decoded::from_msgpack(&changed, &"w".into(), &"e".into()).is_err();
+        let _short = Decoded::from_msgpack(&changed[..at], &"w".into(), &"e".into()).is_err();
+    }
+}
+
+/// The example of `docs/protocol.md`.
+#[test]
+fn a_usual_event_is_these_bytes() {
+    let sample = ScoredSample {
+        timestamp_ms: 1_767_225_600_000,
+        value: 12.5,
+        score: Some(0.125),
+        expected: 12.0,
+        lower: 10.1,
+        upper: f64::NAN,
+    };
+    let series = SeriesSamples {
+        labels: Labels::parse("region:eu").expect("labels"),
+        samples: vec![sample, ScoredSample { timestamp_ms: 1_767_225_601_000, value: 13.0, ..sample }],
+        late: vec![],
+        features: None,
+        status: SeriesStatus::Normal,
+    };
+    let kpi = KpiName::new("a").expect("a name");
+    let event = Event { seq: 300, time_ms: 1_767_225_601_005, kpi, body: EventBody::Samples(vec![series]) };
+    let hex: String = event_msgpack(&event).iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(
+        hex,
+        concat!(
+            "95",
+            "00",
+            "cd012c",
+            "d30000019b77533f6d",
+            "a161",
+            "91",
+            "96",
+            "81a6726567696f6ea26575",
+            "01",
+            "c0",
+            "c0",
+            "9c",
+            "d1fc13",
+            "ca41480000",
+            "ca3e000000",
+            "0c",
+            "cb4024333333333333",
+            "c0",
+            "d103e8",
+            "0d",
+            "ca3e000000",
+            "0c",
+            "cb4024333333333333",
+            "c0",
+            "90",
+        )
+    );
+}

@@ -1,0 +1,153 @@
+//! At most so many `samples` events a second and KPI for a follower that asked for a rate: what comes too soon is held back
+//! and put together, so that the newest sample of each series arrives, only later. Anomalies and what else happens to
+//! series and KPIs are never held back. Pure: time comes in, as milliseconds of any clock that does not run backwards.
+//!
+//! Because events of a later `seq` overtake what is held back, [`resume`](Conflation::resume) says from where a follower has
+//! to resume so that it loses nothing.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
+
+use crate::model::{Event, EventBody, KpiName, Labels, Seq, SeriesSamples};
+
+/// Why a rate was refused; fit to show to the sender.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+#[error("rate must be from 0.01 to 100 events a second, not {0}")]
+pub struct RateError(f64);
+
+/// What becomes of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offer {
+    /// Send it now.
+    Pass,
+    /// It is held back.
+    Held,
+}
+
+/// Several `samples` events of one KPI as one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Conflated {
+    /// With the `seq` and time of the newest event it stands for, and the newest sample of each series.
+    pub event: Event,
+    /// How many events it stands for.
+    pub count: u64,
+}
+
+/// What is held back for one follower. Grows with the KPIs that had samples within the last interval, not with events.
+#[derive(Debug)]
+pub struct Conflation {
+    interval_ms: u64,
+    /// KPIs of which an event was sent less than an interval ago, with what came since.
+    slots: HashMap<KpiName, Option<Held>>,
+    /// When each slot ends; exactly one entry a slot.
+    ends: BinaryHeap<Reverse<(u64, KpiName)>>,
+    /// The oldest event of each slot that holds something.
+    oldest: BTreeSet<Seq>,
+}
+
+#[derive(Debug)]
+struct Held {
+    oldest: Seq,
+    newest: Seq,
+    time_ms: i64,
+    count: u64,
+    series: BTreeMap<Labels, SeriesSamples>,
+}
+
+impl Conflation {
+    /// At most `rate` events a second, 0.01 to 100.
+    ///
+    /// # Errors
+    /// The rate is outside of that.
+    pub fn new(rate: f64) -> Result<Self, RateError> {
+        if !(0.01..=100.0).contains(&rate) {
+            return Err(RateError(rate));
+        }
+        // Rounded up, so that the rate is never exceeded.
+        let interval_ms = (1_000.0 / rate).ceil() as u64;
+        Ok(Self { interval_ms, slots: HashMap::new(), ends: BinaryHeap::new(), oldest: BTreeSet::new() })
+    }
+
+    /// Takes the next event the filter admits. Call [`take_due`](Self::take_due) until it is `None` before.
+    pub fn offer(&mut self, event: &Event, now_ms: u64) -> Offer {
+        let EventBody::Samples(series) = &event.body else { return Offer::Pass };
+        match self.slots.get_mut(&event.kpi) {
+            None => {
+                self.begin_slot(event.kpi.clone(), now_ms);
+                Offer::Pass
+            }
+            Some(slot) => {
+                let held = slot.get_or_insert_with(|| {
+                    self.oldest.insert(event.seq);
+                    Held { oldest: event.seq, newest: 0, time_ms: 0, count: 0, series: BTreeMap::new() }
+                });
+                held.add(event, series);
+                Offer::Held
+            }
+        }
+    }
+
+    /// The next put-together event whose time has come.
+    pub fn take_due(&mut self, now_ms: u64) -> Option<Conflated> {
+        while let Some(Reverse((end, _))) = self.ends.peek()
+            && *end <= now_ms
+        {
+            let Some(Reverse((_, kpi))) = self.ends.pop() else { return None };
+            if let Some(held) = self.slots.remove(&kpi).flatten() {
+                self.oldest.remove(&held.oldest);
+                self.begin_slot(kpi.clone(), now_ms);
+                return Some(held.conflated(kpi));
+            }
+        }
+        None
+    }
+
+    /// When [`take_due`](Self::take_due) may have something next; `None` while nothing is held back.
+    pub fn next_due(&self) -> Option<u64> {
+        let Reverse((end, _)) = self.ends.peek()?;
+        (!self.oldest.is_empty()).then_some(*end)
+    }
+
+    /// From where to resume so that nothing held back is lost: `seen`, or right before the oldest event that is held back.
+    pub fn resume(&self, seen: Seq) -> Seq {
+        self.oldest.first().map_or(seen, |oldest| oldest - 1)
+    }
+
+    fn begin_slot(&mut self, kpi: KpiName, now_ms: u64) {
+        self.ends.push(Reverse((now_ms.saturating_add(self.interval_ms), kpi.clone())));
+        self.slots.insert(kpi, None);
+    }
+}
+
+impl Held {
+    fn add(&mut self, event: &Event, series: &[SeriesSamples]) {
+        (self.newest, self.time_ms) = (event.seq, event.time_ms);
+        self.count += 1;
+        for new in series {
+            let newest = new.samples.last().copied();
+            match self.series.get_mut(&new.labels) {
+                Some(known) => {
+                    (known.features, known.status) = (new.features.or(known.features), new.status);
+                    if let Some(newest) = newest {
+                        known.samples.clear();
+                        known.samples.push(newest);
+                    }
+                }
+                None => {
+                    let (labels, samples) = (new.labels.clone(), newest.into_iter().collect());
+                    let (features, status) = (new.features, new.status);
+                    let latest = SeriesSamples { labels, samples, late: Vec::new(), features, status };
+                    self.series.insert(new.labels.clone(), latest);
+                }
+            }
+        }
+    }
+
+    fn conflated(self, kpi: KpiName) -> Conflated {
+        let body = EventBody::Samples(self.series.into_values().collect());
+        Conflated { event: Event { seq: self.newest, time_ms: self.time_ms, kpi, body }, count: self.count }
+    }
+}
+
+#[cfg(test)]
+mod tests;

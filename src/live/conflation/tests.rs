@@ -1,0 +1,178 @@
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::{ScoredSample, SeriesStatus};
+
+fn samples(seq: Seq, kpi: &str, series: &[&str]) -> Event {
+    let one = |labels: &&str| SeriesSamples {
+        labels: Labels::parse(labels).unwrap(),
+        samples: [seq * 10, seq * 10 + 1]
+            .map(|value| ScoredSample {
+                timestamp_ms: value as i64,
+                value: value as f64,
+                score: None,
+                expected: 0.0,
+                lower: 0.0,
+                upper: 0.0,
+            })
+            .to_vec(),
+        late: vec![],
+        features: None,
+        status: SeriesStatus::Normal,
+    };
+    let body = EventBody::Samples(series.iter().map(one).collect());
+    Event { seq, time_ms: seq as i64, kpi: KpiName::new(kpi).unwrap(), body }
+}
+
+fn resumed(seq: Seq, kpi: &str) -> Event {
+    Event { seq, time_ms: seq as i64, kpi: KpiName::new(kpi).unwrap(), body: EventBody::KpiResumed }
+}
+
+/// The newest value of each series of an event.
+fn newest(event: &Event) -> Vec<(String, f64)> {
+    let EventBody::Samples(series) = &event.body else { return vec![] };
+    let name = |series: &SeriesSamples| format!("{}/{}", event.kpi, series.labels);
+    series.iter().filter_map(|series| Some((name(series), series.samples.last()?.value))).collect()
+}
+
+#[test]
+fn the_first_passes_and_the_rest_becomes_one() {
+    let mut rate = Conflation::new(2.0).unwrap();
+    assert_eq!(rate.offer(&samples(1, "a", &["x:1"]), 0), Offer::Pass);
+    assert_eq!(rate.next_due(), None);
+    assert_eq!(rate.offer(&samples(2, "a", &["x:1"]), 100), Offer::Held);
+    assert_eq!(rate.offer(&samples(3, "b", &["x:1"]), 100), Offer::Pass, "another KPI has a rate of its own");
+    assert_eq!(rate.offer(&samples(4, "a", &["x:1", "x:2"]), 499), Offer::Held);
+    assert_eq!(rate.resume(4), 1, "2 is held back");
+    assert_eq!(rate.next_due(), Some(500));
+    assert_eq!(rate.take_due(499), None);
+    let Conflated { event, count } = rate.take_due(500).unwrap();
+    assert_eq!((event.seq, event.time_ms, count), (4, 4, 2));
+    assert_eq!(newest(&event), [("a/x:1".into(), 41.0), ("a/x:2".into(), 41.0)]);
+    assert_eq!((rate.take_due(500), rate.resume(4)), (None, 4));
+    assert_eq!(rate.offer(&samples(5, "a", &["x:1"]), 999), Offer::Held, "the interval begins with what was sent");
+    assert!(rate.take_due(1_000).is_some());
+    assert_eq!(rate.take_due(1_500), None);
+    assert_eq!(rate.offer(&samples(6, "a", &["x:1"]), 1_500), Offer::Pass, "and ends");
+}
+
+#[test]
+fn what_is_not_about_samples_is_never_held_back() {
+    let mut rate = Conflation::new(0.01).unwrap();
+    rate.offer(&samples(1, "a", &["x:1"]), 0);
+    rate.offer(&samples(2, "a", &["x:1"]), 0);
+    assert_eq!(rate.offer(&resumed(3, "a"), 0), Offer::Pass);
+    assert_eq!(rate.resume(3), 1, "it overtook 2");
+}
+
+#[test]
+fn rates_that_make_no_sense_are_refused() {
+    for rate in [0.0, -1.0, 101.0, f64::NAN, f64::INFINITY] {
+        assert!(Conflation::new(rate).is_err(), "{rate}");
+    }
+}
+
+/// What a follower under a rate was sent, up to where its connection broke.
+#[derive(Default)]
+struct Follower {
+    /// Newest value by series.
+    values: HashMap<String, f64>,
+    others: Vec<Seq>,
+    resume: Seq,
+}
+
+impl Follower {
+    fn sent(&mut self, event: &Event, resume: Seq) {
+        self.values.extend(newest(event));
+        if !matches!(event.body, EventBody::Samples(_)) && self.others.last().is_none_or(|last| *last < event.seq) {
+            self.others.push(event.seq);
+        }
+        self.resume = resume;
+    }
+
+    /// Follows `log` from where it stands; the connection breaks after `messages`. Without a break, everything due is sent.
+    fn follow(&mut self, log: &[(Event, u64)], rate: f64, messages: usize) -> Vec<(String, u64)> {
+        let mut conflation = Conflation::new(rate).unwrap();
+        let mut sent = Vec::new();
+        let start = self.resume;
+        let mut clock = 0;
+        let mut seen = start;
+        for (event, pause) in log.iter().filter(|(event, _)| event.seq > start) {
+            clock += pause;
+            while let Some(due) = conflation.take_due(clock) {
+                if sent.len() == messages {
+                    return sent;
+                }
+                self.sent(&due.event, conflation.resume(seen));
+                sent.push((due.event.kpi.to_string(), clock));
+            }
+            seen = event.seq;
+            if conflation.offer(event, clock) == Offer::Pass {
+                if sent.len() == messages {
+                    return sent;
+                }
+                self.sent(event, conflation.resume(seen));
+                let samples = matches!(event.body, EventBody::Samples(_));
+                sent.push((if samples { event.kpi.to_string() } else { String::new() }, clock));
+            }
+        }
+        while let Some(due_at) = conflation.next_due() {
+            clock = clock.max(due_at);
+            if let Some(due) = conflation.take_due(clock) {
+                if sent.len() == messages {
+                    return sent;
+                }
+                self.sent(&due.event, conflation.resume(seen));
+                sent.push((due.event.kpi.to_string(), clock));
+            }
+        }
+        sent
+    }
+}
+
+fn log() -> impl Strategy<Value = Vec<(Event, u64)>> {
+    let series = prop::sample::subsequence(vec!["x:1", "x:2", "x:3"], 1..=3);
+    let one = (prop::sample::select(vec!["a", "b", "c"]), series, 0..4_u8, 0..400_u64);
+    prop::collection::vec(one, 0..60).prop_map(|rows| {
+        let events = rows.into_iter().zip(1..).map(|((kpi, series, kind, pause), seq)| match kind {
+            0 => (resumed(seq, kpi), pause),
+            _ => (samples(seq, kpi, &series), pause),
+        });
+        events.collect()
+    })
+}
+
+proptest! {
+    #[test]
+    fn nothing_a_follower_is_entitled_to_is_lost_wherever_connections_break(
+        log in log(), rate in 0.5_f64..20.0, breaks in prop::collection::vec(0..12_usize, 0..6),
+    ) {
+        let mut follower = Follower::default();
+        for messages in breaks {
+            follower.follow(&log, rate, messages);
+        }
+        follower.follow(&log, rate, usize::MAX);
+
+        let mut values = HashMap::new();
+        log.iter().for_each(|(event, _)| values.extend(newest(event)));
+        prop_assert_eq!(&follower.values, &values, "the newest value of every series arrived");
+        let others = log.iter().filter(|(event, _)| !matches!(event.body, EventBody::Samples(_)));
+        prop_assert_eq!(&follower.others, &others.map(|(event, _)| event.seq).collect::<Vec<_>>(), "each once, in order");
+        if let Some((last, _)) = log.last() {
+            prop_assert!(follower.resume <= last.seq);
+        }
+    }
+
+    #[test]
+    fn no_kpi_exceeds_its_rate(log in log(), rate in 0.5_f64..20.0) {
+        let sent = Follower::default().follow(&log, rate, usize::MAX);
+        for kpi in ["a", "b", "c"] {
+            let times: Vec<u64> = sent.iter().filter(|(name, _)| name == kpi).map(|(_, at)| *at).collect();
+            for pair in times.windows(2) {
+                prop_assert!((pair[1] - pair[0]) as f64 >= 1_000.0 / rate, "{:?} at {rate}", times);
+            }
+        }
+    }
+}
