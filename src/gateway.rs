@@ -7,6 +7,7 @@ mod anomalies;
 mod audio;
 mod authorized;
 mod cluster;
+mod complaints;
 mod dashboard;
 mod events;
 mod ingest;

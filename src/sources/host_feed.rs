@@ -11,7 +11,7 @@ use tokio::time::MissedTickBehavior;
 use super::SourceSample;
 use super::host::HostSampler;
 use crate::actors::directory::Directory;
-use crate::model::{Clock, KpiBatch, SeriesBatch};
+use crate::model::{Arrival, Clock, KpiBatch, SeriesBatch};
 use crate::tenancy::WorkspacePass;
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -43,7 +43,7 @@ pub async fn run(directory: Directory, pass: WorkspacePass, clock: Arc<dyn Clock
 }
 
 async fn send(directory: &Directory, pass: &WorkspacePass, samples: Vec<SourceSample>) {
-    match directory.ingest(pass, by_kpi(samples)).await {
+    match directory.ingest(pass, by_kpi(samples), Arrival::Live).await {
         Ok((receipt, _)) if receipt.failed == 0 && receipt.rejected.is_empty() => {}
         Ok((receipt, _)) => {
             tracing::warn!(failed = receipt.failed, rejected = receipt.rejected.len(), "host metrics lost");

@@ -3,8 +3,10 @@
 mod support;
 
 mod architecture;
+mod backfill;
 mod cluster;
 mod command_line;
+mod counters_and_ends;
 mod ingest_and_query;
 mod ingest_to_websocket;
 mod kill;
