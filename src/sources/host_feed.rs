@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
 
-use super::SourceSample;
 use super::host::HostSampler;
+use super::{SourceSample, by_kpi};
 use crate::actors::directory::Directory;
-use crate::model::{Arrival, Clock, KpiBatch, SeriesBatch};
+use crate::model::{Arrival, Clock};
 use crate::tenancy::WorkspacePass;
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -50,16 +50,4 @@ async fn send(directory: &Directory, pass: &WorkspacePass, samples: Vec<SourceSa
         }
         Err(error) => tracing::warn!(%error, "host metrics were not taken"),
     }
-}
-
-fn by_kpi(samples: Vec<SourceSample>) -> Vec<KpiBatch> {
-    let mut batches: Vec<KpiBatch> = Vec::new();
-    for (row, SourceSample { kpi, labels, sample }) in (0..).zip(samples) {
-        let series = SeriesBatch::gauge(labels, vec![(row, sample)]);
-        match batches.iter_mut().find(|batch| batch.kpi == kpi) {
-            Some(batch) => batch.series.push(series),
-            None => batches.push(KpiBatch { kpi, series: vec![series] }),
-        }
-    }
-    batches
 }

@@ -68,6 +68,10 @@ impl Server {
         self.url(&format!("/api/v1/workspaces/local{path}"))
     }
 
+    pub(crate) fn statsd_address(&self) -> std::net::SocketAddr {
+        self.app.statsd_address().expect("the server listens for StatsD")
+    }
+
     pub(crate) fn http(&self) -> &reqwest::Client {
         &self.http
     }
