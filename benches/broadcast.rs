@@ -28,6 +28,7 @@ fn event() -> Arc<Event> {
         late: vec![],
         features: Some(Features { robust_z: 0.5, residual_z: 0.25, volatility: 1.0, slope: 0.01, level: 0.7 }),
         status: SeriesStatus::Normal,
+        counter: None,
     };
     let kpi = KpiName::new("checkout.revenue").expect("a valid name");
     Arc::new(Event { seq: 4_711, time_ms: 1_767_225_600_123, kpi, body: EventBody::Samples(vec![series]) })

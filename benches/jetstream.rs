@@ -73,6 +73,7 @@ fn event(seq: Seq) -> Arc<Event> {
         late: Vec::new(),
         features: None,
         status: SeriesStatus::Normal,
+        counter: None,
     };
     let kpi = KpiName::new("host.cpu").expect("a legal name");
     Arc::new(Event { seq, time_ms: 1_767_225_600_000, kpi, body: EventBody::Samples(vec![part]) })

@@ -71,6 +71,7 @@ fn event(seq: Seq, series: usize, from: i64, rows: i64) -> Arc<Event> {
         late: Vec::new(),
         features: None,
         status: SeriesStatus::Normal,
+        counter: None,
     };
     let kpi = KpiName::new("host.cpu").expect("a legal name");
     Arc::new(Event { seq, time_ms: 1_767_225_600_000, kpi, body: EventBody::Samples(vec![part]) })

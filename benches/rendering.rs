@@ -28,6 +28,7 @@ fn sample(i: usize, score: f32) -> Event {
         late: Vec::new(),
         features: Some(features),
         status: SeriesStatus::Normal,
+        counter: None,
     };
     let kpi = KpiName::new(&format!("family{}.kpi{i}", i % 7)).expect("a valid name");
     Event { seq: 1, time_ms: 0, kpi, body: EventBody::Samples(vec![series]) }

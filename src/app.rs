@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 
 pub use crate::adapters::scylla::{Migrated, migrate};
 
-use self::settings::{actor_settings, limits};
+use self::settings::{actor_settings, limits, statsd_settings};
 use crate::actors::cluster::Cluster;
 use crate::actors::directory::Directory;
 use crate::actors::node::{Node, Tenancy};
@@ -27,6 +27,7 @@ use crate::adapters::clock::SystemClock;
 use crate::adapters::embedded::{EmbeddedStore, OpenError};
 use crate::config::Config;
 use crate::gateway::nats::{NatsGateway, NatsServices};
+use crate::gateway::statsd::StatsdGateway;
 use crate::gateway::{Gateway, Transmitters, router};
 use crate::model::Clock;
 use crate::ports::PortError;
@@ -41,6 +42,14 @@ pub enum StartError {
          choose another with --listen, for example --listen 127.0.0.1:0 for any free one"
     )]
     Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The address for StatsD cannot be listened on.
+    #[error("cannot listen for StatsD on {address}: {source}. Choose another address with statsd.listen")]
+    Statsd {
         /// The address asked for.
         address: SocketAddr,
         /// What the system said.
@@ -74,6 +83,7 @@ pub struct App {
     shutdown: watch::Sender<bool>,
     server: JoinHandle<io::Result<()>>,
     nats: Option<NatsGateway>,
+    statsd: Option<StatsdGateway>,
     upkeep: JoinHandle<()>,
     drain: Duration,
 }
@@ -147,16 +157,28 @@ impl App {
             }
             _ => None,
         };
+        let statsd = match &config.statsd {
+            Some(settings) => {
+                let failed = |source| StartError::Statsd { address: settings.listen, source };
+                Some(StatsdGateway::start(gateway.clone(), &statsd_settings(settings)).await.map_err(failed)?)
+            }
+            None => None,
+        };
         let server = tokio::spawn(serve(listener, gateway, shutdown_seen));
         let upkeep = tokio::spawn(metrics::upkeep(recorder));
         let drain = config.server.drain;
         let store = opened.embedded;
-        Ok(Self { address, node, directory, member, store, clock, shutdown, server, nats, upkeep, drain })
+        Ok(Self { address, node, directory, member, store, clock, shutdown, server, nats, statsd, upkeep, drain })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it listens for StatsD, when it does.
+    pub fn statsd_address(&self) -> Option<SocketAddr> {
+        self.statsd.as_ref().map(StatsdGateway::address)
     }
 
     /// The workspaces, for sources inside the process.
@@ -172,7 +194,7 @@ impl App {
     /// Takes the server down in order: no new requests, requests in flight answered, endless answers ended, streams
     /// handed over, log and history written. Past the deadline it goes anyway: what was acknowledged is in the log.
     pub async fn shut_down(self) {
-        let Self { node, directory, member, store, shutdown, server, nats, upkeep, drain, .. } = self;
+        let Self { node, directory, member, store, shutdown, server, nats, statsd, upkeep, drain, .. } = self;
         let _nobody_listens = shutdown.send(true).is_err();
         upkeep.abort();
         let abort_server = server.abort_handle();
@@ -180,6 +202,9 @@ impl App {
             let _server = server.await;
             if let Some(nats) = nats {
                 nats.finish().await;
+            }
+            if let Some(statsd) = statsd {
+                statsd.finish().await;
             }
             if let Some((cluster, conductor)) = member {
                 cluster.leave().await;

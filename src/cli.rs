@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, Problem};
-use crate::model::{KpiName, WorkspaceId};
+use crate::model::{Arrival, KpiName, WorkspaceId};
 use crate::sources::replay::{self, ReplayOptions};
 
 /// The command line or the configuration is wrong (`EX_USAGE` of sysexits.h).
@@ -49,6 +49,8 @@ enum Command {
     Listen(listen::ListenArgs),
     /// Show the history of a KPI, or anomalies
     Query(query::QueryArgs),
+    /// Send files of history to a running server: it trains on them, and alerts nobody. Safe to repeat
+    Backfill(BackfillArgs),
     /// Look at a cluster
     #[command(subcommand)]
     Cluster(ClusterCommand),
@@ -79,6 +81,22 @@ struct ReplayArgs {
     /// How many times faster than recorded; 0 is as fast as the server takes it
     #[arg(long, value_name = "N", default_value_t = 1.0)]
     speed: f64,
+    /// Where the server is
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7070")]
+    url: String,
+    /// The workspace to send to
+    #[arg(long, value_name = "NAME", default_value = "local", value_parser = |text: &str| WorkspaceId::new(text))]
+    workspace: WorkspaceId,
+}
+
+#[derive(Args)]
+struct BackfillArgs {
+    /// CSV files as `replay` reads them, the oldest first
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// Name of the KPI, or prefix of their names when a file has several columns [default: the file's name]
+    #[arg(long, value_name = "NAME", value_parser = |text: &str| KpiName::new(text))]
+    kpi: Option<KpiName>,
     /// Where the server is
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7070")]
     url: String,
@@ -120,10 +138,11 @@ pub fn run() -> ExitCode {
             say("the configuration is valid");
             ExitCode::SUCCESS
         }),
-        Command::Replay(args) => run_replay(args),
         Command::Tail(args) => tail::run(&args),
         Command::Listen(args) => listen::run(&args),
         Command::Query(args) => query::run(&args),
+        Command::Replay(args) => send_files(vec![args], Arrival::Live),
+        Command::Backfill(args) => backfill(args),
         Command::Cluster(ClusterCommand::Status { url }) => cluster::status(&url),
     }
 }
@@ -155,8 +174,14 @@ fn report(problems: &[Problem]) {
     problems.iter().for_each(|problem| complain(&format!("  {problem}")));
 }
 
-fn run_replay(args: ReplayArgs) -> ExitCode {
-    let ReplayArgs { file, kpi, speed, url, workspace } = args;
+fn backfill(args: BackfillArgs) -> ExitCode {
+    let BackfillArgs { files, kpi, url, workspace } = args;
+    let of = |file| ReplayArgs { file, kpi: kpi.clone(), speed: 0.0, url: url.clone(), workspace: workspace.clone() };
+    send_files(files.into_iter().map(of).collect(), Arrival::Backfill)
+}
+
+/// Sends one file after the other; the first that stands in the way ends it.
+fn send_files(all: Vec<ReplayArgs>, arrival: Arrival) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -164,16 +189,23 @@ fn run_replay(args: ReplayArgs) -> ExitCode {
             return ExitCode::from(UNAVAILABLE);
         }
     };
-    match runtime.block_on(replay::run(ReplayOptions { file, kpi, speed, url, workspace })) {
-        Ok(summary) => {
-            say(&summary.to_string());
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            complain(&error.to_string());
-            ExitCode::from(UNAVAILABLE)
+    let several = all.len() > 1;
+    for ReplayArgs { file, kpi, speed, url, workspace } in all {
+        let name = if several { format!("{}: ", file.display()) } else { String::new() };
+        match runtime.block_on(replay::run(ReplayOptions { file, kpi, speed, url, workspace, arrival })) {
+            Ok(summary) => {
+                say(&format!("{name}{summary}"));
+                if summary.interrupted {
+                    break;
+                }
+            }
+            Err(error) => {
+                complain(&format!("{name}{error}"));
+                return ExitCode::from(UNAVAILABLE);
+            }
         }
     }
+    ExitCode::SUCCESS
 }
 
 /// A line for people, on stdout. A closed pipe is their choice.

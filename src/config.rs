@@ -3,6 +3,7 @@
 
 mod distributed;
 mod reader;
+mod statsd;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use crate::audio::Mode;
 use crate::telemetry::LogFormat;
 pub use distributed::{Backend, Cluster, Consistency, LogBackend, Nats, Scylla, Secret};
 use reader::Reader;
+pub use statsd::Statsd;
 
 /// The shipped defaults; also the documentation of every key.
 const DEFAULTS: &str = include_str!("../config/default.toml");
@@ -34,6 +36,8 @@ pub struct Config {
     pub cluster: Option<Cluster>,
     /// `[ingest]`
     pub ingest: Ingest,
+    /// `[statsd]`; `None` without an address.
+    pub statsd: Option<Statsd>,
     /// `[streams]`
     pub streams: Streams,
     /// `[live]`
@@ -85,6 +89,8 @@ pub struct Ingest {
     pub max_in_flight_samples: usize,
     /// Most samples of one request.
     pub max_batch_samples: usize,
+    /// Largest uploaded file.
+    pub max_upload_bytes: u64,
 }
 
 /// Scoring.
@@ -203,7 +209,9 @@ impl Config {
             ingest: Ingest {
                 max_in_flight_samples: read.number("ingest.max_in_flight_samples", 1_000, 100_000_000) as usize,
                 max_batch_samples: read.number("ingest.max_batch_samples", 1, 1_000_000) as usize,
+                max_upload_bytes: read.number("ingest.max_upload_megabytes", 1, 1 << 20) << 20,
             },
+            statsd: statsd::statsd(&mut read),
             streams: Streams {
                 max_workspaces: read.number("streams.max_workspaces", 1, 100_000) as usize,
                 max_kpis: read.number("streams.max_kpis", 1, 1_000_000) as usize,
@@ -237,6 +245,9 @@ impl Config {
 
     fn check_together(&self, problems: &mut Vec<Problem>) {
         distributed::check(self, problems);
+        if let Some(settings) = &self.statsd {
+            statsd::check(settings, problems);
+        }
         if !self.server.listen.ip().is_loopback() && !problems.iter().any(|problem| problem.key == "server.listen") {
             problems.push(Problem {
                 key: "server.listen".into(),
@@ -290,6 +301,22 @@ mod tests {
     fn other_machines_are_refused_without_authentication() {
         let problems = load("[server]\nlisten = \"0.0.0.0:7070\"").unwrap_err();
         assert!(problems[0].message.contains("no authentication"), "{}", problems[0]);
+    }
+
+    #[test]
+    fn statsd_listens_on_this_machine_or_not_at_all() {
+        assert_eq!(load("").unwrap().statsd, None);
+        let statsd = load("[statsd]\nlisten = \"127.0.0.1:8125\"").unwrap().statsd.unwrap();
+        assert_eq!((statsd.listen.port(), statsd.workspace.as_str()), (8125, "local"));
+        for (toml, key) in [
+            ("listen = \"0.0.0.0:8125\"", "statsd.listen"),
+            ("listen = \"here\"", "statsd.listen"),
+            ("workspace = \"No\"", "statsd.workspace"),
+            ("flush_seconds = 0", "statsd.flush_seconds"),
+        ] {
+            let problems = load(&format!("[statsd]\n{toml}")).unwrap_err();
+            assert_eq!(problems.iter().map(|problem| problem.key.as_str()).collect::<Vec<_>>(), [key]);
+        }
     }
 
     #[test]

@@ -7,9 +7,11 @@ mod anomalies;
 mod audio;
 mod authorized;
 mod cluster;
+mod complaints;
 mod dashboard;
 mod events;
 mod ingest;
+mod ingest_socket;
 mod kpis;
 mod mixes;
 pub mod nats;
@@ -20,6 +22,8 @@ mod problem;
 mod query;
 mod samples;
 mod socket;
+pub mod statsd;
+mod upload;
 
 use std::sync::Arc;
 
@@ -44,6 +48,8 @@ use crate::tenancy::Access;
 pub struct Limits {
     /// Largest request body, after decompression.
     pub max_body_bytes: usize,
+    /// Largest uploaded file.
+    pub max_upload_bytes: u64,
     /// Most samples of one request.
     pub max_batch_samples: usize,
     /// Most events replayed on a resume.
@@ -87,7 +93,8 @@ pub fn router(gateway: Gateway) -> Router {
     let max_body = gateway.limits.max_body_bytes;
     let (routes, openapi) = OpenApiRouter::with_openapi(openapi::document())
         .routes(routes!(kpis::workspaces))
-        .routes(routes!(ingest::ingest))
+        .routes(routes!(ingest::ingest, ingest_socket::connect))
+        .routes(routes!(upload::upload))
         .routes(routes!(kpis::list))
         .routes(routes!(kpis::one))
         .routes(routes!(kpis::resume))

@@ -3,6 +3,7 @@
 
 pub mod gather;
 pub mod json;
+pub mod statsd;
 
 pub use gather::{Batch, LabelPairs};
 

@@ -10,8 +10,8 @@ pub mod ids;
 pub mod sample;
 
 pub use anomaly::{Acknowledgement, Anomaly, AnomalyId, Direction, Feature};
-pub use batch::{KpiBatch, Reading, RejectedRow, SeriesBatch};
+pub use batch::{Arrival, KpiBatch, Reading, RejectedRow, SeriesBatch};
 pub use clock::{Clock, ManualClock, NotBefore};
-pub use event::{Event, EventBody, EventType, Seq, SeriesSamples, SeriesStatus};
+pub use event::{CounterSamples, Event, EventBody, EventType, Seq, SeriesSamples, SeriesStatus};
 pub use ids::{IdError, KpiName, Labels, SeriesId, WorkspaceId};
 pub use sample::{Features, Sample, ScoredSample};

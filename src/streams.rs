@@ -19,19 +19,34 @@
 //! | after a gap | scored; nothing is interpolated, the trend is not continued |
 //! | beyond ±1e300 | scored as ±1e300, kept as it is |
 //! | leaving a constant series | surprising by how long the series was constant |
-//! | counter reset, million-fold change of unit | one anomaly; the forecast follows within a dozen samples |
+//! | million-fold change of unit | one anomaly; the forecast follows within a dozen samples |
+//! | of a counter | its increase per second since the sample before is scored and kept, see below |
+//! | of a series that has ended | taken; no event but its samples says so, and it may stall again |
+//! | of history ([`KpiState::backfill`]) | scored and kept; no episode opens, grows or closes, no stall begins or ends |
+//!
+//! # Counters
+//! | total | result |
+//! | --- | --- |
+//! | first of its series, or first after the series ended | taken and kept as the point to count from; nothing is scored |
+//! | lower than the one before | the counter started again at zero: all of it is increase |
+//! | after a gap | the mean rate over the gap, one sample |
+//! | with a timestamp equal to or older than the newest | counted as late; not stored, since the rates around it are known |
+//! | negative | rejected, with its row |
+//! | of a series that was a gauge until now, or the other way round | the series warms up again under its name |
 
 mod arithmetic;
 mod cadence;
 mod detector;
 mod episode;
 mod kpi_state;
+mod meter;
 mod season;
 mod series;
 mod settings;
 mod snapshot;
 mod stored;
 mod tail;
+mod taking;
 mod window;
 
 pub use detector::{Detector, Judgement, RobustForecast, Verdict};

@@ -291,7 +291,9 @@ impl<H: Handler> State<H> {
 /// What an event costs its handler, in samples.
 fn weight(event: &Event) -> usize {
     match &event.body {
-        EventBody::Samples(series) => series.iter().map(|series| series.samples.len() + series.late.len()).sum(),
+        EventBody::Samples(series) | EventBody::Backfilled(series) => {
+            series.iter().map(|series| series.samples.len() + series.late.len()).sum()
+        }
         _ => 1,
     }
 }

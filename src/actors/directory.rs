@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use super::Context;
 use super::cluster::{Cluster, ClusterStatus};
-use super::ingest::{Admission, IngestError, Receipt, ingest};
+use super::ingest::{Admission, IngestError, Receipt, Underway, send};
 use super::node::{Node, OpenError};
 use super::remote::errands::Errands;
 use super::remote::mirror::Mirrors;
 use super::remote::sound::RemoteSound;
 use super::workspace::WorkspaceHandle;
-use crate::model::{KpiBatch, WorkspaceId};
+use crate::model::{Arrival, KpiBatch, WorkspaceId};
 use crate::ports::{PortError, SharedLog};
 use crate::tenancy::WorkspacePass;
 
@@ -45,6 +45,34 @@ pub enum Refused {
     /// The door is closed.
     #[error(transparent)]
     Ingest(#[from] IngestError),
+}
+
+impl Refused {
+    /// Whether trying again in a moment may help.
+    pub fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            Refused::Ingest(IngestError::Overloaded | IngestError::Unavailable) | Refused::Open(OpenError::Unavailable)
+        )
+    }
+}
+
+/// A batch that was sent.
+pub enum Sent {
+    /// It is on its way here.
+    Here(Underway, String),
+    /// Another node has answered.
+    Elsewhere(Receipt, String),
+}
+
+impl Sent {
+    /// Waits for the commit. Returns the receipt and the epoch of the log.
+    pub async fn receipt(self) -> (Receipt, String) {
+        match self {
+            Sent::Here(underway, epoch) => (underway.receipt().await, epoch),
+            Sent::Elsewhere(receipt, epoch) => (receipt, epoch),
+        }
+    }
 }
 
 impl Directory {
@@ -112,22 +140,38 @@ impl Directory {
     ///
     /// # Errors
     /// Only when nothing of the batch was taken.
-    pub async fn ingest(&self, pass: &WorkspacePass, batches: Vec<KpiBatch>) -> Result<(Receipt, String), Refused> {
+    pub async fn ingest(
+        &self,
+        pass: &WorkspacePass,
+        batches: Vec<KpiBatch>,
+        arrival: Arrival,
+    ) -> Result<(Receipt, String), Refused> {
+        Ok(self.send(pass, batches, arrival).await?.receipt().await)
+    }
+
+    /// Like [`ingest`](Self::ingest), but waits for the commit only when the workspace runs on another node: whoever
+    /// sends batch after batch without waiting for receipts keeps their order.
+    ///
+    /// # Errors
+    /// Only when nothing of the batch was taken.
+    pub async fn send(&self, pass: &WorkspacePass, batches: Vec<KpiBatch>, arrival: Arrival) -> Result<Sent, Refused> {
         let id = pass.workspace();
+        let epoch = |handle: &WorkspaceHandle| handle.hub().epoch().to_owned();
         let Some(others) = &self.others else {
             let handle = self.node.open(id).await?;
-            return Ok((ingest(&handle, batches).await?, handle.hub().epoch().to_owned()));
+            return Ok(Sent::Here(send(&handle, batches, arrival).await?, epoch(&handle)));
         };
         if let Ok(Some(handle)) = self.node.find(id) {
             // Kept, because the workspace may be on its way to another node in this very moment.
-            match ingest(&handle, batches.clone()).await {
+            match send(&handle, batches.clone(), arrival).await {
                 Err(IngestError::Unavailable) => {}
-                result => return Ok((result?, handle.hub().epoch().to_owned())),
+                result => return Ok(Sent::Here(result?, epoch(&handle))),
             }
         } else if !others.cluster.knows(id) {
             others.cluster.ensure(id, others.max_workspaces).await?;
         }
-        Ok(others.errands(pass).ingest(batches).await?)
+        let (receipt, epoch) = others.errands(pass).ingest(batches, arrival).await?;
+        Ok(Sent::Elsewhere(receipt, epoch))
     }
 
     /// Whether the workspaces are shared with other nodes.

@@ -9,9 +9,8 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use super::stream::StreamHandle;
 use super::workspace::{Route, WorkspaceHandle};
-use crate::model::{KpiBatch, RejectedRow, Seq};
+use crate::model::{Arrival, KpiBatch, RejectedRow, Seq};
 use crate::telemetry::{Metric, count, gauge, record};
 
 /// What became of a batch, after the log holds it.
@@ -112,18 +111,60 @@ impl Admission {
     }
 }
 
+/// A batch on its way to the log: its samples are with their streams, in the order in which batches were sent.
+pub struct Underway {
+    receipt: Receipt,
+    parts: mpsc::UnboundedReceiver<Part>,
+    samples: u64,
+    arrival: Arrival,
+    started: Instant,
+}
+
+impl Underway {
+    /// Waits for the commit.
+    pub async fn receipt(self) -> Receipt {
+        let Self { mut receipt, parts, samples, arrival, started } = self;
+        receipt.collect(parts, samples).await;
+        count(Metric::IngestSamples, receipt.accepted);
+        if arrival == Arrival::Live {
+            count(Metric::IngestLate, receipt.late);
+        }
+        count(Metric::IngestRejected, receipt.rejected.len() as u64);
+        record(Metric::IngestSeconds, started.elapsed());
+        receipt
+    }
+}
+
 /// Sends a batch through scoring into the log and waits for the commit.
 ///
 /// # Errors
 /// Only when nothing of the batch was taken. Rows that fail one by one are in the receipt.
 #[tracing::instrument(level = "debug", skip_all, fields(workspace = %workspace.id(), kpis = batches.len()))]
-pub async fn ingest(workspace: &WorkspaceHandle, batches: Vec<KpiBatch>) -> Result<Receipt, IngestError> {
+pub async fn ingest(
+    workspace: &WorkspaceHandle,
+    batches: Vec<KpiBatch>,
+    arrival: Arrival,
+) -> Result<Receipt, IngestError> {
+    Ok(send(workspace, batches, arrival).await?.receipt().await)
+}
+
+/// Sends a batch to its streams. Of two batches the one whose sending is over first is scored first.
+///
+/// # Errors
+/// Only when nothing of the batch was taken.
+pub async fn send(
+    workspace: &WorkspaceHandle,
+    mut batches: Vec<KpiBatch>,
+    arrival: Arrival,
+) -> Result<Underway, IngestError> {
     let started = Instant::now();
     let samples = batches.iter().map(|batch| batch.rows().count()).sum();
     let permit = workspace.admission().admit(samples)?;
     if workspace.routes().is_closed() {
         return Err(IngestError::Unavailable);
     }
+    // The word that a series ends is no reason to make a KPI.
+    batches.retain(|batch| batch.rows().next().is_some() || workspace.routes().find(&batch.kpi).is_some());
     let unknown = workspace.routes().unknown(batches.iter().map(|batch| &batch.kpi));
     if !unknown.is_empty() {
         workspace.ensure_streams(unknown).await.map_err(|_| IngestError::Unavailable)?;
@@ -134,7 +175,8 @@ pub async fn ingest(workspace: &WorkspaceHandle, batches: Vec<KpiBatch>) -> Resu
         match workspace.routes().find(&batch.kpi) {
             Some(Route::Running(stream)) => {
                 let part = ReceiptPart { sender: sender.clone(), _permit: permit.clone() };
-                send(&stream, batch, part);
+                // A stream that died this instant drops the part, which the receipt counts as failed.
+                stream.ingest(batch.series, arrival, part);
             }
             Some(Route::Restarting) => {
                 receipt.reject(&batch, "the KPI's stream is restarting after a failure; send this row again");
@@ -147,19 +189,7 @@ pub async fn ingest(workspace: &WorkspaceHandle, batches: Vec<KpiBatch>) -> Resu
             None => receipt.reject(&batch, "the workspace has as many KPIs as it may have"),
         }
     }
-    drop(sender);
-    drop(permit);
-    receipt.collect(parts, samples as u64).await;
-    count(Metric::IngestSamples, receipt.accepted);
-    count(Metric::IngestLate, receipt.late);
-    count(Metric::IngestRejected, receipt.rejected.len() as u64);
-    record(Metric::IngestSeconds, started.elapsed());
-    Ok(receipt)
-}
-
-fn send(stream: &StreamHandle, batch: KpiBatch, part: ReceiptPart) {
-    // A stream that died this instant drops the part, which the receipt counts as failed.
-    stream.ingest(batch.series, part);
+    Ok(Underway { receipt, parts, samples: samples as u64, arrival, started })
 }
 
 impl Receipt {

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::Faults;
 use super::ingest::ReceiptPart;
 use super::log_writer::{Append, LogWriter, OnCommit};
-use crate::model::{Acknowledgement, AnomalyId, Clock, EventBody, Labels, RejectedRow, Seq, SeriesBatch};
+use crate::model::{Acknowledgement, AnomalyId, Arrival, Clock, EventBody, Labels, RejectedRow, Seq, SeriesBatch};
 use crate::streams::KpiState;
 use crate::telemetry::{Metric, record};
 
@@ -36,7 +36,7 @@ pub struct StreamArgs {
 /// The messages of a stream. Public only because ractor's supervision needs to name the actor's type.
 pub enum StreamMessage {
     /// Score these samples.
-    Ingest(Vec<SeriesBatch>, ReceiptPart),
+    Ingest(Vec<SeriesBatch>, Arrival, ReceiptPart),
     /// Somebody has seen an anomaly.
     Acknowledge(AnomalyId, Labels, Acknowledgement, oneshot::Sender<Seq>),
     /// A series may have gone silent.
@@ -64,8 +64,8 @@ impl StreamHandle {
     }
 
     /// Scores samples and commits them; `part` is answered after the commit and dropped when there is none.
-    pub fn ingest(&self, batches: Vec<SeriesBatch>, part: ReceiptPart) {
-        let _stopped = self.0.cast(StreamMessage::Ingest(batches, part)).is_err();
+    pub fn ingest(&self, batches: Vec<SeriesBatch>, arrival: Arrival, part: ReceiptPart) {
+        let _stopped = self.0.cast(StreamMessage::Ingest(batches, arrival, part)).is_err();
     }
 
     /// Records that somebody has seen an anomaly. Returns the event, or `None` when it could not be committed.
@@ -111,7 +111,7 @@ impl Actor for Stream {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            StreamMessage::Ingest(batches, part) => state.ingest(&batches, part),
+            StreamMessage::Ingest(batches, arrival, part) => state.ingest(&batches, arrival, part),
             StreamMessage::Acknowledge(id, labels, acknowledgement, reply) => {
                 state.acknowledge(id, labels, acknowledgement, reply);
             }
@@ -132,7 +132,7 @@ impl Actor for Stream {
 }
 
 impl State {
-    fn ingest(&mut self, batches: &[SeriesBatch], part: ReceiptPart) {
+    fn ingest(&mut self, batches: &[SeriesBatch], arrival: Arrival, part: ReceiptPart) {
         let kpi = self.args.state.kpi().clone();
         let _span = tracing::debug_span!("score", %kpi).entered();
         if let Some(before_scoring) = &self.args.faults.before_scoring {
@@ -140,7 +140,10 @@ impl State {
         }
         let started = Instant::now();
         let now_ms = self.args.clock.now_ms();
-        let pushed = self.args.state.push(batches, now_ms);
+        let pushed = match arrival {
+            Arrival::Live => self.args.state.push(batches, now_ms),
+            Arrival::Backfill => self.args.state.backfill(batches, now_ms),
+        };
         record(Metric::ScoringSeconds, started.elapsed());
         let (accepted, late) = (pushed.accepted, pushed.late);
         let rejected: Vec<RejectedRow> =

@@ -7,8 +7,9 @@ use crate::actors::Settings;
 use crate::actors::retention::RetentionSettings;
 use crate::actors::supervision::RestartPolicy;
 use crate::audio::MixSettings;
-use crate::config::Config;
+use crate::config::{Config, Statsd};
 use crate::gateway::Limits;
+use crate::gateway::statsd::StatsdSettings;
 use crate::streams::{StreamOptions, StreamSettings};
 
 pub(super) fn actor_settings(config: &Config, restart: RestartPolicy) -> Result<Settings, String> {
@@ -46,7 +47,13 @@ pub(super) fn actor_settings(config: &Config, restart: RestartPolicy) -> Result<
 pub(super) fn limits(config: &Config) -> Limits {
     Limits {
         max_body_bytes: config.server.max_body_bytes,
+        max_upload_bytes: config.ingest.max_upload_bytes,
         max_batch_samples: config.ingest.max_batch_samples,
         replay_events: config.live.replay_events,
     }
+}
+
+pub(super) fn statsd_settings(statsd: &Statsd) -> StatsdSettings {
+    let Statsd { listen, workspace, flush_every, max_series } = statsd.clone();
+    StatsdSettings { listen, workspace, flush_every, max_series }
 }

@@ -143,6 +143,12 @@ impl Sonifier {
                 let was = std::mem::replace(&mut self.entry(&event.kpi, labels).stalled, false);
                 if was { self.presence_changed(&event.kpi, labels, CueKind::Restored, now_ms) } else { None }
             }
+            EventBody::SeriesEnded { labels, .. } => {
+                self.ended(&event.kpi, labels);
+                None
+            }
+            // What has happened long ago does not sound, and a series is heard of with its first live sample.
+            EventBody::Backfilled(_) => None,
             EventBody::KpiParked { .. } => self.parked(&event.kpi, now_ms),
             EventBody::KpiResumed => self.presence_changed(&event.kpi, &Labels::none(), CueKind::Restored, now_ms),
         };
@@ -250,6 +256,14 @@ impl Sonifier {
             episode.acknowledged = true;
             self.urgent = true;
         }
+    }
+
+    /// A series left in good order: it falls silent, and an episode that ends with it makes no cue.
+    fn ended(&mut self, kpi: &KpiName, labels: &Labels) {
+        let series = self.entry(kpi, labels);
+        series.stalled = true;
+        series.episode = None;
+        self.urgent = true;
     }
 
     fn parked(&mut self, kpi: &KpiName, now_ms: i64) -> Option<Cue> {

@@ -109,6 +109,7 @@ pub(super) fn samples(kpi: &str, features: Features, score: f32, now_ms: i64) ->
         late: Vec::new(),
         features: Some(features),
         status: SeriesStatus::Normal,
+        counter: None,
     };
     event(kpi, EventBody::Samples(vec![series]), now_ms)
 }

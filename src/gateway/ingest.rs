@@ -4,22 +4,27 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::Gateway;
 use super::authorized::Authorized;
 use super::problem::{Kind, Problem};
+use super::query::Params;
+use crate::actors::directory::Sent;
 use crate::actors::ingest::Receipt;
 use crate::intake::{Batch, IntakeError, json};
 use crate::live::wire::to_json;
-use crate::model::{KpiBatch, RejectedRow};
+use crate::model::{Arrival, KpiBatch, RejectedRow};
+use crate::tenancy::WorkspacePass;
 
 /// The answer after the commit.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Accepted<'a> {
     /// Samples that are durable now.
     accepted: u64,
+    /// How many of them were late: not newer than one already seen, so not scored.
+    late: u64,
     /// The first hundred rows that were refused.
     rejected: Vec<Rejected>,
     rejected_total: usize,
@@ -34,6 +39,22 @@ pub(crate) struct Rejected {
     /// Counts from 0.
     row: u32,
     error: String,
+}
+
+/// What every way to send samples over HTTP takes in its query.
+#[derive(Debug, Clone, Copy, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct IngestParams {
+    /// The samples are history: they train the baseline, and nobody is alerted by them.
+    #[serde(default)]
+    backfill: bool,
+}
+
+impl IngestParams {
+    /// How the samples come in.
+    pub(crate) fn arrival(self) -> Arrival {
+        if self.backfill { Arrival::Backfill } else { Arrival::Live }
+    }
 }
 
 /// What a client sends; described here for the OpenAPI document, parsed without intermediate trees in `json`.
@@ -60,7 +81,7 @@ const LISTED: usize = 100;
 
 /// Takes samples in; answers when they are durable.
 #[utoipa::path(post, path = "/api/v1/workspaces/{workspace}/kpis/ingest", tag = "ingest",
-    params(("workspace" = String, Path)),
+    params(("workspace" = String, Path), IngestParams),
     request_body(content((IngestBody = "application/json"), (IngestSample = "application/x-ndjson"))),
     responses(
         (status = 200, description = "durable", body = Accepted),
@@ -72,6 +93,7 @@ const LISTED: usize = 100;
 pub(crate) async fn ingest(
     State(gateway): State<Gateway>,
     authorized: Authorized,
+    Params(params): Params<IngestParams>,
     headers: HeaderMap,
     body: Result<Bytes, axum::extract::rejection::BytesRejection>,
 ) -> Result<Response, Problem> {
@@ -82,7 +104,7 @@ pub(crate) async fn ingest(
         Problem::new(kind, format!("{}; a body may have at most {most} bytes", rejection.body_text()))
     })?;
     let rows = parse(&gateway, content_type(&headers), &body)?;
-    let answer = take(&gateway, &authorized, rows).await?;
+    let answer = take(&gateway, &authorized, rows, params.arrival()).await?;
     Ok(([(header::CONTENT_TYPE, "application/json")], answer).into_response())
 }
 
@@ -126,14 +148,49 @@ impl From<IntakeError> for Problem {
 ///
 /// # Errors
 /// When none was accepted, or some could not be committed.
-pub(crate) async fn take(gateway: &Gateway, authorized: &Authorized, rows: Rows) -> Result<String, Problem> {
+pub(crate) async fn take(
+    gateway: &Gateway,
+    authorized: &Authorized,
+    rows: Rows,
+    arrival: Arrival,
+) -> Result<String, Problem> {
+    send(gateway, authorized.pass(), rows, arrival).await?.answer().await
+}
+
+/// Rows on their way to the log.
+pub(crate) struct Committing {
+    sent: Sent,
+    rejected: Vec<RejectedRow>,
+}
+
+/// Sends the rows on their way, in the order of the calls.
+///
+/// # Errors
+/// When there is nothing to send, or nothing was taken.
+pub(crate) async fn send(
+    gateway: &Gateway,
+    pass: &WorkspacePass,
+    rows: Rows,
+    arrival: Arrival,
+) -> Result<Committing, Problem> {
     if rows.batches.is_empty() {
         return Err(nothing_accepted(rows.rejected));
     }
-    let (mut receipt, epoch) = gateway.directory.ingest(authorized.pass(), rows.batches).await?;
-    receipt.rejected.extend(rows.rejected);
-    receipt.rejected.sort_by_key(|rejected| rejected.row);
-    respond(receipt, &epoch)
+    let sent = gateway.directory.send(pass, rows.batches, arrival).await?;
+    Ok(Committing { sent, rejected: rows.rejected })
+}
+
+impl Committing {
+    /// Waits for the commit; the answer as JSON.
+    ///
+    /// # Errors
+    /// When none was accepted, or some could not be committed.
+    pub(crate) async fn answer(self) -> Result<String, Problem> {
+        let (mut receipt, epoch) = self.sent.receipt().await;
+        receipt.rejected.extend(self.rejected);
+        receipt.rejected.sort_by_key(|rejected| rejected.row);
+        respond(receipt, &epoch)
+    }
 }
 
 fn content_type(headers: &HeaderMap) -> &str {
@@ -155,12 +212,14 @@ fn respond(receipt: Receipt, epoch: &str) -> Result<String, Problem> {
         );
         return Err(Problem::new(Kind::Unavailable, detail));
     }
-    if receipt.accepted == 0 {
+    // A request may hold nothing but the word that series end.
+    if receipt.accepted == 0 && !receipt.rejected.is_empty() {
         return Err(nothing_accepted(receipt.rejected));
     }
     let rejected_total = receipt.rejected.len();
     let rejected = list(receipt.rejected);
-    Ok(to_json(&Accepted { accepted: receipt.accepted, rejected, rejected_total, seq: receipt.seq, epoch }))
+    let Receipt { accepted, late, seq, .. } = receipt;
+    Ok(to_json(&Accepted { accepted, late, rejected, rejected_total, seq, epoch }))
 }
 
 fn nothing_accepted(rejected: Vec<RejectedRow>) -> Problem {

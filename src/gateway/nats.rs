@@ -4,7 +4,6 @@
 //! Events go out elsewhere, as a cursor consumer (`actors/consumer/fan_out.rs`).
 
 mod audio;
-mod complaints;
 mod ingest;
 
 use std::sync::Arc;

@@ -72,6 +72,11 @@ impl Problem {
         self
     }
 
+    /// Seconds after which trying again may help.
+    pub(crate) fn retry_after(&self) -> Option<u64> {
+        matches!(self.kind, Kind::Overloaded | Kind::Unavailable).then_some(1)
+    }
+
     /// What it is about, for a log line.
     pub(crate) fn detail(&self) -> &str {
         &self.detail
@@ -91,12 +96,12 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let kind = self.kind;
+        let retry_after = self.retry_after();
         let mut response = self.document().into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
-        if matches!(kind, Kind::Overloaded | Kind::Unavailable) {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }

@@ -65,6 +65,8 @@ fn type_code(event_type: EventType) -> u8 {
         EventType::SeriesRestored => 6,
         EventType::KpiParked => 7,
         EventType::KpiResumed => 8,
+        EventType::SeriesEnded => 9,
+        EventType::Backfilled => 10,
     }
 }
 
@@ -91,12 +93,13 @@ struct OneSeries<'a> {
 
 impl Serialize for OneSeries<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let SeriesSamples { labels, samples, late, features, status } = self.series;
+        let SeriesSamples { labels, samples, late, features, status, .. } = self.series;
         let (state, warming) = match *status {
             SeriesStatus::Warming { seen, needed } => (0_u8, Some((seen, needed))),
             SeriesStatus::Normal => (1, None),
             SeriesStatus::Anomalous => (2, None),
             SeriesStatus::Stalled => (3, None),
+            SeriesStatus::Ended => (4, None),
         };
         let features = features.map(|Features { robust_z, residual_z, volatility, slope, level }| {
             [robust_z, residual_z, volatility, slope, level].map(Single)

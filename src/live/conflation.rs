@@ -136,7 +136,7 @@ impl Held {
                 None => {
                     let (labels, samples) = (new.labels.clone(), newest.into_iter().collect());
                     let (features, status) = (new.features, new.status);
-                    let latest = SeriesSamples { labels, samples, late: Vec::new(), features, status };
+                    let latest = SeriesSamples { labels, samples, late: Vec::new(), features, status, counter: None };
                     self.series.insert(new.labels.clone(), latest);
                 }
             }

@@ -1,13 +1,17 @@
 //! Cutting an event that is too large for one message.
 
-use crate::model::{Event, EventBody, SeriesSamples};
+use crate::model::{CounterSamples, Event, EventBody, SeriesSamples};
 
 /// Two events that together say what this one says, each with about half of its rows: `None` when there is nothing to cut,
 /// because it is not about samples or holds a single row. Both keep the `seq`; state and features of a series, which are
 /// those after all its samples, are in both.
 pub fn halves(event: &Event) -> Option<(Event, Event)> {
-    let EventBody::Samples(series) = &event.body else { return None };
-    let part = |series| Event { body: EventBody::Samples(series), kpi: event.kpi.clone(), ..*event };
+    let (series, body): (_, fn(_) -> _) = match &event.body {
+        EventBody::Samples(series) => (series, EventBody::Samples),
+        EventBody::Backfilled(series) => (series, EventBody::Backfilled),
+        _ => return None,
+    };
+    let part = |series| Event { body: body(series), kpi: event.kpi.clone(), ..*event };
     let half = series.iter().map(rows).sum::<usize>() / 2;
     if half == 0 {
         return None;
@@ -30,13 +34,20 @@ pub fn halves(event: &Event) -> Option<(Event, Event)> {
     Some((part(first), part(second)))
 }
 
+/// The beginning of a counter is a row too: it takes its place in a message, although it has no value to show.
 fn rows(series: &SeriesSamples) -> usize {
-    series.samples.len() + series.late.len()
+    series.samples.len() + series.late.len() + starts(series)
 }
 
-/// The first `at` rows, scored ones first, and the rest.
+fn starts(series: &SeriesSamples) -> usize {
+    usize::from(series.counter.is_some_and(|counter| counter.start.is_some()))
+}
+
+/// The first `at` rows, of which there is at least one, scored ones first, and the rest.
 fn cut(series: &SeriesSamples, at: usize) -> (SeriesSamples, SeriesSamples) {
     let (mut before, mut after) = (series.clone(), series.clone());
+    let at = at - starts(series);
+    after.counter = series.counter.map(|counter| CounterSamples { start: None, late: 0, ..counter });
     let scored = at.min(series.samples.len());
     after.samples = before.samples.split_off(scored);
     after.late = before.late.split_off(at - scored);
@@ -65,6 +76,7 @@ mod tests {
             late: (0..*late).map(|at| Sample { timestamp_ms: -(at as i64), value: 0.0 }).collect(),
             features: None,
             status: SeriesStatus::Normal,
+            counter: None,
         });
         Event { seq: 9, time_ms: 5, kpi: KpiName::new("k").unwrap(), body: EventBody::Samples(series.collect()) }
     }
@@ -86,6 +98,26 @@ mod tests {
         assert_eq!(halves(&event(&[(0, 0), (0, 1)])), None);
         let parked = Event { body: EventBody::KpiParked { reason: "x".into() }, ..event(&[]) };
         assert_eq!(halves(&parked), None);
+    }
+
+    #[test]
+    fn the_beginning_of_a_counter_goes_with_the_first_half_and_history_stays_history() {
+        let EventBody::Samples(mut series) = event(&[(2, 0), (0, 0)]).body else { unreachable!() };
+        let start = Some(Sample { timestamp_ms: -1, value: 7.0 });
+        for series in &mut series {
+            series.counter = Some(CounterSamples { start, raw: Some(9.0), late: 3 });
+        }
+        let whole = Event { body: EventBody::Backfilled(series), ..event(&[]) };
+        let (first, second) = halves(&whole).unwrap();
+        let (EventBody::Backfilled(first), EventBody::Backfilled(second)) = (first.body, second.body) else {
+            panic!("another kind of event")
+        };
+        let brief = |half: &[SeriesSamples]| -> Vec<(usize, CounterSamples)> {
+            half.iter().map(|series| (series.samples.len(), series.counter.unwrap())).collect()
+        };
+        let counter = |start, late| CounterSamples { start, raw: Some(9.0), late };
+        assert_eq!(brief(&first), [(1, counter(start, 3))]);
+        assert_eq!(brief(&second), [(1, counter(None, 0)), (0, counter(start, 3))]);
     }
 
     proptest! {

@@ -96,7 +96,7 @@ impl LiveView {
 impl KpiView {
     fn apply(&mut self, body: &EventBody) {
         match body {
-            EventBody::Samples(batches) => {
+            EventBody::Samples(batches) | EventBody::Backfilled(batches) => {
                 for batch in batches {
                     let series = self.series_mut(&batch.labels);
                     if let Some(last) = batch.samples.last() {
@@ -106,7 +106,10 @@ impl KpiView {
                         series.features = batch.features;
                     }
                     series.status = batch.status;
-                    series.late += batch.late.len() as u64;
+                    if matches!(body, EventBody::Samples(_)) {
+                        let counted = batch.counter.map_or(0, |counter| u64::from(counter.late));
+                        series.late += batch.late.len() as u64 + counted;
+                    }
                 }
             }
             EventBody::AnomalyOpened(anomaly) | EventBody::AnomalyUpdated(anomaly) => {
@@ -127,6 +130,7 @@ impl KpiView {
                 }
             }
             EventBody::SeriesStalled { labels, .. } => self.series_mut(labels).status = SeriesStatus::Stalled,
+            EventBody::SeriesEnded { labels, .. } => self.series_mut(labels).status = SeriesStatus::Ended,
             // The samples that ended the silence follow at once and carry the new status.
             EventBody::SeriesRestored { .. } => {}
             EventBody::KpiParked { reason } => self.run = KpiRun::Parked(reason.clone()),
@@ -168,6 +172,7 @@ mod tests {
             late: vec![],
             features: None,
             status: SeriesStatus::Normal,
+            counter: None,
         };
         Event { seq, time_ms: 0, kpi: KpiName::new("a").unwrap(), body: EventBody::Samples(vec![series]) }
     }

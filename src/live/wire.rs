@@ -119,12 +119,30 @@ struct WireSnapshot<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum Data<'a> {
-    Samples { series: Vec<WireSamples<'a>> },
+    Samples {
+        series: Vec<WireSamples<'a>>,
+    },
     Anomaly(WireAnomaly<'a>),
-    Acknowledged { id: String, labels: LabelMap<'a>, acknowledged: WireAcknowledgement<'a> },
-    Stalled { labels: LabelMap<'a>, last_timestamp: i64 },
-    Restored { labels: LabelMap<'a>, timestamp: i64 },
-    Parked { reason: &'a str },
+    Acknowledged {
+        id: String,
+        labels: LabelMap<'a>,
+        acknowledged: WireAcknowledgement<'a>,
+    },
+    Backfilled {
+        series: Vec<WireBackfilled<'a>>,
+    },
+    Stalled {
+        labels: LabelMap<'a>,
+        last_timestamp: i64,
+    },
+    /// Or ended.
+    Restored {
+        labels: LabelMap<'a>,
+        timestamp: i64,
+    },
+    Parked {
+        reason: &'a str,
+    },
     Empty {},
 }
 
@@ -143,7 +161,10 @@ impl<'a> Data<'a> {
             EventBody::SeriesStalled { labels, last_timestamp_ms } => {
                 Data::Stalled { labels: label_map(labels), last_timestamp: *last_timestamp_ms }
             }
-            EventBody::SeriesRestored { labels, timestamp_ms } => {
+            EventBody::Backfilled(series) => {
+                Data::Backfilled { series: series.iter().map(WireBackfilled::of).collect() }
+            }
+            EventBody::SeriesRestored { labels, timestamp_ms } | EventBody::SeriesEnded { labels, timestamp_ms } => {
                 Data::Restored { labels: label_map(labels), timestamp: *timestamp_ms }
             }
             EventBody::KpiParked { reason } => Data::Parked { reason },
@@ -182,6 +203,32 @@ impl<'a> WireSamples<'a> {
     }
 }
 
+/// History is told of in numbers: whoever wants the samples asks for them.
+#[derive(Serialize)]
+struct WireBackfilled<'a> {
+    labels: LabelMap<'a>,
+    samples: usize,
+    late: usize,
+    from: Option<i64>,
+    to: Option<i64>,
+    state: &'static str,
+}
+
+impl<'a> WireBackfilled<'a> {
+    fn of(series: &'a SeriesSamples) -> Self {
+        let scored = series.samples.iter().map(|sample| sample.timestamp_ms);
+        let times = || scored.clone().chain(series.late.iter().map(|sample| sample.timestamp_ms));
+        Self {
+            labels: label_map(&series.labels),
+            samples: series.samples.len(),
+            late: series.late.len(),
+            from: times().min(),
+            to: times().max(),
+            state: state_name(series.status),
+        }
+    }
+}
+
 /// `[timestamp, value, score, expected, lower, upper]`
 struct ScoredRow(ScoredSample);
 
@@ -205,6 +252,7 @@ fn state_name(status: SeriesStatus) -> &'static str {
         SeriesStatus::Normal => "normal",
         SeriesStatus::Anomalous => "anomalous",
         SeriesStatus::Stalled => "stalled",
+        SeriesStatus::Ended => "ended",
     }
 }
 
@@ -273,7 +321,7 @@ impl<'a> WireKpi<'a> {
 pub struct WireSeries<'a> {
     #[schema(value_type = BTreeMap<String, String>)]
     labels: BTreeMap<&'a str, &'a str>,
-    /// `warming`, `normal`, `anomalous` or `stalled`.
+    /// `warming`, `normal`, `anomalous`, `stalled` or `ended`.
     state: &'static str,
     warming: Option<Warming>,
     timestamp: Option<i64>,
@@ -423,6 +471,7 @@ mod tests {
             late: vec![Sample { timestamp_ms: 5, value: 1.0 }],
             features: None,
             status: SeriesStatus::Warming { seen: 1, needed: 30 },
+            counter: None,
         };
         let kpi = KpiName::new("checkout.revenue").unwrap();
         let event = Event { seq: 7, time_ms: 2_000, kpi, body: EventBody::Samples(vec![series]) };
@@ -439,6 +488,28 @@ mod tests {
                 }]}
             })
         );
+    }
+
+    #[test]
+    fn history_is_told_of_in_numbers() {
+        let late = [40, 7].map(|timestamp_ms| Sample { timestamp_ms, value: 1.0 });
+        let series = SeriesSamples {
+            labels: Labels::none(),
+            samples: Vec::new(),
+            late: late.to_vec(),
+            features: None,
+            status: SeriesStatus::Ended,
+            counter: None,
+        };
+        let kpi = KpiName::new("a").unwrap();
+        let event = Event { seq: 7, time_ms: 2_000, kpi, body: EventBody::Backfilled(vec![series]) };
+        let json: serde_json::Value =
+            serde_json::from_str(&event_json(&event, &WorkspaceId::new("local").unwrap(), "e1")).unwrap();
+        assert_eq!(json["type"], "samples.backfilled");
+        let told = serde_json::json!({"series": [
+            {"labels": {}, "samples": 0, "late": 2, "from": 7, "to": 40, "state": "ended"}
+        ]});
+        assert_eq!(json["data"], told);
     }
 
     #[test]

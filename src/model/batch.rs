@@ -15,6 +15,16 @@ pub enum Reading {
     Counter,
 }
 
+/// Whether samples are what happens now, or what has happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub enum Arrival {
+    /// They are news: scored, broadcast, worth an alert.
+    #[default]
+    Live,
+    /// They are history: scored, learned from and stored, but nobody is alerted and no silence is judged by them.
+    Backfill,
+}
+
 /// The samples of one series that arrived together, in the order they were sent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SeriesBatch {

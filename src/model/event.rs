@@ -1,5 +1,7 @@
 //! What flows: an event is one record of a workspace's log. Every event type is listed here and nowhere else.
 
+mod stored;
+
 use serde::{Deserialize, Serialize};
 
 use super::anomaly::{Acknowledgement, Anomaly, AnomalyId};
@@ -63,10 +65,20 @@ pub enum EventBody {
     },
     /// A parked KPI runs again.
     KpiResumed,
+    /// The sender of a series said that it ends; its silence is no stall.
+    SeriesEnded {
+        /// The series.
+        labels: Labels,
+        /// When it ended, milliseconds UTC; not before its last sample.
+        timestamp_ms: i64,
+    },
+    /// History was taken in: scored, learned from and stored like samples, but nobody is alerted by it.
+    Backfilled(Vec<SeriesSamples>),
 }
 
-/// Samples of one series inside a [`EventBody::Samples`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Samples of one series inside a [`EventBody::Samples`] or [`EventBody::Backfilled`].
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(from = "stored::Stored")]
 pub struct SeriesSamples {
     /// The series.
     pub labels: Labels,
@@ -78,6 +90,19 @@ pub struct SeriesSamples {
     pub features: Option<Features>,
     /// How the series stands after these samples.
     pub status: SeriesStatus,
+    /// What these samples were before they were read as a counter; `None` when they are measurements themselves.
+    pub counter: Option<CounterSamples>,
+}
+
+/// What samples of a counter were: from it and the rates a replay leads to the same state.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct CounterSamples {
+    /// A total with nothing before it, from which the first of the rates counts: taken, but nothing to score.
+    pub start: Option<Sample>,
+    /// The total after these samples, from which the next rate counts; `None` when there is none.
+    pub raw: Option<f64>,
+    /// Totals not newer than one already seen: counted, not stored, because the rate between their neighbours is known.
+    pub late: u32,
 }
 
 /// How a series stands.
@@ -96,6 +121,8 @@ pub enum SeriesStatus {
     Anomalous,
     /// Nothing arrived for longer than the grace period.
     Stalled,
+    /// Nothing is expected of it: its sender said that it ends, or all there is of it is history.
+    Ended,
 }
 
 /// The `type` of an event on the wire.
@@ -119,11 +146,15 @@ pub enum EventType {
     KpiParked,
     /// `kpi.resumed`
     KpiResumed,
+    /// `series.ended`
+    SeriesEnded,
+    /// `samples.backfilled`
+    Backfilled,
 }
 
 impl EventType {
     /// Every type there is.
-    pub const ALL: [EventType; 9] = [
+    pub const ALL: [EventType; 11] = [
         EventType::Samples,
         EventType::AnomalyOpened,
         EventType::AnomalyUpdated,
@@ -133,6 +164,8 @@ impl EventType {
         EventType::SeriesRestored,
         EventType::KpiParked,
         EventType::KpiResumed,
+        EventType::SeriesEnded,
+        EventType::Backfilled,
     ];
 
     /// The name on the wire.
@@ -147,6 +180,8 @@ impl EventType {
             EventType::SeriesRestored => "series.restored",
             EventType::KpiParked => "kpi.parked",
             EventType::KpiResumed => "kpi.resumed",
+            EventType::SeriesEnded => "series.ended",
+            EventType::Backfilled => "samples.backfilled",
         }
     }
 
@@ -169,6 +204,8 @@ impl EventBody {
             EventBody::SeriesRestored { .. } => EventType::SeriesRestored,
             EventBody::KpiParked { .. } => EventType::KpiParked,
             EventBody::KpiResumed => EventType::KpiResumed,
+            EventBody::SeriesEnded { .. } => EventType::SeriesEnded,
+            EventBody::Backfilled(_) => EventType::Backfilled,
         }
     }
 }

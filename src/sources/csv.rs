@@ -5,7 +5,8 @@
 //! A bad row costs that row alone.
 //!
 //! - The time is the column called timestamp, time, date, ts or datetime (in any case), else the first; see [`parse_time`].
-//! - Every other column of numbers is a KPI, called as [`Naming`] says. `label.<x>` columns become labels. Text, columns
+//! - With a column called kpi or metric and one called value, each row is one value of the KPI it names.
+//! - Else every other column of numbers is a KPI, called as [`Naming`] says. `label.<x>` columns become labels. Text, columns
 //!   without a name, and the annotations of labelled data sets (`label`, `is_anomaly`, `anomaly`) are not used; one warning
 //!   names them.
 //! - Empty cells, `NaN`, `NA`, `null` and the like are no value, which is a problem only when a row has no other.
@@ -19,7 +20,7 @@ use std::io::{self, Read};
 use ::csv::{ByteRecord, ReaderBuilder};
 
 use super::SourceSample;
-use crate::model::{Labels, Sample};
+use crate::model::{KpiName, Labels, Sample};
 use bounded::BoundedRecords;
 use columns::{Columns, Role};
 
@@ -205,6 +206,7 @@ impl Columns {
         }
         let timestamp_ms = self.time_of(record)?;
         let labels = self.labels_of(record)?;
+        let named = self.kpi_of(record)?;
         let mut cells = 0;
         for (cell, role) in record.iter().zip(&self.roles) {
             let Role::Value(kpi) = role else { continue };
@@ -214,7 +216,7 @@ impl Columns {
             cells += 1;
             match parse_value(cell) {
                 Some(value) => samples.push(SourceSample {
-                    kpi: kpi.clone(),
+                    kpi: named.as_ref().unwrap_or(kpi).clone(),
                     labels: labels.clone(),
                     sample: Sample { timestamp_ms, value },
                 }),
@@ -230,6 +232,17 @@ impl Columns {
             .ok()
             .and_then(parse_time)
             .ok_or_else(|| format!("{:?} is not a time that can be read", excerpt(cell)))
+    }
+
+    /// The KPI the row names, in a file whose rows do.
+    fn kpi_of(&self, record: &ByteRecord) -> Result<Option<KpiName>, String> {
+        let Some((column, prefix)) = &self.kpi else { return Ok(None) };
+        let cell = record.get(*column).unwrap_or_default();
+        if is_missing(cell) {
+            return Err("names no KPI".to_owned());
+        }
+        let name = name_from(&String::from_utf8_lossy(cell));
+        Ok(Some(prefix.as_ref().map_or(name.clone(), |prefix| name_from(&format!("{prefix}.{name}")))))
     }
 
     fn labels_of(&self, record: &ByteRecord) -> Result<Labels, String> {

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
 
-use super::SourceSample;
 use super::host::HostSampler;
+use super::{SourceSample, by_kpi};
 use crate::actors::directory::Directory;
-use crate::model::{Clock, KpiBatch, SeriesBatch};
+use crate::model::{Arrival, Clock};
 use crate::tenancy::WorkspacePass;
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -43,23 +43,11 @@ pub async fn run(directory: Directory, pass: WorkspacePass, clock: Arc<dyn Clock
 }
 
 async fn send(directory: &Directory, pass: &WorkspacePass, samples: Vec<SourceSample>) {
-    match directory.ingest(pass, by_kpi(samples)).await {
+    match directory.ingest(pass, by_kpi(samples), Arrival::Live).await {
         Ok((receipt, _)) if receipt.failed == 0 && receipt.rejected.is_empty() => {}
         Ok((receipt, _)) => {
             tracing::warn!(failed = receipt.failed, rejected = receipt.rejected.len(), "host metrics lost");
         }
         Err(error) => tracing::warn!(%error, "host metrics were not taken"),
     }
-}
-
-fn by_kpi(samples: Vec<SourceSample>) -> Vec<KpiBatch> {
-    let mut batches: Vec<KpiBatch> = Vec::new();
-    for (row, SourceSample { kpi, labels, sample }) in (0..).zip(samples) {
-        let series = SeriesBatch::gauge(labels, vec![(row, sample)]);
-        match batches.iter_mut().find(|batch| batch.kpi == kpi) {
-            Some(batch) => batch.series.push(series),
-            None => batches.push(KpiBatch { kpi, series: vec![series] }),
-        }
-    }
-    batches
 }

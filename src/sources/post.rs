@@ -11,7 +11,7 @@ use reqwest::{Response, StatusCode, Url};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::SourceSample;
-use crate::model::{Labels, WorkspaceId};
+use crate::model::{Arrival, Labels, WorkspaceId};
 
 mod error;
 
@@ -31,6 +31,9 @@ pub struct Receipt {
     /// How many samples are committed.
     #[serde(default)]
     pub accepted: u64,
+    /// How many of them were not newer than one already there: kept, and not scored.
+    #[serde(default)]
+    pub late: u64,
     /// The first of the rows that were not taken, counted from 0 within the batch.
     #[serde(default)]
     pub rejected: Vec<RejectedRow>,
@@ -92,11 +95,12 @@ enum Attempt {
 }
 
 impl Poster {
-    /// A poster to the server at `url`, such as `http://127.0.0.1:8080`; the scheme may be left out.
+    /// A poster to the server at `url`, such as `http://127.0.0.1:8080`; the scheme may be left out. What it posts comes in
+    /// as `arrival` says.
     ///
     /// # Errors
     /// The URL cannot be used.
-    pub fn new(url: &str, workspace: &WorkspaceId) -> Result<Self, PostError> {
+    pub fn new(url: &str, workspace: &WorkspaceId, arrival: Arrival) -> Result<Self, PostError> {
         let server = server_of(url)?;
         // Environment proxies are for the world outside; a server on the own network is meant to be reached directly.
         let client = reqwest::Client::builder()
@@ -108,6 +112,9 @@ impl Poster {
         let mut endpoint = server.clone();
         let path = format!("{}/api/v1/workspaces/{workspace}/kpis/ingest", server.path().trim_end_matches('/'));
         endpoint.set_path(&path);
+        if arrival == Arrival::Backfill {
+            endpoint.set_query(Some("backfill=true"));
+        }
         let server = server.as_str().trim_end_matches('/').to_owned();
         Ok(Self { client, endpoint, server, retries: RETRIES, in_contact: AtomicBool::new(false) })
     }

@@ -10,13 +10,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::SourceSample;
-use super::csv::{CsvError, CsvReader, Naming, RowProblem, name_from};
+use super::csv::{Naming, name_from};
+use super::portions::{Portion, TableError, read_ahead};
 use super::post::{PostError, Poster, Receipt};
-use crate::model::{KpiName, WorkspaceId};
+use super::sheet::is_sheet;
+use crate::model::{Arrival, KpiName, WorkspaceId};
 use progress::Progress;
 
 mod pace;
@@ -26,17 +27,13 @@ pub use pace::{Batcher, Pacer};
 
 /// The most samples in one request.
 const BATCH_SAMPLES: usize = 1_000;
-
-/// How many batches may be read ahead of the one being delivered.
-const READ_AHEAD: usize = 4;
-
-/// How many problems are passed on together when no batch comes along to take them.
-const PROBLEMS_TOGETHER: usize = 100;
+/// … of history, where nobody waits for the first of them.
+const HISTORY_SAMPLES: usize = 5_000;
 
 /// What to replay, and where to.
 #[derive(Debug, Clone)]
 pub struct ReplayOptions {
-    /// The CSV file; see [`crate::sources::csv`] for what is read.
+    /// The CSV file or xlsx workbook; see [`crate::sources::csv`] for what is read.
     pub file: PathBuf,
     /// The KPI of the only value column, or the prefix of several. Without it, the columns or the file name them.
     pub kpi: Option<KpiName>,
@@ -46,6 +43,8 @@ pub struct ReplayOptions {
     pub url: String,
     /// The workspace that gets the samples.
     pub workspace: WorkspaceId,
+    /// Whether the samples happen now or are history.
+    pub arrival: Arrival,
 }
 
 /// What a replay did. Displays as one line for the terminal.
@@ -53,6 +52,8 @@ pub struct ReplayOptions {
 pub struct Summary {
     /// Samples the server has committed.
     pub accepted: u64,
+    /// How many of them were not newer than one already there: kept, and not scored.
+    pub late: u64,
     /// Samples the server refused, each with its reason.
     pub rejected: u64,
     /// Rows and cells of the file that could not be read.
@@ -68,11 +69,11 @@ impl fmt::Display for Summary {
         if self.interrupted {
             f.write_str("stopped before the end: ")?;
         }
-        write!(
-            f,
-            "{} samples accepted, {} rejected, {} rows or cells skipped",
-            self.accepted, self.rejected, self.skipped
-        )?;
+        write!(f, "{} samples accepted", self.accepted)?;
+        if self.late > 0 {
+            write!(f, " ({} of them not newer than what was there: kept, not scored)", self.late)?;
+        }
+        write!(f, ", {} rejected, {} rows or cells skipped", self.rejected, self.skipped)?;
         if self.unconfirmed > 0 {
             write!(f, ", {} on their way", self.unconfirmed)?;
         }
@@ -100,7 +101,7 @@ pub enum ReplayError {
         /// The file.
         file: PathBuf,
         /// Why.
-        error: CsvError,
+        error: TableError,
         /// What had been done until then.
         summary: Summary,
     },
@@ -134,13 +135,16 @@ async fn run_until(options: ReplayOptions, interrupt: impl Future<Output = ()>) 
         return Err(ReplayError::Speed(options.speed));
     }
     let summary = Summary::default();
-    let poster = Poster::new(&options.url, &options.workspace).map_err(|error| ReplayError::Post { error, summary })?;
+    let poster = Poster::new(&options.url, &options.workspace, options.arrival)
+        .map_err(|error| ReplayError::Post { error, summary })?;
     let (file, size) = open(&options.file)?;
     let naming = Naming {
         kpi: options.kpi,
         fallback: name_from(&options.file.file_stem().unwrap_or_default().to_string_lossy()),
     };
-    let (portions, reader) = read_ahead(file, naming, Batcher::new(BATCH_SAMPLES, options.speed));
+    let most = if options.arrival == Arrival::Backfill { HISTORY_SAMPLES } else { BATCH_SAMPLES };
+    let workbook = is_sheet(&options.file.to_string_lossy());
+    let (portions, reader) = read_ahead(file, workbook, naming, Batcher::new(most, options.speed));
     let mut replay = Replay { poster, pacer: Pacer::new(options.speed), progress: Progress::of(size), summary };
 
     let outcome = tokio::select! {
@@ -174,62 +178,6 @@ fn open(path: &Path) -> Result<(File, u64), ReplayError> {
     Ok((file, metadata.len()))
 }
 
-/// What the reading thread hands over: samples that belong into one request, and what was met on the way to them.
-#[derive(Debug, Default)]
-struct Portion {
-    samples: Vec<SourceSample>,
-    problems: Vec<RowProblem>,
-    warning: Option<String>,
-    bytes_read: u64,
-}
-
-/// Reads the file on a thread of its own, a few portions ahead of who takes them.
-fn read_ahead(
-    file: File,
-    naming: Naming,
-    batcher: Batcher,
-) -> (mpsc::Receiver<Portion>, JoinHandle<Result<(), CsvError>>) {
-    let (sender, receiver) = mpsc::channel(READ_AHEAD);
-    let reader = tokio::task::spawn_blocking(move || read_portions(file, &naming, batcher, &sender));
-    (receiver, reader)
-}
-
-fn read_portions(
-    file: File,
-    naming: &Naming,
-    mut batcher: Batcher,
-    sender: &mpsc::Sender<Portion>,
-) -> Result<(), CsvError> {
-    let mut rows = CsvReader::new(file, naming)?;
-    let mut problems = Vec::new();
-    let mut warning = rows.warning().map(str::to_owned);
-    let mut row = Vec::new();
-    let mut outcome = Ok(true);
-    while matches!(outcome, Ok(true)) {
-        outcome = rows.read_row(&mut row, &mut problems);
-        let bytes_read = rows.bytes_read();
-        let mut hand_over = |samples: Vec<SourceSample>, problems: &mut Vec<RowProblem>| {
-            let problems = std::mem::take(problems);
-            sender.blocking_send(Portion { samples, problems, warning: warning.take(), bytes_read }).is_ok()
-        };
-        for sample in row.drain(..) {
-            if let Some(batch) = batcher.push(sample)
-                && !hand_over(batch, &mut problems)
-            {
-                return Ok(());
-            }
-        }
-        let at_end = !matches!(outcome, Ok(true));
-        if at_end || problems.len() >= PROBLEMS_TOGETHER {
-            let rest = if at_end { batcher.finish() } else { Vec::new() };
-            if !hand_over(rest, &mut problems) {
-                return Ok(());
-            }
-        }
-    }
-    outcome.map(|_| ())
-}
-
 /// A replay under way.
 struct Replay {
     poster: Poster,
@@ -258,6 +206,7 @@ impl Replay {
         self.summary.unconfirmed = 0;
         let receipt = receipt?;
         self.summary.accepted += receipt.accepted;
+        self.summary.late += receipt.late;
         self.summary.rejected += receipt.rejected_total;
         self.tell_of_rejected(samples, &receipt);
         Ok(())

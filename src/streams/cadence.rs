@@ -57,17 +57,26 @@ impl Cadence {
         self.last_timestamp_ms
     }
 
-    /// Takes a sample in that [`is_news`](Self::is_news) and arrived at `now_ms`.
-    pub(super) fn learn(&mut self, timestamp_ms: i64, now_ms: i64) {
+    /// Whether there was any sample.
+    pub(super) fn has_begun(&self) -> bool {
+        self.seen > 0
+    }
+
+    /// Takes a sample in that [`is_news`](Self::is_news) and arrived at `arrived_ms`; without, it is history, which says
+    /// nothing of the pace of delivery.
+    pub(super) fn learn(&mut self, timestamp_ms: i64, arrived_ms: Option<i64>) {
         if self.seen > 0 {
             self.interval.learn(timestamp_ms.saturating_sub(self.last_timestamp_ms));
-            // Samples that arrive together are one arrival, into however many batches they were cut.
-            if now_ms > self.last_arrival_ms {
+        }
+        if let Some(now_ms) = arrived_ms {
+            // Samples that arrive together are one arrival, into however many batches they were cut. Without an arrival
+            // before there is no distance.
+            if self.last_arrival_ms > 0 && now_ms > self.last_arrival_ms {
                 self.arrivals.learn(now_ms.saturating_sub(self.last_arrival_ms));
             }
+            self.last_arrival_ms = now_ms;
         }
         self.last_timestamp_ms = timestamp_ms;
-        self.last_arrival_ms = now_ms;
         self.seen = (self.seen + 1).min(TRUSTED_AFTER);
     }
 
@@ -89,7 +98,7 @@ mod tests {
     fn sent(samples: impl IntoIterator<Item = (i64, i64)>) -> Option<i64> {
         let mut cadence = Cadence::default();
         for (timestamp, now) in samples {
-            cadence.learn(timestamp, now);
+            cadence.learn(timestamp, Some(now));
         }
         cadence.deadline_ms(&StreamSettings::default())
     }

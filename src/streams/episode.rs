@@ -85,6 +85,14 @@ impl Episode {
         None
     }
 
+    /// Closes the open episode at `ended_at_ms`, because its series ends.
+    pub(super) fn end(&mut self, ended_at_ms: i64) -> Option<EventBody> {
+        let mut anomaly = self.open.take()?;
+        self.progress = Progress::default();
+        anomaly.closed_at_ms = Some(ended_at_ms);
+        Some(EventBody::AnomalyClosed(anomaly))
+    }
+
     /// Notes who has seen it, if `id` is the open episode; the first one stays. Returns whether it is.
     pub(super) fn acknowledge(&mut self, id: AnomalyId, acknowledgement: &Acknowledgement) -> bool {
         match &mut self.open {

@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::series::{Series, SeriesView, Shared};
+use super::series::{Presence, Series, SeriesView, Shared};
 use super::settings::StreamSettings;
+use super::taking::Coming;
 use crate::model::{
-    Acknowledgement, AnomalyId, Event, EventBody, KpiName, Labels, Sample, SeriesBatch, SeriesSamples, WorkspaceId,
+    Acknowledgement, AnomalyId, Arrival, Event, EventBody, KpiName, Labels, Reading, Sample, SeriesBatch, WorkspaceId,
 };
 
 /// Why a row was not taken. The text is fit to show to the sender.
@@ -18,6 +19,9 @@ pub enum Rejection {
     /// NaN or an infinity.
     #[error("value must be a finite number")]
     NotFinite,
+    /// Something that only grows from zero cannot be below it.
+    #[error("a counter must not be negative")]
+    NegativeCounter,
     /// Before 1970: almost always a unit mixed up or a clock not set.
     #[error("timestamp {timestamp_ms} lies before 1970; it must be milliseconds since 1970-01-01 UTC")]
     BeforeEpoch {
@@ -43,7 +47,8 @@ pub enum Rejection {
 /// What one push led to.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Pushed {
-    /// To be logged in this order: `SeriesRestored`s, one `Samples` with all series, then what became of episodes.
+    /// To be logged in this order: `SeriesRestored`s, one `Samples` or `Backfilled` with all series, what became of episodes,
+    /// series that ended; and the same again when an ended series came back.
     pub bodies: Vec<EventBody>,
     /// Rows taken, late ones included.
     pub accepted: u32,
@@ -68,16 +73,6 @@ pub struct KpiState {
     pub(super) next_stall_ms: Option<i64>,
 }
 
-/// The samples of a push or of a logged event on their way through the series.
-#[derive(Default)]
-struct Collected {
-    restored: Vec<EventBody>,
-    samples: Vec<SeriesSamples>,
-    /// Which series the entries of `samples` belong to.
-    places: Vec<u32>,
-    episodes: Vec<EventBody>,
-}
-
 impl KpiState {
     /// A KPI without series.
     pub fn new(workspace: WorkspaceId, kpi: KpiName, settings: Arc<StreamSettings>) -> Self {
@@ -86,28 +81,13 @@ impl KpiState {
 
     /// Scores what arrived at `now_ms`. Good rows are kept, bad ones come back; the order of rows is the order of arrival.
     pub fn push(&mut self, batches: &[SeriesBatch], now_ms: i64) -> Pushed {
-        let mut pushed = Pushed::default();
-        let mut collected = Collected::default();
-        for batch in batches {
-            let mut place = self.index.get(&batch.labels).copied();
-            for &(row, sample) in &batch.rows {
-                let admitted = self.admit(sample, now_ms).and_then(|()| match place {
-                    Some(place) => Ok(place),
-                    None => self.add_series(&batch.labels, true),
-                });
-                match admitted {
-                    Ok(found) => {
-                        place = Some(found);
-                        pushed.accepted += 1;
-                        pushed.late += u32::from(!self.take(found, sample, now_ms, &mut collected, batch.rows.len()));
-                    }
-                    Err(rejection) => pushed.rejected.push((row, rejection)),
-                }
-            }
-            self.note_deadline(place);
-        }
-        pushed.bodies = self.finish(collected);
-        pushed
+        self.take_in(batches, Coming { arrival: Arrival::Live, now_ms })
+    }
+
+    /// Takes history in that arrived at `now_ms`: what is newer than all before is scored and learned from, but opens and
+    /// closes no anomaly, ends and begins no silence, and is not counted as late.
+    pub fn backfill(&mut self, batches: &[SeriesBatch], now_ms: i64) -> Pushed {
+        self.take_in(batches, Coming { arrival: Arrival::Backfill, now_ms })
     }
 
     /// Wall time from which [`check_stalls`](Self::check_stalls) is worth calling; `None` when nothing can stall. It may be
@@ -124,7 +104,7 @@ impl KpiState {
         let mut bodies = Vec::new();
         for series in &mut self.series {
             if series.deadline_ms(&self.settings).is_some_and(|deadline| now_ms >= deadline) {
-                series.stalled = true;
+                series.presence = Presence::Stalled;
                 let last_timestamp_ms = series.cadence.last_timestamp_ms();
                 bodies.push(EventBody::SeriesStalled { labels: series.labels.clone(), last_timestamp_ms });
             }
@@ -146,10 +126,23 @@ impl KpiState {
             return;
         }
         match &event.body {
-            EventBody::Samples(all) => all.iter().for_each(|one| self.replay_samples(one, event.time_ms)),
+            EventBody::Samples(all) => {
+                let coming = Coming { arrival: Arrival::Live, now_ms: event.time_ms };
+                all.iter().for_each(|one| self.replay_samples(one, coming));
+            }
+            EventBody::Backfilled(all) => {
+                let coming = Coming { arrival: Arrival::Backfill, now_ms: event.time_ms };
+                all.iter().for_each(|one| self.replay_samples(one, coming));
+            }
             EventBody::SeriesStalled { labels, .. } => {
                 if let Some(place) = self.index.get(labels) {
-                    self.series[*place as usize].stalled = true;
+                    self.series[*place as usize].presence = Presence::Stalled;
+                }
+            }
+            EventBody::SeriesEnded { labels, timestamp_ms } => {
+                if let Some(place) = self.index.get(labels) {
+                    // The closed episode has an event of its own.
+                    let _closed = self.series[*place as usize].end(*timestamp_ms);
                 }
             }
             EventBody::AnomalyAcknowledged { id, acknowledgement, .. } => {
@@ -181,11 +174,13 @@ impl KpiState {
         boxed + size_of::<Labels>() + size_of::<u32>()
     }
 
-    fn admit(&self, sample: Sample, now_ms: i64) -> Result<(), Rejection> {
+    pub(super) fn admit(&self, sample: Sample, reading: Reading, now_ms: i64) -> Result<(), Rejection> {
         let Sample { timestamp_ms, value } = sample;
         let max_ahead_ms = self.settings.max_ahead_ms;
         if !value.is_finite() {
             Err(Rejection::NotFinite)
+        } else if reading == Reading::Counter && value < 0.0 {
+            Err(Rejection::NegativeCounter)
         } else if timestamp_ms < 0 {
             Err(Rejection::BeforeEpoch { timestamp_ms })
         } else if timestamp_ms > now_ms.saturating_add(max_ahead_ms) {
@@ -196,7 +191,7 @@ impl KpiState {
     }
 
     /// `limited` is off in a replay: what the log holds was admitted under the limit of its day.
-    fn add_series(&mut self, labels: &Labels, limited: bool) -> Result<u32, Rejection> {
+    pub(super) fn add_series(&mut self, labels: &Labels, limited: bool) -> Result<u32, Rejection> {
         let max_series = self.settings.max_series;
         if limited && self.series.len() >= max_series {
             return Err(Rejection::TooManySeries { max_series });
@@ -211,64 +206,7 @@ impl KpiState {
         Shared { workspace: &self.workspace, kpi: &self.kpi, settings: &self.settings }
     }
 
-    /// Scores a sample, or puts it aside as late. Returns whether it was news.
-    fn take(&mut self, place: u32, sample: Sample, now_ms: i64, collected: &mut Collected, expected: usize) -> bool {
-        let Self { workspace, kpi, settings, series, .. } = self;
-        let series = &mut series[place as usize];
-        let entry = collected.entry(place, series, expected);
-        if !series.cadence.is_news(sample.timestamp_ms) {
-            series.late += 1;
-            collected.samples[entry].late.push(sample);
-            return false;
-        }
-        let step = series.score(sample, now_ms, Shared { workspace, kpi, settings });
-        collected.samples[entry].samples.push(step.scored);
-        collected.episodes.extend(step.episode);
-        if step.restored {
-            let (labels, timestamp_ms) = (series.labels.clone(), sample.timestamp_ms);
-            collected.restored.push(EventBody::SeriesRestored { labels, timestamp_ms });
-        }
-        true
-    }
-
-    fn finish(&mut self, collected: Collected) -> Vec<EventBody> {
-        let Collected { restored, mut samples, places, episodes } = collected;
-        for (entry, place) in samples.iter_mut().zip(&places) {
-            let series = &mut self.series[*place as usize];
-            series.collected_at = None;
-            entry.features = series.features;
-            entry.status = series.status(&self.settings);
-        }
-        let mut bodies = restored;
-        if !samples.is_empty() {
-            bodies.push(EventBody::Samples(samples));
-        }
-        bodies.extend(episodes);
-        bodies
-    }
-
-    fn replay_samples(&mut self, logged: &SeriesSamples, now_ms: i64) {
-        let place = match self.index.get(&logged.labels) {
-            Some(place) => *place,
-            None => match self.add_series(&logged.labels, false) {
-                Ok(place) => place,
-                Err(_) => return,
-            },
-        };
-        let Self { workspace, kpi, settings, series, .. } = self;
-        let series = &mut series[place as usize];
-        series.late += logged.late.len() as u64;
-        for scored in &logged.samples {
-            let sample = Sample { timestamp_ms: scored.timestamp_ms, value: scored.value };
-            // A log is applied once; applied twice, it must not count anything twice.
-            if series.cadence.is_news(sample.timestamp_ms) && sample.value.is_finite() {
-                series.score(sample, now_ms, Shared { workspace, kpi, settings });
-            }
-        }
-        self.note_deadline(Some(place));
-    }
-
-    fn note_deadline(&mut self, place: Option<u32>) {
+    pub(super) fn note_deadline(&mut self, place: Option<u32>) {
         let deadline = place.and_then(|place| self.series[place as usize].deadline_ms(&self.settings));
         self.next_stall_ms = earlier(self.next_stall_ms, deadline);
     }
@@ -276,25 +214,6 @@ impl KpiState {
     pub(super) fn find_next_stall(&mut self) {
         let deadlines = self.series.iter().map(|series| series.deadline_ms(&self.settings));
         self.next_stall_ms = deadlines.fold(None, earlier);
-    }
-}
-
-impl Collected {
-    /// The entry of a series, made when it is the first of its samples in this push.
-    fn entry(&mut self, place: u32, series: &mut Series, expected: usize) -> usize {
-        let Self { samples, places, .. } = self;
-        let at = series.collected_at.get_or_insert_with(|| {
-            samples.push(SeriesSamples {
-                labels: series.labels.clone(),
-                samples: Vec::with_capacity(expected),
-                late: Vec::new(),
-                features: None,
-                status: crate::model::SeriesStatus::Normal,
-            });
-            places.push(place);
-            samples.len() as u32 - 1
-        });
-        *at as usize
     }
 }
 

@@ -3,9 +3,13 @@
 use super::cadence::Cadence;
 use super::detector::{Detector, Judgement, RobustForecast};
 use super::episode::{Episode, Owner};
+use super::meter::Meter;
 use super::settings::StreamSettings;
+use super::stored::Stored;
+use super::taking::Coming;
 use crate::model::{
-    Anomaly, EventBody, Features, KpiName, Labels, Sample, ScoredSample, SeriesId, SeriesStatus, WorkspaceId,
+    Anomaly, Arrival, EventBody, Features, KpiName, Labels, Reading, Sample, ScoredSample, SeriesId, SeriesStatus,
+    WorkspaceId,
 };
 
 /// A series as others may see it.
@@ -13,8 +17,8 @@ use crate::model::{
 pub struct SeriesView<'a> {
     /// Which series of the KPI.
     pub labels: &'a Labels,
-    /// The newest sample and what was said of it. `None` while only late samples of it are known, which takes a
-    /// log whose beginning is gone.
+    /// The newest sample and what was said of it. `None` while there is but the first total of a counter, or only late
+    /// samples of it are known, which takes a log whose beginning is gone.
     pub last: Option<&'a ScoredSample>,
     /// Features of the newest sample; `None` while warming up.
     pub features: Option<Features>,
@@ -26,13 +30,41 @@ pub struct SeriesView<'a> {
     pub anomaly: Option<&'a Anomaly>,
 }
 
+/// Whether a series is expected to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Presence {
+    /// It sends, and its silence would be a stall.
+    Sending,
+    /// It has been silent for too long.
+    Stalled,
+    /// Nothing is expected: it has ended, or nothing of it has come live yet.
+    #[default]
+    Ended,
+}
+
+impl Stored for Presence {
+    /// The first two are the bytes of the flag that stood here in format 1.
+    fn put(&self, out: &mut Vec<u8>) {
+        (*self as u8).put(out);
+    }
+    fn read(from: &mut &[u8]) -> Option<Self> {
+        match u8::read(from)? {
+            0 => Some(Presence::Sending),
+            1 => Some(Presence::Stalled),
+            2 => Some(Presence::Ended),
+            _ => None,
+        }
+    }
+}
+
 /// State of one series. Everything a sample touches is inline.
 #[derive(Debug, Clone)]
 pub(super) struct Series {
     pub(super) labels: Labels,
     pub(super) id: SeriesId,
     pub(super) cadence: Cadence,
-    pub(super) stalled: bool,
+    pub(super) presence: Presence,
+    pub(super) meter: Meter,
     pub(super) late: u64,
     pub(super) last: Option<ScoredSample>,
     pub(super) features: Option<Features>,
@@ -50,22 +82,14 @@ pub(super) struct Shared<'a> {
     pub(super) settings: &'a StreamSettings,
 }
 
-/// What a sample that is news leads to.
-pub(super) struct Step {
-    pub(super) scored: ScoredSample,
-    /// It ended a silence.
-    pub(super) restored: bool,
-    /// Something about the series' episode.
-    pub(super) episode: Option<EventBody>,
-}
-
 impl Series {
     pub(super) fn new(labels: Labels, shared: Shared<'_>) -> Self {
         Self {
             id: SeriesId::of(shared.kpi, &labels),
             labels,
             cadence: Cadence::default(),
-            stalled: false,
+            presence: Presence::default(),
+            meter: Meter::default(),
             late: 0,
             last: None,
             features: None,
@@ -75,14 +99,45 @@ impl Series {
         }
     }
 
-    /// Scores a sample that is newer than every one before.
-    pub(super) fn score(&mut self, sample: Sample, now_ms: i64, shared: Shared<'_>) -> Step {
+    /// Reads samples from here on as `reading` says. Values of another kind have nothing to do with those before: the
+    /// series warms up again, and an open episode closes with the calm samples of the warm-up.
+    pub(super) fn read_as(&mut self, reading: Reading, shared: Shared<'_>) {
+        if self.meter.reading() == reading {
+            return;
+        }
+        self.meter = Meter::new(reading);
+        self.features = None;
+        self.detector = RobustForecast::new(shared.settings.warm_up, shared.settings.sensitivity);
+    }
+
+    /// Notes that a sample that is newer than every one before has come. Returns what it measures, unless it is the first
+    /// total of a counter, and whether it ended a silence.
+    pub(super) fn arrive(&mut self, sample: Sample, coming: Coming) -> (Option<f64>, bool) {
         debug_assert!(self.cadence.is_news(sample.timestamp_ms) && sample.value.is_finite());
-        self.cadence.learn(sample.timestamp_ms, now_ms);
+        let elapsed_ms = sample.timestamp_ms.saturating_sub(self.cadence.last_timestamp_ms());
+        let measured = self.meter.read(sample, elapsed_ms);
+        let arrived_ms = (coming.arrival == Arrival::Live).then_some(coming.now_ms);
+        self.cadence.learn(sample.timestamp_ms, arrived_ms);
+        if coming.arrival == Arrival::Backfill {
+            return (measured, false);
+        }
+        (measured, std::mem::replace(&mut self.presence, Presence::Sending) == Presence::Stalled)
+    }
+
+    /// Scores what a sample that has [arrived](Self::arrive) measures; history is scored without an episode.
+    pub(super) fn score(
+        &mut self,
+        sample: Sample,
+        arrival: Arrival,
+        shared: Shared<'_>,
+    ) -> (ScoredSample, Option<EventBody>) {
         let judgement = self.detector.push(sample).judgement;
         let scored = scored(sample, judgement.as_ref());
         self.last = Some(scored);
         self.features = judgement.map(|judgement| judgement.features);
+        if arrival == Arrival::Backfill {
+            return (scored, None);
+        }
         let owner = Owner {
             workspace: shared.workspace,
             kpi: shared.kpi,
@@ -90,15 +145,25 @@ impl Series {
             series: self.id,
             detector: RobustForecast::VERSION,
         };
-        let episode = self.episode.push(sample.timestamp_ms, sample.value, judgement.as_ref(), owner, shared.settings);
-        Step { scored, restored: std::mem::take(&mut self.stalled), episode }
+        let Sample { timestamp_ms, value } = sample;
+        (scored, self.episode.push(timestamp_ms, value, judgement.as_ref(), owner, shared.settings))
     }
 
-    /// How the series stands. A stall outranks an anomaly, an anomaly outranks the warm-up.
+    /// Ends the series: no silence of it is a stall, and what comes next starts anew as far as it counts.
+    /// Returns the open episode, closed.
+    pub(super) fn end(&mut self, ended_at_ms: i64) -> Option<EventBody> {
+        self.presence = Presence::Ended;
+        self.meter.forget();
+        self.episode.end(ended_at_ms)
+    }
+
+    /// How the series stands. A stall or an end outranks an anomaly, an anomaly outranks the warm-up.
     pub(super) fn status(&self, settings: &StreamSettings) -> SeriesStatus {
         let (seen, needed) = (self.detector.seen(), settings.warm_up);
-        if self.stalled {
+        if self.presence == Presence::Stalled {
             SeriesStatus::Stalled
+        } else if self.presence == Presence::Ended && self.cadence.has_begun() {
+            SeriesStatus::Ended
         } else if self.episode.open.is_some() {
             SeriesStatus::Anomalous
         } else if seen < needed {
@@ -108,9 +173,10 @@ impl Series {
         }
     }
 
-    /// Wall time from which it counts as stalled; `None` when it is already, or its interval is not known yet.
+    /// Wall time from which it counts as stalled; `None` when it is already, when it has ended, or when its interval is not
+    /// known yet.
     pub(super) fn deadline_ms(&self, settings: &StreamSettings) -> Option<i64> {
-        if self.stalled { None } else { self.cadence.deadline_ms(settings) }
+        if self.presence == Presence::Sending { self.cadence.deadline_ms(settings) } else { None }
     }
 
     pub(super) fn view(&self, settings: &StreamSettings) -> SeriesView<'_> {

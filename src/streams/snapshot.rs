@@ -16,14 +16,14 @@ use super::settings::StreamSettings;
 use super::stored::{Stored, put_chunk, take_chunk};
 use crate::model::{Anomaly, Features, KpiName, Labels, ScoredSample, WorkspaceId};
 
-/// Names the byte form of everything but the detector.
-const FORMAT: u8 = 1;
+/// Names the byte form of everything but the detector. Format 1 had no counters, and is read too.
+const FORMAT: u8 = 2;
 
 /// Why bytes are no snapshot. The caller replays the log instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RestoreError {
     /// Written by another version of the program.
-    #[error("snapshot has format {0}, this program reads format {FORMAT}")]
+    #[error("snapshot has format {0}, this program reads up to {FORMAT}")]
     Format(u8),
     /// Cut short or changed.
     #[error("snapshot is damaged")]
@@ -58,7 +58,7 @@ impl KpiState {
         bytes: &[u8],
     ) -> Result<Self, RestoreError> {
         let format = *bytes.first().ok_or(RestoreError::Damaged)?;
-        if format != FORMAT {
+        if !(1..=FORMAT).contains(&format) {
             return Err(RestoreError::Format(format));
         }
         let (content, mut checksum) =
@@ -68,17 +68,17 @@ impl KpiState {
         }
         let mut state = Self::new(workspace, kpi, settings);
         let rest = content.get(1..).ok_or(RestoreError::Damaged)?;
-        state.take_all(rest).ok_or(RestoreError::Damaged)?;
+        state.take_all(format, rest).ok_or(RestoreError::Damaged)?;
         state.find_next_stall();
         Ok(state)
     }
 
-    fn take_all(&mut self, mut from: &[u8]) -> Option<()> {
+    fn take_all(&mut self, format: u8, mut from: &[u8]) -> Option<()> {
         let same_detector = take_chunk(&mut from)? == RobustForecast::VERSION.as_bytes();
         let count = u32::read(&mut from)?;
         for place in 0..count {
             let shared = Shared { workspace: &self.workspace, kpi: &self.kpi, settings: &self.settings };
-            let series = take_series(&mut from, same_detector, shared)?;
+            let series = take_series(format, &mut from, same_detector, shared)?;
             self.index.insert(series.labels.clone(), place);
             self.series.push(Box::new(series));
         }
@@ -89,7 +89,7 @@ impl KpiState {
 fn put_series(series: &Series, out: &mut Vec<u8>) {
     put_chunk(series.labels.as_str().as_bytes(), out);
     series.cadence.put(out);
-    series.stalled.put(out);
+    series.presence.put(out);
     series.late.put(out);
     series.last.put(out);
     series.features.put(out);
@@ -100,6 +100,7 @@ fn put_series(series: &Series, out: &mut Vec<u8>) {
         // Writing plain data to memory does not fail; were it to, the episode would open again with the next alert.
         Some(Err(_)) | None => put_chunk(&[], out),
     }
+    series.meter.put(out);
     let length_at = out.len();
     0u32.put(out);
     series.detector.encode(out);
@@ -107,11 +108,11 @@ fn put_series(series: &Series, out: &mut Vec<u8>) {
     out[length_at..length_at + 4].copy_from_slice(&length.to_le_bytes());
 }
 
-fn take_series(from: &mut &[u8], same_detector: bool, shared: Shared<'_>) -> Option<Series> {
+fn take_series(format: u8, from: &mut &[u8], same_detector: bool, shared: Shared<'_>) -> Option<Series> {
     let labels = Labels::parse(std::str::from_utf8(take_chunk(from)?).ok()?).ok()?;
     let mut series = Series::new(labels, shared);
     series.cadence = Stored::read(from)?;
-    series.stalled = Stored::read(from)?;
+    series.presence = Stored::read(from)?;
     series.late = Stored::read(from)?;
     series.last = Stored::read(from)?;
     series.features = Stored::read(from)?;
@@ -119,6 +120,9 @@ fn take_series(from: &mut &[u8], same_detector: bool, shared: Shared<'_>) -> Opt
     let anomaly = take_chunk(from)?;
     let open = if anomaly.is_empty() { None } else { Some(postcard::from_bytes::<Box<Anomaly>>(anomaly).ok()?) };
     series.episode = Episode { open, progress };
+    if format > 1 {
+        series.meter = Stored::read(from)?;
+    }
     let detector = take_chunk(from)?;
     if same_detector {
         series.detector = RobustForecast::decode(detector, shared.settings.warm_up, shared.settings.sensitivity)?;
@@ -209,6 +213,23 @@ mod tests {
         let Some(EventBody::AnomalyClosed(closed)) = bodies.last() else { panic!("{bodies:?}") };
         assert_eq!(Some(closed.id), old.series().next().unwrap().anomaly.map(|anomaly| anomaly.id));
         assert_eq!(new.series().next().unwrap().status, SeriesStatus::Warming { seen: 15, needed: 30 });
+    }
+
+    #[test]
+    fn a_snapshot_from_before_counters_is_read() {
+        let state = eventful();
+        let mut whole = Vec::new();
+        put_series(&state.series[0], &mut whole);
+        let mut detector = Vec::new();
+        state.series[0].detector.encode(&mut detector);
+        // The meter of a gauge is one byte, before the detector and its length.
+        whole.remove(whole.len() - detector.len() - 5);
+        let mut old = vec![1];
+        put_chunk(RobustForecast::VERSION.as_bytes(), &mut old);
+        1u32.put(&mut old);
+        old.extend_from_slice(&whole);
+        xxh3_64(&old).put(&mut old);
+        assert_eq!(restored(&old).unwrap().snapshot(), state.snapshot());
     }
 
     #[test]

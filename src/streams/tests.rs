@@ -1,8 +1,11 @@
 //! Behaviour of the whole of `streams`, seen from the outside.
 
+mod counters;
 mod edges;
+mod ends;
 mod findings;
 mod laws;
+mod lives;
 mod null_data;
 mod signals;
 mod stalls;

@@ -74,6 +74,10 @@ pub enum Metric {
     NatsIngest,
     /// Messages with samples over NATS of which something was refused.
     NatsIngestRefused,
+    /// Lines of StatsD that count.
+    StatsdLines,
+    /// Lines of StatsD that were refused, and what was made of good ones and not taken.
+    StatsdRefused,
 }
 
 enum Kind {
@@ -84,7 +88,7 @@ enum Kind {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Metric; 33] = [
+    pub const ALL: [Metric; 35] = [
         Metric::IngestSamples,
         Metric::IngestRejected,
         Metric::IngestLate,
@@ -118,6 +122,8 @@ impl Metric {
         Metric::PublishedPackets,
         Metric::NatsIngest,
         Metric::NatsIngestRefused,
+        Metric::StatsdLines,
+        Metric::StatsdRefused,
     ];
 
     fn describe(self) -> (&'static str, Kind, Unit, &'static str) {
@@ -163,6 +169,8 @@ impl Metric {
             Metric::NatsIngestRefused => {
                 ("earcon_nats_ingest_refused_total", Counter, Count, "Those with something refused")
             }
+            Metric::StatsdLines => ("earcon_statsd_lines_total", Counter, Count, "Lines of StatsD taken"),
+            Metric::StatsdRefused => ("earcon_statsd_refused_total", Counter, Count, "Lines of StatsD refused"),
         }
     }
 

@@ -18,7 +18,7 @@ fn version_and_help_are_success() {
     assert!(version.status.success() && said(&version).contains(env!("CARGO_PKG_VERSION")));
     let help = earcon(&["--help"]);
     assert!(help.status.success());
-    for command in ["serve", "demo", "replay", "config", "migrate"] {
+    for command in ["serve", "demo", "replay", "backfill", "config", "migrate"] {
         assert!(said(&help).contains(command), "{}", said(&help));
     }
 }

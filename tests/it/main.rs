@@ -3,9 +3,12 @@
 mod support;
 
 mod architecture;
+mod backfill;
 mod cluster;
 mod command_line;
+mod counters_and_ends;
 mod ingest_and_query;
+mod ingest_socket;
 mod ingest_to_websocket;
 mod kill;
 mod nats;
@@ -14,5 +17,7 @@ mod resume;
 mod rust_client;
 mod shutdown;
 mod sound;
+mod statsd;
 mod storage_failure;
 mod supervision;
+mod upload;

@@ -14,7 +14,9 @@ use earcon::actors::{Backends, Context, Faults, Settings};
 use earcon::adapters::clock::SystemClock;
 use earcon::adapters::embedded::{EmbeddedSettings, EmbeddedStore};
 use earcon::audio::MixSettings;
-use earcon::model::{Anomaly, AnomalyId, Event, KpiBatch, KpiName, Labels, Sample, Seq, SeriesBatch, WorkspaceId};
+use earcon::model::{
+    Anomaly, AnomalyId, Arrival, Event, KpiBatch, KpiName, Labels, Sample, Seq, SeriesBatch, WorkspaceId,
+};
 use earcon::ports::{
     AnomalyFilter, ErrorKind, EventLog, LogHead, Page, PortError, RollupSeries, SampleSeries, SeriesQuery, SeriesStore,
     StoredBatch,
@@ -164,7 +166,7 @@ async fn send(node: &Node, at: i64, value: f64) -> Option<Receipt> {
     let workspace = node.open(&WorkspaceId::new("local").unwrap()).await.ok()?;
     let rows = vec![(0, Sample { timestamp_ms: START + at * 1_000, value })];
     let series = vec![SeriesBatch::gauge(Labels::none(), rows)];
-    ingest(&workspace, vec![KpiBatch { kpi: KpiName::new("a").unwrap(), series }]).await.ok()
+    ingest(&workspace, vec![KpiBatch { kpi: KpiName::new("a").unwrap(), series }], Arrival::Live).await.ok()
 }
 
 #[tokio::test(flavor = "multi_thread")]

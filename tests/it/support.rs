@@ -9,8 +9,11 @@ pub(crate) mod socket;
 
 use std::time::Duration;
 
+use earcon::actors::ingest::Receipt;
 use earcon::app::{App, Overrides};
 use earcon::config::Config;
+use earcon::model::{Arrival, KpiBatch, KpiName, SeriesBatch, WorkspaceId};
+use earcon::tenancy::Access;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -65,8 +68,20 @@ impl Server {
         self.url(&format!("/api/v1/workspaces/local{path}"))
     }
 
+    pub(crate) fn statsd_address(&self) -> std::net::SocketAddr {
+        self.app.statsd_address().expect("the server listens for StatsD")
+    }
+
     pub(crate) fn http(&self) -> &reqwest::Client {
         &self.http
+    }
+
+    /// Takes batches in as the parsers of other protocols do.
+    pub(crate) async fn take(&self, kpi: &str, series: SeriesBatch) -> Receipt {
+        let pass = Access.system(&WorkspaceId::new("local").expect("a legal name"));
+        let batch = KpiBatch { kpi: KpiName::new(kpi).expect("a legal name"), series: vec![series] };
+        let taken = self.app.directory().ingest(&pass, vec![batch], Arrival::Live).await;
+        taken.expect("the batch is taken").0
     }
 
     /// Posts an ingest body; returns status and answer.

@@ -1,4 +1,4 @@
-/** The dashboard: one workspace, followed live, on one of four pages. */
+/** The dashboard: one workspace, followed live, on one of five pages. */
 
 import { useEffect, useMemo, useRef, useState } from "react";
 import { Listener } from "./listen/listener.ts";
@@ -10,6 +10,7 @@ import { Feed } from "./pages/feed.tsx";
 import { Grid } from "./pages/grid.tsx";
 import { Header } from "./pages/header.tsx";
 import { recall, SurroundingsContext, useKept, useRoute, useSignal, useSurroundings, type Surroundings } from "./pages/hooks.ts";
+import { ImportPage } from "./pages/import.tsx";
 import { KpiPage } from "./pages/kpi.tsx";
 import { applyTheme, type Theme } from "./pages/palette.ts";
 
@@ -79,6 +80,8 @@ export function App() {
             <KpiPage key={route.kpi} route={route} />
           ) : route.page === "cluster" ? (
             <ClusterPage workspace={workspace} />
+          ) : route.page === "import" ? (
+            <ImportPage />
           ) : (
             <Grid />
           )}

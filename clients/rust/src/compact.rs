@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde_json::Value;
 
-use crate::event::{Event, EventData, Parked, Restored, Stalled};
+use crate::event::{BackfilledData, Event, EventData, Parked, Restored, Stalled};
 use crate::message::DecodeError;
 use crate::series::{Features, Labels, ScoredSample, SeriesSamples, SeriesState, Warming};
 
@@ -95,6 +95,11 @@ fn data<'de, A: SeqAccess<'de>>(code: u64, time: i64, parts: &mut A) -> Result<E
             part::<_, IgnoredAny>(parts, NAME)?;
             EventData::KpiResumed
         }
+        9 => {
+            let Restored { labels, timestamp } = part(parts, NAME)?;
+            EventData::SeriesEnded { labels, timestamp }
+        }
+        10 => EventData::SamplesBackfilled { series: part::<_, BackfilledData>(parts, NAME)?.series },
         code => EventData::Other { name: format!("type {code}"), data: part::<_, Value>(parts, NAME)? },
     })
 }
@@ -130,6 +135,7 @@ impl<'de> Deserialize<'de> for OneSeries {
                     1 => SeriesState::Normal,
                     2 => SeriesState::Anomalous,
                     3 => SeriesState::Stalled,
+                    4 => SeriesState::Ended,
                     _ => SeriesState::Unknown,
                 };
                 let warming: Option<(u32, u32)> = part(&mut parts, "warming")?;

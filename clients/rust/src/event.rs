@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::anomaly::{Acknowledgement, Anomaly};
 use crate::message::DecodeError;
-use crate::series::{Labels, SeriesSamples};
+use crate::series::{Labels, SeriesSamples, SeriesState};
 
 /// One event. Serialises to the JSON of the server's protocol.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +62,18 @@ pub enum EventData {
         /// Of the sample that ended the silence, milliseconds UTC.
         timestamp: i64,
     },
+    /// The sender of a series said that it ends: its silence is no stall.
+    SeriesEnded {
+        /// The series.
+        labels: Labels,
+        /// When it ended, milliseconds UTC.
+        timestamp: i64,
+    },
+    /// History was taken in; whoever wants it asks for it.
+    SamplesBackfilled {
+        /// By series.
+        series: Vec<Backfilled>,
+    },
     /// The KPI failed too often and is not scored until it is resumed.
     KpiParked {
         /// The last failure.
@@ -87,6 +99,28 @@ pub struct Acknowledged {
     pub labels: Labels,
     /// Who and when.
     pub acknowledged: Acknowledgement,
+}
+
+/// History of one series that was taken in, in numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backfilled {
+    /// The series.
+    pub labels: Labels,
+    /// Samples that were scored and stored.
+    pub samples: u64,
+    /// Samples that were not newer than one before: stored only.
+    pub late: u64,
+    /// Of the oldest, milliseconds UTC.
+    pub from: Option<i64>,
+    /// Of the newest, milliseconds UTC.
+    pub to: Option<i64>,
+    /// How the series stands.
+    pub state: SeriesState,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct BackfilledData {
+    pub(crate) series: Vec<Backfilled>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -122,6 +156,8 @@ impl EventData {
             EventData::AnomalyAcknowledged(_) => "anomaly.acknowledged",
             EventData::SeriesStalled { .. } => "series.stalled",
             EventData::SeriesRestored { .. } => "series.restored",
+            EventData::SeriesEnded { .. } => "series.ended",
+            EventData::SamplesBackfilled { .. } => "samples.backfilled",
             EventData::KpiParked { .. } => "kpi.parked",
             EventData::KpiResumed => "kpi.resumed",
             EventData::Other { name, .. } => name,
@@ -130,7 +166,7 @@ impl EventData {
 
     /// Whether this version knows events of this type.
     pub(crate) fn is_known(name: &str) -> bool {
-        const KNOWN: [&str; 9] = [
+        const KNOWN: [&str; 11] = [
             "samples",
             "anomaly.opened",
             "anomaly.updated",
@@ -138,6 +174,8 @@ impl EventData {
             "anomaly.acknowledged",
             "series.stalled",
             "series.restored",
+            "series.ended",
+            "samples.backfilled",
             "kpi.parked",
             "kpi.resumed",
         ];
@@ -162,6 +200,11 @@ impl EventData {
                 let Restored { labels, timestamp } = of(data)?;
                 EventData::SeriesRestored { labels, timestamp }
             }
+            "series.ended" => {
+                let Restored { labels, timestamp } = of(data)?;
+                EventData::SeriesEnded { labels, timestamp }
+            }
+            "samples.backfilled" => EventData::SamplesBackfilled { series: of::<BackfilledData>(data)?.series },
             "kpi.parked" => EventData::KpiParked { reason: of::<Parked>(data)?.reason },
             "kpi.resumed" => EventData::KpiResumed,
             _ => EventData::Other { name: name.to_owned(), data: of(data)? },
@@ -185,7 +228,8 @@ impl Serialize for EventData {
             EventData::SeriesStalled { labels, last_timestamp } => {
                 Stalled { labels: labels.clone(), last_timestamp: *last_timestamp }.serialize(serializer)
             }
-            EventData::SeriesRestored { labels, timestamp } => {
+            EventData::SamplesBackfilled { series } => BackfilledData { series: series.clone() }.serialize(serializer),
+            EventData::SeriesRestored { labels, timestamp } | EventData::SeriesEnded { labels, timestamp } => {
                 Restored { labels: labels.clone(), timestamp: *timestamp }.serialize(serializer)
             }
             EventData::KpiParked { reason } => Parked { reason: reason.clone() }.serialize(serializer),

@@ -18,7 +18,7 @@ pub use anomaly::{Acknowledgement, Anomaly, AnomalyState, Direction, Peak, Reaso
 pub use backoff::Backoff;
 pub use client::{Client, Workspace};
 pub use error::Error;
-pub use event::{Acknowledged, Event, EventData};
+pub use event::{Acknowledged, Backfilled, Event, EventData};
 pub use follow::{Follow, Following, Since, Update};
 pub use ingest::{Receipt, RejectedRow, Sample};
 pub use message::{DecodeError, Gap, Message, Snapshot, Subscribed};

@@ -52,6 +52,8 @@ pub enum SeriesState {
     Anomalous,
     /// Nothing arrived for longer than usual.
     Stalled,
+    /// Nothing is expected: its sender said that it ends, or all there is of it is history.
+    Ended,
     /// A state this version of the client does not know.
     #[serde(other)]
     Unknown,

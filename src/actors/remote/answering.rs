@@ -96,7 +96,7 @@ impl Desk {
 
     async fn act(&self, workspace: &WorkspaceHandle, request: Request) -> Answer {
         match request {
-            Request::Ingest(batches) => match ingest(workspace, batches).await {
+            Request::Ingest(batches, arrival) => match ingest(workspace, batches, arrival).await {
                 Ok(receipt) => Answer::Ingested(receipt, workspace.hub().epoch().to_owned()),
                 Err(error) => Answer::Refused(error),
             },

@@ -8,7 +8,7 @@ use super::wire::{Answer, Request, decode, encode};
 use crate::actors::cluster::Cluster;
 use crate::actors::ingest::{Admission, IngestError, Receipt};
 use crate::cluster::Incarnation;
-use crate::model::{KpiBatch, SeriesBatch};
+use crate::model::{Arrival, KpiBatch, SeriesBatch};
 use crate::ports::Unanswered;
 use crate::tenancy::WorkspacePass;
 
@@ -90,7 +90,7 @@ impl Errands {
     ///
     /// # Errors
     /// Only when nothing of the batch was taken.
-    pub async fn ingest(&self, batches: Vec<KpiBatch>) -> Result<(Receipt, String), IngestError> {
+    pub async fn ingest(&self, batches: Vec<KpiBatch>, arrival: Arrival) -> Result<(Receipt, String), IngestError> {
         let samples = batches.iter().map(|batch| batch.rows().count()).sum();
         let _permit = self.admission.admit(samples)?;
         let mut whole = Receipt::default();
@@ -103,7 +103,7 @@ impl Errands {
                 whole.failed += rows;
                 continue;
             }
-            match self.ask(&Request::Ingest(piece)).await {
+            match self.ask(&Request::Ingest(piece, arrival)).await {
                 Ok(Answer::Ingested(part, of)) => {
                     epoch = of;
                     whole.accepted += part.accepted;
@@ -146,14 +146,18 @@ fn pieces(batches: Vec<KpiBatch>, max_bytes: usize) -> Vec<Vec<KpiBatch>> {
             let rows = std::mem::take(&mut whole.rows);
             // The word that a series ends may come without rows.
             let nothing = rows.is_empty().then_some(rows.as_slice());
-            for rows in rows.chunks(rows_at_most).chain(nothing) {
+            // And it comes after all of them.
+            let mut ended_at_ms = whole.ended_at_ms.take();
+            let last = rows.len().saturating_sub(1) / rows_at_most;
+            for (number, rows) in rows.chunks(rows_at_most).chain(nothing).enumerate() {
                 let bytes = SERIES_BYTES + kpi.as_str().len() + whole.labels.as_str().len() + rows.len() * ROW_BYTES;
                 if size > 0 && size + bytes > max_bytes {
                     pieces.push(std::mem::take(&mut piece));
                     size = 0;
                 }
                 size += bytes;
-                let one = SeriesBatch { rows: rows.to_vec(), ..whole.clone() };
+                let ended_at_ms = if number == last { ended_at_ms.take() } else { None };
+                let one = SeriesBatch { rows: rows.to_vec(), ended_at_ms, ..whole.clone() };
                 match piece.last_mut().filter(|last| last.kpi == kpi) {
                     Some(last) => last.series.push(one),
                     None => piece.push(KpiBatch { kpi: kpi.clone(), series: vec![one] }),
@@ -189,7 +193,7 @@ mod tests {
         let pieces = pieces(batches.clone(), max_bytes);
         assert!(pieces.len() > 10);
         for piece in &pieces {
-            let bytes = encode(&Request::Ingest(piece.clone())).unwrap();
+            let bytes = encode(&Request::Ingest(piece.clone(), Arrival::Live)).unwrap();
             assert!(bytes.len() <= max_bytes, "{}", bytes.len());
         }
         let rows = |batches: &[KpiBatch]| -> Vec<(String, String, u32)> {
@@ -207,6 +211,19 @@ mod tests {
             all
         };
         assert_eq!(rows(&pieces.concat()), rows(&batches));
+    }
+
+    #[test]
+    fn a_series_ends_with_the_last_of_its_pieces() {
+        let mut large = batch("a", 1, 1_000);
+        large.series[0].ended_at_ms = Some(7);
+        let mut empty = batch("b", 1, 0);
+        empty.series[0].ended_at_ms = Some(8);
+        let pieces = pieces(vec![large, empty], 10_000);
+        let ends: Vec<_> = pieces.iter().flatten().flat_map(|one| &one.series).map(|one| one.ended_at_ms).collect();
+        assert!(ends.len() > 3);
+        assert_eq!(ends.iter().flatten().collect::<Vec<_>>(), [&7, &8]);
+        assert!(ends[ends.len() - 2..].iter().all(Option::is_some), "{ends:?}");
     }
 
     #[test]

@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 use crate::actors::ingest::{IngestError, Receipt};
 use crate::actors::mix::{MixChange, MixView};
 use crate::audio::{Cue, Voice};
-use crate::model::{Acknowledgement, Anomaly, KpiBatch, KpiName, Seq};
+use crate::model::{Acknowledgement, Anomaly, Arrival, KpiBatch, KpiName, Seq};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// A question to the owner of a workspace.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Request {
     /// Take these samples in.
-    Ingest(Vec<KpiBatch>),
+    Ingest(Vec<KpiBatch>, Arrival),
     /// Somebody has seen this anomaly.
     Acknowledge {
         /// The anomaly.
@@ -118,8 +118,8 @@ mod tests {
         let labels = Labels::parse("k:v").unwrap();
         let series = SeriesBatch { labels, reading: Reading::Counter, rows, ended_at_ms: Some(3) };
         let batch = KpiBatch { kpi: kpi.clone(), series: vec![series] };
-        let bytes = encode(&Request::Ingest(vec![batch.clone()])).unwrap();
-        assert!(matches!(decode(&bytes), Some(Request::Ingest(batches)) if batches == [batch]));
+        let bytes = encode(&Request::Ingest(vec![batch.clone()], Arrival::Backfill)).unwrap();
+        assert!(matches!(decode(&bytes), Some(Request::Ingest(batches, Arrival::Backfill)) if batches == [batch]));
         let view = MixView {
             settings: MixSettings { mode: Mode::Cues, ..MixSettings::default() },
             revision: 3,

@@ -4,8 +4,9 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-/// The layout this build reads and writes. Raise it when an older build could not read the directory any more.
-const FORMAT: u32 = 1;
+/// The layout this build writes; it reads the older ones too. Raise it when an older build could not read the directory
+/// any more. 2: logs hold counters, ends of series and backfilled samples.
+const FORMAT: u32 = 2;
 
 /// Why a data directory cannot be used. Every message names the directory and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -131,6 +132,8 @@ fn check_format(path: &Path) -> Result<(), OpenError> {
     };
     match text.trim().parse::<u32>() {
         Ok(found) if found > FORMAT => Err(OpenError::NewerFormat { path: path.to_owned(), found, supported: FORMAT }),
+        // From now on there may be something in it that an older build cannot read.
+        Ok(found) if found < FORMAT => write_format(&file).map_err(not_writable),
         Ok(_) => Ok(()),
         Err(_) => Err(OpenError::Damaged { path: path.to_owned(), reason: "its FORMAT file holds no number".into() }),
     }
@@ -169,6 +172,14 @@ mod tests {
         std::fs::write(dir.path().join("FORMAT"), "7\n").unwrap();
         let refusal = DataDir::claim(dir.path()).unwrap_err();
         assert!(matches!(refusal, OpenError::NewerFormat { found: 7, supported: FORMAT, .. }), "{refusal}");
+    }
+
+    #[test]
+    fn an_older_format_becomes_the_present_one() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("FORMAT"), "1\n").unwrap();
+        drop(DataDir::claim(dir.path()).unwrap());
+        assert_eq!(std::fs::read_to_string(dir.path().join("FORMAT")).unwrap(), format!("{FORMAT}\n"));
     }
 
     #[test]

@@ -111,7 +111,7 @@ impl Series {
         status: SeriesStatus,
         now_ms: i64,
     ) -> f32 {
-        self.stalled = matches!(status, SeriesStatus::Stalled);
+        self.stalled = matches!(status, SeriesStatus::Stalled | SeriesStatus::Ended);
         if samples.is_empty() {
             return 0.0;
         }

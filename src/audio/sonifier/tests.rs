@@ -91,6 +91,32 @@ fn warming_and_silent_series_have_no_voice() {
 }
 
 #[test]
+fn a_series_that_ends_falls_silent_without_a_cue() {
+    let mut mix = mix(3);
+    send(&mut mix, "a.x", 0.1, 0);
+    mix.observe(&opened("a.x", 0.6, 0));
+    scene(&mut mix, 0);
+    assert_eq!(voices(&mix), ["a.x"]);
+    let ended = EventBody::SeriesEnded { labels: Labels::none(), timestamp_ms: 500 };
+    assert!(mix.observe(&event("a.x", ended, 500)).is_empty());
+    assert!(mix.observe(&closed("a.x", 0, 500)).is_empty(), "the episode that ends with it");
+    scene(&mut mix, 500);
+    assert_eq!(voices(&mix), [""; 0]);
+    send(&mut mix, "a.x", 0.1, 1_000);
+    scene(&mut mix, 1_000);
+    assert_eq!(voices(&mix), ["a.x"], "and is heard again with its next sample");
+}
+
+#[test]
+fn history_is_not_heard() {
+    let mut mix = mix(3);
+    let EventBody::Samples(series) = story::samples("a.x", CALM, 0.9, 0).body else { unreachable!() };
+    assert!(mix.observe(&event("a.x", EventBody::Backfilled(series), 0)).is_empty());
+    scene(&mut mix, 0);
+    assert_eq!(voices(&mix), [""; 0]);
+}
+
+#[test]
 fn a_cue_sounds_on_a_change_of_state_and_only_then() {
     let mut mix = mix(3);
     let say = |mix: &mut Sonifier, event: Event| mix.observe(&event).first().map(|cue| (cue.kind, cue.severity));

@@ -47,6 +47,16 @@ impl Lines {
             EventData::SeriesRestored { labels, .. } => {
                 vec![self.line(time, &series(kpi, labels), CALM, "sends again")]
             }
+            EventData::SeriesEnded { labels, .. } => {
+                vec![self.line(time, &series(kpi, labels), NOTE, "ended by its sender")]
+            }
+            EventData::SamplesBackfilled { series: all } => {
+                let line = |of: &earcon_client::Backfilled| {
+                    let text = format!("history taken in: {} samples", of.samples + of.late);
+                    (series(kpi, &of.labels), text)
+                };
+                all.iter().map(line).map(|(series, text)| self.line(time, &series, NOTE, &text)).collect()
+            }
             EventData::KpiParked { reason } => {
                 vec![self.line(time, kpi, ALARM, &format!("parked, not scored any more: {}", clean(reason)))]
             }

@@ -18,13 +18,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::complaints::Complaints;
 use super::{DRAIN, end, reply, workspace_of};
 use crate::gateway::Gateway;
 use crate::gateway::authorized::Authorized;
+use crate::gateway::complaints::Complaints;
 use crate::gateway::ingest::{Rows, essence, parse, take};
 use crate::gateway::problem::{Kind, Problem};
-use crate::model::{KpiBatch, WorkspaceId};
+use crate::model::{Arrival, KpiBatch, WorkspaceId};
 use crate::telemetry::{Metric, count};
 
 pub(super) const SUBJECT: &str = "earcon.v1.*.ingest";
@@ -36,7 +36,7 @@ const MAX_IN_FLIGHT: usize = 65_536;
 pub(super) async fn serve(gateway: Gateway, client: Client, mut requests: Subscriber) {
     let bounds = Bounds::new(gateway.limits.max_body_bytes, MAX_IN_FLIGHT);
     let mut door = Door { gateway: gateway.clone(), client, bounds, lanes: HashMap::new(), work: JoinSet::new() };
-    let mut complaints = Complaints::default();
+    let mut complaints = Complaints::over("NATS");
     let shutdown = gateway.shutting_down();
     tokio::pin!(shutdown);
     loop {
@@ -183,7 +183,7 @@ impl Door {
 async fn answer(gateway: Gateway, client: Client, workspace: WorkspaceId, entry: Entry) -> Option<LaneDone> {
     let authorized = Authorized::system(&gateway, &workspace);
     let answer = match understand(&gateway, &entry.message) {
-        Ok(rows) => take(&gateway, &authorized, rows).await,
+        Ok(rows) => take(&gateway, &authorized, rows, arrival_of(&entry.message)).await,
         Err(problem) => Err(problem),
     };
     if answer.is_err() {
@@ -207,8 +207,11 @@ async fn run_lane(gateway: Gateway, workspace: WorkspaceId, entries: VecDeque<En
                     let why = format!("{} rows, the first: {}", rows.rejected.len(), first.error);
                     refused.push((subject, why));
                 }
-                if group.rows + size(&rows) > gateway.limits.max_batch_samples {
+                let arrival = arrival_of(&entry.message);
+                let full = group.rows + size(&rows) > gateway.limits.max_batch_samples;
+                if full || arrival != group.arrival {
                     group.commit(&gateway, &authorized, &mut refused).await;
+                    group.arrival = arrival;
                 }
                 group.add(rows, entry);
             }
@@ -222,6 +225,8 @@ async fn run_lane(gateway: Gateway, workspace: WorkspaceId, entries: VecDeque<En
 #[derive(Default)]
 struct Group {
     batches: Vec<KpiBatch>,
+    /// Live samples and history are not committed together.
+    arrival: Arrival,
     rows: usize,
     entries: Vec<Entry>,
 }
@@ -234,11 +239,11 @@ impl Group {
     }
 
     async fn commit(&mut self, gateway: &Gateway, authorized: &Authorized, refused: &mut Vec<(String, String)>) {
-        let Group { batches, entries, .. } = std::mem::take(self);
+        let Group { batches, arrival, entries, .. } = std::mem::take(self);
         if batches.is_empty() {
             return;
         }
-        let why = match gateway.directory.ingest(authorized.pass(), batches).await {
+        let why = match gateway.directory.ingest(authorized.pass(), batches, arrival).await {
             Ok((receipt, _)) if receipt.failed > 0 => format!("{} samples were not committed", receipt.failed),
             Ok((receipt, _)) => match receipt.rejected.first() {
                 Some(first) => format!("{} rows, the first: {}", receipt.rejected.len(), first.error),
@@ -255,16 +260,25 @@ fn size(rows: &Rows) -> usize {
 }
 
 fn understand(gateway: &Gateway, message: &Message) -> Result<Rows, Problem> {
-    let named = message.headers.as_ref().and_then(|headers| {
-        // NATS keeps the case of header names; senders write this one in several ways.
-        let mut named = headers.iter().filter(|(name, _)| name.to_string().eq_ignore_ascii_case("content-type"));
-        named.find_map(|(_, values)| values.first().map(|value| value.as_str().to_owned()))
-    });
-    let content_type = match &named {
+    let content_type = match header(message, "content-type") {
         Some(named) => essence(named),
         None => guess(&message.payload),
     };
     parse(gateway, content_type, &message.payload)
+}
+
+/// `Earcon-Backfill: true` says what `?backfill=true` says over HTTP.
+fn arrival_of(message: &Message) -> Arrival {
+    match header(message, "earcon-backfill") {
+        Some(text) if text.trim().eq_ignore_ascii_case("true") => Arrival::Backfill,
+        _ => Arrival::Live,
+    }
+}
+
+/// NATS keeps the case of header names; senders write them in several ways.
+fn header<'a>(message: &'a Message, wanted: &str) -> Option<&'a str> {
+    let mut named = message.headers.as_ref()?.iter().filter(|(name, _)| name.to_string().eq_ignore_ascii_case(wanted));
+    named.find_map(|(_, values)| values.first().map(|value| value.as_str()))
 }
 
 /// The content type of a body that came without: rows on lines of their own, when the first line is a row, else a document.

@@ -41,7 +41,7 @@ prop_compose! {
 prop_compose! {
     fn series()(labels in labels(), samples in prop::collection::vec(sample(), 0..5),
         late in prop::collection::vec((any::<i64>(), number()), 0..3),
-        features in prop::option::of(prop::array::uniform5(single())), status in 0..4_u8, seen in any::<u32>()) -> SeriesSamples {
+        features in prop::option::of(prop::array::uniform5(single())), status in 0..5_u8, seen in any::<u32>()) -> SeriesSamples {
         let features = features.map(|[robust_z, residual_z, volatility, slope, level]| {
             Features { robust_z, residual_z, volatility, slope, level }
         });
@@ -49,10 +49,11 @@ prop_compose! {
             0 => SeriesStatus::Warming { seen, needed: 30 },
             1 => SeriesStatus::Normal,
             2 => SeriesStatus::Anomalous,
-            _ => SeriesStatus::Stalled,
+            3 => SeriesStatus::Stalled,
+            _ => SeriesStatus::Ended,
         };
         let late = late.into_iter().map(|(timestamp_ms, value)| Sample { timestamp_ms, value }).collect();
-        SeriesSamples { labels, samples, late, features, status }
+        SeriesSamples { labels, samples, late, features, status, counter: None }
     }
 }
 
@@ -95,6 +96,8 @@ fn body() -> impl Strategy<Value = EventBody> {
         1 => (labels(), any::<i64>())
             .prop_map(|(labels, last_timestamp_ms)| EventBody::SeriesStalled { labels, last_timestamp_ms }),
         1 => (labels(), any::<i64>()).prop_map(|(labels, timestamp_ms)| EventBody::SeriesRestored { labels, timestamp_ms }),
+        1 => (labels(), any::<i64>()).prop_map(|(labels, timestamp_ms)| EventBody::SeriesEnded { labels, timestamp_ms }),
+        1 => prop::collection::vec(series(), 0..4).prop_map(EventBody::Backfilled),
         1 => ".{0,20}".prop_map(|reason| EventBody::KpiParked { reason }),
         1 => Just(EventBody::KpiResumed),
     ]
@@ -152,6 +155,7 @@ fn a_usual_event_is_these_bytes() {
         late: vec![],
         features: None,
         status: SeriesStatus::Normal,
+        counter: None,
     };
     let kpi = KpiName::new("a").expect("a name");
     let event = Event { seq: 300, time_ms: 1_767_225_601_005, kpi, body: EventBody::Samples(vec![series]) };

@@ -21,6 +21,7 @@ fn samples(seq: Seq, kpi: &str, series: &[&str]) -> Event {
         late: vec![],
         features: None,
         status: SeriesStatus::Normal,
+        counter: None,
     };
     let body = EventBody::Samples(series.iter().map(one).collect());
     Event { seq, time_ms: seq as i64, kpi: KpiName::new(kpi).unwrap(), body }

@@ -44,7 +44,14 @@ fn event(seq: Seq, body: EventBody) -> Arc<Event> {
 }
 
 fn samples(seq: Seq, series: &str, samples: Vec<ScoredSample>, late: Vec<Sample>) -> Arc<Event> {
-    let part = SeriesSamples { labels: labels(series), samples, late, features: None, status: SeriesStatus::Normal };
+    let part = SeriesSamples {
+        labels: labels(series),
+        samples,
+        late,
+        features: None,
+        status: SeriesStatus::Normal,
+        counter: None,
+    };
     event(seq, EventBody::Samples(vec![part]))
 }
 

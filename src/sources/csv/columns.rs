@@ -11,6 +11,9 @@ const TIME_NAMES: [&str; 5] = ["timestamp", "time", "date", "ts", "datetime"];
 /// Names of columns that say what somebody thought of a row: annotations of labelled data sets, never a measure.
 const ANNOTATION_NAMES: [&str; 3] = ["label", "is_anomaly", "anomaly"];
 
+/// Names of the column that says of which KPI a row is, in files with one value a row.
+const KPI_NAMES: [&str; 2] = ["kpi", "metric"];
+
 const LABEL_PREFIX: &str = "label.";
 
 /// How the KPIs of a file are called.
@@ -27,6 +30,8 @@ pub struct Naming {
 pub(super) enum Role {
     Time,
     Value(KpiName),
+    /// The name of the row's KPI.
+    Kpi,
     Label(String),
     Skipped,
 }
@@ -37,6 +42,8 @@ pub(super) struct Columns {
     pub(super) has_header: bool,
     pub(super) roles: Vec<Role>,
     pub(super) time: usize,
+    /// The column that names the row's KPI, and what its names begin with.
+    pub(super) kpi: Option<(usize, Option<KpiName>)>,
     pub(super) has_labels: bool,
     pub(super) no_labels: Labels,
     pub(super) warning: Option<String>,
@@ -48,6 +55,7 @@ impl Default for Columns {
             has_header: false,
             roles: Vec::new(),
             time: 0,
+            kpi: None,
             has_labels: false,
             no_labels: Labels::none(),
             warning: None,
@@ -68,7 +76,11 @@ impl Columns {
         // A column without a name under a header is the row number that data frames write, not a measure.
         let is_unnamed = |c: usize| has_header && first[c].is_empty();
         let is_value = |&c: &usize| c != time && !is_unnamed(c) && !is_set_aside(&names[c]) && holds_numbers(data, c);
-        let values: Vec<usize> = (0..names.len()).filter(is_value).collect();
+        let long = if has_header { long_form(&names, data, time) } else { None };
+        let values: Vec<usize> = match long {
+            Some((_, value)) => vec![value],
+            None => (0..names.len()).filter(is_value).collect(),
+        };
         if values.is_empty() {
             return Err(CsvError::NoValues { columns: names.join(", ") });
         }
@@ -76,6 +88,10 @@ impl Columns {
         columns.roles[time] = Role::Time;
         columns.name_labels(&names);
         columns.name_kpis(&names, &values, naming);
+        if let Some((kpi, _)) = long {
+            columns.roles[kpi] = Role::Kpi;
+            columns.kpi = Some((kpi, naming.kpi.clone()));
+        }
         columns.warn_of_skipped(&names);
         Ok(columns)
     }
@@ -130,6 +146,13 @@ impl Columns {
             ));
         }
     }
+}
+
+/// The columns of a file with one value a row: the one that names the KPI, and the one with the value.
+fn long_form(names: &[String], data: &[&ByteRecord], time: usize) -> Option<(usize, usize)> {
+    let kpi = names.iter().position(|name| KPI_NAMES.iter().any(|kpi| name.eq_ignore_ascii_case(kpi)))?;
+    let value = names.iter().position(|name| name.eq_ignore_ascii_case("value"))?;
+    (kpi != time && holds_numbers(data, value)).then_some((kpi, value))
 }
 
 /// A first row is a header when it names a time column, or holds nothing that reads as a time or a number.

@@ -215,3 +215,17 @@ fn a_file_that_stops_being_readable_ends_with_the_reason() {
     assert_eq!(outcome.samples.len(), 1);
     assert!(outcome.end.unwrap_err().to_string().contains("the disk is gone"));
 }
+
+#[test]
+fn a_file_with_one_value_a_row_names_the_kpi_in_each() {
+    let text = "time,kpi,value,label.region\n2026-01-01,sales per day,5,eu\n2026-01-01,visits,7,\n2026-01-02,,8,\n2026-01-02,visits,x,\n";
+    let naming = Naming { kpi: None, fallback: name_from("file") };
+    let mut reader = CsvReader::new(text.as_bytes(), &naming).unwrap();
+    assert_eq!(reader.warning(), None);
+    let (mut samples, mut problems) = (Vec::new(), Vec::new());
+    while reader.read_row(&mut samples, &mut problems).unwrap() {}
+    let brief: Vec<_> = samples.iter().map(|s| (s.kpi.as_str(), s.labels.as_str(), s.sample.value)).collect();
+    assert_eq!(brief, [("sales_per_day", "region:eu", 5.0), ("visits", "", 7.0)]);
+    assert_eq!(problems.iter().map(|problem| problem.line).collect::<Vec<_>>(), [4, 5]);
+    assert!(problems[0].reason.contains("names no KPI"), "{}", problems[0].reason);
+}

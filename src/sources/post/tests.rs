@@ -37,7 +37,7 @@ impl Server {
     }
 
     fn poster(&self) -> Poster {
-        patient(Poster::new(&self.url, &WorkspaceId::new("local").unwrap()).unwrap())
+        patient(Poster::new(&self.url, &WorkspaceId::new("local").unwrap(), Arrival::Live).unwrap())
     }
 
     fn requests(&self) -> Vec<(String, serde_json::Value)> {
@@ -165,7 +165,8 @@ async fn connections_closed_without_an_answer_are_tried_again() {
         let mut outbound = tokio::net::TcpStream::connect(behind).await.unwrap();
         tokio::io::copy_bidirectional(&mut inbound, &mut outbound).await.unwrap();
     });
-    let poster = patient(Poster::new(&address.to_string(), &WorkspaceId::new("local").unwrap()).unwrap());
+    let poster =
+        patient(Poster::new(&address.to_string(), &WorkspaceId::new("local").unwrap(), Arrival::Live).unwrap());
     assert_eq!(poster.post(&samples()).await.unwrap().accepted, 2);
     assert_eq!(server.requests().len(), 1);
 }
@@ -174,7 +175,7 @@ async fn connections_closed_without_an_answer_are_tried_again() {
 async fn a_server_that_is_not_there_is_named_with_what_to_do() {
     let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let url = format!("http://{address}");
-    let poster = patient(Poster::new(&url, &WorkspaceId::new("local").unwrap()).unwrap());
+    let poster = patient(Poster::new(&url, &WorkspaceId::new("local").unwrap(), Arrival::Live).unwrap());
     let message = poster.post(&samples()).await.unwrap_err().to_string();
     assert!(message.contains(&url) && message.contains("is earcon running there?"), "{message}");
     assert!(message.contains("refused"), "{message}");
@@ -190,8 +191,9 @@ async fn another_program_on_the_port_is_recognised() {
 
 #[test]
 fn urls_are_taken_as_people_write_them() {
-    let endpoint =
-        |url: &str| Poster::new(url, &WorkspaceId::new("local").unwrap()).map(|poster| poster.endpoint.to_string());
+    let endpoint = |url: &str| {
+        Poster::new(url, &WorkspaceId::new("local").unwrap(), Arrival::Live).map(|poster| poster.endpoint.to_string())
+    };
     let ingest = "/api/v1/workspaces/local/kpis/ingest";
     assert_eq!(endpoint("localhost:8080").unwrap(), format!("http://localhost:8080{ingest}"));
     assert_eq!(endpoint("http://[::1]:8080/").unwrap(), format!("http://[::1]:8080{ingest}"));

@@ -62,6 +62,7 @@ fn options(file: &Path, url: &str, speed: f64) -> ReplayOptions {
         speed,
         url: url.to_owned(),
         workspace: WorkspaceId::new("local").unwrap(),
+        arrival: Arrival::Live,
     }
 }
 

@@ -123,11 +123,13 @@ describe("a board", () => {
       told("series.restored", { labels: LABELS, timestamp: 900 }),
       told("kpi.parked", { reason: "failed" }),
       told("kpi.resumed", {}),
+      told("series.ended", { labels: LABELS, timestamp: 950 }),
+      told("samples.backfilled", { series: [{ labels: LABELS, samples: 9, state: "ended" }] }),
     ].map((event) => {
       board.takeEvent(event);
       return series?.state;
     });
-    expect(states).toEqual(["stalled", "normal", "parked", "normal"]);
+    expect(states).toEqual(["stalled", "normal", "parked", "normal", "ended", "ended"]);
   });
 });
 

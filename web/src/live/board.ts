@@ -121,6 +121,10 @@ export class Board {
         return [];
       case "series.stalled":
         return [this.#enter(this.find(event.kpi, event.data.labels), "stalled")];
+      case "series.ended":
+        return [this.#enter(this.find(event.kpi, event.data.labels), "ended")];
+      case "samples.backfilled":
+        return event.data.series.map((history) => this.#enter(this.find(event.kpi, history.labels), history.state));
       case "series.restored": {
         const series = this.find(event.kpi, event.data.labels);
         const state = series.anomaly !== null ? "anomalous" : series.warming ? "warming" : "normal";

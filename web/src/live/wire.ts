@@ -2,7 +2,7 @@
 
 export type Labels = Record<string, string>;
 
-export type SeriesState = "warming" | "normal" | "anomalous" | "stalled";
+export type SeriesState = "warming" | "normal" | "anomalous" | "stalled" | "ended";
 
 export interface Warming {
   seen: number;
@@ -118,7 +118,8 @@ export type LiveEvent =
   | Told<"anomaly.opened" | "anomaly.updated" | "anomaly.closed", Anomaly>
   | Told<"anomaly.acknowledged", { id: string; labels: Labels; acknowledged: Acknowledged }>
   | Told<"series.stalled", { labels: Labels; last_timestamp: number }>
-  | Told<"series.restored", { labels: Labels; timestamp: number }>
+  | Told<"series.restored" | "series.ended", { labels: Labels; timestamp: number }>
+  | Told<"samples.backfilled", { series: { labels: Labels; samples: number; state: SeriesState }[] }>
   | Told<"kpi.parked", { reason: string }>
   | Told<"kpi.resumed", Record<string, never>>;
 

@@ -117,6 +117,8 @@ function State({ series }: { series: LiveSeries }) {
       return <Warming series={series} />;
     case "stalled":
       return <Stalled series={series} />;
+    case "ended":
+      return <span className="state">ended</span>;
     case "parked":
       return <span className="state">parked</span>;
     default:

@@ -14,7 +14,7 @@ export function EmptyWorkspace() {
       </p>
       <pre tabIndex={0}>{command}</pre>
       <p>
-        Or start the server with <code>earcon demo</code> to watch this machine.
+        Or <a href="#/import">import a file</a>, or start the server with <code>earcon demo</code> to watch this machine.
       </p>
     </section>
   );

@@ -98,7 +98,14 @@ function byName(a: LiveSeries, b: LiveSeries): number {
   );
 }
 
-const RANKS: Record<LiveSeries["state"], number> = { anomalous: 0, parked: 1, normal: 2, warming: 3, stalled: 4 };
+const RANKS: Record<LiveSeries["state"], number> = {
+  anomalous: 0,
+  parked: 1,
+  normal: 2,
+  warming: 3,
+  stalled: 4,
+  ended: 5,
+};
 
 function byScore(a: LiveSeries, b: LiveSeries): number {
   return RANKS[a.state] - RANKS[b.state] || (b.score ?? -1) - (a.score ?? -1) || byName(a, b);

@@ -44,6 +44,9 @@ export function Header({ page, workspaces, workspace, onWorkspace, theme, onThem
         <a href="#/cluster" aria-current={page === "cluster" ? "page" : undefined}>
           Cluster
         </a>
+        <a href="#/import" aria-current={page === "import" ? "page" : undefined}>
+          Import
+        </a>
       </nav>
       <ThemeButton theme={theme} onTheme={onTheme} />
       <ListenButton />

@@ -93,6 +93,8 @@ function stateWords(series: LiveSeries): string {
       return "anomaly";
     case "stalled":
       return "silent";
+    case "ended":
+      return "ended, nothing is expected of it";
     default:
       return series.state;
   }

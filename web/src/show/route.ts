@@ -7,6 +7,7 @@ export type Route =
   | { page: "grid"; workspace?: string }
   | { page: "anomalies" }
   | { page: "cluster" }
+  | { page: "import" }
   | {
       page: "kpi";
       kpi: string;
@@ -19,7 +20,7 @@ export type Route =
 /** `hash` begins with `#`, or is empty. */
 export function parseRoute(hash: string): Route {
   const [path = "", query = ""] = hash.replace(/^#\/?/, "").split("?", 2);
-  if (path === "anomalies" || path === "cluster") {
+  if (path === "anomalies" || path === "cluster" || path === "import") {
     return { page: path };
   }
   const parameters = new URLSearchParams(query);

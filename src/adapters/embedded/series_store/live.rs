@@ -92,7 +92,9 @@ impl Live {
             return Ok(());
         }
         match &event.body {
-            EventBody::Samples(parts) => parts.iter().for_each(|part| self.add(&event.kpi, part)),
+            EventBody::Samples(parts) | EventBody::Backfilled(parts) => {
+                parts.iter().for_each(|part| self.add(&event.kpi, part))
+            }
             EventBody::AnomalyOpened(anomaly)
             | EventBody::AnomalyUpdated(anomaly)
             | EventBody::AnomalyClosed(anomaly) => {
@@ -112,6 +114,7 @@ impl Live {
             }
             EventBody::SeriesStalled { .. }
             | EventBody::SeriesRestored { .. }
+            | EventBody::SeriesEnded { .. }
             | EventBody::KpiParked { .. }
             | EventBody::KpiResumed => {}
         }

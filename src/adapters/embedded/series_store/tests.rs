@@ -34,6 +34,7 @@ fn samples(seq: Seq, series: usize, start_ms: i64, rows: i64) -> Arc<Event> {
             late: Vec::new(),
             features: None,
             status: SeriesStatus::Normal,
+            counter: None,
         }
     };
     let body = EventBody::Samples((0..series).map(part).collect());

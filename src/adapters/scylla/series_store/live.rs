@@ -133,7 +133,9 @@ impl Live {
         let wanted = event.time_ms.saturating_mul(1_000).min(LATEST_STAMP);
         self.stamp = wanted.max(self.stamp.saturating_add(SPACING));
         match &event.body {
-            EventBody::Samples(parts) => parts.iter().for_each(|part| self.add(&event.kpi, part)),
+            EventBody::Samples(parts) | EventBody::Backfilled(parts) => {
+                parts.iter().for_each(|part| self.add(&event.kpi, part))
+            }
             EventBody::AnomalyOpened(anomaly)
             | EventBody::AnomalyUpdated(anomaly)
             | EventBody::AnomalyClosed(anomaly) => {
@@ -153,6 +155,7 @@ impl Live {
             }
             EventBody::SeriesStalled { .. }
             | EventBody::SeriesRestored { .. }
+            | EventBody::SeriesEnded { .. }
             | EventBody::KpiParked { .. }
             | EventBody::KpiResumed => {}
         }
@@ -282,7 +285,8 @@ mod tests {
     fn event(seq: Seq, time_ms: i64, at_ms: i64) -> Event {
         let late = vec![Sample { timestamp_ms: at_ms, value: seq as f64 }];
         let status = crate::model::SeriesStatus::Normal;
-        let part = SeriesSamples { labels: Labels::none(), samples: Vec::new(), late, features: None, status };
+        let part =
+            SeriesSamples { labels: Labels::none(), samples: Vec::new(), late, features: None, status, counter: None };
         Event { seq, time_ms, kpi: KpiName::new("k").unwrap(), body: EventBody::Samples(vec![part]) }
     }
 

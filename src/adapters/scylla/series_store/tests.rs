@@ -54,6 +54,7 @@ fn samples(seq: Seq, series: usize, start_ms: i64, rows: i64) -> Arc<Event> {
             late: Vec::new(),
             features: None,
             status: SeriesStatus::Normal,
+            counter: None,
         }
     };
     event(seq, (0..series).map(part).collect())
@@ -63,7 +64,14 @@ fn samples(seq: Seq, series: usize, start_ms: i64, rows: i64) -> Arc<Event> {
 fn late(seq: Seq, times: &[i64], value: f64) -> Arc<Event> {
     let late = times.iter().map(|time| Sample { timestamp_ms: *time, value }).collect();
     let labels = Labels::parse("n:0").unwrap();
-    let part = SeriesSamples { labels, samples: Vec::new(), late, features: None, status: SeriesStatus::Normal };
+    let part = SeriesSamples {
+        labels,
+        samples: Vec::new(),
+        late,
+        features: None,
+        status: SeriesStatus::Normal,
+        counter: None,
+    };
     event(seq, vec![part])
 }
 

@@ -71,7 +71,7 @@ impl Model {
         self.rows[series].extend(samples.iter().map(|sample| (sample.timestamp_ms, (sample.value, sample.score))));
         self.rows[series].extend(late.iter().map(|sample| (sample.timestamp_ms, (sample.value, None))));
         let labels = Labels::parse(&format!("n:{series}")).unwrap();
-        let part = SeriesSamples { labels, samples, late, features: None, status: SeriesStatus::Normal };
+        let part = SeriesSamples { labels, samples, late, features: None, status: SeriesStatus::Normal, counter: None };
         let body = EventBody::Samples(vec![part]);
         let event = Arc::new(Event { seq, time_ms: 0, kpi: KpiName::new("k").unwrap(), body });
         self.log.push(event.clone());

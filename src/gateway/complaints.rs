@@ -8,13 +8,18 @@ use tokio::time::Instant;
 const EVERY: Duration = Duration::from_secs(5);
 
 /// Says the first complaint at once and the others of the same five seconds as a number in the next line.
-#[derive(Default)]
 pub(super) struct Complaints {
+    over: &'static str,
     last: Option<Instant>,
     unsaid: u64,
 }
 
 impl Complaints {
+    /// About samples that come over this protocol.
+    pub(super) fn over(protocol: &'static str) -> Self {
+        Self { over: protocol, last: None, unsaid: 0 }
+    }
+
     /// Something that was sent without wanting an answer was refused.
     pub(super) fn refused(&mut self, subject: &str, why: &str) {
         if self.last.is_some_and(|last| last.elapsed() < EVERY) {
@@ -24,7 +29,7 @@ impl Complaints {
         let others = std::mem::take(&mut self.unsaid);
         // Names and texts come from outside: cut, so that a line stays a line.
         let (subject, why): (String, String) = (subject.chars().take(200).collect(), why.chars().take(300).collect());
-        tracing::warn!(subject, why, others, "samples that came over NATS were refused");
+        tracing::warn!(subject, why, others, "samples that came over {} were refused", self.over);
         self.last = Some(Instant::now());
     }
 }

@@ -1,0 +1,50 @@
+//! `[statsd]`: whether lines are taken over UDP, and where they go.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::Problem;
+use super::reader::Reader;
+use crate::model::WorkspaceId;
+
+/// StatsD over UDP.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Statsd {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The workspace that gets the samples.
+    pub workspace: WorkspaceId,
+    /// How often what was counted becomes samples.
+    pub flush_every: Duration,
+    /// Series told apart.
+    pub max_series: usize,
+}
+
+/// `None` without an address.
+pub(super) fn statsd(read: &mut Reader) -> Option<Statsd> {
+    let listen = read.optional("statsd.listen");
+    let workspace = read.text("statsd.workspace");
+    let flush_every = read.seconds("statsd.flush_seconds", 1, 3_600);
+    let max_series = read.number("statsd.max_series", 1, 1_000_000) as usize;
+    let workspace = WorkspaceId::new(&workspace).map_err(|error| {
+        if !workspace.is_empty() {
+            read.problem("statsd.workspace", error.to_string());
+        }
+    });
+    let listen = listen?.parse().map_err(|_| {
+        read.problem("statsd.listen", "must be an address such as \"127.0.0.1:8125\", or \"\" for none".into());
+    });
+    Some(Statsd { listen: listen.ok()?, workspace: workspace.ok()?, flush_every, max_series })
+}
+
+/// Whoever can reach the address can write into the workspace.
+pub(super) fn check(statsd: &Statsd, problems: &mut Vec<Problem>) {
+    if !statsd.listen.ip().is_loopback() {
+        let message = format!(
+            "{} can be reached from other machines, and StatsD has no authentication; \
+             use a loopback address such as 127.0.0.1",
+            statsd.listen
+        );
+        problems.push(Problem { key: "statsd.listen".into(), message });
+    }
+}

@@ -1,0 +1,145 @@
+//! The first sheet of an xlsx workbook as CSV, which [`csv`](super::csv) reads on: what columns are, and what becomes of bad
+//! rows, is decided there for both.
+//!
+//! A workbook is a zip archive and is read whole. So that a small file cannot become a large one in memory, everything in it
+//! is inflated once to be measured before any of it is kept.
+
+use std::io::{self, Cursor, Read};
+
+use calamine::{DataRef, ExcelDateTime, Reader, Xlsx};
+
+/// The most that may be in a workbook, in bytes, inflated.
+const MAX_INFLATED: u64 = 256 << 20;
+/// The largest CSV that may come of it, in bytes.
+const MAX_CSV: usize = 256 << 20;
+/// The columns and rows of a sheet, as its format bounds them.
+const MAX_COLUMNS: u32 = 16_384;
+const MAX_ROWS: u32 = 1_048_576;
+
+/// Why a workbook cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SheetError {
+    /// It is no workbook, or damaged.
+    #[error("this is no xlsx workbook that can be read: {0}")]
+    Damaged(String),
+    /// There is nothing in it.
+    #[error("the workbook holds no sheet")]
+    NoSheet,
+    /// It would need too much memory.
+    #[error("the workbook holds more than {} MiB; save its sheet as CSV", MAX_INFLATED >> 20)]
+    TooLarge,
+}
+
+/// Whether a file of this name is a workbook.
+pub fn is_sheet(name: &str) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, extension)| extension.eq_ignore_ascii_case("xlsx"))
+}
+
+/// The first sheet of a workbook as CSV; line n is row n. Dates are written `YYYY-MM-DD HH:MM:SS.mmm`.
+///
+/// # Errors
+/// It cannot be read, or is too large.
+pub fn to_csv(workbook: Vec<u8>) -> Result<Vec<u8>, SheetError> {
+    measure(&workbook)?;
+    let mut workbook: Xlsx<_> = Xlsx::new(Cursor::new(workbook)).map_err(damaged)?;
+    let first = workbook.sheet_names().first().cloned().ok_or(SheetError::NoSheet)?;
+    let mut cells = workbook.worksheet_cells_reader(&first).map_err(damaged)?;
+    let mut rows = Rows::default();
+    while let Some(cell) = cells.next_cell().map_err(damaged)? {
+        let (row, column) = cell.get_position();
+        rows.put(row, column, text(cell.get_value()))?;
+    }
+    rows.finish()
+}
+
+fn damaged(error: impl std::fmt::Display) -> SheetError {
+    SheetError::Damaged(error.to_string())
+}
+
+/// Inflates everything, keeping nothing: what the archive says of its sizes need not be true.
+fn measure(workbook: &[u8]) -> Result<(), SheetError> {
+    let mut archive = zip::ZipArchive::new(Cursor::new(workbook)).map_err(damaged)?;
+    let mut left = MAX_INFLATED;
+    for index in 0..archive.len() {
+        let entry = archive.by_index(index).map_err(damaged)?;
+        let read = io::copy(&mut entry.take(left + 1), &mut io::sink()).map_err(damaged)?;
+        left = left.checked_sub(read).ok_or(SheetError::TooLarge)?;
+    }
+    Ok(())
+}
+
+/// The CSV so far, and the row being gathered.
+#[derive(Default)]
+struct Rows {
+    csv: Vec<u8>,
+    /// Rows written.
+    written: u32,
+    cells: Vec<String>,
+}
+
+impl Rows {
+    /// Puts a cell into its place; cells come row by row.
+    fn put(&mut self, row: u32, column: u32, text: String) -> Result<(), SheetError> {
+        if row < self.written || row >= MAX_ROWS || column >= MAX_COLUMNS {
+            return Err(SheetError::Damaged(format!("row {row} and column {column} are out of place")));
+        }
+        if row > self.written {
+            self.end_row()?;
+            // Rows without a cell are empty lines, so that lines count as rows.
+            self.csv.extend(std::iter::repeat_n(b'\n', (row - self.written) as usize));
+            self.written = row;
+        }
+        let column = column as usize;
+        if self.cells.len() <= column {
+            self.cells.resize(column + 1, String::new());
+        }
+        self.cells[column] = text;
+        Ok(())
+    }
+
+    fn end_row(&mut self) -> Result<(), SheetError> {
+        if self.cells.iter().any(|cell| !cell.is_empty()) {
+            let mut line = csv::WriterBuilder::new().from_writer(&mut self.csv);
+            line.write_record(&self.cells).map_err(damaged)?;
+            line.flush().map_err(damaged)?;
+        } else {
+            self.csv.push(b'\n');
+        }
+        self.written += 1;
+        self.cells.clear();
+        if self.csv.len() > MAX_CSV { Err(SheetError::TooLarge) } else { Ok(()) }
+    }
+
+    fn finish(mut self) -> Result<Vec<u8>, SheetError> {
+        self.end_row()?;
+        Ok(self.csv)
+    }
+}
+
+fn text(value: &DataRef<'_>) -> String {
+    match value {
+        DataRef::Int(number) => number.to_string(),
+        DataRef::Float(number) => number.to_string(),
+        DataRef::String(text) | DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => one_line(text),
+        DataRef::SharedString(text) => one_line(text),
+        DataRef::Bool(yes) => yes.to_string(),
+        DataRef::DateTime(time) => date(time),
+        // A formula that failed has no value.
+        DataRef::Error(_) | DataRef::Empty => String::new(),
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.replace(['\n', '\r'], " ")
+}
+
+fn date(time: &ExcelDateTime) -> String {
+    if !time.is_datetime() {
+        return time.as_f64().to_string();
+    }
+    let (year, month, day, hour, minute, second, milli) = time.to_ymd_hms_milli();
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{milli:03}")
+}
+
+#[cfg(test)]
+mod tests;

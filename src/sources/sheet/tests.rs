@@ -1,0 +1,115 @@
+use std::io::Write;
+
+use proptest::prelude::*;
+use zip::write::SimpleFileOptions;
+
+use super::*;
+
+/// A workbook with one sheet: rows of cells as XML.
+pub(crate) fn workbook(rows: &str) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
+    let relations = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
+    let packages = "http://schemas.openxmlformats.org/package/2006/relationships";
+    let files = [
+        (
+            "_rels/.rels",
+            format!(
+                "<Relationships xmlns=\"{packages}\"><Relationship Id=\"r1\" Type=\"{relations}/officeDocument\" Target=\"xl/workbook.xml\"/></Relationships>"
+            ),
+        ),
+        (
+            "xl/workbook.xml",
+            format!(
+                "<workbook xmlns=\"{main}\" xmlns:r=\"{relations}\"><sheets><sheet name=\"Data\" sheetId=\"1\" r:id=\"r1\"/></sheets></workbook>"
+            ),
+        ),
+        (
+            "xl/_rels/workbook.xml.rels",
+            format!(
+                "<Relationships xmlns=\"{packages}\"><Relationship Id=\"r1\" Type=\"{relations}/worksheet\" Target=\"worksheets/sheet1.xml\"/></Relationships>"
+            ),
+        ),
+        (
+            "xl/styles.xml",
+            format!(
+                "<styleSheet xmlns=\"{main}\"><cellXfs count=\"2\"><xf numFmtId=\"0\"/><xf numFmtId=\"22\"/></cellXfs></styleSheet>"
+            ),
+        ),
+        ("xl/worksheets/sheet1.xml", format!("<worksheet xmlns=\"{main}\"><sheetData>{rows}</sheetData></worksheet>")),
+    ];
+    for (name, content) in files {
+        zip.start_file(name, SimpleFileOptions::default()).unwrap();
+        zip.write_all(content.as_bytes()).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+fn csv_of(rows: &str) -> String {
+    String::from_utf8(to_csv(workbook(rows)).unwrap()).unwrap()
+}
+
+#[test]
+fn the_first_sheet_becomes_lines() {
+    let csv = csv_of(
+        "<row r=\"1\"><c r=\"A1\" t=\"inlineStr\"><is><t>time</t></is></c>\
+         <c r=\"B1\" t=\"inlineStr\"><is><t>door, main</t></is></c></row>\
+         <row r=\"2\"><c r=\"A2\" s=\"1\"><v>46023.25</v></c><c r=\"B2\"><v>12.5</v></c></row>\
+         <row r=\"5\"><c r=\"A5\"><v>1767225600000</v></c><c r=\"B5\" t=\"e\"><v>#DIV/0!</v></c></row>",
+    );
+    assert_eq!(csv, "time,\"door, main\"\n2026-01-01 06:00:00.000,12.5\n\n\n1767225600000,\n");
+}
+
+#[test]
+fn rows_of_a_sheet_are_named_by_their_number() {
+    let csv = to_csv(workbook(
+        "<row r=\"1\"><c r=\"A1\" t=\"inlineStr\"><is><t>time</t></is></c><c r=\"B1\" t=\"inlineStr\"><is><t>a</t></is></c></row>\
+         <row r=\"3\"><c r=\"A3\"><v>1767225600000</v></c><c r=\"B3\"><v>1</v></c></row>\
+         <row r=\"4\"><c r=\"A4\" t=\"inlineStr\"><is><t>noon</t></is></c><c r=\"B4\"><v>2</v></c></row>",
+    ))
+    .unwrap();
+    let naming = crate::sources::csv::Naming { kpi: None, fallback: crate::sources::csv::name_from("x") };
+    let mut reader = crate::sources::csv::CsvReader::new(&csv[..], &naming).unwrap();
+    let (mut samples, mut problems) = (Vec::new(), Vec::new());
+    while reader.read_row(&mut samples, &mut problems).unwrap() {}
+    assert_eq!((samples.len(), samples[0].sample.timestamp_ms), (1, 1_767_225_600_000));
+    assert_eq!(problems.iter().map(|problem| problem.line).collect::<Vec<_>>(), [4]);
+}
+
+#[test]
+fn what_is_no_workbook_says_so() {
+    for bytes in
+        [Vec::new(), b"a,b\n1,2\n".to_vec(), workbook("<row r=\"99999999\"><c r=\"A99999999\"><v>1</v></c></row>")]
+    {
+        assert!(matches!(to_csv(bytes), Err(SheetError::Damaged(_))));
+    }
+}
+
+#[test]
+fn a_small_file_that_would_be_a_large_one_is_refused() {
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    zip.start_file("xl/sharedStrings.xml", SimpleFileOptions::default()).unwrap();
+    let zeros = vec![0; 1 << 20];
+    for _ in 0..=MAX_INFLATED >> 20 {
+        zip.write_all(&zeros).unwrap();
+    }
+    let bytes = zip.finish().unwrap().into_inner();
+    assert!(bytes.len() < 1 << 20);
+    assert!(matches!(to_csv(bytes), Err(SheetError::TooLarge)));
+}
+
+proptest! {
+    #[test]
+    fn damage_never_panics(at in 0.0..1.0f64, byte: u8, cut in 0.0..1.5f64) {
+        let mut bytes = workbook("<row r=\"1\"><c r=\"A1\"><v>1</v></c></row>");
+        let place = (bytes.len() as f64 * at) as usize;
+        bytes[place] = byte;
+        bytes.truncate((bytes.len() as f64 * cut) as usize + 1);
+        let _refused = to_csv(bytes).is_err();
+    }
+
+    #[test]
+    fn arbitrary_sheets_never_panic(rows in "[<>/rcvts=\"A-C1-3 .e-]{0,120}") {
+        let _refused = to_csv(workbook(&rows)).is_err();
+    }
+}

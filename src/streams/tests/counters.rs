@@ -1,0 +1,106 @@
+//! Counters: what is scored is the increase per second, whatever happens to the totals.
+
+use super::signals::{START, fresh, labelled};
+use crate::model::{EventBody, Reading, Sample, SeriesBatch, SeriesSamples, SeriesStatus};
+use crate::streams::{KpiState, Pushed, Rejection};
+
+/// Totals of one series at seconds after the start.
+fn totals(rows: impl IntoIterator<Item = (i64, f64)>) -> SeriesBatch {
+    let rows = rows.into_iter().map(|(second, value)| (START + second * 1_000, value));
+    SeriesBatch { reading: Reading::Counter, ..labelled("s:0", rows) }
+}
+
+fn push(state: &mut KpiState, batch: SeriesBatch) -> Pushed {
+    let now_ms = batch.rows.iter().map(|(_, sample)| sample.timestamp_ms).max().unwrap_or(START);
+    state.push(&[batch], now_ms)
+}
+
+fn samples(pushed: &Pushed) -> &SeriesSamples {
+    match &pushed.bodies[..] {
+        [EventBody::Samples(all)] if all.len() == 1 => &all[0],
+        other => panic!("{other:?}"),
+    }
+}
+
+fn rates(pushed: &Pushed) -> Vec<(i64, f64)> {
+    samples(pushed).samples.iter().map(|s| ((s.timestamp_ms - START) / 1_000, s.value)).collect()
+}
+
+#[test]
+fn the_increase_per_second_is_scored_and_kept() {
+    let mut state = fresh();
+    let pushed = push(&mut state, totals([(0, 100.0), (10, 150.0), (20, 150.0), (25, 160.0)]));
+    assert_eq!((pushed.accepted, pushed.late), (4, 0));
+    assert_eq!(rates(&pushed), [(10, 5.0), (20, 0.0), (25, 2.0)]);
+    assert_eq!(samples(&pushed).status, SeriesStatus::Warming { seen: 3, needed: 30 });
+}
+
+#[test]
+fn the_first_total_is_taken_and_logged_but_says_nothing_yet() {
+    let mut state = fresh();
+    let pushed = push(&mut state, totals([(0, 100.0)]));
+    assert_eq!((pushed.accepted, rates(&pushed)), (1, vec![]));
+    let start = samples(&pushed).counter.unwrap().start;
+    assert_eq!(start, Some(Sample { timestamp_ms: START, value: 100.0 }), "what was acknowledged is in the log");
+    let view = state.series().next().unwrap();
+    assert_eq!((view.last, view.status), (None, SeriesStatus::Warming { seen: 0, needed: 30 }));
+    assert_eq!(rates(&push(&mut state, totals([(5, 110.0)]))), [(5, 2.0)]);
+}
+
+#[test]
+fn a_reset_starts_at_zero_and_a_gap_gives_its_mean_rate() {
+    let mut state = fresh();
+    let pushed = push(&mut state, totals([(0, 1_000.0), (10, 20.0), (1_010, 3_020.0)]));
+    assert_eq!(rates(&pushed), [(10, 2.0), (1_010, 3.0)]);
+}
+
+#[test]
+fn totals_sent_again_or_late_are_counted_and_change_nothing() {
+    let mut state = fresh();
+    push(&mut state, totals([(0, 100.0), (10, 150.0)]));
+    let pushed = push(&mut state, totals([(0, 100.0), (10, 150.0), (5, 0.0)]));
+    assert_eq!((pushed.accepted, pushed.late), (3, 3));
+    assert_eq!((samples(&pushed).late.len(), samples(&pushed).counter.unwrap().late), (0, 3));
+    let view = state.series().next().unwrap();
+    assert_eq!((view.last.map(|last| (last.timestamp_ms, last.value)), view.late), (Some((START + 10_000, 5.0)), 3));
+    assert_eq!(rates(&push(&mut state, totals([(20, 160.0)]))), [(20, 1.0)]);
+}
+
+#[test]
+fn a_negative_total_is_refused_by_name() {
+    let pushed = push(&mut fresh(), totals([(0, 1.0), (1, -1.0), (2, 2.0)]));
+    assert_eq!(pushed.rejected, [(1, Rejection::NegativeCounter)]);
+    assert_eq!(rates(&pushed), [(2, 0.5)]);
+}
+
+#[test]
+fn a_series_that_changes_its_reading_warms_up_again() {
+    let mut state = fresh();
+    let gauge = |second: i64, value| labelled("s:0", [(START + second * 1_000, value)]);
+    for second in 0..40 {
+        push(&mut state, gauge(second, 5.0));
+    }
+    assert_eq!(state.series().next().unwrap().status, SeriesStatus::Normal);
+    let pushed = push(&mut state, totals([(40, 1e6), (41, 1e6 + 3.0)]));
+    assert_eq!(rates(&pushed), [(41, 3.0)]);
+    assert_eq!(samples(&pushed).status, SeriesStatus::Warming { seen: 1, needed: 30 });
+    let pushed = push(&mut state, gauge(42, 5.0));
+    assert_eq!((rates(&pushed), samples(&pushed).counter), (vec![(42, 5.0)], None));
+    // A late sample of the other kind changes nothing.
+    push(&mut state, totals([(10, 7.0)]));
+    let pushed = push(&mut state, gauge(43, 5.0));
+    assert_eq!(samples(&pushed).status, SeriesStatus::Warming { seen: 2, needed: 30 });
+}
+
+#[test]
+fn silence_of_a_counter_is_a_stall_like_any_other() {
+    let mut state = fresh();
+    let pushed = push(&mut state, totals((0..20).map(|i| (i, i as f64))));
+    assert_eq!(rates(&pushed).len(), 19);
+    let stall_at = state.next_stall_at().unwrap();
+    assert_eq!(state.check_stalls(stall_at).len(), 1);
+    let bodies = push(&mut state, totals([(100, 119.0)])).bodies;
+    assert!(matches!(bodies[0], EventBody::SeriesRestored { .. }), "{bodies:?}");
+    let EventBody::Samples(all) = &bodies[1] else { panic!("{bodies:?}") };
+    assert!((all[0].samples[0].value - 100.0 / 81.0).abs() < 1e-12);
+}

@@ -1,0 +1,102 @@
+//! Counters and series that end, through the whole server and over its restarts.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use earcon::actors::Faults;
+use earcon::actors::supervision::RestartPolicy;
+use earcon::app::Overrides;
+use earcon::model::{Labels, Reading, Sample, SeriesBatch};
+use serde_json::{Value, json};
+
+use crate::support::{Server, eventually, noise};
+
+const START: i64 = 1_767_225_600_000;
+/// A total that makes the injected fault fire, once.
+const POISON: f64 = 666.0;
+
+fn totals(rows: &[(i64, f64)]) -> SeriesBatch {
+    let sample = |(second, value): &(i64, f64)| Sample { timestamp_ms: START + second * 1_000, value: *value };
+    let rows = (0..).zip(rows.iter().map(sample)).collect();
+    SeriesBatch { reading: Reading::Counter, ..SeriesBatch::gauge(Labels::none(), rows) }
+}
+
+async fn rates(server: &Server, count: usize) -> Vec<(i64, f64)> {
+    eventually("the rates are in the history", async || {
+        let (_, answer) = server.get(&format!("/kpis/requests/samples?from={START}&to={}", START + 100_000)).await;
+        let rows = answer["series"][0]["samples"].as_array()?;
+        let rates = rows.iter().map(|row| ((row[0].as_i64().unwrap() - START) / 1_000, row[1].as_f64().unwrap()));
+        (rows.len() >= count).then(|| rates.collect())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_counter_goes_on_after_a_restart_and_after_a_failure() {
+    let armed = Arc::new(AtomicBool::new(true));
+    let before_scoring: earcon::actors::BeforeScoring = Arc::new(move |_, batches| {
+        let poisoned = batches.iter().flat_map(|series| &series.rows).any(|(_, sample)| sample.value == POISON);
+        if poisoned && armed.swap(false, Ordering::SeqCst) {
+            panic!("injected");
+        }
+    });
+    let restart = RestartPolicy { backoff: Duration::from_millis(1), ..RestartPolicy::default() };
+    let overrides =
+        Overrides { faults: Faults { before_scoring: Some(before_scoring) }, restart, ..Default::default() };
+    let server = Server::start_with(&[], overrides).await;
+    let first = server.take("requests", totals(&[(0, 100.0)])).await;
+    assert_eq!((first.accepted, first.late, first.failed), (1, 0, 0));
+    assert!(first.seq > 0, "what was acknowledged stands in the log");
+
+    // Recovered from the log, where the first total is all there is.
+    let failed = server.take("requests", totals(&[(10, POISON)])).await;
+    assert_eq!(failed.failed, 1);
+    eventually("the stream takes samples again", async || {
+        let receipt = server.take("requests", totals(&[(10, 150.0)])).await;
+        (receipt.accepted == 1).then_some(())
+    })
+    .await;
+
+    // Recovered from the snapshot of an orderly shutdown.
+    let data = server.shut_down().await;
+    let server = Server::start_in(data, &[], Overrides::default()).await;
+    let again = server.take("requests", totals(&[(0, 100.0), (10, 150.0)])).await;
+    assert_eq!((again.accepted, again.late), (2, 2), "sending again is harmless");
+    server.take("requests", totals(&[(20, 180.0), (30, 30.0)])).await;
+    assert_eq!(rates(&server, 3).await, [(10, 5.0), (20, 3.0), (30, 3.0)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ended_series_is_shown_as_ended_and_makes_no_alarm() {
+    let settings = [("streams.stalled_after_seconds", json!(1))];
+    let server = Server::start_with(&settings, Overrides::default()).await;
+    server.post("pod", &noise(START, 60, 10.0)).await;
+    let mut socket = server.follow().await;
+    let filter = json!({"kpis": ["pod"]});
+    socket.send(json!({"type": "subscribe", "since": "live", "filter": filter})).await;
+    socket.until("subscribed").await;
+    let end = SeriesBatch { ended_at_ms: Some(START + 60_000), ..SeriesBatch::gauge(Labels::none(), Vec::new()) };
+    // Its silence may have become a stall in the meantime: the end comes after it either way.
+    let receipt = server.take("pod", end.clone()).await;
+    assert_eq!((receipt.accepted, receipt.failed), (0, 0));
+    assert!(receipt.seq > 0);
+    let told = socket.until("series.ended").await;
+    assert_eq!(told["data"], json!({"labels": {}, "timestamp": START + 60_000}));
+    let state = |answer: &Value| answer["series"][0]["state"].clone();
+    assert_eq!(state(&server.get("/kpis/pod").await.1), "ended");
+
+    let data = server.shut_down().await;
+    let server = Server::start_in(data, &settings, Overrides::default()).await;
+    assert_eq!(state(&server.get("/kpis/pod").await.1), "ended");
+    let mut socket = server.follow().await;
+    socket.send(json!({"type": "subscribe", "since": "live"})).await;
+    socket.until("subscribed").await;
+    server.post("pod", &[(START + 90_000, 10.0)]).await;
+    let back = socket.json().await;
+    assert_eq!((&back["type"], &back["data"]["series"][0]["state"]), (&json!("samples"), &json!("normal")));
+
+    // Nobody knows this KPI, and an end is no reason to make it.
+    assert_eq!(server.take("nobody", end).await.seq, 0);
+    assert_eq!(server.get("/kpis/nobody").await.0, 404);
+}
