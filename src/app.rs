@@ -27,7 +27,7 @@ use crate::adapters::clock::SystemClock;
 use crate::adapters::embedded::{EmbeddedStore, OpenError};
 use crate::config::Config;
 use crate::gateway::nats::{NatsGateway, NatsServices};
-use crate::gateway::{Gateway, router};
+use crate::gateway::{Catalogues, Gateway, router};
 use crate::model::Clock;
 use crate::ports::PortError;
 use crate::tenancy::Access;
@@ -133,6 +133,7 @@ impl App {
             directory: directory.clone(),
             event_log: opened.backends.event_log,
             series_store: opened.backends.series_store,
+            catalogues: Catalogues::new(opened.backends.meta_store, config.ingest.known_series),
             clock: clock.clone(),
             access: Access,
             limits: Arc::new(limits(config)),

@@ -12,6 +12,7 @@ use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 
 use crate::audio::Mode;
+use crate::model::WorkspaceId;
 use crate::telemetry::LogFormat;
 pub use distributed::{Backend, Cluster, Consistency, LogBackend, Nats, Scylla, Secret};
 use reader::Reader;
@@ -85,6 +86,10 @@ pub struct Ingest {
     pub max_in_flight_samples: usize,
     /// Most samples of one request.
     pub max_batch_samples: usize,
+    /// Where the samples of agents go that name no workspace.
+    pub workspace: WorkspaceId,
+    /// Series as senders name them that are remembered of one workspace.
+    pub known_series: usize,
 }
 
 /// Scoring.
@@ -203,6 +208,8 @@ impl Config {
             ingest: Ingest {
                 max_in_flight_samples: read.number("ingest.max_in_flight_samples", 1_000, 100_000_000) as usize,
                 max_batch_samples: read.number("ingest.max_batch_samples", 1, 1_000_000) as usize,
+                workspace: read.parsed("ingest.workspace", "the name of a workspace"),
+                known_series: read.number("ingest.known_series", 1_000, 100_000_000) as usize,
             },
             streams: Streams {
                 max_workspaces: read.number("streams.max_workspaces", 1, 100_000) as usize,

@@ -48,5 +48,6 @@ pub(super) fn limits(config: &Config) -> Limits {
         max_body_bytes: config.server.max_body_bytes,
         max_batch_samples: config.ingest.max_batch_samples,
         replay_events: config.live.replay_events,
+        workspace: config.ingest.workspace.clone(),
     }
 }

@@ -10,6 +10,7 @@ mod ingest_to_websocket;
 mod kill;
 mod nats;
 mod overload;
+mod protocols;
 mod resume;
 mod shutdown;
 mod sound;
