@@ -8,6 +8,7 @@ SHELL := /bin/bash
 
 CARGO ?= cargo
 TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
+FUZZ_SECONDS ?= 60
 # What `make run` passes on, as in `make run ARGS="--listen 127.0.0.1:9000"`.
 ARGS ?=
 
@@ -23,11 +24,12 @@ run: web ## Build everything and start the demo of this machine (ARGS="…" are 
 	exec $(TARGET_DIR)/release/earcon demo $(ARGS)
 
 .PHONY: test
-test: setup-test web-check web ## Run every test: Rust, dashboard, and the dashboard in a browser
+test: setup-test web-check web ## Run every test: Rust, dashboard, real agents, and the dashboard in a browser
 	@# With a NATS server and a Cassandra node beside it, fetched into a cache when they are not there.
 	scripts/servers/run.sh $(CARGO) test --locked --workspace --all-targets
 	$(CARGO) test --locked --workspace --doc
 	@# The tests above have built this very binary; a release build would only cost time.
+	scripts/agents/run.sh $(TARGET_DIR)/debug/earcon
 	cd web && EARCON_BIN=$(TARGET_DIR)/debug/earcon npm run e2e
 
 .PHONY: check
@@ -44,6 +46,10 @@ check: web-check web ## Formatting, lints, types, documentation, licences: what 
 .PHONY: bench
 bench: web ## Measure: scoring, rendering, broadcasting, log append
 	scripts/servers/run.sh $(CARGO) bench --locked --workspace
+
+.PHONY: fuzz
+fuzz: ## Fuzz every parser for FUZZ_SECONDS each (needs a nightly toolchain and cargo-fuzz)
+	scripts/fuzz.sh $(FUZZ_SECONDS)
 
 .PHONY: setup
 setup: ## Install what building needs, or say what to install

@@ -51,11 +51,14 @@ missing_packages() {
     fi
 }
 
-# Debian packages for the servers that tests run against: without them those tests are skipped.
+# Debian packages for the servers and agents that tests run with: without them those tests are skipped.
 server_packages() {
     "$servers/java.sh" >/dev/null || echo openjdk-17-jre-headless
     have mvn || echo maven
     python3 -m pip --version >/dev/null 2>&1 || printf '%s\n' python3 python3-pip
+    # Debian keeps what `venv` needs to install pip apart from python3.
+    python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
+    have prometheus || echo prometheus
 }
 
 # How to become root without being asked anything: a command to put in front, or failure.

@@ -28,7 +28,7 @@ use crate::adapters::embedded::{EmbeddedStore, OpenError};
 use crate::config::Config;
 use crate::gateway::nats::{NatsGateway, NatsServices};
 use crate::gateway::statsd::StatsdGateway;
-use crate::gateway::{Gateway, Transmitters, router};
+use crate::gateway::{Catalogues, Gateway, Transmitters, router};
 use crate::model::Clock;
 use crate::ports::PortError;
 use crate::tenancy::Access;
@@ -143,6 +143,7 @@ impl App {
             directory: directory.clone(),
             event_log: opened.backends.event_log,
             series_store: opened.backends.series_store,
+            catalogues: Catalogues::new(opened.backends.meta_store, config.ingest.known_series),
             clock: clock.clone(),
             access: Access,
             limits: Arc::new(limits(config)),

@@ -13,6 +13,7 @@ use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 
 use crate::audio::Mode;
+use crate::model::WorkspaceId;
 use crate::telemetry::LogFormat;
 pub use distributed::{Backend, Cluster, Consistency, LogBackend, Nats, Scylla, Secret};
 use reader::Reader;
@@ -91,6 +92,10 @@ pub struct Ingest {
     pub max_batch_samples: usize,
     /// Largest uploaded file.
     pub max_upload_bytes: u64,
+    /// Where the samples of agents go that name no workspace.
+    pub workspace: WorkspaceId,
+    /// Series as senders name them that are remembered of one workspace.
+    pub known_series: usize,
 }
 
 /// Scoring.
@@ -210,6 +215,8 @@ impl Config {
                 max_in_flight_samples: read.number("ingest.max_in_flight_samples", 1_000, 100_000_000) as usize,
                 max_batch_samples: read.number("ingest.max_batch_samples", 1, 1_000_000) as usize,
                 max_upload_bytes: read.number("ingest.max_upload_megabytes", 1, 1 << 20) << 20,
+                workspace: read.parsed("ingest.workspace", "the name of a workspace"),
+                known_series: read.number("ingest.known_series", 1_000, 100_000_000) as usize,
             },
             statsd: statsd::statsd(&mut read),
             streams: Streams {

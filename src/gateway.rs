@@ -39,9 +39,11 @@ use utoipa_axum::routes;
 pub use audio::Transmitters;
 
 use crate::actors::directory::Directory;
-use crate::model::Clock;
+use crate::model::{Clock, WorkspaceId};
 use crate::ports::{EventLog, SeriesStore};
 use crate::tenancy::Access;
+
+pub use ingest::catalogues::Catalogues;
 
 /// Limits of the gateway.
 #[derive(Debug, Clone)]
@@ -54,6 +56,8 @@ pub struct Limits {
     pub max_batch_samples: usize,
     /// Most events replayed on a resume.
     pub replay_events: u64,
+    /// Where the samples of agents go that name no workspace.
+    pub workspace: WorkspaceId,
 }
 
 /// What the routes work with.
@@ -65,6 +69,8 @@ pub struct Gateway {
     pub event_log: Arc<dyn EventLog>,
     /// For queries; read only.
     pub series_store: Arc<dyn SeriesStore>,
+    /// Rules and known series of each workspace that samples come in for.
+    pub catalogues: Catalogues,
     /// Wall time, for samples that carry none and for default ranges.
     pub clock: Arc<dyn Clock>,
     /// Who may come in.
@@ -95,6 +101,17 @@ pub fn router(gateway: Gateway) -> Router {
         .routes(routes!(kpis::workspaces))
         .routes(routes!(ingest::ingest, ingest_socket::connect))
         .routes(routes!(upload::upload))
+        .routes(routes!(ingest::rules::show, ingest::rules::change))
+        .routes(routes!(ingest::influx::write))
+        .routes(routes!(ingest::influx::write_v2))
+        .routes(routes!(ingest::influx::write_to))
+        .routes(routes!(ingest::influx::write_v2_to))
+        .routes(routes!(ingest::influx::query))
+        .routes(routes!(ingest::influx::ping))
+        .routes(routes!(ingest::remote_write::write))
+        .routes(routes!(ingest::remote_write::write_to))
+        .routes(routes!(ingest::otlp::metrics))
+        .routes(routes!(ingest::otlp::metrics_to))
         .routes(routes!(kpis::list))
         .routes(routes!(kpis::one))
         .routes(routes!(kpis::resume))
@@ -117,7 +134,7 @@ pub fn router(gateway: Gateway) -> Router {
         .fallback(dashboard::serve)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(DefaultBodyLimit::max(max_body))
-        .layer(RequestDecompressionLayer::new())
+        .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
         .layer(axum::middleware::from_fn(origin::only_this_machine))
         .layer(CatchPanicLayer::custom(problem::panicked))
         .layer(TraceLayer::new_for_http())

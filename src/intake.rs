@@ -1,11 +1,22 @@
-//! Rows out of what senders speak: each protocol's parser, and the gathering of rows by KPI and series. Pure: bytes in,
-//! batches and named refusals out.
+//! Rows out of what senders speak: each protocol's parser, the workspace's rules for names, and the gathering of rows by
+//! KPI and series. Pure: bytes in, batches and named refusals out.
 
+pub mod catalogue;
 pub mod gather;
+pub mod influx;
 pub mod json;
+pub mod keys;
+pub mod otlp;
+mod protobuf;
+pub mod remote_write;
+pub mod rules;
+pub mod sent;
 pub mod statsd;
 
-pub use gather::{Batch, LabelPairs};
+pub use catalogue::Catalogue;
+pub use gather::{Batch, Gathered};
+pub use rules::Rules;
+pub use sent::{LabelPairs, Protocol, Sent};
 
 /// Why nothing of a request can be taken. The text is fit to show to the sender.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

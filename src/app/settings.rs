@@ -50,6 +50,7 @@ pub(super) fn limits(config: &Config) -> Limits {
         max_upload_bytes: config.ingest.max_upload_bytes,
         max_batch_samples: config.ingest.max_batch_samples,
         replay_events: config.live.replay_events,
+        workspace: config.ingest.workspace.clone(),
     }
 }
 

@@ -143,6 +143,12 @@ pub(super) trait Fallback {
     fn fallback() -> Self;
 }
 
+impl Fallback for crate::model::WorkspaceId {
+    fn fallback() -> Self {
+        Self::new("local").expect("a legal name")
+    }
+}
+
 impl Fallback for std::net::SocketAddr {
     fn fallback() -> Self {
         ([127, 0, 0, 1], 0).into()

@@ -17,6 +17,19 @@ pub(crate) struct Authorized {
 }
 
 impl Authorized {
+    /// A request for this workspace, which its address does not name.
+    ///
+    /// # Errors
+    /// 403 when it may not touch the workspace.
+    pub(crate) async fn to(parts: &mut Parts, gateway: &Gateway, workspace: WorkspaceId) -> Result<Self, Problem> {
+        let ConnectInfo(peer) = ConnectInfo::<SocketAddr>::from_request_parts(parts, gateway)
+            .await
+            .map_err(|_| Problem::new(Kind::Internal, "the server does not know where the request came from"))?;
+        let admitted = gateway.access.admit(peer.ip(), &workspace);
+        let pass = admitted.map_err(|denied| Problem::new(Kind::Forbidden, denied.to_string()))?;
+        Ok(Self { pass })
+    }
+
     /// What came over a connection that speaks for the system, such as the one to NATS.
     pub(crate) fn system(gateway: &Gateway, workspace: &WorkspaceId) -> Self {
         Self { pass: gateway.access.system(workspace) }
@@ -50,11 +63,6 @@ impl FromRequestParts<Gateway> for Authorized {
             .map_err(|error| Problem::new(Kind::BadRequest, error.to_string()))?;
         let name = params.iter().find(|(name, _)| *name == "workspace").map_or("", |(_, value)| value);
         let workspace = WorkspaceId::new(name).map_err(|error| Problem::new(Kind::BadRequest, error.to_string()))?;
-        let ConnectInfo(peer) = ConnectInfo::<SocketAddr>::from_request_parts(parts, gateway)
-            .await
-            .map_err(|_| Problem::new(Kind::Internal, "the server does not know where the request came from"))?;
-        let admitted = gateway.access.admit(peer.ip(), &workspace);
-        let pass = admitted.map_err(|denied| Problem::new(Kind::Forbidden, denied.to_string()))?;
-        Ok(Self { pass })
+        Self::to(parts, gateway, workspace).await
     }
 }

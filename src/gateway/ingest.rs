@@ -1,7 +1,15 @@
-//! `POST …/kpis/ingest`: JSON and NDJSON.
+//! Samples over HTTP. Here: `POST …/kpis/ingest` in JSON and NDJSON, and what all protocols share; one file a protocol below.
+
+pub(crate) mod catalogues;
+pub(crate) mod influx;
+pub(crate) mod otlp;
+pub(crate) mod remote_write;
+pub(crate) mod rules;
+mod sender;
 
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -13,10 +21,12 @@ use super::problem::{Kind, Problem};
 use super::query::Params;
 use crate::actors::directory::Sent;
 use crate::actors::ingest::Receipt;
-use crate::intake::{Batch, IntakeError, json};
+use crate::intake::{Batch, Gathered, IntakeError, json};
 use crate::live::wire::to_json;
-use crate::model::{Arrival, KpiBatch, RejectedRow};
+use crate::model::{Arrival, RejectedRow};
+use crate::telemetry::{Metric, count};
 use crate::tenancy::WorkspacePass;
+use sender::Sender;
 
 /// The answer after the commit.
 #[derive(Serialize, ToSchema)]
@@ -95,43 +105,111 @@ pub(crate) async fn ingest(
     authorized: Authorized,
     Params(params): Params<IngestParams>,
     headers: HeaderMap,
-    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
+    body: Body,
 ) -> Result<Response, Problem> {
-    let body = body.map_err(|rejection| {
-        let too_large = rejection.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE;
-        let kind = if too_large { Kind::TooLarge } else { Kind::BadRequest };
-        let most = gateway.limits.max_body_bytes;
-        Problem::new(kind, format!("{}; a body may have at most {most} bytes", rejection.body_text()))
-    })?;
-    let rows = parse(&gateway, content_type(&headers), &body)?;
+    let body = body.plain(&headers)?;
+    let rows = parse(&gateway, &authorized, content_type(&headers), &body).await?;
     let answer = take(&gateway, &authorized, rows, params.arrival()).await?;
     Ok(([(header::CONTENT_TYPE, "application/json")], answer).into_response())
 }
 
-/// Rows out of a request, by KPI, and those that were refused.
-pub(crate) struct Rows {
-    /// The good ones.
-    pub(crate) batches: Vec<KpiBatch>,
-    /// The others, with what is wrong with them.
-    pub(crate) rejected: Vec<RejectedRow>,
+/// A request's body, or why there is none.
+pub(crate) struct Body {
+    bytes: Result<Bytes, BytesRejection>,
+    most: usize,
 }
 
-/// Parses a body.
+impl FromRequest<Gateway> for Body {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request(request: Request, gateway: &Gateway) -> Result<Self, Self::Rejection> {
+        Ok(Self { bytes: Bytes::from_request(request, gateway).await, most: gateway.limits.max_body_bytes })
+    }
+}
+
+impl Body {
+    /// The bytes, which must not be encoded any more.
+    pub(crate) fn plain(self, headers: &HeaderMap) -> Result<Bytes, Problem> {
+        // What the server can decode it has decoded before, and has taken the header away.
+        match headers.get(header::CONTENT_ENCODING).map(|encoding| encoding.as_bytes()) {
+            None | Some(b"identity") => self.bytes(),
+            Some(encoding) => {
+                let detail = format!("send gzip or no encoding, not {:?}", String::from_utf8_lossy(encoding));
+                Err(Problem::new(Kind::UnsupportedMediaType, detail))
+            }
+        }
+    }
+
+    /// The bytes as they came.
+    pub(crate) fn bytes(self) -> Result<Bytes, Problem> {
+        self.bytes.map_err(|rejection| {
+            let too_large = rejection.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE;
+            let kind = if too_large { Kind::TooLarge } else { Kind::BadRequest };
+            Problem::new(kind, format!("{}; a body may have at most {} bytes", rejection.body_text(), self.most))
+        })
+    }
+}
+
+/// Parses a body of Earcon's own protocol.
 ///
 /// # Errors
 /// When nothing of it can be understood, or there are too many rows.
-pub(crate) fn parse(gateway: &Gateway, content_type: &str, body: &[u8]) -> Result<Rows, Problem> {
-    let mut batch = Batch::new(gateway.clock.now_ms(), gateway.limits.max_batch_samples);
+pub(crate) async fn parse(
+    gateway: &Gateway,
+    authorized: &Authorized,
+    content_type: &str,
+    body: &[u8],
+) -> Result<Gathered, Problem> {
     match content_type {
-        "application/json" => json::parse_document(body, &mut batch)?,
-        "application/x-ndjson" | "application/ndjson" | "application/jsonl" => json::parse_lines(body, &mut batch)?,
+        "application/json" => gather(gateway, authorized, |batch| json::parse_document(body, batch)).await,
+        "application/x-ndjson" | "application/ndjson" | "application/jsonl" => {
+            gather(gateway, authorized, |batch| json::parse_lines(body, batch)).await
+        }
         other => {
             let detail = format!("send application/json or application/x-ndjson, not {other:?}");
-            return Err(Problem::new(Kind::UnsupportedMediaType, detail));
+            Err(Problem::new(Kind::UnsupportedMediaType, detail))
         }
     }
-    let (batches, rejected) = batch.finish();
-    Ok(Rows { batches, rejected })
+}
+
+/// Gathers rows under the workspace's rules.
+///
+/// # Errors
+/// Those of `parse`, and when the rules cannot be read.
+pub(crate) async fn gather(
+    gateway: &Gateway,
+    authorized: &Authorized,
+    parse: impl FnOnce(&mut Batch<'_>) -> Result<(), IntakeError>,
+) -> Result<Gathered, Problem> {
+    let catalogue = gateway.catalogues.of(authorized.pass()).await?;
+    let mut batch = Batch::new(&catalogue, gateway.clock.now_ms(), gateway.limits.max_batch_samples);
+    parse(&mut batch)?;
+    Ok(batch.finish())
+}
+
+/// What became of an agent's request, after the commit.
+pub(crate) struct Outcome {
+    /// Rows that were not taken, in order.
+    pub(crate) rejected: Vec<RejectedRow>,
+}
+
+/// Commits what was gathered. Agents that sent nothing of use have not failed.
+///
+/// # Errors
+/// When nothing was taken, or some could not be committed: sending it all again is harmless.
+pub(crate) async fn commit(gateway: &Gateway, sender: &Sender, gathered: Gathered) -> Result<Outcome, Problem> {
+    count(Metric::IngestIgnored, gathered.ignored as u64);
+    count(Metric::IngestRejected, gathered.rejected.len() as u64);
+    let mut rejected = gathered.rejected;
+    if !gathered.batches.is_empty() {
+        let (receipt, _) = gateway.directory.ingest(sender.authorized.pass(), gathered.batches, sender.arrival).await?;
+        if receipt.failed > 0 {
+            return Err(failed(&receipt));
+        }
+        rejected.extend(receipt.rejected);
+    }
+    rejected.sort_by_key(|rejected| rejected.row);
+    Ok(Outcome { rejected })
 }
 
 impl From<IntakeError> for Problem {
@@ -151,7 +229,7 @@ impl From<IntakeError> for Problem {
 pub(crate) async fn take(
     gateway: &Gateway,
     authorized: &Authorized,
-    rows: Rows,
+    rows: Gathered,
     arrival: Arrival,
 ) -> Result<String, Problem> {
     send(gateway, authorized.pass(), rows, arrival).await?.answer().await
@@ -170,12 +248,13 @@ pub(crate) struct Committing {
 pub(crate) async fn send(
     gateway: &Gateway,
     pass: &WorkspacePass,
-    rows: Rows,
+    rows: Gathered,
     arrival: Arrival,
 ) -> Result<Committing, Problem> {
     if rows.batches.is_empty() {
         return Err(nothing_accepted(rows.rejected));
     }
+    count(Metric::IngestIgnored, rows.ignored as u64);
     let sent = gateway.directory.send(pass, rows.batches, arrival).await?;
     Ok(Committing { sent, rejected: rows.rejected })
 }
@@ -205,12 +284,7 @@ pub(crate) fn essence(content_type: &str) -> &str {
 
 fn respond(receipt: Receipt, epoch: &str) -> Result<String, Problem> {
     if receipt.failed > 0 {
-        let detail = format!(
-            "{} samples were committed and {} were not, because their stream or the log failed; \
-             send the batch again, samples already there replace themselves",
-            receipt.accepted, receipt.failed
-        );
-        return Err(Problem::new(Kind::Unavailable, detail));
+        return Err(failed(&receipt));
     }
     // A request may hold nothing but the word that series end.
     if receipt.accepted == 0 && !receipt.rejected.is_empty() {
@@ -220,6 +294,15 @@ fn respond(receipt: Receipt, epoch: &str) -> Result<String, Problem> {
     let rejected = list(receipt.rejected);
     let Receipt { accepted, late, seq, .. } = receipt;
     Ok(to_json(&Accepted { accepted, late, rejected, rejected_total, seq, epoch }))
+}
+
+fn failed(receipt: &Receipt) -> Problem {
+    let detail = format!(
+        "{} samples were committed and {} were not, because their stream or the log failed; \
+         send the batch again, samples already there replace themselves",
+        receipt.accepted, receipt.failed
+    );
+    Problem::new(Kind::Unavailable, detail)
 }
 
 fn nothing_accepted(rejected: Vec<RejectedRow>) -> Problem {

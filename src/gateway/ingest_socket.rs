@@ -23,7 +23,6 @@ use super::query::{Params, bad};
 use super::socket::{Frames, Gone, Incoming, Socket, SocketLimits, Upgrade};
 use crate::live::MessageFrame;
 use crate::model::Arrival;
-use crate::tenancy::WorkspacePass;
 
 /// Whoever has more than this to say sends several messages; a client that takes nothing for so long is given up.
 const LIMITS: SocketLimits = SocketLimits { max_message: 1 << 20, send_timeout: Duration::from_secs(30) };
@@ -46,13 +45,13 @@ pub(crate) async fn connect(
     Params(params): Params<IngestParams>,
     upgrade: Upgrade,
 ) -> Result<Response, Problem> {
-    let (pass, arrival) = (authorized.pass().clone(), params.arrival());
-    Ok(upgrade.accept(LIMITS, move |socket| serve(socket, Desk { gateway, pass, arrival })))
+    let arrival = params.arrival();
+    Ok(upgrade.accept(LIMITS, move |socket| serve(socket, Desk { gateway, authorized, arrival })))
 }
 
 struct Desk {
     gateway: Gateway,
-    pass: WorkspacePass,
+    authorized: Authorized,
     arrival: Arrival,
 }
 
@@ -108,8 +107,8 @@ impl Desk {
     /// Sends the samples of a message on their way; what is returned answers after the commit.
     async fn take(&self, text: String) -> BoxFuture<'static, String> {
         let id = id_of(&text);
-        let sent = match parse(&self.gateway, "application/json", text.as_bytes()) {
-            Ok(rows) => send(&self.gateway, &self.pass, rows, self.arrival).await,
+        let sent = match parse(&self.gateway, &self.authorized, "application/json", text.as_bytes()).await {
+            Ok(rows) => send(&self.gateway, self.authorized.pass(), rows, self.arrival).await,
             Err(problem) => Err(problem),
         };
         match sent {

@@ -173,7 +173,7 @@ pub(crate) async fn change(
     Ok(json(&WireMix::of(&view)))
 }
 
-fn expected_revision(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+pub(super) fn expected_revision(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default().trim();
     if text == "*" {

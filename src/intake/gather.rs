@@ -1,75 +1,182 @@
-//! Gathers rows by KPI and series. A KPI name and a set of labels are validated when they are first seen in a batch, not
-//! with every row.
+//! Gathers rows by KPI and series. What a series as sent means is looked up in the workspace's catalogue, once a batch;
+//! only a series never seen before is validated and mapped by the rules.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::IntakeError;
-use crate::model::{KpiBatch, KpiName, Labels, RejectedRow, Sample, SeriesBatch};
+use super::catalogue::{Catalogue, Mapped, Target};
+use super::keys::{KeyMap, Keys};
+use super::sent::{LabelPairs, Protocol, Sent};
+use crate::model::{KpiBatch, KpiName, Labels, Reading, RejectedRow, Sample, SeriesBatch};
 
-/// Label pairs as they were sent.
-pub type LabelPairs<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
+/// Most series that room is made for before they have been seen.
+const MOST_EXPECTED: usize = 16_384;
 
-/// KPI and labels as they were sent.
-type SentSeries<'a> = (Cow<'a, str>, LabelPairs<'a>);
+/// Where the samples of a series as sent go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place(Where);
 
-/// Index of the KPI's batch, and of the series in it.
-type Place = (usize, usize);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Where {
+    /// Index of the KPI's batch, and of the series in it.
+    At(u32, u32),
+    /// Nowhere, quietly.
+    Dropped,
+    /// Nowhere; index of the reason.
+    Refused(u32),
+}
+
+/// What came of a batch.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Gathered {
+    /// The good rows by KPI.
+    pub batches: Vec<KpiBatch>,
+    /// The refused ones, in no particular order.
+    pub rejected: Vec<RejectedRow>,
+    /// Samples that are legal in their protocol and nothing that can be scored: dropped without complaint.
+    pub ignored: usize,
+}
 
 /// A batch being gathered.
-pub struct Batch<'a> {
+pub struct Batch<'c> {
+    catalogue: &'c Catalogue,
     now_ms: i64,
     max_rows: usize,
     rows: usize,
-    /// Where rows with this KPI and these labels go, or why they cannot go anywhere.
-    seen: HashMap<SentSeries<'a>, Result<Place, String>>,
-    kpis: HashMap<KpiName, usize>,
-    batches: Vec<KpiBatch>,
-    rejected: Vec<RejectedRow>,
+    /// By key of the series as sent.
+    places: KeyMap<Place>,
+    /// By key of the series it becomes: several series as sent may become one.
+    targets: KeyMap<Place>,
+    kpis: HashMap<KpiName, u32>,
+    reasons: Vec<String>,
+    gathered: Gathered,
+    scratch: Vec<u8>,
 }
 
-impl<'a> Batch<'a> {
+impl<'c> Batch<'c> {
     /// An empty batch; rows without a timestamp are of `now_ms`.
-    pub fn new(now_ms: i64, max_rows: usize) -> Self {
+    pub fn new(catalogue: &'c Catalogue, now_ms: i64, max_rows: usize) -> Self {
         Self {
+            catalogue,
             now_ms,
             max_rows,
             rows: 0,
-            seen: HashMap::new(),
+            places: KeyMap::default(),
+            targets: KeyMap::default(),
             kpis: HashMap::new(),
-            batches: Vec::new(),
-            rejected: Vec::new(),
+            reasons: Vec::new(),
+            gathered: Gathered::default(),
+            scratch: Vec::new(),
         }
     }
 
-    /// Adds a row.
+    /// Makes room for a body of so many bytes, of which each sample takes at least `each`: growing tables costs more than
+    /// filling them.
+    pub(super) fn expect(&mut self, bytes: usize, each: usize) {
+        let series = (bytes / each).min(self.max_rows).min(MOST_EXPECTED);
+        self.places.reserve(series);
+        self.targets.reserve(series);
+    }
+
+    /// Makes keys of series as sent.
+    pub fn keys(&self) -> &'c Keys {
+        self.catalogue.keys()
+    }
+
+    /// The catalogue it is gathered with.
+    pub(super) fn catalogue(&self) -> &'c Catalogue {
+        self.catalogue
+    }
+
+    /// The time of rows without one.
+    pub(super) fn now_ms(&self) -> i64 {
+        self.now_ms
+    }
+
+    /// Adds a row of Earcon's own protocols.
     ///
     /// # Errors
     /// When the batch is full; a bad row is noted and is no error.
     pub fn add(
         &mut self,
         row: u32,
-        kpi: Cow<'a, str>,
-        labels: LabelPairs<'a>,
+        kpi: Cow<'_, str>,
+        labels: LabelPairs<'_>,
         timestamp_ms: Option<i64>,
         value: f64,
     ) -> Result<(), IntakeError> {
-        self.count()?;
-        let key = (kpi, labels);
-        let place = match self.seen.get(&key) {
-            Some(place) => place.clone(),
-            None => {
-                let place = self.place(&key.0, &key.1);
-                self.seen.insert(key, place.clone());
-                place
+        let key = self.native_key(&kpi, &labels);
+        let sent = || Ok(Sent { protocol: Protocol::Native, name: kpi, labels, resource: Vec::new(), reading: None });
+        let place = self.place(key, sent);
+        self.push(place, row, timestamp_ms, value)
+    }
+
+    /// Where the series with this key goes; `sent` says what it is when it has not been seen before, or what is wrong with it.
+    #[inline]
+    pub fn place<'s>(&mut self, key: u128, sent: impl FnOnce() -> Result<Sent<'s>, String>) -> Place {
+        if let Some(place) = self.places.get(&key) {
+            return *place;
+        }
+        let mapped = match self.catalogue.find(key) {
+            Some(found) => {
+                if found.fading {
+                    self.catalogue.remember(key, found.mapped.clone());
+                }
+                Ok(found.mapped)
             }
+            None => sent().and_then(|sent| self.catalogue.map(&sent)).inspect(|mapped| {
+                self.catalogue.remember(key, mapped.clone());
+            }),
         };
-        match place {
-            Ok((kpi, series)) => {
-                let sample = Sample { timestamp_ms: timestamp_ms.unwrap_or(self.now_ms), value };
-                self.batches[kpi].series[series].rows.push((row, sample));
+        let place = Place(match mapped {
+            Ok(Mapped::Series(target)) => self.open(target),
+            Ok(Mapped::Dropped) => Where::Dropped,
+            Err(reason) => {
+                self.reasons.push(reason);
+                Where::Refused(self.reasons.len() as u32 - 1)
             }
-            Err(error) => self.rejected.push(RejectedRow { row, error }),
+        });
+        self.places.insert(key, place);
+        place
+    }
+
+    /// Adds a sample where it belongs; `row` is what a refusal will name.
+    ///
+    /// # Errors
+    /// When the batch is full.
+    #[inline]
+    pub fn push(&mut self, place: Place, row: u32, timestamp_ms: Option<i64>, value: f64) -> Result<(), IntakeError> {
+        self.count()?;
+        match place.0 {
+            Where::At(kpi, series) => {
+                let timestamp_ms = timestamp_ms.unwrap_or(self.now_ms);
+                let series = &mut self.gathered.batches[kpi as usize].series[series as usize];
+                // A series that goes on after its end has not ended.
+                series.ended_at_ms = series.ended_at_ms.filter(|ended| *ended >= timestamp_ms);
+                series.rows.push((row, Sample { timestamp_ms, value }));
+            }
+            Where::Dropped => self.gathered.ignored += 1,
+            Where::Refused(reason) => {
+                let error = self.reasons[reason as usize].clone();
+                self.gathered.rejected.push(RejectedRow { row, error });
+            }
+        }
+        Ok(())
+    }
+
+    /// The sender says that the series ends at this time.
+    ///
+    /// # Errors
+    /// When the batch is full.
+    pub fn end(&mut self, place: Place, timestamp_ms: i64) -> Result<(), IntakeError> {
+        self.count()?;
+        if let Where::At(kpi, series) = place.0 {
+            let series = &mut self.gathered.batches[kpi as usize].series[series as usize];
+            let newest = series.rows.iter().map(|(_, sample)| sample.timestamp_ms).max();
+            if newest.is_none_or(|newest| newest <= timestamp_ms) {
+                series.ended_at_ms = series.ended_at_ms.max(Some(timestamp_ms));
+            }
         }
         Ok(())
     }
@@ -80,14 +187,29 @@ impl<'a> Batch<'a> {
     /// When the batch is full.
     pub fn reject(&mut self, row: u32, error: String) -> Result<(), IntakeError> {
         self.count()?;
-        self.rejected.push(RejectedRow { row, error });
+        self.gathered.rejected.push(RejectedRow { row, error });
         Ok(())
     }
 
-    /// The good rows by KPI, and the refused ones.
-    pub fn finish(mut self) -> (Vec<KpiBatch>, Vec<RejectedRow>) {
-        self.batches.retain(|batch| !batch.series.is_empty());
-        (self.batches, self.rejected)
+    /// Notes a sample that is legal in its protocol and nothing that can be scored.
+    ///
+    /// # Errors
+    /// When the batch is full.
+    pub fn ignore(&mut self) -> Result<(), IntakeError> {
+        self.count()?;
+        self.gathered.ignored += 1;
+        Ok(())
+    }
+
+    /// What came of it.
+    pub fn finish(self) -> Gathered {
+        let mut gathered = self.gathered;
+        for batch in &mut gathered.batches {
+            // A series whose only word was taken back has nothing to say.
+            batch.series.retain(|series| !series.rows.is_empty() || series.ended_at_ms.is_some());
+        }
+        gathered.batches.retain(|batch| !batch.series.is_empty());
+        gathered
     }
 
     fn count(&mut self) -> Result<(), IntakeError> {
@@ -98,20 +220,41 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    fn place(&mut self, kpi: &str, labels: &LabelPairs<'_>) -> Result<Place, String> {
-        let labels =
-            Labels::from_pairs(labels.iter().map(|(k, v)| (k.as_ref(), v.as_ref()))).map_err(|e| e.to_string())?;
-        let kpi = KpiName::new(kpi).map_err(|error| error.to_string())?;
-        let at = *self.kpis.entry(kpi.clone()).or_insert_with(|| {
-            self.batches.push(KpiBatch { kpi, series: Vec::new() });
-            self.batches.len() - 1
-        });
-        let series = &mut self.batches[at].series;
-        let found = series.iter().position(|series| series.labels == labels);
-        let place = found.unwrap_or_else(|| {
-            series.push(SeriesBatch::gauge(labels, Vec::new()));
-            series.len() - 1
-        });
-        Ok((at, place))
+    fn native_key(&mut self, kpi: &str, labels: &LabelPairs<'_>) -> u128 {
+        self.scratch.clear();
+        let pairs = labels.iter().flat_map(|(key, value)| [key.as_ref(), value.as_ref()]);
+        for text in std::iter::once(kpi).chain(pairs) {
+            // Lengths in front, so that the bytes have one reading.
+            self.scratch.extend_from_slice(&(text.len() as u32).to_le_bytes());
+            self.scratch.extend_from_slice(text.as_bytes());
+        }
+        self.catalogue.keys().of(Protocol::Native, &self.scratch)
     }
+
+    fn open(&mut self, target: Target) -> Where {
+        let Target { kpi, labels, reading, key } = target;
+        if let Some(place) = self.targets.get(&key) {
+            return place.0;
+        }
+        let batches = &mut self.gathered.batches;
+        let at = match self.kpis.get(&kpi) {
+            Some(at) => *at,
+            None => {
+                let at = batches.len() as u32;
+                self.kpis.insert(kpi.clone(), at);
+                batches.push(KpiBatch { kpi, series: Vec::new() });
+                at
+            }
+        };
+        let series = &mut batches[at as usize].series;
+        series.push(of(labels, reading));
+        let place = Where::At(at, series.len() as u32 - 1);
+        self.targets.insert(key, Place(place));
+        place
+    }
+}
+
+fn of(labels: Labels, reading: Reading) -> SeriesBatch {
+    // Most requests bring one row of a series.
+    SeriesBatch { labels, reading, rows: Vec::with_capacity(1), ended_at_ms: None }
 }

@@ -37,7 +37,7 @@ struct RawDocument<'a> {
 ///
 /// # Errors
 /// When the document is none, or holds too many rows.
-pub fn parse_document<'a>(body: &'a [u8], batch: &mut Batch<'a>) -> Result<(), IntakeError> {
+pub fn parse_document(body: &[u8], batch: &mut Batch<'_>) -> Result<(), IntakeError> {
     if let Ok(Document { samples }) = serde_json::from_slice(body) {
         for (row, sample) in samples.into_iter().enumerate() {
             add(row, sample, batch)?;
@@ -56,7 +56,7 @@ pub fn parse_document<'a>(body: &'a [u8], batch: &mut Batch<'a>) -> Result<(), I
 ///
 /// # Errors
 /// When there are too many rows.
-pub fn parse_lines<'a>(body: &'a [u8], batch: &mut Batch<'a>) -> Result<(), IntakeError> {
+pub fn parse_lines(body: &[u8], batch: &mut Batch<'_>) -> Result<(), IntakeError> {
     for (row, line) in body.split(|byte| *byte == b'\n').enumerate() {
         if !line.trim_ascii().is_empty() {
             parse_row(row, line, batch)?;
@@ -65,14 +65,14 @@ pub fn parse_lines<'a>(body: &'a [u8], batch: &mut Batch<'a>) -> Result<(), Inta
     Ok(())
 }
 
-fn parse_row<'a>(row: usize, text: &'a [u8], batch: &mut Batch<'a>) -> Result<(), IntakeError> {
-    match serde_json::from_slice::<Row<'a>>(text) {
+fn parse_row(row: usize, text: &[u8], batch: &mut Batch<'_>) -> Result<(), IntakeError> {
+    match serde_json::from_slice::<Row<'_>>(text) {
         Ok(sample) => add(row, sample, batch),
         Err(error) => batch.reject(row as u32, explain(&error)),
     }
 }
 
-fn add<'a>(row: usize, sample: Row<'a>, batch: &mut Batch<'a>) -> Result<(), IntakeError> {
+fn add(row: usize, sample: Row<'_>, batch: &mut Batch<'_>) -> Result<(), IntakeError> {
     let Row { kpi, labels, timestamp, value } = sample;
     batch.add(row as u32, kpi, labels.0, timestamp.0, value)
 }
@@ -188,18 +188,23 @@ impl<'de> Deserialize<'de> for Time {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{KpiBatch, RejectedRow};
+    use crate::intake::{Catalogue, Gathered, Rules};
     use proptest::prelude::*;
 
-    fn document(body: &str) -> (Vec<KpiBatch>, Vec<RejectedRow>) {
-        let mut batch = Batch::new(42, 1_000);
+    fn catalogue() -> Catalogue {
+        Catalogue::new(Rules::default(), 1_000, 1)
+    }
+
+    fn document(body: &str) -> Gathered {
+        let catalogue = catalogue();
+        let mut batch = Batch::new(&catalogue, 42, 1_000);
         parse_document(body.as_bytes(), &mut batch).unwrap();
         batch.finish()
     }
 
     #[test]
     fn rows_are_gathered_by_series() {
-        let (batches, rejected) = document(
+        let Gathered { batches, rejected, .. } = document(
             r#"{"samples": [
                 {"kpi": "a", "labels": {"x": "1", "y": "2"}, "timestamp": 1000, "value": 1},
                 {"kpi": "a", "labels": {"y": "2", "x": "1"}, "timestamp": "1970-01-01T00:00:02Z", "value": 2.5},
@@ -215,7 +220,7 @@ mod tests {
 
     #[test]
     fn bad_rows_are_named_and_good_ones_kept() {
-        let (batches, rejected) = document(
+        let Gathered { batches, rejected, .. } = document(
             r#"{"samples": [{"kpi": "a", "value": 1}, {"kpi": "a", "value": "x"}, {"kpi": "a b", "value": 1},
                 {"kpi": "a", "value": 1e999}, {"value": 1}, {"kpi": "a", "value": 2, "labels": {"k": 1}},
                 {"kpi": "a", "value": 2, "timestamp": "soon"}, 7]}"#,
@@ -230,25 +235,28 @@ mod tests {
     #[test]
     fn lines_are_rows() {
         let body = b"{\"kpi\":\"a\",\"value\":1}\n\n{\"kpi\":\"a\",\"value\":}\r\n{\"kpi\":\"a\",\"value\":2}\n";
-        let mut batch = Batch::new(0, 10);
+        let catalogue = catalogue();
+        let mut batch = Batch::new(&catalogue, 0, 10);
         parse_lines(body, &mut batch).unwrap();
-        let (batches, rejected) = batch.finish();
+        let Gathered { batches, rejected, .. } = batch.finish();
         assert_eq!(batches[0].series[0].rows.iter().map(|(row, _)| *row).collect::<Vec<_>>(), [0, 3]);
         assert_eq!(rejected[0].row, 2);
     }
 
     #[test]
     fn too_many_rows_refuse_the_request() {
-        let mut batch = Batch::new(0, 1);
+        let catalogue = catalogue();
+        let mut batch = Batch::new(&catalogue, 0, 1);
         assert!(parse_lines(b"{\"kpi\":\"a\",\"value\":1}\n{\"kpi\":\"a\",\"value\":1}", &mut batch).is_err());
     }
 
     proptest! {
         #[test]
         fn arbitrary_bytes_never_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let mut batch = Batch::new(0, 100);
+            let catalogue = catalogue();
+        let mut batch = Batch::new(&catalogue, 0, 100);
             let _refused = parse_document(&body, &mut batch).is_err();
-            let mut batch = Batch::new(0, 100);
+        let mut batch = Batch::new(&catalogue, 0, 100);
             let _refused = parse_lines(&body, &mut batch).is_err();
         }
 
@@ -258,7 +266,8 @@ mod tests {
             let rows: Vec<String> = values.iter().map(row).collect();
             let whole = document(&format!("{{\"samples\":[{}]}}", rows.join(",")));
             let lines = rows.join("\n");
-            let mut batch = Batch::new(42, 1_000);
+            let catalogue = catalogue();
+        let mut batch = Batch::new(&catalogue, 42, 1_000);
             parse_lines(lines.as_bytes(), &mut batch).unwrap();
             prop_assert_eq!(whole, batch.finish());
         }

@@ -205,7 +205,7 @@ impl<'a> WireSamples<'a> {
 
 /// History is told of in numbers: whoever wants the samples asks for them.
 #[derive(Serialize)]
-struct WireBackfilled<'a> {
+pub(super) struct WireBackfilled<'a> {
     labels: LabelMap<'a>,
     samples: usize,
     late: usize,

@@ -187,6 +187,14 @@ impl SeriesId {
     }
 }
 
+impl std::str::FromStr for WorkspaceId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        Self::new(text)
+    }
+}
+
 macro_rules! text_conversions {
     ($type:ident, $parse:path) => {
         impl fmt::Display for $type {

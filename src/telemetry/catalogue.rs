@@ -12,6 +12,8 @@ pub enum Metric {
     IngestSamples,
     /// Rows refused, with their reason given to the sender.
     IngestRejected,
+    /// Samples that agents sent and that cannot be scored, such as texts: dropped without complaint.
+    IngestIgnored,
     /// Samples stored without a score because they were not newer than the newest of their series.
     IngestLate,
     /// Batches refused because too many samples were in flight.
@@ -88,9 +90,10 @@ enum Kind {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Metric; 35] = [
+    pub const ALL: [Metric; 36] = [
         Metric::IngestSamples,
         Metric::IngestRejected,
+        Metric::IngestIgnored,
         Metric::IngestLate,
         Metric::IngestOverload,
         Metric::IngestInFlight,
@@ -132,6 +135,7 @@ impl Metric {
         match self {
             Metric::IngestSamples => ("earcon_ingest_samples_total", Counter, Count, "Samples accepted and committed"),
             Metric::IngestRejected => ("earcon_ingest_rejected_total", Counter, Count, "Rows refused"),
+            Metric::IngestIgnored => ("earcon_ingest_ignored_total", Counter, Count, "Samples that cannot be scored"),
             Metric::IngestLate => ("earcon_ingest_late_total", Counter, Count, "Late samples, stored without a score"),
             Metric::IngestOverload => ("earcon_ingest_overload_total", Counter, Count, "Batches answered with 429"),
             Metric::IngestInFlight => ("earcon_ingest_in_flight_samples", Gauge, Count, "Samples not yet committed"),

@@ -13,6 +13,7 @@ mod ingest_to_websocket;
 mod kill;
 mod nats;
 mod overload;
+mod protocols;
 mod resume;
 mod rust_client;
 mod shutdown;

@@ -22,8 +22,9 @@ use super::{DRAIN, end, reply, workspace_of};
 use crate::gateway::Gateway;
 use crate::gateway::authorized::Authorized;
 use crate::gateway::complaints::Complaints;
-use crate::gateway::ingest::{Rows, essence, parse, take};
+use crate::gateway::ingest::{essence, parse, take};
 use crate::gateway::problem::{Kind, Problem};
+use crate::intake::Gathered;
 use crate::model::{Arrival, KpiBatch, WorkspaceId};
 use crate::telemetry::{Metric, count};
 
@@ -182,7 +183,7 @@ impl Door {
 
 async fn answer(gateway: Gateway, client: Client, workspace: WorkspaceId, entry: Entry) -> Option<LaneDone> {
     let authorized = Authorized::system(&gateway, &workspace);
-    let answer = match understand(&gateway, &entry.message) {
+    let answer = match understand(&gateway, &authorized, &entry.message).await {
         Ok(rows) => take(&gateway, &authorized, rows, arrival_of(&entry.message)).await,
         Err(problem) => Err(problem),
     };
@@ -201,7 +202,7 @@ async fn run_lane(gateway: Gateway, workspace: WorkspaceId, entries: VecDeque<En
     let mut group = Group::default();
     for entry in entries {
         let subject = entry.message.subject.to_string();
-        match understand(&gateway, &entry.message) {
+        match understand(&gateway, &authorized, &entry.message).await {
             Ok(rows) => {
                 if let Some(first) = rows.rejected.first() {
                     let why = format!("{} rows, the first: {}", rows.rejected.len(), first.error);
@@ -232,7 +233,7 @@ struct Group {
 }
 
 impl Group {
-    fn add(&mut self, rows: Rows, entry: Entry) {
+    fn add(&mut self, rows: Gathered, entry: Entry) {
         self.rows += size(&rows);
         self.batches.extend(rows.batches);
         self.entries.push(entry);
@@ -255,16 +256,16 @@ impl Group {
     }
 }
 
-fn size(rows: &Rows) -> usize {
+fn size(rows: &Gathered) -> usize {
     rows.batches.iter().flat_map(|batch| &batch.series).map(|series| series.rows.len()).sum()
 }
 
-fn understand(gateway: &Gateway, message: &Message) -> Result<Rows, Problem> {
+async fn understand(gateway: &Gateway, authorized: &Authorized, message: &Message) -> Result<Gathered, Problem> {
     let content_type = match header(message, "content-type") {
         Some(named) => essence(named),
         None => guess(&message.payload),
     };
-    parse(gateway, content_type, &message.payload)
+    parse(gateway, authorized, content_type, &message.payload).await
 }
 
 /// `Earcon-Backfill: true` says what `?backfill=true` says over HTTP.

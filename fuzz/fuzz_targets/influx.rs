@@ -1,0 +1,13 @@
+//! Influx line protocol: whatever comes before it, a good line at the end is taken.
+
+#![no_main]
+
+use earcon_fuzz::gather;
+use earcon_fuzz::intake::influx::{Precision, parse};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|body: &[u8]| {
+    let body = [body, b"\nzz_good value=1 1"].concat();
+    let Some(gathered) = gather(|batch| parse(&body, Precision::Milliseconds, batch)) else { return };
+    assert!(gathered.batches.iter().any(|batch| batch.kpi.as_str() == "zz_good"));
+});

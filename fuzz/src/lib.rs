@@ -1,0 +1,35 @@
+//! The parsers, compiled from their own sources (links), and what must hold whatever comes in.
+
+#![allow(dead_code, reason = "only the parsers are used here")]
+
+pub mod intake;
+pub mod model;
+
+use intake::{Batch, Catalogue, Gathered, IntakeError, Rules};
+
+/// Parses twice, with nothing known and with everything known: both must say the same.
+pub fn gather(parse: impl Fn(&mut Batch<'_>) -> Result<(), IntakeError>) -> Option<Gathered> {
+    let catalogue = Catalogue::new(Rules::default(), 100_000, 1);
+    let mut run = || {
+        let mut batch = Batch::new(&catalogue, 42, 10_000);
+        parse(&mut batch).map(|()| batch.finish())
+    };
+    let (cold, warm) = (run(), run());
+    match (cold, warm) {
+        (Ok(cold), Ok(warm)) => {
+
+            // Quantiles of cumulative histograms appear with the second point only, so series may differ.
+            assert!(cold.batches.len() <= warm.batches.len());
+            assert_eq!(cold.rejected, warm.rejected);
+            for batch in &cold.batches {
+                assert!(batch.series.iter().all(|series| !series.rows.is_empty() || series.ended_at_ms.is_some()));
+            }
+            Some(cold)
+        }
+        (Err(cold), Err(warm)) => {
+            assert_eq!(cold, warm);
+            None
+        }
+        (cold, warm) => panic!("with nothing known: {cold:?}; with everything known: {warm:?}"),
+    }
+}

@@ -1,0 +1,70 @@
+//! A workspace's rules for what agents send: `GET` and `PUT …/ingest/rules`.
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::json;
+use utoipa::ToSchema;
+
+use crate::gateway::Gateway;
+use crate::gateway::authorized::Authorized;
+use crate::gateway::mixes::expected_revision;
+use crate::gateway::problem::{Kind, Problem};
+use crate::intake::rules::{RuleDocument, RulesDocument};
+use crate::live::wire::to_json;
+use crate::ports::Revision;
+
+/// Most bytes of a document.
+const MOST_BYTES: usize = 256 * 1_024;
+
+/// A workspace's rules.
+#[derive(Serialize, ToSchema)]
+#[schema(as = IngestRules)]
+pub(crate) struct WireRules<'a> {
+    /// 0 until somebody changed them.
+    revision: Revision,
+    /// What was put.
+    #[schema(value_type = Object)]
+    document: &'a RulesDocument,
+    /// The rules that come before it when `defaults` is true.
+    #[schema(value_type = Vec<Object>)]
+    shipped: Vec<RuleDocument>,
+}
+
+/// How names and labels of agents become KPIs and series.
+#[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/ingest/rules", tag = "ingest", params(("workspace" = String, Path)),
+    responses((status = 200, body = WireRules)))]
+pub(crate) async fn show(State(gateway): State<Gateway>, authorized: Authorized) -> Result<Response, Problem> {
+    let (catalogue, revision) = gateway.catalogues.current(authorized.pass()).await?;
+    Ok(answer(catalogue.rules().document(), revision))
+}
+
+/// Replaces the rules, which are checked as a whole. `If-Match: "revision"` guards against a lost update. Other nodes
+/// follow within a few seconds.
+#[utoipa::path(put, path = "/api/v1/workspaces/{workspace}/ingest/rules", tag = "ingest", params(("workspace" = String, Path)),
+    request_body(content_type = "application/json", content = Object),
+    responses((status = 200, body = WireRules), (status = 400, description = "every problem is named in `problems`"),
+        (status = 412, description = "somebody else changed them first"), (status = 413, description = "too large")))]
+pub(crate) async fn change(
+    State(gateway): State<Gateway>,
+    authorized: Authorized,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    if body.len() > MOST_BYTES {
+        return Err(Problem::new(Kind::TooLarge, format!("rules may have at most {MOST_BYTES} bytes")));
+    }
+    let rules = RulesDocument::parse(&body)
+        .map_err(|problems| Problem::new(Kind::BadRequest, problems.join("; ")).with("problems", json!(problems)))?;
+    let expected = expected_revision(&headers)?;
+    let (catalogue, revision) = gateway.catalogues.put(authorized.pass(), rules, expected).await?;
+    Ok(answer(catalogue.rules().document(), revision))
+}
+
+fn answer(document: &RulesDocument, revision: Revision) -> Response {
+    let body = to_json(&WireRules { revision, document, shipped: RulesDocument::shipped() });
+    let etag = format!("\"{revision}\"");
+    ([(header::CONTENT_TYPE, "application/json".to_owned()), (header::ETAG, etag)], body).into_response()
+}

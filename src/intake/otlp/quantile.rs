@@ -1,0 +1,265 @@
+//! Histograms as buckets, what was added between two of them, and quantiles out of that.
+
+/// Most buckets of a histogram.
+pub(super) const MAX_BUCKETS: usize = 4_096;
+
+/// Buckets with their counts.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Shape {
+    /// `counts` has one entry more than `bounds`; bucket `i` ends with `bounds[i]`, which belongs to it.
+    Explicit { bounds: Vec<f64>, counts: Vec<u64>, ends: Ends },
+    /// Bucket `i` of `positive` holds what is above `base^(offset+i)` up to `base^(offset+i+1)`, `base` being `2^(2^-scale)`; that
+    /// of `negative` the same with a minus.
+    Exponential { scale: i32, zeros: u64, positive: Run, negative: Run, ends: Ends },
+}
+
+/// Smallest and largest of what was observed, where the sender knows.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Ends {
+    pub(super) min: Option<f64>,
+    pub(super) max: Option<f64>,
+}
+
+/// Neighbouring buckets.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Run {
+    pub(super) offset: i32,
+    pub(super) counts: Vec<u64>,
+}
+
+impl Shape {
+    /// Whether it is what it says it is.
+    pub(super) fn check(&self) -> Result<(), String> {
+        match self {
+            Self::Explicit { bounds, counts, .. } => {
+                // Without any buckets it is a histogram of count and sum alone.
+                if counts.len() != bounds.len() + 1 && !(counts.is_empty() && bounds.is_empty()) {
+                    return Err(format!("{} bounds need one bucket more, not {}", bounds.len(), counts.len()));
+                }
+                if bounds.windows(2).any(|pair| pair[0] >= pair[1]) || bounds.iter().any(|bound| bound.is_nan()) {
+                    return Err("the bounds of buckets must increase".to_owned());
+                }
+                too_many(counts.len())
+            }
+            Self::Exponential { scale, positive, negative, .. } => {
+                if !(-10..=20).contains(scale) {
+                    return Err(format!("the scale of an exponential histogram is -10 to 20, not {scale}"));
+                }
+                too_many(positive.counts.len().max(negative.counts.len()))
+            }
+        }
+    }
+
+    /// How many observations there are.
+    fn total(&self) -> u64 {
+        match self {
+            Self::Explicit { counts, .. } => sum(counts),
+            Self::Exponential { zeros, positive, negative, .. } => {
+                zeros.saturating_add(sum(&positive.counts)).saturating_add(sum(&negative.counts))
+            }
+        }
+    }
+
+    /// What was added since `before`; `None` when they cannot be compared or something was taken away.
+    pub(super) fn since(&self, before: &Shape) -> Option<Shape> {
+        match (self, before) {
+            (Self::Explicit { bounds, counts, .. }, Self::Explicit { bounds: old_bounds, counts: old, .. }) => {
+                if bounds != old_bounds || counts.len() != old.len() {
+                    return None;
+                }
+                let counts = counts.iter().zip(old).map(|(new, old)| new.checked_sub(*old)).collect::<Option<_>>()?;
+                // Smallest and largest are of all time, not of what was added.
+                Some(Self::Explicit { bounds: bounds.clone(), counts, ends: Ends::default() })
+            }
+            (
+                Self::Exponential { scale, zeros, positive, negative, .. },
+                Self::Exponential { scale: old_scale, zeros: old_zeros, positive: old_p, negative: old_n, .. },
+            ) => {
+                let coarse = *scale.min(old_scale);
+                let (fine, old_fine) = ((scale - coarse) as u32, (old_scale - coarse) as u32);
+                Some(Self::Exponential {
+                    scale: coarse,
+                    zeros: zeros.checked_sub(*old_zeros)?,
+                    positive: positive.coarser(fine).minus(&old_p.coarser(old_fine))?,
+                    negative: negative.coarser(fine).minus(&old_n.coarser(old_fine))?,
+                    ends: Ends::default(),
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// The value below which the part `q` of all observations lies, taking those of a bucket as spread evenly over it; in an
+    /// outermost bucket without end, its inner bound. `None` without observations.
+    pub(super) fn quantile(&self, q: f64) -> Option<f64> {
+        let total = self.total();
+        if total == 0 {
+            return None;
+        }
+        let rank = q * total as f64;
+        let mut below = 0.0;
+        let mut last = None;
+        for (lower, upper, count) in self.buckets() {
+            if count == 0 {
+                continue;
+            }
+            let count = count as f64;
+            if below + count >= rank {
+                let part = ((rank - below) / count).clamp(0.0, 1.0);
+                return Some(lower + (upper - lower) * part).filter(|value| value.is_finite());
+            }
+            below += count;
+            last = Some(upper);
+        }
+        last
+    }
+
+    /// Lower bound, upper bound and count of each bucket, in order.
+    fn buckets(&self) -> Vec<(f64, f64, u64)> {
+        match self {
+            Self::Explicit { bounds, counts, ends } => explicit(bounds, counts, *ends),
+            Self::Exponential { scale, zeros, positive, negative, ends } => {
+                let base = (-f64::from(*scale)).exp2();
+                let bound = |index: i64| (index as f64 * base).exp2();
+                let mut all = Vec::new();
+                for (i, count) in negative.counts.iter().enumerate().rev() {
+                    let index = i64::from(negative.offset) + i as i64;
+                    all.push((-bound(index + 1), -bound(index), *count));
+                }
+                all.push((0.0, 0.0, *zeros));
+                for (i, count) in positive.counts.iter().enumerate() {
+                    let index = i64::from(positive.offset) + i as i64;
+                    all.push((bound(index), bound(index + 1), *count));
+                }
+                let (min, max) = (ends.min.unwrap_or(f64::NEG_INFINITY), ends.max.unwrap_or(f64::INFINITY));
+                // `max` and `min` of f64 ignore a NaN that a sender might give.
+                all.into_iter()
+                    .map(|(lower, upper, count)| (lower.max(min).min(max), upper.min(max).max(min), count))
+                    .collect()
+            }
+        }
+    }
+}
+
+fn explicit(bounds: &[f64], counts: &[u64], ends: Ends) -> Vec<(f64, f64, u64)> {
+    let (Some(first), Some(last)) = (bounds.first().copied(), bounds.last().copied()) else {
+        // One bucket for everything says nothing but its ends.
+        let known = ends.min.zip(ends.max);
+        return known.map_or_else(Vec::new, |(min, max)| vec![(min, max, sum(counts))]);
+    };
+    let lowest = ends.min.unwrap_or(if first > 0.0 { 0.0 } else { first }).min(first);
+    let highest = ends.max.unwrap_or(last).max(last);
+    let lowers = std::iter::once(lowest).chain(bounds.iter().copied());
+    let uppers = bounds.iter().copied().chain(std::iter::once(highest));
+    lowers.zip(uppers).zip(counts).map(|((lower, upper), count)| (lower, upper, *count)).collect()
+}
+
+fn too_many(buckets: usize) -> Result<(), String> {
+    if buckets > MAX_BUCKETS {
+        Err(format!("a histogram has at most {MAX_BUCKETS} buckets, not {buckets}"))
+    } else {
+        Ok(())
+    }
+}
+
+fn sum(counts: &[u64]) -> u64 {
+    counts.iter().fold(0, |sum: u64, count| sum.saturating_add(*count))
+}
+
+impl Run {
+    /// The same with `2^steps` buckets put together.
+    fn coarser(&self, steps: u32) -> Run {
+        if steps == 0 || self.counts.is_empty() {
+            return self.clone();
+        }
+        let steps = steps.min(31);
+        let offset = self.offset >> steps;
+        let mut counts = Vec::new();
+        for (i, count) in self.counts.iter().enumerate() {
+            let at = ((i64::from(self.offset) + i as i64) >> steps) - i64::from(offset);
+            let at = at as usize;
+            if counts.len() <= at {
+                counts.resize(at + 1, 0);
+            }
+            counts[at] += *count;
+        }
+        Run { offset, counts }
+    }
+
+    /// What it has more than `old`; `None` when it has less anywhere.
+    fn minus(&self, old: &Run) -> Option<Run> {
+        let mut counts = self.counts.clone();
+        for (i, count) in old.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+            let at = i64::from(old.offset) + i as i64 - i64::from(self.offset);
+            let own = counts.get_mut(usize::try_from(at).ok()?)?;
+            *own = own.checked_sub(*count)?;
+        }
+        Some(Run { offset: self.offset, counts })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn exponential(scale: i32, offset: i32, counts: &[u64]) -> Shape {
+        let positive = Run { offset, counts: counts.to_vec() };
+        Shape::Exponential { scale, zeros: 0, positive, negative: Run::default(), ends: Ends::default() }
+    }
+
+    #[test]
+    fn quantiles_are_interpolated_within_their_bucket() {
+        let shape = Shape::Explicit { bounds: vec![10.0, 20.0], counts: vec![5, 10, 0], ends: Ends::default() };
+        assert_eq!(shape.quantile(0.0), Some(0.0));
+        assert_eq!(shape.quantile(1.0 / 3.0), Some(10.0));
+        assert_eq!(shape.quantile(2.0 / 3.0), Some(15.0));
+        let open = Shape::Explicit { bounds: vec![10.0], counts: vec![0, 4], ends: Ends::default() };
+        assert_eq!(open.quantile(0.99), Some(10.0));
+        let known =
+            Shape::Explicit { bounds: vec![10.0], counts: vec![0, 4], ends: Ends { min: None, max: Some(30.0) } };
+        assert_eq!(known.quantile(0.5), Some(20.0));
+        assert_eq!(exponential(0, 1, &[1]).quantile(0.5), Some(3.0));
+        assert_eq!(exponential(0, 1, &[]).quantile(0.5), None);
+    }
+
+    #[test]
+    fn what_was_added_is_found_across_scales() {
+        // Scale 1 has buckets up to 2^0.5, 2, 2^1.5, 4; scale 0 has 2, 4.
+        let before = exponential(1, 0, &[1, 0, 2, 0]);
+        let after = exponential(0, 0, &[3, 5]);
+        assert_eq!(after.since(&before), Some(exponential(0, 0, &[2, 3])));
+        assert_eq!(before.since(&after), None, "less than before");
+        let moved = exponential(1, -2, &[4, 0, 1, 0, 2]);
+        assert_eq!(moved.since(&before), Some(exponential(1, -2, &[4, 0, 0, 0, 0])));
+    }
+
+    proptest! {
+        #[test]
+        fn adding_and_taking_away_agree(scale in -3i32..4, offset in -20i32..20, a in proptest::collection::vec(0u64..9, 0..20),
+                b in proptest::collection::vec(0u64..9, 0..20), q in 0.0f64..1.0) {
+            let length = a.len().max(b.len());
+            let at = |counts: &[u64], i: usize| counts.get(i).copied().unwrap_or(0);
+            let both: Vec<u64> = (0..length).map(|i| at(&a, i) + at(&b, i)).collect();
+            let added = exponential(scale, offset, &both).since(&exponential(scale, offset, &a)).unwrap();
+            prop_assert_eq!(added.quantile(q), exponential(scale, offset, &b).quantile(q));
+        }
+
+        #[test]
+        fn quantiles_never_decrease(counts in proptest::collection::vec(0u64..9, 4), p in 0.0f64..1.0, q in 0.0f64..1.0) {
+            let shape = Shape::Explicit { bounds: vec![-5.0, 0.0, 5.0], counts, ends: Ends::default() };
+            let (low, high) = (shape.quantile(p.min(q)), shape.quantile(p.max(q)));
+            prop_assert!(low <= high, "{low:?} {high:?}");
+        }
+
+        #[test]
+        fn extreme_shapes_never_panic(scale in -10i32..=20, offset: i32, counts in proptest::collection::vec(any::<u64>(), 0..5), other: i32) {
+            let run = |offset, counts: &[u64]| Run { offset, counts: counts.to_vec() };
+            let shape = |offset| Shape::Exponential { scale, zeros: u64::MAX, positive: run(offset, &counts), negative: run(other, &counts),
+                ends: Ends { min: Some(f64::NAN), max: None } };
+            let _ = shape(offset).since(&shape(other)).map(|added| added.quantile(0.5));
+            let _ = shape(offset).quantile(0.99);
+        }
+    }
+}

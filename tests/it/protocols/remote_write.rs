@@ -1,0 +1,95 @@
+//! Prometheus remote write 1.0 over HTTP.
+
+use serde_json::json;
+
+use crate::support::{Server, eventually};
+
+const START: i64 = 1_767_225_600_000;
+
+/// A field of bytes. Short ones only: a length below 128 is one byte.
+fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+    assert!(bytes.len() < 128);
+    [&[number << 3 | 2, bytes.len() as u8], bytes].concat()
+}
+
+fn series(labels: &[(&str, &str)], samples: &[(i64, f64)]) -> Vec<u8> {
+    let mut message = Vec::new();
+    for (key, value) in labels {
+        message.extend(field(1, &[field(1, key.as_bytes()), field(2, value.as_bytes())].concat()));
+    }
+    for (timestamp, value) in samples {
+        let mut sample = [&[1 << 3 | 1][..], &value.to_le_bytes()[..], &[2 << 3][..]].concat();
+        let mut rest = *timestamp as u64;
+        while rest >= 0x80 {
+            sample.push(rest as u8 | 0x80);
+            rest >>= 7;
+        }
+        sample.push(rest as u8);
+        message.extend(field(2, &sample));
+    }
+    message
+}
+
+async fn write(server: &Server, all: &[Vec<u8>]) -> (u16, String) {
+    let request: Vec<u8> = all.iter().flat_map(|series| field(1, series)).collect();
+    let body = snap::raw::Encoder::new().compress_vec(&request).unwrap();
+    let post = server.http().post(server.url("/api/v1/write")).header("content-type", "application/x-protobuf");
+    let post = post.header("content-encoding", "snappy").header("x-prometheus-remote-write-version", "0.1.0");
+    let answer = post.body(body).send().await.expect("the server answers");
+    (answer.status().as_u16(), answer.text().await.expect("a body"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn series_are_durable_when_the_answer_comes() {
+    let server = Server::start().await;
+    let load = series(&[("__name__", "node_load1"), ("instance", "a:9100")], &[(START, 0.5), (START + 15_000, 0.75)]);
+    assert_eq!(write(&server, &[load]).await, (204, String::new()));
+    let path = format!("/kpis/node_load1/samples?from={START}&to={}", START + 60_000);
+    let rows = eventually("both samples are in the history", async || {
+        let (status, answer) = server.get(&path).await;
+        let rows = answer["series"][0]["samples"].as_array().filter(|rows| rows.len() == 2).cloned();
+        if status == 200 { rows } else { None }
+    })
+    .await;
+    assert_eq!((&rows[1][0], &rows[1][1]), (&json!(START + 15_000), &json!(0.75)));
+    let (_, kpi) = server.get("/kpis/node_load1").await;
+    assert_eq!(kpi["series"][0]["labels"], json!({"instance": "a:9100"}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_taken_is_named_and_the_rest_kept() {
+    let server = Server::start().await;
+    let good = series(&[("__name__", "good")], &[(START, 1.0)]);
+    let nameless = series(&[("job", "x")], &[(START, 1.0)]);
+    let (status, text) = write(&server, &[good, nameless]).await;
+    assert_eq!(status, 400);
+    assert!(text.contains("time series 1: ") && text.contains("__name__"), "{text}");
+    assert_eq!(server.get("/kpis/good").await.0, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nans_are_legal_and_take_nothing() {
+    let server = Server::start().await;
+    let nan = series(&[("__name__", "nan")], &[(START, f64::NAN), (START + 1, f64::INFINITY)]);
+    assert_eq!(write(&server, &[nan]).await, (204, String::new()));
+    assert!(server.metric("earcon_ingest_ignored_total").await >= 2.0, "counted, together with other tests'");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bombs_damage_and_other_versions_are_refused_for_good() {
+    let settings = [("server.max_body_bytes", json!(100_000))];
+    let server = Server::start_with(&settings, Default::default()).await;
+    let post = async |content_type: &str, encoding: &str, body: Vec<u8>| {
+        let post = server.http().post(server.url("/api/v1/write")).header("content-type", content_type);
+        post.header("content-encoding", encoding).body(body).send().await.unwrap().status().as_u16()
+    };
+    let bomb = snap::raw::Encoder::new().compress_vec(&vec![0; 1_000_000]).unwrap();
+    assert!(bomb.len() < 100_000);
+    assert_eq!(post("application/x-protobuf", "snappy", bomb).await, 413);
+    assert_eq!(post("application/x-protobuf", "snappy", b"nonsense".to_vec()).await, 400);
+    let damaged = snap::raw::Encoder::new().compress_vec(b"\x0a\x7f").unwrap();
+    assert_eq!(post("application/x-protobuf", "snappy", damaged).await, 400);
+    let two = "application/x-protobuf;proto=io.prometheus.write.v2.Request";
+    assert_eq!(post(two, "snappy", Vec::new()).await, 415);
+    assert_eq!(post("application/x-protobuf", "zstd", Vec::new()).await, 415);
+}
