@@ -1,0 +1,57 @@
+//! One module a kind of load. Each starts its target, loads it, and reports.
+
+pub(crate) mod audio;
+mod publisher;
+pub(crate) mod websocket;
+
+use std::time::Instant;
+
+use crate::report::{Better, Report};
+use crate::scenario::{Load, Scenario};
+use crate::server::{Programs, Target};
+use crate::usage;
+
+/// Runs a scenario on one target.
+pub(crate) async fn run(scenario: &Scenario, target: Target, programs: &Programs) -> anyhow::Result<Report> {
+    let name = &scenario.name;
+    match &scenario.load {
+        Load::Websocket(load) => websocket::run(name, load, target, programs).await,
+        Load::Audio(load) => audio::run(name, load, target, programs).await,
+        Load::Ingest(_) | Load::Latency(_) | Load::Churn(_) | Load::Soak(_) => anyhow::bail!("not there yet"),
+    }
+}
+
+/// What server and client have used since a moment.
+pub(crate) struct Meter {
+    pid: u32,
+    began: Instant,
+    server: f64,
+    client: f64,
+}
+
+impl Meter {
+    /// Begins to count the CPU time of the server `pid`, and of this process.
+    pub(crate) fn start(pid: u32) -> anyhow::Result<Self> {
+        let (server, client) = (usage::cpu_seconds(pid)?, usage::cpu_seconds(std::process::id())?);
+        Ok(Self { pid, began: Instant::now(), server, client })
+    }
+
+    /// CPU seconds of the server since then; never zero, because it is divided by.
+    pub(crate) fn server_seconds(&self) -> anyhow::Result<f64> {
+        Ok((usage::cpu_seconds(self.pid)? - self.server).max(0.01))
+    }
+
+    /// Adds wall time, the server's CPU time and how busy this client was; warns when the client may have been the limit.
+    pub(crate) fn report(&self, report: &mut Report, client_threads: usize) -> anyhow::Result<f64> {
+        let (wall, server) = (self.began.elapsed().as_secs_f64(), self.server_seconds()?);
+        let client = usage::cpu_seconds(std::process::id())? - self.client;
+        report.add("duration", "s", wall, Better::Neither);
+        report.add("server CPU", "s", server, Better::Lower);
+        report.add("client CPU", "s", client, Better::Neither);
+        let busy = client / wall / client_threads as f64;
+        if busy > 0.85 {
+            report.note(format!("the client's threads were busy for {:.0} % of the time and may be the limit", busy * 100.0));
+        }
+        Ok(server)
+    }
+}
