@@ -1,6 +1,8 @@
 //! One module a kind of load. Each starts its target, loads it, and reports.
 
 pub(crate) mod audio;
+pub(crate) mod churn;
+pub(crate) mod ingest;
 mod publisher;
 pub(crate) mod websocket;
 
@@ -17,7 +19,9 @@ pub(crate) async fn run(scenario: &Scenario, target: Target, programs: &Programs
     match &scenario.load {
         Load::Websocket(load) => websocket::run(name, load, target, programs).await,
         Load::Audio(load) => audio::run(name, load, target, programs).await,
-        Load::Ingest(_) | Load::Latency(_) | Load::Churn(_) | Load::Soak(_) => anyhow::bail!("not there yet"),
+        Load::Ingest(load) => ingest::run(name, load, target, programs).await,
+        Load::Churn(load) => churn::run(name, load, target, programs).await,
+        Load::Latency(_) | Load::Soak(_) => anyhow::bail!("not there yet"),
     }
 }
 

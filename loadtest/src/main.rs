@@ -1,5 +1,6 @@
 //! Measures Earcon side by side with what people use instead of it: same machine, same load, same client. See README.md.
 
+mod body;
 mod cli;
 mod fleet;
 mod load;

@@ -219,6 +219,8 @@ impl Load {
                 let all = it.kpis * it.series_per_kpi * (it.samples_per_series + it.warm_up_samples_per_series);
                 // They are all made before the load begins.
                 within("samples", all, 1, 20_000_000)?;
+                let requests = (it.kpis * it.series_per_kpi).div_ceil(it.batch);
+                within("connections (requests that one sample of every series takes)", it.connections, 1, requests)?;
                 ensure!(it.batches_per_second >= 0.0, "batches_per_second must not be negative");
                 ensure!((0.0..=600.0).contains(&it.settle_seconds), "settle_seconds must be 0 to 600");
                 Ok(())
