@@ -16,8 +16,10 @@ pub(crate) struct Shape {
     pub(crate) kpis: usize,
     pub(crate) series_per_kpi: usize,
     pub(crate) batch: usize,
-    /// Timestamp of the first sample of every series, in milliseconds; later ones are a second apart.
+    /// Timestamp of the first sample of every series, in milliseconds.
     pub(crate) first_ms: i64,
+    /// Between two samples of a series.
+    pub(crate) step_ms: i64,
 }
 
 /// One sample.
@@ -48,7 +50,7 @@ impl Shape {
             // Ordinary noise, with few digits, as measured values have.
             let noise = (turn * 7_919 + kpi * 104_729 + host * 1_299_709) % 10_007;
             let value = 100.0 + kpi as f64 + (noise / 10) as f64 / 100.0;
-            Row { kpi, host, timestamp_ms: shape.first_ms + turn as i64 * 1_000, value }
+            Row { kpi, host, timestamp_ms: shape.first_ms + turn as i64 * shape.step_ms, value }
         })
     }
 }
@@ -82,7 +84,7 @@ pub(crate) fn request(target: Target, protocol: Protocol, rows: impl Iterator<It
 mod tests {
     use super::*;
 
-    const SHAPE: Shape = Shape { kpis: 3, series_per_kpi: 4, batch: 5, first_ms: 1_000 };
+    const SHAPE: Shape = Shape { kpis: 3, series_per_kpi: 4, batch: 5, first_ms: 1_000, step_ms: 1_000 };
 
     #[test]
     fn a_turn_has_every_series_once() {

@@ -2,12 +2,20 @@
 
 pub(crate) mod audio;
 pub(crate) mod churn;
+mod cues;
+mod feed;
 pub(crate) mod ingest;
+pub(crate) mod latency;
 mod publisher;
+pub(crate) mod soak;
 pub(crate) mod websocket;
 
-use std::time::Instant;
+use std::net::SocketAddr;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use anyhow::Context;
+
+use crate::net::http::{self, Connection};
 use crate::report::{Better, Report};
 use crate::scenario::{Load, Scenario};
 use crate::server::{Programs, Target};
@@ -21,7 +29,8 @@ pub(crate) async fn run(scenario: &Scenario, target: Target, programs: &Programs
         Load::Audio(load) => audio::run(name, load, target, programs).await,
         Load::Ingest(load) => ingest::run(name, load, target, programs).await,
         Load::Churn(load) => churn::run(name, load, target, programs).await,
-        Load::Latency(_) | Load::Soak(_) => anyhow::bail!("not there yet"),
+        Load::Latency(load) => latency::run(name, load, target, programs).await,
+        Load::Soak(load) => soak::run(name, load, target, programs).await,
     }
 }
 
@@ -54,8 +63,40 @@ impl Meter {
         report.add("client CPU", "s", client, Better::Neither);
         let busy = client / wall / client_threads as f64;
         if busy > 0.85 {
-            report.note(format!("the client's threads were busy for {:.0} % of the time and may be the limit", busy * 100.0));
+            report.note(format!(
+                "the client's threads were busy for {:.0} % of the time and may be the limit",
+                busy * 100.0
+            ));
         }
         Ok(server)
+    }
+}
+
+/// Milliseconds since the Unix epoch.
+fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+}
+
+/// The sum of a counter over all its labels, as the server's `/metrics` says.
+async fn server_counter(address: SocketAddr, name: &str) -> anyhow::Result<f64> {
+    let mut connection = Connection::open(address).await?;
+    let text = connection.must(&http::get("/metrics")).await.context("asking for metrics")?;
+    Ok(sum_of(&String::from_utf8_lossy(text), name))
+}
+
+fn sum_of(metrics: &str, name: &str) -> f64 {
+    let values = metrics.lines().filter_map(|line| {
+        let rest = line.strip_prefix(name)?;
+        rest.starts_with([' ', '{']).then(|| rest.rsplit(' ').next()?.parse::<f64>().ok())?
+    });
+    values.sum()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_counter_is_summed_over_its_labels() {
+        let text = "# TYPE a counter\na{x=\"1\"} 2\na{x=\"2\"} 3\nab 7\nb 9\n";
+        assert_eq!(super::sum_of(text, "a"), 5.0);
     }
 }

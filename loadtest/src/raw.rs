@@ -25,7 +25,8 @@ use request::Reader;
 
 /// Sound comes in packets of this length.
 const PACKET: Duration = Duration::from_millis(20);
-const UPGRADED: &str = "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: ";
+const UPGRADED: &str =
+    "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: ";
 const ENDLESS: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: audio/ogg\r\nconnection: close\r\n\r\n";
 const DONE: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 const NOT_FOUND: &[u8] = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";

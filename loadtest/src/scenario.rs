@@ -10,6 +10,7 @@ use crate::server::Target;
 /// The scenarios that come with the program, by name.
 const BUILT_IN: &[(&str, &str)] = &[
     ("audio", include_str!("../scenarios/audio.toml")),
+    ("audio-5000", include_str!("../scenarios/audio-5000.toml")),
     ("audio-ogg", include_str!("../scenarios/audio-ogg.toml")),
     ("churn", include_str!("../scenarios/churn.toml")),
     ("idle", include_str!("../scenarios/idle.toml")),
@@ -68,6 +69,8 @@ pub(crate) enum Format {
 pub(crate) struct Audio {
     pub(crate) format: Format,
     pub(crate) listeners: usize,
+    /// Before it counts.
+    pub(crate) warm_up_seconds: f64,
     pub(crate) seconds: f64,
     /// Of one packet, for targets that make no sound of their own. `compare` uses what Earcon's packets measure.
     pub(crate) packet_bytes: usize,
@@ -157,7 +160,9 @@ impl Scenario {
                 let stem = Path::new(name).file_stem().unwrap_or_default();
                 (stem.to_string_lossy().into_owned(), text)
             }
-            None => bail!("there is no scenario {name:?}; there are {}, or give a .toml file", Self::names().join(", ")),
+            None => {
+                bail!("there is no scenario {name:?}; there are {}, or give a .toml file", Self::names().join(", "))
+            }
         };
         let mut table: toml::Table = text.parse().with_context(|| format!("the scenario {name} is not TOML"))?;
         for change in changes {
@@ -206,6 +211,7 @@ impl Load {
             Load::Audio(it) => {
                 within("listeners", it.listeners, 1, 50_000)?;
                 within("packet_bytes", it.packet_bytes, 10, 1_275)?;
+                ensure!((0.0..=600.0).contains(&it.warm_up_seconds), "warm_up_seconds must be 0 to 600");
                 within("client_threads", it.client_threads, 1, 64)?;
                 seconds(it.seconds)
             }

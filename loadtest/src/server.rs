@@ -144,6 +144,8 @@ pub(crate) struct Settings {
     pub(crate) listeners: usize,
     /// Bytes of a packet of sound, for servers that make none.
     pub(crate) packet_bytes: usize,
+    /// Settings of Earcon that a scenario needs to be others, as environment variables.
+    pub(crate) environment: &'static [(&'static str, &'static str)],
 }
 
 async fn answers(address: SocketAddr, path: &str) -> bool {
@@ -176,7 +178,7 @@ fn log_end(directory: &Path) -> String {
 }
 
 fn missing(command: &Command) -> String {
-    format!("starting {} (`make loadtest-setup` builds and installs what is missing)", command.get_program().display())
+    format!("starting {} (`scripts/peers.sh` builds and installs what is missing)", command.get_program().display())
 }
 
 /// The first line a program says when it is asked for its version.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
-use super::Meter;
+use super::{Meter, now_ms};
 use crate::fleet::listeners::{Heard, Promptest, ogg, packets};
 use crate::fleet::{Fleet, events};
 use crate::net::http::{self, Connection};
@@ -18,11 +18,9 @@ use crate::usage;
 
 /// Listeners that are there before memory is counted.
 const BEFORE: usize = 10;
-/// Until bursts at the beginning are over and everybody hears what is live.
-const WARM_UP: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(name: &str, load: &Audio, target: Target, programs: &Programs) -> anyhow::Result<Report> {
-    let settings = Settings { listeners: load.listeners, packet_bytes: load.packet_bytes };
+    let settings = Settings { listeners: load.listeners, packet_bytes: load.packet_bytes, ..Settings::default() };
     let server = Server::start(target, programs, &settings).await?;
     let mut report = Report::new(name, target, &server.version);
     if target == Target::Earcon {
@@ -44,7 +42,7 @@ pub(crate) async fn run(name: &str, load: &Audio, target: Target, programs: &Pro
     fleet.let_in(few).await?;
     let before = usage::settled_resident_bytes(server.pid()).await?;
     fleet.let_in(load.listeners - few).await?;
-    tokio::time::sleep(WARM_UP).await;
+    tokio::time::sleep(Duration::from_secs_f64(load.warm_up_seconds)).await;
     fleet.check()?;
 
     fleet.stage().measuring.store(true, Ordering::Relaxed);
@@ -86,7 +84,9 @@ pub(crate) async fn run(name: &str, load: &Audio, target: Target, programs: &Pro
     report.add("resident memory", "MB", resident / 1e6, Better::Lower);
     match target {
         Target::Earcon => report.note("the CPU time includes synthesising and encoding the mix (about 1 % of a core)"),
-        Target::Icecast => report.note("fed with ready-made Ogg Opus of the same bitrate; 64 KB burst on connect, before measuring"),
+        Target::Icecast => {
+            report.note("fed with ready-made Ogg Opus of the same bitrate; 64 KB burst on connect, before measuring")
+        }
         _ => report.note("ready-made packets; one write a listener"),
     }
     Ok(report)
@@ -105,7 +105,7 @@ fn path(target: Target, format: Format) -> anyhow::Result<&'static str> {
 
 /// Three KPIs with a past, so that the mix is not silence.
 async fn give_it_something_to_play(server: &Server) -> anyhow::Result<()> {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |now| now.as_millis() as i64);
+    let now = now_ms();
     let mut rows = Vec::new();
     for kpi in ["shop.orders", "web.latency", "host.cpu"] {
         for back in (0..200).rev() {

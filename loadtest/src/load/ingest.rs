@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use hdrhistogram::Histogram;
 
-use super::Meter;
+use super::{Meter, now_ms, server_counter};
 use crate::body::{Shape, request};
 use crate::fleet::events::histogram;
 use crate::net::http::Connection;
@@ -41,6 +41,20 @@ pub(crate) async fn run(name: &str, load: &Ingest, target: Target, programs: &Pr
     report.add("samples/s", "1/s", samples / seconds, Better::Higher);
     report.add("server CPU with later work", "s", all_cpu, Better::Lower);
     report.add("samples per server CPU second", "", samples / all_cpu, Better::Higher);
+    let prefix = match target {
+        Target::Earcon => Some("earcon_ingest_samples_total"),
+        Target::VictoriaMetrics => Some("vm_rows_inserted_total"),
+        _ => None,
+    };
+    if let Some(prefix) = prefix {
+        let warm_up = (load.kpis * load.series_per_kpi * load.warm_up_samples_per_series) as f64;
+        let counted = server_counter(server.address, prefix).await?;
+        report.add("samples the server does not count", "", samples + warm_up - counted, Better::Lower);
+    }
+    if target == Target::Earcon {
+        let late = server_counter(server.address, "earcon_ingest_late_total").await?;
+        report.add("samples not scored (late)", "", late, Better::Lower);
+    }
     report.add("asked to wait (429, 503)", "", sent.refused as f64, Better::Lower);
     report.latencies(["request p50", "request p99", "request p99.9", "request max"], &sent.latencies);
     report.add("resident memory", "MB", usage::resident_bytes(server.pid())? / 1e6, Better::Lower);
@@ -74,9 +88,9 @@ struct Request {
 /// Requests of the warm-up, requests that count, and the bytes of the latter.
 fn prepare(load: &Ingest, target: Target) -> anyhow::Result<(Requests, Requests, usize)> {
     let turns = load.warm_up_samples_per_series + load.samples_per_series;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
     let (kpis, series_per_kpi, batch) = (load.kpis, load.series_per_kpi, load.batch);
-    let shape = Shape { kpis, series_per_kpi, batch, first_ms: (now / 1_000 - turns as i64) * 1_000 };
+    let first_ms = (now_ms() / 1_000 - turns as i64) * 1_000;
+    let shape = Shape { kpis, series_per_kpi, batch, first_ms, step_ms: 1_000 };
     let make = |turns: std::ops::Range<usize>| -> anyhow::Result<Requests> {
         let parts = turns.flat_map(|turn| (0..shape.requests_a_turn()).map(move |part| (turn, part)));
         let requests = parts.enumerate().map(|(number, (turn, part))| {
@@ -92,12 +106,7 @@ fn prepare(load: &Ingest, target: Target) -> anyhow::Result<(Requests, Requests,
 }
 
 /// Sends all requests from a thread of its own; each connection sends its next when it has its answer, not before its time.
-fn send(
-    address: SocketAddr,
-    requests: Requests,
-    connections: usize,
-    every: Option<Duration>,
-) -> anyhow::Result<Sent> {
+fn send(address: SocketAddr, requests: Requests, connections: usize, every: Option<Duration>) -> anyhow::Result<Sent> {
     let work = move || -> anyhow::Result<Sent> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("a runtime")?;
         runtime.block_on(async move {

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 
@@ -31,7 +31,7 @@ impl Publisher {
 
     /// Timestamps of messages a second apart, the last of them about now.
     pub(crate) fn timeline(every: Duration, count: u32) -> Timeline {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
+        let now = super::now_ms();
         let start = std::time::Instant::now() + Duration::from_millis(200);
         Timeline { start, every, first: (now / 1_000 - i64::from(count)) * 1_000, step: 1_000, count }
     }
@@ -46,7 +46,8 @@ impl Publisher {
             return Ok(());
         }
         for kpi in 0..CONNECTIONS {
-            let times = (1..=WARM_UP).rev().map(|back| first + i64::from(kpi) * 1_000 - back * i64::from(CONNECTIONS) * 1_000);
+            let times =
+                (1..=WARM_UP).rev().map(|back| first + i64::from(kpi) * 1_000 - back * i64::from(CONNECTIONS) * 1_000);
             let rows: Vec<String> = times.map(|at| row(kpi, at)).collect();
             connection.must(&ingest(&rows.join(","))).await?;
         }
@@ -107,7 +108,9 @@ fn row(kpi: u32, timestamp: i64) -> String {
 
 /// A message of this many bytes that looks like an event.
 fn message(timestamp: i64, bytes: usize) -> String {
-    let head = format!(r#"{{"type":"samples","kpi":"load.kpi","data":{{"series":[{{"labels":{{}},{MARK}{timestamp},100.5]],"pad":""#);
+    let head = format!(
+        r#"{{"type":"samples","kpi":"load.kpi","data":{{"series":[{{"labels":{{}},{MARK}{timestamp},100.5]],"pad":""#
+    );
     let tail = "\"}]}}";
     let pad = "x".repeat(bytes.saturating_sub(head.len() + tail.len()));
     format!("{head}{pad}{tail}")

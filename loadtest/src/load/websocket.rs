@@ -18,7 +18,7 @@ use crate::usage;
 /// Connections that are there before memory is counted, so that what a server makes once is not counted as theirs.
 const BEFORE: usize = 10;
 /// When nothing has arrived for this long, nothing more will.
-const QUIET: Duration = Duration::from_secs(5);
+const QUIET: Duration = Duration::from_secs(20);
 
 pub(crate) async fn run(name: &str, load: &Websocket, target: Target, programs: &Programs) -> anyhow::Result<Report> {
     let server = Server::start(target, programs, &Settings::default()).await?;
@@ -84,7 +84,7 @@ pub(crate) async fn run(name: &str, load: &Websocket, target: Target, programs: 
 }
 
 /// Until everything has arrived, or nothing more does.
-async fn all_arrived(fleet: &Fleet<Received>, expected: u64, seconds: f64) -> anyhow::Result<()> {
+pub(super) async fn all_arrived(fleet: &Fleet<Received>, expected: u64, seconds: f64) -> anyhow::Result<()> {
     let deadline = Instant::now() + Duration::from_secs_f64(seconds) + Duration::from_secs(120);
     let (mut seen, mut since) = (0, Instant::now());
     while seen < expected && Instant::now() < deadline {

@@ -100,7 +100,8 @@ impl Head {
 
 /// Reads the head of an endless answer, which must be `200`; returns what came behind it.
 pub(crate) async fn begin(stream: &mut TcpStream, path: &str) -> anyhow::Result<Vec<u8>> {
-    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nuser-agent: earcon-loadtest\r\naccept: */*\r\n\r\n");
+    let request =
+        format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nuser-agent: earcon-loadtest\r\naccept: */*\r\n\r\n");
     stream.write_all(request.as_bytes()).await.context("sending a request")?;
     let mut answer = Vec::with_capacity(2_048);
     timeout(PATIENCE, async {
