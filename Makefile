@@ -10,6 +10,8 @@ CARGO ?= cargo
 TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 # What `make run` passes on, as in `make run ARGS="--listen 127.0.0.1:9000"`.
 ARGS ?=
+# How often the targets of `make loadtest` take turns; the median is reported.
+ROUNDS ?= 1
 
 WEB_SOURCES := $(shell find web \( -name node_modules -o -name dist -o -name e2e \) -prune -o \
 	-type f -not -name '*.tsbuildinfo' -print 2>/dev/null)
@@ -44,6 +46,14 @@ check: web-check web ## Formatting, lints, types, documentation, licences: what 
 .PHONY: bench
 bench: web ## Measure: scoring, rendering, broadcasting, log append
 	scripts/servers/run.sh $(CARGO) bench --locked --workspace
+
+.PHONY: loadtest
+loadtest: web ## Measure side by side with peers, which are built first (ROUNDS=3; about fifteen minutes)
+	scripts/peers.sh
+	$(CARGO) build --release --locked -p earcon -p earcon-loadtest
+	@for scenario in websocket idle audio audio-ogg ingest-json ingest-influx ingest-prometheus latency churn; do \
+		$(TARGET_DIR)/release/loadtest compare $$scenario --rounds $(ROUNDS) || exit 1; \
+	done
 
 .PHONY: setup
 setup: ## Install what building needs, or say what to install
