@@ -81,7 +81,7 @@ fn have_earcon() -> bool {
 }
 
 const SMALL_FAN_OUT: &[&str] = &["connections=20", "messages_per_second=20", "seconds=1"];
-const SMALL_AUDIENCE: &[&str] = &["listeners=15", "warm_up_seconds=0.5", "seconds=1"];
+const SMALL_AUDIENCE: &[&str] = &["listeners=15", "warm_up_seconds=0.5", "seconds=2"];
 const SMALL_INGEST: &[&str] = &[
     "kpis=5",
     "series_per_kpi=20",

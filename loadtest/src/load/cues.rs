@@ -20,7 +20,7 @@ use crate::net::websocket::{BINARY, PING, PONG, Socket, TEXT};
 /// Samples each series has seen before its surprise.
 const PAST: i64 = 400;
 /// A cue that has not sounded by then will not.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Which surprises are sent when.
 #[derive(Debug, Clone, Copy)]
