@@ -11,10 +11,10 @@ readonly VICTORIA_METRICS=v1.143.0
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# go_program NAME MODULE VERSION PACKAGE VERSION_VARIABLE: builds a program in the module's own directory, with its own
+# go_program NAME MODULE VERSION PACKAGE VARIABLE=TEXT: builds a program in the module's own directory, with its own
 # dependencies. (`go install PACKAGE@VERSION` would do, but asks for the list of all versions too, which not every proxy gives.)
 go_program() {
-    local name="$1" module="$2" version="$3" package="$4" variable="$5" directory
+    local name="$1" module="$2" version="$3" package="$4" stamp="$5" directory
     if [ -x "$peers/$name" ] && [ "$(cat "$peers/$name.version" 2>/dev/null)" = "$version" ]; then
         echo "$name $version is there"
         return
@@ -24,7 +24,7 @@ go_program() {
     directory="$(GOFLAGS=-mod=mod go mod download -json "$module@$version" | sed -n 's/^\t"Dir": "\(.*\)",\{0,1\}$/\1/p')"
     [ -d "$directory" ] || { echo "$name: $module@$version could not be downloaded" >&2; return 1; }
     mkdir -p "$peers"
-    (cd "$directory" && go build -buildvcs=false -ldflags "-s -w -X $variable=${version}" -o "$peers/$name.partial" "$package")
+    (cd "$directory" && go build -buildvcs=false -ldflags "-s -w -X $stamp" -o "$peers/$name.partial" "$package")
     mv "$peers/$name.partial" "$peers/$name"
     echo "$version" >"$peers/$name.version"
 }
@@ -53,11 +53,11 @@ for peer in "$@"; do
     case "$peer" in
         centrifugo)
             go_program centrifugo github.com/centrifugal/centrifugo/v5 "$CENTRIFUGO" . \
-                github.com/centrifugal/centrifugo/v5/internal/build.Version || failed=1
+                "github.com/centrifugal/centrifugo/v5/internal/build.Version=${CENTRIFUGO#v}" || failed=1
             ;;
         victoria-metrics)
             go_program victoria-metrics github.com/VictoriaMetrics/VictoriaMetrics "$VICTORIA_METRICS" ./app/victoria-metrics \
-                github.com/VictoriaMetrics/VictoriaMetrics/lib/buildinfo.Version || failed=1
+                "github.com/VictoriaMetrics/VictoriaMetrics/lib/buildinfo.Version=victoria-metrics-$VICTORIA_METRICS" || failed=1
             ;;
         icecast2) icecast || failed=1 ;;
         *)

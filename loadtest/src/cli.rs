@@ -5,11 +5,13 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail, ensure};
 use clap::{Args, Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::load;
 use crate::report::{Report, table};
 use crate::scenario::{Load, Scenario};
 use crate::server::{Programs, Target};
+use crate::usage;
 
 #[derive(Parser)]
 #[command(name = "loadtest", version, about = "Measures Earcon side by side with what people use instead")]
@@ -99,8 +101,15 @@ fn measure(scenario: &str, targets: &[Target], rounds: usize, options: &Options)
     for round in 0..rounds {
         for (target, reports) in targets.iter().zip(&mut reports) {
             eprintln!("{} on {}, round {} of {rounds}", scenario.name, target.name(), round + 1);
-            let report = runtime.block_on(load::run(&scenario, *target, &programs));
-            let report = report.with_context(|| format!("{} on {}", scenario.name, target.name()))?;
+            let others = usage::load_average();
+            let report = runtime.block_on(unless_told_to_stop(load::run(&scenario, *target, &programs)));
+            let mut report = report.with_context(|| format!("{} on {}", scenario.name, target.name()))?;
+            if let Some(others) = others.filter(|load| round == 0 && *load > usage::cores() as f64 / 2.0) {
+                report.note(format!(
+                    "the machine may have had other work: load average {others:.1} on {} cores",
+                    usage::cores()
+                ));
+            }
             if *target == Target::Earcon {
                 adopt_sizes(&mut scenario.load, &report);
             }
@@ -111,6 +120,17 @@ fn measure(scenario: &str, targets: &[Target], rounds: usize, options: &Options)
     match options.json {
         true => say(&(serde_json::to_string_pretty(&reports).context("writing the report")? + "\n")),
         false => say(&table(&reports)),
+    }
+}
+
+/// Gives up when somebody ends this program, so that the server it has started is ended too.
+async fn unless_told_to_stop(run: impl Future<Output = anyhow::Result<Report>>) -> anyhow::Result<Report> {
+    let listen = |kind| signal(kind).context("listening for signals");
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    tokio::select! {
+        report = run => report,
+        _ = interrupt.recv() => bail!("interrupted"),
+        _ = terminate.recv() => bail!("told to stop"),
     }
 }
 

@@ -72,6 +72,19 @@ impl Meter {
     }
 }
 
+/// Works on a thread of its own, and leaves this one free to hear that it is told to stop.
+async fn on_thread<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
+) -> anyhow::Result<T> {
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let run = move || {
+        let _nobody_waits = sender.send(work()).is_err();
+    };
+    std::thread::Builder::new().name(name.to_owned()).spawn(run).context("a thread")?;
+    receiver.await.context("a thread panicked")?
+}
+
 /// Milliseconds since the Unix epoch.
 fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)

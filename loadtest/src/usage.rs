@@ -35,6 +35,16 @@ fn rollup_resident_bytes(text: &str) -> Option<f64> {
     Some(kilobytes * 1_024.0)
 }
 
+/// How many tasks wanted to run, on average over the last minute; in a `compare` that includes the targets before.
+pub(crate) fn load_average() -> Option<f64> {
+    std::fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
+}
+
+/// How many cores this machine lends us.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// How many file descriptors a process has open.
 pub(crate) fn open_files(pid: u32) -> anyhow::Result<usize> {
     let path = format!("/proc/{pid}/fd");
@@ -77,5 +87,6 @@ mod tests {
         let pid = std::process::id();
         assert!(cpu_seconds(pid).is_ok() && resident_bytes(pid).is_ok_and(|bytes| bytes > 0.0));
         assert!(open_files(pid).is_ok_and(|count| count > 0));
+        assert!(load_average().is_some_and(|load| load >= 0.0) && cores() > 0);
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow};
 use hdrhistogram::Histogram;
 
-use super::{Meter, now_ms, server_counter};
+use super::{Meter, now_ms, on_thread, server_counter};
 use crate::body::{Shape, request};
 use crate::fleet::events::histogram;
 use crate::net::http::Connection;
@@ -23,13 +23,13 @@ pub(crate) async fn run(name: &str, load: &Ingest, target: Target, programs: &Pr
     let (warm_up, requests, bytes) = prepare(load, target)?;
     let server = Server::start(target, programs, &Settings::default()).await?;
     let mut report = Report::new(name, target, &server.version);
-    send(server.address, warm_up, load.connections, None).context("warming up")?;
+    send(server.address, warm_up, load.connections, None).await.context("warming up")?;
 
     let samples = (load.kpis * load.series_per_kpi * load.samples_per_series) as f64;
     let every = (load.batches_per_second > 0.0).then(|| Duration::from_secs_f64(1.0 / load.batches_per_second));
     let meter = Meter::start(server.pid())?;
     let began = Instant::now();
-    let sent = send(server.address, requests, load.connections, every)?;
+    let sent = send(server.address, requests, load.connections, every).await?;
     let seconds = began.elapsed().as_secs_f64();
     meter.report(&mut report, 1)?;
     // What was put off (flushes, merges, history) is work for these samples too.
@@ -106,7 +106,12 @@ fn prepare(load: &Ingest, target: Target) -> anyhow::Result<(Requests, Requests,
 }
 
 /// Sends all requests from a thread of its own; each connection sends its next when it has its answer, not before its time.
-fn send(address: SocketAddr, requests: Requests, connections: usize, every: Option<Duration>) -> anyhow::Result<Sent> {
+async fn send(
+    address: SocketAddr,
+    requests: Requests,
+    connections: usize,
+    every: Option<Duration>,
+) -> anyhow::Result<Sent> {
     let work = move || -> anyhow::Result<Sent> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("a runtime")?;
         runtime.block_on(async move {
@@ -125,8 +130,7 @@ fn send(address: SocketAddr, requests: Requests, connections: usize, every: Opti
             Ok(all)
         })
     };
-    let thread = std::thread::Builder::new().name("clients".into()).spawn(work).context("a thread")?;
-    thread.join().map_err(|_| anyhow!("a client thread panicked"))?
+    on_thread("clients", work).await
 }
 
 async fn send_lane(

@@ -45,13 +45,13 @@ pub(crate) async fn run(name: &str, load: &Latency, target: Target, programs: &P
     let feed = feed::Feed::start(plan)?;
     tokio::time::sleep(Duration::from_secs(1)).await;
     timeline.get_or_init(|| Publisher::timeline(every, count));
-    let on_thread = |name: &str| std::thread::Builder::new().name(name.into());
-    let publishing = on_thread("publisher").spawn({
+    let thread = |name: &str| std::thread::Builder::new().name(name.into());
+    let publishing = thread("publisher").spawn({
         let timeline = timeline.clone();
         move || publisher.run(timeline)
     });
     let publishing = publishing.context("a thread")?;
-    let hearing = on_thread("cues").spawn(move || surprises.run()).context("a thread")?;
+    let hearing = thread("cues").spawn(move || surprises.run()).context("a thread")?;
     websocket::all_arrived(&fleet, u64::from(count), load.seconds).await?;
     while !hearing.is_finished() {
         tokio::time::sleep(Duration::from_millis(20)).await;
