@@ -11,6 +11,8 @@ TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 FUZZ_SECONDS ?= 60
 # What `make run` passes on, as in `make run ARGS="--listen 127.0.0.1:9000"`.
 ARGS ?=
+# How often the targets of `make loadtest` take turns; the median is reported.
+ROUNDS ?= 1
 
 WEB_SOURCES := $(shell find web \( -name node_modules -o -name dist -o -name e2e \) -prune -o \
 	-type f -not -name '*.tsbuildinfo' -print 2>/dev/null)
@@ -50,6 +52,13 @@ bench: web ## Measure: scoring, rendering, broadcasting, log append
 .PHONY: fuzz
 fuzz: ## Fuzz every parser for FUZZ_SECONDS each (needs a nightly toolchain and cargo-fuzz)
 	scripts/fuzz.sh $(FUZZ_SECONDS)
+.PHONY: loadtest
+loadtest: web ## Measure side by side with peers, which are built first (ROUNDS=3; about fifteen minutes)
+	scripts/peers.sh
+	$(CARGO) build --release --locked -p earcon -p earcon-loadtest
+	@for scenario in websocket idle audio audio-ogg ingest-json ingest-influx ingest-prometheus latency churn; do \
+		$(TARGET_DIR)/release/loadtest compare $$scenario --rounds $(ROUNDS) || exit 1; \
+	done
 
 .PHONY: setup
 setup: ## Install what building needs, or say what to install

@@ -1,0 +1,176 @@
+//! The command line.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context, bail, ensure};
+use clap::{Args, Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::load;
+use crate::report::{Report, table};
+use crate::scenario::{Load, Scenario};
+use crate::server::{Programs, Target};
+use crate::usage;
+
+#[derive(Parser)]
+#[command(name = "loadtest", version, about = "Measures Earcon side by side with what people use instead")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Loads one target and reports.
+    Run {
+        /// Name of a built-in scenario, or a .toml file.
+        scenario: String,
+        /// Who is measured.
+        #[arg(long, default_value = "earcon")]
+        target: Target,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Loads all targets of a scenario, one after the other, and prints how Earcon compares.
+    Compare {
+        /// Name of a built-in scenario, or a .toml file.
+        scenario: String,
+        /// Only these, in this order.
+        #[arg(long, value_delimiter = ',')]
+        targets: Vec<Target>,
+        /// How often the targets take turns; the median of each figure is reported.
+        #[arg(long, default_value_t = 1)]
+        rounds: usize,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Lists the built-in scenarios.
+    Scenarios,
+    /// The raw server; `run` and `compare` start it by themselves.
+    #[command(hide = true)]
+    RawServer {
+        #[arg(long)]
+        data: PathBuf,
+        #[arg(long)]
+        packet_bytes: usize,
+    },
+}
+
+#[derive(Args)]
+struct Options {
+    /// The earcon binary.
+    #[arg(long, value_name = "FILE")]
+    server: Option<PathBuf>,
+    /// Where centrifugo and victoria-metrics are [default: ~/.cache/earcon/peers].
+    #[arg(long, value_name = "DIRECTORY")]
+    peers: Option<PathBuf>,
+    /// Changes a key of the scenario.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    changes: Vec<String>,
+    /// Report as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Does what the command line asks for.
+pub(crate) fn run() -> anyhow::Result<()> {
+    match Arguments::parse().command {
+        Command::RawServer { data, packet_bytes } => crate::raw::serve(&data, packet_bytes),
+        Command::Scenarios => say(&(Scenario::names().join("\n") + "\n")),
+        Command::Run { scenario, target, options } => measure(&scenario, &[target], 1, &options),
+        Command::Compare { scenario, targets, rounds, options } => {
+            ensure!((1..=100).contains(&rounds), "--rounds must be 1 to 100");
+            measure(&scenario, &targets, rounds, &options)
+        }
+    }
+}
+
+fn measure(scenario: &str, targets: &[Target], rounds: usize, options: &Options) -> anyhow::Result<()> {
+    let mut scenario = Scenario::load(scenario, &options.changes)?;
+    let possible = scenario.load.targets();
+    let targets = if targets.is_empty() { possible } else { targets };
+    for target in targets {
+        ensure!(possible.contains(target), "{} cannot be measured with {}", target.name(), scenario.name);
+    }
+    // The servers inherit it.
+    rlimit::increase_nofile_limit(u64::MAX).context("raising the limit of open files")?;
+    let programs = options.programs()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("a runtime")?;
+    let mut reports: Vec<Vec<Report>> = vec![Vec::new(); targets.len()];
+    for round in 0..rounds {
+        for (target, reports) in targets.iter().zip(&mut reports) {
+            eprintln!("{} on {}, round {} of {rounds}", scenario.name, target.name(), round + 1);
+            let others = usage::load_average();
+            let report = runtime.block_on(unless_told_to_stop(load::run(&scenario, *target, &programs)));
+            let mut report = report.with_context(|| format!("{} on {}", scenario.name, target.name()))?;
+            if let Some(others) = others.filter(|load| round == 0 && *load > usage::cores() as f64 / 2.0) {
+                report.note(format!(
+                    "the machine may have had other work: load average {others:.1} on {} cores",
+                    usage::cores()
+                ));
+            }
+            if *target == Target::Earcon {
+                adopt_sizes(&mut scenario.load, &report);
+            }
+            reports.push(report);
+        }
+    }
+    let reports: Vec<Report> = reports.into_iter().filter_map(Report::median).collect();
+    match options.json {
+        true => say(&(serde_json::to_string_pretty(&reports).context("writing the report")? + "\n")),
+        false => say(&table(&reports)),
+    }
+}
+
+/// Gives up when somebody ends this program, so that the server it has started is ended too.
+async fn unless_told_to_stop(run: impl Future<Output = anyhow::Result<Report>>) -> anyhow::Result<Report> {
+    let listen = |kind| signal(kind).context("listening for signals");
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    tokio::select! {
+        report = run => report,
+        _ = interrupt.recv() => bail!("interrupted"),
+        _ = terminate.recv() => bail!("told to stop"),
+    }
+}
+
+/// What Earcon sends is what the others are asked to send.
+fn adopt_sizes(load: &mut Load, earcon: &Report) {
+    match load {
+        Load::Websocket(load) => {
+            // Without the head of the frame.
+            if let Some(bytes) = earcon.value("message") {
+                load.message_bytes = (bytes as usize).saturating_sub(4).clamp(150, 60_000);
+            }
+        }
+        Load::Audio(load) => {
+            if let Some(kbits) = earcon.value("bitrate per listener") {
+                // Head of the frame and number: 12 bytes a packet; head of the page and of the chunk: about 20 bytes a packet.
+                let around = if load.format == crate::scenario::Format::Packets { 12.0 } else { 20.0 };
+                load.packet_bytes = (kbits * 1_000.0 / 8.0 / 50.0 - around).clamp(10.0, 1_275.0) as usize;
+            }
+        }
+        Load::Ingest(_) | Load::Latency(_) | Load::Churn(_) | Load::Soak(_) => {}
+    }
+}
+
+impl Options {
+    fn programs(&self) -> anyhow::Result<Programs> {
+        let beside = || {
+            let program = std::env::current_exe().ok()?;
+            Some(program.with_file_name("earcon"))
+        };
+        let Some(earcon) = self.server.clone().or_else(beside) else { bail!("say with --server where earcon is") };
+        let cache = || {
+            let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+            cache.or_else(|| std::env::home_dir().map(|home| home.join(".cache")))
+        };
+        let peers = self.peers.clone().or_else(|| cache().map(|cache| cache.join("earcon/peers")));
+        Ok(Programs { earcon, peers: peers.context("say with --peers where the peers are")? })
+    }
+}
+
+fn say(text: &str) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).context("writing the report")
+}

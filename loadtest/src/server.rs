@@ -1,0 +1,191 @@
+//! The servers under test: each is started on a free port of this machine with a directory of its own, and ended afterwards.
+
+mod centrifugo;
+mod earcon;
+mod icecast;
+mod raw;
+mod victoriametrics;
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use clap::ValueEnum;
+use serde::Serialize;
+use tempfile::TempDir;
+
+use crate::net::{self, http};
+
+pub(crate) use icecast::{MOUNT, SOURCE_BASIC};
+
+/// What can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Target {
+    /// The server this repository is about.
+    Earcon,
+    /// Realtime messaging server in Go.
+    Centrifugo,
+    /// Time series database in Go.
+    #[value(name = "victoriametrics")]
+    VictoriaMetrics,
+    /// Streaming media server in C.
+    Icecast,
+    /// The least a tokio program has to do to move the same bytes: the limit.
+    Raw,
+}
+
+impl Target {
+    /// As it is written on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Target::Earcon => "earcon",
+            Target::Centrifugo => "centrifugo",
+            Target::VictoriaMetrics => "victoriametrics",
+            Target::Icecast => "icecast",
+            Target::Raw => "raw",
+        }
+    }
+}
+
+/// Where the programs are.
+#[derive(Debug, Clone)]
+pub(crate) struct Programs {
+    /// The `earcon` binary.
+    pub(crate) earcon: PathBuf,
+    /// The directory `scripts/peers.sh` installs into.
+    pub(crate) peers: PathBuf,
+}
+
+/// A running server. It is killed when this goes out of scope, and its directory is removed.
+pub(crate) struct Server {
+    child: Child,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// Name and version, as it says itself.
+    pub(crate) version: String,
+    data: TempDir,
+}
+
+impl Server {
+    /// Starts a server and waits until it answers.
+    ///
+    /// # Errors
+    /// When its program is missing, it ends, or it does not answer in time; the end of its log is part of the message.
+    pub(crate) async fn start(target: Target, programs: &Programs, settings: &Settings) -> anyhow::Result<Self> {
+        let started = match target {
+            Target::Earcon => earcon::start(&programs.earcon, settings).await,
+            Target::Centrifugo => centrifugo::start(&programs.peers).await,
+            Target::VictoriaMetrics => victoriametrics::start(&programs.peers).await,
+            Target::Icecast => icecast::start(settings).await,
+            Target::Raw => raw::start(settings).await,
+        };
+        started.with_context(|| format!("starting {}", target.name()))
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Starts `command`, which says on its first line of output where it listens.
+    fn launch_announcing(mut command: Command, version: String, data: TempDir) -> anyhow::Result<Self> {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log_file(data.path())?);
+        let mut child = command.spawn().with_context(|| missing(&command))?;
+        let mut line = String::new();
+        if let Some(stdout) = child.stdout.take() {
+            BufReader::new(stdout).read_line(&mut line).context("reading where the server listens")?;
+        }
+        let found = line.split_once("http://").map(|(_, rest)| rest.trim().trim_end_matches('/'));
+        let Some(address) = found.and_then(|text| net::loopback(text).ok()) else {
+            let _gone = child.kill().is_err() || child.wait().is_err();
+            bail!("it does not say where it listens ({:?})\n{}", line.trim(), log_end(data.path()));
+        };
+        Ok(Self { child, address, version, data })
+    }
+
+    /// Starts `command`, which listens on `address`, and waits until `path` is answered with 200.
+    async fn launch(
+        mut command: Command,
+        address: SocketAddr,
+        path: &str,
+        version: String,
+        data: TempDir,
+    ) -> anyhow::Result<Self> {
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log_file(data.path())?);
+        let child = command.spawn().with_context(|| missing(&command))?;
+        let mut server = Self { child, address, version, data };
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !answers(address, path).await {
+            let ended = server.child.try_wait().context("asking whether the server lives")?;
+            if ended.is_some() || Instant::now() > deadline {
+                bail!("it does not answer at http://{address}{path}\n{}", log_end(server.data.path()));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(server)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Ended already, or ended now: either is what is wanted.
+        let _gone = self.child.kill().is_err() || self.child.wait().is_err();
+    }
+}
+
+/// What a scenario needs of a server beyond its defaults.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Settings {
+    /// How many listeners there will be, for servers that have to be told.
+    pub(crate) listeners: usize,
+    /// Bytes of a packet of sound, for servers that make none.
+    pub(crate) packet_bytes: usize,
+    /// Settings of Earcon that a scenario needs to be others, as environment variables.
+    pub(crate) environment: &'static [(&'static str, &'static str)],
+}
+
+async fn answers(address: SocketAddr, path: &str) -> bool {
+    let Ok(mut connection) = http::Connection::open(address).await else { return false };
+    matches!(connection.send(&http::get(path)).await, Ok((200, _)))
+}
+
+/// A port that nobody listens on. Somebody else may take it in the meantime; then the server says so and the run fails.
+fn free_address() -> anyhow::Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("looking for a free port")?;
+    listener.local_addr().context("looking for a free port")
+}
+
+fn directory() -> anyhow::Result<TempDir> {
+    tempfile::Builder::new().prefix("earcon-loadtest-").tempdir().context("making a temporary directory")
+}
+
+fn log_file(directory: &Path) -> anyhow::Result<File> {
+    File::create(directory.join("log")).context("making a file for the server's log")
+}
+
+fn log_end(directory: &Path) -> String {
+    let mut text = String::new();
+    let read = File::open(directory.join("log")).and_then(|file| file.take(1024 * 1024).read_to_string(&mut text));
+    if read.is_err() {
+        return "(its log cannot be read)".to_owned();
+    }
+    let lines: Vec<&str> = text.lines().collect();
+    lines.get(lines.len().saturating_sub(15)..).unwrap_or_default().join("\n")
+}
+
+fn missing(command: &Command) -> String {
+    format!("starting {} (`scripts/peers.sh` builds and installs what is missing)", command.get_program().display())
+}
+
+/// The first line a program says when it is asked for its version.
+fn version_of(program: &Path, argument: &str) -> anyhow::Result<String> {
+    let mut command = Command::new(program);
+    command.arg(argument).stdin(Stdio::null());
+    let output = command.output().with_context(|| missing(&command))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    Ok(text.lines().next().unwrap_or_default().trim().to_owned())
+}

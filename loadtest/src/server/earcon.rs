@@ -1,0 +1,15 @@
+//! Earcon with its defaults; only the log is turned down, and what a scenario says.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::{Server, Settings, directory, version_of};
+
+pub(super) async fn start(program: &Path, settings: &Settings) -> anyhow::Result<Server> {
+    let version = version_of(program, "--version")?;
+    let data = directory()?;
+    let mut command = Command::new(program);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data.path().join("data"));
+    command.env("EARCON_LOG__LEVEL", "error").envs(settings.environment.iter().copied());
+    Server::launch_announcing(command, version, data)
+}
