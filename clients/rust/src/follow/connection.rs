@@ -230,12 +230,13 @@ pub(crate) async fn connect(
 /// head; when that says nothing, a plain request gets all of it.
 async fn refusal(workspace: &Workspace, answer: &Response<Option<Vec<u8>>>) -> Error {
     let body = answer.body().as_deref().unwrap_or_default();
+    let status = answer.status().as_u16();
     if serde_json::from_slice::<IgnoredAny>(body).is_err()
-        && let Err(error) = workspace.kpis().await
+        && let Err(error @ Error::Refused { status: again, .. }) = workspace.kpis().await
+        && again == status
     {
         return error;
     }
-    let status = answer.status().as_u16();
     match reqwest::StatusCode::from_u16(status) {
         Ok(status) => workspace.refused(status, None, body),
         Err(_) => workspace.unreachable(format!("it answers with status {status}")),
