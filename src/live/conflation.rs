@@ -92,7 +92,7 @@ impl Conflation {
         while let Some(Reverse((end, _))) = self.ends.peek()
             && *end <= now_ms
         {
-            let Some(Reverse((_, kpi))) = self.ends.pop() else { return None };
+            let Reverse((_, kpi)) = self.ends.pop()?;
             if let Some(held) = self.slots.remove(&kpi).flatten() {
                 self.oldest.remove(&held.oldest);
                 self.begin_slot(kpi.clone(), now_ms);
