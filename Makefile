@@ -52,6 +52,7 @@ bench: web ## Measure: scoring, rendering, broadcasting, log append
 .PHONY: fuzz
 fuzz: ## Fuzz every parser for FUZZ_SECONDS each (needs a nightly toolchain and cargo-fuzz)
 	scripts/fuzz.sh $(FUZZ_SECONDS)
+
 .PHONY: loadtest
 loadtest: web ## Measure side by side with peers, which are built first (ROUNDS=3; about fifteen minutes)
 	scripts/peers.sh

@@ -68,7 +68,7 @@ impl Conflation {
         Ok(Self { interval_ms, slots: HashMap::new(), ends: BinaryHeap::new(), oldest: BTreeSet::new() })
     }
 
-    /// Takes the next event the filter admits. Call [`take_due`](Self::take_due) until it is `None` before.
+    /// Takes the next event the filter admits. What is due and was not taken yet is put together with it.
     pub fn offer(&mut self, event: &Event, now_ms: u64) -> Offer {
         let EventBody::Samples(series) = &event.body else { return Offer::Pass };
         match self.slots.get_mut(&event.kpi) {
@@ -92,7 +92,7 @@ impl Conflation {
         while let Some(Reverse((end, _))) = self.ends.peek()
             && *end <= now_ms
         {
-            let Some(Reverse((_, kpi))) = self.ends.pop() else { return None };
+            let Reverse((_, kpi)) = self.ends.pop()?;
             if let Some(held) = self.slots.remove(&kpi).flatten() {
                 self.oldest.remove(&held.oldest);
                 self.begin_slot(kpi.clone(), now_ms);

@@ -1,6 +1,7 @@
 //! A server in this process, and the clients the tests use on it.
 
 pub(crate) mod cluster;
+pub(crate) mod command;
 pub(crate) mod cql;
 pub(crate) mod ledger;
 pub(crate) mod nats;

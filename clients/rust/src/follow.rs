@@ -101,7 +101,7 @@ impl Follow {
         self
     }
 
-    /// Asks for events in the compact form, a third of the bytes of JSON; what is delivered is the same.
+    /// Asks for events in the compact form, well under half of the bytes of JSON; what is delivered is the same.
     #[must_use]
     pub fn compact(mut self) -> Self {
         self.compact = true;

@@ -200,6 +200,10 @@ async fn it_keeps_coming_back_and_says_why() {
         script.answer("503 Service Unavailable", "", r#"{"detail": "restarting"}"#).await;
         assert!(disconnected(&mut updates).await.to_string().contains("restarting"));
     }
+    // One that says nothing of itself is asked once more, plainly; what else stands at that address does not matter.
+    script.answer("503 Service Unavailable", "", "").await;
+    script.answer("404 Not Found", "", "").await;
+    assert!(disconnected(&mut updates).await.to_string().contains("503"));
     let mut peer = script.peer().await;
     peer.receive().await;
     peer.subscribed(1, None).await;

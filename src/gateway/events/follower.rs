@@ -211,6 +211,7 @@ impl Follower {
         }
         let (workspace, epoch) = (self.pass.workspace().clone(), self.epoch.clone());
         let (replay_to, encoding) = (self.replay_to, self.encoding);
+        self.take_due();
         for event in page.events.iter().take_while(|event| event.seq <= replay_to) {
             self.offer(event, || match encoding {
                 Encoding::Json => MessageFrame::text(&wire::event_json(event, &workspace, &epoch)),
@@ -221,6 +222,7 @@ impl Follower {
     }
 
     fn include(&mut self, batch: &EventBatch) {
+        self.take_due();
         match self.encoding {
             Encoding::Json => batch.encoded().for_each(|(event, message)| self.offer(event, message)),
             Encoding::Compact => batch.compact().for_each(|(event, message)| self.offer(event, message)),
@@ -248,7 +250,6 @@ impl Follower {
 
     /// The same for a follower that asked for a rate.
     fn offer_rated(&mut self, event: &Event, shared: impl FnOnce() -> MessageFrame) {
-        self.take_due();
         let Some((rate, began)) = &mut self.rate else { return };
         if rate.offer(event, elapsed_ms(began)) == Offer::Held {
             return;
@@ -260,7 +261,8 @@ impl Follower {
         }
     }
 
-    /// Makes ready what was held back long enough.
+    /// Makes ready what was held back long enough. To be called between events only: what is sent says that everything up to
+    /// the last event seen was sent, or is held back.
     fn take_due(&mut self) {
         while let Some((rate, began)) = &mut self.rate
             && let Some(Conflated { event, count }) = rate.take_due(elapsed_ms(began))

@@ -6,10 +6,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use serde::Serialize;
+use serde::de::IgnoredAny;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::Sender;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::http::{HeaderValue, Response};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message as Frame};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
@@ -76,8 +79,9 @@ impl Connection<'_> {
     /// Serves one connection to its end; sets `connected` once the server has answered a subscription.
     async fn serve(&mut self, connected: &mut bool) -> End {
         let workspace = self.follow.workspace.clone();
+        let protocol = self.follow.compact.then_some(COMPACT);
         let made = tokio::select! {
-            made = connect(&workspace, &["events"], self.follow.compact.then_some(COMPACT)) => made,
+            made = connect(&workspace, &["events"], protocol) => made,
             () = self.updates.closed() => return End::Unwanted,
         };
         let mut socket = match made {
@@ -184,35 +188,58 @@ impl Connection<'_> {
     }
 }
 
-/// Opens a WebSocket of the workspace, in one of the subprotocols when any is named.
+/// Opens a WebSocket of the workspace, in this subprotocol if any is named and the server knows it.
 pub(crate) async fn connect(
     workspace: &Workspace,
     path: &[&str],
-    protocols: Option<&'static str>,
+    protocol: Option<&'static str>,
 ) -> Result<Socket, Error> {
     let odd = |reason: String| Error::NotEarcon { url: workspace.url(), reason };
-    let mut request = workspace.socket_endpoint(path).into_client_request().map_err(|error| odd(root_cause(&error)))?;
-    if let Some(protocols) = protocols {
-        let value = tungstenite::http::HeaderValue::from_static(protocols);
-        request.headers_mut().insert("sec-websocket-protocol", value);
-    }
-    let config = WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
-    match timeout(CONNECT_TIMEOUT, connect_async_with_config(request, Some(config), true)).await {
-        Ok(Ok((socket, _))) => Ok(socket),
-        Ok(Err(tungstenite::Error::Http(answer))) => {
-            let body = answer.body().as_deref().unwrap_or_default();
-            match reqwest::StatusCode::from_u16(answer.status().as_u16()) {
-                Ok(status) => Err(workspace.refused(status, None, body)),
-                Err(_) => Err(odd("its status is none".to_owned())),
+    let mut offered = protocol;
+    loop {
+        let mut request =
+            workspace.socket_endpoint(path).into_client_request().map_err(|error| odd(root_cause(&error)))?;
+        if let Some(protocol) = offered {
+            request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(protocol));
+        }
+        let config = WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
+        let made = timeout(CONNECT_TIMEOUT, connect_async_with_config(request, Some(config), true)).await;
+        return match made {
+            Ok(Ok((socket, _))) => Ok(socket),
+            Ok(Err(tungstenite::Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(_))))
+                if offered.is_some() =>
+            {
+                // An older server: it takes the connection without.
+                offered = None;
+                continue;
             }
-        }
-        Ok(Err(error @ (tungstenite::Error::Io(_) | tungstenite::Error::ConnectionClosed))) => {
-            Err(workspace.unreachable(root_cause(&error)))
-        }
-        // Anything else that interrupts a handshake is the end of the connection, or a server of another kind.
-        Ok(Err(tungstenite::Error::Protocol(error))) => Err(workspace.unreachable(error.to_string())),
-        Ok(Err(error)) => Err(odd(root_cause(&error))),
-        Err(_) => Err(workspace.unreachable("it does not answer in time".to_owned())),
+            Ok(Err(tungstenite::Error::Http(answer))) => Err(refusal(workspace, &answer).await),
+            // What else interrupts a handshake is the end of the connection.
+            Ok(Err(
+                error @ (tungstenite::Error::Io(_)
+                | tungstenite::Error::ConnectionClosed
+                | tungstenite::Error::Protocol(_)),
+            )) => Err(workspace.unreachable(root_cause(&error))),
+            Ok(Err(error)) => Err(odd(root_cause(&error))),
+            Err(_) => Err(workspace.unreachable("it does not answer in time".to_owned())),
+        };
+    }
+}
+
+/// What a handshake that was answered otherwise stands for. Of the body there is only as much as came along with the
+/// head; when that says nothing, a plain request gets all of it.
+async fn refusal(workspace: &Workspace, answer: &Response<Option<Vec<u8>>>) -> Error {
+    let body = answer.body().as_deref().unwrap_or_default();
+    let status = answer.status().as_u16();
+    if serde_json::from_slice::<IgnoredAny>(body).is_err()
+        && let Err(error @ Error::Refused { status: again, .. }) = workspace.kpis().await
+        && again == status
+    {
+        return error;
+    }
+    match reqwest::StatusCode::from_u16(status) {
+        Ok(status) => workspace.refused(status, None, body),
+        Err(_) => workspace.unreachable(format!("it answers with status {status}")),
     }
 }
 

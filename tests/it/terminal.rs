@@ -1,0 +1,217 @@
+//! `earcon tail`, `listen` and `query` against a running server.
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use earcon::app::Overrides;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::command::{Ended, Running, wait};
+use crate::support::{Server, eventually, noise};
+
+const START: i64 = 1_767_225_600_000;
+
+/// Waits for a command without holding up the server, whose tasks this thread may have to run.
+async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Ended {
+    let running = Running::start_with(arguments, environment);
+    tokio::task::block_in_place(|| running.end())
+}
+
+fn line(tail: &mut Running, part: &str) -> String {
+    tokio::task::block_in_place(|| tail.line(part))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tail_shows_what_happens() {
+    let server = Server::start().await;
+    let url = server.url("/");
+    server.post("shop.orders", &[(START, 7.0)]).await;
+    server.post("other", &[(START, 1.0)]).await;
+    let mut people = Running::start(&["tail", "shop.*", "--since", "snapshot", "--url", &url]);
+    let mut programs = Running::start(&["tail", "shop.*", "--since", "snapshot", "--url", &url, "--json"]);
+    assert!(line(&mut people, "shop.orders").contains("warming up"), "the state first");
+    let snapshot: Value = serde_json::from_str(&line(&mut programs, "")).unwrap();
+    assert_eq!((&snapshot["type"], snapshot["kpis"].as_array().unwrap().len()), (&json!("snapshot"), 1));
+
+    server.post("other", &[(START + 1_000, 1.0)]).await;
+    let posted = server.post("shop.orders", &[(START + 1_000, 12.25)]).await;
+    let shown = line(&mut people, "");
+    assert!(shown.starts_with("00:00:01.000  shop.orders") && shown.contains("12.25"), "{shown}");
+    assert!(!shown.contains('\u{1b}'), "no colours into a pipe: {shown:?}");
+    let event: Value = serde_json::from_str(&line(&mut programs, "")).unwrap();
+    assert_eq!((&event["seq"], &event["type"]), (&posted["seq"], &json!("samples")));
+    assert_eq!(event["data"]["series"][0]["samples"][0][1], 12.25);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tail_outlives_the_server() {
+    let server = Server::start().await;
+    let url = server.url("/");
+    server.post("a", &[(START, 1.0)]).await;
+    let mut tail = Running::start(&["tail", "--since", "snapshot", "--url", &url]);
+    line(&mut tail, "warming up");
+    let data = server.shut_down().await;
+    tokio::task::block_in_place(|| tail.complaint("coming back"));
+    let address = url.trim_start_matches("http://").trim_end_matches('/');
+    let server = Server::start_in(data, &[("server.listen", json!(address))], Overrides::default()).await;
+    server.post("a", &[(START + 1_000, 77.0)]).await;
+    assert!(line(&mut tail, "77").starts_with("00:00:01.000  a "));
+    tokio::task::block_in_place(|| tail.complaint("connected again; all that was missed follows"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tail_ends_quietly() {
+    let server = Server::start().await;
+    let url = server.url("/");
+    server.post("a", &[(START, 1.0)]).await;
+    let mut interrupted = Running::start(&["tail", "--since", "snapshot", "--url", &url]);
+    line(&mut interrupted, "warming up");
+    interrupted.interrupt();
+    let ended = tokio::task::block_in_place(|| interrupted.end());
+    assert_eq!((ended.out.as_str(), ended.err.as_str()), ("", ""), "Ctrl-C needs no words");
+
+    let mut child = Command::new(env!("CARGO_BIN_EXE_earcon"))
+        .args(["tail", "--since", "snapshot", "--url", &url])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    // Already the snapshot has nobody to read it; what is posted later would not have either.
+    let status = tokio::task::block_in_place(|| wait(&mut child));
+    let mut complaints = String::new();
+    std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut complaints).unwrap();
+    assert_eq!((status.code(), complaints.as_str()), (Some(0), ""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_work_is_said_plainly() {
+    let server = Server::start().await;
+    let url = server.url("/");
+    server.post("a", &[(START, 1.0)]).await;
+    let nowhere = "http://127.0.0.1:9";
+    let cases: [(&[&str], i32, &str); 9] = [
+        (&["tail", "--url", nowhere], 69, nowhere),
+        (&["listen", "--url", nowhere, "--output", "/dev/null"], 69, "earcon serve"),
+        (&["query", "a", "--url", nowhere], 69, nowhere),
+        (&["tail", "--url", &url, "--workspace", "none"], 69, "no workspace"),
+        (&["tail", "--types", "sample"], 64, "anomaly.opened"),
+        (&["tail", "--rate", "1000"], 64, "0.01 to 100"),
+        (&["query", "a", "--from", "yesterday"], 64, "2026-01-01T00:00Z"),
+        (&["query"], 64, "KPI"),
+        (&["query", "none", "--url", &url], 69, "none"),
+    ];
+    for (arguments, code, part) in cases {
+        let ended = run(arguments, &[]).await;
+        assert_eq!(ended.status.code(), Some(code), "{arguments:?}: {}", ended.err);
+        assert!(ended.err.contains(part) && ended.out.is_empty(), "{arguments:?}: {}", ended.err);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn listening_writes_a_file_or_feeds_a_player() {
+    let server = Server::start().await;
+    let url = server.url("/");
+    server.post("a", &[(START, 1.0)]).await;
+    let dir = TempDir::new().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let ended = run(&["listen", "--url", &url, "--seconds", "1", "--output", &path("a.ogg")], &[]).await;
+    assert!(ended.status.success() && ended.err.is_empty(), "{}", ended.err);
+    assert_a_second_of_sound(&fs::read(path("a.ogg")).unwrap());
+
+    // Without a player, and with one that only keeps what it gets.
+    let none = run(&["listen", "--url", &url], &[("PATH", &path("nowhere"))]).await;
+    assert_eq!(none.status.code(), Some(69), "{}", none.err);
+    assert!(none.err.contains("apt install mpv") && none.err.contains("--output"), "{}", none.err);
+    let player = dir.path().join("ffplay");
+    fs::write(&player, format!("#!/bin/sh\nexec /bin/cat > {}\n", path("played.ogg"))).unwrap();
+    fs::set_permissions(&player, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let ended = run(&["listen", "--url", &url, "--seconds", "1"], &[("PATH", dir.path().to_str().unwrap())]).await;
+    assert!(ended.status.success(), "{}", ended.err);
+    assert_a_second_of_sound(&fs::read(path("played.ogg")).unwrap());
+}
+
+fn assert_a_second_of_sound(bytes: &[u8]) {
+    let mut reader = ogg::PacketReader::new(std::io::Cursor::new(bytes));
+    let mut packets = 0;
+    while let Some(packet) = reader.read_packet().expect("whole pages") {
+        assert!(packets > 0 || packet.data.starts_with(b"OpusHead"));
+        packets += 1;
+    }
+    // Two packets of headers, 50 of 20 ms, and at most a few pages more.
+    assert!((52..120).contains(&packets), "{packets} packets");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn query_shows_history_in_three_forms() {
+    let server = Server::start().await;
+    let url = server.url("/");
+    let mut samples = noise(START, 400, 100.0);
+    samples.push((START + 400_000, 900.0));
+    server.post("shop.orders", &samples).await;
+    eventually("history has it all", async || {
+        let (_, answer) = server.get(&format!("/kpis/shop.orders/samples?from={START}&to={}", START + 500_000)).await;
+        (answer["series"][0]["samples"].as_array()?.len() == 401).then_some(())
+    })
+    .await;
+    let query = ["query", "shop.orders", "--url", &url, "--from", "2026-01-01T00:00Z", "--to", "2026-01-01T00:10"];
+
+    let table = run(&query, &[]).await;
+    assert!(table.status.success(), "{}", table.err);
+    let lines: Vec<_> = table.out.lines().collect();
+    assert_eq!(lines[0], "shop.orders  401 rows");
+    assert!(lines[1].trim().ends_with('█'), "the spike at the end shows: {}", lines[1]);
+    assert!(lines[2].contains("timestamp") && lines[3].starts_with("2026-01-01 00:00:00"), "{}", lines[3]);
+    assert_eq!(lines.len(), 404);
+
+    let csv = run(&[&query[..], &["--format", "csv"]].concat(), &[]).await;
+    let mut rows = csv.out.lines();
+    assert_eq!(rows.next(), Some("kpi,labels,timestamp,value,score,expected,lower,upper"));
+    assert!(rows.next().unwrap().starts_with(&format!("shop.orders,,{START},")), "{}", csv.out);
+    assert_eq!(rows.count(), 400);
+
+    let json = run(&[&query[..], &["--format", "json", "--step", "1m"]].concat(), &[]).await;
+    let answer: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(answer["series"][0]["samples"].as_array().unwrap().len(), 7, "one row a minute");
+    assert_eq!(answer["columns"][1], "count");
+
+    let listed = run(&["query", "--anomalies", "--url", &url, "--format", "csv"], &[]).await;
+    assert!(
+        listed.out.lines().any(|line| line.contains(",shop.orders,,open,") && line.contains(",900,")),
+        "{}",
+        listed.out
+    );
+    let shown = run(&["query", "shop.orders", "--anomalies", "--url", &url], &[]).await;
+    assert!(shown.out.contains("900 above"), "{}", shown.out);
+    let nothing = run(&["query", "shop.orders", "--anomalies", "--url", &url, "--to", "2025-01-01"], &[]).await;
+    assert_eq!(nothing.out, "no anomalies in that time\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tail_can_be_told_a_rate() {
+    let server = Server::start().await;
+    let url = server.url("/");
+    server.post("a", &[(START, 0.0)]).await;
+    let began = Instant::now();
+    let mut tail = Running::start(&["tail", "--since", "snapshot", "--url", &url, "--json", "--rate", "1"]);
+    line(&mut tail, "snapshot");
+    for i in 1..=20 {
+        server.post("a", &[(START + i * 1_000, i as f64)]).await;
+    }
+    let (mut messages, mut events) = (0_u64, 0);
+    while events < 20 {
+        let event: Value = serde_json::from_str(&line(&mut tail, "samples")).unwrap();
+        messages += 1;
+        events += event["conflated"].as_u64().unwrap_or(1);
+        if events == 20 {
+            let samples = event["data"]["series"][0]["samples"].as_array().unwrap();
+            assert_eq!(samples.last().unwrap()[1], 20.0, "the newest value arrives");
+        }
+    }
+    assert_eq!(events, 20, "each event is counted once");
+    // True however slow the machine is: the server never sends two within a second.
+    let seconds = began.elapsed().as_secs();
+    assert!(messages <= seconds + 2, "{messages} messages in {seconds} s");
+}
