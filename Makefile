@@ -11,11 +11,14 @@ TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 # What `make run` passes on, as in `make run ARGS="--listen 127.0.0.1:9000"`.
 ARGS ?=
 
-WEB_SOURCES := $(shell find web \( -name node_modules -o -name dist -o -name e2e \) -prune -o \
+# The dashboard is built from the TypeScript client's sources too.
+WEB_SOURCES := $(shell find web clients/typescript/src \( -name node_modules -o -name dist -o -name e2e \) -prune -o \
 	-type f -not -name '*.tsbuildinfo' -print 2>/dev/null)
 # Both are written by the step they stand for, so they serve as its stamp.
 WEB_PACKAGES := web/node_modules/.package-lock.json
 WEB_BUILT := web/dist/index.html
+CLIENT := clients/typescript
+CLIENT_PACKAGES := $(CLIENT)/node_modules/.package-lock.json
 
 .PHONY: run
 run: web ## Build everything and start the demo of this machine (ARGS="…" are passed on)
@@ -57,11 +60,16 @@ setup-test: ## Install what building and testing need, or say what to install
 web: $(WEB_BUILT) ## Build the dashboard, when its sources have changed
 
 .PHONY: web-check
-web-check: $(WEB_PACKAGES) ## Check the dashboard's types and run its unit tests
+web-check: $(WEB_PACKAGES) $(CLIENT_PACKAGES) ## Check types and run unit tests: the dashboard, the TypeScript client
+	cd $(CLIENT) && npm run check
 	cd web && npm run check
 
 $(WEB_PACKAGES): web/package.json web/package-lock.json | setup
 	cd web && npm ci --no-audit --no-fund
+	touch $@
+
+$(CLIENT_PACKAGES): $(CLIENT)/package.json $(CLIENT)/package-lock.json | setup
+	cd $(CLIENT) && npm ci --no-audit --no-fund
 	touch $@
 
 $(WEB_BUILT): $(WEB_SOURCES) $(WEB_PACKAGES) | setup

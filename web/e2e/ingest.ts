@@ -1,21 +1,11 @@
 /** Sends samples the way any program would. */
 
-export interface Sample {
-  kpi: string;
-  timestamp: number;
-  value: number;
-  labels?: Record<string, string>;
-}
+import { Client, type Sample } from "@earcon/client";
 
 export async function ingest(url: string, samples: Sample[]): Promise<void> {
-  const response = await fetch(`${url}/api/v1/workspaces/local/kpis/ingest`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ samples }),
-  });
-  const answer = (await response.json()) as { accepted?: number };
-  if (!response.ok || answer.accepted !== samples.length) {
-    throw new Error(`ingest answered ${response.status}: ${JSON.stringify(answer)}`);
+  const receipt = await new Client({ url }).ingest(samples);
+  if (receipt.accepted !== samples.length) {
+    throw new Error(`not everything was accepted: ${JSON.stringify(receipt)}`);
   }
 }
 

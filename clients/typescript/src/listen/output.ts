@@ -1,6 +1,7 @@
 /** Opus packets in, sound out: WebCodecs decodes, an audio worklet plays. */
 
-import workletUrl from "./ring.worklet.ts?worker&url";
+/** Beside this module; bundlers that know `new URL(…, import.meta.url)` take it along. */
+export const WORKLET_URL = new URL("./playback.worklet.js", import.meta.url);
 
 const SAMPLE_RATE = 48_000;
 const PACKET_US = 20_000;
@@ -44,6 +45,7 @@ export async function canDecode(): Promise<boolean> {
 export class Output {
   readonly #context: AudioContext;
   readonly #gain: GainNode;
+  readonly #workletUrl: string | URL;
   #worklet: AudioWorkletNode | null = null;
   #decoder: AudioDecoder | null = null;
   #decoded = 0;
@@ -51,7 +53,8 @@ export class Output {
   #report: Report = { played: 0, skipped: 0, underruns: 0, waiting: 0, peak: 0 };
 
   /** Has to be called while a click or a key is handled; otherwise the browser keeps it silent. */
-  constructor(volume: number) {
+  constructor(volume: number, workletUrl: string | URL) {
+    this.#workletUrl = workletUrl;
     this.#context = new AudioContext({ sampleRate: SAMPLE_RATE, latencyHint: "interactive" });
     this.#gain = this.#context.createGain();
     this.#gain.connect(this.#context.destination);
@@ -71,7 +74,7 @@ export class Output {
   }
 
   async open(): Promise<void> {
-    await this.#context.audioWorklet.addModule(workletUrl);
+    await this.#context.audioWorklet.addModule(this.#workletUrl);
     const worklet = new AudioWorkletNode(this.#context, "earcon-playback", {
       numberOfInputs: 0,
       outputChannelCount: [2],

@@ -3,10 +3,13 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 const START_WITHIN_MS = 30_000;
-const BUILT = ["../target/release/earcon", "../target/debug/earcon"];
+const BUILT = ["release", "debug"].map((profile) =>
+  fileURLToPath(new URL(`../../../target/${profile}/earcon`, import.meta.url)),
+);
 
 export interface Server {
   url: string;
@@ -20,7 +23,7 @@ export interface Server {
 
 export function binary(): string {
   const named = process.env["EARCON_BIN"];
-  const found = named ?? BUILT.map((path) => resolve(path)).find((path) => existsSync(path));
+  const found = named ?? BUILT.find((path) => existsSync(path));
   if (found === undefined || !existsSync(found)) {
     throw new Error(`there is no earcon binary at ${found ?? BUILT.join(" or ")}: build it, or name it in EARCON_BIN`);
   }
@@ -29,7 +32,7 @@ export function binary(): string {
 
 /** @param command `serve` for an empty server, `demo` for one that watches this machine */
 export async function startServer(command: "serve" | "demo" = "serve"): Promise<Server> {
-  const data = mkdtempSync(join(tmpdir(), "earcon-e2e-"));
+  const data = mkdtempSync(join(tmpdir(), "earcon-test-"));
   let { child, url } = await launch(command, "127.0.0.1:0", data);
   const kill = async () => {
     await end(child, "SIGKILL");

@@ -1,21 +1,31 @@
 /**
- * Listening to a mix: WebSocket packets where the browser can decode them, the Ogg stream in an `<audio>` element where
- * it cannot. Reconnects by itself. Tells what sounds; draws nothing.
+ * Listening to a mix in a browser: WebSocket packets where the browser can decode them, the Ogg stream in an `<audio>`
+ * element where it cannot. Reconnects by itself. Tells what sounds; draws nothing.
  */
 
-import { backoff } from "../live/backoff.ts";
-import type { Api, Voice } from "../live/api.ts";
-import type { Labels } from "../live/wire.ts";
-import { canDecode, Output, type OutputCounters } from "./output.ts";
+import { backoff } from "../backoff.ts";
+import type { AudioMessage, Cue, Voice } from "../wire.ts";
+import { canDecode, Output, WORKLET_URL, type OutputCounters } from "./output.ts";
 import { parsePacket } from "./packet.ts";
 
-export interface Cue {
-  severity: "info" | "warning" | "critical";
-  kpi: string;
-  labels: Labels;
-  anomaly: string | null;
-  /** When it was heard of. */
+/** A cue, and when it was heard of. Milliseconds since the Unix epoch. */
+export interface HeardCue extends Cue {
   at: number;
+}
+
+/** Where the sound comes from; a `Client` is one. */
+export interface Source {
+  packetsUrl(mix: string): string;
+  oggUrl(mix: string): string;
+}
+
+export interface PlayerOptions {
+  /** 0 to 1, default 0.8. */
+  volume?: number;
+  /** `now` changed. */
+  onChange?: () => void;
+  /** The address of `playback.worklet.js`, when it is served from elsewhere than beside this module. */
+  worklet?: string | URL;
 }
 
 export type ListenState =
@@ -35,27 +45,23 @@ export interface Listening {
   /** What to do, when it failed or is mute. */
   advice: string | null;
   voices: Voice[];
-  cue: Cue | null;
+  cue: HeardCue | null;
 }
 
 export interface Counters extends OutputCounters {
   received: number;
 }
 
-const MIX = "default";
 const NO_COUNTERS: OutputCounters = { decoded: 0, played: 0, dropped: 0, underruns: 0, waiting: 0, peak: 0 };
 /** Silence after which the socket is replaced. */
 const DEAD_AFTER_MS = 8_000;
 
-type Message =
-  | { type: "config" }
-  | { type: "voices"; voices: Voice[] }
-  | ({ type: "cue" } & Omit<Cue, "at">);
-
-export class Listener {
+export class Player {
   readonly #changed: () => void;
+  readonly #worklet: string | URL;
   #now: Listening = { state: "off", advice: null, voices: [], cue: null };
-  #api: Api | null = null;
+  #source: Source | null = null;
+  #mix = "default";
   #output: Output | null = null;
   #element: HTMLAudioElement | null = null;
   #socket: WebSocket | null = null;
@@ -68,9 +74,10 @@ export class Listener {
   #next: number | null = null;
   #volume: number;
 
-  constructor(volume: number, changed: () => void) {
-    this.#volume = volume;
-    this.#changed = changed;
+  constructor(options: PlayerOptions = {}) {
+    this.#volume = options.volume ?? 0.8;
+    this.#changed = options.onChange ?? (() => undefined);
+    this.#worklet = options.worklet ?? WORKLET_URL;
   }
 
   get now(): Listening {
@@ -93,22 +100,23 @@ export class Listener {
   }
 
   /** Has to be called while a click or a key is handled. */
-  start(api: Api): void {
+  start(source: Source, mix = "default"): void {
     if (this.#now.state !== "off" && this.#now.state !== "failed") {
       return;
     }
-    this.#api = api;
+    this.#source = source;
+    this.#mix = mix;
     this.#received = 0;
     this.#missed = 0;
     this.#set({ state: "starting", advice: null });
     // Before anything is awaited: only now is the browser sure that the user asked for sound.
-    const output = typeof AudioContext === "undefined" ? null : new Output(this.#volume);
+    const output = typeof AudioContext === "undefined" ? null : new Output(this.#volume, this.#worklet);
     this.#output = output;
-    void this.#open(output, api);
+    void this.#open(output, source);
   }
 
   stop(): void {
-    this.#api = null;
+    this.#source = null;
     this.#hangUp();
     this.#output?.close();
     this.#output = null;
@@ -119,15 +127,15 @@ export class Listener {
     this.#set({ state: "off", advice: null, voices: [], cue: null });
   }
 
-  async #open(output: Output | null, api: Api): Promise<void> {
+  async #open(output: Output | null, source: Source): Promise<void> {
     const decodes = output !== null && (await canDecode());
-    if (this.#output !== output || this.#api !== api) {
+    if (this.#output !== output || this.#source !== source) {
       return;
     }
     if (!decodes) {
       output?.close();
       this.#output = null;
-      this.#fallBack(api);
+      this.#fallBack(source);
       return;
     }
     // A sound card that is slow or absent keeps nothing waiting: packets are decoded, and the advice says what is missing.
@@ -137,11 +145,11 @@ export class Listener {
   }
 
   #connect(): void {
-    const api = this.#api;
-    if (api === null) {
+    const source = this.#source;
+    if (source === null) {
       return;
     }
-    const socket = new WebSocket(api.packetsUrl(MIX));
+    const socket = new WebSocket(source.packetsUrl(this.#mix));
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
     this.#heardAt = Date.now();
@@ -182,10 +190,10 @@ export class Listener {
   }
 
   #text(data: string): void {
-    const message = JSON.parse(data) as Message;
-    if (message.type === "voices") {
+    const message = parse(data);
+    if (message?.type === "voices") {
       this.#set({ voices: message.voices });
-    } else if (message.type === "cue") {
+    } else if (message?.type === "cue") {
       const { severity, kpi, labels, anomaly } = message;
       this.#set({ cue: { severity, kpi, labels, anomaly, at: Date.now() } });
     }
@@ -233,14 +241,14 @@ export class Listener {
     this.#failures = 0;
   }
 
-  #fallBack(api: Api): void {
+  #fallBack(source: Source): void {
     const element = new Audio();
     if (element.canPlayType('audio/ogg; codecs="opus"') === "") {
-      const link = new URL(api.oggUrl(MIX), location.href).href;
+      const link = new URL(source.oggUrl(this.#mix), location.href).href;
       this.#set({ state: "failed", advice: `This browser cannot play Opus. Open ${link} in VLC or mpv instead.` });
       return;
     }
-    element.src = api.oggUrl(MIX);
+    element.src = source.oggUrl(this.#mix);
     element.volume = this.#volume * this.#volume;
     this.#element = element;
     element.onerror = () => this.#fail(element, "The stream broke off. Press Listen to try again.");
@@ -260,5 +268,14 @@ export class Listener {
   #set(change: Partial<Listening>): void {
     this.#now = { ...this.#now, ...change };
     this.#changed();
+  }
+}
+
+/** null for what is not understood: a newer server may say more. */
+function parse(text: string): AudioMessage | null {
+  try {
+    return JSON.parse(text) as AudioMessage | null;
+  } catch {
+    return null;
   }
 }

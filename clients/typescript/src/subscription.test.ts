@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { LiveSocket } from "./socket.ts";
+import { Subscription } from "./subscription.ts";
 
 class FakeSocket {
   onopen: (() => void) | null = null;
   onmessage: ((message: { data: unknown }) => void) | null = null;
   onclose: (() => void) | null = null;
+  onerror: (() => void) | null = null;
   readonly sent: string[] = [];
   closed = false;
 
@@ -24,10 +25,11 @@ class FakeSocket {
 let sockets: FakeSocket[] = [];
 const seqs: number[] = [];
 
-function start(): LiveSocket {
-  const socket = new LiveSocket(
+function start(): Subscription {
+  const socket = new Subscription(
     "ws://test",
-    { event: (event) => seqs.push(event.seq), snapshot: () => undefined, changed: () => undefined },
+    { event: (event) => seqs.push(event.seq), snapshot: () => undefined },
+    {},
     {
       open: () => {
         const fake = new FakeSocket();

@@ -1,23 +1,25 @@
 /** Gives the state machine of `link.ts` a WebSocket, a timer, a clock and chance. Knows nothing of what events mean. */
 
-import { idle, step, type Effect, type Input, type Link } from "./link.ts";
+import { idle, step, type Effect, type Input, type Link, type LinkOptions } from "./link.ts";
 import type { LiveEvent, ServerMessage, Snapshot } from "./wire.ts";
 
-export interface Listener {
+/** Who is told what a subscription brings. */
+export interface Follower {
   event(event: LiveEvent): void;
   /** `lost`: something was missed that no event will tell, so histories have to be fetched again. */
   snapshot(snapshot: Snapshot, lost: boolean): void;
   /** The phase, or the time of the next attempt, changed. */
-  changed(link: Link): void;
+  changed?(link: Link): void;
 }
 
+/** What a subscription needs of its surroundings; tests give it others. */
 export interface Surroundings {
   open(url: string): WebSocket;
   now(): number;
   chance(): number;
 }
 
-const BROWSER: Surroundings = {
+export const REAL: Surroundings = {
   open: (url) => new WebSocket(url),
   now: () => Date.now(),
   chance: () => Math.random(),
@@ -25,24 +27,28 @@ const BROWSER: Surroundings = {
 
 const TICK_MS = 250;
 
-export class LiveSocket {
-  #link: Link = idle();
+/** A subscription that keeps itself alive until it is stopped. */
+export class Subscription {
+  #link: Link;
   #socket: WebSocket | null = null;
   #timer: ReturnType<typeof setInterval> | null = null;
   readonly #url: string;
-  readonly #listener: Listener;
+  readonly #follower: Follower;
   readonly #around: Surroundings;
 
-  constructor(url: string, listener: Listener, around: Surroundings = BROWSER) {
+  constructor(url: string, follower: Follower, options: LinkOptions = {}, around: Surroundings = REAL) {
     this.#url = url;
-    this.#listener = listener;
+    this.#follower = follower;
+    this.#link = idle(options);
     this.#around = around;
   }
 
+  /** How the connection is. `cursor` is the position to resume from in a later run. */
   get link(): Link {
     return this.#link;
   }
 
+  /** Connects, or goes on where it was stopped. */
   start(): void {
     if (this.#timer !== null) {
       return;
@@ -54,6 +60,7 @@ export class LiveSocket {
     this.#take({ type: "start", now: this.#around.now() });
   }
 
+  /** Ends the connection. The position is kept. */
   stop(): void {
     if (this.#timer !== null) {
       clearInterval(this.#timer);
@@ -75,7 +82,7 @@ export class LiveSocket {
       this.#perform(effect);
     }
     if (before.phase !== next.phase || before.retryAt !== next.retryAt) {
-      this.#listener.changed(next);
+      this.#follower.changed?.(next);
     }
   }
 
@@ -91,10 +98,10 @@ export class LiveSocket {
         this.#socket?.send(effect.text);
         break;
       case "event":
-        this.#listener.event(effect.event);
+        this.#follower.event(effect.event);
         break;
       case "snapshot":
-        this.#listener.snapshot(effect.snapshot, effect.lost);
+        this.#follower.snapshot(effect.snapshot, effect.lost);
         break;
     }
   }
@@ -116,6 +123,8 @@ export class LiveSocket {
         this.#take({ type: "message", message: parsed, now: this.#around.now() });
       }
     };
+    // A close follows; but some implementations throw what nobody listens to.
+    socket.onerror = () => undefined;
     socket.onclose = () => {
       if (current()) {
         this.#socket = null;

@@ -1,4 +1,4 @@
-/** What the server says, as `docs/protocol.md` has it. Times are milliseconds since the Unix epoch, UTC. */
+/** What the server says, as `docs/protocol.md` and `docs/asyncapi.yaml` have it. Times are milliseconds since the Unix epoch, UTC. */
 
 export type Labels = Record<string, string>;
 
@@ -94,6 +94,7 @@ export type RollupRow = [
   number,
 ];
 
+/** The samples of one series in a `samples` event. */
 export interface SeriesSamples {
   labels: Labels;
   samples: SampleRow[];
@@ -122,6 +123,12 @@ export type LiveEvent =
   | Told<"kpi.parked", { reason: string }>
   | Told<"kpi.resumed", Record<string, never>>;
 
+export type EventType = LiveEvent["type"];
+
+/** The event of one type. */
+export type EventOf<Type extends EventType> = Extract<LiveEvent, { type: Type }>;
+
+/** The state of the workspace after event `seq`. */
 export interface Snapshot {
   type: "snapshot";
   seq: number;
@@ -138,6 +145,32 @@ export type ServerMessage =
   | { type: "pong" }
   | { type: "error"; title: string; detail: string }
   | LiveEvent;
+
+/** A KPI that can be heard. */
+export interface Voice {
+  kpi: string;
+  labels: Labels;
+  role: "voice" | "bed";
+  pitch_hz: number;
+  /** -1 left to 1 right. */
+  pan: number;
+  /** 0 to 1. */
+  prominence: number;
+}
+
+/** A short sound that stands for an event. */
+export interface Cue {
+  severity: "info" | "warning" | "critical";
+  kpi: string;
+  labels: Labels;
+  anomaly: string | null;
+}
+
+/** The texts between the packets of a mix. */
+export type AudioMessage =
+  | { type: "config"; codec: "opus"; sample_rate: number; channels: number; frame_ms: number; pre_skip: number }
+  | { type: "voices"; voices: Voice[] }
+  | ({ type: "cue" } & Cue);
 
 /** The text form of labels: sorted by key, `key:value,key:value`. */
 export function labelText(labels: Labels): string {

@@ -1,10 +1,8 @@
 import { describe, expect, it } from "vitest";
 import {
-  CONNECT_WITHIN_MS,
-  DEAD_AFTER_MS,
   GAPS_BEFORE_SNAPSHOT,
+  HEARTBEAT,
   idle,
-  PING_AFTER_MS,
   step,
   type Effect,
   type Input,
@@ -12,6 +10,7 @@ import {
 } from "./link.ts";
 import type { LiveEvent, ServerMessage } from "./wire.ts";
 
+const { pingAfterMs: PING_AFTER_MS, deadAfterMs: DEAD_AFTER_MS, connectWithinMs: CONNECT_WITHIN_MS } = HEARTBEAT;
 const EPOCH = "first life";
 
 function event(seq: number, epoch = EPOCH): LiveEvent {
@@ -128,6 +127,18 @@ describe("a link", () => {
     expect(link.phase).toBe("live");
   });
 
+  it("passes over a gap that holds only what it has seen", () => {
+    const [link, effects] = run(live(10), event(11), { type: "gap", from: 9, to: 11 }, event(12));
+    expect(sent(effects)).toEqual([]);
+    expect(events(effects)).toEqual([11, 12]);
+    expect(link.phase).toBe("live");
+  });
+
+  it("never goes back behind what it delivered", () => {
+    const [, effects] = run(live(10), event(11), { type: "gap", from: 9, to: 13 });
+    expect(sent(effects)).toEqual([{ type: "subscribe", since: 11, epoch: EPOCH }]);
+  });
+
   it("takes a snapshot when gaps keep coming", () => {
     let link = live(10);
     let effects: Effect[] = [];
@@ -172,6 +183,23 @@ describe("a link", () => {
   it("does not wait for ever for a connection", () => {
     const [link] = run(idle(), { type: "start", now: 0 }, { type: "tick", now: CONNECT_WITHIN_MS, chance: 0 });
     expect(link.phase).toBe("waiting");
+  });
+
+  it("begins with the next event, and resumes from where that was", () => {
+    const start: Input[] = [{ type: "start", now: 0 }, { type: "opened", now: 1 }];
+    const [link, effects] = run(idle({ since: "live" }), ...start, subscribed(null, 10), event(11));
+    expect(sent(effects)).toEqual([{ type: "subscribe", since: "live" }]);
+    expect(events(effects)).toEqual([11]);
+    const again: Input[] = [{ type: "closed", now: 2, chance: 0 }, { type: "hurry", now: 3 }, { type: "opened", now: 4 }];
+    expect(sent(run(link, ...again)[1])).toEqual([{ type: "subscribe", since: 11, epoch: EPOCH }]);
+  });
+
+  it("resumes from a position of an earlier run, with the same filter each time", () => {
+    const filter = { kpis: ["host.*"] };
+    const link = idle({ since: { seq: 7, epoch: EPOCH }, filter });
+    const [, effects] = run(link, { type: "start", now: 0 }, { type: "opened", now: 1 }, subscribed(true), event(7), event(8));
+    expect(sent(effects)).toEqual([{ type: "subscribe", since: 7, epoch: EPOCH, filter }]);
+    expect(events(effects)).toEqual([8]);
   });
 
   it("stays stopped", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parsePacket } from "./packet.ts";
-import { Ring } from "./ring.ts";
+import { Ring } from "./playback.worklet.js";
 
 describe("a packet", () => {
   it("has its number in front", () => {

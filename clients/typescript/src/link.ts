@@ -1,13 +1,13 @@
 /**
  * The life of one subscription, as a pure state machine: connect, subscribe, resume where it left off, repair gaps,
- * back off. It holds no socket, no timer and no clock; `socket.ts` gives it those.
+ * back off. It holds no socket, no timer and no clock; `subscription.ts` gives it those.
  *
  * Invariant: every event is delivered at most once and in order; what was missed is either replayed by the server or
  * answered with a snapshot, after which `deliver` says so and histories have to be fetched again.
  */
 
 import { backoff } from "./backoff.ts";
-import { isEvent, type LiveEvent, type ServerMessage, type Snapshot } from "./wire.ts";
+import { isEvent, type EventType, type LiveEvent, type ServerMessage, type Snapshot } from "./wire.ts";
 
 /** A position in one life of the log. */
 export interface Cursor {
@@ -15,11 +15,44 @@ export interface Cursor {
   epoch: string;
 }
 
+/** Which events are wanted; a list that is absent or empty lets everything through. */
+export interface Filter {
+  /** KPI names, or `prefix*`. */
+  kpis?: readonly string[];
+  types?: readonly EventType[];
+}
+
+/** When a silent connection is doubted. Milliseconds. */
+export interface Heartbeat {
+  /** Silence after which the connection is asked whether it still lives. */
+  pingAfterMs: number;
+  /** Silence after which it is given up. */
+  deadAfterMs: number;
+  /** How long connecting and subscribing may take. */
+  connectWithinMs: number;
+}
+
+export const HEARTBEAT: Heartbeat = { pingAfterMs: 15_000, deadAfterMs: 25_000, connectWithinMs: 10_000 };
+
+export interface LinkOptions {
+  /**
+   * Where to begin: with the next event, with the state as it stands (the default), or after an event that was seen
+   * in an earlier run.
+   */
+  since?: "live" | "snapshot" | Cursor;
+  filter?: Filter;
+  heartbeat?: Partial<Heartbeat>;
+}
+
 export type Phase = "idle" | "connecting" | "subscribing" | "live" | "waiting";
 
 export interface Link {
   phase: Phase;
-  /** The last event seen; null before the first snapshot. */
+  /** How to begin as long as there is no cursor. */
+  readonly first: "live" | "snapshot";
+  readonly filter: Filter | null;
+  readonly heartbeat: Heartbeat;
+  /** The last event seen; null before the first answer that tells where the log stands. */
   cursor: Cursor | null;
   /** Connections that failed in a row. */
   failures: number;
@@ -54,20 +87,20 @@ export type Effect =
   | { type: "event"; event: LiveEvent }
   | { type: "snapshot"; snapshot: Snapshot; lost: boolean };
 
-/** Silence after which the connection is asked whether it still lives. */
-export const PING_AFTER_MS = 15_000;
-/** Silence after which it is given up. */
-export const DEAD_AFTER_MS = 25_000;
-/** How long connecting and subscribing may take. */
-export const CONNECT_WITHIN_MS = 10_000;
 /** So many gaps within the window mean that replaying is too slow; a snapshot is not. */
 export const GAPS_BEFORE_SNAPSHOT = 3;
 export const GAP_WINDOW_MS = 30_000;
 
-export function idle(): Link {
+/** The state before anything was done. */
+export function idle(options: LinkOptions = {}): Link {
+  const { since = "snapshot", filter, heartbeat } = options;
+  const resumes = typeof since === "object";
   return {
     phase: "idle",
-    cursor: null,
+    first: resumes ? "snapshot" : since,
+    filter: filter ?? null,
+    heartbeat: { ...HEARTBEAT, ...heartbeat },
+    cursor: resumes ? since : null,
     failures: 0,
     retryAt: null,
     heardAt: 0,
@@ -86,7 +119,7 @@ export function step(link: Link, input: Input): [Link, Effect[]] {
     case "stop":
       return [{ ...link, phase: "idle", retryAt: null }, [{ type: "close" }]];
     case "opened":
-      return link.phase === "connecting" ? subscribe(link, input.now, link.cursor) : [link, []];
+      return link.phase === "connecting" ? subscribe(link, input.now, link.cursor ?? link.first) : [link, []];
     case "message":
       return hear({ ...link, heardAt: input.now, pinged: false }, input.message, input.now);
     case "closed":
@@ -105,11 +138,11 @@ function connect(link: Link, now: number): [Link, Effect[]] {
   return [next, [{ type: "connect" }]];
 }
 
-function subscribe(link: Link, now: number, cursor: Cursor | null): [Link, Effect[]] {
-  const since =
-    cursor === null ? { since: "snapshot" } : { since: cursor.seq, epoch: cursor.epoch };
-  const text = JSON.stringify({ type: "subscribe", ...since });
-  const next: Link = { ...link, phase: "subscribing", heardAt: now, snapshotDue: cursor === null };
+function subscribe(link: Link, now: number, since: Cursor | "live" | "snapshot"): [Link, Effect[]] {
+  const position = typeof since === "string" ? { since } : { since: since.seq, epoch: since.epoch };
+  const filter = link.filter === null ? {} : { filter: link.filter };
+  const text = JSON.stringify({ type: "subscribe", ...position, ...filter });
+  const next: Link = { ...link, phase: "subscribing", heardAt: now, snapshotDue: since === "snapshot" };
   return [next, [{ type: "send", text }]];
 }
 
@@ -124,12 +157,13 @@ function tick(link: Link, now: number, chance: number): [Link, Effect[]] {
   if (link.phase === "waiting") {
     return link.retryAt !== null && now >= link.retryAt ? connect(link, now) : [link, []];
   }
-  const patience = link.phase === "live" ? DEAD_AFTER_MS : CONNECT_WITHIN_MS;
+  const { pingAfterMs, deadAfterMs, connectWithinMs } = link.heartbeat;
+  const patience = link.phase === "live" ? deadAfterMs : connectWithinMs;
   if (link.phase !== "idle" && silence >= patience) {
     const [next] = wait(link, now, chance);
     return [next, [{ type: "close" }]];
   }
-  if (link.phase === "live" && silence >= PING_AFTER_MS && !link.pinged) {
+  if (link.phase === "live" && silence >= pingAfterMs && !link.pinged) {
     return [{ ...link, pinged: true }, [{ type: "send", text: '{"type":"ping"}' }]];
   }
   return [link, []];
@@ -145,7 +179,10 @@ function hear(link: Link, message: ServerMessage, now: number): [Link, Effect[]]
         return [link, []];
       }
       const snapshotDue = link.snapshotDue || message.recovered === false;
-      return [{ ...link, phase: "live", failures: 0, snapshotDue }, []];
+      // Who asked for what comes next learns here where that begins.
+      const begins = link.cursor === null && !snapshotDue;
+      const cursor = begins ? { seq: message.seq, epoch: message.epoch } : link.cursor;
+      return [{ ...link, phase: "live", failures: 0, snapshotDue, cursor }, []];
     }
     case "snapshot": {
       const lost = link.cursor !== null;
@@ -154,7 +191,7 @@ function hear(link: Link, message: ServerMessage, now: number): [Link, Effect[]]
       return [next, [{ type: "snapshot", snapshot: message, lost }]];
     }
     case "gap":
-      return gap(link, message.from, now);
+      return gap(link, message.from, message.to, now);
     default:
       return [link, []];
   }
@@ -166,7 +203,7 @@ function event(link: Link, message: LiveEvent, now: number): [Link, Effect[]] {
     return [link, []];
   }
   if (message.epoch !== link.cursor.epoch) {
-    return subscribe({ ...link }, now, null);
+    return subscribe(link, now, "snapshot");
   }
   if (message.seq <= link.cursor.seq) {
     return [link, []];
@@ -175,15 +212,17 @@ function event(link: Link, message: LiveEvent, now: number): [Link, Effect[]] {
   return [{ ...link, cursor }, [{ type: "event", event: message }]];
 }
 
-function gap(link: Link, from: number, now: number): [Link, Effect[]] {
-  if (link.phase !== "live" || link.cursor === null || link.snapshotDue) {
+function gap(link: Link, from: number, to: number, now: number): [Link, Effect[]] {
+  // What was seen already is not missing, whoever says so.
+  if (link.phase !== "live" || link.cursor === null || link.snapshotDue || to <= link.cursor.seq) {
     return [link, []];
   }
   const recent = now - link.gapAt < GAP_WINDOW_MS;
   const gaps = recent ? link.gaps + 1 : 1;
   if (gaps >= GAPS_BEFORE_SNAPSHOT) {
-    return subscribe({ ...link, gaps: 0, gapAt: now }, now, null);
+    return subscribe({ ...link, gaps: 0, gapAt: now }, now, "snapshot");
   }
-  const cursor = { seq: Math.min(link.cursor.seq, from - 1), epoch: link.cursor.epoch };
+  // Everything before the gap was sent, or passed over by the filter.
+  const cursor = { seq: Math.max(link.cursor.seq, from - 1), epoch: link.cursor.epoch };
   return subscribe({ ...link, cursor, gaps, gapAt: now }, now, cursor);
 }
