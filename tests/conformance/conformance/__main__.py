@@ -39,6 +39,8 @@ async def run(scenario: Scenario, command: list[str]) -> Outcome:
             problem = client.problem
     except Failed as failed:
         problem = str(failed)
+    except Exception as error:  # A mistake of the suite's own must not end the other scenarios.
+        problem = f"the suite itself failed: {error!r}"
     finally:
         await client.stop()
         await server.shut()

@@ -7,6 +7,7 @@ import json
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from http import HTTPStatus
 
 from websockets.asyncio.server import Server as Listening
@@ -16,6 +17,8 @@ from websockets.http11 import Request, Response
 
 from .log import Log, Message
 
+SHUT_WITHIN = 5.0
+"""Seconds; what is not over by then ends with the process."""
 PATH = "/api/v1/workspaces/local/events"
 
 
@@ -142,7 +145,8 @@ class Server:
             self._socket.close()
         else:
             self._listening.close()
-            await self._listening.wait_closed()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._listening.wait_closed(), SHUT_WITHIN)
 
     async def connection(self) -> Connection:
         """The next connection a client makes."""

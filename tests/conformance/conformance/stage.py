@@ -71,6 +71,8 @@ class Stage:
 
     def subscribed_with(self, index: int, since: object, epoch: str | None = None) -> None:
         """Checks a `subscribe` of the client."""
+        if len(self.server.subscriptions) <= index:
+            raise Failed(f"there was no subscribe number {index + 1}")
         got = self.server.subscriptions[index]
         if got.get("since") != since or (epoch is not None and got.get("epoch") != epoch):
             raise Failed(f"subscribe number {index + 1} was {got}, expected since {since!r} and epoch {epoch!r}")
