@@ -3,7 +3,6 @@
 mod group;
 mod json;
 
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
@@ -12,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::Gateway;
 use super::authorized::Authorized;
+use super::body::Body;
 use super::problem::{Kind, Problem};
 use crate::actors::ingest::{KpiBatch, Receipt, RejectedRow};
 use crate::live::wire::to_json;
@@ -75,14 +75,8 @@ pub(crate) async fn ingest(
     State(gateway): State<Gateway>,
     authorized: Authorized,
     headers: HeaderMap,
-    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
+    Body(body): Body,
 ) -> Result<Response, Problem> {
-    let body = body.map_err(|rejection| {
-        let too_large = rejection.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE;
-        let kind = if too_large { Kind::TooLarge } else { Kind::BadRequest };
-        let most = gateway.limits.max_body_bytes;
-        Problem::new(kind, format!("{}; a body may have at most {most} bytes", rejection.body_text()))
-    })?;
     let rows = parse(&gateway, content_type(&headers), &body)?;
     let answer = take(&gateway, &authorized, rows).await?;
     Ok(([(header::CONTENT_TYPE, "application/json")], answer).into_response())

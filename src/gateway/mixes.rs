@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
@@ -11,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::Gateway;
 use super::authorized::Authorized;
+use super::body::Body;
 use super::kpis::json;
 use super::problem::{Kind, Problem, restarting};
 use super::query::bad;
@@ -156,7 +156,7 @@ pub(crate) async fn change(
     authorized: Authorized,
     Path((_, mix)): Path<(String, String)>,
     headers: HeaderMap,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Response, Problem> {
     check_name(&mix)?;
     let workspace = authorized.workspace(&gateway).await?;
