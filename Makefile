@@ -26,15 +26,17 @@ run: web ## Build everything and start the demo of this machine (ARGS="…" are 
 	exec $(TARGET_DIR)/release/earcon demo $(ARGS)
 
 .PHONY: test
-test: setup-test web-check web ## Run every test: Rust, dashboard, and the dashboard in a browser
+test: setup-test web-check web ## Run every test: Rust, clients, dashboard, and the dashboard in a browser
 	@# With a NATS server and a Cassandra node beside it, fetched into a cache when they are not there.
 	scripts/servers/run.sh $(CARGO) test --locked --workspace --all-targets
 	$(CARGO) test --locked --workspace --doc
 	@# The tests above have built this very binary; a release build would only cost time.
+	EARCON_BIN=$(TARGET_DIR)/debug/earcon scripts/clients.sh test
 	cd web && EARCON_BIN=$(TARGET_DIR)/debug/earcon npm run e2e
 
 .PHONY: check
 check: web-check web ## Formatting, lints, types, documentation, licences: what must be clean before a commit
+	scripts/clients.sh check
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet

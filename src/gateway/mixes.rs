@@ -149,7 +149,7 @@ pub(crate) async fn one(
 
 /// Changes how a mix sounds, for everybody. `If-Match: "revision"` guards against a lost update.
 #[utoipa::path(patch, path = "/api/v1/workspaces/{workspace}/mixes/{mix}", tag = "mixes",
-    params(("workspace" = String, Path), ("mix" = String, Path)), request_body = ChangeBody,
+    params(("workspace" = String, Path), ("mix" = String, Path), ("If-Match" = Option<String>, Header, description = "the revision that is to be changed, in quotes; `*` is any")), request_body = ChangeBody,
     responses((status = 200, body = WireMix), (status = 400, description = "bad setting"), (status = 404, description = "no such mix"), (status = 412, description = "somebody else changed it first")))]
 pub(crate) async fn change(
     State(gateway): State<Gateway>,

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from typing import TypeAlias, TypeVar
+from collections.abc import Awaitable, Iterator
+from typing import TypeVar
 
 import pytest
 
 from server import Server, running
 
 Result = TypeVar("Result")
-Run: TypeAlias = Callable[[Awaitable[Result]], Result]
 LIMIT_S = 120.0
 
 

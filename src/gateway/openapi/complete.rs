@@ -32,6 +32,10 @@ fn complete_operation(path: &str, operation: &mut Value) {
         }
     }
     let takes_a_body = operation.get("requestBody").is_some();
+    if path.ends_with("/acknowledge") {
+        // Nothing at all says as much as `{}`.
+        operation["requestBody"]["required"] = json!(false);
+    }
     let Some(responses) = operation["responses"].as_object_mut() else { return };
     let mut common = vec![
         ("403", "not from or for this machine, or one workspace too many"),
@@ -72,6 +76,7 @@ fn parameter_schema(path: &str, name: &str) -> Option<Value> {
         "labels" => json!({ "type": "string", "pattern": "^([a-z][a-z0-9_]{0,9}:[A-Za-z0-9 :_-]{1,20})?$",
             "description": "`key:value,key:value`; the pattern shows the usual form of one" }),
         "step" => json!({ "type": "integer", "format": "int64", "minimum": 1_000 }),
+        "If-Match" => json!({ "type": "string", "pattern": "^(\\*|\"[0-9]{1,15}\")$" }),
         "before" => json!({ "type": "string", "pattern": CURSOR }),
         "limit" if path.ends_with("/samples") => json!({ "type": "integer", "minimum": 1, "maximum": 100_000 }),
         "limit" => json!({ "type": "integer", "minimum": 1, "maximum": 1_000 }),
@@ -127,6 +132,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
                 "maxLength": 500, "description": "at most 2,000 bytes of UTF-8, which 500 characters always are"
             } } }),
         ),
+        ("IngestBody", property("samples", json!({ "minItems": 1 }))),
         (
             "IngestSample",
             json!({ "properties": {

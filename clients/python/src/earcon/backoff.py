@@ -9,5 +9,5 @@ def backoff(failures: int, chance: float) -> float:
 
     `failures` is how many attempts failed in a row, at least 1; `chance` is from 0 (inclusive) to 1 (exclusive).
     """
-    full = min(LONGEST_S, FIRST_S * 2 ** min(failures - 1, 10))
+    full: float = min(LONGEST_S, FIRST_S * 2 ** min(failures - 1, 10))
     return full / 2 + full / 2 * chance

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass
 from os import PathLike
 from types import TracebackType
@@ -98,9 +97,8 @@ class Client:
             async with self._http.stream("GET", url) as response:
                 if not response.is_success:
                     raise await _failure(response)
-                async with aclosing(response.aiter_bytes()) as chunks:
-                    with open(path, "wb") as file:
-                        return await _listen.save_ogg(chunks, file, seconds)
+                with open(path, "wb") as file:
+                    return await _listen.save_ogg(response.aiter_bytes(), file, seconds)
         except httpx.TransportError as error:
             raise Unreachable(f"{url}: {error!r}") from error
 
