@@ -26,7 +26,7 @@ FAULTS = {
     "gives_up": ["resume", "unreachable"],
 }
 """What each fault has to be found by, at least."""
-DEAD_AFTER_S = 4.0
+DEAD_AFTER_S = 8.0
 
 
 def say(**line: object) -> None:

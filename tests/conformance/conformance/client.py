@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from .log import Message
 
-HEARTBEAT = {"EARCON_PING_AFTER_MS": "1500", "EARCON_DEAD_AFTER_MS": "4000"}
+HEARTBEAT = {"EARCON_PING_AFTER_MS": "2500", "EARCON_DEAD_AFTER_MS": "8000"}
 """Short, so that nobody waits; long enough for a machine under load."""
 
 
