@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
-from typing import TypeVar
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 from .client import Client, Failed
 from .log import DATA, Log
@@ -83,11 +83,19 @@ class Stage:
         if len(times) < attempts or times[-1] - times[0] < NOT_AT_ONCE:
             raise Failed(f"{len(times)} attempts within {times[-1] - times[0]:.3f} s: the server is hammered")
 
-    async def _within(self, what: str, awaited: Awaitable[Result]) -> Result:
+    async def _within(self, what: str, awaited: Coroutine[Any, Any, Result]) -> Result:
+        """Waits, but not for a client that has ended or talks nonsense."""
+        task = asyncio.create_task(awaited)
+        lost = asyncio.create_task(self.client.until(what, task.done, PATIENCE))
         try:
-            return await asyncio.wait_for(awaited, PATIENCE)
-        except TimeoutError:
-            raise Failed(f"waited {PATIENCE:.0f} s in vain: {what}") from None
+            await asyncio.wait([task, lost], return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                await lost
+            return await task
+        finally:
+            task.cancel()
+            lost.cancel()
+            await asyncio.gather(task, lost, return_exceptions=True)
 
 
 def judge(client: Client, logs: list[Log]) -> None:
