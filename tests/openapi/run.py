@@ -29,10 +29,11 @@ EXAMPLES = 25
 LIMIT_S = 240
 """A run takes about ten seconds; this is for a machine that has other things to do."""
 CONFIG = """
-# Rules between parameters (from before to, not too many steps; If-Match is the present revision) are not in the schemas,
+# Rules between parameters (from before to, not too many steps; If-Match is the present revision), and those that go by the
+# clock (no sample from the future), are not in the schemas,
 # so that a request may follow them and still be refused.
 [[operations]]
-include-path-regex = "/(samples|mixes/.mix.)$"
+include-path-regex = "/(samples|ingest|mixes/.mix.)$"
 checks.positive_data_acceptance.enabled = false
 """
 
