@@ -14,11 +14,14 @@ ARGS ?=
 # How often the targets of `make loadtest` take turns; the median is reported.
 ROUNDS ?= 1
 
-WEB_SOURCES := $(shell find web \( -name node_modules -o -name dist -o -name e2e \) -prune -o \
+# The dashboard is built from the TypeScript client's sources too.
+WEB_SOURCES := $(shell find web clients/typescript/src \( -name node_modules -o -name dist -o -name e2e \) -prune -o \
 	-type f -not -name '*.tsbuildinfo' -print 2>/dev/null)
 # Both are written by the step they stand for, so they serve as its stamp.
 WEB_PACKAGES := web/node_modules/.package-lock.json
 WEB_BUILT := web/dist/index.html
+CLIENT := clients/typescript
+CLIENT_PACKAGES := $(CLIENT)/node_modules/.package-lock.json
 
 .PHONY: run
 run: web ## Build everything and start the demo of this machine (ARGS="…" are passed on)
@@ -26,16 +29,18 @@ run: web ## Build everything and start the demo of this machine (ARGS="…" are 
 	exec $(TARGET_DIR)/release/earcon demo $(ARGS)
 
 .PHONY: test
-test: setup-test web-check web ## Run every test: Rust, dashboard, real agents, and the dashboard in a browser
+test: setup-test web-check web ## Run every test: Rust, clients, real agents, dashboard, and the dashboard in a browser
 	@# With a NATS server and a Cassandra node beside it, fetched into a cache when they are not there.
 	scripts/servers/run.sh $(CARGO) test --locked --workspace --all-targets
 	$(CARGO) test --locked --workspace --doc
 	@# The tests above have built this very binary; a release build would only cost time.
 	scripts/agents/run.sh $(TARGET_DIR)/debug/earcon
+	EARCON_BIN=$(TARGET_DIR)/debug/earcon scripts/clients.sh test
 	cd web && EARCON_BIN=$(TARGET_DIR)/debug/earcon npm run e2e
 
 .PHONY: check
 check: web-check web ## Formatting, lints, types, documentation, licences: what must be clean before a commit
+	scripts/clients.sh check
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
@@ -73,11 +78,16 @@ setup-test: ## Install what building and testing need, or say what to install
 web: $(WEB_BUILT) ## Build the dashboard, when its sources have changed
 
 .PHONY: web-check
-web-check: $(WEB_PACKAGES) ## Check the dashboard's types and run its unit tests
+web-check: $(WEB_PACKAGES) $(CLIENT_PACKAGES) ## Check types and run unit tests: the dashboard, the TypeScript client
+	cd $(CLIENT) && npm run check
 	cd web && npm run check
 
 $(WEB_PACKAGES): web/package.json web/package-lock.json | setup
 	cd web && npm ci --no-audit --no-fund
+	touch $@
+
+$(CLIENT_PACKAGES): $(CLIENT)/package.json $(CLIENT)/package-lock.json | setup
+	cd $(CLIENT) && npm ci --no-audit --no-fund
 	touch $@
 
 $(WEB_BUILT): $(WEB_SOURCES) $(WEB_PACKAGES) | setup

@@ -36,6 +36,9 @@ node_brings_npm() {
         grep -E '^(Provides|Conflicts):.*\<npm\>' >/dev/null
 }
 
+# Debian keeps the part that puts pip into a new environment in a package of its own.
+python_makes_environments() { have python3 && python3 -c 'import ensurepip, venv' 2>/dev/null; }
+
 # Debian packages that provide what is missing, one a line.
 missing_packages() {
     have make || echo make
@@ -48,6 +51,7 @@ missing_packages() {
         { have opusinfo && have opusdec; } || echo opus-tools
         { have ffmpeg && have ffprobe; } || echo ffmpeg
         have sox || echo sox
+        python_makes_environments || printf '%s\n' python3 python3-venv
     fi
 }
 
@@ -113,6 +117,9 @@ if [ "${#packages[@]}" -gt 0 ]; then
 fi
 if ! node_is_new_enough; then
     echo "Node $(node --version 2>/dev/null || echo '(unknown)') is too old: the dashboard needs Node $OLDEST_NODE or newer." >&2
+    exit 1
+fi
+if [ "$purpose" = test ] && ! "$servers/../python.sh" >/dev/null; then
     exit 1
 fi
 if [ "$purpose" = test ]; then

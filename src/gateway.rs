@@ -6,6 +6,7 @@
 mod anomalies;
 mod audio;
 mod authorized;
+mod body;
 mod cluster;
 mod complaints;
 mod dashboard;

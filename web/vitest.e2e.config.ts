@@ -1,7 +1,9 @@
 import { defineConfig } from "vitest/config";
+import dashboard from "./vite.config.ts";
 
 // A real server and a real browser: one file at a time, and patience for slow machines.
 export default defineConfig({
+  resolve: { alias: dashboard.resolve?.alias ?? {} },
   test: {
     include: ["e2e/**/*.test.ts"],
     environment: "node",

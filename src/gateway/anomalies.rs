@@ -1,6 +1,5 @@
 //! Anomalies: list, show, acknowledge.
 
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -9,6 +8,7 @@ use uuid::Uuid;
 
 use super::Gateway;
 use super::authorized::Authorized;
+use super::body::Body;
 use super::kpis::json;
 use super::problem::{Kind, Problem, restarting};
 use super::query::{self, Params, bad};
@@ -111,7 +111,7 @@ pub(crate) async fn acknowledge(
     State(gateway): State<Gateway>,
     authorized: Authorized,
     Path((_, id)): Path<(String, String)>,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Response, Problem> {
     let body: AcknowledgeBody = match body.trim_ascii() {
         [] => AcknowledgeBody::default(),

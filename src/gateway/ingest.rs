@@ -8,7 +8,6 @@ pub(crate) mod rules;
 mod sender;
 
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
@@ -17,6 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Gateway;
 use super::authorized::Authorized;
+use super::body;
 use super::problem::{Kind, Problem};
 use super::query::Params;
 use crate::actors::directory::Sent;
@@ -113,17 +113,14 @@ pub(crate) async fn ingest(
     Ok(([(header::CONTENT_TYPE, "application/json")], answer).into_response())
 }
 
-/// A request's body, or why there is none.
-pub(crate) struct Body {
-    bytes: Result<Bytes, BytesRejection>,
-    most: usize,
-}
+/// A request's body, or why there is none: each protocol says so in its own words.
+pub(crate) struct Body(Result<Bytes, Problem>);
 
 impl FromRequest<Gateway> for Body {
     type Rejection = std::convert::Infallible;
 
     async fn from_request(request: Request, gateway: &Gateway) -> Result<Self, Self::Rejection> {
-        Ok(Self { bytes: Bytes::from_request(request, gateway).await, most: gateway.limits.max_body_bytes })
+        Ok(Self(body::Body::from_request(request, gateway).await.map(|body::Body(bytes)| bytes)))
     }
 }
 
@@ -142,11 +139,7 @@ impl Body {
 
     /// The bytes as they came.
     pub(crate) fn bytes(self) -> Result<Bytes, Problem> {
-        self.bytes.map_err(|rejection| {
-            let too_large = rejection.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE;
-            let kind = if too_large { Kind::TooLarge } else { Kind::BadRequest };
-            Problem::new(kind, format!("{}; a body may have at most {} bytes", rejection.body_text(), self.most))
-        })
+        self.0
     }
 }
 

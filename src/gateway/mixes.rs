@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
@@ -11,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::Gateway;
 use super::authorized::Authorized;
+use super::body::Body;
 use super::kpis::json;
 use super::problem::{Kind, Problem, restarting};
 use super::query::bad;
@@ -149,14 +149,14 @@ pub(crate) async fn one(
 
 /// Changes how a mix sounds, for everybody. `If-Match: "revision"` guards against a lost update.
 #[utoipa::path(patch, path = "/api/v1/workspaces/{workspace}/mixes/{mix}", tag = "mixes",
-    params(("workspace" = String, Path), ("mix" = String, Path)), request_body = ChangeBody,
+    params(("workspace" = String, Path), ("mix" = String, Path), ("If-Match" = Option<String>, Header, description = "the revision that is to be changed, in quotes; `*` is any")), request_body = ChangeBody,
     responses((status = 200, body = WireMix), (status = 400, description = "bad setting"), (status = 404, description = "no such mix"), (status = 412, description = "somebody else changed it first")))]
 pub(crate) async fn change(
     State(gateway): State<Gateway>,
     authorized: Authorized,
     Path((_, mix)): Path<(String, String)>,
     headers: HeaderMap,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Response, Problem> {
     check_name(&mix)?;
     let workspace = authorized.workspace(&gateway).await?;

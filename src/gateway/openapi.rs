@@ -1,6 +1,10 @@
-//! The OpenAPI description, collected from the routes themselves.
+//! What machines can read about this server: the OpenAPI description, collected from the routes themselves, and the AsyncAPI
+//! description of the WebSocket messages.
+
+mod complete;
 
 use axum::Router;
+use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
 use utoipa::OpenApi;
 
@@ -9,16 +13,21 @@ use super::Gateway;
 #[derive(OpenApi)]
 #[openapi(info(
     title = "Earcon",
-    description = "Scores KPIs live; lets you see, hear and wire them. docs/protocol.md has the WebSocket messages."
+    description = "Scores KPIs live; lets you see, hear and wire them. /api/v1/asyncapi.yaml has the WebSocket messages."
 ))]
 struct Document;
+
+/// The messages of the WebSockets; written by hand, and held against a running server by the clients' tests.
+const ASYNCAPI: &str = include_str!("../../docs/asyncapi.yaml");
 
 pub(crate) fn document() -> utoipa::openapi::OpenApi {
     Document::openapi()
 }
 
 pub(crate) fn route(openapi: utoipa::openapi::OpenApi) -> Router<Gateway> {
-    let text = openapi.to_json().expect("a document built from literals serialises");
-    let headers = [(axum::http::header::CONTENT_TYPE, "application/json")];
-    Router::new().route("/api/v1/openapi.json", get(move || async move { (headers, text) }))
+    let collected = serde_json::to_value(openapi).expect("a document built from literals serialises");
+    let text = complete::complete(collected).to_string();
+    Router::new()
+        .route("/api/v1/openapi.json", get(move || async move { ([(CONTENT_TYPE, "application/json")], text) }))
+        .route("/api/v1/asyncapi.yaml", get(|| async { ([(CONTENT_TYPE, "application/yaml")], ASYNCAPI) }))
 }

@@ -32,6 +32,26 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// Every kind there is.
+    pub(crate) const ALL: [Kind; 11] = [
+        Kind::BadRequest,
+        Kind::NothingAccepted,
+        Kind::Forbidden,
+        Kind::NotFound,
+        Kind::MethodNotAllowed,
+        Kind::Conflict,
+        Kind::TooLarge,
+        Kind::UnsupportedMediaType,
+        Kind::Overloaded,
+        Kind::Unavailable,
+        Kind::Internal,
+    ];
+
+    /// The `type` of the problem document.
+    pub(crate) fn uri(self) -> String {
+        format!("/problems/{}", self.parts().0)
+    }
+
     fn parts(self) -> (&'static str, &'static str, StatusCode) {
         match self {
             Kind::BadRequest => ("bad-request", "The request is not understood", StatusCode::BAD_REQUEST),
@@ -84,9 +104,9 @@ impl Problem {
 
     /// The status, and the document of type [`PROBLEM_JSON`].
     pub(crate) fn document(self) -> (StatusCode, String) {
-        let (slug, title, status) = self.kind.parts();
+        let (_, title, status) = self.kind.parts();
         let mut body = self.more;
-        body.insert("type".into(), json!(format!("/problems/{slug}")));
+        body.insert("type".into(), json!(self.kind.uri()));
         body.insert("title".into(), json!(title));
         body.insert("status".into(), json!(status.as_u16()));
         body.insert("detail".into(), json!(self.detail));

@@ -276,11 +276,17 @@ impl Warming {
 
 /// The feature values behind the last score.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Features)]
 pub struct WireFeatures {
+    #[schema(value_type = Option<f64>)]
     robust_z: f32,
+    #[schema(value_type = Option<f64>)]
     residual_z: f32,
+    #[schema(value_type = Option<f64>)]
     volatility: f32,
+    #[schema(value_type = Option<f64>)]
     slope: f32,
+    #[schema(value_type = Option<f64>)]
     level: f32,
 }
 

@@ -2,10 +2,10 @@
 
 import { afterAll, beforeAll, beforeEach, afterEach, expect, it } from "vitest";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
-import type { Cluster, ClusterNode, ClusterWorkspace } from "../src/live/api.ts";
+import type { Cluster, ClusterNode, ClusterWorkspace } from "@earcon/client";
 import { launchBrowser, shoot, visit, type Visit } from "./browser.ts";
 import { ingest } from "./ingest.ts";
-import { startServer, type Server } from "./server.ts";
+import { startServer, type Server } from "../../clients/typescript/test/server.ts";
 
 /** A few rounds of questions, on a slow machine. */
 const SOON = { timeout: 20_000 };

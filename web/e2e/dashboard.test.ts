@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Browser, Locator, Page } from "playwright-core";
 import { launchBrowser, shoot, visit } from "./browser.ts";
 import { ingest, ordinary, spike } from "./ingest.ts";
-import { startServer, type Server } from "./server.ts";
+import { startServer, type Server } from "../../clients/typescript/test/server.ts";
 
 let browser: Browser;
 let server: Server | null = null;

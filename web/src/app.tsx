@@ -1,8 +1,7 @@
 /** The dashboard: one workspace, followed live, on one of five pages. */
 
 import { useEffect, useMemo, useRef, useState } from "react";
-import { Listener } from "./listen/listener.ts";
-import { Api } from "./live/api.ts";
+import { Player } from "@earcon/client";
 import { Signal } from "./live/signal.ts";
 import { Station } from "./live/station.ts";
 import { ClusterPage } from "./pages/cluster.tsx";
@@ -34,7 +33,7 @@ export function App() {
   }, [surroundings]);
   useEffect(() => applyTheme(theme as Theme), [theme]);
   useEffect(() => {
-    void Api.workspaces().then(
+    void surroundings.station.api.workspaces().then(
       (answer) => {
         const names = answer.map(({ id }) => id).sort();
         setWorkspaces(names);
@@ -100,7 +99,7 @@ export function App() {
 function surroundingsOf(workspace: string): Surroundings {
   const heard = new Signal();
   const volume = Number(recall("volume") ?? "0.8");
-  return { station: new Station(workspace), listener: new Listener(volume, () => heard.emit()), heard };
+  return { station: new Station(workspace), listener: new Player({ volume, onChange: () => heard.emit() }), heard };
 }
 
 /** A link to an anchor would change the address, which names the page. */

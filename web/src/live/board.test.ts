@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { type Anomaly, type Kpi, labelText, type LiveEvent, seriesKey, type Snapshot } from "@earcon/client";
 import { Board } from "./board.ts";
-import { labelText, seriesKey, type Anomaly, type Kpi, type LiveEvent, type Snapshot } from "./wire.ts";
 
 const LABELS = { region: "eu" };
 

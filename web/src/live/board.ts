@@ -3,23 +3,23 @@
  * snapshots go in, versions tell what changed. No network, no clock, no drawing.
  */
 
-import { Track } from "./track.ts";
 import {
-  labelText,
-  seriesKey,
   type Acknowledged,
   type Anomaly,
   type Features,
   type Kpi,
   type Labels,
+  labelText,
   type LiveEvent,
   type SampleRow,
   type Series,
+  seriesKey,
   type SeriesSamples,
   type SeriesState,
   type Snapshot,
   type Warming,
-} from "./wire.ts";
+} from "@earcon/client";
+import { Track } from "./track.ts";
 
 /** Points a series keeps for its sparkline and to bridge the way from history to live. */
 const RECENT = 900;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { ApiError, type Cluster } from "./api.ts";
+import { ApiError, type Cluster } from "@earcon/client";
 import { ASK_EVERY_MS, ClusterWatch, PATIENCE_MS } from "./cluster-watch.ts";
 
 interface Question {

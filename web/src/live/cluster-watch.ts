@@ -3,7 +3,7 @@
  * What was answered last stays when the next question fails.
  */
 
-import { ApiError, type Cluster } from "./api.ts";
+import { ApiError, type Cluster } from "@earcon/client";
 import { Signal } from "./signal.ts";
 
 /** From one question to the next. */

@@ -3,9 +3,8 @@
  * written a moment after an event is told, so an answer that ends before the first live point is asked for again.
  */
 
-import { ApiError, type Api, type SeriesRows } from "./api.ts";
+import { ApiError, type Client, labelText, type SampleRow, type SeriesRows } from "@earcon/client";
 import type { Board, LiveSeries } from "./board.ts";
-import { labelText, type SampleRow } from "./wire.ts";
 
 const RECENT_MS = 10 * 60_000;
 const FAR_MS = 24 * 60 * 60_000;
@@ -19,14 +18,14 @@ const TRIES = 6;
 const RETRY_MS = 400;
 
 export class Histories {
-  readonly #api: Api;
+  readonly #api: Client;
   readonly #board: Board;
   readonly #arrived: (series: LiveSeries[]) => void;
   readonly #queue: LiveSeries[] = [];
   readonly #asked = new Map<string, number>();
   #running = 0;
 
-  constructor(api: Api, board: Board, arrived: (series: LiveSeries[]) => void) {
+  constructor(api: Client, board: Board, arrived: (series: LiveSeries[]) => void) {
     this.#api = api;
     this.#board = board;
     this.#arrived = arrived;

@@ -3,13 +3,10 @@
  * however many events arrive.
  */
 
-import { Api } from "./api.ts";
+import { Client, type Link, type LiveEvent, type SampleRow, type Snapshot, type Subscription } from "@earcon/client";
 import { Board, type LiveSeries } from "./board.ts";
 import { Histories } from "./histories.ts";
-import type { Link } from "./link.ts";
 import { Signal } from "./signal.ts";
-import { LiveSocket } from "./socket.ts";
-import type { LiveEvent, SampleRow, Snapshot } from "./wire.ts";
 
 /** While a page is hidden there are no frames; its title still has to tell. */
 const HIDDEN_FLUSH_MS = 1_000;
@@ -17,7 +14,7 @@ const HIDDEN_FLUSH_MS = 1_000;
 const EMPTY_RETRY_MS = 2_000;
 
 export class Station {
-  readonly api: Api;
+  readonly api: Client;
   readonly board = new Board();
   /** The connection's phase changed. */
   readonly link = new Signal();
@@ -29,7 +26,7 @@ export class Station {
   readonly pulse = new Signal();
   /** The server is there, but the workspace is not: nothing was ever sent to it. */
   empty = false;
-  readonly #socket: LiveSocket;
+  readonly #socket: Subscription;
   readonly #histories: Histories;
   readonly #series = new Map<string, Signal>();
   readonly #touched = new Set<string>();
@@ -39,9 +36,9 @@ export class Station {
   #emptyTimer: ReturnType<typeof setTimeout> | null = null;
 
   constructor(workspace: string) {
-    this.api = new Api(workspace);
+    this.api = new Client({ workspace });
     this.#histories = new Histories(this.api, this.board, (series) => this.#touch(series));
-    this.#socket = new LiveSocket(this.api.eventsUrl, {
+    this.#socket = this.api.subscription({
       event: (event) => this.#event(event),
       snapshot: (snapshot, lost) => this.#snapshot(snapshot, lost),
       changed: (link) => this.#linkChanged(link),
@@ -135,7 +132,7 @@ export class Station {
   async #lookWhetherEmpty(): Promise<void> {
     let there: boolean;
     try {
-      there = (await Api.workspaces()).some((workspace) => workspace.id === this.api.workspace);
+      there = (await this.api.workspaces()).some((workspace) => workspace.id === this.api.workspace);
     } catch {
       this.empty = false;
       this.link.emit();

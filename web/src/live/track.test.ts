@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import type { SampleRow } from "@earcon/client";
 import { lowerBound, Track } from "./track.ts";
-import type { SampleRow } from "./wire.ts";
 
 const row = (at: number, value = at): SampleRow => [at, value, 0.5, null, null, null];
 

@@ -1,6 +1,6 @@
 /** The points of one series in time order, in columns, each timestamp once. Bounded; the oldest make room. */
 
-import type { SampleRow } from "./wire.ts";
+import type { SampleRow } from "@earcon/client";
 
 export type Column = (number | null)[];
 

@@ -1,7 +1,7 @@
 /** Anomalies read page by page, latest first, and joined with what the events tell meanwhile. */
 
 import { useEffect, useState } from "react";
-import type { Anomaly } from "../live/wire.ts";
+import type { Anomaly } from "@earcon/client";
 import { compareAnomalies } from "../show/words.ts";
 import { useSignal, useSurroundings } from "./hooks.ts";
 

@@ -1,9 +1,9 @@
 /** One series in the grid. */
 
 import { memo, useEffect, useRef, useState } from "react";
+import { type Anomaly, labelText } from "@earcon/client";
 import type { LiveSeries } from "../live/board.ts";
 import { Signal } from "../live/signal.ts";
-import { labelText, type Anomaly } from "../live/wire.ts";
 import { familyOf, labelsShown, titleOf } from "../show/names.ts";
 import { routeHash } from "../show/route.ts";
 import { ago } from "../show/time.ts";

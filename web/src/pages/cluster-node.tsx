@@ -1,6 +1,6 @@
 /** One node of the cluster. */
 
-import type { ClusterNode } from "../live/api.ts";
+import type { ClusterNode } from "@earcon/client";
 import { clockWords, heard, number, stateWords, uptime } from "../show/cluster.ts";
 
 /** Shapes, so that states differ by more than colour. */

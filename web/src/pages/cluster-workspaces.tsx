@@ -1,7 +1,7 @@
 /** Which node owns which workspace, and how far its history is. */
 
 import { useRef } from "react";
-import type { Cluster, ClusterNode, ClusterWorkspace } from "../live/api.ts";
+import type { Cluster, ClusterNode, ClusterWorkspace } from "@earcon/client";
 import { isMute, keepPlaces, lagWords, number, ORDERS, parkedWords, sortWorkspaces, type Order } from "../show/cluster.ts";
 import { routeHash } from "../show/route.ts";
 import { useKept } from "./hooks.ts";

@@ -1,7 +1,7 @@
 /** The cluster: how it is, its nodes, and which of them owns which workspace. */
 
 import { useEffect, useState } from "react";
-import { Api } from "../live/api.ts";
+import { Client } from "@earcon/client";
 import { ClusterWatch, type ClusterPicture } from "../live/cluster-watch.ts";
 import { health, sortNodes } from "../show/cluster.ts";
 import { span } from "../show/time.ts";
@@ -14,7 +14,7 @@ const SLOW_MS = 4_000;
 
 /** @param workspace the chosen one */
 export function ClusterPage({ workspace }: { workspace: string }) {
-  const [watch] = useState(() => new ClusterWatch(Api.cluster));
+  const [watch] = useState(() => new ClusterWatch((signal) => new Client().cluster(signal)));
   useSignal(watch.changed);
   useEffect(() => {
     watch.start();

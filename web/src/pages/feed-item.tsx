@@ -1,10 +1,9 @@
 /** One anomaly: what moved, when, and the button that says that somebody has seen it. */
 
 import { useState } from "react";
-import type { Anomaly } from "../live/wire.ts";
+import { type Anomaly, labelText } from "@earcon/client";
 import { familyOf, labelsShown, titleOf } from "../show/names.ts";
 import { around } from "../show/ranges.ts";
-import { labelText } from "../live/wire.ts";
 import { routeHash } from "../show/route.ts";
 import { ago, clock, date, span } from "../show/time.ts";
 import { whatMoved } from "../show/words.ts";

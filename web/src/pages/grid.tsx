@@ -1,8 +1,8 @@
 /** All series as cards: filtered, ordered, walked with the arrow keys. */
 
 import { useEffect, useMemo, useRef, useState, type KeyboardEvent } from "react";
+import { seriesKey } from "@earcon/client";
 import type { LiveSeries } from "../live/board.ts";
-import { seriesKey } from "../live/wire.ts";
 import { compareNames, familyOf, matches } from "../show/names.ts";
 import { Card } from "./card.tsx";
 import { EmptyWorkspace, NothingMatches, Unreachable } from "./empty.tsx";

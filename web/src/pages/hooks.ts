@@ -1,7 +1,7 @@
 /** What components share: following signals, the passing of time, the address, what the browser remembers. */
 
 import { createContext, useContext, useEffect, useState, useSyncExternalStore } from "react";
-import type { Listener } from "../listen/listener.ts";
+import type { Player } from "@earcon/client";
 import type { Signal } from "../live/signal.ts";
 import type { Station } from "../live/station.ts";
 import { parseRoute, type Route } from "../show/route.ts";
@@ -9,7 +9,7 @@ import { parseRoute, type Route } from "../show/route.ts";
 /** Everything a component may need that lives longer than it. */
 export interface Surroundings {
   station: Station;
-  listener: Listener;
+  listener: Player;
   /** The listener's state changed. */
   heard: Signal;
 }

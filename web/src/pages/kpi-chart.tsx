@@ -1,8 +1,8 @@
 /** Keeps the charts of a KPI fed: fetches the range, continues it live, shades its anomalies. */
 
 import { useEffect, useRef, useState } from "react";
+import { type Anomaly, type SampleRow, seriesKey } from "@earcon/client";
 import type { LiveSeries } from "../live/board.ts";
-import { seriesKey, type Anomaly, type SampleRow } from "../live/wire.ts";
 import { labelsShown } from "../show/names.ts";
 import { edges, isLive, type Range } from "../show/ranges.ts";
 import { Charts, type Reading, type Shade } from "./charts.ts";

@@ -1,9 +1,7 @@
 /** The sound: a button in the header, and under it who sounds, how loud, and how much. */
 
 import { useEffect, useState } from "react";
-import type { Voice } from "../live/api.ts";
-import { seriesKey } from "../live/wire.ts";
-import type { ListenState } from "../listen/listener.ts";
+import { type ListenState, seriesKey, type Voice } from "@earcon/client";
 import { familyOf, labelsShown, titleOf } from "../show/names.ts";
 import { ago } from "../show/time.ts";
 import { useKept, useNow, useSignal, useSurroundings } from "./hooks.ts";

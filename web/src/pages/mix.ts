@@ -1,7 +1,7 @@
 /** How the workspace's mix sounds: read once, changed for everybody. */
 
 import { useEffect, useState } from "react";
-import type { Mix } from "../live/api.ts";
+import type { Mix } from "@earcon/client";
 import { useSurroundings } from "./hooks.ts";
 
 export type MixChange = Partial<Pick<Mix, "mode" | "voices" | "polarity">>;

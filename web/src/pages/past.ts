@@ -3,9 +3,8 @@
  * when it is long. Draws nothing.
  */
 
-import type { Api } from "../live/api.ts";
+import { type Client, labelText, type SampleRow } from "@earcon/client";
 import { Track } from "../live/track.ts";
-import { labelText, type SampleRow } from "../live/wire.ts";
 import { Rollups } from "../show/rollups.ts";
 import { RAW_LIMIT, RAW_UP_TO, stepFor } from "../show/ranges.ts";
 import type { Picture } from "./charts.ts";
@@ -28,7 +27,7 @@ export class Past {
   }
 
   /** Fetches all series of a KPI. */
-  static async fetch(api: Api, kpi: string, from: number, to: number, signal: AbortSignal): Promise<Past> {
+  static async fetch(api: Client, kpi: string, from: number, to: number, signal: AbortSignal): Promise<Past> {
     const [start, end] = [Math.floor(from), Math.ceil(to)];
     if (end - start <= RAW_UP_TO) {
       const answer = await api.rows(kpi, { from: start, to: end, limit: RAW_LIMIT }, signal);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Cluster, ClusterNode, ClusterWorkspace } from "../live/api.ts";
+import type { Cluster, ClusterNode, ClusterWorkspace } from "@earcon/client";
 import * as cluster from "./cluster.ts";
 
 const plain = (shown: string) => shown.replaceAll("\u202f", " ");

@@ -1,6 +1,6 @@
 /** How the cluster is, in words: its health in one sentence, its nodes and workspaces in order. Pure. */
 
-import type { Cluster, ClusterNode, ClusterWorkspace } from "../live/api.ts";
+import type { Cluster, ClusterNode, ClusterWorkspace } from "@earcon/client";
 import { compareNames } from "./names.ts";
 import { span } from "./time.ts";
 

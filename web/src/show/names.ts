@@ -1,6 +1,6 @@
 /** How a KPI's name is shown: the family it belongs to, and what is left of it. */
 
-import type { Labels } from "../live/wire.ts";
+import type { Labels } from "@earcon/client";
 import { withoutUnit } from "./units.ts";
 
 /** All but the last segment; a name of one segment has no family. */

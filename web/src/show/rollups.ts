@@ -1,7 +1,7 @@
 /** Rollup rows of one series, continued with live samples. */
 
+import type { RollupRow, SampleRow } from "@earcon/client";
 import { lowerBound, type Column } from "../live/track.ts";
-import type { RollupRow, SampleRow } from "../live/wire.ts";
 
 export class Rollups {
   readonly timestamps: number[] = [];

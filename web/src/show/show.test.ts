@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
+import type { Anomaly } from "@earcon/client";
 import { familyOf, labelsShown, matches, titleOf } from "./names.ts";
 import { digits, rangeText, text, unitOf } from "./units.ts";
 import { ago, span, ticks } from "./time.ts";
 import { compareAnomalies, whatMoved } from "./words.ts";
-import type { Anomaly } from "../live/wire.ts";
 
 const plain = (shown: string) => shown.replaceAll("\u00a0", " ").replaceAll("\u202f", " ");
 const value = (kpi: string, number: number | null) => plain(text(number, unitOf(kpi)));

@@ -1,6 +1,6 @@
 /** What happened, in words. */
 
-import type { Anomaly, Reason } from "../live/wire.ts";
+import type { Anomaly, Reason } from "@earcon/client";
 import { rangeText, text, unitOf } from "./units.ts";
 
 const REASONS: Record<Reason, string> = {

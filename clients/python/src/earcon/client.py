@@ -1,0 +1,208 @@
+"""A server: follow its workspaces, ask them, hear them, send them samples."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+
+from . import ingest as _ingest
+from . import listen as _listen
+from . import model
+from .errors import ApiError, Unreachable
+from .follow import Heartbeat, State, follow
+from .ingest import Batcher, Receipt, Sample
+from .link import Link, Since
+from .listen import Sound
+from .model import Anomaly, Event, Kpi, Labels, Position, Snapshot
+
+TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """History of one series."""
+
+    labels: Labels
+    columns: tuple[str, ...]
+    """Names of the fields of a row."""
+    rows: list[list[float | None]]
+    truncated: bool
+    """There is more: ask again from after the last row."""
+
+
+class Client:
+    """A server. An asynchronous context manager, which closes its connections; following needs none."""
+
+    def __init__(self, url: str = "http://127.0.0.1:7070", heartbeat: Heartbeat | None = None) -> None:
+        self._url = url.rstrip("/")
+        self._heartbeat = heartbeat or Heartbeat()
+        self._http = httpx.AsyncClient(timeout=TIMEOUT_S)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes the connections of requests."""
+        await self._http.aclose()
+
+    def events(
+        self,
+        workspace: str = "local",
+        *,
+        since: Since = "snapshot",
+        kpis: Sequence[str] = (),
+        types: Sequence[str] = (),
+        on_state: Callable[[State], None] | None = None,
+    ) -> AsyncGenerator[Event | Snapshot, None]:
+        """Events as they happen, each once and in order, over as many connections as it takes.
+
+        `since` is "snapshot" (the state as it stands first), "live" (what comes next), or the `position` of an event or
+        snapshot of an earlier run. Where the server no longer holds what was missed, a `Snapshot` with `lost` set comes in
+        place of it. A KPI may end in `*`. A consumer that is slow loses nothing that the server's log still holds.
+        """
+        position = since if isinstance(since, Position) else None
+        first = "snapshot" if isinstance(since, Position) else since
+        link = Link(first=first, kpis=tuple(kpis), types=tuple(types), position=position)
+        return follow(self._socket_url(f"{_path(workspace)}/events"), link, self._heartbeat, on_state)
+
+    async def ingest(self, workspace: str, samples: Iterable[Sample]) -> Receipt:
+        """Sends samples; answers when all are durable. See `earcon.ingest.send`."""
+        return await _ingest.send(self._poster(workspace), samples)
+
+    def batcher(self, workspace: str = "local", *, size: int = 1_000, within: float = 0.5) -> Batcher:
+        """Gathers samples that come one by one: `async with client.batcher() as batches: await batches.put(…)`."""
+        return Batcher(self._poster(workspace), size, within)
+
+    def listen(self, workspace: str = "local", mix: str = "default") -> AsyncGenerator[Sound, None]:
+        """Opus packets (one every 20 ms), and who sounds; live, until it is closed."""
+        return _listen.sounds(self._socket_url(f"{_path(workspace)}/mixes/{quote(mix, safe='')}/live"))
+
+    async def record(
+        self, path: str | PathLike[str], seconds: float, workspace: str = "local", mix: str = "default"
+    ) -> float:
+        """Writes so many seconds of a mix to an Ogg Opus file, as they happen; answers how many it were."""
+        url = f"{self._url}{_path(workspace)}/mixes/{quote(mix, safe='')}/live.ogg"
+        try:
+            async with self._http.stream("GET", url) as response:
+                if not response.is_success:
+                    raise await _failure(response)
+                with open(path, "wb") as file:
+                    return await _listen.save_ogg(response.aiter_bytes(), file, seconds)
+        except httpx.TransportError as error:
+            raise Unreachable(f"{url}: {error!r}") from error
+
+    async def workspaces(self) -> list[str]:
+        """The names of the workspaces."""
+        answer = await self._ask("GET", "/api/v1/workspaces")
+        return [workspace["id"] for workspace in answer["workspaces"]]
+
+    async def kpis(self, workspace: str = "local") -> list[Kpi]:
+        """Every KPI as it stands."""
+        answer = await self._ask("GET", f"{_path(workspace)}/kpis")
+        return [model.kpi(kpi) for kpi in answer["kpis"]]
+
+    async def kpi(self, workspace: str, kpi: str) -> Kpi:
+        """One KPI as it stands."""
+        return model.kpi(await self._ask("GET", f"{_path(workspace)}/kpis/{quote(kpi, safe='')}"))
+
+    async def samples(
+        self,
+        workspace: str,
+        kpi: str,
+        *,
+        start: int | str | None = None,
+        end: int | str | None = None,
+        labels: Labels | None = None,
+        step: int | None = None,
+        limit: int | None = None,
+    ) -> list[Rows]:
+        """History from `start` (inclusive) to `end` (exclusive), milliseconds or RFC 3339: samples, or rollups with `step` milliseconds."""
+        query = {"from": start, "to": end, "labels": _labels(labels), "step": step, "limit": limit}
+        answer = await self._ask("GET", f"{_path(workspace)}/kpis/{quote(kpi, safe='')}/samples", query)
+        columns = tuple(answer["columns"])
+        return [Rows(each["labels"], columns, each["samples"], each["truncated"]) for each in answer["series"]]
+
+    async def resume(self, workspace: str, kpi: str) -> None:
+        """Starts a parked KPI again."""
+        await self._ask("POST", f"{_path(workspace)}/kpis/{quote(kpi, safe='')}/resume")
+
+    async def anomalies(
+        self,
+        workspace: str = "local",
+        *,
+        kpi: str | None = None,
+        labels: Labels | None = None,
+        start: int | str | None = None,
+        end: int | str | None = None,
+        open: bool | None = None,
+        acknowledged: bool | None = None,
+    ) -> AsyncGenerator[Anomaly, None]:
+        """Anomalies, latest opened first, page by page as they are taken."""
+        query: dict[str, Any] = {"kpi": kpi, "labels": _labels(labels), "from": start, "to": end}
+        query |= {"open": open, "acknowledged": acknowledged}
+        while True:
+            page = await self._ask("GET", f"{_path(workspace)}/anomalies", query)
+            for each in page["anomalies"]:
+                yield model.anomaly(each)
+            if page["next"] is None:
+                return
+            query["before"] = page["next"]
+
+    async def anomaly(self, workspace: str, id: str) -> Anomaly:
+        """One anomaly."""
+        return model.anomaly(await self._ask("GET", f"{_path(workspace)}/anomalies/{quote(id, safe='')}"))
+
+    async def acknowledge(self, workspace: str, id: str, note: str | None = None) -> Anomaly:
+        """Says that somebody has seen an anomaly."""
+        body = {} if note is None else {"note": note}
+        path = f"{_path(workspace)}/anomalies/{quote(id, safe='')}/acknowledge"
+        return model.anomaly(await self._ask("POST", path, body=body))
+
+    def _poster(self, workspace: str) -> _ingest.Post:
+        async def post(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+            answer: Mapping[str, Any] = await self._ask("POST", f"{_path(workspace)}/kpis/ingest", body={"samples": rows})
+            return answer
+
+        return post
+
+    def _socket_url(self, path: str) -> str:
+        """http becomes ws, https becomes wss."""
+        return "ws" + self._url.removeprefix("http") + path
+
+    async def _ask(self, method: str, path: str, query: Mapping[str, Any] | None = None, body: Any = None) -> Any:
+        given = {name: _text(value) for name, value in (query or {}).items() if value is not None}
+        try:
+            response = await self._http.request(method, self._url + path, params=given, json=body)
+        except httpx.TransportError as error:
+            raise Unreachable(f"{self._url}: {error!r}") from error
+        if not response.is_success:
+            raise await _failure(response)
+        return response.json() if response.content else None
+
+
+async def _failure(response: httpx.Response) -> ApiError:
+    text = (await response.aread()).decode(errors="replace")
+    return ApiError.of(response.status_code, text, response.headers.get("retry-after"))
+
+
+def _path(workspace: str) -> str:
+    return f"/api/v1/workspaces/{quote(workspace, safe='')}"
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _labels(labels: Labels | None) -> str | None:
+    return None if not labels else ",".join(f"{key}:{labels[key]}" for key in sorted(labels))

@@ -1,0 +1,118 @@
+"""Gives `link` a WebSocket, a clock and chance: an endless iteration over connections."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidURI, WebSocketException
+
+from .backoff import backoff
+from .errors import NotUnderstood
+from .link import Link, Send
+from .model import Event, Snapshot
+
+State: TypeAlias = Literal["connecting", "subscribing", "live", "waiting"]
+PING = '{"type":"ping"}'
+MAX_MESSAGE = 256 * 1024 * 1024
+"""Bytes; a snapshot of the largest workspace is far below."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """When a silent connection is doubted. Seconds."""
+
+    ping_after: float = 15.0
+    """Silence after which the connection is asked whether it still lives."""
+    dead_after: float = 25.0
+    """Silence after which it is given up."""
+    connect_within: float = 10.0
+    """How long connecting and subscribing may take."""
+
+
+async def follow(
+    url: str, link: Link, heartbeat: Heartbeat, on_state: Callable[[State], None] | None
+) -> AsyncGenerator[Event | Snapshot, None]:
+    """Delivers events until it is closed; connects, and connects again, by itself."""
+    tell: Callable[[State], None] = on_state or (lambda _state: None)
+    failures = 0
+    while True:
+        answered = False
+        link.subscribed = False
+        tell("connecting")
+        try:
+            async with aclosing(_connection(url, link, heartbeat, tell)) as deliveries:
+                async for delivery in deliveries:
+                    answered = True
+                    yield delivery
+        except InvalidURI:
+            raise
+        except (OSError, TimeoutError, WebSocketException, EOFError):
+            # Whatever it was, the answer is the same: try again.
+            pass
+        failures = 1 if answered or link.subscribed else failures + 1
+        tell("waiting")
+        await asyncio.sleep(backoff(failures, random.random()))
+
+
+async def _connection(
+    url: str, link: Link, heartbeat: Heartbeat, tell: Callable[[State], None]
+) -> AsyncGenerator[Event | Snapshot, None]:
+    """What one connection brings. Raises when it ends badly."""
+    # The heartbeat is the protocol's own: one that counts while nobody reads would end connections of slow consumers.
+    socket = await asyncio.wait_for(
+        connect(url, max_size=MAX_MESSAGE, compression=None, ping_interval=None, close_timeout=1, open_timeout=None),
+        heartbeat.connect_within,
+    )
+    try:
+        await socket.send(link.open().text)
+        tell("subscribing")
+        while True:
+            was = link.subscribed
+            message = await _receive(socket, heartbeat, link.subscribed)
+            for effect in _heard(link, message):
+                if isinstance(effect, Send):
+                    await socket.send(effect.text)
+                else:
+                    yield effect
+            if link.subscribed and not was:
+                tell("live")
+    except TimeoutError:
+        # A peer that says nothing does not answer a close either.
+        socket.transport.abort()
+        raise
+    finally:
+        await socket.close()
+
+
+def _heard(link: Link, message: str | bytes) -> list[Send | Event | Snapshot]:
+    if isinstance(message, bytes):
+        return []
+    try:
+        return link.hear(json.loads(message), time.monotonic())
+    except NotUnderstood:
+        raise
+    except (ValueError, KeyError, TypeError):
+        # Not as documented: nothing that could be delivered.
+        return []
+
+
+async def _receive(socket: ClientConnection, heartbeat: Heartbeat, live: bool) -> str | bytes:
+    """The next message. TimeoutError when the server is silent for too long, though asked."""
+    if not live:
+        async with asyncio.timeout(heartbeat.connect_within):
+            return await socket.recv()
+    try:
+        async with asyncio.timeout(heartbeat.ping_after):
+            return await socket.recv()
+    except TimeoutError:
+        async with asyncio.timeout(max(0.1, heartbeat.dead_after - heartbeat.ping_after)):
+            await socket.send(PING)
+            return await socket.recv()

@@ -1,0 +1,127 @@
+"""What to make of each message of a subscription. Pure: no socket, no timer, no clock.
+
+Invariant: every event is delivered at most once and in order; what was missed is either replayed by the server or
+answered with a snapshot, which says so.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from . import model
+from .errors import NotUnderstood
+from .model import Event, Position, Snapshot
+
+Since: TypeAlias = Literal["live", "snapshot"] | Position
+
+GAPS_BEFORE_SNAPSHOT = 3
+"""So many gaps within the window mean that replaying is too slow; a snapshot is not."""
+GAP_WINDOW_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A text to be sent."""
+
+    text: str
+
+
+Effect: TypeAlias = Send | Event | Snapshot
+
+
+@dataclass(slots=True)
+class Link:
+    """A subscription over all its connections."""
+
+    first: Literal["live", "snapshot"] = "snapshot"
+    kpis: Sequence[str] = ()
+    types: Sequence[str] = ()
+    position: Position | None = None
+    subscribed: bool = False
+    """Whether the present connection has been answered."""
+    _snapshot_due: bool = field(default=False, init=False)
+    _gaps: int = field(default=0, init=False)
+    _gap_at: float = field(default=float("-inf"), init=False)
+
+    def open(self) -> Send:
+        """A connection is there: what to send first."""
+        return self._subscribe(self.position or self.first)
+
+    def hear(self, message: object, now: float) -> list[Effect]:
+        """Takes a message. `now` is any clock in seconds that does not go backwards."""
+        if not isinstance(message, dict):
+            return []
+        if "kpi" in message and "data" in message:
+            return self._event(message)
+        match message.get("type"):
+            case "subscribed":
+                self._answered(message)
+            case "snapshot":
+                return self._snapshot(message)
+            case "gap":
+                return self._gap(message, now)
+        return []
+
+    def _subscribe(self, since: Since) -> Send:
+        self.subscribed = False
+        self._snapshot_due = since == "snapshot"
+        message: dict[str, Any] = {"type": "subscribe"}
+        if isinstance(since, Position):
+            message |= {"since": since.seq, "epoch": since.epoch}
+        else:
+            message["since"] = since
+        lists = {"kpis": list(self.kpis), "types": list(self.types)}
+        chosen = {name: values for name, values in lists.items() if values}
+        if chosen:
+            message["filter"] = chosen
+        return Send(json.dumps(message))
+
+    def _answered(self, message: dict[str, Any]) -> None:
+        if self.subscribed:
+            return
+        self.subscribed = True
+        if message.get("recovered") is False:
+            self._snapshot_due = True
+        elif self.position is None and not self._snapshot_due:
+            # Who asked for what comes next learns here where that begins.
+            self.position = Position(int(message["seq"]), str(message["epoch"]))
+
+    def _snapshot(self, message: dict[str, Any]) -> list[Effect]:
+        try:
+            snapshot = model.snapshot(message, lost=self.position is not None)
+        except (KeyError, TypeError, ValueError) as error:
+            # Without it nothing behind it means anything.
+            raise NotUnderstood(f"the server's snapshot is not as documented: {error!r}") from error
+        self.position = snapshot.position
+        self._snapshot_due = False
+        return [snapshot]
+
+    def _event(self, message: dict[str, Any]) -> list[Effect]:
+        # Between a subscribe and its answer, events still belong to the subscription before.
+        if not self.subscribed or self._snapshot_due or self.position is None:
+            return []
+        event = model.event(message)
+        if event.epoch != self.position.epoch:
+            return [self._subscribe("snapshot")]
+        if event.seq <= self.position.seq:
+            return []
+        self.position = event.position
+        return [event]
+
+    def _gap(self, message: dict[str, Any], now: float) -> list[Effect]:
+        start, end = int(message["from"]), int(message["to"])
+        position = self.position
+        # What was seen already is not missing, whoever says so.
+        if not self.subscribed or self._snapshot_due or position is None or end <= position.seq:
+            return []
+        self._gaps = self._gaps + 1 if now - self._gap_at < GAP_WINDOW_S else 1
+        self._gap_at = now
+        if self._gaps >= GAPS_BEFORE_SNAPSHOT:
+            self._gaps = 0
+            return [self._subscribe("snapshot")]
+        # Everything before the gap was sent, or passed over by the filter.
+        self.position = Position(max(position.seq, start - 1), position.epoch)
+        return [self._subscribe(self.position)]

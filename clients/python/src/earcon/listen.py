@@ -1,0 +1,181 @@
+"""Hearing a mix: Opus packets over a WebSocket, and the Ogg stream into a file."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Literal, TypeAlias
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidURI, WebSocketException
+
+from .backoff import backoff
+from .errors import EarconError
+from .model import Labels
+
+SILENCE_S = 8.0
+"""Packets come every 20 ms; after this the connection is given up."""
+SAMPLE_RATE = 48_000
+
+
+@dataclass(frozen=True, slots=True)
+class AudioConfig:
+    """What the packets are; first on every connection."""
+
+    sample_rate: int
+    channels: int
+    frame_ms: int
+    pre_skip: int
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One Opus packet. A jump in `number` is audio that was dropped."""
+
+    number: int
+    opus: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A KPI that can be heard."""
+
+    kpi: str
+    labels: Labels
+    role: Literal["voice", "bed"]
+    pitch_hz: float
+    pan: float
+    """-1 left to 1 right."""
+    prominence: float
+    """0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voices:
+    """Who sounds from now on."""
+
+    voices: tuple[Voice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """A short sound that stands for an event."""
+
+    severity: Literal["info", "warning", "critical"]
+    kpi: str
+    labels: Labels
+    anomaly: str | None
+
+
+Sound: TypeAlias = AudioConfig | Packet | Voices | Cue
+
+
+async def sounds(url: str) -> AsyncGenerator[Sound, None]:
+    """Delivers packets and what is said of them, live, until it is closed. Connects again by itself; what was missed is gone."""
+    failures = 0
+    while True:
+        try:
+            async with asyncio.timeout(SILENCE_S):
+                socket = await connect(url, compression=None, ping_interval=None, close_timeout=1, open_timeout=None)
+            async with socket:
+                while True:
+                    async with asyncio.timeout(SILENCE_S):
+                        message = await socket.recv()
+                    sound = parse(message)
+                    if sound is not None:
+                        failures = 0
+                        yield sound
+        except InvalidURI:
+            raise
+        except (OSError, TimeoutError, WebSocketException, EOFError):
+            failures += 1
+        await asyncio.sleep(backoff(max(1, failures), random.random()))
+
+
+def parse(message: str | bytes) -> Sound | None:
+    """A message of the wire; None for what this version does not know."""
+    if isinstance(message, bytes):
+        return Packet(int.from_bytes(message[:8], "big"), message[8:]) if len(message) > 8 else None
+    try:
+        told = json.loads(message)
+        match told["type"]:
+            case "config":
+                return AudioConfig(*(told[name] for name in AudioConfig.__slots__))
+            case "voices":
+                return Voices(tuple(_voice(voice) for voice in told["voices"]))
+            case "cue":
+                return Cue(*(told[name] for name in Cue.__slots__))
+    except (ValueError, KeyError, TypeError):
+        pass
+    return None
+
+
+def _voice(told: Mapping[str, Any]) -> Voice:
+    return Voice(*(told[name] for name in Voice.__slots__))
+
+
+async def save_ogg(chunks: AsyncIterator[bytes], file: BinaryIO, seconds: float) -> float:
+    """Writes whole Ogg pages until they hold so many seconds; the last one says that it is the last. Answers how many it were.
+
+    Raises EarconError when what comes is not Ogg.
+    """
+    buffer = bytearray()
+    pages = 0
+    begin: int | None = None
+    async for chunk in chunks:
+        buffer += chunk
+        while (length := _page_length(buffer)) is not None:
+            page = bytes(buffer[:length])
+            del buffer[:length]
+            pages += 1
+            if pages <= 2:
+                # The two headers carry no sound.
+                file.write(page)
+                continue
+            position = int.from_bytes(page[6:14], "little", signed=True)
+            begin = position - _page_duration(page) if begin is None else begin
+            ended = position - begin >= seconds * SAMPLE_RATE
+            file.write(_last(page) if ended else page)
+            if ended:
+                return (position - begin) / SAMPLE_RATE
+    raise EarconError(f"the stream ended after {pages} pages, before there were {seconds} s of it")
+
+
+def _page_length(buffer: bytearray) -> int | None:
+    """The length of the page at the beginning (RFC 3533); None while it is not complete."""
+    if len(buffer) < 27:
+        return None
+    if buffer[:4] != b"OggS":
+        raise EarconError("this is not an Ogg stream")
+    segments = buffer[26]
+    if len(buffer) < 27 + segments:
+        return None
+    length = 27 + segments + sum(buffer[27 : 27 + segments])
+    return length if len(buffer) >= length else None
+
+
+def _page_duration(page: bytes) -> int:
+    """Samples of a page of 20 ms packets; a packet ends where a segment is shorter than 255 bytes."""
+    return sum(1 for segment in page[27 : 27 + page[26]] if segment < 255) * SAMPLE_RATE // 50
+
+
+def _last(page: bytes) -> bytes:
+    """The page with the flag of the last one, and the checksum that belongs to it."""
+    changed = bytearray(page)
+    changed[5] |= 4
+    changed[22:26] = bytes(4)
+    changed[22:26] = _checksum(changed).to_bytes(4, "little")
+    return bytes(changed)
+
+
+def _checksum(page: bytearray) -> int:
+    """CRC-32 with polynomial 0x04c11db7, neither reflected nor inverted (RFC 3533)."""
+    checksum = 0
+    for byte in page:
+        checksum ^= byte << 24
+        for _ in range(8):
+            checksum = ((checksum << 1) ^ (0x04C11DB7 if checksum & 0x80000000 else 0)) & 0xFFFFFFFF
+    return checksum

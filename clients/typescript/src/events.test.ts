@@ -1,0 +1,97 @@
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { events, type EventsOptions } from "./events.ts";
+
+class FakeSocket {
+  onopen: (() => void) | null = null;
+  onmessage: ((message: { data: unknown }) => void) | null = null;
+  onclose: (() => void) | null = null;
+  onerror: (() => void) | null = null;
+  readonly sent: { since: unknown }[] = [];
+  closed = false;
+
+  send(text: string): void {
+    this.sent.push(JSON.parse(text));
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+
+  hear(message: unknown): void {
+    this.onmessage?.({ data: JSON.stringify(message) });
+  }
+}
+
+let sockets: FakeSocket[] = [];
+const event = (seq: number) => ({ seq, epoch: "e", time: 0, type: "kpi.resumed", workspace: "w", kpi: "k", data: {} });
+
+function follow(options: EventsOptions = {}, most = 100) {
+  const open = () => {
+    const fake = new FakeSocket();
+    sockets.push(fake);
+    return fake as unknown as WebSocket;
+  };
+  return events("ws://test", options, { open, now: () => Date.now(), chance: () => 0 }, most);
+}
+
+function greet(socket: FakeSocket | undefined, recovered: boolean | null): void {
+  socket?.onopen?.();
+  socket?.hear({ type: "subscribed", seq: 5, epoch: "e", recovered });
+}
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  sockets = [];
+});
+afterEach(() => vi.useRealTimers());
+
+it("delivers events and ends when the consumer breaks off", async () => {
+  const seqs: number[] = [];
+  const first = follow({ since: "live" });
+  const taking = (async () => {
+    for await (const delivery of first) {
+      seqs.push(delivery.seq);
+      if (seqs.length === 2) {
+        break;
+      }
+    }
+  })();
+  greet(sockets[0], null);
+  sockets[0]?.hear(event(6));
+  sockets[0]?.hear(event(7));
+  sockets[0]?.hear(event(8));
+  await taking;
+  expect(seqs).toEqual([6, 7]);
+  expect(sockets[0]?.closed).toBe(true);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+it("ends when the signal aborts, even while nothing happens", async () => {
+  const abort = new AbortController();
+  const next = follow({ signal: abort.signal }).next();
+  greet(sockets[0], null);
+  abort.abort();
+  expect(await next).toEqual({ done: true, value: undefined });
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+it("closes the connection on a slow consumer and resumes when it has caught up", async () => {
+  const iteration = follow({ since: "live" }, 4);
+  const first = iteration.next();
+  greet(sockets[0], null);
+  sockets[0]?.hear(event(6));
+  const seqs = [(await first).value?.seq];
+  [7, 8, 9, 10].forEach((seq) => sockets[0]?.hear(event(seq)));
+  expect(sockets[0]?.closed).toBe(true);
+  expect(sockets).toHaveLength(1);
+  for (const _ of [7, 8, 9]) {
+    seqs.push((await iteration.next()).value?.seq);
+  }
+  const last = iteration.next();
+  seqs.push((await last).value?.seq);
+  expect(seqs).toEqual([6, 7, 8, 9, 10]);
+  expect(sockets).toHaveLength(2);
+  sockets[1]?.onopen?.();
+  expect(sockets[1]?.sent[0]).toMatchObject({ since: 10, epoch: "e" });
+  await iteration.return();
+});

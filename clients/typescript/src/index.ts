@@ -1,0 +1,23 @@
+/** What a program may import from `@earcon/client`. */
+
+export { backoff } from "./backoff.ts";
+export { Client } from "./client.ts";
+export type {
+  AnomaliesPage,
+  AnomaliesQuery,
+  ClientOptions,
+  Cluster,
+  ClusterNode,
+  ClusterWorkspace,
+  Mix,
+  SamplesQuery,
+  SeriesRows,
+} from "./client.ts";
+export type { EventsOptions, Reset } from "./events.ts";
+export { ApiError, type Fetch } from "./http.ts";
+export type { IngestOptions, Receipt, Rejected, Sample } from "./ingest.ts";
+export { HEARTBEAT, type Cursor, type Filter, type Heartbeat, type Link, type LinkOptions, type Phase } from "./link.ts";
+export { parsePacket, type Packet } from "./listen/packet.ts";
+export { Player, type Counters, type HeardCue, type Listening, type ListenState, type PlayerOptions } from "./listen/player.ts";
+export { Subscription, type Follower, type Surroundings } from "./subscription.ts";
+export * from "./wire.ts";

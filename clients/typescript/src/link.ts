@@ -1,0 +1,228 @@
+/**
+ * The life of one subscription, as a pure state machine: connect, subscribe, resume where it left off, repair gaps,
+ * back off. It holds no socket, no timer and no clock; `subscription.ts` gives it those.
+ *
+ * Invariant: every event is delivered at most once and in order; what was missed is either replayed by the server or
+ * answered with a snapshot, after which `deliver` says so and histories have to be fetched again.
+ */
+
+import { backoff } from "./backoff.ts";
+import { isEvent, type EventType, type LiveEvent, type ServerMessage, type Snapshot } from "./wire.ts";
+
+/** A position in one life of the log. */
+export interface Cursor {
+  seq: number;
+  epoch: string;
+}
+
+/** Which events are wanted; a list that is absent or empty lets everything through. */
+export interface Filter {
+  /** KPI names, or `prefix*`. */
+  kpis?: readonly string[];
+  types?: readonly EventType[];
+}
+
+/** When a silent connection is doubted. Milliseconds. */
+export interface Heartbeat {
+  /** Silence after which the connection is asked whether it still lives. */
+  pingAfterMs: number;
+  /** Silence after which it is given up. */
+  deadAfterMs: number;
+  /** How long connecting and subscribing may take. */
+  connectWithinMs: number;
+}
+
+export const HEARTBEAT: Heartbeat = { pingAfterMs: 15_000, deadAfterMs: 25_000, connectWithinMs: 10_000 };
+
+export interface LinkOptions {
+  /**
+   * Where to begin: with the next event, with the state as it stands (the default), or after an event that was seen
+   * in an earlier run.
+   */
+  since?: "live" | "snapshot" | Cursor;
+  filter?: Filter;
+  heartbeat?: Partial<Heartbeat>;
+}
+
+export type Phase = "idle" | "connecting" | "subscribing" | "live" | "waiting";
+
+export interface Link {
+  phase: Phase;
+  /** How to begin as long as there is no cursor. */
+  readonly first: "live" | "snapshot";
+  readonly filter: Filter | null;
+  readonly heartbeat: Heartbeat;
+  /** The last event seen; null before the first answer that tells where the log stands. */
+  cursor: Cursor | null;
+  /** Connections that failed in a row. */
+  failures: number;
+  /** When the next attempt is due, while waiting. */
+  retryAt: number | null;
+  /** When the server was last heard. */
+  heardAt: number;
+  /** Whether a ping is unanswered. */
+  pinged: boolean;
+  /** A snapshot is to come; it replaces everything known. */
+  snapshotDue: boolean;
+  /** Gaps repaired since the last one that was far behind. */
+  gaps: number;
+  gapAt: number;
+}
+
+export type Input =
+  | { type: "start"; now: number }
+  | { type: "stop" }
+  | { type: "opened"; now: number }
+  | { type: "message"; message: ServerMessage; now: number }
+  | { type: "closed"; now: number; chance: number }
+  /** Time passed; sent about once a second. */
+  | { type: "tick"; now: number; chance: number }
+  /** The user, or the network coming back, asks not to wait any longer. */
+  | { type: "hurry"; now: number };
+
+export type Effect =
+  | { type: "connect" }
+  | { type: "close" }
+  | { type: "send"; text: string }
+  | { type: "event"; event: LiveEvent }
+  | { type: "snapshot"; snapshot: Snapshot; lost: boolean };
+
+/** So many gaps within the window mean that replaying is too slow; a snapshot is not. */
+export const GAPS_BEFORE_SNAPSHOT = 3;
+export const GAP_WINDOW_MS = 30_000;
+
+/** The state before anything was done. */
+export function idle(options: LinkOptions = {}): Link {
+  const { since = "snapshot", filter, heartbeat } = options;
+  const resumes = typeof since === "object";
+  return {
+    phase: "idle",
+    first: resumes ? "snapshot" : since,
+    filter: filter ?? null,
+    heartbeat: { ...HEARTBEAT, ...heartbeat },
+    cursor: resumes ? since : null,
+    failures: 0,
+    retryAt: null,
+    heardAt: 0,
+    pinged: false,
+    snapshotDue: false,
+    gaps: 0,
+    gapAt: 0,
+  };
+}
+
+/** The state after an input, and what is to be done. */
+export function step(link: Link, input: Input): [Link, Effect[]] {
+  switch (input.type) {
+    case "start":
+      return link.phase === "idle" ? connect(link, input.now) : [link, []];
+    case "stop":
+      return [{ ...link, phase: "idle", retryAt: null }, [{ type: "close" }]];
+    case "opened":
+      return link.phase === "connecting" ? subscribe(link, input.now, link.cursor ?? link.first) : [link, []];
+    case "message":
+      return hear({ ...link, heardAt: input.now, pinged: false }, input.message, input.now);
+    case "closed":
+      return link.phase === "idle" || link.phase === "waiting"
+        ? [link, []]
+        : wait(link, input.now, input.chance);
+    case "tick":
+      return tick(link, input.now, input.chance);
+    case "hurry":
+      return link.phase === "waiting" ? connect(link, input.now) : [link, []];
+  }
+}
+
+function connect(link: Link, now: number): [Link, Effect[]] {
+  const next: Link = { ...link, phase: "connecting", retryAt: null, heardAt: now, pinged: false };
+  return [next, [{ type: "connect" }]];
+}
+
+function subscribe(link: Link, now: number, since: Cursor | "live" | "snapshot"): [Link, Effect[]] {
+  const position = typeof since === "string" ? { since } : { since: since.seq, epoch: since.epoch };
+  const filter = link.filter === null ? {} : { filter: link.filter };
+  const text = JSON.stringify({ type: "subscribe", ...position, ...filter });
+  const next: Link = { ...link, phase: "subscribing", heardAt: now, snapshotDue: since === "snapshot" };
+  return [next, [{ type: "send", text }]];
+}
+
+function wait(link: Link, now: number, chance: number): [Link, Effect[]] {
+  const failures = link.failures + 1;
+  const retryAt = now + backoff(failures, chance);
+  return [{ ...link, phase: "waiting", failures, retryAt, pinged: false }, []];
+}
+
+function tick(link: Link, now: number, chance: number): [Link, Effect[]] {
+  const silence = now - link.heardAt;
+  if (link.phase === "waiting") {
+    return link.retryAt !== null && now >= link.retryAt ? connect(link, now) : [link, []];
+  }
+  const { pingAfterMs, deadAfterMs, connectWithinMs } = link.heartbeat;
+  const patience = link.phase === "live" ? deadAfterMs : connectWithinMs;
+  if (link.phase !== "idle" && silence >= patience) {
+    const [next] = wait(link, now, chance);
+    return [next, [{ type: "close" }]];
+  }
+  if (link.phase === "live" && silence >= pingAfterMs && !link.pinged) {
+    return [{ ...link, pinged: true }, [{ type: "send", text: '{"type":"ping"}' }]];
+  }
+  return [link, []];
+}
+
+function hear(link: Link, message: ServerMessage, now: number): [Link, Effect[]] {
+  if (isEvent(message)) {
+    return event(link, message, now);
+  }
+  switch (message.type) {
+    case "subscribed": {
+      if (link.phase !== "subscribing") {
+        return [link, []];
+      }
+      const snapshotDue = link.snapshotDue || message.recovered === false;
+      // Who asked for what comes next learns here where that begins.
+      const begins = link.cursor === null && !snapshotDue;
+      const cursor = begins ? { seq: message.seq, epoch: message.epoch } : link.cursor;
+      return [{ ...link, phase: "live", failures: 0, snapshotDue, cursor }, []];
+    }
+    case "snapshot": {
+      const lost = link.cursor !== null;
+      const cursor = { seq: message.seq, epoch: message.epoch };
+      const next: Link = { ...link, cursor, snapshotDue: false };
+      return [next, [{ type: "snapshot", snapshot: message, lost }]];
+    }
+    case "gap":
+      return gap(link, message.from, message.to, now);
+    default:
+      return [link, []];
+  }
+}
+
+function event(link: Link, message: LiveEvent, now: number): [Link, Effect[]] {
+  // Between a subscribe and its answer, events still belong to the subscription before.
+  if (link.phase !== "live" || link.snapshotDue || link.cursor === null) {
+    return [link, []];
+  }
+  if (message.epoch !== link.cursor.epoch) {
+    return subscribe(link, now, "snapshot");
+  }
+  if (message.seq <= link.cursor.seq) {
+    return [link, []];
+  }
+  const cursor = { seq: message.seq, epoch: message.epoch };
+  return [{ ...link, cursor }, [{ type: "event", event: message }]];
+}
+
+function gap(link: Link, from: number, to: number, now: number): [Link, Effect[]] {
+  // What was seen already is not missing, whoever says so.
+  if (link.phase !== "live" || link.cursor === null || link.snapshotDue || to <= link.cursor.seq) {
+    return [link, []];
+  }
+  const recent = now - link.gapAt < GAP_WINDOW_MS;
+  const gaps = recent ? link.gaps + 1 : 1;
+  if (gaps >= GAPS_BEFORE_SNAPSHOT) {
+    return subscribe({ ...link, gaps: 0, gapAt: now }, now, "snapshot");
+  }
+  // Everything before the gap was sent, or passed over by the filter.
+  const cursor = { seq: Math.max(link.cursor.seq, from - 1), epoch: link.cursor.epoch };
+  return subscribe({ ...link, cursor, gaps, gapAt: now }, now, cursor);
+}

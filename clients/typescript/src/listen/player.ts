@@ -1,0 +1,281 @@
+/**
+ * Listening to a mix in a browser: WebSocket packets where the browser can decode them, the Ogg stream in an `<audio>`
+ * element where it cannot. Reconnects by itself. Tells what sounds; draws nothing.
+ */
+
+import { backoff } from "../backoff.ts";
+import type { AudioMessage, Cue, Voice } from "../wire.ts";
+import { canDecode, Output, WORKLET_URL, type OutputCounters } from "./output.ts";
+import { parsePacket } from "./packet.ts";
+
+/** A cue, and when it was heard of. Milliseconds since the Unix epoch. */
+export interface HeardCue extends Cue {
+  at: number;
+}
+
+/** Where the sound comes from; a `Client` is one. */
+export interface Source {
+  packetsUrl(mix: string): string;
+  oggUrl(mix: string): string;
+}
+
+export interface PlayerOptions {
+  /** 0 to 1, default 0.8. */
+  volume?: number;
+  /** `now` changed. */
+  onChange?: () => void;
+  /** The address of `playback.worklet.js`, when it is served from elsewhere than beside this module. */
+  worklet?: string | URL;
+}
+
+export type ListenState =
+  | "off"
+  | "starting"
+  /** Packets are decoded and played. */
+  | "playing"
+  /** Packets are decoded, but no sound card takes them. */
+  | "mute"
+  | "reconnecting"
+  /** The `<audio>` element plays. */
+  | "fallback"
+  | "failed";
+
+export interface Listening {
+  state: ListenState;
+  /** What to do, when it failed or is mute. */
+  advice: string | null;
+  voices: Voice[];
+  cue: HeardCue | null;
+}
+
+export interface Counters extends OutputCounters {
+  received: number;
+}
+
+const NO_COUNTERS: OutputCounters = { decoded: 0, played: 0, dropped: 0, underruns: 0, waiting: 0, peak: 0 };
+/** Silence after which the socket is replaced. */
+const DEAD_AFTER_MS = 8_000;
+
+export class Player {
+  readonly #changed: () => void;
+  readonly #worklet: string | URL;
+  #now: Listening = { state: "off", advice: null, voices: [], cue: null };
+  #source: Source | null = null;
+  #mix = "default";
+  #output: Output | null = null;
+  #element: HTMLAudioElement | null = null;
+  #socket: WebSocket | null = null;
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  #watch: ReturnType<typeof setInterval> | null = null;
+  #failures = 0;
+  #heardAt = 0;
+  #received = 0;
+  #missed = 0;
+  #next: number | null = null;
+  #volume: number;
+
+  constructor(options: PlayerOptions = {}) {
+    this.#volume = options.volume ?? 0.8;
+    this.#changed = options.onChange ?? (() => undefined);
+    this.#worklet = options.worklet ?? WORKLET_URL;
+  }
+
+  get now(): Listening {
+    return this.#now;
+  }
+
+  get counters(): Counters {
+    const counters = this.#output?.counters ?? NO_COUNTERS;
+    return { ...counters, dropped: counters.dropped + this.#missed, received: this.#received };
+  }
+
+  set volume(volume: number) {
+    this.#volume = volume;
+    if (this.#output !== null) {
+      this.#output.volume = volume;
+    }
+    if (this.#element !== null) {
+      this.#element.volume = volume * volume;
+    }
+  }
+
+  /** Has to be called while a click or a key is handled. */
+  start(source: Source, mix = "default"): void {
+    if (this.#now.state !== "off" && this.#now.state !== "failed") {
+      return;
+    }
+    this.#source = source;
+    this.#mix = mix;
+    this.#received = 0;
+    this.#missed = 0;
+    this.#set({ state: "starting", advice: null });
+    // Before anything is awaited: only now is the browser sure that the user asked for sound.
+    const output = typeof AudioContext === "undefined" ? null : new Output(this.#volume, this.#worklet);
+    this.#output = output;
+    void this.#open(output, source);
+  }
+
+  stop(): void {
+    this.#source = null;
+    this.#hangUp();
+    this.#output?.close();
+    this.#output = null;
+    this.#element?.pause();
+    this.#element?.removeAttribute("src");
+    this.#element?.load();
+    this.#element = null;
+    this.#set({ state: "off", advice: null, voices: [], cue: null });
+  }
+
+  async #open(output: Output | null, source: Source): Promise<void> {
+    const decodes = output !== null && (await canDecode());
+    if (this.#output !== output || this.#source !== source) {
+      return;
+    }
+    if (!decodes) {
+      output?.close();
+      this.#output = null;
+      this.#fallBack(source);
+      return;
+    }
+    // A sound card that is slow or absent keeps nothing waiting: packets are decoded, and the advice says what is missing.
+    output.open().catch(() => undefined);
+    this.#connect();
+    this.#watch = setInterval(() => this.#check(), 1_000);
+  }
+
+  #connect(): void {
+    const source = this.#source;
+    if (source === null) {
+      return;
+    }
+    const socket = new WebSocket(source.packetsUrl(this.#mix));
+    socket.binaryType = "arraybuffer";
+    this.#socket = socket;
+    this.#heardAt = Date.now();
+    this.#next = null;
+    socket.onmessage = ({ data }: MessageEvent<unknown>) => {
+      if (this.#socket !== socket) {
+        return;
+      }
+      this.#heardAt = Date.now();
+      if (data instanceof ArrayBuffer) {
+        this.#packet(data);
+      } else if (typeof data === "string") {
+        this.#text(data);
+      }
+    };
+    socket.onclose = () => {
+      if (this.#socket === socket) {
+        this.#retry();
+      }
+    };
+  }
+
+  #packet(data: ArrayBuffer): void {
+    const packet = parsePacket(data);
+    if (packet === null || this.#output === null) {
+      return;
+    }
+    this.#received += 1;
+    this.#failures = 0;
+    if (this.#next !== null && packet.number > this.#next) {
+      this.#missed += packet.number - this.#next;
+    }
+    this.#next = packet.number + 1;
+    this.#output.take(packet.number, packet.opus);
+    if (this.#now.state === "starting" || this.#now.state === "reconnecting") {
+      this.#check();
+    }
+  }
+
+  #text(data: string): void {
+    const message = parse(data);
+    if (message?.type === "voices") {
+      this.#set({ voices: message.voices });
+    } else if (message?.type === "cue") {
+      const { severity, kpi, labels, anomaly } = message;
+      this.#set({ cue: { severity, kpi, labels, anomaly, at: Date.now() } });
+    }
+  }
+
+  /** Looks at what cannot tell by itself: a dead connection, a sound card that is not there. */
+  #check(): void {
+    const output = this.#output;
+    if (output === null || this.#socket === null) {
+      return;
+    }
+    if (Date.now() - this.#heardAt > DEAD_AFTER_MS) {
+      this.#socket.close();
+      this.#retry();
+    } else if (this.#received > 0) {
+      const state = output.running ? "playing" : "mute";
+      const advice = output.running
+        ? null
+        : "The stream arrives, but the browser plays nothing: look whether this machine has a sound device, then press Listen again.";
+      if (state !== this.#now.state) {
+        this.#set({ state, advice });
+      }
+    }
+  }
+
+  #retry(): void {
+    this.#socket = null;
+    this.#failures += 1;
+    this.#set({ state: "reconnecting", voices: [] });
+    this.#timer = setTimeout(() => this.#connect(), backoff(this.#failures, Math.random()));
+  }
+
+  #hangUp(): void {
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close();
+    if (this.#timer !== null) {
+      clearTimeout(this.#timer);
+    }
+    if (this.#watch !== null) {
+      clearInterval(this.#watch);
+    }
+    this.#timer = null;
+    this.#watch = null;
+    this.#failures = 0;
+  }
+
+  #fallBack(source: Source): void {
+    const element = new Audio();
+    if (element.canPlayType('audio/ogg; codecs="opus"') === "") {
+      const link = new URL(source.oggUrl(this.#mix), location.href).href;
+      this.#set({ state: "failed", advice: `This browser cannot play Opus. Open ${link} in VLC or mpv instead.` });
+      return;
+    }
+    element.src = source.oggUrl(this.#mix);
+    element.volume = this.#volume * this.#volume;
+    this.#element = element;
+    element.onerror = () => this.#fail(element, "The stream broke off. Press Listen to try again.");
+    element.play().then(
+      () => this.#element === element && this.#set({ state: "fallback" }),
+      () => this.#fail(element, "The browser did not start the sound. Press Listen to try again."),
+    );
+  }
+
+  #fail(element: HTMLAudioElement, advice: string): void {
+    if (this.#element === element) {
+      this.#element = null;
+      this.#set({ state: "failed", advice });
+    }
+  }
+
+  #set(change: Partial<Listening>): void {
+    this.#now = { ...this.#now, ...change };
+    this.#changed();
+  }
+}
+
+/** null for what is not understood: a newer server may say more. */
+function parse(text: string): AudioMessage | null {
+  try {
+    return JSON.parse(text) as AudioMessage | null;
+  } catch {
+    return null;
+  }
+}

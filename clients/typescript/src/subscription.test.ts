@@ -1,0 +1,99 @@
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { Subscription } from "./subscription.ts";
+
+class FakeSocket {
+  onopen: (() => void) | null = null;
+  onmessage: ((message: { data: unknown }) => void) | null = null;
+  onclose: (() => void) | null = null;
+  onerror: (() => void) | null = null;
+  readonly sent: string[] = [];
+  closed = false;
+
+  send(text: string): void {
+    this.sent.push(text);
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+
+  hear(message: unknown): void {
+    this.onmessage?.({ data: typeof message === "string" ? message : JSON.stringify(message) });
+  }
+}
+
+let sockets: FakeSocket[] = [];
+const seqs: number[] = [];
+
+function start(): Subscription {
+  const socket = new Subscription(
+    "ws://test",
+    { event: (event) => seqs.push(event.seq), snapshot: () => undefined },
+    {},
+    {
+      open: () => {
+        const fake = new FakeSocket();
+        sockets.push(fake);
+        return fake as unknown as WebSocket;
+      },
+      now: () => Date.now(),
+      chance: () => 0,
+    },
+  );
+  socket.start();
+  return socket;
+}
+
+function greet(socket: FakeSocket | undefined, seq: number): void {
+  socket?.onopen?.();
+  socket?.hear({ type: "subscribed", seq, epoch: "e", recovered: null });
+  socket?.hear({ type: "snapshot", seq, epoch: "e", kpis: [], anomalies: [] });
+}
+
+const event = (seq: number) => ({ seq, epoch: "e", time: 0, type: "kpi.resumed", workspace: "w", kpi: "k", data: {} });
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  sockets = [];
+  seqs.length = 0;
+});
+afterEach(() => vi.useRealTimers());
+
+it("reconnects by itself and resumes", () => {
+  const socket = start();
+  greet(sockets[0], 5);
+  sockets[0]?.hear(event(6));
+  sockets[0]?.onclose?.();
+  expect(socket.link.phase).toBe("waiting");
+  vi.advanceTimersByTime(1_000);
+  expect(sockets).toHaveLength(2);
+  sockets[1]?.onopen?.();
+  expect(JSON.parse(sockets[1]?.sent[0] ?? "")).toEqual({ type: "subscribe", since: 6, epoch: "e" });
+  socket.stop();
+});
+
+it("hears nothing from a socket that was replaced", () => {
+  const socket = start();
+  greet(sockets[0], 5);
+  vi.advanceTimersByTime(60_000);
+  expect(sockets.length).toBeGreaterThan(1);
+  expect(sockets[0]?.closed).toBe(true);
+  sockets[0]?.hear(event(6));
+  sockets[0]?.onclose?.();
+  expect(seqs).toEqual([]);
+  socket.stop();
+});
+
+it("passes over messages it does not understand", () => {
+  const socket = start();
+  greet(sockets[0], 5);
+  ["", "nonsense", "null", "[1]", '{"type":"from the future"}'].forEach((text) => sockets[0]?.hear(text));
+  sockets[0]?.hear(event(6));
+  expect(seqs).toEqual([6]);
+  socket.stop();
+});
+
+it("leaves no timer behind", () => {
+  start().stop();
+  expect(vi.getTimerCount()).toBe(0);
+});

@@ -1,0 +1,154 @@
+/** Gives the state machine of `link.ts` a WebSocket, a timer, a clock and chance. Knows nothing of what events mean. */
+
+import { idle, step, type Effect, type Input, type Link, type LinkOptions } from "./link.ts";
+import type { LiveEvent, ServerMessage, Snapshot } from "./wire.ts";
+
+/** Who is told what a subscription brings. */
+export interface Follower {
+  event(event: LiveEvent): void;
+  /** `lost`: something was missed that no event will tell, so histories have to be fetched again. */
+  snapshot(snapshot: Snapshot, lost: boolean): void;
+  /** The phase, or the time of the next attempt, changed. */
+  changed?(link: Link): void;
+}
+
+/** What a subscription needs of its surroundings; tests give it others. */
+export interface Surroundings {
+  open(url: string): WebSocket;
+  now(): number;
+  chance(): number;
+}
+
+export const REAL: Surroundings = {
+  open: (url) => new WebSocket(url),
+  now: () => Date.now(),
+  chance: () => Math.random(),
+};
+
+const TICK_MS = 250;
+
+/** A subscription that keeps itself alive until it is stopped. */
+export class Subscription {
+  #link: Link;
+  #socket: WebSocket | null = null;
+  #timer: ReturnType<typeof setInterval> | null = null;
+  readonly #url: string;
+  readonly #follower: Follower;
+  readonly #around: Surroundings;
+
+  constructor(url: string, follower: Follower, options: LinkOptions = {}, around: Surroundings = REAL) {
+    this.#url = url;
+    this.#follower = follower;
+    this.#link = idle(options);
+    this.#around = around;
+  }
+
+  /** How the connection is. `cursor` is the position to resume from in a later run. */
+  get link(): Link {
+    return this.#link;
+  }
+
+  /** Connects, or goes on where it was stopped. */
+  start(): void {
+    if (this.#timer !== null) {
+      return;
+    }
+    this.#timer = setInterval(
+      () => this.#take({ type: "tick", now: this.#around.now(), chance: this.#around.chance() }),
+      TICK_MS,
+    );
+    this.#take({ type: "start", now: this.#around.now() });
+  }
+
+  /** Ends the connection. The position is kept. */
+  stop(): void {
+    if (this.#timer !== null) {
+      clearInterval(this.#timer);
+      this.#timer = null;
+    }
+    this.#take({ type: "stop" });
+  }
+
+  /** Does not wait for the rest of the backoff. */
+  hurry(): void {
+    this.#take({ type: "hurry", now: this.#around.now() });
+  }
+
+  #take(input: Input): void {
+    const before = this.#link;
+    const [next, effects] = step(before, input);
+    this.#link = next;
+    for (const effect of effects) {
+      this.#perform(effect);
+    }
+    if (before.phase !== next.phase || before.retryAt !== next.retryAt) {
+      this.#follower.changed?.(next);
+    }
+  }
+
+  #perform(effect: Effect): void {
+    switch (effect.type) {
+      case "connect":
+        this.#connect();
+        break;
+      case "close":
+        this.#drop();
+        break;
+      case "send":
+        this.#socket?.send(effect.text);
+        break;
+      case "event":
+        this.#follower.event(effect.event);
+        break;
+      case "snapshot":
+        this.#follower.snapshot(effect.snapshot, effect.lost);
+        break;
+    }
+  }
+
+  #connect(): void {
+    this.#drop();
+    const socket = this.#around.open(this.#url);
+    this.#socket = socket;
+    // A socket that was replaced has nothing to say any more.
+    const current = () => this.#socket === socket;
+    socket.onopen = () => {
+      if (current()) {
+        this.#take({ type: "opened", now: this.#around.now() });
+      }
+    };
+    socket.onmessage = (message: MessageEvent) => {
+      const parsed = current() ? parse(message.data) : null;
+      if (parsed !== null) {
+        this.#take({ type: "message", message: parsed, now: this.#around.now() });
+      }
+    };
+    // A close follows; but some implementations throw what nobody listens to.
+    socket.onerror = () => undefined;
+    socket.onclose = () => {
+      if (current()) {
+        this.#socket = null;
+        this.#take({ type: "closed", now: this.#around.now(), chance: this.#around.chance() });
+      }
+    };
+  }
+
+  #drop(): void {
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close();
+  }
+}
+
+function parse(data: unknown): ServerMessage | null {
+  if (typeof data !== "string") {
+    return null;
+  }
+  try {
+    const value: unknown = JSON.parse(data);
+    const typed = typeof value === "object" && value !== null && "type" in value;
+    return typed ? (value as ServerMessage) : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,77 @@
+/** The client against a real server. */
+
+import WebSocket from "ws";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { ApiError, Client, type LiveEvent, type Reset } from "../src/index.ts";
+import { ordinary, spike } from "./samples.ts";
+import { startServer, type Server } from "./server.ts";
+
+let server: Server;
+let client: Client;
+
+beforeAll(async () => {
+  server = await startServer();
+  client = new Client({ url: server.url, WebSocket: WebSocket as never });
+});
+afterAll(() => server?.close());
+
+it("loses nothing and repeats nothing when the server is killed and comes back", async () => {
+  await client.ingest([{ kpi: "shop.revenue", value: 1 }]);
+  const abort = new AbortController();
+  const taken: (LiveEvent | Reset)[] = [];
+  let last = Infinity;
+  const following = (async () => {
+    for await (const event of client.events({ signal: abort.signal })) {
+      taken.push(event);
+      if (event.seq >= last) {
+        break;
+      }
+    }
+  })();
+  await expect.poll(() => taken.length, { timeout: 60_000 }).toBeGreaterThan(0);
+  await client.ingest([{ kpi: "shop.revenue", value: 2, timestamp: Date.now() + 1 }]);
+  await server.kill();
+  const back = server.restart();
+  // Sent again while the server is not there yet.
+  const receipt = await client.ingest(ordinary("shop.orders", 50, Date.now()));
+  await back;
+  const end = await client.ingest([{ kpi: "shop.orders", value: 2, timestamp: Date.now() + 1_000 }]);
+  expect(receipt.accepted).toBe(50);
+  last = end.seq ?? 0;
+  if ((taken.at(-1)?.seq ?? 0) >= last) {
+    abort.abort();
+  }
+  await following;
+  const first = taken[0]?.seq ?? 0;
+  expect(taken.map((event) => event.seq)).toEqual(Array.from({ length: last - first + 1 }, (_, i) => first + i));
+  expect(taken.filter((event) => event.type === "snapshot")).toMatchObject([{ lost: false }]);
+});
+
+it("asks for what there is, and says what the server says", async () => {
+  const start = Date.now() - 60_000;
+  await client.ingest(ordinary("shop.visits", 120, start));
+  const spiked = await client.ingest(spike("shop.visits", 6, start + 1_000));
+  expect(spiked.rejected_total).toBe(0);
+  const kpi = await client.kpi("shop.visits");
+  const id = kpi.series[0]?.anomaly ?? "";
+  expect(kpi.series[0]?.state).toBe("anomalous");
+  expect((await client.acknowledge(id, "a drill")).acknowledged?.note).toBe("a drill");
+  await expect
+    .poll(async () => (await client.anomalies({ kpi: "shop.visits", acknowledged: true })).anomalies.length, { timeout: 60_000 })
+    .toBe(1);
+  await expect.poll(async () => (await client.rows("shop.visits"))[0]?.samples.length, { timeout: 60_000 }).toBe(126);
+  const rollups = await client.rollups("shop.visits", { step: 3_600_000, from: 0 }).catch((error: unknown) => error);
+  expect(rollups).toBeInstanceOf(ApiError);
+  expect(rollups).toMatchObject({ status: 400, problem: { type: "/problems/bad-request" } });
+  expect((await client.kpis()).kpis.map(({ kpi }) => kpi)).toContain("shop.visits");
+  expect((await client.workspaces()).map(({ id }) => id)).toEqual(["local"]);
+  expect(await client.changeMix("default", { voices: 2 })).toMatchObject({ voices: 2 });
+});
+
+it("says which rows were refused, by their place among all", async () => {
+  const samples = ordinary("shop.many", 10_050, Date.now());
+  samples[10_007] = { kpi: "not a name", value: 1 };
+  const receipt = await client.ingest(samples);
+  expect(receipt).toMatchObject({ accepted: 10_049, rejected_total: 1, rejected: [{ row: 10_007 }] });
+  expect(await client.ingest([{ kpi: "?", value: 1 }])).toMatchObject({ accepted: 0, rejected_total: 1, seq: null });
+});

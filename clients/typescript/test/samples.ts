@@ -1,0 +1,17 @@
+/** Samples for tests: the same every time. */
+
+import type { Sample } from "../src/index.ts";
+
+/** Ordinary samples, one a second, the last one at `end`: a wave and a little that looks like noise. */
+export function ordinary(kpi: string, count: number, end: number): Sample[] {
+  return Array.from({ length: count }, (_, i) => ({
+    kpi,
+    timestamp: end - (count - 1 - i) * 1_000,
+    value: Math.round((100 + 2 * Math.sin(i / 9) + ((i * 7_919) % 101) / 50) * 100) / 100,
+  }));
+}
+
+/** The same level and far above for `count` seconds, beginning at `start`. */
+export function spike(kpi: string, count: number, start: number): Sample[] {
+  return Array.from({ length: count }, (_, i) => ({ kpi, timestamp: start + i * 1_000, value: 400 + i }));
+}

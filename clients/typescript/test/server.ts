@@ -1,0 +1,92 @@
+/** A real server for a test: the binary that `EARCON_BIN` names, on a free port, with a data directory of its own. */
+
+import { spawn, type ChildProcess } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const START_WITHIN_MS = 30_000;
+const BUILT = ["release", "debug"].map((profile) =>
+  fileURLToPath(new URL(`../../../target/${profile}/earcon`, import.meta.url)),
+);
+
+export interface Server {
+  url: string;
+  /** Ends it as a power cut would. */
+  kill(): Promise<void>;
+  /** Starts it again: same port, same data. */
+  restart(): Promise<void>;
+  /** Ends it and removes its data. */
+  close(): Promise<void>;
+}
+
+export function binary(): string {
+  const named = process.env["EARCON_BIN"];
+  const found = named ?? BUILT.find((path) => existsSync(path));
+  if (found === undefined || !existsSync(found)) {
+    throw new Error(`there is no earcon binary at ${found ?? BUILT.join(" or ")}: build it, or name it in EARCON_BIN`);
+  }
+  return found;
+}
+
+/** @param command `serve` for an empty server, `demo` for one that watches this machine */
+export async function startServer(command: "serve" | "demo" = "serve"): Promise<Server> {
+  const data = mkdtempSync(join(tmpdir(), "earcon-test-"));
+  let { child, url } = await launch(command, "127.0.0.1:0", data);
+  const kill = async () => {
+    await end(child, "SIGKILL");
+  };
+  return {
+    url,
+    kill,
+    restart: async () => {
+      ({ child, url } = await launch(command, new URL(url).host, data));
+    },
+    close: async () => {
+      await end(child, "SIGTERM");
+      rmSync(data, { recursive: true, force: true });
+    },
+  };
+}
+
+function launch(command: string, listen: string, data: string): Promise<{ child: ChildProcess; url: string }> {
+  const child = spawn(binary(), [command, "--listen", listen, "--data", data], { stdio: ["ignore", "pipe", "pipe"] });
+  return new Promise((resolve, reject) => {
+    let out = "";
+    let errors = "";
+    const fail = (why: string) => {
+      clearTimeout(timer);
+      child.kill("SIGKILL");
+      reject(new Error(`the server ${why}\n${out}\n${errors.slice(-4_000)}`));
+    };
+    const timer = setTimeout(() => fail("did not say where it listens in time"), START_WITHIN_MS);
+    child.stdout.on("data", (text: Buffer) => {
+      out += text.toString();
+      const url = /http:\/\/127\.0\.0\.1:\d+/.exec(out)?.[0];
+      if (url !== undefined) {
+        clearTimeout(timer);
+        resolve({ child, url });
+      }
+    });
+    child.stderr.on("data", (text: Buffer) => {
+      errors = (errors + text.toString()).slice(-20_000);
+    });
+    child.once("exit", (code) => fail(`ended at once with ${code}`));
+    child.once("error", (error) => fail(`did not start: ${error.message}`));
+  });
+}
+
+function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) {
+    return Promise.resolve();
+  }
+  return new Promise((resolve) => {
+    const impatient = setTimeout(() => child.kill("SIGKILL"), 15_000);
+    child.once("exit", () => {
+      clearTimeout(impatient);
+      resolve();
+    });
+    child.kill(signal);
+  });
+}

@@ -1,0 +1,199 @@
+//! Adds to the collected OpenAPI document what every route has in common and what derived schemas cannot say: the errors any
+//! request may get, their body, and the exact form of names, times and small vocabularies.
+
+use serde_json::{Map, Value, json};
+
+use crate::gateway::problem::{Kind, PROBLEM_JSON};
+
+const WORKSPACE: &str = "^[a-z0-9][a-z0-9_-]{0,62}$";
+const KPI: &str = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$";
+const LABEL_KEY: &str = "^[A-Za-z_][A-Za-z0-9_.]{0,63}$";
+/// The cursor of a page of anomalies.
+const CURSOR: &str = "^[0-9]{1,15}_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$";
+
+/// Completes the document.
+pub(super) fn complete(mut document: Value) -> Value {
+    for (name, schema) in schemas() {
+        merge(&mut document["components"]["schemas"][name], schema);
+    }
+    for (path, item) in document["paths"].as_object_mut().into_iter().flatten() {
+        for operation in item.as_object_mut().into_iter().flat_map(Map::values_mut) {
+            complete_operation(path, operation);
+        }
+    }
+    document
+}
+
+fn complete_operation(path: &str, operation: &mut Value) {
+    for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
+        let name = parameter["name"].as_str().unwrap_or_default().to_owned();
+        if let Some(schema) = parameter_schema(&name) {
+            parameter["schema"] = schema;
+        }
+    }
+    let takes_a_body = operation.get("requestBody").is_some();
+    if path.ends_with("/acknowledge") {
+        // Nothing at all says as much as `{}`.
+        operation["requestBody"]["required"] = json!(false);
+    }
+    let Some(responses) = operation["responses"].as_object_mut() else { return };
+    let mut common = vec![
+        ("403", "not from or for this machine, or one workspace too many"),
+        ("500", "something failed here; see the server's log"),
+    ];
+    if path.contains("{workspace}") {
+        common.push(("400", "a name or parameter that breaks its rule"));
+        common.push(("503", "not available right now; try again"));
+    }
+    if takes_a_body {
+        common.push(("413", "the body is too large"));
+        common.push(("415", "the content type or encoding is not understood"));
+    }
+    for (status, description) in common {
+        responses.entry(status).or_insert_with(|| json!({ "description": description }));
+    }
+    for (status, response) in responses {
+        if status.starts_with(['4', '5']) && response.get("content").is_none() {
+            response["content"] = json!({ PROBLEM_JSON: { "schema": { "$ref": "#/components/schemas/Problem" } } });
+        }
+        if matches!(status.as_str(), "429" | "503") {
+            response["headers"] =
+                json!({ "retry-after": { "description": "seconds", "schema": { "type": "string" } } });
+        }
+    }
+}
+
+/// The exact schema of a parameter; `None` leaves what was derived.
+fn parameter_schema(name: &str) -> Option<Value> {
+    let schema = match name {
+        "workspace" => json!({ "type": "string", "pattern": WORKSPACE }),
+        "kpi" => json!({ "type": "string", "pattern": KPI }),
+        "mix" => json!({ "type": "string", "enum": ["default"] }),
+        "id" => json!({ "type": "string", "format": "uuid" }),
+        "from" | "to" => json!({ "anyOf": [
+            { "type": "string", "pattern": "^-?[0-9]{1,15}$" }, { "type": "string", "format": "date-time" }
+        ] }),
+        "labels" => json!({ "type": "string", "pattern": "^([a-z][a-z0-9_]{0,9}:[A-Za-z0-9 :_-]{1,20})?$",
+            "description": "`key:value,key:value`; the pattern shows the usual form of one" }),
+        "step" => json!({ "type": "integer", "format": "int64", "minimum": 1_000 }),
+        "If-Match" => json!({ "type": "string", "pattern": "^(\\*|\"?[0-9]{1,15}\"?)$" }),
+        "before" => json!({ "type": "string", "pattern": CURSOR }),
+        _ => return None,
+    };
+    Some(schema)
+}
+
+/// What is to be merged into the schemas.
+fn schemas() -> Vec<(&'static str, Value)> {
+    let property = |name: &str, schema: Value| json!({ "properties": { name: schema } });
+    let one_of = |name: &str, values: &[&str]| property(name, json!({ "enum": values }));
+    let types: Vec<String> = Kind::ALL.iter().map(|kind| kind.uri()).collect();
+    vec![
+        (
+            "Problem",
+            json!({
+                "type": "object",
+                "description": "An error (RFC 9457).",
+                "required": ["type", "title", "status", "detail"],
+                "properties": {
+                    "type": { "type": "string", "enum": types },
+                    "title": { "type": "string" },
+                    "status": { "type": "integer" },
+                    "detail": { "type": "string" },
+                    "rejected": { "type": "array", "items": { "$ref": "#/components/schemas/Rejected" } },
+                    "rejected_total": { "type": "integer", "minimum": 0 },
+                },
+            }),
+        ),
+        ("Kpi", one_of("state", &["running", "parked"])),
+        ("Series", one_of("state", &["warming", "normal", "anomalous", "stalled"])),
+        ("Anomaly", one_of("state", &["open", "closed"])),
+        ("Anomaly", one_of("direction", &["above", "below"])),
+        ("Anomaly", one_of("reason", &["robust_z", "residual_z", "volatility", "slope"])),
+        ("Voice", one_of("role", &["voice", "bed"])),
+        ("Mix", one_of("mode", &["ambient", "cues"])),
+        ("Mix", property("polarity", json!({ "additionalProperties": { "enum": ["up", "down"] } }))),
+        ("ClusterNode", one_of("state", &["alive", "leaving", "silent"])),
+        (
+            "ChangeBody",
+            json!({ "additionalProperties": false, "properties": {
+                "mode": { "enum": ["ambient", "cues", null] },
+                "voices": { "minimum": 0, "maximum": 8 },
+                "polarity": {
+                    "propertyNames": { "pattern": KPI }, "additionalProperties": { "enum": ["up", "down"] }, "maxProperties": 10_000,
+                },
+            } }),
+        ),
+        (
+            "AcknowledgeBody",
+            json!({ "additionalProperties": false, "properties": { "note": {
+                "maxLength": 2_000, "description": "at most 2,000 bytes of UTF-8"
+            } } }),
+        ),
+        ("IngestBody", property("samples", json!({ "minItems": 1 }))),
+        (
+            "IngestSample",
+            json!({ "properties": {
+                "kpi": { "pattern": KPI },
+                "labels": {
+                    "propertyNames": { "pattern": LABEL_KEY }, "maxProperties": 16,
+                    "additionalProperties": { "pattern": "^[^\u{0}-\u{1f}\u{7f}-\u{9f},]{1,64}$" },
+                },
+                "timestamp": { "type": null, "format": null, "anyOf": [
+                    { "type": "integer", "format": "int64" },
+                    { "type": "string", "format": "date-time" }, { "type": "null" },
+                ] },
+            } }),
+        ),
+    ]
+}
+
+/// Puts `more` into `value`, member by member; null removes a member (RFC 7396), except inside lists.
+fn merge(value: &mut Value, more: Value) {
+    match more {
+        Value::Object(members) => {
+            if !value.is_object() {
+                *value = json!({});
+            }
+            for (name, member) in members {
+                if member.is_null() {
+                    value.as_object_mut().map(|object| object.remove(&name));
+                } else {
+                    merge(&mut value[name], member);
+                }
+            }
+        }
+        other => *value = other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_has_the_body_of_an_error() {
+        let operation = json!({ "parameters": [{ "name": "kpi", "schema": { "type": "string" } }],
+            "requestBody": {}, "responses": { "200": { "description": "ok" }, "404": { "description": "no such KPI" } } });
+        let document = complete(json!({ "components": { "schemas": {} },
+            "paths": { "/api/v1/workspaces/{workspace}/kpis/{kpi}": { "post": operation } } }));
+        let operation = &document["paths"]["/api/v1/workspaces/{workspace}/kpis/{kpi}"]["post"];
+        assert_eq!(operation["parameters"][0]["schema"]["pattern"], KPI);
+        let responses = operation["responses"].as_object().unwrap();
+        let statuses: Vec<_> = responses.keys().map(String::as_str).collect();
+        assert_eq!(statuses, ["200", "400", "403", "404", "413", "415", "500", "503"]);
+        assert_eq!(responses["404"]["description"], "no such KPI");
+        assert!(responses["200"].get("content").is_none());
+        for (status, response) in responses.iter().filter(|(status, _)| *status != "200") {
+            assert!(response["content"].get(PROBLEM_JSON).is_some(), "{status}");
+        }
+        assert!(responses["503"].get("headers").is_some());
+    }
+
+    #[test]
+    fn merging_adds_replaces_and_removes() {
+        let mut value = json!({ "a": { "b": 1, "c": 2 }, "d": [1] });
+        merge(&mut value, json!({ "a": { "b": null, "e": 3 }, "d": [2, null] }));
+        assert_eq!(value, json!({ "a": { "c": 2, "e": 3 }, "d": [2, null] }));
+    }
+}

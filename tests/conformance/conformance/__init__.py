@@ -1,0 +1,1 @@
+"""A conformance suite for programs that follow Earcon's events. See the README beside this package."""

@@ -1,0 +1,93 @@
+"""The log of the scripted server, and the messages that are made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+Message = dict[str, Any]
+
+ANOMALY: Message = {
+    "id": "01890a5d-ac96-774b-bcce-b302099a8057",
+    "kpi": "shop.revenue",
+    "labels": {"region": "eu"},
+    "state": "open",
+    "opened_at": 1_767_225_600_000,
+    "last_at": 1_767_225_601_000,
+    "closed_at": None,
+    "peak": {
+        "timestamp": 1_767_225_600_500,
+        "value": 400.0,
+        "score": 0.9,
+        "expected": 100.0,
+        "lower": 95.0,
+        "upper": 105.0,
+    },
+    "direction": "above",
+    "reason": "robust_z",
+    "samples": 3,
+    "detector": "robust-forecast-1",
+    "acknowledged": None,
+}
+ACKNOWLEDGED: Message = {"at": 1_767_225_602_000, "by": "somebody", "note": None}
+SERIES: Message = {
+    "labels": {"region": "eu"},
+    "samples": [[1_767_225_600_000, 12.5, None, None, None, None]],
+    "late": [],
+    "state": "warming",
+    "warming": {"seen": 1, "needed": 30},
+    "features": None,
+}
+DATA: dict[str, Message] = {
+    "samples": {"series": [SERIES]},
+    "anomaly.opened": ANOMALY,
+    "anomaly.updated": ANOMALY,
+    "anomaly.closed": {**ANOMALY, "state": "closed", "closed_at": 1_767_225_602_000},
+    "anomaly.acknowledged": {"id": ANOMALY["id"], "labels": {"region": "eu"}, "acknowledged": ACKNOWLEDGED},
+    "series.stalled": {"labels": {"region": "eu"}, "last_timestamp": 1_767_225_600_000},
+    "series.restored": {"labels": {"region": "eu"}, "timestamp": 1_767_225_600_000},
+    "kpi.parked": {"reason": "scoring failed"},
+    "kpi.resumed": {},
+}
+"""Every type of event there is, with data as the server has it."""
+
+
+@dataclass
+class Log:
+    """One life of a log: the events it ever had, of which those before `first` are no longer held."""
+
+    epoch: str
+    events: list[Message] = field(default_factory=list)
+    first: int = 1
+
+    @property
+    def head(self) -> int:
+        """The newest event's `seq`; 0 when there is none."""
+        return len(self.events)
+
+    def append(self, type_: str = "samples", **more: Any) -> Message:
+        """Makes the next event."""
+        event: Message = {
+            "seq": self.head + 1,
+            "epoch": self.epoch,
+            "time": 1_767_225_600_000 + self.head,
+            "type": type_,
+            "workspace": "local",
+            "kpi": "shop.revenue",
+            "data": DATA.get(type_, {"anything": [1, {"else": None}]}),
+            **more,
+        }
+        self.events.append(event)
+        return event
+
+    def holds(self, seq: int, epoch: object) -> bool:
+        """Whether a client that saw this event last can be given all it missed."""
+        return epoch == self.epoch and self.first <= seq + 1 and seq <= self.head
+
+    def subscribed(self, recovered: bool | None) -> Message:
+        """The first answer to a subscription."""
+        return {"type": "subscribed", "seq": self.head, "epoch": self.epoch, "recovered": recovered}
+
+    def snapshot(self) -> Message:
+        """The state after the newest event."""
+        return {"type": "snapshot", "seq": self.head, "epoch": self.epoch, "kpis": [], "anomalies": []}

@@ -1,0 +1,91 @@
+"""Holds a real server to its own OpenAPI description, with schemathesis.
+
+usage: run.py            (the server is the binary that EARCON_BIN names)
+
+Two runs, both deterministic and bounded: one on names that exist, which reaches what the routes do; one on any names,
+which reaches what they refuse. No answer may be a 5xx, and each has to have a documented status, content type and body.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "clients/python/src"), str(ROOT / "clients/python/tests")]
+
+from earcon import Client  # noqa: E402
+from samples import now, ordinary, spike  # noqa: E402
+from server import running  # noqa: E402
+
+ENDLESS = r"/(events|live|live\.ogg)$"
+"""WebSockets, server-sent events and endless files: described by docs/asyncapi.yaml, or without an end to wait for."""
+EXAMPLES = 10
+"""Random ones, of each operation in each run; the coverage phase adds some thirty systematic ones."""
+LIMIT_S = 240
+"""A run takes about ten seconds; this is for a machine that has other things to do."""
+CONFIG = """
+# Rules between parameters (from before to, not too many steps; If-Match is the present revision), and those that go by the
+# clock (no sample from the future), are not in the schemas,
+# so that a request may follow them and still be refused.
+[[operations]]
+include-path-regex = "/(samples|mixes/.mix.)$"
+checks.positive_data_acceptance.enabled = false
+
+# A batch with bad rows is taken without them, on purpose.
+[[operations]]
+include-path-regex = "/ingest$"
+checks.positive_data_acceptance.enabled = false
+checks.negative_data_rejection.enabled = false
+"""
+
+
+async def prepare(url: str) -> str:
+    """Gives the server something to answer with; the answer is the identifier of an anomaly."""
+    async with Client(url) as client:
+        start = now() - 60_000
+        await client.ingest("local", ordinary("shop.revenue", 120, start))
+        await client.ingest("local", spike("shop.revenue", 6, start + 1_000))
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            async for anomaly in client.anomalies("local"):
+                return anomaly.id
+    raise RuntimeError("a spike made no anomaly that can be listed")
+
+
+def check(url: str, name: str, config: str, folder: Path) -> bool:
+    """Runs schemathesis; whether it found nothing."""
+    file = folder / f"{name}.toml"
+    file.write_text(config)
+    command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(file), "--no-color", "run"]
+    command += [f"{url}/api/v1/openapi.json", "--exclude-path-regex", ENDLESS, "--phases", "examples,coverage,fuzzing"]
+    command += ["--generation-deterministic", "--max-examples", str(EXAMPLES), "--workers", "1", "--warnings", "off"]
+    command += ["--request-timeout", "60", "--suppress-health-check", "all"]
+    started = time.monotonic()
+    done = subprocess.run(command, cwd=folder, timeout=LIMIT_S, text=True, stdout=-1, stderr=subprocess.STDOUT)
+    summary = done.stdout[done.stdout.rfind("= SUMMARY =") :] if done.returncode == 0 else done.stdout
+    print(f"--- {name}: {'passed' if done.returncode == 0 else 'FAILED'} after {time.monotonic() - started:.0f} s")
+    print(summary, flush=True)
+    # A run that tests nothing must not pass.
+    return done.returncode == 0 and "Test cases:" in done.stdout
+
+
+def main() -> int:
+    """The exit status."""
+    with running() as server, tempfile.TemporaryDirectory(prefix="earcon-openapi-") as folder:
+        anomaly = asyncio.run(prepare(server.url))
+        known = {"workspace": "local", "kpi": "shop.revenue", "id": anomaly, "mix": "default"}
+        pinned = "[parameters]\n" + "".join(f'"path.{name}" = "{value}"\n' for name, value in known.items())
+        passed = [
+            check(server.url, "known-names", pinned + CONFIG, Path(folder)),
+            check(server.url, "any-names", CONFIG, Path(folder)),
+        ]
+    return 0 if all(passed) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
