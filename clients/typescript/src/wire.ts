@@ -112,6 +112,22 @@ interface Told<Type extends string, Data> {
   workspace: string;
   kpi: string;
   data: Data;
+  /** Under a rate: where to resume after this event, when that is not its `seq`. */
+  resume?: number;
+  /** Under a rate: how many events this one stands for. */
+  conflated?: number;
+}
+
+/** History of one series that was taken in, in numbers. */
+export interface Backfilled {
+  labels: Labels;
+  /** Scored and stored. */
+  samples: number;
+  /** Stored only. */
+  late: number;
+  from: number | null;
+  to: number | null;
+  state: SeriesState;
 }
 
 export type LiveEvent =
@@ -120,7 +136,7 @@ export type LiveEvent =
   | Told<"anomaly.acknowledged", { id: string; labels: Labels; acknowledged: Acknowledged }>
   | Told<"series.stalled", { labels: Labels; last_timestamp: number }>
   | Told<"series.restored" | "series.ended", { labels: Labels; timestamp: number }>
-  | Told<"samples.backfilled", { series: { labels: Labels; samples: number; state: SeriesState }[] }>
+  | Told<"samples.backfilled", { series: Backfilled[] }>
   | Told<"kpi.parked", { reason: string }>
   | Told<"kpi.resumed", Record<string, never>>;
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 Json: TypeAlias = Mapping[str, Any]
 Labels: TypeAlias = Mapping[str, str]
-SeriesState: TypeAlias = Literal["warming", "normal", "anomalous", "stalled"]
+SeriesState: TypeAlias = Literal["warming", "normal", "anomalous", "stalled", "ended"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +207,35 @@ class SeriesRestored(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SeriesEnded(Event):
+    """`series.ended`: its sender said so; its silence is no stall."""
+
+    labels: Labels
+    timestamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Backfilled:
+    """History of one series that was taken in, in numbers."""
+
+    labels: Labels
+    samples: int
+    """Scored and stored."""
+    late: int
+    """Stored only."""
+    oldest: int | None
+    newest: int | None
+    state: SeriesState
+
+
+@dataclass(frozen=True, slots=True)
+class SamplesBackfilled(Event):
+    """`samples.backfilled`: history was taken in."""
+
+    series: tuple[Backfilled, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class KpiParked(Event):
     """`kpi.parked`: scoring failed too often, the KPI takes nothing."""
 
@@ -315,6 +344,10 @@ def _series_samples(told: Json) -> SeriesSamples:
     )
 
 
+def _backfilled(told: Json) -> Backfilled:
+    return Backfilled(told["labels"], told["samples"], told["late"], told["from"], told["to"], told["state"])
+
+
 _Head: TypeAlias = tuple[int, str, int, str, str, str]
 _EVENTS: dict[str, Callable[[_Head, Json], Event]] = {
     "samples": lambda head, data: Samples(*head, tuple(_series_samples(each) for each in data["series"])),
@@ -326,6 +359,8 @@ _EVENTS: dict[str, Callable[[_Head, Json], Event]] = {
     ),
     "series.stalled": lambda head, data: SeriesStalled(*head, data["labels"], data["last_timestamp"]),
     "series.restored": lambda head, data: SeriesRestored(*head, data["labels"], data["timestamp"]),
+    "series.ended": lambda head, data: SeriesEnded(*head, data["labels"], data["timestamp"]),
+    "samples.backfilled": lambda head, data: SamplesBackfilled(*head, tuple(_backfilled(each) for each in data["series"])),
     "kpi.parked": lambda head, data: KpiParked(*head, data["reason"]),
     "kpi.resumed": lambda head, _data: KpiResumed(*head),
 }
