@@ -231,16 +231,19 @@ pub(crate) async fn connect(
 async fn refusal(workspace: &Workspace, answer: &Response<Option<Vec<u8>>>) -> Error {
     let body = answer.body().as_deref().unwrap_or_default();
     let status = answer.status().as_u16();
-    if serde_json::from_slice::<IgnoredAny>(body).is_err()
-        && let Err(error @ Error::Refused { status: again, .. }) = workspace.kpis().await
+    let Ok(code) = reqwest::StatusCode::from_u16(status) else {
+        return workspace.unreachable(format!("it answers with status {status}"));
+    };
+    let error = workspace.refused(code, None, body);
+    // A server that is in trouble is not asked more than it has to be.
+    if !error.is_temporary()
+        && serde_json::from_slice::<IgnoredAny>(body).is_err()
+        && let Err(explained @ Error::Refused { status: again, .. }) = workspace.kpis().await
         && again == status
     {
-        return error;
+        return explained;
     }
-    match reqwest::StatusCode::from_u16(status) {
-        Ok(status) => workspace.refused(status, None, body),
-        Err(_) => workspace.unreachable(format!("it answers with status {status}")),
-    }
+    error
 }
 
 /// The message that subscribes.
