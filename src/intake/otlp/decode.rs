@@ -31,6 +31,12 @@ pub fn parse_protobuf(request: &[u8], batch: &mut Batch<'_>) -> Result<u32, Inta
     Ok(row)
 }
 
+/// Reads the data points of one kind.
+type ReadPoint = fn(&[u8]) -> Result<Point<'_>, Malformed>;
+
+/// Key and value of an attribute.
+type Pair<'b> = (Cow<'b, str>, Cow<'b, str>);
+
 enum Failed {
     Malformed,
     Full(IntakeError),
@@ -85,7 +91,7 @@ fn metric(message: &[u8], resource: &LabelPairs<'_>, batch: &mut Batch<'_>, row:
             _ => {}
         }
     }
-    let (kind, read): (_, fn(&[u8]) -> Result<Point<'_>, Malformed>) = match field {
+    let (kind, read): (_, ReadPoint) = match field {
         5 => (Kind::Gauge, number_point),
         7 => (Kind::Sum { temporality, monotonic }, number_point),
         9 => (Kind::Histogram(temporality), histogram_point),
@@ -245,7 +251,7 @@ fn fixed(value: Value<'_>, mut push: impl FnMut(u64)) -> Result<(), Malformed> {
 }
 
 /// A `KeyValue`; `None` when its value is no text, truth or number.
-fn attribute(pair: &[u8]) -> Result<Option<(Cow<'_, str>, Cow<'_, str>)>, Malformed> {
+fn attribute(pair: &[u8]) -> Result<Option<Pair<'_>>, Malformed> {
     let (mut key, mut value) = ("", None);
     let mut fields = Fields::of(pair);
     while let Some(field) = fields.next()? {
