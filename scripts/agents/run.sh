@@ -7,12 +7,10 @@
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 readonly here
-readonly cache="${EARCON_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/earcon}"
-
-if ! "$here/setup.sh"; then
+if python="$("$here/../python.sh")"; then
+    export OPENTELEMETRY_PYTHON="$python"
+else
     [ -z "${CI:-}" ] || exit 1
     echo "The test with the OpenTelemetry SDK will be skipped."
 fi
-OPENTELEMETRY_PYTHON="$(cat "$cache/opentelemetry-python" 2>/dev/null || true)"
-export OPENTELEMETRY_PYTHON
 exec python3 "$here/test_agents.py" "$1"
