@@ -114,6 +114,12 @@ impl Server {
         Socket::connect(&format!("ws://{}/api/v1/workspaces/local/events", self.app.address())).await
     }
 
+    /// Connects to the events with hardly any room for those that are not read yet.
+    pub(crate) async fn follow_narrowly(&self) -> Socket {
+        let url = format!("ws://{}/api/v1/workspaces/local/events", self.app.address());
+        Socket::connect_narrow(&url).await
+    }
+
     /// Connects to the packets of the default mix.
     pub(crate) async fn listen(&self) -> Socket {
         Socket::connect(&format!("ws://{}/api/v1/workspaces/local/mixes/default/live", self.app.address())).await

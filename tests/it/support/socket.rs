@@ -4,18 +4,29 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Socket {
     pub(crate) async fn connect(url: &str) -> Self {
         let (socket, _) = connect_async(url).await.expect("the server accepts a WebSocket");
+        Self(socket)
+    }
+
+    /// Connects with a receive buffer so small that the server soon has to wait for whoever does not read.
+    pub(crate) async fn connect_narrow(url: &str) -> Self {
+        let address = url.trim_start_matches("ws://").split('/').next().unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4_096).unwrap();
+        let stream = socket.connect(address.parse().unwrap()).await.expect("the server listens");
+        let (socket, _) =
+            client_async(url, MaybeTlsStream::Plain(stream)).await.expect("the server accepts a WebSocket");
         Self(socket)
     }
 
