@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError, RwLock};
 
 use super::keys::{KeyMap, Keys};
 use super::otlp::Buckets;
-use super::rules::Rules;
+use super::rules::{Meaning, Rules};
 use super::sent::Sent;
 use crate::model::{KpiName, Labels, Reading};
 
@@ -36,6 +36,8 @@ pub struct Target {
     pub labels: Labels,
     /// How its values are read.
     pub reading: Reading,
+    /// Most series the KPI may have for this one to be added.
+    pub max_series: Option<u32>,
     /// Key of KPI, labels and reading together: the same for all series as sent that become this one.
     pub key: u128,
 }
@@ -117,10 +119,12 @@ impl Catalogue {
 
     /// Applies the rules.
     pub(super) fn map(&self, sent: &Sent<'_>) -> Result<Mapped, String> {
-        let Some((kpi, labels, reading)) = self.rules.map(sent)? else { return Ok(Mapped::Dropped) };
+        let Some(Meaning { kpi, labels, reading, max_series }) = self.rules.map(sent)? else {
+            return Ok(Mapped::Dropped);
+        };
         let parent = self.keys.under(reading as u128, kpi.as_str().as_bytes());
         let key = self.keys.under(parent, labels.as_str().as_bytes());
-        Ok(Mapped::Series(Target { kpi, labels, reading, key }))
+        Ok(Mapped::Series(Target { kpi, labels, reading, max_series, key }))
     }
 
     fn shard(&self, key: u128) -> &RwLock<Generations> {

@@ -232,7 +232,7 @@ impl<'c> Batch<'c> {
     }
 
     fn open(&mut self, target: Target) -> Where {
-        let Target { kpi, labels, reading, key } = target;
+        let Target { kpi, labels, reading, max_series, key } = target;
         if let Some(place) = self.targets.get(&key) {
             return place.0;
         }
@@ -247,14 +247,14 @@ impl<'c> Batch<'c> {
             }
         };
         let series = &mut batches[at as usize].series;
-        series.push(of(labels, reading));
+        series.push(of(labels, reading, max_series));
         let place = Where::At(at, series.len() as u32 - 1);
         self.targets.insert(key, Place(place));
         place
     }
 }
 
-fn of(labels: Labels, reading: Reading) -> SeriesBatch {
+fn of(labels: Labels, reading: Reading, max_series: Option<u32>) -> SeriesBatch {
     // Most requests bring one row of a series.
-    SeriesBatch { labels, reading, rows: Vec::with_capacity(1), ended_at_ms: None }
+    SeriesBatch { reading, max_series, ..SeriesBatch::gauge(labels, Vec::with_capacity(1)) }
 }

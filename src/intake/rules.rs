@@ -29,10 +29,24 @@ struct Rule {
     protocols: Vec<Protocol>,
     drop: bool,
     reading: Option<Reading>,
+    max_series: Option<u32>,
     kpi: Option<Template>,
     keep_labels: Option<Vec<Glob>>,
     drop_labels: Vec<Glob>,
     rename_labels: Vec<(String, String)>,
+}
+
+/// What a series as sent is here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meaning {
+    /// The KPI.
+    pub kpi: KpiName,
+    /// The series of the KPI.
+    pub labels: Labels,
+    /// How its values are read.
+    pub reading: Reading,
+    /// Most series the KPI may have for this one to be added; `None`: as many as the server allows.
+    pub max_series: Option<u32>,
 }
 
 /// A KPI's name to be: text, what the stars of the pattern stood for, and values of labels.
@@ -60,12 +74,12 @@ impl Rules {
         &self.document
     }
 
-    /// KPI, labels and reading of a series; `None` when a rule drops it.
+    /// What a series is here; `None` when a rule drops it.
     ///
     /// # Errors
     /// Why it cannot be one, fit to show to the sender.
-    pub fn map(&self, sent: &Sent<'_>) -> Result<Option<(KpiName, Labels, Reading)>, String> {
-        let mut reading = sent.reading;
+    pub fn map(&self, sent: &Sent<'_>) -> Result<Option<Meaning>, String> {
+        let (mut reading, mut max_series) = (sent.reading, None);
         let mut labels: LabelPairs<'_> = sent.labels.clone();
         let from_resource =
             sent.resource.iter().filter(|(key, _)| self.resource_labels.iter().any(|glob| glob.matches(key)));
@@ -83,6 +97,7 @@ impl Rules {
                 return Ok(None);
             }
             reading = rule.reading.or(reading);
+            max_series = rule.max_series.or(max_series);
             if let Some(made) = rule.kpi.as_ref().and_then(|template| template.fill(&captures, &all)) {
                 name = Some(made);
             }
@@ -95,7 +110,7 @@ impl Rules {
             _ => (KpiName::new(&naming::kpi(&name)), made_legal(&labels)),
         };
         let kpi = kpi.map_err(|error| format!("{error}, not {:?}", shown(&name)))?;
-        Ok(Some((kpi, labels?, reading.unwrap_or_default())))
+        Ok(Some(Meaning { kpi, labels: labels?, reading: reading.unwrap_or_default(), max_series }))
     }
 }
 

@@ -36,12 +36,14 @@ pub struct SeriesBatch {
     pub rows: Vec<(u32, Sample)>,
     /// Timestamp of a sender's word that the series ends here, milliseconds UTC: its silence is no stall.
     pub ended_at_ms: Option<i64>,
+    /// Most series its KPI may have for this one to be added, when that is fewer than the server allows.
+    pub max_series: Option<u32>,
 }
 
 impl SeriesBatch {
     /// Values that are measurements themselves, of a series that goes on.
     pub fn gauge(labels: Labels, rows: Vec<(u32, Sample)>) -> Self {
-        Self { labels, reading: Reading::Gauge, rows, ended_at_ms: None }
+        Self { labels, reading: Reading::Gauge, rows, ended_at_ms: None, max_series: None }
     }
 }
 

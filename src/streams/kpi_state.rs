@@ -44,6 +44,15 @@ pub enum Rejection {
     },
 }
 
+/// How many series a KPI may have for one more to be added.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Limit {
+    /// As many as the settings allow, or the workspace's rules when those are fewer.
+    Sender(Option<u32>),
+    /// Any number: what the log holds was admitted under the limit of its day.
+    Replay,
+}
+
 /// What one push led to.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Pushed {
@@ -190,10 +199,12 @@ impl KpiState {
         }
     }
 
-    /// `limited` is off in a replay: what the log holds was admitted under the limit of its day.
-    pub(super) fn add_series(&mut self, labels: &Labels, limited: bool) -> Result<u32, Rejection> {
-        let max_series = self.settings.max_series;
-        if limited && self.series.len() >= max_series {
+    pub(super) fn add_series(&mut self, labels: &Labels, limit: Limit) -> Result<u32, Rejection> {
+        let max_series = match limit {
+            Limit::Sender(fewer) => fewer.map_or(usize::MAX, |max| max as usize).min(self.settings.max_series),
+            Limit::Replay => usize::MAX,
+        };
+        if self.series.len() >= max_series {
             return Err(Rejection::TooManySeries { max_series });
         }
         let place = self.series.len() as u32;

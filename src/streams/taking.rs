@@ -1,6 +1,6 @@
 //! How samples get into the series of a KPI: live, as history, and once more from the log.
 
-use super::kpi_state::{KpiState, Pushed};
+use super::kpi_state::{KpiState, Limit, Pushed};
 use super::meter::Meter;
 use super::series::{Presence, Series, Shared};
 use crate::model::{Arrival, CounterSamples, EventBody, Reading, Sample, SeriesBatch, SeriesSamples, SeriesStatus};
@@ -35,7 +35,7 @@ impl KpiState {
             for &(row, sample) in &batch.rows {
                 let admitted = self.admit(sample, batch.reading, coming.now_ms).and_then(|()| match place {
                     Some(place) => Ok(place),
-                    None => self.add_series(&batch.labels, true),
+                    None => self.add_series(&batch.labels, Limit::Sender(batch.max_series)),
                 });
                 match admitted {
                     Ok(found) => {
@@ -142,7 +142,7 @@ impl KpiState {
     pub(super) fn replay_samples(&mut self, logged: &SeriesSamples, coming: Coming) {
         let place = match self.index.get(&logged.labels) {
             Some(place) => *place,
-            None => match self.add_series(&logged.labels, false) {
+            None => match self.add_series(&logged.labels, Limit::Replay) {
                 Ok(place) => place,
                 Err(_) => return,
             },

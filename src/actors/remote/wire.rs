@@ -116,7 +116,8 @@ mod tests {
         let kpi = KpiName::new("a.b").unwrap();
         let rows = vec![(7, Sample { timestamp_ms: -5, value: 0.1 })];
         let labels = Labels::parse("k:v").unwrap();
-        let series = SeriesBatch { labels, reading: Reading::Counter, rows, ended_at_ms: Some(3) };
+        let series =
+            SeriesBatch { reading: Reading::Counter, ended_at_ms: Some(3), ..SeriesBatch::gauge(labels, rows) };
         let batch = KpiBatch { kpi: kpi.clone(), series: vec![series] };
         let bytes = encode(&Request::Ingest(vec![batch.clone()], Arrival::Backfill)).unwrap();
         assert!(matches!(decode(&bytes), Some(Request::Ingest(batches, Arrival::Backfill)) if batches == [batch]));

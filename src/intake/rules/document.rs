@@ -45,6 +45,9 @@ pub struct RuleDocument {
     /// `gauge` or `counter`, whatever the sender says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reading: Option<ReadingName>,
+    /// Most series the KPI may have: samples of further ones are refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_series: Option<u32>,
     /// The KPI's name: each `*` is what the pattern's star stood for, `{label}` the value of a label, which is then none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kpi: Option<String>,
@@ -91,6 +94,7 @@ impl RulesDocument {
             protocols: vec![Protocol::Prometheus],
             drop: false,
             reading: Some(ReadingName::Counter),
+            max_series: None,
             kpi: None,
             keep_labels: None,
             drop_labels: Vec::new(),
@@ -216,6 +220,9 @@ impl Check {
                 );
             }
         }
+        if rule.max_series == Some(0) {
+            self.problem(&at("max_series"), "must be at least 1; `drop` takes none".to_owned());
+        }
         Rule {
             names,
             protocols: rule.protocols.clone(),
@@ -224,6 +231,7 @@ impl Check {
                 ReadingName::Gauge => Reading::Gauge,
                 ReadingName::Counter => Reading::Counter,
             }),
+            max_series: rule.max_series,
             kpi,
             keep_labels: rule.keep_labels.as_ref().map(|patterns| self.globs(&at("keep_labels"), patterns)),
             drop_labels: self.globs(&at("drop_labels"), &rule.drop_labels),

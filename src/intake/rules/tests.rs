@@ -10,7 +10,7 @@ fn sent<'a>(protocol: Protocol, name: &'a str, labels: &[(&'a str, &'a str)]) ->
 }
 
 fn mapped(rules: &Rules, sent: &Sent<'_>) -> (String, String, Reading) {
-    let (kpi, labels, reading) = rules.map(sent).unwrap().unwrap();
+    let Meaning { kpi, labels, reading, .. } = rules.map(sent).unwrap().unwrap();
     (kpi.to_string(), labels.to_string(), reading)
 }
 
@@ -27,12 +27,14 @@ fn the_shipped_rules_are_valid_and_know_counters_by_suffix() {
 fn a_rule_names_kpis_after_labels_and_changes_labels() {
     let rules = RulesDocument::parse(
         br#"{"rules": [{"name": "http_*", "kpi": "web.{method}.*", "drop_labels": ["inst*"], "rename_labels": {"code": "status"},
-            "reading": "counter"}, {"name": "go_*", "drop": true}, {"name": "up", "keep_labels": ["job"]}]}"#,
+            "reading": "counter", "max_series": 50}, {"name": "go_*", "drop": true}, {"name": "up", "keep_labels": ["job"]}]}"#,
     )
     .unwrap();
     let labels = [("method", "GET"), ("instance", "a:1"), ("code", "200")];
     let one = mapped(&rules, &sent(Protocol::Prometheus, "http_requests", &labels));
     assert_eq!(one, ("web.GET.requests".into(), "status:200".into(), Reading::Counter));
+    let limit = |name| rules.map(&sent(Protocol::Prometheus, name, &[])).unwrap().unwrap().max_series;
+    assert_eq!((limit("http_requests"), limit("up")), (Some(50), None));
     let without = mapped(&rules, &sent(Protocol::Prometheus, "http_requests", &labels[1..]));
     assert_eq!(without.0, "http_requests", "a label that is not there leaves the name");
     assert_eq!(rules.map(&sent(Protocol::Prometheus, "go_gc", &[])), Ok(None));

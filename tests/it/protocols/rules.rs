@@ -69,3 +69,18 @@ async fn rules_of_one_workspace_mean_nothing_to_another() {
     let url = server.url("/api/v1/workspaces/other/kpis/a");
     assert_eq!(server.http().get(url).send().await.unwrap().status(), 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kpi_may_have_fewer_series_than_the_server_allows() {
+    let server = Server::start().await;
+    let rules = json!({"rules": [{"name": "web.requests", "max_series": 2}]});
+    assert_eq!(server.send(Method::PUT, "/ingest/rules", rules).await.0, 200);
+    let lines = "web,path=/a requests=1\nweb,path=/b requests=1\nweb,path=/c requests=1\nweb,path=/c other=1";
+    let answer = server.http().post(server.url("/write")).body(lines).send().await.unwrap();
+    assert_eq!(answer.status(), 400);
+    let text = answer.text().await.unwrap();
+    assert!(text.contains("line 3") && text.contains("already has its 2 series"), "{text}");
+    assert!(!text.contains("line 4"), "{text}");
+    let (_, kpi) = server.get("/kpis/web.requests").await;
+    assert_eq!(kpi["series"].as_array().map(Vec::len), Some(2), "{kpi}");
+}
