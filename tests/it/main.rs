@@ -23,5 +23,4 @@ mod statsd;
 mod storage_failure;
 mod supervision;
 mod terminal;
-mod terminal;
 mod upload;
