@@ -28,7 +28,7 @@ use crate::adapters::embedded::{EmbeddedStore, OpenError};
 use crate::config::Config;
 use crate::gateway::nats::{NatsGateway, NatsServices};
 use crate::gateway::statsd::StatsdGateway;
-use crate::gateway::{Catalogues, Gateway, Transmitters, router};
+use crate::gateway::{Catalogues, Gateway, Parts, Transmitters, router};
 use crate::model::Clock;
 use crate::ports::PortError;
 use crate::tenancy::Access;
@@ -139,7 +139,7 @@ impl App {
         drop(context);
 
         let (shutdown, shutdown_seen) = watch::channel(false);
-        let gateway = Gateway {
+        let gateway = Gateway::new(Parts {
             directory: directory.clone(),
             event_log: opened.backends.event_log,
             series_store: opened.backends.series_store,
@@ -150,7 +150,7 @@ impl App {
             metrics: recorder.clone(),
             transmitters: Transmitters::default(),
             shutdown: shutdown_seen.clone(),
-        };
+        });
         let nats = match (&config.nats, opened.nats) {
             (Some(nats), Some(client)) => {
                 let services = NatsServices { ingest: nats.ingest, sound: opened.publisher };

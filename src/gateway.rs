@@ -61,9 +61,12 @@ pub struct Limits {
     pub workspace: WorkspaceId,
 }
 
-/// What the routes work with.
+/// What the routes work with. Cheap to clone: every connection holds one.
 #[derive(Clone)]
-pub struct Gateway {
+pub struct Gateway(Arc<Parts>);
+
+/// What a gateway is made of.
+pub struct Parts {
     /// The workspaces.
     pub directory: Directory,
     /// For replays to followers; read only.
@@ -86,7 +89,20 @@ pub struct Gateway {
     pub shutdown: watch::Receiver<bool>,
 }
 
+impl std::ops::Deref for Gateway {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
 impl Gateway {
+    /// A gateway of these parts.
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
     /// Completes when the server is shutting down.
     pub(crate) async fn shutting_down(&self) {
         let mut shutdown = self.shutdown.clone();

@@ -66,7 +66,11 @@ impl Socket {
             .max_write_buffer_size(usize::MAX)
             .max_message_size(Some(limits.max_message))
             .max_frame_size(Some(limits.max_message));
-        let stream = WebSocketStream::from_partially_read(tcp, read_already.into(), Role::Server, Some(config)).await;
+        // Bytes that came right behind the handshake are copied: they stand in a buffer that is too large to keep.
+        let stream = match read_already.is_empty() {
+            true => WebSocketStream::from_raw_socket(tcp, Role::Server, Some(config)).await,
+            false => WebSocketStream::from_partially_read(tcp, read_already.to_vec(), Role::Server, Some(config)).await,
+        };
         Self { stream, send_timeout: limits.send_timeout }
     }
 
