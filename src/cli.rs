@@ -1,6 +1,7 @@
 //! The command line: parse, build, run, drain.
 
 mod cluster;
+mod evaluate;
 mod migrate;
 mod serve;
 
@@ -38,6 +39,9 @@ enum Command {
     Demo(ServeArgs),
     /// Send a CSV file to a running server, at the pace it was recorded or faster
     Replay(ReplayArgs),
+    /// Measure how good the detector is
+    #[command(subcommand)]
+    Evaluate(evaluate::EvaluateCommand),
     /// Look at a cluster
     #[command(subcommand)]
     Cluster(ClusterCommand),
@@ -110,6 +114,7 @@ pub fn run() -> ExitCode {
             ExitCode::SUCCESS
         }),
         Command::Replay(args) => run_replay(args),
+        Command::Evaluate(command) => evaluate::evaluate(command),
         Command::Cluster(ClusterCommand::Status { url }) => cluster::status(&url),
     }
 }

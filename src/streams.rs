@@ -31,6 +31,7 @@ mod series;
 mod settings;
 mod snapshot;
 mod stored;
+pub mod surprise;
 mod tail;
 mod window;
 

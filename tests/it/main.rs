@@ -5,6 +5,7 @@ mod support;
 mod architecture;
 mod cluster;
 mod command_line;
+mod evaluation;
 mod ingest_and_query;
 mod ingest_to_websocket;
 mod kill;
