@@ -35,10 +35,10 @@ pub mod surprise;
 mod tail;
 mod window;
 
-pub use detector::{Detector, Judgement, RobustForecast, Verdict};
+pub use detector::{Detector, DetectorName, Judgement, RobustForecast, TailRank, Verdict};
 pub use kpi_state::{KpiState, Pushed, Rejection};
 pub use series::SeriesView;
-pub use settings::{SettingsProblem, StreamOptions, StreamSettings};
+pub use settings::{SettingsProblem, StreamOptions, StreamSettings, UtcOffsets};
 pub use snapshot::RestoreError;
 
 #[cfg(test)]

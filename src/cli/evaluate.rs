@@ -13,7 +13,7 @@ use super::{UNAVAILABLE, USAGE, complain, say};
 use crate::evaluation::metrics::{Quality, quality};
 use crate::evaluation::nab::{NabScore, PROFILES, Sweep};
 use crate::evaluation::{LabelledSeries, NULL_KINDS, Run, plot, run};
-use crate::streams::{StreamOptions, StreamSettings};
+use crate::streams::{DetectorName, StreamOptions, StreamSettings};
 
 mod input;
 
@@ -53,6 +53,9 @@ pub(super) enum EvaluateCommand {
 
 #[derive(Args)]
 pub(super) struct Scoring {
+    /// The detector, by name and version
+    #[arg(long, value_name = "NAME", default_value = DetectorName::default().as_str(), value_parser = detector)]
+    detector: DetectorName,
     /// As streams.sensitivity in the configuration
     #[arg(long, value_name = "N", default_value_t = 1.0)]
     sensitivity: f64,
@@ -135,7 +138,7 @@ pub(super) fn evaluate(command: EvaluateCommand) -> ExitCode {
 type Failure = (u8, String);
 
 fn settings(scoring: &Scoring) -> Result<Arc<StreamSettings>, Failure> {
-    let options = StreamOptions { sensitivity: scoring.sensitivity, ..StreamOptions::default() };
+    let options = StreamOptions { sensitivity: scoring.sensitivity, ..StreamOptions::of(scoring.detector) };
     let settings = StreamSettings::try_from(options).map_err(|problems| {
         let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
         (USAGE, all.join("; "))
@@ -158,7 +161,7 @@ fn labelled(corpus: &[LabelledSeries], settings: &Arc<StreamSettings>, report: &
         quality: quality([(series, run)], threshold),
     });
     let evaluation = Evaluation {
-        detector: run_version(),
+        detector: settings.detector.as_str(),
         sensitivity: settings.sensitivity,
         profiles: PROFILES
             .iter()
@@ -193,7 +196,7 @@ fn null(
     if scoring.json {
         return json(&results);
     }
-    let mut text = format!("{}: false alerts on data without anything to find\n", run_version());
+    let mut text = format!("{}: false alerts on data without anything to find\n", settings.detector.as_str());
     for result in &results {
         let NullResult { kind, samples, false_alerts, per_10000 } = result;
         add(&mut text, &format!("{kind:<18} {per_10000:>7.2} per 10,000 samples  ({false_alerts} in {samples})"));
@@ -201,8 +204,9 @@ fn null(
     Ok(text)
 }
 
-fn run_version() -> &'static str {
-    <crate::streams::RobustForecast as crate::streams::Detector>::VERSION
+fn detector(name: &str) -> Result<DetectorName, String> {
+    let known = || DetectorName::ALL.map(DetectorName::as_str).join(", ");
+    DetectorName::parse(name).ok_or_else(|| format!("there is no such detector; there are {}", known()))
 }
 
 fn json(result: &impl Serialize) -> Result<String, Failure> {

@@ -1,7 +1,7 @@
 //! One series of a KPI: its detector, its episode, its cadence, and what was last said of it.
 
 use super::cadence::Cadence;
-use super::detector::{Detector, Judgement, RobustForecast};
+use super::detector::{Chosen, Judgement};
 use super::episode::{Episode, Owner};
 use super::settings::StreamSettings;
 use crate::model::{
@@ -37,7 +37,7 @@ pub(super) struct Series {
     pub(super) last: Option<ScoredSample>,
     pub(super) features: Option<Features>,
     pub(super) episode: Episode,
-    pub(super) detector: RobustForecast,
+    pub(super) detector: Chosen,
     /// Where in the push under way this series' samples are collected; not part of the state.
     pub(super) collected_at: Option<u32>,
 }
@@ -70,7 +70,7 @@ impl Series {
             last: None,
             features: None,
             episode: Episode::default(),
-            detector: RobustForecast::new(shared.settings.warm_up, shared.settings.sensitivity),
+            detector: Chosen::new(shared.settings.detector),
             collected_at: None,
         }
     }
@@ -79,7 +79,7 @@ impl Series {
     pub(super) fn score(&mut self, sample: Sample, now_ms: i64, shared: Shared<'_>) -> Step {
         debug_assert!(self.cadence.is_news(sample.timestamp_ms) && sample.value.is_finite());
         self.cadence.learn(sample.timestamp_ms, now_ms);
-        let judgement = self.detector.push(sample).judgement;
+        let judgement = self.detector.push(sample, shared.settings).judgement;
         let scored = scored(sample, judgement.as_ref());
         self.last = Some(scored);
         self.features = judgement.map(|judgement| judgement.features);
@@ -88,7 +88,7 @@ impl Series {
             kpi: shared.kpi,
             labels: &self.labels,
             series: self.id,
-            detector: RobustForecast::VERSION,
+            detector: shared.settings.detector.as_str(),
         };
         let episode = self.episode.push(sample.timestamp_ms, sample.value, judgement.as_ref(), owner, shared.settings);
         Step { scored, restored: std::mem::take(&mut self.stalled), episode }

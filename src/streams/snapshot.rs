@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::detector::{Detector, RobustForecast};
+use super::detector::Chosen;
 use super::episode::Episode;
 use super::kpi_state::KpiState;
 use super::series::{Series, Shared};
@@ -33,9 +33,9 @@ pub enum RestoreError {
 impl KpiState {
     /// The state as bytes; equal states give equal bytes. Workspace, KPI and settings are not in it.
     pub fn snapshot(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(64 + self.series.len() * 2200);
+        let mut out = Vec::with_capacity(64 + self.series.len() * 4400);
         FORMAT.put(&mut out);
-        put_chunk(RobustForecast::VERSION.as_bytes(), &mut out);
+        put_chunk(self.settings.detector.as_str().as_bytes(), &mut out);
         (self.series.len() as u32).put(&mut out);
         for series in &self.series {
             put_series(series, &mut out);
@@ -74,7 +74,7 @@ impl KpiState {
     }
 
     fn take_all(&mut self, mut from: &[u8]) -> Option<()> {
-        let same_detector = take_chunk(&mut from)? == RobustForecast::VERSION.as_bytes();
+        let same_detector = take_chunk(&mut from)? == self.settings.detector.as_str().as_bytes();
         let count = u32::read(&mut from)?;
         for place in 0..count {
             let shared = Shared { workspace: &self.workspace, kpi: &self.kpi, settings: &self.settings };
@@ -121,7 +121,7 @@ fn take_series(from: &mut &[u8], same_detector: bool, shared: Shared<'_>) -> Opt
     series.episode = Episode { open, progress };
     let detector = take_chunk(from)?;
     if same_detector {
-        series.detector = RobustForecast::decode(detector, shared.settings.warm_up, shared.settings.sensitivity)?;
+        series.detector = Chosen::decode(shared.settings.detector, detector)?;
     }
     Some(series)
 }

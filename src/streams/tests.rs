@@ -6,3 +6,4 @@ mod laws;
 mod null_data;
 mod signals;
 mod stalls;
+mod tail_rank;
