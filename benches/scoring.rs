@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use earcon::model::{KpiName, Labels, Sample, SeriesBatch, WorkspaceId};
-use earcon::streams::{Detector, KpiState, RobustForecast, StreamSettings};
+use earcon::streams::{Detector, KpiState, RobustForecast, StreamSettings, TailRank};
 
 const START: i64 = 1_767_225_600_000;
 const SERIES: usize = 10_000;
@@ -45,20 +45,28 @@ fn warm() -> (KpiState, Vec<Labels>, Signal) {
     (state, labels, signal)
 }
 
+fn push_all(detector: &mut impl Detector, signal: &mut Signal, at: &mut i64) {
+    let settings = StreamSettings::default();
+    for value in signal.take(1_000) {
+        *at += 1_000;
+        black_box(detector.push(Sample { timestamp_ms: *at, value }, &settings));
+    }
+}
+
 fn one_series(c: &mut Criterion) {
     let mut group = c.benchmark_group("scoring");
     group.throughput(Throughput::Elements(1_000));
     let mut signal = Signal(7);
 
-    let mut detector = RobustForecast::new(30, 1.0);
+    let mut robust_forecast = RobustForecast::default();
     let mut at = START;
-    group.bench_function("detector, one series, 1000 samples", |b| {
-        b.iter(|| {
-            for value in signal.by_ref().take(1_000) {
-                at += 1_000;
-                black_box(detector.push(Sample { timestamp_ms: at, value }));
-            }
-        });
+    group.bench_function("robust-forecast-1, one series, 1000 samples", |b| {
+        b.iter(|| push_all(&mut robust_forecast, &mut signal, &mut at));
+    });
+    let mut tail_rank = TailRank::default();
+    let mut at = START;
+    group.bench_function("tail-rank-1, one series, 1000 samples", |b| {
+        b.iter(|| push_all(&mut tail_rank, &mut signal, &mut at));
     });
 
     let mut state = kpi(StreamSettings::default());

@@ -1,6 +1,7 @@
 //! The command line: parse, build, run, drain.
 
 mod cluster;
+mod evaluate;
 mod listen;
 mod migrate;
 mod query;
@@ -51,6 +52,9 @@ enum Command {
     Query(query::QueryArgs),
     /// Send files of history to a running server: it trains on them, and alerts nobody. Safe to repeat
     Backfill(BackfillArgs),
+    /// Measure how good the detector is
+    #[command(subcommand)]
+    Evaluate(evaluate::EvaluateCommand),
     /// Look at a cluster
     #[command(subcommand)]
     Cluster(ClusterCommand),
@@ -143,6 +147,7 @@ pub fn run() -> ExitCode {
         Command::Query(args) => query::run(&args),
         Command::Replay(args) => send_files(vec![args], Arrival::Live),
         Command::Backfill(args) => backfill(args),
+        Command::Evaluate(command) => evaluate::evaluate(command),
         Command::Cluster(ClusterCommand::Status { url }) => cluster::status(&url),
     }
 }

@@ -45,14 +45,15 @@ mod series;
 mod settings;
 mod snapshot;
 mod stored;
+pub mod surprise;
 mod tail;
 mod taking;
 mod window;
 
-pub use detector::{Detector, Judgement, RobustForecast, Verdict};
+pub use detector::{Detector, DetectorName, Judgement, RobustForecast, TailRank, Verdict};
 pub use kpi_state::{KpiState, Pushed, Rejection};
 pub use series::SeriesView;
-pub use settings::{SettingsProblem, StreamOptions, StreamSettings};
+pub use settings::{SettingsProblem, StreamOptions, StreamSettings, UtcOffsets};
 pub use snapshot::RestoreError;
 
 #[cfg(test)]

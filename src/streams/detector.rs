@@ -1,12 +1,22 @@
 //! What a detector is: something that has seen the past of one series and says how surprising the next sample is.
 
 mod calibration;
+mod chosen;
+mod course;
 mod forecast;
 mod robust_forecast;
+mod tail_rank;
 
+pub(super) use chosen::Chosen;
+pub use chosen::DetectorName;
 pub use robust_forecast::RobustForecast;
+pub use tail_rank::TailRank;
 
+use super::settings::StreamSettings;
 use crate::model::{Direction, Feature, Features, Sample};
+
+/// Beyond this, values are scored as if they were this: sums of a few of them stay finite.
+const LARGEST: f64 = 1e300;
 
 /// What a detector says of one sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,17 +48,15 @@ pub struct Judgement {
 ///
 /// Pure and deterministic: the same samples give the same verdicts and the same bytes, to the bit, on every platform.
 /// Samples come in strictly increasing order of timestamp with finite values; any finite value must be survived.
-pub trait Detector: Sized {
+/// One that has seen nothing is the default.
+pub trait Detector: Sized + Default {
     /// Names algorithm and byte form. It is part of an anomaly's identity and of every snapshot, so a change that
     /// changes scores or bytes needs a new one.
     const VERSION: &'static str;
 
-    /// A detector that has seen nothing. It judges from the sample after the `warm_up`th on, and a score of 0.5 stands for
-    /// the less surprise the larger `sensitivity` is (1 as designed).
-    fn new(warm_up: u32, sensitivity: f64) -> Self;
-
-    /// Judges a sample by what came before it, then learns from it.
-    fn push(&mut self, sample: Sample) -> Verdict;
+    /// Judges a sample by what came before it, then learns from it. Verdicts begin after the `warm_up` of the settings, and
+    /// a score of 0.5 stands for the less surprise the larger the `sensitivity` is (1 as designed).
+    fn push(&mut self, sample: Sample, settings: &StreamSettings) -> Verdict;
 
     /// Samples seen, saturating.
     fn seen(&self) -> u32;
@@ -56,6 +64,6 @@ pub trait Detector: Sized {
     /// Appends the state's byte form, from which [`decode`](Self::decode) makes an equal detector.
     fn encode(&self, out: &mut Vec<u8>);
 
-    /// Reads what `encode` wrote; `None` when the bytes are not that. `warm_up` and `sensitivity` are today's, not stored.
-    fn decode(bytes: &[u8], warm_up: u32, sensitivity: f64) -> Option<Self>;
+    /// Reads what `encode` wrote; `None` when the bytes are not that.
+    fn decode(bytes: &[u8]) -> Option<Self>;
 }

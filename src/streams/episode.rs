@@ -7,11 +7,8 @@
 use super::detector::Judgement;
 use super::settings::StreamSettings;
 use super::stored::stored_fields;
+use super::surprise::has_clearly_grown;
 use crate::model::{Acknowledgement, Anomaly, AnomalyId, EventBody, KpiName, Labels, SeriesId, WorkspaceId};
-
-/// The peak has clearly grown when its score has gained this much since it was last reported. Scores end at 1 and
-/// episodes open near 0.5, so an episode has few of these.
-const CLEAR_GAIN: f32 = 0.1;
 
 /// Whose episodes these are.
 #[derive(Debug, Clone, Copy)]
@@ -77,9 +74,12 @@ impl Episode {
             return self.open.take().map(EventBody::AnomalyClosed);
         }
         progress.unreported += 1;
-        let grown = anomaly.peak_score >= progress.reported_peak + CLEAR_GAIN;
+        let grown = has_clearly_grown(progress.reported_peak, anomaly.peak_score);
         if grown || progress.unreported >= settings.update_every {
-            *progress = Progress { calm: progress.calm, unreported: 0, reported_peak: anomaly.peak_score };
+            progress.unreported = 0;
+            if grown {
+                progress.reported_peak = anomaly.peak_score;
+            }
             return Some(EventBody::AnomalyUpdated(anomaly.clone()));
         }
         None
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn speaks_again_when_the_peak_has_clearly_grown_or_after_a_while() {
-        let scores = [flat(0.5, 1), flat(0.55, 3), flat(0.61, 5), flat(0.6, 70)].concat();
+        let scores = [flat(0.5, 1), flat(0.55, 3), flat(0.82, 5), flat(0.6, 70)].concat();
         assert_eq!(reports(&scores), [(0, "anomaly.opened"), (4, "anomaly.updated"), (64, "anomaly.updated")]);
     }
 

@@ -1,7 +1,7 @@
 //! One series of a KPI: its detector, its episode, its cadence, and what was last said of it.
 
 use super::cadence::Cadence;
-use super::detector::{Detector, Judgement, RobustForecast};
+use super::detector::{Chosen, Judgement};
 use super::episode::{Episode, Owner};
 use super::meter::Meter;
 use super::settings::StreamSettings;
@@ -69,7 +69,7 @@ pub(super) struct Series {
     pub(super) last: Option<ScoredSample>,
     pub(super) features: Option<Features>,
     pub(super) episode: Episode,
-    pub(super) detector: RobustForecast,
+    pub(super) detector: Chosen,
     /// Where in the push under way this series' samples are collected; not part of the state.
     pub(super) collected_at: Option<u32>,
 }
@@ -94,7 +94,7 @@ impl Series {
             last: None,
             features: None,
             episode: Episode::default(),
-            detector: RobustForecast::new(shared.settings.warm_up, shared.settings.sensitivity),
+            detector: Chosen::new(shared.settings.detector),
             collected_at: None,
         }
     }
@@ -107,7 +107,7 @@ impl Series {
         }
         self.meter = Meter::new(reading);
         self.features = None;
-        self.detector = RobustForecast::new(shared.settings.warm_up, shared.settings.sensitivity);
+        self.detector = Chosen::new(shared.settings.detector);
     }
 
     /// Notes that a sample that is newer than every one before has come. Returns what it measures, unless it is the first
@@ -131,7 +131,7 @@ impl Series {
         arrival: Arrival,
         shared: Shared<'_>,
     ) -> (ScoredSample, Option<EventBody>) {
-        let judgement = self.detector.push(sample).judgement;
+        let judgement = self.detector.push(sample, shared.settings).judgement;
         let scored = scored(sample, judgement.as_ref());
         self.last = Some(scored);
         self.features = judgement.map(|judgement| judgement.features);
@@ -143,7 +143,7 @@ impl Series {
             kpi: shared.kpi,
             labels: &self.labels,
             series: self.id,
-            detector: RobustForecast::VERSION,
+            detector: shared.settings.detector.as_str(),
         };
         let Sample { timestamp_ms, value } = sample;
         (scored, self.episode.push(timestamp_ms, value, judgement.as_ref(), owner, shared.settings))

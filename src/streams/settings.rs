@@ -2,9 +2,15 @@
 
 use std::ops::Deref;
 
+use super::detector::DetectorName;
+
 /// The choices, not yet checked. `StreamSettings::try_from` checks them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StreamOptions {
+    /// What scores the samples.
+    pub detector: DetectorName,
+    /// The local time of the workspace, by which days and weeks are told apart.
+    pub utc_offsets: UtcOffsets,
     /// Series a KPI may have; samples of further ones are rejected. 1 to 1,000,000.
     pub max_series: usize,
     /// How readily alerts are raised: 1 as designed, 2 twice as readily, 0.5 half. Divides the surprise (in decades) that a
@@ -28,20 +34,56 @@ pub struct StreamOptions {
     pub max_ahead_ms: i64,
 }
 
-impl Default for StreamOptions {
-    fn default() -> Self {
+impl StreamOptions {
+    /// What is usual with a detector: episodes end as its scores need it.
+    pub fn of(detector: DetectorName) -> Self {
+        // Tail ranks are high for single samples of a long event; it is over when there was none for long.
+        let (close_score, calm_samples) = match detector {
+            DetectorName::RobustForecast => (0.25, 15),
+            DetectorName::TailRank => (0.499, 45),
+        };
         Self {
+            detector,
+            utc_offsets: UtcOffsets::default(),
             max_series: 10_000,
             sensitivity: 1.0,
             open_score: 0.5,
-            close_score: 0.25,
-            calm_samples: 15,
+            close_score,
+            calm_samples,
             update_every: 60,
             warm_up: 30,
             grace_min_ms: 30_000,
             grace_factor: 5.0,
             max_ahead_ms: 3_600_000,
         }
+    }
+}
+
+impl Default for StreamOptions {
+    fn default() -> Self {
+        Self::of(DetectorName::default())
+    }
+}
+
+/// How far local time is ahead of UTC, and when that changes: what is left of a time zone when no database of zones may be
+/// read. The default is UTC.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UtcOffsets(Vec<(i64, i64)>);
+
+impl UtcOffsets {
+    /// From changes: timestamp, and milliseconds that local time is ahead of UTC from then on. The first offset holds
+    /// before, too. Changes are put in order.
+    pub fn new(mut changes: Vec<(i64, i64)>) -> Self {
+        changes.sort_unstable();
+        changes.dedup_by_key(|change| change.0);
+        Self(changes)
+    }
+
+    /// Local time, in milliseconds, of a timestamp.
+    pub fn local_ms(&self, timestamp_ms: i64) -> i64 {
+        let passed = self.0.partition_point(|change| change.0 <= timestamp_ms);
+        let offset = self.0.get(passed.saturating_sub(1)).map_or(0, |change| change.1);
+        timestamp_ms.saturating_add(offset)
     }
 }
 
@@ -99,6 +141,15 @@ mod tests {
     #[test]
     fn the_defaults_are_within_their_bounds() {
         assert_eq!(StreamSettings::try_from(StreamOptions::default()), Ok(StreamSettings::default()));
+    }
+
+    #[test]
+    fn local_time_follows_the_changes_of_the_clock() {
+        let hour = 3_600_000;
+        let berlin = UtcOffsets::new(vec![(1_000, 2 * hour), (0, hour), (2_000, hour)]);
+        assert_eq!([-5, 0, 999, 1_000, 1_999, 2_000].map(|at| (berlin.local_ms(at) - at) / hour), [1, 1, 1, 2, 2, 1]);
+        assert_eq!(UtcOffsets::default().local_ms(7), 7);
+        assert_eq!(berlin.local_ms(i64::MAX), i64::MAX);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::detector::{Detector, RobustForecast};
+use super::detector::Chosen;
 use super::episode::Episode;
 use super::kpi_state::KpiState;
 use super::series::{Series, Shared};
@@ -33,9 +33,9 @@ pub enum RestoreError {
 impl KpiState {
     /// The state as bytes; equal states give equal bytes. Workspace, KPI and settings are not in it.
     pub fn snapshot(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(64 + self.series.len() * 2200);
+        let mut out = Vec::with_capacity(64 + self.series.len() * 4400);
         FORMAT.put(&mut out);
-        put_chunk(RobustForecast::VERSION.as_bytes(), &mut out);
+        put_chunk(self.settings.detector.as_str().as_bytes(), &mut out);
         (self.series.len() as u32).put(&mut out);
         for series in &self.series {
             put_series(series, &mut out);
@@ -74,7 +74,7 @@ impl KpiState {
     }
 
     fn take_all(&mut self, format: u8, mut from: &[u8]) -> Option<()> {
-        let same_detector = take_chunk(&mut from)? == RobustForecast::VERSION.as_bytes();
+        let same_detector = take_chunk(&mut from)? == self.settings.detector.as_str().as_bytes();
         let count = u32::read(&mut from)?;
         for place in 0..count {
             let shared = Shared { workspace: &self.workspace, kpi: &self.kpi, settings: &self.settings };
@@ -125,7 +125,7 @@ fn take_series(format: u8, from: &mut &[u8], same_detector: bool, shared: Shared
     }
     let detector = take_chunk(from)?;
     if same_detector {
-        series.detector = RobustForecast::decode(detector, shared.settings.warm_up, shared.settings.sensitivity)?;
+        series.detector = Chosen::decode(shared.settings.detector, detector)?;
     }
     Some(series)
 }
@@ -157,6 +157,7 @@ impl Stored for Features {
 mod tests {
     use super::*;
     use crate::model::{EventBody, Sample, SeriesBatch, SeriesStatus};
+    use crate::streams::detector::DetectorName;
 
     const START: i64 = 1_699_920_000_000;
 
@@ -225,7 +226,7 @@ mod tests {
         // The meter of a gauge is one byte, before the detector and its length.
         whole.remove(whole.len() - detector.len() - 5);
         let mut old = vec![1];
-        put_chunk(RobustForecast::VERSION.as_bytes(), &mut old);
+        put_chunk(DetectorName::default().as_str().as_bytes(), &mut old);
         1u32.put(&mut old);
         old.extend_from_slice(&whole);
         xxh3_64(&old).put(&mut old);

@@ -43,7 +43,7 @@ macro_rules! stored_numbers {
         }
     )*};
 }
-stored_numbers!(i8, u8, u16, u32, u64, i64, f32, f64);
+stored_numbers!(i8, u8, i16, u16, u32, u64, i64, f32, f64);
 
 impl Stored for bool {
     fn put(&self, out: &mut Vec<u8>) {

@@ -9,3 +9,4 @@ mod lives;
 mod null_data;
 mod signals;
 mod stalls;
+mod tail_rank;

@@ -1,25 +1,40 @@
 //! The last values of a series, kept in order of size as well as of time, so that median, MAD and rank cost no sort.
 
-use super::stored::stored_fields;
+use super::stored::Stored;
 
-/// How many values the window holds.
-pub(super) const WINDOW: usize = 64;
-
-/// A sliding window. Removing the oldest value and inserting a new one are two binary searches and a short move of bytes:
+/// A sliding window. Removing the oldest value and inserting a new one are a count and two short moves of bytes:
 /// the values stay where they were written, and only one-byte references to them are kept in order of size.
 #[derive(Debug, Clone)]
-pub(super) struct Window {
+pub(super) struct Window<V, const N: usize> {
     /// Values in order of arrival, a ring.
-    ring: [f64; WINDOW],
+    ring: [V; N],
     /// Positions in `ring` in order of value; among equal values the older comes first.
-    order: [u8; WINDOW],
+    order: [u8; N],
     /// Where in the ring the next value goes.
     next: u8,
     /// How many values there are.
     len: u8,
 }
 
-stored_fields!(Window { ring, order, next, len });
+impl<V: Stored + Copy + Default, const N: usize> Stored for Window<V, N> {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.ring.put(out);
+        self.order.put(out);
+        [self.next, self.len].put(out);
+    }
+    fn read(from: &mut &[u8]) -> Option<Self> {
+        let (ring, order) = (Stored::read(from)?, Stored::read(from)?);
+        let [next, len] = Stored::read(from)?;
+        Some(Self { ring, order, next, len })
+    }
+}
+
+/// Where a value stands in a window: how many values are smaller, how many are not larger.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Place {
+    below: u32,
+    not_above: u32,
+}
 
 /// Median and spread of a window.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,29 +45,61 @@ pub(super) struct Centre {
     pub(super) mad: f64,
 }
 
-impl Window {
+impl<V: Copy + Default + PartialOrd + Into<f64>, const N: usize> Window<V, N> {
     pub(super) fn new() -> Self {
-        Self { ring: [0.0; WINDOW], order: [0; WINDOW], next: 0, len: 0 }
+        const { assert!(N < 256, "positions are one byte") };
+        Self { ring: [V::default(); N], order: [0; N], next: 0, len: 0 }
+    }
+
+    /// How many values it holds.
+    pub(super) fn len(&self) -> usize {
+        usize::from(self.len)
+    }
+
+    /// The newest values, oldest first: the last of `into` is the newest. There must be so many.
+    pub(super) fn newest(&self, into: &mut [V]) {
+        let (wanted, end) = (into.len(), usize::from(self.next));
+        let head = wanted.min(end);
+        into[wanted - head..].copy_from_slice(&self.ring[end - head..end]);
+        into[..wanted - head].copy_from_slice(&self.ring[N - (wanted - head)..]);
+    }
+
+    /// Replaces the values; the change has to keep their order.
+    pub(super) fn change(&mut self, to: impl Fn(V) -> V) {
+        self.ring.iter_mut().take(usize::from(self.len)).for_each(|value| *value = to(*value));
     }
 
     /// Takes a value in; the oldest leaves when the window is full.
-    pub(super) fn push(&mut self, value: f64) {
+    pub(super) fn push(&mut self, value: V) {
+        self.push_at(value, self.place_of(value));
+    }
+
+    /// The same for a value whose place is known already.
+    pub(super) fn push_at(&mut self, value: V, place: Place) {
         let slot = self.next;
-        let mut len = usize::from(self.len);
-        if len == WINDOW {
-            // Equal values are in order of age, so the oldest is the first of its equals.
-            let gone = self.count_below(self.ring[usize::from(slot)]);
-            debug_assert_eq!(self.order[gone], slot);
-            self.order.copy_within(gone + 1..WINDOW, gone);
+        let (mut len, mut place) = (self.len(), place.not_above as usize);
+        if len == N {
+            let gone = self.order.iter().position(|other| *other == slot).unwrap_or(0);
+            self.order.copy_within(gone + 1..N, gone);
             len -= 1;
             self.len -= 1;
+            place -= usize::from(self.ring[usize::from(slot)] <= value);
         }
-        let place = self.count_not_above(value);
         self.order.copy_within(place..len, place + 1);
         self.order[place] = slot;
         self.ring[usize::from(slot)] = value;
-        self.next = (slot + 1) % WINDOW as u8;
+        self.next = ((usize::from(slot) + 1) % N) as u8;
         self.len += 1;
+    }
+
+    /// Where a value would stand. A count over all values, because processors count several at once and guess wrong in searches.
+    pub(super) fn place_of(&self, value: V) -> Place {
+        let (mut below, mut not_above) = (0, 0);
+        for held in &self.ring[..self.len()] {
+            below += u32::from(*held < value);
+            not_above += u32::from(*held <= value);
+        }
+        Place { below, not_above }
     }
 
     /// Median and MAD, or `None` while empty.
@@ -68,25 +115,16 @@ impl Window {
         Some(Centre { median, mad: self.nearest(median, middle) })
     }
 
-    /// Where `value` stands among the values held: 0 below all, 1 above all, ties in the middle; 0.5 while empty.
-    pub(super) fn rank(&self, value: f64) -> f64 {
+    /// A place from 0, below all values held, to 1, above them all; ties in the middle; 0.5 while empty.
+    pub(super) fn rank(&self, place: Place) -> f64 {
         if self.len == 0 {
             return 0.5;
         }
-        let twice = self.count_below(value) + self.count_not_above(value);
-        twice as f64 / (2.0 * f64::from(self.len))
+        f64::from(place.below + place.not_above) / (2.0 * f64::from(self.len))
     }
 
     fn ranked(&self, rank: usize) -> f64 {
-        self.ring[usize::from(self.order[rank])]
-    }
-
-    fn count_below(&self, value: f64) -> usize {
-        self.order[..usize::from(self.len)].partition_point(|&slot| self.ring[usize::from(slot)] < value)
-    }
-
-    fn count_not_above(&self, value: f64) -> usize {
-        self.order[..usize::from(self.len)].partition_point(|&slot| self.ring[usize::from(slot)] <= value)
+        self.ring[usize::from(self.order[rank])].into()
     }
 
     /// The distance from `median` that exactly `rank` values are not farther than.
@@ -138,21 +176,22 @@ mod tests {
             -1e6..1e6f64,
             Just(1e300), Just(-1e300), Just(-0.0),
         ], 1..400)) {
-            let mut window = Window::new();
+            let mut window = Window::<f64, 64>::new();
             for (i, value) in values.iter().enumerate() {
                 window.push(*value);
-                let last = &values[(i + 1).saturating_sub(WINDOW)..=i];
+                let last = &values[(i + 1).saturating_sub(64)..=i];
                 prop_assert_eq!(window.centre(), Some(by_sorting(last)));
                 let below = last.iter().filter(|v| *v < value).count() as f64;
                 let equal = last.iter().filter(|v| *v == value).count() as f64;
-                prop_assert_eq!(window.rank(*value), (below + 0.5 * equal) / last.len() as f64);
+                prop_assert_eq!(window.rank(window.place_of(*value)), (below + 0.5 * equal) / last.len() as f64);
             }
         }
     }
 
     #[test]
     fn an_empty_window_has_no_centre() {
-        assert_eq!(Window::new().centre(), None);
-        assert_eq!(Window::new().rank(3.0), 0.5);
+        assert_eq!(Window::<f64, 64>::new().centre(), None);
+        let empty = Window::<f64, 64>::new();
+        assert_eq!(empty.rank(empty.place_of(3.0)), 0.5);
     }
 }

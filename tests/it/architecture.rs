@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const PURE: [&str; 7] = ["model", "streams", "audio", "live", "tenancy", "cluster", "intake"];
+const PURE: [&str; 8] = ["model", "streams", "audio", "live", "tenancy", "cluster", "intake", "evaluation"];
 const IMPURE_WORDS: [&str; 8] =
     ["tokio", "ractor", "axum::", "std::time", "SystemTime", "Instant::now", "std::fs", "std::net::Tcp"];
 
@@ -71,7 +71,9 @@ fn pure_modules_import_only_the_vocabulary() {
         let found = offences(module, |line| {
             line.split("crate::").skip(1).any(|rest| {
                 let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-                name != "model" && name != module
+                // Evaluation judges scoring, so it has to know it.
+                let judged = module == "evaluation" && name == "streams";
+                name != "model" && name != module && !judged
             })
         });
         assert!(found.is_empty(), "{module} may import only model:\n{}", found.join("\n"));

@@ -7,6 +7,7 @@ mod backfill;
 mod cluster;
 mod command_line;
 mod counters_and_ends;
+mod evaluation;
 mod following;
 mod ingest_and_query;
 mod ingest_socket;

@@ -7,8 +7,7 @@
 //! a few outliers in a row on the same side the limit on the level is lifted, because that is no outlier but a new level.
 
 use crate::streams::cadence::Interval;
-use crate::streams::season::DayProfile;
-use crate::streams::stored::stored_fields;
+use crate::streams::stored::{Stored, stored_fields};
 
 const LEVEL_RATE: f64 = 0.2;
 const TREND_RATE: f64 = 0.02;
@@ -71,12 +70,12 @@ pub(super) struct Outlook {
     seasonal: Option<f64>,
 }
 
-/// Forecasts one series.
+/// Forecasts one series. The ordinary course of its day, `P`, is kept by the owner, who says what it makes of a time.
 #[derive(Debug, Clone)]
-pub(super) struct Forecast {
+pub(super) struct Forecast<P> {
     plain: Smoother,
     seasonal: Smoother,
-    profile: DayProfile,
+    pub(super) profile: P,
     interval: Interval,
     last_timestamp_ms: i64,
     /// Mean absolute residual of late.
@@ -91,26 +90,45 @@ pub(super) struct Forecast {
     season_speaks: bool,
 }
 
-stored_fields!(Forecast {
-    plain,
-    seasonal,
-    profile,
-    interval,
-    last_timestamp_ms,
-    spread,
-    usual,
-    run,
-    season_known,
-    season_speaks,
-});
+impl<P: Stored> Stored for Forecast<P> {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.plain.put(out);
+        self.seasonal.put(out);
+        self.profile.put(out);
+        self.interval.put(out);
+        self.last_timestamp_ms.put(out);
+        [self.spread, self.usual].put(out);
+        self.run.put(out);
+        self.season_known.put(out);
+        self.season_speaks.put(out);
+    }
+    fn read(from: &mut &[u8]) -> Option<Self> {
+        let (plain, seasonal, profile) = (Stored::read(from)?, Stored::read(from)?, Stored::read(from)?);
+        let (interval, last_timestamp_ms) = (Stored::read(from)?, Stored::read(from)?);
+        let [spread, usual] = Stored::read(from)?;
+        let (run, season_known, season_speaks) = (Stored::read(from)?, Stored::read(from)?, Stored::read(from)?);
+        Some(Self {
+            plain,
+            seasonal,
+            profile,
+            interval,
+            last_timestamp_ms,
+            spread,
+            usual,
+            run,
+            season_known,
+            season_speaks,
+        })
+    }
+}
 
-impl Forecast {
+impl<P> Forecast<P> {
     /// Starts at the first sample.
-    pub(super) fn starting_at(timestamp_ms: i64, value: f64) -> Self {
+    pub(super) fn starting_at(timestamp_ms: i64, value: f64, profile: P) -> Self {
         Self {
             plain: Smoother { level: value, ..Smoother::default() },
             seasonal: Smoother::default(),
-            profile: DayProfile::starting_at(timestamp_ms),
+            profile,
             interval: Interval::default(),
             last_timestamp_ms: timestamp_ms,
             spread: 0.0,
@@ -121,15 +139,15 @@ impl Forecast {
         }
     }
 
-    /// What to expect at a time after the last one learned. Ends a trend that a gap has interrupted.
-    pub(super) fn outlook(&mut self, timestamp_ms: i64) -> Outlook {
+    /// What to expect at a time after the last one learned, of which day is usually `profile`. Ends a trend that a gap
+    /// has interrupted.
+    pub(super) fn outlook(&mut self, timestamp_ms: i64, profile: Option<f64>) -> Outlook {
         let pause = timestamp_ms.saturating_sub(self.last_timestamp_ms) as f64;
         if self.interval.ms > 0.0 && pause > GAP * self.interval.ms {
             self.plain.trend = 0.0;
             self.seasonal.trend = 0.0;
         }
         let plain = self.plain.next();
-        let profile = self.profile.at(timestamp_ms);
         if let (Some(day), false) = (profile, self.season_known) {
             self.season_known = true;
             self.seasonal = Smoother { level: plain - day, trend: 0.0, error: self.plain.error };
@@ -161,9 +179,12 @@ impl Forecast {
         self.learn_spread(residual.abs(), cut, early);
         self.interval.learn(timestamp_ms.saturating_sub(self.last_timestamp_ms));
         self.last_timestamp_ms = timestamp_ms;
-        let accepted = outlook.expected + residual.clamp(-limit, limit);
-        self.profile.learn(timestamp_ms, accepted, self.interval.ms);
-        accepted
+        outlook.expected + residual.clamp(-limit, limit)
+    }
+
+    /// Usual time between samples in milliseconds, 0 while there was but one.
+    pub(super) fn interval_ms(&self) -> f64 {
+        self.interval.ms
     }
 
     /// Mean absolute residual over about the last thousand samples; 0 while every value was as expected.
@@ -203,25 +224,33 @@ impl Forecast {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::streams::season::DayProfile;
 
     const HOUR: i64 = 3_600_000;
 
     /// Feeds values every hour from 1970 on and returns the forecast with the last sample's number.
-    fn fed(values: impl IntoIterator<Item = f64>) -> (Forecast, u32) {
+    fn fed(values: impl IntoIterator<Item = f64>) -> (Forecast<DayProfile>, u32) {
         let mut values = values.into_iter();
-        let mut forecast = Forecast::starting_at(0, values.next().unwrap());
+        let mut forecast = Forecast::starting_at(0, values.next().unwrap(), DayProfile::starting_at(0));
         let mut n = 0;
         for value in values {
             n += 1;
             let at = i64::from(n) * HOUR;
-            let outlook = forecast.outlook(at);
-            forecast.learn(at, value, &outlook, n);
+            let outlook = at_time(&mut forecast, at);
+            let accepted = forecast.learn(at, value, &outlook, n);
+            let interval_ms = forecast.interval_ms();
+            forecast.profile.learn(at, accepted, interval_ms);
         }
         (forecast, n)
     }
 
-    fn next(forecast: &mut Forecast, n: u32) -> Outlook {
-        forecast.outlook(i64::from(n + 1) * HOUR)
+    fn at_time(forecast: &mut Forecast<DayProfile>, at: i64) -> Outlook {
+        let usual = forecast.profile.at(at);
+        forecast.outlook(at, usual)
+    }
+
+    fn next(forecast: &mut Forecast<DayProfile>, n: u32) -> Outlook {
+        at_time(forecast, i64::from(n + 1) * HOUR)
     }
 
     /// Deterministic noise in -0.5..0.5.
@@ -271,6 +300,6 @@ mod tests {
     fn a_gap_ends_the_trend() {
         let (mut forecast, n) = fed((0..300).map(f64::from));
         let at = i64::from(n + 50) * HOUR;
-        assert!(forecast.outlook(at).expected < 299.5);
+        assert!(at_time(&mut forecast, at).expected < 299.5);
     }
 }

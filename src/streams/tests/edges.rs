@@ -2,7 +2,7 @@
 
 use super::signals::{START, batch, every, fresh, labelled, with};
 use crate::model::{EventBody, SeriesSamples, SeriesStatus};
-use crate::streams::{KpiState, Pushed, Rejection, StreamOptions, StreamSettings};
+use crate::streams::{Pushed, Rejection, StreamOptions, StreamSettings};
 
 const NOW: i64 = START + 100_000_000;
 
@@ -170,10 +170,4 @@ fn batches_of_one_series_in_one_push_become_one_entry() {
     let all = samples(&pushed);
     assert_eq!(all.iter().map(|s| s.labels.as_str()).collect::<Vec<_>>(), ["a:1", "a:2"]);
     assert_eq!((all[0].samples.len(), all[0].late.len()), (2, 1));
-}
-
-#[test]
-fn the_state_of_a_series_fits_two_kilobytes() {
-    let bytes = KpiState::bytes_per_series();
-    assert!(bytes <= 2048, "{bytes} bytes");
 }

@@ -1,0 +1,82 @@
+//! A labelled series, and what the product says of it.
+
+use std::sync::Arc;
+
+use crate::model::{EventBody, KpiName, Labels, Sample, SeriesBatch, WorkspaceId};
+use crate::streams::{KpiState, StreamSettings, surprise};
+
+/// A series with the times at which something was wrong.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LabelledSeries {
+    /// What it is called in reports.
+    pub name: String,
+    /// Milliseconds since the Unix epoch, row by row.
+    pub timestamps_ms: Vec<i64>,
+    /// As many values.
+    pub values: Vec<f64>,
+    /// First and last timestamp of each anomaly, in order and without overlap.
+    pub windows: Vec<(i64, i64)>,
+}
+
+/// What the product said of a series.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Run {
+    /// Score of each row, 0 where there is none.
+    pub scores: Vec<f64>,
+    /// For each row the score of the alert it raised, 0 where it raised none.
+    pub alerts: Vec<f64>,
+    /// First and last anomalous row of each episode.
+    pub episodes: Vec<(usize, usize)>,
+    /// Rows that were not scored, because their timestamp is not newer than the one before.
+    pub late: usize,
+    /// Rows that were refused.
+    pub rejected: usize,
+}
+
+/// Scores a series from nothing, row by row.
+pub fn run(series: &LabelledSeries, settings: &Arc<StreamSettings>) -> Run {
+    let mut run = Run::default();
+    let Ok((workspace, kpi)) = names() else { return run };
+    let mut state = KpiState::new(workspace, kpi, settings.clone());
+    let mut now_ms = i64::MIN;
+    let mut told = 0.0;
+    for (row, (&timestamp_ms, &value)) in series.timestamps_ms.iter().zip(&series.values).enumerate() {
+        now_ms = now_ms.max(timestamp_ms);
+        let batch = SeriesBatch::gauge(Labels::none(), vec![(0, Sample { timestamp_ms, value })]);
+        let pushed = state.push(&[batch], now_ms);
+        run.late += pushed.late as usize;
+        run.rejected += pushed.rejected.len();
+        let (mut score, mut alert) = (0.0, 0.0);
+        for body in &pushed.bodies {
+            match body {
+                EventBody::Samples(all) => {
+                    let said = all.iter().flat_map(|one| &one.samples).next_back();
+                    score = said.and_then(|sample| sample.score).map_or(0.0, f64::from);
+                }
+                EventBody::AnomalyOpened(anomaly) => {
+                    told = anomaly.peak_score;
+                    alert = score;
+                    run.episodes.push((row, row));
+                }
+                EventBody::AnomalyUpdated(anomaly) if anomaly.peak_at_ms == timestamp_ms => {
+                    // One that only reports itself from time to time is no alert.
+                    if surprise::has_clearly_grown(told, anomaly.peak_score) {
+                        told = anomaly.peak_score;
+                        alert = score;
+                    }
+                }
+                _ => {}
+            }
+        }
+        if let (true, Some(episode)) = (score >= f64::from(settings.open_score), run.episodes.last_mut()) {
+            episode.1 = row;
+        }
+        run.scores.push(score);
+        run.alerts.push(alert);
+    }
+    run
+}
+
+fn names() -> Result<(WorkspaceId, KpiName), crate::model::IdError> {
+    Ok((WorkspaceId::new("evaluation")?, KpiName::new("evaluated")?))
+}

@@ -1,0 +1,78 @@
+//! The detectors there are, and the one that an operator has chosen for a series.
+
+use super::{Detector, RobustForecast, TailRank, Verdict};
+use crate::model::Sample;
+use crate::streams::settings::StreamSettings;
+
+/// The name of a detector, version included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DetectorName {
+    /// [`RobustForecast`].
+    #[default]
+    RobustForecast,
+    /// [`TailRank`].
+    TailRank,
+}
+
+impl DetectorName {
+    /// All there are.
+    pub const ALL: [Self; 2] = [Self::TailRank, Self::RobustForecast];
+
+    /// As it stands in configuration, anomalies and snapshots.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RobustForecast => RobustForecast::VERSION,
+            Self::TailRank => TailRank::VERSION,
+        }
+    }
+
+    /// The detector with this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|detector| detector.as_str() == name)
+    }
+}
+
+/// A detector of either kind.
+#[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "the usual one is inline, so that a sample touches one piece of memory")]
+pub(in crate::streams) enum Chosen {
+    RobustForecast(RobustForecast),
+    TailRank(Box<TailRank>),
+}
+
+impl Chosen {
+    pub(in crate::streams) fn new(name: DetectorName) -> Self {
+        match name {
+            DetectorName::RobustForecast => Self::RobustForecast(RobustForecast::default()),
+            DetectorName::TailRank => Self::TailRank(Box::default()),
+        }
+    }
+
+    pub(in crate::streams) fn decode(name: DetectorName, bytes: &[u8]) -> Option<Self> {
+        Some(match name {
+            DetectorName::RobustForecast => Self::RobustForecast(RobustForecast::decode(bytes)?),
+            DetectorName::TailRank => Self::TailRank(Box::new(TailRank::decode(bytes)?)),
+        })
+    }
+
+    pub(in crate::streams) fn push(&mut self, sample: Sample, settings: &StreamSettings) -> Verdict {
+        match self {
+            Self::RobustForecast(detector) => detector.push(sample, settings),
+            Self::TailRank(detector) => detector.push(sample, settings),
+        }
+    }
+
+    pub(in crate::streams) fn seen(&self) -> u32 {
+        match self {
+            Self::RobustForecast(detector) => detector.seen(),
+            Self::TailRank(detector) => detector.seen(),
+        }
+    }
+
+    pub(in crate::streams) fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::RobustForecast(detector) => detector.encode(out),
+            Self::TailRank(detector) => detector.encode(out),
+        }
+    }
+}

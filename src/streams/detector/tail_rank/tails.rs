@@ -1,0 +1,203 @@
+//! How rare the value of each stream is, judged by the stream's own past: its rank among the largest and the smallest.
+//!
+//! Each of the streams has two sides, the values and the values negated. Of a side the [`KEPT`] largest codes of the
+//! generation under way and of the one before stand in one descending list. That is all a rank in the tail needs, for a value
+//! below the 32nd of both generations together is no surprise. Codes of the older generation that fall behind the 32nd place
+//! are dropped, because nothing will ever ask for them again. Lists have [`PLACES`] places rather than twice 32: when there
+//! is no room, the smallest code of the younger generation goes, and its value is remembered as the floor below
+//! which, one generation later, nothing is a surprise.
+
+use super::code::{Code, NONE, decode, encode};
+use crate::streams::arithmetic::{LOG10_OF_2, log2};
+use crate::streams::stored::stored_fields;
+
+/// How many streams there are.
+pub(super) const STREAMS: usize = 10;
+const SIDES: usize = 2 * STREAMS;
+/// Largest codes that count, of both generations together.
+const KEPT: usize = 32;
+/// Places of a list.
+const PLACES: usize = 44;
+/// Samples of a generation.
+pub(super) const GENERATION: u16 = 4_000;
+/// Most decades a value can gain by lying beyond everything seen, and what it gains when there is no scale for it.
+const MAX_BEYOND: f64 = 3.0;
+const LOG10_OF_E: f64 = std::f64::consts::LOG10_E;
+
+/// One side of one stream.
+#[derive(Debug, Clone, Copy)]
+struct Side {
+    /// Descending, of both generations; [`NONE`] behind the last.
+    codes: [Code; PLACES],
+    /// Which of the first 32 are of the generation under way; those behind them all are.
+    young: u32,
+}
+
+stored_fields!(Side { codes, young });
+
+/// All sides of a series, and how many samples they speak for.
+#[derive(Debug, Clone)]
+pub(super) struct Tails {
+    /// Only codes above this are a surprise, side by side: the streams first, then the streams negated.
+    surprising: [Code; SIDES],
+    /// Only codes above this enter the list of the side.
+    entering: [Code; SIDES],
+    sides: [Side; SIDES],
+    /// Samples in both generations.
+    samples: u16,
+    /// Samples after which the older generation is forgotten: one generation the first time, two later.
+    full_at: u16,
+}
+
+stored_fields!(Tails { surprising, entering, sides, samples, full_at });
+
+/// What [`Tails::judge`] found.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Surprises {
+    /// Sum of the squares of the streams' decades.
+    pub(super) squares: f64,
+    /// The stream with the most decades, and those.
+    pub(super) most: (usize, f64),
+    /// Whether that stream was high rather than low.
+    pub(super) high: bool,
+}
+
+impl Default for Side {
+    fn default() -> Self {
+        Self { codes: [NONE; PLACES], young: 0 }
+    }
+}
+
+impl Tails {
+    pub(super) fn new() -> Self {
+        Self {
+            surprising: [NONE; SIDES],
+            entering: [NONE; SIDES],
+            sides: [Side::default(); SIDES],
+            samples: 0,
+            full_at: GENERATION,
+        }
+    }
+
+    /// Decades of surprise at the streams' codes, by what came before them.
+    pub(super) fn judge(&self, codes: &[Code; STREAMS]) -> Surprises {
+        let mut found = Surprises::default();
+        for (stream, &code) in codes.iter().enumerate() {
+            let (high, low) = (code > self.surprising[stream], -code > self.surprising[STREAMS + stream]);
+            if !high && !low {
+                continue;
+            }
+            let above = if high { self.decades(stream, code) } else { 0.0 };
+            let below = if low { self.decades(STREAMS + stream, -code) } else { 0.0 };
+            let decades = if below > above { below } else { above };
+            found.squares += decades * decades;
+            if decades > found.most.1 {
+                found.most = (stream, decades);
+                found.high = above >= below;
+            }
+        }
+        found
+    }
+
+    /// Takes the codes in. Returns whether a generation ends with them.
+    pub(super) fn learn(&mut self, codes: &[Code; STREAMS]) -> bool {
+        for (stream, &code) in codes.iter().enumerate() {
+            if code > self.entering[stream] {
+                self.enter(stream, code);
+            }
+            if -code > self.entering[STREAMS + stream] {
+                self.enter(STREAMS + stream, -code);
+            }
+        }
+        self.samples += 1;
+        let ends = self.samples == self.full_at;
+        if ends {
+            self.samples = GENERATION;
+            self.full_at = 2 * GENERATION;
+            (0..SIDES).for_each(|side| self.grow_old(side));
+        }
+        ends
+    }
+
+    /// Replaces the values of a stream, on both sides, after its unit or its zero has changed. The change has to keep the order.
+    pub(super) fn change(&mut self, stream: usize, to: impl Fn(f32) -> f32) {
+        for (side, sign) in [(stream, 1.0), (STREAMS + stream, -1.0)] {
+            let changed = |code: &mut Code| {
+                if *code != NONE {
+                    *code = encode(sign * to(sign * decode(*code)));
+                }
+            };
+            self.sides[side].codes.iter_mut().for_each(changed);
+            changed(&mut self.surprising[side]);
+            changed(&mut self.entering[side]);
+        }
+    }
+
+    fn decades(&self, side: usize, code: Code) -> f64 {
+        let codes = &self.sides[side].codes;
+        let reached = codes.partition_point(|kept| *kept >= code);
+        let share = (f64::from(self.samples) + 1.0) / (reached as f64 + 1.0);
+        let rank = LOG10_OF_2 * log2(share);
+        if reached == 0 { rank + beyond(codes, code) } else { rank }
+    }
+
+    fn enter(&mut self, at: usize, code: Code) {
+        let side = &mut self.sides[at];
+        let place = side.codes.partition_point(|kept| *kept >= code);
+        // There is always room: the last place is free between two calls.
+        side.codes.copy_within(place..PLACES - 1, place + 1);
+        side.codes[place] = code;
+        if place < KEPT {
+            let before = (1u32 << place) - 1;
+            let (below, above) = (side.young & before, side.young & !before);
+            let pushed_out_is_old = side.young >> (KEPT - 1) == 0 && side.codes[KEPT] != NONE;
+            side.young = below | (1 << place) | (above << 1);
+            if pushed_out_is_old {
+                side.codes.copy_within(KEPT + 1.., KEPT);
+                side.codes[PLACES - 1] = NONE;
+            }
+        }
+        let len = side.codes.partition_point(|kept| *kept != NONE);
+        let young = side.young.count_ones() as usize + len.saturating_sub(KEPT);
+        if len == PLACES || young > KEPT {
+            self.entering[at] = side.codes[len - 1];
+            side.codes[len - 1] = NONE;
+            if len <= KEPT {
+                side.young &= !(1 << (len - 1));
+            }
+        }
+        self.surprising[at] = self.surprising[at].max(side.codes[KEPT - 1]);
+    }
+
+    /// Forgets the older codes of a side; the younger become the older.
+    fn grow_old(&mut self, at: usize) {
+        let side = &mut self.sides[at];
+        let mut len = 0;
+        for place in 0..PLACES {
+            if place >= KEPT || side.young >> place & 1 == 1 {
+                side.codes[len] = side.codes[place];
+                len += 1;
+            }
+        }
+        side.codes[len..].fill(NONE);
+        side.young = 0;
+        self.surprising[at] = side.codes[KEPT - 1].max(self.entering[at]);
+        self.entering[at] = NONE;
+    }
+}
+
+/// Decades that a code beyond all others gains by its distance, for an exponential tail whose scale is the mean excess of the
+/// kept codes over the last of them.
+fn beyond(codes: &[Code; PLACES], code: Code) -> f64 {
+    let len = codes[..KEPT].partition_point(|kept| *kept != NONE);
+    if len == 0 {
+        return MAX_BEYOND;
+    }
+    let last = f64::from(decode(codes[len - 1]));
+    let excess: f64 = codes[..len].iter().map(|kept| f64::from(decode(*kept)) - last).sum();
+    if excess <= 0.0 {
+        return MAX_BEYOND;
+    }
+    let distance = f64::from(decode(code)) - f64::from(decode(codes[0]));
+    (LOG10_OF_E * distance * len as f64 / excess).min(MAX_BEYOND)
+}

@@ -1,0 +1,38 @@
+//! What a score says, in units that can be compared: a score of 0.5 is a surprise of 1.
+
+use super::arithmetic::{exp2_neg, log2};
+
+/// What an open episode has to gain over what was last told of it to be worth telling again, in surprises that open one.
+const CLEAR_GAIN: f64 = 1.2 / 2.2;
+
+/// The score of a surprise that is not negative.
+pub(super) fn score_of(surprise: f64) -> f32 {
+    // Most samples are no surprise at all.
+    if surprise == 0.0 { 0.0 } else { (1.0 - exp2_neg(surprise * surprise)) as f32 }
+}
+
+/// The surprise a score stands for; that of a score of 1, which stands for many, is 5.
+fn surprise_of(score: f32) -> f64 {
+    let left = (1.0 - f64::from(score)).max(1.0 / 33_554_432.0);
+    (-log2(left)).max(0.0).sqrt()
+}
+
+/// Whether the peak of an episode has clearly grown since it had the score `told`.
+pub fn has_clearly_grown(told: f32, peak: f32) -> bool {
+    peak > told && surprise_of(peak) > surprise_of(told) + CLEAR_GAIN
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn growth_is_measured_in_surprise_and_not_in_score() {
+        assert!((surprise_of(0.5) - 1.0).abs() < 1e-6 && surprise_of(0.0) == 0.0);
+        assert!((surprise_of(1.0) - 5.0).abs() < 1e-6);
+        assert!((surprise_of(score_of(2.2)) - 2.2).abs() < 1e-4 && score_of(0.0) == 0.0 && score_of(40.0) == 1.0);
+        assert!(has_clearly_grown(0.5, 0.82) && !has_clearly_grown(0.5, 0.79));
+        assert!(has_clearly_grown(0.99, 0.9999), "a score near 1 has room for growth");
+        assert!(!has_clearly_grown(0.9, 0.9));
+    }
+}
