@@ -24,6 +24,8 @@ mod samples;
 pub mod statsd;
 mod upload;
 
+pub use upload::Imports;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -68,6 +70,8 @@ pub struct Gateway {
     pub access: Access,
     /// Sizes.
     pub limits: Arc<Limits>,
+    /// Files being imported.
+    pub imports: Imports,
     /// Renders `/metrics`.
     pub metrics: metrics_exporter_prometheus::PrometheusHandle,
     /// Turns true when the server is shutting down: endless answers end.
