@@ -28,7 +28,7 @@ use crate::adapters::embedded::{EmbeddedStore, OpenError};
 use crate::config::Config;
 use crate::gateway::nats::{NatsGateway, NatsServices};
 use crate::gateway::statsd::StatsdGateway;
-use crate::gateway::{Catalogues, Gateway, Parts, Transmitters, router};
+use crate::gateway::{Catalogues, Gateway, Imports, Parts, Transmitters, router};
 use crate::model::Clock;
 use crate::ports::PortError;
 use crate::tenancy::Access;
@@ -147,6 +147,7 @@ impl App {
             clock: clock.clone(),
             access: Access,
             limits: Arc::new(limits(config)),
+            imports: Imports::default(),
             metrics: recorder.clone(),
             transmitters: Transmitters::default(),
             shutdown: shutdown_seen.clone(),

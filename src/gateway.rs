@@ -26,6 +26,8 @@ mod socket;
 pub mod statsd;
 mod upload;
 
+pub use upload::Imports;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -81,6 +83,8 @@ pub struct Parts {
     pub access: Access,
     /// Sizes.
     pub limits: Arc<Limits>,
+    /// Files being imported.
+    pub imports: Imports,
     /// Renders `/metrics`.
     pub metrics: metrics_exporter_prometheus::PrometheusHandle,
     /// What listeners of the same mix share.

@@ -20,6 +20,8 @@ use crate::tenancy::WorkspacePass;
 const PACKET: usize = 65_536;
 /// Packets taken together before anything else has its turn.
 const TOGETHER: usize = 256;
+/// Packets taken at the end: more than a socket's buffer holds.
+const LAST: usize = 100_000;
 /// How long samples wait for a door that is closed or a log that is away, before they are given up.
 const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(500);
@@ -55,13 +57,12 @@ impl StatsdGateway {
         let edge = Edge {
             pass: gateway.access.system(&settings.workspace),
             gateway,
-            socket,
             aggregator: Aggregator::new(settings.max_series),
             flushed: now,
             delivery: None,
             complaints: Complaints::over("StatsD"),
         };
-        let task = tokio::spawn(edge.serve(settings.flush_every));
+        let task = tokio::spawn(edge.serve(socket, settings.flush_every));
         Ok(Self { address, task })
     }
 
@@ -81,7 +82,6 @@ impl StatsdGateway {
 struct Edge {
     gateway: Gateway,
     pass: WorkspacePass,
-    socket: UdpSocket,
     aggregator: Aggregator,
     /// When the window began.
     flushed: Instant,
@@ -91,7 +91,7 @@ struct Edge {
 }
 
 impl Edge {
-    async fn serve(mut self, flush_every: Duration) {
+    async fn serve(mut self, socket: UdpSocket, flush_every: Duration) {
         let mut buffer = vec![0; PACKET];
         let mut flush = interval_at(self.flushed + flush_every, flush_every);
         flush.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -100,8 +100,8 @@ impl Edge {
         tokio::pin!(shutdown);
         loop {
             tokio::select! {
-                readable = self.socket.readable() => match readable {
-                    Ok(()) => self.receive(&mut buffer, TOGETHER),
+                readable = socket.readable() => match readable {
+                    Ok(()) => self.receive(&mut buffer, TOGETHER, |buffer| socket.try_recv_from(buffer)),
                     Err(error) => {
                         self.complaints.refused("the socket", &error.to_string());
                         tokio::time::sleep(PAUSE).await;
@@ -117,17 +117,21 @@ impl Edge {
                 () = &mut shutdown => break,
             }
         }
-        // What was sent before the shutdown is in the socket's buffer, which is bounded.
-        self.receive(&mut buffer, usize::MAX);
+        // What was sent before the shutdown is in the socket's buffer, which is bounded. The system is asked itself: the
+        // runtime may not have heard of it yet.
+        match socket.into_std() {
+            Ok(socket) => self.receive(&mut buffer, LAST, |buffer| socket.recv_from(buffer)),
+            Err(error) => self.complaints.refused("the socket", &error.to_string()),
+        }
         self.delivered().await;
         self.deliver();
         self.delivered().await;
     }
 
     /// Takes up to `most` packets that are there.
-    fn receive(&mut self, buffer: &mut [u8], most: usize) {
+    fn receive(&mut self, buffer: &mut [u8], most: usize, next: impl Fn(&mut [u8]) -> io::Result<(usize, SocketAddr)>) {
         for _ in 0..most {
-            match self.socket.try_recv_from(buffer) {
+            match next(buffer) {
                 Ok((length, peer)) => self.take(&buffer[..length], peer),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 // Such as the word that a packet of ours was not wanted: there is none.

@@ -7,6 +7,7 @@
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -18,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use utoipa::IntoParams;
 
 use super::Gateway;
@@ -49,7 +50,18 @@ const LISTED: usize = 100;
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(500);
 
-static IMPORTS: Semaphore = Semaphore::const_new(AT_ONCE);
+/// A client that does not read the last line for so long does not want it.
+const LAST_LINE: Duration = Duration::from_secs(30);
+
+/// Bounds the files that are imported at once.
+#[derive(Clone)]
+pub struct Imports(Arc<Semaphore>);
+
+impl Default for Imports {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(AT_ONCE)))
+    }
+}
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -113,7 +125,7 @@ pub(crate) async fn upload(
         kpi: params.kpi.as_deref().filter(|name| !name.is_empty()).map(kpi).transpose()?,
         fallback: fallback(&name),
     };
-    let permit = IMPORTS.try_acquire().map_err(|_| {
+    let permit = gateway.imports.0.clone().try_acquire_owned().map_err(|_| {
         Problem::new(Kind::Overloaded, format!("{AT_ONCE} files are being imported already; try again in a moment"))
     })?;
     let file = keep(body, gateway.limits.max_upload_bytes).await?;
@@ -226,7 +238,7 @@ impl Import {
             }
         }
         self.tally.done = true;
-        let _gone = self.lines.send(line(&self.tally)).await.is_err();
+        let _gone = timeout(LAST_LINE, self.lines.send(line(&self.tally))).await.is_err();
     }
 
     async fn take(&mut self, portion: Portion) -> Result<(), String> {

@@ -111,3 +111,56 @@ fn read_portions(
     }
     Ok(outcome.map(|_| ())?)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Seek, Write};
+
+    use super::*;
+    use crate::sources::csv::name_from;
+    use crate::sources::sheet::tests::workbook;
+
+    async fn read(content: &[u8], workbook: bool) -> (Vec<Portion>, Result<(), TableError>) {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(content).unwrap();
+        file.rewind().unwrap();
+        let naming = Naming { kpi: None, fallback: name_from("doors") };
+        let (mut receiver, reader) = read_ahead(file, workbook, naming, Batcher::new(2, 0.0));
+        let mut portions = Vec::new();
+        while let Some(portion) = receiver.recv().await {
+            portions.push(portion);
+        }
+        (portions, reader.await.unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_workbook_and_the_same_table_as_csv_give_the_same() {
+        let cell = |at: &str, value: i64| format!("<c r=\"{at}\"><v>{value}</v></c>");
+        let text = |at: &str, text: &str| format!("<c r=\"{at}\" t=\"inlineStr\"><is><t>{text}</t></is></c>");
+        let mut rows = format!("<row r=\"1\">{}{}</row>", text("A1", "time"), text("B1", "value"));
+        let mut csv = "time,value\n".to_owned();
+        for i in 2..7 {
+            let at = 1_767_225_600_000 + i * 1_000;
+            rows += &format!("<row r=\"{i}\">{}{}</row>", cell(&format!("A{i}"), at), cell(&format!("B{i}"), i));
+            csv += &format!("{at},{i}\n");
+        }
+        let (of_workbook, end) = read(&workbook(&rows), true).await;
+        assert!(end.is_ok());
+        let (of_csv, end) = read(csv.as_bytes(), false).await;
+        assert!(end.is_ok());
+        let brief = |portions: &[Portion]| -> Vec<(u64, Vec<SourceSample>)> {
+            portions.iter().map(|portion| (portion.rows, portion.samples.clone())).collect()
+        };
+        assert_eq!(brief(&of_workbook), brief(&of_csv));
+        assert_eq!(of_csv.iter().map(|portion| portion.samples.len()).sum::<usize>(), 5);
+        assert_eq!(of_csv.iter().map(|portion| portion.rows).sum::<u64>(), 5);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_table_gives_its_reason_and_nothing_else() {
+        for (content, workbook) in [(&b""[..], false), (b"PK", true), (b"time,value\nnoon,1\n", false)] {
+            let (portions, end) = read(content, workbook).await;
+            assert!(portions.is_empty() && end.is_err());
+        }
+    }
+}

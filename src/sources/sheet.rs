@@ -142,4 +142,4 @@ fn date(time: &ExcelDateTime) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

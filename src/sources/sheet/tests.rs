@@ -6,7 +6,7 @@ use zip::write::SimpleFileOptions;
 use super::*;
 
 /// A workbook with one sheet: rows of cells as XML.
-pub(crate) fn workbook(rows: &str) -> Vec<u8> {
+pub(in crate::sources) fn workbook(rows: &str) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     let main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
     let relations = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
