@@ -67,7 +67,7 @@ async fn a_slow_database_slows_nothing_else() {
     follower.send(json!({"type": "subscribe"})).await;
     follower.until("subscribed").await;
 
-    let delay = Duration::from_millis(400);
+    let delay = Duration::from_millis(1_500);
     way.delay(delay);
     let (mut longest, mut slowest) = (Duration::ZERO, Duration::ZERO);
     for _ in 0..20 {

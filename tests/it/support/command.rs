@@ -78,9 +78,10 @@ impl Running {
         }
     }
 
+    /// Asks it to end. What Ctrl-C sends does the same, but is ignored by whatever a shell has started in the background.
     pub(crate) fn interrupt(&self) {
-        let sent = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
-        assert!(sent.is_ok_and(|status| status.success()), "kill -INT");
+        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "kill -TERM");
     }
 
     /// Waits for the end.
