@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use earcon::model::{KpiName, Labels, Sample, SeriesBatch, WorkspaceId};
-use earcon::streams::{Detector, KpiState, RobustForecast, StreamSettings, TailRank};
+use earcon::streams::{Detector, DetectorName, KpiState, RobustForecast, StreamSettings, TailRank};
 
 const START: i64 = 1_767_225_600_000;
 const SERIES: usize = 10_000;
@@ -114,7 +114,7 @@ fn many_series(c: &mut Criterion) {
     });
     group.finish();
     let report = |text: String| std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
-    let sizes = (KpiState::bytes_per_series(), bytes.len() / SERIES);
+    let sizes = (KpiState::bytes_per_series(DetectorName::default()), bytes.len() / SERIES);
     report(format!("bytes a series: {} in memory, {} in a snapshot\n", sizes.0, sizes.1)).expect("stdout is open");
 }
 

@@ -58,12 +58,12 @@ pub fn run(series: &LabelledSeries, settings: &Arc<StreamSettings>) -> Run {
                     alert = score;
                     run.episodes.push((row, row));
                 }
-                EventBody::AnomalyUpdated(anomaly) if anomaly.peak_at_ms == timestamp_ms => {
-                    // One that only reports itself from time to time is no alert.
-                    if surprise::has_clearly_grown(told, anomaly.peak_score) {
-                        told = anomaly.peak_score;
-                        alert = score;
-                    }
+                // One that only reports itself from time to time is no alert.
+                EventBody::AnomalyUpdated(anomaly)
+                    if anomaly.peak_at_ms == timestamp_ms && surprise::has_clearly_grown(told, anomaly.peak_score) =>
+                {
+                    told = anomaly.peak_score;
+                    alert = score;
                 }
                 _ => {}
             }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::detector::DetectorName;
 use super::series::{Presence, Series, SeriesView, Shared};
 use super::settings::StreamSettings;
 use super::taking::Coming;
@@ -176,10 +177,10 @@ impl KpiState {
         &self.kpi
     }
 
-    /// Bytes that one series at rest occupies, inline and on the heap, its share of the index included and the text of its
-    /// labels excluded. An open anomaly adds about 400 while it is open.
-    pub fn bytes_per_series() -> usize {
-        let boxed = size_of::<Series>() + size_of::<Box<Series>>();
+    /// Bytes that one series at rest occupies under a detector, inline and on the heap, its share of the index included and
+    /// the text of its labels excluded. An open anomaly adds about 400 while it is open.
+    pub fn bytes_per_series(detector: DetectorName) -> usize {
+        let boxed = size_of::<Series>() + size_of::<Box<Series>>() + detector.heap_bytes();
         boxed + size_of::<Labels>() + size_of::<u32>()
     }
 

@@ -221,7 +221,7 @@ impl Check {
             }
         }
         if rule.max_series == Some(0) {
-            self.problem(&at("max_series"), "must be at least 1; `drop` takes none".to_owned());
+            self.problem(&at("max_series"), "must be at least 1; `drop` takes none");
         }
         Rule {
             names,

@@ -26,31 +26,38 @@ impl DetectorName {
         }
     }
 
+    /// What it keeps outside of its series.
+    pub(in crate::streams) fn heap_bytes(self) -> usize {
+        match self {
+            Self::RobustForecast => size_of::<RobustForecast>(),
+            Self::TailRank => size_of::<TailRank>(),
+        }
+    }
+
     /// The detector with this name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|detector| detector.as_str() == name)
     }
 }
 
-/// A detector of either kind.
+/// A detector of either kind; boxed, so that a series with the smaller one is small.
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "the usual one is inline, so that a sample touches one piece of memory")]
 pub(in crate::streams) enum Chosen {
-    RobustForecast(RobustForecast),
+    RobustForecast(Box<RobustForecast>),
     TailRank(Box<TailRank>),
 }
 
 impl Chosen {
     pub(in crate::streams) fn new(name: DetectorName) -> Self {
         match name {
-            DetectorName::RobustForecast => Self::RobustForecast(RobustForecast::default()),
+            DetectorName::RobustForecast => Self::RobustForecast(Box::default()),
             DetectorName::TailRank => Self::TailRank(Box::default()),
         }
     }
 
     pub(in crate::streams) fn decode(name: DetectorName, bytes: &[u8]) -> Option<Self> {
         Some(match name {
-            DetectorName::RobustForecast => Self::RobustForecast(RobustForecast::decode(bytes)?),
+            DetectorName::RobustForecast => Self::RobustForecast(Box::new(RobustForecast::decode(bytes)?)),
             DetectorName::TailRank => Self::TailRank(Box::new(TailRank::decode(bytes)?)),
         })
     }

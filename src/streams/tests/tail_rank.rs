@@ -160,7 +160,8 @@ fn a_change_of_the_clock_does_not_move_the_day() {
 }
 
 #[test]
-fn the_state_of_a_series_fits_four_kilobytes() {
-    let bytes = KpiState::bytes_per_series();
-    assert!(bytes <= 4096, "{bytes} bytes");
+fn the_state_of_a_series_has_a_bound() {
+    let [usual, rank] = [DetectorName::RobustForecast, DetectorName::TailRank].map(KpiState::bytes_per_series);
+    assert!(usual <= 2_048, "{usual} bytes with the forecast");
+    assert!(rank <= 4_096, "{rank} bytes with tail ranks");
 }
