@@ -94,12 +94,16 @@ impl Follower {
         let rate = rate.map(|rate| (rate, Instant::now()));
         let Subscription { seq: head, kpis, batches } = workspace.hub().subscribe().await?;
         let epoch = workspace.hub().epoch().to_owned();
-        let first = match gateway.event_log.head(&pass).await {
-            Ok(log) => log.map_or(1, |log| log.first),
-            Err(error) => {
-                tracing::error!(%error, "the log cannot be read for a follower");
-                return None;
-            }
+        let first = match &since {
+            // Nothing has to be read, so the log is not asked.
+            Since::Live | Since::Snapshot => 1,
+            Since::Seq { .. } => match gateway.event_log.head(&pass).await {
+                Ok(log) => log.map_or(1, |log| log.first),
+                Err(error) => {
+                    tracing::error!(%error, "the log cannot be read for a follower");
+                    return None;
+                }
+            },
         };
         let resume = Resume::decide(&since, &epoch, first, head, gateway.limits.replay_events);
         let mut ready = VecDeque::new();

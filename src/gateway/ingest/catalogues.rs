@@ -1,7 +1,8 @@
 //! The catalogue of each workspace that samples come in for, and the rules it was made with.
 //!
-//! Rules live in the MetaStore and are read again at most every few seconds a workspace, never on the way of a request that
-//! can do without: a node applies a change of another node's within [`FRESH`] and one request.
+//! Rules live in the MetaStore and are read again at most every few seconds a workspace, beside the requests and not on their
+//! way: a store that is slow slows no samples. A node applies a change of another node's within [`FRESH`] and one request;
+//! one that has heard nothing of a workspace for [`STALE`] looks first.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -21,6 +22,9 @@ pub(crate) const KEY: &str = "ingest/rules";
 
 /// How long rules are believed without another look.
 const FRESH: Duration = Duration::from_secs(3);
+
+/// After this long without a look a request waits for one: nobody has sent anything meanwhile.
+const STALE: Duration = Duration::from_secs(60);
 
 /// Catalogues of workspaces beyond this many are made anew when they are needed.
 const MOST: usize = 1_000;
@@ -56,17 +60,27 @@ impl Catalogues {
         match known {
             Some(entry) if entry.looked_at.elapsed() < FRESH => Ok(entry.catalogue),
             Some(entry) => {
-                // Others go on with what is known while this request looks.
+                // Others go on with what is known while somebody looks.
                 self.write(pass.workspace(), Entry { looked_at: Instant::now(), ..entry.clone() });
-                match self.load(pass, Some(&entry)).await {
-                    Ok(entry) => Ok(entry.catalogue),
-                    Err(error) => {
-                        tracing::warn!(workspace = %pass.workspace(), %error, "ingest rules cannot be read again");
-                        Ok(entry.catalogue)
-                    }
+                if entry.looked_at.elapsed() >= STALE {
+                    return Ok(self.look_again(pass, entry).await);
                 }
+                let (catalogues, pass, known) = (self.clone(), pass.clone(), entry.clone());
+                tokio::spawn(async move { catalogues.look_again(&pass, known).await });
+                Ok(entry.catalogue)
             }
             None => Ok(self.load(pass, None).await?.catalogue),
+        }
+    }
+
+    /// Reads the rules once more; those that are known stay when that fails.
+    async fn look_again(&self, pass: &WorkspacePass, known: Entry) -> Arc<Catalogue> {
+        match self.load(pass, Some(&known)).await {
+            Ok(entry) => entry.catalogue,
+            Err(error) => {
+                tracing::warn!(workspace = %pass.workspace(), %error, "ingest rules cannot be read again");
+                known.catalogue
+            }
         }
     }
 
