@@ -67,6 +67,10 @@ async fn a_slow_database_slows_nothing_else() {
     follower.send(json!({"type": "subscribe"})).await;
     follower.until("subscribed").await;
 
+    // A node asks for the rules of a workspace once before it takes its first samples.
+    let batch = ledger.next();
+    assert!(ledger.send(cluster.http(), cluster.node(owner).url(), &batch).await);
+
     let delay = Duration::from_millis(1_500);
     way.delay(delay);
     let (mut longest, mut slowest) = (Duration::ZERO, Duration::ZERO);
