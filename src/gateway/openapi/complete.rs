@@ -52,7 +52,16 @@ fn complete_operation(path: &str, operation: &mut Value) {
     for (status, description) in common {
         responses.entry(status).or_insert_with(|| json!({ "description": description }));
     }
+    let own_words = speaks_an_agents_protocol(path);
     for (status, response) in responses {
+        if own_words && status.starts_with(['4', '5']) {
+            response["content"] = json!({
+                PROBLEM_JSON: { "schema": { "$ref": "#/components/schemas/Problem" } },
+                "application/json": { "schema": { "type": "object" } },
+                "application/x-protobuf": {},
+                "text/plain": { "schema": { "type": "string" } },
+            });
+        }
         if status.starts_with(['4', '5']) && response.get("content").is_none() {
             response["content"] = json!({ PROBLEM_JSON: { "schema": { "$ref": "#/components/schemas/Problem" } } });
         }
@@ -61,6 +70,11 @@ fn complete_operation(path: &str, operation: &mut Value) {
                 json!({ "retry-after": { "description": "seconds", "schema": { "type": "string" } } });
         }
     }
+}
+
+/// Agents expect errors in the words of the server they were made for.
+fn speaks_an_agents_protocol(path: &str) -> bool {
+    path.ends_with("/write") || path.ends_with("/v1/metrics")
 }
 
 /// The exact schema of a parameter; `None` leaves what was derived.
@@ -106,7 +120,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
             }),
         ),
         ("Kpi", one_of("state", &["running", "parked"])),
-        ("Series", one_of("state", &["warming", "normal", "anomalous", "stalled"])),
+        ("Series", one_of("state", &["warming", "normal", "anomalous", "stalled", "ended"])),
         ("Anomaly", one_of("state", &["open", "closed"])),
         ("Anomaly", one_of("direction", &["above", "below"])),
         ("Anomaly", one_of("reason", &["robust_z", "residual_z", "volatility", "slope"])),
