@@ -30,10 +30,11 @@ pub mod stream;
 pub mod supervision;
 pub mod workspace;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{Clock, KpiName, SeriesBatch};
+use crate::model::{Clock, KpiName, SeriesBatch, WorkspaceId};
 use crate::ports::{EventLog, MetaStore, Publisher, SeriesStore, SnapshotStore};
 use crate::streams::StreamSettings;
 
@@ -72,6 +73,8 @@ pub struct Context {
 pub struct Settings {
     /// Scoring.
     pub streams: Arc<StreamSettings>,
+    /// … of workspaces with another time zone.
+    pub streams_of: BTreeMap<WorkspaceId, Arc<StreamSettings>>,
     /// Most workspaces on this node.
     pub max_workspaces: usize,
     /// Most KPIs of a workspace.
@@ -92,6 +95,13 @@ pub struct Settings {
     pub mix: crate::audio::MixSettings,
     /// How long a mix keeps running after the last listener left.
     pub mix_linger: Duration,
+}
+
+impl Settings {
+    /// How samples of a workspace are scored.
+    pub fn scoring(&self, workspace: &WorkspaceId) -> Arc<StreamSettings> {
+        self.streams_of.get(workspace).unwrap_or(&self.streams).clone()
+    }
 }
 
 /// Called before a batch is scored.

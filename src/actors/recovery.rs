@@ -122,12 +122,13 @@ impl<'a> Replay<'a> {
     }
 
     fn fresh(&self, kpi: &KpiName) -> KpiState {
-        KpiState::new(self.pass.workspace().clone(), kpi.clone(), self.context.settings.streams.clone())
+        let settings = self.context.settings.scoring(self.pass.workspace());
+        KpiState::new(self.pass.workspace().clone(), kpi.clone(), settings)
     }
 
     fn restore(&mut self, snapshot: Snapshot) {
         let Snapshot { kpi, seq, state } = snapshot;
-        let settings = self.context.settings.streams.clone();
+        let settings = self.context.settings.scoring(self.pass.workspace());
         match KpiState::restore(self.pass.workspace().clone(), kpi.clone(), settings, &state) {
             Ok(state) => {
                 self.kpis.insert(kpi, (seq, state));

@@ -258,7 +258,7 @@ impl State {
             if self.finishing.is_some() || full || self.routes.find(&kpi).is_some() {
                 continue;
             }
-            let settings = self.context.settings.streams.clone();
+            let settings = self.context.settings.scoring(self.pass.workspace());
             let state = KpiState::new(self.pass.workspace().clone(), kpi, settings);
             self.start_stream(myself, state, false).await?;
         }

@@ -142,6 +142,7 @@ fn raise_peak(anomaly: &mut Anomaly, timestamp_ms: i64, value: f64, judgement: &
 mod tests {
     use super::*;
     use crate::model::{Direction, Feature, Features};
+    use crate::streams::{DetectorName, StreamOptions};
 
     /// The kinds of events that a sequence of scores causes, with the sample that causes each.
     fn reports(scores: &[Option<f32>]) -> Vec<(usize, &'static str)> {
@@ -152,7 +153,9 @@ mod tests {
         let (workspace, kpi, labels) = (WorkspaceId::new("w").unwrap(), KpiName::new("k").unwrap(), Labels::none());
         let series = SeriesId::of(&kpi, &labels);
         let owner = Owner { workspace: &workspace, kpi: &kpi, labels: &labels, series, detector: "d-1" };
-        let settings = StreamSettings::default();
+        // Fifteen calm samples end an episode with these.
+        let options = StreamOptions::of(DetectorName::RobustForecast);
+        let settings = StreamSettings::try_from(options).unwrap();
         let mut episode = Episode::default();
         let mut bodies = Vec::new();
         for (i, score) in scores.iter().enumerate() {
@@ -189,7 +192,7 @@ mod tests {
 
     #[test]
     fn speaks_again_when_the_peak_has_clearly_grown_or_after_a_while() {
-        let scores = [flat(0.5, 1), flat(0.55, 3), flat(0.82, 5), flat(0.6, 70)].concat();
+        let scores = [flat(0.5, 1), flat(0.55, 3), flat(0.93, 5), flat(0.6, 70)].concat();
         assert_eq!(reports(&scores), [(0, "anomaly.opened"), (4, "anomaly.updated"), (64, "anomaly.updated")]);
     }
 

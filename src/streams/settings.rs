@@ -40,7 +40,7 @@ impl StreamOptions {
         // Tail ranks are high for single samples of a long event; it is over when there was none for long.
         let (close_score, calm_samples) = match detector {
             DetectorName::RobustForecast => (0.25, 15),
-            DetectorName::TailRank => (0.499, 45),
+            DetectorName::TailRank => (0.499, 64),
         };
         Self {
             detector,

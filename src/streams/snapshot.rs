@@ -209,11 +209,11 @@ mod tests {
         assert_eq!((is.status, is.late, is.last), (SeriesStatus::Stalled, was.late, was.last));
 
         let now = START + 2_000_000;
-        let bodies = new.push(&rows([5.0; 15], 1_500), now).bodies;
+        let bodies = new.push(&rows([5.0; 64], 1_500), now).bodies;
         assert!(matches!(bodies.first(), Some(EventBody::SeriesRestored { .. })), "{bodies:?}");
         let Some(EventBody::AnomalyClosed(closed)) = bodies.last() else { panic!("{bodies:?}") };
         assert_eq!(Some(closed.id), old.series().next().unwrap().anomaly.map(|anomaly| anomaly.id));
-        assert_eq!(new.series().next().unwrap().status, SeriesStatus::Warming { seen: 15, needed: 30 });
+        assert_eq!(new.series().next().unwrap().status, SeriesStatus::Normal);
     }
 
     #[test]
