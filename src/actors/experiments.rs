@@ -270,6 +270,7 @@ impl State {
             return;
         }
         let mut after = experiment.clone();
+        after.learn(&self.found);
         let reason = format!("scoring of {kpi} failed: {reason}");
         if after.roll_back(now_ms, "earcon", Some(reason)).is_ok() {
             let revision = *revision;

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 
 use super::evidence::Tally;
-use crate::model::Labels;
+use crate::model::{AnomalyId, Labels};
 
-/// Alerts that wait for their counterpart, and pairs that are remembered, at most: a KPI with more is no case for fine counting.
+/// Alerts that wait for their counterpart, and those that are remembered for a verdict, at most: a KPI with more is no case for fine counting.
 const MOST: usize = 1_000;
 
 /// Pairs alerts of the live detector and of the shadow on one KPI. Two on one series that open within the window agree.
@@ -13,14 +13,15 @@ const MOST: usize = 1_000;
 pub struct Agreement {
     window_ms: i64,
     waiting: VecDeque<Alert>,
-    /// Alerts of the live detector that the shadow had too.
-    paired: VecDeque<(Labels, i64)>,
+    /// What the live detector has told, and whether the shadow had it too.
+    told: VecDeque<(AnomalyId, bool)>,
     newest_ms: i64,
 }
 
 #[derive(Debug, Clone)]
 struct Alert {
-    live: bool,
+    /// What it was told as, when the live detector had it.
+    live: Option<AnomalyId>,
     labels: Labels,
     at_ms: i64,
 }
@@ -28,33 +29,36 @@ struct Alert {
 impl Agreement {
     /// Nothing seen yet. `window_ms` is how far apart, in sample time, two alerts may open that mean the same.
     pub fn new(window_ms: i64) -> Self {
-        Self { window_ms, waiting: VecDeque::new(), paired: VecDeque::new(), newest_ms: i64::MIN }
+        Self { window_ms, waiting: VecDeque::new(), told: VecDeque::new(), newest_ms: i64::MIN }
     }
 
     /// The live detector has opened an episode.
-    pub fn live(&mut self, labels: &Labels, at_ms: i64, tally: &mut Tally) {
+    pub fn live(&mut self, id: AnomalyId, labels: &Labels, at_ms: i64, tally: &mut Tally) {
         tally.live_alerts += 1;
-        self.alert(Alert { live: true, labels: labels.clone(), at_ms }, tally);
+        self.told.push_back((id, false));
+        if self.told.len() > MOST {
+            self.told.pop_front();
+        }
+        self.alert(Alert { live: Some(id), labels: labels.clone(), at_ms }, tally);
     }
 
     /// The shadow would have.
     pub fn shadow(&mut self, labels: &Labels, at_ms: i64, tally: &mut Tally) {
         tally.shadow_alerts += 1;
-        self.alert(Alert { live: false, labels: labels.clone(), at_ms }, tally);
+        self.alert(Alert { live: None, labels: labels.clone(), at_ms }, tally);
     }
 
     fn alert(&mut self, alert: Alert, tally: &mut Tally) {
         let fits = |other: &Alert| {
             let apart = other.at_ms.saturating_sub(alert.at_ms).saturating_abs();
-            other.live != alert.live && other.labels == alert.labels && apart <= self.window_ms
+            other.live.is_some() != alert.live.is_some() && other.labels == alert.labels && apart <= self.window_ms
         };
         if let Some(at) = self.waiting.iter().position(fits) {
             let other = self.waiting.remove(at);
             tally.both += 1;
-            let live_at = if alert.live { Some(alert.at_ms) } else { other.map(|other| other.at_ms) };
-            self.paired.extend(live_at.map(|at_ms| (alert.labels, at_ms)));
-            if self.paired.len() > MOST {
-                self.paired.pop_front();
+            let id = alert.live.or(other.and_then(|other| other.live));
+            if let Some((_, both)) = self.told.iter_mut().rev().find(|(told, _)| Some(*told) == id) {
+                *both = true;
             }
             return;
         }
@@ -79,18 +83,20 @@ impl Agreement {
         });
     }
 
-    /// Somebody says of an anomaly that the live detector has found whether it was one. The shadow is judged with it when it had
-    /// found it too.
-    pub fn judged(&mut self, labels: &Labels, opened_at_ms: i64, real: bool, tally: &mut Tally) {
-        tally.live_verdicts.count(real);
-        if self.paired.iter().any(|(of, at_ms)| of == labels && *at_ms == opened_at_ms) {
-            tally.shadow_verdicts.count(real);
+    /// Somebody says of an anomaly whether it was one. It counts when the live detector has told of it since the two run side by
+    /// side, and for the shadow when it had it too.
+    pub fn judged(&mut self, id: AnomalyId, real: bool, tally: &mut Tally) {
+        if let Some((_, both)) = self.told.iter().find(|(told, _)| *told == id) {
+            tally.live_verdicts.count(real);
+            if *both {
+                tally.shadow_verdicts.count(real);
+            }
         }
     }
 }
 
 fn alone(alert: &Alert, tally: &mut Tally) {
-    if alert.live {
+    if alert.live.is_some() {
         tally.only_live += 1;
     } else {
         tally.only_shadow += 1;
@@ -105,7 +111,8 @@ mod tests {
     fn alerts_of_one_series_near_each_other_agree_and_others_stand_alone() {
         let (mut agreement, mut tally) = (Agreement::new(100), Tally::default());
         let [a, b] = ["s:a", "s:b"].map(|text| Labels::parse(text).unwrap());
-        agreement.live(&a, 1_000, &mut tally);
+        let [one, other, unknown] = [1, 2, 3].map(|id| AnomalyId(uuid::Uuid::from_u128(id)));
+        agreement.live(one, &a, 1_000, &mut tally);
         agreement.shadow(&b, 1_010, &mut tally);
         agreement.shadow(&a, 1_090, &mut tally);
         agreement.shadow(&a, 1_095, &mut tally);
@@ -116,8 +123,10 @@ mod tests {
         assert_eq!((tally.both, tally.only_live, tally.only_shadow), (1, 0, 2));
         assert_eq!((tally.live_alerts, tally.shadow_alerts), (1, 3));
 
-        agreement.judged(&a, 1_000, true, &mut tally);
-        agreement.judged(&a, 7, false, &mut tally);
+        agreement.live(other, &a, 1_300, &mut tally);
+        agreement.judged(one, true, &mut tally);
+        agreement.judged(other, false, &mut tally);
+        agreement.judged(unknown, false, &mut tally);
         assert_eq!((tally.live_verdicts.real, tally.live_verdicts.wrong), (1, 1));
         assert_eq!((tally.shadow_verdicts.real, tally.shadow_verdicts.wrong), (1, 0));
     }
@@ -126,9 +135,9 @@ mod tests {
     fn what_waits_is_bounded() {
         let (mut agreement, mut tally) = (Agreement::new(i64::MAX), Tally::default());
         for i in 0..5_000 {
-            agreement.live(&Labels::none(), i, &mut tally);
+            agreement.live(AnomalyId(uuid::Uuid::from_u128(i as u128)), &Labels::none(), i, &mut tally);
         }
         assert_eq!(tally.only_live, 4_000);
-        assert_eq!(agreement.waiting.len(), MOST);
+        assert_eq!((agreement.waiting.len(), agreement.told.len()), (MOST, MOST));
     }
 }

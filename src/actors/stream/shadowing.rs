@@ -71,7 +71,7 @@ impl Shadowing {
         tally.shadow_latencies.record(each(took));
         for body in bodies {
             if let EventBody::AnomalyOpened(anomaly) = body {
-                self.agreement.live(&anomaly.labels, anomaly.opened_at_ms, tally);
+                self.agreement.live(anomaly.id, &anomaly.labels, anomaly.opened_at_ms, tally);
             }
         }
         for alert in &observed.alerts {

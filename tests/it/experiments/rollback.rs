@@ -13,7 +13,7 @@ use super::{KPIS, START, body, changes, patient};
 use crate::support::{Server, eventually};
 
 async fn put(server: &Server, name: &str, options: Value) {
-    let entry = json!({"detector": "robust-forecast-1", "options": options});
+    let entry = json!({"detector": "tail-rank-1", "options": options});
     let (status, answer) = server.send(Method::PUT, &format!("/detectors/{name}"), entry).await;
     assert_eq!(status, 200, "{answer}");
 }
@@ -49,8 +49,7 @@ fn reason(shown: &Value) -> String {
 async fn a_candidate_that_alerts_all_the_time_is_rolled_back_by_itself() {
     let server = Server::start().await;
     feed(&server, 0, 200).await;
-    put(&server, "nervous", json!({"sensitivity": 4, "open_score": 0.02, "close_score": 0.015, "calm_samples": 1}))
-        .await;
+    put(&server, "nervous", json!({"sensitivity": 4, "open_score": 0.3, "close_score": 0.29, "calm_samples": 1})).await;
     let mut policy = patient();
     policy["limits"]["alerts_per_10k"] = json!(5);
     begin(&server, "nervous@1", policy).await;
