@@ -72,6 +72,7 @@ pub(crate) struct WireArm {
     /// Of them, those that the other one did not have.
     alone: u64,
     alerts_per_10k: Option<f64>,
+    /// Null in the first hour.
     alerts_per_day: Option<f64>,
     /// Time a sample took where it was live, with all that live scoring does.
     live_ns: Option<f64>,
@@ -98,14 +99,14 @@ pub(crate) struct WireStep<'a> {
 
 impl WireArm {
     fn of(arm: &Arm, lasted_ms: i64) -> Self {
-        let days = lasted_ms as f64 / 86_400_000.0;
+        let (hour_ms, days) = (3_600_000, lasted_ms as f64 / 86_400_000.0);
         Self {
             samples: arm.samples(),
             live_samples: arm.live.samples,
             alerts: arm.alerts,
             alone: arm.alone,
             alerts_per_10k: arm.alerts_per_10k(),
-            alerts_per_day: (days > 0.0).then(|| arm.alerts as f64 / days),
+            alerts_per_day: (lasted_ms >= hour_ms).then(|| arm.alerts as f64 / days),
             live_ns: arm.live.ns_per_sample(),
             shadow_ns: arm.shadow.ns_per_sample(),
             precision: arm.verdicts.precision(),

@@ -56,7 +56,7 @@ it("shows what is tried out, and does what is asked", async () => {
   const { page, errors } = await visit(browser, `${url}/#/`);
   await page.getByRole("navigation").getByRole("link", { name: "Detectors" }).click();
   const panel = page.getByTestId("experiment");
-  await panel.getByText("In the shadow").waitFor();
+  await panel.getByRole("status").getByText("In the shadow").waitFor();
 
   // The shadow has seen nothing so far: promoting is refused, in words.
   await panel.getByRole("button", { name: "Promote" }).click();

@@ -32,6 +32,7 @@ export interface Arm {
   /** Of them, those that the other one did not have. */
   alone: number;
   alerts_per_10k: number | null;
+  /** null in the first hour. */
   alerts_per_day: number | null;
   live_ns: number | null;
   shadow_ns: number | null;

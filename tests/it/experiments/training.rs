@@ -57,7 +57,7 @@ async fn a_candidate_trained_from_history_is_warm_when_it_becomes_live() {
     assert_eq!((&done["state"], &done["percent"]), (&json!("done"), &json!(100.0)), "{done}");
     assert_eq!(
         (&done["kpis_done"], &done["series"], &done["samples"]),
-        (&json!(2), &json!(2), &json!(2_000)),
+        (&json!(2), &json!(2), &json!(2_200)),
         "{done}"
     );
     for _ in KPIS {
