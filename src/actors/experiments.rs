@@ -75,7 +75,7 @@ pub(super) struct Wanted {
 }
 
 impl Experiments {
-    /// Starts with the plan that was found when the workspace was opened.
+    /// Starts with the plan that was found when the workspace was opened. It has to be [woken](Self::wake) when the streams are there.
     pub(super) async fn start(
         context: Context,
         pass: WorkspacePass,
@@ -158,8 +158,8 @@ impl Actor for ExperimentsActor {
     type State = State;
     type Arguments = State;
 
-    async fn pre_start(&self, myself: ActorRef<Message>, state: State) -> Result<State, ActorProcessingErr> {
-        myself.cast(Message::Wake)?;
+    /// It sleeps until the supervisor, having started the streams, wakes it.
+    async fn pre_start(&self, _myself: ActorRef<Message>, state: State) -> Result<State, ActorProcessingErr> {
         Ok(state)
     }
 

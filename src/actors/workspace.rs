@@ -130,6 +130,7 @@ impl Actor for Supervisor {
         for (kpi, kpi_state) in recovered.kpis {
             state.start_stream(&myself, kpi_state, unsaved.contains_key(&kpi)).await?;
         }
+        state.experiments.wake();
         let _opener_gone = started.send(children).is_err();
         Ok(state)
     }

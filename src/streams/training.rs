@@ -2,6 +2,7 @@
 
 use super::detector::Chosen;
 use super::kpi_state::KpiState;
+use super::series::Series;
 use super::shadow::ShadowSeries;
 use crate::model::{DetectorChoice, TrainedSeries};
 
@@ -13,7 +14,7 @@ impl KpiState {
 
     /// What the live detector has learned of each series.
     pub fn trained(&self) -> Vec<TrainedSeries> {
-        let trained = |series: &Box<super::series::Series>| {
+        let trained = |series: &Series| {
             let mut state = Vec::new();
             series.detector.encode(&mut state);
             TrainedSeries {
@@ -22,7 +23,7 @@ impl KpiState {
                 state,
             }
         };
-        self.series.iter().filter(|series| series.detector.seen() > 0).map(trained).collect()
+        self.series.iter().filter(|series| series.detector.seen() > 0).map(|series| trained(series)).collect()
     }
 
     /// Takes over what a detector has learned elsewhere, for the live detector or the shadow, whichever is `choice`. Returns of

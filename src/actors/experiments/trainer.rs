@@ -59,6 +59,8 @@ impl Training {
 enum Ended {
     Cancelled,
     Failed(String),
+    /// The workspace is closing, or another node has it: the job stays as it is written down, for whoever opens it next.
+    Left,
 }
 
 impl From<PortError> for Ended {
@@ -82,6 +84,7 @@ impl Worker {
             Ok(()) => (JobState::Done, None),
             Err(Ended::Cancelled) => (JobState::Cancelled, None),
             Err(Ended::Failed(problem)) => (JobState::Failed, Some(problem)),
+            Err(Ended::Left) => return,
         };
         tracing::info!(workspace = %self.pass.workspace(), job = self.job.id, ?state, problem, "a training job has ended");
         let started = Instant::now();
@@ -89,7 +92,7 @@ impl Worker {
         while started.elapsed() < PATIENCE {
             (self.job.state, self.job.problem) = (state, problem.clone());
             match self.save().await {
-                Ok(()) | Err(Ended::Cancelled) => return,
+                Ok(()) | Err(Ended::Cancelled | Ended::Left) => return,
                 Err(Ended::Failed(error)) => {
                     tracing::warn!(workspace = %self.pass.workspace(), error, "the end of a job cannot be written down");
                     tokio::time::sleep(RETRY).await;
@@ -102,7 +105,10 @@ impl Worker {
         if self.job.state == JobState::Cancelling {
             return Err(Ended::Cancelled);
         }
-        let known = self.routes.running().into_iter().map(|(kpi, _)| kpi).collect();
+        let known = self.routes.names();
+        if self.routes.is_closed() {
+            return Err(Ended::Left);
+        }
         let left = self.job.left(known);
         self.save().await?;
         for kpi in left {
@@ -144,11 +150,18 @@ impl Worker {
             tokio::time::sleep(started.elapsed()).await;
         }
         let trained = trainee.trained();
-        let stream = self.stream(kpi).await?;
-        match stream.adopt(self.job.choice.clone(), trainee.detector().to_owned(), trained).await {
-            Some(series) => self.job.progress.series += series as u64,
-            // It failed, or the workspace is going away; in the first case the KPI is left as it was.
-            None => tracing::warn!(%kpi, "the stream was gone before it could adopt what was learned"),
+        let started = Instant::now();
+        while let Some(stream) = self.stream(kpi).await? {
+            let (choice, detector) = (self.job.choice.clone(), trainee.detector().to_owned());
+            match stream.adopt(choice, detector, trained.clone()).await {
+                Some(series) => {
+                    self.job.progress.series += series as u64;
+                    break;
+                }
+                // It has just failed and is restarted.
+                None if started.elapsed() < PATIENCE => tokio::time::sleep(RETRY).await,
+                None => return Err(Ended::Failed(format!("the stream of {kpi} keeps failing"))),
+            }
         }
         Ok(())
     }
@@ -166,13 +179,15 @@ impl Worker {
         }
     }
 
-    /// The KPI's stream, once it runs.
-    async fn stream(&self, kpi: &KpiName) -> Result<StreamHandle, Ended> {
+    /// The KPI's stream, once it runs; `None` when it is parked.
+    async fn stream(&self, kpi: &KpiName) -> Result<Option<StreamHandle>, Ended> {
         let started = Instant::now();
         loop {
             match self.routes.find(kpi) {
-                Some(Route::Running(stream)) => return Ok(stream),
-                Some(Route::Restarting) if started.elapsed() < PATIENCE => tokio::time::sleep(RETRY).await,
+                Some(Route::Running(stream)) => return Ok(Some(stream)),
+                Some(Route::Parked(_)) => return Ok(None),
+                None if self.routes.is_closed() => return Err(Ended::Left),
+                _ if started.elapsed() < PATIENCE => tokio::time::sleep(RETRY).await,
                 _ => return Err(Ended::Failed(format!("{kpi} does not run"))),
             }
         }
@@ -188,19 +203,19 @@ impl Worker {
                 Ok(())
             }
             Err(error) if error.kind == ErrorKind::Conflict => {
-                let Some((theirs, revision)) = load_job(meta, &self.pass, &self.job.id).await? else {
-                    return Err(Ended::Cancelled);
-                };
-                self.revision = revision;
-                if theirs.is_open() {
-                    // The only thing that others change is whether it is wanted.
-                    let over = !self.job.is_open();
-                    if over {
+                match load_job(meta, &self.pass, &self.job.id).await? {
+                    // The only thing that people change is whether it is wanted.
+                    Some((theirs, revision)) if theirs.state == JobState::Cancelling => {
+                        self.revision = revision;
+                        if self.job.is_open() {
+                            return Err(Ended::Cancelled);
+                        }
                         self.revision = save_job(meta, &self.pass, &self.job, revision).await?;
-                        return Ok(());
+                        Ok(())
                     }
+                    // Another node has the workspace and goes on with the job.
+                    _ => Err(Ended::Left),
                 }
-                Err(Ended::Cancelled)
             }
             Err(error) => Err(error.into()),
         }

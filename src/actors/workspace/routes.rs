@@ -37,6 +37,11 @@ impl Routes {
         kpis.filter(|kpi| !routes.contains_key(*kpi)).cloned().collect()
     }
 
+    /// All KPIs, however they are; none once the workspace is closed.
+    pub(in crate::actors) fn names(&self) -> Vec<KpiName> {
+        self.table.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
     /// The KPIs whose streams run.
     pub(in crate::actors) fn running(&self) -> Vec<(KpiName, StreamHandle)> {
         let routes = self.table.read().unwrap_or_else(PoisonError::into_inner);
