@@ -4,6 +4,8 @@ mod promotion;
 mod rollback;
 mod training;
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::support::Socket;
@@ -30,6 +32,17 @@ fn body(from: usize, to: usize) -> Value {
         }
     }
     json!({"samples": rows})
+}
+
+/// Asks again until `ask` gives something. More patient than others: evidence is written down every few seconds.
+async fn in_time<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
+    for _ in 0..1_200 {
+        if let Some(found) = ask().await {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("never happened: {what}");
 }
 
 /// Reads on until the detectors of this many KPIs have changed; returns the data of the changes.

@@ -126,7 +126,7 @@ impl Worker {
     }
 
     async fn train(&mut self, kpi: &KpiName) -> Result<(), Ended> {
-        let base = self.context.settings.streams.clone();
+        let base = self.context.settings.scoring(self.pass.workspace());
         let mut trainee = KpiState::new(self.pass.workspace().clone(), kpi.clone(), base);
         let arrangement = Arrangement { live: self.job.choice.clone(), shadow: None };
         if trainee.arrange(&arrangement).is_err() {

@@ -9,8 +9,8 @@ use earcon::app::Overrides;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{KPIS, START, body, changes, patient};
-use crate::support::{Server, eventually};
+use super::{KPIS, START, body, changes, in_time, patient};
+use crate::support::Server;
 
 async fn put(server: &Server, name: &str, options: Value) {
     let entry = json!({"detector": "tail-rank-1", "options": options});
@@ -34,7 +34,7 @@ async fn feed(server: &Server, from: usize, to: usize) {
 }
 
 async fn rolled_back(server: &Server) -> Value {
-    eventually("the candidate is rolled back", async || {
+    in_time("the candidate is rolled back", async || {
         let (_, shown) = server.get("/experiments/try").await;
         (shown["stage"] == "rolled_back").then_some(shown)
     })
@@ -49,7 +49,8 @@ fn reason(shown: &Value) -> String {
 async fn a_candidate_that_alerts_all_the_time_is_rolled_back_by_itself() {
     let server = Server::start().await;
     feed(&server, 0, 200).await;
-    put(&server, "nervous", json!({"sensitivity": 4, "open_score": 0.3, "close_score": 0.29, "calm_samples": 1})).await;
+    put(&server, "nervous", json!({"sensitivity": 4, "open_score": 0.03, "close_score": 0.025, "calm_samples": 1}))
+        .await;
     let mut policy = patient();
     policy["limits"]["alerts_per_10k"] = json!(5);
     begin(&server, "nervous@1", policy).await;
@@ -85,7 +86,7 @@ async fn what_a_shadow_finds_is_counted_and_told_to_nobody() {
     begin(&server, "nervous@1", patient()).await;
     feed(&server, 200, 1_700).await;
     let samples = 1_500 * KPIS.len() as u64;
-    let shown = eventually("the shadow has reported", async || {
+    let shown = in_time("the shadow has reported", async || {
         let (_, shown) = server.get("/experiments/try").await;
         (shown["total"]["candidate"]["samples"] == samples).then_some(shown)
     })
@@ -94,7 +95,7 @@ async fn what_a_shadow_finds_is_counted_and_told_to_nobody() {
     assert_eq!(shown["total"]["baseline"]["samples"], samples);
     assert!(shown["total"]["candidate"]["shadow_ns"].as_f64() > Some(0.0));
     let range = format!("from={START}&to={}", START + 1_700_000);
-    let told = eventually("anomalies of the live detector are listed", async || {
+    let told = in_time("anomalies of the live detector are listed", async || {
         let (_, answer) = server.get(&format!("/anomalies?{range}")).await;
         answer["anomalies"].as_array().filter(|all| !all.is_empty()).cloned()
     })

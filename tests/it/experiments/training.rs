@@ -9,8 +9,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{KPIS, START, body, changes, patient};
-use crate::support::{Server, eventually};
+use super::{KPIS, START, body, changes, in_time, patient};
+use crate::support::Server;
 
 /// Sends samples of every KPI and waits until history has them.
 async fn remember(server: &Server, count: usize) {
@@ -18,7 +18,7 @@ async fn remember(server: &Server, count: usize) {
     assert_eq!(status, 200, "{answer}");
     for kpi in KPIS {
         let path = format!("/kpis/{kpi}/samples?from={START}&to={}&limit=10000", START + count as i64 * 1_000);
-        eventually("history has the samples", async || {
+        in_time("history has the samples", async || {
             let (_, answer) = server.get(&path).await;
             answer["series"][0]["samples"].as_array().filter(|rows| rows.len() == count).map(Vec::len)
         })
@@ -27,7 +27,7 @@ async fn remember(server: &Server, count: usize) {
 }
 
 async fn ended(server: &Server, id: &str) -> Value {
-    eventually("the job ends", async || {
+    in_time("the job ends", async || {
         let (_, job) = server.get(&format!("/jobs/{id}")).await;
         (!["running", "cancelling"].contains(&job["state"].as_str().unwrap())).then_some(job)
     })
