@@ -9,6 +9,7 @@
 //!      ├─ snapshotter       scoring state to the snapshot store
 //!      ├─ cursor consumers  history to the series store, events to the publisher
 //!      ├─ retention         forgets what is too old
+//!      ├─ experiments       what is tried out, jobs that train detectors
 //!      └─ mix               owns a render thread while somebody listens
 //! ```
 //! Streams are restarted one by one. When one of the others fails, the workspace supervisor fails with it and the node
@@ -17,6 +18,7 @@
 pub mod cluster;
 pub mod consumer;
 pub mod directory;
+pub mod experiments;
 pub mod hub;
 pub mod ingest;
 pub mod log_writer;
@@ -107,9 +109,14 @@ impl Settings {
 /// Called before a batch is scored.
 pub type BeforeScoring = Arc<dyn Fn(&KpiName, &[SeriesBatch]) + Send + Sync>;
 
+/// Called before a shadow is shown a batch, in the time that is measured as its own.
+pub type BeforeShadow = Arc<dyn Fn(&KpiName) + Send + Sync>;
+
 /// Places where a test can make the pipeline fail. In production all of them are empty.
 #[derive(Clone, Default)]
 pub struct Faults {
     /// May panic.
     pub before_scoring: Option<BeforeScoring>,
+    /// May panic or dawdle.
+    pub before_shadow: Option<BeforeShadow>,
 }

@@ -20,6 +20,7 @@ pub use crate::adapters::scylla::{Migrated, migrate};
 use self::settings::{actor_settings, limits, statsd_settings};
 use crate::actors::cluster::Cluster;
 use crate::actors::directory::Directory;
+use crate::actors::experiments::desk::Desk;
 use crate::actors::node::{Node, Tenancy};
 use crate::actors::supervision::RestartPolicy;
 use crate::actors::{Context, Faults};
@@ -136,6 +137,7 @@ impl App {
             }
             _ => (Directory::local(node.clone()), None),
         };
+        let streams = context.settings.streams.clone();
         drop(context);
 
         let (shutdown, shutdown_seen) = watch::channel(false);
@@ -143,6 +145,7 @@ impl App {
             directory: directory.clone(),
             event_log: opened.backends.event_log,
             series_store: opened.backends.series_store,
+            desk: Desk::new(opened.backends.meta_store.clone(), streams, clock.clone()),
             catalogues: Catalogues::new(opened.backends.meta_store, config.ingest.known_series),
             clock: clock.clone(),
             access: Access,

@@ -10,9 +10,12 @@ mod body;
 mod cluster;
 mod complaints;
 mod dashboard;
+mod detectors;
 mod events;
+mod experiments;
 mod ingest;
 mod ingest_socket;
+mod jobs;
 mod kpis;
 mod mixes;
 pub mod nats;
@@ -42,6 +45,7 @@ use utoipa_axum::routes;
 pub use audio::Transmitters;
 
 use crate::actors::directory::Directory;
+use crate::actors::experiments::desk::Desk;
 use crate::model::{Clock, WorkspaceId};
 use crate::ports::{EventLog, SeriesStore};
 use crate::tenancy::Access;
@@ -77,6 +81,8 @@ pub struct Parts {
     pub series_store: Arc<dyn SeriesStore>,
     /// Rules and known series of each workspace that samples come in for.
     pub catalogues: Catalogues,
+    /// Entries, experiments and jobs.
+    pub desk: Desk,
     /// Wall time, for samples that carry none and for default ranges.
     pub clock: Arc<dyn Clock>,
     /// Who may come in.
@@ -145,6 +151,15 @@ pub fn router(gateway: Gateway) -> Router {
         .routes(routes!(audio::ogg::listen))
         .routes(routes!(audio::packets::listen))
         .routes(routes!(events::follow))
+        .routes(routes!(detectors::list))
+        .routes(routes!(detectors::put))
+        .routes(routes!(experiments::list, experiments::begin))
+        .routes(routes!(experiments::one))
+        .routes(routes!(experiments::promote))
+        .routes(routes!(experiments::roll_back))
+        .routes(routes!(experiments::stop))
+        .routes(routes!(jobs::list, jobs::begin))
+        .routes(routes!(jobs::one, jobs::cancel))
         .routes(routes!(cluster::status))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))

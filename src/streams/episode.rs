@@ -17,7 +17,7 @@ pub(super) struct Owner<'a> {
     pub(super) kpi: &'a KpiName,
     pub(super) labels: &'a Labels,
     pub(super) series: SeriesId,
-    pub(super) detector: &'static str,
+    pub(super) detector: &'a str,
 }
 
 /// The open episode of a series, if there is one.

@@ -143,7 +143,7 @@ impl Series {
             kpi: shared.kpi,
             labels: &self.labels,
             series: self.id,
-            detector: shared.settings.detector.as_str(),
+            detector: shared.settings.label(),
         };
         let Sample { timestamp_ms, value } = sample;
         (scored, self.episode.push(timestamp_ms, value, judgement.as_ref(), owner, shared.settings))

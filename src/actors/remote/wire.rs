@@ -36,6 +36,8 @@ pub enum Request {
     Listen,
     /// How does the workspace stand?
     Status,
+    /// The records of its experiments and jobs have changed.
+    Experiments,
 }
 
 /// The owner's answer.
@@ -61,6 +63,8 @@ pub enum Answer {
     Unavailable,
     /// The question was not understood.
     NotUnderstood,
+    /// It was heard.
+    Heard,
 }
 
 /// How a workspace stands.

@@ -165,7 +165,8 @@ fn replay_covers_every_kind_of_event() {
         log.record(acknowledged, now);
     }
     let kinds: BTreeSet<_> = log.events.iter().map(|event| event.body.event_type()).collect();
-    let parked = [EventType::KpiParked, EventType::KpiResumed];
+    let detector = [EventType::DetectorChanged, EventType::DetectorTrained];
+    let parked = [EventType::KpiParked, EventType::KpiResumed].into_iter().chain(detector).collect::<Vec<_>>();
     assert!(EventType::ALL.iter().all(|kind| parked.contains(kind) || kinds.contains(kind)), "{kinds:?}");
 
     let mut replayed = fresh();
