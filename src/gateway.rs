@@ -140,6 +140,7 @@ pub fn router(gateway: Gateway) -> Router {
         .routes(routes!(anomalies::list))
         .routes(routes!(anomalies::one))
         .routes(routes!(anomalies::acknowledge))
+        .routes(routes!(anomalies::judge))
         .routes(routes!(mixes::list))
         .routes(routes!(mixes::one, mixes::change))
         .routes(routes!(audio::ogg::listen))

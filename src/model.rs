@@ -9,7 +9,7 @@ pub mod event;
 pub mod ids;
 pub mod sample;
 
-pub use anomaly::{Acknowledgement, Anomaly, AnomalyId, Direction, Feature};
+pub use anomaly::{Acknowledgement, Anomaly, AnomalyId, Direction, Feature, Outcome, Review, Standing};
 pub use batch::{Arrival, KpiBatch, Reading, RejectedRow, SeriesBatch};
 pub use clock::{Clock, ManualClock, NotBefore};
 pub use event::{CounterSamples, Event, EventBody, EventType, Seq, SeriesSamples, SeriesStatus};

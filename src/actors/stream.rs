@@ -13,7 +13,9 @@ use tokio::sync::oneshot;
 use super::Faults;
 use super::ingest::ReceiptPart;
 use super::log_writer::{Append, LogWriter, OnCommit};
-use crate::model::{Acknowledgement, AnomalyId, Arrival, Clock, EventBody, Labels, RejectedRow, Seq, SeriesBatch};
+use crate::model::{
+    Acknowledgement, AnomalyId, Arrival, Clock, EventBody, Labels, RejectedRow, Review, Seq, SeriesBatch,
+};
 use crate::streams::KpiState;
 use crate::telemetry::{Metric, record};
 
@@ -39,6 +41,8 @@ pub enum StreamMessage {
     Ingest(Vec<SeriesBatch>, Arrival, ReceiptPart),
     /// Somebody has seen an anomaly.
     Acknowledge(AnomalyId, Labels, Acknowledgement, oneshot::Sender<Seq>),
+    /// Somebody said what an anomaly was.
+    Judge(AnomalyId, Labels, Review, oneshot::Sender<Seq>),
     /// A series may have gone silent.
     CheckStalls,
     /// Hand the state over.
@@ -72,6 +76,13 @@ impl StreamHandle {
     pub async fn acknowledge(&self, id: AnomalyId, labels: Labels, acknowledgement: Acknowledgement) -> Option<Seq> {
         let (sender, receiver) = oneshot::channel();
         self.0.cast(StreamMessage::Acknowledge(id, labels, acknowledgement, sender)).ok()?;
+        receiver.await.ok()
+    }
+
+    /// Records what somebody said of an anomaly. Returns the event, or `None` when it could not be committed.
+    pub async fn judge(&self, id: AnomalyId, labels: Labels, review: Review) -> Option<Seq> {
+        let (sender, receiver) = oneshot::channel();
+        self.0.cast(StreamMessage::Judge(id, labels, review, sender)).ok()?;
         receiver.await.ok()
     }
 
@@ -115,6 +126,7 @@ impl Actor for Stream {
             StreamMessage::Acknowledge(id, labels, acknowledgement, reply) => {
                 state.acknowledge(id, labels, acknowledgement, reply);
             }
+            StreamMessage::Judge(id, labels, review, reply) => state.judge(id, labels, review, reply),
             StreamMessage::CheckStalls => state.check_stalls(),
             StreamMessage::Snapshot => state.hand_over(),
             StreamMessage::Finish => {
@@ -166,6 +178,16 @@ impl State {
         self.args.state.acknowledge(id, &acknowledgement);
         let at_ms = acknowledgement.at_ms;
         let body = EventBody::AnomalyAcknowledged { id, labels, acknowledgement };
+        let on_commit: OnCommit = Box::new(move |seq| {
+            let _gone = reply.send(seq).is_err();
+        });
+        self.append(at_ms, vec![body], Some(on_commit));
+    }
+
+    fn judge(&mut self, id: AnomalyId, labels: Labels, review: Review, reply: oneshot::Sender<Seq>) {
+        let sensitivity = self.args.state.judge(id, &labels, &review);
+        let at_ms = review.at_ms;
+        let body = EventBody::AnomalyJudged { id, labels, review, sensitivity };
         let on_commit: OnCommit = Box::new(move |seq| {
             let _gone = reply.send(seq).is_err();
         });

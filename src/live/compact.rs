@@ -67,6 +67,7 @@ fn type_code(event_type: EventType) -> u8 {
         EventType::KpiResumed => 8,
         EventType::SeriesEnded => 9,
         EventType::Backfilled => 10,
+        EventType::AnomalyJudged => 11,
     }
 }
 

@@ -4,7 +4,7 @@ mod stored;
 
 use serde::{Deserialize, Serialize};
 
-use super::anomaly::{Acknowledgement, Anomaly, AnomalyId};
+use super::anomaly::{Acknowledgement, Anomaly, AnomalyId, Review};
 use super::ids::{KpiName, Labels};
 use super::sample::{Features, Sample, ScoredSample};
 
@@ -74,6 +74,17 @@ pub enum EventBody {
     },
     /// History was taken in: scored, learned from and stored like samples, but nobody is alerted by it.
     Backfilled(Vec<SeriesSamples>),
+    /// Somebody said whether an anomaly was worth the alert; it moves how readily its series alerts.
+    AnomalyJudged {
+        /// Which anomaly.
+        id: AnomalyId,
+        /// The series it belongs to.
+        labels: Labels,
+        /// What they said.
+        review: Review,
+        /// What multiplies the configured sensitivity of the series from here on.
+        sensitivity: f32,
+    },
 }
 
 /// Samples of one series inside a [`EventBody::Samples`] or [`EventBody::Backfilled`].
@@ -150,11 +161,13 @@ pub enum EventType {
     SeriesEnded,
     /// `samples.backfilled`
     Backfilled,
+    /// `anomaly.judged`
+    AnomalyJudged,
 }
 
 impl EventType {
     /// Every type there is.
-    pub const ALL: [EventType; 11] = [
+    pub const ALL: [EventType; 12] = [
         EventType::Samples,
         EventType::AnomalyOpened,
         EventType::AnomalyUpdated,
@@ -166,6 +179,7 @@ impl EventType {
         EventType::KpiResumed,
         EventType::SeriesEnded,
         EventType::Backfilled,
+        EventType::AnomalyJudged,
     ];
 
     /// The name on the wire.
@@ -182,6 +196,7 @@ impl EventType {
             EventType::KpiResumed => "kpi.resumed",
             EventType::SeriesEnded => "series.ended",
             EventType::Backfilled => "samples.backfilled",
+            EventType::AnomalyJudged => "anomaly.judged",
         }
     }
 
@@ -206,6 +221,7 @@ impl EventBody {
             EventBody::KpiResumed => EventType::KpiResumed,
             EventBody::SeriesEnded { .. } => EventType::SeriesEnded,
             EventBody::Backfilled(_) => EventType::Backfilled,
+            EventBody::AnomalyJudged { .. } => EventType::AnomalyJudged,
         }
     }
 }

@@ -8,7 +8,7 @@ use super::detector::Judgement;
 use super::settings::StreamSettings;
 use super::stored::stored_fields;
 use super::surprise::has_clearly_grown;
-use crate::model::{Acknowledgement, Anomaly, AnomalyId, EventBody, KpiName, Labels, SeriesId, WorkspaceId};
+use crate::model::{Acknowledgement, Anomaly, AnomalyId, EventBody, KpiName, Labels, Review, SeriesId, WorkspaceId};
 
 /// Whose episodes these are.
 #[derive(Debug, Clone, Copy)]
@@ -103,6 +103,13 @@ impl Episode {
             _ => false,
         }
     }
+
+    /// Notes what was said of it, if `id` is the open episode; the last word holds.
+    pub(super) fn judge(&mut self, id: AnomalyId, review: &Review) {
+        if let Some(anomaly) = self.open.as_mut().filter(|anomaly| anomaly.id == id) {
+            anomaly.review = Some(review.clone());
+        }
+    }
 }
 
 fn opened(timestamp_ms: i64, value: f64, judgement: &Judgement, owner: Owner<'_>) -> Anomaly {
@@ -124,6 +131,8 @@ fn opened(timestamp_ms: i64, value: f64, judgement: &Judgement, owner: Owner<'_>
         samples: 1,
         detector: owner.detector.to_owned(),
         acknowledged: None,
+        standing: judgement.standing,
+        review: None,
     }
 }
 
@@ -136,6 +145,7 @@ fn raise_peak(anomaly: &mut Anomaly, timestamp_ms: i64, value: f64, judgement: &
     anomaly.peak_upper = judgement.upper;
     anomaly.direction = judgement.direction;
     anomaly.reason = judgement.reason;
+    anomaly.standing = judgement.standing;
 }
 
 #[cfg(test)]
@@ -164,6 +174,7 @@ mod tests {
                 features: Features::default(),
                 direction: Direction::Above,
                 reason: Feature::RobustZ,
+                standing: None,
             });
             let body = episode.push(i as i64, i as f64, judgement.as_ref(), owner, &settings);
             bodies.extend(body.map(|body| (i, body)));

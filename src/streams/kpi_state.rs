@@ -11,7 +11,8 @@ use super::series::{Presence, Series, SeriesView, Shared};
 use super::settings::StreamSettings;
 use super::taking::Coming;
 use crate::model::{
-    Acknowledgement, AnomalyId, Arrival, Event, EventBody, KpiName, Labels, Reading, Sample, SeriesBatch, WorkspaceId,
+    Acknowledgement, AnomalyId, Arrival, Event, EventBody, KpiName, Labels, Reading, Review, Sample, SeriesBatch,
+    WorkspaceId,
 };
 
 /// Why a row was not taken. The text is fit to show to the sender.
@@ -129,6 +130,13 @@ impl KpiState {
         self.series.iter_mut().any(|series| series.episode.acknowledge(id, acknowledgement))
     }
 
+    /// Takes a verdict on an anomaly of the series with these labels in, open or not: it moves how readily the series alerts.
+    /// Returns what its configured sensitivity is multiplied with from here on; 1 when there is no such series.
+    pub fn judge(&mut self, id: AnomalyId, labels: &Labels, review: &Review) -> f32 {
+        let place = self.index.get(labels).copied();
+        place.map_or(1.0, |place| self.series[place as usize].judge(id, review))
+    }
+
     /// Applies an event of this KPI from the log. Samples are scored again; what follows from samples (episodes, the end
     /// of a stall) is skipped, because it follows again. Events of other KPIs are ignored.
     pub fn replay(&mut self, event: &Event) {
@@ -157,6 +165,9 @@ impl KpiState {
             }
             EventBody::AnomalyAcknowledged { id, acknowledgement, .. } => {
                 self.acknowledge(*id, acknowledgement);
+            }
+            EventBody::AnomalyJudged { id, labels, review, .. } => {
+                self.judge(*id, labels, review);
             }
             EventBody::AnomalyOpened(_)
             | EventBody::AnomalyUpdated(_)

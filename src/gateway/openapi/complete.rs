@@ -144,6 +144,14 @@ fn schemas() -> Vec<(&'static str, Value)> {
                 "maxLength": 2_000, "description": "at most 2,000 bytes of UTF-8"
             } } }),
         ),
+        (
+            "VerdictBody",
+            json!({ "additionalProperties": false, "properties": {
+                "verdict": { "enum": ["real", "false"] },
+                "note": { "maxLength": 2_000, "description": "at most 2,000 bytes of UTF-8" },
+            } }),
+        ),
+        ("Verdict", one_of("verdict", &["real", "false"])),
         ("IngestBody", property("samples", json!({ "minItems": 1 }))),
         (
             "IngestSample",

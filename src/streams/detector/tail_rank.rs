@@ -175,7 +175,9 @@ impl State {
         let judgement = (self.seen >= settings.warm_up).then(|| {
             let score = score_of(surprise * settings.sensitivity / ALERT);
             let features = self.course.features(&observed);
-            self.course.describe(&observed, features, score, NAMES[surprises.most.0])
+            let mut judgement = self.course.describe(&observed, features, score, NAMES[surprises.most.0]);
+            judgement.standing = (score > 0.25).then(|| self.tails.standing(&surprises, &codes));
+            judgement
         });
 
         let accepted = self.forecast.learn(timestamp_ms, value, &observed.outlook, self.seen);
