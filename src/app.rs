@@ -20,6 +20,7 @@ pub use crate::adapters::scylla::{Migrated, migrate};
 use self::settings::{actor_settings, limits, statsd_settings};
 use crate::actors::cluster::Cluster;
 use crate::actors::directory::Directory;
+use crate::actors::muting::Muting;
 use crate::actors::node::{Node, Tenancy};
 use crate::actors::supervision::RestartPolicy;
 use crate::actors::{Context, Faults};
@@ -120,7 +121,9 @@ impl App {
         let args = backends::cluster(config, &opened, clock.clone()).await.map_err(StartError::Nats)?;
         let cluster = args.as_ref().map(Cluster::new);
         let tenancy = cluster.as_ref().map(|(cluster, _)| Arc::new(cluster.clone()) as Arc<dyn Tenancy>);
+        let muting = Muting::new(opened.backends.meta_store.clone(), clock.clone());
         let context = Context {
+            muting: muting.clone(),
             backends: opened.backends.clone(),
             clock: clock.clone(),
             settings,
@@ -145,6 +148,7 @@ impl App {
             series_store: opened.backends.series_store,
             catalogues: Catalogues::new(opened.backends.meta_store, config.ingest.known_series),
             clock: clock.clone(),
+            muting,
             access: Access,
             limits: Arc::new(limits(config)),
             imports: Imports::default(),

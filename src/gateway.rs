@@ -15,6 +15,7 @@ mod ingest;
 mod ingest_socket;
 mod kpis;
 mod mixes;
+mod mutes;
 pub mod nats;
 mod openapi;
 mod operations;
@@ -42,6 +43,7 @@ use utoipa_axum::routes;
 pub use audio::Transmitters;
 
 use crate::actors::directory::Directory;
+use crate::actors::muting::Muting;
 use crate::model::{Clock, WorkspaceId};
 use crate::ports::{EventLog, SeriesStore};
 use crate::tenancy::Access;
@@ -79,6 +81,8 @@ pub struct Parts {
     pub catalogues: Catalogues,
     /// Wall time, for samples that carry none and for default ranges.
     pub clock: Arc<dyn Clock>,
+    /// What shall alert nobody for a while.
+    pub muting: Muting,
     /// Who may come in.
     pub access: Access,
     /// Sizes.
@@ -141,6 +145,9 @@ pub fn router(gateway: Gateway) -> Router {
         .routes(routes!(anomalies::one))
         .routes(routes!(anomalies::acknowledge))
         .routes(routes!(anomalies::judge))
+        .routes(routes!(mutes::mute_series))
+        .routes(routes!(mutes::list, mutes::create))
+        .routes(routes!(mutes::one, mutes::replace, mutes::remove))
         .routes(routes!(mixes::list))
         .routes(routes!(mixes::one, mixes::change))
         .routes(routes!(audio::ogg::listen))

@@ -13,11 +13,13 @@ use tokio::sync::oneshot;
 use super::Faults;
 use super::ingest::ReceiptPart;
 use super::log_writer::{Append, LogWriter, OnCommit};
+use super::muting::Muting;
 use crate::model::{
     Acknowledgement, AnomalyId, Arrival, Clock, EventBody, Labels, RejectedRow, Review, Seq, SeriesBatch,
 };
-use crate::streams::KpiState;
+use crate::streams::{KpiState, Pushed};
 use crate::telemetry::{Metric, record};
+use crate::tenancy::WorkspacePass;
 
 /// What a stream is made with.
 pub struct StreamArgs {
@@ -27,6 +29,10 @@ pub struct StreamArgs {
     pub unsaved: bool,
     /// Where its events go.
     pub log: LogWriter,
+    /// The workspace.
+    pub pass: WorkspacePass,
+    /// What shall alert nobody.
+    pub muting: Muting,
     /// Wall time.
     pub clock: Arc<dyn Clock>,
     /// How long a changed state may stay without a snapshot.
@@ -122,7 +128,7 @@ impl Actor for Stream {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            StreamMessage::Ingest(batches, arrival, part) => state.ingest(&batches, arrival, part),
+            StreamMessage::Ingest(batches, arrival, part) => state.ingest(&batches, arrival, part).await,
             StreamMessage::Acknowledge(id, labels, acknowledgement, reply) => {
                 state.acknowledge(id, labels, acknowledgement, reply);
             }
@@ -144,7 +150,21 @@ impl Actor for Stream {
 }
 
 impl State {
-    fn ingest(&mut self, batches: &[SeriesBatch], arrival: Arrival, part: ReceiptPart) {
+    async fn ingest(&mut self, batches: &[SeriesBatch], arrival: Arrival, part: ReceiptPart) {
+        let (now_ms, mut pushed) = self.score(batches, arrival);
+        self.args.muting.stamp(&self.args.pass, &mut pushed.bodies, now_ms).await;
+        let (accepted, late) = (pushed.accepted, pushed.late);
+        let rejected: Vec<RejectedRow> =
+            pushed.rejected.into_iter().map(|(row, reason)| RejectedRow { row, error: reason.to_string() }).collect();
+        if pushed.bodies.is_empty() {
+            part.committed(0, accepted, late, rejected);
+            return;
+        }
+        let on_commit: OnCommit = Box::new(move |seq| part.committed(seq, accepted, late, rejected));
+        self.append(now_ms, pushed.bodies, Some(on_commit));
+    }
+
+    fn score(&mut self, batches: &[SeriesBatch], arrival: Arrival) -> (i64, Pushed) {
         let kpi = self.args.state.kpi().clone();
         let _span = tracing::debug_span!("score", %kpi).entered();
         if let Some(before_scoring) = &self.args.faults.before_scoring {
@@ -157,15 +177,7 @@ impl State {
             Arrival::Backfill => self.args.state.backfill(batches, now_ms),
         };
         record(Metric::ScoringSeconds, started.elapsed());
-        let (accepted, late) = (pushed.accepted, pushed.late);
-        let rejected: Vec<RejectedRow> =
-            pushed.rejected.into_iter().map(|(row, reason)| RejectedRow { row, error: reason.to_string() }).collect();
-        if pushed.bodies.is_empty() {
-            part.committed(0, accepted, late, rejected);
-            return;
-        }
-        let on_commit: OnCommit = Box::new(move |seq| part.committed(seq, accepted, late, rejected));
-        self.append(now_ms, pushed.bodies, Some(on_commit));
+        (now_ms, pushed)
     }
 
     fn acknowledge(

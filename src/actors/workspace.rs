@@ -237,6 +237,8 @@ impl State {
             state,
             unsaved,
             log: self.log.clone(),
+            pass: self.pass.clone(),
+            muting: self.context.muting.clone(),
             clock: self.context.clock.clone(),
             snapshot_every: self.context.settings.snapshot_every,
             faults: self.context.faults.clone(),

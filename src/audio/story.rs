@@ -158,5 +158,6 @@ pub(super) fn anomaly(kpi: &str, score: f32, opened_ms: i64, closed_ms: Option<i
         acknowledged: None,
         standing: None,
         review: None,
+        muted: None,
     }
 }

@@ -138,6 +138,7 @@ mod tests {
             acknowledged: None,
             standing: Some(Standing { reached: 0, of: 8_000 }),
             review: None,
+            muted: None,
         }
     }
 

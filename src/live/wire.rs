@@ -411,7 +411,7 @@ pub struct WireAnomaly<'a> {
     standing: Option<WireStanding>,
     /// Why, in a sentence.
     sentence: String,
-    /// The name of the mute that keeps it quiet.
+    /// The name of the mute that keeps it quiet: nobody was alerted.
     muted: Option<&'a str>,
 }
 
@@ -442,7 +442,7 @@ impl<'a> WireAnomaly<'a> {
             verdict: anomaly.review.as_ref().map(WireReview::of),
             standing: anomaly.standing.map(|Standing { reached, of }| WireStanding { reached, of }),
             sentence: sentence(anomaly),
-            muted: None,
+            muted: anomaly.muted.as_deref(),
         }
     }
 }

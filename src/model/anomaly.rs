@@ -144,4 +144,6 @@ pub struct Anomaly {
     pub standing: Option<Standing>,
     /// The last verdict of a person.
     pub review: Option<Review>,
+    /// The name of the mute that kept it quiet at its latest event.
+    pub muted: Option<String>,
 }

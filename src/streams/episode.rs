@@ -16,7 +16,6 @@ pub(super) struct Owner<'a> {
     pub(super) workspace: &'a WorkspaceId,
     pub(super) kpi: &'a KpiName,
     pub(super) labels: &'a Labels,
-    pub(super) series: SeriesId,
     pub(super) detector: &'static str,
 }
 
@@ -114,7 +113,7 @@ impl Episode {
 
 fn opened(timestamp_ms: i64, value: f64, judgement: &Judgement, owner: Owner<'_>) -> Anomaly {
     Anomaly {
-        id: AnomalyId::of(owner.workspace, owner.series, timestamp_ms, owner.detector),
+        id: AnomalyId::of(owner.workspace, SeriesId::of(owner.kpi, owner.labels), timestamp_ms, owner.detector),
         kpi: owner.kpi.clone(),
         labels: owner.labels.clone(),
         opened_at_ms: timestamp_ms,
@@ -133,6 +132,7 @@ fn opened(timestamp_ms: i64, value: f64, judgement: &Judgement, owner: Owner<'_>
         acknowledged: None,
         standing: judgement.standing,
         review: None,
+        muted: None,
     }
 }
 
@@ -160,8 +160,7 @@ mod tests {
 
     fn run(scores: &[Option<f32>]) -> Vec<(usize, EventBody)> {
         let (workspace, kpi, labels) = (WorkspaceId::new("w").unwrap(), KpiName::new("k").unwrap(), Labels::none());
-        let series = SeriesId::of(&kpi, &labels);
-        let owner = Owner { workspace: &workspace, kpi: &kpi, labels: &labels, series, detector: "d-1" };
+        let owner = Owner { workspace: &workspace, kpi: &kpi, labels: &labels, detector: "d-1" };
         let settings = StreamSettings::default();
         let mut episode = Episode::default();
         let mut bodies = Vec::new();

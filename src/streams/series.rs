@@ -10,7 +10,7 @@ use super::stored::Stored;
 use super::surprise::rescored;
 use super::taking::Coming;
 use crate::model::{
-    Anomaly, AnomalyId, Arrival, EventBody, Features, KpiName, Labels, Reading, Review, Sample, ScoredSample, SeriesId,
+    Anomaly, AnomalyId, Arrival, EventBody, Features, KpiName, Labels, Reading, Review, Sample, ScoredSample,
     SeriesStatus, WorkspaceId,
 };
 
@@ -65,7 +65,6 @@ impl Stored for Presence {
 #[derive(Debug, Clone)]
 pub(super) struct Series {
     pub(super) labels: Labels,
-    pub(super) id: SeriesId,
     pub(super) cadence: Cadence,
     pub(super) presence: Presence,
     pub(super) meter: Meter,
@@ -90,7 +89,6 @@ pub(super) struct Shared<'a> {
 impl Series {
     pub(super) fn new(labels: Labels, shared: Shared<'_>) -> Self {
         Self {
-            id: SeriesId::of(shared.kpi, &labels),
             labels,
             cadence: Cadence::default(),
             presence: Presence::default(),
@@ -151,7 +149,6 @@ impl Series {
             workspace: shared.workspace,
             kpi: shared.kpi,
             labels: &self.labels,
-            series: self.id,
             detector: shared.settings.detector.as_str(),
         };
         let Sample { timestamp_ms, value } = sample;

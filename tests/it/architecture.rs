@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const PURE: [&str; 8] = ["model", "streams", "audio", "live", "tenancy", "cluster", "intake", "evaluation"];
+const PURE: [&str; 9] = ["model", "streams", "audio", "live", "tenancy", "cluster", "intake", "mutes", "evaluation"];
 const IMPURE_WORDS: [&str; 8] =
     ["tokio", "ractor", "axum::", "std::time", "SystemTime", "Instant::now", "std::fs", "std::net::Tcp"];
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use earcon::actors::ingest::{Receipt, ingest};
+use earcon::actors::muting::Muting;
 use earcon::actors::node::Node;
 use earcon::actors::retention::RetentionSettings;
 use earcon::actors::supervision::RestartPolicy;
@@ -153,9 +154,11 @@ fn context(store: &EmbeddedStore, refuse: Arc<AtomicBool>, away: Arc<AtomicBool>
         snapshot_store: store.snapshot_store(),
         publisher: None,
     };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     Context {
+        muting: Muting::new(backends.meta_store.clone(), clock.clone()),
         backends,
-        clock: Arc::new(SystemClock),
+        clock,
         settings: Arc::new(settings),
         tenancy: None,
         faults: Faults::default(),

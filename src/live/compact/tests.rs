@@ -80,6 +80,7 @@ prop_compose! {
             samples,
             detector: "robust-forecast-1".to_owned(),
             standing: by.as_ref().map(|by| Standing { reached: by.len() as u32, of: samples }),
+            muted: by.clone(),
             review: by.as_ref().map(|by| Review { outcome: Outcome::False, at_ms: 6, by: by.clone(), note: None }),
             acknowledged: by.map(|by| Acknowledgement { at_ms: 5, note: Some(by.clone()), by }),
         })

@@ -32,16 +32,16 @@ struct Head<Name, Set, Text> {
 
 /// The first two cases are those of the `Option<Acknowledgement>` that stood here alone.
 #[derive(Serialize, Deserialize)]
-enum Tail<Seen, Judged> {
+enum Tail<Seen, Judged, Text> {
     New,
     Acknowledged(Seen),
-    Reviewed { acknowledged: Option<Seen>, standing: Option<Standing>, review: Option<Judged> },
+    More { acknowledged: Option<Seen>, standing: Option<Standing>, review: Option<Judged>, muted: Option<Text> },
 }
 
 #[derive(Deserialize)]
 pub(super) struct Stored {
     head: Head<KpiName, Labels, String>,
-    tail: Tail<Acknowledgement, Review>,
+    tail: Tail<Acknowledgement, Review, String>,
 }
 
 impl Serialize for Anomaly {
@@ -49,13 +49,13 @@ impl Serialize for Anomaly {
         #[derive(Serialize)]
         struct Borrowed<'a> {
             head: Head<&'a KpiName, &'a Labels, &'a str>,
-            tail: Tail<&'a Acknowledgement, &'a Review>,
+            tail: Tail<&'a Acknowledgement, &'a Review, &'a str>,
         }
         let acknowledged = self.acknowledged.as_ref();
-        let tail = match (acknowledged, self.standing, self.review.as_ref()) {
-            (None, None, None) => Tail::New,
-            (Some(seen), None, None) => Tail::Acknowledged(seen),
-            (acknowledged, standing, review) => Tail::Reviewed { acknowledged, standing, review },
+        let tail = match (acknowledged, self.standing, self.review.as_ref(), self.muted.as_deref()) {
+            (None, None, None, None) => Tail::New,
+            (Some(seen), None, None, None) => Tail::Acknowledged(seen),
+            (acknowledged, standing, review, muted) => Tail::More { acknowledged, standing, review, muted },
         };
         let head = Head {
             id: self.id,
@@ -81,10 +81,10 @@ impl Serialize for Anomaly {
 
 impl From<Stored> for Anomaly {
     fn from(Stored { head, tail }: Stored) -> Self {
-        let (acknowledged, standing, review) = match tail {
-            Tail::New => (None, None, None),
-            Tail::Acknowledged(seen) => (Some(seen), None, None),
-            Tail::Reviewed { acknowledged, standing, review } => (acknowledged, standing, review),
+        let (acknowledged, standing, review, muted) = match tail {
+            Tail::New => (None, None, None, None),
+            Tail::Acknowledged(seen) => (Some(seen), None, None, None),
+            Tail::More { acknowledged, standing, review, muted } => (acknowledged, standing, review, muted),
         };
         Self {
             id: head.id,
@@ -106,6 +106,7 @@ impl From<Stored> for Anomaly {
             acknowledged,
             standing,
             review,
+            muted,
         }
     }
 }
@@ -182,7 +183,9 @@ mod tests {
         for acknowledged in [None, Some(seen())] {
             for standing in [None, Some(Standing { reached: 2, of: 8_000 })] {
                 for review in [None, Some(review.clone())] {
-                    let anomaly = Anomaly { acknowledged: acknowledged.clone(), standing, review, ..plain.clone() };
+                    let muted = standing.map(|_| "backup".to_owned());
+                    let anomaly =
+                        Anomaly { acknowledged: acknowledged.clone(), standing, review, muted, ..plain.clone() };
                     // Something follows it, as in a list.
                     let bytes = postcard::to_stdvec(&(anomaly.clone(), 77u8)).unwrap();
                     assert_eq!(postcard::from_bytes::<(Anomaly, u8)>(&bytes).unwrap(), (anomaly, 77));

@@ -347,5 +347,6 @@ fn anomaly(series: &str, opened_at_ms: i64) -> Anomaly {
         acknowledged: None,
         standing: Some(crate::model::Standing { reached: 1, of: 800 }),
         review: None,
+        muted: None,
     }
 }
