@@ -11,6 +11,7 @@ mod cluster;
 mod complaints;
 mod dashboard;
 mod events;
+mod explain;
 mod ingest;
 mod ingest_socket;
 mod kpis;
@@ -27,6 +28,7 @@ mod socket;
 pub mod statsd;
 mod upload;
 
+pub use explain::LocalTime;
 pub use upload::Imports;
 
 use std::sync::Arc;
@@ -83,6 +85,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// What shall alert nobody for a while.
     pub muting: Muting,
+    /// By which hours of the day are told.
+    pub local_time: LocalTime,
     /// Who may come in.
     pub access: Access,
     /// Sizes.
@@ -142,7 +146,9 @@ pub fn router(gateway: Gateway) -> Router {
         .routes(routes!(kpis::resume))
         .routes(routes!(samples::samples))
         .routes(routes!(anomalies::list))
-        .routes(routes!(anomalies::one))
+        .routes(routes!(explain::one))
+        .routes(routes!(explain::as_svg))
+        .routes(routes!(explain::as_png))
         .routes(routes!(anomalies::acknowledge))
         .routes(routes!(anomalies::judge))
         .routes(routes!(mutes::mute_series))

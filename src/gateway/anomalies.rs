@@ -1,4 +1,4 @@
-//! Anomalies: list, show, acknowledge, judge.
+//! Anomalies: list, acknowledge, judge. What one looks like alone is in `explain`.
 
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -89,6 +89,12 @@ pub(crate) async fn list(
     let mut anomalies = gateway.series_store.anomalies(authorized.pass(), &filter).await?;
     let more = anomalies.len() > limit;
     anomalies.truncate(limit);
+    let mutes = gateway.muting.of(authorized.pass()).await;
+    let now_ms = gateway.clock.now_ms();
+    for open in anomalies.iter_mut().filter(|anomaly| anomaly.closed_at_ms.is_none()) {
+        // As it is now: its latest event may be from before the mute.
+        open.muted = mutes.of_anomaly(open, now_ms).map(|found| found.mute.name().to_owned());
+    }
     let last = anomalies.last().filter(|_| more);
     let next = last.map(|last| format!("{}_{}", last.opened_at_ms, last.id));
     Ok(json(&Anomalies { anomalies: anomalies.iter().map(WireAnomaly::of).collect(), next }))
@@ -97,20 +103,6 @@ pub(crate) async fn list(
 fn parse_cursor(text: &str) -> Result<(i64, AnomalyId), Problem> {
     let parsed = text.split_once('_').and_then(|(at, id)| Some((at.parse().ok()?, AnomalyId(id.parse().ok()?))));
     parsed.ok_or_else(|| bad("before must be the `next` of an earlier answer"))
-}
-
-/// One anomaly.
-#[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/anomalies/{id}", tag = "anomalies",
-    params(("workspace" = String, Path), ("id" = String, Path)),
-    responses((status = 200, body = WireAnomaly), (status = 404, description = "no such anomaly")))]
-pub(crate) async fn one(
-    State(gateway): State<Gateway>,
-    authorized: Authorized,
-    Path((_, id)): Path<(String, String)>,
-) -> Result<Response, Problem> {
-    let workspace = authorized.workspace(&gateway).await?;
-    let anomaly = find(&gateway, &authorized, &workspace, &id).await?;
-    Ok(json(&WireAnomaly::of(&anomaly)))
 }
 
 /// Records that somebody has seen an anomaly. The first acknowledgement stays.
@@ -175,7 +167,9 @@ pub(super) async fn find(
 ) -> Result<Anomaly, Problem> {
     let no_such = || Problem::new(Kind::NotFound, format!("there is no anomaly {id:?} in this workspace"));
     let id = AnomalyId(id.parse::<Uuid>().map_err(|_| no_such())?);
-    if let Some(open) = workspace.hub().open_anomaly(id).await.ok_or_else(restarting)? {
+    if let Some(mut open) = workspace.hub().open_anomaly(id).await.ok_or_else(restarting)? {
+        let mutes = gateway.muting.of(authorized.pass()).await;
+        open.muted = mutes.of_anomaly(&open, gateway.clock.now_ms()).map(|found| found.mute.name().to_owned());
         return Ok(open);
     }
     gateway.series_store.anomaly(authorized.pass(), id).await?.ok_or_else(no_such)

@@ -85,8 +85,12 @@ fn trimmed(scientific: String) -> String {
 }
 
 /// A count with its thousands apart.
-fn grouped(count: u32) -> String {
-    thousands(&count.to_string())
+pub fn count(number: u64) -> String {
+    thousands(&number.to_string())
+}
+
+fn grouped(number: u32) -> String {
+    count(number.into())
 }
 
 /// Digits in groups of three when there are more than four.

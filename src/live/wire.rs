@@ -426,14 +426,7 @@ impl<'a> WireAnomaly<'a> {
             opened_at: anomaly.opened_at_ms,
             last_at: anomaly.last_at_ms,
             closed_at: anomaly.closed_at_ms,
-            peak: Peak {
-                timestamp: anomaly.peak_at_ms,
-                value: anomaly.peak_value,
-                score: anomaly.peak_score,
-                expected: anomaly.peak_expected,
-                lower: anomaly.peak_lower,
-                upper: anomaly.peak_upper,
-            },
+            peak: Peak::of(anomaly),
             direction: anomaly.direction,
             reason: anomaly.reason,
             samples: anomaly.samples,
@@ -462,6 +455,20 @@ pub struct Peak {
     #[serde(serialize_with = "finite")]
     #[schema(value_type = Option<f64>)]
     upper: f64,
+}
+
+impl Peak {
+    /// That of an anomaly.
+    pub fn of(anomaly: &Anomaly) -> Self {
+        Self {
+            timestamp: anomaly.peak_at_ms,
+            value: anomaly.peak_value,
+            score: anomaly.peak_score,
+            expected: anomaly.peak_expected,
+            lower: anomaly.peak_lower,
+            upper: anomaly.peak_upper,
+        }
+    }
 }
 
 /// Nothing where there is no number, in forms that could write NaN as well.
