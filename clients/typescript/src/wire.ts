@@ -32,6 +32,8 @@ export interface Series {
   late: number;
   /** The open anomaly. */
   anomaly: string | null;
+  /** What feedback multiplies the configured sensitivity with; absent from older servers. */
+  sensitivity?: number;
 }
 
 export interface Kpi {
