@@ -79,9 +79,10 @@ impl Mute {
         self.windows.get(begun).copied()
     }
 
-    /// Whether it is over for good, as far as windows were worked out.
+    /// Whether it is over for good. One that repeats never is: windows further ahead are not known.
     pub fn is_over(&self, at_ms: i64) -> bool {
-        self.windows.last().is_none_or(|last| last.until_ms <= at_ms)
+        let once = self.document.schedule.is_none() && self.document.calendar.is_none();
+        once && self.windows.last().is_none_or(|last| last.until_ms <= at_ms)
     }
 
     /// Whether it speaks of a series.

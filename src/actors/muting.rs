@@ -24,6 +24,8 @@ const FRESH: Duration = Duration::from_secs(3);
 const PATIENCE: Duration = Duration::from_millis(500);
 /// After this long the windows of repeated mutes are worked out anew.
 const REWORKED_AFTER_MS: i64 = 86_400_000;
+/// No identifier is longer.
+const LONGEST_ID: usize = 64;
 /// Most mutes of a workspace.
 const MOST: usize = 500;
 /// Mutes that are over are removed this long afterwards, when another is made.
@@ -144,6 +146,9 @@ impl Muting {
 
     /// One mute.
     pub async fn one(&self, pass: &WorkspacePass, id: &str) -> Result<Option<StoredMute>, PortError> {
+        if id.len() > LONGEST_ID {
+            return Ok(None);
+        }
         let record = self.meta.get(pass, &format!("{PREFIX}{id}")).await?;
         Ok(record.and_then(|record| restored(&record, self.clock.now_ms())))
     }
@@ -183,6 +188,9 @@ impl Muting {
 
     /// Removes a mute, durably. With `expected`, only if that is still its revision.
     pub async fn remove(&self, pass: &WorkspacePass, id: &str, expected: Option<Revision>) -> Result<(), MuteError> {
+        if id.len() > LONGEST_ID {
+            return Err(MuteError::Unknown);
+        }
         let key = format!("{PREFIX}{id}");
         let record = self.meta.get(pass, &key).await?.ok_or(MuteError::Unknown)?;
         self.meta.delete(pass, &key, expected.unwrap_or(record.revision)).await?;
@@ -276,5 +284,138 @@ fn restored(record: &MetaRecord, now_ms: i64) -> Option<StoredMute> {
             tracing::warn!(mute = id, problems = problems.join("; "), "a stored mute does not hold");
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::model::{KpiName, Labels, ManualClock};
+    use crate::tenancy::Access;
+
+    const NOW: i64 = 1_772_323_200_000;
+
+    /// A store in memory that counts how often it is read, and can be told to answer no more.
+    #[derive(Default)]
+    struct Records {
+        all: Mutex<BTreeMap<String, (Revision, Vec<u8>)>>,
+        reads: AtomicUsize,
+        asleep: AtomicBool,
+    }
+
+    #[async_trait]
+    impl MetaStore for Records {
+        async fn get(&self, pass: &WorkspacePass, key: &str) -> Result<Option<MetaRecord>, PortError> {
+            Ok(self.list(pass, key).await?.into_iter().find(|record| record.key == key))
+        }
+
+        async fn list(&self, _pass: &WorkspacePass, prefix: &str) -> Result<Vec<MetaRecord>, PortError> {
+            self.reads.fetch_add(1, Ordering::SeqCst);
+            if self.asleep.load(Ordering::SeqCst) {
+                std::future::pending::<()>().await;
+            }
+            let all = self.all.lock().unwrap();
+            let found = all.iter().filter(|(key, _)| key.starts_with(prefix));
+            Ok(found
+                .map(|(key, (revision, value))| MetaRecord {
+                    key: key.clone(),
+                    revision: *revision,
+                    value: value.clone(),
+                })
+                .collect())
+        }
+
+        async fn put(
+            &self,
+            _: &WorkspacePass,
+            key: &str,
+            expected: Revision,
+            value: Vec<u8>,
+        ) -> Result<Revision, PortError> {
+            let mut all = self.all.lock().unwrap();
+            let current = all.get(key).map_or(0, |record| record.0);
+            if current != expected {
+                return Err(PortError::new(ErrorKind::Conflict, "another revision"));
+            }
+            all.insert(key.to_owned(), (expected + 1, value));
+            Ok(expected + 1)
+        }
+
+        async fn delete(&self, _: &WorkspacePass, key: &str, _expected: Revision) -> Result<(), PortError> {
+            self.all.lock().unwrap().remove(key);
+            Ok(())
+        }
+
+        async fn workspaces(&self) -> Result<Vec<WorkspaceId>, PortError> {
+            Ok(Vec::new())
+        }
+    }
+
+    fn start() -> (Arc<Records>, Muting, WorkspacePass, Arc<ManualClock>) {
+        let (records, clock) = (Arc::new(Records::default()), Arc::new(ManualClock::at(NOW)));
+        let muting = Muting::new(records.clone(), clock.clone());
+        (records, muting, Access.system(&WorkspaceId::new("w").unwrap()), clock)
+    }
+
+    fn document(from: i64, until: i64) -> MuteDocument {
+        let json = serde_json::json!({"name": "backup", "kpis": ["disk.*"], "from": from, "until": until});
+        serde_json::from_value(json).unwrap()
+    }
+
+    fn quiet(mutes: &Mutes) -> bool {
+        mutes.covering(&KpiName::new("disk.a").unwrap(), &Labels::none(), NOW).is_some()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_mute_holds_at_once_and_is_read_again_only_after_a_while() {
+        let (records, muting, pass, _) = start();
+        assert!(!quiet(&*muting.of(&pass).await));
+        let made = muting.create(&pass, document(NOW - 1, NOW + 1)).await.unwrap();
+        let reads = records.reads.load(Ordering::SeqCst);
+        assert!(quiet(&*muting.of(&pass).await));
+        assert_eq!(records.reads.load(Ordering::SeqCst), reads, "it is known");
+        // Another node removes it.
+        records.all.lock().unwrap().clear();
+        tokio::time::advance(FRESH).await;
+        assert!(!quiet(&*muting.of(&pass).await));
+        assert!(matches!(muting.remove(&pass, made.mute.id(), None).await, Err(MuteError::Unknown)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_known_holds_while_the_store_sleeps() {
+        let (records, muting, pass, _) = start();
+        muting.create(&pass, document(NOW - 1, NOW + 1)).await.unwrap();
+        records.asleep.store(true, Ordering::SeqCst);
+        tokio::time::advance(FRESH).await;
+        let before = Instant::now();
+        assert!(quiet(&*muting.of(&pass).await));
+        assert!(before.elapsed() >= PATIENCE);
+        let again = Instant::now();
+        assert!(quiet(&*muting.of(&pass).await));
+        assert_eq!(again.elapsed(), Duration::ZERO, "nobody waits twice within a while");
+    }
+
+    #[tokio::test]
+    async fn mutes_that_are_long_over_make_room_and_changes_are_guarded() {
+        let (records, muting, pass, clock) = start();
+        let old = muting.create(&pass, document(NOW - 10, NOW - 5)).await.unwrap();
+        clock.advance(KEPT_AFTER_MS);
+        let new = muting.create(&pass, document(NOW, NOW + 5)).await.unwrap();
+        assert!(muting.one(&pass, old.mute.id()).await.unwrap().is_none());
+        let stale = muting.replace(&pass, new.mute.id(), document(1, 2), Some(7)).await;
+        assert!(matches!(stale, Err(MuteError::Store(error)) if error.kind == ErrorKind::Conflict));
+        let changed = muting.replace(&pass, new.mute.id(), document(1, 2), None).await.unwrap();
+        assert_eq!((changed.revision, changed.created_by), (2, new.created_by));
+        records.all.lock().unwrap().insert("mute/odd".into(), (1, b"{}".to_vec()));
+        assert_eq!(muting.list(&pass).await.unwrap().len(), 1, "what is not understood is left out");
+        assert!(
+            matches!(muting.create(&pass, document(5, 5)).await, Err(MuteError::Invalid(problems)) if problems.len() == 1)
+        );
     }
 }

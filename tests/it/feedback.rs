@@ -160,7 +160,15 @@ async fn a_picture_has_the_episode_and_is_not_sent_twice() {
     assert_eq!((svg.status().as_u16(), &svg.headers()["content-type"]), (200, &"image/svg+xml".parse().unwrap()));
     let etag = svg.headers()["etag"].clone();
     let text = svg.text().await.unwrap();
-    for part in [r#"viewBox="0 0 600 300""#, "f-area", "f-alarm", "f-band", "s-value", "revenue", "5000"] {
+    for part in [
+        r#"viewBox="0 0 600 300""#,
+        "polygon class=\"f-area\"",
+        "circle class=\"f-alarm\"",
+        "polygon class=\"f-band\"",
+        "polyline class=\"s-value\"",
+        "revenue",
+        "5000",
+    ] {
         assert!(text.contains(part), "{part}: {text}");
     }
     let again = server.http().get(url("svg?width=600&height=300")).header("if-none-match", etag);

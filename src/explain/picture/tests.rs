@@ -59,11 +59,11 @@ fn the_picture_shows_the_episode_its_peak_the_band_and_local_times() {
     let text = svg(&scene, Theme::Auto);
     assert!(text.starts_with("<svg ") && text.ends_with("</svg>\n"));
     for part in [
-        "f-band",
-        "s-expected",
-        "s-alarm",
-        "f-alarm",
-        "f-area",
+        "polygon class=\"f-band\"",
+        "polyline class=\"s-expected\"",
+        "polyline class=\"s-alarm\"",
+        "circle class=\"f-alarm\"",
+        "polygon class=\"f-area\"",
         "prefers-color-scheme",
         ">01:05<",
         "a&lt;b",
