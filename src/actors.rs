@@ -23,6 +23,7 @@ pub mod hub;
 pub mod ingest;
 pub mod log_writer;
 pub mod mix;
+pub mod muting;
 pub mod node;
 pub mod recovery;
 pub mod remote;
@@ -66,6 +67,8 @@ pub struct Context {
     pub settings: Arc<Settings>,
     /// Whether a workspace belongs on this node; `None` when all do.
     pub tenancy: Option<Arc<dyn node::Tenancy>>,
+    /// What shall alert nobody for a while.
+    pub muting: muting::Muting,
     /// For tests that make actors fail.
     pub faults: Faults,
 }

@@ -21,6 +21,7 @@ use self::settings::{actor_settings, limits, statsd_settings};
 use crate::actors::cluster::Cluster;
 use crate::actors::directory::Directory;
 use crate::actors::experiments::desk::Desk;
+use crate::actors::muting::Muting;
 use crate::actors::node::{Node, Tenancy};
 use crate::actors::supervision::RestartPolicy;
 use crate::actors::{Context, Faults};
@@ -29,7 +30,7 @@ use crate::adapters::embedded::{EmbeddedStore, OpenError};
 use crate::config::Config;
 use crate::gateway::nats::{NatsGateway, NatsServices};
 use crate::gateway::statsd::StatsdGateway;
-use crate::gateway::{Catalogues, Gateway, Imports, Parts, Transmitters, router};
+use crate::gateway::{Catalogues, Gateway, Imports, LocalTime, Parts, Transmitters, router};
 use crate::model::Clock;
 use crate::ports::PortError;
 use crate::tenancy::Access;
@@ -121,7 +122,11 @@ impl App {
         let args = backends::cluster(config, &opened, clock.clone()).await.map_err(StartError::Nats)?;
         let cluster = args.as_ref().map(Cluster::new);
         let tenancy = cluster.as_ref().map(|(cluster, _)| Arc::new(cluster.clone()) as Arc<dyn Tenancy>);
+        let muting = Muting::new(opened.backends.meta_store.clone(), clock.clone());
+        let offsets = settings.streams.utc_offsets.clone();
+        let local_time = LocalTime::new("UTC", move |at_ms| offsets.local_ms(at_ms));
         let context = Context {
+            muting: muting.clone(),
             backends: opened.backends.clone(),
             clock: clock.clone(),
             settings,
@@ -148,6 +153,8 @@ impl App {
             desk: Desk::new(opened.backends.meta_store.clone(), streams, clock.clone()),
             catalogues: Catalogues::new(opened.backends.meta_store, config.ingest.known_series),
             clock: clock.clone(),
+            muting,
+            local_time,
             access: Access,
             limits: Arc::new(limits(config)),
             imports: Imports::default(),

@@ -13,11 +13,13 @@ mod dashboard;
 mod detectors;
 mod events;
 mod experiments;
+mod explain;
 mod ingest;
 mod ingest_socket;
 mod jobs;
 mod kpis;
 mod mixes;
+mod mutes;
 pub mod nats;
 mod openapi;
 mod operations;
@@ -29,6 +31,7 @@ mod socket;
 pub mod statsd;
 mod upload;
 
+pub use explain::LocalTime;
 pub use upload::Imports;
 
 use std::sync::Arc;
@@ -46,6 +49,7 @@ pub use audio::Transmitters;
 
 use crate::actors::directory::Directory;
 use crate::actors::experiments::desk::Desk;
+use crate::actors::muting::Muting;
 use crate::model::{Clock, WorkspaceId};
 use crate::ports::{EventLog, SeriesStore};
 use crate::tenancy::Access;
@@ -85,6 +89,10 @@ pub struct Parts {
     pub desk: Desk,
     /// Wall time, for samples that carry none and for default ranges.
     pub clock: Arc<dyn Clock>,
+    /// What shall alert nobody for a while.
+    pub muting: Muting,
+    /// By which hours of the day are told.
+    pub local_time: LocalTime,
     /// Who may come in.
     pub access: Access,
     /// Sizes.
@@ -144,8 +152,14 @@ pub fn router(gateway: Gateway) -> Router {
         .routes(routes!(kpis::resume))
         .routes(routes!(samples::samples))
         .routes(routes!(anomalies::list))
-        .routes(routes!(anomalies::one))
+        .routes(routes!(explain::one))
+        .routes(routes!(explain::as_svg))
+        .routes(routes!(explain::as_png))
         .routes(routes!(anomalies::acknowledge))
+        .routes(routes!(anomalies::judge))
+        .routes(routes!(mutes::mute_series))
+        .routes(routes!(mutes::list, mutes::create))
+        .routes(routes!(mutes::one, mutes::replace, mutes::remove))
         .routes(routes!(mixes::list))
         .routes(routes!(mixes::one, mixes::change))
         .routes(routes!(audio::ogg::listen))

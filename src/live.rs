@@ -6,6 +6,7 @@ pub mod conflation;
 pub mod filter;
 pub mod frame;
 pub mod resume;
+pub mod sentence;
 pub mod split;
 pub mod view;
 pub mod wire;

@@ -10,7 +10,7 @@ pub mod event;
 pub mod ids;
 pub mod sample;
 
-pub use anomaly::{Acknowledgement, Anomaly, AnomalyId, Direction, Feature};
+pub use anomaly::{Acknowledgement, Anomaly, AnomalyId, Direction, Feature, Outcome, Review, Standing};
 pub use batch::{Arrival, KpiBatch, Reading, RejectedRow, SeriesBatch};
 pub use clock::{Clock, ManualClock, NotBefore};
 pub use detector::{Arrangement, DetectorChoice, DetectorEntry, TrainedSeries};

@@ -20,6 +20,7 @@ pub use publisher::{Connection, Publication, Publisher};
 pub use registry::{Change, Registry, Watch};
 pub use series_store::{
     AnomalyFilter, Rollup, RollupSeries, SampleRow, SampleSeries, SeriesQuery, SeriesStore, StoredBatch, acknowledge,
+    keep_what_people_said,
 };
 pub use snapshot_store::{Snapshot, SnapshotStore};
 

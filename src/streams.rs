@@ -24,6 +24,10 @@
 //! | of a series that has ended | taken; no event but its samples says so, and it may stall again |
 //! | of history ([`KpiState::backfill`]) | scored and kept; no episode opens, grows or closes, no stall begins or ends |
 //!
+//! # Feedback
+//! What people say of an alert (`real` or `false`) multiplies the sensitivity of its series, within 0.5 and 2, and fades with a
+//! half-life of four weeks of the series' own time: see `feedback`.
+//!
 //! # Counters
 //! | total | result |
 //! | --- | --- |
@@ -39,6 +43,7 @@ mod cadence;
 mod detector;
 mod entry;
 mod episode;
+mod feedback;
 mod kpi_state;
 mod meter;
 mod season;

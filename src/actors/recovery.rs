@@ -206,6 +206,7 @@ pub fn view_of(state: &KpiState) -> KpiView {
                 status: series.status,
                 late: series.late,
                 anomaly: series.anomaly.cloned().map(Box::new),
+                sensitivity: series.sensitivity,
             };
             (series.labels.clone(), view)
         })

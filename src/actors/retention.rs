@@ -143,13 +143,9 @@ mod tests {
             snapshot_store: store.snapshot_store(),
             publisher: None,
         };
-        Context {
-            backends,
-            clock: clock as Arc<dyn Clock>,
-            settings: Arc::new(settings),
-            tenancy: None,
-            faults: Faults::default(),
-        }
+        let clock: Arc<dyn Clock> = clock;
+        let muting = crate::actors::muting::Muting::new(backends.meta_store.clone(), clock.clone());
+        Context { backends, muting, clock, settings: Arc::new(settings), tenancy: None, faults: Faults::default() }
     }
 
     /// One event an hour.

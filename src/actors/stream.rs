@@ -17,11 +17,12 @@ use super::Faults;
 use super::experiments::{Experiments, Wanted};
 use super::ingest::ReceiptPart;
 use super::log_writer::{Append, LogWriter, OnCommit};
+use super::muting::Muting;
 use crate::model::{
-    Acknowledgement, AnomalyId, Arrangement, Arrival, Clock, DetectorChoice, EventBody, Labels, RejectedRow, Seq,
-    SeriesBatch, TrainedSeries,
+    Acknowledgement, AnomalyId, Arrangement, Arrival, Clock, DetectorChoice, EventBody, Labels, RejectedRow, Review,
+    Seq, SeriesBatch, TrainedSeries,
 };
-use crate::streams::KpiState;
+use crate::streams::{KpiState, Pushed};
 use crate::telemetry::{Metric, record};
 use crate::tenancy::WorkspacePass;
 
@@ -33,14 +34,16 @@ pub struct StreamArgs {
     pub unsaved: bool,
     /// Where its events go.
     pub log: LogWriter,
+    /// The workspace.
+    pub pass: WorkspacePass,
+    /// What shall alert nobody.
+    pub muting: Muting,
     /// Wall time.
     pub clock: Arc<dyn Clock>,
     /// How long a changed state may stay without a snapshot.
     pub snapshot_every: Duration,
     /// What is to score it from the start, whatever the state says, and who is told what is found out.
     pub experiments: Experiments,
-    /// The workspace.
-    pub pass: WorkspacePass,
     /// Failures to inject.
     pub faults: Faults,
 }
@@ -51,6 +54,8 @@ pub enum StreamMessage {
     Ingest(Vec<SeriesBatch>, Arrival, ReceiptPart),
     /// Somebody has seen an anomaly.
     Acknowledge(AnomalyId, Labels, Acknowledgement, oneshot::Sender<Seq>),
+    /// Somebody said what an anomaly was.
+    Judge(AnomalyId, Labels, Review, oneshot::Sender<Seq>),
     /// A series may have gone silent.
     CheckStalls,
     /// Be scored by this from here on.
@@ -112,6 +117,13 @@ impl StreamHandle {
         receiver.await.ok()
     }
 
+    /// Records what somebody said of an anomaly. Returns the event, or `None` when it could not be committed.
+    pub async fn judge(&self, id: AnomalyId, labels: Labels, review: Review) -> Option<Seq> {
+        let (sender, receiver) = oneshot::channel();
+        self.0.cast(StreamMessage::Judge(id, labels, review, sender)).ok()?;
+        receiver.await.ok()
+    }
+
     /// Hands the state over and stops, after everything queued before.
     pub fn finish(&self) {
         let _stopped = self.0.cast(StreamMessage::Finish).is_err();
@@ -152,10 +164,11 @@ impl Actor for Stream {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            StreamMessage::Ingest(batches, arrival, part) => state.ingest(&batches, arrival, part),
+            StreamMessage::Ingest(batches, arrival, part) => state.ingest(&batches, arrival, part).await,
             StreamMessage::Acknowledge(id, labels, acknowledgement, reply) => {
                 state.acknowledge(id, labels, acknowledgement, reply);
             }
+            StreamMessage::Judge(id, labels, review, reply) => state.judge(id, labels, review, reply),
             StreamMessage::CheckStalls => state.check_stalls(),
             StreamMessage::Arrange(wanted, window_ms) => state.arrange(&wanted, window_ms),
             StreamMessage::Adopt(choice, detector, trained, reply) => state.adopt(choice, detector, trained, reply),
@@ -183,20 +196,9 @@ impl Actor for Stream {
 }
 
 impl State {
-    fn ingest(&mut self, batches: &[SeriesBatch], arrival: Arrival, part: ReceiptPart) {
-        let kpi = self.args.state.kpi().clone();
-        let _span = tracing::debug_span!("score", %kpi).entered();
-        if let Some(before_scoring) = &self.args.faults.before_scoring {
-            before_scoring(&kpi, batches);
-        }
-        let started = Instant::now();
-        let now_ms = self.args.clock.now_ms();
-        let pushed = match arrival {
-            Arrival::Live => self.args.state.push(batches, now_ms),
-            Arrival::Backfill => self.args.state.backfill(batches, now_ms),
-        };
-        let took = started.elapsed();
-        record(Metric::ScoringSeconds, took);
+    async fn ingest(&mut self, batches: &[SeriesBatch], arrival: Arrival, part: ReceiptPart) {
+        let (now_ms, mut pushed, took) = self.score(batches, arrival);
+        self.args.muting.stamp(&self.args.pass, &mut pushed.bodies, now_ms).await;
         let (accepted, late) = (pushed.accepted, pushed.late);
         let rejected: Vec<RejectedRow> =
             pushed.rejected.into_iter().map(|(row, reason)| RejectedRow { row, error: reason.to_string() }).collect();
@@ -211,6 +213,23 @@ impl State {
         if let Some(bodies) = to_show {
             self.show(&bodies, arrival, took, now_ms);
         }
+    }
+
+    fn score(&mut self, batches: &[SeriesBatch], arrival: Arrival) -> (i64, Pushed, Duration) {
+        let kpi = self.args.state.kpi().clone();
+        let _span = tracing::debug_span!("score", %kpi).entered();
+        if let Some(before_scoring) = &self.args.faults.before_scoring {
+            before_scoring(&kpi, batches);
+        }
+        let started = Instant::now();
+        let now_ms = self.args.clock.now_ms();
+        let pushed = match arrival {
+            Arrival::Live => self.args.state.push(batches, now_ms),
+            Arrival::Backfill => self.args.state.backfill(batches, now_ms),
+        };
+        let took = started.elapsed();
+        record(Metric::ScoringSeconds, took);
+        (now_ms, pushed, took)
     }
 
     fn show(&mut self, bodies: &[EventBody], arrival: Arrival, live: Duration, now_ms: i64) {
@@ -278,6 +297,19 @@ impl State {
         self.args.state.acknowledge(id, &acknowledgement);
         let at_ms = acknowledgement.at_ms;
         let body = EventBody::AnomalyAcknowledged { id, labels, acknowledgement };
+        let on_commit: OnCommit = Box::new(move |seq| {
+            let _gone = reply.send(seq).is_err();
+        });
+        self.append(at_ms, vec![body], Some(on_commit));
+    }
+
+    fn judge(&mut self, id: AnomalyId, labels: Labels, review: Review, reply: oneshot::Sender<Seq>) {
+        let sensitivity = self.args.state.judge(id, &labels, &review);
+        if let Some(shadowing) = &mut self.shadowing {
+            shadowing.judged(id, review.outcome);
+        }
+        let at_ms = review.at_ms;
+        let body = EventBody::AnomalyJudged { id, labels, review, sensitivity };
         let on_commit: OnCommit = Box::new(move |seq| {
             let _gone = reply.send(seq).is_err();
         });

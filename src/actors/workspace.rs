@@ -245,10 +245,11 @@ impl State {
             state,
             unsaved,
             log: self.log.clone(),
+            pass: self.pass.clone(),
+            muting: self.context.muting.clone(),
             clock: self.context.clock.clone(),
             snapshot_every: self.context.settings.snapshot_every,
             experiments: self.experiments.clone(),
-            pass: self.pass.clone(),
             faults: self.context.faults.clone(),
         };
         let stream = StreamHandle::start(args, myself.get_cell()).await?;

@@ -148,7 +148,10 @@ impl Sonifier {
                 None
             }
             // What has happened long ago does not sound, and a series is heard of with its first live sample.
-            EventBody::Backfilled(_) | EventBody::DetectorChanged(_) | EventBody::DetectorTrained { .. } => None,
+            EventBody::Backfilled(_)
+            | EventBody::AnomalyJudged { .. }
+            | EventBody::DetectorChanged(_)
+            | EventBody::DetectorTrained { .. } => None,
             EventBody::KpiParked { .. } => self.parked(&event.kpi, now_ms),
             EventBody::KpiResumed => self.presence_changed(&event.kpi, &Labels::none(), CueKind::Restored, now_ms),
         };
@@ -214,10 +217,11 @@ impl Sonifier {
         let mut now = episode_of(anomaly);
         let before = self.entry(&anomaly.kpi, &anomaly.labels).episode.filter(|episode| episode.id == now.id);
         let sounds = match before {
-            None => !now.acknowledged,
+            None => !now.acknowledged && !now.muted,
             Some(before) => {
                 now.acknowledged |= before.acknowledged;
-                now.severity > before.severity && !now.acknowledged
+                // One that outlives its mute is told as if it were new.
+                (now.severity > before.severity || before.muted) && !now.acknowledged && !now.muted
             }
         };
         self.entry(&anomaly.kpi, &anomaly.labels).episode = Some(now);
@@ -239,6 +243,9 @@ impl Sonifier {
     fn closed(&mut self, anomaly: &Anomaly, now_ms: i64) -> Option<Cue> {
         let before = self.entry(&anomaly.kpi, &anomaly.labels).episode.take_if(|episode| episode.id == anomaly.id)?;
         self.urgent = true;
+        if before.muted || anomaly.muted.is_some() {
+            return None;
+        }
         let gain = if before.acknowledged || anomaly.acknowledged.is_some() { 0.4 } else { 1.0 };
         self.announce(Occasion {
             kind: CueKind::Closed,
@@ -335,6 +342,7 @@ fn episode_of(anomaly: &Anomaly) -> Episode {
         id: anomaly.id,
         severity: Severity::of_score(anomaly.peak_score),
         acknowledged: anomaly.acknowledged.is_some(),
+        muted: anomaly.muted.is_some(),
     }
 }
 

@@ -156,5 +156,8 @@ pub(super) fn anomaly(kpi: &str, score: f32, opened_ms: i64, closed_ms: Option<i
         samples: 1,
         detector: "test".into(),
         acknowledged: None,
+        standing: None,
+        review: None,
+        muted: None,
     }
 }

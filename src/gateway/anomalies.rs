@@ -1,4 +1,4 @@
-//! Anomalies: list, show, acknowledge.
+//! Anomalies: list, acknowledge, judge. What one looks like alone is in `explain`.
 
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -14,7 +14,7 @@ use super::problem::{Kind, Problem, restarting};
 use super::query::{self, Params, bad};
 use crate::actors::directory::Workspace;
 use crate::live::wire::WireAnomaly;
-use crate::model::{Anomaly, AnomalyId};
+use crate::model::{Anomaly, AnomalyId, Outcome};
 use crate::ports::{AnomalyFilter, acknowledge as fold};
 
 const DEFAULT_LIMIT: usize = 100;
@@ -55,6 +55,16 @@ pub(crate) struct AcknowledgeBody {
     note: Option<String>,
 }
 
+/// What an anomaly was.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct VerdictBody {
+    /// `real` or `false`.
+    #[schema(value_type = String)]
+    verdict: Outcome,
+    note: Option<String>,
+}
+
 /// Anomalies of a workspace.
 #[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/anomalies", tag = "anomalies",
     params(("workspace" = String, Path), AnomaliesParams),
@@ -79,6 +89,12 @@ pub(crate) async fn list(
     let mut anomalies = gateway.series_store.anomalies(authorized.pass(), &filter).await?;
     let more = anomalies.len() > limit;
     anomalies.truncate(limit);
+    let mutes = gateway.muting.of(authorized.pass()).await;
+    let now_ms = gateway.clock.now_ms();
+    for open in anomalies.iter_mut().filter(|anomaly| anomaly.closed_at_ms.is_none()) {
+        // As it is now: its latest event may be from before the mute.
+        open.muted = mutes.of_anomaly(open, now_ms).map(|found| found.mute.name().to_owned());
+    }
     let last = anomalies.last().filter(|_| more);
     let next = last.map(|last| format!("{}_{}", last.opened_at_ms, last.id));
     Ok(json(&Anomalies { anomalies: anomalies.iter().map(WireAnomaly::of).collect(), next }))
@@ -87,20 +103,6 @@ pub(crate) async fn list(
 fn parse_cursor(text: &str) -> Result<(i64, AnomalyId), Problem> {
     let parsed = text.split_once('_').and_then(|(at, id)| Some((at.parse().ok()?, AnomalyId(id.parse().ok()?))));
     parsed.ok_or_else(|| bad("before must be the `next` of an earlier answer"))
-}
-
-/// One anomaly.
-#[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/anomalies/{id}", tag = "anomalies",
-    params(("workspace" = String, Path), ("id" = String, Path)),
-    responses((status = 200, body = WireAnomaly), (status = 404, description = "no such anomaly")))]
-pub(crate) async fn one(
-    State(gateway): State<Gateway>,
-    authorized: Authorized,
-    Path((_, id)): Path<(String, String)>,
-) -> Result<Response, Problem> {
-    let workspace = authorized.workspace(&gateway).await?;
-    let anomaly = find(&gateway, &authorized, &workspace, &id).await?;
-    Ok(json(&WireAnomaly::of(&anomaly)))
 }
 
 /// Records that somebody has seen an anomaly. The first acknowledgement stays.
@@ -117,9 +119,7 @@ pub(crate) async fn acknowledge(
         [] => AcknowledgeBody::default(),
         text => serde_json::from_slice(text).map_err(|error| bad(&format!("{{\"note\": \"…\"}} or {{}}: {error}")))?,
     };
-    if body.note.as_ref().is_some_and(|note| note.len() > MAX_NOTE) {
-        return Err(bad(&format!("a note may have at most {MAX_NOTE} bytes")));
-    }
+    check_note(body.note.as_deref())?;
     let workspace = authorized.workspace(&gateway).await?;
     let mut anomaly = find(&gateway, &authorized, &workspace, &id).await?;
     if anomaly.acknowledged.is_none() {
@@ -130,11 +130,46 @@ pub(crate) async fn acknowledge(
     Ok(json(&WireAnomaly::of(&anomaly)))
 }
 
+/// Says whether an anomaly, open or closed, was worth the alert. The last word holds. It moves how readily its series alerts.
+#[utoipa::path(post, path = "/api/v1/workspaces/{workspace}/anomalies/{id}/verdict", tag = "anomalies",
+    params(("workspace" = String, Path), ("id" = String, Path)), request_body = VerdictBody,
+    responses((status = 200, body = WireAnomaly), (status = 400, description = "bad body"), (status = 404, description = "no such anomaly")))]
+pub(crate) async fn judge(
+    State(gateway): State<Gateway>,
+    authorized: Authorized,
+    Path((_, id)): Path<(String, String)>,
+    Body(body): Body,
+) -> Result<Response, Problem> {
+    let body: VerdictBody = serde_json::from_slice(&body)
+        .map_err(|error| bad(&format!("{{\"verdict\": \"real\" or \"false\", \"note\": \"…\"}}: {error}")))?;
+    check_note(body.note.as_deref())?;
+    let workspace = authorized.workspace(&gateway).await?;
+    let mut anomaly = find(&gateway, &authorized, &workspace, &id).await?;
+    let by = authorized.pass().principal().to_string();
+    let review = workspace.judge(&anomaly, body.verdict, by, body.note).await.map_err(|_| restarting())?;
+    anomaly.review = Some(review);
+    Ok(json(&WireAnomaly::of(&anomaly)))
+}
+
+fn check_note(note: Option<&str>) -> Result<(), Problem> {
+    match note {
+        Some(note) if note.len() > MAX_NOTE => Err(bad(&format!("a note may have at most {MAX_NOTE} bytes"))),
+        _ => Ok(()),
+    }
+}
+
 /// Open anomalies are in the live view, all others in the history, which may be a moment behind.
-async fn find(gateway: &Gateway, authorized: &Authorized, workspace: &Workspace, id: &str) -> Result<Anomaly, Problem> {
+pub(super) async fn find(
+    gateway: &Gateway,
+    authorized: &Authorized,
+    workspace: &Workspace,
+    id: &str,
+) -> Result<Anomaly, Problem> {
     let no_such = || Problem::new(Kind::NotFound, format!("there is no anomaly {id:?} in this workspace"));
     let id = AnomalyId(id.parse::<Uuid>().map_err(|_| no_such())?);
-    if let Some(open) = workspace.hub().open_anomaly(id).await.ok_or_else(restarting)? {
+    if let Some(mut open) = workspace.hub().open_anomaly(id).await.ok_or_else(restarting)? {
+        let mutes = gateway.muting.of(authorized.pass()).await;
+        open.muted = mutes.of_anomaly(&open, gateway.clock.now_ms()).map(|found| found.mute.name().to_owned());
         return Ok(open);
     }
     gateway.series_store.anomaly(authorized.pass(), id).await?.ok_or_else(no_such)

@@ -69,6 +69,7 @@ fn type_code(event_type: EventType) -> u8 {
         EventType::Backfilled => 10,
         EventType::DetectorChanged => 11,
         EventType::DetectorTrained => 12,
+        EventType::AnomalyJudged => 13,
     }
 }
 

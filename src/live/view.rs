@@ -41,6 +41,8 @@ pub struct SeriesView {
     pub late: u64,
     /// The open anomaly.
     pub anomaly: Option<Box<Anomaly>>,
+    /// What feedback multiplies the configured sensitivity with, as of the last verdict or the last start.
+    pub sensitivity: f32,
 }
 
 /// The state after event `seq`.
@@ -129,6 +131,13 @@ impl KpiView {
                     open.acknowledged.get_or_insert_with(|| acknowledgement.clone());
                 }
             }
+            EventBody::AnomalyJudged { id, labels, review, sensitivity } => {
+                let series = self.series_mut(labels);
+                series.sensitivity = *sensitivity;
+                if let Some(open) = series.anomaly.as_mut().filter(|open| open.id == *id) {
+                    open.review = Some(review.clone());
+                }
+            }
             EventBody::SeriesStalled { labels, .. } => self.series_mut(labels).status = SeriesStatus::Stalled,
             EventBody::SeriesEnded { labels, .. } => self.series_mut(labels).status = SeriesStatus::Ended,
             // The samples that ended the silence follow at once and carry the new status.
@@ -156,6 +165,7 @@ impl SeriesView {
             status: SeriesStatus::Warming { seen: 0, needed: 0 },
             late: 0,
             anomaly: None,
+            sensitivity: 1.0,
         }
     }
 }

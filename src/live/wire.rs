@@ -8,10 +8,11 @@ use serde::ser::SerializeTuple;
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
+use super::sentence::sentence;
 use super::view::{KpiRun, KpiView, SeriesView};
 use crate::model::{
-    Acknowledgement, Anomaly, Event, EventBody, Features, Labels, Sample, ScoredSample, Seq, SeriesSamples,
-    SeriesStatus, WorkspaceId,
+    Acknowledgement, Anomaly, Event, EventBody, Features, Labels, Review, Sample, ScoredSample, Seq, SeriesSamples,
+    SeriesStatus, Standing, WorkspaceId,
 };
 
 /// Column names of a sample row.
@@ -128,6 +129,12 @@ pub(super) enum Data<'a> {
         labels: LabelMap<'a>,
         acknowledged: WireAcknowledgement<'a>,
     },
+    Judged {
+        id: String,
+        labels: LabelMap<'a>,
+        verdict: WireReview<'a>,
+        sensitivity: f32,
+    },
     Backfilled {
         series: Vec<WireBackfilled<'a>>,
     },
@@ -167,6 +174,12 @@ impl<'a> Data<'a> {
                 id: id.to_string(),
                 labels: label_map(labels),
                 acknowledged: WireAcknowledgement::of(acknowledgement),
+            },
+            EventBody::AnomalyJudged { id, labels, review, sensitivity } => Data::Judged {
+                id: id.to_string(),
+                labels: label_map(labels),
+                verdict: WireReview::of(review),
+                sensitivity: *sensitivity,
             },
             EventBody::SeriesStalled { labels, last_timestamp_ms } => {
                 Data::Stalled { labels: label_map(labels), last_timestamp: *last_timestamp_ms }
@@ -361,6 +374,8 @@ pub struct WireSeries<'a> {
     late: u64,
     /// The open anomaly.
     anomaly: Option<String>,
+    /// What feedback multiplies the configured sensitivity with, 0.5 to 2, as of the last verdict or the last start.
+    sensitivity: f32,
 }
 
 impl<'a> WireSeries<'a> {
@@ -379,6 +394,7 @@ impl<'a> WireSeries<'a> {
             features: series.features.map(WireFeatures::of),
             late: series.late,
             anomaly: series.anomaly.as_ref().map(|anomaly| anomaly.id.to_string()),
+            sensitivity: series.sensitivity,
         }
     }
 }
@@ -406,6 +422,14 @@ pub struct WireAnomaly<'a> {
     samples: u32,
     detector: &'a str,
     acknowledged: Option<WireAcknowledgement<'a>>,
+    /// The last verdict.
+    verdict: Option<WireReview<'a>>,
+    /// How rare the reason was at the peak; null in anomalies of older versions.
+    standing: Option<WireStanding>,
+    /// Why, in a sentence.
+    sentence: String,
+    /// The name of the mute that keeps it quiet: nobody was alerted.
+    muted: Option<&'a str>,
 }
 
 impl<'a> WireAnomaly<'a> {
@@ -419,19 +443,16 @@ impl<'a> WireAnomaly<'a> {
             opened_at: anomaly.opened_at_ms,
             last_at: anomaly.last_at_ms,
             closed_at: anomaly.closed_at_ms,
-            peak: Peak {
-                timestamp: anomaly.peak_at_ms,
-                value: anomaly.peak_value,
-                score: anomaly.peak_score,
-                expected: anomaly.peak_expected,
-                lower: anomaly.peak_lower,
-                upper: anomaly.peak_upper,
-            },
+            peak: Peak::of(anomaly),
             direction: anomaly.direction,
             reason: anomaly.reason,
             samples: anomaly.samples,
             detector: &anomaly.detector,
             acknowledged: anomaly.acknowledged.as_ref().map(WireAcknowledgement::of),
+            verdict: anomaly.review.as_ref().map(WireReview::of),
+            standing: anomaly.standing.map(|Standing { reached, of }| WireStanding { reached, of }),
+            sentence: sentence(anomaly),
+            muted: anomaly.muted.as_deref(),
         }
     }
 }
@@ -453,9 +474,51 @@ pub struct Peak {
     upper: f64,
 }
 
+impl Peak {
+    /// That of an anomaly.
+    pub fn of(anomaly: &Anomaly) -> Self {
+        Self {
+            timestamp: anomaly.peak_at_ms,
+            value: anomaly.peak_value,
+            score: anomaly.peak_score,
+            expected: anomaly.peak_expected,
+            lower: anomaly.peak_lower,
+            upper: anomaly.peak_upper,
+        }
+    }
+}
+
 /// Nothing where there is no number, in forms that could write NaN as well.
 fn finite<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     value.is_finite().then_some(value).serialize(serializer)
+}
+
+/// How rare a feature was, by what the detector remembers of its series.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Standing)]
+pub struct WireStanding {
+    /// How often it was as extreme.
+    reached: u32,
+    /// Among how many earlier samples.
+    of: u32,
+}
+
+/// What an anomaly was, who says so, and when.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Verdict)]
+pub struct WireReview<'a> {
+    /// `real` or `false`.
+    verdict: &'static str,
+    at: i64,
+    by: &'a str,
+    note: Option<&'a str>,
+}
+
+impl<'a> WireReview<'a> {
+    fn of(review: &'a Review) -> Self {
+        let Review { outcome, at_ms, by, note } = review;
+        Self { verdict: outcome.as_str(), at: *at_ms, by, note: note.as_deref() }
+    }
 }
 
 /// Who has seen an anomaly, and when.

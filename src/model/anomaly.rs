@@ -1,4 +1,6 @@
-//! An anomaly is an *episode* of a series: opened, updated, closed, and acknowledged by a person.
+//! An anomaly is an *episode* of a series: opened, updated, closed, and acknowledged and judged by people.
+
+mod stored;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -58,8 +60,51 @@ pub struct Acknowledgement {
     pub note: Option<String>,
 }
 
-/// One episode of one series, as it stands after its latest event.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// What an anomaly was, in the eyes of somebody who has looked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Worth the alert.
+    Real,
+    /// Not worth the alert.
+    False,
+}
+
+impl Outcome {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Real => "real",
+            Outcome::False => "false",
+        }
+    }
+}
+
+/// A verdict on an anomaly. The last one holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Review {
+    /// What it was.
+    pub outcome: Outcome,
+    /// Wall time, milliseconds since the Unix epoch, UTC.
+    pub at_ms: i64,
+    /// The principal that said so.
+    pub by: String,
+    /// What they wrote, if anything.
+    pub note: Option<String>,
+}
+
+/// How rare the feature that an anomaly states as its reason was at the peak, by what the detector remembers of the series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// How often the feature was as extreme before. A detector that counts blocks of samples counts a block once.
+    pub reached: u32,
+    /// Among how many earlier samples.
+    pub of: u32,
+}
+
+/// One episode of one series, as it stands after its latest event. Its byte form is in `stored`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(from = "stored::Stored")]
 pub struct Anomaly {
     /// Stable and deterministic.
     pub id: AnomalyId,
@@ -95,4 +140,10 @@ pub struct Anomaly {
     pub detector: String,
     /// Set once somebody has seen it.
     pub acknowledged: Option<Acknowledgement>,
+    /// How rare the reason was at the peak; `None` in anomalies of older programs.
+    pub standing: Option<Standing>,
+    /// The last verdict of a person.
+    pub review: Option<Review>,
+    /// The name of the mute that kept it quiet at its latest event.
+    pub muted: Option<String>,
 }

@@ -4,7 +4,7 @@ mod stored;
 
 use serde::{Deserialize, Serialize};
 
-use super::anomaly::{Acknowledgement, Anomaly, AnomalyId};
+use super::anomaly::{Acknowledgement, Anomaly, AnomalyId, Review};
 use super::detector::{Arrangement, DetectorChoice, TrainedSeries};
 use super::ids::{KpiName, Labels};
 use super::sample::{Features, Sample, ScoredSample};
@@ -86,6 +86,17 @@ pub enum EventBody {
         /// What it has learned.
         series: Vec<TrainedSeries>,
     },
+    /// Somebody said whether an anomaly was worth the alert; it moves how readily its series alerts.
+    AnomalyJudged {
+        /// Which anomaly.
+        id: AnomalyId,
+        /// The series it belongs to.
+        labels: Labels,
+        /// What they said.
+        review: Review,
+        /// What multiplies the configured sensitivity of the series from here on.
+        sensitivity: f32,
+    },
 }
 
 /// Samples of one series inside a [`EventBody::Samples`] or [`EventBody::Backfilled`].
@@ -166,11 +177,13 @@ pub enum EventType {
     DetectorChanged,
     /// `detector.trained`
     DetectorTrained,
+    /// `anomaly.judged`
+    AnomalyJudged,
 }
 
 impl EventType {
     /// Every type there is.
-    pub const ALL: [EventType; 13] = [
+    pub const ALL: [EventType; 14] = [
         EventType::Samples,
         EventType::AnomalyOpened,
         EventType::AnomalyUpdated,
@@ -184,6 +197,7 @@ impl EventType {
         EventType::Backfilled,
         EventType::DetectorChanged,
         EventType::DetectorTrained,
+        EventType::AnomalyJudged,
     ];
 
     /// The name on the wire.
@@ -202,6 +216,7 @@ impl EventType {
             EventType::Backfilled => "samples.backfilled",
             EventType::DetectorChanged => "detector.changed",
             EventType::DetectorTrained => "detector.trained",
+            EventType::AnomalyJudged => "anomaly.judged",
         }
     }
 
@@ -228,6 +243,7 @@ impl EventBody {
             EventBody::Backfilled(_) => EventType::Backfilled,
             EventBody::DetectorChanged(_) => EventType::DetectorChanged,
             EventBody::DetectorTrained { .. } => EventType::DetectorTrained,
+            EventBody::AnomalyJudged { .. } => EventType::AnomalyJudged,
         }
     }
 }

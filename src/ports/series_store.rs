@@ -164,6 +164,17 @@ pub trait SeriesStore: Send + Sync + 'static {
     async fn size_bytes(&self, pass: &WorkspacePass) -> Result<u64, PortError>;
 }
 
+/// Takes over what people said of an anomaly from the one stored before: an episode does not know all of it. The first
+/// acknowledgement stays; the last verdict that `anomaly` knows of, else the stored one.
+pub fn keep_what_people_said(anomaly: &mut Anomaly, before: &Anomaly) {
+    if let Some(seen) = &before.acknowledged {
+        anomaly.acknowledged = Some(seen.clone());
+    }
+    if let Some(said) = &before.review {
+        anomaly.review = Some(said.clone());
+    }
+}
+
 /// Folds an acknowledgement into an anomaly: the first one stays.
 pub fn acknowledge(anomaly: &mut Anomaly, acknowledgement: &Acknowledgement) {
     if anomaly.acknowledged.is_none() {

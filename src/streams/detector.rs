@@ -13,7 +13,7 @@ pub use robust_forecast::RobustForecast;
 pub use tail_rank::TailRank;
 
 use super::settings::StreamSettings;
-use crate::model::{Direction, Feature, Features, Sample};
+use crate::model::{Direction, Feature, Features, Sample, Standing};
 
 /// Beyond this, values are scored as if they were this: sums of a few of them stay finite.
 const LARGEST: f64 = 1e300;
@@ -42,6 +42,8 @@ pub struct Judgement {
     pub direction: Direction,
     /// The feature that contributed most.
     pub reason: Feature,
+    /// How rare that feature's value is; `None` for samples that are no surprise.
+    pub standing: Option<Standing>,
 }
 
 /// Scores the samples of one series, one after another.

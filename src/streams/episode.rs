@@ -8,7 +8,7 @@ use super::detector::Judgement;
 use super::settings::StreamSettings;
 use super::stored::stored_fields;
 use super::surprise::has_clearly_grown;
-use crate::model::{Acknowledgement, Anomaly, AnomalyId, EventBody, KpiName, Labels, SeriesId, WorkspaceId};
+use crate::model::{Acknowledgement, Anomaly, AnomalyId, EventBody, KpiName, Labels, Review, SeriesId, WorkspaceId};
 
 /// Whose episodes these are.
 #[derive(Debug, Clone, Copy)]
@@ -16,7 +16,6 @@ pub(super) struct Owner<'a> {
     pub(super) workspace: &'a WorkspaceId,
     pub(super) kpi: &'a KpiName,
     pub(super) labels: &'a Labels,
-    pub(super) series: SeriesId,
     pub(super) detector: &'a str,
 }
 
@@ -103,11 +102,18 @@ impl Episode {
             _ => false,
         }
     }
+
+    /// Notes what was said of it, if `id` is the open episode; the last word holds.
+    pub(super) fn judge(&mut self, id: AnomalyId, review: &Review) {
+        if let Some(anomaly) = self.open.as_mut().filter(|anomaly| anomaly.id == id) {
+            anomaly.review = Some(review.clone());
+        }
+    }
 }
 
 fn opened(timestamp_ms: i64, value: f64, judgement: &Judgement, owner: Owner<'_>) -> Anomaly {
     Anomaly {
-        id: AnomalyId::of(owner.workspace, owner.series, timestamp_ms, owner.detector),
+        id: AnomalyId::of(owner.workspace, SeriesId::of(owner.kpi, owner.labels), timestamp_ms, owner.detector),
         kpi: owner.kpi.clone(),
         labels: owner.labels.clone(),
         opened_at_ms: timestamp_ms,
@@ -124,6 +130,9 @@ fn opened(timestamp_ms: i64, value: f64, judgement: &Judgement, owner: Owner<'_>
         samples: 1,
         detector: owner.detector.to_owned(),
         acknowledged: None,
+        standing: judgement.standing,
+        review: None,
+        muted: None,
     }
 }
 
@@ -136,6 +145,7 @@ fn raise_peak(anomaly: &mut Anomaly, timestamp_ms: i64, value: f64, judgement: &
     anomaly.peak_upper = judgement.upper;
     anomaly.direction = judgement.direction;
     anomaly.reason = judgement.reason;
+    anomaly.standing = judgement.standing;
 }
 
 #[cfg(test)]
@@ -151,8 +161,7 @@ mod tests {
 
     fn run(scores: &[Option<f32>]) -> Vec<(usize, EventBody)> {
         let (workspace, kpi, labels) = (WorkspaceId::new("w").unwrap(), KpiName::new("k").unwrap(), Labels::none());
-        let series = SeriesId::of(&kpi, &labels);
-        let owner = Owner { workspace: &workspace, kpi: &kpi, labels: &labels, series, detector: "d-1" };
+        let owner = Owner { workspace: &workspace, kpi: &kpi, labels: &labels, detector: "d-1" };
         // Fifteen calm samples end an episode with these.
         let options = StreamOptions::of(DetectorName::RobustForecast);
         let settings = StreamSettings::try_from(options).unwrap();
@@ -167,6 +176,7 @@ mod tests {
                 features: Features::default(),
                 direction: Direction::Above,
                 reason: Feature::RobustZ,
+                standing: None,
             });
             let body = episode.push(i as i64, i as f64, judgement.as_ref(), owner, &settings);
             bodies.extend(body.map(|body| (i, body)));

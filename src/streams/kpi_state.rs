@@ -12,7 +12,7 @@ use super::settings::StreamSettings;
 use super::shadow::Shadow;
 use super::taking::Coming;
 use crate::model::{
-    Acknowledgement, AnomalyId, Arrival, DetectorChoice, Event, EventBody, KpiName, Labels, Reading, Sample,
+    Acknowledgement, AnomalyId, Arrival, DetectorChoice, Event, EventBody, KpiName, Labels, Reading, Review, Sample,
     SeriesBatch, WorkspaceId,
 };
 
@@ -147,6 +147,13 @@ impl KpiState {
         self.series.iter_mut().any(|series| series.episode.acknowledge(id, acknowledgement))
     }
 
+    /// Takes a verdict on an anomaly of the series with these labels in, open or not: it moves how readily the series alerts.
+    /// Returns what its configured sensitivity is multiplied with from here on; 1 when there is no such series.
+    pub fn judge(&mut self, id: AnomalyId, labels: &Labels, review: &Review) -> f32 {
+        let place = self.index.get(labels).copied();
+        place.map_or(1.0, |place| self.series[place as usize].judge(id, review))
+    }
+
     /// Applies an event of this KPI from the log. Samples are scored again; what follows from samples (episodes, the end
     /// of a stall) is skipped, because it follows again. Events of other KPIs are ignored. What is tried out beside the
     /// live detector sees the event when it is [shown](Self::observe) to it, as it was when it happened.
@@ -183,6 +190,9 @@ impl KpiState {
             }
             EventBody::DetectorTrained { choice, detector, series } => {
                 self.adopt(choice, detector, series);
+            }
+            EventBody::AnomalyJudged { id, labels, review, .. } => {
+                self.judge(*id, labels, review);
             }
             EventBody::AnomalyOpened(_)
             | EventBody::AnomalyUpdated(_)

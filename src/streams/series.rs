@@ -3,13 +3,15 @@
 use super::cadence::Cadence;
 use super::detector::{Chosen, Judgement};
 use super::episode::{Episode, Owner};
+use super::feedback::Feedback;
 use super::meter::Meter;
 use super::settings::StreamSettings;
 use super::stored::Stored;
+use super::surprise::rescored;
 use super::taking::Coming;
 use crate::model::{
-    Anomaly, Arrival, EventBody, Features, KpiName, Labels, Reading, Sample, ScoredSample, SeriesId, SeriesStatus,
-    WorkspaceId,
+    Anomaly, AnomalyId, Arrival, EventBody, Features, KpiName, Labels, Reading, Review, Sample, ScoredSample,
+    SeriesStatus, WorkspaceId,
 };
 
 /// A series as others may see it.
@@ -28,6 +30,8 @@ pub struct SeriesView<'a> {
     pub late: u64,
     /// The open anomaly.
     pub anomaly: Option<&'a Anomaly>,
+    /// What feedback multiplies the configured sensitivity with, as of the newest sample.
+    pub sensitivity: f32,
 }
 
 /// Whether a series is expected to send.
@@ -61,7 +65,6 @@ impl Stored for Presence {
 #[derive(Debug, Clone)]
 pub(super) struct Series {
     pub(super) labels: Labels,
-    pub(super) id: SeriesId,
     pub(super) cadence: Cadence,
     pub(super) presence: Presence,
     pub(super) meter: Meter,
@@ -69,6 +72,7 @@ pub(super) struct Series {
     pub(super) last: Option<ScoredSample>,
     pub(super) features: Option<Features>,
     pub(super) episode: Episode,
+    pub(super) feedback: Feedback,
     pub(super) detector: Chosen,
     /// Where in the push under way this series' samples are collected; not part of the state.
     pub(super) collected_at: Option<u32>,
@@ -85,7 +89,6 @@ pub(super) struct Shared<'a> {
 impl Series {
     pub(super) fn new(labels: Labels, shared: Shared<'_>) -> Self {
         Self {
-            id: SeriesId::of(shared.kpi, &labels),
             labels,
             cadence: Cadence::default(),
             presence: Presence::default(),
@@ -94,6 +97,7 @@ impl Series {
             last: None,
             features: None,
             episode: Episode::default(),
+            feedback: Feedback::default(),
             detector: Chosen::new(shared.settings.detector),
             collected_at: None,
         }
@@ -131,7 +135,10 @@ impl Series {
         arrival: Arrival,
         shared: Shared<'_>,
     ) -> (ScoredSample, Option<EventBody>) {
-        let judgement = self.detector.push(sample, shared.settings).judgement;
+        let mut judgement = self.detector.push(sample, shared.settings).judgement;
+        if let Some(judgement) = &mut judgement {
+            judgement.score = rescored(judgement.score, self.feedback.factor(sample.timestamp_ms));
+        }
         let scored = scored(sample, judgement.as_ref());
         self.last = Some(scored);
         self.features = judgement.map(|judgement| judgement.features);
@@ -142,11 +149,21 @@ impl Series {
             workspace: shared.workspace,
             kpi: shared.kpi,
             labels: &self.labels,
-            series: self.id,
             detector: shared.settings.label(),
         };
         let Sample { timestamp_ms, value } = sample;
         (scored, self.episode.push(timestamp_ms, value, judgement.as_ref(), owner, shared.settings))
+    }
+
+    /// Takes a verdict on one of its anomalies in, open or not. Returns what the sensitivity is multiplied with from here on.
+    pub(super) fn judge(&mut self, id: AnomalyId, review: &Review) -> f32 {
+        self.episode.judge(id, review);
+        self.feedback.judge(id, review.outcome, self.cadence.last_timestamp_ms());
+        self.sensitivity()
+    }
+
+    fn sensitivity(&self) -> f32 {
+        self.feedback.factor(self.cadence.last_timestamp_ms()) as f32
     }
 
     /// Ends the series: no silence of it is a stall, and what comes next starts anew as far as it counts.
@@ -187,6 +204,7 @@ impl Series {
             status: self.status(settings),
             late: self.late,
             anomaly: self.episode.open.as_deref(),
+            sensitivity: self.sensitivity(),
         }
     }
 }

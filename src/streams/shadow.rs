@@ -11,7 +11,7 @@ use super::entry::EntryProblem;
 use super::episode::{Episode, Owner};
 use super::kpi_state::KpiState;
 use super::settings::StreamSettings;
-use crate::model::{Arrangement, Arrival, DetectorChoice, EventBody, Labels, Reading, Sample, SeriesId, SeriesSamples};
+use crate::model::{Arrangement, Arrival, DetectorChoice, EventBody, Labels, Reading, Sample, SeriesSamples};
 
 /// An episode that the shadow would have opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,13 +171,8 @@ impl KpiState {
             series.reading = reading;
             series.detector = Chosen::new(settings.detector);
         }
-        let owner = Owner {
-            workspace: &self.workspace,
-            kpi: &self.kpi,
-            labels: &logged.labels,
-            series: SeriesId::of(&self.kpi, &logged.labels),
-            detector: settings.label(),
-        };
+        let owner =
+            Owner { workspace: &self.workspace, kpi: &self.kpi, labels: &logged.labels, detector: settings.label() };
         for scored in &logged.samples {
             let (timestamp_ms, value) = (scored.timestamp_ms, scored.value);
             let judgement = series.detector.push(Sample { timestamp_ms, value }, settings).judgement;

@@ -20,8 +20,8 @@ use super::shadow::{Shadow, ShadowSeries};
 use super::stored::{Stored, put_chunk, take_chunk};
 use crate::model::{Anomaly, Arrangement, Features, KpiName, Labels, Reading, ScoredSample, WorkspaceId};
 
-/// Names the byte form of everything but the detector. Format 1 had no counters, and is read too.
-const FORMAT: u8 = 2;
+/// Names the byte form of everything but the detector. Format 1 had no counters, 2 no feedback; both are read too.
+const FORMAT: u8 = 3;
 
 /// Why bytes are no snapshot. The caller replays the log instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -180,6 +180,7 @@ fn put_series(series: &Series, out: &mut Vec<u8>) {
     series.features.put(out);
     put_episode(&series.episode, out);
     series.meter.put(out);
+    series.feedback.put(out);
     put_detector(&series.detector, out);
 }
 
@@ -194,6 +195,9 @@ fn take_series(format: u8, from: &mut &[u8], same_detector: bool, shared: Shared
     series.episode = take_episode(from)?;
     if format > 1 {
         series.meter = Stored::read(from)?;
+    }
+    if format > 2 {
+        series.feedback = Stored::read(from)?;
     }
     let detector = take_chunk(from)?;
     if same_detector {
@@ -295,9 +299,26 @@ mod tests {
         put_series(&state.series[0], &mut whole);
         let mut detector = Vec::new();
         state.series[0].detector.encode(&mut detector);
-        // The meter of a gauge is one byte, before the detector and its length.
-        whole.remove(whole.len() - detector.len() - 5);
+        // The meter of a gauge and no feedback are one byte each, before the detector and its length.
+        let at = whole.len() - detector.len() - 6;
+        whole.drain(at..at + 2);
         let mut old = vec![1];
+        put_chunk(DetectorName::default().as_str().as_bytes(), &mut old);
+        1u32.put(&mut old);
+        old.extend_from_slice(&whole);
+        xxh3_64(&old).put(&mut old);
+        assert_eq!(restored(&old).unwrap().snapshot(), state.snapshot());
+    }
+
+    #[test]
+    fn a_snapshot_from_before_feedback_is_read() {
+        let state = eventful();
+        let mut whole = Vec::new();
+        put_series(&state.series[0], &mut whole);
+        let mut detector = Vec::new();
+        state.series[0].detector.encode(&mut detector);
+        whole.remove(whole.len() - detector.len() - 5);
+        let mut old = vec![2];
         put_chunk(DetectorName::default().as_str().as_bytes(), &mut old);
         1u32.put(&mut old);
         old.extend_from_slice(&whole);

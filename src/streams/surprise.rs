@@ -17,6 +17,11 @@ fn surprise_of(score: f32) -> f64 {
     (-log2(left)).max(0.0).sqrt()
 }
 
+/// The score under another sensitivity, `factor` times that of `score`.
+pub(super) fn rescored(score: f32, factor: f64) -> f32 {
+    if factor == 1.0 || score == 0.0 { score } else { score_of(surprise_of(score) * factor) }
+}
+
 /// Whether the peak of an episode has clearly grown since it had the score `told`.
 pub fn has_clearly_grown(told: f32, peak: f32) -> bool {
     peak > told && surprise_of(peak) > surprise_of(told) + CLEAR_GAIN
@@ -25,6 +30,13 @@ pub fn has_clearly_grown(told: f32, peak: f32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn half_the_sensitivity_needs_twice_the_surprise() {
+        assert_eq!(rescored(0.3, 1.0), 0.3);
+        assert!((rescored(0.5, 0.5) - score_of(0.5)).abs() < 1e-6 && (rescored(score_of(2.0), 0.5) - 0.5).abs() < 1e-6);
+        assert!(rescored(1.0, 0.5) > 0.98, "what is beyond all doubt stays an alert");
+    }
 
     #[test]
     fn growth_is_measured_in_surprise_and_not_in_score() {

@@ -12,6 +12,7 @@
 
 use super::arithmetic::{LOG10_OF_2, log2};
 use super::stored::stored_fields;
+use crate::model::Standing;
 
 /// Samples of a block.
 pub(super) const BLOCK: u8 = 8;
@@ -111,6 +112,12 @@ impl Tail {
         }
         let rank = LOG10_OF_2 * log2((blocks.seen() + 1.0) / (reached as f64 + 1.0));
         if reached == 0 { rank + self.beyond(value) } else { rank }
+    }
+
+    /// How often a value was reached: in how many blocks, but of how many samples.
+    pub(super) fn standing(&self, value: f32, blocks: Blocks) -> Standing {
+        let reached = self.current.iter().chain(&self.older).filter(|kept| **kept >= value).count();
+        Standing { reached: reached as u32, of: (blocks.current + blocks.older) * u32::from(BLOCK) }
     }
 
     /// Takes the feature's value of this sample in.

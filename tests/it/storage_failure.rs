@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use earcon::actors::ingest::{Receipt, ingest};
+use earcon::actors::muting::Muting;
 use earcon::actors::node::Node;
 use earcon::actors::retention::RetentionSettings;
 use earcon::actors::supervision::RestartPolicy;
@@ -15,7 +16,7 @@ use earcon::adapters::clock::SystemClock;
 use earcon::adapters::embedded::{EmbeddedSettings, EmbeddedStore};
 use earcon::audio::MixSettings;
 use earcon::model::{
-    Anomaly, AnomalyId, Arrival, Event, KpiBatch, KpiName, Labels, Sample, Seq, SeriesBatch, WorkspaceId,
+    Anomaly, AnomalyId, Arrival, Clock, Event, KpiBatch, KpiName, Labels, Sample, Seq, SeriesBatch, WorkspaceId,
 };
 use earcon::ports::{
     AnomalyFilter, ErrorKind, EventLog, LogHead, Page, PortError, RollupSeries, SampleSeries, SeriesQuery, SeriesStore,
@@ -154,9 +155,11 @@ fn context(store: &EmbeddedStore, refuse: Arc<AtomicBool>, away: Arc<AtomicBool>
         snapshot_store: store.snapshot_store(),
         publisher: None,
     };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     Context {
+        muting: Muting::new(backends.meta_store.clone(), clock.clone()),
         backends,
-        clock: Arc::new(SystemClock),
+        clock,
         settings: Arc::new(settings),
         tenancy: None,
         faults: Faults::default(),

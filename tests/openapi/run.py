@@ -41,7 +41,7 @@ checks.positive_data_acceptance.enabled = false
 
 # Bodies in formats of their own, of which a schema says only that they are text or bytes; rules are checked word by word.
 [[operations]]
-include-path-regex = "/(write|metrics|upload|rules)$"
+include-path-regex = "/(write|metrics|upload|rules|mute|mutes|mutes/.mute.)$"
 checks.positive_data_acceptance.enabled = false
 checks.negative_data_rejection.enabled = false
 

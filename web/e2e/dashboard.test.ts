@@ -63,6 +63,31 @@ describe("the dashboard", () => {
     await page.context().close();
   });
 
+  it("says why, takes a verdict and mutes the series", async () => {
+    const kpi = fresh("judged");
+    const now = Date.now();
+    await ingest(url, ordinary(kpi, 120, now - 10_000));
+    const { page, errors } = await visit(browser, url);
+    await page.locator(`[data-series="${kpi}"][data-state=normal]`).waitFor();
+    await ingest(url, spike(kpi, 6, now - 9_000));
+    const item = page.locator(`.feed [data-testid=anomaly][data-kpi="${kpi}"]`);
+    await item.getByRole("button", { name: `Why ${kpi}` }).click();
+    const why = item.locator("[data-testid=why]");
+    await why.locator("[data-testid=sentence]", { hasText: "since" }).waitFor();
+    await page.waitForFunction(
+      (name) => document.querySelector<HTMLImageElement>(`[data-kpi="${name}"] img`)?.naturalWidth === 720,
+      kpi,
+    );
+    await why.getByRole("button", { name: "False" }).click();
+    await why.locator("button[aria-pressed=true]", { hasText: "False" }).waitFor();
+    await why.getByRole("combobox").selectOption("2h");
+    await why.locator("[data-testid=mute]", { hasText: "muted until" }).waitFor();
+    await page.locator(`.feed [data-kpi="${kpi}"][data-muted]`).waitFor();
+    await shoot(page, "why");
+    expect(errors).toEqual([]);
+    await page.context().close();
+  });
+
   it("shows a spike as an anomaly that can be acknowledged", async () => {
     const kpi = fresh("spiking");
     const now = Date.now();

@@ -33,6 +33,50 @@ pub struct Anomaly {
     pub detector: String,
     /// Once somebody has seen it.
     pub acknowledged: Option<Acknowledgement>,
+    /// The last verdict of a person.
+    #[serde(default)]
+    pub verdict: Option<Verdict>,
+    /// How rare the reason was at the peak.
+    #[serde(default)]
+    pub standing: Option<Standing>,
+    /// Why, in a sentence; empty from older servers.
+    #[serde(default)]
+    pub sentence: String,
+    /// The name of the mute that keeps it quiet.
+    #[serde(default)]
+    pub muted: Option<String>,
+}
+
+/// What an anomaly was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Worth the alert.
+    Real,
+    /// Not worth the alert.
+    False,
+}
+
+/// What somebody said of an anomaly; the last word holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// What it was.
+    pub verdict: Outcome,
+    /// When, milliseconds since the Unix epoch, UTC.
+    pub at: i64,
+    /// Who.
+    pub by: String,
+    /// What they wrote.
+    pub note: Option<String>,
+}
+
+/// How rare a feature was, by what the detector remembers of its series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// How often it was as extreme.
+    pub reached: u32,
+    /// Among how many earlier samples.
+    pub of: u32,
 }
 
 /// Whether an anomaly goes on.

@@ -99,6 +99,7 @@ fn data<'de, A: SeqAccess<'de>>(code: u64, time: i64, parts: &mut A) -> Result<E
             let Restored { labels, timestamp } = part(parts, NAME)?;
             EventData::SeriesEnded { labels, timestamp }
         }
+        13 => EventData::AnomalyJudged(part(parts, NAME)?),
         10 => EventData::SamplesBackfilled { series: part::<_, BackfilledData>(parts, NAME)?.series },
         11 => part::<_, Changed>(parts, NAME)?.into(),
         12 => part::<_, Trained>(parts, NAME)?.into(),

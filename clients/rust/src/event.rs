@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::anomaly::{Acknowledgement, Anomaly};
+use crate::anomaly::{Acknowledgement, Anomaly, Verdict};
 use crate::message::DecodeError;
 use crate::series::{Labels, SeriesSamples, SeriesState};
 
@@ -48,6 +48,8 @@ pub enum EventData {
     AnomalyClosed(Box<Anomaly>),
     /// Somebody has seen it.
     AnomalyAcknowledged(Acknowledged),
+    /// Somebody said whether it was worth the alert.
+    AnomalyJudged(Judged),
     /// A series sent nothing for longer than usual.
     SeriesStalled {
         /// The series.
@@ -115,6 +117,19 @@ pub struct Acknowledged {
     pub labels: Labels,
     /// Who and when.
     pub acknowledged: Acknowledgement,
+}
+
+/// A verdict on an anomaly.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Judged {
+    /// The anomaly.
+    pub id: String,
+    /// The series it belongs to.
+    pub labels: Labels,
+    /// What it was, and who says so.
+    pub verdict: Verdict,
+    /// What multiplies the configured sensitivity of the series from here on.
+    pub sensitivity: f32,
 }
 
 /// History of one series that was taken in, in numbers.
@@ -195,6 +210,7 @@ impl EventData {
             EventData::AnomalyUpdated(_) => "anomaly.updated",
             EventData::AnomalyClosed(_) => "anomaly.closed",
             EventData::AnomalyAcknowledged(_) => "anomaly.acknowledged",
+            EventData::AnomalyJudged(_) => "anomaly.judged",
             EventData::SeriesStalled { .. } => "series.stalled",
             EventData::SeriesRestored { .. } => "series.restored",
             EventData::SeriesEnded { .. } => "series.ended",
@@ -209,12 +225,13 @@ impl EventData {
 
     /// Whether this version knows events of this type.
     pub(crate) fn is_known(name: &str) -> bool {
-        const KNOWN: [&str; 13] = [
+        const KNOWN: [&str; 14] = [
             "samples",
             "anomaly.opened",
             "anomaly.updated",
             "anomaly.closed",
             "anomaly.acknowledged",
+            "anomaly.judged",
             "series.stalled",
             "series.restored",
             "series.ended",
@@ -237,6 +254,7 @@ impl EventData {
             "anomaly.updated" => EventData::AnomalyUpdated(of(data)?),
             "anomaly.closed" => EventData::AnomalyClosed(of(data)?),
             "anomaly.acknowledged" => EventData::AnomalyAcknowledged(of(data)?),
+            "anomaly.judged" => EventData::AnomalyJudged(of(data)?),
             "series.stalled" => {
                 let Stalled { labels, last_timestamp } = of(data)?;
                 EventData::SeriesStalled { labels, last_timestamp }
@@ -272,6 +290,7 @@ impl Serialize for EventData {
             | EventData::AnomalyUpdated(anomaly)
             | EventData::AnomalyClosed(anomaly) => anomaly.serialize(serializer),
             EventData::AnomalyAcknowledged(acknowledged) => acknowledged.serialize(serializer),
+            EventData::AnomalyJudged(judged) => judged.serialize(serializer),
             EventData::SeriesStalled { labels, last_timestamp } => {
                 Stalled { labels: labels.clone(), last_timestamp: *last_timestamp }.serialize(serializer)
             }

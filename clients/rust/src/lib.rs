@@ -14,11 +14,11 @@ mod query;
 mod series;
 mod sound;
 
-pub use anomaly::{Acknowledgement, Anomaly, AnomalyState, Direction, Peak, Reason};
+pub use anomaly::{Acknowledgement, Anomaly, AnomalyState, Direction, Outcome, Peak, Reason, Standing, Verdict};
 pub use backoff::Backoff;
 pub use client::{Client, Workspace};
 pub use error::Error;
-pub use event::{Acknowledged, Backfilled, Event, EventData};
+pub use event::{Acknowledged, Backfilled, Event, EventData, Judged};
 pub use follow::{Follow, Following, Since, Update};
 pub use ingest::{Receipt, RejectedRow, Sample};
 pub use message::{DecodeError, Gap, Message, Snapshot, Subscribed};

@@ -137,6 +137,14 @@ pub struct Series {
     pub late: u64,
     /// The open anomaly.
     pub anomaly: Option<String>,
+    /// What feedback multiplies the configured sensitivity with.
+    #[serde(default = "unmoved")]
+    pub sensitivity: f32,
+}
+
+/// The sensitivity that older servers do not tell.
+fn unmoved() -> f32 {
+    1.0
 }
 
 /// A KPI with all its series.

@@ -9,6 +9,7 @@ import { REAL, Subscription, type Follower, type Surroundings } from "./subscrip
 import {
   labelText,
   type Anomaly,
+  type ExplainedAnomaly,
   type Kpi,
   type Labels,
   type LiveEvent,
@@ -198,6 +199,27 @@ export class Client {
   acknowledge(id: string, note = ""): Promise<Anomaly> {
     const body = note.trim() === "" ? {} : { note: note.trim() };
     return this.#ask(`${this.#base}/anomalies/${encodeURIComponent(id)}/acknowledge`, send("POST", body));
+  }
+
+  /** One anomaly, with why it is one. */
+  explain(id: string, signal?: AbortSignal): Promise<ExplainedAnomaly> {
+    return this.#ask(`${this.#base}/anomalies/${encodeURIComponent(id)}`, init(signal));
+  }
+
+  /** Where the picture of an anomaly is. */
+  picture(id: string, form: "svg" | "png" = "svg"): string {
+    return `${this.#base}/anomalies/${encodeURIComponent(id)}/picture.${form}`;
+  }
+
+  /** Says whether an anomaly was worth the alert; the last word holds. */
+  judge(id: string, verdict: "real" | "false", note = ""): Promise<Anomaly> {
+    const body = note.trim() === "" ? { verdict } : { verdict, note: note.trim() };
+    return this.#ask(`${this.#base}/anomalies/${encodeURIComponent(id)}/verdict`, send("POST", body));
+  }
+
+  /** Mutes the series of an anomaly for a while: `30m`, `2h`, `1d`. */
+  async mute(id: string, length: string): Promise<void> {
+    await this.#ask(`${this.#base}/anomalies/${encodeURIComponent(id)}/mute`, send("POST", { for: length }));
   }
 
   /** Starts a parked KPI again. */

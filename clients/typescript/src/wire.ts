@@ -32,6 +32,8 @@ export interface Series {
   late: number;
   /** The open anomaly. */
   anomaly: string | null;
+  /** What feedback multiplies the configured sensitivity with; absent from older servers. */
+  sensitivity?: number;
 }
 
 export interface Kpi {
@@ -44,6 +46,14 @@ export interface Kpi {
 export type Reason = "robust_z" | "residual_z" | "volatility" | "slope";
 
 export interface Acknowledged {
+  at: number;
+  by: string;
+  note: string | null;
+}
+
+/** What somebody said of an anomaly; the last word holds. */
+export interface Verdict {
+  verdict: "real" | "false";
   at: number;
   by: string;
   note: string | null;
@@ -70,6 +80,46 @@ export interface Anomaly {
   samples: number;
   detector: string;
   acknowledged: Acknowledged | null;
+  /** Absent from older servers, as all that follows. */
+  verdict?: Verdict | null;
+  /** How often the reason was as extreme, among how many earlier samples. */
+  standing?: { reached: number; of: number } | null;
+  /** Why, in a sentence. */
+  sentence?: string;
+  /** The name of the mute that keeps it quiet. */
+  muted?: string | null;
+}
+
+/** One anomaly alone: with why it is one. */
+export interface ExplainedAnomaly extends Anomaly {
+  explanation: {
+    sentence: string;
+    feature: Reason;
+    expected: number | null;
+    actual: number;
+    band: [number, number] | null;
+    /** How the value stands among those of the same hour of the last four weeks. */
+    rarity: {
+      percent: number;
+      of_samples: number;
+      days: number;
+      period: string;
+      hour_of_day: number;
+      time_zone: string;
+    } | null;
+    since: number;
+    /** Past episodes like it, nearest first. */
+    similar: {
+      id: string;
+      labels: Labels;
+      opened_at: number;
+      closed_at: number | null;
+      peak: Anomaly["peak"];
+      outcome: "real" | "false" | "acknowledged" | "none";
+    }[];
+  };
+  /** The mute that holds for its series now. */
+  mute: { id: string; name: string; reason: string | null; until: number } | null;
 }
 
 /** timestamp, value, score, expected, lower, upper. */
@@ -134,6 +184,7 @@ export type LiveEvent =
   | Told<"samples", { series: SeriesSamples[] }>
   | Told<"anomaly.opened" | "anomaly.updated" | "anomaly.closed", Anomaly>
   | Told<"anomaly.acknowledged", { id: string; labels: Labels; acknowledged: Acknowledged }>
+  | Told<"anomaly.judged", { id: string; labels: Labels; verdict: Verdict; sensitivity: number }>
   | Told<"series.stalled", { labels: Labels; last_timestamp: number }>
   | Told<"series.restored" | "series.ended", { labels: Labels; timestamp: number }>
   | Told<"samples.backfilled", { series: Backfilled[] }>

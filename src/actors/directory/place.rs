@@ -6,7 +6,7 @@ use crate::actors::remote::errands::{Errands, Undone};
 use crate::actors::remote::sound::RemoteSound;
 use crate::actors::remote::wire::{Answer, Request};
 use crate::actors::workspace::{Unavailable, WorkspaceHandle};
-use crate::model::{Acknowledgement, Anomaly, KpiName, WorkspaceId};
+use crate::model::{Acknowledgement, Anomaly, KpiName, Outcome, Review, WorkspaceId};
 use crate::ports::{ErrorKind, PortError, Revision};
 use crate::tenancy::WorkspacePass;
 
@@ -62,6 +62,26 @@ impl Workspace {
                 let request = Request::Acknowledge { anomaly: Box::new(anomaly.clone()), by, note };
                 match remote.errands.ask(&request).await {
                     Ok(Answer::Acknowledged(acknowledgement)) => Ok(acknowledgement),
+                    _ => Err(Unavailable),
+                }
+            }
+        }
+    }
+
+    /// Records what `by` said of this anomaly; returns what was recorded, after the commit.
+    pub async fn judge(
+        &self,
+        anomaly: &Anomaly,
+        outcome: Outcome,
+        by: String,
+        note: Option<String>,
+    ) -> Result<Review, Unavailable> {
+        match self {
+            Workspace::Local(handle) => handle.judge(anomaly, outcome, by, note).await,
+            Workspace::Remote(remote) => {
+                let request = Request::Judge { anomaly: Box::new(anomaly.clone()), outcome, by, note };
+                match remote.errands.ask(&request).await {
+                    Ok(Answer::Judged(review)) => Ok(review),
                     _ => Err(Unavailable),
                 }
             }

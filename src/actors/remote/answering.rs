@@ -104,6 +104,10 @@ impl Desk {
                 Ok(acknowledgement) => Answer::Acknowledged(acknowledgement),
                 Err(_) => Answer::Unavailable,
             },
+            Request::Judge { anomaly, outcome, by, note } => {
+                let judged = workspace.judge(&anomaly, outcome, by, note).await;
+                judged.map_or(Answer::Unavailable, Answer::Judged)
+            }
             Request::Resume(kpi) => workspace.resume(kpi).await.map_or(Answer::Unavailable, Answer::Resumed),
             Request::DescribeMix => match workspace.mix().describe().await {
                 Some(view) => Answer::Mix(Box::new(view)),

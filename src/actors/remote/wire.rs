@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::actors::ingest::{IngestError, Receipt};
 use crate::actors::mix::{MixChange, MixView};
 use crate::audio::{Cue, Voice};
-use crate::model::{Acknowledgement, Anomaly, Arrival, KpiBatch, KpiName, Seq};
+use crate::model::{Acknowledgement, Anomaly, Arrival, KpiBatch, KpiName, Outcome, Review, Seq};
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// A question to the owner of a workspace.
 #[derive(Debug, Serialize, Deserialize)]
@@ -38,6 +38,17 @@ pub enum Request {
     Status,
     /// The records of its experiments and jobs have changed.
     Experiments,
+    /// Somebody said what this anomaly was.
+    Judge {
+        /// The anomaly.
+        anomaly: Box<Anomaly>,
+        /// What it was.
+        outcome: Outcome,
+        /// Who.
+        by: String,
+        /// What they said.
+        note: Option<String>,
+    },
 }
 
 /// The owner's answer.
@@ -65,6 +76,8 @@ pub enum Answer {
     NotUnderstood,
     /// It was heard.
     Heard,
+    /// What was recorded of a verdict.
+    Judged(Review),
 }
 
 /// How a workspace stands.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::actors::Faults;
 use crate::actors::experiments::Experiments;
 use crate::experiments::{Agreement, Tally};
-use crate::model::{Arrival, EventBody};
+use crate::model::{AnomalyId, Arrival, EventBody, Outcome};
 use crate::streams::KpiState;
 use crate::telemetry::{Metric, record};
 
@@ -81,6 +81,11 @@ impl Shadowing {
             self.agreement.passed(newest_ms, tally);
         }
         Shown::Counted
+    }
+
+    /// Counts what somebody said of an anomaly, for the detectors that had found it.
+    pub(super) fn judged(&mut self, id: AnomalyId, outcome: Outcome) {
+        self.agreement.judged(id, outcome == Outcome::Real, &mut self.tally);
     }
 
     /// Whether there is anything to report.

@@ -11,7 +11,7 @@ use crate::actors::experiments::Experiments;
 use crate::actors::hub::Hub;
 use crate::actors::ingest::Admission;
 use crate::actors::mix::Mix;
-use crate::model::{Acknowledgement, Anomaly, KpiName, Seq, WorkspaceId};
+use crate::model::{Acknowledgement, Anomaly, KpiName, Outcome, Review, Seq, WorkspaceId};
 use crate::tenancy::WorkspacePass;
 
 /// A running workspace. Cheap to clone; its questions fail when the workspace goes away.
@@ -99,6 +99,20 @@ impl WorkspaceHandle {
         let labels = anomaly.labels.clone();
         stream.acknowledge(anomaly.id, labels, acknowledgement.clone()).await.ok_or(Unavailable)?;
         Ok(acknowledgement)
+    }
+
+    /// Records what `by` said of this anomaly; returns what was recorded, after the commit.
+    pub async fn judge(
+        &self,
+        anomaly: &Anomaly,
+        outcome: Outcome,
+        by: String,
+        note: Option<String>,
+    ) -> Result<Review, Unavailable> {
+        let Some(Route::Running(stream)) = self.routes.find(&anomaly.kpi) else { return Err(Unavailable) };
+        let review = Review { outcome, at_ms: self.context.clock.now_ms(), by, note };
+        stream.judge(anomaly.id, anomaly.labels.clone(), review.clone()).await.ok_or(Unavailable)?;
+        Ok(review)
     }
 
     async fn ask<T>(&self, message: impl FnOnce(oneshot::Sender<T>) -> SupervisorMessage) -> Result<T, Unavailable> {

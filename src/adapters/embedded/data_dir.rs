@@ -5,8 +5,9 @@ use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 /// The layout this build writes; it reads the older ones too. Raise it when an older build could not read the directory
-/// any more. 2: logs hold counters, ends of series and backfilled samples.
-const FORMAT: u32 = 2;
+/// any more. 2: logs hold counters, ends of series and backfilled samples. 3: verdicts, and how rare what an
+/// anomaly states as its reason is.
+const FORMAT: u32 = 3;
 
 /// Why a data directory cannot be used. Every message names the directory and what to do.
 #[derive(Debug, thiserror::Error)]

@@ -38,6 +38,7 @@ pub(super) struct Episode {
     pub(super) id: AnomalyId,
     pub(super) severity: Severity,
     pub(super) acknowledged: bool,
+    pub(super) muted: bool,
 }
 
 /// Everything the mix remembers of a series.
@@ -137,7 +138,7 @@ impl Series {
     /// How much it deserves a voice, about 0 to 1.3.
     pub(super) fn interest(&self, now_ms: i64) -> f32 {
         match self.episode {
-            Some(Episode { acknowledged: false, .. }) => self.interest.at(now_ms) + 0.3,
+            Some(Episode { acknowledged: false, muted: false, .. }) => self.interest.at(now_ms) + 0.3,
             Some(_) => self.interest.at(now_ms) * Self::DUCKED,
             None => self.interest.at(now_ms),
         }
@@ -147,7 +148,7 @@ impl Series {
     pub(super) fn prominence(&self, now_ms: i64) -> f32 {
         let alarm = self.alarm.at(now_ms);
         match self.episode {
-            Some(Episode { acknowledged: false, .. }) => alarm.max(0.35),
+            Some(Episode { acknowledged: false, muted: false, .. }) => alarm.max(0.35),
             Some(_) => alarm * Self::DUCKED,
             None => alarm,
         }
@@ -258,7 +259,12 @@ mod tests {
     fn an_acknowledged_episode_ducks() {
         let mut series = series(&MixSettings::default());
         series.hear(&[sample(0.8)], Some(CALM), SeriesStatus::Anomalous, 0);
-        let open = Episode { id: AnomalyId(uuid::Uuid::nil()), severity: Severity::Warning, acknowledged: false };
+        let open = Episode {
+            id: AnomalyId(uuid::Uuid::nil()),
+            severity: Severity::Warning,
+            acknowledged: false,
+            muted: false,
+        };
         series.episode = Some(open);
         let (loud, wanted) = (series.prominence(0), series.interest(0));
         series.episode = Some(Episode { acknowledged: true, ..open });

@@ -245,3 +245,28 @@ fn the_same_events_give_the_same_scenes() {
         assert_eq!(one.next_scene(), two.next_scene());
     }
 }
+
+fn muted(event: Event) -> Event {
+    let body = match event.body {
+        EventBody::AnomalyOpened(anomaly) => {
+            EventBody::AnomalyOpened(Box::new(Anomaly { muted: Some("backup".into()), ..*anomaly }))
+        }
+        EventBody::AnomalyClosed(anomaly) => {
+            EventBody::AnomalyClosed(Box::new(Anomaly { muted: Some("backup".into()), ..*anomaly }))
+        }
+        other => other,
+    };
+    Event { body, ..event }
+}
+
+#[test]
+fn what_is_muted_makes_no_cue_until_it_outlives_its_mute() {
+    let mut mix = mix(2);
+    send(&mut mix, "a.x", 0.1, 0);
+    assert!(mix.observe(&muted(opened("a.x", 0.9, 1_000))).is_empty());
+    assert!(mix.observe(&muted(closed("a.x", 1_000, 9_000))).is_empty());
+    assert!(mix.observe(&muted(opened("a.x", 0.9, 20_000))).is_empty());
+    let told = mix.observe(&updated("a.x", 0.9, 20_000, 60_000));
+    assert_eq!(told.iter().map(|cue| cue.kind).collect::<Vec<_>>(), [CueKind::Opened]);
+    assert!(mix.observe(&updated("a.x", 0.9, 20_000, 70_000)).is_empty(), "once");
+}

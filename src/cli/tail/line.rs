@@ -40,6 +40,15 @@ impl Lines {
                 };
                 vec![self.line(time, &series(kpi, &seen.labels), NOTE, &text)]
             }
+            EventData::AnomalyJudged(said) => {
+                let outcome = match said.verdict.verdict {
+                    earcon_client::Outcome::Real => "real",
+                    earcon_client::Outcome::False => "false",
+                };
+                let note = said.verdict.note.as_deref().map(|note| format!(": {}", clean(note))).unwrap_or_default();
+                let text = format!("anomaly judged {outcome} by {}{note}", clean(&said.verdict.by));
+                vec![self.line(time, &series(kpi, &said.labels), NOTE, &text)]
+            }
             EventData::SeriesStalled { labels, last_timestamp } => {
                 let text = format!("stalled: nothing since {}", local(*last_timestamp, TIME));
                 vec![self.line(time, &series(kpi, labels), UNUSUAL, &text)]

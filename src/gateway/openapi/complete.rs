@@ -95,6 +95,9 @@ fn parameter_schema(name: &str) -> Option<Value> {
             "description": "`key:value,key:value`; the pattern shows the usual form of one" }),
         "step" => json!({ "type": "integer", "format": "int64", "minimum": 1_000 }),
         "If-Match" => json!({ "type": "string", "pattern": "^(\\*|\"?[0-9]{1,15}\"?)$" }),
+        "width" => json!({ "type": "integer", "minimum": 240, "maximum": 2_400 }),
+        "height" => json!({ "type": "integer", "minimum": 160, "maximum": 1_200 }),
+        "theme" => json!({ "type": "string", "enum": ["light", "dark"] }),
         "before" => json!({ "type": "string", "pattern": CURSOR }),
         _ => return None,
     };
@@ -150,6 +153,14 @@ fn schemas() -> Vec<(&'static str, Value)> {
                 "maxLength": 2_000, "description": "at most 2,000 bytes of UTF-8"
             } } }),
         ),
+        (
+            "VerdictBody",
+            json!({ "additionalProperties": false, "properties": {
+                "verdict": { "enum": ["real", "false"] },
+                "note": { "maxLength": 2_000, "description": "at most 2,000 bytes of UTF-8" },
+            } }),
+        ),
+        ("Verdict", one_of("verdict", &["real", "false"])),
         ("IngestBody", property("samples", json!({ "minItems": 1 }))),
         (
             "IngestSample",

@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::*;
 use crate::live::wire::{event_json, event_json_rated};
 use crate::model::{
-    Acknowledgement, Anomaly, AnomalyId, Arrangement, DetectorChoice, Direction, Feature, KpiName, WorkspaceId,
+    Acknowledgement, Anomaly, AnomalyId, Arrangement, DetectorChoice, Direction, Feature, KpiName, Outcome, Review,
+    Standing, WorkspaceId,
 };
 
 fn number() -> impl Strategy<Value = f64> {
@@ -79,6 +80,9 @@ prop_compose! {
             reason: [Feature::RobustZ, Feature::ResidualZ, Feature::Volatility, Feature::Slope][samples as usize % 4],
             samples,
             detector: "robust-forecast-1".to_owned(),
+            standing: by.as_ref().map(|by| Standing { reached: by.len() as u32, of: samples }),
+            muted: by.clone(),
+            review: by.as_ref().map(|by| Review { outcome: Outcome::False, at_ms: 6, by: by.clone(), note: None }),
             acknowledged: by.map(|by| Acknowledgement { at_ms: 5, note: Some(by.clone()), by }),
         })
     }
@@ -100,6 +104,10 @@ fn body() -> impl Strategy<Value = EventBody> {
         1 => (labels(), any::<i64>()).prop_map(|(labels, timestamp_ms)| EventBody::SeriesRestored { labels, timestamp_ms }),
         1 => (labels(), any::<i64>()).prop_map(|(labels, timestamp_ms)| EventBody::SeriesEnded { labels, timestamp_ms }),
         1 => prop::collection::vec(series(), 0..4).prop_map(EventBody::Backfilled),
+        1 => (any::<u128>(), labels(), any::<i64>(), 0.5f32..2.0).prop_map(|(id, labels, at_ms, sensitivity)| {
+            let review = Review { outcome: Outcome::Real, at_ms, by: "me".to_owned(), note: Some(String::new()) };
+            EventBody::AnomalyJudged { id: AnomalyId(uuid::Uuid::from_u128(id)), labels, review, sensitivity }
+        }),
         1 => ".{0,20}".prop_map(|reason| EventBody::KpiParked { reason }),
         1 => Just(EventBody::KpiResumed),
         1 => any::<bool>().prop_map(|shadow| EventBody::DetectorChanged(Box::new(Arrangement {

@@ -345,5 +345,8 @@ fn anomaly(series: &str, opened_at_ms: i64) -> Anomaly {
         samples: 1,
         detector: "v1".into(),
         acknowledged: None,
+        standing: Some(crate::model::Standing { reached: 1, of: 800 }),
+        review: None,
+        muted: None,
     }
 }

@@ -7,7 +7,7 @@
 use super::super::arithmetic::exp2_neg;
 use super::super::stored::stored_fields;
 use super::super::tail::{Blocks, Tail};
-use crate::model::Feature;
+use crate::model::{Feature, Standing};
 
 /// How many features are calibrated.
 pub(super) const FEATURES: usize = 4;
@@ -50,6 +50,14 @@ impl Calibration {
         let decades = (sum / FEATURES as f64).sqrt() * sensitivity;
         let ratio = decades / ALERT_DECADES;
         ((1.0 - exp2_neg(ratio * ratio)) as f32, most.1)
+    }
+
+    /// How rare the value of a feature is.
+    pub(super) fn standing(&self, values: &[f32; FEATURES], feature: Feature) -> Standing {
+        let place = NAMES.iter().position(|name| *name == feature).unwrap_or(0);
+        let value = values[place];
+        let tail = if value > 0.0 { &self.upper[place] } else { &self.lower[place] };
+        tail.standing(value.abs(), self.blocks)
     }
 
     /// Takes the values into the record.

@@ -89,7 +89,7 @@ impl Course {
         let still = reason == Feature::Volatility && features.volatility < 1.0;
         let direction = if *value > expected && !still { Direction::Above } else { Direction::Below };
         let (lower, upper) = (unsigned_zero((expected - reach).max(floor)), expected + reach);
-        Judgement { score, expected, lower, upper, features, direction, reason }
+        Judgement { score, expected, lower, upper, features, direction, reason, standing: None }
     }
 
     fn recent_with(&self, observed: &Observation) -> f64 {

@@ -110,7 +110,9 @@ impl State {
         let values = calibrated_values(&features);
         let judgement = (self.seen >= warm_up).then(|| {
             let (score, reason) = self.calibration.judge(&values, sensitivity);
-            self.course.describe(&observed, features, score, reason)
+            let mut judgement = self.course.describe(&observed, features, score, reason);
+            judgement.standing = (score > 0.25).then(|| self.calibration.standing(&values, reason));
+            judgement
         });
         // The first features speak of a scale that is not known yet; they would be records for a long time.
         if self.seen >= warm_up / 2 {

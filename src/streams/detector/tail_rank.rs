@@ -212,7 +212,9 @@ impl State {
                     .fold((0.0, NAMES[0]), |most, one| if one.0 > most.0 { one } else { most });
             let score = score_of(surprise * settings.sensitivity);
             let features = self.course.features(&observed);
-            self.course.describe(&observed, features, score, reason)
+            let mut judgement = self.course.describe(&observed, features, score, reason);
+            judgement.standing = (score > 0.25).then(|| self.tails.standing(&surprises, &codes));
+            judgement
         });
 
         let accepted = self.forecast.learn(timestamp_ms, value, &observed.outlook, self.seen);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::signals::{START, fresh, labelled, with};
-use crate::model::{Acknowledgement, AnomalyId, Event, EventBody, EventType, SeriesBatch};
+use crate::model::{Acknowledgement, AnomalyId, Event, EventBody, EventType, Outcome, Review, SeriesBatch};
 use crate::streams::{DetectorName, KpiState, StreamOptions, StreamSettings};
 
 /// Samples of a few series, mostly ordinary, with spikes, duplicates, stragglers, gaps and absurd values among them.
@@ -123,6 +123,8 @@ proptest! {
             log.record(live.push(&grouped(chunk), now).bodies, now);
             let acknowledged = acknowledge_open(&mut live, now);
             log.record(acknowledged, now);
+            let judged = judge_newest(&mut live, &log, now);
+            log.record(judged, now);
             if (i as f64) < split * pushes as f64 {
                 middle = (live.snapshot(), log.events.len());
             }
@@ -163,6 +165,8 @@ fn replay_covers_every_kind_of_event() {
         }
         let acknowledged = if i == 605 { acknowledge_open(&mut live, now) } else { Vec::new() };
         log.record(acknowledged, now);
+        let judged = if i % 200 == 199 { judge_newest(&mut live, &log, now) } else { Vec::new() };
+        log.record(judged, now);
     }
     let kinds: BTreeSet<_> = log.events.iter().map(|event| event.body.event_type()).collect();
     let detector = [EventType::DetectorChanged, EventType::DetectorTrained];
@@ -248,6 +252,50 @@ fn acknowledge_open(state: &mut KpiState, now_ms: i64) -> Vec<EventBody> {
             EventBody::AnomalyAcknowledged { id, labels, acknowledgement: acknowledgement.clone() }
         })
         .collect()
+}
+
+/// A verdict on the anomaly of which the log tells last, open or not.
+fn judge_newest(state: &mut KpiState, log: &Log, now_ms: i64) -> Vec<EventBody> {
+    let newest = log.events.iter().rev().find_map(|event| match &event.body {
+        EventBody::AnomalyOpened(anomaly) | EventBody::AnomalyClosed(anomaly) => Some(anomaly.clone()),
+        _ => None,
+    });
+    let Some(anomaly) = newest else { return Vec::new() };
+    let outcome = if log.events.len() % 3 == 0 { Outcome::Real } else { Outcome::False };
+    let review = Review { outcome, at_ms: now_ms, by: "me".into(), note: None };
+    let sensitivity = state.judge(anomaly.id, &anomaly.labels, &review);
+    assert!((0.499..2.001).contains(&sensitivity), "{sensitivity}");
+    vec![EventBody::AnomalyJudged { id: anomaly.id, labels: anomaly.labels, review, sensitivity }]
+}
+
+#[test]
+fn false_alerts_make_a_series_calmer_until_they_are_taken_back() {
+    let value = |i: i64| if i == 599 { 24.0 } else { (i * 7 % 11) as f64 };
+    let rows = |range: std::ops::Range<i64>| labelled("s:0", range.map(|i| (START + i * 1_000, value(i))));
+    let mut state = fresh();
+    state.push(&[rows(0..599)], NOW);
+    let untouched = state.clone();
+    let judge = |state: &mut KpiState, outcome| {
+        for number in 0..5u128 {
+            let review = Review { outcome, at_ms: NOW, by: "me".into(), note: None };
+            state.judge(AnomalyId(uuid::Uuid::from_u128(number)), &rows(0..0).labels, &review);
+        }
+    };
+    let peak = |state: &KpiState| {
+        let mut state = state.clone();
+        state.push(&[rows(599..600)], NOW);
+        state.series().next().unwrap().last.unwrap().score.unwrap()
+    };
+    judge(&mut state, Outcome::False);
+    let calmer = peak(&state);
+    assert!(calmer < peak(&untouched), "{calmer}");
+    assert_eq!(state.series().next().unwrap().sensitivity, 0.5);
+    judge(&mut state, Outcome::Real);
+    assert!(peak(&state) > peak(&untouched) || peak(&untouched) == 1.0);
+    judge(&mut state, Outcome::False);
+    assert_eq!(peak(&state), calmer, "changing a verdict back restores what was");
+    let stranger = Review { outcome: Outcome::False, at_ms: NOW, by: "me".into(), note: None };
+    assert_eq!(state.judge(AnomalyId(uuid::Uuid::nil()), &labelled("s:9", []).labels, &stranger), 1.0);
 }
 
 fn restored(bytes: &[u8]) -> KpiState {

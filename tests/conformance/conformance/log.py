@@ -28,7 +28,12 @@ ANOMALY: Message = {
     "samples": 3,
     "detector": "robust-forecast-1",
     "acknowledged": None,
+    "verdict": None,
+    "standing": {"reached": 0, "of": 8_000},
+    "sentence": "shop.revenue is far above where it has been of late: 400 where 100 was expected.",
+    "muted": None,
 }
+VERDICT: Message = {"verdict": "real", "at": 1_767_225_602_000, "by": "somebody", "note": None}
 ACKNOWLEDGED: Message = {"at": 1_767_225_602_000, "by": "somebody", "note": None}
 SERIES: Message = {
     "labels": {"region": "eu"},
@@ -44,6 +49,7 @@ DATA: dict[str, Message] = {
     "anomaly.updated": ANOMALY,
     "anomaly.closed": {**ANOMALY, "state": "closed", "closed_at": 1_767_225_602_000},
     "anomaly.acknowledged": {"id": ANOMALY["id"], "labels": {"region": "eu"}, "acknowledged": ACKNOWLEDGED},
+    "anomaly.judged": {"id": ANOMALY["id"], "labels": {"region": "eu"}, "verdict": VERDICT, "sensitivity": 1.125},
     "series.stalled": {"labels": {"region": "eu"}, "last_timestamp": 1_767_225_600_000},
     "series.restored": {"labels": {"region": "eu"}, "timestamp": 1_767_225_600_000},
     "kpi.parked": {"reason": "scoring failed"},

@@ -18,6 +18,7 @@ import {
   type SeriesState,
   type Snapshot,
   type Warming,
+  type Verdict,
 } from "@earcon/client";
 import { Track } from "./track.ts";
 
@@ -119,6 +120,9 @@ export class Board {
       case "anomaly.acknowledged":
         this.acknowledge(event.data.id, event.data.acknowledged);
         return [];
+      case "anomaly.judged":
+        this.#judge(event.data.id, event.data.verdict);
+        return [];
       case "series.stalled":
         return [this.#enter(this.find(event.kpi, event.data.labels), "stalled")];
       case "series.ended":
@@ -166,6 +170,15 @@ export class Board {
     const known = this.anomalies.get(id);
     if (known !== undefined) {
       this.anomalies.set(id, { ...known, acknowledged });
+      this.news += 1;
+    }
+  }
+
+  /** Somebody said what an anomaly was. */
+  #judge(id: string, verdict: Verdict): void {
+    const known = this.anomalies.get(id);
+    if (known !== undefined) {
+      this.anomalies.set(id, { ...known, verdict });
       this.news += 1;
     }
   }

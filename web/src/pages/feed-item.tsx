@@ -1,4 +1,4 @@
-/** One anomaly: what moved, when, and the button that says that somebody has seen it. */
+/** One anomaly: what moved, when, and the button that says that somebody has seen it; it opens to why. */
 
 import { useState } from "react";
 import { type Anomaly, labelText } from "@earcon/client";
@@ -7,10 +7,12 @@ import { around } from "../show/ranges.ts";
 import { routeHash } from "../show/route.ts";
 import { ago, clock, date, span } from "../show/time.ts";
 import { whatMoved } from "../show/words.ts";
+import { Why } from "./feed-why.tsx";
 import { useNow, useSurroundings } from "./hooks.ts";
 
 export function AnomalyItem({ anomaly }: { anomaly: Anomaly }) {
   const now = useNow();
+  const [asked, setAsked] = useState(false);
   const open = anomaly.state === "open";
   const lasted = anomaly.last_at - anomaly.opened_at;
   const href = routeHash({
@@ -21,12 +23,13 @@ export function AnomalyItem({ anomaly }: { anomaly: Anomaly }) {
   });
   return (
     <li
-      className={`anomaly is-${anomaly.state}${anomaly.acknowledged === null ? "" : " is-seen"}`}
+      className={`anomaly is-${anomaly.state}${anomaly.acknowledged === null ? "" : " is-seen"}${anomaly.muted ? " is-muted" : ""}`}
       data-testid="anomaly"
       data-anomaly={anomaly.id}
       data-kpi={anomaly.kpi}
       data-state={anomaly.state}
       data-acknowledged={anomaly.acknowledged !== null}
+      data-muted={anomaly.muted ?? undefined}
     >
       <a className="what" href={href}>
         <span className="name">
@@ -46,8 +49,22 @@ export function AnomalyItem({ anomaly }: { anomaly: Anomaly }) {
           </time>
           {!open && <span className="muted"> · {lasted < 1_000 ? "one sample" : `for ${span(lasted)}`}</span>}
         </span>
-        <Acknowledge anomaly={anomaly} />
+        <span className="actions">
+          {anomaly.muted && <span className="muted">muted: {anomaly.muted}</span>}
+          {anomaly.verdict && <span className="muted">{anomaly.verdict.verdict}</span>}
+          <button
+            type="button"
+            className="quiet"
+            aria-expanded={asked}
+            aria-label={`Why ${anomaly.kpi}`}
+            onClick={() => setAsked(!asked)}
+          >
+            Why
+          </button>
+          <Acknowledge anomaly={anomaly} />
+        </span>
       </div>
+      {asked && <Why anomaly={anomaly} />}
       {anomaly.acknowledged !== null && anomaly.acknowledged.note !== null && (
         <p className="note">“{anomaly.acknowledged.note}”</p>
       )}

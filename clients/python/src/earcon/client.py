@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequenc
 from dataclasses import dataclass
 from os import PathLike
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 from urllib.parse import quote
 
 import httpx
@@ -167,6 +167,14 @@ class Client:
         """Says that somebody has seen an anomaly."""
         body = {} if note is None else {"note": note}
         path = f"{_path(workspace)}/anomalies/{quote(id, safe='')}/acknowledge"
+        return model.anomaly(await self._ask("POST", path, body=body))
+
+    async def judge(
+        self, workspace: str, id: str, verdict: Literal["real", "false"], note: str | None = None
+    ) -> Anomaly:
+        """Says whether an anomaly was worth the alert; the last word holds."""
+        body = {"verdict": verdict} | ({} if note is None else {"note": note})
+        path = f"{_path(workspace)}/anomalies/{quote(id, safe='')}/verdict"
         return model.anomaly(await self._ask("POST", path, body=body))
 
     def _poster(self, workspace: str) -> _ingest.Post:

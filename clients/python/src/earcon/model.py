@@ -117,6 +117,24 @@ class Acknowledged:
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """What somebody said of an anomaly; the last word holds."""
+
+    verdict: Literal["real", "false"]
+    at: int
+    by: str
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How often a feature was as extreme as at the peak, among how many earlier samples."""
+
+    reached: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
 class Anomaly:
     """An episode of a series."""
 
@@ -133,6 +151,10 @@ class Anomaly:
     samples: int
     detector: str
     acknowledged: Acknowledged | None
+    verdict: Verdict | None = None
+    standing: Standing | None = None
+    sentence: str = ""
+    muted: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +210,16 @@ class AnomalyAcknowledged(Event):
     id: str
     labels: Labels
     acknowledged: Acknowledged
+
+
+@dataclass(frozen=True, slots=True)
+class AnomalyJudged(Event):
+    """`anomaly.judged`"""
+
+    id: str
+    labels: Labels
+    verdict: Verdict
+    sensitivity: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,8 +361,23 @@ def anomaly(told: Json) -> Anomaly:
     """An anomaly of the wire."""
     peak = Peak(*(told["peak"][name] for name in Peak.__slots__))
     by = told["acknowledged"]
-    members = {name: told[name] for name in Anomaly.__slots__ if name not in ("peak", "acknowledged")}
-    return Anomaly(**members, peak=peak, acknowledged=None if by is None else _acknowledged(by))
+    apart = ("peak", "acknowledged", "verdict", "standing", "sentence", "muted")
+    members = {name: told[name] for name in Anomaly.__slots__ if name not in apart}
+    # Older servers do not tell what follows.
+    said, standing = told.get("verdict"), told.get("standing")
+    return Anomaly(
+        **members,
+        peak=peak,
+        acknowledged=None if by is None else _acknowledged(by),
+        verdict=None if said is None else _verdict(said),
+        standing=None if standing is None else Standing(standing["reached"], standing["of"]),
+        sentence=told.get("sentence", ""),
+        muted=told.get("muted"),
+    )
+
+
+def _verdict(told: Json) -> Verdict:
+    return Verdict(told["verdict"], told["at"], told["by"], told["note"])
 
 
 def _acknowledged(told: Json) -> Acknowledged:
@@ -373,6 +420,9 @@ _EVENTS: dict[str, Callable[[_Head, Json], Event]] = {
     "anomaly.closed": lambda head, data: AnomalyClosed(*head, anomaly(data)),
     "anomaly.acknowledged": lambda head, data: AnomalyAcknowledged(
         *head, data["id"], data["labels"], _acknowledged(data["acknowledged"])
+    ),
+    "anomaly.judged": lambda head, data: AnomalyJudged(
+        *head, data["id"], data["labels"], _verdict(data["verdict"]), data["sensitivity"]
     ),
     "series.stalled": lambda head, data: SeriesStalled(*head, data["labels"], data["last_timestamp"]),
     "series.restored": lambda head, data: SeriesRestored(*head, data["labels"], data["timestamp"]),

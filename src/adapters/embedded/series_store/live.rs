@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::records::SeriesRecord;
 use super::rows;
 use crate::model::{Anomaly, AnomalyId, Event, EventBody, KpiName, Labels, Seq, SeriesId, SeriesSamples};
-use crate::ports::{PortError, SampleRow, acknowledge};
+use crate::ports::{PortError, SampleRow, acknowledge, keep_what_people_said};
 
 /// A series and its rows that are not on disk.
 pub(super) struct LiveSeries {
@@ -99,9 +99,8 @@ impl Live {
             | EventBody::AnomalyUpdated(anomaly)
             | EventBody::AnomalyClosed(anomaly) => {
                 let mut anomaly = anomaly.as_ref().clone();
-                // An episode does not know who has seen it: what was acknowledged stays so.
-                if let Some(seen) = self.anomaly(anomaly.id, stored)?.and_then(|known| known.acknowledged) {
-                    anomaly.acknowledged = Some(seen);
+                if let Some(known) = self.anomaly(anomaly.id, stored)? {
+                    keep_what_people_said(&mut anomaly, &known);
                 }
                 self.put_anomaly(anomaly);
             }
@@ -109,6 +108,12 @@ impl Live {
                 // One that is not known has expired.
                 if let Some(mut anomaly) = self.anomaly(*id, stored)? {
                     acknowledge(&mut anomaly, acknowledgement);
+                    self.put_anomaly(anomaly);
+                }
+            }
+            EventBody::AnomalyJudged { id, review, .. } => {
+                if let Some(mut anomaly) = self.anomaly(*id, stored)? {
+                    anomaly.review = Some(review.clone());
                     self.put_anomaly(anomaly);
                 }
             }

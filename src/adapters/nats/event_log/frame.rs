@@ -17,8 +17,8 @@ use crate::ports::{ErrorKind, PortError};
 
 /// The header with the [`Place`].
 pub(super) const PLACE: &str = "Earcon-Log";
-/// 2: events hold counters, ends of series and backfilled samples. What older versions wrote is read as it is.
-const VERSION: u64 = 2;
+/// 2: events hold counters, ends of series and backfilled samples. 3: verdicts, and more of anomalies. What older versions wrote is read as it is.
+const VERSION: u64 = 3;
 
 /// Where a message stands in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,13 +164,14 @@ mod tests {
     fn a_place_comes_back_and_what_is_not_one_is_refused() {
         let place = Place { part: 2, ..Place::of(&[event(3), event(4)], 5).unwrap() };
         assert_eq!(Place::parse(&place.to_header()), Some(place));
-        assert_eq!(place.to_header(), "2 3 2 2 5 -17 -16");
+        assert_eq!(place.to_header(), "3 3 2 2 5 -17 -16");
         assert_eq!(Place::parse("1 3 2 2 5 -17 -16"), Some(place), "as version 1 wrote it");
+        assert_eq!(Place::parse("2 3 2 2 5 -17 -16"), Some(place), "as version 2 wrote it");
         let fence = Place::fence(9, i64::MIN);
         assert_eq!(Place::parse(&fence.to_header()), Some(fence));
         assert!(fence.is_fence() && fence.next() == 9);
         for wrong in
-            ["", "3 3 2 2 5 0 0", "0 3 2 2 5 0 0", "1 3 2 5 5 0 0", "1 3 2 2 5 0", "1 3 2 2 5 0 0 0", "1 3 -2 2 5 0 0"]
+            ["", "4 3 2 2 5 0 0", "0 3 2 2 5 0 0", "1 3 2 5 5 0 0", "1 3 2 2 5 0", "1 3 2 2 5 0 0 0", "1 3 -2 2 5 0 0"]
         {
             assert_eq!(Place::parse(wrong), None, "{wrong:?}");
         }

@@ -129,7 +129,7 @@ impl History {
                 EventBody::AnomalyOpened(anomaly)
                 | EventBody::AnomalyUpdated(anomaly)
                 | EventBody::AnomalyClosed(anomaly) => (anomaly.id, Some(anomaly.opened_at_ms)),
-                EventBody::AnomalyAcknowledged { id, .. } => (*id, None),
+                EventBody::AnomalyAcknowledged { id, .. } | EventBody::AnomalyJudged { id, .. } => (*id, None),
                 _ => continue,
             };
             if known.contains_key(&id) {

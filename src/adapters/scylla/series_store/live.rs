@@ -17,7 +17,7 @@ use super::head::Head;
 use crate::model::{
     Anomaly, AnomalyId, Event, EventBody, KpiName, Labels, Sample, ScoredSample, Seq, SeriesId, SeriesSamples,
 };
-use crate::ports::{SampleRow, SeriesQuery, acknowledge};
+use crate::ports::{SampleRow, SeriesQuery, acknowledge, keep_what_people_said};
 
 /// Between the stamps of two events, so that upkeep finds one in between.
 const SPACING: i64 = 2;
@@ -140,9 +140,8 @@ impl Live {
             | EventBody::AnomalyUpdated(anomaly)
             | EventBody::AnomalyClosed(anomaly) => {
                 let mut anomaly = anomaly.as_ref().clone();
-                // An episode does not know who has seen it: what was acknowledged stays so.
-                if let Some(seen) = self.anomaly(anomaly.id, stored).and_then(|known| known.acknowledged.clone()) {
-                    anomaly.acknowledged = Some(seen);
+                if let Some(known) = self.anomaly(anomaly.id, stored) {
+                    keep_what_people_said(&mut anomaly, known);
                 }
                 self.put_anomaly(anomaly);
             }
@@ -150,6 +149,12 @@ impl Live {
                 // One that is not known has expired.
                 if let Some(mut anomaly) = self.anomaly(*id, stored).cloned() {
                     acknowledge(&mut anomaly, acknowledgement);
+                    self.put_anomaly(anomaly);
+                }
+            }
+            EventBody::AnomalyJudged { id, review, .. } => {
+                if let Some(mut anomaly) = self.anomaly(*id, stored).cloned() {
+                    anomaly.review = Some(review.clone());
                     self.put_anomaly(anomaly);
                 }
             }

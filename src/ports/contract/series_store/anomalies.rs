@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use super::{anomaly, apply, at, event, everything, fresh, kpi, labels};
-use crate::model::{Acknowledgement, Anomaly, AnomalyId, EventBody, Seq};
+use crate::model::{Acknowledgement, Anomaly, AnomalyId, EventBody, Outcome, Review, Seq};
 use crate::ports::{AnomalyFilter, SeriesStore, StoredBatch};
 use crate::tenancy::WorkspacePass;
 
 pub(super) async fn all(make: impl Fn() -> Arc<dyn SeriesStore>) {
     an_anomaly_stands_as_its_latest_event_left_it(&*make()).await;
     an_acknowledgement_outlives_later_events_and_the_first_one_stays(&*make()).await;
+    the_last_verdict_outlives_later_events(&*make()).await;
     listings_are_latest_first_filtered_and_paged(&*make()).await;
     rollups_count_anomalies_where_they_opened(&*make()).await;
     expiry_forgets_closed_anomalies_only(&*make()).await;
@@ -79,6 +80,42 @@ async fn an_acknowledgement_outlives_later_events_and_the_first_one_stays(store:
         let found = store.anomaly(&pass, one.id).await.unwrap().unwrap();
         assert_eq!(found.acknowledged.map(|acknowledgement| acknowledgement.by), Some("ann".to_owned()));
         assert_eq!(found.closed_at_ms, Some(300));
+        assert_eq!(store.anomaly(&pass, unknown).await.unwrap(), None);
+    }
+}
+
+async fn the_last_verdict_outlives_later_events(store: &dyn SeriesStore) {
+    for flush_between in [false, true] {
+        let pass = fresh();
+        let one = anomaly("s:a", 100);
+        let unknown = anomaly("s:a", 999).id;
+        let judged = |seq, id, outcome, by: &str| {
+            let review = Review { outcome, at_ms: 1, by: by.into(), note: None };
+            event(seq, EventBody::AnomalyJudged { id, labels: labels("s:a"), review, sensitivity: 1.0 })
+        };
+        let events = [
+            opened(1, &one),
+            judged(2, one.id, Outcome::Real, "ann"),
+            acknowledged(3, one.id, "ann"),
+            event(4, EventBody::AnomalyUpdated(Box::new(one.clone()))),
+            judged(5, one.id, Outcome::False, "ben"),
+            closed(6, &one, 300),
+            judged(7, unknown, Outcome::Real, "cyd"),
+        ];
+        for event in events {
+            apply(store, &pass, vec![event]).await;
+            if flush_between {
+                store.flush(&pass).await.unwrap();
+            }
+        }
+        let found = store.anomaly(&pass, one.id).await.unwrap().unwrap();
+        let said = found.review.map(|review| (review.outcome, review.by));
+        assert_eq!(said, Some((Outcome::False, "ben".to_owned())));
+        assert_eq!(found.acknowledged.map(|seen| seen.by), Some("ann".to_owned()));
+        assert_eq!((found.closed_at_ms, found.standing), (Some(300), one.standing));
+        apply(store, &pass, vec![judged(8, one.id, Outcome::Real, "dee")]).await;
+        let found = store.anomaly(&pass, one.id).await.unwrap().unwrap();
+        assert_eq!(found.review.map(|review| review.outcome), Some(Outcome::Real));
         assert_eq!(store.anomaly(&pass, unknown).await.unwrap(), None);
     }
 }

@@ -8,6 +8,7 @@
 //! which, one generation later, nothing is a surprise.
 
 use super::code::{Code, NONE, decode, encode};
+use crate::model::Standing;
 use crate::streams::arithmetic::{LOG10_OF_2, log2};
 use crate::streams::stored::stored_fields;
 
@@ -131,6 +132,14 @@ impl Tails {
             }
         }
         found
+    }
+
+    /// How rare the code that surprised most is, among the samples of both generations.
+    pub(super) fn standing(&self, found: &Surprises, codes: &[Code; STREAMS]) -> Standing {
+        let stream = found.most.0;
+        let (side, code) = if found.high { (stream, codes[stream]) } else { (STREAMS + stream, -codes[stream]) };
+        let reached = self.sides[side].codes.partition_point(|kept| *kept >= code);
+        Standing { reached: reached as u32, of: u32::from(self.samples) }
     }
 
     /// Takes the codes in. Returns whether a generation ends with them.

@@ -1,0 +1,195 @@
+//! An anomaly in one sentence, from its own numbers alone: what moved, how far, how rare that is, since when.
+//!
+//! Units are unknown, so numbers are written with about four significant digits and the usual prefixes are not guessed.
+
+use std::fmt::Write;
+
+use crate::model::{Anomaly, Direction, Feature, Standing};
+
+/// The sentence, in English. Times are UTC.
+pub fn sentence(anomaly: &Anomaly) -> String {
+    let mut text = String::with_capacity(200);
+    // Writing to a string does not fail.
+    let _infallible = write(&mut text, anomaly).is_err();
+    text
+}
+
+fn write(text: &mut String, anomaly: &Anomaly) -> std::fmt::Result {
+    let above = anomaly.direction == Direction::Above;
+    let moved = match anomaly.reason {
+        Feature::RobustZ if above => "far above where it has been of late",
+        Feature::RobustZ => "far below where it has been of late",
+        Feature::ResidualZ if above => "far above its forecast",
+        Feature::ResidualZ => "far below its forecast",
+        Feature::Volatility if above => "unusually restless",
+        Feature::Volatility => "unusually still",
+        Feature::Slope if above => "moving up unusually fast",
+        Feature::Slope => "moving down unusually fast",
+    };
+    write!(text, "{} is {moved}: {}", anomaly.kpi, number(anomaly.peak_value))?;
+    if anomaly.peak_expected.is_finite() {
+        write!(text, " where {} was expected", number(anomaly.peak_expected))?;
+        if anomaly.peak_lower.is_finite() && anomaly.peak_upper.is_finite() {
+            write!(text, " ({} to {})", number(anomaly.peak_lower), number(anomaly.peak_upper))?;
+        }
+    }
+    match anomaly.standing {
+        Some(Standing { of: 0, .. }) | None => {}
+        Some(Standing { reached: 0, of }) => {
+            write!(text, ", more extreme than anything in the {} samples before", grouped(of))?
+        }
+        Some(Standing { reached, of }) => {
+            let times = if reached == 1 { "once".to_owned() } else { format!("{reached} times") };
+            write!(text, ", reached only {times} in the {} samples before", grouped(of))?;
+        }
+    }
+    write!(text, "; since {}", time(anomaly.opened_at_ms))?;
+    if let Some(closed_at_ms) = anomaly.closed_at_ms {
+        write!(text, ", over at {}", time(closed_at_ms))?;
+    }
+    let plural = if anomaly.samples == 1 { "sample" } else { "samples" };
+    write!(text, " ({} anomalous {plural}).", grouped(anomaly.samples))
+}
+
+/// A number for people: about four significant digits, thousands apart, no needless zeros.
+pub fn number(value: f64) -> String {
+    let size = value.abs();
+    if !value.is_finite() {
+        return "nothing".to_owned();
+    }
+    if size != 0.0 && !(1e-4..1e12).contains(&size) {
+        return trimmed(format!("{value:.3e}"));
+    }
+    let digits = if size == 0.0 { 0.0 } else { size.log10().floor() };
+    let places = (3.0 - digits).clamp(0.0, 7.0) as usize;
+    let plain = format!("{value:.places$}");
+    let plain = if plain.contains('.') { plain.trim_end_matches('0').trim_end_matches('.').to_owned() } else { plain };
+    if plain == "-0" {
+        return "0".to_owned();
+    }
+    let (sign, rest) = plain.strip_prefix('-').map_or(("", plain.as_str()), |rest| ("-", rest));
+    let (whole, fraction) = rest.split_once('.').map_or((rest, ""), |(whole, fraction)| (whole, fraction));
+    let dot = if fraction.is_empty() { "" } else { "." };
+    format!("{sign}{}{dot}{fraction}", thousands(whole))
+}
+
+/// `1.200e15` as `1.2e15`.
+fn trimmed(scientific: String) -> String {
+    match scientific.split_once('e') {
+        Some((mantissa, exponent)) => {
+            let mantissa = mantissa.trim_end_matches('0').trim_end_matches('.');
+            format!("{mantissa}e{exponent}")
+        }
+        None => scientific,
+    }
+}
+
+/// A count with its thousands apart.
+pub fn count(number: u64) -> String {
+    thousands(&number.to_string())
+}
+
+fn grouped(number: u32) -> String {
+    count(number.into())
+}
+
+/// Digits in groups of three when there are more than four.
+fn thousands(digits: &str) -> String {
+    if digits.len() <= 4 {
+        return digits.to_owned();
+    }
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `2026-01-01 12:00:05 UTC`; milliseconds for times beyond the calendar.
+fn time(timestamp_ms: i64) -> String {
+    match jiff::Timestamp::from_millisecond(timestamp_ms) {
+        Ok(at) => at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+        Err(_) => format!("{timestamp_ms} ms"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{AnomalyId, KpiName, Labels};
+
+    fn anomaly() -> Anomaly {
+        Anomaly {
+            id: AnomalyId(uuid::Uuid::nil()),
+            kpi: KpiName::new("checkout.revenue").unwrap(),
+            labels: Labels::none(),
+            opened_at_ms: 1_767_225_600_000,
+            last_at_ms: 1_767_225_660_000,
+            closed_at_ms: None,
+            peak_score: 0.9,
+            peak_at_ms: 1_767_225_630_000,
+            peak_value: 12.5,
+            peak_expected: 98.0,
+            peak_lower: 90.25,
+            peak_upper: 105.75,
+            direction: Direction::Below,
+            reason: Feature::ResidualZ,
+            samples: 14,
+            detector: "d-1".into(),
+            acknowledged: None,
+            standing: Some(Standing { reached: 0, of: 8_000 }),
+            review: None,
+            muted: None,
+        }
+    }
+
+    #[test]
+    fn says_what_moved_how_far_how_rare_and_since_when() {
+        assert_eq!(
+            sentence(&anomaly()),
+            "checkout.revenue is far below its forecast: 12.5 where 98 was expected (90.25 to 105.8), more extreme than \
+             anything in the 8000 samples before; since 2026-01-01 00:00:00 UTC (14 anomalous samples)."
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_said() {
+        let nan = f64::NAN;
+        let bare =
+            Anomaly { standing: None, peak_expected: nan, peak_lower: nan, peak_upper: nan, samples: 1, ..anomaly() };
+        assert_eq!(
+            sentence(&Anomaly { closed_at_ms: Some(1_767_225_700_000), reason: Feature::Volatility, ..bare }),
+            "checkout.revenue is unusually still: 12.5; since 2026-01-01 00:00:00 UTC, over at 2026-01-01 00:01:40 UTC \
+             (1 anomalous sample)."
+        );
+        let odd = Anomaly { opened_at_ms: i64::MAX, standing: Some(Standing { reached: 2, of: 40_000 }), ..anomaly() };
+        let text = sentence(&odd);
+        assert!(text.contains("reached only 2 times in the 40,000 samples before"), "{text}");
+    }
+
+    #[test]
+    fn numbers_are_for_people() {
+        let said = [
+            (0.0, "0"),
+            (-0.0, "0"),
+            (12.5, "12.5"),
+            (1234.5678, "1235"),
+            (0.1 + 0.2, "0.3"),
+            (98_765.4, "98,765"),
+            (1_234_567.0, "1,234,567"),
+            (-0.012_345, "-0.01235"),
+            (1e15, "1e15"),
+            (-2.5e-7, "-2.5e-7"),
+            (0.000_1, "0.0001"),
+            (999.96, "1000"),
+            (f64::NAN, "nothing"),
+            (-12_345.0, "-12,345"),
+        ];
+        for (value, text) in said {
+            assert_eq!(number(value), text, "{value}");
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Mutes: series that shall alert nobody for a while, because somebody works on them or nobody works at all.
+//!
+//! A mute names series (KPI patterns and labels) and times: one window, a repeating one (RFC 5545 recurrence rule in a time
+//! zone), or a calendar (days, or an iCalendar document). What is muted is still scored, recorded and listed; only nobody is
+//! alerted. Times are worked out once, around a moment that the caller gives, into plain windows; asking is then a search.
+//!
+//! Deliberately absent: clocks, storage, and the time zones of the machine (those of jiff's bundled database are used, so
+//! that all nodes agree).
+
+mod calendar;
+mod document;
+mod recurrence;
+mod zone;
+
+pub use document::{MuteDocument, Schedule, Times};
+
+use crate::model::{Anomaly, KpiName, Labels};
+
+/// How far back windows are worked out: longer than an anomaly is listed.
+const PAST_MS: i64 = 100 * DAY_MS;
+/// How far ahead.
+const AHEAD_MS: i64 = 400 * DAY_MS;
+const DAY_MS: i64 = 86_400_000;
+
+/// A stretch of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Window {
+    /// First moment, milliseconds UTC.
+    pub from_ms: i64,
+    /// First moment after it.
+    pub until_ms: i64,
+}
+
+/// A checked mute.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mute {
+    id: String,
+    document: MuteDocument,
+    /// In order, apart from each other.
+    windows: Vec<Window>,
+}
+
+impl Mute {
+    /// Checks a document and works out its windows around `now_ms`.
+    ///
+    /// # Errors
+    /// Every problem of the document, each fit to show to its author.
+    pub fn new(id: &str, document: MuteDocument, now_ms: i64) -> Result<Self, Vec<String>> {
+        let windows = document
+            .windows(Window { from_ms: now_ms.saturating_sub(PAST_MS), until_ms: now_ms.saturating_add(AHEAD_MS) })?;
+        Ok(Self { id: id.to_owned(), document, windows: merged(windows) })
+    }
+
+    /// Names it in the workspace.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// What was asked for.
+    pub fn document(&self) -> &MuteDocument {
+        &self.document
+    }
+
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        &self.document.name
+    }
+
+    /// The window a moment lies in.
+    pub fn window_at(&self, at_ms: i64) -> Option<Window> {
+        let begun = self.windows.partition_point(|window| window.from_ms <= at_ms);
+        let last = self.windows[..begun].last()?;
+        (at_ms < last.until_ms).then_some(*last)
+    }
+
+    /// The first window that begins after a moment.
+    pub fn next_after(&self, at_ms: i64) -> Option<Window> {
+        let begun = self.windows.partition_point(|window| window.from_ms <= at_ms);
+        self.windows.get(begun).copied()
+    }
+
+    /// Whether it is over for good. One that repeats never is: windows further ahead are not known.
+    pub fn is_over(&self, at_ms: i64) -> bool {
+        let once = self.document.schedule.is_none() && self.document.calendar.is_none();
+        once && self.windows.last().is_none_or(|last| last.until_ms <= at_ms)
+    }
+
+    /// Whether it speaks of a series.
+    pub fn names(&self, kpi: &KpiName, labels: &Labels) -> bool {
+        let document = &self.document;
+        let of_kpi = document.kpis.is_empty() || document.kpis.iter().any(|pattern| matches(pattern, kpi.as_str()));
+        let wanted = document.labels.iter();
+        let carried = wanted.fold(0, |carried, (key, value)| {
+            carried + usize::from(labels.pairs().any(|(k, v)| k == key.as_str() && v == value.as_str()))
+        });
+        let of_labels = carried == document.labels.len();
+        of_kpi && of_labels && (!document.exact || labels.pairs().count() == carried)
+    }
+}
+
+/// A mute that holds, and until when.
+#[derive(Debug, Clone, Copy)]
+pub struct Covering<'a> {
+    /// The mute.
+    pub mute: &'a Mute,
+    /// The end of the window.
+    pub until_ms: i64,
+}
+
+/// All mutes of a workspace.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Mutes {
+    all: Vec<Mute>,
+}
+
+impl Mutes {
+    /// These mutes.
+    pub fn new(all: Vec<Mute>) -> Self {
+        Self { all }
+    }
+
+    /// All of them, in the order given.
+    pub fn all(&self) -> &[Mute] {
+        &self.all
+    }
+
+    /// The mute that keeps a series quiet at a moment; of several the one that lasts longest.
+    pub fn covering(&self, kpi: &KpiName, labels: &Labels, at_ms: i64) -> Option<Covering<'_>> {
+        let in_force = self.all.iter().filter_map(|mute| Some((mute, mute.window_at(at_ms)?.until_ms)));
+        let of_series = in_force.filter(|(mute, _)| mute.names(kpi, labels));
+        of_series.max_by_key(|(_, until_ms)| *until_ms).map(|(mute, until_ms)| Covering { mute, until_ms })
+    }
+
+    /// The mute of an anomaly: of an open one at `now_ms`, of a closed one when it opened.
+    pub fn of_anomaly(&self, anomaly: &Anomaly, now_ms: i64) -> Option<Covering<'_>> {
+        let at_ms = if anomaly.closed_at_ms.is_some() { anomaly.opened_at_ms } else { now_ms };
+        self.covering(&anomaly.kpi, &anomaly.labels, at_ms)
+    }
+
+    /// When a window begins or ends next after a moment.
+    pub fn next_change_ms(&self, at_ms: i64) -> Option<i64> {
+        let ends = self.all.iter().filter_map(|mute| mute.window_at(at_ms)).map(|window| window.until_ms);
+        let begins = self.all.iter().filter_map(|mute| mute.next_after(at_ms)).map(|window| window.from_ms);
+        ends.chain(begins).min()
+    }
+}
+
+/// Windows in order, those that touch as one.
+fn merged(mut windows: Vec<Window>) -> Vec<Window> {
+    windows.sort_unstable();
+    let mut apart: Vec<Window> = Vec::with_capacity(windows.len());
+    for window in windows {
+        match apart.last_mut() {
+            Some(last) if window.from_ms <= last.until_ms => last.until_ms = last.until_ms.max(window.until_ms),
+            _ => apart.push(window),
+        }
+    }
+    apart
+}
+
+/// Whether a name fits a pattern in which `*` stands for any characters. Takes at most |pattern| × |name| steps.
+fn matches(pattern: &str, name: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = name.strip_prefix(first) else { return false };
+    if !pattern.contains('*') {
+        return rest.is_empty();
+    }
+    let mut middle: Vec<&str> = parts.collect();
+    let last = middle.pop().unwrap_or_default();
+    for part in middle {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,184 @@
+//! What people said of a series' alerts, and how readily it alerts therefore.
+//!
+//! Each verdict counts [`REAL_STEP`] or [`FALSE_STEP`] doublings of the sensitivity and halves in weight every
+//! [`HALF_LIFE_MS`] of the series' own time, so that a series that nobody speaks of returns to what is configured. The sum is
+//! kept within one doubling and one halving. A false alert counts twice as much as a real one: two real ones for a false one leave
+//! a series as it is.
+//!
+//! The rule is applied to the surprise behind a score and not inside of detectors, so it holds for all of them alike. It follows
+//! from the verdicts remembered and from sample times alone, so a replay leads to the same scores to the bit.
+
+use super::arithmetic::exp2_neg;
+use super::stored::Stored;
+use crate::model::{AnomalyId, Outcome};
+
+/// Doublings that the verdict "real" adds.
+const REAL_STEP: f64 = 0.125;
+/// Doublings that the verdict "false" takes away.
+const FALSE_STEP: f64 = 0.25;
+/// Time after which a verdict counts half: four weeks.
+const HALF_LIFE_MS: f64 = 28.0 * 86_400_000.0;
+/// Most doublings or halvings.
+const MOST: f64 = 1.0;
+/// Verdicts remembered of a series; the oldest is forgotten first.
+const REMEMBERED: usize = 32;
+
+/// A verdict as far as it counts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Said {
+    id: AnomalyId,
+    outcome: Outcome,
+    /// The newest sample of the series when the anomaly was judged for the first time.
+    since_ms: i64,
+}
+
+/// What was said of a series' alerts. Series nobody spoke of pay eight bytes for it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Feedback(Option<Box<Verdicts>>);
+
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Verdicts {
+    /// In the order in which the anomalies were judged first.
+    said: Vec<Said>,
+    /// Doublings that all of it makes at `at_ms`; follows from `said`.
+    doublings: f64,
+    at_ms: i64,
+}
+
+impl Feedback {
+    /// Takes a verdict in when the newest sample of the series is that of `now_ms`. A later verdict on the same anomaly
+    /// replaces the one before in its place, so that changing it back restores what was.
+    pub(super) fn judge(&mut self, id: AnomalyId, outcome: Outcome, now_ms: i64) {
+        let verdicts = self.0.get_or_insert_default();
+        match verdicts.said.iter_mut().find(|said| said.id == id) {
+            Some(said) => said.outcome = outcome,
+            None => {
+                if verdicts.said.len() == REMEMBERED {
+                    verdicts.said.remove(0);
+                }
+                verdicts.said.push(Said { id, outcome, since_ms: now_ms });
+            }
+        }
+        verdicts.sum();
+    }
+
+    /// What multiplies the configured sensitivity at the time of a sample; 0.5 to 2, and 1 when nobody said anything.
+    pub(super) fn factor(&self, timestamp_ms: i64) -> f64 {
+        let Some(verdicts) = &self.0 else { return 1.0 };
+        let doublings = (verdicts.doublings * left(timestamp_ms, verdicts.at_ms)).clamp(-MOST, MOST);
+        if doublings < 0.0 { exp2_neg(-doublings) } else { 1.0 / exp2_neg(doublings) }
+    }
+}
+
+impl Verdicts {
+    fn sum(&mut self) {
+        self.at_ms = self.said.iter().map(|said| said.since_ms).max().unwrap_or(0);
+        let step = |said: &Said| match said.outcome {
+            Outcome::Real => REAL_STEP,
+            Outcome::False => -FALSE_STEP,
+        };
+        self.doublings = self.said.iter().map(|said| step(said) * left(self.at_ms, said.since_ms)).sum();
+    }
+}
+
+/// What is left at a time of the weight of something said at another.
+fn left(now_ms: i64, since_ms: i64) -> f64 {
+    exp2_neg(now_ms.saturating_sub(since_ms).max(0) as f64 / HALF_LIFE_MS)
+}
+
+impl Stored for Feedback {
+    fn put(&self, out: &mut Vec<u8>) {
+        let said = self.0.as_ref().map_or(&[][..], |verdicts| &verdicts.said);
+        (said.len() as u8).put(out);
+        for one in said {
+            out.extend_from_slice(one.id.0.as_bytes());
+            (one.outcome == Outcome::Real).put(out);
+            one.since_ms.put(out);
+        }
+    }
+
+    fn read(from: &mut &[u8]) -> Option<Self> {
+        let count = usize::from(u8::read(from)?);
+        if count == 0 {
+            return Some(Self::default());
+        }
+        let mut verdicts = Verdicts::default();
+        for _ in 0..count.min(REMEMBERED + 1) {
+            let id = AnomalyId(uuid::Uuid::from_bytes(<[u8; 16]>::read(from)?));
+            let outcome = if bool::read(from)? { Outcome::Real } else { Outcome::False };
+            verdicts.said.push(Said { id, outcome, since_ms: i64::read(from)? });
+        }
+        verdicts.sum();
+        (count <= REMEMBERED).then(|| Self(Some(Box::new(verdicts))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const DAY: i64 = 86_400_000;
+
+    fn id(number: u8) -> AnomalyId {
+        AnomalyId(uuid::Uuid::from_u128(number.into()))
+    }
+
+    #[test]
+    fn false_alerts_make_a_series_calmer_and_real_ones_more_alert_within_bounds() {
+        let mut feedback = Feedback::default();
+        assert_eq!(feedback.factor(5), 1.0);
+        feedback.judge(id(1), Outcome::False, 0);
+        assert!((feedback.factor(0) - 2f64.powf(-0.25)).abs() < 1e-9);
+        (2..10).for_each(|number| feedback.judge(id(number), Outcome::False, 0));
+        assert!((feedback.factor(0) - 0.5).abs() < 1e-9);
+        (1..30).for_each(|number| feedback.judge(id(number), Outcome::Real, 0));
+        assert!((feedback.factor(0) - 2.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_was_said_fades_with_the_time_of_the_series() {
+        let mut feedback = Feedback::default();
+        (0..4).for_each(|number| feedback.judge(id(number), Outcome::False, 0));
+        assert!((feedback.factor(28 * DAY) - 0.5f64.sqrt()).abs() < 1e-9);
+        assert!((feedback.factor(3_650 * DAY) - 1.0).abs() < 1e-6);
+        assert_eq!(feedback.factor(i64::MAX), 1.0);
+    }
+
+    proptest! {
+        #[test]
+        fn bounds_hold_bytes_keep_everything_and_changing_back_restores(
+            said in prop::collection::vec((0u8..60, any::<bool>(), 0..400 * DAY), 0..100),
+            at in any::<i64>(),
+        ) {
+            let mut feedback = Feedback::default();
+            for (number, real, now_ms) in &said {
+                feedback.judge(id(*number), if *real { Outcome::Real } else { Outcome::False }, *now_ms);
+                prop_assert!((0.499_999..=2.000_001).contains(&feedback.factor(*now_ms)));
+            }
+            prop_assert!((0.499_999..=2.000_001).contains(&feedback.factor(at)));
+            let mut bytes = Vec::new();
+            feedback.put(&mut bytes);
+            let mut rest = &bytes[..];
+            prop_assert_eq!(Feedback::read(&mut rest), Some(feedback.clone()));
+            prop_assert!(rest.is_empty());
+
+            if let Some(last) = feedback.0.as_ref().and_then(|verdicts| verdicts.said.last().copied()) {
+                let other = if last.outcome == Outcome::Real { Outcome::False } else { Outcome::Real };
+                let mut changed = feedback.clone();
+                changed.judge(last.id, other, at);
+                prop_assert!(changed != feedback);
+                changed.judge(last.id, last.outcome, at);
+                prop_assert_eq!(changed, feedback);
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_of_more_verdicts_than_are_remembered_are_nothing() {
+        let mut bytes = vec![200u8];
+        bytes.resize(1 + 200 * 25, 0);
+        assert_eq!(Feedback::read(&mut &bytes[..]), None);
+    }
+}
