@@ -11,6 +11,7 @@ use super::entry::EntryProblem;
 use super::episode::{Episode, Owner};
 use super::kpi_state::KpiState;
 use super::settings::StreamSettings;
+use super::surprise::rescored;
 use crate::model::{Arrangement, Arrival, DetectorChoice, EventBody, Labels, Reading, Sample, SeriesSamples};
 
 /// An episode that the shadow would have opened.
@@ -175,7 +176,12 @@ impl KpiState {
             Owner { workspace: &self.workspace, kpi: &self.kpi, labels: &logged.labels, detector: settings.label() };
         for scored in &logged.samples {
             let (timestamp_ms, value) = (scored.timestamp_ms, scored.value);
-            let judgement = series.detector.push(Sample { timestamp_ms, value }, settings).judgement;
+            let mut judgement = series.detector.push(Sample { timestamp_ms, value }, settings).judgement;
+            if let Some(judgement) = &mut judgement {
+                // What people said of the series holds for whatever scores it, or the two could not be compared.
+                let factor = self.series[place as usize].feedback.factor(timestamp_ms);
+                judgement.score = rescored(judgement.score, factor);
+            }
             if arrival == Arrival::Backfill {
                 continue;
             }
