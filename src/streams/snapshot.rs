@@ -1,6 +1,6 @@
 //! A KPI's state as bytes, and back.
 //!
-//! Layout: `FORMAT`, the [`Header`], the series, the shadow if there is one, and a checksum (XXH3, 64 bits) of all of it. Of each series the part
+//! Layout: `FORMAT`, the header, the series, the shadow if there is one, and a checksum (XXH3, 64 bits) of all of it. Of each series the part
 //! that outlives a detector (labels, cadence, stall, episode) stands before the detector's own bytes. So a snapshot of
 //! another detector keeps open episodes and stalls and only starts scoring afresh.
 //!

@@ -77,6 +77,11 @@ it("shows what is tried out, and does what is asked", async () => {
   await panel.getByRole("button", { name: "Roll back" }).click();
   await page.locator("[data-testid=experiment][data-stage=rolled_back]").waitFor(SOON);
   await expect.poll(() => panel.getByRole("button").count(), SOON).toBe(0);
+
+  // And once more, from the page itself.
+  await page.getByRole("button", { name: "Try out calm@1" }).click();
+  await panel.getByText("calm-1", { exact: false }).first().waitFor(SOON);
+  await panel.getByRole("status").getByText("In the shadow").waitFor(SOON);
   await page.setViewportSize({ width: 390, height: 800 });
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   expect(overflow).toBeLessThanOrEqual(0);

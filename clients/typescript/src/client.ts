@@ -245,6 +245,11 @@ export class Client {
     return (await this.#ask<{ experiments: Experiment[] }>(`${this.#base}/experiments`)).experiments;
   }
 
+  /** Puts an entry (`name@revision`) into the shadow of what is live; one experiment runs at a time. */
+  beginExperiment(name: string, candidate: string, policy: Record<string, unknown> = {}): Promise<Experiment> {
+    return this.#ask(`${this.#base}/experiments`, send("POST", { name, candidate, policy }));
+  }
+
   /** On to the next stage or share; `force`: also before the candidate has seen enough. */
   promoteExperiment(name: string, force = false): Promise<Experiment> {
     return this.#ask(`${this.#experiment(name)}/promote?force=${force}`, { method: "POST" });

@@ -3,7 +3,7 @@
 import { useEffect, useMemo } from "react";
 import type { Detectors, Evidence, Experiment, Job } from "@earcon/client";
 import { LabWatch } from "../live/lab-watch.ts";
-import { foremost, jobWords, percent, ROWS, runs, stageWords } from "../show/experiments.ts";
+import { foremost, freshName, jobWords, percent, ROWS, runs, stageWords } from "../show/experiments.ts";
 import { span } from "../show/time.ts";
 import { useNow, useSignal, useSurroundings } from "./hooks.ts";
 
@@ -41,7 +41,7 @@ export function DetectorsPage() {
       ) : (
         <ExperimentPanel experiment={experiment} watch={watch} />
       )}
-      <Entries detectors={lab.detectors} />
+      <Entries detectors={lab.detectors} experiments={lab.experiments} watch={watch} />
       <Jobs jobs={lab.jobs} watch={watch} />
     </article>
   );
@@ -121,7 +121,14 @@ function Comparison({ experiment, evidence }: { experiment: Experiment; evidence
   );
 }
 
-function Entries({ detectors }: { detectors: Detectors }) {
+interface EntriesProps {
+  detectors: Detectors;
+  experiments: Experiment[];
+  watch: LabWatch;
+}
+
+function Entries({ detectors, experiments, watch }: EntriesProps) {
+  const busy = experiments.some(runs);
   if (detectors.entries.length === 0) {
     return null;
   }
@@ -138,6 +145,18 @@ function Entries({ detectors }: { detectors: Detectors }) {
               </code>
             ))}
             {entry.entry === detectors.live && <em>live</em>}
+            {!busy && entry.entry !== detectors.live && (
+              <button
+                type="button"
+                className="quiet"
+                aria-label={`Try out ${entry.entry}`}
+                onClick={() =>
+                  void watch.wish((api) => api.beginExperiment(freshName(entry, experiments), entry.entry))
+                }
+              >
+                Try out
+              </button>
+            )}
           </li>
         ))}
       </ul>

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { Arm, Experiment, Job } from "@earcon/client";
-import { foremost, jobWords, ROWS, stageWords } from "./experiments.ts";
+import { foremost, freshName, jobWords, ROWS, stageWords } from "./experiments.ts";
 
 const arm: Arm = {
   samples: 12_000,
@@ -28,6 +28,12 @@ it("shows the experiment that runs, else the latest", () => {
   expect(foremost([experiment("c", "stopped", 1), over])).toBe(over);
   expect(foremost([])).toBeNull();
   expect(stageWords(old)).toBe("Live for 5 % of the KPIs");
+});
+
+it("finds a name that is free", () => {
+  const entry = { name: "calm", revision: 2 };
+  expect(freshName(entry, [])).toBe("calm-2");
+  expect(freshName(entry, [experiment("calm-2", "stopped", 1), experiment("calm-2-2", "stopped", 2)])).toBe("calm-2-3");
 });
 
 it("says what is known, and a dash for what is not", () => {

@@ -29,6 +29,17 @@ export function foremost(experiments: readonly Experiment[]): Experiment | null 
   return latest.find(runs) ?? latest[0] ?? null;
 }
 
+/** A name for the next experiment with an entry that none had before. */
+export function freshName(entry: { name: string; revision: number }, experiments: readonly Experiment[]): string {
+  const taken = new Set(experiments.map((each) => each.name));
+  const first = `${entry.name.slice(0, 40)}-${entry.revision}`;
+  let name = first;
+  for (let i = 2; taken.has(name); i += 1) {
+    name = `${first}-${i}`;
+  }
+  return name;
+}
+
 /** A row of the comparison: its name, and what is said of either detector. */
 export interface Row {
   name: string;
