@@ -143,6 +143,7 @@ impl App {
             directory: directory.clone(),
             event_log: opened.backends.event_log,
             series_store: opened.backends.series_store,
+            meta_store: opened.backends.meta_store.clone(),
             catalogues: Catalogues::new(opened.backends.meta_store, config.ingest.known_series),
             clock: clock.clone(),
             access: Access,

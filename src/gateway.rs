@@ -11,6 +11,7 @@ mod cluster;
 mod complaints;
 mod dashboard;
 mod events;
+mod incidents;
 mod ingest;
 mod ingest_socket;
 mod kpis;
@@ -43,7 +44,7 @@ pub use audio::Transmitters;
 
 use crate::actors::directory::Directory;
 use crate::model::{Clock, WorkspaceId};
-use crate::ports::{EventLog, SeriesStore};
+use crate::ports::{EventLog, MetaStore, SeriesStore};
 use crate::tenancy::Access;
 
 pub use ingest::catalogues::Catalogues;
@@ -75,6 +76,8 @@ pub struct Parts {
     pub event_log: Arc<dyn EventLog>,
     /// For queries; read only.
     pub series_store: Arc<dyn SeriesStore>,
+    /// Where incidents are recorded; read only.
+    pub meta_store: Arc<dyn MetaStore>,
     /// Rules and known series of each workspace that samples come in for.
     pub catalogues: Catalogues,
     /// Wall time, for samples that carry none and for default ranges.
@@ -140,6 +143,9 @@ pub fn router(gateway: Gateway) -> Router {
         .routes(routes!(anomalies::list))
         .routes(routes!(anomalies::one))
         .routes(routes!(anomalies::acknowledge))
+        .routes(routes!(incidents::list))
+        .routes(routes!(incidents::one))
+        .routes(routes!(incidents::acknowledge))
         .routes(routes!(mixes::list))
         .routes(routes!(mixes::one, mixes::change))
         .routes(routes!(audio::ogg::listen))

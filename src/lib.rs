@@ -1,7 +1,7 @@
 //! Earcon scores KPIs for anomalies the moment they arrive and lets people see them, hear them and wire them onward.
 //!
 //! # Who may import whom
-//! `model` imports nothing. Pure modules (`streams`, `audio`, `live`, `tenancy`, `cluster`, `intake`) import `model` and never one
+//! `model` imports nothing. Pure modules (`streams`, `incidents`, `audio`, `live`, `tenancy`, `cluster`, `intake`) import `model` and never one
 //! another; `evaluation`, as pure, imports `streams` too.
 //! `ports` imports `model` and `tenancy`; `adapters` implement `ports` and
 //! take their part of `config`. `actors` use pure modules and ports.
@@ -17,6 +17,7 @@ pub mod cluster;
 pub mod config;
 pub mod evaluation;
 pub mod gateway;
+pub mod incidents;
 pub mod intake;
 pub mod live;
 pub mod model;

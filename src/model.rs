@@ -7,6 +7,7 @@ pub mod batch;
 pub mod clock;
 pub mod event;
 pub mod ids;
+pub mod incident;
 pub mod sample;
 
 pub use anomaly::{Acknowledgement, Anomaly, AnomalyId, Direction, Feature};
@@ -14,4 +15,5 @@ pub use batch::{Arrival, KpiBatch, Reading, RejectedRow, SeriesBatch};
 pub use clock::{Clock, ManualClock, NotBefore};
 pub use event::{CounterSamples, Event, EventBody, EventType, Seq, SeriesSamples, SeriesStatus};
 pub use ids::{IdError, KpiName, Labels, SeriesId, WorkspaceId};
+pub use incident::{Happening, Incident, IncidentId, Link, Member, Moment};
 pub use sample::{Features, Sample, ScoredSample};

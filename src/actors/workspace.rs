@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 use super::Context;
 use super::consumer::{Consumer, FanOut, History};
 use super::hub::Hub;
+use super::incidents::Incidents;
 use super::log_writer::{Append, LogWriter};
 use super::mix::Mix;
 use super::recovery::{Recovered, recover_kpi, view_of};
@@ -72,6 +73,7 @@ pub(super) struct Children {
     pub(super) snapshotter: Snapshotter,
     pub(super) history: Consumer,
     pub(super) fan_out: Option<Consumer>,
+    pub(super) incidents: Incidents,
     pub(super) mix: Mix,
 }
 
@@ -195,7 +197,7 @@ async fn start_children(
     me: ActorCell,
 ) -> Result<Children, SpawnErr> {
     let head = &recovered.head;
-    let view = LiveView::new(head.next - 1, recovered.kpis.values().map(view_of));
+    let view = LiveView::new(head.next - 1, recovered.kpis.values().map(view_of)).with_incidents(recovered.desk.open());
     let buffer = context.settings.live_buffer;
     let hub = Hub::start(pass.workspace().clone(), head.epoch.as_str().into(), view, buffer, me.clone()).await?;
     let snapshotter = Snapshotter::start(context.clone(), pass.clone(), me.clone()).await?;
@@ -220,9 +222,11 @@ async fn start_children(
         }
         None => None,
     };
+    let desk = recovered.desk.clone();
+    let incidents = Incidents::start(context.clone(), pass.clone(), desk, log.clone(), hub.clone(), me.clone()).await?;
     retention::start(context.clone(), pass.clone(), me.clone()).await?;
     let mix = Mix::start(context.clone(), pass.clone(), hub.clone(), me).await?;
-    Ok(Children { log, hub, snapshotter, history, fan_out, mix })
+    Ok(Children { log, hub, snapshotter, history, fan_out, incidents, mix })
 }
 
 impl State {

@@ -113,6 +113,19 @@ pub(crate) async fn acknowledge(
     Path((_, id)): Path<(String, String)>,
     Body(body): Body,
 ) -> Result<Response, Problem> {
+    let note = acknowledge_body(&body)?;
+    let workspace = authorized.workspace(&gateway).await?;
+    let mut anomaly = find(&gateway, &authorized, &workspace, &id).await?;
+    if anomaly.acknowledged.is_none() {
+        let by = authorized.pass().principal().to_string();
+        let acknowledgement = workspace.acknowledge(&anomaly, by, note).await.map_err(|_| restarting())?;
+        fold(&mut anomaly, &acknowledgement);
+    }
+    Ok(json(&WireAnomaly::of(&anomaly)))
+}
+
+/// The note that comes with an acknowledgement, if any.
+pub(super) fn acknowledge_body(body: &[u8]) -> Result<Option<String>, Problem> {
     let body: AcknowledgeBody = match body.trim_ascii() {
         [] => AcknowledgeBody::default(),
         text => serde_json::from_slice(text).map_err(|error| bad(&format!("{{\"note\": \"…\"}} or {{}}: {error}")))?,
@@ -120,14 +133,7 @@ pub(crate) async fn acknowledge(
     if body.note.as_ref().is_some_and(|note| note.len() > MAX_NOTE) {
         return Err(bad(&format!("a note may have at most {MAX_NOTE} bytes")));
     }
-    let workspace = authorized.workspace(&gateway).await?;
-    let mut anomaly = find(&gateway, &authorized, &workspace, &id).await?;
-    if anomaly.acknowledged.is_none() {
-        let by = authorized.pass().principal().to_string();
-        let acknowledgement = workspace.acknowledge(&anomaly, by, body.note).await.map_err(|_| restarting())?;
-        fold(&mut anomaly, &acknowledgement);
-    }
-    Ok(json(&WireAnomaly::of(&anomaly)))
+    Ok(body.note)
 }
 
 /// Open anomalies are in the live view, all others in the history, which may be a moment behind.

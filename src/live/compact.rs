@@ -67,6 +67,9 @@ fn type_code(event_type: EventType) -> u8 {
         EventType::KpiResumed => 8,
         EventType::SeriesEnded => 9,
         EventType::Backfilled => 10,
+        EventType::IncidentOpened => 11,
+        EventType::IncidentUpdated => 12,
+        EventType::IncidentClosed => 13,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which events a subscription lets through.
 
-use crate::model::{Event, EventType, KpiName};
+use crate::model::{Event, EventType, Incident, KpiName};
 
 /// Why a filter was refused; fit to show to the sender.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -76,7 +76,17 @@ impl Filter {
 
     /// Whether this event may pass.
     pub fn admits(&self, event: &Event) -> bool {
-        (self.types.is_empty() || self.types.contains(&event.body.event_type())) && self.admits_kpi(&event.kpi)
+        let of_type = self.types.is_empty() || self.types.contains(&event.body.event_type());
+        of_type
+            && event
+                .body
+                .incident()
+                .map_or_else(|| self.admits_kpi(&event.kpi), |incident| self.admits_incident(incident))
+    }
+
+    /// Whether a member of this incident is of a KPI whose events may pass.
+    pub fn admits_incident(&self, incident: &Incident) -> bool {
+        self.kpis.is_empty() || incident.members.iter().any(|member| self.admits_kpi(&member.kpi))
     }
 }
 

@@ -6,7 +6,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::model::{Anomaly, AnomalyId, Event, EventBody, Features, KpiName, Labels, ScoredSample, Seq, SeriesStatus};
+use crate::model::{
+    Anomaly, AnomalyId, Event, EventBody, Features, Incident, IncidentId, KpiName, Labels, ScoredSample, Seq,
+    SeriesStatus,
+};
 
 /// Whether a KPI's actor runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,12 +51,30 @@ pub struct SeriesView {
 pub struct LiveView {
     seq: Seq,
     kpis: BTreeMap<KpiName, Arc<KpiView>>,
+    incidents: BTreeMap<IncidentId, Arc<Incident>>,
 }
 
 impl LiveView {
     /// A view that starts from known KPIs as they stand after event `seq`.
     pub fn new(seq: Seq, kpis: impl IntoIterator<Item = KpiView>) -> Self {
-        Self { seq, kpis: kpis.into_iter().map(|view| (view.kpi.clone(), Arc::new(view))).collect() }
+        let kpis = kpis.into_iter().map(|view| (view.kpi.clone(), Arc::new(view))).collect();
+        Self { seq, kpis, incidents: BTreeMap::new() }
+    }
+
+    /// The same with the incidents that are open after event `seq`.
+    pub fn with_incidents<'a>(mut self, incidents: impl IntoIterator<Item = &'a Incident>) -> Self {
+        self.incidents = incidents.into_iter().map(|incident| (incident.id, Arc::new(incident.clone()))).collect();
+        self
+    }
+
+    /// The open incidents; cheap, shares them.
+    pub fn incidents(&self) -> Vec<Arc<Incident>> {
+        self.incidents.values().cloned().collect()
+    }
+
+    /// One open incident.
+    pub fn incident(&self, id: IncidentId) -> Option<Arc<Incident>> {
+        self.incidents.get(&id).cloned()
     }
 
     /// The newest event folded in.
@@ -83,6 +104,17 @@ impl LiveView {
     /// Folds the next event in.
     pub fn apply(&mut self, event: &Event) {
         self.seq = event.seq;
+        match &event.body {
+            EventBody::IncidentOpened(incident) | EventBody::IncidentUpdated(incident) => {
+                self.incidents.insert(incident.id, Arc::new((**incident).clone()));
+                return;
+            }
+            EventBody::IncidentClosed(incident) => {
+                self.incidents.remove(&incident.id);
+                return;
+            }
+            _ => {}
+        }
         if !self.kpis.contains_key(&event.kpi) {
             let view = KpiView { kpi: event.kpi.clone(), run: KpiRun::Running, series: BTreeMap::new() };
             self.kpis.insert(event.kpi.clone(), Arc::new(view));
@@ -135,6 +167,8 @@ impl KpiView {
             EventBody::SeriesRestored { .. } => {}
             EventBody::KpiParked { reason } => self.run = KpiRun::Parked(reason.clone()),
             EventBody::KpiResumed => self.run = KpiRun::Running,
+            // They are of the workspace, and folded in there.
+            EventBody::IncidentOpened(_) | EventBody::IncidentUpdated(_) | EventBody::IncidentClosed(_) => {}
         }
     }
 

@@ -9,8 +9,9 @@ use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use super::view::{KpiRun, KpiView, SeriesView};
+use super::wire_incident::WireIncident;
 use crate::model::{
-    Acknowledgement, Anomaly, Event, EventBody, Features, Labels, Sample, ScoredSample, Seq, SeriesSamples,
+    Acknowledgement, Anomaly, Event, EventBody, Features, Incident, Labels, Sample, ScoredSample, Seq, SeriesSamples,
     SeriesStatus, WorkspaceId,
 };
 
@@ -46,7 +47,12 @@ pub fn event_json_rated(event: &Event, workspace: &WorkspaceId, epoch: &str, rat
 }
 
 /// The snapshot message: the state after event `seq`.
-pub fn snapshot_json<'a>(seq: Seq, epoch: &str, kpis: impl Iterator<Item = &'a KpiView> + Clone) -> String {
+pub fn snapshot_json<'a>(
+    seq: Seq,
+    epoch: &str,
+    kpis: impl Iterator<Item = &'a KpiView> + Clone,
+    incidents: impl Iterator<Item = &'a Incident>,
+) -> String {
     let open = |kpi: &'a KpiView| kpi.series.values().filter_map(|series| series.anomaly.as_deref());
     to_json(&WireSnapshot {
         r#type: "snapshot",
@@ -54,6 +60,7 @@ pub fn snapshot_json<'a>(seq: Seq, epoch: &str, kpis: impl Iterator<Item = &'a K
         epoch,
         anomalies: kpis.clone().flat_map(open).map(WireAnomaly::of).collect(),
         kpis: kpis.map(WireKpi::of).collect(),
+        incidents: incidents.map(WireIncident::of).collect(),
     })
 }
 
@@ -113,6 +120,7 @@ struct WireSnapshot<'a> {
     epoch: &'a str,
     kpis: Vec<WireKpi<'a>>,
     anomalies: Vec<WireAnomaly<'a>>,
+    incidents: Vec<WireIncident<'a>>,
 }
 
 /// The `data` of an event.
@@ -123,6 +131,7 @@ pub(super) enum Data<'a> {
         series: Vec<WireSamples<'a>>,
     },
     Anomaly(WireAnomaly<'a>),
+    Incident(WireIncident<'a>),
     Acknowledged {
         id: String,
         labels: LabelMap<'a>,
@@ -169,6 +178,9 @@ impl<'a> Data<'a> {
             }
             EventBody::KpiParked { reason } => Data::Parked { reason },
             EventBody::KpiResumed => Data::Empty {},
+            EventBody::IncidentOpened(incident)
+            | EventBody::IncidentUpdated(incident)
+            | EventBody::IncidentClosed(incident) => Data::Incident(WireIncident::of(incident)),
         }
     }
 }
@@ -451,7 +463,7 @@ pub struct WireAcknowledgement<'a> {
 }
 
 impl<'a> WireAcknowledgement<'a> {
-    fn of(acknowledgement: &'a Acknowledgement) -> Self {
+    pub(super) fn of(acknowledgement: &'a Acknowledgement) -> Self {
         Self { at: acknowledgement.at_ms, by: &acknowledgement.by, note: acknowledgement.note.as_deref() }
     }
 }
@@ -520,7 +532,8 @@ mod tests {
 
     #[test]
     fn a_snapshot_lists_open_anomalies() {
-        let json = snapshot_json(3, "e1", [].iter());
-        assert_eq!(json, r#"{"type":"snapshot","seq":3,"epoch":"e1","kpis":[],"anomalies":[]}"#);
+        let json = snapshot_json(3, "e1", [].iter(), [].iter());
+        let empty = r#"{"type":"snapshot","seq":3,"epoch":"e1","kpis":[],"anomalies":[],"incidents":[]}"#;
+        assert_eq!(json, empty);
     }
 }

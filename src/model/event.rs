@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::anomaly::{Acknowledgement, Anomaly, AnomalyId};
 use super::ids::{KpiName, Labels};
+use super::incident::Incident;
 use super::sample::{Features, Sample, ScoredSample};
 
 /// Position in a workspace's log. Starts at 1, only grows, never reused; 0 means "before the first event".
@@ -74,6 +75,12 @@ pub enum EventBody {
     },
     /// History was taken in: scored, learned from and stored like samples, but nobody is alerted by it.
     Backfilled(Vec<SeriesSamples>),
+    /// Anomalies that belong together were found, or one that stands alone; the KPI is the likely first mover's.
+    IncidentOpened(Box<Incident>),
+    /// An incident grew, was alerted or acknowledged.
+    IncidentUpdated(Box<Incident>),
+    /// An incident is over, or became part of another.
+    IncidentClosed(Box<Incident>),
 }
 
 /// Samples of one series inside a [`EventBody::Samples`] or [`EventBody::Backfilled`].
@@ -150,11 +157,17 @@ pub enum EventType {
     SeriesEnded,
     /// `samples.backfilled`
     Backfilled,
+    /// `incident.opened`
+    IncidentOpened,
+    /// `incident.updated`
+    IncidentUpdated,
+    /// `incident.closed`
+    IncidentClosed,
 }
 
 impl EventType {
     /// Every type there is.
-    pub const ALL: [EventType; 11] = [
+    pub const ALL: [EventType; 14] = [
         EventType::Samples,
         EventType::AnomalyOpened,
         EventType::AnomalyUpdated,
@@ -166,6 +179,9 @@ impl EventType {
         EventType::KpiResumed,
         EventType::SeriesEnded,
         EventType::Backfilled,
+        EventType::IncidentOpened,
+        EventType::IncidentUpdated,
+        EventType::IncidentClosed,
     ];
 
     /// The name on the wire.
@@ -182,6 +198,9 @@ impl EventType {
             EventType::KpiResumed => "kpi.resumed",
             EventType::SeriesEnded => "series.ended",
             EventType::Backfilled => "samples.backfilled",
+            EventType::IncidentOpened => "incident.opened",
+            EventType::IncidentUpdated => "incident.updated",
+            EventType::IncidentClosed => "incident.closed",
         }
     }
 
@@ -206,6 +225,19 @@ impl EventBody {
             EventBody::KpiResumed => EventType::KpiResumed,
             EventBody::SeriesEnded { .. } => EventType::SeriesEnded,
             EventBody::Backfilled(_) => EventType::Backfilled,
+            EventBody::IncidentOpened(_) => EventType::IncidentOpened,
+            EventBody::IncidentUpdated(_) => EventType::IncidentUpdated,
+            EventBody::IncidentClosed(_) => EventType::IncidentClosed,
+        }
+    }
+
+    /// The incident it speaks of. Such events are no part of the state of the KPI they name.
+    pub fn incident(&self) -> Option<&Incident> {
+        match self {
+            EventBody::IncidentOpened(incident)
+            | EventBody::IncidentUpdated(incident)
+            | EventBody::IncidentClosed(incident) => Some(incident),
+            _ => None,
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const PURE: [&str; 8] = ["model", "streams", "audio", "live", "tenancy", "cluster", "intake", "evaluation"];
+const PURE: [&str; 9] =
+    ["model", "streams", "incidents", "audio", "live", "tenancy", "cluster", "intake", "evaluation"];
 const IMPURE_WORDS: [&str; 8] =
     ["tokio", "ractor", "axum::", "std::time", "SystemTime", "Instant::now", "std::fs", "std::net::Tcp"];
 

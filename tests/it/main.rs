@@ -9,6 +9,7 @@ mod command_line;
 mod counters_and_ends;
 mod evaluation;
 mod following;
+mod incidents;
 mod ingest_and_query;
 mod ingest_socket;
 mod ingest_to_websocket;

@@ -100,6 +100,9 @@ fn data<'de, A: SeqAccess<'de>>(code: u64, time: i64, parts: &mut A) -> Result<E
             EventData::SeriesEnded { labels, timestamp }
         }
         10 => EventData::SamplesBackfilled { series: part::<_, BackfilledData>(parts, NAME)?.series },
+        11 => EventData::IncidentOpened(part(parts, NAME)?),
+        12 => EventData::IncidentUpdated(part(parts, NAME)?),
+        13 => EventData::IncidentClosed(part(parts, NAME)?),
         code => EventData::Other { name: format!("type {code}"), data: part::<_, Value>(parts, NAME)? },
     })
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::anomaly::{Acknowledgement, Anomaly};
+use crate::incident::Incident;
 use crate::message::DecodeError;
 use crate::series::{Labels, SeriesSamples, SeriesState};
 
@@ -81,6 +82,12 @@ pub enum EventData {
     },
     /// A parked KPI runs again.
     KpiResumed,
+    /// Anomalies that belong together were found, or one that stands alone.
+    IncidentOpened(Box<Incident>),
+    /// An incident grew, was alerted or acknowledged.
+    IncidentUpdated(Box<Incident>),
+    /// An incident is over, or became part of another.
+    IncidentClosed(Box<Incident>),
     /// A type this version of the client does not know.
     Other {
         /// Its name.
@@ -160,13 +167,16 @@ impl EventData {
             EventData::SamplesBackfilled { .. } => "samples.backfilled",
             EventData::KpiParked { .. } => "kpi.parked",
             EventData::KpiResumed => "kpi.resumed",
+            EventData::IncidentOpened(_) => "incident.opened",
+            EventData::IncidentUpdated(_) => "incident.updated",
+            EventData::IncidentClosed(_) => "incident.closed",
             EventData::Other { name, .. } => name,
         }
     }
 
     /// Whether this version knows events of this type.
     pub(crate) fn is_known(name: &str) -> bool {
-        const KNOWN: [&str; 11] = [
+        const KNOWN: [&str; 14] = [
             "samples",
             "anomaly.opened",
             "anomaly.updated",
@@ -178,6 +188,9 @@ impl EventData {
             "samples.backfilled",
             "kpi.parked",
             "kpi.resumed",
+            "incident.opened",
+            "incident.updated",
+            "incident.closed",
         ];
         KNOWN.contains(&name)
     }
@@ -207,6 +220,9 @@ impl EventData {
             "samples.backfilled" => EventData::SamplesBackfilled { series: of::<BackfilledData>(data)?.series },
             "kpi.parked" => EventData::KpiParked { reason: of::<Parked>(data)?.reason },
             "kpi.resumed" => EventData::KpiResumed,
+            "incident.opened" => EventData::IncidentOpened(of(data)?),
+            "incident.updated" => EventData::IncidentUpdated(of(data)?),
+            "incident.closed" => EventData::IncidentClosed(of(data)?),
             _ => EventData::Other { name: name.to_owned(), data: of(data)? },
         })
     }
@@ -224,6 +240,9 @@ impl Serialize for EventData {
             EventData::AnomalyOpened(anomaly)
             | EventData::AnomalyUpdated(anomaly)
             | EventData::AnomalyClosed(anomaly) => anomaly.serialize(serializer),
+            EventData::IncidentOpened(incident)
+            | EventData::IncidentUpdated(incident)
+            | EventData::IncidentClosed(incident) => incident.serialize(serializer),
             EventData::AnomalyAcknowledged(acknowledged) => acknowledged.serialize(serializer),
             EventData::SeriesStalled { labels, last_timestamp } => {
                 Stalled { labels: labels.clone(), last_timestamp: *last_timestamp }.serialize(serializer)

@@ -8,6 +8,7 @@ import { REAL, Subscription, type Follower, type Surroundings } from "./subscrip
 import {
   labelText,
   type Anomaly,
+  type Incident,
   type Kpi,
   type Labels,
   type LiveEvent,
@@ -96,6 +97,23 @@ export interface AnomaliesQuery {
 
 export interface AnomaliesPage {
   anomalies: Anomaly[];
+  /** Give it as `before` for the next page. */
+  next: string | null;
+}
+
+export interface IncidentsQuery {
+  kpi?: string;
+  from?: number;
+  to?: number;
+  open?: boolean;
+  /** Only alerted ones, or only the others. */
+  told?: boolean;
+  limit?: number;
+  before?: string;
+}
+
+export interface IncidentsPage {
+  incidents: Incident[];
   /** Give it as `before` for the next page. */
   next: string | null;
 }
@@ -197,6 +215,17 @@ export class Client {
   acknowledge(id: string, note = ""): Promise<Anomaly> {
     const body = note.trim() === "" ? {} : { note: note.trim() };
     return this.#ask(`${this.#base}/anomalies/${encodeURIComponent(id)}/acknowledge`, send("POST", body));
+  }
+
+  /** A page of incidents, latest opened first. */
+  incidents(query: IncidentsQuery = {}, signal?: AbortSignal): Promise<IncidentsPage> {
+    return this.#ask(`${this.#base}/incidents?${parameters({ ...query })}`, init(signal));
+  }
+
+  /** Says that an incident, and so each of its members, has been seen. */
+  acknowledgeIncident(id: string, note = ""): Promise<Incident> {
+    const body = note.trim() === "" ? {} : { note: note.trim() };
+    return this.#ask(`${this.#base}/incidents/${encodeURIComponent(id)}/acknowledge`, send("POST", body));
   }
 
   /** Starts a parked KPI again. */

@@ -10,7 +10,7 @@ use crate::actors::mix::{MixChange, MixView};
 use crate::audio::{Cue, Voice};
 use crate::model::{Acknowledgement, Anomaly, Arrival, KpiBatch, KpiName, Seq};
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// A question to the owner of a workspace.
 #[derive(Debug, Serialize, Deserialize)]

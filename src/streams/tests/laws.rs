@@ -165,8 +165,9 @@ fn replay_covers_every_kind_of_event() {
         log.record(acknowledged, now);
     }
     let kinds: BTreeSet<_> = log.events.iter().map(|event| event.body.event_type()).collect();
-    let parked = [EventType::KpiParked, EventType::KpiResumed];
-    assert!(EventType::ALL.iter().all(|kind| parked.contains(kind) || kinds.contains(kind)), "{kinds:?}");
+    use EventType::{IncidentClosed, IncidentOpened, IncidentUpdated, KpiParked, KpiResumed};
+    let of_others = [KpiParked, KpiResumed, IncidentOpened, IncidentUpdated, IncidentClosed];
+    assert!(EventType::ALL.iter().all(|kind| of_others.contains(kind) || kinds.contains(kind)), "{kinds:?}");
 
     let mut replayed = fresh();
     for (i, event) in log.events.iter().enumerate() {

@@ -157,7 +157,10 @@ impl Live {
             | EventBody::SeriesRestored { .. }
             | EventBody::SeriesEnded { .. }
             | EventBody::KpiParked { .. }
-            | EventBody::KpiResumed => {}
+            | EventBody::KpiResumed
+            | EventBody::IncidentOpened(_)
+            | EventBody::IncidentUpdated(_)
+            | EventBody::IncidentClosed(_) => {}
         }
         self.applied = event.seq;
     }
