@@ -1,6 +1,6 @@
 //! Noticing that unusually many KPIs become anomalous at once: a common cause, whatever they have in common.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,10 @@ const MAX_RECENT: usize = 4_096;
 /// The onsets of the last minute, and how many are usual.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Bursts {
+    /// In the order they were heard of.
     recent: VecDeque<(i64, KpiName)>,
+    /// How many of them each KPI has.
+    kpis: BTreeMap<KpiName, u32>,
     /// Onsets a minute, exponentially averaged.
     usual: f64,
     newest_ms: Option<i64>,
@@ -30,20 +33,25 @@ impl Bursts {
     pub(super) fn note(&mut self, onset_ms: i64, kpi: &KpiName) -> bool {
         let threshold = (TIMES_USUAL * self.usual).max(LEAST_KPIS as f64);
         let newest = self.newest_ms.map_or(onset_ms, |newest| newest.max(onset_ms));
-        let passed = self.newest_ms.map_or(0, |before| newest - before) as f64;
+        let passed = self.newest_ms.map_or(0, |before| newest.saturating_sub(before)) as f64;
         self.usual = self.usual * (-passed / MEMORY_MS).exp() + 60_000.0 / MEMORY_MS;
         self.newest_ms = Some(newest);
-        self.recent.retain(|(at, _)| newest - at <= BURST_MS);
-        self.recent.push_back((onset_ms, kpi.clone()));
-        if self.recent.len() > MAX_RECENT {
-            self.recent.pop_front();
+        let is_old = |at: i64| newest.saturating_sub(at) > BURST_MS;
+        while self.recent.front().is_some_and(|(at, _)| is_old(*at)) || self.recent.len() >= MAX_RECENT {
+            let Some((_, kpi)) = self.recent.pop_front() else { break };
+            if let Some(count) = self.kpis.get_mut(&kpi) {
+                *count -= 1;
+                if *count == 0 {
+                    self.kpis.remove(&kpi);
+                }
+            }
         }
-        if (self.recent.len() as f64) < threshold {
+        if is_old(onset_ms) {
             return false;
         }
-        let near = self.recent.iter().filter(|(at, _)| at.abs_diff(onset_ms) <= BURST_MS as u64);
-        let kpis: HashSet<&KpiName> = near.map(|(_, kpi)| kpi).collect();
-        kpis.len() as f64 >= threshold
+        self.recent.push_back((onset_ms, kpi.clone()));
+        *self.kpis.entry(kpi.clone()).or_default() += 1;
+        self.kpis.len() as f64 >= threshold
     }
 }
 

@@ -31,6 +31,14 @@ struct Saved {
     state: Vec<u8>,
 }
 
+/// What is stored of an incident.
+#[derive(Serialize, Deserialize)]
+struct Recorded {
+    /// Wall time of writing: its age counts from here, because samples may tell of times long past.
+    at_ms: i64,
+    incident: Incident,
+}
+
 /// The state of the desk last saved for this life of the log.
 pub(super) async fn load_state(
     store: &dyn MetaStore,
@@ -48,7 +56,7 @@ pub(super) async fn load_state(
 /// Those of the store.
 pub async fn all(store: &dyn MetaStore, pass: &WorkspacePass) -> Result<Vec<Incident>, PortError> {
     let records = store.list(pass, PREFIX).await?;
-    Ok(records.iter().filter_map(read).collect())
+    Ok(records.iter().filter_map(read).map(|recorded| recorded.incident).collect())
 }
 
 /// One recorded incident.
@@ -56,16 +64,16 @@ pub async fn all(store: &dyn MetaStore, pass: &WorkspacePass) -> Result<Vec<Inci
 /// # Errors
 /// Those of the store.
 pub async fn one(store: &dyn MetaStore, pass: &WorkspacePass, id: IncidentId) -> Result<Option<Incident>, PortError> {
-    Ok(store.get(pass, &key(id)).await?.as_ref().and_then(read))
+    Ok(store.get(pass, &key(id)).await?.as_ref().and_then(read).map(|recorded| recorded.incident))
 }
 
 fn key(id: IncidentId) -> String {
     format!("{PREFIX}{id}")
 }
 
-fn read(record: &MetaRecord) -> Option<Incident> {
-    let incident = serde_json::from_slice(&record.value);
-    incident.inspect_err(|error| tracing::warn!(key = record.key, %error, "a recorded incident cannot be read")).ok()
+fn read(record: &MetaRecord) -> Option<Recorded> {
+    let recorded = serde_json::from_slice(&record.value);
+    recorded.inspect_err(|error| tracing::warn!(key = record.key, %error, "a recorded incident cannot be read")).ok()
 }
 
 #[derive(Default)]
@@ -151,7 +159,7 @@ impl Drop for Recorder {
 struct Known {
     /// The record's revision in the store, and the incident's own.
     revisions: BTreeMap<IncidentId, (Revision, u32)>,
-    /// Of closed ones, by the time they opened.
+    /// Of closed ones, by the time they were written.
     closed: BTreeSet<(i64, IncidentId)>,
 }
 
@@ -218,7 +226,7 @@ impl Worker {
         });
         let mut known = Known::default();
         for record in self.store.list(&self.pass, PREFIX).await? {
-            let Some(mut incident) = read(&record) else {
+            let Some(Recorded { at_ms, mut incident }) = read(&record) else {
                 self.store.delete(&self.pass, &record.key, record.revision).await?;
                 continue;
             };
@@ -238,7 +246,7 @@ impl Worker {
                 }
                 None if incident.closed_at_ms.is_none() => {}
                 None => {
-                    known.closed.insert((incident.opened_at_ms, incident.id));
+                    known.closed.insert((at_ms, incident.id));
                 }
             }
         }
@@ -255,7 +263,8 @@ impl Worker {
 
     async fn put(&mut self, incident: &Incident) -> Result<(), PortError> {
         let Some(known) = &mut self.known else { return Ok(()) };
-        let value = serde_json::to_vec(incident)
+        let at_ms = self.clock.now_ms();
+        let value = serde_json::to_vec(&Recorded { at_ms, incident: incident.clone() })
             .map_err(|error| PortError::caused(ErrorKind::Invalid, "an incident", error))?;
         let (expected, newest) = known.revisions.get(&incident.id).copied().unwrap_or((0, 0));
         if newest > incident.revision {
@@ -265,7 +274,7 @@ impl Worker {
             Ok(revision) => {
                 known.revisions.insert(incident.id, (revision, incident.revision));
                 if incident.closed_at_ms.is_some() {
-                    known.closed.insert((incident.opened_at_ms, incident.id));
+                    known.closed.insert((at_ms, incident.id));
                 }
                 Ok(())
             }
@@ -301,12 +310,12 @@ impl Worker {
     /// Removes the oldest closed record if it is too old, or one too many. Answers whether it did.
     async fn forget_one(&mut self) -> Result<bool, PortError> {
         let Some(known) = &mut self.known else { return Ok(false) };
-        let Some(&(opened_at_ms, id)) = known.closed.first() else { return Ok(false) };
-        let too_old = self.clock.now_ms().saturating_sub(opened_at_ms) > self.keep_ms;
+        let Some(&(at_ms, id)) = known.closed.first() else { return Ok(false) };
+        let too_old = self.clock.now_ms().saturating_sub(at_ms) > self.keep_ms;
         if !too_old && known.revisions.len() <= MAX_RECORDS {
             return Ok(false);
         }
-        known.closed.remove(&(opened_at_ms, id));
+        known.closed.remove(&(at_ms, id));
         if let Some((revision, _)) = known.revisions.remove(&id) {
             match self.store.delete(&self.pass, &key(id), revision).await {
                 Err(error) if error.kind == ErrorKind::Conflict => self.known = None,
