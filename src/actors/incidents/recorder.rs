@@ -325,3 +325,6 @@ impl Worker {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+mod tests;

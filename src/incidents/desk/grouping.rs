@@ -62,8 +62,8 @@ impl Desk {
                 id
             }
         };
-        for (_, younger, _) in linked.iter().skip(1) {
-            self.merge(*younger, id, now_ms);
+        for (_, younger, link) in linked.iter().skip(1) {
+            self.merge(*younger, id, link, now_ms);
         }
         if linked.iter().any(|(_, _, link)| *link == Link::Burst)
             && let Some(case) = self.state.cases.get_mut(&id)
@@ -147,8 +147,8 @@ impl Desk {
         }
     }
 
-    /// Makes `from` part of `into`. If it was spoken of, it will be said where it went.
-    pub(super) fn merge(&mut self, from: IncidentId, into: IncidentId, now_ms: i64) {
+    /// Makes `from` part of `into`, because of `link`. If it was spoken of, it will be said where it went.
+    pub(super) fn merge(&mut self, from: IncidentId, into: IncidentId, link: &Link, now_ms: i64) {
         if from == into || !self.state.cases.contains_key(&into) {
             return;
         }
@@ -159,8 +159,10 @@ impl Desk {
             let Some(place) = self.state.placed.get_mut(&series) else { continue };
             place.incident = into;
             let listed = place.listed.take();
-            if let Some(member) = listed.and_then(|listed| case.incident.members.get(usize::from(listed))).cloned() {
+            if let Some(member) = listed.and_then(|listed| case.incident.members.get(usize::from(listed))) {
                 let place = *place;
+                let link = if member.link == Link::First { link } else { &member.link };
+                let member = Member { link: link.clone(), ..member.clone() };
                 if let Some(target) = self.state.cases.get_mut(&into) {
                     let listed = target.join(member, now_ms);
                     self.state.placed.insert(series, Place { listed, ..place });

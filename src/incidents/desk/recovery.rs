@@ -5,7 +5,7 @@
 
 use super::{Case, Desk, DeskSettings, RestoreError, State};
 use crate::incidents::population::Population;
-use crate::model::{Anomaly, Event, EventBody, Incident, Member, SeriesId, WorkspaceId};
+use crate::model::{Anomaly, Event, EventBody, Incident, Link, Member, SeriesId, WorkspaceId};
 
 /// In front of a saved state; another number is another form.
 const VERSION: u8 = 1;
@@ -82,7 +82,7 @@ impl Desk {
             Some(other) => {
                 let unspoken = self.state.cases.get(&other).is_none_or(|case| case.reported.is_none());
                 if unspoken {
-                    self.merge(other, incident.id, time_ms);
+                    self.merge(other, incident.id, &member.link, time_ms);
                 }
             }
             None => self.admit(incident.id, series, member.clone(), time_ms),
@@ -98,7 +98,7 @@ impl Desk {
         if let Some(into) = incident.merged_into
             && self.state.cases.get(&id).is_some_and(|case| case.incident.merged_into.is_none())
         {
-            self.merge(id, into, time_ms);
+            self.merge(id, into, &Link::First, time_ms);
         }
         // Whoever became anomalous after it was over, and before that was written, begins something new.
         let left: Vec<Member> = self.state.cases.get(&id).map_or_else(Vec::new, |case| {

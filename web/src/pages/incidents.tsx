@@ -81,7 +81,7 @@ function IncidentItem({ incident }: { incident: Incident }) {
         <p className="first">
           Moved first:{" "}
           <a href={kpiHref(first, incident.opened_at, now)}>
-            {first.kpi} {labelsShown(first.labels)}
+            {named(first)}
           </a>
         </p>
       )}
@@ -108,12 +108,16 @@ function MemberItem({ member, now }: { member: Member; now: number }) {
       <span aria-hidden="true">{member.direction === "above" ? "▲" : "▼"}</span>{" "}
       <span className="sr">{member.direction}</span>
       <a href={kpiHref(member, member.opened_at, now)}>
-        {member.kpi} {labelsShown(member.labels)}
+        {named(member)}
       </a>
       {why !== "" && <span className="muted"> {why}</span>}
       {member.muted !== null && <span className="muted"> muted: {member.muted}</span>}
     </li>
   );
+}
+
+function named({ kpi, labels }: Pick<Member, "kpi" | "labels">): string {
+  return [kpi, labelsShown(labels)].filter(Boolean).join(" ");
 }
 
 function kpiHref(of: Pick<Member, "kpi" | "labels">, at: number, now: number): string {
