@@ -34,16 +34,14 @@ const PAGE: usize = 512;
 /// The longest wait for events before messages are looked at again.
 const LOOK: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_millis(200);
-/// The state is saved this often while the log grows; a restart replays the log from there.
-const SAVE_EVERY: Duration = Duration::from_secs(10);
 /// What series there are is looked at again this often, when there are anomalies.
 const KNOW_EVERY: Duration = Duration::from_secs(60);
 
 /// Why nobody is to be alerted because of an anomaly; asked with every event of it.
 pub type Muted = Arc<dyn Fn(&Anomaly) -> Option<String> + Send + Sync>;
 
-/// Mutes nothing.
-pub fn nothing_is_muted() -> Muted {
+/// What is muted in a workspace: nothing yet. Replay and live events both ask here.
+pub fn muted(_context: &Context, _pass: &WorkspacePass) -> Muted {
     Arc::new(|_| None)
 }
 
@@ -97,7 +95,7 @@ struct State {
     live: Option<broadcast::Receiver<Arc<EventBatch>>>,
     /// The newest event known to be in the log.
     head: Seq,
-    saved: Seq,
+    saved: Option<Seq>,
     save_at: Instant,
     know_at: Instant,
 }
@@ -114,9 +112,9 @@ impl Actor for IncidentsActor {
         let recorder =
             Recorder::start(store, args.pass.clone(), args.context.clock.clone(), keep, args.hub.epoch().into(), open);
         myself.cast(Message::Next)?;
-        let (muted, now) = (nothing_is_muted(), Instant::now());
+        let (muted, now) = (muted(&args.context, &args.pass), Instant::now());
         // Saved at once, so that a restart begins here and not with what it finds in the log.
-        Ok(State { args, muted, recorder, live: None, head: 0, saved: 0, save_at: now, know_at: now })
+        Ok(State { args, muted, recorder, live: None, head: 0, saved: None, save_at: now, know_at: now })
     }
 
     async fn handle(
@@ -248,15 +246,15 @@ impl State {
 
     /// Everything decided so far is in the log when this is called.
     fn save(&mut self) {
-        self.save_at = Instant::now() + SAVE_EVERY;
+        self.save_at = Instant::now() + self.args.context.settings.snapshot_every;
         let seq = self.args.desk.seq();
-        if self.saved == seq && seq > 0 {
+        if self.saved == Some(seq) {
             return;
         }
         match self.args.desk.save() {
             Ok(state) => {
                 self.recorder.save(seq, state);
-                self.saved = seq;
+                self.saved = Some(seq);
             }
             Err(error) => tracing::error!(%error, "the state of the incidents was not saved"),
         }

@@ -141,12 +141,16 @@ impl Desk {
     /// What is to be written now. The desk takes it for written: if it cannot be, the desk has to be thrown away.
     pub fn decide(&mut self, now_ms: i64) -> Vec<Decision> {
         let due = |case: &&Case| case.due_at(&self.settings).is_some_and(|at| at <= now_ms);
-        let mut due: Vec<(f32, IncidentId)> =
-            self.state.cases.values().filter(due).map(|case| (case.incident.surprise, case.incident.id)).collect();
-        // The most surprising first, because what it takes from the budget is gone for the others.
-        due.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        let mut due: Vec<&Incident> = self.state.cases.values().filter(due).map(|case| &case.incident).collect();
+        // What became part of another first, so that whoever knew it as alerted knows the other one so. Then the most
+        // surprising, because what it takes from the budget is gone for the others.
+        due.sort_by(|a, b| {
+            let merged = b.merged_into.is_some().cmp(&a.merged_into.is_some());
+            merged.then(b.surprise.total_cmp(&a.surprise)).then(a.id.cmp(&b.id))
+        });
+        let due: Vec<IncidentId> = due.into_iter().map(|incident| incident.id).collect();
         let mut decisions = Vec::new();
-        for (_, id) in due {
+        for id in due {
             self.decide_on(id, now_ms, &mut decisions);
         }
         decisions

@@ -114,6 +114,15 @@ mod tests {
     }
 
     #[test]
+    fn an_incident_passes_when_one_of_its_members_would() {
+        let incident = Incident::example(&["net.in", "host.cpu.busy"]);
+        let event = Event { body: EventBody::IncidentOpened(Box::new(incident)), ..event("net.in") };
+        assert!(Filter::new(&["host.cpu*"], &[]).unwrap().admits(&event));
+        assert!(!Filter::new(&["load"], &[]).unwrap().admits(&event));
+        assert!(!Filter::new(&["host.cpu*"], &["samples"]).unwrap().admits(&event));
+    }
+
+    #[test]
     fn types_are_checked_and_named() {
         let filter = Filter::new(&[], &["samples"]).unwrap();
         assert!(!filter.admits(&event("a")));

@@ -224,6 +224,19 @@ mod tests {
     }
 
     #[test]
+    fn incidents_are_open_until_they_are_closed_and_make_no_kpi() {
+        let kpi = KpiName::new("a").unwrap();
+        let event = |seq, body| Event { seq, time_ms: 0, kpi: kpi.clone(), body };
+        let incident = Incident::example(&["a", "b"]);
+        let mut view = LiveView::default().with_incidents([&Incident { revision: 0, ..incident.clone() }]);
+        view.apply(&event(1, EventBody::IncidentUpdated(Box::new(incident.clone()))));
+        assert_eq!(view.incident(incident.id).as_deref(), Some(&incident));
+        view.apply(&event(2, EventBody::IncidentClosed(Box::new(incident))));
+        assert!(view.incidents().is_empty() && view.kpi(&kpi).is_none());
+        assert_eq!(view.seq(), 2);
+    }
+
+    #[test]
     fn parking_and_resuming_is_seen() {
         let kpi = KpiName::new("a").unwrap();
         let event = |seq, body| Event { seq, time_ms: 0, kpi: kpi.clone(), body };

@@ -187,15 +187,13 @@ impl Incident {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn incident() -> Incident {
-        let kpi = KpiName::new("shop.orders").unwrap();
-        let member = Member {
-            anomaly: AnomalyId(Uuid::nil()),
-            kpi,
-            labels: Labels::parse("region:eu").unwrap(),
+impl Incident {
+    /// An open incident of these KPIs, for tests.
+    pub(crate) fn example(kpis: &[&str]) -> Self {
+        let member = |kpi: &&str| Member {
+            anomaly: AnomalyId(Uuid::new_v5(&Uuid::nil(), kpi.as_bytes())),
+            kpi: KpiName::new(kpi).expect("a legal name"),
+            labels: Labels::none(),
             opened_at_ms: 0,
             closed_at_ms: None,
             peak_score: 0.9,
@@ -206,7 +204,7 @@ mod tests {
             muted: None,
             acknowledged: false,
         };
-        Incident {
+        Self {
             id: IncidentId(Uuid::nil()),
             revision: 1,
             cause_seq: 1,
@@ -217,26 +215,32 @@ mod tests {
             peak_score: 0.9,
             surprise: 1.0,
             first_mover: 0,
-            members: vec![member],
-            members_total: 40,
-            members_open: 40,
+            members: kpis.iter().map(member).collect(),
+            members_total: kpis.len() as u32,
+            members_open: kpis.len() as u32,
             timeline: Vec::new(),
             timeline_left_out: 0,
             acknowledged: None,
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
 
     #[test]
     fn the_title_names_the_first_mover_and_counts_the_others() {
-        let mut incident = incident();
+        let mut incident = Incident::example(&["shop.orders"]);
+        assert_eq!(incident.title(), "shop.orders below what was expected");
+        incident.members_total = 40;
+        incident.members[0].labels = Labels::parse("region:eu").unwrap();
         assert_eq!(incident.title(), "shop.orders (region:eu) below what was expected, and 39 other series");
-        incident.members_total = 1;
-        assert_eq!(incident.title(), "shop.orders (region:eu) below what was expected");
     }
 
     #[test]
     fn a_long_timeline_keeps_its_beginning_and_its_end() {
-        let mut incident = incident();
+        let mut incident = Incident::example(&["a"]);
         for at_ms in 0..250 {
             let Member { kpi, labels, .. } = incident.members[0].clone();
             incident.note(Moment { at_ms, what: Happening::Grew, kpi, labels });

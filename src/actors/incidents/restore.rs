@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::recorder::load_state;
+use super::{Muted, muted};
 use crate::actors::Context;
 use crate::incidents::{Desk, Population};
 use crate::model::{AnomalyId, Event, Seq};
@@ -14,6 +15,7 @@ use crate::tenancy::WorkspacePass;
 pub struct DeskReplay {
     desk: Desk,
     end: Seq,
+    muted: Muted,
 }
 
 impl DeskReplay {
@@ -36,7 +38,7 @@ impl DeskReplay {
         });
         let mut desk = restored.unwrap_or_else(|| Desk::new(workspace, settings, end));
         desk.know(population);
-        Ok(Self { desk, end })
+        Ok(Self { desk, end, muted: muted(context, pass) })
     }
 
     /// The newest event that the desk knows.
@@ -46,8 +48,8 @@ impl DeskReplay {
 
     /// Takes the next event of the log in.
     pub fn apply(&mut self, event: &Event) {
-        let desk = &mut self.desk;
-        if catch_unwind(AssertUnwindSafe(|| desk.replay(event, &|_| None))).is_err() {
+        let (desk, muted) = (&mut self.desk, &*self.muted);
+        if catch_unwind(AssertUnwindSafe(|| desk.replay(event, muted))).is_err() {
             tracing::error!(seq = event.seq, "grouping of anomalies panicked in replay; it starts afresh");
             self.desk = self.desk.afresh(self.end);
         }

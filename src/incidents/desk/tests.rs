@@ -259,6 +259,26 @@ fn a_link_that_appears_makes_two_incidents_one() {
 }
 
 #[test]
+fn a_quiet_incident_that_takes_in_a_told_one_is_told_after_that_is_said() {
+    let mut f = Following::with(DeskSettings { max_per_day: 5, ..settings() });
+    f.know(&["a{host:1}", "b{rack:7}", "c{host:1,rack:7}", "d", "e", "g"]);
+    for n in 0..4 {
+        f.open(&format!("k{n}"), 0.6);
+        f.wait(150_000);
+    }
+    let quiet = f.open("a{host:1}", 0.6);
+    f.wait(5_000);
+    f.open("b{rack:7}", 0.999);
+    f.wait(5_000);
+    assert_eq!(f.opened().iter().rev().take(2).map(|i| i.is_told()).collect::<Vec<_>>(), [true, false]);
+    f.open("c{host:1,rack:7}", 0.6);
+    f.wait(10_000);
+    let said: Vec<_> = f.log.iter().filter_map(|event| event.body.incident()).rev().take(2).collect();
+    assert_eq!((said[1].merged_into, said[1].is_told()), (Some(said[0].id), true));
+    assert_eq!((said[0].members[0].anomaly, said[0].is_told(), said[0].members_open), (quiet.id, true, 3));
+}
+
+#[test]
 fn only_clear_changes_are_told_and_not_too_often() {
     let mut f = Following::new();
     let mut a = f.open("a", 0.55);
