@@ -8,6 +8,7 @@
 //!      ├─ hub               live broadcast and the state after the newest event
 //!      ├─ snapshotter       scoring state to the snapshot store
 //!      ├─ cursor consumers  history to the series store, events to the publisher
+//!      ├─ incidents         groups anomalies, decides whom to alert
 //!      ├─ retention         forgets what is too old
 //!      ├─ experiments       what is tried out, jobs that train detectors
 //!      └─ mix               owns a render thread while somebody listens
@@ -20,6 +21,7 @@ pub mod consumer;
 pub mod directory;
 pub mod experiments;
 pub mod hub;
+pub mod incidents;
 pub mod ingest;
 pub mod log_writer;
 pub mod mix;
@@ -94,6 +96,8 @@ pub struct Settings {
     pub flush_every: Duration,
     /// What is forgotten.
     pub retention: retention::RetentionSettings,
+    /// Grouping of anomalies, and how many incidents a day are alerted.
+    pub desk: crate::incidents::DeskSettings,
     /// Restarts of streams.
     pub restart: supervision::RestartPolicy,
     /// How the default mix sounds until somebody changes it.

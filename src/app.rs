@@ -151,6 +151,7 @@ impl App {
             event_log: opened.backends.event_log,
             series_store: opened.backends.series_store,
             desk: Desk::new(opened.backends.meta_store.clone(), streams, clock.clone()),
+            meta_store: opened.backends.meta_store.clone(),
             catalogues: Catalogues::new(opened.backends.meta_store, config.ingest.known_series),
             clock: clock.clone(),
             muting,

@@ -44,6 +44,8 @@ pub struct Config {
     pub statsd: Option<Statsd>,
     /// `[streams]`
     pub streams: Streams,
+    /// `[alerts]`
+    pub alerts: Alerts,
     /// `[live]`
     pub live: Live,
     /// `[sound]`
@@ -122,6 +124,17 @@ pub struct Streams {
     pub detector: DetectorName,
     /// Whose days and weeks count.
     pub time_zones: TimeZones,
+}
+
+/// Incidents, and how many of them are alerted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Alerts {
+    /// Most incidents of a workspace alerted in any 24 hours; 0: no limit.
+    pub max_per_day: u32,
+    /// How long an incident gathers members before it is spoken of.
+    pub settle: Duration,
+    /// How long after its last member's end an incident is over.
+    pub linger: Duration,
 }
 
 /// Followers.
@@ -236,6 +249,11 @@ impl Config {
                 sensitivity: read.fraction("streams.sensitivity", 0.25, 4.0),
                 detector: read.one_of("streams.detector", &DetectorName::ALL.map(|one| (one.as_str(), one))),
                 time_zones: time_zones::time_zones(&mut read),
+            },
+            alerts: Alerts {
+                max_per_day: read.number("alerts.max_per_day", 0, 10_000) as u32,
+                settle: read.seconds("alerts.settle_seconds", 0, 600),
+                linger: read.seconds("alerts.linger_seconds", 1, 86_400),
             },
             live: Live {
                 buffer_commits: read.number("live.buffer_commits", 16, 1 << 20) as usize,

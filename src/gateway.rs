@@ -14,6 +14,7 @@ mod detectors;
 mod events;
 mod experiments;
 mod explain;
+mod incidents;
 mod ingest;
 mod ingest_socket;
 mod jobs;
@@ -51,7 +52,7 @@ use crate::actors::directory::Directory;
 use crate::actors::experiments::desk::Desk;
 use crate::actors::muting::Muting;
 use crate::model::{Clock, WorkspaceId};
-use crate::ports::{EventLog, SeriesStore};
+use crate::ports::{EventLog, MetaStore, SeriesStore};
 use crate::tenancy::Access;
 
 pub use ingest::catalogues::Catalogues;
@@ -83,6 +84,8 @@ pub struct Parts {
     pub event_log: Arc<dyn EventLog>,
     /// For queries; read only.
     pub series_store: Arc<dyn SeriesStore>,
+    /// Where incidents are recorded; read only.
+    pub meta_store: Arc<dyn MetaStore>,
     /// Rules and known series of each workspace that samples come in for.
     pub catalogues: Catalogues,
     /// Entries, experiments and jobs.
@@ -160,6 +163,9 @@ pub fn router(gateway: Gateway) -> Router {
         .routes(routes!(mutes::mute_series))
         .routes(routes!(mutes::list, mutes::create))
         .routes(routes!(mutes::one, mutes::replace, mutes::remove))
+        .routes(routes!(incidents::list))
+        .routes(routes!(incidents::one))
+        .routes(routes!(incidents::acknowledge))
         .routes(routes!(mixes::list))
         .routes(routes!(mixes::one, mixes::change))
         .routes(routes!(audio::ogg::listen))

@@ -1,7 +1,7 @@
 //! Earcon scores KPIs for anomalies the moment they arrive and lets people see them, hear them and wire them onward.
 //!
 //! # Who may import whom
-//! `model` imports nothing. Pure modules (`streams`, `audio`, `live`, `tenancy`, `cluster`, `intake`, `experiments`, `mutes`,
+//! `model` imports nothing. Pure modules (`streams`, `incidents`, `audio`, `live`, `tenancy`, `cluster`, `intake`, `experiments`, `mutes`,
 //! `explain`) import `model` and never one
 //! another; `evaluation`, as pure, imports `streams` too.
 //! `ports` imports `model` and `tenancy`; `adapters` implement `ports` and
@@ -20,6 +20,7 @@ pub mod evaluation;
 pub mod experiments;
 pub mod explain;
 pub mod gateway;
+pub mod incidents;
 pub mod intake;
 pub mod live;
 pub mod model;

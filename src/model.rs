@@ -8,6 +8,7 @@ pub mod clock;
 pub mod detector;
 pub mod event;
 pub mod ids;
+pub mod incident;
 pub mod sample;
 
 pub use anomaly::{Acknowledgement, Anomaly, AnomalyId, Direction, Feature, Outcome, Review, Standing};
@@ -16,4 +17,5 @@ pub use clock::{Clock, ManualClock, NotBefore};
 pub use detector::{Arrangement, DetectorChoice, DetectorEntry, TrainedSeries};
 pub use event::{CounterSamples, Event, EventBody, EventType, Seq, SeriesSamples, SeriesStatus};
 pub use ids::{IdError, KpiName, Labels, SeriesId, WorkspaceId};
+pub use incident::{Happening, Incident, IncidentId, Link, Member, Moment};
 pub use sample::{Features, Sample, ScoredSample};

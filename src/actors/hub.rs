@@ -10,7 +10,7 @@ use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef};
 use tokio::sync::{broadcast, oneshot};
 
 use crate::live::{KpiView, LiveView, MessageFrame, compact, wire};
-use crate::model::{Anomaly, AnomalyId, Event, KpiName, Seq, WorkspaceId};
+use crate::model::{Anomaly, AnomalyId, Event, Incident, IncidentId, KpiName, Seq, WorkspaceId};
 
 /// The events of one group commit, shared by all followers.
 pub struct EventBatch {
@@ -68,6 +68,8 @@ pub struct Subscription {
     pub seq: Seq,
     /// All KPIs, shared.
     pub kpis: Vec<Arc<KpiView>>,
+    /// The open incidents, shared.
+    pub incidents: Vec<Arc<Incident>>,
     /// Later batches; `Lagged` when the follower is too slow, `Closed` when the workspace goes away.
     pub batches: broadcast::Receiver<Arc<EventBatch>>,
 }
@@ -78,6 +80,8 @@ enum Message {
     View(oneshot::Sender<(Seq, Vec<Arc<KpiView>>)>),
     Kpi(KpiName, oneshot::Sender<Option<Arc<KpiView>>>),
     OpenAnomaly(AnomalyId, oneshot::Sender<Option<Anomaly>>),
+    Incidents(oneshot::Sender<Vec<Arc<Incident>>>),
+    OpenIncident(IncidentId, oneshot::Sender<Option<Arc<Incident>>>),
     Followers(oneshot::Sender<usize>),
 }
 
@@ -133,6 +137,16 @@ impl Hub {
         self.ask(|reply| Message::OpenAnomaly(id, reply)).await
     }
 
+    /// The open incidents.
+    pub async fn incidents(&self) -> Option<Vec<Arc<Incident>>> {
+        self.ask(Message::Incidents).await
+    }
+
+    /// An incident that is open now.
+    pub async fn open_incident(&self, id: IncidentId) -> Option<Option<Arc<Incident>>> {
+        self.ask(|reply| Message::OpenIncident(id, reply)).await
+    }
+
     /// How many follow live.
     pub async fn followers(&self) -> Option<usize> {
         self.ask(Message::Followers).await
@@ -179,7 +193,8 @@ impl Actor for HubActor {
             Message::Committed(events) => state.committed(events),
             Message::Subscribe(reply) => {
                 let batches = state.batches.subscribe();
-                let subscription = Subscription { seq: state.view.seq(), kpis: state.view.kpis(), batches };
+                let (kpis, incidents) = (state.view.kpis(), state.view.incidents());
+                let subscription = Subscription { seq: state.view.seq(), kpis, incidents, batches };
                 let _gone = reply.send(subscription).is_err();
             }
             Message::View(reply) => {
@@ -190,6 +205,12 @@ impl Actor for HubActor {
             }
             Message::OpenAnomaly(id, reply) => {
                 let _gone = reply.send(state.view.open_anomaly(id).cloned()).is_err();
+            }
+            Message::Incidents(reply) => {
+                let _gone = reply.send(state.view.incidents()).is_err();
+            }
+            Message::OpenIncident(id, reply) => {
+                let _gone = reply.send(state.view.incident(id)).is_err();
             }
             Message::Followers(reply) => {
                 let _gone = reply.send(state.batches.receiver_count()).is_err();

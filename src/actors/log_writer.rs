@@ -178,7 +178,8 @@ impl Actor for LogWriterActor {
 impl State {
     fn queue(&mut self, append: Append) {
         let Append { kpi, time_ms, bodies, on_commit, snapshot } = append;
-        if !bodies.is_empty() {
+        // Incidents are no part of the state of the KPI they name: no snapshot has to include them.
+        if bodies.iter().any(|body| body.incident().is_none()) {
             self.unsaved.wrote(&kpi, self.args.next);
         }
         for body in bodies {

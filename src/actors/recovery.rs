@@ -8,8 +8,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::Context;
 use super::experiments::records::{load_board, load_experiment};
+use super::incidents::DeskReplay;
 use super::snapshotter::load_watermark;
 use crate::experiments::Plan;
+use crate::incidents::{Desk, Population};
 use crate::live::{KpiRun, KpiView, SeriesView};
 use crate::model::{Event, EventBody, KpiName, Seq};
 use crate::ports::{ErrorKind, LogHead, PortError, Snapshot};
@@ -33,6 +35,8 @@ pub struct Recovered {
     pub last_ms: i64,
     /// What is to score which KPI.
     pub plan: Plan,
+    /// The incidents under way.
+    pub desk: Desk,
 }
 
 /// Opens the workspace's log and brings every KPI to its end.
@@ -58,12 +62,22 @@ async fn rebuild(context: &Context, pass: &WorkspacePass, head: LogHead) -> Resu
     for snapshot in backends.snapshot_store.all(pass).await? {
         replay.restore(snapshot);
     }
-    read_log(context, pass, watermark + 1, head.next, |event| replay.apply(event)).await?;
+    let series = replay.kpis.values().flat_map(|(_, state)| state.series().map(|series| (state.kpi(), series.labels)));
+    let mut desk = DeskReplay::begin(context, pass, &head, Population::of(series)).await?;
+    read_log(context, pass, watermark.min(desk.seq()) + 1, head.next, |event| {
+        desk.apply(event);
+        if event.seq > watermark {
+            replay.apply(event);
+        }
+    })
+    .await?;
     let last_ms = last_time_ms(context, pass, head.next).await?;
     let Replay { kpis, unsaved, parked, .. } = replay;
-    let kpis = kpis.into_iter().map(|(kpi, (_, state))| (kpi, state)).collect();
+    let kpis: BTreeMap<_, _> = kpis.into_iter().map(|(kpi, (_, state))| (kpi, state)).collect();
+    let open = kpis.values().flat_map(KpiState::series).filter_map(|series| series.anomaly);
+    let desk = desk.finish(open.map(|anomaly| anomaly.id).collect(), context.clock.now_ms().max(last_ms));
     let plan = load_plan(context, pass).await?;
-    Ok(Recovered { head, kpis, unsaved, parked, last_ms, plan })
+    Ok(Recovered { head, kpis, unsaved, parked, last_ms, plan, desk })
 }
 
 async fn load_plan(context: &Context, pass: &WorkspacePass) -> Result<Plan, PortError> {
@@ -164,6 +178,9 @@ impl<'a> Replay<'a> {
     }
 
     fn apply(&mut self, event: &Event) {
+        if event.body.incident().is_some() {
+            return;
+        }
         match event.body {
             EventBody::KpiParked { .. } => self.parked.push(event.kpi.clone()),
             EventBody::KpiResumed => self.parked.retain(|kpi| *kpi != event.kpi),

@@ -134,6 +134,7 @@ mod tests {
             retention,
             restart: RestartPolicy::default(),
             mix: MixSettings::default(),
+            desk: crate::incidents::DeskSettings::default(),
             mix_linger: hour,
         };
         let backends = Backends {

@@ -20,6 +20,7 @@ use super::Context;
 use super::consumer::{Consumer, FanOut, History};
 use super::experiments::Experiments;
 use super::hub::Hub;
+use super::incidents::Incidents;
 use super::log_writer::{Append, LogWriter};
 use super::mix::Mix;
 use super::recovery::{Recovered, recover_kpi, view_of};
@@ -73,6 +74,7 @@ pub(super) struct Children {
     pub(super) snapshotter: Snapshotter,
     pub(super) history: Consumer,
     pub(super) fan_out: Option<Consumer>,
+    pub(super) incidents: Incidents,
     pub(super) mix: Mix,
     pub(super) experiments: Experiments,
 }
@@ -201,7 +203,7 @@ async fn start_children(
     me: ActorCell,
 ) -> Result<Children, SpawnErr> {
     let head = &recovered.head;
-    let view = LiveView::new(head.next - 1, recovered.kpis.values().map(view_of));
+    let view = LiveView::new(head.next - 1, recovered.kpis.values().map(view_of)).with_incidents(recovered.desk.open());
     let buffer = context.settings.live_buffer;
     let hub = Hub::start(pass.workspace().clone(), head.epoch.as_str().into(), view, buffer, me.clone()).await?;
     let snapshotter = Snapshotter::start(context.clone(), pass.clone(), me.clone()).await?;
@@ -226,11 +228,13 @@ async fn start_children(
         }
         None => None,
     };
+    let desk = recovered.desk.clone();
+    let incidents = Incidents::start(context.clone(), pass.clone(), desk, log.clone(), hub.clone(), me.clone()).await?;
     retention::start(context.clone(), pass.clone(), me.clone()).await?;
     let mix = Mix::start(context.clone(), pass.clone(), hub.clone(), me.clone()).await?;
     let plan = recovered.plan.clone();
     let experiments = Experiments::start(context.clone(), pass.clone(), routes.clone(), plan, me).await?;
-    Ok(Children { log, hub, snapshotter, history, fan_out, mix, experiments })
+    Ok(Children { log, hub, snapshotter, history, fan_out, incidents, mix, experiments })
 }
 
 impl State {

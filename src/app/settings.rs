@@ -13,6 +13,7 @@ use crate::audio::MixSettings;
 use crate::config::{Config, Statsd};
 use crate::gateway::Limits;
 use crate::gateway::statsd::StatsdSettings;
+use crate::incidents::DeskSettings;
 use crate::streams::{StreamOptions, StreamSettings, UtcOffsets};
 
 pub(super) fn actor_settings(config: &Config, restart: RestartPolicy) -> Result<Settings, String> {
@@ -33,6 +34,11 @@ pub(super) fn actor_settings(config: &Config, restart: RestartPolicy) -> Result<
             log_bytes: config.storage.log_bytes,
             history_age: config.storage.history_age,
             history_bytes: config.storage.history_bytes,
+        },
+        desk: DeskSettings {
+            max_per_day: config.alerts.max_per_day,
+            settle_ms: config.alerts.settle.as_millis() as i64,
+            linger_ms: config.alerts.linger.as_millis() as i64,
         },
         restart,
         mix: MixSettings { mode: config.sound.mode, voices: config.sound.voices, ..MixSettings::default() },

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{AnomalyId, KpiName, Labels};
+use crate::model::{AnomalyId, IncidentId, KpiName, Labels};
 
 /// How urgent a cue is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -33,9 +33,9 @@ impl Severity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CueKind {
-    /// An episode began, or grew to a higher severity.
+    /// An incident is alerted, or grew to a higher severity.
     Opened,
-    /// An episode ended.
+    /// An incident that was alerted is over.
     Closed,
     /// A series went silent, or its KPI was parked.
     Stalled,
@@ -58,8 +58,10 @@ pub struct Cue {
     pub kpi: KpiName,
     /// The series; empty when the whole KPI is meant.
     pub labels: Labels,
-    /// The anomaly, when there is one.
+    /// The anomaly, when there is one: the incident's likely first mover's.
     pub anomaly: Option<AnomalyId>,
+    /// The incident, when there is one.
+    pub incident: Option<IncidentId>,
 }
 
 /// What the budget says to one more cue.

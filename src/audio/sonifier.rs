@@ -5,6 +5,7 @@
 
 mod casting;
 mod cue_desk;
+mod incidents;
 mod series;
 
 use std::collections::BTreeMap;
@@ -17,11 +18,12 @@ use super::scene::{BED_NOTES, BedControls, Scene, VoiceControls};
 use super::settings::{MixSettings, Mode};
 use super::timbre::Timbre;
 use crate::model::{
-    Anomaly, AnomalyId, Event, EventBody, Features, KpiName, Labels, ScoredSample, SeriesId, SeriesSamples,
+    Anomaly, AnomalyId, Event, EventBody, Features, Incident, KpiName, Labels, ScoredSample, SeriesId, SeriesSamples,
     SeriesStatus,
 };
 use casting::{Candidate, Cast};
 use cue_desk::{CueDesk, Occasion, Ring};
+use incidents::{Chime, Told};
 use series::{Episode, Series};
 
 /// Steps of the scale the bed's chord is made of: root below, fifth below, root, second, third.
@@ -71,6 +73,7 @@ pub struct Sonifier {
     urgent: bool,
     now_ms: i64,
     cues: CueDesk,
+    incidents: Told,
 }
 
 impl Sonifier {
@@ -86,6 +89,7 @@ impl Sonifier {
             urgent: true,
             now_ms: 0,
             cues: CueDesk::default(),
+            incidents: Told::default(),
         }
     }
 
@@ -119,6 +123,11 @@ impl Sonifier {
         self.urgent = true;
     }
 
+    /// Makes the open incidents known, when a mix starts. None of them sounds until something changes.
+    pub fn seed_incidents<'a>(&mut self, open: impl IntoIterator<Item = &'a Incident>) {
+        self.incidents = Told::of(open);
+    }
+
     /// Takes in an event. Returns the cues it causes, which the next scene carries for the renderer; most events cause none.
     pub fn observe(&mut self, event: &Event) -> Vec<Cue> {
         let now_ms = event.time_ms;
@@ -129,8 +138,22 @@ impl Sonifier {
                 }
                 None
             }
-            EventBody::AnomalyOpened(anomaly) | EventBody::AnomalyUpdated(anomaly) => self.opened(anomaly, now_ms),
-            EventBody::AnomalyClosed(anomaly) => self.closed(anomaly, now_ms),
+            EventBody::AnomalyOpened(anomaly) | EventBody::AnomalyUpdated(anomaly) => {
+                self.opened(anomaly);
+                None
+            }
+            EventBody::AnomalyClosed(anomaly) => {
+                self.closed(anomaly);
+                None
+            }
+            EventBody::IncidentOpened(incident) | EventBody::IncidentUpdated(incident) => {
+                let sounds = self.incidents.goes_on(incident);
+                sounds.and_then(|chime| self.chime(incident, chime, now_ms))
+            }
+            EventBody::IncidentClosed(incident) => {
+                let sounds = self.incidents.is_over(incident);
+                sounds.and_then(|chime| self.chime(incident, chime, now_ms))
+            }
             EventBody::AnomalyAcknowledged { id, labels, .. } => {
                 self.acknowledged(&event.kpi, labels, *id);
                 None
@@ -212,50 +235,18 @@ impl Sonifier {
         self.urgent |= alarm > 0.4;
     }
 
-    /// An episode began or grew. It sounds when it is new, and when it becomes more severe before anybody acknowledged it.
-    fn opened(&mut self, anomaly: &Anomaly, now_ms: i64) -> Option<Cue> {
+    /// An episode began or grew. It is heard in its voice; whether it is worth a cue is up to its incident.
+    fn opened(&mut self, anomaly: &Anomaly) {
         let mut now = episode_of(anomaly);
-        let before = self.entry(&anomaly.kpi, &anomaly.labels).episode.filter(|episode| episode.id == now.id);
-        let sounds = match before {
-            None => !now.acknowledged && !now.muted,
-            Some(before) => {
-                now.acknowledged |= before.acknowledged;
-                // One that outlives its mute is told as if it were new.
-                (now.severity > before.severity || before.muted) && !now.acknowledged && !now.muted
-            }
-        };
-        self.entry(&anomaly.kpi, &anomaly.labels).episode = Some(now);
+        let series = self.entry(&anomaly.kpi, &anomaly.labels);
+        now.acknowledged |= series.episode.is_some_and(|before| before.id == now.id && before.acknowledged);
+        series.episode = Some(now);
         self.urgent = true;
-        if !sounds {
-            return None;
-        }
-        self.announce(Occasion {
-            kind: CueKind::Opened,
-            severity: now.severity,
-            kpi: &anomaly.kpi,
-            labels: &anomaly.labels,
-            anomaly: Some(anomaly.id),
-            gain: 1.0,
-            at_ms: now_ms,
-        })
     }
 
-    fn closed(&mut self, anomaly: &Anomaly, now_ms: i64) -> Option<Cue> {
-        let before = self.entry(&anomaly.kpi, &anomaly.labels).episode.take_if(|episode| episode.id == anomaly.id)?;
-        self.urgent = true;
-        if before.muted || anomaly.muted.is_some() {
-            return None;
-        }
-        let gain = if before.acknowledged || anomaly.acknowledged.is_some() { 0.4 } else { 1.0 };
-        self.announce(Occasion {
-            kind: CueKind::Closed,
-            severity: Severity::Info,
-            kpi: &anomaly.kpi,
-            labels: &anomaly.labels,
-            anomaly: Some(anomaly.id),
-            gain,
-            at_ms: now_ms,
-        })
+    fn closed(&mut self, anomaly: &Anomaly) {
+        let series = self.entry(&anomaly.kpi, &anomaly.labels);
+        self.urgent |= series.episode.take_if(|episode| episode.id == anomaly.id).is_some();
     }
 
     fn acknowledged(&mut self, kpi: &KpiName, labels: &Labels, id: AnomalyId) {
@@ -265,7 +256,16 @@ impl Sonifier {
         }
     }
 
-    /// A series left in good order: it falls silent, and an episode that ends with it makes no cue.
+    /// An incident sounds as its likely first mover.
+    fn chime(&mut self, incident: &Incident, chime: Chime, at_ms: i64) -> Option<Cue> {
+        let Chime { kind, severity, gain } = chime;
+        let first = incident.first()?;
+        let (kpi, labels) = (&first.kpi, &first.labels);
+        let (anomaly, incident) = (Some(first.anomaly), Some(incident.id));
+        self.announce(Occasion { kind, severity, kpi, labels, anomaly, incident, gain, at_ms })
+    }
+
+    /// A series left in good order: it falls silent.
     fn ended(&mut self, kpi: &KpiName, labels: &Labels) {
         let series = self.entry(kpi, labels);
         series.stalled = true;
@@ -284,7 +284,7 @@ impl Sonifier {
     fn presence_changed(&mut self, kpi: &KpiName, labels: &Labels, kind: CueKind, at_ms: i64) -> Option<Cue> {
         self.urgent = true;
         let severity = Severity::Info;
-        self.announce(Occasion { kind, severity, kpi, labels, anomaly: None, gain: 1.0, at_ms })
+        self.announce(Occasion { kind, severity, kpi, labels, anomaly: None, incident: None, gain: 1.0, at_ms })
     }
 
     fn announce(&mut self, occasion: Occasion<'_>) -> Option<Cue> {

@@ -2,8 +2,8 @@
 
 use super::{MixSettings, Mode, Scene, Sonifier};
 use crate::model::{
-    Acknowledgement, Anomaly, AnomalyId, Direction, Event, EventBody, Feature, Features, KpiName, Labels, ScoredSample,
-    SeriesSamples, SeriesStatus,
+    Acknowledgement, Anomaly, AnomalyId, Direction, Event, EventBody, Feature, Features, Incident, IncidentId, KpiName,
+    Labels, Link, Member, ScoredSample, SeriesSamples, SeriesStatus,
 };
 
 /// Wall time at which the story begins.
@@ -56,23 +56,37 @@ impl Story {
         let now_ms = second as i64 * 1_000;
         let three = [("db.latency", 0.6), ("shop.orders", 0.8), ("host.cpu", 0.95)];
         match second {
-            OPENED_S => self.tell(opened("shop.errors", 0.95, now_ms)),
-            CLOSED_S => self.tell(closed("shop.errors", OPENED_S as i64 * 1_000, now_ms)),
+            OPENED_S => self.begin("shop.errors", 0.95, now_ms),
+            CLOSED_S => self.end("shop.errors", OPENED_S as i64 * 1_000, now_ms),
             THREE_S | 32 | 34 => {
                 let (kpi, score) = three[(second - THREE_S) / 2];
-                self.tell(opened(kpi, score, now_ms));
+                self.begin(kpi, score, now_ms);
             }
             ACKNOWLEDGED_S => {
-                for (i, (kpi, _)) in three.iter().enumerate() {
-                    self.tell(acknowledged(kpi, (THREE_S as i64 + 2 * i as i64) * 1_000, now_ms));
+                for (i, (kpi, score)) in three.iter().enumerate() {
+                    let opened_ms = (THREE_S as i64 + 2 * i as i64) * 1_000;
+                    self.tell(acknowledged(kpi, opened_ms, now_ms));
+                    self.tell(incident_acknowledged(kpi, *score, opened_ms, now_ms));
                 }
             }
-            44 => self.tell(closed("host.cpu", 34_000, now_ms)),
+            44 => self.end("host.cpu", 34_000, now_ms),
             CUES_ONLY_S => self.sonifier.set_settings(MixSettings { mode: Mode::Cues, ..Default::default() }),
             // Within the minute this is the sixth cue, so the budget lets it pass.
-            CUE_ALONE_S => self.tell(opened("net.received", 0.75, now_ms)),
+            CUE_ALONE_S => self.begin("net.received", 0.75, now_ms),
             _ => {}
         }
+    }
+
+    /// An anomaly, and the incident that it is.
+    fn begin(&mut self, kpi: &str, score: f32, now_ms: i64) {
+        self.tell(opened(kpi, score, now_ms));
+        self.tell(incident_opened(kpi, score, now_ms));
+    }
+
+    fn end(&mut self, kpi: &str, opened_ms: i64, now_ms: i64) {
+        self.tell(closed(kpi, opened_ms, now_ms));
+        let seen = opened_ms >= THREE_S as i64 * 1_000;
+        self.tell(incident_closed(kpi, opened_ms, now_ms, seen));
     }
 
     fn tell(&mut self, event: Event) {
@@ -126,8 +140,68 @@ pub(super) fn closed(kpi: &str, opened_ms: i64, now_ms: i64) -> Event {
     event(kpi, EventBody::AnomalyClosed(Box::new(anomaly(kpi, 0.9, opened_ms, Some(now_ms)))), now_ms)
 }
 
+/// An incident of one anomaly that is alerted.
+pub(super) fn incident(kpi: &str, score: f32, opened_ms: i64, closed_ms: Option<i64>) -> Incident {
+    let anomaly = anomaly(kpi, score, opened_ms, closed_ms);
+    let member = Member {
+        anomaly: anomaly.id,
+        kpi: anomaly.kpi,
+        labels: anomaly.labels,
+        opened_at_ms: anomaly.opened_at_ms,
+        closed_at_ms: anomaly.closed_at_ms,
+        peak_score: score,
+        peak_at_ms: anomaly.peak_at_ms,
+        direction: anomaly.direction,
+        episodes: 1,
+        link: Link::First,
+        muted: None,
+        acknowledged: false,
+    };
+    Incident {
+        id: IncidentId(anomaly.id.0),
+        revision: 1,
+        cause_seq: 1,
+        opened_at_ms: anomaly.opened_at_ms,
+        closed_at_ms: anomaly.closed_at_ms,
+        merged_into: None,
+        told_at_ms: Some(anomaly.opened_at_ms),
+        peak_score: score,
+        surprise: 1.0,
+        first_mover: 0,
+        members: vec![member],
+        members_total: 1,
+        members_open: 1,
+        timeline: Vec::new(),
+        timeline_left_out: 0,
+        acknowledged: None,
+    }
+}
+
+pub(super) fn incident_opened(kpi: &str, score: f32, now_ms: i64) -> Event {
+    event(kpi, EventBody::IncidentOpened(Box::new(incident(kpi, score, now_ms, None))), now_ms)
+}
+
+pub(super) fn incident_updated(kpi: &str, score: f32, opened_ms: i64, now_ms: i64) -> Event {
+    event(kpi, EventBody::IncidentUpdated(Box::new(incident(kpi, score, opened_ms, None))), now_ms)
+}
+
+pub(super) fn incident_acknowledged(kpi: &str, score: f32, opened_ms: i64, now_ms: i64) -> Event {
+    let seen = Incident { acknowledged: Some(seen_at(now_ms)), ..incident(kpi, score, opened_ms, None) };
+    event(kpi, EventBody::IncidentUpdated(Box::new(seen)), now_ms)
+}
+
+pub(super) fn incident_closed(kpi: &str, opened_ms: i64, now_ms: i64, seen: bool) -> Event {
+    let over = incident(kpi, 0.9, opened_ms, Some(now_ms));
+    let over = Incident { acknowledged: seen.then(|| seen_at(now_ms)), ..over };
+    event(kpi, EventBody::IncidentClosed(Box::new(over)), now_ms)
+}
+
+fn seen_at(now_ms: i64) -> Acknowledgement {
+    Acknowledgement { at_ms: BEGIN_MS + now_ms, by: "ada".into(), note: None }
+}
+
 pub(super) fn acknowledged(kpi: &str, opened_ms: i64, now_ms: i64) -> Event {
-    let acknowledgement = Acknowledgement { at_ms: BEGIN_MS + now_ms, by: "ada".into(), note: None };
+    let acknowledgement = seen_at(now_ms);
     let id = anomaly(kpi, 0.0, opened_ms, None).id;
     event(kpi, EventBody::AnomalyAcknowledged { id, labels: Labels::none(), acknowledgement }, now_ms)
 }

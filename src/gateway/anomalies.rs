@@ -115,19 +115,25 @@ pub(crate) async fn acknowledge(
     Path((_, id)): Path<(String, String)>,
     Body(body): Body,
 ) -> Result<Response, Problem> {
+    let note = acknowledge_body(&body)?;
+    let workspace = authorized.workspace(&gateway).await?;
+    let mut anomaly = find(&gateway, &authorized, &workspace, &id).await?;
+    if anomaly.acknowledged.is_none() {
+        let by = authorized.pass().principal().to_string();
+        let acknowledgement = workspace.acknowledge(&anomaly, by, note).await.map_err(|_| restarting())?;
+        fold(&mut anomaly, &acknowledgement);
+    }
+    Ok(json(&WireAnomaly::of(&anomaly)))
+}
+
+/// The note that comes with an acknowledgement, if any.
+pub(super) fn acknowledge_body(body: &[u8]) -> Result<Option<String>, Problem> {
     let body: AcknowledgeBody = match body.trim_ascii() {
         [] => AcknowledgeBody::default(),
         text => serde_json::from_slice(text).map_err(|error| bad(&format!("{{\"note\": \"…\"}} or {{}}: {error}")))?,
     };
     check_note(body.note.as_deref())?;
-    let workspace = authorized.workspace(&gateway).await?;
-    let mut anomaly = find(&gateway, &authorized, &workspace, &id).await?;
-    if anomaly.acknowledged.is_none() {
-        let by = authorized.pass().principal().to_string();
-        let acknowledgement = workspace.acknowledge(&anomaly, by, body.note).await.map_err(|_| restarting())?;
-        fold(&mut anomaly, &acknowledgement);
-    }
-    Ok(json(&WireAnomaly::of(&anomaly)))
+    Ok(body.note)
 }
 
 /// Says whether an anomaly, open or closed, was worth the alert. The last word holds. It moves how readily its series alerts.

@@ -70,6 +70,9 @@ fn type_code(event_type: EventType) -> u8 {
         EventType::DetectorChanged => 11,
         EventType::DetectorTrained => 12,
         EventType::AnomalyJudged => 13,
+        EventType::IncidentOpened => 14,
+        EventType::IncidentUpdated => 15,
+        EventType::IncidentClosed => 16,
     }
 }
 

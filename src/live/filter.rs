@@ -1,6 +1,6 @@
 //! Which events a subscription lets through.
 
-use crate::model::{Event, EventType, KpiName};
+use crate::model::{Event, EventType, Incident, KpiName};
 
 /// Why a filter was refused; fit to show to the sender.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -76,7 +76,17 @@ impl Filter {
 
     /// Whether this event may pass.
     pub fn admits(&self, event: &Event) -> bool {
-        (self.types.is_empty() || self.types.contains(&event.body.event_type())) && self.admits_kpi(&event.kpi)
+        let of_type = self.types.is_empty() || self.types.contains(&event.body.event_type());
+        of_type
+            && event
+                .body
+                .incident()
+                .map_or_else(|| self.admits_kpi(&event.kpi), |incident| self.admits_incident(incident))
+    }
+
+    /// Whether a member of this incident is of a KPI whose events may pass.
+    pub fn admits_incident(&self, incident: &Incident) -> bool {
+        self.kpis.is_empty() || incident.members.iter().any(|member| self.admits_kpi(&member.kpi))
     }
 }
 
@@ -101,6 +111,15 @@ mod tests {
         assert!(filter.admits(&event("host.cpu.busy")));
         assert!(filter.admits(&event("load")));
         assert!(!filter.admits(&event("load.1m")));
+    }
+
+    #[test]
+    fn an_incident_passes_when_one_of_its_members_would() {
+        let incident = Incident::example(&["net.in", "host.cpu.busy"]);
+        let event = Event { body: EventBody::IncidentOpened(Box::new(incident)), ..event("net.in") };
+        assert!(Filter::new(&["host.cpu*"], &[]).unwrap().admits(&event));
+        assert!(!Filter::new(&["load"], &[]).unwrap().admits(&event));
+        assert!(!Filter::new(&["host.cpu*"], &["samples"]).unwrap().admits(&event));
     }
 
     #[test]

@@ -6,7 +6,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::model::{Anomaly, AnomalyId, Event, EventBody, Features, KpiName, Labels, ScoredSample, Seq, SeriesStatus};
+use crate::model::{
+    Anomaly, AnomalyId, Event, EventBody, Features, Incident, IncidentId, KpiName, Labels, ScoredSample, Seq,
+    SeriesStatus,
+};
 
 /// Whether a KPI's actor runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,12 +53,30 @@ pub struct SeriesView {
 pub struct LiveView {
     seq: Seq,
     kpis: BTreeMap<KpiName, Arc<KpiView>>,
+    incidents: BTreeMap<IncidentId, Arc<Incident>>,
 }
 
 impl LiveView {
     /// A view that starts from known KPIs as they stand after event `seq`.
     pub fn new(seq: Seq, kpis: impl IntoIterator<Item = KpiView>) -> Self {
-        Self { seq, kpis: kpis.into_iter().map(|view| (view.kpi.clone(), Arc::new(view))).collect() }
+        let kpis = kpis.into_iter().map(|view| (view.kpi.clone(), Arc::new(view))).collect();
+        Self { seq, kpis, incidents: BTreeMap::new() }
+    }
+
+    /// The same with the incidents that are open after event `seq`.
+    pub fn with_incidents<'a>(mut self, incidents: impl IntoIterator<Item = &'a Incident>) -> Self {
+        self.incidents = incidents.into_iter().map(|incident| (incident.id, Arc::new(incident.clone()))).collect();
+        self
+    }
+
+    /// The open incidents; cheap, shares them.
+    pub fn incidents(&self) -> Vec<Arc<Incident>> {
+        self.incidents.values().cloned().collect()
+    }
+
+    /// One open incident.
+    pub fn incident(&self, id: IncidentId) -> Option<Arc<Incident>> {
+        self.incidents.get(&id).cloned()
     }
 
     /// The newest event folded in.
@@ -85,6 +106,17 @@ impl LiveView {
     /// Folds the next event in.
     pub fn apply(&mut self, event: &Event) {
         self.seq = event.seq;
+        match &event.body {
+            EventBody::IncidentOpened(incident) | EventBody::IncidentUpdated(incident) => {
+                self.incidents.insert(incident.id, Arc::new((**incident).clone()));
+                return;
+            }
+            EventBody::IncidentClosed(incident) => {
+                self.incidents.remove(&incident.id);
+                return;
+            }
+            _ => {}
+        }
         if !self.kpis.contains_key(&event.kpi) {
             let view = KpiView { kpi: event.kpi.clone(), run: KpiRun::Running, series: BTreeMap::new() };
             self.kpis.insert(event.kpi.clone(), Arc::new(view));
@@ -146,6 +178,8 @@ impl KpiView {
             EventBody::DetectorChanged(_) | EventBody::DetectorTrained { .. } => {}
             EventBody::KpiParked { reason } => self.run = KpiRun::Parked(reason.clone()),
             EventBody::KpiResumed => self.run = KpiRun::Running,
+            // They are of the workspace, and folded in there.
+            EventBody::IncidentOpened(_) | EventBody::IncidentUpdated(_) | EventBody::IncidentClosed(_) => {}
         }
     }
 
@@ -198,6 +232,19 @@ mod tests {
         let value = |kpis: &[Arc<KpiView>]| kpis[0].series[&Labels::none()].last.unwrap().value;
         assert_eq!(value(&before), 1.0);
         assert_eq!(value(&view.kpis()), 2.0);
+        assert_eq!(view.seq(), 2);
+    }
+
+    #[test]
+    fn incidents_are_open_until_they_are_closed_and_make_no_kpi() {
+        let kpi = KpiName::new("a").unwrap();
+        let event = |seq, body| Event { seq, time_ms: 0, kpi: kpi.clone(), body };
+        let incident = Incident::example(&["a", "b"]);
+        let mut view = LiveView::default().with_incidents([&Incident { revision: 0, ..incident.clone() }]);
+        view.apply(&event(1, EventBody::IncidentUpdated(Box::new(incident.clone()))));
+        assert_eq!(view.incident(incident.id).as_deref(), Some(&incident));
+        view.apply(&event(2, EventBody::IncidentClosed(Box::new(incident))));
+        assert!(view.incidents().is_empty() && view.kpi(&kpi).is_none());
         assert_eq!(view.seq(), 2);
     }
 

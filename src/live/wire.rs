@@ -10,9 +10,10 @@ use utoipa::ToSchema;
 
 use super::sentence::sentence;
 use super::view::{KpiRun, KpiView, SeriesView};
+use super::wire_incident::WireIncident;
 use crate::model::{
-    Acknowledgement, Anomaly, Event, EventBody, Features, Labels, Review, Sample, ScoredSample, Seq, SeriesSamples,
-    SeriesStatus, Standing, WorkspaceId,
+    Acknowledgement, Anomaly, Event, EventBody, Features, Incident, Labels, Review, Sample, ScoredSample, Seq,
+    SeriesSamples, SeriesStatus, Standing, WorkspaceId,
 };
 
 /// Column names of a sample row.
@@ -47,7 +48,12 @@ pub fn event_json_rated(event: &Event, workspace: &WorkspaceId, epoch: &str, rat
 }
 
 /// The snapshot message: the state after event `seq`.
-pub fn snapshot_json<'a>(seq: Seq, epoch: &str, kpis: impl Iterator<Item = &'a KpiView> + Clone) -> String {
+pub fn snapshot_json<'a>(
+    seq: Seq,
+    epoch: &str,
+    kpis: impl Iterator<Item = &'a KpiView> + Clone,
+    incidents: impl Iterator<Item = &'a Incident>,
+) -> String {
     let open = |kpi: &'a KpiView| kpi.series.values().filter_map(|series| series.anomaly.as_deref());
     to_json(&WireSnapshot {
         r#type: "snapshot",
@@ -55,6 +61,7 @@ pub fn snapshot_json<'a>(seq: Seq, epoch: &str, kpis: impl Iterator<Item = &'a K
         epoch,
         anomalies: kpis.clone().flat_map(open).map(WireAnomaly::of).collect(),
         kpis: kpis.map(WireKpi::of).collect(),
+        incidents: incidents.map(WireIncident::of).collect(),
     })
 }
 
@@ -114,6 +121,7 @@ struct WireSnapshot<'a> {
     epoch: &'a str,
     kpis: Vec<WireKpi<'a>>,
     anomalies: Vec<WireAnomaly<'a>>,
+    incidents: Vec<WireIncident<'a>>,
 }
 
 /// The `data` of an event.
@@ -124,6 +132,7 @@ pub(super) enum Data<'a> {
         series: Vec<WireSamples<'a>>,
     },
     Anomaly(WireAnomaly<'a>),
+    Incident(WireIncident<'a>),
     Acknowledged {
         id: String,
         labels: LabelMap<'a>,
@@ -199,6 +208,9 @@ impl<'a> Data<'a> {
             EventBody::DetectorTrained { choice, detector, series } => {
                 Data::Trained { entry: choice.to_string(), detector, series: series.len() }
             }
+            EventBody::IncidentOpened(incident)
+            | EventBody::IncidentUpdated(incident)
+            | EventBody::IncidentClosed(incident) => Data::Incident(WireIncident::of(incident)),
         }
     }
 }
@@ -531,7 +543,7 @@ pub struct WireAcknowledgement<'a> {
 }
 
 impl<'a> WireAcknowledgement<'a> {
-    fn of(acknowledgement: &'a Acknowledgement) -> Self {
+    pub(super) fn of(acknowledgement: &'a Acknowledgement) -> Self {
         Self { at: acknowledgement.at_ms, by: &acknowledgement.by, note: acknowledgement.note.as_deref() }
     }
 }
@@ -600,7 +612,8 @@ mod tests {
 
     #[test]
     fn a_snapshot_lists_open_anomalies() {
-        let json = snapshot_json(3, "e1", [].iter());
-        assert_eq!(json, r#"{"type":"snapshot","seq":3,"epoch":"e1","kpis":[],"anomalies":[]}"#);
+        let json = snapshot_json(3, "e1", [].iter(), [].iter());
+        let empty = r#"{"type":"snapshot","seq":3,"epoch":"e1","kpis":[],"anomalies":[],"incidents":[]}"#;
+        assert_eq!(json, empty);
     }
 }

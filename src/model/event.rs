@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::anomaly::{Acknowledgement, Anomaly, AnomalyId, Review};
 use super::detector::{Arrangement, DetectorChoice, TrainedSeries};
 use super::ids::{KpiName, Labels};
+use super::incident::Incident;
 use super::sample::{Features, Sample, ScoredSample};
 
 /// Position in a workspace's log. Starts at 1, only grows, never reused; 0 means "before the first event".
@@ -97,6 +98,12 @@ pub enum EventBody {
         /// What multiplies the configured sensitivity of the series from here on.
         sensitivity: f32,
     },
+    /// Anomalies that belong together were found, or one that stands alone; the KPI is the likely first mover's.
+    IncidentOpened(Box<Incident>),
+    /// An incident grew, was alerted or acknowledged.
+    IncidentUpdated(Box<Incident>),
+    /// An incident is over, or became part of another.
+    IncidentClosed(Box<Incident>),
 }
 
 /// Samples of one series inside a [`EventBody::Samples`] or [`EventBody::Backfilled`].
@@ -179,11 +186,17 @@ pub enum EventType {
     DetectorTrained,
     /// `anomaly.judged`
     AnomalyJudged,
+    /// `incident.opened`
+    IncidentOpened,
+    /// `incident.updated`
+    IncidentUpdated,
+    /// `incident.closed`
+    IncidentClosed,
 }
 
 impl EventType {
     /// Every type there is.
-    pub const ALL: [EventType; 14] = [
+    pub const ALL: [EventType; 17] = [
         EventType::Samples,
         EventType::AnomalyOpened,
         EventType::AnomalyUpdated,
@@ -198,6 +211,9 @@ impl EventType {
         EventType::DetectorChanged,
         EventType::DetectorTrained,
         EventType::AnomalyJudged,
+        EventType::IncidentOpened,
+        EventType::IncidentUpdated,
+        EventType::IncidentClosed,
     ];
 
     /// The name on the wire.
@@ -217,6 +233,9 @@ impl EventType {
             EventType::DetectorChanged => "detector.changed",
             EventType::DetectorTrained => "detector.trained",
             EventType::AnomalyJudged => "anomaly.judged",
+            EventType::IncidentOpened => "incident.opened",
+            EventType::IncidentUpdated => "incident.updated",
+            EventType::IncidentClosed => "incident.closed",
         }
     }
 
@@ -244,6 +263,19 @@ impl EventBody {
             EventBody::DetectorChanged(_) => EventType::DetectorChanged,
             EventBody::DetectorTrained { .. } => EventType::DetectorTrained,
             EventBody::AnomalyJudged { .. } => EventType::AnomalyJudged,
+            EventBody::IncidentOpened(_) => EventType::IncidentOpened,
+            EventBody::IncidentUpdated(_) => EventType::IncidentUpdated,
+            EventBody::IncidentClosed(_) => EventType::IncidentClosed,
+        }
+    }
+
+    /// The incident it speaks of. Such events are no part of the state of the KPI they name.
+    pub fn incident(&self) -> Option<&Incident> {
+        match self {
+            EventBody::IncidentOpened(incident)
+            | EventBody::IncidentUpdated(incident)
+            | EventBody::IncidentClosed(incident) => Some(incident),
+            _ => None,
         }
     }
 }

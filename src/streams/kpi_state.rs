@@ -199,7 +199,10 @@ impl KpiState {
             | EventBody::AnomalyClosed(_)
             | EventBody::SeriesRestored { .. }
             | EventBody::KpiParked { .. }
-            | EventBody::KpiResumed => {}
+            | EventBody::KpiResumed
+            | EventBody::IncidentOpened(_)
+            | EventBody::IncidentUpdated(_)
+            | EventBody::IncidentClosed(_) => {}
         }
     }
 

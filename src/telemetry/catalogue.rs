@@ -48,6 +48,10 @@ pub enum Metric {
     Streams,
     /// Anomalies opened.
     AnomaliesOpened,
+    /// Incidents spoken of for the first time.
+    IncidentsOpened,
+    /// Incidents alerted.
+    IncidentsTold,
     /// Listeners of mixes, over WebSocket and Ogg.
     Listeners,
     /// How late a 20 ms frame was ready.
@@ -98,7 +102,7 @@ enum Kind {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Metric; 40] = [
+    pub const ALL: [Metric; 42] = [
         Metric::IngestSamples,
         Metric::IngestRejected,
         Metric::IngestIgnored,
@@ -119,6 +123,8 @@ impl Metric {
         Metric::StreamsParked,
         Metric::Streams,
         Metric::AnomaliesOpened,
+        Metric::IncidentsOpened,
+        Metric::IncidentsTold,
         Metric::Listeners,
         Metric::RenderLateSeconds,
         Metric::RenderSkipped,
@@ -165,6 +171,8 @@ impl Metric {
             Metric::StreamsParked => ("earcon_streams_parked", Gauge, Count, "KPIs parked after too many failures"),
             Metric::Streams => ("earcon_streams", Gauge, Count, "Stream actors running"),
             Metric::AnomaliesOpened => ("earcon_anomalies_opened_total", Counter, Count, "Anomalies opened"),
+            Metric::IncidentsOpened => ("earcon_incidents_opened_total", Counter, Count, "Incidents opened"),
+            Metric::IncidentsTold => ("earcon_incidents_told_total", Counter, Count, "Incidents alerted"),
             Metric::Listeners => ("earcon_listeners", Gauge, Count, "Listeners of mixes"),
             Metric::RenderLateSeconds => ("earcon_render_late_seconds", Histogram, Seconds, "How late a frame was"),
             Metric::RenderSkipped => ("earcon_render_skipped_total", Counter, Count, "Frames skipped"),

@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const PURE: [&str; 11] = [
+const PURE: [&str; 12] = [
     "model",
     "streams",
+    "incidents",
     "audio",
     "live",
     "tenancy",

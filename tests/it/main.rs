@@ -11,6 +11,7 @@ mod evaluation;
 mod experiments;
 mod feedback;
 mod following;
+mod incidents;
 mod ingest_and_query;
 mod ingest_socket;
 mod ingest_to_websocket;

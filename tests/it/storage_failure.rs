@@ -146,6 +146,7 @@ fn context(store: &EmbeddedStore, refuse: Arc<AtomicBool>, away: Arc<AtomicBool>
         retention,
         restart: RestartPolicy { backoff: Duration::from_millis(1), ..RestartPolicy::default() },
         mix: MixSettings::default(),
+        desk: earcon::incidents::DeskSettings::default(),
         mix_linger: Duration::ZERO,
     };
     let backends = Backends {

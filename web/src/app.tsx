@@ -10,6 +10,7 @@ import { Feed } from "./pages/feed.tsx";
 import { Grid } from "./pages/grid.tsx";
 import { Header } from "./pages/header.tsx";
 import { recall, SurroundingsContext, useKept, useRoute, useSignal, useSurroundings, type Surroundings } from "./pages/hooks.ts";
+import { Incidents } from "./pages/incidents.tsx";
 import { ImportPage } from "./pages/import.tsx";
 import { KpiPage } from "./pages/kpi.tsx";
 import { applyTheme, type Theme } from "./pages/palette.ts";
@@ -74,6 +75,7 @@ export function App() {
         onTheme={setTheme}
       />
       <Title />
+      {(route.page === "grid" || route.page === "anomalies") && <Incidents />}
       <div className={`body on-${route.page}`}>
         <main id="main" tabIndex={-1}>
           {route.page === "kpi" ? (

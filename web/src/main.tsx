@@ -6,6 +6,7 @@ import "./styles/base.css";
 import "./styles/frame.css";
 import "./styles/grid.css";
 import "./styles/kpi.css";
+import "./styles/incidents.css";
 import "./styles/feed.css";
 import "./styles/listen.css";
 import "./styles/cluster.css";

@@ -103,6 +103,9 @@ fn data<'de, A: SeqAccess<'de>>(code: u64, time: i64, parts: &mut A) -> Result<E
         10 => EventData::SamplesBackfilled { series: part::<_, BackfilledData>(parts, NAME)?.series },
         11 => part::<_, Changed>(parts, NAME)?.into(),
         12 => part::<_, Trained>(parts, NAME)?.into(),
+        14 => EventData::IncidentOpened(part(parts, NAME)?),
+        15 => EventData::IncidentUpdated(part(parts, NAME)?),
+        16 => EventData::IncidentClosed(part(parts, NAME)?),
         code => EventData::Other { name: format!("type {code}"), data: part::<_, Value>(parts, NAME)? },
     })
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::anomaly::{Acknowledgement, Anomaly, Verdict};
+use crate::incident::Incident;
 use crate::message::DecodeError;
 use crate::series::{Labels, SeriesSamples, SeriesState};
 
@@ -99,6 +100,12 @@ pub enum EventData {
         /// How many series have new baselines.
         series: u64,
     },
+    /// Anomalies that belong together were found, or one that stands alone.
+    IncidentOpened(Box<Incident>),
+    /// An incident grew, was alerted or acknowledged.
+    IncidentUpdated(Box<Incident>),
+    /// An incident is over, or became part of another.
+    IncidentClosed(Box<Incident>),
     /// A type this version of the client does not know.
     Other {
         /// Its name.
@@ -219,13 +226,16 @@ impl EventData {
             EventData::KpiResumed => "kpi.resumed",
             EventData::DetectorChanged { .. } => "detector.changed",
             EventData::DetectorTrained { .. } => "detector.trained",
+            EventData::IncidentOpened(_) => "incident.opened",
+            EventData::IncidentUpdated(_) => "incident.updated",
+            EventData::IncidentClosed(_) => "incident.closed",
             EventData::Other { name, .. } => name,
         }
     }
 
     /// Whether this version knows events of this type.
     pub(crate) fn is_known(name: &str) -> bool {
-        const KNOWN: [&str; 14] = [
+        const KNOWN: [&str; 17] = [
             "samples",
             "anomaly.opened",
             "anomaly.updated",
@@ -240,6 +250,9 @@ impl EventData {
             "kpi.resumed",
             "detector.changed",
             "detector.trained",
+            "incident.opened",
+            "incident.updated",
+            "incident.closed",
         ];
         KNOWN.contains(&name)
     }
@@ -272,6 +285,9 @@ impl EventData {
             "kpi.resumed" => EventData::KpiResumed,
             "detector.changed" => of::<Changed>(data)?.into(),
             "detector.trained" => of::<Trained>(data)?.into(),
+            "incident.opened" => EventData::IncidentOpened(of(data)?),
+            "incident.updated" => EventData::IncidentUpdated(of(data)?),
+            "incident.closed" => EventData::IncidentClosed(of(data)?),
             _ => EventData::Other { name: name.to_owned(), data: of(data)? },
         })
     }
@@ -289,6 +305,9 @@ impl Serialize for EventData {
             EventData::AnomalyOpened(anomaly)
             | EventData::AnomalyUpdated(anomaly)
             | EventData::AnomalyClosed(anomaly) => anomaly.serialize(serializer),
+            EventData::IncidentOpened(incident)
+            | EventData::IncidentUpdated(incident)
+            | EventData::IncidentClosed(incident) => incident.serialize(serializer),
             EventData::AnomalyAcknowledged(acknowledged) => acknowledged.serialize(serializer),
             EventData::AnomalyJudged(judged) => judged.serialize(serializer),
             EventData::SeriesStalled { labels, last_timestamp } => {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::anomaly::Anomaly;
 use crate::event::{Event, EventData};
+use crate::incident::Incident;
 use crate::series::Kpi;
 
 /// Why a message could not be read.
@@ -66,6 +67,9 @@ pub struct Snapshot {
     pub kpis: Vec<Kpi>,
     /// Those that are open.
     pub anomalies: Vec<Anomaly>,
+    /// Those that are open; empty from servers that know of none.
+    #[serde(default)]
+    pub incidents: Vec<Incident>,
 }
 
 /// Events `from` to `to` inclusive were not sent, because the client read too slowly.

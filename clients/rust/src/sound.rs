@@ -95,6 +95,9 @@ pub struct Cue {
     pub labels: Labels,
     /// The anomaly, when it is about one.
     pub anomaly: Option<String>,
+    /// The incident, when it is about one.
+    #[serde(default)]
+    pub incident: Option<String>,
 }
 
 /// How to listen; [`start`](Listen::start) begins.

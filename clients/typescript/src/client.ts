@@ -10,6 +10,7 @@ import {
   labelText,
   type Anomaly,
   type ExplainedAnomaly,
+  type Incident,
   type Kpi,
   type Labels,
   type LiveEvent,
@@ -98,6 +99,23 @@ export interface AnomaliesQuery {
 
 export interface AnomaliesPage {
   anomalies: Anomaly[];
+  /** Give it as `before` for the next page. */
+  next: string | null;
+}
+
+export interface IncidentsQuery {
+  kpi?: string;
+  from?: number;
+  to?: number;
+  open?: boolean;
+  /** Only alerted ones, or only the others. */
+  told?: boolean;
+  limit?: number;
+  before?: string;
+}
+
+export interface IncidentsPage {
+  incidents: Incident[];
   /** Give it as `before` for the next page. */
   next: string | null;
 }
@@ -220,6 +238,17 @@ export class Client {
   /** Mutes the series of an anomaly for a while: `30m`, `2h`, `1d`. */
   async mute(id: string, length: string): Promise<void> {
     await this.#ask(`${this.#base}/anomalies/${encodeURIComponent(id)}/mute`, send("POST", { for: length }));
+  }
+
+  /** A page of incidents, latest opened first. */
+  incidents(query: IncidentsQuery = {}, signal?: AbortSignal): Promise<IncidentsPage> {
+    return this.#ask(`${this.#base}/incidents?${parameters({ ...query })}`, init(signal));
+  }
+
+  /** Says that an incident, and so each of its members, has been seen. */
+  acknowledgeIncident(id: string, note = ""): Promise<Incident> {
+    const body = note.trim() === "" ? {} : { note: note.trim() };
+    return this.#ask(`${this.#base}/incidents/${encodeURIComponent(id)}/acknowledge`, send("POST", body));
   }
 
   /** Starts a parked KPI again. */

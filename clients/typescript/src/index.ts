@@ -9,6 +9,8 @@ export type {
   Cluster,
   ClusterNode,
   ClusterWorkspace,
+  IncidentsPage,
+  IncidentsQuery,
   Mix,
   SamplesQuery,
   SeriesRows,

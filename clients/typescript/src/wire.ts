@@ -122,6 +122,64 @@ export interface ExplainedAnomaly extends Anomaly {
   mute: { id: string; name: string; reason: string | null; until: number } | null;
 }
 
+/** One series in an incident. */
+export interface Member {
+  /** Its latest anomaly. */
+  anomaly: string;
+  kpi: string;
+  labels: Labels;
+  state: "open" | "closed";
+  opened_at: number;
+  closed_at: number | null;
+  peak_score: number;
+  peak_at: number;
+  direction: "above" | "below";
+  episodes: number;
+  /** Why it is a member. */
+  link: "first" | "same_kpi" | "shared" | "companion" | "burst" | "overflow";
+  /** With `shared`: what it has in common with a member. */
+  shared: string | null;
+  /** Why nobody is alerted because of it. */
+  muted: string | null;
+  acknowledged: boolean;
+}
+
+/** One line of an incident's timeline. */
+export interface Moment {
+  at: number;
+  what: "joined" | "returned" | "grew" | "ended" | "acknowledged" | "told" | "merged";
+  kpi: string;
+  labels: Labels;
+}
+
+/** Anomalies of several series that belong together. */
+export interface Incident {
+  id: string;
+  /** Counts the events that speak of it, from 1. */
+  revision: number;
+  /** What it is, in a few words. */
+  title: string;
+  state: "open" | "closed" | "merged";
+  /** Whether it was alerted; else it is only recorded. */
+  told: boolean;
+  told_at: number | null;
+  opened_at: number;
+  closed_at: number | null;
+  merged_into: string | null;
+  /** How surprising it is, in bits. */
+  surprise: number;
+  peak_score: number;
+  cause_seq: number;
+  first_mover: { kpi: string; labels: Labels; anomaly: string } | null;
+  members_total: number;
+  members_open: number;
+  /** At most 200. */
+  members: Member[];
+  timeline: Moment[];
+  timeline_left_out: number;
+  acknowledged: Acknowledged | null;
+}
+
 /** timestamp, value, score, expected, lower, upper. */
 export type SampleRow = [
   number,
@@ -183,6 +241,7 @@ export interface Backfilled {
 export type LiveEvent =
   | Told<"samples", { series: SeriesSamples[] }>
   | Told<"anomaly.opened" | "anomaly.updated" | "anomaly.closed", Anomaly>
+  | Told<"incident.opened" | "incident.updated" | "incident.closed", Incident>
   | Told<"anomaly.acknowledged", { id: string; labels: Labels; acknowledged: Acknowledged }>
   | Told<"anomaly.judged", { id: string; labels: Labels; verdict: Verdict; sensitivity: number }>
   | Told<"series.stalled", { labels: Labels; last_timestamp: number }>
@@ -207,6 +266,8 @@ export interface Snapshot {
   kpis: Kpi[];
   /** The open ones. */
   anomalies: Anomaly[];
+  /** The open ones; absent from servers that know of none. */
+  incidents?: Incident[];
 }
 
 export type ServerMessage =
@@ -235,6 +296,8 @@ export interface Cue {
   kpi: string;
   labels: Labels;
   anomaly: string | null;
+  /** The incident, when it is about one. */
+  incident?: string | null;
 }
 
 /** The texts between the packets of a mix. */

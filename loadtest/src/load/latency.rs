@@ -16,7 +16,12 @@ use crate::server::{Programs, Server, Settings, Target};
 /// The probes alone, not what runs in the background.
 const FOLLOW_PROBES: &str = r#"{"type":"subscribe","since":"live","filter":{"kpis":["load.kpi*"]}}"#;
 /// A series whose surprise is yet to come says nothing for a while, and must not spend cues on that.
-const SETTINGS: &[(&str, &str)] = &[("EARCON_STREAMS__STALLED_AFTER_SECONDS", "3600")];
+/// Cues follow at once, and all of them: how long an incident gathers members, and how many sound, is a setting and no latency.
+const SETTINGS: &[(&str, &str)] = &[
+    ("EARCON_STREAMS__STALLED_AFTER_SECONDS", "3600"),
+    ("EARCON_ALERTS__SETTLE_SECONDS", "0"),
+    ("EARCON_ALERTS__MAX_PER_DAY", "0"),
+];
 
 pub(crate) async fn run(name: &str, load: &Latency, target: Target, programs: &Programs) -> anyhow::Result<Report> {
     let settings = Settings { environment: SETTINGS, ..Settings::default() };

@@ -133,6 +133,7 @@ impl Worker {
                 }
             }
         }
+        self.sonifier.seed_incidents(seed.incidents.iter().map(AsRef::as_ref));
         self.live = Some(seed.batches);
     }
 

@@ -69,7 +69,7 @@ impl Mirrors {
         let seen = glimpse(&self.context, pass).await?;
         let Some(seen) = seen else { return Err(unavailable("the workspace has no log yet".into())) };
         let at = seen.head.next - 1;
-        let view = LiveView::new(at, seen.kpis.values().map(view_of));
+        let view = LiveView::new(at, seen.kpis.values().map(view_of)).with_incidents(seen.desk.open());
         let (workspace, epoch) = (pass.workspace().clone(), seen.head.epoch.clone());
         let buffer = self.context.settings.live_buffer;
         let hub = Hub::start(workspace, epoch.as_str().into(), view, buffer, self.root.clone())

@@ -137,6 +137,8 @@ impl WorkspaceHandle {
     pub async fn finish(&self) {
         let _gone = self.ask(SupervisorMessage::FinishStreams).await.is_err();
         self.children.log.barrier().await;
+        self.children.incidents.finish().await;
+        self.children.log.barrier().await;
         self.children.log.stop().await;
         self.children.hub.stop().await;
         self.children.mix.stop().await;

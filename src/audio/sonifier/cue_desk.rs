@@ -3,7 +3,7 @@
 use super::super::cue::{Admission, Cue, CueBudget, CueKind, Severity};
 use super::super::scene::{CueSound, MAX_CUES};
 use super::super::timbre::Timbre;
-use crate::model::{AnomalyId, KpiName, Labels};
+use crate::model::{AnomalyId, IncidentId, KpiName, Labels};
 
 /// A cue is carried by scenes for this long after the first that carried it.
 const SHOWN_MS: i64 = 1_500;
@@ -16,6 +16,7 @@ pub(super) struct Occasion<'a> {
     pub(super) kpi: &'a KpiName,
     pub(super) labels: &'a Labels,
     pub(super) anomaly: Option<AnomalyId>,
+    pub(super) incident: Option<IncidentId>,
     /// Below 1 for what was acknowledged.
     pub(super) gain: f32,
     pub(super) at_ms: i64,
@@ -46,7 +47,7 @@ pub(super) struct CueDesk {
 impl CueDesk {
     /// Accepts a cue, turns it into a summary, or keeps it silent, as the budget says.
     pub(super) fn announce(&mut self, occasion: Occasion<'_>, ring: Ring) -> Option<Cue> {
-        let Occasion { severity, kpi, labels, anomaly, gain, at_ms, .. } = occasion;
+        let Occasion { severity, kpi, labels, anomaly, incident, gain, at_ms, .. } = occasion;
         let (kind, gain) = match self.budget.admit(at_ms) {
             Admission::Sound => (occasion.kind, gain),
             Admission::Summary => (CueKind::Summary, 1.0),
@@ -57,7 +58,7 @@ impl CueDesk {
         let Ring { timbre, pitch_hz, pan } = ring;
         let sound = CueSound { number, kind, severity, timbre, pitch_hz, pan, gain };
         self.waiting[number as usize % MAX_CUES] = Some(Waiting { sound, first_shown_ms: None });
-        Some(Cue { number, kind, severity, kpi: kpi.clone(), labels: labels.clone(), anomaly })
+        Some(Cue { number, kind, severity, kpi: kpi.clone(), labels: labels.clone(), anomaly, incident })
     }
 
     /// The cues a scene at `now_ms` carries.

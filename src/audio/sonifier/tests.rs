@@ -1,4 +1,7 @@
-use super::super::story::{self, BEGIN_MS, acknowledged, anomaly, closed, event, opened, updated};
+use super::super::story::{
+    self, BEGIN_MS, acknowledged, anomaly, closed, event, incident, incident_acknowledged, incident_closed,
+    incident_opened, incident_updated, opened, updated,
+};
 use super::*;
 use crate::model::{KpiName, Labels};
 
@@ -122,12 +125,12 @@ fn a_cue_sounds_on_a_change_of_state_and_only_then() {
     let say = |mix: &mut Sonifier, event: Event| mix.observe(&event).first().map(|cue| (cue.kind, cue.severity));
     use CueKind::{Closed, Opened, Restored, Stalled};
     use Severity::{Critical, Info};
-    assert_eq!(say(&mut mix, opened("a.x", 0.6, 0)), Some((Opened, Info)));
-    assert_eq!(say(&mut mix, opened("a.x", 0.6, 0)), None, "the same episode again");
-    assert_eq!(say(&mut mix, updated("a.x", 0.65, 0, 1_000)), None, "grown, but no more severe");
-    assert_eq!(say(&mut mix, updated("a.x", 0.95, 0, 2_000)), Some((Opened, Critical)));
-    assert_eq!(say(&mut mix, closed("a.x", 0, 3_000)), Some((Closed, Info)));
-    assert_eq!(say(&mut mix, closed("a.x", 0, 4_000)), None);
+    assert_eq!(say(&mut mix, incident_opened("a.x", 0.6, 0)), Some((Opened, Info)));
+    assert_eq!(say(&mut mix, incident_opened("a.x", 0.6, 0)), None, "the same incident again");
+    assert_eq!(say(&mut mix, incident_updated("a.x", 0.65, 0, 1_000)), None, "grown, but no more severe");
+    assert_eq!(say(&mut mix, incident_updated("a.x", 0.95, 0, 2_000)), Some((Opened, Critical)));
+    assert_eq!(say(&mut mix, incident_closed("a.x", 0, 3_000, false)), Some((Closed, Info)));
+    assert_eq!(say(&mut mix, incident_closed("a.x", 0, 4_000, false)), None);
     assert_eq!(say(&mut mix, stalled("a.x", 5_000)), Some((Stalled, Info)));
     assert_eq!(say(&mut mix, stalled("a.x", 6_000)), None);
     let restored = EventBody::SeriesRestored { labels: Labels::none(), timestamp_ms: 0 };
@@ -136,9 +139,32 @@ fn a_cue_sounds_on_a_change_of_state_and_only_then() {
 }
 
 #[test]
+fn anomalies_and_quiet_incidents_are_no_cues() {
+    let mut mix = mix(3);
+    assert!(mix.observe(&opened("a.x", 0.95, 0)).is_empty());
+    assert!(mix.observe(&updated("a.x", 0.99, 0, 10)).is_empty());
+    let quiet = |closed| Box::new(Incident { told_at_ms: None, ..incident("a.x", 0.95, 0, closed) });
+    assert!(mix.observe(&event("a.x", EventBody::IncidentOpened(quiet(None)), 20)).is_empty());
+    assert_eq!(mix.observe(&incident_updated("a.x", 0.95, 0, 30)).len(), 1, "now it is alerted");
+    assert!(mix.observe(&closed("a.x", 0, 40)).is_empty());
+}
+
+#[test]
+fn an_incident_that_becomes_part_of_another_makes_no_cue() {
+    let mut mix = mix(3);
+    mix.observe(&incident_opened("a.x", 0.8, 0));
+    mix.observe(&incident_opened("b.x", 0.8, 10));
+    let target = incident("a.x", 0.8, 0, None).id;
+    let gone = Incident { merged_into: Some(target), ..incident("b.x", 0.8, 10, Some(20)) };
+    assert!(mix.observe(&event("b.x", EventBody::IncidentClosed(Box::new(gone)), 20)).is_empty());
+    assert_eq!(mix.observe(&incident_closed("a.x", 0, 30, false)).len(), 1);
+}
+
+#[test]
 fn a_cue_says_whose_it_is() {
     let mut mix = mix(3);
-    let cue = mix.observe(&opened("shop.errors", 0.75, 0)).remove(0);
+    let cue = mix.observe(&incident_opened("shop.errors", 0.75, 0)).remove(0);
+    assert_eq!(cue.incident, Some(incident("shop.errors", 0.0, 0, None).id));
     assert_eq!((cue.kpi, cue.severity), (kpi("shop.errors"), Severity::Warning));
     assert_eq!(cue.anomaly, Some(anomaly("shop.errors", 0.0, 0, None).id));
     let sound = scene(&mut mix, 0).cues.into_iter().flatten().next().unwrap();
@@ -150,7 +176,8 @@ fn a_cue_says_whose_it_is() {
 #[test]
 fn a_storm_is_six_cues_and_a_summary() {
     let mut mix = mix(3);
-    let storm = (0..40).flat_map(|i| mix.observe(&opened(&format!("k{i}.x"), 0.8, i * 500))).collect::<Vec<_>>();
+    let storm =
+        (0..40).flat_map(|i| mix.observe(&incident_opened(&format!("k{i}.x"), 0.8, i * 500))).collect::<Vec<_>>();
     let kinds: Vec<CueKind> = storm.iter().map(|cue| cue.kind).collect();
     assert_eq!(kinds[..6], [CueKind::Opened; 6]);
     assert_eq!(kinds[6..], [CueKind::Summary]);
@@ -162,11 +189,13 @@ fn an_acknowledged_episode_ducks_and_its_end_is_softer() {
     let mut mix = mix(1);
     send(&mut mix, "a.x", 0.8, 0);
     mix.observe(&opened("a.x", 0.8, 0));
+    mix.observe(&incident_opened("a.x", 0.8, 0));
     let loud = scene(&mut mix, 0).voices[0].prominence;
     assert!(mix.observe(&acknowledged("a.x", 0, 10)).is_empty());
     assert!(scene(&mut mix, 10).voices[0].prominence < loud * 0.5);
-    assert!(mix.observe(&updated("a.x", 1.0, 0, 20)).is_empty(), "no escalation after it was seen");
-    mix.observe(&closed("a.x", 0, 30));
+    let seen = incident_acknowledged("a.x", 1.0, 0, 20);
+    assert!(mix.observe(&seen).is_empty(), "no escalation after it was seen");
+    mix.observe(&incident_closed("a.x", 0, 30, true));
     let sounds = scene(&mut mix, 30).cues;
     let end = sounds.iter().flatten().find(|cue| cue.kind == CueKind::Closed).unwrap();
     assert!(end.gain < 0.5);
@@ -175,7 +204,7 @@ fn an_acknowledged_episode_ducks_and_its_end_is_softer() {
 #[test]
 fn a_scene_carries_a_cue_for_a_while_however_late_it_is_asked_for() {
     let mut mix = mix(3);
-    mix.observe(&opened("a.x", 0.8, 0));
+    mix.observe(&incident_opened("a.x", 0.8, 0));
     let carried = |mix: &mut Sonifier, now| scene(mix, now).cues.iter().flatten().count();
     assert_eq!(carried(&mut mix, 30_000), 1);
     assert_eq!(carried(&mut mix, 31_000), 1);
@@ -189,10 +218,12 @@ fn a_seeded_episode_makes_no_cue_until_it_ends() {
     let last =
         ScoredSample { timestamp_ms: BEGIN_MS, value: 1.0, score: Some(0.8), expected: 1.0, lower: 0.0, upper: 2.0 };
     mix.seed(&kpi("a.x"), &Labels::none(), &last, Some(CALM), SeriesStatus::Anomalous, Some(&episode));
+    mix.seed_incidents([&incident("a.x", 0.8, 0, None)]);
     assert_eq!(scene(&mut mix, 60_000).cues.iter().flatten().count(), 0);
     assert_eq!(voices(&mix), ["a.x"]);
     assert!(mix.sounding()[0].prominence >= 0.35, "an open episode stays in front");
-    assert_eq!(mix.observe(&closed("a.x", 0, 61_000)).len(), 1);
+    assert!(mix.observe(&incident_updated("a.x", 0.8, 0, 60_500)).is_empty());
+    assert_eq!(mix.observe(&incident_closed("a.x", 0, 61_000, false)).len(), 1);
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! Events as lines for people.
 
 use anstyle::{AnsiColor, Style};
-use earcon_client::{Anomaly, Direction, Event, EventData, Reason, ScoredSample, SeriesSamples, SeriesState, Snapshot};
+use earcon_client::{
+    Anomaly, Direction, Event, EventData, Incident, IncidentState, Reason, ScoredSample, SeriesSamples, SeriesState,
+    Snapshot,
+};
 
 use crate::cli::text::{clean, local, number, series};
 
@@ -79,6 +82,9 @@ impl Lines {
                 let text = format!("{} has learned from the history of {series} series", clean(entry));
                 vec![self.line(time, kpi, NOTE, &text)]
             }
+            EventData::IncidentOpened(incident) => vec![self.incident(time, kpi, "incident opened", incident)],
+            EventData::IncidentUpdated(incident) => vec![self.incident(time, kpi, "incident goes on", incident)],
+            EventData::IncidentClosed(incident) => vec![self.incident(time, kpi, "incident over", incident)],
             EventData::Other { name, .. } => vec![self.line(time, kpi, NOTE, &clean(name))],
         }
     }
@@ -115,6 +121,16 @@ impl Lines {
             text.push_str(&format!("  (and {} late)", of.late.len()));
         }
         self.line(sample.timestamp, &name, style, &text)
+    }
+
+    fn incident(&mut self, time: i64, kpi: &str, what: &str, incident: &Incident) -> String {
+        let style = match (incident.told, incident.state) {
+            (false, _) => DIM,
+            (true, IncidentState::Open) => ALARM,
+            (true, _) => CALM,
+        };
+        let quiet = if incident.told { "" } else { "quiet " };
+        self.line(time, kpi, style, &format!("{quiet}{what}: {}", clean(&incident.title)))
     }
 
     fn anomaly(&mut self, time: i64, style: Style, what: &str, anomaly: &Anomaly) -> String {

@@ -213,6 +213,7 @@ fn cue_frame(cue: &Cue) -> MessageFrame {
     MessageFrame::text(&to_json(&serde_json::json!({
         "type": "cue", "severity": severity, "kpi": cue.kpi.as_str(),
         "labels": label_map(&cue.labels), "anomaly": cue.anomaly.map(|id| id.to_string()),
+        "incident": cue.incident.map(|id| id.to_string()),
     })))
 }
 

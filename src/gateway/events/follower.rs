@@ -92,7 +92,7 @@ impl Follower {
     ) -> Option<Self> {
         let Wanted { filter, since, encoding, rate } = wanted;
         let rate = rate.map(|rate| (rate, Instant::now()));
-        let Subscription { seq: head, kpis, batches } = workspace.hub().subscribe().await?;
+        let Subscription { seq: head, kpis, incidents, batches } = workspace.hub().subscribe().await?;
         let epoch = workspace.hub().epoch().to_owned();
         let first = match &since {
             // Nothing has to be read, so the log is not asked.
@@ -114,7 +114,8 @@ impl Follower {
             Resume::From(next) => next - 1,
             Resume::Snapshot | Resume::Lost => {
                 let wanted = kpis.iter().map(AsRef::as_ref).filter(|kpi| filter.admits_kpi(&kpi.kpi));
-                let snapshot = wire::snapshot_json(head, &epoch, wanted);
+                let open = incidents.iter().map(AsRef::as_ref).filter(|incident| filter.admits_incident(incident));
+                let snapshot = wire::snapshot_json(head, &epoch, wanted, open);
                 ready.push_back(Frame::Control("snapshot", MessageFrame::text(&snapshot)));
                 head
             }

@@ -10,7 +10,7 @@ const WORKSPACE: &str = "^[a-z0-9][a-z0-9_-]{0,62}$";
 const NAME: &str = "^[a-z0-9][a-z0-9_-]{0,62}$";
 const KPI: &str = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$";
 const LABEL_KEY: &str = "^[A-Za-z_][A-Za-z0-9_.]{0,63}$";
-/// The cursor of a page of anomalies.
+/// The cursor of a page of anomalies or incidents.
 const CURSOR: &str = "^[0-9]{1,15}_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$";
 
 /// Completes the document.
@@ -131,6 +131,11 @@ fn schemas() -> Vec<(&'static str, Value)> {
         ("Anomaly", one_of("state", &["open", "closed"])),
         ("Anomaly", one_of("direction", &["above", "below"])),
         ("Anomaly", one_of("reason", &["robust_z", "residual_z", "volatility", "slope"])),
+        ("Incident", one_of("state", &["open", "closed", "merged"])),
+        ("Member", one_of("state", &["open", "closed"])),
+        ("Member", one_of("direction", &["above", "below"])),
+        ("Member", one_of("link", &["first", "same_kpi", "shared", "companion", "burst", "overflow"])),
+        ("Moment", one_of("what", &["joined", "returned", "grew", "ended", "acknowledged", "told", "merged"])),
         ("Voice", one_of("role", &["voice", "bed"])),
         ("Mix", one_of("mode", &["ambient", "cues"])),
         ("Mix", property("polarity", json!({ "additionalProperties": { "enum": ["up", "down"] } }))),

@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::*;
 use crate::live::wire::{event_json, event_json_rated};
 use crate::model::{
-    Acknowledgement, Anomaly, AnomalyId, Arrangement, DetectorChoice, Direction, Feature, KpiName, Outcome, Review,
-    Standing, WorkspaceId,
+    Acknowledgement, Anomaly, AnomalyId, Arrangement, DetectorChoice, Direction, Feature, Happening, Incident,
+    IncidentId, KpiName, Link, Member, Moment, Outcome, Review, Standing, WorkspaceId,
 };
 
 fn number() -> impl Strategy<Value = f64> {
@@ -88,6 +88,50 @@ prop_compose! {
     }
 }
 
+prop_compose! {
+    fn incident()(all in prop::collection::vec(anomaly(), 1..4), told_at_ms in prop::option::of(any::<i64>()),
+        merged in prop::option::of(any::<u128>()), shared in prop::option::of(".{0,8}"), score in 0.0_f32..=1.0) -> Incident {
+        let member = |anomaly: &Anomaly| Member {
+            anomaly: anomaly.id,
+            kpi: anomaly.kpi.clone(),
+            labels: anomaly.labels.clone(),
+            opened_at_ms: anomaly.opened_at_ms,
+            closed_at_ms: anomaly.closed_at_ms,
+            peak_score: anomaly.peak_score,
+            peak_at_ms: anomaly.peak_at_ms,
+            direction: anomaly.direction,
+            episodes: anomaly.samples,
+            link: shared.clone().map_or(Link::Burst, Link::Shared),
+            muted: shared.clone(),
+            acknowledged: anomaly.acknowledged.is_some(),
+        };
+        let moment = |anomaly: &Anomaly| Moment {
+            at_ms: anomaly.opened_at_ms,
+            what: Happening::Joined,
+            kpi: anomaly.kpi.clone(),
+            labels: anomaly.labels.clone(),
+        };
+        Incident {
+            id: IncidentId(uuid::Uuid::from_u128(7)),
+            revision: 3,
+            cause_seq: u64::MAX,
+            opened_at_ms: all[0].opened_at_ms,
+            closed_at_ms: all[0].closed_at_ms,
+            merged_into: merged.map(|id| IncidentId(uuid::Uuid::from_u128(id))),
+            told_at_ms,
+            peak_score: score,
+            surprise: score * 20.0,
+            first_mover: 0,
+            members: all.iter().map(|anomaly| member(anomaly)).collect(),
+            members_total: 500,
+            members_open: 400,
+            timeline: all.iter().map(|anomaly| moment(anomaly)).collect(),
+            timeline_left_out: 9,
+            acknowledged: all[0].acknowledged.clone(),
+        }
+    }
+}
+
 fn body() -> impl Strategy<Value = EventBody> {
     prop_oneof![
         6 => prop::collection::vec(series(), 0..4).prop_map(EventBody::Samples),
@@ -119,6 +163,7 @@ fn body() -> impl Strategy<Value = EventBody> {
             detector,
             series: Vec::new(),
         }),
+        1 => incident().prop_map(|incident| EventBody::IncidentUpdated(Box::new(incident))),
     ]
 }
 

@@ -169,9 +169,12 @@ fn replay_covers_every_kind_of_event() {
         log.record(judged, now);
     }
     let kinds: BTreeSet<_> = log.events.iter().map(|event| event.body.event_type()).collect();
-    let detector = [EventType::DetectorChanged, EventType::DetectorTrained];
-    let parked = [EventType::KpiParked, EventType::KpiResumed].into_iter().chain(detector).collect::<Vec<_>>();
-    assert!(EventType::ALL.iter().all(|kind| parked.contains(kind) || kinds.contains(kind)), "{kinds:?}");
+    use EventType::{
+        DetectorChanged, DetectorTrained, IncidentClosed, IncidentOpened, IncidentUpdated, KpiParked, KpiResumed,
+    };
+    let of_others =
+        [KpiParked, KpiResumed, IncidentOpened, IncidentUpdated, IncidentClosed, DetectorChanged, DetectorTrained];
+    assert!(EventType::ALL.iter().all(|kind| of_others.contains(kind) || kinds.contains(kind)), "{kinds:?}");
 
     let mut replayed = fresh();
     for (i, event) in log.events.iter().enumerate() {

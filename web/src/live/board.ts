@@ -7,6 +7,7 @@ import {
   type Acknowledged,
   type Anomaly,
   type Features,
+  type Incident,
   type Kpi,
   type Labels,
   labelText,
@@ -55,6 +56,8 @@ export interface LiveSeries {
 export class Board {
   readonly series = new Map<string, LiveSeries>();
   readonly anomalies = new Map<string, Anomaly>();
+  /** The open ones. */
+  readonly incidents = new Map<string, Incident>();
   /** Grows when a series comes or goes. */
   shape = 0;
   /** Grows when an anomaly changes. */
@@ -100,6 +103,8 @@ export class Board {
         this.anomalies.delete(id);
       }
     }
+    this.incidents.clear();
+    (snapshot.incidents ?? []).forEach((incident) => this.takeIncident(incident));
     this.takeAnomalies(snapshot.anomalies);
     this.generation += lost ? 1 : 0;
     this.ready = true;
@@ -117,6 +122,11 @@ export class Board {
       case "anomaly.updated":
       case "anomaly.closed":
         return this.#takeEpisode(event.data);
+      case "incident.opened":
+      case "incident.updated":
+      case "incident.closed":
+        this.takeIncident(event.data);
+        return [];
       case "anomaly.acknowledged":
         this.acknowledge(event.data.id, event.data.acknowledged);
         return [];
@@ -161,6 +171,17 @@ export class Board {
           acknowledged: anomaly.acknowledged ?? known?.acknowledged ?? null,
         });
       }
+    }
+    this.news += 1;
+  }
+
+  /** Takes an incident as it stands; what was heard of it later stays. */
+  takeIncident(incident: Incident): void {
+    const known = this.incidents.get(incident.id);
+    if (incident.state !== "open") {
+      this.incidents.delete(incident.id);
+    } else if (known === undefined || known.revision <= incident.revision) {
+      this.incidents.set(incident.id, incident);
     }
     this.news += 1;
   }

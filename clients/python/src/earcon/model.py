@@ -223,6 +223,95 @@ class AnomalyJudged(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """One series in an incident."""
+
+    anomaly: str
+    """Its latest."""
+    kpi: str
+    labels: Labels
+    state: Literal["open", "closed"]
+    opened_at: int
+    closed_at: int | None
+    peak_score: float
+    peak_at: int
+    direction: Literal["above", "below"]
+    episodes: int
+    link: str
+    """Why it is a member: first, same_kpi, shared, companion, burst or overflow."""
+    shared: str | None
+    muted: str | None
+    acknowledged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One line of an incident's timeline."""
+
+    at: int
+    what: str
+    kpi: str
+    labels: Labels
+
+
+@dataclass(frozen=True, slots=True)
+class FirstMover:
+    """The series that probably moved first."""
+
+    kpi: str
+    labels: Labels
+    anomaly: str
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Anomalies of several series that belong together."""
+
+    id: str
+    revision: int
+    title: str
+    state: Literal["open", "closed", "merged"]
+    told: bool
+    """Whether it was alerted; else it is only recorded."""
+    told_at: int | None
+    opened_at: int
+    closed_at: int | None
+    merged_into: str | None
+    surprise: float
+    peak_score: float
+    cause_seq: int
+    members_total: int
+    members_open: int
+    timeline_left_out: int
+    first_mover: FirstMover | None
+    members: tuple[Member, ...]
+    timeline: tuple[Moment, ...]
+    acknowledged: Acknowledged | None
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentEvent(Event):
+    """What the events of an incident have."""
+
+    incident: Incident
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentOpened(IncidentEvent):
+    """`incident.opened`"""
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentUpdated(IncidentEvent):
+    """`incident.updated`"""
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentClosed(IncidentEvent):
+    """`incident.closed`"""
+
+
+@dataclass(frozen=True, slots=True)
 class SeriesStalled(Event):
     """`series.stalled`: no sample came for long."""
 
@@ -314,6 +403,8 @@ class Snapshot:
     """The open ones."""
     lost: bool
     """Whether it stands for events that were missed and will not come. False for the one a subscription begins with."""
+    incidents: tuple[Incident, ...] = ()
+    """The open ones."""
 
     @property
     def position(self) -> Position:
@@ -349,7 +440,8 @@ def snapshot(message: Json, lost: bool) -> Snapshot:
     """A snapshot of the wire. Raises KeyError, TypeError or ValueError when it is not as documented."""
     kpis = tuple(kpi(each) for each in message["kpis"])
     anomalies = tuple(anomaly(each) for each in message["anomalies"])
-    return Snapshot(int(message["seq"]), str(message["epoch"]), kpis, anomalies, lost)
+    incidents = tuple(incident(each) for each in message.get("incidents", ()))
+    return Snapshot(int(message["seq"]), str(message["epoch"]), kpis, anomalies, lost, incidents)
 
 
 def kpi(told: Json) -> Kpi:
@@ -378,6 +470,20 @@ def anomaly(told: Json) -> Anomaly:
 
 def _verdict(told: Json) -> Verdict:
     return Verdict(told["verdict"], told["at"], told["by"], told["note"])
+
+
+def incident(told: Json) -> Incident:
+    """An incident of the wire."""
+    by, first = told["acknowledged"], told["first_mover"]
+    special = ("members", "timeline", "first_mover", "acknowledged")
+    plain = {name: told[name] for name in Incident.__slots__ if name not in special}
+    return Incident(
+        **plain,
+        first_mover=None if first is None else FirstMover(*(first[name] for name in FirstMover.__slots__)),
+        members=tuple(Member(*(each[name] for name in Member.__slots__)) for each in told["members"]),
+        timeline=tuple(Moment(*(each[name] for name in Moment.__slots__)) for each in told["timeline"]),
+        acknowledged=None if by is None else _acknowledged(by),
+    )
 
 
 def _acknowledged(told: Json) -> Acknowledged:
@@ -418,6 +524,9 @@ _EVENTS: dict[str, Callable[[_Head, Json], Event]] = {
     "anomaly.opened": lambda head, data: AnomalyOpened(*head, anomaly(data)),
     "anomaly.updated": lambda head, data: AnomalyUpdated(*head, anomaly(data)),
     "anomaly.closed": lambda head, data: AnomalyClosed(*head, anomaly(data)),
+    "incident.opened": lambda head, data: IncidentOpened(*head, incident(data)),
+    "incident.updated": lambda head, data: IncidentUpdated(*head, incident(data)),
+    "incident.closed": lambda head, data: IncidentClosed(*head, incident(data)),
     "anomaly.acknowledged": lambda head, data: AnomalyAcknowledged(
         *head, data["id"], data["labels"], _acknowledged(data["acknowledged"])
     ),

@@ -164,7 +164,10 @@ impl Live {
             | EventBody::KpiParked { .. }
             | EventBody::KpiResumed
             | EventBody::DetectorChanged(_)
-            | EventBody::DetectorTrained { .. } => {}
+            | EventBody::DetectorTrained { .. }
+            | EventBody::IncidentOpened(_)
+            | EventBody::IncidentUpdated(_)
+            | EventBody::IncidentClosed(_) => {}
         }
         self.applied = event.seq;
     }

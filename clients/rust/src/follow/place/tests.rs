@@ -10,7 +10,13 @@ fn subscribed(seq: u64, epoch: &str, recovered: Option<bool>) -> Message {
 }
 
 fn snapshot(seq: u64, epoch: &str) -> Message {
-    Message::Snapshot(Box::new(Snapshot { seq, epoch: epoch.into(), kpis: vec![], anomalies: vec![] }))
+    Message::Snapshot(Box::new(Snapshot {
+        seq,
+        epoch: epoch.into(),
+        kpis: vec![],
+        anomalies: vec![],
+        incidents: vec![],
+    }))
 }
 
 fn samples(seq: u64, more: &str) -> Message {

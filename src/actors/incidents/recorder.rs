@@ -1,0 +1,330 @@
+//! Incidents and the state of the desk in the MetaStore: written by a task of its own, so that a slow store holds up no alert.
+//!
+//! A newer record replaces one that still waits, so what waits is bounded by the incidents there are. Records are bounded in
+//! number and age; a store that fails is tried again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use crate::model::{Clock, Incident, IncidentId, Seq};
+use crate::ports::{ErrorKind, MetaRecord, MetaStore, PortError, Revision};
+use crate::tenancy::WorkspacePass;
+
+const PREFIX: &str = "incident/";
+const STATE_KEY: &str = "incidents/state";
+/// Most records of a workspace; the oldest closed ones make room.
+const MAX_RECORDS: usize = 1_000;
+const PAUSE: Duration = Duration::from_secs(2);
+/// How long a shutdown waits for the store.
+const FINISH: Duration = Duration::from_secs(10);
+
+/// What is stored of the desk.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    epoch: String,
+    seq: Seq,
+    state: Vec<u8>,
+}
+
+/// What is stored of an incident.
+#[derive(Serialize, Deserialize)]
+struct Recorded {
+    /// Wall time of writing: its age counts from here, because samples may tell of times long past.
+    at_ms: i64,
+    incident: Incident,
+}
+
+/// The state of the desk last saved for this life of the log.
+pub(super) async fn load_state(
+    store: &dyn MetaStore,
+    pass: &WorkspacePass,
+    epoch: &str,
+) -> Result<Option<Vec<u8>>, PortError> {
+    let record = store.get(pass, STATE_KEY).await?;
+    let saved = record.and_then(|record| postcard::from_bytes::<Saved>(&record.value).ok());
+    Ok(saved.filter(|saved| saved.epoch == epoch).map(|saved| saved.state))
+}
+
+/// All recorded incidents of a workspace, in no particular order.
+///
+/// # Errors
+/// Those of the store.
+pub async fn all(store: &dyn MetaStore, pass: &WorkspacePass) -> Result<Vec<Incident>, PortError> {
+    let records = store.list(pass, PREFIX).await?;
+    Ok(records.iter().filter_map(read).map(|recorded| recorded.incident).collect())
+}
+
+/// One recorded incident.
+///
+/// # Errors
+/// Those of the store.
+pub async fn one(store: &dyn MetaStore, pass: &WorkspacePass, id: IncidentId) -> Result<Option<Incident>, PortError> {
+    Ok(store.get(pass, &key(id)).await?.as_ref().and_then(read).map(|recorded| recorded.incident))
+}
+
+fn key(id: IncidentId) -> String {
+    format!("{PREFIX}{id}")
+}
+
+fn read(record: &MetaRecord) -> Option<Recorded> {
+    let recorded = serde_json::from_slice(&record.value);
+    recorded.inspect_err(|error| tracing::warn!(key = record.key, %error, "a recorded incident cannot be read")).ok()
+}
+
+#[derive(Default)]
+struct Waiting {
+    incidents: BTreeMap<IncidentId, Incident>,
+    state: Option<(Seq, Vec<u8>)>,
+    /// Nothing more will come.
+    closed: bool,
+}
+
+#[derive(Default)]
+struct Shared {
+    waiting: Mutex<Waiting>,
+    news: Notify,
+}
+
+impl Shared {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A handle to the task; dropping it ends it.
+pub(super) struct Recorder {
+    shared: Arc<Shared>,
+    task: JoinHandle<()>,
+}
+
+impl Recorder {
+    /// Starts it. `open` are the incidents under way: what is recorded as open besides is closed.
+    pub(super) fn start(
+        store: Arc<dyn MetaStore>,
+        pass: WorkspacePass,
+        clock: Arc<dyn Clock>,
+        keep: Duration,
+        epoch: String,
+        open: Vec<Incident>,
+    ) -> Self {
+        let shared = Arc::<Shared>::default();
+        let keep_ms = i64::try_from(keep.as_millis()).unwrap_or(i64::MAX);
+        let worker = Worker {
+            store,
+            pass,
+            clock,
+            keep_ms,
+            epoch,
+            known: None,
+            state: (0, 0),
+            begun: false,
+            shared: shared.clone(),
+        };
+        Self { shared, task: tokio::spawn(worker.run(open)) }
+    }
+
+    pub(super) fn record(&self, incident: Incident) {
+        self.shared.waiting().incidents.insert(incident.id, incident);
+        self.shared.news.notify_one();
+    }
+
+    pub(super) fn save(&self, seq: Seq, state: Vec<u8>) {
+        self.shared.waiting().state = Some((seq, state));
+        self.shared.news.notify_one();
+    }
+
+    /// Waits until everything is written, for a limited time.
+    pub(super) async fn finish(&mut self) {
+        self.shared.waiting().closed = true;
+        self.shared.news.notify_one();
+        if tokio::time::timeout(FINISH, &mut self.task).await.is_err() {
+            tracing::warn!("incidents were not recorded in time; the log has them");
+        }
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// What is known of the records.
+#[derive(Default)]
+struct Known {
+    /// The record's revision in the store, and the incident's own.
+    revisions: BTreeMap<IncidentId, (Revision, u32)>,
+    /// Of closed ones, by the time they were written.
+    closed: BTreeSet<(i64, IncidentId)>,
+}
+
+struct Worker {
+    store: Arc<dyn MetaStore>,
+    pass: WorkspacePass,
+    clock: Arc<dyn Clock>,
+    keep_ms: i64,
+    epoch: String,
+    /// `None` until the records could be read.
+    known: Option<Known>,
+    /// Revision of the saved state, and the event it stands at.
+    state: (Revision, Seq),
+    /// Whether the records were read before: only then are those closed that nobody speaks of any more.
+    begun: bool,
+    shared: Arc<Shared>,
+}
+
+impl Worker {
+    async fn run(mut self, open: Vec<Incident>) {
+        loop {
+            let closed = self.shared.waiting().closed;
+            match self.write(&open).await {
+                Ok(true) if closed => return,
+                Ok(true) => self.shared.news.notified().await,
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::warn!(workspace = %self.pass.workspace(), %error, "incidents could not be recorded, trying again");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Writes one thing that waits; answers whether nothing more does.
+    async fn write(&mut self, open: &[Incident]) -> Result<bool, PortError> {
+        if self.known.is_none() {
+            self.load(open).await?;
+        }
+        let next = self.shared.waiting().incidents.pop_first();
+        if let Some((id, incident)) = next {
+            if let Err(error) = self.put(&incident).await {
+                self.shared.waiting().incidents.entry(id).or_insert(incident);
+                return Err(error);
+            }
+            return Ok(false);
+        }
+        let next = self.shared.waiting().state.take();
+        if let Some((seq, state)) = next {
+            let saved = Saved { epoch: self.epoch.clone(), seq, state };
+            if let Err(error) = self.put_state(&saved).await {
+                self.shared.waiting().state.get_or_insert((saved.seq, saved.state));
+                return Err(error);
+            }
+            return Ok(false);
+        }
+        self.forget_one().await.map(|forgotten| !forgotten)
+    }
+
+    async fn load(&mut self, open: &[Incident]) -> Result<(), PortError> {
+        self.state = self.store.get(&self.pass, STATE_KEY).await?.map_or((0, 0), |record| {
+            let saved = postcard::from_bytes::<Saved>(&record.value).ok().filter(|saved| saved.epoch == self.epoch);
+            (record.revision, saved.map_or(0, |saved| saved.seq))
+        });
+        let mut known = Known::default();
+        for record in self.store.list(&self.pass, PREFIX).await? {
+            let Some(Recorded { at_ms, mut incident }) = read(&record) else {
+                self.store.delete(&self.pass, &record.key, record.revision).await?;
+                continue;
+            };
+            known.revisions.insert(incident.id, (record.revision, incident.revision));
+            let under_way = open.iter().filter(|_| !self.begun).find(|open| open.id == incident.id);
+            let mut waiting = self.shared.waiting();
+            match under_way {
+                Some(newer) if newer.revision > incident.revision => {
+                    waiting.incidents.entry(newer.id).or_insert_with(|| newer.clone());
+                }
+                Some(_) => {}
+                None if incident.closed_at_ms.is_none() && !self.begun => {
+                    // Its end was written to the log and not here, or its log is no more.
+                    incident.closed_at_ms = Some(self.clock.now_ms());
+                    incident.members_open = 0;
+                    waiting.incidents.entry(incident.id).or_insert(incident);
+                }
+                None if incident.closed_at_ms.is_none() => {}
+                None => {
+                    known.closed.insert((at_ms, incident.id));
+                }
+            }
+        }
+        let mut waiting = self.shared.waiting();
+        let open = open.iter().filter(|_| !self.begun);
+        for incident in open.filter(|incident| !known.revisions.contains_key(&incident.id)) {
+            waiting.incidents.entry(incident.id).or_insert_with(|| incident.clone());
+        }
+        drop(waiting);
+        self.known = Some(known);
+        self.begun = true;
+        Ok(())
+    }
+
+    async fn put(&mut self, incident: &Incident) -> Result<(), PortError> {
+        let Some(known) = &mut self.known else { return Ok(()) };
+        let at_ms = self.clock.now_ms();
+        let value = serde_json::to_vec(&Recorded { at_ms, incident: incident.clone() })
+            .map_err(|error| PortError::caused(ErrorKind::Invalid, "an incident", error))?;
+        let (expected, newest) = known.revisions.get(&incident.id).copied().unwrap_or((0, 0));
+        if newest > incident.revision {
+            return Ok(());
+        }
+        match self.store.put(&self.pass, &key(incident.id), expected, value).await {
+            Ok(revision) => {
+                known.revisions.insert(incident.id, (revision, incident.revision));
+                if incident.closed_at_ms.is_some() {
+                    known.closed.insert((at_ms, incident.id));
+                }
+                Ok(())
+            }
+            Err(error) => self.conflicted(error),
+        }
+    }
+
+    async fn put_state(&mut self, saved: &Saved) -> Result<(), PortError> {
+        let value = postcard::to_stdvec(saved)
+            .map_err(|error| PortError::caused(ErrorKind::Invalid, "the state of the incidents", error))?;
+        let (expected, newest) = self.state;
+        if newest > saved.seq {
+            return Ok(());
+        }
+        match self.store.put(&self.pass, STATE_KEY, expected, value).await {
+            Ok(revision) => {
+                self.state = (revision, saved.seq);
+                Ok(())
+            }
+            Err(error) => self.conflicted(error),
+        }
+    }
+
+    /// Somebody else writes: a former owner that does not know yet that it is none, or a write that had arrived after all. Read
+    /// again before the next try.
+    fn conflicted(&mut self, error: PortError) -> Result<(), PortError> {
+        if error.kind == ErrorKind::Conflict {
+            self.known = None;
+        }
+        Err(error)
+    }
+
+    /// Removes the oldest closed record if it is too old, or one too many. Answers whether it did.
+    async fn forget_one(&mut self) -> Result<bool, PortError> {
+        let Some(known) = &mut self.known else { return Ok(false) };
+        let Some(&(at_ms, id)) = known.closed.first() else { return Ok(false) };
+        let too_old = self.clock.now_ms().saturating_sub(at_ms) > self.keep_ms;
+        if !too_old && known.revisions.len() <= MAX_RECORDS {
+            return Ok(false);
+        }
+        known.closed.remove(&(at_ms, id));
+        if let Some((revision, _)) = known.revisions.remove(&id) {
+            match self.store.delete(&self.pass, &key(id), revision).await {
+                Err(error) if error.kind == ErrorKind::Conflict => self.known = None,
+                result => result?,
+            }
+        }
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests;

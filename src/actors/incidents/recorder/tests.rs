@@ -1,0 +1,111 @@
+use super::*;
+use crate::adapters::embedded::{EmbeddedSettings, EmbeddedStore};
+use crate::model::{ManualClock, WorkspaceId};
+use crate::tenancy::Access;
+
+fn incident(n: u128, revision: u32, closed: bool) -> Incident {
+    Incident {
+        id: IncidentId(uuid::Uuid::from_u128(n)),
+        revision,
+        cause_seq: 1,
+        opened_at_ms: n as i64,
+        closed_at_ms: closed.then_some(7),
+        merged_into: None,
+        told_at_ms: None,
+        peak_score: 0.5,
+        surprise: 1.0,
+        first_mover: 0,
+        members: Vec::new(),
+        members_total: 1,
+        members_open: u32::from(!closed),
+        timeline: Vec::new(),
+        timeline_left_out: 0,
+        acknowledged: None,
+    }
+}
+
+struct Bench {
+    store: Arc<dyn MetaStore>,
+    pass: WorkspacePass,
+    clock: Arc<ManualClock>,
+}
+
+impl Bench {
+    fn recorder(&self, open: Vec<Incident>) -> Recorder {
+        let keep = Duration::from_secs(1_000);
+        Recorder::start(self.store.clone(), self.pass.clone(), self.clock.clone(), keep, "e".into(), open)
+    }
+
+    async fn recorded(&self) -> Vec<(u128, u32, bool)> {
+        let mut all: Vec<_> = all(&*self.store, &self.pass)
+            .await
+            .unwrap()
+            .iter()
+            .map(|incident| (incident.id.0.as_u128(), incident.revision, incident.closed_at_ms.is_some()))
+            .collect();
+        all.sort_unstable();
+        all
+    }
+}
+
+fn bench(directory: &tempfile::TempDir) -> Bench {
+    let store = EmbeddedStore::open(directory.path(), &EmbeddedSettings::default()).unwrap().meta_store();
+    let pass = Access.system(&WorkspaceId::new("local").unwrap());
+    Bench { store, pass, clock: Arc::new(ManualClock::at(1_000)) }
+}
+
+#[tokio::test]
+async fn what_is_recorded_is_there_and_what_nobody_speaks_of_any_more_is_closed() {
+    let directory = tempfile::tempdir().unwrap();
+    let bench = bench(&directory);
+    let mut recorder = bench.recorder(Vec::new());
+    for (n, revision) in [(1, 1), (2, 1), (1, 2), (3, 1)] {
+        recorder.record(incident(n, revision, false));
+    }
+    recorder.save(9, vec![1, 2, 3]);
+    recorder.finish().await;
+    assert_eq!(bench.recorded().await, [(1, 2, false), (2, 1, false), (3, 1, false)]);
+    assert_eq!(load_state(&*bench.store, &bench.pass, "e").await.unwrap(), Some(vec![1, 2, 3]));
+    assert_eq!(load_state(&*bench.store, &bench.pass, "another").await.unwrap(), None);
+
+    // After a restart the first goes on, further than was recorded; the third was over, which only the log had heard.
+    let mut recorder = bench.recorder(vec![incident(1, 5, false), incident(2, 1, false)]);
+    recorder.record(incident(2, 2, true));
+    recorder.finish().await;
+    assert_eq!(bench.recorded().await, [(1, 5, false), (2, 2, true), (3, 1, true)]);
+    let id = IncidentId(uuid::Uuid::from_u128(2));
+    assert_eq!(one(&*bench.store, &bench.pass, id).await.unwrap().unwrap().revision, 2);
+}
+
+#[tokio::test]
+async fn a_former_owner_overwrites_nothing_newer() {
+    let directory = tempfile::tempdir().unwrap();
+    let bench = bench(&directory);
+    let (mut former, mut present) = (bench.recorder(Vec::new()), bench.recorder(Vec::new()));
+    former.record(incident(1, 1, false));
+    former.save(3, vec![3]);
+    former.finish().await;
+    present.record(incident(1, 4, true));
+    present.save(8, vec![8]);
+    present.finish().await;
+    let mut former = bench.recorder(vec![incident(1, 1, false)]);
+    former.record(incident(1, 2, false));
+    former.save(5, vec![5]);
+    former.finish().await;
+    assert_eq!(bench.recorded().await, [(1, 4, true)]);
+    assert_eq!(load_state(&*bench.store, &bench.pass, "e").await.unwrap(), Some(vec![8]));
+}
+
+#[tokio::test]
+async fn closed_records_expire() {
+    let directory = tempfile::tempdir().unwrap();
+    let bench = bench(&directory);
+    let mut recorder = bench.recorder(Vec::new());
+    recorder.record(incident(1, 1, true));
+    recorder.record(incident(2, 1, false));
+    recorder.finish().await;
+    bench.clock.advance(2_000_000);
+    let mut recorder = bench.recorder(vec![incident(2, 1, false)]);
+    recorder.finish().await;
+    assert_eq!(bench.recorded().await, [(2, 1, false)]);
+}

@@ -1,0 +1,64 @@
+//! The desk as recovery brings it to the end of the log: the state last saved, and what the log says after it.
+
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::recorder::load_state;
+use super::{Muted, muted};
+use crate::actors::Context;
+use crate::incidents::{Desk, Population};
+use crate::model::{AnomalyId, Event, Seq};
+use crate::ports::{LogHead, PortError};
+use crate::tenancy::WorkspacePass;
+
+/// A desk on its way to the end of the log.
+pub struct DeskReplay {
+    desk: Desk,
+    end: Seq,
+    muted: Muted,
+}
+
+impl DeskReplay {
+    /// Loads the state last saved. Without one that fits the log, incidents begin with what comes next.
+    pub async fn begin(
+        context: &Context,
+        pass: &WorkspacePass,
+        head: &LogHead,
+        population: Population,
+    ) -> Result<Self, PortError> {
+        let (settings, end) = (context.settings.desk, head.next - 1);
+        let workspace = pass.workspace().clone();
+        let saved = load_state(&*context.backends.meta_store, pass, &head.epoch).await?;
+        let restored = saved.and_then(|saved| match Desk::restore(workspace.clone(), settings, &saved) {
+            Ok(desk) => Some(desk).filter(|desk| desk.seq() <= end),
+            Err(error) => {
+                tracing::warn!(%workspace, %error, "incidents start afresh");
+                None
+            }
+        });
+        let mut desk = restored.unwrap_or_else(|| Desk::new(workspace, settings, end));
+        desk.know(population);
+        Ok(Self { desk, end, muted: muted() })
+    }
+
+    /// The newest event that the desk knows.
+    pub fn seq(&self) -> Seq {
+        self.desk.seq()
+    }
+
+    /// Takes the next event of the log in.
+    pub fn apply(&mut self, event: &Event) {
+        let (desk, muted) = (&mut self.desk, &*self.muted);
+        if catch_unwind(AssertUnwindSafe(|| desk.replay(event, muted))).is_err() {
+            tracing::error!(seq = event.seq, "grouping of anomalies panicked in replay; it starts afresh");
+            self.desk = self.desk.afresh(self.end);
+        }
+    }
+
+    /// The desk at the end of the log. `open` are the anomalies that are open there; others have ended without a word.
+    pub fn finish(mut self, open: HashSet<AnomalyId>, now_ms: i64) -> Desk {
+        self.desk.skip_to(self.end);
+        self.desk.reconcile(&open, now_ms);
+        self.desk
+    }
+}
