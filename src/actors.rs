@@ -9,6 +9,7 @@
 //!      ├─ snapshotter       scoring state to the snapshot store
 //!      ├─ cursor consumers  history to the series store, events to the publisher
 //!      ├─ retention         forgets what is too old
+//!      ├─ experiments       what is tried out, jobs that train detectors
 //!      └─ mix               owns a render thread while somebody listens
 //! ```
 //! Streams are restarted one by one. When one of the others fails, the workspace supervisor fails with it and the node
@@ -17,6 +18,7 @@
 pub mod cluster;
 pub mod consumer;
 pub mod directory;
+pub mod experiments;
 pub mod hub;
 pub mod ingest;
 pub mod log_writer;
@@ -31,10 +33,11 @@ pub mod stream;
 pub mod supervision;
 pub mod workspace;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{Clock, KpiName, SeriesBatch};
+use crate::model::{Clock, KpiName, SeriesBatch, WorkspaceId};
 use crate::ports::{EventLog, MetaStore, Publisher, SeriesStore, SnapshotStore};
 use crate::streams::StreamSettings;
 
@@ -75,6 +78,8 @@ pub struct Context {
 pub struct Settings {
     /// Scoring.
     pub streams: Arc<StreamSettings>,
+    /// … of workspaces with another time zone.
+    pub streams_of: BTreeMap<WorkspaceId, Arc<StreamSettings>>,
     /// Most workspaces on this node.
     pub max_workspaces: usize,
     /// Most KPIs of a workspace.
@@ -97,12 +102,24 @@ pub struct Settings {
     pub mix_linger: Duration,
 }
 
+impl Settings {
+    /// How samples of a workspace are scored.
+    pub fn scoring(&self, workspace: &WorkspaceId) -> Arc<StreamSettings> {
+        self.streams_of.get(workspace).unwrap_or(&self.streams).clone()
+    }
+}
+
 /// Called before a batch is scored.
 pub type BeforeScoring = Arc<dyn Fn(&KpiName, &[SeriesBatch]) + Send + Sync>;
+
+/// Called before a shadow is shown a batch, in the time that is measured as its own.
+pub type BeforeShadow = Arc<dyn Fn(&KpiName) + Send + Sync>;
 
 /// Places where a test can make the pipeline fail. In production all of them are empty.
 #[derive(Clone, Default)]
 pub struct Faults {
     /// May panic.
     pub before_scoring: Option<BeforeScoring>,
+    /// May panic or dawdle.
+    pub before_shadow: Option<BeforeShadow>,
 }

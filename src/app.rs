@@ -20,6 +20,7 @@ pub use crate::adapters::scylla::{Migrated, migrate};
 use self::settings::{actor_settings, limits, statsd_settings};
 use crate::actors::cluster::Cluster;
 use crate::actors::directory::Directory;
+use crate::actors::experiments::desk::Desk;
 use crate::actors::muting::Muting;
 use crate::actors::node::{Node, Tenancy};
 use crate::actors::supervision::RestartPolicy;
@@ -29,7 +30,7 @@ use crate::adapters::embedded::{EmbeddedStore, OpenError};
 use crate::config::Config;
 use crate::gateway::nats::{NatsGateway, NatsServices};
 use crate::gateway::statsd::StatsdGateway;
-use crate::gateway::{Catalogues, Gateway, Imports, LocalTime, Parts, Transmitters, router};
+use crate::gateway::{Catalogues, Gateway, Imports, LocalTimes, Parts, Transmitters, router};
 use crate::model::Clock;
 use crate::ports::PortError;
 use crate::tenancy::Access;
@@ -122,8 +123,8 @@ impl App {
         let cluster = args.as_ref().map(Cluster::new);
         let tenancy = cluster.as_ref().map(|(cluster, _)| Arc::new(cluster.clone()) as Arc<dyn Tenancy>);
         let muting = Muting::new(opened.backends.meta_store.clone(), clock.clone());
-        let offsets = settings.streams.utc_offsets.clone();
-        let local_time = LocalTime::new("UTC", move |at_ms| offsets.local_ms(at_ms));
+        let zones = &config.streams.time_zones;
+        let local_times = LocalTimes::new(zones.usual.clone(), zones.of.clone());
         let context = Context {
             muting: muting.clone(),
             backends: opened.backends.clone(),
@@ -141,6 +142,7 @@ impl App {
             }
             _ => (Directory::local(node.clone()), None),
         };
+        let streams = context.settings.streams.clone();
         drop(context);
 
         let (shutdown, shutdown_seen) = watch::channel(false);
@@ -148,10 +150,11 @@ impl App {
             directory: directory.clone(),
             event_log: opened.backends.event_log,
             series_store: opened.backends.series_store,
+            desk: Desk::new(opened.backends.meta_store.clone(), streams, clock.clone()),
             catalogues: Catalogues::new(opened.backends.meta_store, config.ingest.known_series),
             clock: clock.clone(),
             muting,
-            local_time,
+            local_times,
             access: Access,
             limits: Arc::new(limits(config)),
             imports: Imports::default(),

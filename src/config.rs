@@ -4,6 +4,7 @@
 mod distributed;
 mod reader;
 mod statsd;
+mod time_zones;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,10 +15,12 @@ use figment::providers::{Env, Format, Toml};
 
 use crate::audio::Mode;
 use crate::model::WorkspaceId;
+use crate::streams::DetectorName;
 use crate::telemetry::LogFormat;
 pub use distributed::{Backend, Cluster, Consistency, LogBackend, Nats, Scylla, Secret};
 use reader::Reader;
 pub use statsd::Statsd;
+pub use time_zones::TimeZones;
 
 /// The shipped defaults; also the documentation of every key.
 const DEFAULTS: &str = include_str!("../config/default.toml");
@@ -115,6 +118,10 @@ pub struct Streams {
     pub stalled_after_intervals: f64,
     /// 1 as designed; 2 alerts twice as readily, 0.5 half.
     pub sensitivity: f64,
+    /// What scores the samples.
+    pub detector: DetectorName,
+    /// Whose days and weeks count.
+    pub time_zones: TimeZones,
 }
 
 /// Followers.
@@ -227,6 +234,8 @@ impl Config {
                 stalled_after: read.seconds("streams.stalled_after_seconds", 1, 86_400),
                 stalled_after_intervals: read.fraction("streams.stalled_after_intervals", 2.0, 1_000.0),
                 sensitivity: read.fraction("streams.sensitivity", 0.25, 4.0),
+                detector: read.one_of("streams.detector", &DetectorName::ALL.map(|one| (one.as_str(), one))),
+                time_zones: time_zones::time_zones(&mut read),
             },
             live: Live {
                 buffer_commits: read.number("live.buffer_commits", 16, 1 << 20) as usize,

@@ -6,12 +6,14 @@
 //!
 //! Pure like the modules it judges: it imports `streams` and `model` and reads no files.
 
+mod constructed;
 pub mod metrics;
 pub mod nab;
 mod null_data;
 mod plot;
 mod run;
 
+pub use constructed::{CONSTRUCTED_KINDS, ConstructedKind};
 pub use null_data::{NULL_KINDS, NullKind};
 pub use plot::plot;
 pub use run::{LabelledSeries, Run, run};

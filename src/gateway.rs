@@ -10,10 +10,13 @@ mod body;
 mod cluster;
 mod complaints;
 mod dashboard;
+mod detectors;
 mod events;
+mod experiments;
 mod explain;
 mod ingest;
 mod ingest_socket;
+mod jobs;
 mod kpis;
 mod mixes;
 mod mutes;
@@ -28,7 +31,7 @@ mod socket;
 pub mod statsd;
 mod upload;
 
-pub use explain::LocalTime;
+pub use explain::LocalTimes;
 pub use upload::Imports;
 
 use std::sync::Arc;
@@ -45,6 +48,7 @@ use utoipa_axum::routes;
 pub use audio::Transmitters;
 
 use crate::actors::directory::Directory;
+use crate::actors::experiments::desk::Desk;
 use crate::actors::muting::Muting;
 use crate::model::{Clock, WorkspaceId};
 use crate::ports::{EventLog, SeriesStore};
@@ -81,12 +85,14 @@ pub struct Parts {
     pub series_store: Arc<dyn SeriesStore>,
     /// Rules and known series of each workspace that samples come in for.
     pub catalogues: Catalogues,
+    /// Entries, experiments and jobs.
+    pub desk: Desk,
     /// Wall time, for samples that carry none and for default ranges.
     pub clock: Arc<dyn Clock>,
     /// What shall alert nobody for a while.
     pub muting: Muting,
     /// By which hours of the day are told.
-    pub local_time: LocalTime,
+    pub local_times: LocalTimes,
     /// Who may come in.
     pub access: Access,
     /// Sizes.
@@ -159,6 +165,15 @@ pub fn router(gateway: Gateway) -> Router {
         .routes(routes!(audio::ogg::listen))
         .routes(routes!(audio::packets::listen))
         .routes(routes!(events::follow))
+        .routes(routes!(detectors::list))
+        .routes(routes!(detectors::put))
+        .routes(routes!(experiments::list, experiments::begin))
+        .routes(routes!(experiments::one))
+        .routes(routes!(experiments::promote))
+        .routes(routes!(experiments::roll_back))
+        .routes(routes!(experiments::stop))
+        .routes(routes!(jobs::list, jobs::begin))
+        .routes(routes!(jobs::one, jobs::cancel))
         .routes(routes!(cluster::status))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))

@@ -1,8 +1,8 @@
 //! Earcon scores KPIs for anomalies the moment they arrive and lets people see them, hear them and wire them onward.
 //!
 //! # Who may import whom
-//! `model` imports nothing. Pure modules (`streams`, `audio`, `live`, `tenancy`, `cluster`, `intake`, `mutes`, `explain`) import `model` and never one
-//! another; `evaluation`, as pure, imports `streams` too.
+//! `model` imports nothing. Pure modules (`streams`, `audio`, `live`, `tenancy`, `cluster`, `intake`, `experiments`, `mutes`,
+//! `explain`) import `model` and never one another; `evaluation`, as pure, imports `streams` too.
 //! `ports` imports `model` and `tenancy`; `adapters` implement `ports` and
 //! take their part of `config`. `actors` use pure modules and ports.
 //! `gateway` and `sources` use actor handles, pure modules and read-only ports. Only `app` names adapters.
@@ -16,6 +16,7 @@ pub mod cli;
 pub mod cluster;
 pub mod config;
 pub mod evaluation;
+pub mod experiments;
 pub mod explain;
 pub mod gateway;
 pub mod intake;

@@ -5,6 +5,7 @@
 pub mod anomaly;
 pub mod batch;
 pub mod clock;
+pub mod detector;
 pub mod event;
 pub mod ids;
 pub mod sample;
@@ -12,6 +13,7 @@ pub mod sample;
 pub use anomaly::{Acknowledgement, Anomaly, AnomalyId, Direction, Feature, Outcome, Review, Standing};
 pub use batch::{Arrival, KpiBatch, Reading, RejectedRow, SeriesBatch};
 pub use clock::{Clock, ManualClock, NotBefore};
+pub use detector::{Arrangement, DetectorChoice, DetectorEntry, TrainedSeries};
 pub use event::{CounterSamples, Event, EventBody, EventType, Seq, SeriesSamples, SeriesStatus};
 pub use ids::{IdError, KpiName, Labels, SeriesId, WorkspaceId};
 pub use sample::{Features, Sample, ScoredSample};

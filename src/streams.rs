@@ -41,6 +41,7 @@
 mod arithmetic;
 mod cadence;
 mod detector;
+mod entry;
 mod episode;
 mod feedback;
 mod kpi_state;
@@ -48,17 +49,21 @@ mod meter;
 mod season;
 mod series;
 mod settings;
+mod shadow;
 mod snapshot;
 mod stored;
 pub mod surprise;
 mod tail;
 mod taking;
+mod training;
 mod window;
 
 pub use detector::{Detector, DetectorName, Judgement, RobustForecast, TailRank, Verdict};
+pub use entry::EntryProblem;
 pub use kpi_state::{KpiState, Pushed, Rejection};
 pub use series::SeriesView;
 pub use settings::{SettingsProblem, StreamOptions, StreamSettings, UtcOffsets};
+pub use shadow::{Observed, ShadowAlert};
 pub use snapshot::RestoreError;
 
 #[cfg(test)]

@@ -7,10 +7,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::Context;
+use super::experiments::records::{load_board, load_experiment};
 use super::snapshotter::load_watermark;
+use crate::experiments::Plan;
 use crate::live::{KpiRun, KpiView, SeriesView};
 use crate::model::{Event, EventBody, KpiName, Seq};
-use crate::ports::{LogHead, PortError, Snapshot};
+use crate::ports::{ErrorKind, LogHead, PortError, Snapshot};
 use crate::streams::KpiState;
 use crate::tenancy::WorkspacePass;
 
@@ -29,6 +31,8 @@ pub struct Recovered {
     pub parked: Vec<KpiName>,
     /// Commit time of the last event, milliseconds UTC; `i64::MIN` without events.
     pub last_ms: i64,
+    /// What is to score which KPI.
+    pub plan: Plan,
 }
 
 /// Opens the workspace's log and brings every KPI to its end.
@@ -58,7 +62,29 @@ async fn rebuild(context: &Context, pass: &WorkspacePass, head: LogHead) -> Resu
     let last_ms = last_time_ms(context, pass, head.next).await?;
     let Replay { kpis, unsaved, parked, .. } = replay;
     let kpis = kpis.into_iter().map(|(kpi, (_, state))| (kpi, state)).collect();
-    Ok(Recovered { head, kpis, unsaved, parked, last_ms })
+    let plan = load_plan(context, pass).await?;
+    Ok(Recovered { head, kpis, unsaved, parked, last_ms, plan })
+}
+
+async fn load_plan(context: &Context, pass: &WorkspacePass) -> Result<Plan, PortError> {
+    match try_load_plan(context, pass).await {
+        Err(error) if error.kind == ErrorKind::Corrupt => {
+            // Written by another version of the program; no reason to keep the workspace closed.
+            tracing::error!(workspace = %pass.workspace(), %error, "KPIs are scored as configured");
+            Ok(Plan::default())
+        }
+        plan => plan,
+    }
+}
+
+async fn try_load_plan(context: &Context, pass: &WorkspacePass) -> Result<Plan, PortError> {
+    let meta = context.backends.meta_store.as_ref();
+    let (board, _) = load_board(meta, pass).await?;
+    let experiment = match &board.running {
+        Some(name) => load_experiment(meta, pass, name).await?,
+        None => None,
+    };
+    Ok(board.plan(experiment.as_ref().map(|(experiment, _)| experiment)))
 }
 
 async fn last_time_ms(context: &Context, pass: &WorkspacePass, next: Seq) -> Result<i64, PortError> {
@@ -122,12 +148,13 @@ impl<'a> Replay<'a> {
     }
 
     fn fresh(&self, kpi: &KpiName) -> KpiState {
-        KpiState::new(self.pass.workspace().clone(), kpi.clone(), self.context.settings.streams.clone())
+        let settings = self.context.settings.scoring(self.pass.workspace());
+        KpiState::new(self.pass.workspace().clone(), kpi.clone(), settings)
     }
 
     fn restore(&mut self, snapshot: Snapshot) {
         let Snapshot { kpi, seq, state } = snapshot;
-        let settings = self.context.settings.streams.clone();
+        let settings = self.context.settings.scoring(self.pass.workspace());
         match KpiState::restore(self.pass.workspace().clone(), kpi.clone(), settings, &state) {
             Ok(state) => {
                 self.kpis.insert(kpi, (seq, state));
@@ -156,6 +183,14 @@ impl<'a> Replay<'a> {
             tracing::error!(kpi = %event.kpi, seq = event.seq, "scoring panicked in replay; the KPI warms up again");
             let fresh = self.fresh(&event.kpi);
             self.kpis.insert(event.kpi.clone(), (event.seq, fresh));
+            return;
+        }
+        // As when it happened: a shadow that panics ends alone.
+        if state.shadow().is_some() {
+            let bodies = std::slice::from_ref(&event.body);
+            if catch_unwind(AssertUnwindSafe(|| state.observe(bodies))).is_err() {
+                state.drop_shadow();
+            }
         }
     }
 }

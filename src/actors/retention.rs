@@ -124,6 +124,7 @@ mod tests {
         };
         let settings = Settings {
             streams: Arc::new(StreamSettings::default()),
+            streams_of: Default::default(),
             max_workspaces: 1,
             max_kpis: 1,
             max_in_flight_samples: 1,

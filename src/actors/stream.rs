@@ -4,18 +4,23 @@
 //! **Restarts from** the last snapshot and the events after it. All decisions are in [`KpiState`]; this file gives them
 //! order, time and a mailbox.
 
+mod shadowing;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef};
 use tokio::sync::oneshot;
 
+use self::shadowing::{REPORT_EVERY, Shadowing, Shown};
 use super::Faults;
+use super::experiments::{Experiments, Wanted};
 use super::ingest::ReceiptPart;
 use super::log_writer::{Append, LogWriter, OnCommit};
 use super::muting::Muting;
 use crate::model::{
-    Acknowledgement, AnomalyId, Arrival, Clock, EventBody, Labels, RejectedRow, Review, Seq, SeriesBatch,
+    Acknowledgement, AnomalyId, Arrangement, Arrival, Clock, DetectorChoice, EventBody, Labels, RejectedRow, Review,
+    Seq, SeriesBatch, TrainedSeries,
 };
 use crate::streams::{KpiState, Pushed};
 use crate::telemetry::{Metric, record};
@@ -29,14 +34,16 @@ pub struct StreamArgs {
     pub unsaved: bool,
     /// Where its events go.
     pub log: LogWriter,
-    /// The workspace.
-    pub pass: WorkspacePass,
     /// What shall alert nobody.
     pub muting: Muting,
     /// Wall time.
     pub clock: Arc<dyn Clock>,
     /// How long a changed state may stay without a snapshot.
     pub snapshot_every: Duration,
+    /// What is to score it from the start, whatever the state says, and who is told what is found out.
+    pub experiments: Experiments,
+    /// The workspace.
+    pub pass: WorkspacePass,
     /// Failures to inject.
     pub faults: Faults,
 }
@@ -51,6 +58,12 @@ pub enum StreamMessage {
     Judge(AnomalyId, Labels, Review, oneshot::Sender<Seq>),
     /// A series may have gone silent.
     CheckStalls,
+    /// Be scored by this from here on.
+    Arrange(Box<Arrangement>, i64),
+    /// Take over what a detector has learned.
+    Adopt(DetectorChoice, String, Vec<TrainedSeries>, oneshot::Sender<usize>),
+    /// Tell what was counted beside the live detector.
+    Report,
     /// Hand the state over.
     Snapshot,
     /// Hand the state over and stop.
@@ -92,6 +105,25 @@ impl StreamHandle {
         receiver.await.ok()
     }
 
+    /// Has the KPI scored as is wanted, unless it is already.
+    pub(super) fn arrange(&self, wanted: Wanted) {
+        let Wanted { arrangement, window_ms } = wanted;
+        let _stopped = self.0.cast(StreamMessage::Arrange(Box::new(arrangement), window_ms)).is_err();
+    }
+
+    /// Gives one of the KPI's detectors what it has learned elsewhere. Returns of how many series it took that over, after the
+    /// commit; `None` when the stream failed or stopped before.
+    pub(super) async fn adopt(
+        &self,
+        choice: DetectorChoice,
+        detector: String,
+        trained: Vec<TrainedSeries>,
+    ) -> Option<usize> {
+        let (sender, receiver) = oneshot::channel();
+        self.0.cast(StreamMessage::Adopt(choice, detector, trained, sender)).ok()?;
+        receiver.await.ok()
+    }
+
     /// Hands the state over and stops, after everything queued before.
     pub fn finish(&self) {
         let _stopped = self.0.cast(StreamMessage::Finish).is_err();
@@ -104,6 +136,9 @@ struct State {
     args: StreamArgs,
     stall_check_at: Option<i64>,
     snapshot_due: bool,
+    /// While a second detector runs.
+    shadowing: Option<Shadowing>,
+    report_due: bool,
 }
 
 impl Actor for Stream {
@@ -112,10 +147,11 @@ impl Actor for Stream {
     type Arguments = StreamArgs;
 
     async fn pre_start(&self, myself: ActorRef<StreamMessage>, args: StreamArgs) -> Result<State, ActorProcessingErr> {
-        let unsaved = args.unsaved;
-        let mut state = State { args, stall_check_at: None, snapshot_due: false };
+        let mut state = State { args, stall_check_at: None, snapshot_due: false, shadowing: None, report_due: false };
+        let wanted = state.args.experiments.wanted(&state.args.pass, state.args.state.kpi());
+        state.arrange(&wanted.arrangement, wanted.window_ms);
         state.arm_stall_check(&myself);
-        if unsaved {
+        if state.args.unsaved {
             state.arm_snapshot(&myself);
         }
         Ok(state)
@@ -134,6 +170,12 @@ impl Actor for Stream {
             }
             StreamMessage::Judge(id, labels, review, reply) => state.judge(id, labels, review, reply),
             StreamMessage::CheckStalls => state.check_stalls(),
+            StreamMessage::Arrange(wanted, window_ms) => state.arrange(&wanted, window_ms),
+            StreamMessage::Adopt(choice, detector, trained, reply) => state.adopt(choice, detector, trained, reply),
+            StreamMessage::Report => {
+                state.report_due = false;
+                state.report();
+            }
             StreamMessage::Snapshot => state.hand_over(),
             StreamMessage::Finish => {
                 state.hand_over();
@@ -145,13 +187,17 @@ impl Actor for Stream {
         if !state.snapshot_due && state.args.unsaved {
             state.arm_snapshot(&myself);
         }
+        if !state.report_due && state.shadowing.as_ref().is_some_and(Shadowing::has_news) {
+            state.report_due = true;
+            myself.send_after(REPORT_EVERY, || StreamMessage::Report);
+        }
         Ok(())
     }
 }
 
 impl State {
     async fn ingest(&mut self, batches: &[SeriesBatch], arrival: Arrival, part: ReceiptPart) {
-        let (now_ms, mut pushed) = self.score(batches, arrival);
+        let (now_ms, took, mut pushed) = self.score(batches, arrival);
         self.args.muting.stamp(&self.args.pass, &mut pushed.bodies, now_ms).await;
         let (accepted, late) = (pushed.accepted, pushed.late);
         let rejected: Vec<RejectedRow> =
@@ -161,10 +207,15 @@ impl State {
             return;
         }
         let on_commit: OnCommit = Box::new(move |seq| part.committed(seq, accepted, late, rejected));
+        // On its way to the log before the shadow sees it: nobody waits for a shadow.
+        let to_show = self.shadowing.is_some().then(|| pushed.bodies.clone());
         self.append(now_ms, pushed.bodies, Some(on_commit));
+        if let Some(bodies) = to_show {
+            self.show(&bodies, arrival, took, now_ms);
+        }
     }
 
-    fn score(&mut self, batches: &[SeriesBatch], arrival: Arrival) -> (i64, Pushed) {
+    fn score(&mut self, batches: &[SeriesBatch], arrival: Arrival) -> (i64, Duration, Pushed) {
         let kpi = self.args.state.kpi().clone();
         let _span = tracing::debug_span!("score", %kpi).entered();
         if let Some(before_scoring) = &self.args.faults.before_scoring {
@@ -176,8 +227,64 @@ impl State {
             Arrival::Live => self.args.state.push(batches, now_ms),
             Arrival::Backfill => self.args.state.backfill(batches, now_ms),
         };
-        record(Metric::ScoringSeconds, started.elapsed());
-        (now_ms, pushed)
+        let took = started.elapsed();
+        record(Metric::ScoringSeconds, took);
+        (now_ms, took, pushed)
+    }
+
+    fn show(&mut self, bodies: &[EventBody], arrival: Arrival, live: Duration, now_ms: i64) {
+        let Some(shadowing) = &mut self.shadowing else { return };
+        let state = &mut self.args.state;
+        if let Shown::Failed(reason) = shadowing.show(state, bodies, arrival, live, &self.args.faults) {
+            let kpi = state.kpi().clone();
+            tracing::error!(%kpi, reason, "the detector that is tried out has failed; the live one goes on");
+            state.drop_shadow();
+            self.shadowing = None;
+            let arrangement = state.arrangement();
+            self.append(now_ms, vec![EventBody::DetectorChanged(Box::new(arrangement))], None);
+            self.args.experiments.failed(&kpi, &reason, false);
+        }
+    }
+
+    /// A new arrangement is an event like any other: a replay changes detectors where they were changed.
+    fn arrange(&mut self, wanted: &Arrangement, window_ms: i64) {
+        self.report();
+        match self.args.state.arrange(wanted) {
+            Ok(true) => {
+                let now_ms = self.args.clock.now_ms();
+                self.append(now_ms, vec![EventBody::DetectorChanged(Box::new(wanted.clone()))], None);
+            }
+            Ok(false) if self.shadowing.is_some() == wanted.shadow.is_some() => return,
+            Ok(false) => {}
+            Err(problems) => {
+                let problems = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+                tracing::error!(kpi = %self.args.state.kpi(), problems, "an entry cannot be run by this version");
+            }
+        }
+        self.shadowing = self.args.state.shadow().map(|_| Shadowing::new(window_ms));
+    }
+
+    fn report(&mut self) {
+        if let Some(shadowing) = &mut self.shadowing {
+            shadowing.report(&self.args.state, &self.args.experiments);
+        }
+    }
+
+    fn adopt(
+        &mut self,
+        choice: DetectorChoice,
+        detector: String,
+        trained: Vec<TrainedSeries>,
+        reply: oneshot::Sender<usize>,
+    ) {
+        let adopted = self.args.state.adopt(&choice, &detector, &trained);
+        let on_commit: OnCommit = Box::new(move |_| {
+            let _gone = reply.send(adopted).is_err();
+        });
+        let event = |series| EventBody::DetectorTrained { choice: choice.clone(), detector: detector.clone(), series };
+        let bodies = if adopted > 0 { portions(trained).map(event).collect() } else { Vec::new() };
+        let now_ms = self.args.clock.now_ms();
+        self.append(now_ms, bodies, Some(on_commit));
     }
 
     fn acknowledge(
@@ -248,4 +355,21 @@ impl State {
         self.snapshot_due = true;
         myself.send_after(self.args.snapshot_every, || StreamMessage::Snapshot);
     }
+}
+
+/// What one event carries of what was learned, at most about this many bytes.
+const PORTION_BYTES: usize = 200_000;
+
+fn portions(trained: Vec<TrainedSeries>) -> impl Iterator<Item = Vec<TrainedSeries>> {
+    let mut rest = trained.into_iter();
+    std::iter::from_fn(move || {
+        let (mut portion, mut bytes) = (Vec::new(), 0);
+        while bytes < PORTION_BYTES
+            && let Some(series) = rest.next()
+        {
+            bytes += series.state.len();
+            portion.push(series);
+        }
+        (!portion.is_empty()).then_some(portion)
+    })
 }

@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 
 use super::Context;
 use super::consumer::{Consumer, FanOut, History};
+use super::experiments::Experiments;
 use super::hub::Hub;
 use super::log_writer::{Append, LogWriter};
 use super::mix::Mix;
@@ -73,6 +74,7 @@ pub(super) struct Children {
     pub(super) history: Consumer,
     pub(super) fan_out: Option<Consumer>,
     pub(super) mix: Mix,
+    pub(super) experiments: Experiments,
 }
 
 struct Supervisor;
@@ -90,6 +92,7 @@ struct State {
     pass: WorkspacePass,
     routes: Arc<Routes>,
     log: LogWriter,
+    experiments: Experiments,
     running: HashMap<ActorId, KpiName>,
     failures: HashMap<KpiName, Failures>,
     parked: HashSet<KpiName>,
@@ -105,12 +108,13 @@ impl Actor for Supervisor {
 
     async fn pre_start(&self, myself: ActorRef<SupervisorMessage>, args: Args) -> Result<State, ActorProcessingErr> {
         let Args { context, pass, routes, recovered, started } = args;
-        let children = start_children(&context, &pass, &recovered, myself.get_cell()).await?;
+        let children = start_children(&context, &pass, &recovered, &routes, myself.get_cell()).await?;
         let mut state = State {
             context,
             pass,
             routes,
             log: children.log.clone(),
+            experiments: children.experiments.clone(),
             running: HashMap::new(),
             failures: HashMap::new(),
             parked: HashSet::new(),
@@ -126,6 +130,7 @@ impl Actor for Supervisor {
         for (kpi, kpi_state) in recovered.kpis {
             state.start_stream(&myself, kpi_state, unsaved.contains_key(&kpi)).await?;
         }
+        state.experiments.wake();
         let _opener_gone = started.send(children).is_err();
         Ok(state)
     }
@@ -192,6 +197,7 @@ async fn start_children(
     context: &Context,
     pass: &WorkspacePass,
     recovered: &Recovered,
+    routes: &Arc<Routes>,
     me: ActorCell,
 ) -> Result<Children, SpawnErr> {
     let head = &recovered.head;
@@ -221,8 +227,10 @@ async fn start_children(
         None => None,
     };
     retention::start(context.clone(), pass.clone(), me.clone()).await?;
-    let mix = Mix::start(context.clone(), pass.clone(), hub.clone(), me).await?;
-    Ok(Children { log, hub, snapshotter, history, fan_out, mix })
+    let mix = Mix::start(context.clone(), pass.clone(), hub.clone(), me.clone()).await?;
+    let plan = recovered.plan.clone();
+    let experiments = Experiments::start(context.clone(), pass.clone(), routes.clone(), plan, me).await?;
+    Ok(Children { log, hub, snapshotter, history, fan_out, mix, experiments })
 }
 
 impl State {
@@ -237,10 +245,11 @@ impl State {
             state,
             unsaved,
             log: self.log.clone(),
-            pass: self.pass.clone(),
             muting: self.context.muting.clone(),
             clock: self.context.clock.clone(),
             snapshot_every: self.context.settings.snapshot_every,
+            experiments: self.experiments.clone(),
+            pass: self.pass.clone(),
             faults: self.context.faults.clone(),
         };
         let stream = StreamHandle::start(args, myself.get_cell()).await?;
@@ -260,7 +269,7 @@ impl State {
             if self.finishing.is_some() || full || self.routes.find(&kpi).is_some() {
                 continue;
             }
-            let settings = self.context.settings.streams.clone();
+            let settings = self.context.settings.scoring(self.pass.workspace());
             let state = KpiState::new(self.pass.workspace().clone(), kpi, settings);
             self.start_stream(myself, state, false).await?;
         }
@@ -269,6 +278,7 @@ impl State {
 
     fn failed(&mut self, myself: &ActorRef<SupervisorMessage>, kpi: KpiName, reason: &str) {
         count(Metric::StreamRestarts, 1);
+        self.experiments.failed(&kpi, reason, true);
         let now_ms = self.context.clock.now_ms();
         let failures = self.failures.entry(kpi.clone()).or_default();
         match failures.record(now_ms, &self.context.settings.restart) {

@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
 use crate::actors::Settings;
 use crate::actors::retention::RetentionSettings;
 use crate::actors::supervision::RestartPolicy;
@@ -10,21 +13,14 @@ use crate::audio::MixSettings;
 use crate::config::{Config, Statsd};
 use crate::gateway::Limits;
 use crate::gateway::statsd::StatsdSettings;
-use crate::streams::{StreamOptions, StreamSettings};
+use crate::streams::{StreamOptions, StreamSettings, UtcOffsets};
 
 pub(super) fn actor_settings(config: &Config, restart: RestartPolicy) -> Result<Settings, String> {
-    let streams = StreamOptions {
-        max_series: config.streams.max_series,
-        grace_min_ms: config.streams.stalled_after.as_millis() as i64,
-        grace_factor: config.streams.stalled_after_intervals,
-        sensitivity: config.streams.sensitivity,
-        ..StreamOptions::default()
-    };
-    let streams = StreamSettings::try_from(streams).map_err(|problems| {
-        problems.iter().map(|problem| format!("streams: {problem}")).collect::<Vec<_>>().join("; ")
-    })?;
+    let zones = &config.streams.time_zones;
+    let streams_of = zones.of.iter().map(|(workspace, zone)| Ok((workspace.clone(), stream_settings(config, zone)?)));
     Ok(Settings {
-        streams: Arc::new(streams),
+        streams: stream_settings(config, &zones.usual)?,
+        streams_of: streams_of.collect::<Result<_, String>>()?,
         max_workspaces: config.streams.max_workspaces,
         max_kpis: config.streams.max_kpis,
         max_in_flight_samples: config.ingest.max_in_flight_samples,
@@ -44,6 +40,29 @@ pub(super) fn actor_settings(config: &Config, restart: RestartPolicy) -> Result<
     })
 }
 
+fn stream_settings(config: &Config, zone: &TimeZone) -> Result<Arc<StreamSettings>, String> {
+    let options = StreamOptions {
+        max_series: config.streams.max_series,
+        grace_min_ms: config.streams.stalled_after.as_millis() as i64,
+        grace_factor: config.streams.stalled_after_intervals,
+        sensitivity: config.streams.sensitivity,
+        utc_offsets: utc_offsets(zone),
+        ..StreamOptions::of(config.streams.detector)
+    };
+    StreamSettings::try_from(options)
+        .map(Arc::new)
+        .map_err(|problems| problems.iter().map(|problem| format!("streams: {problem}")).collect::<Vec<_>>().join("; "))
+}
+
+/// The changes of a zone's clock from 1970, before which no sample is taken, to 2100.
+fn utc_offsets(zone: &TimeZone) -> UtcOffsets {
+    let (begin, end) = (Timestamp::UNIX_EPOCH, Timestamp::constant(4_102_444_800, 0));
+    let offset_ms = |offset: jiff::tz::Offset| i64::from(offset.seconds()) * 1_000;
+    let changes = zone.following(begin).take_while(|change| change.timestamp() < end);
+    let changes = changes.map(|change| (change.timestamp().as_millisecond(), offset_ms(change.offset())));
+    UtcOffsets::new(std::iter::once((0, offset_ms(zone.to_offset(begin)))).chain(changes).collect())
+}
+
 pub(super) fn limits(config: &Config) -> Limits {
     Limits {
         max_body_bytes: config.server.max_body_bytes,
@@ -57,4 +76,22 @@ pub(super) fn limits(config: &Config) -> Limits {
 pub(super) fn statsd_settings(statsd: &Statsd) -> StatsdSettings {
     let Statsd { listen, workspace, flush_every, max_series } = statsd.clone();
     StatsdSettings { listen, workspace, flush_every, max_series }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_offsets_of_a_zone_follow_its_summers() {
+        let offsets = utc_offsets(&TimeZone::get("Europe/Berlin").unwrap());
+        let hours = |text: &str| {
+            let at = text.parse::<Timestamp>().unwrap().as_millisecond();
+            (offsets.local_ms(at) - at) / 3_600_000
+        };
+        assert_eq!(hours("1970-01-01T00:00:00Z"), 1);
+        assert_eq!(["2026-03-29T00:59:59Z", "2026-03-29T01:00:00Z", "2026-12-24T18:00:00Z"].map(hours), [1, 2, 1]);
+        assert_eq!([hours("2099-07-01T00:00:00Z"), hours("2099-01-01T00:00:00Z")], [2, 1]);
+        assert_eq!(utc_offsets(&TimeZone::UTC).local_ms(12_345), 12_345);
+    }
 }

@@ -148,7 +148,10 @@ impl Sonifier {
                 None
             }
             // What has happened long ago does not sound, and a series is heard of with its first live sample.
-            EventBody::Backfilled(_) | EventBody::AnomalyJudged { .. } => None,
+            EventBody::Backfilled(_)
+            | EventBody::DetectorChanged(_)
+            | EventBody::DetectorTrained { .. }
+            | EventBody::AnomalyJudged { .. } => None,
             EventBody::KpiParked { .. } => self.parked(&event.kpi, now_ms),
             EventBody::KpiResumed => self.presence_changed(&event.kpi, &Labels::none(), CueKind::Restored, now_ms),
         };

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::{UNAVAILABLE, USAGE, complain, say};
 use crate::evaluation::metrics::{Quality, quality};
 use crate::evaluation::nab::{NabScore, PROFILES, Sweep};
-use crate::evaluation::{LabelledSeries, NULL_KINDS, Run, plot, run};
+use crate::evaluation::{CONSTRUCTED_KINDS, LabelledSeries, NULL_KINDS, Run, plot, run};
 use crate::streams::{DetectorName, StreamOptions, StreamSettings};
 
 mod input;
@@ -34,6 +34,17 @@ pub(super) enum EvaluateCommand {
         files: Vec<PathBuf>,
         #[command(flatten)]
         report: Report,
+    },
+    /// Look for generated events: spikes that repeat or stay away, shifts, drifts, changes of variance and frequency, stuck values
+    Constructed {
+        /// Series of each kind
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        series: u64,
+        /// Number of the first series; the same number gives the same series
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        seed: u64,
+        #[command(flatten)]
+        scoring: Scoring,
     },
     /// Count false alerts on generated series without anything to find
     Null {
@@ -100,6 +111,13 @@ struct SeriesResult<'a> {
     quality: Quality,
 }
 
+/// What `--json` prints for one kind of constructed events.
+#[derive(Serialize)]
+struct ConstructedResult {
+    kind: &'static str,
+    quality: Quality,
+}
+
 /// What `--json` prints for one kind of null data.
 #[derive(Serialize)]
 struct NullResult {
@@ -118,6 +136,9 @@ pub(super) fn evaluate(command: EvaluateCommand) -> ExitCode {
             let corpus: Result<Vec<_>, _> = files.iter().map(|file| input::csv(file)).collect();
             labelled(&corpus?, &settings, &report)
         }),
+        EvaluateCommand::Constructed { series, seed, scoring } => {
+            settings(&scoring).and_then(|settings| constructed(series, seed, &settings, &scoring))
+        }
         EvaluateCommand::Null { series, samples, seed, scoring } => {
             settings(&scoring).and_then(|settings| null(series, samples, seed, &settings, &scoring))
         }
@@ -176,6 +197,29 @@ fn labelled(corpus: &[LabelledSeries], settings: &Arc<StreamSettings>, report: &
     if report.scoring.json { json(&evaluation) } else { Ok(table(&evaluation)) }
 }
 
+fn constructed(series: u64, seed: u64, settings: &Arc<StreamSettings>, scoring: &Scoring) -> Result<String, Failure> {
+    let threshold = f64::from(settings.open_score);
+    let results: Vec<ConstructedResult> = CONSTRUCTED_KINDS
+        .iter()
+        .map(|kind| {
+            let series = (seed..seed.saturating_add(series)).map(|seed| kind.series(seed));
+            let runs: Vec<_> = series.map(|series| (run(&series, settings), series)).collect();
+            ConstructedResult { kind: kind.name, quality: quality(runs.iter().map(|(run, of)| (of, run)), threshold) }
+        })
+        .collect();
+    if scoring.json {
+        return json(&results);
+    }
+    let mut text = format!("{}: constructed events\n", settings.detector.as_str());
+    for ConstructedResult { kind, quality } in &results {
+        let Quality { found, windows, false_alerts, .. } = quality;
+        let rows =
+            quality.rows_to_detect.map_or(String::new(), |rows| format!(", {rows:.0} rows from the start (median)"));
+        add(&mut text, &format!("{kind:<18} found {found:>4} of {windows:<4} {false_alerts:>3} false alerts{rows}"));
+    }
+    Ok(text)
+}
+
 fn null(
     series: u64,
     samples: usize,
@@ -201,6 +245,8 @@ fn null(
         let NullResult { kind, samples, false_alerts, per_10000 } = result;
         add(&mut text, &format!("{kind:<18} {per_10000:>7.2} per 10,000 samples  ({false_alerts} in {samples})"));
     }
+    let mean = results.iter().map(|result| result.per_10000).sum::<f64>() / results.len() as f64;
+    add(&mut text, &format!("{:<18} {mean:>7.2}", "mean"));
     Ok(text)
 }
 

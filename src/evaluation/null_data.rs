@@ -9,11 +9,11 @@ pub struct NullKind {
 }
 
 /// Samples of a day in the seasonal series: one every five minutes.
-const DAY: usize = 288;
+pub(super) const DAY: usize = 288;
 /// Time between samples.
-const INTERVAL_MS: i64 = 300_000;
+pub(super) const INTERVAL_MS: i64 = 300_000;
 /// 2024-01-01, midnight UTC, a Monday.
-const START_MS: i64 = 1_704_067_200_000;
+pub(super) const START_MS: i64 = 1_704_067_200_000;
 
 /// The kinds there are. All but the first have noise; the last but one follows day, week and a slow drift.
 pub const NULL_KINDS: [NullKind; 8] = [
@@ -43,7 +43,7 @@ pub const NULL_KINDS: [NullKind; 8] = [
 impl NullKind {
     /// A series of so many samples, one every five minutes. The same seed gives the same series.
     pub fn series(&self, seed: u64, samples: usize) -> super::LabelledSeries {
-        let mut dice = Dice { state: seed.wrapping_mul(0x2545_f491_4f6c_dd1d), last: 0.0 };
+        let mut dice = Dice::new(seed);
         super::LabelledSeries {
             name: format!("{} {seed}", self.name),
             timestamps_ms: (0..samples as i64).map(|i| START_MS + i * INTERVAL_MS).collect(),
@@ -54,14 +54,18 @@ impl NullKind {
 }
 
 /// A small generator (SplitMix64, Steele, Lea & Flood 2014).
-struct Dice {
+pub(super) struct Dice {
     state: u64,
     last: f64,
 }
 
 impl Dice {
+    pub(super) fn new(seed: u64) -> Self {
+        Self { state: seed.wrapping_mul(0x2545_f491_4f6c_dd1d), last: 0.0 }
+    }
+
     /// In 0..1.
-    fn uniform(&mut self) -> f64 {
+    pub(super) fn uniform(&mut self) -> f64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -70,7 +74,7 @@ impl Dice {
     }
 
     /// Standard normal (Box & Muller 1958).
-    fn normal(&mut self) -> f64 {
+    pub(super) fn normal(&mut self) -> f64 {
         let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
         radius * (std::f64::consts::TAU * self.uniform()).cos()
     }

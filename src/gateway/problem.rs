@@ -24,6 +24,7 @@ pub(crate) enum Kind {
     NotFound,
     MethodNotAllowed,
     Conflict,
+    NotNow,
     TooLarge,
     UnsupportedMediaType,
     Overloaded,
@@ -33,13 +34,14 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// Every kind there is.
-    pub(crate) const ALL: [Kind; 11] = [
+    pub(crate) const ALL: [Kind; 12] = [
         Kind::BadRequest,
         Kind::NothingAccepted,
         Kind::Forbidden,
         Kind::NotFound,
         Kind::MethodNotAllowed,
         Kind::Conflict,
+        Kind::NotNow,
         Kind::TooLarge,
         Kind::UnsupportedMediaType,
         Kind::Overloaded,
@@ -62,6 +64,7 @@ impl Kind {
                 ("method-not-allowed", "This address does not take that method", StatusCode::METHOD_NOT_ALLOWED)
             }
             Kind::Conflict => ("conflict", "Somebody else changed it first", StatusCode::PRECONDITION_FAILED),
+            Kind::NotNow => ("not-now", "Not as things stand", StatusCode::CONFLICT),
             Kind::TooLarge => ("too-large", "The request is too large", StatusCode::PAYLOAD_TOO_LARGE),
             Kind::UnsupportedMediaType => {
                 ("unsupported-media-type", "This content type is not understood", StatusCode::UNSUPPORTED_MEDIA_TYPE)

@@ -67,7 +67,9 @@ fn type_code(event_type: EventType) -> u8 {
         EventType::KpiResumed => 8,
         EventType::SeriesEnded => 9,
         EventType::Backfilled => 10,
-        EventType::AnomalyJudged => 11,
+        EventType::DetectorChanged => 11,
+        EventType::DetectorTrained => 12,
+        EventType::AnomalyJudged => 13,
     }
 }
 

@@ -142,6 +142,8 @@ impl KpiView {
             EventBody::SeriesEnded { labels, .. } => self.series_mut(labels).status = SeriesStatus::Ended,
             // The samples that ended the silence follow at once and carry the new status.
             EventBody::SeriesRestored { .. } => {}
+            // What scores is no state of a series; what it finds is.
+            EventBody::DetectorChanged(_) | EventBody::DetectorTrained { .. } => {}
             EventBody::KpiParked { reason } => self.run = KpiRun::Parked(reason.clone()),
             EventBody::KpiResumed => self.run = KpiRun::Running,
         }

@@ -150,6 +150,16 @@ pub(super) enum Data<'a> {
     Parked {
         reason: &'a str,
     },
+    Changed {
+        live: String,
+        shadow: Option<String>,
+    },
+    /// What was learned stays inside; how many series it is of does not.
+    Trained {
+        entry: String,
+        detector: &'a str,
+        series: usize,
+    },
     Empty {},
 }
 
@@ -182,6 +192,13 @@ impl<'a> Data<'a> {
             }
             EventBody::KpiParked { reason } => Data::Parked { reason },
             EventBody::KpiResumed => Data::Empty {},
+            EventBody::DetectorChanged(arrangement) => Data::Changed {
+                live: arrangement.live.to_string(),
+                shadow: arrangement.shadow.as_ref().map(ToString::to_string),
+            },
+            EventBody::DetectorTrained { choice, detector, series } => {
+                Data::Trained { entry: choice.to_string(), detector, series: series.len() }
+            }
         }
     }
 }

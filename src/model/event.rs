@@ -5,6 +5,7 @@ mod stored;
 use serde::{Deserialize, Serialize};
 
 use super::anomaly::{Acknowledgement, Anomaly, AnomalyId, Review};
+use super::detector::{Arrangement, DetectorChoice, TrainedSeries};
 use super::ids::{KpiName, Labels};
 use super::sample::{Features, Sample, ScoredSample};
 
@@ -74,6 +75,17 @@ pub enum EventBody {
     },
     /// History was taken in: scored, learned from and stored like samples, but nobody is alerted by it.
     Backfilled(Vec<SeriesSamples>),
+    /// From here on the KPI is scored by these. What runs already goes on with what it has learned; the rest begins afresh.
+    DetectorChanged(Box<Arrangement>),
+    /// One of the KPI's detectors has learned from history: this is what it knows of these series now.
+    DetectorTrained {
+        /// Which of the KPI's detectors; nothing happens when it is neither live nor shadow.
+        choice: DetectorChoice,
+        /// The algorithm whose bytes these are.
+        detector: String,
+        /// What it has learned.
+        series: Vec<TrainedSeries>,
+    },
     /// Somebody said whether an anomaly was worth the alert; it moves how readily its series alerts.
     AnomalyJudged {
         /// Which anomaly.
@@ -161,13 +173,17 @@ pub enum EventType {
     SeriesEnded,
     /// `samples.backfilled`
     Backfilled,
+    /// `detector.changed`
+    DetectorChanged,
+    /// `detector.trained`
+    DetectorTrained,
     /// `anomaly.judged`
     AnomalyJudged,
 }
 
 impl EventType {
     /// Every type there is.
-    pub const ALL: [EventType; 12] = [
+    pub const ALL: [EventType; 14] = [
         EventType::Samples,
         EventType::AnomalyOpened,
         EventType::AnomalyUpdated,
@@ -179,6 +195,8 @@ impl EventType {
         EventType::KpiResumed,
         EventType::SeriesEnded,
         EventType::Backfilled,
+        EventType::DetectorChanged,
+        EventType::DetectorTrained,
         EventType::AnomalyJudged,
     ];
 
@@ -196,6 +214,8 @@ impl EventType {
             EventType::KpiResumed => "kpi.resumed",
             EventType::SeriesEnded => "series.ended",
             EventType::Backfilled => "samples.backfilled",
+            EventType::DetectorChanged => "detector.changed",
+            EventType::DetectorTrained => "detector.trained",
             EventType::AnomalyJudged => "anomaly.judged",
         }
     }
@@ -221,6 +241,8 @@ impl EventBody {
             EventBody::KpiResumed => EventType::KpiResumed,
             EventBody::SeriesEnded { .. } => EventType::SeriesEnded,
             EventBody::Backfilled(_) => EventType::Backfilled,
+            EventBody::DetectorChanged(_) => EventType::DetectorChanged,
+            EventBody::DetectorTrained { .. } => EventType::DetectorTrained,
             EventBody::AnomalyJudged { .. } => EventType::AnomalyJudged,
         }
     }

@@ -16,7 +16,7 @@ pub(super) struct Owner<'a> {
     pub(super) workspace: &'a WorkspaceId,
     pub(super) kpi: &'a KpiName,
     pub(super) labels: &'a Labels,
-    pub(super) detector: &'static str,
+    pub(super) detector: &'a str,
 }
 
 /// The open episode of a series, if there is one.
@@ -152,6 +152,7 @@ fn raise_peak(anomaly: &mut Anomaly, timestamp_ms: i64, value: f64, judgement: &
 mod tests {
     use super::*;
     use crate::model::{Direction, Feature, Features};
+    use crate::streams::{DetectorName, StreamOptions};
 
     /// The kinds of events that a sequence of scores causes, with the sample that causes each.
     fn reports(scores: &[Option<f32>]) -> Vec<(usize, &'static str)> {
@@ -161,7 +162,9 @@ mod tests {
     fn run(scores: &[Option<f32>]) -> Vec<(usize, EventBody)> {
         let (workspace, kpi, labels) = (WorkspaceId::new("w").unwrap(), KpiName::new("k").unwrap(), Labels::none());
         let owner = Owner { workspace: &workspace, kpi: &kpi, labels: &labels, detector: "d-1" };
-        let settings = StreamSettings::default();
+        // Fifteen calm samples end an episode with these.
+        let options = StreamOptions::of(DetectorName::RobustForecast);
+        let settings = StreamSettings::try_from(options).unwrap();
         let mut episode = Episode::default();
         let mut bodies = Vec::new();
         for (i, score) in scores.iter().enumerate() {
@@ -199,7 +202,7 @@ mod tests {
 
     #[test]
     fn speaks_again_when_the_peak_has_clearly_grown_or_after_a_while() {
-        let scores = [flat(0.5, 1), flat(0.55, 3), flat(0.82, 5), flat(0.6, 70)].concat();
+        let scores = [flat(0.5, 1), flat(0.55, 3), flat(0.93, 5), flat(0.6, 70)].concat();
         assert_eq!(reports(&scores), [(0, "anomaly.opened"), (4, "anomaly.updated"), (64, "anomaly.updated")]);
     }
 

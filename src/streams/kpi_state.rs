@@ -9,10 +9,11 @@ use std::sync::Arc;
 use super::detector::DetectorName;
 use super::series::{Presence, Series, SeriesView, Shared};
 use super::settings::StreamSettings;
+use super::shadow::Shadow;
 use super::taking::Coming;
 use crate::model::{
-    Acknowledgement, AnomalyId, Arrival, Event, EventBody, KpiName, Labels, Reading, Review, Sample, SeriesBatch,
-    WorkspaceId,
+    Acknowledgement, AnomalyId, Arrival, DetectorChoice, Event, EventBody, KpiName, Labels, Reading, Review, Sample,
+    SeriesBatch, WorkspaceId,
 };
 
 /// Why a row was not taken. The text is fit to show to the sender.
@@ -74,7 +75,13 @@ pub struct Pushed {
 pub struct KpiState {
     pub(super) workspace: WorkspaceId,
     pub(super) kpi: KpiName,
+    /// What is configured; the settings of entries are made from it.
+    pub(super) base: Arc<StreamSettings>,
+    /// What the series are scored with.
     pub(super) settings: Arc<StreamSettings>,
+    pub(super) live: DetectorChoice,
+    /// What is tried out beside it; boxed because it is rare.
+    pub(super) shadow: Option<Box<Shadow>>,
     /// In order of first appearance.
     #[expect(clippy::vec_box, reason = "growing shall move pointers, not two kilobytes a series, and waste none")]
     pub(super) series: Vec<Box<Series>>,
@@ -87,7 +94,17 @@ pub struct KpiState {
 impl KpiState {
     /// A KPI without series.
     pub fn new(workspace: WorkspaceId, kpi: KpiName, settings: Arc<StreamSettings>) -> Self {
-        Self { workspace, kpi, settings, series: Vec::new(), index: BTreeMap::new(), next_stall_ms: None }
+        Self {
+            workspace,
+            kpi,
+            base: settings.clone(),
+            settings,
+            live: DetectorChoice::Configured,
+            shadow: None,
+            series: Vec::new(),
+            index: BTreeMap::new(),
+            next_stall_ms: None,
+        }
     }
 
     /// Scores what arrived at `now_ms`. Good rows are kept, bad ones come back; the order of rows is the order of arrival.
@@ -138,7 +155,8 @@ impl KpiState {
     }
 
     /// Applies an event of this KPI from the log. Samples are scored again; what follows from samples (episodes, the end
-    /// of a stall) is skipped, because it follows again. Events of other KPIs are ignored.
+    /// of a stall) is skipped, because it follows again. Events of other KPIs are ignored. What is tried out beside the
+    /// live detector sees the event when it is [shown](Self::observe) to it, as it was when it happened.
     pub fn replay(&mut self, event: &Event) {
         if event.kpi != self.kpi {
             return;
@@ -168,6 +186,13 @@ impl KpiState {
             }
             EventBody::AnomalyJudged { id, labels, review, .. } => {
                 self.judge(*id, labels, review);
+            }
+            EventBody::DetectorChanged(arrangement) => {
+                // What this version does not understand changes nothing: scoring goes on.
+                let _not_understood = self.arrange(arrangement).is_err();
+            }
+            EventBody::DetectorTrained { choice, detector, series } => {
+                self.adopt(choice, detector, series);
             }
             EventBody::AnomalyOpened(_)
             | EventBody::AnomalyUpdated(_)
@@ -225,7 +250,7 @@ impl KpiState {
         Ok(place)
     }
 
-    fn shared(&self) -> Shared<'_> {
+    pub(super) fn shared(&self) -> Shared<'_> {
         Shared { workspace: &self.workspace, kpi: &self.kpi, settings: &self.settings }
     }
 

@@ -149,7 +149,7 @@ impl Series {
             workspace: shared.workspace,
             kpi: shared.kpi,
             labels: &self.labels,
-            detector: shared.settings.detector.as_str(),
+            detector: shared.settings.label(),
         };
         let Sample { timestamp_ms, value } = sample;
         (scored, self.episode.push(timestamp_ms, value, judgement.as_ref(), owner, shared.settings))

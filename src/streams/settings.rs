@@ -1,6 +1,7 @@
 //! What an operator may choose about scoring, and the bounds within which the choice makes sense.
 
 use std::ops::Deref;
+use std::sync::Arc;
 
 use super::detector::DetectorName;
 
@@ -9,6 +10,8 @@ use super::detector::DetectorName;
 pub struct StreamOptions {
     /// What scores the samples.
     pub detector: DetectorName,
+    /// What anomalies name as their detector; `None` for the detector's own name.
+    pub label: Option<Arc<str>>,
     /// The local time of the workspace, by which days and weeks are told apart.
     pub utc_offsets: UtcOffsets,
     /// Series a KPI may have; samples of further ones are rejected. 1 to 1,000,000.
@@ -40,10 +43,11 @@ impl StreamOptions {
         // Tail ranks are high for single samples of a long event; it is over when there was none for long.
         let (close_score, calm_samples) = match detector {
             DetectorName::RobustForecast => (0.25, 15),
-            DetectorName::TailRank => (0.499, 45),
+            DetectorName::TailRank => (0.499, 64),
         };
         Self {
             detector,
+            label: None,
             utc_offsets: UtcOffsets::default(),
             max_series: 10_000,
             sensitivity: 1.0,
@@ -100,6 +104,13 @@ pub struct SettingsProblem {
 /// Checked choices; reads like [`StreamOptions`].
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct StreamSettings(StreamOptions);
+
+impl StreamSettings {
+    /// What anomalies name as their detector.
+    pub fn label(&self) -> &str {
+        self.label.as_deref().unwrap_or(self.detector.as_str())
+    }
+}
 
 impl Deref for StreamSettings {
     type Target = StreamOptions;

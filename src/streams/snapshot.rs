@@ -1,8 +1,11 @@
 //! A KPI's state as bytes, and back.
 //!
-//! Layout: `FORMAT`, the detector's version, the series, and a checksum (XXH3, 64 bits) of all of it. Of each series the part
+//! Layout: `FORMAT`, the [`Header`], the series, the shadow if there is one, and a checksum (XXH3, 64 bits) of all of it. Of each series the part
 //! that outlives a detector (labels, cadence, stall, episode) stands before the detector's own bytes. So a snapshot of
 //! another detector keeps open episodes and stalls and only starts scoring afresh.
+//!
+//! The header is the detector's version and, unless the configured detector is live and nothing is tried out, a zero byte and
+//! the [`Arrangement`]: entries are whole in it, so that nothing else has to be read to go on with them.
 
 use std::sync::Arc;
 
@@ -13,8 +16,9 @@ use super::episode::Episode;
 use super::kpi_state::KpiState;
 use super::series::{Series, Shared};
 use super::settings::StreamSettings;
+use super::shadow::{Shadow, ShadowSeries};
 use super::stored::{Stored, put_chunk, take_chunk};
-use crate::model::{Anomaly, Features, KpiName, Labels, ScoredSample, WorkspaceId};
+use crate::model::{Anomaly, Arrangement, Features, KpiName, Labels, Reading, ScoredSample, WorkspaceId};
 
 /// Names the byte form of everything but the detector. Format 1 had no counters, 2 no feedback; both are read too.
 const FORMAT: u8 = 3;
@@ -35,10 +39,13 @@ impl KpiState {
     pub fn snapshot(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(64 + self.series.len() * 4400);
         FORMAT.put(&mut out);
-        put_chunk(self.settings.detector.as_str().as_bytes(), &mut out);
+        put_chunk(&self.header(), &mut out);
         (self.series.len() as u32).put(&mut out);
         for series in &self.series {
             put_series(series, &mut out);
+        }
+        if let Some(shadow) = &self.shadow {
+            put_shadow(shadow, &mut out);
         }
         xxh3_64(&out).put(&mut out);
         out
@@ -74,7 +81,14 @@ impl KpiState {
     }
 
     fn take_all(&mut self, format: u8, mut from: &[u8]) -> Option<()> {
-        let same_detector = take_chunk(&mut from)? == self.settings.detector.as_str().as_bytes();
+        let header = take_chunk(&mut from)?;
+        let (version, arranged) = match header.iter().position(|byte| *byte == 0) {
+            Some(end) => (&header[..end], postcard::from_bytes(&header[end + 1..]).ok()?),
+            None => (header, Arrangement::default()),
+        };
+        // Entries of another version of the program that this one cannot run: scoring goes on with what is configured.
+        let understood = self.arrange(&arranged).is_ok();
+        let same_detector = understood && version == self.settings.detector.as_str().as_bytes();
         let count = u32::read(&mut from)?;
         for place in 0..count {
             let shared = Shared { workspace: &self.workspace, kpi: &self.kpi, settings: &self.settings };
@@ -82,8 +96,79 @@ impl KpiState {
             self.index.insert(series.labels.clone(), place);
             self.series.push(Box::new(series));
         }
+        match &mut self.shadow {
+            Some(shadow) => take_shadow(&mut from, shadow)?,
+            None if !understood => return Some(()),
+            None => {}
+        }
         from.is_empty().then_some(())
     }
+
+    fn header(&self) -> Vec<u8> {
+        let version = self.settings.detector.as_str().as_bytes().to_vec();
+        let arranged = self.arrangement();
+        if arranged == Arrangement::default() {
+            return version;
+        }
+        let mut header = version.clone();
+        header.push(0);
+        // Writing plain data to memory does not fail; were it to, the KPI would be scored as configured.
+        postcard::to_extend(&arranged, header).unwrap_or(version)
+    }
+}
+
+fn put_shadow(shadow: &Shadow, out: &mut Vec<u8>) {
+    put_chunk(shadow.settings.detector.as_str().as_bytes(), out);
+    (shadow.series.len() as u32).put(out);
+    for series in &shadow.series {
+        series.is_some().put(out);
+        let Some(series) = series else { continue };
+        (series.reading == Reading::Counter).put(out);
+        put_episode(&series.episode, out);
+        put_detector(&series.detector, out);
+    }
+}
+
+fn take_shadow(from: &mut &[u8], shadow: &mut Shadow) -> Option<()> {
+    let same_detector = take_chunk(from)? == shadow.settings.detector.as_str().as_bytes();
+    for place in 0..u32::read(from)? {
+        if !bool::read(from)? {
+            continue;
+        }
+        let reading = if bool::read(from)? { Reading::Counter } else { Reading::Gauge };
+        let episode = take_episode(from)?;
+        let detector = take_chunk(from)?;
+        if same_detector {
+            let detector = Chosen::decode(shadow.settings.detector, detector)?;
+            shadow.put(place, ShadowSeries { episode, ..ShadowSeries::new(reading, detector) });
+        }
+    }
+    Some(())
+}
+
+fn put_episode(episode: &Episode, out: &mut Vec<u8>) {
+    episode.progress.put(out);
+    let open = episode.open.as_ref().map(postcard::to_stdvec);
+    match open {
+        Some(Ok(anomaly)) => put_chunk(&anomaly, out),
+        // Writing plain data to memory does not fail; were it to, the episode would open again with the next alert.
+        Some(Err(_)) | None => put_chunk(&[], out),
+    }
+}
+
+fn take_episode(from: &mut &[u8]) -> Option<Episode> {
+    let progress = Stored::read(from)?;
+    let anomaly = take_chunk(from)?;
+    let open = if anomaly.is_empty() { None } else { Some(postcard::from_bytes::<Box<Anomaly>>(anomaly).ok()?) };
+    Some(Episode { open, progress })
+}
+
+fn put_detector(detector: &Chosen, out: &mut Vec<u8>) {
+    let length_at = out.len();
+    0u32.put(out);
+    detector.encode(out);
+    let length = (out.len() - length_at - 4) as u32;
+    out[length_at..length_at + 4].copy_from_slice(&length.to_le_bytes());
 }
 
 fn put_series(series: &Series, out: &mut Vec<u8>) {
@@ -93,20 +178,10 @@ fn put_series(series: &Series, out: &mut Vec<u8>) {
     series.late.put(out);
     series.last.put(out);
     series.features.put(out);
-    series.episode.progress.put(out);
-    let open = series.episode.open.as_ref().map(postcard::to_stdvec);
-    match open {
-        Some(Ok(anomaly)) => put_chunk(&anomaly, out),
-        // Writing plain data to memory does not fail; were it to, the episode would open again with the next alert.
-        Some(Err(_)) | None => put_chunk(&[], out),
-    }
+    put_episode(&series.episode, out);
     series.meter.put(out);
     series.feedback.put(out);
-    let length_at = out.len();
-    0u32.put(out);
-    series.detector.encode(out);
-    let length = (out.len() - length_at - 4) as u32;
-    out[length_at..length_at + 4].copy_from_slice(&length.to_le_bytes());
+    put_detector(&series.detector, out);
 }
 
 fn take_series(format: u8, from: &mut &[u8], same_detector: bool, shared: Shared<'_>) -> Option<Series> {
@@ -117,10 +192,7 @@ fn take_series(format: u8, from: &mut &[u8], same_detector: bool, shared: Shared
     series.late = Stored::read(from)?;
     series.last = Stored::read(from)?;
     series.features = Stored::read(from)?;
-    let progress = Stored::read(from)?;
-    let anomaly = take_chunk(from)?;
-    let open = if anomaly.is_empty() { None } else { Some(postcard::from_bytes::<Box<Anomaly>>(anomaly).ok()?) };
-    series.episode = Episode { open, progress };
+    series.episode = take_episode(from)?;
     if format > 1 {
         series.meter = Stored::read(from)?;
     }
@@ -213,11 +285,11 @@ mod tests {
         assert_eq!((is.status, is.late, is.last), (SeriesStatus::Stalled, was.late, was.last));
 
         let now = START + 2_000_000;
-        let bodies = new.push(&rows([5.0; 15], 1_500), now).bodies;
+        let bodies = new.push(&rows([5.0; 64], 1_500), now).bodies;
         assert!(matches!(bodies.first(), Some(EventBody::SeriesRestored { .. })), "{bodies:?}");
         let Some(EventBody::AnomalyClosed(closed)) = bodies.last() else { panic!("{bodies:?}") };
         assert_eq!(Some(closed.id), old.series().next().unwrap().anomaly.map(|anomaly| anomaly.id));
-        assert_eq!(new.series().next().unwrap().status, SeriesStatus::Warming { seen: 15, needed: 30 });
+        assert_eq!(new.series().next().unwrap().status, SeriesStatus::Normal);
     }
 
     #[test]

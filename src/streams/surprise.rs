@@ -3,7 +3,7 @@
 use super::arithmetic::{exp2_neg, log2};
 
 /// What an open episode has to gain over what was last told of it to be worth telling again, in surprises that open one.
-const CLEAR_GAIN: f64 = 1.2 / 2.2;
+const CLEAR_GAIN: f64 = 2.0 / 2.2;
 
 /// The score of a surprise that is not negative.
 pub(super) fn score_of(surprise: f64) -> f32 {
@@ -43,8 +43,8 @@ mod tests {
         assert!((surprise_of(0.5) - 1.0).abs() < 1e-6 && surprise_of(0.0) == 0.0);
         assert!((surprise_of(1.0) - 5.0).abs() < 1e-6);
         assert!((surprise_of(score_of(2.2)) - 2.2).abs() < 1e-4 && score_of(0.0) == 0.0 && score_of(40.0) == 1.0);
-        assert!(has_clearly_grown(0.5, 0.82) && !has_clearly_grown(0.5, 0.79));
-        assert!(has_clearly_grown(0.99, 0.9999), "a score near 1 has room for growth");
+        assert!(has_clearly_grown(0.5, 0.93) && !has_clearly_grown(0.5, 0.9));
+        assert!(has_clearly_grown(0.99, 0.99999), "a score near 1 has room for growth");
         assert!(!has_clearly_grown(0.9, 0.9));
     }
 }

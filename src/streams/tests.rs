@@ -7,6 +7,7 @@ mod findings;
 mod laws;
 mod lives;
 mod null_data;
+mod shadows;
 mod signals;
 mod stalls;
 mod tail_rank;

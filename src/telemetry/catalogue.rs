@@ -80,6 +80,14 @@ pub enum Metric {
     StatsdLines,
     /// Lines of StatsD that were refused, and what was made of good ones and not taken.
     StatsdRefused,
+    /// Experiments that run: a detector is tried out.
+    ExperimentsRunning,
+    /// Candidates that were rolled back.
+    ExperimentRollbacks,
+    /// What the shadow of a live detector takes for one batch of one KPI.
+    ShadowSeconds,
+    /// Samples read from history to train detectors.
+    TrainingSamples,
 }
 
 enum Kind {
@@ -90,7 +98,7 @@ enum Kind {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Metric; 36] = [
+    pub const ALL: [Metric; 40] = [
         Metric::IngestSamples,
         Metric::IngestRejected,
         Metric::IngestIgnored,
@@ -127,6 +135,10 @@ impl Metric {
         Metric::NatsIngestRefused,
         Metric::StatsdLines,
         Metric::StatsdRefused,
+        Metric::ExperimentsRunning,
+        Metric::ExperimentRollbacks,
+        Metric::ShadowSeconds,
+        Metric::TrainingSamples,
     ];
 
     fn describe(self) -> (&'static str, Kind, Unit, &'static str) {
@@ -175,6 +187,14 @@ impl Metric {
             }
             Metric::StatsdLines => ("earcon_statsd_lines_total", Counter, Count, "Lines of StatsD taken"),
             Metric::StatsdRefused => ("earcon_statsd_refused_total", Counter, Count, "Lines of StatsD refused"),
+            Metric::ExperimentsRunning => ("earcon_experiments_running", Gauge, Count, "Detectors being tried out"),
+            Metric::ExperimentRollbacks => {
+                ("earcon_experiment_rollbacks_total", Counter, Count, "Candidates rolled back")
+            }
+            Metric::ShadowSeconds => ("earcon_shadow_seconds", Histogram, Seconds, "A shadow's scoring of one batch"),
+            Metric::TrainingSamples => {
+                ("earcon_training_samples_total", Counter, Count, "Samples read to train detectors")
+            }
         }
     }
 

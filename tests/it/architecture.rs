@@ -3,8 +3,19 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const PURE: [&str; 10] =
-    ["model", "streams", "audio", "live", "tenancy", "cluster", "intake", "mutes", "explain", "evaluation"];
+const PURE: [&str; 11] = [
+    "model",
+    "streams",
+    "audio",
+    "live",
+    "tenancy",
+    "cluster",
+    "intake",
+    "mutes",
+    "explain",
+    "evaluation",
+    "experiments",
+];
 const IMPURE_WORDS: [&str; 8] =
     ["tokio", "ractor", "axum::", "std::time", "SystemTime", "Instant::now", "std::fs", "std::net::Tcp"];
 

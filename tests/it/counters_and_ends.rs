@@ -42,8 +42,11 @@ async fn a_counter_goes_on_after_a_restart_and_after_a_failure() {
         }
     });
     let restart = RestartPolicy { backoff: Duration::from_millis(1), ..RestartPolicy::default() };
-    let overrides =
-        Overrides { faults: Faults { before_scoring: Some(before_scoring) }, restart, ..Default::default() };
+    let overrides = Overrides {
+        faults: Faults { before_scoring: Some(before_scoring), ..Faults::default() },
+        restart,
+        ..Default::default()
+    };
     let server = Server::start_with(&[], overrides).await;
     let first = server.take("requests", totals(&[(0, 100.0)])).await;
     assert_eq!((first.accepted, first.late, first.failed), (1, 0, 0));

@@ -107,7 +107,10 @@ async fn a_full_server_says_when_to_come_again() {
     let gate = Arc::new(Gate::default());
     let held = gate.clone();
     let before_scoring: earcon::actors::BeforeScoring = Arc::new(move |kpi, _| held.pass(kpi));
-    let overrides = Overrides { faults: Faults { before_scoring: Some(before_scoring) }, ..Default::default() };
+    let overrides = Overrides {
+        faults: Faults { before_scoring: Some(before_scoring), ..Faults::default() },
+        ..Default::default()
+    };
     let settings = [("ingest.max_in_flight_samples", json!(1000)), ("ingest.max_batch_samples", json!(1000))];
     let server = Server::start_with(&settings, overrides).await;
     let mut socket = connect(&server).await;

@@ -58,7 +58,7 @@ async fn a_spike_opens_an_anomaly_that_can_be_acknowledged() {
     let acknowledged = socket.until("anomaly.acknowledged").await;
     assert_eq!(acknowledged["data"]["id"], *id);
 
-    server.post("orders", &noise(START + 401_000, 60, 100.0)).await;
+    server.post("orders", &noise(START + 401_000, 80, 100.0)).await;
     let closed = socket.until("anomaly.closed").await;
     assert_eq!(closed["data"]["id"], *id);
     assert_eq!(closed["data"]["acknowledged"]["note"], "a sale", "closing keeps the acknowledgement");

@@ -8,6 +8,7 @@ mod cluster;
 mod command_line;
 mod counters_and_ends;
 mod evaluation;
+mod experiments;
 mod feedback;
 mod following;
 mod ingest_and_query;

@@ -47,7 +47,10 @@ async fn a_full_pipeline_answers_429_and_recovers() {
         let gate = gate.clone();
         Arc::new(move |_, _| gate.wait())
     };
-    let overrides = Overrides { faults: Faults { before_scoring: Some(before_scoring) }, ..Overrides::default() };
+    let overrides = Overrides {
+        faults: Faults { before_scoring: Some(before_scoring), ..Faults::default() },
+        ..Overrides::default()
+    };
     let settings = [("ingest.max_in_flight_samples", json!(1_000)), ("ingest.max_batch_samples", json!(1_000))];
     let server = Arc::new(Server::start_with(&settings, overrides).await);
 

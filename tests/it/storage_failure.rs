@@ -136,6 +136,7 @@ fn context(store: &EmbeddedStore, refuse: Arc<AtomicBool>, away: Arc<AtomicBool>
     };
     let settings = Settings {
         streams: Arc::new(StreamSettings::default()),
+        streams_of: Default::default(),
         max_workspaces: 1,
         max_kpis: 10,
         max_in_flight_samples: 10_000,

@@ -24,7 +24,11 @@ fn panics_on_poison(times: usize) -> Overrides {
         }
     });
     let restart = RestartPolicy { max_failures: 3, backoff: Duration::from_millis(1), ..RestartPolicy::default() };
-    Overrides { faults: Faults { before_scoring: Some(before_scoring) }, restart, ..Overrides::default() }
+    Overrides {
+        faults: Faults { before_scoring: Some(before_scoring), ..Faults::default() },
+        restart,
+        ..Overrides::default()
+    }
 }
 
 fn sample(kpi: &str, at: i64, value: f64) -> Value {

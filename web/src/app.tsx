@@ -1,10 +1,11 @@
-/** The dashboard: one workspace, followed live, on one of five pages. */
+/** The dashboard: one workspace, followed live, on one of six pages. */
 
 import { useEffect, useMemo, useRef, useState } from "react";
 import { Player } from "@earcon/client";
 import { Signal } from "./live/signal.ts";
 import { Station } from "./live/station.ts";
 import { ClusterPage } from "./pages/cluster.tsx";
+import { DetectorsPage } from "./pages/detectors.tsx";
 import { Feed } from "./pages/feed.tsx";
 import { Grid } from "./pages/grid.tsx";
 import { Header } from "./pages/header.tsx";
@@ -79,6 +80,8 @@ export function App() {
             <KpiPage key={route.kpi} route={route} />
           ) : route.page === "cluster" ? (
             <ClusterPage workspace={workspace} />
+          ) : route.page === "detectors" ? (
+            <DetectorsPage />
           ) : route.page === "import" ? (
             <ImportPage />
           ) : (

@@ -9,6 +9,7 @@ import "./styles/kpi.css";
 import "./styles/feed.css";
 import "./styles/listen.css";
 import "./styles/cluster.css";
+import "./styles/detectors.css";
 import "./styles/import.css";
 import { recall } from "./pages/hooks.ts";
 import { applyTheme, type Theme } from "./pages/palette.ts";

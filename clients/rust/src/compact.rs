@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde_json::Value;
 
-use crate::event::{BackfilledData, Event, EventData, Parked, Restored, Stalled};
+use crate::event::{BackfilledData, Changed, Event, EventData, Parked, Restored, Stalled, Trained};
 use crate::message::DecodeError;
 use crate::series::{Features, Labels, ScoredSample, SeriesSamples, SeriesState, Warming};
 
@@ -99,8 +99,10 @@ fn data<'de, A: SeqAccess<'de>>(code: u64, time: i64, parts: &mut A) -> Result<E
             let Restored { labels, timestamp } = part(parts, NAME)?;
             EventData::SeriesEnded { labels, timestamp }
         }
-        11 => EventData::AnomalyJudged(part(parts, NAME)?),
         10 => EventData::SamplesBackfilled { series: part::<_, BackfilledData>(parts, NAME)?.series },
+        11 => part::<_, Changed>(parts, NAME)?.into(),
+        12 => part::<_, Trained>(parts, NAME)?.into(),
+        13 => EventData::AnomalyJudged(part(parts, NAME)?),
         code => EventData::Other { name: format!("type {code}"), data: part::<_, Value>(parts, NAME)? },
     })
 }

@@ -83,6 +83,22 @@ pub enum EventData {
     },
     /// A parked KPI runs again.
     KpiResumed,
+    /// What scores the KPI, or what is tried out beside it, is another one from here on.
+    DetectorChanged {
+        /// The entry whose anomalies are told, `name@revision`; `default` is the configured detector.
+        live: String,
+        /// The entry that is fed the same samples and only counted.
+        shadow: Option<String>,
+    },
+    /// One of the KPI's detectors has learned from history.
+    DetectorTrained {
+        /// The entry, `name@revision` or `default`.
+        entry: String,
+        /// The algorithm.
+        detector: String,
+        /// How many series have new baselines.
+        series: u64,
+    },
     /// A type this version of the client does not know.
     Other {
         /// Its name.
@@ -160,6 +176,31 @@ pub(crate) struct Parked {
     pub(crate) reason: String,
 }
 
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Changed {
+    live: String,
+    shadow: Option<String>,
+}
+
+impl From<Changed> for EventData {
+    fn from(Changed { live, shadow }: Changed) -> Self {
+        EventData::DetectorChanged { live, shadow }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Trained {
+    entry: String,
+    detector: String,
+    series: u64,
+}
+
+impl From<Trained> for EventData {
+    fn from(Trained { entry, detector, series }: Trained) -> Self {
+        EventData::DetectorTrained { entry, detector, series }
+    }
+}
+
 impl EventData {
     /// The `type` on the wire.
     pub fn name(&self) -> &str {
@@ -176,13 +217,15 @@ impl EventData {
             EventData::SamplesBackfilled { .. } => "samples.backfilled",
             EventData::KpiParked { .. } => "kpi.parked",
             EventData::KpiResumed => "kpi.resumed",
+            EventData::DetectorChanged { .. } => "detector.changed",
+            EventData::DetectorTrained { .. } => "detector.trained",
             EventData::Other { name, .. } => name,
         }
     }
 
     /// Whether this version knows events of this type.
     pub(crate) fn is_known(name: &str) -> bool {
-        const KNOWN: [&str; 12] = [
+        const KNOWN: [&str; 14] = [
             "samples",
             "anomaly.opened",
             "anomaly.updated",
@@ -195,6 +238,8 @@ impl EventData {
             "samples.backfilled",
             "kpi.parked",
             "kpi.resumed",
+            "detector.changed",
+            "detector.trained",
         ];
         KNOWN.contains(&name)
     }
@@ -225,6 +270,8 @@ impl EventData {
             "samples.backfilled" => EventData::SamplesBackfilled { series: of::<BackfilledData>(data)?.series },
             "kpi.parked" => EventData::KpiParked { reason: of::<Parked>(data)?.reason },
             "kpi.resumed" => EventData::KpiResumed,
+            "detector.changed" => of::<Changed>(data)?.into(),
+            "detector.trained" => of::<Trained>(data)?.into(),
             _ => EventData::Other { name: name.to_owned(), data: of(data)? },
         })
     }
@@ -253,6 +300,12 @@ impl Serialize for EventData {
             }
             EventData::KpiParked { reason } => Parked { reason: reason.clone() }.serialize(serializer),
             EventData::KpiResumed => serializer.serialize_map(Some(0))?.end(),
+            EventData::DetectorChanged { live, shadow } => {
+                Changed { live: live.clone(), shadow: shadow.clone() }.serialize(serializer)
+            }
+            EventData::DetectorTrained { entry, detector, series } => {
+                Trained { entry: entry.clone(), detector: detector.clone(), series: *series }.serialize(serializer)
+            }
             EventData::Other { data, .. } => data.serialize(serializer),
         }
     }

@@ -1,5 +1,6 @@
 /** One workspace of a server: follow it, ask it, send it samples. */
 
+import type { Detectors, Experiment, Job } from "./experiments.ts";
 import { events, type EventsOptions, type Reset } from "./events.ts";
 import { ask, type Fetch } from "./http.ts";
 import { ingest, type IngestOptions, type Receipt, type Sample } from "./ingest.ts";
@@ -232,6 +233,44 @@ export class Client {
 
   changeMix(mix: string, change: Partial<Pick<Mix, "mode" | "voices" | "polarity">>): Promise<Mix> {
     return this.#ask(`${this.#base}/mixes/${encodeURIComponent(mix)}`, send("PATCH", change));
+  }
+
+  /** What scores: every revision of every entry, and which is live. */
+  detectors(): Promise<Detectors> {
+    return this.#ask(`${this.#base}/detectors`);
+  }
+
+  /** Everything that is or was tried out, in order of name. */
+  async experiments(): Promise<Experiment[]> {
+    return (await this.#ask<{ experiments: Experiment[] }>(`${this.#base}/experiments`)).experiments;
+  }
+
+  /** On to the next stage or share; `force`: also before the candidate has seen enough. */
+  promoteExperiment(name: string, force = false): Promise<Experiment> {
+    return this.#ask(`${this.#experiment(name)}/promote?force=${force}`, { method: "POST" });
+  }
+
+  /** Back to what was live before. */
+  rollBackExperiment(name: string): Promise<Experiment> {
+    return this.#ask(`${this.#experiment(name)}/rollback`, { method: "POST" });
+  }
+
+  stopExperiment(name: string): Promise<Experiment> {
+    return this.#ask(`${this.#experiment(name)}/stop`, { method: "POST" });
+  }
+
+  /** Training jobs, oldest first. */
+  async jobs(): Promise<Job[]> {
+    return (await this.#ask<{ jobs: Job[] }>(`${this.#base}/jobs`)).jobs;
+  }
+
+  /** Ends a job as soon as it can. */
+  cancelJob(id: string): Promise<Job> {
+    return this.#ask(`${this.#base}/jobs/${encodeURIComponent(id)}`, { method: "DELETE" });
+  }
+
+  #experiment(name: string): string {
+    return `${this.#base}/experiments/${encodeURIComponent(name)}`;
   }
 
   #kpi(kpi: string): string {

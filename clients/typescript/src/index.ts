@@ -13,6 +13,17 @@ export type {
   SamplesQuery,
   SeriesRows,
 } from "./client.ts";
+export type {
+  Arm,
+  DetectorEntry,
+  Detectors,
+  Evidence,
+  Experiment,
+  ExperimentStage,
+  ExperimentStep,
+  Job,
+  JobState,
+} from "./experiments.ts";
 export type { EventsOptions, Reset } from "./events.ts";
 export { ApiError, type Fetch } from "./http.ts";
 export type { IngestOptions, Receipt, Rejected, Sample } from "./ingest.ts";

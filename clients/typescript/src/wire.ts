@@ -189,7 +189,10 @@ export type LiveEvent =
   | Told<"series.restored" | "series.ended", { labels: Labels; timestamp: number }>
   | Told<"samples.backfilled", { series: Backfilled[] }>
   | Told<"kpi.parked", { reason: string }>
-  | Told<"kpi.resumed", Record<string, never>>;
+  | Told<"kpi.resumed", Record<string, never>>
+  /** Entries: `name@revision`, or `default` for what is configured. */
+  | Told<"detector.changed", { live: string; shadow: string | null }>
+  | Told<"detector.trained", { entry: string; detector: string; series: number }>;
 
 export type EventType = LiveEvent["type"];
 

@@ -99,6 +99,19 @@ impl Workspace {
         }
     }
 
+    /// Has the owner read the records of experiments and jobs again. A remote owner that does not hear of it reads them when it
+    /// next opens the workspace, or when it next writes them.
+    pub async fn wake_experiments(&self) {
+        match self {
+            Workspace::Local(handle) => handle.experiments().wake(),
+            Workspace::Remote(remote) => {
+                if let Err(error) = remote.errands.ask(&Request::Experiments).await {
+                    tracing::warn!(workspace = %self.id(), %error, "the owner was not told of a change of its experiments");
+                }
+            }
+        }
+    }
+
     /// Begins to listen to the default mix; `None` when the workspace is going away.
     pub async fn listen(&self) -> Option<Listening> {
         match self {

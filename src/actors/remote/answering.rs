@@ -122,6 +122,10 @@ impl Desk {
                 Some((pre_skip, voices)) => Answer::Listening(pre_skip, voices),
                 None => Answer::Unavailable,
             },
+            Request::Experiments => {
+                workspace.experiments().wake();
+                Answer::Heard
+            }
             Request::Status => status(workspace).await.map_or(Answer::Unavailable, Answer::Status),
         }
     }

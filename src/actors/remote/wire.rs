@@ -36,6 +36,8 @@ pub enum Request {
     Listen,
     /// How does the workspace stand?
     Status,
+    /// The records of its experiments and jobs have changed.
+    Experiments,
     /// Somebody said what this anomaly was.
     Judge {
         /// The anomaly.
@@ -72,6 +74,8 @@ pub enum Answer {
     Unavailable,
     /// The question was not understood.
     NotUnderstood,
+    /// It was heard.
+    Heard,
     /// What was recorded of a verdict.
     Judged(Review),
 }

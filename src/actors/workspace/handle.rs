@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use super::{Children, Route, Routes, SupervisorMessage};
 use crate::actors::Context;
+use crate::actors::experiments::Experiments;
 use crate::actors::hub::Hub;
 use crate::actors::ingest::Admission;
 use crate::actors::mix::Mix;
@@ -54,6 +55,11 @@ impl WorkspaceHandle {
     /// Its default mix.
     pub fn mix(&self) -> &Mix {
         &self.children.mix
+    }
+
+    /// What is tried out in it.
+    pub fn experiments(&self) -> &Experiments {
+        &self.children.experiments
     }
 
     /// The last event that history has taken in.

@@ -37,6 +37,21 @@ impl Routes {
         kpis.filter(|kpi| !routes.contains_key(*kpi)).cloned().collect()
     }
 
+    /// All KPIs, however they are; none once the workspace is closed.
+    pub(in crate::actors) fn names(&self) -> Vec<KpiName> {
+        self.table.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
+    /// The KPIs whose streams run.
+    pub(in crate::actors) fn running(&self) -> Vec<(KpiName, StreamHandle)> {
+        let routes = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let running = |(kpi, route): (&KpiName, &Route)| match route {
+            Route::Running(stream) => Some((kpi.clone(), stream.clone())),
+            Route::Restarting | Route::Parked(_) => None,
+        };
+        routes.iter().filter_map(running).collect()
+    }
+
     /// How many KPIs are known.
     pub fn len(&self) -> usize {
         self.table.read().unwrap_or_else(PoisonError::into_inner).len()

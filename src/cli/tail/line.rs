@@ -70,6 +70,15 @@ impl Lines {
                 vec![self.line(time, kpi, ALARM, &format!("parked, not scored any more: {}", clean(reason)))]
             }
             EventData::KpiResumed => vec![self.line(time, kpi, CALM, "resumed")],
+            EventData::DetectorChanged { live, shadow } => {
+                let beside = shadow.as_deref().map(|shadow| format!(", trying out {}", clean(shadow)));
+                let text = format!("scored by {}{}", clean(live), beside.unwrap_or_default());
+                vec![self.line(time, kpi, NOTE, &text)]
+            }
+            EventData::DetectorTrained { entry, series, .. } => {
+                let text = format!("{} has learned from the history of {series} series", clean(entry));
+                vec![self.line(time, kpi, NOTE, &text)]
+            }
             EventData::Other { name, .. } => vec![self.line(time, kpi, NOTE, &clean(name))],
         }
     }

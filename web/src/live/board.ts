@@ -134,6 +134,9 @@ export class Board {
         const state = series.anomaly !== null ? "anomalous" : series.warming ? "warming" : "normal";
         return [this.#enter(series, state)];
       }
+      case "detector.changed":
+      case "detector.trained":
+        return [];
       case "kpi.parked":
         return this.of(event.kpi).map((series) => {
           series.reason = event.data.reason;

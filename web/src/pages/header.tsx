@@ -44,6 +44,9 @@ export function Header({ page, workspaces, workspace, onWorkspace, theme, onThem
         <a href="#/cluster" aria-current={page === "cluster" ? "page" : undefined}>
           Cluster
         </a>
+        <a href="#/detectors" aria-current={page === "detectors" ? "page" : undefined}>
+          Detectors
+        </a>
         <a href="#/import" aria-current={page === "import" ? "page" : undefined}>
           Import
         </a>

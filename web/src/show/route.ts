@@ -8,6 +8,7 @@ export type Route =
   | { page: "anomalies" }
   | { page: "cluster" }
   | { page: "import" }
+  | { page: "detectors" }
   | {
       page: "kpi";
       kpi: string;
@@ -20,7 +21,7 @@ export type Route =
 /** `hash` begins with `#`, or is empty. */
 export function parseRoute(hash: string): Route {
   const [path = "", query = ""] = hash.replace(/^#\/?/, "").split("?", 2);
-  if (path === "anomalies" || path === "cluster" || path === "import") {
+  if (path === "anomalies" || path === "cluster" || path === "import" || path === "detectors") {
     return { page: path };
   }
   const parameters = new URLSearchParams(query);

@@ -280,6 +280,23 @@ class KpiResumed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class DetectorChanged(Event):
+    """`detector.changed`: what scores the KPI, or what is tried out beside it, is another entry (`name@revision`, or `default`)."""
+
+    live: str
+    shadow: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorTrained(Event):
+    """`detector.trained`: one of the KPI's detectors has learned from the history of so many series."""
+
+    entry: str
+    detector: str
+    series: int
+
+
+@dataclass(frozen=True, slots=True)
 class UnknownEvent(Event):
     """An event of a type, or a shape, that this version does not know."""
 
@@ -413,6 +430,8 @@ _EVENTS: dict[str, Callable[[_Head, Json], Event]] = {
     "samples.backfilled": lambda head, data: SamplesBackfilled(*head, tuple(_backfilled(each) for each in data["series"])),
     "kpi.parked": lambda head, data: KpiParked(*head, data["reason"]),
     "kpi.resumed": lambda head, _data: KpiResumed(*head),
+    "detector.changed": lambda head, data: DetectorChanged(*head, data["live"], data["shadow"]),
+    "detector.trained": lambda head, data: DetectorTrained(*head, data["entry"], data["detector"], data["series"]),
 }
 
 EVENT_TYPES: tuple[str, ...] = tuple(_EVENTS)

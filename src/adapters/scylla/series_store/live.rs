@@ -162,7 +162,9 @@ impl Live {
             | EventBody::SeriesRestored { .. }
             | EventBody::SeriesEnded { .. }
             | EventBody::KpiParked { .. }
-            | EventBody::KpiResumed => {}
+            | EventBody::KpiResumed
+            | EventBody::DetectorChanged(_)
+            | EventBody::DetectorTrained { .. } => {}
         }
         self.applied = event.seq;
     }

@@ -47,9 +47,11 @@ pub(super) struct Calendar {
     week_counts: [u8; WEEK / 2],
     open: Open,
     midnights: u8,
+    /// An hour of the day has come again.
+    returned: bool,
 }
 
-stored_fields!(Calendar { days, day_medians, day_counts, weeks, week_counts, open, midnights });
+stored_fields!(Calendar { days, day_medians, day_counts, weeks, week_counts, open, midnights, returned });
 
 /// How far a sample is from what its hour usually brings; 0 in an hour never seen.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +62,11 @@ pub(super) struct Residuals {
     pub(super) day_median: f32,
     /// Of the value, to the hour of the week.
     pub(super) week: f32,
+    /// The smaller of the two of the value.
+    pub(super) nearer: f32,
+    /// An hour of the day has come again for the first time: until now its mean followed the values as they came, and the
+    /// distances to it were small; from now on they are those from one day to the next.
+    pub(super) first_return: bool,
 }
 
 impl Calendar {
@@ -72,6 +79,7 @@ impl Calendar {
             week_counts: [0; WEEK / 2],
             open: Open { hour: NEVER, day_count: 0, week_count: 0, day: 0.0, day_median: 0.0, week: 0.0 },
             midnights: 0,
+            returned: false,
         }
     }
 
@@ -79,16 +87,21 @@ impl Calendar {
     /// samples.
     pub(super) fn push(&mut self, local_ms: i64, value: f32, median: f32, interval_ms: f64) -> Residuals {
         let hour = local_ms.div_euclid(HOUR_MS).rem_euclid(WEEK as i64) as u8;
+        let known_before = self.returned;
         if hour != self.open.hour {
             self.turn_to(hour);
         }
         let interval_ms = interval_ms.max(1.0);
         let open = &mut self.open;
         let known = |count: u16, residual: f32| if count == 0 { 0.0 } else { residual };
+        let day = known(open.day_count, value - open.day);
+        let week = known(open.week_count, value - open.week);
         let residuals = Residuals {
-            day: known(open.day_count, value - open.day),
+            day,
             day_median: known(open.day_count, median - open.day_median),
-            week: known(open.week_count, value - open.week),
+            week,
+            nearer: if open.week_count > 0 && week.abs() < day.abs() { week } else { day },
+            first_return: self.returned && !known_before,
         };
         open.day_count = (open.day_count + 1).min(limit(DAY_MEMORY_MS / interval_ms, DAY_SAMPLES));
         open.week_count = (open.week_count + 1).min(limit(WEEK_MEMORY_MS / interval_ms, WEEK_SAMPLES));
@@ -148,6 +161,7 @@ impl Calendar {
             day_median: decode(self.day_medians[day]),
             week: decode(self.weeks[week]),
         };
+        self.returned |= self.open.day_count > 0;
     }
 
     fn week_count(&self, hour: usize) -> u16 {

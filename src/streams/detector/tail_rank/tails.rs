@@ -18,9 +18,14 @@ const SIDES: usize = 2 * STREAMS;
 /// Largest codes that count, of both generations together.
 const KEPT: usize = 32;
 /// Places of a list.
-const PLACES: usize = 44;
+const PLACES: usize = 40;
 /// Samples of a generation.
 pub(super) const GENERATION: u16 = 4_000;
+/// Samples that a stream is taken from: as long as there are fewer, its values are not what they will be, and nothing is learned
+/// from them. The first difference of a series is 0, and no later one would ever be rarer.
+pub(super) const TAKEN_FROM: [u16; STREAMS] = [0, 0, 36, 0, 24, 24, 0, 24, 24, 0];
+/// Samples before the values of a stream are a surprise.
+const NEEDED: u16 = 150;
 /// Most decades a value can gain by lying beyond everything seen, and what it gains when there is no scale for it.
 const MAX_BEYOND: f64 = 3.0;
 const LOG10_OF_E: f64 = std::f64::consts::LOG10_E;
@@ -48,9 +53,13 @@ pub(super) struct Tails {
     samples: u16,
     /// Samples after which the older generation is forgotten: one generation the first time, two later.
     full_at: u16,
+    /// Samples in both generations of the streams that [`Tails::forget`] has emptied.
+    young_samples: u16,
+    /// Which streams those are.
+    young_streams: u16,
 }
 
-stored_fields!(Tails { surprising, entering, sides, samples, full_at });
+stored_fields!(Tails { surprising, entering, sides, samples, full_at, young_samples, young_streams });
 
 /// What [`Tails::judge`] found.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -77,6 +86,31 @@ impl Tails {
             sides: [Side::default(); SIDES],
             samples: 0,
             full_at: GENERATION,
+            young_samples: 0,
+            young_streams: 0,
+        }
+    }
+
+    /// Forgets streams whose values mean something else from here on; they are judged again after [`NEEDED`] samples.
+    pub(super) fn forget(&mut self, streams: &[usize]) {
+        for stream in streams {
+            self.young_streams |= 1 << stream;
+            for side in [*stream, STREAMS + stream] {
+                (self.surprising[side], self.entering[side]) = (NONE, NONE);
+                self.sides[side] = Side::default();
+            }
+        }
+        self.young_samples = 0;
+    }
+
+    /// Samples that the record of a stream speaks for.
+    pub(super) fn samples_of(&self, stream: usize) -> u16 {
+        if self.young_streams >> stream & 1 == 1 {
+            self.young_samples
+        } else if self.full_at == GENERATION {
+            self.samples.saturating_sub(TAKEN_FROM[stream])
+        } else {
+            self.samples
         }
     }
 
@@ -85,7 +119,7 @@ impl Tails {
         let mut found = Surprises::default();
         for (stream, &code) in codes.iter().enumerate() {
             let (high, low) = (code > self.surprising[stream], -code > self.surprising[STREAMS + stream]);
-            if !high && !low {
+            if !high && !low || self.samples_of(stream) < NEEDED {
                 continue;
             }
             let above = if high { self.decades(stream, code) } else { 0.0 };
@@ -110,7 +144,11 @@ impl Tails {
 
     /// Takes the codes in. Returns whether a generation ends with them.
     pub(super) fn learn(&mut self, codes: &[Code; STREAMS]) -> bool {
+        let all_taken = self.full_at > GENERATION;
         for (stream, &code) in codes.iter().enumerate() {
+            if !all_taken && self.samples < TAKEN_FROM[stream] {
+                continue;
+            }
             if code > self.entering[stream] {
                 self.enter(stream, code);
             }
@@ -119,10 +157,12 @@ impl Tails {
             }
         }
         self.samples += 1;
+        self.young_samples = (self.young_samples + 1).min(2 * GENERATION);
         let ends = self.samples == self.full_at;
         if ends {
             self.samples = GENERATION;
             self.full_at = 2 * GENERATION;
+            self.young_samples = self.young_samples.min(GENERATION);
             (0..SIDES).for_each(|side| self.grow_old(side));
         }
         ends
@@ -145,7 +185,7 @@ impl Tails {
     fn decades(&self, side: usize, code: Code) -> f64 {
         let codes = &self.sides[side].codes;
         let reached = codes.partition_point(|kept| *kept >= code);
-        let share = (f64::from(self.samples) + 1.0) / (reached as f64 + 1.0);
+        let share = (f64::from(self.samples_of(side % STREAMS)) + 1.0) / (reached as f64 + 1.0);
         let rank = LOG10_OF_2 * log2(share);
         if reached == 0 { rank + beyond(codes, code) } else { rank }
     }

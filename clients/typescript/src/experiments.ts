@@ -1,0 +1,95 @@
+/** What scores, what is tried out, and the jobs that train it. */
+
+/** One revision of an entry. It never changes. */
+export interface DetectorEntry {
+  /** `name@revision` */
+  entry: string;
+  name: string;
+  revision: number;
+  /** The algorithm. */
+  detector: string;
+  options: Record<string, number>;
+  /** What anomalies that it finds name as their detector. */
+  label: string;
+}
+
+export interface Detectors {
+  /** `name@revision`, or `default` for what is configured. */
+  live: string;
+  /** The algorithm that is configured. */
+  configured: string;
+  entries: DetectorEntry[];
+}
+
+export type ExperimentStage = "shadow" | "canary" | "promoted" | "rolled_back" | "stopped";
+
+/** One of the two detectors. */
+export interface Arm {
+  samples: number;
+  live_samples: number;
+  /** Episodes it opened, told or not. */
+  alerts: number;
+  /** Of them, those that the other one did not have. */
+  alone: number;
+  alerts_per_10k: number | null;
+  /** null in the first hour. */
+  alerts_per_day: number | null;
+  live_ns: number | null;
+  shadow_ns: number | null;
+  /** Of its anomalies that people have judged. */
+  precision: number | null;
+  judged: number;
+}
+
+export interface Evidence {
+  baseline: Arm;
+  candidate: Arm;
+  both: number;
+  /** 0 to 1. */
+  agreement: number | null;
+}
+
+export interface ExperimentStep {
+  at: number;
+  stage: ExperimentStage;
+  percent: number;
+  by: string;
+  reason: string | null;
+}
+
+export interface Experiment {
+  name: string;
+  baseline: string;
+  candidate: string;
+  stage: ExperimentStage;
+  /** Of how many KPIs in a hundred the candidate is live. */
+  percent: number;
+  since: number;
+  policy: Record<string, unknown>;
+  /** From the whole experiment. */
+  total: Evidence;
+  /** From this stage and share. */
+  current: Evidence;
+  steps: ExperimentStep[];
+}
+
+export type JobState = "running" | "cancelling" | "done" | "cancelled" | "failed";
+
+/** A training job. */
+export interface Job {
+  id: string;
+  kind: "train";
+  entry: string;
+  kpis: string[];
+  from: number;
+  to: number;
+  state: JobState;
+  kpis_total: number;
+  kpis_done: number;
+  samples: number;
+  series: number;
+  percent: number;
+  left_ms: number | null;
+  problem: string | null;
+  created: number;
+}

@@ -1,0 +1,265 @@
+//! Runs a training job: reads history page by page, feeds a fresh detector with it, and hands what it has learned to the stream.
+//!
+//! Progress is written down after every KPI at most once a second, so that a restart goes on behind the last KPI that was done;
+//! a KPI that was under way begins again. Between pages it pauses for as long as the page took, so that live scoring has
+//! at least half of what it would have.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinHandle;
+
+use super::records::{load_job, save_job};
+use crate::actors::Context;
+use crate::actors::stream::StreamHandle;
+use crate::actors::workspace::{Route, Routes};
+use crate::experiments::{JobState, TrainingJob};
+use crate::model::{Arrangement, KpiName, Labels, Sample, SeriesBatch};
+use crate::ports::{ErrorKind, PortError, Revision, SampleSeries, SeriesQuery};
+use crate::streams::KpiState;
+use crate::telemetry::{Metric, count};
+use crate::tenancy::WorkspacePass;
+
+/// About how many samples a page has.
+const PAGE_SAMPLES: usize = 20_000;
+/// Least samples of a series in a page.
+const LEAST_ROWS: usize = 50;
+const SAVE_EVERY: Duration = Duration::from_secs(1);
+/// A store that is away is asked again this often, and for how long.
+const RETRY: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// A job that runs; dropped, it stops where it is.
+pub(super) struct Training(JoinHandle<()>);
+
+impl Drop for Training {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Training {
+    pub(super) fn start(
+        context: Context,
+        pass: WorkspacePass,
+        routes: Arc<Routes>,
+        job: TrainingJob,
+        revision: Revision,
+        ended: impl FnOnce() + Send + 'static,
+    ) -> Self {
+        let worker = Worker { context, pass, routes, job, revision, saved: Instant::now() };
+        Self(tokio::spawn(async move {
+            worker.run().await;
+            ended();
+        }))
+    }
+}
+
+/// Why a job does not go on.
+enum Ended {
+    Cancelled,
+    Failed(String),
+    /// The workspace is closing, or another node has it: the job stays as it is written down, for whoever opens it next.
+    Left,
+}
+
+impl From<PortError> for Ended {
+    fn from(error: PortError) -> Self {
+        Ended::Failed(error.to_string())
+    }
+}
+
+struct Worker {
+    context: Context,
+    pass: WorkspacePass,
+    routes: Arc<Routes>,
+    job: TrainingJob,
+    revision: Revision,
+    saved: Instant,
+}
+
+impl Worker {
+    async fn run(mut self) {
+        let (state, problem) = match self.train_all().await {
+            Ok(()) => (JobState::Done, None),
+            Err(Ended::Cancelled) => (JobState::Cancelled, None),
+            Err(Ended::Failed(problem)) => (JobState::Failed, Some(problem)),
+            Err(Ended::Left) => return,
+        };
+        tracing::info!(workspace = %self.pass.workspace(), job = self.job.id, ?state, problem, "a training job has ended");
+        let started = Instant::now();
+        // Until it is written down it would begin again.
+        while started.elapsed() < PATIENCE {
+            (self.job.state, self.job.problem) = (state, problem.clone());
+            match self.save().await {
+                Ok(()) | Err(Ended::Cancelled | Ended::Left) => return,
+                Err(Ended::Failed(error)) => {
+                    tracing::warn!(workspace = %self.pass.workspace(), error, "the end of a job cannot be written down");
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+        }
+    }
+
+    async fn train_all(&mut self) -> Result<(), Ended> {
+        if self.job.state == JobState::Cancelling {
+            return Err(Ended::Cancelled);
+        }
+        let known = self.routes.names();
+        if self.routes.is_closed() {
+            return Err(Ended::Left);
+        }
+        let left = self.job.left(known);
+        self.save().await?;
+        for kpi in left {
+            let started = Instant::now();
+            self.train(&kpi).await?;
+            let progress = &mut self.job.progress;
+            progress.kpis_done += 1;
+            progress.last_kpi = Some(kpi);
+            progress.run_ms += started.elapsed().as_millis() as u64;
+            if self.saved.elapsed() >= SAVE_EVERY {
+                self.save().await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn train(&mut self, kpi: &KpiName) -> Result<(), Ended> {
+        let base = self.context.settings.scoring(self.pass.workspace());
+        let mut trainee = KpiState::new(self.pass.workspace().clone(), kpi.clone(), base);
+        let arrangement = Arrangement { live: self.job.choice.clone(), shadow: None };
+        if trainee.arrange(&arrangement).is_err() {
+            return Err(Ended::Failed(format!("this version of the program cannot run {}", self.job.choice)));
+        }
+        let (mut from_ms, mut series) = (self.job.from_ms, 1);
+        while from_ms < self.job.to_ms {
+            let started = Instant::now();
+            let rows = (PAGE_SAMPLES / series).max(LEAST_ROWS);
+            let page = self.page(kpi, from_ms, rows).await?;
+            series = page.len().max(1);
+            let (end_ms, batches) = whole_part(page, self.job.to_ms);
+            let samples: usize = batches.iter().map(|batch| batch.rows.len()).sum();
+            trainee.backfill(&batches, self.context.clock.now_ms());
+            self.job.progress.samples += samples as u64;
+            count(Metric::TrainingSamples, samples as u64);
+            from_ms = end_ms;
+            if self.saved.elapsed() >= SAVE_EVERY {
+                self.save().await?;
+            }
+            tokio::time::sleep(started.elapsed()).await;
+        }
+        let trained = trainee.trained();
+        let started = Instant::now();
+        while let Some(stream) = self.stream(kpi).await? {
+            let (choice, detector) = (self.job.choice.clone(), trainee.detector().to_owned());
+            match stream.adopt(choice, detector, trained.clone()).await {
+                Some(series) => {
+                    self.job.progress.series += series as u64;
+                    break;
+                }
+                // It has just failed and is restarted.
+                None if started.elapsed() < PATIENCE => tokio::time::sleep(RETRY).await,
+                None => return Err(Ended::Failed(format!("the stream of {kpi} keeps failing"))),
+            }
+        }
+        Ok(())
+    }
+
+    async fn page(&self, kpi: &KpiName, from_ms: i64, rows: usize) -> Result<Vec<SampleSeries>, Ended> {
+        let query = SeriesQuery { kpi: kpi.clone(), labels: Labels::none(), from_ms, to_ms: self.job.to_ms };
+        let started = Instant::now();
+        loop {
+            match self.context.backends.series_store.samples(&self.pass, &query, rows).await {
+                Err(error) if error.kind == ErrorKind::Unavailable && started.elapsed() < PATIENCE => {
+                    tokio::time::sleep(RETRY).await;
+                }
+                page => return Ok(page?),
+            }
+        }
+    }
+
+    /// The KPI's stream, once it runs; `None` when it is parked.
+    async fn stream(&self, kpi: &KpiName) -> Result<Option<StreamHandle>, Ended> {
+        let started = Instant::now();
+        loop {
+            match self.routes.find(kpi) {
+                Some(Route::Running(stream)) => return Ok(Some(stream)),
+                Some(Route::Parked(_)) => return Ok(None),
+                None if self.routes.is_closed() => return Err(Ended::Left),
+                _ if started.elapsed() < PATIENCE => tokio::time::sleep(RETRY).await,
+                _ => return Err(Ended::Failed(format!("{kpi} does not run"))),
+            }
+        }
+    }
+
+    /// Writes the job down, and hears whether it is still wanted.
+    async fn save(&mut self) -> Result<(), Ended> {
+        self.saved = Instant::now();
+        let meta = self.context.backends.meta_store.as_ref();
+        match save_job(meta, &self.pass, &self.job, self.revision).await {
+            Ok(revision) => {
+                self.revision = revision;
+                Ok(())
+            }
+            Err(error) if error.kind == ErrorKind::Conflict => {
+                match load_job(meta, &self.pass, &self.job.id).await? {
+                    // The only thing that people change is whether it is wanted.
+                    Some((theirs, revision)) if theirs.state == JobState::Cancelling => {
+                        self.revision = revision;
+                        if self.job.is_open() {
+                            return Err(Ended::Cancelled);
+                        }
+                        self.revision = save_job(meta, &self.pass, &self.job, revision).await?;
+                        Ok(())
+                    }
+                    // Another node has the workspace and goes on with the job.
+                    _ => Err(Ended::Left),
+                }
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// What of a page is complete for every series, and where the next page begins: a series that was cut ends earlier than
+/// others, and what is behind its end is read again.
+fn whole_part(page: Vec<SampleSeries>, to_ms: i64) -> (i64, Vec<SeriesBatch>) {
+    let cut = page.iter().filter(|series| series.truncated).filter_map(|series| series.rows.last());
+    let end_ms = cut.map(|row| row.timestamp_ms.saturating_add(1)).min().unwrap_or(to_ms);
+    let batch = |series: SampleSeries| {
+        let rows = series.rows.iter().take_while(|row| row.timestamp_ms < end_ms);
+        let sample = |timestamp_ms, value| Sample { timestamp_ms, value };
+        SeriesBatch::gauge(series.labels, rows.map(|row| (0, sample(row.timestamp_ms, row.value))).collect())
+    };
+    (end_ms, page.into_iter().map(batch).filter(|batch| !batch.rows.is_empty()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::SampleRow;
+
+    fn series(label: &str, times: &[i64], truncated: bool) -> SampleSeries {
+        let row = |timestamp_ms: &i64| SampleRow {
+            timestamp_ms: *timestamp_ms,
+            value: 1.0,
+            score: None,
+            expected: f64::NAN,
+            lower: f64::NAN,
+            upper: f64::NAN,
+        };
+        SampleSeries { labels: Labels::parse(label).unwrap(), rows: times.iter().map(row).collect(), truncated }
+    }
+
+    #[test]
+    fn a_page_ends_where_the_first_series_was_cut() {
+        let page = vec![series("s:a", &[1, 2, 3], true), series("s:b", &[3, 4, 5], true), series("s:c", &[9], false)];
+        let (end_ms, batches) = whole_part(page, 100);
+        assert_eq!(end_ms, 4);
+        let taken: Vec<_> = batches.iter().map(|batch| (batch.labels.as_str(), batch.rows.len())).collect();
+        assert_eq!(taken, [("s:a", 3), ("s:b", 1)]);
+        assert_eq!(whole_part(vec![series("s:a", &[1], false)], 100).0, 100);
+        assert_eq!(whole_part(Vec::new(), 100), (100, Vec::new()));
+    }
+}

@@ -1,0 +1,68 @@
+//! The time zones of workspaces.
+
+use std::collections::BTreeMap;
+
+use jiff::tz::TimeZone;
+
+use super::reader::Reader;
+use crate::model::WorkspaceId;
+
+/// Whose days and weeks scoring follows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TimeZones {
+    /// Of workspaces that are not named.
+    pub usual: TimeZone,
+    /// Of those that are.
+    pub of: BTreeMap<WorkspaceId, TimeZone>,
+}
+
+const UNKNOWN: &str = "is not a time zone; it must be an IANA name such as \"Europe/Berlin\" or \"UTC\"";
+
+pub(super) fn time_zones(read: &mut Reader) -> TimeZones {
+    let name = read.text("streams.time_zone");
+    let usual = zone(&name).unwrap_or_else(|| {
+        read.problem("streams.time_zone", format!("{name:?} {UNKNOWN}"));
+        TimeZone::UTC
+    });
+    let mut of = BTreeMap::new();
+    for entry in read.list("streams.time_zones") {
+        match assignment(&entry) {
+            Ok((workspace, zone)) => {
+                of.insert(workspace, zone);
+            }
+            Err(problem) => read.problem("streams.time_zones", problem),
+        }
+    }
+    TimeZones { usual, of }
+}
+
+fn assignment(entry: &str) -> Result<(WorkspaceId, TimeZone), String> {
+    let (workspace, name) = entry
+        .split_once('=')
+        .ok_or_else(|| format!("{entry:?} must be a workspace and its time zone, such as \"shop=Europe/Berlin\""))?;
+    let workspace = WorkspaceId::new(workspace.trim()).map_err(|error| format!("{workspace:?}: {error}"))?;
+    let zone = zone(name.trim()).ok_or_else(|| format!("{:?} {UNKNOWN}", name.trim()))?;
+    Ok((workspace, zone))
+}
+
+fn zone(name: &str) -> Option<TimeZone> {
+    TimeZone::get(name).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workspace_has_the_zone_it_is_given() {
+        let (workspace, zone) = assignment("shop = Europe/Berlin").unwrap();
+        assert_eq!((workspace.as_str(), zone.iana_name()), ("shop", Some("Europe/Berlin")));
+    }
+
+    #[test]
+    fn what_is_no_zone_or_no_workspace_is_named() {
+        assert!(assignment("shop").unwrap_err().contains("\"shop\" must be a workspace and its time zone"));
+        assert!(assignment("shop=Mars/Olympus").unwrap_err().contains("\"Mars/Olympus\" is not a time zone"));
+        assert!(assignment("a shop!=UTC").unwrap_err().contains("a shop!"));
+    }
+}

@@ -1,0 +1,143 @@
+//! Which alerts of two detectors are one and the same.
+
+use std::collections::VecDeque;
+
+use super::evidence::Tally;
+use crate::model::{AnomalyId, Labels};
+
+/// Alerts that wait for their counterpart, and those that are remembered for a verdict, at most: a KPI with more is no case for fine counting.
+const MOST: usize = 1_000;
+
+/// Pairs alerts of the live detector and of the shadow on one KPI. Two on one series that open within the window agree.
+#[derive(Debug, Clone)]
+pub struct Agreement {
+    window_ms: i64,
+    waiting: VecDeque<Alert>,
+    /// What the live detector has told, and whether the shadow had it too.
+    told: VecDeque<(AnomalyId, bool)>,
+    newest_ms: i64,
+}
+
+#[derive(Debug, Clone)]
+struct Alert {
+    /// What it was told as, when the live detector had it.
+    live: Option<AnomalyId>,
+    labels: Labels,
+    at_ms: i64,
+}
+
+impl Agreement {
+    /// Nothing seen yet. `window_ms` is how far apart, in sample time, two alerts may open that mean the same.
+    pub fn new(window_ms: i64) -> Self {
+        Self { window_ms, waiting: VecDeque::new(), told: VecDeque::new(), newest_ms: i64::MIN }
+    }
+
+    /// The live detector has opened an episode.
+    pub fn live(&mut self, id: AnomalyId, labels: &Labels, at_ms: i64, tally: &mut Tally) {
+        tally.live_alerts += 1;
+        self.told.push_back((id, false));
+        if self.told.len() > MOST {
+            self.told.pop_front();
+        }
+        self.alert(Alert { live: Some(id), labels: labels.clone(), at_ms }, tally);
+    }
+
+    /// The shadow would have.
+    pub fn shadow(&mut self, labels: &Labels, at_ms: i64, tally: &mut Tally) {
+        tally.shadow_alerts += 1;
+        self.alert(Alert { live: None, labels: labels.clone(), at_ms }, tally);
+    }
+
+    fn alert(&mut self, alert: Alert, tally: &mut Tally) {
+        let fits = |other: &Alert| {
+            let apart = other.at_ms.saturating_sub(alert.at_ms).saturating_abs();
+            other.live.is_some() != alert.live.is_some() && other.labels == alert.labels && apart <= self.window_ms
+        };
+        if let Some(at) = self.waiting.iter().position(fits) {
+            let other = self.waiting.remove(at);
+            tally.both += 1;
+            let id = alert.live.or(other.and_then(|other| other.live));
+            if let Some((_, both)) = self.told.iter_mut().rev().find(|(told, _)| Some(*told) == id) {
+                *both = true;
+            }
+            return;
+        }
+        self.waiting.push_back(alert);
+        if self.waiting.len() > MOST
+            && let Some(oldest) = self.waiting.pop_front()
+        {
+            alone(&oldest, tally);
+        }
+    }
+
+    /// Samples up to `newest_ms` have been seen by both: what is older than the window has no counterpart.
+    pub fn passed(&mut self, newest_ms: i64, tally: &mut Tally) {
+        self.newest_ms = self.newest_ms.max(newest_ms);
+        let before_ms = self.newest_ms.saturating_sub(self.window_ms);
+        self.waiting.retain(|alert| {
+            let waits = alert.at_ms >= before_ms;
+            if !waits {
+                alone(alert, tally);
+            }
+            waits
+        });
+    }
+
+    /// Somebody says of an anomaly whether it was one. It counts when the live detector has told of it since the two run side by
+    /// side, and for the shadow when it had it too.
+    pub fn judged(&mut self, id: AnomalyId, real: bool, tally: &mut Tally) {
+        if let Some((_, both)) = self.told.iter().find(|(told, _)| *told == id) {
+            tally.live_verdicts.count(real);
+            if *both {
+                tally.shadow_verdicts.count(real);
+            }
+        }
+    }
+}
+
+fn alone(alert: &Alert, tally: &mut Tally) {
+    if alert.live.is_some() {
+        tally.only_live += 1;
+    } else {
+        tally.only_shadow += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alerts_of_one_series_near_each_other_agree_and_others_stand_alone() {
+        let (mut agreement, mut tally) = (Agreement::new(100), Tally::default());
+        let [a, b] = ["s:a", "s:b"].map(|text| Labels::parse(text).unwrap());
+        let [one, other, unknown] = [1, 2, 3].map(|id| AnomalyId(uuid::Uuid::from_u128(id)));
+        agreement.live(one, &a, 1_000, &mut tally);
+        agreement.shadow(&b, 1_010, &mut tally);
+        agreement.shadow(&a, 1_090, &mut tally);
+        agreement.shadow(&a, 1_095, &mut tally);
+        assert_eq!((tally.both, tally.only_live, tally.only_shadow), (1, 0, 0), "nothing is decided early");
+        agreement.passed(1_105, &mut tally);
+        assert_eq!(tally.only_shadow, 0);
+        agreement.passed(1_200, &mut tally);
+        assert_eq!((tally.both, tally.only_live, tally.only_shadow), (1, 0, 2));
+        assert_eq!((tally.live_alerts, tally.shadow_alerts), (1, 3));
+
+        agreement.live(other, &a, 1_300, &mut tally);
+        agreement.judged(one, true, &mut tally);
+        agreement.judged(other, false, &mut tally);
+        agreement.judged(unknown, false, &mut tally);
+        assert_eq!((tally.live_verdicts.real, tally.live_verdicts.wrong), (1, 1));
+        assert_eq!((tally.shadow_verdicts.real, tally.shadow_verdicts.wrong), (1, 0));
+    }
+
+    #[test]
+    fn what_waits_is_bounded() {
+        let (mut agreement, mut tally) = (Agreement::new(i64::MAX), Tally::default());
+        for i in 0..5_000 {
+            agreement.live(AnomalyId(uuid::Uuid::from_u128(i as u128)), &Labels::none(), i, &mut tally);
+        }
+        assert_eq!(tally.only_live, 4_000);
+        assert_eq!((agreement.waiting.len(), agreement.told.len()), (MOST, MOST));
+    }
+}

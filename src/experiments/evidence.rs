@@ -1,0 +1,261 @@
+//! What is known of two detectors on the same samples.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// What people said of anomalies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Verdicts {
+    /// Said to be real.
+    pub real: u64,
+    /// Said to be false.
+    pub wrong: u64,
+}
+
+impl Verdicts {
+    pub(super) fn count(&mut self, real: bool) {
+        if real {
+            self.real += 1;
+        } else {
+            self.wrong += 1;
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.real += other.real;
+        self.wrong += other.wrong;
+    }
+
+    /// The share of real ones; `None` while nobody has said anything.
+    pub fn precision(&self) -> Option<f64> {
+        let all = self.real + self.wrong;
+        (all > 0).then(|| self.real as f64 / all as f64)
+    }
+}
+
+/// How often something took how long; at most a quarter too long is reported.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Latencies(BTreeMap<u8, u64>);
+
+impl Latencies {
+    /// Takes note of a duration in nanoseconds.
+    pub fn record(&mut self, ns: u64) {
+        *self.0.entry(bucket(ns)).or_default() += 1;
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.0.values().sum()
+    }
+
+    /// The duration that a share of all does not exceed, in nanoseconds; `None` without any.
+    pub fn quantile_ns(&self, share: f64) -> Option<u64> {
+        let rank = (self.count() as f64 * share).ceil().max(1.0) as u64;
+        let mut passed = 0;
+        self.0.iter().find_map(|(bucket, count)| {
+            passed += count;
+            (passed >= rank).then(|| upper_edge(*bucket))
+        })
+    }
+
+    fn add(&mut self, other: &Self) {
+        for (bucket, count) in &other.0 {
+            *self.0.entry(*bucket).or_default() += count;
+        }
+    }
+}
+
+/// Four buckets for each power of two.
+fn bucket(ns: u64) -> u8 {
+    let exponent = ns.max(4).ilog2();
+    // Up to 63 × 4 + 3, which a byte holds.
+    (exponent * 4) as u8 + ((ns.max(4) >> (exponent - 2)) & 3) as u8
+}
+
+fn upper_edge(bucket: u8) -> u64 {
+    let (exponent, quarter) = (u32::from(bucket / 4), u64::from(bucket % 4));
+    let edge = (u128::from(quarter + 5)) << (exponent - 2);
+    u64::try_from(edge - 1).unwrap_or(u64::MAX)
+}
+
+/// What happened on one KPI since its stream last reported.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Tally {
+    /// Live samples that both have seen.
+    pub samples: u64,
+    /// Time the live detector's scoring took for them, nanoseconds.
+    pub live_ns: u64,
+    /// Time the shadow took for them.
+    pub shadow_ns: u64,
+    /// The same by batch, for one sample.
+    pub live_latencies: Latencies,
+    /// The same of the shadow.
+    pub shadow_latencies: Latencies,
+    /// Episodes the live detector opened.
+    pub live_alerts: u64,
+    /// Episodes the shadow opened.
+    pub shadow_alerts: u64,
+    /// Alerts that both had.
+    pub both: u64,
+    /// Alerts without a counterpart.
+    pub only_live: u64,
+    /// The same of the shadow.
+    pub only_shadow: u64,
+    /// What people said of what the live detector found.
+    pub live_verdicts: Verdicts,
+    /// What they said of it, where the shadow had found it too.
+    pub shadow_verdicts: Verdicts,
+}
+
+/// Samples scored in a role, and the time it took. Roles are measured apart: the time of live scoring includes the making of
+/// events, the time of a shadow does not.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Cost {
+    /// Samples.
+    pub samples: u64,
+    /// Nanoseconds for all of them.
+    pub ns: u64,
+    /// For one sample, by batch.
+    pub latencies: Latencies,
+}
+
+impl Cost {
+    /// Nanoseconds a sample; `None` without samples.
+    pub fn ns_per_sample(&self) -> Option<f64> {
+        (self.samples > 0).then(|| self.ns as f64 / self.samples as f64)
+    }
+
+    fn add(&mut self, samples: u64, ns: u64, latencies: &Latencies) {
+        self.samples += samples;
+        self.ns += ns;
+        self.latencies.add(latencies);
+    }
+}
+
+/// One of the two detectors.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Arm {
+    /// Where its anomalies were told.
+    pub live: Cost,
+    /// Where they were counted.
+    pub shadow: Cost,
+    /// Episodes opened, told or not.
+    pub alerts: u64,
+    /// Of them, those the other one did not have.
+    pub alone: u64,
+    /// What people said of them.
+    pub verdicts: Verdicts,
+}
+
+impl Arm {
+    /// Samples it has seen.
+    pub fn samples(&self) -> u64 {
+        self.live.samples + self.shadow.samples
+    }
+
+    /// Alerts per 10,000 samples; `None` without samples.
+    pub fn alerts_per_10k(&self) -> Option<f64> {
+        (self.samples() > 0).then(|| self.alerts as f64 * 10_000.0 / self.samples() as f64)
+    }
+}
+
+/// Two detectors side by side.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Evidence {
+    /// What was live before.
+    pub baseline: Arm,
+    /// What shall be.
+    pub candidate: Arm,
+    /// Alerts that both had.
+    pub both: u64,
+}
+
+impl Evidence {
+    /// Takes the report of a KPI in, on which the candidate was live or in the shadow.
+    pub fn add(&mut self, tally: &Tally, candidate_live: bool) {
+        let (live, shadow) = if candidate_live {
+            (&mut self.candidate, &mut self.baseline)
+        } else {
+            (&mut self.baseline, &mut self.candidate)
+        };
+        live.live.add(tally.samples, tally.live_ns, &tally.live_latencies);
+        shadow.shadow.add(tally.samples, tally.shadow_ns, &tally.shadow_latencies);
+        live.alerts += tally.live_alerts;
+        shadow.alerts += tally.shadow_alerts;
+        live.alone += tally.only_live;
+        shadow.alone += tally.only_shadow;
+        live.verdicts.add(tally.live_verdicts);
+        shadow.verdicts.add(tally.shadow_verdicts);
+        self.both += tally.both;
+    }
+
+    /// Adds what was found out elsewhere.
+    pub fn merge(&mut self, other: &Evidence) {
+        for (arm, more) in [(&mut self.baseline, &other.baseline), (&mut self.candidate, &other.candidate)] {
+            arm.live.add(more.live.samples, more.live.ns, &more.live.latencies);
+            arm.shadow.add(more.shadow.samples, more.shadow.ns, &more.shadow.latencies);
+            arm.alerts += more.alerts;
+            arm.alone += more.alone;
+            arm.verdicts.add(more.verdicts);
+        }
+        self.both += other.both;
+    }
+
+    /// The share of alerts that both had among all that either had; `None` while that is not known of any.
+    pub fn agreement(&self) -> Option<f64> {
+        let all = self.both + self.baseline.alone + self.candidate.alone;
+        (all > 0).then(|| self.both as f64 / all as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn latencies_are_known_to_a_quarter() {
+        let mut latencies = Latencies::default();
+        assert_eq!(latencies.quantile_ns(0.99), None);
+        for ns in [0, 1, 4, 5, 7, 100, 1_000, 123_456, u64::MAX] {
+            let mut one = Latencies::default();
+            one.record(ns);
+            let said = one.quantile_ns(0.5).unwrap();
+            assert!(said >= ns && said as f64 <= ns.max(4) as f64 * 1.25, "{ns}: {said}");
+        }
+        (0..99).for_each(|_| latencies.record(1_000));
+        latencies.record(1_000_000);
+        assert!(latencies.quantile_ns(0.99).unwrap() < 2_000);
+        latencies.record(1_000_000);
+        assert!(latencies.quantile_ns(0.99).unwrap() >= 1_000_000);
+    }
+
+    #[test]
+    fn the_arms_keep_their_names_when_the_roles_change() {
+        let mut evidence = Evidence::default();
+        let tally = Tally {
+            samples: 10_000,
+            live_ns: 20_000,
+            shadow_ns: 70_000,
+            live_alerts: 3,
+            shadow_alerts: 5,
+            both: 2,
+            only_live: 1,
+            only_shadow: 3,
+            ..Tally::default()
+        };
+        evidence.add(&tally, false);
+        evidence.add(&tally, true);
+        assert_eq!((evidence.baseline.alerts, evidence.candidate.alerts), (8, 8));
+        assert_eq!(evidence.candidate.live.ns_per_sample(), Some(2.0));
+        assert_eq!(evidence.candidate.shadow.ns_per_sample(), Some(7.0));
+        assert_eq!(evidence.candidate.alerts_per_10k(), Some(4.0));
+        assert_eq!(evidence.agreement(), Some(4.0 / 12.0));
+        assert_eq!(evidence.candidate.verdicts.precision(), None);
+    }
+}

@@ -1,0 +1,137 @@
+//! What scores each KPI of a workspace, given what is live and what is tried out.
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::experiment::{Experiment, Stage};
+use crate::model::{Arrangement, DetectorChoice, KpiName, WorkspaceId};
+
+/// What is live in a workspace, and which experiment runs: the record that decides when two want to change it.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Board {
+    /// The live detector where nothing is tried out.
+    pub live: DetectorChoice,
+    /// The experiment that runs.
+    pub running: Option<String>,
+}
+
+impl Board {
+    /// Takes the end of an experiment in; returns whether that changes anything. Doing it again changes nothing.
+    pub fn settle(&mut self, experiment: &Experiment) -> bool {
+        if experiment.runs() {
+            return false;
+        }
+        let before = self.clone();
+        let ran = self.running.as_ref() == Some(&experiment.name);
+        if ran {
+            self.running = None;
+        }
+        match experiment.stage {
+            Stage::Promoted if ran => self.live = experiment.candidate.clone(),
+            Stage::RolledBack if experiment.was_promoted() && self.live == experiment.candidate => {
+                self.live = experiment.baseline.clone();
+            }
+            _ => {}
+        }
+        *self != before
+    }
+
+    /// What scores the KPIs; `experiment` is the one that runs.
+    pub fn plan(&self, experiment: Option<&Experiment>) -> Plan {
+        Plan { live: self.live.clone(), trial: experiment.and_then(Experiment::trial) }
+    }
+}
+
+/// What scores the KPIs of a workspace.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Plan {
+    /// The live detector where nothing is tried out.
+    pub live: DetectorChoice,
+    /// What is tried out.
+    pub trial: Option<Trial>,
+}
+
+/// Two detectors, and where which of them is live.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trial {
+    /// The experiment's name; part of what decides which KPIs come first.
+    pub name: String,
+    /// What was live before.
+    pub baseline: DetectorChoice,
+    /// What shall be.
+    pub candidate: DetectorChoice,
+    /// Of how many KPIs in a hundred the candidate is live.
+    pub percent: f64,
+    /// How far apart two alerts may open that mean the same.
+    pub window_ms: i64,
+}
+
+impl Trial {
+    /// Whether the candidate is live for a KPI. What is in a share is in every larger one.
+    pub fn takes(&self, workspace: &WorkspaceId, kpi: &KpiName) -> bool {
+        let place = xxh3_64(format!("{workspace}\0{kpi}\0{}", self.name).as_bytes()) % 10_000;
+        (place as f64) < self.percent * 100.0
+    }
+}
+
+impl Plan {
+    /// What scores a KPI.
+    pub fn arrangement(&self, workspace: &WorkspaceId, kpi: &KpiName) -> Arrangement {
+        match &self.trial {
+            None => Arrangement { live: self.live.clone(), shadow: None },
+            Some(trial) if trial.takes(workspace, kpi) => {
+                Arrangement { live: trial.candidate.clone(), shadow: Some(trial.baseline.clone()) }
+            }
+            Some(trial) => Arrangement { live: trial.baseline.clone(), shadow: Some(trial.candidate.clone()) },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_an_experiment_is_settled_once() {
+        use crate::experiments::Policy;
+        use crate::model::DetectorEntry;
+        let entry = DetectorEntry { name: "n".into(), revision: 1, detector: "d".into(), options: Default::default() };
+        let candidate = DetectorChoice::Entry(Box::new(entry));
+        let (live, running) = (DetectorChoice::Configured, Some("e".to_owned()));
+        let mut board = Board { live, running };
+        let policy = Policy { shares: vec![100.0], ..Policy::default() };
+        let mut experiment = Experiment::begin("e", board.live.clone(), candidate.clone(), policy, 0, "me");
+        assert!(!board.settle(&experiment));
+        assert_eq!(board.plan(Some(&experiment)).trial.map(|trial| trial.percent), Some(0.0));
+        experiment.promote(1, "me", true).unwrap();
+        experiment.promote(2, "me", true).unwrap();
+        assert!(board.settle(&experiment) && !board.settle(&experiment));
+        assert_eq!(board, Board { live: candidate, running: None });
+        experiment.roll_back(3, "me", None).unwrap();
+        assert!(board.settle(&experiment) && !board.settle(&experiment));
+        assert_eq!(board, Board::default());
+    }
+
+    #[test]
+    fn shares_grow_and_nothing_leaves_them() {
+        let workspace = WorkspaceId::new("w").unwrap();
+        let kpis: Vec<_> = (0..2_000).map(|i| KpiName::new(&format!("kpi.{i}")).unwrap()).collect();
+        let taken = |name: &str, percent| {
+            let (baseline, candidate) = (DetectorChoice::default(), DetectorChoice::default());
+            let trial = Trial { name: name.into(), baseline, candidate, percent, window_ms: 0 };
+            kpis.iter().filter(|kpi| trial.takes(&workspace, kpi)).collect::<Vec<_>>()
+        };
+        let mut before = taken("e", 0.0);
+        assert!(before.is_empty());
+        for percent in [1.0, 5.0, 25.0, 100.0] {
+            let now = taken("e", percent);
+            assert!(before.iter().all(|kpi| now.contains(kpi)), "{percent}");
+            let share = now.len() as f64 / kpis.len() as f64 * 100.0;
+            assert!((share - percent).abs() <= 2.0 && !now.is_empty(), "{percent}: {share}");
+            before = now;
+        }
+        assert_eq!(before.len(), kpis.len());
+        assert_ne!(taken("e", 5.0), taken("another", 5.0), "not always the same KPIs come first");
+    }
+}

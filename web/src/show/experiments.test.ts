@@ -1,0 +1,59 @@
+import { expect, it } from "vitest";
+import type { Arm, Experiment, Job } from "@earcon/client";
+import { foremost, jobWords, ROWS, stageWords } from "./experiments.ts";
+
+const arm: Arm = {
+  samples: 12_000,
+  live_samples: 0,
+  alerts: 3,
+  alone: 1,
+  alerts_per_10k: 2.5,
+  alerts_per_day: null,
+  live_ns: null,
+  shadow_ns: 812,
+  precision: null,
+  judged: 0,
+};
+
+function experiment(name: string, stage: Experiment["stage"], since: number): Experiment {
+  const evidence = { baseline: arm, candidate: arm, both: 2, agreement: 0.5 };
+  const rest = { percent: 5, policy: {}, total: evidence, current: evidence, steps: [] };
+  return { name, baseline: "default", candidate: "calm@1", stage, since, ...rest };
+}
+
+it("shows the experiment that runs, else the latest", () => {
+  const old = experiment("a", "canary", 1);
+  const over = experiment("b", "promoted", 2);
+  expect(foremost([old, over])).toBe(old);
+  expect(foremost([experiment("c", "stopped", 1), over])).toBe(over);
+  expect(foremost([])).toBeNull();
+  expect(stageWords(old)).toBe("Live for 5 % of the KPIs");
+});
+
+it("says what is known, and a dash for what is not", () => {
+  expect(ROWS.map((row) => row.of(arm))).toEqual(["12,000", "3", "1", "2.50", "–", "–", "812 ns", "–"]);
+});
+
+it("says how a job stands", () => {
+  const job: Job = {
+    id: "1",
+    kind: "train",
+    entry: "calm@1",
+    kpis: [],
+    from: 0,
+    to: 1,
+    state: "running",
+    kpis_total: 0,
+    kpis_done: 0,
+    samples: 0,
+    series: 0,
+    percent: 0,
+    left_ms: null,
+    problem: null,
+    created: 0,
+  };
+  expect(jobWords(job)).toBe("Waits");
+  expect(jobWords({ ...job, kpis_total: 20, kpis_done: 5 })).toBe("5 of 20 KPIs");
+  expect(jobWords({ ...job, state: "done", series: 2, samples: 2_000 })).toBe("Done: 2 series learned from 2,000 samples");
+  expect(jobWords({ ...job, state: "failed", problem: "a does not run" })).toBe("Failed: a does not run");
+});
