@@ -30,7 +30,7 @@ use crate::adapters::embedded::{EmbeddedStore, OpenError};
 use crate::config::Config;
 use crate::gateway::nats::{NatsGateway, NatsServices};
 use crate::gateway::statsd::StatsdGateway;
-use crate::gateway::{Catalogues, Gateway, Imports, LocalTime, Parts, Transmitters, router};
+use crate::gateway::{Catalogues, Gateway, Imports, LocalTimes, Parts, Transmitters, router};
 use crate::model::Clock;
 use crate::ports::PortError;
 use crate::tenancy::Access;
@@ -123,8 +123,8 @@ impl App {
         let cluster = args.as_ref().map(Cluster::new);
         let tenancy = cluster.as_ref().map(|(cluster, _)| Arc::new(cluster.clone()) as Arc<dyn Tenancy>);
         let muting = Muting::new(opened.backends.meta_store.clone(), clock.clone());
-        let offsets = settings.streams.utc_offsets.clone();
-        let local_time = LocalTime::new("UTC", move |at_ms| offsets.local_ms(at_ms));
+        let zones = &config.streams.time_zones;
+        let local_times = LocalTimes::new(zones.usual.clone(), zones.of.clone());
         let context = Context {
             muting: muting.clone(),
             backends: opened.backends.clone(),
@@ -155,7 +155,7 @@ impl App {
             catalogues: Catalogues::new(opened.backends.meta_store, config.ingest.known_series),
             clock: clock.clone(),
             muting,
-            local_time,
+            local_times,
             access: Access,
             limits: Arc::new(limits(config)),
             imports: Imports::default(),

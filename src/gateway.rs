@@ -32,7 +32,7 @@ mod socket;
 pub mod statsd;
 mod upload;
 
-pub use explain::LocalTime;
+pub use explain::LocalTimes;
 pub use upload::Imports;
 
 use std::sync::Arc;
@@ -95,7 +95,7 @@ pub struct Parts {
     /// What shall alert nobody for a while.
     pub muting: Muting,
     /// By which hours of the day are told.
-    pub local_time: LocalTime,
+    pub local_times: LocalTimes,
     /// Who may come in.
     pub access: Access,
     /// Sizes.

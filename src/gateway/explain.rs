@@ -7,6 +7,8 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use xxhash_rust::xxh3::xxh3_64;
@@ -23,7 +25,7 @@ use crate::explain::rarity::{Counting, Rarity, hours, period, words};
 use crate::explain::similar::similar;
 use crate::live::sentence::{count, sentence};
 use crate::live::wire::{Peak, WireAnomaly, label_map};
-use crate::model::{Anomaly, Feature};
+use crate::model::{Anomaly, Feature, WorkspaceId};
 use crate::ports::{AnomalyFilter, SeriesQuery};
 use crate::tenancy::WorkspacePass;
 
@@ -44,17 +46,36 @@ const LEAST_AROUND_MS: i64 = 300_000;
 const MOST_AROUND_MS: i64 = 28 * 86_400_000;
 const DEFAULT_SIZE: Size = Size { width: 900, height: 360 };
 
-/// The local time of the server's workspaces.
+/// The time zones of workspaces.
 #[derive(Clone)]
-pub struct LocalTime {
-    name: Arc<str>,
-    local_ms: Arc<dyn Fn(i64) -> i64 + Send + Sync>,
+pub struct LocalTimes {
+    usual: TimeZone,
+    of: Arc<BTreeMap<WorkspaceId, TimeZone>>,
 }
 
+impl LocalTimes {
+    /// `usual` is that of workspaces that are not named.
+    pub fn new(usual: TimeZone, of: BTreeMap<WorkspaceId, TimeZone>) -> Self {
+        Self { usual, of: Arc::new(of) }
+    }
+
+    fn of(&self, workspace: &WorkspaceId) -> LocalTime {
+        LocalTime(self.of.get(workspace).unwrap_or(&self.usual).clone())
+    }
+}
+
+/// The local time of a workspace.
+struct LocalTime(TimeZone);
+
 impl LocalTime {
-    /// `local_ms` gives the local time of a moment, in milliseconds; `name` is what people call it.
-    pub fn new(name: &str, local_ms: impl Fn(i64) -> i64 + Send + Sync + 'static) -> Self {
-        Self { name: name.into(), local_ms: Arc::new(local_ms) }
+    fn name(&self) -> &str {
+        self.0.iana_name().unwrap_or("local time")
+    }
+
+    /// The local time of a moment, in milliseconds.
+    fn local_ms(&self, at_ms: i64) -> i64 {
+        let offset = Timestamp::from_millisecond(at_ms).map_or(0, |at| self.0.to_offset(at).seconds());
+        at_ms.saturating_add(i64::from(offset) * 1_000)
     }
 }
 
@@ -165,7 +186,8 @@ pub(crate) async fn one(
         reason: found.mute.document().reason.clone(),
         until: found.until_ms,
     });
-    let explanation = explanation(&gateway.local_time, &anomaly, rarity, similar(&anomaly, &past));
+    let local = gateway.local_times.of(pass.workspace());
+    let explanation = explanation(&local, &anomaly, rarity, similar(&anomaly, &past));
     Ok(json(&ExplainedAnomaly { anomaly: WireAnomaly::of(&anomaly), explanation, mute }))
 }
 
@@ -187,7 +209,7 @@ fn explanation<'a>(
         None if rarity.is_none() => text.push_str(" There is no history of this hour to compare it with."),
         None => {}
     }
-    let hour_of_day = (local.local_ms)(anomaly.peak_at_ms).rem_euclid(86_400_000) / 3_600_000;
+    let hour_of_day = local.local_ms(anomaly.peak_at_ms).rem_euclid(86_400_000) / 3_600_000;
     let band = [anomaly.peak_lower, anomaly.peak_upper];
     Explanation {
         sentence: text,
@@ -201,7 +223,7 @@ fn explanation<'a>(
             days: rarity.days,
             period: period(rarity.days),
             hour_of_day,
-            time_zone: local.name.to_string(),
+            time_zone: local.name().to_owned(),
         }),
         since: anomaly.opened_at_ms,
         similar: similar.into_iter().map(Similar::of).collect(),
@@ -219,7 +241,8 @@ async fn rarity(
     let view = workspace.hub().kpi(anomaly.kpi.clone()).await.ok_or_else(restarting)?;
     let matching = view.map_or(1, |kpi| kpi.series.keys().filter(|labels| labels.contains(&anomaly.labels)).count());
     let limit = (HOUR_ROWS / matching.max(1)).max(20);
-    let windows = hours(anomaly.peak_at_ms, anomaly.opened_at_ms, &*gateway.local_time.local_ms);
+    let local = gateway.local_times.of(pass.workspace());
+    let windows = hours(anomaly.peak_at_ms, anomaly.opened_at_ms, |at_ms| local.local_ms(at_ms));
     let read = |(from_ms, to_ms)| {
         let query = SeriesQuery { kpi: anomaly.kpi.clone(), labels: anomaly.labels.clone(), from_ms, to_ms };
         async move { gateway.series_store.samples(pass, &query, limit).await }
@@ -318,12 +341,12 @@ async fn picture(
     let anomaly = find(&gateway, &authorized, &workspace, id).await?;
     let (points, from_ms, to_ms) = around(&gateway, authorized.pass(), &anomaly).await?;
     let open = anomaly.closed_at_ms.is_none();
-    let local = gateway.local_time.clone();
+    let local = gateway.local_times.of(authorized.pass().workspace());
     // Drawing takes some milliseconds of one processor.
     let draw = move || {
-        let local_ms = |at_ms| (local.local_ms)(at_ms);
+        let local_ms = |at_ms| local.local_ms(at_ms);
         let subject =
-            Subject { anomaly: &anomaly, points: &points, from_ms, to_ms, local_ms: &local_ms, zone: &local.name };
+            Subject { anomaly: &anomaly, points: &points, from_ms, to_ms, local_ms: &local_ms, zone: local.name() };
         let scene = lay_out(&subject, size);
         match form {
             Form::Svg => Some(svg(&scene, theme).into_bytes()),

@@ -213,7 +213,9 @@ impl State {
             let score = score_of(surprise * settings.sensitivity);
             let features = self.course.features(&observed);
             let mut judgement = self.course.describe(&observed, features, score, reason);
-            judgement.standing = (score > 0.25).then(|| self.tails.standing(&surprises, &codes));
+            // Only what is rare in the tails has a standing there.
+            let told = score > 0.25 && surprises.squares > 0.0 && reason == NAMES[surprises.most.0];
+            judgement.standing = told.then(|| self.tails.standing(&surprises, &codes));
             judgement
         });
 
