@@ -26,7 +26,7 @@ fn at_once(series: &[(String, Value)], at: i64, value: f64) -> Value {
 
 fn calm(series: &[(String, Value)], from: i64) -> Value {
     let rows = series.iter().flat_map(|(kpi, labels)| {
-        noise(from, 60, 100.0).into_iter().map(move |(at, value)| row(kpi, labels, at, value))
+        noise(from, 200, 100.0).into_iter().map(move |(at, value)| row(kpi, labels, at, value))
     });
     json!({"samples": rows.collect::<Vec<_>>()})
 }
