@@ -36,6 +36,9 @@ fn opened(seq: Seq, apart_ms: i64) -> Event {
         samples: 1,
         detector: "bench".into(),
         acknowledged: None,
+        standing: None,
+        review: None,
+        muted: None,
     };
     Event { seq, time_ms: at, kpi, body: EventBody::AnomalyOpened(Box::new(anomaly)) }
 }

@@ -312,6 +312,20 @@ fn muted_members_alert_nobody() {
 }
 
 #[test]
+fn what_outlives_its_mute_is_told() {
+    let mut f = Following::new();
+    let mut a = anomaly("a", T, 0.9);
+    f.append(a.kpi.clone(), EventBody::AnomalyOpened(Box::new(a.clone())));
+    let event = f.log[0].clone();
+    f.desk.take(&event, &|_| Some("deployment".into()));
+    f.wait(10_000);
+    assert!(!f.last().is_told());
+    f.grow(&mut a, 0.9);
+    f.wait(10_000);
+    assert!(f.last().is_told());
+}
+
+#[test]
 fn who_is_seen_by_somebody_is_marked_and_asks_no_more() {
     let mut f = Following::new();
     let a = f.open("a", 0.7);
