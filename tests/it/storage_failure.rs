@@ -16,7 +16,7 @@ use earcon::adapters::clock::SystemClock;
 use earcon::adapters::embedded::{EmbeddedSettings, EmbeddedStore};
 use earcon::audio::MixSettings;
 use earcon::model::{
-    Anomaly, AnomalyId, Arrival, Event, KpiBatch, KpiName, Labels, Sample, Seq, SeriesBatch, WorkspaceId,
+    Anomaly, AnomalyId, Arrival, Clock, Event, KpiBatch, KpiName, Labels, Sample, Seq, SeriesBatch, WorkspaceId,
 };
 use earcon::ports::{
     AnomalyFilter, ErrorKind, EventLog, LogHead, Page, PortError, RollupSeries, SampleSeries, SeriesQuery, SeriesStore,
