@@ -50,7 +50,7 @@ impl Desk {
             linked.extend(youngest.map(|case| (case.since_ms, case.incident.id, Link::Overflow)));
         }
         // The oldest takes the others in.
-        linked.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+        linked.sort_by_key(|link| (link.0, link.1));
         let id = match linked.first() {
             Some((_, id, link)) => {
                 member.link = link.clone();

@@ -337,7 +337,7 @@ impl State {
         let Some(factor) = self.unit.fit(median, usual) else { return };
         let place = |x: f32| unit::clamped((x - median) * factor);
         let size = |x: f32| x * factor;
-        self.usual_distance = size(usual);
+        self.usual_distance = usual * factor;
         self.window.change(place);
         self.thinned.change(|code| encode(place(decode(code))));
         self.forecast.profile.change(place);

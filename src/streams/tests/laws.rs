@@ -264,7 +264,7 @@ fn judge_newest(state: &mut KpiState, log: &Log, now_ms: i64) -> Vec<EventBody> 
         _ => None,
     });
     let Some(anomaly) = newest else { return Vec::new() };
-    let outcome = if log.events.len() % 3 == 0 { Outcome::Real } else { Outcome::False };
+    let outcome = if log.events.len().is_multiple_of(3) { Outcome::Real } else { Outcome::False };
     let review = Review { outcome, at_ms: now_ms, by: "me".into(), note: None };
     let sensitivity = state.judge(anomaly.id, &anomaly.labels, &review);
     assert!((0.499..2.001).contains(&sensitivity), "{sensitivity}");
