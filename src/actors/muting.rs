@@ -2,7 +2,7 @@
 //!
 //! Not an actor: a table that all who ask share. Mutes are read again at most every few seconds a workspace, and only when somebody
 //! asks, which streams do when an anomaly opens, grows or closes. A store that is slow holds such a stream up for
-//! [`PATIENCE`] at most, and then what was known goes on to hold. **A crash loses** nothing: all of it is in the store.
+//! half a second at most, and then what was known goes on to hold. **A crash loses** nothing: all of it is in the store.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};

@@ -17,7 +17,7 @@ use crate::ports::{ErrorKind, PortError};
 
 /// The header with the [`Place`].
 pub(super) const PLACE: &str = "Earcon-Log";
-/// 2: events hold counters, ends of series and backfilled samples. 3: verdicts, and more of anomalies. What older versions wrote is read as it is.
+/// 2: events hold counters, ends of series and backfilled samples. 3: verdicts, incidents, detectors that change, and more of anomalies. What older versions wrote is read as it is.
 const VERSION: u64 = 3;
 
 /// Where a message stands in the log.
