@@ -83,12 +83,13 @@ impl Agreement {
         });
     }
 
-    /// Somebody says of an anomaly whether it was one. It counts when the live detector has told of it since the two run side by
-    /// side, and for the shadow when it had it too.
+    /// Somebody says of an anomaly whether it was one; who says it again changes nothing here. It counts when the live detector has
+    /// told of it since the two run side by side, and for the shadow when it had it too.
     pub fn judged(&mut self, id: AnomalyId, real: bool, tally: &mut Tally) {
-        if let Some((_, both)) = self.told.iter().find(|(told, _)| *told == id) {
+        let place = self.told.iter().position(|(told, _)| *told == id);
+        if let Some((_, both)) = place.and_then(|place| self.told.remove(place)) {
             tally.live_verdicts.count(real);
-            if *both {
+            if both {
                 tally.shadow_verdicts.count(real);
             }
         }
@@ -127,6 +128,7 @@ mod tests {
         agreement.judged(one, true, &mut tally);
         agreement.judged(other, false, &mut tally);
         agreement.judged(unknown, false, &mut tally);
+        agreement.judged(other, true, &mut tally);
         assert_eq!((tally.live_verdicts.real, tally.live_verdicts.wrong), (1, 1));
         assert_eq!((tally.shadow_verdicts.real, tally.shadow_verdicts.wrong), (1, 0));
     }
