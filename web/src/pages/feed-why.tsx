@@ -47,6 +47,7 @@ export function Why({ anomaly }: { anomaly: Anomaly }) {
       <img src={`${station.api.picture(id)}?width=720&height=300&at=${last_at}`} width={720} height={300} alt={told?.explanation.sentence ?? ""} />
       {told !== null && told.explanation.similar.length > 0 && (
         <ul className="similar" aria-label="Similar episodes">
+          <li className="muted">Similar before:</li>
           {told.explanation.similar.map((past) => (
             <li key={past.id}>
               <time dateTime={new Date(past.opened_at).toISOString()}>{date(past.opened_at)}</time>
