@@ -36,6 +36,10 @@ const LOOK: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_millis(200);
 /// What series there are is looked at again this often, when there are anomalies.
 const KNOW_EVERY: Duration = Duration::from_secs(60);
+/// … and sooner while there are few: a workspace that has just begun has others a second later.
+const KNOW_SOONEST: Duration = Duration::from_secs(1);
+/// How much longer each series makes that.
+const KNOW_EACH: Duration = Duration::from_millis(5);
 
 /// Why nobody is to be alerted because of an anomaly; asked with every event of it.
 pub type Muted = Arc<dyn Fn(&Anomaly) -> Option<String> + Send + Sync>;
@@ -43,6 +47,12 @@ pub type Muted = Arc<dyn Fn(&Anomaly) -> Option<String> + Send + Sync>;
 /// What is muted: what the event says, which the stream has noted in it. So a replay decides as it was decided.
 pub fn muted() -> Muted {
     Arc::new(|anomaly| anomaly.muted.clone())
+}
+
+/// After which time series that number so many are looked at again.
+fn know_again(series: usize) -> Duration {
+    let each = KNOW_EACH.saturating_mul(u32::try_from(series).unwrap_or(u32::MAX));
+    KNOW_SOONEST.saturating_add(each).min(KNOW_EVERY)
 }
 
 enum Message {
@@ -261,7 +271,8 @@ impl State {
     }
 
     fn know(&mut self, kpis: &[Arc<KpiView>]) {
-        self.know_at = Instant::now() + KNOW_EVERY;
+        let known: usize = kpis.iter().map(|kpi| kpi.series.len()).sum();
+        self.know_at = Instant::now() + know_again(known);
         let series = kpis.iter().flat_map(|kpi| kpi.series.keys().map(|labels| (&kpi.kpi, labels)));
         self.args.desk.know(Population::of(series));
     }
@@ -297,5 +308,17 @@ fn count_said(body: &EventBody) {
         && incident.told_at_ms.is_some_and(|at| incident.timeline.last().is_some_and(|last| last.at_ms == at))
     {
         count(Metric::IncidentsTold, 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_series_are_looked_at_again_soon_and_many_every_minute() {
+        assert_eq!(know_again(0), Duration::from_secs(1));
+        assert_eq!(know_again(200), Duration::from_secs(2));
+        assert_eq!(know_again(1_000_000), Duration::from_secs(60));
     }
 }
