@@ -202,7 +202,8 @@ impl State {
         let codes = values.map(encode);
         let surprises = self.tails.judge(&codes);
         let seen = self.seen_by_stream();
-        let far = self.scales.farthest(&values, &seen);
+        // Most samples are no surprise, and then it does not matter how far they are.
+        let far = if surprises.squares > 0.0 { self.scales.farthest(&values, &seen) } else { 0.0 };
         self.scales.learn(&values, &seen);
         let novel = self.combine(surprises.squares, f64::from(far)) / ALERT;
         let judgement = (self.seen >= settings.warm_up).then(|| {
@@ -325,8 +326,13 @@ impl State {
         if surprise > 0.0 && self.seen < SHORT_UNTIL {
             surprise += 0.5 * LOG10_OF_2 * log2(1000.0 / (n + 100.0));
         }
-        let lost = if far < FAR_ENOUGH { LOST_A_DOUBLING * log2(FAR_ENOUGH / far.max(0.5 * FAR_ENOUGH)) } else { 0.0 };
-        let told = if surprise > 0.0 { (surprise + MEAN_SHARE * self.mean_surprise - lost).max(0.0) } else { 0.0 };
+        let told = if surprise > 0.0 {
+            let near = far < FAR_ENOUGH;
+            let lost = if near { LOST_A_DOUBLING * log2(FAR_ENOUGH / far.max(0.5 * FAR_ENOUGH)) } else { 0.0 };
+            (surprise + MEAN_SHARE * self.mean_surprise - lost).max(0.0)
+        } else {
+            0.0
+        };
         self.mean_surprise += MEAN_RATE.max(1.0 / (n + 1.0)) * (surprise - self.mean_surprise);
         told
     }

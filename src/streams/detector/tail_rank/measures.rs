@@ -49,11 +49,15 @@ pub(super) fn deviation(values: &[f32], low: f32, high: f32) -> f32 {
     // Squares of distances from a value of the series lose less than those from 0.
     let origin = within(last);
     let (chunks, rest) = values.as_chunks::<LANES>();
-    let (mut sums, mut squares) = ([0.0f32; LANES], [0.0f32; LANES]);
+    // In two passes: in one, sums and squares are paired with each other instead of lanes with lanes.
+    let mut sums = [0.0f32; LANES];
+    for chunk in chunks {
+        (0..LANES).for_each(|lane| sums[lane] += within(chunk[lane]) - origin);
+    }
+    let mut squares = [0.0f32; LANES];
     for chunk in chunks {
         for lane in 0..LANES {
             let distance = within(chunk[lane]) - origin;
-            sums[lane] += distance;
             squares[lane] += distance * distance;
         }
     }
