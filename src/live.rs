@@ -10,6 +10,7 @@ pub mod sentence;
 pub mod split;
 pub mod view;
 pub mod wire;
+pub mod wire_anomaly;
 pub mod wire_incident;
 
 pub use conflation::{Conflation, RateError};
