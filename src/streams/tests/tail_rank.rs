@@ -127,7 +127,7 @@ fn a_spike_is_found_at_once_after_as_few_as_four_hundred_samples() {
 }
 
 #[test]
-fn nothing_is_told_in_the_first_hundred_and_fifty_samples_but_what_to_expect() {
+fn what_leaves_a_constant_series_within_a_hundred_and_fifty_samples_is_not_told() {
     let mut values = vec![7.0; 149];
     values.push(1e6);
     let bodies = fresh().push(&[every(1_000, &values)], NOW).bodies;
