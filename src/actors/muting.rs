@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::mutes::{Mute, MuteDocument, Mutes};
-use earcon_model::{Clock, EventBody, WorkspaceId};
+use earcon_model::{Anomaly, Clock, EventBody, WorkspaceId};
 use earcon_ports::{ErrorKind, MetaRecord, MetaStore, PortError, Revision};
 use earcon_tenancy::WorkspacePass;
 
@@ -116,20 +116,12 @@ impl Muting {
 
     /// Notes on anomalies which mute keeps them quiet at `now_ms`.
     pub async fn stamp(&self, pass: &WorkspacePass, bodies: &mut [EventBody], now_ms: i64) {
-        let of_anomalies = |body: &EventBody| {
-            matches!(body, EventBody::AnomalyOpened(_) | EventBody::AnomalyUpdated(_) | EventBody::AnomalyClosed(_))
-        };
-        if !bodies.iter().any(of_anomalies) {
+        let mut anomalies = bodies.iter_mut().filter_map(anomaly_of).peekable();
+        if anomalies.peek().is_none() {
             return;
         }
         let mutes = self.of(pass).await;
-        for body in bodies {
-            let (EventBody::AnomalyOpened(anomaly)
-            | EventBody::AnomalyUpdated(anomaly)
-            | EventBody::AnomalyClosed(anomaly)) = body
-            else {
-                continue;
-            };
+        for anomaly in anomalies {
             let at = |at_ms| mutes.covering(&anomaly.kpi, &anomaly.labels, at_ms);
             // What opened under a mute and closes behind it was not worth telling.
             let found = at(now_ms).or_else(|| anomaly.closed_at_ms.and_then(|_| at(anomaly.opened_at_ms)));
@@ -284,6 +276,13 @@ fn restored(record: &MetaRecord, now_ms: i64) -> Option<StoredMute> {
             tracing::warn!(mute = id, problems = problems.join("; "), "a stored mute does not hold");
             None
         }
+    }
+}
+
+fn anomaly_of(body: &mut EventBody) -> Option<&mut Anomaly> {
+    match body {
+        EventBody::Anomaly(happened) => happened.anomaly_mut(),
+        _ => None,
     }
 }
 

@@ -3,7 +3,10 @@
 use super::counter::Meter;
 use super::kpi_state::{KpiState, Limit, Pushed};
 use super::series::{Presence, Series, Shared};
-use earcon_model::{Arrival, CounterSamples, EventBody, Reading, Sample, SeriesBatch, SeriesSamples, SeriesStatus};
+use earcon_model::{
+    AnomalyEvent, Arrival, CounterSamples, EventBody, Reading, Sample, SeriesBatch, SeriesEvent, SeriesSamples,
+    SeriesStatus,
+};
 
 /// How samples come in, and when.
 #[derive(Debug, Clone, Copy)]
@@ -18,11 +21,11 @@ pub(super) struct ArrivalContext {
 struct Collected {
     /// What is complete, in order.
     bodies: Vec<EventBody>,
-    restored: Vec<EventBody>,
+    restored: Vec<SeriesEvent>,
     samples: Vec<SeriesSamples>,
     /// Which series the entries of `samples` belong to.
     places: Vec<u32>,
-    episodes: Vec<EventBody>,
+    episodes: Vec<AnomalyEvent>,
     ends: Vec<EventBody>,
 }
 
@@ -95,7 +98,7 @@ impl KpiState {
         }
         if restored {
             let (labels, timestamp_ms) = (series.labels.clone(), sample.timestamp_ms);
-            collected.restored.push(EventBody::SeriesRestored { labels, timestamp_ms });
+            collected.restored.push(SeriesEvent::Restored { labels, timestamp_ms });
         }
         true
     }
@@ -110,8 +113,8 @@ impl KpiState {
         }
         let closed = series.end(ended_at_ms);
         let labels = series.labels.clone();
-        collected.ends.push(EventBody::SeriesEnded { labels, timestamp_ms: ended_at_ms });
-        collected.ends.extend(closed);
+        collected.ends.push(SeriesEvent::Ended { labels, timestamp_ms: ended_at_ms }.into());
+        collected.ends.extend(closed.map(EventBody::Anomaly));
     }
 
     /// Completes what was collected: `SeriesRestored`s, the samples, what became of episodes, series that ended.
@@ -128,14 +131,15 @@ impl KpiState {
         collected.places.clear();
         let mut samples = std::mem::take(&mut collected.samples);
         samples.retain(says_something);
-        collected.bodies.append(&mut collected.restored);
+        collected.bodies.extend(collected.restored.drain(..).map(EventBody::Series));
         if !samples.is_empty() {
-            collected.bodies.push(match arrival {
-                Arrival::Live => EventBody::Samples(samples),
-                Arrival::Backfill => EventBody::Backfilled(samples),
-            });
+            let scored = match arrival {
+                Arrival::Live => SeriesEvent::Samples(samples),
+                Arrival::Backfill => SeriesEvent::Backfilled(samples),
+            };
+            collected.bodies.push(scored.into());
         }
-        collected.bodies.append(&mut collected.episodes);
+        collected.bodies.extend(collected.episodes.drain(..).map(EventBody::Anomaly));
         collected.bodies.append(&mut collected.ends);
     }
 

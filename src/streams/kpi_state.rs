@@ -12,8 +12,8 @@ use super::series::{Presence, Series, SeriesView, Shared};
 use super::settings::StreamSettings;
 use super::shadow::Shadow;
 use earcon_model::{
-    Acknowledgement, AnomalyId, Arrival, DetectorRef, Event, EventBody, Feedback, KpiName, Labels, Reading, Sample,
-    SeriesBatch, WorkspaceId,
+    Acknowledgement, AnomalyEvent, AnomalyId, Arrival, DetectorEvent, DetectorRef, Event, EventBody, Feedback, KpiName,
+    Labels, Reading, Sample, SeriesBatch, SeriesEvent, WorkspaceId,
 };
 
 /// Why a row was not taken. The text is fit to show to the sender.
@@ -134,7 +134,8 @@ impl KpiState {
             if series.deadline_ms(&self.settings).is_some_and(|deadline| now_ms >= deadline) {
                 series.presence = Presence::Stalled;
                 let last_timestamp_ms = series.cadence.last_timestamp_ms();
-                bodies.push(EventBody::SeriesStalled { labels: series.labels.clone(), last_timestamp_ms });
+                let labels = series.labels.clone();
+                bodies.push(SeriesEvent::Stalled { labels, last_timestamp_ms }.into());
             }
         }
         self.find_next_stall();
@@ -158,51 +159,65 @@ impl KpiState {
     /// of a stall) is skipped, because it follows again. Events of other KPIs are ignored. What is tried out beside the
     /// live detector sees the event when it is [shown](Self::observe) to it, as it was when it happened.
     pub fn replay(&mut self, event: &Event) {
-        if event.kpi != self.kpi {
+        if event.kpi() != Some(&self.kpi) {
             return;
         }
         match &event.body {
-            EventBody::Samples(all) => {
-                let coming = ArrivalContext { arrival: Arrival::Live, now_ms: event.time_ms };
+            EventBody::Series(happened) => self.replay_series(happened, event.time_ms),
+            EventBody::Anomaly(happened) => self.replay_anomaly(happened),
+            EventBody::Detector(happened) => self.replay_detector(happened),
+            _ => {}
+        }
+    }
+
+    fn replay_series(&mut self, happened: &SeriesEvent, now_ms: i64) {
+        match happened {
+            SeriesEvent::Samples(all) => {
+                let coming = ArrivalContext { arrival: Arrival::Live, now_ms };
                 all.iter().for_each(|one| self.replay_samples(one, coming));
             }
-            EventBody::Backfilled(all) => {
-                let coming = ArrivalContext { arrival: Arrival::Backfill, now_ms: event.time_ms };
+            SeriesEvent::Backfilled(all) => {
+                let coming = ArrivalContext { arrival: Arrival::Backfill, now_ms };
                 all.iter().for_each(|one| self.replay_samples(one, coming));
             }
-            EventBody::SeriesStalled { labels, .. } => {
+            SeriesEvent::Stalled { labels, .. } => {
                 if let Some(place) = self.index.get(labels) {
                     self.series[*place as usize].presence = Presence::Stalled;
                 }
             }
-            EventBody::SeriesEnded { labels, timestamp_ms } => {
+            SeriesEvent::Ended { labels, timestamp_ms } => {
                 if let Some(place) = self.index.get(labels) {
                     // The closed episode has an event of its own.
                     let _closed = self.series[*place as usize].end(*timestamp_ms);
                 }
             }
-            EventBody::AnomalyAcknowledged { id, acknowledgement, .. } => {
+            // It follows from the samples.
+            SeriesEvent::Restored { .. } => {}
+        }
+    }
+
+    fn replay_anomaly(&mut self, happened: &AnomalyEvent) {
+        match happened {
+            AnomalyEvent::Acknowledged { id, acknowledgement, .. } => {
                 self.acknowledge(*id, acknowledgement);
             }
-            EventBody::DetectorChanged(arrangement) => {
+            AnomalyEvent::Feedback { id, labels, feedback, .. } => {
+                self.judge(*id, labels, feedback);
+            }
+            // They follow from the samples.
+            AnomalyEvent::Opened(_) | AnomalyEvent::Updated(_) | AnomalyEvent::Closed(_) => {}
+        }
+    }
+
+    fn replay_detector(&mut self, happened: &DetectorEvent) {
+        match happened {
+            DetectorEvent::Changed(arrangement) => {
                 // What this version does not understand changes nothing: scoring goes on.
                 let _not_understood = self.arrange(arrangement).is_err();
             }
-            EventBody::DetectorTrained { choice, detector, series } => {
-                self.adopt(choice, detector, series);
+            DetectorEvent::Trained { detector, algorithm, series } => {
+                self.adopt(detector, algorithm, series);
             }
-            EventBody::AnomalyJudged { id, labels, feedback, .. } => {
-                self.judge(*id, labels, feedback);
-            }
-            EventBody::AnomalyOpened(_)
-            | EventBody::AnomalyUpdated(_)
-            | EventBody::AnomalyClosed(_)
-            | EventBody::SeriesRestored { .. }
-            | EventBody::KpiParked { .. }
-            | EventBody::KpiResumed
-            | EventBody::IncidentOpened(_)
-            | EventBody::IncidentUpdated(_)
-            | EventBody::IncidentClosed(_) => {}
         }
     }
 

@@ -10,7 +10,7 @@ use super::settings::StreamSettings;
 use super::stored::Stored;
 use super::surprise::rescored;
 use earcon_model::{
-    Anomaly, AnomalyId, Arrival, EventBody, Features, Feedback, KpiName, Labels, Reading, Sample, ScoredSample,
+    Anomaly, AnomalyEvent, AnomalyId, Arrival, Features, Feedback, KpiName, Labels, Reading, Sample, ScoredSample,
     SeriesStatus, WorkspaceId,
 };
 
@@ -134,7 +134,7 @@ impl Series {
         sample: Sample,
         arrival: Arrival,
         shared: Shared<'_>,
-    ) -> (ScoredSample, Option<EventBody>) {
+    ) -> (ScoredSample, Option<AnomalyEvent>) {
         let mut judgement = self.detector.push(sample, shared.settings).judgement;
         if let Some(judgement) = &mut judgement {
             judgement.score = rescored(judgement.score, self.feedback.factor(sample.timestamp_ms));
@@ -168,7 +168,7 @@ impl Series {
 
     /// Ends the series: no silence of it is a stall, and what comes next starts anew as far as it counts.
     /// Returns the open episode, closed.
-    pub(super) fn end(&mut self, ended_at_ms: i64) -> Option<EventBody> {
+    pub(super) fn end(&mut self, ended_at_ms: i64) -> Option<AnomalyEvent> {
         self.presence = Presence::Ended;
         self.meter.forget();
         self.episode.end(ended_at_ms)

@@ -12,7 +12,9 @@ use super::episode::{Episode, Owner};
 use super::kpi_state::KpiState;
 use super::settings::StreamSettings;
 use super::surprise::rescored;
-use earcon_model::{Arrival, DetectorRef, DetectorSlots, EventBody, Labels, Reading, Sample, SeriesSamples};
+use earcon_model::{
+    AnomalyEvent, Arrival, DetectorRef, DetectorSlots, EventBody, Labels, Reading, Sample, SeriesEvent, SeriesSamples,
+};
 
 /// An episode that the shadow would have opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,13 +138,13 @@ impl KpiState {
         let mut observed = Observed::default();
         for body in bodies {
             match body {
-                EventBody::Samples(all) => {
-                    all.iter().for_each(|one| self.observe_samples(one, Arrival::Live, &mut observed))
+                EventBody::Series(SeriesEvent::Samples(all)) => {
+                    all.iter().for_each(|one| self.observe_samples(one, Arrival::Live, &mut observed));
                 }
-                EventBody::Backfilled(all) => {
+                EventBody::Series(SeriesEvent::Backfilled(all)) => {
                     all.iter().for_each(|one| self.observe_samples(one, Arrival::Backfill, &mut observed));
                 }
-                EventBody::SeriesEnded { labels, timestamp_ms } => {
+                EventBody::Series(SeriesEvent::Ended { labels, timestamp_ms }) => {
                     let place = self.index.get(labels).copied();
                     if let (Some(place), Some(shadow)) = (place, &mut self.shadow)
                         && let Some(Some(series)) = shadow.series.get_mut(place as usize)
@@ -150,6 +152,8 @@ impl KpiState {
                         let _told_to_nobody = series.episode.end(*timestamp_ms);
                     }
                 }
+                // The shadow judges a silence as the live detector does.
+                EventBody::Series(SeriesEvent::Stalled { .. } | SeriesEvent::Restored { .. }) => {}
                 _ => {}
             }
         }
@@ -187,7 +191,7 @@ impl KpiState {
             }
             observed.samples += 1;
             let told = series.episode.push(timestamp_ms, value, judgement.as_ref(), owner, settings);
-            if matches!(told, Some(EventBody::AnomalyOpened(_))) {
+            if matches!(told, Some(AnomalyEvent::Opened(_))) {
                 observed.alerts.push(ShadowAlert { labels: logged.labels.clone(), timestamp_ms });
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::PortError;
-use earcon_model::{Acknowledgement, Anomaly, AnomalyId, Event, KpiName, Labels, Seq};
+use earcon_model::{Anomaly, AnomalyId, Event, KpiName, Labels, Seq};
 use earcon_tenancy::WorkspacePass;
 
 /// Consecutive events to take into the store.
@@ -162,22 +162,4 @@ pub trait SeriesStore: Send + Sync + 'static {
 
     /// About how many bytes the workspace's history occupies, without what is not flushed.
     async fn size_bytes(&self, pass: &WorkspacePass) -> Result<u64, PortError>;
-}
-
-/// Takes over what people said of an anomaly from the one stored before: an episode does not know all of it. The first
-/// acknowledgement stays; the last verdict that `anomaly` knows of, else the stored one.
-pub fn carry_over_feedback(anomaly: &mut Anomaly, before: &Anomaly) {
-    if let Some(seen) = &before.acknowledged {
-        anomaly.acknowledged = Some(seen.clone());
-    }
-    if let Some(said) = &before.feedback {
-        anomaly.feedback = Some(said.clone());
-    }
-}
-
-/// Folds an acknowledgement into an anomaly: the first one stays.
-pub fn acknowledge(anomaly: &mut Anomaly, acknowledgement: &Acknowledgement) {
-    if anomaly.acknowledged.is_none() {
-        anomaly.acknowledged = Some(acknowledgement.clone());
-    }
 }

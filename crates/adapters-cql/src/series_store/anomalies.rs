@@ -13,7 +13,8 @@ use super::memtable::{ChangedAnomaly, FlushBatch};
 use super::statements::Tables;
 use super::{DAY_MS, History, corrupt, day_of};
 use earcon_history::filter::{start_of, wanted};
-use earcon_model::{Anomaly, AnomalyId, Event, EventBody, WorkspaceId};
+use earcon_history::fold::HistoryChange;
+use earcon_model::{Anomaly, AnomalyId, Event, WorkspaceId};
 use earcon_ports::{AnomalyFilter, ErrorKind, PortError};
 
 /// In front of every stored anomaly.
@@ -125,12 +126,11 @@ impl History {
         let mut known = HashMap::new();
         let applied = self.live().applied();
         for event in events.iter().filter(|event| event.seq > applied) {
-            let (id, opened_at_ms) = match &event.body {
-                EventBody::AnomalyOpened(anomaly)
-                | EventBody::AnomalyUpdated(anomaly)
-                | EventBody::AnomalyClosed(anomaly) => (anomaly.id, Some(anomaly.opened_at_ms)),
-                EventBody::AnomalyAcknowledged { id, .. } | EventBody::AnomalyJudged { id, .. } => (*id, None),
-                _ => continue,
+            let Some(change) = HistoryChange::from_event(event) else { continue };
+            let Some(id) = change.anomaly_id() else { continue };
+            let opened_at_ms = match change {
+                HistoryChange::Anomaly(anomaly) => Some(anomaly.opened_at_ms),
+                HistoryChange::Rows(..) | HistoryChange::Acknowledged(..) | HistoryChange::Feedback(..) => None,
             };
             if known.contains_key(&id) {
                 continue;
