@@ -50,7 +50,7 @@ async fn events_arrive_in_order_as_the_websocket_tells_them() {
             ("Nats-Msg-Id", &id),
             ("ce-source", "/workspaces/local"),
             ("ce-type", &format!("earcon.{event_type}")),
-            ("ce-subject", "shop.orders"),
+            ("ce-subject", told["subject"].as_str().unwrap()),
             ("content-type", "application/json"),
             ("Earcon-Epoch", &epoch),
             ("Earcon-Seq", &told["seq"].to_string()),
@@ -81,7 +81,7 @@ async fn wildcards_follow_families_and_no_name_leaves_its_place() {
     let mut seen = Vec::new();
     for name in names {
         let message = all.next().await;
-        assert_eq!(header(&message, "ce-subject"), name);
+        assert_eq!(header(&message, "ce-subject"), format!("kpi/{name}"));
         seen.push(message.subject.to_string());
     }
     let under = |rest: &str| format!("earcon.v1.local.samples.{rest}");
