@@ -4,10 +4,11 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-/// The layout this build writes; it reads the older ones too. Raise it when an older build could not read the directory
-/// any more. 2: logs hold counters, ends of series and backfilled samples. 3: verdicts, and how rare what an
-/// anomaly states as its reason is.
-const FORMAT: u32 = 3;
+/// The one layout that this build writes and reads. Raise it with every change that another build
+/// could not read.
+const FORMAT: u32 = 1;
+/// Begins the text of the FORMAT file. Builds before the first release wrote a bare number.
+const FORMAT_PREFIX: &str = "earcon ";
 
 /// Why a data directory cannot be used. Every message names the directory and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -36,14 +37,17 @@ pub enum OpenError {
         /// What the system said.
         source: io::Error,
     },
-    /// A newer build wrote the directory.
-    #[error("data directory {path} has format {found}, and this version reads up to {supported}; use a newer version")]
-    NewerFormat {
+    /// Another build wrote the directory.
+    #[error(
+        "data directory {path} has format {found}, and this version reads only format {supported}; \
+         use the version that wrote it, or choose an empty directory"
+    )]
+    OtherFormat {
         /// The directory.
         path: PathBuf,
-        /// What its FORMAT file says.
-        found: u32,
-        /// The newest format this build reads.
+        /// The format that its FORMAT file names.
+        found: String,
+        /// The format this build reads.
         supported: u32,
     },
     /// What is in the directory cannot be understood.
@@ -131,11 +135,13 @@ fn check_format(path: &Path) -> Result<(), OpenError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return write_format(&file).map_err(not_writable),
         Err(error) => return Err(not_writable(error)),
     };
-    match text.trim().parse::<u32>() {
-        Ok(found) if found > FORMAT => Err(OpenError::NewerFormat { path: path.to_owned(), found, supported: FORMAT }),
-        // From now on there may be something in it that an older build cannot read.
-        Ok(found) if found < FORMAT => write_format(&file).map_err(not_writable),
-        Ok(_) => Ok(()),
+    let (number, found) = match text.trim().strip_prefix(FORMAT_PREFIX) {
+        Some(number) => (number, number.to_owned()),
+        None => (text.trim(), format!("{} of an unreleased build", text.trim())),
+    };
+    match number.parse::<u32>() {
+        Ok(FORMAT) if number == found => Ok(()),
+        Ok(_) => Err(OpenError::OtherFormat { path: path.to_owned(), found, supported: FORMAT }),
         Err(_) => Err(OpenError::Damaged { path: path.to_owned(), reason: "its FORMAT file holds no number".into() }),
     }
 }
@@ -144,7 +150,7 @@ fn check_format(path: &Path) -> Result<(), OpenError> {
 fn write_format(file: &Path) -> io::Result<()> {
     let draft = file.with_extension("new");
     let mut out = File::create(&draft)?;
-    writeln!(out, "{FORMAT}")?;
+    writeln!(out, "{FORMAT_PREFIX}{FORMAT}")?;
     out.sync_all()?;
     std::fs::rename(&draft, file)
 }
@@ -167,27 +173,41 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_format_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        drop(DataDir::claim(dir.path()).unwrap());
-        std::fs::write(dir.path().join("FORMAT"), "7\n").unwrap();
-        let refusal = DataDir::claim(dir.path()).unwrap_err();
-        assert!(matches!(refusal, OpenError::NewerFormat { found: 7, supported: FORMAT, .. }), "{refusal}");
+    fn directory_of_another_format_is_refused_and_left_unchanged() {
+        for (text, format) in [
+            ("1\n", "1 of an unreleased build"),
+            ("3\n", "3 of an unreleased build"),
+            ("earcon 0\n", "0"),
+            ("earcon 2\n", "2"),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let file = dir.path().join("FORMAT");
+            std::fs::write(&file, text).unwrap();
+            let refusal = DataDir::claim(dir.path()).unwrap_err();
+            assert!(matches!(refusal, OpenError::OtherFormat { supported: FORMAT, .. }), "{refusal}");
+            let sentence = refusal.to_string();
+            assert!(sentence.contains(&dir.path().display().to_string()), "{sentence}");
+            assert!(sentence.contains(&format!("has format {format}, and this version reads only format 1")), "{sentence}");
+            assert!(sentence.contains("choose an empty directory"), "{sentence}");
+            assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+        }
     }
 
     #[test]
-    fn an_older_format_becomes_the_present_one() {
+    fn directory_of_this_format_is_opened_again() {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("FORMAT"), "1\n").unwrap();
         drop(DataDir::claim(dir.path()).unwrap());
-        assert_eq!(std::fs::read_to_string(dir.path().join("FORMAT")).unwrap(), format!("{FORMAT}\n"));
+        assert_eq!(std::fs::read_to_string(dir.path().join("FORMAT")).unwrap(), "earcon 1\n");
+        DataDir::claim(dir.path()).unwrap();
     }
 
     #[test]
-    fn a_format_file_without_a_number_is_damage() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("FORMAT"), "yes").unwrap();
-        assert!(matches!(DataDir::claim(dir.path()), Err(OpenError::Damaged { .. })));
+    fn format_file_without_a_number_is_damage() {
+        for text in ["yes", "", "earcon ", "earcon one"] {
+            let dir = tempfile::tempdir().unwrap();
+            std::fs::write(dir.path().join("FORMAT"), text).unwrap();
+            assert!(matches!(DataDir::claim(dir.path()), Err(OpenError::Damaged { .. })), "{text:?}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One workspace's stream: its settings, and reading single messages of it.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
@@ -16,8 +17,12 @@ use super::JetStreamLogSettings;
 use super::frame::{MessageId, Place};
 use crate::failure;
 use earcon_model::WorkspaceId;
-use earcon_ports::PortError;
+use earcon_ports::{ErrorKind, PortError};
 
+/// The key of the stream's metadata that names the format of the log in it.
+const FORMAT_KEY: &str = "earcon_log_format";
+/// The one format that this program writes and reads.
+const FORMAT: &str = "1";
 /// The server drops a repeated message for this long. Longer than anybody repeats one.
 const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
 /// Room beyond the log's own limit where the account insists on a limit of the stream, so that fences always fit.
@@ -63,7 +68,7 @@ impl LogStream {
     pub(super) async fn of(context: &Context, workspace: &WorkspaceId) -> Result<Self, PortError> {
         let name = format!("earcon_log_{workspace}");
         let stream = context.get_stream_no_info(&name).await.map_err(|error| {
-            PortError::caused(earcon_ports::ErrorKind::Invalid, format!("{name} is no name of a stream"), error)
+            PortError::caused(ErrorKind::Invalid, format!("{name} is no name of a stream"), error)
         })?;
         Ok(Self { context: context.clone(), stream, name, subject: format!("earcon.log.{workspace}") })
     }
@@ -72,13 +77,32 @@ impl LogStream {
     pub(super) async fn info(&self) -> Result<Option<Info>, PortError> {
         let doing = format!("cannot find {}", self.name);
         match self.context.get_stream(&self.name).await {
-            Ok(stream) => Ok(Some(stream.cached_info().clone())),
+            Ok(stream) => {
+                let info = stream.cached_info().clone();
+                self.check_format(&info)?;
+                Ok(Some(info))
+            }
             Err(error) => match error.kind() {
                 GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND => Ok(None),
                 GetStreamErrorKind::JetStream(error) => Err(failure::refused(&doing, error)),
                 _ => Err(failure::unanswered(&doing, error)),
             },
         }
+    }
+
+    /// Refuses a stream whose metadata names another format, or none.
+    fn check_format(&self, info: &Info) -> Result<(), PortError> {
+        let found = info.config.metadata.get(FORMAT_KEY).map(String::as_str);
+        if found == Some(FORMAT) {
+            return Ok(());
+        }
+        let text = format!(
+            "the stream {} has log format {}, and this version reads only format {FORMAT}; use the version that wrote it, \
+             or delete the stream to begin a new log",
+            self.name,
+            found.unwrap_or("none")
+        );
+        Err(PortError::new(ErrorKind::Invalid, text))
     }
 
     /// Makes the stream if there is none, and gives it today's settings if it has others.
@@ -106,6 +130,7 @@ impl LogStream {
             duplicate_window: DUPLICATE_WINDOW,
             allow_direct: true,
             deny_delete: true,
+            metadata: HashMap::from([(FORMAT_KEY.to_owned(), FORMAT.to_owned())]),
             ..Default::default()
         };
         let doing = format!("cannot make {}", self.name);

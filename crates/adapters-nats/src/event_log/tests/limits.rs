@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_nats::jetstream;
+
 use super::{JetStreamLog, JetStreamLogSettings, all, event, events, fresh, log, take};
 use crate::test_server::PrivateServer;
 use earcon_model::Seq;
@@ -83,6 +85,29 @@ async fn appends_larger_than_a_message_are_split_and_read_whole() {
     assert_eq!(all(&log, &pass, 1).await, written[90..]);
     assert_eq!(log.trim(&pass, 101).await.unwrap(), 101);
     assert_eq!(log.open(&pass).await.unwrap().next, 101);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stream_of_another_format_is_refused_with_its_name() {
+    let Some(server) = PrivateServer::start("a stream of another format", "").await else { return };
+    let client = server.client().await;
+    let context = async_nats::jetstream::new(client.clone());
+    for (metadata, says) in [(None, "log format none"), (Some("2"), "log format 2")] {
+        let pass = fresh();
+        let name = format!("earcon_log_{}", pass.workspace());
+        let metadata = metadata.map(|format: &str| ("earcon_log_format".to_owned(), format.to_owned()));
+        let subjects = vec![format!("earcon.log.{}", pass.workspace())];
+        let config = jetstream::stream::Config { name: name.clone(), subjects, ..Default::default() };
+        context.create_stream(jetstream::stream::Config { metadata: metadata.into_iter().collect(), ..config }).await.unwrap();
+        let log = log(&client).await;
+        let follow = log.follow(&pass, 1).await.err().unwrap();
+        for error in [log.open(&pass).await.unwrap_err(), log.head(&pass).await.unwrap_err(), follow] {
+            assert_eq!(error.kind, ErrorKind::Invalid);
+            let sentence = error.to_string();
+            assert!(sentence.contains(&name) && sentence.contains(says), "{sentence}");
+            assert!(sentence.contains("reads only format 1"), "{sentence}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
