@@ -20,9 +20,9 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout, timeout_at};
 use uuid::Uuid;
 
-use super::failure::{Failure, Verdict, unreadable};
-use super::{migrate, session};
-use crate::{CqlSettings, settings};
+use crate::failure::{Failure, FailureKind, unreadable};
+use crate::session;
+use crate::settings::{self, CqlSettings};
 use earcon_ports::{ErrorKind, PortError};
 
 /// Tries of one statement, the first included; what the driver tries by itself on other replicas is not counted.
@@ -52,11 +52,11 @@ pub(super) struct Prepared {
 
 /// What became of a conditional statement.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(super) enum ConditionalResult {
     /// The condition held.
     Applied,
     /// The condition did not hold; nothing changed.
-    Refused,
+    NotApplied,
     /// No answer: it may have been applied, now or in a moment. Whoever needs to know reads at `SerialRead`, which decides it.
     Unknown(PortError),
 }
@@ -68,23 +68,11 @@ pub struct CqlDatabase {
     read: Consistency,
     write: Consistency,
     serial: SerialConsistency,
-    turns: Semaphore,
-    patience: Duration,
+    permits: Semaphore,
+    request_timeout: Duration,
 }
 
 impl CqlDatabase {
-    /// Connects, if the keyspace has the schema that this program knows.
-    ///
-    /// # Errors
-    /// `Unavailable` when no node answers in time or it refuses the credentials. `Invalid` when a certificate cannot be
-    /// used, when the keyspace or a part of its schema is missing (`earcon migrate` makes it), or when it is newer than
-    /// this program.
-    pub async fn open(settings: &CqlSettings) -> Result<Self, PortError> {
-        let database = Self::connect(settings).await?;
-        migrate::check(&database).await?;
-        Ok(database)
-    }
-
     /// Connects without looking at the keyspace.
     pub(super) async fn connect(settings: &CqlSettings) -> Result<Self, PortError> {
         let nodes = settings.nodes.join(", ");
@@ -100,8 +88,8 @@ impl CqlDatabase {
             read: session::consistency(settings.read_consistency),
             write: session::consistency(settings.write_consistency),
             serial: serial(settings.write_consistency),
-            turns: Semaphore::new(settings.concurrency),
-            patience: settings.request_timeout,
+            permits: Semaphore::new(settings.concurrency),
+            request_timeout: settings.request_timeout,
         })
     }
 
@@ -116,15 +104,15 @@ impl CqlDatabase {
     }
 
     /// How long one statement may take.
-    pub(super) fn patience(&self) -> Duration {
-        self.patience
+    pub(super) fn request_timeout(&self) -> Duration {
+        self.request_timeout
     }
 
     /// Makes `text` known to the nodes. Its one table is named without the keyspace, keywords are in capitals.
     pub(super) async fn prepare(&self, text: &str, purpose: Purpose) -> Result<Prepared, PortError> {
         let text = qualified(text, &self.keyspace);
         let what = || format!("cannot prepare `{text}`");
-        let preparing = timeout(self.patience, self.session.prepare(text.as_str())).await;
+        let preparing = timeout(self.request_timeout, self.session.prepare(text.as_str())).await;
         let mut statement =
             preparing.map_err(|_| self.no_answer(what()))?.map_err(|error| error.into_port_error(what()))?;
         statement.set_consistency(match purpose {
@@ -152,7 +140,9 @@ impl CqlDatabase {
         let bound = bind(prepared, &values)?;
         let repeatable = prepared.purpose != Purpose::Conditional;
         let (session, bound) = (&self.session, &bound);
-        self.persist(repeatable, prepared.text(), || session.execute_bound_unpaged(bound)).await.map_err(|(_, e)| e)
+        self.run_with_retries(repeatable, prepared.text(), || session.execute_bound_unpaged(bound))
+            .await
+            .map_err(|(_, e)| e)
     }
 
     /// Runs a conditional statement.
@@ -163,24 +153,24 @@ impl CqlDatabase {
         &self,
         prepared: &Prepared,
         values: impl SerializeRow,
-    ) -> Result<Outcome, PortError> {
+    ) -> Result<ConditionalResult, PortError> {
         let bound = bind(prepared, &values)?;
         let (session, bound) = (&self.session, &bound);
-        match self.persist(false, prepared.text(), || session.execute_bound_unpaged(bound)).await {
+        match self.run_with_retries(false, prepared.text(), || session.execute_bound_unpaged(bound)).await {
             Ok(result) => {
                 // Cassandra answers with other columns than ScyllaDB, but both begin with `[applied]`.
                 let rows = result.into_rows_result().map_err(unreadable)?;
                 let row: scylla::value::Row = rows.first_row().map_err(unreadable)?;
                 match row.columns.first() {
-                    Some(Some(scylla::value::CqlValue::Boolean(true))) => Ok(Outcome::Applied),
-                    Some(Some(scylla::value::CqlValue::Boolean(false))) => Ok(Outcome::Refused),
+                    Some(Some(scylla::value::CqlValue::Boolean(true))) => Ok(ConditionalResult::Applied),
+                    Some(Some(scylla::value::CqlValue::Boolean(false))) => Ok(ConditionalResult::NotApplied),
                     _ => Err(PortError::new(
                         ErrorKind::Corrupt,
                         "a conditional statement does not say if it was applied",
                     )),
                 }
             }
-            Err((Verdict::Unknown, error)) => Ok(Outcome::Unknown(error)),
+            Err((FailureKind::Unknown, error)) => Ok(ConditionalResult::Unknown(error)),
             Err((_, error)) => Err(error),
         }
     }
@@ -196,7 +186,9 @@ impl CqlDatabase {
         batch.set_consistency(self.write);
         batch.set_is_idempotent(true);
         let (session, batch) = (&self.session, &batch);
-        self.persist(true, prepared.text(), || session.batch(batch, values)).await.map_err(|(_, error)| error)?;
+        self.run_with_retries(true, prepared.text(), || session.batch(batch, values))
+            .await
+            .map_err(|(_, error)| error)?;
         Ok(())
     }
 
@@ -230,17 +222,17 @@ impl CqlDatabase {
     }
 
     /// Runs `attempt` until it works, is hopeless, or time is up.
-    async fn persist<T, F>(
+    async fn run_with_retries<T, F>(
         &self,
         repeatable: bool,
         text: &str,
         mut attempt: impl FnMut() -> F,
-    ) -> Result<T, (Verdict, PortError)>
+    ) -> Result<T, (FailureKind, PortError)>
     where
         F: Future<Output = Result<T, ExecutionError>>,
     {
-        let _turn = self.turn().await.map_err(|error| (Verdict::NotDone, error))?;
-        let deadline = Instant::now() + self.patience;
+        let _permit = self.permit().await.map_err(|error| (FailureKind::NotDone, error))?;
+        let deadline = Instant::now() + self.request_timeout;
         let context = || format!("the database did not do `{text}`");
         let mut pause = FIRST_PAUSE;
         let mut tried = 1;
@@ -248,13 +240,13 @@ impl CqlDatabase {
             let error = match timeout_at(deadline, attempt()).await {
                 Ok(Ok(done)) => return Ok(done),
                 Ok(Err(error)) => error,
-                Err(_) => return Err((Verdict::Unknown, self.no_answer(context()))),
+                Err(_) => return Err((FailureKind::Unknown, self.no_answer(context()))),
             };
-            let verdict = error.verdict();
+            let kind = error.failure_kind();
             let wait = pause + jitter(pause);
-            let again = tried < ATTEMPTS && verdict.worth_another_try(repeatable);
+            let again = tried < ATTEMPTS && kind.is_retryable(repeatable);
             if !again || Instant::now() + wait >= deadline {
-                return Err((verdict, error.into_port_error(context())));
+                return Err((kind, error.into_port_error(context())));
             }
             tracing::debug!(tried, %error, "the database is asked again");
             tokio::time::sleep(wait).await;
@@ -263,13 +255,13 @@ impl CqlDatabase {
         }
     }
 
-    async fn turn(&self) -> Result<SemaphorePermit<'_>, PortError> {
+    async fn permit(&self) -> Result<SemaphorePermit<'_>, PortError> {
         let busy = || PortError::new(ErrorKind::Unavailable, "too many statements wait for the database");
-        timeout(self.patience, self.turns.acquire()).await.map_err(|_| busy())?.map_err(|_| busy())
+        timeout(self.request_timeout, self.permits.acquire()).await.map_err(|_| busy())?.map_err(|_| busy())
     }
 
     fn no_answer(&self, context: String) -> PortError {
-        let seconds = self.patience.as_secs_f64();
+        let seconds = self.request_timeout.as_secs_f64();
         PortError::new(ErrorKind::Unavailable, format!("{context}: no answer within {seconds} s"))
     }
 }
@@ -309,7 +301,7 @@ where
         let page = || session.execute_bound_single_page(bound, state.clone());
         let text = bound.prepared().get_statement();
         let (result, after): (QueryResult, PagingStateResponse) =
-            self.database.persist(true, text, page).await.map_err(|(_, error)| error)?;
+            self.database.run_with_retries(true, text, page).await.map_err(|(_, error)| error)?;
         let rows = result.into_rows_result().map_err(unreadable)?;
         let rows = rows.rows::<R>().map_err(unreadable)?.collect::<Result<Vec<R>, _>>().map_err(unreadable)?;
         self.next = match after.into_paging_control_flow() {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use super::database::{CqlDatabase, Outcome, Prepared, Purpose};
+use super::database::{ConditionalResult, CqlDatabase, Prepared, Purpose};
 use super::workspace_names::WorkspaceNames;
 use earcon_model::WorkspaceId;
 use earcon_ports::{ErrorKind, MetaRecord, MetaStore, PortError, Revision};
@@ -92,7 +92,7 @@ impl CqlMeta {
     }
 
     /// Sends the change once.
-    async fn send(&self, (workspace, key): (&str, &str), change: &Change) -> Result<Outcome, PortError> {
+    async fn send(&self, (workspace, key): (&str, &str), change: &Change) -> Result<ConditionalResult, PortError> {
         let (revision, live) = (change.from + 1, change.value.is_some());
         let Change { from, from_live, value, writer } = change;
         if *from == 0 {
@@ -107,9 +107,9 @@ impl CqlMeta {
         let mut silence = None;
         for _ in 0..ATTEMPTS {
             match self.send(at, &change).await? {
-                Outcome::Applied => return Ok((change.from + 1) as Revision),
-                Outcome::Refused => {}
-                Outcome::Unknown(error) => silence = Some(error),
+                ConditionalResult::Applied => return Ok((change.from + 1) as Revision),
+                ConditionalResult::NotApplied => {}
+                ConditionalResult::Unknown(error) => silence = Some(error),
             }
             // Reading at serial consistency also brings a change to its end that was begun and not finished.
             let current = self.current(&self.decided, at).await?;

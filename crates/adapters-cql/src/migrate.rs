@@ -16,9 +16,9 @@ use tokio::time::{Instant, sleep};
 
 use self::lock::Lock;
 use self::statements::{checksum, statements};
-use super::database::{CqlDatabase, Purpose};
-use super::failure::Failure;
-use crate::CqlSettings;
+use crate::database::{CqlDatabase, Purpose};
+use crate::failure::Failure;
+use crate::settings::CqlSettings;
 use earcon_ports::{ErrorKind, PortError};
 
 /// One file of `config/cql/`; its place in the list is its version, beginning with 1.
@@ -27,10 +27,8 @@ struct Migration<'a> {
     text: &'a str,
 }
 
-const MIGRATIONS: &[Migration<'static>] = &[
-    Migration { name: "0001_meta", text: include_str!("../../../config/cql/0001_meta.cql") },
-    Migration { name: "0002_series", text: include_str!("../../../config/cql/0002_series.cql") },
-];
+const MIGRATIONS: &[Migration<'static>] =
+    &[Migration { name: "0001_schema", text: include_str!("../../../config/cql/0001_schema.cql") }];
 
 /// Least time for a statement that changes the schema; on a large cluster it takes more than a read.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -61,7 +59,7 @@ pub async fn migrate(settings: &CqlSettings) -> Result<Migrated, PortError> {
 async fn run(settings: &CqlSettings, migrations: &[Migration<'_>]) -> Result<Migrated, PortError> {
     let database = CqlDatabase::connect(settings).await?;
     make_keyspace(&database, &settings.replication).await?;
-    let lock = Lock::take(&database).await?;
+    let lock = Lock::acquire(&database).await?;
     let migrated = apply(&database, migrations, &lock).await;
     // What was done stays done: a lock that cannot be given back expires.
     if let Err(error) = lock.release().await {
@@ -78,7 +76,7 @@ async fn make_keyspace(database: &CqlDatabase, replication: &str) -> Result<(), 
         change_schema(database, &text).await?;
     }
     // Whoever made it a moment ago may be seen before the node itself knows of it.
-    let deadline = Instant::now() + database.patience();
+    let deadline = Instant::now() + database.request_timeout();
     while let Err(error) = use_keyspace(database).await {
         if Instant::now() > deadline {
             return Err(error);
@@ -94,6 +92,7 @@ async fn make_keyspace(database: &CqlDatabase, replication: &str) -> Result<(), 
 async fn apply(database: &CqlDatabase, migrations: &[Migration<'_>], lock: &Lock<'_>) -> Result<Migrated, PortError> {
     let applied = applied(database).await?;
     let from = version(&applied);
+    refuse_other_schema(database, &applied, migrations)?;
     refuse_newer(database, from, migrations.len())?;
     let record = "INSERT INTO schema_version (id, version, name, checksum, applied_at) \
                   VALUES (?, ?, ?, ?, toTimestamp(now())) IF NOT EXISTS";
@@ -102,10 +101,8 @@ async fn apply(database: &CqlDatabase, migrations: &[Migration<'_>], lock: &Lock
     for (version, migration) in (1..).zip(migrations) {
         let statements = statements(migration.text);
         let sum = checksum(&statements);
-        match applied.get(&version) {
-            Some((_, applied)) if *applied == sum => continue,
-            Some(_) => return Err(edited(database, migration.name)),
-            None => {}
+        if applied.contains_key(&version) {
+            continue;
         }
         for statement in &statements {
             lock.renew().await?;
@@ -130,7 +127,9 @@ pub(super) async fn check(database: &CqlDatabase) -> Result<(), PortError> {
     if !table_exists(database).await? {
         return Err(missing(&format!("the keyspace {keyspace} is empty")));
     }
-    let found = version(&applied(database).await?);
+    let applied = applied(database).await?;
+    let found = version(&applied);
+    refuse_other_schema(database, &applied, MIGRATIONS)?;
     refuse_newer(database, found, MIGRATIONS.len())?;
     if (found as usize) < MIGRATIONS.len() {
         let known = MIGRATIONS.len();
@@ -153,13 +152,25 @@ fn refuse_newer(database: &CqlDatabase, found: u32, known: usize) -> Result<(), 
     Err(PortError::new(ErrorKind::Invalid, text))
 }
 
-fn edited(database: &CqlDatabase, name: &str) -> PortError {
-    let keyspace = database.keyspace();
-    let text = format!(
-        "migration {name} was applied to the keyspace {keyspace} with other content than this program has: \
-         an applied migration must not be edited, add another one"
-    );
-    PortError::new(ErrorKind::Invalid, text)
+/// Refuses a keyspace whose applied migrations are not those of this program.
+fn refuse_other_schema(
+    database: &CqlDatabase,
+    applied: &Applied,
+    migrations: &[Migration<'_>],
+) -> Result<(), PortError> {
+    for (version, migration) in (1..).zip(migrations) {
+        let sum = checksum(&statements(migration.text));
+        let Some((name, found)) = applied.get(&version).filter(|(_, found)| *found != sum) else { continue };
+        let keyspace = database.keyspace();
+        let text = format!(
+            "the keyspace {keyspace} has another schema: its version {version} is {name} with checksum {found}, and this \
+             program has {} with checksum {sum}; use the version of earcon that made it, or name an empty keyspace in \
+             cql.keyspace",
+            migration.name
+        );
+        return Err(PortError::new(ErrorKind::Invalid, text));
+    }
+    Ok(())
 }
 
 /// Name and checksum of the applied migrations by version.
@@ -206,7 +217,7 @@ async fn change_schema(database: &CqlDatabase, text: &str) -> Result<(), PortErr
         statement.set_load_balancing_policy(Some(SingleTargetLoadBalancingPolicy::new(target, None)));
     }
     statement.set_is_idempotent(true);
-    statement.set_request_timeout(Some(PATIENCE.max(database.patience())));
+    statement.set_request_timeout(Some(PATIENCE.max(database.request_timeout())));
     tracing::debug!(text, "changes the schema");
     let context = || format!("the database did not do `{text}`");
     database.session().query_unpaged(statement, ()).await.map_err(|error| error.into_port_error(context()))?;

@@ -7,7 +7,7 @@ use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
 use scylla::policies::load_balancing::DefaultPolicy;
 
-use crate::{Consistency, CqlSettings};
+use crate::settings::{Consistency, CqlSettings};
 use earcon_ports::{ErrorKind, PortError};
 
 /// Connects to the database, without choosing a keyspace.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use super::super::database::{CqlDatabase, Outcome, Prepared, Purpose};
+use crate::database::{ConditionalResult, CqlDatabase, Prepared, Purpose};
 use earcon_ports::{ErrorKind, PortError};
 
 /// How long a holder that died keeps the lock. One statement and the agreement after it take less.
@@ -22,7 +22,7 @@ pub(super) struct Lock<'a> {
 
 impl<'a> Lock<'a> {
     /// Waits for the lock, at most until a dead holder's would have expired.
-    pub(super) async fn take(database: &'a CqlDatabase) -> Result<Self, PortError> {
+    pub(super) async fn acquire(database: &'a CqlDatabase) -> Result<Self, PortError> {
         let expiry = EXPIRY.as_secs();
         let take = format!(
             "INSERT INTO schema_version (id, version, name) VALUES ('lock', 0, ?) IF NOT EXISTS USING TTL {expiry}"
@@ -41,10 +41,10 @@ impl<'a> Lock<'a> {
         let deadline = Instant::now() + EXPIRY + Duration::from_secs(10);
         loop {
             match database.conditionally(&take, (&lock.holder,)).await? {
-                Outcome::Applied => return Ok(lock),
+                ConditionalResult::Applied => return Ok(lock),
                 // Renewing tells whether it was applied after all.
-                Outcome::Unknown(_) if lock.renew().await.is_ok() => return Ok(lock),
-                Outcome::Refused | Outcome::Unknown(_) => {}
+                ConditionalResult::Unknown(_) if lock.renew().await.is_ok() => return Ok(lock),
+                ConditionalResult::NotApplied | ConditionalResult::Unknown(_) => {}
             }
             if Instant::now() > deadline {
                 return Err(PortError::new(ErrorKind::Unavailable, "another migration of the keyspace does not end"));
@@ -59,18 +59,18 @@ impl<'a> Lock<'a> {
     /// `Conflict` when somebody else has it by now.
     pub(super) async fn renew(&self) -> Result<(), PortError> {
         match self.database.conditionally(&self.renew, (&self.holder, &self.holder)).await? {
-            Outcome::Applied => Ok(()),
-            Outcome::Refused => {
+            ConditionalResult::Applied => Ok(()),
+            ConditionalResult::NotApplied => {
                 Err(PortError::new(ErrorKind::Conflict, "the lock of the migration expired and somebody else took it"))
             }
-            Outcome::Unknown(error) => Err(error),
+            ConditionalResult::Unknown(error) => Err(error),
         }
     }
 
     pub(super) async fn release(self) -> Result<(), PortError> {
         match self.database.conditionally(&self.release, (&self.holder,)).await? {
-            Outcome::Applied | Outcome::Refused => Ok(()),
-            Outcome::Unknown(error) => Err(error),
+            ConditionalResult::Applied | ConditionalResult::NotApplied => Ok(()),
+            ConditionalResult::Unknown(error) => Err(error),
         }
     }
 }

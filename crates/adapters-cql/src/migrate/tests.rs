@@ -52,13 +52,19 @@ async fn of_two_runs_at_once_one_applies_and_the_other_finds_it_done() {
 }
 
 #[tokio::test]
-async fn an_applied_migration_that_was_edited_is_named() {
+async fn keyspace_with_another_schema_is_refused_by_name() {
     in_a_new_keyspace("an edited migration", async |settings| {
         run(settings, &[ONE]).await.unwrap();
         let other = Migration { text: "CREATE TABLE IF NOT EXISTS one (k blob PRIMARY KEY)", ..ONE };
         let error = run(settings, &[other, TWO]).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Invalid);
-        assert!(error.to_string().contains("0001_one"), "{error}");
+        let sentence = error.to_string();
+        assert!(sentence.contains("0001_one") && sentence.contains(&settings.keyspace), "{sentence}");
+        assert!(sentence.contains("name an empty keyspace in cql.keyspace"), "{sentence}");
+        // A keyspace of an earlier build is refused as another schema when it is opened, too.
+        let opened = CqlDatabase::open(settings).await.err().unwrap();
+        assert_eq!(opened.kind, ErrorKind::Invalid);
+        assert!(opened.to_string().contains("has another schema: its version 1 is 0001_one"), "{opened}");
         let migrated =
             run(settings, &[Migration { text: "CREATE  TABLE IF NOT EXISTS one\n(k text PRIMARY KEY)", ..ONE }]);
         assert_eq!(migrated.await.unwrap().applied, Vec::<String>::new(), "other blanks and comments are no edit");
@@ -77,7 +83,8 @@ async fn a_keyspace_that_is_missing_or_newer_is_not_opened() {
         assert!(empty.to_string().contains("earcon migrate"), "{empty}");
 
         let names: Vec<String> = (1..=MIGRATIONS.len() + 1).map(|version| format!("{version:04}_later")).collect();
-        let later: Vec<Migration<'_>> = names.iter().map(|name| Migration { name, ..ONE }).collect();
+        let mut later: Vec<Migration<'_>> = names.iter().map(|name| Migration { name, ..ONE }).collect();
+        later.splice(..MIGRATIONS.len(), MIGRATIONS.iter().map(|&Migration { name, text }| Migration { name, text }));
         run(settings, &later).await.unwrap();
         for error in [CqlDatabase::open(settings).await.err().unwrap(), migrate(settings).await.unwrap_err()] {
             assert_eq!(error.kind, ErrorKind::Invalid);
@@ -92,7 +99,7 @@ async fn a_lock_that_is_held_keeps_others_waiting() {
     in_a_new_keyspace("the lock of migrations", async |settings| {
         let database = CqlDatabase::connect(settings).await.unwrap();
         make_keyspace(&database, &settings.replication).await.unwrap();
-        let lock = Lock::take(&database).await.unwrap();
+        let lock = Lock::acquire(&database).await.unwrap();
         let migration = run(settings, &[ONE]);
         tokio::pin!(migration);
         assert!(tokio::time::timeout(Duration::from_secs(2), &mut migration).await.is_err(), "it waits for the lock");

@@ -7,11 +7,12 @@ use std::collections::{HashMap, HashSet};
 use scylla::value::CqlTimestamp;
 use uuid::Uuid;
 
-use super::batching::Several;
-use super::flush::Upkeep;
+use super::batching::BoundedTasks;
+use super::history::History;
+use super::layout::{DAY_MS, corrupt, day_of};
 use super::memtable::{ChangedAnomaly, FlushBatch};
 use super::statements::Tables;
-use super::{DAY_MS, History, corrupt, day_of};
+use super::writer_state::WriterState;
 use earcon_history::filter::{start_of, wanted};
 use earcon_model::{Anomaly, AnomalyId, Event, EventBody, WorkspaceId};
 use earcon_ports::{AnomalyFilter, ErrorKind, PortError};
@@ -23,8 +24,8 @@ type Record = (Option<Vec<u8>>,);
 
 impl History {
     pub(super) async fn anomaly(&self, id: AnomalyId) -> Result<Option<Anomaly>, PortError> {
-        self.forget_what_others_stored().await?;
-        let changed = self.live().changed_anomaly(id).map(|changed| changed.anomaly.clone());
+        self.drop_what_others_stored().await?;
+        let changed = self.memtable().changed_anomaly(id).map(|changed| changed.anomaly.clone());
         match changed {
             Some(anomaly) => Ok(Some(anomaly)),
             None => self.tables.anomaly(&self.workspace, id).await,
@@ -33,8 +34,8 @@ impl History {
 
     /// Latest opened first, ties in order of identifier.
     pub(super) async fn anomalies(&self, filter: &AnomalyFilter) -> Result<Vec<Anomaly>, PortError> {
-        self.forget_what_others_stored().await?;
-        let changed = self.live().changed_anomalies();
+        self.drop_what_others_stored().await?;
+        let changed = self.memtable().changed_anomalies();
         let mut found: Vec<Anomaly> = changed.values().filter(|anomaly| wanted(filter, anomaly)).cloned().collect();
         if let Some(latest_ms) = start_of(filter) {
             let mut stored = Listing { filter, changed: &changed, found: Vec::new() };
@@ -97,7 +98,7 @@ impl History {
         to_ms: i64,
         mut seen: impl FnMut(&Anomaly) + Send,
     ) -> Result<(), PortError> {
-        let changed = self.live().changed_anomalies();
+        let changed = self.memtable().changed_anomalies();
         let inside = from_ms..to_ms;
         changed.values().filter(|anomaly| inside.contains(&anomaly.opened_at_ms)).for_each(&mut seen);
         let latest_ms = to_ms.saturating_sub(1);
@@ -123,7 +124,7 @@ impl History {
         events: &[std::sync::Arc<Event>],
     ) -> Result<HashMap<AnomalyId, ChangedAnomaly>, PortError> {
         let mut known = HashMap::new();
-        let applied = self.live().applied();
+        let applied = self.memtable().applied();
         for event in events.iter().filter(|event| event.seq > applied) {
             let (id, opened_at_ms) = match &event.body {
                 EventBody::AnomalyOpened(anomaly)
@@ -136,27 +137,31 @@ impl History {
                 continue;
             }
             // A flush may take it from memory before the event is applied, so what memory has is kept here too.
-            let changed = self.live().changed_anomaly(id).cloned();
+            let changed = self.memtable().changed_anomaly(id).cloned();
             let found = match (changed, opened_at_ms) {
                 (Some(changed), _) => Some(changed.anomaly),
                 (None, Some(time)) => self.tables.anomaly_at(&self.workspace, time, id).await?,
                 (None, None) => self.tables.anomaly(&self.workspace, id).await?,
             };
-            known.extend(found.map(|anomaly| (id, ChangedAnomaly { anomaly, stamp: 0 })));
+            known.extend(found.map(|anomaly| (id, ChangedAnomaly { anomaly, write_timestamp: 0 })));
         }
         Ok(known)
     }
 
-    pub(super) async fn write_anomalies(&self, unflushed: &FlushBatch, upkeep: &mut Upkeep) -> Result<(), PortError> {
+    pub(super) async fn write_anomalies(
+        &self,
+        unflushed: &FlushBatch,
+        writer: &mut WriterState,
+    ) -> Result<(), PortError> {
         if unflushed.anomalies.is_empty() {
             return Ok(());
         }
-        let mut writes = Several::new(self.tables.pace.in_flight);
+        let mut writes = BoundedTasks::new(self.tables.pace.in_flight);
         for changed in &unflushed.anomalies {
             writes.add(self.tables.put_anomaly(&self.workspace, changed)).await?;
         }
         writes.finish().await?;
-        let mut days = match upkeep.anomaly_days.take() {
+        let mut days = match writer.anomaly_days.take() {
             Some(days) => days,
             None => self.tables.anomaly_days(&self.workspace, i64::MAX).await?.into_iter().collect(),
         };
@@ -170,13 +175,13 @@ impl History {
                 written.insert(day);
             }
         }
-        let mut writes = Several::new(self.tables.pace.in_flight);
+        let mut writes = BoundedTasks::new(self.tables.pace.in_flight);
         for day in written {
             let last = days.get(&day).copied().flatten();
-            writes.add(self.tables.put_anomaly_day(&self.workspace, day, last, unflushed.stamp)).await?;
+            writes.add(self.tables.put_anomaly_day(&self.workspace, day, last, unflushed.write_timestamp)).await?;
         }
         writes.finish().await?;
-        upkeep.anomaly_days = Some(days);
+        writer.anomaly_days = Some(days);
         Ok(())
     }
 }
@@ -268,15 +273,15 @@ impl Tables {
     }
 
     async fn put_anomaly(&self, workspace: &WorkspaceId, changed: &ChangedAnomaly) -> Result<(), PortError> {
-        let ChangedAnomaly { anomaly, stamp } = changed;
+        let ChangedAnomaly { anomaly, write_timestamp } = changed;
         let (name, id, opened_at) = (workspace.as_str(), anomaly.id.0, CqlTimestamp(anomaly.opened_at_ms));
-        let values = (name, day_of(anomaly.opened_at_ms), opened_at, id, encode(anomaly)?, *stamp);
+        let values = (name, day_of(anomaly.opened_at_ms), opened_at, id, encode(anomaly)?, *write_timestamp);
         self.database.execute(&self.anomalies.write, values).await?;
-        self.database.execute(&self.anomalies.write_time, (name, id, opened_at, *stamp)).await?;
+        self.database.execute(&self.anomalies.write_time, (name, id, opened_at, *write_timestamp)).await?;
         if anomaly.closed_at_ms.is_none() {
-            self.database.execute(&self.anomalies.write_open, (name, opened_at, id, *stamp)).await?;
+            self.database.execute(&self.anomalies.write_open, (name, opened_at, id, *write_timestamp)).await?;
         } else {
-            self.database.execute(&self.anomalies.forget_open, (*stamp, name, opened_at, id)).await?;
+            self.database.execute(&self.anomalies.forget_open, (*write_timestamp, name, opened_at, id)).await?;
         }
         Ok(())
     }
@@ -286,9 +291,9 @@ impl Tables {
         workspace: &WorkspaceId,
         day: i64,
         last_closed_at_ms: Option<i64>,
-        stamp: i64,
+        write_timestamp: i64,
     ) -> Result<(), PortError> {
-        let values = (workspace.as_str(), day, last_closed_at_ms.map(CqlTimestamp), stamp);
+        let values = (workspace.as_str(), day, last_closed_at_ms.map(CqlTimestamp), write_timestamp);
         self.database.execute(&self.anomalies.write_day, values).await.map(drop)
     }
 
@@ -296,11 +301,11 @@ impl Tables {
         &self,
         workspace: &WorkspaceId,
         anomaly: &Anomaly,
-        stamp: i64,
+        write_timestamp: i64,
     ) -> Result<(), PortError> {
         let (name, id, opened_at) = (workspace.as_str(), anomaly.id.0, CqlTimestamp(anomaly.opened_at_ms));
-        self.database.execute(&self.anomalies.forget_time, (stamp, name, id)).await?;
-        let values = (stamp, name, day_of(anomaly.opened_at_ms), opened_at, id);
+        self.database.execute(&self.anomalies.forget_time, (write_timestamp, name, id)).await?;
+        let values = (write_timestamp, name, day_of(anomaly.opened_at_ms), opened_at, id);
         self.database.execute(&self.anomalies.forget, values).await.map(drop)
     }
 
@@ -308,9 +313,9 @@ impl Tables {
         &self,
         workspace: &WorkspaceId,
         day: i64,
-        stamp: i64,
+        write_timestamp: i64,
     ) -> Result<(), PortError> {
-        self.database.execute(&self.anomalies.forget_day, (stamp, workspace.as_str(), day)).await.map(drop)
+        self.database.execute(&self.anomalies.forget_day, (write_timestamp, workspace.as_str(), day)).await.map(drop)
     }
 }
 

@@ -11,14 +11,14 @@ use earcon_ports::PortError;
 type Numbered<'a, T> = BoxFuture<'a, Result<(usize, T), PortError>>;
 
 /// Work of one kind; results come in the order the work was added.
-pub(super) struct Several<'a, T> {
+pub(super) struct BoundedTasks<'a, T> {
     at_once: usize,
     added: usize,
     running: FuturesUnordered<Numbered<'a, T>>,
     done: Vec<(usize, T)>,
 }
 
-impl<'a, T: Send + 'a> Several<'a, T> {
+impl<'a, T: Send + 'a> BoundedTasks<'a, T> {
     pub(super) fn new(at_once: usize) -> Self {
         Self { at_once, added: 0, running: FuturesUnordered::new(), done: Vec::new() }
     }

@@ -9,10 +9,10 @@ use earcon_ports::PortError;
 pub(super) struct Head {
     /// The last event whose effects are in the database.
     pub(super) cursor: Seq,
-    /// The newest write timestamp used: of that event, or of upkeep since.
-    pub(super) stamp: i64,
+    /// The newest write timestamp used: of that event, or of writer since.
+    pub(super) write_timestamp: i64,
     /// How often the log began again.
-    pub(super) life: i64,
+    pub(super) log_epoch: i64,
     /// How many samples there are, about.
     pub(super) samples: u64,
 }
@@ -21,23 +21,23 @@ impl Tables {
     /// The head as it is stored; the default for a workspace without history.
     pub(super) async fn head(&self, workspace: &WorkspaceId) -> Result<Head, PortError> {
         let rows = self.database.rows::<HeadRow>(&self.heads.read, (workspace.as_str(),)).await?;
-        Ok(rows.first().map_or_else(Head::default, |(cursor, stamp, life, samples)| Head {
+        Ok(rows.first().map_or_else(Head::default, |(cursor, write_timestamp, log_epoch, samples)| Head {
             cursor: number(*cursor),
-            stamp: stamp.unwrap_or(0),
-            life: life.unwrap_or(0),
+            write_timestamp: write_timestamp.unwrap_or(0),
+            log_epoch: log_epoch.unwrap_or(0),
             samples: number(*samples),
         }))
     }
 
-    /// Stores the head. Its write timestamp is its stamp, so a head can never replace one with a later stamp.
+    /// Stores the head. Its write timestamp is its write_timestamp, so a head can never replace one with a later write_timestamp.
     pub(super) async fn put_head(&self, workspace: &WorkspaceId, head: &Head) -> Result<(), PortError> {
         let values = (
             workspace.as_str(),
             head.cursor.cast_signed(),
-            head.stamp,
-            head.life,
+            head.write_timestamp,
+            head.log_epoch,
             head.samples.cast_signed(),
-            head.stamp,
+            head.write_timestamp,
         );
         self.database.execute(&self.heads.write, values).await.map(drop)
     }

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use super::batching::Several;
+use super::batching::BoundedTasks;
+use super::history::History;
+use super::layout::{DAY_MS, day_of};
 use super::memtable::Matching;
 use super::rows::{Span, sample};
-use super::{DAY_MS, History, day_of};
 use earcon_history::rollup::start_of;
 use earcon_model::{Labels, SeriesId};
 use earcon_ports::{PortError, SampleRow, SampleSeries, SeriesQuery};
@@ -15,7 +16,7 @@ use earcon_ports::{PortError, SampleRow, SampleSeries, SeriesQuery};
 pub(super) const SERIES_AT_ONCE: usize = 8;
 
 impl Span {
-    pub(super) fn of(query: &SeriesQuery) -> Option<Self> {
+    pub(super) fn from_query(query: &SeriesQuery) -> Option<Self> {
         (query.from_ms < query.to_ms).then(|| Self { from_ms: query.from_ms, last_ms: query.to_ms - 1 })
     }
 
@@ -39,9 +40,9 @@ pub(super) struct Reading<'a> {
 
 impl History {
     pub(super) async fn samples(&self, query: &SeriesQuery, limit: usize) -> Result<Vec<SampleSeries>, PortError> {
-        let Some(span) = Span::of(query) else { return Ok(Vec::new()) };
+        let Some(span) = Span::from_query(query) else { return Ok(Vec::new()) };
         let matching = self.matching(query).await?;
-        let mut reads = Several::new(SERIES_AT_ONCE);
+        let mut reads = BoundedTasks::new(SERIES_AT_ONCE);
         for series in matching {
             reads.add(self.samples_of(series, span, limit)).await?;
         }
@@ -64,9 +65,9 @@ impl History {
 
     /// The series that the query matches in order of their labels, with their rows in memory.
     pub(super) async fn matching(&self, query: &SeriesQuery) -> Result<Vec<Matching>, PortError> {
-        self.forget_what_others_stored().await?;
+        self.drop_what_others_stored().await?;
         // Memory first: what a flush takes from it meanwhile is in the database when that is read.
-        let live = self.live().matching(query);
+        let live = self.memtable().matching(query);
         let mut found: BTreeMap<Labels, Matching> =
             live.into_iter().map(|series| (series.labels.clone(), series)).collect();
         for (id, labels) in self.tables.series_of(&self.workspace, &query.kpi, &query.labels).await? {
@@ -99,7 +100,7 @@ impl Reading<'_> {
         let (first, last) = (day_of(span.from_ms), day_of(span.last_ms));
         for day in self.days.iter().copied().filter(|day| (first..=last).contains(day)) {
             let tables = &self.history.tables;
-            let mut pages = tables.samples(self.history.place(self.id), day, span.part(day), enough)?;
+            let mut pages = tables.samples(self.history.key(self.id), day, span.part(day), enough)?;
             while let Some(page) = pages.next().await? {
                 let stored: Vec<SampleRow> = page.into_iter().filter_map(sample).collect();
                 let Some(end) = stored.last().map(|row| row.timestamp_ms) else { continue };

@@ -8,10 +8,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::directory::Day;
-use super::memtable::StampedRow;
-use super::rows::{Place, Span};
+use super::layout::{DAY_MS, day_of};
+use super::memtable::VersionedRow;
+use super::rows::{SeriesKey, Span};
 use super::statements::Tables;
-use super::{DAY_MS, day_of};
 use earcon_history::rollup::{Bucket, HOUR_MS, MINUTE_MS, buckets, start_of};
 use earcon_ports::{PortError, SampleRow};
 
@@ -33,7 +33,7 @@ pub(super) struct Tail {
 
 /// What new rows change besides themselves.
 #[derive(Debug, Default)]
-pub(super) struct Rolled {
+pub(super) struct RollupChanges {
     pub(super) tail: Tail,
     pub(super) minutes: Vec<Bucket>,
     pub(super) hours: Vec<Bucket>,
@@ -49,16 +49,16 @@ impl Tail {
     }
 
     /// Reads where a series ends.
-    pub(super) async fn load(tables: &Tables, place: Place<'_>) -> Result<Self, PortError> {
-        let Some((number, day)) = tables.last_day(place.workspace, place.id).await? else { return Ok(Self::default()) };
+    pub(super) async fn load(tables: &Tables, key: SeriesKey<'_>) -> Result<Self, PortError> {
+        let Some((number, day)) = tables.last_day(key.workspace, key.id).await? else { return Ok(Self::default()) };
         let minute_ms = start_of(day.last_ms, MINUTE_MS);
         // Rows behind the last one that counts are of a flush that did not end: they come again.
-        let rows = tables.day_rows(place, Span { from_ms: minute_ms, last_ms: day.last_ms }).await?;
+        let rows = tables.day_rows(key, Span { from_ms: minute_ms, last_ms: day.last_ms }).await?;
         let minute = buckets(&rows, MINUTE_MS).pop();
         let hour_ms = start_of(day.last_ms, HOUR_MS);
         let before = Span { from_ms: hour_ms, last_ms: minute_ms.saturating_sub(1) };
         let closed = if hour_ms < minute_ms {
-            tables.buckets(&tables.minutes, place, before, [number]).await?
+            tables.buckets(&tables.minutes, key, before, [number]).await?
         } else {
             Vec::new()
         };
@@ -68,27 +68,27 @@ impl Tail {
 }
 
 /// Works out what `rows`, which are in time order and stored already, change.
-pub(super) async fn roll(
+pub(super) async fn update_rollups(
     tables: &Tables,
-    place: Place<'_>,
+    key: SeriesKey<'_>,
     tail: Tail,
-    rows: &[StampedRow],
-) -> Result<Rolled, PortError> {
+    rows: &[VersionedRow],
+) -> Result<RollupChanges, PortError> {
     let mut rolling =
-        Rolling { tables, place, tail, minutes: BTreeMap::new(), hours: BTreeMap::new(), days: BTreeMap::new() };
+        RollupUpdate { tables, key, tail, minutes: BTreeMap::new(), hours: BTreeMap::new(), days: BTreeMap::new() };
     let known_to_ms = rolling.tail.last_ms;
-    let late = known_to_ms.map_or(0, |last| rows.partition_point(|stamped| stamped.row.timestamp_ms <= last));
+    let late = known_to_ms.map_or(0, |last| rows.partition_point(|versioned| versioned.row.timestamp_ms <= last));
     let (late, fresh) = rows.split_at(late);
-    fresh.iter().for_each(|stamped| rolling.fold(&stamped.row));
+    fresh.iter().for_each(|versioned| rolling.fold(&versioned.row));
     for hour in late.chunk_by(|a, b| start_of(a.row.timestamp_ms, HOUR_MS) == start_of(b.row.timestamp_ms, HOUR_MS)) {
-        rolling.again(hour).await?;
+        rolling.recompute(hour).await?;
     }
     rolling.finish(rows, known_to_ms).await
 }
 
-struct Rolling<'a> {
+struct RollupUpdate<'a> {
     tables: &'a Tables,
-    place: Place<'a>,
+    key: SeriesKey<'a>,
     tail: Tail,
     minutes: BTreeMap<i64, Bucket>,
     hours: BTreeMap<i64, Bucket>,
@@ -96,7 +96,7 @@ struct Rolling<'a> {
     days: BTreeMap<i64, i64>,
 }
 
-impl Rolling<'_> {
+impl RollupUpdate<'_> {
     /// Takes in a row behind all others.
     fn fold(&mut self, row: &SampleRow) {
         fold(&mut self.tail.minute, row, MINUTE_MS, &mut self.minutes);
@@ -106,12 +106,12 @@ impl Rolling<'_> {
     }
 
     /// Makes the buckets of late rows again, which are all of one hour.
-    async fn again(&mut self, late: &[StampedRow]) -> Result<(), PortError> {
+    async fn recompute(&mut self, late: &[VersionedRow]) -> Result<(), PortError> {
         let Some(first) = late.first() else { return Ok(()) };
         let (hour_ms, day) = (start_of(first.row.timestamp_ms, HOUR_MS), day_of(first.row.timestamp_ms));
         let hour = Span { from_ms: hour_ms, last_ms: hour_ms.saturating_add(HOUR_MS - 1) };
         let mut known: BTreeMap<i64, Bucket> = BTreeMap::new();
-        let stored = self.tables.buckets(&self.tables.minutes, self.place, hour, [day]).await?;
+        let stored = self.tables.buckets(&self.tables.minutes, self.key, hour, [day]).await?;
         known.extend(stored.into_iter().map(|bucket| (bucket.start_ms, bucket)));
         known.extend(self.minutes.range(hour.from_ms..=hour.last_ms));
         let open_ms = self.tail.minute.map(|minute| minute.start_ms);
@@ -119,7 +119,7 @@ impl Rolling<'_> {
             self.tail.minute.filter(|minute| start_of(minute.start_ms, HOUR_MS) == hour_ms).map(|m| (m.start_ms, m)),
         );
 
-        for minute in self.minutes_again(hour, late).await? {
+        for minute in self.recompute_minutes(hour, late).await? {
             let before = known.insert(minute.start_ms, minute).map_or(0, |bucket| bucket.count);
             *self.days.entry(day).or_default() += minute.count.cast_signed() - before.cast_signed();
             if open_ms == Some(minute.start_ms) {
@@ -137,14 +137,15 @@ impl Rolling<'_> {
     }
 
     /// The minutes that hold `late`, from rows.
-    async fn minutes_again(&self, hour: Span, late: &[StampedRow]) -> Result<Vec<Bucket>, PortError> {
-        let mut touched: Vec<i64> = late.iter().map(|stamped| start_of(stamped.row.timestamp_ms, MINUTE_MS)).collect();
+    async fn recompute_minutes(&self, hour: Span, late: &[VersionedRow]) -> Result<Vec<Bucket>, PortError> {
+        let mut touched: Vec<i64> =
+            late.iter().map(|versioned| start_of(versioned.row.timestamp_ms, MINUTE_MS)).collect();
         touched.dedup();
         // Rows behind the last one that counts are of a flush that did not end: they come again.
         let known_to_ms = self.tail.last_ms.unwrap_or(i64::MAX);
         let until = |end_ms: i64| end_ms.min(known_to_ms);
         if touched.len() >= MANY_MINUTES {
-            let rows = self.tables.day_rows(self.place, Span { last_ms: until(hour.last_ms), ..hour }).await?;
+            let rows = self.tables.day_rows(self.key, Span { last_ms: until(hour.last_ms), ..hour }).await?;
             let mut all = buckets(&rows, MINUTE_MS);
             all.retain(|bucket| touched.binary_search(&bucket.start_ms).is_ok());
             return Ok(all);
@@ -152,12 +153,12 @@ impl Rolling<'_> {
         let mut found = Vec::with_capacity(touched.len());
         for minute_ms in touched {
             let minute = Span { from_ms: minute_ms, last_ms: until(minute_ms.saturating_add(MINUTE_MS - 1)) };
-            found.extend(buckets(&self.tables.day_rows(self.place, minute).await?, MINUTE_MS));
+            found.extend(buckets(&self.tables.day_rows(self.key, minute).await?, MINUTE_MS));
         }
         Ok(found)
     }
 
-    async fn finish(mut self, rows: &[StampedRow], known_to_ms: Option<i64>) -> Result<Rolled, PortError> {
+    async fn finish(mut self, rows: &[VersionedRow], known_to_ms: Option<i64>) -> Result<RollupChanges, PortError> {
         let mut days = Vec::with_capacity(self.days.len());
         let mut added = 0;
         for part in rows.chunk_by(|a, b| day_of(a.row.timestamp_ms) == day_of(b.row.timestamp_ms)) {
@@ -180,7 +181,7 @@ impl Rolling<'_> {
         self.tail.days.clear();
         self.tail.days.extend(days.iter().rev().take(2).copied());
         let (minutes, hours) = (self.minutes.into_values().collect(), self.hours.into_values().collect());
-        Ok(Rolled { tail: self.tail, minutes, hours, days, added })
+        Ok(RollupChanges { tail: self.tail, minutes, hours, days, added })
     }
 
     /// The day as it is stored.
@@ -192,7 +193,7 @@ impl Rolling<'_> {
             return Ok(None);
         }
         let start_ms = number.saturating_mul(DAY_MS);
-        let found = self.tables.days(self.place.workspace, self.place.id, start_ms, start_ms).await?;
+        let found = self.tables.days(self.key.workspace, self.key.id, start_ms, start_ms).await?;
         Ok(found.first().map(|(_, day)| *day))
     }
 }

@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
 
-use super::History;
-use super::batching::Several;
+use super::batching::BoundedTasks;
+use super::history::History;
 use super::memtable::Matching;
 use super::query::{Reading, SERIES_AT_ONCE};
 use super::rows::Span;
@@ -19,13 +19,13 @@ use earcon_ports::{PortError, RollupSeries, SeriesQuery};
 
 impl History {
     pub(super) async fn rollups(&self, query: &SeriesQuery, step_ms: i64) -> Result<Vec<RollupSeries>, PortError> {
-        let Some(span) = Span::of(query) else { return Ok(Vec::new()) };
+        let Some(span) = Span::from_query(query) else { return Ok(Vec::new()) };
         let matching = self.matching(query).await?;
         if matching.is_empty() {
             return Ok(Vec::new());
         }
         let opened = self.opened(query, step_ms).await?;
-        let mut reads = Several::new(SERIES_AT_ONCE);
+        let mut reads = BoundedTasks::new(SERIES_AT_ONCE);
         for series in matching {
             reads.add(self.rollups_of(series, span, step_ms, &opened)).await?;
         }
@@ -140,8 +140,8 @@ impl Reading<'_> {
     }
 
     async fn stored(&self, tier: &Tier, span: Span) -> Result<Vec<Bucket>, PortError> {
-        let place = self.history.place(self.id);
-        self.history.tables.buckets(tier, place, span, self.days.iter().copied()).await
+        let key = self.history.key(self.id);
+        self.history.tables.buckets(tier, key, span, self.days.iter().copied()).await
     }
 }
 

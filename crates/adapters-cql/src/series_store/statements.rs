@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::database::{CqlDatabase, Prepared, Purpose};
-use super::{DAY_MS, PERIOD_MS, Pace, SeriesSettings};
+use super::layout::{DAY_MS, PERIOD_MS, Pace};
+use super::settings::SeriesSettings;
+use crate::database::{CqlDatabase, Prepared, Purpose};
 use earcon_ports::PortError;
 
 /// The tables of the history. What is done with them is in the files about each of them.
@@ -95,8 +96,8 @@ impl Tables {
 
 impl Heads {
     async fn prepare(database: &CqlDatabase) -> Result<Self, PortError> {
-        let read = "SELECT cursor, stamp, life, samples FROM history_heads WHERE workspace = ?";
-        let write = "INSERT INTO history_heads (workspace, cursor, stamp, life, samples) VALUES (?, ?, ?, ?, ?) USING TIMESTAMP ?";
+        let read = "SELECT cursor, write_timestamp, log_epoch, samples FROM history_heads WHERE workspace = ?";
+        let write = "INSERT INTO history_heads (workspace, cursor, write_timestamp, log_epoch, samples) VALUES (?, ?, ?, ?, ?) USING TIMESTAMP ?";
         Ok(Self {
             read: database.prepare(read, Purpose::Read).await?,
             write: database.prepare(write, Purpose::Write).await?,

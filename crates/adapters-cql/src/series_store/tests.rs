@@ -16,10 +16,7 @@ use earcon_tenancy::{Authorizer, WorkspacePass};
 /// The tables, made by whichever test comes first; `None` where there is no database.
 async fn database(test: &str) -> Option<Arc<CqlDatabase>> {
     // Another schema is another keyspace, so that the database of a developer serves many versions.
-    let schema = concat!(
-        include_str!("../../../../config/cql/0001_meta.cql"),
-        include_str!("../../../../config/cql/0002_series.cql")
-    );
+    let schema = include_str!("../../../../config/cql/0001_schema.cql");
     let keyspace = format!("earcon_series_{:016x}", xxhash_rust::xxh3::xxh3_64(schema.as_bytes()));
     let settings = test_server::settings(test, &keyspace)?;
     migrate(&settings).await.unwrap();

@@ -11,9 +11,9 @@ fn snapshot(kpi: &str, seq: Seq, bytes: usize) -> Snapshot {
     Snapshot { kpi: KpiName::new(kpi).unwrap(), seq, state }
 }
 
-/// Pieces of the KPI that are in the database.
-async fn pieces_left(store: &CqlSnapshots, pass: &WorkspacePass, kpi: &str) -> usize {
-    let text = "SELECT piece FROM snapshot_chunks WHERE workspace = ? AND kpi = ?";
+/// ChunkedState of the KPI that are in the database.
+async fn chunks_left(store: &CqlSnapshots, pass: &WorkspacePass, kpi: &str) -> usize {
+    let text = "SELECT chunk FROM snapshot_chunks WHERE workspace = ? AND kpi = ?";
     let select = store.database.prepare(text, Purpose::Read).await.unwrap();
     store.database.rows::<(i32,)>(&select, (pass.workspace().as_str(), kpi)).await.unwrap().len()
 }
@@ -46,23 +46,23 @@ async fn a_snapshot_deleted_by_another_node_can_be_made_again_with_a_lower_numbe
 
 #[tokio::test]
 async fn pieces_that_nobody_needs_are_removed() {
-    let Some(database) = open("pieces that nobody needs").await else { return };
+    let Some(database) = open("chunks that nobody needs").await else { return };
     let store = CqlSnapshots::open(database).await.unwrap();
     let pass = fresh();
     let at = (pass.workspace().as_str(), "k");
     store.put(&pass, snapshot("k", 5, 1 << 20)).await.unwrap();
-    assert_eq!(pieces_left(&store, &pass, "k").await, 4);
+    assert_eq!(chunks_left(&store, &pass, "k").await, 4);
     // A writer that died before it wrote the row.
     store.chunks.write(at, 0, 6, &[1; 600_000]).await.unwrap();
     store.put(&pass, snapshot("k", 7, 300_000)).await.unwrap();
-    assert_eq!(pieces_left(&store, &pass, "k").await, 2);
+    assert_eq!(chunks_left(&store, &pass, "k").await, 2);
     store.put(&pass, snapshot("k", 6, 10)).await.unwrap();
     assert_eq!(store.all(&pass).await.unwrap(), [snapshot("k", 7, 300_000)], "an older one removes nothing of a newer");
     store.put(&pass, snapshot("k", 8, 10)).await.unwrap();
-    assert_eq!(pieces_left(&store, &pass, "k").await, 0);
+    assert_eq!(chunks_left(&store, &pass, "k").await, 0);
     store.put(&pass, snapshot("k", 9, 300_000)).await.unwrap();
     store.delete(&pass, &snapshot("k", 0, 0).kpi).await.unwrap();
-    assert_eq!(pieces_left(&store, &pass, "k").await, 0);
+    assert_eq!(chunks_left(&store, &pass, "k").await, 0);
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn readers_of_a_snapshot_that_changes_see_the_old_or_the_new_one_whole() {
 
 #[tokio::test]
 async fn a_snapshot_without_its_pieces_is_corrupt_and_a_new_one_heals_it() {
-    let Some(database) = open("a snapshot without its pieces").await else { return };
+    let Some(database) = open("a snapshot without its chunks").await else { return };
     let store = CqlSnapshots::open(database).await.unwrap();
     let pass = fresh();
     store.put(&pass, snapshot("k", 5, 600_000)).await.unwrap();

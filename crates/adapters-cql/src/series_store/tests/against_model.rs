@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
 use super::*;
-use crate::series_store::SAMPLE_BYTES;
+use crate::series_store::layout::SAMPLE_BYTES;
 use earcon_history::rollup::start_of;
 use earcon_ports::Rollup;
 

@@ -74,14 +74,14 @@ async fn writes_of_a_node_that_does_not_know_yet_are_older_than_the_owners() {
     apply(&*old, &pass, &log[..2]).await;
     // What the old owner has in hand when it has looked at the head and the new one has not written yet.
     let history = old.history(&pass);
-    let mut upkeep = history.upkeep.lock().await;
-    history.take_notice(&mut upkeep).await.unwrap();
-    let unflushed = history.live().begin_flush();
+    let mut writer = history.writer.lock().await;
+    history.refresh_head(&mut writer).await.unwrap();
+    let unflushed = history.memtable().begin_flush();
     apply(&*new, &pass, &log).await;
     new.flush(&pass).await.unwrap();
     let (before, head) = (rows(&*new, &pass).await, history.tables.head(&history.workspace).await.unwrap());
 
-    history.write_unflushed(&unflushed, &mut upkeep).await.unwrap();
+    history.write_unflushed(&unflushed, &mut writer).await.unwrap();
     assert_eq!(history.tables.head(&history.workspace).await.unwrap(), head, "the cursor does not go back");
     assert_eq!(rows(&*new, &pass).await, before);
     assert_eq!(before[0][30].1, -3.0);
@@ -104,10 +104,10 @@ async fn a_flush_that_stopped_halfway_is_done_again_by_the_next_owner() {
     {
         // Everything is written but the head.
         let history = old.history(&pass);
-        let mut upkeep = history.upkeep.lock().await;
-        history.take_notice(&mut upkeep).await.unwrap();
-        let unflushed = history.live().begin_flush();
-        history.write_series(&unflushed, &upkeep).await.unwrap();
+        let mut writer = history.writer.lock().await;
+        history.refresh_head(&mut writer).await.unwrap();
+        let unflushed = history.memtable().begin_flush();
+        history.write_series(&unflushed, &writer).await.unwrap();
     }
     assert_eq!(new.cursor(&pass).await.unwrap(), 1);
     for event in &log[1..] {
@@ -127,13 +127,13 @@ async fn what_expired_stays_so_when_an_old_owner_writes_it_again() {
     let log = [samples(1, 2, 0, 100), samples(2, 2, 86_400_000, 100)];
     apply(&*old, &pass, &log).await;
     let history = old.history(&pass);
-    let mut upkeep = history.upkeep.lock().await;
-    history.take_notice(&mut upkeep).await.unwrap();
-    let unflushed = history.live().begin_flush();
+    let mut writer = history.writer.lock().await;
+    history.refresh_head(&mut writer).await.unwrap();
+    let unflushed = history.memtable().begin_flush();
     apply(&*new, &pass, &log).await;
     new.expire(&pass, 86_400_000).await.unwrap();
     assert_eq!(counts(&*new, &pass).await, [100, 100]);
-    history.write_unflushed(&unflushed, &mut upkeep).await.unwrap();
+    history.write_unflushed(&unflushed, &mut writer).await.unwrap();
     assert_eq!(counts(&*new, &pass).await, [100, 100]);
     assert_rollups_tell_the_samples(&*new, &pass).await;
 }
@@ -145,7 +145,7 @@ async fn a_failed_flush_keeps_everything_in_view_and_nothing_doubles() {
     let log = [samples(1, 2, 0, 50), samples(2, 2, 50_000, 50), samples(3, 2, 100_000, 50)];
     apply(&*store, &pass, &log[..2]).await;
     // As after a failure: handed out for writing, and never reported as done.
-    drop(store.history(&pass).live().begin_flush());
+    drop(store.history(&pass).memtable().begin_flush());
     assert_eq!(counts(&*store, &pass).await, [100, 100]);
     // The consumer reads the cursor and hands over again from there.
     assert_eq!(store.cursor(&pass).await.unwrap(), 0);
