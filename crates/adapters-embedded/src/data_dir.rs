@@ -187,7 +187,10 @@ mod tests {
             assert!(matches!(refusal, OpenError::OtherFormat { supported: FORMAT, .. }), "{refusal}");
             let sentence = refusal.to_string();
             assert!(sentence.contains(&dir.path().display().to_string()), "{sentence}");
-            assert!(sentence.contains(&format!("has format {format}, and this version reads only format 1")), "{sentence}");
+            assert!(
+                sentence.contains(&format!("has format {format}, and this version reads only format 1")),
+                "{sentence}"
+            );
             assert!(sentence.contains("choose an empty directory"), "{sentence}");
             assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
         }

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use fjall::{Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Snapshot};
 
-use super::EmbeddedSettings;
-use super::data_dir::{DataDir, OpenError};
+use crate::data_dir::{DataDir, OpenError};
+use crate::settings::EmbeddedSettings;
 use earcon_model::WorkspaceId;
 use earcon_ports::{ErrorKind, PortError};
 

@@ -12,6 +12,7 @@ mod database;
 mod event_log;
 mod meta_store;
 mod series_store;
+mod settings;
 mod snapshot_store;
 #[cfg(test)]
 mod tests;
@@ -27,27 +28,13 @@ use database::Database;
 use event_log::EmbeddedLog;
 use meta_store::EmbeddedMeta;
 use series_store::EmbeddedSeries;
+pub use settings::EmbeddedSettings;
 use snapshot_store::EmbeddedSnapshots;
 
 use earcon_ports::{ErrorKind, EventLog, MetaStore, PortError, SeriesStore, SnapshotStore};
 
 /// How long the directory may still be in use when the store is closed.
 const CLOSING: Duration = Duration::from_secs(5);
-
-/// How much the embedded store may use.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EmbeddedSettings {
-    /// Memory for blocks read from disk, bytes.
-    pub cache_bytes: u64,
-    /// Disk for the write-ahead journal, bytes; at least 64 MiB. What is in it is read again at the next start.
-    pub journal_bytes: u64,
-}
-
-impl Default for EmbeddedSettings {
-    fn default() -> Self {
-        Self { cache_bytes: 64 << 20, journal_bytes: 192 << 20 }
-    }
-}
 
 /// The four ports over one data directory.
 ///

@@ -17,24 +17,23 @@
 mod anomalies;
 mod block;
 mod flush;
+mod history;
 mod memtable;
 mod query;
 mod records;
 mod retention;
 mod rows;
+mod view;
+mod writer_state;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use fjall::Readable;
 
-use self::flush::Upkeep;
-use self::memtable::Live;
-use self::query::View;
-use self::records::{Head, Keys, SeriesRecord, decode};
-use super::database::{Database, blocking, corrupt, unreadable};
-use earcon_model::{Anomaly, AnomalyId, Seq, SeriesId, WorkspaceId};
+use self::history::History;
+use super::database::{Database, blocking};
+use earcon_model::{Anomaly, AnomalyId, Seq, WorkspaceId};
 use earcon_ports::{
     AnomalyFilter, ErrorKind, PortError, RollupSeries, SampleSeries, SeriesQuery, SeriesStore, StoredBatch,
 };
@@ -47,16 +46,6 @@ pub(super) struct EmbeddedSeries {
 struct Inner {
     database: Arc<Database>,
     workspaces: Mutex<HashMap<WorkspaceId, Arc<History>>>,
-}
-
-/// The history of one workspace.
-struct History {
-    database: Arc<Database>,
-    keys: Keys,
-    /// What is in memory. Held briefly, never while writing to the disk.
-    live: RwLock<Live>,
-    /// Held by whoever changes what is on disk: flush, expire and shrink take turns.
-    upkeep: Mutex<Upkeep>,
 }
 
 impl EmbeddedSeries {
@@ -87,50 +76,10 @@ impl Inner {
     }
 }
 
-impl History {
-    fn load(database: Arc<Database>, workspace: &WorkspaceId) -> Result<Self, PortError> {
-        let keys = Keys::new(workspace);
-        let snapshot = database.snapshot();
-        let head = snapshot.get(&database.history.heads, workspace.as_str()).map_err(unreadable)?;
-        let head: Head = head.map(|bytes| decode(&bytes)).transpose()?.unwrap_or_default();
-        let mut known = Vec::new();
-        for entry in snapshot.prefix(&database.history.series, keys.all()) {
-            let (key, value) = entry.into_inner().map_err(unreadable)?;
-            let id = key.last_chunk().ok_or_else(|| corrupt("the key of a series"))?;
-            known.push((SeriesId(u128::from_be_bytes(*id)), decode::<SeriesRecord>(&value)?));
-        }
-        let (live, upkeep) = (RwLock::new(Live::new(head.cursor, known)), Mutex::new(Upkeep::new(workspace, head)));
-        Ok(Self { database, keys, live, upkeep })
-    }
-
-    // A panic under these locks leaves rows in memory that are in the log too; nothing is ever half written.
-    fn reading(&self) -> RwLockReadGuard<'_, Live> {
-        self.live.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn writing(&self) -> RwLockWriteGuard<'_, Live> {
-        self.live.write().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn upkeep(&self) -> MutexGuard<'_, Upkeep> {
-        self.upkeep.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What is stored now. Take it while the lock on `live` is held when both are to belong together.
-    fn view(&self) -> View<'_> {
-        View { database: &self.database, snapshot: self.database.snapshot(), keys: &self.keys }
-    }
-
-    fn apply(&self, batch: &StoredBatch) -> Result<(), PortError> {
-        let mut live = self.writing();
-        batch.events.iter().try_for_each(|event| live.apply(event, |id| self.view().anomaly(id)))
-    }
-}
-
 #[async_trait]
 impl SeriesStore for EmbeddedSeries {
     async fn cursor(&self, pass: &WorkspacePass) -> Result<Seq, PortError> {
-        self.run(pass, |history| Ok(history.upkeep().cursor())).await
+        self.run(pass, |history| Ok(history.writer().cursor())).await
     }
 
     async fn apply(&self, pass: &WorkspacePass, batch: StoredBatch) -> Result<(), PortError> {
@@ -138,11 +87,11 @@ impl SeriesStore for EmbeddedSeries {
     }
 
     async fn flush(&self, pass: &WorkspacePass) -> Result<Seq, PortError> {
-        self.run(pass, |history| history.flush(&mut history.upkeep())).await
+        self.run(pass, |history| history.flush(&mut history.writer())).await
     }
 
     async fn rewind(&self, pass: &WorkspacePass) -> Result<(), PortError> {
-        self.run(pass, |history| history.rewind(&mut history.upkeep())).await
+        self.run(pass, |history| history.rewind(&mut history.writer())).await
     }
 
     async fn samples(
@@ -186,7 +135,7 @@ impl SeriesStore for EmbeddedSeries {
     }
 
     async fn size_bytes(&self, pass: &WorkspacePass) -> Result<u64, PortError> {
-        self.run(pass, |history| Ok(history.upkeep().bytes())).await
+        self.run(pass, |history| Ok(history.writer().bytes())).await
     }
 }
 

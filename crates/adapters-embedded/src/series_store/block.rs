@@ -86,7 +86,7 @@ fn absent(out: &mut Vec<u8>) {
 trait Plain: Number {
     const WIDTH: usize;
     fn put(self, out: &mut Vec<u8>);
-    fn take(bytes: &[u8]) -> Option<Self>;
+    fn from_bytes(bytes: &[u8]) -> Option<Self>;
 }
 
 macro_rules! plain {
@@ -96,7 +96,7 @@ macro_rules! plain {
             fn put(self, out: &mut Vec<u8>) {
                 out.extend_from_slice(&self.to_le_bytes());
             }
-            fn take(bytes: &[u8]) -> Option<Self> {
+            fn from_bytes(bytes: &[u8]) -> Option<Self> {
                 bytes.try_into().ok().map(<$type>::from_le_bytes)
             }
         }
@@ -179,7 +179,7 @@ impl<'a> Columns<'a> {
 
     fn numbers<T: Plain>(&self, bytes: &[u8]) -> Result<Vec<T>, PortError> {
         let numbers = if self.packing == PLAIN {
-            bytes.chunks(T::WIDTH).map(T::take).collect::<Option<Vec<T>>>().ok_or_else(|| corrupt("a block"))?
+            bytes.chunks(T::WIDTH).map(T::from_bytes).collect::<Option<Vec<T>>>().ok_or_else(|| corrupt("a block"))?
         } else {
             simple_decompress(bytes)
                 .map_err(|error| PortError::caused(ErrorKind::Corrupt, "a block cannot be decompressed", error))?

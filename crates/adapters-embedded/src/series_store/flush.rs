@@ -1,18 +1,18 @@
 //! Writing: what is in memory becomes blocks, rollups and records, in one batch with the cursor.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use fjall::{Keyspace, OwnedWriteBatch, Readable, Snapshot};
 
-use super::History;
 use super::block::{self, SEALED_ROWS};
+use super::history::History;
 use super::memtable::FlushBatch;
 use super::records::{Head, IndexEntry, Keys, decode, encode, first_of};
 use super::rows::{in_time_order, merged};
+use super::writer_state::{OpenBlock, Tail, WriterState};
 use crate::database::{Database, Durability, corrupt, unreadable};
 use earcon_history::rollup::{HOUR_MS, MINUTE_MS, buckets};
-use earcon_model::{Anomaly, Seq, SeriesId, WorkspaceId};
+use earcon_model::{Anomaly, Seq, SeriesId};
 use earcon_ports::{PortError, SampleRow};
 
 /// Stored buckets must be at least this many times fewer than the rows they stand for.
@@ -20,64 +20,25 @@ const ROLLUP_GAIN: usize = 4;
 /// About what an index entry takes, bytes.
 const INDEX_BYTES: usize = 64;
 
-/// What is on disk, as far as writing the next flush needs to know.
-pub(super) struct Upkeep {
-    workspace: WorkspaceId,
-    head: Head,
-    /// The ends of the series that were written to since the start.
-    tails: HashMap<SeriesId, Tail>,
-}
-
-/// The end of a series.
-#[derive(Debug, Clone, Default)]
-struct Tail {
-    /// Timestamp of the last row in a sealed block.
-    sealed_last_ms: Option<i64>,
-    /// The open blocks in time order, all behind the sealed ones.
-    open: Vec<OpenBlock>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct OpenBlock {
-    first_ms: i64,
-    last_ms: i64,
-    rows: usize,
-    bytes: u64,
-}
-
-impl Upkeep {
-    pub(super) fn new(workspace: &WorkspaceId, head: Head) -> Self {
-        Self { workspace: workspace.clone(), head, tails: HashMap::new() }
-    }
-
-    pub(super) fn cursor(&self) -> Seq {
-        self.head.cursor
-    }
-
-    pub(super) fn bytes(&self) -> u64 {
-        self.head.bytes
-    }
-}
-
 impl History {
     /// Writes everything that was applied so far.
-    pub(super) fn flush(&self, upkeep: &mut Upkeep) -> Result<Seq, PortError> {
+    pub(super) fn flush(&self, writer: &mut WriterState) -> Result<Seq, PortError> {
         let unflushed = self.writing().begin_flush();
-        if unflushed.cursor == upkeep.head.cursor && unflushed.series.is_empty() && unflushed.anomalies.is_empty() {
-            return Ok(upkeep.head.cursor);
+        if unflushed.cursor == writer.head.cursor && unflushed.series.is_empty() && unflushed.anomalies.is_empty() {
+            return Ok(writer.head.cursor);
         }
         let mut draft = Draft::new(&self.database, &self.keys);
-        let tails = draft.add_unflushed(&unflushed, upkeep)?;
-        draft.commit(upkeep, unflushed.cursor)?;
-        upkeep.tails.extend(tails);
+        let tails = draft.add_unflushed(&unflushed, writer)?;
+        draft.commit(writer, unflushed.cursor)?;
+        writer.tails.extend(tails);
         self.writing().end_flush(&unflushed);
-        Ok(upkeep.head.cursor)
+        Ok(writer.head.cursor)
     }
 
     /// Writes everything, then forgets which event was the last.
-    pub(super) fn rewind(&self, upkeep: &mut Upkeep) -> Result<(), PortError> {
-        self.flush(upkeep)?;
-        Draft::new(&self.database, &self.keys).commit(upkeep, 0)?;
+    pub(super) fn rewind(&self, writer: &mut WriterState) -> Result<(), PortError> {
+        self.flush(writer)?;
+        Draft::new(&self.database, &self.keys).commit(writer, 0)?;
         self.writing().rewind();
         Ok(())
     }
@@ -105,16 +66,16 @@ impl<'a> Draft<'a> {
     }
 
     /// Size of the history if the draft were committed now.
-    pub(super) fn bytes_after(&self, upkeep: &Upkeep) -> u64 {
-        (upkeep.head.bytes + self.added).saturating_sub(self.removed)
+    pub(super) fn bytes_after(&self, writer: &WriterState) -> u64 {
+        (writer.head.bytes + self.added).saturating_sub(self.removed)
     }
 
     /// Writes the draft and the head, synced.
-    pub(super) fn commit(mut self, upkeep: &mut Upkeep, cursor: Seq) -> Result<(), PortError> {
-        let head = Head { cursor, bytes: self.bytes_after(upkeep) };
-        self.batch.insert(&self.database.history.heads, upkeep.workspace.as_str(), encode(&head)?);
+    pub(super) fn commit(mut self, writer: &mut WriterState, cursor: Seq) -> Result<(), PortError> {
+        let head = Head { cursor, bytes: self.bytes_after(writer) };
+        self.batch.insert(&self.database.history.heads, writer.workspace.as_str(), encode(&head)?);
         self.database.commit(self.batch, Durability::Synced)?;
-        upkeep.head = head;
+        writer.head = head;
         Ok(())
     }
 
@@ -123,13 +84,17 @@ impl<'a> Draft<'a> {
         self.batch.remove(table, key);
     }
 
-    fn add_unflushed(&mut self, unflushed: &FlushBatch, upkeep: &Upkeep) -> Result<Vec<(SeriesId, Tail)>, PortError> {
+    fn add_unflushed(
+        &mut self,
+        unflushed: &FlushBatch,
+        writer: &WriterState,
+    ) -> Result<Vec<(SeriesId, Tail)>, PortError> {
         let mut tails = Vec::with_capacity(unflushed.series.len());
         for series in &unflushed.series {
             if let Some(record) = &series.record {
                 self.batch.insert(&self.database.history.series, self.keys.series(series.id), encode(record)?);
             }
-            let mut tail = match upkeep.tails.get(&series.id) {
+            let mut tail = match writer.tails.get(&series.id) {
                 Some(tail) => tail.clone(),
                 None => self.load_tail(series.id)?,
             };
@@ -308,12 +273,5 @@ impl<'a> Draft<'a> {
     fn read_block(&self, table: &Keyspace, id: SeriesId, first_ms: i64) -> Result<Vec<SampleRow>, PortError> {
         let stored = self.snapshot.get(table, self.keys.block(id, first_ms)).map_err(unreadable)?;
         block::decode(&stored.ok_or_else(|| corrupt("a block"))?)
-    }
-}
-
-impl Upkeep {
-    /// Forgets where series end; the next flush that writes to one reads it again.
-    pub(super) fn forget_tails(&mut self, series: impl IntoIterator<Item = SeriesId>) {
-        series.into_iter().for_each(|id| drop(self.tails.remove(&id)));
     }
 }

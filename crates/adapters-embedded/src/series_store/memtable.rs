@@ -13,7 +13,7 @@ use earcon_model::{Anomaly, AnomalyId, Event, EventBody, KpiName, Labels, Seq, S
 use earcon_ports::{PortError, SampleRow, acknowledge, carry_over_feedback};
 
 /// A series and its rows that are not on disk.
-pub(super) struct LiveSeries {
+pub(super) struct SeriesBuffer {
     pub(super) labels: Labels,
     kpi: KpiName,
     /// Its record is on disk.
@@ -27,14 +27,14 @@ pub(super) struct LiveSeries {
 /// What one flush has to write.
 pub(super) struct FlushBatch {
     pub(super) cursor: Seq,
-    pub(super) series: Vec<UnflushedSeries>,
+    pub(super) series: Vec<FlushSeries>,
     pub(super) anomalies: Vec<Anomaly>,
     /// Records the state of the anomalies taken.
     generation: u64,
 }
 
 /// The rows of one series to write, in the order they came.
-pub(super) struct UnflushedSeries {
+pub(super) struct FlushSeries {
     pub(super) id: SeriesId,
     pub(super) rows: Arc<Vec<SampleRow>>,
     /// Set when the series has no record on disk yet.
@@ -42,9 +42,9 @@ pub(super) struct UnflushedSeries {
 }
 
 /// The state. Guarded by one lock, which is never held across disk writes.
-pub(super) struct Live {
+pub(super) struct Memtable {
     applied: Seq,
-    series: HashMap<SeriesId, LiveSeries>,
+    series: HashMap<SeriesId, SeriesBuffer>,
     kpis: HashMap<KpiName, Vec<SeriesId>>,
     /// Series with pending or flushing rows.
     dirty: Vec<SeriesId>,
@@ -53,7 +53,7 @@ pub(super) struct Live {
     generation: u64,
 }
 
-impl Live {
+impl Memtable {
     pub(super) fn new(applied: Seq, known: Vec<(SeriesId, SeriesRecord)>) -> Self {
         let mut live = Self {
             applied,
@@ -69,10 +69,10 @@ impl Live {
         live
     }
 
-    fn learn(&mut self, id: SeriesId, kpi: &KpiName, labels: &Labels) -> &mut LiveSeries {
+    fn learn(&mut self, id: SeriesId, kpi: &KpiName, labels: &Labels) -> &mut SeriesBuffer {
         self.series.entry(id).or_insert_with(|| {
             self.kpis.entry(kpi.clone()).or_default().push(id);
-            LiveSeries {
+            SeriesBuffer {
                 labels: labels.clone(),
                 kpi: kpi.clone(),
                 recorded: false,
@@ -182,7 +182,7 @@ impl Live {
             }
             let record = SeriesRecord { kpi: live.kpi.clone(), labels: live.labels.clone() };
             let record = (!live.recorded).then_some(record);
-            series.push(UnflushedSeries { id: *id, rows: live.flushing.clone(), record });
+            series.push(FlushSeries { id: *id, rows: live.flushing.clone(), record });
         }
         let anomalies = self.anomalies.values().map(|(anomaly, _)| anomaly.clone()).collect();
         FlushBatch { cursor: self.applied, series, anomalies, generation }

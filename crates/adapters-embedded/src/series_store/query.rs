@@ -2,25 +2,18 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
-use fjall::{Guard, Keyspace, Readable, Snapshot};
+use fjall::{Guard, Keyspace, Readable};
 
-use super::History;
 use super::block;
-use super::records::{IndexEntry, Keys, decode, first_of};
+use super::history::History;
+use super::records::{IndexEntry, decode, first_of};
 use super::rows::{merged, within};
-use crate::database::{Database, corrupt, unreadable};
+use super::view::View;
+use crate::database::{corrupt, unreadable};
 use earcon_history::rollup::{Bucket, HOUR_MS, MINUTE_MS, Steps, start_of};
 use earcon_model::{Labels, SeriesId};
 use earcon_ports::{PortError, RollupSeries, SampleRow, SampleSeries, SeriesQuery};
-
-/// What was stored at one moment.
-pub(super) struct View<'a> {
-    pub(super) database: &'a Arc<Database>,
-    pub(super) snapshot: Snapshot,
-    pub(super) keys: &'a Keys,
-}
 
 /// A range of time, both ends inclusive.
 #[derive(Debug, Clone, Copy)]
@@ -30,14 +23,14 @@ struct Span {
 }
 
 impl Span {
-    fn of(query: &SeriesQuery) -> Option<Self> {
+    fn from_query(query: &SeriesQuery) -> Option<Self> {
         (query.from_ms < query.to_ms).then(|| Self { from_ms: query.from_ms, last_ms: query.to_ms - 1 })
     }
 }
 
 impl History {
     pub(super) fn samples(&self, query: &SeriesQuery, limit: usize) -> Result<Vec<SampleSeries>, PortError> {
-        let Some(span) = Span::of(query) else { return Ok(Vec::new()) };
+        let Some(span) = Span::from_query(query) else { return Ok(Vec::new()) };
         let (matching, view) = self.matching(query, span);
         let mut found = Vec::new();
         for (id, labels, memory) in matching {
@@ -56,7 +49,7 @@ impl History {
     }
 
     pub(super) fn rollups(&self, query: &SeriesQuery, step_ms: i64) -> Result<Vec<RollupSeries>, PortError> {
-        let Some(span) = Span::of(query) else { return Ok(Vec::new()) };
+        let Some(span) = Span::from_query(query) else { return Ok(Vec::new()) };
         let opened = self.opened(query, step_ms)?;
         let (matching, view) = self.matching(query, span);
         let none = BTreeMap::new();
@@ -80,8 +73,8 @@ impl History {
     }
 
     fn matching(&self, query: &SeriesQuery, span: Span) -> (Vec<(SeriesId, Labels, Vec<SampleRow>)>, View<'_>) {
-        let live = self.reading();
-        (live.matching(&query.kpi, &query.labels, span.from_ms, span.last_ms), self.view())
+        let memtable = self.reading();
+        (memtable.matching(&query.kpi, &query.labels, span.from_ms, span.last_ms), self.view())
     }
 
     /// How many anomalies of each series opened in each step.

@@ -2,10 +2,11 @@
 
 use fjall::Readable;
 
-use super::History;
 use super::block;
-use super::flush::{Draft, Upkeep};
+use super::flush::Draft;
+use super::history::History;
 use super::records::{IndexEntry, decode, series_of};
+use super::writer_state::WriterState;
 use crate::database::unreadable;
 use earcon_model::SeriesId;
 use earcon_ports::PortError;
@@ -27,8 +28,8 @@ struct Sealed {
 impl History {
     /// Forgets blocks whose last row is older than `before_ms`, and anomalies that closed before it.
     pub(super) fn expire(&self, before_ms: i64) -> Result<(), PortError> {
-        let mut upkeep = self.upkeep();
-        self.flush(&mut upkeep)?;
+        let mut writer = self.writer();
+        self.flush(&mut writer)?;
         let mut draft = Draft::new(&self.database, &self.keys);
         let mut touched = Vec::new();
         let ids = self.reading().series_ids();
@@ -40,14 +41,14 @@ impl History {
             old.into_iter().for_each(|block| draft.forget(block));
         }
         draft.forget_anomalies(before_ms)?;
-        self.finish(draft, &mut upkeep, touched)
+        self.finish(draft, &mut writer, touched)
     }
 
     /// Forgets the oldest blocks until what is left occupies at most `max_bytes`.
     pub(super) fn shrink(&self, max_bytes: u64) -> Result<(), PortError> {
-        let mut upkeep = self.upkeep();
-        self.flush(&mut upkeep)?;
-        if upkeep.bytes() <= max_bytes {
+        let mut writer = self.writer();
+        self.flush(&mut writer)?;
+        if writer.bytes() <= max_bytes {
             return Ok(());
         }
         let mut draft = Draft::new(&self.database, &self.keys);
@@ -55,7 +56,7 @@ impl History {
         blocks.sort_unstable_by_key(|block| block.last_ms);
         let mut touched = Vec::new();
         for block in blocks {
-            if draft.bytes_after(&upkeep) <= max_bytes {
+            if draft.bytes_after(&writer) <= max_bytes {
                 break;
             }
             touched.push(block.series);
@@ -63,17 +64,17 @@ impl History {
         }
         touched.sort_unstable();
         touched.dedup();
-        self.finish(draft, &mut upkeep, touched)
+        self.finish(draft, &mut writer, touched)
     }
 
     /// Writes the draft, then forgets the series of which nothing is left.
-    fn finish(&self, draft: Draft<'_>, upkeep: &mut Upkeep, touched: Vec<SeriesId>) -> Result<(), PortError> {
+    fn finish(&self, draft: Draft<'_>, writer: &mut WriterState, touched: Vec<SeriesId>) -> Result<(), PortError> {
         if draft.is_empty() {
             return Ok(());
         }
-        let cursor = upkeep.cursor();
-        draft.commit(upkeep, cursor)?;
-        upkeep.forget_tails(touched.iter().copied());
+        let cursor = writer.cursor();
+        draft.commit(writer, cursor)?;
+        writer.forget_tails(touched.iter().copied());
         let mut draft = Draft::new(&self.database, &self.keys);
         let mut empty = touched;
         empty.retain(|id| draft.has_no_blocks(*id));
@@ -83,7 +84,7 @@ impl History {
         }
         let table = &self.database.history.series;
         empty.iter().for_each(|id| draft.remove(table, self.keys.series(*id), 0));
-        draft.commit(upkeep, cursor)?;
+        draft.commit(writer, cursor)?;
         self.writing().end_forgetting(&empty);
         Ok(())
     }

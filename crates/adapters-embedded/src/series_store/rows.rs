@@ -11,9 +11,9 @@ pub(super) fn scored(sample: &ScoredSample) -> SampleRow {
         timestamp_ms: sample.timestamp_ms,
         value: sample.value,
         score: sample.score.filter(|score| !score.is_nan()),
-        expected: settle(sample.value, sample.expected),
-        lower: settle(sample.value, sample.lower),
-        upper: settle(sample.value, sample.upper),
+        expected: round_to_f32_distance(sample.value, sample.expected),
+        lower: round_to_f32_distance(sample.value, sample.lower),
+        upper: round_to_f32_distance(sample.value, sample.upper),
     }
 }
 
@@ -31,10 +31,10 @@ pub(super) fn late(sample: &Sample) -> SampleRow {
 
 /// The nearest number whose distance from `value` is a 32-bit float; `number` itself where that would lose too much
 /// (distances outside the range of 32-bit floats).
-fn settle(value: f64, number: f64) -> f64 {
-    let settled = value + f64::from(distance(value, number));
-    let error = (settled - number).abs();
-    if error <= (number - value).abs() * 1e-6 || error <= value.abs() * f64::EPSILON { settled } else { number }
+fn round_to_f32_distance(value: f64, number: f64) -> f64 {
+    let rounded = value + f64::from(distance(value, number));
+    let error = (rounded - number).abs();
+    if error <= (number - value).abs() * 1e-6 || error <= value.abs() * f64::EPSILON { rounded } else { number }
 }
 
 /// How far `number` is from `value`, in 32 bits.
@@ -107,17 +107,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn settled_numbers_are_close_and_settle_to_themselves(value in prop::num::f64::NORMAL, number in prop::num::f64::NORMAL) {
-            let settled = settle(value, number);
-            let error = (settled - number).abs();
+        fn rounded_numbers_are_close_and_round_to_themselves(value in prop::num::f64::NORMAL, number in prop::num::f64::NORMAL) {
+            let rounded = round_to_f32_distance(value, number);
+            let error = (rounded - number).abs();
             prop_assert!(error <= (number - value).abs() * 1e-6 || error <= value.abs() * f64::EPSILON);
-            prop_assert_eq!(settle(value, settled).to_bits(), settled.to_bits());
+            prop_assert_eq!(round_to_f32_distance(value, rounded).to_bits(), rounded.to_bits());
         }
     }
 
     #[test]
-    fn what_is_not_a_number_stays_so() {
-        assert!(settle(1.0, f64::NAN).is_nan() && settle(f64::NAN, 1.0) == 1.0);
-        assert_eq!(settle(0.0, f64::INFINITY), f64::INFINITY);
+    fn numbers_that_are_not_finite_are_kept() {
+        assert!(round_to_f32_distance(1.0, f64::NAN).is_nan() && round_to_f32_distance(f64::NAN, 1.0) == 1.0);
+        assert_eq!(round_to_f32_distance(0.0, f64::INFINITY), f64::INFINITY);
     }
 }
