@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_nats::connection::State;
 use async_nats::{Client, ConnectOptions, Event};
 
-use crate::NatsSettings;
+use crate::settings::NatsSettings;
 use earcon_ports::{ErrorKind, PortError};
 
 /// How long the first connection may take.
@@ -59,7 +59,7 @@ pub async fn connect_when_possible(nats: &NatsSettings, name: &str) -> Result<Cl
 async fn options(nats: &NatsSettings, name: &str) -> Result<ConnectOptions, PortError> {
     // More than one is built into the program, so rustls has to be told which; whoever told it before has decided.
     let _decided = rustls::crypto::ring::default_provider().install_default().is_err();
-    let teller = Arc::new(Teller::default());
+    let reporter = Arc::new(EventReporter::default());
     let mut options = ConnectOptions::new()
         .name(name)
         .connection_timeout(FIRST)
@@ -67,8 +67,8 @@ async fn options(nats: &NatsSettings, name: &str) -> Result<ConnectOptions, Port
         .max_reconnects(None)
         .reconnect_delay_callback(|attempt| (Duration::from_millis(50) * attempt.min(64) as u32).min(PAUSE_CAP))
         .event_callback(move |event| {
-            let teller = teller.clone();
-            async move { teller.say(&event) }
+            let reporter = reporter.clone();
+            async move { reporter.report(&event) }
         });
     if nats.tls {
         options = options.require_tls(true);
@@ -111,12 +111,12 @@ fn unusable(key: &str, file: &Path, error: impl Into<Box<dyn std::error::Error +
 /// Says what happens to the connection. The same failure again and again, as from a server that is away for hours, is said
 /// once.
 #[derive(Default)]
-struct Teller {
+struct EventReporter {
     said: Mutex<String>,
 }
 
-impl Teller {
-    fn say(&self, event: &Event) {
+impl EventReporter {
+    fn report(&self, event: &Event) {
         match event {
             Event::Connected => {
                 self.is_new(String::new());

@@ -21,14 +21,18 @@ mod assembly;
 mod follow;
 mod frame;
 mod index;
+mod lock;
+mod ownership;
 mod pages;
 mod search;
+mod settings;
 mod stream;
+mod trim;
 mod workspace_log;
 mod writer;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_nats::Client;
@@ -36,6 +40,8 @@ use async_nats::jetstream::Context;
 use async_nats::jetstream::context::{AccountErrorKind, ContextBuilder};
 use async_trait::async_trait;
 
+use self::lock::lock;
+pub use self::settings::JetStreamLogSettings;
 use self::workspace_log::WorkspaceLog;
 use super::failure;
 use earcon_model::{Event, Seq, WorkspaceId};
@@ -44,26 +50,7 @@ use earcon_tenancy::WorkspacePass;
 
 const API_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How the streams are made and how large they may grow.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JetStreamLogSettings {
-    /// Copies of each stream.
-    pub replicas: usize,
-    /// A workspace's log that is this large takes no more appends until it is trimmed. Well above what retention keeps.
-    pub limit_bytes: u64,
-    /// How long an append that is not answered is repeated before it fails; long enough for a server to restart or a leader to
-    /// be elected. Shorter than the two minutes for which the server knows repetitions.
-    pub retry_for: Duration,
-}
-
-impl JetStreamLogSettings {
-    /// What is usual: appends are repeated for half a minute.
-    pub fn new(replicas: usize, limit_bytes: u64) -> Self {
-        Self { replicas, limit_bytes, retry_for: Duration::from_secs(30) }
-    }
-}
-
-/// The logs of all workspaces. Connections and streams are shared; each value of this type is a writer of its own.
+/// The logs of all workspaces. Connections and streams are shared; each value of this type is a writer of its ownership.
 pub struct JetStreamLog {
     client: Client,
     context: Context,
@@ -91,7 +78,7 @@ impl JetStreamLog {
         if let Some(log) = lock(&self.logs).get(workspace) {
             return Ok(log.clone());
         }
-        let stream = stream::LogStream::of(&self.context, workspace).await?;
+        let stream = stream::LogStream::for_workspace(&self.context, workspace).await?;
         let log = Arc::new(WorkspaceLog::new(self.client.clone(), stream, self.settings.clone()));
         Ok(lock(&self.logs).entry(workspace.clone()).or_insert(log).clone())
     }
@@ -110,7 +97,7 @@ impl EventLog for JetStreamLog {
 
     async fn append(&self, pass: &WorkspacePass, events: Vec<Arc<Event>>) -> Result<(), PortError> {
         let log = self.log(pass).await?;
-        // On a task of its own: a caller that stops waiting must not leave behind a writer that knows half of what it did.
+        // On a task of its ownership: a caller that stops waiting must not leave behind a writer that knows half of what it did.
         finish(tokio::spawn(async move { log.append(&events).await })).await
     }
 
@@ -144,11 +131,6 @@ async fn finish<T>(task: tokio::task::JoinHandle<Result<T, PortError>>) -> Resul
         Ok(result) => result,
         Err(error) => Err(PortError::caused(ErrorKind::Unavailable, "work on the log was broken off", error)),
     }
-}
-
-/// What these locks guard is replaced as a whole, so a panic of a holder leaves it sound.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

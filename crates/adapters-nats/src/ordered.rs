@@ -86,7 +86,7 @@ impl Ordered {
         loop {
             match tokio::time::timeout(SILENCE, self.session.subscriber.next()).await {
                 Ok(Some(message)) => {
-                    if let Some(delivered) = self.session.take(&self.reader.context, message).await {
+                    if let Some(delivered) = self.session.accept(&self.reader.context, message).await {
                         match delivered {
                             Ok(delivered) => {
                                 self.reader.start = Start::Sequence(delivered.sequence + 1);
@@ -119,7 +119,7 @@ struct Lost;
 
 impl Session {
     /// A message of the stream, or `None` for one that only serves the flow.
-    async fn take(&mut self, context: &Context, message: Message) -> Option<Result<Delivered, Lost>> {
+    async fn accept(&mut self, context: &Context, message: Message) -> Option<Result<Delivered, Lost>> {
         match message.status {
             Some(StatusCode::IDLE_HEARTBEAT) => {
                 let headers = message.headers.as_ref();

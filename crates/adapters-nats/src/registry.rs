@@ -59,7 +59,7 @@ impl NatsRegistry {
         Ok(Self { client, context, stream: store.stream, prefix: store.prefix })
     }
 
-    /// The last message under `key`, from the leader: a value or the mark of a removed one.
+    /// The last message under `key`, from the leader: a value or the marker of a removed one.
     async fn last(&self, key: &str) -> Result<Option<StreamMessage>, PortError> {
         let doing = format!("cannot read {key}");
         match self.stream.get_last_raw_message_by_subject(&self.subject(key)).await {
@@ -77,15 +77,15 @@ impl NatsRegistry {
         &self,
         key: &str,
         expected: Option<Revision>,
-        mark: Option<&'static str>,
+        marker: Option<&'static str>,
         value: Vec<u8>,
     ) -> Result<Option<Revision>, PortError> {
         let mut headers = HeaderMap::new();
         if let Some(expected) = expected {
             headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, expected.to_string());
         }
-        if let Some(mark) = mark {
-            headers.insert(OPERATION, mark);
+        if let Some(marker) = marker {
+            headers.insert(OPERATION, marker);
         }
         let id = uuid::Uuid::new_v4().simple().to_string();
         let message = Outgoing { subject: self.subject(key), id, headers, payload: value.into() };
@@ -149,7 +149,7 @@ fn check_value(key: &str, value: &[u8]) -> Result<(), PortError> {
     Err(PortError::new(ErrorKind::Invalid, format!("the value of {key} is larger than {MAX_VALUE} bytes")))
 }
 
-fn is_mark(headers: &HeaderMap) -> bool {
+fn is_delete_marker(headers: &HeaderMap) -> bool {
     headers.get(OPERATION).is_some_and(|operation| operation.as_str() != "PUT")
 }
 
@@ -157,7 +157,7 @@ fn is_mark(headers: &HeaderMap) -> bool {
 impl Registry for NatsRegistry {
     async fn get(&self, key: &str) -> Result<Option<(Revision, Vec<u8>)>, PortError> {
         check(key)?;
-        let last = self.last(key).await?.filter(|last| !is_mark(&last.headers));
+        let last = self.last(key).await?.filter(|last| !is_delete_marker(&last.headers));
         Ok(last.map(|last| (last.sequence, last.payload.to_vec())))
     }
 
@@ -171,13 +171,13 @@ impl Registry for NatsRegistry {
         if let Some(revision) = self.write(key, Some(expected), None, value.clone()).await? {
             return Ok(revision);
         }
-        // The mark of a removed entry counts as the last message of its key, but there is no entry.
-        let mark = match expected {
-            0 => self.last(key).await?.filter(|last| is_mark(&last.headers)),
+        // The marker of a removed entry counts as the last message of its key, but there is no entry.
+        let marker = match expected {
+            0 => self.last(key).await?.filter(|last| is_delete_marker(&last.headers)),
             _ => None,
         };
-        let Some(mark) = mark else { return Err(conflict(key)) };
-        self.write(key, Some(mark.sequence), None, value).await?.ok_or_else(|| conflict(key))
+        let Some(marker) = marker else { return Err(conflict(key)) };
+        self.write(key, Some(marker.sequence), None, value).await?.ok_or_else(|| conflict(key))
     }
 
     async fn delete(&self, key: &str) -> Result<(), PortError> {
@@ -216,7 +216,7 @@ impl Registry for NatsRegistry {
 
 fn change(prefix: &str, revision: Revision, message: Message) -> Option<Change> {
     let key = message.subject.strip_prefix(prefix)?.to_owned();
-    if message.headers.as_ref().is_some_and(is_mark) {
+    if message.headers.as_ref().is_some_and(is_delete_marker) {
         return Some(Change::Deleted { key });
     }
     Some(Change::Put { key, revision, value: message.payload.to_vec() })

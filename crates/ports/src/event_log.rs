@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 
-use super::PortError;
+use crate::error::PortError;
 use earcon_model::{Event, Seq};
 use earcon_tenancy::WorkspacePass;
 

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::PortError;
+use crate::error::PortError;
 use earcon_tenancy::WorkspacePass;
 
 /// Grows by one with every change of a record; 0 means "there is none".

@@ -4,8 +4,8 @@
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 
-use super::PortError;
-use super::meta_store::Revision;
+use crate::error::PortError;
+use crate::meta_store::Revision;
 
 /// Something that happened to the table.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::PortError;
+use crate::error::PortError;
 use earcon_model::{KpiName, Seq};
 use earcon_tenancy::WorkspacePass;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 
 use super::assembly::Assembly;
-use super::stream::Stored;
+use super::stream::StoredMessage;
 use super::workspace_log::{Bound, WorkspaceLog};
 use crate::ordered::{Delivered, Ordered, Start};
 use earcon_model::{Event, Seq};
@@ -30,7 +30,7 @@ impl WorkspaceLog {
         let start = match last {
             Some(last) => {
                 let sequence = last.sequence;
-                let next = self.place_before(last).await?.map_or(1, |place| place.next());
+                let next = self.position_before(last).await?.map_or(1, |position| position.next());
                 // The last append may be growing: one that is not finished is read again from its first part.
                 let bound = Bound { sequence, next };
                 if from < next { self.start_of(from, bound).await? } else { self.start_of_last(bound).await? }
@@ -55,20 +55,21 @@ impl Follower {
     async fn next(&mut self) -> Result<Vec<Arc<Event>>, PortError> {
         loop {
             let Delivered { message, sequence, .. } = self.ordered.next().await?;
-            let stored = Stored::delivered(sequence, message)?;
-            if let (Some(next), Some(place)) = (self.next, stored.place)
-                && next < place.seq
+            let stored = StoredMessage::delivered(sequence, message)?;
+            if let (Some(next), Some(position)) = (self.next, stored.position)
+                && next < position.seq
             {
-                let text = format!("the events {next} to {} were trimmed before they could be followed", place.seq - 1);
+                let text =
+                    format!("the events {next} to {} were trimmed before they could be followed", position.seq - 1);
                 return Err(PortError::new(ErrorKind::Unavailable, text));
             }
-            let Some(append) = self.assembly.take(stored) else { continue };
-            let place = append.place;
-            if place.next() <= self.from {
+            let Some(append) = self.assembly.push(stored) else { continue };
+            let position = append.position;
+            if position.next() <= self.from {
                 continue;
             }
             let events = append.events(self.next.unwrap_or(self.from))?;
-            self.next = Some(place.next());
+            self.next = Some(position.next());
             if !events.is_empty() {
                 return Ok(events);
             }

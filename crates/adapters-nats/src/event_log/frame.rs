@@ -1,9 +1,9 @@
 //! How an append lies in the stream.
 //!
 //! An append is `postcard(event) × count`, cut into as many messages as the server's largest message asks for; these *parts*
-//! have consecutive sequences, because each expects the one before it to be the last. Every message carries a [`Place`]. An
+//! have consecutive sequences, because each expects the one before it to be the last. Every message carries a [`Position`]. An
 //! append counts when its last part is there. A *fence* is a message of no events, with which a writer takes the log over.
-//! A *halt* has no place: it does nothing but move the stream on, so that whoever appends is refused.
+//! A *halt* has no position: it does nothing but move the stream on, so that whoever appends is refused.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -15,14 +15,14 @@ use bytes::Bytes;
 use earcon_model::{Event, Seq};
 use earcon_ports::{ErrorKind, PortError};
 
-/// The header with the [`Place`].
-pub(super) const PLACE: &str = "Earcon-Log";
+/// The header with the [`Position`].
+pub(super) const POSITION_HEADER: &str = "Earcon-Log";
 /// The one version that this program writes and reads.
 const VERSION: u64 = 1;
 
 /// Where a message stands in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct Position {
     /// The first event of the append; of a fence, the event that comes next.
     pub(super) seq: Seq,
     /// Events in the append; 0 in a fence.
@@ -37,14 +37,14 @@ pub(super) struct Place {
     pub(super) last_time_ms: i64,
 }
 
-impl Place {
-    /// The place of a fence.
+impl Position {
+    /// The position of a fence.
     pub(super) fn fence(next: Seq, last_time_ms: i64) -> Self {
         Self { seq: next, count: 0, part: 0, parts: 1, first_time_ms: last_time_ms, last_time_ms }
     }
 
-    /// The place of the first part of an append of `events`, of which there is at least one.
-    pub(super) fn of(events: &[Arc<Event>], parts: u64) -> Option<Self> {
+    /// The position of the first part of an append of `events`, of which there is at least one.
+    pub(super) fn from_events(events: &[Arc<Event>], parts: u64) -> Option<Self> {
         let (first, last) = (events.first()?, events.last()?);
         let times = (first.time_ms, last.time_ms);
         let count = events.len() as u64;
@@ -69,15 +69,15 @@ impl Place {
         format!("{VERSION} {seq} {count} {part} {parts} {first_time_ms} {last_time_ms}")
     }
 
-    /// The place in `headers`; `None` for a halt.
+    /// The position in `headers`; `None` for a halt.
     pub(super) fn read(headers: &HeaderMap) -> Result<Option<Self>, PortError> {
-        let Some(text) = headers.get(PLACE) else { return Ok(None) };
-        let place = Self::parse(text.as_str()).ok_or_else(|| {
-            let mut context = "a message of the log has a place this version cannot read: ".to_owned();
+        let Some(text) = headers.get(POSITION_HEADER) else { return Ok(None) };
+        let position = Self::parse(text.as_str()).ok_or_else(|| {
+            let mut context = "a message of the log has a position this version cannot read: ".to_owned();
             let _never_fails = write!(context, "{:?}", text.as_str()).is_err();
             PortError::new(ErrorKind::Corrupt, context)
         })?;
-        Ok(Some(place))
+        Ok(Some(position))
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -162,25 +162,25 @@ mod tests {
 
     #[test]
     fn a_place_comes_back_and_what_is_not_one_is_refused() {
-        let place = Place { part: 2, ..Place::of(&[event(3), event(4)], 5).unwrap() };
-        assert_eq!(Place::parse(&place.to_header()), Some(place));
-        assert_eq!(place.to_header(), "1 3 2 2 5 -17 -16");
-        let fence = Place::fence(9, i64::MIN);
-        assert_eq!(Place::parse(&fence.to_header()), Some(fence));
+        let position = Position { part: 2, ..Position::from_events(&[event(3), event(4)], 5).unwrap() };
+        assert_eq!(Position::parse(&position.to_header()), Some(position));
+        assert_eq!(position.to_header(), "1 3 2 2 5 -17 -16");
+        let fence = Position::fence(9, i64::MIN);
+        assert_eq!(Position::parse(&fence.to_header()), Some(fence));
         assert!(fence.is_fence() && fence.next() == 9);
         for wrong in
             ["", "2 3 2 2 5 0 0", "0 3 2 2 5 0 0", "1 3 2 5 5 0 0", "1 3 2 2 5 0", "1 3 2 2 5 0 0 0", "1 3 -2 2 5 0 0"]
         {
-            assert_eq!(Place::parse(wrong), None, "{wrong:?}");
+            assert_eq!(Position::parse(wrong), None, "{wrong:?}");
         }
-        assert_eq!(Place::parse(&format!("1 {} 2 0 1 0 0", u64::MAX)), None);
+        assert_eq!(Position::parse(&format!("1 {} 2 0 1 0 0", u64::MAX)), None);
     }
 
     #[test]
     fn only_the_last_part_moves_the_log_on() {
-        let first = Place::of(&[event(3), event(4)], 2).unwrap();
+        let first = Position::from_events(&[event(3), event(4)], 2).unwrap();
         assert_eq!(first.next(), 3);
-        assert_eq!(Place { part: 1, ..first }.next(), 5);
+        assert_eq!(Position { part: 1, ..first }.next(), 5);
     }
 
     #[test]

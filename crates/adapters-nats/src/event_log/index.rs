@@ -13,9 +13,9 @@ pub(super) struct Index {
     entries: BTreeMap<Seq, u64>,
 }
 
-/// What is known of an event's whereabouts.
+/// What is known of an event's location.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Whereabouts {
+pub(super) enum Location {
     /// Reading from here gives the event first.
     At(u64),
     /// The append that holds it begins at or after the first and before the second, as far as those are known.
@@ -24,7 +24,7 @@ pub(super) enum Whereabouts {
 
 impl Index {
     /// The append that starts with `seq` begins at `sequence`, or after nothing but messages without events.
-    pub(super) fn saw(&mut self, seq: Seq, sequence: u64) {
+    pub(super) fn record(&mut self, seq: Seq, sequence: u64) {
         // The earlier of two begins with fences that the later one has passed.
         let entry = self.entries.entry(seq).or_insert(sequence);
         *entry = (*entry).max(sequence);
@@ -37,13 +37,13 @@ impl Index {
         }
     }
 
-    pub(super) fn find(&self, seq: Seq) -> Whereabouts {
+    pub(super) fn find(&self, seq: Seq) -> Location {
         let before = self.entries.range(..=seq).next_back();
         if let Some((_, sequence)) = before.filter(|(found, _)| **found == seq) {
-            return Whereabouts::At(*sequence);
+            return Location::At(*sequence);
         }
         let after = self.entries.range(seq..).next();
-        Whereabouts::Between(before.map(|(_, sequence)| *sequence), after.map(|(_, sequence)| *sequence))
+        Location::Between(before.map(|(_, sequence)| *sequence), after.map(|(_, sequence)| *sequence))
     }
 
     /// Everything before `sequence` is gone.
@@ -64,20 +64,20 @@ mod tests {
     #[test]
     fn narrows_the_search_even_when_thinned() {
         let mut index = Index::default();
-        assert_eq!(index.find(5), Whereabouts::Between(None, None));
+        assert_eq!(index.find(5), Location::Between(None, None));
         for i in 1..=10_000 {
-            index.saw(i * 10, i);
+            index.record(i * 10, i);
         }
         for seq in [5, 10, 15, 50_005, 100_000, 100_001] {
             match index.find(seq) {
-                Whereabouts::At(sequence) => assert_eq!(sequence * 10, seq),
-                Whereabouts::Between(low, high) => {
+                Location::At(sequence) => assert_eq!(sequence * 10, seq),
+                Location::Between(low, high) => {
                     assert!(low.is_none_or(|low| low * 10 < seq) && high.is_none_or(|high| high * 10 > seq));
                     assert!(seq > 100_000 || high.unwrap() - low.unwrap_or(0) <= 8);
                 }
             }
         }
         index.forget_before(9_000);
-        assert!(matches!(index.find(80_000), Whereabouts::Between(None, Some(_))));
+        assert!(matches!(index.find(80_000), Location::Between(None, Some(_))));
     }
 }

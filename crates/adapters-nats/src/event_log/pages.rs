@@ -3,8 +3,8 @@
 use futures_util::{StreamExt, TryStreamExt};
 
 use super::assembly::Assembly;
-use super::frame::Place;
-use super::lock;
+use super::frame::Position;
+use super::lock::lock;
 use super::workspace_log::WorkspaceLog;
 use earcon_model::Seq;
 use earcon_ports::{Page, PortError};
@@ -25,7 +25,7 @@ impl WorkspaceLog {
         loop {
             match self.read_from(start, bound.sequence, from.max(first), max_events).await? {
                 Ok(page) => return Ok(page),
-                Err(Elsewhere) => {
+                Err(Trimmed) => {
                     let oldest = self.info().await?.map_or(bound.sequence + 1, |info| info.state.first_sequence);
                     if oldest > bound.sequence {
                         return Ok(Page::default());
@@ -45,7 +45,7 @@ impl WorkspaceLog {
         end: u64,
         from: Seq,
         max_events: usize,
-    ) -> Result<Result<Page, Elsewhere>, PortError> {
+    ) -> Result<Result<Page, Trimmed>, PortError> {
         let mut assembly = Assembly::default();
         let mut events = Vec::new();
         let mut sequence = start;
@@ -57,16 +57,16 @@ impl WorkspaceLog {
                 .map(|sequence| self.stream.get(sequence))
                 .buffered(IN_FLIGHT);
             while let Some(message) = messages.try_next().await? {
-                let Some(message) = message.filter(|message| !events.is_empty() || begins_by(message.place, from))
+                let Some(message) = message.filter(|message| !events.is_empty() || begins_by(message.position, from))
                 else {
-                    return Ok(if events.is_empty() { Err(Elsewhere) } else { Ok(Page { events }) });
+                    return Ok(if events.is_empty() { Err(Trimmed) } else { Ok(Page { events }) });
                 };
-                let (count, bytes) = (message.place.map_or(0, |place| place.count), message.payload.len());
+                let (count, bytes) = (message.position.map_or(0, |position| position.count), message.payload.len());
                 at_once = window(max_events.saturating_sub(events.len()), count, bytes);
-                let Some(append) = assembly.take(message) else { continue };
-                if append.place.next() > from {
+                let Some(append) = assembly.push(message) else { continue };
+                if append.position.next() > from {
                     events.extend(append.events(from)?);
-                    lock(&self.index).saw(append.place.next(), append.sequence + 1);
+                    lock(&self.index).record(append.position.next(), append.sequence + 1);
                 }
                 if events.len() >= max_events {
                     return Ok(Ok(Page { events }));
@@ -79,11 +79,11 @@ impl WorkspaceLog {
 }
 
 /// The event does not lie where it was looked for: what was there was trimmed.
-struct Elsewhere;
+struct Trimmed;
 
-/// Whether `seq` can still come after a message with this place.
-fn begins_by(place: Option<Place>, seq: Seq) -> bool {
-    place.is_none_or(|place| place.seq <= seq)
+/// Whether `seq` can still come after a message with this position.
+fn begins_by(position: Option<Position>, seq: Seq) -> bool {
+    position.is_none_or(|position| position.seq <= seq)
 }
 
 /// How many messages like the last one to ask for, when this many events are wanted.

@@ -13,8 +13,8 @@ use async_nats::jetstream::{self, Context, ErrorCode};
 use async_nats::{HeaderMap, Message};
 use bytes::Bytes;
 
-use super::JetStreamLogSettings;
-use super::frame::{MessageId, Place};
+use super::frame::{MessageId, Position};
+use super::settings::JetStreamLogSettings;
 use crate::failure;
 use earcon_model::WorkspaceId;
 use earcon_ports::{ErrorKind, PortError};
@@ -25,20 +25,20 @@ const FORMAT_KEY: &str = "earcon_log_format";
 const FORMAT: &str = "1";
 /// The server drops a repeated message for this long. Longer than anybody repeats one.
 const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
-/// Room beyond the log's own limit where the account insists on a limit of the stream, so that fences always fit.
+/// Room beyond the log's ownership limit where the account insists on a limit of the stream, so that fences always fit.
 const FENCE_ROOM: u64 = 4 << 20;
 
 /// A message of the stream.
 #[derive(Debug, Clone)]
-pub(super) struct Stored {
+pub(super) struct StoredMessage {
     pub(super) sequence: u64,
     /// `None` for a halt.
-    pub(super) place: Option<Place>,
+    pub(super) position: Option<Position>,
     pub(super) id: MessageId,
     pub(super) payload: Bytes,
 }
 
-impl Stored {
+impl StoredMessage {
     fn read(message: StreamMessage) -> Result<Self, PortError> {
         Self::new(message.sequence, &message.headers, message.payload)
     }
@@ -49,7 +49,7 @@ impl Stored {
     }
 
     fn new(sequence: u64, headers: &HeaderMap, payload: Bytes) -> Result<Self, PortError> {
-        Ok(Self { sequence, place: Place::read(headers)?, id: MessageId::read(headers), payload })
+        Ok(Self { sequence, position: Position::read(headers)?, id: MessageId::read(headers), payload })
     }
 }
 
@@ -65,11 +65,12 @@ pub(super) struct LogStream {
 impl LogStream {
     /// A workspace identifier is of `a-z0-9-_`, so it is a legal name and one token of a subject as it is, and two
     /// workspaces never share a stream.
-    pub(super) async fn of(context: &Context, workspace: &WorkspaceId) -> Result<Self, PortError> {
+    pub(super) async fn for_workspace(context: &Context, workspace: &WorkspaceId) -> Result<Self, PortError> {
         let name = format!("earcon_log_{workspace}");
-        let stream = context.get_stream_no_info(&name).await.map_err(|error| {
-            PortError::caused(ErrorKind::Invalid, format!("{name} is no name of a stream"), error)
-        })?;
+        let stream = context
+            .get_stream_no_info(&name)
+            .await
+            .map_err(|error| PortError::caused(ErrorKind::Invalid, format!("{name} is no name of a stream"), error))?;
         Ok(Self { context: context.clone(), stream, name, subject: format!("earcon.log.{workspace}") })
     }
 
@@ -153,9 +154,9 @@ impl LogStream {
     }
 
     /// The message at `sequence`, from whichever replica answers; the leader has the last word on what is not there.
-    pub(super) async fn get(&self, sequence: u64) -> Result<Option<Stored>, PortError> {
+    pub(super) async fn get(&self, sequence: u64) -> Result<Option<StoredMessage>, PortError> {
         match self.stream.direct_get(sequence).await {
-            Ok(message) => Stored::read(message).map(Some),
+            Ok(message) => StoredMessage::read(message).map(Some),
             Err(error) if error.kind() == DirectGetErrorKind::TimedOut => {
                 Err(failure::unanswered(&format!("cannot read {}", self.name), error))
             }
@@ -164,13 +165,13 @@ impl LogStream {
     }
 
     /// The message at `sequence`, from the leader; `None` when it was purged or is not there yet.
-    pub(super) async fn get_from_leader(&self, sequence: u64) -> Result<Option<Stored>, PortError> {
+    pub(super) async fn get_from_leader(&self, sequence: u64) -> Result<Option<StoredMessage>, PortError> {
         let message = self.stream.get_raw_message(sequence).await;
         self.understand(message.map_err(|error| (error.kind(), error)))
     }
 
     /// The last message, from the leader; `None` when there is none, or no stream.
-    pub(super) async fn last(&self) -> Result<Option<Stored>, PortError> {
+    pub(super) async fn last(&self) -> Result<Option<StoredMessage>, PortError> {
         let message = self.stream.get_last_raw_message_by_subject(&self.subject).await;
         self.understand(message.map_err(|error| (error.kind(), error)))
     }
@@ -178,13 +179,13 @@ impl LogStream {
     fn understand<E>(
         &self,
         message: Result<StreamMessage, (RawMessageErrorKind, E)>,
-    ) -> Result<Option<Stored>, PortError>
+    ) -> Result<Option<StoredMessage>, PortError>
     where
         E: std::error::Error + Send + Sync + 'static,
     {
         let doing = || format!("cannot read {}", self.name);
         match message {
-            Ok(message) => Stored::read(message).map(Some),
+            Ok(message) => StoredMessage::read(message).map(Some),
             Err((LastRawMessageErrorKind::NoMessageFound, _)) => Ok(None),
             Err((LastRawMessageErrorKind::JetStream(error), _))
                 if error.error_code() == ErrorCode::STREAM_NOT_FOUND =>

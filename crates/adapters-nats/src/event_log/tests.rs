@@ -10,7 +10,8 @@ use std::time::Duration;
 use async_nats::Client;
 use futures_util::StreamExt;
 
-use super::{JetStreamLog, JetStreamLogSettings, lock};
+use super::lock::lock;
+use super::{JetStreamLog, JetStreamLogSettings};
 use crate::test_server;
 use earcon_contract as contract;
 use earcon_model::{Event, EventBody, KpiName, Seq, WorkspaceId};
@@ -24,7 +25,7 @@ async fn log(client: &Client) -> JetStreamLog {
     JetStreamLog::connect(client.clone(), JetStreamLogSettings::new(1, 1 << 30)).await.unwrap()
 }
 
-/// A workspace of one test's own.
+/// A workspace of one test's ownership.
 fn fresh() -> WorkspacePass {
     Authorizer.system(&WorkspaceId::new(&format!("test-{}", uuid::Uuid::new_v4().simple())).unwrap())
 }
@@ -52,7 +53,7 @@ async fn all(log: &JetStreamLog, pass: &WorkspacePass, from: Seq) -> Vec<Arc<Eve
 }
 
 /// What `following` brings until there are `count` events.
-async fn take(following: &mut Following, count: usize) -> Vec<Arc<Event>> {
+async fn next_events(following: &mut Following, count: usize) -> Vec<Arc<Event>> {
     let mut found = Vec::new();
     while found.len() < count {
         let next = tokio::time::timeout(PLENTY, following.next()).await;

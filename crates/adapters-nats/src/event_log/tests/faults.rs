@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{JetStreamLog, JetStreamLogSettings, PLENTY, all, events, fresh, log, take};
+use super::{JetStreamLog, JetStreamLogSettings, PLENTY, all, events, fresh, log, next_events};
 use crate::test_server::PrivateServer;
 use earcon_ports::{ErrorKind, EventLog, SharedLog};
 
@@ -34,7 +34,7 @@ async fn appends_over_crashes_of_the_server_are_neither_lost_nor_doubled() {
     let next = tokio::time::timeout(PLENTY, appending).await.expect("it goes on").unwrap();
     assert!(next > 1);
     assert_eq!(all(&writer, &pass, 1).await, events(1..=next - 1));
-    assert_eq!(take(&mut following, next as usize - 1).await, events(1..=next - 1));
+    assert_eq!(next_events(&mut following, next as usize - 1).await, events(1..=next - 1));
     assert_eq!(all(&other, &pass, 1).await, events(1..=next - 1));
     let head = writer.open(&pass).await.unwrap();
     assert_eq!((head.epoch, head.next), (epoch, next));
@@ -80,10 +80,10 @@ async fn followers_go_on_over_a_crash_in_silence() {
     writer.append(&pass, events(1..=10)).await.unwrap();
     let mut waiting = other.follow(&pass, 11).await.unwrap();
     let mut reading = other.follow(&pass, 5).await.unwrap();
-    assert_eq!(take(&mut reading, 6).await, events(5..=10));
+    assert_eq!(next_events(&mut reading, 6).await, events(5..=10));
     server.kill();
     server.start_again().await;
     writer.append(&pass, events(11..=12)).await.unwrap();
-    assert_eq!(take(&mut waiting, 2).await, events(11..=12));
-    assert_eq!(take(&mut reading, 2).await, events(11..=12));
+    assert_eq!(next_events(&mut waiting, 2).await, events(11..=12));
+    assert_eq!(next_events(&mut reading, 2).await, events(11..=12));
 }

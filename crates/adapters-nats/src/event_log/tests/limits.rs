@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_nats::jetstream;
 
-use super::{JetStreamLog, JetStreamLogSettings, all, event, events, fresh, log, take};
+use super::{JetStreamLog, JetStreamLogSettings, all, event, events, fresh, log, next_events};
 use crate::test_server::PrivateServer;
 use earcon_model::Seq;
 use earcon_ports::{ErrorKind, EventLog, SharedLog};
@@ -71,7 +71,7 @@ async fn appends_larger_than_a_message_are_split_and_read_whole() {
     for part in [&written[..1], &written[1..30], &written[30..31], &written[31..90], &written[90..]] {
         log.append(&pass, part.to_vec()).await.unwrap();
     }
-    assert_eq!(take(&mut following, 98).await, written[2..]);
+    assert_eq!(next_events(&mut following, 98).await, written[2..]);
     for from in [1, 2, 29, 30, 31, 32, 33, 89, 90, 91, 100] {
         for reader in [&log, &other] {
             assert_eq!(all(reader, &pass, from).await, written[from as usize - 1..], "from {from}");
@@ -98,7 +98,10 @@ async fn stream_of_another_format_is_refused_with_its_name() {
         let metadata = metadata.map(|format: &str| ("earcon_log_format".to_owned(), format.to_owned()));
         let subjects = vec![format!("earcon.log.{}", pass.workspace())];
         let config = jetstream::stream::Config { name: name.clone(), subjects, ..Default::default() };
-        context.create_stream(jetstream::stream::Config { metadata: metadata.into_iter().collect(), ..config }).await.unwrap();
+        context
+            .create_stream(jetstream::stream::Config { metadata: metadata.into_iter().collect(), ..config })
+            .await
+            .unwrap();
         let log = log(&client).await;
         let follow = log.follow(&pass, 1).await.err().unwrap();
         for error in [log.open(&pass).await.unwrap_err(), log.head(&pass).await.unwrap_err(), follow] {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_nats::header::{HeaderMap, NATS_MESSAGE_ID};
 use futures_util::StreamExt;
 
-use super::super::frame::{self, MessageId, PLACE, Place};
-use super::{JetStreamLog, JetStreamLogSettings, PLENTY, all, clean, event, events, fresh, log, take};
+use super::super::frame::{self, MessageId, POSITION_HEADER, Position};
+use super::{JetStreamLog, JetStreamLogSettings, PLENTY, all, clean, event, events, fresh, log, next_events};
 use crate::test_server;
 use earcon_ports::{ErrorKind, EventLog, SharedLog};
 use earcon_tenancy::WorkspacePass;
@@ -22,7 +22,8 @@ async fn cut_off(client: &async_nats::Client, pass: &WorkspacePass, seq: u64, se
     for part in 0..sent {
         let mut headers = HeaderMap::new();
         headers.insert(NATS_MESSAGE_ID, MessageId::new(&writer, 1, part).as_str());
-        headers.insert(PLACE, Place { part, ..Place::of(&events, parts).unwrap() }.to_header());
+        headers
+            .insert(POSITION_HEADER, Position { part, ..Position::from_events(&events, parts).unwrap() }.to_header());
         let payload = bytes.slice(part as usize * size..bytes.len().min((part as usize + 1) * size));
         let subject = format!("earcon.log.{}", pass.workspace());
         context.publish_with_headers(subject, headers, payload).await.unwrap().await.unwrap();
@@ -36,7 +37,7 @@ async fn an_append_that_was_cut_off_never_shows() {
     one.open(&pass).await.unwrap();
     one.append(&pass, events(1..=5)).await.unwrap();
     let mut following = other.follow(&pass, 1).await.unwrap();
-    let mut seen = take(&mut following, 5).await;
+    let mut seen = next_events(&mut following, 5).await;
 
     cut_off(&client, &pass, 6, 2, 3).await;
     assert_eq!(other.head(&pass).await.unwrap().unwrap().next, 6);
@@ -59,9 +60,9 @@ async fn an_append_that_was_cut_off_never_shows() {
     for seq in 1..=9 {
         assert_eq!(other.seq_at(&pass, seq * 10).await.unwrap(), seq as u64);
     }
-    seen.extend(take(&mut following, 4).await);
+    seen.extend(next_events(&mut following, 4).await);
     assert_eq!(seen, events(1..=9));
-    assert_eq!(take(&mut from_the_end, 4).await, events(6..=9));
+    assert_eq!(next_events(&mut from_the_end, 4).await, events(6..=9));
     assert_eq!(other.trim(&pass, 6).await.unwrap(), 6);
     assert_eq!(other.head(&pass).await.unwrap().unwrap().first, 6);
     assert_eq!(all(&one, &pass, 1).await, events(6..=9));
@@ -131,7 +132,7 @@ async fn following_ends_with_an_error_where_events_were_lost() {
         one.append(&pass, large(start..=start + 9)).await.unwrap();
     }
     let mut following = other.follow(&pass, 1).await.unwrap();
-    take(&mut following, 10).await;
+    next_events(&mut following, 10).await;
     one.trim(&pass, 1_001).await.unwrap();
     let mut next = 11;
     let error = loop {
@@ -148,7 +149,7 @@ async fn following_ends_with_an_error_where_events_were_lost() {
 
     let mut following = other.follow(&pass, 1).await.unwrap();
     one.append(&pass, events(1_001..=1_001)).await.unwrap();
-    assert_eq!(take(&mut following, 1).await, events(1_001..=1_001), "it begins with the oldest event held");
+    assert_eq!(next_events(&mut following, 1).await, events(1_001..=1_001), "it begins with the oldest event held");
     let name = format!("earcon_log_{}", pass.workspace());
     async_nats::jetstream::new(client.clone()).delete_stream(&name).await.unwrap();
     assert!(one.append(&pass, events(1_002..=1_002)).await.is_err());
