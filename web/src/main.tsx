@@ -1,7 +1,7 @@
 /** Starts the dashboard. */
 
 import { createRoot } from "react-dom/client";
-import { App } from "./app.tsx";
+import { App } from "./app/app.tsx";
 import "./styles/base.css";
 import "./styles/frame.css";
 import "./styles/grid.css";
@@ -12,8 +12,8 @@ import "./styles/listen.css";
 import "./styles/cluster.css";
 import "./styles/detectors.css";
 import "./styles/import.css";
-import { recall } from "./pages/hooks.ts";
-import { applyTheme, type Theme } from "./pages/palette.ts";
+import { recall } from "./hooks/app-context.ts";
+import { applyTheme, type Theme } from "./styles/palette.ts";
 
 applyTheme((recall("theme") ?? "auto") as Theme);
 // A path such as /kpi/checkout.revenue, typed by hand, means the page of that KPI.

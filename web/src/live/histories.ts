@@ -4,7 +4,7 @@
  */
 
 import { ApiError, type Client, labelText, type SampleRow, type SeriesRows } from "@earcon/client";
-import type { Board, LiveSeries } from "./board.ts";
+import type { Board, LiveSeries } from "./workspace-state.ts";
 
 const RECENT_MS = 10 * 60_000;
 const FAR_MS = 24 * 60 * 60_000;

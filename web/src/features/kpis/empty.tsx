@@ -1,0 +1,71 @@
+/** What is shown where there is nothing to show: what it means, and what to do. */
+
+import { useSignal, useSurroundings } from "../../hooks/app-context.ts";
+
+export function EmptyWorkspace() {
+  const { station } = useSurroundings();
+  const address = `${location.origin}/api/v1/workspaces/${station.api.workspace}/kpis/ingest`;
+  const command = `curl ${address} -H 'content-type: application/json' -d '{"samples":[{"kpi":"checkout.revenue","value":12.5}]}'`;
+  return (
+    <section className="empty" aria-label="No KPIs yet">
+      <h1>Nothing to see yet</h1>
+      <p>
+        A KPI comes into being with its first sample. Send one, and it appears here without a reload:
+      </p>
+      <pre tabIndex={0}>{command}</pre>
+      <p>
+        Or <a href="#/import">import a file</a>, or start the server with <code>earcon demo</code> to watch this machine.
+      </p>
+    </section>
+  );
+}
+
+export function Unreachable() {
+  const { station } = useSurroundings();
+  useSignal(station.link);
+  if (station.connection.failures < 2) {
+    return (
+      <section className="empty" aria-busy="true">
+        <p>Connecting…</p>
+      </section>
+    );
+  }
+  return (
+    <section className="empty" role="alert">
+      <h1>The server does not answer</h1>
+      <p>
+        {location.host} is not there, or something in between holds the connection back. This page tries again by itself.
+      </p>
+      <button type="button" onClick={() => station.hurry()}>
+        Try now
+      </button>
+    </section>
+  );
+}
+
+export function NothingMatches({ filter, clear }: { filter: string; clear: () => void }) {
+  return (
+    <div className="empty small">
+      <p>
+        No KPI matches “{filter}”.{" "}
+        <button type="button" className="quiet" onClick={clear}>
+          Show all
+        </button>
+      </p>
+    </div>
+  );
+}
+
+export function NoSuchKpi({ kpi }: { kpi: string }) {
+  return (
+    <section className="empty" role="alert">
+      <h1>No such KPI</h1>
+      <p>
+        There is no KPI named <code>{kpi}</code> in this workspace. It appears once its first sample arrives.
+      </p>
+      <p>
+        <a href="#/">All KPIs</a>
+      </p>
+    </section>
+  );
+}
