@@ -1,66 +1,45 @@
 /** The dashboard: one workspace, followed live, on one of six pages. */
 
 import { useEffect, useMemo, useRef, useState } from "react";
-import { Player } from "@earcon/client";
-import { Signal } from "../live/signal.ts";
-import { Station } from "../live/workspace-store.ts";
+import { Client, Player } from "@earcon/client";
+import { AnomalyFeed } from "../features/anomalies/anomaly-feed.tsx";
 import { ClusterPage } from "../features/cluster/cluster-page.tsx";
 import { DetectorsPage } from "../features/detectors/detectors-page.tsx";
-import { Feed } from "../features/anomalies/anomaly-feed.tsx";
-import { Grid } from "../features/kpis/grid-page.tsx";
-import { Header } from "./header.tsx";
-import { recall, SurroundingsContext, useKept, useRoute, useSignal, useSurroundings, type Surroundings } from "../hooks/app-context.ts";
-import { Incidents } from "../features/incidents/incident-list.tsx";
 import { ImportPage } from "../features/import/import-page.tsx";
+import { IncidentList } from "../features/incidents/incident-list.tsx";
+import { GridPage } from "../features/kpis/grid-page.tsx";
 import { KpiPage } from "../features/kpis/kpi-page.tsx";
+import type { Route } from "../format/route.ts";
+import { AppContext, useAppContext } from "../hooks/app-context.ts";
+import { useRoute } from "../hooks/use-route.ts";
+import { useSignal } from "../hooks/use-signal.ts";
+import { readStored, useStored } from "../hooks/use-stored.ts";
+import { Signal } from "../live/signal.ts";
+import { WorkspaceStore } from "../live/workspace-store.ts";
 import { applyTheme, type Theme } from "../styles/palette.ts";
+import { Header } from "./header.tsx";
+import { useShortcuts } from "./use-shortcuts.ts";
 
-const FIRST_CHOICE = "local";
+const DEFAULT_WORKSPACE = "local";
 
 export function App() {
-  const [workspaces, setWorkspaces] = useState<string[]>([]);
-  const [workspace, setWorkspace] = useKept("workspace", FIRST_CHOICE);
-  const [theme, setTheme] = useKept("theme", "auto");
+  const [theme, setTheme] = useStored("theme", "auto");
   const route = useRoute();
-  const asked = route.page === "grid" ? route.workspace : undefined;
-  const latest = useRef(workspace);
-  latest.current = workspace;
-  const surroundings = useMemo(() => surroundingsOf(workspace), [workspace]);
+  const { workspaces, workspace, select } = useWorkspaces(route.page === "grid" ? route.workspace : undefined);
+  const context = useMemo(() => createAppContext(workspace), [workspace]);
   useEffect(() => {
-    surroundings.station.start();
+    context.store.start();
     return () => {
-      surroundings.listener.stop();
-      surroundings.station.stop();
+      context.player.stop();
+      context.store.stop();
     };
-  }, [surroundings]);
+  }, [context]);
   useEffect(() => applyTheme(theme as Theme), [theme]);
-  useEffect(() => {
-    void surroundings.station.api.workspaces().then(
-      (answer) => {
-        const names = answer.map(({ id }) => id).sort();
-        setWorkspaces(names);
-        const first = names[0];
-        // What was chosen before, or is the custom, may not exist here.
-        if (first !== undefined && !names.includes(latest.current)) {
-          setWorkspace(names.includes(FIRST_CHOICE) ? FIRST_CHOICE : first);
-        }
-      },
-      // Without an answer the connection says what is wrong.
-      () => undefined,
-    );
-  }, []);
-  useEffect(() => {
-    if (asked !== undefined) {
-      setWorkspace(asked);
-      // It may be younger than the list.
-      setWorkspaces((known) => (known.includes(asked) ? known : [...known, asked].sort()));
-      location.replace("#/");
-    }
-  }, [asked]);
-  useShortcuts(surroundings);
+  useShortcuts(context);
+  const withLists = route.page === "grid" || route.page === "anomalies";
   return (
-    <SurroundingsContext value={surroundings}>
-      <a className="skip" href="#main" onClick={skip}>
+    <AppContext value={context}>
+      <a className="skip" href="#main" onClick={skipToContent}>
         Skip to content
       </a>
       <Header
@@ -69,83 +48,96 @@ export function App() {
         workspace={workspace}
         onWorkspace={(workspace) => {
           location.hash = "#/";
-          setWorkspace(workspace);
+          select(workspace);
         }}
         theme={theme as Theme}
         onTheme={setTheme}
       />
       <Title />
-      {(route.page === "grid" || route.page === "anomalies") && <Incidents />}
+      {withLists && <IncidentList />}
       <div className={`body on-${route.page}`}>
         <main id="main" tabIndex={-1}>
-          {route.page === "kpi" ? (
-            <KpiPage key={route.kpi} route={route} />
-          ) : route.page === "cluster" ? (
-            <ClusterPage workspace={workspace} />
-          ) : route.page === "detectors" ? (
-            <DetectorsPage />
-          ) : route.page === "import" ? (
-            <ImportPage />
-          ) : (
-            <Grid />
-          )}
+          <Page route={route} workspace={workspace} />
         </main>
-        {(route.page === "grid" || route.page === "anomalies") && <Feed />}
+        {withLists && <AnomalyFeed />}
       </div>
       <footer>
         <span>
-          <kbd>/</kbd> filter <kbd>l</kbd> listen <kbd>← ↑ ↓ →</kbd> walk the cards
+          <kbd>/</kbd> filter <kbd>l</kbd> listen <kbd>← ↑ ↓ →</kbd> move between cards
         </span>
       </footer>
-    </SurroundingsContext>
+    </AppContext>
   );
 }
 
-function surroundingsOf(workspace: string): Surroundings {
-  const heard = new Signal();
-  const volume = Number(recall("volume") ?? "0.8");
-  return { station: new Station(workspace), listener: new Player({ volume, onChange: () => heard.emit() }), heard };
+function Page({ route, workspace }: { route: Route; workspace: string }) {
+  switch (route.page) {
+    case "kpi":
+      return <KpiPage key={route.kpi} route={route} />;
+    case "cluster":
+      return <ClusterPage workspace={workspace} />;
+    case "detectors":
+      return <DetectorsPage />;
+    case "import":
+      return <ImportPage />;
+    case "grid":
+    case "anomalies":
+      return <GridPage />;
+  }
 }
 
-/** A link to an anchor would change the address, which names the page. */
-function skip(event: React.MouseEvent): void {
+/** @param linked the workspace that the address names */
+function useWorkspaces(linked: string | undefined) {
+  const [workspaces, setWorkspaces] = useState<string[]>([]);
+  const [workspace, select] = useStored("workspace", DEFAULT_WORKSPACE);
+  const latest = useRef(workspace);
+  latest.current = workspace;
+  useEffect(() => {
+    void new Client().workspaces().then(
+      (answer) => {
+        const names = answer.map(({ id }) => id).sort();
+        setWorkspaces(names);
+        const first = names[0];
+        // The stored or the default workspace may not exist on this server.
+        if (first !== undefined && !names.includes(latest.current)) {
+          select(names.includes(DEFAULT_WORKSPACE) ? DEFAULT_WORKSPACE : first);
+        }
+      },
+      // The connection status reports the problem.
+      () => undefined,
+    );
+  }, []);
+  useEffect(() => {
+    if (linked !== undefined) {
+      select(linked);
+      // The workspace may have been created after the list was loaded.
+      setWorkspaces((known) => (known.includes(linked) ? known : [...known, linked].sort()));
+      location.replace("#/");
+    }
+  }, [linked]);
+  return { workspaces, workspace, select };
+}
+
+function createAppContext(workspace: string): AppContext {
+  const playerChanged = new Signal();
+  const volume = Number(readStored("volume") ?? "0.8");
+  const player = new Player({ volume, onChange: () => playerChanged.emit() });
+  return { store: new WorkspaceStore(workspace), player, playerChanged };
+}
+
+/** Moves the focus. Following the link would replace the route in the address. */
+function skipToContent(event: React.MouseEvent): void {
   event.preventDefault();
   document.getElementById("main")?.focus();
 }
 
+/** Shows the number of open anomalies in the title of the window. */
 function Title() {
-  const { station } = useSurroundings();
-  useSignal(station.news);
-  const open = station.board.open;
+  const { store } = useAppContext();
+  useSignal(store.anomaliesChanged);
+  const open = store.state.openAnomalies;
   useEffect(() => {
     document.title = open > 0 ? `(${open}) Earcon` : "Earcon";
   }, [open]);
   return null;
-}
-
-function useShortcuts({ station, listener }: Surroundings): void {
-  useEffect(() => {
-    const press = (event: KeyboardEvent) => {
-      const typing = event.target instanceof HTMLElement && event.target.matches("input, select, textarea");
-      if (typing || event.ctrlKey || event.metaKey || event.altKey) {
-        return;
-      }
-      if (event.key === "/") {
-        const filter = document.getElementById("filter");
-        if (filter !== null) {
-          event.preventDefault();
-          filter.focus();
-        }
-      } else if (event.key === "l") {
-        const { state } = listener.now;
-        if (state === "off" || state === "failed") {
-          listener.start(station.api);
-        } else {
-          listener.stop();
-        }
-      }
-    };
-    addEventListener("keydown", press);
-    return () => removeEventListener("keydown", press);
-  }, [station, listener]);
 }

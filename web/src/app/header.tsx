@@ -1,11 +1,10 @@
-/** The top of every page: where one is, whether the picture is live, and the sound. */
+/** The header of all pages: workspace, connection, navigation, theme and sound. */
 
-import { useSignal, useNow, useSurroundings } from "../hooks/app-context.ts";
-import { ListenButton } from "../features/listen/listen-panel.tsx";
+import { useAppContext } from "../hooks/app-context.ts";
+import { useSignal } from "../hooks/use-signal.ts";
+import { ListenButton } from "../features/listen/listen-button.tsx";
 import type { Theme } from "../styles/palette.ts";
-
-/** After so many failures in a row, "reconnecting" would promise too much. */
-const OFFLINE_AFTER = 5;
+import { ConnectionStatus } from "./connection-status.tsx";
 
 interface Props {
   page: string;
@@ -17,9 +16,9 @@ interface Props {
 }
 
 export function Header({ page, workspaces, workspace, onWorkspace, theme, onTheme }: Props) {
-  const { station } = useSurroundings();
-  useSignal(station.news);
-  const open = station.board.open;
+  const { store } = useAppContext();
+  useSignal(store.anomaliesChanged);
+  const open = store.state.openAnomalies;
   return (
     <header className="top">
       <a className="brand" href="#/" aria-label="Earcon, all KPIs">
@@ -33,7 +32,7 @@ export function Header({ page, workspaces, workspace, onWorkspace, theme, onThem
           ))}
         </select>
       )}
-      <Connection />
+      <ConnectionStatus />
       <nav aria-label="Pages">
         <a href="#/" aria-current={page === "grid" ? "page" : undefined}>
           KPIs
@@ -66,42 +65,7 @@ function Mark() {
   );
 }
 
-function Connection() {
-  const { station } = useSurroundings();
-  useSignal(station.link);
-  const { phase, retryAt, failures, cursor } = station.connection;
-  const state = station.empty ? "empty" : phase === "waiting" && failures >= OFFLINE_AFTER ? "offline" : phase;
-  const words = {
-    idle: "Stopped",
-    connecting: cursor === null ? "Connecting" : "Reconnecting",
-    subscribing: "Catching up",
-    live: "Live",
-    waiting: "Reconnecting",
-    offline: "Offline",
-    empty: "Ready",
-  }[state];
-  const waits = state === "waiting" || state === "offline";
-  return (
-    <span className={`connection is-${state}`} data-testid="connection" data-phase={state}>
-      <i aria-hidden="true" />
-      <span role="status">{words}</span>
-      {waits && retryAt !== null && <Countdown until={retryAt} />}
-      {waits && (
-        <button type="button" className="quiet" onClick={() => station.hurry()}>
-          Now
-        </button>
-      )}
-    </span>
-  );
-}
-
-/** Not part of the status, so that screen readers do not count along. */
-function Countdown({ until }: { until: number }) {
-  const now = useNow();
-  return <span aria-hidden="true"> in {Math.max(0, Math.ceil((until - now) / 1_000))} s</span>;
-}
-
-const NEXT: Record<Theme, Theme> = { auto: "dark", dark: "light", light: "auto" };
+const NEXT_THEME: Record<Theme, Theme> = { auto: "dark", dark: "light", light: "auto" };
 const ICONS: Record<Theme, string> = { auto: "◐", dark: "☾", light: "☀" };
 
 function ThemeButton({ theme, onTheme }: { theme: Theme; onTheme(theme: Theme): void }) {
@@ -112,7 +76,7 @@ function ThemeButton({ theme, onTheme }: { theme: Theme; onTheme(theme: Theme): 
       data-testid="theme"
       aria-label={`Colours: ${theme}`}
       title={`Colours: ${theme === "auto" ? "as the system" : theme}`}
-      onClick={() => onTheme(NEXT[theme])}
+      onClick={() => onTheme(NEXT_THEME[theme])}
     >
       {ICONS[theme]}
     </button>

@@ -1,86 +1,96 @@
-/** Why an anomaly is one: the sentence, the picture, episodes like it, and what can be said of it. */
+/** Explanation of an anomaly: a sentence, a chart, similar anomalies. Takes feedback and mutes the series. */
 
 import { useEffect, useState } from "react";
 import type { Anomaly, ExplainedAnomaly } from "@earcon/client";
+import { outcomeText } from "../format/anomalies.ts";
 import { date } from "../format/time.ts";
-import { useSurroundings } from "../hooks/app-context.ts";
+import { useAppContext } from "../hooks/app-context.ts";
 
-/** Lengths of time that a series can be muted for from here. */
-const LENGTHS = ["30m", "2h", "1d", "7d"];
+/** Durations that a series can be muted for. */
+const MUTE_DURATIONS = ["30m", "2h", "1d", "7d"];
 
-export function Why({ anomaly }: { anomaly: Anomaly }) {
-  const { station } = useSurroundings();
-  const [told, setTold] = useState<ExplainedAnomaly | null>(null);
+export function AnomalyExplanation({ anomaly }: { anomaly: Anomaly }) {
+  const { store } = useAppContext();
+  const [explained, setExplained] = useState<ExplainedAnomaly | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
-  const [asked, setAsked] = useState(0);
+  const [reloads, setReloads] = useState(0);
   const { id, state, last_at } = anomaly;
   useEffect(() => {
-    const stop = new AbortController();
-    station.api.explain(id, stop.signal).then(
+    const abort = new AbortController();
+    store.api.explain(id, abort.signal).then(
       (answer) => {
-        setTold(answer);
-        // Whether it is muted may have changed.
-        station.board.takeAnomalies([answer]);
-        station.announce();
+        setExplained(answer);
+        // The answer also says whether the anomaly is muted now.
+        store.state.applyAnomalies([answer]);
+        store.notify();
         setProblem(null);
       },
-      (error: Error) => !stop.signal.aborted && setProblem(error.message),
+      (error: Error) => !abort.signal.aborted && setProblem(error.message),
     );
-    return () => stop.abort();
-  }, [station, id, state, asked]);
+    return () => abort.abort();
+  }, [store, id, state, reloads]);
 
-  const failed = (error: Error) => setProblem(error.message);
-  const judge = (verdict: "real" | "false") =>
-    station.api.judge(id, verdict).then((answer) => {
-      station.board.takeAnomalies([answer]);
-      station.announce();
-      setAsked(asked + 1);
-    }, failed);
-  const mute = (length: string) => station.api.mute(id, length).then(() => setAsked(asked + 1), failed);
+  const fail = (error: Error) => setProblem(error.message);
+  const sendFeedback = (outcome: "real" | "false") =>
+    store.api.judge(id, outcome).then((answer) => {
+      store.state.applyAnomalies([answer]);
+      store.notify();
+      setReloads(reloads + 1);
+    }, fail);
+  const mute = (duration: string) => store.api.mute(id, duration).then(() => setReloads(reloads + 1), fail);
 
-  const said = told?.verdict?.verdict ?? anomaly.verdict?.verdict;
+  const sentence = explained?.explanation.sentence;
+  const feedback = explained?.verdict?.verdict ?? anomaly.verdict?.verdict;
   return (
     <div className="why" data-testid="why">
       {problem !== null && <p role="alert">{problem}</p>}
-      <p data-testid="sentence">{told?.explanation.sentence ?? anomaly.sentence ?? ""}</p>
-      {/* The address changes with the episode, so that an open one is drawn anew. */}
-      <img src={`${station.api.picture(id)}?width=720&height=300&at=${last_at}`} width={720} height={300} alt={told?.explanation.sentence ?? ""} />
-      {told !== null && told.explanation.similar.length > 0 && (
-        <ul className="similar" aria-label="Similar episodes">
-          <li className="muted">Similar before:</li>
-          {told.explanation.similar.map((past) => (
-            <li key={past.id}>
-              <time dateTime={new Date(past.opened_at).toISOString()}>{date(past.opened_at)}</time>
-              {past.outcome !== "none" && <span className="muted"> · {past.outcome}</span>}
-            </li>
-          ))}
-        </ul>
-      )}
-      {told?.mute != null && (
+      <p data-testid="sentence">{sentence ?? anomaly.sentence ?? ""}</p>
+      {/* The address contains the time of the last sample, so that the chart of an open anomaly is loaded again. */}
+      <img src={`${store.api.picture(id)}?width=720&height=300&at=${last_at}`} width={720} height={300} alt={sentence ?? ""} />
+      {explained !== null && <Similar explained={explained} />}
+      {explained?.mute != null && (
         <p className="muted" data-testid="mute">
-          muted until {date(told.mute.until)}: {told.mute.name}
-          {told.mute.reason !== null && ` (${told.mute.reason})`}
+          muted until {date(explained.mute.until)}: {explained.mute.name}
+          {explained.mute.reason !== null && ` (${explained.mute.reason})`}
         </p>
       )}
-      <div className="verdicts">
-        <button type="button" aria-pressed={said === "real"} onClick={() => void judge("real")}>
+      <div className="feedback">
+        <button type="button" aria-pressed={feedback === "real"} onClick={() => void sendFeedback("real")}>
           Real
         </button>
-        <button type="button" aria-pressed={said === "false"} onClick={() => void judge("false")}>
-          False
+        <button type="button" aria-pressed={feedback === "false"} onClick={() => void sendFeedback("false")}>
+          False alarm
         </button>
         <label>
           Mute for{" "}
           <select value="" onChange={(event) => event.target.value !== "" && void mute(event.target.value)}>
             <option value="">…</option>
-            {LENGTHS.map((length) => (
-              <option key={length} value={length}>
-                {length}
+            {MUTE_DURATIONS.map((duration) => (
+              <option key={duration} value={duration}>
+                {duration}
               </option>
             ))}
           </select>
         </label>
       </div>
     </div>
+  );
+}
+
+function Similar({ explained }: { explained: ExplainedAnomaly }) {
+  const { similar } = explained.explanation;
+  if (similar.length === 0) {
+    return null;
+  }
+  return (
+    <ul className="similar" aria-label="Similar earlier anomalies">
+      <li className="muted">Similar earlier anomalies:</li>
+      {similar.map((earlier) => (
+        <li key={earlier.id}>
+          <time dateTime={new Date(earlier.opened_at).toISOString()}>{date(earlier.opened_at)}</time>
+          {earlier.outcome !== "none" && <span className="muted"> · {outcomeText(earlier.outcome)}</span>}
+        </li>
+      ))}
+    </ul>
   );
 }

@@ -1,20 +1,21 @@
-/** One anomaly: what moved, when, and the button that says that somebody has seen it; it opens to why. */
+/** One anomaly: its series, value and time, its explanation, and the button to acknowledge it. */
 
 import { useState } from "react";
 import { type Anomaly, labelText } from "@earcon/client";
-import { familyOf, labelsShown, titleOf } from "../format/names.ts";
+import { familyOf, labelsText, titleOf } from "../format/names.ts";
 import { around } from "../format/ranges.ts";
 import { routeHash } from "../format/route.ts";
 import { ago, clock, date, span } from "../format/time.ts";
-import { whatMoved } from "../format/anomalies.ts";
-import { Why } from "./anomaly-explanation.tsx";
-import { useNow, useSurroundings } from "../hooks/app-context.ts";
+import { anomalyText, outcomeText } from "../format/anomalies.ts";
+import { AnomalyExplanation } from "./anomaly-explanation.tsx";
+import { useAppContext } from "../hooks/app-context.ts";
+import { useNow } from "../hooks/use-now.ts";
 
 export function AnomalyItem({ anomaly }: { anomaly: Anomaly }) {
   const now = useNow();
-  const [asked, setAsked] = useState(false);
+  const [explained, setExplained] = useState(false);
   const open = anomaly.state === "open";
-  const lasted = anomaly.last_at - anomaly.opened_at;
+  const duration = anomaly.last_at - anomaly.opened_at;
   const href = routeHash({
     page: "kpi",
     kpi: anomaly.kpi,
@@ -23,7 +24,7 @@ export function AnomalyItem({ anomaly }: { anomaly: Anomaly }) {
   });
   return (
     <li
-      className={`anomaly is-${anomaly.state}${anomaly.acknowledged === null ? "" : " is-seen"}${anomaly.muted ? " is-muted" : ""}`}
+      className={`anomaly is-${anomaly.state}${anomaly.acknowledged === null ? "" : " is-acknowledged"}${anomaly.muted ? " is-muted" : ""}`}
       data-testid="anomaly"
       data-anomaly={anomaly.id}
       data-kpi={anomaly.kpi}
@@ -34,11 +35,11 @@ export function AnomalyItem({ anomaly }: { anomaly: Anomaly }) {
       <a className="what" href={href}>
         <span className="name">
           <span className="family">{familyOf(anomaly.kpi).replaceAll(".", " · ")}</span> {titleOf(anomaly.kpi)}{" "}
-          <span className="labels">{labelsShown(anomaly.labels)}</span>
+          <span className="labels">{labelsText(anomaly.labels)}</span>
         </span>
         <span className="words">
           <span aria-hidden="true">{anomaly.direction === "above" ? "▲" : "▼"}</span>
-          <span className="sr">{anomaly.direction}</span> {whatMoved(anomaly)}
+          <span className="sr">{anomaly.direction}</span> {anomalyText(anomaly)}
         </span>
       </a>
       <div className="meta">
@@ -47,24 +48,24 @@ export function AnomalyItem({ anomaly }: { anomaly: Anomaly }) {
           <time dateTime={new Date(anomaly.opened_at).toISOString()} title={date(anomaly.opened_at)}>
             {ago(anomaly.opened_at, now)}
           </time>
-          {!open && <span className="muted"> · {lasted < 1_000 ? "one sample" : `for ${span(lasted)}`}</span>}
+          {!open && <span className="muted"> · {duration < 1_000 ? "one sample" : `for ${span(duration)}`}</span>}
         </span>
         <span className="actions">
           {anomaly.muted && <span className="muted">muted: {anomaly.muted}</span>}
-          {anomaly.verdict && <span className="muted">{anomaly.verdict.verdict}</span>}
+          {anomaly.verdict && <span className="muted">{outcomeText(anomaly.verdict.verdict)}</span>}
           <button
             type="button"
             className="quiet"
-            aria-expanded={asked}
+            aria-expanded={explained}
             aria-label={`Why ${anomaly.kpi}`}
-            onClick={() => setAsked(!asked)}
+            onClick={() => setExplained(!explained)}
           >
             Why
           </button>
           <Acknowledge anomaly={anomaly} />
         </span>
       </div>
-      {asked && <Why anomaly={anomaly} />}
+      {explained && <AnomalyExplanation anomaly={anomaly} />}
       {anomaly.acknowledged !== null && anomaly.acknowledged.note !== null && (
         <p className="note">“{anomaly.acknowledged.note}”</p>
       )}
@@ -73,22 +74,22 @@ export function AnomalyItem({ anomaly }: { anomaly: Anomaly }) {
 }
 
 function Acknowledge({ anomaly }: { anomaly: Anomaly }) {
-  const { station } = useSurroundings();
+  const { store } = useAppContext();
   const [note, setNote] = useState<string | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
   if (anomaly.acknowledged !== null) {
     const { by, at } = anomaly.acknowledged;
     return (
       <span className="muted" title={`${by}, ${date(at)}`}>
-        seen {clock(at)}
+        acknowledged {clock(at)}
       </span>
     );
   }
-  const send = (text: string) =>
-    station.api.acknowledge(anomaly.id, text).then(
+  const acknowledge = (text: string) =>
+    store.api.acknowledge(anomaly.id, text).then(
       (answer) => {
-        station.board.takeAnomalies([answer]);
-        station.announce();
+        store.state.applyAnomalies([answer]);
+        store.notify();
       },
       (error: Error) => setProblem(error.message),
     );
@@ -99,7 +100,7 @@ function Acknowledge({ anomaly }: { anomaly: Anomaly }) {
         <button type="button" className="quiet" onClick={() => setNote("")}>
           Note…
         </button>
-        <button type="button" onClick={() => void send("")} aria-label={`Acknowledge ${anomaly.kpi}`}>
+        <button type="button" onClick={() => void acknowledge("")} aria-label={`Acknowledge ${anomaly.kpi}`}>
           Acknowledge
         </button>
       </span>
@@ -110,7 +111,7 @@ function Acknowledge({ anomaly }: { anomaly: Anomaly }) {
       className="acknowledge"
       onSubmit={(event) => {
         event.preventDefault();
-        void send(note);
+        void acknowledge(note);
       }}
       onKeyDown={(event) => event.key === "Escape" && setNote(null)}
     >

@@ -1,4 +1,4 @@
-/** The two charts of a KPI's page: values above, scores below, moving together. Draws what it is given; asks nobody. */
+/** Two charts with a shared time axis: values above, scores below. Draws given data and makes no requests. */
 
 import uPlot from "uplot";
 import type { Column } from "../live/point-buffer.ts";
@@ -6,8 +6,11 @@ import { text, unitOf } from "../format/units.ts";
 import { ticks } from "../format/time.ts";
 import type { Palette } from "../styles/palette.ts";
 
-/** The rows of one series in columns. `low` and `high` bound what was expected, or in rollups what occurred. */
-export interface Picture {
+/**
+ * Points of one series in columns. `low` and `high` are the expected range. For rollups they are the
+ * smallest and the largest value.
+ */
+export interface ChartSeries {
   name: string;
   timestamps: number[];
   values: Column;
@@ -23,10 +26,10 @@ export interface Shade {
   open: boolean;
 }
 
-/** What lies under the pointer; null when it is elsewhere. */
+/** Values at the position of the pointer. */
 export interface Reading {
   at: number;
-  /** One for each picture. */
+  /** One for each series. */
   points: { value: number | null; low: number | null; high: number | null; score: number | null }[];
 }
 
@@ -37,8 +40,8 @@ interface Handlers {
 }
 
 const SCORE_HEIGHT = 96;
-/** A drag shorter than this is a click. */
-const LEAST_DRAG = 6;
+/** A shorter drag is a click. In pixels. */
+const MIN_DRAG = 6;
 
 export class Charts {
   readonly #element: HTMLElement;
@@ -57,7 +60,7 @@ export class Charts {
     const cursor: uPlot.Cursor = {
       y: false,
       sync: { key: "earcon-kpi", setSeries: false },
-      drag: { x: true, y: false, setScale: false, dist: LEAST_DRAG },
+      drag: { x: true, y: false, setScale: false, dist: MIN_DRAG },
       points: { size: 7 },
       bind: {
         dblclick: () => () => {
@@ -66,7 +69,7 @@ export class Charts {
         },
       },
     };
-    // The same margins in both, so that they line up.
+    // Both charts have the same margins, so that they line up.
     const padding: uPlot.Padding = [10, 14, 0, 0];
     const shared = { width: 600, cursor, padding, legend: { show: false }, ms: 1 as const };
     const hooks: uPlot.Hooks.Arrays = {
@@ -82,12 +85,12 @@ export class Charts {
         hooks: { ...hooks, setCursor: [read] },
         scales: {
           x: { time: true, range: () => this.#range },
-          // Room for the label above the highest point, and none invented below zero.
-          y: { range: (_, low, high) => breathe(low, high) },
+          // Leaves room above the highest point, and does not extend below zero without need.
+          y: { range: (_, low, high) => withMargin(low, high) },
         },
         axes: [
           { ...axis, space: 84, values: (_, times, __, ___, increment) => ticks(times, increment) },
-          { ...axis, size: 76, space: 44, values: (_, values) => values.map((value) => bare(text(value, unit))) },
+          { ...axis, size: 76, space: 44, values: (_, values) => values.map((value) => withoutTrailingZeros(text(value, unit))) },
         ],
         series: [{}, ...(single ? singleSeries(colours) : severalSeries(names, colours))],
         bands: single ? [{ series: [1, 2], fill: colours.band }] : [],
@@ -116,16 +119,16 @@ export class Charts {
     this.#fit();
   }
 
-  draw(pictures: readonly Picture[], shades: readonly Shade[], range: [number, number]): void {
+  draw(series: readonly ChartSeries[], shades: readonly Shade[], range: [number, number]): void {
     this.#shades = shades;
     this.#range = range;
-    const only = pictures.length === 1 ? pictures[0] : undefined;
+    const only = series.length === 1 ? series[0] : undefined;
     if (only !== undefined) {
       this.#values.setData([only.timestamps, only.high, only.low, only.expected, only.values]);
       this.#scores.setData([only.timestamps, only.scores]);
-    } else if (pictures.length > 1) {
-      this.#values.setData(uPlot.join(pictures.map((picture) => [picture.timestamps, picture.values])));
-      this.#scores.setData(uPlot.join(pictures.map((picture) => [picture.timestamps, picture.scores])));
+    } else if (series.length > 1) {
+      this.#values.setData(uPlot.join(series.map((one) => [one.timestamps, one.values])));
+      this.#scores.setData(uPlot.join(series.map((one) => [one.timestamps, one.scores])));
     }
   }
 
@@ -203,7 +206,7 @@ function scoreSeries(stroke: string): uPlot.Series {
   return { stroke, width: 1.2, fill: `color-mix(in srgb, ${stroke} 14%, transparent)`, points: { show: false }, spanGaps: true };
 }
 
-function breathe(low: number | null, high: number | null): [number, number] {
+function withMargin(low: number | null, high: number | null): [number, number] {
   if (low === null || high === null) {
     return [0, 1];
   }
@@ -213,13 +216,13 @@ function breathe(low: number | null, high: number | null): [number, number] {
 
 function zoom(chart: uPlot, handlers: Handlers): void {
   const { left, width } = chart.select;
-  if (width >= LEAST_DRAG) {
+  if (width >= MIN_DRAG) {
     handlers.zoomed(chart.posToVal(left, "x"), chart.posToVal(left + width, "x"));
     chart.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
   }
 }
 
-/** Without the zeros that a single number keeps for calm, and a column of them does not need. */
-function bare(number: string): string {
+/** Removes trailing zeros after the decimal point. */
+function withoutTrailingZeros(number: string): string {
   return number.replace(/(\.\d*?)0+(?=\D|$)/, "$1").replace(/\.(?=\D|$)/, "");
 }

@@ -1,9 +1,9 @@
-/** Draws the recent points of a series: what was expected as a band, what came as a line, what was wrong in the alarm colour. */
+/** Draws the recent points of a series: the expected range as a band, values as a line, anomalies in the alarm colour. */
 
-import { lowerBound, type Column, type Track } from "../live/point-buffer.ts";
+import { lowerBound, type Column, type PointBuffer } from "../live/point-buffer.ts";
 import type { Palette } from "../styles/palette.ts";
 
-/** Newest points shown. */
+/** Number of points shown. */
 export const SPARK_POINTS = 240;
 const PADDING = 3;
 
@@ -14,41 +14,41 @@ export interface Episode {
 
 export function drawSparkline(
   canvas: HTMLCanvasElement,
-  track: Track,
+  points: PointBuffer,
   episodes: readonly Episode[],
   colours: Palette,
 ): void {
   const context = canvas.getContext("2d");
-  const [width, height] = fit(canvas);
+  const [width, height] = resize(canvas);
   if (context === null || width === 0) {
     return;
   }
   context.clearRect(0, 0, width, height);
-  const start = Math.max(0, track.length - SPARK_POINTS);
-  if (track.length - start < 2) {
+  const start = Math.max(0, points.length - SPARK_POINTS);
+  if (points.length - start < 2) {
     return;
   }
-  const scale = scaleOf(track, start, width, height);
+  const scale = scaleOf(points, start, width, height);
   const line = Math.max(1, devicePixelRatio) * 1.4;
   context.lineJoin = "round";
-  drawBand(context, track, start, scale, colours.band);
-  stroke(context, track, start, track.length, scale, colours.line, line);
+  drawBand(context, points, start, scale, colours.band);
+  stroke(context, points, start, points.length, scale, colours.line, line);
   for (const { from, to } of episodes) {
-    const first = Math.max(start, lowerBound(track.timestamps, from) - 1);
-    const end = lowerBound(track.timestamps, to + 1);
+    const first = Math.max(start, lowerBound(points.timestamps, from) - 1);
+    const end = lowerBound(points.timestamps, to + 1);
     if (end - first > 1) {
-      stroke(context, track, first, end, scale, colours.alarm, line * 1.4);
+      stroke(context, points, first, end, scale, colours.alarm, line * 1.4);
     }
   }
-  const last = track.length - 1;
+  const last = points.length - 1;
   context.fillStyle = colours.line;
   context.beginPath();
-  context.arc(scale.x(track.timestamps[last] ?? 0), scale.y(track.values[last] ?? 0), line * 1.5, 0, 7);
+  context.arc(scale.x(points.timestamps[last] ?? 0), scale.y(points.values[last] ?? 0), line * 1.5, 0, 7);
   context.fill();
 }
 
-/** Gives the canvas as many pixels as it covers; says how many. */
-function fit(canvas: HTMLCanvasElement): [number, number] {
+/** Sizes the canvas to the device pixels it covers. Returns width and height. */
+function resize(canvas: HTMLCanvasElement): [number, number] {
   const width = Math.round(canvas.clientWidth * devicePixelRatio);
   const height = Math.round(canvas.clientHeight * devicePixelRatio);
   if (canvas.width !== width || canvas.height !== height) {
@@ -63,30 +63,30 @@ interface Scale {
   y(value: number): number;
 }
 
-function scaleOf(track: Track, start: number, width: number, height: number): Scale {
+function scaleOf(points: PointBuffer, start: number, width: number, height: number): Scale {
   let low = Infinity;
   let high = -Infinity;
-  for (let i = start; i < track.length; i += 1) {
-    const value = track.values[i] ?? 0;
+  for (let i = start; i < points.length; i += 1) {
+    const value = points.values[i] ?? 0;
     low = Math.min(low, value);
     high = Math.max(high, value);
   }
   const values = high - low;
-  // The band is welcome, but must not press the line flat.
-  for (let i = start; i < track.length; i += 1) {
-    low = Math.min(low, Math.max(track.lower[i] ?? low, low - values));
-    high = Math.max(high, Math.min(track.upper[i] ?? high, high + values));
+  // The scale includes the band, unless that would flatten the line.
+  for (let i = start; i < points.length; i += 1) {
+    low = Math.min(low, Math.max(points.lower[i] ?? low, low - values));
+    high = Math.max(high, Math.min(points.upper[i] ?? high, high + values));
     if (high - low > values * 3) {
       break;
     }
   }
-  // A constant is drawn in the middle, and noise in the last digits is not drawn as a storm.
+  // A minimum spread keeps a constant in the middle and rounding noise small.
   const least = Math.max(Math.abs(high), Math.abs(low)) * 1e-3 || 1;
   const spread = Math.max(high - low, least);
   const middle = (high + low) / 2;
   const padding = PADDING * devicePixelRatio;
-  const first = track.timestamps[start] ?? 0;
-  const last = track.last ?? 0;
+  const first = points.timestamps[start] ?? 0;
+  const last = points.last ?? 0;
   const duration = Math.max(1, last - first);
   return {
     x: (timestamp) => ((timestamp - first) / duration) * (width - 2 * padding) + padding,
@@ -94,27 +94,27 @@ function scaleOf(track: Track, start: number, width: number, height: number): Sc
   };
 }
 
-function drawBand(context: CanvasRenderingContext2D, track: Track, start: number, scale: Scale, colour: string): void {
+function drawBand(context: CanvasRenderingContext2D, points: PointBuffer, start: number, scale: Scale, colour: string): void {
   context.fillStyle = colour;
   context.beginPath();
   const edge = (column: Column, i: number) => {
     const value = column[i];
     if (value !== null && value !== undefined) {
-      context.lineTo(scale.x(track.timestamps[i] ?? 0), scale.y(value));
+      context.lineTo(scale.x(points.timestamps[i] ?? 0), scale.y(value));
     }
   };
-  for (let i = start; i < track.length; i += 1) {
-    edge(track.upper, i);
+  for (let i = start; i < points.length; i += 1) {
+    edge(points.upper, i);
   }
-  for (let i = track.length - 1; i >= start; i -= 1) {
-    edge(track.lower, i);
+  for (let i = points.length - 1; i >= start; i -= 1) {
+    edge(points.lower, i);
   }
   context.fill();
 }
 
 function stroke(
   context: CanvasRenderingContext2D,
-  track: Track,
+  points: PointBuffer,
   start: number,
   end: number,
   scale: Scale,
@@ -125,7 +125,7 @@ function stroke(
   context.lineWidth = width;
   context.beginPath();
   for (let i = start; i < end; i += 1) {
-    context.lineTo(scale.x(track.timestamps[i] ?? 0), scale.y(track.values[i] ?? 0));
+    context.lineTo(scale.x(points.timestamps[i] ?? 0), scale.y(points.values[i] ?? 0));
   }
   context.stroke();
 }

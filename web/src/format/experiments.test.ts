@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { Arm, Experiment, Job } from "@earcon/client";
-import { foremost, freshName, jobWords, ROWS, stageWords } from "./experiments.ts";
+import { currentExperiment, unusedName, jobWords, ROWS, stageWords } from "./experiments.ts";
 
 const arm: Arm = {
   samples: 12_000,
@@ -21,26 +21,26 @@ function experiment(name: string, stage: Experiment["stage"], since: number): Ex
   return { name, baseline: "default", candidate: "calm@1", stage, since, ...rest };
 }
 
-it("shows the experiment that runs, else the latest", () => {
+it("shows the running experiment, otherwise the latest", () => {
   const old = experiment("a", "canary", 1);
   const over = experiment("b", "promoted", 2);
-  expect(foremost([old, over])).toBe(old);
-  expect(foremost([experiment("c", "stopped", 1), over])).toBe(over);
-  expect(foremost([])).toBeNull();
+  expect(currentExperiment([old, over])).toBe(old);
+  expect(currentExperiment([experiment("c", "stopped", 1), over])).toBe(over);
+  expect(currentExperiment([])).toBeNull();
   expect(stageWords(old)).toBe("Live for 5 % of the KPIs");
 });
 
-it("finds a name that is free", () => {
+it("finds an unused name", () => {
   const entry = { name: "calm", revision: 2 };
-  expect(freshName(entry, [])).toBe("calm-2");
-  expect(freshName(entry, [experiment("calm-2", "stopped", 1), experiment("calm-2-2", "stopped", 2)])).toBe("calm-2-3");
+  expect(unusedName(entry, [])).toBe("calm-2");
+  expect(unusedName(entry, [experiment("calm-2", "stopped", 1), experiment("calm-2-2", "stopped", 2)])).toBe("calm-2-3");
 });
 
-it("says what is known, and a dash for what is not", () => {
-  expect(ROWS.map((row) => row.of(arm))).toEqual(["12,000", "3", "1", "2.50", "–", "–", "812 ns", "–"]);
+it("writes a dash for unknown values", () => {
+  expect(ROWS.map((row) => row.value(arm))).toEqual(["12,000", "3", "1", "2.50", "–", "–", "812 ns", "–"]);
 });
 
-it("says how a job stands", () => {
+it("describes the state of a job", () => {
   const job: Job = {
     id: "1",
     kind: "train",
@@ -58,7 +58,7 @@ it("says how a job stands", () => {
     problem: null,
     created: 0,
   };
-  expect(jobWords(job)).toBe("Waits");
+  expect(jobWords(job)).toBe("Waiting");
   expect(jobWords({ ...job, kpis_total: 20, kpis_done: 5 })).toBe("5 of 20 KPIs");
   expect(jobWords({ ...job, state: "done", series: 2, samples: 2_000 })).toBe("Done: 2 series learned from 2,000 samples");
   expect(jobWords({ ...job, state: "failed", problem: "a does not run" })).toBe("Failed: a does not run");

@@ -1,13 +1,13 @@
-/** What is said of detectors that are tried out: words and numbers. */
+/** Experiments with detectors, and training jobs, in words and numbers. */
 
 import type { Arm, Experiment, Job } from "@earcon/client";
 import { span } from "./time.ts";
 
-/** How far an experiment has come. */
+/** Stage of an experiment. */
 export function stageWords(experiment: Experiment): string {
   switch (experiment.stage) {
     case "shadow":
-      return "In the shadow";
+      return "In shadow";
     case "canary":
       return `Live for ${count(experiment.percent)} % of the KPIs`;
     case "promoted":
@@ -19,18 +19,19 @@ export function stageWords(experiment: Experiment): string {
   }
 }
 
-export function runs(experiment: Experiment): boolean {
+/** Whether the experiment has not ended. */
+export function isRunning(experiment: Experiment): boolean {
   return experiment.stage === "shadow" || experiment.stage === "canary";
 }
 
-/** The experiment to show: the one that runs, else the one that ended last. */
-export function foremost(experiments: readonly Experiment[]): Experiment | null {
+/** The experiment to show: the running one, otherwise the latest. */
+export function currentExperiment(experiments: readonly Experiment[]): Experiment | null {
   const latest = [...experiments].sort((a, b) => b.since - a.since);
-  return latest.find(runs) ?? latest[0] ?? null;
+  return latest.find(isRunning) ?? latest[0] ?? null;
 }
 
-/** A name for the next experiment with an entry that none had before. */
-export function freshName(entry: { name: string; revision: number }, experiments: readonly Experiment[]): string {
+/** An unused name for a new experiment with an entry. */
+export function unusedName(entry: { name: string; revision: number }, experiments: readonly Experiment[]): string {
   const taken = new Set(experiments.map((each) => each.name));
   const first = `${entry.name.slice(0, 40)}-${entry.revision}`;
   let name = first;
@@ -40,35 +41,35 @@ export function freshName(entry: { name: string; revision: number }, experiments
   return name;
 }
 
-/** A row of the comparison: its name, and what is said of either detector. */
+/** A row of the comparison: its name, and its value for one detector. */
 export interface Row {
   name: string;
-  of(arm: Arm): string;
+  value(arm: Arm): string;
 }
 
 export const ROWS: readonly Row[] = [
-  { name: "Samples", of: (arm) => count(arm.samples) },
-  { name: "Alerts", of: (arm) => count(arm.alerts) },
-  { name: "… that the other did not have", of: (arm) => count(arm.alone) },
-  { name: "Alerts per 10,000 samples", of: (arm) => some(arm.alerts_per_10k, (rate) => rate.toFixed(rate < 10 ? 2 : 0)) },
-  { name: "Alerts a day", of: (arm) => some(arm.alerts_per_day, (rate) => rate.toFixed(rate < 10 ? 1 : 0)) },
-  { name: "A sample costs, live", of: (arm) => some(arm.live_ns, duration) },
-  { name: "A sample costs, in the shadow", of: (arm) => some(arm.shadow_ns, duration) },
-  { name: "Said to be real", of: (arm) => some(arm.precision, (share) => `${Math.round(share * 100)} % of ${count(arm.judged)}`) },
+  { name: "Samples", value: (arm) => count(arm.samples) },
+  { name: "Alerts", value: (arm) => count(arm.alerts) },
+  { name: "Alerts of this detector only", value: (arm) => count(arm.alone) },
+  { name: "Alerts per 10,000 samples", value: (arm) => some(arm.alerts_per_10k, (rate) => rate.toFixed(rate < 10 ? 2 : 0)) },
+  { name: "Alerts per day", value: (arm) => some(arm.alerts_per_day, (rate) => rate.toFixed(rate < 10 ? 1 : 0)) },
+  { name: "Time per sample, live", value: (arm) => some(arm.live_ns, duration) },
+  { name: "Time per sample, in shadow", value: (arm) => some(arm.shadow_ns, duration) },
+  { name: "Real according to feedback", value: (arm) => some(arm.precision, (share) => `${Math.round(share * 100)} % of ${count(arm.judged)}`) },
 ];
 
 export function percent(share: number | null): string {
   return some(share, (share) => `${Math.round(share * 100)} %`);
 }
 
-/** How a job stands. */
+/** State of a job. */
 export function jobWords(job: Job): string {
   if (job.state === "running") {
     const left = job.left_ms === null ? "" : `, about ${span(job.left_ms)} left`;
-    return job.kpis_total === 0 ? "Waits" : `${count(job.kpis_done)} of ${count(job.kpis_total)} KPIs${left}`;
+    return job.kpis_total === 0 ? "Waiting" : `${count(job.kpis_done)} of ${count(job.kpis_total)} KPIs${left}`;
   }
   const learned = `${count(job.series)} series learned from ${count(job.samples)} samples`;
-  const words = { cancelling: "Ends", done: "Done", cancelled: "Cancelled", failed: "Failed" }[job.state];
+  const words = { cancelling: "Cancelling", done: "Done", cancelled: "Cancelled", failed: "Failed" }[job.state];
   return job.problem === null ? `${words}: ${learned}` : `${words}: ${job.problem}`;
 }
 

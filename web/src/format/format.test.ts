@@ -1,15 +1,15 @@
 import { describe, expect, it } from "vitest";
 import type { Anomaly } from "@earcon/client";
-import { familyOf, labelsShown, matches, titleOf } from "./names.ts";
+import { familyOf, labelsText, matches, titleOf } from "./names.ts";
 import { digits, rangeText, text, unitOf } from "./units.ts";
 import { ago, span, ticks } from "./time.ts";
-import { compareAnomalies, whatMoved } from "./anomalies.ts";
+import { anomalyText, compareAnomalies } from "./anomalies.ts";
 
 const plain = (shown: string) => shown.replaceAll("\u00a0", " ").replaceAll("\u202f", " ");
 const value = (kpi: string, number: number | null) => plain(text(number, unitOf(kpi)));
 
 describe("values", () => {
-  it("take their unit from the end of the name", () => {
+  it("take their unit from the suffix of the name", () => {
     expect(value("host.memory.used_bytes", 1_610_000_000)).toBe("1.61 GB");
     expect(value("net.receive_bytes_per_second", 12_400_000)).toBe("12.4 MB/s");
     expect(value("net.receive_bytes_per_second", 850)).toBe("850 B/s");
@@ -21,14 +21,14 @@ describe("values", () => {
     expect(value("http.requests_per_second", 1_200)).toBe("1.20 k/s");
   });
 
-  it("stay plain without one", () => {
+  it("are plain without a known suffix", () => {
     expect(value("checkout.revenue", 12.5)).toBe("12.5");
     expect(value("host.processes", 117)).toBe("117");
     expect(value("host.processes", 12_345)).toBe("12 345");
     expect(value("signups", 2_500_000)).toBe("2.50 M");
   });
 
-  it("survive anything", () => {
+  it("are readable in extreme cases", () => {
     expect(value("a", null)).toBe("–");
     expect(value("a", NaN)).toBe("–");
     expect(value("a", -0.25)).toBe("-0.25");
@@ -39,7 +39,7 @@ describe("values", () => {
     expect(value("a_percent", 0.0801)).toBe("0.08%");
   });
 
-  it("share a unit in a range", () => {
+  it("share one unit in a range", () => {
     expect(plain(rangeText(1_100_000, 2_000_000, unitOf("x_bytes_per_second")))).toBe("1.10–2 MB/s");
     expect(plain(rangeText(-3, 4, unitOf("x")))).toBe("-3 to 4");
     expect(plain(rangeText(5, 5, unitOf("x_percent")))).toBe("5%");
@@ -59,14 +59,14 @@ describe("names", () => {
     expect(titleOf("disk._bytes")).toBe(" bytes");
   });
 
-  it("show labels without saying twice what the title says", () => {
-    expect(labelsShown({ core: "1" }, "host.cpu.core_busy_percent")).toBe("1");
-    expect(labelsShown({ core: "1" })).toBe("core 1");
-    expect(labelsShown({ device: "vda" })).toBe("vda");
-    expect(labelsShown({ zone: "b", region: "eu" })).toBe("region eu, zone b");
+  it("show labels without repeating the title", () => {
+    expect(labelsText({ core: "1" }, "host.cpu.core_busy_percent")).toBe("1");
+    expect(labelsText({ core: "1" })).toBe("core 1");
+    expect(labelsText({ device: "vda" })).toBe("vda");
+    expect(labelsText({ zone: "b", region: "eu" })).toBe("region eu, zone b");
   });
 
-  it("match when every word occurs", () => {
+  it("match if each word occurs", () => {
     expect(matches("CPU core:1", "host.cpu.core_busy_percent", "core:1")).toBe(true);
     expect(matches("cpu disk", "host.cpu.busy_percent", "")).toBe(false);
     expect(matches("  ", "anything", "")).toBe(true);
@@ -74,7 +74,7 @@ describe("names", () => {
 });
 
 describe("times", () => {
-  it("tick from seconds to days", () => {
+  it("are written from seconds to days", () => {
     const now = 1_800_000_000_000;
     const ages = [0, 1_500, 12_000, 61_000, 3_600_000 * 5].map((age) => ago(now - age, now));
     expect(ages).toEqual(["now", "now", "12 s ago", "1 min ago", "5 h ago"]);
@@ -82,7 +82,7 @@ describe("times", () => {
     expect(ago(now + 5_000, now)).toBe("now");
   });
 
-  it("name the day where it begins", () => {
+  it("label a new day with its date", () => {
     const midnight = new Date(2026, 0, 2).getTime();
     const labels = ticks([midnight - 3_600_000, midnight, midnight + 3_600_000], 3_600_000);
     expect(labels[1]).not.toContain(":");
@@ -97,16 +97,16 @@ describe("anomalies", () => {
     ...{ direction: "above", reason: "residual_z", samples: 1, detector: "1", acknowledged: null },
   };
 
-  it("say what moved", () => {
-    expect(plain(whatMoved(base))).toBe("12.4 MB/s, expected 1.10–2 MB/s; off its forecast");
+  it("give value, expected range and reason", () => {
+    expect(plain(anomalyText(base))).toBe("12.4 MB/s, expected 1.10–2 MB/s; above its forecast");
   });
 
-  it("say how it moved when the value itself is ordinary", () => {
-    const moved: Anomaly = { ...base, reason: "slope", peak: { ...base.peak, value: 1_500_000 } };
-    expect(plain(whatMoved(moved))).toBe("1.50 MB/s, moving unusually fast; expected 1.10–2 MB/s");
+  it("give the reason first if the value is in the expected range", () => {
+    const sloped: Anomaly = { ...base, reason: "slope", peak: { ...base.peak, value: 1_500_000 } };
+    expect(plain(anomalyText(sloped))).toBe("1.50 MB/s, changes unusually fast; expected 1.10–2 MB/s");
   });
 
-  it("stand open first, then newest first", () => {
+  it("are ordered open first, then newest first", () => {
     const order = [
       { ...base, id: "old", state: "closed" as const, opened_at: 1 },
       { ...base, id: "open", opened_at: 2 },

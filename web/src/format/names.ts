@@ -1,9 +1,9 @@
-/** How a KPI's name is shown: the family it belongs to, and what is left of it. */
+/** Names of KPIs and labels as people read them. A name consists of a family and a title. */
 
 import type { Labels } from "@earcon/client";
 import { withoutUnit } from "./units.ts";
 
-/** All but the last segment; a name of one segment has no family. */
+/** All segments but the last. Empty for a name of one segment. */
 export function familyOf(kpi: string): string {
   const end = kpi.lastIndexOf(".");
   return end <= 0 ? "" : kpi.slice(0, end);
@@ -16,22 +16,22 @@ export function titleOf(kpi: string): string {
 }
 
 /**
- * Labels in words. A single one shows its key only when the value alone would say nothing, and never when the KPI's name
- * says it already: `core busy` of core 1 is `1`.
+ * Labels in words. A single label shows its key only if its value is a number and the title of the KPI does
+ * not contain the key: `core busy` with the label core 1 shows `1`.
  */
-export function labelsShown(labels: Labels, kpi = ""): string {
+export function labelsText(labels: Labels, kpi = ""): string {
   const keys = Object.keys(labels).sort();
-  const said = new Set(titleOf(kpi).split(" "));
+  const titleWords = new Set(titleOf(kpi).split(" "));
   return keys
     .map((key) => {
       const value = labels[key] ?? "";
-      const plain = keys.length === 1 && (said.has(key) || !/^[\d.]+$/.test(value));
+      const plain = keys.length === 1 && (titleWords.has(key) || !/^[\d.]+$/.test(value));
       return plain ? value : `${key} ${value}`;
     })
     .join(", ");
 }
 
-/** Whether a series matches what was typed: every word occurs in its name or labels. */
+/** Whether each word of the filter occurs in the name or the labels of a series. */
 export function matches(filter: string, kpi: string, labelText: string): boolean {
   const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
   const subject = `${kpi} ${titleOf(kpi)} ${labelText}`.toLowerCase();
@@ -40,7 +40,7 @@ export function matches(filter: string, kpi: string, labelText: string): boolean
 
 const COLLATOR = new Intl.Collator("en", { numeric: true });
 
-/** By name, numbers in it by size. */
+/** Compares names. Numbers within them are compared by value. */
 export function compareNames(a: string, b: string): number {
   return COLLATOR.compare(a, b);
 }

@@ -1,4 +1,4 @@
-/** What stretch of time a chart shows, and how finely it asks for it. */
+/** Time ranges of charts, and the resolution of the data requested for them. */
 
 export type Range = { last: number } | { from: number; to: number };
 
@@ -14,23 +14,23 @@ export const RANGES: [string, number][] = [
   ["7 d", 7 * DAY],
 ];
 
-/** Longest stretch asked for sample by sample. */
+/** Longest range requested as single samples. Longer ranges are requested as rollups. */
 export const RAW_UP_TO = HOUR;
-/** Most samples a series asked for; more are asked for as rollups. */
+/** Largest number of single samples requested per series. With more samples, rollups are requested. */
 export const RAW_LIMIT = 20_000;
-/** About as many rollup rows as a chart is wide. */
+/** Approximate number of rollup rows in a chart. */
 const ROWS = 800;
 
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 21_600, 86_400];
 
-/** Milliseconds a rollup row covers when `span` milliseconds are shown; never under a second. */
+/** Milliseconds per rollup row if `span` milliseconds are shown. At least one second. */
 export function stepFor(span: number): number {
   const wanted = span / ROWS / 1_000;
   return (STEPS.find((step) => step >= wanted) ?? Math.ceil(wanted / 86_400) * 86_400) * 1_000;
 }
 
-/** The edges of a range at this moment. */
-export function edges(range: Range, now: number): [number, number] {
+/** Start and end of a range, in milliseconds since the Unix epoch. */
+export function bounds(range: Range, now: number): [number, number] {
   return "last" in range ? [now - range.last, now] : [range.from, range.to];
 }
 
@@ -39,8 +39,8 @@ export function isLive(range: Range): boolean {
 }
 
 /**
- * The range that shows an episode: what is still going on, live; what is over, with as much before and after as it lasted,
- * at least ten minutes, but nothing of the future.
+ * The range that shows an anomaly. Live if it is open (`to` is null). Otherwise with a margin on both sides:
+ * as long as the anomaly, at least ten minutes, and not into the future.
  */
 export function around(from: number, to: number | null, now: number): Range {
   if (to === null) {

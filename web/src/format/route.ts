@@ -1,9 +1,9 @@
-/** Where in the dashboard one is, written in the part of the address behind `#`, so that a link keeps it. */
+/** Routes of the dashboard. A route is written after the `#` of the address, so that links keep it. */
 
 import type { Range } from "./ranges.ts";
 
 export type Route =
-  /** `workspace` chooses one; without it, the one that was chosen before. */
+  /** `workspace` selects a workspace. Without it, the selection does not change. */
   | { page: "grid"; workspace?: string }
   | { page: "anomalies" }
   | { page: "cluster" }
@@ -12,13 +12,13 @@ export type Route =
   | {
       page: "kpi";
       kpi: string;
-      /** Canonical label texts of the chosen series; none: the first one. */
+      /** Canonical label texts of the selected series. Empty: the first series. */
       series: string[];
-      /** null: the default one. */
+      /** null: the default range. */
       range: Range | null;
     };
 
-/** `hash` begins with `#`, or is empty. */
+/** `hash` begins with `#` or is empty. Anything unknown is the grid. */
 export function parseRoute(hash: string): Route {
   const [path = "", query = ""] = hash.replace(/^#\/?/, "").split("?", 2);
   if (path === "anomalies" || path === "cluster" || path === "import" || path === "detectors") {

@@ -1,4 +1,4 @@
-/** Times people can read. All inputs are milliseconds since the Unix epoch; words are local time. */
+/** Times as people read them. Inputs are milliseconds since the Unix epoch. Output is local time. */
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -14,7 +14,7 @@ export function ago(at: number, now: number): string {
   return age < 2 * DAY ? `${span(age)} ago` : date(at);
 }
 
-/** A length of time in its largest sensible unit. */
+/** A duration in its largest whole unit. */
 export function span(ms: number): string {
   if (ms < MINUTE) {
     return `${Math.max(0, Math.floor(ms / SECOND))} s`;
@@ -28,7 +28,7 @@ export function span(ms: number): string {
   return `${Math.floor(ms / DAY)} d`;
 }
 
-// Twenty-four hours everywhere: a wall of KPIs has no room for am and pm.
+// Always the 24-hour clock: cards have no room for am and pm.
 const HOURS = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } as const;
 const CLOCK = new Intl.DateTimeFormat(undefined, { ...HOURS, second: "2-digit" });
 const MINUTES = new Intl.DateTimeFormat(undefined, HOURS);
@@ -43,14 +43,14 @@ export function date(at: number): string {
   return DATE.format(at);
 }
 
-/** Labels of a time axis whose ticks are `increment` milliseconds apart: the day is named where it begins. */
+/** Labels of a time axis with ticks `increment` milliseconds apart. A new day is labelled with its date. */
 export function ticks(times: readonly number[], increment: number): string[] {
   let day = "";
   return times.map((at, i) => {
     const today = DAYS.format(at);
-    const turned = day !== "" && today !== day;
+    const newDay = day !== "" && today !== day;
     day = today;
-    if (increment >= DAY || turned) {
+    if (increment >= DAY || newDay) {
       return today;
     }
     const time = increment < MINUTE ? CLOCK.format(at) : MINUTES.format(at);

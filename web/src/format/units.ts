@@ -1,17 +1,17 @@
-/** Numbers people can read. The unit comes from the end of the KPI's name, as Prometheus and friends write it. */
+/** Numbers as people read them. The unit is derived from the suffix of the KPI's name, as in Prometheus. */
 
 export interface Unit {
-  /** What stands behind the number; empty for plain numbers. */
+  /** Written after the number. Empty for plain numbers. */
   symbol: string;
-  /** Large numbers take prefixes (k, M, G …) in front of the symbol. */
+  /** Whether large numbers get a prefix (k, M, G …) before the symbol. */
   prefixes: boolean;
-  /** What the value is multiplied with before it is shown. */
+  /** The value is multiplied by this before it is shown. */
   factor: number;
 }
 
 const PLAIN: Unit = { symbol: "", prefixes: true, factor: 1 };
 
-/** Longest suffix first: `_bytes_per_second` also ends in `_per_second`. */
+/** Longer suffixes come first: `_bytes_per_second` also ends in `_per_second`. */
 const SUFFIXES: [string, Unit][] = [
   ["_bytes_per_second", { symbol: "B/s", prefixes: true, factor: 1 }],
   ["_bits_per_second", { symbol: "bit/s", prefixes: true, factor: 1 }],
@@ -38,7 +38,7 @@ export function withoutUnit(name: string): string {
   return suffix === undefined ? name : name.slice(0, -suffix[0].length);
 }
 
-export interface Shown {
+export interface FormattedValue {
   number: string;
   /** Prefix and symbol. */
   unit: string;
@@ -58,25 +58,25 @@ const SMALL: [number, string][] = [
   [1e-9, "n"],
 ];
 
-export function show(value: number | null | undefined, unit: Unit): Shown {
+export function formatValue(value: number | null | undefined, unit: Unit): FormattedValue {
   if (value === null || value === undefined || !Number.isFinite(value)) {
     return { number: "–", unit: "" };
   }
   const [scale, prefix] = scaleOf(Math.abs(value * unit.factor), unit);
-  return written((value * unit.factor) / scale, prefix, unit);
+  return withPrefix((value * unit.factor) / scale, prefix, unit);
 }
 
 /** Number and unit in one piece: `12.4 MB/s`, `3.2%`, `17`. */
 export function text(value: number | null | undefined, unit: Unit): string {
-  return join(show(value, unit));
+  return join(formatValue(value, unit));
 }
 
 /** Both ends of a range in the unit of the larger: `1.1–2.0 MB/s`. */
 export function rangeText(low: number, high: number, unit: Unit): string {
   const largest = Math.max(Math.abs(low), Math.abs(high)) * unit.factor;
   const [scale, prefix] = scaleOf(largest, unit);
-  const from = written((low * unit.factor) / scale, prefix, unit);
-  const to = written((high * unit.factor) / scale, prefix, unit);
+  const from = withPrefix((low * unit.factor) / scale, prefix, unit);
+  const to = withPrefix((high * unit.factor) / scale, prefix, unit);
   if (from.number === to.number) {
     return join(to);
   }
@@ -84,16 +84,16 @@ export function rangeText(low: number, high: number, unit: Unit): string {
   return join({ number: `${from.number}${dash}${to.number}`, unit: to.unit });
 }
 
-function join(shown: Shown): string {
-  const space = shown.unit === "" || shown.unit === "%" ? "" : "\u00a0";
-  return shown.number + space + shown.unit;
+function join(value: FormattedValue): string {
+  const space = value.unit === "" || value.unit === "%" ? "" : "\u00a0";
+  return value.number + space + value.unit;
 }
 
 function scaleOf(magnitude: number, unit: Unit): [number, string] {
   if (!unit.prefixes || magnitude === 0) {
     return [1, ""];
   }
-  // Plain counts stay whole up to five digits; 12 345 reads better than 12.3 k.
+  // Plain counts are written in full up to five digits: 12 345 rather than 12.3 k.
   const first = unit.symbol === "" ? 100_000 : 1_000;
   if (magnitude >= first) {
     return LARGE.find(([size]) => magnitude >= size) ?? [1, ""];
@@ -104,11 +104,11 @@ function scaleOf(magnitude: number, unit: Unit): [number, string] {
   return [1, ""];
 }
 
-function written(scaled: number, prefix: string, unit: Unit): Shown {
+function withPrefix(scaled: number, prefix: string, unit: Unit): FormattedValue {
   return { number: digits(scaled), unit: prefix + unit.symbol };
 }
 
-/** About three digits that mean something, and never more than are needed. */
+/** About three significant digits. */
 export function digits(value: number): string {
   const magnitude = Math.abs(value);
   if (magnitude >= 1e6 || (magnitude > 0 && magnitude < 1e-3)) {

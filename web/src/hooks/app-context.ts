@@ -1,85 +1,23 @@
-/** What components share: following signals, the passing of time, the address, what the browser remembers. */
+/** What all components share and what lives longer than any of them. */
 
-import { createContext, useContext, useEffect, useState, useSyncExternalStore } from "react";
+import { createContext, useContext } from "react";
 import type { Player } from "@earcon/client";
 import type { Signal } from "../live/signal.ts";
-import type { Station } from "../live/workspace-store.ts";
-import { parseRoute, type Route } from "../format/route.ts";
+import type { WorkspaceStore } from "../live/workspace-store.ts";
 
-/** Everything a component may need that lives longer than it. */
-export interface Surroundings {
-  station: Station;
-  listener: Player;
-  /** The listener's state changed. */
-  heard: Signal;
+export interface AppContext {
+  store: WorkspaceStore;
+  player: Player;
+  /** The player's state changed. */
+  playerChanged: Signal;
 }
 
-export const SurroundingsContext = createContext<Surroundings | null>(null);
+export const AppContext = createContext<AppContext | null>(null);
 
-export function useSurroundings(): Surroundings {
-  const surroundings = useContext(SurroundingsContext);
-  if (surroundings === null) {
-    throw new Error("a component was drawn outside of the dashboard");
+export function useAppContext(): AppContext {
+  const context = useContext(AppContext);
+  if (context === null) {
+    throw new Error("a component was rendered outside of the dashboard");
   }
-  return surroundings;
-}
-
-/** Draws again whenever the signal is given. */
-export function useSignal(signal: Signal): number {
-  return useSyncExternalStore(signal.subscribe, () => signal.version);
-}
-
-const SECOND_LISTENERS = new Set<() => void>();
-let second: ReturnType<typeof setInterval> | null = null;
-let now = Date.now();
-
-function everySecond(listener: () => void): () => void {
-  SECOND_LISTENERS.add(listener);
-  second ??= setInterval(() => {
-    now = Date.now();
-    SECOND_LISTENERS.forEach((each) => each());
-  }, 1_000);
-  return () => {
-    SECOND_LISTENERS.delete(listener);
-    if (SECOND_LISTENERS.size === 0 && second !== null) {
-      clearInterval(second);
-      second = null;
-    }
-  };
-}
-
-/** The time, to the second; one timer for the whole page. */
-export function useNow(): number {
-  return useSyncExternalStore(everySecond, () => (second === null ? (now = Date.now()) : now));
-}
-
-function onHash(listener: () => void): () => void {
-  addEventListener("hashchange", listener);
-  return () => removeEventListener("hashchange", listener);
-}
-
-export function useRoute(): Route {
-  const hash = useSyncExternalStore(onHash, () => location.hash);
-  return parseRoute(hash);
-}
-
-/** A choice the browser keeps. */
-export function useKept(name: string, fallback: string): [string, (value: string) => void] {
-  const [value, setValue] = useState(() => recall(name) ?? fallback);
-  useEffect(() => {
-    try {
-      localStorage.setItem(`earcon.${name}`, value);
-    } catch {
-      // A browser that keeps nothing still shows everything.
-    }
-  }, [name, value]);
-  return [value, setValue];
-}
-
-export function recall(name: string): string | null {
-  try {
-    return localStorage.getItem(`earcon.${name}`);
-  } catch {
-    return null;
-  }
+  return context;
 }

@@ -1,28 +1,28 @@
-/** How the workspace's mix sounds: read once, changed for everybody. */
+/** Settings of the workspace's mix. They are shared by all listeners. */
 
 import { useEffect, useState } from "react";
 import type { Mix } from "@earcon/client";
-import { useSurroundings } from "./app-context.ts";
+import { useAppContext } from "./app-context.ts";
 
 export type MixChange = Partial<Pick<Mix, "mode" | "voices" | "polarity">>;
 
-/** The settings, `null` until they are there; a change is shown at once and put right when the server says otherwise. */
+/** `mix` is null until it is loaded. A change is shown at once, then replaced by the response of the server. */
 export function useMix() {
-  const { station } = useSurroundings();
+  const { store } = useAppContext();
   const [mix, setMix] = useState<Mix | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
-  const told = (answer: Promise<Mix>) =>
-    answer.then(
+  const showResponse = (response: Promise<Mix>) =>
+    response.then(
       (mix) => {
         setMix(mix);
         setProblem(null);
       },
       (error: Error) => setProblem(error.message),
     );
-  useEffect(() => void told(station.api.mix("default")), [station]);
+  useEffect(() => void showResponse(store.api.mix("default")), [store]);
   const change = (change: MixChange) => {
     setMix((mix) => mix && { ...mix, ...change });
-    void told(station.api.changeMix("default", change));
+    void showResponse(store.api.changeMix("default", change));
   };
   return { mix, problem, change };
 }

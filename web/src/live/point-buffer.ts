@@ -1,20 +1,20 @@
-/** The points of one series in time order, in columns, each timestamp once. Bounded; the oldest make room. */
+/** Points of one series in columns, ordered by time, one per timestamp. Bounded: the oldest are dropped. */
 
 import type { SampleRow } from "@earcon/client";
 
 export type Column = (number | null)[];
 
-/** Room is made in blocks, so that a full track does not move its points for every new one. */
+/** Points are dropped in blocks, so that a full buffer does not move all points for each new one. */
 const SLACK = 256;
 
-export class Track {
+export class PointBuffer {
   readonly timestamps: number[] = [];
   readonly values: Column = [];
   readonly scores: Column = [];
   readonly expected: Column = [];
   readonly lower: Column = [];
   readonly upper: Column = [];
-  /** Grows with every change, so that a drawing knows whether it is old. */
+  /** Grows with every change, so that a drawing knows whether it is outdated. */
   version = 0;
   readonly #capacity: number;
 
@@ -30,7 +30,7 @@ export class Track {
     return this.timestamps[this.timestamps.length - 1] ?? null;
   }
 
-  /** Takes a point; one with the same timestamp is replaced. */
+  /** Inserts a point. Replaces a point with the same timestamp. */
   put(row: SampleRow): void {
     const last = this.last;
     if (last === null || row[0] > last) {
@@ -47,7 +47,7 @@ export class Track {
     this.#trim();
   }
 
-  /** Takes points in any order. Where both know a timestamp, the new point wins. */
+  /** Inserts points in any order. On equal timestamps the new point wins. */
   merge(rows: readonly SampleRow[]): void {
     const first = rows[0];
     const last = this.last;

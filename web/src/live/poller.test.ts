@@ -1,25 +1,21 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { ApiError, type Cluster } from "@earcon/client";
-import { ASK_EVERY_MS, ClusterWatch, PATIENCE_MS } from "./poller.ts";
+import { ApiError } from "@earcon/client";
+import { POLL_EVERY_MS, Poller, TIMEOUT_MS } from "./poller.ts";
 
-interface Question {
-  answer(node: string): void;
+interface Request {
+  answer(value: string): void;
   fail(error: Error): void;
   signal: AbortSignal;
 }
 
-let questions: Question[] = [];
-let watch: ClusterWatch;
+let requests: Request[] = [];
+let poller: Poller<string>;
 let page: EventTarget & { visibilityState: string };
 
-function ask(signal: AbortSignal): Promise<Cluster> {
+function request(signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
     signal.addEventListener("abort", () => reject(signal.reason));
-    questions.push({
-      answer: (node) => resolve({ enabled: true, node, nodes: [], workspaces: [] }),
-      fail: reject,
-      signal,
-    });
+    requests.push({ answer: resolve, fail: reject, signal });
   });
 }
 
@@ -36,89 +32,113 @@ beforeEach(() => {
   vi.useFakeTimers();
   page = Object.assign(new EventTarget(), { visibilityState: "visible" });
   vi.stubGlobal("document", page);
-  questions = [];
-  watch = new ClusterWatch(ask);
+  requests = [];
+  poller = new Poller(request);
 });
 
 afterEach(() => {
-  watch.stop();
+  poller.stop();
   vi.unstubAllGlobals();
   vi.useRealTimers();
 });
 
-it("asks at once, and again two seconds after the last question", async () => {
-  watch.start();
+it("requests at once, and again two seconds after the last request", async () => {
+  poller.start();
   await pass(0);
   await pass(500);
-  questions[0]?.answer("a");
-  await pass(ASK_EVERY_MS - 501);
-  expect(questions).toHaveLength(1);
+  requests[0]?.answer("a");
+  await pass(POLL_EVERY_MS - 501);
+  expect(requests).toHaveLength(1);
   await pass(1);
-  expect(questions).toHaveLength(2);
-  expect(watch.picture?.cluster.node).toBe("a");
-  questions[1]?.answer("a");
+  expect(requests).toHaveLength(2);
+  expect(poller.answer?.value).toBe("a");
+  requests[1]?.answer("a");
   await pass(0);
-  expect(watch.waiting(Date.now() + 60_000)).toBe(0);
+  expect(poller.waitingMs(Date.now() + 60_000)).toBe(0);
 });
 
-it("never asks twice at once, and takes silence for a problem", async () => {
-  watch.start();
-  await pass(PATIENCE_MS - 1);
-  expect(questions).toHaveLength(1);
-  expect(watch.problem).toBeNull();
-  expect(watch.waiting(Date.now())).toBe(PATIENCE_MS - 1);
+it("never has two requests running, and reports a timeout as a problem", async () => {
+  poller.start();
+  await pass(TIMEOUT_MS - 1);
+  expect(requests).toHaveLength(1);
+  expect(poller.problem).toBeNull();
+  expect(poller.waitingMs(Date.now())).toBe(TIMEOUT_MS - 1);
   await pass(1);
-  expect(watch.problem).toBe("The server does not answer");
+  expect(poller.problem).toBe("The server does not answer");
   await pass(1);
-  expect(questions).toHaveLength(2);
+  expect(requests).toHaveLength(2);
 });
 
-it("keeps the last answer through failures, and forgets the problem with the next one", async () => {
-  watch.start();
+it("keeps the last answer while requests fail, and clears the problem on success", async () => {
+  poller.start();
   await pass(0);
-  questions[0]?.answer("a");
+  requests[0]?.answer("a");
   await pass(0);
-  const at = watch.picture?.at;
-  await pass(ASK_EVERY_MS);
-  questions[1]?.fail(new ApiError(503, "not now"));
+  const at = poller.answer?.at;
+  await pass(POLL_EVERY_MS);
+  requests[1]?.fail(new ApiError(503, "not now"));
   await pass(0);
-  expect(watch.problem).toBe("The server says: not now");
-  expect(watch.picture).toMatchObject({ at, cluster: { node: "a" } });
-  await pass(ASK_EVERY_MS);
-  questions[2]?.answer("b");
+  expect(poller.problem).toBe("The server says: not now");
+  expect(poller.answer).toMatchObject({ at, value: "a" });
+  await pass(POLL_EVERY_MS);
+  requests[2]?.answer("b");
   await pass(0);
-  expect(watch.problem).toBeNull();
-  expect(watch.picture?.cluster.node).toBe("b");
+  expect(poller.problem).toBeNull();
+  expect(poller.answer?.value).toBe("b");
 });
 
-it("does not ask while hidden, and asks at once when seen again", async () => {
-  watch.start();
+it("pauses while hidden, and requests at once when visible again", async () => {
+  poller.start();
   await pass(0);
-  questions[0]?.answer("a");
+  requests[0]?.answer("a");
   await pass(0);
   show("hidden");
   await pass(60_000);
-  expect(questions).toHaveLength(1);
+  expect(requests).toHaveLength(1);
   show("visible");
   await pass(0);
-  expect(questions).toHaveLength(2);
-  // Hidden in the middle of a question: the question ends, and is no problem.
+  expect(requests).toHaveLength(2);
+  // Hiding the page aborts the running request. That is not a problem to report.
   show("hidden");
   await pass(0);
-  expect(questions[1]?.signal.aborted).toBe(true);
-  expect(watch.problem).toBeNull();
+  expect(requests[1]?.signal.aborted).toBe(true);
+  expect(poller.problem).toBeNull();
   show("visible");
-  await pass(ASK_EVERY_MS);
-  expect(questions).toHaveLength(3);
+  await pass(POLL_EVERY_MS);
+  expect(requests).toHaveLength(3);
 });
 
-it("asks nothing once it is stopped", async () => {
-  watch.start();
+it("does not request after stop", async () => {
+  poller.start();
   await pass(0);
-  watch.stop();
+  poller.stop();
   await pass(60_000);
   show("visible");
   await pass(60_000);
-  expect(questions).toHaveLength(1);
-  expect(questions[0]?.signal.aborted).toBe(true);
+  expect(requests).toHaveLength(1);
+  expect(requests[0]?.signal.aborted).toBe(true);
+});
+
+it("refreshes at once in place of the running request, and ignores its answer", async () => {
+  poller.start();
+  await pass(0);
+  const refreshed = poller.refresh();
+  expect(requests[0]?.signal.aborted).toBe(true);
+  requests[0]?.answer("old");
+  requests[1]?.answer("new");
+  await refreshed;
+  expect(poller.answer?.value).toBe("new");
+  await pass(POLL_EVERY_MS);
+  expect(requests).toHaveLength(3);
+  poller.stop();
+  await poller.refresh();
+  expect(requests).toHaveLength(3);
+});
+
+it("reports a timeout of a request that cannot be aborted", async () => {
+  const deaf = new Poller(() => new Promise<string>(() => undefined));
+  deaf.start();
+  await pass(TIMEOUT_MS);
+  expect(deaf.problem).toBe("The server does not answer");
+  deaf.stop();
 });

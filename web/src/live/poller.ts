@@ -1,100 +1,116 @@
 /**
- * Asks again and again how the cluster is, while somebody looks: not while the page is hidden, and never twice at once.
- * What was answered last stays when the next question fails.
+ * Polls the server while its page is shown. Pauses while the browser tab is hidden and never has two
+ * requests running. Keeps the last answer if a later request fails.
  */
 
-import { ApiError, type Cluster } from "@earcon/client";
+import { ApiError } from "@earcon/client";
 import { Signal } from "./signal.ts";
 
-/** From one question to the next. */
-export const ASK_EVERY_MS = 2_000;
-/** The server waits for other nodes itself; past this it will not answer any more. */
-export const PATIENCE_MS = 10_000;
+/** Time from the start of one request to the start of the next. */
+export const POLL_EVERY_MS = 2_000;
+/** A request without a response is aborted after this time. */
+export const TIMEOUT_MS = 10_000;
 
-/** An answer, and when it came: milliseconds since the Unix epoch. */
-export interface ClusterPicture {
-  cluster: Cluster;
+/** A response, and when it arrived: milliseconds since the Unix epoch. */
+export interface Answer<T> {
+  value: T;
   at: number;
 }
 
-export class ClusterWatch {
-  /** An answer came, or did not. */
+export class Poller<T> {
+  /** A request has succeeded or failed. */
   readonly changed = new Signal();
-  /** null: none yet. */
-  picture: ClusterPicture | null = null;
-  /** Why the last question was not answered; null when it was. */
+  /** The last successful response. null before the first. */
+  answer: Answer<T> | null = null;
+  /** Why the last request failed. null if it succeeded. */
   problem: string | null = null;
-  readonly #ask: (signal: AbortSignal) => Promise<Cluster>;
-  #asking: AbortController | null = null;
-  #next: ReturnType<typeof setTimeout> | null = null;
-  #askedAt = -Infinity;
+  readonly #request: (signal: AbortSignal) => Promise<T>;
+  #running: AbortController | null = null;
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  #requestedAt = -Infinity;
+  #started = false;
 
-  constructor(ask: (signal: AbortSignal) => Promise<Cluster>) {
-    this.#ask = ask;
+  constructor(request: (signal: AbortSignal) => Promise<T>) {
+    this.#request = request;
   }
 
-  /** For how many milliseconds an answer has been waited for. */
-  waiting(now: number): number {
-    return this.#asking === null ? 0 : now - this.#askedAt;
+  /** For how many milliseconds the running request has been waiting. 0 without a running request. */
+  waitingMs(now: number): number {
+    return this.#running === null ? 0 : now - this.#requestedAt;
   }
 
   start(): void {
-    document.addEventListener("visibilitychange", this.#look);
-    this.#look();
+    this.#started = true;
+    document.addEventListener("visibilitychange", this.#schedule);
+    this.#schedule();
   }
 
   stop(): void {
-    document.removeEventListener("visibilitychange", this.#look);
-    this.#rest();
+    this.#started = false;
+    document.removeEventListener("visibilitychange", this.#schedule);
+    this.#pause();
   }
 
-  readonly #look = () => {
+  /** Requests at once, in place of the running request. Does nothing after `stop`. */
+  async refresh(): Promise<void> {
+    if (this.#started) {
+      this.#pause();
+      await this.#poll();
+    }
+  }
+
+  readonly #schedule = () => {
     if (document.visibilityState !== "visible") {
-      this.#rest();
-    } else if (this.#asking === null && this.#next === null) {
-      // Who flips through tabs does not make it more often.
-      const wait = Math.max(0, this.#askedAt + ASK_EVERY_MS - Date.now());
-      this.#next = setTimeout(() => void this.#question(), wait);
+      this.#pause();
+    } else if (this.#running === null && this.#timer === null) {
+      // Switching between tabs must not lead to more requests.
+      const wait = Math.max(0, this.#requestedAt + POLL_EVERY_MS - Date.now());
+      this.#timer = setTimeout(() => void this.#poll(), wait);
     }
   };
 
-  #rest(): void {
-    if (this.#next !== null) {
-      clearTimeout(this.#next);
-      this.#next = null;
+  #pause(): void {
+    if (this.#timer !== null) {
+      clearTimeout(this.#timer);
+      this.#timer = null;
     }
-    this.#asking?.abort();
-    this.#asking = null;
+    this.#running?.abort();
+    this.#running = null;
   }
 
-  async #question(): Promise<void> {
-    const asking = new AbortController();
-    this.#next = null;
-    this.#asking = asking;
-    this.#askedAt = Date.now();
-    const patience = setTimeout(() => asking.abort(), PATIENCE_MS);
+  async #poll(): Promise<void> {
+    const running = new AbortController();
+    this.#timer = null;
+    this.#running = running;
+    this.#requestedAt = Date.now();
+    const timeout = setTimeout(() => running.abort(), TIMEOUT_MS);
     try {
-      const cluster = await this.#ask(asking.signal);
-      this.#told(asking, () => {
-        this.picture = { cluster, at: Date.now() };
+      const value = await Promise.race([this.#request(running.signal), aborted(running.signal)]);
+      this.#finish(running, () => {
+        this.answer = { value, at: Date.now() };
         this.problem = null;
       });
     } catch (error) {
-      this.#told(asking, () => {
+      this.#finish(running, () => {
         this.problem = error instanceof ApiError ? `The server says: ${error.message}` : "The server does not answer";
       });
     } finally {
-      clearTimeout(patience);
+      clearTimeout(timeout);
     }
   }
 
-  /** What comes after the rest began is of no interest. */
-  #told(asking: AbortController, take: () => void): void {
-    if (this.#asking === asking) {
-      this.#asking = null;
-      take();
-      this.#look();
+  /** Stores a result, unless polling was paused since the request began. */
+  #finish(running: AbortController, store: () => void): void {
+    if (this.#running === running) {
+      this.#running = null;
+      store();
+      this.#schedule();
       this.changed.emit();
     }
   }
+}
+
+/** Rejects as soon as the signal is aborted: not all requests of the client can be cancelled. */
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
 }

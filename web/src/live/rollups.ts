@@ -15,9 +15,9 @@ export class Rollups {
   readonly #coveredTo: number;
 
   /**
-   * @param step milliseconds a row covers
-   * @param rows what the server answered
-   * @param coveredTo the end of the asked range: samples before it are in `rows` already
+   * @param step milliseconds per row
+   * @param rows the response of the server
+   * @param coveredTo end of the requested range: earlier samples are already in `rows`
    */
   constructor(step: number, rows: readonly RollupRow[], coveredTo: number) {
     this.#step = step;
@@ -32,7 +32,7 @@ export class Rollups {
     }
   }
 
-  /** Takes a live sample. */
+  /** Adds a live sample. */
   put([timestamp, value, score]: SampleRow): void {
     if (timestamp < this.#coveredTo) {
       return;

@@ -1,6 +1,7 @@
 /**
- * A workspace as it stands: every KPI, its series with their recent points, and the anomalies known. Events and
- * snapshots go in, versions tell what changed. No network, no clock, no drawing.
+ * State of one workspace: all series with their recent points, the known anomalies, the open incidents.
+ * Events and snapshots are applied here. Version counters say what changed.
+ * No network, no clock, no drawing.
  */
 
 import {
@@ -21,16 +22,16 @@ import {
   type Warming,
   type Verdict,
 } from "@earcon/client";
-import { Track } from "./point-buffer.ts";
+import { PointBuffer } from "./point-buffer.ts";
 
-/** Points a series keeps for its sparkline and to bridge the way from history to live. */
+/** Points kept for each series: for its sparkline, and to join the history with live samples. */
 const RECENT = 900;
 
 export interface LiveSeries {
   readonly key: string;
   readonly kpi: string;
   readonly labels: Labels;
-  /** Canonical text of the labels; empty without any. */
+  /** Canonical text of the labels. Empty if there are none. */
   readonly labelText: string;
   state: SeriesState | "parked";
   warming: Warming | null;
@@ -42,40 +43,40 @@ export interface LiveSeries {
   upper: number | null;
   features: Features | null;
   late: number;
-  /** The open anomaly. */
+  /** Id of the open anomaly. */
   anomaly: string | null;
-  /** Why it is parked. */
+  /** Why the KPI is parked. */
   reason: string | null;
-  readonly recent: Track;
+  readonly recent: PointBuffer;
   /** Grows with every change of this series. */
   version: number;
-  /** Histories fetched for an older generation of the board have to be fetched again. */
-  historyOf: number;
+  /** Generation of the state that the history was fetched for. An older one is fetched again. */
+  historyGeneration: number;
 }
 
-export class Board {
+export class WorkspaceState {
   readonly series = new Map<string, LiveSeries>();
   readonly anomalies = new Map<string, Anomaly>();
-  /** The open ones. */
+  /** Open incidents only. */
   readonly incidents = new Map<string, Incident>();
-  /** Grows when a series comes or goes. */
-  shape = 0;
-  /** Grows when an anomaly changes. */
-  news = 0;
-  /** Grows when a series enters or leaves a state. */
-  states = 0;
-  /** Grows when points were missed that only the history knows. */
+  /** Grows when a series is added or removed. */
+  seriesVersion = 0;
+  /** Grows when an anomaly or an incident changes. */
+  anomaliesVersion = 0;
+  /** Grows when a series changes its state. */
+  statesVersion = 0;
+  /** Grows when points were missed, so that histories must be fetched again. */
   generation = 0;
-  /** Whether a snapshot was seen. */
+  /** Whether a snapshot has been applied. */
   ready = false;
 
-  /** Every series of a KPI. */
-  of(kpi: string): LiveSeries[] {
+  /** All series of a KPI. */
+  seriesOf(kpi: string): LiveSeries[] {
     return [...this.series.values()].filter((series) => series.kpi === kpi);
   }
 
-  /** How many anomalies are open. */
-  get open(): number {
+  /** Number of open anomalies. */
+  get openAnomalies(): number {
     let open = 0;
     for (const anomaly of this.anomalies.values()) {
       open += anomaly.state === "open" ? 1 : 0;
@@ -83,12 +84,12 @@ export class Board {
     return open;
   }
 
-  /** Takes the state after an event in place of what was known. `lost` marks every history as incomplete. */
-  takeSnapshot(snapshot: Snapshot, lost: boolean): void {
+  /** Replaces the state with a snapshot. `lost` marks all histories as incomplete. */
+  applySnapshot(snapshot: Snapshot, lost: boolean): void {
     const present = new Set<string>();
     for (const kpi of snapshot.kpis) {
       for (const series of kpi.series) {
-        present.add(this.#takeSeries(kpi, series).key);
+        present.add(this.#applySeries(kpi, series).key);
       }
     }
     for (const key of [...this.series.keys()]) {
@@ -98,70 +99,70 @@ export class Board {
     }
     const open = new Set(snapshot.anomalies.map((anomaly) => anomaly.id));
     for (const [id, anomaly] of this.anomalies) {
-      // It closed unseen: what is known of it is no longer true.
+      // It closed while the page was disconnected, so the stored copy is wrong.
       if (anomaly.state === "open" && !open.has(id)) {
         this.anomalies.delete(id);
       }
     }
     this.incidents.clear();
-    (snapshot.incidents ?? []).forEach((incident) => this.takeIncident(incident));
-    this.takeAnomalies(snapshot.anomalies);
+    (snapshot.incidents ?? []).forEach((incident) => this.applyIncident(incident));
+    this.applyAnomalies(snapshot.anomalies);
     this.generation += lost ? 1 : 0;
     this.ready = true;
-    this.shape += 1;
-    this.states += 1;
-    this.news += 1;
+    this.seriesVersion += 1;
+    this.statesVersion += 1;
+    this.anomaliesVersion += 1;
   }
 
-  /** Takes one event; says which series it touched. */
-  takeEvent(event: LiveEvent): LiveSeries[] {
+  /** Applies one event. Returns the series that changed. */
+  applyEvent(event: LiveEvent): LiveSeries[] {
     switch (event.type) {
       case "samples":
-        return event.data.series.map((samples) => this.#takeSamples(event.kpi, samples));
+        return event.data.series.map((samples) => this.#applySamples(event.kpi, samples));
       case "anomaly.opened":
       case "anomaly.updated":
       case "anomaly.closed":
-        return this.#takeEpisode(event.data);
+        return this.#applyAnomalyEvent(event.data);
       case "incident.opened":
       case "incident.updated":
       case "incident.closed":
-        this.takeIncident(event.data);
+        this.applyIncident(event.data);
         return [];
       case "anomaly.acknowledged":
         this.acknowledge(event.data.id, event.data.acknowledged);
         return [];
       case "anomaly.judged":
-        this.#judge(event.data.id, event.data.verdict);
+        this.#recordFeedback(event.data.id, event.data.verdict);
         return [];
       case "series.stalled":
-        return [this.#enter(this.find(event.kpi, event.data.labels), "stalled")];
+        return [this.#setState(this.findOrCreate(event.kpi, event.data.labels), "stalled")];
       case "series.ended":
-        return [this.#enter(this.find(event.kpi, event.data.labels), "ended")];
+        return [this.#setState(this.findOrCreate(event.kpi, event.data.labels), "ended")];
       case "samples.backfilled":
-        return event.data.series.map((history) => this.#enter(this.find(event.kpi, history.labels), history.state));
+        return event.data.series.map((history) => this.#setState(this.findOrCreate(event.kpi, history.labels), history.state));
       case "series.restored": {
-        const series = this.find(event.kpi, event.data.labels);
+        const series = this.findOrCreate(event.kpi, event.data.labels);
         const state = series.anomaly !== null ? "anomalous" : series.warming ? "warming" : "normal";
-        return [this.#enter(series, state)];
+        return [this.#setState(series, state)];
       }
       case "detector.changed":
       case "detector.trained":
         return [];
       case "kpi.parked":
-        return this.of(event.kpi).map((series) => {
+        return this.seriesOf(event.kpi).map((series) => {
           series.reason = event.data.reason;
-          return this.#enter(series, "parked");
+          return this.#setState(series, "parked");
         });
       case "kpi.resumed":
-        return this.of(event.kpi).map((series) => {
+        return this.seriesOf(event.kpi).map((series) => {
           series.reason = null;
-          return this.#enter(series, series.anomaly !== null ? "anomalous" : "normal");
+          return this.#setState(series, series.anomaly !== null ? "anomalous" : "normal");
         });
     }
   }
 
-  /** Takes anomalies that were asked for. What an event said later stays. */
-  takeAnomalies(anomalies: readonly Anomaly[]): void {
+  /** Stores anomalies from a response. A closed anomaly is not reopened by an older response. */
+  applyAnomalies(anomalies: readonly Anomaly[]): void {
     for (const anomaly of anomalies) {
       const known = this.anomalies.get(anomaly.id);
       const older = known !== undefined && known.state === "closed" && anomaly.state === "open";
@@ -172,63 +173,63 @@ export class Board {
         });
       }
     }
-    this.news += 1;
+    this.anomaliesVersion += 1;
   }
 
-  /** Takes an incident as it stands; what was heard of it later stays. */
-  takeIncident(incident: Incident): void {
+  /** Stores an incident unless a later revision is known. Removes it if it is closed. */
+  applyIncident(incident: Incident): void {
     const known = this.incidents.get(incident.id);
     if (incident.state !== "open") {
       this.incidents.delete(incident.id);
     } else if (known === undefined || known.revision <= incident.revision) {
       this.incidents.set(incident.id, incident);
     }
-    this.news += 1;
+    this.anomaliesVersion += 1;
   }
 
-  /** Somebody has seen an anomaly. */
+  /** Records who acknowledged an anomaly. */
   acknowledge(id: string, acknowledged: Acknowledged): void {
     const known = this.anomalies.get(id);
     if (known !== undefined) {
       this.anomalies.set(id, { ...known, acknowledged });
-      this.news += 1;
+      this.anomaliesVersion += 1;
     }
   }
 
-  /** Somebody said what an anomaly was. */
-  #judge(id: string, verdict: Verdict): void {
+  /** Records a person's feedback on an anomaly. */
+  #recordFeedback(id: string, verdict: Verdict): void {
     const known = this.anomalies.get(id);
     if (known !== undefined) {
       this.anomalies.set(id, { ...known, verdict });
-      this.news += 1;
+      this.anomaliesVersion += 1;
     }
   }
 
-  /** Takes a history into a series' recent points. */
-  takeHistory(series: LiveSeries, rows: readonly SampleRow[], generation: number): void {
+  /** Merges a fetched history into the recent points of a series. */
+  mergeHistory(series: LiveSeries, rows: readonly SampleRow[], generation: number): void {
     const live = series.recent.rows();
     series.recent.merge(rows);
-    // What the events said is never older than what the history says.
+    // Live points are at least as new as the history, so they win.
     series.recent.merge(live);
-    series.historyOf = generation;
+    series.historyGeneration = generation;
     series.version += 1;
   }
 
-  #takeEpisode(anomaly: Anomaly): LiveSeries[] {
+  #applyAnomalyEvent(anomaly: Anomaly): LiveSeries[] {
     const known = this.anomalies.get(anomaly.id);
     const acknowledged = anomaly.acknowledged ?? known?.acknowledged ?? null;
     this.anomalies.set(anomaly.id, { ...anomaly, acknowledged });
-    this.news += 1;
-    const series = this.find(anomaly.kpi, anomaly.labels);
+    this.anomaliesVersion += 1;
+    const series = this.findOrCreate(anomaly.kpi, anomaly.labels);
     series.anomaly = anomaly.state === "open" ? anomaly.id : null;
     if (series.state === "anomalous" || series.state === "normal" || anomaly.state === "open") {
-      this.#enter(series, anomaly.state === "open" ? "anomalous" : "normal");
+      this.#setState(series, anomaly.state === "open" ? "anomalous" : "normal");
     }
     return [series];
   }
 
-  #takeSamples(kpi: string, samples: SeriesSamples): LiveSeries {
-    const series = this.find(kpi, samples.labels);
+  #applySamples(kpi: string, samples: SeriesSamples): LiveSeries {
+    const series = this.findOrCreate(kpi, samples.labels);
     for (const row of samples.samples) {
       series.recent.put(row);
     }
@@ -251,56 +252,56 @@ export class Board {
     series.warming = samples.warming;
     series.features = samples.features;
     series.reason = null;
-    return this.#enter(series, samples.state);
+    return this.#setState(series, samples.state);
   }
 
-  #takeSeries(kpi: Kpi, told: Series): LiveSeries {
-    const series = this.find(kpi.kpi, told.labels);
+  #applySeries(kpi: Kpi, snapshot: Series): LiveSeries {
+    const series = this.findOrCreate(kpi.kpi, snapshot.labels);
     Object.assign(series, {
-      state: kpi.state === "parked" ? "parked" : told.state,
-      warming: told.warming,
-      timestamp: told.timestamp,
-      value: told.value,
-      score: told.score,
-      expected: told.expected,
-      lower: told.lower,
-      upper: told.upper,
-      features: told.features,
-      late: told.late,
-      anomaly: told.anomaly,
+      state: kpi.state === "parked" ? "parked" : snapshot.state,
+      warming: snapshot.warming,
+      timestamp: snapshot.timestamp,
+      value: snapshot.value,
+      score: snapshot.score,
+      expected: snapshot.expected,
+      lower: snapshot.lower,
+      upper: snapshot.upper,
+      features: snapshot.features,
+      late: snapshot.late,
+      anomaly: snapshot.anomaly,
       reason: kpi.reason,
     });
-    if (told.timestamp !== null && told.value !== null) {
+    if (snapshot.timestamp !== null && snapshot.value !== null) {
       series.recent.put([
-        told.timestamp,
-        told.value,
-        told.score,
-        told.expected,
-        told.lower,
-        told.upper,
+        snapshot.timestamp,
+        snapshot.value,
+        snapshot.score,
+        snapshot.expected,
+        snapshot.lower,
+        snapshot.upper,
       ]);
     }
     series.version += 1;
     return series;
   }
 
-  #enter(series: LiveSeries, state: SeriesState | "parked"): LiveSeries {
+  #setState(series: LiveSeries, state: SeriesState | "parked"): LiveSeries {
     if (series.state !== state) {
       series.state = state;
-      this.states += 1;
+      this.statesVersion += 1;
     }
     series.version += 1;
     return series;
   }
 
-  /** The series of a KPI with these labels; made when it is not known yet. */
-  find(kpi: string, labels: Labels): LiveSeries {
+  /** The series of a KPI with these labels. Created if it is not known yet. */
+  findOrCreate(kpi: string, labels: Labels): LiveSeries {
     const key = seriesKey(kpi, labels);
     const known = this.series.get(key);
     if (known !== undefined) {
       return known;
     }
-    const fresh: LiveSeries = {
+    const created: LiveSeries = {
       key,
       kpi,
       labels,
@@ -317,12 +318,12 @@ export class Board {
       late: 0,
       anomaly: null,
       reason: null,
-      recent: new Track(RECENT),
+      recent: new PointBuffer(RECENT),
       version: 0,
-      historyOf: -1,
+      historyGeneration: -1,
     };
-    this.series.set(key, fresh);
-    this.shape += 1;
-    return fresh;
+    this.series.set(key, created);
+    this.seriesVersion += 1;
+    return created;
   }
 }

@@ -1,153 +1,155 @@
 /**
- * One workspace followed live: the connection, the board it feeds, and the histories. Changes are told once a frame,
- * however many events arrive.
+ * Follows one workspace live: the connection, the state fed by its events, and the histories.
+ * Subscribers are notified at most once a frame, however many events arrive.
  */
 
 import { Client, type Link, type LiveEvent, type SampleRow, type Snapshot, type Subscription } from "@earcon/client";
-import { Board, type LiveSeries } from "./workspace-state.ts";
 import { Histories } from "./histories.ts";
 import { Signal } from "./signal.ts";
+import { type LiveSeries, WorkspaceState } from "./workspace-state.ts";
 
-/** While a page is hidden there are no frames; its title still has to tell. */
+/** A hidden page gets no frames, but its title must still be updated. */
 const HIDDEN_FLUSH_MS = 1_000;
-/** How often an empty server is asked whether the workspace has come into being. */
-const EMPTY_RETRY_MS = 2_000;
+/** Interval at which the page looks for a workspace that does not exist yet. */
+const MISSING_RETRY_MS = 2_000;
 
-export class Station {
+type SampleListener = (series: LiveSeries, rows: SampleRow[]) => void;
+
+export class WorkspaceStore {
   readonly api: Client;
-  readonly board = new Board();
-  /** The connection's phase changed. */
-  readonly link = new Signal();
-  /** Series came, went or changed their state. */
-  readonly shape = new Signal();
-  /** Anomalies changed. */
-  readonly news = new Signal();
-  /** Something changed, whatever it was; at most once a frame. */
-  readonly pulse = new Signal();
-  /** The server is there, but the workspace is not: nothing was ever sent to it. */
-  empty = false;
-  readonly #socket: Subscription;
+  readonly state = new WorkspaceState();
+  /** The connection changed its phase. */
+  readonly connectionChanged = new Signal();
+  /** Series were added, removed or changed their state. */
+  readonly seriesChanged = new Signal();
+  /** Anomalies or incidents changed. */
+  readonly anomaliesChanged = new Signal();
+  /** Anything changed. At most once a frame. */
+  readonly changed = new Signal();
+  /** The server answers, but the workspace does not exist: it has no samples yet. */
+  missing = false;
+  readonly #subscription: Subscription;
   readonly #histories: Histories;
   readonly #series = new Map<string, Signal>();
   readonly #touched = new Set<string>();
-  readonly #taps = new Set<(series: LiveSeries, rows: SampleRow[]) => void>();
+  readonly #sampleListeners = new Set<SampleListener>();
   #flushing = false;
-  #seen = { shape: 0, states: 0, news: 0 };
-  #emptyTimer: ReturnType<typeof setTimeout> | null = null;
+  #notified = { seriesVersion: 0, statesVersion: 0, anomaliesVersion: 0 };
+  #missingTimer: ReturnType<typeof setTimeout> | null = null;
 
   constructor(workspace: string) {
     this.api = new Client({ workspace });
-    this.#histories = new Histories(this.api, this.board, (series) => this.#touch(series));
-    this.#socket = this.api.subscription({
-      event: (event) => this.#event(event),
-      snapshot: (snapshot, lost) => this.#snapshot(snapshot, lost),
+    this.#histories = new Histories(this.api, this.state, (series) => this.#touch(series));
+    this.#subscription = this.api.subscription({
+      event: (event) => this.#applyEvent(event),
+      snapshot: (snapshot, lost) => this.#applySnapshot(snapshot, lost),
       changed: (link) => this.#linkChanged(link),
     });
   }
 
   get connection(): Link {
-    return this.#socket.link;
+    return this.#subscription.link;
   }
 
   start(): void {
-    addEventListener("online", this.#hurry);
-    document.addEventListener("visibilitychange", this.#hurry);
-    this.#socket.start();
+    addEventListener("online", this.#onVisibleOrOnline);
+    document.addEventListener("visibilitychange", this.#onVisibleOrOnline);
+    this.#subscription.start();
   }
 
   stop(): void {
-    removeEventListener("online", this.#hurry);
-    document.removeEventListener("visibilitychange", this.#hurry);
-    if (this.#emptyTimer !== null) {
-      clearTimeout(this.#emptyTimer);
+    removeEventListener("online", this.#onVisibleOrOnline);
+    document.removeEventListener("visibilitychange", this.#onVisibleOrOnline);
+    if (this.#missingTimer !== null) {
+      clearTimeout(this.#missingTimer);
     }
-    this.#socket.stop();
+    this.#subscription.stop();
   }
 
-  /** Tries to connect now rather than later. */
-  hurry(): void {
-    this.#socket.hurry();
+  /** Connects without waiting for the rest of the backoff. */
+  reconnectNow(): void {
+    this.#subscription.hurry();
   }
 
-  /** Tells when this one series changes. */
-  series(key: string): Signal {
+  /** Signal of one series. */
+  seriesSignal(key: string): Signal {
     const known = this.#series.get(key) ?? new Signal();
     this.#series.set(key, known);
     return known;
   }
 
-  /** Hands over every live sample of every series as it arrives, late ones included. */
-  tap(tap: (series: LiveSeries, rows: SampleRow[]) => void): () => void {
-    this.#taps.add(tap);
+  /** Calls `listener` with all live samples of all series, late samples included. Returns the unsubscribe function. */
+  onSamples(listener: SampleListener): () => void {
+    this.#sampleListeners.add(listener);
     return () => {
-      this.#taps.delete(tap);
+      this.#sampleListeners.delete(listener);
     };
   }
 
-  /** Makes sure that the recent points of a series reach back before this page was opened. */
-  wantHistory(series: LiveSeries): void {
-    this.#histories.want(series);
+  /** Loads the points of a series from before this page was opened. */
+  requestHistory(series: LiveSeries): void {
+    this.#histories.request(series);
   }
 
-  /** Tells subscribers about changes made to the board from outside, such as anomalies that were asked for. */
-  announce(): void {
+  /** Notifies subscribers after a change of the state from outside, for example after a response. */
+  notify(): void {
     this.#touch([]);
   }
 
-  readonly #hurry = () => {
+  readonly #onVisibleOrOnline = () => {
     if (document.visibilityState === "visible") {
-      this.#socket.hurry();
+      this.#subscription.hurry();
     } else if (this.#flushing) {
-      // The frame that was asked for may not come for hours.
+      // The requested frame does not come while the page is hidden.
       setTimeout(() => this.#flush(), HIDDEN_FLUSH_MS);
     }
   };
 
-  #event(event: LiveEvent): void {
-    this.#touch(this.board.takeEvent(event));
-    if (event.type === "samples" && this.#taps.size > 0) {
-      for (const told of event.data.series) {
-        const series = this.board.find(event.kpi, told.labels);
-        const late = (told.late ?? []).map(([at, value]): SampleRow => [at, value, null, null, null, null]);
-        this.#taps.forEach((tap) => tap(series, [...late, ...told.samples]));
+  #applyEvent(event: LiveEvent): void {
+    this.#touch(this.state.applyEvent(event));
+    if (event.type === "samples" && this.#sampleListeners.size > 0) {
+      for (const received of event.data.series) {
+        const series = this.state.findOrCreate(event.kpi, received.labels);
+        const late = (received.late ?? []).map(([at, value]): SampleRow => [at, value, null, null, null, null]);
+        this.#sampleListeners.forEach((listener) => listener(series, [...late, ...received.samples]));
       }
     }
   }
 
-  #snapshot(snapshot: Snapshot, lost: boolean): void {
-    this.empty = false;
-    this.board.takeSnapshot(snapshot, lost);
-    this.#touch([...this.board.series.values()]);
+  #applySnapshot(snapshot: Snapshot, lost: boolean): void {
+    this.missing = false;
+    this.state.applySnapshot(snapshot, lost);
+    this.#touch([...this.state.series.values()]);
   }
 
   #linkChanged(link: Link): void {
     if (link.phase === "live") {
-      this.empty = false;
+      this.missing = false;
     } else if (link.phase === "waiting" && link.cursor === null) {
-      void this.#lookWhetherEmpty();
+      void this.#checkWhetherMissing();
     }
-    this.link.emit();
+    this.connectionChanged.emit();
   }
 
-  async #lookWhetherEmpty(): Promise<void> {
-    let there: boolean;
+  async #checkWhetherMissing(): Promise<void> {
+    let exists: boolean;
     try {
-      there = (await this.api.workspaces()).some((workspace) => workspace.id === this.api.workspace);
+      exists = (await this.api.workspaces()).some((workspace) => workspace.id === this.api.workspace);
     } catch {
-      this.empty = false;
-      this.link.emit();
+      this.missing = false;
+      this.connectionChanged.emit();
       return;
     }
-    if (this.#socket.link.phase === "live") {
+    if (this.#subscription.link.phase === "live") {
       return;
     }
-    this.empty = !there;
-    this.link.emit();
-    if (this.empty && this.#emptyTimer === null) {
-      this.#emptyTimer = setTimeout(() => {
-        this.#emptyTimer = null;
-        this.#socket.hurry();
-      }, EMPTY_RETRY_MS);
+    this.missing = !exists;
+    this.connectionChanged.emit();
+    if (this.missing && this.#missingTimer === null) {
+      this.#missingTimer = setTimeout(() => {
+        this.#missingTimer = null;
+        this.#subscription.hurry();
+      }, MISSING_RETRY_MS);
     }
   }
 
@@ -176,14 +178,14 @@ export class Station {
     for (const key of touched) {
       this.#series.get(key)?.emit();
     }
-    const { shape, states, news } = this.board;
-    if (shape !== this.#seen.shape || states !== this.#seen.states) {
-      this.shape.emit();
+    const { seriesVersion, statesVersion, anomaliesVersion } = this.state;
+    if (seriesVersion !== this.#notified.seriesVersion || statesVersion !== this.#notified.statesVersion) {
+      this.seriesChanged.emit();
     }
-    if (news !== this.#seen.news) {
-      this.news.emit();
+    if (anomaliesVersion !== this.#notified.anomaliesVersion) {
+      this.anomaliesChanged.emit();
     }
-    this.#seen = { shape, states, news };
-    this.pulse.emit();
+    this.#notified = { seriesVersion, statesVersion, anomaliesVersion };
+    this.changed.emit();
   }
 }

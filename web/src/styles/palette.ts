@@ -1,4 +1,4 @@
-/** The colours of the style sheet, for what is drawn on canvas. */
+/** Colours of the style sheet, for drawings on canvas. */
 
 import { Signal } from "../live/signal.ts";
 
@@ -17,8 +17,8 @@ export interface Palette {
 
 export type Theme = "auto" | "light" | "dark";
 
-/** The colours changed. */
-export const repaint = new Signal();
+/** The colours changed, so that drawings must be repeated. */
+export const coloursChanged = new Signal();
 
 const DARK = matchMedia("(prefers-color-scheme: dark)");
 let chosen: Theme = "auto";
@@ -26,13 +26,13 @@ let cached: Palette | null = null;
 
 DARK.addEventListener("change", () => applyTheme(chosen));
 
-/** `auto` follows the system, now and later. */
+/** `auto` follows the system setting, also when it changes later. */
 export function applyTheme(theme: Theme): void {
   chosen = theme;
   const dark = theme === "dark" || (theme === "auto" && DARK.matches);
   document.documentElement.dataset["theme"] = dark ? "dark" : "light";
   cached = null;
-  repaint.emit();
+  coloursChanged.emit();
 }
 
 export function palette(): Palette {

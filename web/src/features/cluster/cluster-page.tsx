@@ -1,90 +1,86 @@
-/** The cluster: how it is, its nodes, and which of them owns which workspace. */
+/** Status of the cluster: its health, its nodes, and the owners of the workspaces. */
 
-import { useEffect, useState } from "react";
-import { Client } from "@earcon/client";
-import { ClusterWatch, type ClusterPicture } from "../../live/poller.ts";
+import { useState } from "react";
+import { Client, type Cluster } from "@earcon/client";
+import { type Answer, Poller } from "../../live/poller.ts";
 import { health, sortNodes } from "../../format/cluster.ts";
 import { span } from "../../format/time.ts";
 import { NodeCard } from "./node-card.tsx";
 import { WorkspaceTable } from "./workspace-table.tsx";
-import { useNow, useSignal } from "../../hooks/app-context.ts";
+import { useNow } from "../../hooks/use-now.ts";
+import { usePoller } from "../../hooks/use-poller.ts";
 
-/** After so long without an answer the page says that it waits, even though nothing is known to be wrong. */
+/** A response that takes longer than this is reported as slow. */
 const SLOW_MS = 4_000;
 
-/** @param workspace the chosen one */
+/** @param workspace the selected workspace */
 export function ClusterPage({ workspace }: { workspace: string }) {
-  const [watch] = useState(() => new ClusterWatch((signal) => new Client().cluster(signal)));
-  useSignal(watch.changed);
-  useEffect(() => {
-    watch.start();
-    return () => watch.stop();
-  }, [watch]);
-  const { picture, problem } = watch;
-  if (picture === null) {
-    return <NoPicture problem={problem} />;
+  const [poller] = useState(() => new Poller((signal) => new Client().cluster(signal)));
+  usePoller(poller);
+  const { answer, problem } = poller;
+  if (answer === null) {
+    return <NoAnswer problem={problem} />;
   }
-  const { cluster, at } = picture;
+  const { value: cluster, at } = answer;
   return (
     <article className="cluster" aria-labelledby="cluster-name">
       <h1 id="cluster-name">Cluster</h1>
-      <Age watch={watch} picture={picture} />
-      <HealthLine picture={picture} current={problem === null} />
+      <Outdated poller={poller} answer={answer} />
+      <HealthLine cluster={cluster} current={problem === null} />
       {cluster.nodes.length > 0 && (
         <ul className="nodes" aria-label="Nodes">
           {sortNodes(cluster.nodes).map((node) => (
-            <NodeCard key={node.node} node={node} asked={cluster.enabled && node.node === cluster.node} now={at} />
+            <NodeCard key={node.node} node={node} connected={cluster.enabled && node.node === cluster.node} now={at} />
           ))}
         </ul>
       )}
-      <WorkspaceTable cluster={cluster} chosen={workspace} />
+      <WorkspaceTable cluster={cluster} selected={workspace} />
     </article>
   );
 }
 
-function HealthLine({ picture, current }: { picture: ClusterPicture; current: boolean }) {
-  const { well, before, lasting, after } = health(picture.cluster);
-  const state = !current ? "old" : well ? "well" : "watch";
+function HealthLine({ cluster, current }: { cluster: Cluster; current: boolean }) {
+  const { healthy, before, changing, after } = health(cluster);
+  const state = !current ? "outdated" : healthy ? "healthy" : "attention";
   return (
     <p className={`health is-${state}`} data-testid="health" data-state={state}>
-      <i aria-hidden="true">{well ? "✓" : "!"}</i>
+      <i aria-hidden="true">{healthy ? "✓" : "!"}</i>
       <span role="status">
         {before}
-        {/* Screen readers do not count along. */}
-        <span aria-hidden="true">{lasting}</span>
+        {/* Hidden from screen readers, which would read each change. */}
+        <span aria-hidden="true">{changing}</span>
         {after}
       </span>
     </p>
   );
 }
 
-/** How old the picture is, when it is. */
-function Age({ watch, picture }: { watch: ClusterWatch; picture: ClusterPicture }) {
+/** Says that the shown status is outdated, and how old it is. */
+function Outdated({ poller, answer }: { poller: Poller<Cluster>; answer: Answer<Cluster> }) {
   const now = useNow();
-  if (watch.problem === null && watch.waiting(now) < SLOW_MS) {
+  if (poller.problem === null && poller.waitingMs(now) < SLOW_MS) {
     return null;
   }
   return (
     <p className="notice" data-testid="age">
-      <span role="alert">{watch.problem ?? "The server takes its time"}.</span> This is how it was{" "}
-      <span aria-hidden="true">{span(now - picture.at)} ago</span>
-      <span className="sr">before</span>.
+      <span role="alert">{poller.problem ?? "The server is slow to answer"}.</span> Showing the last answer
+      <span aria-hidden="true">, {span(now - answer.at)} old</span>.
     </p>
   );
 }
 
-function NoPicture({ problem }: { problem: string | null }) {
+function NoAnswer({ problem }: { problem: string | null }) {
   if (problem === null) {
     return (
       <section className="empty" aria-busy="true">
-        <p>Asking…</p>
+        <p>Loading…</p>
       </section>
     );
   }
   return (
     <section className="empty" role="alert">
-      <h1>Nothing is known of the cluster</h1>
-      <p>{problem}. This page asks again by itself.</p>
+      <h1>The cluster status is not available</h1>
+      <p>{problem}. This page retries automatically.</p>
     </section>
   );
 }

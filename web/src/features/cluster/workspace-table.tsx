@@ -1,23 +1,23 @@
-/** Which node owns which workspace, and how far its history is. */
+/** Owner, size and history lag of each workspace. */
 
 import { useRef } from "react";
 import type { Cluster, ClusterNode, ClusterWorkspace } from "@earcon/client";
-import { isMute, keepPlaces, lagWords, number, ORDERS, parkedWords, sortWorkspaces, type Order } from "../../format/cluster.ts";
+import { isUnanswered, keepOrder, lagWords, number, ORDERS, parkedWords, sortWorkspaces, type Order } from "../../format/cluster.ts";
 import { routeHash } from "../../format/route.ts";
-import { useKept } from "../../hooks/app-context.ts";
+import { useStored } from "../../hooks/use-stored.ts";
 
 const COLUMNS = ["Workspace", "Owner", "Events", "KPIs", "Parked", "History lag"];
 
 interface Props {
   cluster: Cluster;
-  chosen: string;
+  selected: string;
 }
 
-export function WorkspaceTable({ cluster, chosen }: Props) {
-  const [kept, setOrder] = useKept("cluster-order", ORDERS[0]);
-  const order = ORDERS.find((each) => each === kept) ?? ORDERS[0];
+export function WorkspaceTable({ cluster, selected }: Props) {
+  const [stored, setOrder] = useStored("cluster-order", ORDERS[0]);
+  const order = ORDERS.find((each) => each === stored) ?? ORDERS[0];
   const body = useRef<HTMLTableSectionElement>(null);
-  const rows = useCalmOrder(cluster.workspaces, order, body);
+  const rows = useSteadyOrder(cluster.workspaces, order, body);
   return (
     <section className="workspaces" aria-labelledby="workspaces-name">
       <div className="tools">
@@ -34,9 +34,9 @@ export function WorkspaceTable({ cluster, chosen }: Props) {
         )}
       </div>
       {rows.length === 0 ? (
-        <p className="quiet-note">None yet. A workspace comes into being with its first sample.</p>
+        <p className="empty-note">No workspaces yet. A workspace is created by its first sample.</p>
       ) : (
-        // On narrow screens rows are drawn as blocks; the roles keep it a table all the same.
+        // On narrow screens the rows are blocks. The roles keep the table semantics.
         <table role="table" aria-labelledby="workspaces-name">
           <thead role="rowgroup">
             <tr role="row">
@@ -52,7 +52,7 @@ export function WorkspaceTable({ cluster, chosen }: Props) {
               <Row
                 key={row.workspace}
                 row={row}
-                chosen={row.workspace === chosen}
+                selected={row.workspace === selected}
                 owner={cluster.nodes.find(({ node }) => node === row.owner)}
               />
             ))}
@@ -63,17 +63,17 @@ export function WorkspaceTable({ cluster, chosen }: Props) {
   );
 }
 
-function Row({ row, chosen, owner }: { row: ClusterWorkspace; chosen: boolean; owner: ClusterNode | undefined }) {
+function Row({ row, selected, owner }: { row: ClusterWorkspace; selected: boolean; owner: ClusterNode | undefined }) {
   return (
     <tr role="row" data-testid="workspace" data-workspace={row.workspace}>
       <th role="rowheader" scope="row">
         <a href={routeHash({ page: "grid", workspace: row.workspace })}>{row.workspace}</a>
-        {chosen && <span className="muted small"> chosen</span>}
+        {selected && <span className="muted small"> selected</span>}
       </th>
       <td role="cell" className="owner">
         {row.owner === null ? (
           <em>
-            <span aria-hidden="true">○</span> between owners
+            <span aria-hidden="true">○</span> no owner
           </em>
         ) : (
           <>
@@ -83,10 +83,10 @@ function Row({ row, chosen, owner }: { row: ClusterWorkspace; chosen: boolean; o
         )}
       </td>
       {row.owner === null ? (
-        <td role="cell" className="none unknown" colSpan={4} aria-label="not known">
+        <td role="cell" className="none unknown" colSpan={4} aria-label="unknown">
           –
         </td>
-      ) : isMute(row) ? (
+      ) : isUnanswered(row) ? (
         <td role="cell" className="none" colSpan={4}>
           <em>
             <span aria-hidden="true">○</span> no answer
@@ -112,8 +112,8 @@ function Value({ name, children }: { name: string; children: string }) {
   );
 }
 
-/** Rows change places when they have to, but never under a pointer or the keyboard. */
-function useCalmOrder(
+/** Sorts the rows. Keeps their order while the pointer or the keyboard focus is on the table. */
+function useSteadyOrder(
   workspaces: readonly ClusterWorkspace[],
   order: Order,
   body: React.RefObject<HTMLElement | null>,
@@ -122,7 +122,7 @@ function useCalmOrder(
   const element = body.current;
   const busy = element !== null && (element.matches(":hover") || element.contains(document.activeElement));
   const sorted = sortWorkspaces(workspaces, order);
-  const rows = busy && last.current.order === order ? keepPlaces(last.current.names, sorted) : sorted;
+  const rows = busy && last.current.order === order ? keepOrder(last.current.names, sorted) : sorted;
   last.current = { order, names: rows.map(({ workspace }) => workspace) };
   return rows;
 }

@@ -1,19 +1,13 @@
-/** Importing a file: drop it, watch how far it is, read what became of it. */
+/** Imports a file: choosing it, progress and result. */
 
 import { useEffect, useRef, useState } from "react";
-import { newestLine, outcome, uploadAddress, type ImportLine } from "../../format/import.ts";
-import { useSurroundings } from "../../hooks/app-context.ts";
-
-type State =
-  | { phase: "idle" }
-  | { phase: "sending"; name: string; share: number }
-  | { phase: "reading"; name: string; line: ImportLine | null }
-  | { phase: "done"; name: string; line: ImportLine }
-  | { phase: "failed"; name: string; why: string };
+import { type ImportLine, importSummary } from "../../format/import.ts";
+import { useAppContext } from "../../hooks/app-context.ts";
+import { upload, uploadAddress, type UploadState } from "./upload.ts";
 
 export function ImportPage() {
-  const { station } = useSurroundings();
-  const [state, setState] = useState<State>({ phase: "idle" });
+  const { store } = useAppContext();
+  const [state, setState] = useState<UploadState>({ phase: "idle" });
   const [kpi, setKpi] = useState("");
   const [history, setHistory] = useState(true);
   const [over, setOver] = useState(false);
@@ -22,7 +16,7 @@ export function ImportPage() {
   const busy = state.phase === "sending" || state.phase === "reading";
   const send = (file: File | undefined) => {
     if (file !== undefined && !busy) {
-      request.current = upload(file, uploadAddress(station.api.workspace, file.name, kpi.trim(), history), setState);
+      request.current = upload(file, uploadAddress(store.api.workspace, file.name, kpi.trim(), history), setState);
     }
   };
   return (
@@ -52,18 +46,18 @@ export function ImportPage() {
           disabled={busy}
           onChange={(event) => {
             send(event.target.files?.[0]);
-            // The same file may be chosen again.
+            // Allows the same file to be chosen again.
             event.target.value = "";
           }}
         />
       </label>
       <div className="choices">
         <label>
-          KPI <input value={kpi} disabled={busy} placeholder="as the file says" onChange={(event) => setKpi(event.target.value)} />
+          KPI <input value={kpi} disabled={busy} placeholder="from the file" onChange={(event) => setKpi(event.target.value)} />
         </label>
         <label>
           <input type="checkbox" checked={history} disabled={busy} onChange={(event) => setHistory(event.target.checked)} />{" "}
-          This is history: learn from it, alert nobody
+          Import as history: learn from it without alerts
         </label>
       </div>
       <div role="status">
@@ -73,7 +67,7 @@ export function ImportPage() {
   );
 }
 
-function Progress({ state, stop }: { state: State; stop: () => void }) {
+function Progress({ state, stop }: { state: UploadState; stop: () => void }) {
   switch (state.phase) {
     case "idle":
       return null;
@@ -87,7 +81,7 @@ function Progress({ state, stop }: { state: State; stop: () => void }) {
               sending <progress max={1} value={state.share} />
             </>
           ) : (
-            <>{state.line === null ? "reading…" : outcome(state.line)} </>
+            <>{state.line === null ? "reading…" : importSummary(state.line)} </>
           )}{" "}
           <button type="button" className="quiet" onClick={stop}>
             Stop
@@ -110,9 +104,9 @@ function Result({ name, line }: { name: string; line: ImportLine }) {
   return (
     <>
       <p>
-        <strong>{name}</strong>: {outcome(line)} <a href="#/">See the KPIs</a>
+        <strong>{name}</strong>: {importSummary(line)} <a href="#/">See the KPIs</a>
       </p>
-      {line.error !== undefined && <p role="alert">It ended early: {line.error}</p>}
+      {line.error !== undefined && <p role="alert">The import ended early: {line.error}</p>}
       {line.warning !== undefined && <p>{line.warning}</p>}
       {problems.length > 0 && (
         <ul className="problems">
@@ -123,43 +117,4 @@ function Result({ name, line }: { name: string; line: ImportLine }) {
       )}
     </>
   );
-}
-
-/** Sends the file. Unlike `fetch`, this tells how much of it has been sent. */
-function upload(file: File, address: string, tell: (state: State) => void): XMLHttpRequest {
-  const { name } = file;
-  const request = new XMLHttpRequest();
-  const fail = (why: string) => tell({ phase: "failed", name, why });
-  request.open("POST", address);
-  request.setRequestHeader("content-type", file.type === "" ? "application/octet-stream" : file.type);
-  request.upload.onprogress = (event) => tell({ phase: "sending", name, share: event.loaded / Math.max(1, event.total) });
-  request.upload.onload = () => tell({ phase: "reading", name, line: null });
-  request.onprogress = () => {
-    if (request.status === 200) {
-      tell({ phase: "reading", name, line: newestLine(request.responseText) });
-    }
-  };
-  request.onload = () => {
-    const line = request.status === 200 ? newestLine(request.responseText) : null;
-    if (line?.done === true) {
-      tell({ phase: "done", name, line });
-    } else {
-      fail(request.status === 200 ? "the answer broke off" : words(request.responseText));
-    }
-  };
-  request.onerror = () => fail("the server does not answer");
-  request.onabort = () => fail("it was stopped; what was taken until then stays");
-  tell({ phase: "sending", name, share: 0 });
-  request.send(file);
-  return request;
-}
-
-/** What a problem document says. */
-function words(text: string): string {
-  try {
-    const problem = JSON.parse(text) as { detail?: string; title?: string };
-    return problem.detail ?? problem.title ?? text;
-  } catch {
-    return text;
-  }
 }

@@ -1,41 +1,43 @@
 /** One series in the grid. */
 
-import { memo, useEffect, useRef, useState } from "react";
+import { memo, useEffect, useRef } from "react";
 import { type Anomaly, labelText } from "@earcon/client";
 import type { LiveSeries } from "../../live/workspace-state.ts";
 import { Signal } from "../../live/signal.ts";
-import { familyOf, labelsShown, titleOf } from "../../format/names.ts";
+import { familyOf, labelsText, titleOf } from "../../format/names.ts";
 import { routeHash } from "../../format/route.ts";
 import { ago } from "../../format/time.ts";
-import { show, text, unitOf } from "../../format/units.ts";
-import { useNow, useSignal, useSurroundings } from "../../hooks/app-context.ts";
-import { palette, repaint } from "../../styles/palette.ts";
+import { formatValue, text, unitOf } from "../../format/units.ts";
+import { useAppContext } from "../../hooks/app-context.ts";
+import { useNow } from "../../hooks/use-now.ts";
+import { useSignal } from "../../hooks/use-signal.ts";
+import { palette, coloursChanged } from "../../styles/palette.ts";
 import { drawSparkline, type Episode } from "../../components/sparkline.ts";
-import { observe } from "../../hooks/use-visible.ts";
+import { useVisible } from "../../hooks/use-visible.ts";
 
-/** Given to cards that nobody sees, so that they follow nothing. */
+/** Never emitted: cards outside the screen are not updated. */
 const NEVER = new Signal();
 
 interface Props {
   series: LiveSeries;
-  /** Written above the card; empty where the card before belongs to the same family. */
+  /** Shown above the card. Empty if the previous card belongs to the same family. */
   heading: string;
+  /** Whether a cue of the series is playing. */
   cued: boolean;
 }
 
 export const Card = memo(function Card({ series, heading, cued }: Props) {
-  const { station } = useSurroundings();
+  const { store } = useAppContext();
   const item = useRef<HTMLLIElement>(null);
-  const [visible, setVisible] = useState(false);
-  useSignal(visible ? station.series(series.key) : NEVER);
+  const visible = useVisible(item);
+  useSignal(visible ? store.seriesSignal(series.key) : NEVER);
 
-  useEffect(() => (item.current === null ? undefined : observe(item.current, setVisible)), []);
-  const generation = station.board.generation;
+  const generation = store.state.generation;
   useEffect(() => {
     if (visible) {
-      station.wantHistory(series);
+      store.requestHistory(series);
     }
-  }, [visible, series, station, generation]);
+  }, [visible, series, store, generation]);
 
   return (
     <li ref={item} className={heading === "" ? "cell" : "cell has-heading"}>
@@ -45,14 +47,14 @@ export const Card = memo(function Card({ series, heading, cued }: Props) {
       <a
         className={`card is-${series.state}${cued ? " is-cued" : ""}`}
         href={routeHash({ page: "kpi", kpi: series.kpi, series: [series.labelText].filter(Boolean), range: null })}
-        aria-label={spoken(series)}
+        aria-label={accessibleName(series)}
         title={series.labelText === "" ? series.kpi : `${series.kpi} {${series.labelText}}`}
         data-series={series.key}
         data-state={series.state}
         data-points={series.recent.length}
         data-last={series.timestamp ?? ""}
       >
-        <Face series={series} />
+        <NameAndValue series={series} />
         {visible ? <Spark series={series} version={series.version} /> : <span className="spark" />}
         <State series={series} />
       </a>
@@ -60,43 +62,43 @@ export const Card = memo(function Card({ series, heading, cued }: Props) {
   );
 });
 
-function Face({ series }: { series: LiveSeries }) {
-  const shown = show(series.value, unitOf(series.kpi));
+function NameAndValue({ series }: { series: LiveSeries }) {
+  const value = formatValue(series.value, unitOf(series.kpi));
   return (
     <>
       <span className="name">
         <span className="title">{titleOf(series.kpi)}</span>
-        {series.labelText !== "" && <span className="labels">{labelsShown(series.labels, series.kpi)}</span>}
+        {series.labelText !== "" && <span className="labels">{labelsText(series.labels, series.kpi)}</span>}
       </span>
       <span className="value" data-testid="value">
-        {shown.number}
-        <span className="unit">{shown.unit}</span>
+        {value.number}
+        <span className="unit">{value.unit}</span>
       </span>
     </>
   );
 }
 
 function Spark({ series, version }: { series: LiveSeries; version: number }) {
-  const { station } = useSurroundings();
+  const { store } = useAppContext();
   const canvas = useRef<HTMLCanvasElement>(null);
-  const painted = useSignal(repaint);
-  const news = station.board.news;
+  const colours = useSignal(coloursChanged);
+  const anomalies = store.state.anomaliesVersion;
   useEffect(() => {
     if (canvas.current !== null) {
-      drawSparkline(canvas.current, series.recent, episodes(station.board.anomalies.values(), series), palette());
+      drawSparkline(canvas.current, series.recent, episodes(store.state.anomalies.values(), series), palette());
     }
-  }, [series, version, painted, news, station]);
+  }, [series, version, colours, anomalies, store]);
   useEffect(() => {
     if (canvas.current === null) {
       return;
     }
     const element = canvas.current;
     const resized = new ResizeObserver(() =>
-      drawSparkline(element, series.recent, episodes(station.board.anomalies.values(), series), palette()),
+      drawSparkline(element, series.recent, episodes(store.state.anomalies.values(), series), palette()),
     );
     resized.observe(element);
     return () => resized.disconnect();
-  }, [series, station]);
+  }, [series, store]);
   return <canvas ref={canvas} className="spark" aria-hidden="true" />;
 }
 
@@ -110,7 +112,7 @@ function episodes(anomalies: Iterable<Anomaly>, series: LiveSeries): Episode[] {
   return found;
 }
 
-/** What is the matter, and only then: an ordinary series says nothing but its score. */
+/** State of the series. A normal series shows its score only. */
 function State({ series }: { series: LiveSeries }) {
   switch (series.state) {
     case "warming":
@@ -138,11 +140,11 @@ function Warming({ series }: { series: LiveSeries }) {
 
 function Stalled({ series }: { series: LiveSeries }) {
   const now = useNow();
-  return <span className="state">silent, last {series.timestamp === null ? "never" : ago(series.timestamp, now)}</span>;
+  return <span className="state">stalled{series.timestamp !== null && `, last ${ago(series.timestamp, now)}`}</span>;
 }
 
-/** A bar that is as long as the score is high. */
-export function Score({ score, word }: { score: number | null; word: string }) {
+/** The score as a number and as a bar. */
+function Score({ score, word }: { score: number | null; word: string }) {
   return (
     <span className="state score">
       {word !== "" && <strong>{word}</strong>}
@@ -154,7 +156,7 @@ export function Score({ score, word }: { score: number | null; word: string }) {
   );
 }
 
-function spoken(series: LiveSeries): string {
-  const name = [familyOf(series.kpi), titleOf(series.kpi), labelsShown(series.labels)].filter(Boolean).join(" ");
+function accessibleName(series: LiveSeries): string {
+  const name = [familyOf(series.kpi), titleOf(series.kpi), labelsText(series.labels)].filter(Boolean).join(" ");
   return `${name}: ${text(series.value, unitOf(series.kpi))}, ${series.state}`;
 }

@@ -1,20 +1,20 @@
 /**
- * What a KPI's chart shows, fetched for a range and continued live: sample by sample when the range is short, as rollups
- * when it is long. Draws nothing.
+ * Data of a KPI's chart: fetched for a range, then continued with live samples.
+ * Short ranges consist of single samples, long ranges of rollups.
  */
 
 import { type Client, labelText, type SampleRow } from "@earcon/client";
-import { Track } from "../../live/point-buffer.ts";
+import { PointBuffer } from "../../live/point-buffer.ts";
 import { Rollups } from "../../live/rollups.ts";
 import { RAW_LIMIT, RAW_UP_TO, stepFor } from "../../format/ranges.ts";
-import type { Picture } from "../../components/charts.ts";
+import type { ChartSeries } from "../../components/charts.ts";
 
-type Content = { raw: Track } | { rollups: Rollups };
+type Content = { raw: PointBuffer } | { rollups: Rollups };
 
-export class Past {
-  /** Milliseconds a rollup row covers; null for single samples. */
+export class ChartData {
+  /** Milliseconds per rollup row. null for single samples. */
   readonly step: number | null;
-  /** Where the fetched range began. */
+  /** Start of the fetched range. */
   readonly from: number;
   readonly #series: Map<string, Content>;
   readonly #to: number;
@@ -27,17 +27,17 @@ export class Past {
   }
 
   /** Fetches all series of a KPI. */
-  static async fetch(api: Client, kpi: string, from: number, to: number, signal: AbortSignal): Promise<Past> {
+  static async fetch(api: Client, kpi: string, from: number, to: number, signal: AbortSignal): Promise<ChartData> {
     const [start, end] = [Math.floor(from), Math.ceil(to)];
     if (end - start <= RAW_UP_TO) {
       const answer = await api.rows(kpi, { from: start, to: end, limit: RAW_LIMIT }, signal);
       if (!answer.some((rows) => rows.truncated)) {
         const series = answer.map(({ labels, samples }): [string, Content] => {
-          const raw = new Track(RAW_LIMIT);
+          const raw = new PointBuffer(RAW_LIMIT);
           raw.merge(samples);
           return [labelText(labels), { raw }];
         });
-        return new Past(null, start, end, new Map(series));
+        return new ChartData(null, start, end, new Map(series));
       }
     }
     const step = stepFor(end - start);
@@ -46,12 +46,12 @@ export class Past {
       labelText(labels),
       { rollups: new Rollups(step, samples, end) },
     ]);
-    return new Past(step, start, end, new Map(series));
+    return new ChartData(step, start, end, new Map(series));
   }
 
-  /** Takes live samples, and those that were known before the history was asked for. */
-  put(labels: string, rows: readonly SampleRow[]): void {
-    const content = this.#series.get(labels) ?? this.#begin(labels);
+  /** Adds samples: live ones, and those known before the fetch. */
+  add(labels: string, rows: readonly SampleRow[]): void {
+    const content = this.#series.get(labels) ?? this.#create(labels);
     for (const row of rows) {
       if (row[0] < this.from) {
         continue;
@@ -64,14 +64,14 @@ export class Past {
     }
   }
 
-  /** Points of one series. */
+  /** Number of points of one series. */
   count(labels: string): number {
     const content = this.#series.get(labels);
     return content === undefined ? 0 : "raw" in content ? content.raw.length : content.rollups.timestamps.length;
   }
 
-  picture(labels: string, name: string): Picture {
-    const content = this.#series.get(labels) ?? this.#begin(labels);
+  chartSeries(labels: string, name: string): ChartSeries {
+    const content = this.#series.get(labels) ?? this.#create(labels);
     if ("raw" in content) {
       const { timestamps, values, scores, expected, lower, upper } = content.raw;
       return { name, timestamps, values, scores, expected, low: lower, high: upper };
@@ -80,9 +80,9 @@ export class Past {
     return { name, timestamps, values: mean, scores, low: min, high: max, expected: mean.map(() => null) };
   }
 
-  #begin(labels: string): Content {
+  #create(labels: string): Content {
     const content: Content =
-      this.step === null ? { raw: new Track(RAW_LIMIT) } : { rollups: new Rollups(this.step, [], this.#to) };
+      this.step === null ? { raw: new PointBuffer(RAW_LIMIT) } : { rollups: new Rollups(this.step, [], this.#to) };
     this.#series.set(labels, content);
     return content;
   }

@@ -1,29 +1,28 @@
-/** What is shown where there is nothing to show: what it means, and what to do. */
+/** Empty states: what they mean and what to do. */
 
-import { useSignal, useSurroundings } from "../../hooks/app-context.ts";
+import { useAppContext } from "../../hooks/app-context.ts";
+import { useSignal } from "../../hooks/use-signal.ts";
 
 export function EmptyWorkspace() {
-  const { station } = useSurroundings();
-  const address = `${location.origin}/api/v1/workspaces/${station.api.workspace}/kpis/ingest`;
+  const { store } = useAppContext();
+  const address = `${location.origin}/api/v1/workspaces/${store.api.workspace}/kpis/ingest`;
   const command = `curl ${address} -H 'content-type: application/json' -d '{"samples":[{"kpi":"checkout.revenue","value":12.5}]}'`;
   return (
     <section className="empty" aria-label="No KPIs yet">
-      <h1>Nothing to see yet</h1>
-      <p>
-        A KPI comes into being with its first sample. Send one, and it appears here without a reload:
-      </p>
+      <h1>No KPIs yet</h1>
+      <p>A KPI is created by its first sample. Send one, and it appears here without a reload:</p>
       <pre tabIndex={0}>{command}</pre>
       <p>
-        Or <a href="#/import">import a file</a>, or start the server with <code>earcon demo</code> to watch this machine.
+        Or <a href="#/import">import a file</a>, or start the server with <code>earcon demo</code> to monitor this machine.
       </p>
     </section>
   );
 }
 
 export function Unreachable() {
-  const { station } = useSurroundings();
-  useSignal(station.link);
-  if (station.connection.failures < 2) {
+  const { store } = useAppContext();
+  useSignal(store.connectionChanged);
+  if (store.connection.failures < 2) {
     return (
       <section className="empty" aria-busy="true">
         <p>Connecting…</p>
@@ -34,10 +33,11 @@ export function Unreachable() {
     <section className="empty" role="alert">
       <h1>The server does not answer</h1>
       <p>
-        {location.host} is not there, or something in between holds the connection back. This page tries again by itself.
+        There is no connection to {location.host}. The server may be down, or a proxy or firewall may block the
+        connection. This page retries automatically.
       </p>
-      <button type="button" onClick={() => station.hurry()}>
-        Try now
+      <button type="button" onClick={() => store.reconnectNow()}>
+        Retry now
       </button>
     </section>
   );

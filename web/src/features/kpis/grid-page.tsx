@@ -1,40 +1,42 @@
-/** All series as cards: filtered, ordered, walked with the arrow keys. */
+/** All series of the workspace as cards, filtered and ordered. */
 
-import { useEffect, useMemo, useRef, useState, type KeyboardEvent } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { seriesKey } from "@earcon/client";
-import type { LiveSeries } from "../../live/workspace-state.ts";
-import { compareNames, familyOf, matches } from "../../format/names.ts";
+import { matches } from "../../format/names.ts";
 import { Card } from "./card.tsx";
 import { EmptyWorkspace, NothingMatches, Unreachable } from "./empty.tsx";
-import { useKept, useSignal, useSurroundings } from "../../hooks/app-context.ts";
+import { moveFocus } from "./grid-keys.ts";
+import { byName, byScore, headingOf, useReorderCount } from "./grid-order.ts";
+import { useAppContext } from "../../hooks/app-context.ts";
+import { useSignal } from "../../hooks/use-signal.ts";
+import { useStored } from "../../hooks/use-stored.ts";
 
-/** Cards ordered by score change places at most this often, and never under a pointer. */
-const REORDER_MS = 5_000;
+/** How long a card is highlighted after a cue of its series. */
 const CUE_MS = 1_800;
 
-/** Coming back from a KPI's page finds the filter as it was. */
+/** Keeps the filter while the page of a KPI is open. */
 let lastFilter = "";
 
-export function Grid() {
-  const { station } = useSurroundings();
-  const shape = useSignal(station.shape);
-  useSignal(station.link);
+export function GridPage() {
+  const { store } = useAppContext();
+  const version = useSignal(store.seriesChanged);
+  useSignal(store.connectionChanged);
   const [filter, setFilter] = useState(lastFilter);
   useEffect(() => {
     lastFilter = filter;
   }, [filter]);
-  const [order, setOrder] = useKept("order", "name");
+  const [order, setOrder] = useStored("order", "name");
   const cued = useCued();
   const list = useRef<HTMLUListElement>(null);
-  const round = useReordering(order === "score", list);
+  const reorders = useReorderCount(order === "score", list);
   const shown = useMemo(() => {
-    const all = [...station.board.series.values()].filter((series) => matches(filter, series.kpi, series.labelText));
+    const all = [...store.state.series.values()].filter((series) => matches(filter, series.kpi, series.labelText));
     return order === "score" ? all.sort(byScore) : all.sort(byName);
-    // `shape` and `round` stand for what is inside the board.
-  }, [station, filter, order, shape, round]);
+    // `version` and `reorders` change when the contents of the state do.
+  }, [store, filter, order, version, reorders]);
 
-  if (station.board.series.size === 0) {
-    return station.board.ready || station.empty ? <EmptyWorkspace /> : <Unreachable />;
+  if (store.state.series.size === 0) {
+    return store.state.ready || store.missing ? <EmptyWorkspace /> : <Unreachable />;
   }
   return (
     <section className="grid" aria-label="KPIs">
@@ -58,8 +60,8 @@ export function Grid() {
           }}
         />
         <span className="count" role="status">
-          {shown.length === station.board.series.size ? "" : `${shown.length} of `}
-          {station.board.series.size} series
+          {shown.length === store.state.series.size ? "" : `${shown.length} of `}
+          {store.state.series.size} series
         </span>
         <div className="choice" role="group" aria-label="Order">
           {["name", "score"].map((each) => (
@@ -70,12 +72,12 @@ export function Grid() {
         </div>
       </div>
       {shown.length === 0 && <NothingMatches filter={filter} clear={() => setFilter("")} />}
-      <ul ref={list} className={`cards by-${order}`} onKeyDown={walk}>
+      <ul ref={list} className={`cards by-${order}`} onKeyDown={moveFocus}>
         {shown.map((series, i) => (
           <Card
             key={series.key}
             series={series}
-            heading={heading(series, shown[i - 1], order)}
+            heading={headingOf(series, shown[i - 1], order)}
             cued={cued === series.key}
           />
         ))}
@@ -84,102 +86,18 @@ export function Grid() {
   );
 }
 
-function heading(series: LiveSeries, before: LiveSeries | undefined, order: string): string {
-  const family = familyOf(series.kpi);
-  const same = order === "name" && before !== undefined && familyOf(before.kpi) === family;
-  return same ? "" : family.replaceAll(".", " · ");
-}
-
-function byName(a: LiveSeries, b: LiveSeries): number {
-  return (
-    compareNames(familyOf(a.kpi), familyOf(b.kpi)) ||
-    compareNames(a.kpi, b.kpi) ||
-    compareNames(a.labelText, b.labelText)
-  );
-}
-
-const RANKS: Record<LiveSeries["state"], number> = {
-  anomalous: 0,
-  parked: 1,
-  normal: 2,
-  warming: 3,
-  stalled: 4,
-  ended: 5,
-};
-
-function byScore(a: LiveSeries, b: LiveSeries): number {
-  return RANKS[a.state] - RANKS[b.state] || (b.score ?? -1) - (a.score ?? -1) || byName(a, b);
-}
-
-/** Grows when it is time to order the cards anew. */
-function useReordering(on: boolean, list: React.RefObject<HTMLUListElement | null>): number {
-  const [round, setRound] = useState(0);
-  useEffect(() => {
-    if (!on) {
-      return;
-    }
-    const timer = setInterval(() => {
-      const element = list.current;
-      const busy = element !== null && (element.matches(":hover") || element.contains(document.activeElement));
-      setRound((round) => (busy ? round : round + 1));
-    }, REORDER_MS);
-    return () => clearInterval(timer);
-  }, [on, list]);
-  return round;
-}
-
-/** The series whose cue sounds right now. */
+/** Key of the series whose cue is playing. null if there is none. */
 function useCued(): string | null {
-  const { listener, heard } = useSurroundings();
-  useSignal(heard);
-  const cue = listener.now.cue;
-  const [over, setOver] = useState(0);
+  const { player, playerChanged } = useAppContext();
+  useSignal(playerChanged);
+  const cue = player.now.cue;
+  const [ended, setEnded] = useState(0);
   useEffect(() => {
     if (cue === null) {
       return;
     }
-    const timer = setTimeout(() => setOver(cue.at), CUE_MS);
+    const timer = setTimeout(() => setEnded(cue.at), CUE_MS);
     return () => clearTimeout(timer);
   }, [cue]);
-  return cue === null || cue.at === over ? null : seriesKey(cue.kpi, cue.labels);
-}
-
-/** Arrow keys go to the nearest card in their direction. */
-function walk(event: KeyboardEvent<HTMLUListElement>): void {
-  const here = document.activeElement;
-  const cards = [...event.currentTarget.querySelectorAll<HTMLElement>("a.card")];
-  const at = cards.findIndex((card) => card === here);
-  if (at < 0) {
-    return;
-  }
-  const there = neighbour(cards, at, event.key);
-  if (there !== undefined) {
-    event.preventDefault();
-    there.focus();
-    there.scrollIntoView({ block: "nearest" });
-  }
-}
-
-function neighbour(cards: HTMLElement[], at: number, key: string): HTMLElement | undefined {
-  switch (key) {
-    case "ArrowRight":
-      return cards[at + 1];
-    case "ArrowLeft":
-      return cards[at - 1];
-    case "Home":
-      return cards[0];
-    case "End":
-      return cards[cards.length - 1];
-    case "ArrowDown":
-    case "ArrowUp": {
-      const columns = cards.filter((card) => top(card) === top(cards[0])).length;
-      return cards[key === "ArrowDown" ? at + columns : at - columns];
-    }
-    default:
-      return undefined;
-  }
-}
-
-function top(card: HTMLElement | undefined): number {
-  return Math.round(card?.getBoundingClientRect().top ?? 0);
+  return cue === null || cue.at === ended ? null : seriesKey(cue.kpi, cue.labels);
 }

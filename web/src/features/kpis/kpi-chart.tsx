@@ -1,76 +1,70 @@
-/** Keeps the charts of a KPI fed: fetches the range, continues it live, shades its anomalies. */
+/** Chart of a KPI: its series, its anomalies as shades, and the values under the pointer. */
 
 import { useEffect, useRef, useState } from "react";
-import { type Anomaly, type SampleRow, seriesKey } from "@earcon/client";
-import type { LiveSeries } from "../../live/workspace-state.ts";
-import { labelsShown } from "../../format/names.ts";
-import { edges, isLive, type Range } from "../../format/ranges.ts";
+import { type Anomaly, seriesKey } from "@earcon/client";
 import { Charts, type Reading, type Shade } from "../../components/charts.ts";
-import { useSignal, useSurroundings } from "../../hooks/app-context.ts";
-import { palette, repaint } from "../../styles/palette.ts";
-import { Past } from "./chart-data.ts";
+import { labelsText } from "../../format/names.ts";
+import { bounds, type Range } from "../../format/ranges.ts";
+import { useAppContext } from "../../hooks/app-context.ts";
+import { useSignal } from "../../hooks/use-signal.ts";
+import type { LiveSeries } from "../../live/workspace-state.ts";
+import { coloursChanged, palette } from "../../styles/palette.ts";
+import { useChartData } from "./use-chart-data.ts";
 
 interface Props {
   kpi: string;
-  chosen: LiveSeries[];
+  selected: LiveSeries[];
   range: Range;
   onRead(reading: Reading | null): void;
   onZoom(from: number, to: number): void;
   onReset(): void;
 }
 
-/** The history is written a moment after an event is told; what falls in between is asked for once more. */
-const BRIDGE_MS = 1_500;
-/** Most anomalies shaded. */
-const SHADES = 500;
-/** After a history could not be read. */
-const RETRY_MS = 5_000;
-
 export function KpiChart(props: Props) {
-  const { station } = useSurroundings();
-  const { kpi, chosen, range } = props;
+  const { store } = useAppContext();
+  const { kpi, selected, range } = props;
   const element = useRef<HTMLDivElement>(null);
   const charts = useRef<Charts | null>(null);
-  const handlers = useRef(props);
-  handlers.current = props;
-  const painted = useSignal(repaint);
-  const { past, problem } = usePast(kpi, range);
-  const names = chosen.map((series) => series.labelText).join("\n");
+  const latest = useRef(props);
+  latest.current = props;
+  const colours = useSignal(coloursChanged);
+  const { data, problem } = useChartData(kpi, range);
+  const names = selected.map((series) => series.labelText).join("\n");
   const [points, setPoints] = useState(0);
 
   useEffect(() => {
     if (element.current === null) {
       return;
     }
-    const made = new Charts(element.current, kpi, handlers.current.chosen.map((series) => labelsShown(series.labels)), palette(), {
-      zoomed: (from, to) => handlers.current.onZoom(from, to),
-      reset: () => handlers.current.onReset(),
-      read: (reading) => handlers.current.onRead(reading),
+    const labels = latest.current.selected.map((series) => labelsText(series.labels));
+    const created = new Charts(element.current, kpi, labels, palette(), {
+      zoomed: (from, to) => latest.current.onZoom(from, to),
+      reset: () => latest.current.onReset(),
+      read: (reading) => latest.current.onRead(reading),
     });
-    charts.current = made;
+    charts.current = created;
     return () => {
       charts.current = null;
-      made.destroy();
+      created.destroy();
     };
-  }, [kpi, names, painted]);
+  }, [kpi, names, colours]);
 
   useEffect(() => {
     const draw = () => {
-      if (past === null || charts.current === null) {
+      if (data === null || charts.current === null) {
         return;
       }
-      const { chosen, range } = handlers.current;
-      const pictures = chosen.map((series) => past.picture(series.labelText, labelsShown(series.labels)));
-      charts.current.draw(pictures, shades(station.board.anomalies.values(), chosen), edges(range, Date.now()));
-      setPoints(chosen.reduce((sum, series) => sum + past.count(series.labelText), 0));
+      const { selected, range } = latest.current;
+      const series = selected.map((one) => data.chartSeries(one.labelText, labelsText(one.labels)));
+      charts.current.draw(series, shades(store.state.anomalies.values(), selected), bounds(range, Date.now()));
+      setPoints(selected.reduce((sum, one) => sum + data.count(one.labelText), 0));
     };
     draw();
-    return station.pulse.subscribe(draw);
-  }, [past, station, kpi, names, painted, range]);
+    return store.changed.subscribe(draw);
+  }, [data, store, kpi, names, colours, range]);
 
-  const quiet = past === null && problem === null;
   return (
-    <div className="chart-frame" aria-busy={quiet}>
+    <div className="chart-frame" aria-busy={data === null && problem === null}>
       <div
         ref={element}
         className="chart"
@@ -78,88 +72,22 @@ export function KpiChart(props: Props) {
         aria-label={`Chart of ${kpi}`}
         data-testid="chart"
         data-points={points}
-        data-step={past?.step ?? 0}
+        data-step={data?.step ?? 0}
       />
       {problem !== null && (
         <p className="notice" role="alert">
-          The history could not be read: {problem}
+          The history could not be loaded: {problem}
         </p>
       )}
     </div>
   );
 }
 
-function usePast(kpi: string, range: Range): { past: Past | null; problem: string | null } {
-  const { station } = useSurroundings();
-  const [held, setHeld] = useState<{ kpi: string; past: Past } | null>(null);
-  const [problem, setProblem] = useState<string | null>(null);
-  useSignal(station.shape);
-  const asked = `${kpi} ${"last" in range ? range.last : `${range.from}-${range.to}`} ${station.board.generation}`;
-  const [again, setAgain] = useState({ asked, times: 0 });
-  const times = again.asked === asked ? again.times : 0;
-
-  useEffect(() => {
-    const abort = new AbortController();
-    const [from, to] = edges(range, Date.now());
-    const live = isLive(range);
-    let current: Past | null = null;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const early: [string, SampleRow[]][] = [];
-    const untap = station.tap((series, rows) => {
-      if (series.kpi === kpi && live) {
-        if (current === null) {
-          early.push([series.labelText, rows]);
-        } else {
-          current.put(series.labelText, rows);
-        }
-      }
-    });
-    const later = (ms: number) => {
-      timer = setTimeout(() => setAgain({ asked, times: times + 1 }), ms);
-    };
-    const take = (past: Past) => {
-      if (live && past.step === null) {
-        station.board.of(kpi).forEach((series) => past.put(series.labelText, series.recent.rows()));
-      }
-      early.splice(0).forEach(([labels, rows]) => past.put(labels, rows));
-      current = past;
-      setHeld({ kpi, past });
-      setProblem(null);
-      if (live && times === 0) {
-        later(BRIDGE_MS);
-      }
-    };
-    const complain = (error: unknown) => {
-      if (!abort.signal.aborted) {
-        setProblem(error instanceof Error ? error.message : String(error));
-        later(RETRY_MS);
-      }
-    };
-    Past.fetch(station.api, kpi, from, to, abort.signal).then(take, complain);
-    station.api.anomalies({ kpi, from, to, limit: SHADES }, abort.signal).then(
-      (page) => {
-        station.board.takeAnomalies(page.anomalies);
-        station.announce();
-      },
-      // The list below the chart says what is wrong with anomalies.
-      () => undefined,
-    );
-    return () => {
-      abort.abort();
-      untap();
-      clearTimeout(timer);
-    };
-    // `asked` stands for the range, which is a new object at every drawing.
-  }, [station, kpi, asked, times]);
-
-  return { past: held?.kpi === kpi ? held.past : null, problem };
-}
-
-function shades(anomalies: Iterable<Anomaly>, chosen: LiveSeries[]): Shade[] {
-  const keys = new Set(chosen.map((series) => series.key));
+function shades(anomalies: Iterable<Anomaly>, selected: LiveSeries[]): Shade[] {
+  const keys = new Set(selected.map((series) => series.key));
   const found: Shade[] = [];
   for (const anomaly of anomalies) {
-    if (anomaly.kpi === chosen[0]?.kpi && keys.has(seriesKey(anomaly.kpi, anomaly.labels))) {
+    if (anomaly.kpi === selected[0]?.kpi && keys.has(seriesKey(anomaly.kpi, anomaly.labels))) {
       const open = anomaly.state === "open";
       found.push({ from: anomaly.opened_at, to: open ? Date.now() : anomaly.last_at, open });
     }

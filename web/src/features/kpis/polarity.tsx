@@ -1,31 +1,33 @@
-/** Which way up sounds: people hear "more" differently, and of some KPIs less is better. */
+/** Whether the pitch of a KPI rises when its value rises or when it falls. For some KPIs, less is better. */
 
 import { useMix } from "../../hooks/use-mix.ts";
 
-const WAYS = [
-  ["up", "Higher", "Larger values sound higher"],
-  ["down", "Lower", "Larger values sound lower"],
+const POLARITIES = [
+  ["up", "rises"],
+  ["down", "falls"],
 ] as const;
+
+const LABEL = "Pitch rises when the value";
 
 export function Polarity({ kpi }: { kpi: string }) {
   const { mix, problem, change } = useMix();
   if (mix === null) {
     return problem === null ? null : <p className="notice">{problem}</p>;
   }
-  const chosen = mix.polarity[kpi] ?? "up";
+  const current = mix.polarity[kpi] ?? "up";
   return (
     <div className="polarity">
-      <span className="muted">More sounds</span>
-      <div className="choice" role="group" aria-label="More sounds">
-        {WAYS.map(([way, name, title]) => (
+      <span className="muted">{LABEL}</span>
+      <div className="choice" role="group" aria-label={LABEL}>
+        {POLARITIES.map(([polarity, word]) => (
           <button
-            key={way}
+            key={polarity}
             type="button"
-            aria-pressed={chosen === way}
-            title={title}
-            onClick={() => change({ polarity: { ...mix.polarity, [kpi]: way } })}
+            aria-pressed={current === polarity}
+            aria-label={`${LABEL} ${word}`}
+            onClick={() => change({ polarity: { ...mix.polarity, [kpi]: polarity } })}
           >
-            {name}
+            {word}
           </button>
         ))}
       </div>
