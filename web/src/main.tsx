@@ -1,5 +1,5 @@
 /**
- * Starts the dashboard. Folders, lowest first; a folder imports only from those above it in this list:
+ * Starts the dashboard. The folders, lowest first (each imports only from those listed before it):
  *
  * - `live/`: state of a workspace, its connection, polling. No React.
  * - `format/`: numbers, times, names and sentences as people read them; routes. Pure.

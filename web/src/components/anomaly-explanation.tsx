@@ -1,4 +1,7 @@
-/** Explanation of an anomaly: a sentence, a chart, similar anomalies. Takes feedback and mutes the series. */
+/**
+ * Explanation of an anomaly: a sentence, a chart, similar anomalies. Takes feedback and mutes the
+ * series.
+ */
 
 import { useEffect, useState } from "react";
 import type { Anomaly, ExplainedAnomaly } from "@earcon/client";
@@ -45,7 +48,7 @@ export function AnomalyExplanation({ anomaly }: { anomaly: Anomaly }) {
     <div className="why" data-testid="why">
       {problem !== null && <p role="alert">{problem}</p>}
       <p data-testid="sentence">{sentence ?? anomaly.sentence ?? ""}</p>
-      {/* The address contains the time of the last sample, so that the chart of an open anomaly is loaded again. */}
+      {/* `at` changes with each sample, so that the chart of an open anomaly is reloaded. */}
       <img src={`${store.api.picture(id)}?width=720&height=300&at=${last_at}`} width={720} height={300} alt={sentence ?? ""} />
       {explained !== null && <Similar explained={explained} />}
       {explained?.mute != null && (

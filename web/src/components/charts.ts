@@ -1,4 +1,7 @@
-/** Two charts with a shared time axis: values above, scores below. Draws given data and makes no requests. */
+/**
+ * Two charts with a shared time axis: values above, scores below. Draws given data and makes no
+ * requests.
+ */
 
 import uPlot from "uplot";
 import type { Column } from "../live/point-buffer.ts";
@@ -7,8 +10,8 @@ import { ticks } from "../format/time.ts";
 import type { Palette } from "../styles/palette.ts";
 
 /**
- * Points of one series in columns. `low` and `high` are the expected range. For rollups they are the
- * smallest and the largest value.
+ * Points of one series in columns. `low` and `high` are the expected range. For rollups they are
+ * the smallest and the largest value.
  */
 export interface ChartSeries {
   name: string;

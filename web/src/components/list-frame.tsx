@@ -1,4 +1,7 @@
-/** A titled list: number of open items, a problem, the items or an empty state, and a button for older items. */
+/**
+ * A titled list: number of open items, a problem, the items or an empty state, and a button for
+ * older items.
+ */
 
 import type { ReactNode } from "react";
 

@@ -1,4 +1,7 @@
-/** Draws the recent points of a series: the expected range as a band, values as a line, anomalies in the alarm colour. */
+/**
+ * Draws the recent points of a series: the expected range as a band, values as a line, anomalies in
+ * the alarm colour.
+ */
 
 import { lowerBound, type Column, type PointBuffer } from "../live/point-buffer.ts";
 import type { Palette } from "../styles/palette.ts";

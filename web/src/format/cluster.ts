@@ -183,7 +183,9 @@ export function sortNodes(nodes: readonly ClusterNode[]): ClusterNode[] {
   return [...nodes].sort(byNode);
 }
 
-/** Sorted by name, owner or lag. Workspaces without an owner, or with an unknown lag, come first. */
+/**
+ * Sorted by name, owner or lag. Workspaces without an owner, or with an unknown lag, come first.
+ */
 export function sortWorkspaces(workspaces: readonly ClusterWorkspace[], order: Order): ClusterWorkspace[] {
   return [...workspaces].sort((a, b) => {
     if (order === "owner") {

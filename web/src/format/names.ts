@@ -16,8 +16,8 @@ export function titleOf(kpi: string): string {
 }
 
 /**
- * Labels in words. A single label shows its key only if its value is a number and the title of the KPI does
- * not contain the key: `core busy` with the label core 1 shows `1`.
+ * Labels in words. A single label shows its key only if its value is a number and the title of the
+ * KPI does not contain the key: `core busy` with the label core 1 shows `1`.
  */
 export function labelsText(labels: Labels, kpi = ""): string {
   const keys = Object.keys(labels).sort();

@@ -16,7 +16,9 @@ export const RANGES: [string, number][] = [
 
 /** Longest range requested as single samples. Longer ranges are requested as rollups. */
 export const RAW_UP_TO = HOUR;
-/** Largest number of single samples requested per series. With more samples, rollups are requested. */
+/**
+ * Largest number of single samples requested per series. With more samples, rollups are requested.
+ */
 export const RAW_LIMIT = 20_000;
 /** Approximate number of rollup rows in a chart. */
 const ROWS = 800;
@@ -39,8 +41,8 @@ export function isLive(range: Range): boolean {
 }
 
 /**
- * The range that shows an anomaly. Live if it is open (`to` is null). Otherwise with a margin on both sides:
- * as long as the anomaly, at least ten minutes, and not into the future.
+ * The range that shows an anomaly. Live if it is open (`to` is null). Otherwise with a margin on
+ * both sides: as long as the anomaly, at least ten minutes, and not into the future.
  */
 export function around(from: number, to: number | null, now: number): Range {
   if (to === null) {

@@ -1,4 +1,6 @@
-/** Routes of the dashboard. A route is written after the `#` of the address, so that links keep it. */
+/**
+ * Routes of the dashboard. A route is written after the `#` of the address, so that links keep it.
+ */
 
 import type { Range } from "./ranges.ts";
 

@@ -1,4 +1,6 @@
-/** Times as people read them. Inputs are milliseconds since the Unix epoch. Output is local time. */
+/**
+ * Times as people read them. Inputs are milliseconds since the Unix epoch. Output is local time.
+ */
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -43,7 +45,10 @@ export function date(at: number): string {
   return DATE.format(at);
 }
 
-/** Labels of a time axis with ticks `increment` milliseconds apart. A new day is labelled with its date. */
+/**
+ * Labels of a time axis with ticks `increment` milliseconds apart. A new day is labelled with its
+ * date.
+ */
 export function ticks(times: readonly number[], increment: number): string[] {
   let day = "";
   return times.map((at, i) => {

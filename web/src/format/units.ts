@@ -1,4 +1,7 @@
-/** Numbers as people read them. The unit is derived from the suffix of the KPI's name, as in Prometheus. */
+/**
+ * Numbers as people read them. The unit is derived from the suffix of the KPI's name, as in
+ * Prometheus.
+ */
 
 export interface Unit {
   /** Written after the number. Empty for plain numbers. */

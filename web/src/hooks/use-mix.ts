@@ -6,7 +6,10 @@ import { useAppContext } from "./app-context.ts";
 
 export type MixChange = Partial<Pick<Mix, "mode" | "voices" | "polarity">>;
 
-/** `mix` is null until it is loaded. A change is shown at once, then replaced by the response of the server. */
+/**
+ * `mix` is null until it is loaded. A change is shown at once, then replaced by the response of the
+ * server.
+ */
 export function useMix() {
   const { store } = useAppContext();
   const [mix, setMix] = useState<Mix | null>(null);

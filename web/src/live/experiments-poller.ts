@@ -18,7 +18,10 @@ export class ExperimentsPoller extends Poller<ExperimentsOverview> {
     this.#api = api;
   }
 
-  /** Performs an action, then polls at once. If the action failed, `problem` says why until the next poll. */
+  /**
+   * Performs an action, then polls at once. If the action failed, `problem` says why until the next
+   * poll.
+   */
   async perform(action: (api: Client) => Promise<unknown>): Promise<void> {
     let refusal: string | null = null;
     try {

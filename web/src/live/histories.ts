@@ -1,7 +1,7 @@
 /**
  * Fetches the recent history of visible series: one request per KPI, a few at a time.
- * The server stores a sample shortly after it sends the event. A response that ends before the first
- * live point is therefore requested again.
+ * The server stores a sample shortly after it sends the event. A response that ends before the
+ * first live point is therefore requested again.
  */
 
 import { ApiError, type Client, labelText, type SampleRow, type SeriesRows } from "@earcon/client";

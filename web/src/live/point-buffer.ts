@@ -1,10 +1,15 @@
-/** Points of one series in columns, ordered by time, one per timestamp. Bounded: the oldest are dropped. */
+/**
+ * Points of one series in columns, ordered by time, one per timestamp. Bounded: the oldest are
+ * dropped.
+ */
 
 import type { SampleRow } from "@earcon/client";
 
 export type Column = (number | null)[];
 
-/** Points are dropped in blocks, so that a full buffer does not move all points for each new one. */
+/**
+ * Points are dropped in blocks, so that a full buffer does not move all points for each new one.
+ */
 const SLACK = 256;
 
 export class PointBuffer {

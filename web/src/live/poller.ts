@@ -1,6 +1,6 @@
 /**
- * Polls the server while its page is shown. Pauses while the browser tab is hidden and never has two
- * requests running. Keeps the last answer if a later request fails.
+ * Polls the server while its page is shown. Pauses while the browser tab is hidden, and never has
+ * two requests running. Keeps the last answer if a later request fails.
  */
 
 import { ApiError } from "@earcon/client";
@@ -34,7 +34,9 @@ export class Poller<T> {
     this.#request = request;
   }
 
-  /** For how many milliseconds the running request has been waiting. 0 without a running request. */
+  /**
+   * For how many milliseconds the running request has been waiting. 0 without a running request.
+   */
   waitingMs(now: number): number {
     return this.#running === null ? 0 : now - this.#requestedAt;
   }

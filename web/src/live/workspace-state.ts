@@ -1,5 +1,5 @@
 /**
- * State of one workspace: all series with their recent points, the known anomalies, the open incidents.
+ * State of one workspace: all series with their recent points, known anomalies, open incidents.
  * Events and snapshots are applied here. Version counters say what changed.
  * No network, no clock, no drawing.
  */

@@ -78,7 +78,10 @@ export class WorkspaceStore {
     return known;
   }
 
-  /** Calls `listener` with all live samples of all series, late samples included. Returns the unsubscribe function. */
+  /**
+   * Calls `listener` with all live samples of all series, late samples included. Returns the
+   * unsubscribe function.
+   */
   onSamples(listener: SampleListener): () => void {
     this.#sampleListeners.add(listener);
     return () => {
@@ -91,7 +94,9 @@ export class WorkspaceStore {
     this.#histories.request(series);
   }
 
-  /** Notifies subscribers after a change of the state from outside, for example after a response. */
+  /**
+   * Notifies subscribers after a change of the state from outside, for example after a response.
+   */
   notify(): void {
     this.#touch([]);
   }

@@ -1,4 +1,7 @@
-/** Whether the pitch of a KPI rises when its value rises or when it falls. For some KPIs, less is better. */
+/**
+ * Whether the pitch of a KPI rises when its value rises or when it falls. For some KPIs, less is
+ * better.
+ */
 
 import { useMix } from "../../hooks/use-mix.ts";
 

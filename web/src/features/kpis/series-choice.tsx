@@ -17,7 +17,8 @@ export function SeriesChoice({ all, selected, select }: Props) {
   const on = new Set(selected.map((series) => series.labelText));
   const click = (label: string, withKey: boolean) => {
     const others = selected.map((one) => one.labelText).filter((each) => each !== label);
-    // A click selects one series. With Ctrl, Shift or ⌘, or if several are selected, it adds or removes one.
+    // A click selects one series. With Ctrl, Shift or ⌘, or if several are selected, it adds or
+    // removes one.
     const several = selected.length > 1 || withKey;
     select(!several ? [label] : on.has(label) ? others : [...others, label]);
   };

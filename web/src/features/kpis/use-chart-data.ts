@@ -1,4 +1,7 @@
-/** Fetches the data of a KPI's chart, continues it with live samples, and loads the anomalies of its range. */
+/**
+ * Fetches the data of a KPI's chart, continues it with live samples, and loads the anomalies of its
+ * range.
+ */
 
 import { useEffect, useState } from "react";
 import type { SampleRow } from "@earcon/client";
@@ -7,7 +10,9 @@ import { useAppContext } from "../../hooks/app-context.ts";
 import { useSignal } from "../../hooks/use-signal.ts";
 import { ChartData } from "./chart-data.ts";
 
-/** The server stores a sample shortly after it sends the event. After this time the gap is fetched. */
+/**
+ * The server stores a sample shortly after it sends the event. After this time the gap is fetched.
+ */
 const REFETCH_MS = 1_500;
 /** Largest number of anomalies shown in a chart. */
 const MAX_ANOMALIES = 500;
