@@ -5,9 +5,8 @@
 
 import uPlot from "uplot";
 import type { Column } from "../live/point-buffer.ts";
-import { text, unitOf } from "../format/units.ts";
-import { ticks } from "../format/time.ts";
 import type { Palette } from "../styles/palette.ts";
+import { type ChartOptions, MIN_DRAG, scoreChartOptions, valueChartOptions } from "./chart-options.ts";
 
 /**
  * Points of one series in columns. `low` and `high` are the expected range. For rollups they are
@@ -43,8 +42,6 @@ interface Handlers {
 }
 
 const SCORE_HEIGHT = 96;
-/** A shorter drag is a click. In pixels. */
-const MIN_DRAG = 6;
 
 export class Charts {
   readonly #element: HTMLElement;
@@ -59,64 +56,20 @@ export class Charts {
     this.#element = element;
     this.#colours = colours;
     const single = names.length === 1;
-    const unit = unitOf(kpi);
-    const cursor: uPlot.Cursor = {
-      y: false,
-      sync: { key: "earcon-kpi", setSeries: false },
-      drag: { x: true, y: false, setScale: false, dist: MIN_DRAG },
-      points: { size: 7 },
-      bind: {
-        dblclick: () => () => {
-          handlers.reset();
-          return null;
-        },
-      },
-    };
-    // Both charts have the same margins, so that they line up.
-    const padding: uPlot.Padding = [10, 14, 0, 0];
-    const shared = { width: 600, cursor, padding, legend: { show: false }, ms: 1 as const };
-    const hooks: uPlot.Hooks.Arrays = {
-      drawClear: [(chart) => this.#shade(chart)],
-      setSelect: [(chart) => zoom(chart, handlers)],
-    };
     const read = (chart: uPlot) => handlers.read(this.#reading(chart, names.length, single));
-    const axis = { stroke: colours.muted, grid: { stroke: colours.grid, width: 1 }, ticks: { show: false } };
-    this.#values = new uPlot(
-      {
-        ...shared,
-        height: 340,
-        hooks: { ...hooks, setCursor: [read] },
-        scales: {
-          x: { time: true, range: () => this.#range },
-          // Leaves room above the highest point, and does not extend below zero without need.
-          y: { range: (_, low, high) => withMargin(low, high) },
-        },
-        axes: [
-          { ...axis, space: 84, values: (_, times, __, ___, increment) => ticks(times, increment) },
-          { ...axis, size: 76, space: 44, values: (_, values) => values.map((value) => withoutTrailingZeros(text(value, unit))) },
-        ],
-        series: [{}, ...(single ? singleSeries(colours) : severalSeries(names, colours))],
-        bands: single ? [{ series: [1, 2], fill: colours.band }] : [],
+    const chart: ChartOptions = {
+      kpi,
+      names,
+      colours,
+      range: () => this.#range,
+      reset: () => handlers.reset(),
+      hooks: {
+        drawClear: [(chart) => this.#shade(chart)],
+        setSelect: [(chart) => zoom(chart, handlers)],
       },
-      [[]],
-      element,
-    );
-    this.#scores = new uPlot(
-      {
-        ...shared,
-        height: SCORE_HEIGHT,
-        padding: [10, 14, 10, 0],
-        hooks,
-        scales: { x: { time: true, range: () => this.#range }, y: { range: [0, 1] } },
-        axes: [
-          { ...axis, show: false },
-          { ...axis, size: 76, label: "score", labelSize: 0, splits: [0, 0.5, 1], values: (_, values) => values.map(String) },
-        ],
-        series: [{}, ...names.map((_, i) => scoreSeries(single ? colours.accent : (colours.series[i % 6] ?? colours.line)))],
-      },
-      [[]],
-      element,
-    );
+    };
+    this.#values = new uPlot(valueChartOptions(chart, read), [[]], element);
+    this.#scores = new uPlot(scoreChartOptions(chart, SCORE_HEIGHT), [[]], element);
     this.#resize = new ResizeObserver(() => this.#fit());
     this.#resize.observe(element);
     this.#fit();
@@ -186,46 +139,10 @@ export class Charts {
   }
 }
 
-function singleSeries(colours: Palette): uPlot.Series[] {
-  const edge: uPlot.Series = { stroke: "transparent", width: 0, points: { show: false } };
-  return [
-    edge,
-    edge,
-    { stroke: colours.muted, width: 1, dash: [4, 4], points: { show: false } },
-    { stroke: colours.line, width: 1.6, points: { size: 4 } },
-  ];
-}
-
-function severalSeries(names: string[], colours: Palette): uPlot.Series[] {
-  return names.map((label, i) => ({
-    label,
-    stroke: colours.series[i % colours.series.length] ?? colours.line,
-    width: 1.5,
-    spanGaps: true,
-  }));
-}
-
-function scoreSeries(stroke: string): uPlot.Series {
-  return { stroke, width: 1.2, fill: `color-mix(in srgb, ${stroke} 14%, transparent)`, points: { show: false }, spanGaps: true };
-}
-
-function withMargin(low: number | null, high: number | null): [number, number] {
-  if (low === null || high === null) {
-    return [0, 1];
-  }
-  const room = (high - low) * 0.08 || Math.abs(high) * 0.1 || 1;
-  return [low >= 0 && low - room < 0 ? 0 : low - room, high + room];
-}
-
 function zoom(chart: uPlot, handlers: Handlers): void {
   const { left, width } = chart.select;
   if (width >= MIN_DRAG) {
     handlers.zoomed(chart.posToVal(left, "x"), chart.posToVal(left + width, "x"));
     chart.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
   }
-}
-
-/** Removes trailing zeros after the decimal point. */
-function withoutTrailingZeros(number: string): string {
-  return number.replace(/(\.\d*?)0+(?=\D|$)/, "$1").replace(/\.(?=\D|$)/, "");
 }

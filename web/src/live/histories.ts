@@ -5,7 +5,8 @@
  */
 
 import { ApiError, type Client, labelText, type SampleRow, type SeriesRows } from "@earcon/client";
-import type { WorkspaceState, LiveSeries } from "./workspace-state.ts";
+import type { LiveSeries } from "./live-series.ts";
+import type { WorkspaceState } from "./workspace-state.ts";
 
 const RECENT_MS = 10 * 60_000;
 const LONG_MS = 24 * 60 * 60_000;

@@ -5,8 +5,9 @@
 
 import { Client, type Link, type LiveEvent, type SampleRow, type Snapshot, type Subscription } from "@earcon/client";
 import { Histories } from "./histories.ts";
+import type { LiveSeries } from "./live-series.ts";
 import { Signal } from "./signal.ts";
-import { type LiveSeries, WorkspaceState } from "./workspace-state.ts";
+import { WorkspaceState } from "./workspace-state.ts";
 
 /** A hidden page gets no frames, but its title must still be updated. */
 const HIDDEN_FLUSH_MS = 1_000;

@@ -2,7 +2,7 @@
 
 import { memo, useEffect, useRef } from "react";
 import { type Anomaly, labelText } from "@earcon/client";
-import type { LiveSeries } from "../../live/workspace-state.ts";
+import type { LiveSeries } from "../../live/live-series.ts";
 import { Signal } from "../../live/signal.ts";
 import { familyOf, labelsText, titleOf } from "../../format/names.ts";
 import { routeHash } from "../../format/route.ts";

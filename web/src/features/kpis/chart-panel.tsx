@@ -6,7 +6,7 @@ import { labelsText } from "../../format/names.ts";
 import { isLive, type Range, RANGES } from "../../format/ranges.ts";
 import { clock, date } from "../../format/time.ts";
 import { text, type Unit, unitOf } from "../../format/units.ts";
-import type { LiveSeries } from "../../live/workspace-state.ts";
+import type { LiveSeries } from "../../live/live-series.ts";
 import { KpiChart } from "./kpi-chart.tsx";
 
 export const DEFAULT_RANGE: Range = { last: 15 * 60_000 };

@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from "react";
 import { compareNames, familyOf } from "../../format/names.ts";
-import type { LiveSeries } from "../../live/workspace-state.ts";
+import type { LiveSeries } from "../../live/live-series.ts";
 
 /** Cards ordered by score are reordered at most this often. */
 const REORDER_MS = 5_000;

@@ -7,7 +7,7 @@ import { labelsText } from "../../format/names.ts";
 import { bounds, type Range } from "../../format/ranges.ts";
 import { useAppContext } from "../../hooks/app-context.ts";
 import { useSignal } from "../../hooks/use-signal.ts";
-import type { LiveSeries } from "../../live/workspace-state.ts";
+import type { LiveSeries } from "../../live/live-series.ts";
 import { coloursChanged, palette } from "../../styles/palette.ts";
 import { useChartData } from "./use-chart-data.ts";
 

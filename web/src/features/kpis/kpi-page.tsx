@@ -10,7 +10,7 @@ import { formatValue, unitOf } from "../../format/units.ts";
 import { useAppContext } from "../../hooks/app-context.ts";
 import { useAnomalies } from "../../hooks/use-anomalies.ts";
 import { useSignal } from "../../hooks/use-signal.ts";
-import type { LiveSeries } from "../../live/workspace-state.ts";
+import type { LiveSeries } from "../../live/live-series.ts";
 import { ChartPanel, DEFAULT_RANGE } from "./chart-panel.tsx";
 import { NoSuchKpi, Unreachable } from "./empty.tsx";
 import { Polarity } from "./polarity.tsx";

@@ -1,7 +1,7 @@
 /** Buttons to select the series of a KPI that are shown. */
 
 import { labelsText } from "../../format/names.ts";
-import type { LiveSeries } from "../../live/workspace-state.ts";
+import type { LiveSeries } from "../../live/live-series.ts";
 
 /** Number of series that one click selects. A chart with more of them is hard to read. */
 const MAX_SELECTED = 12;

@@ -5,7 +5,7 @@ import { Fact } from "../../components/fact.tsx";
 import { text, unitOf } from "../../format/units.ts";
 import { useAppContext } from "../../hooks/app-context.ts";
 import { useSignal } from "../../hooks/use-signal.ts";
-import type { LiveSeries } from "../../live/workspace-state.ts";
+import type { LiveSeries } from "../../live/live-series.ts";
 
 export function SeriesFacts({ selected }: { selected: LiveSeries[] }) {
   const { store } = useAppContext();
