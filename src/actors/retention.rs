@@ -9,9 +9,9 @@ use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef};
 
 use super::Context;
 use super::snapshotter::load_watermark;
-use crate::model::Seq;
-use crate::ports::PortError;
-use crate::tenancy::WorkspacePass;
+use earcon_model::Seq;
+use earcon_ports::PortError;
+use earcon_tenancy::WorkspacePass;
 
 /// What is kept, and for how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,12 +104,12 @@ mod tests {
 
     use super::*;
     use crate::actors::{Backends, Faults, Settings, supervision::RestartPolicy};
-    use crate::adapters::embedded::{EmbeddedSettings, EmbeddedStore};
-    use crate::audio::MixSettings;
-    use crate::model::{Clock, Event, EventBody, KpiName, ManualClock, WorkspaceId};
-    use crate::ports::StoredBatch;
-    use crate::streams::StreamSettings;
-    use crate::tenancy::Access;
+    use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
+    use earcon_audio::MixSettings;
+    use earcon_model::{Clock, Event, EventBody, KpiName, ManualClock, WorkspaceId};
+    use earcon_ports::StoredBatch;
+    use earcon_streams::StreamSettings;
+    use earcon_tenancy::Authorizer;
 
     const HOUR_MS: i64 = 3_600_000;
 
@@ -134,7 +134,7 @@ mod tests {
             retention,
             restart: RestartPolicy::default(),
             mix: MixSettings::default(),
-            desk: crate::incidents::DeskSettings::default(),
+            desk: crate::incidents::IncidentSettings::default(),
             mix_linger: hour,
         };
         let backends = Backends {
@@ -162,7 +162,7 @@ mod tests {
         let store = EmbeddedStore::open(dir.path(), &EmbeddedSettings::default()).unwrap();
         let clock = Arc::new(ManualClock::at(5 * HOUR_MS));
         let context = context(&store, clock);
-        let pass = Access.system(&WorkspaceId::new("local").unwrap());
+        let pass = Authorizer.system(&WorkspaceId::new("local").unwrap());
         let log = &context.backends.event_log;
         log.open(&pass).await.unwrap();
         for event in events() {

@@ -17,7 +17,7 @@ use super::query::{self, Params, bad};
 use crate::actors::directory::Workspace;
 use crate::actors::incidents::{record_of, recorded};
 use crate::live::wire_incident::WireIncident;
-use crate::model::{Acknowledgement, Anomaly, Incident, IncidentId, Member};
+use earcon_model::{Acknowledgement, Anomaly, Incident, IncidentId, Member};
 
 const DEFAULT_LIMIT: usize = 50;
 const MAX_LIMIT: usize = 500;
@@ -74,7 +74,7 @@ pub(crate) async fn list(
     incidents.retain(|incident| {
         incident.merged_into.is_none()
             && params.open.is_none_or(|open| open == incident.closed_at_ms.is_none())
-            && params.told.is_none_or(|told| told == incident.is_told())
+            && params.told.is_none_or(|told| told == incident.is_alerted())
             && kpi.as_ref().is_none_or(|kpi| incident.members.iter().any(|member| member.kpi == *kpi))
             && from_ms.is_none_or(|from| incident.closed_at_ms.is_none_or(|closed| closed >= from))
             && to_ms.is_none_or(|to| incident.opened_at_ms < to)

@@ -22,7 +22,7 @@ use super::problem::Problem;
 use super::query::{Params, bad};
 use super::socket::{Frames, Gone, Incoming, Socket, SocketLimits, Upgrade};
 use crate::live::MessageFrame;
-use crate::model::Arrival;
+use earcon_model::Arrival;
 
 /// Whoever has more than this to say sends several messages; a client that takes nothing for so long is given up.
 const LIMITS: SocketLimits = SocketLimits { max_message: 1 << 20, send_timeout: Duration::from_secs(30) };
@@ -46,10 +46,10 @@ pub(crate) async fn connect(
     upgrade: Upgrade,
 ) -> Result<Response, Problem> {
     let arrival = params.arrival();
-    Ok(upgrade.accept(LIMITS, move |socket| serve(socket, Desk { gateway, authorized, arrival })))
+    Ok(upgrade.accept(LIMITS, move |socket| serve(socket, Connection { gateway, authorized, arrival })))
 }
 
-struct Desk {
+struct Connection {
     gateway: Gateway,
     authorized: Authorized,
     arrival: Arrival,
@@ -57,7 +57,7 @@ struct Desk {
 
 type Answers = FuturesOrdered<BoxFuture<'static, String>>;
 
-async fn serve(mut socket: Socket, desk: Desk) {
+async fn serve(mut socket: Socket, desk: Connection) {
     let mut answers = Answers::new();
     let mut frames = Frames::default();
     let (shutdown, silence) = (desk.gateway.shutting_down(), sleep(PING_EVERY));
@@ -103,7 +103,7 @@ async fn serve(mut socket: Socket, desk: Desk) {
     }
 }
 
-impl Desk {
+impl Connection {
     /// Sends the samples of a message on their way; what is returned answers after the commit.
     async fn take(&self, text: String) -> BoxFuture<'static, String> {
         let id = id_of(&text);

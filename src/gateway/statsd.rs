@@ -10,11 +10,11 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::Gateway;
-use super::complaints::Complaints;
-use crate::intake::statsd::{Aggregator, Taken};
-use crate::model::{Arrival, KpiBatch, WorkspaceId};
+use super::complaints::LogLimit;
 use crate::telemetry::{Metric, count};
-use crate::tenancy::WorkspacePass;
+use earcon_intake::statsd::{Aggregator, Taken};
+use earcon_model::{Arrival, KpiBatch, WorkspaceId};
+use earcon_tenancy::WorkspacePass;
 
 /// The largest UDP packet.
 const PACKET: usize = 65_536;
@@ -60,7 +60,7 @@ impl StatsdGateway {
             aggregator: Aggregator::new(settings.max_series),
             flushed: now,
             delivery: None,
-            complaints: Complaints::over("StatsD"),
+            complaints: LogLimit::over("StatsD"),
         };
         let task = tokio::spawn(edge.serve(socket, settings.flush_every));
         Ok(Self { address, task })
@@ -87,7 +87,7 @@ struct Edge {
     flushed: Instant,
     /// The samples of the window before, on their way. One at a time, so that they arrive in order.
     delivery: Option<JoinHandle<Result<(), String>>>,
-    complaints: Complaints,
+    complaints: LogLimit,
 }
 
 impl Edge {
@@ -223,7 +223,7 @@ fn pieces(batches: Vec<KpiBatch>, most: usize) -> Vec<Vec<KpiBatch>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{KpiName, Labels, SeriesBatch};
+    use earcon_model::{KpiName, Labels, SeriesBatch};
 
     #[test]
     fn pieces_have_at_most_so_many_series_and_lose_none() {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::model::{
+use earcon_model::{
     Anomaly, AnomalyId, Event, EventBody, Features, Incident, IncidentId, KpiName, Labels, ScoredSample, Seq,
     SeriesStatus,
 };
@@ -163,11 +163,11 @@ impl KpiView {
                     open.acknowledged.get_or_insert_with(|| acknowledgement.clone());
                 }
             }
-            EventBody::AnomalyJudged { id, labels, review, sensitivity } => {
+            EventBody::AnomalyJudged { id, labels, feedback, sensitivity } => {
                 let series = self.series_mut(labels);
                 series.sensitivity = *sensitivity;
                 if let Some(open) = series.anomaly.as_mut().filter(|open| open.id == *id) {
-                    open.review = Some(review.clone());
+                    open.feedback = Some(feedback.clone());
                 }
             }
             EventBody::SeriesStalled { labels, .. } => self.series_mut(labels).status = SeriesStatus::Stalled,
@@ -207,7 +207,7 @@ impl SeriesView {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::SeriesSamples;
+    use earcon_model::SeriesSamples;
 
     fn samples(seq: Seq, value: f64) -> Event {
         let sample =

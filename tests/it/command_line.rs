@@ -72,10 +72,10 @@ fn a_server_that_is_not_there_is_said_plainly() {
 fn migrating_without_a_database_is_said_plainly() {
     let output = earcon(&["migrate"]);
     assert_eq!(output.status.code(), Some(64), "{}", said(&output));
-    assert!(said(&output).contains("scylla.nodes is empty"), "{}", said(&output));
+    assert!(said(&output).contains("cql.nodes is empty"), "{}", said(&output));
     let away = Command::new(env!("CARGO_BIN_EXE_earcon"))
         .arg("migrate")
-        .env("EARCON_SCYLLA__NODES", "127.0.0.1:9")
+        .env("EARCON_CQL__NODES", "127.0.0.1:9")
         .output()
         .unwrap();
     assert_eq!(away.status.code(), Some(69), "{}", said(&away));
@@ -96,9 +96,9 @@ async fn a_keyspace_is_migrated_once() {
     let migrate = || {
         let program = Command::new(env!("CARGO_BIN_EXE_earcon"))
             .arg("migrate")
-            .env("EARCON_SCYLLA__NODES", &node)
-            .env("EARCON_SCYLLA__KEYSPACE", &keyspace)
-            .env("EARCON_SCYLLA__REQUEST_TIMEOUT_SECONDS", "60")
+            .env("EARCON_CQL__NODES", &node)
+            .env("EARCON_CQL__KEYSPACE", &keyspace)
+            .env("EARCON_CQL__REQUEST_TIMEOUT_SECONDS", "60")
             .output();
         program.unwrap()
     };

@@ -1,4 +1,4 @@
-//! Coming back: what was missed is sent, or it is said that it cannot be.
+//! ArrivalContext back: what was missed is sent, or it is said that it cannot be.
 
 use earcon::app::Overrides;
 use futures_util::StreamExt;

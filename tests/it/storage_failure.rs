@@ -12,18 +12,18 @@ use earcon::actors::node::Node;
 use earcon::actors::retention::RetentionSettings;
 use earcon::actors::supervision::RestartPolicy;
 use earcon::actors::{Backends, Context, Faults, Settings};
-use earcon::adapters::clock::SystemClock;
-use earcon::adapters::embedded::{EmbeddedSettings, EmbeddedStore};
-use earcon::audio::MixSettings;
-use earcon::model::{
+use earcon::app::clock::SystemClock;
+use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
+use earcon_audio::MixSettings;
+use earcon_model::{
     Anomaly, AnomalyId, Arrival, Clock, Event, KpiBatch, KpiName, Labels, Sample, Seq, SeriesBatch, WorkspaceId,
 };
-use earcon::ports::{
+use earcon_ports::{
     AnomalyFilter, ErrorKind, EventLog, LogHead, Page, PortError, RollupSeries, SampleSeries, SeriesQuery, SeriesStore,
     StoredBatch,
 };
-use earcon::streams::StreamSettings;
-use earcon::tenancy::{Access, WorkspacePass};
+use earcon_streams::StreamSettings;
+use earcon_tenancy::{Authorizer, WorkspacePass};
 
 use crate::support::{Server, eventually};
 
@@ -146,7 +146,7 @@ fn context(store: &EmbeddedStore, refuse: Arc<AtomicBool>, away: Arc<AtomicBool>
         retention,
         restart: RestartPolicy { backoff: Duration::from_millis(1), ..RestartPolicy::default() },
         mix: MixSettings::default(),
-        desk: earcon::incidents::DeskSettings::default(),
+        desk: earcon::incidents::IncidentSettings::default(),
         mix_linger: Duration::ZERO,
     };
     let backends = Backends {
@@ -227,7 +227,7 @@ async fn a_history_that_is_away_delays_nobody_and_catches_up() {
     .await;
 
     away.store(false, Ordering::SeqCst);
-    let pass = Access.system(workspace.id());
+    let pass = Authorizer.system(workspace.id());
     let kpi = KpiName::new("a").unwrap();
     let query = SeriesQuery { kpi, labels: Labels::none(), from_ms: START, to_ms: START + 1_000_000 };
     eventually("the history has caught up", async || {

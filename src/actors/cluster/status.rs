@@ -10,8 +10,8 @@ use crate::actors::node::Node;
 use crate::actors::remote::answering::status;
 use crate::actors::remote::wire::{Answer, Request, WorkspaceStatus, decode, encode};
 use crate::cluster::NodeStatus;
-use crate::model::WorkspaceId;
-use crate::tenancy::Access;
+use earcon_model::WorkspaceId;
+use earcon_tenancy::Authorizer;
 
 /// How long an owner may take to say how a workspace stands.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -75,7 +75,7 @@ impl Cluster {
 
     async fn ask_status(&self, workspace: &WorkspaceId) -> Option<WorkspaceStatus> {
         let question = encode(&Request::Status).ok()?;
-        let pass = Access.system(workspace);
+        let pass = Authorizer.system(workspace);
         let answer = tokio::time::timeout(PATIENCE, self.courier.ask(&pass, question)).await.ok()?.ok()?;
         match decode(&answer)? {
             Answer::Status(status) => Some(status),

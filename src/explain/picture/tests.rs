@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{AnomalyId, Direction, Feature, KpiName, Labels};
+use earcon_model::{AnomalyId, Direction, Feature, KpiName, Labels};
 
 const START: i64 = 1_772_323_200_000;
 const SIZE: Size = Size { width: 900, height: 360 };
@@ -23,8 +23,8 @@ fn anomaly(opened: i64, last: i64) -> Anomaly {
         samples: 12,
         detector: "d".into(),
         acknowledged: None,
-        standing: None,
-        review: None,
+        rank: None,
+        feedback: None,
         muted: None,
     }
 }

@@ -10,15 +10,15 @@
 //! * A counter reset, a new unit or any other new level is one anomaly; the forecast has adopted it a dozen samples later.
 
 use super::calibration::{Calibration, FEATURES};
-use super::course::{Course, LEAD, Observation};
+use super::features::{Course, LEAD, Observation};
 use super::forecast::Forecast;
 use super::{Detector, Judgement, LARGEST, Verdict};
-use crate::model::{Features, Sample};
-use crate::streams::arithmetic::log2;
-use crate::streams::season::DayProfile;
-use crate::streams::settings::StreamSettings;
-use crate::streams::stored::{Stored, stored_fields};
-use crate::streams::window::{Centre, Window};
+use crate::arithmetic::log2;
+use crate::season::DayProfile;
+use crate::settings::StreamSettings;
+use crate::stored::{Stored, stored_fields};
+use crate::window::{Centre, Window};
+use earcon_model::{Features, Sample};
 
 /// Volatility is calibrated within 32 times less and 32 times more than usual.
 const VOLATILITY_RANGE: (f64, f64) = (1.0 / 32.0, 32.0);
@@ -111,7 +111,7 @@ impl State {
         let judgement = (self.seen >= warm_up).then(|| {
             let (score, reason) = self.calibration.judge(&values, sensitivity);
             let mut judgement = self.course.describe(&observed, features, score, reason);
-            judgement.standing = (score > 0.25).then(|| self.calibration.standing(&values, reason));
+            judgement.rank = (score > 0.25).then(|| self.calibration.rank(&values, reason));
             judgement
         });
         // The first features speak of a scale that is not known yet; they would be records for a long time.

@@ -6,8 +6,8 @@
 //! band is learned twice: how far one value in two hundred goes at any time, and how far the values of each hour of the day go;
 //! what happens every night at two belongs to the series, what happens once in a while does not.
 
-use super::code::{Code, decode, encode};
-use crate::streams::stored::stored_fields;
+use super::quantize::{Code, decode, encode};
+use crate::stored::stored_fields;
 
 const HOURS: usize = 24;
 /// Values that the deviation is a mean of, and how many it takes to begin.

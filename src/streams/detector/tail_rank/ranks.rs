@@ -1,8 +1,8 @@
 //! Where values stand among all values: a thinned sorted sample, and the ranks of the newest values in it.
 
-use super::code::{Code, NONE, decode};
+use super::quantize::{Code, NONE, decode};
 use super::tails::GENERATION;
-use crate::streams::stored::stored_fields;
+use crate::stored::stored_fields;
 
 /// Most values of the sample.
 const SAMPLE: usize = 128;

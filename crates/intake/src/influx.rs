@@ -1,0 +1,126 @@
+//! Rows out of Influx line protocol, as InfluxDB 1 and 2 take it:
+//! `measurement[,tag=value…] field=value[,field=value…] [timestamp]`, one point a line.
+//!
+//! One pass over the bytes, nothing copied: measurement and tags are looked at only as the key of a series seen before, and
+//! taken apart when it has not been. Every number of a point becomes a sample; texts are dropped, since they cannot be scored.
+//! A point that is wrong is refused as a whole, and the next line is the next point.
+
+mod line;
+mod number;
+mod series;
+
+use super::raw_series::Protocol;
+use super::{Batch, IntakeError};
+use line::{Field, Fields};
+
+/// Unit of the timestamps of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Precision {
+    /// The protocol's own default.
+    #[default]
+    Nanoseconds,
+    /// Millionths.
+    Microseconds,
+    /// Thousandths.
+    Milliseconds,
+    /// Seconds.
+    Seconds,
+    /// Minutes; InfluxDB 1 only.
+    Minutes,
+    /// Hours; InfluxDB 1 only.
+    Hours,
+}
+
+impl Precision {
+    /// The unit by the name InfluxDB 1 or 2 gives it.
+    pub fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "" | "n" | "ns" => Self::Nanoseconds,
+            "u" | "us" | "µ" => Self::Microseconds,
+            "ms" => Self::Milliseconds,
+            "s" => Self::Seconds,
+            "m" => Self::Minutes,
+            "h" => Self::Hours,
+            _ => return None,
+        })
+    }
+
+    /// In milliseconds, rounded down; `None` when they do not fit.
+    fn milliseconds(self, timestamp: i64) -> Option<i64> {
+        match self {
+            Self::Nanoseconds => Some(timestamp.div_euclid(1_000_000)),
+            Self::Microseconds => Some(timestamp.div_euclid(1_000)),
+            Self::Milliseconds => Some(timestamp),
+            Self::Seconds => timestamp.checked_mul(1_000),
+            Self::Minutes => timestamp.checked_mul(60_000),
+            Self::Hours => timestamp.checked_mul(3_600_000),
+        }
+    }
+}
+
+/// Bytes of a line with few tags and one field.
+const USUAL_LINE: usize = 64;
+
+/// Parses a body. Rows are numbered by line, from 0.
+///
+/// # Errors
+/// When there are too many samples.
+pub fn parse(body: &[u8], precision: Precision, batch: &mut Batch<'_>) -> Result<(), IntakeError> {
+    batch.expect(body.len(), USUAL_LINE);
+    let mut fields = Fields::default();
+    let (mut at, mut row) = (0, 0);
+    while at < body.len() {
+        let first = body[at];
+        if matches!(first, b' ' | b'\t' | b'\r' | b'\0') {
+            at += 1;
+            continue;
+        }
+        if first == b'\n' {
+            (at, row) = (at + 1, row + 1);
+            continue;
+        }
+        if first == b'#' {
+            at = line::end_of_line(body, at);
+            continue;
+        }
+        match line::parse(body, at, &mut fields) {
+            Ok(line) => {
+                let timestamp = line.timestamp.map(|timestamp| precision.milliseconds(timestamp));
+                match timestamp {
+                    Some(None) => batch.reject(row, "timestamp is too large for its precision".to_owned())?,
+                    other => add(batch, row, &body[line.key], &fields, other.flatten())?,
+                }
+                // A text may hold line breaks.
+                row += body[at..line.end].iter().filter(|byte| fields.had_text && **byte == b'\n').count() as u32;
+                at = line.end;
+            }
+            Err(error) => {
+                batch.reject(row, error.message)?;
+                at = error.resume;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn add(
+    batch: &mut Batch<'_>,
+    row: u32,
+    key: &[u8],
+    fields: &Fields<'_>,
+    timestamp_ms: Option<i64>,
+) -> Result<(), IntakeError> {
+    let keys = batch.keys();
+    let parent = keys.of(Protocol::Influx, key);
+    for Field { name, value } in &fields.numbers {
+        let place = batch.place(keys.under(parent, name), || series::sent(key, name));
+        batch.push(place, row, timestamp_ms, *value)?;
+    }
+    for _ in 0..fields.texts {
+        batch.ignore()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,176 @@
+//! Rows out of Prometheus remote write 1.0: snappy around a protobuf `WriteRequest` (prometheus/prompb `remote.proto` and
+//! `types.proto`). Nothing is copied: the bytes of a series' labels are its key, taken apart only when it is new.
+//!
+//! A staleness marker ends its series; any other NaN is legal in Prometheus and nothing that can be scored, so it is dropped
+//! without complaint, as native histograms are.
+
+use std::borrow::Cow;
+
+use super::protobuf::{Fields, Malformed, Value};
+use super::raw_series::{LabelPairs, Protocol, RawSeries};
+use super::{Batch, IntakeError};
+
+/// Prometheus' staleness marker: a NaN with these bits (prometheus/model/value `StaleNaN`).
+const STALE: u64 = 0x7ff0_0000_0000_0002;
+
+/// Takes the snappy block off a body; at most `max_bytes` come out of it.
+///
+/// # Errors
+/// When it is no snappy block, or too much would come out of it: that is known before any of it does.
+pub fn decompress(body: &[u8], max_bytes: usize) -> Result<Vec<u8>, DecompressError> {
+    let length = snap::raw::decompress_len(body).map_err(|error| DecompressError::Damaged(error.to_string()))?;
+    if length > max_bytes {
+        return Err(DecompressError::TooLarge { length, max_bytes });
+    }
+    snap::raw::Decoder::new().decompress_vec(body).map_err(|error| DecompressError::Damaged(error.to_string()))
+}
+
+/// Why a body has no content.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecompressError {
+    /// It is no snappy block.
+    #[error("the body is no snappy block: {0}")]
+    Damaged(String),
+    /// Too much.
+    #[error("{length} bytes would come out of the body, which may hold at most {max_bytes}")]
+    TooLarge {
+        /// How much.
+        length: usize,
+        /// How much it may be.
+        max_bytes: usize,
+    },
+}
+
+/// Bytes of a time series with few labels and one sample.
+const USUAL_SERIES: usize = 100;
+
+/// Parses an uncompressed `WriteRequest`. Rows are numbered by time series, from 0.
+///
+/// # Errors
+/// When it is no protobuf, or there are too many samples.
+pub fn parse(request: &[u8], batch: &mut Batch<'_>) -> Result<(), IntakeError> {
+    let malformed = |_: Malformed| IntakeError::Malformed("the body is no WriteRequest of remote write 1.0".to_owned());
+    batch.expect(request.len(), USUAL_SERIES);
+    let mut fields = Fields::of(request);
+    let mut scratch = Scratch::default();
+    let mut row = 0;
+    while let Some((number, value)) = fields.next().map_err(malformed)? {
+        if let (1, Value::Bytes(series)) = (number, value) {
+            match scratch.read(series) {
+                Ok(()) => add(batch, row, series, &scratch)?,
+                // Its length was right, so the series behind it can be read.
+                Err(Malformed) => batch.reject(row, "the time series is damaged".to_owned())?,
+            }
+            row += 1;
+        }
+    }
+    Ok(())
+}
+
+/// What a time series holds; kept from series to series for its memory.
+#[derive(Default)]
+struct Scratch {
+    samples: Vec<(i64, f64)>,
+    histograms: usize,
+    /// Bytes of all labels, when they do not stand together; no sender does that, and it is legal.
+    scattered: Option<Vec<u8>>,
+    /// Where the labels stand in the message, when they stand together.
+    labels: std::ops::Range<usize>,
+}
+
+impl Scratch {
+    fn read(&mut self, series: &[u8]) -> Result<(), Malformed> {
+        self.samples.clear();
+        self.histograms = 0;
+        self.scattered = None;
+        self.labels = 0..0;
+        let mut fields = Fields::of(series);
+        let mut at = 0;
+        while let Some((number, value)) = fields.next()? {
+            let next = series.len() - fields.rest().len();
+            match (number, value) {
+                (1, Value::Bytes(_)) => self.label(series, at, next),
+                (2, Value::Bytes(sample)) => self.samples.push(read_sample(sample)?),
+                (4, Value::Bytes(_)) => self.histograms += 1,
+                _ => {}
+            }
+            at = next;
+        }
+        Ok(())
+    }
+
+    fn label(&mut self, series: &[u8], at: usize, next: usize) {
+        match &mut self.scattered {
+            Some(bytes) => bytes.extend_from_slice(&series[at..next]),
+            None if self.labels.is_empty() => self.labels = at..next,
+            None if self.labels.end == at => self.labels.end = next,
+            None => {
+                let mut bytes = series[self.labels.clone()].to_vec();
+                bytes.extend_from_slice(&series[at..next]);
+                self.scattered = Some(bytes);
+            }
+        }
+    }
+}
+
+fn read_sample(sample: &[u8]) -> Result<(i64, f64), Malformed> {
+    let (mut timestamp, mut number) = (0, 0.0);
+    let mut fields = Fields::of(sample);
+    while let Some(field) = fields.next()? {
+        match field {
+            (1, Value::Fixed64(bits)) => number = f64::from_bits(bits),
+            (2, Value::Varint(value)) => timestamp = value as i64,
+            _ => {}
+        }
+    }
+    Ok((timestamp, number))
+}
+
+fn add(batch: &mut Batch<'_>, row: u32, series: &[u8], read: &Scratch) -> Result<(), IntakeError> {
+    let labels = read.scattered.as_deref().unwrap_or(&series[read.labels.clone()]);
+    let key = batch.keys().of(Protocol::Prometheus, labels);
+    let place = batch.place(key, || sent(labels));
+    for &(timestamp_ms, value) in &read.samples {
+        if value.to_bits() == STALE {
+            batch.end(place, timestamp_ms)?;
+        } else if value.is_finite() {
+            batch.push(place, row, Some(timestamp_ms), value)?;
+        } else {
+            batch.ignore()?;
+        }
+    }
+    for _ in 0..read.histograms {
+        batch.ignore()?;
+    }
+    Ok(())
+}
+
+/// The series with these labels.
+fn sent(labels: &[u8]) -> Result<RawSeries<'_>, String> {
+    let mut name = None;
+    let mut pairs = LabelPairs::new();
+    let mut fields = Fields::of(labels);
+    while let Ok(Some((_, Value::Bytes(label)))) = fields.next() {
+        let (key, value) = read_label(label)?;
+        if key == "__name__" { name = Some(Cow::Borrowed(value)) } else { pairs.push((key.into(), value.into())) }
+    }
+    let name = name.ok_or("a time series has a label __name__")?;
+    Ok(RawSeries { protocol: Protocol::Prometheus, name, labels: pairs, resource: LabelPairs::new(), reading: None })
+}
+
+fn read_label(label: &[u8]) -> Result<(&str, &str), String> {
+    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| "labels must be UTF-8".to_owned());
+    let (mut key, mut value) = ("", "");
+    let mut fields = Fields::of(label);
+    while let Some(field) = fields.next().map_err(|Malformed| "a label is damaged".to_owned())? {
+        match field {
+            (1, Value::Bytes(bytes)) => key = text(bytes)?,
+            (2, Value::Bytes(bytes)) => value = text(bytes)?,
+            _ => {}
+        }
+    }
+    Ok((key, value))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,149 @@
+//! An anomaly is an *episode* of a series: opened, updated, closed, and acknowledged and judged by people.
+
+mod stored;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::ids::{KpiName, Labels, SeriesId, WorkspaceId};
+
+/// Names an anomaly for ever. The same episode found again in a replay has the same identifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct AnomalyId(pub Uuid);
+
+impl AnomalyId {
+    /// Version 5 UUID (RFC 9562) of workspace, series, opening time and detector version.
+    pub fn of(workspace: &WorkspaceId, series: SeriesId, opened_at_ms: i64, detector: &str) -> Self {
+        let name = format!("earcon:{workspace}:{:032x}:{opened_at_ms}:{detector}", series.0);
+        Self(Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()))
+    }
+}
+
+impl std::fmt::Display for AnomalyId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Which way a value left its band.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// Above what was expected.
+    Above,
+    /// Below what was expected.
+    Below,
+}
+
+/// The feature that contributed most to a score: the reason an anomaly can state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Feature {
+    /// Far from the recent median.
+    RobustZ,
+    /// Far from the forecast.
+    ResidualZ,
+    /// Unusually restless, or unusually still.
+    Volatility,
+    /// Moving unusually fast.
+    Slope,
+}
+
+/// Who said "seen", and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledgement {
+    /// Wall time, milliseconds since the Unix epoch, UTC.
+    pub at_ms: i64,
+    /// The principal that acknowledged.
+    pub by: String,
+    /// What they wrote, if anything.
+    pub note: Option<String>,
+}
+
+/// What an anomaly was, in the eyes of somebody who has looked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeedbackOutcome {
+    /// Worth the alert.
+    Real,
+    /// Not worth the alert.
+    False,
+}
+
+impl FeedbackOutcome {
+    /// The name on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FeedbackOutcome::Real => "real",
+            FeedbackOutcome::False => "false",
+        }
+    }
+}
+
+/// A verdict on an anomaly. The last one holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Feedback {
+    /// What it was.
+    pub outcome: FeedbackOutcome,
+    /// Wall time, milliseconds since the Unix epoch, UTC.
+    pub at_ms: i64,
+    /// The principal that said so.
+    pub by: String,
+    /// What they wrote, if anything.
+    pub note: Option<String>,
+}
+
+/// How rare the feature that an anomaly states as its reason was at the peak, by what the detector remembers of the series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rank {
+    /// How often the feature was as extreme before. A detector that counts blocks of samples counts a block once.
+    pub reached: u32,
+    /// Among how many earlier samples.
+    pub of: u32,
+}
+
+/// One episode of one series, as it stands after its latest event. Its byte form is in `stored`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(from = "stored::Stored")]
+pub struct Anomaly {
+    /// Stable and deterministic.
+    pub id: AnomalyId,
+    /// The KPI it belongs to.
+    pub kpi: KpiName,
+    /// The series of that KPI.
+    pub labels: Labels,
+    /// Timestamp of the sample that opened it, milliseconds UTC.
+    pub opened_at_ms: i64,
+    /// Timestamp of the latest anomalous sample.
+    pub last_at_ms: i64,
+    /// Timestamp of the sample that closed it; `None` while open.
+    pub closed_at_ms: Option<i64>,
+    /// The highest score so far.
+    pub peak_score: f32,
+    /// Timestamp of the sample with the highest score.
+    pub peak_at_ms: i64,
+    /// That sample's value.
+    pub peak_value: f64,
+    /// What was expected instead.
+    pub peak_expected: f64,
+    /// Lower edge of the band of ordinary values at the peak.
+    pub peak_lower: f64,
+    /// Upper edge of the band of ordinary values at the peak.
+    pub peak_upper: f64,
+    /// Which way it left the band at its peak.
+    pub direction: Direction,
+    /// The feature that contributed most at its peak.
+    pub reason: Feature,
+    /// How many samples were anomalous so far.
+    pub samples: u32,
+    /// The detector version that found it.
+    pub detector: String,
+    /// Set once somebody has seen it.
+    pub acknowledged: Option<Acknowledgement>,
+    /// How rare the reason was at the peak; `None` in anomalies of older programs.
+    pub rank: Option<Rank>,
+    /// The last verdict of a person.
+    pub feedback: Option<Feedback>,
+    /// The name of the mute that kept it quiet at its latest event.
+    pub muted: Option<String>,
+}

@@ -1,0 +1,21 @@
+//! The plain vocabulary every other module speaks: identifiers, samples, events, anomalies and time.
+//!
+//! Nothing here does I/O, reads a clock or draws a random number, and nothing here imports another module of the crate.
+
+pub mod anomaly;
+pub mod batch;
+pub mod clock;
+pub mod detector;
+pub mod event;
+pub mod ids;
+pub mod incident;
+pub mod sample;
+
+pub use anomaly::{Acknowledgement, Anomaly, AnomalyId, Direction, Feature, Feedback, FeedbackOutcome, Rank};
+pub use batch::{Arrival, KpiBatch, Reading, RejectedRow, SeriesBatch};
+pub use clock::{Clock, ManualClock, NotBefore};
+pub use detector::{DetectorEntry, DetectorRef, DetectorSlots, TrainedSeries};
+pub use event::{CounterSamples, Event, EventBody, EventType, Seq, SeriesSamples, SeriesStatus};
+pub use ids::{IdError, KpiName, Labels, SeriesId, WorkspaceId};
+pub use incident::{Incident, IncidentId, Link, Member, Moment, TimelineKind};
+pub use sample::{Features, Sample, ScoredSample};

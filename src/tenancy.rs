@@ -1,5 +1,0 @@
-//! Who may touch which workspace. Pure: decides, does no I/O.
-
-mod pass;
-
-pub use pass::{Access, Denied, Principal, WorkspacePass};
