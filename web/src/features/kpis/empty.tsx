@@ -1,4 +1,4 @@
-/** Empty states: what they mean and what to do. */
+/** Empty states, each with a hint for the next step. */
 
 import { useAppContext } from "../../hooks/app-context.ts";
 import { useSignal } from "../../hooks/use-signal.ts";

@@ -80,7 +80,7 @@ export function useChartData(kpi: string, range: Range): { data: ChartData | nul
       unsubscribe();
       clearTimeout(timer);
     };
-    // `request` stands for the range, which is a new object at each rendering.
+    // `request` represents the range, which is a new object at each rendering.
   }, [store, kpi, request, times]);
 
   return { data: loaded?.kpi === kpi ? loaded.data : null, problem };
