@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::problem::{Kind, Problem};
+use crate::gateway::http::problem::{Kind, Problem};
 
 /// Refuses requests whose `Host` or `Origin` is not this machine.
 pub(crate) async fn only_this_machine(request: Request, next: Next) -> Response {

@@ -9,8 +9,8 @@ use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use super::Gateway;
-use super::complaints::LogLimit;
+use crate::gateway::http::log_limit::LogLimit;
+use crate::gateway::http::state::Gateway;
 use crate::telemetry::{Metric, count};
 use earcon_intake::statsd::{Aggregator, Taken};
 use earcon_model::{Arrival, KpiBatch, WorkspaceId};

@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Gateway;
-use super::authorized::Authorized;
-use super::body::Body;
-use super::kpis::json;
-use super::problem::{Kind, Problem, restarting};
-use super::query::bad;
 use crate::actors::mix::{DEFAULT_MIX, MixChange, MixView};
+use crate::gateway::http::auth::Authorized;
+use crate::gateway::http::body::Body;
+use crate::gateway::http::problem::{Kind, Problem, restarting};
+use crate::gateway::http::query::bad;
+use crate::gateway::http::reply::{expected_revision, json};
+use crate::gateway::http::state::Gateway;
 use crate::live::wire::label_map;
 use earcon_audio::{Mode, Polarity, Role, Voice};
 use earcon_model::KpiName;
@@ -115,7 +115,7 @@ pub(crate) struct ChangeBody {
 const MAX_VOICES: u8 = 8;
 const MAX_POLARITIES: usize = 10_000;
 
-pub(super) fn check_name(mix: &str) -> Result<(), Problem> {
+pub(crate) fn check_name(mix: &str) -> Result<(), Problem> {
     if mix == DEFAULT_MIX {
         Ok(())
     } else {
@@ -171,14 +171,4 @@ pub(crate) async fn change(
     let change = MixChange { mode: body.mode, voices: body.voices, polarity: body.polarity };
     let view = workspace.change_mix(change, expected).await.ok_or_else(restarting)??;
     Ok(json(&WireMix::of(&view)))
-}
-
-pub(super) fn expected_revision(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
-    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
-    let text = value.to_str().unwrap_or_default().trim();
-    if text == "*" {
-        return Ok(None);
-    }
-    let revision = text.trim_matches('"').parse().map_err(|_| bad("If-Match must be a revision in quotes, or *"))?;
-    Ok(Some(revision))
 }

@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 
-use super::Gateway;
-use super::authorized::Authorized;
-use super::kpis::{json, no_such_kpi};
-use super::problem::{Problem, restarting};
-use super::query::{self, Params, bad};
+use crate::gateway::api::kpis::no_such_kpi;
+use crate::gateway::http::auth::Authorized;
+use crate::gateway::http::problem::{Problem, restarting};
+use crate::gateway::http::query::{self, Params, bad};
+use crate::gateway::http::reply::json;
+use crate::gateway::http::state::Gateway;
 use crate::live::wire::{SAMPLE_COLUMNS, label_map};
 use earcon_ports::{Rollup, SampleRow, SeriesQuery};
 

@@ -4,8 +4,8 @@ use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use super::Gateway;
-use super::problem::{Kind, Problem};
+use crate::gateway::http::problem::{Kind, Problem};
+use crate::gateway::http::state::Gateway;
 use earcon_intake::parse_time;
 use earcon_model::{KpiName, Labels};
 

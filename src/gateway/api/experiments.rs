@@ -6,14 +6,14 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Gateway;
-use super::authorized::Authorized;
-use super::body::Body;
-use super::kpis::json;
-use super::problem::Problem;
-use super::query::{Params, bad};
 use crate::actors::experiments::desk::ExperimentAction;
 use crate::experiments::{Arm, Evidence, Experiment, Policy, Stage, Step};
+use crate::gateway::http::auth::Authorized;
+use crate::gateway::http::body::Body;
+use crate::gateway::http::problem::Problem;
+use crate::gateway::http::query::{Params, bad};
+use crate::gateway::http::reply::json;
+use crate::gateway::http::state::Gateway;
 
 /// The experiments of a workspace, in order of name.
 #[derive(Serialize, ToSchema)]

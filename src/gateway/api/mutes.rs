@@ -7,15 +7,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::Gateway;
-use super::anomalies::find;
-use super::authorized::Authorized;
-use super::body::Body;
-use super::kpis::json as answer;
-use super::mixes::expected_revision;
-use super::problem::{Kind, Problem};
-use super::query::bad;
 use crate::actors::muting::{MuteError, StoredMute};
+use crate::gateway::api::anomalies::find;
+use crate::gateway::http::auth::Authorized;
+use crate::gateway::http::body::Body;
+use crate::gateway::http::problem::{Kind, Problem};
+use crate::gateway::http::query::bad;
+use crate::gateway::http::reply::expected_revision;
+use crate::gateway::http::reply::json as answer;
+use crate::gateway::http::state::Gateway;
 use crate::live::wire::to_json;
 use crate::mutes::MuteDocument;
 

@@ -7,15 +7,15 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::Gateway;
-use super::anomalies::{AcknowledgeBody, acknowledge_body};
-use super::authorized::Authorized;
-use super::body::Body;
-use super::kpis::json;
-use super::problem::{Kind, Problem, restarting};
-use super::query::{self, Params, bad};
 use crate::actors::directory::Workspace;
 use crate::actors::incidents::{record_of, recorded};
+use crate::gateway::api::anomalies::{AcknowledgeBody, acknowledge_body};
+use crate::gateway::http::auth::Authorized;
+use crate::gateway::http::body::Body;
+use crate::gateway::http::problem::{Kind, Problem, restarting};
+use crate::gateway::http::query::{self, Params, bad};
+use crate::gateway::http::reply::json;
+use crate::gateway::http::state::Gateway;
 use crate::live::wire_incident::WireIncident;
 use earcon_model::{Acknowledgement, Anomaly, Incident, IncidentId, Member};
 

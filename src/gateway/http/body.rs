@@ -4,8 +4,8 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 
-use super::Gateway;
-use super::problem::{Kind, Problem};
+use crate::gateway::http::problem::{Kind, Problem};
+use crate::gateway::http::state::Gateway;
 
 /// Like axum's `Bytes`, with our error answer when it is too large or breaks off.
 pub(crate) struct Body(pub(crate) Bytes);

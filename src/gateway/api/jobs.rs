@@ -6,14 +6,14 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Gateway;
-use super::authorized::Authorized;
-use super::body::Body;
-use super::kpis::json;
-use super::problem::Problem;
-use super::query::bad;
 use crate::actors::experiments::desk::TrainingOrder;
 use crate::experiments::{JobState, TrainingJob};
+use crate::gateway::http::auth::Authorized;
+use crate::gateway::http::body::Body;
+use crate::gateway::http::problem::Problem;
+use crate::gateway::http::query::bad;
+use crate::gateway::http::reply::json;
+use crate::gateway::http::state::Gateway;
 
 /// The jobs of a workspace, oldest first.
 #[derive(Serialize, ToSchema)]

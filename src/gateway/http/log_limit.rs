@@ -8,7 +8,7 @@ use tokio::time::Instant;
 const EVERY: Duration = Duration::from_secs(5);
 
 /// Says the first complaint at once and the others of the same five seconds as a number in the next line.
-pub(super) struct LogLimit {
+pub(crate) struct LogLimit {
     over: &'static str,
     last: Option<Instant>,
     unsaid: u64,
@@ -16,12 +16,12 @@ pub(super) struct LogLimit {
 
 impl LogLimit {
     /// About samples that come over this protocol.
-    pub(super) fn over(protocol: &'static str) -> Self {
+    pub(crate) fn over(protocol: &'static str) -> Self {
         Self { over: protocol, last: None, unsaid: 0 }
     }
 
     /// Something that was sent without wanting an answer was refused.
-    pub(super) fn refused(&mut self, subject: &str, why: &str) {
+    pub(crate) fn refused(&mut self, subject: &str, why: &str) {
         if self.last.is_some_and(|last| last.elapsed() < EVERY) {
             self.unsaid += 1;
             return;

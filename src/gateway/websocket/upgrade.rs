@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::{Socket, SocketLimits};
-use crate::gateway::problem::{Kind, Problem};
+use crate::gateway::http::problem::{Kind, Problem};
 
 /// A request to become a WebSocket.
 pub(crate) struct Upgrade {

@@ -1,15 +1,17 @@
 //! Workspaces and KPIs as they stand.
 
 use axum::extract::{ConnectInfo, Path, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::authorized::Authorized;
-use super::problem::{Kind, Problem, restarting};
-use super::{Gateway, query};
-use crate::live::wire::{self, WireKpi};
+use crate::gateway::http::auth::Authorized;
+use crate::gateway::http::problem::{Kind, Problem, restarting};
+use crate::gateway::http::query;
+use crate::gateway::http::reply::json;
+use crate::gateway::http::state::Gateway;
+use crate::live::wire::WireKpi;
 use earcon_model::WorkspaceId;
 
 /// The workspaces of this server.
@@ -29,10 +31,6 @@ pub(crate) struct Kpis<'a> {
     seq: u64,
     epoch: &'a str,
     kpis: Vec<WireKpi<'a>>,
-}
-
-pub(crate) fn json<T: Serialize>(value: &T) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], wire::to_json(value)).into_response()
 }
 
 /// Workspaces this request may touch.

@@ -13,18 +13,18 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::{end, reply, workspace_of};
 use crate::actors::mix::{Listening, Packet, Sound};
-use crate::gateway::Gateway;
-use crate::gateway::mixes::check_name;
-use crate::gateway::problem::{Kind, Problem, restarting};
+use crate::gateway::api::mixes::check_name;
+use crate::gateway::http::problem::{Kind, Problem, restarting};
+use crate::gateway::http::state::Gateway;
+use crate::gateway::nats::{end, reply, workspace_of};
 use crate::live::wire::to_json;
 use crate::telemetry::{Metric, count};
 use earcon_model::WorkspaceId;
 use earcon_ports::{ErrorKind, Publication, Publisher};
 use earcon_tenancy::WorkspacePass;
 
-pub(super) const SUBJECT: &str = "earcon.v1.*.audio.*.listen";
+pub(crate) const SUBJECT: &str = "earcon.v1.*.audio.*.listen";
 
 /// How long one request keeps the sound coming.
 const HOLD: Duration = Duration::from_secs(15);
@@ -32,7 +32,7 @@ const HOLD: Duration = Duration::from_secs(15);
 const FRAME_MS: u64 = 20;
 
 /// Answers listeners until the gateway shuts down.
-pub(super) async fn serve(gateway: Gateway, client: Client, publisher: Arc<dyn Publisher>, mut requests: Subscriber) {
+pub(crate) async fn serve(gateway: Gateway, client: Client, publisher: Arc<dyn Publisher>, mut requests: Subscriber) {
     let shutdown = gateway.shutting_down();
     tokio::pin!(shutdown);
     let mut studio = Studio { gateway: gateway.clone(), publisher, broadcasts: HashMap::new() };

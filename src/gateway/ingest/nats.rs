@@ -18,23 +18,23 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::{DRAIN, end, reply, workspace_of};
-use crate::gateway::Gateway;
-use crate::gateway::authorized::Authorized;
-use crate::gateway::complaints::LogLimit;
-use crate::gateway::ingest::{essence, parse, take};
-use crate::gateway::problem::{Kind, Problem};
+use crate::gateway::http::auth::Authorized;
+use crate::gateway::http::log_limit::LogLimit;
+use crate::gateway::http::problem::{Kind, Problem};
+use crate::gateway::http::state::Gateway;
+use crate::gateway::ingest::http::{essence, parse, take};
+use crate::gateway::nats::{DRAIN, end, reply, workspace_of};
 use crate::telemetry::{Metric, count};
 use earcon_intake::ParsedBatch;
 use earcon_model::{Arrival, KpiBatch, WorkspaceId};
 
-pub(super) const SUBJECT: &str = "earcon.v1.*.ingest";
+pub(crate) const SUBJECT: &str = "earcon.v1.*.ingest";
 
 /// Bodies in flight, together, in KiB; each counts for at least one. So 64 MiB, or 65,536 small messages.
 const MAX_IN_FLIGHT: usize = 65_536;
 
 /// Takes messages until the gateway shuts down, and answers what has come until then.
-pub(super) async fn serve(gateway: Gateway, client: Client, mut requests: Subscriber) {
+pub(crate) async fn serve(gateway: Gateway, client: Client, mut requests: Subscriber) {
     let bounds = Bounds::new(gateway.limits.max_body_bytes, MAX_IN_FLIGHT);
     let mut door = Door { gateway: gateway.clone(), client, bounds, lanes: HashMap::new(), work: JoinSet::new() };
     let mut complaints = LogLimit::over("NATS");

@@ -22,12 +22,12 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use utoipa::IntoParams;
 
-use super::Gateway;
-use super::authorized::Authorized;
-use super::ingest::essence;
-use super::problem::{Kind, Problem};
-use super::query::{Params, bad, kpi};
+use super::http::essence;
 use crate::actors::ingest::Receipt;
+use crate::gateway::http::auth::Authorized;
+use crate::gateway::http::problem::{Kind, Problem};
+use crate::gateway::http::query::{Params, bad, kpi};
+use crate::gateway::http::state::Gateway;
 use crate::live::wire::to_json;
 use crate::sources::chunks::{Portion, TableError, read_ahead};
 use crate::sources::csv::{Naming, name_from};

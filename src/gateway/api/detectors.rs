@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::Gateway;
-use super::authorized::Authorized;
-use super::body::Body;
-use super::kpis::json as answer;
-use super::problem::{Kind, Problem};
-use super::query::bad;
 use crate::actors::experiments::desk::Declined;
+use crate::gateway::http::auth::Authorized;
+use crate::gateway::http::body::Body;
+use crate::gateway::http::problem::{Kind, Problem};
+use crate::gateway::http::query::bad;
+use crate::gateway::http::reply::json as answer;
+use crate::gateway::http::state::Gateway;
 use earcon_model::DetectorEntry;
 
 /// What there is to score with.

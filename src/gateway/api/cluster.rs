@@ -5,10 +5,10 @@ use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Gateway;
-use super::kpis::json;
 use crate::actors::cluster::{ClusterStatus, WorkspacePlace};
 use crate::cluster::{NodeState, NodeStatus};
+use crate::gateway::http::reply::json;
+use crate::gateway::http::state::Gateway;
 
 /// The nodes and workspaces as this node sees them.
 #[derive(Serialize, ToSchema)]

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use axum::extract::{ConnectInfo, FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 
-use super::Gateway;
-use super::problem::{Kind, Problem};
 use crate::actors::directory::Workspace;
+use crate::gateway::http::problem::{Kind, Problem};
+use crate::gateway::http::state::Gateway;
 use earcon_model::WorkspaceId;
 use earcon_tenancy::WorkspacePass;
 

@@ -5,11 +5,11 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
-use super::IngestParams;
-use crate::gateway::Gateway;
-use crate::gateway::authorized::Authorized;
-use crate::gateway::problem::{Kind, Problem};
-use crate::gateway::query::Params;
+use super::http::IngestParams;
+use crate::gateway::http::auth::Authorized;
+use crate::gateway::http::problem::{Kind, Problem};
+use crate::gateway::http::query::Params;
+use crate::gateway::http::state::Gateway;
 use earcon_model::{Arrival, WorkspaceId};
 
 const HEADER: &str = "x-earcon-workspace";

@@ -15,12 +15,12 @@ use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use super::Gateway;
-use super::authorized::Authorized;
-use super::ingest::{IngestParams, parse, send};
-use super::problem::Problem;
-use super::query::{Params, bad};
-use super::socket::{Frames, Gone, Incoming, Socket, SocketLimits, Upgrade};
+use super::http::{IngestParams, parse, send};
+use crate::gateway::http::auth::Authorized;
+use crate::gateway::http::problem::Problem;
+use crate::gateway::http::query::{Params, bad};
+use crate::gateway::http::state::Gateway;
+use crate::gateway::websocket::{Frames, Gone, Incoming, Socket, SocketLimits, Upgrade};
 use crate::live::MessageFrame;
 use earcon_model::Arrival;
 
