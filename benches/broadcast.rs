@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use earcon::actors::hub::EventBatch;
-use earcon::model::{
+use earcon_model::{
     Event, EventBody, Features, KpiName, Labels, ScoredSample, SeriesSamples, SeriesStatus, WorkspaceId,
 };
 use tokio::sync::broadcast;

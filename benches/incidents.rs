@@ -2,7 +2,7 @@
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use earcon::incidents::{Desk, DeskSettings, Population};
-use earcon::model::{
+use earcon_model::{
     Anomaly, AnomalyId, Direction, Event, EventBody, Feature, KpiName, Labels, Seq, SeriesId, WorkspaceId,
 };
 

@@ -3,8 +3,8 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use earcon::intake::influx::Precision;
-use earcon::intake::{Batch, Catalogue, Gathered, IntakeError, Rules, influx, json, remote_write};
+use earcon_intake::influx::Precision;
+use earcon_intake::{Batch, Catalogue, Gathered, IntakeError, Rules, influx, json, remote_write};
 
 const SERIES: usize = 10_000;
 

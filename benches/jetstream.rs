@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use async_nats::HeaderMap;
 use async_nats::jetstream::{self, stream};
-use earcon::adapters::nats::event_log::{JetStreamLog, JetStreamLogSettings};
-use earcon::model::{Event, EventBody, KpiName, Labels, ScoredSample, Seq, SeriesSamples, SeriesStatus, WorkspaceId};
-use earcon::ports::{EventLog, SharedLog};
-use earcon::tenancy::{Access, WorkspacePass};
+use earcon_adapters_nats::event_log::{JetStreamLog, JetStreamLogSettings};
+use earcon_model::{Event, EventBody, KpiName, Labels, ScoredSample, Seq, SeriesSamples, SeriesStatus, WorkspaceId};
+use earcon_ports::{EventLog, SharedLog};
+use earcon_tenancy::{Access, WorkspacePass};
 use futures_util::StreamExt;
 
 /// How often log and bare publishing take turns in a line, and how long a turn is.

@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use earcon::adapters::embedded::{EmbeddedSettings, EmbeddedStore};
-use earcon::model::{Event, EventBody, KpiName, Labels, ScoredSample, Seq, SeriesSamples, SeriesStatus, WorkspaceId};
-use earcon::ports::{EventLog, SeriesQuery, SeriesStore, Snapshot, StoredBatch};
-use earcon::tenancy::{Access, WorkspacePass};
+use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
+use earcon_model::{Event, EventBody, KpiName, Labels, ScoredSample, Seq, SeriesSamples, SeriesStatus, WorkspaceId};
+use earcon_ports::{EventLog, SeriesQuery, SeriesStore, Snapshot, StoredBatch};
+use earcon_tenancy::{Access, WorkspacePass};
 
 /// How often log and bare file take turns in a line, and how long a turn is.
 const TURNS: usize = 10;

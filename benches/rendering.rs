@@ -5,8 +5,8 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use earcon::audio::{Encoder, FRAME_MS, FRAME_SAMPLES, Frame, MixSettings, Renderer, Scene, Sonifier};
-use earcon::model::{Event, EventBody, Features, KpiName, Labels, ScoredSample, SeriesSamples, SeriesStatus};
+use earcon_audio::{Encoder, FRAME_MS, FRAME_SAMPLES, Frame, MixSettings, Renderer, Scene, Sonifier};
+use earcon_model::{Event, EventBody, Features, KpiName, Labels, ScoredSample, SeriesSamples, SeriesStatus};
 
 /// The scene of a mix that hears 60 series, `restless` of them far out of their band.
 fn scene(voices: u8, restless: usize) -> Scene {

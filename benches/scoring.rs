@@ -4,8 +4,8 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use earcon::model::{KpiName, Labels, Sample, SeriesBatch, WorkspaceId};
-use earcon::streams::{Detector, DetectorName, KpiState, RobustForecast, StreamSettings, TailRank};
+use earcon_model::{KpiName, Labels, Sample, SeriesBatch, WorkspaceId};
+use earcon_streams::{Detector, DetectorName, KpiState, RobustForecast, StreamSettings, TailRank};
 
 const START: i64 = 1_767_225_600_000;
 const SERIES: usize = 10_000;

@@ -39,9 +39,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{Clock, KpiName, SeriesBatch, WorkspaceId};
-use crate::ports::{EventLog, MetaStore, Publisher, SeriesStore, SnapshotStore};
-use crate::streams::StreamSettings;
+use earcon_model::{Clock, KpiName, SeriesBatch, WorkspaceId};
+use earcon_ports::{EventLog, MetaStore, Publisher, SeriesStore, SnapshotStore};
+use earcon_streams::StreamSettings;
 
 /// The storage behind the actors.
 #[derive(Clone)]
@@ -101,7 +101,7 @@ pub struct Settings {
     /// Restarts of streams.
     pub restart: supervision::RestartPolicy,
     /// How the default mix sounds until somebody changes it.
-    pub mix: crate::audio::MixSettings,
+    pub mix: earcon_audio::MixSettings,
     /// How long a mix keeps running after the last listener left.
     pub mix_linger: Duration,
 }

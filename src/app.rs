@@ -1,6 +1,8 @@
 //! The composition root: the only place that names adapters. Builds a server from a configuration, runs it, takes it down.
 
+mod adapter_settings;
 mod backends;
+pub mod clock;
 mod metrics;
 mod settings;
 
@@ -15,8 +17,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub use crate::adapters::scylla::{Migrated, migrate};
+pub use earcon_adapters_cql::Migrated;
 
+use self::clock::SystemClock;
 use self::settings::{actor_settings, limits, statsd_settings};
 use crate::actors::cluster::Cluster;
 use crate::actors::directory::Directory;
@@ -25,15 +28,14 @@ use crate::actors::muting::Muting;
 use crate::actors::node::{Node, Tenancy};
 use crate::actors::supervision::RestartPolicy;
 use crate::actors::{Context, Faults};
-use crate::adapters::clock::SystemClock;
-use crate::adapters::embedded::{EmbeddedStore, OpenError};
 use crate::config::Config;
 use crate::gateway::nats::{NatsGateway, NatsServices};
 use crate::gateway::statsd::StatsdGateway;
 use crate::gateway::{Catalogues, Gateway, Imports, LocalTimes, Parts, Transmitters, router};
-use crate::model::Clock;
-use crate::ports::PortError;
-use crate::tenancy::Access;
+use earcon_adapters_embedded::{EmbeddedStore, OpenError};
+use earcon_model::Clock;
+use earcon_ports::PortError;
+use earcon_tenancy::Access;
 
 /// Why a server did not start. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -257,4 +259,12 @@ async fn serve(listener: TcpListener, gateway: Gateway, mut shutdown: watch::Rec
 /// The directory `earcon demo` uses when none is given: apart from a server's own.
 pub fn demo_data(data: &std::path::Path) -> PathBuf {
     data.join("demo")
+}
+
+/// Brings the database to the schema of this version.
+///
+/// # Errors
+/// `Invalid` if the keyspace or its schema cannot be used, `Unavailable` if the database does not answer.
+pub async fn migrate(cql: &crate::config::Cql) -> Result<Migrated, PortError> {
+    earcon_adapters_cql::migrate(&adapter_settings::cql_settings(cql)).await
 }

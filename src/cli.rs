@@ -18,8 +18,8 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, Problem};
-use crate::model::{Arrival, KpiName, WorkspaceId};
 use crate::sources::replay::{self, ReplayOptions};
+use earcon_model::{Arrival, KpiName, WorkspaceId};
 
 /// The command line or the configuration is wrong (`EX_USAGE` of sysexits.h).
 const USAGE: u8 = 64;
@@ -61,7 +61,7 @@ enum Command {
     /// Work with the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Bring the database of scylla.nodes to the schema of this version; safe to repeat, and from several nodes at once
+    /// Bring the database of cql.nodes to the schema of this version; safe to repeat, and from several nodes at once
     Migrate,
 }
 

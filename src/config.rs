@@ -13,11 +13,11 @@ use std::time::Duration;
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 
-use crate::audio::Mode;
-use crate::model::WorkspaceId;
-use crate::streams::DetectorName;
 use crate::telemetry::LogFormat;
-pub use distributed::{Backend, Cluster, Consistency, LogBackend, Nats, Scylla, Secret};
+pub use distributed::{Backend, Cluster, Consistency, Cql, LogBackend, Nats};
+use earcon_audio::Mode;
+use earcon_model::WorkspaceId;
+use earcon_streams::DetectorName;
 use reader::Reader;
 pub use statsd::Statsd;
 pub use time_zones::TimeZones;
@@ -34,8 +34,8 @@ pub struct Config {
     pub storage: Storage,
     /// `[nats]`; `None` without servers.
     pub nats: Option<Nats>,
-    /// `[scylla]`; `None` without nodes.
-    pub scylla: Option<Scylla>,
+    /// `[cql]`; `None` without nodes.
+    pub cql: Option<Cql>,
     /// `[cluster]`; `None` unless enabled.
     pub cluster: Option<Cluster>,
     /// `[ingest]`
@@ -229,7 +229,7 @@ impl Config {
                 history_bytes: read.number("storage.history_megabytes", 16, 1 << 26) << 20,
             },
             nats: distributed::nats(&mut read),
-            scylla: distributed::scylla(&mut read),
+            cql: distributed::cql(&mut read),
             cluster: distributed::cluster(&mut read),
             ingest: Ingest {
                 max_in_flight_samples: read.number("ingest.max_in_flight_samples", 1_000, 100_000_000) as usize,

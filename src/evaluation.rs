@@ -1,6 +1,6 @@
 //! How good a detector is: on labelled series, and on data without anything to find.
 //!
-//! Every sample goes through [`KpiState::push`](crate::streams::KpiState::push), the code that scores live samples, one after
+//! Every sample goes through [`KpiState::push`](earcon_streams::KpiState::push), the code that scores live samples, one after
 //! another and each as if it arrived at its own timestamp: nothing is known of a series beforehand, neither its range nor its length.
 //! What counts as an alert is what the product would tell: an episode that opens, or an open one whose surprise has clearly grown.
 //!

@@ -51,9 +51,9 @@ pub use audio::Transmitters;
 use crate::actors::directory::Directory;
 use crate::actors::experiments::desk::Desk;
 use crate::actors::muting::Muting;
-use crate::model::{Clock, WorkspaceId};
-use crate::ports::{EventLog, MetaStore, SeriesStore};
-use crate::tenancy::Access;
+use earcon_model::{Clock, WorkspaceId};
+use earcon_ports::{EventLog, MetaStore, SeriesStore};
+use earcon_tenancy::Access;
 
 pub use ingest::catalogues::Catalogues;
 

@@ -10,9 +10,7 @@
 //! Pure modules hold no tokio, ractor, axum, clock or random source. `tests/it/architecture.rs` keeps it so.
 
 pub mod actors;
-pub mod adapters;
 pub mod app;
-pub mod audio;
 pub mod cli;
 pub mod cluster;
 pub mod config;
@@ -21,12 +19,7 @@ pub mod experiments;
 pub mod explain;
 pub mod gateway;
 pub mod incidents;
-pub mod intake;
 pub mod live;
-pub mod model;
 pub mod mutes;
-pub mod ports;
 pub mod sources;
-pub mod streams;
 pub mod telemetry;
-pub mod tenancy;

@@ -14,7 +14,7 @@ mod zone;
 
 pub use document::{MuteDocument, Schedule, Times};
 
-use crate::model::{Anomaly, KpiName, Labels};
+use earcon_model::{Anomaly, KpiName, Labels};
 
 /// How far back windows are worked out: longer than an anomaly is listed.
 const PAST_MS: i64 = 100 * DAY_MS;

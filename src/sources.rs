@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use crate::model::{KpiBatch, KpiName, Labels, Sample, SeriesBatch};
+use earcon_model::{KpiBatch, KpiName, Labels, Sample, SeriesBatch};
 
 pub mod csv;
 pub mod host;

@@ -58,12 +58,12 @@ pub(crate) async fn run() {
     let environment = |node: &str| {
         [
             ("EARCON_STORAGE__LOG", "jetstream"),
-            ("EARCON_STORAGE__HISTORY", "scylla"),
-            ("EARCON_STORAGE__META", "scylla"),
+            ("EARCON_STORAGE__HISTORY", "cql"),
+            ("EARCON_STORAGE__META", "cql"),
             ("EARCON_NATS__SERVERS", &nats.url),
             ("EARCON_NATS__FAN_OUT", "false"),
-            ("EARCON_SCYLLA__NODES", &cql),
-            ("EARCON_SCYLLA__KEYSPACE", &keyspace),
+            ("EARCON_CQL__NODES", &cql),
+            ("EARCON_CQL__KEYSPACE", &keyspace),
             ("EARCON_CLUSTER__ENABLED", "true"),
             ("EARCON_CLUSTER__NODE", node),
         ]

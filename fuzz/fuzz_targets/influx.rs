@@ -3,7 +3,7 @@
 #![no_main]
 
 use earcon_fuzz::gather;
-use earcon_fuzz::intake::influx::{Precision, parse};
+use earcon_intake::influx::{Precision, parse};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|body: &[u8]| {

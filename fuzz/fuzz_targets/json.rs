@@ -3,7 +3,7 @@
 #![no_main]
 
 use earcon_fuzz::gather;
-use earcon_fuzz::intake::json::{parse_document, parse_lines};
+use earcon_intake::json::{parse_document, parse_lines};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|body: &[u8]| {

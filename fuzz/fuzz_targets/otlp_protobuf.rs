@@ -3,7 +3,7 @@
 #![no_main]
 
 use earcon_fuzz::gather;
-use earcon_fuzz::intake::otlp::parse_protobuf;
+use earcon_intake::otlp::parse_protobuf;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|body: &[u8]| {

@@ -2,9 +2,9 @@
 
 #![no_main]
 
-use earcon_fuzz::intake::influx::{Precision, parse};
-use earcon_fuzz::intake::rules::RulesDocument;
-use earcon_fuzz::intake::{Batch, Catalogue};
+use earcon_intake::influx::{Precision, parse};
+use earcon_intake::rules::RulesDocument;
+use earcon_intake::{Batch, Catalogue};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|json: &[u8]| {

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use earcon_fuzz::intake::statsd::Aggregator;
+use earcon_intake::statsd::Aggregator;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|packet: &[u8]| {

@@ -1,11 +1,6 @@
-//! The parsers, compiled from their own sources (links), and what must hold whatever comes in.
+//! What must hold for every parser, whatever it is given.
 
-#![allow(dead_code, reason = "only the parsers are used here")]
-
-pub mod intake;
-pub mod model;
-
-use intake::{Batch, Catalogue, Gathered, IntakeError, Rules};
+use earcon_intake::{Batch, Catalogue, Gathered, IntakeError, Rules};
 
 /// Parses twice, with nothing known and with everything known: both must say the same.
 pub fn gather(parse: impl Fn(&mut Batch<'_>) -> Result<(), IntakeError>) -> Option<Gathered> {

@@ -18,9 +18,9 @@ use tokio::task::JoinHandle;
 
 use super::node::{Node, OpenError, Tenancy};
 use crate::cluster::{Incarnation, Key, Tenure, View};
-use crate::model::{Clock, WorkspaceId};
-use crate::ports::{Courier, MetaStore, PortError, Registry};
 use conductor::Conductor;
+use earcon_model::{Clock, WorkspaceId};
+use earcon_ports::{Courier, MetaStore, PortError, Registry};
 
 /// What a node needs to be one of several.
 #[derive(Clone)]
@@ -99,7 +99,7 @@ impl Cluster {
         let task = tokio::spawn(conductor.run(joining.received, ready));
         match joined.await {
             Ok(result) => result.map(|()| task),
-            Err(_) => Err(PortError::new(crate::ports::ErrorKind::Unavailable, "the cluster could not be joined")),
+            Err(_) => Err(PortError::new(earcon_ports::ErrorKind::Unavailable, "the cluster could not be joined")),
         }
     }
 
@@ -175,7 +175,7 @@ impl Cluster {
         match self.registry.compare_and_set(&key, 0, value).await {
             Ok(revision) => self.shared.write(|view| view.tenure(workspace.clone(), revision, tenure)),
             // Somebody else was first: the entry that is there counts.
-            Err(error) if error.kind == crate::ports::ErrorKind::Conflict => {
+            Err(error) if error.kind == earcon_ports::ErrorKind::Conflict => {
                 if let Ok(Some((revision, value))) = self.registry.get(&key).await
                     && let Ok(tenure) = serde_json::from_slice(&value)
                 {

@@ -22,10 +22,10 @@ use tokio::time::Instant;
 
 use super::Context;
 use super::hub::{EventBatch, Hub};
-use crate::model::{Event, EventBody, Seq};
-use crate::ports::PortError;
 use crate::telemetry::{GaugePart, Metric, count};
-use crate::tenancy::WorkspacePass;
+use earcon_model::{Event, EventBody, Seq};
+use earcon_ports::PortError;
+use earcon_tenancy::WorkspacePass;
 
 /// What a consumer does with events.
 pub trait Handler: Send + Sync + 'static {

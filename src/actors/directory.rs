@@ -14,9 +14,9 @@ use super::remote::errands::Errands;
 use super::remote::mirror::Mirrors;
 use super::remote::sound::RemoteSound;
 use super::workspace::WorkspaceHandle;
-use crate::model::{Arrival, KpiBatch, WorkspaceId};
-use crate::ports::{PortError, SharedLog};
-use crate::tenancy::WorkspacePass;
+use earcon_model::{Arrival, KpiBatch, WorkspaceId};
+use earcon_ports::{PortError, SharedLog};
+use earcon_tenancy::WorkspacePass;
 
 /// Finds workspaces. Cheap to clone.
 #[derive(Clone)]

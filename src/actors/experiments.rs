@@ -21,10 +21,10 @@ use self::trainer::Training;
 use super::Context;
 use super::workspace::Routes;
 use crate::experiments::{Board, Evidence, Experiment, Plan, Stage, Tally};
-use crate::model::{Arrangement, KpiName};
-use crate::ports::{ErrorKind, PortError, Revision};
 use crate::telemetry::{GaugePart, Metric, count};
-use crate::tenancy::WorkspacePass;
+use earcon_model::{Arrangement, KpiName};
+use earcon_ports::{ErrorKind, PortError, Revision};
+use earcon_tenancy::WorkspacePass;
 
 /// How often evidence is judged and written down while something is tried out.
 const TICK: Duration = Duration::from_secs(2);

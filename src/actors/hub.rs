@@ -10,7 +10,7 @@ use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef};
 use tokio::sync::{broadcast, oneshot};
 
 use crate::live::{KpiView, LiveView, MessageFrame, compact, wire};
-use crate::model::{Anomaly, AnomalyId, Event, Incident, IncidentId, KpiName, Seq, WorkspaceId};
+use earcon_model::{Anomaly, AnomalyId, Event, Incident, IncidentId, KpiName, Seq, WorkspaceId};
 
 /// The events of one group commit, shared by all followers.
 pub struct EventBatch {

@@ -24,9 +24,9 @@ use super::hub::{EventBatch, Hub};
 use super::log_writer::{Append, LogWriter};
 use crate::incidents::{Decision, Desk, Population};
 use crate::live::KpiView;
-use crate::model::{Anomaly, Event, EventBody, Seq};
 use crate::telemetry::{Metric, count};
-use crate::tenancy::WorkspacePass;
+use earcon_model::{Anomaly, Event, EventBody, Seq};
+use earcon_tenancy::WorkspacePass;
 use recorder::Recorder;
 
 /// How many events one read of the log asks for.

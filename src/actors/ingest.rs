@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::workspace::{Route, WorkspaceHandle};
-use crate::model::{Arrival, KpiBatch, RejectedRow, Seq};
 use crate::telemetry::{Metric, count, gauge, record};
+use earcon_model::{Arrival, KpiBatch, RejectedRow, Seq};
 
 /// What became of a batch, after the log holds it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

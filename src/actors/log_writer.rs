@@ -16,10 +16,10 @@ use tracing::Instrument;
 use super::Context;
 use super::hub::Hub;
 use super::snapshotter::Snapshotter;
-use crate::model::{Event, EventBody, KpiName, Seq};
-use crate::ports::{PortError, Snapshot};
 use crate::telemetry::{GaugePart, Metric, count, record};
-use crate::tenancy::WorkspacePass;
+use earcon_model::{Event, EventBody, KpiName, Seq};
+use earcon_ports::{PortError, Snapshot};
+use earcon_tenancy::WorkspacePass;
 
 /// Called with the last `seq` of the append once it is durable; dropped uncalled when it is not.
 pub type OnCommit = Box<dyn FnOnce(Seq) + Send>;

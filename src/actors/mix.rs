@@ -16,11 +16,11 @@ use tokio::sync::{broadcast, oneshot, watch};
 
 use super::Context;
 use super::hub::Hub;
-use crate::audio::{Cue, MixSettings, Mode, Polarity, Voice};
-use crate::model::KpiName;
-use crate::ports::{ErrorKind, PortError, Revision};
 use crate::telemetry::{Metric, gauge};
-use crate::tenancy::WorkspacePass;
+use earcon_audio::{Cue, MixSettings, Mode, Polarity, Voice};
+use earcon_model::KpiName;
+use earcon_ports::{ErrorKind, PortError, Revision};
+use earcon_tenancy::WorkspacePass;
 use render_thread::RenderThread;
 
 /// The one mix every workspace has.

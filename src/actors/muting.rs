@@ -11,10 +11,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::model::{Clock, EventBody, WorkspaceId};
 use crate::mutes::{Mute, MuteDocument, Mutes};
-use crate::ports::{ErrorKind, MetaRecord, MetaStore, PortError, Revision};
-use crate::tenancy::WorkspacePass;
+use earcon_model::{Clock, EventBody, WorkspaceId};
+use earcon_ports::{ErrorKind, MetaRecord, MetaStore, PortError, Revision};
+use earcon_tenancy::WorkspacePass;
 
 /// Under which mutes are kept.
 const PREFIX: &str = "mute/";
@@ -296,8 +296,8 @@ mod tests {
     use async_trait::async_trait;
 
     use super::*;
-    use crate::model::{KpiName, Labels, ManualClock};
-    use crate::tenancy::Access;
+    use earcon_model::{KpiName, Labels, ManualClock};
+    use earcon_tenancy::Access;
 
     const NOW: i64 = 1_772_323_200_000;
 

@@ -14,9 +14,9 @@ use super::Context;
 use super::recovery::recover;
 use super::supervision::{Failures, Verdict};
 use super::workspace::{self, WorkspaceHandle};
-use crate::model::{NotBefore, WorkspaceId};
-use crate::ports::{ErrorKind, PortError};
-use crate::tenancy::{Access, WorkspacePass};
+use earcon_model::{NotBefore, WorkspaceId};
+use earcon_ports::{ErrorKind, PortError};
+use earcon_tenancy::{Access, WorkspacePass};
 
 /// More than this is worth a line in the log.
 const CLOCKS_DISAGREE_MS: i64 = 2_000;

@@ -13,10 +13,10 @@ use super::snapshotter::load_watermark;
 use crate::experiments::Plan;
 use crate::incidents::{Desk, Population};
 use crate::live::{KpiRun, KpiView, SeriesView};
-use crate::model::{Event, EventBody, KpiName, Seq};
-use crate::ports::{ErrorKind, LogHead, PortError, Snapshot};
-use crate::streams::KpiState;
-use crate::tenancy::WorkspacePass;
+use earcon_model::{Event, EventBody, KpiName, Seq};
+use earcon_ports::{ErrorKind, LogHead, PortError, Snapshot};
+use earcon_streams::KpiState;
+use earcon_tenancy::WorkspacePass;
 
 /// How many events one read of the log asks for.
 const PAGE: usize = 1_000;

@@ -9,9 +9,9 @@ use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef};
 
 use super::Context;
 use super::snapshotter::load_watermark;
-use crate::model::Seq;
-use crate::ports::PortError;
-use crate::tenancy::WorkspacePass;
+use earcon_model::Seq;
+use earcon_ports::PortError;
+use earcon_tenancy::WorkspacePass;
 
 /// What is kept, and for how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,12 +104,12 @@ mod tests {
 
     use super::*;
     use crate::actors::{Backends, Faults, Settings, supervision::RestartPolicy};
-    use crate::adapters::embedded::{EmbeddedSettings, EmbeddedStore};
-    use crate::audio::MixSettings;
-    use crate::model::{Clock, Event, EventBody, KpiName, ManualClock, WorkspaceId};
-    use crate::ports::StoredBatch;
-    use crate::streams::StreamSettings;
-    use crate::tenancy::Access;
+    use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
+    use earcon_audio::MixSettings;
+    use earcon_model::{Clock, Event, EventBody, KpiName, ManualClock, WorkspaceId};
+    use earcon_ports::StoredBatch;
+    use earcon_streams::StreamSettings;
+    use earcon_tenancy::Access;
 
     const HOUR_MS: i64 = 3_600_000;
 

@@ -11,9 +11,9 @@ use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef};
 use tokio::sync::oneshot;
 
 use super::{Backends, Context};
-use crate::model::{KpiName, Seq};
-use crate::ports::{PortError, Snapshot};
-use crate::tenancy::WorkspacePass;
+use earcon_model::{KpiName, Seq};
+use earcon_ports::{PortError, Snapshot};
+use earcon_tenancy::WorkspacePass;
 
 const WATERMARK_KEY: &str = "recovery/watermark";
 

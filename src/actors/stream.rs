@@ -18,13 +18,13 @@ use super::experiments::{Experiments, Wanted};
 use super::ingest::ReceiptPart;
 use super::log_writer::{Append, LogWriter, OnCommit};
 use super::muting::Muting;
-use crate::model::{
+use crate::telemetry::{Metric, record};
+use earcon_model::{
     Acknowledgement, AnomalyId, Arrangement, Arrival, Clock, DetectorChoice, EventBody, Labels, RejectedRow, Review,
     Seq, SeriesBatch, TrainedSeries,
 };
-use crate::streams::{KpiState, Pushed};
-use crate::telemetry::{Metric, record};
-use crate::tenancy::WorkspacePass;
+use earcon_streams::{KpiState, Pushed};
+use earcon_tenancy::WorkspacePass;
 
 /// What a stream is made with.
 pub struct StreamArgs {

@@ -29,11 +29,11 @@ use super::stream::{StreamArgs, StreamHandle};
 use super::supervision::{Failures, Verdict};
 use super::{ingest::Admission, retention};
 use crate::live::LiveView;
-use crate::model::{EventBody, KpiName};
-use crate::ports::PortError;
-use crate::streams::KpiState;
 use crate::telemetry::{GaugePart, Metric, count};
-use crate::tenancy::WorkspacePass;
+use earcon_model::{EventBody, KpiName};
+use earcon_ports::PortError;
+use earcon_streams::KpiState;
+use earcon_tenancy::WorkspacePass;
 
 /// Messages of the supervisor.
 pub enum SupervisorMessage {

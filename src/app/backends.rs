@@ -4,18 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::StartError;
+use super::adapter_settings::{cql_settings, nats_settings};
 use crate::actors::Backends;
 use crate::actors::cluster::ClusterArgs;
-use crate::adapters::embedded::{EmbeddedSettings, EmbeddedStore};
-use crate::adapters::nats::connection::{connect, connect_when_possible};
-use crate::adapters::nats::courier::NatsCourier;
-use crate::adapters::nats::event_log::{JetStreamLog, JetStreamLogSettings};
-use crate::adapters::nats::publisher::NatsPublisher;
-use crate::adapters::nats::registry::{BUCKET, NatsRegistry};
-use crate::adapters::scylla::{ScyllaDatabase, ScyllaMeta, ScyllaSeries, ScyllaSnapshots, SeriesSettings};
 use crate::config::{Backend, Config, LogBackend, Nats, Storage};
-use crate::model::Clock;
-use crate::ports::{MetaStore, PortError, Publisher, SeriesStore, SharedLog, SnapshotStore};
+use earcon_adapters_cql::{CqlDatabase, CqlMeta, CqlSeries, CqlSnapshots, SeriesSettings};
+use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
+use earcon_adapters_nats::connection::{connect, connect_when_possible};
+use earcon_adapters_nats::courier::NatsCourier;
+use earcon_adapters_nats::event_log::{JetStreamLog, JetStreamLogSettings};
+use earcon_adapters_nats::publisher::NatsPublisher;
+use earcon_adapters_nats::registry::{BUCKET, NatsRegistry};
+use earcon_model::Clock;
+use earcon_ports::{MetaStore, PortError, Publisher, SeriesStore, SharedLog, SnapshotStore};
 
 /// A stream that retention cannot keep up with is full at this multiple of what is to be kept.
 const LOG_HEADROOM: u64 = 2;
@@ -45,9 +46,9 @@ pub(super) async fn open(config: &Config) -> Result<Opened, StartError> {
         _ => None,
     };
     let shared_log = open_shared_log(config, nats.as_ref()).await.map_err(StartError::Nats)?;
-    let database = match &config.scylla {
-        Some(scylla) if uses_scylla(storage) => {
-            Some(Arc::new(ScyllaDatabase::open(scylla).await.map_err(StartError::Database)?))
+    let database = match &config.cql {
+        Some(cql) if uses_cql(storage) => {
+            Some(Arc::new(CqlDatabase::open(&cql_settings(cql)).await.map_err(StartError::Database)?))
         }
         _ => None,
     };
@@ -63,14 +64,14 @@ pub(super) async fn open(config: &Config) -> Result<Opened, StartError> {
     };
     let series_store = match storage.history {
         Backend::Embedded => embedded.as_ref().ok_or_else(missing)?.series_store(),
-        Backend::Scylla => open_series(database.clone().ok_or_else(missing)?, storage).await?,
+        Backend::Cql => open_series(database.clone().ok_or_else(missing)?, storage).await?,
     };
     let (meta_store, snapshot_store) = match storage.meta {
         Backend::Embedded => {
             let store = embedded.as_ref().ok_or_else(missing)?;
             (store.meta_store(), store.snapshot_store())
         }
-        Backend::Scylla => open_meta(database.ok_or_else(missing)?).await?,
+        Backend::Cql => open_meta(database.ok_or_else(missing)?).await?,
     };
     let backends = Backends { event_log, series_store, meta_store, snapshot_store, publisher: publisher.clone() };
     Ok(Opened { backends, embedded, nats, publisher, shared_log })
@@ -99,8 +100,8 @@ pub(super) async fn cluster(
 async fn open_nats(config: &Config) -> Result<Option<async_nats::Client>, PortError> {
     let name = config.cluster.as_ref().map_or("earcon", |cluster| cluster.node.as_str());
     match &config.nats {
-        Some(nats) if needs_nats(config) => connect(nats, name).await.map(Some),
-        Some(nats) if uses_nats(nats) => connect_when_possible(nats, name).await.map(Some),
+        Some(nats) if needs_nats(config) => connect(&nats_settings(nats), name).await.map(Some),
+        Some(nats) if uses_nats(nats) => connect_when_possible(&nats_settings(nats), name).await.map(Some),
         _ => Ok(None),
     }
 }
@@ -117,15 +118,15 @@ async fn open_shared_log(
     Ok(Some(Arc::new(JetStreamLog::connect(client.clone(), settings).await?)))
 }
 
-async fn open_series(database: Arc<ScyllaDatabase>, storage: &Storage) -> Result<Arc<dyn SeriesStore>, StartError> {
+async fn open_series(database: Arc<CqlDatabase>, storage: &Storage) -> Result<Arc<dyn SeriesStore>, StartError> {
     let settings = SeriesSettings { ttl: Some(storage.history_age + TTL_MARGIN) };
-    let series = ScyllaSeries::new(database, settings).await.map_err(StartError::Database)?;
+    let series = CqlSeries::new(database, settings).await.map_err(StartError::Database)?;
     Ok(Arc::new(series))
 }
 
-async fn open_meta(database: Arc<ScyllaDatabase>) -> Result<(Arc<dyn MetaStore>, Arc<dyn SnapshotStore>), StartError> {
-    let meta = ScyllaMeta::open(database.clone()).await.map_err(StartError::Database)?;
-    let snapshots = ScyllaSnapshots::open(database).await.map_err(StartError::Database)?;
+async fn open_meta(database: Arc<CqlDatabase>) -> Result<(Arc<dyn MetaStore>, Arc<dyn SnapshotStore>), StartError> {
+    let meta = CqlMeta::open(database.clone()).await.map_err(StartError::Database)?;
+    let snapshots = CqlSnapshots::open(database).await.map_err(StartError::Database)?;
     Ok((Arc::new(meta), Arc::new(snapshots)))
 }
 
@@ -137,8 +138,8 @@ fn uses_nats(nats: &Nats) -> bool {
     nats.fan_out || nats.ingest
 }
 
-fn uses_scylla(storage: &Storage) -> bool {
-    [storage.history, storage.meta].contains(&Backend::Scylla)
+fn uses_cql(storage: &Storage) -> bool {
+    [storage.history, storage.meta].contains(&Backend::Cql)
 }
 
 fn uses_directory(storage: &Storage) -> bool {

@@ -9,12 +9,12 @@ use jiff::tz::TimeZone;
 use crate::actors::Settings;
 use crate::actors::retention::RetentionSettings;
 use crate::actors::supervision::RestartPolicy;
-use crate::audio::MixSettings;
 use crate::config::{Config, Statsd};
 use crate::gateway::Limits;
 use crate::gateway::statsd::StatsdSettings;
 use crate::incidents::DeskSettings;
-use crate::streams::{StreamOptions, StreamSettings, UtcOffsets};
+use earcon_audio::MixSettings;
+use earcon_streams::{StreamOptions, StreamSettings, UtcOffsets};
 
 pub(super) fn actor_settings(config: &Config, restart: RestartPolicy) -> Result<Settings, String> {
     let zones = &config.streams.time_zones;

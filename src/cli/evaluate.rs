@@ -13,7 +13,7 @@ use super::{UNAVAILABLE, USAGE, complain, say};
 use crate::evaluation::metrics::{Quality, quality};
 use crate::evaluation::nab::{NabScore, PROFILES, Sweep};
 use crate::evaluation::{CONSTRUCTED_KINDS, LabelledSeries, NULL_KINDS, Run, plot, run};
-use crate::streams::{DetectorName, StreamOptions, StreamSettings};
+use earcon_streams::{DetectorName, StreamOptions, StreamSettings};
 
 mod input;
 

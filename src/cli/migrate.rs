@@ -5,16 +5,16 @@ use std::process::ExitCode;
 use super::{UNAVAILABLE, USAGE, complain, say};
 use crate::app::{Migrated, migrate};
 use crate::config::Config;
-use crate::ports::ErrorKind;
 use crate::telemetry::start_logs;
+use earcon_ports::ErrorKind;
 
 pub(super) fn run(config: &Config) -> ExitCode {
     if let Err(error) = start_logs(&config.log.level, config.log.format) {
         complain(&format!("log.level: {error}"));
         return ExitCode::from(USAGE);
     }
-    let Some(settings) = &config.scylla else {
-        complain("scylla.nodes is empty: there is no database to migrate (the embedded storage needs no migration)");
+    let Some(settings) = &config.cql else {
+        complain("cql.nodes is empty: there is no database to migrate (the embedded storage needs no migration)");
         return ExitCode::from(USAGE);
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {

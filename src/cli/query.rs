@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use self::times::{duration_ms, time_ms};
 use super::complain;
 use super::server::{ServerArgs, block_on, failed};
-use crate::model::{self, KpiName};
+use earcon_model::{IdError, KpiName};
 
 /// Rows asked for at once; the server gives no more.
 const PAGE: usize = 100_000;
@@ -63,8 +63,8 @@ fn time(text: &str) -> Result<i64, String> {
     time_ms(text, Timestamp::now().as_millisecond())
 }
 
-fn labels(text: &str) -> Result<String, model::IdError> {
-    model::Labels::parse(text).map(String::from)
+fn labels(text: &str) -> Result<String, IdError> {
+    earcon_model::Labels::parse(text).map(String::from)
 }
 
 pub(super) fn run(args: &QueryArgs) -> ExitCode {

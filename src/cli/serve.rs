@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use super::{UNAVAILABLE, USAGE, complain, say};
 use crate::app::{App, Overrides, StartError};
 use crate::config::Config;
-use crate::model::WorkspaceId;
 use crate::sources::host_feed;
 use crate::telemetry::start_logs;
-use crate::tenancy::Access;
+use earcon_model::WorkspaceId;
+use earcon_tenancy::Access;
 
 /// The workspace the demo writes to, and the one the page shows first.
 const DEMO_WORKSPACE: &str = "local";

@@ -6,7 +6,7 @@ use clap::Args;
 use earcon_client::{Client, Error, Workspace};
 
 use super::{UNAVAILABLE, USAGE, complain};
-use crate::model::WorkspaceId;
+use earcon_model::WorkspaceId;
 
 /// Which server, and which workspace of it.
 #[derive(Args)]

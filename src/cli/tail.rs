@@ -16,7 +16,7 @@ use self::line::Lines;
 use super::complain;
 use super::server::{ServerArgs, block_on, failed};
 use crate::live::Conflation;
-use crate::model::EventType;
+use earcon_model::EventType;
 
 #[derive(Args)]
 pub(super) struct TailArgs {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::model::WorkspaceId;
+use earcon_model::WorkspaceId;
 
 /// The node each workspace belongs with; empty without nodes. `owners` names the present owner where it lives, `None` else.
 /// Every node that sees the same owners and nodes comes to the same result.

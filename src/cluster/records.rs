@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::WorkspaceId;
+use earcon_model::WorkspaceId;
 
 /// One life of a node: its name and a number that no other life of it has.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::membership::{Heard, Membership};
 use super::placement::place;
 use super::records::{Incarnation, NodeRecord, Tenure};
-use crate::model::WorkspaceId;
+use earcon_model::WorkspaceId;
 
 /// A silent node is shown for this long.
 const FORGOTTEN_AFTER_MS: i64 = 600_000;

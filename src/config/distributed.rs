@@ -1,7 +1,9 @@
-//! The sections for more than one machine: `[nats]`, `[scylla]`, `[cluster]`.
+//! The sections for more than one machine: `[nats]`, `[cql]`, `[cluster]`.
 
 use std::path::PathBuf;
 use std::time::Duration;
+
+use earcon_ports::Secret;
 
 use super::reader::Reader;
 use super::{Config, Problem};
@@ -21,10 +23,10 @@ pub enum Backend {
     /// In the data directory.
     Embedded,
     /// In ScyllaDB or Apache Cassandra.
-    Scylla,
+    Cql,
 }
 
-pub(super) const BACKENDS: [(&str, Backend); 2] = [("embedded", Backend::Embedded), ("scylla", Backend::Scylla)];
+pub(super) const BACKENDS: [(&str, Backend); 2] = [("embedded", Backend::Embedded), ("cql", Backend::Cql)];
 
 /// How many replicas answer before a statement counts as done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,23 +50,6 @@ const CONSISTENCIES: [(&str, Consistency); 5] = [
     ("one", Consistency::One),
     ("all", Consistency::All),
 ];
-
-/// A text that is not shown when the configuration is.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The text itself, for whoever has to send it.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("(secret)")
-    }
-}
 
 /// How to reach NATS and what to use it for.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,7 +78,7 @@ pub struct Nats {
 
 /// How to reach ScyllaDB or Cassandra.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Scylla {
+pub struct Cql {
     /// Contact points, `host:port`; at least one.
     pub nodes: Vec<String>,
     /// Where the tables are.
@@ -153,26 +138,26 @@ pub(super) fn nats(read: &mut Reader) -> Option<Nats> {
     Some(nats).filter(|nats| !nats.servers.is_empty())
 }
 
-pub(super) fn scylla(read: &mut Reader) -> Option<Scylla> {
-    let scylla = Scylla {
-        nodes: read.list("scylla.nodes"),
-        keyspace: read.text("scylla.keyspace"),
-        replication: read.text("scylla.replication"),
-        datacenter: read.optional("scylla.datacenter"),
-        write_consistency: read.one_of("scylla.write_consistency", &CONSISTENCIES),
-        read_consistency: read.one_of("scylla.read_consistency", &CONSISTENCIES),
-        concurrency: read.number("scylla.concurrency", 1, 10_000) as usize,
-        request_timeout: read.seconds("scylla.request_timeout_seconds", 1, 600),
-        tls: read.flag("scylla.tls"),
-        ca_file: read.optional("scylla.ca_file").map(PathBuf::from),
-        login: login(read, "scylla"),
+pub(super) fn cql(read: &mut Reader) -> Option<Cql> {
+    let cql = Cql {
+        nodes: read.list("cql.nodes"),
+        keyspace: read.text("cql.keyspace"),
+        replication: read.text("cql.replication"),
+        datacenter: read.optional("cql.datacenter"),
+        write_consistency: read.one_of("cql.write_consistency", &CONSISTENCIES),
+        read_consistency: read.one_of("cql.read_consistency", &CONSISTENCIES),
+        concurrency: read.number("cql.concurrency", 1, 10_000) as usize,
+        request_timeout: read.seconds("cql.request_timeout_seconds", 1, 600),
+        tls: read.flag("cql.tls"),
+        ca_file: read.optional("cql.ca_file").map(PathBuf::from),
+        login: login(read, "cql"),
     };
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    if !scylla.keyspace.chars().all(plain) || scylla.keyspace.len() > 48 {
-        let message = format!("must be at most 48 of a-z, 0-9 and _, not {:?}", scylla.keyspace);
-        read.problem("scylla.keyspace", message);
+    if !cql.keyspace.chars().all(plain) || cql.keyspace.len() > 48 {
+        let message = format!("must be at most 48 of a-z, 0-9 and _, not {:?}", cql.keyspace);
+        read.problem("cql.keyspace", message);
     }
-    Some(scylla).filter(|scylla| !scylla.nodes.is_empty())
+    Some(cql).filter(|cql| !cql.nodes.is_empty())
 }
 
 pub(super) fn cluster(read: &mut Reader) -> Option<Cluster> {
@@ -194,7 +179,7 @@ fn login(read: &mut Reader, section: &str) -> Option<(String, Secret)> {
     if user.is_none() && password.is_some() {
         read.problem(&format!("{section}.user"), "a password needs a user".to_owned());
     }
-    user.map(|user| (user, Secret(password.unwrap_or_default())))
+    user.map(|user| (user, Secret::new(password.unwrap_or_default())))
 }
 
 /// What one section asks of another.
@@ -210,9 +195,9 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
         "nats.servers",
         "storage.log = \"jetstream\" needs them",
     );
-    let scylla = [storage.history, storage.meta].contains(&Backend::Scylla);
-    needs(scylla && config.scylla.is_none(), "scylla.nodes", "storage.history or storage.meta = \"scylla\" needs them");
+    let cql = [storage.history, storage.meta].contains(&Backend::Cql);
+    needs(cql && config.cql.is_none(), "cql.nodes", "storage.history or storage.meta = \"cql\" needs them");
     needs(clustered && storage.log != LogBackend::JetStream, "storage.log", "must be \"jetstream\" in a cluster");
-    needs(clustered && storage.history != Backend::Scylla, "storage.history", "must be \"scylla\" in a cluster");
-    needs(clustered && storage.meta != Backend::Scylla, "storage.meta", "must be \"scylla\" in a cluster");
+    needs(clustered && storage.history != Backend::Cql, "storage.history", "must be \"cql\" in a cluster");
+    needs(clustered && storage.meta != Backend::Cql, "storage.meta", "must be \"cql\" in a cluster");
 }

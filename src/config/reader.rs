@@ -143,7 +143,7 @@ pub(super) trait Fallback {
     fn fallback() -> Self;
 }
 
-impl Fallback for crate::model::WorkspaceId {
+impl Fallback for earcon_model::WorkspaceId {
     fn fallback() -> Self {
         Self::new("local").expect("a legal name")
     }

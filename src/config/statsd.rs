@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Problem;
 use super::reader::Reader;
-use crate::model::WorkspaceId;
+use earcon_model::WorkspaceId;
 
 /// StatsD over UDP.
 #[derive(Debug, Clone, PartialEq)]

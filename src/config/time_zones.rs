@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::tz::TimeZone;
 
 use super::reader::Reader;
-use crate::model::WorkspaceId;
+use earcon_model::WorkspaceId;
 
 /// Whose days and weeks scoring follows.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::model::{EventBody, KpiName, Labels, Sample, SeriesBatch, WorkspaceId};
-use crate::streams::{KpiState, StreamSettings, surprise};
+use earcon_model::{EventBody, KpiName, Labels, Sample, SeriesBatch, WorkspaceId};
+use earcon_streams::{KpiState, StreamSettings, surprise};
 
 /// A series with the times at which something was wrong.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -77,7 +77,7 @@ pub fn run(series: &LabelledSeries, settings: &Arc<StreamSettings>) -> Run {
     run
 }
 
-fn names() -> Result<(WorkspaceId, KpiName), crate::model::IdError> {
+fn names() -> Result<(WorkspaceId, KpiName), earcon_model::IdError> {
     Ok((WorkspaceId::new("evaluation")?, KpiName::new("evaluated")?))
 }
 

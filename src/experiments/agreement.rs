@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::evidence::Tally;
-use crate::model::{AnomalyId, Labels};
+use earcon_model::{AnomalyId, Labels};
 
 /// Alerts that wait for their counterpart, and those that are remembered for a verdict, at most: a KPI with more is no case for fine counting.
 const MOST: usize = 1_000;

@@ -6,7 +6,7 @@ use super::evidence::Evidence;
 use super::plan::Trial;
 use super::policy::Policy;
 use super::rules::{Decision, broken};
-use crate::model::DetectorChoice;
+use earcon_model::DetectorChoice;
 
 /// The stages of an experiment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

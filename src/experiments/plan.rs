@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::experiment::{Experiment, Stage};
-use crate::model::{Arrangement, DetectorChoice, KpiName, WorkspaceId};
+use earcon_model::{Arrangement, DetectorChoice, KpiName, WorkspaceId};
 
 /// What is live in a workspace, and which experiment runs: the record that decides when two want to change it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn the_end_of_an_experiment_is_settled_once() {
         use crate::experiments::Policy;
-        use crate::model::DetectorEntry;
+        use earcon_model::DetectorEntry;
         let entry = DetectorEntry { name: "n".into(), revision: 1, detector: "d".into(), options: Default::default() };
         let candidate = DetectorChoice::Entry(Box::new(entry));
         let (live, running) = (DetectorChoice::Configured, Some("e".to_owned()));

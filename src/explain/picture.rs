@@ -11,7 +11,7 @@ pub use layout::lay_out;
 pub use png::png;
 pub use svg::svg;
 
-use crate::model::Anomaly;
+use earcon_model::Anomaly;
 
 /// Smallest and largest pictures, in pixels.
 pub const WIDTHS: std::ops::RangeInclusive<u32> = 240..=2_400;

@@ -1,6 +1,6 @@
 //! How rare a value is at this hour of the day, by the last four weeks.
 
-use crate::model::Direction;
+use earcon_model::Direction;
 
 const DAY_MS: i64 = 86_400_000;
 const HOUR_MS: i64 = 3_600_000;

@@ -1,6 +1,6 @@
 //! Past episodes like one: the same direction and reason, nearest in height and length.
 
-use crate::model::{Anomaly, AnomalyId};
+use earcon_model::{Anomaly, AnomalyId};
 
 /// Most that are named.
 const MOST: usize = 5;
@@ -45,7 +45,7 @@ fn seconds(anomaly: &Anomaly) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Direction, Feature, KpiName, Labels};
+    use earcon_model::{Direction, Feature, KpiName, Labels};
 
     fn episode(number: u128, labels: &str, opened_at_ms: i64, seconds: i64, peak: f64) -> Anomaly {
         Anomaly {

@@ -14,8 +14,8 @@ use super::problem::{Kind, Problem, restarting};
 use super::query::{self, Params, bad};
 use crate::actors::directory::Workspace;
 use crate::live::wire::WireAnomaly;
-use crate::model::{Anomaly, AnomalyId, Outcome};
-use crate::ports::{AnomalyFilter, acknowledge as fold};
+use earcon_model::{Anomaly, AnomalyId, Outcome};
+use earcon_ports::{AnomalyFilter, acknowledge as fold};
 
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 1_000;

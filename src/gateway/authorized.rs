@@ -8,8 +8,8 @@ use axum::http::request::Parts;
 use super::Gateway;
 use super::problem::{Kind, Problem};
 use crate::actors::directory::Workspace;
-use crate::model::WorkspaceId;
-use crate::tenancy::WorkspacePass;
+use earcon_model::WorkspaceId;
+use earcon_tenancy::WorkspacePass;
 
 /// Proof that the request may touch the workspace its path names. Extracting it is the check.
 pub(crate) struct Authorized {

@@ -15,7 +15,7 @@ use super::kpis::json as answer;
 use super::problem::{Kind, Problem};
 use super::query::bad;
 use crate::actors::experiments::desk::Declined;
-use crate::model::DetectorEntry;
+use earcon_model::DetectorEntry;
 
 /// What there is to score with.
 #[derive(Serialize, ToSchema)]

@@ -25,9 +25,9 @@ use crate::explain::rarity::{Counting, Rarity, hours, period, words};
 use crate::explain::similar::similar;
 use crate::live::sentence::{count, sentence};
 use crate::live::wire::{Peak, WireAnomaly, label_map};
-use crate::model::{Anomaly, Feature, WorkspaceId};
-use crate::ports::{AnomalyFilter, SeriesQuery};
-use crate::tenancy::WorkspacePass;
+use earcon_model::{Anomaly, Feature, WorkspaceId};
+use earcon_ports::{AnomalyFilter, SeriesQuery};
+use earcon_tenancy::WorkspacePass;
 
 /// Rows that are read of one hour, of all series that the labels match.
 const HOUR_ROWS: usize = 4_000;
@@ -413,7 +413,7 @@ async fn around(gateway: &Gateway, pass: &WorkspacePass, anomaly: &Anomaly) -> R
     }
 }
 
-fn point(row: &crate::ports::SampleRow) -> Point {
+fn point(row: &earcon_ports::SampleRow) -> Point {
     let (low, high) = (row.value, row.value);
     Point { at_ms: row.timestamp_ms, low, high, expected: row.expected, lower: row.lower, upper: row.upper }
 }
@@ -424,7 +424,7 @@ async fn steps(gateway: &Gateway, pass: &WorkspacePass, query: &SeriesQuery) -> 
     let found = gateway.series_store.rollups(pass, query, step_ms).await?;
     let series = found.into_iter().find(|series| series.labels == query.labels);
     let nothing = f64::NAN;
-    let point = |rollup: &crate::ports::Rollup| Point {
+    let point = |rollup: &earcon_ports::Rollup| Point {
         at_ms: rollup.start_ms + step_ms / 2,
         low: rollup.min,
         high: rollup.max,

@@ -17,7 +17,7 @@ use super::query::{self, Params, bad};
 use crate::actors::directory::Workspace;
 use crate::actors::incidents::{record_of, recorded};
 use crate::live::wire_incident::WireIncident;
-use crate::model::{Acknowledgement, Anomaly, Incident, IncidentId, Member};
+use earcon_model::{Acknowledgement, Anomaly, Incident, IncidentId, Member};
 
 const DEFAULT_LIMIT: usize = 50;
 const MAX_LIMIT: usize = 500;

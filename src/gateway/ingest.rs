@@ -21,11 +21,11 @@ use super::problem::{Kind, Problem};
 use super::query::Params;
 use crate::actors::directory::Sent;
 use crate::actors::ingest::Receipt;
-use crate::intake::{Batch, Gathered, IntakeError, json};
 use crate::live::wire::to_json;
-use crate::model::{Arrival, RejectedRow};
 use crate::telemetry::{Metric, count};
-use crate::tenancy::WorkspacePass;
+use earcon_intake::{Batch, Gathered, IntakeError, json};
+use earcon_model::{Arrival, RejectedRow};
+use earcon_tenancy::WorkspacePass;
 use sender::Sender;
 
 /// The answer after the commit.

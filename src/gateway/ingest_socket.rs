@@ -22,7 +22,7 @@ use super::problem::Problem;
 use super::query::{Params, bad};
 use super::socket::{Frames, Gone, Incoming, Socket, SocketLimits, Upgrade};
 use crate::live::MessageFrame;
-use crate::model::Arrival;
+use earcon_model::Arrival;
 
 /// Whoever has more than this to say sends several messages; a client that takes nothing for so long is given up.
 const LIMITS: SocketLimits = SocketLimits { max_message: 1 << 20, send_timeout: Duration::from_secs(30) };

@@ -10,7 +10,7 @@ use super::authorized::Authorized;
 use super::problem::{Kind, Problem, restarting};
 use super::{Gateway, query};
 use crate::live::wire::{self, WireKpi};
-use crate::model::WorkspaceId;
+use earcon_model::WorkspaceId;
 
 /// The workspaces of this server.
 #[derive(Serialize, ToSchema)]

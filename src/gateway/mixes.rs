@@ -15,9 +15,9 @@ use super::kpis::json;
 use super::problem::{Kind, Problem, restarting};
 use super::query::bad;
 use crate::actors::mix::{DEFAULT_MIX, MixChange, MixView};
-use crate::audio::{Mode, Polarity, Role, Voice};
 use crate::live::wire::label_map;
-use crate::model::KpiName;
+use earcon_audio::{Mode, Polarity, Role, Voice};
+use earcon_model::KpiName;
 
 /// A mix.
 #[derive(Serialize, ToSchema)]

@@ -16,8 +16,8 @@ use tokio::time::timeout;
 
 use super::Gateway;
 use super::problem::{Kind, PROBLEM_JSON, Problem};
-use crate::model::WorkspaceId;
-use crate::ports::{ErrorKind, PortError, Publisher};
+use earcon_model::WorkspaceId;
+use earcon_ports::{ErrorKind, PortError, Publisher};
 
 /// The nodes of a cluster share these messages among them.
 const QUEUE: &str = "earcon";

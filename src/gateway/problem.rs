@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::actors::directory::Refused;
 use crate::actors::ingest::IngestError;
 use crate::actors::node::OpenError;
-use crate::ports::{ErrorKind, PortError};
+use earcon_ports::{ErrorKind, PortError};
 
 /// The content type of an error answer.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";

@@ -6,8 +6,8 @@ use serde::de::DeserializeOwned;
 
 use super::Gateway;
 use super::problem::{Kind, Problem};
-use crate::intake::parse_time;
-use crate::model::{KpiName, Labels};
+use earcon_intake::parse_time;
+use earcon_model::{KpiName, Labels};
 
 /// Like axum's `Query`, with our error answer.
 pub(crate) struct Params<T>(pub(crate) T);

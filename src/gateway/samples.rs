@@ -13,7 +13,7 @@ use super::kpis::{json, no_such_kpi};
 use super::problem::{Problem, restarting};
 use super::query::{self, Params, bad};
 use crate::live::wire::{SAMPLE_COLUMNS, label_map};
-use crate::ports::{Rollup, SampleRow, SeriesQuery};
+use earcon_ports::{Rollup, SampleRow, SeriesQuery};
 
 const ROLLUP_COLUMNS: [&str; 8] = ["timestamp", "count", "min", "max", "mean", "last", "max_score", "anomalies"];
 const HOUR_MS: i64 = 3_600_000;

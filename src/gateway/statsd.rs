@@ -11,10 +11,10 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::Gateway;
 use super::complaints::Complaints;
-use crate::intake::statsd::{Aggregator, Taken};
-use crate::model::{Arrival, KpiBatch, WorkspaceId};
 use crate::telemetry::{Metric, count};
-use crate::tenancy::WorkspacePass;
+use earcon_intake::statsd::{Aggregator, Taken};
+use earcon_model::{Arrival, KpiBatch, WorkspaceId};
+use earcon_tenancy::WorkspacePass;
 
 /// The largest UDP packet.
 const PACKET: usize = 65_536;
@@ -223,7 +223,7 @@ fn pieces(batches: Vec<KpiBatch>, most: usize) -> Vec<Vec<KpiBatch>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{KpiName, Labels, SeriesBatch};
+    use earcon_model::{KpiName, Labels, SeriesBatch};
 
     #[test]
     fn pieces_have_at_most_so_many_series_and_lose_none() {

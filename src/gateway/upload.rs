@@ -29,13 +29,13 @@ use super::problem::{Kind, Problem};
 use super::query::{Params, bad, kpi};
 use crate::actors::ingest::Receipt;
 use crate::live::wire::to_json;
-use crate::model::{Arrival, KpiName};
 use crate::sources::csv::{Naming, name_from};
 use crate::sources::portions::{Portion, TableError, read_ahead};
 use crate::sources::replay::Batcher;
 use crate::sources::sheet::is_sheet;
 use crate::sources::{SourceSample, by_kpi};
-use crate::tenancy::WorkspacePass;
+use earcon_model::{Arrival, KpiName};
+use earcon_tenancy::WorkspacePass;
 
 const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 /// Samples committed together.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::SeriesId;
+use earcon_model::SeriesId;
 
 /// Onsets at most so far apart are together, milliseconds.
 const TOGETHER_MS: i64 = 60_000;

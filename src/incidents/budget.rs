@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::IncidentId;
+use earcon_model::IncidentId;
 
 /// The time in which at most so many are alerted, milliseconds.
 pub const DAY_MS: i64 = 86_400_000;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::KpiName;
+use earcon_model::KpiName;
 
 /// Onsets at most so far apart can be of one burst, milliseconds.
 pub(super) const BURST_MS: i64 = 60_000;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::acquaintance::Acquaintance;
 use super::desk::DeskSettings;
 use super::population::{Trait, traits};
-use crate::model::{
+use earcon_model::{
     Acknowledgement, Anomaly, Happening, Incident, IncidentId, KpiName, Labels, Link, Member, Moment, SeriesId,
 };
 

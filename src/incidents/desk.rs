@@ -12,7 +12,7 @@ use super::budget::{Budget, Verdict};
 use super::burst::Bursts;
 use super::case::{Case, moment};
 use super::population::Population;
-use crate::model::{
+use earcon_model::{
     Anomaly, AnomalyId, Event, EventBody, Happening, Incident, IncidentId, KpiName, Seq, SeriesId, WorkspaceId,
 };
 

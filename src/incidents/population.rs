@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{KpiName, Labels};
+use earcon_model::{KpiName, Labels};
 
 /// At least one in so many series must lack a trait for it to say anything, when many series have it.
 const RARE_SHARE: u32 = 4;

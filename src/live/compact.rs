@@ -8,7 +8,7 @@ use serde::ser::{SerializeMap, SerializeSeq, SerializeTuple};
 use serde::{Serialize, Serializer};
 
 use super::wire::{Data, Rated};
-use crate::model::{Event, EventBody, EventType, Features, Labels, Sample, ScoredSample, SeriesSamples, SeriesStatus};
+use earcon_model::{Event, EventBody, EventType, Features, Labels, Sample, ScoredSample, SeriesSamples, SeriesStatus};
 
 /// An event as it goes out in a binary message.
 pub fn event_msgpack(event: &Event) -> Vec<u8> {

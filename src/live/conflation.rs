@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 
-use crate::model::{Event, EventBody, KpiName, Labels, Seq, SeriesSamples};
+use earcon_model::{Event, EventBody, KpiName, Labels, Seq, SeriesSamples};
 
 /// Why a rate was refused; fit to show to the sender.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]

@@ -1,6 +1,6 @@
 //! Which events a subscription lets through.
 
-use crate::model::{Event, EventType, Incident, KpiName};
+use earcon_model::{Event, EventType, Incident, KpiName};
 
 /// Why a filter was refused; fit to show to the sender.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -93,7 +93,7 @@ impl Filter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::EventBody;
+    use earcon_model::EventBody;
 
     fn event(kpi: &str) -> Event {
         Event { seq: 1, time_ms: 0, kpi: KpiName::new(kpi).unwrap(), body: EventBody::KpiResumed }

@@ -1,6 +1,6 @@
 //! How a request to resume is answered.
 
-use crate::model::Seq;
+use earcon_model::Seq;
 
 /// Where a follower wants to begin.
 #[derive(Debug, Clone, PartialEq, Eq)]

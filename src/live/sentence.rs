@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use crate::model::{Anomaly, Direction, Feature, Standing};
+use earcon_model::{Anomaly, Direction, Feature, Standing};
 
 /// The sentence, in English. Times are UTC.
 pub fn sentence(anomaly: &Anomaly) -> String {
@@ -119,7 +119,7 @@ fn time(timestamp_ms: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{AnomalyId, KpiName, Labels};
+    use earcon_model::{AnomalyId, KpiName, Labels};
 
     fn anomaly() -> Anomaly {
         Anomaly {

@@ -1,6 +1,6 @@
 //! Cutting an event that is too large for one message.
 
-use crate::model::{CounterSamples, Event, EventBody, SeriesSamples};
+use earcon_model::{CounterSamples, Event, EventBody, SeriesSamples};
 
 /// Two events that together say what this one says, each with about half of its rows: `None` when there is nothing to cut,
 /// because it is not about samples or holds a single row. Both keep the `seq`; state and features of a series, which are
@@ -59,7 +59,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{KpiName, Labels, Sample, ScoredSample, SeriesStatus};
+    use earcon_model::{KpiName, Labels, Sample, ScoredSample, SeriesStatus};
 
     fn event(series: &[(usize, usize)]) -> Event {
         let scored = |at: usize| ScoredSample {

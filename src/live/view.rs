@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::model::{
+use earcon_model::{
     Anomaly, AnomalyId, Event, EventBody, Features, Incident, IncidentId, KpiName, Labels, ScoredSample, Seq,
     SeriesStatus,
 };
@@ -207,7 +207,7 @@ impl SeriesView {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::SeriesSamples;
+    use earcon_model::SeriesSamples;
 
     fn samples(seq: Seq, value: f64) -> Event {
         let sample =

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::view::{KpiRun, KpiView, SeriesView};
 pub use super::wire_anomaly::{Peak, WireAcknowledgement, WireAnomaly, WireReview, WireStanding};
 use super::wire_incident::WireIncident;
-use crate::model::{
+use earcon_model::{
     Event, EventBody, Features, Incident, Labels, Sample, ScoredSample, Seq, SeriesSamples, SeriesStatus, WorkspaceId,
 };
 
@@ -413,7 +413,7 @@ impl<'a> WireSeries<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::KpiName;
+    use earcon_model::KpiName;
 
     #[test]
     fn a_warming_sample_has_nulls_where_nothing_was_said() {

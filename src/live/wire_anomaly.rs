@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::sentence::sentence;
 use super::wire::label_map;
-use crate::model::{Acknowledgement, Anomaly, Review, Standing};
+use earcon_model::{Acknowledgement, Anomaly, Review, Standing};
 
 /// An anomaly as it stands after its latest event.
 #[derive(Serialize, ToSchema)]
@@ -25,10 +25,10 @@ pub struct WireAnomaly<'a> {
     peak: Peak,
     /// `above` or `below`.
     #[schema(value_type = String)]
-    direction: crate::model::Direction,
+    direction: earcon_model::Direction,
     /// The feature that contributed most: `robust_z`, `residual_z`, `volatility` or `slope`.
     #[schema(value_type = String)]
-    reason: crate::model::Feature,
+    reason: earcon_model::Feature,
     samples: u32,
     detector: &'a str,
     acknowledged: Option<WireAcknowledgement<'a>>,

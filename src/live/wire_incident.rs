@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::wire::{WireAcknowledgement, label_map};
-use crate::model::{Happening, Incident, Link, Member, Moment};
+use earcon_model::{Happening, Incident, Link, Member, Moment};
 
 /// An incident as it stands after its latest event: anomalies that belong together.
 #[derive(Serialize, ToSchema)]
@@ -75,7 +75,7 @@ pub struct WireMember<'a> {
     peak_at: i64,
     /// `above` or `below`.
     #[schema(value_type = String)]
-    direction: crate::model::Direction,
+    direction: earcon_model::Direction,
     episodes: u32,
     /// Why it is a member: `first`, `same_kpi`, `shared`, `companion`, `burst` or `overflow`.
     link: &'static str,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::zone::{moment, zone};
 use super::{Window, calendar, recurrence};
-use crate::model::KpiName;
+use earcon_model::KpiName;
 
 const LONGEST_NAME: usize = 100;
 const LONGEST_REASON: usize = 2_000;

@@ -20,9 +20,9 @@ use std::io::{self, Read};
 use ::csv::{ByteRecord, ReaderBuilder};
 
 use super::SourceSample;
-use crate::model::{KpiName, Labels, Sample};
 use bounded::BoundedRecords;
 use columns::{Columns, Role};
+use earcon_model::{KpiName, Labels, Sample};
 
 mod bounded;
 mod columns;

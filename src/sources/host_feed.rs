@@ -11,8 +11,8 @@ use tokio::time::MissedTickBehavior;
 use super::host::HostSampler;
 use super::{SourceSample, by_kpi};
 use crate::actors::directory::Directory;
-use crate::model::{Arrival, Clock};
-use crate::tenancy::WorkspacePass;
+use earcon_model::{Arrival, Clock};
+use earcon_tenancy::WorkspacePass;
 
 const EVERY: Duration = Duration::from_secs(1);
 

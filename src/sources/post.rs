@@ -11,7 +11,7 @@ use reqwest::{Response, StatusCode, Url};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::SourceSample;
-use crate::model::{Arrival, Labels, WorkspaceId};
+use earcon_model::{Arrival, Labels, WorkspaceId};
 
 mod error;
 

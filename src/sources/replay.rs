@@ -17,7 +17,7 @@ use super::csv::{Naming, name_from};
 use super::portions::{Portion, TableError, read_ahead};
 use super::post::{PostError, Poster, Receipt};
 use super::sheet::is_sheet;
-use crate::model::{Arrival, KpiName, WorkspaceId};
+use earcon_model::{Arrival, KpiName, WorkspaceId};
 use progress::Progress;
 
 mod pace;

@@ -13,7 +13,7 @@ pub use robust_forecast::RobustForecast;
 pub use tail_rank::TailRank;
 
 use super::settings::StreamSettings;
-use crate::model::{Direction, Feature, Features, Sample, Standing};
+use earcon_model::{Direction, Feature, Features, Sample, Standing};
 
 /// Beyond this, values are scored as if they were this: sums of a few of them stay finite.
 const LARGEST: f64 = 1e300;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::detector::DetectorName;
 use super::settings::{StreamOptions, StreamSettings};
-use crate::model::detector::{NAME_RULE, is_name};
-use crate::model::{DetectorChoice, DetectorEntry};
+use earcon_model::detector::{NAME_RULE, is_name};
+use earcon_model::{DetectorChoice, DetectorEntry};
 
 /// Something an entry must not say.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -8,7 +8,7 @@ use super::detector::Judgement;
 use super::settings::StreamSettings;
 use super::stored::stored_fields;
 use super::surprise::has_clearly_grown;
-use crate::model::{Acknowledgement, Anomaly, AnomalyId, EventBody, KpiName, Labels, Review, SeriesId, WorkspaceId};
+use earcon_model::{Acknowledgement, Anomaly, AnomalyId, EventBody, KpiName, Labels, Review, SeriesId, WorkspaceId};
 
 /// Whose episodes these are.
 #[derive(Debug, Clone, Copy)]
@@ -151,8 +151,8 @@ fn raise_peak(anomaly: &mut Anomaly, timestamp_ms: i64, value: f64, judgement: &
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Direction, Feature, Features};
-    use crate::streams::{DetectorName, StreamOptions};
+    use crate::{DetectorName, StreamOptions};
+    use earcon_model::{Direction, Feature, Features};
 
     /// The kinds of events that a sequence of scores causes, with the sample that causes each.
     fn reports(scores: &[Option<f32>]) -> Vec<(usize, &'static str)> {

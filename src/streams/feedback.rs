@@ -10,7 +10,7 @@
 
 use super::arithmetic::exp2_neg;
 use super::stored::Stored;
-use crate::model::{AnomalyId, Outcome};
+use earcon_model::{AnomalyId, Outcome};
 
 /// Doublings that the verdict "real" adds.
 const REAL_STEP: f64 = 0.125;

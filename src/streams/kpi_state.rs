@@ -11,7 +11,7 @@ use super::series::{Presence, Series, SeriesView, Shared};
 use super::settings::StreamSettings;
 use super::shadow::Shadow;
 use super::taking::Coming;
-use crate::model::{
+use earcon_model::{
     Acknowledgement, AnomalyId, Arrival, DetectorChoice, Event, EventBody, KpiName, Labels, Reading, Review, Sample,
     SeriesBatch, WorkspaceId,
 };

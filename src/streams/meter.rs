@@ -4,7 +4,7 @@
 //! (the rule of Prometheus' `rate`). The first total gives nothing but the point from which the next one counts.
 
 use super::stored::Stored;
-use crate::model::{Reading, Sample};
+use earcon_model::{Reading, Sample};
 
 /// How a series is read, and where its counter stands.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

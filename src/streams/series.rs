@@ -9,7 +9,7 @@ use super::settings::StreamSettings;
 use super::stored::Stored;
 use super::surprise::rescored;
 use super::taking::Coming;
-use crate::model::{
+use earcon_model::{
     Anomaly, AnomalyId, Arrival, EventBody, Features, KpiName, Labels, Reading, Review, Sample, ScoredSample,
     SeriesStatus, WorkspaceId,
 };

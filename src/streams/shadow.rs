@@ -12,7 +12,7 @@ use super::episode::{Episode, Owner};
 use super::kpi_state::KpiState;
 use super::settings::StreamSettings;
 use super::surprise::rescored;
-use crate::model::{Arrangement, Arrival, DetectorChoice, EventBody, Labels, Reading, Sample, SeriesSamples};
+use earcon_model::{Arrangement, Arrival, DetectorChoice, EventBody, Labels, Reading, Sample, SeriesSamples};
 
 /// An episode that the shadow would have opened.
 #[derive(Debug, Clone, PartialEq, Eq)]

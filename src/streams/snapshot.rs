@@ -18,7 +18,7 @@ use super::series::{Series, Shared};
 use super::settings::StreamSettings;
 use super::shadow::{Shadow, ShadowSeries};
 use super::stored::{Stored, put_chunk, take_chunk};
-use crate::model::{Anomaly, Arrangement, Features, KpiName, Labels, Reading, ScoredSample, WorkspaceId};
+use earcon_model::{Anomaly, Arrangement, Features, KpiName, Labels, Reading, ScoredSample, WorkspaceId};
 
 /// Names the byte form of everything but the detector. Format 1 had no counters, 2 no feedback; both are read too.
 const FORMAT: u8 = 3;
@@ -232,8 +232,8 @@ impl Stored for Features {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{EventBody, Sample, SeriesBatch, SeriesStatus};
-    use crate::streams::detector::DetectorName;
+    use crate::detector::DetectorName;
+    use earcon_model::{EventBody, Sample, SeriesBatch, SeriesStatus};
 
     const START: i64 = 1_699_920_000_000;
 

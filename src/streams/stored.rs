@@ -86,12 +86,12 @@ impl<T: Stored> Stored for Option<T> {
 /// Stores a structure as the byte forms of the named fields, in that order.
 macro_rules! stored_fields {
     ($type:ty { $($field:ident),* $(,)? }) => {
-        impl $crate::streams::stored::Stored for $type {
+        impl $crate::stored::Stored for $type {
             fn put(&self, out: &mut Vec<u8>) {
-                $($crate::streams::stored::Stored::put(&self.$field, out);)*
+                $($crate::stored::Stored::put(&self.$field, out);)*
             }
             fn read(from: &mut &[u8]) -> Option<Self> {
-                Some(Self { $($field: $crate::streams::stored::Stored::read(from)?),* })
+                Some(Self { $($field: $crate::stored::Stored::read(from)?),* })
             }
         }
     };

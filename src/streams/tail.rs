@@ -12,7 +12,7 @@
 
 use super::arithmetic::{LOG10_OF_2, log2};
 use super::stored::stored_fields;
-use crate::model::Standing;
+use earcon_model::Standing;
 
 /// Samples of a block.
 pub(super) const BLOCK: u8 = 8;

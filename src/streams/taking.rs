@@ -3,7 +3,7 @@
 use super::kpi_state::{KpiState, Limit, Pushed};
 use super::meter::Meter;
 use super::series::{Presence, Series, Shared};
-use crate::model::{Arrival, CounterSamples, EventBody, Reading, Sample, SeriesBatch, SeriesSamples, SeriesStatus};
+use earcon_model::{Arrival, CounterSamples, EventBody, Reading, Sample, SeriesBatch, SeriesSamples, SeriesStatus};
 
 /// How samples come in, and when.
 #[derive(Debug, Clone, Copy)]
@@ -75,7 +75,7 @@ impl KpiState {
         let series = &mut series[place as usize];
         let entry = collected.entry(place, series, batch);
         if !news {
-            entry.note_late(sample);
+            entry.add_late(sample);
             series.late += u64::from(coming.arrival == Arrival::Live);
             return false;
         }
@@ -202,15 +202,6 @@ impl Collected {
         });
         series.collected_at = Some(at);
         &mut self.samples[at as usize]
-    }
-}
-
-impl SeriesSamples {
-    fn note_late(&mut self, sample: Sample) {
-        match &mut self.counter {
-            Some(counter) => counter.late += 1,
-            None => self.late.push(sample),
-        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::detector::Chosen;
 use super::kpi_state::KpiState;
 use super::series::Series;
 use super::shadow::ShadowSeries;
-use crate::model::{DetectorChoice, TrainedSeries};
+use earcon_model::{DetectorChoice, TrainedSeries};
 
 impl KpiState {
     /// The algorithm that is live here, version included.

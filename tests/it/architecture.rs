@@ -17,6 +17,8 @@ const PURE: [&str; 12] = [
     "evaluation",
     "experiments",
 ];
+/// Pure modules that are crates: what they may import is kept by their Cargo.toml.
+const CRATES: [&str; 5] = ["model", "streams", "audio", "tenancy", "intake"];
 const IMPURE_WORDS: [&str; 8] =
     ["tokio", "ractor", "axum::", "std::time", "SystemTime", "Instant::now", "std::fs", "std::net::Tcp"];
 
@@ -33,8 +35,14 @@ fn rust_files(dir: &Path, files: &mut Vec<PathBuf>) {
 
 /// The files of a module: `src/name.rs` and everything below `src/name/`.
 fn files_of(module: &str) -> Vec<PathBuf> {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let src = root.join("src");
     let mut files = Vec::new();
+    let own_crate = root.join("crates").join(module).join("src");
+    if own_crate.is_dir() {
+        rust_files(&own_crate, &mut files);
+        return files;
+    }
     if src.join(module).is_dir() {
         rust_files(&src.join(module), &mut files);
     }
@@ -79,38 +87,34 @@ fn pure_modules_hold_no_runtime_clock_or_io() {
 }
 
 #[test]
-fn pure_modules_import_only_the_vocabulary() {
-    for module in PURE {
+fn pure_modules_of_the_server_import_none_of_its_other_modules() {
+    for module in PURE.iter().filter(|module| !CRATES.contains(module)) {
         let found = offences(module, |line| {
             line.split("crate::").skip(1).any(|rest| {
                 let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-                // Evaluation judges scoring, so it has to know it.
-                let judged = module == "evaluation" && name == "streams";
-                name != "model" && name != module && !judged
+                name != *module
             })
         });
-        assert!(found.is_empty(), "{module} may import only model:\n{}", found.join("\n"));
+        assert!(found.is_empty(), "{module} may import only crates:\n{}", found.join("\n"));
     }
 }
 
 #[test]
 fn ports_know_neither_actors_nor_technology() {
-    let found = offences("ports", |line| {
-        ["crate::actors", "crate::adapters", "crate::gateway", "fjall", "ractor"].iter().any(|word| line.contains(word))
-    });
+    let found = offences("ports", |line| ["fjall", "ractor", "tokio"].iter().any(|word| line.contains(word)));
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
 #[test]
 fn only_the_composition_root_names_adapters() {
     for module in ["actors", "gateway", "sources", "cli", "config", "telemetry", "live"] {
-        let found = offences(module, |line| line.contains("crate::adapters"));
+        let found = offences(module, |line| line.contains("earcon_adapters_"));
         assert!(found.is_empty(), "{module} must not name adapters:\n{}", found.join("\n"));
     }
 }
 
 #[test]
 fn the_gateway_scores_and_encodes_nothing() {
-    let found = offences("gateway", |line| line.contains("crate::streams") || line.contains("Encoder"));
+    let found = offences("gateway", |line| line.contains("earcon_streams") || line.contains("Encoder"));
     assert!(found.is_empty(), "{}", found.join("\n"));
 }

@@ -74,10 +74,10 @@ fn unreachable_server_is_a_clear_error() {
 fn migration_without_a_database_is_a_clear_error() {
     let output = earcon(&["migrate"]);
     assert_eq!(output.status.code(), Some(64), "{}", said(&output));
-    assert!(said(&output).contains("scylla.nodes is empty"), "{}", said(&output));
+    assert!(said(&output).contains("cql.nodes is empty"), "{}", said(&output));
     let away = Command::new(env!("CARGO_BIN_EXE_earcon"))
         .arg("migrate")
-        .env("EARCON_SCYLLA__NODES", "127.0.0.1:9")
+        .env("EARCON_CQL__NODES", "127.0.0.1:9")
         .output()
         .unwrap();
     assert_eq!(away.status.code(), Some(69), "{}", said(&away));
@@ -92,9 +92,9 @@ async fn second_migration_of_a_keyspace_changes_nothing() {
     let migrate = || {
         let program = Command::new(env!("CARGO_BIN_EXE_earcon"))
             .arg("migrate")
-            .env("EARCON_SCYLLA__NODES", &node)
-            .env("EARCON_SCYLLA__KEYSPACE", &keyspace)
-            .env("EARCON_SCYLLA__REQUEST_TIMEOUT_SECONDS", "60")
+            .env("EARCON_CQL__NODES", &node)
+            .env("EARCON_CQL__KEYSPACE", &keyspace)
+            .env("EARCON_CQL__REQUEST_TIMEOUT_SECONDS", "60")
             .output();
         program.unwrap()
     };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use earcon::actors::Faults;
 use earcon::actors::supervision::RestartPolicy;
 use earcon::app::Overrides;
-use earcon::model::{Labels, Reading, Sample, SeriesBatch};
+use earcon_model::{Labels, Reading, Sample, SeriesBatch};
 use serde_json::{Value, json};
 
 use crate::support::{Server, eventually, noise};

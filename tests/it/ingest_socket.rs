@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use earcon::actors::Faults;
 use earcon::app::Overrides;
-use earcon::model::KpiName;
+use earcon_model::KpiName;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 

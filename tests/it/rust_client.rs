@@ -41,7 +41,7 @@ async fn the_example_of_the_readme_works() {
         let mut updates = earcon.follow().since(earcon_client::Since::Snapshot).kpis(["checkout.*"]).start();
         while let Some(update) = updates.next().await {
             if let Update::Event(event) = update? {
-                println!("{} {:?}", event.kpi, event.data)
+                println!("{event:?}")
             } else {
                 break;
             }

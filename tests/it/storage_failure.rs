@@ -14,18 +14,18 @@ use earcon::actors::node::Node;
 use earcon::actors::retention::RetentionSettings;
 use earcon::actors::supervision::RestartPolicy;
 use earcon::actors::{Backends, Context, Faults, Settings};
-use earcon::adapters::clock::SystemClock;
-use earcon::adapters::embedded::{EmbeddedSettings, EmbeddedStore};
-use earcon::audio::MixSettings;
-use earcon::model::{
+use earcon::app::clock::SystemClock;
+use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
+use earcon_audio::MixSettings;
+use earcon_model::{
     Anomaly, AnomalyId, Arrival, Clock, Event, KpiBatch, KpiName, Labels, Sample, Seq, SeriesBatch, WorkspaceId,
 };
-use earcon::ports::{
+use earcon_ports::{
     AnomalyFilter, ErrorKind, EventLog, LogHead, Page, PortError, RollupSeries, SampleSeries, SeriesQuery, SeriesStore,
     StoredBatch,
 };
-use earcon::streams::StreamSettings;
-use earcon::tenancy::{Access, WorkspacePass};
+use earcon_streams::StreamSettings;
+use earcon_tenancy::{Access, WorkspacePass};
 
 use crate::support::{Server, eventually};
 

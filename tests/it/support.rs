@@ -13,8 +13,8 @@ use std::time::Duration;
 use earcon::actors::ingest::Receipt;
 use earcon::app::{App, Overrides};
 use earcon::config::Config;
-use earcon::model::{Arrival, KpiBatch, KpiName, SeriesBatch, WorkspaceId};
-use earcon::tenancy::Access;
+use earcon_model::{Arrival, KpiBatch, KpiName, SeriesBatch, WorkspaceId};
+use earcon_tenancy::Access;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

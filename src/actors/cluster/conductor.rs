@@ -15,10 +15,10 @@ use super::{ClusterArgs, Command, Shared};
 use crate::actors::node::Node;
 use crate::actors::remote::answering::Answering;
 use crate::cluster::{Incarnation, Key, NodeRecord, Step, Tenure};
-use crate::model::WorkspaceId;
-use crate::ports::{Change, ErrorKind, PortError, Registry, Revision};
 use crate::telemetry::{Metric, count, gauge};
-use crate::tenancy::Access;
+use earcon_model::WorkspaceId;
+use earcon_ports::{Change, ErrorKind, PortError, Registry, Revision};
+use earcon_tenancy::Access;
 
 const PAUSE: Duration = Duration::from_millis(500);
 /// Workspaces that the table does not know are looked for this often.

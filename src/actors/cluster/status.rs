@@ -10,8 +10,8 @@ use crate::actors::node::Node;
 use crate::actors::remote::answering::status;
 use crate::actors::remote::wire::{Answer, Request, WorkspaceStatus, decode, encode};
 use crate::cluster::NodeStatus;
-use crate::model::WorkspaceId;
-use crate::tenancy::Access;
+use earcon_model::WorkspaceId;
+use earcon_tenancy::Access;
 
 /// How long an owner may take to say how a workspace stands.
 const PATIENCE: Duration = Duration::from_secs(2);

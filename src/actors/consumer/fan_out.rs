@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use super::Handler;
 use crate::actors::hub::EventBatch;
 use crate::live::{split, wire};
-use crate::model::{Event, EventType, Seq};
-use crate::ports::{Connection, ErrorKind, MetaStore, PortError, Publication, Publisher, Revision};
 use crate::telemetry::{Metric, count};
-use crate::tenancy::WorkspacePass;
+use earcon_model::{Event, EventType, Seq};
+use earcon_ports::{Connection, ErrorKind, MetaStore, PortError, Publication, Publisher, Revision};
+use earcon_tenancy::WorkspacePass;
 
 const CURSOR: &str = "fan-out/cursor";
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::Handler;
-use crate::model::{Event, Seq};
-use crate::ports::{PortError, SeriesStore, StoredBatch};
-use crate::tenancy::WorkspacePass;
+use earcon_model::{Event, Seq};
+use earcon_ports::{PortError, SeriesStore, StoredBatch};
+use earcon_tenancy::WorkspacePass;
 
 /// Fills a [`SeriesStore`].
 pub struct History(pub Arc<dyn SeriesStore>);

@@ -6,9 +6,9 @@ use crate::actors::remote::errands::{Errands, Undone};
 use crate::actors::remote::sound::RemoteSound;
 use crate::actors::remote::wire::{Answer, Request};
 use crate::actors::workspace::{Unavailable, WorkspaceHandle};
-use crate::model::{Acknowledgement, Anomaly, KpiName, Outcome, Review, WorkspaceId};
-use crate::ports::{ErrorKind, PortError, Revision};
-use crate::tenancy::WorkspacePass;
+use earcon_model::{Acknowledgement, Anomaly, KpiName, Outcome, Review, WorkspaceId};
+use earcon_ports::{ErrorKind, PortError, Revision};
+use earcon_tenancy::WorkspacePass;
 
 /// A workspace that can be read and asked.
 #[derive(Clone)]

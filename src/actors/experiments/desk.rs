@@ -10,11 +10,11 @@ use super::records::{
     save_board, save_entry, save_experiment, save_job,
 };
 use crate::experiments::{Board, Experiment, JobState, NotNow, Policy, Progress, TrainingJob};
-use crate::model::detector::{CONFIGURED, NAME_RULE, is_name};
-use crate::model::{Clock, DetectorChoice, DetectorEntry};
-use crate::ports::{ErrorKind, MetaStore, PortError};
-use crate::streams::StreamSettings;
-use crate::tenancy::WorkspacePass;
+use earcon_model::detector::{CONFIGURED, NAME_RULE, is_name};
+use earcon_model::{Clock, DetectorChoice, DetectorEntry};
+use earcon_ports::{ErrorKind, MetaStore, PortError};
+use earcon_streams::StreamSettings;
+use earcon_tenancy::WorkspacePass;
 
 /// Entries and experiments a workspace may have, and revisions an entry may have.
 const MOST: usize = 1_000;

@@ -4,9 +4,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::experiments::{Board, Experiment, TrainingJob};
-use crate::model::DetectorEntry;
-use crate::ports::{ErrorKind, MetaStore, PortError, Revision};
-use crate::tenancy::WorkspacePass;
+use earcon_model::DetectorEntry;
+use earcon_ports::{ErrorKind, MetaStore, PortError, Revision};
+use earcon_tenancy::WorkspacePass;
 
 const BOARD: &str = "detectors/board";
 const ENTRIES: &str = "detector/";

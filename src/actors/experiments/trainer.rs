@@ -14,11 +14,11 @@ use crate::actors::Context;
 use crate::actors::stream::StreamHandle;
 use crate::actors::workspace::{Route, Routes};
 use crate::experiments::{JobState, TrainingJob};
-use crate::model::{Arrangement, KpiName, Labels, Sample, SeriesBatch};
-use crate::ports::{ErrorKind, PortError, Revision, SampleSeries, SeriesQuery};
-use crate::streams::KpiState;
 use crate::telemetry::{Metric, count};
-use crate::tenancy::WorkspacePass;
+use earcon_model::{Arrangement, KpiName, Labels, Sample, SeriesBatch};
+use earcon_ports::{ErrorKind, PortError, Revision, SampleSeries, SeriesQuery};
+use earcon_streams::KpiState;
+use earcon_tenancy::WorkspacePass;
 
 /// About how many samples a page has.
 const PAGE_SAMPLES: usize = 20_000;
@@ -238,7 +238,7 @@ fn whole_part(page: Vec<SampleSeries>, to_ms: i64) -> (i64, Vec<SeriesBatch>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::SampleRow;
+    use earcon_ports::SampleRow;
 
     fn series(label: &str, times: &[i64], truncated: bool) -> SampleSeries {
         let row = |timestamp_ms: &i64| SampleRow {

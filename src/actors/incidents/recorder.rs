@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use crate::model::{Clock, Incident, IncidentId, Seq};
-use crate::ports::{ErrorKind, MetaRecord, MetaStore, PortError, Revision};
-use crate::tenancy::WorkspacePass;
+use earcon_model::{Clock, Incident, IncidentId, Seq};
+use earcon_ports::{ErrorKind, MetaRecord, MetaStore, PortError, Revision};
+use earcon_tenancy::WorkspacePass;
 
 const PREFIX: &str = "incident/";
 const STATE_KEY: &str = "incidents/state";

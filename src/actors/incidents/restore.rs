@@ -7,9 +7,9 @@ use super::recorder::load_state;
 use super::{Muted, muted};
 use crate::actors::Context;
 use crate::incidents::{Desk, Population};
-use crate::model::{AnomalyId, Event, Seq};
-use crate::ports::{LogHead, PortError};
-use crate::tenancy::WorkspacePass;
+use earcon_model::{AnomalyId, Event, Seq};
+use earcon_ports::{LogHead, PortError};
+use earcon_tenancy::WorkspacePass;
 
 /// A desk on its way to the end of the log.
 pub struct DeskReplay {

@@ -15,9 +15,9 @@ use tokio::sync::{broadcast, watch};
 use super::pacing::Pacing;
 use super::{Packet, Sound};
 use crate::actors::hub::{EventBatch, Subscription};
-use crate::audio::{Encoder, FRAME_SAMPLES, Frame, MixSettings, Renderer, Sonifier, Voice};
-use crate::model::Clock;
 use crate::telemetry::{Metric, count, record};
+use earcon_audio::{Encoder, FRAME_SAMPLES, Frame, MixSettings, Renderer, Sonifier, Voice};
+use earcon_model::Clock;
 
 /// Frames between two looks at which voices sound: once a second.
 const VOICES_EVERY: u64 = 50;

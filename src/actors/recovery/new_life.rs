@@ -3,8 +3,8 @@
 
 use crate::actors::Backends;
 use crate::actors::snapshotter::{load_watermark, save_watermark};
-use crate::ports::{ErrorKind, LogHead, PortError};
-use crate::tenancy::WorkspacePass;
+use earcon_ports::{ErrorKind, LogHead, PortError};
+use earcon_tenancy::WorkspacePass;
 
 /// The epoch of the log that snapshots and history speak of.
 const EPOCH_KEY: &str = "recovery/epoch";
@@ -60,10 +60,10 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::adapters::embedded::{EmbeddedSettings, EmbeddedStore};
-    use crate::model::{Event, EventBody, KpiName, WorkspaceId};
-    use crate::ports::{Snapshot, StoredBatch};
-    use crate::tenancy::Access;
+    use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
+    use earcon_model::{Event, EventBody, KpiName, WorkspaceId};
+    use earcon_ports::{Snapshot, StoredBatch};
+    use earcon_tenancy::Access;
 
     #[tokio::test]
     async fn another_epoch_forgets_snapshots_and_rewinds_history() {

@@ -17,8 +17,8 @@ use crate::actors::ingest::ingest;
 use crate::actors::node::Node;
 use crate::actors::workspace::WorkspaceHandle;
 use crate::live::KpiRun;
-use crate::ports::{Courier, ErrorKind, Question};
-use crate::tenancy::WorkspacePass;
+use earcon_ports::{Courier, ErrorKind, Question};
+use earcon_tenancy::WorkspacePass;
 
 /// Questions that are being answered at once.
 const AT_ONCE: usize = 512;

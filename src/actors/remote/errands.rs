@@ -8,9 +8,9 @@ use super::wire::{Answer, Request, decode, encode};
 use crate::actors::cluster::Cluster;
 use crate::actors::ingest::{Admission, IngestError, Receipt};
 use crate::cluster::Incarnation;
-use crate::model::{Arrival, KpiBatch, SeriesBatch};
-use crate::ports::Unanswered;
-use crate::tenancy::WorkspacePass;
+use earcon_model::{Arrival, KpiBatch, SeriesBatch};
+use earcon_ports::Unanswered;
+use earcon_tenancy::WorkspacePass;
 
 /// How long nobody may answer before the one who asked is told so: longer than a takeover.
 const PATIENCE: Duration = Duration::from_secs(12);
@@ -174,7 +174,7 @@ fn pieces(batches: Vec<KpiBatch>, max_bytes: usize) -> Vec<Vec<KpiBatch>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{KpiName, Labels, Sample};
+    use earcon_model::{KpiName, Labels, Sample};
 
     fn batch(kpi: &str, series: usize, rows: u32) -> KpiBatch {
         let series = (0..series)

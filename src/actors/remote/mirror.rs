@@ -17,9 +17,9 @@ use crate::actors::Context;
 use crate::actors::hub::Hub;
 use crate::actors::recovery::{glimpse, view_of};
 use crate::live::LiveView;
-use crate::model::{Seq, WorkspaceId};
-use crate::ports::{ErrorKind, PortError, SharedLog};
-use crate::tenancy::WorkspacePass;
+use earcon_model::{Seq, WorkspaceId};
+use earcon_ports::{ErrorKind, PortError, SharedLog};
+use earcon_tenancy::WorkspacePass;
 
 /// Whether anybody still uses a mirror is looked at this often.
 const LOOK: Duration = Duration::from_secs(60);
@@ -155,7 +155,7 @@ impl Mirror {
         }
     }
 
-    fn take(&mut self, batch: Vec<Arc<crate::model::Event>>) {
+    fn take(&mut self, batch: Vec<Arc<earcon_model::Event>>) {
         let news: Vec<_> = batch.into_iter().filter(|event| event.seq > self.at).collect();
         if let Some(last) = news.last() {
             self.at = last.seq;

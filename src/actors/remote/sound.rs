@@ -15,10 +15,10 @@ use super::errands::Errands;
 use super::wire::{Answer, Heard, Request, decode, encode};
 use crate::actors::mix::{Listening, Packet, Sound};
 use crate::actors::workspace::WorkspaceHandle;
-use crate::audio::Voice;
-use crate::model::WorkspaceId;
-use crate::ports::Courier;
-use crate::tenancy::WorkspacePass;
+use earcon_audio::Voice;
+use earcon_model::WorkspaceId;
+use earcon_ports::Courier;
+use earcon_tenancy::WorkspacePass;
 
 /// How long a request to listen holds.
 const HOLDS: Duration = Duration::from_secs(12);

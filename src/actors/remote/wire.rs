@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::actors::ingest::{IngestError, Receipt};
 use crate::actors::mix::{MixChange, MixView};
-use crate::audio::{Cue, Voice};
-use crate::model::{Acknowledgement, Anomaly, Arrival, KpiBatch, KpiName, Outcome, Review, Seq};
+use earcon_audio::{Cue, Voice};
+use earcon_model::{Acknowledgement, Anomaly, Arrival, KpiBatch, KpiName, Outcome, Review, Seq};
 
 const VERSION: u8 = 3;
 
@@ -125,8 +125,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::audio::{MixSettings, Mode};
-    use crate::model::{Labels, Reading, Sample, SeriesBatch};
+    use earcon_audio::{MixSettings, Mode};
+    use earcon_model::{Labels, Reading, Sample, SeriesBatch};
 
     #[test]
     fn messages_come_back_as_they_were() {

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use crate::actors::Faults;
 use crate::actors::experiments::Experiments;
 use crate::experiments::{Agreement, Tally};
-use crate::model::{AnomalyId, Arrival, EventBody, Outcome};
-use crate::streams::KpiState;
 use crate::telemetry::{Metric, record};
+use earcon_model::{AnomalyId, Arrival, EventBody, Outcome};
+use earcon_streams::KpiState;
 
 /// How often a stream reports what it has counted. Rare, because a workspace may have many streams.
 pub(super) const REPORT_EVERY: Duration = Duration::from_secs(2);

@@ -11,8 +11,8 @@ use crate::actors::experiments::Experiments;
 use crate::actors::hub::Hub;
 use crate::actors::ingest::Admission;
 use crate::actors::mix::Mix;
-use crate::model::{Acknowledgement, Anomaly, KpiName, Outcome, Review, Seq, WorkspaceId};
-use crate::tenancy::WorkspacePass;
+use earcon_model::{Acknowledgement, Anomaly, KpiName, Outcome, Review, Seq, WorkspaceId};
+use earcon_tenancy::WorkspacePass;
 
 /// A running workspace. Cheap to clone; its questions fail when the workspace goes away.
 #[derive(Clone)]

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use crate::actors::stream::StreamHandle;
-use crate::model::KpiName;
+use earcon_model::KpiName;
 
 /// How a KPI can be reached.
 #[derive(Clone)]

@@ -68,12 +68,11 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::audio;
 
     #[test]
     fn pages_are_whole_however_they_arrive() {
-        let (mut stamp, headers) = audio::Stamp::begin(7, 312, 96_000);
-        let (mut packets, mut stream) = (audio::Pages::default(), headers.to_vec());
+        let (mut stamp, headers) = earcon_audio::Stamp::begin(7, 312, 96_000);
+        let (mut packets, mut stream) = (earcon_audio::Pages::default(), headers.to_vec());
         for number in 100..600 {
             let page = packets.push(number, Bytes::from_static(&[0xfc, 0xff, 0xfe]), 2);
             stream.extend(page.map(|page| stamp.put(&page)).unwrap_or_default());

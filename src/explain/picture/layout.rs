@@ -2,7 +2,7 @@
 
 use super::axes::{numbers, times};
 use super::{Anchor, Point, Role, Scene, Shape, Size, Subject};
-use crate::model::Direction;
+use earcon_model::Direction;
 
 /// Of a character, in pixels; both renderers write in a fixed pitch.
 const CHARACTER: f32 = 7.3;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{AnomalyId, Direction, Feature, KpiName, Labels};
+use earcon_model::{AnomalyId, Direction, Feature, KpiName, Labels};
 
 const START: i64 = 1_772_323_200_000;
 const SIZE: Size = Size { width: 900, height: 360 };

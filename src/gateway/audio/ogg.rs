@@ -11,12 +11,12 @@ use futures_util::{StreamExt, stream};
 use tokio::sync::broadcast::error::RecvError;
 
 use super::transmitter::Tuned;
-use crate::audio::{Page, Stamp};
 use crate::gateway::Gateway;
 use crate::gateway::authorized::Authorized;
 use crate::gateway::mixes::check_name;
 use crate::gateway::problem::{Problem, restarting};
 use crate::telemetry::{Metric, count};
+use earcon_audio::{Page, Stamp};
 
 struct Stream {
     tuned: Tuned<Arc<Page>>,

@@ -15,12 +15,12 @@ use tokio::sync::broadcast::{self, WeakSender};
 use tokio::sync::watch;
 
 use crate::actors::mix::{Listening, Packet, Sound};
-use crate::audio::{Cue, Page, Pages, Severity, Voice};
 use crate::gateway::mixes::WireVoice;
 use crate::live::MessageFrame;
 use crate::live::wire::{label_map, to_json};
-use crate::model::WorkspaceId;
 use crate::telemetry::{Metric, count};
+use earcon_audio::{Cue, Page, Pages, Severity, Voice};
+use earcon_model::WorkspaceId;
 
 /// Deliveries a slow listener may be behind before it skips to what is live.
 const BUFFER: usize = 32;

@@ -17,10 +17,10 @@ use crate::gateway::Gateway;
 use crate::live::conflation::{Conflated, Offer};
 use crate::live::wire::Rated;
 use crate::live::{Conflation, Filter, MessageFrame, Resume, Since, compact, wire};
-use crate::model::{Event, Seq};
-use crate::ports::ErrorKind;
 use crate::telemetry::{Metric, count, gauge};
-use crate::tenancy::WorkspacePass;
+use earcon_model::{Event, Seq};
+use earcon_ports::ErrorKind;
+use earcon_tenancy::WorkspacePass;
 
 /// Something to send.
 #[derive(Debug, Clone)]

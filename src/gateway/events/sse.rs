@@ -12,7 +12,7 @@ use crate::actors::directory::Workspace;
 use crate::gateway::Gateway;
 use crate::gateway::problem::restarting;
 use crate::live::MessageFrame;
-use crate::tenancy::WorkspacePass;
+use earcon_tenancy::WorkspacePass;
 
 pub(super) async fn answer(gateway: Gateway, pass: WorkspacePass, workspace: Workspace, wanted: Wanted) -> Response {
     match Follower::begin(gateway.clone(), pass, &workspace, wanted).await {

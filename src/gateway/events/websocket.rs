@@ -12,7 +12,7 @@ use crate::actors::directory::Workspace;
 use crate::gateway::Gateway;
 use crate::gateway::socket::{Frames, Gone, Incoming, Socket, SocketLimits, Upgrade};
 use crate::live::{Conflation, Filter, MessageFrame, Since, wire};
-use crate::tenancy::WorkspacePass;
+use earcon_tenancy::WorkspacePass;
 
 /// The subprotocols, the one preferred first; no subprotocol is JSON.
 const PROTOCOLS: [&str; 2] = [COMPACT, "earcon.v1.json"];

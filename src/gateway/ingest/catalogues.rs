@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::intake::rules::RulesDocument;
-use crate::intake::{Catalogue, Rules};
-use crate::model::WorkspaceId;
-use crate::ports::{MetaStore, PortError, Revision};
-use crate::tenancy::WorkspacePass;
+use earcon_intake::rules::RulesDocument;
+use earcon_intake::{Catalogue, Rules};
+use earcon_model::WorkspaceId;
+use earcon_ports::{MetaStore, PortError, Revision};
+use earcon_tenancy::WorkspacePass;
 
 /// The record of a workspace's rules.
 pub(crate) const KEY: &str = "ingest/rules";
@@ -123,7 +123,7 @@ impl Catalogues {
                     Some(Err(problems)) => {
                         // Written by another version. Taking samples under other names would be worse than not taking them.
                         let text = format!("the stored ingest rules are not understood: {}", problems.join("; "));
-                        return Err(PortError::new(crate::ports::ErrorKind::Corrupt, text));
+                        return Err(PortError::new(earcon_ports::ErrorKind::Corrupt, text));
                     }
                 };
                 self.entry(rules, revision)

@@ -11,8 +11,8 @@ use super::sender::Sender;
 use super::{Body, Outcome, commit, gather};
 use crate::gateway::Gateway;
 use crate::gateway::problem::Problem;
-use crate::intake::influx::{Precision, parse};
-use crate::model::RejectedRow;
+use earcon_intake::influx::{Precision, parse};
+use earcon_model::RejectedRow;
 
 /// At most this many lines are named in an answer.
 const NAMED: usize = 10;

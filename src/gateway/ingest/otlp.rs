@@ -10,7 +10,7 @@ use super::sender::Sender;
 use super::{Body, Outcome, commit, content_type, gather};
 use crate::gateway::Gateway;
 use crate::gateway::problem::{Kind, Problem};
-use crate::intake::otlp::{parse_json, parse_protobuf};
+use earcon_intake::otlp::{parse_json, parse_protobuf};
 
 /// At most this many refused points are named in an answer.
 const NAMED: usize = 5;

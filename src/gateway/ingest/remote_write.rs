@@ -12,7 +12,7 @@ use super::sender::Sender;
 use super::{Body, Outcome, commit, gather};
 use crate::gateway::Gateway;
 use crate::gateway::problem::{Kind, Problem};
-use crate::intake::remote_write::{DecompressError, decompress, parse};
+use earcon_intake::remote_write::{DecompressError, decompress, parse};
 
 /// At most this many refused series are named in an answer.
 const NAMED: usize = 5;

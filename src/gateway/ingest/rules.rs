@@ -12,9 +12,9 @@ use crate::gateway::Gateway;
 use crate::gateway::authorized::Authorized;
 use crate::gateway::mixes::expected_revision;
 use crate::gateway::problem::{Kind, Problem};
-use crate::intake::rules::{RuleDocument, RulesDocument};
 use crate::live::wire::to_json;
-use crate::ports::Revision;
+use earcon_intake::rules::{RuleDocument, RulesDocument};
+use earcon_ports::Revision;
 
 /// Most bytes of a document.
 const MOST_BYTES: usize = 256 * 1_024;

@@ -10,7 +10,7 @@ use crate::gateway::Gateway;
 use crate::gateway::authorized::Authorized;
 use crate::gateway::problem::{Kind, Problem};
 use crate::gateway::query::Params;
-use crate::model::{Arrival, WorkspaceId};
+use earcon_model::{Arrival, WorkspaceId};
 
 const HEADER: &str = "x-earcon-workspace";
 

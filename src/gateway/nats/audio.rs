@@ -19,10 +19,10 @@ use crate::gateway::Gateway;
 use crate::gateway::mixes::check_name;
 use crate::gateway::problem::{Kind, Problem, restarting};
 use crate::live::wire::to_json;
-use crate::model::WorkspaceId;
-use crate::ports::{ErrorKind, Publication, Publisher};
 use crate::telemetry::{Metric, count};
-use crate::tenancy::WorkspacePass;
+use earcon_model::WorkspaceId;
+use earcon_ports::{ErrorKind, Publication, Publisher};
+use earcon_tenancy::WorkspacePass;
 
 pub(super) const SUBJECT: &str = "earcon.v1.*.audio.*.listen";
 

@@ -24,9 +24,9 @@ use crate::gateway::authorized::Authorized;
 use crate::gateway::complaints::Complaints;
 use crate::gateway::ingest::{essence, parse, take};
 use crate::gateway::problem::{Kind, Problem};
-use crate::intake::Gathered;
-use crate::model::{Arrival, KpiBatch, WorkspaceId};
 use crate::telemetry::{Metric, count};
+use earcon_intake::Gathered;
+use earcon_model::{Arrival, KpiBatch, WorkspaceId};
 
 pub(super) const SUBJECT: &str = "earcon.v1.*.ingest";
 

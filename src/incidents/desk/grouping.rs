@@ -2,7 +2,7 @@
 
 use super::{Case, Desk, MAX_CASES, MAX_PLACED, Place, State};
 use crate::incidents::burst::BURST_MS;
-use crate::model::{Anomaly, IncidentId, Link, Member, SeriesId};
+use earcon_model::{Anomaly, IncidentId, Link, Member, SeriesId};
 
 /// A series as a member, with the anomaly that brings it in.
 pub(super) fn member(anomaly: &Anomaly, muted: Option<String>) -> Member {
@@ -181,6 +181,6 @@ impl Desk {
 }
 
 /// The anomaly a returned series now stands for; kept by the case when it is listed.
-fn case_anomaly(case: &Case, place: &Place) -> crate::model::AnomalyId {
+fn case_anomaly(case: &Case, place: &Place) -> earcon_model::AnomalyId {
     place.listed.and_then(|listed| case.incident.members.get(usize::from(listed))).map_or(place.anomaly, |m| m.anomaly)
 }

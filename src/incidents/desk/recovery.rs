@@ -5,7 +5,7 @@
 
 use super::{Case, Desk, DeskSettings, RestoreError, State};
 use crate::incidents::population::Population;
-use crate::model::{Anomaly, Event, EventBody, Incident, Link, Member, SeriesId, WorkspaceId};
+use earcon_model::{Anomaly, Event, EventBody, Incident, Link, Member, SeriesId, WorkspaceId};
 
 /// In front of a saved state; another number is another form.
 const VERSION: u8 = 1;

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::incidents::DAY_MS;
-use crate::model::{Acknowledgement, Direction, Feature, Labels, Link};
+use earcon_model::{Acknowledgement, Direction, Feature, Labels, Link};
 
 const T: i64 = 1_767_225_600_000;
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::live::wire::{event_json, event_json_rated};
-use crate::model::{
+use earcon_model::{
     Acknowledgement, Anomaly, AnomalyId, Arrangement, DetectorChoice, Direction, Feature, Happening, Incident,
     IncidentId, KpiName, Link, Member, Moment, Outcome, Review, Standing, WorkspaceId,
 };

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{ScoredSample, SeriesStatus};
+use earcon_model::{ScoredSample, SeriesStatus};
 
 fn samples(seq: Seq, kpi: &str, series: &[&str]) -> Event {
     let one = |labels: &&str| SeriesSamples {

@@ -3,7 +3,7 @@
 use ::csv::ByteRecord;
 
 use super::{CsvError, is_missing, parse_time};
-use crate::model::{KpiName, Labels};
+use earcon_model::{KpiName, Labels};
 
 /// Names of time columns, compared without case.
 const TIME_NAMES: [&str; 5] = ["timestamp", "time", "date", "ts", "datetime"];

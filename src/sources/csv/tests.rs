@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use super::*;
-use crate::model::KpiName;
+use earcon_model::KpiName;
 
 struct Outcome {
     samples: Vec<SourceSample>,

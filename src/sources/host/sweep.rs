@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::HostSample;
-use crate::model::{KpiName, Labels, Sample};
+use earcon_model::{KpiName, Labels, Sample};
 
 /// Label values longer than this are cut; sensors' names are a few words.
 const LONGEST_LABEL: usize = 120;

@@ -11,7 +11,7 @@ use axum::routing::post;
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::model::{KpiName, Sample};
+use earcon_model::{KpiName, Sample};
 
 type Answer = (u16, Option<&'static str>, &'static str);
 

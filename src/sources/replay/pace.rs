@@ -75,7 +75,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{KpiName, Labels, Sample};
+    use earcon_model::{KpiName, Labels, Sample};
 
     const SECOND: Duration = Duration::from_secs(1);
 

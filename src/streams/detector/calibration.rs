@@ -7,7 +7,7 @@
 use super::super::arithmetic::exp2_neg;
 use super::super::stored::stored_fields;
 use super::super::tail::{Blocks, Tail};
-use crate::model::{Feature, Standing};
+use earcon_model::{Feature, Standing};
 
 /// How many features are calibrated.
 pub(super) const FEATURES: usize = 4;

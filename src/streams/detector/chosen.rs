@@ -1,8 +1,8 @@
 //! The detectors there are, and the one that an operator has chosen for a series.
 
 use super::{Detector, RobustForecast, TailRank, Verdict};
-use crate::model::Sample;
-use crate::streams::settings::StreamSettings;
+use crate::settings::StreamSettings;
+use earcon_model::Sample;
 
 /// The name of a detector, version included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -27,7 +27,7 @@ impl DetectorName {
     }
 
     /// What it keeps outside of its series.
-    pub(in crate::streams) fn heap_bytes(self) -> usize {
+    pub(crate) fn heap_bytes(self) -> usize {
         match self {
             Self::RobustForecast => size_of::<RobustForecast>(),
             Self::TailRank => size_of::<TailRank>(),
@@ -42,41 +42,41 @@ impl DetectorName {
 
 /// A detector of either kind; boxed, so that a series with the smaller one is small.
 #[derive(Debug, Clone)]
-pub(in crate::streams) enum Chosen {
+pub(crate) enum Chosen {
     RobustForecast(Box<RobustForecast>),
     TailRank(Box<TailRank>),
 }
 
 impl Chosen {
-    pub(in crate::streams) fn new(name: DetectorName) -> Self {
+    pub(crate) fn new(name: DetectorName) -> Self {
         match name {
             DetectorName::RobustForecast => Self::RobustForecast(Box::default()),
             DetectorName::TailRank => Self::TailRank(Box::default()),
         }
     }
 
-    pub(in crate::streams) fn decode(name: DetectorName, bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(name: DetectorName, bytes: &[u8]) -> Option<Self> {
         Some(match name {
             DetectorName::RobustForecast => Self::RobustForecast(Box::new(RobustForecast::decode(bytes)?)),
             DetectorName::TailRank => Self::TailRank(Box::new(TailRank::decode(bytes)?)),
         })
     }
 
-    pub(in crate::streams) fn push(&mut self, sample: Sample, settings: &StreamSettings) -> Verdict {
+    pub(crate) fn push(&mut self, sample: Sample, settings: &StreamSettings) -> Verdict {
         match self {
             Self::RobustForecast(detector) => detector.push(sample, settings),
             Self::TailRank(detector) => detector.push(sample, settings),
         }
     }
 
-    pub(in crate::streams) fn seen(&self) -> u32 {
+    pub(crate) fn seen(&self) -> u32 {
         match self {
             Self::RobustForecast(detector) => detector.seen(),
             Self::TailRank(detector) => detector.seen(),
         }
     }
 
-    pub(in crate::streams) fn encode(&self, out: &mut Vec<u8>) {
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         match self {
             Self::RobustForecast(detector) => detector.encode(out),
             Self::TailRank(detector) => detector.encode(out),

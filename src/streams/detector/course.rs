@@ -2,8 +2,8 @@
 
 use super::Judgement;
 use super::forecast::Outlook;
-use crate::model::{Direction, Feature, Features};
-use crate::streams::stored::stored_fields;
+use crate::stored::stored_fields;
+use earcon_model::{Direction, Feature, Features};
 
 /// Half the height of the band, in standard deviations of the residual.
 const BAND: f64 = 3.0;

@@ -6,8 +6,8 @@
 //! spread is limited (Gelper, Fried & Croux 2010, *Robust forecasting with exponential and Holt–Winters smoothing*); after
 //! a few outliers in a row on the same side the limit on the level is lifted, because that is no outlier but a new level.
 
-use crate::streams::cadence::Interval;
-use crate::streams::stored::{Stored, stored_fields};
+use crate::cadence::Interval;
+use crate::stored::{Stored, stored_fields};
 
 const LEVEL_RATE: f64 = 0.2;
 const TREND_RATE: f64 = 0.02;
@@ -224,7 +224,7 @@ impl<P> Forecast<P> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::streams::season::DayProfile;
+    use crate::season::DayProfile;
 
     const HOUR: i64 = 3_600_000;
 

@@ -13,12 +13,12 @@ use super::calibration::{Calibration, FEATURES};
 use super::course::{Course, LEAD, Observation};
 use super::forecast::Forecast;
 use super::{Detector, Judgement, LARGEST, Verdict};
-use crate::model::{Features, Sample};
-use crate::streams::arithmetic::log2;
-use crate::streams::season::DayProfile;
-use crate::streams::settings::StreamSettings;
-use crate::streams::stored::{Stored, stored_fields};
-use crate::streams::window::{Centre, Window};
+use crate::arithmetic::log2;
+use crate::season::DayProfile;
+use crate::settings::StreamSettings;
+use crate::stored::{Stored, stored_fields};
+use crate::window::{Centre, Window};
+use earcon_model::{Features, Sample};
 
 /// Volatility is calibrated within 32 times less and 32 times more than usual.
 const VOLATILITY_RANGE: (f64, f64) = (1.0 / 32.0, 32.0);

@@ -1,8 +1,8 @@
 //! Counters: what is scored is the increase per second, whatever happens to the totals.
 
 use super::signals::{START, fresh, labelled};
-use crate::model::{EventBody, Reading, Sample, SeriesBatch, SeriesSamples, SeriesStatus};
-use crate::streams::{KpiState, Pushed, Rejection};
+use crate::{KpiState, Pushed, Rejection};
+use earcon_model::{EventBody, Reading, Sample, SeriesBatch, SeriesSamples, SeriesStatus};
 
 /// Totals of one series at seconds after the start.
 fn totals(rows: impl IntoIterator<Item = (i64, f64)>) -> SeriesBatch {

@@ -1,8 +1,8 @@
 //! Odd input: each kind has one defined result.
 
 use super::signals::{START, batch, every, fresh, labelled, with};
-use crate::model::{EventBody, SeriesSamples, SeriesStatus};
-use crate::streams::{Pushed, Rejection, StreamOptions, StreamSettings};
+use crate::{Pushed, Rejection, StreamOptions, StreamSettings};
+use earcon_model::{EventBody, SeriesSamples, SeriesStatus};
 
 const NOW: i64 = START + 100_000_000;
 

@@ -1,8 +1,8 @@
 //! Series that end in good order, and history that comes afterwards.
 
 use super::signals::{START, every, fresh, labelled};
-use crate::model::{EventBody, Labels, Reading, SeriesBatch, SeriesStatus};
-use crate::streams::KpiState;
+use crate::KpiState;
+use earcon_model::{EventBody, Labels, Reading, SeriesBatch, SeriesStatus};
 
 fn second(second: i64) -> i64 {
     START + second * 1_000

@@ -1,7 +1,7 @@
 //! What is evident has to be found, soon, and for the right reason.
 
 use super::signals::{Dice, START, every, fresh};
-use crate::model::{Anomaly, Direction, EventBody, Feature};
+use earcon_model::{Anomaly, Direction, EventBody, Feature};
 
 const SEEDS: u64 = 20;
 const AFTER: usize = 150;

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::signals::{START, fresh, labelled, with};
-use crate::model::{Acknowledgement, AnomalyId, Event, EventBody, EventType, Outcome, Review, SeriesBatch};
-use crate::streams::{DetectorName, KpiState, StreamOptions, StreamSettings};
+use crate::{DetectorName, KpiState, StreamOptions, StreamSettings};
+use earcon_model::{Acknowledgement, AnomalyId, Event, EventBody, EventType, Outcome, Review, SeriesBatch};
 
 /// Samples of a few series, mostly ordinary, with spikes, duplicates, stragglers, gaps and absurd values among them.
 fn rows() -> impl Strategy<Value = Vec<(u8, i64, f64)>> {

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::signals::{START, fresh, labelled};
-use crate::model::{Event, EventBody, Labels, Reading, SeriesBatch};
-use crate::streams::KpiState;
+use crate::KpiState;
+use earcon_model::{Event, EventBody, Labels, Reading, SeriesBatch};
 
 #[derive(Debug, Clone, Copy)]
 enum Act {

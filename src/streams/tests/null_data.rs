@@ -1,8 +1,8 @@
 //! On data without anything to find, hardly anything may be found.
 
 use super::signals::{Dice, ORDINARY, START, every, fresh, with};
-use crate::model::{EventBody, ScoredSample};
-use crate::streams::{DetectorName, StreamOptions, StreamSettings};
+use crate::{DetectorName, StreamOptions, StreamSettings};
+use earcon_model::{EventBody, ScoredSample};
 
 /// Episodes opened in the values.
 fn episodes(detector: DetectorName, values: &[f64], interval_ms: i64) -> usize {

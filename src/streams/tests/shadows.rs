@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::signals::{Dice, START, fresh, labelled};
-use crate::model::{Arrangement, DetectorChoice, DetectorEntry, Event, EventBody, SeriesBatch};
-use crate::streams::{KpiState, Pushed, StreamSettings};
+use crate::{KpiState, Pushed, StreamSettings};
+use earcon_model::{Arrangement, DetectorChoice, DetectorEntry, Event, EventBody, SeriesBatch};
 
 const NOW: i64 = START + 5_000_000_000;
 
@@ -31,10 +31,10 @@ fn batches(from: usize, to: usize) -> Vec<SeriesBatch> {
     let gauge = labelled("s:0", (from..to).map(|i| (at(i), value(i))));
     let total = |i: usize| (0..=i).map(value).sum::<f64>();
     let counter = labelled("s:1", (from..to).map(|i| (at(i), total(i))));
-    vec![gauge, SeriesBatch { reading: crate::model::Reading::Counter, ..counter }]
+    vec![gauge, SeriesBatch { reading: earcon_model::Reading::Counter, ..counter }]
 }
 
-fn step(state: &mut KpiState, from: usize, to: usize) -> (Pushed, crate::streams::Observed) {
+fn step(state: &mut KpiState, from: usize, to: usize) -> (Pushed, crate::Observed) {
     let pushed = state.push(&batches(from, to), NOW);
     let observed = state.observe(&pushed.bodies);
     (pushed, observed)

@@ -1,7 +1,7 @@
 //! Synthetic series: what ordinary data look like, from a seed.
 
-use crate::model::{KpiName, Labels, Sample, SeriesBatch, WorkspaceId};
-use crate::streams::{KpiState, StreamSettings};
+use crate::{KpiState, StreamSettings};
+use earcon_model::{KpiName, Labels, Sample, SeriesBatch, WorkspaceId};
 
 /// A small generator (SplitMix64, Steele, Lea & Flood 2014).
 pub(super) struct Dice(u64);

@@ -1,7 +1,7 @@
 //! Silence: reported once, ended by the next sample.
 
 use super::signals::{START, batch, every, fresh, labelled};
-use crate::model::{EventBody, Labels, SeriesStatus};
+use earcon_model::{EventBody, Labels, SeriesStatus};
 
 #[test]
 fn silence_is_reported_once_and_ends_with_the_next_sample() {

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::signals::{Dice, START, every, labelled, with};
-use crate::model::{Anomaly, Direction, EventBody, ScoredSample};
-use crate::streams::{DetectorName, KpiState, StreamOptions, StreamSettings, UtcOffsets};
+use crate::{DetectorName, KpiState, StreamOptions, StreamSettings, UtcOffsets};
+use earcon_model::{Anomaly, Direction, EventBody, ScoredSample};
 
 const NOW: i64 = START + 100_000_000_000;
 

@@ -1,10 +1,10 @@
 //! Jobs that train a detector from history.
 
 use earcon::actors::experiments::records::{add_job, load_jobs, save_job};
-use earcon::adapters::embedded::{EmbeddedSettings, EmbeddedStore};
 use earcon::experiments::{JobState, Progress, TrainingJob};
-use earcon::model::{DetectorChoice, KpiName, WorkspaceId};
-use earcon::tenancy::Access;
+use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
+use earcon_model::{DetectorChoice, KpiName, WorkspaceId};
+use earcon_tenancy::Access;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;

@@ -60,13 +60,13 @@ impl TestCluster {
         let set = |key: &str, value: String| (format!("EARCON_{key}"), value);
         vec![
             set("STORAGE__LOG", "jetstream".into()),
-            set("STORAGE__HISTORY", "scylla".into()),
-            set("STORAGE__META", "scylla".into()),
+            set("STORAGE__HISTORY", "cql".into()),
+            set("STORAGE__META", "cql".into()),
             set("STORAGE__FLUSH_SECONDS", "1".into()),
             set("STREAMS__SNAPSHOT_SECONDS", "2".into()),
             set("NATS__SERVERS", self.nats.url()),
-            set("SCYLLA__NODES", self.cql.clone()),
-            set("SCYLLA__KEYSPACE", self.keyspace.clone()),
+            set("CQL__NODES", self.cql.clone()),
+            set("CQL__KEYSPACE", self.keyspace.clone()),
             set("CLUSTER__ENABLED", "true".into()),
             set("CLUSTER__NODE", format!("n{number}")),
             set("CLUSTER__LEASE_SECONDS", LEASE.to_string()),

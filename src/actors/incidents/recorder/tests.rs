@@ -1,7 +1,7 @@
 use super::*;
-use crate::adapters::embedded::{EmbeddedSettings, EmbeddedStore};
-use crate::model::{ManualClock, WorkspaceId};
-use crate::tenancy::Access;
+use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
+use earcon_model::{ManualClock, WorkspaceId};
+use earcon_tenancy::Access;
 
 fn incident(n: u128, revision: u32, closed: bool) -> Incident {
     Incident {

@@ -7,7 +7,7 @@
 //! what happens every night at two belongs to the series, what happens once in a while does not.
 
 use super::code::{Code, decode, encode};
-use crate::streams::stored::stored_fields;
+use crate::stored::stored_fields;
 
 const HOURS: usize = 24;
 /// Values that the deviation is a mean of, and how many it takes to begin.

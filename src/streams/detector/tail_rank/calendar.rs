@@ -5,7 +5,7 @@
 //! only say how quickly the mean follows. Hours are the local ones, so that a change of the clock does not move the day.
 
 use super::code::{Code, decode, encode};
-use crate::streams::stored::stored_fields;
+use crate::stored::stored_fields;
 
 const HOURS: usize = 24;
 const WEEK: usize = 7 * HOURS;

@@ -2,7 +2,7 @@
 
 use super::code::{Code, NONE, decode};
 use super::tails::GENERATION;
-use crate::streams::stored::stored_fields;
+use crate::stored::stored_fields;
 
 /// Most values of the sample.
 const SAMPLE: usize = 128;

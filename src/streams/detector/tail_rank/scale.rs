@@ -5,7 +5,7 @@
 //! move. Values of a series that has become restless of late are measured by that restlessness.
 
 use super::tails::STREAMS;
-use crate::streams::stored::stored_fields;
+use crate::stored::stored_fields;
 
 /// Values that mean and deviation are means of.
 const MEMORY: u32 = 4_000;

@@ -3,8 +3,8 @@
 //! If values repeat with probability p, a run of n repetitions has probability pⁿ. It is odd when that is tiny, when the run is
 //! long in itself, and when it is much longer than the runs the series has had: a series of plateaus may rest.
 
-use crate::streams::arithmetic::{LOG10_OF_2, log2};
-use crate::streams::stored::stored_fields;
+use crate::arithmetic::{LOG10_OF_2, log2};
+use crate::stored::stored_fields;
 
 /// Values that the share of repetitions is a mean of.
 const MEMORY: u32 = 4_000;

@@ -8,9 +8,9 @@
 //! which, one generation later, nothing is a surprise.
 
 use super::code::{Code, NONE, decode, encode};
-use crate::model::Standing;
-use crate::streams::arithmetic::{LOG10_OF_2, log2};
-use crate::streams::stored::stored_fields;
+use crate::arithmetic::{LOG10_OF_2, log2};
+use crate::stored::stored_fields;
+use earcon_model::Standing;
 
 /// How many streams there are.
 pub(super) const STREAMS: usize = 10;

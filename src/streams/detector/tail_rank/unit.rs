@@ -1,6 +1,6 @@
 //! The unit a series is measured in, so that `f32` is enough whatever its values are.
 
-use crate::streams::stored::stored_fields;
+use crate::stored::stored_fields;
 
 /// Scaled values end here: the squares of a hundred of them are finite.
 const LARGEST_SCALED: f64 = (1u64 << 55) as f64;

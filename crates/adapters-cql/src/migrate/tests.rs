@@ -1,0 +1,133 @@
+//! Against a real database, each in a keyspace of its own that is dropped at the end.
+
+use std::time::Duration;
+
+use super::*;
+use crate::test_server;
+
+const ONE: Migration<'static> =
+    Migration { name: "0001_one", text: "CREATE TABLE IF NOT EXISTS one (k text PRIMARY KEY); -- why" };
+const TWO: Migration<'static> = Migration {
+    name: "0002_two",
+    text: "CREATE TABLE IF NOT EXISTS two (k text PRIMARY KEY);\nCREATE TABLE IF NOT EXISTS three (k text PRIMARY KEY);",
+};
+
+/// Runs `test` with a keyspace that does not exist yet.
+async fn in_a_new_keyspace(name: &str, test: impl AsyncFnOnce(&CqlSettings)) {
+    let keyspace = format!("earcon_{}", uuid::Uuid::new_v4().simple());
+    let Some(settings) = test_server::settings(name, &keyspace) else { return };
+    test(&settings).await;
+    let database = CqlDatabase::connect(&settings).await.unwrap();
+    change_schema(&database, &format!("DROP KEYSPACE IF EXISTS {keyspace}")).await.unwrap();
+}
+
+#[tokio::test]
+async fn migrations_are_applied_once_and_in_order() {
+    in_a_new_keyspace("migrations", async |settings| {
+        let migrated = run(settings, &[ONE]).await.unwrap();
+        assert_eq!(migrated, Migrated { from: 0, to: 1, applied: vec!["0001_one".into()] });
+        let migrated = run(settings, &[ONE, TWO]).await.unwrap();
+        assert_eq!(migrated, Migrated { from: 1, to: 2, applied: vec!["0002_two".into()] });
+        let migrated = run(settings, &[ONE, TWO]).await.unwrap();
+        assert_eq!(migrated, Migrated { from: 2, to: 2, applied: vec![] });
+        let database = CqlDatabase::connect(settings).await.unwrap();
+        for table in ["one", "two", "three"] {
+            database.prepare(&format!("SELECT k FROM {table}"), Purpose::Read).await.unwrap();
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_two_runs_at_once_one_applies_and_the_other_finds_it_done() {
+    in_a_new_keyspace("two migrations at once", async |settings| {
+        let both = [ONE, TWO];
+        let (a, b) = tokio::join!(run(settings, &both), run(settings, &both));
+        let mut runs = [a.unwrap(), b.unwrap()];
+        runs.sort_by_key(|run| run.from);
+        assert_eq!(runs[0], Migrated { from: 0, to: 2, applied: vec!["0001_one".into(), "0002_two".into()] });
+        assert_eq!(runs[1], Migrated { from: 2, to: 2, applied: vec![] });
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_applied_migration_that_was_edited_is_named() {
+    in_a_new_keyspace("an edited migration", async |settings| {
+        run(settings, &[ONE]).await.unwrap();
+        let other = Migration { text: "CREATE TABLE IF NOT EXISTS one (k blob PRIMARY KEY)", ..ONE };
+        let error = run(settings, &[other, TWO]).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Invalid);
+        assert!(error.to_string().contains("0001_one"), "{error}");
+        let migrated =
+            run(settings, &[Migration { text: "CREATE  TABLE IF NOT EXISTS one\n(k text PRIMARY KEY)", ..ONE }]);
+        assert_eq!(migrated.await.unwrap().applied, Vec::<String>::new(), "other blanks and comments are no edit");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_keyspace_that_is_missing_or_newer_is_not_opened() {
+    in_a_new_keyspace("a newer keyspace", async |settings| {
+        let missing = CqlDatabase::open(settings).await.err().unwrap();
+        assert_eq!(missing.kind, ErrorKind::Invalid);
+        assert!(missing.to_string().contains("earcon migrate"), "{missing}");
+        run(settings, &[]).await.unwrap();
+        let empty = CqlDatabase::open(settings).await.err().unwrap();
+        assert!(empty.to_string().contains("earcon migrate"), "{empty}");
+
+        let names: Vec<String> = (1..=MIGRATIONS.len() + 1).map(|version| format!("{version:04}_later")).collect();
+        let later: Vec<Migration<'_>> = names.iter().map(|name| Migration { name, ..ONE }).collect();
+        run(settings, &later).await.unwrap();
+        for error in [CqlDatabase::open(settings).await.err().unwrap(), migrate(settings).await.unwrap_err()] {
+            assert_eq!(error.kind, ErrorKind::Invalid);
+            assert!(error.to_string().contains("newer than this program"), "{error}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_lock_that_is_held_keeps_others_waiting() {
+    in_a_new_keyspace("the lock of migrations", async |settings| {
+        let database = CqlDatabase::connect(settings).await.unwrap();
+        make_keyspace(&database, &settings.replication).await.unwrap();
+        let lock = Lock::take(&database).await.unwrap();
+        let migration = run(settings, &[ONE]);
+        tokio::pin!(migration);
+        assert!(tokio::time::timeout(Duration::from_secs(2), &mut migration).await.is_err(), "it waits for the lock");
+        lock.renew().await.unwrap();
+        lock.release().await.unwrap();
+        assert_eq!(migration.await.unwrap().to, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_or_silent_is_unavailable_in_time() {
+    let away = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // Takes connections and never says a word.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    for node in [away, silent.local_addr().unwrap()] {
+        let settings = CqlSettings {
+            request_timeout: Duration::from_secs(1),
+            ..test_server::at(vec![node.to_string()], "earcon_nowhere")
+        };
+        let opening = tokio::time::timeout(Duration::from_secs(60), CqlDatabase::open(&settings));
+        let error = opening.await.expect("it gives up by itself").err().unwrap();
+        assert_eq!(error.kind, ErrorKind::Unavailable);
+        assert!(error.to_string().contains(&node.to_string()), "{error}");
+    }
+}
+
+#[test]
+fn migrations_are_numbered_without_gaps_and_say_if_not_exists() {
+    for (number, migration) in (1..).zip(MIGRATIONS) {
+        assert!(migration.name.starts_with(&format!("{number:04}_")), "{}", migration.name);
+        let statements = statements(migration.text);
+        assert!(!statements.is_empty(), "{} is empty", migration.name);
+        for statement in statements {
+            assert!(statement.contains("IF NOT EXISTS"), "{}: {statement}", migration.name);
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! The event log over fjall: one value per append (a *frame*), one `fdatasync` per append.
+//!
+//! Key: workspace, zero, first sequence number big endian. Beside the frames stands one head record per workspace with
+//! the epoch, the bounds and the size; it is written in the same batch as the frames, so the two never disagree.
+//! Group commit happens above this port: the log writer hands over many events at once.
+//!
+//! # After a failed append
+//! Nothing of it is ever visible in this process, and every later write is refused: after a failed `fdatasync` nobody
+//! knows what the disk holds. What a restart finds is what it would find after a crash in the middle of that append: all
+//! of it or nothing, never a part.
+//!
+//! A caller that stops waiting for `append` does not stop it; the next append from the same sequence is then a conflict.
+
+mod frame;
+
+use std::collections::HashMap;
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use fjall::{Readable, Snapshot};
+use serde::{Deserialize, Serialize};
+
+use super::database::{Database, Durability, blocking, corrupt, prefix, unreadable};
+use earcon_model::{Event, Seq, WorkspaceId};
+use earcon_ports::{ErrorKind, EventLog, LogHead, Page, PortError};
+use earcon_tenancy::WorkspacePass;
+
+/// Frames removed in one batch by a trim, so that a long trim holds up appends only briefly.
+const TRIM_FRAMES: usize = 1_024;
+
+/// What is stored about a log beside its frames. New fields go to the end, under a new version byte.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct StoredHead {
+    version: u8,
+    epoch: String,
+    first: Seq,
+    next: Seq,
+    bytes: u64,
+}
+
+/// One workspace's log. The lock is held across the commit: it is what makes this process the single writer.
+type Slot = Arc<Mutex<Option<StoredHead>>>;
+
+pub(super) struct EmbeddedLog {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    database: Arc<Database>,
+    slots: Mutex<HashMap<WorkspaceId, Slot>>,
+}
+
+impl EmbeddedLog {
+    pub(super) fn new(database: Arc<Database>) -> Self {
+        Self { inner: Arc::new(Inner { database, slots: Mutex::default() }) }
+    }
+
+    async fn run<T, F>(&self, pass: &WorkspacePass, work: F) -> Result<T, PortError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Inner, &WorkspaceId) -> Result<T, PortError> + Send + 'static,
+    {
+        let (inner, workspace) = (self.inner.clone(), pass.workspace().clone());
+        blocking(move || work(&inner, &workspace)).await
+    }
+}
+
+#[async_trait]
+impl EventLog for EmbeddedLog {
+    async fn open(&self, pass: &WorkspacePass) -> Result<LogHead, PortError> {
+        self.run(pass, |inner, workspace| {
+            let slot = inner.slot(workspace)?;
+            let mut head = lock(&slot);
+            let head = inner.head_or_create(workspace, &mut head)?;
+            Ok(LogHead { epoch: head.epoch.clone(), first: head.first, next: head.next })
+        })
+        .await
+    }
+
+    async fn head(&self, pass: &WorkspacePass) -> Result<Option<LogHead>, PortError> {
+        self.run(pass, |inner, workspace| {
+            let slot = inner.slot(workspace)?;
+            let head = lock(&slot);
+            Ok(head.as_ref().map(|head| LogHead { epoch: head.epoch.clone(), first: head.first, next: head.next }))
+        })
+        .await
+    }
+
+    async fn append(&self, pass: &WorkspacePass, events: Vec<Arc<Event>>) -> Result<(), PortError> {
+        self.run(pass, move |inner, workspace| inner.append(workspace, &events)).await
+    }
+
+    async fn read(&self, pass: &WorkspacePass, from: Seq, max_events: usize) -> Result<Page, PortError> {
+        self.run(pass, move |inner, workspace| inner.read(workspace, from, max_events)).await
+    }
+
+    async fn trim(&self, pass: &WorkspacePass, before: Seq) -> Result<Seq, PortError> {
+        self.run(pass, move |inner, workspace| {
+            loop {
+                let (first, more) = inner.trim_some(workspace, before)?;
+                if !more {
+                    return Ok(first);
+                }
+            }
+        })
+        .await
+    }
+
+    async fn seq_at(&self, pass: &WorkspacePass, time_ms: i64) -> Result<Seq, PortError> {
+        self.run(pass, move |inner, workspace| inner.seq_at(workspace, time_ms)).await
+    }
+
+    async fn size_bytes(&self, pass: &WorkspacePass) -> Result<u64, PortError> {
+        self.run(pass, |inner, workspace| {
+            let slot = inner.slot(workspace)?;
+            let bytes = lock(&slot).as_ref().map_or(0, |head| head.bytes);
+            Ok(bytes)
+        })
+        .await
+    }
+}
+
+impl Inner {
+    /// The workspace's slot, filled from the database the first time.
+    fn slot(&self, workspace: &WorkspaceId) -> Result<Slot, PortError> {
+        let mut slots = lock(&self.slots);
+        if let Some(slot) = slots.get(workspace) {
+            return Ok(slot.clone());
+        }
+        let stored = self.database.snapshot().get(&self.database.log_heads, workspace.as_str()).map_err(unreadable)?;
+        let head = stored.map(|bytes| decode_head(&bytes)).transpose()?;
+        let slot = Arc::new(Mutex::new(head));
+        slots.insert(workspace.clone(), slot.clone());
+        Ok(slot)
+    }
+
+    fn head_or_create<'a>(
+        &self,
+        workspace: &WorkspaceId,
+        slot: &'a mut Option<StoredHead>,
+    ) -> Result<&'a mut StoredHead, PortError> {
+        if slot.is_none() {
+            let epoch = uuid::Uuid::new_v4().to_string();
+            let head = StoredHead { version: 1, epoch, first: 1, next: 1, bytes: 0 };
+            let mut batch = self.database.batch();
+            batch.insert(&self.database.log_heads, workspace.as_str(), encode_head(&head)?);
+            self.database.commit(batch, Durability::Synced)?;
+            *slot = Some(head);
+        }
+        slot.as_mut().ok_or_else(|| corrupt("the head of a log"))
+    }
+
+    fn append(&self, workspace: &WorkspaceId, events: &[Arc<Event>]) -> Result<(), PortError> {
+        let (Some(first), Some(last)) = (events.first(), events.last()) else { return Ok(()) };
+        if events.windows(2).any(|pair| pair[0].seq.checked_add(1) != Some(pair[1].seq)) {
+            return Err(PortError::new(ErrorKind::Invalid, "the events of an append are not consecutive"));
+        }
+        let frames = frame::encode(events)?;
+        let slot = self.slot(workspace)?;
+        let mut slot = lock(&slot);
+        let head = self.head_or_create(workspace, &mut slot)?;
+        if first.seq != head.next {
+            let text = format!("the log of {workspace} continues at {}, not at {}", head.next, first.seq);
+            return Err(PortError::new(ErrorKind::Conflict, text));
+        }
+        let bytes: usize = frames.iter().map(|(_, frame)| frame.len()).sum();
+        let after = StoredHead { next: last.seq + 1, bytes: head.bytes + bytes as u64, ..head.clone() };
+        let mut batch = self.database.batch();
+        for (seq, frame) in frames {
+            batch.insert(&self.database.log_frames, frame_key(workspace, seq), frame);
+        }
+        batch.insert(&self.database.log_heads, workspace.as_str(), encode_head(&after)?);
+        self.database.commit(batch, Durability::Synced)?;
+        *head = after;
+        Ok(())
+    }
+
+    fn read(&self, workspace: &WorkspaceId, from: Seq, max_events: usize) -> Result<Page, PortError> {
+        let snapshot = self.database.snapshot();
+        let start = match self.frame_at(&snapshot, workspace, from)? {
+            Some((seq, _)) => seq,
+            None => 0,
+        };
+        let mut events = Vec::new();
+        for frame in
+            snapshot.range(&self.database.log_frames, frame_key(workspace, start)..=frame_key(workspace, Seq::MAX))
+        {
+            if events.len() >= max_events {
+                break;
+            }
+            let (key, bytes) = frame.into_inner().map_err(unreadable)?;
+            if frame_seq(&key)? + u64::from(frame::header(&bytes)?.count) <= from {
+                continue;
+            }
+            events.extend(frame::decode(&bytes)?.into_iter().filter(|event| event.seq >= from));
+        }
+        Ok(Page { events })
+    }
+
+    /// The last frame that starts at or before `seq`.
+    fn frame_at(
+        &self,
+        snapshot: &Snapshot,
+        workspace: &WorkspaceId,
+        seq: Seq,
+    ) -> Result<Option<(Seq, fjall::UserValue)>, PortError> {
+        let keys = frame_key(workspace, 0)..=frame_key(workspace, seq);
+        let Some(frame) = snapshot.range(&self.database.log_frames, keys).next_back() else { return Ok(None) };
+        let (key, bytes) = frame.into_inner().map_err(unreadable)?;
+        Ok(Some((frame_seq(&key)?, bytes)))
+    }
+
+    /// Removes up to [`TRIM_FRAMES`] frames that lie wholly before `before`. Says where the log begins now, and whether
+    /// there may be more to remove.
+    fn trim_some(&self, workspace: &WorkspaceId, before: Seq) -> Result<(Seq, bool), PortError> {
+        let slot = self.slot(workspace)?;
+        let mut slot = lock(&slot);
+        let Some(head) = slot.as_mut() else { return Ok((1, false)) };
+        let mut after = head.clone();
+        let mut batch = self.database.batch();
+        let bounds = (
+            Bound::Included(frame_key(workspace, head.first)),
+            Bound::Excluded(frame_key(workspace, before.min(head.next))),
+        );
+        if before > head.first {
+            for frame in self.database.snapshot().range(&self.database.log_frames, bounds) {
+                let (key, bytes) = frame.into_inner().map_err(unreadable)?;
+                let end = frame_seq(&key)? + u64::from(frame::header(&bytes)?.count);
+                if end > before || batch.len() == TRIM_FRAMES {
+                    break;
+                }
+                after.first = end;
+                after.bytes = after.bytes.saturating_sub(bytes.len() as u64);
+                batch.remove(&self.database.log_frames, key);
+            }
+        }
+        let more = batch.len() == TRIM_FRAMES;
+        if !batch.is_empty() {
+            batch.insert(&self.database.log_heads, workspace.as_str(), encode_head(&after)?);
+            // Not synced: a trim that is lost is made again.
+            self.database.commit(batch, Durability::Buffered)?;
+            *head = after;
+        }
+        Ok((head.first, more))
+    }
+
+    /// Binary search over the frames by sequence number; right as long as commit times do not decrease.
+    fn seq_at(&self, workspace: &WorkspaceId, time_ms: i64) -> Result<Seq, PortError> {
+        let slot = self.slot(workspace)?;
+        let bounds = lock(&slot).as_ref().map(|head| (head.first, head.next));
+        let Some((mut low, mut high)) = bounds else { return Ok(1) };
+        let snapshot = self.database.snapshot();
+        while low < high {
+            let Some((seq, bytes)) = self.frame_at(&snapshot, workspace, low + (high - low) / 2)? else { break };
+            let header = frame::header(&bytes)?;
+            if header.last_time_ms < time_ms {
+                low = seq + u64::from(header.count);
+            } else if header.first_time_ms >= time_ms {
+                high = seq.max(low);
+            } else {
+                let found = frame::decode(&bytes)?.iter().find(|event| event.time_ms >= time_ms).map(|event| event.seq);
+                return found.ok_or_else(|| corrupt("a frame of the log"));
+            }
+        }
+        Ok(low)
+    }
+}
+
+fn frame_key(workspace: &WorkspaceId, seq: Seq) -> Vec<u8> {
+    let mut key = prefix(workspace);
+    key.extend_from_slice(&seq.to_be_bytes());
+    key
+}
+
+fn frame_seq(key: &[u8]) -> Result<Seq, PortError> {
+    key.last_chunk().map(|bytes| Seq::from_be_bytes(*bytes)).ok_or_else(|| corrupt("a key of the log"))
+}
+
+fn encode_head(head: &StoredHead) -> Result<Vec<u8>, PortError> {
+    postcard::to_stdvec(head)
+        .map_err(|error| PortError::caused(ErrorKind::Invalid, "the head of a log cannot be encoded", error))
+}
+
+fn decode_head(bytes: &[u8]) -> Result<StoredHead, PortError> {
+    match postcard::from_bytes::<StoredHead>(bytes) {
+        Ok(head) if head.version == 1 => Ok(head),
+        _ => Err(corrupt("the head of a log")),
+    }
+}
+
+/// A panic while the lock was held leaves the head as it was: it is replaced only after a successful commit.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+//! The contract, crashes, damage and failing disks.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+
+use super::super::EmbeddedStore;
+use super::super::tests::{Scratch, pass};
+use super::*;
+use earcon_contract as contract;
+use earcon_model::{EventBody, KpiName};
+
+fn events(seqs: std::ops::RangeInclusive<Seq>) -> Vec<Arc<Event>> {
+    let kpi = KpiName::new("k").unwrap();
+    let event = |seq| {
+        let body = EventBody::KpiParked { reason: format!("event {seq} {}", "x".repeat(seq as usize % 97)) };
+        Arc::new(Event { seq, time_ms: seq as i64, kpi: kpi.clone(), body })
+    };
+    seqs.map(event).collect()
+}
+
+async fn all(store: &EmbeddedStore) -> Vec<Arc<Event>> {
+    store.event_log().read(&pass("w"), 0, usize::MAX).await.unwrap().events
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keeps_the_contract() {
+    let scratch = Scratch::new();
+    let store = scratch.open();
+    contract::event_log(|| store.event_log()).await;
+}
+
+#[tokio::test]
+async fn everything_acknowledged_is_there_after_a_drop_without_close() {
+    let scratch = Scratch::new();
+    let epoch = {
+        let store = scratch.open();
+        let log = store.event_log();
+        let epoch = log.open(&pass("w")).await.unwrap().epoch;
+        for start in (1..=96).step_by(5) {
+            log.append(&pass("w"), events(start..=start + 4)).await.unwrap();
+        }
+        log.trim(&pass("w"), 31).await.unwrap();
+        epoch
+    };
+    let store = scratch.open();
+    let head = store.event_log().open(&pass("w")).await.unwrap();
+    assert_eq!(head, LogHead { epoch, first: 31, next: 101 });
+    assert_eq!(all(&store).await, events(31..=100));
+    store.event_log().append(&pass("w"), events(101..=101)).await.unwrap();
+    assert_eq!(all(&store).await, events(31..=101));
+}
+
+/// The active journal, and how many of its bytes were written (the rest is allocated ahead, zeros).
+fn journal(dir: &Path) -> (PathBuf, u64) {
+    let journals = std::fs::read_dir(dir.join("db")).unwrap().map(|entry| entry.unwrap().path());
+    let path = journals.filter(|path| path.extension().is_some_and(|ext| ext == "jnl")).max().unwrap();
+    let mut bytes = Vec::new();
+    File::open(&path).unwrap().read_to_end(&mut bytes).unwrap();
+    let written = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    (path, written as u64)
+}
+
+#[tokio::test]
+async fn a_torn_tail_costs_the_append_it_tears_and_no_other() {
+    let scratch = Scratch::new();
+    let store = scratch.open();
+    let log = store.event_log();
+    log.append(&pass("w"), events(1..=20)).await.unwrap();
+    let (_, before) = journal(scratch.path());
+    log.append(&pass("w"), events(21..=40)).await.unwrap();
+    let (_, after) = journal(scratch.path());
+    assert!(after > before, "the append is in the journal file once it is acknowledged");
+
+    for keep in (before + 1..after).step_by((after - before) as usize / 8) {
+        let crashed = scratch.copied();
+        let (path, _) = journal(crashed.path());
+        OpenOptions::new().write(true).open(path).unwrap().set_len(keep).unwrap();
+        let store = crashed.open();
+        assert_eq!(all(&store).await, events(1..=20), "{keep} of {before}..{after} bytes");
+        let log = store.event_log();
+        assert_eq!(log.open(&pass("w")).await.unwrap().next, 21);
+        log.append(&pass("w"), events(21..=22)).await.unwrap();
+        drop((store, log));
+        assert_eq!(all(&crashed.open()).await, events(1..=22), "what follows a repaired tail lasts");
+    }
+    let whole = scratch.copied();
+    assert_eq!(all(&whole.open()).await, events(1..=40));
+}
+
+#[tokio::test]
+async fn a_tail_of_zeros_behind_a_torn_append_is_ignored() {
+    let scratch = Scratch::new();
+    let store = scratch.open();
+    store.event_log().append(&pass("w"), events(1..=20)).await.unwrap();
+    let (_, before) = journal(scratch.path());
+    store.event_log().append(&pass("w"), events(21..=22)).await.unwrap();
+    let (_, after) = journal(scratch.path());
+    let crashed = scratch.copied();
+    let (path, _) = journal(crashed.path());
+    let mut file = OpenOptions::new().write(true).open(path).unwrap();
+    let cut = before + 3;
+    file.seek(SeekFrom::Start(cut)).unwrap();
+    file.write_all(&vec![0; (after - cut) as usize]).unwrap();
+    drop(file);
+    assert_eq!(all(&crashed.open()).await, events(1..=20));
+}
+
+#[tokio::test]
+async fn after_a_failed_write_nothing_of_it_is_visible_and_nothing_more_is_accepted() {
+    let scratch = Scratch::new();
+    let store = scratch.open();
+    let log = store.event_log();
+    log.append(&pass("w"), events(1..=3)).await.unwrap();
+    store.database.fail_next_commit.store(true, Ordering::Release);
+    let failure = log.append(&pass("w"), events(4..=6)).await.unwrap_err();
+    assert_eq!(failure.kind, ErrorKind::Unavailable);
+    for again in [4..=6, 4..=4] {
+        assert_eq!(log.append(&pass("w"), events(again)).await.unwrap_err().kind, ErrorKind::Unavailable);
+    }
+    assert!(store.meta_store().put(&pass("w"), "k", 0, vec![]).await.is_err(), "one journal serves all stores");
+    assert_eq!(log.open(&pass("w")).await.unwrap().next, 4);
+    assert_eq!(all(&store).await, events(1..=3));
+    drop((store, log));
+    assert_eq!(all(&scratch.open()).await, events(1..=3));
+}
+
+#[tokio::test]
+async fn a_large_append_lies_in_several_frames() {
+    let scratch = Scratch::new();
+    let store = scratch.open();
+    let kpi = KpiName::new("k").unwrap();
+    let event = |seq| {
+        let body = EventBody::KpiParked { reason: "y".repeat(300_000) };
+        Arc::new(Event { seq, time_ms: 0, kpi: kpi.clone(), body })
+    };
+    store.event_log().append(&pass("w"), (1..=20).map(event).collect()).await.unwrap();
+    let page = store.event_log().read(&pass("w"), 9, 1).await.unwrap().events;
+    assert!(page[0].seq == 9 && page.len() < 5, "{} events for one", page.len());
+    let first = store.event_log().trim(&pass("w"), 11).await.unwrap();
+    assert!((6..=11).contains(&first), "{first}");
+}

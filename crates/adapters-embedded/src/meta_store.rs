@@ -1,0 +1,198 @@
+//! Settings with compare-and-set. A deleted record leaves a tombstone with its revision, so that revisions never repeat.
+//!
+//! Key: workspace, zero, key. Value: `version u8 | revision u64 | live u8 | value`.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use fjall::Readable;
+
+use super::database::{Database, Durability, blocking, corrupt, prefix, unreadable};
+use earcon_model::WorkspaceId;
+use earcon_ports::{ErrorKind, MetaRecord, MetaStore, PortError, Revision};
+use earcon_tenancy::WorkspacePass;
+
+const VERSION: u8 = 1;
+/// Longest key accepted, bytes.
+const MAX_KEY: usize = 1_024;
+
+pub(super) struct EmbeddedMeta {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    database: Arc<Database>,
+    /// Held from the comparison to the commit. One for all workspaces: people change settings rarely.
+    writing: Mutex<()>,
+}
+
+impl EmbeddedMeta {
+    pub(super) fn new(database: Arc<Database>) -> Self {
+        Self { inner: Arc::new(Inner { database, writing: Mutex::new(()) }) }
+    }
+
+    async fn run<T, F>(&self, work: F) -> Result<T, PortError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Inner) -> Result<T, PortError> + Send + 'static,
+    {
+        let inner = self.inner.clone();
+        blocking(move || work(&inner)).await
+    }
+}
+
+#[async_trait]
+impl MetaStore for EmbeddedMeta {
+    async fn get(&self, pass: &WorkspacePass, key: &str) -> Result<Option<MetaRecord>, PortError> {
+        let (stored_key, key) = (full_key(pass.workspace(), key)?, key.to_owned());
+        self.run(move |inner| {
+            let (revision, value) = inner.current(&stored_key)?;
+            Ok(value.map(|value| MetaRecord { key, revision, value }))
+        })
+        .await
+    }
+
+    async fn list(&self, pass: &WorkspacePass, wanted: &str) -> Result<Vec<MetaRecord>, PortError> {
+        let skip = prefix(pass.workspace()).len();
+        let mut start = prefix(pass.workspace());
+        start.extend_from_slice(wanted.as_bytes());
+        self.run(move |inner| {
+            let mut records = Vec::new();
+            for entry in inner.database.snapshot().prefix(&inner.database.meta, start) {
+                let (key, stored) = entry.into_inner().map_err(unreadable)?;
+                let (revision, Some(value)) = decode(&stored)? else { continue };
+                let key = std::str::from_utf8(&key[skip..]).map_err(|_| corrupt("the key of a record"))?.to_owned();
+                records.push(MetaRecord { key, revision, value });
+            }
+            Ok(records)
+        })
+        .await
+    }
+
+    async fn put(
+        &self,
+        pass: &WorkspacePass,
+        key: &str,
+        expected: Revision,
+        value: Vec<u8>,
+    ) -> Result<Revision, PortError> {
+        let key = full_key(pass.workspace(), key)?;
+        self.run(move |inner| inner.change(key, expected, Some(value))).await
+    }
+
+    async fn delete(&self, pass: &WorkspacePass, key: &str, expected: Revision) -> Result<(), PortError> {
+        let key = full_key(pass.workspace(), key)?;
+        self.run(move |inner| {
+            if expected == 0 {
+                return Err(PortError::new(ErrorKind::Invalid, "a record that does not exist cannot be deleted"));
+            }
+            inner.change(key, expected, None).map(|_| ())
+        })
+        .await
+    }
+
+    async fn workspaces(&self) -> Result<Vec<WorkspaceId>, PortError> {
+        self.run(Inner::workspaces).await
+    }
+}
+
+impl Inner {
+    /// Revision and value under `key`: a tombstone has the one without the other.
+    fn current(&self, key: &[u8]) -> Result<(Revision, Option<Vec<u8>>), PortError> {
+        match self.database.snapshot().get(&self.database.meta, key).map_err(unreadable)? {
+            Some(stored) => decode(&stored),
+            None => Ok((0, None)),
+        }
+    }
+
+    fn change(&self, key: Vec<u8>, expected: Revision, value: Option<Vec<u8>>) -> Result<Revision, PortError> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let (stored, live) = self.current(&key)?;
+        let visible = if live.is_some() { stored } else { 0 };
+        if visible != expected {
+            let text = format!("the record is at revision {visible}, not at {expected}");
+            return Err(PortError::new(ErrorKind::Conflict, text));
+        }
+        let revision = stored + 1;
+        let mut bytes = vec![VERSION];
+        bytes.extend_from_slice(&revision.to_le_bytes());
+        bytes.push(u8::from(value.is_some()));
+        bytes.extend_from_slice(value.as_deref().unwrap_or_default());
+        let mut batch = self.database.batch();
+        batch.insert(&self.database.meta, key, bytes);
+        self.database.commit(batch, Durability::Synced)?;
+        Ok(revision)
+    }
+
+    /// Everybody who has a record, a log or history.
+    fn workspaces(&self) -> Result<Vec<WorkspaceId>, PortError> {
+        let snapshot = self.database.snapshot();
+        let mut names = BTreeSet::new();
+        for entry in snapshot.iter(&self.database.meta) {
+            let (key, stored) = entry.into_inner().map_err(unreadable)?;
+            if decode(&stored)?.1.is_some() {
+                names.insert(workspace_of(&key)?);
+            }
+        }
+        for table in [&self.database.log_heads, &self.database.history.heads] {
+            for entry in snapshot.iter(table) {
+                names.insert(workspace_of(&entry.key().map_err(unreadable)?)?);
+            }
+        }
+        Ok(names.into_iter().collect())
+    }
+}
+
+fn workspace_of(key: &[u8]) -> Result<WorkspaceId, PortError> {
+    let name = key.split(|byte| *byte == 0).next().unwrap_or_default();
+    let name = std::str::from_utf8(name).map_err(|_| corrupt("the name of a workspace"))?;
+    WorkspaceId::new(name).map_err(|_| corrupt("the name of a workspace"))
+}
+
+fn full_key(workspace: &WorkspaceId, key: &str) -> Result<Vec<u8>, PortError> {
+    if key.is_empty() || key.len() > MAX_KEY {
+        return Err(PortError::new(ErrorKind::Invalid, format!("a key has 1 to {MAX_KEY} bytes, not {}", key.len())));
+    }
+    let mut full = prefix(workspace);
+    full.extend_from_slice(key.as_bytes());
+    Ok(full)
+}
+
+fn decode(stored: &[u8]) -> Result<(Revision, Option<Vec<u8>>), PortError> {
+    let (Some((&VERSION, rest)), true) = (stored.split_first(), stored.len() >= 10) else {
+        return Err(corrupt("a record"));
+    };
+    let (revision, rest) = rest.split_first_chunk().ok_or_else(|| corrupt("a record"))?;
+    let live = rest[0] == 1;
+    Ok((Revision::from_le_bytes(*revision), live.then(|| rest[1..].to_vec())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{Scratch, pass};
+    use earcon_contract as contract;
+
+    #[tokio::test]
+    async fn keeps_the_contract() {
+        let scratch = Scratch::new();
+        let store = scratch.open();
+        contract::meta_store(|| store.meta_store()).await;
+    }
+
+    #[tokio::test]
+    async fn records_and_the_revisions_of_deleted_ones_survive_a_restart() {
+        let scratch = Scratch::new();
+        {
+            let meta = scratch.open().meta_store();
+            meta.put(&pass("a"), "mix/default", 0, b"one".to_vec()).await.unwrap();
+            meta.put(&pass("a"), "mix/gone", 0, b"two".to_vec()).await.unwrap();
+            meta.delete(&pass("a"), "mix/gone", 1).await.unwrap();
+        }
+        let meta = scratch.open().meta_store();
+        let record = meta.get(&pass("a"), "mix/default").await.unwrap().unwrap();
+        assert_eq!((record.revision, record.value.as_slice()), (1, b"one".as_slice()));
+        assert_eq!(meta.get(&pass("a"), "mix/gone").await.unwrap(), None);
+        assert_eq!(meta.put(&pass("a"), "mix/gone", 0, b"three".to_vec()).await.unwrap(), 3);
+    }
+}

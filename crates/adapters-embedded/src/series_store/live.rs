@@ -1,0 +1,269 @@
+//! What a workspace's history holds in memory: which series there are, and everything that is not flushed yet.
+//!
+//! # How much memory
+//! 48 bytes a row (and up to as many again, because vectors grow by doubling), from `apply` until the next `flush` has
+//! committed: the consumer that calls both decides how much that is. About 300 bytes a series stay for good.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::records::SeriesRecord;
+use super::rows;
+use earcon_model::{Anomaly, AnomalyId, Event, EventBody, KpiName, Labels, Seq, SeriesId, SeriesSamples};
+use earcon_ports::{PortError, SampleRow, acknowledge, keep_what_people_said};
+
+/// A series and its rows that are not on disk.
+pub(super) struct LiveSeries {
+    pub(super) labels: Labels,
+    kpi: KpiName,
+    /// Its record is on disk.
+    recorded: bool,
+    /// Being written right now, in the order they came.
+    flushing: Arc<Vec<SampleRow>>,
+    /// Came since the last flush began, in the order they came.
+    pending: Vec<SampleRow>,
+}
+
+/// What one flush has to write.
+pub(super) struct Unflushed {
+    pub(super) cursor: Seq,
+    pub(super) series: Vec<UnflushedSeries>,
+    pub(super) anomalies: Vec<Anomaly>,
+    /// Records the state of the anomalies taken.
+    generation: u64,
+}
+
+/// The rows of one series to write, in the order they came.
+pub(super) struct UnflushedSeries {
+    pub(super) id: SeriesId,
+    pub(super) rows: Arc<Vec<SampleRow>>,
+    /// Set when the series has no record on disk yet.
+    pub(super) record: Option<SeriesRecord>,
+}
+
+/// The state. Guarded by one lock, which is never held across disk writes.
+pub(super) struct Live {
+    applied: Seq,
+    series: HashMap<SeriesId, LiveSeries>,
+    kpis: HashMap<KpiName, Vec<SeriesId>>,
+    /// Series with pending or flushing rows.
+    dirty: Vec<SeriesId>,
+    /// Anomalies that changed since the last flush, with the generation of the change.
+    anomalies: HashMap<AnomalyId, (Anomaly, u64)>,
+    generation: u64,
+}
+
+impl Live {
+    pub(super) fn new(applied: Seq, known: Vec<(SeriesId, SeriesRecord)>) -> Self {
+        let mut live = Self {
+            applied,
+            series: HashMap::with_capacity(known.len()),
+            kpis: HashMap::new(),
+            dirty: Vec::new(),
+            anomalies: HashMap::new(),
+            generation: 0,
+        };
+        for (id, record) in known {
+            live.learn(id, &record.kpi, &record.labels).recorded = true;
+        }
+        live
+    }
+
+    fn learn(&mut self, id: SeriesId, kpi: &KpiName, labels: &Labels) -> &mut LiveSeries {
+        self.series.entry(id).or_insert_with(|| {
+            self.kpis.entry(kpi.clone()).or_default().push(id);
+            LiveSeries {
+                labels: labels.clone(),
+                kpi: kpi.clone(),
+                recorded: false,
+                flushing: Arc::default(),
+                pending: Vec::new(),
+            }
+        })
+    }
+
+    /// Takes in one event, unless it was taken in before. `stored` finds an anomaly on disk.
+    pub(super) fn apply(
+        &mut self,
+        event: &Event,
+        stored: impl Fn(AnomalyId) -> Result<Option<Anomaly>, PortError>,
+    ) -> Result<(), PortError> {
+        if event.seq <= self.applied {
+            return Ok(());
+        }
+        match &event.body {
+            EventBody::Samples(parts) | EventBody::Backfilled(parts) => {
+                parts.iter().for_each(|part| self.add(&event.kpi, part))
+            }
+            EventBody::AnomalyOpened(anomaly)
+            | EventBody::AnomalyUpdated(anomaly)
+            | EventBody::AnomalyClosed(anomaly) => {
+                let mut anomaly = anomaly.as_ref().clone();
+                if let Some(known) = self.anomaly(anomaly.id, stored)? {
+                    keep_what_people_said(&mut anomaly, &known);
+                }
+                self.put_anomaly(anomaly);
+            }
+            EventBody::AnomalyAcknowledged { id, acknowledgement, .. } => {
+                // One that is not known has expired.
+                if let Some(mut anomaly) = self.anomaly(*id, stored)? {
+                    acknowledge(&mut anomaly, acknowledgement);
+                    self.put_anomaly(anomaly);
+                }
+            }
+            EventBody::AnomalyJudged { id, review, .. } => {
+                if let Some(mut anomaly) = self.anomaly(*id, stored)? {
+                    anomaly.review = Some(review.clone());
+                    self.put_anomaly(anomaly);
+                }
+            }
+            EventBody::SeriesStalled { .. }
+            | EventBody::SeriesRestored { .. }
+            | EventBody::SeriesEnded { .. }
+            | EventBody::KpiParked { .. }
+            | EventBody::KpiResumed
+            | EventBody::DetectorChanged(_)
+            | EventBody::DetectorTrained { .. }
+            | EventBody::IncidentOpened(_)
+            | EventBody::IncidentUpdated(_)
+            | EventBody::IncidentClosed(_) => {}
+        }
+        self.applied = event.seq;
+        Ok(())
+    }
+
+    fn add(&mut self, kpi: &KpiName, part: &SeriesSamples) {
+        if part.samples.is_empty() && part.late.is_empty() {
+            return;
+        }
+        let id = SeriesId::of(kpi, &part.labels);
+        let series = self.learn(id, kpi, &part.labels);
+        let was_clean = series.pending.is_empty() && series.flushing.is_empty();
+        series.pending.extend(part.samples.iter().map(rows::scored));
+        series.pending.extend(part.late.iter().map(rows::late));
+        if was_clean {
+            self.dirty.push(id);
+        }
+    }
+
+    fn anomaly(
+        &self,
+        id: AnomalyId,
+        stored: impl Fn(AnomalyId) -> Result<Option<Anomaly>, PortError>,
+    ) -> Result<Option<Anomaly>, PortError> {
+        match self.anomalies.get(&id) {
+            Some((anomaly, _)) => Ok(Some(anomaly.clone())),
+            None => stored(id),
+        }
+    }
+
+    fn put_anomaly(&mut self, anomaly: Anomaly) {
+        self.anomalies.insert(anomaly.id, (anomaly, self.generation));
+    }
+
+    /// Takes events from the first one on again.
+    pub(super) fn rewind(&mut self) {
+        self.applied = 0;
+    }
+
+    /// Hands out everything that is not on disk. It stays visible here until [`Self::end_flush`].
+    pub(super) fn begin_flush(&mut self) -> Unflushed {
+        let generation = self.generation;
+        self.generation += 1;
+        let mut series = Vec::with_capacity(self.dirty.len());
+        for id in &self.dirty {
+            let Some(live) = self.series.get_mut(id) else { continue };
+            let pending = std::mem::take(&mut live.pending);
+            if live.flushing.is_empty() {
+                live.flushing = Arc::new(pending);
+            } else {
+                // The flush before this one failed.
+                Arc::make_mut(&mut live.flushing).extend(pending);
+            }
+            let record = SeriesRecord { kpi: live.kpi.clone(), labels: live.labels.clone() };
+            let record = (!live.recorded).then_some(record);
+            series.push(UnflushedSeries { id: *id, rows: live.flushing.clone(), record });
+        }
+        let anomalies = self.anomalies.values().map(|(anomaly, _)| anomaly.clone()).collect();
+        Unflushed { cursor: self.applied, series, anomalies, generation }
+    }
+
+    /// Everything in `done` is on disk now.
+    pub(super) fn end_flush(&mut self, done: &Unflushed) {
+        for flushed in &done.series {
+            if let Some(live) = self.series.get_mut(&flushed.id) {
+                live.flushing = Arc::default();
+                live.recorded = true;
+            }
+        }
+        let series = &self.series;
+        self.dirty.retain(|id| series.get(id).is_some_and(|live| !live.pending.is_empty()));
+        self.anomalies.retain(|_, (_, generation)| *generation > done.generation);
+    }
+
+    /// Series of `kpi` whose labels contain `wanted`, in order of labels, each with its rows in memory between `from_ms`
+    /// and `last_ms`, in time order.
+    pub(super) fn matching(
+        &self,
+        kpi: &KpiName,
+        wanted: &Labels,
+        from_ms: i64,
+        last_ms: i64,
+    ) -> Vec<(SeriesId, Labels, Vec<SampleRow>)> {
+        let ids = self.kpis.get(kpi).map(Vec::as_slice).unwrap_or_default();
+        let mut found: Vec<_> = ids
+            .iter()
+            .filter_map(|id| Some((id, self.series.get(id)?)))
+            .filter(|(_, series)| series.labels.contains(wanted))
+            .map(|(id, series)| {
+                let inside = |row: &&SampleRow| (from_ms..=last_ms).contains(&row.timestamp_ms);
+                let rows = series.flushing.iter().chain(&series.pending).filter(inside).copied().collect();
+                (*id, series.labels.clone(), rows::in_time_order(rows))
+            })
+            .collect();
+        found.sort_by(|a, b| a.1.cmp(&b.1));
+        found
+    }
+
+    /// The anomaly as it stands, if it changed since the last flush.
+    pub(super) fn changed_anomaly(&self, id: AnomalyId) -> Option<&Anomaly> {
+        self.anomalies.get(&id).map(|(anomaly, _)| anomaly)
+    }
+
+    /// All anomalies that changed since the last flush.
+    pub(super) fn changed_anomalies(&self) -> HashMap<AnomalyId, Anomaly> {
+        self.anomalies.iter().map(|(id, (anomaly, _))| (*id, anomaly.clone())).collect()
+    }
+
+    pub(super) fn series_ids(&self) -> Vec<SeriesId> {
+        self.series.keys().copied().collect()
+    }
+
+    /// Marks as without a record those of `candidates` that have no rows in memory, and gives them back: their records may
+    /// be removed. Should rows come before the removal is done, the next flush writes a record again.
+    pub(super) fn begin_forgetting(&mut self, candidates: Vec<SeriesId>) -> Vec<SeriesId> {
+        let mut idle = candidates;
+        idle.retain(|id| match self.series.get_mut(id) {
+            Some(live) if live.pending.is_empty() && live.flushing.is_empty() => {
+                live.recorded = false;
+                true
+            }
+            _ => false,
+        });
+        idle
+    }
+
+    /// Forgets series whose records were removed, except those that got rows in the meantime.
+    pub(super) fn end_forgetting(&mut self, removed: &[SeriesId]) {
+        for id in removed {
+            let Some(live) = self.series.get(id).filter(|live| live.pending.is_empty()) else { continue };
+            if let Some(ids) = self.kpis.get_mut(&live.kpi) {
+                ids.retain(|known| known != id);
+                if ids.is_empty() {
+                    self.kpis.remove(&live.kpi);
+                }
+            }
+            self.series.remove(id);
+        }
+    }
+}

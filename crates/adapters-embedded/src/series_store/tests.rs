@@ -1,0 +1,125 @@
+//! The contract, restarts, and random histories beside a model that keeps everything in a map.
+
+mod against_model;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::super::tests::{Scratch, pass};
+use earcon_contract as contract;
+use earcon_model::{Event, EventBody, KpiName, Labels, ScoredSample, Seq, SeriesSamples, SeriesStatus};
+use earcon_ports::{SeriesQuery, SeriesStore, StoredBatch};
+
+fn everything() -> SeriesQuery {
+    SeriesQuery { kpi: KpiName::new("k").unwrap(), labels: Labels::none(), from_ms: i64::MIN, to_ms: i64::MAX }
+}
+
+/// One event with `rows` samples for each of `series` series, from `start_ms` on, one a second.
+fn samples(seq: Seq, series: usize, start_ms: i64, rows: i64) -> Arc<Event> {
+    let part = |series: usize| {
+        let sample = |i: i64| {
+            let value = ((start_ms / 1_000 + i + series as i64) % 100) as f64;
+            let timestamp_ms = start_ms + i * 1_000;
+            ScoredSample {
+                timestamp_ms,
+                value,
+                score: Some(0.5),
+                expected: value,
+                lower: value - 1.0,
+                upper: value + 1.0,
+            }
+        };
+        SeriesSamples {
+            labels: Labels::parse(&format!("n:{series}")).unwrap(),
+            samples: (0..rows).map(sample).collect(),
+            late: Vec::new(),
+            features: None,
+            status: SeriesStatus::Normal,
+            counter: None,
+        }
+    };
+    let body = EventBody::Samples((0..series).map(part).collect());
+    Arc::new(Event { seq, time_ms: 0, kpi: KpiName::new("k").unwrap(), body })
+}
+
+async fn counts(store: &dyn SeriesStore) -> Vec<usize> {
+    let found = store.samples(&pass("w"), &everything(), usize::MAX).await.unwrap();
+    found.iter().map(|series| series.rows.len()).collect()
+}
+
+#[tokio::test]
+async fn keeps_the_contract() {
+    let scratch = Scratch::new();
+    let store = scratch.open();
+    contract::series_store(|| store.series_store()).await;
+}
+
+#[tokio::test]
+async fn a_restart_keeps_what_was_flushed_and_takes_the_rest_again() {
+    let scratch = Scratch::new();
+    let events: Vec<_> = (0..10).map(|i| samples(i + 1, 3, i as i64 * 400_000, 400)).collect();
+    {
+        let store = scratch.open().series_store();
+        store.apply(&pass("w"), StoredBatch { events: events[..6].to_vec() }).await.unwrap();
+        assert_eq!(store.flush(&pass("w")).await.unwrap(), 6);
+        store.apply(&pass("w"), StoredBatch { events: events[6..].to_vec() }).await.unwrap();
+        assert_eq!(counts(&*store).await, [4_000; 3]);
+    }
+    let store = scratch.open().series_store();
+    assert_eq!(store.cursor(&pass("w")).await.unwrap(), 6);
+    assert_eq!(counts(&*store).await, [2_400; 3]);
+    store.apply(&pass("w"), StoredBatch { events: events[4..].to_vec() }).await.unwrap();
+    assert_eq!(counts(&*store).await, [4_000; 3]);
+    store.flush(&pass("w")).await.unwrap();
+    assert_eq!(counts(&*store).await, [4_000; 3]);
+}
+
+#[tokio::test]
+async fn a_flush_that_fails_loses_nothing_from_view_and_moves_no_cursor() {
+    let scratch = Scratch::new();
+    let store = scratch.open();
+    let series = store.series_store();
+    let apply = async |event| series.apply(&pass("w"), StoredBatch { events: vec![event] }).await;
+    apply(samples(1, 2, 0, 10)).await.unwrap();
+    series.flush(&pass("w")).await.unwrap();
+    apply(samples(2, 2, 10_000, 10)).await.unwrap();
+    store.database.fail_next_commit.store(true, Ordering::Release);
+    assert!(series.flush(&pass("w")).await.is_err());
+    apply(samples(3, 2, 20_000, 10)).await.unwrap();
+    assert!(series.flush(&pass("w")).await.is_err());
+    assert_eq!(series.cursor(&pass("w")).await.unwrap(), 1);
+    assert_eq!(counts(&*series).await, [30; 2]);
+}
+
+#[tokio::test]
+async fn many_series_with_few_samples_flush_into_few_small_blocks() {
+    let scratch = Scratch::new();
+    let store = scratch.open().series_store();
+    for round in 0..4 {
+        let event = samples(round + 1, 2_000, round as i64 * 3_000, 3);
+        store.apply(&pass("w"), StoredBatch { events: vec![event] }).await.unwrap();
+        store.flush(&pass("w")).await.unwrap();
+    }
+    let bytes = store.size_bytes(&pass("w")).await.unwrap();
+    assert!(bytes < 2_000 * 12 * 64, "{bytes} bytes for 24,000 rows");
+    assert_eq!(counts(&*store).await, vec![12; 2_000]);
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_a_history_that_expired() {
+    let scratch = Scratch::new();
+    {
+        let store = scratch.open().series_store();
+        let events = (0..8).map(|i| samples(i + 1, 5, i as i64 * 700_000, 700)).collect();
+        store.apply(&pass("w"), StoredBatch { events }).await.unwrap();
+        store.expire(&pass("w"), i64::MAX).await.unwrap();
+        assert_eq!(store.size_bytes(&pass("w")).await.unwrap(), 0);
+        assert!(counts(&*store).await.is_empty());
+    }
+    let store = scratch.open();
+    let tables = &store.database.history;
+    for table in [&tables.series, &tables.open, &tables.blocks, &tables.index, &tables.minutes] {
+        assert!(table.is_empty().unwrap(), "{:?} holds something", table.name());
+    }
+    assert_eq!(store.series_store().cursor(&pass("w")).await.unwrap(), 8);
+}

@@ -1,0 +1,136 @@
+//! The latest scoring state of every KPI. Writes are not synced: one that is lost costs replay time.
+//!
+//! Key: workspace, zero, KPI. Value: `version u8 | seq u64 | state`.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use fjall::Readable;
+
+use super::database::{Database, Durability, blocking, corrupt, prefix, unreadable};
+use earcon_model::{KpiName, Seq, WorkspaceId};
+use earcon_ports::{ErrorKind, PortError, Snapshot, SnapshotStore};
+use earcon_tenancy::WorkspacePass;
+
+const VERSION: u8 = 1;
+const HEADER: usize = 9;
+
+pub(super) struct EmbeddedSnapshots {
+    database: Arc<Database>,
+}
+
+impl EmbeddedSnapshots {
+    pub(super) fn new(database: Arc<Database>) -> Self {
+        Self { database }
+    }
+}
+
+#[async_trait]
+impl SnapshotStore for EmbeddedSnapshots {
+    async fn put(&self, pass: &WorkspacePass, snapshot: Snapshot) -> Result<(), PortError> {
+        if i64::try_from(snapshot.seq).is_err() {
+            return Err(PortError::new(ErrorKind::Invalid, format!("{} is no sequence number", snapshot.seq)));
+        }
+        let (database, key) = (self.database.clone(), key(pass.workspace(), &snapshot.kpi));
+        blocking(move || {
+            // One actor of the workspace writes, so nothing comes between looking and writing.
+            let stored = database.snapshot().get(&database.snapshots, &key).map_err(unreadable)?;
+            if let Some(stored) = stored
+                && decode(snapshot.kpi, &stored).is_ok_and(|stored| stored.seq > snapshot.seq)
+            {
+                return Ok(());
+            }
+            let mut value = Vec::with_capacity(HEADER + snapshot.state.len());
+            value.push(VERSION);
+            value.extend_from_slice(&snapshot.seq.to_le_bytes());
+            value.extend_from_slice(&snapshot.state);
+            let mut batch = database.batch();
+            batch.insert(&database.snapshots, key, value);
+            database.commit(batch, Durability::Buffered)
+        })
+        .await
+    }
+
+    async fn get(&self, pass: &WorkspacePass, kpi: &KpiName) -> Result<Option<Snapshot>, PortError> {
+        let (database, key, kpi) = (self.database.clone(), key(pass.workspace(), kpi), kpi.clone());
+        blocking(move || {
+            let stored = database.snapshot().get(&database.snapshots, key).map_err(unreadable)?;
+            stored.map(|value| decode(kpi, &value)).transpose()
+        })
+        .await
+    }
+
+    async fn all(&self, pass: &WorkspacePass) -> Result<Vec<Snapshot>, PortError> {
+        let (database, prefix) = (self.database.clone(), prefix(pass.workspace()));
+        blocking(move || {
+            let mut snapshots = Vec::new();
+            for entry in database.snapshot().prefix(&database.snapshots, &prefix) {
+                let (key, value) = entry.into_inner().map_err(unreadable)?;
+                let name = std::str::from_utf8(&key[prefix.len()..]).map_err(|_| corrupt("the name of a KPI"))?;
+                let kpi = KpiName::new(name).map_err(|_| corrupt("the name of a KPI"))?;
+                snapshots.push(decode(kpi, &value)?);
+            }
+            Ok(snapshots)
+        })
+        .await
+    }
+
+    async fn delete(&self, pass: &WorkspacePass, kpi: &KpiName) -> Result<(), PortError> {
+        let (database, key) = (self.database.clone(), key(pass.workspace(), kpi));
+        blocking(move || {
+            let mut batch = database.batch();
+            batch.remove(&database.snapshots, key);
+            database.commit(batch, Durability::Buffered)
+        })
+        .await
+    }
+}
+
+fn key(workspace: &WorkspaceId, kpi: &KpiName) -> Vec<u8> {
+    let mut key = prefix(workspace);
+    key.extend_from_slice(kpi.as_str().as_bytes());
+    key
+}
+
+fn decode(kpi: KpiName, value: &[u8]) -> Result<Snapshot, PortError> {
+    let (Some((&VERSION, rest)), true) = (value.split_first(), value.len() >= HEADER) else {
+        return Err(corrupt("a snapshot"));
+    };
+    let (seq, state) = rest.split_first_chunk().ok_or_else(|| corrupt("a snapshot"))?;
+    Ok(Snapshot { kpi, seq: Seq::from_le_bytes(*seq), state: state.to_vec() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{Scratch, pass};
+    use super::*;
+    use earcon_contract as contract;
+
+    #[tokio::test]
+    async fn keeps_the_contract() {
+        let scratch = Scratch::new();
+        let store = scratch.open();
+        contract::snapshot_store(|| store.snapshot_store()).await;
+    }
+
+    #[tokio::test]
+    async fn many_small_states_and_one_of_twenty_megabytes_come_back_whole_after_a_restart() {
+        let scratch = Scratch::new();
+        let big =
+            Snapshot { kpi: KpiName::new("big").unwrap(), seq: 9, state: (0..20 << 20).map(|i| i as u8).collect() };
+        {
+            let snapshots = scratch.open().snapshot_store();
+            for i in 0..2_000u64 {
+                let kpi = KpiName::new(&format!("kpi.{i:05}")).unwrap();
+                snapshots.put(&pass("a"), Snapshot { kpi, seq: i, state: vec![i as u8; 200] }).await.unwrap();
+            }
+            snapshots.put(&pass("a"), big.clone()).await.unwrap();
+        }
+        let all = scratch.open().snapshot_store().all(&pass("a")).await.unwrap();
+        assert_eq!(all.len(), 2_001);
+        assert_eq!(all[0], big);
+        assert!(
+            all[1..].iter().enumerate().all(|(i, snapshot)| snapshot.seq == i as u64 && snapshot.state.len() == 200)
+        );
+    }
+}

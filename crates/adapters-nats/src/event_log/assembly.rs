@@ -1,0 +1,137 @@
+//! From messages to appends: joins the parts, and passes over fences, halts and appends that were never finished.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::frame::{self, Place};
+use super::stream::Stored;
+use earcon_model::{Event, Seq};
+use earcon_ports::PortError;
+
+/// A complete append.
+#[derive(Debug)]
+pub(super) struct Append {
+    pub(super) place: Place,
+    /// Of its last message.
+    pub(super) sequence: u64,
+    bytes: Bytes,
+}
+
+impl Append {
+    /// Its events at and after `from`.
+    pub(super) fn events(&self, from: Seq) -> Result<Vec<Arc<Event>>, PortError> {
+        let mut events = frame::decode(&self.bytes, self.place.count)?;
+        let skip = from.saturating_sub(self.place.seq).min(events.len() as u64);
+        events.drain(..skip as usize);
+        Ok(events)
+    }
+}
+
+/// Takes messages in the order of the stream.
+#[derive(Debug, Default)]
+pub(super) struct Assembly {
+    append: String,
+    parts: Vec<Bytes>,
+}
+
+impl Assembly {
+    /// Takes the next message; gives the append that it completes.
+    pub(super) fn take(&mut self, message: Stored) -> Option<Append> {
+        let Stored { sequence, place, id, payload } = message;
+        let place = place.filter(|place| !place.is_fence());
+        let follows = place.is_some_and(|place| {
+            place.part == self.parts.len() as u64 && (place.part == 0 || id.append() == self.append)
+        });
+        match place {
+            Some(place) if follows || place.part == 0 => {
+                if place.part == 0 {
+                    self.parts.clear();
+                    id.append().clone_into(&mut self.append);
+                }
+                self.parts.push(payload);
+                place.is_last_part().then(|| Append { place, sequence, bytes: self.join() })
+            }
+            // What began before was cut off here.
+            _ => {
+                self.parts.clear();
+                None
+            }
+        }
+    }
+
+    fn join(&mut self) -> Bytes {
+        match self.parts.len() {
+            1 => self.parts.remove(0),
+            _ => self.parts.drain(..).flatten().collect::<Vec<u8>>().into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event_log::frame::MessageId;
+    use earcon_model::{EventBody, KpiName};
+
+    fn events(seqs: std::ops::RangeInclusive<Seq>) -> Vec<Arc<Event>> {
+        let kpi = KpiName::new("k").unwrap();
+        seqs.map(|seq| Arc::new(Event { seq, time_ms: 0, kpi: kpi.clone(), body: EventBody::KpiResumed })).collect()
+    }
+
+    /// The parts of an append of `events`, each as long as the other.
+    fn parts(events: &[Arc<Event>], number: u64, parts: u64) -> Vec<Stored> {
+        let bytes = frame::encode(events).unwrap();
+        let size = bytes.len().div_ceil(parts as usize);
+        let first = Place::of(events, parts).unwrap();
+        (0..parts)
+            .map(|part| {
+                let from = part as usize * size;
+                Stored {
+                    sequence: 100 + part,
+                    place: Some(Place { part, ..first }),
+                    id: MessageId::new("w", number, part),
+                    payload: bytes.slice(from..(from + size).min(bytes.len())),
+                }
+            })
+            .collect()
+    }
+
+    fn take_all(messages: impl IntoIterator<Item = Stored>) -> Vec<Arc<Event>> {
+        let mut assembly = Assembly::default();
+        let appends: Vec<_> = messages.into_iter().filter_map(|message| assembly.take(message)).collect();
+        appends.iter().flat_map(|append| append.events(0).unwrap()).collect()
+    }
+
+    #[test]
+    fn appends_come_whole_from_any_event_on() {
+        let (one, other) = (events(1..=5), events(6..=9));
+        let messages = parts(&one, 1, 3).into_iter().chain(parts(&other, 2, 1));
+        assert_eq!(take_all(messages), events(1..=9));
+        let mut assembly = Assembly::default();
+        let append = parts(&one, 1, 3).into_iter().filter_map(|part| assembly.take(part)).next().unwrap();
+        assert_eq!(append.sequence, 102);
+        assert_eq!(append.events(4).unwrap(), events(4..=5));
+        assert!(append.events(6).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_was_cut_off_is_passed_over() {
+        let fence = Stored {
+            sequence: 9,
+            place: Some(Place::fence(1, 0)),
+            id: MessageId::new("v", 0, 0),
+            payload: Bytes::new(),
+        };
+        let halt = Stored { place: None, ..fence.clone() };
+        let cut = parts(&events(1..=5), 1, 3);
+        let whole = parts(&events(1..=4), 2, 3);
+        for between in [vec![], vec![fence.clone()], vec![halt, fence]] {
+            let messages = cut[..2].iter().chain(&between).chain(&whole).cloned();
+            assert_eq!(take_all(messages), events(1..=4));
+        }
+        // Parts of two appends never make one.
+        assert!(take_all([cut[0].clone(), whole[1].clone(), whole[2].clone()]).is_empty());
+        assert!(take_all(cut[1..].to_vec()).is_empty(), "an append whose beginning is missing");
+    }
+}

@@ -1,0 +1,89 @@
+mod against_model;
+mod faults;
+mod limits;
+mod unfinished;
+
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_nats::Client;
+use futures_util::StreamExt;
+
+use super::{JetStreamLog, JetStreamLogSettings, lock};
+use crate::test_server;
+use earcon_contract as contract;
+use earcon_model::{Event, EventBody, KpiName, Seq, WorkspaceId};
+use earcon_ports::{EventLog, Following, SharedLog};
+use earcon_tenancy::{Access, WorkspacePass};
+
+/// Longer than anything takes that goes well.
+const PLENTY: Duration = Duration::from_secs(60);
+
+async fn log(client: &Client) -> JetStreamLog {
+    JetStreamLog::connect(client.clone(), JetStreamLogSettings::new(1, 1 << 30)).await.unwrap()
+}
+
+/// A workspace of one test's own.
+fn fresh() -> WorkspacePass {
+    Access.system(&WorkspaceId::new(&format!("test-{}", uuid::Uuid::new_v4().simple())).unwrap())
+}
+
+fn event(seq: Seq, bytes: usize) -> Arc<Event> {
+    let kpi = KpiName::new("k").unwrap();
+    Arc::new(Event { seq, time_ms: seq as i64 * 10, kpi, body: EventBody::KpiParked { reason: "x".repeat(bytes) } })
+}
+
+fn events(seqs: RangeInclusive<Seq>) -> Vec<Arc<Event>> {
+    seqs.map(|seq| event(seq, 10)).collect()
+}
+
+/// Everything from `from` on, page by page.
+async fn all(log: &JetStreamLog, pass: &WorkspacePass, from: Seq) -> Vec<Arc<Event>> {
+    let mut found: Vec<Arc<Event>> = Vec::new();
+    loop {
+        let next = found.last().map_or(from, |event| event.seq + 1);
+        let page = log.read(pass, next, 100).await.unwrap();
+        if page.events.is_empty() {
+            return found;
+        }
+        found.extend(page.events);
+    }
+}
+
+/// What `following` brings until there are `count` events.
+async fn take(following: &mut Following, count: usize) -> Vec<Arc<Event>> {
+    let mut found = Vec::new();
+    while found.len() < count {
+        let next = tokio::time::timeout(PLENTY, following.next()).await;
+        found.extend(next.expect("a follower is told in time").expect("following goes on").unwrap());
+    }
+    found
+}
+
+/// Removes the streams of these logs from a server that others use too.
+async fn clean(client: Client, logs: &[Arc<JetStreamLog>]) {
+    let context = async_nats::jetstream::new(client);
+    for log in logs {
+        let names: Vec<_> = lock(&log.logs).values().map(|log| log.stream.name.clone()).collect();
+        for name in names {
+            // Another of these logs may have had the same workspace.
+            let _gone = context.delete_stream(name).await.is_err();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keeps_the_contracts() {
+    let Some(client) = test_server::client("the log's contracts").await else { return };
+    let made = Mutex::new(Vec::new());
+    let make = || {
+        let runtime = tokio::runtime::Handle::current();
+        let log = Arc::new(tokio::task::block_in_place(|| runtime.block_on(log(&client))));
+        made.lock().unwrap().push(log.clone());
+        log
+    };
+    contract::event_log(|| make() as Arc<dyn EventLog>).await;
+    contract::shared_log(|| make() as Arc<dyn SharedLog>).await;
+    clean(client, &made.into_inner().unwrap()).await;
+}

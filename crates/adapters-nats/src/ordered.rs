@@ -1,0 +1,221 @@
+//! A stream's messages in order and without holes, from a sequence on and for as long as wanted.
+//!
+//! The server pushes them to a consumer that lives only as long as its reader. Whenever the numbers of the consumer show a
+//! hole, or no heartbeat comes, or the connection was lost, a new consumer starts after the last message that was given out.
+//! The ordered consumer of async-nats does the same, but notices a dead server later, starts from the beginning when it has to
+//! begin anew before its first message, and goes on silently when the stream was deleted and made again.
+
+use std::time::Duration;
+
+use async_nats::header::NATS_LAST_CONSUMER;
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, push};
+use async_nats::jetstream::context::GetStreamErrorKind;
+use async_nats::jetstream::{self, Context, ErrorCode};
+use async_nats::{Message, StatusCode, Subscriber};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+
+use super::failure;
+use earcon_ports::{ErrorKind, PortError};
+
+/// The server says this often that it is there.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+/// Without a word for this long, the consumer counts as lost.
+const SILENCE: Duration = Duration::from_secs(3);
+/// The pause between attempts to make a consumer anew.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Where to begin.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Start {
+    /// At this sequence, or the first after it that is still there.
+    Sequence(u64),
+    /// With the last message of every subject.
+    LastPerSubject,
+}
+
+/// A message and where it stood.
+#[derive(Debug)]
+pub(super) struct Delivered {
+    pub(super) message: Message,
+    /// In the stream.
+    pub(super) sequence: u64,
+    /// Messages that waited behind it when it was sent.
+    pub(super) pending: u64,
+}
+
+/// What comes of a stream.
+pub(super) struct Ordered {
+    reader: Reader,
+    session: Session,
+}
+
+struct Reader {
+    context: Context,
+    stream: String,
+    /// When the stream was made: one that was made at another time is another stream.
+    created: i128,
+    start: Start,
+}
+
+struct Session {
+    subscriber: Subscriber,
+    /// Number of the last message the consumer has sent.
+    consumed: u64,
+    /// Messages there were when it began.
+    pending: u64,
+}
+
+impl Ordered {
+    /// Begins. Later failures of the server are waited out; those of this call are returned.
+    pub(super) async fn begin(context: Context, stream: String, start: Start) -> Result<Self, PortError> {
+        let created = created(&context, &stream).await?;
+        let reader = Reader { context, stream, created, start };
+        let session = reader.connect().await?;
+        Ok(Self { reader, session })
+    }
+
+    /// Messages there were when it began.
+    pub(super) fn pending(&self) -> u64 {
+        self.session.pending
+    }
+
+    /// The next message. After an error there is nothing more to come.
+    pub(super) async fn next(&mut self) -> Result<Delivered, PortError> {
+        loop {
+            match tokio::time::timeout(SILENCE, self.session.subscriber.next()).await {
+                Ok(Some(message)) => {
+                    if let Some(delivered) = self.session.take(&self.reader.context, message).await {
+                        match delivered {
+                            Ok(delivered) => {
+                                self.reader.start = Start::Sequence(delivered.sequence + 1);
+                                return Ok(delivered);
+                            }
+                            Err(Lost) => self.session = self.reader.reconnect().await?,
+                        }
+                    }
+                }
+                Ok(None) | Err(_) => self.session = self.reader.reconnect().await?,
+            }
+        }
+    }
+
+    /// All of it as a stream, which ends after an error.
+    pub(super) fn into_stream(self) -> BoxStream<'static, Result<Delivered, PortError>> {
+        futures_util::stream::unfold(Some(self), |ordered| async move {
+            let mut ordered = ordered?;
+            match ordered.next().await {
+                Ok(delivered) => Some((Ok(delivered), Some(ordered))),
+                Err(error) => Some((Err(error), None)),
+            }
+        })
+        .boxed()
+    }
+}
+
+/// The consumer has to be made anew.
+struct Lost;
+
+impl Session {
+    /// A message of the stream, or `None` for one that only serves the flow.
+    async fn take(&mut self, context: &Context, message: Message) -> Option<Result<Delivered, Lost>> {
+        match message.status {
+            Some(StatusCode::IDLE_HEARTBEAT) => {
+                let headers = message.headers.as_ref();
+                let stalled = headers.and_then(|headers| headers.get("Nats-Consumer-Stalled"));
+                for reply in [message.reply.as_ref().map(|reply| reply.as_str()), stalled.map(|value| value.as_str())] {
+                    let Some(reply) = reply else { continue };
+                    // A lost answer stalls the consumer: the next heartbeat asks for it again.
+                    if context.client().publish(reply.to_owned(), Bytes::new()).await.is_err() {
+                        return Some(Err(Lost));
+                    }
+                }
+                let sent = headers.and_then(|headers| headers.get(NATS_LAST_CONSUMER)).map(|sent| sent.as_str());
+                sent.is_some_and(|sent| sent.parse() != Ok(self.consumed)).then_some(Err(Lost))
+            }
+            Some(_) => Some(Err(Lost)),
+            None => {
+                let message = jetstream::Message { message, context: context.clone() };
+                let place =
+                    message.info().ok().map(|info| (info.consumer_sequence, info.stream_sequence, info.pending));
+                match place {
+                    Some((consumed, sequence, pending)) if consumed == self.consumed + 1 => {
+                        self.consumed = consumed;
+                        Some(Ok(Delivered { message: message.message, sequence, pending }))
+                    }
+                    _ => Some(Err(Lost)),
+                }
+            }
+        }
+    }
+}
+
+impl Reader {
+    /// Goes on until there is a consumer again.
+    async fn reconnect(&self) -> Result<Session, PortError> {
+        tracing::debug!(stream = self.stream, "following anew");
+        loop {
+            let attempt = match created(&self.context, &self.stream).await {
+                Ok(created) if created != self.created => {
+                    let text = format!("the stream {} was deleted and made anew", self.stream);
+                    return Err(PortError::new(ErrorKind::Invalid, text));
+                }
+                Ok(_) => self.connect().await,
+                Err(error) => Err(error),
+            };
+            match attempt {
+                Ok(session) => return Ok(session),
+                Err(error) if error.kind == ErrorKind::Unavailable => {
+                    tracing::debug!(stream = self.stream, %error, "cannot follow yet");
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<Session, PortError> {
+        let client = self.context.client();
+        let inbox = client.new_inbox();
+        let doing = format!("cannot follow {}", self.stream);
+        let subscriber = client.subscribe(inbox.clone()).await.map_err(|error| failure::unanswered(&doing, error))?;
+        let deliver_policy = match self.start {
+            Start::Sequence(start_sequence) => DeliverPolicy::ByStartSequence { start_sequence: start_sequence.max(1) },
+            Start::LastPerSubject => DeliverPolicy::LastPerSubject,
+        };
+        let config = push::Config {
+            deliver_subject: inbox,
+            deliver_policy,
+            filter_subject: ">".to_owned(),
+            ack_policy: AckPolicy::None,
+            max_deliver: 1,
+            flow_control: true,
+            idle_heartbeat: HEARTBEAT,
+            num_replicas: 1,
+            memory_storage: true,
+            inactive_threshold: Duration::from_secs(10),
+            ..Default::default()
+        };
+        let made = self.context.create_consumer_on_stream(config, self.stream.as_str()).await;
+        let consumer = made.map_err(|error| match error.kind() {
+            jetstream::stream::ConsumerErrorKind::JetStream(error) => failure::refused(&doing, error),
+            _ => failure::unanswered(&doing, error),
+        })?;
+        Ok(Session { subscriber, consumed: 0, pending: consumer.cached_info().num_pending })
+    }
+}
+
+/// When the stream was made, in nanoseconds.
+async fn created(context: &Context, stream: &str) -> Result<i128, PortError> {
+    let doing = format!("cannot find {stream}");
+    let found = context.get_stream(stream).await.map_err(|error| match error.kind() {
+        // Right after a restart the server may not have read its streams yet; so this is no reason to end.
+        GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND => {
+            PortError::caused(ErrorKind::Unavailable, format!("{doing}: it does not exist"), error)
+        }
+        GetStreamErrorKind::JetStream(error) => failure::refused(&doing, error),
+        _ => failure::unanswered(&doing, error),
+    })?;
+    Ok(found.cached_info().created.unix_timestamp_nanos())
+}

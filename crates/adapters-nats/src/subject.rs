@@ -1,0 +1,125 @@
+//! Subjects: `earcon.v1.<workspace>.<part>.<part>…`, each part one token.
+//!
+//! Letters, digits, `_`, `-`, `:` and `~` stand for themselves; every other byte is written `%XX`, and a part without any
+//! text is a single `%`. So no part can hold a dot, a wildcard or a space, and two lists of parts never share a subject.
+
+use earcon_model::WorkspaceId;
+
+/// What every subject begins with.
+pub const ROOT: &str = "earcon.v1";
+
+/// The subject of a topic of a workspace.
+pub fn subject<'a>(workspace: &WorkspaceId, topic: impl IntoIterator<Item = &'a str>) -> String {
+    let mut subject = format!("{ROOT}.");
+    push_token(&mut subject, workspace.as_str());
+    for part in topic {
+        subject.push('.');
+        push_token(&mut subject, part);
+    }
+    subject
+}
+
+/// Workspace and topic of a subject; `None` when it is not one that [`subject`] writes.
+pub fn parse(subject: &str) -> Option<(WorkspaceId, Vec<String>)> {
+    let rest = subject.strip_prefix(ROOT)?.strip_prefix('.')?;
+    let mut parts = rest.split('.').map(decode_token);
+    let workspace = WorkspaceId::new(&parts.next()??).ok()?;
+    Some((workspace, parts.collect::<Option<_>>()?))
+}
+
+fn stands_for_itself(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b':' | b'~')
+}
+
+fn push_token(subject: &mut String, part: &str) {
+    if part.is_empty() {
+        subject.push('%');
+    }
+    for byte in part.bytes() {
+        if stands_for_itself(byte) {
+            subject.push(char::from(byte));
+        } else {
+            subject.push_str(&format!("%{byte:02X}"));
+        }
+    }
+}
+
+/// The part that this token stands for; `None` for a token that [`push_token`] does not write.
+fn decode_token(token: &str) -> Option<String> {
+    if token == "%" {
+        return Some(String::new());
+    }
+    let mut bytes = Vec::with_capacity(token.len());
+    let mut rest = token.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let byte = hex(rest.next()?)? << 4 | hex(rest.next()?)?;
+            // One way to write each part: a plain character is never escaped.
+            (!stands_for_itself(byte)).then(|| bytes.push(byte))?;
+        } else {
+            stands_for_itself(byte).then(|| bytes.push(byte))?;
+        }
+    }
+    String::from_utf8(bytes).ok().filter(|part| !part.is_empty())
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn workspace() -> WorkspaceId {
+        WorkspaceId::new("shop-1").unwrap()
+    }
+
+    #[test]
+    fn ordinary_names_stay_readable() {
+        let written = subject(&workspace(), ["samples", "checkout", "revenue:eur_net-1"]);
+        assert_eq!(written, "earcon.v1.shop-1.samples.checkout.revenue:eur_net-1");
+    }
+
+    #[test]
+    fn names_cannot_leave_their_place() {
+        let written = subject(&workspace(), ["a.b", "*", ">", "", "x y", "%", "é"]);
+        assert_eq!(written, "earcon.v1.shop-1.a%2Eb.%2A.%3E.%.x%20y.%25.%C3%A9");
+    }
+
+    #[test]
+    fn what_is_not_ours_does_not_parse() {
+        for other in ["earcon.v1", "earcon.v2.shop.x", "earcon.v1.Shop.x", "earcon.v1.a.", "earcon.v1.a.%2", "a", ""] {
+            assert_eq!(parse(other), None, "{other:?}");
+        }
+        assert_eq!(parse("earcon.v1.a.%41"), None, "a letter is never escaped");
+        assert_eq!(parse("earcon.v1.a.%2e"), None, "digits are upper case");
+    }
+
+    proptest! {
+        #[test]
+        fn every_topic_parses_back_and_keeps_its_shape(topic in prop::collection::vec(".{0,12}", 0..6)) {
+            let written = subject(&workspace(), topic.iter().map(String::as_str));
+            let tokens: Vec<_> = written.split('.').collect();
+            prop_assert_eq!(tokens.len(), 3 + topic.len());
+            prop_assert_eq!(&tokens[..3], ["earcon", "v1", "shop-1"]);
+            prop_assert!(tokens.iter().all(|token| !token.is_empty()));
+            let safe = |c: char| c.is_ascii_graphic() && !matches!(c, '*' | '>');
+            prop_assert!(written.chars().all(safe), "{}", written);
+            prop_assert_eq!(parse(&written), Some((workspace(), topic)));
+        }
+
+        #[test]
+        fn a_text_that_parses_is_the_one_way_to_write_it(text in "earcon\\.v1\\.[a-z]{1,3}(\\.[a-zA-Z%0-9.]{1,4}){0,3}") {
+            if let Some((workspace, topic)) = parse(&text) {
+                prop_assert_eq!(subject(&workspace, topic.iter().map(String::as_str)), text);
+            }
+        }
+    }
+}

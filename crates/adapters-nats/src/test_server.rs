@@ -1,0 +1,134 @@
+//! The NATS servers that tests run against: the one `EARCON_TEST_NATS_URL` names, and private ones that a test may stop.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use async_nats::Client;
+use tempfile::TempDir;
+
+use crate::NatsSettings;
+
+/// A client of the test server, or `None`, saying so, where there is none. In CI that is a failure.
+pub(crate) async fn client(test: &str) -> Option<Client> {
+    match std::env::var("EARCON_TEST_NATS_URL") {
+        Ok(url) => Some(async_nats::connect(&url).await.unwrap_or_else(|error| panic!("{url}: {error}"))),
+        Err(_) if std::env::var_os("CI").is_some() => panic!("{test}: EARCON_TEST_NATS_URL is not set"),
+        Err(_) => {
+            eprintln!("skipped: {test}: no NATS server; `make test` starts one");
+            None
+        }
+    }
+}
+
+/// A server of one test's own, in a directory of its own. It ends with this value.
+pub(crate) struct PrivateServer {
+    binary: PathBuf,
+    port: u16,
+    child: Child,
+    /// Holds the configuration, the log and what JetStream stores; tests may put certificates there.
+    pub(crate) directory: TempDir,
+}
+
+impl PrivateServer {
+    /// Starts one with JetStream and `more` lines of configuration, in which `DIR` stands for its directory. `None`, saying
+    /// so, where there is no nats-server; in CI that is a failure.
+    pub(crate) async fn start(test: &str, more: &str) -> Option<Self> {
+        let jetstream = "jetstream { store_dir: \"DIR/store\" }";
+        Self::start_in(test, tempfile::tempdir().expect("a directory"), &format!("{jetstream}\n{more}")).await
+    }
+
+    /// Starts one in `directory`, with this configuration besides its address.
+    pub(crate) async fn start_in(test: &str, directory: TempDir, config: &str) -> Option<Self> {
+        let Some(binary) = binary() else {
+            assert!(std::env::var_os("CI").is_none(), "{test}: no nats-server; set EARCON_TEST_NATS_SERVER");
+            eprintln!("skipped: {test}: no nats-server; scripts/servers/setup.sh downloads it");
+            return None;
+        };
+        let port =
+            std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
+        let path = directory.path().to_str().expect("a plain path");
+        let config = format!("listen: \"127.0.0.1:{port}\"\n{}\n", config.replace("DIR", path));
+        std::fs::write(directory.path().join("nats.conf"), config).expect("the configuration");
+        let child = spawn(&binary, &directory);
+        let mut server = Self { binary, port, child, directory };
+        server.wait().await;
+        Some(server)
+    }
+
+    /// Its address, for clients.
+    pub(crate) fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// What a configuration says that names this server and no credentials.
+    pub(crate) fn settings(&self) -> NatsSettings {
+        NatsSettings {
+            servers: vec![self.url()],
+            tls: false,
+            ca_file: None,
+            client_certificate: None,
+            credentials_file: None,
+            nkey_seed_file: None,
+            login: None,
+        }
+    }
+
+    /// A client as Earcon makes it.
+    pub(crate) async fn client(&self) -> Client {
+        crate::connection::connect(&self.settings(), "test").await.expect("the server takes clients")
+    }
+
+    /// Kills it as a crash would.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("the server can be killed");
+        self.child.wait().expect("the server ends");
+    }
+
+    /// Starts it again, on the same port and directory.
+    pub(crate) async fn start_again(&mut self) {
+        self.child = spawn(&self.binary, &self.directory);
+        self.wait().await;
+    }
+
+    async fn wait(&mut self) {
+        for _ in 0..400 {
+            if tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await.is_ok() {
+                return;
+            }
+            assert!(self.child.try_wait().expect("its state").is_none(), "nats-server ended: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("nats-server does not listen: {}", self.log());
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for PrivateServer {
+    fn drop(&mut self) {
+        let _ended = self.child.kill().is_ok() && self.child.wait().is_ok();
+    }
+}
+
+fn binary() -> Option<PathBuf> {
+    if let Some(path) = std::env::var_os("EARCON_TEST_NATS_SERVER") {
+        return Some(path.into());
+    }
+    let cache = PathBuf::from(std::env::var_os("HOME")?).join(".cache/earcon/nats-server");
+    cache.exists().then_some(cache)
+}
+
+fn spawn(binary: &PathBuf, directory: &TempDir) -> Child {
+    Command::new(binary)
+        .arg("--config")
+        .arg(directory.path().join("nats.conf"))
+        .arg("--log")
+        .arg(directory.path().join("log"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("nats-server starts")
+}

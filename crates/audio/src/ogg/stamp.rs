@@ -1,0 +1,69 @@
+//! One listener's way through the pages.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::checksum::{checksum, multiply};
+use super::page::{FIRST, Page};
+use crate::SAMPLE_RATE;
+
+const HEADER: usize = 27;
+const CHECKSUM_AT: usize = 22;
+
+/// Puts a listener's own header in front of shared pages.
+#[derive(Debug)]
+pub struct Stamp {
+    serial: u32,
+    sequence: u32,
+    granule: u64,
+}
+
+impl Stamp {
+    /// Begins a stream, and returns the two header pages that must be sent first.
+    ///
+    /// `serial` tells streams apart and may be any number. `joined_at` counts the samples before the first page that will
+    /// be sent; 0 for a file. From then on the position counts what this listener was sent.
+    pub fn begin(serial: u32, pre_skip: u16, joined_at: u64) -> (Self, Bytes) {
+        let mut stamp = Self { serial, sequence: 0, granule: 0 };
+        let head = stamp.put(&Page::new(FIRST, 0, 0, &[opus_head(pre_skip)]));
+        let tags = stamp.put(&Page::new(0, 0, 0, &[opus_tags()]));
+        stamp.granule = joined_at;
+        (stamp, [head, tags].concat().into())
+    }
+
+    /// The page as this listener gets it.
+    pub fn put(&mut self, page: &Page) -> Bytes {
+        self.granule += page.samples;
+        let mut bytes = BytesMut::with_capacity(HEADER + page.content.len());
+        bytes.put_slice(b"OggS\0");
+        bytes.put_u8(page.flags);
+        bytes.put_u64_le(self.granule);
+        bytes.put_u32_le(self.serial);
+        bytes.put_u32_le(self.sequence);
+        bytes.put_u32_le(0);
+        bytes.put_u8(page.segments);
+        let whole = multiply(checksum(0, &bytes), page.shift) ^ page.checksum;
+        bytes[CHECKSUM_AT..CHECKSUM_AT + 4].copy_from_slice(&whole.to_le_bytes());
+        bytes.put_slice(&page.content);
+        self.sequence = self.sequence.wrapping_add(1);
+        bytes.freeze()
+    }
+}
+
+/// The identification header (RFC 7845 §5.1): version 1, stereo, no gain, channel mapping family 0.
+fn opus_head(pre_skip: u16) -> Bytes {
+    let mut head = b"OpusHead\x01\x02".to_vec();
+    head.extend(pre_skip.to_le_bytes());
+    head.extend(SAMPLE_RATE.to_le_bytes());
+    head.extend([0, 0, 0]);
+    head.into()
+}
+
+/// The comment header (RFC 7845 §5.2): the vendor, and no comments. Titles travel out of band.
+fn opus_tags() -> Bytes {
+    const VENDOR: &[u8] = b"earcon";
+    let mut tags = b"OpusTags".to_vec();
+    tags.extend((VENDOR.len() as u32).to_le_bytes());
+    tags.extend(VENDOR);
+    tags.extend(0u32.to_le_bytes());
+    tags.into()
+}

@@ -1,0 +1,350 @@
+//! From events to scenes: who sounds, how, and which cues are due.
+//!
+//! Pure state: times come from the events and from the caller. It deliberately knows nothing of samples of sound, so that
+//! everything about *what* is heard can be tested without rendering a note.
+
+mod casting;
+mod cue_desk;
+mod incidents;
+mod series;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::cue::{Cue, CueKind, Severity};
+use super::scale::step_hz;
+use super::scene::{BED_NOTES, BedControls, Scene, VoiceControls};
+use super::settings::{MixSettings, Mode};
+use super::timbre::Timbre;
+use casting::{Candidate, Cast};
+use cue_desk::{CueDesk, Occasion, Ring};
+use earcon_model::{
+    Anomaly, AnomalyId, Event, EventBody, Features, Incident, KpiName, Labels, ScoredSample, SeriesId, SeriesSamples,
+    SeriesStatus,
+};
+use incidents::{Chime, Told};
+use series::{Episode, Series};
+
+/// Steps of the scale the bed's chord is made of: root below, fifth below, root, second, third.
+const BED_STEPS: [i32; BED_NOTES] = [-5, -2, 0, 1, 2];
+/// How often voices are cast anew when nothing urges.
+const RECAST_MS: i64 = 250;
+/// [`Sonifier::sounding`] names at most so many members of the bed.
+const BED_NAMED: usize = 24;
+
+/// What part a series plays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// It has a voice of its own.
+    Voice,
+    /// It colours the bed.
+    Bed,
+}
+
+/// A series that sounds, for people.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Voice {
+    /// The KPI.
+    pub kpi: KpiName,
+    /// The series of that KPI.
+    pub labels: Labels,
+    /// Foreground or bed.
+    pub role: Role,
+    /// The note it stands on, Hz.
+    pub pitch_hz: f32,
+    /// −0.6 (left) to 0.6 (right).
+    pub pan: f32,
+    /// 0 (one of the crowd) to 1 (in front).
+    pub prominence: f32,
+}
+
+/// The state of a mix: every series it has heard of, who has a voice, and the cues that are due.
+#[derive(Debug)]
+pub struct Sonifier {
+    settings: MixSettings,
+    series: BTreeMap<SeriesId, Series>,
+    cast: Cast,
+    /// Reused by every recast.
+    candidates: Vec<Candidate>,
+    bed: BedControls,
+    recast_ms: Option<i64>,
+    urgent: bool,
+    now_ms: i64,
+    cues: CueDesk,
+    incidents: Told,
+}
+
+impl Sonifier {
+    /// An empty mix.
+    pub fn new(settings: MixSettings) -> Self {
+        Self {
+            settings,
+            series: BTreeMap::new(),
+            cast: Cast::default(),
+            candidates: Vec::new(),
+            bed: BedControls::default(),
+            recast_ms: None,
+            urgent: true,
+            now_ms: 0,
+            cues: CueDesk::default(),
+            incidents: Told::default(),
+        }
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> &MixSettings {
+        &self.settings
+    }
+
+    /// Changes the settings; the renderer glides to what they ask for.
+    pub fn set_settings(&mut self, settings: MixSettings) {
+        self.settings = settings;
+        for (id, series) in &mut self.series {
+            series.resettle(*id, &self.settings);
+        }
+        self.urgent = true;
+    }
+
+    /// Makes a series known from a snapshot, when a mix starts. Nothing of it sounds as a cue, because nothing changed.
+    pub fn seed(
+        &mut self,
+        kpi: &KpiName,
+        labels: &Labels,
+        last: &ScoredSample,
+        features: Option<Features>,
+        status: SeriesStatus,
+        open: Option<&Anomaly>,
+    ) {
+        let series = self.entry(kpi, labels);
+        series.hear(std::slice::from_ref(last), features, status, last.timestamp_ms);
+        series.episode = open.map(episode_of);
+        self.urgent = true;
+    }
+
+    /// Makes the open incidents known, when a mix starts. None of them sounds until something changes.
+    pub fn seed_incidents<'a>(&mut self, open: impl IntoIterator<Item = &'a Incident>) {
+        self.incidents = Told::of(open);
+    }
+
+    /// Takes in an event. Returns the cues it causes, which the next scene carries for the renderer; most events cause none.
+    pub fn observe(&mut self, event: &Event) -> Vec<Cue> {
+        let now_ms = event.time_ms;
+        let cue = match &event.body {
+            EventBody::Samples(batches) => {
+                for batch in batches {
+                    self.hear(&event.kpi, batch, now_ms);
+                }
+                None
+            }
+            EventBody::AnomalyOpened(anomaly) | EventBody::AnomalyUpdated(anomaly) => {
+                self.opened(anomaly);
+                None
+            }
+            EventBody::AnomalyClosed(anomaly) => {
+                self.closed(anomaly);
+                None
+            }
+            EventBody::IncidentOpened(incident) | EventBody::IncidentUpdated(incident) => {
+                let sounds = self.incidents.goes_on(incident);
+                sounds.and_then(|chime| self.chime(incident, chime, now_ms))
+            }
+            EventBody::IncidentClosed(incident) => {
+                let sounds = self.incidents.is_over(incident);
+                sounds.and_then(|chime| self.chime(incident, chime, now_ms))
+            }
+            EventBody::AnomalyAcknowledged { id, labels, .. } => {
+                self.acknowledged(&event.kpi, labels, *id);
+                None
+            }
+            EventBody::SeriesStalled { labels, .. } => {
+                let was = std::mem::replace(&mut self.entry(&event.kpi, labels).stalled, true);
+                if was { None } else { self.presence_changed(&event.kpi, labels, CueKind::Stalled, now_ms) }
+            }
+            EventBody::SeriesRestored { labels, .. } => {
+                let was = std::mem::replace(&mut self.entry(&event.kpi, labels).stalled, false);
+                if was { self.presence_changed(&event.kpi, labels, CueKind::Restored, now_ms) } else { None }
+            }
+            EventBody::SeriesEnded { labels, .. } => {
+                self.ended(&event.kpi, labels);
+                None
+            }
+            // What has happened long ago does not sound, and a series is heard of with its first live sample.
+            EventBody::Backfilled(_)
+            | EventBody::AnomalyJudged { .. }
+            | EventBody::DetectorChanged(_)
+            | EventBody::DetectorTrained { .. } => None,
+            EventBody::KpiParked { .. } => self.parked(&event.kpi, now_ms),
+            EventBody::KpiResumed => self.presence_changed(&event.kpi, &Labels::none(), CueKind::Restored, now_ms),
+        };
+        cue.into_iter().collect()
+    }
+
+    /// The control values for now. Call it at least every 100 ms, and right after an event that returned a cue: spikes
+    /// fade and voices change with time, not only with events.
+    pub fn scene(&mut self, now_ms: i64) -> Scene {
+        self.now_ms = now_ms;
+        let due = self.recast_ms.is_none_or(|at| !(at..at + RECAST_MS).contains(&now_ms));
+        if self.urgent || due {
+            self.recast(now_ms);
+        }
+        let mut scene = Scene { mode: self.settings.mode, bed: self.bed, ..Scene::default() };
+        for (slot, id) in scene.voices.iter_mut().zip(self.cast.slots()) {
+            let series = id.and_then(|id| self.series.get(&id));
+            *slot = series.map_or(VoiceControls::default(), |series| series.controls(&self.settings, now_ms));
+        }
+        scene.cues = self.cues.show(now_ms);
+        scene
+    }
+
+    /// What sounds since the last scene: every voice, then the most interesting members of the bed (at most 24).
+    /// Nothing sounds continuously in a mix of cues alone.
+    pub fn sounding(&self) -> Vec<Voice> {
+        if self.settings.mode == Mode::Cues {
+            return Vec::new();
+        }
+        let voice = |series: &Series, role, pitch_hz| Voice {
+            kpi: series.kpi.clone(),
+            labels: series.labels.clone(),
+            role,
+            pitch_hz,
+            pan: series.seat.pan,
+            prominence: series.prominence(self.now_ms),
+        };
+        let in_front = self.cast.slots().flatten().filter_map(|id| self.series.get(&id));
+        let mut sounding: Vec<Voice> =
+            in_front.map(|series| voice(series, Role::Voice, series.pitch_hz(&self.settings))).collect();
+
+        let behind = self.series.iter().filter(|(id, series)| series.can_sound() && !self.cast.holds(**id));
+        let mut bed: Vec<(&Series, f32)> = behind.map(|(_, series)| (series, series.interest(self.now_ms))).collect();
+        bed.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let note = |series: &Series| self.bed.notes_hz[series.seat.bed_note];
+        sounding.extend(bed.iter().take(BED_NAMED).map(|(series, _)| voice(series, Role::Bed, note(series))));
+        sounding
+    }
+
+    fn entry(&mut self, kpi: &KpiName, labels: &Labels) -> &mut Series {
+        let id = SeriesId::of(kpi, labels);
+        self.series.entry(id).or_insert_with(|| Series::new(id, kpi, labels, &self.settings))
+    }
+
+    fn hear(&mut self, kpi: &KpiName, batch: &SeriesSamples, now_ms: i64) {
+        let alarm = self.entry(kpi, &batch.labels).hear(&batch.samples, batch.features, batch.status, now_ms);
+        // Whoever spikes without a voice must not wait for the next regular casting.
+        self.urgent |= alarm > 0.4;
+    }
+
+    /// An episode began or grew. It is heard in its voice; whether it is worth a cue is up to its incident.
+    fn opened(&mut self, anomaly: &Anomaly) {
+        let mut now = episode_of(anomaly);
+        let series = self.entry(&anomaly.kpi, &anomaly.labels);
+        now.acknowledged |= series.episode.is_some_and(|before| before.id == now.id && before.acknowledged);
+        series.episode = Some(now);
+        self.urgent = true;
+    }
+
+    fn closed(&mut self, anomaly: &Anomaly) {
+        let series = self.entry(&anomaly.kpi, &anomaly.labels);
+        self.urgent |= series.episode.take_if(|episode| episode.id == anomaly.id).is_some();
+    }
+
+    fn acknowledged(&mut self, kpi: &KpiName, labels: &Labels, id: AnomalyId) {
+        if let Some(episode) = self.entry(kpi, labels).episode.as_mut().filter(|episode| episode.id == id) {
+            episode.acknowledged = true;
+            self.urgent = true;
+        }
+    }
+
+    /// An incident sounds as its likely first mover.
+    fn chime(&mut self, incident: &Incident, chime: Chime, at_ms: i64) -> Option<Cue> {
+        let Chime { kind, severity, gain } = chime;
+        let first = incident.first()?;
+        let (kpi, labels) = (&first.kpi, &first.labels);
+        let (anomaly, incident) = (Some(first.anomaly), Some(incident.id));
+        self.announce(Occasion { kind, severity, kpi, labels, anomaly, incident, gain, at_ms })
+    }
+
+    /// A series left in good order: it falls silent.
+    fn ended(&mut self, kpi: &KpiName, labels: &Labels) {
+        let series = self.entry(kpi, labels);
+        series.stalled = true;
+        series.episode = None;
+        self.urgent = true;
+    }
+
+    fn parked(&mut self, kpi: &KpiName, now_ms: i64) -> Option<Cue> {
+        for series in self.series.values_mut().filter(|series| series.kpi == *kpi) {
+            series.stalled = true;
+        }
+        self.presence_changed(kpi, &Labels::none(), CueKind::Stalled, now_ms)
+    }
+
+    /// A series went silent or came back; without labels, the whole KPI did.
+    fn presence_changed(&mut self, kpi: &KpiName, labels: &Labels, kind: CueKind, at_ms: i64) -> Option<Cue> {
+        self.urgent = true;
+        let severity = Severity::Info;
+        self.announce(Occasion { kind, severity, kpi, labels, anomaly: None, incident: None, gain: 1.0, at_ms })
+    }
+
+    fn announce(&mut self, occasion: Occasion<'_>) -> Option<Cue> {
+        let series = self.series.get(&SeriesId::of(occasion.kpi, occasion.labels));
+        let ring = Ring {
+            timbre: series.map_or_else(|| Timbre::of(occasion.kpi, self.settings.seed), |series| series.timbre),
+            pitch_hz: self.cue_pitch(series),
+            pan: series.map_or(0.0, |series| series.seat.pan),
+        };
+        self.cues.announce(occasion, ring)
+    }
+
+    /// The note of the series, folded into the octave in which its fifth and octave still are good alarm fundamentals.
+    fn cue_pitch(&self, series: Option<&Series>) -> f32 {
+        let root = step_hz(self.settings.key, self.settings.scale, 0);
+        let mut hz = series.map_or(root, |series| series.pitch_hz(&self.settings));
+        while hz >= 500.0 {
+            hz *= 0.5;
+        }
+        while hz < 250.0 {
+            hz *= 2.0;
+        }
+        hz
+    }
+
+    fn recast(&mut self, now_ms: i64) {
+        let Self { candidates, series, cast, .. } = self;
+        let able = series.iter().filter(|(_, series)| series.can_sound());
+        candidates.clear();
+        candidates.extend(able.map(|(id, series)| Candidate { id: *id, interest: series.interest(now_ms) }));
+        cast.recast(candidates, usize::from(self.settings.voices), now_ms);
+        self.bed = self.bed_controls(now_ms);
+        self.recast_ms = Some(now_ms);
+        self.urgent = false;
+    }
+
+    /// Each series without a voice strengthens its note of the chord by its prominence.
+    fn bed_controls(&self, now_ms: i64) -> BedControls {
+        let (mut restless, mut members) = ([0.0f32; BED_NOTES], 0u32);
+        for (_, series) in self.series.iter().filter(|(id, series)| series.can_sound() && !self.cast.holds(**id)) {
+            restless[series.seat.bed_note] += series.prominence(now_ms);
+            members += 1;
+        }
+        let total: f32 = restless.iter().sum();
+        BedControls {
+            notes_hz: BED_STEPS.map(|step| step_hz(self.settings.key, self.settings.scale, step)),
+            weights: restless.map(|note| 1.0 + 0.6 * note / (note + 1.0)),
+            activity: total / (total + 0.25 * members as f32 + 1.0),
+        }
+    }
+}
+
+fn episode_of(anomaly: &Anomaly) -> Episode {
+    Episode {
+        id: anomaly.id,
+        severity: Severity::of_score(anomaly.peak_score),
+        acknowledged: anomaly.acknowledged.is_some(),
+        muted: anomaly.muted.is_some(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,257 @@
+//! What every event log must do.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+
+use super::fresh;
+use earcon_model::{Event, EventBody, KpiName, Seq};
+use earcon_ports::{ErrorKind, EventLog, LogHead, SharedLog};
+use earcon_tenancy::WorkspacePass;
+
+/// Runs every case against stores from `make`.
+pub async fn event_log(make: impl Fn() -> Arc<dyn EventLog>) {
+    a_new_log_is_empty_and_keeps_its_epoch(&*make()).await;
+    events_come_back_as_they_were_appended(&*make()).await;
+    a_page_is_about_as_long_as_asked_for(&*make()).await;
+    another_writer_is_a_conflict_and_leaves_nothing(&*make()).await;
+    events_out_of_sequence_leave_nothing(&*make()).await;
+    one_append_may_be_large_and_shows_all_or_nothing(&make()).await;
+    trimming_forgets_the_oldest_and_never_moves_next(&*make()).await;
+    times_find_the_first_event_at_or_after(&*make()).await;
+    workspaces_do_not_see_each_other(&*make()).await;
+    two_writers_of_one_sequence_do_not_both_succeed(&make()).await;
+}
+
+fn event(seq: Seq, time_ms: i64) -> Arc<Event> {
+    let body = EventBody::KpiParked { reason: format!("event {seq}") };
+    Arc::new(Event { seq, time_ms, kpi: KpiName::new("contract.kpi").expect("the name keeps the rule"), body })
+}
+
+fn events(seqs: std::ops::RangeInclusive<Seq>) -> Vec<Arc<Event>> {
+    seqs.map(|seq| event(seq, seq as i64 * 10)).collect()
+}
+
+async fn all(log: &dyn EventLog, pass: &WorkspacePass, from: Seq) -> Vec<Arc<Event>> {
+    let mut found: Vec<Arc<Event>> = Vec::new();
+    loop {
+        let next = found.last().map_or(from, |event| event.seq + 1);
+        let page = log.read(pass, next, 7).await.unwrap();
+        if page.events.is_empty() {
+            return found;
+        }
+        found.extend(page.events);
+    }
+}
+
+async fn a_new_log_is_empty_and_keeps_its_epoch(log: &dyn EventLog) {
+    let pass = fresh();
+    assert_eq!(log.head(&pass).await.unwrap(), None);
+    assert!(log.read(&pass, 1, 10).await.unwrap().events.is_empty());
+    let head = log.open(&pass).await.unwrap();
+    assert_eq!((head.first, head.next), (1, 1));
+    assert_eq!(log.head(&pass).await.unwrap(), Some(head.clone()));
+    assert!(!head.epoch.is_empty());
+    assert_eq!(log.open(&pass).await.unwrap(), head);
+    assert!(log.read(&pass, 1, 10).await.unwrap().events.is_empty());
+    assert_ne!(log.open(&fresh()).await.unwrap().epoch, head.epoch);
+}
+
+async fn events_come_back_as_they_were_appended(log: &dyn EventLog) {
+    let pass = fresh();
+    log.open(&pass).await.unwrap();
+    log.append(&pass, Vec::new()).await.unwrap();
+    log.append(&pass, events(1..=1)).await.unwrap();
+    log.append(&pass, events(2..=30)).await.unwrap();
+    log.append(&pass, events(31..=33)).await.unwrap();
+    assert_eq!(log.open(&pass).await.unwrap().next, 34);
+    assert_eq!(all(log, &pass, 0).await, events(1..=33));
+    for from in [1, 2, 15, 30, 31, 33] {
+        assert_eq!(all(log, &pass, from).await, events(from..=33), "from {from}");
+    }
+    for from in [34, 35, Seq::MAX] {
+        assert!(all(log, &pass, from).await.is_empty(), "from {from}");
+    }
+    assert!(log.size_bytes(&pass).await.unwrap() > 0);
+}
+
+async fn a_page_is_about_as_long_as_asked_for(log: &dyn EventLog) {
+    let pass = fresh();
+    log.open(&pass).await.unwrap();
+    for seq in 1..=50 {
+        log.append(&pass, events(seq..=seq)).await.unwrap();
+    }
+    let page = log.read(&pass, 5, 10).await.unwrap();
+    assert_eq!(page.events, events(5..=14));
+}
+
+async fn another_writer_is_a_conflict_and_leaves_nothing(log: &dyn EventLog) {
+    let pass = fresh();
+    log.open(&pass).await.unwrap();
+    log.append(&pass, events(1..=5)).await.unwrap();
+    for wrong in [4..=6, 7..=8, 1..=5] {
+        let refusal = log.append(&pass, events(wrong)).await.unwrap_err();
+        assert_eq!(refusal.kind, ErrorKind::Conflict);
+    }
+    assert_eq!(all(log, &pass, 1).await, events(1..=5));
+    log.append(&pass, events(6..=6)).await.unwrap();
+    assert_eq!(all(log, &pass, 1).await, events(1..=6));
+}
+
+async fn events_out_of_sequence_leave_nothing(log: &dyn EventLog) {
+    let pass = fresh();
+    log.open(&pass).await.unwrap();
+    assert!(log.append(&pass, vec![event(1, 0), event(3, 0)]).await.is_err());
+    assert!(log.append(&pass, vec![event(1, 0), event(1, 0)]).await.is_err());
+    assert!(all(log, &pass, 1).await.is_empty());
+    assert_eq!(log.open(&pass).await.unwrap().next, 1);
+}
+
+async fn one_append_may_be_large_and_shows_all_or_nothing(log: &Arc<dyn EventLog>) {
+    let pass = fresh();
+    log.open(&pass).await.unwrap();
+    let large: Vec<Arc<Event>> = (1..=60)
+        .map(|seq| {
+            let body = EventBody::KpiParked { reason: "x".repeat(50_000) };
+            Arc::new(Event { body, ..event(seq, 0).as_ref().clone() })
+        })
+        .collect();
+    let (writer, writer_pass, appended) = (log.clone(), pass.clone(), large.clone());
+    let append = tokio::spawn(async move { writer.append(&writer_pass, appended).await });
+    loop {
+        let done = append.is_finished();
+        // A page may be short, but what follows it must be there: the last event is there with the first.
+        if !log.read(&pass, 1, 1).await.unwrap().events.is_empty() {
+            assert_eq!(log.read(&pass, 60, 1).await.unwrap().events.len(), 1);
+        }
+        if done {
+            break;
+        }
+    }
+    append.await.unwrap().unwrap();
+    assert_eq!(all(&**log, &pass, 1).await, large);
+}
+
+async fn trimming_forgets_the_oldest_and_never_moves_next(log: &dyn EventLog) {
+    let pass = fresh();
+    log.open(&pass).await.unwrap();
+    for start in (1..=91).step_by(10) {
+        log.append(&pass, events(start..=start + 9)).await.unwrap();
+    }
+    let size = log.size_bytes(&pass).await.unwrap();
+    let first = log.trim(&pass, 55).await.unwrap();
+    assert!(first <= 55, "an event that was to be kept is gone: the log begins at {first}");
+    let head = log.open(&pass).await.unwrap();
+    assert_eq!((head.first, head.next), (first, 101));
+    assert_eq!(all(log, &pass, 1).await, events(first..=100), "reading from before the log starts at its oldest");
+    assert_eq!(log.trim(&pass, 3).await.unwrap(), first, "an earlier trim brings nothing back");
+    assert!(log.size_bytes(&pass).await.unwrap() <= size);
+
+    assert_eq!(log.trim(&pass, 101).await.unwrap(), 101);
+    let head = log.open(&pass).await.unwrap();
+    assert_eq!((head.first, head.next), (101, 101));
+    assert!(all(log, &pass, 1).await.is_empty());
+    log.append(&pass, events(101..=102)).await.unwrap();
+    assert_eq!(all(log, &pass, 1).await, events(101..=102));
+}
+
+async fn times_find_the_first_event_at_or_after(log: &dyn EventLog) {
+    let pass = fresh();
+    log.open(&pass).await.unwrap();
+    assert_eq!(log.seq_at(&pass, 0).await.unwrap(), 1, "an empty log has only its next");
+    // Times 10, 20, … 290, with three events each, in appends of four.
+    let events: Vec<_> = (1..=87).map(|seq| event(seq, (seq as i64 + 2) / 3 * 10)).collect();
+    for part in events.chunks(4) {
+        log.append(&pass, part.to_vec()).await.unwrap();
+    }
+    for time_ms in -5..300 {
+        let expected = events.iter().find(|event| event.time_ms >= time_ms).map_or(88, |event| event.seq);
+        assert_eq!(log.seq_at(&pass, time_ms).await.unwrap(), expected, "at {time_ms}");
+    }
+}
+
+async fn workspaces_do_not_see_each_other(log: &dyn EventLog) {
+    let (one, other) = (fresh(), fresh());
+    log.open(&one).await.unwrap();
+    log.open(&other).await.unwrap();
+    log.append(&one, events(1..=3)).await.unwrap();
+    assert!(all(log, &other, 1).await.is_empty());
+    log.append(&other, events(1..=2)).await.unwrap();
+    log.trim(&one, 4).await.unwrap();
+    assert_eq!(all(log, &other, 1).await, events(1..=2));
+}
+
+async fn two_writers_of_one_sequence_do_not_both_succeed(log: &Arc<dyn EventLog>) {
+    let pass = fresh();
+    log.open(&pass).await.unwrap();
+    let writers: Vec<_> = (0..8)
+        .map(|writer| {
+            let (log, pass) = (log.clone(), pass.clone());
+            tokio::spawn(async move { log.append(&pass, vec![event(1, writer)]).await.map(|()| writer) })
+        })
+        .collect();
+    let mut winners = Vec::new();
+    for writer in writers {
+        match writer.await.unwrap() {
+            Ok(winner) => winners.push(winner),
+            Err(error) => assert_eq!(error.kind, ErrorKind::Conflict),
+        }
+    }
+    assert_eq!(winners.len(), 1);
+    let stored = all(&**log, &pass, 1).await;
+    assert_eq!(stored, vec![event(1, winners[0])]);
+}
+
+/// Runs the cases of logs that several processes share; every log `make` gives stands for a process of its own.
+pub async fn shared_log(make: impl Fn() -> Arc<dyn SharedLog>) {
+    whoever_opens_takes_the_log_over(&*make(), &*make()).await;
+    followers_see_every_event_of_every_writer(&*make(), &*make(), &*make()).await;
+    following_begins_where_it_is_told(&*make()).await;
+}
+
+async fn whoever_opens_takes_the_log_over(old: &dyn SharedLog, new: &dyn SharedLog) {
+    let pass = fresh();
+    let head = old.open(&pass).await.unwrap();
+    old.append(&pass, events(1..=3)).await.unwrap();
+    let taken = new.open(&pass).await.unwrap();
+    assert_eq!(taken, LogHead { next: 4, ..head });
+    // The new one has not written yet, and still the old one is refused.
+    assert_eq!(old.append(&pass, events(4..=4)).await.unwrap_err().kind, ErrorKind::Conflict);
+    new.append(&pass, events(4..=5)).await.unwrap();
+    assert_eq!(old.append(&pass, events(4..=4)).await.unwrap_err().kind, ErrorKind::Conflict);
+    assert_eq!(old.append(&pass, events(6..=6)).await.unwrap_err().kind, ErrorKind::Conflict);
+    assert_eq!(all(old, &pass, 1).await, events(1..=5));
+    assert_eq!(old.head(&pass).await.unwrap().map(|head| head.next), Some(6));
+    // Taking it back works the same way.
+    assert_eq!(old.open(&pass).await.unwrap().next, 6);
+    old.append(&pass, events(6..=6)).await.unwrap();
+    assert_eq!(new.append(&pass, events(6..=6)).await.unwrap_err().kind, ErrorKind::Conflict);
+}
+
+async fn followers_see_every_event_of_every_writer(one: &dyn SharedLog, two: &dyn SharedLog, other: &dyn SharedLog) {
+    let pass = fresh();
+    one.open(&pass).await.unwrap();
+    one.append(&pass, events(1..=10)).await.unwrap();
+    let mut following = other.follow(&pass, 4).await.unwrap();
+    one.append(&pass, events(11..=12)).await.unwrap();
+    two.open(&pass).await.unwrap();
+    assert!(one.append(&pass, events(13..=13)).await.is_err());
+    two.append(&pass, events(13..=20)).await.unwrap();
+    let mut seen = Vec::new();
+    while seen.len() < 17 {
+        let next = tokio::time::timeout(std::time::Duration::from_secs(20), following.next()).await;
+        seen.extend(next.expect("a follower is told in time").expect("following goes on").unwrap());
+    }
+    assert_eq!(seen, events(4..=20));
+}
+
+async fn following_begins_where_it_is_told(log: &dyn SharedLog) {
+    let pass = fresh();
+    log.open(&pass).await.unwrap();
+    let mut from_the_end = log.follow(&pass, 1).await.unwrap();
+    log.append(&pass, events(1..=2)).await.unwrap();
+    assert_eq!(from_the_end.next().await.unwrap().unwrap(), events(1..=2));
+    // One append that is followed from its middle.
+    let mut from_the_middle = log.follow(&pass, 2).await.unwrap();
+    assert_eq!(from_the_middle.next().await.unwrap().unwrap(), events(2..=2));
+}

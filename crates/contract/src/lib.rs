@@ -1,0 +1,29 @@
+//! The contract suites: what every adapter of a port must do. Each adapter's tests run them.
+//!
+//! A suite asks for nothing that the port's documentation does not promise. It may run against a store that others use
+//! too: every case works in a workspace of its own.
+
+mod event_log;
+mod meta_store;
+mod registry;
+mod series_store;
+mod snapshot_store;
+
+pub use event_log::{event_log, shared_log};
+pub use meta_store::meta_store;
+pub use registry::registry;
+pub use series_store::series_store;
+pub use snapshot_store::snapshot_store;
+
+use earcon_model::{Labels, WorkspaceId};
+use earcon_tenancy::{Access, WorkspacePass};
+
+/// A pass for a workspace nobody has used.
+fn fresh() -> WorkspacePass {
+    let name = format!("contract-{}", uuid::Uuid::new_v4().simple());
+    Access.system(&WorkspaceId::new(&name).expect("the name keeps the rule"))
+}
+
+fn labels(text: &str) -> Labels {
+    Labels::parse(text).expect("the labels keep the rule")
+}

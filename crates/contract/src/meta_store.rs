@@ -1,0 +1,83 @@
+//! What every meta store must do.
+
+use std::sync::Arc;
+
+use super::fresh;
+use earcon_ports::{ErrorKind, MetaStore};
+
+/// Runs every case against stores from `make`.
+pub async fn meta_store(make: impl Fn() -> Arc<dyn MetaStore>) {
+    records_change_by_compare_and_set(&*make()).await;
+    revisions_never_repeat_after_a_delete(&*make()).await;
+    listing_is_by_prefix_and_in_key_order(&*make()).await;
+    workspaces_are_apart_and_known_by_name(&*make()).await;
+    of_many_writers_of_one_revision_one_succeeds(&make()).await;
+}
+
+async fn records_change_by_compare_and_set(store: &dyn MetaStore) {
+    let pass = fresh();
+    assert_eq!(store.get(&pass, "mix/a").await.unwrap(), None);
+    assert_eq!(store.put(&pass, "mix/a", 4, vec![1]).await.unwrap_err().kind, ErrorKind::Conflict);
+    let first = store.put(&pass, "mix/a", 0, vec![1]).await.unwrap();
+    assert!(first >= 1);
+    assert_eq!(store.put(&pass, "mix/a", 0, vec![2]).await.unwrap_err().kind, ErrorKind::Conflict);
+    assert_eq!(store.put(&pass, "mix/a", first, Vec::new()).await.unwrap(), first + 1);
+    let record = store.get(&pass, "mix/a").await.unwrap().unwrap();
+    assert_eq!((record.key.as_str(), record.revision, record.value), ("mix/a", first + 1, Vec::new()));
+}
+
+async fn revisions_never_repeat_after_a_delete(store: &dyn MetaStore) {
+    let pass = fresh();
+    let first = store.put(&pass, "k", 0, vec![1]).await.unwrap();
+    let second = store.put(&pass, "k", first, vec![2]).await.unwrap();
+    assert_eq!(store.delete(&pass, "k", first).await.unwrap_err().kind, ErrorKind::Conflict);
+    store.delete(&pass, "k", second).await.unwrap();
+    assert_eq!(store.get(&pass, "k").await.unwrap(), None);
+    assert!(store.list(&pass, "").await.unwrap().is_empty());
+    assert_eq!(store.delete(&pass, "k", second).await.unwrap_err().kind, ErrorKind::Conflict);
+    assert_eq!(store.put(&pass, "k", second, vec![3]).await.unwrap_err().kind, ErrorKind::Conflict);
+    assert!(store.put(&pass, "k", 0, vec![3]).await.unwrap() > second);
+}
+
+async fn listing_is_by_prefix_and_in_key_order(store: &dyn MetaStore) {
+    let pass = fresh();
+    for key in ["mix/b", "mix/a", "mixture", "job/z", "mix/a/b"] {
+        store.put(&pass, key, 0, key.as_bytes().to_vec()).await.unwrap();
+    }
+    let keys = |records: Vec<earcon_ports::MetaRecord>| -> Vec<String> {
+        assert!(records.iter().all(|record| record.value == record.key.as_bytes()));
+        records.into_iter().map(|record| record.key).collect()
+    };
+    assert_eq!(keys(store.list(&pass, "mix/").await.unwrap()), ["mix/a", "mix/a/b", "mix/b"]);
+    assert_eq!(keys(store.list(&pass, "").await.unwrap()), ["job/z", "mix/a", "mix/a/b", "mix/b", "mixture"]);
+    assert!(store.list(&pass, "none").await.unwrap().is_empty());
+}
+
+async fn workspaces_are_apart_and_known_by_name(store: &dyn MetaStore) {
+    let (one, other) = (fresh(), fresh());
+    store.put(&one, "k", 0, vec![1]).await.unwrap();
+    assert_eq!(store.get(&other, "k").await.unwrap(), None);
+    assert!(store.list(&other, "").await.unwrap().is_empty());
+    let known = store.workspaces().await.unwrap();
+    assert!(known.contains(one.workspace()) && !known.contains(other.workspace()));
+}
+
+async fn of_many_writers_of_one_revision_one_succeeds(store: &Arc<dyn MetaStore>) {
+    let pass = fresh();
+    let revision = store.put(&pass, "k", 0, vec![0]).await.unwrap();
+    let writers: Vec<_> = (1..=8)
+        .map(|writer| {
+            let (store, pass) = (store.clone(), pass.clone());
+            tokio::spawn(async move { store.put(&pass, "k", revision, vec![writer]).await.map(|_| writer) })
+        })
+        .collect();
+    let mut winners = Vec::new();
+    for writer in writers {
+        match writer.await.unwrap() {
+            Ok(winner) => winners.push(winner),
+            Err(error) => assert_eq!(error.kind, ErrorKind::Conflict),
+        }
+    }
+    assert_eq!(winners.len(), 1);
+    assert_eq!(store.get(&pass, "k").await.unwrap().unwrap().value, winners);
+}

@@ -1,0 +1,87 @@
+//! What every snapshot store must do.
+
+use std::sync::Arc;
+
+use super::fresh;
+use earcon_model::{KpiName, Seq};
+use earcon_ports::{Snapshot, SnapshotStore};
+
+/// Runs every case against stores from `make`.
+pub async fn snapshot_store(make: impl Fn() -> Arc<dyn SnapshotStore>) {
+    the_latest_snapshot_of_each_kpi_is_kept(&*make()).await;
+    an_older_snapshot_does_not_replace_a_newer_one(&*make()).await;
+    a_large_snapshot_comes_back_whole(&*make()).await;
+    all_come_in_order_of_name(&*make()).await;
+    a_deleted_snapshot_is_gone(&*make()).await;
+    workspaces_do_not_see_each_other(&*make()).await;
+}
+
+fn snapshot(kpi: &str, seq: Seq, state: &[u8]) -> Snapshot {
+    Snapshot { kpi: KpiName::new(kpi).expect("the name keeps the rule"), seq, state: state.to_vec() }
+}
+
+async fn the_latest_snapshot_of_each_kpi_is_kept(store: &dyn SnapshotStore) {
+    let pass = fresh();
+    let (old, new) = (snapshot("a.b", 5, b"old"), snapshot("a.b", i64::MAX as Seq, b""));
+    assert_eq!(store.get(&pass, &old.kpi).await.unwrap(), None);
+    store.put(&pass, old.clone()).await.unwrap();
+    assert_eq!(store.get(&pass, &old.kpi).await.unwrap(), Some(old));
+    store.put(&pass, new.clone()).await.unwrap();
+    assert_eq!(store.get(&pass, &new.kpi).await.unwrap(), Some(new));
+}
+
+async fn an_older_snapshot_does_not_replace_a_newer_one(store: &dyn SnapshotStore) {
+    let pass = fresh();
+    let (old, new) = (snapshot("k", 5, b"old"), snapshot("k", 6, b"new"));
+    store.put(&pass, new.clone()).await.unwrap();
+    store.put(&pass, old.clone()).await.unwrap();
+    assert_eq!(store.get(&pass, &new.kpi).await.unwrap(), Some(new.clone()));
+    assert_eq!(store.all(&pass).await.unwrap(), std::slice::from_ref(&new));
+    // After a deletion the log may have begun a new life, with lower numbers.
+    store.delete(&pass, &new.kpi).await.unwrap();
+    store.put(&pass, old.clone()).await.unwrap();
+    assert_eq!(store.get(&pass, &old.kpi).await.unwrap(), Some(old));
+}
+
+async fn a_large_snapshot_comes_back_whole(store: &dyn SnapshotStore) {
+    let pass = fresh();
+    for (seq, bytes) in [(1, 3_000_000), (2, 5_000_000), (3, 10)] {
+        let state: Vec<u8> = (0..bytes).map(|i: u32| (i ^ (i >> 8) ^ seq as u32) as u8).collect();
+        let large = Snapshot { state, ..snapshot("large", seq, b"") };
+        store.put(&pass, large.clone()).await.unwrap();
+        assert!(store.get(&pass, &large.kpi).await.unwrap() == Some(large.clone()));
+        assert!(store.all(&pass).await.unwrap() == [large]);
+    }
+}
+
+async fn all_come_in_order_of_name(store: &dyn SnapshotStore) {
+    let pass = fresh();
+    assert!(store.all(&pass).await.unwrap().is_empty());
+    let mut expected = Vec::new();
+    for name in ["b", "a", "a.b", "B", "a-b"] {
+        let one = snapshot(name, 1, name.as_bytes());
+        store.put(&pass, one.clone()).await.unwrap();
+        expected.push(one);
+    }
+    expected.sort_by(|a, b| a.kpi.cmp(&b.kpi));
+    assert_eq!(store.all(&pass).await.unwrap(), expected);
+}
+
+async fn a_deleted_snapshot_is_gone(store: &dyn SnapshotStore) {
+    let pass = fresh();
+    let (kept, gone) = (snapshot("kept", 1, b"1"), snapshot("gone", 2, b"2"));
+    store.put(&pass, kept.clone()).await.unwrap();
+    store.put(&pass, gone.clone()).await.unwrap();
+    store.delete(&pass, &gone.kpi).await.unwrap();
+    store.delete(&pass, &gone.kpi).await.unwrap();
+    assert_eq!(store.get(&pass, &gone.kpi).await.unwrap(), None);
+    assert_eq!(store.all(&pass).await.unwrap(), [kept]);
+}
+
+async fn workspaces_do_not_see_each_other(store: &dyn SnapshotStore) {
+    let (one, other) = (fresh(), fresh());
+    let snapshot = snapshot("k", 1, b"1");
+    store.put(&one, snapshot.clone()).await.unwrap();
+    assert_eq!(store.get(&other, &snapshot.kpi).await.unwrap(), None);
+    assert!(store.all(&other).await.unwrap().is_empty());
+}

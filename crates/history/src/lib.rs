@@ -1,0 +1,5 @@
+//! What stores of history have in common, whatever they keep it in: how rows become rollups, and which anomalies a filter
+//! lets through.
+
+pub mod filter;
+pub mod rollup;

@@ -1,0 +1,163 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::{Catalogue, Gathered, Rules};
+
+const NOW: i64 = 42;
+
+fn gather(body: &[u8], precision: Precision) -> Gathered {
+    let catalogue = Catalogue::new(Rules::default(), 1_000, 1);
+    let mut batch = Batch::new(&catalogue, NOW, 100_000);
+    parse(body, precision, &mut batch).unwrap();
+    batch.finish()
+}
+
+/// `kpi{labels} row timestamp value` of every sample, in order.
+fn samples(gathered: &Gathered) -> Vec<String> {
+    let mut all = Vec::new();
+    for batch in &gathered.batches {
+        for series in &batch.series {
+            for (row, sample) in &series.rows {
+                let (kpi, labels) = (batch.kpi.as_str(), series.labels.as_str());
+                all.push((*row, format!("{kpi}{{{labels}}} {row} {} {}", sample.timestamp_ms, sample.value)));
+            }
+        }
+    }
+    all.sort_by_key(|(row, _)| *row);
+    all.into_iter().map(|(_, text)| text).collect()
+}
+
+fn errors(gathered: &Gathered) -> Vec<u32> {
+    let mut rows: Vec<u32> = gathered.rejected.iter().map(|rejected| rejected.row).collect();
+    rows.sort_unstable();
+    rows
+}
+
+#[test]
+fn points_become_samples_of_measurement_and_field() {
+    let body = b"cpu,host=a,core=0 usage=1.5,idle=98i,up=t 1500000000\nload,host=a value=2u 1500000001\r\n\n# a comment\nload value=-3";
+    let gathered = gather(body, Precision::Seconds);
+    let expected = [
+        "cpu.usage{core:0,host:a} 0 1500000000000 1.5",
+        "cpu.idle{core:0,host:a} 0 1500000000000 98",
+        "cpu.up{core:0,host:a} 0 1500000000000 1",
+        "load{host:a} 1 1500000001000 2",
+        "load{} 4 42 -3",
+    ];
+    assert_eq!(samples(&gathered), expected);
+    assert!(gathered.rejected.is_empty(), "{:?}", gathered.rejected);
+}
+
+#[test]
+fn escapes_and_texts_are_understood() {
+    let body = br#"disk\ use,path=C:\\Program\ Files\,x,a\=b=c value=1,note="a \"quoted\", text=1
+with two lines",other=2 7
+next value=3 8"#;
+    let gathered = gather(body, Precision::Milliseconds);
+    let expected = [
+        r"disk_use{a_b:c,path:C:\\Program Files;x} 0 7 1",
+        r"disk_use.other{a_b:c,path:C:\\Program Files;x} 0 7 2",
+        "next{} 2 8 3",
+    ];
+    assert_eq!(samples(&gathered), expected);
+    assert_eq!((gathered.ignored, gathered.rejected.len()), (1, 0));
+}
+
+#[test]
+fn every_precision_becomes_milliseconds() {
+    for (name, timestamp, expected) in [
+        ("", "1500000000123999999", 1_500_000_000_123),
+        ("n", "-1", -1),
+        ("us", "1500000000123999", 1_500_000_000_123),
+        ("ms", "1500000000123", 1_500_000_000_123),
+        ("s", "1500000000", 1_500_000_000_000),
+        ("m", "25000000", 1_500_000_000_000),
+        ("h", "416666", 1_499_997_600_000),
+    ] {
+        let precision = Precision::parse(name).unwrap();
+        let gathered = gather(format!("a value=1 {timestamp}").as_bytes(), precision);
+        assert_eq!(gathered.batches[0].series[0].rows[0].1.timestamp_ms, expected, "{name}");
+    }
+    assert_eq!(Precision::parse("d"), None);
+    assert_eq!(errors(&gather(b"a value=1 9223372036854775807", Precision::Hours)), [0]);
+}
+
+#[test]
+fn bad_lines_are_named_and_good_ones_kept() {
+    let body: &[u8] = b"good value=1\nno_fields\na value=\na value=x\n,a=b value=1\na,b value=1\na value=1 soon\na value=1 5 6\n\
+        a value=\"open\na =1\na value=1,\na,b= value=1\n\xff\xfe value=1\na value=NaN\na\\ \na value=1,x=2\"z\ngood value=2";
+    let gathered = gather(body, Precision::Nanoseconds);
+    assert_eq!(samples(&gathered), ["good{} 0 42 1", "good{} 16 42 2"]);
+    assert_eq!(errors(&gathered), (1..=15).collect::<Vec<_>>(), "{:?}", gathered.rejected);
+}
+
+#[test]
+fn a_bad_field_refuses_the_whole_point() {
+    let gathered = gather(b"a x=1,y=oops,z=3", Precision::Nanoseconds);
+    assert_eq!((samples(&gathered).len(), errors(&gathered)), (0, vec![0]));
+    assert!(gathered.rejected[0].error.contains("\"y\"") && gathered.rejected[0].error.contains("oops"));
+}
+
+#[test]
+fn tags_in_another_order_are_the_same_series() {
+    let gathered = gather(b"a,x=1,y=2 value=1 1\na,y=2,x=1 value=2 2", Precision::Milliseconds);
+    assert_eq!(gathered.batches.len(), 1);
+    assert_eq!(gathered.batches[0].series.len(), 1);
+}
+
+#[test]
+fn a_known_series_is_not_taken_apart_again() {
+    let catalogue = Catalogue::new(Rules::default(), 1_000, 1);
+    for _ in 0..2 {
+        let mut batch = Batch::new(&catalogue, NOW, 10);
+        parse(b"a,x=1 value=1\nbad field\n", Precision::Nanoseconds, &mut batch).unwrap();
+        let gathered = batch.finish();
+        assert_eq!(samples(&gathered), ["a{x:1} 0 42 1"]);
+        assert_eq!(catalogue.len(), 1);
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.chars().flat_map(|c| if matches!(c, ' ' | ',' | '=') { vec!['\\', c] } else { vec![c] }).collect()
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_never_panic(body in proptest::collection::vec(any::<u8>(), 0..300)) {
+        gather(&body, Precision::Nanoseconds);
+    }
+
+    #[test]
+    fn nearly_right_bytes_never_panic(body in "([a=, \"\\\\0-9.\n#i]|value=1){0,120}") {
+        gather(body.as_bytes(), Precision::Seconds);
+    }
+
+    #[test]
+    fn what_is_written_is_read(
+        points in proptest::collection::vec(("[a-z][a-z =,]{0,6}[a-z]", "[a-z][a-z =,]{0,6}[a-z]", -1e12f64..1e12, 0i64..4_000_000_000_000), 1..20),
+    ) {
+        let line = |(name, tag, value, at): &(String, String, f64, i64)| {
+            // In a measurement an equals sign is not escaped, but may be.
+            format!("{},tag={} value={value} {at}", escaped(name), escaped(tag))
+        };
+        let body = points.iter().map(line).collect::<Vec<_>>().join("\n");
+        let gathered = gather(body.as_bytes(), Precision::Milliseconds);
+        prop_assert!(gathered.rejected.is_empty(), "{:?}", gathered.rejected);
+        let clean = |text: &str| text.replace([' ', '=', ','], "_");
+        let expected: Vec<String> = points.iter().enumerate().map(|(row, (name, tag, value, at))| {
+            format!("{}{{tag:{}}} {row} {at} {value}", clean(name), tag.replace(',', ";"))
+        }).collect();
+        prop_assert_eq!(samples(&gathered), expected);
+    }
+
+    #[test]
+    fn a_malformed_line_costs_no_other(
+        bad in "[ -!#-~]{0,30}", before in 1usize..5, after in 1usize..5,
+    ) {
+        let good = |n: usize| "good,k=v value=1 1\n".repeat(n);
+        let body = format!("{}{bad}\n{}", good(before), good(after));
+        let gathered = gather(body.as_bytes(), Precision::Milliseconds);
+        let kept = samples(&gathered).iter().filter(|sample| sample.starts_with("good{k:v}")).count();
+        prop_assert!(kept >= before + after, "{kept} of {}", before + after);
+    }
+}

@@ -1,0 +1,275 @@
+//! Rows out of JSON. The whole document is parsed in one go without intermediate trees; only when that fails is it parsed
+//! row by row, so that a bad row is named and the good ones are kept.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::{Batch, IntakeError, LabelPairs, parse_time};
+
+#[derive(Deserialize)]
+struct Row<'a> {
+    #[serde(borrow)]
+    kpi: Cow<'a, str>,
+    #[serde(borrow, default)]
+    labels: Pairs<'a>,
+    #[serde(default)]
+    timestamp: Time,
+    value: f64,
+}
+
+#[derive(Deserialize)]
+struct Document<'a> {
+    #[serde(borrow)]
+    samples: Vec<Row<'a>>,
+}
+
+#[derive(Deserialize)]
+struct RawDocument<'a> {
+    #[serde(borrow)]
+    samples: Vec<&'a RawValue>,
+}
+
+/// `{"samples": [row, …]}`
+///
+/// # Errors
+/// When the document is none, or holds too many rows.
+pub fn parse_document(body: &[u8], batch: &mut Batch<'_>) -> Result<(), IntakeError> {
+    if let Ok(Document { samples }) = serde_json::from_slice(body) {
+        for (row, sample) in samples.into_iter().enumerate() {
+            add(row, sample, batch)?;
+        }
+        return Ok(());
+    }
+    let RawDocument { samples } = serde_json::from_slice(body)
+        .map_err(|error| IntakeError::Malformed(format!("the body must be {{\"samples\": [row, …]}}: {error}")))?;
+    for (row, sample) in samples.into_iter().enumerate() {
+        parse_row(row, sample.get().as_bytes(), batch)?;
+    }
+    Ok(())
+}
+
+/// One row a line; blank lines are skipped but counted.
+///
+/// # Errors
+/// When there are too many rows.
+pub fn parse_lines(body: &[u8], batch: &mut Batch<'_>) -> Result<(), IntakeError> {
+    for (row, line) in body.split(|byte| *byte == b'\n').enumerate() {
+        if !line.trim_ascii().is_empty() {
+            parse_row(row, line, batch)?;
+        }
+    }
+    Ok(())
+}
+
+fn parse_row(row: usize, text: &[u8], batch: &mut Batch<'_>) -> Result<(), IntakeError> {
+    match serde_json::from_slice::<Row<'_>>(text) {
+        Ok(sample) => add(row, sample, batch),
+        Err(error) => batch.reject(row as u32, explain(&error)),
+    }
+}
+
+fn add(row: usize, sample: Row<'_>, batch: &mut Batch<'_>) -> Result<(), IntakeError> {
+    let Row { kpi, labels, timestamp, value } = sample;
+    batch.add(row as u32, kpi, labels.0, timestamp.0, value)
+}
+
+/// serde_json's message without the position, which is that of the row and not of the body.
+fn explain(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
+    if text == "number out of range" { "value must be a finite number".to_owned() } else { text.to_owned() }
+}
+
+#[derive(Default)]
+struct Pairs<'a>(LabelPairs<'a>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct PairsVisitor;
+
+        impl<'de> Visitor<'de> for PairsVisitor {
+            type Value = Pairs<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("labels: an object of texts")
+            }
+
+            fn visit_unit<E>(self) -> Result<Self::Value, E> {
+                Ok(Pairs::default())
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut pairs = Vec::with_capacity(map.size_hint().unwrap_or(2));
+                while let Some((Text(key), Text(value))) = map.next_entry()? {
+                    pairs.push((key, value));
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+
+        deserializer.deserialize_any(PairsVisitor)
+    }
+}
+
+/// A text, borrowed from the body unless it has escapes.
+struct Text<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextVisitor;
+
+        impl<'de> Visitor<'de> for TextVisitor {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text as label value")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+
+        deserializer.deserialize_str(TextVisitor)
+    }
+}
+
+/// Integer milliseconds or RFC 3339; absent or null means now.
+#[derive(Default)]
+struct Time(Option<i64>);
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TimeVisitor;
+
+        impl<'de> Visitor<'de> for TimeVisitor {
+            type Value = Time;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("timestamp: integer milliseconds since 1970 or an RFC 3339 text")
+            }
+
+            fn visit_unit<E>(self) -> Result<Time, E> {
+                Ok(Time(None))
+            }
+
+            fn visit_i64<E>(self, ms: i64) -> Result<Time, E> {
+                Ok(Time(Some(ms)))
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, ms: u64) -> Result<Time, E> {
+                let ms = i64::try_from(ms).map_err(|_| E::custom("timestamp is too large for milliseconds"))?;
+                Ok(Time(Some(ms)))
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Time, E> {
+                let parsed = text.parse::<jiff::Timestamp>().is_ok().then(|| parse_time(text)).flatten();
+                let ms = parsed.ok_or_else(|| E::custom(format!("timestamp {text:?} is not an RFC 3339 time")))?;
+                Ok(Time(Some(ms)))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Time, A::Error> {
+                Err(serde::de::Error::invalid_type(serde::de::Unexpected::Seq, &self))
+            }
+        }
+
+        deserializer.deserialize_any(TimeVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Catalogue, Gathered, Rules};
+    use proptest::prelude::*;
+
+    fn catalogue() -> Catalogue {
+        Catalogue::new(Rules::default(), 1_000, 1)
+    }
+
+    fn document(body: &str) -> Gathered {
+        let catalogue = catalogue();
+        let mut batch = Batch::new(&catalogue, 42, 1_000);
+        parse_document(body.as_bytes(), &mut batch).unwrap();
+        batch.finish()
+    }
+
+    #[test]
+    fn rows_are_gathered_by_series() {
+        let Gathered { batches, rejected, .. } = document(
+            r#"{"samples": [
+                {"kpi": "a", "labels": {"x": "1", "y": "2"}, "timestamp": 1000, "value": 1},
+                {"kpi": "a", "labels": {"y": "2", "x": "1"}, "timestamp": "1970-01-01T00:00:02Z", "value": 2.5},
+                {"kpi": "b", "value": -3e2}]}"#,
+        );
+        assert!(rejected.is_empty());
+        assert_eq!(batches.len(), 2);
+        assert_eq!(batches[0].series.len(), 1);
+        let times: Vec<_> = batches[0].series[0].rows.iter().map(|(_, sample)| sample.timestamp_ms).collect();
+        assert_eq!(times, [1_000, 2_000]);
+        assert_eq!(batches[1].series[0].rows[0].1.timestamp_ms, 42, "absent means now");
+    }
+
+    #[test]
+    fn bad_rows_are_named_and_good_ones_kept() {
+        let Gathered { batches, rejected, .. } = document(
+            r#"{"samples": [{"kpi": "a", "value": 1}, {"kpi": "a", "value": "x"}, {"kpi": "a b", "value": 1},
+                {"kpi": "a", "value": 1e999}, {"value": 1}, {"kpi": "a", "value": 2, "labels": {"k": 1}},
+                {"kpi": "a", "value": 2, "timestamp": "soon"}, 7]}"#,
+        );
+        assert_eq!(batches[0].series[0].rows.len(), 1);
+        assert_eq!(rejected.iter().map(|rejected| rejected.row).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(rejected[2].error, "value must be a finite number");
+        assert!(rejected[3].error.contains("kpi"), "{}", rejected[3].error);
+        assert!(rejected[5].error.contains("soon"), "{}", rejected[5].error);
+    }
+
+    #[test]
+    fn lines_are_rows() {
+        let body = b"{\"kpi\":\"a\",\"value\":1}\n\n{\"kpi\":\"a\",\"value\":}\r\n{\"kpi\":\"a\",\"value\":2}\n";
+        let catalogue = catalogue();
+        let mut batch = Batch::new(&catalogue, 0, 10);
+        parse_lines(body, &mut batch).unwrap();
+        let Gathered { batches, rejected, .. } = batch.finish();
+        assert_eq!(batches[0].series[0].rows.iter().map(|(row, _)| *row).collect::<Vec<_>>(), [0, 3]);
+        assert_eq!(rejected[0].row, 2);
+    }
+
+    #[test]
+    fn too_many_rows_refuse_the_request() {
+        let catalogue = catalogue();
+        let mut batch = Batch::new(&catalogue, 0, 1);
+        assert!(parse_lines(b"{\"kpi\":\"a\",\"value\":1}\n{\"kpi\":\"a\",\"value\":1}", &mut batch).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let catalogue = catalogue();
+        let mut batch = Batch::new(&catalogue, 0, 100);
+            let _refused = parse_document(&body, &mut batch).is_err();
+        let mut batch = Batch::new(&catalogue, 0, 100);
+            let _refused = parse_lines(&body, &mut batch).is_err();
+        }
+
+        #[test]
+        fn whole_and_row_by_row_parsing_agree(values in proptest::collection::vec(-1e12f64..1e12, 1..20)) {
+            let row = |value: &f64| format!("{{\"kpi\":\"a\",\"labels\":{{\"k\":\"v\"}},\"timestamp\":5,\"value\":{value}}}");
+            let rows: Vec<String> = values.iter().map(row).collect();
+            let whole = document(&format!("{{\"samples\":[{}]}}", rows.join(",")));
+            let lines = rows.join("\n");
+            let catalogue = catalogue();
+        let mut batch = Batch::new(&catalogue, 42, 1_000);
+            parse_lines(lines.as_bytes(), &mut batch).unwrap();
+            prop_assert_eq!(whole, batch.finish());
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! The protobuf encoding.
+
+use std::borrow::Cow;
+
+use super::points;
+use super::quantile::{Ends, Run, Shape};
+use super::request::{Body, Kind, Metric, Point, Temporality};
+use crate::protobuf::{Fields, Malformed, Value, varint, zigzag};
+use crate::{Batch, IntakeError, LabelPairs};
+
+/// Parses an `ExportMetricsServiceRequest`; returns how many data points it has.
+///
+/// # Errors
+/// When it is none, or there are too many samples.
+pub fn parse_protobuf(request: &[u8], batch: &mut Batch<'_>) -> Result<u32, IntakeError> {
+    let mut row = 0;
+    each(request, 1, |resource_metrics| {
+        let mut resource = LabelPairs::new();
+        each(resource_metrics, 1, |message| {
+            each(message, 1, |pair| -> Result<(), Failed> {
+                resource.extend(attribute(pair)?);
+                Ok(())
+            })
+        })?;
+        each(resource_metrics, 2, |scope| each(scope, 2, |message| metric(message, &resource, batch, &mut row)))
+    })
+    .map_err(|failed| match failed {
+        Failed::Malformed => IntakeError::Malformed("the body is no ExportMetricsServiceRequest".to_owned()),
+        Failed::Full(error) => error,
+    })?;
+    Ok(row)
+}
+
+/// Reads the data points of one kind.
+type ReadPoint = fn(&[u8]) -> Result<Point<'_>, Malformed>;
+
+/// Key and value of an attribute.
+type Pair<'b> = (Cow<'b, str>, Cow<'b, str>);
+
+enum Failed {
+    Malformed,
+    Full(IntakeError),
+}
+
+impl From<Malformed> for Failed {
+    fn from(_: Malformed) -> Self {
+        Failed::Malformed
+    }
+}
+
+impl From<IntakeError> for Failed {
+    fn from(error: IntakeError) -> Self {
+        Failed::Full(error)
+    }
+}
+
+/// Every message in the field `number`.
+fn each<'b, E: From<Malformed>>(
+    message: &'b [u8],
+    number: u32,
+    mut visit: impl FnMut(&'b [u8]) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut fields = Fields::of(message);
+    while let Some(field) = fields.next()? {
+        match field {
+            (found, Value::Bytes(inner)) if found == number => visit(inner)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn metric(message: &[u8], resource: &LabelPairs<'_>, batch: &mut Batch<'_>, row: &mut u32) -> Result<(), Failed> {
+    let mut name = "";
+    let mut data = None;
+    let mut fields = Fields::of(message);
+    while let Some(field) = fields.next()? {
+        match field {
+            (1, Value::Bytes(bytes)) => name = std::str::from_utf8(bytes).map_err(|_| Malformed)?,
+            (kind @ (5 | 7 | 9 | 10 | 11), Value::Bytes(bytes)) => data = Some((kind, bytes)),
+            _ => {}
+        }
+    }
+    let Some((field, data)) = data else { return Ok(()) };
+    let (mut temporality, mut monotonic) = (Temporality::Unspecified, false);
+    let mut fields = Fields::of(data);
+    while let Some(found) = fields.next()? {
+        match found {
+            (2, Value::Varint(number)) => temporality = Temporality::of(number),
+            (3, Value::Varint(truth)) => monotonic = truth != 0,
+            _ => {}
+        }
+    }
+    let (kind, read): (_, ReadPoint) = match field {
+        5 => (Kind::Gauge, number_point),
+        7 => (Kind::Sum { temporality, monotonic }, number_point),
+        9 => (Kind::Histogram(temporality), histogram_point),
+        10 => (Kind::Histogram(temporality), exponential_point),
+        _ => (Kind::Summary, summary_point),
+    };
+    let metric = Metric { name, kind, resource };
+    each(data, 1, |message| {
+        match read(message) {
+            Ok(point) => points::add(batch, &metric, *row, point)?,
+            // Its length was right, so the points behind it can be read.
+            Err(Malformed) => batch.reject(*row, format!("metric {name:?}: the data point is damaged"))?,
+        }
+        *row += 1;
+        Ok(())
+    })
+}
+
+/// What all points have, by the numbers of their fields.
+struct Common {
+    attributes: u32,
+    flags: u32,
+}
+
+fn point<'b>(
+    message: &'b [u8],
+    common: &Common,
+    mut other: impl FnMut(u32, Value<'b>) -> Result<(), Malformed>,
+) -> Result<Point<'b>, Malformed> {
+    let mut point =
+        Point { attributes: LabelPairs::new(), start_ns: 0, time_ns: 0, no_value: false, body: Body::Empty };
+    let mut fields = Fields::of(message);
+    while let Some(field) = fields.next()? {
+        match field {
+            (2, Value::Fixed64(ns)) => point.start_ns = ns,
+            (3, Value::Fixed64(ns)) => point.time_ns = ns,
+            (number, Value::Bytes(pair)) if number == common.attributes => point.attributes.extend(attribute(pair)?),
+            (number, Value::Varint(flags)) if number == common.flags => point.no_value = flags & 1 == 1,
+            (number, value) => other(number, value)?,
+        }
+    }
+    Ok(point)
+}
+
+fn number_point(message: &[u8]) -> Result<Point<'_>, Malformed> {
+    let mut body = Body::Empty;
+    let mut read = point(message, &Common { attributes: 7, flags: 8 }, |number, value| {
+        match (number, value) {
+            (4, Value::Fixed64(bits)) => body = Body::Number(f64::from_bits(bits)),
+            (6, Value::Fixed64(bits)) => body = Body::Number(bits as i64 as f64),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    read.body = body;
+    Ok(read)
+}
+
+fn histogram_point(message: &[u8]) -> Result<Point<'_>, Malformed> {
+    let (mut count, mut sum, mut ends) = (0, None, Ends::default());
+    let (mut counts, mut bounds) = (Vec::new(), Vec::new());
+    let mut read = point(message, &Common { attributes: 9, flags: 10 }, |number, value| {
+        match (number, value) {
+            (4, Value::Fixed64(number)) => count = number,
+            (5, Value::Fixed64(bits)) => sum = Some(f64::from_bits(bits)),
+            (6, value) => fixed(value, |bits| counts.push(bits))?,
+            (7, value) => fixed(value, |bits| bounds.push(f64::from_bits(bits)))?,
+            (11, Value::Fixed64(bits)) => ends.min = Some(f64::from_bits(bits)),
+            (12, Value::Fixed64(bits)) => ends.max = Some(f64::from_bits(bits)),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    read.body = Body::Histogram { count, sum, buckets: Shape::Explicit { bounds, counts, ends } };
+    Ok(read)
+}
+
+fn exponential_point(message: &[u8]) -> Result<Point<'_>, Malformed> {
+    let (mut count, mut sum, mut ends, mut scale, mut zeros) = (0, None, Ends::default(), 0, 0);
+    let (mut positive, mut negative) = (Run::default(), Run::default());
+    let mut read = point(message, &Common { attributes: 1, flags: 10 }, |number, value| {
+        match (number, value) {
+            (4, Value::Fixed64(number)) => count = number,
+            (5, Value::Fixed64(bits)) => sum = Some(f64::from_bits(bits)),
+            (6, Value::Varint(number)) => scale = zigzag(number) as i32,
+            (7, Value::Fixed64(number)) => zeros = number,
+            (8, Value::Bytes(message)) => positive = run(message)?,
+            (9, Value::Bytes(message)) => negative = run(message)?,
+            (12, Value::Fixed64(bits)) => ends.min = Some(f64::from_bits(bits)),
+            (13, Value::Fixed64(bits)) => ends.max = Some(f64::from_bits(bits)),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    read.body = Body::Histogram { count, sum, buckets: Shape::Exponential { scale, zeros, positive, negative, ends } };
+    Ok(read)
+}
+
+fn summary_point(message: &[u8]) -> Result<Point<'_>, Malformed> {
+    let (mut count, mut sum, mut quantiles) = (0, 0.0, Vec::new());
+    let mut read = point(message, &Common { attributes: 7, flags: 8 }, |number, value| {
+        match (number, value) {
+            (4, Value::Fixed64(number)) => count = number,
+            (5, Value::Fixed64(bits)) => sum = f64::from_bits(bits),
+            (6, Value::Bytes(message)) => {
+                let (mut quantile, mut value) = (0.0, 0.0);
+                let mut fields = Fields::of(message);
+                while let Some(field) = fields.next()? {
+                    match field {
+                        (1, Value::Fixed64(bits)) => quantile = f64::from_bits(bits),
+                        (2, Value::Fixed64(bits)) => value = f64::from_bits(bits),
+                        _ => {}
+                    }
+                }
+                quantiles.push((quantile, value));
+            }
+            _ => {}
+        }
+        Ok(())
+    })?;
+    read.body = Body::Summary { count, sum, quantiles };
+    Ok(read)
+}
+
+fn run(message: &[u8]) -> Result<Run, Malformed> {
+    let mut run = Run::default();
+    let mut fields = Fields::of(message);
+    while let Some(field) = fields.next()? {
+        match field {
+            (1, Value::Varint(number)) => run.offset = zigzag(number) as i32,
+            (2, Value::Varint(count)) => run.counts.push(count),
+            (2, Value::Bytes(mut packed)) => {
+                while !packed.is_empty() {
+                    run.counts.push(varint(&mut packed)?);
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(run)
+}
+
+/// Repeated numbers of eight bytes, packed or one by one.
+fn fixed(value: Value<'_>, mut push: impl FnMut(u64)) -> Result<(), Malformed> {
+    match value {
+        Value::Fixed64(bits) => push(bits),
+        Value::Bytes(packed) => {
+            let chunks = packed.as_chunks::<8>();
+            if !chunks.1.is_empty() {
+                return Err(Malformed);
+            }
+            chunks.0.iter().for_each(|bytes| push(u64::from_le_bytes(*bytes)));
+        }
+        _ => return Err(Malformed),
+    }
+    Ok(())
+}
+
+/// A `KeyValue`; `None` when its value is no text, truth or number.
+fn attribute(pair: &[u8]) -> Result<Option<Pair<'_>>, Malformed> {
+    let (mut key, mut value) = ("", None);
+    let mut fields = Fields::of(pair);
+    while let Some(field) = fields.next()? {
+        match field {
+            (1, Value::Bytes(bytes)) => key = std::str::from_utf8(bytes).map_err(|_| Malformed)?,
+            (2, Value::Bytes(any)) => value = any_value(any)?,
+            _ => {}
+        }
+    }
+    Ok(value.map(|value| (key.into(), value)))
+}
+
+fn any_value(any: &[u8]) -> Result<Option<Cow<'_, str>>, Malformed> {
+    let mut fields = Fields::of(any);
+    Ok(match fields.next()? {
+        Some((1, Value::Bytes(bytes))) => Some(std::str::from_utf8(bytes).map_err(|_| Malformed)?.into()),
+        Some((2, Value::Varint(truth))) => Some(if truth != 0 { "true" } else { "false" }.into()),
+        Some((3, Value::Varint(number))) => Some((number as i64).to_string().into()),
+        Some((4, Value::Fixed64(bits))) => Some(f64::from_bits(bits).to_string().into()),
+        _ => None,
+    })
+}

@@ -1,0 +1,165 @@
+//! What becomes of a data point.
+
+use std::borrow::Cow;
+
+use super::quantile::Shape;
+use super::request::{Body, Kind, Metric, Point, Temporality};
+use crate::{Batch, IntakeError, LabelPairs, Protocol, Sent};
+use earcon_model::Reading;
+
+/// Quantiles of histograms.
+const QUANTILES: [(f64, &str); 3] = [(0.5, ".p50"), (0.95, ".p95"), (0.99, ".p99")];
+
+/// Adds the point with this row.
+pub(super) fn add(batch: &mut Batch<'_>, metric: &Metric<'_>, row: u32, point: Point<'_>) -> Result<(), IntakeError> {
+    let key = key(batch, metric, &point.attributes);
+    let mut of_point = OfPoint { batch, metric, row, key, point: &point };
+    match of_point.take() {
+        Ok(done) => done,
+        Err(problem) => batch.reject(row, format!("metric {:?}: {problem}", metric.name)),
+    }
+}
+
+struct OfPoint<'x, 'c, 'p> {
+    batch: &'x mut Batch<'c>,
+    metric: &'x Metric<'x>,
+    row: u32,
+    /// Of the metric, resource and attributes.
+    key: u128,
+    point: &'x Point<'p>,
+}
+
+/// The outer error is the point's own, the inner that of a full batch.
+type Taken = Result<Result<(), IntakeError>, String>;
+
+impl OfPoint<'_, '_, '_> {
+    fn take(&mut self) -> Taken {
+        let point = self.point;
+        if point.no_value {
+            return Ok(self.end());
+        }
+        match (&point.body, self.metric.kind) {
+            (Body::Number(value), Kind::Gauge) => Ok(self.push("", Reading::Gauge, *value)),
+            (Body::Number(value), Kind::Sum { temporality, monotonic }) => self.sum("", *value, temporality, monotonic),
+            (Body::Histogram { count, sum, buckets }, Kind::Histogram(temporality)) => {
+                buckets.check()?;
+                self.histogram(*count, *sum, buckets, temporality)
+            }
+            (Body::Summary { count, sum, quantiles }, Kind::Summary) => {
+                let done = self.sum(".count", *count as f64, Temporality::Cumulative, true)?;
+                let done = done.and(self.sum(".sum", *sum, Temporality::Cumulative, true)?);
+                Ok(quantiles.iter().fold(done, |done, (quantile, value)| {
+                    done.and_then(|()| self.push(&format!(".p{}", percent(*quantile)), Reading::Gauge, *value))
+                }))
+            }
+            _ => Err("the data point has no value of the metric's kind".to_owned()),
+        }
+    }
+
+    fn histogram(&mut self, count: u64, sum: Option<f64>, buckets: &Shape, temporality: Temporality) -> Taken {
+        let mut done = self.sum(".count", count as f64, temporality, true)?;
+        if let Some(sum) = sum {
+            done = done.and(self.sum(".sum", sum, temporality, true)?);
+        }
+        let Point { start_ns, time_ns, .. } = *self.point;
+        let added = match temporality {
+            Temporality::Delta => Some(buckets.clone()),
+            _ => {
+                // A poisoned table holds whole entries all the same.
+                let kept = &self.batch.catalogue().buckets;
+                let mut kept = kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                kept.since_before(self.key, start_ns, time_ns, buckets)
+            }
+        };
+        for (quantile, suffix) in QUANTILES {
+            if let Some(value) = added.as_ref().and_then(|added| added.quantile(quantile)) {
+                done = done.and_then(|()| self.push(suffix, Reading::Gauge, value));
+            }
+        }
+        Ok(done)
+    }
+
+    fn sum(&mut self, suffix: &str, value: f64, temporality: Temporality, monotonic: bool) -> Taken {
+        match temporality {
+            Temporality::Cumulative => {
+                let reading = if monotonic { Reading::Counter } else { Reading::Gauge };
+                Ok(self.push(suffix, reading, value))
+            }
+            Temporality::Delta => {
+                let Point { start_ns, time_ns, .. } = *self.point;
+                if start_ns == 0 || start_ns >= time_ns {
+                    return Err("a delta needs a start before its time".to_owned());
+                }
+                let seconds = (time_ns - start_ns) as f64 / 1e9;
+                Ok(self.push(suffix, Reading::Gauge, value / seconds))
+            }
+            Temporality::Unspecified => Err("the temporality must be delta or cumulative".to_owned()),
+        }
+    }
+
+    fn push(&mut self, suffix: &str, reading: Reading, value: f64) -> Result<(), IntakeError> {
+        if !value.is_finite() {
+            return self.batch.ignore();
+        }
+        let place = self.place(suffix, reading);
+        self.batch.push(place, self.row, self.time_ms(), value)
+    }
+
+    /// The word that the series has no value any more.
+    fn end(&mut self) -> Result<(), IntakeError> {
+        let (suffixes, reading): (&[&str], _) = match self.metric.kind {
+            Kind::Gauge => (&[""], Reading::Gauge),
+            Kind::Sum { temporality: Temporality::Cumulative, monotonic: true } => (&[""], Reading::Counter),
+            Kind::Sum { .. } => (&[""], Reading::Gauge),
+            // Their quantiles come and go with what is observed.
+            Kind::Histogram(Temporality::Cumulative) | Kind::Summary => (&[".count", ".sum"], Reading::Counter),
+            Kind::Histogram(_) => (&[".count", ".sum"], Reading::Gauge),
+        };
+        for suffix in suffixes {
+            let place = self.place(suffix, reading);
+            let at_ms = self.time_ms().unwrap_or_else(|| self.batch.now_ms());
+            self.batch.end(place, at_ms)?;
+        }
+        Ok(())
+    }
+
+    fn place(&mut self, suffix: &str, reading: Reading) -> crate::gather::Place {
+        let key = self.batch.keys().under(self.key ^ reading as u128, suffix.as_bytes());
+        let (metric, attributes) = (self.metric, &self.point.attributes);
+        self.batch.place(key, || {
+            Ok(Sent {
+                protocol: Protocol::Otlp,
+                name: Cow::Owned(format!("{}{suffix}", metric.name)),
+                labels: attributes.clone(),
+                resource: metric.resource.clone(),
+                reading: Some(reading),
+            })
+        })
+    }
+
+    /// `None` when the sender does not know.
+    fn time_ms(&self) -> Option<i64> {
+        (self.point.time_ns > 0).then_some((self.point.time_ns / 1_000_000) as i64)
+    }
+}
+
+/// `0.999` as `99.9`.
+fn percent(quantile: f64) -> f64 {
+    (quantile * 1e6).round() / 1e4
+}
+
+fn key(batch: &Batch<'_>, metric: &Metric<'_>, attributes: &LabelPairs<'_>) -> u128 {
+    let keys = batch.keys();
+    let mut bytes = Vec::with_capacity(256);
+    let pairs = |pairs: &LabelPairs<'_>, bytes: &mut Vec<u8>| {
+        for text in pairs.iter().flat_map(|(key, value)| [key, value]) {
+            bytes.extend_from_slice(&(text.len() as u32).to_le_bytes());
+            bytes.extend_from_slice(text.as_bytes());
+        }
+    };
+    pairs(attributes, &mut bytes);
+    // Attributes and resource are apart: the same pair in the other place is another series.
+    bytes.extend_from_slice(&u32::MAX.to_le_bytes());
+    pairs(metric.resource, &mut bytes);
+    keys.under(keys.of(Protocol::Otlp, metric.name.as_bytes()), &bytes)
+}

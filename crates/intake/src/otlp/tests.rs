@@ -1,0 +1,207 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::protobuf::writing::Message;
+use crate::{Batch, Catalogue, Gathered, IntakeError, Rules};
+use earcon_model::Reading;
+
+const SECOND: u64 = 1_000_000_000;
+
+fn catalogue() -> Catalogue {
+    Catalogue::new(Rules::default(), 1_000, 1)
+}
+
+fn gather(
+    catalogue: &Catalogue,
+    parse: impl Fn(&mut Batch<'_>) -> Result<u32, IntakeError>,
+) -> Result<Gathered, IntakeError> {
+    let mut batch = Batch::new(catalogue, 42, 10_000);
+    parse(&mut batch)?;
+    Ok(batch.finish())
+}
+
+/// `kpi{labels} reading timestamp value`, in order of name.
+fn samples(gathered: &Gathered) -> Vec<String> {
+    let mut all = Vec::new();
+    for batch in &gathered.batches {
+        for series in &batch.series {
+            let (kpi, labels) = (batch.kpi.as_str(), series.labels.as_str());
+            let reading = if series.reading == Reading::Counter { "counter" } else { "gauge" };
+            for (_, sample) in &series.rows {
+                all.push(format!("{kpi}{{{labels}}} {reading} {} {}", sample.timestamp_ms, sample.value));
+            }
+        }
+    }
+    all.sort();
+    all
+}
+
+fn text_pair(key: &str, value: &str) -> Vec<u8> {
+    let any = Message::new().bytes(1, value.as_bytes()).finish();
+    Message::new().bytes(1, key.as_bytes()).bytes(2, &any).finish()
+}
+
+/// A request with one metric: its data field's number and content.
+fn request(name: &str, field: u32, data: &[u8]) -> Vec<u8> {
+    let metric = Message::new().bytes(1, name.as_bytes()).bytes(field, data).finish();
+    let resource = Message::new().bytes(1, &text_pair("service.name", "shop")).bytes(1, &text_pair("x", "y")).finish();
+    let scope = Message::new().bytes(2, &metric).finish();
+    Message::new().bytes(1, &Message::new().bytes(1, &resource).bytes(2, &scope).finish()).finish()
+}
+
+fn number(start: u64, time: u64, value: f64) -> Message {
+    Message::new().fixed64(2, start).fixed64(3, time).double(4, value).bytes(7, &text_pair("code", "200"))
+}
+
+fn protobuf(body: &[u8]) -> Gathered {
+    let gathered = gather(&catalogue(), |batch| parse_protobuf(body, batch)).unwrap();
+    assert!(gathered.rejected.is_empty(), "{:?}", gathered.rejected);
+    gathered
+}
+
+#[test]
+fn gauges_and_sums_are_read_by_their_kind() {
+    let point = number(SECOND, 3 * SECOND, 10.0).finish();
+    let gauge = request("g", 5, &Message::new().bytes(1, &point).finish());
+    assert_eq!(samples(&protobuf(&gauge)), ["g{code:200,service.name:shop} gauge 3000 10"]);
+    for (temporality, monotonic, expected) in [
+        (2, 1, "s{code:200,service.name:shop} counter 3000 10"),
+        (2, 0, "s{code:200,service.name:shop} gauge 3000 10"),
+        (1, 1, "s{code:200,service.name:shop} gauge 3000 5"),
+    ] {
+        let data = Message::new().bytes(1, &point).varint(2, temporality).varint(3, monotonic).finish();
+        assert_eq!(samples(&protobuf(&request("s", 7, &data))), [expected]);
+    }
+}
+
+#[test]
+fn a_delta_without_a_start_and_a_damaged_point_cost_no_other() {
+    let data = Message::new()
+        .bytes(1, &number(0, SECOND, 1.0).finish())
+        .bytes(1, b"\x09\x01")
+        .bytes(1, &number(SECOND, 2 * SECOND, 7.0).finish())
+        .varint(2, 1)
+        .finish();
+    let gathered = gather(&catalogue(), |batch| parse_protobuf(&request("d", 7, &data), batch)).unwrap();
+    assert_eq!(samples(&gathered), ["d{code:200,service.name:shop} gauge 2000 7"]);
+    let rows: Vec<u32> = gathered.rejected.iter().map(|rejected| rejected.row).collect();
+    assert_eq!(rows, [0, 1], "{:?}", gathered.rejected);
+    assert!(gathered.rejected[0].error.contains("\"d\"") && gathered.rejected[0].error.contains("start"));
+}
+
+#[test]
+fn a_point_without_value_ends_its_series() {
+    let point = number(0, 5 * SECOND, 0.0).varint(8, 1).finish();
+    let gathered = protobuf(&request("g", 5, &Message::new().bytes(1, &point).finish()));
+    assert_eq!(gathered.batches[0].series[0].ended_at_ms, Some(5_000));
+    assert!(gathered.batches[0].series[0].rows.is_empty());
+}
+
+fn histogram(start: u64, time: u64, counts: &[u64]) -> Vec<u8> {
+    let packed: Vec<u8> = counts.iter().flat_map(|count| count.to_le_bytes()).collect();
+    let bounds: Vec<u8> = [10.0f64, 20.0].iter().flat_map(|bound| bound.to_le_bytes()).collect();
+    let total = counts.iter().sum();
+    let point = Message::new().fixed64(2, start).fixed64(3, time).fixed64(4, total).double(5, 100.0);
+    point.bytes(6, &packed).bytes(7, &bounds).finish()
+}
+
+#[test]
+fn a_delta_histogram_becomes_rates_and_quantiles() {
+    let data = Message::new().bytes(1, &histogram(SECOND, 3 * SECOND, &[0, 10, 0])).varint(2, 1).finish();
+    let expected = [
+        "h.count{service.name:shop} gauge 3000 5",
+        "h.p50{service.name:shop} gauge 3000 15",
+        "h.p95{service.name:shop} gauge 3000 19.5",
+        "h.p99{service.name:shop} gauge 3000 19.9",
+        "h.sum{service.name:shop} gauge 3000 50",
+    ];
+    assert_eq!(samples(&protobuf(&request("h", 9, &data))), expected);
+}
+
+#[test]
+fn a_cumulative_histogram_has_quantiles_of_what_came_since_the_last_point() {
+    let catalogue = catalogue();
+    let send = |time, counts: &[u64]| {
+        let data = Message::new().bytes(1, &histogram(SECOND, time, counts)).varint(2, 2).finish();
+        samples(&gather(&catalogue, |batch| parse_protobuf(&request("h", 9, &data), batch)).unwrap())
+    };
+    let first = send(2 * SECOND, &[1_000, 0, 0]);
+    assert_eq!(first, ["h.count{service.name:shop} counter 2000 1000", "h.sum{service.name:shop} counter 2000 100"]);
+    let second = send(3 * SECOND, &[1_000, 10, 0]);
+    assert!(second.contains(&"h.p50{service.name:shop} gauge 3000 15".to_owned()), "{second:?}");
+    assert_eq!(send(3 * SECOND, &[1_000, 10, 0]), second, "sent again");
+}
+
+#[test]
+fn json_says_the_same_as_protobuf() {
+    let pair = |key: &str, value: &str| json!({"key": key, "value": {"stringValue": value}});
+    let body = json!({"resourceMetrics": [{
+        "resource": {"attributes": [pair("service.name", "shop"), {"key": "n", "value": {"intValue": "5"}}]},
+        "scopeMetrics": [{"scope": {"name": "x"}, "metrics": [
+            {"name": "g", "unit": "1", "gauge": {"dataPoints": [
+                {"timeUnixNano": "3000000000", "asDouble": 1.5, "attributes": [pair("code", "200")]},
+                {"timeUnixNano": "3000000000", "asInt": "12"},
+                {"timeUnixNano": "soon", "asInt": "12"}]}},
+            {"name": "s", "sum": {"aggregationTemporality": 2, "isMonotonic": true, "dataPoints": [
+                {"startTimeUnixNano": "1000000000", "timeUnixNano": 3_000_000_000u64, "asInt": 7}]}},
+            {"name": "h", "histogram": {"aggregationTemporality": 1, "dataPoints": [
+                {"startTimeUnixNano": "1000000000", "timeUnixNano": "3000000000", "count": "10", "sum": 100.0,
+                 "bucketCounts": ["0", "10", "0"], "explicitBounds": [10, 20]}]}},
+            {"name": "e", "exponentialHistogram": {"aggregationTemporality": 1, "dataPoints": [
+                {"startTimeUnixNano": "1000000000", "timeUnixNano": "3000000000", "count": 2, "scale": 0, "zeroCount": "0",
+                 "positive": {"offset": 1, "bucketCounts": ["2"]}}]}},
+            {"name": "q", "summary": {"dataPoints": [{"timeUnixNano": "3000000000", "count": "4", "sum": 8,
+                 "quantileValues": [{"quantile": 0.999, "value": 3}]}]}}]}]}]});
+    let body = body.to_string();
+    let gathered = gather(&catalogue(), |batch| parse_json(body.as_bytes(), batch)).unwrap();
+    let expected = [
+        "e.count{service.name:shop} gauge 3000 1",
+        "e.p50{service.name:shop} gauge 3000 3",
+        "e.p95{service.name:shop} gauge 3000 3.9",
+        "e.p99{service.name:shop} gauge 3000 3.98",
+        "g{code:200,service.name:shop} gauge 3000 1.5",
+        "g{service.name:shop} gauge 3000 12",
+        "h.count{service.name:shop} gauge 3000 5",
+        "h.p50{service.name:shop} gauge 3000 15",
+        "h.p95{service.name:shop} gauge 3000 19.5",
+        "h.p99{service.name:shop} gauge 3000 19.9",
+        "h.sum{service.name:shop} gauge 3000 50",
+        "q.count{service.name:shop} counter 3000 4",
+        "q.p99.9{service.name:shop} gauge 3000 3",
+        "q.sum{service.name:shop} counter 3000 8",
+        "s{service.name:shop} counter 3000 7",
+    ];
+    assert_eq!(samples(&gathered), expected);
+    assert_eq!(gathered.rejected.iter().map(|rejected| rejected.row).collect::<Vec<_>>(), [2]);
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_never_panic(body in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let catalogue = catalogue();
+        let _refused = gather(&catalogue, |batch| parse_protobuf(&body, batch)).is_err();
+        let _refused = gather(&catalogue, |batch| parse_json(&body, batch)).is_err();
+    }
+
+    #[test]
+    fn damaged_requests_never_panic(at in 0usize..400, byte: u8) {
+        let data = Message::new().bytes(1, &histogram(SECOND, 2 * SECOND, &[1, 2, 3])).varint(2, 2).finish();
+        let mut body = request("h", 9, &data);
+        let at = at % body.len();
+        body[at] = byte;
+        let catalogue = catalogue();
+        let _refused = gather(&catalogue, |batch| parse_protobuf(&body, batch)).is_err();
+    }
+
+    #[test]
+    fn what_is_sent_arrives(values in proptest::collection::vec((1u64..1_000_000, -1e9f64..1e9), 1..30)) {
+        let points = values.iter().fold(Message::new(), |message, (ms, value)| {
+            message.bytes(1, &number(0, ms * 1_000_000, *value).finish())
+        });
+        let gathered = protobuf(&request("g", 5, &points.finish()));
+        let rows = &gathered.batches[0].series[0].rows;
+        let arrived: Vec<_> = rows.iter().map(|(_, sample)| (sample.timestamp_ms as u64, sample.value)).collect();
+        prop_assert_eq!(arrived, values);
+    }
+}

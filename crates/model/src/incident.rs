@@ -1,0 +1,252 @@
+//! An incident: anomalies of several series that belong together, with who was first and what happened since.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::anomaly::{Acknowledgement, AnomalyId, Direction};
+use super::event::Seq;
+use super::ids::{KpiName, Labels, WorkspaceId};
+
+/// Names an incident for ever. The same incident found again in a replay has the same identifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct IncidentId(pub Uuid);
+
+impl IncidentId {
+    /// Version 5 UUID (RFC 9562) of the workspace and the anomaly the incident began with.
+    pub fn of(workspace: &WorkspaceId, first: AnomalyId) -> Self {
+        let name = format!("earcon:{workspace}:incident:{first}");
+        Self(Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()))
+    }
+}
+
+impl std::fmt::Display for IncidentId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Why a series is a member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Link {
+    /// The incident began with it.
+    First,
+    /// Another series of the same KPI is a member.
+    SameKpi,
+    /// It has this in common with a member, and with few other series: `key:value`, or `name.*` of KPIs.
+    Shared(String),
+    /// It has usually become anomalous together with a member before.
+    Companion,
+    /// Unusually many KPIs became anomalous at the same time.
+    Burst,
+    /// There were too many open incidents for one more.
+    Overflow,
+}
+
+/// One series in an incident, over all its episodes since the incident began.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Member {
+    /// Its latest anomaly.
+    pub anomaly: AnomalyId,
+    /// The KPI.
+    pub kpi: KpiName,
+    /// The series of that KPI.
+    pub labels: Labels,
+    /// When its first episode began, milliseconds UTC, by its samples.
+    pub opened_at_ms: i64,
+    /// When its latest episode ended; `None` while it is open.
+    pub closed_at_ms: Option<i64>,
+    /// The highest score of all its episodes.
+    pub peak_score: f32,
+    /// When that was.
+    pub peak_at_ms: i64,
+    /// Which way it left its band then.
+    pub direction: Direction,
+    /// How many episodes it has had in this incident.
+    pub episodes: u32,
+    /// Why it is a member.
+    pub link: Link,
+    /// Why nobody is alerted because of it; `None` when it is not muted.
+    pub muted: Option<String>,
+    /// Somebody has seen its latest anomaly.
+    pub acknowledged: bool,
+}
+
+/// What happened in the course of an incident.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Happening {
+    /// A series became anomalous, and a member with it.
+    Joined,
+    /// A member that had ended became anomalous again.
+    Returned,
+    /// A member's deviation clearly grew.
+    Grew,
+    /// A member's episode ended.
+    Ended,
+    /// Somebody has seen a member's anomaly.
+    Acknowledged,
+    /// The incident was alerted.
+    Told,
+    /// Another incident became part of this one; the member is its first mover.
+    Merged,
+}
+
+/// One line of an incident's timeline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moment {
+    /// When, milliseconds UTC: by the samples, or by the clock for what people and Earcon did.
+    pub at_ms: i64,
+    /// What.
+    pub what: Happening,
+    /// The KPI it happened to; of [`Happening::Told`], the first mover's.
+    pub kpi: KpiName,
+    /// The series of that KPI.
+    pub labels: Labels,
+}
+
+/// An incident as it stands after its latest event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Incident {
+    /// Stable and deterministic.
+    pub id: IncidentId,
+    /// Counts the events that speak of it, from 1.
+    pub revision: u32,
+    /// The newest event that it takes into account.
+    pub cause_seq: Seq,
+    /// Onset of its first member, milliseconds UTC.
+    pub opened_at_ms: i64,
+    /// When the last member's episode ended, or the incident became part of another; `None` while open.
+    pub closed_at_ms: Option<i64>,
+    /// The incident this one became part of.
+    pub merged_into: Option<IncidentId>,
+    /// When it was alerted, by the clock; `None` for one that is only recorded.
+    pub told_at_ms: Option<i64>,
+    /// The highest score among its members.
+    pub peak_score: f32,
+    /// How surprising it is, in bits: that of its most surprising member that is not muted, and the logarithm of how many
+    /// those are. What the budget ranks by; 0 when all are muted.
+    pub surprise: f32,
+    /// The member that probably moved first: an index into `members`.
+    pub first_mover: u32,
+    /// In the order they joined, at most [`Incident::MAX_MEMBERS`]; further ones are only counted.
+    pub members: Vec<Member>,
+    /// How many series there are in it.
+    pub members_total: u32,
+    /// How many of them are anomalous now.
+    pub members_open: u32,
+    /// What happened, in order; when it is long, the middle is missing.
+    pub timeline: Vec<Moment>,
+    /// How many entries are missing in the middle of `timeline`.
+    pub timeline_left_out: u32,
+    /// Set once somebody has seen all members there were.
+    pub acknowledged: Option<Acknowledgement>,
+}
+
+impl Incident {
+    /// Most members that are listed.
+    pub const MAX_MEMBERS: usize = 200;
+    /// Most entries of a timeline.
+    pub const MAX_MOMENTS: usize = 100;
+
+    /// The likely first mover.
+    pub fn first(&self) -> Option<&Member> {
+        self.members.get(self.first_mover as usize)
+    }
+
+    /// Whether it was alerted.
+    pub fn is_told(&self) -> bool {
+        self.told_at_ms.is_some()
+    }
+
+    /// What it is, in a few words: the series that moved first, which way, and how many others.
+    pub fn title(&self) -> String {
+        let Some(first) = self.first() else { return "nothing".into() };
+        let way = match first.direction {
+            Direction::Above => "above",
+            Direction::Below => "below",
+        };
+        let mut title = first.kpi.to_string();
+        if !first.labels.as_str().is_empty() {
+            title.push_str(&format!(" ({})", first.labels));
+        }
+        match self.members_total.saturating_sub(1) {
+            0 => title.push_str(&format!(" {way} what was expected")),
+            1 => title.push_str(&format!(" {way} what was expected, and 1 other series")),
+            others => title.push_str(&format!(" {way} what was expected, and {others} other series")),
+        }
+        title
+    }
+
+    /// Adds a line to the timeline; in a long one, the oldest of the second half makes room.
+    pub fn note(&mut self, moment: Moment) {
+        if self.timeline.len() >= Self::MAX_MOMENTS {
+            self.timeline.remove(Self::MAX_MOMENTS / 2);
+            self.timeline_left_out += 1;
+        }
+        self.timeline.push(moment);
+    }
+}
+
+impl Incident {
+    /// An open incident with one member of each KPI: an example for the tests of several crates.
+    #[doc(hidden)]
+    pub fn example(kpis: &[&str]) -> Self {
+        let member = |kpi: &&str| Member {
+            anomaly: AnomalyId(Uuid::new_v5(&Uuid::nil(), kpi.as_bytes())),
+            kpi: KpiName::new(kpi).expect("a legal name"),
+            labels: Labels::none(),
+            opened_at_ms: 0,
+            closed_at_ms: None,
+            peak_score: 0.9,
+            peak_at_ms: 0,
+            direction: Direction::Below,
+            episodes: 1,
+            link: Link::First,
+            muted: None,
+            acknowledged: false,
+        };
+        Self {
+            id: IncidentId(Uuid::nil()),
+            revision: 1,
+            cause_seq: 1,
+            opened_at_ms: 0,
+            closed_at_ms: None,
+            merged_into: None,
+            told_at_ms: None,
+            peak_score: 0.9,
+            surprise: 1.0,
+            first_mover: 0,
+            members: kpis.iter().map(member).collect(),
+            members_total: kpis.len() as u32,
+            members_open: kpis.len() as u32,
+            timeline: Vec::new(),
+            timeline_left_out: 0,
+            acknowledged: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_title_names_the_first_mover_and_counts_the_others() {
+        let mut incident = Incident::example(&["shop.orders"]);
+        assert_eq!(incident.title(), "shop.orders below what was expected");
+        incident.members_total = 40;
+        incident.members[0].labels = Labels::parse("region:eu").unwrap();
+        assert_eq!(incident.title(), "shop.orders (region:eu) below what was expected, and 39 other series");
+    }
+
+    #[test]
+    fn a_long_timeline_keeps_its_beginning_and_its_end() {
+        let mut incident = Incident::example(&["a"]);
+        for at_ms in 0..250 {
+            let Member { kpi, labels, .. } = incident.members[0].clone();
+            incident.note(Moment { at_ms, what: Happening::Grew, kpi, labels });
+        }
+        let times: Vec<_> = incident.timeline.iter().map(|moment| moment.at_ms).collect();
+        assert_eq!((times.len(), times[0], times[49], times[50], times[99]), (100, 0, 49, 200, 249));
+        assert_eq!(incident.timeline_left_out, 150);
+    }
+}

@@ -1,0 +1,49 @@
+//! Small settings that people change, with compare-and-set so that two of them cannot overwrite each other unseen.
+
+use async_trait::async_trait;
+
+use super::PortError;
+use earcon_tenancy::WorkspacePass;
+
+/// Grows by one with every change of a record; 0 means "there is none".
+pub type Revision = u64;
+
+/// One record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetaRecord {
+    /// `kind/name`, for example `mix/default`.
+    pub key: String,
+    /// Current revision, at least 1.
+    pub revision: Revision,
+    /// Opaque to the store.
+    pub value: Vec<u8>,
+}
+
+/// Key-value records of a workspace, changed by compare-and-set.
+#[async_trait]
+pub trait MetaStore: Send + Sync + 'static {
+    /// The record under `key`.
+    async fn get(&self, pass: &WorkspacePass, key: &str) -> Result<Option<MetaRecord>, PortError>;
+    /// All records whose key starts with `prefix`, in key order.
+    async fn list(&self, pass: &WorkspacePass, prefix: &str) -> Result<Vec<MetaRecord>, PortError>;
+    /// Writes `value` if the current revision is `expected` (0: the record must not exist); durable when it returns.
+    /// Returns the new revision.
+    ///
+    /// # Errors
+    /// `Conflict` when the current revision is another one. `Invalid` when the key is empty or longer than 1,024 bytes.
+    async fn put(
+        &self,
+        pass: &WorkspacePass,
+        key: &str,
+        expected: Revision,
+        value: Vec<u8>,
+    ) -> Result<Revision, PortError>;
+    /// Removes the record if its revision is `expected`, which is not 0; durable when it returns. A record made again under
+    /// the same key starts above `expected`.
+    ///
+    /// # Errors
+    /// `Conflict` when the current revision is another one.
+    async fn delete(&self, pass: &WorkspacePass, key: &str, expected: Revision) -> Result<(), PortError>;
+    /// The names of all workspaces that hold anything. Needs no pass: it names tenants, it shows nothing of them.
+    async fn workspaces(&self) -> Result<Vec<earcon_model::WorkspaceId>, PortError>;
+}

@@ -1,5 +1,0 @@
-//! What stores of history have in common, whatever they keep it in: how rows become rollups, and which anomalies a filter
-//! lets through.
-
-pub(in crate::adapters) mod filter;
-pub(in crate::adapters) mod rollup;

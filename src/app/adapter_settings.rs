@@ -1,0 +1,47 @@
+//! Settings of the adapters from the configuration: adapters do not know the configuration file.
+
+use earcon_adapters_cql::CqlSettings;
+use earcon_adapters_nats::NatsSettings;
+
+use crate::config::{self, Cql, Nats};
+
+/// How to reach NATS.
+pub(super) fn nats_settings(nats: &Nats) -> NatsSettings {
+    NatsSettings {
+        servers: nats.servers.clone(),
+        tls: nats.tls,
+        ca_file: nats.ca_file.clone(),
+        client_certificate: nats.client_certificate.clone(),
+        credentials_file: nats.credentials_file.clone(),
+        nkey_seed_file: nats.nkey_seed_file.clone(),
+        login: nats.login.clone(),
+    }
+}
+
+/// How to reach the CQL database.
+pub(super) fn cql_settings(cql: &Cql) -> CqlSettings {
+    CqlSettings {
+        nodes: cql.nodes.clone(),
+        keyspace: cql.keyspace.clone(),
+        replication: cql.replication.clone(),
+        datacenter: cql.datacenter.clone(),
+        write_consistency: consistency(cql.write_consistency),
+        read_consistency: consistency(cql.read_consistency),
+        concurrency: cql.concurrency,
+        request_timeout: cql.request_timeout,
+        tls: cql.tls,
+        ca_file: cql.ca_file.clone(),
+        login: cql.login.clone(),
+    }
+}
+
+fn consistency(consistency: config::Consistency) -> earcon_adapters_cql::Consistency {
+    use earcon_adapters_cql::Consistency;
+    match consistency {
+        config::Consistency::One => Consistency::One,
+        config::Consistency::LocalOne => Consistency::LocalOne,
+        config::Consistency::Quorum => Consistency::Quorum,
+        config::Consistency::LocalQuorum => Consistency::LocalQuorum,
+        config::Consistency::All => Consistency::All,
+    }
+}
