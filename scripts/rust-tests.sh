@@ -33,4 +33,4 @@ fi
 # Benchmarks run once each, to see that they still work.
 "$cargo" test --locked --workspace --bench '*'
 "$cargo" test --locked --workspace --doc
-"$cargo" test --locked --package earcon --test it -- --ignored --test-threads=1 "${alone[@]}"
+"$cargo" test --locked --workspace --lib --tests -- --ignored --test-threads=1 "${alone[@]}"
