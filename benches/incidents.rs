@@ -1,7 +1,7 @@
 //! What grouping costs: an anomaly event, with 10,000 series of a workspace anomalous already.
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use earcon::incidents::{Desk, DeskSettings, Population};
+use earcon::incidents::{IncidentEngine, IncidentSettings, SeriesInventory};
 use earcon_model::{
     Anomaly, AnomalyId, Direction, Event, EventBody, Feature, KpiName, Labels, Seq, SeriesId, WorkspaceId,
 };
@@ -36,22 +36,22 @@ fn opened(seq: Seq, apart_ms: i64) -> Event {
         samples: 1,
         detector: "bench".into(),
         acknowledged: None,
-        standing: None,
-        review: None,
+        rank: None,
+        feedback: None,
         muted: None,
     };
     Event { seq, time_ms: at, kpi, body: EventBody::AnomalyOpened(Box::new(anomaly)) }
 }
 
 /// A desk that has heard of [`OPEN`] anomalies, all of them open still.
-fn busy(apart_ms: i64) -> Desk {
-    let mut desk = Desk::new(workspace(), DeskSettings::default(), 0);
+fn busy(apart_ms: i64) -> IncidentEngine {
+    let mut desk = IncidentEngine::new(workspace(), IncidentSettings::default(), 0);
     let events: Vec<Event> = (1..=OPEN).map(|seq| opened(seq, apart_ms)).collect();
     let labels = events.iter().filter_map(|event| match &event.body {
         EventBody::AnomalyOpened(anomaly) => Some((&anomaly.kpi, &anomaly.labels)),
         _ => None,
     });
-    desk.know(Population::of(labels));
+    desk.know(SeriesInventory::of(labels));
     for event in &events {
         desk.take(event, &|_| None);
         let _said = desk.decide(event.time_ms);
@@ -67,7 +67,7 @@ fn grouping(criterion: &mut Criterion) {
         let next: Vec<Event> = (OPEN + 1..=OPEN + 100).map(|seq| opened(seq, apart_ms)).collect();
         let label = format!("a hundred anomalies, 10,000 open, {name} ({incidents} incidents, {series} series)");
         criterion.bench_function(&label, |bencher| {
-            let work = |mut desk: Desk| {
+            let work = |mut desk: IncidentEngine| {
                 for event in &next {
                     desk.take(event, &|_| None);
                 }

@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use earcon_intake::influx::Precision;
-use earcon_intake::{Batch, Catalogue, Gathered, IntakeError, Rules, influx, json, remote_write};
+use earcon_intake::{Batch, IntakeError, ParsedBatch, Rules, SeriesCache, influx, json, remote_write};
 
 const SERIES: usize = 10_000;
 
@@ -60,14 +60,14 @@ fn write_request() -> Vec<u8> {
     request
 }
 
-fn gather(catalogue: &Catalogue, parse: impl Fn(&mut Batch<'_>) -> Result<(), IntakeError>) -> Gathered {
+fn gather(catalogue: &SeriesCache, parse: impl Fn(&mut Batch<'_>) -> Result<(), IntakeError>) -> ParsedBatch {
     let mut batch = Batch::new(catalogue, 0, SERIES);
     parse(&mut batch).expect("good rows");
     batch.finish()
 }
 
 fn parsing(criterion: &mut Criterion) {
-    let catalogue = Catalogue::new(Rules::default(), 200_000, 1);
+    let catalogue = SeriesCache::new(Rules::default(), 200_000, 1);
     let mut group = criterion.benchmark_group("intake");
     group.throughput(Throughput::Elements(SERIES as u64));
     let (many, one) = (lines(|i| i), lines(|_| 1));

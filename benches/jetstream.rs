@@ -13,7 +13,7 @@ use async_nats::jetstream::{self, stream};
 use earcon_adapters_nats::event_log::{JetStreamLog, JetStreamLogSettings};
 use earcon_model::{Event, EventBody, KpiName, Labels, ScoredSample, Seq, SeriesSamples, SeriesStatus, WorkspaceId};
 use earcon_ports::{EventLog, SharedLog};
-use earcon_tenancy::{Access, WorkspacePass};
+use earcon_tenancy::{Authorizer, WorkspacePass};
 use futures_util::StreamExt;
 
 /// How often log and bare publishing take turns in a line, and how long a turn is.
@@ -46,7 +46,7 @@ fn main() {
 async fn open(client: &async_nats::Client) -> (JetStreamLog, WorkspacePass) {
     let log = JetStreamLog::connect(client.clone(), JetStreamLogSettings::new(1, 1 << 40)).await.expect("JetStream");
     let name = format!("bench-{}", uuid::Uuid::new_v4().simple());
-    let pass = Access.system(&WorkspaceId::new(&name).expect("a legal name"));
+    let pass = Authorizer.system(&WorkspaceId::new(&name).expect("a legal name"));
     log.open(&pass).await.expect("a log");
     (log, pass)
 }

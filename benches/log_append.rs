@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
 use earcon_model::{Event, EventBody, KpiName, Labels, ScoredSample, Seq, SeriesSamples, SeriesStatus, WorkspaceId};
 use earcon_ports::{EventLog, SeriesQuery, SeriesStore, Snapshot, StoredBatch};
-use earcon_tenancy::{Access, WorkspacePass};
+use earcon_tenancy::{Authorizer, WorkspacePass};
 
 /// How often log and bare file take turns in a line, and how long a turn is.
 const TURNS: usize = 10;
@@ -40,7 +40,7 @@ fn main() {
 }
 
 fn pass() -> WorkspacePass {
-    Access.system(&WorkspaceId::new("bench").expect("a legal name"))
+    Authorizer.system(&WorkspaceId::new("bench").expect("a legal name"))
 }
 
 fn open(dir: &Path, name: &str) -> EmbeddedStore {

@@ -97,7 +97,7 @@ pub struct Settings {
     /// What is forgotten.
     pub retention: retention::RetentionSettings,
     /// Grouping of anomalies, and how many incidents a day are alerted.
-    pub desk: crate::incidents::DeskSettings,
+    pub desk: crate::incidents::IncidentSettings,
     /// Restarts of streams.
     pub restart: supervision::RestartPolicy,
     /// How the default mix sounds until somebody changes it.

@@ -23,7 +23,7 @@ use self::clock::SystemClock;
 use self::settings::{actor_settings, limits, statsd_settings};
 use crate::actors::cluster::Cluster;
 use crate::actors::directory::Directory;
-use crate::actors::experiments::desk::Desk;
+use crate::actors::experiments::desk::DetectorService;
 use crate::actors::muting::Muting;
 use crate::actors::node::{Node, Tenancy};
 use crate::actors::supervision::RestartPolicy;
@@ -35,7 +35,7 @@ use crate::gateway::{Catalogues, Gateway, Imports, LocalTimes, Parts, Transmitte
 use earcon_adapters_embedded::{EmbeddedStore, OpenError};
 use earcon_model::Clock;
 use earcon_ports::PortError;
-use earcon_tenancy::Access;
+use earcon_tenancy::Authorizer;
 
 /// Why a server did not start. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -152,13 +152,13 @@ impl App {
             directory: directory.clone(),
             event_log: opened.backends.event_log,
             series_store: opened.backends.series_store,
-            desk: Desk::new(opened.backends.meta_store.clone(), streams, clock.clone()),
+            desk: DetectorService::new(opened.backends.meta_store.clone(), streams, clock.clone()),
             meta_store: opened.backends.meta_store.clone(),
             catalogues: Catalogues::new(opened.backends.meta_store, config.ingest.known_series),
             clock: clock.clone(),
             muting,
             local_times,
-            access: Access,
+            access: Authorizer,
             limits: Arc::new(limits(config)),
             imports: Imports::default(),
             metrics: recorder.clone(),

@@ -11,5 +11,5 @@ mod steps;
 
 pub use membership::{Heard, Membership};
 pub use placement::place;
-pub use records::{Incarnation, Key, NodeRecord, Tenure};
+pub use records::{Key, NodeEpoch, NodeRecord, Ownership};
 pub use steps::{NodeState, NodeStatus, Step, View};

@@ -49,11 +49,11 @@ use utoipa_axum::routes;
 pub use audio::Transmitters;
 
 use crate::actors::directory::Directory;
-use crate::actors::experiments::desk::Desk;
+use crate::actors::experiments::desk::DetectorService;
 use crate::actors::muting::Muting;
 use earcon_model::{Clock, WorkspaceId};
 use earcon_ports::{EventLog, MetaStore, SeriesStore};
-use earcon_tenancy::Access;
+use earcon_tenancy::Authorizer;
 
 pub use ingest::catalogues::Catalogues;
 
@@ -89,7 +89,7 @@ pub struct Parts {
     /// Rules and known series of each workspace that samples come in for.
     pub catalogues: Catalogues,
     /// Entries, experiments and jobs.
-    pub desk: Desk,
+    pub desk: DetectorService,
     /// Wall time, for samples that carry none and for default ranges.
     pub clock: Arc<dyn Clock>,
     /// What shall alert nobody for a while.
@@ -97,7 +97,7 @@ pub struct Parts {
     /// By which hours of the day are told.
     pub local_times: LocalTimes,
     /// Who may come in.
-    pub access: Access,
+    pub access: Authorizer,
     /// Sizes.
     pub limits: Arc<Limits>,
     /// Files being imported.

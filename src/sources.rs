@@ -7,13 +7,13 @@ use std::collections::HashMap;
 
 use earcon_model::{KpiBatch, KpiName, Labels, Sample, SeriesBatch};
 
+pub mod chunks;
 pub mod csv;
 pub mod host;
 pub mod host_feed;
-pub mod portions;
 pub mod post;
 pub mod replay;
-pub mod sheet;
+pub mod xlsx;
 
 /// Puts samples into batches by KPI and series, in their order; rows are their places in `samples`.
 pub fn by_kpi(samples: Vec<SourceSample>) -> Vec<KpiBatch> {

@@ -1,7 +1,7 @@
 //! What operators see: one catalogue of metrics, and structured logs.
 
-mod catalogue;
 mod logs;
+mod metrics;
 
-pub use catalogue::{GaugePart, Metric, count, describe_all, gauge, record};
 pub use logs::{LogFormat, start_logs};
+pub use metrics::{GaugePart, Metric, count, describe_all, gauge, record};

@@ -1,10 +1,10 @@
 //! What must hold for every parser, whatever it is given.
 
-use earcon_intake::{Batch, Catalogue, Gathered, IntakeError, Rules};
+use earcon_intake::{Batch, SeriesCache, ParsedBatch, IntakeError, Rules};
 
 /// Parses twice, with nothing known and with everything known: both must say the same.
-pub fn gather(parse: impl Fn(&mut Batch<'_>) -> Result<(), IntakeError>) -> Option<Gathered> {
-    let catalogue = Catalogue::new(Rules::default(), 100_000, 1);
+pub fn gather(parse: impl Fn(&mut Batch<'_>) -> Result<(), IntakeError>) -> Option<ParsedBatch> {
+    let catalogue = SeriesCache::new(Rules::default(), 100_000, 1);
     let mut run = || {
         let mut batch = Batch::new(&catalogue, 42, 10_000);
         parse(&mut batch).map(|()| batch.finish())

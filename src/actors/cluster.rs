@@ -4,7 +4,7 @@
 //! read again. What to do is decided in [`crate::cluster`]; this file watches, writes and tells the node root to open and close.
 //! That a workspace has one writer is not guarded here but by its log, which refuses all but the last that opened it.
 
-mod conductor;
+mod controller;
 mod status;
 
 pub use status::{ClusterStatus, WorkspacePlace};
@@ -17,10 +17,10 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::node::{Node, OpenError, Tenancy};
-use crate::cluster::{Incarnation, Key, Tenure, View};
-use conductor::Conductor;
+use crate::cluster::{Key, NodeEpoch, Ownership, View};
+use controller::ClusterController;
 use earcon_model::{Clock, WorkspaceId};
-use earcon_ports::{Courier, MetaStore, PortError, Registry};
+use earcon_ports::{MetaStore, NodeTransport, PortError, Registry};
 
 /// What a node needs to be one of several.
 #[derive(Clone)]
@@ -32,7 +32,7 @@ pub struct ClusterArgs {
     /// The shared table.
     pub registry: Arc<dyn Registry>,
     /// To other nodes.
-    pub courier: Arc<dyn Courier>,
+    pub courier: Arc<dyn NodeTransport>,
     /// Where the workspaces are known.
     pub meta_store: Arc<dyn MetaStore>,
     /// For people; nothing is decided by it.
@@ -42,9 +42,9 @@ pub struct ClusterArgs {
 /// A handle to this node's part in the cluster.
 #[derive(Clone)]
 pub struct Cluster {
-    me: Incarnation,
+    me: NodeEpoch,
     registry: Arc<dyn Registry>,
-    courier: Arc<dyn Courier>,
+    courier: Arc<dyn NodeTransport>,
     shared: Arc<Shared>,
     commands: mpsc::UnboundedSender<Command>,
 }
@@ -80,7 +80,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 impl Cluster {
     /// This life of the node, before it takes part: the node root asks it whether a workspace is its own.
     pub fn new(args: &ClusterArgs) -> (Self, Joining) {
-        let me = Incarnation { node: args.node.clone(), life: uuid::Uuid::new_v4().to_string() };
+        let me = NodeEpoch { node: args.node.clone(), life: uuid::Uuid::new_v4().to_string() };
         let lease_ms = args.lease.as_millis() as i64;
         let view = RwLock::new(View::new(me.clone(), lease_ms));
         let shared = Arc::new(Shared { view, changed: Notify::new(), began: Instant::now() });
@@ -95,7 +95,7 @@ impl Cluster {
     /// When the table cannot be read or written.
     pub async fn join(&self, joining: Joining, args: ClusterArgs, node: Node) -> Result<JoinHandle<()>, PortError> {
         let (ready, joined) = oneshot::channel();
-        let conductor = Conductor::new(self.me.clone(), self.shared.clone(), args, node);
+        let conductor = ClusterController::new(self.me.clone(), self.shared.clone(), args, node);
         let task = tokio::spawn(conductor.run(joining.received, ready));
         match joined.await {
             Ok(result) => result.map(|()| task),
@@ -109,7 +109,7 @@ impl Cluster {
     }
 
     /// Carries questions to other nodes.
-    pub fn courier(&self) -> &Arc<dyn Courier> {
+    pub fn courier(&self) -> &Arc<dyn NodeTransport> {
         &self.courier
     }
 
@@ -124,12 +124,12 @@ impl Cluster {
     }
 
     /// Who owns the workspace by the table, as far as this node knows.
-    pub fn owner(&self, workspace: &WorkspaceId) -> Option<Incarnation> {
+    pub fn owner(&self, workspace: &WorkspaceId) -> Option<NodeEpoch> {
         self.shared.read(|view| view.owner(workspace).cloned())
     }
 
     /// Completes when the owner of the workspace is another one than `from`.
-    pub async fn moved(&self, workspace: &WorkspaceId, from: Option<Incarnation>) {
+    pub async fn moved(&self, workspace: &WorkspaceId, from: Option<NodeEpoch>) {
         loop {
             let changed = self.shared.changed.notified();
             if self.owner(workspace) != from {
@@ -168,8 +168,8 @@ impl Cluster {
         }
     }
 
-    async fn assign(&self, workspace: &WorkspaceId, owner: Incarnation) -> Result<(), OpenError> {
-        let tenure = Tenure { owner: Some(owner) };
+    async fn assign(&self, workspace: &WorkspaceId, owner: NodeEpoch) -> Result<(), OpenError> {
+        let tenure = Ownership { owner: Some(owner) };
         let key = Key::Workspace(workspace.clone()).text();
         let value = serde_json::to_vec(&tenure).map_err(|error| OpenError::Failed(error.to_string()))?;
         match self.registry.compare_and_set(&key, 0, value).await {
@@ -205,7 +205,7 @@ impl Tenancy for Cluster {
     /// Asks the table itself, because what a watch last told may be old.
     async fn owns(&self, workspace: &WorkspaceId) -> Result<bool, PortError> {
         let entry = self.registry.get(&Key::Workspace(workspace.clone()).text()).await?;
-        let tenure = entry.and_then(|(_, value)| serde_json::from_slice::<Tenure>(&value).ok());
+        let tenure = entry.and_then(|(_, value)| serde_json::from_slice::<Ownership>(&value).ok());
         Ok(tenure.and_then(|tenure| tenure.owner).as_ref() == Some(&self.me))
     }
 }

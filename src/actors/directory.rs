@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use super::Context;
 use super::cluster::{Cluster, ClusterStatus};
-use super::ingest::{Admission, IngestError, Receipt, Underway, send};
+use super::ingest::{Admission, IngestError, PendingIngest, Receipt, send};
 use super::node::{Node, OpenError};
-use super::remote::errands::Errands;
+use super::remote::errands::OwnerClient;
 use super::remote::mirror::Mirrors;
-use super::remote::sound::RemoteSound;
+use super::remote::sound::AudioSubscriber;
 use super::workspace::WorkspaceHandle;
 use earcon_model::{Arrival, KpiBatch, WorkspaceId};
 use earcon_ports::{PortError, SharedLog};
@@ -30,7 +30,7 @@ pub struct Directory {
 struct Others {
     cluster: Cluster,
     mirrors: Mirrors,
-    sound: RemoteSound,
+    sound: AudioSubscriber,
     max_workspaces: usize,
     /// One door for the samples of all workspaces that go to other nodes.
     admission: Admission,
@@ -58,19 +58,19 @@ impl Refused {
 }
 
 /// A batch that was sent.
-pub enum Sent {
+pub enum Submission {
     /// It is on its way here.
-    Here(Underway, String),
+    Here(PendingIngest, String),
     /// Another node has answered.
     Elsewhere(Receipt, String),
 }
 
-impl Sent {
+impl Submission {
     /// Waits for the commit. Returns the receipt and the epoch of the log.
     pub async fn receipt(self) -> (Receipt, String) {
         match self {
-            Sent::Here(underway, epoch) => (underway.receipt().await, epoch),
-            Sent::Elsewhere(receipt, epoch) => (receipt, epoch),
+            Submission::Here(underway, epoch) => (underway.receipt().await, epoch),
+            Submission::Elsewhere(receipt, epoch) => (receipt, epoch),
         }
     }
 }
@@ -86,7 +86,7 @@ impl Directory {
         let settings = &context.settings;
         let others = Others {
             mirrors: Mirrors::new(context.clone(), log, node.cell()),
-            sound: RemoteSound::new(cluster.courier().clone()),
+            sound: AudioSubscriber::new(cluster.courier().clone()),
             cluster,
             max_workspaces: settings.max_workspaces,
             admission: Admission::new(settings.max_in_flight_samples),
@@ -154,24 +154,29 @@ impl Directory {
     ///
     /// # Errors
     /// Only when nothing of the batch was taken.
-    pub async fn send(&self, pass: &WorkspacePass, batches: Vec<KpiBatch>, arrival: Arrival) -> Result<Sent, Refused> {
+    pub async fn send(
+        &self,
+        pass: &WorkspacePass,
+        batches: Vec<KpiBatch>,
+        arrival: Arrival,
+    ) -> Result<Submission, Refused> {
         let id = pass.workspace();
         let epoch = |handle: &WorkspaceHandle| handle.hub().epoch().to_owned();
         let Some(others) = &self.others else {
             let handle = self.node.open(id).await?;
-            return Ok(Sent::Here(send(&handle, batches, arrival).await?, epoch(&handle)));
+            return Ok(Submission::Here(send(&handle, batches, arrival).await?, epoch(&handle)));
         };
         if let Ok(Some(handle)) = self.node.find(id) {
             // Kept, because the workspace may be on its way to another node in this very moment.
             match send(&handle, batches.clone(), arrival).await {
                 Err(IngestError::Unavailable) => {}
-                result => return Ok(Sent::Here(result?, epoch(&handle))),
+                result => return Ok(Submission::Here(result?, epoch(&handle))),
             }
         } else if !others.cluster.knows(id) {
             others.cluster.ensure(id, others.max_workspaces).await?;
         }
         let (receipt, epoch) = others.errands(pass).ingest(batches, arrival).await?;
-        Ok(Sent::Elsewhere(receipt, epoch))
+        Ok(Submission::Elsewhere(receipt, epoch))
     }
 
     /// Whether the workspaces are shared with other nodes.
@@ -200,7 +205,7 @@ impl Others {
         }
     }
 
-    fn errands(&self, pass: &WorkspacePass) -> Errands {
-        Errands::new(self.cluster.clone(), pass.clone(), self.admission.clone())
+    fn errands(&self, pass: &WorkspacePass) -> OwnerClient {
+        OwnerClient::new(self.cluster.clone(), pass.clone(), self.admission.clone())
     }
 }

@@ -22,7 +22,7 @@ use super::Context;
 use super::workspace::Routes;
 use crate::experiments::{Board, Evidence, Experiment, Plan, Stage, Tally};
 use crate::telemetry::{GaugePart, Metric, count};
-use earcon_model::{Arrangement, KpiName};
+use earcon_model::{DetectorSlots, KpiName};
 use earcon_ports::{ErrorKind, PortError, Revision};
 use earcon_tenancy::WorkspacePass;
 
@@ -32,7 +32,7 @@ const TICK: Duration = Duration::from_secs(2);
 enum Message {
     Wake,
     Tick,
-    Report(Arrangement, Box<Tally>),
+    Report(DetectorSlots, Box<Tally>),
     /// The KPI, the failure, and whether it was what is live that failed.
     Failed(KpiName, String, bool),
     JobEnded,
@@ -69,7 +69,7 @@ impl SharedPlan {
 #[derive(Clone)]
 pub(super) struct Wanted {
     /// What scores a KPI.
-    pub(super) arrangement: Arrangement,
+    pub(super) arrangement: DetectorSlots,
     /// How far apart two alerts may open that mean the same.
     pub(super) window_ms: i64,
 }
@@ -114,7 +114,7 @@ impl Experiments {
     }
 
     /// What a stream has found out with this arrangement.
-    pub(super) fn report(&self, arrangement: Arrangement, tally: Tally) {
+    pub(super) fn report(&self, arrangement: DetectorSlots, tally: Tally) {
         let _stopped = self.actor.cast(Message::Report(arrangement, Box::new(tally))).is_err();
     }
 
@@ -251,9 +251,9 @@ impl State {
         }
     }
 
-    fn report(&mut self, arrangement: &Arrangement, tally: &Tally) {
+    fn report(&mut self, arrangement: &DetectorSlots, tally: &Tally) {
         let Some((experiment, _)) = &self.experiment else { return };
-        let Arrangement { live, shadow: Some(shadow) } = arrangement else { return };
+        let DetectorSlots { live, shadow: Some(shadow) } = arrangement else { return };
         if (live, shadow) == (&experiment.candidate, &experiment.baseline) {
             self.found.add(tally, true);
         } else if (live, shadow) == (&experiment.baseline, &experiment.candidate) {

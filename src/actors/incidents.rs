@@ -1,6 +1,6 @@
 //! Groups anomalies into incidents and decides which are alerted; the deciding itself is pure ([`crate::incidents`]).
 //!
-//! **Owns** the [`Desk`]. It follows the log like a cursor consumer, off the path of samples, and has the events it decides
+//! **Owns** the [`IncidentEngine`]. It follows the log like a cursor consumer, off the path of samples, and has the events it decides
 //! on written by the log writer, waiting for each commit before it reads on. **A crash loses** nothing: recovery loads the
 //! state last saved and replays the log after it, in which stands what was said already. What the log does not have was not
 //! said, and is decided again. Should deciding panic, it starts afresh with what comes next, and the workspace runs on.
@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use super::Context;
 use super::hub::{EventBatch, Hub};
 use super::log_writer::{Append, LogWriter};
-use crate::incidents::{Decision, Desk, Population};
+use crate::incidents::{Decision, IncidentEngine, SeriesInventory};
 use crate::live::KpiView;
 use crate::telemetry::{Metric, count};
 use earcon_model::{Anomaly, Event, EventBody, Seq};
@@ -69,7 +69,7 @@ impl Incidents {
     pub async fn start(
         context: Context,
         pass: WorkspacePass,
-        desk: Desk,
+        desk: IncidentEngine,
         log: LogWriter,
         hub: Hub,
         supervisor: ActorCell,
@@ -93,7 +93,7 @@ struct IncidentsActor;
 struct Args {
     context: Context,
     pass: WorkspacePass,
-    desk: Desk,
+    desk: IncidentEngine,
     log: LogWriter,
     hub: Hub,
 }
@@ -274,7 +274,7 @@ impl State {
         let known: usize = kpis.iter().map(|kpi| kpi.series.len()).sum();
         self.know_at = Instant::now() + know_again(known);
         let series = kpis.iter().flat_map(|kpi| kpi.series.keys().map(|labels| (&kpi.kpi, labels)));
-        self.args.desk.know(Population::of(series));
+        self.args.desk.know(SeriesInventory::of(series));
     }
 
     fn start_afresh(&mut self, seq: Seq) {
@@ -301,11 +301,11 @@ impl State {
 fn count_said(body: &EventBody) {
     if let EventBody::IncidentOpened(incident) = body {
         count(Metric::IncidentsOpened, 1);
-        if incident.is_told() {
+        if incident.is_alerted() {
             count(Metric::IncidentsTold, 1);
         }
     } else if let EventBody::IncidentUpdated(incident) = body
-        && incident.told_at_ms.is_some_and(|at| incident.timeline.last().is_some_and(|last| last.at_ms == at))
+        && incident.alerted_at_ms.is_some_and(|at| incident.timeline.last().is_some_and(|last| last.at_ms == at))
     {
         count(Metric::IncidentsTold, 1);
     }

@@ -112,7 +112,7 @@ impl Admission {
 }
 
 /// A batch on its way to the log: its samples are with their streams, in the order in which batches were sent.
-pub struct Underway {
+pub struct PendingIngest {
     receipt: Receipt,
     parts: mpsc::UnboundedReceiver<Part>,
     samples: u64,
@@ -120,7 +120,7 @@ pub struct Underway {
     started: Instant,
 }
 
-impl Underway {
+impl PendingIngest {
     /// Waits for the commit.
     pub async fn receipt(self) -> Receipt {
         let Self { mut receipt, parts, samples, arrival, started } = self;
@@ -156,7 +156,7 @@ pub async fn send(
     workspace: &WorkspaceHandle,
     mut batches: Vec<KpiBatch>,
     arrival: Arrival,
-) -> Result<Underway, IngestError> {
+) -> Result<PendingIngest, IngestError> {
     let started = Instant::now();
     let samples = batches.iter().map(|batch| batch.rows().count()).sum();
     let permit = workspace.admission().admit(samples)?;
@@ -189,7 +189,7 @@ pub async fn send(
             None => receipt.reject(&batch, "the workspace has as many KPIs as it may have"),
         }
     }
-    Ok(Underway { receipt, parts, samples: samples as u64, arrival, started })
+    Ok(PendingIngest { receipt, parts, samples: samples as u64, arrival, started })
 }
 
 impl Receipt {

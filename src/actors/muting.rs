@@ -297,7 +297,7 @@ mod tests {
 
     use super::*;
     use earcon_model::{KpiName, Labels, ManualClock};
-    use earcon_tenancy::Access;
+    use earcon_tenancy::Authorizer;
 
     const NOW: i64 = 1_772_323_200_000;
 
@@ -360,7 +360,7 @@ mod tests {
     fn start() -> (Arc<Records>, Muting, WorkspacePass, Arc<ManualClock>) {
         let (records, clock) = (Arc::new(Records::default()), Arc::new(ManualClock::at(NOW)));
         let muting = Muting::new(records.clone(), clock.clone());
-        (records, muting, Access.system(&WorkspaceId::new("w").unwrap()), clock)
+        (records, muting, Authorizer.system(&WorkspaceId::new("w").unwrap()), clock)
     }
 
     fn document(from: i64, until: i64) -> MuteDocument {

@@ -16,7 +16,7 @@ use super::supervision::{Failures, Verdict};
 use super::workspace::{self, WorkspaceHandle};
 use earcon_model::{NotBefore, WorkspaceId};
 use earcon_ports::{ErrorKind, PortError};
-use earcon_tenancy::{Access, WorkspacePass};
+use earcon_tenancy::{Authorizer, WorkspacePass};
 
 /// More than this is worth a line in the log.
 const CLOCKS_DISAGREE_MS: i64 = 2_000;
@@ -323,7 +323,7 @@ async fn bring_up(
     {
         return Err(BringUpError::NotOurs);
     }
-    let pass = Access.system(id);
+    let pass = Authorizer.system(id);
     register(context, &pass).await?;
     let recovered = recover(context, &pass).await?;
     let mut context = context.clone();

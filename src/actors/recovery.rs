@@ -1,7 +1,7 @@
 //! From the log and the snapshots back to running state. Not an actor: the node and the supervisor run it in tasks of
 //! their own, because supervisors never wait for I/O.
 
-mod new_life;
+mod epoch_change;
 
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,7 +11,7 @@ use super::experiments::records::{load_board, load_experiment};
 use super::incidents::DeskReplay;
 use super::snapshotter::load_watermark;
 use crate::experiments::Plan;
-use crate::incidents::{Desk, Population};
+use crate::incidents::{IncidentEngine, SeriesInventory};
 use crate::live::{KpiRun, KpiView, SeriesView};
 use earcon_model::{Event, EventBody, KpiName, Seq};
 use earcon_ports::{ErrorKind, LogHead, PortError, Snapshot};
@@ -36,13 +36,13 @@ pub struct Recovered {
     /// What is to score which KPI.
     pub plan: Plan,
     /// The incidents under way.
-    pub desk: Desk,
+    pub desk: IncidentEngine,
 }
 
 /// Opens the workspace's log and brings every KPI to its end.
 pub async fn recover(context: &Context, pass: &WorkspacePass) -> Result<Recovered, PortError> {
     let head = context.backends.event_log.open(pass).await?;
-    new_life::prepare(&context.backends, pass, &head).await?;
+    epoch_change::prepare(&context.backends, pass, &head).await?;
     rebuild(context, pass, head).await
 }
 
@@ -63,7 +63,7 @@ async fn rebuild(context: &Context, pass: &WorkspacePass, head: LogHead) -> Resu
         replay.restore(snapshot);
     }
     let series = replay.kpis.values().flat_map(|(_, state)| state.series().map(|series| (state.kpi(), series.labels)));
-    let mut desk = DeskReplay::begin(context, pass, &head, Population::of(series)).await?;
+    let mut desk = DeskReplay::begin(context, pass, &head, SeriesInventory::of(series)).await?;
     read_log(context, pass, watermark.min(desk.seq()) + 1, head.next, |event| {
         desk.apply(event);
         if event.seq > watermark {

@@ -109,7 +109,7 @@ mod tests {
     use earcon_model::{Clock, Event, EventBody, KpiName, ManualClock, WorkspaceId};
     use earcon_ports::StoredBatch;
     use earcon_streams::StreamSettings;
-    use earcon_tenancy::Access;
+    use earcon_tenancy::Authorizer;
 
     const HOUR_MS: i64 = 3_600_000;
 
@@ -134,7 +134,7 @@ mod tests {
             retention,
             restart: RestartPolicy::default(),
             mix: MixSettings::default(),
-            desk: crate::incidents::DeskSettings::default(),
+            desk: crate::incidents::IncidentSettings::default(),
             mix_linger: hour,
         };
         let backends = Backends {
@@ -162,7 +162,7 @@ mod tests {
         let store = EmbeddedStore::open(dir.path(), &EmbeddedSettings::default()).unwrap();
         let clock = Arc::new(ManualClock::at(5 * HOUR_MS));
         let context = context(&store, clock);
-        let pass = Access.system(&WorkspaceId::new("local").unwrap());
+        let pass = Authorizer.system(&WorkspaceId::new("local").unwrap());
         let log = &context.backends.event_log;
         log.open(&pass).await.unwrap();
         for event in events() {

@@ -20,7 +20,7 @@ use super::log_writer::{Append, LogWriter, OnCommit};
 use super::muting::Muting;
 use crate::telemetry::{Metric, record};
 use earcon_model::{
-    Acknowledgement, AnomalyId, Arrangement, Arrival, Clock, DetectorChoice, EventBody, Labels, RejectedRow, Review,
+    Acknowledgement, AnomalyId, Arrival, Clock, DetectorRef, DetectorSlots, EventBody, Feedback, Labels, RejectedRow,
     Seq, SeriesBatch, TrainedSeries,
 };
 use earcon_streams::{KpiState, Pushed};
@@ -55,13 +55,13 @@ pub enum StreamMessage {
     /// Somebody has seen an anomaly.
     Acknowledge(AnomalyId, Labels, Acknowledgement, oneshot::Sender<Seq>),
     /// Somebody said what an anomaly was.
-    Judge(AnomalyId, Labels, Review, oneshot::Sender<Seq>),
+    Judge(AnomalyId, Labels, Feedback, oneshot::Sender<Seq>),
     /// A series may have gone silent.
     CheckStalls,
     /// Be scored by this from here on.
-    Arrange(Box<Arrangement>, i64),
+    Arrange(Box<DetectorSlots>, i64),
     /// Take over what a detector has learned.
-    Adopt(DetectorChoice, String, Vec<TrainedSeries>, oneshot::Sender<usize>),
+    Adopt(DetectorRef, String, Vec<TrainedSeries>, oneshot::Sender<usize>),
     /// Tell what was counted beside the live detector.
     Report,
     /// Hand the state over.
@@ -108,7 +108,7 @@ impl StreamHandle {
     /// commit; `None` when the stream failed or stopped before.
     pub(super) async fn adopt(
         &self,
-        choice: DetectorChoice,
+        choice: DetectorRef,
         detector: String,
         trained: Vec<TrainedSeries>,
     ) -> Option<usize> {
@@ -118,9 +118,9 @@ impl StreamHandle {
     }
 
     /// Records what somebody said of an anomaly. Returns the event, or `None` when it could not be committed.
-    pub async fn judge(&self, id: AnomalyId, labels: Labels, review: Review) -> Option<Seq> {
+    pub async fn judge(&self, id: AnomalyId, labels: Labels, feedback: Feedback) -> Option<Seq> {
         let (sender, receiver) = oneshot::channel();
-        self.0.cast(StreamMessage::Judge(id, labels, review, sender)).ok()?;
+        self.0.cast(StreamMessage::Judge(id, labels, feedback, sender)).ok()?;
         receiver.await.ok()
     }
 
@@ -168,7 +168,7 @@ impl Actor for Stream {
             StreamMessage::Acknowledge(id, labels, acknowledgement, reply) => {
                 state.acknowledge(id, labels, acknowledgement, reply);
             }
-            StreamMessage::Judge(id, labels, review, reply) => state.judge(id, labels, review, reply),
+            StreamMessage::Judge(id, labels, feedback, reply) => state.judge(id, labels, feedback, reply),
             StreamMessage::CheckStalls => state.check_stalls(),
             StreamMessage::Arrange(wanted, window_ms) => state.arrange(&wanted, window_ms),
             StreamMessage::Adopt(choice, detector, trained, reply) => state.adopt(choice, detector, trained, reply),
@@ -247,7 +247,7 @@ impl State {
     }
 
     /// A new arrangement is an event like any other: a replay changes detectors where they were changed.
-    fn arrange(&mut self, wanted: &Arrangement, window_ms: i64) {
+    fn arrange(&mut self, wanted: &DetectorSlots, window_ms: i64) {
         self.report();
         match self.args.state.arrange(wanted) {
             Ok(true) => {
@@ -272,7 +272,7 @@ impl State {
 
     fn adopt(
         &mut self,
-        choice: DetectorChoice,
+        choice: DetectorRef,
         detector: String,
         trained: Vec<TrainedSeries>,
         reply: oneshot::Sender<usize>,
@@ -303,13 +303,13 @@ impl State {
         self.append(at_ms, vec![body], Some(on_commit));
     }
 
-    fn judge(&mut self, id: AnomalyId, labels: Labels, review: Review, reply: oneshot::Sender<Seq>) {
-        let sensitivity = self.args.state.judge(id, &labels, &review);
+    fn judge(&mut self, id: AnomalyId, labels: Labels, feedback: Feedback, reply: oneshot::Sender<Seq>) {
+        let sensitivity = self.args.state.judge(id, &labels, &feedback);
         if let Some(shadowing) = &mut self.shadowing {
-            shadowing.judged(id, review.outcome);
+            shadowing.judged(id, feedback.outcome);
         }
-        let at_ms = review.at_ms;
-        let body = EventBody::AnomalyJudged { id, labels, review, sensitivity };
+        let at_ms = feedback.at_ms;
+        let body = EventBody::AnomalyJudged { id, labels, feedback, sensitivity };
         let on_commit: OnCommit = Box::new(move |seq| {
             let _gone = reply.send(seq).is_err();
         });

@@ -11,8 +11,8 @@ use crate::config::{Backend, Config, LogBackend, Nats, Storage};
 use earcon_adapters_cql::{CqlDatabase, CqlMeta, CqlSeries, CqlSnapshots, SeriesSettings};
 use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
 use earcon_adapters_nats::connection::{connect, connect_when_possible};
-use earcon_adapters_nats::courier::NatsCourier;
 use earcon_adapters_nats::event_log::{JetStreamLog, JetStreamLogSettings};
+use earcon_adapters_nats::node_transport::NatsTransport;
 use earcon_adapters_nats::publisher::NatsPublisher;
 use earcon_adapters_nats::registry::{BUCKET, NatsRegistry};
 use earcon_model::Clock;
@@ -90,7 +90,7 @@ pub(super) async fn cluster(
         node: cluster.node.clone(),
         lease: cluster.lease,
         registry: Arc::new(NatsRegistry::open(client.clone(), BUCKET, nats.replicas).await?),
-        courier: Arc::new(NatsCourier::new(client.clone())),
+        courier: Arc::new(NatsTransport::new(client.clone())),
         meta_store: opened.backends.meta_store.clone(),
         clock,
     }))

@@ -12,7 +12,7 @@ use crate::actors::supervision::RestartPolicy;
 use crate::config::{Config, Statsd};
 use crate::gateway::Limits;
 use crate::gateway::statsd::StatsdSettings;
-use crate::incidents::DeskSettings;
+use crate::incidents::IncidentSettings;
 use earcon_audio::MixSettings;
 use earcon_streams::{StreamOptions, StreamSettings, UtcOffsets};
 
@@ -35,7 +35,7 @@ pub(super) fn actor_settings(config: &Config, restart: RestartPolicy) -> Result<
             history_age: config.storage.history_age,
             history_bytes: config.storage.history_bytes,
         },
-        desk: DeskSettings {
+        desk: IncidentSettings {
             max_per_day: config.alerts.max_per_day,
             settle_ms: config.alerts.settle.as_millis() as i64,
             linger_ms: config.alerts.linger.as_millis() as i64,

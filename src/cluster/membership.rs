@@ -6,12 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use super::records::{Incarnation, NodeRecord};
+use super::records::{NodeEpoch, NodeRecord};
 
 /// The nodes this node has heard of.
 #[derive(Debug, Clone)]
 pub struct Membership {
-    me: Incarnation,
+    me: NodeEpoch,
     lease_ms: i64,
     heard: BTreeMap<String, Heard>,
     /// When this node last heard itself.
@@ -33,12 +33,12 @@ pub struct Heard {
 
 impl Membership {
     /// Nobody was heard yet. A node whose heartbeats stay away for `lease_ms` is dead.
-    pub fn new(me: Incarnation, lease_ms: i64) -> Self {
+    pub fn new(me: NodeEpoch, lease_ms: i64) -> Self {
         Self { me, lease_ms, heard: BTreeMap::new(), echo_ms: None, steady_since_ms: None }
     }
 
     /// This node.
-    pub fn me(&self) -> &Incarnation {
+    pub fn me(&self) -> &NodeEpoch {
         &self.me
     }
 
@@ -65,18 +65,18 @@ impl Membership {
     }
 
     /// Whether this very life of a node lives.
-    pub fn lives(&self, incarnation: &Incarnation, now_ms: i64) -> bool {
+    pub fn lives(&self, incarnation: &NodeEpoch, now_ms: i64) -> bool {
         self.heard
             .get(&incarnation.node)
             .is_some_and(|heard| heard.record.life == incarnation.life && self.is_fresh(heard, now_ms))
     }
 
     /// The nodes that live and want workspaces.
-    pub fn candidates(&self, now_ms: i64) -> BTreeMap<&str, Incarnation> {
+    pub fn candidates(&self, now_ms: i64) -> BTreeMap<&str, NodeEpoch> {
         self.heard
             .iter()
             .filter(|(_, heard)| self.is_fresh(heard, now_ms) && !heard.record.leaving)
-            .map(|(node, heard)| (node.as_str(), Incarnation { node: node.clone(), life: heard.record.life.clone() }))
+            .map(|(node, heard)| (node.as_str(), NodeEpoch { node: node.clone(), life: heard.record.life.clone() }))
             .collect()
     }
 
@@ -96,8 +96,8 @@ impl Membership {
 mod tests {
     use super::*;
 
-    fn incarnation(node: &str, life: &str) -> Incarnation {
-        Incarnation { node: node.into(), life: life.into() }
+    fn incarnation(node: &str, life: &str) -> NodeEpoch {
+        NodeEpoch { node: node.into(), life: life.into() }
     }
 
     fn record(life: &str) -> NodeRecord {

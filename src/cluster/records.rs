@@ -6,7 +6,7 @@ use earcon_model::WorkspaceId;
 
 /// One life of a node: its name and a number that no other life of it has.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Incarnation {
+pub struct NodeEpoch {
     /// The node's name.
     pub node: String,
     /// Which life.
@@ -31,9 +31,9 @@ pub struct NodeRecord {
 
 /// Who owns a workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tenure {
+pub struct Ownership {
     /// The owner; `None` when the last one left and named no successor.
-    pub owner: Option<Incarnation>,
+    pub owner: Option<NodeEpoch>,
 }
 
 /// What an entry of the table is about.

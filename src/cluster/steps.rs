@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::membership::{Heard, Membership};
 use super::placement::place;
-use super::records::{Incarnation, NodeRecord, Tenure};
+use super::records::{NodeEpoch, NodeRecord, Ownership};
 use earcon_model::WorkspaceId;
 
 /// A silent node is shown for this long.
@@ -18,7 +18,7 @@ pub enum Step {
     /// Open what it owns.
     Open(WorkspaceId),
     /// Close in order, then hand the entry with this revision over.
-    HandOver(WorkspaceId, u64, Option<Incarnation>),
+    HandOver(WorkspaceId, u64, Option<NodeEpoch>),
     /// Close at once: somebody else owns it.
     StepDown(WorkspaceId),
 }
@@ -54,13 +54,13 @@ pub struct NodeStatus {
 pub struct View {
     membership: Membership,
     /// Revision and owner by workspace; revision 0 when the table has no entry yet.
-    tenures: BTreeMap<WorkspaceId, (u64, Tenure)>,
+    tenures: BTreeMap<WorkspaceId, (u64, Ownership)>,
     leaving: bool,
 }
 
 impl View {
     /// An empty cluster.
-    pub fn new(me: Incarnation, lease_ms: i64) -> Self {
+    pub fn new(me: NodeEpoch, lease_ms: i64) -> Self {
         Self { membership: Membership::new(me, lease_ms), tenures: BTreeMap::new(), leaving: false }
     }
 
@@ -70,8 +70,8 @@ impl View {
     }
 
     /// The table's entry of a workspace. What is older than what is known is ignored.
-    pub fn tenure(&mut self, workspace: WorkspaceId, revision: u64, tenure: Tenure) {
-        let known = self.tenures.entry(workspace).or_insert((0, Tenure { owner: None }));
+    pub fn tenure(&mut self, workspace: WorkspaceId, revision: u64, tenure: Ownership) {
+        let known = self.tenures.entry(workspace).or_insert((0, Ownership { owner: None }));
         if revision >= known.0 {
             *known = (revision, tenure);
         }
@@ -84,7 +84,7 @@ impl View {
 
     /// A workspace that exists, whether the table knows it or not.
     pub fn known(&mut self, workspace: WorkspaceId) {
-        self.tenures.entry(workspace).or_insert((0, Tenure { owner: None }));
+        self.tenures.entry(workspace).or_insert((0, Ownership { owner: None }));
     }
 
     /// This node is shutting down: it gives everything away and takes nothing.
@@ -103,7 +103,7 @@ impl View {
     }
 
     /// Who owns the workspace by the table, living or not.
-    pub fn owner(&self, workspace: &WorkspaceId) -> Option<&Incarnation> {
+    pub fn owner(&self, workspace: &WorkspaceId) -> Option<&NodeEpoch> {
         self.tenures.get(workspace)?.1.owner.as_ref()
     }
 
@@ -147,7 +147,7 @@ impl View {
     }
 
     /// Where a workspace that nobody owns yet belongs.
-    pub fn home_of_new(&self, workspace: &WorkspaceId, now_ms: i64) -> Option<Incarnation> {
+    pub fn home_of_new(&self, workspace: &WorkspaceId, now_ms: i64) -> Option<NodeEpoch> {
         let mut owners = self.living_owners(now_ms);
         owners.entry(workspace.clone()).or_insert(None);
         let candidates = self.candidates(now_ms);
@@ -188,7 +188,7 @@ impl View {
         steps
     }
 
-    fn candidates(&self, now_ms: i64) -> BTreeMap<&str, Incarnation> {
+    fn candidates(&self, now_ms: i64) -> BTreeMap<&str, NodeEpoch> {
         let mut candidates = self.membership.candidates(now_ms);
         if self.leaving {
             candidates.remove(self.membership.me().node.as_str());
@@ -198,7 +198,7 @@ impl View {
 
     fn living_owners(&self, now_ms: i64) -> BTreeMap<WorkspaceId, Option<&str>> {
         let living =
-            |tenure: &'_ Tenure| tenure.owner.as_ref().is_some_and(|owner| self.membership.lives(owner, now_ms));
+            |tenure: &'_ Ownership| tenure.owner.as_ref().is_some_and(|owner| self.membership.lives(owner, now_ms));
         self.tenures
             .iter()
             .map(|(workspace, (_, tenure))| {
@@ -217,8 +217,8 @@ mod tests {
         WorkspaceId::new(name).unwrap()
     }
 
-    fn life(node: &str) -> Incarnation {
-        Incarnation { node: node.into(), life: format!("{node}1") }
+    fn life(node: &str) -> NodeEpoch {
+        NodeEpoch { node: node.into(), life: format!("{node}1") }
     }
 
     fn record(node: &str) -> NodeRecord {
@@ -230,7 +230,7 @@ mod tests {
     struct World {
         views: BTreeMap<String, View>,
         open: BTreeMap<String, BTreeSet<WorkspaceId>>,
-        table: BTreeMap<WorkspaceId, (u64, Tenure)>,
+        table: BTreeMap<WorkspaceId, (u64, Ownership)>,
         now_ms: i64,
     }
 
@@ -238,7 +238,7 @@ mod tests {
         fn new(nodes: &[&str], workspaces: usize) -> Self {
             let mut world = Self { views: BTreeMap::new(), open: BTreeMap::new(), table: BTreeMap::new(), now_ms: 0 };
             for i in 0..workspaces {
-                world.table.insert(id(&format!("w{i}")), (1, Tenure { owner: None }));
+                world.table.insert(id(&format!("w{i}")), (1, Ownership { owner: None }));
             }
             nodes.iter().for_each(|node| world.join(node));
             world
@@ -297,7 +297,7 @@ mod tests {
             };
             let entry = self.table.get_mut(&workspace).unwrap();
             if entry.0 == expected {
-                *entry = (expected + 1, Tenure { owner });
+                *entry = (expected + 1, Ownership { owner });
                 for view in self.views.values_mut() {
                     view.tenure(workspace.clone(), entry.0, entry.1.clone());
                 }
@@ -370,7 +370,7 @@ mod tests {
     #[test]
     fn whoever_lost_a_workspace_steps_down_even_when_cut_off() {
         let mut view = View::new(life("a"), 3_000);
-        view.tenure(id("w"), 5, Tenure { owner: Some(life("b")) });
+        view.tenure(id("w"), 5, Ownership { owner: Some(life("b")) });
         assert_eq!(view.steps(&BTreeSet::from([id("w")]), 1_000_000), [Step::StepDown(id("w"))]);
     }
 
@@ -390,8 +390,8 @@ mod tests {
     #[test]
     fn what_comes_late_does_not_undo_what_is_known() {
         let mut view = View::new(life("a"), 3_000);
-        view.tenure(id("w"), 5, Tenure { owner: Some(life("b")) });
-        view.tenure(id("w"), 4, Tenure { owner: Some(life("a")) });
+        view.tenure(id("w"), 5, Ownership { owner: Some(life("b")) });
+        view.tenure(id("w"), 4, Ownership { owner: Some(life("a")) });
         assert!(!view.is_mine(&id("w")));
     }
 }

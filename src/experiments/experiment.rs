@@ -6,7 +6,7 @@ use super::evidence::Evidence;
 use super::plan::Trial;
 use super::policy::Policy;
 use super::rules::{Decision, broken};
-use earcon_model::DetectorChoice;
+use earcon_model::DetectorRef;
 
 /// The stages of an experiment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,9 +66,9 @@ pub struct Experiment {
     /// Its name in the workspace.
     pub name: String,
     /// What was live before.
-    pub baseline: DetectorChoice,
+    pub baseline: DetectorRef,
     /// What shall be.
-    pub candidate: DetectorChoice,
+    pub candidate: DetectorRef,
     /// Limits and pace.
     pub policy: Policy,
     /// How far it is.
@@ -89,8 +89,8 @@ impl Experiment {
     /// A candidate in the shadow of what is live.
     pub fn begin(
         name: &str,
-        baseline: DetectorChoice,
-        candidate: DetectorChoice,
+        baseline: DetectorRef,
+        candidate: DetectorRef,
         policy: Policy,
         now_ms: i64,
         by: &str,
@@ -269,7 +269,7 @@ mod tests {
     const HOUR_MS: i64 = 3_600_000;
 
     fn begun(policy: Policy) -> Experiment {
-        Experiment::begin("e", DetectorChoice::Configured, DetectorChoice::Configured, policy, 0, "me")
+        Experiment::begin("e", DetectorRef::Configured, DetectorRef::Configured, policy, 0, "me")
     }
 
     fn found(samples: u64, candidate_alerts: u64, candidate_live: bool) -> Evidence {

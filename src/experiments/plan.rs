@@ -4,14 +4,14 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::experiment::{Experiment, Stage};
-use earcon_model::{Arrangement, DetectorChoice, KpiName, WorkspaceId};
+use earcon_model::{DetectorRef, DetectorSlots, KpiName, WorkspaceId};
 
 /// What is live in a workspace, and which experiment runs: the record that decides when two want to change it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Board {
     /// The live detector where nothing is tried out.
-    pub live: DetectorChoice,
+    pub live: DetectorRef,
     /// The experiment that runs.
     pub running: Option<String>,
 }
@@ -47,7 +47,7 @@ impl Board {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Plan {
     /// The live detector where nothing is tried out.
-    pub live: DetectorChoice,
+    pub live: DetectorRef,
     /// What is tried out.
     pub trial: Option<Trial>,
 }
@@ -58,9 +58,9 @@ pub struct Trial {
     /// The experiment's name; part of what decides which KPIs come first.
     pub name: String,
     /// What was live before.
-    pub baseline: DetectorChoice,
+    pub baseline: DetectorRef,
     /// What shall be.
-    pub candidate: DetectorChoice,
+    pub candidate: DetectorRef,
     /// Of how many KPIs in a hundred the candidate is live.
     pub percent: f64,
     /// How far apart two alerts may open that mean the same.
@@ -77,13 +77,13 @@ impl Trial {
 
 impl Plan {
     /// What scores a KPI.
-    pub fn arrangement(&self, workspace: &WorkspaceId, kpi: &KpiName) -> Arrangement {
+    pub fn arrangement(&self, workspace: &WorkspaceId, kpi: &KpiName) -> DetectorSlots {
         match &self.trial {
-            None => Arrangement { live: self.live.clone(), shadow: None },
+            None => DetectorSlots { live: self.live.clone(), shadow: None },
             Some(trial) if trial.takes(workspace, kpi) => {
-                Arrangement { live: trial.candidate.clone(), shadow: Some(trial.baseline.clone()) }
+                DetectorSlots { live: trial.candidate.clone(), shadow: Some(trial.baseline.clone()) }
             }
-            Some(trial) => Arrangement { live: trial.baseline.clone(), shadow: Some(trial.candidate.clone()) },
+            Some(trial) => DetectorSlots { live: trial.baseline.clone(), shadow: Some(trial.candidate.clone()) },
         }
     }
 }
@@ -97,8 +97,8 @@ mod tests {
         use crate::experiments::Policy;
         use earcon_model::DetectorEntry;
         let entry = DetectorEntry { name: "n".into(), revision: 1, detector: "d".into(), options: Default::default() };
-        let candidate = DetectorChoice::Entry(Box::new(entry));
-        let (live, running) = (DetectorChoice::Configured, Some("e".to_owned()));
+        let candidate = DetectorRef::Entry(Box::new(entry));
+        let (live, running) = (DetectorRef::Configured, Some("e".to_owned()));
         let mut board = Board { live, running };
         let policy = Policy { shares: vec![100.0], ..Policy::default() };
         let mut experiment = Experiment::begin("e", board.live.clone(), candidate.clone(), policy, 0, "me");
@@ -118,7 +118,7 @@ mod tests {
         let workspace = WorkspaceId::new("w").unwrap();
         let kpis: Vec<_> = (0..2_000).map(|i| KpiName::new(&format!("kpi.{i}")).unwrap()).collect();
         let taken = |name: &str, percent| {
-            let (baseline, candidate) = (DetectorChoice::default(), DetectorChoice::default());
+            let (baseline, candidate) = (DetectorRef::default(), DetectorRef::default());
             let trial = Trial { name: name.into(), baseline, candidate, percent, window_ms: 0 };
             kpis.iter().filter(|kpi| trial.takes(&workspace, kpi)).collect::<Vec<_>>()
         };

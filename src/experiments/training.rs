@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use earcon_model::{DetectorChoice, KpiName};
+use earcon_model::{DetectorRef, KpiName};
 
 /// How a job stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,7 +57,7 @@ pub struct TrainingJob {
     /// Its identifier in the workspace.
     pub id: String,
     /// Which detector learns, live or in the shadow, wherever it runs.
-    pub choice: DetectorChoice,
+    pub choice: DetectorRef,
     /// Names of KPIs, or beginnings of names before a `*`; empty for all.
     pub kpis: Vec<String>,
     /// First timestamp to learn from, milliseconds UTC.
@@ -109,7 +109,7 @@ mod tests {
         let kpis = || ["b.y", "a", "b.x", "c"].map(|name| KpiName::new(name).unwrap()).to_vec();
         let mut job = TrainingJob {
             id: "1".into(),
-            choice: DetectorChoice::Configured,
+            choice: DetectorRef::Configured,
             kpis: vec!["b.*".into(), "c".into()],
             from_ms: 0,
             to_ms: 1,

@@ -66,8 +66,8 @@ mod tests {
             samples: 1,
             detector: "d".into(),
             acknowledged: None,
-            standing: None,
-            review: None,
+            rank: None,
+            feedback: None,
             muted: None,
         }
     }

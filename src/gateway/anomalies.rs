@@ -14,7 +14,7 @@ use super::problem::{Kind, Problem, restarting};
 use super::query::{self, Params, bad};
 use crate::actors::directory::Workspace;
 use crate::live::wire::WireAnomaly;
-use earcon_model::{Anomaly, AnomalyId, Outcome};
+use earcon_model::{Anomaly, AnomalyId, FeedbackOutcome};
 use earcon_ports::{AnomalyFilter, acknowledge as fold};
 
 const DEFAULT_LIMIT: usize = 100;
@@ -61,7 +61,7 @@ pub(crate) struct AcknowledgeBody {
 pub(crate) struct VerdictBody {
     /// `real` or `false`.
     #[schema(value_type = String)]
-    verdict: Outcome,
+    verdict: FeedbackOutcome,
     note: Option<String>,
 }
 
@@ -152,8 +152,8 @@ pub(crate) async fn judge(
     let workspace = authorized.workspace(&gateway).await?;
     let mut anomaly = find(&gateway, &authorized, &workspace, &id).await?;
     let by = authorized.pass().principal().to_string();
-    let review = workspace.judge(&anomaly, body.verdict, by, body.note).await.map_err(|_| restarting())?;
-    anomaly.review = Some(review);
+    let feedback = workspace.judge(&anomaly, body.verdict, by, body.note).await.map_err(|_| restarting())?;
+    anomaly.feedback = Some(feedback);
     Ok(json(&WireAnomaly::of(&anomaly)))
 }
 

@@ -8,13 +8,13 @@ use tokio::time::Instant;
 const EVERY: Duration = Duration::from_secs(5);
 
 /// Says the first complaint at once and the others of the same five seconds as a number in the next line.
-pub(super) struct Complaints {
+pub(super) struct LogLimit {
     over: &'static str,
     last: Option<Instant>,
     unsaid: u64,
 }
 
-impl Complaints {
+impl LogLimit {
     /// About samples that come over this protocol.
     pub(super) fn over(protocol: &'static str) -> Self {
         Self { over: protocol, last: None, unsaid: 0 }

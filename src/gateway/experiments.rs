@@ -12,7 +12,7 @@ use super::body::Body;
 use super::kpis::json;
 use super::problem::Problem;
 use super::query::{Params, bad};
-use crate::actors::experiments::desk::Wish;
+use crate::actors::experiments::desk::ExperimentAction;
 use crate::experiments::{Arm, Evidence, Experiment, Policy, Stage, Step};
 
 /// The experiments of a workspace, in order of name.
@@ -233,7 +233,7 @@ pub(crate) async fn promote(
     Path((_, name)): Path<(String, String)>,
     Params(Promotion { force }): Params<Promotion>,
 ) -> Result<Response, Problem> {
-    fulfil(&gateway, &authorized, &name, Wish::Promote(force)).await
+    fulfil(&gateway, &authorized, &name, ExperimentAction::Promote(force)).await
 }
 
 /// Back to what was live before, also after the promotion.
@@ -246,7 +246,7 @@ pub(crate) async fn roll_back(
     authorized: Authorized,
     Path((_, name)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    fulfil(&gateway, &authorized, &name, Wish::RollBack).await
+    fulfil(&gateway, &authorized, &name, ExperimentAction::RollBack).await
 }
 
 /// Ends an experiment; what was live before is live.
@@ -259,10 +259,15 @@ pub(crate) async fn stop(
     authorized: Authorized,
     Path((_, name)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    fulfil(&gateway, &authorized, &name, Wish::Stop).await
+    fulfil(&gateway, &authorized, &name, ExperimentAction::Stop).await
 }
 
-async fn fulfil(gateway: &Gateway, authorized: &Authorized, name: &str, wish: Wish) -> Result<Response, Problem> {
+async fn fulfil(
+    gateway: &Gateway,
+    authorized: &Authorized,
+    name: &str,
+    wish: ExperimentAction,
+) -> Result<Response, Problem> {
     let workspace = authorized.workspace(gateway).await?;
     let experiment = gateway.desk.fulfil(authorized.pass(), name, wish).await?;
     workspace.wake_experiments().await;

@@ -149,8 +149,8 @@ pub(crate) struct Similar<'a> {
 
 impl<'a> Similar<'a> {
     fn of(anomaly: &'a Anomaly) -> Self {
-        let outcome = match (&anomaly.review, &anomaly.acknowledged) {
-            (Some(review), _) => review.outcome.as_str(),
+        let outcome = match (&anomaly.feedback, &anomaly.acknowledged) {
+            (Some(feedback), _) => feedback.outcome.as_str(),
             (None, Some(_)) => "acknowledged",
             (None, None) => "none",
         };

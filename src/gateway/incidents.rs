@@ -74,7 +74,7 @@ pub(crate) async fn list(
     incidents.retain(|incident| {
         incident.merged_into.is_none()
             && params.open.is_none_or(|open| open == incident.closed_at_ms.is_none())
-            && params.told.is_none_or(|told| told == incident.is_told())
+            && params.told.is_none_or(|told| told == incident.is_alerted())
             && kpi.as_ref().is_none_or(|kpi| incident.members.iter().any(|member| member.kpi == *kpi))
             && from_ms.is_none_or(|from| incident.closed_at_ms.is_none_or(|closed| closed >= from))
             && to_ms.is_none_or(|to| incident.opened_at_ms < to)

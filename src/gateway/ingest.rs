@@ -19,11 +19,11 @@ use super::authorized::Authorized;
 use super::body;
 use super::problem::{Kind, Problem};
 use super::query::Params;
-use crate::actors::directory::Sent;
+use crate::actors::directory::Submission;
 use crate::actors::ingest::Receipt;
 use crate::live::wire::to_json;
 use crate::telemetry::{Metric, count};
-use earcon_intake::{Batch, Gathered, IntakeError, json};
+use earcon_intake::{Batch, IntakeError, ParsedBatch, json};
 use earcon_model::{Arrival, RejectedRow};
 use earcon_tenancy::WorkspacePass;
 use sender::Sender;
@@ -152,7 +152,7 @@ pub(crate) async fn parse(
     authorized: &Authorized,
     content_type: &str,
     body: &[u8],
-) -> Result<Gathered, Problem> {
+) -> Result<ParsedBatch, Problem> {
     match content_type {
         "application/json" => gather(gateway, authorized, |batch| json::parse_document(body, batch)).await,
         "application/x-ndjson" | "application/ndjson" | "application/jsonl" => {
@@ -173,7 +173,7 @@ pub(crate) async fn gather(
     gateway: &Gateway,
     authorized: &Authorized,
     parse: impl FnOnce(&mut Batch<'_>) -> Result<(), IntakeError>,
-) -> Result<Gathered, Problem> {
+) -> Result<ParsedBatch, Problem> {
     let catalogue = gateway.catalogues.of(authorized.pass()).await?;
     let mut batch = Batch::new(&catalogue, gateway.clock.now_ms(), gateway.limits.max_batch_samples);
     parse(&mut batch)?;
@@ -190,7 +190,7 @@ pub(crate) struct Outcome {
 ///
 /// # Errors
 /// When nothing was taken, or some could not be committed: sending it all again is harmless.
-pub(crate) async fn commit(gateway: &Gateway, sender: &Sender, gathered: Gathered) -> Result<Outcome, Problem> {
+pub(crate) async fn commit(gateway: &Gateway, sender: &Sender, gathered: ParsedBatch) -> Result<Outcome, Problem> {
     count(Metric::IngestIgnored, gathered.ignored as u64);
     count(Metric::IngestRejected, gathered.rejected.len() as u64);
     let mut rejected = gathered.rejected;
@@ -222,7 +222,7 @@ impl From<IntakeError> for Problem {
 pub(crate) async fn take(
     gateway: &Gateway,
     authorized: &Authorized,
-    rows: Gathered,
+    rows: ParsedBatch,
     arrival: Arrival,
 ) -> Result<String, Problem> {
     send(gateway, authorized.pass(), rows, arrival).await?.answer().await
@@ -230,7 +230,7 @@ pub(crate) async fn take(
 
 /// Rows on their way to the log.
 pub(crate) struct Committing {
-    sent: Sent,
+    sent: Submission,
     rejected: Vec<RejectedRow>,
 }
 
@@ -241,7 +241,7 @@ pub(crate) struct Committing {
 pub(crate) async fn send(
     gateway: &Gateway,
     pass: &WorkspacePass,
-    rows: Gathered,
+    rows: ParsedBatch,
     arrival: Arrival,
 ) -> Result<Committing, Problem> {
     if rows.batches.is_empty() {

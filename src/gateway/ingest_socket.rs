@@ -46,10 +46,10 @@ pub(crate) async fn connect(
     upgrade: Upgrade,
 ) -> Result<Response, Problem> {
     let arrival = params.arrival();
-    Ok(upgrade.accept(LIMITS, move |socket| serve(socket, Desk { gateway, authorized, arrival })))
+    Ok(upgrade.accept(LIMITS, move |socket| serve(socket, Connection { gateway, authorized, arrival })))
 }
 
-struct Desk {
+struct Connection {
     gateway: Gateway,
     authorized: Authorized,
     arrival: Arrival,
@@ -57,7 +57,7 @@ struct Desk {
 
 type Answers = FuturesOrdered<BoxFuture<'static, String>>;
 
-async fn serve(mut socket: Socket, desk: Desk) {
+async fn serve(mut socket: Socket, desk: Connection) {
     let mut answers = Answers::new();
     let mut frames = Frames::default();
     let (shutdown, silence) = (desk.gateway.shutting_down(), sleep(PING_EVERY));
@@ -103,7 +103,7 @@ async fn serve(mut socket: Socket, desk: Desk) {
     }
 }
 
-impl Desk {
+impl Connection {
     /// Sends the samples of a message on their way; what is returned answers after the commit.
     async fn take(&self, text: String) -> BoxFuture<'static, String> {
         let id = id_of(&text);

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::Gateway;
-use super::complaints::Complaints;
+use super::complaints::LogLimit;
 use crate::telemetry::{Metric, count};
 use earcon_intake::statsd::{Aggregator, Taken};
 use earcon_model::{Arrival, KpiBatch, WorkspaceId};
@@ -60,7 +60,7 @@ impl StatsdGateway {
             aggregator: Aggregator::new(settings.max_series),
             flushed: now,
             delivery: None,
-            complaints: Complaints::over("StatsD"),
+            complaints: LogLimit::over("StatsD"),
         };
         let task = tokio::spawn(edge.serve(socket, settings.flush_every));
         Ok(Self { address, task })
@@ -87,7 +87,7 @@ struct Edge {
     flushed: Instant,
     /// The samples of the window before, on their way. One at a time, so that they arrive in order.
     delivery: Option<JoinHandle<Result<(), String>>>,
-    complaints: Complaints,
+    complaints: LogLimit,
 }
 
 impl Edge {

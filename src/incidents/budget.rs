@@ -104,16 +104,16 @@ impl Budget {
         strengths[places - 1]
     }
 
-    /// Records an incident as it now stands; `told_at_ms` once it is alerted. Whoever was alerted stays so.
+    /// Records an incident as it now stands; `alerted_at_ms` once it is alerted. Whoever was alerted stays so.
     pub fn note(
         &mut self,
         incident: IncidentId,
         strength: f64,
         now_ms: i64,
-        told_at_ms: Option<i64>,
+        alerted_at_ms: Option<i64>,
         max_per_day: u32,
     ) {
-        let told = told_at_ms
+        let told = alerted_at_ms
             .map(|at_ms| Told { at_ms, reserve: self.place(incident, strength, at_ms, max_per_day).unwrap_or(false) });
         match self.entries.iter_mut().rev().find(|entry| entry.incident == incident) {
             Some(entry) => {

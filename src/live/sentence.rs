@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use earcon_model::{Anomaly, Direction, Feature, Standing};
+use earcon_model::{Anomaly, Direction, Feature, Rank};
 
 /// The sentence, in English. Times are UTC.
 pub fn sentence(anomaly: &Anomaly) -> String {
@@ -33,12 +33,12 @@ fn write(text: &mut String, anomaly: &Anomaly) -> std::fmt::Result {
             write!(text, " ({} to {})", number(anomaly.peak_lower), number(anomaly.peak_upper))?;
         }
     }
-    match anomaly.standing {
-        Some(Standing { of: 0, .. }) | None => {}
-        Some(Standing { reached: 0, of }) => {
+    match anomaly.rank {
+        Some(Rank { of: 0, .. }) | None => {}
+        Some(Rank { reached: 0, of }) => {
             write!(text, ", more extreme than anything in the {} samples before", grouped(of))?
         }
-        Some(Standing { reached, of }) => {
+        Some(Rank { reached, of }) => {
             let times = if reached == 1 { "once".to_owned() } else { format!("{reached} times") };
             write!(text, ", reached only {times} in the {} samples before", grouped(of))?;
         }
@@ -140,8 +140,8 @@ mod tests {
             samples: 14,
             detector: "d-1".into(),
             acknowledged: None,
-            standing: Some(Standing { reached: 0, of: 8_000 }),
-            review: None,
+            rank: Some(Rank { reached: 0, of: 8_000 }),
+            feedback: None,
             muted: None,
         }
     }
@@ -159,13 +159,13 @@ mod tests {
     fn what_is_not_known_is_not_said() {
         let nan = f64::NAN;
         let bare =
-            Anomaly { standing: None, peak_expected: nan, peak_lower: nan, peak_upper: nan, samples: 1, ..anomaly() };
+            Anomaly { rank: None, peak_expected: nan, peak_lower: nan, peak_upper: nan, samples: 1, ..anomaly() };
         assert_eq!(
             sentence(&Anomaly { closed_at_ms: Some(1_767_225_700_000), reason: Feature::Volatility, ..bare }),
             "checkout.revenue is unusually still: 12.5; since 2026-01-01 00:00:00 UTC, over at 2026-01-01 00:01:40 UTC \
              (1 anomalous sample)."
         );
-        let odd = Anomaly { opened_at_ms: i64::MAX, standing: Some(Standing { reached: 2, of: 40_000 }), ..anomaly() };
+        let odd = Anomaly { opened_at_ms: i64::MAX, rank: Some(Rank { reached: 2, of: 40_000 }), ..anomaly() };
         let text = sentence(&odd);
         assert!(text.contains("reached only 2 times in the 40,000 samples before"), "{text}");
     }

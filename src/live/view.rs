@@ -163,11 +163,11 @@ impl KpiView {
                     open.acknowledged.get_or_insert_with(|| acknowledgement.clone());
                 }
             }
-            EventBody::AnomalyJudged { id, labels, review, sensitivity } => {
+            EventBody::AnomalyJudged { id, labels, feedback, sensitivity } => {
                 let series = self.series_mut(labels);
                 series.sensitivity = *sensitivity;
                 if let Some(open) = series.anomaly.as_mut().filter(|open| open.id == *id) {
-                    open.review = Some(review.clone());
+                    open.feedback = Some(feedback.clone());
                 }
             }
             EventBody::SeriesStalled { labels, .. } => self.series_mut(labels).status = SeriesStatus::Stalled,

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use super::view::{KpiRun, KpiView, SeriesView};
-pub use super::wire_anomaly::{Peak, WireAcknowledgement, WireAnomaly, WireReview, WireStanding};
+pub use super::wire_anomaly::{Peak, WireAcknowledgement, WireAnomaly, WireFeedback, WireRank};
 use super::wire_incident::WireIncident;
 use earcon_model::{
     Event, EventBody, Features, Incident, Labels, Sample, ScoredSample, Seq, SeriesSamples, SeriesStatus, WorkspaceId,
@@ -140,7 +140,7 @@ pub(super) enum Data<'a> {
     Judged {
         id: String,
         labels: LabelMap<'a>,
-        verdict: WireReview<'a>,
+        verdict: WireFeedback<'a>,
         sensitivity: f32,
     },
     Backfilled {
@@ -183,10 +183,10 @@ impl<'a> Data<'a> {
                 labels: label_map(labels),
                 acknowledged: WireAcknowledgement::of(acknowledgement),
             },
-            EventBody::AnomalyJudged { id, labels, review, sensitivity } => Data::Judged {
+            EventBody::AnomalyJudged { id, labels, feedback, sensitivity } => Data::Judged {
                 id: id.to_string(),
                 labels: label_map(labels),
-                verdict: WireReview::of(review),
+                verdict: WireFeedback::of(feedback),
                 sensitivity: *sensitivity,
             },
             EventBody::SeriesStalled { labels, last_timestamp_ms } => {

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::sentence::sentence;
 use super::wire::label_map;
-use earcon_model::{Acknowledgement, Anomaly, Review, Standing};
+use earcon_model::{Acknowledgement, Anomaly, Feedback, Rank};
 
 /// An anomaly as it stands after its latest event.
 #[derive(Serialize, ToSchema)]
@@ -33,9 +33,9 @@ pub struct WireAnomaly<'a> {
     detector: &'a str,
     acknowledged: Option<WireAcknowledgement<'a>>,
     /// The last verdict.
-    verdict: Option<WireReview<'a>>,
+    verdict: Option<WireFeedback<'a>>,
     /// How rare the reason was at the peak; null in anomalies of older versions.
-    standing: Option<WireStanding>,
+    rank: Option<WireRank>,
     /// Why, in a sentence.
     sentence: String,
     /// The name of the mute that keeps it quiet: nobody was alerted.
@@ -59,8 +59,8 @@ impl<'a> WireAnomaly<'a> {
             samples: anomaly.samples,
             detector: &anomaly.detector,
             acknowledged: anomaly.acknowledged.as_ref().map(WireAcknowledgement::of),
-            verdict: anomaly.review.as_ref().map(WireReview::of),
-            standing: anomaly.standing.map(|Standing { reached, of }| WireStanding { reached, of }),
+            verdict: anomaly.feedback.as_ref().map(WireFeedback::of),
+            rank: anomaly.rank.map(|Rank { reached, of }| WireRank { reached, of }),
             sentence: sentence(anomaly),
             muted: anomaly.muted.as_deref(),
         }
@@ -105,8 +105,8 @@ fn finite<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> 
 
 /// How rare a feature was, by what the detector remembers of its series.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Standing)]
-pub struct WireStanding {
+#[schema(as = Rank)]
+pub struct WireRank {
     /// How often it was as extreme.
     reached: u32,
     /// Among how many earlier samples.
@@ -116,7 +116,7 @@ pub struct WireStanding {
 /// What an anomaly was, who says so, and when.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Verdict)]
-pub struct WireReview<'a> {
+pub struct WireFeedback<'a> {
     /// `real` or `false`.
     verdict: &'static str,
     at: i64,
@@ -124,9 +124,9 @@ pub struct WireReview<'a> {
     note: Option<&'a str>,
 }
 
-impl<'a> WireReview<'a> {
-    pub(super) fn of(review: &'a Review) -> Self {
-        let Review { outcome, at_ms, by, note } = review;
+impl<'a> WireFeedback<'a> {
+    pub(super) fn of(feedback: &'a Feedback) -> Self {
+        let Feedback { outcome, at_ms, by, note } = feedback;
         Self { verdict: outcome.as_str(), at: *at_ms, by, note: note.as_deref() }
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::wire::{WireAcknowledgement, label_map};
-use earcon_model::{Happening, Incident, Link, Member, Moment};
+use earcon_model::{Incident, Link, Member, Moment, TimelineKind};
 
 /// An incident as it stands after its latest event: anomalies that belong together.
 #[derive(Serialize, ToSchema)]
@@ -111,8 +111,8 @@ impl<'a> WireIncident<'a> {
             revision: incident.revision,
             title: incident.title(),
             state,
-            told: incident.is_told(),
-            told_at: incident.told_at_ms,
+            told: incident.is_alerted(),
+            told_at: incident.alerted_at_ms,
             opened_at: incident.opened_at_ms,
             closed_at: incident.closed_at_ms,
             merged_into: incident.merged_into.map(|id| id.to_string()),
@@ -166,13 +166,13 @@ impl<'a> WireMember<'a> {
 impl<'a> WireMoment<'a> {
     fn of(moment: &'a Moment) -> Self {
         let what = match moment.what {
-            Happening::Joined => "joined",
-            Happening::Returned => "returned",
-            Happening::Grew => "grew",
-            Happening::Ended => "ended",
-            Happening::Acknowledged => "acknowledged",
-            Happening::Told => "told",
-            Happening::Merged => "merged",
+            TimelineKind::Joined => "joined",
+            TimelineKind::Returned => "returned",
+            TimelineKind::Grew => "grew",
+            TimelineKind::Ended => "ended",
+            TimelineKind::Acknowledged => "acknowledged",
+            TimelineKind::Told => "told",
+            TimelineKind::Merged => "merged",
         };
         Self { at: moment.at_ms, what, kpi: moment.kpi.as_str(), labels: label_map(&moment.labels) }
     }

@@ -24,11 +24,11 @@ use sysinfo::{Components, MINIMUM_CPU_UPDATE_INTERVAL, Networks, System};
 
 use super::SourceSample;
 use rates::Rates;
-use sweep::Sweep;
+use scrape::Sweep;
 
 mod kernel_text;
 mod rates;
-mod sweep;
+mod scrape;
 
 /// One sample of one of this machine's series.
 pub type HostSample = SourceSample;

@@ -13,10 +13,10 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::SourceSample;
+use super::chunks::{Portion, TableError, read_ahead};
 use super::csv::{Naming, name_from};
-use super::portions::{Portion, TableError, read_ahead};
 use super::post::{PostError, Poster, Receipt};
-use super::sheet::is_sheet;
+use super::xlsx::is_sheet;
 use earcon_model::{Arrival, KpiName, WorkspaceId};
 use progress::Progress;
 

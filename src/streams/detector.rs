@@ -1,19 +1,19 @@
 //! What a detector is: something that has seen the past of one series and says how surprising the next sample is.
 
+mod any_detector;
 mod calibration;
-mod chosen;
-mod course;
+mod features;
 mod forecast;
 mod robust_forecast;
 mod tail_rank;
 
-pub(super) use chosen::Chosen;
-pub use chosen::DetectorName;
+pub(super) use any_detector::Chosen;
+pub use any_detector::DetectorName;
 pub use robust_forecast::RobustForecast;
 pub use tail_rank::TailRank;
 
 use super::settings::StreamSettings;
-use earcon_model::{Direction, Feature, Features, Sample, Standing};
+use earcon_model::{Direction, Feature, Features, Rank, Sample};
 
 /// Beyond this, values are scored as if they were this: sums of a few of them stay finite.
 const LARGEST: f64 = 1e300;
@@ -43,7 +43,7 @@ pub struct Judgement {
     /// The feature that contributed most.
     pub reason: Feature,
     /// How rare that feature's value is; `None` for samples that are no surprise.
-    pub standing: Option<Standing>,
+    pub rank: Option<Rank>,
 }
 
 /// Scores the samples of one series, one after another.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::detector::DetectorName;
 use super::settings::{StreamOptions, StreamSettings};
 use earcon_model::detector::{NAME_RULE, is_name};
-use earcon_model::{DetectorChoice, DetectorEntry};
+use earcon_model::{DetectorEntry, DetectorRef};
 
 /// Something an entry must not say.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -91,10 +91,10 @@ impl StreamSettings {
     ///
     /// # Errors
     /// As [`with_entry`](Self::with_entry).
-    pub(super) fn of_choice(base: &Arc<Self>, choice: &DetectorChoice) -> Result<Arc<Self>, Vec<EntryProblem>> {
+    pub(super) fn of_choice(base: &Arc<Self>, choice: &DetectorRef) -> Result<Arc<Self>, Vec<EntryProblem>> {
         match choice {
-            DetectorChoice::Configured => Ok(base.clone()),
-            DetectorChoice::Entry(entry) => base.with_entry(entry).map(Arc::new),
+            DetectorRef::Configured => Ok(base.clone()),
+            DetectorRef::Entry(entry) => base.with_entry(entry).map(Arc::new),
         }
     }
 }

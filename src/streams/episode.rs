@@ -8,7 +8,7 @@ use super::detector::Judgement;
 use super::settings::StreamSettings;
 use super::stored::stored_fields;
 use super::surprise::has_clearly_grown;
-use earcon_model::{Acknowledgement, Anomaly, AnomalyId, EventBody, KpiName, Labels, Review, SeriesId, WorkspaceId};
+use earcon_model::{Acknowledgement, Anomaly, AnomalyId, EventBody, Feedback, KpiName, Labels, SeriesId, WorkspaceId};
 
 /// Whose episodes these are.
 #[derive(Debug, Clone, Copy)]
@@ -104,9 +104,9 @@ impl Episode {
     }
 
     /// Notes what was said of it, if `id` is the open episode; the last word holds.
-    pub(super) fn judge(&mut self, id: AnomalyId, review: &Review) {
+    pub(super) fn judge(&mut self, id: AnomalyId, feedback: &Feedback) {
         if let Some(anomaly) = self.open.as_mut().filter(|anomaly| anomaly.id == id) {
-            anomaly.review = Some(review.clone());
+            anomaly.feedback = Some(feedback.clone());
         }
     }
 }
@@ -130,8 +130,8 @@ fn opened(timestamp_ms: i64, value: f64, judgement: &Judgement, owner: Owner<'_>
         samples: 1,
         detector: owner.detector.to_owned(),
         acknowledged: None,
-        standing: judgement.standing,
-        review: None,
+        rank: judgement.rank,
+        feedback: None,
         muted: None,
     }
 }
@@ -145,7 +145,7 @@ fn raise_peak(anomaly: &mut Anomaly, timestamp_ms: i64, value: f64, judgement: &
     anomaly.peak_upper = judgement.upper;
     anomaly.direction = judgement.direction;
     anomaly.reason = judgement.reason;
-    anomaly.standing = judgement.standing;
+    anomaly.rank = judgement.rank;
 }
 
 #[cfg(test)]
@@ -176,7 +176,7 @@ mod tests {
                 features: Features::default(),
                 direction: Direction::Above,
                 reason: Feature::RobustZ,
-                standing: None,
+                rank: None,
             });
             let body = episode.push(i as i64, i as f64, judgement.as_ref(), owner, &settings);
             bodies.extend(body.map(|body| (i, body)));

@@ -10,7 +10,7 @@
 
 use super::arithmetic::exp2_neg;
 use super::stored::Stored;
-use earcon_model::{AnomalyId, Outcome};
+use earcon_model::{AnomalyId, FeedbackOutcome};
 
 /// Doublings that the verdict "real" adds.
 const REAL_STEP: f64 = 0.125;
@@ -27,14 +27,14 @@ const REMEMBERED: usize = 32;
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Said {
     id: AnomalyId,
-    outcome: Outcome,
+    outcome: FeedbackOutcome,
     /// The newest sample of the series when the anomaly was judged for the first time.
     since_ms: i64,
 }
 
 /// What was said of a series' alerts. Series nobody spoke of pay eight bytes for it.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Feedback(Option<Box<Verdicts>>);
+pub(super) struct FeedbackMemory(Option<Box<Verdicts>>);
 
 #[derive(Debug, Clone, PartialEq, Default)]
 struct Verdicts {
@@ -45,10 +45,10 @@ struct Verdicts {
     at_ms: i64,
 }
 
-impl Feedback {
+impl FeedbackMemory {
     /// Takes a verdict in when the newest sample of the series is that of `now_ms`. A later verdict on the same anomaly
     /// replaces the one before in its place, so that changing it back restores what was.
-    pub(super) fn judge(&mut self, id: AnomalyId, outcome: Outcome, now_ms: i64) {
+    pub(super) fn judge(&mut self, id: AnomalyId, outcome: FeedbackOutcome, now_ms: i64) {
         let verdicts = self.0.get_or_insert_default();
         match verdicts.said.iter_mut().find(|said| said.id == id) {
             Some(said) => said.outcome = outcome,
@@ -74,8 +74,8 @@ impl Verdicts {
     fn sum(&mut self) {
         self.at_ms = self.said.iter().map(|said| said.since_ms).max().unwrap_or(0);
         let step = |said: &Said| match said.outcome {
-            Outcome::Real => REAL_STEP,
-            Outcome::False => -FALSE_STEP,
+            FeedbackOutcome::Real => REAL_STEP,
+            FeedbackOutcome::False => -FALSE_STEP,
         };
         self.doublings = self.said.iter().map(|said| step(said) * left(self.at_ms, said.since_ms)).sum();
     }
@@ -86,13 +86,13 @@ fn left(now_ms: i64, since_ms: i64) -> f64 {
     exp2_neg(now_ms.saturating_sub(since_ms).max(0) as f64 / HALF_LIFE_MS)
 }
 
-impl Stored for Feedback {
+impl Stored for FeedbackMemory {
     fn put(&self, out: &mut Vec<u8>) {
         let said = self.0.as_ref().map_or(&[][..], |verdicts| &verdicts.said);
         (said.len() as u8).put(out);
         for one in said {
             out.extend_from_slice(one.id.0.as_bytes());
-            (one.outcome == Outcome::Real).put(out);
+            (one.outcome == FeedbackOutcome::Real).put(out);
             one.since_ms.put(out);
         }
     }
@@ -105,7 +105,7 @@ impl Stored for Feedback {
         let mut verdicts = Verdicts::default();
         for _ in 0..count.min(REMEMBERED + 1) {
             let id = AnomalyId(uuid::Uuid::from_bytes(<[u8; 16]>::read(from)?));
-            let outcome = if bool::read(from)? { Outcome::Real } else { Outcome::False };
+            let outcome = if bool::read(from)? { FeedbackOutcome::Real } else { FeedbackOutcome::False };
             verdicts.said.push(Said { id, outcome, since_ms: i64::read(from)? });
         }
         verdicts.sum();
@@ -127,20 +127,20 @@ mod tests {
 
     #[test]
     fn false_alerts_make_a_series_calmer_and_real_ones_more_alert_within_bounds() {
-        let mut feedback = Feedback::default();
+        let mut feedback = FeedbackMemory::default();
         assert_eq!(feedback.factor(5), 1.0);
-        feedback.judge(id(1), Outcome::False, 0);
+        feedback.judge(id(1), FeedbackOutcome::False, 0);
         assert!((feedback.factor(0) - 2f64.powf(-0.25)).abs() < 1e-9);
-        (2..10).for_each(|number| feedback.judge(id(number), Outcome::False, 0));
+        (2..10).for_each(|number| feedback.judge(id(number), FeedbackOutcome::False, 0));
         assert!((feedback.factor(0) - 0.5).abs() < 1e-9);
-        (1..30).for_each(|number| feedback.judge(id(number), Outcome::Real, 0));
+        (1..30).for_each(|number| feedback.judge(id(number), FeedbackOutcome::Real, 0));
         assert!((feedback.factor(0) - 2.0).abs() < 1e-9);
     }
 
     #[test]
     fn what_was_said_fades_with_the_time_of_the_series() {
-        let mut feedback = Feedback::default();
-        (0..4).for_each(|number| feedback.judge(id(number), Outcome::False, 0));
+        let mut feedback = FeedbackMemory::default();
+        (0..4).for_each(|number| feedback.judge(id(number), FeedbackOutcome::False, 0));
         assert!((feedback.factor(28 * DAY) - 0.5f64.sqrt()).abs() < 1e-9);
         assert!((feedback.factor(3_650 * DAY) - 1.0).abs() < 1e-6);
         assert_eq!(feedback.factor(i64::MAX), 1.0);
@@ -152,20 +152,20 @@ mod tests {
             said in prop::collection::vec((0u8..60, any::<bool>(), 0..400 * DAY), 0..100),
             at in any::<i64>(),
         ) {
-            let mut feedback = Feedback::default();
+            let mut feedback = FeedbackMemory::default();
             for (number, real, now_ms) in &said {
-                feedback.judge(id(*number), if *real { Outcome::Real } else { Outcome::False }, *now_ms);
+                feedback.judge(id(*number), if *real { FeedbackOutcome::Real } else { FeedbackOutcome::False }, *now_ms);
                 prop_assert!((0.499_999..=2.000_001).contains(&feedback.factor(*now_ms)));
             }
             prop_assert!((0.499_999..=2.000_001).contains(&feedback.factor(at)));
             let mut bytes = Vec::new();
             feedback.put(&mut bytes);
             let mut rest = &bytes[..];
-            prop_assert_eq!(Feedback::read(&mut rest), Some(feedback.clone()));
+            prop_assert_eq!(FeedbackMemory::read(&mut rest), Some(feedback.clone()));
             prop_assert!(rest.is_empty());
 
             if let Some(last) = feedback.0.as_ref().and_then(|verdicts| verdicts.said.last().copied()) {
-                let other = if last.outcome == Outcome::Real { Outcome::False } else { Outcome::Real };
+                let other = if last.outcome == FeedbackOutcome::Real { FeedbackOutcome::False } else { FeedbackOutcome::Real };
                 let mut changed = feedback.clone();
                 changed.judge(last.id, other, at);
                 prop_assert!(changed != feedback);
@@ -179,6 +179,6 @@ mod tests {
     fn bytes_of_more_verdicts_than_are_remembered_are_nothing() {
         let mut bytes = vec![200u8];
         bytes.resize(1 + 200 * 25, 0);
-        assert_eq!(Feedback::read(&mut &bytes[..]), None);
+        assert_eq!(FeedbackMemory::read(&mut &bytes[..]), None);
     }
 }

@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::detector::DetectorName;
+use super::ingest::ArrivalContext;
 use super::series::{Presence, Series, SeriesView, Shared};
 use super::settings::StreamSettings;
 use super::shadow::Shadow;
-use super::taking::Coming;
 use earcon_model::{
-    Acknowledgement, AnomalyId, Arrival, DetectorChoice, Event, EventBody, KpiName, Labels, Reading, Review, Sample,
+    Acknowledgement, AnomalyId, Arrival, DetectorRef, Event, EventBody, Feedback, KpiName, Labels, Reading, Sample,
     SeriesBatch, WorkspaceId,
 };
 
@@ -79,7 +79,7 @@ pub struct KpiState {
     pub(super) base: Arc<StreamSettings>,
     /// What the series are scored with.
     pub(super) settings: Arc<StreamSettings>,
-    pub(super) live: DetectorChoice,
+    pub(super) live: DetectorRef,
     /// What is tried out beside it; boxed because it is rare.
     pub(super) shadow: Option<Box<Shadow>>,
     /// In order of first appearance.
@@ -99,7 +99,7 @@ impl KpiState {
             kpi,
             base: settings.clone(),
             settings,
-            live: DetectorChoice::Configured,
+            live: DetectorRef::Configured,
             shadow: None,
             series: Vec::new(),
             index: BTreeMap::new(),
@@ -109,13 +109,13 @@ impl KpiState {
 
     /// Scores what arrived at `now_ms`. Good rows are kept, bad ones come back; the order of rows is the order of arrival.
     pub fn push(&mut self, batches: &[SeriesBatch], now_ms: i64) -> Pushed {
-        self.take_in(batches, Coming { arrival: Arrival::Live, now_ms })
+        self.take_in(batches, ArrivalContext { arrival: Arrival::Live, now_ms })
     }
 
     /// Takes history in that arrived at `now_ms`: what is newer than all before is scored and learned from, but opens and
     /// closes no anomaly, ends and begins no silence, and is not counted as late.
     pub fn backfill(&mut self, batches: &[SeriesBatch], now_ms: i64) -> Pushed {
-        self.take_in(batches, Coming { arrival: Arrival::Backfill, now_ms })
+        self.take_in(batches, ArrivalContext { arrival: Arrival::Backfill, now_ms })
     }
 
     /// Wall time from which [`check_stalls`](Self::check_stalls) is worth calling; `None` when nothing can stall. It may be
@@ -149,9 +149,9 @@ impl KpiState {
 
     /// Takes a verdict on an anomaly of the series with these labels in, open or not: it moves how readily the series alerts.
     /// Returns what its configured sensitivity is multiplied with from here on; 1 when there is no such series.
-    pub fn judge(&mut self, id: AnomalyId, labels: &Labels, review: &Review) -> f32 {
+    pub fn judge(&mut self, id: AnomalyId, labels: &Labels, feedback: &Feedback) -> f32 {
         let place = self.index.get(labels).copied();
-        place.map_or(1.0, |place| self.series[place as usize].judge(id, review))
+        place.map_or(1.0, |place| self.series[place as usize].judge(id, feedback))
     }
 
     /// Applies an event of this KPI from the log. Samples are scored again; what follows from samples (episodes, the end
@@ -163,11 +163,11 @@ impl KpiState {
         }
         match &event.body {
             EventBody::Samples(all) => {
-                let coming = Coming { arrival: Arrival::Live, now_ms: event.time_ms };
+                let coming = ArrivalContext { arrival: Arrival::Live, now_ms: event.time_ms };
                 all.iter().for_each(|one| self.replay_samples(one, coming));
             }
             EventBody::Backfilled(all) => {
-                let coming = Coming { arrival: Arrival::Backfill, now_ms: event.time_ms };
+                let coming = ArrivalContext { arrival: Arrival::Backfill, now_ms: event.time_ms };
                 all.iter().for_each(|one| self.replay_samples(one, coming));
             }
             EventBody::SeriesStalled { labels, .. } => {
@@ -191,8 +191,8 @@ impl KpiState {
             EventBody::DetectorTrained { choice, detector, series } => {
                 self.adopt(choice, detector, series);
             }
-            EventBody::AnomalyJudged { id, labels, review, .. } => {
-                self.judge(*id, labels, review);
+            EventBody::AnomalyJudged { id, labels, feedback, .. } => {
+                self.judge(*id, labels, feedback);
             }
             EventBody::AnomalyOpened(_)
             | EventBody::AnomalyUpdated(_)

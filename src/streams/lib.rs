@@ -40,12 +40,13 @@
 
 mod arithmetic;
 mod cadence;
+mod counter;
 mod detector;
 mod entry;
 mod episode;
 mod feedback;
+mod ingest;
 mod kpi_state;
-mod meter;
 mod season;
 mod series;
 mod settings;
@@ -54,7 +55,6 @@ mod snapshot;
 mod stored;
 pub mod surprise;
 mod tail;
-mod taking;
 mod training;
 mod window;
 

@@ -1,16 +1,16 @@
 //! One series of a KPI: its detector, its episode, its cadence, and what was last said of it.
 
 use super::cadence::Cadence;
+use super::counter::Meter;
 use super::detector::{Chosen, Judgement};
 use super::episode::{Episode, Owner};
-use super::feedback::Feedback;
-use super::meter::Meter;
+use super::feedback::FeedbackMemory;
+use super::ingest::ArrivalContext;
 use super::settings::StreamSettings;
 use super::stored::Stored;
 use super::surprise::rescored;
-use super::taking::Coming;
 use earcon_model::{
-    Anomaly, AnomalyId, Arrival, EventBody, Features, KpiName, Labels, Reading, Review, Sample, ScoredSample,
+    Anomaly, AnomalyId, Arrival, EventBody, Features, Feedback, KpiName, Labels, Reading, Sample, ScoredSample,
     SeriesStatus, WorkspaceId,
 };
 
@@ -72,7 +72,7 @@ pub(super) struct Series {
     pub(super) last: Option<ScoredSample>,
     pub(super) features: Option<Features>,
     pub(super) episode: Episode,
-    pub(super) feedback: Feedback,
+    pub(super) feedback: FeedbackMemory,
     pub(super) detector: Chosen,
     /// Where in the push under way this series' samples are collected; not part of the state.
     pub(super) collected_at: Option<u32>,
@@ -97,7 +97,7 @@ impl Series {
             last: None,
             features: None,
             episode: Episode::default(),
-            feedback: Feedback::default(),
+            feedback: FeedbackMemory::default(),
             detector: Chosen::new(shared.settings.detector),
             collected_at: None,
         }
@@ -116,7 +116,7 @@ impl Series {
 
     /// Notes that a sample that is newer than every one before has come. Returns what it measures, unless it is the first
     /// total of a counter, and whether it ended a silence.
-    pub(super) fn arrive(&mut self, sample: Sample, coming: Coming) -> (Option<f64>, bool) {
+    pub(super) fn arrive(&mut self, sample: Sample, coming: ArrivalContext) -> (Option<f64>, bool) {
         debug_assert!(self.cadence.is_news(sample.timestamp_ms) && sample.value.is_finite());
         let elapsed_ms = sample.timestamp_ms.saturating_sub(self.cadence.last_timestamp_ms());
         let measured = self.meter.read(sample, elapsed_ms);
@@ -156,9 +156,9 @@ impl Series {
     }
 
     /// Takes a verdict on one of its anomalies in, open or not. Returns what the sensitivity is multiplied with from here on.
-    pub(super) fn judge(&mut self, id: AnomalyId, review: &Review) -> f32 {
-        self.episode.judge(id, review);
-        self.feedback.judge(id, review.outcome, self.cadence.last_timestamp_ms());
+    pub(super) fn judge(&mut self, id: AnomalyId, feedback: &Feedback) -> f32 {
+        self.episode.judge(id, feedback);
+        self.feedback.judge(id, feedback.outcome, self.cadence.last_timestamp_ms());
         self.sensitivity()
     }
 

@@ -12,7 +12,7 @@ use super::episode::{Episode, Owner};
 use super::kpi_state::KpiState;
 use super::settings::StreamSettings;
 use super::surprise::rescored;
-use earcon_model::{Arrangement, Arrival, DetectorChoice, EventBody, Labels, Reading, Sample, SeriesSamples};
+use earcon_model::{Arrival, DetectorRef, DetectorSlots, EventBody, Labels, Reading, Sample, SeriesSamples};
 
 /// An episode that the shadow would have opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct Observed {
 /// The detectors of a shadow, by place of their series.
 #[derive(Debug, Clone)]
 pub(super) struct Shadow {
-    pub(super) choice: DetectorChoice,
+    pub(super) choice: DetectorRef,
     pub(super) settings: Arc<StreamSettings>,
     pub(super) series: Vec<Option<Box<ShadowSeries>>>,
 }
@@ -54,7 +54,7 @@ impl ShadowSeries {
 }
 
 impl Shadow {
-    fn new(choice: DetectorChoice, settings: Arc<StreamSettings>) -> Self {
+    fn new(choice: DetectorRef, settings: Arc<StreamSettings>) -> Self {
         Self { choice, settings, series: Vec::new() }
     }
 
@@ -73,12 +73,12 @@ impl Shadow {
 
 impl KpiState {
     /// What scores the KPI, and what is tried out beside it.
-    pub fn arrangement(&self) -> Arrangement {
-        Arrangement { live: self.live.clone(), shadow: self.shadow.as_ref().map(|shadow| shadow.choice.clone()) }
+    pub fn arrangement(&self) -> DetectorSlots {
+        DetectorSlots { live: self.live.clone(), shadow: self.shadow.as_ref().map(|shadow| shadow.choice.clone()) }
     }
 
     /// What is tried out, if anything is.
-    pub fn shadow(&self) -> Option<&DetectorChoice> {
+    pub fn shadow(&self) -> Option<&DetectorRef> {
         self.shadow.as_ref().map(|shadow| &shadow.choice)
     }
 
@@ -88,7 +88,7 @@ impl KpiState {
     ///
     /// # Errors
     /// An entry that this version cannot run; nothing is changed.
-    pub fn arrange(&mut self, wanted: &Arrangement) -> Result<bool, Vec<EntryProblem>> {
+    pub fn arrange(&mut self, wanted: &DetectorSlots) -> Result<bool, Vec<EntryProblem>> {
         let live = StreamSettings::of_choice(&self.base, &wanted.live)?;
         let shadow = match &wanted.shadow {
             Some(choice) => Some((choice, StreamSettings::of_choice(&self.base, choice)?)),
@@ -109,7 +109,7 @@ impl KpiState {
     }
 
     /// The former live detector becomes the shadow.
-    fn change_live(&mut self, choice: DetectorChoice, settings: Arc<StreamSettings>) {
+    fn change_live(&mut self, choice: DetectorRef, settings: Arc<StreamSettings>) {
         let mut warm = self.shadow.take().filter(|shadow| shadow.choice == choice);
         let former = std::mem::replace(&mut self.live, choice);
         let mut retired = Shadow::new(former, std::mem::replace(&mut self.settings, settings));

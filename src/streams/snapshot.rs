@@ -5,7 +5,7 @@
 //! another detector keeps open episodes and stalls and only starts scoring afresh.
 //!
 //! The header is the detector's version and, unless the configured detector is live and nothing is tried out, a zero byte and
-//! the [`Arrangement`]: entries are whole in it, so that nothing else has to be read to go on with them.
+//! the [`DetectorSlots`]: entries are whole in it, so that nothing else has to be read to go on with them.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use super::series::{Series, Shared};
 use super::settings::StreamSettings;
 use super::shadow::{Shadow, ShadowSeries};
 use super::stored::{Stored, put_chunk, take_chunk};
-use earcon_model::{Anomaly, Arrangement, Features, KpiName, Labels, Reading, ScoredSample, WorkspaceId};
+use earcon_model::{Anomaly, DetectorSlots, Features, KpiName, Labels, Reading, ScoredSample, WorkspaceId};
 
 /// Names the byte form of everything but the detector. Format 1 had no counters, 2 no feedback; both are read too.
 const FORMAT: u8 = 3;
@@ -84,7 +84,7 @@ impl KpiState {
         let header = take_chunk(&mut from)?;
         let (version, arranged) = match header.iter().position(|byte| *byte == 0) {
             Some(end) => (&header[..end], postcard::from_bytes(&header[end + 1..]).ok()?),
-            None => (header, Arrangement::default()),
+            None => (header, DetectorSlots::default()),
         };
         // Entries of another version of the program that this one cannot run: scoring goes on with what is configured.
         let understood = self.arrange(&arranged).is_ok();
@@ -107,7 +107,7 @@ impl KpiState {
     fn header(&self) -> Vec<u8> {
         let version = self.settings.detector.as_str().as_bytes().to_vec();
         let arranged = self.arrangement();
-        if arranged == Arrangement::default() {
+        if arranged == DetectorSlots::default() {
             return version;
         }
         let mut header = version.clone();

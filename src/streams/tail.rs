@@ -12,7 +12,7 @@
 
 use super::arithmetic::{LOG10_OF_2, log2};
 use super::stored::stored_fields;
-use earcon_model::Standing;
+use earcon_model::Rank;
 
 /// Samples of a block.
 pub(super) const BLOCK: u8 = 8;
@@ -115,9 +115,9 @@ impl Tail {
     }
 
     /// How often a value was reached: in how many blocks, but of how many samples.
-    pub(super) fn standing(&self, value: f32, blocks: Blocks) -> Standing {
+    pub(super) fn rank(&self, value: f32, blocks: Blocks) -> Rank {
         let reached = self.current.iter().chain(&self.older).filter(|kept| **kept >= value).count();
-        Standing { reached: reached as u32, of: (blocks.current + blocks.older) * u32::from(BLOCK) }
+        Rank { reached: reached as u32, of: (blocks.current + blocks.older) * u32::from(BLOCK) }
     }
 
     /// Takes the feature's value of this sample in.

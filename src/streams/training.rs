@@ -4,7 +4,7 @@ use super::detector::Chosen;
 use super::kpi_state::KpiState;
 use super::series::Series;
 use super::shadow::ShadowSeries;
-use earcon_model::{DetectorChoice, TrainedSeries};
+use earcon_model::{DetectorRef, TrainedSeries};
 
 impl KpiState {
     /// The algorithm that is live here, version included.
@@ -29,7 +29,7 @@ impl KpiState {
     /// Takes over what a detector has learned elsewhere, for the live detector or the shadow, whichever is `choice`. Returns of
     /// how many series. Passed over are series that are not known here, bytes of another algorithm, and what was learned
     /// from samples that are yet to come here: a detector must not see a sample twice.
-    pub fn adopt(&mut self, choice: &DetectorChoice, detector: &str, trained: &[TrainedSeries]) -> usize {
+    pub fn adopt(&mut self, choice: &DetectorRef, detector: &str, trained: &[TrainedSeries]) -> usize {
         let to_live = self.live == *choice;
         let settings = match (&self.shadow, to_live) {
             (_, true) => self.settings.clone(),

@@ -123,8 +123,8 @@ async fn explanation_compares_with_the_same_hour_of_four_weeks() {
     assert!(sentence.contains("5000 where") && sentence.contains("since "), "{sentence}");
     assert!(found["sentence"].as_str().is_some_and(|short| sentence.starts_with(short)), "{found}");
     // Some reasons have no standing.
-    let standing = &found["standing"];
-    assert!(standing.is_null() || standing["of"].as_u64().is_some_and(|of| of > 1_000), "{found}");
+    let rank = &found["rank"];
+    assert!(rank.is_null() || rank["of"].as_u64().is_some_and(|of| of > 1_000), "{found}");
     assert_eq!(explanation["similar"], json!([]));
 }
 

@@ -25,7 +25,7 @@ use earcon_ports::{
     StoredBatch,
 };
 use earcon_streams::StreamSettings;
-use earcon_tenancy::{Access, WorkspacePass};
+use earcon_tenancy::{Authorizer, WorkspacePass};
 
 use crate::support::{Server, eventually};
 
@@ -148,7 +148,7 @@ fn context(store: &EmbeddedStore, refuse: Arc<AtomicBool>, away: Arc<AtomicBool>
         retention,
         restart: RestartPolicy { backoff: Duration::from_millis(1), ..RestartPolicy::default() },
         mix: MixSettings::default(),
-        desk: earcon::incidents::DeskSettings::default(),
+        desk: earcon::incidents::IncidentSettings::default(),
         mix_linger: Duration::ZERO,
     };
     let backends = Backends {
@@ -232,7 +232,7 @@ async fn unavailable_history_delays_nothing_and_catches_up() {
     .await;
 
     away.store(false, Ordering::SeqCst);
-    let pass = Access.system(workspace.id());
+    let pass = Authorizer.system(workspace.id());
     let kpi = KpiName::new("a").unwrap();
     let query = SeriesQuery { kpi, labels: Labels::none(), from_ms: START, to_ms: START + 1_000_000 };
     eventually("the history has caught up", async || {

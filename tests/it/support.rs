@@ -14,7 +14,7 @@ use earcon::actors::ingest::Receipt;
 use earcon::app::{App, Overrides};
 use earcon::config::Config;
 use earcon_model::{Arrival, KpiBatch, KpiName, SeriesBatch, WorkspaceId};
-use earcon_tenancy::Access;
+use earcon_tenancy::Authorizer;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -79,7 +79,7 @@ impl Server {
 
     /// Ingests a batch as the parsers of other protocols do.
     pub(crate) async fn take(&self, kpi: &str, series: SeriesBatch) -> Receipt {
-        let pass = Access.system(&WorkspaceId::new("local").expect("a legal name"));
+        let pass = Authorizer.system(&WorkspaceId::new("local").expect("a legal name"));
         let batch = KpiBatch { kpi: KpiName::new(kpi).expect("a legal name"), series: vec![series] };
         let taken = self.app.directory().ingest(&pass, vec![batch], Arrival::Live).await;
         taken.expect("the batch is taken").0

@@ -11,16 +11,16 @@
 //! such a write as well: it can only be replaced by a later one.
 
 mod anomalies;
+mod batching;
 mod directory;
 mod flush;
 mod head;
-mod live;
+mod memtable;
 mod query;
 mod retention;
-mod roll;
+mod rollup_maintenance;
 mod rollups;
 mod rows;
-mod several;
 mod statements;
 
 use std::collections::HashMap;
@@ -30,7 +30,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use self::flush::Upkeep;
-use self::live::Live;
+use self::memtable::Live;
 use self::statements::Tables;
 use super::CqlDatabase;
 use earcon_model::{Anomaly, AnomalyId, Seq, WorkspaceId};

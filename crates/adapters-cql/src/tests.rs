@@ -10,7 +10,7 @@ use tokio::sync::{Notify, OnceCell};
 use super::{CqlDatabase, migrate, test_server};
 use crate::CqlSettings;
 use earcon_model::WorkspaceId;
-use earcon_tenancy::{Access, WorkspacePass};
+use earcon_tenancy::{Authorizer, WorkspacePass};
 
 /// The test database with the schema of this program. A schema takes seconds to create, so all tests
 /// share one keyspace, named after the schema.
@@ -28,7 +28,7 @@ pub(super) async fn open() -> Arc<CqlDatabase> {
 /// A new workspace.
 pub(super) fn fresh() -> WorkspacePass {
     let name = format!("test-{}", uuid::Uuid::new_v4().simple());
-    Access.system(&WorkspaceId::new(&name).unwrap())
+    Authorizer.system(&WorkspaceId::new(&name).unwrap())
 }
 
 /// Stands between the program and the database.

@@ -17,7 +17,7 @@
 mod anomalies;
 mod block;
 mod flush;
-mod live;
+mod memtable;
 mod query;
 mod records;
 mod retention;
@@ -30,7 +30,7 @@ use async_trait::async_trait;
 use fjall::Readable;
 
 use self::flush::Upkeep;
-use self::live::Live;
+use self::memtable::Live;
 use self::query::View;
 use self::records::{Head, Keys, SeriesRecord, decode};
 use super::database::{Database, blocking, corrupt, unreadable};

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{EmbeddedSettings, EmbeddedStore, OpenError};
 use earcon_model::WorkspaceId;
-use earcon_tenancy::{Access, WorkspacePass};
+use earcon_tenancy::{Authorizer, WorkspacePass};
 
 /// A data directory that is removed at the end of the test.
 pub(super) struct Scratch(tempfile::TempDir);
@@ -52,7 +52,7 @@ fn copy_written(from: &Path, to: &Path) {
 }
 
 pub(super) fn pass(workspace: &str) -> WorkspacePass {
-    Access.system(&WorkspaceId::new(workspace).unwrap())
+    Authorizer.system(&WorkspaceId::new(workspace).unwrap())
 }
 
 #[test]

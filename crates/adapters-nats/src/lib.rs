@@ -2,9 +2,9 @@
 //! nodes, and what is published for whoever subscribes.
 
 pub mod connection;
-pub mod courier;
 pub mod event_log;
 mod failure;
+pub mod node_transport;
 mod ordered;
 mod publish;
 pub mod publisher;

@@ -68,7 +68,7 @@ impl Encoder {
 
 #[cfg(test)]
 mod tests {
-    use super::super::story::{OPENED_S, Story};
+    use super::super::demo_timeline::{OPENED_S, Story};
     use super::super::{FRAME_SAMPLES, Renderer};
     use super::*;
 

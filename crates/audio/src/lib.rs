@@ -9,6 +9,8 @@
 //! [`Renderer`] calls it every 20 ms with the newest [`Scene`].
 
 mod cue;
+#[cfg(test)]
+mod demo_timeline;
 mod encoder;
 mod ogg;
 mod renderer;
@@ -16,8 +18,6 @@ mod scale;
 mod scene;
 mod settings;
 mod sonifier;
-#[cfg(test)]
-mod story;
 mod timbre;
 
 pub use cue::{Cue, CueKind, Severity};

@@ -5,11 +5,11 @@
 //! place in the stream. The checksum of the whole follows from the two parts, so no body is read again.
 
 mod checksum;
+mod listener;
 mod page;
-mod stamp;
 
+pub use listener::Stamp;
 pub use page::{Page, Pages};
-pub use stamp::Stamp;
 
 #[cfg(test)]
 mod tests;

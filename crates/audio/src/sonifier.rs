@@ -3,10 +3,10 @@
 //! Pure state: times come from the events and from the caller. It deliberately knows nothing of samples of sound, so that
 //! everything about *what* is heard can be tested without rendering a note.
 
-mod casting;
-mod cue_desk;
+mod cue_queue;
 mod incidents;
 mod series;
+mod voice_allocation;
 
 use std::collections::BTreeMap;
 
@@ -17,14 +17,14 @@ use super::scale::step_hz;
 use super::scene::{BED_NOTES, BedControls, Scene, VoiceControls};
 use super::settings::{MixSettings, Mode};
 use super::timbre::Timbre;
-use casting::{Candidate, Cast};
-use cue_desk::{CueDesk, Occasion, Ring};
+use cue_queue::{CueQueue, Occasion, Ring};
 use earcon_model::{
     Anomaly, AnomalyId, Event, EventBody, Features, Incident, KpiName, Labels, ScoredSample, SeriesId, SeriesSamples,
     SeriesStatus,
 };
 use incidents::{Chime, Told};
 use series::{Episode, Series};
+use voice_allocation::{Candidate, Cast};
 
 /// Steps of the scale the bed's chord is made of: root below, fifth below, root, second, third.
 const BED_STEPS: [i32; BED_NOTES] = [-5, -2, 0, 1, 2];
@@ -72,7 +72,7 @@ pub struct Sonifier {
     recast_ms: Option<i64>,
     urgent: bool,
     now_ms: i64,
-    cues: CueDesk,
+    cues: CueQueue,
     incidents: Told,
 }
 
@@ -88,7 +88,7 @@ impl Sonifier {
             recast_ms: None,
             urgent: true,
             now_ms: 0,
-            cues: CueDesk::default(),
+            cues: CueQueue::default(),
             incidents: Told::default(),
         }
     }

@@ -16,12 +16,12 @@ pub use series_store::series_store;
 pub use snapshot_store::snapshot_store;
 
 use earcon_model::{Labels, WorkspaceId};
-use earcon_tenancy::{Access, WorkspacePass};
+use earcon_tenancy::{Authorizer, WorkspacePass};
 
 /// A pass for a workspace nobody has used.
 fn fresh() -> WorkspacePass {
     let name = format!("contract-{}", uuid::Uuid::new_v4().simple());
-    Access.system(&WorkspaceId::new(&name).expect("the name keeps the rule"))
+    Authorizer.system(&WorkspaceId::new(&name).expect("the name keeps the rule"))
 }
 
 fn labels(text: &str) -> Labels {

@@ -345,8 +345,8 @@ fn anomaly(series: &str, opened_at_ms: i64) -> Anomaly {
         samples: 1,
         detector: "v1".into(),
         acknowledged: None,
-        standing: Some(earcon_model::Standing { reached: 1, of: 800 }),
-        review: None,
+        rank: Some(earcon_model::Rank { reached: 1, of: 800 }),
+        feedback: None,
         muted: None,
     }
 }

@@ -9,7 +9,7 @@ mod line;
 mod number;
 mod series;
 
-use super::sent::Protocol;
+use super::raw_series::Protocol;
 use super::{Batch, IntakeError};
 use line::{Field, Fields};
 

@@ -188,14 +188,14 @@ impl<'de> Deserialize<'de> for Time {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Catalogue, Gathered, Rules};
+    use crate::{ParsedBatch, Rules, SeriesCache};
     use proptest::prelude::*;
 
-    fn catalogue() -> Catalogue {
-        Catalogue::new(Rules::default(), 1_000, 1)
+    fn catalogue() -> SeriesCache {
+        SeriesCache::new(Rules::default(), 1_000, 1)
     }
 
-    fn document(body: &str) -> Gathered {
+    fn document(body: &str) -> ParsedBatch {
         let catalogue = catalogue();
         let mut batch = Batch::new(&catalogue, 42, 1_000);
         parse_document(body.as_bytes(), &mut batch).unwrap();
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn rows_are_gathered_by_series() {
-        let Gathered { batches, rejected, .. } = document(
+        let ParsedBatch { batches, rejected, .. } = document(
             r#"{"samples": [
                 {"kpi": "a", "labels": {"x": "1", "y": "2"}, "timestamp": 1000, "value": 1},
                 {"kpi": "a", "labels": {"y": "2", "x": "1"}, "timestamp": "1970-01-01T00:00:02Z", "value": 2.5},
@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn bad_rows_are_named_and_good_ones_kept() {
-        let Gathered { batches, rejected, .. } = document(
+        let ParsedBatch { batches, rejected, .. } = document(
             r#"{"samples": [{"kpi": "a", "value": 1}, {"kpi": "a", "value": "x"}, {"kpi": "a b", "value": 1},
                 {"kpi": "a", "value": 1e999}, {"value": 1}, {"kpi": "a", "value": 2, "labels": {"k": 1}},
                 {"kpi": "a", "value": 2, "timestamp": "soon"}, 7]}"#,
@@ -238,7 +238,7 @@ mod tests {
         let catalogue = catalogue();
         let mut batch = Batch::new(&catalogue, 0, 10);
         parse_lines(body, &mut batch).unwrap();
-        let Gathered { batches, rejected, .. } = batch.finish();
+        let ParsedBatch { batches, rejected, .. } = batch.finish();
         assert_eq!(batches[0].series[0].rows.iter().map(|(row, _)| *row).collect::<Vec<_>>(), [0, 3]);
         assert_eq!(rejected[0].row, 2);
     }

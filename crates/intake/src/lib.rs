@@ -1,22 +1,22 @@
 //! Rows out of what senders speak: each protocol's parser, the workspace's rules for names, and the gathering of rows by
 //! KPI and series. Pure: bytes in, batches and named refusals out.
 
-pub mod catalogue;
-pub mod gather;
+pub mod batch_builder;
 pub mod influx;
 pub mod json;
 pub mod keys;
 pub mod otlp;
 mod protobuf;
+pub mod raw_series;
 pub mod remote_write;
 pub mod rules;
-pub mod sent;
+pub mod series_cache;
 pub mod statsd;
 
-pub use catalogue::Catalogue;
-pub use gather::{Batch, Gathered};
+pub use batch_builder::{Batch, ParsedBatch};
+pub use raw_series::{LabelPairs, Protocol, RawSeries};
 pub use rules::Rules;
-pub use sent::{LabelPairs, Protocol, Sent};
+pub use series_cache::SeriesCache;
 
 /// Why nothing of a request can be taken. The text is fit to show to the sender.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::protobuf::{Fields, Malformed, Value};
-use super::sent::{LabelPairs, Protocol, Sent};
+use super::raw_series::{LabelPairs, Protocol, RawSeries};
 use super::{Batch, IntakeError};
 
 /// Prometheus' staleness marker: a NaN with these bits (prometheus/model/value `StaleNaN`).
@@ -146,7 +146,7 @@ fn add(batch: &mut Batch<'_>, row: u32, series: &[u8], read: &Scratch) -> Result
 }
 
 /// The series with these labels.
-fn sent(labels: &[u8]) -> Result<Sent<'_>, String> {
+fn sent(labels: &[u8]) -> Result<RawSeries<'_>, String> {
     let mut name = None;
     let mut pairs = LabelPairs::new();
     let mut fields = Fields::of(labels);
@@ -155,7 +155,7 @@ fn sent(labels: &[u8]) -> Result<Sent<'_>, String> {
         if key == "__name__" { name = Some(Cow::Borrowed(value)) } else { pairs.push((key.into(), value.into())) }
     }
     let name = name.ok_or("a time series has a label __name__")?;
-    Ok(Sent { protocol: Protocol::Prometheus, name, labels: pairs, resource: LabelPairs::new(), reading: None })
+    Ok(RawSeries { protocol: Protocol::Prometheus, name, labels: pairs, resource: LabelPairs::new(), reading: None })
 }
 
 fn read_label(label: &[u8]) -> Result<(&str, &str), String> {

@@ -1,5 +1,5 @@
 //! A workspace's rules: how series as senders name them become KPIs and series here. Pure and deterministic; what they
-//! make of a series is kept in the [`Catalogue`](super::Catalogue), so they may take their time.
+//! make of a series is kept in the [`SeriesCache`](super::SeriesCache), so they may take their time.
 
 mod document;
 mod glob;
@@ -10,7 +10,7 @@ use std::borrow::Cow;
 pub use document::{ReadingName, RuleDocument, RulesDocument};
 
 use self::glob::Glob;
-use super::sent::{LabelPairs, Protocol, Sent};
+use super::raw_series::{LabelPairs, Protocol, RawSeries};
 use earcon_model::{KpiName, Labels, Reading};
 
 /// Checked rules, ready to be applied.
@@ -78,7 +78,7 @@ impl Rules {
     ///
     /// # Errors
     /// Why it cannot be one, fit to show to the sender.
-    pub fn map(&self, sent: &Sent<'_>) -> Result<Option<Meaning>, String> {
+    pub fn map(&self, sent: &RawSeries<'_>) -> Result<Option<Meaning>, String> {
         let (mut reading, mut max_series) = (sent.reading, None);
         let mut labels: LabelPairs<'_> = sent.labels.clone();
         let from_resource =

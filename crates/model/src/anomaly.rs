@@ -63,28 +63,28 @@ pub struct Acknowledgement {
 /// What an anomaly was, in the eyes of somebody who has looked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum FeedbackOutcome {
     /// Worth the alert.
     Real,
     /// Not worth the alert.
     False,
 }
 
-impl Outcome {
+impl FeedbackOutcome {
     /// The name on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
-            Outcome::Real => "real",
-            Outcome::False => "false",
+            FeedbackOutcome::Real => "real",
+            FeedbackOutcome::False => "false",
         }
     }
 }
 
 /// A verdict on an anomaly. The last one holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Review {
+pub struct Feedback {
     /// What it was.
-    pub outcome: Outcome,
+    pub outcome: FeedbackOutcome,
     /// Wall time, milliseconds since the Unix epoch, UTC.
     pub at_ms: i64,
     /// The principal that said so.
@@ -95,7 +95,7 @@ pub struct Review {
 
 /// How rare the feature that an anomaly states as its reason was at the peak, by what the detector remembers of the series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Standing {
+pub struct Rank {
     /// How often the feature was as extreme before. A detector that counts blocks of samples counts a block once.
     pub reached: u32,
     /// Among how many earlier samples.
@@ -141,9 +141,9 @@ pub struct Anomaly {
     /// Set once somebody has seen it.
     pub acknowledged: Option<Acknowledgement>,
     /// How rare the reason was at the peak; `None` in anomalies of older programs.
-    pub standing: Option<Standing>,
+    pub rank: Option<Rank>,
     /// The last verdict of a person.
-    pub review: Option<Review>,
+    pub feedback: Option<Feedback>,
     /// The name of the mute that kept it quiet at its latest event.
     pub muted: Option<String>,
 }

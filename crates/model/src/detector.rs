@@ -35,7 +35,7 @@ impl fmt::Display for DetectorEntry {
 
 /// What scores: the detector of the configuration, or an entry.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub enum DetectorChoice {
+pub enum DetectorRef {
     /// As configured.
     #[default]
     Configured,
@@ -57,22 +57,22 @@ pub fn is_name(name: &str) -> bool {
     begins && name.len() <= 63 && name.chars().all(legal) && name != CONFIGURED
 }
 
-impl fmt::Display for DetectorChoice {
+impl fmt::Display for DetectorRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            DetectorChoice::Configured => f.write_str(CONFIGURED),
-            DetectorChoice::Entry(entry) => entry.fmt(f),
+            DetectorRef::Configured => f.write_str(CONFIGURED),
+            DetectorRef::Entry(entry) => entry.fmt(f),
         }
     }
 }
 
 /// What scores a KPI, and what is fed the same samples beside it without anybody being told.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Arrangement {
+pub struct DetectorSlots {
     /// Whose anomalies are told.
-    pub live: DetectorChoice,
+    pub live: DetectorRef,
     /// Whose anomalies are only counted.
-    pub shadow: Option<DetectorChoice>,
+    pub shadow: Option<DetectorRef>,
 }
 
 /// What a detector has learned of one series.

@@ -4,8 +4,8 @@ mod stored;
 
 use serde::{Deserialize, Serialize};
 
-use super::anomaly::{Acknowledgement, Anomaly, AnomalyId, Review};
-use super::detector::{Arrangement, DetectorChoice, TrainedSeries};
+use super::anomaly::{Acknowledgement, Anomaly, AnomalyId, Feedback};
+use super::detector::{DetectorRef, DetectorSlots, TrainedSeries};
 use super::ids::{KpiName, Labels};
 use super::incident::Incident;
 use super::sample::{Features, Sample, ScoredSample};
@@ -77,11 +77,11 @@ pub enum EventBody {
     /// History was taken in: scored, learned from and stored like samples, but nobody is alerted by it.
     Backfilled(Vec<SeriesSamples>),
     /// From here on the KPI is scored by these. What runs already goes on with what it has learned; the rest begins afresh.
-    DetectorChanged(Box<Arrangement>),
+    DetectorChanged(Box<DetectorSlots>),
     /// One of the KPI's detectors has learned from history: this is what it knows of these series now.
     DetectorTrained {
         /// Which of the KPI's detectors; nothing happens when it is neither live nor shadow.
-        choice: DetectorChoice,
+        choice: DetectorRef,
         /// The algorithm whose bytes these are.
         detector: String,
         /// What it has learned.
@@ -94,7 +94,7 @@ pub enum EventBody {
         /// The series it belongs to.
         labels: Labels,
         /// What they said.
-        review: Review,
+        feedback: Feedback,
         /// What multiplies the configured sensitivity of the series from here on.
         sensitivity: f32,
     },

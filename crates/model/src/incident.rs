@@ -73,7 +73,7 @@ pub struct Member {
 
 /// What happened in the course of an incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Happening {
+pub enum TimelineKind {
     /// A series became anomalous, and a member with it.
     Joined,
     /// A member that had ended became anomalous again.
@@ -96,8 +96,8 @@ pub struct Moment {
     /// When, milliseconds UTC: by the samples, or by the clock for what people and Earcon did.
     pub at_ms: i64,
     /// What.
-    pub what: Happening,
-    /// The KPI it happened to; of [`Happening::Told`], the first mover's.
+    pub what: TimelineKind,
+    /// The KPI it happened to; of [`TimelineKind::Told`], the first mover's.
     pub kpi: KpiName,
     /// The series of that KPI.
     pub labels: Labels,
@@ -119,7 +119,7 @@ pub struct Incident {
     /// The incident this one became part of.
     pub merged_into: Option<IncidentId>,
     /// When it was alerted, by the clock; `None` for one that is only recorded.
-    pub told_at_ms: Option<i64>,
+    pub alerted_at_ms: Option<i64>,
     /// The highest score among its members.
     pub peak_score: f32,
     /// How surprising it is, in bits: that of its most surprising member that is not muted, and the logarithm of how many
@@ -153,8 +153,8 @@ impl Incident {
     }
 
     /// Whether it was alerted.
-    pub fn is_told(&self) -> bool {
-        self.told_at_ms.is_some()
+    pub fn is_alerted(&self) -> bool {
+        self.alerted_at_ms.is_some()
     }
 
     /// What it is, in a few words: the series that moved first, which way, and how many others.
@@ -211,7 +211,7 @@ impl Incident {
             opened_at_ms: 0,
             closed_at_ms: None,
             merged_into: None,
-            told_at_ms: None,
+            alerted_at_ms: None,
             peak_score: 0.9,
             surprise: 1.0,
             first_mover: 0,
@@ -243,7 +243,7 @@ mod tests {
         let mut incident = Incident::example(&["a"]);
         for at_ms in 0..250 {
             let Member { kpi, labels, .. } = incident.members[0].clone();
-            incident.note(Moment { at_ms, what: Happening::Grew, kpi, labels });
+            incident.note(Moment { at_ms, what: TimelineKind::Grew, kpi, labels });
         }
         let times: Vec<_> = incident.timeline.iter().map(|moment| moment.at_ms).collect();
         assert_eq!((times.len(), times[0], times[49], times[50], times[99]), (100, 0, 49, 200, 249));

@@ -11,11 +11,11 @@ pub mod ids;
 pub mod incident;
 pub mod sample;
 
-pub use anomaly::{Acknowledgement, Anomaly, AnomalyId, Direction, Feature, Outcome, Review, Standing};
+pub use anomaly::{Acknowledgement, Anomaly, AnomalyId, Direction, Feature, Feedback, FeedbackOutcome, Rank};
 pub use batch::{Arrival, KpiBatch, Reading, RejectedRow, SeriesBatch};
 pub use clock::{Clock, ManualClock, NotBefore};
-pub use detector::{Arrangement, DetectorChoice, DetectorEntry, TrainedSeries};
+pub use detector::{DetectorEntry, DetectorRef, DetectorSlots, TrainedSeries};
 pub use event::{CounterSamples, Event, EventBody, EventType, Seq, SeriesSamples, SeriesStatus};
 pub use ids::{IdError, KpiName, Labels, SeriesId, WorkspaceId};
-pub use incident::{Happening, Incident, IncidentId, Link, Member, Moment};
+pub use incident::{Incident, IncidentId, Link, Member, Moment, TimelineKind};
 pub use sample::{Features, Sample, ScoredSample};

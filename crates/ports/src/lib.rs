@@ -3,25 +3,25 @@
 //! Every method that touches tenant data takes a [`WorkspacePass`](earcon_tenancy::WorkspacePass) and sees only that
 //! workspace. Methods may block on I/O only inside the future they return; adapters move blocking work off the runtime.
 
-mod courier;
 mod error;
 mod event_log;
 mod meta_store;
+mod node_transport;
 mod publisher;
 mod registry;
 mod secret;
 mod series_store;
 mod snapshot_store;
 
-pub use courier::{Courier, Question, Unanswered};
 pub use error::{ErrorKind, PortError};
 pub use event_log::{EventLog, Following, LogHead, Page, SharedLog};
 pub use meta_store::{MetaRecord, MetaStore, Revision};
+pub use node_transport::{NodeTransport, Question, TransportError};
 pub use publisher::{Connection, Publication, Publisher};
 pub use registry::{Change, Registry, Watch};
 pub use secret::Secret;
 pub use series_store::{
     AnomalyFilter, Rollup, RollupSeries, SampleRow, SampleSeries, SeriesQuery, SeriesStore, StoredBatch, acknowledge,
-    keep_what_people_said,
+    carry_over_feedback,
 };
 pub use snapshot_store::{Snapshot, SnapshotStore};

@@ -166,12 +166,12 @@ pub trait SeriesStore: Send + Sync + 'static {
 
 /// Takes over what people said of an anomaly from the one stored before: an episode does not know all of it. The first
 /// acknowledgement stays; the last verdict that `anomaly` knows of, else the stored one.
-pub fn keep_what_people_said(anomaly: &mut Anomaly, before: &Anomaly) {
+pub fn carry_over_feedback(anomaly: &mut Anomaly, before: &Anomaly) {
     if let Some(seen) = &before.acknowledged {
         anomaly.acknowledged = Some(seen.clone());
     }
-    if let Some(said) = &before.review {
-        anomaly.review = Some(said.clone());
+    if let Some(said) = &before.feedback {
+        anomaly.feedback = Some(said.clone());
     }
 }
 

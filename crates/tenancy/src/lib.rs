@@ -2,4 +2,4 @@
 
 mod pass;
 
-pub use pass::{Access, Denied, Principal, WorkspacePass};
+pub use pass::{Authorizer, Denied, Principal, WorkspacePass};

@@ -1,4 +1,4 @@
-//! A pass proves that a check was made: its fields are private and only [`Access`] mints it.
+//! A pass proves that a check was made: its fields are private and only [`Authorizer`] mints it.
 
 use std::net::IpAddr;
 
@@ -51,9 +51,9 @@ impl WorkspacePass {
 
 /// The check. For now it knows one rule: people on this machine may touch every workspace.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Access;
+pub struct Authorizer;
 
-impl Access {
+impl Authorizer {
     /// A pass for a request from `peer`.
     ///
     /// # Errors
@@ -79,9 +79,9 @@ mod tests {
     #[test]
     fn only_this_machine_is_let_in() {
         let workspace = WorkspaceId::new("local").unwrap();
-        assert!(Access.admit("127.0.0.1".parse().unwrap(), &workspace).is_ok());
-        assert!(Access.admit("::1".parse().unwrap(), &workspace).is_ok());
-        assert!(Access.admit("::ffff:127.0.0.1".parse().unwrap(), &workspace).is_ok());
-        assert!(Access.admit("192.0.2.1".parse().unwrap(), &workspace).is_err());
+        assert!(Authorizer.admit("127.0.0.1".parse().unwrap(), &workspace).is_ok());
+        assert!(Authorizer.admit("::1".parse().unwrap(), &workspace).is_ok());
+        assert!(Authorizer.admit("::ffff:127.0.0.1".parse().unwrap(), &workspace).is_ok());
+        assert!(Authorizer.admit("192.0.2.1".parse().unwrap(), &workspace).is_err());
     }
 }

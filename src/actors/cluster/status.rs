@@ -11,7 +11,7 @@ use crate::actors::remote::answering::status;
 use crate::actors::remote::wire::{Answer, Request, WorkspaceStatus, decode, encode};
 use crate::cluster::NodeStatus;
 use earcon_model::WorkspaceId;
-use earcon_tenancy::Access;
+use earcon_tenancy::Authorizer;
 
 /// How long an owner may take to say how a workspace stands.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -75,7 +75,7 @@ impl Cluster {
 
     async fn ask_status(&self, workspace: &WorkspaceId) -> Option<WorkspaceStatus> {
         let question = encode(&Request::Status).ok()?;
-        let pass = Access.system(workspace);
+        let pass = Authorizer.system(workspace);
         let answer = tokio::time::timeout(PATIENCE, self.courier.ask(&pass, question)).await.ok()?.ok()?;
         match decode(&answer)? {
             Answer::Status(status) => Some(status),

@@ -2,11 +2,11 @@
 
 use crate::actors::hub::Hub;
 use crate::actors::mix::{Listening, MixChange, MixView};
-use crate::actors::remote::errands::{Errands, Undone};
-use crate::actors::remote::sound::RemoteSound;
+use crate::actors::remote::errands::{OwnerClient, OwnerError};
+use crate::actors::remote::sound::AudioSubscriber;
 use crate::actors::remote::wire::{Answer, Request};
 use crate::actors::workspace::{Unavailable, WorkspaceHandle};
-use earcon_model::{Acknowledgement, Anomaly, KpiName, Outcome, Review, WorkspaceId};
+use earcon_model::{Acknowledgement, Anomaly, Feedback, FeedbackOutcome, KpiName, WorkspaceId};
 use earcon_ports::{ErrorKind, PortError, Revision};
 use earcon_tenancy::WorkspacePass;
 
@@ -24,12 +24,12 @@ pub enum Workspace {
 pub struct Remote {
     pass: WorkspacePass,
     hub: Hub,
-    errands: Errands,
-    sound: RemoteSound,
+    errands: OwnerClient,
+    sound: AudioSubscriber,
 }
 
 impl Workspace {
-    pub(super) fn remote(pass: WorkspacePass, hub: Hub, errands: Errands, sound: RemoteSound) -> Self {
+    pub(super) fn remote(pass: WorkspacePass, hub: Hub, errands: OwnerClient, sound: AudioSubscriber) -> Self {
         Workspace::Remote(Remote { pass, hub, errands, sound })
     }
 
@@ -72,16 +72,16 @@ impl Workspace {
     pub async fn judge(
         &self,
         anomaly: &Anomaly,
-        outcome: Outcome,
+        outcome: FeedbackOutcome,
         by: String,
         note: Option<String>,
-    ) -> Result<Review, Unavailable> {
+    ) -> Result<Feedback, Unavailable> {
         match self {
             Workspace::Local(handle) => handle.judge(anomaly, outcome, by, note).await,
             Workspace::Remote(remote) => {
                 let request = Request::Judge { anomaly: Box::new(anomaly.clone()), outcome, by, note };
                 match remote.errands.ask(&request).await {
-                    Ok(Answer::Judged(review)) => Ok(review),
+                    Ok(Answer::Judged(feedback)) => Ok(feedback),
                     _ => Err(Unavailable),
                 }
             }
@@ -142,7 +142,9 @@ impl Workspace {
             Workspace::Remote(remote) => match remote.errands.ask(&Request::ChangeMix(change, expected)).await {
                 Ok(Answer::Mix(view)) => Some(Ok(*view)),
                 Ok(Answer::MixConflict(text)) => Some(Err(PortError::new(ErrorKind::Conflict, text))),
-                Err(error @ Undone::Unknown) => Some(Err(PortError::caused(ErrorKind::Unavailable, "the mix", error))),
+                Err(error @ OwnerError::Unknown) => {
+                    Some(Err(PortError::caused(ErrorKind::Unavailable, "the mix", error)))
+                }
                 _ => None,
             },
         }

@@ -11,7 +11,7 @@ use super::records::{
 };
 use crate::experiments::{Board, Experiment, JobState, NotNow, Policy, Progress, TrainingJob};
 use earcon_model::detector::{CONFIGURED, NAME_RULE, is_name};
-use earcon_model::{Clock, DetectorChoice, DetectorEntry};
+use earcon_model::{Clock, DetectorEntry, DetectorRef};
 use earcon_ports::{ErrorKind, MetaStore, PortError};
 use earcon_streams::StreamSettings;
 use earcon_tenancy::WorkspacePass;
@@ -48,7 +48,7 @@ impl From<NotNow> for Declined {
 
 /// What somebody wants of a running experiment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
+pub enum ExperimentAction {
     /// On to the next stage or share; `true` also before enough was seen.
     Promote(bool),
     /// Back to what was live before.
@@ -72,13 +72,13 @@ pub struct TrainingOrder {
 
 /// The desk. Cheap to clone.
 #[derive(Clone)]
-pub struct Desk {
+pub struct DetectorService {
     meta: Arc<dyn MetaStore>,
     base: Arc<StreamSettings>,
     clock: Arc<dyn Clock>,
 }
 
-impl Desk {
+impl DetectorService {
     /// `base` is what is configured.
     pub fn new(meta: Arc<dyn MetaStore>, base: Arc<StreamSettings>, clock: Arc<dyn Clock>) -> Self {
         Self { meta, base, clock }
@@ -139,9 +139,9 @@ impl Desk {
     }
 
     /// The choice that `name@revision`, `name` (its latest revision) or `default` stands for.
-    async fn choice(&self, pass: &WorkspacePass, text: &str) -> Result<DetectorChoice, Declined> {
+    async fn choice(&self, pass: &WorkspacePass, text: &str) -> Result<DetectorRef, Declined> {
         if text == CONFIGURED {
-            return Ok(DetectorChoice::Configured);
+            return Ok(DetectorRef::Configured);
         }
         let unknown = || Declined::Unknown(format!("there is no entry {text:?}; an entry is named like \"calm@2\""));
         let (name, revision) = match text.split_once('@') {
@@ -154,7 +154,7 @@ impl Desk {
         let (entry, _) = load_entry(self.meta.as_ref(), pass, name).await?.ok_or_else(unknown)?;
         let mut all = entry.revisions.into_iter().rev();
         let found = all.find(|entry| revision.is_none_or(|revision| entry.revision == revision));
-        found.map(|entry| DetectorChoice::Entry(Box::new(entry))).ok_or_else(unknown)
+        found.map(|entry| DetectorRef::Entry(Box::new(entry))).ok_or_else(unknown)
     }
 
     /// All experiments.
@@ -223,14 +223,19 @@ impl Desk {
     }
 
     /// Does with an experiment what somebody wants.
-    pub async fn fulfil(&self, pass: &WorkspacePass, name: &str, wish: Wish) -> Result<Experiment, Declined> {
+    pub async fn fulfil(
+        &self,
+        pass: &WorkspacePass,
+        name: &str,
+        wish: ExperimentAction,
+    ) -> Result<Experiment, Declined> {
         let by = pass.principal().to_string();
         let meta = self.meta.as_ref();
         for _ in 0..TRIES {
             let found = if is_name(name) { load_experiment(meta, pass, name).await? } else { None };
             let (mut experiment, revision) = found.ok_or_else(|| no_such_experiment(name))?;
             let now_ms = self.now_ms();
-            if wish == Wish::RollBack && experiment.was_promoted() {
+            if wish == ExperimentAction::RollBack && experiment.was_promoted() {
                 let (board, _) = load_board(meta, pass).await?;
                 if board.live != experiment.candidate || board.running.is_some() {
                     let live = &board.live;
@@ -238,9 +243,9 @@ impl Desk {
                 }
             }
             match wish {
-                Wish::Promote(force) => experiment.promote(now_ms, &by, force)?,
-                Wish::RollBack => experiment.roll_back(now_ms, &by, None)?,
-                Wish::Stop => experiment.stop(now_ms, &by)?,
+                ExperimentAction::Promote(force) => experiment.promote(now_ms, &by, force)?,
+                ExperimentAction::RollBack => experiment.roll_back(now_ms, &by, None)?,
+                ExperimentAction::Stop => experiment.stop(now_ms, &by)?,
             }
             match save_experiment(meta, pass, &experiment, revision).await {
                 Err(error) if error.kind == ErrorKind::Conflict => continue,

@@ -15,7 +15,7 @@ use crate::actors::stream::StreamHandle;
 use crate::actors::workspace::{Route, Routes};
 use crate::experiments::{JobState, TrainingJob};
 use crate::telemetry::{Metric, count};
-use earcon_model::{Arrangement, KpiName, Labels, Sample, SeriesBatch};
+use earcon_model::{DetectorSlots, KpiName, Labels, Sample, SeriesBatch};
 use earcon_ports::{ErrorKind, PortError, Revision, SampleSeries, SeriesQuery};
 use earcon_streams::KpiState;
 use earcon_tenancy::WorkspacePass;
@@ -128,7 +128,7 @@ impl Worker {
     async fn train(&mut self, kpi: &KpiName) -> Result<(), Ended> {
         let base = self.context.settings.scoring(self.pass.workspace());
         let mut trainee = KpiState::new(self.pass.workspace().clone(), kpi.clone(), base);
-        let arrangement = Arrangement { live: self.job.choice.clone(), shadow: None };
+        let arrangement = DetectorSlots { live: self.job.choice.clone(), shadow: None };
         if trainee.arrange(&arrangement).is_err() {
             return Err(Ended::Failed(format!("this version of the program cannot run {}", self.job.choice)));
         }

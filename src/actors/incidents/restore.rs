@@ -6,14 +6,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::recorder::load_state;
 use super::{Muted, muted};
 use crate::actors::Context;
-use crate::incidents::{Desk, Population};
+use crate::incidents::{IncidentEngine, SeriesInventory};
 use earcon_model::{AnomalyId, Event, Seq};
 use earcon_ports::{LogHead, PortError};
 use earcon_tenancy::WorkspacePass;
 
 /// A desk on its way to the end of the log.
 pub struct DeskReplay {
-    desk: Desk,
+    desk: IncidentEngine,
     end: Seq,
     muted: Muted,
 }
@@ -24,19 +24,19 @@ impl DeskReplay {
         context: &Context,
         pass: &WorkspacePass,
         head: &LogHead,
-        population: Population,
+        population: SeriesInventory,
     ) -> Result<Self, PortError> {
         let (settings, end) = (context.settings.desk, head.next - 1);
         let workspace = pass.workspace().clone();
         let saved = load_state(&*context.backends.meta_store, pass, &head.epoch).await?;
-        let restored = saved.and_then(|saved| match Desk::restore(workspace.clone(), settings, &saved) {
+        let restored = saved.and_then(|saved| match IncidentEngine::restore(workspace.clone(), settings, &saved) {
             Ok(desk) => Some(desk).filter(|desk| desk.seq() <= end),
             Err(error) => {
                 tracing::warn!(%workspace, %error, "incidents start afresh");
                 None
             }
         });
-        let mut desk = restored.unwrap_or_else(|| Desk::new(workspace, settings, end));
+        let mut desk = restored.unwrap_or_else(|| IncidentEngine::new(workspace, settings, end));
         desk.know(population);
         Ok(Self { desk, end, muted: muted() })
     }
@@ -56,7 +56,7 @@ impl DeskReplay {
     }
 
     /// The desk at the end of the log. `open` are the anomalies that are open there; others have ended without a word.
-    pub fn finish(mut self, open: HashSet<AnomalyId>, now_ms: i64) -> Desk {
+    pub fn finish(mut self, open: HashSet<AnomalyId>, now_ms: i64) -> IncidentEngine {
         self.desk.skip_to(self.end);
         self.desk.reconcile(&open, now_ms);
         self.desk

@@ -17,7 +17,7 @@ use crate::actors::ingest::ingest;
 use crate::actors::node::Node;
 use crate::actors::workspace::WorkspaceHandle;
 use crate::live::KpiRun;
-use earcon_ports::{Courier, ErrorKind, Question};
+use earcon_ports::{ErrorKind, NodeTransport, Question};
 use earcon_tenancy::WorkspacePass;
 
 /// Questions that are being answered at once.
@@ -32,9 +32,9 @@ pub struct Answering {
 
 impl Answering {
     /// Starts answering for the workspace of `pass`.
-    pub fn start(node: Node, courier: Arc<dyn Courier>, pass: WorkspacePass) -> Self {
+    pub fn start(node: Node, courier: Arc<dyn NodeTransport>, pass: WorkspacePass) -> Self {
         let (stop, stopped) = oneshot::channel();
-        let desk = Arc::new(Desk { node, caller: Caller::new(courier.clone(), pass.clone()), pass });
+        let desk = Arc::new(RpcServer { node, caller: Caller::new(courier.clone(), pass.clone()), pass });
         let task = tokio::spawn(serve(desk, courier, stopped));
         Self { stop, task }
     }
@@ -46,13 +46,13 @@ impl Answering {
     }
 }
 
-struct Desk {
+struct RpcServer {
     node: Node,
     pass: WorkspacePass,
     caller: Caller,
 }
 
-async fn serve(desk: Arc<Desk>, courier: Arc<dyn Courier>, stopped: oneshot::Receiver<()>) {
+async fn serve(desk: Arc<RpcServer>, courier: Arc<dyn NodeTransport>, stopped: oneshot::Receiver<()>) {
     let stopped = stopped.map(|_told_or_dropped| ()).shared();
     let permits = Arc::new(Semaphore::new(AT_ONCE));
     loop {
@@ -78,7 +78,7 @@ async fn serve(desk: Arc<Desk>, courier: Arc<dyn Courier>, stopped: oneshot::Rec
     let _closed = permits.acquire_many(AT_ONCE as u32).await.is_err();
 }
 
-impl Desk {
+impl RpcServer {
     async fn answer(&self, question: Question) {
         let Question { body, answer } = question;
         let said = match decode::<Request>(&body) {
@@ -124,7 +124,7 @@ impl Desk {
             },
             Request::Experiments => {
                 workspace.experiments().wake();
-                Answer::Heard
+                Answer::AudioMessage
             }
             Request::Status => status(workspace).await.map_or(Answer::Unavailable, Answer::Status),
         }

@@ -7,9 +7,9 @@ use tokio::time::Instant;
 use super::wire::{Answer, Request, decode, encode};
 use crate::actors::cluster::Cluster;
 use crate::actors::ingest::{Admission, IngestError, Receipt};
-use crate::cluster::Incarnation;
+use crate::cluster::NodeEpoch;
 use earcon_model::{Arrival, KpiBatch, SeriesBatch};
-use earcon_ports::Unanswered;
+use earcon_ports::TransportError;
 use earcon_tenancy::WorkspacePass;
 
 /// How long nobody may answer before the one who asked is told so: longer than a takeover.
@@ -23,7 +23,7 @@ const SERIES_BYTES: usize = 160;
 
 /// The owner did not do it. Whether it may have is in the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Undone {
+pub enum OwnerError {
     /// Nobody owns the workspace for too long, or it keeps restarting. Nothing was done.
     #[error("the workspace is moving between nodes; try again in a second")]
     NoOwner,
@@ -37,51 +37,51 @@ pub enum Undone {
 
 /// Runs errands for one workspace.
 #[derive(Clone)]
-pub struct Errands {
+pub struct OwnerClient {
     cluster: Cluster,
     pass: WorkspacePass,
     admission: Admission,
 }
 
-impl Errands {
+impl OwnerClient {
     /// `admission` bounds the samples that are on their way to the owner.
     pub fn new(cluster: Cluster, pass: WorkspacePass, admission: Admission) -> Self {
         Self { cluster, pass, admission }
     }
 
     /// Asks until somebody answers.
-    pub async fn ask(&self, request: &Request) -> Result<Answer, Undone> {
-        let Ok(question) = encode(request) else { return Err(Undone::NotUnderstood) };
+    pub async fn ask(&self, request: &Request) -> Result<Answer, OwnerError> {
+        let Ok(question) = encode(request) else { return Err(OwnerError::NotUnderstood) };
         let deadline = Instant::now() + PATIENCE;
         loop {
             let owner = self.cluster.owner(self.pass.workspace());
             let answer = tokio::select! {
                 answer = self.cluster.courier().ask(&self.pass, question.clone()) => answer,
                 // Whoever was asked is asleep, dead or cut off.
-                () = self.moved(owner) => Err(Unanswered::Lost("another node owns the workspace now".into())),
+                () = self.moved(owner) => Err(TransportError::Lost("another node owns the workspace now".into())),
             };
             match answer {
                 Ok(bytes) => match decode(&bytes) {
                     Some(Answer::Unavailable | Answer::Refused(IngestError::Unavailable)) => {}
-                    Some(Answer::NotUnderstood) | None => return Err(Undone::NotUnderstood),
+                    Some(Answer::NotUnderstood) | None => return Err(OwnerError::NotUnderstood),
                     Some(answer) => return Ok(answer),
                 },
-                Err(Unanswered::Nobody) => {}
-                Err(Unanswered::Lost(error)) => {
+                Err(TransportError::Nobody) => {}
+                Err(TransportError::Lost(error)) => {
                     tracing::warn!(workspace = %self.pass.workspace(), error, "no answer from the owner");
-                    return Err(Undone::Unknown);
+                    return Err(OwnerError::Unknown);
                 }
-                Err(Unanswered::TooLarge(_)) => return Err(Undone::NotUnderstood),
+                Err(TransportError::TooLarge(_)) => return Err(OwnerError::NotUnderstood),
             }
             if Instant::now() >= deadline {
-                return Err(Undone::NoOwner);
+                return Err(OwnerError::NoOwner);
             }
             tokio::time::sleep(PAUSE).await;
         }
     }
 
     /// Completes some time after the owner has become another one: whoever hands over in order has answered by then.
-    async fn moved(&self, from: Option<Incarnation>) {
+    async fn moved(&self, from: Option<NodeEpoch>) {
         self.cluster.moved(self.pass.workspace(), from).await;
         tokio::time::sleep(LAST_WORDS).await;
     }
@@ -116,11 +116,11 @@ impl Errands {
                     whole.failed += rows;
                     failed = Some(error);
                 }
-                Ok(_) | Err(Undone::NoOwner | Undone::NotUnderstood) => {
+                Ok(_) | Err(OwnerError::NoOwner | OwnerError::NotUnderstood) => {
                     whole.failed += rows;
                     failed = Some(IngestError::Unavailable);
                 }
-                Err(Undone::Unknown) => {
+                Err(OwnerError::Unknown) => {
                     whole.failed += rows;
                     // Something may have been taken: this is not the refusal of a whole batch.
                     epoch = "unknown".to_owned();

@@ -11,13 +11,13 @@ use futures_util::StreamExt;
 use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 
-use super::errands::Errands;
-use super::wire::{Answer, Heard, Request, decode, encode};
+use super::errands::OwnerClient;
+use super::wire::{Answer, AudioMessage, Request, decode, encode};
 use crate::actors::mix::{Listening, Packet, Sound};
 use crate::actors::workspace::WorkspaceHandle;
 use earcon_audio::Voice;
 use earcon_model::WorkspaceId;
-use earcon_ports::Courier;
+use earcon_ports::NodeTransport;
 use earcon_tenancy::WorkspacePass;
 
 /// How long a request to listen holds.
@@ -29,14 +29,14 @@ const BUFFER: usize = 50;
 
 /// The owner's side: calls the sound of a mix out while somebody asks for it.
 pub(super) struct Caller {
-    courier: Arc<dyn Courier>,
+    courier: Arc<dyn NodeTransport>,
     pass: WorkspacePass,
     /// Until when it calls; `None` while it does not.
     until: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Caller {
-    pub(super) fn new(courier: Arc<dyn Courier>, pass: WorkspacePass) -> Self {
+    pub(super) fn new(courier: Arc<dyn NodeTransport>, pass: WorkspacePass) -> Self {
         Self { courier, pass, until: Arc::default() }
     }
 
@@ -58,7 +58,7 @@ impl Caller {
 
 async fn call_out(
     mut listening: Listening,
-    courier: Arc<dyn Courier>,
+    courier: Arc<dyn NodeTransport>,
     pass: WorkspacePass,
     until: Arc<Mutex<Option<Instant>>>,
 ) {
@@ -72,9 +72,9 @@ async fn call_out(
             break;
         }
         let heard = match sound {
-            Sound::Packet(packet) => Heard::Packet(packet.number(), packet.opus()),
-            Sound::Voices(voices) => Heard::Voices(voices.as_ref().clone()),
-            Sound::Cue(cue) => Heard::Cue(cue.as_ref().clone()),
+            Sound::Packet(packet) => AudioMessage::Packet(packet.number(), packet.opus()),
+            Sound::Voices(voices) => AudioMessage::Voices(voices.as_ref().clone()),
+            Sound::Cue(cue) => AudioMessage::Cue(cue.as_ref().clone()),
         };
         // What cannot be sent now is late anyway; the next packet comes in 20 ms.
         if let Ok(message) = encode(&heard) {
@@ -86,8 +86,8 @@ async fn call_out(
 
 /// The listeners' side: the mixes of other nodes that somebody here listens to.
 #[derive(Clone)]
-pub struct RemoteSound {
-    courier: Arc<dyn Courier>,
+pub struct AudioSubscriber {
+    courier: Arc<dyn NodeTransport>,
     playing: Arc<Mutex<HashMap<WorkspaceId, Playing>>>,
 }
 
@@ -107,14 +107,14 @@ impl Playing {
     }
 }
 
-impl RemoteSound {
+impl AudioSubscriber {
     /// Hears through `courier`.
-    pub fn new(courier: Arc<dyn Courier>) -> Self {
+    pub fn new(courier: Arc<dyn NodeTransport>) -> Self {
         Self { courier, playing: Arc::default() }
     }
 
     /// Begins to listen to the workspace's mix; `None` when its owner does not answer.
-    pub async fn listen(&self, pass: &WorkspacePass, errands: &Errands) -> Option<Listening> {
+    pub async fn listen(&self, pass: &WorkspacePass, errands: &OwnerClient) -> Option<Listening> {
         if let Some(playing) = self.table().get(pass.workspace()) {
             return Some(playing.listening());
         }
@@ -165,14 +165,14 @@ async fn pass_on(
 ) {
     let mut numbers = Numbers::default();
     while let Some(call) = calls.next().await {
-        let sound = match decode::<Heard>(&call) {
-            Some(Heard::Packet(number, opus)) => Sound::Packet(Packet::new(numbers.next(number), &opus)),
-            Some(Heard::Voices(all)) => {
+        let sound = match decode::<AudioMessage>(&call) {
+            Some(AudioMessage::Packet(number, opus)) => Sound::Packet(Packet::new(numbers.next(number), &opus)),
+            Some(AudioMessage::Voices(all)) => {
                 let all = Arc::new(all);
                 voices.send_replace(all.clone());
                 Sound::Voices(all)
             }
-            Some(Heard::Cue(cue)) => Sound::Cue(Arc::new(cue)),
+            Some(AudioMessage::Cue(cue)) => Sound::Cue(Arc::new(cue)),
             None => continue,
         };
         let _nobody = sounds.send(sound).is_err();

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::actors::ingest::{IngestError, Receipt};
 use crate::actors::mix::{MixChange, MixView};
 use earcon_audio::{Cue, Voice};
-use earcon_model::{Acknowledgement, Anomaly, Arrival, KpiBatch, KpiName, Outcome, Review, Seq};
+use earcon_model::{Acknowledgement, Anomaly, Arrival, Feedback, FeedbackOutcome, KpiBatch, KpiName, Seq};
 
 const VERSION: u8 = 3;
 
@@ -43,7 +43,7 @@ pub enum Request {
         /// The anomaly.
         anomaly: Box<Anomaly>,
         /// What it was.
-        outcome: Outcome,
+        outcome: FeedbackOutcome,
         /// Who.
         by: String,
         /// What they said.
@@ -75,9 +75,9 @@ pub enum Answer {
     /// The question was not understood.
     NotUnderstood,
     /// It was heard.
-    Heard,
+    AudioMessage,
     /// What was recorded of a verdict.
-    Judged(Review),
+    Judged(Feedback),
 }
 
 /// How a workspace stands.
@@ -95,7 +95,7 @@ pub struct WorkspaceStatus {
 
 /// Sound, called out to all nodes with listeners.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum Heard {
+pub enum AudioMessage {
     /// 20 ms of Opus with its number.
     Packet(u64, Bytes),
     /// The set of sounding voices has changed.

@@ -7,7 +7,7 @@ use crate::actors::Faults;
 use crate::actors::experiments::Experiments;
 use crate::experiments::{Agreement, Tally};
 use crate::telemetry::{Metric, record};
-use earcon_model::{AnomalyId, Arrival, EventBody, Outcome};
+use earcon_model::{AnomalyId, Arrival, EventBody, FeedbackOutcome};
 use earcon_streams::KpiState;
 
 /// How often a stream reports what it has counted. Rare, because a workspace may have many streams.
@@ -84,8 +84,8 @@ impl Shadowing {
     }
 
     /// Counts what somebody said of an anomaly, for the detectors that had found it.
-    pub(super) fn judged(&mut self, id: AnomalyId, outcome: Outcome) {
-        self.agreement.judged(id, outcome == Outcome::Real, &mut self.tally);
+    pub(super) fn judged(&mut self, id: AnomalyId, outcome: FeedbackOutcome) {
+        self.agreement.judged(id, outcome == FeedbackOutcome::Real, &mut self.tally);
     }
 
     /// Whether there is anything to report.

@@ -11,7 +11,7 @@ use crate::actors::experiments::Experiments;
 use crate::actors::hub::Hub;
 use crate::actors::ingest::Admission;
 use crate::actors::mix::Mix;
-use earcon_model::{Acknowledgement, Anomaly, KpiName, Outcome, Review, Seq, WorkspaceId};
+use earcon_model::{Acknowledgement, Anomaly, Feedback, FeedbackOutcome, KpiName, Seq, WorkspaceId};
 use earcon_tenancy::WorkspacePass;
 
 /// A running workspace. Cheap to clone; its questions fail when the workspace goes away.
@@ -105,14 +105,14 @@ impl WorkspaceHandle {
     pub async fn judge(
         &self,
         anomaly: &Anomaly,
-        outcome: Outcome,
+        outcome: FeedbackOutcome,
         by: String,
         note: Option<String>,
-    ) -> Result<Review, Unavailable> {
+    ) -> Result<Feedback, Unavailable> {
         let Some(Route::Running(stream)) = self.routes.find(&anomaly.kpi) else { return Err(Unavailable) };
-        let review = Review { outcome, at_ms: self.context.clock.now_ms(), by, note };
-        stream.judge(anomaly.id, anomaly.labels.clone(), review.clone()).await.ok_or(Unavailable)?;
-        Ok(review)
+        let feedback = Feedback { outcome, at_ms: self.context.clock.now_ms(), by, note };
+        stream.judge(anomaly.id, anomaly.labels.clone(), feedback.clone()).await.ok_or(Unavailable)?;
+        Ok(feedback)
     }
 
     async fn ask<T>(&self, message: impl FnOnce(oneshot::Sender<T>) -> SupervisorMessage) -> Result<T, Unavailable> {

@@ -23,8 +23,8 @@ fn anomaly(opened: i64, last: i64) -> Anomaly {
         samples: 12,
         detector: "d".into(),
         acknowledged: None,
-        standing: None,
-        review: None,
+        rank: None,
+        feedback: None,
         muted: None,
     }
 }

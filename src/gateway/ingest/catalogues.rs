@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use earcon_intake::rules::RulesDocument;
-use earcon_intake::{Catalogue, Rules};
+use earcon_intake::{Rules, SeriesCache};
 use earcon_model::WorkspaceId;
 use earcon_ports::{MetaStore, PortError, Revision};
 use earcon_tenancy::WorkspacePass;
@@ -40,7 +40,7 @@ pub struct Catalogues {
 
 #[derive(Clone)]
 struct Entry {
-    catalogue: Arc<Catalogue>,
+    catalogue: Arc<SeriesCache>,
     revision: Revision,
     looked_at: Instant,
 }
@@ -55,7 +55,7 @@ impl Catalogues {
     ///
     /// # Errors
     /// When its rules have never been read and cannot be now. A store that fails later leaves the rules as they were.
-    pub(crate) async fn of(&self, pass: &WorkspacePass) -> Result<Arc<Catalogue>, PortError> {
+    pub(crate) async fn of(&self, pass: &WorkspacePass) -> Result<Arc<SeriesCache>, PortError> {
         let known = self.read(pass.workspace());
         match known {
             Some(entry) if entry.looked_at.elapsed() < FRESH => Ok(entry.catalogue),
@@ -74,7 +74,7 @@ impl Catalogues {
     }
 
     /// Reads the rules once more; those that are known stay when that fails.
-    async fn look_again(&self, pass: &WorkspacePass, known: Entry) -> Arc<Catalogue> {
+    async fn look_again(&self, pass: &WorkspacePass, known: Entry) -> Arc<SeriesCache> {
         match self.load(pass, Some(&known)).await {
             Ok(entry) => entry.catalogue,
             Err(error) => {
@@ -85,7 +85,7 @@ impl Catalogues {
     }
 
     /// Rules and their revision as they are stored now; revision 0 are the shipped ones.
-    pub(crate) async fn current(&self, pass: &WorkspacePass) -> Result<(Arc<Catalogue>, Revision), PortError> {
+    pub(crate) async fn current(&self, pass: &WorkspacePass) -> Result<(Arc<SeriesCache>, Revision), PortError> {
         let entry = self.load(pass, self.read(pass.workspace()).as_ref()).await?;
         Ok((entry.catalogue, entry.revision))
     }
@@ -99,7 +99,7 @@ impl Catalogues {
         pass: &WorkspacePass,
         rules: Rules,
         expected: Option<Revision>,
-    ) -> Result<(Arc<Catalogue>, Revision), PortError> {
+    ) -> Result<(Arc<SeriesCache>, Revision), PortError> {
         let value = serde_json::to_vec(rules.document()).unwrap_or_default();
         let expected = match expected {
             Some(expected) => expected,
@@ -137,7 +137,7 @@ impl Catalogues {
         // The standard library's random state is the seed nobody outside can know.
         let seed = RandomState::new().hash_one(revision);
         Entry {
-            catalogue: Arc::new(Catalogue::new(rules, self.known_series, seed)),
+            catalogue: Arc::new(SeriesCache::new(rules, self.known_series, seed)),
             revision,
             looked_at: Instant::now(),
         }

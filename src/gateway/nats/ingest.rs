@@ -21,11 +21,11 @@ use tokio::time::timeout;
 use super::{DRAIN, end, reply, workspace_of};
 use crate::gateway::Gateway;
 use crate::gateway::authorized::Authorized;
-use crate::gateway::complaints::Complaints;
+use crate::gateway::complaints::LogLimit;
 use crate::gateway::ingest::{essence, parse, take};
 use crate::gateway::problem::{Kind, Problem};
 use crate::telemetry::{Metric, count};
-use earcon_intake::Gathered;
+use earcon_intake::ParsedBatch;
 use earcon_model::{Arrival, KpiBatch, WorkspaceId};
 
 pub(super) const SUBJECT: &str = "earcon.v1.*.ingest";
@@ -37,7 +37,7 @@ const MAX_IN_FLIGHT: usize = 65_536;
 pub(super) async fn serve(gateway: Gateway, client: Client, mut requests: Subscriber) {
     let bounds = Bounds::new(gateway.limits.max_body_bytes, MAX_IN_FLIGHT);
     let mut door = Door { gateway: gateway.clone(), client, bounds, lanes: HashMap::new(), work: JoinSet::new() };
-    let mut complaints = Complaints::over("NATS");
+    let mut complaints = LogLimit::over("NATS");
     let shutdown = gateway.shutting_down();
     tokio::pin!(shutdown);
     loop {
@@ -110,7 +110,7 @@ struct Door {
 }
 
 impl Door {
-    fn enter(&mut self, message: Message, complaints: &mut Complaints) {
+    fn enter(&mut self, message: Message, complaints: &mut LogLimit) {
         count(Metric::NatsIngest, 1);
         let (workspace, permit) = match self.admit(&message) {
             Ok(admitted) => admitted,
@@ -143,7 +143,7 @@ impl Door {
         Ok((workspace, self.bounds.admit(message.payload.len())?))
     }
 
-    fn refuse(&mut self, message: Message, problem: Problem, complaints: &mut Complaints) {
+    fn refuse(&mut self, message: Message, problem: Problem, complaints: &mut LogLimit) {
         count(Metric::NatsIngestRefused, 1);
         if message.reply.is_none() {
             return complaints.refused(&message.subject, problem.detail());
@@ -157,7 +157,7 @@ impl Door {
         });
     }
 
-    fn done(&mut self, done: Result<Option<LaneDone>, tokio::task::JoinError>, complaints: &mut Complaints) {
+    fn done(&mut self, done: Result<Option<LaneDone>, tokio::task::JoinError>, complaints: &mut LogLimit) {
         let lane = match done {
             Ok(None) => return,
             Ok(Some(lane)) => lane,
@@ -233,7 +233,7 @@ struct Group {
 }
 
 impl Group {
-    fn add(&mut self, rows: Gathered, entry: Entry) {
+    fn add(&mut self, rows: ParsedBatch, entry: Entry) {
         self.rows += size(&rows);
         self.batches.extend(rows.batches);
         self.entries.push(entry);
@@ -256,11 +256,11 @@ impl Group {
     }
 }
 
-fn size(rows: &Gathered) -> usize {
+fn size(rows: &ParsedBatch) -> usize {
     rows.batches.iter().flat_map(|batch| &batch.series).map(|series| series.rows.len()).sum()
 }
 
-async fn understand(gateway: &Gateway, authorized: &Authorized, message: &Message) -> Result<Gathered, Problem> {
+async fn understand(gateway: &Gateway, authorized: &Authorized, message: &Message) -> Result<ParsedBatch, Problem> {
     let content_type = match header(message, "content-type") {
         Some(named) => essence(named),
         None => guess(&message.payload),

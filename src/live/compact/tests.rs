@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::*;
 use crate::live::wire::{event_json, event_json_rated};
 use earcon_model::{
-    Acknowledgement, Anomaly, AnomalyId, Arrangement, DetectorChoice, Direction, Feature, Happening, Incident,
-    IncidentId, KpiName, Link, Member, Moment, Outcome, Review, Standing, WorkspaceId,
+    Acknowledgement, Anomaly, AnomalyId, DetectorRef, DetectorSlots, Direction, Feature, Feedback, FeedbackOutcome,
+    Incident, IncidentId, KpiName, Link, Member, Moment, Rank, TimelineKind, WorkspaceId,
 };
 
 fn number() -> impl Strategy<Value = f64> {
@@ -80,16 +80,16 @@ prop_compose! {
             reason: [Feature::RobustZ, Feature::ResidualZ, Feature::Volatility, Feature::Slope][samples as usize % 4],
             samples,
             detector: "robust-forecast-1".to_owned(),
-            standing: by.as_ref().map(|by| Standing { reached: by.len() as u32, of: samples }),
+            rank: by.as_ref().map(|by| Rank { reached: by.len() as u32, of: samples }),
             muted: by.clone(),
-            review: by.as_ref().map(|by| Review { outcome: Outcome::False, at_ms: 6, by: by.clone(), note: None }),
+            feedback: by.as_ref().map(|by| Feedback { outcome: FeedbackOutcome::False, at_ms: 6, by: by.clone(), note: None }),
             acknowledged: by.map(|by| Acknowledgement { at_ms: 5, note: Some(by.clone()), by }),
         })
     }
 }
 
 prop_compose! {
-    fn incident()(all in prop::collection::vec(anomaly(), 1..4), told_at_ms in prop::option::of(any::<i64>()),
+    fn incident()(all in prop::collection::vec(anomaly(), 1..4), alerted_at_ms in prop::option::of(any::<i64>()),
         merged in prop::option::of(any::<u128>()), shared in prop::option::of(".{0,8}"), score in 0.0_f32..=1.0) -> Incident {
         let member = |anomaly: &Anomaly| Member {
             anomaly: anomaly.id,
@@ -107,7 +107,7 @@ prop_compose! {
         };
         let moment = |anomaly: &Anomaly| Moment {
             at_ms: anomaly.opened_at_ms,
-            what: Happening::Joined,
+            what: TimelineKind::Joined,
             kpi: anomaly.kpi.clone(),
             labels: anomaly.labels.clone(),
         };
@@ -118,7 +118,7 @@ prop_compose! {
             opened_at_ms: all[0].opened_at_ms,
             closed_at_ms: all[0].closed_at_ms,
             merged_into: merged.map(|id| IncidentId(uuid::Uuid::from_u128(id))),
-            told_at_ms,
+            alerted_at_ms,
             peak_score: score,
             surprise: score * 20.0,
             first_mover: 0,
@@ -149,17 +149,17 @@ fn body() -> impl Strategy<Value = EventBody> {
         1 => (labels(), any::<i64>()).prop_map(|(labels, timestamp_ms)| EventBody::SeriesEnded { labels, timestamp_ms }),
         1 => prop::collection::vec(series(), 0..4).prop_map(EventBody::Backfilled),
         1 => (any::<u128>(), labels(), any::<i64>(), 0.5f32..2.0).prop_map(|(id, labels, at_ms, sensitivity)| {
-            let review = Review { outcome: Outcome::Real, at_ms, by: "me".to_owned(), note: Some(String::new()) };
-            EventBody::AnomalyJudged { id: AnomalyId(uuid::Uuid::from_u128(id)), labels, review, sensitivity }
+            let feedback = Feedback { outcome: FeedbackOutcome::Real, at_ms, by: "me".to_owned(), note: Some(String::new()) };
+            EventBody::AnomalyJudged { id: AnomalyId(uuid::Uuid::from_u128(id)), labels, feedback, sensitivity }
         }),
         1 => ".{0,20}".prop_map(|reason| EventBody::KpiParked { reason }),
         1 => Just(EventBody::KpiResumed),
-        1 => any::<bool>().prop_map(|shadow| EventBody::DetectorChanged(Box::new(Arrangement {
-            live: DetectorChoice::Configured,
-            shadow: shadow.then(DetectorChoice::default),
+        1 => any::<bool>().prop_map(|shadow| EventBody::DetectorChanged(Box::new(DetectorSlots {
+            live: DetectorRef::Configured,
+            shadow: shadow.then(DetectorRef::default),
         }))),
         1 => ".{0,20}".prop_map(|detector| EventBody::DetectorTrained {
-            choice: DetectorChoice::Configured,
+            choice: DetectorRef::Configured,
             detector,
             series: Vec::new(),
         }),

@@ -7,7 +7,7 @@
 use super::super::arithmetic::exp2_neg;
 use super::super::stored::stored_fields;
 use super::super::tail::{Blocks, Tail};
-use earcon_model::{Feature, Standing};
+use earcon_model::{Feature, Rank};
 
 /// How many features are calibrated.
 pub(super) const FEATURES: usize = 4;
@@ -53,11 +53,11 @@ impl Calibration {
     }
 
     /// How rare the value of a feature is.
-    pub(super) fn standing(&self, values: &[f32; FEATURES], feature: Feature) -> Standing {
+    pub(super) fn rank(&self, values: &[f32; FEATURES], feature: Feature) -> Rank {
         let place = NAMES.iter().position(|name| *name == feature).unwrap_or(0);
         let value = values[place];
         let tail = if value > 0.0 { &self.upper[place] } else { &self.lower[place] };
-        tail.standing(value.abs(), self.blocks)
+        tail.rank(value.abs(), self.blocks)
     }
 
     /// Takes the values into the record.

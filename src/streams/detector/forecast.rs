@@ -61,7 +61,7 @@ impl Smoother {
 
 /// What is expected of the next sample.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Outlook {
+pub(super) struct Prediction {
     /// The value, in the KPI's unit.
     pub(super) expected: f64,
     /// Standard deviation of what the residual will be; above 0.
@@ -141,7 +141,7 @@ impl<P> Forecast<P> {
 
     /// What to expect at a time after the last one learned, of which day is usually `profile`. Ends a trend that a gap
     /// has interrupted.
-    pub(super) fn outlook(&mut self, timestamp_ms: i64, profile: Option<f64>) -> Outlook {
+    pub(super) fn outlook(&mut self, timestamp_ms: i64, profile: Option<f64>) -> Prediction {
         let pause = timestamp_ms.saturating_sub(self.last_timestamp_ms) as f64;
         if self.interval.ms > 0.0 && pause > GAP * self.interval.ms {
             self.plain.trend = 0.0;
@@ -157,11 +157,11 @@ impl<P> Forecast<P> {
             Some(seasonal) if self.season_speaks => seasonal,
             _ => plain,
         };
-        Outlook { expected, sigma: self.sigma(expected), plain, seasonal }
+        Prediction { expected, sigma: self.sigma(expected), plain, seasonal }
     }
 
     /// Learns the `n`th sample after the first and returns its value with the outlier part cut off.
-    pub(super) fn learn(&mut self, timestamp_ms: i64, value: f64, outlook: &Outlook, n: u32) -> f64 {
+    pub(super) fn learn(&mut self, timestamp_ms: i64, value: f64, outlook: &Prediction, n: u32) -> f64 {
         let early = 1.0 / (f64::from(n) + 1.0);
         let cut = if n < UNLIMITED_UNTIL { f64::INFINITY } else { OUTLIER * outlook.sigma };
         let residual = value - outlook.expected;
@@ -244,12 +244,12 @@ mod tests {
         (forecast, n)
     }
 
-    fn at_time(forecast: &mut Forecast<DayProfile>, at: i64) -> Outlook {
+    fn at_time(forecast: &mut Forecast<DayProfile>, at: i64) -> Prediction {
         let usual = forecast.profile.at(at);
         forecast.outlook(at, usual)
     }
 
-    fn next(forecast: &mut Forecast<DayProfile>, n: u32) -> Outlook {
+    fn next(forecast: &mut Forecast<DayProfile>, n: u32) -> Prediction {
         at_time(forecast, i64::from(n + 1) * HOUR)
     }
 

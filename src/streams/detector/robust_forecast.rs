@@ -10,7 +10,7 @@
 //! * A counter reset, a new unit or any other new level is one anomaly; the forecast has adopted it a dozen samples later.
 
 use super::calibration::{Calibration, FEATURES};
-use super::course::{Course, LEAD, Observation};
+use super::features::{Course, LEAD, Observation};
 use super::forecast::Forecast;
 use super::{Detector, Judgement, LARGEST, Verdict};
 use crate::arithmetic::log2;
@@ -111,7 +111,7 @@ impl State {
         let judgement = (self.seen >= warm_up).then(|| {
             let (score, reason) = self.calibration.judge(&values, sensitivity);
             let mut judgement = self.course.describe(&observed, features, score, reason);
-            judgement.standing = (score > 0.25).then(|| self.calibration.standing(&values, reason));
+            judgement.rank = (score > 0.25).then(|| self.calibration.rank(&values, reason));
             judgement
         });
         // The first features speak of a scale that is not known yet; they would be records for a long time.

@@ -17,15 +17,15 @@
 
 mod band;
 mod calendar;
-mod code;
+mod flatline;
 mod measures;
+mod quantize;
 mod ranks;
 mod scale;
-mod still;
+mod scaling;
 mod tails;
-mod unit;
 
-use super::course::{Course, Observation};
+use super::features::{Course, Observation};
 use super::forecast::Forecast;
 use super::{Detector, Judgement, LARGEST, Verdict};
 use crate::arithmetic::{LOG10_OF_2, log2};
@@ -35,14 +35,14 @@ use crate::surprise::score_of;
 use crate::window::{Centre, Place, Window};
 use band::Band;
 use calendar::Calendar;
-use code::{decode, encode};
 use earcon_model::{Feature, Sample};
+use flatline::Still;
 use measures::{MEDIAN_OF, deviation, mean_move, short_median};
+use quantize::{decode, encode};
 use ranks::{Ranks, Thinned};
 use scale::Scales;
-use still::Still;
+use scaling::Unit;
 use tails::{STREAMS, TAKEN_FROM, Tails};
-use unit::Unit;
 
 /// Values that robust distance is measured against, and how many it takes to begin.
 const WINDOW: usize = 144;
@@ -216,7 +216,7 @@ impl State {
             let mut judgement = self.course.describe(&observed, features, score, reason);
             // Only what is rare in the tails has a standing there.
             let told = score > 0.25 && surprises.squares > 0.0 && reason == NAMES[surprises.most.0];
-            judgement.standing = told.then(|| self.tails.standing(&surprises, &codes));
+            judgement.rank = told.then(|| self.tails.rank(&surprises, &codes));
             judgement
         });
 
@@ -341,7 +341,7 @@ impl State {
     fn fit(&mut self) {
         let (Some(median), usual) = (self.thinned.quantile(0.5), self.usual_distance) else { return };
         let Some(factor) = self.unit.fit(median, usual) else { return };
-        let place = |x: f32| unit::clamped((x - median) * factor);
+        let place = |x: f32| scaling::clamped((x - median) * factor);
         let size = |x: f32| x * factor;
         self.usual_distance = usual * factor;
         self.window.change(place);

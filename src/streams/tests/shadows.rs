@@ -4,22 +4,22 @@ use std::collections::BTreeMap;
 
 use super::signals::{Dice, START, fresh, labelled};
 use crate::{KpiState, Pushed, StreamSettings};
-use earcon_model::{Arrangement, DetectorChoice, DetectorEntry, Event, EventBody, SeriesBatch};
+use earcon_model::{DetectorEntry, DetectorRef, DetectorSlots, Event, EventBody, SeriesBatch};
 
 const NOW: i64 = START + 5_000_000_000;
 
-fn entry(name: &str, options: &[(&str, f64)]) -> DetectorChoice {
+fn entry(name: &str, options: &[(&str, f64)]) -> DetectorRef {
     let options: BTreeMap<_, _> = options.iter().map(|(key, value)| ((*key).to_owned(), *value)).collect();
     let (name, detector) = (name.to_owned(), "tail-rank-1".to_owned());
-    DetectorChoice::Entry(Box::new(DetectorEntry { name, revision: 1, detector, options }))
+    DetectorRef::Entry(Box::new(DetectorEntry { name, revision: 1, detector, options }))
 }
 
-fn shadowed(candidate: &DetectorChoice) -> Arrangement {
-    Arrangement { live: DetectorChoice::Configured, shadow: Some(candidate.clone()) }
+fn shadowed(candidate: &DetectorRef) -> DetectorSlots {
+    DetectorSlots { live: DetectorRef::Configured, shadow: Some(candidate.clone()) }
 }
 
-fn live_is(candidate: &DetectorChoice) -> Arrangement {
-    Arrangement { live: candidate.clone(), shadow: Some(DetectorChoice::Configured) }
+fn live_is(candidate: &DetectorRef) -> DetectorSlots {
+    DetectorSlots { live: candidate.clone(), shadow: Some(DetectorRef::Configured) }
 }
 
 /// Noise with a spike now and then, each higher than all before, in two series, one of them a counter.
@@ -82,7 +82,7 @@ fn a_promoted_shadow_is_as_warm_as_if_it_had_always_been_live_and_so_is_the_way_
     assert!(found.iter().all(|(detector, _)| detector == "tail-rank-1/calm@1") && found.len() >= 2, "{found:?}");
 
     step(&mut never, 700, 1_500);
-    switched.arrange(&Arrangement::default()).unwrap();
+    switched.arrange(&DetectorSlots::default()).unwrap();
     assert_eq!(step(&mut switched, 1_500, 2_200).0.bodies, step(&mut never, 1_500, 2_200).0.bodies);
 }
 
@@ -109,7 +109,7 @@ fn a_replay_with_changes_of_the_detector_leads_to_the_same_state() {
     let changes = [
         (200, shadowed(&candidate)),
         (650, live_is(&candidate)),
-        (1_000, Arrangement::default()),
+        (1_000, DetectorSlots::default()),
         (1_050, shadowed(&entry("other", &[("warm_up", 25.0)]))),
     ];
     let mut live = fresh();
@@ -152,7 +152,7 @@ fn a_replay_with_changes_of_the_detector_leads_to_the_same_state() {
 fn what_was_learned_from_history_is_adopted_live_or_as_the_shadow() {
     let candidate = entry("calm", &[]);
     let mut trainee = fresh();
-    trainee.arrange(&Arrangement { live: candidate.clone(), shadow: None }).unwrap();
+    trainee.arrange(&DetectorSlots { live: candidate.clone(), shadow: None }).unwrap();
     trainee.backfill(&batches(0, 1_000), NOW);
     let trained = trainee.trained();
     assert_eq!(trained.len(), 2);

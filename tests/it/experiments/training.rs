@@ -3,8 +3,8 @@
 use earcon::actors::experiments::records::{add_job, load_jobs, save_job};
 use earcon::experiments::{JobState, Progress, TrainingJob};
 use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
-use earcon_model::{DetectorChoice, KpiName, WorkspaceId};
-use earcon_tenancy::Access;
+use earcon_model::{DetectorRef, KpiName, WorkspaceId};
+use earcon_tenancy::Authorizer;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -85,7 +85,7 @@ async fn candidate_trained_from_history_is_warm_when_live() {
 fn job(state: JobState, progress: Progress) -> TrainingJob {
     TrainingJob {
         id: String::new(),
-        choice: DetectorChoice::Configured,
+        choice: DetectorRef::Configured,
         kpis: Vec::new(),
         from_ms: START,
         to_ms: START + 1_000_000_000,
@@ -105,7 +105,7 @@ async fn job_continues_and_cancelled_job_ends_after_a_restart() {
         Progress { kpis: 2, kpis_done: 1, last_kpi: KpiName::new(KPIS[0]).ok(), samples: 300, ..Progress::default() };
     {
         let store = EmbeddedStore::open(data.path(), &EmbeddedSettings::default()).unwrap();
-        let (meta, pass) = (store.meta_store(), Access.system(&WorkspaceId::new("local").unwrap()));
+        let (meta, pass) = (store.meta_store(), Authorizer.system(&WorkspaceId::new("local").unwrap()));
         for one in [job(JobState::Running, Progress::default()), job(JobState::Running, half)] {
             add_job(meta.as_ref(), &pass, one).await.unwrap();
         }

@@ -7,9 +7,9 @@ use std::collections::{HashMap, HashSet};
 use scylla::value::CqlTimestamp;
 use uuid::Uuid;
 
+use super::batching::Several;
 use super::flush::Upkeep;
-use super::live::{ChangedAnomaly, Unflushed};
-use super::several::Several;
+use super::memtable::{ChangedAnomaly, FlushBatch};
 use super::statements::Tables;
 use super::{DAY_MS, History, corrupt, day_of};
 use earcon_history::filter::{start_of, wanted};
@@ -147,7 +147,7 @@ impl History {
         Ok(known)
     }
 
-    pub(super) async fn write_anomalies(&self, unflushed: &Unflushed, upkeep: &mut Upkeep) -> Result<(), PortError> {
+    pub(super) async fn write_anomalies(&self, unflushed: &FlushBatch, upkeep: &mut Upkeep) -> Result<(), PortError> {
         if unflushed.anomalies.is_empty() {
             return Ok(());
         }

@@ -1,6 +1,6 @@
 //! Which series there are, and on which days they have samples.
 
-use super::live::UnflushedSeries;
+use super::memtable::UnflushedSeries;
 use super::statements::Tables;
 use super::{corrupt, day_of};
 use earcon_model::{KpiName, Labels, SeriesId, WorkspaceId};

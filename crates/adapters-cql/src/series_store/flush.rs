@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::History;
+use super::batching::Several;
 use super::day_of;
 use super::directory::{Day, day_shard};
 use super::head::Head;
-use super::live::{StampedRow, Unflushed, UnflushedSeries, in_time_order};
-use super::roll::{Rolled, Tail, roll};
+use super::memtable::{FlushBatch, StampedRow, UnflushedSeries, in_time_order};
+use super::rollup_maintenance::{Rolled, Tail, roll};
 use super::rows::Place;
-use super::several::Several;
 use super::statements::Tier;
 use earcon_history::rollup::Bucket;
 use earcon_model::{Seq, SeriesId};
@@ -77,7 +77,7 @@ impl History {
         Ok(upkeep.head.cursor)
     }
 
-    pub(super) async fn write_unflushed(&self, unflushed: &Unflushed, upkeep: &mut Upkeep) -> Result<(), PortError> {
+    pub(super) async fn write_unflushed(&self, unflushed: &FlushBatch, upkeep: &mut Upkeep) -> Result<(), PortError> {
         let rolled = self.write_series(unflushed, upkeep).await?;
         self.write_anomalies(unflushed, upkeep).await?;
         let added: i64 = rolled.iter().map(|(_, rolled)| rolled.added).sum();
@@ -109,7 +109,7 @@ impl History {
 
     pub(super) async fn write_series(
         &self,
-        unflushed: &Unflushed,
+        unflushed: &FlushBatch,
         upkeep: &Upkeep,
     ) -> Result<Vec<(SeriesId, Rolled)>, PortError> {
         let work = self.begin(unflushed, upkeep).await?;
@@ -131,7 +131,7 @@ impl History {
     }
 
     /// Finds the end of every series, and makes those known that are new.
-    async fn begin(&self, unflushed: &Unflushed, upkeep: &Upkeep) -> Result<Vec<Work>, PortError> {
+    async fn begin(&self, unflushed: &FlushBatch, upkeep: &Upkeep) -> Result<Vec<Work>, PortError> {
         let mut work = Several::new(self.tables.pace.in_flight);
         for series in &unflushed.series {
             let known = upkeep.tails.get(&series.id).cloned();

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use super::live::Matching;
+use super::batching::Several;
+use super::memtable::Matching;
 use super::rows::{Span, sample};
-use super::several::Several;
 use super::{DAY_MS, History, day_of};
 use earcon_history::rollup::start_of;
 use earcon_model::{Labels, SeriesId};

@@ -6,12 +6,12 @@
 
 use std::collections::HashSet;
 
+use super::batching::Several;
 use super::directory::{DAY_SHARDS, Day, SERIES_SHARDS};
 use super::flush::Upkeep;
 use super::head::Head;
-use super::roll::merged;
+use super::rollup_maintenance::merged;
 use super::rows::Span;
-use super::several::Several;
 use super::{DAY_MS, History, SAMPLE_BYTES};
 use earcon_history::rollup::{HOUR_MS, MINUTE_MS, buckets, start_of};
 use earcon_model::SeriesId;

@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
 
 use super::History;
-use super::live::Matching;
+use super::batching::Several;
+use super::memtable::Matching;
 use super::query::{Reading, SERIES_AT_ONCE};
 use super::rows::Span;
-use super::several::Several;
 use super::statements::Tier;
 use earcon_history::rollup::{Bucket, HOUR_MS, MINUTE_MS, Steps, start_of};
 use earcon_model::Labels;

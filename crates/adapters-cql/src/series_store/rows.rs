@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use scylla::value::CqlTimestamp;
 
 use super::super::database::Pages;
-use super::live::StampedRow;
+use super::memtable::StampedRow;
 use super::statements::{Tables, Tier};
 use super::{corrupt, day_of};
 use earcon_history::rollup::Bucket;

@@ -11,7 +11,7 @@ use earcon_contract as contract;
 use earcon_model::WorkspaceId;
 use earcon_model::{Event, EventBody, KpiName, Labels, Sample, ScoredSample, Seq, SeriesSamples, SeriesStatus};
 use earcon_ports::{SampleRow, SeriesQuery, SeriesStore, StoredBatch};
-use earcon_tenancy::{Access, WorkspacePass};
+use earcon_tenancy::{Authorizer, WorkspacePass};
 
 /// The test database with the tables. The first test creates them.
 async fn database() -> Arc<CqlDatabase> {
@@ -33,7 +33,7 @@ async fn node(database: &Arc<CqlDatabase>) -> Arc<CqlSeries> {
 
 fn fresh() -> WorkspacePass {
     let name = format!("series-{}", uuid::Uuid::new_v4().simple());
-    Access.system(&WorkspaceId::new(&name).unwrap())
+    Authorizer.system(&WorkspaceId::new(&name).unwrap())
 }
 
 fn everything() -> SeriesQuery {

@@ -7,7 +7,7 @@ use fjall::{Keyspace, OwnedWriteBatch, Readable, Snapshot};
 
 use super::History;
 use super::block::{self, SEALED_ROWS};
-use super::live::Unflushed;
+use super::memtable::FlushBatch;
 use super::records::{Head, IndexEntry, Keys, decode, encode, first_of};
 use super::rows::{in_time_order, merged};
 use crate::database::{Database, Durability, corrupt, unreadable};
@@ -123,7 +123,7 @@ impl<'a> Draft<'a> {
         self.batch.remove(table, key);
     }
 
-    fn add_unflushed(&mut self, unflushed: &Unflushed, upkeep: &Upkeep) -> Result<Vec<(SeriesId, Tail)>, PortError> {
+    fn add_unflushed(&mut self, unflushed: &FlushBatch, upkeep: &Upkeep) -> Result<Vec<(SeriesId, Tail)>, PortError> {
         let mut tails = Vec::with_capacity(unflushed.series.len());
         for series in &unflushed.series {
             if let Some(record) = &series.record {

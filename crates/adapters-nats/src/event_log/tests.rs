@@ -15,7 +15,7 @@ use crate::test_server;
 use earcon_contract as contract;
 use earcon_model::{Event, EventBody, KpiName, Seq, WorkspaceId};
 use earcon_ports::{EventLog, Following, SharedLog};
-use earcon_tenancy::{Access, WorkspacePass};
+use earcon_tenancy::{Authorizer, WorkspacePass};
 
 /// Longer than anything takes that goes well.
 const PLENTY: Duration = Duration::from_secs(60);
@@ -26,7 +26,7 @@ async fn log(client: &Client) -> JetStreamLog {
 
 /// A workspace of one test's own.
 fn fresh() -> WorkspacePass {
-    Access.system(&WorkspaceId::new(&format!("test-{}", uuid::Uuid::new_v4().simple())).unwrap())
+    Authorizer.system(&WorkspaceId::new(&format!("test-{}", uuid::Uuid::new_v4().simple())).unwrap())
 }
 
 fn event(seq: Seq, bytes: usize) -> Arc<Event> {

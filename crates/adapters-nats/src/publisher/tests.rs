@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use super::super::test_server;
 use super::*;
 use earcon_model::WorkspaceId;
-use earcon_tenancy::Access;
+use earcon_tenancy::Authorizer;
 
 fn fresh() -> WorkspacePass {
     let name = format!("publisher-{}", uuid::Uuid::new_v4().simple());
-    Access.system(&WorkspaceId::new(&name).unwrap())
+    Authorizer.system(&WorkspaceId::new(&name).unwrap())
 }
 
 fn message(topic: &[&str], payload: impl Into<Bytes>) -> Publication {

@@ -4,7 +4,7 @@ use std::process::{Command, Output};
 use ogg::reading::PacketReader;
 
 use super::*;
-use crate::story::Story;
+use crate::demo_timeline::Story;
 use crate::{Encoder, FRAME_SAMPLES, Frame, Renderer};
 use bytes::Bytes;
 

@@ -1,6 +1,6 @@
 use ebur128::{EbuR128, Mode as Measure};
 
-use super::super::story::{ACKNOWLEDGED_S, CUE_ALONE_S, CUES_ONLY_S, OPENED_S, SPIKE_S, Story};
+use super::super::demo_timeline::{ACKNOWLEDGED_S, CUE_ALONE_S, CUES_ONLY_S, OPENED_S, SPIKE_S, Story};
 use super::super::{CueKind, CueSound, MAX_CUES, Severity, Timbre, VoiceControls};
 use super::*;
 

@@ -21,13 +21,13 @@ pub(super) struct Told(BTreeMap<IncidentId, Severity>);
 impl Told {
     /// Those of a snapshot; they have sounded.
     pub(super) fn of<'a>(open: impl IntoIterator<Item = &'a Incident>) -> Self {
-        let told = open.into_iter().filter(|incident| incident.is_told());
+        let told = open.into_iter().filter(|incident| incident.is_alerted());
         Self(told.map(|incident| (incident.id, Severity::of_score(incident.peak_score))).collect())
     }
 
     /// An incident is spoken of. It sounds when it is alerted, and when it becomes more severe before anybody acknowledged it.
     pub(super) fn goes_on(&mut self, incident: &Incident) -> Option<Chime> {
-        if !incident.is_told() {
+        if !incident.is_alerted() {
             return None;
         }
         let severity = Severity::of_score(incident.peak_score);

@@ -1,4 +1,4 @@
-use super::super::story::{
+use super::super::demo_timeline::{
     self, BEGIN_MS, acknowledged, anomaly, closed, event, incident, incident_acknowledged, incident_closed,
     incident_opened, incident_updated, opened, updated,
 };
@@ -16,7 +16,7 @@ fn kpi(name: &str) -> KpiName {
 }
 
 fn send(mix: &mut Sonifier, name: &str, score: f32, now_ms: i64) {
-    assert!(mix.observe(&story::samples(name, CALM, score, now_ms)).is_empty(), "samples alone cause no cue");
+    assert!(mix.observe(&demo_timeline::samples(name, CALM, score, now_ms)).is_empty(), "samples alone cause no cue");
 }
 
 fn scene(mix: &mut Sonifier, now_ms: i64) -> Scene {
@@ -77,7 +77,7 @@ const MAX: usize = super::super::MAX_VOICES;
 fn warming_and_silent_series_have_no_voice() {
     let mut mix = mix(3);
     let warming = SeriesStatus::Warming { seen: 3, needed: 30 };
-    let mut first = story::samples("a.x", CALM, 0.0, 0);
+    let mut first = demo_timeline::samples("a.x", CALM, 0.0, 0);
     if let EventBody::Samples(series) = &mut first.body {
         (series[0].features, series[0].status) = (None, warming);
     }
@@ -113,7 +113,7 @@ fn a_series_that_ends_falls_silent_without_a_cue() {
 #[test]
 fn history_is_not_heard() {
     let mut mix = mix(3);
-    let EventBody::Samples(series) = story::samples("a.x", CALM, 0.9, 0).body else { unreachable!() };
+    let EventBody::Samples(series) = demo_timeline::samples("a.x", CALM, 0.9, 0).body else { unreachable!() };
     assert!(mix.observe(&event("a.x", EventBody::Backfilled(series), 0)).is_empty());
     scene(&mut mix, 0);
     assert_eq!(voices(&mix), [""; 0]);
@@ -143,7 +143,7 @@ fn anomalies_and_quiet_incidents_are_no_cues() {
     let mut mix = mix(3);
     assert!(mix.observe(&opened("a.x", 0.95, 0)).is_empty());
     assert!(mix.observe(&updated("a.x", 0.99, 0, 10)).is_empty());
-    let quiet = |closed| Box::new(Incident { told_at_ms: None, ..incident("a.x", 0.95, 0, closed) });
+    let quiet = |closed| Box::new(Incident { alerted_at_ms: None, ..incident("a.x", 0.95, 0, closed) });
     assert!(mix.observe(&event("a.x", EventBody::IncidentOpened(quiet(None)), 20)).is_empty());
     assert_eq!(mix.observe(&incident_updated("a.x", 0.95, 0, 30)).len(), 1, "now it is alerted");
     assert!(mix.observe(&closed("a.x", 0, 40)).is_empty());
@@ -271,7 +271,7 @@ fn restless_series_in_the_back_stir_the_bed() {
 
 #[test]
 fn the_same_events_give_the_same_scenes() {
-    let (mut one, mut two) = (story::Story::new(), story::Story::new());
+    let (mut one, mut two) = (demo_timeline::Story::new(), demo_timeline::Story::new());
     for _ in 0..3_000 {
         assert_eq!(one.next_scene(), two.next_scene());
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{anomaly, apply, at, event, everything, fresh, kpi, labels};
-use earcon_model::{Acknowledgement, Anomaly, AnomalyId, EventBody, Outcome, Review, Seq};
+use earcon_model::{Acknowledgement, Anomaly, AnomalyId, EventBody, Feedback, FeedbackOutcome, Seq};
 use earcon_ports::{AnomalyFilter, SeriesStore, StoredBatch};
 use earcon_tenancy::WorkspacePass;
 
@@ -90,17 +90,17 @@ async fn the_last_verdict_outlives_later_events(store: &dyn SeriesStore) {
         let one = anomaly("s:a", 100);
         let unknown = anomaly("s:a", 999).id;
         let judged = |seq, id, outcome, by: &str| {
-            let review = Review { outcome, at_ms: 1, by: by.into(), note: None };
-            event(seq, EventBody::AnomalyJudged { id, labels: labels("s:a"), review, sensitivity: 1.0 })
+            let feedback = Feedback { outcome, at_ms: 1, by: by.into(), note: None };
+            event(seq, EventBody::AnomalyJudged { id, labels: labels("s:a"), feedback, sensitivity: 1.0 })
         };
         let events = [
             opened(1, &one),
-            judged(2, one.id, Outcome::Real, "ann"),
+            judged(2, one.id, FeedbackOutcome::Real, "ann"),
             acknowledged(3, one.id, "ann"),
             event(4, EventBody::AnomalyUpdated(Box::new(one.clone()))),
-            judged(5, one.id, Outcome::False, "ben"),
+            judged(5, one.id, FeedbackOutcome::False, "ben"),
             closed(6, &one, 300),
-            judged(7, unknown, Outcome::Real, "cyd"),
+            judged(7, unknown, FeedbackOutcome::Real, "cyd"),
         ];
         for event in events {
             apply(store, &pass, vec![event]).await;
@@ -109,13 +109,13 @@ async fn the_last_verdict_outlives_later_events(store: &dyn SeriesStore) {
             }
         }
         let found = store.anomaly(&pass, one.id).await.unwrap().unwrap();
-        let said = found.review.map(|review| (review.outcome, review.by));
-        assert_eq!(said, Some((Outcome::False, "ben".to_owned())));
+        let said = found.feedback.map(|feedback| (feedback.outcome, feedback.by));
+        assert_eq!(said, Some((FeedbackOutcome::False, "ben".to_owned())));
         assert_eq!(found.acknowledged.map(|seen| seen.by), Some("ann".to_owned()));
-        assert_eq!((found.closed_at_ms, found.standing), (Some(300), one.standing));
-        apply(store, &pass, vec![judged(8, one.id, Outcome::Real, "dee")]).await;
+        assert_eq!((found.closed_at_ms, found.rank), (Some(300), one.rank));
+        apply(store, &pass, vec![judged(8, one.id, FeedbackOutcome::Real, "dee")]).await;
         let found = store.anomaly(&pass, one.id).await.unwrap().unwrap();
-        assert_eq!(found.review.map(|review| review.outcome), Some(Outcome::Real));
+        assert_eq!(found.feedback.map(|feedback| feedback.outcome), Some(FeedbackOutcome::Real));
         assert_eq!(store.anomaly(&pass, unknown).await.unwrap(), None);
     }
 }

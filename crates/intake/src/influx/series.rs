@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::super::sent::{LabelPairs, Protocol, Sent};
+use super::super::raw_series::{LabelPairs, Protocol, RawSeries};
 
 /// The series of the field `name` of a point with this key.
-pub(super) fn sent<'b>(key: &'b [u8], name: &'b [u8]) -> Result<Sent<'b>, String> {
+pub(super) fn sent<'b>(key: &'b [u8], name: &'b [u8]) -> Result<RawSeries<'b>, String> {
     let text = |bytes| std::str::from_utf8(bytes).map_err(|_| "measurement, tags and fields must be UTF-8".to_owned());
     let (key, field) = (text(key)?, unescape(text(name)?));
     let mut parts = Pieces { rest: Some(key), separator: b',' };
@@ -21,7 +21,7 @@ pub(super) fn sent<'b>(key: &'b [u8], name: &'b [u8]) -> Result<Sent<'b>, String
         }
     }
     let name = if field == "value" { measurement } else { Cow::Owned(format!("{measurement}.{field}")) };
-    Ok(Sent { protocol: Protocol::Influx, name, labels, resource: LabelPairs::new(), reading: None })
+    Ok(RawSeries { protocol: Protocol::Influx, name, labels, resource: LabelPairs::new(), reading: None })
 }
 
 /// Splits at separators that are not escaped.

@@ -1,19 +1,19 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Catalogue, Gathered, Rules};
+use crate::{ParsedBatch, Rules, SeriesCache};
 
 const NOW: i64 = 42;
 
-fn gather(body: &[u8], precision: Precision) -> Gathered {
-    let catalogue = Catalogue::new(Rules::default(), 1_000, 1);
+fn gather(body: &[u8], precision: Precision) -> ParsedBatch {
+    let catalogue = SeriesCache::new(Rules::default(), 1_000, 1);
     let mut batch = Batch::new(&catalogue, NOW, 100_000);
     parse(body, precision, &mut batch).unwrap();
     batch.finish()
 }
 
 /// `kpi{labels} row timestamp value` of every sample, in order.
-fn samples(gathered: &Gathered) -> Vec<String> {
+fn samples(gathered: &ParsedBatch) -> Vec<String> {
     let mut all = Vec::new();
     for batch in &gathered.batches {
         for series in &batch.series {
@@ -27,7 +27,7 @@ fn samples(gathered: &Gathered) -> Vec<String> {
     all.into_iter().map(|(_, text)| text).collect()
 }
 
-fn errors(gathered: &Gathered) -> Vec<u32> {
+fn errors(gathered: &ParsedBatch) -> Vec<u32> {
     let mut rows: Vec<u32> = gathered.rejected.iter().map(|rejected| rejected.row).collect();
     rows.sort_unstable();
     rows
@@ -107,7 +107,7 @@ fn tags_in_another_order_are_the_same_series() {
 
 #[test]
 fn a_known_series_is_not_taken_apart_again() {
-    let catalogue = Catalogue::new(Rules::default(), 1_000, 1);
+    let catalogue = SeriesCache::new(Rules::default(), 1_000, 1);
     for _ in 0..2 {
         let mut batch = Batch::new(&catalogue, NOW, 10);
         parse(b"a,x=1 value=1\nbad field\n", Precision::Nanoseconds, &mut batch).unwrap();

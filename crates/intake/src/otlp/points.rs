@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::quantile::Shape;
 use super::request::{Body, Kind, Metric, Point, Temporality};
-use crate::{Batch, IntakeError, LabelPairs, Protocol, Sent};
+use crate::{Batch, IntakeError, LabelPairs, Protocol, RawSeries};
 use earcon_model::Reading;
 
 /// Quantiles of histograms.
@@ -123,11 +123,11 @@ impl OfPoint<'_, '_, '_> {
         Ok(())
     }
 
-    fn place(&mut self, suffix: &str, reading: Reading) -> crate::gather::Place {
+    fn place(&mut self, suffix: &str, reading: Reading) -> crate::batch_builder::Place {
         let key = self.batch.keys().under(self.key ^ reading as u128, suffix.as_bytes());
         let (metric, attributes) = (self.metric, &self.point.attributes);
         self.batch.place(key, || {
-            Ok(Sent {
+            Ok(RawSeries {
                 protocol: Protocol::Otlp,
                 name: Cow::Owned(format!("{}{suffix}", metric.name)),
                 labels: attributes.clone(),

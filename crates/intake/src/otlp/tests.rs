@@ -3,26 +3,26 @@ use serde_json::json;
 
 use super::*;
 use crate::protobuf::writing::Message;
-use crate::{Batch, Catalogue, Gathered, IntakeError, Rules};
+use crate::{Batch, IntakeError, ParsedBatch, Rules, SeriesCache};
 use earcon_model::Reading;
 
 const SECOND: u64 = 1_000_000_000;
 
-fn catalogue() -> Catalogue {
-    Catalogue::new(Rules::default(), 1_000, 1)
+fn catalogue() -> SeriesCache {
+    SeriesCache::new(Rules::default(), 1_000, 1)
 }
 
 fn gather(
-    catalogue: &Catalogue,
+    catalogue: &SeriesCache,
     parse: impl Fn(&mut Batch<'_>) -> Result<u32, IntakeError>,
-) -> Result<Gathered, IntakeError> {
+) -> Result<ParsedBatch, IntakeError> {
     let mut batch = Batch::new(catalogue, 42, 10_000);
     parse(&mut batch)?;
     Ok(batch.finish())
 }
 
 /// `kpi{labels} reading timestamp value`, in order of name.
-fn samples(gathered: &Gathered) -> Vec<String> {
+fn samples(gathered: &ParsedBatch) -> Vec<String> {
     let mut all = Vec::new();
     for batch in &gathered.batches {
         for series in &batch.series {
@@ -54,7 +54,7 @@ fn number(start: u64, time: u64, value: f64) -> Message {
     Message::new().fixed64(2, start).fixed64(3, time).double(4, value).bytes(7, &text_pair("code", "200"))
 }
 
-fn protobuf(body: &[u8]) -> Gathered {
+fn protobuf(body: &[u8]) -> ParsedBatch {
     let gathered = gather(&catalogue(), |batch| parse_protobuf(body, batch)).unwrap();
     assert!(gathered.rejected.is_empty(), "{:?}", gathered.rejected);
     gathered

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::protobuf::writing::Message;
-use crate::{Catalogue, Gathered, Rules};
+use crate::{ParsedBatch, Rules, SeriesCache};
 use earcon_model::Reading;
 
 fn label(key: &str, value: &str) -> Vec<u8> {
@@ -22,8 +22,8 @@ fn request(all: &[Vec<u8>]) -> Vec<u8> {
     all.iter().fold(Message::new(), |message, series| message.bytes(1, series)).finish()
 }
 
-fn gather(body: &[u8]) -> Result<Gathered, IntakeError> {
-    let catalogue = Catalogue::new(Rules::default(), 1_000, 1);
+fn gather(body: &[u8]) -> Result<ParsedBatch, IntakeError> {
+    let catalogue = SeriesCache::new(Rules::default(), 1_000, 1);
     let mut batch = Batch::new(&catalogue, 0, 10_000);
     parse(body, &mut batch)?;
     Ok(batch.finish())

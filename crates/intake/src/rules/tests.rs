@@ -4,12 +4,12 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn sent<'a>(protocol: Protocol, name: &'a str, labels: &[(&'a str, &'a str)]) -> Sent<'a> {
+fn sent<'a>(protocol: Protocol, name: &'a str, labels: &[(&'a str, &'a str)]) -> RawSeries<'a> {
     let labels = labels.iter().map(|(k, v)| (Cow::Borrowed(*k), Cow::Borrowed(*v))).collect();
-    Sent { protocol, name: name.into(), labels, resource: Vec::new(), reading: None }
+    RawSeries { protocol, name: name.into(), labels, resource: Vec::new(), reading: None }
 }
 
-fn mapped(rules: &Rules, sent: &Sent<'_>) -> (String, String, Reading) {
+fn mapped(rules: &Rules, sent: &RawSeries<'_>) -> (String, String, Reading) {
     let Meaning { kpi, labels, reading, .. } = rules.map(sent).unwrap().unwrap();
     (kpi.to_string(), labels.to_string(), reading)
 }

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Acknowledgement, Anomaly, AnomalyId, Direction, Feature, Review, Standing};
+use super::{Acknowledgement, Anomaly, AnomalyId, Direction, Feature, Feedback, Rank};
 use crate::ids::{KpiName, Labels};
 
 /// The fields of the first version but the last one, in its order.
@@ -35,13 +35,13 @@ struct Head<Name, Set, Text> {
 enum Tail<Seen, Judged, Text> {
     New,
     Acknowledged(Seen),
-    More { acknowledged: Option<Seen>, standing: Option<Standing>, review: Option<Judged>, muted: Option<Text> },
+    More { acknowledged: Option<Seen>, rank: Option<Rank>, feedback: Option<Judged>, muted: Option<Text> },
 }
 
 #[derive(Deserialize)]
 pub(super) struct Stored {
     head: Head<KpiName, Labels, String>,
-    tail: Tail<Acknowledgement, Review, String>,
+    tail: Tail<Acknowledgement, Feedback, String>,
 }
 
 impl Serialize for Anomaly {
@@ -49,13 +49,13 @@ impl Serialize for Anomaly {
         #[derive(Serialize)]
         struct Borrowed<'a> {
             head: Head<&'a KpiName, &'a Labels, &'a str>,
-            tail: Tail<&'a Acknowledgement, &'a Review, &'a str>,
+            tail: Tail<&'a Acknowledgement, &'a Feedback, &'a str>,
         }
         let acknowledged = self.acknowledged.as_ref();
-        let tail = match (acknowledged, self.standing, self.review.as_ref(), self.muted.as_deref()) {
+        let tail = match (acknowledged, self.rank, self.feedback.as_ref(), self.muted.as_deref()) {
             (None, None, None, None) => Tail::New,
             (Some(seen), None, None, None) => Tail::Acknowledged(seen),
-            (acknowledged, standing, review, muted) => Tail::More { acknowledged, standing, review, muted },
+            (acknowledged, rank, feedback, muted) => Tail::More { acknowledged, rank, feedback, muted },
         };
         let head = Head {
             id: self.id,
@@ -81,10 +81,10 @@ impl Serialize for Anomaly {
 
 impl From<Stored> for Anomaly {
     fn from(Stored { head, tail }: Stored) -> Self {
-        let (acknowledged, standing, review, muted) = match tail {
+        let (acknowledged, rank, feedback, muted) = match tail {
             Tail::New => (None, None, None, None),
             Tail::Acknowledged(seen) => (Some(seen), None, None, None),
-            Tail::More { acknowledged, standing, review, muted } => (acknowledged, standing, review, muted),
+            Tail::More { acknowledged, rank, feedback, muted } => (acknowledged, rank, feedback, muted),
         };
         Self {
             id: head.id,
@@ -104,8 +104,8 @@ impl From<Stored> for Anomaly {
             samples: head.samples,
             detector: head.detector,
             acknowledged,
-            standing,
-            review,
+            rank,
+            feedback,
             muted,
         }
     }
@@ -114,7 +114,7 @@ impl From<Stored> for Anomaly {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Outcome;
+    use crate::FeedbackOutcome;
 
     /// The structure as it was before anything was added.
     #[derive(Serialize, Deserialize, Debug, PartialEq)]
@@ -170,7 +170,7 @@ mod tests {
             let old = first(acknowledged.clone());
             let bytes = postcard::to_stdvec(&old).unwrap();
             let read: Anomaly = postcard::from_bytes(&bytes).unwrap();
-            assert_eq!((&read.acknowledged, read.standing, &read.review), (&acknowledged, None, &None));
+            assert_eq!((&read.acknowledged, read.rank, &read.feedback), (&acknowledged, None, &None));
             assert_eq!((read.samples, read.detector.as_str(), read.closed_at_ms), (300, "d-1", Some(7)));
             assert_eq!(postcard::to_stdvec(&read).unwrap(), bytes);
         }
@@ -178,14 +178,14 @@ mod tests {
 
     #[test]
     fn anomalies_come_back_as_they_were() {
-        let review = Review { outcome: Outcome::False, at_ms: 3, by: "ben".into(), note: None };
+        let feedback = Feedback { outcome: FeedbackOutcome::False, at_ms: 3, by: "ben".into(), note: None };
         let plain: Anomaly = postcard::from_bytes(&postcard::to_stdvec(&first(None)).unwrap()).unwrap();
         for acknowledged in [None, Some(seen())] {
-            for standing in [None, Some(Standing { reached: 2, of: 8_000 })] {
-                for review in [None, Some(review.clone())] {
-                    let muted = standing.map(|_| "backup".to_owned());
+            for rank in [None, Some(Rank { reached: 2, of: 8_000 })] {
+                for feedback in [None, Some(feedback.clone())] {
+                    let muted = rank.map(|_| "backup".to_owned());
                     let anomaly =
-                        Anomaly { acknowledged: acknowledged.clone(), standing, review, muted, ..plain.clone() };
+                        Anomaly { acknowledged: acknowledged.clone(), rank, feedback, muted, ..plain.clone() };
                     // Something follows it, as in a list.
                     let bytes = postcard::to_stdvec(&(anomaly.clone(), 77u8)).unwrap();
                     assert_eq!(postcard::from_bytes::<(Anomaly, u8)>(&bytes).unwrap(), (anomaly, 77));

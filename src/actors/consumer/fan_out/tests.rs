@@ -6,7 +6,7 @@ use super::*;
 use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
 use earcon_adapters_nats::publisher::NatsPublisher;
 use earcon_model::{EventBody, KpiName, WorkspaceId};
-use earcon_tenancy::Access;
+use earcon_tenancy::Authorizer;
 
 fn store() -> (tempfile::TempDir, Arc<dyn MetaStore>) {
     let data = tempfile::tempdir().unwrap();
@@ -16,7 +16,7 @@ fn store() -> (tempfile::TempDir, Arc<dyn MetaStore>) {
 
 fn pass() -> WorkspacePass {
     let name = format!("fan-out-{}", uuid::Uuid::new_v4().simple());
-    Access.system(&WorkspaceId::new(&name).unwrap())
+    Authorizer.system(&WorkspaceId::new(&name).unwrap())
 }
 
 fn event(seq: Seq) -> Arc<Event> {

@@ -1,7 +1,7 @@
 use super::*;
 use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
 use earcon_model::{ManualClock, WorkspaceId};
-use earcon_tenancy::Access;
+use earcon_tenancy::Authorizer;
 
 fn incident(n: u128, revision: u32, closed: bool) -> Incident {
     Incident {
@@ -11,7 +11,7 @@ fn incident(n: u128, revision: u32, closed: bool) -> Incident {
         opened_at_ms: n as i64,
         closed_at_ms: closed.then_some(7),
         merged_into: None,
-        told_at_ms: None,
+        alerted_at_ms: None,
         peak_score: 0.5,
         surprise: 1.0,
         first_mover: 0,
@@ -50,7 +50,7 @@ impl Bench {
 
 fn bench(directory: &tempfile::TempDir) -> Bench {
     let store = EmbeddedStore::open(directory.path(), &EmbeddedSettings::default()).unwrap().meta_store();
-    let pass = Access.system(&WorkspaceId::new("local").unwrap());
+    let pass = Authorizer.system(&WorkspaceId::new("local").unwrap());
     Bench { store, pass, clock: Arc::new(ManualClock::at(1_000)) }
 }
 

@@ -6,7 +6,7 @@
 //! band is learned twice: how far one value in two hundred goes at any time, and how far the values of each hour of the day go;
 //! what happens every night at two belongs to the series, what happens once in a while does not.
 
-use super::code::{Code, decode, encode};
+use super::quantize::{Code, decode, encode};
 use crate::stored::stored_fields;
 
 const HOURS: usize = 24;

@@ -4,7 +4,7 @@
 //! an hour and not once a sample. Counts of the hours of the week rest in four bits, on a scale of about one and a half: they
 //! only say how quickly the mean follows. Hours are the local ones, so that a change of the clock does not move the day.
 
-use super::code::{Code, decode, encode};
+use super::quantize::{Code, decode, encode};
 use crate::stored::stored_fields;
 
 const HOURS: usize = 24;

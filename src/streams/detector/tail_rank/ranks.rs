@@ -1,6 +1,6 @@
 //! Where values stand among all values: a thinned sorted sample, and the ranks of the newest values in it.
 
-use super::code::{Code, NONE, decode};
+use super::quantize::{Code, NONE, decode};
 use super::tails::GENERATION;
 use crate::stored::stored_fields;
 

@@ -7,10 +7,10 @@
 //! is no room, the smallest code of the younger generation goes, and its value is remembered as the floor below
 //! which, one generation later, nothing is a surprise.
 
-use super::code::{Code, NONE, decode, encode};
+use super::quantize::{Code, NONE, decode, encode};
 use crate::arithmetic::{LOG10_OF_2, log2};
 use crate::stored::stored_fields;
-use earcon_model::Standing;
+use earcon_model::Rank;
 
 /// How many streams there are.
 pub(super) const STREAMS: usize = 10;
@@ -135,11 +135,11 @@ impl Tails {
     }
 
     /// How rare the code that surprised most is, among the samples of both generations.
-    pub(super) fn standing(&self, found: &Surprises, codes: &[Code; STREAMS]) -> Standing {
+    pub(super) fn rank(&self, found: &Surprises, codes: &[Code; STREAMS]) -> Rank {
         let stream = found.most.0;
         let (side, code) = if found.high { (stream, codes[stream]) } else { (STREAMS + stream, -codes[stream]) };
         let reached = self.sides[side].codes.partition_point(|kept| *kept >= code);
-        Standing { reached: reached as u32, of: u32::from(self.samples) }
+        Rank { reached: reached as u32, of: u32::from(self.samples) }
     }
 
     /// Takes the codes in. Returns whether a generation ends with them.

@@ -38,13 +38,13 @@ struct Waiting {
 
 /// The cues of a mix.
 #[derive(Debug, Default)]
-pub(super) struct CueDesk {
+pub(super) struct CueQueue {
     budget: CueBudget,
     waiting: [Option<Waiting>; MAX_CUES],
     number: u64,
 }
 
-impl CueDesk {
+impl CueQueue {
     /// Accepts a cue, turns it into a summary, or keeps it silent, as the budget says.
     pub(super) fn announce(&mut self, occasion: Occasion<'_>, ring: Ring) -> Option<Cue> {
         let Occasion { severity, kpi, labels, anomaly, incident, gain, at_ms, .. } = occasion;

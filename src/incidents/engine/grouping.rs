@@ -1,6 +1,6 @@
 //! Which incident an anomaly belongs to.
 
-use super::{Case, Desk, MAX_CASES, MAX_PLACED, Place, State};
+use super::{IncidentEngine, IncidentState, MAX_CASES, MAX_PLACED, Place, State};
 use crate::incidents::burst::BURST_MS;
 use earcon_model::{Anomaly, IncidentId, Link, Member, SeriesId};
 
@@ -22,7 +22,7 @@ pub(super) fn member(anomaly: &Anomaly, muted: Option<String>) -> Member {
     }
 }
 
-impl Desk {
+impl IncidentEngine {
     /// A series became anomalous: it comes back to its incident, joins one that is linked (which makes all linked ones
     /// one), or begins one.
     pub(super) fn onset(&mut self, anomaly: &Anomaly, muted: Option<String>, now_ms: i64) {
@@ -58,7 +58,7 @@ impl Desk {
             }
             None => {
                 let id = IncidentId::of(&self.workspace, member.anomaly);
-                self.state.cases.insert(id, Case::new(id, onset_ms, now_ms));
+                self.state.cases.insert(id, IncidentState::new(id, onset_ms, now_ms));
                 id
             }
         };
@@ -97,7 +97,7 @@ impl Desk {
         let onset_ms = member.opened_at_ms;
         let mut linked = Vec::new();
         for case in cases.values() {
-            let Case { incident, since_ms, .. } = case;
+            let IncidentState { incident, since_ms, .. } = case;
             if incident.merged_into.is_some() || !case.is_near(onset_ms) {
                 continue;
             }
@@ -181,6 +181,6 @@ impl Desk {
 }
 
 /// The anomaly a returned series now stands for; kept by the case when it is listed.
-fn case_anomaly(case: &Case, place: &Place) -> earcon_model::AnomalyId {
+fn case_anomaly(case: &IncidentState, place: &Place) -> earcon_model::AnomalyId {
     place.listed.and_then(|listed| case.incident.members.get(usize::from(listed))).map_or(place.anomaly, |m| m.anomaly)
 }

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::IntakeError;
-use super::catalogue::{Catalogue, Mapped, Target};
 use super::keys::{KeyMap, Keys};
-use super::sent::{LabelPairs, Protocol, Sent};
+use super::raw_series::{LabelPairs, Protocol, RawSeries};
+use super::series_cache::{Mapped, SeriesCache, Target};
 use earcon_model::{KpiBatch, KpiName, Labels, Reading, RejectedRow, Sample, SeriesBatch};
 
 /// Most series that room is made for before they have been seen.
@@ -29,7 +29,7 @@ enum Where {
 
 /// What came of a batch.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Gathered {
+pub struct ParsedBatch {
     /// The good rows by KPI.
     pub batches: Vec<KpiBatch>,
     /// The refused ones, in no particular order.
@@ -40,7 +40,7 @@ pub struct Gathered {
 
 /// A batch being gathered.
 pub struct Batch<'c> {
-    catalogue: &'c Catalogue,
+    catalogue: &'c SeriesCache,
     now_ms: i64,
     max_rows: usize,
     rows: usize,
@@ -50,13 +50,13 @@ pub struct Batch<'c> {
     targets: KeyMap<Place>,
     kpis: HashMap<KpiName, u32>,
     reasons: Vec<String>,
-    gathered: Gathered,
+    gathered: ParsedBatch,
     scratch: Vec<u8>,
 }
 
 impl<'c> Batch<'c> {
     /// An empty batch; rows without a timestamp are of `now_ms`.
-    pub fn new(catalogue: &'c Catalogue, now_ms: i64, max_rows: usize) -> Self {
+    pub fn new(catalogue: &'c SeriesCache, now_ms: i64, max_rows: usize) -> Self {
         Self {
             catalogue,
             now_ms,
@@ -66,7 +66,7 @@ impl<'c> Batch<'c> {
             targets: KeyMap::default(),
             kpis: HashMap::new(),
             reasons: Vec::new(),
-            gathered: Gathered::default(),
+            gathered: ParsedBatch::default(),
             scratch: Vec::new(),
         }
     }
@@ -85,7 +85,7 @@ impl<'c> Batch<'c> {
     }
 
     /// The catalogue it is gathered with.
-    pub(super) fn catalogue(&self) -> &'c Catalogue {
+    pub(super) fn catalogue(&self) -> &'c SeriesCache {
         self.catalogue
     }
 
@@ -107,14 +107,15 @@ impl<'c> Batch<'c> {
         value: f64,
     ) -> Result<(), IntakeError> {
         let key = self.native_key(&kpi, &labels);
-        let sent = || Ok(Sent { protocol: Protocol::Native, name: kpi, labels, resource: Vec::new(), reading: None });
+        let sent =
+            || Ok(RawSeries { protocol: Protocol::Native, name: kpi, labels, resource: Vec::new(), reading: None });
         let place = self.place(key, sent);
         self.push(place, row, timestamp_ms, value)
     }
 
     /// Where the series with this key goes; `sent` says what it is when it has not been seen before, or what is wrong with it.
     #[inline]
-    pub fn place<'s>(&mut self, key: u128, sent: impl FnOnce() -> Result<Sent<'s>, String>) -> Place {
+    pub fn place<'s>(&mut self, key: u128, sent: impl FnOnce() -> Result<RawSeries<'s>, String>) -> Place {
         if let Some(place) = self.places.get(&key) {
             return *place;
         }
@@ -202,7 +203,7 @@ impl<'c> Batch<'c> {
     }
 
     /// What came of it.
-    pub fn finish(self) -> Gathered {
+    pub fn finish(self) -> ParsedBatch {
         let mut gathered = self.gathered;
         for batch in &mut gathered.batches {
             // A series whose only word was taken back has nothing to say.

@@ -164,7 +164,7 @@ pub(super) fn incident(kpi: &str, score: f32, opened_ms: i64, closed_ms: Option<
         opened_at_ms: anomaly.opened_at_ms,
         closed_at_ms: anomaly.closed_at_ms,
         merged_into: None,
-        told_at_ms: Some(anomaly.opened_at_ms),
+        alerted_at_ms: Some(anomaly.opened_at_ms),
         peak_score: score,
         surprise: 1.0,
         first_mover: 0,
@@ -230,8 +230,8 @@ pub(super) fn anomaly(kpi: &str, score: f32, opened_ms: i64, closed_ms: Option<i
         samples: 1,
         detector: "test".into(),
         acknowledged: None,
-        standing: None,
-        review: None,
+        rank: None,
+        feedback: None,
         muted: None,
     }
 }

@@ -25,7 +25,7 @@ pub enum Protocol {
 
 /// A series as it was sent.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sent<'a> {
+pub struct RawSeries<'a> {
     /// What carried it.
     pub protocol: Protocol,
     /// Its name; for Influx `measurement.field`, or the measurement alone for a field called `value`.

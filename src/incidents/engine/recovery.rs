@@ -3,14 +3,14 @@
 //! Grouping follows from the anomaly events alone, so it is done again; what was *said* is taken from the log, and is not said
 //! a second time. Where the two disagree, because series were known then that are not known now, the log is right.
 
-use super::{Case, Desk, DeskSettings, RestoreError, State};
-use crate::incidents::population::Population;
+use super::{IncidentEngine, IncidentSettings, IncidentState, RestoreError, State};
+use crate::incidents::inventory::SeriesInventory;
 use earcon_model::{Anomaly, Event, EventBody, Incident, Link, Member, SeriesId, WorkspaceId};
 
 /// In front of a saved state; another number is another form.
 const VERSION: u8 = 1;
 
-impl Desk {
+impl IncidentEngine {
     /// The state as bytes. Only to be kept when everything decided so far is in the log.
     ///
     /// # Errors
@@ -23,12 +23,12 @@ impl Desk {
     ///
     /// # Errors
     /// When the bytes are damaged or of another version.
-    pub fn restore(workspace: WorkspaceId, settings: DeskSettings, bytes: &[u8]) -> Result<Self, RestoreError> {
+    pub fn restore(workspace: WorkspaceId, settings: IncidentSettings, bytes: &[u8]) -> Result<Self, RestoreError> {
         let state: State = match bytes.split_first() {
             Some((&VERSION, rest)) => postcard::from_bytes(rest).map_err(|error| RestoreError(error.to_string()))?,
             _ => return Err(RestoreError("it has another version".into())),
         };
-        Ok(Self { workspace, settings, population: Population::default(), state })
+        Ok(Self { workspace, settings, population: SeriesInventory::default(), state })
     }
 
     /// Takes the next event of the log in, as it was before a restart: unlike [`take`](Self::take) also what the desk itself
@@ -52,20 +52,20 @@ impl Desk {
             return;
         }
         let (id, strength) = (incident.id, f64::from(incident.surprise));
-        self.state.budget.note(id, strength, time_ms, incident.told_at_ms, self.settings.max_per_day);
+        self.state.budget.note(id, strength, time_ms, incident.alerted_at_ms, self.settings.max_per_day);
         let known = self.state.cases.get(&id).map(|case| case.incident.revision);
         if known.is_some_and(|revision| revision >= incident.revision) {
             return;
         }
         if known.is_none() {
             let empty = Incident { members: Vec::new(), members_total: 0, members_open: 0, ..incident.clone() };
-            self.state.cases.insert(id, Case::of(empty, time_ms));
+            self.state.cases.insert(id, IncidentState::of(empty, time_ms));
         }
         for member in &incident.members {
             self.place_as_said(incident, member, time_ms);
         }
         let Some(case) = self.state.cases.get_mut(&id) else { return };
-        case.incident.told_at_ms = incident.told_at_ms;
+        case.incident.alerted_at_ms = incident.alerted_at_ms;
         case.incident.acknowledged = case.incident.acknowledged.take().or(incident.acknowledged.clone());
         case.incident.revision = incident.revision - 1;
         case.incident.first_mover = incident.first_mover.min(case.incident.members.len().saturating_sub(1) as u32);
@@ -91,7 +91,7 @@ impl Desk {
 
     fn said_over(&mut self, incident: &Incident, time_ms: i64) {
         let (id, strength) = (incident.id, f64::from(incident.surprise));
-        self.state.budget.note(id, strength, time_ms, incident.told_at_ms, self.settings.max_per_day);
+        self.state.budget.note(id, strength, time_ms, incident.alerted_at_ms, self.settings.max_per_day);
         if self.state.finished.contains(&id) {
             return;
         }

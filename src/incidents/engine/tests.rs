@@ -11,7 +11,7 @@ const T: i64 = 1_767_225_600_000;
 
 /// A log with a desk that follows it, as the actor does.
 struct Following {
-    desk: Desk,
+    desk: IncidentEngine,
     log: Vec<Arc<Event>>,
     now_ms: i64,
     /// The desk reads when so many events wait for it: what it says stands behind events it did not know of.
@@ -22,8 +22,8 @@ fn workspace() -> WorkspaceId {
     WorkspaceId::new("w").unwrap()
 }
 
-fn settings() -> DeskSettings {
-    DeskSettings { max_per_day: 20, settle_ms: 2_000, linger_ms: 60_000 }
+fn settings() -> IncidentSettings {
+    IncidentSettings { max_per_day: 20, settle_ms: 2_000, linger_ms: 60_000 }
 }
 
 fn series(text: &str) -> (KpiName, Labels) {
@@ -52,8 +52,8 @@ fn anomaly(name: &str, opened_at_ms: i64, score: f32) -> Anomaly {
         samples: 1,
         detector: "d".into(),
         acknowledged: None,
-        review: None,
-        standing: None,
+        feedback: None,
+        rank: None,
         muted: None,
     }
 }
@@ -63,8 +63,8 @@ impl Following {
         Self::with(settings())
     }
 
-    fn with(settings: DeskSettings) -> Self {
-        Self { desk: Desk::new(workspace(), settings, 0), log: Vec::new(), now_ms: T, lag: 1 }
+    fn with(settings: IncidentSettings) -> Self {
+        Self { desk: IncidentEngine::new(workspace(), settings, 0), log: Vec::new(), now_ms: T, lag: 1 }
     }
 
     fn append(&mut self, kpi: KpiName, body: EventBody) {
@@ -122,7 +122,7 @@ impl Following {
 
     fn know(&mut self, names: &[&str]) {
         let all: Vec<_> = names.iter().map(|name| series(name)).collect();
-        self.desk.know(Population::of(all.iter().map(|(kpi, labels)| (kpi, labels))));
+        self.desk.know(SeriesInventory::of(all.iter().map(|(kpi, labels)| (kpi, labels))));
     }
 
     fn said(&self, event_type: &str) -> Vec<&Incident> {
@@ -152,7 +152,7 @@ fn forty_kpis_at_once_are_one_incident_that_is_told_once() {
     let opened = f.opened();
     assert_eq!((opened.len(), f.log.len()), (1, 41));
     assert_eq!((opened[0].members.len(), opened[0].members_total, opened[0].members_open), (40, 40, 40));
-    assert!(opened[0].is_told());
+    assert!(opened[0].is_alerted());
     assert_eq!(opened[0].opened_at_ms, T + 961);
     let links = |link: &Link| opened[0].members.iter().filter(|member| member.link == *link).count();
     assert_eq!((links(&Link::First), links(&Link::Burst)), (1, 39));
@@ -236,7 +236,7 @@ fn an_incident_ends_a_while_after_its_last_member_and_lives_on_when_one_returns(
     assert_eq!((closed.len(), f.opened().len()), (1, 1));
     assert_eq!((closed[0].closed_at_ms, closed[0].members[0].episodes), (Some(ended_at_ms), 2));
     let what: Vec<_> = closed[0].timeline.iter().map(|moment| moment.what).collect();
-    use Happening::{Ended, Joined, Returned, Told};
+    use TimelineKind::{Ended, Joined, Returned, Told};
     assert_eq!(what, [Joined, Told, Ended, Returned, Ended]);
     f.open("a", 0.7);
     f.wait(10_000);
@@ -263,7 +263,7 @@ fn a_link_that_appears_makes_two_incidents_one() {
 
 #[test]
 fn a_quiet_incident_that_takes_in_a_told_one_is_told_after_that_is_said() {
-    let mut f = Following::with(DeskSettings { max_per_day: 5, ..settings() });
+    let mut f = Following::with(IncidentSettings { max_per_day: 5, ..settings() });
     f.know(&["a{host:1}", "b{rack:7}", "c{host:1,rack:7}", "d", "e", "g"]);
     for n in 0..4 {
         f.open(&format!("k{n}"), 0.6);
@@ -273,12 +273,12 @@ fn a_quiet_incident_that_takes_in_a_told_one_is_told_after_that_is_said() {
     f.wait(5_000);
     f.open("b{rack:7}", 0.999);
     f.wait(5_000);
-    assert_eq!(f.opened().iter().rev().take(2).map(|i| i.is_told()).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(f.opened().iter().rev().take(2).map(|i| i.is_alerted()).collect::<Vec<_>>(), [true, false]);
     f.open("c{host:1,rack:7}", 0.6);
     f.wait(10_000);
     let said: Vec<_> = f.log.iter().filter_map(|event| event.body.incident()).rev().take(2).collect();
-    assert_eq!((said[1].merged_into, said[1].is_told()), (Some(said[0].id), true));
-    assert_eq!((said[0].members[0].anomaly, said[0].is_told(), said[0].members_open), (quiet.id, true, 3));
+    assert_eq!((said[1].merged_into, said[1].is_alerted()), (Some(said[0].id), true));
+    assert_eq!((said[0].members[0].anomaly, said[0].is_alerted(), said[0].members_open), (quiet.id, true, 3));
 }
 
 #[test]
@@ -304,11 +304,11 @@ fn muted_members_alert_nobody() {
     f.desk.take(&event, &|_| Some("deployment".into()));
     f.wait(5_000);
     let quiet = f.opened()[0].clone();
-    assert_eq!((quiet.told_at_ms, quiet.surprise), (None, 0.0));
+    assert_eq!((quiet.alerted_at_ms, quiet.surprise), (None, 0.0));
     assert_eq!(quiet.members[0].muted.as_deref(), Some("deployment"));
     f.open("a{x:1}", 0.7);
     f.wait(10_000);
-    assert!(f.last().is_told() && f.last().surprise < 2.0, "by the one that is not muted");
+    assert!(f.last().is_alerted() && f.last().surprise < 2.0, "by the one that is not muted");
 }
 
 #[test]
@@ -319,10 +319,10 @@ fn what_outlives_its_mute_is_told() {
     let event = f.log[0].clone();
     f.desk.take(&event, &|_| Some("deployment".into()));
     f.wait(10_000);
-    assert!(!f.last().is_told());
+    assert!(!f.last().is_alerted());
     f.grow(&mut a, 0.9);
     f.wait(10_000);
-    assert!(f.last().is_told());
+    assert!(f.last().is_alerted());
 }
 
 #[test]
@@ -341,18 +341,18 @@ fn who_is_seen_by_somebody_is_marked_and_asks_no_more() {
 
 #[test]
 fn the_budget_holds_and_a_quiet_one_that_grows_is_told() {
-    let mut f = Following::with(DeskSettings { max_per_day: 5, ..settings() });
+    let mut f = Following::with(IncidentSettings { max_per_day: 5, ..settings() });
     let mut all = Vec::new();
     for n in 0..30 {
         all.push(f.open(&format!("k{n}"), 0.6));
         f.wait(150_000);
     }
-    let told = |f: &Following| f.desk.open().filter(|incident| incident.is_told()).count();
+    let told = |f: &Following| f.desk.open().filter(|incident| incident.is_alerted()).count();
     assert_eq!((f.opened().len(), told(&f)), (30, 4));
     f.grow(&mut all[25], 0.9999);
     f.wait(10_000);
     assert_eq!(told(&f), 5);
-    assert!(f.last().is_told() && f.last().members[0].kpi.as_str() == "k25");
+    assert!(f.last().is_alerted() && f.last().members[0].kpi.as_str() == "k25");
     f.grow(&mut all[26], 0.99999);
     f.wait(10_000);
     assert_eq!(told(&f), 5, "that was all for a day");
@@ -403,8 +403,8 @@ fn lost_ends_are_made_up_for() {
 
 #[test]
 fn damaged_state_is_refused() {
-    assert!(Desk::restore(workspace(), settings(), b"").is_err());
-    assert!(Desk::restore(workspace(), settings(), &[VERSION_BEFORE, 1, 2]).is_err());
+    assert!(IncidentEngine::restore(workspace(), settings(), b"").is_err());
+    assert!(IncidentEngine::restore(workspace(), settings(), &[VERSION_BEFORE, 1, 2]).is_err());
 }
 
 const VERSION_BEFORE: u8 = 0;
@@ -516,12 +516,12 @@ proptest! {
         let length = at_least + ((f.log.len() - at_least) as f64 * cut) as usize;
         f.log.truncate(length);
 
-        let mut desk = Desk::restore(workspace(), settings(), &state).unwrap();
+        let mut desk = IncidentEngine::restore(workspace(), settings(), &state).unwrap();
         let known: Vec<_> = all.iter().map(|name| series(name)).collect();
-        desk.know(Population::of(known.iter().map(|(kpi, labels)| (kpi, labels))));
+        desk.know(SeriesInventory::of(known.iter().map(|(kpi, labels)| (kpi, labels))));
         f.log.iter().for_each(|event| desk.replay(event, &|_| None));
-        let mut twice = Desk::restore(workspace(), settings(), &state).unwrap();
-        twice.know(Population::of(known.iter().map(|(kpi, labels)| (kpi, labels))));
+        let mut twice = IncidentEngine::restore(workspace(), settings(), &state).unwrap();
+        twice.know(SeriesInventory::of(known.iter().map(|(kpi, labels)| (kpi, labels))));
         f.log.iter().for_each(|event| twice.replay(event, &|_| None));
         prop_assert_eq!(desk.save().unwrap(), twice.save().unwrap());
         f.desk = desk;
@@ -552,11 +552,11 @@ proptest! {
 
     #[test]
     fn no_day_has_more_alerts_than_the_budget(steps in steps(), max in 1_u32..8) {
-        let mut f = Following::with(DeskSettings { max_per_day: max, ..settings() });
+        let mut f = Following::with(IncidentSettings { max_per_day: max, ..settings() });
         let mut open = BTreeMap::new();
         live(&steps, &mut f, &mut open);
         let told: std::collections::BTreeSet<_> = f.log.iter().filter_map(|event| event.body.incident())
-            .filter(|incident| incident.merged_into.is_none()).filter_map(|incident| incident.told_at_ms).collect();
+            .filter(|incident| incident.merged_into.is_none()).filter_map(|incident| incident.alerted_at_ms).collect();
         for at in &told {
             prop_assert!(told.range(at..&(at + DAY_MS)).count() <= max as usize);
         }

@@ -8,8 +8,8 @@ use std::sync::{Mutex, PoisonError, RwLock};
 
 use super::keys::{KeyMap, Keys};
 use super::otlp::Buckets;
+use super::raw_series::RawSeries;
 use super::rules::{Meaning, Rules};
-use super::sent::Sent;
 use earcon_model::{KpiName, Labels, Reading};
 
 /// Shards keep threads from waiting for one another; a power of two.
@@ -44,7 +44,7 @@ pub struct Target {
 
 /// Known series of one workspace under one set of rules.
 #[derive(Debug)]
-pub struct Catalogue {
+pub struct SeriesCache {
     rules: Rules,
     keys: Keys,
     /// Most series in a generation of a shard.
@@ -67,7 +67,7 @@ pub(super) struct Found {
     pub(super) fading: bool,
 }
 
-impl Catalogue {
+impl SeriesCache {
     /// Nothing known yet. Holds about `bound` series; `seed` must be unknown to senders.
     pub fn new(rules: Rules, bound: usize, seed: u64) -> Self {
         let shard_bound = (bound / SHARDS / 2).max(1);
@@ -118,7 +118,7 @@ impl Catalogue {
     }
 
     /// Applies the rules.
-    pub(super) fn map(&self, sent: &Sent<'_>) -> Result<Mapped, String> {
+    pub(super) fn map(&self, sent: &RawSeries<'_>) -> Result<Mapped, String> {
         let Some(Meaning { kpi, labels, reading, max_series }) = self.rules.map(sent)? else {
             return Ok(Mapped::Dropped);
         };
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn what_is_not_seen_any_more_is_forgotten_and_the_bound_holds() {
-        let catalogue = Catalogue::new(Rules::default(), 320, 7);
+        let catalogue = SeriesCache::new(Rules::default(), 320, 7);
         let key = |i: u64| catalogue.keys().under(1, &i.to_le_bytes());
         for i in 0..10_000 {
             catalogue.remember(key(i), Mapped::Dropped);

@@ -1,13 +1,13 @@
 //! How samples get into the series of a KPI: live, as history, and once more from the log.
 
+use super::counter::Meter;
 use super::kpi_state::{KpiState, Limit, Pushed};
-use super::meter::Meter;
 use super::series::{Presence, Series, Shared};
 use earcon_model::{Arrival, CounterSamples, EventBody, Reading, Sample, SeriesBatch, SeriesSamples, SeriesStatus};
 
 /// How samples come in, and when.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Coming {
+pub(super) struct ArrivalContext {
     pub(super) arrival: Arrival,
     /// Wall time, milliseconds UTC.
     pub(super) now_ms: i64,
@@ -27,7 +27,7 @@ struct Collected {
 }
 
 impl KpiState {
-    pub(super) fn take_in(&mut self, batches: &[SeriesBatch], coming: Coming) -> Pushed {
+    pub(super) fn take_in(&mut self, batches: &[SeriesBatch], coming: ArrivalContext) -> Pushed {
         let mut pushed = Pushed::default();
         let mut collected = Collected::default();
         for batch in batches {
@@ -62,7 +62,7 @@ impl KpiState {
         place: u32,
         sample: Sample,
         batch: &SeriesBatch,
-        coming: Coming,
+        coming: ArrivalContext,
         collected: &mut Collected,
     ) -> bool {
         let news = self.series[place as usize].cadence.is_news(sample.timestamp_ms);
@@ -101,7 +101,7 @@ impl KpiState {
     }
 
     /// Takes the word of a sender that a series ends, unless it has sent since, has ended already, or it is history.
-    fn end(&mut self, place: u32, ended_at_ms: i64, coming: Coming, collected: &mut Collected) {
+    fn end(&mut self, place: u32, ended_at_ms: i64, coming: ArrivalContext, collected: &mut Collected) {
         let latest_ms = coming.now_ms.saturating_add(self.settings.max_ahead_ms);
         let series = &mut self.series[place as usize];
         let holds = ended_at_ms >= series.cadence.last_timestamp_ms() && ended_at_ms <= latest_ms;
@@ -139,7 +139,7 @@ impl KpiState {
         collected.bodies.append(&mut collected.ends);
     }
 
-    pub(super) fn replay_samples(&mut self, logged: &SeriesSamples, coming: Coming) {
+    pub(super) fn replay_samples(&mut self, logged: &SeriesSamples, coming: ArrivalContext) {
         let place = match self.index.get(&logged.labels) {
             Some(place) => *place,
             None => match self.add_series(&logged.labels, Limit::Replay) {

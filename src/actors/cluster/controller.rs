@@ -14,18 +14,18 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::{ClusterArgs, Command, Shared};
 use crate::actors::node::Node;
 use crate::actors::remote::answering::Answering;
-use crate::cluster::{Incarnation, Key, NodeRecord, Step, Tenure};
+use crate::cluster::{Key, NodeEpoch, NodeRecord, Ownership, Step};
 use crate::telemetry::{Metric, count, gauge};
 use earcon_model::WorkspaceId;
 use earcon_ports::{Change, ErrorKind, PortError, Registry, Revision};
-use earcon_tenancy::Access;
+use earcon_tenancy::Authorizer;
 
 const PAUSE: Duration = Duration::from_millis(500);
 /// Workspaces that the table does not know are looked for this often.
 const LOOK_FOR_OTHERS: Duration = Duration::from_secs(30);
 
-pub(super) struct Conductor {
-    me: Incarnation,
+pub(super) struct ClusterController {
+    me: NodeEpoch,
     shared: Arc<Shared>,
     args: ClusterArgs,
     node: Node,
@@ -45,13 +45,13 @@ pub(super) struct Conductor {
 enum Done {
     Opened(WorkspaceId, Option<Answering>),
     Closed(WorkspaceId),
-    Wrote(WorkspaceId, Option<(Revision, Tenure)>),
+    Wrote(WorkspaceId, Option<(Revision, Ownership)>),
     Known(Vec<WorkspaceId>),
     Beat(Result<(), PortError>),
 }
 
-impl Conductor {
-    pub(super) fn new(me: Incarnation, shared: Arc<Shared>, args: ClusterArgs, node: Node) -> Self {
+impl ClusterController {
+    pub(super) fn new(me: NodeEpoch, shared: Arc<Shared>, args: ClusterArgs, node: Node) -> Self {
         let (done_sender, done) = mpsc::unbounded_channel();
         Self {
             me,
@@ -130,7 +130,7 @@ impl Conductor {
                     self.shared.write(|view| view.membership().heard(&name, record, now_ms, wall_ms));
                 }
                 Some(Key::Workspace(id)) => {
-                    let Ok(tenure) = serde_json::from_slice::<Tenure>(&value) else { return };
+                    let Ok(tenure) = serde_json::from_slice::<Ownership>(&value) else { return };
                     self.shared.write(|view| view.tenure(id, revision, tenure));
                 }
                 None => {}
@@ -278,7 +278,7 @@ impl Conductor {
         let registry = self.args.registry.clone();
         match step {
             Step::Claim(id, expected) => {
-                let tenure = Tenure { owner: Some(self.me.clone()) };
+                let tenure = Ownership { owner: Some(self.me.clone()) };
                 tokio::spawn(async move {
                     let written = write(&*registry, &id, expected, tenure).await;
                     let _conductor_gone = done.send(Done::Wrote(id, written)).is_err();
@@ -288,7 +288,7 @@ impl Conductor {
                 let courier = self.args.courier.clone();
                 tokio::spawn(async move {
                     let answering = match node.open(&id).await {
-                        Ok(_) => Some(Answering::start(node, courier, Access.system(&id))),
+                        Ok(_) => Some(Answering::start(node, courier, Authorizer.system(&id))),
                         Err(error) => {
                             tracing::warn!(workspace = %id, %error, "an own workspace is not open yet");
                             tokio::time::sleep(PAUSE).await;
@@ -304,7 +304,7 @@ impl Conductor {
                     tracing::info!(workspace = %id, to = to.as_ref().map(|to| &to.node), "handing a workspace over");
                     // Closed before it stops answering: whoever asks in between is told to ask again.
                     node.release(&id).await;
-                    let written = write(&*registry, &id, expected, Tenure { owner: to }).await;
+                    let written = write(&*registry, &id, expected, Ownership { owner: to }).await;
                     if let Some(answering) = answering {
                         answering.stop().await;
                     }
@@ -331,8 +331,8 @@ async fn write(
     registry: &dyn Registry,
     id: &WorkspaceId,
     expected: Revision,
-    tenure: Tenure,
-) -> Option<(Revision, Tenure)> {
+    tenure: Ownership,
+) -> Option<(Revision, Ownership)> {
     let key = Key::Workspace(id.clone()).text();
     let value = serde_json::to_vec(&tenure).ok()?;
     match registry.compare_and_set(&key, expected, value).await {

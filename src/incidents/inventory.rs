@@ -34,12 +34,12 @@ pub(super) fn traits(kpi: &KpiName, labels: &Labels) -> impl Iterator<Item = (Tr
 
 /// How many series have which traits.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Population {
+pub struct SeriesInventory {
     total: u32,
     counts: HashMap<Trait, u32>,
 }
 
-impl Population {
+impl SeriesInventory {
     /// Counts the series of a workspace.
     pub fn of<'a>(series: impl IntoIterator<Item = (&'a KpiName, &'a Labels)>) -> Self {
         let mut population = Self::default();
@@ -82,7 +82,7 @@ mod tests {
     }
 
     fn shared(all: &[(KpiName, Labels)], a: &str, b: &str) -> Option<String> {
-        let population = Population::of(all.iter().map(|(kpi, labels)| (kpi, labels)));
+        let population = SeriesInventory::of(all.iter().map(|(kpi, labels)| (kpi, labels)));
         let (kpi, labels) = series(b);
         let present = traits(&kpi, &labels).map(|(key, _)| key).collect();
         let (kpi, labels) = series(a);

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use super::SourceSample;
 use super::csv::{CsvError, CsvReader, Naming, RowProblem};
 use super::replay::Batcher;
-use super::sheet::{self, SheetError};
+use super::xlsx::{self, SheetError};
 
 /// How many batches may be read ahead of the one being delivered.
 const READ_AHEAD: usize = 4;
@@ -71,7 +71,7 @@ fn convert(file: File) -> Result<Vec<u8>, TableError> {
         let text = format!("a workbook may have at most {} MiB; save its sheet as CSV", MAX_WORKBOOK >> 20);
         return Err(CsvError::Io(io::Error::other(text)).into());
     }
-    Ok(sheet::to_csv(workbook)?)
+    Ok(xlsx::to_csv(workbook)?)
 }
 
 fn read_portions(
@@ -118,7 +118,7 @@ mod tests {
 
     use super::*;
     use crate::sources::csv::name_from;
-    use crate::sources::sheet::tests::workbook;
+    use crate::sources::xlsx::tests::workbook;
 
     async fn read(content: &[u8], workbook: bool) -> (Vec<Portion>, Result<(), TableError>) {
         let mut file = tempfile::tempfile().unwrap();

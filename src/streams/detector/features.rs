@@ -1,7 +1,7 @@
 //! What people see of a series besides its score: restlessness, slope, and the band of ordinary values.
 
 use super::Judgement;
-use super::forecast::Outlook;
+use super::forecast::Prediction;
 use crate::stored::stored_fields;
 use earcon_model::{Direction, Feature, Features};
 
@@ -34,7 +34,7 @@ stored_fields!(Course { recent_residual, fast_mean, slow_mean, never_negative })
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Observation {
     pub(super) value: f64,
-    pub(super) outlook: Outlook,
+    pub(super) outlook: Prediction,
     /// Mean absolute residual, usually.
     pub(super) usual_residual: f64,
     /// Distance from the median of the last values in robust standard deviations, and what one of those is.
@@ -89,7 +89,7 @@ impl Course {
         let still = reason == Feature::Volatility && features.volatility < 1.0;
         let direction = if *value > expected && !still { Direction::Above } else { Direction::Below };
         let (lower, upper) = (unsigned_zero((expected - reach).max(floor)), expected + reach);
-        Judgement { score, expected, lower, upper, features, direction, reason, standing: None }
+        Judgement { score, expected, lower, upper, features, direction, reason, rank: None }
     }
 
     fn recent_with(&self, observed: &Observation) -> f64 {

@@ -13,7 +13,7 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
 
-use earcon_ports::{Courier, ErrorKind, PortError, Question, Unanswered};
+use earcon_ports::{ErrorKind, NodeTransport, PortError, Question, TransportError};
 use earcon_tenancy::WorkspacePass;
 
 /// How long an answer may take: longer than a commit that waits for a server to come back.
@@ -23,11 +23,11 @@ const QUEUE: &str = "owner";
 const MARGIN: usize = 4_096;
 
 /// A courier over a NATS connection.
-pub struct NatsCourier {
+pub struct NatsTransport {
     client: Client,
 }
 
-impl NatsCourier {
+impl NatsTransport {
     /// Uses `client`.
     pub fn new(client: Client) -> Self {
         Self { client }
@@ -35,20 +35,20 @@ impl NatsCourier {
 }
 
 #[async_trait]
-impl Courier for NatsCourier {
+impl NodeTransport for NatsTransport {
     fn max_bytes(&self) -> usize {
         self.client.server_info().max_payload.saturating_sub(MARGIN)
     }
 
-    async fn ask(&self, pass: &WorkspacePass, question: Bytes) -> Result<Bytes, Unanswered> {
+    async fn ask(&self, pass: &WorkspacePass, question: Bytes) -> Result<Bytes, TransportError> {
         if question.len() > self.max_bytes() {
-            return Err(Unanswered::TooLarge(question.len()));
+            return Err(TransportError::TooLarge(question.len()));
         }
         let request = async_nats::Request::new().payload(question).timeout(Some(PATIENCE));
         match self.client.send_request(subject(pass, "ask"), request).await {
             Ok(message) => Ok(message.payload),
-            Err(error) if error.kind() == RequestErrorKind::NoResponders => Err(Unanswered::Nobody),
-            Err(error) => Err(Unanswered::Lost(error.to_string())),
+            Err(error) if error.kind() == RequestErrorKind::NoResponders => Err(TransportError::Nobody),
+            Err(error) => Err(TransportError::Lost(error.to_string())),
         }
     }
 
@@ -76,7 +76,7 @@ impl Courier for NatsCourier {
     }
 }
 
-impl NatsCourier {
+impl NatsTransport {
     /// Waits until the server knows of a subscription, so that whoever is told of it can be sure to be heard.
     async fn settled(&self) -> Result<(), PortError> {
         self.client.flush().await.map_err(unavailable)
@@ -141,20 +141,20 @@ mod tests {
     use super::*;
     use crate::test_server;
     use earcon_model::WorkspaceId;
-    use earcon_tenancy::Access;
+    use earcon_tenancy::Authorizer;
 
     fn pass() -> WorkspacePass {
         let name = format!("courier-{}", uuid::Uuid::new_v4());
-        Access.system(&WorkspaceId::new(&name).unwrap())
+        Authorizer.system(&WorkspaceId::new(&name).unwrap())
     }
 
     #[tokio::test]
     #[ignore = "needs NATS"]
     async fn questions_reach_whoever_answers() {
         let client = test_server::client().await;
-        let courier = NatsCourier::new(client);
+        let courier = NatsTransport::new(client);
         let pass = pass();
-        assert_eq!(courier.ask(&pass, Bytes::from_static(b"?")).await, Err(Unanswered::Nobody));
+        assert_eq!(courier.ask(&pass, Bytes::from_static(b"?")).await, Err(TransportError::Nobody));
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let until = async move {
             let _dropped = stopped.await.is_err();
@@ -168,14 +168,14 @@ mod tests {
         });
         assert_eq!(courier.ask(&pass, Bytes::from_static(b"you")).await.unwrap(), "heard you");
         let too_large = Bytes::from(vec![0; courier.max_bytes() + 1]);
-        assert!(matches!(courier.ask(&pass, too_large).await, Err(Unanswered::TooLarge(_))));
+        assert!(matches!(courier.ask(&pass, too_large).await, Err(TransportError::TooLarge(_))));
         // Whoever asks while the other stops is answered or told that nobody is there, and never left waiting.
         stop.send(()).unwrap();
         loop {
             match courier.ask(&pass, Bytes::from_static(b"still")).await {
                 Ok(answer) => assert_eq!(answer, "heard still"),
                 Err(error) => {
-                    assert_eq!(error, Unanswered::Nobody);
+                    assert_eq!(error, TransportError::Nobody);
                     break;
                 }
             }
@@ -187,7 +187,7 @@ mod tests {
     #[ignore = "needs NATS"]
     async fn calls_reach_all_who_hear_and_no_other_workspace() {
         let client = test_server::client().await;
-        let courier = NatsCourier::new(client);
+        let courier = NatsTransport::new(client);
         let (here, there) = (pass(), pass());
         courier.call(&here, Bytes::from_static(b"nobody hears this")).await.unwrap();
         let (mut one, mut two) = (courier.hear(&here).await.unwrap(), courier.hear(&here).await.unwrap());

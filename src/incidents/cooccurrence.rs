@@ -44,13 +44,13 @@ struct Pair {
 
 /// The counts.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Acquaintance {
+pub(super) struct CooccurrenceStats {
     series: BTreeMap<SeriesId, Known>,
     pairs: BTreeMap<(SeriesId, SeriesId), Pair>,
     recent: VecDeque<(SeriesId, i64)>,
 }
 
-impl Acquaintance {
+impl CooccurrenceStats {
     /// Counts the onset of an episode.
     pub(super) fn note(&mut self, id: SeriesId, onset_ms: i64) {
         self.make_room();
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn series_that_opened_together_before_are_companions() {
-        let mut seen = Acquaintance::default();
+        let mut seen = CooccurrenceStats::default();
         for hour in 0..3 {
             assert!(!seen.are_companions(id(1), id(2)));
             seen.note(id(1), hour * HOUR);
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn series_that_are_anomalous_all_the_time_meet_by_chance() {
-        let mut seen = Acquaintance::default();
+        let mut seen = CooccurrenceStats::default();
         for minute in 0..200 {
             seen.note(id(1), minute * 60_000);
             seen.note(id(2), minute * 60_000 + 25_000);
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn the_tables_are_bounded() {
-        let mut seen = Acquaintance::default();
+        let mut seen = CooccurrenceStats::default();
         for n in 0..60_000 {
             seen.note(id(n), n as i64);
         }

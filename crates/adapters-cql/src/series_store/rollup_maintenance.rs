@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::directory::Day;
-use super::live::StampedRow;
+use super::memtable::StampedRow;
 use super::rows::{Place, Span};
 use super::statements::Tables;
 use super::{DAY_MS, day_of};

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::signals::{START, fresh, labelled, with};
 use crate::{DetectorName, KpiState, StreamOptions, StreamSettings};
-use earcon_model::{Acknowledgement, AnomalyId, Event, EventBody, EventType, Outcome, Review, SeriesBatch};
+use earcon_model::{Acknowledgement, AnomalyId, Event, EventBody, EventType, Feedback, FeedbackOutcome, SeriesBatch};
 
 /// Samples of a few series, mostly ordinary, with spikes, duplicates, stragglers, gaps and absurd values among them.
 fn rows() -> impl Strategy<Value = Vec<(u8, i64, f64)>> {
@@ -264,11 +264,11 @@ fn judge_newest(state: &mut KpiState, log: &Log, now_ms: i64) -> Vec<EventBody> 
         _ => None,
     });
     let Some(anomaly) = newest else { return Vec::new() };
-    let outcome = if log.events.len().is_multiple_of(3) { Outcome::Real } else { Outcome::False };
-    let review = Review { outcome, at_ms: now_ms, by: "me".into(), note: None };
-    let sensitivity = state.judge(anomaly.id, &anomaly.labels, &review);
+    let outcome = if log.events.len().is_multiple_of(3) { FeedbackOutcome::Real } else { FeedbackOutcome::False };
+    let feedback = Feedback { outcome, at_ms: now_ms, by: "me".into(), note: None };
+    let sensitivity = state.judge(anomaly.id, &anomaly.labels, &feedback);
     assert!((0.499..2.001).contains(&sensitivity), "{sensitivity}");
-    vec![EventBody::AnomalyJudged { id: anomaly.id, labels: anomaly.labels, review, sensitivity }]
+    vec![EventBody::AnomalyJudged { id: anomaly.id, labels: anomaly.labels, feedback, sensitivity }]
 }
 
 #[test]
@@ -280,8 +280,8 @@ fn false_alerts_make_a_series_calmer_until_they_are_taken_back() {
     let untouched = state.clone();
     let judge = |state: &mut KpiState, outcome| {
         for number in 0..5u128 {
-            let review = Review { outcome, at_ms: NOW, by: "me".into(), note: None };
-            state.judge(AnomalyId(uuid::Uuid::from_u128(number)), &rows(0..0).labels, &review);
+            let feedback = Feedback { outcome, at_ms: NOW, by: "me".into(), note: None };
+            state.judge(AnomalyId(uuid::Uuid::from_u128(number)), &rows(0..0).labels, &feedback);
         }
     };
     let peak = |state: &KpiState| {
@@ -289,15 +289,15 @@ fn false_alerts_make_a_series_calmer_until_they_are_taken_back() {
         state.push(&[rows(599..600)], NOW);
         state.series().next().unwrap().last.unwrap().score.unwrap()
     };
-    judge(&mut state, Outcome::False);
+    judge(&mut state, FeedbackOutcome::False);
     let calmer = peak(&state);
     assert!(calmer < peak(&untouched), "{calmer}");
     assert_eq!(state.series().next().unwrap().sensitivity, 0.5);
-    judge(&mut state, Outcome::Real);
+    judge(&mut state, FeedbackOutcome::Real);
     assert!(peak(&state) > peak(&untouched) || peak(&untouched) == 1.0);
-    judge(&mut state, Outcome::False);
+    judge(&mut state, FeedbackOutcome::False);
     assert_eq!(peak(&state), calmer, "changing a verdict back restores what was");
-    let stranger = Review { outcome: Outcome::False, at_ms: NOW, by: "me".into(), note: None };
+    let stranger = Feedback { outcome: FeedbackOutcome::False, at_ms: NOW, by: "me".into(), note: None };
     assert_eq!(state.judge(AnomalyId(uuid::Uuid::nil()), &labelled("s:9", []).labels, &stranger), 1.0);
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::records::SeriesRecord;
 use super::rows;
 use earcon_model::{Anomaly, AnomalyId, Event, EventBody, KpiName, Labels, Seq, SeriesId, SeriesSamples};
-use earcon_ports::{PortError, SampleRow, acknowledge, keep_what_people_said};
+use earcon_ports::{PortError, SampleRow, acknowledge, carry_over_feedback};
 
 /// A series and its rows that are not on disk.
 pub(super) struct LiveSeries {
@@ -25,7 +25,7 @@ pub(super) struct LiveSeries {
 }
 
 /// What one flush has to write.
-pub(super) struct Unflushed {
+pub(super) struct FlushBatch {
     pub(super) cursor: Seq,
     pub(super) series: Vec<UnflushedSeries>,
     pub(super) anomalies: Vec<Anomaly>,
@@ -100,7 +100,7 @@ impl Live {
             | EventBody::AnomalyClosed(anomaly) => {
                 let mut anomaly = anomaly.as_ref().clone();
                 if let Some(known) = self.anomaly(anomaly.id, stored)? {
-                    keep_what_people_said(&mut anomaly, &known);
+                    carry_over_feedback(&mut anomaly, &known);
                 }
                 self.put_anomaly(anomaly);
             }
@@ -111,9 +111,9 @@ impl Live {
                     self.put_anomaly(anomaly);
                 }
             }
-            EventBody::AnomalyJudged { id, review, .. } => {
+            EventBody::AnomalyJudged { id, feedback, .. } => {
                 if let Some(mut anomaly) = self.anomaly(*id, stored)? {
-                    anomaly.review = Some(review.clone());
+                    anomaly.feedback = Some(feedback.clone());
                     self.put_anomaly(anomaly);
                 }
             }
@@ -167,7 +167,7 @@ impl Live {
     }
 
     /// Hands out everything that is not on disk. It stays visible here until [`Self::end_flush`].
-    pub(super) fn begin_flush(&mut self) -> Unflushed {
+    pub(super) fn begin_flush(&mut self) -> FlushBatch {
         let generation = self.generation;
         self.generation += 1;
         let mut series = Vec::with_capacity(self.dirty.len());
@@ -185,11 +185,11 @@ impl Live {
             series.push(UnflushedSeries { id: *id, rows: live.flushing.clone(), record });
         }
         let anomalies = self.anomalies.values().map(|(anomaly, _)| anomaly.clone()).collect();
-        Unflushed { cursor: self.applied, series, anomalies, generation }
+        FlushBatch { cursor: self.applied, series, anomalies, generation }
     }
 
     /// Everything in `done` is on disk now.
-    pub(super) fn end_flush(&mut self, done: &Unflushed) {
+    pub(super) fn end_flush(&mut self, done: &FlushBatch) {
         for flushed in &done.series {
             if let Some(live) = self.series.get_mut(&flushed.id) {
                 live.flushing = Arc::default();

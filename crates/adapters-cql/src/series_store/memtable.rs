@@ -17,7 +17,7 @@ use super::head::Head;
 use earcon_model::{
     Anomaly, AnomalyId, Event, EventBody, KpiName, Labels, Sample, ScoredSample, Seq, SeriesId, SeriesSamples,
 };
-use earcon_ports::{SampleRow, SeriesQuery, acknowledge, keep_what_people_said};
+use earcon_ports::{SampleRow, SeriesQuery, acknowledge, carry_over_feedback};
 
 /// Between the stamps of two events, so that upkeep finds one in between.
 const SPACING: i64 = 2;
@@ -50,7 +50,7 @@ pub(super) struct ChangedAnomaly {
 }
 
 /// What one flush has to write.
-pub(super) struct Unflushed {
+pub(super) struct FlushBatch {
     pub(super) cursor: Seq,
     /// Of the last event in it.
     pub(super) stamp: i64,
@@ -141,7 +141,7 @@ impl Live {
             | EventBody::AnomalyClosed(anomaly) => {
                 let mut anomaly = anomaly.as_ref().clone();
                 if let Some(known) = self.anomaly(anomaly.id, stored) {
-                    keep_what_people_said(&mut anomaly, known);
+                    carry_over_feedback(&mut anomaly, known);
                 }
                 self.put_anomaly(anomaly);
             }
@@ -152,9 +152,9 @@ impl Live {
                     self.put_anomaly(anomaly);
                 }
             }
-            EventBody::AnomalyJudged { id, review, .. } => {
+            EventBody::AnomalyJudged { id, feedback, .. } => {
                 if let Some(mut anomaly) = self.anomaly(*id, stored).cloned() {
-                    anomaly.review = Some(review.clone());
+                    anomaly.feedback = Some(feedback.clone());
                     self.put_anomaly(anomaly);
                 }
             }
@@ -196,7 +196,7 @@ impl Live {
     }
 
     /// Hands out everything that is not in the database. It stays visible here until [`Self::end_flush`].
-    pub(super) fn begin_flush(&mut self) -> Unflushed {
+    pub(super) fn begin_flush(&mut self) -> FlushBatch {
         let mut series = Vec::with_capacity(self.series.len());
         for (id, live) in &mut self.series {
             let pending = std::mem::take(&mut live.pending);
@@ -210,11 +210,11 @@ impl Live {
             series.push(UnflushedSeries { id: *id, kpi, labels, rows });
         }
         let anomalies = self.anomalies.values().cloned().collect();
-        Unflushed { cursor: self.applied, stamp: self.stamp, series, anomalies }
+        FlushBatch { cursor: self.applied, stamp: self.stamp, series, anomalies }
     }
 
     /// Everything in `done` is in the database now.
-    pub(super) fn end_flush(&mut self, done: &Unflushed) {
+    pub(super) fn end_flush(&mut self, done: &FlushBatch) {
         for flushed in &done.series {
             if let Some(live) = self.series.get_mut(&flushed.id) {
                 live.flushing = Arc::default();

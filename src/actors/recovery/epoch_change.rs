@@ -63,7 +63,7 @@ mod tests {
     use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
     use earcon_model::{Event, EventBody, KpiName, WorkspaceId};
     use earcon_ports::{Snapshot, StoredBatch};
-    use earcon_tenancy::Access;
+    use earcon_tenancy::Authorizer;
 
     #[tokio::test]
     async fn another_epoch_forgets_snapshots_and_rewinds_history() {
@@ -76,7 +76,7 @@ mod tests {
             snapshot_store: store.snapshot_store(),
             publisher: None,
         };
-        let pass = Access.system(&WorkspaceId::new("w").unwrap());
+        let pass = Authorizer.system(&WorkspaceId::new("w").unwrap());
         let kpi = KpiName::new("k").unwrap();
         let head = backends.event_log.open(&pass).await.unwrap();
         let events: Vec<_> = (1..=5)

@@ -10,7 +10,7 @@ use earcon_tenancy::WorkspacePass;
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unanswered {
+pub enum TransportError {
     /// Nobody owns the workspace right now. The question was not delivered: asking again is safe.
     #[error("no node answers for the workspace right now")]
     Nobody,
@@ -32,12 +32,12 @@ pub struct Question {
 
 /// Carries questions and calls between nodes. What the bytes mean is the nodes' business.
 #[async_trait]
-pub trait Courier: Send + Sync + 'static {
+pub trait NodeTransport: Send + Sync + 'static {
     /// The most bytes a question, an answer or a call may have.
     fn max_bytes(&self) -> usize;
 
     /// Asks whoever answers for the workspace.
-    async fn ask(&self, pass: &WorkspacePass, question: Bytes) -> Result<Bytes, Unanswered>;
+    async fn ask(&self, pass: &WorkspacePass, question: Bytes) -> Result<Bytes, TransportError>;
 
     /// Answers for the workspace until `until` completes; questions that are on their way then are still delivered, before
     /// the stream ends.

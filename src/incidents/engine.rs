@@ -7,13 +7,13 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use super::acquaintance::Acquaintance;
 use super::budget::{Budget, Verdict};
 use super::burst::Bursts;
-use super::case::{Case, moment};
-use super::population::Population;
+use super::cooccurrence::CooccurrenceStats;
+use super::inventory::SeriesInventory;
+use super::state::{IncidentState, moment};
 use earcon_model::{
-    Anomaly, AnomalyId, Event, EventBody, Happening, Incident, IncidentId, KpiName, Seq, SeriesId, WorkspaceId,
+    Anomaly, AnomalyId, Event, EventBody, Incident, IncidentId, KpiName, Seq, SeriesId, TimelineKind, WorkspaceId,
 };
 
 /// Most incidents under way; what begins beyond it joins the youngest one.
@@ -25,7 +25,7 @@ const MAX_FINISHED: usize = 512;
 
 /// Limits and times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DeskSettings {
+pub struct IncidentSettings {
     /// Most incidents alerted in any 24 hours; 0: no limit.
     pub max_per_day: u32,
     /// How long an incident gathers members before it is first spoken of, milliseconds.
@@ -34,7 +34,7 @@ pub struct DeskSettings {
     pub linger_ms: i64,
 }
 
-impl Default for DeskSettings {
+impl Default for IncidentSettings {
     fn default() -> Self {
         Self { max_per_day: 20, settle_ms: 2_000, linger_ms: 60_000 }
     }
@@ -68,9 +68,9 @@ struct Place {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct State {
     seq: Seq,
-    cases: BTreeMap<IncidentId, Case>,
+    cases: BTreeMap<IncidentId, IncidentState>,
     placed: BTreeMap<SeriesId, Place>,
-    seen: Acquaintance,
+    seen: CooccurrenceStats,
     bursts: Bursts,
     budget: Budget,
     finished: VecDeque<IncidentId>,
@@ -78,18 +78,18 @@ struct State {
 
 /// The incidents of one workspace.
 #[derive(Debug, Clone)]
-pub struct Desk {
+pub struct IncidentEngine {
     workspace: WorkspaceId,
-    settings: DeskSettings,
-    population: Population,
+    settings: IncidentSettings,
+    population: SeriesInventory,
     state: State,
 }
 
-impl Desk {
+impl IncidentEngine {
     /// A desk that has heard of nothing up to event `seq`.
-    pub fn new(workspace: WorkspaceId, settings: DeskSettings, seq: Seq) -> Self {
+    pub fn new(workspace: WorkspaceId, settings: IncidentSettings, seq: Seq) -> Self {
         let state = State { seq, ..State::default() };
-        Self { workspace, settings, population: Population::default(), state }
+        Self { workspace, settings, population: SeriesInventory::default(), state }
     }
 
     /// The newest event taken in.
@@ -99,12 +99,12 @@ impl Desk {
 
     /// The incidents that were spoken of and are not over, in no particular order.
     pub fn open(&self) -> impl Iterator<Item = &Incident> {
-        let open = |case: &&Case| case.reported.is_some() && case.incident.merged_into.is_none();
+        let open = |case: &&IncidentState| case.reported.is_some() && case.incident.merged_into.is_none();
         self.state.cases.values().filter(open).map(|case| &case.incident)
     }
 
     /// Learns which series there are, to know what is rare in common. Cheap enough for once a minute.
-    pub fn know(&mut self, population: Population) {
+    pub fn know(&mut self, population: SeriesInventory) {
         self.population = population;
     }
 
@@ -140,7 +140,7 @@ impl Desk {
 
     /// What is to be written now. The desk takes it for written: if it cannot be, the desk has to be thrown away.
     pub fn decide(&mut self, now_ms: i64) -> Vec<Decision> {
-        let due = |case: &&Case| case.due_at(&self.settings).is_some_and(|at| at <= now_ms);
+        let due = |case: &&IncidentState| case.due_at(&self.settings).is_some_and(|at| at <= now_ms);
         let mut due: Vec<&Incident> = self.state.cases.values().filter(due).map(|case| &case.incident).collect();
         // What became part of another first, so that whoever knew it as alerted knows the other one so. Then the most
         // surprising, because what it takes from the budget is gone for the others.
@@ -175,19 +175,19 @@ impl Desk {
             if case.asks() {
                 case.asked = case.incident.surprise;
                 if budget.ask(id, strength, now_ms, self.settings.max_per_day) == Verdict::Tell {
-                    case.incident.told_at_ms = Some(now_ms);
+                    case.incident.alerted_at_ms = Some(now_ms);
                     if let Some(first) = case.incident.first() {
-                        let told = moment(now_ms, Happening::Told, &first.kpi, &first.labels);
+                        let told = moment(now_ms, TimelineKind::Told, &first.kpi, &first.labels);
                         case.incident.note(told);
                     }
                 }
             }
-            budget.note(id, strength, now_ms, case.incident.told_at_ms, self.settings.max_per_day);
+            budget.note(id, strength, now_ms, case.incident.alerted_at_ms, self.settings.max_per_day);
         }
         case.incident.cause_seq = *seq;
         let first_time = case.reported.is_none();
         let over = merged || case.closes_at(&self.settings).is_some_and(|at| at <= now_ms);
-        let mut say = |case: &mut Case, make: fn(Box<Incident>) -> EventBody| {
+        let mut say = |case: &mut IncidentState, make: fn(Box<Incident>) -> EventBody| {
             case.report(now_ms);
             let Some(kpi) = case.incident.first().map(|first| first.kpi.clone()) else { return };
             decisions.push(Decision { kpi, body: make(Box::new(case.incident.clone())) });

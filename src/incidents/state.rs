@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::acquaintance::Acquaintance;
-use super::desk::DeskSettings;
-use super::population::{Trait, traits};
+use super::cooccurrence::CooccurrenceStats;
+use super::engine::IncidentSettings;
+use super::inventory::{Trait, traits};
 use earcon_model::{
-    Acknowledgement, Anomaly, Happening, Incident, IncidentId, KpiName, Labels, Link, Member, Moment, SeriesId,
+    Acknowledgement, Anomaly, Incident, IncidentId, KpiName, Labels, Link, Member, Moment, SeriesId, TimelineKind,
 };
 
 /// An anomaly may join for half as long after the latest activity as the incident had lasted until then; at least so long, …
@@ -44,7 +44,7 @@ pub(super) struct Reported {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Case {
+pub(super) struct IncidentState {
     pub(super) incident: Incident,
     /// Wall time at which it came into being.
     pub(super) since_ms: i64,
@@ -65,7 +65,7 @@ pub(super) struct Case {
     dirty: bool,
 }
 
-impl Case {
+impl IncidentState {
     /// An incident without members.
     pub(super) fn new(id: IncidentId, opened_at_ms: i64, now_ms: i64) -> Self {
         let incident = Incident {
@@ -75,7 +75,7 @@ impl Case {
             opened_at_ms,
             closed_at_ms: None,
             merged_into: None,
-            told_at_ms: None,
+            alerted_at_ms: None,
             peak_score: 0.0,
             surprise: 0.0,
             first_mover: 0,
@@ -141,7 +141,7 @@ impl Case {
         if listed {
             self.kpis.insert(member.kpi.clone());
             self.traits.extend(traits(&member.kpi, &member.labels).map(|(key, _)| key));
-            incident.note(moment(member.opened_at_ms, Happening::Joined, &member.kpi, &member.labels));
+            incident.note(moment(member.opened_at_ms, TimelineKind::Joined, &member.kpi, &member.labels));
             incident.members.push(member);
         } else if member.muted.is_none() {
             self.unlisted += 1;
@@ -172,7 +172,7 @@ impl Case {
                 member.peak_at_ms = again.peak_at_ms;
                 member.direction = again.direction;
             }
-            self.incident.note(moment(again.opened_at_ms, Happening::Returned, &again.kpi, &again.labels));
+            self.incident.note(moment(again.opened_at_ms, TimelineKind::Returned, &again.kpi, &again.labels));
         }
         self.emptied_or_not(now_ms);
         self.rank();
@@ -197,7 +197,7 @@ impl Case {
             self.activity_ms = self.activity_ms.max(anomaly.peak_at_ms);
             self.dirty = true;
             if clearly {
-                self.incident.note(moment(anomaly.peak_at_ms, Happening::Grew, &anomaly.kpi, &anomaly.labels));
+                self.incident.note(moment(anomaly.peak_at_ms, TimelineKind::Grew, &anomaly.kpi, &anomaly.labels));
             }
         }
         self.rank();
@@ -210,7 +210,7 @@ impl Case {
         self.incident.members_open = self.incident.members_open.saturating_sub(1);
         if let Some(member) = place.and_then(|place| self.incident.members.get_mut(usize::from(place))) {
             member.closed_at_ms = Some(closed_at_ms);
-            let moment = moment(closed_at_ms, Happening::Ended, &member.kpi, &member.labels);
+            let moment = moment(closed_at_ms, TimelineKind::Ended, &member.kpi, &member.labels);
             self.incident.note(moment);
         }
         self.emptied_or_not(now_ms);
@@ -223,7 +223,7 @@ impl Case {
             return;
         }
         self.dirty = true;
-        let moment = moment(acknowledgement.at_ms, Happening::Acknowledged, &member.kpi, &member.labels);
+        let moment = moment(acknowledgement.at_ms, TimelineKind::Acknowledged, &member.kpi, &member.labels);
         self.incident.note(moment);
         if self.incident.members.iter().all(|member| member.acknowledged) {
             self.incident.acknowledged.get_or_insert_with(|| acknowledgement.clone());
@@ -231,14 +231,14 @@ impl Case {
     }
 
     /// What another incident that becomes part of this one leaves besides its listed members.
-    pub(super) fn inherit(&mut self, other: &Case, now_ms: i64) {
+    pub(super) fn inherit(&mut self, other: &IncidentState, now_ms: i64) {
         let unlisted = other.incident.members_total.saturating_sub(other.incident.members.len() as u32);
         let open_listed = other.incident.members.iter().filter(|member| member.closed_at_ms.is_none()).count() as u32;
         let open_unlisted = other.incident.members_open.saturating_sub(open_listed);
         self.incident.members_total = self.incident.members_total.saturating_add(unlisted);
         self.incident.members_open = self.incident.members_open.saturating_add(open_unlisted);
         self.incident.peak_score = self.incident.peak_score.max(other.incident.peak_score);
-        self.incident.told_at_ms = match (self.incident.told_at_ms, other.incident.told_at_ms) {
+        self.incident.alerted_at_ms = match (self.incident.alerted_at_ms, other.incident.alerted_at_ms) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
@@ -250,7 +250,7 @@ impl Case {
         if other.reported.is_some()
             && let Some(first) = other.incident.first()
         {
-            self.incident.note(moment(first.opened_at_ms, Happening::Merged, &first.kpi, &first.labels));
+            self.incident.note(moment(first.opened_at_ms, TimelineKind::Merged, &first.kpi, &first.labels));
         }
         self.dirty = true;
         self.emptied_or_not(now_ms);
@@ -276,7 +276,7 @@ impl Case {
     pub(super) fn asks(&self) -> bool {
         let Incident { surprise, .. } = self.incident;
         let known = self.reported.is_some() && !has_clearly_grown(self.asked, surprise);
-        !self.incident.is_told() && surprise > 0.0 && self.incident.acknowledged.is_none() && !known
+        !self.incident.is_alerted() && surprise > 0.0 && self.incident.acknowledged.is_none() && !known
     }
 
     /// Notes what is said of it at `now_ms`.
@@ -288,7 +288,7 @@ impl Case {
             members_total: self.incident.members_total,
             surprise: self.incident.surprise,
             acknowledged: self.incident.acknowledged.is_some(),
-            told: self.incident.is_told(),
+            told: self.incident.is_alerted(),
         });
     }
 
@@ -298,20 +298,20 @@ impl Case {
             reported.members_total = incident.members_total;
             reported.surprise = incident.surprise;
             reported.acknowledged = incident.acknowledged.is_some();
-            reported.told = incident.is_told();
+            reported.told = incident.is_alerted();
         }
         self.dirty = true;
     }
 
     /// When the next thing is to be said of it, wall time; `None` when nothing is to be said unless something happens.
-    pub(super) fn due_at(&self, settings: &DeskSettings) -> Option<i64> {
+    pub(super) fn due_at(&self, settings: &IncidentSettings) -> Option<i64> {
         if self.incident.merged_into.is_some() {
             return Some(i64::MIN);
         }
         let Some(reported) = self.reported else { return Some(self.since_ms.saturating_add(settings.settle_ms)) };
         let Incident { members_total, surprise, .. } = self.incident;
         let acknowledged = self.incident.acknowledged.is_some() != reported.acknowledged;
-        let told = self.incident.is_told() != reported.told;
+        let told = self.incident.is_alerted() != reported.told;
         let joined = members_total >= reported.members_total + 1 + reported.members_total / 10;
         let clear = joined || has_clearly_grown(reported.surprise, surprise) || self.asks();
         let change = if acknowledged || told {
@@ -329,7 +329,7 @@ impl Case {
     }
 
     /// When it is over, unless a member comes back before.
-    pub(super) fn closes_at(&self, settings: &DeskSettings) -> Option<i64> {
+    pub(super) fn closes_at(&self, settings: &IncidentSettings) -> Option<i64> {
         self.empty_since_ms.map(|since| since.saturating_add(settings.linger_ms))
     }
 
@@ -340,7 +340,7 @@ impl Case {
 
     /// Decides who moved first: the earliest onset; of those too near to tell, who has usually preceded the others before; then
     /// the more surprising one.
-    pub(super) fn find_first_mover(&mut self, seen: &Acquaintance) {
+    pub(super) fn find_first_mover(&mut self, seen: &CooccurrenceStats) {
         let ids: Vec<SeriesId> = self.incident.members.iter().map(|m| SeriesId::of(&m.kpi, &m.labels)).collect();
         let members = &self.incident.members;
         let Some(earliest) = (0..members.len()).min_by_key(|i| members[*i].opened_at_ms) else { return };
@@ -349,17 +349,17 @@ impl Case {
         let mut near: Vec<usize> = (0..members.len()).filter(|i| members[*i].opened_at_ms <= until).collect();
         near.sort_by_key(|i| members[*i].opened_at_ms);
         near.truncate(32);
-        let standing = |i: usize| -> i32 { near.iter().map(|other| seen.precedence(ids[i], ids[*other])).sum() };
+        let rank = |i: usize| -> i32 { near.iter().map(|other| seen.precedence(ids[i], ids[*other])).sum() };
         let best = near.iter().copied().max_by(|&a, &b| {
             let surprise = members[a].peak_score.total_cmp(&members[b].peak_score);
             let name = || (&members[b].kpi, &members[b].labels).cmp(&(&members[a].kpi, &members[a].labels));
-            standing(a).cmp(&standing(b)).then(surprise).then_with(name)
+            rank(a).cmp(&rank(b)).then(surprise).then_with(name)
         });
         self.incident.first_mover = best.unwrap_or(earliest) as u32;
     }
 }
 
 /// A line of a timeline.
-pub(super) fn moment(at_ms: i64, what: Happening, kpi: &KpiName, labels: &Labels) -> Moment {
+pub(super) fn moment(at_ms: i64, what: TimelineKind, kpi: &KpiName, labels: &Labels) -> Moment {
     Moment { at_ms, what, kpi: kpi.clone(), labels: labels.clone() }
 }
