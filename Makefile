@@ -34,8 +34,8 @@ release: web ## Build the binary to ship: target/dist/earcon, stripped, and its 
 
 .PHONY: test
 test: setup-test web-check web ## Run every test: Rust, clients, real agents, dashboard, and the dashboard in a browser
-	@# With a NATS server and a Cassandra node beside it, fetched into a cache when they are not there.
-	scripts/servers/run.sh $(CARGO) test --locked --workspace
+	@# run.sh starts a NATS server and a Cassandra node, which it downloads into a cache once.
+	CARGO=$(CARGO) scripts/servers/run.sh scripts/rust-tests.sh
 	@# The tests above have built this very binary; a release build would only cost time.
 	scripts/agents/run.sh $(TARGET_DIR)/debug/earcon
 	EARCON_BIN=$(TARGET_DIR)/debug/earcon scripts/clients.sh test
