@@ -1,23 +1,24 @@
-//! How the values of a series are read: as they are, or as the totals of a counter whose increase per second counts.
+//! Converts the totals of a counter to its increase per second; passes gauges through.
 //!
-//! A counter only grows. A total below the one before means that it started again at zero, so that all of it is increase
-//! (the rule of Prometheus' `rate`). The first total gives nothing but the point from which the next one counts.
+//! A counter only grows. A total below the previous one means that the counter restarted at zero,
+//! so the total itself is the increase (the rule of Prometheus' `rate`). The first total only gives
+//! the starting point for the next one.
 
 use super::stored::Stored;
 use earcon_model::{Reading, Sample};
 
-/// How a series is read, and where its counter stands.
+/// How the values of a series are read, with the newest total of a counter.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) enum Meter {
     /// Values are measurements.
     #[default]
     Gauge,
-    /// Values are totals; the newest one, unless there is none to count from.
+    /// Values are totals. Holds the newest one; `None` if there is no starting point.
     Counter(Option<f64>),
 }
 
 impl Meter {
-    /// A meter that has seen nothing.
+    /// The state before the first sample.
     pub(super) fn new(reading: Reading) -> Self {
         match reading {
             Reading::Gauge => Meter::Gauge,
@@ -40,12 +41,13 @@ impl Meter {
         }
     }
 
-    /// Forgets the total: what comes next has nothing to do with it.
+    /// Drops the total, so that the next one is a new starting point.
     pub(super) fn forget(&mut self) {
         *self = Self::new(self.reading());
     }
 
-    /// What a sample, `elapsed_ms` after the one before, measures; `None` when it only gives a starting point.
+    /// The measured value of a sample, `elapsed_ms` after the previous one. `None` if the sample
+    /// only gives a starting point.
     pub(super) fn read(&mut self, sample: Sample, elapsed_ms: i64) -> Option<f64> {
         match self {
             Meter::Gauge => Some(sample.value),
@@ -54,10 +56,10 @@ impl Meter {
     }
 }
 
-/// Increase per second; finite for finite totals, whatever they are.
+/// Increase per second. Finite for all finite totals.
 fn rate(before: f64, now: f64, elapsed_ms: i64) -> f64 {
     let increase = if now < before { now } else { now - before };
-    // A divisor of a thousandth may lead beyond what a number can hold.
+    // The divisor can be a thousandth, and then the quotient can overflow.
     (increase / (elapsed_ms.max(1) as f64 / 1e3)).min(f64::MAX)
 }
 
@@ -118,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn the_byte_form_keeps_what_is_known() {
+    fn byte_form_round_trips() {
         for meter in [Meter::Gauge, Meter::Counter(None), Meter::Counter(Some(0.1))] {
             let mut bytes = Vec::new();
             meter.put(&mut bytes);

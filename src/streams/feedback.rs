@@ -1,53 +1,55 @@
-//! What people said of a series' alerts, and how readily it alerts therefore.
+//! Feedback on the alerts of a series, and its effect on the sensitivity of the series.
 //!
-//! Each verdict counts [`REAL_STEP`] or [`FALSE_STEP`] doublings of the sensitivity and halves in weight every
-//! [`HALF_LIFE_MS`] of the series' own time, so that a series that nobody speaks of returns to what is configured. The sum is
-//! kept within one doubling and one halving. A false alert counts twice as much as a real one: two real ones for a false one leave
-//! a series as it is.
+//! Each feedback adds [`REAL_STEP`] or subtracts [`FALSE_STEP`] doublings of the sensitivity. Its
+//! weight halves every [`HALF_LIFE_MS`] of the series' own time, so that a series without new
+//! feedback returns to the configured sensitivity. The sum is kept within one doubling and one
+//! halving. A false alert counts twice as much as a real one: two real ones balance a false one.
 //!
-//! The rule is applied to the surprise behind a score and not inside of detectors, so it holds for all of them alike. It follows
-//! from the verdicts remembered and from sample times alone, so a replay leads to the same scores to the bit.
+//! The factor is applied to the surprise behind a score, outside of the detectors, so it works
+//! alike for all of them. It depends only on the remembered feedback and on sample times, so a
+//! replay gives the same scores to the bit.
 
 use super::arithmetic::exp2_neg;
 use super::stored::Stored;
 use earcon_model::{AnomalyId, FeedbackOutcome};
 
-/// Doublings that the verdict "real" adds.
+/// Doublings that the outcome "real" adds.
 const REAL_STEP: f64 = 0.125;
-/// Doublings that the verdict "false" takes away.
+/// Doublings that the outcome "false" subtracts.
 const FALSE_STEP: f64 = 0.25;
-/// Time after which a verdict counts half: four weeks.
+/// Time after which feedback counts half: four weeks.
 const HALF_LIFE_MS: f64 = 28.0 * 86_400_000.0;
-/// Most doublings or halvings.
+/// Limit of doublings and halvings.
 const MOST: f64 = 1.0;
-/// Verdicts remembered of a series; the oldest is forgotten first.
+/// Feedback remembered for a series; the oldest is dropped first.
 const REMEMBERED: usize = 32;
 
-/// A verdict as far as it counts.
+/// The remembered part of one feedback.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Said {
     id: AnomalyId,
     outcome: FeedbackOutcome,
-    /// The newest sample of the series when the anomaly was judged for the first time.
+    /// Timestamp of the newest sample of the series at the first feedback on the anomaly.
     since_ms: i64,
 }
 
-/// What was said of a series' alerts. Series nobody spoke of pay eight bytes for it.
+/// Feedback on the alerts of a series. Series without any need eight bytes for it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct FeedbackMemory(Option<Box<Verdicts>>);
 
 #[derive(Debug, Clone, PartialEq, Default)]
 struct Verdicts {
-    /// In the order in which the anomalies were judged first.
+    /// In the order of the first feedback on each anomaly.
     said: Vec<Said>,
-    /// Doublings that all of it makes at `at_ms`; follows from `said`.
+    /// Sum of all doublings at `at_ms`; derived from `entries`.
     doublings: f64,
     at_ms: i64,
 }
 
 impl FeedbackMemory {
-    /// Takes a verdict in when the newest sample of the series is that of `now_ms`. A later verdict on the same anomaly
-    /// replaces the one before in its place, so that changing it back restores what was.
+    /// Records feedback when the newest sample of the series is that of `now_ms`. Later feedback on
+    /// the same anomaly replaces the outcome in place, so that changing it back restores the
+    /// earlier factor.
     pub(super) fn judge(&mut self, id: AnomalyId, outcome: FeedbackOutcome, now_ms: i64) {
         let verdicts = self.0.get_or_insert_default();
         match verdicts.said.iter_mut().find(|said| said.id == id) {
@@ -62,7 +64,8 @@ impl FeedbackMemory {
         verdicts.sum();
     }
 
-    /// What multiplies the configured sensitivity at the time of a sample; 0.5 to 2, and 1 when nobody said anything.
+    /// Factor for the configured sensitivity at the time of a sample: 0.5 to 2, and 1 without
+    /// feedback.
     pub(super) fn factor(&self, timestamp_ms: i64) -> f64 {
         let Some(verdicts) = &self.0 else { return 1.0 };
         let doublings = (verdicts.doublings * left(timestamp_ms, verdicts.at_ms)).clamp(-MOST, MOST);
@@ -81,7 +84,7 @@ impl Verdicts {
     }
 }
 
-/// What is left at a time of the weight of something said at another.
+/// The share of its weight that feedback given at `since_ms` has at `now_ms`.
 fn left(now_ms: i64, since_ms: i64) -> f64 {
     exp2_neg(now_ms.saturating_sub(since_ms).max(0) as f64 / HALF_LIFE_MS)
 }
@@ -126,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn false_alerts_make_a_series_calmer_and_real_ones_more_alert_within_bounds() {
+    fn false_lowers_and_real_raises_sensitivity_within_bounds() {
         let mut feedback = FeedbackMemory::default();
         assert_eq!(feedback.factor(5), 1.0);
         feedback.judge(id(1), FeedbackOutcome::False, 0);
@@ -138,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_fades_with_the_time_of_the_series() {
+    fn feedback_fades_with_the_time_of_the_series() {
         let mut feedback = FeedbackMemory::default();
         (0..4).for_each(|number| feedback.judge(id(number), FeedbackOutcome::False, 0));
         assert!((feedback.factor(28 * DAY) - 0.5f64.sqrt()).abs() < 1e-9);
@@ -176,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_of_more_verdicts_than_are_remembered_are_nothing() {
+    fn bytes_with_too_many_entries_are_rejected() {
         let mut bytes = vec![200u8];
         bytes.resize(1 + 200 * 25, 0);
         assert_eq!(FeedbackMemory::read(&mut &bytes[..]), None);

@@ -1,11 +1,11 @@
-//! How samples get into the series of a KPI: live, as history, and once more from the log.
+//! How samples get into the series of a KPI: live, as history, and again from the log.
 
 use super::counter::Meter;
 use super::kpi_state::{KpiState, Limit, Pushed};
 use super::series::{Presence, Series, Shared};
 use earcon_model::{Arrival, CounterSamples, EventBody, Reading, Sample, SeriesBatch, SeriesSamples, SeriesStatus};
 
-/// How samples come in, and when.
+/// How samples arrive, and when.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ArrivalContext {
     pub(super) arrival: Arrival,
@@ -16,11 +16,11 @@ pub(super) struct ArrivalContext {
 /// The samples of a push on their way through the series.
 #[derive(Default)]
 struct Collected {
-    /// What is complete, in order.
+    /// Finished bodies, in order.
     bodies: Vec<EventBody>,
     restored: Vec<EventBody>,
     samples: Vec<SeriesSamples>,
-    /// Which series the entries of `samples` belong to.
+    /// The series of each entry of `samples`, by position.
     places: Vec<u32>,
     episodes: Vec<EventBody>,
     ends: Vec<EventBody>,
@@ -56,7 +56,7 @@ impl KpiState {
         pushed
     }
 
-    /// Scores a sample, or puts it aside as late. Returns whether it was news.
+    /// Scores a sample, or sets it aside as late. Returns whether it was newer than all before.
     fn take(
         &mut self,
         place: u32,
@@ -67,7 +67,8 @@ impl KpiState {
     ) -> bool {
         let news = self.series[place as usize].cadence.is_news(sample.timestamp_ms);
         if news && !collected.ends.is_empty() && self.series[place as usize].presence == Presence::Ended {
-            // It may have ended a moment ago and comes back: a replay has to meet both in this order.
+            // The series may have ended a moment ago and comes back. A replay needs both in this
+            // order.
             self.settle(collected, coming.arrival);
         }
         let Self { workspace, kpi, settings, series, .. } = self;
@@ -100,7 +101,7 @@ impl KpiState {
         true
     }
 
-    /// Takes the word of a sender that a series ends, unless it has sent since, has ended already, or it is history.
+    /// Ends the series. Ignored for history, for an ended series, and when newer samples exist.
     fn end(&mut self, place: u32, ended_at_ms: i64, coming: ArrivalContext, collected: &mut Collected) {
         let latest_ms = coming.now_ms.saturating_add(self.settings.max_ahead_ms);
         let series = &mut self.series[place as usize];
@@ -114,7 +115,8 @@ impl KpiState {
         collected.ends.extend(closed);
     }
 
-    /// Completes what was collected: `SeriesRestored`s, the samples, what became of episodes, series that ended.
+    /// Moves the collected events to `bodies`: `SeriesRestored` events, the samples, changes of
+    /// episodes, ended series.
     fn settle(&mut self, collected: &mut Collected, arrival: Arrival) {
         for (entry, place) in collected.samples.iter_mut().zip(&collected.places) {
             let series = &mut self.series[*place as usize];
@@ -158,7 +160,7 @@ impl KpiState {
         let start = logged.counter.and_then(|counter| counter.start);
         let scored = logged.samples.iter();
         let rates = scored.map(|scored| Sample { timestamp_ms: scored.timestamp_ms, value: scored.value });
-        // A log is applied once; applied twice, it must not count anything twice.
+        // A log is applied once. If it is applied twice, nothing may count twice.
         let news =
             |series: &Series, sample: &Sample| series.cadence.is_news(sample.timestamp_ms) && sample.value.is_finite();
         let mut applied = false;
@@ -184,7 +186,8 @@ impl KpiState {
 }
 
 impl Collected {
-    /// The entry of a series, made when it is the first of its samples, or they are read in another way from here on.
+    /// The entry of a series. Starts a new one for the first sample and after a change of the
+    /// reading.
     fn entry(&mut self, place: u32, series: &mut Series, batch: &SeriesBatch) -> &mut SeriesSamples {
         let counts = batch.reading == Reading::Counter;
         let fits = series.collected_at.filter(|at| self.samples[*at as usize].counter.is_some() == counts);
@@ -205,7 +208,7 @@ impl Collected {
     }
 }
 
-/// Whether there is anything in it that the log has to keep.
+/// Whether the entry holds anything that the log must keep.
 fn says_something(entry: &SeriesSamples) -> bool {
     let counted = entry.counter.is_some_and(|counter| counter.start.is_some() || counter.late > 0);
     counted || !entry.samples.is_empty() || !entry.late.is_empty()

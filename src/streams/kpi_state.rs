@@ -1,7 +1,8 @@
-//! All series of one KPI, and the decisions a stream actor makes about them.
+//! All series of one KPI, and the decisions that a stream actor makes about them.
 //!
-//! Live and replayed state are the same: [`KpiState::push`] with `now_ms` leads to events, and [`KpiState::replay`] of those
-//! events (whose `time_ms` is that `now_ms`) leads from the same beginning to the same state, to the bit.
+//! Live and replayed state are equal. [`KpiState::push`] at `now_ms` gives events;
+//! [`KpiState::replay`] of these events (with `time_ms` = `now_ms`) gives the same state, to the
+//! bit.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,16 +17,16 @@ use earcon_model::{
     SeriesBatch, WorkspaceId,
 };
 
-/// Why a row was not taken. The text is fit to show to the sender.
+/// Why a row was rejected. The text is fit to show to the sender.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// NaN or an infinity.
     #[error("value must be a finite number")]
     NotFinite,
-    /// Something that only grows from zero cannot be below it.
+    /// A counter only grows from zero, so it cannot be negative.
     #[error("a counter must not be negative")]
     NegativeCounter,
-    /// Before 1970: almost always a unit mixed up or a clock not set.
+    /// Before 1970: usually a wrong unit or a clock that is not set.
     #[error("timestamp {timestamp_ms} lies before 1970; it must be milliseconds since 1970-01-01 UTC")]
     BeforeEpoch {
         /// The timestamp as sent.
@@ -36,37 +37,38 @@ pub enum Rejection {
     TooFarAhead {
         /// The timestamp as sent.
         timestamp_ms: i64,
-        /// How far ahead is allowed.
+        /// The allowed distance.
         max_ahead_ms: i64,
     },
-    /// The KPI has as many series as it may have.
+    /// The KPI has reached its limit of series.
     #[error("the KPI already has its {max_series} series; labels must not hold values without bounds")]
     TooManySeries {
-        /// How many it may have.
+        /// The limit.
         max_series: usize,
     },
 }
 
-/// How many series a KPI may have for one more to be added.
+/// The number of series up to which another one may be added.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Limit {
-    /// As many as the settings allow, or the workspace's rules when those are fewer.
+    /// The limit of the settings, or that of the workspace's rules if it is lower.
     Sender(Option<u32>),
-    /// Any number: what the log holds was admitted under the limit of its day.
+    /// No limit: the log only holds series that were admitted under the limit of their time.
     Replay,
 }
 
-/// What one push led to.
+/// The result of one push.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Pushed {
-    /// To be logged in this order: `SeriesRestored`s, one `Samples` or `Backfilled` with all series, what became of episodes,
-    /// series that ended; and the same again when an ended series came back.
+    /// To be logged in this order: `SeriesRestored` events, one `Samples` or `Backfilled` with all
+    /// series, changes of episodes, ended series. The sequence repeats if an ended series came
+    /// back.
     pub bodies: Vec<EventBody>,
-    /// Rows taken, late ones included.
+    /// Accepted rows, late ones included.
     pub accepted: u32,
-    /// Rows not taken, with the row's number in the request.
+    /// Rejected rows, by their number in the request.
     pub rejected: Vec<(u32, Rejection)>,
-    /// Rows taken but not scored, because they are not newer than one before.
+    /// Accepted rows that were not scored, because they are not newer than an earlier one.
     pub late: u32,
 }
 
@@ -75,19 +77,20 @@ pub struct Pushed {
 pub struct KpiState {
     pub(super) workspace: WorkspaceId,
     pub(super) kpi: KpiName,
-    /// What is configured; the settings of entries are made from it.
+    /// The configured settings. The settings of entries derive from them.
     pub(super) base: Arc<StreamSettings>,
-    /// What the series are scored with.
+    /// The settings of the live detector.
     pub(super) settings: Arc<StreamSettings>,
     pub(super) live: DetectorRef,
-    /// What is tried out beside it; boxed because it is rare.
+    /// The shadow detector; boxed because it is rare.
     pub(super) shadow: Option<Box<Shadow>>,
     /// In order of first appearance.
     #[expect(clippy::vec_box, reason = "growing shall move pointers, not two kilobytes a series, and waste none")]
     pub(super) series: Vec<Box<Series>>,
-    /// Ordered rather than hashed: labels are chosen by senders, and an unseeded hash invites collisions.
+    /// Ordered rather than hashed: senders choose the labels, and an unseeded hash invites
+    /// collisions.
     pub(super) index: BTreeMap<Labels, u32>,
-    /// No series stalls before this.
+    /// No series stalls before this time.
     pub(super) next_stall_ms: Option<i64>,
 }
 
@@ -107,19 +110,20 @@ impl KpiState {
         }
     }
 
-    /// Scores what arrived at `now_ms`. Good rows are kept, bad ones come back; the order of rows is the order of arrival.
+    /// Scores the rows that arrived at `now_ms`. Accepts good rows and returns the rejected ones.
+    /// The order of rows is the order of arrival.
     pub fn push(&mut self, batches: &[SeriesBatch], now_ms: i64) -> Pushed {
         self.take_in(batches, ArrivalContext { arrival: Arrival::Live, now_ms })
     }
 
-    /// Takes history in that arrived at `now_ms`: what is newer than all before is scored and learned from, but opens and
-    /// closes no anomaly, ends and begins no silence, and is not counted as late.
+    /// Ingests history that arrived at `now_ms`. Samples newer than all before are scored and
+    /// learned. They open and close no anomaly, start and end no stall, and do not count as late.
     pub fn backfill(&mut self, batches: &[SeriesBatch], now_ms: i64) -> Pushed {
         self.take_in(batches, ArrivalContext { arrival: Arrival::Backfill, now_ms })
     }
 
-    /// Wall time from which [`check_stalls`](Self::check_stalls) is worth calling; `None` when nothing can stall. It may be
-    /// somewhat early, never late.
+    /// Wall time of the next useful call of [`check_stalls`](Self::check_stalls). `None` if nothing
+    /// can stall. It may be somewhat early, never late.
     pub fn next_stall_at(&self) -> Option<i64> {
         self.next_stall_ms
     }
@@ -141,22 +145,24 @@ impl KpiState {
         bodies
     }
 
-    /// Notes that somebody has seen the anomaly, if it is an open one of this KPI; the first acknowledgement stays.
-    /// Returns whether it is.
+    /// Records an acknowledgement if the anomaly is an open one of this KPI; the first one stays.
+    /// Returns whether it is open here.
     pub fn acknowledge(&mut self, id: AnomalyId, acknowledgement: &Acknowledgement) -> bool {
         self.series.iter_mut().any(|series| series.episode.acknowledge(id, acknowledgement))
     }
 
-    /// Takes a verdict on an anomaly of the series with these labels in, open or not: it moves how readily the series alerts.
-    /// Returns what its configured sensitivity is multiplied with from here on; 1 when there is no such series.
+    /// Records feedback on an anomaly of the series with these labels, open or not. Returns the new
+    /// factor of the configured sensitivity; 1 if there is no such series.
     pub fn judge(&mut self, id: AnomalyId, labels: &Labels, feedback: &Feedback) -> f32 {
         let place = self.index.get(labels).copied();
         place.map_or(1.0, |place| self.series[place as usize].judge(id, feedback))
     }
 
-    /// Applies an event of this KPI from the log. Samples are scored again; what follows from samples (episodes, the end
-    /// of a stall) is skipped, because it follows again. Events of other KPIs are ignored. What is tried out beside the
-    /// live detector sees the event when it is [shown](Self::observe) to it, as it was when it happened.
+    /// Applies an event of this KPI from the log and ignores events of other KPIs.
+    ///
+    /// Samples are scored again. Events that follow from samples (episodes, the end of a stall) are
+    /// skipped, because scoring produces them again. The shadow does not see the event here; pass
+    /// it to [`observe`](Self::observe) as in live operation.
     pub fn replay(&mut self, event: &Event) {
         if event.kpi != self.kpi {
             return;
@@ -185,7 +191,7 @@ impl KpiState {
                 self.acknowledge(*id, acknowledgement);
             }
             EventBody::DetectorChanged(arrangement) => {
-                // What this version does not understand changes nothing: scoring goes on.
+                // Detectors that this version does not know change nothing: scoring goes on.
                 let _not_understood = self.arrange(arrangement).is_err();
             }
             EventBody::DetectorTrained { choice, detector, series } => {
@@ -211,13 +217,13 @@ impl KpiState {
         self.series.iter().map(|series| series.view(&self.settings))
     }
 
-    /// The KPI it scores.
+    /// The KPI.
     pub fn kpi(&self) -> &KpiName {
         &self.kpi
     }
 
-    /// Bytes that one series at rest occupies under a detector, inline and on the heap, its share of the index included and
-    /// the text of its labels excluded. An open anomaly adds about 400 while it is open.
+    /// Memory of one idle series under a detector, in bytes: inline, heap, and its share of the
+    /// index, without the text of its labels. An open anomaly adds about 400.
     pub fn bytes_per_series(detector: DetectorName) -> usize {
         let boxed = size_of::<Series>() + size_of::<Box<Series>>() + detector.heap_bytes();
         boxed + size_of::<Labels>() + size_of::<u32>()

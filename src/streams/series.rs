@@ -1,4 +1,4 @@
-//! One series of a KPI: its detector, its episode, its cadence, and what was last said of it.
+//! One series of a KPI: its detector, episode, cadence and newest score.
 
 use super::cadence::Cadence;
 use super::counter::Meter;
@@ -14,40 +14,39 @@ use earcon_model::{
     SeriesStatus, WorkspaceId,
 };
 
-/// A series as others may see it.
+/// Read-only view of a series.
 #[derive(Debug, Clone, Copy)]
 pub struct SeriesView<'a> {
-    /// Which series of the KPI.
+    /// The labels of the series.
     pub labels: &'a Labels,
-    /// The newest sample and what was said of it. `None` while there is but the first total of a counter, or only late
-    /// samples of it are known, which takes a log whose beginning is gone.
+    /// The newest sample and its score. `None` after only the first total of a counter. Also `None`
+    /// if only late samples are known, which requires a log whose beginning is gone.
     pub last: Option<&'a ScoredSample>,
     /// Features of the newest sample; `None` while warming up.
     pub features: Option<Features>,
-    /// How it stands.
+    /// Its status.
     pub status: SeriesStatus,
     /// Late samples so far.
     pub late: u64,
     /// The open anomaly.
     pub anomaly: Option<&'a Anomaly>,
-    /// What feedback multiplies the configured sensitivity with, as of the newest sample.
+    /// Factor that feedback applies to the configured sensitivity, as of the newest sample.
     pub sensitivity: f32,
 }
 
-/// Whether a series is expected to send.
+/// Whether the series is expected to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Presence {
-    /// It sends, and its silence would be a stall.
+    /// It sends; silence would be a stall.
     Sending,
     /// It has been silent for too long.
     Stalled,
-    /// Nothing is expected: it has ended, or nothing of it has come live yet.
+    /// No samples are expected: it has ended, or no live sample has arrived yet.
     #[default]
     Ended,
 }
 
 impl Stored for Presence {
-    /// The first two are the bytes of the flag that stood here in format 1.
     fn put(&self, out: &mut Vec<u8>) {
         (*self as u8).put(out);
     }
@@ -61,7 +60,7 @@ impl Stored for Presence {
     }
 }
 
-/// State of one series. Everything a sample touches is inline.
+/// State of one series. Everything that a sample touches is inline.
 #[derive(Debug, Clone)]
 pub(super) struct Series {
     pub(super) labels: Labels,
@@ -74,11 +73,11 @@ pub(super) struct Series {
     pub(super) episode: Episode,
     pub(super) feedback: FeedbackMemory,
     pub(super) detector: Chosen,
-    /// Where in the push under way this series' samples are collected; not part of the state.
+    /// Position of this series among the samples of the current push; not part of the state.
     pub(super) collected_at: Option<u32>,
 }
 
-/// The KPI and the settings, which all series of it share.
+/// The KPI and the settings, which all its series share.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shared<'a> {
     pub(super) workspace: &'a WorkspaceId,
@@ -103,8 +102,9 @@ impl Series {
         }
     }
 
-    /// Reads samples from here on as `reading` says. Values of another kind have nothing to do with those before: the
-    /// series warms up again, and an open episode closes with the calm samples of the warm-up.
+    /// Reads samples as `reading` from here on. Values of another kind are not comparable with
+    /// earlier ones: the series warms up again, and an open episode closes with the calm samples of
+    /// the warm-up.
     pub(super) fn read_as(&mut self, reading: Reading, shared: Shared<'_>) {
         if self.meter.reading() == reading {
             return;
@@ -114,8 +114,8 @@ impl Series {
         self.detector = Chosen::new(shared.settings.detector);
     }
 
-    /// Notes that a sample that is newer than every one before has come. Returns what it measures, unless it is the first
-    /// total of a counter, and whether it ended a silence.
+    /// Registers a sample that is newer than all before. Returns its measured value, `None` for the
+    /// first total of a counter, and whether the sample ended a stall.
     pub(super) fn arrive(&mut self, sample: Sample, coming: ArrivalContext) -> (Option<f64>, bool) {
         debug_assert!(self.cadence.is_news(sample.timestamp_ms) && sample.value.is_finite());
         let elapsed_ms = sample.timestamp_ms.saturating_sub(self.cadence.last_timestamp_ms());
@@ -128,7 +128,8 @@ impl Series {
         (measured, std::mem::replace(&mut self.presence, Presence::Sending) == Presence::Stalled)
     }
 
-    /// Scores what a sample that has [arrived](Self::arrive) measures; history is scored without an episode.
+    /// Scores the measured value of a sample that has [arrived](Self::arrive). History is scored
+    /// without an episode.
     pub(super) fn score(
         &mut self,
         sample: Sample,
@@ -155,7 +156,8 @@ impl Series {
         (scored, self.episode.push(timestamp_ms, value, judgement.as_ref(), owner, shared.settings))
     }
 
-    /// Takes a verdict on one of its anomalies in, open or not. Returns what the sensitivity is multiplied with from here on.
+    /// Records feedback on one of its anomalies, open or not. Returns the new factor of the
+    /// sensitivity.
     pub(super) fn judge(&mut self, id: AnomalyId, feedback: &Feedback) -> f32 {
         self.episode.judge(id, feedback);
         self.feedback.judge(id, feedback.outcome, self.cadence.last_timestamp_ms());
@@ -166,7 +168,7 @@ impl Series {
         self.feedback.factor(self.cadence.last_timestamp_ms()) as f32
     }
 
-    /// Ends the series: no silence of it is a stall, and what comes next starts anew as far as it counts.
+    /// Ends the series: its silence is no stall, and a counter starts from a new starting point.
     /// Returns the open episode, closed.
     pub(super) fn end(&mut self, ended_at_ms: i64) -> Option<EventBody> {
         self.presence = Presence::Ended;
@@ -174,7 +176,8 @@ impl Series {
         self.episode.end(ended_at_ms)
     }
 
-    /// How the series stands. A stall or an end outranks an anomaly, an anomaly outranks the warm-up.
+    /// The status of the series. A stall or an end outranks an anomaly; an anomaly outranks the
+    /// warm-up.
     pub(super) fn status(&self, settings: &StreamSettings) -> SeriesStatus {
         let (seen, needed) = (self.detector.seen(), settings.warm_up);
         if self.presence == Presence::Stalled {
@@ -190,8 +193,8 @@ impl Series {
         }
     }
 
-    /// Wall time from which it counts as stalled; `None` when it is already, when it has ended, or when its interval is not
-    /// known yet.
+    /// Wall time from which it counts as stalled. `None` if it is stalled already, has ended, or
+    /// its interval is not known yet.
     pub(super) fn deadline_ms(&self, settings: &StreamSettings) -> Option<i64> {
         if self.presence == Presence::Sending { self.cadence.deadline_ms(settings) } else { None }
     }

@@ -1,8 +1,9 @@
-//! A second detector beside the live one: it sees the same samples, and what it finds is counted and told to nobody.
+//! A second detector on the samples of the live one. Its findings are counted and alert no one.
 //!
-//! It is fed with what was logged of a push, not with the push: so a replay leads it to the same state, the caller can measure
-//! it apart from live scoring, and nothing it does can change what live scoring says. All else that a series is (labels,
-//! cadence, silence, counter) is the live one's; a shadow has but a detector and an episode of its own.
+//! It reads the logged samples of a push, not the push itself. So a replay leads to the same state,
+//! the caller can measure it apart from live scoring, and it cannot change the live scores. Labels,
+//! cadence, stalls and counters belong to the live series; a shadow has its own detector and
+//! episode only.
 
 use std::sync::Arc;
 
@@ -23,16 +24,16 @@ pub struct ShadowAlert {
     pub timestamp_ms: i64,
 }
 
-/// What the shadow made of some events.
+/// The result of showing events to the shadow.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Observed {
-    /// Live samples it saw, scored or not.
+    /// Live samples seen, scored or not.
     pub samples: u64,
     /// Episodes it opened.
     pub alerts: Vec<ShadowAlert>,
 }
 
-/// The detectors of a shadow, by place of their series.
+/// The detectors of a shadow, by the position of their series.
 #[derive(Debug, Clone)]
 pub(super) struct Shadow {
     pub(super) choice: DetectorRef,
@@ -72,19 +73,21 @@ impl Shadow {
 }
 
 impl KpiState {
-    /// What scores the KPI, and what is tried out beside it.
+    /// The live detector and the shadow of the KPI.
     pub fn arrangement(&self) -> DetectorSlots {
         DetectorSlots { live: self.live.clone(), shadow: self.shadow.as_ref().map(|shadow| shadow.choice.clone()) }
     }
 
-    /// What is tried out, if anything is.
+    /// The shadow detector, if there is one.
     pub fn shadow(&self) -> Option<&DetectorRef> {
         self.shadow.as_ref().map(|shadow| &shadow.choice)
     }
 
-    /// Has the KPI scored as `wanted` says from here on; returns whether that changes anything. A detector that runs already,
-    /// live or as the shadow, goes on in its new role with all it has learned; any other begins afresh. Open episodes,
-    /// cadence and silence stay; an episode that only the shadow had opened is forgotten.
+    /// Scores the KPI with these detectors from here on. Returns whether that changes anything.
+    ///
+    /// A detector that already runs, live or as the shadow, keeps its learned state in the new
+    /// role; any other starts fresh. Open episodes, cadence and stalls stay. An episode that only
+    /// the shadow had opened is dropped.
     ///
     /// # Errors
     /// An entry that this version cannot run; nothing is changed.
@@ -126,12 +129,13 @@ impl KpiState {
         self.shadow = Some(Box::new(retired));
     }
 
-    /// Forgets what was tried out.
+    /// Drops the shadow.
     pub fn drop_shadow(&mut self) {
         self.shadow = None;
     }
 
-    /// Shows the shadow what was logged of this KPI. Should it panic, only the shadow is in an unknown state: drop it.
+    /// Shows the logged events of this KPI to the shadow. After a panic only the shadow is in an
+    /// unknown state: drop it.
     pub fn observe(&mut self, bodies: &[EventBody]) -> Observed {
         let mut observed = Observed::default();
         for body in bodies {
@@ -178,7 +182,8 @@ impl KpiState {
             let (timestamp_ms, value) = (scored.timestamp_ms, scored.value);
             let mut judgement = series.detector.push(Sample { timestamp_ms, value }, settings).judgement;
             if let Some(judgement) = &mut judgement {
-                // What people said of the series holds for whatever scores it, or the two could not be compared.
+                // Feedback applies to every detector of the series; otherwise the two could not be
+                // compared.
                 let factor = self.series[place as usize].feedback.factor(timestamp_ms);
                 judgement.score = rescored(judgement.score, factor);
             }

@@ -1,11 +1,13 @@
 //! A KPI's state as bytes, and back.
 //!
-//! Layout: `FORMAT`, the header, the series, the shadow if there is one, and a checksum (XXH3, 64 bits) of all of it. Of each series the part
-//! that outlives a detector (labels, cadence, stall, episode) stands before the detector's own bytes. So a snapshot of
-//! another detector keeps open episodes and stalls and only starts scoring afresh.
+//! Layout: `FORMAT`, the header, the series, the shadow if there is one, and a checksum (XXH3, 64
+//! bits) of all of it. In each series, the part that does not depend on the detector (labels,
+//! cadence, stall, episode) precedes the detector's bytes. So a snapshot of another detector keeps
+//! open episodes and stalls and only restarts scoring.
 //!
-//! The header is the detector's version and, unless the configured detector is live and nothing is tried out, a zero byte and
-//! the [`DetectorSlots`]: entries are whole in it, so that nothing else has to be read to go on with them.
+//! The header is the detector's version. Unless the configured detector is live without a shadow, a
+//! zero byte and the [`DetectorSlots`] follow. They contain the complete entries, so that a restore
+//! needs nothing else.
 
 use std::sync::Arc;
 
@@ -20,22 +22,23 @@ use super::shadow::{Shadow, ShadowSeries};
 use super::stored::{Stored, put_chunk, take_chunk};
 use earcon_model::{Anomaly, DetectorSlots, Features, KpiName, Labels, Reading, ScoredSample, WorkspaceId};
 
-/// Names the byte form of everything but the detector. Format 1 had no counters, 2 no feedback; both are read too.
+/// The byte format of everything but the detector. No other format is read.
 const FORMAT: u8 = 3;
 
-/// Why bytes are no snapshot. The caller replays the log instead.
+/// Why a snapshot cannot be restored. The caller replays the log instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RestoreError {
-    /// Written by another version of the program.
+    /// Written by a version of the program with another format.
     #[error("snapshot has format {0}, this program reads up to {FORMAT}")]
     Format(u8),
-    /// Cut short or changed.
+    /// Truncated or changed.
     #[error("snapshot is damaged")]
     Damaged,
 }
 
 impl KpiState {
-    /// The state as bytes; equal states give equal bytes. Workspace, KPI and settings are not in it.
+    /// The state as bytes; equal states give equal bytes. Workspace, KPI and settings are not
+    /// included.
     pub fn snapshot(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(64 + self.series.len() * 4400);
         FORMAT.put(&mut out);
@@ -51,13 +54,14 @@ impl KpiState {
         out
     }
 
-    /// The state that [`snapshot`](Self::snapshot) wrote, under today's settings.
+    /// Restores the state that [`snapshot`](Self::snapshot) wrote, under the current settings.
     ///
-    /// A snapshot of another detector version is taken too: its series keep labels, cadence, stalls, late counts and open
-    /// episodes, and are scored afresh; an open episode closes with the calm samples of the new warm-up.
+    /// A snapshot of another detector version is accepted: its series keep labels, cadence, stalls,
+    /// late counts and open episodes, and warm up again. An open episode closes with the calm
+    /// samples of the warm-up.
     ///
     /// # Errors
-    /// The bytes are of another format, or damaged.
+    /// The bytes have another format, or are damaged.
     pub fn restore(
         workspace: WorkspaceId,
         kpi: KpiName,
@@ -86,7 +90,7 @@ impl KpiState {
             Some(end) => (&header[..end], postcard::from_bytes(&header[end + 1..]).ok()?),
             None => (header, DetectorSlots::default()),
         };
-        // Entries of another version of the program that this one cannot run: scoring goes on with what is configured.
+        // Entries that this version cannot run: scoring continues with the configured detector.
         let understood = self.arrange(&arranged).is_ok();
         let same_detector = understood && version == self.settings.detector.as_str().as_bytes();
         let count = u32::read(&mut from)?;
@@ -112,7 +116,8 @@ impl KpiState {
         }
         let mut header = version.clone();
         header.push(0);
-        // Writing plain data to memory does not fail; were it to, the KPI would be scored as configured.
+        // Serializing plain data to memory does not fail. If it did, the configured detector would
+        // score.
         postcard::to_extend(&arranged, header).unwrap_or(version)
     }
 }
@@ -151,7 +156,8 @@ fn put_episode(episode: &Episode, out: &mut Vec<u8>) {
     let open = episode.open.as_ref().map(postcard::to_stdvec);
     match open {
         Some(Ok(anomaly)) => put_chunk(&anomaly, out),
-        // Writing plain data to memory does not fail; were it to, the episode would open again with the next alert.
+        // Serializing plain data to memory does not fail. If it did, the episode would open again
+        // with the next alert.
         Some(Err(_)) | None => put_chunk(&[], out),
     }
 }
@@ -258,7 +264,7 @@ mod tests {
         state
     }
 
-    /// The same snapshot as an older detector would have written it: other version, other bytes.
+    /// The same snapshot as another detector would have written it: other version, other bytes.
     fn of_another_detector(state: &KpiState) -> Vec<u8> {
         let mut out = Vec::new();
         FORMAT.put(&mut out);
@@ -299,7 +305,8 @@ mod tests {
         put_series(&state.series[0], &mut whole);
         let mut detector = Vec::new();
         state.series[0].detector.encode(&mut detector);
-        // The meter of a gauge and no feedback are one byte each, before the detector and its length.
+        // The meter of a gauge and no feedback are one byte each, before the detector and its
+        // length.
         let at = whole.len() - detector.len() - 6;
         whole.drain(at..at + 2);
         let mut old = vec![1];
@@ -327,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_anywhere_is_noticed() {
+    fn damage_at_any_byte_is_detected() {
         let bytes = eventful().snapshot();
         assert!(restored(&bytes).is_ok());
         for at in (1..bytes.len()).step_by(13) {

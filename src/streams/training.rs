@@ -1,4 +1,4 @@
-//! What a detector has learned, from one state to another: baselines trained from history apart from the live stream.
+//! Exports and imports the learned state of a detector, for baselines trained from history.
 
 use super::detector::Chosen;
 use super::kpi_state::KpiState;
@@ -7,12 +7,12 @@ use super::shadow::ShadowSeries;
 use earcon_model::{DetectorRef, TrainedSeries};
 
 impl KpiState {
-    /// The algorithm that is live here, version included.
+    /// The version name of the live detector.
     pub fn detector(&self) -> &'static str {
         self.settings.detector.as_str()
     }
 
-    /// What the live detector has learned of each series.
+    /// The learned state of the live detector, for each series.
     pub fn trained(&self) -> Vec<TrainedSeries> {
         let trained = |series: &Series| {
             let mut state = Vec::new();
@@ -26,9 +26,11 @@ impl KpiState {
         self.series.iter().filter(|series| series.detector.seen() > 0).map(|series| trained(series)).collect()
     }
 
-    /// Takes over what a detector has learned elsewhere, for the live detector or the shadow, whichever is `choice`. Returns of
-    /// how many series. Passed over are series that are not known here, bytes of another algorithm, and what was learned
-    /// from samples that are yet to come here: a detector must not see a sample twice.
+    /// Imports learned state into the live detector or the shadow, whichever is `choice`. Returns
+    /// the number of imported series.
+    ///
+    /// Skips series that are unknown here, state of another algorithm, and state that has seen
+    /// samples newer than those here: a detector must not see a sample twice.
     pub fn adopt(&mut self, choice: &DetectorRef, detector: &str, trained: &[TrainedSeries]) -> usize {
         let to_live = self.live == *choice;
         let settings = match (&self.shadow, to_live) {

@@ -1,18 +1,20 @@
-//! The last values of a series, kept in order of size as well as of time, so that median, MAD and rank cost no sort.
+//! The newest values of a series, in order of time and of size, so that median, MAD and rank need
+//! no sort.
 
 use super::stored::Stored;
 
-/// A sliding window. Removing the oldest value and inserting a new one are a count and two short moves of bytes:
-/// the values stay where they were written, and only one-byte references to them are kept in order of size.
+/// A sliding window. Replacing the oldest value costs one count and two short moves of bytes:
+/// values stay where they were written, and only one-byte references to them are kept in order of
+/// size.
 #[derive(Debug, Clone)]
 pub(super) struct Window<V, const N: usize> {
     /// Values in order of arrival, a ring.
     ring: [V; N],
-    /// Positions in `ring` in order of value; among equal values the older comes first.
+    /// Positions in `ring` in order of value; of equal values the older comes first.
     order: [u8; N],
-    /// Where in the ring the next value goes.
+    /// Position in the ring of the next value.
     next: u8,
-    /// How many values there are.
+    /// Number of values.
     len: u8,
 }
 
@@ -29,7 +31,7 @@ impl<V: Stored + Copy + Default, const N: usize> Stored for Window<V, N> {
     }
 }
 
-/// Where a value stands in a window: how many values are smaller, how many are not larger.
+/// Position of a value in a window: how many values are smaller, how many are not larger.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Place {
     below: u32,
@@ -39,7 +41,7 @@ pub(super) struct Place {
 /// Median and spread of a window.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Centre {
-    /// The middle value, or the middle of the two middle values.
+    /// The middle value, or the mean of the two middle values.
     pub(super) median: f64,
     /// Median absolute deviation from the median.
     pub(super) mad: f64,
@@ -51,12 +53,12 @@ impl<V: Copy + Default + PartialOrd + Into<f64>, const N: usize> Window<V, N> {
         Self { ring: [V::default(); N], order: [0; N], next: 0, len: 0 }
     }
 
-    /// How many values it holds.
+    /// Number of values.
     pub(super) fn len(&self) -> usize {
         usize::from(self.len)
     }
 
-    /// The newest values, oldest first: the last of `into` is the newest. There must be so many.
+    /// The newest values, oldest first. The window must hold at least as many.
     pub(super) fn newest(&self, into: &mut [V]) {
         let (wanted, end) = (into.len(), usize::from(self.next));
         let head = wanted.min(end);
@@ -64,17 +66,17 @@ impl<V: Copy + Default + PartialOrd + Into<f64>, const N: usize> Window<V, N> {
         into[..wanted - head].copy_from_slice(&self.ring[N - (wanted - head)..]);
     }
 
-    /// Replaces the values; the change has to keep their order.
+    /// Replaces the values. The change must keep their order.
     pub(super) fn change(&mut self, to: impl Fn(V) -> V) {
         self.ring.iter_mut().take(usize::from(self.len)).for_each(|value| *value = to(*value));
     }
 
-    /// Takes a value in; the oldest leaves when the window is full.
+    /// Adds a value; in a full window it replaces the oldest.
     pub(super) fn push(&mut self, value: V) {
         self.push_at(value, self.place_of(value));
     }
 
-    /// The same for a value whose place is known already.
+    /// Adds a value whose position is known.
     pub(super) fn push_at(&mut self, value: V, place: Place) {
         let slot = self.next;
         let (mut len, mut place) = (self.len(), place.not_above as usize);
@@ -92,7 +94,8 @@ impl<V: Copy + Default + PartialOrd + Into<f64>, const N: usize> Window<V, N> {
         self.len += 1;
     }
 
-    /// Where a value would stand. A count over all values, because processors count several at once and guess wrong in searches.
+    /// Position of a value. Counts over all values: processors do that in parallel, while a search
+    /// suffers from mispredicted branches.
     pub(super) fn place_of(&self, value: V) -> Place {
         let (mut below, mut not_above) = (0, 0);
         for held in &self.ring[..self.len()] {
@@ -102,7 +105,7 @@ impl<V: Copy + Default + PartialOrd + Into<f64>, const N: usize> Window<V, N> {
         Place { below, not_above }
     }
 
-    /// Median and MAD, or `None` while empty.
+    /// Median and MAD; `None` while empty.
     pub(super) fn centre(&self) -> Option<Centre> {
         let len = usize::from(self.len);
         let middle = len / 2;
@@ -115,7 +118,7 @@ impl<V: Copy + Default + PartialOrd + Into<f64>, const N: usize> Window<V, N> {
         Some(Centre { median, mad: self.nearest(median, middle) })
     }
 
-    /// A place from 0, below all values held, to 1, above them all; ties in the middle; 0.5 while empty.
+    /// The rank from 0, below all values, to 1, above them all. Ties count half; 0.5 while empty.
     pub(super) fn rank(&self, place: Place) -> f64 {
         if self.len == 0 {
             return 0.5;
@@ -127,10 +130,10 @@ impl<V: Copy + Default + PartialOrd + Into<f64>, const N: usize> Window<V, N> {
         self.ring[usize::from(self.order[rank])].into()
     }
 
-    /// The distance from `median` that exactly `rank` values are not farther than.
+    /// The distance from `median` within which exactly `rank` values lie.
     ///
-    /// Distances grow to the left and to the right of the median, so this selects from two sorted sequences: a binary
-    /// search for how many of the `rank + 1` nearest lie on the left.
+    /// Distances grow to the left and to the right of the median, so this selects from two sorted
+    /// sequences: a binary search for how many of the `rank + 1` nearest lie on the left.
     fn nearest(&self, median: f64, rank: usize) -> f64 {
         let len = usize::from(self.len);
         let split = len / 2;

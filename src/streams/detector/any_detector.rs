@@ -1,4 +1,4 @@
-//! The detectors there are, and the one that an operator has chosen for a series.
+//! The available detectors, and a value that holds any of them.
 
 use super::{Detector, RobustForecast, TailRank, Verdict};
 use crate::settings::StreamSettings;
@@ -15,10 +15,10 @@ pub enum DetectorName {
 }
 
 impl DetectorName {
-    /// All there are.
+    /// All detectors.
     pub const ALL: [Self; 2] = [Self::TailRank, Self::RobustForecast];
 
-    /// As it stands in configuration, anomalies and snapshots.
+    /// The name in configuration, anomalies and snapshots.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::RobustForecast => RobustForecast::VERSION,
@@ -26,7 +26,7 @@ impl DetectorName {
         }
     }
 
-    /// What it keeps outside of its series.
+    /// Heap memory of one detector.
     pub(crate) fn heap_bytes(self) -> usize {
         match self {
             Self::RobustForecast => size_of::<RobustForecast>(),
@@ -40,7 +40,7 @@ impl DetectorName {
     }
 }
 
-/// A detector of either kind; boxed, so that a series with the smaller one is small.
+/// A detector of either kind; boxed, so that a series with the smaller one stays small.
 #[derive(Debug, Clone)]
 pub(crate) enum Chosen {
     RobustForecast(Box<RobustForecast>),

@@ -1,13 +1,15 @@
-//! `robust-forecast-1`: robust z-score, forecast residual, volatility and slope, calibrated by tail rank and fused.
+//! `robust-forecast-1`: robust z-score, forecast residual, volatility and slope, calibrated and
+//! fused.
 //!
-//! Deliberately absent: anything that looks at other series, and any memory of what people said about an alert.
+//! Deliberately absent: other series, and feedback of people.
 //!
-//! Defined results for odd input:
-//! * Magnitudes beyond ±1e300 are scored as if they were ±1e300, so that no difference overflows.
-//! * A constant series has a band of (almost) no height and scores 0; what leaves it scores by the length of the record,
-//!   because there is no scale to say how far it left.
-//! * A gap ends the trend; nothing is interpolated.
-//! * A counter reset, a new unit or any other new level is one anomaly; the forecast has adopted it a dozen samples later.
+//! Defined results for unusual input:
+//! - Magnitudes beyond ±1e300 are scored as ±1e300, so that no difference overflows.
+//! - A constant series has a band of almost no height and scores 0. There is no scale for a value
+//!   that leaves it, so the length of the record determines its score.
+//! - A gap ends the trend; nothing is interpolated.
+//! - A counter reset, a new unit or any other new level is one anomaly. The forecast has adopted
+//!   the new level a dozen samples later.
 
 use super::calibration::{Calibration, FEATURES};
 use super::features::{Course, LEAD, Observation};
@@ -20,11 +22,12 @@ use crate::stored::{Stored, stored_fields};
 use crate::window::{Centre, Window};
 use earcon_model::{Features, Sample};
 
-/// Volatility is calibrated within 32 times less and 32 times more than usual.
+/// Volatility is calibrated between 1/32 and 32 times the usual value.
 const VOLATILITY_RANGE: (f64, f64) = (1.0 / 32.0, 32.0);
 /// From median absolute deviation to standard deviation, for a normal distribution.
 const MAD_TO_SIGMA: f64 = 1.4826;
-/// Share of the usual distance from the median that is added to the scale: a window of plateaus has a MAD of 0.
+/// Share of the usual distance that is added to the scale, because a window of plateaus has a MAD
+/// of 0.
 const USUAL_SHARE: f64 = 0.3;
 const USUAL_RATE: f64 = 1.0 / 1024.0;
 const USUAL_OUTLIER: f64 = 64.0;
@@ -114,7 +117,8 @@ impl State {
             judgement.rank = (score > 0.25).then(|| self.calibration.rank(&values, reason));
             judgement
         });
-        // The first features speak of a scale that is not known yet; they would be records for a long time.
+        // The scale is not known yet for the first features; they would be extreme values for a
+        // long time.
         if self.seen >= warm_up / 2 {
             self.calibration.learn(&values);
         }
@@ -136,15 +140,16 @@ impl State {
         self.seen = self.seen.saturating_add(1);
     }
 
-    /// Standard deviation of the window's values, robustly; above 0.
+    /// Robust standard deviation of the window's values; above 0.
     fn scale(&self, centre: &Centre) -> f64 {
         MAD_TO_SIGMA * centre.mad + USUAL_SHARE * self.usual_distance + 1e-12 * centre.median.abs() + f64::MIN_POSITIVE
     }
 }
 
-/// What is calibrated: volatility in doublings, slope as the distance between the fast and the slow mean.
+/// The calibrated values: volatility in doublings, slope as the distance between fast and slow
+/// mean.
 fn calibrated_values(features: &Features) -> [f32; FEATURES] {
     let doublings = log2(f64::from(features.volatility).clamp(VOLATILITY_RANGE.0, VOLATILITY_RANGE.1));
-    // Adding zero takes the sign off zeros, because which zero `max` returns differs between platforms.
+    // Adding zero removes the sign of zeros: which zero `max` returns differs between platforms.
     [features.robust_z + 0.0, features.residual_z + 0.0, doublings as f32 + 0.0, features.slope * LEAD as f32 + 0.0]
 }

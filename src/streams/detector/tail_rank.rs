@@ -1,19 +1,21 @@
-//! `tail-rank-1`: ten streams drawn from a series, each judged by its own past in the tails, combined into one surprise.
+//! `tail-rank-1`: ten streams derived from a series, each ranked in its own past, combined into one
+//! surprise.
 //!
-//! The streams are the value itself and what becomes of it against the hour of the day, the hour of the week and the last
-//! 144 values, its short median, its spread, its restlessness in values and in ranks, and its rank of late. What is rare
-//! for a stream, by its [rank in the tail](tails), adds to the surprise; the stream that adds the most is the reason stated.
+//! The streams are: the value; its residuals to the hour of the day, the hour of the week and the
+//! last 144 values; the short median; the spread; the volatility of values and of ranks; the recent
+//! rank. A value with a high [rank in the tail](tails) of its stream adds to the surprise. The
+//! stream that adds the most is the stated reason.
 //!
-//! What is rare counts in full only when it is also [far](scale): of any ten thousand harmless values one is the largest. Two more
-//! paths find what is not new but still wrong: a value [out of the band](band) that the series keeps to, however often that has
-//! happened, and a series that [does not move any more](still).
+//! A high rank counts in full only if the value is also [distant](scale): of any ten thousand
+//! harmless values one is the largest. Two more paths find faults that are not new: a value [out of
+//! the band](band) of the series, even if that has happened before, and a [flatline](flatline).
 //!
-//! Deliberately absent: any look ahead, any range known beforehand, other series, and what people said about an alert.
+//! Deliberately absent: look-ahead, ranges known beforehand, other series, and feedback of people.
 //!
-//! Everything but the forecast that people see is computed in `f32` on *scaled* values: the distance from an anchor (at first the
-//! first value) in units of a power of two near the first distance. Both are moved where they do not fit any more, when a
-//! generation of the tails ends. So no unit and no offset is too large, and a series in other units of a power of two has the
-//! same scores.
+//! Everything but the visible forecast is computed in `f32` on *scaled* values: the distance from
+//! an anchor (initially the first value) in units of a power of two near the first distance. When a
+//! generation of the tails ends, both are adjusted if they do not fit. So any unit and any offset
+//! works, and a series multiplied by a power of two has the same scores.
 
 mod band;
 mod calendar;
@@ -44,35 +46,37 @@ use scale::Scales;
 use scaling::Unit;
 use tails::{STREAMS, TAKEN_FROM, Tails};
 
-/// Values that robust distance is measured against, and how many it takes to begin.
+/// Window of the robust distance, and the values needed to begin.
 const WINDOW: usize = 144;
 const WINDOW_NEEDED: usize = 36;
 /// From median absolute deviation to standard deviation, for a normal distribution.
 const MAD_TO_SIGMA: f64 = 1.4826;
-/// Share of the usual distance from the median that is added to the scale: a window of plateaus has a MAD of 0.
+/// Share of the usual distance that is added to the scale, because a window of plateaus has a MAD
+/// of 0.
 const USUAL_SHARE: f64 = 0.3;
-/// Samples the usual distance is a mean of.
+/// Samples in the mean of the usual distance.
 const USUAL_MEMORY: u32 = 5_000;
-/// Values that spread, restlessness and short median are taken from.
+/// Values for spread, volatility and short median.
 const SPREAD_OF: usize = 96;
 const MOVES_OF: usize = 48;
-/// Samples before values are winsorised for the spread.
+/// Samples needed before values are winsorised for the spread.
 const QUARTILES_NEEDED: u32 = 30;
-/// Samples below which a surprise counts more, because records are short.
+/// Below this number of samples a surprise counts more, because records are short.
 const SHORT_UNTIL: u32 = 900;
-/// The streams that compare with what the hour of the day usually brings.
+/// The streams of residuals to the hour of the day.
 const OF_THE_DAY: [usize; 2] = [1, 6];
-/// Standard deviations from which a surprise counts in full; what is less far loses decades by the factor that it lacks.
+/// Standard deviations from which a surprise counts in full. Below, it loses decades for each
+/// halving.
 const FAR_ENOUGH: f64 = 6.5;
 const LOST_A_DOUBLING: f64 = 1.5;
 /// Surprise in decades that is worth an alert, at sensitivity 1.
 const ALERT: f64 = 2.2;
-/// How quickly the mean surprise follows, and what it adds.
+/// Rate of the mean surprise, and the share of it that is added.
 const MEAN_RATE: f64 = 0.1;
 const MEAN_SHARE: f64 = 0.2;
 const HOUR_MS: i64 = 3_600_000;
 
-/// What the streams are called where a reason is stated; the order is that of the streams.
+/// The features named as reasons, in the order of the streams.
 const NAMES: [Feature; STREAMS] = [
     Feature::RobustZ,
     Feature::ResidualZ,
@@ -99,9 +103,9 @@ struct State {
     unit: Unit,
     /// Mean distance from the median of the window.
     usual_distance: f32,
-    /// Mean surprise of late.
+    /// Recent mean surprise.
     mean_surprise: f64,
-    /// How many samples there were when an hour of the day came again for the first time.
+    /// Samples seen when an hour of the day came again for the first time.
     returned_at: Option<u32>,
     window: Window<f32, WINDOW>,
     thinned: Thinned,
@@ -131,13 +135,13 @@ stored_fields!(State {
     course,
 });
 
-/// What is drawn from a series at a sample.
+/// The values derived from one sample.
 struct Drawn {
     /// The values of the ten streams.
     values: [f32; STREAMS],
-    /// How far the sample is out of what the series allows itself; 1 is the edge.
+    /// Distance beyond the band of the series; 1 is the edge.
     out: f64,
-    /// How far the series has stopped to move, likewise.
+    /// Length of the flatline, likewise; 1 is the edge.
     stuck: f64,
 }
 
@@ -202,7 +206,7 @@ impl State {
         let codes = values.map(encode);
         let surprises = self.tails.judge(&codes);
         let seen = self.seen_by_stream();
-        // Most samples are no surprise, and then it does not matter how far they are.
+        // Most samples have no surprise, and then their distance does not matter.
         let far = if surprises.squares > 0.0 { self.scales.farthest(&values, &seen) } else { 0.0 };
         self.scales.learn(&values, &seen);
         let novel = self.combine(surprises.squares, f64::from(far)) / ALERT;
@@ -214,7 +218,7 @@ impl State {
             let score = score_of(surprise * settings.sensitivity);
             let features = self.course.features(&observed);
             let mut judgement = self.course.describe(&observed, features, score, reason);
-            // Only what is rare in the tails has a standing there.
+            // Only a surprise in the tails has a rank there.
             let told = score > 0.25 && surprises.squares > 0.0 && reason == NAMES[surprises.most.0];
             judgement.rank = told.then(|| self.tails.rank(&surprises, &codes));
             judgement
@@ -253,7 +257,7 @@ impl State {
         }
     }
 
-    /// How many values of each stream were learned.
+    /// The number of learned values of each stream.
     fn seen_by_stream(&self) -> [u32; STREAMS] {
         let mut seen = TAKEN_FROM.map(|taken_from| self.seen.saturating_sub(u32::from(taken_from)));
         if let Some(returned_at) = self.returned_at {
@@ -262,7 +266,8 @@ impl State {
         seen
     }
 
-    /// The values of the ten streams, which learn the value, and how far it is out of what the series does otherwise.
+    /// Learns a value and derives the values of the ten streams, and its distance beyond band and
+    /// flatline.
     fn draw(&mut self, local_ms: i64, x: f32, place: Place, robust_z: f32, centre: &Centre) -> Drawn {
         let known = self.window.len();
         let distance = (f64::from(x) - centre.median).abs() as f32;
@@ -305,7 +310,7 @@ impl State {
         Drawn { values, out: f64::from(out), stuck }
     }
 
-    /// Standard deviation of the values, outliers pulled in to where a box plot's whiskers end.
+    /// Standard deviation of the values, winsorised at the whiskers of a box plot.
     fn spread(&self, values: &[f32]) -> f32 {
         let quartiles = (self.thinned.quantile(0.25), self.thinned.quantile(0.75));
         let (low, high) = match quartiles {
@@ -318,8 +323,8 @@ impl State {
         deviation(values, low, high)
     }
 
-    /// The surprise of a sample whose streams have these squares of decades and of which one is this far from its mean, and
-    /// what lingers of those before.
+    /// The surprise of a sample, from the squared decades of its streams and the largest distance
+    /// of a stream from its mean, plus a share of recent surprises.
     fn combine(&mut self, squares: f64, far: f64) -> f64 {
         let n = f64::from(self.seen);
         let mut surprise = (squares / STREAMS as f64).sqrt();
@@ -337,7 +342,7 @@ impl State {
         told
     }
 
-    /// Moves the unit where it does not fit any more.
+    /// Adjusts the scaling if it does not fit any more.
     fn fit(&mut self) {
         let (Some(median), usual) = (self.thinned.quantile(0.5), self.usual_distance) else { return };
         let Some(factor) = self.unit.fit(median, usual) else { return };

@@ -1,4 +1,4 @@
-//! A detector that is tried out beside the live one.
+//! A shadow detector next to the live one.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ fn live_is(candidate: &DetectorRef) -> DetectorSlots {
     DetectorSlots { live: candidate.clone(), shadow: Some(DetectorRef::Configured) }
 }
 
-/// Noise with a spike now and then, each higher than all before, in two series, one of them a counter.
+/// Noise with occasional spikes, each higher than all before, in two series, one of them a counter.
 fn batches(from: usize, to: usize) -> Vec<SeriesBatch> {
     let mut dice = Dice::new(7);
     let values: Vec<f64> = (0..to).map(|_| dice.normal()).collect();
@@ -49,7 +49,7 @@ fn anomalies(bodies: &[EventBody]) -> Vec<(String, i64)> {
 }
 
 #[test]
-fn a_shadow_changes_nothing_of_what_the_live_detector_says() {
+fn shadow_does_not_change_live_scores() {
     let (mut alone, mut watched) = (fresh(), fresh());
     assert!(watched.arrange(&shadowed(&entry("nervous", &[("sensitivity", 4.0)]))).unwrap());
     let mut shadow_alerts = 0;
@@ -66,7 +66,7 @@ fn a_shadow_changes_nothing_of_what_the_live_detector_says() {
 }
 
 #[test]
-fn a_promoted_shadow_is_as_warm_as_if_it_had_always_been_live_and_so_is_the_way_back() {
+fn promotion_and_rollback_keep_learned_state() {
     let candidate = entry("calm", &[("sensitivity", 0.9)]);
     let (mut always, mut never, mut switched) = (fresh(), fresh(), fresh());
     always.arrange(&live_is(&candidate)).unwrap();
@@ -87,7 +87,7 @@ fn a_promoted_shadow_is_as_warm_as_if_it_had_always_been_live_and_so_is_the_way_
 }
 
 #[test]
-fn an_open_episode_outlives_a_change_of_the_detector() {
+fn open_episode_survives_a_detector_change() {
     let mut state = fresh();
     let candidate = entry("calm", &[]);
     state.arrange(&shadowed(&candidate)).unwrap();
@@ -104,7 +104,7 @@ fn an_open_episode_outlives_a_change_of_the_detector() {
 }
 
 #[test]
-fn a_replay_with_changes_of_the_detector_leads_to_the_same_state() {
+fn replay_with_detector_changes_gives_the_same_state() {
     let candidate = entry("nervous", &[("sensitivity", 3.0)]);
     let changes = [
         (200, shadowed(&candidate)),
@@ -116,7 +116,7 @@ fn a_replay_with_changes_of_the_detector_leads_to_the_same_state() {
     let mut events: Vec<Event> = Vec::new();
     let mut log = |bodies: Vec<EventBody>| {
         for body in bodies {
-            // As the log keeps it.
+            // As the log stores it.
             let body = postcard::from_bytes(&postcard::to_stdvec(&body).unwrap()).unwrap();
             events.push(Event { seq: events.len() as u64 + 1, time_ms: NOW, kpi: fresh().kpi().clone(), body });
         }
@@ -149,7 +149,7 @@ fn a_replay_with_changes_of_the_detector_leads_to_the_same_state() {
 }
 
 #[test]
-fn what_was_learned_from_history_is_adopted_live_or_as_the_shadow() {
+fn training_is_imported_live_or_as_the_shadow() {
     let candidate = entry("calm", &[]);
     let mut trainee = fresh();
     trainee.arrange(&DetectorSlots { live: candidate.clone(), shadow: None }).unwrap();
@@ -172,7 +172,7 @@ fn what_was_learned_from_history_is_adopted_live_or_as_the_shadow() {
     assert_eq!(shadow.adopt(&candidate, trainee.detector(), &trained), 2);
     live.arrange(&live_is(&candidate)).unwrap();
     assert_eq!(live.adopt(&candidate, trainee.detector(), &trained), 2);
-    // From here on both are the trainee.
+    // From here on both are the imported detector.
     let as_trained = step(&mut live, 1_000, 1_300).0;
     assert_eq!(as_trained.bodies, step(&mut trainee, 1_000, 1_300).0.bodies);
     let observed = step(&mut shadow, 1_000, 1_300).1;
