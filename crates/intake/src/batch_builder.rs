@@ -1,5 +1,7 @@
-//! Gathers rows by KPI and series. What a series as sent means is looked up in the workspace's catalogue, once a batch;
-//! only a series never seen before is validated and mapped by the rules.
+//! Builds a batch: groups rows by KPI and series.
+//!
+//! Each raw series is looked up in the workspace's cache, once a batch. Only a series that is not
+//! cached is validated and mapped by the rules.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -10,10 +12,10 @@ use super::raw_series::{LabelPairs, Protocol, RawSeries};
 use super::series_cache::{Mapped, SeriesCache, Target};
 use earcon_model::{KpiBatch, KpiName, Labels, Reading, RejectedRow, Sample, SeriesBatch};
 
-/// Most series that room is made for before they have been seen.
+/// Maximum number of series for which memory is reserved in advance.
 const MOST_EXPECTED: usize = 16_384;
 
-/// Where the samples of a series as sent go.
+/// The destination of a raw series' samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place(Where);
 
@@ -21,32 +23,32 @@ pub struct Place(Where);
 enum Where {
     /// Index of the KPI's batch, and of the series in it.
     At(u32, u32),
-    /// Nowhere, quietly.
+    /// Dropped without an error.
     Dropped,
-    /// Nowhere; index of the reason.
+    /// Rejected; index of the reason.
     Refused(u32),
 }
 
-/// What came of a batch.
+/// The result of parsing a request.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ParsedBatch {
-    /// The good rows by KPI.
+    /// The accepted rows by KPI.
     pub batches: Vec<KpiBatch>,
-    /// The refused ones, in no particular order.
+    /// The rejected rows, in no particular order.
     pub rejected: Vec<RejectedRow>,
-    /// Samples that are legal in their protocol and nothing that can be scored: dropped without complaint.
+    /// Samples that are legal in their protocol but cannot be scored: dropped without an error.
     pub ignored: usize,
 }
 
-/// A batch being gathered.
+/// A batch under construction.
 pub struct Batch<'c> {
     catalogue: &'c SeriesCache,
     now_ms: i64,
     max_rows: usize,
     rows: usize,
-    /// By key of the series as sent.
+    /// By key of the raw series.
     places: KeyMap<Place>,
-    /// By key of the series it becomes: several series as sent may become one.
+    /// By key of the mapped series: several raw series may map to one.
     targets: KeyMap<Place>,
     kpis: HashMap<KpiName, u32>,
     reasons: Vec<String>,
@@ -55,7 +57,7 @@ pub struct Batch<'c> {
 }
 
 impl<'c> Batch<'c> {
-    /// An empty batch; rows without a timestamp are of `now_ms`.
+    /// An empty batch. Rows without a timestamp get `now_ms`.
     pub fn new(catalogue: &'c SeriesCache, now_ms: i64, max_rows: usize) -> Self {
         Self {
             catalogue,
@@ -71,25 +73,25 @@ impl<'c> Batch<'c> {
         }
     }
 
-    /// Makes room for a body of so many bytes, of which each sample takes at least `each`: growing tables costs more than
-    /// filling them.
+    /// Reserves memory for a body of `bytes` bytes with at least `each` bytes a sample: growing
+    /// tables costs more than filling them.
     pub(super) fn expect(&mut self, bytes: usize, each: usize) {
         let series = (bytes / each).min(self.max_rows).min(MOST_EXPECTED);
         self.places.reserve(series);
         self.targets.reserve(series);
     }
 
-    /// Makes keys of series as sent.
+    /// Makes keys of raw series.
     pub fn keys(&self) -> &'c Keys {
         self.catalogue.keys()
     }
 
-    /// The catalogue it is gathered with.
+    /// The cache of known series.
     pub(super) fn catalogue(&self) -> &'c SeriesCache {
         self.catalogue
     }
 
-    /// The time of rows without one.
+    /// The time of rows without a timestamp.
     pub(super) fn now_ms(&self) -> i64 {
         self.now_ms
     }
@@ -97,7 +99,7 @@ impl<'c> Batch<'c> {
     /// Adds a row of Earcon's own protocols.
     ///
     /// # Errors
-    /// When the batch is full; a bad row is noted and is no error.
+    /// The batch is full. A bad row is recorded as rejected and is no error.
     pub fn add(
         &mut self,
         row: u32,
@@ -113,7 +115,8 @@ impl<'c> Batch<'c> {
         self.push(place, row, timestamp_ms, value)
     }
 
-    /// Where the series with this key goes; `sent` says what it is when it has not been seen before, or what is wrong with it.
+    /// The destination of the raw series with this key. `raw` describes the series if it is not
+    /// cached, or returns the reason why it is invalid.
     #[inline]
     pub fn place<'s>(&mut self, key: u128, sent: impl FnOnce() -> Result<RawSeries<'s>, String>) -> Place {
         if let Some(place) = self.places.get(&key) {
@@ -142,10 +145,10 @@ impl<'c> Batch<'c> {
         place
     }
 
-    /// Adds a sample where it belongs; `row` is what a refusal will name.
+    /// Adds a sample to its destination. A rejection names `row`.
     ///
     /// # Errors
-    /// When the batch is full.
+    /// The batch is full.
     #[inline]
     pub fn push(&mut self, place: Place, row: u32, timestamp_ms: Option<i64>, value: f64) -> Result<(), IntakeError> {
         self.count()?;
@@ -153,7 +156,7 @@ impl<'c> Batch<'c> {
             Where::At(kpi, series) => {
                 let timestamp_ms = timestamp_ms.unwrap_or(self.now_ms);
                 let series = &mut self.gathered.batches[kpi as usize].series[series as usize];
-                // A series that goes on after its end has not ended.
+                // A series with samples after its end has not ended.
                 series.ended_at_ms = series.ended_at_ms.filter(|ended| *ended >= timestamp_ms);
                 series.rows.push((row, Sample { timestamp_ms, value }));
             }
@@ -166,10 +169,10 @@ impl<'c> Batch<'c> {
         Ok(())
     }
 
-    /// The sender says that the series ends at this time.
+    /// Records the sender's marker that the series ends at this time.
     ///
     /// # Errors
-    /// When the batch is full.
+    /// The batch is full.
     pub fn end(&mut self, place: Place, timestamp_ms: i64) -> Result<(), IntakeError> {
         self.count()?;
         if let Where::At(kpi, series) = place.0 {
@@ -182,31 +185,31 @@ impl<'c> Batch<'c> {
         Ok(())
     }
 
-    /// Notes a row that could not be parsed.
+    /// Records a row that could not be parsed.
     ///
     /// # Errors
-    /// When the batch is full.
+    /// The batch is full.
     pub fn reject(&mut self, row: u32, error: String) -> Result<(), IntakeError> {
         self.count()?;
         self.gathered.rejected.push(RejectedRow { row, error });
         Ok(())
     }
 
-    /// Notes a sample that is legal in its protocol and nothing that can be scored.
+    /// Counts a sample that is legal in its protocol but cannot be scored.
     ///
     /// # Errors
-    /// When the batch is full.
+    /// The batch is full.
     pub fn ignore(&mut self) -> Result<(), IntakeError> {
         self.count()?;
         self.gathered.ignored += 1;
         Ok(())
     }
 
-    /// What came of it.
+    /// The finished batch.
     pub fn finish(self) -> ParsedBatch {
         let mut gathered = self.gathered;
         for batch in &mut gathered.batches {
-            // A series whose only word was taken back has nothing to say.
+            // A series whose end marker was taken back has no content.
             batch.series.retain(|series| !series.rows.is_empty() || series.ended_at_ms.is_some());
         }
         gathered.batches.retain(|batch| !batch.series.is_empty());
@@ -225,7 +228,7 @@ impl<'c> Batch<'c> {
         self.scratch.clear();
         let pairs = labels.iter().flat_map(|(key, value)| [key.as_ref(), value.as_ref()]);
         for text in std::iter::once(kpi).chain(pairs) {
-            // Lengths in front, so that the bytes have one reading.
+            // Length prefixes make the bytes unambiguous.
             self.scratch.extend_from_slice(&(text.len() as u32).to_le_bytes());
             self.scratch.extend_from_slice(text.as_bytes());
         }
@@ -256,6 +259,6 @@ impl<'c> Batch<'c> {
 }
 
 fn of(labels: Labels, reading: Reading, max_series: Option<u32>) -> SeriesBatch {
-    // Most requests bring one row of a series.
+    // Most requests have one row a series.
     SeriesBatch { reading, max_series, ..SeriesBatch::gauge(labels, Vec::with_capacity(1)) }
 }

@@ -1,5 +1,7 @@
-//! Rows out of JSON. The whole document is parsed in one go without intermediate trees; only when that fails is it parsed
-//! row by row, so that a bad row is named and the good ones are kept.
+//! Parses rows from JSON.
+//!
+//! The whole document is parsed at once, without intermediate trees. Only if that fails is it
+//! parsed row by row, so that bad rows are named and good ones are kept.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -36,7 +38,7 @@ struct RawDocument<'a> {
 /// `{"samples": [row, …]}`
 ///
 /// # Errors
-/// When the document is none, or holds too many rows.
+/// The body is not such a document, or has too many rows.
 pub fn parse_document(body: &[u8], batch: &mut Batch<'_>) -> Result<(), IntakeError> {
     if let Ok(Document { samples }) = serde_json::from_slice(body) {
         for (row, sample) in samples.into_iter().enumerate() {
@@ -55,7 +57,7 @@ pub fn parse_document(body: &[u8], batch: &mut Batch<'_>) -> Result<(), IntakeEr
 /// One row a line; blank lines are skipped but counted.
 ///
 /// # Errors
-/// When there are too many rows.
+/// There are too many rows.
 pub fn parse_lines(body: &[u8], batch: &mut Batch<'_>) -> Result<(), IntakeError> {
     for (row, line) in body.split(|byte| *byte == b'\n').enumerate() {
         if !line.trim_ascii().is_empty() {
@@ -77,7 +79,7 @@ fn add(row: usize, sample: Row<'_>, batch: &mut Batch<'_>) -> Result<(), IntakeE
     batch.add(row as u32, kpi, labels.0, timestamp.0, value)
 }
 
-/// serde_json's message without the position, which is that of the row and not of the body.
+/// serde_json's message without the position, which refers to the row and not to the body.
 fn explain(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
@@ -142,7 +144,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// Integer milliseconds or RFC 3339; absent or null means now.
+/// Integer milliseconds or RFC 3339; the default and null mean now.
 #[derive(Default)]
 struct Time(Option<i64>);
 

@@ -1,5 +1,7 @@
-//! Rows out of what senders speak: each protocol's parser, the workspace's rules for names, and the gathering of rows by
-//! KPI and series. Pure: bytes in, batches and named refusals out.
+//! Parses the protocols of senders into batches of samples.
+//!
+//! Contains the parsers, the workspace's naming rules, and the grouping of rows by KPI and series.
+//! Pure: bytes in, batches and named rejections out.
 
 pub mod batch_builder;
 pub mod influx;
@@ -18,21 +20,22 @@ pub use raw_series::{LabelPairs, Protocol, RawSeries};
 pub use rules::Rules;
 pub use series_cache::SeriesCache;
 
-/// Why nothing of a request can be taken. The text is fit to show to the sender.
+/// Why a whole request is rejected. The text is fit to show to the sender.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IntakeError {
-    /// It is not what it says it is.
+    /// It is not in its declared format.
     #[error("{0}")]
     Malformed(String),
-    /// It holds more rows than a request may have.
+    /// It has more rows than a request may have.
     #[error("a request may have at most {max_rows} samples; send several")]
     TooMany {
-        /// How many it may have.
+        /// The limit.
         max_rows: usize,
     },
 }
 
-/// Integer milliseconds since the Unix epoch, or an RFC 3339 date and time; in milliseconds.
+/// Parses integer milliseconds since the Unix epoch, or an RFC 3339 date and time. Returns
+/// milliseconds.
 pub fn parse_time(text: &str) -> Option<i64> {
     match text.parse::<i64>() {
         Ok(ms) => Some(ms),

@@ -1,7 +1,9 @@
-//! Reads protobuf without copying: field by field, each message a slice of the body. Two protocols need a handful of
-//! messages each, and of those only what can be scored; a series seen before must cost no allocation.
+//! Reads protobuf without copying: field by field, each message a slice of the body.
+//!
+//! Two protocols need a few messages each, and only the parts that can be scored. A known series
+//! must not cost an allocation.
 
-/// A value of a field; groups, long out of use, are not read.
+/// A value of a field. Groups are deprecated and not read.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Value<'b> {
     Varint(u64),
@@ -10,11 +12,11 @@ pub(super) enum Value<'b> {
     Fixed32(u32),
 }
 
-/// It is no protobuf.
+/// The bytes are not protobuf.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Malformed;
 
-/// The fields of a message, one after the other.
+/// An iterator over the fields of a message.
 #[derive(Debug, Clone)]
 pub(super) struct Fields<'b> {
     rest: &'b [u8],
@@ -25,7 +27,7 @@ impl<'b> Fields<'b> {
         Self { rest: message }
     }
 
-    /// What has not been read yet.
+    /// The unread bytes.
     pub(super) fn rest(&self) -> &'b [u8] {
         self.rest
     }
@@ -78,7 +80,7 @@ pub(super) fn varint(rest: &mut &[u8]) -> Result<u64, Malformed> {
     Err(Malformed)
 }
 
-/// A signed integer in zigzag coding.
+/// Decodes a signed integer in zigzag coding.
 pub(super) fn zigzag(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)
 }

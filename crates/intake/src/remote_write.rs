@@ -1,8 +1,9 @@
-//! Rows out of Prometheus remote write 1.0: snappy around a protobuf `WriteRequest` (prometheus/prompb `remote.proto` and
-//! `types.proto`). Nothing is copied: the bytes of a series' labels are its key, taken apart only when it is new.
+//! Parses Prometheus remote write 1.0: snappy around a protobuf `WriteRequest` (prometheus/prompb
+//! `remote.proto` and `types.proto`). Nothing is copied: the bytes of a series' labels are its key,
+//! and they are parsed for new series only.
 //!
-//! A staleness marker ends its series; any other NaN is legal in Prometheus and nothing that can be scored, so it is dropped
-//! without complaint, as native histograms are.
+//! A staleness marker ends its series. Any other NaN is legal in Prometheus but cannot be scored,
+//! so it is dropped without an error, as are native histograms.
 
 use std::borrow::Cow;
 
@@ -13,10 +14,11 @@ use super::{Batch, IntakeError};
 /// Prometheus' staleness marker: a NaN with these bits (prometheus/model/value `StaleNaN`).
 const STALE: u64 = 0x7ff0_0000_0000_0002;
 
-/// Takes the snappy block off a body; at most `max_bytes` come out of it.
+/// Decompresses the snappy block of a body, up to `max_bytes`.
 ///
 /// # Errors
-/// When it is no snappy block, or too much would come out of it: that is known before any of it does.
+/// The body is not a snappy block, or its content is too large. The size is checked before
+/// decompression.
 pub fn decompress(body: &[u8], max_bytes: usize) -> Result<Vec<u8>, DecompressError> {
     let length = snap::raw::decompress_len(body).map_err(|error| DecompressError::Damaged(error.to_string()))?;
     if length > max_bytes {
@@ -25,18 +27,18 @@ pub fn decompress(body: &[u8], max_bytes: usize) -> Result<Vec<u8>, DecompressEr
     snap::raw::Decoder::new().decompress_vec(body).map_err(|error| DecompressError::Damaged(error.to_string()))
 }
 
-/// Why a body has no content.
+/// Why a body cannot be decompressed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecompressError {
-    /// It is no snappy block.
+    /// It is not a snappy block.
     #[error("the body is no snappy block: {0}")]
     Damaged(String),
-    /// Too much.
+    /// Its content is too large.
     #[error("{length} bytes would come out of the body, which may hold at most {max_bytes}")]
     TooLarge {
-        /// How much.
+        /// Size of the content.
         length: usize,
-        /// How much it may be.
+        /// The limit.
         max_bytes: usize,
     },
 }
@@ -47,7 +49,7 @@ const USUAL_SERIES: usize = 100;
 /// Parses an uncompressed `WriteRequest`. Rows are numbered by time series, from 0.
 ///
 /// # Errors
-/// When it is no protobuf, or there are too many samples.
+/// The body is not protobuf, or has too many samples.
 pub fn parse(request: &[u8], batch: &mut Batch<'_>) -> Result<(), IntakeError> {
     let malformed = |_: Malformed| IntakeError::Malformed("the body is no WriteRequest of remote write 1.0".to_owned());
     batch.expect(request.len(), USUAL_SERIES);
@@ -58,7 +60,7 @@ pub fn parse(request: &[u8], batch: &mut Batch<'_>) -> Result<(), IntakeError> {
         if let (1, Value::Bytes(series)) = (number, value) {
             match scratch.read(series) {
                 Ok(()) => add(batch, row, series, &scratch)?,
-                // Its length was right, so the series behind it can be read.
+                // Its length was valid, so the following series can be read.
                 Err(Malformed) => batch.reject(row, "the time series is damaged".to_owned())?,
             }
             row += 1;
@@ -67,14 +69,14 @@ pub fn parse(request: &[u8], batch: &mut Batch<'_>) -> Result<(), IntakeError> {
     Ok(())
 }
 
-/// What a time series holds; kept from series to series for its memory.
+/// The content of a time series; reused from series to series to save allocations.
 #[derive(Default)]
 struct Scratch {
     samples: Vec<(i64, f64)>,
     histograms: usize,
-    /// Bytes of all labels, when they do not stand together; no sender does that, and it is legal.
+    /// Bytes of all labels if they are not contiguous. That is legal, but no known sender does it.
     scattered: Option<Vec<u8>>,
-    /// Where the labels stand in the message, when they stand together.
+    /// Position of the labels in the message if they are contiguous.
     labels: std::ops::Range<usize>,
 }
 

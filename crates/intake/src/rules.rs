@@ -1,5 +1,5 @@
-//! A workspace's rules: how series as senders name them become KPIs and series here. Pure and deterministic; what they
-//! make of a series is kept in the [`SeriesCache`](super::SeriesCache), so they may take their time.
+//! A workspace's rules: they map raw series to KPIs and series. Pure and deterministic. The results
+//! are kept in the [`SeriesCache`](super::SeriesCache), so the rules may be slow.
 
 mod document;
 mod glob;
@@ -13,7 +13,7 @@ use self::glob::Glob;
 use super::raw_series::{LabelPairs, Protocol, RawSeries};
 use earcon_model::{KpiName, Labels, Reading};
 
-/// Checked rules, ready to be applied.
+/// Checked rules, ready to apply.
 #[derive(Debug, Clone)]
 pub struct Rules {
     document: RulesDocument,
@@ -21,11 +21,11 @@ pub struct Rules {
     rules: Vec<Rule>,
 }
 
-/// One rule, applied to the series whose name as sent fits.
+/// One rule. It applies to raw series whose name matches.
 #[derive(Debug, Clone)]
 struct Rule {
     names: Glob,
-    /// Empty: all.
+    /// Empty means all.
     protocols: Vec<Protocol>,
     drop: bool,
     reading: Option<Reading>,
@@ -36,7 +36,7 @@ struct Rule {
     rename_labels: Vec<(String, String)>,
 }
 
-/// What a series as sent is here.
+/// The result of mapping a raw series.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Meaning {
     /// The KPI.
@@ -45,11 +45,11 @@ pub struct Meaning {
     pub labels: Labels,
     /// How its values are read.
     pub reading: Reading,
-    /// Most series the KPI may have for this one to be added; `None`: as many as the server allows.
+    /// Maximum number of series of the KPI for this one to be added; `None` for the server's limit.
     pub max_series: Option<u32>,
 }
 
-/// A KPI's name to be: text, what the stars of the pattern stood for, and values of labels.
+/// A template for a KPI's name: text, captures of the pattern's stars, and label values.
 #[derive(Debug, Clone)]
 struct Template {
     parts: Vec<Part>,
@@ -69,22 +69,22 @@ impl Default for Rules {
 }
 
 impl Rules {
-    /// The document they were made from.
+    /// The source document.
     pub fn document(&self) -> &RulesDocument {
         &self.document
     }
 
-    /// What a series is here; `None` when a rule drops it.
+    /// Maps a raw series. `None` if a rule drops it.
     ///
     /// # Errors
-    /// Why it cannot be one, fit to show to the sender.
+    /// The reason why the series is invalid, fit to show to the sender.
     pub fn map(&self, sent: &RawSeries<'_>) -> Result<Option<Meaning>, String> {
         let (mut reading, mut max_series) = (sent.reading, None);
         let mut labels: LabelPairs<'_> = sent.labels.clone();
         let from_resource =
             sent.resource.iter().filter(|(key, _)| self.resource_labels.iter().any(|glob| glob.matches(key)));
         for (key, value) in from_resource {
-            // What a point says of itself is closer to it.
+            // The point's own labels take precedence over those of its resource.
             if !labels.iter().any(|(own, _)| own == key) {
                 labels.push((key.clone(), value.clone()));
             }
@@ -118,7 +118,7 @@ fn exact(labels: &LabelPairs<'_>) -> Result<Labels, String> {
     Labels::from_pairs(labels.iter().map(|(k, v)| (k.as_ref(), v.as_ref()))).map_err(|error| error.to_string())
 }
 
-/// A label without a value is no label: so do Prometheus and OpenTelemetry see it.
+/// Labels without a value are dropped, as in Prometheus and OpenTelemetry.
 fn made_legal(labels: &LabelPairs<'_>) -> Result<Labels, String> {
     let pairs = labels.iter().filter(|(_, value)| !value.is_empty());
     Labels::from_pairs(pairs.map(|(key, value)| (naming::key(key), naming::value(value))))
@@ -149,7 +149,7 @@ impl Rule {
 }
 
 impl Template {
-    /// The name, and the labels that became part of it; `None` when one of them is not there.
+    /// The name, and the labels used in it. `None` if one of the labels is missing.
     fn fill(&self, captures: &[&str], labels: &LabelPairs<'_>) -> Option<(String, Vec<String>)> {
         let mut captures = captures.iter();
         let mut name = String::new();

@@ -1,8 +1,9 @@
-//! The series a workspace's senders have named before, and what the rules made of each. Shared by all protocols and
-//! requests: a series seen before costs one look, whatever the rules do.
+//! The known raw series of a workspace, and the result of the rules for each. Shared by all
+//! protocols and requests: a known series costs one lookup, however slow the rules are.
 //!
-//! One a workspace, so that nothing crosses workspaces; another one when the rules change. Bounded: what has not been seen
-//! for the longest time goes first, roughly (two generations), and is mapped again when it comes back.
+//! There is one cache for each workspace, so that nothing crosses workspaces, and a new one when
+//! the rules change. It is bounded by two generations: series that were not seen for the longest
+//! time are dropped first, approximately, and mapped again if they return.
 
 use std::sync::{Mutex, PoisonError, RwLock};
 
@@ -12,22 +13,22 @@ use super::raw_series::RawSeries;
 use super::rules::{Meaning, Rules};
 use earcon_model::{KpiName, Labels, Reading};
 
-/// Shards keep threads from waiting for one another; a power of two.
+/// Shards reduce lock contention between threads; a power of two.
 const SHARDS: usize = 16;
 
-/// The newest point of a histogram takes as much room as so many series.
+/// The newest point of a histogram uses about as much memory as this many series.
 const SERIES_A_HISTOGRAM: usize = 16;
 
-/// What the rules make of a series.
+/// The result of the rules for a raw series.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mapped {
-    /// Its samples go here.
+    /// The destination of its samples.
     Series(Target),
-    /// Its samples are dropped quietly.
+    /// Its samples are dropped without an error.
     Dropped,
 }
 
-/// Where the samples of a series go.
+/// The KPI and series that samples belong to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// The KPI.
@@ -36,9 +37,9 @@ pub struct Target {
     pub labels: Labels,
     /// How its values are read.
     pub reading: Reading,
-    /// Most series the KPI may have for this one to be added.
+    /// Maximum number of series of the KPI for this one to be added.
     pub max_series: Option<u32>,
-    /// Key of KPI, labels and reading together: the same for all series as sent that become this one.
+    /// Key of KPI, labels and reading together: equal for all raw series with this target.
     pub key: u128,
 }
 
@@ -47,7 +48,7 @@ pub struct Target {
 pub struct SeriesCache {
     rules: Rules,
     keys: Keys,
-    /// Most series in a generation of a shard.
+    /// Maximum number of series in a generation of a shard.
     shard_bound: usize,
     shards: [RwLock<Generations>; SHARDS],
     /// Newest points of cumulative histograms.
@@ -60,15 +61,15 @@ struct Generations {
     old: KeyMap<Mapped>,
 }
 
-/// A look into the catalogue.
+/// The result of a lookup.
 pub(super) struct Found {
     pub(super) mapped: Mapped,
-    /// Not seen for a while: to be put in again, or it will be forgotten.
+    /// The entry is in the old generation. The caller must insert it again, or it will be dropped.
     pub(super) fading: bool,
 }
 
 impl SeriesCache {
-    /// Nothing known yet. Holds about `bound` series; `seed` must be unknown to senders.
+    /// An empty cache for about `bound` series. Senders must not know `seed`.
     pub fn new(rules: Rules, bound: usize, seed: u64) -> Self {
         let shard_bound = (bound / SHARDS / 2).max(1);
         let buckets = Mutex::new(Buckets::new((bound / SERIES_A_HISTOGRAM).max(1)));
@@ -80,12 +81,12 @@ impl SeriesCache {
         &self.rules
     }
 
-    /// Makes keys of series as sent.
+    /// Makes keys of raw series.
     pub fn keys(&self) -> &Keys {
         &self.keys
     }
 
-    /// How many series are known.
+    /// Number of known series.
     pub fn len(&self) -> usize {
         let lengths = self.shards.iter().map(|shard| {
             let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
@@ -100,7 +101,7 @@ impl SeriesCache {
     }
 
     pub(super) fn find(&self, key: u128) -> Option<Found> {
-        // A poisoned shard holds whole entries all the same: nothing is left half done in it.
+        // A poisoned shard still holds complete entries.
         let shard = self.shard(key).read().unwrap_or_else(PoisonError::into_inner);
         match shard.young.get(&key) {
             Some(mapped) => Some(Found { mapped: mapped.clone(), fading: false }),
@@ -142,7 +143,7 @@ mod tests {
         let key = |i: u64| catalogue.keys().under(1, &i.to_le_bytes());
         for i in 0..10_000 {
             catalogue.remember(key(i), Mapped::Dropped);
-            // Looked at all the time, so it must stay.
+            // Looked up in each round, so it must stay.
             if catalogue.find(key(0)).is_some_and(|found| found.fading) {
                 catalogue.remember(key(0), Mapped::Dropped);
             }

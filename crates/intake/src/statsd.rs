@@ -1,25 +1,27 @@
-//! StatsD lines: `name:value|type|@rate|#tag:value,…`, as the original daemon and DogStatsD define them. Pure: bytes in,
-//! lines or named refusals out; [`Aggregator`] turns lines into samples.
+//! Parses StatsD lines: `name:value|type|@rate|#tag:value,…`, as defined by the original daemon and
+//! DogStatsD. Pure: bytes in, lines or named rejections out. [`Aggregator`] turns lines into
+//! samples.
 //!
-//! Read are counters (`c`), gauges (`g`, with a sign: a change), timers and histograms (`ms`, `h`, `d`) and sets (`s`); several
-//! values in one line (`name:1:2:3|ms`); sample rates; tags. Container (`c:`) and timestamp (`T`) fields, events (`_e{`) and
-//! service checks (`_sc|`) are legal and not used.
+//! Supported: counters (`c`), gauges (`g`; a sign marks a change), timers and histograms (`ms`,
+//! `h`, `d`), sets (`s`), several values in one line (`name:1:2:3|ms`), sample rates and tags.
+//! Container (`c:`) and timestamp (`T`) fields, events (`_e{`) and service checks (`_sc|`) are
+//! legal but ignored.
 
 mod aggregate;
 mod window;
 
 pub use aggregate::{Aggregator, Taken};
 
-/// What the values of a line are.
+/// The kind of a line's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// Something happened so many times.
+    /// A number of events.
     Counter,
-    /// It stands there now.
+    /// A current value.
     Gauge,
-    /// It took so long, or was so large.
+    /// A duration or size.
     Timer,
-    /// One of those whose number counts.
+    /// A member; the number of distinct members is the value.
     Set,
 }
 
@@ -34,34 +36,34 @@ impl Kind {
     }
 }
 
-/// One line, not yet looked up.
+/// One parsed line.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Line<'a> {
     /// As sent.
     pub name: &'a str,
-    /// One or several, separated by `:`; of a set they are any text.
+    /// One or several, separated by `:`; for a set, any text.
     values: &'a str,
-    /// What they are.
+    /// Their kind.
     pub kind: Kind,
-    /// Which share of what happened was sent: above 0, at most 1.
+    /// The share of events that was sent: above 0, at most 1.
     pub rate: f64,
     /// As sent, `key:value,key:value`; may be empty.
     pub tags: &'a str,
 }
 
 impl<'a> Line<'a> {
-    /// The values as text; there is at least one, which may be empty.
+    /// The values as texts; at least one, which may be empty.
     pub fn values(&self) -> impl Iterator<Item = &'a str> {
-        // The member of a set may hold a colon, and is one value.
+        // The member of a set may contain a colon and is one value.
         let separator = if self.kind == Kind::Set { '\n' } else { ':' };
         self.values.split(separator)
     }
 }
 
-/// Reads a line; `Ok(None)` for what is legal and not used.
+/// Parses a line. `Ok(None)` for lines that are legal but ignored.
 ///
 /// # Errors
-/// What is wrong with it, fit to show to the sender's operator.
+/// The problem of the line, fit to show to the sender's operator.
 pub fn parse_line(line: &[u8]) -> Result<Option<Line<'_>>, String> {
     let text = std::str::from_utf8(line).map_err(|_| "is not UTF-8".to_owned())?;
     if text.starts_with("_e{") || text.starts_with("_sc|") {
@@ -89,12 +91,12 @@ pub fn parse_line(line: &[u8]) -> Result<Option<Line<'_>>, String> {
         } else if let Some(tags) = field.strip_prefix('#') {
             line.tags = tags;
         }
-        // Fields of later versions of the protocol say nothing that would change a value.
+        // Fields of later protocol versions do not change a value.
     }
     Ok(Some(line))
 }
 
-/// The number a value is.
+/// Parses a value as a finite number.
 fn number(text: &str) -> Result<f64, String> {
     let parsed = text.parse().ok().filter(|value: &f64| value.is_finite());
     parsed.ok_or_else(|| format!("has the value {:?}, which is not a finite number", excerpt(text)))

@@ -1,4 +1,4 @@
-//! What measurement, tags and field say, for a series not seen before.
+//! Parses measurement, tags and field of a new series.
 
 use std::borrow::Cow;
 
@@ -52,7 +52,7 @@ impl<'a> Iterator for Pieces<'a> {
     }
 }
 
-/// A backslash before a space, comma or equals sign escapes it; any other is itself.
+/// A backslash escapes a space, comma or equals sign. Any other backslash is literal.
 fn unescape(text: &str) -> Cow<'_, str> {
     if !text.contains('\\') {
         return Cow::Borrowed(text);

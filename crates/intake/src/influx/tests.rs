@@ -12,7 +12,7 @@ fn gather(body: &[u8], precision: Precision) -> ParsedBatch {
     batch.finish()
 }
 
-/// `kpi{labels} row timestamp value` of every sample, in order.
+/// `kpi{labels} row timestamp value` of each sample, in order.
 fn samples(gathered: &ParsedBatch) -> Vec<String> {
     let mut all = Vec::new();
     for batch in &gathered.batches {

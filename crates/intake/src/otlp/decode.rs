@@ -8,10 +8,10 @@ use super::request::{Body, Kind, Metric, Point, Temporality};
 use crate::protobuf::{Fields, Malformed, Value, varint, zigzag};
 use crate::{Batch, IntakeError, LabelPairs};
 
-/// Parses an `ExportMetricsServiceRequest`; returns how many data points it has.
+/// Parses an `ExportMetricsServiceRequest`. Returns the number of its data points.
 ///
 /// # Errors
-/// When it is none, or there are too many samples.
+/// The body is not such a request, or has too many samples.
 pub fn parse_protobuf(request: &[u8], batch: &mut Batch<'_>) -> Result<u32, IntakeError> {
     let mut row = 0;
     each(request, 1, |resource_metrics| {
@@ -54,7 +54,7 @@ impl From<IntakeError> for Failed {
     }
 }
 
-/// Every message in the field `number`.
+/// Visits each message in the field `number`.
 fn each<'b, E: From<Malformed>>(
     message: &'b [u8],
     number: u32,
@@ -102,7 +102,7 @@ fn metric(message: &[u8], resource: &LabelPairs<'_>, batch: &mut Batch<'_>, row:
     each(data, 1, |message| {
         match read(message) {
             Ok(point) => points::add(batch, &metric, *row, point)?,
-            // Its length was right, so the points behind it can be read.
+            // Its length was valid, so the following points can be read.
             Err(Malformed) => batch.reject(*row, format!("metric {name:?}: the data point is damaged"))?,
         }
         *row += 1;
@@ -110,7 +110,7 @@ fn metric(message: &[u8], resource: &LabelPairs<'_>, batch: &mut Batch<'_>, row:
     })
 }
 
-/// What all points have, by the numbers of their fields.
+/// Field numbers that differ between kinds of points.
 struct Common {
     attributes: u32,
     flags: u32,
@@ -234,7 +234,7 @@ fn run(message: &[u8]) -> Result<Run, Malformed> {
     Ok(run)
 }
 
-/// Repeated numbers of eight bytes, packed or one by one.
+/// Repeated numbers of eight bytes, packed or single.
 fn fixed(value: Value<'_>, mut push: impl FnMut(u64)) -> Result<(), Malformed> {
     match value {
         Value::Fixed64(bits) => push(bits),
@@ -250,7 +250,7 @@ fn fixed(value: Value<'_>, mut push: impl FnMut(u64)) -> Result<(), Malformed> {
     Ok(())
 }
 
-/// A `KeyValue`; `None` when its value is no text, truth or number.
+/// A `KeyValue`; `None` if its value is not a text, boolean or number.
 fn attribute(pair: &[u8]) -> Result<Option<Pair<'_>>, Malformed> {
     let (mut key, mut value) = ("", None);
     let mut fields = Fields::of(pair);

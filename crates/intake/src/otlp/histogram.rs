@@ -1,7 +1,8 @@
-//! The newest points of cumulative histograms: what was observed between two points is the difference of their buckets.
+//! Keeps the newest points of cumulative histograms. The difference of the buckets of two points
+//! gives the observations between them.
 //!
-//! Bounded like the catalogue, by two generations. Forgetting one costs the quantiles of one point, nothing else, because
-//! what is kept is of the sender's making and comes again. With several nodes each compares with the point it saw last.
+//! Bounded like the series cache, by two generations. A dropped entry costs the quantiles of one
+//! point only. In a cluster, each node compares with the point that it received last.
 
 use super::quantile::Shape;
 use crate::keys::KeyMap;
@@ -9,7 +10,7 @@ use crate::keys::KeyMap;
 /// The newest points, by series.
 #[derive(Debug)]
 pub struct Buckets {
-    /// Most histograms of a generation.
+    /// Maximum number of histograms in a generation.
     bound: usize,
     young: KeyMap<Kept>,
     old: KeyMap<Kept>,
@@ -18,7 +19,7 @@ pub struct Buckets {
 #[derive(Debug, Clone)]
 struct Kept {
     latest: At,
-    /// The one before, so that a point that is sent again says the same again.
+    /// The previous point, so that a repeated point gives the same result again.
     before: Option<At>,
 }
 
@@ -30,12 +31,12 @@ struct At {
 }
 
 impl Buckets {
-    /// Keeps about `bound` histograms.
+    /// Holds about `bound` histograms.
     pub fn new(bound: usize) -> Self {
         Self { bound: (bound / 2).max(1), young: KeyMap::default(), old: KeyMap::default() }
     }
 
-    /// What was observed since the point before this one; `None` for a first one, or one out of order.
+    /// The observations since the previous point. `None` for a first point, or one out of order.
     pub(super) fn since_before(&mut self, key: u128, start_ns: u64, time_ns: u64, shape: &Shape) -> Option<Shape> {
         let kept = self.young.remove(&key).or_else(|| self.old.remove(&key));
         let now = At { start_ns, time_ns, shape: shape.clone() };
@@ -61,7 +62,7 @@ impl Buckets {
 
 impl At {
     fn since(&self, before: &At) -> Option<Shape> {
-        // Began anew after the point before: all of it is new.
+        // It restarted after the previous point: all observations are new.
         let began_anew = self.start_ns != before.start_ns && self.start_ns >= before.time_ns;
         if began_anew { Some(self.shape.clone()) } else { self.shape.since(&before.shape) }
     }

@@ -1,4 +1,5 @@
-//! The JSON encoding: names in lower camel case, 64-bit integers as texts or numbers, unknown fields ignored.
+//! The JSON encoding: lower camel case names, 64-bit integers as texts or numbers, unknown fields
+//! ignored.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,10 +13,10 @@ use super::quantile::{Ends, Run, Shape};
 use super::request::{Body, Kind, Metric, Point, Temporality};
 use crate::{Batch, IntakeError, LabelPairs};
 
-/// Parses an `ExportMetricsServiceRequest` in JSON; returns how many data points it has.
+/// Parses an `ExportMetricsServiceRequest` in JSON. Returns the number of its data points.
 ///
 /// # Errors
-/// When it is none, or there are too many samples.
+/// The body is not such a request, or has too many samples.
 pub fn parse_json(request: &[u8], batch: &mut Batch<'_>) -> Result<u32, IntakeError> {
     let request: Request<'_> = serde_json::from_slice(request)
         .map_err(|error| IntakeError::Malformed(format!("the body is no ExportMetricsServiceRequest: {error}")))?;
@@ -104,7 +105,7 @@ struct WireMetric<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Points<'a> {
-    /// Read one by one, so that a bad one is named and the good ones are kept.
+    /// Parsed one by one, so that bad points are named and good ones are kept.
     #[serde(borrow, default)]
     data_points: Vec<&'a RawValue>,
     #[serde(default)]
@@ -222,7 +223,7 @@ fn pairs(attributes: &[KeyValue]) -> LabelPairs<'_> {
     attributes.iter().filter_map(pair).collect()
 }
 
-/// A number, as such or as a text.
+/// A number, or a text that contains one.
 #[derive(Debug, Clone, Copy)]
 enum Number {
     Signed(i64),

@@ -1,4 +1,4 @@
-//! What becomes of a data point.
+//! Converts data points to samples.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use earcon_model::Reading;
 /// Quantiles of histograms.
 const QUANTILES: [(f64, &str); 3] = [(0.5, ".p50"), (0.95, ".p95"), (0.99, ".p99")];
 
-/// Adds the point with this row.
+/// Adds the point with this row number.
 pub(super) fn add(batch: &mut Batch<'_>, metric: &Metric<'_>, row: u32, point: Point<'_>) -> Result<(), IntakeError> {
     let key = key(batch, metric, &point.attributes);
     let mut of_point = OfPoint { batch, metric, row, key, point: &point };
@@ -24,12 +24,12 @@ struct OfPoint<'x, 'c, 'p> {
     batch: &'x mut Batch<'c>,
     metric: &'x Metric<'x>,
     row: u32,
-    /// Of the metric, resource and attributes.
+    /// Key of metric, resource and attributes.
     key: u128,
     point: &'x Point<'p>,
 }
 
-/// The outer error is the point's own, the inner that of a full batch.
+/// The outer error is the point's own; the inner one reports a full batch.
 type Taken = Result<Result<(), IntakeError>, String>;
 
 impl OfPoint<'_, '_, '_> {
@@ -65,7 +65,7 @@ impl OfPoint<'_, '_, '_> {
         let added = match temporality {
             Temporality::Delta => Some(buckets.clone()),
             _ => {
-                // A poisoned table holds whole entries all the same.
+                // A poisoned table still holds complete entries.
                 let kept = &self.batch.catalogue().buckets;
                 let mut kept = kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 kept.since_before(self.key, start_ns, time_ns, buckets)
@@ -105,13 +105,13 @@ impl OfPoint<'_, '_, '_> {
         self.batch.push(place, self.row, self.time_ms(), value)
     }
 
-    /// The word that the series has no value any more.
+    /// Ends the series, because the point has no recorded value.
     fn end(&mut self) -> Result<(), IntakeError> {
         let (suffixes, reading): (&[&str], _) = match self.metric.kind {
             Kind::Gauge => (&[""], Reading::Gauge),
             Kind::Sum { temporality: Temporality::Cumulative, monotonic: true } => (&[""], Reading::Counter),
             Kind::Sum { .. } => (&[""], Reading::Gauge),
-            // Their quantiles come and go with what is observed.
+            // Their quantiles exist only while there are observations.
             Kind::Histogram(Temporality::Cumulative) | Kind::Summary => (&[".count", ".sum"], Reading::Counter),
             Kind::Histogram(_) => (&[".count", ".sum"], Reading::Gauge),
         };
@@ -137,13 +137,13 @@ impl OfPoint<'_, '_, '_> {
         })
     }
 
-    /// `None` when the sender does not know.
+    /// `None` if the sender does not know the time.
     fn time_ms(&self) -> Option<i64> {
         (self.point.time_ns > 0).then_some((self.point.time_ns / 1_000_000) as i64)
     }
 }
 
-/// `0.999` as `99.9`.
+/// Converts `0.999` to `99.9`.
 fn percent(quantile: f64) -> f64 {
     (quantile * 1e6).round() / 1e4
 }
@@ -158,7 +158,7 @@ fn key(batch: &Batch<'_>, metric: &Metric<'_>, attributes: &LabelPairs<'_>) -> u
         }
     };
     pairs(attributes, &mut bytes);
-    // Attributes and resource are apart: the same pair in the other place is another series.
+    // Separates attributes from resource: the same pair in the other one is another series.
     bytes.extend_from_slice(&u32::MAX.to_le_bytes());
     pairs(metric.resource, &mut bytes);
     keys.under(keys.of(Protocol::Otlp, metric.name.as_bytes()), &bytes)

@@ -1,26 +1,26 @@
-//! Histograms as buckets, what was added between two of them, and quantiles out of that.
+//! Histograms as buckets, the difference of two of them, and their quantiles.
 
-/// Most buckets of a histogram.
+/// Maximum number of buckets of a histogram.
 pub(super) const MAX_BUCKETS: usize = 4_096;
 
 /// Buckets with their counts.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Shape {
-    /// `counts` has one entry more than `bounds`; bucket `i` ends with `bounds[i]`, which belongs to it.
+    /// `counts` has one entry more than `bounds`. Bucket `i` includes its upper bound `bounds[i]`.
     Explicit { bounds: Vec<f64>, counts: Vec<u64>, ends: Ends },
-    /// Bucket `i` of `positive` holds what is above `base^(offset+i)` up to `base^(offset+i+1)`, `base` being `2^(2^-scale)`; that
-    /// of `negative` the same with a minus.
+    /// Bucket `i` of `positive` holds values above `base^(offset+i)` up to `base^(offset+i+1)`,
+    /// where `base` is `2^(2^-scale)`. `negative` holds the negated values likewise.
     Exponential { scale: i32, zeros: u64, positive: Run, negative: Run, ends: Ends },
 }
 
-/// Smallest and largest of what was observed, where the sender knows.
+/// Smallest and largest observation, if the sender knows them.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Ends {
     pub(super) min: Option<f64>,
     pub(super) max: Option<f64>,
 }
 
-/// Neighbouring buckets.
+/// Consecutive buckets.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Run {
     pub(super) offset: i32,
@@ -28,11 +28,11 @@ pub(super) struct Run {
 }
 
 impl Shape {
-    /// Whether it is what it says it is.
+    /// Checks the consistency of the buckets.
     pub(super) fn check(&self) -> Result<(), String> {
         match self {
             Self::Explicit { bounds, counts, .. } => {
-                // Without any buckets it is a histogram of count and sum alone.
+                // A histogram without buckets has count and sum only.
                 if counts.len() != bounds.len() + 1 && !(counts.is_empty() && bounds.is_empty()) {
                     return Err(format!("{} bounds need one bucket more, not {}", bounds.len(), counts.len()));
                 }
@@ -50,7 +50,7 @@ impl Shape {
         }
     }
 
-    /// How many observations there are.
+    /// Number of observations.
     fn total(&self) -> u64 {
         match self {
             Self::Explicit { counts, .. } => sum(counts),
@@ -60,7 +60,8 @@ impl Shape {
         }
     }
 
-    /// What was added since `before`; `None` when they cannot be compared or something was taken away.
+    /// The observations added since `before`. `None` if the two are not comparable or a count has
+    /// decreased.
     pub(super) fn since(&self, before: &Shape) -> Option<Shape> {
         match (self, before) {
             (Self::Explicit { bounds, counts, .. }, Self::Explicit { bounds: old_bounds, counts: old, .. }) => {
@@ -68,7 +69,7 @@ impl Shape {
                     return None;
                 }
                 let counts = counts.iter().zip(old).map(|(new, old)| new.checked_sub(*old)).collect::<Option<_>>()?;
-                // Smallest and largest are of all time, not of what was added.
+                // Smallest and largest cover all observations, not only the added ones.
                 Some(Self::Explicit { bounds: bounds.clone(), counts, ends: Ends::default() })
             }
             (
@@ -89,8 +90,9 @@ impl Shape {
         }
     }
 
-    /// The value below which the part `q` of all observations lies, taking those of a bucket as spread evenly over it; in an
-    /// outermost bucket without end, its inner bound. `None` without observations.
+    /// The value below which the share `q` of all observations lies. Assumes that observations are
+    /// spread evenly over their bucket; for an open outermost bucket, returns its inner bound.
+    /// `None` without observations.
     pub(super) fn quantile(&self, q: f64) -> Option<f64> {
         let total = self.total();
         if total == 0 {
@@ -132,7 +134,7 @@ impl Shape {
                     all.push((bound(index), bound(index + 1), *count));
                 }
                 let (min, max) = (ends.min.unwrap_or(f64::NEG_INFINITY), ends.max.unwrap_or(f64::INFINITY));
-                // `max` and `min` of f64 ignore a NaN that a sender might give.
+                // `max` and `min` of f64 ignore a NaN that a sender might send.
                 all.into_iter()
                     .map(|(lower, upper, count)| (lower.max(min).min(max), upper.min(max).max(min), count))
                     .collect()
@@ -143,7 +145,7 @@ impl Shape {
 
 fn explicit(bounds: &[f64], counts: &[u64], ends: Ends) -> Vec<(f64, f64, u64)> {
     let (Some(first), Some(last)) = (bounds.first().copied(), bounds.last().copied()) else {
-        // One bucket for everything says nothing but its ends.
+        // A single bucket for everything only has its smallest and largest observation.
         let known = ends.min.zip(ends.max);
         return known.map_or_else(Vec::new, |(min, max)| vec![(min, max, sum(counts))]);
     };
@@ -167,7 +169,7 @@ fn sum(counts: &[u64]) -> u64 {
 }
 
 impl Run {
-    /// The same with `2^steps` buckets put together.
+    /// Merges each `2^steps` buckets into one.
     fn coarser(&self, steps: u32) -> Run {
         if steps == 0 || self.counts.is_empty() {
             return self.clone();
@@ -186,7 +188,7 @@ impl Run {
         Run { offset, counts }
     }
 
-    /// What it has more than `old`; `None` when it has less anywhere.
+    /// The counts minus those of `old`; `None` if any count has decreased.
     fn minus(&self, old: &Run) -> Option<Run> {
         let mut counts = self.counts.clone();
         for (i, count) in old.counts.iter().enumerate().filter(|(_, count)| **count > 0) {

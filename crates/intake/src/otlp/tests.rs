@@ -42,7 +42,7 @@ fn text_pair(key: &str, value: &str) -> Vec<u8> {
     Message::new().bytes(1, key.as_bytes()).bytes(2, &any).finish()
 }
 
-/// A request with one metric: its data field's number and content.
+/// A request with one metric: number and content of its data field.
 fn request(name: &str, field: u32, data: &[u8]) -> Vec<u8> {
     let metric = Message::new().bytes(1, name.as_bytes()).bytes(field, data).finish();
     let resource = Message::new().bytes(1, &text_pair("service.name", "shop")).bytes(1, &text_pair("x", "y")).finish();

@@ -1,4 +1,4 @@
-//! Rules as people write them, and everything that can be wrong with them.
+//! The JSON document of the rules, and its checks.
 
 use std::collections::BTreeMap;
 
@@ -19,13 +19,13 @@ const MAX_STARS: usize = 8;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RulesDocument {
-    /// Whether the shipped rules come before these.
+    /// Whether the shipped rules apply before these.
     #[serde(default = "yes")]
     pub defaults: bool,
-    /// Which attributes of OTLP resources become labels; patterns with `*`.
+    /// OTLP resource attributes that become labels; patterns with `*`.
     #[serde(default = "resource_labels")]
     pub resource_labels: Vec<String>,
-    /// Applied in order to what each was sent as.
+    /// Applied in order to the raw series.
     #[serde(default)]
     pub rules: Vec<RuleDocument>,
 }
@@ -34,30 +34,31 @@ pub struct RulesDocument {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuleDocument {
-    /// Pattern with `*` for the name as sent.
+    /// Pattern with `*` for the raw name.
     pub name: String,
-    /// `native`, `influx`, `prometheus`, `otlp`; empty: all.
+    /// `native`, `influx`, `prometheus`, `otlp`; empty means all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub protocols: Vec<Protocol>,
-    /// Drop such series quietly.
+    /// Drop such series without an error.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub drop: bool,
-    /// `gauge` or `counter`, whatever the sender says.
+    /// `gauge` or `counter`; overrides the sender.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reading: Option<ReadingName>,
-    /// Most series the KPI may have: samples of further ones are refused.
+    /// Maximum number of series of the KPI: samples of further ones are rejected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_series: Option<u32>,
-    /// The KPI's name: each `*` is what the pattern's star stood for, `{label}` the value of a label, which is then none.
+    /// The KPI's name: each `*` is replaced by the capture of the pattern's star, `{label}` by the
+    /// value of a label. The label is then removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kpi: Option<String>,
-    /// Patterns of the labels to keep; all others go.
+    /// Patterns of the labels to keep; all others are removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_labels: Option<Vec<String>>,
-    /// Patterns of labels that go.
+    /// Patterns of labels to remove.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub drop_labels: Vec<String>,
-    /// New keys of labels by their old ones.
+    /// New label keys by their old ones.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub rename_labels: BTreeMap<String, String>,
 }
@@ -87,7 +88,7 @@ impl Default for RulesDocument {
 }
 
 impl RulesDocument {
-    /// The rules that come before a workspace's own: Prometheus says by suffix what only grows.
+    /// The rules that apply before a workspace's own: in Prometheus, a suffix marks counters.
     pub fn shipped() -> Vec<RuleDocument> {
         let counter = |name: &str| RuleDocument {
             name: name.to_owned(),
@@ -103,15 +104,15 @@ impl RulesDocument {
         ["*_total", "*_count", "*_sum", "*_bucket"].map(counter).into()
     }
 
-    /// A document from JSON.
+    /// Parses and checks a JSON document.
     ///
     /// # Errors
-    /// Every problem, each with its place.
+    /// All problems, each with its position.
     pub fn parse(json: &[u8]) -> Result<Rules, Vec<String>> {
         let mut value: Value = serde_json::from_slice(json).map_err(|error| vec![format!("not JSON: {error}")])?;
         let rules = value.as_object_mut().and_then(|object| object.remove("rules"));
         let mut problems = Vec::new();
-        // Field by field, so that one that is wrong does not hide the others.
+        // Field by field, so that one invalid field does not hide the others.
         let mut document = RulesDocument::default();
         match value {
             Value::Object(fields) => {
@@ -154,10 +155,10 @@ impl RulesDocument {
         }
     }
 
-    /// Makes rules of a document.
+    /// Checks the document and compiles its rules.
     ///
     /// # Errors
-    /// Every problem, each with its place.
+    /// All problems, each with its position.
     pub fn check(self) -> Result<Rules, Vec<String>> {
         let places: Vec<usize> = (0..self.rules.len()).collect();
         self.check_at(&places)
