@@ -49,7 +49,7 @@ stored_fields!(Cadence { last_timestamp_ms, last_arrival_ms, interval, arrivals,
 
 impl Cadence {
     /// Whether this timestamp is newer than that of every earlier sample.
-    pub(super) fn is_news(&self, timestamp_ms: i64) -> bool {
+    pub(super) fn is_newer(&self, timestamp_ms: i64) -> bool {
         self.seen == 0 || timestamp_ms > self.last_timestamp_ms
     }
 
@@ -59,7 +59,7 @@ impl Cadence {
     }
 
     /// Whether there was any sample.
-    pub(super) fn has_begun(&self) -> bool {
+    pub(super) fn has_samples(&self) -> bool {
         self.seen > 0
     }
 

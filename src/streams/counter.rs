@@ -9,7 +9,7 @@ use earcon_model::{Reading, Sample};
 
 /// How the values of a series are read, with the newest total of a counter.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(super) enum Meter {
+pub(super) enum CounterState {
     /// Values are measurements.
     #[default]
     Gauge,
@@ -17,27 +17,27 @@ pub(super) enum Meter {
     Counter(Option<f64>),
 }
 
-impl Meter {
+impl CounterState {
     /// The state before the first sample.
     pub(super) fn new(reading: Reading) -> Self {
         match reading {
-            Reading::Gauge => Meter::Gauge,
-            Reading::Counter => Meter::Counter(None),
+            Reading::Gauge => CounterState::Gauge,
+            Reading::Counter => CounterState::Counter(None),
         }
     }
 
     pub(super) fn reading(&self) -> Reading {
         match self {
-            Meter::Gauge => Reading::Gauge,
-            Meter::Counter(_) => Reading::Counter,
+            CounterState::Gauge => Reading::Gauge,
+            CounterState::Counter(_) => Reading::Counter,
         }
     }
 
     /// The total from which the next increase counts.
     pub(super) fn total(&self) -> Option<f64> {
         match *self {
-            Meter::Gauge => None,
-            Meter::Counter(total) => total,
+            CounterState::Gauge => None,
+            CounterState::Counter(total) => total,
         }
     }
 
@@ -50,8 +50,10 @@ impl Meter {
     /// only gives a starting point.
     pub(super) fn read(&mut self, sample: Sample, elapsed_ms: i64) -> Option<f64> {
         match self {
-            Meter::Gauge => Some(sample.value),
-            Meter::Counter(total) => total.replace(sample.value).map(|before| rate(before, sample.value, elapsed_ms)),
+            CounterState::Gauge => Some(sample.value),
+            CounterState::Counter(total) => {
+                total.replace(sample.value).map(|before| rate(before, sample.value, elapsed_ms))
+            }
         }
     }
 }
@@ -63,11 +65,11 @@ fn rate(before: f64, now: f64, elapsed_ms: i64) -> f64 {
     (increase / (elapsed_ms.max(1) as f64 / 1e3)).min(f64::MAX)
 }
 
-impl Stored for Meter {
+impl Stored for CounterState {
     fn put(&self, out: &mut Vec<u8>) {
         match self {
-            Meter::Gauge => 0u8.put(out),
-            Meter::Counter(total) => {
+            CounterState::Gauge => 0u8.put(out),
+            CounterState::Counter(total) => {
                 1u8.put(out);
                 total.put(out);
             }
@@ -75,8 +77,8 @@ impl Stored for Meter {
     }
     fn read(from: &mut &[u8]) -> Option<Self> {
         match u8::read(from)? {
-            0 => Some(Meter::Gauge),
-            1 => Some(Meter::Counter(Stored::read(from)?)),
+            0 => Some(CounterState::Gauge),
+            1 => Some(CounterState::Counter(Stored::read(from)?)),
             _ => None,
         }
     }
@@ -87,13 +89,13 @@ mod tests {
     use super::*;
 
     fn read(totals: &[(i64, f64)]) -> Vec<Option<f64>> {
-        let mut meter = Meter::new(Reading::Counter);
+        let mut counter_state = CounterState::new(Reading::Counter);
         let mut before = 0;
         totals
             .iter()
             .map(|&(timestamp_ms, value)| {
                 let elapsed_ms = timestamp_ms - std::mem::replace(&mut before, timestamp_ms);
-                meter.read(Sample { timestamp_ms, value }, elapsed_ms)
+                counter_state.read(Sample { timestamp_ms, value }, elapsed_ms)
             })
             .collect()
     }
@@ -121,10 +123,10 @@ mod tests {
 
     #[test]
     fn byte_form_round_trips() {
-        for meter in [Meter::Gauge, Meter::Counter(None), Meter::Counter(Some(0.1))] {
+        for counter_state in [CounterState::Gauge, CounterState::Counter(None), CounterState::Counter(Some(0.1))] {
             let mut bytes = Vec::new();
-            meter.put(&mut bytes);
-            assert_eq!(<Meter as Stored>::read(&mut &bytes[..]), Some(meter));
+            counter_state.put(&mut bytes);
+            assert_eq!(<CounterState as Stored>::read(&mut &bytes[..]), Some(counter_state));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::detector::DetectorName;
+use super::detector_name::DetectorName;
 use super::settings::{StreamOptions, StreamSettings};
 use earcon_model::detector::{NAME_RULE, is_name};
 use earcon_model::{DetectorEntry, DetectorRef};
@@ -24,7 +24,7 @@ impl EntryProblem {
 }
 
 const OPTIONS: &str =
-    "is no option; there are sensitivity, open_score, close_score, calm_samples, update_every and warm_up";
+    "is not an option; the options are sensitivity, open_score, close_score, calm_samples, update_every and warm_up";
 
 impl StreamSettings {
     /// These settings with the detector and the options of an entry.
@@ -45,7 +45,7 @@ impl StreamSettings {
             problems.push(EntryProblem::new("detector", format!("must be one of {known}")));
             return Err(problems);
         };
-        let usual = StreamOptions::of(detector);
+        let usual = StreamOptions::for_detector(detector);
         let mut options = StreamOptions {
             detector,
             label: Some(Arc::from(entry.label())),
@@ -95,7 +95,7 @@ impl StreamSettings {
     ///
     /// # Errors
     /// As [`with_entry`](Self::with_entry).
-    pub(super) fn of_choice(base: &Arc<Self>, choice: &DetectorRef) -> Result<Arc<Self>, Vec<EntryProblem>> {
+    pub(super) fn for_detector_ref(base: &Arc<Self>, choice: &DetectorRef) -> Result<Arc<Self>, Vec<EntryProblem>> {
         match choice {
             DetectorRef::Configured => Ok(base.clone()),
             DetectorRef::Entry(entry) => base.with_entry(entry).map(Arc::new),
@@ -119,10 +119,10 @@ mod tests {
         let base = StreamOptions { max_series: 7, sensitivity: 0.5, warm_up: 99, ..StreamOptions::default() };
         let base = StreamSettings::try_from(base).unwrap();
         let settings = base.with_entry(&entry("tail-rank-1", &[("sensitivity", 2.0), ("calm_samples", 5.0)])).unwrap();
-        let usual = StreamOptions::of(DetectorName::TailRank);
+        let usual = StreamOptions::for_detector(DetectorName::TailRank);
         assert_eq!((settings.detector, settings.sensitivity, settings.calm_samples), (DetectorName::TailRank, 2.0, 5));
         assert_eq!((settings.max_series, settings.close_score), (7, usual.close_score));
-        assert_eq!(settings.warm_up, usual.warm_up, "not what happens to be configured for another detector");
+        assert_eq!(settings.warm_up, usual.warm_up, "not the configured value of another detector");
         assert_eq!(settings.label(), "tail-rank-1/calm@3");
         assert_eq!(base.label(), base.detector.as_str());
     }

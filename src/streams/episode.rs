@@ -4,7 +4,7 @@
 //! `close_score`. Samples without a score (the detector is warming up again) count as calm. In
 //! between it reports again only if its peak has clearly grown, and every `update_every` samples.
 
-use super::detector::Judgement;
+use super::detector::Score;
 use super::settings::StreamSettings;
 use super::stored::stored_fields;
 use super::surprise::has_clearly_grown;
@@ -46,27 +46,27 @@ impl Episode {
         &mut self,
         timestamp_ms: i64,
         value: f64,
-        judgement: Option<&Judgement>,
+        score: Option<&Score>,
         owner: Owner<'_>,
         settings: &StreamSettings,
     ) -> Option<EventBody> {
-        let score = judgement.map_or(0.0, |judgement| judgement.score);
+        let surprise = score.map_or(0.0, |score| score.value);
         let Some(anomaly) = &mut self.open else {
-            let judgement = judgement.filter(|judgement| judgement.score >= settings.open_score)?;
-            let anomaly = Box::new(opened(timestamp_ms, value, judgement, owner));
-            self.progress = Progress { calm: 0, unreported: 0, reported_peak: score };
+            let score = score.filter(|score| score.value >= settings.open_score)?;
+            let anomaly = Box::new(opened(timestamp_ms, value, score, owner));
+            self.progress = Progress { calm: 0, unreported: 0, reported_peak: surprise };
             self.open = Some(anomaly.clone());
             return Some(EventBody::AnomalyOpened(anomaly));
         };
-        if score >= settings.open_score {
+        if surprise >= settings.open_score {
             anomaly.samples = anomaly.samples.saturating_add(1);
             anomaly.last_at_ms = timestamp_ms;
         }
-        if let Some(judgement) = judgement.filter(|judgement| judgement.score > anomaly.peak_score) {
-            raise_peak(anomaly, timestamp_ms, value, judgement);
+        if let Some(score) = score.filter(|score| score.value > anomaly.peak_score) {
+            raise_peak(anomaly, timestamp_ms, value, score);
         }
         let progress = &mut self.progress;
-        progress.calm = if score < settings.close_score { progress.calm + 1 } else { 0 };
+        progress.calm = if surprise < settings.close_score { progress.calm + 1 } else { 0 };
         if progress.calm >= settings.calm_samples {
             anomaly.closed_at_ms = Some(timestamp_ms);
             self.progress = Progress::default();
@@ -105,14 +105,14 @@ impl Episode {
     }
 
     /// Records feedback if `id` is the open episode; the latest one replaces earlier ones.
-    pub(super) fn judge(&mut self, id: AnomalyId, feedback: &Feedback) {
+    pub(super) fn record_feedback(&mut self, id: AnomalyId, feedback: &Feedback) {
         if let Some(anomaly) = self.open.as_mut().filter(|anomaly| anomaly.id == id) {
             anomaly.feedback = Some(feedback.clone());
         }
     }
 }
 
-fn opened(timestamp_ms: i64, value: f64, judgement: &Judgement, owner: Owner<'_>) -> Anomaly {
+fn opened(timestamp_ms: i64, value: f64, score: &Score, owner: Owner<'_>) -> Anomaly {
     Anomaly {
         id: AnomalyId::of(owner.workspace, SeriesId::of(owner.kpi, owner.labels), timestamp_ms, owner.detector),
         kpi: owner.kpi.clone(),
@@ -120,33 +120,33 @@ fn opened(timestamp_ms: i64, value: f64, judgement: &Judgement, owner: Owner<'_>
         opened_at_ms: timestamp_ms,
         last_at_ms: timestamp_ms,
         closed_at_ms: None,
-        peak_score: judgement.score,
+        peak_score: score.value,
         peak_at_ms: timestamp_ms,
         peak_value: value,
-        peak_expected: judgement.expected,
-        peak_lower: judgement.lower,
-        peak_upper: judgement.upper,
-        direction: judgement.direction,
-        reason: judgement.reason,
+        peak_expected: score.expected,
+        peak_lower: score.lower,
+        peak_upper: score.upper,
+        direction: score.direction,
+        reason: score.reason,
         samples: 1,
         detector: owner.detector.to_owned(),
         acknowledged: None,
-        rank: judgement.rank,
+        rank: score.rank,
         feedback: None,
         muted: None,
     }
 }
 
-fn raise_peak(anomaly: &mut Anomaly, timestamp_ms: i64, value: f64, judgement: &Judgement) {
-    anomaly.peak_score = judgement.score;
+fn raise_peak(anomaly: &mut Anomaly, timestamp_ms: i64, value: f64, score: &Score) {
+    anomaly.peak_score = score.value;
     anomaly.peak_at_ms = timestamp_ms;
     anomaly.peak_value = value;
-    anomaly.peak_expected = judgement.expected;
-    anomaly.peak_lower = judgement.lower;
-    anomaly.peak_upper = judgement.upper;
-    anomaly.direction = judgement.direction;
-    anomaly.reason = judgement.reason;
-    anomaly.rank = judgement.rank;
+    anomaly.peak_expected = score.expected;
+    anomaly.peak_lower = score.lower;
+    anomaly.peak_upper = score.upper;
+    anomaly.direction = score.direction;
+    anomaly.reason = score.reason;
+    anomaly.rank = score.rank;
 }
 
 #[cfg(test)]
@@ -164,13 +164,13 @@ mod tests {
         let (workspace, kpi, labels) = (WorkspaceId::new("w").unwrap(), KpiName::new("k").unwrap(), Labels::none());
         let owner = Owner { workspace: &workspace, kpi: &kpi, labels: &labels, detector: "d-1" };
         // Fifteen calm samples end an episode with these settings.
-        let options = StreamOptions::of(DetectorName::RobustForecast);
+        let options = StreamOptions::for_detector(DetectorName::RobustForecast);
         let settings = StreamSettings::try_from(options).unwrap();
         let mut episode = Episode::default();
         let mut bodies = Vec::new();
         for (i, score) in scores.iter().enumerate() {
-            let judgement = score.map(|score| Judgement {
-                score,
+            let score = score.map(|value| Score {
+                value,
                 expected: 0.0,
                 lower: -1.0,
                 upper: 1.0,
@@ -179,7 +179,7 @@ mod tests {
                 reason: Feature::RobustZ,
                 rank: None,
             });
-            let body = episode.push(i as i64, i as f64, judgement.as_ref(), owner, &settings);
+            let body = episode.push(i as i64, i as f64, score.as_ref(), owner, &settings);
             bodies.extend(body.map(|body| (i, body)));
         }
         bodies

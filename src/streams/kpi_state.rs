@@ -7,11 +7,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::detector::DetectorName;
-use super::ingest::ArrivalContext;
-use super::series::{Presence, Series, SeriesView, Shared};
+use super::arrival::{ArrivalContext, SeriesLimit};
+use super::detector::AnyDetector;
+use super::detector_name::DetectorName;
+use super::series::{KpiContext, Presence, Series, SeriesView};
 use super::settings::StreamSettings;
-use super::shadow::Shadow;
+use super::shadow_state::Shadow;
 use earcon_model::{
     Acknowledgement, AnomalyId, Arrival, DetectorRef, Event, EventBody, Feedback, KpiName, Labels, Reading, Sample,
     SeriesBatch, WorkspaceId,
@@ -48,15 +49,6 @@ pub enum Rejection {
     },
 }
 
-/// The number of series up to which another one may be added.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Limit {
-    /// The limit of the settings, or that of the workspace's rules if it is lower.
-    Sender(Option<u32>),
-    /// No limit: the log only holds series that were admitted under the limit of their time.
-    Replay,
-}
-
 /// The result of one push.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Pushed {
@@ -85,7 +77,7 @@ pub struct KpiState {
     /// The shadow detector; boxed because it is rare.
     pub(super) shadow: Option<Box<Shadow>>,
     /// In order of first appearance.
-    #[expect(clippy::vec_box, reason = "growing shall move pointers, not two kilobytes a series, and waste none")]
+    #[expect(clippy::vec_box, reason = "growing moves pointers, not two kilobytes a series")]
     pub(super) series: Vec<Box<Series>>,
     /// Ordered rather than hashed: senders choose the labels, and an unseeded hash invites
     /// collisions.
@@ -113,13 +105,13 @@ impl KpiState {
     /// Scores the rows that arrived at `now_ms`. Accepts good rows and returns the rejected ones.
     /// The order of rows is the order of arrival.
     pub fn push(&mut self, batches: &[SeriesBatch], now_ms: i64) -> Pushed {
-        self.take_in(batches, ArrivalContext { arrival: Arrival::Live, now_ms })
+        self.ingest(batches, ArrivalContext { arrival: Arrival::Live, now_ms })
     }
 
     /// Ingests history that arrived at `now_ms`. Samples newer than all before are scored and
     /// learned. They open and close no anomaly, start and end no stall, and do not count as late.
     pub fn backfill(&mut self, batches: &[SeriesBatch], now_ms: i64) -> Pushed {
-        self.take_in(batches, ArrivalContext { arrival: Arrival::Backfill, now_ms })
+        self.ingest(batches, ArrivalContext { arrival: Arrival::Backfill, now_ms })
     }
 
     /// Wall time of the next useful call of [`check_stalls`](Self::check_stalls). `None` if nothing
@@ -153,9 +145,9 @@ impl KpiState {
 
     /// Records feedback on an anomaly of the series with these labels, open or not. Returns the new
     /// factor of the configured sensitivity; 1 if there is no such series.
-    pub fn judge(&mut self, id: AnomalyId, labels: &Labels, feedback: &Feedback) -> f32 {
-        let place = self.index.get(labels).copied();
-        place.map_or(1.0, |place| self.series[place as usize].judge(id, feedback))
+    pub fn record_feedback(&mut self, id: AnomalyId, labels: &Labels, feedback: &Feedback) -> f32 {
+        let position = self.index.get(labels).copied();
+        position.map_or(1.0, |position| self.series[position as usize].record_feedback(id, feedback))
     }
 
     /// Applies an event of this KPI from the log and ignores events of other KPIs.
@@ -177,14 +169,14 @@ impl KpiState {
                 all.iter().for_each(|one| self.replay_samples(one, coming));
             }
             EventBody::SeriesStalled { labels, .. } => {
-                if let Some(place) = self.index.get(labels) {
-                    self.series[*place as usize].presence = Presence::Stalled;
+                if let Some(position) = self.index.get(labels) {
+                    self.series[*position as usize].presence = Presence::Stalled;
                 }
             }
             EventBody::SeriesEnded { labels, timestamp_ms } => {
-                if let Some(place) = self.index.get(labels) {
+                if let Some(position) = self.index.get(labels) {
                     // The closed episode has an event of its own.
-                    let _closed = self.series[*place as usize].end(*timestamp_ms);
+                    let _closed = self.series[*position as usize].end(*timestamp_ms);
                 }
             }
             EventBody::AnomalyAcknowledged { id, acknowledgement, .. } => {
@@ -192,13 +184,13 @@ impl KpiState {
             }
             EventBody::DetectorChanged(arrangement) => {
                 // Detectors that this version does not know change nothing: scoring goes on.
-                let _not_understood = self.arrange(arrangement).is_err();
+                let _not_understood = self.set_detectors(arrangement).is_err();
             }
             EventBody::DetectorTrained { choice, detector, series } => {
-                self.adopt(choice, detector, series);
+                self.import_training(choice, detector, series);
             }
             EventBody::AnomalyJudged { id, labels, feedback, .. } => {
-                self.judge(*id, labels, feedback);
+                self.record_feedback(*id, labels, feedback);
             }
             EventBody::AnomalyOpened(_)
             | EventBody::AnomalyUpdated(_)
@@ -225,11 +217,11 @@ impl KpiState {
     /// Memory of one idle series under a detector, in bytes: inline, heap, and its share of the
     /// index, without the text of its labels. An open anomaly adds about 400.
     pub fn bytes_per_series(detector: DetectorName) -> usize {
-        let boxed = size_of::<Series>() + size_of::<Box<Series>>() + detector.heap_bytes();
+        let boxed = size_of::<Series>() + size_of::<Box<Series>>() + AnyDetector::heap_bytes(detector);
         boxed + size_of::<Labels>() + size_of::<u32>()
     }
 
-    pub(super) fn admit(&self, sample: Sample, reading: Reading, now_ms: i64) -> Result<(), Rejection> {
+    pub(super) fn check_sample(&self, sample: Sample, reading: Reading, now_ms: i64) -> Result<(), Rejection> {
         let Sample { timestamp_ms, value } = sample;
         let max_ahead_ms = self.settings.max_ahead_ms;
         if !value.is_finite() {
@@ -245,26 +237,26 @@ impl KpiState {
         }
     }
 
-    pub(super) fn add_series(&mut self, labels: &Labels, limit: Limit) -> Result<u32, Rejection> {
+    pub(super) fn add_series(&mut self, labels: &Labels, limit: SeriesLimit) -> Result<u32, Rejection> {
         let max_series = match limit {
-            Limit::Sender(fewer) => fewer.map_or(usize::MAX, |max| max as usize).min(self.settings.max_series),
-            Limit::Replay => usize::MAX,
+            SeriesLimit::Sender(fewer) => fewer.map_or(usize::MAX, |max| max as usize).min(self.settings.max_series),
+            SeriesLimit::Replay => usize::MAX,
         };
         if self.series.len() >= max_series {
             return Err(Rejection::TooManySeries { max_series });
         }
-        let place = self.series.len() as u32;
+        let position = self.series.len() as u32;
         self.series.push(Box::new(Series::new(labels.clone(), self.shared())));
-        self.index.insert(labels.clone(), place);
-        Ok(place)
+        self.index.insert(labels.clone(), position);
+        Ok(position)
     }
 
-    pub(super) fn shared(&self) -> Shared<'_> {
-        Shared { workspace: &self.workspace, kpi: &self.kpi, settings: &self.settings }
+    pub(super) fn shared(&self) -> KpiContext<'_> {
+        KpiContext { workspace: &self.workspace, kpi: &self.kpi, settings: &self.settings }
     }
 
-    pub(super) fn note_deadline(&mut self, place: Option<u32>) {
-        let deadline = place.and_then(|place| self.series[place as usize].deadline_ms(&self.settings));
+    pub(super) fn note_deadline(&mut self, position: Option<u32>) {
+        let deadline = position.and_then(|position| self.series[position as usize].deadline_ms(&self.settings));
         self.next_stall_ms = earlier(self.next_stall_ms, deadline);
     }
 

@@ -43,9 +43,11 @@
 //! | of a series that was a gauge so far, or the reverse | the series warms up again under its name |
 
 mod arithmetic;
+mod arrival;
 mod cadence;
 mod counter;
 mod detector;
+mod detector_name;
 mod entry;
 mod episode;
 mod feedback;
@@ -55,6 +57,7 @@ mod season;
 mod series;
 mod settings;
 mod shadow;
+mod shadow_state;
 mod snapshot;
 mod stored;
 pub mod surprise;
@@ -62,7 +65,8 @@ mod tail;
 mod training;
 mod window;
 
-pub use detector::{Detector, DetectorName, Judgement, RobustForecast, TailRank, Verdict};
+pub use detector::{Detector, RobustForecast, Score, TailRank};
+pub use detector_name::DetectorName;
 pub use entry::EntryProblem;
 pub use kpi_state::{KpiState, Pushed, Rejection};
 pub use series::SeriesView;

@@ -37,14 +37,14 @@ impl DayProfile {
         if !self.complete {
             return None;
         }
-        let (before, share) = place_of(timestamp_ms);
+        let (before, share) = hour_and_share(timestamp_ms);
         Some((1.0 - share) * self.mean[before] + share * self.mean[(before + 1) % HOURS])
     }
 
     /// Learns from a value. `interval_ms` is the usual time between samples.
     pub(super) fn learn(&mut self, timestamp_ms: i64, value: f64, interval_ms: f64) {
         let cap = (MEMORY_MS / interval_ms.max(1.0)).clamp(4.0, 16_384.0) as u16;
-        let (before, share) = place_of(timestamp_ms);
+        let (before, share) = hour_and_share(timestamp_ms);
         let after = (before + 1) % HOURS;
         // Both neighbouring hours learn in proportion to their nearness; only the nearer one counts
         // the sample.
@@ -64,7 +64,7 @@ impl DayProfile {
 }
 
 /// The full hour before a time of day, and the elapsed share of that hour, from 0 to 1.
-fn place_of(timestamp_ms: i64) -> (usize, f64) {
+fn hour_and_share(timestamp_ms: i64) -> (usize, f64) {
     let hour = timestamp_ms.div_euclid(HOUR_MS).rem_euclid(HOURS as i64) as usize;
     (hour, timestamp_ms.rem_euclid(HOUR_MS) as f64 / HOUR_MS as f64)
 }

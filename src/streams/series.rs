@@ -1,11 +1,11 @@
 //! One series of a KPI: its detector, episode, cadence and newest score.
 
+use super::arrival::ArrivalContext;
 use super::cadence::Cadence;
-use super::counter::Meter;
-use super::detector::{Chosen, Judgement};
+use super::counter::CounterState;
+use super::detector::{AnyDetector, Score};
 use super::episode::{Episode, Owner};
 use super::feedback::FeedbackMemory;
-use super::ingest::ArrivalContext;
 use super::settings::StreamSettings;
 use super::stored::Stored;
 use super::surprise::rescored;
@@ -66,38 +66,38 @@ pub(super) struct Series {
     pub(super) labels: Labels,
     pub(super) cadence: Cadence,
     pub(super) presence: Presence,
-    pub(super) meter: Meter,
+    pub(super) counter_state: CounterState,
     pub(super) late: u64,
     pub(super) last: Option<ScoredSample>,
     pub(super) features: Option<Features>,
     pub(super) episode: Episode,
     pub(super) feedback: FeedbackMemory,
-    pub(super) detector: Chosen,
+    pub(super) detector: AnyDetector,
     /// Position of this series among the samples of the current push; not part of the state.
     pub(super) collected_at: Option<u32>,
 }
 
 /// The KPI and the settings, which all its series share.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Shared<'a> {
+pub(super) struct KpiContext<'a> {
     pub(super) workspace: &'a WorkspaceId,
     pub(super) kpi: &'a KpiName,
     pub(super) settings: &'a StreamSettings,
 }
 
 impl Series {
-    pub(super) fn new(labels: Labels, shared: Shared<'_>) -> Self {
+    pub(super) fn new(labels: Labels, shared: KpiContext<'_>) -> Self {
         Self {
             labels,
             cadence: Cadence::default(),
             presence: Presence::default(),
-            meter: Meter::default(),
+            counter_state: CounterState::default(),
             late: 0,
             last: None,
             features: None,
             episode: Episode::default(),
             feedback: FeedbackMemory::default(),
-            detector: Chosen::new(shared.settings.detector),
+            detector: AnyDetector::new(shared.settings.detector),
             collected_at: None,
         }
     }
@@ -105,24 +105,24 @@ impl Series {
     /// Reads samples as `reading` from here on. Values of another kind are not comparable with
     /// earlier ones: the series warms up again, and an open episode closes with the calm samples of
     /// the warm-up.
-    pub(super) fn read_as(&mut self, reading: Reading, shared: Shared<'_>) {
-        if self.meter.reading() == reading {
+    pub(super) fn read_as(&mut self, reading: Reading, shared: KpiContext<'_>) {
+        if self.counter_state.reading() == reading {
             return;
         }
-        self.meter = Meter::new(reading);
+        self.counter_state = CounterState::new(reading);
         self.features = None;
-        self.detector = Chosen::new(shared.settings.detector);
+        self.detector = AnyDetector::new(shared.settings.detector);
     }
 
     /// Registers a sample that is newer than all before. Returns its measured value, `None` for the
     /// first total of a counter, and whether the sample ended a stall.
-    pub(super) fn arrive(&mut self, sample: Sample, coming: ArrivalContext) -> (Option<f64>, bool) {
-        debug_assert!(self.cadence.is_news(sample.timestamp_ms) && sample.value.is_finite());
+    pub(super) fn arrive(&mut self, sample: Sample, context: ArrivalContext) -> (Option<f64>, bool) {
+        debug_assert!(self.cadence.is_newer(sample.timestamp_ms) && sample.value.is_finite());
         let elapsed_ms = sample.timestamp_ms.saturating_sub(self.cadence.last_timestamp_ms());
-        let measured = self.meter.read(sample, elapsed_ms);
-        let arrived_ms = (coming.arrival == Arrival::Live).then_some(coming.now_ms);
+        let measured = self.counter_state.read(sample, elapsed_ms);
+        let arrived_ms = (context.arrival == Arrival::Live).then_some(context.now_ms);
         self.cadence.learn(sample.timestamp_ms, arrived_ms);
-        if coming.arrival == Arrival::Backfill {
+        if context.arrival == Arrival::Backfill {
             return (measured, false);
         }
         (measured, std::mem::replace(&mut self.presence, Presence::Sending) == Presence::Stalled)
@@ -134,15 +134,15 @@ impl Series {
         &mut self,
         sample: Sample,
         arrival: Arrival,
-        shared: Shared<'_>,
+        shared: KpiContext<'_>,
     ) -> (ScoredSample, Option<EventBody>) {
-        let mut judgement = self.detector.push(sample, shared.settings).judgement;
-        if let Some(judgement) = &mut judgement {
-            judgement.score = rescored(judgement.score, self.feedback.factor(sample.timestamp_ms));
+        let mut score = self.detector.score(sample, shared.settings);
+        if let Some(score) = &mut score {
+            score.value = rescored(score.value, self.feedback.factor(sample.timestamp_ms));
         }
-        let scored = scored(sample, judgement.as_ref());
+        let scored = scored(sample, score.as_ref());
         self.last = Some(scored);
-        self.features = judgement.map(|judgement| judgement.features);
+        self.features = score.map(|score| score.features);
         if arrival == Arrival::Backfill {
             return (scored, None);
         }
@@ -153,14 +153,14 @@ impl Series {
             detector: shared.settings.label(),
         };
         let Sample { timestamp_ms, value } = sample;
-        (scored, self.episode.push(timestamp_ms, value, judgement.as_ref(), owner, shared.settings))
+        (scored, self.episode.push(timestamp_ms, value, score.as_ref(), owner, shared.settings))
     }
 
     /// Records feedback on one of its anomalies, open or not. Returns the new factor of the
     /// sensitivity.
-    pub(super) fn judge(&mut self, id: AnomalyId, feedback: &Feedback) -> f32 {
-        self.episode.judge(id, feedback);
-        self.feedback.judge(id, feedback.outcome, self.cadence.last_timestamp_ms());
+    pub(super) fn record_feedback(&mut self, id: AnomalyId, feedback: &Feedback) -> f32 {
+        self.episode.record_feedback(id, feedback);
+        self.feedback.record(id, feedback.outcome, self.cadence.last_timestamp_ms());
         self.sensitivity()
     }
 
@@ -172,7 +172,7 @@ impl Series {
     /// Returns the open episode, closed.
     pub(super) fn end(&mut self, ended_at_ms: i64) -> Option<EventBody> {
         self.presence = Presence::Ended;
-        self.meter.forget();
+        self.counter_state.forget();
         self.episode.end(ended_at_ms)
     }
 
@@ -182,7 +182,7 @@ impl Series {
         let (seen, needed) = (self.detector.seen(), settings.warm_up);
         if self.presence == Presence::Stalled {
             SeriesStatus::Stalled
-        } else if self.presence == Presence::Ended && self.cadence.has_begun() {
+        } else if self.presence == Presence::Ended && self.cadence.has_samples() {
             SeriesStatus::Ended
         } else if self.episode.open.is_some() {
             SeriesStatus::Anomalous
@@ -212,16 +212,16 @@ impl Series {
     }
 }
 
-fn scored(sample: Sample, judgement: Option<&Judgement>) -> ScoredSample {
+fn scored(sample: Sample, score: Option<&Score>) -> ScoredSample {
     let Sample { timestamp_ms, value } = sample;
-    match judgement {
-        Some(said) => ScoredSample {
+    match score {
+        Some(score) => ScoredSample {
             timestamp_ms,
             value,
-            score: Some(said.score),
-            expected: said.expected,
-            lower: said.lower,
-            upper: said.upper,
+            score: Some(score.value),
+            expected: score.expected,
+            lower: score.lower,
+            upper: score.upper,
         },
         None => ScoredSample { timestamp_ms, value, score: None, expected: f64::NAN, lower: f64::NAN, upper: f64::NAN },
     }

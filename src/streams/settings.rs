@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::detector::DetectorName;
+use super::detector_name::DetectorName;
 
 /// The options before the check. `StreamSettings::try_from` checks them.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,7 +40,7 @@ pub struct StreamOptions {
 
 impl StreamOptions {
     /// The defaults of a detector. Its scores determine how episodes end.
-    pub fn of(detector: DetectorName) -> Self {
+    pub fn for_detector(detector: DetectorName) -> Self {
         // During a long event, tail ranks are high for single samples only. It ends after a long
         // calm.
         let (close_score, calm_samples) = match detector {
@@ -67,7 +67,7 @@ impl StreamOptions {
 
 impl Default for StreamOptions {
     fn default() -> Self {
-        Self::of(DetectorName::default())
+        Self::for_detector(DetectorName::default())
     }
 }
 

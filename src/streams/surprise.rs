@@ -24,8 +24,8 @@ pub(super) fn rescored(score: f32, factor: f64) -> f32 {
 }
 
 /// Whether the peak of an episode has clearly grown since its score was `reported`.
-pub fn has_clearly_grown(told: f32, peak: f32) -> bool {
-    peak > told && surprise_of(peak) > surprise_of(told) + CLEAR_GAIN
+pub fn has_clearly_grown(reported: f32, peak: f32) -> bool {
+    peak > reported && surprise_of(peak) > surprise_of(reported) + CLEAR_GAIN
 }
 
 #[cfg(test)]
@@ -36,7 +36,7 @@ mod tests {
     fn half_the_sensitivity_needs_twice_the_surprise() {
         assert_eq!(rescored(0.3, 1.0), 0.3);
         assert!((rescored(0.5, 0.5) - score_of(0.5)).abs() < 1e-6 && (rescored(score_of(2.0), 0.5) - 0.5).abs() < 1e-6);
-        assert!(rescored(1.0, 0.5) > 0.98, "what is beyond all doubt stays an alert");
+        assert!(rescored(1.0, 0.5) > 0.98, "the highest score stays an alert");
     }
 
     #[test]

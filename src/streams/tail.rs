@@ -127,8 +127,8 @@ impl Tail {
     /// Learns the value of the feature at this sample.
     pub(super) fn insert(&mut self, value: f32, turn: Turn) {
         self.pending = self.pending.max(value);
-        if let Some(place) = turn.block {
-            let ripe = std::mem::replace(&mut self.held[place], self.pending);
+        if let Some(position) = turn.block {
+            let ripe = std::mem::replace(&mut self.held[position], self.pending);
             insert_descending(&mut self.current, ripe);
             self.pending = f32::NEG_INFINITY;
         }
@@ -162,9 +162,9 @@ fn insert_descending(list: &mut [f32; KEPT], value: f32) {
     if value <= list[KEPT - 1] {
         return;
     }
-    let place = list.partition_point(|kept| *kept >= value);
-    list.copy_within(place..KEPT - 1, place + 1);
-    list[place] = value;
+    let position = list.partition_point(|kept| *kept >= value);
+    list.copy_within(position..KEPT - 1, position + 1);
+    list[position] = value;
 }
 
 #[cfg(test)]

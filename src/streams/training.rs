@@ -1,9 +1,9 @@
 //! Exports and imports the learned state of a detector, for baselines trained from history.
 
-use super::detector::Chosen;
+use super::detector::AnyDetector;
 use super::kpi_state::KpiState;
 use super::series::Series;
-use super::shadow::ShadowSeries;
+use super::shadow_state::ShadowSeries;
 use earcon_model::{DetectorRef, TrainedSeries};
 
 impl KpiState {
@@ -31,7 +31,7 @@ impl KpiState {
     ///
     /// Skips series that are unknown here, state of another algorithm, and state that has seen
     /// samples newer than those here: a detector must not see a sample twice.
-    pub fn adopt(&mut self, choice: &DetectorRef, detector: &str, trained: &[TrainedSeries]) -> usize {
+    pub fn import_training(&mut self, choice: &DetectorRef, detector: &str, trained: &[TrainedSeries]) -> usize {
         let to_live = self.live == *choice;
         let settings = match (&self.shadow, to_live) {
             (_, true) => self.settings.clone(),
@@ -41,22 +41,22 @@ impl KpiState {
         if settings.detector.as_str() != detector {
             return 0;
         }
-        let mut adopted = 0;
+        let mut imported = 0;
         for one in trained {
-            let Some(place) = self.index.get(&one.labels).copied() else { continue };
-            let series = &mut self.series[place as usize];
+            let Some(position) = self.index.get(&one.labels).copied() else { continue };
+            let series = &mut self.series[position as usize];
             if one.last_timestamp_ms > series.cadence.last_timestamp_ms() {
                 continue;
             }
-            let Some(learned) = Chosen::decode(settings.detector, &one.state) else { continue };
-            adopted += 1;
+            let Some(learned) = AnyDetector::decode(settings.detector, &one.state) else { continue };
+            imported += 1;
             if to_live {
                 series.detector = learned;
             } else if let Some(shadow) = &mut self.shadow {
-                let reading = series.meter.reading();
-                shadow.put(place, ShadowSeries::new(reading, learned));
+                let reading = series.counter_state.reading();
+                shadow.put(position, ShadowSeries::new(reading, learned));
             }
         }
-        adopted
+        imported
     }
 }

@@ -33,7 +33,7 @@ impl<V: Stored + Copy + Default, const N: usize> Stored for Window<V, N> {
 
 /// Position of a value in a window: how many values are smaller, how many are not larger.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Place {
+pub(super) struct Position {
     below: u32,
     not_above: u32,
 }
@@ -73,22 +73,22 @@ impl<V: Copy + Default + PartialOrd + Into<f64>, const N: usize> Window<V, N> {
 
     /// Adds a value; in a full window it replaces the oldest.
     pub(super) fn push(&mut self, value: V) {
-        self.push_at(value, self.place_of(value));
+        self.push_at(value, self.position_of(value));
     }
 
     /// Adds a value whose position is known.
-    pub(super) fn push_at(&mut self, value: V, place: Place) {
+    pub(super) fn push_at(&mut self, value: V, position: Position) {
         let slot = self.next;
-        let (mut len, mut place) = (self.len(), place.not_above as usize);
+        let (mut len, mut position) = (self.len(), position.not_above as usize);
         if len == N {
-            let gone = self.order.iter().position(|other| *other == slot).unwrap_or(0);
-            self.order.copy_within(gone + 1..N, gone);
+            let removed = self.order.iter().position(|other| *other == slot).unwrap_or(0);
+            self.order.copy_within(removed + 1..N, removed);
             len -= 1;
             self.len -= 1;
-            place -= usize::from(self.ring[usize::from(slot)] <= value);
+            position -= usize::from(self.ring[usize::from(slot)] <= value);
         }
-        self.order.copy_within(place..len, place + 1);
-        self.order[place] = slot;
+        self.order.copy_within(position..len, position + 1);
+        self.order[position] = slot;
         self.ring[usize::from(slot)] = value;
         self.next = ((usize::from(slot) + 1) % N) as u8;
         self.len += 1;
@@ -96,13 +96,13 @@ impl<V: Copy + Default + PartialOrd + Into<f64>, const N: usize> Window<V, N> {
 
     /// Position of a value. Counts over all values: processors do that in parallel, while a search
     /// suffers from mispredicted branches.
-    pub(super) fn place_of(&self, value: V) -> Place {
+    pub(super) fn position_of(&self, value: V) -> Position {
         let (mut below, mut not_above) = (0, 0);
         for held in &self.ring[..self.len()] {
             below += u32::from(*held < value);
             not_above += u32::from(*held <= value);
         }
-        Place { below, not_above }
+        Position { below, not_above }
     }
 
     /// Median and MAD; `None` while empty.
@@ -119,11 +119,11 @@ impl<V: Copy + Default + PartialOrd + Into<f64>, const N: usize> Window<V, N> {
     }
 
     /// The rank from 0, below all values, to 1, above them all. Ties count half; 0.5 while empty.
-    pub(super) fn rank(&self, place: Place) -> f64 {
+    pub(super) fn rank(&self, position: Position) -> f64 {
         if self.len == 0 {
             return 0.5;
         }
-        f64::from(place.below + place.not_above) / (2.0 * f64::from(self.len))
+        f64::from(position.below + position.not_above) / (2.0 * f64::from(self.len))
     }
 
     fn ranked(&self, rank: usize) -> f64 {
@@ -186,7 +186,7 @@ mod tests {
                 prop_assert_eq!(window.centre(), Some(by_sorting(last)));
                 let below = last.iter().filter(|v| *v < value).count() as f64;
                 let equal = last.iter().filter(|v| *v == value).count() as f64;
-                prop_assert_eq!(window.rank(window.place_of(*value)), (below + 0.5 * equal) / last.len() as f64);
+                prop_assert_eq!(window.rank(window.position_of(*value)), (below + 0.5 * equal) / last.len() as f64);
             }
         }
     }
@@ -195,6 +195,6 @@ mod tests {
     fn an_empty_window_has_no_centre() {
         assert_eq!(Window::<f64, 64>::new().centre(), None);
         let empty = Window::<f64, 64>::new();
-        assert_eq!(empty.rank(empty.place_of(3.0)), 0.5);
+        assert_eq!(empty.rank(empty.position_of(3.0)), 0.5);
     }
 }

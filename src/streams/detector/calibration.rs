@@ -33,7 +33,7 @@ stored_fields!(Calibration { upper, lower, blocks });
 
 impl Calibration {
     /// The score of the values, and the feature that contributed most.
-    pub(super) fn judge(&self, values: &[f32; FEATURES], sensitivity: f64) -> (f32, Feature) {
+    pub(super) fn score(&self, values: &[f32; FEATURES], sensitivity: f64) -> (f32, Feature) {
         let mut sum = 0.0;
         let mut most = (-1.0, NAMES[0]);
         for (i, &value) in values.iter().enumerate() {
@@ -56,9 +56,9 @@ impl Calibration {
 
     /// The tail rank of a feature's value.
     pub(super) fn rank(&self, values: &[f32; FEATURES], feature: Feature) -> Rank {
-        let place = NAMES.iter().position(|name| *name == feature).unwrap_or(0);
-        let value = values[place];
-        let tail = if value > 0.0 { &self.upper[place] } else { &self.lower[place] };
+        let position = NAMES.iter().position(|name| *name == feature).unwrap_or(0);
+        let value = values[position];
+        let tail = if value > 0.0 { &self.upper[position] } else { &self.lower[position] };
         tail.rank(value.abs(), self.blocks)
     }
 

@@ -1,7 +1,7 @@
 //! The features and the band that people see of a series, besides its score.
 
-use super::Judgement;
 use super::forecast::Prediction;
+use super::score::Score;
 use crate::stored::stored_fields;
 use earcon_model::{Direction, Feature, Features};
 
@@ -21,7 +21,7 @@ pub(super) const LEAD: f64 = 24.0;
 
 /// The recent behaviour of a series.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Course {
+pub(super) struct FeatureState {
     /// Mean absolute residual of about the last sixteen samples.
     recent_residual: f64,
     fast_mean: f64,
@@ -30,13 +30,13 @@ pub(super) struct Course {
     never_negative: bool,
 }
 
-stored_fields!(Course { recent_residual, fast_mean, slow_mean, never_negative });
+stored_fields!(FeatureState { recent_residual, fast_mean, slow_mean, never_negative });
 
 /// A value with its prediction, and its position relative to recent values.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Observation {
     pub(super) value: f64,
-    pub(super) outlook: Prediction,
+    pub(super) prediction: Prediction,
     /// Long-term mean absolute residual.
     pub(super) usual_residual: f64,
     /// Distance from the median of recent values, in robust standard deviations (`scale`).
@@ -48,20 +48,20 @@ pub(super) struct Observation {
     pub(super) seen: u32,
 }
 
-impl Course {
+impl FeatureState {
     pub(super) fn starting_at(value: f64) -> Self {
         Self { recent_residual: 0.0, fast_mean: value, slow_mean: value, never_negative: value >= 0.0 }
     }
 
     /// The features of a value, before the value is learned.
     pub(super) fn features(&self, observed: &Observation) -> Features {
-        let residual = observed.value - observed.outlook.expected;
+        let residual = observed.value - observed.prediction.expected;
         let recent = self.recent_with(observed);
         let usual = observed.usual_residual;
         let slope = (self.fast_mean - self.slow_mean) / LEAD / observed.scale;
         Features {
             robust_z: observed.robust_z.clamp(-MAX_Z, MAX_Z) as f32,
-            residual_z: (residual / observed.outlook.sigma).clamp(-MAX_Z, MAX_Z) as f32,
+            residual_z: (residual / observed.prediction.sigma).clamp(-MAX_Z, MAX_Z) as f32,
             volatility: if usual > 0.0 { (recent / usual) as f32 } else { 1.0 },
             slope: slope.clamp(-MAX_Z, MAX_Z) as f32,
             level: observed.level as f32,
@@ -77,25 +77,19 @@ impl Course {
     }
 
     /// Completes a score with band and direction.
-    pub(super) fn describe(
-        &self,
-        observed: &Observation,
-        features: Features,
-        score: f32,
-        reason: Feature,
-    ) -> Judgement {
-        let Observation { value, outlook, .. } = observed;
+    pub(super) fn describe(&self, observed: &Observation, features: Features, score: f32, reason: Feature) -> Score {
+        let Observation { value, prediction, .. } = observed;
         let floor = if self.never_negative { 0.0 } else { f64::NEG_INFINITY };
-        let expected = unsigned_zero(outlook.expected.max(floor));
-        let reach = BAND * outlook.sigma;
-        let still = reason == Feature::Volatility && features.volatility < 1.0;
-        let direction = if *value > expected && !still { Direction::Above } else { Direction::Below };
+        let expected = unsigned_zero(prediction.expected.max(floor));
+        let reach = BAND * prediction.sigma;
+        let flat = reason == Feature::Volatility && features.volatility < 1.0;
+        let direction = if *value > expected && !flat { Direction::Above } else { Direction::Below };
         let (lower, upper) = (unsigned_zero((expected - reach).max(floor)), expected + reach);
-        Judgement { score, expected, lower, upper, features, direction, reason, rank: None }
+        Score { value: score, expected, lower, upper, features, direction, reason, rank: None }
     }
 
     fn recent_with(&self, observed: &Observation) -> f64 {
-        let residual = (observed.value - observed.outlook.expected).abs();
+        let residual = (observed.value - observed.prediction.expected).abs();
         let rate = RECENT_RATE.max(1.0 / (f64::from(observed.seen) + 1.0));
         self.recent_residual + rate * (residual.min(RECENT_OUTLIER * observed.usual_residual) - self.recent_residual)
     }

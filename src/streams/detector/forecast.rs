@@ -146,7 +146,7 @@ impl<P> Forecast<P> {
 
     /// The prediction for a time after the last sample, whose usual value is `profile`. Ends a
     /// trend that a gap has interrupted.
-    pub(super) fn outlook(&mut self, timestamp_ms: i64, profile: Option<f64>) -> Prediction {
+    pub(super) fn predict(&mut self, timestamp_ms: i64, profile: Option<f64>) -> Prediction {
         let pause = timestamp_ms.saturating_sub(self.last_timestamp_ms) as f64;
         if self.interval.ms > 0.0 && pause > GAP * self.interval.ms {
             self.plain.trend = 0.0;
@@ -166,25 +166,25 @@ impl<P> Forecast<P> {
     }
 
     /// Learns the `n`th sample after the first. Returns its value without the outlier part.
-    pub(super) fn learn(&mut self, timestamp_ms: i64, value: f64, outlook: &Prediction, n: u32) -> f64 {
+    pub(super) fn learn(&mut self, timestamp_ms: i64, value: f64, prediction: &Prediction, n: u32) -> f64 {
         let early = 1.0 / (f64::from(n) + 1.0);
-        let cut = if n < UNLIMITED_UNTIL { f64::INFINITY } else { OUTLIER * outlook.sigma };
-        let residual = value - outlook.expected;
-        self.count_run(residual, OUTLIER * outlook.sigma);
+        let cut = if n < UNLIMITED_UNTIL { f64::INFINITY } else { OUTLIER * prediction.sigma };
+        let residual = value - prediction.expected;
+        self.count_run(residual, OUTLIER * prediction.sigma);
         let new_level = self.run.unsigned_abs() > NEW_LEVEL_AFTER;
         let limit = if new_level { f64::INFINITY } else { cut };
         let rate = if new_level { NEW_LEVEL_RATE } else { LEVEL_RATE.max(early) };
 
         let error_rate = ERROR_RATE.max(early);
-        self.plain.learn(value - outlook.plain, limit, cut, rate, error_rate);
-        if let Some(seasonal) = outlook.seasonal {
+        self.plain.learn(value - prediction.plain, limit, cut, rate, error_rate);
+        if let Some(seasonal) = prediction.seasonal {
             self.seasonal.learn(value - seasonal, limit, cut, rate, error_rate);
             self.choose();
         }
         self.learn_spread(residual.abs(), cut, early);
         self.interval.learn(timestamp_ms.saturating_sub(self.last_timestamp_ms));
         self.last_timestamp_ms = timestamp_ms;
-        outlook.expected + residual.clamp(-limit, limit)
+        prediction.expected + residual.clamp(-limit, limit)
     }
 
     /// Usual time between samples in milliseconds; 0 after a single sample.
@@ -242,8 +242,8 @@ mod tests {
         for value in values {
             n += 1;
             let at = i64::from(n) * HOUR;
-            let outlook = at_time(&mut forecast, at);
-            let accepted = forecast.learn(at, value, &outlook, n);
+            let prediction = at_time(&mut forecast, at);
+            let accepted = forecast.learn(at, value, &prediction, n);
             let interval_ms = forecast.interval_ms();
             forecast.profile.learn(at, accepted, interval_ms);
         }
@@ -252,7 +252,7 @@ mod tests {
 
     fn at_time(forecast: &mut Forecast<DayProfile>, at: i64) -> Prediction {
         let usual = forecast.profile.at(at);
-        forecast.outlook(at, usual)
+        forecast.predict(at, usual)
     }
 
     fn next(forecast: &mut Forecast<DayProfile>, n: u32) -> Prediction {
@@ -283,8 +283,8 @@ mod tests {
     #[test]
     fn a_new_level_is_adopted_within_a_dozen_samples() {
         let (mut forecast, n) = fed((0..500).map(jitter).chain((0..14).map(|i| 1e6 + jitter(i))));
-        let outlook = next(&mut forecast, n);
-        assert!((outlook.expected - 1e6).abs() < 1e4, "{outlook:?}");
+        let prediction = next(&mut forecast, n);
+        assert!((prediction.expected - 1e6).abs() < 1e4, "{prediction:?}");
     }
 
     #[test]
@@ -292,8 +292,8 @@ mod tests {
         let day = |i: u32| if i % 24 < 12 { 100.0 } else { 0.0 };
         let (mut forecast, n) = fed((0..24 * 14).map(|i| day(i) + jitter(i)));
         assert!(forecast.season_speaks);
-        let outlook = next(&mut forecast, n);
-        assert!((outlook.expected - 100.0).abs() < 5.0, "the step of midnight is foreseen: {outlook:?}");
+        let prediction = next(&mut forecast, n);
+        assert!((prediction.expected - 100.0).abs() < 5.0, "the step at midnight is predicted: {prediction:?}");
     }
 
     #[test]

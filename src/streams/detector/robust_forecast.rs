@@ -12,10 +12,11 @@
 //!   the new level a dozen samples later.
 
 use super::calibration::{Calibration, FEATURES};
-use super::features::{Course, LEAD, Observation};
+use super::features::{FeatureState, LEAD, Observation};
 use super::forecast::Forecast;
-use super::{Detector, Judgement, LARGEST, Verdict};
+use super::score::{Detector, LARGEST, Score};
 use crate::arithmetic::log2;
+use crate::detector_name::DetectorName;
 use crate::season::DayProfile;
 use crate::settings::StreamSettings;
 use crate::stored::{Stored, stored_fields};
@@ -47,24 +48,23 @@ struct State {
     calibration: Calibration,
     /// Mean absolute distance from the window's median, over about the last thousand samples.
     usual_distance: f64,
-    course: Course,
+    feature_state: FeatureState,
 }
 
-stored_fields!(State { seen, window, forecast, calibration, usual_distance, course });
+stored_fields!(State { seen, window, forecast, calibration, usual_distance, feature_state });
 
 impl Detector for RobustForecast {
-    const VERSION: &'static str = "robust-forecast-1";
+    const VERSION: &'static str = DetectorName::RobustForecast.as_str();
 
-    fn push(&mut self, sample: Sample, settings: &StreamSettings) -> Verdict {
+    fn score(&mut self, sample: Sample, settings: &StreamSettings) -> Option<Score> {
         let value = sample.value.clamp(-LARGEST, LARGEST);
-        let judgement = match &mut self.state {
+        match &mut self.state {
             Some(state) => state.push(sample.timestamp_ms, value, settings.warm_up, settings.sensitivity),
             None => {
                 self.state = Some(State::starting_at(sample.timestamp_ms, value));
                 None
             }
-        };
-        Verdict { judgement }
+        }
     }
 
     fn seen(&self) -> u32 {
@@ -91,31 +91,31 @@ impl State {
             forecast: Forecast::starting_at(timestamp_ms, value, DayProfile::starting_at(timestamp_ms)),
             calibration: Calibration::default(),
             usual_distance: 0.0,
-            course: Course::starting_at(value),
+            feature_state: FeatureState::starting_at(value),
         }
     }
 
-    fn push(&mut self, timestamp_ms: i64, value: f64, warm_up: u32, sensitivity: f64) -> Option<Judgement> {
+    fn push(&mut self, timestamp_ms: i64, value: f64, warm_up: u32, sensitivity: f64) -> Option<Score> {
         let day = self.forecast.profile.at(timestamp_ms);
-        let outlook = self.forecast.outlook(timestamp_ms, day);
+        let prediction = self.forecast.predict(timestamp_ms, day);
         let centre = self.window.centre().unwrap_or(Centre { median: value, mad: 0.0 });
         let scale = self.scale(&centre);
         let observed = Observation {
             value,
-            outlook,
+            prediction,
             usual_residual: self.forecast.usual_residual(),
             robust_z: (value - centre.median) / scale,
             scale,
-            level: self.window.rank(self.window.place_of(value)),
+            level: self.window.rank(self.window.position_of(value)),
             seen: self.seen,
         };
-        let features = self.course.features(&observed);
+        let features = self.feature_state.features(&observed);
         let values = calibrated_values(&features);
-        let judgement = (self.seen >= warm_up).then(|| {
-            let (score, reason) = self.calibration.judge(&values, sensitivity);
-            let mut judgement = self.course.describe(&observed, features, score, reason);
-            judgement.rank = (score > 0.25).then(|| self.calibration.rank(&values, reason));
-            judgement
+        let score = (self.seen >= warm_up).then(|| {
+            let (value, reason) = self.calibration.score(&values, sensitivity);
+            let mut score = self.feature_state.describe(&observed, features, value, reason);
+            score.rank = (value > 0.25).then(|| self.calibration.rank(&values, reason));
+            score
         });
         // The scale is not known yet for the first features; they would be extreme values for a
         // long time.
@@ -123,7 +123,7 @@ impl State {
             self.calibration.learn(&values);
         }
         self.learn(timestamp_ms, &observed, &centre);
-        judgement
+        score
     }
 
     fn learn(&mut self, timestamp_ms: i64, observed: &Observation, centre: &Centre) {
@@ -132,10 +132,10 @@ impl State {
         let most = if self.usual_distance > 0.0 { USUAL_OUTLIER * self.usual_distance } else { f64::INFINITY };
         let rate = USUAL_RATE.max(1.0 / (f64::from(self.seen) + 1.0));
         self.usual_distance += rate * (distance.min(most) - self.usual_distance);
-        let accepted = self.forecast.learn(timestamp_ms, value, &observed.outlook, self.seen);
+        let accepted = self.forecast.learn(timestamp_ms, value, &observed.prediction, self.seen);
         let interval_ms = self.forecast.interval_ms();
         self.forecast.profile.learn(timestamp_ms, accepted, interval_ms);
-        self.course.learn(observed, accepted);
+        self.feature_state.learn(observed, accepted);
         self.window.push(value);
         self.seen = self.seen.saturating_add(1);
     }

@@ -27,23 +27,24 @@ mod scale;
 mod scaling;
 mod tails;
 
-use super::features::{Course, Observation};
+use super::features::{FeatureState, Observation};
 use super::forecast::Forecast;
-use super::{Detector, Judgement, LARGEST, Verdict};
+use super::score::{Detector, LARGEST, Score};
 use crate::arithmetic::{LOG10_OF_2, log2};
+use crate::detector_name::DetectorName;
 use crate::settings::StreamSettings;
 use crate::stored::{Stored, stored_fields};
 use crate::surprise::score_of;
-use crate::window::{Centre, Place, Window};
+use crate::window::{Centre, Position, Window};
 use band::Band;
 use calendar::Calendar;
 use earcon_model::{Feature, Sample};
-use flatline::Still;
+use flatline::Flatline;
 use measures::{MEDIAN_OF, deviation, mean_move, short_median};
 use quantize::{decode, encode};
 use ranks::{Ranks, Thinned};
 use scale::Scales;
-use scaling::Unit;
+use scaling::Scaling;
 use tails::{STREAMS, TAKEN_FROM, Tails};
 
 /// Window of the robust distance, and the values needed to begin.
@@ -67,7 +68,7 @@ const SHORT_UNTIL: u32 = 900;
 const OF_THE_DAY: [usize; 2] = [1, 6];
 /// Standard deviations from which a surprise counts in full. Below, it loses decades for each
 /// halving.
-const FAR_ENOUGH: f64 = 6.5;
+const FULL_DISTANCE: f64 = 6.5;
 const LOST_A_DOUBLING: f64 = 1.5;
 /// Surprise in decades that is worth an alert, at sensitivity 1.
 const ALERT: f64 = 2.2;
@@ -100,7 +101,7 @@ pub struct TailRank {
 struct State {
     /// Samples seen, saturating.
     seen: u32,
-    unit: Unit,
+    scaling: Scaling,
     /// Mean distance from the median of the window.
     usual_distance: f32,
     /// Recent mean surprise.
@@ -113,14 +114,14 @@ struct State {
     tails: Tails,
     scales: Scales,
     band: Band,
-    still: Still,
+    flatline: Flatline,
     forecast: Forecast<Calendar>,
-    course: Course,
+    feature_state: FeatureState,
 }
 
 stored_fields!(State {
     seen,
-    unit,
+    scaling,
     usual_distance,
     mean_surprise,
     returned_at,
@@ -130,28 +131,28 @@ stored_fields!(State {
     tails,
     scales,
     band,
-    still,
+    flatline,
     forecast,
-    course,
+    feature_state,
 });
 
 /// The values derived from one sample.
-struct Drawn {
+struct StreamValues {
     /// The values of the ten streams.
     values: [f32; STREAMS],
     /// Distance beyond the band of the series; 1 is the edge.
-    out: f64,
+    out_of_band: f64,
     /// Length of the flatline, likewise; 1 is the edge.
-    stuck: f64,
+    flat: f64,
 }
 
 impl Detector for TailRank {
-    const VERSION: &'static str = "tail-rank-1";
+    const VERSION: &'static str = DetectorName::TailRank.as_str();
 
-    fn push(&mut self, sample: Sample, settings: &StreamSettings) -> Verdict {
+    fn score(&mut self, sample: Sample, settings: &StreamSettings) -> Option<Score> {
         let value = sample.value.clamp(-LARGEST, LARGEST);
         let state = self.state.get_or_insert_with(|| State::starting_at(sample.timestamp_ms, value));
-        Verdict { judgement: state.push(sample.timestamp_ms, value, settings) }
+        state.push(sample.timestamp_ms, value, settings)
     }
 
     fn seen(&self) -> u32 {
@@ -173,7 +174,7 @@ impl State {
     fn starting_at(timestamp_ms: i64, value: f64) -> Self {
         Self {
             seen: 0,
-            unit: Unit::starting_at(value),
+            scaling: Scaling::starting_at(value),
             usual_distance: 0.0,
             mean_surprise: 0.0,
             returned_at: None,
@@ -183,55 +184,58 @@ impl State {
             tails: Tails::new(),
             scales: Scales::new(),
             band: Band::new(),
-            still: Still::default(),
+            flatline: Flatline::default(),
             forecast: Forecast::starting_at(timestamp_ms, value, Calendar::new()),
-            course: Course::starting_at(value),
+            feature_state: FeatureState::starting_at(value),
         }
     }
 
-    fn push(&mut self, timestamp_ms: i64, value: f64, settings: &StreamSettings) -> Option<Judgement> {
+    fn push(&mut self, timestamp_ms: i64, value: f64, settings: &StreamSettings) -> Option<Score> {
         let local_ms = settings.utc_offsets.local_ms(timestamp_ms);
-        let x = self.unit.scaled(value);
+        let x = self.scaling.scaled(value);
         let centre = self.window.centre().unwrap_or(Centre { median: f64::from(x), mad: 0.0 });
         let scale = MAD_TO_SIGMA * centre.mad
             + USUAL_SHARE * f64::from(self.usual_distance)
             + 1e-12
             + 1e-7 * centre.median.abs();
         let robust_z = (f64::from(x) - centre.median) / scale;
-        let place = self.window.place_of(x);
-        let level = self.window.rank(place);
+        let position = self.window.position_of(x);
+        let level = self.window.rank(position);
         let observed = self.observe(timestamp_ms, local_ms, value, robust_z, scale, level);
 
-        let Drawn { values, out, stuck } = self.draw(local_ms, x, place, robust_z as f32, &centre);
+        let StreamValues { values, out_of_band, flat } = self.derive(local_ms, x, position, robust_z as f32, &centre);
         let codes = values.map(encode);
-        let surprises = self.tails.judge(&codes);
+        let surprises = self.tails.surprises(&codes);
         let seen = self.seen_by_stream();
         // Most samples have no surprise, and then their distance does not matter.
-        let far = if surprises.squares > 0.0 { self.scales.farthest(&values, &seen) } else { 0.0 };
+        let distance = if surprises.squares > 0.0 { self.scales.farthest(&values, &seen) } else { 0.0 };
         self.scales.learn(&values, &seen);
-        let novel = self.combine(surprises.squares, f64::from(far)) / ALERT;
-        let judgement = (self.seen >= settings.warm_up).then(|| {
-            let (surprise, reason) =
-                [(novel, NAMES[surprises.most.0]), (out, Feature::ResidualZ), (stuck, Feature::Volatility)]
-                    .into_iter()
-                    .fold((0.0, NAMES[0]), |most, one| if one.0 > most.0 { one } else { most });
-            let score = score_of(surprise * settings.sensitivity);
-            let features = self.course.features(&observed);
-            let mut judgement = self.course.describe(&observed, features, score, reason);
+        let tail_surprise = self.combine(surprises.squares, f64::from(distance)) / ALERT;
+        let score = (self.seen >= settings.warm_up).then(|| {
+            let (surprise, reason) = [
+                (tail_surprise, NAMES[surprises.most.0]),
+                (out_of_band, Feature::ResidualZ),
+                (flat, Feature::Volatility),
+            ]
+            .into_iter()
+            .fold((0.0, NAMES[0]), |most, one| if one.0 > most.0 { one } else { most });
+            let value = score_of(surprise * settings.sensitivity);
+            let features = self.feature_state.features(&observed);
+            let mut score = self.feature_state.describe(&observed, features, value, reason);
             // Only a surprise in the tails has a rank there.
-            let told = score > 0.25 && surprises.squares > 0.0 && reason == NAMES[surprises.most.0];
-            judgement.rank = told.then(|| self.tails.rank(&surprises, &codes));
-            judgement
+            let in_tails = value > 0.25 && surprises.squares > 0.0 && reason == NAMES[surprises.most.0];
+            score.rank = in_tails.then(|| self.tails.rank(&surprises, &codes));
+            score
         });
 
-        let accepted = self.forecast.learn(timestamp_ms, value, &observed.outlook, self.seen);
-        self.course.learn(&observed, accepted);
+        let accepted = self.forecast.learn(timestamp_ms, value, &observed.prediction, self.seen);
+        self.feature_state.learn(&observed, accepted);
         self.seen = self.seen.saturating_add(1);
         if self.tails.learn(&codes) {
             self.thinned.refresh();
             self.fit();
         }
-        judgement
+        score
     }
 
     fn observe(
@@ -243,12 +247,12 @@ impl State {
         scale: f64,
         level: f64,
     ) -> Observation {
-        let unit = self.unit.size();
+        let unit = self.scaling.size();
         let usual = self.forecast.profile.usual(local_ms);
-        let usual = usual.map(|usual| self.unit.value(usual).clamp(-LARGEST, LARGEST));
+        let usual = usual.map(|usual| self.scaling.value(usual).clamp(-LARGEST, LARGEST));
         Observation {
             value,
-            outlook: self.forecast.outlook(timestamp_ms, usual),
+            prediction: self.forecast.predict(timestamp_ms, usual),
             usual_residual: self.forecast.usual_residual(),
             robust_z,
             scale: (scale * unit).clamp(f64::MIN_POSITIVE, LARGEST),
@@ -268,11 +272,11 @@ impl State {
 
     /// Learns a value and derives the values of the ten streams, and its distance beyond band and
     /// flatline.
-    fn draw(&mut self, local_ms: i64, x: f32, place: Place, robust_z: f32, centre: &Centre) -> Drawn {
+    fn derive(&mut self, local_ms: i64, x: f32, position: Position, robust_z: f32, centre: &Centre) -> StreamValues {
         let known = self.window.len();
         let distance = (f64::from(x) - centre.median).abs() as f32;
         self.usual_distance += (distance - self.usual_distance) / (self.seen.min(USUAL_MEMORY - 1) + 1) as f32;
-        self.window.push_at(x, place);
+        self.window.push_at(x, position);
         let mut values = [0.0; SPREAD_OF];
         let held = self.window.len().min(SPREAD_OF);
         let values = &mut values[..held];
@@ -289,9 +293,9 @@ impl State {
             OF_THE_DAY.into_iter().for_each(|stream| self.scales.forget(stream));
         }
         let repeats = held > 1 && values[held - 1] == values[held - 2];
-        let stuck = self.still.push(repeats, self.seen);
+        let flat = self.flatline.push(repeats, self.seen);
         let hour = local_ms.div_euclid(HOUR_MS).rem_euclid(24) as u8;
-        let out = self.band.push(hour, residuals.nearer - residuals.day_median, self.seen);
+        let out_of_band = self.band.push(hour, residuals.nearer - residuals.day_median, self.seen);
         let code = encode(x);
         self.ranks.push(self.thinned.rank(code));
         self.thinned.push(code);
@@ -307,7 +311,7 @@ impl State {
             self.ranks.mean(),
             residuals.week,
         ];
-        Drawn { values, out: f64::from(out), stuck }
+        StreamValues { values, out_of_band: f64::from(out_of_band), flat }
     }
 
     /// Standard deviation of the values, winsorised at the whiskers of a box plot.
@@ -325,36 +329,37 @@ impl State {
 
     /// The surprise of a sample, from the squared decades of its streams and the largest distance
     /// of a stream from its mean, plus a share of recent surprises.
-    fn combine(&mut self, squares: f64, far: f64) -> f64 {
+    fn combine(&mut self, squares: f64, distance: f64) -> f64 {
         let n = f64::from(self.seen);
         let mut surprise = (squares / STREAMS as f64).sqrt();
         if surprise > 0.0 && self.seen < SHORT_UNTIL {
             surprise += 0.5 * LOG10_OF_2 * log2(1000.0 / (n + 100.0));
         }
-        let told = if surprise > 0.0 {
-            let near = far < FAR_ENOUGH;
-            let lost = if near { LOST_A_DOUBLING * log2(FAR_ENOUGH / far.max(0.5 * FAR_ENOUGH)) } else { 0.0 };
+        let combined = if surprise > 0.0 {
+            let near = distance < FULL_DISTANCE;
+            let lost =
+                if near { LOST_A_DOUBLING * log2(FULL_DISTANCE / distance.max(0.5 * FULL_DISTANCE)) } else { 0.0 };
             (surprise + MEAN_SHARE * self.mean_surprise - lost).max(0.0)
         } else {
             0.0
         };
         self.mean_surprise += MEAN_RATE.max(1.0 / (n + 1.0)) * (surprise - self.mean_surprise);
-        told
+        combined
     }
 
     /// Adjusts the scaling if it does not fit any more.
     fn fit(&mut self) {
         let (Some(median), usual) = (self.thinned.quantile(0.5), self.usual_distance) else { return };
-        let Some(factor) = self.unit.fit(median, usual) else { return };
-        let place = |x: f32| scaling::clamped((x - median) * factor);
+        let Some(factor) = self.scaling.fit(median, usual) else { return };
+        let to_zero = |x: f32| scaling::clamped((x - median) * factor);
         let size = |x: f32| x * factor;
         self.usual_distance = usual * factor;
-        self.window.change(place);
-        self.thinned.change(|code| encode(place(decode(code))));
-        self.forecast.profile.change(place);
-        [0, 3].into_iter().for_each(|stream| self.tails.change(stream, place));
+        self.window.change(to_zero);
+        self.thinned.change(|code| encode(to_zero(decode(code))));
+        self.forecast.profile.change(to_zero);
+        [0, 3].into_iter().for_each(|stream| self.tails.change(stream, to_zero));
         [1, 4, 6, 7, 9].into_iter().for_each(|stream| self.tails.change(stream, size));
-        [0, 3].into_iter().for_each(|stream| self.scales.change(stream, place, size));
+        [0, 3].into_iter().for_each(|stream| self.scales.change(stream, to_zero, size));
         [1, 4, 6, 7, 9].into_iter().for_each(|stream| self.scales.change(stream, size, size));
         self.band.change(size);
     }

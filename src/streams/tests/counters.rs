@@ -41,7 +41,7 @@ fn first_total_is_logged_but_not_scored() {
     let pushed = push(&mut state, totals([(0, 100.0)]));
     assert_eq!((pushed.accepted, rates(&pushed)), (1, vec![]));
     let start = samples(&pushed).counter.unwrap().start;
-    assert_eq!(start, Some(Sample { timestamp_ms: START, value: 100.0 }), "what was acknowledged is in the log");
+    assert_eq!(start, Some(Sample { timestamp_ms: START, value: 100.0 }), "an accepted total is in the log");
     let view = state.series().next().unwrap();
     assert_eq!((view.last, view.status), (None, SeriesStatus::Warming { seen: 0, needed: 30 }));
     assert_eq!(rates(&push(&mut state, totals([(5, 110.0)]))), [(5, 2.0)]);

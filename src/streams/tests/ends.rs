@@ -78,7 +78,7 @@ fn resumed_counter_has_a_new_starting_point() {
     let bodies = state.push(&[counter(&[(0, 50.0), (1, 60.0)], Some(second(2)))], second(2)).bodies;
     assert_eq!(rates(&bodies), [10.0]);
     let bodies = state.push(&[counter(&[(50, 3.0), (51, 4.0)], None)], second(51)).bodies;
-    assert_eq!(rates(&bodies), [1.0], "nothing is said of what happened in between");
+    assert_eq!(rates(&bodies), [1.0], "the increase in between is not counted");
 }
 
 #[test]

@@ -82,8 +82,8 @@ fn noisy_series_that_freezes_is_found_by_its_flatline() {
             let anomalies = found(history, before, |_, _, _| stuck_at, 60);
             assert_found(&anomalies, 0.95, &format!("{name} after {history}"));
             let still = |a: &&Anomaly| a.reason == Feature::Volatility && a.direction == Direction::Below;
-            let told = anomalies.iter().filter(still).count();
-            assert!(told as f64 >= 0.75 * anomalies.len() as f64, "{name} after {history}: {anomalies:?}");
+            let flatlines = anomalies.iter().filter(still).count();
+            assert!(flatlines as f64 >= 0.75 * anomalies.len() as f64, "{name} after {history}: {anomalies:?}");
         }
     }
 }
@@ -98,7 +98,7 @@ fn a_change_of_the_variance_is_found() {
 fn leaving_a_constant_value_is_found_after_a_long_record() {
     let leave = |_: f64, _: &mut Dice, i: usize| if i == 0 { 43.0 } else { 42.0 };
     assert_found(&found(1_500, |_, _| 42.0, leave, 1), 1.0, "after 1500");
-    assert_eq!(found(60, |_, _| 42.0, leave, 1).len(), 0, "after a minute nobody knows");
+    assert_eq!(found(60, |_, _| 42.0, leave, 1).len(), 0, "the record of a minute is too short");
 }
 
 #[test]

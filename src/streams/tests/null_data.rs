@@ -6,7 +6,7 @@ use earcon_model::{EventBody, ScoredSample};
 
 /// Episodes opened in the values.
 fn episodes(detector: DetectorName, values: &[f64], interval_ms: i64) -> usize {
-    let settings = StreamSettings::try_from(StreamOptions::of(detector)).unwrap();
+    let settings = StreamSettings::try_from(StreamOptions::for_detector(detector)).unwrap();
     let pushed = with(settings).push(&[every(interval_ms, values)], START + values.len() as i64 * interval_ms);
     pushed.bodies.iter().filter(|body| matches!(body, EventBody::AnomalyOpened(_))).count()
 }

@@ -10,7 +10,7 @@ use earcon_model::{Anomaly, Direction, EventBody, ScoredSample};
 const NOW: i64 = START + 100_000_000_000;
 
 fn settings() -> StreamSettings {
-    StreamSettings::try_from(StreamOptions::of(DetectorName::TailRank)).unwrap()
+    StreamSettings::try_from(StreamOptions::for_detector(DetectorName::TailRank)).unwrap()
 }
 
 fn fresh() -> KpiState {
@@ -160,7 +160,7 @@ fn clock_change_does_not_shift_the_daily_profile() {
         })
         .collect();
     let largest_residual = |utc_offsets: UtcOffsets| {
-        let options = StreamOptions { utc_offsets, ..StreamOptions::of(DetectorName::TailRank) };
+        let options = StreamOptions { utc_offsets, ..StreamOptions::for_detector(DetectorName::TailRank) };
         let bodies = with(StreamSettings::try_from(options).unwrap()).push(&[labelled("", rows.clone())], NOW).bodies;
         let opened = opened(&bodies);
         opened.iter().filter(|a| (change..change + 48 * HOUR).contains(&a.opened_at_ms)).count()

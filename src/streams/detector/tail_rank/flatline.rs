@@ -24,7 +24,7 @@ const ACCEPTED: f64 = 6.0;
 
 /// How a series repeats its values.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(super) struct Still {
+pub(super) struct Flatline {
     /// Repetitions in the current run.
     run: u16,
     /// The longest recent run.
@@ -33,9 +33,9 @@ pub(super) struct Still {
     share: f32,
 }
 
-stored_fields!(Still { run, longest, share });
+stored_fields!(Flatline { run, longest, share });
 
-impl Still {
+impl Flatline {
     /// Length of the run in units of a suspicious run, from 0; 1 is the edge. `repeats`: the value
     /// equals the previous one. `seen`: number of earlier values.
     pub(super) fn push(&mut self, repeats: bool, seen: u32) -> f64 {
@@ -72,7 +72,7 @@ mod tests {
 
     /// The first index at which a series is suspicious.
     fn odd_at(values: impl IntoIterator<Item = i32>) -> Option<usize> {
-        let (mut still, mut last) = (Still::default(), None);
+        let (mut still, mut last) = (Flatline::default(), None);
         values.into_iter().enumerate().position(|(i, value)| {
             let repeats = last.replace(value) == Some(value);
             still.push(repeats, i as u32) >= 1.0
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn long_flatline_is_accepted_as_normal() {
-        let mut still = Still::default();
+        let mut still = Flatline::default();
         (0..300).for_each(|i| assert!(still.push(false, i) < 1.0));
         let odd: Vec<bool> = (300..3_000).map(|i| still.push(true, i) >= 1.0).collect();
         assert_eq!(odd.iter().filter(|odd| **odd).count(), 32 * 5);

@@ -70,9 +70,9 @@ impl Thinned {
         }
         self.wait = self.stride - 1;
         let len = usize::from(self.len);
-        let place = self.known().partition_point(|one| *one <= code);
-        self.codes.copy_within(place..len, place + 1);
-        self.codes[place] = code;
+        let position = self.known().partition_point(|one| *one <= code);
+        self.codes.copy_within(position..len, position + 1);
+        self.codes[position] = code;
         self.len += 1;
         if usize::from(self.len) == SAMPLE {
             self.halve();

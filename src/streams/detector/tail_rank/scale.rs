@@ -84,8 +84,8 @@ impl Scales {
     }
 
     /// Replaces mean and deviation of a stream after a change of the scaling.
-    pub(super) fn change(&mut self, stream: usize, place: impl Fn(f32) -> f32, size: impl Fn(f32) -> f32) {
-        self.means[stream] = place(self.means[stream]);
+    pub(super) fn change(&mut self, stream: usize, value: impl Fn(f32) -> f32, size: impl Fn(f32) -> f32) {
+        self.means[stream] = value(self.means[stream]);
         self.deviations[stream] = size(self.deviations[stream]);
     }
 }

@@ -8,20 +8,20 @@ const LARGEST_SCALED: f64 = (1u64 << 55) as f64;
 const FINEST: f64 = 1.0 / (1u64 << 20) as f64;
 /// The anchor moves if the median is this many usual distances away; the unit changes if it is off
 /// by `OFF_SCALE`.
-const FAR: f32 = 256.0;
+const MAX_SHIFT: f32 = 256.0;
 const OFF_SCALE: f32 = (1 << 20) as f32;
 
 /// Scaled values are distances from an anchor, in units of a power of two.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Unit {
+pub(super) struct Scaling {
     anchor: f64,
     /// The exponent of the unit; `None` before the first distance.
     exponent: Option<i16>,
 }
 
-stored_fields!(Unit { anchor, exponent });
+stored_fields!(Scaling { anchor, exponent });
 
-impl Unit {
+impl Scaling {
     pub(super) fn starting_at(value: f64) -> Self {
         Self { anchor: value, exponent: None }
     }
@@ -54,7 +54,7 @@ impl Unit {
     pub(super) fn fit(&mut self, median: f32, usual: f32) -> Option<f32> {
         let exponent = self.exponent.filter(|_| usual > 0.0)?;
         let off_scale = !(1.0 / OFF_SCALE..=OFF_SCALE).contains(&usual);
-        if median.abs() <= FAR * usual && !off_scale {
+        if median.abs() <= MAX_SHIFT * usual && !off_scale {
             return None;
         }
         let anchor = self.anchor + f64::from(median) * power_of_two(exponent);

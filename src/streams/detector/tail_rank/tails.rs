@@ -121,7 +121,7 @@ impl Tails {
     }
 
     /// Decades of surprise of the streams' codes, compared with the past.
-    pub(super) fn judge(&self, codes: &[Code; STREAMS]) -> Surprises {
+    pub(super) fn surprises(&self, codes: &[Code; STREAMS]) -> Surprises {
         let mut found = Surprises::default();
         for (stream, &code) in codes.iter().enumerate() {
             let (high, low) = (code > self.surprising[stream], -code > self.surprising[STREAMS + stream]);
@@ -199,15 +199,15 @@ impl Tails {
 
     fn enter(&mut self, at: usize, code: Code) {
         let side = &mut self.sides[at];
-        let place = side.codes.partition_point(|kept| *kept >= code);
+        let position = side.codes.partition_point(|kept| *kept >= code);
         // There is always room: the last position is free between two calls.
-        side.codes.copy_within(place..PLACES - 1, place + 1);
-        side.codes[place] = code;
-        if place < KEPT {
-            let before = (1u32 << place) - 1;
+        side.codes.copy_within(position..PLACES - 1, position + 1);
+        side.codes[position] = code;
+        if position < KEPT {
+            let before = (1u32 << position) - 1;
             let (below, above) = (side.young & before, side.young & !before);
             let pushed_out_is_old = side.young >> (KEPT - 1) == 0 && side.codes[KEPT] != NONE;
-            side.young = below | (1 << place) | (above << 1);
+            side.young = below | (1 << position) | (above << 1);
             if pushed_out_is_old {
                 side.codes.copy_within(KEPT + 1.., KEPT);
                 side.codes[PLACES - 1] = NONE;
@@ -229,9 +229,9 @@ impl Tails {
     fn grow_old(&mut self, at: usize) {
         let side = &mut self.sides[at];
         let mut len = 0;
-        for place in 0..PLACES {
-            if place >= KEPT || side.young >> place & 1 == 1 {
-                side.codes[len] = side.codes[place];
+        for position in 0..PLACES {
+            if position >= KEPT || side.young >> position & 1 == 1 {
+                side.codes[len] = side.codes[position];
                 len += 1;
             }
         }
