@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::IntakeError;
+use super::error::IntakeError;
 use super::keys::{KeyMap, Keys};
 use super::raw_series::{LabelPairs, Protocol, RawSeries};
 use super::series_cache::{Mapped, SeriesCache, Target};
@@ -17,16 +17,16 @@ const MOST_EXPECTED: usize = 16_384;
 
 /// The destination of a raw series' samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place(Where);
+pub struct Destination(Route);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Where {
+enum Route {
     /// Index of the KPI's batch, and of the series in it.
-    At(u32, u32),
+    Series(u32, u32),
     /// Dropped without an error.
     Dropped,
     /// Rejected; index of the reason.
-    Refused(u32),
+    Rejected(u32),
 }
 
 /// The result of parsing a request.
@@ -42,33 +42,33 @@ pub struct ParsedBatch {
 
 /// A batch under construction.
 pub struct Batch<'c> {
-    catalogue: &'c SeriesCache,
+    cache: &'c SeriesCache,
     now_ms: i64,
     max_rows: usize,
     rows: usize,
     /// By key of the raw series.
-    places: KeyMap<Place>,
+    destinations: KeyMap<Destination>,
     /// By key of the mapped series: several raw series may map to one.
-    targets: KeyMap<Place>,
+    targets: KeyMap<Destination>,
     kpis: HashMap<KpiName, u32>,
     reasons: Vec<String>,
-    gathered: ParsedBatch,
+    parsed: ParsedBatch,
     scratch: Vec<u8>,
 }
 
 impl<'c> Batch<'c> {
     /// An empty batch. Rows without a timestamp get `now_ms`.
-    pub fn new(catalogue: &'c SeriesCache, now_ms: i64, max_rows: usize) -> Self {
+    pub fn new(cache: &'c SeriesCache, now_ms: i64, max_rows: usize) -> Self {
         Self {
-            catalogue,
+            cache,
             now_ms,
             max_rows,
             rows: 0,
-            places: KeyMap::default(),
+            destinations: KeyMap::default(),
             targets: KeyMap::default(),
             kpis: HashMap::new(),
             reasons: Vec::new(),
-            gathered: ParsedBatch::default(),
+            parsed: ParsedBatch::default(),
             scratch: Vec::new(),
         }
     }
@@ -77,18 +77,18 @@ impl<'c> Batch<'c> {
     /// tables costs more than filling them.
     pub(super) fn expect(&mut self, bytes: usize, each: usize) {
         let series = (bytes / each).min(self.max_rows).min(MOST_EXPECTED);
-        self.places.reserve(series);
+        self.destinations.reserve(series);
         self.targets.reserve(series);
     }
 
     /// Makes keys of raw series.
     pub fn keys(&self) -> &'c Keys {
-        self.catalogue.keys()
+        self.cache.keys()
     }
 
     /// The cache of known series.
-    pub(super) fn catalogue(&self) -> &'c SeriesCache {
-        self.catalogue
+    pub(super) fn cache(&self) -> &'c SeriesCache {
+        self.cache
     }
 
     /// The time of rows without a timestamp.
@@ -109,40 +109,40 @@ impl<'c> Batch<'c> {
         value: f64,
     ) -> Result<(), IntakeError> {
         let key = self.native_key(&kpi, &labels);
-        let sent =
+        let raw =
             || Ok(RawSeries { protocol: Protocol::Native, name: kpi, labels, resource: Vec::new(), reading: None });
-        let place = self.place(key, sent);
-        self.push(place, row, timestamp_ms, value)
+        let destination = self.destination(key, raw);
+        self.push(destination, row, timestamp_ms, value)
     }
 
     /// The destination of the raw series with this key. `raw` describes the series if it is not
     /// cached, or returns the reason why it is invalid.
     #[inline]
-    pub fn place<'s>(&mut self, key: u128, sent: impl FnOnce() -> Result<RawSeries<'s>, String>) -> Place {
-        if let Some(place) = self.places.get(&key) {
-            return *place;
+    pub fn destination<'s>(&mut self, key: u128, raw: impl FnOnce() -> Result<RawSeries<'s>, String>) -> Destination {
+        if let Some(destination) = self.destinations.get(&key) {
+            return *destination;
         }
-        let mapped = match self.catalogue.find(key) {
+        let mapped = match self.cache.get(key) {
             Some(found) => {
-                if found.fading {
-                    self.catalogue.remember(key, found.mapped.clone());
+                if found.is_old {
+                    self.cache.insert(key, found.mapped.clone());
                 }
                 Ok(found.mapped)
             }
-            None => sent().and_then(|sent| self.catalogue.map(&sent)).inspect(|mapped| {
-                self.catalogue.remember(key, mapped.clone());
+            None => raw().and_then(|raw| self.cache.map(&raw)).inspect(|mapped| {
+                self.cache.insert(key, mapped.clone());
             }),
         };
-        let place = Place(match mapped {
+        let destination = Destination(match mapped {
             Ok(Mapped::Series(target)) => self.open(target),
-            Ok(Mapped::Dropped) => Where::Dropped,
+            Ok(Mapped::Dropped) => Route::Dropped,
             Err(reason) => {
                 self.reasons.push(reason);
-                Where::Refused(self.reasons.len() as u32 - 1)
+                Route::Rejected(self.reasons.len() as u32 - 1)
             }
         });
-        self.places.insert(key, place);
-        place
+        self.destinations.insert(key, destination);
+        destination
     }
 
     /// Adds a sample to its destination. A rejection names `row`.
@@ -150,20 +150,26 @@ impl<'c> Batch<'c> {
     /// # Errors
     /// The batch is full.
     #[inline]
-    pub fn push(&mut self, place: Place, row: u32, timestamp_ms: Option<i64>, value: f64) -> Result<(), IntakeError> {
+    pub fn push(
+        &mut self,
+        destination: Destination,
+        row: u32,
+        timestamp_ms: Option<i64>,
+        value: f64,
+    ) -> Result<(), IntakeError> {
         self.count()?;
-        match place.0 {
-            Where::At(kpi, series) => {
+        match destination.0 {
+            Route::Series(kpi, series) => {
                 let timestamp_ms = timestamp_ms.unwrap_or(self.now_ms);
-                let series = &mut self.gathered.batches[kpi as usize].series[series as usize];
+                let series = &mut self.parsed.batches[kpi as usize].series[series as usize];
                 // A series with samples after its end has not ended.
                 series.ended_at_ms = series.ended_at_ms.filter(|ended| *ended >= timestamp_ms);
                 series.rows.push((row, Sample { timestamp_ms, value }));
             }
-            Where::Dropped => self.gathered.ignored += 1,
-            Where::Refused(reason) => {
+            Route::Dropped => self.parsed.ignored += 1,
+            Route::Rejected(reason) => {
                 let error = self.reasons[reason as usize].clone();
-                self.gathered.rejected.push(RejectedRow { row, error });
+                self.parsed.rejected.push(RejectedRow { row, error });
             }
         }
         Ok(())
@@ -173,10 +179,10 @@ impl<'c> Batch<'c> {
     ///
     /// # Errors
     /// The batch is full.
-    pub fn end(&mut self, place: Place, timestamp_ms: i64) -> Result<(), IntakeError> {
+    pub fn end(&mut self, destination: Destination, timestamp_ms: i64) -> Result<(), IntakeError> {
         self.count()?;
-        if let Where::At(kpi, series) = place.0 {
-            let series = &mut self.gathered.batches[kpi as usize].series[series as usize];
+        if let Route::Series(kpi, series) = destination.0 {
+            let series = &mut self.parsed.batches[kpi as usize].series[series as usize];
             let newest = series.rows.iter().map(|(_, sample)| sample.timestamp_ms).max();
             if newest.is_none_or(|newest| newest <= timestamp_ms) {
                 series.ended_at_ms = series.ended_at_ms.max(Some(timestamp_ms));
@@ -191,7 +197,7 @@ impl<'c> Batch<'c> {
     /// The batch is full.
     pub fn reject(&mut self, row: u32, error: String) -> Result<(), IntakeError> {
         self.count()?;
-        self.gathered.rejected.push(RejectedRow { row, error });
+        self.parsed.rejected.push(RejectedRow { row, error });
         Ok(())
     }
 
@@ -201,19 +207,19 @@ impl<'c> Batch<'c> {
     /// The batch is full.
     pub fn ignore(&mut self) -> Result<(), IntakeError> {
         self.count()?;
-        self.gathered.ignored += 1;
+        self.parsed.ignored += 1;
         Ok(())
     }
 
     /// The finished batch.
     pub fn finish(self) -> ParsedBatch {
-        let mut gathered = self.gathered;
-        for batch in &mut gathered.batches {
+        let mut parsed = self.parsed;
+        for batch in &mut parsed.batches {
             // A series whose end marker was taken back has no content.
             batch.series.retain(|series| !series.rows.is_empty() || series.ended_at_ms.is_some());
         }
-        gathered.batches.retain(|batch| !batch.series.is_empty());
-        gathered
+        parsed.batches.retain(|batch| !batch.series.is_empty());
+        parsed
     }
 
     fn count(&mut self) -> Result<(), IntakeError> {
@@ -232,15 +238,15 @@ impl<'c> Batch<'c> {
             self.scratch.extend_from_slice(&(text.len() as u32).to_le_bytes());
             self.scratch.extend_from_slice(text.as_bytes());
         }
-        self.catalogue.keys().of(Protocol::Native, &self.scratch)
+        self.cache.keys().key(Protocol::Native, &self.scratch)
     }
 
-    fn open(&mut self, target: Target) -> Where {
+    fn open(&mut self, target: Target) -> Route {
         let Target { kpi, labels, reading, max_series, key } = target;
-        if let Some(place) = self.targets.get(&key) {
-            return place.0;
+        if let Some(destination) = self.targets.get(&key) {
+            return destination.0;
         }
-        let batches = &mut self.gathered.batches;
+        let batches = &mut self.parsed.batches;
         let at = match self.kpis.get(&kpi) {
             Some(at) => *at,
             None => {
@@ -251,14 +257,14 @@ impl<'c> Batch<'c> {
             }
         };
         let series = &mut batches[at as usize].series;
-        series.push(of(labels, reading, max_series));
-        let place = Where::At(at, series.len() as u32 - 1);
-        self.targets.insert(key, Place(place));
-        place
+        series.push(series_batch(labels, reading, max_series));
+        let destination = Route::Series(at, series.len() as u32 - 1);
+        self.targets.insert(key, Destination(destination));
+        destination
     }
 }
 
-fn of(labels: Labels, reading: Reading, max_series: Option<u32>) -> SeriesBatch {
+fn series_batch(labels: Labels, reading: Reading, max_series: Option<u32>) -> SeriesBatch {
     // Most requests have one row a series.
     SeriesBatch { reading, max_series, ..SeriesBatch::gauge(labels, Vec::with_capacity(1)) }
 }

@@ -10,8 +10,9 @@ mod line;
 mod number;
 mod series;
 
+use super::batch_builder::Batch;
+use super::error::IntakeError;
 use super::raw_series::Protocol;
-use super::{Batch, IntakeError};
 use line::{Field, Fields};
 
 /// Unit of the timestamps of a request.
@@ -112,10 +113,10 @@ fn add(
     timestamp_ms: Option<i64>,
 ) -> Result<(), IntakeError> {
     let keys = batch.keys();
-    let parent = keys.of(Protocol::Influx, key);
+    let parent = keys.key(Protocol::Influx, key);
     for Field { name, value } in &fields.numbers {
-        let place = batch.place(keys.under(parent, name), || series::sent(key, name));
-        batch.push(place, row, timestamp_ms, *value)?;
+        let destination = batch.destination(keys.child_key(parent, name), || series::raw_series(key, name));
+        batch.push(destination, row, timestamp_ms, *value)?;
     }
     for _ in 0..fields.texts {
         batch.ignore()?;

@@ -10,7 +10,10 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{Batch, IntakeError, LabelPairs, parse_time};
+use super::batch_builder::Batch;
+use super::error::IntakeError;
+use super::raw_series::LabelPairs;
+use super::time::parse_time;
 
 #[derive(Deserialize)]
 struct Row<'a> {
@@ -193,13 +196,13 @@ mod tests {
     use crate::{ParsedBatch, Rules, SeriesCache};
     use proptest::prelude::*;
 
-    fn catalogue() -> SeriesCache {
+    fn cache() -> SeriesCache {
         SeriesCache::new(Rules::default(), 1_000, 1)
     }
 
     fn document(body: &str) -> ParsedBatch {
-        let catalogue = catalogue();
-        let mut batch = Batch::new(&catalogue, 42, 1_000);
+        let cache = cache();
+        let mut batch = Batch::new(&cache, 42, 1_000);
         parse_document(body.as_bytes(), &mut batch).unwrap();
         batch.finish()
     }
@@ -237,8 +240,8 @@ mod tests {
     #[test]
     fn lines_are_rows() {
         let body = b"{\"kpi\":\"a\",\"value\":1}\n\n{\"kpi\":\"a\",\"value\":}\r\n{\"kpi\":\"a\",\"value\":2}\n";
-        let catalogue = catalogue();
-        let mut batch = Batch::new(&catalogue, 0, 10);
+        let cache = cache();
+        let mut batch = Batch::new(&cache, 0, 10);
         parse_lines(body, &mut batch).unwrap();
         let ParsedBatch { batches, rejected, .. } = batch.finish();
         assert_eq!(batches[0].series[0].rows.iter().map(|(row, _)| *row).collect::<Vec<_>>(), [0, 3]);
@@ -246,19 +249,19 @@ mod tests {
     }
 
     #[test]
-    fn too_many_rows_refuse_the_request() {
-        let catalogue = catalogue();
-        let mut batch = Batch::new(&catalogue, 0, 1);
+    fn too_many_rows_reject_the_request() {
+        let cache = cache();
+        let mut batch = Batch::new(&cache, 0, 1);
         assert!(parse_lines(b"{\"kpi\":\"a\",\"value\":1}\n{\"kpi\":\"a\",\"value\":1}", &mut batch).is_err());
     }
 
     proptest! {
         #[test]
         fn arbitrary_bytes_never_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let catalogue = catalogue();
-        let mut batch = Batch::new(&catalogue, 0, 100);
+            let cache = cache();
+        let mut batch = Batch::new(&cache, 0, 100);
             let _refused = parse_document(&body, &mut batch).is_err();
-        let mut batch = Batch::new(&catalogue, 0, 100);
+        let mut batch = Batch::new(&cache, 0, 100);
             let _refused = parse_lines(&body, &mut batch).is_err();
         }
 
@@ -268,8 +271,8 @@ mod tests {
             let rows: Vec<String> = values.iter().map(row).collect();
             let whole = document(&format!("{{\"samples\":[{}]}}", rows.join(",")));
             let lines = rows.join("\n");
-            let catalogue = catalogue();
-        let mut batch = Batch::new(&catalogue, 42, 1_000);
+            let cache = cache();
+        let mut batch = Batch::new(&cache, 42, 1_000);
             parse_lines(lines.as_bytes(), &mut batch).unwrap();
             prop_assert_eq!(whole, batch.finish());
         }

@@ -7,7 +7,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use xxhash_rust::xxh3::xxh3_128_with_secret;
 
-use super::Protocol;
+use super::raw_series::Protocol;
 
 /// An odd constant without structure (the golden ratio in 128 bits). Joins two keys asymmetrically.
 const JOIN: u128 = 0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835;
@@ -30,12 +30,12 @@ impl Keys {
     }
 
     /// The key of bytes that arrived over `protocol`.
-    pub fn of(&self, protocol: Protocol, bytes: &[u8]) -> u128 {
-        self.under(protocol as u128 + 1, bytes)
+    pub fn key(&self, protocol: Protocol, bytes: &[u8]) -> u128 {
+        self.child_key(protocol as u128 + 1, bytes)
     }
 
     /// The key of bytes within the context of the key `parent`.
-    pub fn under(&self, parent: u128, bytes: &[u8]) -> u128 {
+    pub fn child_key(&self, parent: u128, bytes: &[u8]) -> u128 {
         parent.wrapping_mul(JOIN).wrapping_add(xxh3_128_with_secret(bytes, &self.secret))
     }
 }
@@ -85,11 +85,11 @@ mod tests {
     #[test]
     fn keys_depend_on_seed_protocol_parent_and_bytes() {
         let (a, b) = (Keys::new(1), Keys::new(2));
-        let key = a.of(Protocol::Influx, b"cpu");
-        assert_eq!(key, a.of(Protocol::Influx, b"cpu"));
-        assert_ne!(key, b.of(Protocol::Influx, b"cpu"));
-        assert_ne!(key, a.of(Protocol::Prometheus, b"cpu"));
-        assert_ne!(key, a.of(Protocol::Influx, b"cpv"));
-        assert_ne!(a.under(key, b"x"), a.under(a.of(Protocol::Influx, b"x"), b"cpu"));
+        let key = a.key(Protocol::Influx, b"cpu");
+        assert_eq!(key, a.key(Protocol::Influx, b"cpu"));
+        assert_ne!(key, b.key(Protocol::Influx, b"cpu"));
+        assert_ne!(key, a.key(Protocol::Prometheus, b"cpu"));
+        assert_ne!(key, a.key(Protocol::Influx, b"cpv"));
+        assert_ne!(a.child_key(key, b"x"), a.child_key(a.key(Protocol::Influx, b"x"), b"cpu"));
     }
 }

@@ -4,21 +4,20 @@
 //!   A delta becomes its rate per second over its collection interval.
 //! - A histogram becomes `name.count` and `name.sum` (as sums above), and `name.p50`, `name.p95`,
 //!   `name.p99` of the observations since the previous point. A delta contains just these. For a
-//!   cumulative histogram the previous point is kept ([`HistogramCache`]).
+//!   cumulative histogram the previous point is kept (`HistogramCache`).
 //! - A summary becomes `name.count`, `name.sum`, and `name.pNN` of each of its quantiles.
 //! - A point with "no recorded value" ends its series.
 //!
 //! Rows are data points, numbered from 0 through the whole request.
 
 mod decode;
-mod histogram;
+pub(super) mod histogram;
 mod json;
 mod points;
 mod quantile;
 mod request;
 
 pub use decode::parse_protobuf;
-pub use histogram::Buckets;
 pub use json::parse_json;
 
 #[cfg(test)]

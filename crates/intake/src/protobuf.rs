@@ -23,7 +23,7 @@ pub(super) struct Fields<'b> {
 }
 
 impl<'b> Fields<'b> {
-    pub(super) fn of(message: &'b [u8]) -> Self {
+    pub(super) fn new(message: &'b [u8]) -> Self {
         Self { rest: message }
     }
 
@@ -97,9 +97,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(number in 1u32..1_000, a: u64, b: u64, text in "\\PC{0,300}") {
+        fn written_values_are_read_back(number in 1u32..1_000, a: u64, b: u64, text in "\\PC{0,300}") {
             let message = Message::new().varint(number, a).fixed64(2, b).bytes(3, text.as_bytes()).finish();
-            let mut fields = Fields::of(&message);
+            let mut fields = Fields::new(&message);
             prop_assert_eq!(fields.next(), Ok(Some((number, Value::Varint(a)))));
             prop_assert_eq!(fields.next(), Ok(Some((2, Value::Fixed64(b)))));
             prop_assert_eq!(fields.next(), Ok(Some((3, Value::Bytes(text.as_bytes())))));
@@ -108,12 +108,12 @@ mod tests {
 
         #[test]
         fn arbitrary_bytes_never_panic_and_end(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
-            let mut fields = Fields::of(&bytes);
+            let mut fields = Fields::new(&bytes);
             while let Ok(Some(_)) = fields.next() {}
         }
 
         #[test]
-        fn zigzag_reads_what_encoders_write(value: i64) {
+        fn zigzag_round_trips(value: i64) {
             prop_assert_eq!(zigzag(((value << 1) ^ (value >> 63)) as u64), value);
         }
     }

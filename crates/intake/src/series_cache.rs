@@ -8,9 +8,9 @@
 use std::sync::{Mutex, PoisonError, RwLock};
 
 use super::keys::{KeyMap, Keys};
-use super::otlp::Buckets;
+use super::otlp::histogram::HistogramCache;
 use super::raw_series::RawSeries;
-use super::rules::{Meaning, Rules};
+use super::rules::mapping::{MappedSeries, Rules};
 use earcon_model::{KpiName, Labels, Reading};
 
 /// Shards reduce lock contention between threads; a power of two.
@@ -52,7 +52,7 @@ pub struct SeriesCache {
     shard_bound: usize,
     shards: [RwLock<Generations>; SHARDS],
     /// Newest points of cumulative histograms.
-    pub(super) buckets: Mutex<Buckets>,
+    pub(super) buckets: Mutex<HistogramCache>,
 }
 
 #[derive(Debug, Default)]
@@ -62,17 +62,17 @@ struct Generations {
 }
 
 /// The result of a lookup.
-pub(super) struct Found {
+pub(super) struct Lookup {
     pub(super) mapped: Mapped,
     /// The entry is in the old generation. The caller must insert it again, or it will be dropped.
-    pub(super) fading: bool,
+    pub(super) is_old: bool,
 }
 
 impl SeriesCache {
     /// An empty cache for about `bound` series. Senders must not know `seed`.
     pub fn new(rules: Rules, bound: usize, seed: u64) -> Self {
         let shard_bound = (bound / SHARDS / 2).max(1);
-        let buckets = Mutex::new(Buckets::new((bound / SERIES_A_HISTOGRAM).max(1)));
+        let buckets = Mutex::new(HistogramCache::new((bound / SERIES_A_HISTOGRAM).max(1)));
         Self { rules, keys: Keys::new(seed), shard_bound, shards: Default::default(), buckets }
     }
 
@@ -100,16 +100,16 @@ impl SeriesCache {
         self.len() == 0
     }
 
-    pub(super) fn find(&self, key: u128) -> Option<Found> {
+    pub(super) fn get(&self, key: u128) -> Option<Lookup> {
         // A poisoned shard still holds complete entries.
         let shard = self.shard(key).read().unwrap_or_else(PoisonError::into_inner);
         match shard.young.get(&key) {
-            Some(mapped) => Some(Found { mapped: mapped.clone(), fading: false }),
-            None => shard.old.get(&key).map(|mapped| Found { mapped: mapped.clone(), fading: true }),
+            Some(mapped) => Some(Lookup { mapped: mapped.clone(), is_old: false }),
+            None => shard.old.get(&key).map(|mapped| Lookup { mapped: mapped.clone(), is_old: true }),
         }
     }
 
-    pub(super) fn remember(&self, key: u128, mapped: Mapped) {
+    pub(super) fn insert(&self, key: u128, mapped: Mapped) {
         let mut shard = self.shard(key).write().unwrap_or_else(PoisonError::into_inner);
         if shard.young.len() >= self.shard_bound {
             shard.old = std::mem::take(&mut shard.young);
@@ -119,12 +119,12 @@ impl SeriesCache {
     }
 
     /// Applies the rules.
-    pub(super) fn map(&self, sent: &RawSeries<'_>) -> Result<Mapped, String> {
-        let Some(Meaning { kpi, labels, reading, max_series }) = self.rules.map(sent)? else {
+    pub(super) fn map(&self, raw: &RawSeries<'_>) -> Result<Mapped, String> {
+        let Some(MappedSeries { kpi, labels, reading, max_series }) = self.rules.map(raw)? else {
             return Ok(Mapped::Dropped);
         };
-        let parent = self.keys.under(reading as u128, kpi.as_str().as_bytes());
-        let key = self.keys.under(parent, labels.as_str().as_bytes());
+        let parent = self.keys.child_key(reading as u128, kpi.as_str().as_bytes());
+        let key = self.keys.child_key(parent, labels.as_str().as_bytes());
         Ok(Mapped::Series(Target { kpi, labels, reading, max_series, key }))
     }
 
@@ -138,19 +138,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_seen_any_more_is_forgotten_and_the_bound_holds() {
-        let catalogue = SeriesCache::new(Rules::default(), 320, 7);
-        let key = |i: u64| catalogue.keys().under(1, &i.to_le_bytes());
+    fn unused_series_are_dropped_and_the_bound_holds() {
+        let cache = SeriesCache::new(Rules::default(), 320, 7);
+        let key = |i: u64| cache.keys().child_key(1, &i.to_le_bytes());
         for i in 0..10_000 {
-            catalogue.remember(key(i), Mapped::Dropped);
+            cache.insert(key(i), Mapped::Dropped);
             // Looked up in each round, so it must stay.
-            if catalogue.find(key(0)).is_some_and(|found| found.fading) {
-                catalogue.remember(key(0), Mapped::Dropped);
+            if cache.get(key(0)).is_some_and(|found| found.is_old) {
+                cache.insert(key(0), Mapped::Dropped);
             }
         }
-        assert!(catalogue.len() <= 320, "{}", catalogue.len());
-        assert!(catalogue.find(key(0)).is_some());
-        assert!(catalogue.find(key(1)).is_none());
-        assert!(catalogue.find(key(9_999)).is_some());
+        assert!(cache.len() <= 320, "{}", cache.len());
+        assert!(cache.get(key(0)).is_some());
+        assert!(cache.get(key(1)).is_none());
+        assert!(cache.get(key(9_999)).is_some());
     }
 }

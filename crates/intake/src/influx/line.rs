@@ -58,7 +58,7 @@ pub(super) fn parse<'b>(body: &'b [u8], start: usize, fields: &mut Fields<'b>) -
 fn parse_from<'b>(body: &'b [u8], start: usize, fields: &mut Fields<'b>, anchor: &mut usize) -> Result<Line, String> {
     let key = start..end_of_key(body, start)?;
     if body[start] == b',' || key.is_empty() {
-        return Err("a line begins with a measurement".to_owned());
+        return Err("a line must begin with a measurement".to_owned());
     }
     let mut at = skip_spaces(body, key.end);
     loop {
@@ -66,7 +66,8 @@ fn parse_from<'b>(body: &'b [u8], start: usize, fields: &mut Fields<'b>, anchor:
         let name = &body[at..name_end];
         at = name_end + 1;
         if body.get(at) == Some(&b'"') {
-            at = end_of_text(body, at).ok_or_else(|| format!("the text of field {:?} does not end", shown(name)))?;
+            at = end_of_text(body, at)
+                .ok_or_else(|| format!("the text of field {:?} has no closing quote", shown(name)))?;
             *anchor = at;
             fields.texts += 1;
             fields.had_text = true;
@@ -91,7 +92,7 @@ fn parse_from<'b>(body: &'b [u8], start: usize, fields: &mut Fields<'b>, anchor:
         return Ok(Line { key, timestamp: None, end: line_end(body, at)? });
     }
     let text = &body[at..end];
-    let timestamp = number::integer(text).ok_or_else(|| format!("{:?} is no timestamp", shown(text)))?;
+    let timestamp = number::integer(text).ok_or_else(|| format!("{:?} is not a timestamp", shown(text)))?;
     Ok(Line { key, timestamp: Some(timestamp), end: line_end(body, skip_spaces(body, end))? })
 }
 
@@ -103,7 +104,7 @@ fn end_of_key(body: &[u8], start: usize) -> Result<usize, String> {
         match found.map(|found| (found, body[found])) {
             Some((found, b' ')) => return Ok(found),
             Some((found, b'\\')) if body.get(found + 1).is_some_and(|next| *next != b'\n') => at = found + 2,
-            _ => return Err("a line has a measurement, a space and fields".to_owned()),
+            _ => return Err("a line must have a measurement, a space and fields".to_owned()),
         }
     }
 }
@@ -154,7 +155,7 @@ fn line_end(body: &[u8], at: usize) -> Result<usize, String> {
     let at = at + usize::from(body.get(at) == Some(&b'\r'));
     match body.get(at) {
         None | Some(b'\n') => Ok(at),
-        Some(_) => Err(format!("{:?} stands behind the end of the point", shown(&body[at..end_of_line(body, at)]))),
+        Some(_) => Err(format!("unexpected {:?} after the point", shown(&body[at..end_of_line(body, at)]))),
     }
 }
 

@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kinds_of_values_are_told_apart() {
+    fn kinds_of_values_are_distinguished() {
         for (text, expected) in [
             ("1", Some(1.0)),
             ("-1.50", Some(-1.5)),

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::super::raw_series::{LabelPairs, Protocol, RawSeries};
 
 /// The series of the field `name` of a point with this key.
-pub(super) fn sent<'b>(key: &'b [u8], name: &'b [u8]) -> Result<RawSeries<'b>, String> {
+pub(super) fn raw_series<'b>(key: &'b [u8], name: &'b [u8]) -> Result<RawSeries<'b>, String> {
     let text = |bytes| std::str::from_utf8(bytes).map_err(|_| "measurement, tags and fields must be UTF-8".to_owned());
     let (key, field) = (text(key)?, unescape(text(name)?));
     let mut parts = Pieces { rest: Some(key), separator: b',' };

@@ -1,6 +1,7 @@
 //! The content of a request, independent of its encoding.
 
-use crate::LabelPairs;
+use super::quantile::Buckets;
+use crate::raw_series::LabelPairs;
 
 /// The period over which the values of a metric accumulate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,7 +13,7 @@ pub(super) enum Temporality {
 
 impl Temporality {
     /// From the protocol's enumeration.
-    pub(super) fn of(number: u64) -> Self {
+    pub(super) fn from_number(number: u64) -> Self {
         match number {
             1 => Self::Delta,
             2 => Self::Cumulative,
@@ -56,6 +57,6 @@ pub(super) struct Point<'a> {
 pub(super) enum Body {
     Empty,
     Number(f64),
-    Histogram { count: u64, sum: Option<f64>, buckets: super::quantile::Shape },
+    Histogram { count: u64, sum: Option<f64>, buckets: Buckets },
     Summary { count: u64, sum: f64, quantiles: Vec<(f64, f64)> },
 }

@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stars_stand_for_any_run() {
+    fn stars_match_any_run() {
         let captures = |pattern: &str, text: &'static str| Glob::new(pattern).captures(text);
         assert_eq!(captures("a", "a"), Some(vec![]));
         assert_eq!(captures("a", "ab"), None);

@@ -66,7 +66,7 @@ mod tests {
     use earcon_model::{KpiName, Labels};
 
     #[test]
-    fn good_names_stay_and_bad_ones_are_made_good() {
+    fn legal_names_stay_and_others_are_made_legal() {
         assert_eq!(kpi("node_cpu_seconds_total"), "node_cpu_seconds_total");
         assert_eq!(kpi("_hidden/rate %"), "hidden_rate__");
         assert_eq!(key("k8s.pod/name"), "k8s.pod_name");
@@ -77,7 +77,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_sent_becomes_legal(name in "\\PC{0,200}", label in "\\PC{0,200}", text in "(?s).{1,300}") {
+        fn every_name_becomes_legal(name in "\\PC{0,200}", label in "\\PC{0,200}", text in "(?s).{1,300}") {
             let made = kpi(&name);
             prop_assert!(made.is_empty() || KpiName::new(&made).is_ok(), "{made}");
             prop_assert!(Labels::from_pairs([(key(&label), value(&text))]).is_ok());

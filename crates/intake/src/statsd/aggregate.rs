@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
+use super::line::{Kind, Line, excerpt, parse_line};
 use super::window::Window;
-use super::{Kind, Line, excerpt, parse_line};
 use earcon_model::{KpiBatch, KpiName, Labels, Sample, SeriesBatch};
 
 /// A counter without values stays at zero for this many flushes, then it ends. Gauges keep their
@@ -14,13 +14,13 @@ const SPELLINGS: usize = 4;
 
 /// The result of one packet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Taken {
+pub struct PacketSummary {
     /// Accepted lines.
     pub lines: u32,
     /// Rejected lines.
-    pub refused: u32,
+    pub rejected: u32,
     /// The first rejected line and its problem.
-    pub complaint: Option<String>,
+    pub first_error: Option<String>,
 }
 
 /// The values of all series since the last flush. Its memory is bounded by the number of series.
@@ -29,7 +29,7 @@ pub struct Aggregator {
     max_series: usize,
     series: Vec<Series>,
     /// By KPI and labels.
-    places: HashMap<(KpiName, Labels), usize>,
+    positions: HashMap<(KpiName, Labels), usize>,
     /// By name and tags as sent: the same series may be written in several ways.
     spellings: HashMap<Box<str>, usize>,
     scratch: String,
@@ -51,69 +51,69 @@ impl Aggregator {
         Self {
             max_series,
             series: Vec::new(),
-            places: HashMap::new(),
+            positions: HashMap::new(),
             spellings: HashMap::new(),
             scratch: String::new(),
         }
     }
 
     /// Ingests the lines of a packet. A bad line does not affect the others.
-    pub fn take(&mut self, packet: &[u8]) -> Taken {
-        let mut taken = Taken::default();
+    pub fn ingest(&mut self, packet: &[u8]) -> PacketSummary {
+        let mut summary = PacketSummary::default();
         for line in packet.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty()) {
             match parse_line(line).and_then(|parsed| parsed.map_or(Ok(()), |parsed| self.count(&parsed))) {
-                Ok(()) => taken.lines += 1,
+                Ok(()) => summary.lines += 1,
                 Err(reason) => {
-                    taken.refused += 1;
+                    summary.rejected += 1;
                     let quoted = || format!("{:?} {reason}", excerpt(&String::from_utf8_lossy(line)));
-                    taken.complaint.get_or_insert_with(quoted);
+                    summary.first_error.get_or_insert_with(quoted);
                 }
             }
         }
-        taken
+        summary
     }
 
     fn count(&mut self, line: &Line<'_>) -> Result<(), String> {
-        let place = self.place(line)?;
-        let series = &mut self.series[place];
+        let position = self.position(line)?;
+        let series = &mut self.series[position];
         if series.window.kind() != line.kind {
-            let (is, says) = (series.window.kind().name(), line.kind.name());
-            return Err(format!("says {says}, but {} is a {is}", series.kpi));
+            let (is, sent) = (series.window.kind().name(), line.kind.name());
+            return Err(format!("is a {sent}, but {} is a {is}", series.kpi));
         }
         for value in line.values() {
-            series.window.take(value, line)?;
+            series.window.add(value, line)?;
             series.idle = 0;
         }
         Ok(())
     }
 
-    fn place(&mut self, line: &Line<'_>) -> Result<usize, String> {
+    fn position(&mut self, line: &Line<'_>) -> Result<usize, String> {
         self.scratch.clear();
         // A name cannot contain a bar.
         self.scratch.extend([line.name, "|", line.tags]);
-        if let Some(place) = self.spellings.get(self.scratch.as_str()) {
-            return Ok(*place);
+        if let Some(position) = self.spellings.get(self.scratch.as_str()) {
+            return Ok(*position);
         }
         let key = (kpi_of(line.name), labels_of(line.tags)?);
-        let place = match self.places.get(&key) {
-            Some(place) => *place,
+        let position = match self.positions.get(&key) {
+            Some(position) => *position,
             None if self.series.len() >= self.max_series => {
-                return Err(format!("is of one series more than the {} that are told apart", self.max_series));
+                return Err(format!("exceeds the limit of {} series", self.max_series));
             }
             None => {
                 let (kpi, labels) = key.clone();
                 // Until its first value it counts as idle and is dropped by the next flush.
                 let window = Window::new(line.kind);
                 self.series.push(Series { kpi, labels, window, idle: IDLE_FLUSHES });
-                self.places.insert(key, self.series.len() - 1);
+                self.positions.insert(key, self.series.len() - 1);
                 self.series.len() - 1
             }
         };
         if self.spellings.len() >= self.max_series.saturating_mul(SPELLINGS) {
             self.spellings.clear();
         }
-        self.spellings.insert(self.scratch.as_str().into(), place);
-        Ok(place)
+        self.spellings.insert(self.scratch.as_str().into(), position);
+        Ok(position)
     }
 
     /// Ends the window of `seconds` at `now_ms` and begins the next. Returns the samples by KPI,
@@ -150,7 +150,7 @@ impl Aggregator {
         }
         self.series.retain(|series| series.idle <= IDLE_FLUSHES);
         let keys = self.series.iter().map(|series| (series.kpi.clone(), series.labels.clone()));
-        self.places = keys.zip(0..).collect();
+        self.positions = keys.zip(0..).collect();
         self.spellings.clear();
     }
 }
@@ -159,7 +159,7 @@ impl Aggregator {
 #[derive(Default)]
 struct Batches {
     all: Vec<KpiBatch>,
-    places: HashMap<KpiName, usize>,
+    positions: HashMap<KpiName, usize>,
     rows: u32,
 }
 
@@ -172,7 +172,7 @@ impl Batches {
     /// Adds a series. Each series occurs once a flush.
     fn series(&mut self, kpi: &KpiName, suffix: &str, labels: &Labels) -> &mut SeriesBatch {
         let kpi = if suffix.is_empty() { kpi.clone() } else { suffixed(kpi, suffix) };
-        let at = *self.places.entry(kpi.clone()).or_insert_with(|| {
+        let at = *self.positions.entry(kpi.clone()).or_insert_with(|| {
             self.all.push(KpiBatch { kpi, series: Vec::new() });
             self.all.len() - 1
         });
@@ -217,7 +217,7 @@ fn labels_of(tags: &str) -> Result<Labels, String> {
             None => pairs.push((key, value)),
         }
     }
-    Labels::from_pairs(pairs).map_err(|error| format!("has tags that make no labels: {error}"))
+    Labels::from_pairs(pairs).map_err(|error| format!("has tags that are not valid labels: {error}"))
 }
 
 #[cfg(test)]

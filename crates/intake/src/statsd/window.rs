@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Kind, Line, number};
+use super::line::{Kind, Line, number};
 
 /// Values of a timer that are kept for its quantiles; if there are more, a random sample of them.
 const KEPT: usize = 4_096;
@@ -50,15 +50,15 @@ impl Window {
     }
 
     /// Adds one value of a line.
-    pub(super) fn take(&mut self, text: &str, line: &Line<'_>) -> Result<(), String> {
+    pub(super) fn add(&mut self, text: &str, line: &Line<'_>) -> Result<(), String> {
         match self {
             Window::Counter(sum) => *sum = finite(*sum + number(text)? / line.rate),
             Window::Gauge(value) => {
-                let said = number(text)?;
+                let number_sent = number(text)?;
                 let change = text.starts_with(['+', '-']);
-                *value = finite(if change { *value + said } else { said });
+                *value = finite(if change { *value + number_sent } else { number_sent });
             }
-            Window::Timer(timer) => timer.take(number(text)?, 1.0 / line.rate),
+            Window::Timer(timer) => timer.add(number(text)?, 1.0 / line.rate),
             Window::Set(members) => {
                 if members.len() >= MEMBERS {
                     return Err(format!("is of a set with more than {MEMBERS} members"));
@@ -85,7 +85,7 @@ impl Window {
 }
 
 impl Timer {
-    fn take(&mut self, value: f64, weight: f64) {
+    fn add(&mut self, value: f64, weight: f64) {
         self.seen += 1;
         self.count += weight;
         self.sum = finite(self.sum + value * weight);
