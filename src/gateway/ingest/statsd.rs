@@ -12,7 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use crate::gateway::http::log_limit::LogLimit;
 use crate::gateway::http::state::Gateway;
 use crate::telemetry::{Metric, count};
-use earcon_intake::statsd::{Aggregator, Taken};
+use earcon_intake::statsd::{Aggregator, PacketSummary};
 use earcon_model::{Arrival, KpiBatch, WorkspaceId};
 use earcon_tenancy::WorkspacePass;
 
@@ -145,11 +145,11 @@ impl Edge {
             count(Metric::StatsdRefused, 1);
             return self.complaints.refused(&peer.to_string(), &denied.to_string());
         }
-        let Taken { lines, refused, complaint } = self.aggregator.take(packet);
+        let PacketSummary { lines, rejected, first_error } = self.aggregator.ingest(packet);
         count(Metric::StatsdLines, lines.into());
-        count(Metric::StatsdRefused, refused.into());
-        if let Some(complaint) = complaint {
-            self.complaints.refused(&peer.to_string(), &complaint);
+        count(Metric::StatsdRefused, rejected.into());
+        if let Some(error) = first_error {
+            self.complaints.refused(&peer.to_string(), &error);
         }
     }
 

@@ -8,7 +8,7 @@ use crate::demo_timeline::Story;
 use crate::{Encoder, FRAME_SAMPLES, Frame, Renderer};
 use bytes::Bytes;
 
-/// The packets of `seconds` of a mix in which something happens.
+/// The packets of `seconds` of an eventful mix.
 fn packets(seconds: u32) -> (Vec<Bytes>, u16) {
     let (mut story, mut renderer, mut encoder) = (Story::new(), Renderer::new(1), Encoder::new().unwrap());
     let mut frame: Frame = [0.0; FRAME_SAMPLES * 2];
