@@ -1,6 +1,8 @@
-//! One connection for all stores: statements prepared once, a bounded number of them in flight, failures that pass tried again.
+//! One connection for all stores. Statements are prepared once, a bounded number is in flight, and
+//! transient failures are retried.
 //!
-//! Nothing here waits longer than twice `scylla.request_timeout_seconds`: once for its turn, once for the answer.
+//! No call waits longer than twice `cql.request_timeout_seconds`: once for a permit, once for the
+//! answer.
 
 use std::future::Future;
 use std::ops::ControlFlow;
@@ -25,43 +27,45 @@ use crate::session;
 use crate::settings::{self, CqlSettings};
 use earcon_ports::{ErrorKind, PortError};
 
-/// Tries of one statement, the first included; what the driver tries by itself on other replicas is not counted.
+/// Attempts of one statement, including the first. The driver's own attempts on other replicas are
+/// not counted.
 const ATTEMPTS: u32 = 6;
-/// Before the second try; twice as long before every further one.
+/// Pause before the second attempt. It doubles before each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
-/// What a statement does, which decides its consistency and whether it may be sent twice.
+/// The kind of a statement. It decides the consistency, and whether the statement may be repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// Reads, at the read consistency.
+    /// A read at the read consistency.
     Read,
-    /// Reads what conditional writes have decided, the undecided ones included.
+    /// A read at serial consistency. It also completes undecided conditional writes.
     SerialRead,
-    /// Writes, at the write consistency. Doing it twice must be the same as doing it once.
+    /// A write at the write consistency. It must be idempotent.
     Write,
-    /// A lightweight transaction (`IF …`): never sent again by itself once it may have happened.
+    /// A lightweight transaction (`IF …`). It is never repeated once it may have been applied.
     Conditional,
 }
 
-/// A statement the database knows.
+/// A prepared statement.
 #[derive(Debug, Clone)]
 pub(super) struct Prepared {
     statement: PreparedStatement,
     purpose: Purpose,
 }
 
-/// What became of a conditional statement.
+/// The result of a conditional statement.
 #[derive(Debug)]
 pub(super) enum ConditionalResult {
     /// The condition held.
     Applied,
-    /// The condition did not hold; nothing changed.
+    /// The condition did not hold. Nothing changed.
     NotApplied,
-    /// No answer: it may have been applied, now or in a moment. Whoever needs to know reads at `SerialRead`, which decides it.
+    /// No answer. It may have been applied, or may be in a moment. A read at `SerialRead` decides
+    /// it.
     Unknown(PortError),
 }
 
-/// The database, as the stores see it.
+/// The database connection that the stores share.
 pub struct CqlDatabase {
     session: Session,
     keyspace: String,
@@ -73,7 +77,7 @@ pub struct CqlDatabase {
 }
 
 impl CqlDatabase {
-    /// Connects without looking at the keyspace.
+    /// Connects without checking the keyspace.
     pub(super) async fn connect(settings: &CqlSettings) -> Result<Self, PortError> {
         let nodes = settings.nodes.join(", ");
         let connecting = timeout(settings.request_timeout, session::connect(settings));
@@ -93,22 +97,22 @@ impl CqlDatabase {
         })
     }
 
-    /// The driver's own view, for what is asked once at the start.
+    /// The driver's session, for queries at the start.
     pub(super) fn session(&self) -> &Session {
         &self.session
     }
 
-    /// Where the tables are.
+    /// The keyspace of the tables.
     pub(super) fn keyspace(&self) -> &str {
         &self.keyspace
     }
 
-    /// How long one statement may take.
+    /// Longest time of one statement.
     pub(super) fn request_timeout(&self) -> Duration {
         self.request_timeout
     }
 
-    /// Makes `text` known to the nodes. Its one table is named without the keyspace, keywords are in capitals.
+    /// Prepares `text`. Its one table is named without the keyspace, and keywords are in capitals.
     pub(super) async fn prepare(&self, text: &str, purpose: Purpose) -> Result<Prepared, PortError> {
         let text = qualified(text, &self.keyspace);
         let what = || format!("cannot prepare `{text}`");
@@ -123,15 +127,16 @@ impl CqlDatabase {
         });
         statement.set_serial_consistency(Some(self.serial));
         statement.set_is_idempotent(purpose != Purpose::Conditional);
-        // Rows come back without a description of their columns, which the statement already has.
+        // Rows come without a description of their columns; the prepared statement has it.
         statement.set_use_cached_result_metadata(purpose != Purpose::Conditional);
         Ok(Prepared { statement, purpose })
     }
 
-    /// Runs a statement whose rows, if there are any, are few.
+    /// Runs a statement that returns few rows or none.
     ///
     /// # Errors
-    /// `Unavailable` for whatever may pass, after it has been tried again; `Invalid` for what makes no sense to the database.
+    /// `Unavailable` for a transient failure that remains after all attempts. `Invalid` when the
+    /// database refuses the statement.
     pub(super) async fn execute(
         &self,
         prepared: &Prepared,
@@ -148,7 +153,7 @@ impl CqlDatabase {
     /// Runs a conditional statement.
     ///
     /// # Errors
-    /// As [`Self::execute`], for a statement that certainly did not happen.
+    /// As [`Self::execute`], for a statement that was certainly not applied.
     pub(super) async fn conditionally(
         &self,
         prepared: &Prepared,
@@ -158,7 +163,7 @@ impl CqlDatabase {
         let (session, bound) = (&self.session, &bound);
         match self.run_with_retries(false, prepared.text(), || session.execute_bound_unpaged(bound)).await {
             Ok(result) => {
-                // Cassandra answers with other columns than ScyllaDB, but both begin with `[applied]`.
+                // Cassandra returns other columns than ScyllaDB, but both begin with `[applied]`.
                 let rows = result.into_rows_result().map_err(unreadable)?;
                 let row: scylla::value::Row = rows.first_row().map_err(unreadable)?;
                 match row.columns.first() {
@@ -175,8 +180,8 @@ impl CqlDatabase {
         }
     }
 
-    /// Runs one statement for many values as one unlogged batch. All of them should be of one partition, and together
-    /// below 100 KiB or so.
+    /// Runs one statement for many values, as one unlogged batch. The values should share a
+    /// partition and take less than about 100 KiB together.
     pub(super) async fn batch<V>(&self, prepared: &Prepared, values: &[V]) -> Result<(), PortError>
     where
         V: SerializeRow + Sync,
@@ -192,7 +197,7 @@ impl CqlDatabase {
         Ok(())
     }
 
-    /// All rows of a reading statement, as tuples of its columns. Holds them in memory; [`Self::pages`] does not.
+    /// All rows of a read, as tuples of its columns. Holds them in memory, unlike [`Self::pages`].
     pub(super) async fn rows<R>(&self, prepared: &Prepared, values: impl SerializeRow) -> Result<Vec<R>, PortError>
     where
         R: for<'f, 'm> DeserializeRow<'f, 'm>,
@@ -209,7 +214,7 @@ impl CqlDatabase {
         Ok(rows)
     }
 
-    /// The rows of a reading statement page by page (5,000 rows), as tuples of its columns.
+    /// The rows of a read, page by page (5,000 rows), as tuples of its columns.
     ///
     /// # Errors
     /// `Invalid` when the values do not fit the statement.
@@ -221,7 +226,7 @@ impl CqlDatabase {
         Ok(Pages { database: self, bound, next: Some(PagingState::start()), rows: std::marker::PhantomData })
     }
 
-    /// Runs `attempt` until it works, is hopeless, or time is up.
+    /// Runs `attempt` until it succeeds, fails permanently, or time is up.
     async fn run_with_retries<T, F>(
         &self,
         repeatable: bool,
@@ -267,12 +272,13 @@ impl CqlDatabase {
 }
 
 impl Prepared {
-    /// The statement itself.
+    /// The text of the statement.
     pub(super) fn text(&self) -> &str {
         self.statement.get_statement()
     }
 
-    /// The same, for [`CqlDatabase::pages`] of so many rows. A page is one message, of at most 256 MB.
+    /// The same statement with this page size, for [`CqlDatabase::pages`]. A page is one message,
+    /// of at most 256 MB.
     pub(super) fn in_pages_of(mut self, rows: i32) -> Self {
         self.statement.set_page_size(rows);
         self
@@ -294,7 +300,8 @@ where
     /// The next page, which may be empty; `None` after the last.
     ///
     /// # Errors
-    /// `Unavailable` for whatever may pass: the same page can be asked for again. `Corrupt` when a row is not an `R`.
+    /// `Unavailable` for a transient failure: the same page can be requested again. `Corrupt` when
+    /// a row is not an `R`.
     pub(super) async fn next(&mut self) -> Result<Option<Vec<R>>, PortError> {
         let Some(state) = &self.next else { return Ok(None) };
         let (session, bound) = (&self.database.session, &self.bound);
@@ -319,8 +326,10 @@ fn bind(prepared: &Prepared, values: &impl SerializeRow) -> Result<BoundStatemen
     })
 }
 
-/// The statement with its table named in full. A statement that leaves the keyspace to the connection is known to the nodes
-/// under another name on each keyspace, and Cassandra complains about it.
+/// Qualifies the table of a statement with the keyspace.
+///
+/// A statement that takes the keyspace from the connection has another identifier for each
+/// keyspace, and Cassandra warns about it.
 fn qualified(text: &str, keyspace: &str) -> String {
     let tables = ["FROM ", "INTO ", "UPDATE "].iter().filter_map(|word| Some(text.find(word)? + word.len()));
     let Some(table) = tables.min() else { return text.to_owned() };
@@ -332,7 +341,7 @@ fn qualified(text: &str, keyspace: &str) -> String {
     format!("{}\"{keyspace}\".{}", &text[..table], &text[table..])
 }
 
-/// Writers that wait for more than their own data centre also decide with the others.
+/// Global serial consistency if writes wait for more than the local data centre, else local.
 fn serial(write: settings::Consistency) -> SerialConsistency {
     match write {
         settings::Consistency::Quorum | settings::Consistency::All => SerialConsistency::Serial,
@@ -340,7 +349,7 @@ fn serial(write: settings::Consistency) -> SerialConsistency {
     }
 }
 
-/// Up to half of `pause`, so that those who failed together do not come back together.
+/// Up to half of `pause`, so that simultaneous failures do not retry at the same time.
 fn jitter(pause: Duration) -> Duration {
     let random = Uuid::new_v4().as_u64_pair().1 % 1_024;
     pause.mul_f64(random as f64 / 2_048.0)

@@ -1,4 +1,4 @@
-//! What a failure of the driver means for whoever asked.
+//! Classification of driver failures: what the caller may do next.
 
 use scylla::errors::{
     BadQuery, ConnectionPoolError, DbError, ExecutionError, PrepareError, RequestAttemptError, UseKeyspaceError,
@@ -6,23 +6,23 @@ use scylla::errors::{
 
 use earcon_ports::{ErrorKind, PortError};
 
-/// What is known of a statement that failed.
+/// What a failure says about the statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FailureKind {
-    /// It did not happen, and may work in a moment.
+    /// It was not applied. Repeating it may succeed soon.
     NotDone,
-    /// It may or may not have happened; asking again may work.
+    /// It may have been applied. Repeating it may succeed.
     Unknown,
-    /// The database will go on refusing it until somebody changes a right or a password.
+    /// The database refuses it until a permission or a password changes.
     Forbidden,
-    /// It makes no sense to the database.
+    /// The database does not accept the statement.
     Invalid,
-    /// What came back cannot be read.
+    /// The answer cannot be read.
     Corrupt,
 }
 
 impl FailureKind {
-    /// Whether trying again in a moment makes sense. `repeatable`: doing it twice is the same as doing it once.
+    /// Whether a retry makes sense. `repeatable` says that the statement is idempotent.
     pub(super) fn is_retryable(self, repeatable: bool) -> bool {
         self == Self::NotDone || self == Self::Unknown && repeatable
     }
@@ -36,11 +36,11 @@ impl FailureKind {
     }
 }
 
-/// An error of the driver that this module understands.
+/// A driver error that can be classified.
 pub(super) trait Failure: std::error::Error + Send + Sync + Sized + 'static {
     fn failure_kind(&self) -> FailureKind;
 
-    /// The error for the caller; `context` says what was being done.
+    /// The error for the caller. `context` names the failed operation.
     fn into_port_error(self, context: impl Into<String>) -> PortError {
         PortError::caused(self.failure_kind().kind(), context, self)
     }
@@ -83,7 +83,8 @@ fn of_database(error: &DbError) -> FailureKind {
         | DbError::ProtocolError => FailureKind::Invalid,
         DbError::AuthenticationError | DbError::Unauthorized => FailureKind::Forbidden,
         DbError::IsBootstrapping => FailureKind::NotDone,
-        // A conditional statement has several rounds. Any of them may meet too few replicas, also after the decision.
+        // A conditional statement has several rounds. Each may find too few replicas, even after
+        // the decision.
         _ => FailureKind::Unknown,
     }
 }
@@ -122,7 +123,7 @@ impl Failure for ConnectionPoolError {
     }
 }
 
-/// Rows that are not what the statement promises.
+/// The error for rows of an unexpected shape.
 pub(super) fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> PortError {
     PortError::caused(ErrorKind::Corrupt, "a row of the database cannot be understood", error)
 }

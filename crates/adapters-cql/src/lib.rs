@@ -1,4 +1,4 @@
-//! ScyllaDB and Apache Cassandra, through CQL.
+//! Adapters for ScyllaDB and Apache Cassandra: settings, history and snapshots over CQL.
 
 mod database;
 mod failure;
@@ -29,8 +29,8 @@ impl CqlDatabase {
     /// # Errors
     /// - `Unavailable` when no node answers in time, or the database refuses the credentials.
     /// - `Invalid` when a certificate cannot be used.
-    /// - `Invalid` when the keyspace or its schema is missing (`earcon migrate` creates it), or when
-    ///   the schema is another one.
+    /// - `Invalid` when the keyspace or its schema is missing (`earcon migrate` creates it), or
+    ///   when the schema is another one.
     pub async fn open(settings: &CqlSettings) -> Result<Self, PortError> {
         let database = Self::connect(settings).await?;
         migrate::check(&database).await?;

@@ -1,14 +1,16 @@
-//! History in ScyllaDB or Cassandra: one row a sample, rollups and anomalies beside them.
+//! History in ScyllaDB or Cassandra: one row per sample, with rollups and anomalies.
 //!
-//! The log is the write-ahead log of this store: `apply` only fills memory, `flush` writes everything and then the cursor.
-//! What is not flushed when the process ends is applied again from the log, here or on another node.
+//! The log is the write-ahead log of this store. `apply` only changes memory. `flush` writes
+//! everything, and then the cursor. Data that was not flushed when the process ended is applied
+//! again from the log, on this node or another.
 //!
 //! # Many nodes
-//! Every node has a store of its own over the same tables. The node that owns a workspace applies and flushes; the others
-//! read what it has flushed. Nothing here depends on there being one owner at a time: every write carries a timestamp
-//! that follows from the event it comes from (see [`live`]), so what a node writes that has lost the workspace without
-//! knowing is what the new owner writes too, or is older than that and has no effect. The head, which holds the cursor, is
-//! such a write as well: it can only be replaced by a later one.
+//! Every node has a store of its own over the same tables. The owner of a workspace applies and
+//! flushes; the other nodes read the flushed data. Correctness does not depend on a single owner:
+//! every write carries a write timestamp that follows from its event (see `memtable`). A node that
+//! lost the workspace without knowing writes the same as the new owner, or older data that has no
+//! effect. The head, which holds the cursor, is written in the same way: only a later head replaces
+//! it.
 
 mod anomalies;
 mod batching;
@@ -43,7 +45,7 @@ use earcon_ports::{
 };
 use earcon_tenancy::WorkspacePass;
 
-/// A [`SeriesStore`] in ScyllaDB or Cassandra. Cheap to share; one a process is enough.
+/// A [`SeriesStore`] in ScyllaDB or Cassandra. Cheap to share; a process needs only one.
 pub struct CqlSeries {
     tables: Arc<Tables>,
     workspaces: Mutex<HashMap<WorkspaceId, Arc<History>>>,
@@ -53,7 +55,8 @@ impl CqlSeries {
     /// A store over the tables of `database`.
     ///
     /// # Errors
-    /// `Unavailable` when the database does not answer; `Invalid` when its tables are not those this program knows.
+    /// `Unavailable` when the database does not answer. `Invalid` when its tables are not those of
+    /// this program.
     pub async fn new(database: Arc<CqlDatabase>, settings: SeriesSettings) -> Result<Self, PortError> {
         let tables = Arc::new(Tables::prepare(database, settings, PACE).await?);
         Ok(Self { tables, workspaces: Mutex::default() })

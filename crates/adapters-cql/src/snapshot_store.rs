@@ -1,12 +1,15 @@
-//! The latest scoring state of every KPI, without transactions: the database itself keeps the higher `seq`.
+//! The latest scoring state of every KPI, without transactions: the database itself keeps the
+//! higher `seq`.
 //!
-//! A row's `snapshot` is written with a timestamp made of its `seq`, and of two values of a cell the one with the higher
-//! timestamp stays, in whatever order they come. Deleting begins another *generation* of the KPI, a row of its own, so that lower
-//! numbers count again; whoever writes asks at the same time which generation it is, and writes once more if it was another.
-//! (Of two different states with the same `seq` the database keeps the larger one.)
+//! A row's `snapshot` is written with a timestamp made of its `seq`. Of two values of a cell, the
+//! database keeps the one with the higher timestamp, in any order of arrival. Deleting a snapshot
+//! begins another *generation* of the KPI in a new row, so that lower numbers count again. A writer
+//! reads the generation in parallel with its write, and repeats the write if the generation was
+//! another. (Of two different states with one `seq` the database keeps the larger one.)
 //!
-//! A state of up to 32 KiB is in the row itself. A larger one is in chunks in another table, under a random name, written
-//! before the row that names it and removed after a row that replaces it; whoever finds chunks missing looks again.
+//! A state of up to 32 KiB is stored in the row. A larger one is stored as chunks in another table
+//! under a random id. The chunks are written before the row that names them, and removed after a
+//! row that replaces it. A reader that finds chunks missing reads the row again.
 
 mod cell;
 mod chunks;
@@ -28,15 +31,15 @@ use earcon_model::{KpiName, Seq, WorkspaceId};
 use earcon_ports::{ErrorKind, PortError, Snapshot, SnapshotStore};
 use earcon_tenancy::WorkspacePass;
 
-/// Partitions of a workspace: enough to spread 20,000 KPIs, few enough to read them all.
+/// Partitions of a workspace: enough to spread 20,000 KPIs, few enough to read all of them.
 const PARTS: i32 = 16;
-/// Rows of a page, so that one of full rows has 8 MiB.
+/// Rows of a page, so that a page of full rows has 8 MiB.
 const PAGE: i32 = 256;
 /// Largest state in the row itself, bytes.
 const INLINE: usize = 32 << 10;
-/// How often a snapshot that changes under the reader, or a generation under the writer, is tried.
+/// Attempts to read a changing snapshot, or to write in a changing generation.
 const ATTEMPTS: usize = 8;
-/// Large snapshots read at once by [`SnapshotStore::all`].
+/// Large snapshots that [`SnapshotStore::all`] reads concurrently.
 const LARGE_AT_ONCE: usize = 8;
 
 /// The snapshots of all workspaces.
@@ -53,7 +56,8 @@ pub struct CqlSnapshots {
     all: Prepared,
     begin_generation: Prepared,
     delete_generations: Prepared,
-    /// Lives that are not the first, as last seen. A guess that saves the second write; the database knows.
+    /// The last known generation of KPIs, if it is not the first. A hint that saves the second
+    /// write.
     generations: Mutex<HashMap<(WorkspaceId, KpiName), i32>>,
 }
 
@@ -94,7 +98,8 @@ impl CqlSnapshots {
         })
     }
 
-    /// Writes into what seems to be the KPI's generation. Returns the generation that it is, and whether large ones were in it.
+    /// Writes into the presumed generation. Returns the actual generation, and whether it had
+    /// chunks.
     async fn write(
         &self,
         (workspace, kpi): (&str, &str),
@@ -113,7 +118,7 @@ impl CqlSnapshots {
         Ok((now.max(generation), large))
     }
 
-    /// Removes the chunks that a snapshot has replaced.
+    /// Removes the chunks of replaced snapshots.
     async fn sweep(
         &self,
         (workspace, kpi): (&str, &str),
@@ -123,14 +128,14 @@ impl CqlSnapshots {
     ) -> Result<(), PortError> {
         self.chunks.delete_before((workspace, kpi), generation, seq).await?;
         if !large {
-            // With the timestamp of this snapshot: a later one that is large says so in spite of it.
+            // Uses the timestamp of this snapshot, so that a later large one still sets `large`.
             let values = (workspace, part(kpi), kpi, generation, timestamp(seq));
             self.database.execute(&self.no_longer_large, values).await?;
         }
         Ok(())
     }
 
-    /// The state behind a cell; `None` when its chunks are gone.
+    /// The state of a cell. `None` if its chunks are gone.
     async fn state(&self, at: (&str, &str), generation: i32, cell: Cell) -> Result<Option<Vec<u8>>, PortError> {
         match cell.content {
             Content::Inline(state) => Ok(Some(state)),
@@ -215,7 +220,7 @@ impl SnapshotStore for CqlSnapshots {
             .map(|part| self.database.rows::<(String, i32, Option<Vec<u8>>)>(&self.all, (workspace.as_str(), part)));
         let mut latest: HashMap<KpiName, (i32, Option<Vec<u8>>)> = HashMap::new();
         for (kpi, generation, cell) in try_join_all(parts).await?.into_iter().flatten() {
-            // The generations of a KPI come in order.
+            // The generations of a KPI are in order.
             latest.insert(KpiName::new(&kpi).map_err(unreadable)?, (generation, cell));
         }
         let mut snapshots = Vec::with_capacity(latest.len());
@@ -254,8 +259,10 @@ fn part(kpi: &str) -> i32 {
     (xxh3_64(kpi.as_bytes()) % PARTS as u64) as i32
 }
 
-/// Grows with `seq` from the first timestamp there is (the very first means "none"), so that no `seq` is in the future: the
-/// database may refuse that, and a deletion, which has the time of day, would not reach it.
+/// A write timestamp that grows with `seq`, from the second possible one (the first means "none").
+///
+/// No `seq` is then in the future. The database may refuse future timestamps, and a deletion, which
+/// uses the present time, would not reach such a row.
 fn timestamp(seq: i64) -> i64 {
     i64::MIN + 1 + seq
 }

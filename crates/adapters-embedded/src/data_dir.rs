@@ -1,4 +1,7 @@
-//! The data directory before any database is opened in it: does it exist, is it ours, is it free, can we read its format.
+//! Checks of the data directory before a database is opened in it.
+//!
+//! A directory is usable if it exists or can be created, belongs to Earcon, is not locked by
+//! another process, and has the format of this build.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -18,10 +21,10 @@ pub enum OpenError {
     InUse {
         /// The directory.
         path: PathBuf,
-        /// ` (process 123)`, or nothing when it is not known.
+        /// ` (process 123)`, or empty if the process is unknown.
         owner: String,
     },
-    /// The path names something else.
+    /// The path is not a directory.
     #[error("data directory {path} is not a directory; choose another path")]
     NotADirectory {
         /// The path.
@@ -34,7 +37,7 @@ pub enum OpenError {
     NotWritable {
         /// The directory.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// Another build wrote the directory.
@@ -50,21 +53,21 @@ pub enum OpenError {
         /// The format this build reads.
         supported: u32,
     },
-    /// What is in the directory cannot be understood.
+    /// The content of the directory cannot be decoded.
     #[error("data directory {path} is damaged: {reason}; restore it from a backup, or choose another directory")]
     Damaged {
         /// The directory.
         path: PathBuf,
-        /// What was found.
+        /// The damage.
         reason: String,
     },
 }
 
-/// A data directory that this process, and no other, may use for as long as the value lives.
+/// A data directory that only this process may use. Dropping the value releases it.
 #[derive(Debug)]
 pub(super) struct DataDir {
     path: PathBuf,
-    /// Holds the advisory lock; the system releases it when the process ends, however it ends.
+    /// Holds the advisory lock. The system releases it when the process ends, also after a crash.
     _lock: File,
 }
 
@@ -85,7 +88,7 @@ impl DataDir {
         Ok(Self { path: path.to_owned(), _lock: lock })
     }
 
-    /// Where the database lives.
+    /// The directory of the database.
     pub(super) fn database(&self) -> PathBuf {
         self.path.join("db")
     }
@@ -111,7 +114,7 @@ fn lock(path: &Path) -> Result<File, OpenError> {
         }
         Err(TryLockError::Error(source)) => return Err(not_writable(source)),
     }
-    // For the message above only: the lock is the file's, not its content's.
+    // The process id is only for the error message. The lock is on the file, not on its content.
     file.set_len(0)
         .and_then(|()| file.rewind())
         .and_then(|()| write!(file, "{}", std::process::id()))
@@ -146,7 +149,7 @@ fn check_format(path: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// Written beside and renamed, so that a crash leaves a whole file or none.
+/// Writes another file and renames it, so that a crash leaves a whole file or none.
 fn write_format(file: &Path) -> io::Result<()> {
     let draft = file.with_extension("new");
     let mut out = File::create(&draft)?;
@@ -224,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_place_that_cannot_be_written_to_says_so() {
-        // Nobody, not even root, makes directories in /proc.
+        // Not even root can create directories in /proc.
         let refusal = DataDir::claim(Path::new("/proc/earcon-test")).unwrap_err();
         assert!(matches!(refusal, OpenError::NotWritable { .. }), "{refusal}");
     }

@@ -1,18 +1,21 @@
-//! History over fjall: samples in compressed blocks, rollups beside them, anomalies in an index of their own.
+//! History over fjall: samples in compressed blocks, their rollups, and an index of anomalies.
 //!
-//! The log is the write-ahead log of this store: `apply` only fills memory, `flush` writes everything with the cursor in
-//! one synced batch. What is not flushed when the process ends is applied again from the log.
+//! The log is the write-ahead log of this store. `apply` only changes memory. `flush` writes
+//! everything with the cursor in one synced batch. Data that was not flushed when the process ended
+//! is applied again from the log.
 //!
 //! # Blocks
-//! The rows of a series lie in blocks that never overlap in time. *Sealed* blocks hold about a thousand rows, compressed,
-//! with their rollups of one minute and one hour. Behind them stand a few *open* blocks: a flush writes its rows as a new
-//! open block and merges it with the ones before it as long as those are no larger, so that a sample is rewritten about
-//! log₂(1024 / rows per flush) times and not with every flush; once a thousand rows are open they become sealed blocks.
-//! Late rows are merged into the sealed block they belong to, which is split when it grows too large.
+//! The rows of a series lie in blocks that never overlap in time. *Sealed* blocks hold about a
+//! thousand compressed rows, with rollups of one minute and one hour. A few *open* blocks follow
+//! them. A flush writes its rows as a new open block and merges it with earlier open blocks that
+//! are not larger, so a sample is rewritten about log₂(1024 / rows per flush) times instead of in
+//! every flush. A thousand open rows become sealed blocks. Late rows are merged into their sealed
+//! block, which is split if it grows too large.
 //!
 //! # Reads
-//! Take the rows in memory and a snapshot of the database under one short lock, then read without it. Rows in memory win
-//! over stored ones with the same timestamp, and a block they reach into is read row by row instead of by its rollups.
+//! A read takes the rows in memory and a snapshot of the database under one short lock, then
+//! continues without the lock. Rows in memory replace stored rows with the same timestamp. If rows
+//! in memory fall into a block, the block is read row by row instead of by its rollups.
 
 mod anomalies;
 mod block;
@@ -64,7 +67,7 @@ impl EmbeddedSeries {
 }
 
 impl Inner {
-    /// The workspace's history, with its catalogue of series read the first time.
+    /// The workspace's history. The first call reads its list of series.
     fn history(&self, workspace: &WorkspaceId) -> Result<Arc<History>, PortError> {
         let mut workspaces = self.workspaces.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(history) = workspaces.get(workspace) {

@@ -1,11 +1,11 @@
 //! Settings of the embedded store.
 
-/// How much the embedded store may use.
+/// Resource limits of the embedded store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EmbeddedSettings {
     /// Memory for blocks read from disk, bytes.
     pub cache_bytes: u64,
-    /// Disk for the write-ahead journal, bytes; at least 64 MiB. What is in it is read again at the next start.
+    /// Disk space for the write-ahead journal, bytes; at least 64 MiB. The next start replays it.
     pub journal_bytes: u64,
 }
 

@@ -1,4 +1,4 @@
-//! The latest scoring state of every KPI. Writes are not synced: one that is lost costs replay time.
+//! The latest scoring state of every KPI. Writes are not synced: a lost one costs only replay time.
 //!
 //! Key: workspace, zero, KPI. Value: `version u8 | seq u64 | state`.
 
@@ -33,7 +33,8 @@ impl SnapshotStore for EmbeddedSnapshots {
         }
         let (database, key) = (self.database.clone(), key(pass.workspace(), &snapshot.kpi));
         blocking(move || {
-            // One actor of the workspace writes, so nothing comes between looking and writing.
+            // One actor of the workspace writes, so no other write comes between the read and the
+            // commit.
             let stored = database.snapshot().get(&database.snapshots, &key).map_err(unreadable)?;
             if let Some(stored) = stored
                 && decode(snapshot.kpi, &stored).is_ok_and(|stored| stored.seq > snapshot.seq)

@@ -1,4 +1,4 @@
-//! One migration at a time: a row that its holder renews and that expires with it.
+//! The migration lock: a row that its holder renews and that expires if the holder dies.
 
 use std::time::Duration;
 
@@ -8,9 +8,10 @@ use uuid::Uuid;
 use crate::database::{ConditionalResult, CqlDatabase, Prepared, Purpose};
 use earcon_ports::{ErrorKind, PortError};
 
-/// How long a holder that died keeps the lock. One statement and the agreement after it take less.
+/// How long a dead holder keeps the lock. One statement and the schema agreement after it take
+/// less.
 const EXPIRY: Duration = Duration::from_secs(180);
-/// Between two attempts to take it.
+/// Pause between two attempts to acquire the lock.
 const PAUSE: Duration = Duration::from_millis(250);
 
 pub(super) struct Lock<'a> {
@@ -21,7 +22,7 @@ pub(super) struct Lock<'a> {
 }
 
 impl<'a> Lock<'a> {
-    /// Waits for the lock, at most until a dead holder's would have expired.
+    /// Waits for the lock, at most until the lock of a dead holder has expired.
     pub(super) async fn acquire(database: &'a CqlDatabase) -> Result<Self, PortError> {
         let expiry = EXPIRY.as_secs();
         let take = format!(
@@ -42,7 +43,7 @@ impl<'a> Lock<'a> {
         loop {
             match database.conditionally(&take, (&lock.holder,)).await? {
                 ConditionalResult::Applied => return Ok(lock),
-                // Renewing tells whether it was applied after all.
+                // A successful renewal shows that the lock was acquired after all.
                 ConditionalResult::Unknown(_) if lock.renew().await.is_ok() => return Ok(lock),
                 ConditionalResult::NotApplied | ConditionalResult::Unknown(_) => {}
             }
@@ -53,10 +54,10 @@ impl<'a> Lock<'a> {
         }
     }
 
-    /// Keeps the lock for its whole time again.
+    /// Extends the lock to its full time.
     ///
     /// # Errors
-    /// `Conflict` when somebody else has it by now.
+    /// `Conflict` when the lock expired and another program has it.
     pub(super) async fn renew(&self) -> Result<(), PortError> {
         match self.database.conditionally(&self.renew, (&self.holder, &self.holder)).await? {
             ConditionalResult::Applied => Ok(()),

@@ -64,7 +64,7 @@ async fn keyspace_with_another_schema_is_refused_by_name() {
         let sentence = error.to_string();
         assert!(sentence.contains("0001_one") && sentence.contains(&settings.keyspace), "{sentence}");
         assert!(sentence.contains("name an empty keyspace in cql.keyspace"), "{sentence}");
-        // A keyspace of an earlier build is refused as another schema when it is opened, too.
+        // The schema of an earlier build is also refused when the keyspace is opened.
         let opened = CqlDatabase::open(settings).await.err().unwrap();
         assert_eq!(opened.kind, ErrorKind::Invalid);
         assert!(opened.to_string().contains("has another schema: its version 1 is 0001_one"), "{opened}");
@@ -118,7 +118,7 @@ async fn a_lock_that_is_held_keeps_others_waiting() {
 #[tokio::test]
 async fn a_database_that_is_away_or_silent_is_unavailable_in_time() {
     let away = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    // Takes connections and never says a word.
+    // Accepts connections and never answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     for node in [away, silent.local_addr().unwrap()] {
         let settings = CqlSettings {

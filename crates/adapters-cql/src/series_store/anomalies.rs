@@ -1,5 +1,5 @@
-//! Anomalies: those that changed since the last flush are in memory, the others by the day they opened, with lists of
-//! those days and of what is open.
+//! Anomalies: in memory if they changed since the last flush, else by the day they opened. The
+//! database also lists those days, and the open anomalies.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -17,7 +17,7 @@ use earcon_history::filter::{start_of, wanted};
 use earcon_model::{Anomaly, AnomalyId, Event, EventBody, WorkspaceId};
 use earcon_ports::{AnomalyFilter, ErrorKind, PortError};
 
-/// In front of every stored anomaly.
+/// The first byte of every stored anomaly.
 const VERSION: u8 = 1;
 
 type Record = (Option<Vec<u8>>,);
@@ -53,7 +53,8 @@ impl History {
         let mut days = Vec::new();
         if filter.open != Some(true) {
             days = tables.anomaly_days(&self.workspace, day_of(latest_ms)).await?;
-            // A day whose anomalies were over before the time in question is left out; what is open of it follows below.
+            // Skips days whose anomalies ended before the requested time. Their open anomalies are
+            // added below.
             let over = |day: i64, last: Option<i64>| {
                 let end_ms = day.saturating_add(1).saturating_mul(DAY_MS);
                 filter.from_ms.is_some_and(|from_ms| end_ms <= from_ms && last.is_none_or(|last| last < from_ms))
@@ -91,7 +92,7 @@ impl History {
         Ok(())
     }
 
-    /// Shows `seen` every anomaly opened in `from_ms..to_ms`, in no particular order.
+    /// Calls `seen` with every anomaly opened in `from_ms..to_ms`, in no particular order.
     pub(super) async fn visit_opened(
         &self,
         from_ms: i64,
@@ -118,7 +119,7 @@ impl History {
         Ok(())
     }
 
-    /// The anomalies that `events` speak of and do not tell in whole, as they stand before them.
+    /// The anomalies that `events` refer to, in their state before these events.
     pub(super) async fn known_anomalies(
         &self,
         events: &[std::sync::Arc<Event>],
@@ -136,7 +137,8 @@ impl History {
             if known.contains_key(&id) {
                 continue;
             }
-            // A flush may take it from memory before the event is applied, so what memory has is kept here too.
+            // A flush may remove it from memory before the event is applied, so the copy from
+            // memory is kept too.
             let changed = self.memtable().changed_anomaly(id).cloned();
             let found = match (changed, opened_at_ms) {
                 (Some(changed), _) => Some(changed.anomaly),
@@ -186,7 +188,8 @@ impl History {
     }
 }
 
-/// Stored anomalies for a filter, as they are found: latest first, apart from open ones of days that are left out.
+/// Stored anomalies that match a filter, in the order they are found: latest first, except for open
+/// ones of skipped days.
 struct Listing<'a> {
     filter: &'a AnomalyFilter,
     changed: &'a HashMap<AnomalyId, Anomaly>,
@@ -198,7 +201,7 @@ impl Listing<'_> {
         !self.changed.contains_key(&anomaly.id) && wanted(self.filter, anomaly)
     }
 
-    /// Whether enough was found that comes before everything opened at `opened_at_ms` or earlier.
+    /// Whether enough anomalies were found that opened after `opened_at_ms`.
     fn is_full(&self, opened_at_ms: i64) -> bool {
         self.found.len() >= self.filter.limit
             && self.found.iter().filter(|found| found.opened_at_ms > opened_at_ms).count() >= self.filter.limit
@@ -215,7 +218,7 @@ impl Tables {
         }
     }
 
-    /// The stored anomaly that opened then.
+    /// The stored anomaly with this opening time.
     async fn anomaly_at(
         &self,
         workspace: &WorkspaceId,
@@ -227,7 +230,8 @@ impl Tables {
         rows.first().and_then(|(record,)| record.as_deref()).map(decode).transpose()
     }
 
-    /// Shows `seen` the anomalies of a day that opened at `latest_ms` or earlier, latest first, until it says `false`.
+    /// Calls `seen` with the anomalies of a day that opened at `latest_ms` or earlier, latest
+    /// first, until it returns `false`.
     pub(super) async fn visit_day(
         &self,
         workspace: &WorkspaceId,
@@ -249,8 +253,8 @@ impl Tables {
         Ok(())
     }
 
-    /// The days up to `latest` on which anomalies opened, latest first, each with the time when the last one of them closed
-    /// that is closed.
+    /// The days up to `latest` on which anomalies opened, latest first, each with the latest
+    /// closing time of its anomalies.
     pub(super) async fn anomaly_days(
         &self,
         workspace: &WorkspaceId,

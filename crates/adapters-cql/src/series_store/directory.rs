@@ -1,4 +1,4 @@
-//! Which series there are, and on which days they have samples.
+//! The directory: the series of a workspace, and the days on which they have samples.
 
 use super::layout::{DAY_MS, corrupt, day_of};
 use super::memtable::FlushSeries;
@@ -7,15 +7,15 @@ use earcon_model::{KpiName, Labels, SeriesId, WorkspaceId};
 use earcon_ports::PortError;
 use scylla::value::CqlTimestamp;
 
-/// Partitions of the list of series of a workspace, by KPI. Part of what is stored.
+/// Partitions of a workspace's list of series, by KPI. Part of the stored format.
 pub(super) const SERIES_SHARDS: i32 = 16;
-/// Partitions of the list of days of a workspace, by series. Part of what is stored.
+/// Partitions of a workspace's list of days, by series. Part of the stored format.
 pub(super) const DAY_SHARDS: i32 = 64;
 
-/// What a series has on one day.
+/// The samples of a series on one day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Day {
-    /// How many samples, about.
+    /// Approximate number of samples.
     pub(super) samples: u64,
     /// No sample is earlier.
     pub(super) first_ms: i64,

@@ -1,5 +1,6 @@
-//! Writing what is in memory: rows, then their rollups, then the directory, then anomalies, and the head last. Whatever
-//! fails in between is done again by the next flush, here or on another node, with the same result.
+//! Flushing: writes rows, then rollups, the directory, anomalies, and the head last.
+//!
+//! If a step fails, the next flush repeats it with the same result, on this node or another.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +25,7 @@ struct Work {
 }
 
 impl History {
-    /// Reads the head and takes notice of it.
+    /// Reads the head and updates the state of the writer and the memtable.
     pub(super) async fn refresh_head(&self, writer: &mut WriterState) -> Result<(), PortError> {
         let head = self.tables.head(&self.workspace).await?;
         writer.sync_to(head);
@@ -32,10 +33,11 @@ impl History {
         Ok(())
     }
 
-    /// Writes everything that was applied so far.
+    /// Writes everything applied so far.
     ///
-    /// A node that has lost the workspace finds a head that is further, and forgets what it had. If it does not see it
-    /// yet, it writes what the other node has written or will write, with the same write_timestamps: nothing changes.
+    /// A node that lost the workspace finds a newer head and drops its memtable. If it does not see
+    /// that head yet, it writes the same data as the other node, with the same write timestamps, so
+    /// nothing changes.
     pub(super) async fn flush(&self, writer: &mut WriterState) -> Result<Seq, PortError> {
         self.refresh_head(writer).await?;
         let unflushed = self.memtable().begin_flush();
@@ -71,7 +73,7 @@ impl History {
         Ok(())
     }
 
-    /// Writes everything, then begins again at the beginning of the log.
+    /// Writes everything applied so far, then starts again at the beginning of the log.
     pub(super) async fn rewind(&self, writer: &mut WriterState) -> Result<(), PortError> {
         self.flush(writer).await?;
         let head = Head {
@@ -109,7 +111,7 @@ impl History {
         Ok(rolled)
     }
 
-    /// Finds the end of every series, and makes those known that are new.
+    /// Finds the end of every series, and adds new series to the directory.
     async fn begin(&self, unflushed: &FlushBatch, writer: &WriterState) -> Result<Vec<Work>, PortError> {
         let mut work = BoundedTasks::new(self.tables.pace.in_flight);
         for series in &unflushed.series {
@@ -163,14 +165,14 @@ impl History {
     }
 }
 
-/// Rows in time order as what is written together, each with its day.
+/// Groups rows, in time order, into batches of one day each. Each batch comes with its day.
 fn batches(rows: &[VersionedRow], most: usize) -> Vec<(i64, &[VersionedRow])> {
     let days = rows.chunk_by(|a, b| day_of(a.row.timestamp_ms) == day_of(b.row.timestamp_ms));
     let batches = days.flat_map(|day| day.chunks(most));
     batches.filter_map(|rows| Some((day_of(rows.first()?.row.timestamp_ms), rows))).collect()
 }
 
-/// Buckets in time order as what is written together.
+/// Groups buckets, in time order, into batches of one partition each.
 fn partitions<'a>(tier: &Tier, buckets: &'a [Bucket], most: usize) -> Vec<&'a [Bucket]> {
     let same = |a: &Bucket, b: &Bucket| tier.partition(a.start_ms) == tier.partition(b.start_ms);
     buckets.chunk_by(same).flat_map(|part| part.chunks(most)).collect()

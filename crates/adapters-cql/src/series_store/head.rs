@@ -1,24 +1,24 @@
-//! Where the history of a workspace stands.
+//! The head: how far the history of a workspace has applied the log.
 
 use super::statements::Tables;
 use earcon_model::{Seq, WorkspaceId};
 use earcon_ports::PortError;
 
-/// How far the log is taken in.
+/// How far the log is applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Head {
     /// The last event whose effects are in the database.
     pub(super) cursor: Seq,
-    /// The newest write timestamp used: of that event, or of writer since.
+    /// The newest write timestamp in use: of that event, or of a deletion after it.
     pub(super) write_timestamp: i64,
     /// How often the log began again.
     pub(super) log_epoch: i64,
-    /// How many samples there are, about.
+    /// Approximate number of samples.
     pub(super) samples: u64,
 }
 
 impl Tables {
-    /// The head as it is stored; the default for a workspace without history.
+    /// The stored head. The default for a workspace without history.
     pub(super) async fn head(&self, workspace: &WorkspaceId) -> Result<Head, PortError> {
         let rows = self.database.rows::<HeadRow>(&self.heads.read, (workspace.as_str(),)).await?;
         Ok(rows.first().map_or_else(Head::default, |(cursor, write_timestamp, log_epoch, samples)| Head {
@@ -29,7 +29,7 @@ impl Tables {
         }))
     }
 
-    /// Stores the head. Its write timestamp is its write_timestamp, so a head can never replace one with a later write_timestamp.
+    /// Stores the head at its own write timestamp, so that it never replaces a later head.
     pub(super) async fn put_head(&self, workspace: &WorkspaceId, head: &Head) -> Result<(), PortError> {
         let values = (
             workspace.as_str(),

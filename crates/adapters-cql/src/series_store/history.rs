@@ -13,9 +13,9 @@ use earcon_ports::{PortError, StoredBatch};
 pub(super) struct History {
     pub(super) tables: Arc<Tables>,
     pub(super) workspace: WorkspaceId,
-    /// What is in memory. Held briefly, never while waiting for the database.
+    /// Applied but unflushed changes. Locked briefly, never while waiting for the database.
     pub(super) memtable: Mutex<Memtable>,
-    /// Held by whoever changes what is stored: flush, expire and shrink take turns.
+    /// Held for every stored change, so that flush, expire and shrink never overlap.
     pub(super) writer: tokio::sync::Mutex<WriterState>,
 }
 
@@ -28,7 +28,7 @@ impl History {
         SeriesKey { workspace: &self.workspace, id }
     }
 
-    // A panic under this lock leaves rows in memory that are in the log too.
+    // A panic under this lock is harmless: the rows in memory are in the log too.
     pub(super) fn memtable(&self) -> MutexGuard<'_, Memtable> {
         self.memtable.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -50,7 +50,8 @@ impl History {
         Ok(())
     }
 
-    /// Drops what is in memory if another node has stored it and perhaps more, before a read puts it above what is stored.
+    /// Drops the memtable if another node has stored its content. Otherwise a read would put old
+    /// rows above newer stored ones.
     pub(super) async fn drop_what_others_stored(&self) -> Result<(), PortError> {
         let nothing = self.memtable().is_empty();
         if nothing { Ok(()) } else { self.cursor().await.map(drop) }

@@ -1,4 +1,4 @@
-//! How rows lie in the tables: days, periods, and how many rows a write takes.
+//! Layout of the tables: days, periods, sizes, and how a flush batches its writes.
 
 use earcon_ports::{ErrorKind, PortError};
 

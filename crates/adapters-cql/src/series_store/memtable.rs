@@ -1,14 +1,14 @@
-//! What a workspace's history holds in memory: everything that was applied and is not in the database yet.
+//! The memtable of a workspace: everything applied but not yet in the database.
 //!
 //! # Write timestamps
-//! Every event gets a *write_timestamp*, the write timestamp (microseconds) of whatever comes from it: the time of its commit, but at
-//! least two more than the write_timestamp of the event before. The write_timestamp of the last event stored is part of the head, so whoever
-//! goes on behind a cursor gives the same events the same write_timestamps. Stamps order events as the log does, even where clocks
-//! go backwards or the log begins a new log_epoch.
+//! Every event has a *write timestamp* (microseconds) that all its writes carry: its commit time,
+//! but at least two more than the previous event's. The head holds that of the last stored event,
+//! so a node that continues after the cursor gives the same events the same write timestamps. They
+//! order events like the log, even if clocks go back or the log begins a new epoch.
 //!
-//! # How much memory
-//! 64 bytes a row (and up to as many again, because vectors grow by doubling), from `apply` until the next `flush` is
-//! done, and nothing for series without such rows.
+//! # Memory
+//! A row takes 64 bytes (up to twice that, because vectors grow by doubling) from `apply` until the
+//! next `flush` is done. A series without such rows takes none.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,12 +19,12 @@ use earcon_model::{
 };
 use earcon_ports::{SampleRow, SeriesQuery, acknowledge, carry_over_feedback};
 
-/// Between the write_timestamps of two events, so that writer finds one in between.
+/// Distance between the write timestamps of two events. It leaves room for a deletion in between.
 const SPACING: i64 = 2;
-/// Stamps stay before the year 97,000 whatever an event says.
+/// Write timestamps stay before the year 97,000, for any commit time.
 const LATEST_WRITE_TIMESTAMP: i64 = 3_000_000_000_000_000_000;
 
-/// A row and the write_timestamp of the event it comes from.
+/// A row and the write timestamp of its event.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct VersionedRow {
     pub(super) row: SampleRow,
@@ -35,9 +35,9 @@ pub(super) struct VersionedRow {
 struct SeriesBuffer {
     kpi: KpiName,
     labels: Labels,
-    /// Being written right now, in the order they came.
+    /// Rows that are being written now, in order of arrival.
     flushing: Arc<Vec<VersionedRow>>,
-    /// Came since the last flush began, in the order they came.
+    /// Rows since the start of the last flush, in order of arrival.
     pending: Vec<VersionedRow>,
 }
 
@@ -45,20 +45,20 @@ struct SeriesBuffer {
 #[derive(Debug, Clone)]
 pub(super) struct ChangedAnomaly {
     pub(super) anomaly: Anomaly,
-    /// Of the event that changed it last.
+    /// Write timestamp of the event that changed it last.
     pub(super) write_timestamp: i64,
 }
 
-/// What one flush has to write.
+/// The changes that one flush writes.
 pub(super) struct FlushBatch {
     pub(super) cursor: Seq,
-    /// Of the last event in it.
+    /// Write timestamp of the last event in it.
     pub(super) write_timestamp: i64,
     pub(super) series: Vec<FlushSeries>,
     pub(super) anomalies: Vec<ChangedAnomaly>,
 }
 
-/// The rows of one series to write, in the order they came.
+/// The rows of one series to write, in order of arrival.
 pub(super) struct FlushSeries {
     pub(super) id: SeriesId,
     pub(super) kpi: KpiName,
@@ -73,7 +73,7 @@ pub(super) struct Matching {
     pub(super) rows: Vec<SampleRow>,
 }
 
-/// The state. Guarded by one lock, which is never held across a wait.
+/// The memtable. One lock guards it; the lock is never held across an await.
 #[derive(Default)]
 pub(super) struct Memtable {
     /// Whether the head was read.
@@ -86,7 +86,7 @@ pub(super) struct Memtable {
 }
 
 impl Memtable {
-    /// Where to go on is known.
+    /// Whether the cursor is known.
     pub(super) fn is_loaded(&self) -> bool {
         self.loaded
     }
@@ -96,16 +96,16 @@ impl Memtable {
         self.series.is_empty() && self.anomalies.is_empty()
     }
 
-    /// The last event taken in.
+    /// The last applied event.
     pub(super) fn applied(&self) -> Seq {
         self.applied
     }
 
-    /// Takes notice of where the database stands. When it is as far as memory, or the log has begun again, then what is in
-    /// memory was stored, here or by another node that owns the workspace now: it is forgotten.
+    /// Compares the memtable with the stored head. Drops its content if the head is as far, or of a
+    /// new log epoch: this node or the new owner has then stored it.
     pub(super) fn sync_to(&mut self, head: &Head) {
         if self.loaded && head.log_epoch < self.log_epoch {
-            // Read from a replica that does not know yet.
+            // Read from a replica that is behind.
             return;
         }
         let same_epoch = self.loaded && head.log_epoch == self.log_epoch;
@@ -120,13 +120,13 @@ impl Memtable {
         self.loaded = true;
     }
 
-    /// Stamps given from now on are above `write_timestamp`.
+    /// Keeps later write timestamps above `write_timestamp`.
     pub(super) fn stay_above(&mut self, write_timestamp: i64) {
         self.write_timestamp = self.write_timestamp.max(write_timestamp);
     }
 
-    /// Takes in one event, unless it was taken in before. `stored` holds the anomalies that the database knows, of those
-    /// the event speaks of.
+    /// Takes in one event, unless it was taken in before. `stored` holds the anomalies that the
+    /// database knows, of those the event speaks of.
     pub(super) fn apply(&mut self, event: &Event, stored: &HashMap<AnomalyId, ChangedAnomaly>) {
         if event.seq <= self.applied {
             return;
@@ -196,7 +196,8 @@ impl Memtable {
         self.anomalies.insert(anomaly.id, ChangedAnomaly { anomaly, write_timestamp: self.write_timestamp });
     }
 
-    /// Hands out everything that is not in the database. It stays visible here until [`Self::end_flush`].
+    /// Returns everything that is not in the database. It stays readable here until
+    /// [`Self::end_flush`].
     pub(super) fn begin_flush(&mut self) -> FlushBatch {
         let mut series = Vec::with_capacity(self.series.len());
         for (id, live) in &mut self.series {
@@ -204,7 +205,7 @@ impl Memtable {
             if live.flushing.is_empty() {
                 live.flushing = Arc::new(pending);
             } else {
-                // The flush before this one failed.
+                // The previous flush failed.
                 Arc::make_mut(&mut live.flushing).extend(pending);
             }
             let (kpi, labels, rows) = (live.kpi.clone(), live.labels.clone(), live.flushing.clone());
@@ -214,7 +215,7 @@ impl Memtable {
         FlushBatch { cursor: self.applied, write_timestamp: self.write_timestamp, series, anomalies }
     }
 
-    /// Everything in `done` is in the database now.
+    /// Drops the content of `done`, which is in the database now.
     pub(super) fn end_flush(&mut self, done: &FlushBatch) {
         for flushed in &done.series {
             if let Some(live) = self.series.get_mut(&flushed.id) {
@@ -227,7 +228,8 @@ impl Memtable {
         self.anomalies.retain(|_, changed| changed.write_timestamp > done.write_timestamp);
     }
 
-    /// Series with rows in memory that `query` matches, each with those in its range, in time order.
+    /// Series with rows in memory that match `query`. Each has its rows in the range, in time
+    /// order.
     pub(super) fn matching(&self, query: &SeriesQuery) -> Vec<Matching> {
         let named = self.series.iter().filter(|(_, series)| series.kpi == query.kpi);
         let wanted = named.filter(|(_, series)| series.labels.contains(&query.labels));
@@ -245,7 +247,7 @@ impl Memtable {
             .collect()
     }
 
-    /// The anomaly as it stands, if it changed since the last flush.
+    /// The current anomaly, if it changed since the last flush.
     pub(super) fn changed_anomaly(&self, id: AnomalyId) -> Option<&ChangedAnomaly> {
         self.anomalies.get(&id)
     }
@@ -267,13 +269,13 @@ fn scored(sample: &ScoredSample) -> SampleRow {
     }
 }
 
-/// A sample that came too late to be scored.
+/// The row of a sample that arrived too late to be scored.
 fn late(sample: &Sample) -> SampleRow {
     let (expected, lower, upper) = (f64::NAN, f64::NAN, f64::NAN);
     SampleRow { timestamp_ms: sample.timestamp_ms, value: sample.value, score: None, expected, lower, upper }
 }
 
-/// Sorts by timestamp; of several rows with one timestamp the last in `rows` stays.
+/// Sorts by timestamp. Of several rows with one timestamp, keeps the last in `rows`.
 pub(super) fn in_time_order(mut rows: Vec<VersionedRow>) -> Vec<VersionedRow> {
     if rows.is_sorted_by(|a, b| a.row.timestamp_ms < b.row.timestamp_ms) {
         return rows;

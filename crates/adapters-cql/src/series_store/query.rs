@@ -1,4 +1,4 @@
-//! Reading samples: what is stored and the rows in memory as one, where those in memory win.
+//! Reading samples: stored rows and rows in memory together. Rows in memory replace stored ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -12,7 +12,7 @@ use earcon_history::rollup::start_of;
 use earcon_model::{Labels, SeriesId};
 use earcon_ports::{PortError, SampleRow, SampleSeries, SeriesQuery};
 
-/// Series of one query that are read at once.
+/// Series of one query that are read concurrently.
 pub(super) const SERIES_AT_ONCE: usize = 8;
 
 impl Span {
@@ -27,14 +27,14 @@ impl Span {
     }
 }
 
-/// A series under a query.
+/// A series that a query reads.
 pub(super) struct Reading<'a> {
     pub(super) history: &'a History,
     pub(super) id: SeriesId,
     pub(super) labels: Labels,
-    /// Its rows in memory inside the range of the query, in time order.
+    /// Its rows in memory in the query's range, in time order.
     pub(super) memory: Vec<SampleRow>,
-    /// Days inside the range that have stored samples, in order.
+    /// Days in the range that have stored samples, in order.
     pub(super) days: Vec<i64>,
 }
 
@@ -63,10 +63,11 @@ impl History {
         Ok(SampleSeries { labels: series.labels, rows, truncated })
     }
 
-    /// The series that the query matches in order of their labels, with their rows in memory.
+    /// The series that match the query, in order of labels, with their rows in memory.
     pub(super) async fn matching(&self, query: &SeriesQuery) -> Result<Vec<Matching>, PortError> {
         self.drop_what_others_stored().await?;
-        // Memory first: what a flush takes from it meanwhile is in the database when that is read.
+        // Memory first: rows that a flush removes from it meanwhile are in the database by the time
+        // it is read.
         let live = self.memtable().matching(query);
         let mut found: BTreeMap<Labels, Matching> =
             live.into_iter().map(|series| (series.labels.clone(), series)).collect();
@@ -88,8 +89,8 @@ impl History {
 }
 
 impl Reading<'_> {
-    /// Shows `seen` the rows inside of `span`, which lies inside the range of the query, in time order, a part at a time,
-    /// until it breaks. Not more than `enough` rows of a day are read.
+    /// Calls `seen` with the rows in `span` in time order, part by part, until it breaks. `span`
+    /// must lie in the query's range. Reads at most `enough` rows of a day.
     pub(super) async fn visit(
         &self,
         span: Span,
@@ -113,7 +114,7 @@ impl Reading<'_> {
             }
         }
         if !memory.is_empty() {
-            // The last part: whether to go on does not matter any more.
+            // This is the last part, so a break needs no handling.
             let (ControlFlow::Break(()) | ControlFlow::Continue(())) = seen(memory);
         }
         Ok(())
@@ -125,13 +126,13 @@ impl Reading<'_> {
         self.memory.get(start..end).unwrap_or_default()
     }
 
-    /// Starts of the steps of `width_ms` that rows in memory fall into.
+    /// Starts of the steps of `width_ms` that contain rows in memory.
     pub(super) fn touched(&self, width_ms: i64) -> BTreeSet<i64> {
         self.memory.iter().map(|row| start_of(row.timestamp_ms, width_ms)).collect()
     }
 }
 
-/// One run from two, each in time order; where both have a timestamp, `newer` stays.
+/// Merges two runs that are in time order. If both have a timestamp, the `newer` row stays.
 fn merged(older: &[SampleRow], newer: &[SampleRow]) -> Vec<SampleRow> {
     let mut rows = Vec::with_capacity(older.len() + newer.len());
     let mut newer = newer.iter().copied().peekable();

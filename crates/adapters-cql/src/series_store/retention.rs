@@ -1,8 +1,8 @@
-//! Forgetting by age and by size: whole days of a series, and the beginning of a day where enough of it is to go. Both
-//! flush first, so that everything there is lies in the database.
+//! Deleting history by age and by size: whole days of a series, or the beginning of a day if it is
+//! a large enough part. Both flush first, so that all rows are in the database.
 //!
-//! What is deleted is deleted as of the last event stored: whatever is written again from the events up to it stays
-//! deleted.
+//! Deletions carry a write timestamp just after the last stored event, so repeated writes of
+//! earlier events stay deleted.
 
 use std::collections::HashSet;
 
@@ -18,14 +18,15 @@ use earcon_history::rollup::{HOUR_MS, MINUTE_MS, buckets, start_of};
 use earcon_model::SeriesId;
 use earcon_ports::PortError;
 
-/// A day loses its beginning when that is at least one part in so many of it, so that few deletions do.
+/// The beginning of a day is deleted only if it is at least this fraction (1/n) of it, to limit the
+/// number of deletions.
 const CUT_SHARE: u64 = 4;
 
-/// What becomes of one day of a series.
+/// The deletion for one day of a series.
 #[derive(Debug, Clone, Copy)]
 enum Change {
     Forget,
-    /// Forget what is before this time; the day that is left.
+    /// Deletes everything before this time. The day is the remaining part.
     Cut(i64, Day),
 }
 
@@ -38,7 +39,7 @@ struct Listed {
 }
 
 impl History {
-    /// Forgets samples older than `before_ms`, and anomalies that closed before it.
+    /// Deletes samples older than `before_ms`, and anomalies that closed before it.
     pub(super) async fn expire(&self, writer: &mut WriterState, before_ms: i64) -> Result<(), PortError> {
         self.flush(writer).await?;
         if before_ms <= writer.nothing_due_before_ms {
@@ -71,13 +72,13 @@ impl History {
         if changed || samples != writer.head.samples {
             self.end_deletion(writer, Head { samples, write_timestamp, ..writer.head }).await?;
         }
-        // Anomalies of forgotten days may be in it.
+        // It may list deleted days.
         writer.anomaly_days = None;
         writer.nothing_due_before_ms = due_ms;
         Ok(())
     }
 
-    /// Forgets the oldest samples until what is left occupies at most `max_bytes`.
+    /// Deletes the oldest samples until the rest occupies at most `max_bytes`.
     pub(super) async fn shrink(&self, writer: &mut WriterState, max_bytes: u64) -> Result<(), PortError> {
         self.flush(writer).await?;
         if writer.head.samples.saturating_mul(SAMPLE_BYTES) <= max_bytes {
@@ -113,7 +114,7 @@ impl History {
         self.end_deletion(writer, Head { samples, write_timestamp, ..writer.head }).await
     }
 
-    /// A write_timestamp between those of the events stored and of those to come.
+    /// A write timestamp after the stored events and before all later ones.
     fn begin_deletion(&self, writer: &WriterState) -> i64 {
         let write_timestamp = writer.head.write_timestamp + 1;
         self.memtable().stay_above(write_timestamp);
@@ -156,7 +157,7 @@ impl History {
         tables.forget_day(&self.workspace, listed.id, listed.number, write_timestamp).await
     }
 
-    /// Forgets the beginning of a day, and makes the buckets again that lose a part.
+    /// Deletes the beginning of a day, and recomputes the buckets that lose a part.
     async fn cut_day(&self, listed: &Listed, at_ms: i64, left: &Day, write_timestamp: i64) -> Result<(), PortError> {
         let (tables, key, day) = (&self.tables, self.key(listed.id), whole(listed.number));
         tables.forget_samples_before(key, at_ms, listed.number, write_timestamp).await?;
@@ -187,7 +188,7 @@ impl History {
         tables.put_days(&self.workspace, &[(listed.id, listed.number, *left)], write_timestamp).await
     }
 
-    /// Forgets the names of series without any day.
+    /// Removes series without any day from the directory.
     async fn forget_series_but(&self, seen: &HashSet<SeriesId>, write_timestamp: i64) -> Result<bool, PortError> {
         let mut changed = false;
         for shard in 0..SERIES_SHARDS {
@@ -203,7 +204,8 @@ impl History {
         Ok(changed)
     }
 
-    /// Forgets anomalies that closed before `before_ms`; what is open stays. Returns when the next one may be due.
+    /// Deletes anomalies that closed before `before_ms`. Open ones stay. Returns when the next one
+    /// may be due.
     async fn expire_anomalies(
         &self,
         before_ms: i64,
@@ -248,7 +250,7 @@ fn whole(number: i64) -> Span {
     Span { from_ms, last_ms: from_ms.saturating_add(DAY_MS - 1) }
 }
 
-/// What `before_ms` asks of a day, if it is worth a deletion.
+/// The deletion that `before_ms` requires for a day, if it is worth one.
 fn expired(day: &Day, before_ms: i64) -> Option<Change> {
     if day.last_ms < before_ms {
         return Some(Change::Forget);
@@ -258,13 +260,14 @@ fn expired(day: &Day, before_ms: i64) -> Option<Change> {
     worth.then(|| Change::Cut(before_ms, Day { samples: day.samples - old, first_ms: before_ms, ..*day }))
 }
 
-/// When a day next loses something.
+/// When the next deletion of a day is due.
 fn due(day: &Day) -> i64 {
     let length = day.last_ms.saturating_sub(day.first_ms);
     day.first_ms.saturating_add(length / CUT_SHARE.cast_signed())
 }
 
-/// About how many samples of a day are earlier, as if they were spread evenly; not all of them.
+/// Approximate number of a day's samples before `before_ms`, as if they were spread evenly. Never
+/// all of them.
 fn samples_before(day: &Day, before_ms: i64) -> u64 {
     if before_ms <= day.first_ms {
         return 0;
@@ -273,7 +276,7 @@ fn samples_before(day: &Day, before_ms: i64) -> u64 {
     ((day.samples as f64 * share) as u64).min(day.samples.saturating_sub(1))
 }
 
-/// Cuts a day so that about `excess` of its samples go.
+/// Cuts a day so that about `excess` of its samples are deleted.
 fn cut_to(day: &Day, excess: u64) -> Change {
     let length = (day.last_ms - day.first_ms + 1) as f64;
     let share = excess as f64 / day.samples.max(1) as f64;

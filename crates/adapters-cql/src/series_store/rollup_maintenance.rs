@@ -1,9 +1,9 @@
-//! Keeping rollups and the directory of days true while rows come in.
+//! Keeping rollups and the list of days correct while rows arrive.
 //!
-//! A bucket is stored once something later than it has come; until then it is *open*, and readers make it from rows. So the
-//! stored buckets of a series reach without a hole to the last of them. What comes in time order is folded in memory. A
-//! row that is not later than all before it makes its buckets again: its minute from rows, its hour from minutes. Doing
-//! any of it twice gives the same.
+//! A bucket is stored once a later row has arrived. Until then it is *open*, and readers compute it
+//! from rows. So the stored buckets of a series have no gap up to the last of them. Rows in time
+//! order are folded in memory. A late row recomputes its buckets: the minute from rows, the hour
+//! from minutes. Repeating a computation gives the same result.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,10 +15,10 @@ use super::statements::Tables;
 use earcon_history::rollup::{Bucket, HOUR_MS, MINUTE_MS, buckets, start_of};
 use earcon_ports::{PortError, SampleRow};
 
-/// From this many minutes of one hour on, its rows are read at once.
+/// If at least this many minutes of an hour are late, the hour's rows are read at once.
 const MANY_MINUTES: usize = 6;
 
-/// The end of a series, as it is stored.
+/// The stored end of a series.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tail {
     /// Timestamp of the last row; `None` for a series without rows.
@@ -27,32 +27,32 @@ pub(super) struct Tail {
     minute: Option<Bucket>,
     /// The open hour.
     hour: Option<Bucket>,
-    /// Days that were written to lately.
+    /// Days written recently.
     days: HashMap<i64, Day>,
 }
 
-/// What new rows change besides themselves.
+/// Changes of rollups and days that follow from new rows.
 #[derive(Debug, Default)]
 pub(super) struct RollupChanges {
     pub(super) tail: Tail,
     pub(super) minutes: Vec<Bucket>,
     pub(super) hours: Vec<Bucket>,
     pub(super) days: Vec<(i64, Day)>,
-    /// How many samples there are more.
+    /// Number of samples added.
     pub(super) added: i64,
 }
 
 impl Tail {
-    /// The series has no rows.
+    /// Whether the series has no rows.
     pub(super) fn is_new(&self) -> bool {
         self.last_ms.is_none()
     }
 
-    /// Reads where a series ends.
+    /// Reads the end of a series.
     pub(super) async fn load(tables: &Tables, key: SeriesKey<'_>) -> Result<Self, PortError> {
         let Some((number, day)) = tables.last_day(key.workspace, key.id).await? else { return Ok(Self::default()) };
         let minute_ms = start_of(day.last_ms, MINUTE_MS);
-        // Rows behind the last one that counts are of a flush that did not end: they come again.
+        // Later rows belong to an unfinished flush, which will be repeated.
         let rows = tables.day_rows(key, Span { from_ms: minute_ms, last_ms: day.last_ms }).await?;
         let minute = buckets(&rows, MINUTE_MS).pop();
         let hour_ms = start_of(day.last_ms, HOUR_MS);
@@ -67,7 +67,7 @@ impl Tail {
     }
 }
 
-/// Works out what `rows`, which are in time order and stored already, change.
+/// Computes the changes that follow from `rows`, which are in time order and already stored.
 pub(super) async fn update_rollups(
     tables: &Tables,
     key: SeriesKey<'_>,
@@ -92,12 +92,12 @@ struct RollupUpdate<'a> {
     tail: Tail,
     minutes: BTreeMap<i64, Bucket>,
     hours: BTreeMap<i64, Bucket>,
-    /// How many samples each day has more.
+    /// Number of samples added to each day.
     days: BTreeMap<i64, i64>,
 }
 
 impl RollupUpdate<'_> {
-    /// Takes in a row behind all others.
+    /// Adds a row that is later than all others.
     fn fold(&mut self, row: &SampleRow) {
         fold(&mut self.tail.minute, row, MINUTE_MS, &mut self.minutes);
         fold(&mut self.tail.hour, row, HOUR_MS, &mut self.hours);
@@ -105,7 +105,7 @@ impl RollupUpdate<'_> {
         *self.days.entry(day_of(row.timestamp_ms)).or_default() += 1;
     }
 
-    /// Makes the buckets of late rows again, which are all of one hour.
+    /// Recomputes the buckets of late rows, which belong to one hour.
     async fn recompute(&mut self, late: &[VersionedRow]) -> Result<(), PortError> {
         let Some(first) = late.first() else { return Ok(()) };
         let (hour_ms, day) = (start_of(first.row.timestamp_ms, HOUR_MS), day_of(first.row.timestamp_ms));
@@ -136,12 +136,12 @@ impl RollupUpdate<'_> {
         Ok(())
     }
 
-    /// The minutes that hold `late`, from rows.
+    /// The minute buckets of `late`, computed from rows.
     async fn recompute_minutes(&self, hour: Span, late: &[VersionedRow]) -> Result<Vec<Bucket>, PortError> {
         let mut touched: Vec<i64> =
             late.iter().map(|versioned| start_of(versioned.row.timestamp_ms, MINUTE_MS)).collect();
         touched.dedup();
-        // Rows behind the last one that counts are of a flush that did not end: they come again.
+        // Later rows belong to an unfinished flush, which will be repeated.
         let known_to_ms = self.tail.last_ms.unwrap_or(i64::MAX);
         let until = |end_ms: i64| end_ms.min(known_to_ms);
         if touched.len() >= MANY_MINUTES {
@@ -177,14 +177,14 @@ impl RollupUpdate<'_> {
             added += more;
             days.push((number, day));
         }
-        // Only the last days are written to again, as a rule.
+        // Usually only the last days are written again.
         self.tail.days.clear();
         self.tail.days.extend(days.iter().rev().take(2).copied());
         let (minutes, hours) = (self.minutes.into_values().collect(), self.hours.into_values().collect());
         Ok(RollupChanges { tail: self.tail, minutes, hours, days, added })
     }
 
-    /// The day as it is stored.
+    /// The stored day.
     async fn day(&self, number: i64, known_to_ms: Option<i64>) -> Result<Option<Day>, PortError> {
         if let Some(day) = self.tail.days.get(&number) {
             return Ok(Some(*day));
@@ -206,7 +206,7 @@ fn fold(open: &mut Option<Bucket>, row: &SampleRow, width_ms: i64, closed: &mut 
     }
 }
 
-/// One bucket from smaller ones in time order.
+/// Merges smaller buckets, in time order, into one.
 pub(super) fn merged<'a>(start_ms: i64, parts: impl Iterator<Item = &'a Bucket>) -> Option<Bucket> {
     parts.copied().map(|part| Bucket { start_ms, ..part }).reduce(|mut whole, part| {
         whole.merge(&part);

@@ -12,7 +12,7 @@ use earcon_history::rollup::Bucket;
 use earcon_model::{SeriesId, WorkspaceId};
 use earcon_ports::{PortError, SampleRow};
 
-/// A range of time, both ends inclusive.
+/// A time range, both ends inclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Span {
     pub(super) from_ms: i64,
@@ -26,7 +26,7 @@ pub(super) struct SeriesKey<'a> {
     pub(super) id: SeriesId,
 }
 
-/// Score, expectation, lower and upper edge.
+/// Score, expectation, lower and upper bound.
 type Scored = (Option<f32>, f64, f64, f64);
 pub(super) type StoredSample = (CqlTimestamp, Option<f64>, Option<Scored>);
 type StoredBucket = (i64, f64, f64, f64, f64, CqlTimestamp, Option<f32>);
@@ -56,7 +56,7 @@ impl Tables {
         }
     }
 
-    /// The stored rows of one day inside of `span`, at most `limit`, in time order, page by page.
+    /// The stored rows of one day in `span`, at most `limit`, in time order, page by page.
     pub(super) fn samples(
         &self,
         key: SeriesKey<'_>,
@@ -71,7 +71,7 @@ impl Tables {
         self.database.pages(&self.samples.read, values)
     }
 
-    /// All stored rows of one day inside of `span`, in time order.
+    /// All stored rows of one day in `span`, in time order.
     pub(super) async fn day_rows(&self, key: SeriesKey<'_>, span: Span) -> Result<Vec<SampleRow>, PortError> {
         let mut pages = self.samples(key, day_of(span.from_ms), span, usize::MAX)?;
         let mut rows = Vec::new();
@@ -131,7 +131,7 @@ impl Tables {
         }
     }
 
-    /// The stored buckets that start inside of `span`, in time order. `days` are those that may have samples.
+    /// The stored buckets that start in `span`, in time order. `days` may have samples.
     pub(super) async fn buckets(
         &self,
         tier: &Tier,
@@ -157,7 +157,7 @@ impl Tables {
         Ok(found)
     }
 
-    /// Forgets the buckets of one day that start inside of `span`.
+    /// Deletes the buckets of one day that start in `span`.
     pub(super) async fn forget_buckets(
         &self,
         tier: &Tier,
@@ -174,13 +174,13 @@ impl Tables {
 }
 
 impl Tier {
-    /// The partition that holds what starts at `start_ms`.
+    /// The partition of a bucket that starts at `start_ms`.
     pub(super) fn partition(&self, start_ms: i64) -> i64 {
         start_ms.div_euclid(self.partition_ms)
     }
 }
 
-/// The row; `None` for what is left of one that was deleted in part, which nothing here does.
+/// The row. `None` for the rest of a partly deleted row, which this program never creates.
 pub(super) fn sample((at, value, scored): StoredSample) -> Option<SampleRow> {
     let (score, expected, lower, upper) = scored.unwrap_or((None, f64::NAN, f64::NAN, f64::NAN));
     Some(SampleRow { timestamp_ms: at.0, value: value?, score, expected, lower, upper })

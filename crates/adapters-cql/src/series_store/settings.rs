@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-/// What the store is told about itself.
+/// Settings of the series store.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SeriesSettings {
-    /// After this time the database itself forgets samples and rollups, counted from when they were written; `None` keeps
-    /// them until they are deleted. Should be a little more than retention asks for.
+    /// The database deletes samples and rollups this long after they were written. `None` keeps
+    /// them until they are deleted. Should be a little longer than retention.
     pub ttl: Option<Duration>,
 }

@@ -6,14 +6,15 @@ use super::head::Head;
 use super::rollup_maintenance::Tail;
 use earcon_model::SeriesId;
 
-/// What is known of the database by whoever writes to it.
+/// The stored state that the writer remembers.
 pub(super) struct WriterState {
     pub(super) head: Head,
-    /// The ends of the series that were written to since the head was last moved by somebody else.
+    /// The ends of the series written since another node last moved the head.
     pub(super) tails: HashMap<SeriesId, Tail>,
-    /// The days on which anomalies opened, and when the last one of them closed that is closed; read when it is needed.
+    /// The days on which anomalies opened, each with the latest closing time of its anomalies. Read
+    /// when needed.
     pub(super) anomaly_days: Option<HashMap<i64, Option<i64>>>,
-    /// Nothing expires that was written with a time before this.
+    /// No stored row or anomaly expires before this time.
     pub(super) nothing_due_before_ms: i64,
 }
 
@@ -24,7 +25,7 @@ impl Default for WriterState {
 }
 
 impl WriterState {
-    /// Forgets what was known when another node has written.
+    /// Drops the remembered state if another node has written.
     pub(super) fn sync_to(&mut self, head: Head) {
         if head != self.head {
             *self = Self { head, ..Self::default() };

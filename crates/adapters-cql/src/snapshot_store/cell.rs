@@ -1,6 +1,8 @@
-//! What a row of `snapshots` holds, in one cell, so that a reader never sees parts of two snapshots.
+//! The `snapshot` cell of a row. One cell holds everything, so a reader never sees parts of two
+//! snapshots.
 //!
-//! `version u8 | kind u8 | seq i64 |` then the state (kind 0), or `id 16 bytes | chunks u32 | bytes u64 | hash u64` (kind 1).
+//! `version u8 | kind u8 | seq i64 |` then the state (kind 0), or `id 16 bytes | chunks u32 | bytes
+//! u64 | hash u64` (kind 1).
 
 use uuid::Uuid;
 
@@ -9,7 +11,7 @@ use earcon_ports::{ErrorKind, PortError};
 const VERSION: u8 = 1;
 const HEADER: usize = 10;
 
-/// A snapshot as its row has it.
+/// The decoded cell.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Cell {
     pub(super) seq: i64,
@@ -20,20 +22,20 @@ pub(super) struct Cell {
 pub(super) enum Content {
     /// The state itself.
     Inline(Vec<u8>),
-    /// Where it is.
+    /// A reference to the chunks of the state.
     Chunked(ChunkedState),
 }
 
 /// A state in the table of chunks.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ChunkedState {
-    /// Its name there.
+    /// Its id in that table.
     pub(super) id: Uuid,
     /// Number of chunks.
     pub(super) count: u32,
-    /// Length of all together.
+    /// Total length of the chunks.
     pub(super) bytes: u64,
-    /// xxh3 of all together.
+    /// xxh3 of all chunks together.
     pub(super) hash: u64,
 }
 

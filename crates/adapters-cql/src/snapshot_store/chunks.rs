@@ -1,7 +1,8 @@
-//! Large states in chunks.
+//! Large states, in chunks.
 //!
-//! A chunk's key begins with `generation` and `seq`, so that all that a snapshot replaces, also what a writer left that died
-//! halfway, is removed by one range of lower keys, and never what a later writer is just writing.
+//! The key of a chunk begins with `generation` and `seq`. One range deletion of lower keys removes
+//! everything that a snapshot replaces, including the remains of a writer that died. It never
+//! removes chunks of a later writer.
 
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use earcon_ports::PortError;
 const CHUNK_BYTES: usize = 256 << 10;
 /// Rows of a page: 4 MiB.
 const PAGE: i32 = 16;
-/// ChunkedState of one state written at once.
+/// Chunks of one state written concurrently.
 const AT_ONCE: usize = 8;
 
 pub(super) struct Chunks {
@@ -45,7 +46,7 @@ impl Chunks {
         })
     }
 
-    /// Writes a state under a new name.
+    /// Writes a state under a new id.
     pub(super) async fn write(
         &self,
         (workspace, kpi): (&str, &str),
@@ -66,7 +67,7 @@ impl Chunks {
         Ok(ChunkedState { id, count, bytes: state.len() as u64, hash: xxh3_64(state) })
     }
 
-    /// The state of that name; `None` when it is not there as a whole.
+    /// The state with this id. `None` if it is incomplete.
     pub(super) async fn read(
         &self,
         (workspace, kpi): (&str, &str),
@@ -85,12 +86,12 @@ impl Chunks {
         Ok((whole && xxh3_64(&state) == chunks.hash).then_some(state))
     }
 
-    /// Removes what is older than `seq` in this generation.
+    /// Deletes chunks older than `seq` in this generation.
     pub(super) async fn delete_before(&self, at: (&str, &str), generation: i32, seq: i64) -> Result<(), PortError> {
         self.database.execute(&self.delete_before, (at.0, at.1, generation, seq)).await.map(|_| ())
     }
 
-    /// Removes what is of this generation or an earlier one.
+    /// Deletes the chunks of this generation and earlier ones.
     pub(super) async fn delete_generations(&self, at: (&str, &str), generation: i32) -> Result<(), PortError> {
         self.database.execute(&self.delete_generations, (at.0, at.1, generation)).await.map(|_| ())
     }

@@ -1,4 +1,4 @@
-//! The contract, and what can only go wrong with a database that is asked by several nodes.
+//! Contract tests, and tests with several nodes.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ fn snapshot(kpi: &str, seq: Seq, bytes: usize) -> Snapshot {
     Snapshot { kpi: KpiName::new(kpi).unwrap(), seq, state }
 }
 
-/// ChunkedState of the KPI that are in the database.
+/// Number of chunks of the KPI in the database.
 async fn chunks_left(store: &CqlSnapshots, pass: &WorkspacePass, kpi: &str) -> usize {
     let text = "SELECT chunk FROM snapshot_chunks WHERE workspace = ? AND kpi = ?";
     let select = store.database.prepare(text, Purpose::Read).await.unwrap();

@@ -1,6 +1,7 @@
-//! How consecutive events lie in one stored value, a *frame*: a header that answers most questions, then the events.
+//! Encoding of consecutive events in one stored value, a *frame*: a header, then the events.
 //!
-//! `version u8 | count u32 | first commit time i64 | last commit time i64 | postcard(event) × count`, little endian.
+//! `version u8 | count u32 | first commit time i64 | last commit time i64 | postcard(event) ×
+//! count`, little endian.
 
 use std::sync::Arc;
 
@@ -11,10 +12,11 @@ use earcon_ports::{ErrorKind, PortError};
 const VERSION: u8 = 1;
 const HEADER: usize = 21;
 
-/// A frame is closed once it holds this many bytes, so that a reader who wants a few events of a huge append gets a few.
+/// A frame is closed once it has this many bytes, so that reading a few events of a huge append
+/// decodes only a part of it.
 pub(super) const FRAME_BYTES: usize = 1 << 20;
 
-/// What a frame says without decoding its events.
+/// Fields of a frame that can be read without decoding its events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FrameHeader {
     pub(super) count: u32,
@@ -22,7 +24,8 @@ pub(super) struct FrameHeader {
     pub(super) last_time_ms: i64,
 }
 
-/// Cuts `events` into frames of about [`FRAME_BYTES`] at most; gives each with the sequence number it starts at.
+/// Splits `events` into frames of about [`FRAME_BYTES`] at most. Returns each with its first
+/// sequence number.
 ///
 /// # Errors
 /// `Invalid` when an event cannot be encoded.
@@ -54,7 +57,7 @@ fn write_header(bytes: &mut [u8], count: usize, first_time_ms: i64, last_time_ms
     Ok(())
 }
 
-/// Reads the header alone.
+/// Reads only the header.
 pub(super) fn header(bytes: &[u8]) -> Result<FrameHeader, PortError> {
     let [version, rest @ ..] = bytes else { return Err(corrupt("a frame of the log")) };
     let (Some((count, rest)), VERSION) = (rest.split_first_chunk(), *version) else {
@@ -75,7 +78,7 @@ pub(super) fn header(bytes: &[u8]) -> Result<FrameHeader, PortError> {
 pub(super) fn decode(bytes: &[u8]) -> Result<Vec<Arc<Event>>, PortError> {
     let count = header(bytes)?.count as usize;
     let mut rest = &bytes[HEADER..];
-    // An event takes more than one byte: a count beyond the length is damage, and must not decide an allocation.
+    // An event takes more than one byte. A larger count is damage and must not size an allocation.
     let mut events = Vec::with_capacity(count.min(rest.len()));
     for _ in 0..count {
         let (event, tail) = postcard::take_from_bytes::<Event>(rest).map_err(|_| corrupt("an event of the log"))?;

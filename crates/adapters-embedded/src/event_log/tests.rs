@@ -1,4 +1,4 @@
-//! The contract, crashes, damage and failing disks.
+//! Contract, crash, damage and disk failure tests.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -52,7 +52,8 @@ async fn everything_acknowledged_is_there_after_a_drop_without_close() {
     assert_eq!(all(&store).await, events(31..=101));
 }
 
-/// The active journal, and how many of its bytes were written (the rest is allocated ahead, zeros).
+/// The active journal and the number of its bytes that were written. The rest is preallocated
+/// zeros.
 fn journal(dir: &Path) -> (PathBuf, u64) {
     let journals = std::fs::read_dir(dir.join("db")).unwrap().map(|entry| entry.unwrap().path());
     let path = journals.filter(|path| path.extension().is_some_and(|ext| ext == "jnl")).max().unwrap();

@@ -1,4 +1,5 @@
-//! Finding anomalies: those that changed since the last flush are in memory, the others in an index by opening time.
+//! Finding anomalies: in memory if they changed since the last flush, else in an index by opening
+//! time.
 
 use super::history::History;
 use earcon_history::filter::{start_of, wanted};
@@ -36,7 +37,7 @@ impl History {
         Ok(found)
     }
 
-    /// Shows `seen` every anomaly opened in `from_ms..to_ms`, in no particular order.
+    /// Calls `seen` with every anomaly opened in `from_ms..to_ms`, in no particular order.
     pub(super) fn visit_opened(
         &self,
         from_ms: i64,

@@ -1,4 +1,5 @@
-//! Writing: what is in memory becomes blocks, rollups and records, in one batch with the cursor.
+//! Flushing: the content of memory becomes blocks, rollups and records, in one batch with the
+//! cursor.
 
 use std::sync::Arc;
 
@@ -15,13 +16,13 @@ use earcon_history::rollup::{HOUR_MS, MINUTE_MS, buckets};
 use earcon_model::{Anomaly, Seq, SeriesId};
 use earcon_ports::{PortError, SampleRow};
 
-/// Stored buckets must be at least this many times fewer than the rows they stand for.
+/// Buckets are stored only if they are at least this many times fewer than their rows.
 const ROLLUP_GAIN: usize = 4;
-/// About what an index entry takes, bytes.
+/// Approximate size of an index entry, bytes.
 const INDEX_BYTES: usize = 64;
 
 impl History {
-    /// Writes everything that was applied so far.
+    /// Writes everything applied so far.
     pub(super) fn flush(&self, writer: &mut WriterState) -> Result<Seq, PortError> {
         let unflushed = self.writing().begin_flush();
         if unflushed.cursor == writer.head.cursor && unflushed.series.is_empty() && unflushed.anomalies.is_empty() {
@@ -35,7 +36,7 @@ impl History {
         Ok(writer.head.cursor)
     }
 
-    /// Writes everything, then forgets which event was the last.
+    /// Writes everything applied so far, then sets the cursor back to 0.
     pub(super) fn rewind(&self, writer: &mut WriterState) -> Result<(), PortError> {
         self.flush(writer)?;
         Draft::new(&self.database, &self.keys).commit(writer, 0)?;
@@ -44,12 +45,14 @@ impl History {
     }
 }
 
-/// Changes to the stored history that become visible together. A key may be put or removed once, never both: all items of
-/// a fjall batch have one sequence number, so the order of the two would not be defined.
+/// Changes to the stored history that become visible together.
+///
+/// A key may be put or removed once, never both: all items of a fjall batch have one sequence
+/// number, so the order of the two would be undefined.
 pub(super) struct Draft<'a> {
     pub(super) database: &'a Arc<Database>,
     pub(super) keys: &'a Keys,
-    /// The state that the changes start from.
+    /// The state before the changes.
     pub(super) snapshot: Snapshot,
     batch: OwnedWriteBatch,
     added: u64,
@@ -65,7 +68,7 @@ impl<'a> Draft<'a> {
         self.batch.is_empty()
     }
 
-    /// Size of the history if the draft were committed now.
+    /// Size of the history after a commit of this draft.
     pub(super) fn bytes_after(&self, writer: &WriterState) -> u64 {
         (writer.head.bytes + self.added).saturating_sub(self.removed)
     }
@@ -128,7 +131,8 @@ impl<'a> Draft<'a> {
         if fresh.is_empty() { Ok(()) } else { self.add_fresh(id, fresh, tail) }
     }
 
-    /// Rows behind every sealed block: merged with open blocks, sealed when there are enough of them.
+    /// Adds rows later than every sealed block. Merges them with open blocks, and seals them if
+    /// there are enough.
     fn add_fresh(&mut self, id: SeriesId, fresh: &[SampleRow], tail: &mut Tail) -> Result<(), PortError> {
         let mut rows = fresh.to_vec();
         let open: usize = tail.open.iter().map(|block| block.rows).sum();
@@ -168,8 +172,8 @@ impl<'a> Draft<'a> {
         Ok(Some(first_ms))
     }
 
-    /// Rows at or before the last sealed one: each goes into the block before the next one starts, the earliest into the
-    /// first block.
+    /// Adds rows that are not later than the last sealed row. Each goes into the last block that
+    /// starts at or before it, or into the first block.
     fn add_late(&mut self, id: SeriesId, late: &[SampleRow]) -> Result<(), PortError> {
         let mut rest = late;
         while let Some(row) = rest.first() {
@@ -197,7 +201,7 @@ impl<'a> Draft<'a> {
         Ok((first_of(&key)?, decode(&value)?))
     }
 
-    /// Start of the first sealed block at or behind `from_ms`.
+    /// Start of the first sealed block at or after `from_ms`.
     fn sealed_from(&self, id: SeriesId, from_ms: i64) -> Result<Option<i64>, PortError> {
         let behind = self.keys.block(id, from_ms)..=self.keys.block(id, i64::MAX);
         let next = self.snapshot.range(&self.database.history.index, behind).next();
@@ -231,7 +235,8 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// Writes a sealed block with all that is stored about it; says whether that includes buckets of one minute.
+    /// Writes a sealed block with its index entry and rollups. Returns whether it stored minute
+    /// buckets.
     fn put_sealed(&mut self, id: SeriesId, rows: &[SampleRow]) -> Result<bool, PortError> {
         let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(false) };
         let (key, tables) = (self.keys.block(id, first.timestamp_ms), &self.database.history);

@@ -16,9 +16,9 @@ use earcon_ports::{PortError, StoredBatch};
 pub(super) struct History {
     pub(super) database: Arc<Database>,
     pub(super) keys: Keys,
-    /// What is in memory. Held briefly, never while writing to the disk.
+    /// Applied but unflushed changes. Locked briefly, never during a disk write.
     memtable: RwLock<Memtable>,
-    /// Held by whoever changes what is on disk: flush, expire and shrink take turns.
+    /// Held for every change on disk, so that flush, expire and shrink never overlap.
     writer: Mutex<WriterState>,
 }
 
@@ -39,7 +39,8 @@ impl History {
         Ok(Self { database, keys, memtable, writer })
     }
 
-    // A panic under these locks leaves rows in memory that are in the log too; nothing is ever half written.
+    // A panic under these locks is harmless: the rows in memory are in the log too, and disk writes
+    // are atomic.
     pub(super) fn reading(&self) -> RwLockReadGuard<'_, Memtable> {
         self.memtable.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -52,7 +53,7 @@ impl History {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is stored now. Take it while the lock on `live` is held when both are to belong together.
+    /// A view of the stored history. Take it under the lock on `memtable` if both must match.
     pub(super) fn view(&self) -> View<'_> {
         View { database: &self.database, snapshot: self.database.snapshot(), keys: &self.keys }
     }

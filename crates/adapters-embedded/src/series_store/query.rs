@@ -1,4 +1,4 @@
-//! Reading samples and rollups: stored blocks and the rows in memory as one.
+//! Reading samples and rollups from stored blocks and rows in memory together.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
@@ -15,7 +15,7 @@ use earcon_history::rollup::{Bucket, HOUR_MS, MINUTE_MS, Steps, start_of};
 use earcon_model::{Labels, SeriesId};
 use earcon_ports::{PortError, RollupSeries, SampleRow, SampleSeries, SeriesQuery};
 
-/// A range of time, both ends inclusive.
+/// A time range, both ends inclusive.
 #[derive(Debug, Clone, Copy)]
 struct Span {
     from_ms: i64,
@@ -91,8 +91,8 @@ impl History {
 }
 
 impl View<'_> {
-    /// Shows `seen` the rows of a series in `span` in time order, a block at a time. `memory` holds the rows of the span
-    /// that are in memory; they win.
+    /// Calls `seen` with the rows of a series in `span` in time order, one block at a time.
+    /// `memory` holds the rows of the span that are in memory; they replace stored ones.
     fn visit(
         &self,
         id: SeriesId,
@@ -115,13 +115,13 @@ impl View<'_> {
             memory = behind;
         }
         if !memory.is_empty() {
-            // The last part: whether to go on does not matter any more.
+            // This is the last part, so a break needs no handling.
             let (ControlFlow::Break(()) | ControlFlow::Continue(())) = seen(memory);
         }
         Ok(())
     }
 
-    /// The stored entries of `table`, keyed as blocks are, that may hold rows of `span`.
+    /// Entries of `table` that may hold rows of `span`. The table has the keys of blocks.
     fn blocks_in(
         &self,
         table: &Keyspace,
@@ -136,8 +136,8 @@ impl View<'_> {
         Ok(self.snapshot.range(table, start..=self.keys.block(id, span.last_ms)))
     }
 
-    /// Fills `steps`, whose width is a multiple of one minute, from stored buckets where they tell the truth and from
-    /// rows elsewhere.
+    /// Fills `steps`, whose width is a multiple of one minute. Uses stored buckets where they are
+    /// exact, and rows elsewhere.
     fn add_stored_rollups(
         &self,
         id: SeriesId,
@@ -189,8 +189,8 @@ impl View<'_> {
         Ok(())
     }
 
-    /// The widest stored buckets of a sealed block that fit the steps, without those outside of `span`; `None` when there
-    /// are none, or when an end of the span cuts a bucket.
+    /// The widest stored buckets of a sealed block that fit the steps, without those outside of
+    /// `span`. `None` if there are none, or if an end of the span cuts a bucket.
     fn buckets_for(
         &self,
         key: &[u8],

@@ -1,4 +1,6 @@
-//! Forgetting by age and by size, a block at a time. Both flush first, so that everything there is lies in blocks.
+//! Deleting history by age and by size, one block at a time.
+//!
+//! Both flush first, so that all rows are in blocks.
 
 use fjall::Readable;
 
@@ -11,7 +13,7 @@ use crate::database::unreadable;
 use earcon_model::SeriesId;
 use earcon_ports::PortError;
 
-/// A block that may be forgotten.
+/// A block that may be deleted.
 struct Candidate {
     last_ms: i64,
     series: SeriesId,
@@ -26,7 +28,8 @@ struct Sealed {
 }
 
 impl History {
-    /// Forgets blocks whose last row is older than `before_ms`, and anomalies that closed before it.
+    /// Deletes blocks whose last row is older than `before_ms`, and anomalies that closed before
+    /// it.
     pub(super) fn expire(&self, before_ms: i64) -> Result<(), PortError> {
         let mut writer = self.writer();
         self.flush(&mut writer)?;
@@ -44,7 +47,7 @@ impl History {
         self.finish(draft, &mut writer, touched)
     }
 
-    /// Forgets the oldest blocks until what is left occupies at most `max_bytes`.
+    /// Deletes the oldest blocks until the rest occupies at most `max_bytes`.
     pub(super) fn shrink(&self, max_bytes: u64) -> Result<(), PortError> {
         let mut writer = self.writer();
         self.flush(&mut writer)?;
@@ -67,7 +70,7 @@ impl History {
         self.finish(draft, &mut writer, touched)
     }
 
-    /// Writes the draft, then forgets the series of which nothing is left.
+    /// Commits the draft, then removes the series without blocks.
     fn finish(&self, draft: Draft<'_>, writer: &mut WriterState, touched: Vec<SeriesId>) -> Result<(), PortError> {
         if draft.is_empty() {
             return Ok(());
@@ -104,7 +107,7 @@ impl Draft<'_> {
         self.remove(&tables.blocks, block.key, block.bytes);
     }
 
-    /// Blocks of a series that lie wholly before `before_ms`.
+    /// Blocks of a series that end before `before_ms`.
     fn blocks_before(&self, id: SeriesId, before_ms: i64) -> Result<Vec<Candidate>, PortError> {
         let mut found = Vec::new();
         for block in self.candidates(&self.keys.series(id)) {
@@ -121,7 +124,7 @@ impl Draft<'_> {
         self.candidates(self.keys.all()).collect()
     }
 
-    /// Sealed blocks below `prefix`, then open ones; of one series, in time order.
+    /// Sealed blocks under `prefix`, then open ones. Those of one series are in time order.
     fn candidates(&self, prefix: &[u8]) -> impl Iterator<Item = Result<Candidate, PortError>> + use<> {
         let tables = &self.database.history;
         let sealed = self.snapshot.prefix(&tables.index, prefix).map(|entry| {
@@ -144,7 +147,7 @@ impl Draft<'_> {
         empty(&tables.index) && empty(&tables.open)
     }
 
-    /// Anomalies that closed before `before_ms`; what is open stays.
+    /// Deletes anomalies that closed before `before_ms`. Open ones stay.
     fn forget_anomalies(&mut self, before_ms: i64) -> Result<(), PortError> {
         let tables = &self.database.history;
         let start = self.keys.anomalies_from(before_ms);

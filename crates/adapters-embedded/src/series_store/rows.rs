@@ -1,10 +1,12 @@
-//! Samples as rows in time order: what is kept of a scored sample, and how newer rows replace older ones.
+//! Samples as rows in time order: conversion of scored samples, and merging of newer rows.
 
 use earcon_model::{Sample, ScoredSample};
 use earcon_ports::SampleRow;
 
-/// What is kept of a scored sample: timestamp, value and score as they are, expectation and band as far as a 32-bit
-/// distance from the value can tell (about seven digits of the distance), so that reads give the same before and after
+/// The row of a scored sample.
+///
+/// Timestamp, value and score are exact. Expectation and band are rounded to a 32-bit distance from
+/// the value (about seven digits of the distance), so that reads return the same before and after
 /// the rows are compressed.
 pub(super) fn scored(sample: &ScoredSample) -> SampleRow {
     SampleRow {
@@ -17,7 +19,7 @@ pub(super) fn scored(sample: &ScoredSample) -> SampleRow {
     }
 }
 
-/// A sample that came too late to be scored.
+/// The row of a sample that arrived too late to be scored.
 pub(super) fn late(sample: &Sample) -> SampleRow {
     SampleRow {
         timestamp_ms: sample.timestamp_ms,
@@ -29,21 +31,21 @@ pub(super) fn late(sample: &Sample) -> SampleRow {
     }
 }
 
-/// The nearest number whose distance from `value` is a 32-bit float; `number` itself where that would lose too much
-/// (distances outside the range of 32-bit floats).
+/// The nearest number whose distance from `value` is a 32-bit float. Returns `number` itself if
+/// that loses too much, for distances outside the range of 32-bit floats.
 fn round_to_f32_distance(value: f64, number: f64) -> f64 {
     let rounded = value + f64::from(distance(value, number));
     let error = (rounded - number).abs();
     if error <= (number - value).abs() * 1e-6 || error <= value.abs() * f64::EPSILON { rounded } else { number }
 }
 
-/// How far `number` is from `value`, in 32 bits.
+/// The distance of `number` from `value`, in 32 bits.
 #[expect(clippy::cast_possible_truncation, reason = "that is the compression")]
 pub(super) fn distance(value: f64, number: f64) -> f32 {
     (number - value) as f32
 }
 
-/// Sorts by timestamp; of several rows with one timestamp the last in `rows` stays.
+/// Sorts by timestamp. Of several rows with one timestamp, keeps the last in `rows`.
 pub(super) fn in_time_order(mut rows: Vec<SampleRow>) -> Vec<SampleRow> {
     if rows.is_sorted_by(|a, b| a.timestamp_ms < b.timestamp_ms) {
         return rows;
@@ -59,7 +61,7 @@ pub(super) fn in_time_order(mut rows: Vec<SampleRow>) -> Vec<SampleRow> {
     rows
 }
 
-/// One run from two, each in time order; where both have a timestamp, `newer` stays.
+/// Merges two runs that are in time order. If both have a timestamp, the `newer` row stays.
 pub(super) fn merged(older: Vec<SampleRow>, newer: &[SampleRow]) -> Vec<SampleRow> {
     let mut rows = older;
     let disjoint = match (rows.last(), newer.first()) {
@@ -70,7 +72,7 @@ pub(super) fn merged(older: Vec<SampleRow>, newer: &[SampleRow]) -> Vec<SampleRo
     if disjoint { rows } else { in_time_order(rows) }
 }
 
-/// The part of `rows`, which are in time order, with `from_ms <= timestamp <= last_ms`.
+/// The rows with `from_ms <= timestamp <= last_ms`. `rows` must be in time order.
 pub(super) fn within(rows: &[SampleRow], from_ms: i64, last_ms: i64) -> &[SampleRow] {
     let start = rows.partition_point(|row| row.timestamp_ms < from_ms);
     let end = rows.partition_point(|row| row.timestamp_ms <= last_ms);

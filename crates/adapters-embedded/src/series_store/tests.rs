@@ -1,4 +1,4 @@
-//! The contract, restarts, and random histories beside a model that keeps everything in a map.
+//! Contract and restart tests, and random histories compared with a model in a map.
 
 mod against_model;
 
@@ -14,7 +14,7 @@ fn everything() -> SeriesQuery {
     SeriesQuery { kpi: KpiName::new("k").unwrap(), labels: Labels::none(), from_ms: i64::MIN, to_ms: i64::MAX }
 }
 
-/// One event with `rows` samples for each of `series` series, from `start_ms` on, one a second.
+/// One event with `rows` samples for each of `series` series, one per second from `start_ms` on.
 fn samples(seq: Seq, series: usize, start_ms: i64, rows: i64) -> Arc<Event> {
     let part = |series: usize| {
         let sample = |i: i64| {

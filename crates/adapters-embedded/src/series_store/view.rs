@@ -9,7 +9,7 @@ use crate::database::{Database, unreadable};
 use earcon_model::{Anomaly, AnomalyId};
 use earcon_ports::PortError;
 
-/// What was stored at one moment.
+/// A snapshot of the database with the keys of one workspace.
 pub(super) struct View<'a> {
     pub(super) database: &'a Arc<Database>,
     pub(super) snapshot: Snapshot,
@@ -26,7 +26,8 @@ impl View<'_> {
         stored.map(|bytes| decode(&bytes)).transpose()
     }
 
-    /// Shows `seen` the stored anomalies opened at `latest_ms` or earlier, latest first, until it says `false`.
+    /// Calls `seen` with the stored anomalies opened at `latest_ms` or earlier, latest first, until
+    /// it returns `false`.
     pub(super) fn visit_anomalies(
         &self,
         latest_ms: Option<i64>,

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use super::records::Head;
 use earcon_model::{Seq, SeriesId, WorkspaceId};
 
-/// What is on disk, as far as writing the next flush needs to know.
+/// The stored state that the next flush needs.
 pub(super) struct WriterState {
     pub(super) workspace: WorkspaceId,
     pub(super) head: Head,
-    /// The ends of the series that were written to since the start.
+    /// The ends of the series written since the start.
     pub(super) tails: HashMap<SeriesId, Tail>,
 }
 
@@ -18,7 +18,7 @@ pub(super) struct WriterState {
 pub(super) struct Tail {
     /// Timestamp of the last row in a sealed block.
     pub(super) sealed_last_ms: Option<i64>,
-    /// The open blocks in time order, all behind the sealed ones.
+    /// The open blocks in time order. All are later than the sealed ones.
     pub(super) open: Vec<OpenBlock>,
 }
 
@@ -43,7 +43,7 @@ impl WriterState {
         self.head.bytes
     }
 
-    /// Forgets where series end; the next flush that writes to one reads it again.
+    /// Drops the ends of these series. The next flush that writes to one reads its end again.
     pub(super) fn forget_tails(&mut self, series: impl IntoIterator<Item = SeriesId>) {
         series.into_iter().for_each(|id| drop(self.tails.remove(&id)));
     }

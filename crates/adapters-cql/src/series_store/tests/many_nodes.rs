@@ -10,7 +10,7 @@ async fn rollups(store: &dyn SeriesStore, pass: &WorkspacePass, step_ms: i64) ->
     found.into_iter().map(|series| series.rows).collect()
 }
 
-/// Fails unless the rollups count what the samples are.
+/// Asserts that the rollups match the samples.
 async fn assert_rollups_tell_the_samples(store: &dyn SeriesStore, pass: &WorkspacePass) {
     let rows = rows(store, pass).await;
     for step_ms in [1_000, 60_000, HOUR_MS] {
@@ -52,7 +52,8 @@ async fn a_node_that_lost_the_workspace_flushes_and_changes_nothing() {
     apply(&*old, &pass, &log[..2]).await;
     old.flush(&pass).await.unwrap();
     apply(&*old, &pass, &log[2..4]).await;
-    // The new owner goes on behind the cursor, gets as far and further, and a sample is sent again with another value.
+    // The new owner continues after the cursor, gets further, and a sample is sent again with
+    // another value.
     assert_eq!(new.cursor(&pass).await.unwrap(), 2);
     apply(&*new, &pass, &log[2..6]).await;
     apply(&*new, &pass, &[late(7, &[250_000, 5_000], 777.0)]).await;
@@ -75,7 +76,7 @@ async fn writes_of_a_node_that_does_not_know_yet_are_older_than_the_owners() {
     let (old, new, pass) = (node(&database).await, node(&database).await, fresh());
     let log = [samples(1, 1, 0, 200), late(2, &[30_000], -1.0), late(3, &[30_000], -3.0), samples(4, 1, 200_000, 100)];
     apply(&*old, &pass, &log[..2]).await;
-    // What the old owner has in hand when it has looked at the head and the new one has not written yet.
+    // The old owner has read the head and taken its batch; the new owner has not written yet.
     let history = old.history(&pass);
     let mut writer = history.writer.lock().await;
     history.refresh_head(&mut writer).await.unwrap();
@@ -106,7 +107,7 @@ async fn a_flush_that_stopped_halfway_is_done_again_by_the_next_owner() {
     old.flush(&pass).await.unwrap();
     apply(&*old, &pass, &log[1..]).await;
     {
-        // Everything is written but the head.
+        // Everything is written except the head.
         let history = old.history(&pass);
         let mut writer = history.writer.lock().await;
         history.refresh_head(&mut writer).await.unwrap();
@@ -150,10 +151,10 @@ async fn a_failed_flush_keeps_everything_in_view_and_nothing_doubles() {
     let (store, pass) = (node(&database).await, fresh());
     let log = [samples(1, 2, 0, 50), samples(2, 2, 50_000, 50), samples(3, 2, 100_000, 50)];
     apply(&*store, &pass, &log[..2]).await;
-    // As after a failure: handed out for writing, and never reported as done.
+    // As after a failure: the batch is taken and never reported as written.
     drop(store.history(&pass).memtable().begin_flush());
     assert_eq!(counts(&*store, &pass).await, [100, 100]);
-    // The consumer reads the cursor and hands over again from there.
+    // The consumer reads the cursor and applies again from there.
     assert_eq!(store.cursor(&pass).await.unwrap(), 0);
     apply(&*store, &pass, &log).await;
     assert_eq!(counts(&*store, &pass).await, [150, 150]);
