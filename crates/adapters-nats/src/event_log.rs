@@ -1,21 +1,23 @@
-//! The event log on NATS JetStream: a stream for each workspace, a message (or a few) for each append.
+//! The event log on NATS JetStream. Each workspace has a stream; each append is one message, or a
+//! few.
 //!
 //! # One writer
-//! Every append says which sequence it expects to be the stream's last, so the server itself refuses whoever did not write
-//! last. To open is to write a message without events, a *fence*: from then on everybody else is refused, even before the new
-//! writer has anything to say.
+//! Every append names the sequence that it expects to be the stream's last, so the server refuses
+//! every writer but the last one. Opening a log writes a message without events, a *fence*. From
+//! then on the server refuses all other writers, even before the new writer appends.
 //!
-//! # What an acknowledgement promises
-//! A majority of the stream's replicas have the append in their operating system's hands. They sync it to disk within
-//! nats-server's `sync_interval`, two minutes unless set; only with `sync_interval: always` is it on the disks.
+//! # Durability of an acknowledgement
+//! A majority of the stream's replicas have handed the append to their operating systems. They sync
+//! it to disk within nats-server's `sync_interval`, by default two minutes. With `sync_interval:
+//! always`, an acknowledged append is on the disks.
 //!
-//! # When nobody knows
-//! An append that is not answered is sent again with the same message id, so that the server keeps one of them, for half a
-//! minute. Then it fails with `Unavailable`, and this process shows nothing of it and takes no more appends until the log is
-//! opened again; that finds out.
+//! # Unknown results
+//! An append without an answer is repeated for half a minute with the same message id, so the
+//! server keeps only one. Then it fails with `Unavailable`. This process shows nothing of it and
+//! accepts no more appends until the log is opened again, which finds out.
 //!
-//! # Who reads what
-//! Single messages come from any replica, but how far the log goes only its leader says.
+//! # Reads
+//! Any replica serves single messages. Only the leader says how far the log goes.
 
 mod assembly;
 mod follow;
@@ -50,7 +52,8 @@ use earcon_tenancy::WorkspacePass;
 
 const API_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The logs of all workspaces. Connections and streams are shared; each value of this type is a writer of its ownership.
+/// The logs of all workspaces. Connections and streams are shared; each value of this type is a
+/// separate writer.
 pub struct JetStreamLog {
     client: Client,
     context: Context,
@@ -59,7 +62,7 @@ pub struct JetStreamLog {
 }
 
 impl JetStreamLog {
-    /// A log over `client`, after a look whether JetStream is there.
+    /// A log over `client`. Checks that JetStream is available.
     ///
     /// # Errors
     /// `Unavailable` when JetStream is not enabled, or does not answer this user.
@@ -97,7 +100,8 @@ impl EventLog for JetStreamLog {
 
     async fn append(&self, pass: &WorkspacePass, events: Vec<Arc<Event>>) -> Result<(), PortError> {
         let log = self.log(pass).await?;
-        // On a task of its ownership: a caller that stops waiting must not leave behind a writer that knows half of what it did.
+        // Runs on a task of its own: if the caller stops waiting, the writer's state must still
+        // match the stream.
         finish(tokio::spawn(async move { log.append(&events).await })).await
     }
 

@@ -47,7 +47,7 @@ async fn an_nkey_lets_its_owner_in_and_nobody_else() {
     assert_eq!(error.kind, ErrorKind::Invalid, "{error}");
 }
 
-/// A JWT as NATS wants it, of `subject`, signed by `issuer`.
+/// A JWT in the format of NATS, about `subject`, signed by `issuer`.
 fn token(issuer: &KeyPair, subject: &KeyPair, kind: &str, mut claims: Value) -> String {
     claims["type"] = json!(kind);
     claims["version"] = json!(2);
@@ -128,7 +128,7 @@ fn openssl(directory: &Path, arguments: &str) {
     assert!(output.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Makes an authority, and certificates of a server and a client that it has signed.
+/// Creates an authority, and certificates for a server and a client, signed by it.
 fn make_certificates(directory: &Path) {
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
     std::fs::write(directory.join("server.ext"), "subjectAltName=IP:127.0.0.1\n").unwrap();

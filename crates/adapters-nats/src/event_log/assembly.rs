@@ -1,4 +1,5 @@
-//! From messages to appends: joins the parts, and passes over fences, halts and appends that were never finished.
+//! Assembling appends from messages: joins the parts, and skips fences, halts and unfinished
+//! appends.
 
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use earcon_ports::PortError;
 #[derive(Debug)]
 pub(super) struct Append {
     pub(super) position: Position,
-    /// Of its last message.
+    /// Sequence of its last message.
     pub(super) sequence: u64,
     bytes: Bytes,
 }
@@ -28,7 +29,7 @@ impl Append {
     }
 }
 
-/// Takes messages in the order of the stream.
+/// Accepts messages in the order of the stream.
 #[derive(Debug, Default)]
 pub(super) struct Assembly {
     append: String,
@@ -36,7 +37,7 @@ pub(super) struct Assembly {
 }
 
 impl Assembly {
-    /// Takes the next message; gives the append that it completes.
+    /// Adds the next message. Returns the append that it completes.
     pub(super) fn push(&mut self, message: StoredMessage) -> Option<Append> {
         let StoredMessage { sequence, position, id, payload } = message;
         let position = position.filter(|position| !position.is_fence());
@@ -52,7 +53,7 @@ impl Assembly {
                 self.parts.push(payload);
                 position.is_last_part().then(|| Append { position, sequence, bytes: self.join() })
             }
-            // What began before was cut off here.
+            // The append before this message was cut off.
             _ => {
                 self.parts.clear();
                 None
@@ -79,7 +80,7 @@ mod tests {
         seqs.map(|seq| Arc::new(Event { seq, time_ms: 0, kpi: kpi.clone(), body: EventBody::KpiResumed })).collect()
     }
 
-    /// The parts of an append of `events`, each as long as the other.
+    /// The parts of an append of `events`, all of the same length.
     fn parts(events: &[Arc<Event>], number: u64, parts: u64) -> Vec<StoredMessage> {
         let bytes = frame::encode(events).unwrap();
         let size = bytes.len().div_ceil(parts as usize);
@@ -130,7 +131,7 @@ mod tests {
             let messages = cut[..2].iter().chain(&between).chain(&whole).cloned();
             assert_eq!(push_all(messages), events(1..=4));
         }
-        // Parts of two appends never make one.
+        // Parts of two appends never form one.
         assert!(push_all([cut[0].clone(), whole[1].clone(), whole[2].clone()]).is_empty());
         assert!(push_all(cut[1..].to_vec()).is_empty(), "an append whose beginning is missing");
     }

@@ -11,17 +11,18 @@ use crate::ordered::{Delivered, Ordered, Start};
 use earcon_model::{Event, Seq};
 use earcon_ports::{ErrorKind, Following, PortError};
 
-/// A follower's state.
+/// The state of a follower.
 struct Follower {
     ordered: Ordered,
     assembly: Assembly,
-    /// The event that is to come next; `None` until one has come, when the log may begin with a later one.
+    /// The next expected event. `None` before the first one, because the log may begin with a later
+    /// event.
     next: Option<Seq>,
     from: Seq,
 }
 
 impl WorkspaceLog {
-    /// Every committed append from `from` on, whoever writes it.
+    /// Every committed append from `from` on, by any writer.
     pub(super) async fn follow(&self, from: Seq) -> Result<Following, PortError> {
         let (Some(info), last) = (self.info().await?, self.stream.last().await?) else {
             let text = format!("{} does not exist; nobody has opened this log yet", self.stream.name);
@@ -31,7 +32,7 @@ impl WorkspaceLog {
             Some(last) => {
                 let sequence = last.sequence;
                 let next = self.position_before(last).await?.map_or(1, |position| position.next());
-                // The last append may be growing: one that is not finished is read again from its first part.
+                // The last append may be unfinished: then it is read again from its first part.
                 let bound = Bound { sequence, next };
                 if from < next { self.start_of(from, bound).await? } else { self.start_of_last(bound).await? }
             }

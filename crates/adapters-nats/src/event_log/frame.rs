@@ -1,9 +1,10 @@
-//! How an append lies in the stream.
+//! Encoding of an append in the stream.
 //!
-//! An append is `postcard(event) × count`, cut into as many messages as the server's largest message asks for; these *parts*
-//! have consecutive sequences, because each expects the one before it to be the last. Every message carries a [`Position`]. An
-//! append counts when its last part is there. A *fence* is a message of no events, with which a writer takes the log over.
-//! A *halt* has no position: it does nothing but move the stream on, so that whoever appends is refused.
+//! An append is `postcard(event) × count`, split into messages of the server's maximum size. These
+//! *parts* have consecutive sequences, because each expects the previous one to be the last. Every
+//! message carries a [`Position`]. An append counts once its last part is stored. A *fence* is a
+//! message without events; a writer takes the log over with it. A *halt* has no position: it only
+//! advances the stream, so that the present writer is refused.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -20,18 +21,19 @@ pub(super) const POSITION_HEADER: &str = "Earcon-Log";
 /// The one version that this program writes and reads.
 const VERSION: u64 = 1;
 
-/// Where a message stands in the log.
+/// The position of a message in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Position {
-    /// The first event of the append; of a fence, the event that comes next.
+    /// The first event of the append. For a fence, the next event.
     pub(super) seq: Seq,
-    /// Events in the append; 0 in a fence.
+    /// Events in the append. 0 for a fence.
     pub(super) count: u64,
-    /// Which part of the append this is, from 0.
+    /// Number of this part of the append, from 0.
     pub(super) part: u64,
     /// Parts of the append, at least 1.
     pub(super) parts: u64,
-    /// Commit time of its first event, milliseconds UTC; of a fence, that of the last event before it.
+    /// Commit time of its first event, milliseconds UTC. For a fence, that of the last event before
+    /// it.
     pub(super) first_time_ms: i64,
     /// Commit time of its last event.
     pub(super) last_time_ms: i64,
@@ -43,7 +45,7 @@ impl Position {
         Self { seq: next, count: 0, part: 0, parts: 1, first_time_ms: last_time_ms, last_time_ms }
     }
 
-    /// The position of the first part of an append of `events`, of which there is at least one.
+    /// The position of the first part of an append of `events`. `None` if there are no events.
     pub(super) fn from_events(events: &[Arc<Event>], parts: u64) -> Option<Self> {
         let (first, last) = (events.first()?, events.last()?);
         let times = (first.time_ms, last.time_ms);
@@ -59,7 +61,7 @@ impl Position {
         self.part + 1 == self.parts
     }
 
-    /// The event that comes next after this message.
+    /// The next event after this message.
     pub(super) fn next(&self) -> Seq {
         if self.is_last_part() { self.seq + self.count } else { self.seq }
     }
@@ -91,7 +93,8 @@ impl Position {
     }
 }
 
-/// Who wrote a message, and in which append: `writer.append.part`, the message id under which the server drops repetitions.
+/// The message id `writer.append.part`, which names the writer and its append. The server drops
+/// repetitions of an id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct MessageId(String);
 
@@ -100,7 +103,7 @@ impl MessageId {
         Self(format!("{writer}.{append}.{part}"))
     }
 
-    /// The id in `headers`; empty when it has none, which is nobody's.
+    /// The id in `headers`. Empty if there is none, which matches no writer.
     pub(super) fn read(headers: &HeaderMap) -> Self {
         Self(headers.get(NATS_MESSAGE_ID).map(|id| id.as_str().to_owned()).unwrap_or_default())
     }
@@ -113,13 +116,13 @@ impl MessageId {
         self.0.split('.').next().unwrap_or_default()
     }
 
-    /// What all parts of one append have in common.
+    /// The common prefix of all parts of one append.
     pub(super) fn append(&self) -> &str {
         self.0.rsplit_once('.').map_or("", |(append, _)| append)
     }
 }
 
-/// The events one after the other.
+/// Encodes the events one after the other.
 ///
 /// # Errors
 /// `Invalid` when an event cannot be encoded.
@@ -132,13 +135,13 @@ pub(super) fn encode(events: &[Arc<Event>]) -> Result<Bytes, PortError> {
     Ok(bytes.into())
 }
 
-/// All `count` events of an append.
+/// Decodes all `count` events of an append.
 ///
 /// # Errors
-/// `Corrupt` when they are not there.
+/// `Corrupt` when the bytes do not hold exactly these events.
 pub(super) fn decode(bytes: &[u8], count: u64) -> Result<Vec<Arc<Event>>, PortError> {
     let corrupt = || PortError::new(ErrorKind::Corrupt, "an append of the log cannot be read");
-    // An event takes more than one byte: a count beyond the length is damage, and must not decide an allocation.
+    // An event takes more than one byte. A larger count is damage and must not size an allocation.
     let count = usize::try_from(count).ok().filter(|count| *count <= bytes.len()).ok_or_else(corrupt)?;
     let mut events = Vec::with_capacity(count);
     let mut rest = bytes;

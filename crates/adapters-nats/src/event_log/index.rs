@@ -1,31 +1,32 @@
-//! Where in the stream events were seen: what saves most readers the search.
+//! An index of known event positions in the stream. It saves most readers the search.
 
 use std::collections::BTreeMap;
 
 use earcon_model::Seq;
 
-/// Beyond this many entries every second one goes; then a search takes one more step.
+/// Beyond this many entries, every second one is dropped. A search then takes one more step.
 const ENTRIES: usize = 4_096;
 
-/// Sequences at which to begin for the events that start an append.
+/// Stream sequences from which to read, by the first event of an append.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     entries: BTreeMap<Seq, u64>,
 }
 
-/// What is known of an event's location.
+/// What the index knows about the location of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Location {
-    /// Reading from here gives the event first.
+    /// Reading from this sequence returns the event first.
     At(u64),
-    /// The append that holds it begins at or after the first and before the second, as far as those are known.
+    /// Its append begins at or after the first and before the second sequence, if they are known.
     Between(Option<u64>, Option<u64>),
 }
 
 impl Index {
-    /// The append that starts with `seq` begins at `sequence`, or after nothing but messages without events.
+    /// Records that the append that starts with `seq` begins at `sequence`. Only messages without
+    /// events may be between the two.
     pub(super) fn record(&mut self, seq: Seq, sequence: u64) {
-        // The earlier of two begins with fences that the later one has passed.
+        // The earlier of two sequences precedes fences that the later one skips.
         let entry = self.entries.entry(seq).or_insert(sequence);
         *entry = (*entry).max(sequence);
         if self.entries.len() > ENTRIES {
@@ -46,12 +47,12 @@ impl Index {
         Location::Between(before.map(|(_, sequence)| *sequence), after.map(|(_, sequence)| *sequence))
     }
 
-    /// Everything before `sequence` is gone.
+    /// Drops entries before `sequence`, whose messages were deleted.
     pub(super) fn forget_before(&mut self, sequence: u64) {
         self.entries.retain(|_, entry| *entry >= sequence);
     }
 
-    /// The stream is another one.
+    /// Drops all entries, for another stream.
     pub(super) fn clear(&mut self) {
         self.entries.clear();
     }

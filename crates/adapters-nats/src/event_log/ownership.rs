@@ -2,42 +2,42 @@
 
 use earcon_model::Seq;
 
-/// What this process has written and knows to be durable, since it opened the log.
+/// The acknowledged writes of this process since it opened the log.
 #[derive(Debug, Clone)]
 pub(super) struct Ownership {
     /// The writer's name in its messages.
     pub(super) writer: String,
-    /// The event that comes next.
+    /// The next event.
     pub(super) next: Seq,
-    /// The last sequence that was acknowledged.
+    /// The last acknowledged sequence.
     pub(super) sequence: u64,
 }
 
-/// What this process is to the log.
+/// Whether this process may write to the log.
 #[derive(Debug)]
 pub(super) enum Writer {
-    /// It has not opened it.
+    /// This process has not opened the log.
     Closed,
-    /// It is the writer.
+    /// This process is the writer.
     Open(OpenWriter),
-    /// Somebody else has taken over.
+    /// Another writer has taken over.
     Lost,
-    /// An append failed without anybody knowing whether it is in the log.
+    /// It is unknown whether a failed append is in the log.
     Unsure,
 }
 
 /// The state of a writer.
 #[derive(Debug, Clone)]
 pub(super) struct OpenWriter {
-    /// Its name, in its message ids.
+    /// The writer's name in its message ids.
     pub(super) id: String,
     pub(super) next: Seq,
     /// The stream's last sequence.
     pub(super) sequence: u64,
     pub(super) last_time_ms: i64,
-    /// Messages ids were given to this many appends and fences.
+    /// Number of appends and fences that used a message id.
     pub(super) appends: u64,
-    /// About how large the stream is.
+    /// Approximate size of the stream.
     pub(super) bytes: u64,
 }
 

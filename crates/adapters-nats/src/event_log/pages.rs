@@ -1,4 +1,4 @@
-//! Reading events: many messages are asked for at once, so that a page costs about one round trip.
+//! Reading events. Many messages are requested at once, so that a page costs about one round trip.
 
 use futures_util::{StreamExt, TryStreamExt};
 
@@ -9,9 +9,9 @@ use super::workspace_log::WorkspaceLog;
 use earcon_model::Seq;
 use earcon_ports::{Page, PortError};
 
-/// Messages asked for at the same time, at most.
+/// Maximum number of messages requested at the same time.
 const IN_FLIGHT: usize = 128;
-/// … and bytes, about.
+/// Approximate maximum of their bytes.
 const IN_FLIGHT_BYTES: usize = 8 << 20;
 
 impl WorkspaceLog {
@@ -30,7 +30,7 @@ impl WorkspaceLog {
                     if oldest > bound.sequence {
                         return Ok(Page::default());
                     }
-                    // The log begins with something younger than was asked for.
+                    // The log begins with a later event than the requested one.
                     first = self.first_at(oldest, bound.sequence).await?.unwrap_or(bound.next);
                     lock(&self.index).forget_before(oldest);
                     start = self.start_of(from.max(first), bound).await?.max(oldest);
@@ -49,7 +49,7 @@ impl WorkspaceLog {
         let mut assembly = Assembly::default();
         let mut events = Vec::new();
         let mut sequence = start;
-        // The first message shows how many it takes.
+        // The first message shows how many are needed.
         let mut at_once = 1;
         while sequence <= end {
             let until = end.min(sequence + at_once as u64 - 1);
@@ -78,15 +78,15 @@ impl WorkspaceLog {
     }
 }
 
-/// The event does not lie where it was looked for: what was there was trimmed.
+/// The event is not at the expected location: its messages were trimmed.
 struct Trimmed;
 
-/// Whether `seq` can still come after a message with this position.
+/// Whether `seq` can be in or after a message with this position.
 fn begins_by(position: Option<Position>, seq: Seq) -> bool {
     position.is_none_or(|position| position.seq <= seq)
 }
 
-/// How many messages like the last one to ask for, when this many events are wanted.
+/// How many messages like the last one to request for this many wanted events.
 fn window(wanted: usize, count: u64, bytes: usize) -> usize {
     let by_events = wanted.div_ceil((count as usize).max(1));
     by_events.min(IN_FLIGHT_BYTES / bytes.max(1)).clamp(1, IN_FLIGHT)

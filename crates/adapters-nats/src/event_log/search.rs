@@ -1,7 +1,7 @@
-//! Finding an event in the stream, by its number or by its time.
+//! Finding an event in the stream by sequence number or time.
 //!
-//! The first events of the messages never decrease along the stream, and their times only if time itself went back; so both
-//! are found by bisection, with one small read for a step.
+//! The first events of the messages never decrease along the stream. Their times decrease only if a
+//! clock went back. So both are found by bisection, with one small read per step.
 
 use super::assembly::{Append, Assembly};
 use super::frame::Position;
@@ -12,26 +12,26 @@ use super::workspace_log::{Bound, WorkspaceLog};
 use earcon_model::Seq;
 use earcon_ports::PortError;
 
-/// What is found when one looks at a sequence.
+/// The result of a probe at a sequence.
 enum Probe {
-    /// Nothing before this sequence is left.
+    /// All messages before this sequence were deleted.
     Purged(u64),
     /// A fence, or the last part of a complete append.
     Solid(u64, Position),
-    /// From the sequence on there is nothing that counts.
+    /// No message from the sequence on counts.
     Nothing,
 }
 
 impl WorkspaceLog {
-    /// The sequence to read from so that `from` comes, preceded at most by events of the same append and by messages that do
-    /// not count; just beyond the bound when `from` is not there yet.
+    /// The sequence from which to read `from`. At most events of the same append and messages that
+    /// do not count come before it. One after the bound if `from` is not stored yet.
     pub(super) async fn start_of(&self, from: Seq, bound: Bound) -> Result<u64, PortError> {
         let end = bound.sequence + 1;
         let location = lock(&self.index).find(from);
         let (low, high) = match location {
             Location::At(sequence) if sequence <= end => return Ok(sequence),
             Location::Between(low, high) if low.max(high).is_none_or(|known| known <= end) => (low, high),
-            // The stream is shorter than it was, so it is not the one it was.
+            // The stream is shorter than before, so it is another stream.
             _ => {
                 lock(&self.index).clear();
                 (None, None)
@@ -48,13 +48,14 @@ impl WorkspaceLog {
         self.begin_before(from, low, found).await
     }
 
-    /// Where to begin when `found` is the first message whose first event is not before `from`.
+    /// Where to begin if `found` is the first message whose first event is not before `from`.
     async fn begin_before(&self, from: Seq, low: u64, found: u64) -> Result<u64, PortError> {
         let at = self.stream.get(found).await?.and_then(|stored| stored.position);
         if at.is_some_and(|position| position.seq == from && position.part == 0) {
             return Ok(found);
         }
-        // It lies in the append before, of which this is the last message; only halts can be between.
+        // The event is in the previous append, whose last message precedes `found`. Only halts can
+        // be in between.
         let mut sequence = found;
         while sequence > low {
             sequence -= 1;
@@ -67,7 +68,7 @@ impl WorkspaceLog {
         Ok(found)
     }
 
-    /// The first sequence in `low..high` whose message is not `before`; `high` when all are.
+    /// The first sequence in `low..high` whose message is not `before`. `high` if all are.
     async fn bisect(
         &self,
         mut low: u64,
@@ -85,7 +86,7 @@ impl WorkspaceLog {
         Ok(low)
     }
 
-    /// The first message at or after `sequence` and before `high` that counts.
+    /// Finds the first message in `sequence..high` that counts.
     async fn probe(&self, mut sequence: u64, high: u64) -> Result<Probe, PortError> {
         while sequence < high {
             let Some(stored) = self.stream.get(sequence).await? else {

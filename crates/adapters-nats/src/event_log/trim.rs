@@ -1,4 +1,4 @@
-//! Trimming: forgetting the oldest appends.
+//! Trimming: deleting the oldest appends.
 
 use async_nats::jetstream::stream::Info;
 
@@ -8,15 +8,15 @@ use earcon_model::Seq;
 use earcon_ports::PortError;
 
 impl WorkspaceLog {
-    /// Forgets whole appends before `before`. The last message stays, because it says where the log goes on; so only its
-    /// writer, who can put a fence behind it, forgets the last append.
+    /// Deletes whole appends before `before`. The last message stays, because it says where the log
+    /// continues. Only the writer can add a fence, so only the writer can delete the last append.
     pub(super) async fn trim(&self, before: Seq) -> Result<Seq, PortError> {
         let (Some(info), Some(bound)) = (self.info().await?, self.bound(Seq::MAX).await?) else { return Ok(1) };
         let mut keep = self.start_of_last(bound).await?;
         if before < bound.next {
             keep = keep.min(self.start_of(before, bound).await?);
         } else {
-            // First make room: the fence may need it.
+            // Make room first: the fence may need it.
             self.purge(&info, keep).await?;
             match self.fence_behind_last().await {
                 Ok(Some(fence)) => keep = fence,

@@ -1,4 +1,4 @@
-//! One workspace's log: where it begins and ends, how large it is, and what is forgotten of it.
+//! One workspace's log: its bounds, its size and its epoch.
 
 use std::sync::{Arc, Mutex};
 
@@ -20,21 +20,21 @@ pub(super) struct WorkspaceLog {
     pub(super) client: Client,
     pub(super) stream: LogStream,
     pub(super) settings: Arc<JetStreamLogSettings>,
-    /// Held through an append, so that appends of this process come one after the other.
+    /// Held during an append, so that the appends of this process never overlap.
     pub(super) writer: tokio::sync::Mutex<Writer>,
-    /// `None` when this process is not the writer, as far as it knows.
+    /// `None` if this process is not the writer, as far as it knows.
     pub(super) ownership: Mutex<Option<Ownership>>,
     pub(super) index: Mutex<Index>,
-    /// Of the stream the index is of.
+    /// The epoch of the stream that the index describes.
     epoch: Mutex<Option<String>>,
 }
 
-/// How far a reader may go.
+/// The end of the readable part of the log.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bound {
-    /// The last sequence to read.
+    /// The last readable sequence.
     pub(super) sequence: u64,
-    /// The event that comes after it.
+    /// The next event after it.
     pub(super) next: Seq,
 }
 
@@ -52,10 +52,12 @@ impl WorkspaceLog {
         }
     }
 
-    /// How far a reader may go who wants events from `from` on; `None` when the log holds nothing at all.
+    /// The end of the log for a reader of events from `from` on. `None` if the log holds no
+    /// message.
     ///
-    /// As long as this process is the writer, that is what was acknowledged to it: of an append whose outcome is unknown
-    /// nothing may be seen. It notices that it is the writer no more when somebody else has written last.
+    /// While this process is the writer, the end is its last acknowledged append, because an append
+    /// with an unknown result must not be visible. It notices that it lost the log when another
+    /// writer's message is the last one.
     pub(super) async fn bound(&self, from: Seq) -> Result<Option<Bound>, PortError> {
         let ownership = lock(&self.ownership).clone();
         if let Some(ownership) = ownership.as_ref().filter(|ownership| from < ownership.next) {
@@ -73,7 +75,7 @@ impl WorkspaceLog {
         Ok(Some(Bound { sequence, next: position.map_or(1, |position| position.next()) }))
     }
 
-    /// Somebody else writes now.
+    /// Records that another writer has taken over.
     pub(super) fn drop_ownership(&self, writer: &str) {
         let mut ownership = lock(&self.ownership);
         if ownership.as_ref().is_some_and(|ownership| ownership.writer == writer) {
@@ -81,7 +83,7 @@ impl WorkspaceLog {
         }
     }
 
-    /// The position of `message`, or of the nearest one before it that has one.
+    /// The position of `message`, or of the nearest earlier message that has one.
     pub(super) async fn position_before(&self, mut message: StoredMessage) -> Result<Option<Position>, PortError> {
         loop {
             match (message.position, message.sequence) {
@@ -101,13 +103,13 @@ impl WorkspaceLog {
         Ok(Some(self.head_at(&info, next).await?))
     }
 
-    /// The head of a log that continues with `next`.
+    /// The head of a log whose next event is `next`.
     pub(super) async fn head_at(&self, info: &Info, next: Seq) -> Result<LogHead, PortError> {
         let first = self.first_at(info.state.first_sequence, info.state.last_sequence).await?.unwrap_or(next).min(next);
         Ok(LogHead { epoch: epoch(info), first, next })
     }
 
-    /// The event that the messages from sequence `first` to `last` begin with, which need not be there yet.
+    /// The first event of the messages from sequence `first` to `last`. It may be the next event.
     pub(super) async fn first_at(&self, first: u64, last: u64) -> Result<Option<Seq>, PortError> {
         for sequence in first.max(1)..=last {
             if let Some(position) = self.stream.get(sequence).await?.and_then(|stored| stored.position) {
@@ -121,13 +123,14 @@ impl WorkspaceLog {
         Ok(self.info().await?.map_or(0, |info| info.state.bytes))
     }
 
-    /// The first part of the append that the log ends with, or the fence it ends with.
+    /// The sequence of the first part of the last append, or of the last fence.
     pub(super) async fn start_of_last(&self, bound: Bound) -> Result<u64, PortError> {
         let last = self.stream.get(bound.sequence).await?.and_then(|stored| stored.position);
         Ok(bound.sequence - last.map_or(0, |position| position.part).min(bound.sequence))
     }
 
-    /// What the leader says of the stream. When it is another stream than before, what was known of the old one is forgotten.
+    /// The leader's information about the stream. If it is another stream than before, the index is
+    /// cleared.
     pub(super) async fn info(&self) -> Result<Option<Info>, PortError> {
         let info = self.stream.info().await?;
         if let Some(info) = &info {
@@ -146,8 +149,9 @@ impl WorkspaceLog {
     }
 }
 
-/// Names the life of the log: when its stream was made, to the nanosecond. The server keeps that over restarts and changes of
-/// settings and tells it every node; a stream that was deleted and made again has another.
+/// The epoch of the log: the creation time of its stream, to the nanosecond. The server keeps it
+/// over restarts and changes of settings, and reports the same to every node. A stream that was
+/// deleted and created again has another epoch.
 pub(super) fn epoch(info: &Info) -> String {
     format!("js{:x}", info.created.unix_timestamp_nanos())
 }

@@ -17,15 +17,16 @@ use crate::publish::{Outgoing, Patience, Refusal, publish};
 use earcon_model::Event;
 use earcon_ports::{ErrorKind, LogHead, PortError};
 
-/// How long to wait for one answer before asking again, which costs nothing but the message.
+/// How long to wait for an answer before sending a message again. Repeating costs only the message.
 const ANSWER: Duration = Duration::from_secs(2);
-/// Bytes of a message besides its payload: subject, headers, and what the server adds.
+/// Bytes of a message in addition to its payload: subject, headers, and the server's overhead.
 const OVERHEAD: usize = 512;
-/// Refused fences after which the present writer is stopped, because it writes faster than it can be caught up with.
+/// After this many refused fences, the present writer is stopped, because it writes too fast to
+/// catch up with.
 const FENCE_ATTEMPTS: u32 = 3;
 
 impl WorkspaceLog {
-    /// Takes the log over, making it if there is none.
+    /// Takes the log over, and creates it if there is none.
     pub(super) async fn open(&self) -> Result<LogHead, PortError> {
         let mut writer = self.writer.lock().await;
         self.stream.prepare(&self.settings).await?;
@@ -51,7 +52,7 @@ impl WorkspaceLog {
         }
     }
 
-    /// A new writer that knows where the stream ends.
+    /// A new writer that knows the end of the stream.
     async fn catch_up(&self, info: &Info) -> Result<OpenWriter, PortError> {
         let sequence = info.state.last_sequence;
         let mut position = None;
@@ -73,7 +74,7 @@ impl WorkspaceLog {
         })
     }
 
-    /// Moves the stream on whatever it holds, so that its present writer is refused.
+    /// Advances the stream without any condition, so that its present writer is refused.
     async fn halt(&self, open: &OpenWriter) -> Result<(), PortError> {
         let id = MessageId::new(&open.id, u64::MAX, 0).as_str().to_owned();
         let (subject, headers) = (self.stream.subject.clone(), HeaderMap::new());
@@ -93,8 +94,8 @@ impl WorkspaceLog {
         Ok(())
     }
 
-    /// Puts a fence behind the last append, if this process is the writer; gives the sequence of the fence that the log ends
-    /// with then.
+    /// Adds a fence after the last append, if this process is the writer. Returns the sequence of
+    /// the fence.
     pub(super) async fn fence_behind_last(&self) -> Result<Option<u64>, PortError> {
         let mut writer = self.writer.lock().await;
         let Writer::Open(open) = &*writer else { return Ok(None) };
@@ -104,7 +105,7 @@ impl WorkspaceLog {
         self.finish_write(&mut writer, open, result).map(|()| Some(sequence))
     }
 
-    /// Appends `events`; see the port.
+    /// Appends `events`. See the port.
     pub(super) async fn append(&self, events: &[Arc<Event>]) -> Result<(), PortError> {
         let Some(first) = events.first() else { return Ok(()) };
         if events.windows(2).any(|pair| pair[0].seq.checked_add(1) != Some(pair[1].seq)) {
@@ -136,7 +137,7 @@ impl WorkspaceLog {
         self.finish_write(&mut writer, open, result)
     }
 
-    /// Sends an append, cut to what the server takes.
+    /// Sends an append, split into messages that the server accepts.
     async fn send_parts(&self, open: &mut OpenWriter, events: &[Arc<Event>], bytes: Bytes) -> Result<(), Failed> {
         let largest = self.client.server_info().max_payload.saturating_sub(OVERHEAD).max(1);
         let parts = bytes.len().div_ceil(largest).max(1);
@@ -151,7 +152,7 @@ impl WorkspaceLog {
         Ok(())
     }
 
-    /// Sends one message, which has to follow the last one.
+    /// Sends one message, which must follow the last one.
     async fn send(&self, open: &mut OpenWriter, position: Position, payload: Bytes) -> Result<(), Failed> {
         let id = MessageId::new(&open.id, open.appends, position.part);
         let mut headers = HeaderMap::new();
@@ -161,7 +162,7 @@ impl WorkspaceLog {
         let message = Outgoing { subject: self.stream.subject.clone(), id: id.as_str().to_owned(), headers, payload };
         match publish(&self.client, &message, self.patience()).await {
             Ok(sequence) => open.sequence = sequence,
-            // Perhaps it is an earlier copy of this message that stands there.
+            // The message there may be an earlier copy of this one.
             Err(Refusal::WrongLast) => match self.stream.get_from_leader(open.sequence + 1).await {
                 Ok(Some(found)) if found.id == id => open.sequence += 1,
                 Ok(_) => return Err(Failed::Overtaken),
@@ -186,11 +187,11 @@ impl WorkspaceLog {
         }
     }
 
-    /// Refuses what would make the log larger than it may be.
+    /// Refuses an append that would exceed the limit of the log.
     async fn check_room(&self, open: &mut OpenWriter, more: u64) -> Result<(), PortError> {
         let limit = self.settings.limit_bytes;
         if open.bytes + more > limit {
-            // It may have been trimmed since.
+            // The log may have been trimmed since.
             open.bytes = self.info().await?.map_or(open.bytes, |info| info.state.bytes);
         }
         if open.bytes + more <= limit {
@@ -204,7 +205,7 @@ impl WorkspaceLog {
         Err(PortError::new(ErrorKind::Unavailable, text))
     }
 
-    /// What the writer is after it has sent something.
+    /// Sets the writer's state after a write.
     fn finish_write(&self, writer: &mut Writer, open: OpenWriter, result: Result<(), Failed>) -> Result<(), PortError> {
         match result {
             Ok(()) => {
@@ -213,7 +214,7 @@ impl WorkspaceLog {
                 Ok(())
             }
             Err(Failed::Refused(error)) => {
-                // Parts that were taken before the refusal are in the stream, and for ever unfinished.
+                // Parts accepted before the refusal stay in the stream as an unfinished append.
                 *writer = Writer::Open(OpenWriter { appends: open.appends + 1, ..open });
                 Err(error)
             }
@@ -232,11 +233,11 @@ impl WorkspaceLog {
 
 /// Why a message is not in the log.
 enum Failed {
-    /// Somebody else has written.
+    /// Another writer has written.
     Overtaken,
-    /// It is not in the log, and the next one may be.
+    /// It is not in the log. The next append may succeed.
     Refused(PortError),
-    /// Nobody knows.
+    /// The result is unknown.
     Unsure(PortError),
 }
 
@@ -244,7 +245,7 @@ fn conflict(name: &str) -> PortError {
     PortError::new(ErrorKind::Conflict, format!("somebody else has taken {name} over"))
 }
 
-/// The stream has no messages, but it had some: nothing says any more where the log goes on.
+/// The error for a stream whose messages were all deleted, so that the next event is unknown.
 fn emptied_error(stream: &LogStream) -> PortError {
     let text = format!(
         "the stream {} was emptied by something else than Earcon, so nothing says which event comes next; delete it to \

@@ -1,4 +1,4 @@
-//! A log of many sizes of appends, takeovers and trims, beside a list in memory.
+//! Random appends, takeovers and trims of a log, compared with a list in memory.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use earcon_model::{Event, Seq};
 use earcon_ports::EventLog;
 use earcon_tenancy::WorkspacePass;
 
-/// A small generator: the same seed gives the same run.
+/// A small random generator: the same seed gives the same run.
 struct Chance(u64);
 
 impl Chance {

@@ -1,4 +1,4 @@
-//! Servers that crash under an append, a reader or a follower.
+//! Server crashes during an append, a read or a follow.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,7 +54,8 @@ async fn an_append_nobody_answered_is_settled_by_opening_again() {
     server.kill();
     assert_eq!(log.append(&pass, events(4..=6)).await.unwrap_err().kind, ErrorKind::Unavailable);
     server.start_again().await;
-    // What was sent last may still arrive with the new connection, and must not be seen here until it is settled.
+    // The last message may still arrive over the new connection. Reads must not see it before the
+    // next open.
     let again = log.append(&pass, events(4..=6)).await.unwrap_err();
     assert_eq!(again.kind, ErrorKind::Unavailable);
     let mut seen = log.read(&pass, 1, 100).await;
@@ -79,7 +80,8 @@ async fn followers_go_on_over_a_crash_in_silence() {
     let mut server = PrivateServer::start("").await;
     let (pass, writer, other) = (fresh(), log(&server.client().await).await, log(&server.client().await).await);
     writer.open(&pass).await.unwrap();
-    // One that has seen nothing yet, begun in the middle; one that has.
+    // One follower that starts in the middle and has read nothing yet, and one that has read
+    // events.
     writer.append(&pass, events(1..=10)).await.unwrap();
     let mut waiting = other.follow(&pass, 11).await.unwrap();
     let mut reading = other.follow(&pass, 5).await.unwrap();

@@ -1,4 +1,4 @@
-//! Streams that are full, messages that are large, and servers that do not let one.
+//! Full streams, large messages, and servers that refuse access.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,7 +72,7 @@ async fn appends_larger_than_a_message_are_split_and_read_whole() {
     let (pass, log, other) = (fresh(), log(&server.client().await).await, log(&server.client().await).await);
     log.open(&pass).await.unwrap();
     let mut following = other.follow(&pass, 3).await.unwrap();
-    // One event larger than a message, many that are together, and some that are not.
+    // Single events larger than a message, many small events in one append, and mixtures.
     let sizes = |seq: Seq| if seq.is_multiple_of(7) { 50_000 } else { 700 };
     let written: Vec<_> = (1..=100).map(|seq| event(seq, sizes(seq))).collect();
     for part in [&written[..1], &written[1..30], &written[30..31], &written[31..90], &written[90..]] {

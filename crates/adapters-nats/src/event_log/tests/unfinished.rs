@@ -1,4 +1,4 @@
-//! Appends that were cut off, and writers that will not stop.
+//! Unfinished appends, and writers that do not stop.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,8 @@ use crate::test_server;
 use earcon_ports::{ErrorKind, EventLog, SharedLog};
 use earcon_tenancy::WorkspacePass;
 
-/// Puts the first `sent` of `parts` parts of an append of the events from `seq` on into the stream, as a writer that died.
+/// Publishes the first `sent` of `parts` parts of an append of the events from `seq` on, like a
+/// writer that died.
 async fn cut_off(client: &async_nats::Client, pass: &WorkspacePass, seq: u64, sent: u64, parts: u64) {
     let events = events(seq..=seq + 9);
     let bytes = frame::encode(&events).unwrap();
@@ -49,7 +50,7 @@ async fn an_append_that_was_cut_off_never_shows() {
 
     let mut from_the_end = other.follow(&pass, 6).await.unwrap();
     assert_eq!(one.open(&pass).await.unwrap().next, 6);
-    // One more that is cut off, without a fence behind it.
+    // A second unfinished append, without a fence after it.
     cut_off(&client, &pass, 6, 1, 2).await;
     let head = other.open(&pass).await.unwrap();
     assert_eq!((head.first, head.next), (1, 6));
@@ -124,13 +125,14 @@ async fn a_halt_at_the_end_hides_nothing() {
 #[ignore = "needs NATS"]
 async fn following_ends_with_an_error_where_events_were_lost() {
     let client = test_server::client().await;
-    // The append to a stream that is gone is not to be repeated for long.
+    // Keeps the append to the deleted stream from being repeated for long.
     let settings = JetStreamLogSettings { retry_for: Duration::from_secs(1), ..JetStreamLogSettings::new(1, 1 << 30) };
     let one = Arc::new(JetStreamLog::connect(client.clone(), settings).await.unwrap());
     let (pass, other) = (fresh(), log(&client).await);
     assert_eq!(other.follow(&pass, 1).await.err().unwrap().kind, ErrorKind::Unavailable, "there is no log yet");
     let epoch = one.open(&pass).await.unwrap().epoch;
-    // Large appends: the server stops sending to a follower that does not read, so it cannot have them already.
+    // Large appends: the server stops sending to a follower that does not read, so the follower
+    // cannot have received them already.
     let large = |seqs: std::ops::RangeInclusive<u64>| seqs.map(|seq| event(seq, 100_000)).collect::<Vec<_>>();
     for start in (1..=991).step_by(10) {
         one.append(&pass, large(start..=start + 9)).await.unwrap();
