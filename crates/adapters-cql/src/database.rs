@@ -238,7 +238,7 @@ impl CqlDatabase {
     {
         let _permit = self.permit().await.map_err(|error| (FailureKind::NotDone, error))?;
         let deadline = Instant::now() + self.request_timeout;
-        let context = || format!("the database did not do `{text}`");
+        let context = || format!("the database did not run `{text}`");
         let mut pause = FIRST_PAUSE;
         let mut tried = 1;
         loop {
@@ -360,7 +360,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tables_are_named_in_full() {
+    fn tables_are_qualified_with_the_keyspace() {
         for (text, full) in [
             ("SELECT a FROM t WHERE b = ?", "SELECT a FROM \"ks\".t WHERE b = ?"),
             ("INSERT INTO t (a) VALUES (?) IF NOT EXISTS", "INSERT INTO \"ks\".t (a) VALUES (?) IF NOT EXISTS"),
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn those_who_failed_together_come_back_apart() {
+    fn simultaneous_failures_retry_at_different_times() {
         let pause = Duration::from_millis(400);
         let waits: Vec<Duration> = (0..100).map(|_| jitter(pause)).collect();
         assert!(waits.iter().all(|wait| *wait <= pause / 2));

@@ -251,7 +251,7 @@ mod tests {
 
     #[tokio::test]
     #[ignore = "needs Cassandra"]
-    async fn revisions_go_on_after_a_deletion_seen_by_another_node() {
+    async fn revisions_continue_after_a_deletion_on_another_node() {
         let database = open().await;
         let (one, other) = (CqlMeta::open(database.clone()).await.unwrap(), CqlMeta::open(database).await.unwrap());
         let pass = fresh();
@@ -265,7 +265,7 @@ mod tests {
 
     #[tokio::test]
     #[ignore = "needs Cassandra"]
-    async fn a_change_whose_answer_is_lost_is_neither_lost_nor_a_conflict() {
+    async fn change_without_an_answer_is_applied_once() {
         let settings = migrated().await;
         let proxy = Proxy::before(settings.nodes[0].clone()).await;
         let settings = CqlSettings { nodes: vec![proxy.address.clone()], ..settings };
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_after_a_prefix_is_the_least_one_that_does_not_begin_with_it() {
+    fn text_after_a_prefix_is_the_next_one_without_it() {
         assert_eq!(after("mix/").as_deref(), Some("mix0"));
         assert_eq!(after("a\u{d7ff}").as_deref(), Some("a\u{e000}"));
         assert_eq!(after("a\u{10ffff}").as_deref(), Some("b"));

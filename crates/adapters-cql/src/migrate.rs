@@ -225,7 +225,7 @@ async fn change_schema(database: &CqlDatabase, text: &str) -> Result<(), PortErr
     statement.set_is_idempotent(true);
     statement.set_request_timeout(Some(PATIENCE.max(database.request_timeout())));
     tracing::debug!(text, "changes the schema");
-    let context = || format!("the database did not do `{text}`");
+    let context = || format!("the database did not run `{text}`");
     database.session().query_unpaged(statement, ()).await.map_err(|error| error.into_port_error(context()))?;
     // The driver waits only if this statement changed something. A change by another program may
     // still be spreading.

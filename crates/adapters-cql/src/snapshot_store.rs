@@ -207,7 +207,7 @@ impl SnapshotStore for CqlSnapshots {
             self.note(workspace, &kpi, now);
             generation = now;
         }
-        Err(PortError::new(ErrorKind::Unavailable, format!("the snapshot of {kpi} is deleted again and again")))
+        Err(PortError::new(ErrorKind::Unavailable, format!("the snapshot of {kpi} is deleted repeatedly")))
     }
 
     async fn get(&self, pass: &WorkspacePass, kpi: &KpiName) -> Result<Option<Snapshot>, PortError> {

@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_directory_in_use_says_so_and_is_free_again_after_the_drop() {
+    fn directory_in_use_is_named_and_free_after_the_drop() {
         let dir = tempfile::tempdir().unwrap();
         let held = DataDir::claim(dir.path()).unwrap();
         let refusal = DataDir::claim(dir.path()).unwrap_err();
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_not_a_directory_and_neither_is_a_path_below_one() {
+    fn file_and_path_below_a_file_are_refused_as_directories() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
         std::fs::write(&file, "").unwrap();
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_cannot_be_written_to_says_so() {
+    fn directory_without_write_permission_is_named() {
         // Not even root can create directories in /proc.
         let refusal = DataDir::claim(Path::new("/proc/earcon-test")).unwrap_err();
         assert!(matches!(refusal, OpenError::NotWritable { .. }), "{refusal}");

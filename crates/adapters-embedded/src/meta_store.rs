@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn records_and_the_revisions_of_deleted_ones_survive_a_restart() {
+    async fn records_and_deleted_revisions_survive_a_restart() {
         let scratch = Scratch::new();
         {
             let meta = scratch.open().meta_store();

@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn many_small_states_and_one_of_twenty_megabytes_come_back_whole_after_a_restart() {
+    async fn snapshots_small_and_large_survive_a_restart() {
         let scratch = Scratch::new();
         let big =
             Snapshot { kpi: KpiName::new("big").unwrap(), seq: 9, state: (0..20 << 20).map(|i| i as u8).collect() };

@@ -57,7 +57,7 @@ pub(super) fn pass(workspace: &str) -> WorkspacePass {
 }
 
 #[test]
-fn a_directory_in_use_is_refused_until_every_handle_is_gone() {
+fn directory_in_use_is_refused_until_every_handle_is_dropped() {
     let scratch = Scratch::new();
     let store = scratch.open();
     let log = store.event_log();
@@ -70,7 +70,7 @@ fn a_directory_in_use_is_refused_until_every_handle_is_gone() {
 }
 
 #[tokio::test]
-async fn a_closed_store_opens_again_with_everything_in_it() {
+async fn closed_store_opens_again_with_all_data() {
     let scratch = Scratch::new();
     let store = scratch.open();
     store.meta_store().put(&pass("a"), "k", 0, vec![7]).await.unwrap();

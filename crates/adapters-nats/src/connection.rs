@@ -131,10 +131,10 @@ impl EventReporter {
                 tracing::warn!(subscription, "a NATS subscription is read too slowly; messages are dropped");
             }
             Event::ServerError(error) if self.is_new(error.to_string()) => {
-                tracing::warn!(%error, "NATS refused something");
+                tracing::warn!(%error, "NATS reported an error");
             }
             Event::ClientError(error) if self.is_new(error.to_string()) => {
-                tracing::warn!(%error, "the NATS client failed at something");
+                tracing::warn!(%error, "the NATS client reported an error");
             }
             other => tracing::debug!(%other, "NATS connection"),
         }

@@ -133,7 +133,7 @@ impl SharedLog for JetStreamLog {
 async fn finish<T>(task: tokio::task::JoinHandle<Result<T, PortError>>) -> Result<T, PortError> {
     match task.await {
         Ok(result) => result,
-        Err(error) => Err(PortError::caused(ErrorKind::Unavailable, "work on the log was broken off", error)),
+        Err(error) => Err(PortError::caused(ErrorKind::Unavailable, "a task of the log ended early", error)),
     }
 }
 

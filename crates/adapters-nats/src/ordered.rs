@@ -155,11 +155,11 @@ impl Session {
 impl Reader {
     /// Retries until there is a consumer again.
     async fn reconnect(&self) -> Result<Session, PortError> {
-        tracing::debug!(stream = self.stream, "following anew");
+        tracing::debug!(stream = self.stream, "following again");
         loop {
             let attempt = match created(&self.context, &self.stream).await {
                 Ok(created) if created != self.created => {
-                    let text = format!("the stream {} was deleted and made anew", self.stream);
+                    let text = format!("the stream {} was deleted and created again", self.stream);
                     return Err(PortError::new(ErrorKind::Invalid, text));
                 }
                 Ok(_) => self.connect().await,

@@ -224,7 +224,7 @@ fn change(prefix: &str, revision: Revision, message: Message) -> Option<Change> 
 }
 
 fn conflict(key: &str) -> PortError {
-    PortError::new(ErrorKind::Conflict, format!("somebody else has changed {key}"))
+    PortError::new(ErrorKind::Conflict, format!("another node has changed {key}"))
 }
 
 #[cfg(test)]

@@ -89,13 +89,13 @@ mod tests {
     }
 
     #[test]
-    fn names_cannot_leave_their_place() {
+    fn names_are_escaped_in_subjects() {
         let written = subject(&workspace(), ["a.b", "*", ">", "", "x y", "%", "é"]);
         assert_eq!(written, "earcon.v1.shop-1.a%2Eb.%2A.%3E.%.x%20y.%25.%C3%A9");
     }
 
     #[test]
-    fn what_is_not_ours_does_not_parse() {
+    fn foreign_subjects_do_not_parse() {
         for other in ["earcon.v1", "earcon.v2.shop.x", "earcon.v1.Shop.x", "earcon.v1.a.", "earcon.v1.a.%2", "a", ""] {
             assert_eq!(parse(other), None, "{other:?}");
         }
@@ -105,7 +105,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_topic_parses_back_and_keeps_its_shape(topic in prop::collection::vec(".{0,12}", 0..6)) {
+        fn topics_round_trip_and_keep_their_shape(topic in prop::collection::vec(".{0,12}", 0..6)) {
             let written = subject(&workspace(), topic.iter().map(String::as_str));
             let tokens: Vec<_> = written.split('.').collect();
             prop_assert_eq!(tokens.len(), 3 + topic.len());
@@ -117,7 +117,7 @@ mod tests {
         }
 
         #[test]
-        fn a_text_that_parses_is_the_one_way_to_write_it(text in "earcon\\.v1\\.[a-z]{1,3}(\\.[a-zA-Z%0-9.]{1,4}){0,3}") {
+        fn parsed_subject_is_its_only_encoding(text in "earcon\\.v1\\.[a-z]{1,3}(\\.[a-zA-Z%0-9.]{1,4}){0,3}") {
             if let Some((workspace, topic)) = parse(&text) {
                 prop_assert_eq!(subject(&workspace, topic.iter().map(String::as_str)), text);
             }

@@ -62,7 +62,7 @@ impl<'a> Lock<'a> {
         match self.database.conditionally(&self.renew, (&self.holder, &self.holder)).await? {
             ConditionalResult::Applied => Ok(()),
             ConditionalResult::NotApplied => {
-                Err(PortError::new(ErrorKind::Conflict, "the lock of the migration expired and somebody else took it"))
+                Err(PortError::new(ErrorKind::Conflict, "the migration lock expired and another program took it"))
             }
             ConditionalResult::Unknown(error) => Err(error),
         }

@@ -86,19 +86,19 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_comments_is_no_statement() {
+    fn comments_alone_are_no_statement() {
         assert!(statements("").is_empty());
         assert!(statements("-- only this").is_empty());
         assert!(statements(" ;; /* open").is_empty());
     }
 
     #[test]
-    fn what_is_not_closed_is_kept_for_the_database_to_refuse() {
+    fn unclosed_quote_is_kept_for_the_database_to_refuse() {
         assert_eq!(statements("SELECT 'a;b"), ["SELECT 'a;b"]);
     }
 
     #[test]
-    fn a_checksum_ignores_comments_and_sees_everything_else() {
+    fn checksum_ignores_only_comments_and_blanks() {
         let sum = |text: &str| checksum(&statements(text));
         let first = sum("CREATE TABLE a (k text PRIMARY KEY);");
         assert_eq!(first, sum("-- why\nCREATE  TABLE a\n(k text PRIMARY KEY) ; "));

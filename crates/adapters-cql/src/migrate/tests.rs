@@ -41,7 +41,7 @@ async fn migrations_are_applied_once_and_in_order() {
 
 #[tokio::test]
 #[ignore = "needs Cassandra"]
-async fn of_two_runs_at_once_one_applies_and_the_other_finds_it_done() {
+async fn concurrent_migrations_apply_once() {
     in_a_new_keyspace(async |settings| {
         let both = [ONE, TWO];
         let (a, b) = tokio::join!(run(settings, &both), run(settings, &both));
@@ -77,7 +77,7 @@ async fn keyspace_with_another_schema_is_refused_by_name() {
 
 #[tokio::test]
 #[ignore = "needs Cassandra"]
-async fn a_keyspace_that_is_missing_or_newer_is_not_opened() {
+async fn missing_or_newer_keyspace_is_not_opened() {
     in_a_new_keyspace(async |settings| {
         let missing = CqlDatabase::open(settings).await.err().unwrap();
         assert_eq!(missing.kind, ErrorKind::Invalid);
@@ -100,7 +100,7 @@ async fn a_keyspace_that_is_missing_or_newer_is_not_opened() {
 
 #[tokio::test]
 #[ignore = "needs Cassandra"]
-async fn a_lock_that_is_held_keeps_others_waiting() {
+async fn held_lock_keeps_others_waiting() {
     in_a_new_keyspace(async |settings| {
         let database = CqlDatabase::connect(settings).await.unwrap();
         make_keyspace(&database, &settings.replication).await.unwrap();
@@ -116,7 +116,7 @@ async fn a_lock_that_is_held_keeps_others_waiting() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_or_silent_is_unavailable_in_time() {
+async fn absent_or_silent_database_is_unavailable_in_time() {
     let away = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     // Accepts connections and never answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -133,7 +133,7 @@ async fn a_database_that_is_away_or_silent_is_unavailable_in_time() {
 }
 
 #[test]
-fn migrations_are_numbered_without_gaps_and_say_if_not_exists() {
+fn migrations_are_numbered_without_gaps_and_repeatable() {
     for (number, migration) in (1..).zip(MIGRATIONS) {
         assert!(migration.name.starts_with(&format!("{number:04}_")), "{}", migration.name);
         let statements = statements(migration.text);

@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn stamps_grow_with_the_log_even_when_clocks_go_backwards() {
+    fn write_timestamps_grow_even_when_clocks_go_back() {
         let mut live = loaded(&Head::default());
         for (seq, time_ms) in [(1, 0), (2, 5), (3, 5), (4, 2), (5, 9), (6, i64::MAX), (7, 0)] {
             live.apply(&event(seq, time_ms, 0), &HashMap::new());
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_goes_on_behind_the_cursor_gives_the_same_stamps() {
+    fn nodes_after_the_same_cursor_give_equal_write_timestamps() {
         let events: Vec<Event> = (1..9).map(|seq| event(seq, 7 - (seq as i64 % 4), 0)).collect();
         let mut first = loaded(&Head::default());
         events[..4].iter().for_each(|event| first.apply(event, &HashMap::new()));
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_node_has_stored_is_forgotten() {
+    fn rows_stored_by_another_node_are_dropped() {
         let mut live = loaded(&Head::default());
         live.apply(&event(1, 0, 10), &HashMap::new());
         live.apply(&event(2, 0, 20), &HashMap::new());
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flush_that_failed_is_handed_out_again_with_what_came_since() {
+    fn failed_flush_is_returned_again_with_later_rows() {
         let mut live = loaded(&Head::default());
         live.apply(&event(1, 0, 10), &HashMap::new());
         assert_eq!(live.begin_flush().series[0].rows.len(), 1);

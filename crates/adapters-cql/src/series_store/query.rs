@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn newer_rows_take_their_place_between_older_ones() {
+    fn newer_rows_are_merged_between_older_ones() {
         let row =
             |timestamp_ms, value| SampleRow { timestamp_ms, value, score: None, expected: 0.0, lower: 0.0, upper: 0.0 };
         let older = [row(1, 0.0), row(3, 0.0), row(5, 0.0)];

@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_takes_as_many_as_it_was_asked_to() {
+    fn cut_deletes_the_requested_number_of_samples() {
         let Change::Cut(at_ms, left) = cut_to(&DAY, 667) else { panic!("a cut") };
         assert_eq!((at_ms, left.samples), (6_670, 333));
     }

@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whole_steps_leave_out_what_is_cut() {
+    fn whole_steps_exclude_cut_ones() {
         let span = |from_ms, last_ms| Span { from_ms, last_ms };
         assert_eq!(whole_steps(span(0, 119_999), MINUTE_MS), Some(span(0, 119_999)));
         assert_eq!(whole_steps(span(1, 119_998), MINUTE_MS), None);

@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_and_nothing_else() {
+    fn cell_round_trips_and_damage_is_an_error() {
         let chunks = ChunkedState { id: Uuid::from_u128(7), count: 3, bytes: 700_000, hash: u64::MAX };
         for content in [Content::Inline(vec![]), Content::Inline(vec![1, 2]), Content::Chunked(chunks)] {
             let cell = encode(i64::MAX, &content);

@@ -48,7 +48,7 @@ async fn snapshot_deleted_by_another_node_can_return_with_a_lower_number() {
 
 #[tokio::test]
 #[ignore = "needs Cassandra"]
-async fn pieces_that_nobody_needs_are_removed() {
+async fn unneeded_chunks_are_removed() {
     let database = open().await;
     let store = CqlSnapshots::open(database).await.unwrap();
     let pass = fresh();
@@ -70,7 +70,7 @@ async fn pieces_that_nobody_needs_are_removed() {
 
 #[tokio::test]
 #[ignore = "needs Cassandra"]
-async fn readers_of_a_snapshot_that_changes_see_the_old_or_the_new_one_whole() {
+async fn readers_of_a_changing_snapshot_see_one_whole_version() {
     let database = open().await;
     let store = Arc::new(CqlSnapshots::open(database).await.unwrap());
     let pass = fresh();
@@ -98,7 +98,7 @@ async fn readers_of_a_snapshot_that_changes_see_the_old_or_the_new_one_whole() {
 
 #[tokio::test]
 #[ignore = "needs Cassandra"]
-async fn a_snapshot_without_its_pieces_is_corrupt_and_a_new_one_heals_it() {
+async fn snapshot_without_its_chunks_is_corrupt_until_replaced() {
     let database = open().await;
     let store = CqlSnapshots::open(database).await.unwrap();
     let pass = fresh();
@@ -112,7 +112,7 @@ async fn a_snapshot_without_its_pieces_is_corrupt_and_a_new_one_heals_it() {
 
 #[tokio::test]
 #[ignore = "needs Cassandra"]
-async fn thousands_of_snapshots_come_back_in_one_go() {
+async fn thousands_of_snapshots_are_read_at_once() {
     const KPIS: usize = 10_000;
     let database = open().await;
     let store = CqlSnapshots::open(database.clone()).await.unwrap();

@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_gives_back_its_events_and_its_header_matches() {
+    fn frame_decodes_to_its_events_and_header() {
         let events = vec![event(5, 100, 3), event(6, 101, 0), event(7, 140, 9)];
         let frames = encode(&events).unwrap();
         assert_eq!(frames.len(), 1);
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn large_appends_become_several_frames_that_join_without_a_gap() {
+    fn large_append_is_split_into_frames_without_a_gap() {
         let events: Vec<_> = (1..=40).map(|seq| event(seq, 0, 100_000)).collect();
         let frames = encode(&events).unwrap();
         assert!(frames.len() > 3 && frames.iter().all(|(_, bytes)| bytes.len() < FRAME_BYTES + 200_000));
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_an_error_and_never_a_panic() {
+    fn damage_is_an_error() {
         let bytes = encode(&[event(1, 1, 30), event(2, 2, 30)]).unwrap().remove(0).1;
         for cut in 0..bytes.len() {
             assert_eq!(decode(&bytes[..cut]).unwrap_err().kind, ErrorKind::Corrupt, "cut at {cut}");

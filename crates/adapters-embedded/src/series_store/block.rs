@@ -253,7 +253,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn any_rows_come_back_to_the_bit(rows in prop::collection::vec(any_row(), 1..400)) {
+        fn rows_round_trip_to_the_bit(rows in prop::collection::vec(any_row(), 1..400)) {
             let rows = rows::in_time_order(rows);
             let bytes = encode(&rows).unwrap();
             prop_assert_eq!(extent(&bytes).unwrap(), (rows.len() as u32, rows.last().unwrap().timestamp_ms));
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_of_ordinary_samples_is_much_smaller_than_its_numbers() {
+    fn block_of_ordinary_samples_is_smaller_than_its_numbers() {
         let rows: Vec<SampleRow> = (0..SEALED_ROWS as i64)
             .map(|i| {
                 let value = (f64::from(i as i32) / 40.0).sin().mul_add(10.0, 50.0);
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_block_is_an_error_and_never_a_panic() {
+    fn truncated_block_is_an_error() {
         let rows: Vec<SampleRow> =
             (0..20).map(|i| rows::late(&earcon_model::Sample { timestamp_ms: i, value: 0.5 })).collect();
         let bytes = encode(&rows).unwrap();

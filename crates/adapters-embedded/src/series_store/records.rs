@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_sort_as_times_do_and_give_back_their_parts() {
+    fn keys_sort_like_times_and_decode_to_their_parts() {
         let keys = Keys::new(&WorkspaceId::new("w").unwrap());
         let times = [i64::MIN, -5, 0, 7, i64::MAX];
         let blocks = times.map(|time| keys.block(SeriesId(9), time));

@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_written_of_one_timestamp_stays() {
+    fn last_row_of_a_timestamp_stays() {
         let rows = in_time_order(vec![row(3, 1.0), row(1, 2.0), row(3, 3.0), row(1, 4.0), row(3, 5.0)]);
         assert_eq!(pairs(&rows), [(1, 4.0), (3, 5.0)]);
         let rows = merged(rows, &[row(2, 6.0), row(3, 7.0)]);
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_may_be_empty_or_inverted() {
+    fn range_may_be_empty_or_inverted() {
         let rows = [row(1, 0.0), row(5, 0.0)];
         assert_eq!(pairs(within(&rows, 1, 4)), [(1, 0.0)]);
         assert!(within(&rows, 2, 4).is_empty() && within(&rows, 9, 0).is_empty());

@@ -29,7 +29,7 @@ fn write(directory: &Path, name: &str, text: &str) -> PathBuf {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs NATS"]
-async fn an_nkey_lets_its_owner_in_and_nobody_else() {
+async fn nkey_admits_only_its_owner() {
     let (user, stranger) = (KeyPair::new_user(), KeyPair::new_user());
     let config = format!("authorization {{ users: [{{ nkey: {} }}] }}", user.public_key());
     let server = PrivateServer::start(&config).await;
@@ -84,7 +84,7 @@ fn credentials(token: &str, user: &KeyPair) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs NATS"]
-async fn a_credentials_file_lets_a_user_of_an_account_in() {
+async fn credentials_file_admits_a_user_of_an_account() {
     let (operator, account, user) = (KeyPair::new_operator(), KeyPair::new_account(), KeyPair::new_user());
     let system = KeyPair::new_account();
     let all = json!({
@@ -143,7 +143,7 @@ fn make_certificates(directory: &Path) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs NATS and openssl"]
-async fn tls_needs_the_right_authority_and_where_asked_a_certificate() {
+async fn tls_requires_the_authority_and_a_requested_certificate() {
     for verify in [false, true] {
         let directory = tempfile::tempdir().unwrap();
         make_certificates(directory.path());

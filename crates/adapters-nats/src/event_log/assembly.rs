@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn appends_come_whole_from_any_event_on() {
+    fn appends_are_whole_from_any_event_on() {
         let (one, other) = (events(1..=5), events(6..=9));
         let messages = parts(&one, 1, 3).into_iter().chain(parts(&other, 2, 1));
         assert_eq!(push_all(messages), events(1..=9));
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_cut_off_is_passed_over() {
+    fn unfinished_appends_are_skipped() {
         let fence = StoredMessage {
             sequence: 9,
             position: Some(Position::fence(1, 0)),

@@ -25,7 +25,7 @@ impl WorkspaceLog {
     /// Every committed append from `from` on, by any writer.
     pub(super) async fn follow(&self, from: Seq) -> Result<Following, PortError> {
         let (Some(info), last) = (self.info().await?, self.stream.last().await?) else {
-            let text = format!("{} does not exist; nobody has opened this log yet", self.stream.name);
+            let text = format!("{} does not exist; the log has not been opened yet", self.stream.name);
             return Err(PortError::new(ErrorKind::Unavailable, text));
         };
         let start = match last {

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_comes_back_and_what_is_not_one_is_refused() {
+    fn position_round_trips_and_other_text_is_refused() {
         let position = Position { part: 2, ..Position::from_events(&[event(3), event(4)], 5).unwrap() };
         assert_eq!(Position::parse(&position.to_header()), Some(position));
         assert_eq!(position.to_header(), "1 3 2 2 5 -17 -16");
@@ -180,14 +180,14 @@ mod tests {
     }
 
     #[test]
-    fn only_the_last_part_moves_the_log_on() {
+    fn only_the_last_part_advances_the_log() {
         let first = Position::from_events(&[event(3), event(4)], 2).unwrap();
         assert_eq!(first.next(), 3);
         assert_eq!(Position { part: 1, ..first }.next(), 5);
     }
 
     #[test]
-    fn damage_is_an_error_and_never_a_panic() {
+    fn damage_is_an_error() {
         let events = [event(5), event(6)];
         let bytes = encode(&events).unwrap();
         assert_eq!(decode(&bytes, 2).unwrap(), events);

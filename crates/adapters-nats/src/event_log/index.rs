@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn narrows_the_search_even_when_thinned() {
+    fn thinned_index_still_narrows_the_search() {
         let mut index = Index::default();
         assert_eq!(index.find(5), Location::Between(None, None));
         for i in 1..=10_000 {

@@ -242,7 +242,7 @@ enum Failed {
 }
 
 fn conflict(name: &str) -> PortError {
-    PortError::new(ErrorKind::Conflict, format!("somebody else has taken {name} over"))
+    PortError::new(ErrorKind::Conflict, format!("another writer has taken {name} over"))
 }
 
 /// The error for a stream whose messages were all deleted, so that the next event is unknown.

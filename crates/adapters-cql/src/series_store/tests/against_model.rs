@@ -188,7 +188,7 @@ async fn run(database: &Arc<CqlDatabase>, steps: Vec<Step>, ranges: Vec<(i64, i6
 
 #[test]
 #[ignore = "needs Cassandra"]
-fn reads_give_what_a_plain_map_would() {
+fn reads_match_a_plain_map() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let database = runtime.block_on(database());
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(8);

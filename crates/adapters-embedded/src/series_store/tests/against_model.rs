@@ -175,7 +175,7 @@ async fn run(steps: Vec<Step>, ranges: Vec<(i64, i64)>) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 60, ..ProptestConfig::default() })]
     #[test]
-    fn reads_give_what_a_plain_map_would(
+    fn reads_match_a_plain_map(
         steps in prop::collection::vec(step(), 1..25),
         cuts in prop::collection::vec((-HORIZON_MS / 10..HORIZON_MS, 0..HORIZON_MS, any::<bool>()), 2),
     ) {

@@ -9,7 +9,7 @@ use earcon_ports::{ErrorKind, EventLog, SharedLog};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs NATS"]
-async fn appends_over_crashes_of_the_server_are_neither_lost_nor_doubled() {
+async fn appends_during_server_crashes_are_neither_lost_nor_doubled() {
     let mut server = PrivateServer::start("").await;
     let (pass, writer, other) =
         (fresh(), Arc::new(log(&server.client().await).await), log(&server.client().await).await);
@@ -44,7 +44,7 @@ async fn appends_over_crashes_of_the_server_are_neither_lost_nor_doubled() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs NATS"]
-async fn an_append_nobody_answered_is_settled_by_opening_again() {
+async fn unanswered_append_is_resolved_by_opening_again() {
     let mut server = PrivateServer::start("").await;
     let pass = fresh();
     let settings = JetStreamLogSettings { retry_for: Duration::from_secs(1), ..JetStreamLogSettings::new(1, 1 << 30) };
@@ -76,7 +76,7 @@ async fn an_append_nobody_answered_is_settled_by_opening_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs NATS"]
-async fn followers_go_on_over_a_crash_in_silence() {
+async fn followers_continue_over_a_crash() {
     let mut server = PrivateServer::start("").await;
     let (pass, writer, other) = (fresh(), log(&server.client().await).await, log(&server.client().await).await);
     writer.open(&pass).await.unwrap();

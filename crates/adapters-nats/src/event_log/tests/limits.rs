@@ -50,7 +50,7 @@ async fn assert_refuses_until_trimmed(log: &JetStreamLog, says: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs NATS"]
-async fn a_full_log_refuses_until_it_is_trimmed() {
+async fn full_log_refuses_until_it_is_trimmed() {
     let server = PrivateServer::start("").await;
     let log = JetStreamLog::connect(server.client().await, JetStreamLogSettings::new(1, 2_000_000)).await.unwrap();
     assert_refuses_until_trimmed(&log, "storage.log_megabytes").await;
@@ -58,7 +58,7 @@ async fn a_full_log_refuses_until_it_is_trimmed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs NATS"]
-async fn a_full_server_refuses_until_the_log_is_trimmed() {
+async fn full_server_refuses_until_the_log_is_trimmed() {
     let directory = tempfile::tempdir().unwrap();
     let config = "jetstream { store_dir: \"DIR/store\", max_file_store: 4000000 }";
     let server = PrivateServer::start_in(directory, config).await;
@@ -123,7 +123,7 @@ async fn stream_of_another_format_is_refused_with_its_name() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs NATS"]
-async fn a_server_without_jetstream_or_permission_says_what_to_do() {
+async fn server_without_jetstream_or_permission_says_what_to_do() {
     let directory = tempfile::tempdir().unwrap();
     let server = PrivateServer::start_in(directory, "").await;
     let error = JetStreamLog::connect(server.client().await, JetStreamLogSettings::new(1, 1)).await.err().unwrap();
@@ -148,7 +148,7 @@ async fn a_server_without_jetstream_or_permission_says_what_to_do() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs NATS"]
-async fn an_account_that_insists_on_a_limit_gets_one() {
+async fn account_that_requires_a_stream_limit_gets_one() {
     let config = "accounts { A: { jetstream: { max_file: 1G, max_mem: 1M, max_bytes_required: true }, \
                   users: [{ user: a, password: b }] } }";
     let server = PrivateServer::start(config).await;

@@ -33,7 +33,7 @@ async fn cut_off(client: &async_nats::Client, pass: &WorkspacePass, seq: u64, se
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs NATS"]
-async fn an_append_that_was_cut_off_never_shows() {
+async fn unfinished_append_is_never_visible() {
     let client = test_server::client().await;
     let (pass, one, other) = (fresh(), Arc::new(log(&client).await), Arc::new(log(&client).await));
     one.open(&pass).await.unwrap();
@@ -73,7 +73,7 @@ async fn an_append_that_was_cut_off_never_shows() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs NATS"]
-async fn a_writer_that_never_pauses_is_still_taken_over() {
+async fn busy_writer_is_taken_over() {
     let client = test_server::client().await;
     let (pass, old, new) = (fresh(), Arc::new(log(&client).await), Arc::new(log(&client).await));
     old.open(&pass).await.unwrap();
@@ -101,7 +101,7 @@ async fn a_writer_that_never_pauses_is_still_taken_over() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs NATS"]
-async fn a_halt_at_the_end_hides_nothing() {
+async fn halt_at_the_end_hides_nothing() {
     let client = test_server::client().await;
     let (pass, one) = (fresh(), Arc::new(log(&client).await));
     one.open(&pass).await.unwrap();
@@ -123,7 +123,7 @@ async fn a_halt_at_the_end_hides_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs NATS"]
-async fn following_ends_with_an_error_where_events_were_lost() {
+async fn follow_ends_with_an_error_at_lost_events() {
     let client = test_server::client().await;
     // Keeps the append to the deleted stream from being repeated for long.
     let settings = JetStreamLogSettings { retry_for: Duration::from_secs(1), ..JetStreamLogSettings::new(1, 1 << 30) };
