@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs the programs that loadtest compares Earcon with: Centrifugo and VictoriaMetrics from their
-# Go modules, and Icecast from the distribution. Keeps installed ones. Needs Go, and root or sudo for
-# Icecast.
+# Installs the programs that loadtest compares Earcon with: Centrifugo and VictoriaMetrics from
+# their Go modules, and Icecast from the distribution. Keeps installed ones. Needs Go, and root or
+# sudo for Icecast.
 #
 # usage: peers.sh [centrifugo|victoria-metrics|icecast2]…   (all of them without arguments)
 set -euo pipefail

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Prints the path of a Python with the packages that the tests need (tests/requirements.txt). Creates
-# its virtual environment in the cache of test tools if it is missing. On failure prints the reason.
+# Prints the path of a Python with the packages that the tests need (tests/requirements.txt).
+# Creates its virtual environment in the cache of test tools if it is missing. On failure prints the
+# reason.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

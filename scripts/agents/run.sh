@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Lets real agents send to a real server: Prometheus configured with a URL only, the OpenTelemetry SDK
-# with an endpoint only, and Telegraf with URLs only. tests/data/agents also has recorded requests of
-# Telegraf.
+# Lets real agents send to a real server: Prometheus configured with a URL only, the OpenTelemetry
+# SDK with an endpoint only, and Telegraf with URLs only. tests/data/agents also has recorded
+# requests of Telegraf.
 #
 # usage: run.sh EARCON_BINARY
 # The test of a missing agent is reported as skipped. With CI set that is a failure, except for

@@ -3,9 +3,9 @@
 #
 # usage: run.sh COMMAND [ARGUMENT]…
 # example: run.sh cargo test --test it cluster -- --include-ignored
-# EARCON_TEST_NATS_URL (nats://…, with JetStream) and EARCON_TEST_CQL (host:port) name running servers
-# to use instead. Without Java or the downloads, the command runs without the servers. With CI set,
-# that is a failure.
+# EARCON_TEST_NATS_URL (nats://…, with JetStream) and EARCON_TEST_CQL (host:port) name running
+# servers to use instead. Without Java or the downloads, the command runs without the servers. With
+# CI set, that is a failure.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 readonly here
