@@ -13,6 +13,7 @@
 //! it.
 
 mod anomalies;
+mod anomaly_rows;
 mod batching;
 mod directory;
 mod flush;

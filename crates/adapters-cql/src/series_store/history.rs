@@ -45,8 +45,8 @@ impl History {
             self.cursor().await?;
         }
         let known = self.known_anomalies(&batch.events).await?;
-        let mut live = self.memtable();
-        batch.events.iter().for_each(|event| live.apply(event, &known));
+        let mut memtable = self.memtable();
+        batch.events.iter().for_each(|event| memtable.apply(event, &known));
         Ok(())
     }
 

@@ -68,9 +68,9 @@ impl History {
         self.drop_what_others_stored().await?;
         // Memory first: rows that a flush removes from it meanwhile are in the database by the time
         // it is read.
-        let live = self.memtable().matching(query);
+        let buffered = self.memtable().matching(query);
         let mut found: BTreeMap<Labels, Matching> =
-            live.into_iter().map(|series| (series.labels.clone(), series)).collect();
+            buffered.into_iter().map(|series| (series.labels.clone(), series)).collect();
         for (id, labels) in self.tables.series_of(&self.workspace, &query.kpi, &query.labels).await? {
             found.entry(labels.clone()).or_insert_with(|| Matching { id, labels, rows: Vec::new() });
         }

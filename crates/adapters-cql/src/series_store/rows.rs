@@ -7,7 +7,7 @@ use scylla::value::CqlTimestamp;
 use super::layout::{DAY_MS, corrupt, day_of};
 use super::memtable::VersionedRow;
 use super::statements::{Tables, Tier};
-use crate::database::Pages;
+use crate::database::pages::Pages;
 use earcon_history::rollup::Bucket;
 use earcon_model::{SeriesId, WorkspaceId};
 use earcon_ports::{PortError, SampleRow};
