@@ -15,9 +15,9 @@ mod rules;
 mod training;
 
 pub use agreement::Agreement;
-pub use evidence::{Arm, Cost, Evidence, Latencies, Tally, Verdicts};
+pub use evidence::{Arm, Cost, Evidence, FeedbackCounts, Latencies, Tally};
 pub use experiment::{Experiment, NotNow, Stage, Step};
-pub use plan::{Board, Plan, Trial};
+pub use plan::{DetectorAssignment, Plan, Trial};
 pub use policy::{Limits, Policy, PolicyProblem};
 pub use rules::{Decision, rate_at_least, rate_at_most};
 pub use training::{JobState, Progress, TrainingJob};

@@ -32,7 +32,6 @@ mod socket;
 pub mod statsd;
 mod upload;
 
-pub use explain::LocalTimes;
 pub use upload::Imports;
 
 use std::sync::Arc;
@@ -49,13 +48,14 @@ use utoipa_axum::routes;
 pub use audio::Transmitters;
 
 use crate::actors::directory::Directory;
-use crate::actors::experiments::desk::DetectorService;
-use crate::actors::muting::Muting;
+use crate::services::anomalies::AnomalyService;
+use crate::services::detectors::DetectorService;
+use crate::services::incidents::IncidentRecords;
+use crate::services::mutes::MuteService;
+use crate::services::rules::RuleService;
 use earcon_model::{Clock, WorkspaceId};
-use earcon_ports::{EventLog, MetaStore, SeriesStore};
+use earcon_ports::{EventLog, SeriesStore};
 use earcon_tenancy::Authorizer;
-
-pub use ingest::catalogues::Catalogues;
 
 /// Limits of the gateway.
 #[derive(Debug, Clone)]
@@ -84,18 +84,18 @@ pub struct Parts {
     pub event_log: Arc<dyn EventLog>,
     /// For queries; read only.
     pub series_store: Arc<dyn SeriesStore>,
-    /// Where incidents are recorded; read only.
-    pub meta_store: Arc<dyn MetaStore>,
+    /// Recorded incidents.
+    pub incidents: IncidentRecords,
     /// Rules and known series of each workspace that samples come in for.
-    pub catalogues: Catalogues,
+    pub rules: RuleService,
     /// Entries, experiments and jobs.
-    pub desk: DetectorService,
+    pub detectors: DetectorService,
     /// Wall time, for samples that carry none and for default ranges.
     pub clock: Arc<dyn Clock>,
-    /// What shall alert nobody for a while.
-    pub muting: Muting,
-    /// By which hours of the day are told.
-    pub local_times: LocalTimes,
+    /// Mutes.
+    pub mutes: MuteService,
+    /// One anomaly, its explanation and its chart.
+    pub anomalies: AnomalyService,
     /// Who may come in.
     pub access: Authorizer,
     /// Sizes.

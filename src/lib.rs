@@ -21,5 +21,6 @@ pub mod gateway;
 pub mod incidents;
 pub mod live;
 pub mod mutes;
+pub mod services;
 pub mod sources;
 pub mod telemetry;

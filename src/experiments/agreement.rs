@@ -85,12 +85,12 @@ impl Agreement {
 
     /// Somebody says of an anomaly whether it was one; who says it again changes nothing here. It counts when the live detector has
     /// told of it since the two run side by side, and for the shadow when it had it too.
-    pub fn judged(&mut self, id: AnomalyId, real: bool, tally: &mut Tally) {
+    pub fn record_feedback(&mut self, id: AnomalyId, real: bool, tally: &mut Tally) {
         let place = self.told.iter().position(|(told, _)| *told == id);
         if let Some((_, both)) = place.and_then(|place| self.told.remove(place)) {
-            tally.live_verdicts.count(real);
+            tally.live_feedback.count(real);
             if both {
-                tally.shadow_verdicts.count(real);
+                tally.shadow_feedback.count(real);
             }
         }
     }
@@ -125,12 +125,12 @@ mod tests {
         assert_eq!((tally.live_alerts, tally.shadow_alerts), (1, 3));
 
         agreement.live(other, &a, 1_300, &mut tally);
-        agreement.judged(one, true, &mut tally);
-        agreement.judged(other, false, &mut tally);
-        agreement.judged(unknown, false, &mut tally);
-        agreement.judged(other, true, &mut tally);
-        assert_eq!((tally.live_verdicts.real, tally.live_verdicts.wrong), (1, 1));
-        assert_eq!((tally.shadow_verdicts.real, tally.shadow_verdicts.wrong), (1, 0));
+        agreement.record_feedback(one, true, &mut tally);
+        agreement.record_feedback(other, false, &mut tally);
+        agreement.record_feedback(unknown, false, &mut tally);
+        agreement.record_feedback(other, true, &mut tally);
+        assert_eq!((tally.live_feedback.real, tally.live_feedback.wrong), (1, 1));
+        assert_eq!((tally.shadow_feedback.real, tally.shadow_feedback.wrong), (1, 0));
     }
 
     #[test]

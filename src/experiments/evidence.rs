@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 /// What people said of anomalies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Verdicts {
+pub struct FeedbackCounts {
     /// Said to be real.
     pub real: u64,
     /// Said to be false.
     pub wrong: u64,
 }
 
-impl Verdicts {
+impl FeedbackCounts {
     pub(super) fn count(&mut self, real: bool) {
         if real {
             self.real += 1;
@@ -105,9 +105,9 @@ pub struct Tally {
     /// The same of the shadow.
     pub only_shadow: u64,
     /// What people said of what the live detector found.
-    pub live_verdicts: Verdicts,
+    pub live_feedback: FeedbackCounts,
     /// What they said of it, where the shadow had found it too.
-    pub shadow_verdicts: Verdicts,
+    pub shadow_feedback: FeedbackCounts,
 }
 
 /// Samples scored in a role, and the time it took. Roles are measured apart: the time of live scoring includes the making of
@@ -149,7 +149,7 @@ pub struct Arm {
     /// Of them, those the other one did not have.
     pub alone: u64,
     /// What people said of them.
-    pub verdicts: Verdicts,
+    pub feedback: FeedbackCounts,
 }
 
 impl Arm {
@@ -190,8 +190,8 @@ impl Evidence {
         shadow.alerts += tally.shadow_alerts;
         live.alone += tally.only_live;
         shadow.alone += tally.only_shadow;
-        live.verdicts.add(tally.live_verdicts);
-        shadow.verdicts.add(tally.shadow_verdicts);
+        live.feedback.add(tally.live_feedback);
+        shadow.feedback.add(tally.shadow_feedback);
         self.both += tally.both;
     }
 
@@ -202,7 +202,7 @@ impl Evidence {
             arm.shadow.add(more.shadow.samples, more.shadow.ns, &more.shadow.latencies);
             arm.alerts += more.alerts;
             arm.alone += more.alone;
-            arm.verdicts.add(more.verdicts);
+            arm.feedback.add(more.feedback);
         }
         self.both += other.both;
     }
@@ -256,6 +256,6 @@ mod tests {
         assert_eq!(evidence.candidate.shadow.ns_per_sample(), Some(7.0));
         assert_eq!(evidence.candidate.alerts_per_10k(), Some(4.0));
         assert_eq!(evidence.agreement(), Some(4.0 / 12.0));
-        assert_eq!(evidence.candidate.verdicts.precision(), None);
+        assert_eq!(evidence.candidate.feedback.precision(), None);
     }
 }

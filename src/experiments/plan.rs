@@ -9,16 +9,16 @@ use earcon_model::{DetectorRef, DetectorSlots, KpiName, WorkspaceId};
 /// What is live in a workspace, and which experiment runs: the record that decides when two want to change it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Board {
+pub struct DetectorAssignment {
     /// The live detector where nothing is tried out.
     pub live: DetectorRef,
     /// The experiment that runs.
     pub running: Option<String>,
 }
 
-impl Board {
+impl DetectorAssignment {
     /// Takes the end of an experiment in; returns whether that changes anything. Doing it again changes nothing.
-    pub fn settle(&mut self, experiment: &Experiment) -> bool {
+    pub fn conclude(&mut self, experiment: &Experiment) -> bool {
         if experiment.runs() {
             return false;
         }
@@ -77,7 +77,7 @@ impl Trial {
 
 impl Plan {
     /// What scores a KPI.
-    pub fn arrangement(&self, workspace: &WorkspaceId, kpi: &KpiName) -> DetectorSlots {
+    pub fn slots(&self, workspace: &WorkspaceId, kpi: &KpiName) -> DetectorSlots {
         match &self.trial {
             None => DetectorSlots { live: self.live.clone(), shadow: None },
             Some(trial) if trial.takes(workspace, kpi) => {
@@ -99,18 +99,18 @@ mod tests {
         let entry = DetectorEntry { name: "n".into(), revision: 1, detector: "d".into(), options: Default::default() };
         let candidate = DetectorRef::Entry(Box::new(entry));
         let (live, running) = (DetectorRef::Configured, Some("e".to_owned()));
-        let mut board = Board { live, running };
+        let mut assignment = DetectorAssignment { live, running };
         let policy = Policy { shares: vec![100.0], ..Policy::default() };
-        let mut experiment = Experiment::begin("e", board.live.clone(), candidate.clone(), policy, 0, "me");
-        assert!(!board.settle(&experiment));
-        assert_eq!(board.plan(Some(&experiment)).trial.map(|trial| trial.percent), Some(0.0));
+        let mut experiment = Experiment::begin("e", assignment.live.clone(), candidate.clone(), policy, 0, "me");
+        assert!(!assignment.conclude(&experiment));
+        assert_eq!(assignment.plan(Some(&experiment)).trial.map(|trial| trial.percent), Some(0.0));
         experiment.promote(1, "me", true).unwrap();
         experiment.promote(2, "me", true).unwrap();
-        assert!(board.settle(&experiment) && !board.settle(&experiment));
-        assert_eq!(board, Board { live: candidate, running: None });
+        assert!(assignment.conclude(&experiment) && !assignment.conclude(&experiment));
+        assert_eq!(assignment, DetectorAssignment { live: candidate, running: None });
         experiment.roll_back(3, "me", None).unwrap();
-        assert!(board.settle(&experiment) && !board.settle(&experiment));
-        assert_eq!(board, Board::default());
+        assert!(assignment.conclude(&experiment) && !assignment.conclude(&experiment));
+        assert_eq!(assignment, DetectorAssignment::default());
     }
 
     #[test]

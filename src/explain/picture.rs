@@ -36,7 +36,7 @@ pub struct Point {
 }
 
 /// What is to be drawn.
-pub struct Subject<'a> {
+pub struct PictureData<'a> {
     /// The anomaly.
     pub anomaly: &'a Anomaly,
     /// Its series in time order.

@@ -39,7 +39,7 @@ pub struct Rarity {
 
 /// Counts how a value stands; fed day by day.
 #[derive(Debug, Clone, Copy)]
-pub struct Counting {
+pub struct RarityCounter {
     value: f64,
     direction: Direction,
     less_extreme: u64,
@@ -47,14 +47,14 @@ pub struct Counting {
     days: u32,
 }
 
-impl Counting {
+impl RarityCounter {
     /// For a value that is extreme in this direction.
     pub fn new(value: f64, direction: Direction) -> Self {
         Self { value, direction, less_extreme: 0, of_samples: 0, days: 0 }
     }
 
     /// Takes the values of a day in.
-    pub fn day(&mut self, values: impl IntoIterator<Item = f64>) {
+    pub fn add_day(&mut self, values: impl IntoIterator<Item = f64>) {
         let before = self.of_samples;
         for value in values {
             let less = match self.direction {
@@ -133,15 +133,15 @@ mod tests {
 
     #[test]
     fn the_share_is_cut_off_and_never_rounded_up_to_all() {
-        let mut counting = Counting::new(10.0, Direction::Above);
-        counting.day((0..30_000).map(|i| if i == 0 { 11.0 } else { 1.0 }));
-        counting.day([]);
-        let rarity = counting.finish().unwrap();
+        let mut counter = RarityCounter::new(10.0, Direction::Above);
+        counter.add_day((0..30_000).map(|i| if i == 0 { 11.0 } else { 1.0 }));
+        counter.add_day([]);
+        let rarity = counter.finish().unwrap();
         assert_eq!(rarity, Rarity { percent: 99.99, of_samples: 30_000, days: 1 });
-        let mut below = Counting::new(10.0, Direction::Below);
-        below.day([11.0, 10.0, 12.0, 9.0]);
+        let mut below = RarityCounter::new(10.0, Direction::Below);
+        below.add_day([11.0, 10.0, 12.0, 9.0]);
         assert_eq!(below.finish().unwrap().percent, 50.0);
-        assert_eq!(Counting::new(1.0, Direction::Above).finish(), None);
+        assert_eq!(RarityCounter::new(1.0, Direction::Above).finish(), None);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::body::Body;
 use super::kpis::json as answer;
 use super::problem::{Kind, Problem};
 use super::query::bad;
-use crate::actors::experiments::desk::Declined;
+use crate::services::detectors::{DetectorError, DetectorList};
 use earcon_model::DetectorEntry;
 
 /// What there is to score with.
@@ -26,6 +26,8 @@ pub(crate) struct Detectors {
     configured: &'static str,
     /// Every revision of every entry.
     entries: Vec<WireEntry>,
+    /// How many entries cannot be read and are left out; the server's log names them.
+    unreadable: usize,
 }
 
 /// One revision of an entry. It never changes.
@@ -70,9 +72,10 @@ pub(crate) struct EntryBody {
     responses((status = 200, body = Detectors), (status = 404, description = "no such workspace")))]
 pub(crate) async fn list(State(gateway): State<Gateway>, authorized: Authorized) -> Result<Response, Problem> {
     authorized.workspace(&gateway).await?;
-    let (board, entries) = gateway.desk.entries(authorized.pass()).await?;
+    let DetectorList { live, entries, unreadable } = gateway.detectors.detectors(authorized.pass()).await?;
     let entries = entries.into_iter().map(WireEntry::of).collect();
-    Ok(answer(&Detectors { live: board.live.to_string(), configured: gateway.desk.configured(), entries }))
+    let configured = gateway.detectors.configured();
+    Ok(answer(&Detectors { live: live.to_string(), configured, entries, unreadable }))
 }
 
 /// Adds a revision to an entry, or makes the entry. It scores nothing until it is tried out and promoted.
@@ -88,19 +91,19 @@ pub(crate) async fn put(
 ) -> Result<Response, Problem> {
     authorized.workspace(&gateway).await?;
     let EntryBody { detector, options } = serde_json::from_slice(&body).map_err(|error| bad(&error.to_string()))?;
-    let entry = gateway.desk.put_entry(authorized.pass(), &name, detector, options).await?;
+    let entry = gateway.detectors.put_entry(authorized.pass(), &name, detector, options).await?;
     Ok(answer(&WireEntry::of(entry)))
 }
 
-impl From<Declined> for Problem {
-    fn from(declined: Declined) -> Self {
-        match declined {
-            Declined::Invalid(problems) => {
+impl From<DetectorError> for Problem {
+    fn from(error: DetectorError) -> Self {
+        match error {
+            DetectorError::Invalid(problems) => {
                 Problem::new(Kind::BadRequest, problems.join("; ")).with("problems", json!(problems))
             }
-            Declined::Unknown(text) => Problem::new(Kind::NotFound, text),
-            Declined::NotNow(text) => Problem::new(Kind::NotNow, text),
-            Declined::Store(error) => error.into(),
+            DetectorError::Unknown(text) => Problem::new(Kind::NotFound, text),
+            DetectorError::NotNow(text) => Problem::new(Kind::NotNow, text),
+            DetectorError::Store(error) => error.into(),
         }
     }
 }

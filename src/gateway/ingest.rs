@@ -1,6 +1,5 @@
 //! Samples over HTTP. Here: `POST …/kpis/ingest` in JSON and NDJSON, and what all protocols share; one file a protocol below.
 
-pub(crate) mod catalogues;
 pub(crate) mod influx;
 pub(crate) mod otlp;
 pub(crate) mod remote_write;
@@ -174,8 +173,8 @@ pub(crate) async fn gather(
     authorized: &Authorized,
     parse: impl FnOnce(&mut Batch<'_>) -> Result<(), IntakeError>,
 ) -> Result<ParsedBatch, Problem> {
-    let catalogue = gateway.catalogues.of(authorized.pass()).await?;
-    let mut batch = Batch::new(&catalogue, gateway.clock.now_ms(), gateway.limits.max_batch_samples);
+    let series = gateway.rules.series_cache(authorized.pass()).await?;
+    let mut batch = Batch::new(&series, gateway.clock.now_ms(), gateway.limits.max_batch_samples);
     parse(&mut batch)?;
     Ok(batch.finish())
 }
