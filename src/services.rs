@@ -4,9 +4,10 @@
 //! A service is built from ports, pure modules and actor handles. It has no mailbox and knows
 //! nothing of HTTP. Its errors are typed; the gateway renders them.
 //!
-//! Actors use the lower part: [`records`], [`cached`], [`retry`], [`mutes`], [`incidents`], [`mixes`]
-//! and [`detectors::records`]. These files import no actor. The upper part ([`anomalies`], [`wake`])
-//! uses actor handles, and only the gateway and the composition root use it. So there is no circle.
+//! Actors use the lower part: [`records`], [`cached`], [`retry`], [`mutes`], [`incidents`],
+//! [`mixes`] and [`detectors::records`]. These files import no actor. The upper part
+//! ([`anomalies`], [`wake`]) uses actor handles, and only the gateway and the composition root use
+//! it. So there is no circle.
 
 pub mod anomalies;
 pub mod cached;

@@ -1,4 +1,4 @@
-//! What scores each KPI of a workspace, given what is live and what is tried out.
+//! Which detectors score each KPI of a workspace.
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
@@ -6,18 +6,20 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::experiment::{Experiment, Stage};
 use earcon_model::{DetectorRef, DetectorSlots, KpiName, WorkspaceId};
 
-/// What is live in a workspace, and which experiment runs: the record that decides when two want to change it.
+/// Which detector is live in a workspace, and which experiment runs. Of two requests at once, the
+/// one that changes this record first wins.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DetectorAssignment {
-    /// The live detector where nothing is tried out.
+    /// The live detector where no experiment runs.
     pub live: DetectorRef,
     /// The experiment that runs.
     pub running: Option<String>,
 }
 
 impl DetectorAssignment {
-    /// Takes the end of an experiment in; returns whether that changes anything. Doing it again changes nothing.
+    /// Takes the end of an experiment into account. Returns whether that changes the assignment; a
+    /// second time changes nothing.
     pub fn conclude(&mut self, experiment: &Experiment) -> bool {
         if experiment.runs() {
             return false;
@@ -37,38 +39,38 @@ impl DetectorAssignment {
         *self != before
     }
 
-    /// What scores the KPIs; `experiment` is the one that runs.
+    /// The plan; `experiment` is the one that runs.
     pub fn plan(&self, experiment: Option<&Experiment>) -> Plan {
         Plan { live: self.live.clone(), trial: experiment.and_then(Experiment::trial) }
     }
 }
 
-/// What scores the KPIs of a workspace.
+/// Which detectors score the KPIs of a workspace.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Plan {
-    /// The live detector where nothing is tried out.
+    /// The live detector where no experiment runs.
     pub live: DetectorRef,
-    /// What is tried out.
+    /// The experiment that runs.
     pub trial: Option<Trial>,
 }
 
-/// Two detectors, and where which of them is live.
+/// The two detectors of an experiment, and for which KPIs each is live.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trial {
-    /// The experiment's name; part of what decides which KPIs come first.
+    /// The experiment's name. It decides, with the KPI's, which KPIs come first.
     pub name: String,
-    /// What was live before.
+    /// The detector that was live before.
     pub baseline: DetectorRef,
-    /// What shall be.
+    /// The detector that is tried out.
     pub candidate: DetectorRef,
-    /// Of how many KPIs in a hundred the candidate is live.
+    /// The percentage of KPIs for which the candidate is live.
     pub percent: f64,
-    /// How far apart two alerts may open that mean the same.
+    /// Two alerts mean the same if they open within this time.
     pub window_ms: i64,
 }
 
 impl Trial {
-    /// Whether the candidate is live for a KPI. What is in a share is in every larger one.
+    /// Whether the candidate is live for a KPI. A KPI of one share is in every larger share.
     pub fn takes(&self, workspace: &WorkspaceId, kpi: &KpiName) -> bool {
         let place = xxh3_64(format!("{workspace}\0{kpi}\0{}", self.name).as_bytes()) % 10_000;
         (place as f64) < self.percent * 100.0
@@ -76,7 +78,7 @@ impl Trial {
 }
 
 impl Plan {
-    /// What scores a KPI.
+    /// The detectors of a KPI.
     pub fn slots(&self, workspace: &WorkspaceId, kpi: &KpiName) -> DetectorSlots {
         match &self.trial {
             None => DetectorSlots { live: self.live.clone(), shadow: None },
@@ -93,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_of_an_experiment_is_settled_once() {
+    fn the_end_of_an_experiment_is_taken_into_account_once() {
         use crate::experiments::Policy;
         use earcon_model::DetectorEntry;
         let entry = DetectorEntry { name: "n".into(), revision: 1, detector: "d".into(), options: Default::default() };

@@ -1,5 +1,5 @@
-//! One anomaly: where it is found, why it is one, and a chart of it. All of it is read from the live view
-//! and from history.
+//! One anomaly: where it is found, why it is one, and a chart of it. All of it is read from the
+//! live view and from history.
 
 mod chart;
 mod explanation;
@@ -49,8 +49,8 @@ impl AnomalyService {
         Self { history, mutes, local_times, clock }
     }
 
-    /// One anomaly; `None` if there is none with this identifier. Open anomalies are in the live view, all
-    /// others in the history, which may be a moment behind.
+    /// One anomaly; `None` if there is none with this identifier. Open anomalies are in the live
+    /// view, all others in the history, which may be a moment behind.
     ///
     /// # Errors
     /// If the workspace is restarting or the history fails.
@@ -64,7 +64,8 @@ impl AnomalyService {
         }
     }
 
-    /// Notes on open anomalies which mute covers them now. Their latest events may be from before it.
+    /// Notes on open anomalies which mute covers them now. Their latest events may be from before
+    /// it.
     pub async fn mark_muted(&self, pass: &WorkspacePass, anomalies: &mut [Anomaly]) {
         let mutes = self.mutes.current(pass).await;
         let now_ms = self.clock.now_ms();

@@ -1,11 +1,11 @@
-//! What was read of each workspace, kept for a while.
+//! Values read from a store, one for each workspace, kept for a while.
 //!
 //! One policy. A value younger than `fresh_for` is returned at once. A value older than that, but
 //! younger than `usable_for`, is returned at once too, while a task reads it again. Without such a
-//! value the caller waits for the read, for at most `wait_at_most`; then it gets the older value, and
-//! an error only if there is none. A read that fails keeps the older value and warns; the next read
-//! begins after `fresh_for`. One read runs at a time for each workspace, and goes on if its caller
-//! leaves.
+//! value the caller waits for the read, for at most `wait_at_most`; then it gets the older value,
+//! and an error only if there is none. A read that fails keeps the older value and warns; the next
+//! read begins after `fresh_for`. One read runs at a time for each workspace, and goes on if its
+//! caller leaves.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -48,7 +48,7 @@ impl<T> Clone for Cached<T> {
 }
 
 struct Shared<T> {
-    /// What is kept, for warnings.
+    /// The name of the values, for warnings.
     what: &'static str,
     policy: CachePolicy,
     load: Box<Load<T>>,
@@ -129,8 +129,8 @@ impl<T: Send + Sync + 'static> Cached<T> {
         Ok(value)
     }
 
-    /// Keeps a value that the caller has just written to the store. It is used at once, and a read that
-    /// began before does not undo it.
+    /// Keeps a value that the caller has just written to the store. It is used at once, and a read
+    /// that began before does not undo it.
     pub fn put(&self, workspace: &WorkspaceId, value: Arc<T>) {
         let from = self.0.begin();
         self.0.keep(workspace, value, from, Instant::now());

@@ -29,8 +29,8 @@ const MOST: usize = 1_000;
 /// Makes the owner of a workspace read its records again.
 #[async_trait]
 pub trait Wake: Send + Sync + 'static {
-    /// Wakes the owner, on whichever node it runs. If it cannot be reached, it reads the records when it
-    /// next opens the workspace or writes them.
+    /// Wakes the owner, on whichever node it runs. If it cannot be reached, it reads the records
+    /// when it next opens the workspace or writes them.
     async fn wake(&self, pass: &WorkspacePass);
 }
 

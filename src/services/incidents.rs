@@ -1,7 +1,7 @@
 //! The records of incidents, and the saved state of the engine that groups anomalies into them.
 //!
-//! The workspace's incident actor writes them; the gateway reads them. They may be a moment behind the
-//! live view, which has the incidents that are open.
+//! The workspace's incident actor writes them; the gateway reads them. They may be a moment behind
+//! the live view, which has the incidents that are open.
 
 use std::sync::Arc;
 
@@ -22,7 +22,8 @@ const STATE: &str = "state";
 /// A recorded incident.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct IncidentRecord {
-    /// Wall time of writing. The age counts from here, because samples may be about the distant past.
+    /// Wall time of writing. The age counts from here, because samples may be about the distant
+    /// past.
     pub at_ms: i64,
     /// The incident.
     pub incident: Incident,
@@ -109,8 +110,8 @@ impl IncidentRecords {
         self.incidents.delete(pass, name, expected).await
     }
 
-    /// The saved state of the engine. One that cannot be read is returned with its revision and no value,
-    /// so that the next save replaces it.
+    /// The saved state of the engine. One that cannot be read is returned with its revision and no
+    /// value, so that the next save replaces it.
     ///
     /// # Errors
     /// Those of the store.

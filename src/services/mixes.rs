@@ -17,8 +17,8 @@ impl MixRecords {
         Self(Records::new(meta, Family::Mix))
     }
 
-    /// The saved settings of a mix, and their revision (0: never saved). Settings that cannot be read are
-    /// not returned; the next save replaces them.
+    /// The saved settings of a mix, and their revision (0: never saved). Settings that cannot be
+    /// read are not returned; the next save replaces them.
     ///
     /// # Errors
     /// Those of the store.

@@ -1,7 +1,8 @@
 //! The mutes of each workspace: made, changed and removed here, and kept for those who ask.
 //!
-//! A change on this node holds at once; a change on another node holds within a few seconds. A scoring
-//! actor reads a [snapshot](MuteReader) that a task keeps fresh beside it, so it waits for no store.
+//! A change on this node holds at once; a change on another node holds within a few seconds. A
+//! scoring actor reads a [snapshot](MuteReader) that a background task keeps fresh, so it waits for
+//! no store.
 //! **A crash loses** nothing: all mutes are in the meta store.
 
 mod reader;
@@ -19,7 +20,7 @@ use earcon_model::{Clock, EventBody, WorkspaceId};
 use earcon_ports::{ErrorKind, MetaStore, PortError, Revision};
 use earcon_tenancy::WorkspacePass;
 
-/// Who asks waits for a read if the mutes are older than this, but not for long.
+/// A caller waits for a read of mutes that are older than this, but not for long.
 const POLICY: CachePolicy = CachePolicy {
     fresh_for: Duration::from_secs(3),
     usable_for: Duration::from_secs(3),
@@ -90,7 +91,7 @@ pub struct MuteService {
     cached: Cached<Snapshot>,
 }
 
-/// The mutes of a workspace with their windows, and what they were computed from.
+/// The mutes of a workspace with their windows, and the revisions they were computed from.
 struct Snapshot {
     mutes: Arc<Mutes>,
     revisions: Vec<(String, Revision)>,
@@ -109,8 +110,8 @@ impl MuteService {
         Self { records, clock, cached }
     }
 
-    /// The mutes of a workspace, at most a few seconds old; older ones if the store does not answer in
-    /// time, and none if it never has.
+    /// The mutes of a workspace, at most a few seconds old; older ones if the store does not answer
+    /// in time, and none if it never has.
     pub async fn current(&self, pass: &WorkspacePass) -> Arc<Mutes> {
         // The cache has warned about a read that failed.
         self.cached.get(pass).await.map(|snapshot| snapshot.mutes.clone()).unwrap_or_default()
@@ -121,8 +122,8 @@ impl MuteService {
         self.cached.known(workspace).map(|snapshot| snapshot.mutes.clone()).unwrap_or_default()
     }
 
-    /// Reads the mutes of a workspace, waiting for a limited time, and keeps them fresh for as long as the
-    /// reader or a clone of it exists.
+    /// Reads the mutes of a workspace, waiting for a limited time, and keeps them fresh for as long
+    /// as the reader or a clone of it exists.
     pub async fn follow(&self, pass: &WorkspacePass) -> MuteReader {
         MuteReader::start(self.clone(), pass.clone()).await
     }
@@ -193,8 +194,8 @@ impl MuteService {
         self.put(pass, mute, expected.unwrap_or(before.revision), before.created_at_ms, before.created_by).await
     }
 
-    /// Removes a mute, durably, also one that cannot be read. With `expected`, only if that is still its
-    /// revision.
+    /// Removes a mute, durably, also one that cannot be read. With `expected`, only if that is
+    /// still its revision.
     ///
     /// # Errors
     /// If there is no such mute, or another writer was faster.

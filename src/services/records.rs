@@ -1,9 +1,10 @@
 //! Typed records in the meta store.
 //!
 //! One record is a value under a name, changed by compare-and-set. A record that cannot be read is
-//! treated in one way. [`Records::get`] returns an error of kind `Corrupt` that names the key. A list
-//! leaves the record out, warns once about it, and reports it in [`Page::unreadable`]. Only
-//! [`Records::load`] goes on without the value, for records that their owner writes again and again.
+//! treated in one way. [`Records::get`] returns an error of kind `Corrupt` that names the key. A
+//! list leaves the record out, warns once about it, and reports it in [`Page::unreadable`]. Only
+//! [`Records::load`] goes on without the value, for records that their owner writes again and
+//! again.
 
 mod family;
 
@@ -70,7 +71,7 @@ impl<T> Page<T> {
     }
 }
 
-/// The records of one family. Cheap to clone; clones share what they have warned about.
+/// The records of one family. Cheap to clone; clones share the memory of warnings.
 pub struct Records<T> {
     meta: Arc<dyn MetaStore>,
     family: Family,
@@ -108,8 +109,8 @@ impl<T: Serialize + DeserializeOwned> Records<T> {
         Ok(self.meta.get(pass, &self.family.key(name)).await?.map_or(0, |record| record.revision))
     }
 
-    /// The value and the revision of a record that its next writer replaces anyway. One that cannot be
-    /// read is warned about, and its revision is returned without a value; 0 if there is none.
+    /// The value and the revision of a record that its next writer replaces anyway. One that cannot
+    /// be read is warned about, and its revision is returned without a value; 0 if there is none.
     ///
     /// # Errors
     /// Those of the store.
@@ -165,7 +166,8 @@ impl<T: Serialize + DeserializeOwned> Records<T> {
         Ok(all)
     }
 
-    /// Writes a record if its revision is `expected` (0: there must be none). Returns the new revision.
+    /// Writes a record if its revision is `expected` (0: there must be none). Returns the new
+    /// revision.
     ///
     /// # Errors
     /// `Conflict` if the record has another revision; `Invalid` if the value cannot be encoded.
@@ -189,13 +191,14 @@ impl<T: Serialize + DeserializeOwned> Records<T> {
         self.meta.delete(pass, &self.family.key(name), expected).await
     }
 
-    /// Changes a record by compare-and-set. `change` gets the present value and returns the new one, or
-    /// `None` to leave the record as it is. It runs again if another writer was faster.
+    /// Changes a record by compare-and-set. `change` gets the present value and returns the new
+    /// one, or `None` to leave the record as it is. It runs again if another writer was faster.
     ///
     /// Returns the record after the change; `None` if there was none and `change` made none.
     ///
     /// # Errors
-    /// Those of `change`; those of [`get`](Self::get); `Conflict` if other writers are faster each time.
+    /// Those of `change`; those of [`get`](Self::get); `Conflict` if other writers are faster each
+    /// time.
     pub async fn update<E: From<PortError>>(
         &self,
         pass: &WorkspacePass,

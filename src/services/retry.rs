@@ -8,7 +8,8 @@ use tokio::time::Instant;
 /// How often an operation is tried again, and for how long.
 #[derive(Debug, Clone, Copy)]
 pub struct Retry {
-    /// The pause between two attempts, give or take a fifth, so that many callers do not try in step.
+    /// The pause between two attempts, give or take a fifth, so that many callers do not try in
+    /// step.
     pub every: Duration,
     /// No attempt begins later than this after the first.
     pub give_up: Duration,

@@ -1,8 +1,8 @@
 //! The rules for samples that come in, and the cache of known series that was made with them.
 //!
 //! A change on this node holds at once. A change on another node holds within a few seconds and one
-//! request; a node that has not looked for a minute looks before it answers. Otherwise the rules are
-//! read beside the requests, so that a slow store slows no samples.
+//! request; a node that has not read them for a minute reads them before it answers. Otherwise the
+//! rules are read in the background, so that a slow store slows no samples.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -56,8 +56,8 @@ impl RuleService {
     /// The known series of a workspace, with its rules.
     ///
     /// # Errors
-    /// If the rules have never been read and cannot be now. A store that fails later leaves the rules as
-    /// they were.
+    /// If the rules have never been read and cannot be now. A store that fails later leaves the
+    /// rules as they were.
     pub async fn series_cache(&self, pass: &WorkspacePass) -> Result<Arc<SeriesCache>, PortError> {
         Ok(self.cached.get(pass).await?.series.clone())
     }

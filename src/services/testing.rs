@@ -15,7 +15,7 @@ pub(super) fn pass() -> WorkspacePass {
     Authorizer.system(&WorkspaceId::new("w").unwrap())
 }
 
-/// Counts reads, and answers no more once it is told to hang.
+/// Counts reads. It can be made to answer no more.
 #[derive(Default)]
 pub(super) struct MemoryMeta {
     all: Mutex<BTreeMap<String, (Revision, Vec<u8>)>>,

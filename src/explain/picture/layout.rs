@@ -1,10 +1,10 @@
-//! Where everything stands.
+//! The positions of all shapes.
 
 use super::axes::{numbers, times};
 use super::{Anchor, PictureData, Point, Role, Scene, Shape, Size};
 use earcon_model::Direction;
 
-/// Of a character, in pixels; both renderers write in a fixed pitch.
+/// The size of a character, in pixels. Both renderers use a fixed pitch.
 const CHARACTER: f32 = 7.3;
 const TOP: f32 = 52.0;
 const BOTTOM: f32 = 30.0;
@@ -151,7 +151,7 @@ fn path(points: &[Point], plane: &Plane) -> Vec<(f32, f32)> {
         let low = column.iter().fold(f64::INFINITY, |low, point| low.min(point.low));
         let high = column.iter().fold(f64::NEG_INFINITY, |high, point| high.max(point.high));
         let (bottom, top) = (plane.y(low), plane.y(high));
-        // The end nearer to where the line stands comes first.
+        // The end nearer to the end of the line comes first.
         let down_first = path.last().is_some_and(|last| (last.1 - bottom).abs() < (last.1 - top).abs());
         path.push((x, if down_first { bottom } else { top }));
         if low < high {
@@ -161,7 +161,8 @@ fn path(points: &[Point], plane: &Plane) -> Vec<(f32, f32)> {
     path
 }
 
-/// Lowest and highest value shown: all values and what was expected, and the band unless it dwarfs them.
+/// Lowest and highest value shown: all values, all expected values, and the band unless it is much
+/// wider.
 fn range(data: &PictureData<'_>) -> (f64, f64) {
     let (mut low, mut high) = (data.anomaly.peak_value, data.anomaly.peak_value);
     let mut take = |value: f64| {

@@ -12,7 +12,7 @@ const MOST_ROWS: usize = 6_000;
 const STEPS: i64 = 1_200;
 /// A chart with fewer rows than this shows a longer time.
 const ENOUGH_ROWS: usize = 60;
-/// What is shown on either side of the anomaly, at least and at most.
+/// The time shown on either side of the anomaly, at least and at most.
 const LEAST_AROUND_MS: i64 = 300_000;
 const MOST_AROUND_MS: i64 = 28 * 86_400_000;
 

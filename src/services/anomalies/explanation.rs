@@ -1,5 +1,5 @@
-//! Why an anomaly is one: from its own numbers, from the last four weeks of its series, and from past
-//! anomalies like it.
+//! Why an anomaly is one: from its own numbers, from the last four weeks of its series, and from
+//! past anomalies like it.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -20,7 +20,8 @@ const LEAST_HOUR_ROWS: usize = 20;
 const AT_ONCE: usize = 4;
 /// Past anomalies that are compared.
 const COMPARED: usize = 200;
-/// A value more extreme than this share of its hour is mentioned, whatever the reason of the anomaly.
+/// A value more extreme than this share of its hour is mentioned, whatever the reason of the
+/// anomaly.
 const MENTIONED_PERCENT: f64 = 90.0;
 
 /// Why an anomaly is one.
@@ -90,7 +91,8 @@ impl AnomalyService {
 
     /// Reads at most 28 hours, and of each a limited number of rows.
     async fn rarity(&self, pass: &WorkspacePass, hub: &Hub, anomaly: &Anomaly) -> Result<Option<Rarity>, AnomalyError> {
-        // Labels select every series that carries them. All of those are read, so they share the rows.
+        // Labels select every series that carries them. All of those are read, so they share the
+        // rows.
         let view = hub.kpi(anomaly.kpi.clone()).await.ok_or(AnomalyError::Restarting)?;
         let carries =
             |view: &crate::live::KpiView| view.series.keys().filter(|labels| labels.contains(&anomaly.labels)).count();

@@ -13,7 +13,7 @@ use earcon_tenancy::WorkspacePass;
 /// The detectors of a workspace.
 #[derive(Debug, Clone)]
 pub struct DetectorList {
-    /// What is live where no experiment runs.
+    /// The live detector where no experiment runs.
     pub live: DetectorRef,
     /// Every revision of every entry, in the order of their names.
     pub entries: Vec<DetectorEntry>,
@@ -27,7 +27,7 @@ impl DetectorService {
         self.configured.detector.as_str()
     }
 
-    /// What is live, and every revision of every entry.
+    /// The live detector, and every revision of every entry.
     ///
     /// # Errors
     /// Those of the store.
@@ -39,8 +39,8 @@ impl DetectorService {
         Ok(DetectorList { live: assignment.live, entries, unreadable })
     }
 
-    /// Adds a revision to an entry, which is made if there is none. Settings equal to those of the latest
-    /// revision are that revision.
+    /// Adds a revision to an entry, which is made if there is none. Settings equal to those of the
+    /// latest revision are that revision.
     ///
     /// # Errors
     /// If a setting breaks a rule, or there are too many entries or revisions.

@@ -15,7 +15,7 @@ pub enum ExperimentAction {
         /// Also before the candidate has seen enough.
         force: bool,
     },
-    /// Go back to what was live before.
+    /// Go back to the detector that was live before.
     RollBack,
     /// End it.
     Stop,
@@ -49,8 +49,8 @@ impl DetectorService {
         found.map(|stored| stored.value).ok_or_else(|| no_such_experiment(name))
     }
 
-    /// Begins an experiment: `candidate` runs in the shadow of what is live. One experiment at a time runs
-    /// in a workspace.
+    /// Begins an experiment: `candidate` runs in the shadow of the live detector. One experiment at
+    /// a time runs in a workspace.
     ///
     /// # Errors
     /// If the name or the policy breaks a rule, or an experiment runs already.
@@ -69,7 +69,7 @@ impl DetectorService {
             return Err(DetectorError::NotNow(format!("the experiment {running:?} runs; one at a time does")));
         }
         if assignment.live == candidate {
-            return Err(DetectorError::NotNow(format!("{candidate} is what is live")));
+            return Err(DetectorError::NotNow(format!("{candidate} is live already")));
         }
         if self.all_experiments(pass).await?.count() >= MOST {
             return Err(DetectorError::NotNow(format!("the workspace has its {MOST} experiments")));
@@ -80,7 +80,7 @@ impl DetectorService {
         assignment.running = Some(name.to_owned());
         match self.records.put_assignment(pass, &assignment, revision).await {
             Err(error) if error.kind == ErrorKind::Conflict => Err(DetectorError::NotNow(
-                "another request has changed what is live, or began an experiment, first".to_owned(),
+                "another request has changed the live detector, or began an experiment, first".to_owned(),
             )),
             Err(error) => Err(error.into()),
             Ok(_) => {
@@ -135,7 +135,8 @@ impl DetectorService {
         let taken = || DetectorError::NotNow(format!("there is an experiment {name:?} already"));
         match records.put(pass, name, 0, experiment).await {
             Err(error) if error.kind == ErrorKind::Conflict => {
-                // It runs by its record and not by the assignment: another was begun at the same time.
+                // It runs by its record and not by the assignment: another was begun at the same
+                // time.
                 let Stored { value: old, revision, .. } = records.get(pass, name).await?.ok_or_else(taken)?;
                 if !old.runs() {
                     return Err(taken());

@@ -50,8 +50,8 @@ impl DetectorRecords {
         }
     }
 
-    /// Which detector is live and which experiment runs; the default with revision 0 if it was never
-    /// changed.
+    /// Which detector is live and which experiment runs; the default with revision 0 if it was
+    /// never changed.
     ///
     /// # Errors
     /// `Corrupt` if the record cannot be read; those of the store.

@@ -51,7 +51,8 @@ impl DetectorService {
     /// Adds a training job, which runs when those before it have ended.
     ///
     /// # Errors
-    /// If the order breaks a rule, its detector neither is live nor is tried out, or too many jobs wait.
+    /// If the order breaks a rule, its detector neither is live nor is tried out, or too many jobs
+    /// wait.
     pub async fn train(&self, pass: &WorkspacePass, order: TrainingOrder) -> Result<TrainingJob, DetectorError> {
         check(&order)?;
         let TrainingOrder { entry, kpis, from_ms, to_ms } = order;

@@ -18,8 +18,8 @@ const IDLE_ROUNDS: u32 = 10;
 
 /// Reads the mutes of a workspace without waiting. Cheap to clone.
 ///
-/// A task reads them every few seconds while samples come in, and every half minute otherwise. It ends
-/// when the last clone is dropped.
+/// A task reads them every few seconds while samples come in, and every half minute otherwise. It
+/// ends when the last clone is dropped.
 #[derive(Clone)]
 pub struct MuteReader {
     service: MuteService,

@@ -28,7 +28,7 @@ async fn a_list_is_read_in_bounded_pages() {
     }
     meta.set("jobs", b"another family");
     let page = records.list(&pass, Some("001"), 2).await.unwrap();
-    assert_eq!((page.next.as_deref(), page.values()), (Some("003"), vec![2, 3]));
+    assert_eq!((page.next.clone().as_deref(), page.values()), (Some("003"), vec![2, 3]));
     let all = records.all(&pass, 1_000).await.unwrap();
     assert_eq!((all.count(), all.next.as_deref()), (450, None));
     assert!(meta.largest_page() <= PAGE);
