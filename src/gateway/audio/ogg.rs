@@ -11,10 +11,10 @@ use futures_util::{StreamExt, stream};
 use tokio::sync::broadcast::error::RecvError;
 
 use super::transmitter::Tuned;
-use crate::gateway::Gateway;
-use crate::gateway::authorized::Authorized;
-use crate::gateway::mixes::check_name;
-use crate::gateway::problem::{Problem, restarting};
+use crate::gateway::api::mixes::check_name;
+use crate::gateway::http::auth::Authorized;
+use crate::gateway::http::problem::{Problem, restarting};
+use crate::gateway::http::state::Gateway;
 use crate::telemetry::{Metric, count};
 use earcon_audio::{Page, Stamp};
 

@@ -8,10 +8,10 @@ use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use crate::gateway::Gateway;
-use crate::gateway::authorized::Authorized;
-use crate::gateway::mixes::expected_revision;
-use crate::gateway::problem::{Kind, Problem};
+use crate::gateway::http::auth::Authorized;
+use crate::gateway::http::problem::{Kind, Problem};
+use crate::gateway::http::reply::expected_revision;
+use crate::gateway::http::state::Gateway;
 use crate::live::wire::to_json;
 use earcon_intake::rules::{RuleDocument, RulesDocument};
 use earcon_ports::Revision;

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::gateway::problem::{Kind, PROBLEM_JSON};
+use crate::gateway::http::problem::{Kind, PROBLEM_JSON};
 
 const WORKSPACE: &str = "^[a-z0-9][a-z0-9_-]{0,62}$";
 /// Of an entry or an experiment.
