@@ -1,13 +1,11 @@
 //! One anomaly: where it is found, why it is one, and a chart of it. All of it is read from the
 //! live view and from history.
 
-mod chart;
-mod explanation;
+pub mod chart;
+pub mod explanation;
 
 use std::sync::Arc;
 
-pub use self::chart::{Chart, ChartFormat, ChartStyle};
-pub use self::explanation::{Explanation, MuteInForce};
 use super::local_time::LocalTimes;
 use super::mutes::MuteService;
 use crate::actors::hub::Hub;

@@ -3,21 +3,18 @@
 //! Requests are checked and written by compare-and-set from any node. A write that the owner of the
 //! workspace has to act on also wakes it, so that no caller has to.
 
-mod entries;
-mod experiments;
+pub mod entries;
+pub mod experiments;
 pub mod records;
 #[cfg(test)]
 mod tests;
-mod training;
+pub mod training;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-pub use self::entries::DetectorList;
-pub use self::experiments::{ExperimentAction, ExperimentList};
 use self::records::DetectorRecords;
-pub use self::training::{JobList, TrainingOrder};
 use earcon_model::Clock;
 use earcon_ports::{ErrorKind, MetaStore, PortError};
 use earcon_streams::StreamSettings;

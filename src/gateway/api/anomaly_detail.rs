@@ -18,7 +18,8 @@ use crate::gateway::http::query::{Params, bad};
 use crate::gateway::http::reply::json;
 use crate::gateway::http::state::Gateway;
 use crate::live::wire::{Peak, WireAnomaly, label_map};
-use crate::services::anomalies::{ChartFormat, ChartStyle, Explanation, MuteInForce};
+use crate::services::anomalies::chart::{ChartFormat, ChartStyle};
+use crate::services::anomalies::explanation::{Explanation, MuteInForce};
 use earcon_model::{Anomaly, Feature};
 
 const DEFAULT_SIZE: Size = Size { width: 900, height: 360 };

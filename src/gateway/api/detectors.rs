@@ -14,7 +14,8 @@ use crate::gateway::http::problem::{Kind, Problem};
 use crate::gateway::http::query::bad;
 use crate::gateway::http::reply::json as answer;
 use crate::gateway::http::state::Gateway;
-use crate::services::detectors::{DetectorError, DetectorList};
+use crate::services::detectors::DetectorError;
+use crate::services::detectors::entries::DetectorList;
 use earcon_model::DetectorEntry;
 
 /// What there is to score with.

@@ -13,7 +13,7 @@ use crate::gateway::http::problem::Problem;
 use crate::gateway::http::query::{Params, bad};
 use crate::gateway::http::reply::json;
 use crate::gateway::http::state::Gateway;
-use crate::services::detectors::ExperimentAction;
+use crate::services::detectors::experiments::ExperimentAction;
 
 /// The experiments of a workspace, in order of name.
 #[derive(Serialize, ToSchema)]

@@ -13,7 +13,7 @@ use crate::gateway::http::problem::Problem;
 use crate::gateway::http::query::bad;
 use crate::gateway::http::reply::json;
 use crate::gateway::http::state::Gateway;
-use crate::services::detectors::TrainingOrder;
+use crate::services::detectors::training::TrainingOrder;
 
 /// The jobs of a workspace, oldest first.
 #[derive(Serialize, ToSchema)]

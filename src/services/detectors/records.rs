@@ -1,6 +1,6 @@
 //! The records of detector entries, experiments and training jobs.
 //!
-//! People change them from any node through the [service](super::DetectorService). The owner of the
+//! People change them from any node through the service. The owner of the
 //! workspace reads them, and writes what experiments have found out and how far jobs are.
 
 use std::sync::Arc;

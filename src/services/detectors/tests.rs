@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::experiments::ExperimentAction;
+use super::training::TrainingOrder;
 use super::*;
 use crate::experiments::{JobState, Policy, Stage};
 use crate::services::testing::{MemoryMeta, pass};

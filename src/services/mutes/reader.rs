@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use super::MuteService;
+use super::cache::MuteCache;
 use crate::mutes::Mutes;
 use earcon_model::EventBody;
 use earcon_tenancy::WorkspacePass;
@@ -22,7 +22,7 @@ const IDLE_ROUNDS: u32 = 10;
 /// ends when the last clone is dropped.
 #[derive(Clone)]
 pub struct MuteReader {
-    service: MuteService,
+    cache: MuteCache,
     pass: WorkspacePass,
     task: Arc<Task>,
 }
@@ -40,16 +40,16 @@ impl Drop for Task {
 }
 
 impl MuteReader {
-    pub(super) async fn start(service: MuteService, pass: WorkspacePass) -> Self {
-        service.current(&pass).await;
+    pub(super) async fn start(cache: MuteCache, pass: WorkspacePass) -> Self {
+        cache.current(&pass).await;
         let used = Arc::new(AtomicBool::new(false));
-        let handle = tokio::spawn(keep_fresh(service.clone(), pass.clone(), used.clone()));
-        Self { service, pass, task: Arc::new(Task { used, handle }) }
+        let handle = tokio::spawn(keep_fresh(cache.clone(), pass.clone(), used.clone()));
+        Self { cache, pass, task: Arc::new(Task { used, handle }) }
     }
 
     /// The mutes as they are known.
     pub fn snapshot(&self) -> Arc<Mutes> {
-        self.service.snapshot(self.pass.workspace())
+        self.cache.snapshot(self.pass.workspace())
     }
 
     /// Notes on anomalies which mute keeps them from alerting at `now_ms`.
@@ -61,14 +61,14 @@ impl MuteReader {
     }
 }
 
-async fn keep_fresh(service: MuteService, pass: WorkspacePass, used: Arc<AtomicBool>) {
+async fn keep_fresh(cache: MuteCache, pass: WorkspacePass, used: Arc<AtomicBool>) {
     let mut idle = 0;
     loop {
         tokio::time::sleep(EVERY).await;
         idle += 1;
         if used.swap(false, Ordering::Relaxed) || idle >= IDLE_ROUNDS {
             idle = 0;
-            service.current(&pass).await;
+            cache.current(&pass).await;
         }
     }
 }

@@ -1,5 +1,8 @@
+use std::time::Duration;
+
 use tokio::time::Instant;
 
+use super::cache::POLICY;
 use super::*;
 use crate::services::testing::{MemoryMeta, pass};
 use earcon_model::{KpiName, Labels, ManualClock};
