@@ -234,7 +234,7 @@ impl Stored for Features {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use earcon_model::{EventBody, Sample, SeriesBatch, SeriesStatus};
+    use earcon_model::{AnomalyEvent, EventBody, Sample, SeriesBatch, SeriesEvent, SeriesStatus};
 
     const START: i64 = 1_699_920_000_000;
 
@@ -254,7 +254,7 @@ mod tests {
         let values = (0..600).map(|i| if i == 599 { 900.0 } else { f64::from(i * 7 % 11) });
         let now = START + 600_000;
         let pushed = state.push(&rows(values, 0), now);
-        assert!(matches!(pushed.bodies.last(), Some(EventBody::AnomalyOpened(_))));
+        assert!(matches!(pushed.bodies.last(), Some(EventBody::Anomaly(AnomalyEvent::Opened(_)))));
         assert_eq!(state.check_stalls(now + 1_000_000).len(), 1);
         state
     }
@@ -287,8 +287,8 @@ mod tests {
 
         let now = START + 2_000_000;
         let bodies = new.push(&rows([5.0; 64], 1_500), now).bodies;
-        assert!(matches!(bodies.first(), Some(EventBody::SeriesRestored { .. })), "{bodies:?}");
-        let Some(EventBody::AnomalyClosed(closed)) = bodies.last() else { panic!("{bodies:?}") };
+        assert!(matches!(bodies.first(), Some(EventBody::Series(SeriesEvent::Restored { .. }))), "{bodies:?}");
+        let Some(EventBody::Anomaly(AnomalyEvent::Closed(closed))) = bodies.last() else { panic!("{bodies:?}") };
         assert_eq!(Some(closed.id), old.series().next().unwrap().anomaly.map(|anomaly| anomaly.id));
         assert_eq!(new.series().next().unwrap().status, SeriesStatus::Normal);
     }

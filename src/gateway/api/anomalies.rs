@@ -16,7 +16,7 @@ use crate::gateway::http::state::Gateway;
 use crate::live::wire::WireAnomaly;
 use crate::services::anomalies::AnomalyError;
 use earcon_model::{Anomaly, AnomalyId, FeedbackOutcome};
-use earcon_ports::{AnomalyFilter, acknowledge as fold};
+use earcon_ports::AnomalyFilter;
 
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 1_000;
@@ -56,13 +56,13 @@ pub(crate) struct AcknowledgeBody {
     note: Option<String>,
 }
 
-/// What an anomaly was.
+/// A person's feedback on an anomaly.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct VerdictBody {
+pub(crate) struct FeedbackBody {
     /// `real` or `false`.
     #[schema(value_type = String)]
-    verdict: FeedbackOutcome,
+    outcome: FeedbackOutcome,
     note: Option<String>,
 }
 
@@ -117,7 +117,7 @@ pub(crate) async fn acknowledge(
     if anomaly.acknowledged.is_none() {
         let by = authorized.pass().principal().to_string();
         let acknowledgement = workspace.acknowledge(&anomaly, by, note).await.map_err(|_| restarting())?;
-        fold(&mut anomaly, &acknowledgement);
+        anomaly.acknowledged.get_or_insert(acknowledgement);
     }
     Ok(json(&WireAnomaly::of(&anomaly)))
 }
@@ -132,9 +132,10 @@ pub(super) fn acknowledge_body(body: &[u8]) -> Result<Option<String>, Problem> {
     Ok(body.note)
 }
 
-/// Says whether an anomaly, open or closed, was worth the alert. The last word holds. It moves how readily its series alerts.
-#[utoipa::path(post, path = "/api/v1/workspaces/{workspace}/anomalies/{id}/verdict", tag = "anomalies",
-    params(("workspace" = String, Path), ("id" = String, Path)), request_body = VerdictBody,
+/// Records whether an anomaly, open or closed, was worth the alert. The last feedback holds. It changes how easily the
+/// series alerts.
+#[utoipa::path(post, path = "/api/v1/workspaces/{workspace}/anomalies/{id}/feedback", tag = "anomalies",
+    params(("workspace" = String, Path), ("id" = String, Path)), request_body = FeedbackBody,
     responses((status = 200, body = WireAnomaly), (status = 400, description = "bad body"), (status = 404, description = "no such anomaly")))]
 pub(crate) async fn judge(
     State(gateway): State<Gateway>,
@@ -142,13 +143,13 @@ pub(crate) async fn judge(
     Path((_, id)): Path<(String, String)>,
     Body(body): Body,
 ) -> Result<Response, Problem> {
-    let body: VerdictBody = serde_json::from_slice(&body)
-        .map_err(|error| bad(&format!("{{\"verdict\": \"real\" or \"false\", \"note\": \"…\"}}: {error}")))?;
+    let body: FeedbackBody = serde_json::from_slice(&body)
+        .map_err(|error| bad(&format!("{{\"outcome\": \"real\" or \"false\", \"note\": \"…\"}}: {error}")))?;
     check_note(body.note.as_deref())?;
     let workspace = authorized.workspace(&gateway).await?;
     let mut anomaly = find(&gateway, &authorized, &workspace, &id).await?;
     let by = authorized.pass().principal().to_string();
-    let feedback = workspace.judge(&anomaly, body.verdict, by, body.note).await.map_err(|_| restarting())?;
+    let feedback = workspace.judge(&anomaly, body.outcome, by, body.note).await.map_err(|_| restarting())?;
     anomaly.feedback = Some(feedback);
     Ok(json(&WireAnomaly::of(&anomaly)))
 }

@@ -82,8 +82,8 @@ pub(crate) struct WireArm {
     shadow_ns: Option<f64>,
     /// The share of its anomalies that people said to be real; null while nobody has said anything.
     precision: Option<f64>,
-    /// Anomalies that people have judged.
-    judged: u64,
+    /// Anomalies with feedback.
+    feedback_count: u64,
 }
 
 /// A change of stage.
@@ -112,7 +112,7 @@ impl WireArm {
             live_ns: arm.live.ns_per_sample(),
             shadow_ns: arm.shadow.ns_per_sample(),
             precision: arm.feedback.precision(),
-            judged: arm.feedback.real + arm.feedback.wrong,
+            feedback_count: arm.feedback.real + arm.feedback.wrong,
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::gateway::http::problem::{Kind, Problem, restarting};
 use crate::gateway::http::query::{self, Params, bad};
 use crate::gateway::http::reply::json;
 use crate::gateway::http::state::Gateway;
-use crate::live::wire_incident::WireIncident;
+use crate::live::wire::WireIncident;
 use crate::services::incidents::IncidentList;
 use earcon_model::{Acknowledgement, Anomaly, Incident, IncidentId, Member};
 
@@ -29,8 +29,8 @@ const AT_A_TIME: usize = 16;
 pub(crate) struct IncidentsParams {
     /// Only open, or only closed ones.
     open: Option<bool>,
-    /// Only alerted, or only quiet ones.
-    told: Option<bool>,
+    /// Only alerted, or only suppressed ones.
+    alerted: Option<bool>,
     /// Those with a member of this KPI.
     kpi: Option<String>,
     /// Incidents that touch this time or later.
@@ -76,7 +76,7 @@ pub(crate) async fn list(
     incidents.retain(|incident| {
         incident.merged_into.is_none()
             && params.open.is_none_or(|open| open == incident.closed_at_ms.is_none())
-            && params.told.is_none_or(|told| told == incident.is_alerted())
+            && params.alerted.is_none_or(|alerted| alerted == incident.is_alerted())
             && kpi.as_ref().is_none_or(|kpi| incident.members.iter().any(|member| member.kpi == *kpi))
             && from_ms.is_none_or(|from| incident.closed_at_ms.is_none_or(|closed| closed >= from))
             && to_ms.is_none_or(|to| incident.opened_at_ms < to)
