@@ -61,7 +61,7 @@ fn batches(rows: &[Row]) -> Vec<SeriesBatch> {
 /// All results for each series in order, independent of the batches.
 fn essence(bodies: &[EventBody]) -> Vec<(Labels, Vec<String>, Vec<String>, u32)> {
     let mut all: Vec<(Labels, Vec<String>, Vec<String>, u32)> = Vec::new();
-    fn of<'a>(
+    fn entry_of<'a>(
         all: &'a mut Vec<(Labels, Vec<String>, Vec<String>, u32)>,
         labels: &Labels,
     ) -> &'a mut (Labels, Vec<String>, Vec<String>, u32) {
@@ -75,7 +75,7 @@ fn essence(bodies: &[EventBody]) -> Vec<(Labels, Vec<String>, Vec<String>, u32)>
         match body {
             EventBody::Samples(parts) | EventBody::Backfilled(parts) => {
                 for part in parts {
-                    let one = of(&mut all, &part.labels);
+                    let one = entry_of(&mut all, &part.labels);
                     one.1
                         .extend(part.counter.and_then(|counter| counter.start).map(|start| format!("start {start:?}")));
                     one.1.extend(part.samples.iter().map(|sample| format!("{sample:?}")));
@@ -86,10 +86,10 @@ fn essence(bodies: &[EventBody]) -> Vec<(Labels, Vec<String>, Vec<String>, u32)>
             EventBody::AnomalyOpened(anomaly)
             | EventBody::AnomalyUpdated(anomaly)
             | EventBody::AnomalyClosed(anomaly) => {
-                of(&mut all, &anomaly.labels).2.push(format!("{body:?}"));
+                entry_of(&mut all, &anomaly.labels).2.push(format!("{body:?}"));
             }
             EventBody::SeriesEnded { labels, .. } | EventBody::SeriesRestored { labels, .. } => {
-                of(&mut all, labels).2.push(format!("{body:?}"));
+                entry_of(&mut all, labels).2.push(format!("{body:?}"));
             }
             other => panic!("{other:?}"),
         }
