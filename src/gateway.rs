@@ -14,10 +14,8 @@ mod openapi;
 mod router;
 mod websocket;
 
-pub use api::anomaly_detail::LocalTimes;
 pub use audio::Transmitters;
 pub use http::state::{Gateway, Limits, Parts};
-pub use ingest::catalogues::Catalogues;
 pub use ingest::statsd;
 pub use ingest::upload::Imports;
 pub use router::router;

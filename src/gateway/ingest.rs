@@ -1,6 +1,5 @@
 //! The ways samples come in, one file a protocol.
 
-pub(crate) mod catalogues;
 pub(crate) mod http;
 pub(crate) mod influx;
 pub(crate) mod nats;

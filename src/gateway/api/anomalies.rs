@@ -14,6 +14,7 @@ use crate::gateway::http::query::{self, Params, bad};
 use crate::gateway::http::reply::json;
 use crate::gateway::http::state::Gateway;
 use crate::live::wire::WireAnomaly;
+use crate::services::anomalies::AnomalyError;
 use earcon_model::{Anomaly, AnomalyId, FeedbackOutcome};
 use earcon_ports::{AnomalyFilter, acknowledge as fold};
 
@@ -89,12 +90,7 @@ pub(crate) async fn list(
     let mut anomalies = gateway.series_store.anomalies(authorized.pass(), &filter).await?;
     let more = anomalies.len() > limit;
     anomalies.truncate(limit);
-    let mutes = gateway.muting.of(authorized.pass()).await;
-    let now_ms = gateway.clock.now_ms();
-    for open in anomalies.iter_mut().filter(|anomaly| anomaly.closed_at_ms.is_none()) {
-        // As it is now: its latest event may be from before the mute.
-        open.muted = mutes.of_anomaly(open, now_ms).map(|found| found.mute.name().to_owned());
-    }
+    gateway.anomalies.mark_muted(authorized.pass(), &mut anomalies).await;
     let last = anomalies.last().filter(|_| more);
     let next = last.map(|last| format!("{}_{}", last.opened_at_ms, last.id));
     Ok(json(&Anomalies { anomalies: anomalies.iter().map(WireAnomaly::of).collect(), next }))
@@ -164,7 +160,6 @@ fn check_note(note: Option<&str>) -> Result<(), Problem> {
     }
 }
 
-/// Open anomalies are in the live view, all others in the history, which may be a moment behind.
 pub(super) async fn find(
     gateway: &Gateway,
     authorized: &Authorized,
@@ -173,10 +168,15 @@ pub(super) async fn find(
 ) -> Result<Anomaly, Problem> {
     let no_such = || Problem::new(Kind::NotFound, format!("there is no anomaly {id:?} in this workspace"));
     let id = AnomalyId(id.parse::<Uuid>().map_err(|_| no_such())?);
-    if let Some(mut open) = workspace.hub().open_anomaly(id).await.ok_or_else(restarting)? {
-        let mutes = gateway.muting.of(authorized.pass()).await;
-        open.muted = mutes.of_anomaly(&open, gateway.clock.now_ms()).map(|found| found.mute.name().to_owned());
-        return Ok(open);
+    gateway.anomalies.find(authorized.pass(), workspace.hub(), id).await?.ok_or_else(no_such)
+}
+
+impl From<AnomalyError> for Problem {
+    fn from(error: AnomalyError) -> Self {
+        match error {
+            AnomalyError::Restarting => restarting(),
+            AnomalyError::NotDrawn => Problem::new(Kind::Internal, error.to_string()),
+            AnomalyError::Store(error) => error.into(),
+        }
     }
-    gateway.series_store.anomaly(authorized.pass(), id).await?.ok_or_else(no_such)
 }

@@ -8,13 +8,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use crate::actors::experiments::desk::Declined;
 use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::body::Body;
 use crate::gateway::http::problem::{Kind, Problem};
 use crate::gateway::http::query::bad;
 use crate::gateway::http::reply::json as answer;
 use crate::gateway::http::state::Gateway;
+use crate::services::detectors::DetectorError;
+use crate::services::detectors::entries::DetectorList;
 use earcon_model::DetectorEntry;
 
 /// What there is to score with.
@@ -26,6 +27,8 @@ pub(crate) struct Detectors {
     configured: &'static str,
     /// Every revision of every entry.
     entries: Vec<WireEntry>,
+    /// How many entries cannot be read and are left out; the server's log names them.
+    unreadable: usize,
 }
 
 /// One revision of an entry. It never changes.
@@ -70,9 +73,10 @@ pub(crate) struct EntryBody {
     responses((status = 200, body = Detectors), (status = 404, description = "no such workspace")))]
 pub(crate) async fn list(State(gateway): State<Gateway>, authorized: Authorized) -> Result<Response, Problem> {
     authorized.workspace(&gateway).await?;
-    let (board, entries) = gateway.desk.entries(authorized.pass()).await?;
+    let DetectorList { live, entries, unreadable } = gateway.detectors.detectors(authorized.pass()).await?;
     let entries = entries.into_iter().map(WireEntry::of).collect();
-    Ok(answer(&Detectors { live: board.live.to_string(), configured: gateway.desk.configured(), entries }))
+    let configured = gateway.detectors.configured();
+    Ok(answer(&Detectors { live: live.to_string(), configured, entries, unreadable }))
 }
 
 /// Adds a revision to an entry, or makes the entry. It scores nothing until it is tried out and promoted.
@@ -88,19 +92,19 @@ pub(crate) async fn put(
 ) -> Result<Response, Problem> {
     authorized.workspace(&gateway).await?;
     let EntryBody { detector, options } = serde_json::from_slice(&body).map_err(|error| bad(&error.to_string()))?;
-    let entry = gateway.desk.put_entry(authorized.pass(), &name, detector, options).await?;
+    let entry = gateway.detectors.put_entry(authorized.pass(), &name, detector, options).await?;
     Ok(answer(&WireEntry::of(entry)))
 }
 
-impl From<Declined> for Problem {
-    fn from(declined: Declined) -> Self {
-        match declined {
-            Declined::Invalid(problems) => {
+impl From<DetectorError> for Problem {
+    fn from(error: DetectorError) -> Self {
+        match error {
+            DetectorError::Invalid(problems) => {
                 Problem::new(Kind::BadRequest, problems.join("; ")).with("problems", json!(problems))
             }
-            Declined::Unknown(text) => Problem::new(Kind::NotFound, text),
-            Declined::NotNow(text) => Problem::new(Kind::NotNow, text),
-            Declined::Store(error) => error.into(),
+            DetectorError::Unknown(text) => Problem::new(Kind::NotFound, text),
+            DetectorError::NotNow(text) => Problem::new(Kind::NotNow, text),
+            DetectorError::Store(error) => error.into(),
         }
     }
 }

@@ -6,7 +6,6 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::actors::experiments::desk::ExperimentAction;
 use crate::experiments::{Arm, Evidence, Experiment, Policy, Stage, Step};
 use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::body::Body;
@@ -14,11 +13,14 @@ use crate::gateway::http::problem::Problem;
 use crate::gateway::http::query::{Params, bad};
 use crate::gateway::http::reply::json;
 use crate::gateway::http::state::Gateway;
+use crate::services::detectors::experiments::ExperimentAction;
 
 /// The experiments of a workspace, in order of name.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Experiments<'a> {
     experiments: Vec<WireExperiment<'a>>,
+    /// How many experiments cannot be read and are left out; the server's log names them.
+    unreadable: usize,
 }
 
 /// Two detectors on the same samples.
@@ -109,8 +111,8 @@ impl WireArm {
             alerts_per_day: (lasted_ms >= hour_ms).then(|| arm.alerts as f64 / days),
             live_ns: arm.live.ns_per_sample(),
             shadow_ns: arm.shadow.ns_per_sample(),
-            precision: arm.verdicts.precision(),
-            judged: arm.verdicts.real + arm.verdicts.wrong,
+            precision: arm.feedback.precision(),
+            judged: arm.feedback.real + arm.feedback.wrong,
         }
     }
 }
@@ -184,9 +186,10 @@ pub(crate) struct Promotion {
     responses((status = 200, body = Experiments), (status = 404, description = "no such workspace")))]
 pub(crate) async fn list(State(gateway): State<Gateway>, authorized: Authorized) -> Result<Response, Problem> {
     authorized.workspace(&gateway).await?;
-    let all = gateway.desk.experiments(authorized.pass()).await?;
-    let now_ms = gateway.desk.now_ms();
-    Ok(json(&Experiments { experiments: all.iter().map(|one| WireExperiment::of(one, now_ms)).collect() }))
+    let list = gateway.detectors.experiments(authorized.pass()).await?;
+    let now_ms = gateway.detectors.now_ms();
+    let experiments = list.experiments.iter().map(|one| WireExperiment::of(one, now_ms)).collect();
+    Ok(json(&Experiments { experiments, unreadable: list.unreadable }))
 }
 
 /// Begins to try a detector out: it sees what the live one sees, and what it finds is counted.
@@ -199,11 +202,10 @@ pub(crate) async fn begin(
     authorized: Authorized,
     Body(body): Body,
 ) -> Result<Response, Problem> {
-    let workspace = authorized.workspace(&gateway).await?;
+    authorized.workspace(&gateway).await?;
     let body: ExperimentBody = serde_json::from_slice(&body).map_err(|error| bad(&error.to_string()))?;
-    let experiment = gateway.desk.begin(authorized.pass(), &body.name, &body.candidate, body.policy).await?;
-    workspace.wake_experiments().await;
-    let shown = json(&WireExperiment::of(&experiment, gateway.desk.now_ms()));
+    let experiment = gateway.detectors.begin(authorized.pass(), &body.name, &body.candidate, body.policy).await?;
+    let shown = json(&WireExperiment::of(&experiment, gateway.detectors.now_ms()));
     Ok((StatusCode::CREATED, shown).into_response())
 }
 
@@ -217,8 +219,8 @@ pub(crate) async fn one(
     Path((_, name)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
     authorized.workspace(&gateway).await?;
-    let experiment = gateway.desk.experiment(authorized.pass(), &name).await?;
-    Ok(json(&WireExperiment::of(&experiment, gateway.desk.now_ms())))
+    let experiment = gateway.detectors.experiment(authorized.pass(), &name).await?;
+    Ok(json(&WireExperiment::of(&experiment, gateway.detectors.now_ms())))
 }
 
 /// On to the next stage or share: from the shadow to the first share of KPIs, and after the last share to all there is.
@@ -233,7 +235,7 @@ pub(crate) async fn promote(
     Path((_, name)): Path<(String, String)>,
     Params(Promotion { force }): Params<Promotion>,
 ) -> Result<Response, Problem> {
-    fulfil(&gateway, &authorized, &name, ExperimentAction::Promote(force)).await
+    apply(&gateway, &authorized, &name, ExperimentAction::Promote { force }).await
 }
 
 /// Back to what was live before, also after the promotion.
@@ -246,7 +248,7 @@ pub(crate) async fn roll_back(
     authorized: Authorized,
     Path((_, name)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    fulfil(&gateway, &authorized, &name, ExperimentAction::RollBack).await
+    apply(&gateway, &authorized, &name, ExperimentAction::RollBack).await
 }
 
 /// Ends an experiment; what was live before is live.
@@ -259,17 +261,16 @@ pub(crate) async fn stop(
     authorized: Authorized,
     Path((_, name)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    fulfil(&gateway, &authorized, &name, ExperimentAction::Stop).await
+    apply(&gateway, &authorized, &name, ExperimentAction::Stop).await
 }
 
-async fn fulfil(
+async fn apply(
     gateway: &Gateway,
     authorized: &Authorized,
     name: &str,
-    wish: ExperimentAction,
+    action: ExperimentAction,
 ) -> Result<Response, Problem> {
-    let workspace = authorized.workspace(gateway).await?;
-    let experiment = gateway.desk.fulfil(authorized.pass(), name, wish).await?;
-    workspace.wake_experiments().await;
-    Ok(json(&WireExperiment::of(&experiment, gateway.desk.now_ms())))
+    authorized.workspace(gateway).await?;
+    let experiment = gateway.detectors.apply(authorized.pass(), name, action).await?;
+    Ok(json(&WireExperiment::of(&experiment, gateway.detectors.now_ms())))
 }

@@ -8,7 +8,6 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::actors::directory::Workspace;
-use crate::actors::incidents::{record_of, recorded};
 use crate::gateway::api::anomalies::{AcknowledgeBody, acknowledge_body};
 use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::body::Body;
@@ -17,6 +16,7 @@ use crate::gateway::http::query::{self, Params, bad};
 use crate::gateway::http::reply::json;
 use crate::gateway::http::state::Gateway;
 use crate::live::wire_incident::WireIncident;
+use crate::services::incidents::IncidentList;
 use earcon_model::{Acknowledgement, Anomaly, Incident, IncidentId, Member};
 
 const DEFAULT_LIMIT: usize = 50;
@@ -48,6 +48,8 @@ pub(crate) struct Incidents<'a> {
     incidents: Vec<WireIncident<'a>>,
     /// Give it as `before` for the next page; null on the last.
     next: Option<String>,
+    /// How many incidents cannot be read and are left out; the server's log names them.
+    unreadable: usize,
 }
 
 /// Incidents of a workspace. Those that became part of another are left out.
@@ -66,7 +68,7 @@ pub(crate) async fn list(
     let to_ms = query::time("to", params.to.as_deref())?;
     let before = params.before.as_deref().map(parse_cursor).transpose()?;
 
-    let mut incidents = recorded(&*gateway.meta_store, authorized.pass()).await?;
+    let IncidentList { mut incidents, unreadable } = gateway.incidents.list(authorized.pass()).await?;
     for open in workspace.hub().incidents().await.ok_or_else(restarting)? {
         incidents.retain(|incident| incident.id != open.id);
         incidents.push((*open).clone());
@@ -85,7 +87,8 @@ pub(crate) async fn list(
     incidents.truncate(limit);
     let last = incidents.last().filter(|_| more);
     let next = last.map(|last| format!("{}_{}", last.opened_at_ms, last.id));
-    Ok(json(&Incidents { incidents: incidents.iter().map(WireIncident::of).collect(), next }))
+    let incidents = incidents.iter().map(WireIncident::of).collect();
+    Ok(json(&Incidents { incidents, next, unreadable }))
 }
 
 fn parse_cursor(text: &str) -> Result<(i64, IncidentId), Problem> {
@@ -166,5 +169,5 @@ async fn find(
     if let Some(open) = workspace.hub().open_incident(id).await.ok_or_else(restarting)? {
         return Ok((*open).clone());
     }
-    record_of(&*gateway.meta_store, authorized.pass(), id).await?.ok_or_else(no_such)
+    gateway.incidents.one(authorized.pass(), id).await?.ok_or_else(no_such)
 }

@@ -6,7 +6,6 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::actors::experiments::desk::TrainingOrder;
 use crate::experiments::{JobState, TrainingJob};
 use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::body::Body;
@@ -14,11 +13,14 @@ use crate::gateway::http::problem::Problem;
 use crate::gateway::http::query::bad;
 use crate::gateway::http::reply::json;
 use crate::gateway::http::state::Gateway;
+use crate::services::detectors::training::TrainingOrder;
 
 /// The jobs of a workspace, oldest first.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Jobs<'a> {
     jobs: Vec<WireJob<'a>>,
+    /// How many jobs cannot be read and are left out; the server's log names them.
+    unreadable: usize,
 }
 
 /// A job.
@@ -98,8 +100,8 @@ pub(crate) struct JobBody {
     responses((status = 200, body = Jobs), (status = 404, description = "no such workspace")))]
 pub(crate) async fn list(State(gateway): State<Gateway>, authorized: Authorized) -> Result<Response, Problem> {
     authorized.workspace(&gateway).await?;
-    let jobs = gateway.desk.jobs(authorized.pass()).await?;
-    Ok(json(&Jobs { jobs: jobs.iter().map(WireJob::of).collect() }))
+    let list = gateway.detectors.jobs(authorized.pass()).await?;
+    Ok(json(&Jobs { jobs: list.jobs.iter().map(WireJob::of).collect(), unreadable: list.unreadable }))
 }
 
 /// Trains a detector's baselines from history. One job at a time runs in a workspace.
@@ -113,15 +115,14 @@ pub(crate) async fn begin(
     authorized: Authorized,
     Body(body): Body,
 ) -> Result<Response, Problem> {
-    let workspace = authorized.workspace(&gateway).await?;
+    authorized.workspace(&gateway).await?;
     let body: JobBody = serde_json::from_slice(&body).map_err(|error| bad(&error.to_string()))?;
     if body.kind != "train" {
         return Err(bad("kind must be \"train\""));
     }
-    let to_ms = body.to.unwrap_or_else(|| gateway.desk.now_ms());
+    let to_ms = body.to.unwrap_or_else(|| gateway.detectors.now_ms());
     let order = TrainingOrder { entry: body.entry, kpis: body.kpis, from_ms: body.from, to_ms };
-    let job = gateway.desk.train(authorized.pass(), order).await?;
-    workspace.wake_experiments().await;
+    let job = gateway.detectors.train(authorized.pass(), order).await?;
     Ok((StatusCode::ACCEPTED, json(&WireJob::of(&job))).into_response())
 }
 
@@ -135,7 +136,7 @@ pub(crate) async fn one(
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
     authorized.workspace(&gateway).await?;
-    let job = gateway.desk.job(authorized.pass(), &id).await?;
+    let job = gateway.detectors.job(authorized.pass(), &id).await?;
     Ok(json(&WireJob::of(&job)))
 }
 
@@ -149,8 +150,7 @@ pub(crate) async fn cancel(
     authorized: Authorized,
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    let workspace = authorized.workspace(&gateway).await?;
-    let job = gateway.desk.cancel(authorized.pass(), &id).await?;
-    workspace.wake_experiments().await;
+    authorized.workspace(&gateway).await?;
+    let job = gateway.detectors.cancel(authorized.pass(), &id).await?;
     Ok((StatusCode::ACCEPTED, json(&WireJob::of(&job))).into_response())
 }

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use crate::actors::muting::{MuteError, StoredMute};
 use crate::gateway::api::anomalies::find;
 use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::body::Body;
@@ -18,6 +17,7 @@ use crate::gateway::http::reply::json as answer;
 use crate::gateway::http::state::Gateway;
 use crate::live::wire::to_json;
 use crate::mutes::MuteDocument;
+use crate::services::mutes::{MuteError, StoredMute};
 
 /// A mute.
 #[derive(Serialize, ToSchema)]
@@ -59,6 +59,8 @@ impl<'a> WireMute<'a> {
 #[schema(as = Mutes)]
 pub(crate) struct WireMutes<'a> {
     mutes: Vec<WireMute<'a>>,
+    /// How many mutes cannot be read and are left out; the server's log names them.
+    unreadable: usize,
 }
 
 /// How long to mute a series.
@@ -87,9 +89,10 @@ impl From<MuteError> for Problem {
 #[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/mutes", tag = "mutes",
     params(("workspace" = String, Path)), responses((status = 200, body = WireMutes)))]
 pub(crate) async fn list(State(gateway): State<Gateway>, authorized: Authorized) -> Result<Response, Problem> {
-    let mutes = gateway.muting.list(authorized.pass()).await?;
+    let list = gateway.mutes.list(authorized.pass()).await?;
     let now_ms = gateway.clock.now_ms();
-    Ok(answer(&WireMutes { mutes: mutes.iter().map(|stored| WireMute::of(stored, now_ms)).collect() }))
+    let mutes = list.mutes.iter().map(|stored| WireMute::of(stored, now_ms)).collect();
+    Ok(answer(&WireMutes { mutes, unreadable: list.unreadable }))
 }
 
 /// One mute.
@@ -101,7 +104,7 @@ pub(crate) async fn one(
     authorized: Authorized,
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    let stored = gateway.muting.one(authorized.pass(), &id).await?.ok_or(MuteError::Unknown)?;
+    let stored = gateway.mutes.one(authorized.pass(), &id).await?.ok_or(MuteError::Unknown)?;
     Ok(with_revision(StatusCode::OK, &stored, &gateway))
 }
 
@@ -115,7 +118,7 @@ pub(crate) async fn create(
     Body(body): Body,
 ) -> Result<Response, Problem> {
     authorized.workspace(&gateway).await?;
-    let stored = gateway.muting.create(authorized.pass(), document(&body)?).await?;
+    let stored = gateway.mutes.create(authorized.pass(), document(&body)?).await?;
     Ok(with_revision(StatusCode::CREATED, &stored, &gateway))
 }
 
@@ -132,7 +135,7 @@ pub(crate) async fn replace(
     Body(body): Body,
 ) -> Result<Response, Problem> {
     let expected = expected_revision(&headers)?;
-    let stored = gateway.muting.replace(authorized.pass(), &id, document(&body)?, expected).await?;
+    let stored = gateway.mutes.replace(authorized.pass(), &id, document(&body)?, expected).await?;
     Ok(with_revision(StatusCode::OK, &stored, &gateway))
 }
 
@@ -147,7 +150,7 @@ pub(crate) async fn remove(
     Path((_, id)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    gateway.muting.remove(authorized.pass(), &id, expected_revision(&headers)?).await?;
+    gateway.mutes.remove(authorized.pass(), &id, expected_revision(&headers)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -169,7 +172,7 @@ pub(crate) async fn mute_series(
     let mut document = MuteDocument::of_series(&anomaly.kpi, labels, gateway.clock.now_ms(), &body.r#for)
         .map_err(|problem| bad(&problem))?;
     document.reason = body.reason;
-    let stored = gateway.muting.create(authorized.pass(), document).await?;
+    let stored = gateway.mutes.create(authorized.pass(), document).await?;
     Ok(with_revision(StatusCode::CREATED, &stored, &gateway))
 }
 

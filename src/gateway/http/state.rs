@@ -5,14 +5,15 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::actors::directory::Directory;
-use crate::actors::experiments::desk::DetectorService;
-use crate::actors::muting::Muting;
-use crate::gateway::api::anomaly_detail::LocalTimes;
 use crate::gateway::audio::Transmitters;
-use crate::gateway::ingest::catalogues::Catalogues;
 use crate::gateway::ingest::upload::Imports;
+use crate::services::anomalies::AnomalyService;
+use crate::services::detectors::DetectorService;
+use crate::services::incidents::IncidentRecords;
+use crate::services::mutes::MuteService;
+use crate::services::rules::RuleService;
 use earcon_model::{Clock, WorkspaceId};
-use earcon_ports::{EventLog, MetaStore, SeriesStore};
+use earcon_ports::{EventLog, SeriesStore};
 use earcon_tenancy::Authorizer;
 
 /// Limits of the gateway.
@@ -42,18 +43,18 @@ pub struct Parts {
     pub event_log: Arc<dyn EventLog>,
     /// For queries; read only.
     pub series_store: Arc<dyn SeriesStore>,
-    /// Where incidents are recorded; read only.
-    pub meta_store: Arc<dyn MetaStore>,
+    /// Recorded incidents.
+    pub incidents: IncidentRecords,
     /// Rules and known series of each workspace that samples come in for.
-    pub catalogues: Catalogues,
+    pub rules: RuleService,
     /// Entries, experiments and jobs.
-    pub desk: DetectorService,
+    pub detectors: DetectorService,
     /// Wall time, for samples that carry none and for default ranges.
     pub clock: Arc<dyn Clock>,
-    /// What shall alert nobody for a while.
-    pub muting: Muting,
-    /// By which hours of the day are told.
-    pub local_times: LocalTimes,
+    /// Mutes.
+    pub mutes: MuteService,
+    /// One anomaly, its explanation and its chart.
+    pub anomalies: AnomalyService,
     /// Who may come in.
     pub access: Authorizer,
     /// Sizes.

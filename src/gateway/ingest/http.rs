@@ -167,8 +167,8 @@ pub(crate) async fn gather(
     authorized: &Authorized,
     parse: impl FnOnce(&mut Batch<'_>) -> Result<(), IntakeError>,
 ) -> Result<ParsedBatch, Problem> {
-    let catalogue = gateway.catalogues.of(authorized.pass()).await?;
-    let mut batch = Batch::new(&catalogue, gateway.clock.now_ms(), gateway.limits.max_batch_samples);
+    let series = gateway.rules.series_cache(authorized.pass()).await?;
+    let mut batch = Batch::new(&series, gateway.clock.now_ms(), gateway.limits.max_batch_samples);
     parse(&mut batch)?;
     Ok(batch.finish())
 }
