@@ -8,7 +8,7 @@
 //!
 //! A high rank counts in full only if the value is also [distant](scale): of any ten thousand
 //! harmless values one is the largest. Two more paths find faults that are not new: a value [out of
-//! the band](band) of the series, even if that has happened before, and a [flatline](flatline).
+//! the band](band) of the series, even if that has happened before, and a [`flatline`].
 //!
 //! Deliberately absent: look-ahead, ranges known beforehand, other series, and feedback of people.
 //!
