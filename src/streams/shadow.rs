@@ -82,7 +82,7 @@ impl KpiState {
         let mut retired = Shadow::new(former, std::mem::replace(&mut self.settings, settings));
         for (position, series) in self.series.iter_mut().enumerate() {
             let reading = series.counter_state.reading();
-            let learned = warm.as_mut().and_then(|shadow| shadow.take(position));
+            let learned = warm.as_mut().and_then(|shadow| shadow.remove(position));
             let detector = match learned.filter(|learned| learned.reading == reading) {
                 Some(learned) => learned.detector,
                 None => AnyDetector::new(self.settings.detector),

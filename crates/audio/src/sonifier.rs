@@ -120,7 +120,7 @@ impl Sonifier {
         open: Option<&Anomaly>,
     ) {
         let series = self.entry(kpi, labels);
-        series.hear(std::slice::from_ref(last), features, status, last.timestamp_ms);
+        series.ingest(std::slice::from_ref(last), features, status, last.timestamp_ms);
         series.episode = open.map(episode_of);
         self.urgent = true;
     }
@@ -244,7 +244,7 @@ impl Sonifier {
     }
 
     fn hear(&mut self, kpi: &KpiName, batch: &SeriesSamples, now_ms: i64) {
-        let alarm = self.entry(kpi, &batch.labels).hear(&batch.samples, batch.features, batch.status, now_ms);
+        let alarm = self.entry(kpi, &batch.labels).ingest(&batch.samples, batch.features, batch.status, now_ms);
         // A spike in a series without a voice must not wait for the next regular allocation.
         self.urgent |= alarm > 0.4;
     }
@@ -355,7 +355,7 @@ impl Sonifier {
 fn episode_of(anomaly: &Anomaly) -> Episode {
     Episode {
         id: anomaly.id,
-        severity: Severity::of_score(anomaly.peak_score),
+        severity: Severity::from_score(anomaly.peak_score),
         acknowledged: anomaly.acknowledged.is_some(),
         muted: anomaly.muted.is_some(),
     }

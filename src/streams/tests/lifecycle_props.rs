@@ -61,7 +61,7 @@ fn batches(rows: &[Row]) -> Vec<SeriesBatch> {
 /// All results for each series in order, independent of the batches.
 fn essence(bodies: &[EventBody]) -> Vec<(Labels, Vec<String>, Vec<String>, u32)> {
     let mut all: Vec<(Labels, Vec<String>, Vec<String>, u32)> = Vec::new();
-    fn of<'a>(
+    fn entry_of<'a>(
         all: &'a mut Vec<(Labels, Vec<String>, Vec<String>, u32)>,
         labels: &Labels,
     ) -> &'a mut (Labels, Vec<String>, Vec<String>, u32) {
@@ -75,7 +75,7 @@ fn essence(bodies: &[EventBody]) -> Vec<(Labels, Vec<String>, Vec<String>, u32)>
         match body {
             EventBody::Series(SeriesEvent::Samples(parts)) | EventBody::Series(SeriesEvent::Backfilled(parts)) => {
                 for part in parts {
-                    let one = of(&mut all, &part.labels);
+                    let one = entry_of(&mut all, &part.labels);
                     one.1
                         .extend(part.counter.and_then(|counter| counter.start).map(|start| format!("start {start:?}")));
                     one.1.extend(part.samples.iter().map(|sample| format!("{sample:?}")));
@@ -86,11 +86,11 @@ fn essence(bodies: &[EventBody]) -> Vec<(Labels, Vec<String>, Vec<String>, u32)>
             EventBody::Anomaly(AnomalyEvent::Opened(anomaly))
             | EventBody::Anomaly(AnomalyEvent::Updated(anomaly))
             | EventBody::Anomaly(AnomalyEvent::Closed(anomaly)) => {
-                of(&mut all, &anomaly.labels).2.push(format!("{body:?}"));
+                entry_of(&mut all, &anomaly.labels).2.push(format!("{body:?}"));
             }
             EventBody::Series(SeriesEvent::Ended { labels, .. })
             | EventBody::Series(SeriesEvent::Restored { labels, .. }) => {
-                of(&mut all, labels).2.push(format!("{body:?}"));
+                entry_of(&mut all, labels).2.push(format!("{body:?}"));
             }
             other => panic!("{other:?}"),
         }

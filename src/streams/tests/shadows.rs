@@ -78,9 +78,9 @@ fn promotion_and_rollback_keep_learned_state() {
         step(state, 0, 700);
     }
     switched.set_detectors(&live_is(&candidate)).unwrap();
-    let (said, expected) = (step(&mut switched, 700, 1_500).0, step(&mut always, 700, 1_500).0);
-    assert_eq!(said.bodies, expected.bodies);
-    let found = anomalies(&said.bodies);
+    let (actual, expected) = (step(&mut switched, 700, 1_500).0, step(&mut always, 700, 1_500).0);
+    assert_eq!(actual.bodies, expected.bodies);
+    let found = anomalies(&actual.bodies);
     assert!(found.iter().all(|(detector, _)| detector == "tail-rank-1/calm@1") && found.len() >= 2, "{found:?}");
 
     step(&mut never, 700, 1_500);
