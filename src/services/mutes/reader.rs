@@ -40,8 +40,7 @@ impl Drop for Task {
 }
 
 impl MuteReader {
-    pub(super) async fn start(cache: MuteCache, pass: WorkspacePass) -> Self {
-        cache.current(&pass).await;
+    pub(super) fn start(cache: MuteCache, pass: WorkspacePass) -> Self {
         let used = Arc::new(AtomicBool::new(false));
         let handle = tokio::spawn(keep_fresh(cache.clone(), pass.clone(), used.clone()));
         Self { cache, pass, task: Arc::new(Task { used, handle }) }
