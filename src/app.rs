@@ -29,9 +29,9 @@ use crate::actors::node::{Node, Tenancy};
 use crate::actors::supervision::RestartPolicy;
 use crate::actors::{Context, Faults};
 use crate::config::Config;
-use crate::gateway::nats::{NatsGateway, NatsServices};
-use crate::gateway::statsd::StatsdGateway;
-use crate::gateway::{Catalogues, Gateway, Imports, LocalTimes, Parts, Transmitters, router};
+use crate::gateway::{
+    Catalogues, Gateway, LocalTimes, NatsGateway, NatsServices, Parts, StatsdGateway, router, start_statsd,
+};
 use earcon_adapters_embedded::{EmbeddedStore, OpenError};
 use earcon_model::Clock;
 use earcon_ports::PortError;
@@ -159,27 +159,25 @@ impl App {
             muting,
             local_times,
             access: Authorizer,
-            limits: Arc::new(limits(config)),
-            imports: Imports::default(),
+            limits: limits(config),
             metrics: recorder.clone(),
-            transmitters: Transmitters::default(),
             shutdown: shutdown_seen.clone(),
         });
         let nats = match (&config.nats, opened.nats) {
             (Some(nats), Some(client)) => {
                 let services = NatsServices { ingest: nats.ingest, sound: opened.publisher };
-                Some(NatsGateway::start(gateway.clone(), client, services).await.map_err(StartError::Nats)?)
+                Some(NatsGateway::start(&gateway, client, services).await.map_err(StartError::Nats)?)
             }
             _ => None,
         };
         let statsd = match &config.statsd {
             Some(settings) => {
                 let failed = |source| StartError::Statsd { address: settings.listen, source };
-                Some(StatsdGateway::start(gateway.clone(), &statsd_settings(settings)).await.map_err(failed)?)
+                Some(start_statsd(&gateway, &statsd_settings(settings)).await.map_err(failed)?)
             }
             None => None,
         };
-        let server = tokio::spawn(serve(listener, gateway, shutdown_seen));
+        let server = tokio::spawn(serve(listener, router(&gateway), shutdown_seen));
         let upkeep = tokio::spawn(metrics::upkeep(recorder));
         let drain = config.server.drain;
         let store = opened.embedded;
@@ -240,8 +238,7 @@ impl App {
     }
 }
 
-async fn serve(listener: TcpListener, gateway: Gateway, mut shutdown: watch::Receiver<bool>) -> io::Result<()> {
-    let app = router(gateway);
+async fn serve(listener: TcpListener, app: axum::Router, mut shutdown: watch::Receiver<bool>) -> io::Result<()> {
     let service = ServiceExt::<axum::extract::Request>::into_make_service_with_connect_info::<SocketAddr>(app);
     axum::serve(
         axum::serve::ListenerExt::tap_io(listener, |tcp| {

@@ -11,6 +11,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::actors::directory::Workspace;
@@ -18,11 +20,11 @@ use crate::explain::picture::{HEIGHTS, Point, Size, Subject, Theme, WIDTHS, lay_
 use crate::explain::rarity::{Counting, Rarity, hours, period, words};
 use crate::explain::similar::similar;
 use crate::gateway::api::anomalies::find;
+use crate::gateway::api::state::ApiState as Gateway;
 use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::problem::{Kind, Problem, restarting};
 use crate::gateway::http::query::{Params, bad};
 use crate::gateway::http::reply::json;
-use crate::gateway::http::state::Gateway;
 use crate::live::sentence::{count, sentence};
 use crate::live::wire::{Peak, WireAnomaly, label_map};
 use earcon_model::{Anomaly, Feature, WorkspaceId};
@@ -433,4 +435,9 @@ async fn steps(gateway: &Gateway, pass: &WorkspacePass, query: &SeriesQuery) -> 
         upper: nothing,
     };
     Ok(series.map_or_else(Vec::new, |series| series.rows.iter().map(point).collect()))
+}
+
+/// The routes of this topic.
+pub(crate) fn routes() -> OpenApiRouter<Gateway> {
+    OpenApiRouter::new().routes(routes!(one)).routes(routes!(as_svg)).routes(routes!(as_png))
 }

@@ -4,11 +4,13 @@ use axum::extract::{ConnectInfo, State};
 use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::actors::cluster::{ClusterStatus, WorkspacePlace};
 use crate::cluster::{NodeState, NodeStatus};
+use crate::gateway::api::state::ApiState;
 use crate::gateway::http::reply::json;
-use crate::gateway::http::state::Gateway;
 
 /// The nodes and workspaces as this node sees them.
 #[derive(Serialize, ToSchema)]
@@ -53,17 +55,22 @@ struct Workspace {
     history_lag: Option<u64>,
 }
 
+/// The routes of this topic.
+pub(crate) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(status))
+}
+
 /// Who owns what.
 #[utoipa::path(get, path = "/api/v1/cluster", tag = "operations", responses((status = 200, body = Cluster)))]
 pub(crate) async fn status(
-    State(gateway): State<Gateway>,
+    State(state): State<ApiState>,
     ConnectInfo(peer): ConnectInfo<std::net::SocketAddr>,
 ) -> Response {
-    let ClusterStatus { node, nodes, mut workspaces } = gateway.directory.cluster_status().await;
-    workspaces.retain(|place| gateway.access.admit(peer.ip(), &place.workspace).is_ok());
+    let ClusterStatus { node, nodes, mut workspaces } = state.directory.cluster_status().await;
+    workspaces.retain(|place| state.access.admit(peer.ip(), &place.workspace).is_ok());
     let owned = |node: &str| workspaces.iter().filter(|place| place.owner.as_deref() == Some(node)).count();
     let answer = Cluster {
-        enabled: gateway.directory.is_clustered(),
+        enabled: state.directory.is_clustered(),
         nodes: nodes.iter().map(|status| Node::of(status, owned(&status.node))).collect(),
         node,
         workspaces: workspaces.iter().map(Workspace::of).collect(),

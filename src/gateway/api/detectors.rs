@@ -7,14 +7,16 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::actors::experiments::desk::Declined;
+use crate::gateway::api::state::ApiState as Gateway;
 use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::body::Body;
 use crate::gateway::http::problem::{Kind, Problem};
 use crate::gateway::http::query::bad;
 use crate::gateway::http::reply::json as answer;
-use crate::gateway::http::state::Gateway;
 use earcon_model::DetectorEntry;
 
 /// What there is to score with.
@@ -103,4 +105,9 @@ impl From<Declined> for Problem {
             Declined::Store(error) => error.into(),
         }
     }
+}
+
+/// The routes of this topic.
+pub(crate) fn routes() -> OpenApiRouter<Gateway> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(put))
 }

@@ -5,15 +5,17 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::actors::experiments::desk::ExperimentAction;
 use crate::experiments::{Arm, Evidence, Experiment, Policy, Stage, Step};
+use crate::gateway::api::state::ApiState as Gateway;
 use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::body::Body;
 use crate::gateway::http::problem::Problem;
 use crate::gateway::http::query::{Params, bad};
 use crate::gateway::http::reply::json;
-use crate::gateway::http::state::Gateway;
 
 /// The experiments of a workspace, in order of name.
 #[derive(Serialize, ToSchema)]
@@ -272,4 +274,14 @@ async fn fulfil(
     let experiment = gateway.desk.fulfil(authorized.pass(), name, wish).await?;
     workspace.wake_experiments().await;
     Ok(json(&WireExperiment::of(&experiment, gateway.desk.now_ms())))
+}
+
+/// The routes of this topic.
+pub(crate) fn routes() -> OpenApiRouter<Gateway> {
+    OpenApiRouter::new()
+        .routes(routes!(list, begin))
+        .routes(routes!(one))
+        .routes(routes!(promote))
+        .routes(routes!(roll_back))
+        .routes(routes!(stop))
 }

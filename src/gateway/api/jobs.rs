@@ -5,15 +5,17 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::actors::experiments::desk::TrainingOrder;
 use crate::experiments::{JobState, TrainingJob};
+use crate::gateway::api::state::ApiState as Gateway;
 use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::body::Body;
 use crate::gateway::http::problem::Problem;
 use crate::gateway::http::query::bad;
 use crate::gateway::http::reply::json;
-use crate::gateway::http::state::Gateway;
 
 /// The jobs of a workspace, oldest first.
 #[derive(Serialize, ToSchema)]
@@ -153,4 +155,9 @@ pub(crate) async fn cancel(
     let job = gateway.desk.cancel(authorized.pass(), &id).await?;
     workspace.wake_experiments().await;
     Ok((StatusCode::ACCEPTED, json(&WireJob::of(&job))).into_response())
+}
+
+/// The routes of this topic.
+pub(crate) fn routes() -> OpenApiRouter<Gateway> {
+    OpenApiRouter::new().routes(routes!(list, begin)).routes(routes!(one, cancel))
 }

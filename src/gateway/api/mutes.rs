@@ -6,16 +6,18 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::actors::muting::{MuteError, StoredMute};
 use crate::gateway::api::anomalies::find;
+use crate::gateway::api::state::ApiState as Gateway;
 use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::body::Body;
 use crate::gateway::http::problem::{Kind, Problem};
 use crate::gateway::http::query::bad;
 use crate::gateway::http::reply::expected_revision;
 use crate::gateway::http::reply::json as answer;
-use crate::gateway::http::state::Gateway;
 use crate::live::wire::to_json;
 use crate::mutes::MuteDocument;
 
@@ -181,4 +183,12 @@ fn with_revision(status: StatusCode, stored: &StoredMute, gateway: &Gateway) -> 
     let body = to_json(&WireMute::of(stored, gateway.clock.now_ms()));
     let etag = format!("\"{}\"", stored.revision);
     (status, [(header::CONTENT_TYPE, "application/json".to_owned()), (header::ETAG, etag)], body).into_response()
+}
+
+/// The routes of this topic.
+pub(crate) fn routes() -> OpenApiRouter<Gateway> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(one, replace, remove))
+        .routes(routes!(mute_series))
 }

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::problem::{Kind, Problem};
 use crate::gateway::http::reply::expected_revision;
-use crate::gateway::http::state::Gateway;
+use crate::gateway::ingest::state::IngestState as Gateway;
 use crate::live::wire::to_json;
 use earcon_intake::rules::{RuleDocument, RulesDocument};
 use earcon_ports::Revision;
