@@ -55,7 +55,7 @@ missing_packages() {
     fi
 }
 
-# Debian packages for the servers and agents that tests run with: without them those tests are skipped.
+# Debian packages for the servers and agents of the tests. Without them those tests are ignored.
 server_packages() {
     "$servers/java.sh" >/dev/null || echo openjdk-17-jre-headless
     have mvn || echo maven
@@ -126,7 +126,7 @@ if [ "$purpose" = test ]; then
     mapfile -t packages < <(server_packages)
     # In a shell of its own, because what fails in there costs some tests and not all.
     if [ "${#packages[@]}" -gt 0 ] && ! (install_packages "${packages[@]}"); then
-        echo "Without ${packages[*]} the tests against real servers are skipped." >&2
+        echo "Without ${packages[*]} the tests against real servers are ignored." >&2
         [ -z "${CI:-}" ] || exit 1
     fi
 fi

@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|packet: &[u8]| {
     let mut aggregator = Aggregator::new(100_000);
-    aggregator.take(&[packet, b"\nzz_good:1|g"].concat());
+    aggregator.ingest(&[packet, b"\nzz_good:1|g"].concat());
     let batches = aggregator.flush(42, 10.0);
     assert!(batches.iter().any(|batch| batch.kpi.as_str() == "zz_good"));
     let rows = batches.iter().flat_map(|batch| &batch.series).flat_map(|series| &series.rows);

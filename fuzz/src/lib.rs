@@ -4,9 +4,9 @@ use earcon_intake::{Batch, SeriesCache, ParsedBatch, IntakeError, Rules};
 
 /// Parses twice, with nothing known and with everything known: both must say the same.
 pub fn gather(parse: impl Fn(&mut Batch<'_>) -> Result<(), IntakeError>) -> Option<ParsedBatch> {
-    let catalogue = SeriesCache::new(Rules::default(), 100_000, 1);
+    let cache = SeriesCache::new(Rules::default(), 100_000, 1);
     let mut run = || {
-        let mut batch = Batch::new(&catalogue, 42, 10_000);
+        let mut batch = Batch::new(&cache, 42, 10_000);
         parse(&mut batch).map(|()| batch.finish())
     };
     let (cold, warm) = (run(), run());

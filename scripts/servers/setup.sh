@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Downloads what the tests run against into a cache, once: nats-server and Apache Cassandra. Prints what it did.
+# Downloads the servers of the tests into a cache, once: nats-server and Apache Cassandra.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 readonly here

@@ -3,6 +3,7 @@
 //! **Owns** the settings, the count of listeners and, while somebody listens, a render thread. **A crash loses** the
 //! connection of the listeners; it restarts together with the workspace, with the settings people last saved.
 
+mod pacing;
 mod render_thread;
 
 use std::collections::BTreeMap;

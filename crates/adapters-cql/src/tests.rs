@@ -1,4 +1,4 @@
-//! What the tests of the stores share: one keyspace, and a way to lose answers.
+//! Shared by the tests of the stores: one keyspace, and a proxy that loses answers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,20 +12,20 @@ use crate::CqlSettings;
 use earcon_model::WorkspaceId;
 use earcon_tenancy::{Authorizer, WorkspacePass};
 
-/// The test database with the schema of this program. Its name says which schema that is: making one takes seconds.
-pub(super) async fn migrated(test: &str) -> Option<CqlSettings> {
+/// The test database with the schema of this program. A schema takes seconds to create, so all tests
+/// share one keyspace, named after the schema.
+pub(super) async fn migrated() -> CqlSettings {
     static MIGRATED: OnceCell<()> = OnceCell::const_new();
-    let settings = test_server::settings(test, &format!("earcon_test_{}", super::migrate::fingerprint()))?;
+    let settings = test_server::settings(&format!("earcon_test_{}", super::migrate::fingerprint()));
     MIGRATED.get_or_init(async || drop(migrate(&settings).await.unwrap())).await;
-    Some(settings)
+    settings
 }
 
-pub(super) async fn open(test: &str) -> Option<Arc<CqlDatabase>> {
-    let settings = migrated(test).await?;
-    Some(Arc::new(CqlDatabase::open(&settings).await.unwrap()))
+pub(super) async fn open() -> Arc<CqlDatabase> {
+    Arc::new(CqlDatabase::open(&migrated().await).await.unwrap())
 }
 
-/// A workspace nobody has used.
+/// A new workspace.
 pub(super) fn fresh() -> WorkspacePass {
     let name = format!("test-{}", uuid::Uuid::new_v4().simple());
     Authorizer.system(&WorkspaceId::new(&name).unwrap())

@@ -1,4 +1,5 @@
-//! A minute in the life of a mix, for tests: calm, a spike, an anomaly and its end, three anomalies, an acknowledgement, cues only.
+//! Test data: one minute of a mix. Calm, a spike, an anomaly and its end, three anomalies, an
+//! acknowledgement, cues only.
 
 use super::{MixSettings, Mode, Scene, Sonifier};
 use earcon_model::{
@@ -6,11 +7,11 @@ use earcon_model::{
     Labels, Link, Member, ScoredSample, SeriesSamples, SeriesStatus,
 };
 
-/// Wall time at which the story begins.
+/// Wall time of the start.
 pub(super) const BEGIN_MS: i64 = 1_767_225_600_000;
 const KPIS: [&str; 6] = ["host.cpu", "host.memory", "shop.orders", "shop.errors", "db.latency", "net.received"];
 
-/// Second at which each thing happens.
+/// Seconds at which the events happen.
 pub(super) const SPIKE_S: usize = 10;
 pub(super) const OPENED_S: usize = 15;
 pub(super) const CLOSED_S: usize = 25;
@@ -19,7 +20,7 @@ pub(super) const ACKNOWLEDGED_S: usize = 38;
 pub(super) const CUES_ONLY_S: usize = 50;
 pub(super) const CUE_ALONE_S: usize = 56;
 
-/// Tells the story frame by frame.
+/// Generates the timeline frame by frame.
 pub(super) struct Story {
     sonifier: Sonifier,
     frame: i64,
@@ -31,7 +32,7 @@ impl Story {
         Self { sonifier: Sonifier::new(MixSettings::default()), frame: 0, eventful: true }
     }
 
-    /// The same mix when nothing ever happens.
+    /// The same mix without any events.
     pub(super) fn calm() -> Self {
         Self { eventful: false, ..Self::new() }
     }
@@ -43,7 +44,7 @@ impl Story {
         if self.eventful && offset == 0 {
             self.happen(second);
         }
-        // Each KPI sends once a second, in its own moment.
+        // Each KPI sends once a second, each at a different offset.
         for (i, kpi) in KPIS.iter().enumerate().filter(|(i, _)| offset == *i as i64 * 160) {
             let spikes = self.eventful && i == 3 && second == SPIKE_S;
             self.sonifier.observe(&samples(kpi, wandering(i, second), if spikes { 0.8 } else { 0.05 }, now_ms));
@@ -71,13 +72,13 @@ impl Story {
             }
             44 => self.end("host.cpu", 34_000, now_ms),
             CUES_ONLY_S => self.sonifier.set_settings(MixSettings { mode: Mode::Cues, ..Default::default() }),
-            // Within the minute this is the sixth cue, so the budget lets it pass.
+            // This is the sixth cue within the minute, so the budget allows it.
             CUE_ALONE_S => self.begin("net.received", 0.75, now_ms),
             _ => {}
         }
     }
 
-    /// An anomaly, and the incident that it is.
+    /// An anomaly, and the incident it belongs to.
     fn begin(&mut self, kpi: &str, score: f32, now_ms: i64) {
         self.tell(opened(kpi, score, now_ms));
         self.tell(incident_opened(kpi, score, now_ms));
@@ -94,7 +95,7 @@ impl Story {
     }
 }
 
-/// A calm random walk of features, the same in every run.
+/// A calm walk of features, equal in every run.
 fn wandering(series: usize, second: usize) -> Features {
     let wave = |period: f32| (second as f32 / period + series as f32 * 1.7).sin();
     Features {
@@ -140,7 +141,7 @@ pub(super) fn closed(kpi: &str, opened_ms: i64, now_ms: i64) -> Event {
     event(kpi, EventBody::AnomalyClosed(Box::new(anomaly(kpi, 0.9, opened_ms, Some(now_ms)))), now_ms)
 }
 
-/// An incident of one anomaly that is alerted.
+/// An alerted incident of one anomaly.
 pub(super) fn incident(kpi: &str, score: f32, opened_ms: i64, closed_ms: Option<i64>) -> Incident {
     let anomaly = anomaly(kpi, score, opened_ms, closed_ms);
     let member = Member {

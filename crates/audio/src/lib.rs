@@ -1,12 +1,13 @@
 //! The pure signal path: events → control values → PCM → Opus packets → Ogg pages.
 //!
 //! ```text
-//! Event ─► Sonifier ─► Scene ─► Renderer ─► [f32; 1920] ─► Encoder ─► packet ─► Pages, Stamp ─► page
-//!          who sounds  controls  synthesis   20 ms stereo    Opus      ├─► WebSocket
+//! Event ─► Sonifier ─► Scene ─► Renderer ─► [f32; 1920] ─► Encoder ─► packet ─► Pages, ListenerStream ─► page
+//!          voices      controls  synthesis   20 ms stereo    Opus      └─► WebSocket
 //! ```
-//! Everything is a function of its arguments: the same events, settings and times give the same scenes, and the same
-//! scenes and seed give the same PCM to the bit. So there is deliberately no clock, thread, lock or device here; whoever owns a
-//! [`Renderer`] calls it every 20 ms with the newest [`Scene`].
+//! The output depends only on the arguments: the same events, settings and times give the same
+//! scenes. The same scenes and seed give the same PCM, to the bit. So there is deliberately no
+//! clock, thread, lock or device here. The owner of a [`Renderer`] calls it every 20 ms with the
+//! newest [`Scene`].
 
 mod cue;
 #[cfg(test)]

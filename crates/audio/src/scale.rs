@@ -1,4 +1,4 @@
-//! Pitch: five notes of a key, and the way a control value settles on one of them.
+//! Pitch: five notes of a key, and the mapping of a control value to one of them.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,8 +23,9 @@ pub enum Key {
 }
 
 impl Key {
-    /// MIDI number of the lowest note of a voice in the lowest register: D♯3 (155 Hz) to D4 (294 Hz), so that the highest
-    /// note of the highest register stays under G6, where pitch is still heard well.
+    /// MIDI number of the lowest note of a voice in the lowest register: D♯3 (155 Hz) to D4 (294
+    /// Hz). So the highest note of the highest register stays below G6, where pitch is still
+    /// perceived well.
     fn root(self) -> i32 {
         let in_fourth_octave = 60 + self as i32;
         if in_fourth_octave > 62 { in_fourth_octave - 12 } else { in_fourth_octave }
@@ -51,7 +52,8 @@ impl Scale {
     }
 }
 
-/// Frequency in Hz (equal temperament, A4 = 440 Hz) of a step of the scale; step 0 is the root, negative steps lie below it.
+/// Frequency in Hz (equal temperament, A4 = 440 Hz) of a step of the scale. Step 0 is the root;
+/// negative steps are below it.
 pub(super) fn step_hz(key: Key, scale: Scale, step: i32) -> f32 {
     let octave = step.div_euclid(5);
     let degree = scale.semitones()[step.rem_euclid(5) as usize];
@@ -59,11 +61,11 @@ pub(super) fn step_hz(key: Key, scale: Scale, step: i32) -> f32 {
     440.0 * ((midi - 69) as f32 / 12.0).exp2()
 }
 
-/// How many steps a voice spans from the lowest to the highest level.
+/// Number of steps of a voice from the lowest to the highest level.
 pub(super) const SPAN: f32 = 8.0;
 
-/// Settles a moving level on a step, and stays there until the level has clearly left it, so that noise at the edge
-/// between two notes does not trill.
+/// Maps a moving level to a step with hysteresis, so that noise at the edge between two notes does
+/// not trill.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Quantiser {
     step: Option<i32>,

@@ -1,7 +1,7 @@
-//! From events to scenes: who sounds, how, and which cues are due.
+//! Converts events to scenes: which series have voices, their controls, and the due cues.
 //!
-//! Pure state: times come from the events and from the caller. It deliberately knows nothing of samples of sound, so that
-//! everything about *what* is heard can be tested without rendering a note.
+//! Pure state: times come from the events and from the caller. It deliberately does not handle
+//! audio samples, so that its decisions can be tested without rendering.
 
 mod cue_queue;
 mod incidents;
@@ -26,24 +26,24 @@ use incidents::{Chime, Told};
 use series::{Episode, Series};
 use voice_allocation::{Candidate, Cast};
 
-/// Steps of the scale the bed's chord is made of: root below, fifth below, root, second, third.
+/// Steps of the bed's chord: root below, fifth below, root, second, third.
 const BED_STEPS: [i32; BED_NOTES] = [-5, -2, 0, 1, 2];
-/// How often voices are cast anew when nothing urges.
+/// Interval of voice allocation without urgent events.
 const RECAST_MS: i64 = 250;
-/// [`Sonifier::sounding`] names at most so many members of the bed.
+/// [`Sonifier::sounding`] lists at most this many members of the bed.
 const BED_NAMED: usize = 24;
 
-/// What part a series plays.
+/// The part of a series in the mix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// It has a voice of its own.
     Voice,
-    /// It colours the bed.
+    /// It is part of the bed.
     Bed,
 }
 
-/// A series that sounds, for people.
+/// A sounding series, as shown to people.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Voice {
     /// The KPI.
@@ -52,21 +52,21 @@ pub struct Voice {
     pub labels: Labels,
     /// Foreground or bed.
     pub role: Role,
-    /// The note it stands on, Hz.
+    /// Its current note, Hz.
     pub pitch_hz: f32,
     /// −0.6 (left) to 0.6 (right).
     pub pan: f32,
-    /// 0 (one of the crowd) to 1 (in front).
+    /// 0 (background) to 1 (foreground).
     pub prominence: f32,
 }
 
-/// The state of a mix: every series it has heard of, who has a voice, and the cues that are due.
+/// The state of a mix: all known series, their voices, and the due cues.
 #[derive(Debug)]
 pub struct Sonifier {
     settings: MixSettings,
     series: BTreeMap<SeriesId, Series>,
     cast: Cast,
-    /// Reused by every recast.
+    /// Reused by every allocation.
     candidates: Vec<Candidate>,
     bed: BedControls,
     recast_ms: Option<i64>,
@@ -98,7 +98,7 @@ impl Sonifier {
         &self.settings
     }
 
-    /// Changes the settings; the renderer glides to what they ask for.
+    /// Changes the settings; the renderer glides to the new controls.
     pub fn set_settings(&mut self, settings: MixSettings) {
         self.settings = settings;
         for (id, series) in &mut self.series {
@@ -107,7 +107,8 @@ impl Sonifier {
         self.urgent = true;
     }
 
-    /// Makes a series known from a snapshot, when a mix starts. Nothing of it sounds as a cue, because nothing changed.
+    /// Adds a series from a snapshot when a mix starts. It causes no cue, because nothing has
+    /// changed.
     pub fn seed(
         &mut self,
         kpi: &KpiName,
@@ -123,12 +124,13 @@ impl Sonifier {
         self.urgent = true;
     }
 
-    /// Makes the open incidents known, when a mix starts. None of them sounds until something changes.
+    /// Adds the open incidents when a mix starts. They cause no cue until something changes.
     pub fn seed_incidents<'a>(&mut self, open: impl IntoIterator<Item = &'a Incident>) {
         self.incidents = Told::of(open);
     }
 
-    /// Takes in an event. Returns the cues it causes, which the next scene carries for the renderer; most events cause none.
+    /// Processes an event. Returns the cues it causes, which the next scene carries to the
+    /// renderer; most events cause none.
     pub fn observe(&mut self, event: &Event) -> Vec<Cue> {
         let now_ms = event.time_ms;
         let cue = match &event.body {
@@ -170,7 +172,7 @@ impl Sonifier {
                 self.ended(&event.kpi, labels);
                 None
             }
-            // What has happened long ago does not sound, and a series is heard of with its first live sample.
+            // History does not sound. A series is added with its first live sample.
             EventBody::Backfilled(_)
             | EventBody::AnomalyJudged { .. }
             | EventBody::DetectorChanged(_)
@@ -181,8 +183,8 @@ impl Sonifier {
         cue.into_iter().collect()
     }
 
-    /// The control values for now. Call it at least every 100 ms, and right after an event that returned a cue: spikes
-    /// fade and voices change with time, not only with events.
+    /// The current control values. Call it at least every 100 ms, and right after an event that
+    /// returned a cue: spikes fade and voices change over time, not only with events.
     pub fn scene(&mut self, now_ms: i64) -> Scene {
         self.now_ms = now_ms;
         let due = self.recast_ms.is_none_or(|at| !(at..at + RECAST_MS).contains(&now_ms));
@@ -198,8 +200,8 @@ impl Sonifier {
         scene
     }
 
-    /// What sounds since the last scene: every voice, then the most interesting members of the bed (at most 24).
-    /// Nothing sounds continuously in a mix of cues alone.
+    /// The series that sound since the last scene: all voices, then the most interesting members of
+    /// the bed (at most 24). A mix of cues only has no continuous sound.
     pub fn sounding(&self) -> Vec<Voice> {
         if self.settings.mode == Mode::Cues {
             return Vec::new();
@@ -231,11 +233,11 @@ impl Sonifier {
 
     fn hear(&mut self, kpi: &KpiName, batch: &SeriesSamples, now_ms: i64) {
         let alarm = self.entry(kpi, &batch.labels).hear(&batch.samples, batch.features, batch.status, now_ms);
-        // Whoever spikes without a voice must not wait for the next regular casting.
+        // A spike in a series without a voice must not wait for the next regular allocation.
         self.urgent |= alarm > 0.4;
     }
 
-    /// An episode began or grew. It is heard in its voice; whether it is worth a cue is up to its incident.
+    /// An episode opened or grew. It sounds in its voice; its incident decides about a cue.
     fn opened(&mut self, anomaly: &Anomaly) {
         let mut now = episode_of(anomaly);
         let series = self.entry(&anomaly.kpi, &anomaly.labels);
@@ -256,7 +258,7 @@ impl Sonifier {
         }
     }
 
-    /// An incident sounds as its likely first mover.
+    /// The cue of an incident uses the sound of its likely first mover.
     fn chime(&mut self, incident: &Incident, chime: Chime, at_ms: i64) -> Option<Cue> {
         let Chime { kind, severity, gain } = chime;
         let first = incident.first()?;
@@ -265,7 +267,7 @@ impl Sonifier {
         self.announce(Occasion { kind, severity, kpi, labels, anomaly, incident, gain, at_ms })
     }
 
-    /// A series left in good order: it falls silent.
+    /// A series has ended: it becomes silent.
     fn ended(&mut self, kpi: &KpiName, labels: &Labels) {
         let series = self.entry(kpi, labels);
         series.stalled = true;
@@ -280,7 +282,7 @@ impl Sonifier {
         self.presence_changed(kpi, &Labels::none(), CueKind::Stalled, now_ms)
     }
 
-    /// A series went silent or came back; without labels, the whole KPI did.
+    /// A series stalled or came back; without labels, the whole KPI did.
     fn presence_changed(&mut self, kpi: &KpiName, labels: &Labels, kind: CueKind, at_ms: i64) -> Option<Cue> {
         self.urgent = true;
         let severity = Severity::Info;
@@ -297,7 +299,8 @@ impl Sonifier {
         self.cues.announce(occasion, ring)
     }
 
-    /// The note of the series, folded into the octave in which its fifth and octave still are good alarm fundamentals.
+    /// The note of the series, moved into the octave whose fifth and octave are good alarm
+    /// fundamentals.
     fn cue_pitch(&self, series: Option<&Series>) -> f32 {
         let root = step_hz(self.settings.key, self.settings.scale, 0);
         let mut hz = series.map_or(root, |series| series.pitch_hz(&self.settings));

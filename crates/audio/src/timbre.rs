@@ -1,11 +1,12 @@
-//! Timbre: what a family of KPIs sounds like, whoever of it is sounding.
+//! Timbre: the instrument of a family of KPIs, shared by all of its series.
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use earcon_model::{KpiName, SeriesId};
 
-/// The instrument of a family. Each is eight harmonics with its own balance, so that one stays recognisable at any
-/// pitch and brightness (musical timbres with several partials, after Brewster's earcon guidelines).
+/// The instrument of a family. Each is eight harmonics with its own balance, so that one stays
+/// recognisable at any pitch and brightness (musical timbres with several partials, after
+/// Brewster's earcon guidelines).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Timbre {
     /// All harmonics, gently falling.
@@ -22,7 +23,7 @@ pub enum Timbre {
 }
 
 impl Timbre {
-    /// Every timbre there is.
+    /// All timbres.
     pub const ALL: [Timbre; 5] = [Timbre::Reed, Timbre::Hollow, Timbre::Flute, Timbre::Organ, Timbre::Tine];
 
     /// The timbre of a KPI's family.
@@ -43,19 +44,19 @@ impl Timbre {
     }
 }
 
-/// Where one series sits among the others: fixed for its life, so that people can learn it.
+/// The fixed place of a series in the mix, so that people can learn it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Seat {
-    /// Steps of the scale its range is moved up: 0, 2 or 4.
+    /// Steps of the scale by which its range is raised: 0, 2 or 4.
     pub(super) register: i32,
     /// −0.6 (left) to 0.6 (right).
     pub(super) pan: f32,
-    /// Which note of the bed it belongs to, 0..5.
+    /// Its note of the bed, 0..5.
     pub(super) bed_note: usize,
 }
 
 impl Seat {
-    /// The seat of a series.
+    /// The placement of a series.
     pub(super) fn of(id: SeriesId, seed: u64) -> Self {
         let hash = xxh3_64_with_seed(&id.to_bytes(), seed);
         Self {

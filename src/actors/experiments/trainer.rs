@@ -129,7 +129,7 @@ impl Worker {
         let base = self.context.settings.scoring(self.pass.workspace());
         let mut trainee = KpiState::new(self.pass.workspace().clone(), kpi.clone(), base);
         let arrangement = DetectorSlots { live: self.job.choice.clone(), shadow: None };
-        if trainee.arrange(&arrangement).is_err() {
+        if trainee.set_detectors(&arrangement).is_err() {
             return Err(Ended::Failed(format!("this version of the program cannot run {}", self.job.choice)));
         }
         let (mut from_ms, mut series) = (self.job.from_ms, 1);

@@ -97,7 +97,7 @@ impl Shadowing {
     pub(super) fn report(&mut self, state: &KpiState, experiments: &Experiments) {
         let tally = std::mem::take(&mut self.tally);
         if tally != Tally::default() {
-            experiments.report(state.arrangement(), tally);
+            experiments.report(state.detectors(), tally);
         }
     }
 }

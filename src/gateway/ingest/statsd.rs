@@ -16,7 +16,7 @@ use super::state::IngestState;
 use crate::gateway::http::log_limit::LogLimit;
 use crate::telemetry::{Metric, count};
 use earcon_intake::ParsedBatch;
-use earcon_intake::statsd::{Aggregator, Taken};
+use earcon_intake::statsd::{Aggregator, PacketSummary};
 use earcon_model::{Arrival, KpiBatch, WorkspaceId};
 use earcon_tenancy::WorkspacePass;
 
@@ -150,11 +150,11 @@ impl Listener {
             count(Metric::StatsdRefused, 1);
             return self.log.refused(&peer.to_string(), &denied.to_string());
         }
-        let Taken { lines, refused, complaint } = self.aggregator.take(packet);
+        let PacketSummary { lines, rejected, first_error } = self.aggregator.ingest(packet);
         count(Metric::StatsdLines, lines.into());
-        count(Metric::StatsdRefused, refused.into());
-        if let Some(complaint) = complaint {
-            self.log.refused(&peer.to_string(), &complaint);
+        count(Metric::StatsdRefused, rejected.into());
+        if let Some(error) = first_error {
+            self.log.refused(&peer.to_string(), &error);
         }
     }
 

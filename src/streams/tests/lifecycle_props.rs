@@ -1,4 +1,4 @@
-//! The laws of `laws`, for series with everything that may happen to one: counters, changes of reading, ends and history.
+//! The properties of `invariants` for counters, changes of reading, ends of series and history.
 
 use proptest::prelude::*;
 
@@ -43,7 +43,8 @@ fn batches(rows: &[Row]) -> Vec<SeriesBatch> {
             Act::End => SeriesBatch { ended_at_ms: Some(at), ..labelled(&labels, []) },
         }
     };
-    // As senders do it: neighbours of one kind travel in one batch, which may end with the end of the series.
+    // Like a sender: neighbours of one kind share a batch, which may end with the end of the
+    // series.
     let mut batches: Vec<SeriesBatch> = Vec::new();
     for next in rows.iter().map(batch) {
         match batches.last_mut() {
@@ -57,7 +58,7 @@ fn batches(rows: &[Row]) -> Vec<SeriesBatch> {
     batches
 }
 
-/// Everything said of each series in order, besides the cutting into batches.
+/// All results for each series in order, independent of the batches.
 fn essence(bodies: &[EventBody]) -> Vec<(Labels, Vec<String>, Vec<String>, u32)> {
     let mut all: Vec<(Labels, Vec<String>, Vec<String>, u32)> = Vec::new();
     fn of<'a>(
@@ -93,7 +94,7 @@ fn essence(bodies: &[EventBody]) -> Vec<(Labels, Vec<String>, Vec<String>, u32)>
             other => panic!("{other:?}"),
         }
     }
-    // Late samples of gauges stand behind all others of their batch.
+    // Late samples of gauges come after all others of their batch.
     all.iter_mut().for_each(|one| one.1.sort());
     all.sort();
     all
@@ -144,7 +145,7 @@ proptest! {
             let batches = batches(chunk);
             bodies.extend(if i < history % pushes { live.backfill(&batches, now) } else { live.push(&batches, now) }.bodies);
             for body in bodies {
-                // As the log keeps it.
+                // As the log stores it.
                 let bytes = postcard::to_stdvec(&body).unwrap();
                 let body = postcard::from_bytes(&bytes).unwrap();
                 events.push(Event { seq: events.len() as u64 + 1, time_ms: now, kpi: fresh().kpi().clone(), body });

@@ -277,7 +277,7 @@ mod tests {
     const DAY: Day = Day { samples: 1_000, first_ms: 0, last_ms: 9_999 };
 
     #[test]
-    fn a_day_goes_when_all_of_it_is_old_and_loses_its_beginning_when_a_quarter_is() {
+    fn day_is_deleted_if_all_is_old_and_cut_if_a_quarter_is() {
         assert!(matches!(expired(&DAY, 10_000), Some(Change::Forget)));
         assert!(expired(&DAY, 2_400).is_none() && expired(&DAY, -5).is_none());
         let Some(Change::Cut(at_ms, left)) = expired(&DAY, 2_500) else { panic!("a quarter is old") };

@@ -13,17 +13,17 @@ use earcon_model::{Event, EventBody, KpiName, Labels, Sample, ScoredSample, Seq,
 use earcon_ports::{SampleRow, SeriesQuery, SeriesStore, StoredBatch};
 use earcon_tenancy::{Authorizer, WorkspacePass};
 
-/// The tables, made by whichever test comes first; `None` where there is no database.
-async fn database(test: &str) -> Option<Arc<CqlDatabase>> {
-    // Another schema is another keyspace, so that the database of a developer serves many versions.
+/// The test database with the tables. The first test creates them.
+async fn database() -> Arc<CqlDatabase> {
+    // Each schema has its own keyspace, so a developer's database serves many versions.
     let schema = concat!(
         include_str!("../../../../config/cql/0001_meta.cql"),
         include_str!("../../../../config/cql/0002_series.cql")
     );
     let keyspace = format!("earcon_series_{:016x}", xxhash_rust::xxh3::xxh3_64(schema.as_bytes()));
-    let settings = test_server::settings(test, &keyspace)?;
+    let settings = test_server::settings(&keyspace);
     migrate(&settings).await.unwrap();
-    Some(Arc::new(CqlDatabase::open(&settings).await.unwrap()))
+    Arc::new(CqlDatabase::open(&settings).await.unwrap())
 }
 
 /// A store of one node.
@@ -102,8 +102,9 @@ async fn counts(store: &dyn SeriesStore, pass: &WorkspacePass) -> Vec<usize> {
 }
 
 #[tokio::test]
+#[ignore = "needs Cassandra"]
 async fn keeps_the_contract() {
-    let Some(database) = database("the series store in CQL").await else { return };
+    let database = database().await;
     let store = node(&database).await;
     contract::series_store(|| store.clone()).await;
 }

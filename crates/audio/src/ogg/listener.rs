@@ -1,4 +1,4 @@
-//! One listener's way through the pages.
+//! The Ogg stream of one listener: its own headers before shared pages.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -9,7 +9,7 @@ use crate::SAMPLE_RATE;
 const HEADER: usize = 27;
 const CHECKSUM_AT: usize = 22;
 
-/// Puts a listener's own header in front of shared pages.
+/// Writes a listener's own header before each shared page.
 #[derive(Debug)]
 pub struct Stamp {
     serial: u32,
@@ -18,10 +18,11 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// Begins a stream, and returns the two header pages that must be sent first.
+    /// Begins a stream. Returns the two header pages that must be sent first.
     ///
-    /// `serial` tells streams apart and may be any number. `joined_at` counts the samples before the first page that will
-    /// be sent; 0 for a file. From then on the position counts what this listener was sent.
+    /// `serial` identifies the stream and may be any number. `joined_at` is the number of samples
+    /// before the first page that will be sent; 0 for a file. From then on, the position counts the
+    /// samples sent to this listener.
     pub fn begin(serial: u32, pre_skip: u16, joined_at: u64) -> (Self, Bytes) {
         let mut stamp = Self { serial, sequence: 0, granule: 0 };
         let head = stamp.put(&Page::new(FIRST, 0, 0, &[opus_head(pre_skip)]));
@@ -30,7 +31,7 @@ impl Stamp {
         (stamp, [head, tags].concat().into())
     }
 
-    /// The page as this listener gets it.
+    /// The bytes of the page for this listener.
     pub fn put(&mut self, page: &Page) -> Bytes {
         self.granule += page.samples;
         let mut bytes = BytesMut::with_capacity(HEADER + page.content.len());

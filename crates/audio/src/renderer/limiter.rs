@@ -1,14 +1,15 @@
-//! A brick wall: no sample leaves louder than the ceiling, and the gain never jumps.
+//! A brick-wall limiter: no output sample exceeds the ceiling, and the gain never jumps.
 //!
-//! It looks ahead by one block. The gain ramps linearly within a block between two values that are both allowed for it, so the
-//! ceiling holds exactly and not only nearly; that, and a tenth of the time a frame, is why it is not the library's.
+//! It looks ahead by one block. The gain ramps linearly within a block between two values that are
+//! both allowed for it, so the ceiling holds exactly. The library's limiter holds it only
+//! approximately and takes a tenth of the time a frame.
 
 use super::partials::{BLOCK, follow};
 
-/// Holds a block back and decides the gain between it and the next.
+/// Holds a block back and determines the gain between it and the next.
 pub(super) struct Limiter {
     held: [[f32; BLOCK]; 2],
-    /// The most gain the held block may have.
+    /// Maximum gain of the held block.
     held_limit: f32,
     gain: f32,
     ceiling: f32,
@@ -18,12 +19,12 @@ pub(super) struct Limiter {
 impl Limiter {
     const RELEASE_S: f32 = 0.15;
 
-    /// A limiter that lets nothing above `ceiling` through.
+    /// A limiter with the given `ceiling`.
     pub(super) fn new(ceiling: f32) -> Self {
         Self { held: [[0.0; BLOCK]; 2], held_limit: 1.0, gain: 1.0, ceiling, release: follow(Self::RELEASE_S) }
     }
 
-    /// Takes the next block and hands out the one before it, sample by sample: its number, left, right.
+    /// Accepts the next block and outputs the previous one, sample by sample: index, left, right.
     pub(super) fn process(&mut self, next: [&[f32]; 2], mut hand_out: impl FnMut(usize, f32, f32)) {
         let peak = next.iter().flat_map(|channel| channel.iter()).fold(0.0f32, |peak, x| peak.max(x.abs()));
         let next_limit = if peak > self.ceiling { self.ceiling / peak } else { 1.0 };
@@ -44,7 +45,7 @@ impl Limiter {
 mod tests {
     use super::*;
 
-    /// Sends a sine of 1 kHz whose amplitude is given per block.
+    /// Limits a sine of 1 kHz with the given amplitude for each block.
     fn limited(amplitudes: &[f32]) -> Vec<f32> {
         let (mut limiter, mut out, mut n) = (Limiter::new(0.7), Vec::new(), 0);
         for amplitude in amplitudes {

@@ -4,7 +4,7 @@ use super::super::demo_timeline::{ACKNOWLEDGED_S, CUE_ALONE_S, CUES_ONLY_S, OPEN
 use super::super::{CueKind, CueSound, MAX_CUES, Severity, Timbre, VoiceControls};
 use super::*;
 
-/// Interleaved samples of as many seconds of a story.
+/// Interleaved samples of the first `seconds` of a timeline.
 fn rendered(mut story: Story, seconds: usize) -> Vec<f32> {
     let mut renderer = Renderer::new(1);
     let mut frame = [0.0; FRAME_SAMPLES * 2];
@@ -28,14 +28,16 @@ fn db(ratio: f32) -> f32 {
     20.0 * ratio.max(1e-9).log10()
 }
 
-/// RMS of the second difference on the left, which weighs the spectrum by the square of the frequency: the upper partials.
+/// RMS of the second difference on the left. It weights the spectrum by the square of the
+/// frequency, and so measures the upper partials.
 fn upper(pcm: &[f32]) -> f32 {
     let left: Vec<f32> = pcm.iter().step_by(2).copied().collect();
     let difference: Vec<f32> = left.windows(3).map(|w| w[0] - 2.0 * w[1] + w[2]).collect();
     rms(&difference)
 }
 
-/// The largest fourth difference: all but blind to what we play below 3 kHz, and six times the height of any step.
+/// The largest fourth difference: almost insensitive to sound below 3 kHz, and six times the height
+/// of any step.
 fn sharpest_edge(pcm: &[f32]) -> f32 {
     let edges = |channel: usize| {
         let samples: Vec<f32> = pcm.iter().skip(channel).step_by(2).copied().collect();
@@ -103,7 +105,7 @@ fn a_cue_raises_energy_and_changes_the_spectrum_within_a_tenth_of_a_second() {
 #[test]
 fn a_spike_of_a_voice_is_heard_within_a_fifth_of_a_second() {
     let (story, calm) = (rendered(Story::new(), SPIKE_S + 2), rendered(Story::calm(), SPIKE_S + 2));
-    // The series that spikes sends 480 ms into the second.
+    // The spiking series sends 480 ms into the second.
     let at = SPIKE_S as f64 + 0.48;
     let (spike, before) = (between(&story, at + 0.1, at + 0.2), between(&calm, at + 0.1, at + 0.2));
     assert_eq!(between(&story, 0.0, at), between(&calm, 0.0, at), "nothing else differs");
@@ -155,7 +157,7 @@ fn there_is_no_direct_current() {
     }
 }
 
-/// Everything at once, as loud as controls allow.
+/// All sources at once, as loud as the controls allow.
 fn pandemonium(frame: u64) -> Scene {
     let mut scene = Story::new().next_scene();
     for (i, voice) in scene.voices.iter_mut().enumerate() {
@@ -225,8 +227,9 @@ fn a_default_scene_is_almost_silent() {
     assert!(frame.iter().all(|sample| sample.abs() < 0.01), "{}", rms(&frame));
 }
 
-/// Level and upper spectrum of every third second of the story, dB. Coarse on purpose: another libm or instruction set moves
-/// the last bits of a sample, a change of the sound moves these.
+/// Level and upper spectrum of every third second of the timeline, dB. Coarse on purpose: another
+/// libm or instruction set changes the last bits of a sample, while a change of the sound changes
+/// these values.
 const GOLDEN: [(f32, f32); 20] = [
     (-33.8, -82.0),
     (-30.8, -80.4),

@@ -1,4 +1,4 @@
-//! One series as the mix hears it: features become control values, scores become prominence.
+//! One series in the mix: features become control values, scores become prominence.
 
 use earcon_model::{AnomalyId, Features, KpiName, Labels, ScoredSample, SeriesId, SeriesStatus};
 
@@ -8,7 +8,7 @@ use super::super::scene::VoiceControls;
 use super::super::settings::{MixSettings, Polarity};
 use super::super::timbre::{Seat, Timbre};
 
-/// A value that jumps up at once and falls back exponentially.
+/// A value that rises at once and decays exponentially.
 #[derive(Debug, Clone, Copy)]
 struct Decaying {
     value: f32,
@@ -41,7 +41,7 @@ pub(super) struct Episode {
     pub(super) muted: bool,
 }
 
-/// Everything the mix remembers of a series.
+/// The state of a series in the mix.
 #[derive(Debug, Clone)]
 pub(super) struct Series {
     pub(super) kpi: KpiName,
@@ -62,17 +62,17 @@ pub(super) struct Series {
 }
 
 impl Series {
-    /// A spike stays in front for about two seconds.
+    /// A spike stays in the foreground for about two seconds.
     const ALARM_MS: f32 = 1_500.0;
-    /// And keeps its voice for much longer, so that the same few voices stay audible.
+    /// It keeps its voice for much longer, so that the same few voices stay audible.
     const INTEREST_MS: f32 = 20_000.0;
-    /// A series that sends faster than this begins a note only so often.
+    /// Minimum interval between notes of a fast series.
     const ARTICULATION_MS: i64 = 400;
-    /// How much of its prominence an acknowledged episode keeps.
+    /// Share of the prominence that remains after an acknowledgement.
     const DUCKED: f32 = 0.35;
 
     pub(super) fn new(id: SeriesId, kpi: &KpiName, labels: &Labels, settings: &MixSettings) -> Self {
-        // Zero names an empty slot of a scene, so it must not name a series.
+        // Zero identifies an empty slot of a scene, so it must not identify a series.
         let identity = ((id.0 >> 64) as u64 ^ id.0 as u64).max(1);
         Self {
             kpi: kpi.clone(),
@@ -93,7 +93,7 @@ impl Series {
         }
     }
 
-    /// Takes over changed settings; what the series is doing stays.
+    /// Applies changed settings; the state of the series stays.
     pub(super) fn resettle(&mut self, id: SeriesId, settings: &MixSettings) {
         self.timbre = Timbre::of(&self.kpi, settings.seed);
         self.seat = Seat::of(id, settings.seed);
@@ -104,7 +104,7 @@ impl Series {
         }
     }
 
-    /// Takes in samples that arrived together. Returns how prominent they make the series, 0 to 1.
+    /// Processes samples that arrived together. Returns the prominence they cause, 0 to 1.
     pub(super) fn hear(
         &mut self,
         samples: &[ScoredSample],
@@ -116,7 +116,7 @@ impl Series {
         if samples.is_empty() {
             return 0.0;
         }
-        // The highest score counts, not the last: a spike inside a batch must be heard.
+        // The highest score counts, not the last one: a spike inside a batch must be audible.
         let score = samples.iter().filter_map(|sample| sample.score).fold(0.0, f32::max);
         let alarm = smoothstep(0.15, 0.75, finite(score));
         self.alarm.raise(alarm, now_ms);
@@ -130,12 +130,12 @@ impl Series {
         alarm
     }
 
-    /// Whether it has something to say: scored, and not silent.
+    /// Whether it can sound: it is scored and not silent.
     pub(super) fn can_sound(&self) -> bool {
         self.features.is_some() && !self.stalled
     }
 
-    /// How much it deserves a voice, about 0 to 1.3.
+    /// Its priority for a voice, about 0 to 1.3.
     pub(super) fn interest(&self, now_ms: i64) -> f32 {
         match self.episode {
             Some(Episode { acknowledged: false, muted: false, .. }) => self.interest.at(now_ms) + 0.3,
@@ -144,7 +144,7 @@ impl Series {
         }
     }
 
-    /// How far in front it stands, 0 to 1.
+    /// Its position from background (0) to foreground (1).
     pub(super) fn prominence(&self, now_ms: i64) -> f32 {
         let alarm = self.alarm.at(now_ms);
         match self.episode {
@@ -154,7 +154,7 @@ impl Series {
         }
     }
 
-    /// The note it stands on.
+    /// Its current note.
     pub(super) fn pitch_hz(&self, settings: &MixSettings) -> f32 {
         step_hz(settings.key, settings.scale, self.step + self.seat.register)
     }
@@ -189,7 +189,7 @@ fn finite(value: f32) -> f32 {
     if value.is_finite() { value } else { 0.0 }
 }
 
-/// 0 for nothing unusual, a half at `half` standard deviations, towards 1 beyond.
+/// 0 for an ordinary value, 0.5 at `half` standard deviations, towards 1 beyond.
 fn saturate(z: f32, half: f32) -> f32 {
     let square = finite(z).clamp(-1e3, 1e3).powi(2);
     square / (square + half * half)

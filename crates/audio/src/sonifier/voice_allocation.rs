@@ -1,10 +1,10 @@
-//! Who gets a voice: the most interesting few, without flicker.
+//! Allocates the voices to the most interesting series, without flicker.
 
 use earcon_model::SeriesId;
 
 use super::super::scene::MAX_VOICES;
 
-/// A series that could have a voice, and how much it deserves one.
+/// A series that could have a voice, and its priority.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Candidate {
     pub(super) id: SeriesId,
@@ -17,14 +17,14 @@ struct Part {
     since_ms: i64,
 }
 
-/// Which series sits in which voice slot.
+/// The series in each voice slot.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Cast {
     slots: [Option<Part>; MAX_VOICES],
 }
 
 impl Cast {
-    /// A voice that has just begun is kept against all but the much more interesting.
+    /// During this time, only a much more interesting series replaces a new voice.
     const SETTLING_MS: i64 = 4_000;
     const MARGIN_SETTLING: f32 = 0.35;
     const MARGIN: f32 = 0.15;
@@ -39,8 +39,9 @@ impl Cast {
         self.slots().any(|slot| slot == Some(id))
     }
 
-    /// Casts `voices` slots anew from `candidates`, which come in a fixed order and hold each series once. A series that has
-    /// a voice keeps its slot unless another beats it by a margin; who is no longer a candidate leaves.
+    /// Allocates `voices` slots to `candidates`, which have a fixed order and contain each series
+    /// once. A series keeps its slot unless another one exceeds it by a margin. A series that is no
+    /// candidate loses its slot.
     pub(super) fn recast(&mut self, candidates: &[Candidate], voices: usize, now_ms: i64) {
         let interest_of = |id| candidates.iter().find(|candidate| candidate.id == id).map(|c| c.interest);
         let mut seated: [Option<f32>; MAX_VOICES] = [None; MAX_VOICES];
@@ -64,7 +65,7 @@ impl Cast {
         waiting.copied().reduce(|best, next| if next.interest > best.interest { next } else { best })
     }
 
-    /// An empty slot, or that of the least interesting voice that `best` beats by the margin.
+    /// An empty slot, or that of the least interesting voice that `best` exceeds by the margin.
     fn seat_for(&self, best: Candidate, seated: &[Option<f32>], now_ms: i64) -> Option<usize> {
         let free = seated.iter().position(Option::is_none);
         free.or_else(|| {

@@ -186,9 +186,10 @@ async fn run(database: &Arc<CqlDatabase>, steps: Vec<Step>, ranges: Vec<(i64, i6
 }
 
 #[test]
+#[ignore = "needs Cassandra"]
 fn reads_give_what_a_plain_map_would() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let Some(database) = runtime.block_on(database("random histories in CQL")) else { return };
+    let database = runtime.block_on(database());
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(8);
     let config = ProptestConfig { cases, max_shrink_iters: 60, failure_persistence: None, ..ProptestConfig::default() };
     let cuts = prop::collection::vec((-HORIZON_MS / 4..HORIZON_MS, 0..HORIZON_MS, any::<bool>()), 2);

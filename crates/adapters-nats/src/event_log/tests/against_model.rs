@@ -38,8 +38,9 @@ async fn check(log: &JetStreamLog, pass: &WorkspacePass, events: &[Arc<Event>], 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs NATS"]
 async fn a_log_is_a_list_that_forgets_its_beginning() {
-    let Some(server) = PrivateServer::start("the log beside a list", "max_payload: 4096").await else { return };
+    let server = PrivateServer::start("max_payload: 4096").await;
     for seed in 1..=12 {
         let mut chance = Chance(seed);
         let logs = [log(&server.client().await).await, log(&server.client().await).await];

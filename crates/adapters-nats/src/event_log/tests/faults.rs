@@ -8,8 +8,9 @@ use crate::test_server::PrivateServer;
 use earcon_ports::{ErrorKind, EventLog, SharedLog};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs NATS"]
 async fn appends_over_crashes_of_the_server_are_neither_lost_nor_doubled() {
-    let Some(mut server) = PrivateServer::start("appends over crashes", "").await else { return };
+    let mut server = PrivateServer::start("").await;
     let (pass, writer, other) =
         (fresh(), Arc::new(log(&server.client().await).await), log(&server.client().await).await);
     let epoch = writer.open(&pass).await.unwrap().epoch;
@@ -42,8 +43,9 @@ async fn appends_over_crashes_of_the_server_are_neither_lost_nor_doubled() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs NATS"]
 async fn an_append_nobody_answered_is_settled_by_opening_again() {
-    let Some(mut server) = PrivateServer::start("appends nobody answers", "").await else { return };
+    let mut server = PrivateServer::start("").await;
     let pass = fresh();
     let settings = JetStreamLogSettings { retry_for: Duration::from_secs(1), ..JetStreamLogSettings::new(1, 1 << 30) };
     let log = JetStreamLog::connect(server.client().await, settings).await.unwrap();
@@ -72,8 +74,9 @@ async fn an_append_nobody_answered_is_settled_by_opening_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs NATS"]
 async fn followers_go_on_over_a_crash_in_silence() {
-    let Some(mut server) = PrivateServer::start("followers over a crash", "").await else { return };
+    let mut server = PrivateServer::start("").await;
     let (pass, writer, other) = (fresh(), log(&server.client().await).await, log(&server.client().await).await);
     writer.open(&pass).await.unwrap();
     // One that has seen nothing yet, begun in the middle; one that has.

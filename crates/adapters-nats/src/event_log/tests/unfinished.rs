@@ -30,8 +30,9 @@ async fn cut_off(client: &async_nats::Client, pass: &WorkspacePass, seq: u64, se
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs NATS"]
 async fn an_append_that_was_cut_off_never_shows() {
-    let Some(client) = test_server::client("appends that were cut off").await else { return };
+    let client = test_server::client().await;
     let (pass, one, other) = (fresh(), Arc::new(log(&client).await), Arc::new(log(&client).await));
     one.open(&pass).await.unwrap();
     one.append(&pass, events(1..=5)).await.unwrap();
@@ -69,8 +70,9 @@ async fn an_append_that_was_cut_off_never_shows() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs NATS"]
 async fn a_writer_that_never_pauses_is_still_taken_over() {
-    let Some(client) = test_server::client("a busy writer").await else { return };
+    let client = test_server::client().await;
     let (pass, old, new) = (fresh(), Arc::new(log(&client).await), Arc::new(log(&client).await));
     old.open(&pass).await.unwrap();
     let (writer, writer_pass) = (old.clone(), pass.clone());
@@ -96,8 +98,9 @@ async fn a_writer_that_never_pauses_is_still_taken_over() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs NATS"]
 async fn a_halt_at_the_end_hides_nothing() {
-    let Some(client) = test_server::client("halts").await else { return };
+    let client = test_server::client().await;
     let (pass, one) = (fresh(), Arc::new(log(&client).await));
     one.open(&pass).await.unwrap();
     one.append(&pass, events(1..=3)).await.unwrap();
@@ -117,8 +120,9 @@ async fn a_halt_at_the_end_hides_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs NATS"]
 async fn following_ends_with_an_error_where_events_were_lost() {
-    let Some(client) = test_server::client("following what is lost").await else { return };
+    let client = test_server::client().await;
     // The append to a stream that is gone is not to be repeated for long.
     let settings = JetStreamLogSettings { retry_for: Duration::from_secs(1), ..JetStreamLogSettings::new(1, 1 << 30) };
     let one = Arc::new(JetStreamLog::connect(client.clone(), settings).await.unwrap());
