@@ -31,9 +31,7 @@ mod openapi;
 mod router;
 mod websocket;
 
-pub use api::anomaly_detail::LocalTimes;
 pub use assembly::{Gateway, Limits, Parts};
-pub use ingest::catalogues::Catalogues;
 pub use ingest::statsd::{StatsdGateway, StatsdSettings};
 pub use listeners::{NatsGateway, NatsServices, start_statsd};
 pub use router::router;

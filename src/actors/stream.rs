@@ -17,7 +17,7 @@ use super::Faults;
 use super::experiments::{Experiments, Wanted};
 use super::ingest::ReceiptPart;
 use super::log_writer::{Append, LogWriter, OnCommit};
-use super::muting::Muting;
+use crate::services::mutes::MuteService;
 use crate::telemetry::{Metric, record};
 use earcon_model::{
     Acknowledgement, AnomalyId, Arrival, Clock, DetectorRef, DetectorSlots, EventBody, Feedback, Labels, RejectedRow,
@@ -37,7 +37,7 @@ pub struct StreamArgs {
     /// The workspace.
     pub pass: WorkspacePass,
     /// What shall alert nobody.
-    pub muting: Muting,
+    pub muting: MuteService,
     /// Wall time.
     pub clock: Arc<dyn Clock>,
     /// How long a changed state may stay without a snapshot.

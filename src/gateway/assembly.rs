@@ -6,19 +6,20 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 
 use crate::actors::directory::Directory;
-use crate::actors::experiments::desk::DetectorService;
-use crate::actors::muting::Muting;
-use crate::gateway::api::anomaly_detail::LocalTimes;
 use crate::gateway::api::state::{ApiParts, ApiState};
 use crate::gateway::audio::state::{AudioParts, AudioState};
 use crate::gateway::audio::transmitter::Transmitters;
 use crate::gateway::events::state::{EventsParts, EventsState};
 use crate::gateway::http::state::{SharedParts, SharedState, WingState};
-use crate::gateway::ingest::catalogues::Catalogues;
 use crate::gateway::ingest::imports::Imports;
 use crate::gateway::ingest::state::{IngestParts, IngestState};
+use crate::services::anomalies::AnomalyService;
+use crate::services::detectors::DetectorService;
+use crate::services::incidents::IncidentRecords;
+use crate::services::mutes::MuteService;
+use crate::services::rules::RuleService;
 use earcon_model::{Clock, WorkspaceId};
-use earcon_ports::{EventLog, MetaStore, SeriesStore};
+use earcon_ports::{EventLog, SeriesStore};
 use earcon_tenancy::Authorizer;
 
 /// Limits of the gateway.
@@ -44,18 +45,18 @@ pub struct Parts {
     pub event_log: Arc<dyn EventLog>,
     /// Samples and anomalies; read only.
     pub series_store: Arc<dyn SeriesStore>,
-    /// Records of incidents; read only.
-    pub meta_store: Arc<dyn MetaStore>,
+    /// Recorded incidents.
+    pub incidents: IncidentRecords,
+    /// One anomaly, its explanation and its chart.
+    pub anomalies: AnomalyService,
     /// Rules and known series of each workspace.
-    pub catalogues: Catalogues,
+    pub rules: RuleService,
     /// Detector entries, experiments and jobs.
-    pub desk: DetectorService,
+    pub detectors: DetectorService,
     /// Wall time, for samples without a timestamp and for default ranges.
     pub clock: Arc<dyn Clock>,
     /// Mutes.
-    pub muting: Muting,
-    /// The time zones of workspaces, for hours of the day.
-    pub local_times: LocalTimes,
+    pub mutes: MuteService,
     /// Decides which workspaces a peer may touch.
     pub access: Authorizer,
     /// Sizes.
@@ -90,15 +91,15 @@ impl Gateway {
         let api = ApiParts {
             shared: shared.clone(),
             series_store: parts.series_store,
-            meta_store: parts.meta_store,
-            desk: parts.desk,
-            muting: parts.muting,
-            local_times: parts.local_times,
+            anomalies: parts.anomalies,
+            incidents: parts.incidents,
+            detectors: parts.detectors,
+            mutes: parts.mutes,
             metrics: parts.metrics,
         };
         let ingest = IngestParts {
             shared: shared.clone(),
-            catalogues: parts.catalogues,
+            rules: parts.rules,
             imports: Imports::default(),
             max_upload_bytes: limits.max_upload_bytes,
             max_batch_samples: limits.max_batch_samples,

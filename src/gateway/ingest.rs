@@ -2,7 +2,6 @@
 
 pub(crate) mod agent;
 mod answer;
-pub(crate) mod catalogues;
 pub(crate) mod commit;
 mod http;
 pub(crate) mod imports;

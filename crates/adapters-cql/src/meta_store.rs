@@ -17,6 +17,8 @@ use earcon_tenancy::WorkspacePass;
 
 /// Longest key accepted, bytes.
 const MAX_KEY: usize = 1_024;
+/// Most rows of one page that the database sends.
+const LARGEST_PAGE: i32 = 500;
 /// How often a change whose outcome is unknown is tried.
 const ATTEMPTS: usize = 4;
 
@@ -26,7 +28,6 @@ pub struct CqlMeta {
     names: WorkspaceNames,
     get: Prepared,
     decided: Prepared,
-    list: Prepared,
     list_from: Prepared,
     list_between: Prepared,
     create: Prepared,
@@ -66,7 +67,6 @@ impl CqlMeta {
             names: WorkspaceNames::open(database.clone()).await?,
             get: database.prepare(ROW, Purpose::Read).await?,
             decided: database.prepare(ROW, Purpose::SerialRead).await?,
-            list: database.prepare(ALL, Purpose::Read).await?,
             list_from: database.prepare(&format!("{ALL} AND key >= ?"), Purpose::Read).await?,
             list_between: database.prepare(&format!("{ALL} AND key >= ? AND key < ?"), Purpose::Read).await?,
             create: database.prepare(create, Purpose::Conditional).await?,
@@ -142,18 +142,30 @@ impl MetaStore for CqlMeta {
         }))
     }
 
-    async fn list(&self, pass: &WorkspacePass, prefix: &str) -> Result<Vec<MetaRecord>, PortError> {
+    async fn list(
+        &self,
+        pass: &WorkspacePass,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<MetaRecord>, PortError> {
         let workspace = pass.workspace().as_str();
-        let mut pages = match (prefix, after(prefix)) {
-            ("", _) => self.database.pages(&self.list, (workspace,))?,
-            (_, None) => self.database.pages(&self.list_from, (workspace, prefix))?,
-            (_, Some(end)) => self.database.pages(&self.list_between, (workspace, prefix, end))?,
+        // The least key above `after` has a zero character behind it.
+        let above = after.map(|after| format!("{after}\0")).unwrap_or_default();
+        let start = above.as_str().max(prefix);
+        let rows = i32::try_from(limit).unwrap_or(i32::MAX).clamp(1, LARGEST_PAGE);
+        let mut pages = match end_of(prefix) {
+            None => self.database.pages(&self.list_from.clone().in_pages_of(rows), (workspace, start))?,
+            Some(end) if start >= end.as_str() => return Ok(Vec::new()),
+            Some(end) => self.database.pages(&self.list_between.clone().in_pages_of(rows), (workspace, start, end))?,
         };
         let mut records = Vec::new();
-        while let Some(rows) = pages.next().await? {
+        while records.len() < limit
+            && let Some(rows) = pages.next().await?
+        {
             let rows: Vec<(String, i64, bool, Option<Vec<u8>>)> = rows;
             let live = rows.into_iter().filter(|(_, _, live, _)| *live);
-            records.extend(live.map(|(key, revision, _, value)| MetaRecord {
+            records.extend(live.take(limit - records.len()).map(|(key, revision, _, value)| MetaRecord {
                 key,
                 revision: revision as Revision,
                 value: value.unwrap_or_default(),
@@ -217,7 +229,7 @@ fn conflict(current: i64, expected: Revision) -> PortError {
 }
 
 /// The first text after all that begin with `prefix`; `None` when there is none. Text is in the order of its characters.
-fn after(prefix: &str) -> Option<String> {
+fn end_of(prefix: &str) -> Option<String> {
     let mut text = prefix.to_owned();
     while let Some(last) = text.pop() {
         // The range of characters leaves out the surrogates by itself.
@@ -289,20 +301,25 @@ mod tests {
         for key in keys.iter().map(String::as_str).chain(["p", "p0", "q/1"]) {
             store.put(pass, key, 0, key.into()).await.unwrap();
         }
-        let store = CqlMeta {
-            list_between: store.list_between.clone().in_pages_of(7),
-            ..CqlMeta::open(store.database.clone()).await.unwrap()
+        let listed = async |after: Option<&str>, limit| {
+            let records = store.list(pass, "p/", after, limit).await.unwrap();
+            records.into_iter().map(|record| record.key).collect::<Vec<_>>()
         };
-        let listed = store.list(pass, "p/").await.unwrap();
-        assert_eq!(listed.into_iter().map(|record| record.key).collect::<Vec<_>>(), keys);
+        assert_eq!(listed(None, 100).await, keys);
+        assert_eq!(listed(Some("p/06"), 7).await, keys[7..14]);
+        // Tombstones fill whole pages of rows.
+        for key in &keys[3..20] {
+            store.delete(pass, key, 1).await.unwrap();
+        }
+        assert_eq!(listed(Some("p/01"), 3).await, ["p/02", "p/20", "p/21"]);
     }
 
     #[test]
     fn the_text_after_a_prefix_is_the_least_one_that_does_not_begin_with_it() {
-        assert_eq!(after("mix/").as_deref(), Some("mix0"));
-        assert_eq!(after("a\u{d7ff}").as_deref(), Some("a\u{e000}"));
-        assert_eq!(after("a\u{10ffff}").as_deref(), Some("b"));
-        assert_eq!(after("\u{10ffff}"), None);
+        assert_eq!(end_of("mix/").as_deref(), Some("mix0"));
+        assert_eq!(end_of("a\u{d7ff}").as_deref(), Some("a\u{e000}"));
+        assert_eq!(end_of("a\u{10ffff}").as_deref(), Some("b"));
+        assert_eq!(end_of("\u{10ffff}"), None);
         assert!("mix/\u{10ffff}\u{10ffff}" < "mix0");
     }
 }

@@ -53,14 +53,30 @@ impl MetaStore for EmbeddedMeta {
         .await
     }
 
-    async fn list(&self, pass: &WorkspacePass, wanted: &str) -> Result<Vec<MetaRecord>, PortError> {
-        let skip = prefix(pass.workspace()).len();
-        let mut start = prefix(pass.workspace());
-        start.extend_from_slice(wanted.as_bytes());
+    async fn list(
+        &self,
+        pass: &WorkspacePass,
+        wanted: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<MetaRecord>, PortError> {
+        let workspace = prefix(pass.workspace());
+        let skip = workspace.len();
+        let wanted = [&workspace, wanted.as_bytes()].concat();
+        let start = match after {
+            Some(after) => wanted.clone().max([&workspace, after.as_bytes(), &[0]].concat()),
+            None => wanted.clone(),
+        };
         self.run(move |inner| {
             let mut records = Vec::new();
-            for entry in inner.database.snapshot().prefix(&inner.database.meta, start) {
+            let mut entries = inner.database.snapshot().range(&inner.database.meta, start..);
+            while records.len() < limit
+                && let Some(entry) = entries.next()
+            {
                 let (key, stored) = entry.into_inner().map_err(unreadable)?;
+                if !key.starts_with(&wanted) {
+                    break;
+                }
                 let (revision, Some(value)) = decode(&stored)? else { continue };
                 let key = std::str::from_utf8(&key[skip..]).map_err(|_| corrupt("the key of a record"))?.to_owned();
                 records.push(MetaRecord { key, revision, value });

@@ -24,8 +24,17 @@ pub struct MetaRecord {
 pub trait MetaStore: Send + Sync + 'static {
     /// The record under `key`.
     async fn get(&self, pass: &WorkspacePass, key: &str) -> Result<Option<MetaRecord>, PortError>;
-    /// All records whose key starts with `prefix`, in key order.
-    async fn list(&self, pass: &WorkspacePass, prefix: &str) -> Result<Vec<MetaRecord>, PortError>;
+    /// At most `limit` records whose key starts with `prefix`, in key order.
+    ///
+    /// With `after`, only keys above it: pass the last key of a page to get the next one. A page
+    /// with fewer than `limit` records is the last.
+    async fn list(
+        &self,
+        pass: &WorkspacePass,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<MetaRecord>, PortError>;
     /// Writes `value` if the current revision is `expected` (0: the record must not exist); durable when it returns.
     /// Returns the new revision.
     ///

@@ -85,7 +85,7 @@ impl Shadowing {
 
     /// Counts what somebody said of an anomaly, for the detectors that had found it.
     pub(super) fn judged(&mut self, id: AnomalyId, outcome: FeedbackOutcome) {
-        self.agreement.judged(id, outcome == FeedbackOutcome::Real, &mut self.tally);
+        self.agreement.record_feedback(id, outcome == FeedbackOutcome::Real, &mut self.tally);
     }
 
     /// Whether there is anything to report.

@@ -1,4 +1,4 @@
-//! Anomalies: list, acknowledge, judge. What one looks like alone is in `explain`.
+//! Anomalies: list, acknowledge, give feedback. One anomaly with its explanation is in `anomaly_detail`.
 
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -17,6 +17,7 @@ use crate::gateway::http::problem::{Kind, Problem, restarting};
 use crate::gateway::http::query::{self, Params, bad};
 use crate::gateway::http::reply::json;
 use crate::live::wire::WireAnomaly;
+use crate::services::anomalies::AnomalyError;
 use earcon_model::{Anomaly, AnomalyId, FeedbackOutcome};
 use earcon_ports::{AnomalyFilter, acknowledge as fold};
 
@@ -119,12 +120,7 @@ pub(crate) async fn list(
     };
     let mut anomalies = state.series_store.anomalies(authorized.pass(), &filter).await?;
     let next = page.cut(&mut anomalies, |anomaly| (anomaly.opened_at_ms, anomaly.id.0));
-    let mutes = state.muting.of(authorized.pass()).await;
-    let now_ms = state.clock.now_ms();
-    for open in anomalies.iter_mut().filter(|anomaly| anomaly.closed_at_ms.is_none()) {
-        // The present mute, because the latest event may be from before it.
-        open.muted = mutes.of_anomaly(open, now_ms).map(|found| found.mute.name().to_owned());
-    }
+    state.anomalies.mark_muted(authorized.pass(), &mut anomalies).await;
     Ok(json(&Anomalies { anomalies: anomalies.iter().map(WireAnomaly::of).collect(), next }))
 }
 
@@ -184,10 +180,15 @@ pub(crate) async fn find(
 ) -> Result<Anomaly, Problem> {
     let no_such = || Problem::new(Kind::NotFound, format!("there is no anomaly {id:?} in this workspace"));
     let id = AnomalyId(id.parse::<Uuid>().map_err(|_| no_such())?);
-    if let Some(mut open) = workspace.hub().open_anomaly(id).await.ok_or_else(restarting)? {
-        let mutes = state.muting.of(authorized.pass()).await;
-        open.muted = mutes.of_anomaly(&open, state.clock.now_ms()).map(|found| found.mute.name().to_owned());
-        return Ok(open);
+    state.anomalies.find(authorized.pass(), workspace.hub(), id).await?.ok_or_else(no_such)
+}
+
+impl From<AnomalyError> for Problem {
+    fn from(error: AnomalyError) -> Self {
+        match error {
+            AnomalyError::Restarting => restarting(),
+            AnomalyError::NotDrawn => Problem::new(Kind::Internal, error.to_string()),
+            AnomalyError::Store(error) => error.into(),
+        }
     }
-    state.series_store.anomaly(authorized.pass(), id).await?.ok_or_else(no_such)
 }

@@ -1,4 +1,4 @@
-//! `GET /api/v1/cluster`: who owns what, and how it goes.
+//! `GET /api/v1/cluster`: the nodes, their workspaces, and their state.
 
 use axum::extract::{ConnectInfo, State};
 use axum::response::Response;
@@ -27,14 +27,14 @@ pub(crate) struct Cluster {
 #[schema(as = ClusterNode)]
 struct Node {
     node: String,
-    /// `alive`, `leaving` (shutting down) or `silent` (its heartbeats stay away).
+    /// `alive`, `leaving` (shutting down) or `silent` (no heartbeats).
     state: &'static str,
     /// Milliseconds since its last heartbeat arrived.
     silent_ms: i64,
     version: String,
     /// When its process started, by its own clock.
     started: String,
-    /// How far its clock is ahead of that of the node that answers, milliseconds; the time a heartbeat travels included.
+    /// How far its clock is ahead of the clock of the answering node, milliseconds, including the travel time of a heartbeat.
     clock_ms: i64,
     /// How many workspaces it owns.
     workspaces: usize,
@@ -46,12 +46,12 @@ struct Workspace {
     workspace: String,
     /// The node that owns it; null between two owners.
     owner: Option<String>,
-    /// The newest event. This and what follows is null when the owner did not answer.
+    /// The newest event. This and the following are null when the owner did not answer.
     seq: Option<u64>,
     kpis: Option<u64>,
-    /// KPIs that failed too often and take nothing.
+    /// KPIs that failed too often and take no samples.
     parked: Option<u64>,
-    /// Events that history is behind.
+    /// Events that history lags behind.
     history_lag: Option<u64>,
 }
 
@@ -60,7 +60,7 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(status))
 }
 
-/// Who owns what.
+/// The nodes, and the workspaces that each owns.
 #[utoipa::path(get, path = "/api/v1/cluster", tag = "operations", responses((status = 200, body = Cluster)))]
 pub(crate) async fn status(
     State(state): State<ApiState>,

@@ -10,7 +10,6 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::actors::directory::Workspace;
-use crate::actors::incidents::{record_of, recorded};
 use crate::gateway::api::anomalies::AcknowledgeBody;
 use crate::gateway::api::state::ApiState;
 use crate::gateway::http::auth::Authorized;
@@ -20,6 +19,7 @@ use crate::gateway::http::problem::{Kind, Problem, restarting};
 use crate::gateway::http::query::{self, Params};
 use crate::gateway::http::reply::json;
 use crate::live::wire_incident::WireIncident;
+use crate::services::incidents::IncidentList;
 use earcon_model::{Acknowledgement, Anomaly, Incident, IncidentId, Member};
 
 const DEFAULT_LIMIT: usize = 50;
@@ -51,6 +51,8 @@ pub(crate) struct Incidents<'a> {
     incidents: Vec<WireIncident<'a>>,
     /// Give it as `before` for the next page; null on the last.
     next: Option<String>,
+    /// How many incidents cannot be read and are left out; the server's log names them.
+    unreadable: usize,
 }
 
 /// The routes of this topic.
@@ -73,7 +75,7 @@ pub(crate) async fn list(
     let from_ms = query::time("from", params.from.as_deref())?;
     let to_ms = query::time("to", params.to.as_deref())?;
 
-    let mut incidents = recorded(&*state.meta_store, authorized.pass()).await?;
+    let IncidentList { mut incidents, unreadable } = state.incidents.list(authorized.pass()).await?;
     for open in workspace.hub().incidents().await.ok_or_else(restarting)? {
         incidents.retain(|incident| incident.id != open.id);
         incidents.push((*open).clone());
@@ -89,7 +91,8 @@ pub(crate) async fn list(
     });
     incidents.sort_by_key(|incident| std::cmp::Reverse(position(incident)));
     let next = page.cut(&mut incidents, position);
-    Ok(json(&Incidents { incidents: incidents.iter().map(WireIncident::of).collect(), next }))
+    let incidents = incidents.iter().map(WireIncident::of).collect();
+    Ok(json(&Incidents { incidents, next, unreadable }))
 }
 
 fn position(incident: &Incident) -> Position {
@@ -164,5 +167,5 @@ async fn find(state: &ApiState, authorized: &Authorized, workspace: &Workspace, 
     if let Some(open) = workspace.hub().open_incident(id).await.ok_or_else(restarting)? {
         return Ok((*open).clone());
     }
-    record_of(&*state.meta_store, authorized.pass(), id).await?.ok_or_else(no_such)
+    state.incidents.one(authorized.pass(), id).await?.ok_or_else(no_such)
 }

@@ -1,4 +1,4 @@
-//! Workspaces and KPIs as they stand.
+//! Workspaces and the present state of KPIs.
 
 use axum::extract::{ConnectInfo, Path, State};
 use axum::http::StatusCode;

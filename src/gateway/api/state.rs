@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 
-use crate::actors::experiments::desk::DetectorService;
-use crate::actors::muting::Muting;
-use crate::gateway::api::anomaly_detail::LocalTimes;
 use crate::gateway::http::state::{SharedState, WingState};
-use earcon_ports::{MetaStore, SeriesStore};
+use crate::services::anomalies::AnomalyService;
+use crate::services::detectors::DetectorService;
+use crate::services::incidents::IncidentRecords;
+use crate::services::mutes::MuteService;
+use earcon_ports::SeriesStore;
 
 /// The state of this wing.
 pub(crate) type ApiState = WingState<ApiParts>;
@@ -19,14 +20,14 @@ pub(crate) struct ApiParts {
     pub(crate) shared: SharedState,
     /// Samples and anomalies; read only.
     pub(crate) series_store: Arc<dyn SeriesStore>,
-    /// Records of incidents; read only.
-    pub(crate) meta_store: Arc<dyn MetaStore>,
+    /// One anomaly, its explanation and its chart.
+    pub(crate) anomalies: AnomalyService,
+    /// Recorded incidents.
+    pub(crate) incidents: IncidentRecords,
     /// Detector entries, experiments and jobs.
-    pub(crate) desk: DetectorService,
+    pub(crate) detectors: DetectorService,
     /// Mutes.
-    pub(crate) muting: Muting,
-    /// The time zones of workspaces, for hours of the day.
-    pub(crate) local_times: LocalTimes,
+    pub(crate) mutes: MuteService,
     /// Renders `/metrics`.
     pub(crate) metrics: PrometheusHandle,
 }

@@ -38,8 +38,8 @@ pub(crate) async fn parse_with(
     pass: &WorkspacePass,
     parse: impl FnOnce(&mut Batch<'_>) -> Result<(), IntakeError>,
 ) -> Result<ParsedBatch, Problem> {
-    let catalogue = state.catalogues.of(pass).await?;
-    let mut batch = Batch::new(&catalogue, state.clock.now_ms(), state.max_batch_samples);
+    let series = state.rules.series_cache(pass).await?;
+    let mut batch = Batch::new(&series, state.clock.now_ms(), state.max_batch_samples);
     parse(&mut batch)?;
     Ok(batch.finish())
 }

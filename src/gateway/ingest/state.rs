@@ -1,8 +1,8 @@
 //! The state that all ways to send samples work with.
 
-use super::catalogues::Catalogues;
 use super::imports::Imports;
 use crate::gateway::http::state::{SharedState, WingState};
+use crate::services::rules::RuleService;
 use earcon_model::WorkspaceId;
 
 /// The state of this wing.
@@ -13,7 +13,7 @@ pub(crate) struct IngestParts {
     /// What every wing has.
     pub(crate) shared: SharedState,
     /// Rules and known series of each workspace.
-    pub(crate) catalogues: Catalogues,
+    pub(crate) rules: RuleService,
     /// Bounds the files that are imported at once.
     pub(crate) imports: Imports,
     /// Largest uploaded file.

@@ -86,7 +86,7 @@ async fn a_flush_with_nothing_new_writes_nothing() {
     fan_out.cursor(&pass).await.unwrap();
     fan_out.handle(&pass, vec![event(1)]).await.unwrap();
     fan_out.flush(&pass).await.unwrap();
-    let revision = async || meta_store.get(&pass, CURSOR).await.unwrap().unwrap().revision;
+    let revision = async || meta_store.get(&pass, "fan-out/cursor").await.unwrap().unwrap().revision;
     let before = revision().await;
     assert_eq!(fan_out.flush(&pass).await.unwrap(), 1);
     assert_eq!(revision().await, before);
