@@ -1,5 +1,5 @@
-//! HTTP, WebSocket, NATS and StatsD. Parses, authorises, asks actors and stores, and writes answers.
-//! It scores and encodes nothing.
+//! HTTP, WebSocket, NATS and StatsD. Parses, authorises, asks actors and stores, and writes
+//! answers. It scores and encodes nothing.
 //!
 //! # Wings
 //! A wing imports only from the floors below its own:

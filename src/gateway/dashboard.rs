@@ -1,4 +1,5 @@
-//! The dashboard, built into the binary. Paths without a file get its page: they are the application's own.
+//! The dashboard, built into the binary. Paths without a file get its page: they are the
+//! application's own.
 
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};

@@ -75,7 +75,8 @@ fn filter(kpis: Option<&str>, types: Option<&str>) -> Result<Filter, Problem> {
     Filter::new(&list(kpis), &list(types)).map_err(|error| bad(&error.to_string()))
 }
 
-/// `Last-Event-ID` has precedence: a browser sends it when it reconnects, with the query of the first request.
+/// `Last-Event-ID` has precedence: a browser sends it when it reconnects, with the query of the
+/// first request.
 fn since(headers: &HeaderMap, since: Option<&str>, epoch: Option<String>) -> Result<Since, Problem> {
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()).filter(|id| !id.is_empty());
     if let Some((epoch, seq)) = last.and_then(|id| id.rsplit_once(':'))

@@ -1,4 +1,4 @@
-//! Starts the listeners beside HTTP: the subscriptions to NATS, and StatsD over UDP.
+//! Starts the listeners other than HTTP: the subscriptions to NATS, and StatsD over UDP.
 
 use std::io;
 use std::sync::Arc;

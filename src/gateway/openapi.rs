@@ -2,6 +2,7 @@
 //! WebSocket messages.
 
 mod complete;
+mod operations;
 
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;

@@ -1,4 +1,5 @@
-//! Anomalies: list, acknowledge, give feedback. One anomaly with its explanation is in `anomaly_detail`.
+//! Anomalies: list, acknowledge, give feedback. One anomaly with its explanation is in
+//! `anomaly_detail`.
 
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -145,7 +146,8 @@ pub(crate) async fn acknowledge(
     Ok(json(&WireAnomaly::of(&anomaly)))
 }
 
-/// Records whether an anomaly, open or closed, was worth the alert. The last verdict holds. It changes the threshold of the series.
+/// Records whether an anomaly, open or closed, was worth the alert. The last verdict holds. It
+/// changes the threshold of the series.
 #[utoipa::path(post, path = "/api/v1/workspaces/{workspace}/anomalies/{id}/verdict", tag = "anomalies",
     params(("workspace" = String, Path), ("id" = String, Path)), request_body = VerdictBody,
     responses((status = 200, body = WireAnomaly), (status = 400, description = "bad body"), (status = 404, description = "no such anomaly")))]

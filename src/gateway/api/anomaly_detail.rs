@@ -142,7 +142,8 @@ impl<'a> Similar<'a> {
     }
 }
 
-/// One anomaly and its explanation, from its own numbers, the last four weeks of its series, and similar episodes.
+/// One anomaly and its explanation, from its own numbers, the last four weeks of its series, and
+/// similar episodes.
 #[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/anomalies/{id}", tag = "anomalies",
     params(("workspace" = String, Path), ("id" = String, Path)),
     responses((status = 200, body = ExplainedAnomaly), (status = 404, description = "no such anomaly")))]

@@ -34,7 +34,8 @@ struct Node {
     version: String,
     /// When its process started, by its own clock.
     started: String,
-    /// How far its clock is ahead of the clock of the answering node, milliseconds, including the travel time of a heartbeat.
+    /// How far its clock is ahead of the clock of the answering node, milliseconds, including the
+    /// travel time of a heartbeat.
     clock_ms: i64,
     /// How many workspaces it owns.
     workspaces: usize,

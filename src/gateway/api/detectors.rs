@@ -21,7 +21,8 @@ use earcon_model::DetectorEntry;
 /// The detectors of a workspace.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Detectors {
-    /// The live entry of KPIs without an experiment: `name@revision`, or `default` for the configured one.
+    /// The live entry of KPIs without an experiment: `name@revision`, or `default` for the
+    /// configured one.
     live: String,
     /// The configured algorithm.
     configured: &'static str,
@@ -62,7 +63,8 @@ impl WireEntry {
 pub(crate) struct EntryBody {
     /// The algorithm, for example `tail-rank-1`.
     detector: String,
-    /// `sensitivity`, `open_score`, `close_score`, `calm_samples`, `update_every` and `warm_up`; an absent option has its default.
+    /// `sensitivity`, `open_score`, `close_score`, `calm_samples`, `update_every` and `warm_up`; an
+    /// absent option has its default.
     #[serde(default)]
     options: BTreeMap<String, f64>,
 }
@@ -81,7 +83,8 @@ pub(crate) async fn list(State(state): State<ApiState>, authorized: Authorized) 
     Ok(json(&Detectors { live: live.to_string(), configured, entries, unreadable }))
 }
 
-/// Adds a revision to an entry, or makes the entry. It scores nothing until an experiment promotes it.
+/// Adds a revision to an entry, or makes the entry. It scores nothing until an experiment promotes
+/// it.
 #[utoipa::path(put, path = "/api/v1/workspaces/{workspace}/detectors/{entry}", tag = "experiments",
     params(("workspace" = String, Path), ("entry" = String, Path)), request_body = EntryBody,
     responses((status = 200, body = WireEntry), (status = 400, description = "every problem is named in `problems`"),

@@ -196,7 +196,8 @@ pub(crate) async fn list(State(state): State<ApiState>, authorized: Authorized) 
     Ok(json(&Experiments { experiments, unreadable: list.unreadable }))
 }
 
-/// Begins an experiment: the candidate scores the same samples in the shadow, and its findings are counted.
+/// Begins an experiment: the candidate scores the same samples in the shadow, and its findings are
+/// counted.
 #[utoipa::path(post, path = "/api/v1/workspaces/{workspace}/experiments", tag = "experiments",
     params(("workspace" = String, Path)), request_body = ExperimentBody,
     responses((status = 201, body = WireExperiment), (status = 400, description = "every problem is named in `problems`"),
@@ -226,7 +227,8 @@ pub(crate) async fn one(
     Ok(json(&WireExperiment::of(&experiment, state.detectors.now_ms())))
 }
 
-/// Goes to the next stage or share: from the shadow to the first share of KPIs, and after the last share to all KPIs.
+/// Goes to the next stage or share: from the shadow to the first share of KPIs, and after the last
+/// share to all KPIs.
 #[utoipa::path(post, path = "/api/v1/workspaces/{workspace}/experiments/{experiment}/promote", tag = "experiments",
     params(("workspace" = String, Path), ("experiment" = String, Path),
         ("force" = Option<bool>, Query, description = "also before the candidate has seen enough")),

@@ -24,7 +24,8 @@ pub(crate) async fn healthz() -> &'static str {
 #[utoipa::path(get, path = "/readyz", tag = "operations", responses(
     (status = 200, description = "ready", body = String), (status = 503, description = "starting or shutting down", body = String)))]
 pub(crate) async fn readyz(State(state): State<ApiState>) -> Response {
-    // Requests are answered only after every workspace is open. So only a shutdown makes it not ready.
+    // Requests are answered only after every workspace is open. So only a shutdown makes it not
+    // ready.
     if *state.shutdown.borrow() {
         (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n").into_response()
     } else {

@@ -85,7 +85,8 @@ impl<'a> WireJob<'a> {
 pub(crate) struct JobBody {
     /// `train`
     kind: String,
-    /// The entry to train: `name@revision`, `name` for its latest revision, or `default`. It must be live or in an experiment.
+    /// The entry to train: `name@revision`, `name` for its latest revision, or `default`. It must
+    /// be live or in an experiment.
     entry: String,
     /// Names of KPIs, or `prefix*`; none for all.
     #[serde(default)]

@@ -68,7 +68,7 @@ impl<'a> WireMix<'a> {
     }
 }
 
-/// Settings to change; what is absent stays.
+/// Settings to change; absent ones stay.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ChangeBody {
@@ -116,7 +116,8 @@ pub(crate) async fn one(
     Ok(json(&WireMix::of(&view)))
 }
 
-/// Changes how a mix sounds, for all listeners. `If-Match: "revision"` guards against a lost update.
+/// Changes how a mix sounds, for all listeners. `If-Match: "revision"` guards against a lost
+/// update.
 #[utoipa::path(patch, path = "/api/v1/workspaces/{workspace}/mixes/{mix}", tag = "mixes",
     params(("workspace" = String, Path), ("mix" = String, Path), ("If-Match" = Option<String>, Header, description = "the revision that is to be changed, in quotes; `*` is any")), request_body = ChangeBody,
     responses((status = 200, body = WireMix), (status = 400, description = "bad setting"), (status = 404, description = "no such mix"), (status = 412, description = "another request changed it first")))]

@@ -91,8 +91,8 @@ impl Broadcasts {
         }
     }
 
-    /// Starts the broadcast of the workspace's mix, or holds it for longer. `None` when another node
-    /// runs the workspace.
+    /// Starts the broadcast of the workspace's mix, or holds it for longer. `None` when another
+    /// node runs the workspace.
     async fn hold(&mut self, id: &WorkspaceId, mix: &str) -> Result<Option<&Broadcast>, Problem> {
         self.running.retain(|_, broadcast| !broadcast.until.is_closed());
         let until = Instant::now() + HOLD;

@@ -50,7 +50,8 @@ pub(crate) async fn listen(
     Ok((headers, Body::from_stream(body)).into_response())
 }
 
-/// The next bytes to send; `None` after the last page of a mix that stopped, or of a server that shuts down.
+/// The next bytes to send; `None` after the last page of a mix that stopped, or of a server that
+/// shuts down.
 async fn next_page(mut stream: Stream) -> Option<(Bytes, Stream)> {
     loop {
         match stream.tuned.receiver.recv().await {

@@ -1,4 +1,5 @@
-//! Makes what all HTTP listeners of a mix share once, in a task that runs while there are listeners.
+//! Makes what all HTTP listeners of a mix share once, in a task that runs while there are
+//! listeners.
 //!
 //! # Packets in one write
 //! Each delivery is a system call, and with thousands of listeners these calls are the whole cost.
@@ -24,7 +25,8 @@ use earcon_model::WorkspaceId;
 
 /// Deliveries a slow listener may lag behind before it skips to live sound.
 const BUFFER: usize = 32;
-/// Packets a page of Ogg, at least: 40 ms, so that a player can start soon and the container costs about 6 kbit/s.
+/// Least packets of a page of Ogg: 40 ms. A player can start soon, and the container costs about 6
+/// kbit/s.
 const PACKETS_A_PAGE: usize = 2;
 
 /// Packets in one write for this number of listeners: 20, 40 or 60 ms.
@@ -135,7 +137,8 @@ impl Transmitter {
                 Ok(Sound::Packet(packet)) => {
                     self.packet(&packet);
                     if self.idle() {
-                        // A new listener takes the same lock, so none subscribes to a transmitter that ends.
+                        // A new listener takes the same lock, so none subscribes to a transmitter
+                        // that ends.
                         let mut table = transmitters.table();
                         if self.idle() {
                             table.remove(&workspace);

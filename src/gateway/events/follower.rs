@@ -197,7 +197,8 @@ impl Follower {
         let page = loop {
             match self.state.event_log.read(&self.pass, self.seen + 1, PAGE).await {
                 Ok(page) => break page,
-                // A log across a network is usually available again before the follower would reconnect.
+                // A log across a network is usually available again before the follower would
+                // reconnect.
                 Err(error) if error.kind == ErrorKind::Unavailable && attempts < READ_ATTEMPTS => {
                     tracing::debug!(%error, "the log cannot be read for a follower right now");
                     attempts += 1;
@@ -235,8 +236,8 @@ impl Follower {
         }
     }
 
-    /// Takes the next event. It reports a gap before the event, and queues the event in its shared form
-    /// if the filter admits it.
+    /// Takes the next event. It reports a gap before the event, and queues the event in its shared
+    /// form if the filter admits it.
     fn offer(&mut self, event: &Event, shared: impl FnOnce() -> MessageFrame) {
         if event.seq <= self.seen {
             return;
@@ -268,8 +269,8 @@ impl Follower {
         }
     }
 
-    /// Queues events that were held back long enough. Call it between events only: the resume position
-    /// says that every event up to the last one seen was sent, or is held back.
+    /// Queues events that were held back long enough. Call it between events only: the resume
+    /// position says that every event up to the last one seen was sent, or is held back.
     fn take_due(&mut self) {
         while let Some((rate, began)) = &mut self.rate
             && let Some(Conflated { event, count }) = rate.take_due(elapsed_ms(began))

@@ -1,4 +1,5 @@
-//! Events over a WebSocket: requests of the client in, frames out, one write for all that are ready.
+//! Events over a WebSocket: requests of the client in, frames out, one write for all that are
+//! ready.
 
 use std::time::Duration;
 

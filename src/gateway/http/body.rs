@@ -29,7 +29,8 @@ where
     }
 }
 
-/// Refuses a body that is still encoded. The server has removed the header of what it decoded.
+/// Refuses a body that is still encoded. Decoding removes the header, so a header means another
+/// encoding.
 ///
 /// # Errors
 /// 415 for an encoding that the server does not decode.
@@ -48,7 +49,7 @@ pub(crate) struct JsonBody<T>(pub(crate) T);
 
 /// A type that a request body is parsed as.
 pub(crate) trait FromJson: DeserializeOwned {
-    /// How such a body looks; it stands in front of the parser's error.
+    /// The form of such a body; it precedes the parser's error.
     const SHAPE: Option<&'static str> = None;
 
     /// The value of an empty body; none is an error.

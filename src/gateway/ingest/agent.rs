@@ -58,7 +58,8 @@ impl AgentRequest {
     }
 }
 
-/// Parses and commits an agent's rows. Returns the refused ones. A request without rows is no error.
+/// Parses and commits an agent's rows. Returns the refused ones. A request without rows is no
+/// error.
 ///
 /// # Errors
 /// When no row was taken, or some could not be committed. Sending all of them again is safe.

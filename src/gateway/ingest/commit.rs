@@ -1,6 +1,6 @@
 //! The one way from parsed rows to the log. Every protocol submits here and renders the result.
 //!
-//! # What is counted where
+//! # Counting
 //! Each row is counted once. Here: rows the parser refused, rows of a batch that admission or a
 //! limit refused as a whole, and ignored samples. The workspace's owner counts accepted and late
 //! samples, and rows its streams refused. A batch that is sent again counts by its last attempt.
@@ -140,7 +140,8 @@ pub(crate) async fn submit_with_retry(
     loop {
         let last = Instant::now() >= deadline;
         match state.directory.ingest(pass, batches.clone(), arrival).await {
-            // Samples that are stored already replace themselves, so a partial commit is sent again whole.
+            // Samples that are stored already replace themselves, so a partial commit is sent again
+            // whole.
             Ok((receipt, epoch)) if receipt.failed == 0 || last => {
                 return Ok(Submitted { unparsed, receipt, epoch: Some(epoch) });
             }

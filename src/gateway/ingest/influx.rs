@@ -55,7 +55,8 @@ pub(crate) async fn write_v2(query: Query<WriteQuery>, request: AgentRequest) ->
     answer(Version::Two, ingest(query, request).await)
 }
 
-/// Answers the `CREATE DATABASE` that clients of InfluxDB 1 send first. It has no effect. Other queries are not answered.
+/// Answers the `CREATE DATABASE` that clients of InfluxDB 1 send first. It has no effect. Other
+/// queries are not answered.
 #[utoipa::path(post, path = "/query", tag = "ingest", responses((status = 200, description = "nothing to create")))]
 pub(crate) async fn query() -> Response {
     ([("x-influxdb-version", VERSION)], axum::Json(json!({"results": [{"statement_id": 0}]}))).into_response()

@@ -33,7 +33,8 @@ use message::Pending;
 /// The messages of all workspaces.
 pub(crate) const SUBJECT: &str = "earcon.v1.*.ingest";
 
-/// Bound of all pending bodies together, in KiB. Each counts for at least one: 64 MiB, or 65,536 small messages.
+/// Bound of all pending bodies together, in KiB. Each counts for at least one: 64 MiB, or 65,536
+/// small messages.
 const MAX_PENDING_KIB: usize = 65_536;
 
 /// Takes messages until the server shuts down, then answers those that have arrived.

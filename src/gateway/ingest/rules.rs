@@ -40,8 +40,8 @@ pub(crate) async fn show(State(state): State<IngestState>, authorized: Authorize
     Ok(answer(current.series.rules().document(), current.revision))
 }
 
-/// Replaces the rules, which are checked as a whole. `If-Match: "revision"` guards against a lost update.
-/// Other nodes apply them within a few seconds.
+/// Replaces the rules, which are checked as a whole. `If-Match: "revision"` guards against a lost
+/// update. Other nodes apply them within a few seconds.
 #[utoipa::path(put, path = "/api/v1/workspaces/{workspace}/ingest/rules", tag = "ingest", params(("workspace" = String, Path)),
     request_body(content_type = "application/json", content = Object),
     responses((status = 200, body = WireRules), (status = 400, description = "every problem is named in `problems`"),

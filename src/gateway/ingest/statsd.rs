@@ -31,7 +31,7 @@ const GIVE_UP_AFTER: Duration = Duration::from_secs(30);
 /// Pause after an error of the socket.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Where it listens, and what it makes of lines.
+/// The address, and how lines become samples.
 #[derive(Debug, Clone)]
 pub struct StatsdSettings {
     /// The address.
@@ -90,7 +90,8 @@ struct Listener {
     aggregator: Aggregator,
     /// When the window began.
     flushed: Instant,
-    /// The pending samples of the window before. One window at a time, so that they arrive in order.
+    /// The pending samples of the window before. One window at a time, so that they arrive in
+    /// order.
     delivery: Option<JoinHandle<Result<(), String>>>,
     log: LogLimit,
 }
@@ -113,7 +114,8 @@ impl Listener {
                     }
                 },
                 _ = flush.tick() => {
-                    // The window grows while the samples of the one before are pending; its length is measured.
+                    // The window grows while the samples of the one before are pending; its length
+                    // is measured.
                     if self.delivery.as_ref().is_none_or(JoinHandle::is_finished) {
                         self.delivered().await;
                         self.deliver();
@@ -122,8 +124,8 @@ impl Listener {
                 () = &mut shutdown => break,
             }
         }
-        // Packets from before the shutdown are in the socket's buffer, which is bounded. They are read
-        // from the system directly, because the runtime may not have seen them yet.
+        // Packets from before the shutdown are in the socket's buffer, which is bounded. They are
+        // read from the system directly, because the runtime may not have seen them yet.
         match socket.into_std() {
             Ok(socket) => self.receive(&mut buffer, READ_AT_END, |buffer| socket.recv_from(buffer)),
             Err(error) => self.log.refused("the socket", &error.to_string()),

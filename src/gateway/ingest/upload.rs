@@ -1,4 +1,5 @@
-//! `POST …/kpis/upload`: a CSV file or an xlsx workbook as the body, read as `earcon replay` reads it.
+//! `POST …/kpis/upload`: a CSV file or an xlsx workbook as the body, read as `earcon replay` reads
+//! it.
 //!
 //! The body is first stored in a temporary file, for two reasons. A file that is too large is
 //! refused before any row was taken. And clients that read no answer before they have sent
@@ -44,9 +45,11 @@ const LINES: usize = 16;
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct UploadParams {
-    /// The KPI of the only value column, or the prefix of several; without it, columns and rows name them.
+    /// The KPI of the only value column, or the prefix of several; without it, columns and rows
+    /// name them.
     kpi: Option<String>,
-    /// The file's name. It gives the type if the content type does not, and names a KPI without another name.
+    /// The file's name. It gives the type if the content type does not, and names a KPI without
+    /// another name.
     name: Option<String>,
     /// The samples are history: they train the baseline and raise no alerts.
     #[serde(default)]

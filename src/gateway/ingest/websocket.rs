@@ -96,7 +96,8 @@ async fn serve(mut socket: Socket, connection: Connection) {
             break false;
         }
     };
-    // Messages that were read are committed either way; a client that is still connected gets their answers.
+    // Messages that were read are committed either way; a client that is still connected gets their
+    // answers.
     while let Some(answer) = answers.next().await {
         if socket.send_one(&MessageFrame::text(&answer)).await.is_err() {
             return;

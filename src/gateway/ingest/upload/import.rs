@@ -107,7 +107,8 @@ impl Import {
         self.tally.warning = self.tally.warning.take().or(warning);
         self.tally.skipped += problems.len() as u64;
         problems.iter().for_each(|problem| self.list(problem.to_string()));
-        // Cells that could not be read are the rows the parser refused. The import lists them itself.
+        // Cells that could not be read are the rows the parser refused. The import lists them
+        // itself.
         let unparsed = problems.iter().map(|problem| RejectedRow { row: 0, error: problem.to_string() });
         let parsed = ParsedBatch { batches: by_kpi(samples.clone()), rejected: unparsed.collect(), ignored: 0 };
         let Submitted { receipt, epoch, .. } = self.commit(parsed).await?;
