@@ -1,4 +1,5 @@
-//! Settings with compare-and-set. A deleted record leaves a tombstone with its revision, so that revisions never repeat.
+//! Settings with compare-and-set. A deleted record leaves a tombstone with its revision, so that
+//! revisions never repeat.
 //!
 //! Key: workspace, zero, key. Value: `version u8 | revision u64 | live u8 | value`.
 
@@ -23,7 +24,7 @@ pub(super) struct EmbeddedMeta {
 
 struct Inner {
     database: Arc<Database>,
-    /// Held from the comparison to the commit. One for all workspaces: people change settings rarely.
+    /// Held from the comparison to the commit, for all workspaces: settings change rarely.
     writing: Mutex<()>,
 }
 
@@ -114,7 +115,7 @@ impl MetaStore for EmbeddedMeta {
 }
 
 impl Inner {
-    /// Revision and value under `key`: a tombstone has the one without the other.
+    /// Revision and value under `key`. A tombstone has a revision but no value.
     fn current(&self, key: &[u8]) -> Result<(Revision, Option<Vec<u8>>), PortError> {
         match self.database.snapshot().get(&self.database.meta, key).map_err(unreadable)? {
             Some(stored) => decode(&stored),
@@ -141,7 +142,7 @@ impl Inner {
         Ok(revision)
     }
 
-    /// Everybody who has a record, a log or history.
+    /// Every workspace with a record, a log or history.
     fn workspaces(&self) -> Result<Vec<WorkspaceId>, PortError> {
         let snapshot = self.database.snapshot();
         let mut names = BTreeSet::new();
@@ -197,7 +198,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn records_and_the_revisions_of_deleted_ones_survive_a_restart() {
+    async fn records_and_deleted_revisions_survive_a_restart() {
         let scratch = Scratch::new();
         {
             let meta = scratch.open().meta_store();

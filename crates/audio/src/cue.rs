@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn the_seventh_cue_in_a_minute_is_a_summary_and_the_rest_is_silence() {
+    fn seventh_cue_in_a_minute_is_a_summary_and_later_ones_are_dropped() {
         let mut budget = CueBudget::default();
         let said: Vec<_> = (0..10).map(|i| budget.admit(i * 1_000)).collect();
         assert_eq!(said[..6], [Sound; 6]);
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn room_returns_cue_by_cue() {
+    fn budget_recovers_one_cue_at_a_time() {
         let mut budget = CueBudget::default();
         for i in 0..7 {
             budget.admit(i * 1_000);
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn no_minute_holds_more_than_six_cues_and_a_summary() {
+    fn any_minute_has_at_most_six_cues_and_a_summary() {
         let mut budget = CueBudget::default();
         let said: Vec<(i64, Admission)> = (0..3_000).map(|i| i * 333).map(|now| (now, budget.admit(now))).collect();
         for (start, _) in &said {
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_set_back_does_not_mute_the_mix() {
+    fn clock_set_back_does_not_mute_the_mix() {
         let mut budget = CueBudget::default();
         for _ in 0..7 {
             budget.admit(10_000_000);

@@ -11,7 +11,7 @@ use earcon_model::{
 pub(super) const BEGIN_MS: i64 = 1_767_225_600_000;
 const KPIS: [&str; 6] = ["host.cpu", "host.memory", "shop.orders", "shop.errors", "db.latency", "net.received"];
 
-/// Seconds at which the events happen.
+/// Seconds at which the events play_second.
 pub(super) const SPIKE_S: usize = 10;
 pub(super) const OPENED_S: usize = 15;
 pub(super) const CLOSED_S: usize = 25;
@@ -21,13 +21,13 @@ pub(super) const CUES_ONLY_S: usize = 50;
 pub(super) const CUE_ALONE_S: usize = 56;
 
 /// Generates the timeline frame by frame.
-pub(super) struct Story {
+pub(super) struct DemoTimeline {
     sonifier: Sonifier,
     frame: i64,
     eventful: bool,
 }
 
-impl Story {
+impl DemoTimeline {
     pub(super) fn new() -> Self {
         Self { sonifier: Sonifier::new(MixSettings::default()), frame: 0, eventful: true }
     }
@@ -42,7 +42,7 @@ impl Story {
         let now_ms = self.frame * 20;
         let (second, offset) = ((now_ms / 1_000) as usize, now_ms % 1_000);
         if self.eventful && offset == 0 {
-            self.happen(second);
+            self.play_second(second);
         }
         // Each KPI sends once a second, each at a different offset.
         for (i, kpi) in KPIS.iter().enumerate().filter(|(i, _)| offset == *i as i64 * 160) {
@@ -53,7 +53,7 @@ impl Story {
         self.sonifier.scene(BEGIN_MS + now_ms)
     }
 
-    fn happen(&mut self, second: usize) {
+    fn play_second(&mut self, second: usize) {
         let now_ms = second as i64 * 1_000;
         let three = [("db.latency", 0.6), ("shop.orders", 0.8), ("host.cpu", 0.95)];
         match second {
@@ -66,8 +66,8 @@ impl Story {
             ACKNOWLEDGED_S => {
                 for (i, (kpi, score)) in three.iter().enumerate() {
                     let opened_ms = (THREE_S as i64 + 2 * i as i64) * 1_000;
-                    self.tell(acknowledged(kpi, opened_ms, now_ms));
-                    self.tell(incident_acknowledged(kpi, *score, opened_ms, now_ms));
+                    self.observe(acknowledged(kpi, opened_ms, now_ms));
+                    self.observe(incident_acknowledged(kpi, *score, opened_ms, now_ms));
                 }
             }
             44 => self.end("host.cpu", 34_000, now_ms),
@@ -80,17 +80,17 @@ impl Story {
 
     /// An anomaly, and the incident it belongs to.
     fn begin(&mut self, kpi: &str, score: f32, now_ms: i64) {
-        self.tell(opened(kpi, score, now_ms));
-        self.tell(incident_opened(kpi, score, now_ms));
+        self.observe(opened(kpi, score, now_ms));
+        self.observe(incident_opened(kpi, score, now_ms));
     }
 
     fn end(&mut self, kpi: &str, opened_ms: i64, now_ms: i64) {
-        self.tell(closed(kpi, opened_ms, now_ms));
+        self.observe(closed(kpi, opened_ms, now_ms));
         let seen = opened_ms >= THREE_S as i64 * 1_000;
-        self.tell(incident_closed(kpi, opened_ms, now_ms, seen));
+        self.observe(incident_closed(kpi, opened_ms, now_ms, seen));
     }
 
-    fn tell(&mut self, event: Event) {
+    fn observe(&mut self, event: Event) {
         self.sonifier.observe(&event);
     }
 }

@@ -1,4 +1,4 @@
-//! What every meta store must do.
+//! The contract of every meta store.
 
 use std::sync::Arc;
 

@@ -6,7 +6,7 @@ use super::super::cue::Severity;
 use super::super::scale::{Quantiser, step_hz};
 use super::super::scene::VoiceControls;
 use super::super::settings::{MixSettings, Polarity};
-use super::super::timbre::{Seat, Timbre};
+use super::super::timbre::{Placement, Timbre};
 
 /// A value that rises at once and decays exponentially.
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +47,7 @@ pub(super) struct Series {
     pub(super) kpi: KpiName,
     pub(super) labels: Labels,
     pub(super) timbre: Timbre,
-    pub(super) seat: Seat,
+    pub(super) placement: Placement,
     pub(super) episode: Option<Episode>,
     pub(super) stalled: bool,
     identity: u64,
@@ -77,8 +77,8 @@ impl Series {
         Self {
             kpi: kpi.clone(),
             labels: labels.clone(),
-            timbre: Timbre::of(kpi, settings.seed),
-            seat: Seat::of(id, settings.seed),
+            timbre: Timbre::for_kpi(kpi, settings.seed),
+            placement: Placement::for_series(id, settings.seed),
             episode: None,
             stalled: false,
             identity,
@@ -94,13 +94,13 @@ impl Series {
     }
 
     /// Applies changed settings; the state of the series stays.
-    pub(super) fn resettle(&mut self, id: SeriesId, settings: &MixSettings) {
-        self.timbre = Timbre::of(&self.kpi, settings.seed);
-        self.seat = Seat::of(id, settings.seed);
+    pub(super) fn apply_settings(&mut self, id: SeriesId, settings: &MixSettings) {
+        self.timbre = Timbre::for_kpi(&self.kpi, settings.seed);
+        self.placement = Placement::for_series(id, settings.seed);
         let polarity = settings.polarity_of(&self.kpi);
         if polarity != self.polarity {
             self.polarity = polarity;
-            self.step = self.quantiser.settle(self.level());
+            self.step = self.quantiser.quantise(self.level());
         }
     }
 
@@ -122,7 +122,7 @@ impl Series {
         self.alarm.raise(alarm, now_ms);
         self.interest.raise(alarm, now_ms);
         self.features = features;
-        self.step = self.quantiser.settle(self.level());
+        self.step = self.quantiser.quantise(self.level());
         if self.articulated_ms.is_none_or(|at| !(at..at + Self::ARTICULATION_MS).contains(&now_ms)) {
             self.articulation = self.articulation.wrapping_add(1);
             self.articulated_ms = Some(now_ms);
@@ -156,7 +156,7 @@ impl Series {
 
     /// Its current note.
     pub(super) fn pitch_hz(&self, settings: &MixSettings) -> f32 {
-        step_hz(settings.key, settings.scale, self.step + self.seat.register)
+        step_hz(settings.key, settings.scale, self.step + self.placement.register)
     }
 
     /// Its features as control values.
@@ -174,7 +174,7 @@ impl Series {
             brightness: (0.12 + 0.7 * saturate(features.robust_z, 5.0)).max(0.6 * prominence),
             tremolo: ((finite(features.volatility) - 1.3) / 3.0).clamp(0.0, 0.6),
             detune_cents: 4.0 + 22.0 * saturate(features.residual_z, 4.0),
-            pan: self.seat.pan,
+            pan: self.placement.pan,
             prominence,
         }
     }
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn polarity_down_turns_pitch_and_glide_round() {
+    fn polarity_down_inverts_pitch_and_glide() {
         let kpi = KpiName::new("host.cpu").unwrap();
         let settings = MixSettings { polarity: [(kpi, Polarity::Down)].into(), ..Default::default() };
         let rising = Features { level: 1.0, slope: 0.3, ..CALM };
@@ -246,13 +246,13 @@ mod tests {
     }
 
     #[test]
-    fn a_spike_inside_a_batch_is_heard_and_fades() {
+    fn spike_inside_a_batch_is_audible_and_fades() {
         let mut series = series(&MixSettings::default());
         series.hear(&[sample(0.1), sample(0.8), sample(0.1)], Some(CALM), SeriesStatus::Normal, 1_000);
         assert!(series.prominence(1_000) > 0.9);
         assert!((0.2..0.5).contains(&series.prominence(2_500)));
         assert!(series.prominence(10_000) < 0.05);
-        assert!(series.interest(10_000) > 0.5, "it keeps its voice for longer than it stands in front");
+        assert!(series.interest(10_000) > 0.5, "it keeps its voice after it leaves the foreground");
     }
 
     #[test]
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn features_that_are_no_numbers_leave_finite_controls() {
+    fn non_finite_features_give_finite_controls() {
         let mut series = series(&MixSettings::default());
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX] {
             let features = Features { robust_z: bad, residual_z: bad, volatility: bad, slope: bad, level: bad };
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fast_series_begins_few_notes() {
+    fn fast_series_starts_few_notes() {
         let mut series = series(&MixSettings::default());
         for now in (0..4_000).step_by(10) {
             hear(&mut series, CALM, 0.0, now);
