@@ -27,9 +27,7 @@ use crate::actors::node::{Node, Tenancy};
 use crate::actors::supervision::RestartPolicy;
 use crate::actors::{Context, Faults};
 use crate::config::Config;
-use crate::gateway::nats::{NatsGateway, NatsServices};
-use crate::gateway::statsd::StatsdGateway;
-use crate::gateway::{Gateway, Imports, Parts, Transmitters, router};
+use crate::gateway::{Gateway, NatsGateway, NatsServices, Parts, StatsdGateway, router, start_statsd};
 use crate::services::anomalies::AnomalyService;
 use crate::services::detectors::DetectorService;
 use crate::services::incidents::IncidentRecords;
@@ -164,27 +162,25 @@ impl App {
             clock: clock.clone(),
             mutes,
             access: Authorizer,
-            limits: Arc::new(limits(config)),
-            imports: Imports::default(),
+            limits: limits(config),
             metrics: recorder.clone(),
-            transmitters: Transmitters::default(),
             shutdown: shutdown_seen.clone(),
         });
         let nats = match (&config.nats, opened.nats) {
             (Some(nats), Some(client)) => {
                 let services = NatsServices { ingest: nats.ingest, sound: opened.publisher };
-                Some(NatsGateway::start(gateway.clone(), client, services).await.map_err(StartError::Nats)?)
+                Some(NatsGateway::start(&gateway, client, services).await.map_err(StartError::Nats)?)
             }
             _ => None,
         };
         let statsd = match &config.statsd {
             Some(settings) => {
                 let failed = |source| StartError::Statsd { address: settings.listen, source };
-                Some(StatsdGateway::start(gateway.clone(), &statsd_settings(settings)).await.map_err(failed)?)
+                Some(start_statsd(&gateway, &statsd_settings(settings)).await.map_err(failed)?)
             }
             None => None,
         };
-        let server = tokio::spawn(serve(listener, gateway, shutdown_seen));
+        let server = tokio::spawn(serve(listener, router(&gateway), shutdown_seen));
         let upkeep = tokio::spawn(metrics::upkeep(recorder));
         let drain = config.server.drain;
         let store = opened.embedded;
@@ -245,8 +241,7 @@ impl App {
     }
 }
 
-async fn serve(listener: TcpListener, gateway: Gateway, mut shutdown: watch::Receiver<bool>) -> io::Result<()> {
-    let app = router(gateway);
+async fn serve(listener: TcpListener, app: axum::Router, mut shutdown: watch::Receiver<bool>) -> io::Result<()> {
     let service = ServiceExt::<axum::extract::Request>::into_make_service_with_connect_info::<SocketAddr>(app);
     axum::serve(
         axum::serve::ListenerExt::tap_io(listener, |tcp| {

@@ -1,5 +1,8 @@
 //! The import rule, kept by reading the sources.
 
+mod gateway;
+mod imports;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
