@@ -1,4 +1,5 @@
-//! Broadcasting an event: what the first follower pays for the encoding, and what each further one pays for sharing it.
+//! Broadcasting an event: the cost of encoding for the first follower, and of sharing for each
+//! further one.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use tokio::sync::broadcast;
 
 const FOLLOWERS: u64 = 1_000;
 
-/// One KPI's sample, as a live dashboard gets it every second.
+/// One KPI's sample, as a live dashboard receives it every second.
 fn event() -> Arc<Event> {
     let sample = ScoredSample {
         timestamp_ms: 1_767_225_600_000,

@@ -8,7 +8,6 @@
 mod recorder;
 mod restore;
 
-pub use recorder::{all as recorded, one as record_of};
 pub use restore::DeskReplay;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,6 +23,7 @@ use super::hub::{EventBatch, Hub};
 use super::log_writer::{Append, LogWriter};
 use crate::incidents::{IncidentEngine, SeriesInventory};
 use crate::live::KpiView;
+use crate::services::incidents::IncidentRecords;
 use crate::telemetry::{Metric, count};
 use earcon_model::{Anomaly, AnomalyEvent, Event, EventBody, IncidentEvent, Seq};
 use earcon_tenancy::WorkspacePass;
@@ -117,10 +117,16 @@ impl Actor for IncidentsActor {
 
     async fn pre_start(&self, myself: ActorRef<Message>, args: Args) -> Result<State, ActorProcessingErr> {
         let open: Vec<_> = args.desk.open().cloned().collect();
-        let store = args.context.backends.meta_store.clone();
+        let records = IncidentRecords::new(args.context.backends.meta_store.clone());
         let keep = args.context.settings.retention.history_age;
-        let recorder =
-            Recorder::start(store, args.pass.clone(), args.context.clock.clone(), keep, args.hub.epoch().into(), open);
+        let recorder = Recorder::start(
+            records,
+            args.pass.clone(),
+            args.context.clock.clone(),
+            keep,
+            args.hub.epoch().into(),
+            open,
+        );
         myself.cast(Message::Next)?;
         let (muted, now) = (muted(), Instant::now());
         // Saved at once, so that a restart begins here and not with what it finds in the log.

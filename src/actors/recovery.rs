@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::Context;
-use super::experiments::records::{load_board, load_experiment};
 use super::incidents::DeskReplay;
 use super::snapshotter::load_watermark;
 use crate::experiments::Plan;
 use crate::incidents::{IncidentEngine, SeriesInventory};
 use crate::live::{KpiRun, KpiView, SeriesView};
+use crate::services::detectors::records::DetectorRecords;
 use earcon_model::{Event, EventBody, KpiEvent, KpiName, Seq};
 use earcon_ports::{ErrorKind, LogHead, PortError, Snapshot};
 use earcon_streams::KpiState;
@@ -92,13 +92,10 @@ async fn load_plan(context: &Context, pass: &WorkspacePass) -> Result<Plan, Port
 }
 
 async fn try_load_plan(context: &Context, pass: &WorkspacePass) -> Result<Plan, PortError> {
-    let meta = context.backends.meta_store.as_ref();
-    let (board, _) = load_board(meta, pass).await?;
-    let experiment = match &board.running {
-        Some(name) => load_experiment(meta, pass, name).await?,
-        None => None,
-    };
-    Ok(board.plan(experiment.as_ref().map(|(experiment, _)| experiment)))
+    let records = DetectorRecords::new(context.backends.meta_store.clone());
+    let (assignment, _) = records.assignment(pass).await?;
+    let running = records.running(pass, &assignment).await?;
+    Ok(assignment.plan(running.as_ref().map(|stored| &stored.value)))
 }
 
 async fn last_time_ms(context: &Context, pass: &WorkspacePass, next: Seq) -> Result<i64, PortError> {

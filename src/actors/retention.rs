@@ -145,7 +145,7 @@ mod tests {
             publisher: None,
         };
         let clock: Arc<dyn Clock> = clock;
-        let muting = crate::actors::muting::Muting::new(backends.meta_store.clone(), clock.clone());
+        let muting = crate::services::mutes::MuteService::new(backends.meta_store.clone(), clock.clone());
         Context { backends, muting, clock, settings: Arc::new(settings), tenancy: None, faults: Faults::default() }
     }
 

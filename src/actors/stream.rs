@@ -17,7 +17,7 @@ use super::Faults;
 use super::experiments::{Experiments, Wanted};
 use super::ingest::ReceiptPart;
 use super::log_writer::{Append, LogWriter, OnCommit};
-use super::muting::Muting;
+use crate::services::mutes::MuteService;
 use crate::telemetry::{Metric, record};
 use earcon_model::{
     Acknowledgement, AnomalyEvent, AnomalyId, Arrival, Clock, DetectorEvent, DetectorRef, DetectorSlots, EventBody,
@@ -37,7 +37,7 @@ pub struct StreamArgs {
     /// The workspace.
     pub pass: WorkspacePass,
     /// What shall alert nobody.
-    pub muting: Muting,
+    pub muting: MuteService,
     /// Wall time.
     pub clock: Arc<dyn Clock>,
     /// How long a changed state may stay without a snapshot.
@@ -240,8 +240,8 @@ impl State {
             tracing::error!(%kpi, reason, "the detector that is tried out has failed; the live one goes on");
             state.drop_shadow();
             self.shadowing = None;
-            let arrangement = state.arrangement();
-            self.append(now_ms, vec![DetectorEvent::Changed(Box::new(arrangement)).into()], None);
+            let slots = state.detectors();
+            self.append(now_ms, vec![DetectorEvent::Changed(Box::new(slots)).into()], None);
             self.args.experiments.failed(&kpi, &reason, false);
         }
     }
@@ -249,7 +249,7 @@ impl State {
     /// A new arrangement is an event like any other: a replay changes detectors where they were changed.
     fn arrange(&mut self, wanted: &DetectorSlots, window_ms: i64) {
         self.report();
-        match self.args.state.arrange(wanted) {
+        match self.args.state.set_detectors(wanted) {
             Ok(true) => {
                 let now_ms = self.args.clock.now_ms();
                 self.append(now_ms, vec![DetectorEvent::Changed(Box::new(wanted.clone())).into()], None);
@@ -277,7 +277,7 @@ impl State {
         trained: Vec<TrainedSeries>,
         reply: oneshot::Sender<usize>,
     ) {
-        let adopted = self.args.state.adopt(&choice, &detector, &trained);
+        let adopted = self.args.state.import_training(&choice, &detector, &trained);
         let on_commit: OnCommit = Box::new(move |_| {
             let _gone = reply.send(adopted).is_err();
         });
@@ -307,7 +307,7 @@ impl State {
     }
 
     fn judge(&mut self, id: AnomalyId, labels: Labels, feedback: Feedback, reply: oneshot::Sender<Seq>) {
-        let sensitivity = self.args.state.judge(id, &labels, &feedback);
+        let sensitivity = self.args.state.record_feedback(id, &labels, &feedback);
         if let Some(shadowing) = &mut self.shadowing {
             shadowing.judged(id, feedback.outcome);
         }

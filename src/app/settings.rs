@@ -10,8 +10,7 @@ use crate::actors::Settings;
 use crate::actors::retention::RetentionSettings;
 use crate::actors::supervision::RestartPolicy;
 use crate::config::{Config, Statsd};
-use crate::gateway::Limits;
-use crate::gateway::statsd::StatsdSettings;
+use crate::gateway::{Limits, StatsdSettings};
 use crate::incidents::IncidentSettings;
 use earcon_audio::MixSettings;
 use earcon_streams::{StreamOptions, StreamSettings, UtcOffsets};
@@ -53,7 +52,7 @@ fn stream_settings(config: &Config, zone: &TimeZone) -> Result<Arc<StreamSetting
         grace_factor: config.streams.stalled_after_intervals,
         sensitivity: config.streams.sensitivity,
         utc_offsets: utc_offsets(zone),
-        ..StreamOptions::of(config.streams.detector)
+        ..StreamOptions::for_detector(config.streams.detector)
     };
     StreamSettings::try_from(options)
         .map(Arc::new)

@@ -1,4 +1,5 @@
-//! A minute in the life of a mix, for tests: calm, a spike, an anomaly and its end, three anomalies, an acknowledgement, cues only.
+//! Test data: one minute of a mix. Calm, a spike, an anomaly and its end, three anomalies, an
+//! acknowledgement, cues only.
 
 use super::{MixSettings, Mode, Scene, Sonifier};
 use earcon_model::{
@@ -7,11 +8,11 @@ use earcon_model::{
     Subject,
 };
 
-/// Wall time at which the story begins.
+/// Wall time of the start.
 pub(super) const BEGIN_MS: i64 = 1_767_225_600_000;
 const KPIS: [&str; 6] = ["host.cpu", "host.memory", "shop.orders", "shop.errors", "db.latency", "net.received"];
 
-/// Second at which each thing happens.
+/// Seconds at which the events play_second.
 pub(super) const SPIKE_S: usize = 10;
 pub(super) const OPENED_S: usize = 15;
 pub(super) const CLOSED_S: usize = 25;
@@ -20,19 +21,19 @@ pub(super) const ACKNOWLEDGED_S: usize = 38;
 pub(super) const CUES_ONLY_S: usize = 50;
 pub(super) const CUE_ALONE_S: usize = 56;
 
-/// Tells the story frame by frame.
-pub(super) struct Story {
+/// Generates the timeline frame by frame.
+pub(super) struct DemoTimeline {
     sonifier: Sonifier,
     frame: i64,
     eventful: bool,
 }
 
-impl Story {
+impl DemoTimeline {
     pub(super) fn new() -> Self {
         Self { sonifier: Sonifier::new(MixSettings::default()), frame: 0, eventful: true }
     }
 
-    /// The same mix when nothing ever happens.
+    /// The same mix without any events.
     pub(super) fn calm() -> Self {
         Self { eventful: false, ..Self::new() }
     }
@@ -42,9 +43,9 @@ impl Story {
         let now_ms = self.frame * 20;
         let (second, offset) = ((now_ms / 1_000) as usize, now_ms % 1_000);
         if self.eventful && offset == 0 {
-            self.happen(second);
+            self.play_second(second);
         }
-        // Each KPI sends once a second, in its own moment.
+        // Each KPI sends once a second, each at a different offset.
         for (i, kpi) in KPIS.iter().enumerate().filter(|(i, _)| offset == *i as i64 * 160) {
             let spikes = self.eventful && i == 3 && second == SPIKE_S;
             self.sonifier.observe(&samples(kpi, wandering(i, second), if spikes { 0.8 } else { 0.05 }, now_ms));
@@ -53,7 +54,7 @@ impl Story {
         self.sonifier.scene(BEGIN_MS + now_ms)
     }
 
-    fn happen(&mut self, second: usize) {
+    fn play_second(&mut self, second: usize) {
         let now_ms = second as i64 * 1_000;
         let three = [("db.latency", 0.6), ("shop.orders", 0.8), ("host.cpu", 0.95)];
         match second {
@@ -66,36 +67,36 @@ impl Story {
             ACKNOWLEDGED_S => {
                 for (i, (kpi, score)) in three.iter().enumerate() {
                     let opened_ms = (THREE_S as i64 + 2 * i as i64) * 1_000;
-                    self.tell(acknowledged(kpi, opened_ms, now_ms));
-                    self.tell(incident_acknowledged(kpi, *score, opened_ms, now_ms));
+                    self.observe(acknowledged(kpi, opened_ms, now_ms));
+                    self.observe(incident_acknowledged(kpi, *score, opened_ms, now_ms));
                 }
             }
             44 => self.end("host.cpu", 34_000, now_ms),
             CUES_ONLY_S => self.sonifier.set_settings(MixSettings { mode: Mode::Cues, ..Default::default() }),
-            // Within the minute this is the sixth cue, so the budget lets it pass.
+            // This is the sixth cue within the minute, so the budget allows it.
             CUE_ALONE_S => self.begin("net.received", 0.75, now_ms),
             _ => {}
         }
     }
 
-    /// An anomaly, and the incident that it is.
+    /// An anomaly, and the incident it belongs to.
     fn begin(&mut self, kpi: &str, score: f32, now_ms: i64) {
-        self.tell(opened(kpi, score, now_ms));
-        self.tell(incident_opened(kpi, score, now_ms));
+        self.observe(opened(kpi, score, now_ms));
+        self.observe(incident_opened(kpi, score, now_ms));
     }
 
     fn end(&mut self, kpi: &str, opened_ms: i64, now_ms: i64) {
-        self.tell(closed(kpi, opened_ms, now_ms));
+        self.observe(closed(kpi, opened_ms, now_ms));
         let seen = opened_ms >= THREE_S as i64 * 1_000;
-        self.tell(incident_closed(kpi, opened_ms, now_ms, seen));
+        self.observe(incident_closed(kpi, opened_ms, now_ms, seen));
     }
 
-    fn tell(&mut self, event: Event) {
+    fn observe(&mut self, event: Event) {
         self.sonifier.observe(&event);
     }
 }
 
-/// A calm random walk of features, the same in every run.
+/// A calm walk of features, equal in every run.
 fn wandering(series: usize, second: usize) -> Features {
     let wave = |period: f32| (second as f32 / period + series as f32 * 1.7).sin();
     Features {
@@ -141,7 +142,7 @@ pub(super) fn closed(kpi: &str, opened_ms: i64, now_ms: i64) -> Event {
     event(kpi, AnomalyEvent::Closed(Box::new(anomaly(kpi, 0.9, opened_ms, Some(now_ms)))), now_ms)
 }
 
-/// An incident of one anomaly that is alerted.
+/// An alerted incident of one anomaly.
 pub(super) fn incident(kpi: &str, score: f32, opened_ms: i64, closed_ms: Option<i64>) -> Incident {
     let anomaly = anomaly(kpi, score, opened_ms, closed_ms);
     let member = Member {

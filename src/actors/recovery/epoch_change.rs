@@ -3,15 +3,16 @@
 
 use crate::actors::Backends;
 use crate::actors::snapshotter::{load_watermark, save_watermark};
+use crate::services::records::Family;
 use earcon_ports::{ErrorKind, LogHead, PortError};
 use earcon_tenancy::WorkspacePass;
 
 /// The epoch of the log that snapshots and history speak of.
-const EPOCH_KEY: &str = "recovery/epoch";
+const EPOCH: &str = "epoch";
 
 /// Makes the stores fit the log. Called by whoever has just opened it for writing.
 pub(super) async fn prepare(backends: &Backends, pass: &WorkspacePass, head: &LogHead) -> Result<(), PortError> {
-    let record = backends.meta_store.get(pass, EPOCH_KEY).await?;
+    let record = backends.meta_store.get(pass, &Family::Recovery.key(EPOCH)).await?;
     let (revision, known) = record.map_or((0, None), |record| (record.revision, Some(record.value)));
     let another = known.as_deref().is_some_and(|known| known != head.epoch.as_bytes());
     if another || went_back(backends, pass, head).await? {
@@ -28,7 +29,7 @@ pub(super) async fn prepare(backends: &Backends, pass: &WorkspacePass, head: &Lo
     if known.as_deref() == Some(head.epoch.as_bytes()) {
         return Ok(());
     }
-    match backends.meta_store.put(pass, EPOCH_KEY, revision, head.epoch.clone().into_bytes()).await {
+    match backends.meta_store.put(pass, &Family::Recovery.key(EPOCH), revision, head.epoch.clone().into_bytes()).await {
         // Another node opened the log at the same time; the log itself decides which of the two goes on.
         Err(error) if error.kind != ErrorKind::Conflict => Err(error),
         _ => Ok(()),

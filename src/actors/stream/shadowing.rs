@@ -85,7 +85,7 @@ impl Shadowing {
 
     /// Counts what somebody said of an anomaly, for the detectors that had found it.
     pub(super) fn judged(&mut self, id: AnomalyId, outcome: FeedbackOutcome) {
-        self.agreement.judged(id, outcome == FeedbackOutcome::Real, &mut self.tally);
+        self.agreement.record_feedback(id, outcome == FeedbackOutcome::Real, &mut self.tally);
     }
 
     /// Whether there is anything to report.
@@ -97,7 +97,7 @@ impl Shadowing {
     pub(super) fn report(&mut self, state: &KpiState, experiments: &Experiments) {
         let tally = std::mem::take(&mut self.tally);
         if tally != Tally::default() {
-            experiments.report(state.arrangement(), tally);
+            experiments.report(state.detectors(), tally);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Counters: what is scored is the increase per second, whatever happens to the totals.
+//! Counters: the increase per second is scored, for any sequence of totals.
 
 use super::signals::{START, fresh, labelled};
 use crate::{KpiState, Pushed, Rejection};
@@ -36,12 +36,12 @@ fn the_increase_per_second_is_scored_and_kept() {
 }
 
 #[test]
-fn the_first_total_is_taken_and_logged_but_says_nothing_yet() {
+fn first_total_is_logged_but_not_scored() {
     let mut state = fresh();
     let pushed = push(&mut state, totals([(0, 100.0)]));
     assert_eq!((pushed.accepted, rates(&pushed)), (1, vec![]));
     let start = samples(&pushed).counter.unwrap().start;
-    assert_eq!(start, Some(Sample { timestamp_ms: START, value: 100.0 }), "what was acknowledged is in the log");
+    assert_eq!(start, Some(Sample { timestamp_ms: START, value: 100.0 }), "an accepted total is in the log");
     let view = state.series().next().unwrap();
     assert_eq!((view.last, view.status), (None, SeriesStatus::Warming { seen: 0, needed: 30 }));
     assert_eq!(rates(&push(&mut state, totals([(5, 110.0)]))), [(5, 2.0)]);
@@ -67,7 +67,7 @@ fn totals_sent_again_or_late_are_counted_and_change_nothing() {
 }
 
 #[test]
-fn a_negative_total_is_refused_by_name() {
+fn negative_total_is_rejected() {
     let pushed = push(&mut fresh(), totals([(0, 1.0), (1, -1.0), (2, 2.0)]));
     assert_eq!(pushed.rejected, [(1, Rejection::NegativeCounter)]);
     assert_eq!(rates(&pushed), [(2, 0.5)]);
@@ -93,7 +93,7 @@ fn a_series_that_changes_its_reading_warms_up_again() {
 }
 
 #[test]
-fn silence_of_a_counter_is_a_stall_like_any_other() {
+fn silence_of_a_counter_is_a_stall() {
     let mut state = fresh();
     let pushed = push(&mut state, totals((0..20).map(|i| (i, i as f64))));
     assert_eq!(rates(&pushed).len(), 19);

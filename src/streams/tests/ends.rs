@@ -1,4 +1,4 @@
-//! Series that end in good order, and history that comes afterwards.
+//! Series that end, and history that arrives afterwards.
 
 use super::signals::{START, every, fresh, labelled};
 use crate::KpiState;
@@ -16,7 +16,7 @@ fn status(state: &KpiState) -> SeriesStatus {
     state.series().next().unwrap().status
 }
 
-/// A series of ordinary values for ten minutes, the last of which may be something else.
+/// A series of ordinary values for ten minutes; the last one is given.
 fn busy(last: f64) -> KpiState {
     let mut state = fresh();
     let value = |i: usize| if i == 599 { last } else { (i * 7 % 11) as f64 };
@@ -25,7 +25,7 @@ fn busy(last: f64) -> KpiState {
 }
 
 #[test]
-fn an_ended_series_does_not_stall_and_comes_back_without_a_word() {
+fn ended_series_does_not_stall_and_resumes_without_event() {
     let mut state = busy(5.0);
     let end = EventBody::Series(SeriesEvent::Ended { labels: Labels::none(), timestamp_ms: second(601) });
     assert_eq!(state.push(&[ended(601)], second(601)).bodies, [end]);
@@ -57,7 +57,7 @@ fn an_end_closes_the_open_anomaly_and_a_stall() {
 }
 
 #[test]
-fn a_word_from_before_the_newest_sample_or_about_nobody_ends_nothing() {
+fn end_marker_is_ignored_if_old_or_for_unknown_series() {
     let mut state = busy(5.0);
     assert!(state.push(&[ended(598)], second(600)).bodies.is_empty());
     assert!(state.push(&[ended(100_000_000)], second(600)).bodies.is_empty(), "nor one from the future");
@@ -67,7 +67,7 @@ fn a_word_from_before_the_newest_sample_or_about_nobody_ends_nothing() {
 }
 
 #[test]
-fn a_counter_that_comes_back_counts_anew() {
+fn resumed_counter_has_a_new_starting_point() {
     let mut state = fresh();
     let counter = |rows: &[(i64, f64)], ended_at_ms| SeriesBatch {
         reading: Reading::Counter,
@@ -86,11 +86,11 @@ fn a_counter_that_comes_back_counts_anew() {
     let bodies = state.push(&[counter(&[(0, 50.0), (1, 60.0)], Some(second(2)))], second(2)).bodies;
     assert_eq!(rates(&bodies), [10.0]);
     let bodies = state.push(&[counter(&[(50, 3.0), (51, 4.0)], None)], second(51)).bodies;
-    assert_eq!(rates(&bodies), [1.0], "nothing is said of what happened in between");
+    assert_eq!(rates(&bodies), [1.0], "the increase in between is not counted");
 }
 
 #[test]
-fn history_trains_the_baseline_and_alerts_nobody() {
+fn history_trains_the_baseline_without_alerts() {
     let mut state = fresh();
     let value = |i: usize| if i == 599 { 900.0 } else { (i * 7 % 11) as f64 };
     let now = second(90_000_000);
@@ -100,7 +100,8 @@ fn history_trains_the_baseline_and_alerts_nobody() {
     assert!(all[0].samples[599].score.unwrap() >= 0.5, "it is scored, and live it would have been an anomaly");
     assert_eq!((status(&state), state.next_stall_at()), (SeriesStatus::Ended, None));
 
-    // The live sample is scored by what history was, and the series is expected to go on from here.
+    // History determines the score of the live sample, and the series is expected to send from here
+    // on.
     let bodies = state.push(&[labelled("", [(now, 5.0)])], now).bodies;
     let [EventBody::Series(SeriesEvent::Samples(all))] = &bodies[..] else { panic!("{bodies:?}") };
     assert!(all[0].samples[0].score.is_some() && all[0].status == SeriesStatus::Normal);
@@ -108,7 +109,7 @@ fn history_trains_the_baseline_and_alerts_nobody() {
 }
 
 #[test]
-fn history_behind_live_samples_is_kept_and_makes_no_noise() {
+fn history_older_than_live_samples_is_kept_silently() {
     let mut state = busy(5.0);
     let pushed = state.backfill(&[labelled("", [(second(-5), 1.0), (second(-4), 2.0)])], second(600));
     assert_eq!((pushed.accepted, pushed.late), (2, 2));

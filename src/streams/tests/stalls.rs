@@ -47,7 +47,7 @@ fn a_replay_of_old_data_does_not_stall_at_once() {
 }
 
 #[test]
-fn the_next_stall_is_never_announced_too_late() {
+fn next_stall_is_never_announced_too_late() {
     let mut state = fresh();
     let mut now = START;
     for round in 0..200i64 {

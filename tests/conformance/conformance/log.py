@@ -1,4 +1,4 @@
-"""The log of the scripted server, and the messages that are made of it."""
+"""The log of the scripted server, and the messages made from it."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ DATA: dict[str, Message] = {
     "kpi.parked": {"reason": "scoring failed"},
     "kpi.resumed": {},
 }
-"""Types of events, with data as the server sends it."""
+"""Every type of event, with data as the server sends it."""
 
 
 def _about(type_: str) -> Message:
@@ -93,7 +93,7 @@ def _about(type_: str) -> Message:
 
 @dataclass
 class Log:
-    """One epoch of a log: all its events. Those before `first` are no longer held."""
+    """One epoch of a log: all its events. Those before `first` have been trimmed."""
 
     epoch: str
     events: list[Message] = field(default_factory=list)
@@ -101,7 +101,7 @@ class Log:
 
     @property
     def head(self) -> int:
-        """The newest event's `seq`; 0 when there is none."""
+        """The `seq` of the newest event; 0 if there is none."""
         return len(self.events)
 
     def append(self, type_: str = "samples", **more: Any) -> Message:
@@ -120,7 +120,7 @@ class Log:
         return event
 
     def holds(self, seq: int, epoch: object) -> bool:
-        """Whether a client that saw this event last can be given all it missed."""
+        """Whether the log holds all events after this one."""
         return epoch == self.epoch and self.first <= seq + 1 and seq <= self.head
 
     def subscribed(self, recovered: bool | None) -> Message:

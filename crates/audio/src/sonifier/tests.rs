@@ -33,7 +33,7 @@ fn stalled(name: &str, now_ms: i64) -> Event {
 }
 
 #[test]
-fn the_highest_scores_get_the_voices_and_the_rest_is_bed() {
+fn highest_scores_get_voices_and_others_join_the_bed() {
     let mut mix = mix(2);
     for (name, score) in [("a.x", 0.1), ("b.x", 0.6), ("c.x", 0.2), ("d.x", 0.5)] {
         send(&mut mix, name, score, 0);
@@ -59,7 +59,7 @@ fn a_spike_of_the_bed_gets_a_voice_in_the_next_scene() {
 }
 
 #[test]
-fn a_spike_in_front_moves_its_own_controls_at_once_and_no_other_voice() {
+fn spike_of_a_voice_changes_its_own_controls_only() {
     let mut mix = mix(3);
     for name in ["a.x", "b.x", "c.x"] {
         send(&mut mix, name, 0.05, 0);
@@ -94,7 +94,7 @@ fn warming_and_silent_series_have_no_voice() {
 }
 
 #[test]
-fn a_series_that_ends_falls_silent_without_a_cue() {
+fn ended_series_becomes_silent_without_a_cue() {
     let mut mix = mix(3);
     send(&mut mix, "a.x", 0.1, 0);
     mix.observe(&opened("a.x", 0.6, 0));
@@ -107,11 +107,11 @@ fn a_series_that_ends_falls_silent_without_a_cue() {
     assert_eq!(voices(&mix), [""; 0]);
     send(&mut mix, "a.x", 0.1, 1_000);
     scene(&mut mix, 1_000);
-    assert_eq!(voices(&mix), ["a.x"], "and is heard again with its next sample");
+    assert_eq!(voices(&mix), ["a.x"], "and is audible again with its next sample");
 }
 
 #[test]
-fn history_is_not_heard() {
+fn history_is_not_audible() {
     let mut mix = mix(3);
     let EventBody::Series(SeriesEvent::Samples(series)) = demo_timeline::samples("a.x", CALM, 0.9, 0).body else {
         unreachable!()
@@ -122,7 +122,7 @@ fn history_is_not_heard() {
 }
 
 #[test]
-fn a_cue_sounds_on_a_change_of_state_and_only_then() {
+fn cue_sounds_only_on_a_change_of_state() {
     let mut mix = mix(3);
     let say = |mix: &mut Sonifier, event: Event| mix.observe(&event).first().map(|cue| (cue.kind, cue.severity));
     use CueKind::{Closed, Opened, Restored, Stalled};
@@ -141,7 +141,7 @@ fn a_cue_sounds_on_a_change_of_state_and_only_then() {
 }
 
 #[test]
-fn anomalies_and_quiet_incidents_are_no_cues() {
+fn anomalies_and_suppressed_incidents_cause_no_cue() {
     let mut mix = mix(3);
     assert!(mix.observe(&opened("a.x", 0.95, 0)).is_empty());
     assert!(mix.observe(&updated("a.x", 0.99, 0, 10)).is_empty());
@@ -152,7 +152,7 @@ fn anomalies_and_quiet_incidents_are_no_cues() {
 }
 
 #[test]
-fn an_incident_that_becomes_part_of_another_makes_no_cue() {
+fn merged_incident_causes_no_cue() {
     let mut mix = mix(3);
     mix.observe(&incident_opened("a.x", 0.8, 0));
     mix.observe(&incident_opened("b.x", 0.8, 10));
@@ -163,7 +163,7 @@ fn an_incident_that_becomes_part_of_another_makes_no_cue() {
 }
 
 #[test]
-fn a_cue_says_whose_it_is() {
+fn cue_names_its_series_and_incident() {
     let mut mix = mix(3);
     let cue = mix.observe(&incident_opened("shop.errors", 0.75, 0)).remove(0);
     assert_eq!(cue.incident, Some(incident("shop.errors", 0.0, 0, None).id));
@@ -171,12 +171,12 @@ fn a_cue_says_whose_it_is() {
     assert_eq!(cue.anomaly, Some(anomaly("shop.errors", 0.0, 0, None).id));
     let sound = scene(&mut mix, 0).cues.into_iter().flatten().next().unwrap();
     assert_eq!((sound.number, sound.severity), (cue.number, cue.severity));
-    assert_eq!(sound.timbre, Timbre::of(&kpi("shop.orders"), 0), "the icon is the family's");
+    assert_eq!(sound.timbre, Timbre::for_kpi(&kpi("shop.orders"), 0), "the timbre is that of the family");
     assert!((250.0..500.0).contains(&sound.pitch_hz));
 }
 
 #[test]
-fn a_storm_is_six_cues_and_a_summary() {
+fn burst_gives_six_cues_and_a_summary() {
     let mut mix = mix(3);
     let storm =
         (0..40).flat_map(|i| mix.observe(&incident_opened(&format!("k{i}.x"), 0.8, i * 500))).collect::<Vec<_>>();
@@ -196,7 +196,7 @@ fn an_acknowledged_episode_ducks_and_its_end_is_softer() {
     assert!(mix.observe(&acknowledged("a.x", 0, 10)).is_empty());
     assert!(scene(&mut mix, 10).voices[0].prominence < loud * 0.5);
     let seen = incident_acknowledged("a.x", 1.0, 0, 20);
-    assert!(mix.observe(&seen).is_empty(), "no escalation after it was seen");
+    assert!(mix.observe(&seen).is_empty(), "no escalation after an acknowledgement");
     mix.observe(&incident_closed("a.x", 0, 30, true));
     let sounds = scene(&mut mix, 30).cues;
     let end = sounds.iter().flatten().find(|cue| cue.kind == CueKind::Closed).unwrap();
@@ -204,7 +204,7 @@ fn an_acknowledged_episode_ducks_and_its_end_is_softer() {
 }
 
 #[test]
-fn a_scene_carries_a_cue_for_a_while_however_late_it_is_asked_for() {
+fn late_scene_still_carries_a_cue() {
     let mut mix = mix(3);
     mix.observe(&incident_opened("a.x", 0.8, 0));
     let carried = |mix: &mut Sonifier, now| scene(mix, now).cues.iter().flatten().count();
@@ -214,7 +214,7 @@ fn a_scene_carries_a_cue_for_a_while_however_late_it_is_asked_for() {
 }
 
 #[test]
-fn a_seeded_episode_makes_no_cue_until_it_ends() {
+fn seeded_episode_causes_no_cue_until_it_ends() {
     let mut mix = mix(3);
     let episode = anomaly("a.x", 0.8, 0, None);
     let last =
@@ -229,7 +229,7 @@ fn a_seeded_episode_makes_no_cue_until_it_ends() {
 }
 
 #[test]
-fn a_parked_kpi_falls_silent_with_a_cue() {
+fn parked_kpi_becomes_silent_with_a_cue() {
     let mut mix = mix(3);
     send(&mut mix, "a.x", 0.1, 0);
     let cues = mix.observe(&event("a.x", KpiEvent::Parked { reason: "it failed".into() }, 10));
@@ -240,7 +240,7 @@ fn a_parked_kpi_falls_silent_with_a_cue() {
 }
 
 #[test]
-fn settings_change_what_is_sounding_without_losing_it() {
+fn settings_change_keeps_the_series() {
     let mut mix = mix(3);
     for name in ["a.x", "b.x", "c.x"] {
         send(&mut mix, name, 0.1, 0);
@@ -250,14 +250,14 @@ fn settings_change_what_is_sounding_without_losing_it() {
     assert_eq!(scene(&mut mix, 20).voices.iter().filter(|voice| voice.identity != 0).count(), 1);
     mix.set_settings(MixSettings { mode: Mode::Cues, ..Default::default() });
     scene(&mut mix, 40);
-    assert!(mix.sounding().is_empty(), "cues alone have no continuous voice");
+    assert!(mix.sounding().is_empty(), "cues only have no continuous voice");
     mix.set_settings(MixSettings::default());
     scene(&mut mix, 60);
     assert_eq!(voices(&mix).len(), 3);
 }
 
 #[test]
-fn restless_series_in_the_back_stir_the_bed() {
+fn volatile_series_in_the_bed_raise_its_activity() {
     let mut mix = mix(0);
     for i in 0..20 {
         send(&mut mix, &format!("k{i}.x"), 0.05, 0);
@@ -273,7 +273,7 @@ fn restless_series_in_the_back_stir_the_bed() {
 
 #[test]
 fn the_same_events_give_the_same_scenes() {
-    let (mut one, mut two) = (demo_timeline::Story::new(), demo_timeline::Story::new());
+    let (mut one, mut two) = (demo_timeline::DemoTimeline::new(), demo_timeline::DemoTimeline::new());
     for _ in 0..3_000 {
         assert_eq!(one.next_scene(), two.next_scene());
     }
@@ -288,7 +288,7 @@ fn muted(event: Event) -> Event {
 }
 
 #[test]
-fn what_is_muted_stays_in_the_back_until_it_outlives_its_mute() {
+fn muted_episode_stays_in_the_background_until_its_mute_ends() {
     let mut mix = mix(1);
     send(&mut mix, "a.x", 0.1, 0);
     assert!(mix.observe(&muted(opened("a.x", 0.9, 1_000))).is_empty());

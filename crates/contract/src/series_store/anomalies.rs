@@ -1,4 +1,4 @@
-//! What every series store must do with anomalies.
+//! The contract of every series store for anomalies.
 
 use std::sync::Arc;
 
@@ -136,7 +136,7 @@ async fn listings_are_latest_first_filtered_and_paged(store: &dyn SeriesStore) {
         let wanted: Vec<AnomalyId> = wanted.iter().map(|i| all[*i].id).collect();
         ordered.iter().map(|(_, id)| *id).filter(|id| wanted.contains(id)).collect()
     };
-    // The third round has some in memory and some on disk.
+    // In the third round, some are in memory and some on disk.
     for round in 0..3 {
         let found = async |filter| ids(store, &pass, filter).await;
         assert_eq!(found(filter()).await, of(&[0, 1, 2, 3, 4, 5]), "round {round}");

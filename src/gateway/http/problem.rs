@@ -1,0 +1,204 @@
+//! Errors as RFC 9457 `application/problem+json`. [`Kind`] lists every `type`.
+
+use std::any::Any;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value, json};
+
+use crate::actors::directory::Refused;
+use crate::actors::ingest::IngestError;
+use crate::actors::node::OpenError;
+use earcon_ports::{ErrorKind, PortError};
+
+/// The content type of an error answer.
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
+
+/// What went wrong; decides `type`, `title` and status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    BadRequest,
+    NothingAccepted,
+    Forbidden,
+    NotFound,
+    MethodNotAllowed,
+    Conflict,
+    NotNow,
+    TooLarge,
+    UnsupportedMediaType,
+    Overloaded,
+    Unavailable,
+    Internal,
+}
+
+impl Kind {
+    /// Every kind.
+    pub(crate) const ALL: [Kind; 12] = [
+        Kind::BadRequest,
+        Kind::NothingAccepted,
+        Kind::Forbidden,
+        Kind::NotFound,
+        Kind::MethodNotAllowed,
+        Kind::Conflict,
+        Kind::NotNow,
+        Kind::TooLarge,
+        Kind::UnsupportedMediaType,
+        Kind::Overloaded,
+        Kind::Unavailable,
+        Kind::Internal,
+    ];
+
+    /// The `type` of the problem document.
+    pub(crate) fn uri(self) -> String {
+        format!("/problems/{}", self.parts().0)
+    }
+
+    fn parts(self) -> (&'static str, &'static str, StatusCode) {
+        match self {
+            Kind::BadRequest => ("bad-request", "The request is not understood", StatusCode::BAD_REQUEST),
+            Kind::NothingAccepted => ("nothing-accepted", "No sample was accepted", StatusCode::BAD_REQUEST),
+            Kind::Forbidden => ("forbidden", "This is not allowed", StatusCode::FORBIDDEN),
+            Kind::NotFound => ("not-found", "There is no such thing", StatusCode::NOT_FOUND),
+            Kind::MethodNotAllowed => {
+                ("method-not-allowed", "This address does not take that method", StatusCode::METHOD_NOT_ALLOWED)
+            }
+            Kind::Conflict => ("conflict", "Another request changed it first", StatusCode::PRECONDITION_FAILED),
+            Kind::NotNow => ("not-now", "Not possible in the present state", StatusCode::CONFLICT),
+            Kind::TooLarge => ("too-large", "The request is too large", StatusCode::PAYLOAD_TOO_LARGE),
+            Kind::UnsupportedMediaType => {
+                ("unsupported-media-type", "This content type is not understood", StatusCode::UNSUPPORTED_MEDIA_TYPE)
+            }
+            Kind::Overloaded => ("overloaded", "Too many requests or samples", StatusCode::TOO_MANY_REQUESTS),
+            Kind::Unavailable => ("unavailable", "Not available right now", StatusCode::SERVICE_UNAVAILABLE),
+            Kind::Internal => ("internal", "Something failed here", StatusCode::INTERNAL_SERVER_ERROR),
+        }
+    }
+}
+
+/// An error answer.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    kind: Kind,
+    detail: String,
+    more: Map<String, Value>,
+}
+
+impl Problem {
+    pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into(), more: Map::new() }
+    }
+
+    /// Adds an extension member.
+    pub(crate) fn with(mut self, name: &str, value: Value) -> Self {
+        self.more.insert(name.to_owned(), value);
+        self
+    }
+
+    /// Seconds after which trying again may help.
+    pub(crate) fn retry_after(&self) -> Option<u64> {
+        matches!(self.kind, Kind::Overloaded | Kind::Unavailable).then_some(1)
+    }
+
+    /// The HTTP status.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.kind.parts().2
+    }
+
+    /// The explanation for this occurrence.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The error in the words of another protocol, with the same `retry-after`.
+    pub(crate) fn respond_as(&self, status: StatusCode, body: impl IntoResponse) -> Response {
+        answer(status, body, self.retry_after())
+    }
+
+    /// The status, and the document of type [`PROBLEM_JSON`].
+    pub(crate) fn document(self) -> (StatusCode, String) {
+        let (_, title, status) = self.kind.parts();
+        let mut body = self.more;
+        body.insert("type".into(), json!(self.kind.uri()));
+        body.insert("title".into(), json!(title));
+        body.insert("status".into(), json!(status.as_u16()));
+        body.insert("detail".into(), json!(self.detail));
+        (status, Value::Object(body).to_string())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let retry_after = self.retry_after();
+        let (status, body) = self.document();
+        let content_type = (header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        answer(status, ([content_type], body), retry_after)
+    }
+}
+
+/// An error answer with its `retry-after` header.
+fn answer(status: StatusCode, body: impl IntoResponse, retry_after: Option<u64>) -> Response {
+    let mut response = (status, body).into_response();
+    if let Some(seconds) = retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    response
+}
+
+impl From<OpenError> for Problem {
+    fn from(error: OpenError) -> Self {
+        let kind = match error {
+            OpenError::Unavailable | OpenError::Failed(_) => Kind::Unavailable,
+            OpenError::TooMany(_) => Kind::Forbidden,
+        };
+        Problem::new(kind, error.to_string())
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Open(error) => error.into(),
+            Refused::Ingest(error) => error.into(),
+        }
+    }
+}
+
+impl From<IngestError> for Problem {
+    fn from(error: IngestError) -> Self {
+        let kind = match error {
+            IngestError::Overloaded => Kind::Overloaded,
+            IngestError::TooLarge { .. } => Kind::TooLarge,
+            IngestError::Unavailable => Kind::Unavailable,
+        };
+        Problem::new(kind, error.to_string())
+    }
+}
+
+impl From<PortError> for Problem {
+    fn from(error: PortError) -> Self {
+        if matches!(error.kind, ErrorKind::Unavailable | ErrorKind::Corrupt) {
+            tracing::error!(%error, "a store failed");
+        }
+        match error.kind {
+            ErrorKind::Conflict => Problem::new(Kind::Conflict, error.to_string()),
+            ErrorKind::Invalid => Problem::new(Kind::BadRequest, error.to_string()),
+            ErrorKind::Unavailable => Problem::new(Kind::Unavailable, "the storage is not available right now"),
+            ErrorKind::Corrupt => Problem::new(Kind::Internal, "the stored data cannot be read; see the server's log"),
+        }
+    }
+}
+
+/// The workspace stopped while it handled the request.
+pub(crate) fn restarting() -> Problem {
+    Problem::new(Kind::Unavailable, "the workspace is restarting; try again in a second")
+}
+
+pub(crate) async fn method_not_allowed() -> Problem {
+    Problem::new(Kind::MethodNotAllowed, "see /api/v1/openapi.json for what each address takes")
+}
+
+pub(crate) fn panicked(_panic: Box<dyn Any + Send + 'static>) -> axum::http::Response<Body> {
+    tracing::error!("a request handler panicked");
+    Problem::new(Kind::Internal, "the request could not be handled; see the server's log").into_response()
+}

@@ -1,0 +1,83 @@
+//! The state that every wing shares. Each wing has a state of its own that holds this one.
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use tokio::sync::watch;
+
+use crate::actors::directory::Directory;
+use earcon_model::Clock;
+use earcon_tenancy::Authorizer;
+
+/// The shared state. Cheap to clone: every connection holds one.
+#[derive(Clone)]
+pub(crate) struct SharedState(Arc<SharedParts>);
+
+/// The parts of the shared state.
+pub(crate) struct SharedParts {
+    /// Decides which workspaces a peer may touch.
+    pub(crate) access: Authorizer,
+    /// The workspaces.
+    pub(crate) directory: Directory,
+    /// Wall time, for samples without a timestamp and for default ranges.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Largest request body, after decompression.
+    pub(crate) max_body_bytes: usize,
+    /// Turns true when the server shuts down: endless answers end.
+    pub(crate) shutdown: watch::Receiver<bool>,
+}
+
+impl SharedState {
+    /// A shared state of these parts.
+    pub(crate) fn new(parts: SharedParts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// Completes when the server shuts down.
+    pub(crate) async fn shutting_down(&self) {
+        let mut shutdown = self.shutdown.clone();
+        // An error means that the server itself is gone, which is the same thing.
+        let _gone = shutdown.wait_for(|down| *down).await.is_err();
+    }
+}
+
+impl std::ops::Deref for SharedState {
+    type Target = SharedParts;
+
+    fn deref(&self) -> &SharedParts {
+        &self.0
+    }
+}
+
+/// The state of a wing: its own parts, which hold the shared state. Cheap to clone.
+///
+/// Parts dereference to the shared state, so a handler reads `state.clock` directly.
+pub(crate) struct WingState<T>(Arc<T>);
+
+impl<T> WingState<T> {
+    /// A state of these parts.
+    pub(crate) fn new(parts: T) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl<T> Clone for WingState<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T> std::ops::Deref for WingState<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+/// Lets extractors of `http` work with the state of every wing.
+impl<T: std::ops::Deref<Target = SharedState>> FromRef<WingState<T>> for SharedState {
+    fn from_ref(state: &WingState<T>) -> Self {
+        (***state).clone()
+    }
+}

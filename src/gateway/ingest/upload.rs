@@ -1,0 +1,157 @@
+//! `POST …/kpis/upload`: a CSV file or an xlsx workbook as the body, read as `earcon replay` reads
+//! it.
+//!
+//! The body is first stored in a temporary file, for two reasons. A file that is too large is
+//! refused before any row was taken. And clients that read no answer before they have sent
+//! everything, such as browsers, see the progress. Then the rows are committed batch by batch, and
+//! each line of the answer says how far the import is. It stops if the client stops reading.
+
+mod import;
+
+use std::fs::File;
+use std::io::{Seek, SeekFrom};
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
+use serde::Deserialize;
+use tokio::io::AsyncWriteExt;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::parse::essence;
+use super::state::IngestState;
+use crate::gateway::http::auth::Authorized;
+use crate::gateway::http::problem::{Kind, Problem};
+use crate::gateway::http::query::{Params, bad, kpi};
+use crate::sources::chunks::{TableError, read_ahead};
+use crate::sources::csv::{Naming, name_from};
+use crate::sources::replay::Batcher;
+use crate::sources::xlsx::is_sheet;
+use earcon_model::{Arrival, KpiName};
+use import::Import;
+
+const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+/// Samples committed together.
+const BATCH: usize = 5_000;
+/// Lines of progress that wait for a slow reader; further ones are left out.
+const LINES: usize = 16;
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct UploadParams {
+    /// The KPI of the only value column, or the prefix of several; without it, columns and rows
+    /// name them.
+    kpi: Option<String>,
+    /// The file's name. It gives the type if the content type does not, and names a KPI without
+    /// another name.
+    name: Option<String>,
+    /// The samples are history: they train the baseline and raise no alerts.
+    #[serde(default)]
+    backfill: bool,
+}
+
+/// The routes of this topic.
+pub(crate) fn routes() -> OpenApiRouter<IngestState> {
+    OpenApiRouter::new().routes(routes!(upload))
+}
+
+/// Imports a file.
+#[utoipa::path(post, path = "/api/v1/workspaces/{workspace}/kpis/upload", tag = "ingest",
+    params(("workspace" = String, Path), UploadParams),
+    request_body(content((String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))),
+    responses(
+        (status = 200, description = "progress, a JSON object a line; the last one has done: true", content_type = "application/x-ndjson", body = String),
+        (status = 400, description = "not a table with times and numbers"),
+        (status = 413, description = "too many bytes"),
+        (status = 415, description = "another kind of file"),
+        (status = 429, description = "too many imports at once")))]
+pub(crate) async fn upload(
+    State(state): State<IngestState>,
+    authorized: Authorized,
+    Params(params): Params<UploadParams>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let name = params.name.unwrap_or_default();
+    let workbook = is_workbook(&headers, &name)?;
+    let naming = Naming {
+        kpi: params.kpi.as_deref().filter(|name| !name.is_empty()).map(kpi).transpose()?,
+        fallback: fallback(&name),
+    };
+    let permit = state.imports.admit()?;
+    let file = store(body, state.max_upload_bytes).await?;
+    let batcher = Batcher::new(BATCH.min(state.max_batch_samples), 0.0);
+    let (mut portions, reader) = read_ahead(file, workbook, naming, batcher);
+    // A file that is no table is refused as a whole.
+    let Some(first) = portions.recv().await else { return Err(unreadable(reader).await) };
+    let (lines, answer) = mpsc::channel(LINES);
+    let arrival = if params.backfill { Arrival::Backfill } else { Arrival::Live };
+    let import = Import::new(state, authorized.pass().clone(), arrival, lines);
+    tokio::spawn(async move {
+        import.run(first, portions, reader).await;
+        drop(permit);
+    });
+    let answer = futures_util::stream::unfold(answer, |mut answer| async move {
+        answer.recv().await.map(|line: Bytes| (Ok::<_, std::convert::Infallible>(line), answer))
+    });
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(answer)).into_response())
+}
+
+fn is_workbook(headers: &HeaderMap, name: &str) -> Result<bool, Problem> {
+    let sent = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(essence);
+    match sent.unwrap_or_default() {
+        XLSX => Ok(true),
+        // Browsers on machines with a spreadsheet program send the last of these for CSV.
+        "text/csv" | "application/csv" | "text/plain" => Ok(false),
+        "" | "application/octet-stream" | "application/vnd.ms-excel" => Ok(is_sheet(name)),
+        other => {
+            let detail = format!("send text/csv or {XLSX}, not {other:?}");
+            Err(Problem::new(Kind::UnsupportedMediaType, detail))
+        }
+    }
+}
+
+fn fallback(name: &str) -> KpiName {
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    name_from(if stem.is_empty() { "upload" } else { stem })
+}
+
+/// Stores the body in a file that is deleted when it is closed.
+async fn store(body: Body, most: u64) -> Result<File, Problem> {
+    let failed = |error: std::io::Error| {
+        tracing::error!(%error, "an uploaded file cannot be stored");
+        Problem::new(Kind::Unavailable, "the file cannot be stored right now; see the server's log")
+    };
+    let file = tokio::task::spawn_blocking(tempfile::tempfile).await;
+    let file = file.unwrap_or_else(|error| Err(std::io::Error::other(error))).map_err(failed)?;
+    let mut file = tokio::fs::File::from_std(file);
+    let mut chunks = body.into_data_stream();
+    let mut size = 0;
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|error| bad(&format!("the file did not arrive whole: {error}")))?;
+        size += chunk.len() as u64;
+        if size > most {
+            let detail = format!("a file may have at most {} MiB; cut it, or use `earcon backfill`", most >> 20);
+            return Err(Problem::new(Kind::TooLarge, detail));
+        }
+        file.write_all(&chunk).await.map_err(failed)?;
+    }
+    file.flush().await.map_err(failed)?;
+    let mut file = file.into_std().await;
+    file.seek(SeekFrom::Start(0)).map_err(failed)?;
+    Ok(file)
+}
+
+async fn unreadable(reader: JoinHandle<Result<(), TableError>>) -> Problem {
+    match reader.await {
+        Ok(Err(error)) => bad(&error.to_string()),
+        Ok(Ok(())) => bad("the file holds no rows"),
+        Err(_) => Problem::new(Kind::Internal, "the file could not be read; see the server's log"),
+    }
+}
