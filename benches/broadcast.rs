@@ -7,7 +7,7 @@ use std::sync::Arc;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use earcon::actors::hub::EventBatch;
 use earcon_model::{
-    Event, EventBody, Features, KpiName, Labels, ScoredSample, SeriesSamples, SeriesStatus, WorkspaceId,
+    Event, Features, KpiName, Labels, ScoredSample, SeriesEvent, SeriesSamples, SeriesStatus, WorkspaceId,
 };
 use tokio::sync::broadcast;
 
@@ -32,7 +32,7 @@ fn event() -> Arc<Event> {
         counter: None,
     };
     let kpi = KpiName::new("checkout.revenue").expect("a valid name");
-    Arc::new(Event { seq: 4_711, time_ms: 1_767_225_600_123, kpi, body: EventBody::Samples(vec![series]) })
+    Arc::new(Event::new(4_711, 1_767_225_600_123, kpi, SeriesEvent::Samples(vec![series])))
 }
 
 fn batch(event: &Arc<Event>) -> Arc<EventBatch> {

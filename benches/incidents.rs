@@ -3,7 +3,7 @@
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use earcon::incidents::{IncidentEngine, IncidentSettings, SeriesInventory};
 use earcon_model::{
-    Anomaly, AnomalyId, Direction, Event, EventBody, Feature, KpiName, Labels, Seq, SeriesId, WorkspaceId,
+    Anomaly, AnomalyEvent, AnomalyId, Direction, Event, EventBody, Feature, KpiName, Labels, Seq, SeriesId, WorkspaceId,
 };
 
 const OPEN: u64 = 10_000;
@@ -40,7 +40,7 @@ fn opened(seq: Seq, apart_ms: i64) -> Event {
         feedback: None,
         muted: None,
     };
-    Event { seq, time_ms: at, kpi, body: EventBody::AnomalyOpened(Box::new(anomaly)) }
+    Event::new(seq, at, kpi, AnomalyEvent::Opened(Box::new(anomaly)))
 }
 
 /// An engine with [`OPEN`] anomalies, all of them open.
@@ -48,7 +48,7 @@ fn busy(apart_ms: i64) -> IncidentEngine {
     let mut engine = IncidentEngine::new(workspace(), IncidentSettings::default(), 0);
     let events: Vec<Event> = (1..=OPEN).map(|seq| opened(seq, apart_ms)).collect();
     let labels = events.iter().filter_map(|event| match &event.body {
-        EventBody::AnomalyOpened(anomaly) => Some((&anomaly.kpi, &anomaly.labels)),
+        EventBody::Anomaly(AnomalyEvent::Opened(anomaly)) => Some((&anomaly.kpi, &anomaly.labels)),
         _ => None,
     });
     engine.know(SeriesInventory::of(labels));

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use async_nats::HeaderMap;
 use async_nats::jetstream::{self, stream};
 use earcon_adapters_nats::event_log::{JetStreamLog, JetStreamLogSettings};
-use earcon_model::{Event, EventBody, KpiName, Labels, ScoredSample, Seq, SeriesSamples, SeriesStatus, WorkspaceId};
+use earcon_model::{Event, KpiName, Labels, ScoredSample, Seq, SeriesEvent, SeriesSamples, SeriesStatus, WorkspaceId};
 use earcon_ports::{EventLog, SharedLog};
 use earcon_tenancy::{Authorizer, WorkspacePass};
 use futures_util::StreamExt;
@@ -78,7 +78,7 @@ fn event(seq: Seq) -> Arc<Event> {
         counter: None,
     };
     let kpi = KpiName::new("host.cpu").expect("a legal name");
-    Arc::new(Event { seq, time_ms: 1_767_225_600_000, kpi, body: EventBody::Samples(vec![part]) })
+    Arc::new(Event::new(seq, 1_767_225_600_000, kpi, SeriesEvent::Samples(vec![part])))
 }
 
 /// The measurements of a line of the table.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
-use earcon_model::{Event, EventBody, KpiName, Labels, ScoredSample, Seq, SeriesSamples, SeriesStatus, WorkspaceId};
+use earcon_model::{Event, KpiName, Labels, ScoredSample, Seq, SeriesEvent, SeriesSamples, SeriesStatus, WorkspaceId};
 use earcon_ports::{EventLog, SeriesQuery, SeriesStore, Snapshot, StoredBatch};
 use earcon_tenancy::{Authorizer, WorkspacePass};
 
@@ -77,7 +77,7 @@ fn event(seq: Seq, series: usize, from: i64, rows: i64) -> Arc<Event> {
         counter: None,
     };
     let kpi = KpiName::new("host.cpu").expect("a legal name");
-    Arc::new(Event { seq, time_ms: 1_767_225_600_000, kpi, body: EventBody::Samples(vec![part]) })
+    Arc::new(Event::new(seq, 1_767_225_600_000, kpi, SeriesEvent::Samples(vec![part])))
 }
 
 async fn log_appends(dir: &Path) {

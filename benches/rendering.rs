@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use earcon_audio::{Encoder, FRAME_MS, FRAME_SAMPLES, Frame, MixSettings, Renderer, Scene, Sonifier};
-use earcon_model::{Event, EventBody, Features, KpiName, Labels, ScoredSample, SeriesSamples, SeriesStatus};
+use earcon_model::{Event, Features, KpiName, Labels, ScoredSample, SeriesEvent, SeriesSamples, SeriesStatus};
 
 /// The scene of a mix with 60 series, `restless` of them far outside of their band.
 fn scene(voices: u8, restless: usize) -> Scene {
@@ -31,7 +31,7 @@ fn sample(i: usize, score: f32) -> Event {
         counter: None,
     };
     let kpi = KpiName::new(&format!("family{}.kpi{i}", i % 7)).expect("a valid name");
-    Event { seq: 1, time_ms: 0, kpi, body: EventBody::Samples(vec![series]) }
+    Event::new(1, 0, kpi, SeriesEvent::Samples(vec![series]))
 }
 
 fn rendering(criterion: &mut Criterion) {

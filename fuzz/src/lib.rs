@@ -5,7 +5,7 @@ use earcon_intake::{Batch, IntakeError, ParsedBatch, Rules, SeriesCache};
 /// Parses twice, first with an empty cache and then with a full one. Both results must be equal.
 pub fn gather(parse: impl Fn(&mut Batch<'_>) -> Result<(), IntakeError>) -> Option<ParsedBatch> {
     let cache = SeriesCache::new(Rules::default(), 100_000, 1);
-    let mut run = || {
+    let run = || {
         let mut batch = Batch::new(&cache, 42, 10_000);
         parse(&mut batch).map(|()| batch.finish())
     };

@@ -125,7 +125,7 @@ mod tests {
     use crate::services::testing::{MemoryMeta, pass};
 
     fn rules() -> Rules {
-        RulesDocument::parse(br#"{"rules": [{"names": "a*", "drop": true}]}"#).unwrap()
+        RulesDocument::parse(br#"{"rules": [{"name": "a*", "drop": true}]}"#).unwrap()
     }
 
     #[tokio::test(start_paused = true)]
@@ -149,7 +149,7 @@ mod tests {
     #[tokio::test]
     async fn rules_that_cannot_be_read_are_an_error_until_they_are_replaced() {
         let (meta, pass) = (Arc::new(MemoryMeta::default()), pass());
-        for odd in [&b"{"[..], br#"{"rules": [{"names": ""}]}"#] {
+        for odd in [&b"{"[..], br#"{"rules": [{"name": ""}]}"#] {
             meta.set("ingest/rules", odd);
             let service = RuleService::new(meta.clone(), 10);
             assert_eq!(service.series_cache(&pass).await.err().unwrap().kind, ErrorKind::Corrupt);

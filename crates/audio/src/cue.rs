@@ -19,7 +19,7 @@ pub enum Severity {
 impl Severity {
     /// The severity of a score 0..1. Episodes open near 0.5; three and a half times the usual
     /// surprise is about 0.85.
-    pub fn of_score(score: f32) -> Self {
+    pub fn from_score(score: f32) -> Self {
         if score >= 0.9 {
             Severity::Critical
         } else if score >= 0.7 {
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn severity_follows_the_score() {
-        let severities = [0.5, 0.69, 0.7, 0.89, 0.9, 1.0].map(Severity::of_score);
+        let severities = [0.5, 0.69, 0.7, 0.89, 0.9, 1.0].map(Severity::from_score);
         use Severity::{Critical, Info, Warning};
         assert_eq!(severities, [Info, Info, Warning, Warning, Critical, Critical]);
     }
@@ -120,9 +120,9 @@ mod tests {
     #[test]
     fn seventh_cue_in_a_minute_is_a_summary_and_later_ones_are_dropped() {
         let mut budget = CueBudget::default();
-        let said: Vec<_> = (0..10).map(|i| budget.admit(i * 1_000)).collect();
-        assert_eq!(said[..6], [Sound; 6]);
-        assert_eq!(said[6..], [Summary, Silent, Silent, Silent]);
+        let admissions: Vec<_> = (0..10).map(|i| budget.admit(i * 1_000)).collect();
+        assert_eq!(admissions[..6], [Sound; 6]);
+        assert_eq!(admissions[6..], [Summary, Silent, Silent, Silent]);
     }
 
     #[test]
@@ -140,10 +140,11 @@ mod tests {
     #[test]
     fn any_minute_has_at_most_six_cues_and_a_summary() {
         let mut budget = CueBudget::default();
-        let said: Vec<(i64, Admission)> = (0..3_000).map(|i| i * 333).map(|now| (now, budget.admit(now))).collect();
-        for (start, _) in &said {
+        let admissions: Vec<(i64, Admission)> =
+            (0..3_000).map(|i| i * 333).map(|now| (now, budget.admit(now))).collect();
+        for (start, _) in &admissions {
             let within =
-                |kind| said.iter().filter(|(at, a)| (*start..start + 60_000).contains(at) && *a == kind).count();
+                |kind| admissions.iter().filter(|(at, a)| (*start..start + 60_000).contains(at) && *a == kind).count();
             assert!(within(Sound) <= 6 && within(Summary) <= 1);
         }
     }

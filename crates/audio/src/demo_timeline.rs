@@ -3,8 +3,9 @@
 
 use super::{MixSettings, Mode, Scene, Sonifier};
 use earcon_model::{
-    Acknowledgement, Anomaly, AnomalyId, Direction, Event, EventBody, Feature, Features, Incident, IncidentId, KpiName,
-    Labels, Link, Member, ScoredSample, SeriesSamples, SeriesStatus,
+    Acknowledgement, Anomaly, AnomalyEvent, AnomalyId, Direction, Event, EventBody, Feature, Features, Incident,
+    IncidentEvent, IncidentId, KpiName, Labels, Link, Member, ScoredSample, SeriesEvent, SeriesSamples, SeriesStatus,
+    Subject,
 };
 
 /// Wall time of the start.
@@ -126,19 +127,19 @@ pub(super) fn samples(kpi: &str, features: Features, score: f32, now_ms: i64) ->
         status: SeriesStatus::Normal,
         counter: None,
     };
-    event(kpi, EventBody::Samples(vec![series]), now_ms)
+    event(kpi, SeriesEvent::Samples(vec![series]), now_ms)
 }
 
 pub(super) fn opened(kpi: &str, score: f32, now_ms: i64) -> Event {
-    event(kpi, EventBody::AnomalyOpened(Box::new(anomaly(kpi, score, now_ms, None))), now_ms)
+    event(kpi, AnomalyEvent::Opened(Box::new(anomaly(kpi, score, now_ms, None))), now_ms)
 }
 
 pub(super) fn updated(kpi: &str, score: f32, opened_ms: i64, now_ms: i64) -> Event {
-    event(kpi, EventBody::AnomalyUpdated(Box::new(anomaly(kpi, score, opened_ms, None))), now_ms)
+    event(kpi, AnomalyEvent::Updated(Box::new(anomaly(kpi, score, opened_ms, None))), now_ms)
 }
 
 pub(super) fn closed(kpi: &str, opened_ms: i64, now_ms: i64) -> Event {
-    event(kpi, EventBody::AnomalyClosed(Box::new(anomaly(kpi, 0.9, opened_ms, Some(now_ms)))), now_ms)
+    event(kpi, AnomalyEvent::Closed(Box::new(anomaly(kpi, 0.9, opened_ms, Some(now_ms)))), now_ms)
 }
 
 /// An alerted incident of one anomaly.
@@ -179,22 +180,22 @@ pub(super) fn incident(kpi: &str, score: f32, opened_ms: i64, closed_ms: Option<
 }
 
 pub(super) fn incident_opened(kpi: &str, score: f32, now_ms: i64) -> Event {
-    event(kpi, EventBody::IncidentOpened(Box::new(incident(kpi, score, now_ms, None))), now_ms)
+    event(kpi, IncidentEvent::Opened(Box::new(incident(kpi, score, now_ms, None))), now_ms)
 }
 
 pub(super) fn incident_updated(kpi: &str, score: f32, opened_ms: i64, now_ms: i64) -> Event {
-    event(kpi, EventBody::IncidentUpdated(Box::new(incident(kpi, score, opened_ms, None))), now_ms)
+    event(kpi, IncidentEvent::Updated(Box::new(incident(kpi, score, opened_ms, None))), now_ms)
 }
 
 pub(super) fn incident_acknowledged(kpi: &str, score: f32, opened_ms: i64, now_ms: i64) -> Event {
     let seen = Incident { acknowledged: Some(seen_at(now_ms)), ..incident(kpi, score, opened_ms, None) };
-    event(kpi, EventBody::IncidentUpdated(Box::new(seen)), now_ms)
+    event(kpi, IncidentEvent::Updated(Box::new(seen)), now_ms)
 }
 
 pub(super) fn incident_closed(kpi: &str, opened_ms: i64, now_ms: i64, seen: bool) -> Event {
     let over = incident(kpi, 0.9, opened_ms, Some(now_ms));
     let over = Incident { acknowledged: seen.then(|| seen_at(now_ms)), ..over };
-    event(kpi, EventBody::IncidentClosed(Box::new(over)), now_ms)
+    event(kpi, IncidentEvent::Closed(Box::new(over)), now_ms)
 }
 
 fn seen_at(now_ms: i64) -> Acknowledgement {
@@ -204,11 +205,16 @@ fn seen_at(now_ms: i64) -> Acknowledgement {
 pub(super) fn acknowledged(kpi: &str, opened_ms: i64, now_ms: i64) -> Event {
     let acknowledgement = seen_at(now_ms);
     let id = anomaly(kpi, 0.0, opened_ms, None).id;
-    event(kpi, EventBody::AnomalyAcknowledged { id, labels: Labels::none(), acknowledgement }, now_ms)
+    event(kpi, AnomalyEvent::Acknowledged { id, labels: Labels::none(), acknowledgement }, now_ms)
 }
 
-pub(super) fn event(kpi: &str, body: EventBody, now_ms: i64) -> Event {
-    Event { seq: 1, time_ms: BEGIN_MS + now_ms, kpi: KpiName::new(kpi).unwrap(), body }
+pub(super) fn event(kpi: &str, body: impl Into<EventBody>, now_ms: i64) -> Event {
+    let body = body.into();
+    let subject = match &body {
+        EventBody::Incident(incident) => Subject::Incident(incident.incident().id),
+        _ => Subject::Kpi(KpiName::new(kpi).unwrap()),
+    };
+    Event { seq: 1, time_ms: BEGIN_MS + now_ms, subject, body }
 }
 
 pub(super) fn anomaly(kpi: &str, score: f32, opened_ms: i64, closed_ms: Option<i64>) -> Anomaly {

@@ -20,8 +20,8 @@ use super::settings::{MixSettings, Mode};
 use super::timbre::Timbre;
 use cue_queue::{CueQueue, CueRequest, CueVoice};
 use earcon_model::{
-    Anomaly, AnomalyId, Event, EventBody, Features, Incident, KpiName, Labels, ScoredSample, SeriesId, SeriesSamples,
-    SeriesStatus,
+    Anomaly, AnomalyEvent, AnomalyId, Event, EventBody, Features, Incident, IncidentEvent, KpiEvent, KpiName, Labels,
+    ScoredSample, SeriesEvent, SeriesId, SeriesSamples, SeriesStatus,
 };
 use incidents::{AlertedIncidents, DueCue};
 use series::{Episode, Series};
@@ -120,7 +120,7 @@ impl Sonifier {
         open: Option<&Anomaly>,
     ) {
         let series = self.entry(kpi, labels);
-        series.hear(std::slice::from_ref(last), features, status, last.timestamp_ms);
+        series.ingest(std::slice::from_ref(last), features, status, last.timestamp_ms);
         series.episode = open.map(episode_of);
         self.urgent = true;
     }
@@ -134,54 +134,65 @@ impl Sonifier {
     /// renderer; most events cause none.
     pub fn observe(&mut self, event: &Event) -> Vec<Cue> {
         let now_ms = event.time_ms;
-        let cue = match &event.body {
-            EventBody::Samples(batches) => {
+        let cue = match (&event.body, event.kpi()) {
+            (EventBody::Series(happened), Some(kpi)) => self.observe_series(kpi, happened, now_ms),
+            (EventBody::Anomaly(happened), Some(kpi)) => {
+                self.observe_anomaly(kpi, happened);
+                None
+            }
+            (EventBody::Kpi(KpiEvent::Parked { .. }), Some(kpi)) => self.parked(kpi, now_ms),
+            (EventBody::Kpi(KpiEvent::Resumed), Some(kpi)) => {
+                self.presence_changed(kpi, &Labels::none(), CueKind::Restored, now_ms)
+            }
+            (EventBody::Incident(happened), _) => self.observe_incident(happened, now_ms),
+            _ => None,
+        };
+        cue.into_iter().collect()
+    }
+
+    fn observe_series(&mut self, kpi: &KpiName, happened: &SeriesEvent, now_ms: i64) -> Option<Cue> {
+        match happened {
+            SeriesEvent::Samples(batches) => {
                 for batch in batches {
-                    self.hear(&event.kpi, batch, now_ms);
+                    self.hear(kpi, batch, now_ms);
                 }
                 None
             }
-            EventBody::AnomalyOpened(anomaly) | EventBody::AnomalyUpdated(anomaly) => {
-                self.opened(anomaly);
+            SeriesEvent::Stalled { labels, .. } => {
+                let was = std::mem::replace(&mut self.entry(kpi, labels).stalled, true);
+                if was { None } else { self.presence_changed(kpi, labels, CueKind::Stalled, now_ms) }
+            }
+            SeriesEvent::Restored { labels, .. } => {
+                let was = std::mem::replace(&mut self.entry(kpi, labels).stalled, false);
+                if was { self.presence_changed(kpi, labels, CueKind::Restored, now_ms) } else { None }
+            }
+            SeriesEvent::Ended { labels, .. } => {
+                self.ended(kpi, labels);
                 None
             }
-            EventBody::AnomalyClosed(anomaly) => {
-                self.closed(anomaly);
-                None
+            // History does not sound. A series becomes known with its first live sample.
+            SeriesEvent::Backfilled(_) => None,
+        }
+    }
+
+    /// Anomalies change how their series sounds; only incidents cause cues.
+    fn observe_anomaly(&mut self, kpi: &KpiName, happened: &AnomalyEvent) {
+        match happened {
+            AnomalyEvent::Opened(anomaly) | AnomalyEvent::Updated(anomaly) => self.opened(anomaly),
+            AnomalyEvent::Closed(anomaly) => self.closed(anomaly),
+            AnomalyEvent::Acknowledged { id, labels, .. } => self.acknowledged(kpi, labels, *id),
+            AnomalyEvent::Feedback { .. } => {}
+        }
+    }
+
+    fn observe_incident(&mut self, happened: &IncidentEvent, now_ms: i64) -> Option<Cue> {
+        let (incident, chime) = match happened {
+            IncidentEvent::Opened(incident) | IncidentEvent::Updated(incident) => {
+                (incident, self.incidents.goes_on(incident))
             }
-            EventBody::IncidentOpened(incident) | EventBody::IncidentUpdated(incident) => {
-                let sounds = self.incidents.goes_on(incident);
-                sounds.and_then(|chime| self.chime(incident, chime, now_ms))
-            }
-            EventBody::IncidentClosed(incident) => {
-                let sounds = self.incidents.is_over(incident);
-                sounds.and_then(|chime| self.chime(incident, chime, now_ms))
-            }
-            EventBody::AnomalyAcknowledged { id, labels, .. } => {
-                self.acknowledged(&event.kpi, labels, *id);
-                None
-            }
-            EventBody::SeriesStalled { labels, .. } => {
-                let was = std::mem::replace(&mut self.entry(&event.kpi, labels).stalled, true);
-                if was { None } else { self.presence_changed(&event.kpi, labels, CueKind::Stalled, now_ms) }
-            }
-            EventBody::SeriesRestored { labels, .. } => {
-                let was = std::mem::replace(&mut self.entry(&event.kpi, labels).stalled, false);
-                if was { self.presence_changed(&event.kpi, labels, CueKind::Restored, now_ms) } else { None }
-            }
-            EventBody::SeriesEnded { labels, .. } => {
-                self.ended(&event.kpi, labels);
-                None
-            }
-            // History does not sound. A series is added with its first live sample.
-            EventBody::Backfilled(_)
-            | EventBody::AnomalyJudged { .. }
-            | EventBody::DetectorChanged(_)
-            | EventBody::DetectorTrained { .. } => None,
-            EventBody::KpiParked { .. } => self.parked(&event.kpi, now_ms),
-            EventBody::KpiResumed => self.presence_changed(&event.kpi, &Labels::none(), CueKind::Restored, now_ms),
+            IncidentEvent::Closed(incident) => (incident, self.incidents.is_over(incident)),
         };
-        cue.into_iter().collect()
+        self.chime(incident, chime?, now_ms)
     }
 
     /// The current control values. Call it at least every 100 ms, and right after an event that
@@ -233,7 +244,7 @@ impl Sonifier {
     }
 
     fn hear(&mut self, kpi: &KpiName, batch: &SeriesSamples, now_ms: i64) {
-        let alarm = self.entry(kpi, &batch.labels).hear(&batch.samples, batch.features, batch.status, now_ms);
+        let alarm = self.entry(kpi, &batch.labels).ingest(&batch.samples, batch.features, batch.status, now_ms);
         // A spike in a series without a voice must not wait for the next regular allocation.
         self.urgent |= alarm > 0.4;
     }
@@ -344,7 +355,7 @@ impl Sonifier {
 fn episode_of(anomaly: &Anomaly) -> Episode {
     Episode {
         id: anomaly.id,
-        severity: Severity::of_score(anomaly.peak_score),
+        severity: Severity::from_score(anomaly.peak_score),
         acknowledged: anomaly.acknowledged.is_some(),
         muted: anomaly.muted.is_some(),
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 
 use super::fresh;
-use earcon_model::{Event, EventBody, KpiName, Seq};
+use earcon_model::{Event, KpiEvent, KpiName, Seq};
 use earcon_ports::{ErrorKind, EventLog, LogHead, SharedLog};
 use earcon_tenancy::WorkspacePass;
 
@@ -24,8 +24,8 @@ pub async fn event_log(make: impl Fn() -> Arc<dyn EventLog>) {
 }
 
 fn event(seq: Seq, time_ms: i64) -> Arc<Event> {
-    let body = EventBody::KpiParked { reason: format!("event {seq}") };
-    Arc::new(Event { seq, time_ms, kpi: KpiName::new("contract.kpi").expect("the name keeps the rule"), body })
+    let body = KpiEvent::Parked { reason: format!("event {seq}") };
+    Arc::new(Event::new(seq, time_ms, KpiName::new("contract.kpi").expect("the name keeps the rule"), body))
 }
 
 fn events(seqs: std::ops::RangeInclusive<Seq>) -> Vec<Arc<Event>> {
@@ -112,8 +112,8 @@ async fn one_append_may_be_large_and_shows_all_or_nothing(log: &Arc<dyn EventLog
     log.open(&pass).await.unwrap();
     let large: Vec<Arc<Event>> = (1..=60)
         .map(|seq| {
-            let body = EventBody::KpiParked { reason: "x".repeat(50_000) };
-            Arc::new(Event { body, ..event(seq, 0).as_ref().clone() })
+            let body = KpiEvent::Parked { reason: "x".repeat(50_000) };
+            Arc::new(Event { body: body.into(), ..event(seq, 0).as_ref().clone() })
         })
         .collect();
     let (writer, writer_pass, appended) = (log.clone(), pass.clone(), large.clone());

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::{fresh, labels};
 use earcon_model::{
-    Anomaly, AnomalyId, Direction, Event, EventBody, Feature, KpiName, Labels, Sample, ScoredSample, Seq, SeriesId,
-    SeriesSamples, SeriesStatus,
+    Anomaly, AnomalyId, Direction, Event, EventBody, Feature, KpiEvent, KpiName, Labels, Sample, ScoredSample, Seq,
+    SeriesEvent, SeriesId, SeriesSamples, SeriesStatus,
 };
 use earcon_ports::{Rollup, SampleRow, SeriesQuery, SeriesStore, StoredBatch};
 use earcon_tenancy::WorkspacePass;
@@ -39,8 +39,8 @@ fn sample(timestamp_ms: i64, value: f64) -> ScoredSample {
     ScoredSample { timestamp_ms, value, score: Some(0.25), expected, lower, upper }
 }
 
-fn event(seq: Seq, body: EventBody) -> Arc<Event> {
-    Arc::new(Event { seq, time_ms: 0, kpi: kpi("k"), body })
+fn event(seq: Seq, body: impl Into<EventBody>) -> Arc<Event> {
+    Arc::new(Event::new(seq, 0, kpi("k"), body))
 }
 
 fn samples(seq: Seq, series: &str, samples: Vec<ScoredSample>, late: Vec<Sample>) -> Arc<Event> {
@@ -52,7 +52,7 @@ fn samples(seq: Seq, series: &str, samples: Vec<ScoredSample>, late: Vec<Sample>
         status: SeriesStatus::Normal,
         counter: None,
     };
-    event(seq, EventBody::Samples(vec![part]))
+    event(seq, SeriesEvent::Samples(vec![part]))
 }
 
 /// One event with a sample at each of `times`; the value is the time.
@@ -126,7 +126,7 @@ async fn events_already_applied_change_nothing(store: &dyn SeriesStore) {
     apply(store, &pass, first).await;
     assert_eq!(store.flush(&pass).await.unwrap(), 2);
     assert_eq!(pairs(&rows(store, &pass, &everything("")).await), pairs(&before));
-    apply(store, &pass, vec![event(3, EventBody::KpiResumed)]).await;
+    apply(store, &pass, vec![event(3, KpiEvent::Resumed)]).await;
     assert_eq!(store.flush(&pass).await.unwrap(), 3, "events without samples move the cursor too");
 }
 
@@ -186,7 +186,7 @@ async fn a_limit_truncates_each_series_and_says_so(store: &dyn SeriesStore) {
 async fn queries_choose_series_by_labels_and_samples_by_time(store: &dyn SeriesStore) {
     let pass = fresh();
     apply(store, &pass, vec![at(1, "az:1,region:eu", [1, 2, 3]), at(2, "region:us", [2]), at(3, "", [2])]).await;
-    let other = Arc::new(Event { kpi: kpi("k.other"), ..at(4, "region:eu", [2]).as_ref().clone() });
+    let other = Arc::new(Event { subject: kpi("k.other").into(), ..at(4, "region:eu", [2]).as_ref().clone() });
     apply(store, &pass, vec![other]).await;
     for _ in ["in memory", "flushed"] {
         let named = async |query: SeriesQuery| -> Vec<String> {

@@ -23,7 +23,6 @@ pub use publisher::{Connection, Publication, Publisher};
 pub use registry::{Change, Registry, Watch};
 pub use secret::Secret;
 pub use series_store::{
-    AnomalyFilter, Rollup, RollupSeries, SampleRow, SampleSeries, SeriesQuery, SeriesStore, StoredBatch, acknowledge,
-    carry_over_feedback,
+    AnomalyFilter, Rollup, RollupSeries, SampleRow, SampleSeries, SeriesQuery, SeriesStore, StoredBatch,
 };
 pub use snapshot_store::{Snapshot, SnapshotStore};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::error::PortError;
-use earcon_model::{Acknowledgement, Anomaly, AnomalyId, Event, KpiName, Labels, Seq};
+use earcon_model::{Anomaly, AnomalyId, Event, KpiName, Labels, Seq};
 use earcon_tenancy::WorkspacePass;
 
 /// Consecutive events to apply to the store.
@@ -167,22 +167,4 @@ pub trait SeriesStore: Send + Sync + 'static {
 
     /// Approximate size of the workspace's history in bytes, without unflushed data.
     async fn size_bytes(&self, pass: &WorkspacePass) -> Result<u64, PortError>;
-}
-
-/// Copies people's input from the stored version of an anomaly, because an episode does not know
-/// all of it. The first acknowledgement and the stored feedback stay.
-pub fn carry_over_feedback(anomaly: &mut Anomaly, before: &Anomaly) {
-    if let Some(seen) = &before.acknowledged {
-        anomaly.acknowledged = Some(seen.clone());
-    }
-    if let Some(said) = &before.feedback {
-        anomaly.feedback = Some(said.clone());
-    }
-}
-
-/// Adds an acknowledgement to an anomaly. The first one stays.
-pub fn acknowledge(anomaly: &mut Anomaly, acknowledgement: &Acknowledgement) {
-    if anomaly.acknowledged.is_none() {
-        anomaly.acknowledged = Some(acknowledgement.clone());
-    }
 }

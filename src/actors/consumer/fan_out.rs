@@ -115,7 +115,7 @@ impl FanOut {
         } else {
             count(Metric::PublishRefused, 1);
             let (workspace, bytes) = (pass.workspace(), json.len());
-            tracing::warn!(%workspace, kpi = %event.kpi, seq = event.seq, bytes, most, "an event is too large to publish");
+            tracing::warn!(%workspace, subject = %event.subject, seq = event.seq, bytes, most, "an event is too large to publish");
         }
     }
 
@@ -137,8 +137,8 @@ impl FanOut {
             ("ce-specversion", "1.0".to_owned()),
             ("ce-id", id.clone()),
             ("ce-source", format!("/workspaces/{}", pass.workspace())),
-            ("ce-type", format!("earcon.{}", event.body.event_type().as_str())),
-            ("ce-subject", event.kpi.to_string()),
+            ("ce-type", format!("earcon.{}", event.event_type().as_str())),
+            ("ce-subject", event.subject.to_string()),
             ("content-type", "application/json".to_owned()),
             ("Nats-Msg-Id", id),
             ("Earcon-Epoch", self.epoch.to_string()),
@@ -156,9 +156,9 @@ impl FanOut {
 
 /// `samples.<kpi>` or `events.<type>`; dots of KPI names and types are steps, so that a family of either can be followed.
 fn topic(event: &Event) -> Vec<String> {
-    let (root, name) = match event.body.event_type() {
-        EventType::Samples => ("samples", event.kpi.as_str()),
-        other => ("events", other.as_str()),
+    let (root, name) = match (event.event_type(), event.kpi()) {
+        (EventType::Samples, Some(kpi)) => ("samples", kpi.as_str()),
+        (other, _) => ("events", other.as_str()),
     };
     std::iter::once(root).chain(name.split('.')).map(str::to_owned).collect()
 }

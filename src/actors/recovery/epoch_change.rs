@@ -62,7 +62,7 @@ mod tests {
 
     use super::*;
     use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
-    use earcon_model::{Event, EventBody, KpiName, WorkspaceId};
+    use earcon_model::{Event, KpiEvent, KpiName, WorkspaceId};
     use earcon_ports::{Snapshot, StoredBatch};
     use earcon_tenancy::Authorizer;
 
@@ -80,9 +80,7 @@ mod tests {
         let pass = Authorizer.system(&WorkspaceId::new("w").unwrap());
         let kpi = KpiName::new("k").unwrap();
         let head = backends.event_log.open(&pass).await.unwrap();
-        let events: Vec<_> = (1..=5)
-            .map(|seq| Arc::new(Event { seq, time_ms: 0, kpi: kpi.clone(), body: EventBody::KpiResumed }))
-            .collect();
+        let events: Vec<_> = (1..=5).map(|seq| Arc::new(Event::new(seq, 0, kpi.clone(), KpiEvent::Resumed))).collect();
         backends.event_log.append(&pass, events.clone()).await.unwrap();
         backends.series_store.apply(&pass, StoredBatch { events }).await.unwrap();
         backends.series_store.flush(&pass).await.unwrap();
@@ -111,8 +109,7 @@ mod tests {
         prepare(&backends, &pass, &another).await.unwrap();
         assert!(backends.snapshot_store.get(&pass, &kpi).await.unwrap().is_none(), "so does one behind a snapshot");
 
-        let ahead =
-            (1..=6).map(|seq| Arc::new(Event { seq, time_ms: 0, kpi: kpi.clone(), body: EventBody::KpiResumed }));
+        let ahead = (1..=6).map(|seq| Arc::new(Event::new(seq, 0, kpi.clone(), KpiEvent::Resumed)));
         backends.series_store.apply(&pass, StoredBatch { events: ahead.collect() }).await.unwrap();
         backends.series_store.flush(&pass).await.unwrap();
         prepare(&backends, &pass, &another).await.unwrap();

@@ -20,7 +20,7 @@ use crate::gateway::http::reply::json;
 use crate::live::wire::WireAnomaly;
 use crate::services::anomalies::AnomalyError;
 use earcon_model::{Anomaly, AnomalyId, FeedbackOutcome};
-use earcon_ports::{AnomalyFilter, acknowledge as fold};
+use earcon_ports::AnomalyFilter;
 
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 1_000;
@@ -79,23 +79,23 @@ impl AcknowledgeBody {
     }
 }
 
-/// A verdict on an anomaly.
+/// A person's feedback on an anomaly.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct VerdictBody {
+pub(crate) struct FeedbackBody {
     /// `real` or `false`.
     #[schema(value_type = String)]
-    verdict: FeedbackOutcome,
+    outcome: FeedbackOutcome,
     note: Option<String>,
 }
 
-impl FromJson for VerdictBody {
-    const SHAPE: Option<&'static str> = Some("{\"verdict\": \"real\" or \"false\", \"note\": \"…\"}");
+impl FromJson for FeedbackBody {
+    const SHAPE: Option<&'static str> = Some("{\"outcome\": \"real\" or \"false\", \"note\": \"…\"}");
 }
 
 /// The routes of this topic.
 pub(crate) fn routes() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(acknowledge)).routes(routes!(judge))
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(acknowledge)).routes(routes!(give_feedback))
 }
 
 /// Anomalies of a workspace.
@@ -141,27 +141,27 @@ pub(crate) async fn acknowledge(
     if anomaly.acknowledged.is_none() {
         let by = authorized.pass().principal().to_string();
         let acknowledgement = workspace.acknowledge(&anomaly, by, note).await.map_err(|_| restarting())?;
-        fold(&mut anomaly, &acknowledgement);
+        anomaly.acknowledged.get_or_insert(acknowledgement);
     }
     Ok(json(&WireAnomaly::of(&anomaly)))
 }
 
-/// Records whether an anomaly, open or closed, was worth the alert. The last verdict holds. It
-/// changes the threshold of the series.
-#[utoipa::path(post, path = "/api/v1/workspaces/{workspace}/anomalies/{id}/verdict", tag = "anomalies",
-    params(("workspace" = String, Path), ("id" = String, Path)), request_body = VerdictBody,
+/// Records whether an anomaly, open or closed, was worth the alert. The last feedback holds. It
+/// changes how easily the series alerts.
+#[utoipa::path(post, path = "/api/v1/workspaces/{workspace}/anomalies/{id}/feedback", tag = "anomalies",
+    params(("workspace" = String, Path), ("id" = String, Path)), request_body = FeedbackBody,
     responses((status = 200, body = WireAnomaly), (status = 400, description = "bad body"), (status = 404, description = "no such anomaly")))]
-pub(crate) async fn judge(
+pub(crate) async fn give_feedback(
     State(state): State<ApiState>,
     authorized: Authorized,
     Path((_, id)): Path<(String, String)>,
-    JsonBody(body): JsonBody<VerdictBody>,
+    JsonBody(body): JsonBody<FeedbackBody>,
 ) -> Result<Response, Problem> {
     check_note(body.note.as_deref())?;
     let workspace = authorized.workspace(&state).await?;
     let mut anomaly = find(&state, &authorized, &workspace, &id).await?;
     let by = authorized.pass().principal().to_string();
-    let feedback = workspace.judge(&anomaly, body.verdict, by, body.note).await.map_err(|_| restarting())?;
+    let feedback = workspace.judge(&anomaly, body.outcome, by, body.note).await.map_err(|_| restarting())?;
     anomaly.feedback = Some(feedback);
     Ok(json(&WireAnomaly::of(&anomaly)))
 }

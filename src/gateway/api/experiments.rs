@@ -85,7 +85,7 @@ pub(crate) struct WireArm {
     /// The share of its anomalies with the feedback `real`; null without feedback.
     precision: Option<f64>,
     /// Anomalies with feedback.
-    judged: u64,
+    feedback_count: u64,
 }
 
 /// A change of stage.
@@ -114,7 +114,7 @@ impl WireArm {
             live_ns: arm.live.ns_per_sample(),
             shadow_ns: arm.shadow.ns_per_sample(),
             precision: arm.feedback.precision(),
-            judged: arm.feedback.real + arm.feedback.wrong,
+            feedback_count: arm.feedback.real + arm.feedback.wrong,
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::gateway::http::page::{PageRequest, Position};
 use crate::gateway::http::problem::{Kind, Problem, restarting};
 use crate::gateway::http::query::{self, Params};
 use crate::gateway::http::reply::json;
-use crate::live::wire_incident::WireIncident;
+use crate::live::wire::WireIncident;
 use crate::services::incidents::IncidentList;
 use earcon_model::{Acknowledgement, Anomaly, Incident, IncidentId, Member};
 
@@ -33,7 +33,7 @@ pub(crate) struct IncidentsParams {
     /// Only open, or only closed ones.
     open: Option<bool>,
     /// Only alerted, or only suppressed ones.
-    told: Option<bool>,
+    alerted: Option<bool>,
     /// Those with a member of this KPI.
     kpi: Option<String>,
     /// Incidents that touch this time or later.
@@ -83,7 +83,7 @@ pub(crate) async fn list(
     incidents.retain(|incident| {
         incident.merged_into.is_none()
             && params.open.is_none_or(|open| open == incident.closed_at_ms.is_none())
-            && params.told.is_none_or(|told| told == incident.is_alerted())
+            && params.alerted.is_none_or(|alerted| alerted == incident.is_alerted())
             && kpi.as_ref().is_none_or(|kpi| incident.members.iter().any(|member| member.kpi == *kpi))
             && from_ms.is_none_or(|from| incident.closed_at_ms.is_none_or(|closed| closed >= from))
             && to_ms.is_none_or(|to| incident.opened_at_ms < to)

@@ -52,7 +52,10 @@ fn schemas() -> Vec<(&'static str, Value)> {
         ("Member", one_of("state", &["open", "closed"])),
         ("Member", one_of("direction", &["above", "below"])),
         ("Member", one_of("link", &["first", "same_kpi", "shared", "companion", "burst", "overflow"])),
-        ("Moment", one_of("what", &["joined", "returned", "grew", "ended", "acknowledged", "told", "merged"])),
+        (
+            "TimelineEntry",
+            one_of("what", &["joined", "returned", "grew", "ended", "acknowledged", "alerted", "merged"]),
+        ),
         ("Voice", one_of("role", &["voice", "bed"])),
         ("Mix", one_of("mode", &["ambient", "cues"])),
         ("Mix", property("polarity", json!({ "additionalProperties": { "enum": ["up", "down"] } }))),
@@ -76,13 +79,13 @@ fn schemas() -> Vec<(&'static str, Value)> {
             } } }),
         ),
         (
-            "VerdictBody",
+            "FeedbackBody",
             json!({ "additionalProperties": false, "properties": {
-                "verdict": { "enum": ["real", "false"] },
+                "outcome": { "enum": ["real", "false"] },
                 "note": { "maxLength": 2_000, "description": "at most 2,000 bytes of UTF-8" },
             } }),
         ),
-        ("Verdict", one_of("verdict", &["real", "false"])),
+        ("Feedback", one_of("outcome", &["real", "false"])),
         ("IngestBody", property("samples", json!({ "minItems": 1 }))),
         (
             "IngestSample",

@@ -51,6 +51,20 @@ impl MuteCache {
         self.0.known(workspace).map(|snapshot| snapshot.mutes.clone()).unwrap_or_default()
     }
 
+    /// Reads the mutes now. If that fails, those that are known are kept.
+    ///
+    /// # Errors
+    /// If it fails and none are known.
+    pub(super) async fn refresh_or_keep(&self, pass: &WorkspacePass) -> Result<(), PortError> {
+        match self.refresh(pass).await {
+            Err(error) if self.0.known(pass.workspace()).is_some() => {
+                tracing::warn!(workspace = %pass.workspace(), %error, "mutes cannot be read; the known ones hold");
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
     /// Reads the mutes now.
     pub(super) async fn refresh(&self, pass: &WorkspacePass) -> Result<(), PortError> {
         self.0.refresh(pass).await.map(drop)

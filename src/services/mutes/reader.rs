@@ -40,8 +40,7 @@ impl Drop for Task {
 }
 
 impl MuteReader {
-    pub(super) async fn start(cache: MuteCache, pass: WorkspacePass) -> Self {
-        cache.current(&pass).await;
+    pub(super) fn start(cache: MuteCache, pass: WorkspacePass) -> Self {
         let used = Arc::new(AtomicBool::new(false));
         let handle = tokio::spawn(keep_fresh(cache.clone(), pass.clone(), used.clone()));
         Self { cache, pass, task: Arc::new(Task { used, handle }) }
@@ -75,20 +74,13 @@ async fn keep_fresh(cache: MuteCache, pass: WorkspacePass, used: Arc<AtomicBool>
 
 /// Whether a mute could make a difference to any of the events.
 pub(super) fn concerns_anomalies(bodies: &[EventBody]) -> bool {
-    let of_anomaly = |body: &EventBody| {
-        matches!(body, EventBody::AnomalyOpened(_) | EventBody::AnomalyUpdated(_) | EventBody::AnomalyClosed(_))
-    };
-    bodies.iter().any(of_anomaly)
+    bodies.iter().any(|body| matches!(body, EventBody::Anomaly(_)))
 }
 
 pub(super) fn stamp(mutes: &Mutes, bodies: &mut [EventBody], now_ms: i64) {
     for body in bodies {
-        let (EventBody::AnomalyOpened(anomaly)
-        | EventBody::AnomalyUpdated(anomaly)
-        | EventBody::AnomalyClosed(anomaly)) = body
-        else {
-            continue;
-        };
+        let EventBody::Anomaly(happened) = body else { continue };
+        let Some(anomaly) = happened.anomaly_mut() else { continue };
         let at = |at_ms| mutes.covering(&anomaly.kpi, &anomaly.labels, at_ms);
         // An anomaly that opened under a mute and closes after its end was not worth an alert.
         let found = at(now_ms).or_else(|| anomaly.closed_at_ms.and_then(|_| at(anomaly.opened_at_ms)));

@@ -58,7 +58,7 @@ async fn older_mutes_hold_while_the_store_does_not_answer() {
 async fn a_reader_sees_changes_of_other_nodes_within_seconds_and_waits_for_none() {
     let (meta, service, pass, clock) = start();
     let other_node = MuteService::new(meta.clone(), clock);
-    let reader = service.follow(&pass).await;
+    let reader = service.follow(&pass).await.unwrap();
     assert!(!covers(&reader.snapshot()));
     other_node.create(&pass, document(NOW - 1, NOW + 1)).await.unwrap();
     reader.stamp(&mut [], NOW);

@@ -10,7 +10,8 @@ use super::layout::{DAY_MS, day_of};
 use super::memtable::{ChangedAnomaly, FlushBatch};
 use super::writer_state::WriterState;
 use earcon_history::filter::{start_of, wanted};
-use earcon_model::{Anomaly, AnomalyId, Event, EventBody};
+use earcon_history::fold::HistoryChange;
+use earcon_model::{Anomaly, AnomalyId, Event};
 use earcon_ports::{AnomalyFilter, PortError};
 
 impl History {
@@ -118,12 +119,11 @@ impl History {
         let mut known = HashMap::new();
         let applied = self.memtable().applied();
         for event in events.iter().filter(|event| event.seq > applied) {
-            let (id, opened_at_ms) = match &event.body {
-                EventBody::AnomalyOpened(anomaly)
-                | EventBody::AnomalyUpdated(anomaly)
-                | EventBody::AnomalyClosed(anomaly) => (anomaly.id, Some(anomaly.opened_at_ms)),
-                EventBody::AnomalyAcknowledged { id, .. } | EventBody::AnomalyJudged { id, .. } => (*id, None),
-                _ => continue,
+            let Some(change) = HistoryChange::from_event(event) else { continue };
+            let Some(id) = change.anomaly_id() else { continue };
+            let opened_at_ms = match change {
+                HistoryChange::Anomaly(anomaly) => Some(anomaly.opened_at_ms),
+                HistoryChange::Rows(..) | HistoryChange::Acknowledged(..) | HistoryChange::Feedback(..) => None,
             };
             if known.contains_key(&id) {
                 continue;

@@ -14,10 +14,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::head::Head;
-use earcon_model::{
-    Anomaly, AnomalyId, Event, EventBody, KpiName, Labels, Sample, ScoredSample, Seq, SeriesId, SeriesSamples,
-};
-use earcon_ports::{SampleRow, SeriesQuery, acknowledge, carry_over_feedback};
+use earcon_history::fold::HistoryChange;
+use earcon_model::{Anomaly, AnomalyId, Event, KpiName, Labels, Sample, ScoredSample, Seq, SeriesId, SeriesSamples};
+use earcon_ports::{SampleRow, SeriesQuery};
 
 /// Distance between the write timestamps of two events. It leaves room for a deletion in between.
 const SPACING: i64 = 2;
@@ -133,42 +132,15 @@ impl Memtable {
         }
         let wanted = event.time_ms.saturating_mul(1_000).min(LATEST_WRITE_TIMESTAMP);
         self.write_timestamp = wanted.max(self.write_timestamp.saturating_add(SPACING));
-        match &event.body {
-            EventBody::Samples(parts) | EventBody::Backfilled(parts) => {
-                parts.iter().for_each(|part| self.add(&event.kpi, part))
-            }
-            EventBody::AnomalyOpened(anomaly)
-            | EventBody::AnomalyUpdated(anomaly)
-            | EventBody::AnomalyClosed(anomaly) => {
-                let mut anomaly = anomaly.as_ref().clone();
-                if let Some(known) = self.anomaly(anomaly.id, stored) {
-                    carry_over_feedback(&mut anomaly, known);
-                }
-                self.put_anomaly(anomaly);
-            }
-            EventBody::AnomalyAcknowledged { id, acknowledgement, .. } => {
-                // One that is not known has expired.
-                if let Some(mut anomaly) = self.anomaly(*id, stored).cloned() {
-                    acknowledge(&mut anomaly, acknowledgement);
+        match HistoryChange::from_event(event) {
+            Some(HistoryChange::Rows(kpi, parts)) => parts.iter().for_each(|part| self.add(kpi, part)),
+            Some(change) => {
+                let before = change.anomaly_id().and_then(|id| self.anomaly(id, stored));
+                if let Some(anomaly) = change.anomaly_after(before) {
                     self.put_anomaly(anomaly);
                 }
             }
-            EventBody::AnomalyJudged { id, feedback, .. } => {
-                if let Some(mut anomaly) = self.anomaly(*id, stored).cloned() {
-                    anomaly.feedback = Some(feedback.clone());
-                    self.put_anomaly(anomaly);
-                }
-            }
-            EventBody::SeriesStalled { .. }
-            | EventBody::SeriesRestored { .. }
-            | EventBody::SeriesEnded { .. }
-            | EventBody::KpiParked { .. }
-            | EventBody::KpiResumed
-            | EventBody::DetectorChanged(_)
-            | EventBody::DetectorTrained { .. }
-            | EventBody::IncidentOpened(_)
-            | EventBody::IncidentUpdated(_)
-            | EventBody::IncidentClosed(_) => {}
+            None => {}
         }
         self.applied = event.seq;
     }
@@ -294,13 +266,14 @@ pub(super) fn in_time_order(mut rows: Vec<VersionedRow>) -> Vec<VersionedRow> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use earcon_model::SeriesEvent;
 
     fn event(seq: Seq, time_ms: i64, at_ms: i64) -> Event {
         let late = vec![Sample { timestamp_ms: at_ms, value: seq as f64 }];
         let status = earcon_model::SeriesStatus::Normal;
         let part =
             SeriesSamples { labels: Labels::none(), samples: Vec::new(), late, features: None, status, counter: None };
-        Event { seq, time_ms, kpi: KpiName::new("k").unwrap(), body: EventBody::Samples(vec![part]) }
+        Event::new(seq, time_ms, KpiName::new("k").unwrap(), SeriesEvent::Samples(vec![part]))
     }
 
     fn loaded(head: &Head) -> Memtable {

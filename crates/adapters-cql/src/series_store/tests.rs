@@ -10,7 +10,7 @@ use super::{CqlSeries, SeriesSettings};
 use crate::{CqlDatabase, migrate, test_server};
 use earcon_contract as contract;
 use earcon_model::WorkspaceId;
-use earcon_model::{Event, EventBody, KpiName, Labels, Sample, ScoredSample, Seq, SeriesSamples, SeriesStatus};
+use earcon_model::{Event, KpiName, Labels, Sample, ScoredSample, Seq, SeriesEvent, SeriesSamples, SeriesStatus};
 use earcon_ports::{SampleRow, SeriesQuery, SeriesStore, StoredBatch};
 use earcon_tenancy::{Authorizer, WorkspacePass};
 
@@ -75,7 +75,7 @@ fn late(seq: Seq, times: &[i64], value: f64) -> Arc<Event> {
 }
 
 fn event(seq: Seq, parts: Vec<SeriesSamples>) -> Arc<Event> {
-    Arc::new(Event { seq, time_ms: 0, kpi: KpiName::new("k").unwrap(), body: EventBody::Samples(parts) })
+    Arc::new(Event::new(seq, 0, KpiName::new("k").unwrap(), SeriesEvent::Samples(parts)))
 }
 
 async fn apply(store: &dyn SeriesStore, pass: &WorkspacePass, events: &[Arc<Event>]) {

@@ -91,11 +91,11 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Vec<Arc<Event>>, PortError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use earcon_model::{EventBody, KpiName};
+    use earcon_model::{KpiEvent, KpiName};
 
     fn event(seq: Seq, time_ms: i64, text: usize) -> Arc<Event> {
-        let body = EventBody::KpiParked { reason: "x".repeat(text) };
-        Arc::new(Event { seq, time_ms, kpi: KpiName::new("k").unwrap(), body })
+        let body = KpiEvent::Parked { reason: "x".repeat(text) };
+        Arc::new(Event::new(seq, time_ms, KpiName::new("k").unwrap(), body))
     }
 
     #[test]

@@ -9,13 +9,13 @@ use super::super::EmbeddedStore;
 use super::super::tests::{Scratch, pass};
 use super::*;
 use earcon_contract as contract;
-use earcon_model::{EventBody, KpiName};
+use earcon_model::{KpiEvent, KpiName};
 
 fn events(seqs: std::ops::RangeInclusive<Seq>) -> Vec<Arc<Event>> {
     let kpi = KpiName::new("k").unwrap();
     let event = |seq| {
-        let body = EventBody::KpiParked { reason: format!("event {seq} {}", "x".repeat(seq as usize % 97)) };
-        Arc::new(Event { seq, time_ms: seq as i64, kpi: kpi.clone(), body })
+        let body = KpiEvent::Parked { reason: format!("event {seq} {}", "x".repeat(seq as usize % 97)) };
+        Arc::new(Event::new(seq, seq as i64, kpi.clone(), body))
     };
     seqs.map(event).collect()
 }
@@ -133,8 +133,8 @@ async fn large_append_has_several_frames() {
     let store = scratch.open();
     let kpi = KpiName::new("k").unwrap();
     let event = |seq| {
-        let body = EventBody::KpiParked { reason: "y".repeat(300_000) };
-        Arc::new(Event { seq, time_ms: 0, kpi: kpi.clone(), body })
+        let body = KpiEvent::Parked { reason: "y".repeat(300_000) };
+        Arc::new(Event::new(seq, 0, kpi.clone(), body))
     };
     store.event_log().append(&pass("w"), (1..=20).map(event).collect()).await.unwrap();
     let page = store.event_log().read(&pass("w"), 9, 1).await.unwrap().events;

@@ -10,8 +10,9 @@ use std::sync::Arc;
 
 use super::records::SeriesRecord;
 use super::rows;
-use earcon_model::{Anomaly, AnomalyId, Event, EventBody, KpiName, Labels, Seq, SeriesId, SeriesSamples};
-use earcon_ports::{PortError, SampleRow, acknowledge, carry_over_feedback};
+use earcon_history::fold::HistoryChange;
+use earcon_model::{Anomaly, AnomalyId, Event, KpiName, Labels, Seq, SeriesId, SeriesSamples};
+use earcon_ports::{PortError, SampleRow};
 
 /// A series and its rows that are not on disk.
 pub(super) struct SeriesBuffer {
@@ -92,42 +93,15 @@ impl Memtable {
         if event.seq <= self.applied {
             return Ok(());
         }
-        match &event.body {
-            EventBody::Samples(parts) | EventBody::Backfilled(parts) => {
-                parts.iter().for_each(|part| self.add(&event.kpi, part))
-            }
-            EventBody::AnomalyOpened(anomaly)
-            | EventBody::AnomalyUpdated(anomaly)
-            | EventBody::AnomalyClosed(anomaly) => {
-                let mut anomaly = anomaly.as_ref().clone();
-                if let Some(known) = self.anomaly(anomaly.id, stored)? {
-                    carry_over_feedback(&mut anomaly, &known);
-                }
-                self.put_anomaly(anomaly);
-            }
-            EventBody::AnomalyAcknowledged { id, acknowledgement, .. } => {
-                // One that is not known has expired.
-                if let Some(mut anomaly) = self.anomaly(*id, stored)? {
-                    acknowledge(&mut anomaly, acknowledgement);
+        match HistoryChange::from_event(event) {
+            Some(HistoryChange::Rows(kpi, parts)) => parts.iter().for_each(|part| self.add(kpi, part)),
+            Some(change) => {
+                let before = change.anomaly_id().map(|id| self.anomaly(id, stored)).transpose()?.flatten();
+                if let Some(anomaly) = change.anomaly_after(before.as_ref()) {
                     self.put_anomaly(anomaly);
                 }
             }
-            EventBody::AnomalyJudged { id, feedback, .. } => {
-                if let Some(mut anomaly) = self.anomaly(*id, stored)? {
-                    anomaly.feedback = Some(feedback.clone());
-                    self.put_anomaly(anomaly);
-                }
-            }
-            EventBody::SeriesStalled { .. }
-            | EventBody::SeriesRestored { .. }
-            | EventBody::SeriesEnded { .. }
-            | EventBody::KpiParked { .. }
-            | EventBody::KpiResumed
-            | EventBody::DetectorChanged(_)
-            | EventBody::DetectorTrained { .. }
-            | EventBody::IncidentOpened(_)
-            | EventBody::IncidentUpdated(_)
-            | EventBody::IncidentClosed(_) => {}
+            None => {}
         }
         self.applied = event.seq;
         Ok(())

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use super::super::tests::{Scratch, pass};
 use earcon_contract as contract;
-use earcon_model::{Event, EventBody, KpiName, Labels, ScoredSample, Seq, SeriesSamples, SeriesStatus};
+use earcon_model::{Event, KpiName, Labels, ScoredSample, Seq, SeriesEvent, SeriesSamples, SeriesStatus};
 use earcon_ports::{SeriesQuery, SeriesStore, StoredBatch};
 
 fn everything() -> SeriesQuery {
@@ -38,8 +38,8 @@ fn samples(seq: Seq, series: usize, start_ms: i64, rows: i64) -> Arc<Event> {
             counter: None,
         }
     };
-    let body = EventBody::Samples((0..series).map(part).collect());
-    Arc::new(Event { seq, time_ms: 0, kpi: KpiName::new("k").unwrap(), body })
+    let body = SeriesEvent::Samples((0..series).map(part).collect());
+    Arc::new(Event::new(seq, 0, KpiName::new("k").unwrap(), body))
 }
 
 async fn counts(store: &dyn SeriesStore) -> Vec<usize> {

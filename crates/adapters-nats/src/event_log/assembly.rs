@@ -73,11 +73,11 @@ impl Assembly {
 mod tests {
     use super::*;
     use crate::event_log::frame::MessageId;
-    use earcon_model::{EventBody, KpiName};
+    use earcon_model::{KpiEvent, KpiName};
 
     fn events(seqs: std::ops::RangeInclusive<Seq>) -> Vec<Arc<Event>> {
         let kpi = KpiName::new("k").unwrap();
-        seqs.map(|seq| Arc::new(Event { seq, time_ms: 0, kpi: kpi.clone(), body: EventBody::KpiResumed })).collect()
+        seqs.map(|seq| Arc::new(Event::new(seq, 0, kpi.clone(), KpiEvent::Resumed))).collect()
     }
 
     /// The parts of an append of `events`, all of the same length.

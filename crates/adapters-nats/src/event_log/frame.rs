@@ -156,11 +156,11 @@ pub(super) fn decode(bytes: &[u8], count: u64) -> Result<Vec<Arc<Event>>, PortEr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use earcon_model::{EventBody, KpiName};
+    use earcon_model::{KpiEvent, KpiName};
 
     fn event(seq: Seq) -> Arc<Event> {
-        let body = EventBody::KpiParked { reason: "x".repeat(seq as usize) };
-        Arc::new(Event { seq, time_ms: seq as i64 - 20, kpi: KpiName::new("k").unwrap(), body })
+        let body = KpiEvent::Parked { reason: "x".repeat(seq as usize) };
+        Arc::new(Event::new(seq, seq as i64 - 20, KpiName::new("k").unwrap(), body))
     }
 
     #[test]

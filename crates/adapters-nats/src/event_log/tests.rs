@@ -14,7 +14,7 @@ use super::lock::lock;
 use super::{JetStreamLog, JetStreamLogSettings};
 use crate::test_server;
 use earcon_contract as contract;
-use earcon_model::{Event, EventBody, KpiName, Seq, WorkspaceId};
+use earcon_model::{Event, KpiEvent, KpiName, Seq, WorkspaceId};
 use earcon_ports::{EventLog, Following, SharedLog};
 use earcon_tenancy::{Authorizer, WorkspacePass};
 
@@ -32,7 +32,7 @@ fn fresh() -> WorkspacePass {
 
 fn event(seq: Seq, bytes: usize) -> Arc<Event> {
     let kpi = KpiName::new("k").unwrap();
-    Arc::new(Event { seq, time_ms: seq as i64 * 10, kpi, body: EventBody::KpiParked { reason: "x".repeat(bytes) } })
+    Arc::new(Event::new(seq, seq as i64 * 10, kpi, KpiEvent::Parked { reason: "x".repeat(bytes) }))
 }
 
 fn events(seqs: RangeInclusive<Seq>) -> Vec<Arc<Event>> {

@@ -105,7 +105,7 @@ impl Series {
     }
 
     /// Processes samples that arrived together. Returns the prominence they cause, 0 to 1.
-    pub(super) fn hear(
+    pub(super) fn ingest(
         &mut self,
         samples: &[ScoredSample],
         features: Option<Features>,
@@ -213,8 +213,8 @@ mod tests {
         ScoredSample { timestamp_ms: 0, value: 1.0, score: Some(score), expected: 1.0, lower: 0.0, upper: 2.0 }
     }
 
-    fn hear(series: &mut Series, features: Features, score: f32, now_ms: i64) -> VoiceControls {
-        series.hear(&[sample(score)], Some(features), SeriesStatus::Normal, now_ms);
+    fn ingest(series: &mut Series, features: Features, score: f32, now_ms: i64) -> VoiceControls {
+        series.ingest(&[sample(score)], Some(features), SeriesStatus::Normal, now_ms);
         series.controls(&MixSettings::default(), now_ms)
     }
 
@@ -223,15 +223,18 @@ mod tests {
     #[test]
     fn each_feature_moves_its_control() {
         let mut series = series(&MixSettings::default());
-        let calm = hear(&mut series, CALM, 0.0, 0);
-        assert!(hear(&mut series, Features { level: 1.0, ..CALM }, 0.0, 0).pitch_hz > calm.pitch_hz * 1.4);
-        assert!(hear(&mut series, Features { robust_z: -6.0, ..CALM }, 0.0, 0).brightness > calm.brightness + 0.3);
-        assert!(hear(&mut series, Features { volatility: 3.0, ..CALM }, 0.0, 0).tremolo > calm.tremolo + 0.3);
+        let calm = ingest(&mut series, CALM, 0.0, 0);
+        assert!(ingest(&mut series, Features { level: 1.0, ..CALM }, 0.0, 0).pitch_hz > calm.pitch_hz * 1.4);
+        assert!(ingest(&mut series, Features { robust_z: -6.0, ..CALM }, 0.0, 0).brightness > calm.brightness + 0.3);
+        assert!(ingest(&mut series, Features { volatility: 3.0, ..CALM }, 0.0, 0).tremolo > calm.tremolo + 0.3);
         assert!(
-            hear(&mut series, Features { residual_z: 6.0, ..CALM }, 0.0, 0).detune_cents > calm.detune_cents + 10.0
+            ingest(&mut series, Features { residual_z: 6.0, ..CALM }, 0.0, 0).detune_cents > calm.detune_cents + 10.0
         );
-        assert!(hear(&mut series, Features { slope: 0.3, ..CALM }, 0.0, 0).scoop_cents < -50.0, "rising starts below");
-        assert!(hear(&mut series, CALM, 0.6, 0).prominence > calm.prominence + 0.5);
+        assert!(
+            ingest(&mut series, Features { slope: 0.3, ..CALM }, 0.0, 0).scoop_cents < -50.0,
+            "rising starts below"
+        );
+        assert!(ingest(&mut series, CALM, 0.6, 0).prominence > calm.prominence + 0.5);
     }
 
     #[test]
@@ -239,8 +242,8 @@ mod tests {
         let kpi = KpiName::new("host.cpu").unwrap();
         let settings = MixSettings { polarity: [(kpi, Polarity::Down)].into(), ..Default::default() };
         let rising = Features { level: 1.0, slope: 0.3, ..CALM };
-        let up = hear(&mut series(&MixSettings::default()), rising, 0.0, 0);
-        let down = hear(&mut series(&settings), rising, 0.0, 0);
+        let up = ingest(&mut series(&MixSettings::default()), rising, 0.0, 0);
+        let down = ingest(&mut series(&settings), rising, 0.0, 0);
         assert!(down.pitch_hz < up.pitch_hz);
         assert!(down.scoop_cents > 0.0 && up.scoop_cents < 0.0);
     }
@@ -248,7 +251,7 @@ mod tests {
     #[test]
     fn spike_inside_a_batch_is_audible_and_fades() {
         let mut series = series(&MixSettings::default());
-        series.hear(&[sample(0.1), sample(0.8), sample(0.1)], Some(CALM), SeriesStatus::Normal, 1_000);
+        series.ingest(&[sample(0.1), sample(0.8), sample(0.1)], Some(CALM), SeriesStatus::Normal, 1_000);
         assert!(series.prominence(1_000) > 0.9);
         assert!((0.2..0.5).contains(&series.prominence(2_500)));
         assert!(series.prominence(10_000) < 0.05);
@@ -258,7 +261,7 @@ mod tests {
     #[test]
     fn an_acknowledged_episode_ducks() {
         let mut series = series(&MixSettings::default());
-        series.hear(&[sample(0.8)], Some(CALM), SeriesStatus::Anomalous, 0);
+        series.ingest(&[sample(0.8)], Some(CALM), SeriesStatus::Anomalous, 0);
         let open = Episode {
             id: AnomalyId(uuid::Uuid::nil()),
             severity: Severity::Warning,
@@ -276,7 +279,7 @@ mod tests {
         let mut series = series(&MixSettings::default());
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX] {
             let features = Features { robust_z: bad, residual_z: bad, volatility: bad, slope: bad, level: bad };
-            let c = hear(&mut series, features, bad, 0);
+            let c = ingest(&mut series, features, bad, 0);
             let all =
                 [c.pitch_hz, c.glide_ms, c.scoop_cents, c.brightness, c.tremolo, c.detune_cents, c.pan, c.prominence];
             assert!(all.iter().all(|value| value.is_finite()), "{c:?}");
@@ -288,7 +291,7 @@ mod tests {
     fn fast_series_starts_few_notes() {
         let mut series = series(&MixSettings::default());
         for now in (0..4_000).step_by(10) {
-            hear(&mut series, CALM, 0.0, now);
+            ingest(&mut series, CALM, 0.0, now);
         }
         assert_eq!(series.articulation, 10);
     }

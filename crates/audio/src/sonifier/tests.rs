@@ -3,7 +3,7 @@ use super::super::demo_timeline::{
     incident_opened, incident_updated, opened, updated,
 };
 use super::*;
-use earcon_model::{KpiName, Labels};
+use earcon_model::{Event, EventBody, IncidentEvent, KpiEvent, KpiName, Labels, SeriesEvent};
 
 const CALM: Features = Features { robust_z: 0.0, residual_z: 0.0, volatility: 1.0, slope: 0.0, level: 0.5 };
 
@@ -29,7 +29,7 @@ fn voices(mix: &Sonifier) -> Vec<String> {
 }
 
 fn stalled(name: &str, now_ms: i64) -> Event {
-    event(name, EventBody::SeriesStalled { labels: Labels::none(), last_timestamp_ms: 0 }, now_ms)
+    event(name, SeriesEvent::Stalled { labels: Labels::none(), last_timestamp_ms: 0 }, now_ms)
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn warming_and_silent_series_have_no_voice() {
     let mut mix = mix(3);
     let warming = SeriesStatus::Warming { seen: 3, needed: 30 };
     let mut first = demo_timeline::samples("a.x", CALM, 0.0, 0);
-    if let EventBody::Samples(series) = &mut first.body {
+    if let EventBody::Series(SeriesEvent::Samples(series)) = &mut first.body {
         (series[0].features, series[0].status) = (None, warming);
     }
     mix.observe(&first);
@@ -100,7 +100,7 @@ fn ended_series_becomes_silent_without_a_cue() {
     mix.observe(&opened("a.x", 0.6, 0));
     scene(&mut mix, 0);
     assert_eq!(voices(&mix), ["a.x"]);
-    let ended = EventBody::SeriesEnded { labels: Labels::none(), timestamp_ms: 500 };
+    let ended = SeriesEvent::Ended { labels: Labels::none(), timestamp_ms: 500 };
     assert!(mix.observe(&event("a.x", ended, 500)).is_empty());
     assert!(mix.observe(&closed("a.x", 0, 500)).is_empty(), "the episode that ends with it");
     scene(&mut mix, 500);
@@ -113,8 +113,10 @@ fn ended_series_becomes_silent_without_a_cue() {
 #[test]
 fn history_is_not_audible() {
     let mut mix = mix(3);
-    let EventBody::Samples(series) = demo_timeline::samples("a.x", CALM, 0.9, 0).body else { unreachable!() };
-    assert!(mix.observe(&event("a.x", EventBody::Backfilled(series), 0)).is_empty());
+    let EventBody::Series(SeriesEvent::Samples(series)) = demo_timeline::samples("a.x", CALM, 0.9, 0).body else {
+        unreachable!()
+    };
+    assert!(mix.observe(&event("a.x", SeriesEvent::Backfilled(series), 0)).is_empty());
     scene(&mut mix, 0);
     assert_eq!(voices(&mix), [""; 0]);
 }
@@ -133,7 +135,7 @@ fn cue_sounds_only_on_a_change_of_state() {
     assert_eq!(say(&mut mix, incident_closed("a.x", 0, 4_000, false)), None);
     assert_eq!(say(&mut mix, stalled("a.x", 5_000)), Some((Stalled, Info)));
     assert_eq!(say(&mut mix, stalled("a.x", 6_000)), None);
-    let restored = EventBody::SeriesRestored { labels: Labels::none(), timestamp_ms: 0 };
+    let restored = SeriesEvent::Restored { labels: Labels::none(), timestamp_ms: 0 };
     assert_eq!(say(&mut mix, event("a.x", restored.clone(), 7_000)), Some((Restored, Info)));
     assert_eq!(say(&mut mix, event("a.x", restored, 8_000)), None);
 }
@@ -144,7 +146,7 @@ fn anomalies_and_suppressed_incidents_cause_no_cue() {
     assert!(mix.observe(&opened("a.x", 0.95, 0)).is_empty());
     assert!(mix.observe(&updated("a.x", 0.99, 0, 10)).is_empty());
     let quiet = |closed| Box::new(Incident { alerted_at_ms: None, ..incident("a.x", 0.95, 0, closed) });
-    assert!(mix.observe(&event("a.x", EventBody::IncidentOpened(quiet(None)), 20)).is_empty());
+    assert!(mix.observe(&event("a.x", IncidentEvent::Opened(quiet(None)), 20)).is_empty());
     assert_eq!(mix.observe(&incident_updated("a.x", 0.95, 0, 30)).len(), 1, "now it is alerted");
     assert!(mix.observe(&closed("a.x", 0, 40)).is_empty());
 }
@@ -156,7 +158,7 @@ fn merged_incident_causes_no_cue() {
     mix.observe(&incident_opened("b.x", 0.8, 10));
     let target = incident("a.x", 0.8, 0, None).id;
     let gone = Incident { merged_into: Some(target), ..incident("b.x", 0.8, 10, Some(20)) };
-    assert!(mix.observe(&event("b.x", EventBody::IncidentClosed(Box::new(gone)), 20)).is_empty());
+    assert!(mix.observe(&event("b.x", IncidentEvent::Closed(Box::new(gone)), 20)).is_empty());
     assert_eq!(mix.observe(&incident_closed("a.x", 0, 30, false)).len(), 1);
 }
 
@@ -230,11 +232,11 @@ fn seeded_episode_causes_no_cue_until_it_ends() {
 fn parked_kpi_becomes_silent_with_a_cue() {
     let mut mix = mix(3);
     send(&mut mix, "a.x", 0.1, 0);
-    let cues = mix.observe(&event("a.x", EventBody::KpiParked { reason: "it failed".into() }, 10));
+    let cues = mix.observe(&event("a.x", KpiEvent::Parked { reason: "it failed".into() }, 10));
     assert_eq!(cues[0].kind, CueKind::Stalled);
     scene(&mut mix, 10);
     assert!(mix.sounding().is_empty());
-    assert_eq!(mix.observe(&event("a.x", EventBody::KpiResumed, 20))[0].kind, CueKind::Restored);
+    assert_eq!(mix.observe(&event("a.x", KpiEvent::Resumed, 20))[0].kind, CueKind::Restored);
 }
 
 #[test]
@@ -278,16 +280,11 @@ fn the_same_events_give_the_same_scenes() {
 }
 
 fn muted(event: Event) -> Event {
-    let body = match event.body {
-        EventBody::AnomalyOpened(anomaly) => {
-            EventBody::AnomalyOpened(Box::new(Anomaly { muted: Some("backup".into()), ..*anomaly }))
-        }
-        EventBody::AnomalyClosed(anomaly) => {
-            EventBody::AnomalyClosed(Box::new(Anomaly { muted: Some("backup".into()), ..*anomaly }))
-        }
-        other => other,
-    };
-    Event { body, ..event }
+    let EventBody::Anomaly(mut anomaly) = event.body else { return event };
+    if let Some(anomaly) = anomaly.anomaly_mut() {
+        anomaly.muted = Some("backup".into());
+    }
+    Event { body: anomaly.into(), ..event }
 }
 
 #[test]

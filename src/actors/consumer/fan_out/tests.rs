@@ -5,7 +5,7 @@ use async_nats::ConnectOptions;
 use super::*;
 use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
 use earcon_adapters_nats::publisher::NatsPublisher;
-use earcon_model::{EventBody, KpiName, WorkspaceId};
+use earcon_model::{KpiEvent, KpiName, WorkspaceId};
 use earcon_tenancy::Authorizer;
 
 fn store() -> (tempfile::TempDir, Arc<dyn MetaStore>) {
@@ -20,7 +20,7 @@ fn pass() -> WorkspacePass {
 }
 
 fn event(seq: Seq) -> Arc<Event> {
-    Arc::new(Event { seq, time_ms: 1_000, kpi: KpiName::new("a.b").unwrap(), body: EventBody::KpiResumed })
+    Arc::new(Event::new(seq, 1_000, KpiName::new("a.b").unwrap(), KpiEvent::Resumed))
 }
 
 /// A publisher without a server.

@@ -9,7 +9,9 @@ use super::super::super::EmbeddedStore;
 use super::super::super::tests::{Scratch, pass};
 use super::everything;
 use earcon_history::rollup::start_of;
-use earcon_model::{Event, EventBody, KpiName, Labels, Sample, ScoredSample, Seq, SeriesSamples, SeriesStatus};
+use earcon_model::{
+    Event, EventBody, KpiName, Labels, Sample, ScoredSample, Seq, SeriesEvent, SeriesSamples, SeriesStatus,
+};
 use earcon_ports::{Rollup, SampleRow, SeriesQuery, SeriesStore, StoredBatch};
 
 const SERIES: usize = 3;
@@ -72,8 +74,8 @@ impl Model {
         self.rows[series].extend(late.iter().map(|sample| (sample.timestamp_ms, (sample.value, None))));
         let labels = Labels::parse(&format!("n:{series}")).unwrap();
         let part = SeriesSamples { labels, samples, late, features: None, status: SeriesStatus::Normal, counter: None };
-        let body = EventBody::Samples(vec![part]);
-        let event = Arc::new(Event { seq, time_ms: 0, kpi: KpiName::new("k").unwrap(), body });
+        let body = EventBody::Series(SeriesEvent::Samples(vec![part]));
+        let event = Arc::new(Event::new(seq, 0, KpiName::new("k").unwrap(), body));
         self.log.push(event.clone());
         event
     }
