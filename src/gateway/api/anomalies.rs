@@ -147,7 +147,7 @@ pub(crate) async fn acknowledge(
 }
 
 /// Records whether an anomaly, open or closed, was worth the alert. The last feedback holds. It
-/// changes the threshold of the series.
+/// changes how easily the series alerts.
 #[utoipa::path(post, path = "/api/v1/workspaces/{workspace}/anomalies/{id}/feedback", tag = "anomalies",
     params(("workspace" = String, Path), ("id" = String, Path)), request_body = FeedbackBody,
     responses((status = 200, body = WireAnomaly), (status = 400, description = "bad body"), (status = 404, description = "no such anomaly")))]
