@@ -7,6 +7,7 @@
 import {
   type Acknowledged,
   type Anomaly,
+  type Feedback,
   type Incident,
   type Kpi,
   type Labels,
