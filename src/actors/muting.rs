@@ -1,14 +1,15 @@
 //! The mutes of each workspace: kept in the MetaStore, remembered here.
 //!
-//! Not an actor: a table that all who ask share. Mutes are read again at most every few seconds a workspace, and only when somebody
-//! asks, which streams do when an anomaly opens, grows or closes. A store that is slow holds such a stream up for
-//! half a second at most, and then what was known goes on to hold. **A crash loses** nothing: all of it is in the store.
+//! Not an actor: a shared table. A change made on this node holds at once, a change of another node within a few seconds.
+//! Streams read a [snapshot](MuteReader) that a task keeps fresh, so they wait for no store. **A crash loses** nothing: all
+//! mutes are in the store.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::mutes::{Mute, MuteDocument, Mutes};
@@ -114,27 +115,24 @@ impl Muting {
         known.map(|entry| entry.mutes).unwrap_or_default()
     }
 
-    /// Notes on anomalies which mute keeps them quiet at `now_ms`.
-    pub async fn stamp(&self, pass: &WorkspacePass, bodies: &mut [EventBody], now_ms: i64) {
-        let of_anomalies = |body: &EventBody| {
-            matches!(body, EventBody::AnomalyOpened(_) | EventBody::AnomalyUpdated(_) | EventBody::AnomalyClosed(_))
-        };
-        if !bodies.iter().any(of_anomalies) {
-            return;
+    /// Reads the mutes of a workspace and keeps them fresh for as long as the reader or a clone of it exists.
+    ///
+    /// # Errors
+    /// If they cannot be read and are not known from before: without them, muted anomalies would alert.
+    pub async fn follow(&self, pass: &WorkspacePass) -> Result<MuteReader, PortError> {
+        if let Err(error) = self.refresh(pass).await {
+            if self.known(pass.workspace()).is_none() {
+                return Err(error);
+            }
+            tracing::warn!(workspace = %pass.workspace(), %error, "mutes cannot be read; the known ones hold");
         }
-        let mutes = self.of(pass).await;
-        for body in bodies {
-            let (EventBody::AnomalyOpened(anomaly)
-            | EventBody::AnomalyUpdated(anomaly)
-            | EventBody::AnomalyClosed(anomaly)) = body
-            else {
-                continue;
-            };
-            let at = |at_ms| mutes.covering(&anomaly.kpi, &anomaly.labels, at_ms);
-            // What opened under a mute and closes behind it was not worth telling.
-            let found = at(now_ms).or_else(|| anomaly.closed_at_ms.and_then(|_| at(anomaly.opened_at_ms)));
-            anomaly.muted = found.map(|found| found.mute.name().to_owned());
-        }
+        Ok(MuteReader::start(self.clone(), pass.clone()))
+    }
+
+    async fn refresh(&self, pass: &WorkspacePass) -> Result<(), PortError> {
+        let read = tokio::time::timeout(FRESH, self.look(pass)).await;
+        let too_slow = |_| PortError::new(ErrorKind::Unavailable, "the store does not answer in time");
+        read.map_err(too_slow)?.map(drop)
     }
 
     /// All mutes of a workspace as they are stored now, in order of their identifiers.
@@ -257,6 +255,62 @@ impl Muting {
     }
 }
 
+/// Reads the mutes of one workspace without waiting; a task keeps them fresh. Cheap to clone.
+#[derive(Clone)]
+pub struct MuteReader {
+    muting: Muting,
+    workspace: WorkspaceId,
+    _refresher: Arc<Refresher>,
+}
+
+struct Refresher(JoinHandle<()>);
+
+impl Drop for Refresher {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl MuteReader {
+    fn start(muting: Muting, pass: WorkspacePass) -> Self {
+        let workspace = pass.workspace().clone();
+        let refresher = Arc::new(Refresher(tokio::spawn(keep_fresh(muting.clone(), pass))));
+        Self { muting, workspace, _refresher: refresher }
+    }
+
+    /// Notes on anomalies which mute keeps them from alerting at `now_ms`.
+    pub fn stamp(&self, bodies: &mut [EventBody], now_ms: i64) {
+        let mut mutes = None;
+        for body in bodies {
+            let (EventBody::AnomalyOpened(anomaly)
+            | EventBody::AnomalyUpdated(anomaly)
+            | EventBody::AnomalyClosed(anomaly)) = body
+            else {
+                continue;
+            };
+            let mutes = mutes.get_or_insert_with(|| self.snapshot());
+            let at = |at_ms| mutes.covering(&anomaly.kpi, &anomaly.labels, at_ms);
+            // An anomaly that opened under a mute and closes after its end was not worth an alert.
+            let found = at(now_ms).or_else(|| anomaly.closed_at_ms.and_then(|_| at(anomaly.opened_at_ms)));
+            anomaly.muted = found.map(|found| found.mute.name().to_owned());
+        }
+    }
+
+    fn snapshot(&self) -> Arc<Mutes> {
+        self.muting.known(&self.workspace).map(|entry| entry.mutes).unwrap_or_default()
+    }
+}
+
+/// A failed read keeps the mutes that are known.
+async fn keep_fresh(muting: Muting, pass: WorkspacePass) {
+    loop {
+        tokio::time::sleep(FRESH).await;
+        if let Err(error) = muting.refresh(&pass).await {
+            tracing::warn!(workspace = %pass.workspace(), %error, "mutes cannot be read; the known ones hold");
+        }
+    }
+}
+
 async fn checked(id: String, document: MuteDocument, now_ms: i64) -> Result<Mute, MuteError> {
     let work = move || Mute::new(&id, document, now_ms);
     match tokio::task::spawn_blocking(work).await {
@@ -360,7 +414,7 @@ mod tests {
     fn start() -> (Arc<Records>, Muting, WorkspacePass, Arc<ManualClock>) {
         let (records, clock) = (Arc::new(Records::default()), Arc::new(ManualClock::at(NOW)));
         let muting = Muting::new(records.clone(), clock.clone());
-        (records, muting, Authorizer.system(&WorkspaceId::new("w").unwrap()), clock)
+        (records, muting, Authorizer::new().system(&WorkspaceId::new("w").unwrap()), clock)
     }
 
     fn document(from: i64, until: i64) -> MuteDocument {
@@ -399,6 +453,42 @@ mod tests {
         let again = Instant::now();
         assert!(quiet(&*muting.of(&pass).await));
         assert_eq!(again.elapsed(), Duration::ZERO, "nobody waits twice within a while");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_sees_changes_of_this_node_at_once_and_of_others_within_seconds() {
+        let (records, muting, pass, _) = start();
+        let reader = muting.follow(&pass).await.unwrap();
+        assert!(!quiet(&reader.snapshot()));
+        muting.create(&pass, document(NOW - 1, NOW + 1)).await.unwrap();
+        assert!(quiet(&reader.snapshot()));
+        // Another node removes it.
+        records.all.lock().unwrap().clear();
+        tokio::time::sleep(FRESH + Duration::from_millis(1)).await;
+        eventually_quiet(&reader, false).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_fails_keeps_the_known_mutes_and_never_starts_without_any() {
+        let (records, muting, pass, _) = start();
+        records.asleep.store(true, Ordering::SeqCst);
+        assert!(muting.follow(&pass).await.is_err(), "no mutes are known");
+        records.asleep.store(false, Ordering::SeqCst);
+        muting.create(&pass, document(NOW - 1, NOW + 1)).await.unwrap();
+        let reader = muting.follow(&pass).await.unwrap();
+        records.asleep.store(true, Ordering::SeqCst);
+        tokio::time::sleep(10 * FRESH).await;
+        assert!(quiet(&reader.snapshot()));
+        drop(reader);
+        let reader = muting.follow(&pass).await.unwrap();
+        assert!(quiet(&reader.snapshot()), "they are known from before");
+    }
+
+    async fn eventually_quiet(reader: &MuteReader, expected: bool) {
+        // The windows of mutes are computed on a thread, which paused time does not wait for.
+        while quiet(&reader.snapshot()) != expected {
+            tokio::task::yield_now().await;
+        }
     }
 
     #[tokio::test]

@@ -21,7 +21,7 @@ pub(super) fn install() -> PrometheusHandle {
                 .expect("the bucket lists are not empty")
                 .build_recorder();
             let handle = recorder.handle();
-            // Somebody who embeds the library may have a recorder of their own; `/metrics` is empty then.
+            // A program that embeds the library may have installed a recorder; `/metrics` is empty then.
             let _already_set = metrics::set_global_recorder(recorder).is_err();
             describe_all();
             handle

@@ -13,6 +13,7 @@ use super::kpis::json;
 use super::problem::{Kind, Problem, restarting};
 use super::query::{self, Params, bad};
 use crate::actors::directory::Workspace;
+use crate::actors::workspace::command::{Acknowledge, RecordFeedback};
 use crate::live::wire::WireAnomaly;
 use earcon_model::{Anomaly, AnomalyId, FeedbackOutcome};
 use earcon_ports::{AnomalyFilter, acknowledge as fold};
@@ -120,7 +121,8 @@ pub(crate) async fn acknowledge(
     let mut anomaly = find(&gateway, &authorized, &workspace, &id).await?;
     if anomaly.acknowledged.is_none() {
         let by = authorized.pass().principal().to_string();
-        let acknowledgement = workspace.acknowledge(&anomaly, by, note).await.map_err(|_| restarting())?;
+        let command = Acknowledge { anomaly: Box::new(anomaly.clone()), by, note };
+        let acknowledgement = workspace.execute(command).await?;
         fold(&mut anomaly, &acknowledgement);
     }
     Ok(json(&WireAnomaly::of(&anomaly)))
@@ -152,7 +154,8 @@ pub(crate) async fn judge(
     let workspace = authorized.workspace(&gateway).await?;
     let mut anomaly = find(&gateway, &authorized, &workspace, &id).await?;
     let by = authorized.pass().principal().to_string();
-    let feedback = workspace.judge(&anomaly, body.verdict, by, body.note).await.map_err(|_| restarting())?;
+    let command = RecordFeedback { anomaly: Box::new(anomaly.clone()), outcome: body.verdict, by, note: body.note };
+    let feedback = workspace.execute(command).await?;
     anomaly.feedback = Some(feedback);
     Ok(json(&WireAnomaly::of(&anomaly)))
 }

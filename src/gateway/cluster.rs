@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::Gateway;
 use super::kpis::json;
-use crate::actors::cluster::{ClusterStatus, WorkspacePlace};
+use crate::actors::cluster::status::{ClusterStatus, WorkspacePlace};
 use crate::cluster::{NodeState, NodeStatus};
 
 /// The nodes and workspaces as this node sees them.

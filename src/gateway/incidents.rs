@@ -16,6 +16,7 @@ use super::problem::{Kind, Problem, restarting};
 use super::query::{self, Params, bad};
 use crate::actors::directory::Workspace;
 use crate::actors::incidents::{record_of, recorded};
+use crate::actors::workspace::command::Acknowledge;
 use crate::live::wire_incident::WireIncident;
 use earcon_model::{Acknowledgement, Anomaly, Incident, IncidentId, Member};
 
@@ -151,7 +152,8 @@ async fn acknowledge_member(
         return Ok(Some(already));
     }
     let by = authorized.pass().principal().to_string();
-    workspace.acknowledge(&anomaly, by, note).await.map(Some).map_err(|_| restarting())
+    let acknowledgement = workspace.execute(Acknowledge { anomaly: Box::new(anomaly), by, note }).await?;
+    Ok(Some(acknowledgement))
 }
 
 /// Open incidents are in the live view, all others in the records, which may be a moment behind.

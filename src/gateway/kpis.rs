@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::authorized::Authorized;
 use super::problem::{Kind, Problem, restarting};
 use super::{Gateway, query};
+use crate::actors::workspace::command::ResumeKpi;
 use crate::live::wire::{self, WireKpi};
 use earcon_model::WorkspaceId;
 
@@ -85,10 +86,10 @@ pub(crate) async fn resume(
 ) -> Result<StatusCode, Problem> {
     let workspace = authorized.workspace(&gateway).await?;
     let kpi = query::kpi(&kpi)?;
-    match workspace.resume(kpi.clone()).await {
-        Ok(true) => Ok(StatusCode::ACCEPTED),
-        Ok(false) => Err(Problem::new(Kind::NotFound, format!("no KPI {:?} is parked", kpi.as_str()))),
-        Err(_) => Err(restarting()),
+    if workspace.execute(ResumeKpi { kpi: kpi.clone() }).await? {
+        Ok(StatusCode::ACCEPTED)
+    } else {
+        Err(Problem::new(Kind::NotFound, format!("no KPI {:?} is parked", kpi.as_str())))
     }
 }
 

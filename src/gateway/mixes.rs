@@ -12,12 +12,14 @@ use super::Gateway;
 use super::authorized::Authorized;
 use super::body::Body;
 use super::kpis::json;
-use super::problem::{Kind, Problem, restarting};
+use super::problem::{Kind, Problem};
 use super::query::bad;
 use crate::actors::mix::{DEFAULT_MIX, MixChange, MixView};
+use crate::actors::workspace::command::{ChangeMix, DescribeMix};
 use crate::live::wire::label_map;
 use earcon_audio::{Mode, Polarity, Role, Voice};
 use earcon_model::KpiName;
+use earcon_ports::PortError;
 
 /// A mix.
 #[derive(Serialize, ToSchema)]
@@ -128,7 +130,7 @@ pub(super) fn check_name(mix: &str) -> Result<(), Problem> {
     params(("workspace" = String, Path)), responses((status = 200, body = Mixes), (status = 404, description = "no such workspace")))]
 pub(crate) async fn list(State(gateway): State<Gateway>, authorized: Authorized) -> Result<Response, Problem> {
     let workspace = authorized.workspace(&gateway).await?;
-    let view = workspace.describe_mix().await.ok_or_else(restarting)?;
+    let view = workspace.execute(DescribeMix).await?;
     Ok(json(&Mixes { mixes: vec![WireMix::of(&view)] }))
 }
 
@@ -143,7 +145,7 @@ pub(crate) async fn one(
 ) -> Result<Response, Problem> {
     check_name(&mix)?;
     let workspace = authorized.workspace(&gateway).await?;
-    let view = workspace.describe_mix().await.ok_or_else(restarting)?;
+    let view = workspace.execute(DescribeMix).await?;
     Ok(json(&WireMix::of(&view)))
 }
 
@@ -169,7 +171,8 @@ pub(crate) async fn change(
     }
     let expected = expected_revision(&headers)?;
     let change = MixChange { mode: body.mode, voices: body.voices, polarity: body.polarity };
-    let view = workspace.change_mix(change, expected).await.ok_or_else(restarting)??;
+    let changed = workspace.execute(ChangeMix { change, expected }).await?;
+    let view = changed.map_err(PortError::from)?;
     Ok(json(&WireMix::of(&view)))
 }
 

@@ -27,7 +27,7 @@ use super::authorized::Authorized;
 use super::ingest::essence;
 use super::problem::{Kind, Problem};
 use super::query::{Params, bad, kpi};
-use crate::actors::ingest::Receipt;
+use crate::actors::admission::Receipt;
 use crate::live::wire::to_json;
 use crate::sources::chunks::{Portion, TableError, read_ahead};
 use crate::sources::csv::{Naming, name_from};

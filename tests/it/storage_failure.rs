@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use earcon::actors::ingest::{Receipt, ingest};
+use earcon::actors::admission::Receipt;
+use earcon::actors::context::{Backends, Context, Faults, RetentionSettings, Settings};
+use earcon::actors::ingest::ingest;
 use earcon::actors::muting::Muting;
-use earcon::actors::node::Node;
-use earcon::actors::retention::RetentionSettings;
+use earcon::actors::node::{self, Node};
 use earcon::actors::supervision::RestartPolicy;
-use earcon::actors::{Backends, Context, Faults, Settings};
 use earcon::app::clock::SystemClock;
 use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
 use earcon_audio::MixSettings;
@@ -136,7 +136,7 @@ fn context(store: &EmbeddedStore, refuse: Arc<AtomicBool>, away: Arc<AtomicBool>
     };
     let settings = Settings {
         streams: Arc::new(StreamSettings::default()),
-        streams_of: Default::default(),
+        streams_by_workspace: Default::default(),
         max_workspaces: 1,
         max_kpis: 10,
         max_in_flight_samples: 10_000,
@@ -146,7 +146,7 @@ fn context(store: &EmbeddedStore, refuse: Arc<AtomicBool>, away: Arc<AtomicBool>
         retention,
         restart: RestartPolicy { backoff: Duration::from_millis(1), ..RestartPolicy::default() },
         mix: MixSettings::default(),
-        desk: earcon::incidents::IncidentSettings::default(),
+        incidents: earcon::incidents::IncidentSettings::default(),
         mix_linger: Duration::ZERO,
     };
     let backends = Backends {
@@ -162,7 +162,9 @@ fn context(store: &EmbeddedStore, refuse: Arc<AtomicBool>, away: Arc<AtomicBool>
         backends,
         clock,
         settings: Arc::new(settings),
-        tenancy: None,
+        authorizer: Authorizer::new(),
+        placement: None,
+        transport: None,
         faults: Faults::default(),
     }
 }
@@ -179,7 +181,7 @@ async fn a_refused_append_is_not_acknowledged_and_the_workspace_comes_back() {
     let dir = tempfile::tempdir().unwrap();
     let store = EmbeddedStore::open(dir.path(), &EmbeddedSettings::default()).unwrap();
     let refuse = Arc::new(AtomicBool::new(false));
-    let node = Node::start(context(&store, refuse.clone(), Arc::default())).await.unwrap();
+    let node = node::actor::start(context(&store, refuse.clone(), Arc::default())).await.unwrap();
     for at in 0..100 {
         assert_eq!(send(&node, at, 1.0).await.unwrap().accepted, 1);
     }
@@ -212,7 +214,7 @@ async fn a_history_that_is_away_delays_nobody_and_catches_up() {
     let store = EmbeddedStore::open(dir.path(), &EmbeddedSettings::default()).unwrap();
     let away = Arc::new(AtomicBool::new(true));
     let context = context(&store, Arc::default(), away.clone());
-    let node = Node::start(context.clone()).await.unwrap();
+    let node = node::actor::start(context.clone()).await.unwrap();
     assert_eq!(send(&node, 0, 1.0).await.unwrap().accepted, 1);
     let workspace = node.open(&WorkspaceId::new("local").unwrap()).await.unwrap();
     let mut follower = workspace.hub().subscribe().await.unwrap();
@@ -227,7 +229,7 @@ async fn a_history_that_is_away_delays_nobody_and_catches_up() {
     .await;
 
     away.store(false, Ordering::SeqCst);
-    let pass = Authorizer.system(workspace.id());
+    let pass = Authorizer::new().system(workspace.id());
     let kpi = KpiName::new("a").unwrap();
     let query = SeriesQuery { kpi, labels: Labels::none(), from_ms: START, to_ms: START + 1_000_000 };
     eventually("the history has caught up", async || {

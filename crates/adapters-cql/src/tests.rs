@@ -28,7 +28,7 @@ pub(super) async fn open(test: &str) -> Option<Arc<CqlDatabase>> {
 /// A workspace nobody has used.
 pub(super) fn fresh() -> WorkspacePass {
     let name = format!("test-{}", uuid::Uuid::new_v4().simple());
-    Authorizer.system(&WorkspaceId::new(&name).unwrap())
+    Authorizer::new().system(&WorkspaceId::new(&name).unwrap())
 }
 
 /// Stands between the program and the database.

@@ -1,13 +1,13 @@
-//! A pass proves that a check was made: its fields are private and only [`Authorizer`] mints it.
+//! A pass proves that a check was made: its fields are private, and only an [`Authorizer`] gives one.
 
 use std::net::IpAddr;
 
 use earcon_model::WorkspaceId;
 
-/// Who asks.
+/// The origin of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Principal {
-    /// Somebody on this machine, without credentials.
+    /// A program or person on this machine, without credentials.
     Loopback,
     /// Earcon itself, working on behalf of the workspace it owns.
     System,
@@ -22,7 +22,7 @@ impl std::fmt::Display for Principal {
     }
 }
 
-/// Why a pass was not given.
+/// Why a pass was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
     /// The peer is not on this machine and there is no authentication that could let it in.
@@ -43,17 +43,29 @@ impl WorkspacePass {
         &self.workspace
     }
 
-    /// Who was let in.
+    /// The principal that was admitted.
     pub fn principal(&self) -> &Principal {
         &self.principal
     }
 }
 
-/// The check. For now it knows one rule: people on this machine may touch every workspace.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Authorizer;
+/// The check. It has one rule: requests from this machine may touch every workspace.
+///
+/// The composition root makes one and hands it to the gateway and the actors. Code without one cannot obtain a pass. The
+/// private field keeps other crates from making one without [`Authorizer::new`]; a test allows that call only in the
+/// composition root and in tests.
+#[derive(Debug, Clone)]
+pub struct Authorizer {
+    _private: (),
+}
 
 impl Authorizer {
+    /// The authorizer of a process, for the composition root.
+    #[expect(clippy::new_without_default, reason = "a default would be a second way to make one")]
+    pub fn new() -> Self {
+        Self { _private: () }
+    }
+
     /// A pass for a request from `peer`.
     ///
     /// # Errors
@@ -66,7 +78,7 @@ impl Authorizer {
         }
     }
 
-    /// A pass for Earcon's own actors of a workspace this node owns.
+    /// A pass for Earcon itself, for a workspace it serves.
     pub fn system(&self, workspace: &WorkspaceId) -> WorkspacePass {
         WorkspacePass { workspace: workspace.clone(), principal: Principal::System }
     }
@@ -78,10 +90,10 @@ mod tests {
 
     #[test]
     fn only_this_machine_is_let_in() {
-        let workspace = WorkspaceId::new("local").unwrap();
-        assert!(Authorizer.admit("127.0.0.1".parse().unwrap(), &workspace).is_ok());
-        assert!(Authorizer.admit("::1".parse().unwrap(), &workspace).is_ok());
-        assert!(Authorizer.admit("::ffff:127.0.0.1".parse().unwrap(), &workspace).is_ok());
-        assert!(Authorizer.admit("192.0.2.1".parse().unwrap(), &workspace).is_err());
+        let (authorizer, workspace) = (Authorizer::new(), WorkspaceId::new("local").unwrap());
+        assert!(authorizer.admit("127.0.0.1".parse().unwrap(), &workspace).is_ok());
+        assert!(authorizer.admit("::1".parse().unwrap(), &workspace).is_ok());
+        assert!(authorizer.admit("::ffff:127.0.0.1".parse().unwrap(), &workspace).is_ok());
+        assert!(authorizer.admit("192.0.2.1".parse().unwrap(), &workspace).is_err());
     }
 }

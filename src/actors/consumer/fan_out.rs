@@ -1,15 +1,15 @@
-//! Every event to whoever subscribes outside, as a CloudEvent.
+//! Every event to subscribers outside, as a CloudEvent.
 //!
-//! The cursor lives in the meta store. What was published after it is published again after a crash or a lost connection,
-//! with the same identifiers. A workspace that is fanned out for the first time begins where its log ended when it was
-//! opened, so that nobody is told old news.
+//! The cursor is in the meta store. Events after it are published again after a crash or a lost connection, with the same
+//! identifiers. A workspace that is fanned out for the first time begins at the end of its log, so that no old events are
+//! published.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::Handler;
+use super::handler::Handler;
 use crate::actors::hub::EventBatch;
 use crate::live::{split, wire};
 use crate::telemetry::{Metric, count};
@@ -37,11 +37,11 @@ struct Progress {
     revision: Revision,
     saved: Seq,
     published: Seq,
-    /// What the next flush has to answer for; `None` when nothing was published since the last.
+    /// The connection that the next flush waits on; `None` if nothing was published since the last.
     since: Option<Connection>,
 }
 
-/// What is stored.
+/// The cursor as it is stored.
 #[derive(Serialize, Deserialize)]
 struct Cursor {
     epoch: String,
@@ -49,7 +49,7 @@ struct Cursor {
 }
 
 impl FanOut {
-    /// Publishes events of the log's `epoch`; those up to `opened_at` only if that was begun before.
+    /// Publishes events of the log's `epoch`. Events up to `opened_at` are published only if a cursor is stored.
     pub fn new(publisher: Arc<dyn Publisher>, meta_store: Arc<dyn MetaStore>, epoch: Arc<str>, opened_at: Seq) -> Self {
         Self { publisher, meta_store, epoch, opened_at, progress: Mutex::default() }
     }
@@ -63,7 +63,7 @@ impl FanOut {
         let cursor = Cursor { epoch: self.epoch.to_string(), seq };
         let value = serde_json::to_vec(&cursor)
             .map_err(|error| PortError::caused(ErrorKind::Invalid, "the cursor of the fan-out", error))?;
-        // A conflict means that another node publishes this workspace now. The cursor is read again before the next try.
+        // A conflict means that another node publishes this workspace. The cursor is read again before the next try.
         let revision = self.meta_store.put(pass, CURSOR, expected, value).await?;
         let mut progress = self.progress();
         progress.revision = revision;
@@ -89,7 +89,7 @@ impl FanOut {
         Ok(())
     }
 
-    /// The event in one message, or in several when one would be larger than the server takes.
+    /// The event in one message, or in several if one would be larger than the server accepts.
     fn messages(&self, pass: &WorkspacePass, event: &Event, json: Bytes) -> Vec<Publication> {
         let most = self.publisher.max_message_bytes().saturating_sub(HEADERS);
         let mut payloads = Vec::new();
@@ -153,7 +153,7 @@ impl FanOut {
     }
 }
 
-/// `samples.<kpi>` or `events.<type>`; dots of KPI names and types are steps, so that a family of either can be followed.
+/// `samples.<kpi>` or `events.<type>`. Dots of KPI names and types separate levels, so that a family can be subscribed to.
 fn topic(event: &Event) -> Vec<String> {
     let (root, name) = match event.body.event_type() {
         EventType::Samples => ("samples", event.kpi.as_str()),
@@ -171,12 +171,12 @@ impl Handler for FanOut {
         let record = self.meta_store.get(pass, CURSOR).await?;
         let revision = record.as_ref().map_or(0, |record| record.revision);
         let stored = record.and_then(|record| serde_json::from_slice::<Cursor>(&record.value).ok());
-        // A cursor of another epoch says nothing about this log.
+        // A cursor of another epoch does not apply to this log.
         let known = stored.filter(|cursor| *cursor.epoch == *self.epoch).map(|cursor| cursor.seq);
         let seq = known.unwrap_or(self.opened_at);
         *self.progress() = Progress { revision, saved: seq, published: seq, since: None };
         if known.is_none() {
-            // From here on a restart goes on behind this event and not behind what it finds in the log.
+            // A restart continues behind this event, and not at the end of the log then.
             self.save(pass, seq).await?;
         }
         Ok(seq)

@@ -105,7 +105,7 @@ async fn a_job_goes_on_after_a_restart_and_one_that_was_to_end_ends() {
         Progress { kpis: 2, kpis_done: 1, last_kpi: KpiName::new(KPIS[0]).ok(), samples: 300, ..Progress::default() };
     {
         let store = EmbeddedStore::open(data.path(), &EmbeddedSettings::default()).unwrap();
-        let (meta, pass) = (store.meta_store(), Authorizer.system(&WorkspaceId::new("local").unwrap()));
+        let (meta, pass) = (store.meta_store(), Authorizer::new().system(&WorkspaceId::new("local").unwrap()));
         for one in [job(JobState::Running, Progress::default()), job(JobState::Running, half)] {
             add_job(meta.as_ref(), &pass, one).await.unwrap();
         }

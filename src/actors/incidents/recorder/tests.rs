@@ -50,7 +50,7 @@ impl Bench {
 
 fn bench(directory: &tempfile::TempDir) -> Bench {
     let store = EmbeddedStore::open(directory.path(), &EmbeddedSettings::default()).unwrap().meta_store();
-    let pass = Authorizer.system(&WorkspaceId::new("local").unwrap());
+    let pass = Authorizer::new().system(&WorkspaceId::new("local").unwrap());
     Bench { store, pass, clock: Arc::new(ManualClock::at(1_000)) }
 }
 
