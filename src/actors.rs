@@ -1,4 +1,5 @@
-//! Each actor owns part of the state. Its file begins with what it owns, what a crash loses and what it restarts from.
+//! Each actor owns part of the state. Its file begins with the state it owns, the loss in a crash,
+//! and the state it restarts from.
 //!
 //! ```text
 //! node root
@@ -13,12 +14,14 @@
 //!      ├─ experiments       the running experiment, jobs that train detectors
 //!      └─ mix               owns a render thread while there are listeners
 //! ```
-//! Streams are restarted one by one. If one of the others fails, the workspace supervisor fails with it and the node
-//! opens the workspace again from the log, because the sequence and the live view must never disagree with it.
+//! Streams are restarted one by one. If one of the others fails, the workspace supervisor fails
+//! with it and the node opens the workspace again from the log, because the sequence and the live
+//! view must never disagree with it.
 //!
-//! An actor is two files: `handle.rs` has its messages and the handle that others use, `actor.rs` its behaviour, which only
-//! its supervisor imports. [`context`], [`admission`], [`routes`] and [`ask`] lie below all actors. So the imports among these
-//! files have no circle, which a test checks.
+//! An actor is two files: `handle.rs` has its messages and the handle that others use, `actor.rs`
+//! its behaviour, which only its supervisor imports. [`context`], [`admission`], [`routes`] and
+//! [`ask`] lie below all actors. So the imports among these files have no circle, which a test
+//! checks.
 
 pub mod admission;
 pub mod ask;

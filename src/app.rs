@@ -1,5 +1,5 @@
-//! The composition root: the only place that names adapters and makes an authorizer. It builds a server from a configuration,
-//! runs it and shuts it down.
+//! The composition root: the only place that names adapters and makes an authorizer. It builds a
+//! server from a configuration, runs it and shuts it down.
 
 mod adapter_settings;
 mod backends;
@@ -122,7 +122,8 @@ impl App {
     pub async fn start(config: &Config, overrides: Overrides) -> Result<Self, StartError> {
         let recorder = metrics::install();
         let address = config.server.listen;
-        // Bound before the storage is opened, so that a second server on the port leaves the data alone.
+        // Bound before the storage is opened, so that a second server on the port leaves the data
+        // alone.
         let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
         let address = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
 
@@ -196,8 +197,9 @@ impl App {
         self.authorizer.system(workspace)
     }
 
-    /// Shuts the server down in order: no new requests, requests in flight answered, endless answers ended, streams
-    /// handed over, log and history written. After the deadline it stops anyway: samples with a receipt are in the log.
+    /// Shuts the server down in order: no new requests, requests in flight answered, endless
+    /// answers ended, streams handed over, log and history written. After the deadline it stops
+    /// anyway: samples with a receipt are in the log.
     pub async fn shut_down(self) {
         let Self { node, directory, member, store, shutdown, server, nats, statsd, upkeep, drain, .. } = self;
         let _no_listeners = shutdown.send(true).is_err();
@@ -329,7 +331,8 @@ pub fn demo_data(data: &std::path::Path) -> PathBuf {
 /// Brings the database to the schema of this version.
 ///
 /// # Errors
-/// `Invalid` if the keyspace or its schema cannot be used, `Unavailable` if the database does not answer.
+/// `Invalid` if the keyspace or its schema cannot be used, `Unavailable` if the database
+/// does not answer.
 pub async fn migrate(cql: &crate::config::Cql) -> Result<Migrated, PortError> {
     earcon_adapters_cql::migrate(&adapter_settings::cql_settings(cql)).await
 }

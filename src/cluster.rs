@@ -1,8 +1,8 @@
-//! Decides which node owns which workspace. Pure: the same view of the cluster leads every node to the same decisions; watching,
-//! writing and opening happen in `actors::cluster`.
+//! Decides which node owns which workspace. Pure: the same view of the cluster leads every node to
+//! the same decisions; watching, writing and opening happen in `actors::cluster`.
 //!
-//! The log itself keeps two nodes from writing it: it refuses all but the last that opened it. So a decision may be wrong for a
-//! moment without harm; it only has to become right.
+//! The log itself keeps two nodes from writing it: it refuses all but the last that opened it. So a
+//! decision may be wrong for a moment without harm; it only has to become right.
 
 mod membership;
 mod placement;

@@ -1,7 +1,9 @@
-//! Admission control: how many samples of a workspace may wait for their commit, and what became of each batch.
+//! Admission control: how many samples of a workspace may wait for their commit, and what became of
+//! each batch.
 //!
-//! A batch takes one permit a sample before anything is sent to an actor, and returns them after the commit.
-//! That bounds each mailbox behind admission. If too many samples are in flight, the whole batch is refused.
+//! A batch takes one permit a sample before anything is sent to an actor, and returns them after
+//! the commit. That bounds each mailbox behind admission. If too many samples are in flight, the
+//! whole batch is refused.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -123,7 +125,8 @@ impl ReceiptParts {
     }
 }
 
-/// A batch that waits for its commit: its samples are with their streams, in the order in which batches were sent.
+/// A batch that waits for its commit: its samples are with their streams, in the order in which
+/// batches were sent.
 pub struct PendingIngest {
     receipt: Receipt,
     parts: mpsc::UnboundedReceiver<Part>,
@@ -133,7 +136,8 @@ pub struct PendingIngest {
 }
 
 impl PendingIngest {
-    /// A batch of so many samples that begins its way now. The receipt is complete once all parts are gone.
+    /// A batch of so many samples that begins its way now. The receipt is complete once all parts
+    /// are gone.
     pub(super) fn begin(permit: Arc<Permit>, arrival: Arrival, started: Instant) -> (Self, ReceiptParts) {
         let (sender, parts) = mpsc::unbounded_channel();
         let samples = permit.samples as u64;

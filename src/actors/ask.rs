@@ -1,6 +1,7 @@
 //! Messages to actors, with or without an answer.
 //!
-//! An actor that is stopping drops its messages. Callers see that as a missing answer; it is never an error here.
+//! An actor that is stopping drops its messages. Callers see that as a missing answer; it is never
+//! an error here.
 
 use ractor::{ActorRef, Message};
 use tokio::sync::oneshot;

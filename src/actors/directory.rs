@@ -112,7 +112,8 @@ impl Directory {
     /// The workspace of the pass; `Ok(None)` if there is none.
     ///
     /// # Errors
-    /// `Unavailable` while it is being opened, or if it runs on another node and its log cannot be read.
+    /// `Unavailable` while it is being opened, or if it runs on another node and its log
+    /// cannot be read.
     pub async fn find(&self, pass: &WorkspacePass) -> Result<Option<Workspace>, OpenError> {
         let id = pass.workspace();
         let here = self.node.find(id);
@@ -142,8 +143,8 @@ impl Directory {
         }
     }
 
-    /// Takes samples into the workspace of the pass, creating it if there is none, and waits for the commit, here or on the
-    /// node that owns it. Returns the receipt and the epoch of the log.
+    /// Takes samples into the workspace of the pass, creating it if there is none, and waits for
+    /// the commit, here or on the node that owns it. Returns the receipt and the epoch of the log.
     ///
     /// # Errors
     /// Only if nothing of the batch was taken.
@@ -156,9 +157,10 @@ impl Directory {
         Ok(self.send(pass, batches, arrival).await?.receipt().await)
     }
 
-    /// Sends samples like [`ingest`](Self::ingest), but waits for the commit only if the workspace runs on another node. A
-    /// source that sends batch after batch without waiting for receipts keeps their order either way. That is why sending is
-    /// not a command: a command has its reply after the commit.
+    /// Sends samples like [`ingest`](Self::ingest), but waits for the commit only if the workspace
+    /// runs on another node. A source that sends batch after batch without waiting for receipts
+    /// keeps their order either way. That is why sending is not a command: a command has its reply
+    /// after the commit.
     ///
     /// # Errors
     /// Only if nothing of the batch was taken.

@@ -67,7 +67,8 @@ pub async fn send(
     Ok(pending)
 }
 
-/// The route of each batch, in their order. Streams are started for new KPIs. `None` if the workspace is closed.
+/// The route of each batch, in their order. Streams are started for new KPIs. `None` if the
+/// workspace is closed.
 async fn find_routes(workspace: &WorkspaceHandle, batches: &[KpiBatch]) -> Option<Vec<Option<Route>>> {
     if workspace.routes().is_closed() {
         return None;

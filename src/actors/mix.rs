@@ -1,7 +1,8 @@
 //! One audible rendering of a workspace: rendered and encoded once for all listeners.
 //!
-//! **Owns** the settings, the count of listeners and, while there are any, a render thread. **A crash loses** the
-//! connection of the listeners; it restarts together with the workspace, with the settings last saved.
+//! **Owns** the settings, the count of listeners and, while there are any, a render thread. **A
+//! crash loses** the connection of the listeners; it restarts together with the workspace, with the
+//! settings last saved.
 
 pub(super) mod actor;
 mod handle;

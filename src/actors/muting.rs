@@ -1,8 +1,8 @@
 //! The mutes of each workspace: kept in the MetaStore, remembered here.
 //!
-//! Not an actor: a shared table. A change made on this node holds at once, a change of another node within a few seconds.
-//! Streams read a [snapshot](MuteReader) that a task keeps fresh, so they wait for no store. **A crash loses** nothing: all
-//! mutes are in the store.
+//! Not an actor: a shared table. A change made on this node holds at once, a change of another node
+//! within a few seconds. Streams read a [snapshot](MuteReader) that a task keeps fresh, so they
+//! wait for no store. **A crash loses** nothing: all mutes are in the store.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -21,9 +21,9 @@ use earcon_tenancy::WorkspacePass;
 const PREFIX: &str = "mute/";
 /// How long mutes are believed without another look.
 const FRESH: Duration = Duration::from_secs(3);
-/// How long a look may hold up who asks.
+/// Longest time a caller waits for a reload.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// After this long the windows of repeated mutes are worked out anew.
+/// Windows of repeated mutes are computed again after this time.
 const REWORKED_AFTER_MS: i64 = 86_400_000;
 /// No identifier is longer.
 const LONGEST_ID: usize = 64;
@@ -86,7 +86,7 @@ struct Entry {
     worked_out_ms: i64,
     /// When the read began that found them.
     read_at: Instant,
-    /// When somebody last set out to look.
+    /// When the last reload began.
     looked_at: Instant,
 }
 
@@ -96,14 +96,15 @@ impl Muting {
         Self { meta, clock, by_workspace: Arc::default() }
     }
 
-    /// The mutes of a workspace, at most a few seconds old; those known before when the store does not answer in time.
+    /// The mutes of a workspace, at most a few seconds old; those known before when the store does
+    /// not answer in time.
     pub async fn of(&self, pass: &WorkspacePass) -> Arc<Mutes> {
         let known = self.known(pass.workspace());
         if let Some(entry) = &known {
             if entry.looked_at.elapsed() < FRESH {
                 return entry.mutes.clone();
             }
-            // Others go on with what is known while somebody looks.
+            // Other callers use the known mutes during the reload.
             self.remember(pass.workspace(), Entry { looked_at: Instant::now(), ..entry.clone() });
         }
         let failure = match tokio::time::timeout(PATIENCE, self.look(pass)).await {
@@ -115,10 +116,12 @@ impl Muting {
         known.map(|entry| entry.mutes).unwrap_or_default()
     }
 
-    /// Reads the mutes of a workspace and keeps them fresh for as long as the reader or a clone of it exists.
+    /// Reads the mutes of a workspace and keeps them fresh for as long as the reader or a clone of
+    /// it exists.
     ///
     /// # Errors
-    /// If they cannot be read and are not known from before: without them, muted anomalies would alert.
+    /// If they cannot be read and are not known from before: without them, muted anomalies
+    /// would alert.
     pub async fn follow(&self, pass: &WorkspacePass) -> Result<MuteReader, PortError> {
         if let Err(error) = self.refresh(pass).await {
             if self.known(pass.workspace()).is_none() {
@@ -321,7 +324,8 @@ async fn checked(id: String, document: MuteDocument, now_ms: i64) -> Result<Mute
     }
 }
 
-/// A mute from its record; one that another version wrote and this one does not understand is left out, and said.
+/// A mute from its record; one that another version wrote and this one does not understand is left
+/// out, and said.
 fn restored(record: &MetaRecord, now_ms: i64) -> Option<StoredMute> {
     let id = record.key.strip_prefix(PREFIX)?;
     let read: Result<Record, _> = serde_json::from_slice(&record.value);
@@ -355,7 +359,7 @@ mod tests {
 
     const NOW: i64 = 1_772_323_200_000;
 
-    /// A store in memory that counts how often it is read, and can be told to answer no more.
+    /// A store in memory that counts how often it is read, and can stop answering.
     #[derive(Default)]
     struct Records {
         all: Mutex<BTreeMap<String, (Revision, Vec<u8>)>>,

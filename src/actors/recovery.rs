@@ -1,5 +1,5 @@
-//! From the log and the snapshots back to running state. Not an actor: node and supervisor run it in tasks, because
-//! supervisors never wait for I/O.
+//! From the log and the snapshots back to running state. Not an actor: node and supervisor run it
+//! in tasks, because supervisors never wait for I/O.
 
 mod epoch_change;
 
@@ -46,7 +46,8 @@ pub async fn recover(context: &Context, pass: &WorkspacePass) -> Result<Recovere
     rebuild(context, pass, head).await
 }
 
-/// The state of a workspace at the end of its log, without becoming its writer; `None` if there is no log.
+/// The state of a workspace at the end of its log, without becoming its writer; `None` if there is
+/// no log.
 pub async fn recover_read_only(context: &Context, pass: &WorkspacePass) -> Result<Option<Recovered>, PortError> {
     match context.backends.event_log.head(pass).await? {
         Some(head) => rebuild(context, pass, head).await.map(Some),
@@ -194,8 +195,8 @@ impl<'a> Replay<'a> {
             return;
         }
         self.unsaved.entry(event.kpi.clone()).or_insert(event.seq);
-        // Events in the log were scored once without a panic. If scoring panics now, this KPI begins again, and the other
-        // KPIs are not affected.
+        // Events in the log were scored once without a panic. If scoring panics now, this KPI
+        // begins again, and the other KPIs are not affected.
         if catch_unwind(AssertUnwindSafe(|| state.replay(event))).is_err() {
             tracing::error!(kpi = %event.kpi, seq = event.seq, "scoring panicked in replay; the KPI warms up again");
             let fresh = self.fresh(&event.kpi);

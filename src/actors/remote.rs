@@ -1,8 +1,8 @@
 //! Workspaces that another node owns, as this node serves them.
 //!
-//! Reading works without the owner: a *mirror* follows the workspace's log and keeps the live view, and history comes from the
-//! shared store. Commands go to the owner, and to the next owner if that one is gone. Audio comes as packets from the owner's
-//! mix.
+//! Reading works without the owner: a *mirror* follows the workspace's log and keeps the live view,
+//! and history comes from the shared store. Commands go to the owner, and to the next owner if that
+//! one is gone. Audio comes as packets from the owner's mix.
 //!
 //! ```text
 //! gateway ─► Workspace::Remote ─┬─ mirror ◄── log (follow)

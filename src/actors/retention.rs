@@ -1,7 +1,8 @@
 //! Keeps log and history within their limits of age and size.
 //!
-//! **Owns** only its timer. The log is never cut above the events that a restart or a consumer still needs: the recovery
-//! watermark and the history's cursor bound the cut. If they hold back a limit, that is logged.
+//! **Owns** only its timer. The log is never cut above the events that a restart or a consumer
+//! still needs: the recovery watermark and the history's cursor bound the cut. If they hold back a
+//! limit, that is logged.
 
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef};
 
@@ -80,7 +81,8 @@ async fn wanted_log_start(context: &Context, pass: &WorkspacePass, now_ms: i64) 
     if size <= settings.log_bytes {
         return Ok(by_age);
     }
-    // Events have about the same size over time: the share of bytes to drop is the share of events to drop.
+    // Events have about the same size over time: the share of bytes to drop is the share of events
+    // to drop.
     let Some(head) = log.head(pass).await? else { return Ok(by_age) };
     let share = 1.0 - settings.log_bytes as f64 / size as f64;
     let by_size = head.first + ((head.next - head.first) as f64 * share).ceil() as Seq;

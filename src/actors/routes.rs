@@ -1,4 +1,5 @@
-//! How the stream of each KPI can be reached. The workspace supervisor publishes the routes; admission reads them for each batch.
+//! How the stream of each KPI can be reached. The workspace supervisor publishes the routes;
+//! admission reads them for each batch.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};

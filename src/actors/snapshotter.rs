@@ -1,7 +1,8 @@
 //! Scoring state to the snapshot store.
 //!
-//! **Owns** the newest unsaved snapshot of each KPI; a newer one replaces an older one, so a slow store bounds itself.
-//! **A crash loses** snapshots, which costs replay time, not data. After them it saves the [watermark](load_watermark).
+//! **Owns** the newest unsaved snapshot of each KPI; a newer one replaces an older one, so a slow
+//! store bounds itself. **A crash loses** snapshots, which costs replay time, not data. After them
+//! it saves the [watermark](load_watermark).
 
 pub(super) mod actor;
 mod handle;

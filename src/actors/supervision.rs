@@ -1,5 +1,5 @@
-//! The restart policy, as a pure decision: exponential backoff, and an intensity limit beyond which a child is parked
-//! instead of looping. ractor has no such policy outside its `Factory`.
+//! The restart policy, as a pure decision: exponential backoff, and an intensity limit beyond which
+//! a child is parked instead of looping. ractor has no such policy outside its `Factory`.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -21,7 +21,8 @@ use earcon_tenancy::Authorizer;
 
 /// A log that retention cannot keep up with is full at this multiple of its limit.
 const LOG_HEADROOM: u64 = 2;
-/// Rows expire in the database this long after their retention, so that retention removes them first.
+/// Rows expire in the database this long after their retention, so that retention removes them
+/// first.
 const TTL_MARGIN: Duration = Duration::from_secs(24 * 3_600);
 
 /// Everything that was opened.
@@ -99,7 +100,8 @@ pub(super) async fn cluster(
     }))
 }
 
-/// Connects to NATS. A node with its log in NATS, or in a cluster, does not start without it; a node that only publishes does.
+/// Connects to NATS. A node with its log in NATS, or in a cluster, does not start without it; a
+/// node that only publishes does.
 async fn open_nats(config: &Config) -> Result<Option<async_nats::Client>, PortError> {
     let name = config.cluster.as_ref().map_or("earcon", |cluster| cluster.node.as_str());
     match &config.nats {

@@ -1,8 +1,9 @@
-//! Which nodes are alive, by the heartbeats that this node sees. No clock of another machine is trusted: a node is alive as long
-//! as its heartbeats arrive here, measured by the monotonic clock here.
+//! Which nodes are alive, by the heartbeats that this node sees. No clock of another machine is
+//! trusted: a node is alive as long as its heartbeats arrive here, measured by the monotonic clock
+//! here.
 //!
-//! A node that sees no heartbeats may itself be cut off. So it also watches for its own heartbeats, and counts the silence of
-//! others only while it sees its own.
+//! A node that sees no heartbeats may itself be cut off. So it also watches for its own heartbeats,
+//! and counts the silence of others only while it sees its own.
 
 use std::collections::BTreeMap;
 
@@ -90,7 +91,8 @@ impl Membership {
     }
 
     fn is_fresh(&self, heartbeat: &Heartbeat, now_ms: i64) -> bool {
-        // If all were cut off, they come back one after the other: the first one back gives the others one more lease.
+        // If all were cut off, they come back one after the other: the first one back gives the
+        // others one more lease.
         let counted_from =
             self.steady_since_ms.map_or(heartbeat.at_ms, |since| (since + self.lease_ms).max(heartbeat.at_ms));
         !self.is_steady(now_ms) || now_ms - counted_from <= self.lease_ms
@@ -132,7 +134,8 @@ mod tests {
         let mut members = Membership::new(epoch("a", "1"), 3_000);
         members.record_heartbeat("a", record("1"), 0, 0);
         members.record_heartbeat("b", record("7"), 0, 0);
-        // Nothing arrives for a minute: this node is cut off, and no node is declared dead meanwhile.
+        // Nothing arrives for a minute: this node is cut off, and no node is declared dead
+        // meanwhile.
         assert!(!members.is_steady(60_000));
         assert!(members.is_alive(&epoch("b", "7"), 60_000));
         members.record_heartbeat("a", record("1"), 60_000, 0);

@@ -1,9 +1,10 @@
-//! Places workspaces on nodes. A workspace stays with its owner while that node is alive and not overloaded. Otherwise it goes to
-//! the node that ranks highest for it and has room.
+//! Places workspaces on nodes. A workspace stays with its owner while that node is alive and not
+//! overloaded. Otherwise it goes to the node that ranks highest for it and has room.
 //!
-//! Ranking is rendezvous hashing (Thaler and Ravishankar 1998). The load is bounded as in consistent hashing with bounded
-//! loads (Mirrokni, Thorup, Zadimoghaddam 2018): each node has at most a quarter more than the average, rounded up, and at least
-//! a quarter less, rounded down. A node that joins gets about three quarters of the average, and nothing else moves. A node that
+//! Ranking is rendezvous hashing (Thaler and Ravishankar 1998). The load is bounded as in
+//! consistent hashing with bounded loads (Mirrokni, Thorup, Zadimoghaddam 2018): each node has at
+//! most a quarter more than the average, rounded up, and at least a quarter less, rounded down. A
+//! node that joins gets about three quarters of the average, and nothing else moves. A node that
 //! leaves moves its workspaces and few others.
 
 use std::collections::BTreeMap;
@@ -12,8 +13,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use earcon_model::WorkspaceId;
 
-/// The node of each workspace; empty without nodes. `owners` has the present owner if it is alive, otherwise `None`.
-/// Every node that sees the same owners and nodes comes to the same result.
+/// The node of each workspace; empty without nodes. `owners` has the present owner if it is alive,
+/// otherwise `None`. Every node that sees the same owners and nodes comes to the same result.
 pub fn place<'n>(
     owners: &BTreeMap<WorkspaceId, Option<&'n str>>,
     nodes: impl IntoIterator<Item = &'n str>,
@@ -55,7 +56,8 @@ pub fn place<'n>(
     placed
 }
 
-/// Moves workspaces to nodes with less than three quarters of the average, rounded down, so that a node that joins is used.
+/// Moves workspaces to nodes with less than three quarters of the average, rounded down, so that a
+/// node that joins is used.
 fn even_out<'n>(placed: &mut BTreeMap<WorkspaceId, &'n str>, load: &mut BTreeMap<&'n str, usize>) {
     let least = placed.len() * 3 / (load.len() * 4);
     loop {

@@ -20,8 +20,8 @@ pub struct NodeRecord {
     pub epoch: String,
     /// When that run began, milliseconds UTC by the node's own clock.
     pub started_ms: i64,
-    /// When it was written, milliseconds UTC by the node's own clock. For people, and to notice clocks that disagree; no
-    /// decision depends on it.
+    /// When it was written, milliseconds UTC by the node's own clock. For people, and to notice
+    /// clocks that disagree; no decision depends on it.
     pub written_ms: i64,
     /// Version of the program.
     pub version: String,

@@ -15,7 +15,7 @@ const FORGOTTEN_AFTER_MS: i64 = 600_000;
 pub enum Step {
     /// Become the owner, if the entry still has this revision.
     Claim(WorkspaceId, u64),
-    /// Open what it owns.
+    /// Open a workspace that it owns.
     Open(WorkspaceId),
     /// Close in order, then hand the entry with this revision over.
     HandOver(WorkspaceId, u64, Option<NodeEpoch>),

@@ -127,7 +127,8 @@ fn src() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
-/// Through module faces as well. Services that actors use, and those that use actors, are part of the same graph.
+/// Through module faces as well. Services that actors use, and those that use actors, are part of
+/// the same graph.
 #[test]
 fn actors_import_each_other_without_a_circle() {
     let imports = Imports::read(&src(), &["actors", "services"]);
@@ -149,7 +150,8 @@ fn only_supervisors_import_the_behaviour_of_an_actor() {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
-/// The compiler keeps code without an authorizer from getting a pass; this keeps it from making an authorizer.
+/// The compiler keeps code without an authorizer from getting a pass; this keeps it from making an
+/// authorizer.
 #[test]
 fn only_the_composition_root_makes_an_authorizer() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -1,8 +1,9 @@
 //! Messages between nodes over NATS.
 //!
-//! Subjects: `earcon.cluster.<workspace>.request` and `earcon.cluster.<workspace>.publish`. Requests have one queue group, so
-//! that one node gets a request if two believe to own the workspace. Workspace ids contain no characters that NATS subjects
-//! reserve, so they are used unescaped.
+//! Subjects: `earcon.cluster.<workspace>.request` and `earcon.cluster.<workspace>.publish`.
+//! Requests have one queue group, so that one node gets a request if two believe to own the
+//! workspace. Workspace ids contain no characters that NATS subjects reserve, so they are used
+//! unescaped.
 
 use std::time::Duration;
 
@@ -33,7 +34,8 @@ impl NatsTransport {
         Self { client }
     }
 
-    /// Waits until the server knows of a subscription: requests and messages sent after this are received.
+    /// Waits until the server knows of a subscription: requests and messages sent after this are
+    /// received.
     async fn flush(&self) -> Result<(), PortError> {
         self.client.flush().await.map_err(unavailable)
     }
@@ -97,7 +99,8 @@ impl Requests {
                     message = self.subscription.next() => message,
                     () = until => {
                         self.until = None;
-                        // An error means that the connection is closed, and with it the subscription.
+                        // An error means that the connection is closed, and with it the
+                        // subscription.
                         let _closed = self.subscription.drain().await.is_err();
                         continue;
                     }
@@ -170,7 +173,8 @@ mod tests {
         assert_eq!(transport.request(&pass, Bytes::from_static(b"one")).await.unwrap(), "got one");
         let too_large = Bytes::from(vec![0; transport.max_bytes() + 1]);
         assert!(matches!(transport.request(&pass, too_large).await, Err(TransportError::TooLarge(_))));
-        // A request sent while the server stops is answered or gets "no responder"; it is never left waiting.
+        // A request sent while the server stops is answered or gets "no responder"; it is never
+        // left waiting.
         stop.send(()).unwrap();
         loop {
             match transport.request(&pass, Bytes::from_static(b"more")).await {

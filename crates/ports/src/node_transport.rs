@@ -11,7 +11,8 @@ use earcon_tenancy::WorkspacePass;
 /// Why a request has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TransportError {
-    /// No node serves the workspace right now. The request was not delivered: sending it again is safe.
+    /// No node serves the workspace right now. The request was not delivered: sending it again is
+    /// safe.
     #[error("no node serves the workspace right now")]
     NoResponder,
     /// The request may have been delivered, but no answer came.
@@ -39,8 +40,8 @@ pub trait NodeTransport: Send + Sync + 'static {
     /// Sends a request to the node that serves the workspace and waits for its answer.
     async fn request(&self, pass: &WorkspacePass, request: Bytes) -> Result<Bytes, TransportError>;
 
-    /// Serves the workspace until `until` completes. Requests that are under way then are still delivered before the stream
-    /// ends.
+    /// Serves the workspace until `until` completes. Requests that are under way then are still
+    /// delivered before the stream ends.
     async fn serve(
         &self,
         pass: &WorkspacePass,
@@ -50,6 +51,7 @@ pub trait NodeTransport: Send + Sync + 'static {
     /// Publishes to all subscribers. Succeeds without any.
     async fn publish(&self, pass: &WorkspacePass, message: Bytes) -> Result<(), PortError>;
 
-    /// Receives published messages until the stream is dropped. Messages that arrive faster than they are read are lost.
+    /// Receives published messages until the stream is dropped. Messages that arrive faster than
+    /// they are read are lost.
     async fn subscribe(&self, pass: &WorkspacePass) -> Result<BoxStream<'static, Bytes>, PortError>;
 }

@@ -1,4 +1,5 @@
-//! A pass proves that a check was made: its fields are private, and only an [`Authorizer`] gives one.
+//! A pass proves that a check was made: its fields are private, and only an [`Authorizer`] gives
+//! one.
 
 use std::net::IpAddr;
 
@@ -30,7 +31,8 @@ pub enum Denied {
     NotLoopback(IpAddr),
 }
 
-/// Proof that this request may touch this workspace. Every port method that reads or writes tenant data takes one.
+/// Proof that this request may touch this workspace. Every port method that reads or writes tenant
+/// data takes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkspacePass {
     workspace: WorkspaceId,
@@ -51,9 +53,9 @@ impl WorkspacePass {
 
 /// The check. It has one rule: requests from this machine may touch every workspace.
 ///
-/// The composition root makes one and hands it to the gateway and the actors. Code without one cannot obtain a pass. The
-/// private field keeps other crates from making one without [`Authorizer::new`]; a test allows that call only in the
-/// composition root and in tests.
+/// The composition root makes one and hands it to the gateway and the actors. Code without one
+/// cannot obtain a pass. The private field keeps other crates from making one without
+/// [`Authorizer::new`]; a test allows that call only in the composition root and in tests.
 #[derive(Debug, Clone)]
 pub struct Authorizer {
     _private: (),

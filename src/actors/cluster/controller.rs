@@ -1,7 +1,8 @@
 //! The loop behind [`Cluster`]: it writes heartbeats, watches the table, and carries out steps.
 //!
-//! Steps take time (a workspace is opened or closed in order), so each runs in a task of its own, one at a time for each
-//! workspace. The loop itself never waits for them, because a late heartbeat costs all workspaces of this node.
+//! Steps take time (a workspace is opened or closed in order), so each runs in a task of its own,
+//! one at a time for each workspace. The loop itself never waits for them, because a late heartbeat
+//! costs all workspaces of this node.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,8 +26,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// How often the meta store is searched for workspaces that the table does not know.
 const DISCOVER_EVERY: Duration = Duration::from_secs(30);
 
-/// Takes part in the cluster: from now on this node may be given workspaces. Completes after it has read the table and seen
-/// its own heartbeat in it.
+/// Takes part in the cluster: from now on this node may be given workspaces. Completes after it has
+/// read the table and seen its own heartbeat in it.
 ///
 /// # Errors
 /// If the table cannot be read or written.
@@ -205,7 +206,8 @@ impl ClusterController {
         });
     }
 
-    /// Removes nodes from the table that have been silent for long, so that they are not listed for ever.
+    /// Removes nodes from the table that have been silent for long, so that they are not listed for
+    /// ever.
     fn remove_dead_nodes(&self) {
         let now_ms = self.shared.now_ms();
         for node in self.shared.read(|view| view.long_gone(now_ms)) {
@@ -253,7 +255,8 @@ impl ClusterController {
 
     fn leave(&mut self, reply: Reply<()>) {
         self.shared.write(|view| view.leave());
-        // Long enough for another node to take over. After it, the others notice the missing heartbeats.
+        // Long enough for another node to take over. After it, the others notice the missing
+        // heartbeats.
         self.leaving = Some((reply, Instant::now() + self.args.lease * 4));
         self.write_heartbeat();
     }
@@ -323,7 +326,8 @@ impl ClusterController {
                 let server = self.open.remove(&id);
                 tokio::spawn(async move {
                     tracing::info!(workspace = %id, to = to.as_ref().map(|to| &to.node), "handing a workspace over");
-                    // Closed before the server stops: requests in between are answered with "try again".
+                    // Closed before the server stops: requests in between are answered with "try
+                    // again".
                     node.release(&id).await;
                     let written = write_owner(&*registry, &id, expected, Ownership { owner: to }).await;
                     stop(server).await;
@@ -358,7 +362,8 @@ async fn stop(server: Option<RpcServer>) {
     }
 }
 
-/// Writes the owner of the workspace; returns the entry as it is now, or `None` if that is not known.
+/// Writes the owner of the workspace; returns the entry as it is now, or `None` if that is not
+/// known.
 async fn write_owner(
     registry: &dyn Registry,
     id: &WorkspaceId,

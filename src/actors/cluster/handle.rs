@@ -1,4 +1,4 @@
-//! The handle to this node's part in the cluster: who owns which workspace, and who is asked to own a new one.
+//! The handle to this node's part in the cluster: it knows the owners and assigns new workspaces.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -78,7 +78,8 @@ pub struct Inbox(pub(super) mpsc::UnboundedReceiver<Message>);
 const GIVE_UP: Duration = Duration::from_secs(10);
 
 impl Cluster {
-    /// A new epoch of this node. It takes part in the cluster once a controller runs with the inbox.
+    /// A new epoch of this node. It takes part in the cluster once a controller runs with the
+    /// inbox.
     pub fn new(args: &ClusterArgs) -> (Self, Inbox) {
         let me = NodeEpoch { node: args.node.clone(), epoch: uuid::Uuid::new_v4().to_string() };
         let lease_ms = args.lease.as_millis() as i64;
@@ -140,7 +141,8 @@ impl Cluster {
     /// Creates the workspace if there is none, and waits until it has an owner.
     ///
     /// # Errors
-    /// `TooMany` beyond `max` workspaces; `Unavailable` if no node takes it or the table cannot be written.
+    /// `TooMany` beyond `max` workspaces; `Unavailable` if no node takes it or the table
+    /// cannot be written.
     pub async fn ensure(&self, workspace: &WorkspaceId, max: usize) -> Result<(), OpenError> {
         let deadline = tokio::time::Instant::now() + GIVE_UP;
         loop {

@@ -20,7 +20,8 @@ use earcon_tenancy::WorkspacePass;
 
 /// How many events one read of the log asks for.
 const PAGE: usize = 512;
-/// After this many samples the handler is flushed even if its time has not come, which bounds what it holds in memory.
+/// After this many samples the handler is flushed even if it is not time yet. That bounds its
+/// memory.
 const FLUSH_SAMPLES: usize = 500_000;
 const PAUSE: Duration = Duration::from_millis(100);
 const PAUSE_CAP: Duration = Duration::from_secs(10);
@@ -194,8 +195,8 @@ impl<H: Handler> State<H> {
         self.lag.set(self.head.saturating_sub(self.reached) as usize);
     }
 
-    /// After a failure the handler's durable cursor counts, not what it may have taken in part. The log goes on meanwhile,
-    /// and the lag has to show it.
+    /// After a failure the handler's durable cursor counts, not what it may have taken in part. The
+    /// log goes on meanwhile, and the lag has to show it.
     async fn retry(&mut self, myself: &ActorRef<Message>, error: &PortError) {
         if let Some((head, _)) = self.args.hub.view().await {
             self.head = self.head.max(head);

@@ -1,8 +1,8 @@
 //! Every event to subscribers outside, as a CloudEvent.
 //!
-//! The cursor is in the meta store. Events after it are published again after a crash or a lost connection, with the same
-//! identifiers. A workspace that is fanned out for the first time begins at the end of its log, so that no old events are
-//! published.
+//! The cursor is in the meta store. Events after it are published again after a crash or a lost
+//! connection, with the same identifiers. A workspace that is fanned out for the first time begins
+//! at the end of its log, so that no old events are published.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -49,7 +49,8 @@ struct Cursor {
 }
 
 impl FanOut {
-    /// Publishes events of the log's `epoch`. Events up to `opened_at` are published only if a cursor is stored.
+    /// Publishes events of the log's `epoch`. Events up to `opened_at` are published only if a
+    /// cursor is stored.
     pub fn new(publisher: Arc<dyn Publisher>, meta_store: Arc<dyn MetaStore>, epoch: Arc<str>, opened_at: Seq) -> Self {
         Self { publisher, meta_store, epoch, opened_at, progress: Mutex::default() }
     }
@@ -63,7 +64,8 @@ impl FanOut {
         let cursor = Cursor { epoch: self.epoch.to_string(), seq };
         let value = serde_json::to_vec(&cursor)
             .map_err(|error| PortError::caused(ErrorKind::Invalid, "the cursor of the fan-out", error))?;
-        // A conflict means that another node publishes this workspace. The cursor is read again before the next try.
+        // A conflict means that another node publishes this workspace. The cursor is read again
+        // before the next try.
         let revision = self.meta_store.put(pass, CURSOR, expected, value).await?;
         let mut progress = self.progress();
         progress.revision = revision;
@@ -153,7 +155,8 @@ impl FanOut {
     }
 }
 
-/// `samples.<kpi>` or `events.<type>`. Dots of KPI names and types separate levels, so that a family can be subscribed to.
+/// `samples.<kpi>` or `events.<type>`. Dots of KPI names and types separate levels, so that a
+/// family can be subscribed to.
 fn topic(event: &Event) -> Vec<String> {
     let (root, name) = match event.body.event_type() {
         EventType::Samples => ("samples", event.kpi.as_str()),

@@ -30,7 +30,8 @@ impl Consumer {
         self.reached.load(Ordering::Relaxed)
     }
 
-    /// Reads to the end of the log, flushes and stops. Returns the cursor, or `None` if it could not be flushed.
+    /// Reads to the end of the log, flushes and stops. Returns the cursor, or `None` if it could
+    /// not be flushed.
     pub async fn finish(&self) -> Option<Seq> {
         ask(&self.actor, Message::Finish).await
     }

@@ -20,8 +20,8 @@ pub trait Handler: Send + Sync + 'static {
         pass: &WorkspacePass,
         events: Vec<Arc<Event>>,
     ) -> impl Future<Output = Result<(), PortError>> + Send;
-    /// Applies the events of a live batch that come after `handled`. Handlers that can use the encodings the batch shares
-    /// with other followers override it.
+    /// Applies the events of a live batch that come after `handled`. Handlers that can use the
+    /// encodings the batch shares with other followers override it.
     fn handle_live(
         &self,
         pass: &WorkspacePass,

@@ -59,15 +59,16 @@ impl Workspace {
         }
     }
 
-    /// Has the owner read the records of experiments and training jobs again. If that fails, the owner reads them when it next
-    /// opens the workspace or writes them.
+    /// Has the owner read the records of experiments and training jobs again. If that fails, the
+    /// owner reads them when it next opens the workspace or writes them.
     pub async fn wake_experiments(&self) {
         if let Err(error) = self.execute(WakeExperiments).await {
             tracing::warn!(workspace = %self.id(), %error, "the owner does not know of a change of its experiments");
         }
     }
 
-    /// Begins to listen to the default mix; `None` if the workspace is closing. Not a command: the answer is a stream.
+    /// Begins to listen to the default mix; `None` if the workspace is closing. Not a command: the
+    /// answer is a stream.
     pub async fn listen(&self) -> Option<Listening> {
         match self {
             Workspace::Local(handle) => handle.mix().listen().await,

@@ -20,7 +20,8 @@ use earcon_tenancy::WorkspacePass;
 /// How often evidence is evaluated and saved while an experiment runs.
 const TICK: Duration = Duration::from_secs(2);
 
-/// Starts with the plan that recovery has read. It must be [woken](Experiments::wake) after the streams have started.
+/// Starts with the plan that recovery has read. It must be [woken](Experiments::wake) after the
+/// streams have started.
 pub(in crate::actors) async fn start(
     context: Context,
     pass: WorkspacePass,
@@ -59,8 +60,9 @@ struct State {
     experiment: Option<(Experiment, Revision)>,
     /// Reported since the experiment was last saved.
     evidence: Evidence,
-    /// How many more times the plan is sent to the streams. Once more than needed: a stream may have started with the
-    /// previous plan, and have had no route yet when the others got the new one.
+    /// How many more times the plan is sent to the streams. Once more than needed: a stream may
+    /// have started with the previous plan, and have had no route yet when the others got the new
+    /// one.
     rounds_left: u8,
     ticking: bool,
     /// Whether the records could not be read.
@@ -225,7 +227,8 @@ impl State {
         }
     }
 
-    /// Saves an experiment and then applies it. If another writer was faster, its record is read instead.
+    /// Saves an experiment and then applies it. If another writer was faster, its record is read
+    /// instead.
     async fn save(&mut self, after: Experiment, revision: Revision) {
         let meta = self.context.backends.meta_store.clone();
         match save_experiment(meta.as_ref(), &self.pass, &after, revision).await {

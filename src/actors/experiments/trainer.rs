@@ -1,8 +1,9 @@
-//! Runs a training job: reads history page by page, trains a fresh detector on it, and hands the learned state to the stream.
+//! Runs a training job: reads history page by page, trains a fresh detector on it, and hands the
+//! learned state to the stream.
 //!
-//! Progress is saved after every KPI, at most once a second. A restart continues after the last finished KPI; an unfinished KPI
-//! begins again. Between pages it pauses for as long as the page took, so that live scoring has at least half of the
-//! processor.
+//! Progress is saved after every KPI, at most once a second. A restart continues after the last
+//! finished KPI; an unfinished KPI begins again. Between pages it pauses for as long as the page
+//! took, so that live scoring has at least half of the processor.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -64,7 +65,8 @@ pub(super) struct TrainingArgs {
 enum Ended {
     Cancelled,
     Failed(String),
-    /// The workspace is closing, or another node owns it. The job stays as it was saved; the next owner continues it.
+    /// The workspace is closing, or another node owns it. The job stays as it was saved; the next
+    /// owner continues it.
     Left,
 }
 
@@ -157,7 +159,7 @@ impl Worker {
         self.hand_over(kpi, &trainee).await
     }
 
-    /// Gives the stream of a KPI what was learned, unless it is parked.
+    /// Gives the learned state to the stream of a KPI, unless it is parked.
     async fn hand_over(&mut self, kpi: &KpiName, trainee: &KpiState) -> Result<(), Ended> {
         let trained = trainee.trained();
         let started = Instant::now();
@@ -232,8 +234,8 @@ impl Worker {
     }
 }
 
-/// The part of a page that is complete for every series, and where the next page begins. A series that was cut ends earlier
-/// than others; rows behind its end are read again.
+/// The part of a page that is complete for every series, and where the next page begins. A series
+/// that was cut ends earlier than others; rows behind its end are read again.
 fn complete_part(page: Vec<SampleSeries>, to_ms: i64) -> (i64, Vec<SeriesBatch>) {
     let cut = page.iter().filter(|series| series.truncated).filter_map(|series| series.rows.last());
     let end_ms = cut.map(|row| row.timestamp_ms.saturating_add(1)).min().unwrap_or(to_ms);

@@ -111,7 +111,8 @@ impl Actor for IncidentsActor {
 }
 
 impl State {
-    /// A bounded piece of work: a page of the log or one live batch, then the decisions that follow.
+    /// A bounded piece of work: a page of the log or one live batch, then the decisions that
+    /// follow.
     async fn step(&mut self) -> Result<(), ActorProcessingErr> {
         if self.live.is_none() {
             let Some(subscription) = self.args.hub.subscribe().await else {

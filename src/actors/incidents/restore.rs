@@ -1,4 +1,5 @@
-//! Brings the incident engine to the end of the log: the last saved state, and the events of the log after it.
+//! Brings the incident engine to the end of the log: the last saved state, and the events of the
+//! log after it.
 
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,8 +11,8 @@ use earcon_model::{Anomaly, AnomalyId, Event, Seq};
 use earcon_ports::{LogHead, PortError};
 use earcon_tenancy::WorkspacePass;
 
-/// The mute that keeps an anomaly from alerting. It is read from the event, where the stream has noted it, and not from the
-/// store: a replay repeats the original decision.
+/// The mute that keeps an anomaly from alerting. It is read from the event, where the stream has
+/// noted it, and not from the store: a replay repeats the original decision.
 pub(super) fn muted_by(anomaly: &Anomaly) -> Option<String> {
     anomaly.muted.clone()
 }
@@ -23,7 +24,8 @@ pub struct EngineReplay {
 }
 
 impl EngineReplay {
-    /// Loads the last saved state. Without one that fits the log, the engine begins empty at the end of the log.
+    /// Loads the last saved state. Without one that fits the log, the engine begins empty at the
+    /// end of the log.
     ///
     /// # Errors
     /// Those of the store.
@@ -62,7 +64,8 @@ impl EngineReplay {
         }
     }
 
-    /// The engine at the end of the log. `open` are the anomalies that are open there; others ended without an event.
+    /// The engine at the end of the log. `open` are the anomalies that are open there; others ended
+    /// without an event.
     pub fn finish(mut self, open: HashSet<AnomalyId>, now_ms: i64) -> IncidentEngine {
         self.engine.skip_to(self.end);
         self.engine.reconcile(&open, now_ms);

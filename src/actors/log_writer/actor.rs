@@ -151,7 +151,7 @@ impl State {
 
     fn write(&mut self, myself: ActorRef<Message>) {
         let mut group = std::mem::take(&mut self.queued);
-        // Taken now, while the bookkeeping stands exactly at the end of this group.
+        // Computed now, while `next` and `unsaved` are exactly at the end of this group.
         group.head = self.args.next - 1;
         group.watermark = self.unsaved.watermark(self.args.next);
         let (events, log) = (group.events.clone(), self.args.context.backends.event_log.clone());

@@ -40,12 +40,14 @@ impl LogWriter {
         Self(actor)
     }
 
-    /// Queues an append. If the writer has stopped, the append is dropped, and its `on_commit` with it.
+    /// Queues an append. If the writer has stopped, the append is dropped, and its `on_commit` with
+    /// it.
     pub fn append(&self, append: Append) {
         ask::send(&self.0, Message::Append(append));
     }
 
-    /// Waits until everything queued before is durable; returns the newest event. `None` if the writer has stopped.
+    /// Waits until everything queued before is durable; returns the newest event. `None` if the
+    /// writer has stopped.
     pub async fn barrier(&self) -> Option<Seq> {
         ask(&self.0, Message::Barrier).await
     }

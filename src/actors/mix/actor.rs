@@ -54,7 +54,8 @@ struct State {
     settings: MixSettings,
     revision: Revision,
     listeners: usize,
-    /// Counts how often the last listener left, so that an old timer does not stop a mix that has listeners again.
+    /// Counts how often the last listener left, so that an old timer does not stop a mix that has
+    /// listeners again.
     silences: u64,
     sounds: broadcast::Sender<Sound>,
     sounding: watch::Sender<Arc<Vec<Voice>>>,
@@ -130,7 +131,8 @@ impl State {
         }
         self.listeners += 1;
         gauge(Metric::Listeners).increment(1.0);
-        // If the listener has left, its seat is dropped with the answer, and it is no longer counted.
+        // If the listener has left, its seat is dropped with the answer, and it is no longer
+        // counted.
         reply.send(Listening::new(
             self.sounds.subscribe(),
             self.sounding.borrow().clone(),
@@ -154,7 +156,8 @@ impl State {
         self.sounding.send_replace(Arc::default());
     }
 
-    /// The render thread fell out of the broadcast: it gets the present state and a new subscription.
+    /// The render thread fell out of the broadcast: it gets the present state and a new
+    /// subscription.
     async fn reseed(&mut self) {
         if let Some(thread) = &self.running
             && let Some(seed) = self.args.hub.subscribe().await

@@ -70,7 +70,8 @@ impl Mix {
         ask(&self.0, Message::Describe).await
     }
 
-    /// Changes settings for all listeners, durably. With `expected`, only if that is still the revision.
+    /// Changes settings for all listeners, durably. With `expected`, only if that is still the
+    /// revision.
     pub async fn change(&self, change: MixChange, expected: Option<Revision>) -> Option<Result<MixView, PortError>> {
         ask(&self.0, |reply| Message::Change(change, expected, reply)).await
     }

@@ -25,8 +25,8 @@ pub struct Packet(Bytes);
 impl Packet {
     const HEADER: usize = size_of::<u64>();
 
-    /// Puts the number in front of the packet, big-endian. It counts frames since the mix began to run; a jump is time
-    /// that was skipped.
+    /// Puts the number in front of the packet, big-endian. It counts frames since the mix began to
+    /// run; a jump is time that was skipped.
     pub fn new(number: u64, opus: &[u8]) -> Self {
         let mut bytes = BytesMut::with_capacity(Self::HEADER + opus.len());
         bytes.put_u64(number);

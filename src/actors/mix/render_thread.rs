@@ -1,8 +1,9 @@
 //! The thread that renders: one Opus packet every 20 ms against absolute deadlines.
 //!
-//! It is a thread and not a task, because a late audio frame is audible and the runtime's workers may be busy scoring. It
-//! sleeps until the next frame is due, applies the events since, renders, encodes and broadcasts. If it falls behind by more
-//! than a frame, overdue frames are skipped and counted, never queued.
+//! It is a thread and not a task, because a late audio frame is audible and the runtime's workers
+//! may be busy scoring. It sleeps until the next frame is due, applies the events since, renders,
+//! encodes and broadcasts. If it falls behind by more than a frame, overdue frames are skipped and
+//! counted, never queued.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -18,7 +18,8 @@ use earcon_tenancy::WorkspacePass;
 /// Clocks of nodes that differ by more than this are logged.
 const CLOCKS_DISAGREE_MS: i64 = 2_000;
 
-/// Starts the root and opens every workspace the storage knows, unless they are shared with other nodes.
+/// Starts the root and opens every workspace the storage knows, unless they are shared with other
+/// nodes.
 ///
 /// # Errors
 /// If the storage cannot be read, or a workspace in it cannot be opened.

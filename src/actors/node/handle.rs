@@ -91,7 +91,8 @@ impl Node {
         }
     }
 
-    /// The workspace with this identifier, created if there is none. Waits while it is being opened.
+    /// The workspace with this identifier, created if there is none. Waits while it is being
+    /// opened.
     ///
     /// # Errors
     /// If it cannot be opened, or the node has too many workspaces.
@@ -103,7 +104,8 @@ impl Node {
         opened.unwrap_or(Err(OpenError::Unavailable))
     }
 
-    /// Closes the workspace in order: batches in flight are finished, snapshots and history are written.
+    /// Closes the workspace in order: batches in flight are finished, snapshots and history are
+    /// written.
     pub async fn release(&self, id: &WorkspaceId) {
         if let Some(handle) = self.remove(id).await {
             handle.finish().await;

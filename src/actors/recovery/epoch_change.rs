@@ -1,6 +1,7 @@
-//! A log that is not the one the stores have read: it was created again, or restored from an old copy, while snapshots and
-//! history stayed. Its numbers cannot be compared with theirs. So the snapshots are deleted, and history reads the log from its
-//! beginning, in addition to the samples it has.
+//! A log that is not the one the stores have read: it was created again, or restored from an old
+//! copy, while snapshots and history stayed. Its numbers cannot be compared with theirs. So the
+//! snapshots are deleted, and history reads the log from its beginning, in addition to the samples
+//! it has.
 
 use crate::actors::context::Backends;
 use crate::actors::snapshotter::{load_watermark, save_watermark};
@@ -30,14 +31,15 @@ pub(super) async fn prepare(backends: &Backends, pass: &WorkspacePass, head: &Lo
         return Ok(());
     }
     match backends.meta_store.put(pass, EPOCH_KEY, revision, head.epoch.clone().into_bytes()).await {
-        // Another node opened the log at the same time; the log itself decides which of the two goes on.
+        // Another node opened the log at the same time; the log itself decides which of the two
+        // goes on.
         Err(error) if error.kind != ErrorKind::Conflict => Err(error),
         _ => Ok(()),
     }
 }
 
-/// Whether one of the stores has seen events that the log does not have: the log was restored from an old copy, or has lost
-/// its end. New events would get numbers that these stores know already.
+/// Whether one of the stores has seen events that the log does not have: the log was restored from
+/// an old copy, or has lost its end. New events would get numbers that these stores know already.
 async fn went_back(backends: &Backends, pass: &WorkspacePass, head: &LogHead) -> Result<bool, PortError> {
     if load_watermark(backends, pass).await? >= head.next {
         return Ok(true);

@@ -1,6 +1,8 @@
-//! The caller's side: has the owner of a workspace execute commands, and the next owner if that one is gone.
+//! The caller's side: has the owner of a workspace execute commands, and the next owner if that one
+//! is gone.
 //!
-//! A request that was not delivered is sent again: between two owners no node serves the workspace for a few seconds.
+//! A request that was not delivered is sent again: between two owners no node serves the workspace
+//! for a few seconds.
 
 use std::time::Duration;
 
@@ -97,13 +99,15 @@ impl OwnerClient {
         }
     }
 
-    /// Completes some time after the workspace has another owner: an owner that hands over in order has answered by then.
+    /// Completes some time after the workspace has another owner: an owner that hands over in order
+    /// has answered by then.
     async fn moved(&self, from: Option<NodeEpoch>) {
         self.cluster.moved(self.pass.workspace(), from).await;
         tokio::time::sleep(LAST_ANSWERS).await;
     }
 
-    /// Has the owner take samples in; returns the receipt and the log's epoch. Rows whose fate is unknown count as failed.
+    /// Has the owner take samples in; returns the receipt and the log's epoch. Rows whose fate is
+    /// unknown count as failed.
     ///
     /// # Errors
     /// Only if nothing of the batch was taken.

@@ -1,5 +1,6 @@
-//! The live view of a workspace that another node owns, kept by following its log. Owners may change meanwhile: the log, its
-//! epoch and its numbers stay the same, and followers here notice nothing.
+//! The live view of a workspace that another node owns, kept by following its log. Owners may
+//! change meanwhile: the log, its epoch and its numbers stay the same, and followers here notice
+//! nothing.
 //!
 //! Not an actor: the hub it feeds is one. A mirror that is not used for a while is stopped.
 
@@ -128,8 +129,8 @@ struct Mirror {
 }
 
 impl Mirror {
-    /// Feeds the hub until the epoch changes. Events trimmed before they were read appear as a gap, as for a slow follower of
-    /// the owner.
+    /// Feeds the hub until the epoch changes. Events trimmed before they were read appear as a gap,
+    /// as for a slow follower of the owner.
     async fn follow(mut self) {
         loop {
             match self.log.follow(&self.pass, self.at + 1).await {

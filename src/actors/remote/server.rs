@@ -1,7 +1,8 @@
 //! The owner's side: executes commands of other nodes on a workspace that this node owns.
 //!
-//! Not an actor: it owns only its subscription. Each request is a task of its own, so that a slow commit delays no other
-//! request; their number is bounded. The workspace is looked up for each request, because it may have been opened again.
+//! Not an actor: it owns only its subscription. Each request is a task of its own, so that a slow
+//! commit delays no other request; their number is bounded. The workspace is looked up for each
+//! request, because it may have been opened again.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Messages between nodes as bytes. A version in front lets nodes of different versions notice each other.
+//! Messages between nodes as bytes. A version in front lets nodes of different versions notice each
+//! other.
 
 use bytes::Bytes;
 use serde::Serialize;

@@ -74,7 +74,7 @@ impl Actor for SnapshotterActor {
 }
 
 impl State {
-    /// A failure keeps what is left for the next round; the watermark moves only when nothing is left.
+    /// A failure keeps the rest for the next round; the watermark moves only if nothing is left.
     async fn write(&mut self) {
         if let Err(error) = self.try_write().await {
             tracing::warn!(workspace = %self.pass.workspace(), %error, "snapshots could not be saved; trying again with the next");

@@ -26,7 +26,8 @@ impl Snapshotter {
         ask::send(&self.0, Message::Save(snapshots, watermark));
     }
 
-    /// Waits until everything handed over before was tried. A stopped snapshotter has nothing left to try.
+    /// Waits until everything handed over before was tried. A stopped snapshotter has nothing left
+    /// to try.
     pub async fn flush(&self) {
         ask(&self.0, Message::Flush).await;
     }

@@ -1,4 +1,5 @@
-//! The recovery watermark: every event up to it is part of a saved snapshot, so recovery reads the log from there.
+//! The recovery watermark: every event up to it is part of a saved snapshot, so recovery reads the
+//! log from there.
 
 use crate::actors::context::Backends;
 use earcon_model::Seq;

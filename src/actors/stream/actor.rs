@@ -128,7 +128,8 @@ impl State {
             return;
         }
         let on_commit: OnCommit = Box::new(move |seq| part.committed(seq, accepted, late, rejected));
-        // The events go to the log before the shadow sees them: the commit does not wait for a shadow.
+        // The events go to the log before the shadow sees them: the commit does not wait for a
+        // shadow.
         let for_shadow = self.shadowing.is_some().then(|| pushed.bodies.clone());
         self.append(now_ms, pushed.bodies, Some(on_commit));
         if let Some(bodies) = for_shadow {
@@ -234,7 +235,8 @@ impl State {
         self.args.log.append(Append { kpi, time_ms, bodies, on_commit, snapshot: None });
     }
 
-    /// The snapshot goes through the log writer, so that it is saved after the commit, with the `seq` it includes.
+    /// The snapshot goes through the log writer, so that it is saved after the commit, with the
+    /// `seq` it includes.
     fn hand_over(&mut self) {
         self.snapshot_due = false;
         if !std::mem::take(&mut self.args.unsaved) {

@@ -18,7 +18,7 @@ pub(super) enum Message {
     /// Score with these detectors from here on.
     SetDetectors(Assignment),
     ImportTraining(Training, Reply<usize>),
-    /// Report what was counted about the shadow detector.
+    /// Report the counts about the shadow detector.
     Report,
     /// Hand the state over.
     Snapshot,
@@ -26,7 +26,7 @@ pub(super) enum Message {
     Finish,
 }
 
-/// What one detector has learned elsewhere.
+/// State that one detector has learned elsewhere.
 pub struct Training {
     /// The detector as the workspace refers to it.
     pub detector_ref: DetectorRef,
@@ -50,17 +50,20 @@ impl StreamHandle {
         self.0.get_id()
     }
 
-    /// Scores samples and commits them; `part` is sent after the commit and dropped if there is none.
+    /// Scores samples and commits them; `part` is sent after the commit and dropped if there is
+    /// none.
     pub fn ingest(&self, batches: Vec<SeriesBatch>, arrival: Arrival, part: ReceiptPart) {
         ask::send(&self.0, Message::Ingest(batches, arrival, part));
     }
 
-    /// Records that a person has seen an anomaly. Returns the event, or `None` if it could not be committed.
+    /// Records that a person has seen an anomaly. Returns the event, or `None` if it could not be
+    /// committed.
     pub async fn acknowledge(&self, id: AnomalyId, labels: Labels, acknowledgement: Acknowledgement) -> Option<Seq> {
         ask(&self.0, |reply| Message::Acknowledge(id, labels, acknowledgement, reply)).await
     }
 
-    /// Records a person's feedback on an anomaly. Returns the event, or `None` if it could not be committed.
+    /// Records a person's feedback on an anomaly. Returns the event, or `None` if it could not be
+    /// committed.
     pub async fn record_feedback(&self, id: AnomalyId, labels: Labels, feedback: Feedback) -> Option<Seq> {
         ask(&self.0, |reply| Message::RecordFeedback(id, labels, feedback, reply)).await
     }
@@ -70,8 +73,8 @@ impl StreamHandle {
         ask::send(&self.0, Message::SetDetectors(assignment));
     }
 
-    /// Gives one of the KPI's detectors what it has learned elsewhere. Returns for how many series it was imported, after
-    /// the commit; `None` if the stream failed or stopped before.
+    /// Imports learned state into one of the KPI's detectors. Returns for how many series it was
+    /// imported, after the commit; `None` if the stream failed or stopped before.
     pub(in crate::actors) async fn import_training(&self, training: Training) -> Option<usize> {
         ask(&self.0, |reply| Message::ImportTraining(training, reply)).await
     }

@@ -1,4 +1,5 @@
-//! What a stream does while a shadow detector runs: the shadow sees the logged events, is timed, and its alerts are counted.
+//! What a stream does while a shadow detector runs: the shadow sees the logged events, is timed,
+//! and its alerts are counted.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -33,10 +34,12 @@ impl Shadowing {
         Self { agreement: Agreement::new(window_ms), tally: Tally::default() }
     }
 
-    /// Has the shadow of `state` observe the events of a batch that the live detector took `live` to score.
+    /// Has the shadow of `state` observe the events of a batch that the live detector took `live`
+    /// to score.
     ///
-    /// A panic is caught and ends only the shadow. Nothing in here changes the live detector's state. Restarting the stream
-    /// would interrupt live scoring for a detector that is only being tried out.
+    /// A panic is caught and ends only the shadow. Nothing in here changes the live detector's
+    /// state. Restarting the stream would interrupt live scoring for a detector that is only being
+    /// tried out.
     pub(super) fn observe(
         &mut self,
         state: &mut KpiState,

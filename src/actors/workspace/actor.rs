@@ -243,7 +243,8 @@ impl State {
         Ok(route)
     }
 
-    /// Starts streams for KPIs that have no route, as far as the limit allows. Returns the routes of those that have one then.
+    /// Starts streams for KPIs that have no route, as far as the limit allows. Returns the routes
+    /// of those that have one then.
     async fn ensure_streams(
         &mut self,
         myself: &ActorRef<Message>,
@@ -301,7 +302,8 @@ impl State {
         true
     }
 
-    /// In a task: waits for the events that the dead stream had sent to the log, then reads snapshot and log.
+    /// In a task: waits for the events that the dead stream had sent to the log, then reads
+    /// snapshot and log.
     fn recover(&self, myself: &ActorRef<Message>, kpi: KpiName) {
         if self.finishing.is_some() {
             return;

@@ -1,8 +1,9 @@
 //! Everything a workspace can be asked to do, on whatever node it runs.
 //!
 //! A command is a type with the type of its reply. On the owner it is executed by its
-//! [handler](super::handlers::CommandHandler). From another node it travels as it is, and its reply comes back as it is.
-//! A new command takes three places: its type here, its handler, and the route that sends it.
+//! [handler](super::handlers::CommandHandler). From another node it travels as it is, and its reply
+//! comes back as it is. A new command takes three places: its type here, its handler, and the route
+//! that sends it.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -87,7 +88,7 @@ pub struct Ingested {
     pub epoch: String,
 }
 
-/// Records that a person has seen an anomaly. Answers what was recorded, after the commit.
+/// Records that a person has seen an anomaly. Answers with the record, after the commit.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Acknowledge {
     /// The anomaly.
@@ -98,7 +99,7 @@ pub struct Acknowledge {
     pub note: Option<String>,
 }
 
-/// Records a person's feedback on an anomaly. Answers what was recorded, after the commit.
+/// Records a person's feedback on an anomaly. Answers with the record, after the commit.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct RecordFeedback {
     /// The anomaly.
@@ -171,7 +172,8 @@ pub struct AudioFormat {
     pub voices: Vec<Voice>,
 }
 
-/// Has the owner read the records of experiments and training jobs again, because they have changed.
+/// Has the owner read the records of experiments and training jobs again, because they have
+/// changed.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct WakeExperiments;
 

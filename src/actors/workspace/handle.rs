@@ -130,7 +130,8 @@ impl WorkspaceHandle {
         }
     }
 
-    /// Starts streams for new KPIs; returns their routes. Those over the limit stay without a route.
+    /// Starts streams for new KPIs; returns their routes. Those over the limit stay without a
+    /// route.
     pub(in crate::actors) async fn ensure_streams(&self, kpis: Vec<KpiName>) -> Option<HashMap<KpiName, Route>> {
         ask(&self.supervisor, |reply| Message::EnsureStreams(kpis, reply)).await
     }
@@ -150,15 +151,16 @@ impl WorkspaceHandle {
         self.supervisor.get_id()
     }
 
-    /// Stops at once, because another node owns the workspace: nothing is admitted, written or flushed any more. Samples with
-    /// a receipt are in the log.
+    /// Stops at once, because another node owns the workspace: nothing is admitted, written or
+    /// flushed any more. Samples with a receipt are in the log.
     pub async fn abandon(&self) {
         self.routes.shut();
         ask::stop(&self.supervisor).await;
     }
 
-    /// Shuts down bottom-up: streams hand over and stop, the log writes what is queued, history reads to the end,
-    /// snapshots are saved. Nothing acknowledged is lost even if this is cut short; it only saves a replay.
+    /// Shuts down bottom-up: streams hand over and stop, the log writes its queue, history reads to
+    /// the end, snapshots are saved. Samples with a receipt are not lost if this is cut short; it
+    /// only saves a replay.
     pub async fn finish(&self) {
         ask(&self.supervisor, Message::FinishStreams).await;
         self.children.log.barrier().await;

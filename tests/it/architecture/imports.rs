@@ -1,7 +1,7 @@
 //! Reads which source files import which, by their `use` declarations and paths.
 //!
-//! A path is resolved to the file of its deepest module. A file that re-exports others (a module face) imports them, so a
-//! circle through a face is found as well. Test modules do not count.
+//! A path is resolved to the file of its deepest module. A file that re-exports others (a module
+//! face) imports them, so a circle through a face is found as well. Test modules do not count.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -100,7 +100,8 @@ fn production(text: &str) -> String {
     let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or(text);
     let lines = text.lines().map(|line| {
         let code = line.split("//").next().unwrap_or(line);
-        // Every second part of a line is between quotes. Texts over several lines are taken for code; they hold no paths.
+        // Every second part of a line is between quotes. Texts over several lines are taken for
+        // code; they hold no paths.
         code.split('"').step_by(2).collect::<Vec<_>>().join(" ")
     });
     lines.collect::<Vec<_>>().join("\n")

@@ -45,8 +45,8 @@ impl AudioPublisher {
         Self { transport, pass, mix, lease: Arc::default() }
     }
 
-    /// Publishes for a while from now on. Returns the samples a decoder has to skip and the voices that sound; `None` if the
-    /// mix has stopped.
+    /// Publishes for a while from now on. Returns the samples a decoder has to skip and the voices
+    /// that sound; `None` if the mix has stopped.
     pub async fn extend_lease(&self) -> Option<(u16, Vec<Voice>)> {
         let listening = self.mix.listen().await?;
         let format = (listening.pre_skip, listening.voices.as_ref().clone());

@@ -120,7 +120,8 @@ async fn forward(
     }
 }
 
-/// Packet numbers that only grow, whatever mix they come from: the next owner's mix counts from its own beginning.
+/// Packet numbers that only grow, whatever mix they come from: the next owner's mix counts from its
+/// own beginning.
 #[derive(Debug, Default)]
 struct Numbers {
     last: Option<u64>,
