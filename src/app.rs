@@ -4,7 +4,9 @@
 mod adapter_settings;
 mod backends;
 pub mod clock;
+mod gateway;
 mod metrics;
+mod node;
 mod settings;
 
 use std::io;
@@ -14,28 +16,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::ServiceExt;
-use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use earcon_adapters_cql::Migrated;
 
-use self::backends::Opened;
 use self::clock::SystemClock;
-use self::settings::{actor_settings, limits, statsd_settings};
-use crate::actors::cluster::controller;
-use crate::actors::cluster::handle::Cluster;
-use crate::actors::context::{Context, Faults, Placement};
+use self::node::{Member, Started};
+use crate::actors::context::Faults;
 use crate::actors::directory::Directory;
-use crate::actors::experiments::desk::DetectorService;
-use crate::actors::muting::Muting;
-use crate::actors::node::{self, Node};
+use crate::actors::node::Node;
 use crate::actors::supervision::RestartPolicy;
 use crate::config::Config;
-use crate::gateway::nats::{NatsGateway, NatsServices};
+use crate::gateway::nats::NatsGateway;
 use crate::gateway::statsd::StatsdGateway;
-use crate::gateway::{Catalogues, Gateway, Imports, LocalTimes, Parts, Transmitters, router};
+use crate::gateway::{Gateway, router};
 use earcon_adapters_embedded::{EmbeddedStore, OpenError};
 use earcon_model::{Clock, WorkspaceId};
 use earcon_ports::PortError;
@@ -131,26 +127,13 @@ impl App {
         let authorizer = Authorizer::new();
         let opened = backends::open(config).await?;
         let Started { node, directory, member, context } =
-            start_node(config, overrides, &opened, authorizer.clone()).await?;
+            node::start(config, overrides, &opened, authorizer.clone()).await?;
 
         let (shutdown, shutdown_seen) = watch::channel(false);
-        let parts = gateway_parts(config, &context, directory.clone(), recorder.clone(), shutdown_seen.clone());
+        let gateway = gateway::build(config, &context, directory.clone(), recorder.clone(), shutdown_seen.clone());
         drop(context);
-        let gateway = Gateway::new(parts);
-        let nats = match (&config.nats, opened.nats) {
-            (Some(nats), Some(client)) => {
-                let services = NatsServices { ingest: nats.ingest, sound: opened.publisher };
-                Some(NatsGateway::start(gateway.clone(), client, services).await.map_err(StartError::Nats)?)
-            }
-            _ => None,
-        };
-        let statsd = match &config.statsd {
-            Some(settings) => {
-                let failed = |source| StartError::Statsd { address: settings.listen, source };
-                Some(StatsdGateway::start(gateway.clone(), &statsd_settings(settings)).await.map_err(failed)?)
-            }
-            None => None,
-        };
+        let nats = gateway::start_nats(config, &gateway, &opened).await?;
+        let statsd = gateway::start_statsd(config, &gateway).await?;
         let server = tokio::spawn(serve(listener, gateway, shutdown_seen));
         let upkeep = tokio::spawn(metrics::upkeep(recorder));
         let drain = config.server.drain;
@@ -229,81 +212,6 @@ impl App {
             abort_server.abort();
             tracing::warn!("shutdown took too long and was cut short; the next start scores some samples again");
         }
-    }
-}
-
-/// The actors, and what the gateway is built from.
-struct Started {
-    node: Node,
-    directory: Directory,
-    member: Option<Member>,
-    context: Context,
-}
-
-/// This node's part in the cluster, and its controller.
-type Member = (Cluster, JoinHandle<()>);
-
-/// Starts the actors, and joins the cluster if one is configured.
-async fn start_node(
-    config: &Config,
-    overrides: Overrides,
-    opened: &Opened,
-    authorizer: Authorizer,
-) -> Result<Started, StartError> {
-    let settings = Arc::new(actor_settings(config, overrides.restart).map_err(StartError::Settings)?);
-    let clock = overrides.clock;
-    let args = backends::cluster(config, opened, clock.clone(), authorizer.clone()).await.map_err(StartError::Nats)?;
-    let transport = args.as_ref().map(|args| args.transport.clone());
-    let cluster = args.map(|args| (Cluster::new(&args), args));
-    let placement = cluster.as_ref().map(|((cluster, _), _)| Arc::new(cluster.clone()) as Arc<dyn Placement>);
-    let context = Context {
-        muting: Muting::new(opened.backends.meta_store.clone(), clock.clone()),
-        backends: opened.backends.clone(),
-        clock,
-        settings,
-        authorizer,
-        placement,
-        transport,
-        faults: overrides.faults,
-    };
-    let node = node::actor::start(context.clone()).await?;
-    let (directory, member) = match (cluster, &opened.shared_log) {
-        (Some(((cluster, inbox), args)), Some(log)) => {
-            let controller = controller::join(&cluster, inbox, args, node.clone()).await.map_err(StartError::Nats)?;
-            let directory = Directory::clustered(node.clone(), cluster.clone(), log.clone(), &context);
-            (directory, Some((cluster, controller)))
-        }
-        _ => (Directory::local(node.clone()), None),
-    };
-    Ok(Started { node, directory, member, context })
-}
-
-fn gateway_parts(
-    config: &Config,
-    context: &Context,
-    directory: Directory,
-    metrics: PrometheusHandle,
-    shutdown: watch::Receiver<bool>,
-) -> Parts {
-    let Context { backends, clock, settings, .. } = context;
-    let meta_store = &backends.meta_store;
-    let zones = &config.streams.time_zones;
-    Parts {
-        directory,
-        event_log: backends.event_log.clone(),
-        series_store: backends.series_store.clone(),
-        desk: DetectorService::new(meta_store.clone(), settings.streams.clone(), clock.clone()),
-        meta_store: meta_store.clone(),
-        catalogues: Catalogues::new(meta_store.clone(), config.ingest.known_series),
-        clock: clock.clone(),
-        muting: context.muting.clone(),
-        local_times: LocalTimes::new(zones.usual.clone(), zones.of.clone()),
-        access: context.authorizer.clone(),
-        limits: Arc::new(limits(config)),
-        imports: Imports::default(),
-        metrics,
-        transmitters: Transmitters::default(),
-        shutdown,
     }
 }
 

@@ -9,3 +9,4 @@
 pub mod controller;
 pub mod handle;
 pub mod status;
+mod step_runner;

@@ -6,8 +6,8 @@
 //!
 //! ```text
 //! gateway ─► Workspace::Remote ─┬─ mirror ◄── log (follow)
-//!                               ├─ client ──► transport ──► server (on the owner) ─► WorkspaceHandle::execute
-//!                               └─ audio/subscriber ◄── transport ◄── audio/publisher (on the owner) ◄─ mix
+//!                               ├─ client ──► transport ──► server on the owner ─► execute
+//!                               └─ audio/subscriber ◄── transport ◄── audio/publisher ◄─ mix
 //! ```
 
 pub mod audio;

@@ -6,6 +6,7 @@
 //! Recovery runs in tasks that report back as messages.
 
 pub(super) mod actor;
+mod children;
 pub mod command;
 mod handle;
 pub mod handlers;

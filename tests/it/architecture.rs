@@ -140,7 +140,8 @@ fn actors_import_each_other_without_a_circle() {
 
 #[test]
 fn only_supervisors_import_the_behaviour_of_an_actor() {
-    const SUPERVISORS: [&str; 3] = ["actors/node/actor", "actors/workspace/actor", "actors/remote/mirror"];
+    const SUPERVISORS: [&str; 4] =
+        ["actors/node/actor", "actors/workspace/actor", "actors/workspace/children", "actors/remote/mirror"];
     let imports = Imports::read(&src(), &["actors", "services", "gateway", "sources", "cli"]);
     let found: Vec<_> = imports
         .all()

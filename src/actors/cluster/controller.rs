@@ -14,13 +14,14 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::handle::{Cluster, ClusterArgs, Inbox, Message, Shared};
+use super::step_runner::{StepDone, StepResult, StepRunner};
 use crate::actors::ask::Reply;
 use crate::actors::node::Node;
 use crate::actors::remote::server::RpcServer;
 use crate::cluster::{Key, NodeEpoch, NodeRecord, Ownership, Step};
 use crate::telemetry::{Metric, count, gauge};
 use earcon_model::WorkspaceId;
-use earcon_ports::{Change, ErrorKind, PortError, Registry, Revision, Watch};
+use earcon_ports::{Change, ErrorKind, PortError, Watch};
 
 const PAUSE: Duration = Duration::from_millis(500);
 /// How often the meta store is searched for workspaces that the table does not know.
@@ -45,7 +46,7 @@ struct ClusterController {
     me: NodeEpoch,
     shared: Arc<Shared>,
     args: ClusterArgs,
-    node: Node,
+    runner: StepRunner,
     started_ms: i64,
     synced: bool,
     /// Answered once, after this node has read the table and seen its own heartbeat.
@@ -60,9 +61,7 @@ struct ClusterController {
 
 /// A task has ended.
 enum Done {
-    Opened(WorkspaceId, Option<RpcServer>),
-    Closed(WorkspaceId),
-    Wrote(WorkspaceId, Option<(Revision, Ownership)>),
+    Step(StepDone),
     Discovered(Vec<WorkspaceId>),
     Heartbeat(Result<(), PortError>),
 }
@@ -80,8 +79,8 @@ impl ClusterController {
             me: cluster.me().clone(),
             shared: cluster.shared().clone(),
             started_ms: args.clock.now_ms(),
+            runner: StepRunner::new(cluster.me().clone(), &args, node),
             args,
-            node,
             synced: false,
             ready: Some(ready),
             leaving: None,
@@ -222,22 +221,7 @@ impl ClusterController {
 
     fn task_ended(&mut self, done: Done) {
         match done {
-            Done::Opened(id, server) => {
-                self.busy.remove(&id);
-                if let Some(server) = server {
-                    self.open.insert(id, server);
-                }
-            }
-            Done::Closed(id) => {
-                self.busy.remove(&id);
-            }
-            Done::Wrote(id, written) => {
-                self.busy.remove(&id);
-                if let Some((revision, ownership)) = written {
-                    self.shared.write(|view| view.set_owner(id, revision, ownership));
-                    self.shared.changed.notify_waiters();
-                }
-            }
+            Done::Step(done) => self.step_ended(done),
             Done::Discovered(all) => {
                 self.shared.write(|view| all.into_iter().for_each(|id| view.add_workspace(id)));
                 self.remove_dead_nodes();
@@ -250,6 +234,19 @@ impl ClusterController {
                     ready.send(Err(error));
                 }
             }
+        }
+    }
+
+    fn step_ended(&mut self, done: StepDone) {
+        let StepDone { workspace, result } = done;
+        self.busy.remove(&workspace);
+        match result {
+            StepResult::Open(server) => drop(self.open.insert(workspace, server)),
+            StepResult::Entry(revision, ownership) => {
+                self.shared.write(|view| view.set_owner(workspace, revision, ownership));
+                self.shared.changed.notify_waiters();
+            }
+            StepResult::Nothing => {}
         }
     }
 
@@ -298,52 +295,12 @@ impl ClusterController {
     }
 
     fn start_step(&mut self, step: Step) {
-        let (node, done) = (self.node.clone(), self.done_sender.clone());
-        let registry = self.args.registry.clone();
-        match step {
-            Step::Claim(id, expected) => {
-                let ownership = Ownership { owner: Some(self.me.clone()) };
-                tokio::spawn(async move {
-                    let written = write_owner(&*registry, &id, expected, ownership).await;
-                    report(&done, Done::Wrote(id, written));
-                });
-            }
-            Step::Open(id) => {
-                let (transport, pass) = (self.args.transport.clone(), self.args.authorizer.system(&id));
-                tokio::spawn(async move {
-                    let server = match node.open(&id).await {
-                        Ok(_) => Some(RpcServer::start(node, transport, pass)),
-                        Err(error) => {
-                            tracing::warn!(workspace = %id, %error, "an own workspace is not open yet");
-                            tokio::time::sleep(PAUSE).await;
-                            None
-                        }
-                    };
-                    report(&done, Done::Opened(id, server));
-                });
-            }
-            Step::HandOver(id, expected, to) => {
-                let server = self.open.remove(&id);
-                tokio::spawn(async move {
-                    tracing::info!(workspace = %id, to = to.as_ref().map(|to| &to.node), "handing a workspace over");
-                    // Closed before the server stops: requests in between are answered with "try
-                    // again".
-                    node.release(&id).await;
-                    let written = write_owner(&*registry, &id, expected, Ownership { owner: to }).await;
-                    stop(server).await;
-                    report(&done, Done::Wrote(id, written));
-                });
-            }
-            Step::StepDown(id) => {
-                let server = self.open.remove(&id);
-                tokio::spawn(async move {
-                    tracing::warn!(workspace = %id, "another node owns a workspace that was open here; closing it");
-                    node.abandon(&id).await;
-                    stop(server).await;
-                    report(&done, Done::Closed(id));
-                });
-            }
-        }
+        let server = match &step {
+            Step::HandOver(id, ..) | Step::StepDown(id) => self.open.remove(id),
+            Step::Claim(..) | Step::Open(_) => None,
+        };
+        let (runner, done) = (self.runner.clone(), self.done_sender.clone());
+        tokio::spawn(async move { report(&done, Done::Step(runner.run(step, server).await)) });
     }
 }
 
@@ -354,34 +311,4 @@ struct Timers {
 
 fn report(done: &mpsc::UnboundedSender<Done>, event: Done) {
     let _controller_stopped = done.send(event).is_err();
-}
-
-async fn stop(server: Option<RpcServer>) {
-    if let Some(server) = server {
-        server.stop().await;
-    }
-}
-
-/// Writes the owner of the workspace; returns the entry as it is now, or `None` if that is not
-/// known.
-async fn write_owner(
-    registry: &dyn Registry,
-    id: &WorkspaceId,
-    expected: Revision,
-    ownership: Ownership,
-) -> Option<(Revision, Ownership)> {
-    let key = Key::Workspace(id.clone()).text();
-    let value = serde_json::to_vec(&ownership).ok()?;
-    match registry.compare_and_set(&key, expected, value).await {
-        Ok(revision) => Some((revision, ownership)),
-        Err(error) if error.kind == ErrorKind::Conflict => {
-            let (revision, value) = registry.get(&key).await.ok()??;
-            Some((revision, serde_json::from_slice(&value).ok()?))
-        }
-        Err(error) => {
-            tracing::warn!(workspace = %id, %error, "the owner of a workspace could not be written");
-            tokio::time::sleep(PAUSE).await;
-            None
-        }
-    }
 }

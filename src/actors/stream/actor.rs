@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr};
 
 use super::handle::{Message, StreamHandle, Training};
-use super::shadowing::{Observed, REPORT_EVERY, Shadowing};
+use super::shadowing::{REPORT_EVERY, Shadowing};
 use crate::actors::admission::ReceiptPart;
 use crate::actors::ask::Reply;
 use crate::actors::context::Faults;
@@ -157,7 +157,7 @@ impl State {
     fn observe_with_shadow(&mut self, bodies: &[EventBody], arrival: Arrival, live: Duration, now_ms: i64) {
         let Some(shadowing) = &mut self.shadowing else { return };
         let state = &mut self.args.state;
-        if let Observed::Failed(reason) = shadowing.observe(state, bodies, arrival, live, &self.args.faults) {
+        if let Err(reason) = shadowing.observe(state, bodies, arrival, live, &self.args.faults) {
             let kpi = state.kpi().clone();
             tracing::error!(%kpi, reason, "the shadow detector failed; the live detector goes on");
             state.drop_shadow();

@@ -9,7 +9,7 @@ use crate::actors::experiments::Experiments;
 use crate::experiments::{Agreement, Tally};
 use crate::telemetry::{Metric, record};
 use earcon_model::{AnomalyId, Arrival, EventBody, FeedbackOutcome};
-use earcon_streams::KpiState;
+use earcon_streams::{KpiState, Observed};
 
 /// How often a stream reports its counts. Rare, because a workspace may have many streams.
 pub(super) const REPORT_EVERY: Duration = Duration::from_secs(2);
@@ -18,14 +18,6 @@ pub(super) const REPORT_EVERY: Duration = Duration::from_secs(2);
 pub(super) struct Shadowing {
     agreement: Agreement,
     tally: Tally,
-}
-
-/// How the shadow took a batch.
-pub(super) enum Observed {
-    /// It was counted.
-    Counted,
-    /// It panicked; the text of the panic.
-    Failed(String),
 }
 
 impl Shadowing {
@@ -47,7 +39,7 @@ impl Shadowing {
         arrival: Arrival,
         live: Duration,
         faults: &Faults,
-    ) -> Observed {
+    ) -> Result<(), String> {
         let started = Instant::now();
         let kpi = state.kpi().clone();
         let observe = || {
@@ -58,13 +50,17 @@ impl Shadowing {
         };
         let observed = match catch_unwind(AssertUnwindSafe(observe)) {
             Ok(observed) => observed,
-            Err(panic) => return Observed::Failed(text_of(panic.as_ref())),
+            Err(panic) => return Err(text_of(panic.as_ref())),
         };
         let took = started.elapsed();
         record(Metric::ShadowSeconds, took);
-        if arrival == Arrival::Backfill || observed.samples == 0 {
-            return Observed::Counted;
+        if arrival == Arrival::Live && observed.samples > 0 {
+            self.count(bodies, &observed, live, took);
         }
+        Ok(())
+    }
+
+    fn count(&mut self, bodies: &[EventBody], observed: &Observed, live: Duration, took: Duration) {
         let tally = &mut self.tally;
         let each = |time: Duration| time.as_nanos() as u64 / observed.samples;
         tally.samples += observed.samples;
@@ -83,7 +79,6 @@ impl Shadowing {
         if let Some(newest_ms) = newest_ms(bodies) {
             self.agreement.passed(newest_ms, tally);
         }
-        Observed::Counted
     }
 
     /// Counts feedback on an anomaly, for the detectors that had found it.

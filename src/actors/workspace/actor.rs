@@ -5,23 +5,19 @@ use std::sync::Arc;
 
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
 
+use super::children::ChildStarter;
 use super::handle::{Children, Message, WorkspaceHandle};
 use crate::actors::ask::{self, Reply};
-use crate::actors::consumer::{self, Consumer, FanOut, History};
 use crate::actors::context::Context;
-use crate::actors::experiments::{self, Experiments};
-use crate::actors::hub::{self, Hub};
-use crate::actors::incidents::{self, actor::IncidentsArgs};
-use crate::actors::log_writer::{self, Append, LogWriter, actor::LogWriterArgs};
+use crate::actors::experiments::Experiments;
+use crate::actors::log_writer::{Append, LogWriter};
 use crate::actors::muting::MuteReader;
-use crate::actors::recovery::{Recovered, recover_kpi, view_of};
+use crate::actors::recovery::{Recovered, recover_kpi};
 use crate::actors::routes::{Route, Routes};
 use crate::actors::stream::{self, StreamHandle, actor::StreamArgs};
 use crate::actors::supervision::{FailureAction, Failures};
-use crate::actors::{mix, retention, snapshotter};
-use crate::live::LiveView;
 use crate::telemetry::{GaugePart, Metric, count};
-use earcon_model::{EventBody, KpiName, Seq};
+use earcon_model::{EventBody, KpiName};
 use earcon_streams::KpiState;
 use earcon_tenancy::WorkspacePass;
 
@@ -154,65 +150,6 @@ impl Actor for Supervisor {
             reply.send(());
         }
         Ok(())
-    }
-}
-
-/// What each child is started with.
-struct ChildStarter<'a> {
-    context: &'a Context,
-    pass: &'a WorkspacePass,
-    supervisor: ActorCell,
-}
-
-impl ChildStarter<'_> {
-    async fn start_all(&self, recovered: &Recovered, routes: &Arc<Routes>) -> Result<Children, SpawnErr> {
-        let newest = recovered.head.next - 1;
-        let hub = self.hub(recovered).await?;
-        let (context, pass, supervisor) = self.parts();
-        let snapshotter = snapshotter::actor::start(context, pass, supervisor).await?;
-        let (context, pass, supervisor) = self.parts();
-        let (next, unsaved) = (recovered.head.next, recovered.unsaved.clone());
-        let args = LogWriterArgs { context, pass, next, unsaved, hub: hub.clone(), snapshotter: snapshotter.clone() };
-        let log = log_writer::actor::start(args, supervisor).await?;
-        let history = self.consumer(History(self.context.backends.series_store.clone()), &hub).await?;
-        let fan_out = self.fan_out(&hub, newest).await?;
-        let (context, pass, supervisor) = self.parts();
-        let args =
-            IncidentsArgs { context, pass, engine: recovered.incidents.clone(), log: log.clone(), hub: hub.clone() };
-        let incidents = incidents::actor::start(args, supervisor).await?;
-        let (context, pass, supervisor) = self.parts();
-        retention::start(context, pass, supervisor).await?;
-        let (context, pass, supervisor) = self.parts();
-        let mix = mix::actor::start(context, pass, hub.clone(), supervisor).await?;
-        let (context, pass, supervisor) = self.parts();
-        let plan = recovered.plan.clone();
-        let experiments = experiments::actor::start(context, pass, routes.clone(), plan, supervisor).await?;
-        Ok(Children { log, hub, snapshotter, history, fan_out, incidents, mix, experiments })
-    }
-
-    fn parts(&self) -> (Context, WorkspacePass, ActorCell) {
-        (self.context.clone(), self.pass.clone(), self.supervisor.clone())
-    }
-
-    async fn hub(&self, recovered: &Recovered) -> Result<Hub, SpawnErr> {
-        let head = &recovered.head;
-        let kpis = recovered.kpis.values().map(view_of);
-        let view = LiveView::new(head.next - 1, kpis).with_incidents(recovered.incidents.open());
-        let buffer = self.context.settings.live_buffer;
-        let workspace = self.pass.workspace().clone();
-        hub::actor::start(workspace, head.epoch.as_str().into(), view, buffer, self.supervisor.clone()).await
-    }
-
-    async fn fan_out(&self, hub: &Hub, newest: Seq) -> Result<Option<Consumer>, SpawnErr> {
-        let Some(publisher) = &self.context.backends.publisher else { return Ok(None) };
-        let meta_store = self.context.backends.meta_store.clone();
-        let handler = FanOut::new(publisher.clone(), meta_store, hub.epoch().into(), newest);
-        self.consumer(handler, hub).await.map(Some)
-    }
-
-    async fn consumer<H: consumer::Handler>(&self, handler: H, hub: &Hub) -> Result<Consumer, SpawnErr> {
-        let (context, pass, supervisor) = self.parts();
-        consumer::actor::start(handler, context, pass, hub.clone(), supervisor).await
     }
 }
 

@@ -1,0 +1,65 @@
+//! Builds the gateway and starts its listeners besides HTTP.
+
+use std::sync::Arc;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::watch;
+
+use super::StartError;
+use super::backends::Opened;
+use super::settings::{limits, statsd_settings};
+use crate::actors::context::Context;
+use crate::actors::directory::Directory;
+use crate::actors::experiments::desk::DetectorService;
+use crate::config::Config;
+use crate::gateway::nats::{NatsGateway, NatsServices};
+use crate::gateway::statsd::StatsdGateway;
+use crate::gateway::{Catalogues, Gateway, Imports, LocalTimes, Parts, Transmitters};
+
+/// Builds the gateway.
+pub(super) fn build(
+    config: &Config,
+    context: &Context,
+    directory: Directory,
+    metrics: PrometheusHandle,
+    shutdown: watch::Receiver<bool>,
+) -> Gateway {
+    let Context { backends, clock, settings, .. } = context;
+    let meta_store = &backends.meta_store;
+    let zones = &config.streams.time_zones;
+    Gateway::new(Parts {
+        directory,
+        event_log: backends.event_log.clone(),
+        series_store: backends.series_store.clone(),
+        desk: DetectorService::new(meta_store.clone(), settings.streams.clone(), clock.clone()),
+        meta_store: meta_store.clone(),
+        catalogues: Catalogues::new(meta_store.clone(), config.ingest.known_series),
+        clock: clock.clone(),
+        muting: context.muting.clone(),
+        local_times: LocalTimes::new(zones.usual.clone(), zones.of.clone()),
+        access: context.authorizer.clone(),
+        limits: Arc::new(limits(config)),
+        imports: Imports::default(),
+        metrics,
+        transmitters: Transmitters::default(),
+        shutdown,
+    })
+}
+
+/// Starts the listeners on NATS, if NATS is configured.
+pub(super) async fn start_nats(
+    config: &Config,
+    gateway: &Gateway,
+    opened: &Opened,
+) -> Result<Option<NatsGateway>, StartError> {
+    let (Some(nats), Some(client)) = (&config.nats, &opened.nats) else { return Ok(None) };
+    let services = NatsServices { ingest: nats.ingest, sound: opened.publisher.clone() };
+    NatsGateway::start(gateway.clone(), client.clone(), services).await.map(Some).map_err(StartError::Nats)
+}
+
+/// Starts the StatsD listener, if StatsD is configured.
+pub(super) async fn start_statsd(config: &Config, gateway: &Gateway) -> Result<Option<StatsdGateway>, StartError> {
+    let Some(settings) = &config.statsd else { return Ok(None) };
+    let failed = |source| StartError::Statsd { address: settings.listen, source };
+    StatsdGateway::start(gateway.clone(), &statsd_settings(settings)).await.map(Some).map_err(failed)
+}
