@@ -28,11 +28,14 @@ run: web ## Build everything and start the demo of this machine (ARGS="…" are 
 	$(CARGO) build --release --locked
 	exec $(TARGET_DIR)/release/earcon demo $(ARGS)
 
+.PHONY: release
+release: web ## Build the binary to ship: target/dist/earcon, stripped, and its line tables in earcon.debug
+	scripts/release.sh
+
 .PHONY: test
 test: setup-test web-check web ## Run every test: Rust, clients, real agents, dashboard, and the dashboard in a browser
-	@# With a NATS server and a Cassandra node beside it, fetched into a cache when they are not there.
-	scripts/servers/run.sh $(CARGO) test --locked --workspace --all-targets
-	$(CARGO) test --locked --workspace --doc
+	@# run.sh starts a NATS server and a Cassandra node, which it downloads into a cache once.
+	CARGO=$(CARGO) scripts/servers/run.sh scripts/rust-tests.sh
 	@# The tests above have built this very binary; a release build would only cost time.
 	scripts/agents/run.sh $(TARGET_DIR)/debug/earcon
 	EARCON_BIN=$(TARGET_DIR)/debug/earcon scripts/clients.sh test

@@ -1,4 +1,4 @@
-//! What taking rows out of bytes costs a sample: 10,000 series in turn, one sample each, all known; and one series alone.
+//! The cost of parsing a sample: 10,000 known series with one sample each, and one series alone.
 
 use std::hint::black_box;
 
@@ -60,28 +60,28 @@ fn write_request() -> Vec<u8> {
     request
 }
 
-fn gather(catalogue: &SeriesCache, parse: impl Fn(&mut Batch<'_>) -> Result<(), IntakeError>) -> ParsedBatch {
-    let mut batch = Batch::new(catalogue, 0, SERIES);
+fn gather(cache: &SeriesCache, parse: impl Fn(&mut Batch<'_>) -> Result<(), IntakeError>) -> ParsedBatch {
+    let mut batch = Batch::new(cache, 0, SERIES);
     parse(&mut batch).expect("good rows");
     batch.finish()
 }
 
 fn parsing(criterion: &mut Criterion) {
-    let catalogue = SeriesCache::new(Rules::default(), 200_000, 1);
+    let cache = SeriesCache::new(Rules::default(), 200_000, 1);
     let mut group = criterion.benchmark_group("intake");
     group.throughput(Throughput::Elements(SERIES as u64));
     let (many, one) = (lines(|i| i), lines(|_| 1));
     for (name, body) in [("influx, 10,000 series", &many), ("influx, one series", &one)] {
         let parse = |batch: &mut Batch<'_>| influx::parse(body.as_bytes(), Precision::Nanoseconds, batch);
-        group.bench_function(name, |bench| bench.iter(|| black_box(gather(&catalogue, parse))));
+        group.bench_function(name, |bench| bench.iter(|| black_box(gather(&cache, parse))));
     }
     let request = write_request();
     group.bench_function("remote write, 10,000 series", |bench| {
-        bench.iter(|| black_box(gather(&catalogue, |batch| remote_write::parse(&request, batch))));
+        bench.iter(|| black_box(gather(&cache, |batch| remote_write::parse(&request, batch))));
     });
     let document = document();
     group.bench_function("JSON, 10,000 series", |bench| {
-        bench.iter(|| black_box(gather(&catalogue, |batch| json::parse_document(document.as_bytes(), batch))));
+        bench.iter(|| black_box(gather(&cache, |batch| json::parse_document(document.as_bytes(), batch))));
     });
     group.finish();
 }

@@ -35,7 +35,6 @@ pub mod incidents;
 pub mod ingest;
 pub mod log_writer;
 pub mod mix;
-pub mod muting;
 pub mod node;
 pub mod recovery;
 pub mod remote;

@@ -13,5 +13,5 @@ mod inventory;
 mod state;
 
 pub use budget::{Budget, DAY_MS, Verdict};
-pub use engine::{Decision, IncidentEngine, IncidentSettings, RestoreError};
+pub use engine::{IncidentEngine, IncidentSettings, RestoreError};
 pub use inventory::SeriesInventory;

@@ -6,7 +6,8 @@
 //! another; `evaluation`, as pure, imports `streams` too.
 //! `ports` imports `model` and `tenancy`; `adapters` implement `ports` and
 //! take their part of `config`. `actors` use pure modules and ports.
-//! `gateway` and `sources` use actor handles, pure modules and read-only ports. Only `app` names adapters.
+//! `services` use pure modules, ports and actor handles; `gateway` and `sources` use services, actor handles, pure
+//! modules and read-only ports. Only `app` names adapters.
 //! Pure modules hold no tokio, ractor, axum, clock or random source. `tests/it/architecture.rs` keeps it so.
 
 pub mod actors;
@@ -21,5 +22,6 @@ pub mod gateway;
 pub mod incidents;
 pub mod live;
 pub mod mutes;
+pub mod services;
 pub mod sources;
 pub mod telemetry;

@@ -2,9 +2,9 @@ import { fileURLToPath } from "node:url";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
 
-// `EARCON_URL` points the development server at a running Earcon.
+// `EARCON_URL`: the Earcon server that the development server forwards requests to.
 const server = process.env["EARCON_URL"] ?? "http://127.0.0.1:7070";
-// From its sources: nothing to build or install first. tsconfig.json says the same to the type checker.
+// The client is built from its sources. tsconfig.json has the same path.
 const client = fileURLToPath(new URL("../clients/typescript/src", import.meta.url));
 
 export default defineConfig({

@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config";
 import dashboard from "./vite.config.ts";
 
-// A real server and a real browser: one file at a time, and patience for slow machines.
+// A real server and a real browser: one file at a time, with long timeouts.
 export default defineConfig({
   resolve: { alias: dashboard.resolve?.alias ?? {} },
   test: {

@@ -9,6 +9,6 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|body: &[u8]| {
     gather(|batch| parse_document(body, batch));
     let lines = [body, b"\n{\"kpi\":\"zz_good\",\"value\":1}"].concat();
-    let Some(gathered) = gather(|batch| parse_lines(&lines, batch)) else { return };
-    assert!(gathered.batches.iter().any(|batch| batch.kpi.as_str() == "zz_good"));
+    let Some(parsed) = gather(|batch| parse_lines(&lines, batch)) else { return };
+    assert!(parsed.batches.iter().any(|batch| batch.kpi.as_str() == "zz_good"));
 });

@@ -1,4 +1,4 @@
-//! The load generator does what it says, on small loads: against the raw server, and against Earcon when it has been built.
+//! The load generator on small loads, against the raw server and against Earcon.
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// One load at a time: they are meant to keep a machine busy.
+/// Loads run one at a time, because each keeps a machine busy.
 static TURN: Mutex<()> = Mutex::new(());
-/// No load of these takes nearly as long, on any machine.
+/// Time limit for one load. Only guards against a load that hangs.
 const LIMIT: Duration = Duration::from_secs(400);
 
 fn loadtest(arguments: &[&str]) -> Output {
@@ -48,9 +48,8 @@ fn loadtest(arguments: &[&str]) -> Output {
 /// Runs a scenario, which must succeed; returns its figures.
 fn figures(scenario: &str, target: &str, changes: &[&str]) -> impl Fn(&str) -> f64 + use<> {
     let mut arguments = vec!["run", scenario, "--json", "--target", target];
-    let earcon = earcon().unwrap_or_default();
-    let earcon = earcon.to_str().expect("a path of the test is text");
-    arguments.extend(["--server", earcon]);
+    let earcon = if target == "earcon" { earcon() } else { PathBuf::new() };
+    arguments.extend(["--server", earcon.to_str().expect("a path of the test is text")]);
     for change in changes {
         arguments.extend(["--set", change]);
     }
@@ -65,19 +64,11 @@ fn figures(scenario: &str, target: &str, changes: &[&str]) -> impl Fn(&str) -> f
     }
 }
 
-/// The server's binary, which a build of the workspace puts beside this one's.
-fn earcon() -> Option<PathBuf> {
+/// The server's binary, in the directory of this one's. Panics if it has not been built.
+fn earcon() -> PathBuf {
     let path = PathBuf::from(env!("CARGO_BIN_EXE_loadtest")).with_file_name("earcon");
-    path.exists().then_some(path)
-}
-
-/// Whether there is a server to load; in CI there has to be.
-fn have_earcon() -> bool {
-    if earcon().is_none() {
-        assert!(std::env::var_os("CI").is_none(), "the earcon binary must have been built in CI");
-        eprintln!("skipped: earcon has not been built; `cargo test --workspace` builds it");
-    }
-    earcon().is_some()
+    assert!(path.exists(), "{} has not been built; `cargo test --workspace` builds it", path.display());
+    path
 }
 
 const SMALL_FAN_OUT: &[&str] = &["connections=20", "messages_per_second=20", "seconds=1"];
@@ -103,17 +94,14 @@ fn every_message_reaches_every_connection_of_the_raw_server() {
 
 #[test]
 fn every_event_reaches_every_follower_of_earcon() {
-    if have_earcon() {
-        let figure = figures("websocket", "earcon", SMALL_FAN_OUT);
-        assert_eq!((figure("connections"), figure("missing deliveries")), (20.0, 0.0));
-        assert!(figure("message") > 100.0 && figure("deliveries per server CPU second") > 0.0);
-    }
+    let figure = figures("websocket", "earcon", SMALL_FAN_OUT);
+    assert_eq!((figure("connections"), figure("missing deliveries")), (20.0, 0.0));
+    assert!(figure("message") > 100.0 && figure("deliveries per server CPU second") > 0.0);
 }
 
 #[test]
 fn sound_is_heard_as_packets_and_as_pages() {
-    let targets = if have_earcon() { vec!["raw", "earcon"] } else { vec!["raw"] };
-    for target in targets {
+    for target in ["raw", "earcon"] {
         let figure = figures("audio", target, SMALL_AUDIENCE);
         assert!(figure("packets") > 0.0 && figure("listeners per core") > 0.0, "{target}");
         let figure = figures("audio-ogg", target, SMALL_AUDIENCE);
@@ -132,38 +120,30 @@ fn samples_are_sent_in_every_protocol() {
 
 #[test]
 fn earcon_counts_every_sample_and_scores_it() {
-    if have_earcon() {
-        let figure = figures("ingest-json", "earcon", SMALL_INGEST);
-        assert_eq!((figure("samples the server does not count"), figure("samples not scored (late)")), (0.0, 0.0));
-    }
+    let figure = figures("ingest-json", "earcon", SMALL_INGEST);
+    assert_eq!((figure("samples the server does not count"), figure("samples not scored (late)")), (0.0, 0.0));
 }
 
 #[test]
 fn probes_arrive_and_surprises_are_heard() {
-    if have_earcon() {
-        let small = ["background_samples_per_second=200", "batch=20", "series=40", "probes_per_second=10"];
-        let changes = [&small[..], &["seconds=2", "mixes=1", "cues_per_mix=2"]].concat();
-        let figure = figures("latency", "earcon", &changes);
-        assert_eq!((figure("probes"), figure("probes that did not arrive")), (20.0, 0.0));
-        assert_eq!((figure("surprises"), figure("surprises without a cue")), (2.0, 0.0));
-    }
+    let small = ["background_samples_per_second=200", "batch=20", "series=40", "probes_per_second=10"];
+    let changes = [&small[..], &["seconds=2", "mixes=1", "cues_per_mix=2"]].concat();
+    let figure = figures("latency", "earcon", &changes);
+    assert_eq!((figure("probes"), figure("probes that did not arrive")), (20.0, 0.0));
+    assert_eq!((figure("surprises"), figure("surprises without a cue")), (2.0, 0.0));
 }
 
 #[test]
 fn connections_come_and_go() {
-    if have_earcon() {
-        let figure = figures("churn", "earcon", &["workers=4", "seconds=1"]);
-        assert!(figure("connections") > 0.0);
-    }
+    let figure = figures("churn", "earcon", &["workers=4", "seconds=1"]);
+    assert!(figure("connections") > 0.0);
 }
 
 #[test]
 fn a_soak_watches_memory() {
-    if have_earcon() {
-        let load = ["connections=3", "listeners=3", "samples_per_second=200", "batch=20", "series=40"];
-        let figure = figures("soak", "earcon", &[&load[..], &["seconds=3", "warm_up_seconds=0"]].concat());
-        assert!(figure("memory at the end") > 0.0 && figure("memory growth").is_finite());
-    }
+    let load = ["connections=3", "listeners=3", "samples_per_second=200", "batch=20", "series=40"];
+    let figure = figures("soak", "earcon", &[&load[..], &["seconds=3", "warm_up_seconds=0"]].concat());
+    assert!(figure("memory at the end") > 0.0 && figure("memory growth").is_finite());
 }
 
 #[test]

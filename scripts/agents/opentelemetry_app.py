@@ -1,4 +1,4 @@
-"""An application with OpenTelemetry metrics, as its documentation writes one. The environment names the endpoint."""
+"""An application with OpenTelemetry metrics, written as in its documentation. The environment names the endpoint."""
 
 import time
 

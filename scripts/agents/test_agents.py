@@ -1,4 +1,4 @@
-"""Real agents against a real server. Waits for states, never for a time; whatever does not happen within LIMIT fails."""
+"""Real agents against a real server. The tests wait for states, at most LIMIT seconds."""
 
 import http.server
 import json
@@ -27,7 +27,7 @@ def free_port():
 
 
 class Server:
-    """`earcon serve` on a port and directory of its own."""
+    """`earcon serve` on a free port and a new directory."""
 
     def __init__(self, work):
         self.log = open(work / "earcon.log", "w")
@@ -39,7 +39,7 @@ class Server:
         self.url = line[line.index("http://") :].split()[0].rstrip("/")
 
     def kpi(self, name, workspace="local"):
-        """The KPI, or None as long as there is none with a series."""
+        """The KPI, or None until it has a series."""
         try:
             with urllib.request.urlopen(f"{self.url}/api/v1/workspaces/{workspace}/kpis/{name}", timeout=10) as answer:
                 kpi = json.load(answer)
@@ -57,7 +57,7 @@ class Server:
 
 
 class Exporter(http.server.BaseHTTPRequestHandler):
-    """Something to scrape: a gauge, a counter, and a series that can go away."""
+    """A scrape target with a gauge, a counter, and a series that can disappear."""
 
     with_shelf = True
     scrapes = 0
@@ -135,7 +135,7 @@ class Agents(unittest.TestCase):
             labels = kpi["series"][0]["labels"]
             self.assertEqual((labels["job"], labels["instance"]), ("shop", f"127.0.0.1:{exporter.server_port}"))
         self.assertEqual(self.server.kpi("shop_orders_total")["series"][0]["labels"]["region"], "eu")
-        # Its staleness marker must be taken as quietly as everything else.
+        # A staleness marker must be accepted without a complaint.
         Exporter.with_shelf = False
         scrapes = Exporter.scrapes
         self.eventually("three more scrapes", lambda: Exporter.scrapes >= scrapes + 3, log)

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Runs a command with a NATS server and a Cassandra node beside it, and ends both afterwards.
+# Runs a command with a NATS server and a Cassandra node, and ends both afterwards.
 #
 # usage: run.sh COMMAND [ARGUMENT]…
-# A server that is already there is used instead: EARCON_TEST_NATS_URL (nats://…, with JetStream), EARCON_TEST_CQL (host:port).
-# Without Java or the downloads, the tests that need a server say that they are skipped; with CI set that is a failure.
+# example: run.sh cargo test --test it cluster -- --include-ignored
+# EARCON_TEST_NATS_URL (nats://…, with JetStream) and EARCON_TEST_CQL (host:port) name running
+# servers to use instead. Without Java or the downloads, the command runs without the servers. With
+# CI set, that is a failure.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 readonly here
@@ -40,11 +42,11 @@ await() {
 
 if ! "$here/setup.sh"; then
     [ -z "${CI:-}" ] || exit 1
-    echo "The tests against real servers will be skipped."
+    echo "Not all servers can be started." >&2
 fi
 
 if [ -x "$cache/nats-server" ]; then
-    # Tests that stop and restart a server start their own with this.
+    # Tests that stop and restart a server start a private one with this.
     export EARCON_TEST_NATS_SERVER="$cache/nats-server"
     if [ -z "${EARCON_TEST_NATS_URL:-}" ]; then
         port="$(free_port)"

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::muting::Muting;
 use super::supervision::RestartPolicy;
 use crate::incidents::IncidentSettings;
+use crate::services::mutes::MuteService;
 use earcon_audio::MixSettings;
 use earcon_model::{Clock, KpiName, SeriesBatch, WorkspaceId};
 use earcon_ports::{EventLog, MetaStore, NodeTransport, PortError, Publisher, SeriesStore, SnapshotStore};
@@ -46,7 +46,7 @@ pub struct Context {
     /// Carries audio to other nodes; `None` without a cluster.
     pub transport: Option<Arc<dyn NodeTransport>>,
     /// The mutes of all workspaces.
-    pub muting: Muting,
+    pub mutes: MuteService,
     /// Failures that tests inject.
     pub faults: Faults,
 }

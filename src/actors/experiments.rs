@@ -10,9 +10,7 @@
 //! Without an experiment and a training job it sleeps.
 
 pub(super) mod actor;
-pub mod desk;
 mod handle;
-pub mod records;
 mod trainer;
 
 pub use handle::{Assignment, Experiments};

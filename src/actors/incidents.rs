@@ -14,5 +14,4 @@ mod recorder;
 mod restore;
 
 pub use handle::Incidents;
-pub use recorder::{all as recorded, one as record_of};
 pub use restore::EngineReplay;

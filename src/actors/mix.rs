@@ -7,6 +7,7 @@
 pub(super) mod actor;
 mod handle;
 mod listening;
+mod pacing;
 mod render_thread;
 
 pub use handle::{DEFAULT_MIX, Mix, MixChange, MixView};

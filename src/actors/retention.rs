@@ -96,11 +96,11 @@ mod tests {
 
     use super::*;
     use crate::actors::context::{Backends, Faults, RetentionSettings, Settings};
-    use crate::actors::muting::Muting;
     use crate::actors::supervision::RestartPolicy;
+    use crate::services::mutes::MuteService;
     use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
     use earcon_audio::MixSettings;
-    use earcon_model::{Clock, Event, EventBody, KpiName, ManualClock, WorkspaceId};
+    use earcon_model::{Clock, Event, KpiEvent, KpiName, ManualClock, WorkspaceId};
     use earcon_ports::StoredBatch;
     use earcon_streams::StreamSettings;
     use earcon_tenancy::Authorizer;
@@ -140,7 +140,7 @@ mod tests {
         };
         let clock: Arc<dyn Clock> = clock;
         Context {
-            muting: Muting::new(backends.meta_store.clone(), clock.clone()),
+            mutes: MuteService::new(backends.meta_store.clone(), clock.clone()),
             backends,
             clock,
             settings: Arc::new(settings),
@@ -154,7 +154,7 @@ mod tests {
     /// One event an hour.
     fn events() -> Vec<Arc<Event>> {
         let kpi = KpiName::new("a").unwrap();
-        let event = |seq| Event { seq, time_ms: seq as i64 * HOUR_MS, kpi: kpi.clone(), body: EventBody::KpiResumed };
+        let event = |seq| Event::new(seq, seq as i64 * HOUR_MS, kpi.clone(), KpiEvent::Resumed);
         (1..=5).map(|seq| Arc::new(event(seq))).collect()
     }
 

@@ -10,11 +10,15 @@ use super::backends::Opened;
 use super::settings::{limits, statsd_settings};
 use crate::actors::context::Context;
 use crate::actors::directory::Directory;
-use crate::actors::experiments::desk::DetectorService;
 use crate::config::Config;
 use crate::gateway::nats::{NatsGateway, NatsServices};
 use crate::gateway::statsd::StatsdGateway;
-use crate::gateway::{Catalogues, Gateway, Imports, LocalTimes, Parts, Transmitters};
+use crate::gateway::{Gateway, Imports, Parts, Transmitters};
+use crate::services::anomalies::AnomalyService;
+use crate::services::detectors::DetectorService;
+use crate::services::incidents::IncidentRecords;
+use crate::services::local_time::LocalTimes;
+use crate::services::rules::RuleService;
 
 /// Builds the gateway.
 pub(super) fn build(
@@ -24,19 +28,21 @@ pub(super) fn build(
     metrics: PrometheusHandle,
     shutdown: watch::Receiver<bool>,
 ) -> Gateway {
-    let Context { backends, clock, settings, .. } = context;
-    let meta_store = &backends.meta_store;
+    let Context { backends, clock, settings, mutes, .. } = context;
+    let (meta, history) = (&backends.meta_store, &backends.series_store);
     let zones = &config.streams.time_zones;
+    let local_times = LocalTimes::new(zones.usual.clone(), zones.of.clone());
+    let wake = Arc::new(directory.clone());
     Gateway::new(Parts {
         directory,
         event_log: backends.event_log.clone(),
-        series_store: backends.series_store.clone(),
-        desk: DetectorService::new(meta_store.clone(), settings.streams.clone(), clock.clone()),
-        meta_store: meta_store.clone(),
-        catalogues: Catalogues::new(meta_store.clone(), config.ingest.known_series),
+        detectors: DetectorService::new(meta.clone(), settings.streams.clone(), clock.clone(), wake),
+        incidents: IncidentRecords::new(meta.clone()),
+        rules: RuleService::new(meta.clone(), config.ingest.known_series),
+        anomalies: AnomalyService::new(history.clone(), mutes.clone(), local_times, clock.clone()),
+        series_store: history.clone(),
         clock: clock.clone(),
-        muting: context.muting.clone(),
-        local_times: LocalTimes::new(zones.usual.clone(), zones.of.clone()),
+        mutes: mutes.clone(),
         access: context.authorizer.clone(),
         limits: Arc::new(limits(config)),
         imports: Imports::default(),

@@ -11,9 +11,9 @@ use crate::actors::cluster::controller;
 use crate::actors::cluster::handle::Cluster;
 use crate::actors::context::{Context, Placement};
 use crate::actors::directory::Directory;
-use crate::actors::muting::Muting;
 use crate::actors::node::{self, Node};
 use crate::config::Config;
+use crate::services::mutes::MuteService;
 use earcon_tenancy::Authorizer;
 
 /// The running actors.
@@ -41,7 +41,7 @@ pub(super) async fn start(
     let cluster = args.map(|args| (Cluster::new(&args), args));
     let placement = cluster.as_ref().map(|((cluster, _), _)| Arc::new(cluster.clone()) as Arc<dyn Placement>);
     let context = Context {
-        muting: Muting::new(opened.backends.meta_store.clone(), clock.clone()),
+        mutes: MuteService::new(opened.backends.meta_store.clone(), clock.clone()),
         backends: opened.backends.clone(),
         clock,
         settings,

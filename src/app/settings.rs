@@ -52,7 +52,7 @@ fn stream_settings(config: &Config, zone: &TimeZone) -> Result<Arc<StreamSetting
         grace_factor: config.streams.stalled_after_intervals,
         sensitivity: config.streams.sensitivity,
         utc_offsets: utc_offsets(zone),
-        ..StreamOptions::of(config.streams.detector)
+        ..StreamOptions::for_detector(config.streams.detector)
     };
     StreamSettings::try_from(options)
         .map(Arc::new)

@@ -159,7 +159,7 @@ pub(super) fn evaluate(command: EvaluateCommand) -> ExitCode {
 type Failure = (u8, String);
 
 fn settings(scoring: &Scoring) -> Result<Arc<StreamSettings>, Failure> {
-    let options = StreamOptions { sensitivity: scoring.sensitivity, ..StreamOptions::of(scoring.detector) };
+    let options = StreamOptions { sensitivity: scoring.sensitivity, ..StreamOptions::for_detector(scoring.detector) };
     let settings = StreamSettings::try_from(options).map_err(|problems| {
         let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
         (USAGE, all.join("; "))

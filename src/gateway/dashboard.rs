@@ -4,7 +4,7 @@ use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::RustEmbed;
 
-use super::problem::{Kind, Problem};
+use crate::gateway::http::problem::{Kind, Problem};
 
 #[derive(RustEmbed)]
 #[folder = "web/dist"]

@@ -10,11 +10,11 @@ use axum::response::Response;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::Gateway;
-use super::authorized::Authorized;
-use super::problem::Problem;
-use super::query::{Params, bad};
-use super::socket::Upgrade;
+use crate::gateway::http::auth::Authorized;
+use crate::gateway::http::problem::Problem;
+use crate::gateway::http::query::{Params, bad};
+use crate::gateway::http::state::Gateway;
+use crate::gateway::websocket::Upgrade;
 use crate::live::{Conflation, Filter, Since};
 use follower::{Encoding, Wanted};
 

@@ -3,9 +3,6 @@
 //! Whoever may publish on a subject is trusted with its workspace: the permissions of the NATS accounts are the fence.
 //! Events go out elsewhere, as a cursor consumer (`actors/consumer/fan_out.rs`).
 
-mod audio;
-mod ingest;
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,8 +11,9 @@ use bytes::Bytes;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::Gateway;
-use super::problem::{Kind, PROBLEM_JSON, Problem};
+use crate::gateway::http::problem::{Kind, PROBLEM_JSON, Problem};
+use crate::gateway::http::state::Gateway;
+use crate::gateway::{audio, ingest};
 use earcon_model::WorkspaceId;
 use earcon_ports::{ErrorKind, PortError, Publisher};
 
@@ -23,7 +21,7 @@ use earcon_ports::{ErrorKind, PortError, Publisher};
 const QUEUE: &str = "earcon";
 
 /// How long a subscription that ends may take to hand over what it has received.
-const DRAIN: Duration = Duration::from_secs(2);
+pub(crate) const DRAIN: Duration = Duration::from_secs(2);
 
 /// What is served over NATS.
 pub struct NatsServices {
@@ -47,13 +45,13 @@ impl NatsGateway {
         };
         let mut tasks = Vec::new();
         if services.ingest {
-            let requests = client.queue_subscribe(ingest::SUBJECT, QUEUE.to_owned()).await.map_err(closed)?;
-            tasks.push(tokio::spawn(ingest::serve(gateway.clone(), client.clone(), requests)));
+            let requests = client.queue_subscribe(ingest::nats::SUBJECT, QUEUE.to_owned()).await.map_err(closed)?;
+            tasks.push(tokio::spawn(ingest::nats::serve(gateway.clone(), client.clone(), requests)));
         }
         if let Some(publisher) = services.sound {
             // Every node hears of a listener; the one that runs the workspace answers.
-            let requests = client.subscribe(audio::SUBJECT).await.map_err(closed)?;
-            tasks.push(tokio::spawn(audio::serve(gateway, client, publisher, requests)));
+            let requests = client.subscribe(audio::nats::SUBJECT).await.map_err(closed)?;
+            tasks.push(tokio::spawn(audio::nats::serve(gateway, client, publisher, requests)));
         }
         Ok(Self(tasks))
     }
@@ -69,20 +67,20 @@ impl NatsGateway {
 }
 
 /// The workspace a subject speaks of, which is its third token.
-fn workspace_of(message: &Message) -> Result<WorkspaceId, Problem> {
+pub(crate) fn workspace_of(message: &Message) -> Result<WorkspaceId, Problem> {
     let token = message.subject.split('.').nth(2).unwrap_or_default();
     WorkspaceId::new(token).map_err(|error| Problem::new(Kind::BadRequest, error.to_string()))
 }
 
 /// Ends a subscription; what has already been received can still be read.
-async fn end(requests: &mut Subscriber) -> bool {
+pub(crate) async fn end(requests: &mut Subscriber) -> bool {
     matches!(timeout(DRAIN, requests.drain()).await, Ok(Ok(())))
 }
 
 /// Answers a request; a message without a reply subject wants no answer.
 ///
 /// The status is not in the header `Status`: client libraries take that for the server's own word (503: nobody there).
-async fn reply(client: &Client, message: &Message, answer: Result<String, Problem>) {
+pub(crate) async fn reply(client: &Client, message: &Message, answer: Result<String, Problem>) {
     let Some(to) = message.reply.clone() else { return };
     let (status, content_type, body) = match answer {
         Ok(body) => (200, "application/json", body),

@@ -13,7 +13,8 @@ use super::cooccurrence::CooccurrenceStats;
 use super::inventory::SeriesInventory;
 use super::state::{IncidentState, moment};
 use earcon_model::{
-    Anomaly, AnomalyId, Event, EventBody, Incident, IncidentId, KpiName, Seq, SeriesId, TimelineKind, WorkspaceId,
+    Anomaly, AnomalyEvent, AnomalyId, Event, EventBody, Incident, IncidentEvent, IncidentId, Seq, SeriesId,
+    TimelineKind, WorkspaceId,
 };
 
 /// Most incidents under way; what begins beyond it joins the youngest one.
@@ -38,15 +39,6 @@ impl Default for IncidentSettings {
     fn default() -> Self {
         Self { max_per_day: 20, settle_ms: 2_000, linger_ms: 60_000 }
     }
-}
-
-/// An event the desk asks to be written.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Decision {
-    /// The KPI of the likely first mover.
-    pub kpi: KpiName,
-    /// `IncidentOpened`, `IncidentUpdated` or `IncidentClosed`.
-    pub body: EventBody,
 }
 
 /// Why a saved state cannot be used.
@@ -115,10 +107,11 @@ impl IncidentEngine {
             return;
         }
         self.state.seq = event.seq;
-        match &event.body {
-            EventBody::AnomalyOpened(anomaly) => self.onset(anomaly, muted(anomaly), event.time_ms),
-            EventBody::AnomalyUpdated(anomaly) => self.update(anomaly, muted(anomaly), event.time_ms),
-            EventBody::AnomalyClosed(anomaly) => {
+        let (EventBody::Anomaly(happened), Some(kpi)) = (&event.body, event.kpi()) else { return };
+        match happened {
+            AnomalyEvent::Opened(anomaly) => self.onset(anomaly, muted(anomaly), event.time_ms),
+            AnomalyEvent::Updated(anomaly) => self.update(anomaly, muted(anomaly), event.time_ms),
+            AnomalyEvent::Closed(anomaly) => {
                 let id = SeriesId::of(&anomaly.kpi, &anomaly.labels);
                 // What the last samples brought, first.
                 if self.state.placed.get(&id).is_some_and(|place| place.anomaly == anomaly.id && place.open) {
@@ -126,20 +119,21 @@ impl IncidentEngine {
                     self.end(id, anomaly.closed_at_ms.unwrap_or(event.time_ms), event.time_ms);
                 }
             }
-            EventBody::AnomalyAcknowledged { id, labels, acknowledgement } => {
-                let series = SeriesId::of(&event.kpi, labels);
+            AnomalyEvent::Acknowledged { id, labels, acknowledgement } => {
+                let series = SeriesId::of(kpi, labels);
                 if let Some(place) = self.state.placed.get(&series).filter(|place| place.anomaly == *id)
                     && let Some(case) = self.state.cases.get_mut(&place.incident)
                 {
                     case.acknowledged(place.listed, acknowledgement);
                 }
             }
-            _ => {}
+            // Feedback changes how a series alerts, not the incidents it was in.
+            AnomalyEvent::Feedback { .. } => {}
         }
     }
 
     /// What is to be written now. The desk takes it for written: if it cannot be, the desk has to be thrown away.
-    pub fn decide(&mut self, now_ms: i64) -> Vec<Decision> {
+    pub fn decide(&mut self, now_ms: i64) -> Vec<IncidentEvent> {
         let due = |case: &&IncidentState| case.due_at(&self.settings).is_some_and(|at| at <= now_ms);
         let mut due: Vec<&Incident> = self.state.cases.values().filter(due).map(|case| &case.incident).collect();
         // What became part of another first, so that whoever knew it as alerted knows the other one so. Then the most
@@ -161,7 +155,7 @@ impl IncidentEngine {
         self.state.cases.values().filter_map(|case| case.due_at(&self.settings)).min()
     }
 
-    fn decide_on(&mut self, id: IncidentId, now_ms: i64, decisions: &mut Vec<Decision>) {
+    fn decide_on(&mut self, id: IncidentId, now_ms: i64, decisions: &mut Vec<IncidentEvent>) {
         let State { cases, budget, seen, seq, .. } = &mut self.state;
         let Some(case) = cases.get_mut(&id) else { return };
         if case.incident.members.is_empty() {
@@ -177,7 +171,7 @@ impl IncidentEngine {
                 if budget.ask(id, strength, now_ms, self.settings.max_per_day) == Verdict::Tell {
                     case.incident.alerted_at_ms = Some(now_ms);
                     if let Some(first) = case.incident.first() {
-                        let told = moment(now_ms, TimelineKind::Told, &first.kpi, &first.labels);
+                        let told = moment(now_ms, TimelineKind::Alerted, &first.kpi, &first.labels);
                         case.incident.note(told);
                     }
                 }
@@ -187,22 +181,21 @@ impl IncidentEngine {
         case.incident.cause_seq = *seq;
         let first_time = case.reported.is_none();
         let over = merged || case.closes_at(&self.settings).is_some_and(|at| at <= now_ms);
-        let mut say = |case: &mut IncidentState, make: fn(Box<Incident>) -> EventBody| {
+        let mut say = |case: &mut IncidentState, make: fn(Box<Incident>) -> IncidentEvent| {
             case.report(now_ms);
-            let Some(kpi) = case.incident.first().map(|first| first.kpi.clone()) else { return };
-            decisions.push(Decision { kpi, body: make(Box::new(case.incident.clone())) });
+            decisions.push(make(Box::new(case.incident.clone())));
         };
         if first_time {
-            say(case, EventBody::IncidentOpened);
+            say(case, IncidentEvent::Opened);
         }
         if over {
             if !merged {
                 case.incident.closed_at_ms = Some(case.ended_at_ms());
             }
-            say(case, EventBody::IncidentClosed);
+            say(case, IncidentEvent::Closed);
             self.forget(id);
         } else if !first_time {
-            say(case, EventBody::IncidentUpdated);
+            say(case, IncidentEvent::Updated);
         }
     }
 

@@ -8,7 +8,8 @@ use super::cooccurrence::CooccurrenceStats;
 use super::engine::IncidentSettings;
 use super::inventory::{Trait, traits};
 use earcon_model::{
-    Acknowledgement, Anomaly, Incident, IncidentId, KpiName, Labels, Link, Member, Moment, SeriesId, TimelineKind,
+    Acknowledgement, Anomaly, Incident, IncidentId, KpiName, Labels, Link, Member, SeriesId, TimelineEntry,
+    TimelineKind,
 };
 
 /// An anomaly may join for half as long after the latest activity as the incident had lasted until then; at least so long, …
@@ -360,6 +361,6 @@ impl IncidentState {
 }
 
 /// A line of a timeline.
-pub(super) fn moment(at_ms: i64, what: TimelineKind, kpi: &KpiName, labels: &Labels) -> Moment {
-    Moment { at_ms, what, kpi: kpi.clone(), labels: labels.clone() }
+pub(super) fn moment(at_ms: i64, what: TimelineKind, kpi: &KpiName, labels: &Labels) -> TimelineEntry {
+    TimelineEntry { at_ms, what, kpi: kpi.clone(), labels: labels.clone() }
 }

@@ -1,16 +1,16 @@
-//! Logarithm and exponential of base 2 from IEEE additions, multiplications and divisions only.
+//! Logarithm and exponential of base 2, from IEEE additions, multiplications and divisions only.
 //!
-//! The functions of the platform's mathematics library differ in the last bit between platforms and versions; a score
-//! has to come out of a replay exactly as it came out the first time, wherever that was. Scores need about seven digits,
-//! so short series are enough. Nothing else in `streams` calls a transcendental function.
+//! The functions of the platform's mathematics library differ in the last bit between platforms and
+//! versions. A replay must reproduce every score exactly, on any platform. Scores need about seven
+//! digits, so short series are enough. Nothing else in `streams` calls a transcendental function.
 
-/// log₁₀ of 2, for turning [`log2`] into decades.
+/// log₁₀ of 2, to convert [`log2`] into decades.
 pub(super) const LOG10_OF_2: f64 = std::f64::consts::LOG10_2;
 
 /// Logarithm of base 2 of a positive, normal number, to about 1e-9.
 ///
-/// Splits off the exponent and sums the artanh series ln m = 2·(t + t³/3 + t⁵/5 + …) with t = (m−1)/(m+1), for which the
-/// mantissa is first brought into [√½, √2).
+/// Splits off the exponent and brings the mantissa into [√½, √2). Then sums the artanh series ln m
+/// = 2·(t + t³/3 + t⁵/5 + …) with t = (m−1)/(m+1).
 pub(super) fn log2(x: f64) -> f64 {
     debug_assert!(x >= f64::MIN_POSITIVE && x.is_finite());
     let bits = x.to_bits();

@@ -1,14 +1,14 @@
-//! How often a series sends, learned from it, and from that how long it may be silent.
+//! Learns how often a series sends, and derives how long it may be silent.
 
 use super::settings::StreamSettings;
 use super::stored::stored_fields;
 
-/// Samples before the interval is trusted enough to call a silence a silence.
+/// Samples needed before a silence can count as a stall.
 const TRUSTED_AFTER: u8 = 5;
-/// How fast an estimate follows.
+/// Learning rate of the estimates.
 const RATE: f64 = 0.05;
 
-/// A slow estimate of the time between events, which one gap cannot move by more than a twentieth.
+/// A slow estimate of the time between events. One gap moves it by at most a twentieth.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Interval {
     /// Milliseconds; 0 while unknown.
@@ -18,7 +18,7 @@ pub(super) struct Interval {
 stored_fields!(Interval { ms });
 
 impl Interval {
-    /// Takes a positive distance in milliseconds in.
+    /// Learns from a positive distance in milliseconds.
     pub(super) fn learn(&mut self, distance_ms: i64) {
         let distance = distance_ms as f64;
         if self.ms == 0.0 {
@@ -29,11 +29,12 @@ impl Interval {
     }
 }
 
-/// When a series last sent and how it usually does.
+/// Time of the newest sample of a series, and its usual interval.
 ///
-/// The interval is learned from the samples' own timestamps; the silence is counted from the *arrival* of the last one, so
-/// that a replay of old data does not look silent. A sender that delivers many samples at once is judged by its pace
-/// of delivery too: the deadline allows for twice the usual time between arrivals.
+/// The interval is learned from the timestamps of the samples. The silence is counted from the
+/// *arrival* of the newest sample, so that a replay of old data does not look silent. For senders
+/// that deliver many samples at once, the interval between deliveries counts too: the deadline
+/// allows twice the usual time between arrivals.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Cadence {
     last_timestamp_ms: i64,
@@ -47,8 +48,8 @@ pub(super) struct Cadence {
 stored_fields!(Cadence { last_timestamp_ms, last_arrival_ms, interval, arrivals, seen });
 
 impl Cadence {
-    /// Whether a sample with this timestamp is newer than every one before.
-    pub(super) fn is_news(&self, timestamp_ms: i64) -> bool {
+    /// Whether this timestamp is newer than that of every earlier sample.
+    pub(super) fn is_newer(&self, timestamp_ms: i64) -> bool {
         self.seen == 0 || timestamp_ms > self.last_timestamp_ms
     }
 
@@ -58,19 +59,20 @@ impl Cadence {
     }
 
     /// Whether there was any sample.
-    pub(super) fn has_begun(&self) -> bool {
+    pub(super) fn has_samples(&self) -> bool {
         self.seen > 0
     }
 
-    /// Takes a sample in that [`is_news`](Self::is_news) and arrived at `arrived_ms`; without, it is history, which says
-    /// nothing of the pace of delivery.
+    /// Learns from a sample that [`is_newer`](Self::is_newer).
+    ///
+    /// `arrived_ms` is `None` for history, which does not show the pace of delivery.
     pub(super) fn learn(&mut self, timestamp_ms: i64, arrived_ms: Option<i64>) {
         if self.seen > 0 {
             self.interval.learn(timestamp_ms.saturating_sub(self.last_timestamp_ms));
         }
         if let Some(now_ms) = arrived_ms {
-            // Samples that arrive together are one arrival, into however many batches they were cut. Without an arrival
-            // before there is no distance.
+            // Samples that arrive together are one arrival, regardless of the number of batches.
+            // Without an earlier arrival there is no distance.
             if self.last_arrival_ms > 0 && now_ms > self.last_arrival_ms {
                 self.arrivals.learn(now_ms.saturating_sub(self.last_arrival_ms));
             }
@@ -80,7 +82,7 @@ impl Cadence {
         self.seen = (self.seen + 1).min(TRUSTED_AFTER);
     }
 
-    /// Wall time from which silence counts as a stall; `None` while the interval is not known well enough.
+    /// Wall time from which silence counts as a stall. `None` while too few samples are known.
     pub(super) fn deadline_ms(&self, settings: &StreamSettings) -> Option<i64> {
         if self.seen < TRUSTED_AFTER {
             return None;
@@ -114,23 +116,23 @@ mod tests {
     }
 
     #[test]
-    fn a_replay_of_old_data_counts_from_its_arrival() {
+    fn replay_of_old_data_counts_from_its_arrival() {
         assert_eq!(sent((0..20).map(|i| (i * 1_000, 1_700_000_000_000))), Some(1_700_000_030_000));
     }
 
     #[test]
-    fn a_sender_of_large_batches_may_take_its_time() {
+    fn large_batches_extend_the_deadline() {
         let minute_by_minute = (0..6_000).map(|i| (i * 1_000, (i / 60 + 1) * 60_000));
         assert_eq!(sent(minute_by_minute), Some(6_000_000 + 120_000));
     }
 
     #[test]
-    fn a_few_samples_do_not_make_an_interval() {
+    fn no_deadline_after_a_few_samples() {
         assert_eq!(sent((0..4).map(|i| (i, i))), None);
     }
 
     #[test]
-    fn the_longest_distance_saturates() {
+    fn longest_distance_saturates() {
         assert!(sent([0, 1, 2, 3, 4, i64::MAX].map(|t| (t, t))).is_some());
     }
 }

@@ -1,71 +1,75 @@
-//! How the values of a series are read: as they are, or as the totals of a counter whose increase per second counts.
+//! Converts the totals of a counter to its increase per second; passes gauges through.
 //!
-//! A counter only grows. A total below the one before means that it started again at zero, so that all of it is increase
-//! (the rule of Prometheus' `rate`). The first total gives nothing but the point from which the next one counts.
+//! A counter only grows. A total below the previous one means that the counter restarted at zero,
+//! so the total itself is the increase (the rule of Prometheus' `rate`). The first total only gives
+//! the starting point for the next one.
 
 use super::stored::Stored;
 use earcon_model::{Reading, Sample};
 
-/// How a series is read, and where its counter stands.
+/// How the values of a series are read, with the newest total of a counter.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(super) enum Meter {
+pub(super) enum CounterState {
     /// Values are measurements.
     #[default]
     Gauge,
-    /// Values are totals; the newest one, unless there is none to count from.
+    /// Values are totals. Holds the newest one; `None` if there is no starting point.
     Counter(Option<f64>),
 }
 
-impl Meter {
-    /// A meter that has seen nothing.
+impl CounterState {
+    /// The state before the first sample.
     pub(super) fn new(reading: Reading) -> Self {
         match reading {
-            Reading::Gauge => Meter::Gauge,
-            Reading::Counter => Meter::Counter(None),
+            Reading::Gauge => CounterState::Gauge,
+            Reading::Counter => CounterState::Counter(None),
         }
     }
 
     pub(super) fn reading(&self) -> Reading {
         match self {
-            Meter::Gauge => Reading::Gauge,
-            Meter::Counter(_) => Reading::Counter,
+            CounterState::Gauge => Reading::Gauge,
+            CounterState::Counter(_) => Reading::Counter,
         }
     }
 
     /// The total from which the next increase counts.
     pub(super) fn total(&self) -> Option<f64> {
         match *self {
-            Meter::Gauge => None,
-            Meter::Counter(total) => total,
+            CounterState::Gauge => None,
+            CounterState::Counter(total) => total,
         }
     }
 
-    /// Forgets the total: what comes next has nothing to do with it.
+    /// Drops the total, so that the next one is a new starting point.
     pub(super) fn forget(&mut self) {
         *self = Self::new(self.reading());
     }
 
-    /// What a sample, `elapsed_ms` after the one before, measures; `None` when it only gives a starting point.
+    /// The measured value of a sample, `elapsed_ms` after the previous one. `None` if the sample
+    /// only gives a starting point.
     pub(super) fn read(&mut self, sample: Sample, elapsed_ms: i64) -> Option<f64> {
         match self {
-            Meter::Gauge => Some(sample.value),
-            Meter::Counter(total) => total.replace(sample.value).map(|before| rate(before, sample.value, elapsed_ms)),
+            CounterState::Gauge => Some(sample.value),
+            CounterState::Counter(total) => {
+                total.replace(sample.value).map(|before| rate(before, sample.value, elapsed_ms))
+            }
         }
     }
 }
 
-/// Increase per second; finite for finite totals, whatever they are.
+/// Increase per second. Finite for all finite totals.
 fn rate(before: f64, now: f64, elapsed_ms: i64) -> f64 {
     let increase = if now < before { now } else { now - before };
-    // A divisor of a thousandth may lead beyond what a number can hold.
+    // The divisor can be a thousandth, and then the quotient can overflow.
     (increase / (elapsed_ms.max(1) as f64 / 1e3)).min(f64::MAX)
 }
 
-impl Stored for Meter {
+impl Stored for CounterState {
     fn put(&self, out: &mut Vec<u8>) {
         match self {
-            Meter::Gauge => 0u8.put(out),
-            Meter::Counter(total) => {
+            CounterState::Gauge => 0u8.put(out),
+            CounterState::Counter(total) => {
                 1u8.put(out);
                 total.put(out);
             }
@@ -73,8 +77,8 @@ impl Stored for Meter {
     }
     fn read(from: &mut &[u8]) -> Option<Self> {
         match u8::read(from)? {
-            0 => Some(Meter::Gauge),
-            1 => Some(Meter::Counter(Stored::read(from)?)),
+            0 => Some(CounterState::Gauge),
+            1 => Some(CounterState::Counter(Stored::read(from)?)),
             _ => None,
         }
     }
@@ -85,13 +89,13 @@ mod tests {
     use super::*;
 
     fn read(totals: &[(i64, f64)]) -> Vec<Option<f64>> {
-        let mut meter = Meter::new(Reading::Counter);
+        let mut counter_state = CounterState::new(Reading::Counter);
         let mut before = 0;
         totals
             .iter()
             .map(|&(timestamp_ms, value)| {
                 let elapsed_ms = timestamp_ms - std::mem::replace(&mut before, timestamp_ms);
-                meter.read(Sample { timestamp_ms, value }, elapsed_ms)
+                counter_state.read(Sample { timestamp_ms, value }, elapsed_ms)
             })
             .collect()
     }
@@ -118,11 +122,11 @@ mod tests {
     }
 
     #[test]
-    fn the_byte_form_keeps_what_is_known() {
-        for meter in [Meter::Gauge, Meter::Counter(None), Meter::Counter(Some(0.1))] {
+    fn byte_form_round_trips() {
+        for counter_state in [CounterState::Gauge, CounterState::Counter(None), CounterState::Counter(Some(0.1))] {
             let mut bytes = Vec::new();
-            meter.put(&mut bytes);
-            assert_eq!(<Meter as Stored>::read(&mut &bytes[..]), Some(meter));
+            counter_state.put(&mut bytes);
+            assert_eq!(<CounterState as Stored>::read(&mut &bytes[..]), Some(counter_state));
         }
     }
 }

@@ -1,19 +1,19 @@
-//! From an entry to the settings that its detector runs with.
+//! Derives the settings of a detector from its entry.
 
 use std::sync::Arc;
 
-use super::detector::DetectorName;
+use super::detector_name::DetectorName;
 use super::settings::{StreamOptions, StreamSettings};
 use earcon_model::detector::{NAME_RULE, is_name};
 use earcon_model::{DetectorEntry, DetectorRef};
 
-/// Something an entry must not say.
+/// An entry that is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{key} {rule}")]
 pub struct EntryProblem {
-    /// The option, or `name`, `detector`.
+    /// The option, or `name`, or `detector`.
     pub key: String,
-    /// What it must be.
+    /// The rule that it must obey.
     pub rule: String,
 }
 
@@ -24,14 +24,17 @@ impl EntryProblem {
 }
 
 const OPTIONS: &str =
-    "is no option; there are sensitivity, open_score, close_score, calm_samples, update_every and warm_up";
+    "is not an option; the options are sensitivity, open_score, close_score, calm_samples, update_every and warm_up";
 
 impl StreamSettings {
-    /// These settings with the detector and the options of an entry. What belongs to the server and not to a detector (limits,
-    /// stalls, local time) stays; of the rest an entry begins with what is usual with its detector, whatever is configured.
+    /// These settings with the detector and the options of an entry.
+    ///
+    /// Settings that belong to the server, not to a detector (limits, stalls, local time), stay.
+    /// All other options start from the defaults of the entry's detector, not from the configured
+    /// values.
     ///
     /// # Errors
-    /// Everything in the entry that is out of its bounds.
+    /// All problems of the entry.
     pub fn with_entry(&self, entry: &DetectorEntry) -> Result<Self, Vec<EntryProblem>> {
         let mut problems = Vec::new();
         if !is_name(&entry.name) {
@@ -42,7 +45,7 @@ impl StreamSettings {
             problems.push(EntryProblem::new("detector", format!("must be one of {known}")));
             return Err(problems);
         };
-        let usual = StreamOptions::of(detector);
+        let usual = StreamOptions::for_detector(detector);
         let mut options = StreamOptions {
             detector,
             label: Some(Arc::from(entry.label())),
@@ -56,7 +59,8 @@ impl StreamSettings {
         };
         for (key, value) in &entry.options {
             let mut whole = |most: f64| {
-                // What is no number of samples becomes one that is out of all bounds.
+                // A number that is not a whole number of samples becomes 0, which is out of all
+                // bounds.
                 let fits = value.fract() == 0.0 && (0.0..=most).contains(value);
                 if !fits {
                     problems.push(EntryProblem::new(key, "must be a whole number within its bounds"));
@@ -87,11 +91,11 @@ impl StreamSettings {
         }
     }
 
-    /// What a choice runs with, given what is configured.
+    /// The settings for a detector reference, based on the configured settings.
     ///
     /// # Errors
     /// As [`with_entry`](Self::with_entry).
-    pub(super) fn of_choice(base: &Arc<Self>, choice: &DetectorRef) -> Result<Arc<Self>, Vec<EntryProblem>> {
+    pub(super) fn for_detector_ref(base: &Arc<Self>, choice: &DetectorRef) -> Result<Arc<Self>, Vec<EntryProblem>> {
         match choice {
             DetectorRef::Configured => Ok(base.clone()),
             DetectorRef::Entry(entry) => base.with_entry(entry).map(Arc::new),
@@ -111,14 +115,14 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_changes_its_options_and_the_label_only() {
+    fn entry_changes_its_options_and_the_label_only() {
         let base = StreamOptions { max_series: 7, sensitivity: 0.5, warm_up: 99, ..StreamOptions::default() };
         let base = StreamSettings::try_from(base).unwrap();
         let settings = base.with_entry(&entry("tail-rank-1", &[("sensitivity", 2.0), ("calm_samples", 5.0)])).unwrap();
-        let usual = StreamOptions::of(DetectorName::TailRank);
+        let usual = StreamOptions::for_detector(DetectorName::TailRank);
         assert_eq!((settings.detector, settings.sensitivity, settings.calm_samples), (DetectorName::TailRank, 2.0, 5));
         assert_eq!((settings.max_series, settings.close_score), (7, usual.close_score));
-        assert_eq!(settings.warm_up, usual.warm_up, "not what happens to be configured for another detector");
+        assert_eq!(settings.warm_up, usual.warm_up, "not the configured value of another detector");
         assert_eq!(settings.label(), "tail-rank-1/calm@3");
         assert_eq!(base.label(), base.detector.as_str());
     }

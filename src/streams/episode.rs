@@ -1,16 +1,18 @@
-//! From scores to episodes: one anomaly opens, grows and closes, instead of an alert a sample.
+//! Turns scores into episodes: one anomaly opens, grows and closes, instead of one alert a sample.
 //!
-//! Hysteresis: an episode opens at `open_score` and closes after `calm_samples` in a row below `close_score`. Samples without
-//! a score (a detector warming up afresh) are calm. In between it speaks again only when its peak has clearly grown or every
-//! `update_every` samples.
+//! Hysteresis: an episode opens at `open_score`. It closes after `calm_samples` in a row below
+//! `close_score`. Samples without a score (the detector is warming up again) count as calm. In
+//! between it reports again only if its peak has clearly grown, and every `update_every` samples.
 
-use super::detector::Judgement;
+use super::detector::Score;
 use super::settings::StreamSettings;
 use super::stored::stored_fields;
 use super::surprise::has_clearly_grown;
-use earcon_model::{Acknowledgement, Anomaly, AnomalyId, EventBody, Feedback, KpiName, Labels, SeriesId, WorkspaceId};
+use earcon_model::{
+    Acknowledgement, Anomaly, AnomalyEvent, AnomalyId, Feedback, KpiName, Labels, SeriesId, WorkspaceId,
+};
 
-/// Whose episodes these are.
+/// The series and the detector that an episode belongs to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Owner<'a> {
     pub(super) workspace: &'a WorkspaceId,
@@ -22,55 +24,55 @@ pub(super) struct Owner<'a> {
 /// The open episode of a series, if there is one.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Episode {
-    /// Boxed because it is rare: series at rest pay eight bytes for it.
+    /// Boxed because open episodes are rare: other series need eight bytes for it.
     pub(super) open: Option<Box<Anomaly>>,
     pub(super) progress: Progress,
 }
 
-/// What the hysteresis remembers of the open episode.
+/// The state of the hysteresis for the open episode.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Progress {
     /// Calm samples in a row.
     calm: u16,
-    /// Samples since the episode last spoke.
+    /// Samples since the last report.
     unreported: u32,
-    /// Peak score it last spoke of.
+    /// Peak score of the last report.
     reported_peak: f32,
 }
 
 stored_fields!(Progress { calm, unreported, reported_peak });
 
 impl Episode {
-    /// Takes one sample's judgement in and says what there is to report.
+    /// Processes the score of one sample. Returns the event to report, if any.
     pub(super) fn push(
         &mut self,
         timestamp_ms: i64,
         value: f64,
-        judgement: Option<&Judgement>,
+        score: Option<&Score>,
         owner: Owner<'_>,
         settings: &StreamSettings,
-    ) -> Option<EventBody> {
-        let score = judgement.map_or(0.0, |judgement| judgement.score);
+    ) -> Option<AnomalyEvent> {
+        let surprise = score.map_or(0.0, |score| score.value);
         let Some(anomaly) = &mut self.open else {
-            let judgement = judgement.filter(|judgement| judgement.score >= settings.open_score)?;
-            let anomaly = Box::new(opened(timestamp_ms, value, judgement, owner));
-            self.progress = Progress { calm: 0, unreported: 0, reported_peak: score };
+            let score = score.filter(|score| score.value >= settings.open_score)?;
+            let anomaly = Box::new(opened(timestamp_ms, value, score, owner));
+            self.progress = Progress { calm: 0, unreported: 0, reported_peak: surprise };
             self.open = Some(anomaly.clone());
-            return Some(EventBody::AnomalyOpened(anomaly));
+            return Some(AnomalyEvent::Opened(anomaly));
         };
-        if score >= settings.open_score {
+        if surprise >= settings.open_score {
             anomaly.samples = anomaly.samples.saturating_add(1);
             anomaly.last_at_ms = timestamp_ms;
         }
-        if let Some(judgement) = judgement.filter(|judgement| judgement.score > anomaly.peak_score) {
-            raise_peak(anomaly, timestamp_ms, value, judgement);
+        if let Some(score) = score.filter(|score| score.value > anomaly.peak_score) {
+            raise_peak(anomaly, timestamp_ms, value, score);
         }
         let progress = &mut self.progress;
-        progress.calm = if score < settings.close_score { progress.calm + 1 } else { 0 };
+        progress.calm = if surprise < settings.close_score { progress.calm + 1 } else { 0 };
         if progress.calm >= settings.calm_samples {
             anomaly.closed_at_ms = Some(timestamp_ms);
             self.progress = Progress::default();
-            return self.open.take().map(EventBody::AnomalyClosed);
+            return self.open.take().map(AnomalyEvent::Closed);
         }
         progress.unreported += 1;
         let grown = has_clearly_grown(progress.reported_peak, anomaly.peak_score);
@@ -79,20 +81,21 @@ impl Episode {
             if grown {
                 progress.reported_peak = anomaly.peak_score;
             }
-            return Some(EventBody::AnomalyUpdated(anomaly.clone()));
+            return Some(AnomalyEvent::Updated(anomaly.clone()));
         }
         None
     }
 
     /// Closes the open episode at `ended_at_ms`, because its series ends.
-    pub(super) fn end(&mut self, ended_at_ms: i64) -> Option<EventBody> {
+    pub(super) fn end(&mut self, ended_at_ms: i64) -> Option<AnomalyEvent> {
         let mut anomaly = self.open.take()?;
         self.progress = Progress::default();
         anomaly.closed_at_ms = Some(ended_at_ms);
-        Some(EventBody::AnomalyClosed(anomaly))
+        Some(AnomalyEvent::Closed(anomaly))
     }
 
-    /// Notes who has seen it, if `id` is the open episode; the first one stays. Returns whether it is.
+    /// Records the acknowledgement if `id` is the open episode; the first one stays. Returns
+    /// whether it is the open episode.
     pub(super) fn acknowledge(&mut self, id: AnomalyId, acknowledgement: &Acknowledgement) -> bool {
         match &mut self.open {
             Some(anomaly) if anomaly.id == id => {
@@ -103,15 +106,15 @@ impl Episode {
         }
     }
 
-    /// Notes what was said of it, if `id` is the open episode; the last word holds.
-    pub(super) fn judge(&mut self, id: AnomalyId, feedback: &Feedback) {
+    /// Records feedback if `id` is the open episode; the latest one replaces earlier ones.
+    pub(super) fn record_feedback(&mut self, id: AnomalyId, feedback: &Feedback) {
         if let Some(anomaly) = self.open.as_mut().filter(|anomaly| anomaly.id == id) {
             anomaly.feedback = Some(feedback.clone());
         }
     }
 }
 
-fn opened(timestamp_ms: i64, value: f64, judgement: &Judgement, owner: Owner<'_>) -> Anomaly {
+fn opened(timestamp_ms: i64, value: f64, score: &Score, owner: Owner<'_>) -> Anomaly {
     Anomaly {
         id: AnomalyId::of(owner.workspace, SeriesId::of(owner.kpi, owner.labels), timestamp_ms, owner.detector),
         kpi: owner.kpi.clone(),
@@ -119,33 +122,33 @@ fn opened(timestamp_ms: i64, value: f64, judgement: &Judgement, owner: Owner<'_>
         opened_at_ms: timestamp_ms,
         last_at_ms: timestamp_ms,
         closed_at_ms: None,
-        peak_score: judgement.score,
+        peak_score: score.value,
         peak_at_ms: timestamp_ms,
         peak_value: value,
-        peak_expected: judgement.expected,
-        peak_lower: judgement.lower,
-        peak_upper: judgement.upper,
-        direction: judgement.direction,
-        reason: judgement.reason,
+        peak_expected: score.expected,
+        peak_lower: score.lower,
+        peak_upper: score.upper,
+        direction: score.direction,
+        reason: score.reason,
         samples: 1,
         detector: owner.detector.to_owned(),
         acknowledged: None,
-        rank: judgement.rank,
+        rank: score.rank,
         feedback: None,
         muted: None,
     }
 }
 
-fn raise_peak(anomaly: &mut Anomaly, timestamp_ms: i64, value: f64, judgement: &Judgement) {
-    anomaly.peak_score = judgement.score;
+fn raise_peak(anomaly: &mut Anomaly, timestamp_ms: i64, value: f64, score: &Score) {
+    anomaly.peak_score = score.value;
     anomaly.peak_at_ms = timestamp_ms;
     anomaly.peak_value = value;
-    anomaly.peak_expected = judgement.expected;
-    anomaly.peak_lower = judgement.lower;
-    anomaly.peak_upper = judgement.upper;
-    anomaly.direction = judgement.direction;
-    anomaly.reason = judgement.reason;
-    anomaly.rank = judgement.rank;
+    anomaly.peak_expected = score.expected;
+    anomaly.peak_lower = score.lower;
+    anomaly.peak_upper = score.upper;
+    anomaly.direction = score.direction;
+    anomaly.reason = score.reason;
+    anomaly.rank = score.rank;
 }
 
 #[cfg(test)]
@@ -154,22 +157,22 @@ mod tests {
     use crate::{DetectorName, StreamOptions};
     use earcon_model::{Direction, Feature, Features};
 
-    /// The kinds of events that a sequence of scores causes, with the sample that causes each.
+    /// The kinds of events that a sequence of scores causes, with the index of each sample.
     fn reports(scores: &[Option<f32>]) -> Vec<(usize, &'static str)> {
         run(scores).into_iter().map(|(i, body)| (i, body.event_type().as_str())).collect()
     }
 
-    fn run(scores: &[Option<f32>]) -> Vec<(usize, EventBody)> {
+    fn run(scores: &[Option<f32>]) -> Vec<(usize, AnomalyEvent)> {
         let (workspace, kpi, labels) = (WorkspaceId::new("w").unwrap(), KpiName::new("k").unwrap(), Labels::none());
         let owner = Owner { workspace: &workspace, kpi: &kpi, labels: &labels, detector: "d-1" };
-        // Fifteen calm samples end an episode with these.
-        let options = StreamOptions::of(DetectorName::RobustForecast);
+        // Fifteen calm samples end an episode with these settings.
+        let options = StreamOptions::for_detector(DetectorName::RobustForecast);
         let settings = StreamSettings::try_from(options).unwrap();
         let mut episode = Episode::default();
         let mut bodies = Vec::new();
         for (i, score) in scores.iter().enumerate() {
-            let judgement = score.map(|score| Judgement {
-                score,
+            let score = score.map(|value| Score {
+                value,
                 expected: 0.0,
                 lower: -1.0,
                 upper: 1.0,
@@ -178,7 +181,7 @@ mod tests {
                 reason: Feature::RobustZ,
                 rank: None,
             });
-            let body = episode.push(i as i64, i as f64, judgement.as_ref(), owner, &settings);
+            let body = episode.push(i as i64, i as f64, score.as_ref(), owner, &settings);
             bodies.extend(body.map(|body| (i, body)));
         }
         bodies
@@ -201,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn speaks_again_when_the_peak_has_clearly_grown_or_after_a_while() {
+    fn reports_again_after_clear_growth_or_update_every() {
         let scores = [flat(0.5, 1), flat(0.55, 3), flat(0.93, 5), flat(0.6, 70)].concat();
         assert_eq!(reports(&scores), [(0, "anomaly.opened"), (4, "anomaly.updated"), (64, "anomaly.updated")]);
     }
@@ -213,9 +216,9 @@ mod tests {
     }
 
     #[test]
-    fn the_closed_episode_tells_its_whole_story() {
+    fn closed_episode_has_peak_and_sample_count() {
         let bodies = run(&[flat(0.6, 1), flat(0.8, 1), flat(0.3, 1), flat(0.5, 1), flat(0.0, 15)].concat());
-        let (at, EventBody::AnomalyClosed(anomaly)) = bodies.last().unwrap() else { panic!("{bodies:?}") };
+        let (at, AnomalyEvent::Closed(anomaly)) = bodies.last().unwrap() else { panic!("{bodies:?}") };
         assert_eq!((*at, anomaly.closed_at_ms), (18, Some(18)));
         assert_eq!((anomaly.opened_at_ms, anomaly.last_at_ms, anomaly.samples), (0, 3, 3));
         assert_eq!((anomaly.peak_at_ms, anomaly.peak_value, anomaly.peak_score), (1, 1.0, 0.8));

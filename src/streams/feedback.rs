@@ -1,96 +1,99 @@
-//! What people said of a series' alerts, and how readily it alerts therefore.
+//! Feedback on the alerts of a series, and its effect on the sensitivity of the series.
 //!
-//! Each verdict counts [`REAL_STEP`] or [`FALSE_STEP`] doublings of the sensitivity and halves in weight every
-//! [`HALF_LIFE_MS`] of the series' own time, so that a series that nobody speaks of returns to what is configured. The sum is
-//! kept within one doubling and one halving. A false alert counts twice as much as a real one: two real ones for a false one leave
-//! a series as it is.
+//! Each feedback adds [`REAL_STEP`] or subtracts [`FALSE_STEP`] doublings of the sensitivity. Its
+//! weight halves every [`HALF_LIFE_MS`] of the series' own time, so that a series without new
+//! feedback returns to the configured sensitivity. The sum is kept within one doubling and one
+//! halving. A false alert counts twice as much as a real one: two real ones balance a false one.
 //!
-//! The rule is applied to the surprise behind a score and not inside of detectors, so it holds for all of them alike. It follows
-//! from the verdicts remembered and from sample times alone, so a replay leads to the same scores to the bit.
+//! The factor is applied to the surprise behind a score, outside of the detectors, so it works
+//! alike for all of them. It depends only on the remembered feedback and on sample times, so a
+//! replay gives the same scores to the bit.
 
 use super::arithmetic::exp2_neg;
 use super::stored::Stored;
 use earcon_model::{AnomalyId, FeedbackOutcome};
 
-/// Doublings that the verdict "real" adds.
+/// Doublings that the outcome "real" adds.
 const REAL_STEP: f64 = 0.125;
-/// Doublings that the verdict "false" takes away.
+/// Doublings that the outcome "false" subtracts.
 const FALSE_STEP: f64 = 0.25;
-/// Time after which a verdict counts half: four weeks.
+/// Time after which feedback counts half: four weeks.
 const HALF_LIFE_MS: f64 = 28.0 * 86_400_000.0;
-/// Most doublings or halvings.
+/// Limit of doublings and halvings.
 const MOST: f64 = 1.0;
-/// Verdicts remembered of a series; the oldest is forgotten first.
+/// Feedback remembered for a series; the oldest is dropped first.
 const REMEMBERED: usize = 32;
 
-/// A verdict as far as it counts.
+/// The remembered part of one feedback.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Said {
+struct FeedbackEntry {
     id: AnomalyId,
     outcome: FeedbackOutcome,
-    /// The newest sample of the series when the anomaly was judged for the first time.
+    /// Timestamp of the newest sample of the series at the first feedback on the anomaly.
     since_ms: i64,
 }
 
-/// What was said of a series' alerts. Series nobody spoke of pay eight bytes for it.
+/// Feedback on the alerts of a series. Series without any need eight bytes for it.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct FeedbackMemory(Option<Box<Verdicts>>);
+pub(super) struct FeedbackMemory(Option<Box<FeedbackEntries>>);
 
 #[derive(Debug, Clone, PartialEq, Default)]
-struct Verdicts {
-    /// In the order in which the anomalies were judged first.
-    said: Vec<Said>,
-    /// Doublings that all of it makes at `at_ms`; follows from `said`.
+struct FeedbackEntries {
+    /// In the order of the first feedback on each anomaly.
+    list: Vec<FeedbackEntry>,
+    /// Sum of all doublings at `at_ms`; derived from `list`.
     doublings: f64,
     at_ms: i64,
 }
 
 impl FeedbackMemory {
-    /// Takes a verdict in when the newest sample of the series is that of `now_ms`. A later verdict on the same anomaly
-    /// replaces the one before in its place, so that changing it back restores what was.
-    pub(super) fn judge(&mut self, id: AnomalyId, outcome: FeedbackOutcome, now_ms: i64) {
-        let verdicts = self.0.get_or_insert_default();
-        match verdicts.said.iter_mut().find(|said| said.id == id) {
-            Some(said) => said.outcome = outcome,
+    /// Records feedback when the newest sample of the series is that of `now_ms`. Later feedback on
+    /// the same anomaly replaces the outcome in place, so that changing it back restores the
+    /// earlier factor.
+    pub(super) fn record(&mut self, id: AnomalyId, outcome: FeedbackOutcome, now_ms: i64) {
+        let entries = self.0.get_or_insert_default();
+        match entries.list.iter_mut().find(|entry| entry.id == id) {
+            Some(entry) => entry.outcome = outcome,
             None => {
-                if verdicts.said.len() == REMEMBERED {
-                    verdicts.said.remove(0);
+                if entries.list.len() == REMEMBERED {
+                    entries.list.remove(0);
                 }
-                verdicts.said.push(Said { id, outcome, since_ms: now_ms });
+                entries.list.push(FeedbackEntry { id, outcome, since_ms: now_ms });
             }
         }
-        verdicts.sum();
+        entries.sum();
     }
 
-    /// What multiplies the configured sensitivity at the time of a sample; 0.5 to 2, and 1 when nobody said anything.
+    /// Factor for the configured sensitivity at the time of a sample: 0.5 to 2, and 1 without
+    /// feedback.
     pub(super) fn factor(&self, timestamp_ms: i64) -> f64 {
-        let Some(verdicts) = &self.0 else { return 1.0 };
-        let doublings = (verdicts.doublings * left(timestamp_ms, verdicts.at_ms)).clamp(-MOST, MOST);
+        let Some(entries) = &self.0 else { return 1.0 };
+        let doublings = (entries.doublings * remaining(timestamp_ms, entries.at_ms)).clamp(-MOST, MOST);
         if doublings < 0.0 { exp2_neg(-doublings) } else { 1.0 / exp2_neg(doublings) }
     }
 }
 
-impl Verdicts {
+impl FeedbackEntries {
     fn sum(&mut self) {
-        self.at_ms = self.said.iter().map(|said| said.since_ms).max().unwrap_or(0);
-        let step = |said: &Said| match said.outcome {
+        self.at_ms = self.list.iter().map(|entry| entry.since_ms).max().unwrap_or(0);
+        let step = |entry: &FeedbackEntry| match entry.outcome {
             FeedbackOutcome::Real => REAL_STEP,
             FeedbackOutcome::False => -FALSE_STEP,
         };
-        self.doublings = self.said.iter().map(|said| step(said) * left(self.at_ms, said.since_ms)).sum();
+        self.doublings = self.list.iter().map(|entry| step(entry) * remaining(self.at_ms, entry.since_ms)).sum();
     }
 }
 
-/// What is left at a time of the weight of something said at another.
-fn left(now_ms: i64, since_ms: i64) -> f64 {
+/// The share of its weight that feedback given at `since_ms` has at `now_ms`.
+fn remaining(now_ms: i64, since_ms: i64) -> f64 {
     exp2_neg(now_ms.saturating_sub(since_ms).max(0) as f64 / HALF_LIFE_MS)
 }
 
 impl Stored for FeedbackMemory {
     fn put(&self, out: &mut Vec<u8>) {
-        let said = self.0.as_ref().map_or(&[][..], |verdicts| &verdicts.said);
-        (said.len() as u8).put(out);
-        for one in said {
+        let list = self.0.as_ref().map_or(&[][..], |entries| &entries.list);
+        (list.len() as u8).put(out);
+        for one in list {
             out.extend_from_slice(one.id.0.as_bytes());
             (one.outcome == FeedbackOutcome::Real).put(out);
             one.since_ms.put(out);
@@ -102,14 +105,14 @@ impl Stored for FeedbackMemory {
         if count == 0 {
             return Some(Self::default());
         }
-        let mut verdicts = Verdicts::default();
+        let mut entries = FeedbackEntries::default();
         for _ in 0..count.min(REMEMBERED + 1) {
             let id = AnomalyId(uuid::Uuid::from_bytes(<[u8; 16]>::read(from)?));
             let outcome = if bool::read(from)? { FeedbackOutcome::Real } else { FeedbackOutcome::False };
-            verdicts.said.push(Said { id, outcome, since_ms: i64::read(from)? });
+            entries.list.push(FeedbackEntry { id, outcome, since_ms: i64::read(from)? });
         }
-        verdicts.sum();
-        (count <= REMEMBERED).then(|| Self(Some(Box::new(verdicts))))
+        entries.sum();
+        (count <= REMEMBERED).then(|| Self(Some(Box::new(entries))))
     }
 }
 
@@ -126,21 +129,21 @@ mod tests {
     }
 
     #[test]
-    fn false_alerts_make_a_series_calmer_and_real_ones_more_alert_within_bounds() {
+    fn false_lowers_and_real_raises_sensitivity_within_bounds() {
         let mut feedback = FeedbackMemory::default();
         assert_eq!(feedback.factor(5), 1.0);
-        feedback.judge(id(1), FeedbackOutcome::False, 0);
+        feedback.record(id(1), FeedbackOutcome::False, 0);
         assert!((feedback.factor(0) - 2f64.powf(-0.25)).abs() < 1e-9);
-        (2..10).for_each(|number| feedback.judge(id(number), FeedbackOutcome::False, 0));
+        (2..10).for_each(|number| feedback.record(id(number), FeedbackOutcome::False, 0));
         assert!((feedback.factor(0) - 0.5).abs() < 1e-9);
-        (1..30).for_each(|number| feedback.judge(id(number), FeedbackOutcome::Real, 0));
+        (1..30).for_each(|number| feedback.record(id(number), FeedbackOutcome::Real, 0));
         assert!((feedback.factor(0) - 2.0).abs() < 1e-9);
     }
 
     #[test]
-    fn what_was_said_fades_with_the_time_of_the_series() {
+    fn feedback_fades_with_the_time_of_the_series() {
         let mut feedback = FeedbackMemory::default();
-        (0..4).for_each(|number| feedback.judge(id(number), FeedbackOutcome::False, 0));
+        (0..4).for_each(|number| feedback.record(id(number), FeedbackOutcome::False, 0));
         assert!((feedback.factor(28 * DAY) - 0.5f64.sqrt()).abs() < 1e-9);
         assert!((feedback.factor(3_650 * DAY) - 1.0).abs() < 1e-6);
         assert_eq!(feedback.factor(i64::MAX), 1.0);
@@ -149,12 +152,12 @@ mod tests {
     proptest! {
         #[test]
         fn bounds_hold_bytes_keep_everything_and_changing_back_restores(
-            said in prop::collection::vec((0u8..60, any::<bool>(), 0..400 * DAY), 0..100),
+            entry in prop::collection::vec((0u8..60, any::<bool>(), 0..400 * DAY), 0..100),
             at in any::<i64>(),
         ) {
             let mut feedback = FeedbackMemory::default();
-            for (number, real, now_ms) in &said {
-                feedback.judge(id(*number), if *real { FeedbackOutcome::Real } else { FeedbackOutcome::False }, *now_ms);
+            for (number, real, now_ms) in &entry {
+                feedback.record(id(*number), if *real { FeedbackOutcome::Real } else { FeedbackOutcome::False }, *now_ms);
                 prop_assert!((0.499_999..=2.000_001).contains(&feedback.factor(*now_ms)));
             }
             prop_assert!((0.499_999..=2.000_001).contains(&feedback.factor(at)));
@@ -164,19 +167,19 @@ mod tests {
             prop_assert_eq!(FeedbackMemory::read(&mut rest), Some(feedback.clone()));
             prop_assert!(rest.is_empty());
 
-            if let Some(last) = feedback.0.as_ref().and_then(|verdicts| verdicts.said.last().copied()) {
+            if let Some(last) = feedback.0.as_ref().and_then(|entries| entries.list.last().copied()) {
                 let other = if last.outcome == FeedbackOutcome::Real { FeedbackOutcome::False } else { FeedbackOutcome::Real };
                 let mut changed = feedback.clone();
-                changed.judge(last.id, other, at);
+                changed.record(last.id, other, at);
                 prop_assert!(changed != feedback);
-                changed.judge(last.id, last.outcome, at);
+                changed.record(last.id, last.outcome, at);
                 prop_assert_eq!(changed, feedback);
             }
         }
     }
 
     #[test]
-    fn bytes_of_more_verdicts_than_are_remembered_are_nothing() {
+    fn bytes_with_too_many_entries_are_rejected() {
         let mut bytes = vec![200u8];
         bytes.resize(1 + 200 * 25, 0);
         assert_eq!(FeedbackMemory::read(&mut &bytes[..]), None);

@@ -1,31 +1,33 @@
-//! All series of one KPI, and the decisions a stream actor makes about them.
+//! All series of one KPI, and the decisions that a stream actor makes about them.
 //!
-//! Live and replayed state are the same: [`KpiState::push`] with `now_ms` leads to events, and [`KpiState::replay`] of those
-//! events (whose `time_ms` is that `now_ms`) leads from the same beginning to the same state, to the bit.
+//! Live and replayed state are equal. [`KpiState::push`] at `now_ms` gives events;
+//! [`KpiState::replay`] of these events (with `time_ms` = `now_ms`) gives the same state, to the
+//! bit.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::detector::DetectorName;
-use super::ingest::ArrivalContext;
-use super::series::{Presence, Series, SeriesView, Shared};
+use super::arrival::{ArrivalContext, SeriesLimit};
+use super::detector::AnyDetector;
+use super::detector_name::DetectorName;
+use super::series::{KpiContext, Presence, Series, SeriesView};
 use super::settings::StreamSettings;
-use super::shadow::Shadow;
+use super::shadow_state::Shadow;
 use earcon_model::{
-    Acknowledgement, AnomalyId, Arrival, DetectorRef, Event, EventBody, Feedback, KpiName, Labels, Reading, Sample,
-    SeriesBatch, WorkspaceId,
+    Acknowledgement, AnomalyEvent, AnomalyId, Arrival, DetectorEvent, DetectorRef, Event, EventBody, Feedback, KpiName,
+    Labels, Reading, Sample, SeriesBatch, SeriesEvent, WorkspaceId,
 };
 
-/// Why a row was not taken. The text is fit to show to the sender.
+/// Why a row was rejected. The text is fit to show to the sender.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// NaN or an infinity.
     #[error("value must be a finite number")]
     NotFinite,
-    /// Something that only grows from zero cannot be below it.
+    /// A counter only grows from zero, so it cannot be negative.
     #[error("a counter must not be negative")]
     NegativeCounter,
-    /// Before 1970: almost always a unit mixed up or a clock not set.
+    /// Before 1970: usually a wrong unit or a clock that is not set.
     #[error("timestamp {timestamp_ms} lies before 1970; it must be milliseconds since 1970-01-01 UTC")]
     BeforeEpoch {
         /// The timestamp as sent.
@@ -36,37 +38,29 @@ pub enum Rejection {
     TooFarAhead {
         /// The timestamp as sent.
         timestamp_ms: i64,
-        /// How far ahead is allowed.
+        /// The allowed distance.
         max_ahead_ms: i64,
     },
-    /// The KPI has as many series as it may have.
+    /// The KPI has reached its limit of series.
     #[error("the KPI already has its {max_series} series; labels must not hold values without bounds")]
     TooManySeries {
-        /// How many it may have.
+        /// The limit.
         max_series: usize,
     },
 }
 
-/// How many series a KPI may have for one more to be added.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Limit {
-    /// As many as the settings allow, or the workspace's rules when those are fewer.
-    Sender(Option<u32>),
-    /// Any number: what the log holds was admitted under the limit of its day.
-    Replay,
-}
-
-/// What one push led to.
+/// The result of one push.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Pushed {
-    /// To be logged in this order: `SeriesRestored`s, one `Samples` or `Backfilled` with all series, what became of episodes,
-    /// series that ended; and the same again when an ended series came back.
+    /// To be logged in this order: `SeriesRestored` events, one `Samples` or `Backfilled` with all
+    /// series, changes of episodes, ended series. The sequence repeats if an ended series came
+    /// back.
     pub bodies: Vec<EventBody>,
-    /// Rows taken, late ones included.
+    /// Accepted rows, late ones included.
     pub accepted: u32,
-    /// Rows not taken, with the row's number in the request.
+    /// Rejected rows, by their number in the request.
     pub rejected: Vec<(u32, Rejection)>,
-    /// Rows taken but not scored, because they are not newer than one before.
+    /// Accepted rows that were not scored, because they are not newer than an earlier one.
     pub late: u32,
 }
 
@@ -75,19 +69,20 @@ pub struct Pushed {
 pub struct KpiState {
     pub(super) workspace: WorkspaceId,
     pub(super) kpi: KpiName,
-    /// What is configured; the settings of entries are made from it.
+    /// The configured settings. The settings of entries derive from them.
     pub(super) base: Arc<StreamSettings>,
-    /// What the series are scored with.
+    /// The settings of the live detector.
     pub(super) settings: Arc<StreamSettings>,
     pub(super) live: DetectorRef,
-    /// What is tried out beside it; boxed because it is rare.
+    /// The shadow detector; boxed because it is rare.
     pub(super) shadow: Option<Box<Shadow>>,
     /// In order of first appearance.
-    #[expect(clippy::vec_box, reason = "growing shall move pointers, not two kilobytes a series, and waste none")]
+    #[expect(clippy::vec_box, reason = "growing moves pointers, not two kilobytes a series")]
     pub(super) series: Vec<Box<Series>>,
-    /// Ordered rather than hashed: labels are chosen by senders, and an unseeded hash invites collisions.
+    /// Ordered rather than hashed: senders choose the labels, and an unseeded hash invites
+    /// collisions.
     pub(super) index: BTreeMap<Labels, u32>,
-    /// No series stalls before this.
+    /// No series stalls before this time.
     pub(super) next_stall_ms: Option<i64>,
 }
 
@@ -107,19 +102,20 @@ impl KpiState {
         }
     }
 
-    /// Scores what arrived at `now_ms`. Good rows are kept, bad ones come back; the order of rows is the order of arrival.
+    /// Scores the rows that arrived at `now_ms`. Accepts good rows and returns the rejected ones.
+    /// The order of rows is the order of arrival.
     pub fn push(&mut self, batches: &[SeriesBatch], now_ms: i64) -> Pushed {
-        self.take_in(batches, ArrivalContext { arrival: Arrival::Live, now_ms })
+        self.ingest(batches, ArrivalContext { arrival: Arrival::Live, now_ms })
     }
 
-    /// Takes history in that arrived at `now_ms`: what is newer than all before is scored and learned from, but opens and
-    /// closes no anomaly, ends and begins no silence, and is not counted as late.
+    /// Ingests history that arrived at `now_ms`. Samples newer than all before are scored and
+    /// learned. They open and close no anomaly, start and end no stall, and do not count as late.
     pub fn backfill(&mut self, batches: &[SeriesBatch], now_ms: i64) -> Pushed {
-        self.take_in(batches, ArrivalContext { arrival: Arrival::Backfill, now_ms })
+        self.ingest(batches, ArrivalContext { arrival: Arrival::Backfill, now_ms })
     }
 
-    /// Wall time from which [`check_stalls`](Self::check_stalls) is worth calling; `None` when nothing can stall. It may be
-    /// somewhat early, never late.
+    /// Wall time of the next useful call of [`check_stalls`](Self::check_stalls). `None` if nothing
+    /// can stall. It may be somewhat early, never late.
     pub fn next_stall_at(&self) -> Option<i64> {
         self.next_stall_ms
     }
@@ -134,75 +130,92 @@ impl KpiState {
             if series.deadline_ms(&self.settings).is_some_and(|deadline| now_ms >= deadline) {
                 series.presence = Presence::Stalled;
                 let last_timestamp_ms = series.cadence.last_timestamp_ms();
-                bodies.push(EventBody::SeriesStalled { labels: series.labels.clone(), last_timestamp_ms });
+                let labels = series.labels.clone();
+                bodies.push(SeriesEvent::Stalled { labels, last_timestamp_ms }.into());
             }
         }
         self.find_next_stall();
         bodies
     }
 
-    /// Notes that somebody has seen the anomaly, if it is an open one of this KPI; the first acknowledgement stays.
-    /// Returns whether it is.
+    /// Records an acknowledgement if the anomaly is an open one of this KPI; the first one stays.
+    /// Returns whether it is open here.
     pub fn acknowledge(&mut self, id: AnomalyId, acknowledgement: &Acknowledgement) -> bool {
         self.series.iter_mut().any(|series| series.episode.acknowledge(id, acknowledgement))
     }
 
-    /// Takes a verdict on an anomaly of the series with these labels in, open or not: it moves how readily the series alerts.
-    /// Returns what its configured sensitivity is multiplied with from here on; 1 when there is no such series.
-    pub fn judge(&mut self, id: AnomalyId, labels: &Labels, feedback: &Feedback) -> f32 {
-        let place = self.index.get(labels).copied();
-        place.map_or(1.0, |place| self.series[place as usize].judge(id, feedback))
+    /// Records feedback on an anomaly of the series with these labels, open or not. Returns the new
+    /// factor of the configured sensitivity; 1 if there is no such series.
+    pub fn record_feedback(&mut self, id: AnomalyId, labels: &Labels, feedback: &Feedback) -> f32 {
+        let position = self.index.get(labels).copied();
+        position.map_or(1.0, |position| self.series[position as usize].record_feedback(id, feedback))
     }
 
-    /// Applies an event of this KPI from the log. Samples are scored again; what follows from samples (episodes, the end
-    /// of a stall) is skipped, because it follows again. Events of other KPIs are ignored. What is tried out beside the
-    /// live detector sees the event when it is [shown](Self::observe) to it, as it was when it happened.
+    /// Applies an event of this KPI from the log and ignores events of other KPIs.
+    ///
+    /// Samples are scored again. Events that follow from samples (episodes, the end of a stall) are
+    /// skipped, because scoring produces them again. The shadow does not see the event here; pass
+    /// it to [`observe`](Self::observe) as in live operation.
     pub fn replay(&mut self, event: &Event) {
-        if event.kpi != self.kpi {
+        if event.kpi() != Some(&self.kpi) {
             return;
         }
         match &event.body {
-            EventBody::Samples(all) => {
-                let coming = ArrivalContext { arrival: Arrival::Live, now_ms: event.time_ms };
+            EventBody::Series(happened) => self.replay_series(happened, event.time_ms),
+            EventBody::Anomaly(happened) => self.replay_anomaly(happened),
+            EventBody::Detector(happened) => self.replay_detector(happened),
+            _ => {}
+        }
+    }
+
+    fn replay_series(&mut self, happened: &SeriesEvent, now_ms: i64) {
+        match happened {
+            SeriesEvent::Samples(all) => {
+                let coming = ArrivalContext { arrival: Arrival::Live, now_ms };
                 all.iter().for_each(|one| self.replay_samples(one, coming));
             }
-            EventBody::Backfilled(all) => {
-                let coming = ArrivalContext { arrival: Arrival::Backfill, now_ms: event.time_ms };
+            SeriesEvent::Backfilled(all) => {
+                let coming = ArrivalContext { arrival: Arrival::Backfill, now_ms };
                 all.iter().for_each(|one| self.replay_samples(one, coming));
             }
-            EventBody::SeriesStalled { labels, .. } => {
-                if let Some(place) = self.index.get(labels) {
-                    self.series[*place as usize].presence = Presence::Stalled;
+            SeriesEvent::Stalled { labels, .. } => {
+                if let Some(position) = self.index.get(labels) {
+                    self.series[*position as usize].presence = Presence::Stalled;
                 }
             }
-            EventBody::SeriesEnded { labels, timestamp_ms } => {
-                if let Some(place) = self.index.get(labels) {
+            SeriesEvent::Ended { labels, timestamp_ms } => {
+                if let Some(position) = self.index.get(labels) {
                     // The closed episode has an event of its own.
-                    let _closed = self.series[*place as usize].end(*timestamp_ms);
+                    let _closed = self.series[*position as usize].end(*timestamp_ms);
                 }
             }
-            EventBody::AnomalyAcknowledged { id, acknowledgement, .. } => {
+            // It follows from the samples.
+            SeriesEvent::Restored { .. } => {}
+        }
+    }
+
+    fn replay_anomaly(&mut self, happened: &AnomalyEvent) {
+        match happened {
+            AnomalyEvent::Acknowledged { id, acknowledgement, .. } => {
                 self.acknowledge(*id, acknowledgement);
             }
-            EventBody::DetectorChanged(arrangement) => {
-                // What this version does not understand changes nothing: scoring goes on.
-                let _not_understood = self.arrange(arrangement).is_err();
+            AnomalyEvent::Feedback { id, labels, feedback, .. } => {
+                self.record_feedback(*id, labels, feedback);
             }
-            EventBody::DetectorTrained { choice, detector, series } => {
-                self.adopt(choice, detector, series);
+            // They follow from the samples.
+            AnomalyEvent::Opened(_) | AnomalyEvent::Updated(_) | AnomalyEvent::Closed(_) => {}
+        }
+    }
+
+    fn replay_detector(&mut self, happened: &DetectorEvent) {
+        match happened {
+            DetectorEvent::Changed(arrangement) => {
+                // Detectors that this version does not know change nothing: scoring goes on.
+                let _not_understood = self.set_detectors(arrangement).is_err();
             }
-            EventBody::AnomalyJudged { id, labels, feedback, .. } => {
-                self.judge(*id, labels, feedback);
+            DetectorEvent::Trained { detector, algorithm, series } => {
+                self.import_training(detector, algorithm, series);
             }
-            EventBody::AnomalyOpened(_)
-            | EventBody::AnomalyUpdated(_)
-            | EventBody::AnomalyClosed(_)
-            | EventBody::SeriesRestored { .. }
-            | EventBody::KpiParked { .. }
-            | EventBody::KpiResumed
-            | EventBody::IncidentOpened(_)
-            | EventBody::IncidentUpdated(_)
-            | EventBody::IncidentClosed(_) => {}
         }
     }
 
@@ -211,19 +224,19 @@ impl KpiState {
         self.series.iter().map(|series| series.view(&self.settings))
     }
 
-    /// The KPI it scores.
+    /// The KPI.
     pub fn kpi(&self) -> &KpiName {
         &self.kpi
     }
 
-    /// Bytes that one series at rest occupies under a detector, inline and on the heap, its share of the index included and
-    /// the text of its labels excluded. An open anomaly adds about 400 while it is open.
+    /// Memory of one idle series under a detector, in bytes: inline, heap, and its share of the
+    /// index, without the text of its labels. An open anomaly adds about 400.
     pub fn bytes_per_series(detector: DetectorName) -> usize {
-        let boxed = size_of::<Series>() + size_of::<Box<Series>>() + detector.heap_bytes();
+        let boxed = size_of::<Series>() + size_of::<Box<Series>>() + AnyDetector::heap_bytes(detector);
         boxed + size_of::<Labels>() + size_of::<u32>()
     }
 
-    pub(super) fn admit(&self, sample: Sample, reading: Reading, now_ms: i64) -> Result<(), Rejection> {
+    pub(super) fn check_sample(&self, sample: Sample, reading: Reading, now_ms: i64) -> Result<(), Rejection> {
         let Sample { timestamp_ms, value } = sample;
         let max_ahead_ms = self.settings.max_ahead_ms;
         if !value.is_finite() {
@@ -239,26 +252,26 @@ impl KpiState {
         }
     }
 
-    pub(super) fn add_series(&mut self, labels: &Labels, limit: Limit) -> Result<u32, Rejection> {
+    pub(super) fn add_series(&mut self, labels: &Labels, limit: SeriesLimit) -> Result<u32, Rejection> {
         let max_series = match limit {
-            Limit::Sender(fewer) => fewer.map_or(usize::MAX, |max| max as usize).min(self.settings.max_series),
-            Limit::Replay => usize::MAX,
+            SeriesLimit::Sender(fewer) => fewer.map_or(usize::MAX, |max| max as usize).min(self.settings.max_series),
+            SeriesLimit::Replay => usize::MAX,
         };
         if self.series.len() >= max_series {
             return Err(Rejection::TooManySeries { max_series });
         }
-        let place = self.series.len() as u32;
+        let position = self.series.len() as u32;
         self.series.push(Box::new(Series::new(labels.clone(), self.shared())));
-        self.index.insert(labels.clone(), place);
-        Ok(place)
+        self.index.insert(labels.clone(), position);
+        Ok(position)
     }
 
-    pub(super) fn shared(&self) -> Shared<'_> {
-        Shared { workspace: &self.workspace, kpi: &self.kpi, settings: &self.settings }
+    pub(super) fn shared(&self) -> KpiContext<'_> {
+        KpiContext { workspace: &self.workspace, kpi: &self.kpi, settings: &self.settings }
     }
 
-    pub(super) fn note_deadline(&mut self, place: Option<u32>) {
-        let deadline = place.and_then(|place| self.series[place as usize].deadline_ms(&self.settings));
+    pub(super) fn note_deadline(&mut self, position: Option<u32>) {
+        let deadline = position.and_then(|position| self.series[position as usize].deadline_ms(&self.settings));
         self.next_stall_ms = earlier(self.next_stall_ms, deadline);
     }
 

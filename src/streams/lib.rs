@@ -1,47 +1,53 @@
-//! Pure KPI scoring: samples in, scores, episodes and stalls out.
+//! Pure KPI scoring: samples in; scores, episodes and stalls out.
 //!
-//! [`KpiState`] holds all series of one KPI and is what a stream actor calls. Each series has a [`Detector`], an episode with
-//! hysteresis and a cadence that says when silence is a stall. Everything is a function of the samples and of the wall
-//! time that the caller passes in: the same input gives the same output to the bit, cutting a series into other batches
-//! changes nothing, and a snapshot with the rest of the input equals the whole run.
+//! [`KpiState`] holds all series of one KPI. A stream actor calls it. Each series has a
+//! [`Detector`], an episode with hysteresis, and a cadence from which stalls are detected.
 //!
-//! Deliberately absent: clocks, randomness, threads, I/O, and functions of the platform's mathematics library whose last bit
-//! differs between platforms (only IEEE +, −, ×, ÷ and √ are used).
+//! The result depends only on the samples and on the wall time that the caller passes in:
+//! - The same input gives the same output, to the bit.
+//! - Splitting a series into other batches changes nothing.
+//! - A snapshot followed by the rest of the input gives the same result as the whole run.
 //!
-//! # What becomes of odd samples
+//! Deliberately absent: clocks, randomness, threads and I/O. Functions of the platform's
+//! mathematics library are absent too, because their last bit differs between platforms. Only the
+//! IEEE operations +, −, ×, ÷ and √ are used.
+//!
+//! # How unusual samples are handled
 //! | sample | result |
 //! | --- | --- |
 //! | NaN, ±∞ | rejected, with its row |
 //! | before 1970, or more than an hour ahead of the wall clock | rejected, with its row |
 //! | of a series beyond `max_series` | rejected, with its row |
-//! | timestamp equal to or older than the newest of its series | *late*: kept and counted, not scored; it ends no stall |
-//! | first of its series | taken; the series warms up; it cannot stall before its fifth sample |
+//! | not newer than the newest of its series | *late*: kept, counted, not scored; ends no stall |
+//! | first of its series | accepted; the series warms up; no stall before its fifth sample |
 //! | after a gap | scored; nothing is interpolated, the trend is not continued |
-//! | beyond ±1e300 | scored as ±1e300, kept as it is |
-//! | leaving a constant series | surprising by how long the series was constant |
+//! | beyond ±1e300 | scored as ±1e300, stored unchanged |
+//! | leaving a constant series | the longer the series was constant, the higher the surprise |
 //! | million-fold change of unit | one anomaly; the forecast follows within a dozen samples |
-//! | of a counter | its increase per second since the sample before is scored and kept, see below |
-//! | of a series that has ended | taken; no event but its samples says so, and it may stall again |
-//! | of history ([`KpiState::backfill`]) | scored and kept; no episode opens, grows or closes, no stall begins or ends |
+//! | of a counter | its increase per second is scored and stored, see below |
+//! | of a series that has ended | accepted without an own event; it may stall again |
+//! | of history ([`KpiState::backfill`]) | scored and stored; changes no episode and no stall |
 //!
 //! # Feedback
-//! What people say of an alert (`real` or `false`) multiplies the sensitivity of its series, within 0.5 and 2, and fades with a
-//! half-life of four weeks of the series' own time: see `feedback`.
+//! Feedback on an alert (`real` or `false`) multiplies the sensitivity of its series by 0.5 to 2.
+//! Its effect fades with a half-life of four weeks of the series' own time. See `feedback`.
 //!
 //! # Counters
 //! | total | result |
 //! | --- | --- |
-//! | first of its series, or first after the series ended | taken and kept as the point to count from; nothing is scored |
-//! | lower than the one before | the counter started again at zero: all of it is increase |
+//! | first of its series, or first after its end | stored as the starting point; not scored |
+//! | lower than the previous total | the counter restarted at zero: the total is the increase |
 //! | after a gap | the mean rate over the gap, one sample |
-//! | with a timestamp equal to or older than the newest | counted as late; not stored, since the rates around it are known |
+//! | not newer than the newest total | counted as late; not stored, the rates around it are known |
 //! | negative | rejected, with its row |
-//! | of a series that was a gauge until now, or the other way round | the series warms up again under its name |
+//! | of a series that was a gauge, or the reverse | the series warms up again |
 
 mod arithmetic;
+mod arrival;
 mod cadence;
 mod counter;
 mod detector;
+mod detector_name;
 mod entry;
 mod episode;
 mod feedback;
@@ -51,6 +57,7 @@ mod season;
 mod series;
 mod settings;
 mod shadow;
+mod shadow_state;
 mod snapshot;
 mod stored;
 pub mod surprise;
@@ -58,7 +65,8 @@ mod tail;
 mod training;
 mod window;
 
-pub use detector::{Detector, DetectorName, Judgement, RobustForecast, TailRank, Verdict};
+pub use detector::{Detector, RobustForecast, Score, TailRank};
+pub use detector_name::DetectorName;
 pub use entry::EntryProblem;
 pub use kpi_state::{KpiState, Pushed, Rejection};
 pub use series::SeriesView;

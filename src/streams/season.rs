@@ -1,6 +1,6 @@
-//! The ordinary course of a day: a running mean at every full hour of the day (UTC), straight lines in between.
+//! The daily profile of a series: a running mean at every full hour (UTC), linear in between.
 //!
-//! Deliberately absent: weeks and holidays, and any adjustment to time zones: what matters is that the day repeats.
+//! Deliberately absent: weeks, holidays and time zones. Only the daily repetition matters.
 
 use super::stored::stored_fields;
 
@@ -8,9 +8,9 @@ const HOURS: usize = 24;
 const HOUR_MS: i64 = 3_600_000;
 /// History needed before the profile is used.
 const NEEDED_MS: i64 = 48 * HOUR_MS;
-/// Values every hour must have seen before the profile is used.
+/// Values needed in every hour before the profile is used.
 const NEEDED_EACH: u16 = 2;
-/// Hours of samples that an hour's mean remembers: four days of that hour.
+/// Memory of an hour's mean: four days of that hour.
 const MEMORY_MS: f64 = 4.0 * HOUR_MS as f64;
 
 /// A mean value for every hour of the day.
@@ -20,7 +20,7 @@ pub(super) struct DayProfile {
     count: [u16; HOURS],
     /// Timestamp of the first sample.
     since_ms: i64,
-    /// Once true stays true.
+    /// Stays true once it is true.
     complete: bool,
 }
 
@@ -31,21 +31,23 @@ impl DayProfile {
         Self { mean: [0.0; HOURS], count: [0; HOURS], since_ms, complete: false }
     }
 
-    /// What this time of day usually brings, or `None` before two days are known with every hour in them.
+    /// The usual value at this time of day. `None` until two days are known with values in every
+    /// hour.
     pub(super) fn at(&self, timestamp_ms: i64) -> Option<f64> {
         if !self.complete {
             return None;
         }
-        let (before, share) = place_of(timestamp_ms);
+        let (before, share) = hour_and_share(timestamp_ms);
         Some((1.0 - share) * self.mean[before] + share * self.mean[(before + 1) % HOURS])
     }
 
-    /// Takes a value in; `interval_ms` is the usual time between samples.
+    /// Learns from a value. `interval_ms` is the usual time between samples.
     pub(super) fn learn(&mut self, timestamp_ms: i64, value: f64, interval_ms: f64) {
         let cap = (MEMORY_MS / interval_ms.max(1.0)).clamp(4.0, 16_384.0) as u16;
-        let (before, share) = place_of(timestamp_ms);
+        let (before, share) = hour_and_share(timestamp_ms);
         let after = (before + 1) % HOURS;
-        // Each of the two hours learns as far as it is near; only the nearer counts the sample.
+        // Both neighbouring hours learn in proportion to their nearness; only the nearer one counts
+        // the sample.
         let nearer = if share < 0.5 { before } else { after };
         for (hour, weight) in [(before, 1.0 - share), (after, share)] {
             if self.count[hour] == 0 {
@@ -61,8 +63,8 @@ impl DayProfile {
     }
 }
 
-/// The full hour before a time of day, and how far into the hour it is, from 0 to 1.
-fn place_of(timestamp_ms: i64) -> (usize, f64) {
+/// The full hour before a time of day, and the elapsed share of that hour, from 0 to 1.
+fn hour_and_share(timestamp_ms: i64) -> (usize, f64) {
     let hour = timestamp_ms.div_euclid(HOUR_MS).rem_euclid(HOURS as i64) as usize;
     (hour, timestamp_ms.rem_euclid(HOUR_MS) as f64 / HOUR_MS as f64)
 }
@@ -72,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_silent_until_two_whole_days_are_known() {
+    fn has_no_value_until_two_whole_days_are_known() {
         let mut day = DayProfile::starting_at(0);
         for hour in 0..48 {
             assert_eq!(day.at(hour * HOUR_MS), None);
@@ -83,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_never_seen_keeps_it_silent() {
+    fn has_no_value_if_an_hour_was_never_seen() {
         let mut day = DayProfile::starting_at(0);
         for hour in (0..24 * 20).filter(|hour| hour % 24 != 3) {
             day.learn(hour * HOUR_MS, 1.0, HOUR_MS as f64);
@@ -92,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_straight_between_full_hours() {
+    fn is_linear_between_full_hours() {
         let mut day = DayProfile::starting_at(0);
         for hour in 0..24 * 4 {
             day.learn(hour * HOUR_MS, (hour % 24) as f64, HOUR_MS as f64);
@@ -103,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn comes_close_to_a_smooth_course_sampled_more_often() {
+    fn approximates_a_smooth_profile_sampled_more_often() {
         let course = |ms: i64| (ms as f64 / (24.0 * HOUR_MS as f64) * std::f64::consts::TAU).sin();
         let mut day = DayProfile::starting_at(0);
         for i in 0..288 * 5 {

@@ -1,53 +1,52 @@
-//! One series of a KPI: its detector, its episode, its cadence, and what was last said of it.
+//! One series of a KPI: its detector, episode, cadence and newest score.
 
+use super::arrival::ArrivalContext;
 use super::cadence::Cadence;
-use super::counter::Meter;
-use super::detector::{Chosen, Judgement};
+use super::counter::CounterState;
+use super::detector::{AnyDetector, Score};
 use super::episode::{Episode, Owner};
 use super::feedback::FeedbackMemory;
-use super::ingest::ArrivalContext;
 use super::settings::StreamSettings;
 use super::stored::Stored;
 use super::surprise::rescored;
 use earcon_model::{
-    Anomaly, AnomalyId, Arrival, EventBody, Features, Feedback, KpiName, Labels, Reading, Sample, ScoredSample,
+    Anomaly, AnomalyEvent, AnomalyId, Arrival, Features, Feedback, KpiName, Labels, Reading, Sample, ScoredSample,
     SeriesStatus, WorkspaceId,
 };
 
-/// A series as others may see it.
+/// Read-only view of a series.
 #[derive(Debug, Clone, Copy)]
 pub struct SeriesView<'a> {
-    /// Which series of the KPI.
+    /// The labels of the series.
     pub labels: &'a Labels,
-    /// The newest sample and what was said of it. `None` while there is but the first total of a counter, or only late
-    /// samples of it are known, which takes a log whose beginning is gone.
+    /// The newest sample and its score. `None` after only the first total of a counter. Also `None`
+    /// if only late samples are known, which requires a log whose beginning is gone.
     pub last: Option<&'a ScoredSample>,
     /// Features of the newest sample; `None` while warming up.
     pub features: Option<Features>,
-    /// How it stands.
+    /// Its status.
     pub status: SeriesStatus,
     /// Late samples so far.
     pub late: u64,
     /// The open anomaly.
     pub anomaly: Option<&'a Anomaly>,
-    /// What feedback multiplies the configured sensitivity with, as of the newest sample.
+    /// Factor that feedback applies to the configured sensitivity, as of the newest sample.
     pub sensitivity: f32,
 }
 
-/// Whether a series is expected to send.
+/// Whether the series is expected to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Presence {
-    /// It sends, and its silence would be a stall.
+    /// It sends; silence would be a stall.
     Sending,
     /// It has been silent for too long.
     Stalled,
-    /// Nothing is expected: it has ended, or nothing of it has come live yet.
+    /// No samples are expected: it has ended, or no live sample has arrived yet.
     #[default]
     Ended,
 }
 
 impl Stored for Presence {
-    /// The first two are the bytes of the flag that stood here in format 1.
     fn put(&self, out: &mut Vec<u8>) {
         (*self as u8).put(out);
     }
@@ -61,87 +60,89 @@ impl Stored for Presence {
     }
 }
 
-/// State of one series. Everything a sample touches is inline.
+/// State of one series. Everything that a sample touches is inline.
 #[derive(Debug, Clone)]
 pub(super) struct Series {
     pub(super) labels: Labels,
     pub(super) cadence: Cadence,
     pub(super) presence: Presence,
-    pub(super) meter: Meter,
+    pub(super) counter_state: CounterState,
     pub(super) late: u64,
     pub(super) last: Option<ScoredSample>,
     pub(super) features: Option<Features>,
     pub(super) episode: Episode,
     pub(super) feedback: FeedbackMemory,
-    pub(super) detector: Chosen,
-    /// Where in the push under way this series' samples are collected; not part of the state.
+    pub(super) detector: AnyDetector,
+    /// Position of this series among the samples of the current push; not part of the state.
     pub(super) collected_at: Option<u32>,
 }
 
-/// The KPI and the settings, which all series of it share.
+/// The KPI and the settings, which all its series share.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Shared<'a> {
+pub(super) struct KpiContext<'a> {
     pub(super) workspace: &'a WorkspaceId,
     pub(super) kpi: &'a KpiName,
     pub(super) settings: &'a StreamSettings,
 }
 
 impl Series {
-    pub(super) fn new(labels: Labels, shared: Shared<'_>) -> Self {
+    pub(super) fn new(labels: Labels, shared: KpiContext<'_>) -> Self {
         Self {
             labels,
             cadence: Cadence::default(),
             presence: Presence::default(),
-            meter: Meter::default(),
+            counter_state: CounterState::default(),
             late: 0,
             last: None,
             features: None,
             episode: Episode::default(),
             feedback: FeedbackMemory::default(),
-            detector: Chosen::new(shared.settings.detector),
+            detector: AnyDetector::new(shared.settings.detector),
             collected_at: None,
         }
     }
 
-    /// Reads samples from here on as `reading` says. Values of another kind have nothing to do with those before: the
-    /// series warms up again, and an open episode closes with the calm samples of the warm-up.
-    pub(super) fn read_as(&mut self, reading: Reading, shared: Shared<'_>) {
-        if self.meter.reading() == reading {
+    /// Reads samples as `reading` from here on. Values of another kind are not comparable with
+    /// earlier ones: the series warms up again, and an open episode closes with the calm samples of
+    /// the warm-up.
+    pub(super) fn read_as(&mut self, reading: Reading, shared: KpiContext<'_>) {
+        if self.counter_state.reading() == reading {
             return;
         }
-        self.meter = Meter::new(reading);
+        self.counter_state = CounterState::new(reading);
         self.features = None;
-        self.detector = Chosen::new(shared.settings.detector);
+        self.detector = AnyDetector::new(shared.settings.detector);
     }
 
-    /// Notes that a sample that is newer than every one before has come. Returns what it measures, unless it is the first
-    /// total of a counter, and whether it ended a silence.
-    pub(super) fn arrive(&mut self, sample: Sample, coming: ArrivalContext) -> (Option<f64>, bool) {
-        debug_assert!(self.cadence.is_news(sample.timestamp_ms) && sample.value.is_finite());
+    /// Registers a sample that is newer than all before. Returns its measured value, `None` for the
+    /// first total of a counter, and whether the sample ended a stall.
+    pub(super) fn arrive(&mut self, sample: Sample, context: ArrivalContext) -> (Option<f64>, bool) {
+        debug_assert!(self.cadence.is_newer(sample.timestamp_ms) && sample.value.is_finite());
         let elapsed_ms = sample.timestamp_ms.saturating_sub(self.cadence.last_timestamp_ms());
-        let measured = self.meter.read(sample, elapsed_ms);
-        let arrived_ms = (coming.arrival == Arrival::Live).then_some(coming.now_ms);
+        let measured = self.counter_state.read(sample, elapsed_ms);
+        let arrived_ms = (context.arrival == Arrival::Live).then_some(context.now_ms);
         self.cadence.learn(sample.timestamp_ms, arrived_ms);
-        if coming.arrival == Arrival::Backfill {
+        if context.arrival == Arrival::Backfill {
             return (measured, false);
         }
         (measured, std::mem::replace(&mut self.presence, Presence::Sending) == Presence::Stalled)
     }
 
-    /// Scores what a sample that has [arrived](Self::arrive) measures; history is scored without an episode.
+    /// Scores the measured value of a sample that has [arrived](Self::arrive). History is scored
+    /// without an episode.
     pub(super) fn score(
         &mut self,
         sample: Sample,
         arrival: Arrival,
-        shared: Shared<'_>,
-    ) -> (ScoredSample, Option<EventBody>) {
-        let mut judgement = self.detector.push(sample, shared.settings).judgement;
-        if let Some(judgement) = &mut judgement {
-            judgement.score = rescored(judgement.score, self.feedback.factor(sample.timestamp_ms));
+        shared: KpiContext<'_>,
+    ) -> (ScoredSample, Option<AnomalyEvent>) {
+        let mut score = self.detector.score(sample, shared.settings);
+        if let Some(score) = &mut score {
+            score.value = rescored(score.value, self.feedback.factor(sample.timestamp_ms));
         }
-        let scored = scored(sample, judgement.as_ref());
+        let scored = scored(sample, score.as_ref());
         self.last = Some(scored);
-        self.features = judgement.map(|judgement| judgement.features);
+        self.features = score.map(|score| score.features);
         if arrival == Arrival::Backfill {
             return (scored, None);
         }
@@ -152,13 +153,14 @@ impl Series {
             detector: shared.settings.label(),
         };
         let Sample { timestamp_ms, value } = sample;
-        (scored, self.episode.push(timestamp_ms, value, judgement.as_ref(), owner, shared.settings))
+        (scored, self.episode.push(timestamp_ms, value, score.as_ref(), owner, shared.settings))
     }
 
-    /// Takes a verdict on one of its anomalies in, open or not. Returns what the sensitivity is multiplied with from here on.
-    pub(super) fn judge(&mut self, id: AnomalyId, feedback: &Feedback) -> f32 {
-        self.episode.judge(id, feedback);
-        self.feedback.judge(id, feedback.outcome, self.cadence.last_timestamp_ms());
+    /// Records feedback on one of its anomalies, open or not. Returns the new factor of the
+    /// sensitivity.
+    pub(super) fn record_feedback(&mut self, id: AnomalyId, feedback: &Feedback) -> f32 {
+        self.episode.record_feedback(id, feedback);
+        self.feedback.record(id, feedback.outcome, self.cadence.last_timestamp_ms());
         self.sensitivity()
     }
 
@@ -166,20 +168,21 @@ impl Series {
         self.feedback.factor(self.cadence.last_timestamp_ms()) as f32
     }
 
-    /// Ends the series: no silence of it is a stall, and what comes next starts anew as far as it counts.
+    /// Ends the series: its silence is no stall, and a counter starts from a new starting point.
     /// Returns the open episode, closed.
-    pub(super) fn end(&mut self, ended_at_ms: i64) -> Option<EventBody> {
+    pub(super) fn end(&mut self, ended_at_ms: i64) -> Option<AnomalyEvent> {
         self.presence = Presence::Ended;
-        self.meter.forget();
+        self.counter_state.forget();
         self.episode.end(ended_at_ms)
     }
 
-    /// How the series stands. A stall or an end outranks an anomaly, an anomaly outranks the warm-up.
+    /// The status of the series. A stall or an end outranks an anomaly; an anomaly outranks the
+    /// warm-up.
     pub(super) fn status(&self, settings: &StreamSettings) -> SeriesStatus {
         let (seen, needed) = (self.detector.seen(), settings.warm_up);
         if self.presence == Presence::Stalled {
             SeriesStatus::Stalled
-        } else if self.presence == Presence::Ended && self.cadence.has_begun() {
+        } else if self.presence == Presence::Ended && self.cadence.has_samples() {
             SeriesStatus::Ended
         } else if self.episode.open.is_some() {
             SeriesStatus::Anomalous
@@ -190,8 +193,8 @@ impl Series {
         }
     }
 
-    /// Wall time from which it counts as stalled; `None` when it is already, when it has ended, or when its interval is not
-    /// known yet.
+    /// Wall time from which it counts as stalled. `None` if it is stalled already, has ended, or
+    /// its interval is not known yet.
     pub(super) fn deadline_ms(&self, settings: &StreamSettings) -> Option<i64> {
         if self.presence == Presence::Sending { self.cadence.deadline_ms(settings) } else { None }
     }
@@ -209,16 +212,16 @@ impl Series {
     }
 }
 
-fn scored(sample: Sample, judgement: Option<&Judgement>) -> ScoredSample {
+fn scored(sample: Sample, score: Option<&Score>) -> ScoredSample {
     let Sample { timestamp_ms, value } = sample;
-    match judgement {
-        Some(said) => ScoredSample {
+    match score {
+        Some(score) => ScoredSample {
             timestamp_ms,
             value,
-            score: Some(said.score),
-            expected: said.expected,
-            lower: said.lower,
-            upper: said.upper,
+            score: Some(score.value),
+            expected: score.expected,
+            lower: score.lower,
+            upper: score.upper,
         },
         None => ScoredSample { timestamp_ms, value, score: None, expected: f64::NAN, lower: f64::NAN, upper: f64::NAN },
     }

@@ -1,23 +1,23 @@
-//! What an operator may choose about scoring, and the bounds within which the choice makes sense.
+//! The scoring options of an operator, and their bounds.
 
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::detector::DetectorName;
+use super::detector_name::DetectorName;
 
-/// The choices, not yet checked. `StreamSettings::try_from` checks them.
+/// The options before the check. `StreamSettings::try_from` checks them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StreamOptions {
-    /// What scores the samples.
+    /// The detector that scores the samples.
     pub detector: DetectorName,
-    /// What anomalies name as their detector; `None` for the detector's own name.
+    /// The detector label in anomalies; `None` for the detector's own name.
     pub label: Option<Arc<str>>,
-    /// The local time of the workspace, by which days and weeks are told apart.
+    /// The local time of the workspace, which determines hours and days.
     pub utc_offsets: UtcOffsets,
-    /// Series a KPI may have; samples of further ones are rejected. 1 to 1,000,000.
+    /// Maximum number of series of a KPI; samples of further ones are rejected. 1 to 1,000,000.
     pub max_series: usize,
-    /// How readily alerts are raised: 1 as designed, 2 twice as readily, 0.5 half. Divides the surprise (in decades) that a
-    /// score of 0.5 stands for. 0.25 to 4.
+    /// A higher sensitivity lowers the surprise (in decades) that scores 0.5: it divides it. The
+    /// design value is 1. 0.25 to 4.
     pub sensitivity: f64,
     /// An episode opens at this score. Above `close_score`, below 1.
     pub open_score: f32,
@@ -25,22 +25,24 @@ pub struct StreamOptions {
     pub close_score: f32,
     /// Calm samples in a row that close an episode. 1 to 10,000.
     pub calm_samples: u16,
-    /// An open episode reports itself every this many samples, besides when its peak has clearly grown. At least 10.
+    /// An open episode reports every this many samples, and when its peak has clearly grown. At
+    /// least 10.
     pub update_every: u32,
     /// Samples of a series before it is scored. 20 to 10,000.
     pub warm_up: u32,
-    /// A series is never called stalled before this much silence, in milliseconds. At least 1,000.
+    /// Minimum silence before a series counts as stalled, in milliseconds. At least 1,000.
     pub grace_min_ms: i64,
-    /// … nor before this many of its usual intervals. 2 to 1,000.
+    /// Minimum silence in usual intervals of the series. 2 to 1,000.
     pub grace_factor: f64,
-    /// How far ahead of the wall clock a timestamp may be, in milliseconds. At least 0.
+    /// Maximum distance of a timestamp ahead of the wall clock, in milliseconds. At least 0.
     pub max_ahead_ms: i64,
 }
 
 impl StreamOptions {
-    /// What is usual with a detector: episodes end as its scores need it.
-    pub fn of(detector: DetectorName) -> Self {
-        // Tail ranks are high for single samples of a long event; it is over when there was none for long.
+    /// The defaults of a detector. Its scores determine how episodes end.
+    pub fn for_detector(detector: DetectorName) -> Self {
+        // During a long event, tail ranks are high for single samples only. It ends after a long
+        // calm.
         let (close_score, calm_samples) = match detector {
             DetectorName::RobustForecast => (0.25, 15),
             DetectorName::TailRank => (0.499, 64),
@@ -65,25 +67,25 @@ impl StreamOptions {
 
 impl Default for StreamOptions {
     fn default() -> Self {
-        Self::of(DetectorName::default())
+        Self::for_detector(DetectorName::default())
     }
 }
 
-/// How far local time is ahead of UTC, and when that changes: what is left of a time zone when no database of zones may be
-/// read. The default is UTC.
+/// UTC offset transitions of a time zone, precomputed because pure code may not read tzdata. The
+/// default is UTC.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UtcOffsets(Vec<(i64, i64)>);
 
 impl UtcOffsets {
-    /// From changes: timestamp, and milliseconds that local time is ahead of UTC from then on. The first offset holds
-    /// before, too. Changes are put in order.
+    /// From transitions: timestamp, and milliseconds that local time is ahead of UTC from then on.
+    /// The first offset also holds before its timestamp. Sorts the transitions.
     pub fn new(mut changes: Vec<(i64, i64)>) -> Self {
         changes.sort_unstable();
         changes.dedup_by_key(|change| change.0);
         Self(changes)
     }
 
-    /// Local time, in milliseconds, of a timestamp.
+    /// Local time of a timestamp, in milliseconds.
     pub fn local_ms(&self, timestamp_ms: i64) -> i64 {
         let passed = self.0.partition_point(|change| change.0 <= timestamp_ms);
         let offset = self.0.get(passed.saturating_sub(1)).map_or(0, |change| change.1);
@@ -91,22 +93,22 @@ impl UtcOffsets {
     }
 }
 
-/// A choice out of its bounds.
+/// An option out of its bounds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{key} {rule}")]
 pub struct SettingsProblem {
     /// The field of [`StreamOptions`].
     pub key: &'static str,
-    /// What it must be.
+    /// The rule that it must obey.
     pub rule: &'static str,
 }
 
-/// Checked choices; reads like [`StreamOptions`].
+/// Checked options; dereferences to [`StreamOptions`].
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct StreamSettings(StreamOptions);
 
 impl StreamSettings {
-    /// What anomalies name as their detector.
+    /// The detector label in anomalies.
     pub fn label(&self) -> &str {
         self.label.as_deref().unwrap_or(self.detector.as_str())
     }
@@ -124,7 +126,7 @@ impl TryFrom<StreamOptions> for StreamSettings {
     type Error = Vec<SettingsProblem>;
 
     /// # Errors
-    /// All choices that are out of their bounds.
+    /// All options that are out of their bounds.
     fn try_from(options: StreamOptions) -> Result<Self, Self::Error> {
         let o = &options;
         let rules = [

@@ -1,18 +1,22 @@
-//! A second detector beside the live one: it sees the same samples, and what it finds is counted and told to nobody.
+//! A second detector on the samples of the live one. Its findings are counted and alert no one.
 //!
-//! It is fed with what was logged of a push, not with the push: so a replay leads it to the same state, the caller can measure
-//! it apart from live scoring, and nothing it does can change what live scoring says. All else that a series is (labels,
-//! cadence, silence, counter) is the live one's; a shadow has but a detector and an episode of its own.
+//! It reads the logged samples of a push, not the push itself. So a replay leads to the same state,
+//! the caller can measure it apart from live scoring, and it cannot change the live scores. Labels,
+//! cadence, stalls and counters belong to the live series; a shadow has its own detector and
+//! episode only.
 
 use std::sync::Arc;
 
-use super::detector::Chosen;
+use super::detector::AnyDetector;
 use super::entry::EntryProblem;
-use super::episode::{Episode, Owner};
+use super::episode::Owner;
 use super::kpi_state::KpiState;
 use super::settings::StreamSettings;
+use super::shadow_state::{Shadow, ShadowSeries};
 use super::surprise::rescored;
-use earcon_model::{Arrival, DetectorRef, DetectorSlots, EventBody, Labels, Reading, Sample, SeriesSamples};
+use earcon_model::{
+    AnomalyEvent, Arrival, DetectorRef, DetectorSlots, EventBody, Labels, Reading, Sample, SeriesEvent, SeriesSamples,
+};
 
 /// An episode that the shadow would have opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,78 +27,41 @@ pub struct ShadowAlert {
     pub timestamp_ms: i64,
 }
 
-/// What the shadow made of some events.
+/// The result of showing events to the shadow.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Observed {
-    /// Live samples it saw, scored or not.
+    /// Live samples seen, scored or not.
     pub samples: u64,
     /// Episodes it opened.
     pub alerts: Vec<ShadowAlert>,
 }
 
-/// The detectors of a shadow, by place of their series.
-#[derive(Debug, Clone)]
-pub(super) struct Shadow {
-    pub(super) choice: DetectorRef,
-    pub(super) settings: Arc<StreamSettings>,
-    pub(super) series: Vec<Option<Box<ShadowSeries>>>,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct ShadowSeries {
-    pub(super) reading: Reading,
-    pub(super) detector: Chosen,
-    pub(super) episode: Episode,
-}
-
-impl ShadowSeries {
-    pub(super) fn new(reading: Reading, detector: Chosen) -> Self {
-        Self { reading, detector, episode: Episode::default() }
-    }
-}
-
-impl Shadow {
-    fn new(choice: DetectorRef, settings: Arc<StreamSettings>) -> Self {
-        Self { choice, settings, series: Vec::new() }
-    }
-
-    pub(super) fn put(&mut self, place: u32, series: ShadowSeries) {
-        let place = place as usize;
-        if self.series.len() <= place {
-            self.series.resize_with(place + 1, || None);
-        }
-        self.series[place] = Some(Box::new(series));
-    }
-
-    fn take(&mut self, place: usize) -> Option<Box<ShadowSeries>> {
-        self.series.get_mut(place).and_then(Option::take)
-    }
-}
-
 impl KpiState {
-    /// What scores the KPI, and what is tried out beside it.
-    pub fn arrangement(&self) -> DetectorSlots {
+    /// The live detector and the shadow of the KPI.
+    pub fn detectors(&self) -> DetectorSlots {
         DetectorSlots { live: self.live.clone(), shadow: self.shadow.as_ref().map(|shadow| shadow.choice.clone()) }
     }
 
-    /// What is tried out, if anything is.
+    /// The shadow detector, if there is one.
     pub fn shadow(&self) -> Option<&DetectorRef> {
         self.shadow.as_ref().map(|shadow| &shadow.choice)
     }
 
-    /// Has the KPI scored as `wanted` says from here on; returns whether that changes anything. A detector that runs already,
-    /// live or as the shadow, goes on in its new role with all it has learned; any other begins afresh. Open episodes,
-    /// cadence and silence stay; an episode that only the shadow had opened is forgotten.
+    /// Scores the KPI with these detectors from here on. Returns whether that changes anything.
+    ///
+    /// A detector that already runs, live or as the shadow, keeps its learned state in the new
+    /// role; any other starts fresh. Open episodes, cadence and stalls stay. An episode that only
+    /// the shadow had opened is dropped.
     ///
     /// # Errors
     /// An entry that this version cannot run; nothing is changed.
-    pub fn arrange(&mut self, wanted: &DetectorSlots) -> Result<bool, Vec<EntryProblem>> {
-        let live = StreamSettings::of_choice(&self.base, &wanted.live)?;
+    pub fn set_detectors(&mut self, wanted: &DetectorSlots) -> Result<bool, Vec<EntryProblem>> {
+        let live = StreamSettings::for_detector_ref(&self.base, &wanted.live)?;
         let shadow = match &wanted.shadow {
-            Some(choice) => Some((choice, StreamSettings::of_choice(&self.base, choice)?)),
+            Some(choice) => Some((choice, StreamSettings::for_detector_ref(&self.base, choice)?)),
             None => None,
         };
-        if self.arrangement() == *wanted {
+        if self.detectors() == *wanted {
             return Ok(false);
         }
         if self.live != wanted.live {
@@ -113,43 +80,46 @@ impl KpiState {
         let mut warm = self.shadow.take().filter(|shadow| shadow.choice == choice);
         let former = std::mem::replace(&mut self.live, choice);
         let mut retired = Shadow::new(former, std::mem::replace(&mut self.settings, settings));
-        for (place, series) in self.series.iter_mut().enumerate() {
-            let reading = series.meter.reading();
-            let learned = warm.as_mut().and_then(|shadow| shadow.take(place));
+        for (position, series) in self.series.iter_mut().enumerate() {
+            let reading = series.counter_state.reading();
+            let learned = warm.as_mut().and_then(|shadow| shadow.remove(position));
             let detector = match learned.filter(|learned| learned.reading == reading) {
                 Some(learned) => learned.detector,
-                None => Chosen::new(self.settings.detector),
+                None => AnyDetector::new(self.settings.detector),
             };
             let detector = std::mem::replace(&mut series.detector, detector);
-            retired.put(place as u32, ShadowSeries::new(reading, detector));
+            retired.put(position as u32, ShadowSeries::new(reading, detector));
         }
         self.shadow = Some(Box::new(retired));
     }
 
-    /// Forgets what was tried out.
+    /// Drops the shadow.
     pub fn drop_shadow(&mut self) {
         self.shadow = None;
     }
 
-    /// Shows the shadow what was logged of this KPI. Should it panic, only the shadow is in an unknown state: drop it.
+    /// Shows the logged events of this KPI to the shadow. After a panic only the shadow is in an
+    /// unknown state: drop it.
     pub fn observe(&mut self, bodies: &[EventBody]) -> Observed {
         let mut observed = Observed::default();
         for body in bodies {
             match body {
-                EventBody::Samples(all) => {
-                    all.iter().for_each(|one| self.observe_samples(one, Arrival::Live, &mut observed))
+                EventBody::Series(SeriesEvent::Samples(all)) => {
+                    all.iter().for_each(|one| self.observe_samples(one, Arrival::Live, &mut observed));
                 }
-                EventBody::Backfilled(all) => {
+                EventBody::Series(SeriesEvent::Backfilled(all)) => {
                     all.iter().for_each(|one| self.observe_samples(one, Arrival::Backfill, &mut observed));
                 }
-                EventBody::SeriesEnded { labels, timestamp_ms } => {
-                    let place = self.index.get(labels).copied();
-                    if let (Some(place), Some(shadow)) = (place, &mut self.shadow)
-                        && let Some(Some(series)) = shadow.series.get_mut(place as usize)
+                EventBody::Series(SeriesEvent::Ended { labels, timestamp_ms }) => {
+                    let position = self.index.get(labels).copied();
+                    if let (Some(position), Some(shadow)) = (position, &mut self.shadow)
+                        && let Some(Some(series)) = shadow.series.get_mut(position as usize)
                     {
-                        let _told_to_nobody = series.episode.end(*timestamp_ms);
+                        let _unreported = series.episode.end(*timestamp_ms);
                     }
                 }
+                // The shadow judges a silence as the live detector does.
+                EventBody::Series(SeriesEvent::Stalled { .. } | SeriesEvent::Restored { .. }) => {}
                 _ => {}
             }
         }
@@ -157,37 +127,40 @@ impl KpiState {
     }
 
     fn observe_samples(&mut self, logged: &SeriesSamples, arrival: Arrival, observed: &mut Observed) {
-        let (Some(shadow), Some(place)) = (&mut self.shadow, self.index.get(&logged.labels).copied()) else { return };
+        let (Some(shadow), Some(position)) = (&mut self.shadow, self.index.get(&logged.labels).copied()) else {
+            return;
+        };
         if logged.samples.is_empty() && logged.counter.is_none_or(|counter| counter.start.is_none()) {
             return;
         }
         let reading = if logged.counter.is_some() { Reading::Counter } else { Reading::Gauge };
-        let known = shadow.series.get(place as usize).is_some_and(Option::is_some);
+        let known = shadow.series.get(position as usize).is_some_and(Option::is_some);
         if !known {
-            shadow.put(place, ShadowSeries::new(reading, Chosen::new(shadow.settings.detector)));
+            shadow.put(position, ShadowSeries::new(reading, AnyDetector::new(shadow.settings.detector)));
         }
         let settings = &shadow.settings;
-        let Some(Some(series)) = shadow.series.get_mut(place as usize) else { return };
+        let Some(Some(series)) = shadow.series.get_mut(position as usize) else { return };
         if series.reading != reading {
             series.reading = reading;
-            series.detector = Chosen::new(settings.detector);
+            series.detector = AnyDetector::new(settings.detector);
         }
         let owner =
             Owner { workspace: &self.workspace, kpi: &self.kpi, labels: &logged.labels, detector: settings.label() };
         for scored in &logged.samples {
             let (timestamp_ms, value) = (scored.timestamp_ms, scored.value);
-            let mut judgement = series.detector.push(Sample { timestamp_ms, value }, settings).judgement;
-            if let Some(judgement) = &mut judgement {
-                // What people said of the series holds for whatever scores it, or the two could not be compared.
-                let factor = self.series[place as usize].feedback.factor(timestamp_ms);
-                judgement.score = rescored(judgement.score, factor);
+            let mut score = series.detector.score(Sample { timestamp_ms, value }, settings);
+            if let Some(score) = &mut score {
+                // Feedback applies to every detector of the series; otherwise the two could not be
+                // compared.
+                let factor = self.series[position as usize].feedback.factor(timestamp_ms);
+                score.value = rescored(score.value, factor);
             }
             if arrival == Arrival::Backfill {
                 continue;
             }
             observed.samples += 1;
-            let told = series.episode.push(timestamp_ms, value, judgement.as_ref(), owner, settings);
-            if matches!(told, Some(EventBody::AnomalyOpened(_))) {
+            let reported = series.episode.push(timestamp_ms, value, score.as_ref(), owner, settings);
+            if matches!(reported, Some(AnomalyEvent::Opened(_))) {
                 observed.alerts.push(ShadowAlert { labels: logged.labels.clone(), timestamp_ms });
             }
         }

@@ -1,41 +1,44 @@
 //! A KPI's state as bytes, and back.
 //!
-//! Layout: `FORMAT`, the header, the series, the shadow if there is one, and a checksum (XXH3, 64 bits) of all of it. Of each series the part
-//! that outlives a detector (labels, cadence, stall, episode) stands before the detector's own bytes. So a snapshot of
-//! another detector keeps open episodes and stalls and only starts scoring afresh.
+//! Layout: `FORMAT`, the header, the series, the shadow if there is one, and a checksum (XXH3, 64
+//! bits) of all of it. In each series, the part that does not depend on the detector (labels,
+//! cadence, stall, episode) precedes the detector's bytes. So a snapshot of another detector keeps
+//! open episodes and stalls and only restarts scoring.
 //!
-//! The header is the detector's version and, unless the configured detector is live and nothing is tried out, a zero byte and
-//! the [`DetectorSlots`]: entries are whole in it, so that nothing else has to be read to go on with them.
+//! The header is the detector's version. Unless the configured detector is live without a shadow, a
+//! zero byte and the [`DetectorSlots`] follow. They contain the complete entries, so that a restore
+//! needs nothing else.
 
 use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::detector::Chosen;
+use super::detector::AnyDetector;
 use super::episode::Episode;
 use super::kpi_state::KpiState;
-use super::series::{Series, Shared};
+use super::series::{KpiContext, Series};
 use super::settings::StreamSettings;
-use super::shadow::{Shadow, ShadowSeries};
-use super::stored::{Stored, put_chunk, take_chunk};
+use super::shadow_state::{Shadow, ShadowSeries};
+use super::stored::{Stored, put_chunk, read_chunk};
 use earcon_model::{Anomaly, DetectorSlots, Features, KpiName, Labels, Reading, ScoredSample, WorkspaceId};
 
-/// Names the byte form of everything but the detector. Format 1 had no counters, 2 no feedback; both are read too.
-const FORMAT: u8 = 3;
+/// The byte format of everything but the detector. No other format is read.
+const FORMAT: u8 = 1;
 
-/// Why bytes are no snapshot. The caller replays the log instead.
+/// Why a snapshot cannot be restored. The caller replays the log instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RestoreError {
-    /// Written by another version of the program.
-    #[error("snapshot has format {0}, this program reads up to {FORMAT}")]
+    /// Written by a version of the program with another format.
+    #[error("snapshot has format {0}; this program reads format {FORMAT} only")]
     Format(u8),
-    /// Cut short or changed.
+    /// Truncated or changed.
     #[error("snapshot is damaged")]
     Damaged,
 }
 
 impl KpiState {
-    /// The state as bytes; equal states give equal bytes. Workspace, KPI and settings are not in it.
+    /// The state as bytes; equal states give equal bytes. Workspace, KPI and settings are not
+    /// included.
     pub fn snapshot(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(64 + self.series.len() * 4400);
         FORMAT.put(&mut out);
@@ -51,13 +54,14 @@ impl KpiState {
         out
     }
 
-    /// The state that [`snapshot`](Self::snapshot) wrote, under today's settings.
+    /// Restores the state that [`snapshot`](Self::snapshot) wrote, under the current settings.
     ///
-    /// A snapshot of another detector version is taken too: its series keep labels, cadence, stalls, late counts and open
-    /// episodes, and are scored afresh; an open episode closes with the calm samples of the new warm-up.
+    /// A snapshot of another detector version is accepted: its series keep labels, cadence, stalls,
+    /// late counts and open episodes, and warm up again. An open episode closes with the calm
+    /// samples of the warm-up.
     ///
     /// # Errors
-    /// The bytes are of another format, or damaged.
+    /// The bytes have another format, or are damaged.
     pub fn restore(
         workspace: WorkspaceId,
         kpi: KpiName,
@@ -65,7 +69,7 @@ impl KpiState {
         bytes: &[u8],
     ) -> Result<Self, RestoreError> {
         let format = *bytes.first().ok_or(RestoreError::Damaged)?;
-        if !(1..=FORMAT).contains(&format) {
+        if format != FORMAT {
             return Err(RestoreError::Format(format));
         }
         let (content, mut checksum) =
@@ -75,29 +79,29 @@ impl KpiState {
         }
         let mut state = Self::new(workspace, kpi, settings);
         let rest = content.get(1..).ok_or(RestoreError::Damaged)?;
-        state.take_all(format, rest).ok_or(RestoreError::Damaged)?;
+        state.read_all(rest).ok_or(RestoreError::Damaged)?;
         state.find_next_stall();
         Ok(state)
     }
 
-    fn take_all(&mut self, format: u8, mut from: &[u8]) -> Option<()> {
-        let header = take_chunk(&mut from)?;
-        let (version, arranged) = match header.iter().position(|byte| *byte == 0) {
+    fn read_all(&mut self, mut from: &[u8]) -> Option<()> {
+        let header = read_chunk(&mut from)?;
+        let (version, detectors) = match header.iter().position(|byte| *byte == 0) {
             Some(end) => (&header[..end], postcard::from_bytes(&header[end + 1..]).ok()?),
             None => (header, DetectorSlots::default()),
         };
-        // Entries of another version of the program that this one cannot run: scoring goes on with what is configured.
-        let understood = self.arrange(&arranged).is_ok();
+        // Entries that this version cannot run: scoring continues with the configured detector.
+        let understood = self.set_detectors(&detectors).is_ok();
         let same_detector = understood && version == self.settings.detector.as_str().as_bytes();
         let count = u32::read(&mut from)?;
-        for place in 0..count {
-            let shared = Shared { workspace: &self.workspace, kpi: &self.kpi, settings: &self.settings };
-            let series = take_series(format, &mut from, same_detector, shared)?;
-            self.index.insert(series.labels.clone(), place);
+        for position in 0..count {
+            let shared = KpiContext { workspace: &self.workspace, kpi: &self.kpi, settings: &self.settings };
+            let series = read_series(&mut from, same_detector, shared)?;
+            self.index.insert(series.labels.clone(), position);
             self.series.push(Box::new(series));
         }
         match &mut self.shadow {
-            Some(shadow) => take_shadow(&mut from, shadow)?,
+            Some(shadow) => read_shadow(&mut from, shadow)?,
             None if !understood => return Some(()),
             None => {}
         }
@@ -106,14 +110,15 @@ impl KpiState {
 
     fn header(&self) -> Vec<u8> {
         let version = self.settings.detector.as_str().as_bytes().to_vec();
-        let arranged = self.arrangement();
-        if arranged == DetectorSlots::default() {
+        let detectors = self.detectors();
+        if detectors == DetectorSlots::default() {
             return version;
         }
         let mut header = version.clone();
         header.push(0);
-        // Writing plain data to memory does not fail; were it to, the KPI would be scored as configured.
-        postcard::to_extend(&arranged, header).unwrap_or(version)
+        // Serializing plain data to memory does not fail. If it did, the configured detector would
+        // score.
+        postcard::to_extend(&detectors, header).unwrap_or(version)
     }
 }
 
@@ -129,18 +134,18 @@ fn put_shadow(shadow: &Shadow, out: &mut Vec<u8>) {
     }
 }
 
-fn take_shadow(from: &mut &[u8], shadow: &mut Shadow) -> Option<()> {
-    let same_detector = take_chunk(from)? == shadow.settings.detector.as_str().as_bytes();
-    for place in 0..u32::read(from)? {
+fn read_shadow(from: &mut &[u8], shadow: &mut Shadow) -> Option<()> {
+    let same_detector = read_chunk(from)? == shadow.settings.detector.as_str().as_bytes();
+    for position in 0..u32::read(from)? {
         if !bool::read(from)? {
             continue;
         }
         let reading = if bool::read(from)? { Reading::Counter } else { Reading::Gauge };
-        let episode = take_episode(from)?;
-        let detector = take_chunk(from)?;
+        let episode = read_episode(from)?;
+        let detector = read_chunk(from)?;
         if same_detector {
-            let detector = Chosen::decode(shadow.settings.detector, detector)?;
-            shadow.put(place, ShadowSeries { episode, ..ShadowSeries::new(reading, detector) });
+            let detector = AnyDetector::decode(shadow.settings.detector, detector)?;
+            shadow.put(position, ShadowSeries { episode, ..ShadowSeries::new(reading, detector) });
         }
     }
     Some(())
@@ -151,19 +156,20 @@ fn put_episode(episode: &Episode, out: &mut Vec<u8>) {
     let open = episode.open.as_ref().map(postcard::to_stdvec);
     match open {
         Some(Ok(anomaly)) => put_chunk(&anomaly, out),
-        // Writing plain data to memory does not fail; were it to, the episode would open again with the next alert.
+        // Serializing plain data to memory does not fail. If it did, the episode would open again
+        // with the next alert.
         Some(Err(_)) | None => put_chunk(&[], out),
     }
 }
 
-fn take_episode(from: &mut &[u8]) -> Option<Episode> {
+fn read_episode(from: &mut &[u8]) -> Option<Episode> {
     let progress = Stored::read(from)?;
-    let anomaly = take_chunk(from)?;
+    let anomaly = read_chunk(from)?;
     let open = if anomaly.is_empty() { None } else { Some(postcard::from_bytes::<Box<Anomaly>>(anomaly).ok()?) };
     Some(Episode { open, progress })
 }
 
-fn put_detector(detector: &Chosen, out: &mut Vec<u8>) {
+fn put_detector(detector: &AnyDetector, out: &mut Vec<u8>) {
     let length_at = out.len();
     0u32.put(out);
     detector.encode(out);
@@ -179,29 +185,25 @@ fn put_series(series: &Series, out: &mut Vec<u8>) {
     series.last.put(out);
     series.features.put(out);
     put_episode(&series.episode, out);
-    series.meter.put(out);
+    series.counter_state.put(out);
     series.feedback.put(out);
     put_detector(&series.detector, out);
 }
 
-fn take_series(format: u8, from: &mut &[u8], same_detector: bool, shared: Shared<'_>) -> Option<Series> {
-    let labels = Labels::parse(std::str::from_utf8(take_chunk(from)?).ok()?).ok()?;
+fn read_series(from: &mut &[u8], same_detector: bool, shared: KpiContext<'_>) -> Option<Series> {
+    let labels = Labels::parse(std::str::from_utf8(read_chunk(from)?).ok()?).ok()?;
     let mut series = Series::new(labels, shared);
     series.cadence = Stored::read(from)?;
     series.presence = Stored::read(from)?;
     series.late = Stored::read(from)?;
     series.last = Stored::read(from)?;
     series.features = Stored::read(from)?;
-    series.episode = take_episode(from)?;
-    if format > 1 {
-        series.meter = Stored::read(from)?;
-    }
-    if format > 2 {
-        series.feedback = Stored::read(from)?;
-    }
-    let detector = take_chunk(from)?;
+    series.episode = read_episode(from)?;
+    series.counter_state = Stored::read(from)?;
+    series.feedback = Stored::read(from)?;
+    let detector = read_chunk(from)?;
     if same_detector {
-        series.detector = Chosen::decode(shared.settings.detector, detector)?;
+        series.detector = AnyDetector::decode(shared.settings.detector, detector)?;
     }
     Some(series)
 }
@@ -232,8 +234,7 @@ impl Stored for Features {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detector::DetectorName;
-    use earcon_model::{EventBody, Sample, SeriesBatch, SeriesStatus};
+    use earcon_model::{AnomalyEvent, EventBody, Sample, SeriesBatch, SeriesEvent, SeriesStatus};
 
     const START: i64 = 1_699_920_000_000;
 
@@ -253,13 +254,13 @@ mod tests {
         let values = (0..600).map(|i| if i == 599 { 900.0 } else { f64::from(i * 7 % 11) });
         let now = START + 600_000;
         let pushed = state.push(&rows(values, 0), now);
-        assert!(matches!(pushed.bodies.last(), Some(EventBody::AnomalyOpened(_))));
+        assert!(matches!(pushed.bodies.last(), Some(EventBody::Anomaly(AnomalyEvent::Opened(_)))));
         assert_eq!(state.check_stalls(now + 1_000_000).len(), 1);
         state
     }
 
-    /// The same snapshot as an older detector would have written it: other version, other bytes.
-    fn of_another_detector(state: &KpiState) -> Vec<u8> {
+    /// The same snapshot as another detector would have written it: other version, other bytes.
+    fn snapshot_of_another_detector(state: &KpiState) -> Vec<u8> {
         let mut out = Vec::new();
         FORMAT.put(&mut out);
         put_chunk(b"robust-forecast-0", &mut out);
@@ -278,7 +279,7 @@ mod tests {
     #[test]
     fn another_detector_keeps_open_episodes_and_stalls() {
         let old = eventful();
-        let mut new = restored(&of_another_detector(&old)).unwrap();
+        let mut new = restored(&snapshot_of_another_detector(&old)).unwrap();
         let (was, is) = (old.series().next().unwrap(), new.series().next().unwrap());
         assert_eq!(is.anomaly, was.anomaly);
         assert!(is.anomaly.is_some());
@@ -286,48 +287,25 @@ mod tests {
 
         let now = START + 2_000_000;
         let bodies = new.push(&rows([5.0; 64], 1_500), now).bodies;
-        assert!(matches!(bodies.first(), Some(EventBody::SeriesRestored { .. })), "{bodies:?}");
-        let Some(EventBody::AnomalyClosed(closed)) = bodies.last() else { panic!("{bodies:?}") };
+        assert!(matches!(bodies.first(), Some(EventBody::Series(SeriesEvent::Restored { .. }))), "{bodies:?}");
+        let Some(EventBody::Anomaly(AnomalyEvent::Closed(closed))) = bodies.last() else { panic!("{bodies:?}") };
         assert_eq!(Some(closed.id), old.series().next().unwrap().anomaly.map(|anomaly| anomaly.id));
         assert_eq!(new.series().next().unwrap().status, SeriesStatus::Normal);
     }
 
     #[test]
-    fn a_snapshot_from_before_counters_is_read() {
-        let state = eventful();
-        let mut whole = Vec::new();
-        put_series(&state.series[0], &mut whole);
-        let mut detector = Vec::new();
-        state.series[0].detector.encode(&mut detector);
-        // The meter of a gauge and no feedback are one byte each, before the detector and its length.
-        let at = whole.len() - detector.len() - 6;
-        whole.drain(at..at + 2);
-        let mut old = vec![1];
-        put_chunk(DetectorName::default().as_str().as_bytes(), &mut old);
-        1u32.put(&mut old);
-        old.extend_from_slice(&whole);
-        xxh3_64(&old).put(&mut old);
-        assert_eq!(restored(&old).unwrap().snapshot(), state.snapshot());
+    fn snapshot_of_another_format_is_refused() {
+        for format in [0, 2, 3, u8::MAX] {
+            let mut other = eventful().snapshot();
+            other[0] = format;
+            assert_eq!(restored(&other).err(), Some(RestoreError::Format(format)));
+        }
+        let refused = RestoreError::Format(3).to_string();
+        assert_eq!(refused, "snapshot has format 3; this program reads format 1 only");
     }
 
     #[test]
-    fn a_snapshot_from_before_feedback_is_read() {
-        let state = eventful();
-        let mut whole = Vec::new();
-        put_series(&state.series[0], &mut whole);
-        let mut detector = Vec::new();
-        state.series[0].detector.encode(&mut detector);
-        whole.remove(whole.len() - detector.len() - 5);
-        let mut old = vec![2];
-        put_chunk(DetectorName::default().as_str().as_bytes(), &mut old);
-        1u32.put(&mut old);
-        old.extend_from_slice(&whole);
-        xxh3_64(&old).put(&mut old);
-        assert_eq!(restored(&old).unwrap().snapshot(), state.snapshot());
-    }
-
-    #[test]
-    fn damage_anywhere_is_noticed() {
+    fn damage_at_any_byte_is_detected() {
         let bytes = eventful().snapshot();
         assert!(restored(&bytes).is_ok());
         for at in (1..bytes.len()).step_by(13) {
@@ -337,6 +315,5 @@ mod tests {
             assert_eq!(restored(&bytes[..at]).err(), Some(RestoreError::Damaged), "cut at {at}");
         }
         assert_eq!(restored(&[]).err(), Some(RestoreError::Damaged));
-        assert_eq!(restored(&[9, 9]).err(), Some(RestoreError::Format(9)));
     }
 }

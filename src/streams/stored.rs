@@ -1,18 +1,18 @@
-//! The byte form of scoring state: fixed-width little-endian numbers in the order of the fields, nothing self-describing.
+//! The byte form of scoring state: fixed-width little-endian numbers in field order, no type tags.
 //!
-//! Equal states have equal bytes, which the tests of the properties rely on. Whoever changes a stored structure raises the
-//! number it is stored under: `FORMAT` in `snapshot` for the series, the version name for a detector.
+//! Equal states have equal bytes; the property tests rely on it. A change of a stored structure
+//! needs a new number: `FORMAT` in `snapshot` for the series, the version name for a detector.
 
-/// Has a byte form.
+/// A type with a byte form.
 pub(super) trait Stored: Sized {
     /// Appends the byte form.
     fn put(&self, out: &mut Vec<u8>);
-    /// Reads it back; `None` when the bytes end early or mean nothing.
+    /// Reads it back. `None` if the bytes end early or are not valid.
     fn read(from: &mut &[u8]) -> Option<Self>;
 }
 
-/// Takes the next `len` bytes.
-pub(super) fn take_bytes<'a>(from: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {
+/// Removes and returns the next `len` bytes.
+pub(super) fn read_bytes<'a>(from: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {
     let (head, rest) = from.split_at_checked(len)?;
     *from = rest;
     Some(head)
@@ -24,10 +24,10 @@ pub(super) fn put_chunk(chunk: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(chunk);
 }
 
-/// Takes what [`put_chunk`] wrote.
-pub(super) fn take_chunk<'a>(from: &mut &'a [u8]) -> Option<&'a [u8]> {
+/// Removes and returns the bytes of a [`put_chunk`].
+pub(super) fn read_chunk<'a>(from: &mut &'a [u8]) -> Option<&'a [u8]> {
     let len = u32::read(from)?;
-    take_bytes(from, len as usize)
+    read_bytes(from, len as usize)
 }
 
 macro_rules! stored_numbers {
@@ -37,7 +37,7 @@ macro_rules! stored_numbers {
                 out.extend_from_slice(&self.to_le_bytes());
             }
             fn read(from: &mut &[u8]) -> Option<Self> {
-                let bytes = take_bytes(from, size_of::<$number>())?;
+                let bytes = read_bytes(from, size_of::<$number>())?;
                 Some(<$number>::from_le_bytes(bytes.try_into().ok()?))
             }
         }
@@ -83,7 +83,7 @@ impl<T: Stored> Stored for Option<T> {
     }
 }
 
-/// Stores a structure as the byte forms of the named fields, in that order.
+/// Implements [`Stored`] as the byte forms of the named fields, in that order.
 macro_rules! stored_fields {
     ($type:ty { $($field:ident),* $(,)? }) => {
         impl $crate::stored::Stored for $type {
@@ -118,9 +118,9 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_end_early_are_nothing() {
+    fn bytes_that_end_early_are_rejected() {
         assert_eq!(u64::read(&mut &[1, 2, 3][..]), None);
         assert_eq!(bool::read(&mut &[2][..]), None);
-        assert_eq!(take_chunk(&mut &[9, 0, 0, 0, 1][..]), None);
+        assert_eq!(read_chunk(&mut &[9, 0, 0, 0, 1][..]), None);
     }
 }

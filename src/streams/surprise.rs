@@ -1,30 +1,31 @@
-//! What a score says, in units that can be compared: a score of 0.5 is a surprise of 1.
+//! Converts scores to comparable units: a score of 0.5 is a surprise of 1.
 
 use super::arithmetic::{exp2_neg, log2};
 
-/// What an open episode has to gain over what was last told of it to be worth telling again, in surprises that open one.
+/// Minimum growth of an open episode's peak since its last report, in units of surprise. 1 opens an
+/// episode.
 const CLEAR_GAIN: f64 = 2.0 / 2.2;
 
 /// The score of a surprise that is not negative.
 pub(super) fn score_of(surprise: f64) -> f32 {
-    // Most samples are no surprise at all.
+    // Most samples have no surprise at all.
     if surprise == 0.0 { 0.0 } else { (1.0 - exp2_neg(surprise * surprise)) as f32 }
 }
 
-/// The surprise a score stands for; that of a score of 1, which stands for many, is 5.
+/// The surprise of a score. A score of 1 covers many surprises; it counts as 5.
 fn surprise_of(score: f32) -> f64 {
     let left = (1.0 - f64::from(score)).max(1.0 / 33_554_432.0);
     (-log2(left)).max(0.0).sqrt()
 }
 
-/// The score under another sensitivity, `factor` times that of `score`.
+/// The score under `factor` times the sensitivity.
 pub(super) fn rescored(score: f32, factor: f64) -> f32 {
     if factor == 1.0 || score == 0.0 { score } else { score_of(surprise_of(score) * factor) }
 }
 
-/// Whether the peak of an episode has clearly grown since it had the score `told`.
-pub fn has_clearly_grown(told: f32, peak: f32) -> bool {
-    peak > told && surprise_of(peak) > surprise_of(told) + CLEAR_GAIN
+/// Whether the peak of an episode has clearly grown since its score was `reported`.
+pub fn has_clearly_grown(reported: f32, peak: f32) -> bool {
+    peak > reported && surprise_of(peak) > surprise_of(reported) + CLEAR_GAIN
 }
 
 #[cfg(test)]
@@ -35,7 +36,7 @@ mod tests {
     fn half_the_sensitivity_needs_twice_the_surprise() {
         assert_eq!(rescored(0.3, 1.0), 0.3);
         assert!((rescored(0.5, 0.5) - score_of(0.5)).abs() < 1e-6 && (rescored(score_of(2.0), 0.5) - 0.5).abs() < 1e-6);
-        assert!(rescored(1.0, 0.5) > 0.98, "what is beyond all doubt stays an alert");
+        assert!(rescored(1.0, 0.5) > 0.98, "the highest score stays an alert");
     }
 
     #[test]

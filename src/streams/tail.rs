@@ -1,14 +1,17 @@
-//! How surprising a feature value is, judged by the feature's own past: its rank in the tail.
+//! The surprise of a feature value, measured by the feature's own past: its rank in the tail.
 //!
-//! A z-score of 6 is an everyday event in one series and unheard of in another. So each feature is calibrated by asking how
-//! many of the past *blocks* of [`BLOCK`] samples reached as far out. The answer is a number of decades: 2 means about
-//! one block in a hundred. Blocks rather than samples, because features remember: consecutive values are nearly the same
-//! event (this is declustering by block maxima, Coles 2001, *An Introduction to Statistical Modeling of Extreme Values*,
-//! chapters 3 and 5). The last [`HELD`] blocks are held back, because a slow change would otherwise be judged by its own beginning.
+//! A z-score of 6 is common in one series and unheard of in another. So each feature is calibrated
+//! by the share of past *blocks* of [`BLOCK`] samples that reached as high. The result is in
+//! decades: 2 means about one block in a hundred. Blocks are used rather than samples, because
+//! consecutive values belong to nearly the same event. This is declustering by block maxima (Coles
+//! 2001, *An Introduction to Statistical Modeling of Extreme Values*, chapters 3 and 5). The last
+//! [`HELD`] blocks are held back; otherwise a slow change would be measured against its own
+//! beginning.
 //!
-//! Beyond the largest value ever seen the tail is continued exponentially (a generalised Pareto tail of shape 0), its scale
-//! the mean excess of the largest [`KEPT`] block maxima. Two generations of the record make the past finite: the older one
-//! is forgotten when the newer has grown to [`GENERATION`] blocks.
+//! Beyond the largest value the tail is continued exponentially (a generalised Pareto tail of shape
+//! 0). Its scale is the mean excess of the largest [`KEPT`] block maxima. Two generations of the
+//! record limit the past: the older one is dropped when the newer one reaches [`GENERATION`]
+//! blocks.
 
 use super::arithmetic::{LOG10_OF_2, log2};
 use super::stored::stored_fields;
@@ -16,30 +19,31 @@ use earcon_model::Rank;
 
 /// Samples of a block.
 pub(super) const BLOCK: u8 = 8;
-/// Blocks held back before they enter the record: what goes on now is not judged by its own beginning.
+/// Blocks held back before they enter the record, so that an event is not measured against its own
+/// beginning.
 const HELD: usize = 4;
 /// Block maxima kept of each generation.
 const KEPT: usize = 10;
-/// Blocks after which the older generation is forgotten: 32,768 samples.
+/// Blocks after which the older generation is dropped: 32,768 samples.
 const GENERATION: u32 = 4096;
-/// The most decades a value can gain by lying beyond everything seen.
+/// Maximum of decades for the distance beyond the largest value.
 const MAX_BEYOND: f64 = 4.0;
-/// Decades gained by being beyond everything seen when all that was seen is one and the same value: there is no scale to
-/// say how far beyond it is, so the length of the record has to speak.
+/// Decades for a value beyond the largest one if all values in the record are equal. There is no
+/// scale for the distance, so only the length of the record counts.
 const BEYOND_UNKNOWN: f64 = 1.5;
-/// Block maxima needed before a tail is continued.
+/// Block maxima needed to continue a tail.
 const MIN_FOR_SCALE: usize = 4;
 
-/// The far end of one side of one feature: what was largest, block by block.
+/// One side of one feature: its largest values, by block.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tail {
-    /// Largest block maxima of the current generation, descending; −∞ where there are none yet.
+    /// Largest block maxima of the current generation, descending; −∞ in free positions.
     current: [f32; KEPT],
-    /// Those of the generation before.
+    /// Those of the previous generation.
     older: [f32; KEPT],
-    /// Maximum of the block under way.
+    /// Maximum of the current block.
     pending: f32,
-    /// Maxima of the last blocks, held back from the record: a ring.
+    /// Maxima of the newest blocks, held back from the record: a ring.
     held: [f32; HELD],
 }
 
@@ -52,31 +56,31 @@ impl Default for Tail {
     }
 }
 
-/// The shared progress of all tails of a series: they are fed together.
+/// The shared progress of all tails of a series, which learn together.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Blocks {
-    /// Samples in the block under way.
+    /// Samples in the current block.
     filled: u8,
     /// Finished blocks of the current generation.
     current: u32,
-    /// Blocks of the generation before.
+    /// Blocks of the previous generation.
     older: u32,
-    /// The oldest of the blocks held back.
+    /// Position of the oldest block that is held back.
     oldest_held: u8,
 }
 
 stored_fields!(Blocks { filled, current, older, oldest_held });
 
-/// What ends with a sample.
+/// The periods that end with a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Turn {
-    /// Where the finished block is held back; the one that was there enters the record.
+    /// The position where the finished block is held back; the block it replaces enters the record.
     block: Option<usize>,
     generation: bool,
 }
 
 impl Blocks {
-    /// Counts a sample and says what ends with it.
+    /// Counts a sample. Returns the periods that end with it.
     pub(super) fn advance(&mut self) -> Turn {
         self.filled += 1;
         if self.filled < BLOCK {
@@ -94,14 +98,14 @@ impl Blocks {
         Turn { block, generation }
     }
 
-    /// Blocks that the record speaks for.
+    /// Blocks in the record.
     fn seen(self) -> f64 {
         f64::from(self.current) + f64::from(self.older)
     }
 }
 
 impl Tail {
-    /// Decades of surprise at `value`, 0 when it is among the ordinary; at most about 8.
+    /// Decades of surprise at `value`; 0 for an ordinary one, at most about 8.
     pub(super) fn surprise(&self, value: f32, blocks: Blocks) -> f64 {
         if value <= self.current[KEPT - 1] || value <= self.older[KEPT - 1] {
             return 0.0;
@@ -114,17 +118,17 @@ impl Tail {
         if reached == 0 { rank + self.beyond(value) } else { rank }
     }
 
-    /// How often a value was reached: in how many blocks, but of how many samples.
+    /// How often a value was reached. Counts blocks, but relates them to samples.
     pub(super) fn rank(&self, value: f32, blocks: Blocks) -> Rank {
         let reached = self.current.iter().chain(&self.older).filter(|kept| **kept >= value).count();
         Rank { reached: reached as u32, of: (blocks.current + blocks.older) * u32::from(BLOCK) }
     }
 
-    /// Takes the feature's value of this sample in.
+    /// Learns the value of the feature at this sample.
     pub(super) fn insert(&mut self, value: f32, turn: Turn) {
         self.pending = self.pending.max(value);
-        if let Some(place) = turn.block {
-            let ripe = std::mem::replace(&mut self.held[place], self.pending);
+        if let Some(position) = turn.block {
+            let ripe = std::mem::replace(&mut self.held[position], self.pending);
             insert_descending(&mut self.current, ripe);
             self.pending = f32::NEG_INFINITY;
         }
@@ -133,7 +137,7 @@ impl Tail {
         }
     }
 
-    /// Decades that a value larger than everything seen lies beyond it.
+    /// Decades for the distance of a value beyond the largest one.
     fn beyond(&self, value: f32) -> f64 {
         let mut largest = self.current;
         for &old in &self.older {
@@ -158,9 +162,9 @@ fn insert_descending(list: &mut [f32; KEPT], value: f32) {
     if value <= list[KEPT - 1] {
         return;
     }
-    let place = list.partition_point(|kept| *kept >= value);
-    list.copy_within(place..KEPT - 1, place + 1);
-    list[place] = value;
+    let position = list.partition_point(|kept| *kept >= value);
+    list.copy_within(position..KEPT - 1, position + 1);
+    list[position] = value;
 }
 
 #[cfg(test)]
@@ -176,7 +180,7 @@ mod tests {
         (tail, blocks)
     }
 
-    /// 999 blocks, of whose maxima 995 to 1 are in the record.
+    /// 999 blocks; the record holds the maxima 995 to 1.
     fn staircase() -> (Tail, Blocks) {
         let falling = (1..=995).chain([0; HELD]);
         fed(falling.flat_map(|k| [k as f32; BLOCK as usize]))
@@ -192,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_beyond_everything_gains_with_the_distance_up_to_a_limit() {
+    fn value_beyond_the_largest_gains_with_distance_up_to_a_limit() {
         let (tail, blocks) = staircase();
         // The mean excess of 995..=987 over 986 is 5.
         let expected = 3.0 + std::f64::consts::LOG10_E * 10.0 / 5.0;
@@ -209,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_on_now_is_not_judged_by_its_own_beginning() {
+    fn event_is_not_measured_against_its_own_beginning() {
         let (tail, blocks) = fed([vec![1.0; 400], vec![50.0; BLOCK as usize * HELD]].concat());
         assert!(tail.surprise(50.0, blocks) > 1.5);
         let (tail, blocks) = fed([vec![1.0; 400], vec![50.0; BLOCK as usize * (HELD + 10)]].concat());
@@ -217,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn the_older_generation_is_forgotten() {
+    fn older_generation_is_forgotten() {
         let samples = GENERATION as usize * usize::from(BLOCK);
         let after_one = [vec![9.0; 80], vec![1.0; samples]].concat();
         let after_two = [vec![9.0; 80], vec![1.0; 2 * samples]].concat();

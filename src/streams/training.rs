@@ -1,18 +1,18 @@
-//! What a detector has learned, from one state to another: baselines trained from history apart from the live stream.
+//! Exports and imports the learned state of a detector, for baselines trained from history.
 
-use super::detector::Chosen;
+use super::detector::AnyDetector;
 use super::kpi_state::KpiState;
 use super::series::Series;
-use super::shadow::ShadowSeries;
+use super::shadow_state::ShadowSeries;
 use earcon_model::{DetectorRef, TrainedSeries};
 
 impl KpiState {
-    /// The algorithm that is live here, version included.
+    /// The version name of the live detector.
     pub fn detector(&self) -> &'static str {
         self.settings.detector.as_str()
     }
 
-    /// What the live detector has learned of each series.
+    /// The learned state of the live detector, for each series.
     pub fn trained(&self) -> Vec<TrainedSeries> {
         let trained = |series: &Series| {
             let mut state = Vec::new();
@@ -26,10 +26,12 @@ impl KpiState {
         self.series.iter().filter(|series| series.detector.seen() > 0).map(|series| trained(series)).collect()
     }
 
-    /// Takes over what a detector has learned elsewhere, for the live detector or the shadow, whichever is `choice`. Returns of
-    /// how many series. Passed over are series that are not known here, bytes of another algorithm, and what was learned
-    /// from samples that are yet to come here: a detector must not see a sample twice.
-    pub fn adopt(&mut self, choice: &DetectorRef, detector: &str, trained: &[TrainedSeries]) -> usize {
+    /// Imports learned state into the live detector or the shadow, whichever is `choice`. Returns
+    /// the number of imported series.
+    ///
+    /// Skips series that are unknown here, state of another algorithm, and state that has seen
+    /// samples newer than those here: a detector must not see a sample twice.
+    pub fn import_training(&mut self, choice: &DetectorRef, detector: &str, trained: &[TrainedSeries]) -> usize {
         let to_live = self.live == *choice;
         let settings = match (&self.shadow, to_live) {
             (_, true) => self.settings.clone(),
@@ -39,22 +41,22 @@ impl KpiState {
         if settings.detector.as_str() != detector {
             return 0;
         }
-        let mut adopted = 0;
+        let mut imported = 0;
         for one in trained {
-            let Some(place) = self.index.get(&one.labels).copied() else { continue };
-            let series = &mut self.series[place as usize];
+            let Some(position) = self.index.get(&one.labels).copied() else { continue };
+            let series = &mut self.series[position as usize];
             if one.last_timestamp_ms > series.cadence.last_timestamp_ms() {
                 continue;
             }
-            let Some(learned) = Chosen::decode(settings.detector, &one.state) else { continue };
-            adopted += 1;
+            let Some(learned) = AnyDetector::decode(settings.detector, &one.state) else { continue };
+            imported += 1;
             if to_live {
                 series.detector = learned;
             } else if let Some(shadow) = &mut self.shadow {
-                let reading = series.meter.reading();
-                shadow.put(place, ShadowSeries::new(reading, learned));
+                let reading = series.counter_state.reading();
+                shadow.put(position, ShadowSeries::new(reading, learned));
             }
         }
-        adopted
+        imported
     }
 }

@@ -1,18 +1,20 @@
-//! The last values of a series, kept in order of size as well as of time, so that median, MAD and rank cost no sort.
+//! The newest values of a series, in order of time and of size, so that median, MAD and rank need
+//! no sort.
 
 use super::stored::Stored;
 
-/// A sliding window. Removing the oldest value and inserting a new one are a count and two short moves of bytes:
-/// the values stay where they were written, and only one-byte references to them are kept in order of size.
+/// A sliding window. Replacing the oldest value costs one count and two short moves of bytes:
+/// values stay where they were written, and only one-byte references to them are kept in order of
+/// size.
 #[derive(Debug, Clone)]
 pub(super) struct Window<V, const N: usize> {
     /// Values in order of arrival, a ring.
     ring: [V; N],
-    /// Positions in `ring` in order of value; among equal values the older comes first.
+    /// Positions in `ring` in order of value; of equal values the older comes first.
     order: [u8; N],
-    /// Where in the ring the next value goes.
+    /// Position in the ring of the next value.
     next: u8,
-    /// How many values there are.
+    /// Number of values.
     len: u8,
 }
 
@@ -29,9 +31,9 @@ impl<V: Stored + Copy + Default, const N: usize> Stored for Window<V, N> {
     }
 }
 
-/// Where a value stands in a window: how many values are smaller, how many are not larger.
+/// Position of a value in a window: how many values are smaller, how many are not larger.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Place {
+pub(super) struct Position {
     below: u32,
     not_above: u32,
 }
@@ -39,7 +41,7 @@ pub(super) struct Place {
 /// Median and spread of a window.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Centre {
-    /// The middle value, or the middle of the two middle values.
+    /// The middle value, or the mean of the two middle values.
     pub(super) median: f64,
     /// Median absolute deviation from the median.
     pub(super) mad: f64,
@@ -51,12 +53,12 @@ impl<V: Copy + Default + PartialOrd + Into<f64>, const N: usize> Window<V, N> {
         Self { ring: [V::default(); N], order: [0; N], next: 0, len: 0 }
     }
 
-    /// How many values it holds.
+    /// Number of values.
     pub(super) fn len(&self) -> usize {
         usize::from(self.len)
     }
 
-    /// The newest values, oldest first: the last of `into` is the newest. There must be so many.
+    /// The newest values, oldest first. The window must hold at least as many.
     pub(super) fn newest(&self, into: &mut [V]) {
         let (wanted, end) = (into.len(), usize::from(self.next));
         let head = wanted.min(end);
@@ -64,45 +66,46 @@ impl<V: Copy + Default + PartialOrd + Into<f64>, const N: usize> Window<V, N> {
         into[..wanted - head].copy_from_slice(&self.ring[N - (wanted - head)..]);
     }
 
-    /// Replaces the values; the change has to keep their order.
+    /// Replaces the values. The change must keep their order.
     pub(super) fn change(&mut self, to: impl Fn(V) -> V) {
         self.ring.iter_mut().take(usize::from(self.len)).for_each(|value| *value = to(*value));
     }
 
-    /// Takes a value in; the oldest leaves when the window is full.
+    /// Adds a value; in a full window it replaces the oldest.
     pub(super) fn push(&mut self, value: V) {
-        self.push_at(value, self.place_of(value));
+        self.push_at(value, self.position_of(value));
     }
 
-    /// The same for a value whose place is known already.
-    pub(super) fn push_at(&mut self, value: V, place: Place) {
+    /// Adds a value whose position is known.
+    pub(super) fn push_at(&mut self, value: V, position: Position) {
         let slot = self.next;
-        let (mut len, mut place) = (self.len(), place.not_above as usize);
+        let (mut len, mut position) = (self.len(), position.not_above as usize);
         if len == N {
-            let gone = self.order.iter().position(|other| *other == slot).unwrap_or(0);
-            self.order.copy_within(gone + 1..N, gone);
+            let removed = self.order.iter().position(|other| *other == slot).unwrap_or(0);
+            self.order.copy_within(removed + 1..N, removed);
             len -= 1;
             self.len -= 1;
-            place -= usize::from(self.ring[usize::from(slot)] <= value);
+            position -= usize::from(self.ring[usize::from(slot)] <= value);
         }
-        self.order.copy_within(place..len, place + 1);
-        self.order[place] = slot;
+        self.order.copy_within(position..len, position + 1);
+        self.order[position] = slot;
         self.ring[usize::from(slot)] = value;
         self.next = ((usize::from(slot) + 1) % N) as u8;
         self.len += 1;
     }
 
-    /// Where a value would stand. A count over all values, because processors count several at once and guess wrong in searches.
-    pub(super) fn place_of(&self, value: V) -> Place {
+    /// Position of a value. Counts over all values: processors do that in parallel, while a search
+    /// suffers from mispredicted branches.
+    pub(super) fn position_of(&self, value: V) -> Position {
         let (mut below, mut not_above) = (0, 0);
         for held in &self.ring[..self.len()] {
             below += u32::from(*held < value);
             not_above += u32::from(*held <= value);
         }
-        Place { below, not_above }
+        Position { below, not_above }
     }
 
-    /// Median and MAD, or `None` while empty.
+    /// Median and MAD; `None` while empty.
     pub(super) fn centre(&self) -> Option<Centre> {
         let len = usize::from(self.len);
         let middle = len / 2;
@@ -115,22 +118,22 @@ impl<V: Copy + Default + PartialOrd + Into<f64>, const N: usize> Window<V, N> {
         Some(Centre { median, mad: self.nearest(median, middle) })
     }
 
-    /// A place from 0, below all values held, to 1, above them all; ties in the middle; 0.5 while empty.
-    pub(super) fn rank(&self, place: Place) -> f64 {
+    /// The rank from 0, below all values, to 1, above them all. Ties count half; 0.5 while empty.
+    pub(super) fn rank(&self, position: Position) -> f64 {
         if self.len == 0 {
             return 0.5;
         }
-        f64::from(place.below + place.not_above) / (2.0 * f64::from(self.len))
+        f64::from(position.below + position.not_above) / (2.0 * f64::from(self.len))
     }
 
     fn ranked(&self, rank: usize) -> f64 {
         self.ring[usize::from(self.order[rank])].into()
     }
 
-    /// The distance from `median` that exactly `rank` values are not farther than.
+    /// The distance from `median` within which exactly `rank` values lie.
     ///
-    /// Distances grow to the left and to the right of the median, so this selects from two sorted sequences: a binary
-    /// search for how many of the `rank + 1` nearest lie on the left.
+    /// Distances grow to the left and to the right of the median, so this selects from two sorted
+    /// sequences: a binary search for how many of the `rank + 1` nearest lie on the left.
     fn nearest(&self, median: f64, rank: usize) -> f64 {
         let len = usize::from(self.len);
         let split = len / 2;
@@ -183,7 +186,7 @@ mod tests {
                 prop_assert_eq!(window.centre(), Some(by_sorting(last)));
                 let below = last.iter().filter(|v| *v < value).count() as f64;
                 let equal = last.iter().filter(|v| *v == value).count() as f64;
-                prop_assert_eq!(window.rank(window.place_of(*value)), (below + 0.5 * equal) / last.len() as f64);
+                prop_assert_eq!(window.rank(window.position_of(*value)), (below + 0.5 * equal) / last.len() as f64);
             }
         }
     }
@@ -192,6 +195,6 @@ mod tests {
     fn an_empty_window_has_no_centre() {
         assert_eq!(Window::<f64, 64>::new().centre(), None);
         let empty = Window::<f64, 64>::new();
-        assert_eq!(empty.rank(empty.place_of(3.0)), 0.5);
+        assert_eq!(empty.rank(empty.position_of(3.0)), 0.5);
     }
 }

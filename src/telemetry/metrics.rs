@@ -51,7 +51,7 @@ pub enum Metric {
     /// Incidents spoken of for the first time.
     IncidentsOpened,
     /// Incidents alerted.
-    IncidentsTold,
+    IncidentsAlerted,
     /// Listeners of mixes, over WebSocket and Ogg.
     Listeners,
     /// How late a 20 ms frame was ready.
@@ -124,7 +124,7 @@ impl Metric {
         Metric::Streams,
         Metric::AnomaliesOpened,
         Metric::IncidentsOpened,
-        Metric::IncidentsTold,
+        Metric::IncidentsAlerted,
         Metric::Listeners,
         Metric::RenderLateSeconds,
         Metric::RenderSkipped,
@@ -172,7 +172,7 @@ impl Metric {
             Metric::Streams => ("earcon_streams", Gauge, Count, "Stream actors running"),
             Metric::AnomaliesOpened => ("earcon_anomalies_opened_total", Counter, Count, "Anomalies opened"),
             Metric::IncidentsOpened => ("earcon_incidents_opened_total", Counter, Count, "Incidents opened"),
-            Metric::IncidentsTold => ("earcon_incidents_told_total", Counter, Count, "Incidents alerted"),
+            Metric::IncidentsAlerted => ("earcon_incidents_alerted_total", Counter, Count, "Incidents alerted"),
             Metric::Listeners => ("earcon_listeners", Gauge, Count, "Listeners of mixes"),
             Metric::RenderLateSeconds => ("earcon_render_late_seconds", Histogram, Seconds, "How late a frame was"),
             Metric::RenderSkipped => ("earcon_render_skipped_total", Counter, Count, "Frames skipped"),

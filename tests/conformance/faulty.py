@@ -1,4 +1,4 @@
-"""A client with a fault of one's choice: shows that the suite finds it. usage: faulty.py FAULT URL"""
+"""A client with a chosen fault, to show that the suite finds it. usage: faulty.py FAULT URL"""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FAULTS = {
     "fragile": ["unknown_types", "nonsense"],
     "gives_up": ["resume", "unreachable"],
 }
-"""What each fault has to be found by, at least."""
+"""The scenarios that must find each fault."""
 DEAD_AFTER_S = 8.0
 
 

@@ -1,4 +1,4 @@
-"""Checks the suite itself: a sound client passes, and every fault of `faulty.py` is found."""
+"""Checks the suite itself: a correct client passes, and the suite finds every fault of `faulty.py`."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ sys.argv = [sys.argv[0], "none"]
 from faulty import FAULTS  # noqa: E402 (reads its fault from the arguments)
 
 PATIENCE_S = 12.0
-"""A fault that shows as waiting in vain is not waited for as long as an honest client on a slow machine."""
+"""A fault that shows as a timeout gets less time than a correct client on a slow machine."""
 
 
 TRIES = 5
-"""On a machine under load a client that does not wait at all may look patient."""
+"""On a loaded machine a client that does not pause may look as if it did."""
 
 
 async def main() -> int:
-    """Answers how many faults were not found, or found where there is none."""
+    """Returns the number of faults that were missed or reported without reason."""
     scenarios = {scenario.__name__: scenario for scenario in SCENARIOS}
     free = asyncio.Semaphore(4)
 

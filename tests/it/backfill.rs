@@ -1,4 +1,4 @@
-//! History with old timestamps: it trains and is kept, and nobody is alarmed.
+//! Backfill: history with old timestamps trains detectors, is stored and raises no alert.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ fn rows(samples: &[(i64, f64)]) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn history_is_scored_kept_and_told_of_in_numbers() {
+async fn backfill_is_scored_and_stored_and_opens_no_anomaly() {
     let server = Server::start_with(&[("streams.stalled_after_seconds", json!(1))], Default::default()).await;
     let mut history = noise(START, 400, 50.0);
     history[350].1 = 900.0;
@@ -23,9 +23,9 @@ async fn history_is_scored_kept_and_told_of_in_numbers() {
 
     let (status, answer) = server.send(reqwest::Method::POST, "/kpis/ingest?backfill=true", rows(&history)).await;
     assert_eq!((status, &answer["accepted"], &answer["late"]), (200, &json!(400), &json!(0)), "{answer}");
-    let told = socket.json().await;
-    assert_eq!(told["type"], "samples.backfilled");
-    let series = &told["data"]["series"][0];
+    let event = socket.json().await;
+    assert_eq!(event["type"], "samples.backfilled");
+    let series = &event["data"]["series"][0];
     assert_eq!((&series["samples"], &series["state"]), (&json!(400), &json!("ended")));
     assert_eq!((&series["from"], &series["to"]), (&json!(START), &json!(START + 399_000)));
 
@@ -39,7 +39,7 @@ async fn history_is_scored_kept_and_told_of_in_numbers() {
     let (_, anomalies) = server.get(&format!("/anomalies?{range}")).await;
     assert_eq!(anomalies["anomalies"], json!([]));
 
-    // The first live sample is scored by what it has learned; sending history again is harmless.
+    // The backfill has trained the detector. A repeated backfill changes nothing.
     let (_, again) = server.send(reqwest::Method::POST, "/kpis/ingest?backfill=true", rows(&history)).await;
     assert_eq!((&again["accepted"], &again["late"]), (&json!(400), &json!(400)));
     server.post("sales", &[(START + 400_000, 50.0)]).await;

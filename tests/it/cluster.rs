@@ -5,4 +5,5 @@ mod experiments;
 mod failover;
 mod membership;
 mod serving;
+mod takeover;
 mod watcher;

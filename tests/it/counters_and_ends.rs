@@ -1,4 +1,4 @@
-//! Counters and series that end, through the whole server and over its restarts.
+//! Counters and ended series in the whole server, also after restarts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::support::{Server, eventually, noise};
 
 const START: i64 = 1_767_225_600_000;
-/// A total that makes the injected fault fire, once.
+/// A total that triggers the injected fault once.
 const POISON: f64 = 666.0;
 
 fn totals(rows: &[(i64, f64)]) -> SeriesBatch {
@@ -33,7 +33,7 @@ async fn rates(server: &Server, count: usize) -> Vec<(i64, f64)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_counter_goes_on_after_a_restart_and_after_a_failure() {
+async fn counter_continues_after_a_restart_and_a_failure() {
     let armed = Arc::new(AtomicBool::new(true));
     let before_scoring: earcon::actors::context::BeforeScoring = Arc::new(move |_, batches| {
         let poisoned = batches.iter().flat_map(|series| &series.rows).any(|(_, sample)| sample.value == POISON);
@@ -50,9 +50,9 @@ async fn a_counter_goes_on_after_a_restart_and_after_a_failure() {
     let server = Server::start_with(&[], overrides).await;
     let first = server.take("requests", totals(&[(0, 100.0)])).await;
     assert_eq!((first.accepted, first.late, first.failed), (1, 0, 0));
-    assert!(first.seq > 0, "what was acknowledged stands in the log");
+    assert!(first.seq > 0, "an acknowledged sample is in the log");
 
-    // Recovered from the log, where the first total is all there is.
+    // Recovery from the log, which holds only the first total.
     let failed = server.take("requests", totals(&[(10, POISON)])).await;
     assert_eq!(failed.failed, 1);
     eventually("the stream takes samples again", async || {
@@ -61,7 +61,7 @@ async fn a_counter_goes_on_after_a_restart_and_after_a_failure() {
     })
     .await;
 
-    // Recovered from the snapshot of an orderly shutdown.
+    // Recovery from the snapshot of an orderly shutdown.
     let data = server.shut_down().await;
     let server = Server::start_in(data, &[], Overrides::default()).await;
     let again = server.take("requests", totals(&[(0, 100.0), (10, 150.0)])).await;
@@ -71,7 +71,7 @@ async fn a_counter_goes_on_after_a_restart_and_after_a_failure() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_ended_series_is_shown_as_ended_and_makes_no_alarm() {
+async fn ended_series_is_shown_as_ended_and_raises_no_stall() {
     let settings = [("streams.stalled_after_seconds", json!(1))];
     let server = Server::start_with(&settings, Overrides::default()).await;
     server.post("pod", &noise(START, 60, 10.0)).await;
@@ -80,12 +80,12 @@ async fn an_ended_series_is_shown_as_ended_and_makes_no_alarm() {
     socket.send(json!({"type": "subscribe", "since": "live", "filter": filter})).await;
     socket.until("subscribed").await;
     let end = SeriesBatch { ended_at_ms: Some(START + 60_000), ..SeriesBatch::gauge(Labels::none(), Vec::new()) };
-    // Its silence may have become a stall in the meantime: the end comes after it either way.
+    // The series may have stalled by now. The end is recorded in either case.
     let receipt = server.take("pod", end.clone()).await;
     assert_eq!((receipt.accepted, receipt.failed), (0, 0));
     assert!(receipt.seq > 0);
-    let told = socket.until("series.ended").await;
-    assert_eq!(told["data"], json!({"labels": {}, "timestamp": START + 60_000}));
+    let ended = socket.until("series.ended").await;
+    assert_eq!(ended["data"], json!({"labels": {}, "timestamp": START + 60_000}));
     let state = |answer: &Value| answer["series"][0]["state"].clone();
     assert_eq!(state(&server.get("/kpis/pod").await.1), "ended");
 
@@ -99,7 +99,7 @@ async fn an_ended_series_is_shown_as_ended_and_makes_no_alarm() {
     let back = socket.json().await;
     assert_eq!((&back["type"], &back["data"]["series"][0]["state"]), (&json!("samples"), &json!("normal")));
 
-    // Nobody knows this KPI, and an end is no reason to make it.
-    assert_eq!(server.take("nobody", end).await.seq, 0);
-    assert_eq!(server.get("/kpis/nobody").await.0, 404);
+    // The end of a series must not create an unknown KPI.
+    assert_eq!(server.take("unknown", end).await.seq, 0);
+    assert_eq!(server.get("/kpis/unknown").await.0, 404);
 }

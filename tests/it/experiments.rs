@@ -1,4 +1,4 @@
-//! Trying a detector out: in the shadow, for some KPIs, for all; and back again.
+//! Experiments with detectors: shadow, canary, promotion, rollback.
 
 mod promotion;
 mod rollback;
@@ -13,7 +13,7 @@ use crate::support::Socket;
 const START: i64 = 1_767_225_600_000;
 const KPIS: [&str; 2] = ["a.x", "b.x"];
 
-/// Limits that only a gross fault breaks, and a pace that nobody but the test sets.
+/// A policy with limits that only a gross fault breaks. The test alone changes the stage.
 fn patient() -> Value {
     json!({
         "limits": {"alerts_per_10k": 10_000, "cost_ratio": 10_000, "p99_us": 1_000_000},
@@ -21,7 +21,7 @@ fn patient() -> Value {
     })
 }
 
-/// Samples `from` to `to` of every KPI: noise, and spikes each higher than all before.
+/// Samples `from` to `to` of every KPI: noise with spikes, each higher than all before.
 fn body(from: usize, to: usize) -> Value {
     let mut rows = Vec::new();
     for kpi in KPIS {
@@ -34,7 +34,7 @@ fn body(from: usize, to: usize) -> Value {
     json!({"samples": rows})
 }
 
-/// Asks again until `ask` gives something. More patient than others: evidence is written down every few seconds.
+/// As `eventually`, with two minutes: evidence is stored every few seconds.
 async fn in_time<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
     for _ in 0..1_200 {
         if let Some(found) = ask().await {
@@ -45,7 +45,7 @@ async fn in_time<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnM
     panic!("never happened: {what}");
 }
 
-/// Reads on until the detectors of this many KPIs have changed; returns the data of the changes.
+/// Reads until the detectors of `count` KPIs have changed; returns the data of the changes.
 async fn changes(socket: &mut Socket, count: usize) -> Vec<Value> {
     let mut found = Vec::new();
     while found.len() < count {

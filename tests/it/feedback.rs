@@ -1,4 +1,4 @@
-//! What people say of anomalies, and what they get told: verdicts, mutes, explanations, pictures.
+//! Feedback on anomalies, mutes, explanations and pictures.
 
 use earcon::app::Overrides;
 use reqwest::Method;
@@ -14,17 +14,18 @@ fn now_ms() -> i64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64
 }
 
-/// The beginning of the last full hour.
+/// The start of the last full hour.
 fn last_hour() -> i64 {
     (now_ms() / HOUR - 1) * HOUR
 }
 
-/// An ordinary value of the minute `i`.
+/// The ordinary value of minute `i`.
 fn ordinary(i: i64) -> f64 {
     100.0 + ((i * 7_919) % 101) as f64 / 10.0
 }
 
-/// Three days and a half hour of ordinary minutes up to half past the last full hour, and then a spike.
+/// Posts three days and half an hour of ordinary minutes, up to half past the last full hour, and
+/// then a spike. Returns the anomaly.
 async fn with_a_spike(server: &Server, kpi: &str) -> Value {
     let begin = last_hour() - 3 * DAY;
     let count = 3 * 24 * 60 + 30;
@@ -34,7 +35,7 @@ async fn with_a_spike(server: &Server, kpi: &str) -> Value {
     anomaly(server, &format!("kpi={kpi}&open=true")).await
 }
 
-/// The latest anomaly of a listing, once history has it.
+/// The latest anomaly of a listing. Waits until history has it.
 async fn anomaly(server: &Server, query: &str) -> Value {
     eventually("the anomaly is listed", async || {
         let (_, listing) = server.get(&format!("/anomalies?{query}")).await;
@@ -54,7 +55,7 @@ async fn sensitivity(server: &Server, kpi: &str) -> f64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_verdict_moves_the_sensitivity_and_both_outlive_a_restart() {
+async fn feedback_changes_the_sensitivity_and_survives_a_restart() {
     let server = Server::start().await;
     let found = with_a_spike(&server, "revenue").await;
     assert_eq!(sensitivity(&server, "revenue").await, 1.0);
@@ -82,7 +83,7 @@ async fn a_verdict_moves_the_sensitivity_and_both_outlive_a_restart() {
     assert_eq!(read["verdict"], judged["verdict"]);
 
     let (status, judged) = server.send(Method::POST, &path, json!({"verdict": "real"})).await;
-    assert_eq!((status, judged["verdict"]["verdict"].as_str()), (200, Some("real")), "the last word holds");
+    assert_eq!((status, judged["verdict"]["verdict"].as_str()), (200, Some("real")), "the last feedback counts");
     let more = sensitivity(&server, "revenue").await;
     assert!((more - 2f64.powf(0.125)).abs() < 1e-6, "{more}");
     for wrong in [json!({"verdict": "maybe"}), json!({}), json!({"verdict": "real", "note": "x".repeat(2_001)})] {
@@ -93,12 +94,12 @@ async fn a_verdict_moves_the_sensitivity_and_both_outlive_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_anomaly_is_explained_by_four_weeks_of_its_hour() {
+async fn explanation_compares_with_the_same_hour_of_four_weeks() {
     let server = Server::start().await;
     let found = with_a_spike(&server, "revenue").await;
-    // Higher than the spike, in the same hour of yesterday; late, so that it is stored and not scored.
+    // Higher than the spike, in the same hour of yesterday. Late, so it is stored but not scored.
     server.post("revenue", &[(last_hour() - DAY + 30_000, 9_000.0)]).await;
-    // Higher, too, and of another hour.
+    // Also higher, but in another hour.
     server.post("revenue", &[(last_hour() - DAY - 30_000, 9_000.0)]).await;
     let path = format!("/anomalies/{}", id(&found));
     let explained = eventually("history has the late sample", async || {
@@ -108,7 +109,7 @@ async fn an_anomaly_is_explained_by_four_weeks_of_its_hour() {
     })
     .await;
     let explanation = &explained["explanation"];
-    // Three days of sixty minutes, thirty of today, and the late one.
+    // Three days of 60 minutes, 30 minutes of today, and the late sample.
     assert_eq!(explanation["rarity"]["percent"], 99.52);
     assert_eq!(explanation["rarity"]["days"], 4);
     assert_eq!(explanation["rarity"]["hour_of_day"].as_i64(), Some(last_hour() / HOUR % 24));
@@ -128,7 +129,7 @@ async fn an_anomaly_is_explained_by_four_weeks_of_its_hour() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn similar_episodes_are_named_with_what_became_of_them() {
+async fn similar_episodes_are_listed_with_their_outcome() {
     let server = Server::start().await;
     let first = with_a_spike(&server, "revenue").await;
     let judged = json!({"verdict": "real"});
@@ -154,7 +155,7 @@ async fn similar_episodes_are_named_with_what_became_of_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_picture_has_the_episode_and_is_not_sent_twice() {
+async fn picture_shows_the_episode_and_is_cached_by_etag() {
     let server = Server::start().await;
     let found = with_a_spike(&server, "revenue").await;
     let url = |form: &str| server.workspace_url(&format!("/anomalies/{}/picture.{form}", id(&found)));
@@ -186,7 +187,7 @@ async fn a_picture_has_the_episode_and_is_not_sent_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_muted_series_is_scored_and_listed_and_says_so() {
+async fn muted_series_is_scored_and_listed_as_muted() {
     let server = Server::start().await;
     server.post("warm.up", &[(last_hour(), 1.0)]).await;
     let window = json!({"name": "deployment", "reason": "release 7", "kpis": ["shop.*"],
@@ -199,17 +200,17 @@ async fn a_muted_series_is_scored_and_listed_and_says_so() {
     assert_eq!(events.json().await["type"], "subscribed");
     let muted = with_a_spike(&server, "shop.revenue").await;
     assert_eq!(muted["muted"], "deployment");
-    let told = events.json().await;
-    assert_eq!((told["kpi"].as_str(), told["data"]["muted"].as_str()), (Some("shop.revenue"), Some("deployment")));
+    let opened = events.json().await;
+    assert_eq!((opened["kpi"].as_str(), opened["data"]["muted"].as_str()), (Some("shop.revenue"), Some("deployment")));
     let loud = with_a_spike(&server, "latency").await;
     assert_eq!(loud["muted"], Value::Null);
-    let told = loop {
+    let opened = loop {
         let event = events.json().await;
         if event["kpi"] == "latency" {
             break event;
         }
     };
-    assert_eq!(told["data"]["muted"], Value::Null);
+    assert_eq!(opened["data"]["muted"], Value::Null);
     let (_, explained) = server.get(&format!("/anomalies/{}", id(&muted))).await;
     assert_eq!((&explained["mute"]["name"], &explained["mute"]["reason"]), (&json!("deployment"), &json!("release 7")));
     assert_eq!(explained["mute"]["until"], window["until"]);
@@ -223,12 +224,12 @@ async fn a_muted_series_is_scored_and_listed_and_says_so() {
     assert_eq!(
         anomaly(&server, "kpi=shop.revenue").await["muted"],
         Value::Null,
-        "it goes on, and nothing mutes it any more"
+        "the episode continues and is no longer muted"
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_series_is_muted_from_its_anomaly_and_changes_are_guarded() {
+async fn mute_from_an_anomaly_and_guarded_changes() {
     let server = Server::start().await;
     let found = with_a_spike(&server, "revenue").await;
     let path = format!("/anomalies/{}/mute", id(&found));

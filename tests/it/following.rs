@@ -1,4 +1,4 @@
-//! Forms and rates: the same events in fewer bytes, or fewer of them.
+//! Compact event format and rate limits.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ const START: i64 = 1_767_225_600_000;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_compact_form_is_chosen_by_subprotocol() {
+async fn compact_format_is_chosen_by_subprotocol() {
     let server = Server::start().await;
     let first = server.post("a", &[(START, 1.0)]).await;
     let mut plain = server.follow().await;
@@ -60,11 +60,11 @@ async fn the_compact_form_is_chosen_by_subprotocol() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn under_a_rate_anomalies_overtake_and_a_resume_loses_nothing() {
+async fn rate_limit_lets_anomalies_overtake_and_resume_loses_nothing() {
     let server = Server::start().await;
     server.post("orders", &noise(START, 400, 100.0)).await;
     let mut socket = server.follow().await;
-    // One event in a hundred seconds: within this test, what is held back stays held back.
+    // One event in a hundred seconds: during this test, samples held back stay held back.
     socket.send(json!({"type": "subscribe", "since": "live", "rate": 0.01})).await;
     let epoch = socket.until("subscribed").await["epoch"].clone();
     let passed = server.post("orders", &[(START + 400_000, 100.0)]).await;
@@ -85,7 +85,7 @@ async fn under_a_rate_anomalies_overtake_and_a_resume_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rate_that_makes_no_sense_is_refused() {
+async fn rate_out_of_range_is_refused() {
     let server = Server::start().await;
     server.post("a", &[(START, 1.0)]).await;
     let mut socket = server.follow().await;
@@ -97,7 +97,7 @@ async fn a_rate_that_makes_no_sense_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn server_sent_events_take_a_rate_too() {
+async fn server_sent_events_accept_a_rate() {
     let server = Server::start().await;
     let first = server.post("a", &[(START, 1.0)]).await;
     let request = server.http().get(server.workspace_url("/events?rate=0.01")).header("accept", "text/event-stream");
@@ -112,37 +112,37 @@ async fn server_sent_events_take_a_rate_too() {
         text.push_str(&String::from_utf8_lossy(&piece));
     }
     assert!(!text.contains("[[1767225602000,3"), "held back: {text}");
-    // A browser that comes back resumes before what was held back.
+    // A browser that reconnects resumes before the samples held back.
     let resume = format!("id: {}:{}\n", first["epoch"].as_str().unwrap(), passed["seq"]);
     assert_eq!(text.matches(&resume).count(), 2, "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_client_delivers_the_same_in_both_forms() {
+async fn client_delivers_the_same_in_both_formats() {
     let server = Server::start().await;
     server.post("a.b", &[(START, 1.0)]).await;
     let local = Client::new(&server.url("/")).unwrap().workspace("local");
     let follow = local.follow().since(Since::Snapshot).kpis(["a.*"]);
     let (mut plain, mut compact) = (follow.clone().start(), follow.compact().start());
-    let mut told = Vec::new();
+    let mut delivered = Vec::new();
     for updates in [&mut plain, &mut compact] {
-        // Subscribed, and the state taken, before the next sample is sent.
+        // Both must have the snapshot before the next sample is sent.
         loop {
             let update = timeout(PATIENCE, updates.next()).await.expect("in time").unwrap().unwrap();
             if let Update::Snapshot(snapshot) = update {
-                told.push(snapshot);
+                delivered.push(snapshot);
                 break;
             }
         }
     }
-    assert_eq!(told[0], told[1]);
+    assert_eq!(delivered[0], delivered[1]);
     server.post("a.b", &[(START + 1_000, 2.5), (START + 2_000, 1e-7)]).await;
-    let mut told = Vec::new();
+    let mut delivered = Vec::new();
     for updates in [&mut plain, &mut compact] {
         match timeout(PATIENCE, updates.next()).await.expect("in time").unwrap().unwrap() {
-            Update::Event(event) => told.push(event),
+            Update::Event(event) => delivered.push(event),
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!(told[0], told[1]);
+    assert_eq!(delivered[0], delivered[1]);
 }

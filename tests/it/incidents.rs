@@ -1,4 +1,5 @@
-//! Incidents through the whole server: what belongs together is told once, and no kill doubles or loses any of it.
+//! Incidents in the whole server: related anomalies make one incident, and no kill repeats or
+//! loses its events.
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -47,7 +48,7 @@ async fn incidents(server: &Server, query: &str) -> Vec<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn forty_kpis_that_spike_together_are_one_incident_and_one_cue() {
+async fn forty_kpis_that_spike_together_are_one_incident() {
     let settings = [("alerts.settle_seconds", json!(4)), ("alerts.linger_seconds", json!(1))];
     let server = Server::start_with(&settings, Default::default()).await;
     let names: Vec<String> = (0..40).map(|n| format!("kpi{n}")).collect();
@@ -84,7 +85,7 @@ async fn forty_kpis_that_spike_together_are_one_incident_and_one_cue() {
         }
     }
     assert_eq!(said.iter().filter(|said| *said == "incident.opened").count(), 0, "{said:?}");
-    // It sounded once when it began, and once when it was over.
+    // One cue at the start of the incident and one at its end.
     for _ in 0..2 {
         let cue = listener.until("cue").await;
         assert_eq!(cue["incident"], *id, "{cue}");
@@ -95,7 +96,7 @@ async fn forty_kpis_that_spike_together_are_one_incident_and_one_cue() {
     })
     .await;
     assert_eq!((all.len(), &all[0]["id"]), (1, &json!(id)));
-    // Servers of other tests in this process count here too.
+    // The metric also counts servers of other tests in this process.
     assert!(server.metric("earcon_incidents_told_total").await >= 1.0);
 }
 
@@ -112,8 +113,8 @@ async fn two_unrelated_kpis_are_two_incidents_within_the_budget() {
     })
     .await;
     assert!(both.iter().all(|incident| incident["members_total"] == 1), "{both:?}");
-    let (told, quiet) = (incidents(&server, "?told=true").await, incidents(&server, "?told=false").await);
-    assert_eq!((told.len(), quiet.len()), (1, 1), "one alert a day");
+    let (alerted, suppressed) = (incidents(&server, "?told=true").await, incidents(&server, "?told=false").await);
+    assert_eq!((alerted.len(), suppressed.len()), (1, 1), "one alert a day");
     assert_eq!(incidents(&server, "?kpi=orders").await.len(), 1);
     assert_eq!(incidents(&server, "?limit=1").await.len(), 1);
     assert_eq!(server.get("/incidents/nonsense").await.0, 404);
@@ -121,7 +122,7 @@ async fn two_unrelated_kpis_are_two_incidents_within_the_budget() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_acknowledges_an_incident_acknowledges_its_members() {
+async fn acknowledging_an_incident_acknowledges_its_members() {
     let server = Server::start_with(&[("alerts.settle_seconds", json!(1))], Default::default()).await;
     let series: Vec<_> = (0..3).map(|n| ("orders".to_owned(), json!({"shop": format!("s{n}")}))).collect();
     taken(&server, &baseline(&series)).await;
@@ -160,7 +161,7 @@ async fn feed(program: &Program, body: &Value) {
     assert_eq!(answer.status(), 200);
 }
 
-/// All events about incidents that the log holds.
+/// All incident events in the log.
 async fn said(program: &Program) -> Vec<Value> {
     let marker = plain(&["marker"]);
     feed(program, &at_once(&marker, SPIKE, 1.0)).await;
@@ -182,13 +183,13 @@ async fn said(program: &Program) -> Vec<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_in_the_middle_nothing_is_said_twice_and_nothing_is_lost() {
+async fn kills_neither_lose_nor_repeat_incident_events() {
     let data = TempDir::new().unwrap();
     let series: Vec<_> = (0..4).map(|n| ("orders".to_owned(), json!({"shop": format!("s{n}")}))).collect();
     let program = start(&data);
     feed(&program, &baseline(&series)).await;
     feed(&program, &at_once(&series[..3], SPIKE, 900.0)).await;
-    // Most likely before it was said: the anomalies are in the log, the incident is not.
+    // Most likely before the incident event: the log has the anomalies but not the incident.
     program.kill();
 
     let program = start(&data);

@@ -1,4 +1,4 @@
-//! Bodies good and bad, and what the history says afterwards.
+//! Ingest bodies, valid and invalid, and queries of the history.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::support::{Server, eventually, noise};
 const START: i64 = 1_767_225_600_000;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bad_rows_are_named_and_good_ones_kept() {
+async fn bad_rows_are_named_and_good_rows_are_accepted() {
     let server = Server::start().await;
     let rows = json!({"samples": [
         {"kpi": "a", "timestamp": START, "value": 1.0},
@@ -24,7 +24,7 @@ async fn bad_rows_are_named_and_good_ones_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_understood_is_a_problem_with_a_type() {
+async fn malformed_request_is_answered_with_a_typed_problem() {
     let server = Server::start().await;
     let post = |content_type: &'static str, body: &'static str| {
         let request = server.http().post(server.workspace_url("/kpis/ingest"));
@@ -51,7 +51,7 @@ async fn what_cannot_be_understood_is_a_problem_with_a_type() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn more_than_fits_is_refused_as_a_whole() {
+async fn batch_over_the_limit_is_refused_as_a_whole() {
     let settings = [("ingest.max_in_flight_samples", json!(1000)), ("ingest.max_batch_samples", json!(1000))];
     let server = Server::start_with(&settings, Default::default()).await;
     let rows: Vec<_> = (0..1_001).map(|i| json!({"kpi": "a", "timestamp": START + i, "value": i})).collect();
@@ -137,7 +137,7 @@ async fn anomalies_are_listed_in_pages() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn foreign_pages_are_kept_out() {
+async fn foreign_origin_or_host_is_refused() {
     let server = Server::start().await;
     let request = server.http().get(server.url("/api/v1/workspaces")).header("origin", "https://example.org");
     assert_eq!(request.send().await.unwrap().status(), 403);
@@ -146,7 +146,7 @@ async fn foreign_pages_are_kept_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn compressed_bodies_are_taken_and_bounded() {
+async fn compressed_body_is_accepted_up_to_the_size_limit() {
     let settings = [("server.max_body_bytes", json!(100000))];
     let server = Server::start_with(&settings, Default::default()).await;
     let send = async |body: Vec<u8>| {
@@ -189,7 +189,7 @@ async fn the_openapi_document_describes_every_route() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn operators_see_how_it_is_doing() {
+async fn health_and_metrics_are_served() {
     let server = Server::start().await;
     assert_eq!(server.http().get(server.url("/healthz")).send().await.unwrap().status(), 200);
     assert_eq!(server.http().get(server.url("/readyz")).send().await.unwrap().status(), 200);
@@ -200,7 +200,7 @@ async fn operators_see_how_it_is_doing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn first_samples_that_come_together_are_all_taken() {
+async fn concurrent_first_samples_are_all_accepted() {
     let server = Server::start().await;
     let first = async |kpi: &str| server.post(kpi, &[(START, 1.0)]).await["epoch"].clone();
     let (a, b, c, d) = tokio::join!(first("a"), first("b"), first("c"), first("d"));

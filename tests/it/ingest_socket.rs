@@ -1,4 +1,4 @@
-//! Samples over a WebSocket: answered in order, refused without losing the connection.
+//! Ingest over a WebSocket: answers come in order, and a refusal keeps the connection open.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -27,7 +27,7 @@ async fn connect(server: &Server) -> Socket {
 async fn every_message_is_answered_in_order_after_its_commit() {
     let server = Server::start().await;
     let mut socket = connect(&server).await;
-    // Many at once, without waiting: also the first ones, which make workspace and KPI.
+    // All messages at once, without waiting. The first ones create the workspace and the KPI.
     for i in 0..200 {
         socket.send(document(i, i as i64 * 5..i as i64 * 5 + 5)).await;
     }
@@ -50,7 +50,7 @@ async fn every_message_is_answered_in_order_after_its_commit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_refused_is_answered_and_the_connection_stays() {
+async fn refused_message_is_answered_and_connection_stays_open() {
     let server = Server::start().await;
     let mut socket = connect(&server).await;
     let samples = json!([{"kpi": "a", "value": 1}, {"kpi": "a b", "value": 1}]);
@@ -76,7 +76,7 @@ async fn what_is_refused_is_answered_and_the_connection_stays() {
     assert_eq!((&last["id"], &last["accepted"]), (&Value::Null, &json!(1)));
 }
 
-/// Holds the scoring of one KPI until it is opened, and notes when the other is scored.
+/// Blocks the scoring of one KPI until it is opened, and records when another KPI is scored.
 #[derive(Default)]
 struct Gate {
     other: AtomicBool,
@@ -89,7 +89,7 @@ impl Gate {
         if kpi.as_str() != "steps" {
             return self.other.store(true, Ordering::SeqCst);
         }
-        // Whatever else this worker thread was about to run goes to another one meanwhile.
+        // Moves other tasks of this worker thread to another thread.
         tokio::task::block_in_place(|| {
             let open = self.open.lock().unwrap();
             drop(self.opened.wait_while(open, |open| !*open).unwrap());
@@ -103,7 +103,7 @@ impl Gate {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_full_server_says_when_to_come_again() {
+async fn full_server_answers_429_with_retry_after() {
     let gate = Arc::new(Gate::default());
     let held = gate.clone();
     let before_scoring: earcon::actors::context::BeforeScoring = Arc::new(move |kpi, _| held.pass(kpi));
@@ -117,7 +117,7 @@ async fn a_full_server_says_when_to_come_again() {
     socket.send(document(1, 0..900)).await;
     socket.send(document(2, 900..1_100)).await;
     socket.send(json!({"id": 3, "samples": [{"kpi": "other", "value": 1}]})).await;
-    // Messages are taken one after the other: when the third is being scored, the second has been refused.
+    // Messages are handled in order. If the third is being scored, the second has been refused.
     eventually("the third message is scored", async || gate.other.load(Ordering::SeqCst).then_some(())).await;
     gate.open();
     let first = socket.json().await;
@@ -130,7 +130,7 @@ async fn a_full_server_says_when_to_come_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn history_may_come_this_way_and_foreign_pages_may_not() {
+async fn backfill_is_accepted_and_foreign_origin_is_refused() {
     let server = Server::start().await;
     let url = server.workspace_url("/kpis/ingest").replacen("http", "ws", 1);
     let mut socket = Socket::connect(&format!("{url}?backfill=true")).await;

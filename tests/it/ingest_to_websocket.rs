@@ -1,4 +1,4 @@
-//! The whole trip: a posted sample is scored, committed, and arrives at whoever follows.
+//! End to end: a posted sample is scored, committed and sent to followers.
 
 use earcon::app::Overrides;
 use serde_json::json;
@@ -78,12 +78,12 @@ async fn filters_keep_other_events_away() {
     assert_eq!(socket.json().await["type"], "error");
     socket.send(json!({"type": "ping"})).await;
     assert_eq!(socket.json().await["type"], "pong", "an error leaves the connection open");
-    socket.stays_silent(Duration::from_millis(200)).await;
+    socket.assert_silent_for(Duration::from_millis(200)).await;
 }
 
-/// A client that reads nothing for a while misses events; it is told which, and everybody else gets everything.
+/// A client that does not read for a while misses events and learns which. Others get all events.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_slow_client_gets_a_gap_and_slows_nobody() {
+async fn slow_client_gets_a_gap_and_does_not_slow_others() {
     let settings = [("live.buffer_commits", json!(16))];
     let server = Server::start_with(&settings, Overrides::default()).await;
     server.post("load", &[(START, 0.0)]).await;
@@ -92,8 +92,8 @@ async fn a_slow_client_gets_a_gap_and_slows_nobody() {
         socket.send(json!({"type": "subscribe", "since": "live"})).await;
         socket.until("subscribed").await;
     }
-    // Together more than the 4 MiB that a socket keeps for one that does not read. Not much more: all of it has to be sent before
-    // the server gives the slow client up.
+    // Together a little more than the 4 MiB that a socket buffers for a client that does not read.
+    // All of it must be sent before the server disconnects the slow client.
     const ROUNDS: usize = 120;
     let reader = tokio::spawn(async move {
         let mut seqs = Vec::new();
@@ -111,17 +111,17 @@ async fn a_slow_client_gets_a_gap_and_slows_nobody() {
     let seqs = reader.await.unwrap();
     assert!(seqs.windows(2).all(|pair| pair[1] == pair[0] + 1), "in order, each once");
 
-    let (mut last, mut told) = (seqs[0] - 1, 0);
+    let (mut last, mut gaps) = (seqs[0] - 1, 0);
     while last < seqs[ROUNDS - 1] {
         let message = slow.json().await;
         if message["type"] == "gap" {
             assert_eq!(message["from"], last + 1);
             last = message["to"].as_u64().unwrap();
-            told += 1;
+            gaps += 1;
         } else {
-            assert_eq!(message["seq"], last + 1, "what is not sent is told as a gap");
+            assert_eq!(message["seq"], last + 1, "events that are not sent are reported as a gap");
             last += 1;
         }
     }
-    assert!(told > 0, "the slow client was told that it missed something");
+    assert!(gaps > 0, "the slow client learns that it missed events");
 }

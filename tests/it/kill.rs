@@ -1,4 +1,4 @@
-//! `kill -9` at random moments, again and again: nothing acknowledged is lost, nothing is there twice.
+//! Repeated `kill -9` at varied moments: no acknowledged sample is lost, and none is stored twice.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ async fn kill_9_loses_nothing_acknowledged_and_repeats_nothing() {
     for round in 0..ROUNDS {
         let program = start(&data);
         let url = program.url().to_owned();
-        // Different moments every round, from during the first batches to well after snapshots and flushes.
+        // The moment varies: from the first batches to well after snapshots and flushes.
         let pause = Duration::from_millis(30 + (round as u64 * 7_919) % 2_300);
         let killer = tokio::task::spawn_blocking(move || {
             std::thread::sleep(pause);
@@ -39,8 +39,8 @@ async fn kill_9_loses_nothing_acknowledged_and_repeats_nothing() {
     assert!(ledger.acknowledged() > ROUNDS, "the test acknowledged something: {}", ledger.acknowledged());
 
     let program = start(&data);
-    let head = ledger.check_log(program.url()).await;
-    ledger.check_history(program.url()).await;
+    let head = ledger.assert_log(program.url()).await;
+    ledger.assert_history(program.url()).await;
     eprintln!(
         "kills: {ROUNDS}, acknowledged: {} samples, sent: {} samples, newest event: {head}",
         ledger.acknowledged(),

@@ -1,4 +1,9 @@
-//! The whole server, from the outside: real sockets on port 0, real storage in a temporary directory.
+//! The whole server, tested from outside: real sockets on port 0, real storage in a temporary
+//! directory.
+//!
+//! Tests that need a server or a program of others are ignored, and the reason names it.
+//! `scripts/servers/run.sh scripts/rust-tests.sh` starts the servers and runs them too. Tests of
+//! real time are in modules called `real_time` and run alone.
 
 mod support;
 

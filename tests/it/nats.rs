@@ -1,4 +1,4 @@
-//! NATS from the outside: events and samples go out, samples come in, sound is heard, and none of it is needed by the rest.
+//! NATS: events, samples and sound go out, samples come in. The server works without it.
 
 mod fan_out;
 mod ingest;

@@ -1,4 +1,4 @@
-//! Too much at once: refused whole, with a word when to come back, and nothing that was accepted is lost.
+//! Overload: a batch is refused as a whole with Retry-After, and no accepted sample is lost.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -11,7 +11,7 @@ use crate::support::{Server, eventually};
 
 const START: i64 = 1_767_225_600_000;
 
-/// Holds scoring back until it is opened.
+/// Blocks scoring until it is opened.
 #[derive(Default)]
 struct Gate {
     reached: AtomicBool,
@@ -22,7 +22,7 @@ struct Gate {
 impl Gate {
     fn wait(&self) {
         self.reached.store(true, Ordering::SeqCst);
-        // Whatever else this worker thread was about to run goes to another one meanwhile.
+        // Moves other tasks of this worker thread to another thread.
         tokio::task::block_in_place(|| {
             let open = self.open.lock().unwrap();
             drop(self.opened.wait_while(open, |open| !*open).unwrap());
@@ -41,7 +41,7 @@ fn rows(kpi: &str, from: i64, count: i64) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_full_pipeline_answers_429_and_recovers() {
+async fn full_pipeline_answers_429_and_recovers() {
     let gate = Arc::new(Gate::default());
     let before_scoring: BeforeScoring = {
         let gate = gate.clone();
@@ -58,7 +58,7 @@ async fn a_full_pipeline_answers_429_and_recovers() {
         let server = server.clone();
         tokio::spawn(async move { server.ingest(&rows("slow", 0, 900)).await })
     };
-    // Whoever comes first is held: the refused batches must not be the ones.
+    // The first batch scored is blocked. It must not be one of those to be refused.
     eventually("the first batch is being scored", async || gate.reached.load(Ordering::SeqCst).then_some(())).await;
     let refused = eventually("the held samples count against the limit", async || {
         let request = server.http().post(server.workspace_url("/kpis/ingest")).json(&rows("other", 0, 200));
@@ -72,8 +72,8 @@ async fn a_full_pipeline_answers_429_and_recovers() {
 
     gate.open();
     let (status, answer) = held.await.unwrap();
-    assert_eq!((status, answer["accepted"].as_u64()), (200, Some(900)), "what was accepted is committed");
+    assert_eq!((status, answer["accepted"].as_u64()), (200, Some(900)), "accepted samples are committed");
     let (status, answer) = server.ingest(&rows("other", 0, 1_000)).await;
     assert_eq!((status, answer["accepted"].as_u64()), (200, Some(1_000)), "there is room again for a full batch");
-    assert_eq!(server.get("/kpis/other").await.1["series"][0]["late"], 0, "nothing of a refused batch was taken");
+    assert_eq!(server.get("/kpis/other").await.1["series"][0]["late"], 0, "no sample of a refused batch was ingested");
 }

@@ -1,4 +1,4 @@
-//! What agents speak: Influx line protocol, Prometheus remote write, OTLP, and the rules for their names.
+//! Protocols of agents: Influx line protocol, Prometheus remote write, OTLP, and naming rules.
 
 mod influx;
 mod otlp;

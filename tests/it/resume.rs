@@ -1,4 +1,4 @@
-//! ArrivalContext back: what was missed is sent, or it is said that it cannot be.
+//! Resume after a disconnect: missed events are sent, or the client learns that they are gone.
 
 use earcon::app::Overrides;
 use futures_util::StreamExt;
@@ -9,7 +9,7 @@ use crate::support::Server;
 const START: i64 = 1_767_225_600_000;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_missed_is_sent_in_order() {
+async fn resume_sends_all_missed_events_in_order() {
     let server = Server::start().await;
     let first = server.post("a", &[(START, 0.0)]).await;
     for i in 1..=50 {
@@ -30,14 +30,14 @@ async fn everything_missed_is_sent_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_epoch_or_too_much_is_said_and_a_snapshot_follows() {
+async fn resume_from_another_epoch_or_too_far_back_gets_a_snapshot() {
     let settings = [("live.replay_events", json!(10))];
     let server = Server::start_with(&settings, Overrides::default()).await;
     let mut last = json!(null);
     for i in 0..20 {
         last = server.post("a", &[(START + i * 1_000, i as f64)]).await;
     }
-    let wrong = json!({"type": "subscribe", "since": last["seq"], "epoch": "another life"});
+    let wrong = json!({"type": "subscribe", "since": last["seq"], "epoch": "another epoch"});
     let too_old = json!({"type": "subscribe", "since": 1, "epoch": last["epoch"]});
     let ahead = json!({"type": "subscribe", "since": 1_000_000, "epoch": last["epoch"]});
     let mut socket = server.follow().await;
@@ -50,7 +50,7 @@ async fn another_epoch_or_too_much_is_said_and_a_snapshot_follows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restart_keeps_epoch_seq_and_state() {
+async fn restart_keeps_epoch_seq_and_state() {
     let server = Server::start().await;
     let before = server.post("a", &(0..100).map(|i| (START + i * 1_000, 1.0)).collect::<Vec<_>>()).await;
     let (_, kpi_before) = server.get("/kpis/a").await;

@@ -1,4 +1,4 @@
-//! The Rust client against the real server, and the example its README begins with.
+//! The Rust client against the real server, and the first example of its README.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use crate::support::Server;
 
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Both show the example.
+/// Both contain the example.
 const READMES: [&str; 2] = [include_str!("../../README.md"), include_str!("../../clients/rust/README.md")];
 const THIS: &str = include_str!("rust_client.rs");
 

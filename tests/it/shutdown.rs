@@ -1,4 +1,4 @@
-//! Going down in order: nothing acknowledged is lost, endless answers end, the directory is free again.
+//! Orderly shutdown: no acknowledged sample is lost, streams end, the directory is released.
 
 use earcon::app::{App, Overrides, StartError};
 use earcon::config::Config;
@@ -10,7 +10,7 @@ use crate::support::{Server, noise};
 const START: i64 = 1_767_225_600_000;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn followers_and_listeners_are_sent_away() {
+async fn shutdown_ends_followers_and_listeners() {
     let server = Server::start().await;
     server.post("a", &noise(START, 50, 1.0)).await;
     let (mut follower, mut listener) = (server.follow().await, server.listen().await);
@@ -41,7 +41,7 @@ async fn history_is_complete_after_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_directory_or_port_in_use_is_said_plainly() {
+async fn directory_or_port_in_use_is_a_clear_error() {
     let server = Server::start().await;
     server.post("a", &[(START, 1.0)]).await;
     let port = server.url("").rsplit(':').next().unwrap().to_owned();

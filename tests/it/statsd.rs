@@ -1,4 +1,4 @@
-//! StatsD over UDP: lines become samples, bad ones cost no other, and nothing counted is lost by a shutdown.
+//! StatsD over UDP: a bad line affects no other line, and a shutdown stores all counts.
 
 use std::net::UdpSocket;
 
@@ -12,12 +12,12 @@ fn settings(flush_seconds: u32) -> Vec<(&'static str, Value)> {
 
 fn send(server: &Server, packet: &str) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    // On the loopback interface a packet is in the receiver's buffer when this returns.
+    // On the loopback interface the packet is in the receiver's buffer when `send_to` returns.
     assert_eq!(socket.send_to(packet.as_bytes(), server.statsd_address()).unwrap(), packet.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn lines_become_samples_of_the_workspace() {
+async fn statsd_lines_become_samples_of_the_workspace() {
     let server = Server::start_with(&settings(1), Default::default()).await;
     let line = "checkout.paid:5|c|#region:eu\nnonsense\nqueue:7|g\nqueue:+3|g\npage:10:20|ms\nusers:ann|s";
     send(&server, line);
@@ -35,13 +35,13 @@ async fn lines_become_samples_of_the_workspace() {
     }
     let paid = eventually("the counter is there", async || last("checkout.paid").await).await;
     assert_eq!(paid["labels"], json!({"region": "eu"}));
-    // The rate of the first window, or zero when a second one is over already.
+    // The rate of the first window, or zero if a second window is over already.
     assert!(paid["value"].as_f64().unwrap() >= 0.0);
     assert!(server.metric("earcon_statsd_refused_total").await >= 1.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_counted_before_a_shutdown_is_kept() {
+async fn statsd_counts_before_a_shutdown_are_stored() {
     let server = Server::start_with(&settings(3_600), Default::default()).await;
     for _ in 0..10 {
         send(&server, "queue:+2|g");

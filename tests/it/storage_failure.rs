@@ -1,5 +1,7 @@
-//! Storage that fails. The log refuses an append: nobody is told of what it does not hold, and the workspace comes back
-//! from what it does. The history is away: samples are taken and scored as ever, and it catches up later.
+//! Storage failures.
+//!
+//! If the log refuses an append, no client sees the lost events and the workspace recovers from the
+//! log. If the history is unavailable, samples are accepted and scored, and the history catches up.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +11,6 @@ use async_trait::async_trait;
 use earcon::actors::admission::Receipt;
 use earcon::actors::context::{Backends, Context, Faults, RetentionSettings, Settings};
 use earcon::actors::ingest::ingest;
-use earcon::actors::muting::Muting;
 use earcon::actors::node::{self, Node};
 use earcon::actors::supervision::RestartPolicy;
 use earcon::app::clock::SystemClock;
@@ -29,7 +30,7 @@ use crate::support::{Server, eventually};
 
 const START: i64 = 1_767_225_600_000;
 
-/// The real log, which refuses one append when told to.
+/// The real log. Refuses one append if `refuse` is set.
 struct Refusing {
     log: Arc<dyn EventLog>,
     refuse: Arc<AtomicBool>,
@@ -63,7 +64,7 @@ impl EventLog for Refusing {
     }
 }
 
-/// The real history, which is away while told to be.
+/// The real history. Unavailable while `away` is set.
 struct Away {
     store: Arc<dyn SeriesStore>,
     away: Arc<AtomicBool>,
@@ -158,7 +159,7 @@ fn context(store: &EmbeddedStore, refuse: Arc<AtomicBool>, away: Arc<AtomicBool>
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     Context {
-        muting: Muting::new(backends.meta_store.clone(), clock.clone()),
+        mutes: earcon::services::mutes::MuteService::new(backends.meta_store.clone(), clock.clone()),
         backends,
         clock,
         settings: Arc::new(settings),
@@ -177,7 +178,7 @@ async fn send(node: &Node, at: i64, value: f64) -> Option<Receipt> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_append_is_not_acknowledged_and_the_workspace_comes_back() {
+async fn refused_append_is_not_acknowledged_and_workspace_recovers() {
     let dir = tempfile::tempdir().unwrap();
     let store = EmbeddedStore::open(dir.path(), &EmbeddedSettings::default()).unwrap();
     let refuse = Arc::new(AtomicBool::new(false));
@@ -192,9 +193,12 @@ async fn a_refused_append_is_not_acknowledged_and_the_workspace_comes_back() {
     refuse.store(true, Ordering::SeqCst);
     let receipt = send(&node, 100, 999.0).await.unwrap();
     assert_eq!((receipt.accepted, receipt.failed), (0, 1));
-    assert!(follower.batches.recv().await.is_err(), "followers are sent away and told nothing the log does not hold");
+    assert!(
+        follower.batches.recv().await.is_err(),
+        "followers are disconnected and see no event that the log does not hold"
+    );
 
-    let receipt = eventually("the workspace takes samples again", async || {
+    let receipt = eventually("the workspace accepts samples again", async || {
         send(&node, 100, 2.0).await.filter(|receipt| receipt.accepted == 1)
     })
     .await;
@@ -207,8 +211,8 @@ async fn a_refused_append_is_not_acknowledged_and_the_workspace_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_history_that_is_away_delays_nobody_and_catches_up() {
-    // Shows the metrics of this process.
+async fn unavailable_history_delays_nothing_and_catches_up() {
+    // This server serves the metrics of the test process.
     let observer = Server::start().await;
     let dir = tempfile::tempdir().unwrap();
     let store = EmbeddedStore::open(dir.path(), &EmbeddedSettings::default()).unwrap();
@@ -219,7 +223,7 @@ async fn a_history_that_is_away_delays_nobody_and_catches_up() {
     let workspace = node.open(&WorkspaceId::new("local").unwrap()).await.unwrap();
     let mut follower = workspace.hub().subscribe().await.unwrap();
     for at in 1..=200 {
-        assert_eq!(send(&node, at, 1.0).await.unwrap().accepted, 1, "taken while the history is away");
+        assert_eq!(send(&node, at, 1.0).await.unwrap().accepted, 1, "accepted while the history is away");
         let batch = follower.batches.recv().await.expect("and broadcast");
         assert_eq!(batch.events().count(), 1);
     }

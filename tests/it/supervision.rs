@@ -1,4 +1,4 @@
-//! Streams that fail: restarted alone, or parked, and everybody else goes on.
+//! Failed streams are restarted alone or parked. Other streams are not affected.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::support::{Server, eventually, noise};
 
 const START: i64 = 1_767_225_600_000;
-/// A value that makes the injected fault fire.
+/// A value that triggers the injected fault.
 const POISON: f64 = 666.0;
 
 fn panics_on_poison(times: usize) -> Overrides {
@@ -36,7 +36,7 @@ fn sample(kpi: &str, at: i64, value: f64) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_panicking_stream_restarts_alone_with_its_state() {
+async fn panicking_stream_restarts_alone_and_keeps_its_state() {
     let server = Server::start_with(&[], panics_on_poison(1)).await;
     server.post("sick", &noise(START, 200, 10.0)).await;
     server.post("well", &noise(START, 200, 10.0)).await;
@@ -50,7 +50,7 @@ async fn a_panicking_stream_restarts_alone_with_its_state() {
     server.post("well", &[(START + 200_000, 10.0)]).await;
     assert_eq!(socket.json().await["kpi"], "well", "the connection and the other KPI noticed nothing");
 
-    eventually("the stream takes samples again", async || {
+    eventually("the stream accepts samples again", async || {
         let (status, answer) = server.ingest(&sample("sick", START + 201_000, 10.0)).await;
         (status == 200 && answer["accepted"] == 1).then_some(())
     })
@@ -61,7 +61,7 @@ async fn a_panicking_stream_restarts_alone_with_its_state() {
     assert!(server.metric("earcon_stream_restarts_total").await >= 1.0);
 }
 
-/// The recovered state is the same to the bit as one that never failed.
+/// The recovered state equals that of a stream that never failed, bit by bit.
 #[tokio::test(flavor = "multi_thread")]
 async fn recovery_changes_no_score() {
     let failing = Server::start_with(&[], panics_on_poison(1)).await;
@@ -88,7 +88,7 @@ async fn recovery_changes_no_score() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn too_many_failures_park_the_kpi_until_it_is_resumed() {
+async fn repeated_failures_park_a_kpi_until_it_is_resumed() {
     let server = Server::start_with(&[], panics_on_poison(4)).await;
     server.post("sick", &noise(START, 100, 10.0)).await;
     let mut socket = server.follow().await;
@@ -110,7 +110,7 @@ async fn too_many_failures_park_the_kpi_until_it_is_resumed() {
 
     assert_eq!(server.send(reqwest::Method::POST, "/kpis/sick/resume", json!({})).await.0, 202);
     socket.until("kpi.resumed").await;
-    eventually("it takes samples again", async || {
+    eventually("the KPI accepts samples again", async || {
         let (status, _) = server.ingest(&sample("sick", START + 102_000, 10.0)).await;
         (status == 200).then_some(())
     })

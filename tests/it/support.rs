@@ -1,4 +1,4 @@
-//! A server in this process, and the clients the tests use on it.
+//! A server in this process, and clients for it.
 
 pub(crate) mod cluster;
 pub(crate) mod command;
@@ -46,12 +46,12 @@ impl Server {
         all.extend(settings.iter().cloned());
         let config = Config::load(None, &all).expect("the test's settings are valid");
         let app = App::start(&config, overrides).await.expect("the server starts");
-        // An answer that never comes fails the test that waits for it, and does not hold up all others.
+        // A missing answer fails one test and does not block the others.
         let http = reqwest::Client::builder().timeout(Duration::from_secs(120)).build().expect("a client");
         Self { app, data, http }
     }
 
-    /// Shuts down in order; returns the data directory.
+    /// Shuts the server down; returns the data directory.
     pub(crate) async fn shut_down(self) -> TempDir {
         self.app.shut_down().await;
         self.data
@@ -77,7 +77,7 @@ impl Server {
         &self.http
     }
 
-    /// Takes batches in as the parsers of other protocols do.
+    /// Ingests a batch as the parsers of other protocols do.
     pub(crate) async fn take(&self, kpi: &str, series: SeriesBatch) -> Receipt {
         let pass = Authorizer::new().system(&WorkspaceId::new("local").expect("a legal name"));
         let batch = KpiBatch { kpi: KpiName::new(kpi).expect("a legal name"), series: vec![series] };
@@ -114,7 +114,7 @@ impl Server {
         Socket::connect(&format!("ws://{}/api/v1/workspaces/local/events", self.app.address())).await
     }
 
-    /// Connects to the events with hardly any room for those that are not read yet.
+    /// Connects to the events with a very small receive buffer.
     pub(crate) async fn follow_narrowly(&self) -> Socket {
         let url = format!("ws://{}/api/v1/workspaces/local/events", self.app.address());
         Socket::connect_narrow(&url).await
@@ -139,9 +139,10 @@ async fn answer(response: reqwest::Response) -> (u16, Value) {
     (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
 }
 
-/// Asks again until `ask` gives something; fails the test when it never does.
+/// Repeats `ask` until it returns a value. Panics after a minute of pauses, which only guards
+/// against a test that hangs.
 pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> F) -> T {
-    for _ in 0..600 {
+    for _ in 0..2_400 {
         if let Some(found) = ask().await {
             return found;
         }
@@ -150,7 +151,7 @@ pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut
     panic!("never happened: {what}");
 }
 
-/// Repeatable noise around `level`, one value a second from `start_ms`.
+/// Repeatable noise around `level`, one value per second from `start_ms`.
 pub(crate) fn noise(start_ms: i64, count: usize, level: f64) -> Vec<(i64, f64)> {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
     let mut next = move || {

@@ -1,4 +1,4 @@
-//! Files: uploaded with progress, and sent from the command line.
+//! File upload with progress, and backfill from the command line.
 
 use std::process::Command;
 
@@ -9,7 +9,7 @@ use crate::support::Server;
 
 const START: i64 = 1_767_225_600_000;
 
-/// Uploads a file; the status and the lines of the answer.
+/// Uploads a file. Returns the status and the lines of the answer.
 async fn upload(server: &Server, query: &str, content_type: &str, body: Vec<u8>) -> (u16, Vec<Value>) {
     let request = server.http().post(server.workspace_url(&format!("/kpis/upload?{query}")));
     let response = request.header("content-type", content_type).body(body).send().await.unwrap();
@@ -25,7 +25,7 @@ fn wide(rows: i64) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_is_imported_with_progress_and_bad_cells_are_named() {
+async fn file_import_reports_progress_and_bad_cells() {
     let server = Server::start().await;
     let (status, lines) = upload(&server, "backfill=true&name=shop.csv", "text/csv", wide(8_000).into()).await;
     assert_eq!(status, 200);
@@ -38,14 +38,14 @@ async fn a_file_is_imported_with_progress_and_bad_cells_are_named() {
     let (_, kpi) = server.get("/kpis/steps").await;
     assert_eq!((&kpi["series"][0]["value"], &kpi["series"][0]["state"]), (&json!(7_999.0), &json!("ended")));
 
-    // Sending it again is harmless.
+    // A repeated upload changes nothing.
     let (_, lines) = upload(&server, "backfill=true&name=shop.csv", "text/csv", wide(8_000).into()).await;
     let last = lines.last().unwrap();
     assert_eq!((&last["accepted"], &last["late"]), (&json!(15_999), &json!(15_999)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_with_one_value_a_row_names_its_kpis() {
+async fn file_with_one_value_per_row_names_its_kpis() {
     let server = Server::start().await;
     let text = format!("timestamp,metric,value,label.region\n{START},sales,5,eu\n{START},visits,7,us\n");
     let (status, lines) = upload(&server, "kpi=shop", "text/csv; charset=utf-8", text.into()).await;
@@ -55,7 +55,7 @@ async fn a_file_with_one_value_a_row_names_its_kpis() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_imported_is_refused_before_anything_is_taken() {
+async fn unreadable_file_is_refused_before_any_row_is_ingested() {
     let server = Server::start_with(&[("ingest.max_upload_megabytes", json!(1))], Default::default()).await;
     let refused = async |query: &str, content_type: &str, body: &[u8]| {
         let (status, lines) = upload(&server, query, content_type, body.to_vec()).await;
@@ -75,7 +75,7 @@ async fn what_cannot_be_imported_is_refused_before_anything_is_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_command_line_sends_history_and_may_be_repeated() {
+async fn backfill_command_can_be_repeated() {
     let server = Server::start().await;
     let dir = TempDir::new().unwrap();
     let (first, second) = (dir.path().join("first.csv"), dir.path().join("second.csv"));
@@ -91,7 +91,7 @@ async fn the_command_line_sends_history_and_may_be_repeated() {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     assert!(said.contains("first.csv: 599 samples accepted, 0 rejected, 1 rows or cells skipped"), "{said}");
-    // A lone value column is called what --kpi says.
+    // A single value column gets the name of --kpi.
     assert_eq!(server.get("/kpis/shop").await.1["series"][0]["state"], "ended");
     assert_eq!(server.get("/kpis/shop.doors").await.1["series"][0]["state"], "ended");
     let (_, anomalies) = server.get(&format!("/anomalies?from={START}&to={}", START + 1_000_000)).await;

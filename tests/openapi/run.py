@@ -1,9 +1,10 @@
-"""Holds a real server to its own OpenAPI description, with schemathesis.
+"""Checks a real server against its own OpenAPI description, with schemathesis.
 
 usage: run.py            (the server is the binary that EARCON_BIN names)
 
-Two runs, both deterministic and bounded: one on names that exist, which reaches what the routes do; one on any names,
-which reaches what they refuse. No answer may be a 5xx, and each has to have a documented status, content type and body.
+Two runs, both deterministic and bounded. The first uses names that exist, to reach the behaviour of the routes. The
+second uses any names, to reach the refusals. No answer may be a 5xx. Each must have a documented status, content type
+and body.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ from samples import now, ordinary, spike  # noqa: E402
 from server import running  # noqa: E402
 
 LEFT_OUT = r"/(events|live|live\.ogg|api/v1/write)$"
-"""WebSockets, server-sent events and endless files: described by docs/asyncapi.yaml, or without an end to wait for. And
-remote write, which takes nothing but compressed protobuf: tests/it and real agents send that."""
+"""WebSockets, server-sent events and endless files: described by docs/asyncapi.yaml, or without an end. And remote
+write, which accepts compressed protobuf only: tests/it and real agents cover it."""
 EXAMPLES = 10
-"""Random ones, of each operation in each run; the coverage phase adds some thirty systematic ones."""
+"""Random examples per operation and run. The coverage phase adds about thirty systematic ones."""
 LIMIT_S = 240
-"""A run takes about ten seconds; this is for a machine that has other things to do."""
+"""Time limit in seconds. A run takes about ten; the rest is for a loaded machine."""
 CONFIG = """
 # Rules between parameters (from before to, not too many steps; If-Match is the present revision), and those that go by the
 # clock (no sample from the future), are not in the schemas,
@@ -59,8 +60,8 @@ checks.negative_data_rejection.enabled = false
 """
 
 
-def tell(url: str, method: str, path: str, body: object) -> None:
-    """Asks for something that has to succeed."""
+def send(url: str, method: str, path: str, body: object) -> None:
+    """Sends a request that must succeed."""
     data = json.dumps(body).encode()
     request = urllib.request.Request(f"{url}/api/v1/workspaces/local{path}", data, method=method)
     request.add_header("content-type", "application/json")
@@ -69,15 +70,15 @@ def tell(url: str, method: str, path: str, body: object) -> None:
 
 
 async def prepare(url: str) -> str:
-    """Gives the server something to answer with; the answer is the identifier of an anomaly."""
+    """Fills the server with data; returns the identifier of an anomaly."""
     async with Client(url) as client:
         start = now() - 60_000
         await client.ingest("local", ordinary("shop.revenue", 120, start))
         await client.ingest("local", spike("shop.revenue", 6, start + 1_000))
         deadline = time.monotonic() + 60
-        tell(url, "PUT", "/detectors/calm", {"detector": "tail-rank-1", "options": {}})
-        tell(url, "POST", "/experiments", {"name": "try", "candidate": "calm"})
-        tell(url, "POST", "/jobs", {"kind": "train", "entry": "calm", "from": start})
+        send(url, "PUT", "/detectors/calm", {"detector": "tail-rank-1", "options": {}})
+        send(url, "POST", "/experiments", {"name": "try", "candidate": "calm"})
+        send(url, "POST", "/jobs", {"kind": "train", "entry": "calm", "from": start})
         while time.monotonic() < deadline:
             async for anomaly in client.anomalies("local"):
                 return anomaly.id
@@ -85,7 +86,7 @@ async def prepare(url: str) -> str:
 
 
 def check(url: str, name: str, config: str, folder: Path) -> bool:
-    """Runs schemathesis; whether it found nothing."""
+    """Runs schemathesis; returns whether it found no fault."""
     file = folder / f"{name}.toml"
     file.write_text(config)
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(file), "--no-color", "run"]
@@ -97,12 +98,12 @@ def check(url: str, name: str, config: str, folder: Path) -> bool:
     summary = done.stdout[done.stdout.rfind("= SUMMARY =") :] if done.returncode == 0 else done.stdout
     print(f"--- {name}: {'passed' if done.returncode == 0 else 'FAILED'} after {time.monotonic() - started:.0f} s")
     print(summary, flush=True)
-    # A run that tests nothing must not pass.
+    # A run without test cases must not pass.
     return done.returncode == 0 and "Test cases:" in done.stdout
 
 
 def main() -> int:
-    """The exit status."""
+    """Returns the exit status."""
     with running() as server, tempfile.TemporaryDirectory(prefix="earcon-openapi-") as folder:
         anomaly = asyncio.run(prepare(server.url))
         known = {"workspace": "local", "kpi": "shop.revenue", "id": anomaly, "mix": "default"}

@@ -1,4 +1,4 @@
-/** Debian's Chromium, and pages in it that remember what went wrong in them. */
+/** Starts Chromium, and opens pages that record their errors. */
 
 import { existsSync, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -19,14 +19,14 @@ const SHOTS = resolve("e2e/shots");
 export function launchBrowser(): Promise<Browser> {
   const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
   if (!existsSync(executablePath)) {
-    throw new Error(`there is no browser at ${executablePath}: install Debian's chromium, or name one in CHROMIUM`);
+    throw new Error(`there is no browser at ${executablePath}: install chromium, or set CHROMIUM to its path`);
   }
   return chromium.launch({ executablePath, args: ARGUMENTS, headless: true });
 }
 
 export interface Visit {
   page: Page;
-  /** Exceptions, and refusals of the content security policy. */
+  /** Exceptions, and violations of the content security policy. */
   errors: string[];
 }
 
@@ -44,7 +44,7 @@ export async function visit(browser: Browser, url: string, options: BrowserConte
   return { page, errors };
 }
 
-/** Keeps a picture for people to look at. */
+/** Saves a screenshot for people to look at. */
 export async function shoot(page: Page, name: string): Promise<void> {
   mkdirSync(SHOTS, { recursive: true });
   await page.screenshot({ path: join(SHOTS, `${name}.png`) });

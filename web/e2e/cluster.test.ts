@@ -1,4 +1,7 @@
-/** The page of the cluster. Its answers are made up here, so that one server can show what three go through. */
+/**
+ * The cluster page. The responses are faked here, so that one server can show the states of three
+ * nodes.
+ */
 
 import { afterAll, beforeAll, beforeEach, afterEach, expect, it } from "vitest";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
@@ -7,7 +10,7 @@ import { launchBrowser, shoot, visit, type Visit } from "./browser.ts";
 import { ingest } from "./ingest.ts";
 import { startServer, type Server } from "../../clients/typescript/test/server.ts";
 
-/** A few rounds of questions, on a slow machine. */
+/** Enough for a few polls on a slow machine. */
 const SOON = { timeout: 20_000 };
 const NOTHING = { seq: null, kpis: null, parked: null, history_lag: null };
 
@@ -15,7 +18,7 @@ let browser: Browser;
 let server: Server | null = null;
 let url: string;
 let answer: Cluster | number;
-let asked = 0;
+let requests = 0;
 let visits: Visit[] = [];
 
 beforeAll(async () => {
@@ -33,7 +36,7 @@ afterAll(async () => {
 
 beforeEach(() => {
   answer = healthy();
-  asked = 0;
+  requests = 0;
   visits = [];
 });
 
@@ -59,7 +62,7 @@ function healthy(): Cluster {
   return { enabled: true, node: "earcon-1", nodes: [1, 2, 3].map((i) => node(`earcon-${i}`)), workspaces };
 }
 
-/** One node is gone, one goes, one has a wrong clock. */
+/** One node is silent, one is leaving, one has a wrong clock. */
 function troubled(): Cluster {
   const well = healthy();
   const nodes = [
@@ -83,7 +86,7 @@ async function open(hash = "#/cluster", options: BrowserContextOptions = {}): Pr
   const seen = await visit(browser, "about:blank", options);
   visits.push(seen);
   await seen.page.route("**/api/v1/cluster", async (route) => {
-    asked += 1;
+    requests += 1;
     if (typeof answer === "number") {
       const contentType = "application/problem+json";
       await route.fulfill({ status: answer, contentType, body: JSON.stringify({ title: "Not now", status: answer }) });
@@ -97,11 +100,11 @@ async function open(hash = "#/cluster", options: BrowserContextOptions = {}): Pr
 
 const healthOf = (page: Page) => page.getByTestId("health");
 
-it("shows who owns what, and is reached with the keyboard", async () => {
+it("shows the owners of workspaces, and is reached with the keyboard", async () => {
   const page = await open("#/");
   const link = page.getByRole("navigation").getByRole("link", { name: "Cluster" });
   expect(await link.getAttribute("aria-current")).toBeNull();
-  expect(asked).toBe(0);
+  expect(requests).toBe(0);
   for (let i = 0; i < 20 && !(await link.evaluate((element) => element === document.activeElement)); i += 1) {
     await page.keyboard.press("Tab");
   }
@@ -118,14 +121,14 @@ it("shows who owns what, and is reached with the keyboard", async () => {
   await shoot(page, "cluster-light");
 });
 
-it("follows what happens, and names what is wrong", async () => {
+it("follows changes, and names the problems", async () => {
   const page = await open();
   await healthOf(page).getByText("all owned").waitFor();
   answer = troubled();
   await healthOf(page).getByText("earcon-2 has been silent for 8 s; its workspaces are moving").waitFor();
   await page.locator("[data-node=earcon-2][data-state=silent]", { hasText: "silent for 8 s" }).waitFor();
   await page.locator("[data-node=earcon-3][data-state=leaving]", { hasText: "its clock is 12 s behind" }).waitFor();
-  await page.locator("[data-workspace=checkout]", { hasText: "between owners" }).waitFor();
+  await page.locator("[data-workspace=checkout]", { hasText: "no owner" }).waitFor();
   await page.locator("[data-workspace=local]", { hasText: "no answer" }).waitFor();
   await page.locator("[data-workspace=payments]", { hasText: "2 KPIs" }).waitFor();
   await page.getByRole("button", { name: "By lag" }).click();
@@ -134,7 +137,7 @@ it("follows what happens, and names what is wrong", async () => {
   await shoot(page, "cluster-trouble");
 });
 
-it("keeps rows in their places under a pointer", async () => {
+it("keeps the order of rows under the pointer", async () => {
   const page = await open();
   await page.getByRole("button", { name: "By lag" }).click();
   const first = page.getByTestId("workspace").first();
@@ -149,32 +152,32 @@ it("keeps rows in their places under a pointer", async () => {
   await expect.poll(() => first.getAttribute("data-workspace"), SOON).toBe("local");
 });
 
-it("keeps the last picture when there is no answer, and says how old it is", async () => {
+it("keeps the last answer if there is no new one, and says how old it is", async () => {
   const page = await open();
   await healthOf(page).getByText("all owned").waitFor();
   answer = 503;
   const age = page.getByTestId("age");
   await age.getByText("The server says: Not now").waitFor();
-  expect(await age.innerText()).toMatch(/This is how it was\s+\d+ s ago/);
-  await page.locator("[data-testid=health][data-state=old]").waitFor();
+  expect(await age.innerText()).toMatch(/Showing the last answer\s*, \d+ s old/);
+  await page.locator("[data-testid=health][data-state=outdated]").waitFor();
   expect(await page.getByTestId("node").count()).toBe(3);
-  await shoot(page, "cluster-old");
+  await shoot(page, "cluster-outdated");
   answer = healthy();
   await age.waitFor({ state: "detached" });
-  await page.locator("[data-testid=health][data-state=well]").waitFor();
+  await page.locator("[data-testid=health][data-state=healthy]").waitFor();
 });
 
-it("says so when there never was an answer", async () => {
+it("reports a missing status before the first answer", async () => {
   answer = 500;
   const page = await open();
-  await page.getByRole("heading", { name: "Nothing is known of the cluster" }).waitFor();
+  await page.getByRole("heading", { name: "The cluster status is not available" }).waitFor();
   answer = healthy();
   await healthOf(page).waitFor();
 });
 
-it("asks only while it is shown and visible", async () => {
+it("polls only while it is shown and visible", async () => {
   const page = await open();
-  await expect.poll(() => asked, SOON).toBeGreaterThanOrEqual(2);
+  await expect.poll(() => requests, SOON).toBeGreaterThanOrEqual(2);
   const see = (state: string) =>
     page.evaluate((state) => {
       Object.defineProperty(document, "visibilityState", { configurable: true, get: () => state });
@@ -182,53 +185,53 @@ it("asks only while it is shown and visible", async () => {
     }, state);
   await see("hidden");
   await page.waitForTimeout(200);
-  const hidden = asked;
+  const hidden = requests;
   await page.waitForTimeout(5_000);
-  expect(asked).toBe(hidden);
+  expect(requests).toBe(hidden);
   await see("visible");
-  await expect.poll(() => asked, SOON).toBeGreaterThan(hidden);
+  await expect.poll(() => requests, SOON).toBeGreaterThan(hidden);
   await page.getByRole("navigation").getByRole("link", { name: "KPIs" }).click();
   await page.locator("a.card").first().waitFor();
-  const left = asked;
+  const left = requests;
   await page.waitForTimeout(5_000);
-  expect(asked).toBe(left);
+  expect(requests).toBe(left);
 });
 
-it("chooses the workspace whose name is followed", async () => {
+it("selects a workspace by its link", async () => {
   answer = { ...healthy(), workspaces: [workspace("local", "earcon-1"), workspace("young one", "earcon-2")] };
   const page = await open();
   await page.getByRole("link", { name: "young one" }).click();
   await page.waitForURL((address) => address.hash === "#/");
   await expect.poll(() => page.getByLabel("Workspace").inputValue(), SOON).toBe("young one");
-  await page.getByText("/api/v1/workspaces/young one/").or(page.getByText("Nothing to see yet")).first().waitFor();
+  await page.getByText("/api/v1/workspaces/young one/").or(page.getByText("No KPIs yet")).first().waitFor();
   for (const width of [360, 641, 768, 901]) {
     await page.setViewportSize({ width, height: 740 });
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     expect(overflow, `the header at ${width}`).toBeLessThanOrEqual(0);
   }
   await page.goBack();
-  await page.locator("[data-workspace='young one']", { hasText: "chosen" }).waitFor();
+  await page.locator("[data-workspace='young one']", { hasText: "selected" }).waitFor();
   await page.getByRole("link", { name: "local" }).click();
   await page.locator("a.card").first().waitFor();
 });
 
-it("shows a server that is alone", async () => {
+it("shows a single node", async () => {
   const workspaces = [workspace("local", "earcon", { history_lag: 0 })];
   answer = { enabled: false, node: "earcon", nodes: [node("earcon", { workspaces: 1 })], workspaces };
   const page = await open("#/cluster", { colorScheme: "dark" });
-  await healthOf(page).getByText("This server is alone: 1 workspace").waitFor();
+  await healthOf(page).getByText("Single node: 1 workspace").waitFor();
   expect(await page.getByTestId("workspace").count()).toBe(1);
-  await shoot(page, "cluster-alone-dark");
+  await shoot(page, "cluster-single-dark");
 });
 
-it("fits a small phone, light and dark", async () => {
+it("fits the screen of a small phone, light and dark", async () => {
   for (const colorScheme of ["light", "dark"] as const) {
     answer = troubled();
     answer.nodes.push(node("a-node-with-quite-a-long-name.eu-central-1.internal.example.com"));
     answer.workspaces.push(workspace("a_workspace_with_a_name_that_is_rather_too_long_for_a_phone", "earcon-1"));
     const page = await open("#/cluster", { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, colorScheme });
     await healthOf(page).waitFor();
-    // Nothing sticks out of what it stands in; the room for a scroll bar is none for words.
+    // No element is wider than its container. The room for a scroll bar does not count.
     const outside = await page.evaluate(() => {
       const edge = document.querySelector("main")!.getBoundingClientRect().right;
       return [...document.querySelectorAll("main *:not(thead, thead *)")]
@@ -244,16 +247,16 @@ it("fits a small phone, light and dark", async () => {
   }
 });
 
-it("shows what a real server answers", async () => {
+it("shows the response of a real server", async () => {
   const seen = await visit(browser, `${url}/#/cluster`);
   visits.push(seen);
-  await seen.page.locator("[data-testid=health]:not([data-state=old])").waitFor();
+  await seen.page.locator("[data-testid=health]:not([data-state=outdated])").waitFor();
   const local = seen.page.locator("[data-workspace=local]");
   await local.waitFor();
   expect(await local.innerText()).not.toMatch(/undefined|NaN/);
 });
 
-it("is calm in the dark", async () => {
+it("has a dark theme", async () => {
   answer = troubled();
   const page = await open("#/cluster", { colorScheme: "dark" });
   await healthOf(page).waitFor();

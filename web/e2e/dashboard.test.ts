@@ -1,4 +1,4 @@
-/** The dashboard in a real browser, on a real server: the one at `EARCON_URL`, or one that is started for it. */
+/** The dashboard in a real browser, with the server at `EARCON_URL` or a server of its own. */
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Browser, Locator, Page } from "playwright-core";
@@ -22,8 +22,8 @@ afterAll(async () => {
   await server?.close();
 });
 
-/** A name that no other test and no earlier run has used. */
-function fresh(name: string): string {
+/** A KPI name that no other test and no earlier run has used. */
+function unusedKpi(name: string): string {
   return `e2e.${name}_${Date.now().toString(36)}`;
 }
 
@@ -37,7 +37,7 @@ async function attribute(locator: Locator, name: string): Promise<number> {
 
 describe("the dashboard", () => {
   it("shows values as they arrive, without a reload", async () => {
-    const kpi = fresh("arriving");
+    const kpi = unusedKpi("arriving");
     await ingest(url, [{ kpi, timestamp: Date.now() - 5_000, value: 41 }]);
     const { page, errors } = await visit(browser, url);
     await card(page, kpi).locator("[data-testid=value]", { hasText: "41" }).waitFor();
@@ -48,8 +48,8 @@ describe("the dashboard", () => {
     await page.context().close();
   });
 
-  it("keeps its history over a reload", async () => {
-    const kpi = fresh("history");
+  it("shows the history after a reload", async () => {
+    const kpi = unusedKpi("history");
     await ingest(url, ordinary(kpi, 60, Date.now()));
     const { page } = await visit(browser, url);
     const complete = page.locator(`[data-series="${kpi}"][data-points="60"]`);
@@ -63,8 +63,8 @@ describe("the dashboard", () => {
     await page.context().close();
   });
 
-  it("says why, takes a verdict and mutes the series", async () => {
-    const kpi = fresh("judged");
+  it("explains an anomaly, takes feedback and mutes the series", async () => {
+    const kpi = unusedKpi("feedback");
     const now = Date.now();
     await ingest(url, ordinary(kpi, 120, now - 10_000));
     const { page, errors } = await visit(browser, url);
@@ -78,8 +78,8 @@ describe("the dashboard", () => {
       (name) => document.querySelector<HTMLImageElement>(`[data-kpi="${name}"] img`)?.naturalWidth === 720,
       kpi,
     );
-    await why.getByRole("button", { name: "False" }).click();
-    await why.locator("button[aria-pressed=true]", { hasText: "False" }).waitFor();
+    await why.getByRole("button", { name: "False alarm" }).click();
+    await why.locator("button[aria-pressed=true]", { hasText: "False alarm" }).waitFor();
     await why.getByRole("combobox").selectOption("2h");
     await why.locator("[data-testid=mute]", { hasText: "muted until" }).waitFor();
     await page.locator(`.feed [data-kpi="${kpi}"][data-muted]`).waitFor();
@@ -89,7 +89,7 @@ describe("the dashboard", () => {
   });
 
   it("shows a spike as an anomaly that can be acknowledged", async () => {
-    const kpi = fresh("spiking");
+    const kpi = unusedKpi("spiking");
     const now = Date.now();
     await ingest(url, ordinary(kpi, 120, now - 10_000));
     const { page, errors } = await visit(browser, url);
@@ -117,7 +117,7 @@ describe("the dashboard", () => {
   });
 
   it("plays the mix: packets are received, decoded and played", async () => {
-    await ingest(url, ordinary(fresh("sounding"), 40, Date.now()));
+    await ingest(url, ordinary(unusedKpi("sounding"), 40, Date.now()));
     const { page, errors } = await visit(browser, url);
     await page.getByRole("button", { name: "Listen" }).click();
     const sound = page.locator("[data-testid=sound]");
@@ -126,7 +126,7 @@ describe("the dashboard", () => {
       const { received, decoded } = document.querySelector<HTMLElement>("[data-testid=sound]")?.dataset ?? {};
       return Number(received) > 100 && Number(decoded) > 100;
     });
-    // A machine without any sound device decodes all the same; with one, frames leave through it.
+    // Without a sound device packets are decoded but not played.
     if ((await sound.getAttribute("data-state")) === "playing") {
       const before = await attribute(sound, "data-played");
       await page.waitForFunction(
@@ -141,7 +141,7 @@ describe("the dashboard", () => {
     await page.context().close();
   });
 
-  it("changes how the mix sounds, for everybody", async () => {
+  it("changes the settings of the mix for all listeners", async () => {
     const { page } = await visit(browser, url);
     await page.getByRole("button", { name: "Listen" }).click();
     await page.getByRole("button", { name: "Cues only" }).click();
@@ -153,20 +153,20 @@ describe("the dashboard", () => {
     await page.context().close();
   });
 
-  it("lets people choose which way up sounds, and keeps it", async () => {
-    const kpi = fresh("polarity");
+  it("keeps the chosen polarity of the pitch", async () => {
+    const kpi = unusedKpi("polarity");
     await ingest(url, [{ kpi, timestamp: Date.now(), value: 1 }]);
     const { page } = await visit(browser, `${url}/#/kpi/${kpi}`);
-    const lower = page.getByRole("button", { name: "Lower" });
-    await lower.click();
+    const falls = page.getByRole("button", { name: "Pitch rises when the value falls" });
+    await falls.click();
     await expect.poll(() => mix(), { timeout: 10_000 }).toMatchObject({ polarity: { [kpi]: "down" } });
     await page.reload();
-    await expect.poll(() => lower.getAttribute("aria-pressed"), { timeout: 10_000 }).toBe("true");
+    await expect.poll(() => falls.getAttribute("aria-pressed"), { timeout: 10_000 }).toBe("true");
     await page.context().close();
   });
 
   it("can be used with the keyboard alone", async () => {
-    const kpi = fresh("keyboard");
+    const kpi = unusedKpi("keyboard");
     await ingest(url, [kpi, `${kpi}_second`].map((kpi) => ({ kpi, timestamp: Date.now(), value: 1 })));
     const { page } = await visit(browser, url);
     await card(page, kpi).waitFor();
@@ -187,8 +187,8 @@ describe("the dashboard", () => {
     await page.context().close();
   });
 
-  it("asks for rollups when the range is long, and zooms by dragging", async () => {
-    const kpi = fresh("zooming");
+  it("requests rollups for a long range, and zooms by dragging", async () => {
+    const kpi = unusedKpi("zooming");
     await ingest(url, ordinary(kpi, 600, Date.now()));
     const { page } = await visit(browser, `${url}/#/kpi/${kpi}`);
     await page.locator('[data-testid=chart][data-points="600"]').waitFor();
@@ -210,7 +210,7 @@ describe("the dashboard", () => {
     await page.context().close();
   });
 
-  it("follows the system into the dark, and can be told otherwise", async () => {
+  it("follows the colour scheme of the system unless a theme is chosen", async () => {
     const { page } = await visit(browser, url, { colorScheme: "dark" });
     const brightness = () =>
       page.evaluate(() => {
@@ -226,8 +226,8 @@ describe("the dashboard", () => {
     await page.context().close();
   });
 
-  it("fits a phone", async () => {
-    await ingest(url, ordinary(fresh("phone_with_a_rather_long_name"), 60, Date.now()));
+  it("fits the screen of a phone", async () => {
+    await ingest(url, ordinary(unusedKpi("phone_with_a_rather_long_name"), 60, Date.now()));
     const { page } = await visit(browser, url, { viewport: { width: 380, height: 780 }, deviceScaleFactor: 2 });
     await page.locator("a.card").first().waitFor();
     for (const hash of ["#/", "#/anomalies", (await page.locator("a.card").first().getAttribute("href")) ?? ""]) {
@@ -240,7 +240,7 @@ describe("the dashboard", () => {
     await page.context().close();
   });
 
-  it("says so when there is no such KPI", async () => {
+  it("reports an unknown KPI", async () => {
     const { page } = await visit(browser, `${url}/#/kpi/no.such.kpi`);
     await page.getByRole("heading", { name: "No such KPI" }).waitFor();
     await page.getByRole("main").getByRole("link", { name: "All KPIs" }).click();

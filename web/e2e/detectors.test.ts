@@ -1,4 +1,7 @@
-/** The page of detectors, on a real server: an entry is tried out, promoted and rolled back, and a job trains it. */
+/**
+ * The detectors page with a real server: an experiment, its promotion and rollback, and a training
+ * job.
+ */
 
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Browser } from "playwright-core";
@@ -7,8 +10,8 @@ import { ingest } from "./ingest.ts";
 import { startServer, type Server } from "../../clients/typescript/test/server.ts";
 
 const SOON = { timeout: 30_000 };
-/** Nothing goes on by itself, and nothing but a person ends it. */
-const PATIENT = {
+/** With this policy an experiment changes its stage only by an action of a person. */
+const MANUAL = {
   limits: { alerts_per_10k: 10_000, cost_ratio: 10_000, p99_us: 1_000_000 },
   shares: [50, 100],
   stage_seconds: 7_776_000,
@@ -49,16 +52,16 @@ function samples(from: number, to: number) {
   }));
 }
 
-it("shows what is tried out, and does what is asked", async () => {
+it("shows an experiment and performs the actions on it", async () => {
   await ingest(url, samples(0, 800));
   await send("PUT", "/detectors/calm", { detector: "tail-rank-1", options: { sensitivity: 0.5 } });
-  await send("POST", "/experiments", { name: "calmer", candidate: "calm", policy: PATIENT });
+  await send("POST", "/experiments", { name: "calmer", candidate: "calm", policy: MANUAL });
   const { page, errors } = await visit(browser, `${url}/#/`);
   await page.getByRole("navigation").getByRole("link", { name: "Detectors" }).click();
   const panel = page.getByTestId("experiment");
-  await panel.getByRole("status").getByText("In the shadow").waitFor();
+  await panel.getByRole("status").getByText("In shadow").waitFor();
 
-  // The shadow has seen nothing so far: promoting is refused, in words.
+  // The candidate has scored no samples yet, so promoting is refused with a reason.
   await panel.getByRole("button", { name: "Promote" }).click();
   await page.getByRole("alert").getByText("samples it has to see first").waitFor(SOON);
   await expect
@@ -78,10 +81,10 @@ it("shows what is tried out, and does what is asked", async () => {
   await page.locator("[data-testid=experiment][data-stage=rolled_back]").waitFor(SOON);
   await expect.poll(() => panel.getByRole("button").count(), SOON).toBe(0);
 
-  // And once more, from the page itself.
+  // Starts the next experiment from the page.
   await page.getByRole("button", { name: "Try out calm@1" }).click();
   await panel.getByText("calm-1", { exact: false }).first().waitFor(SOON);
-  await panel.getByRole("status").getByText("In the shadow").waitFor(SOON);
+  await panel.getByRole("status").getByText("In shadow").waitFor(SOON);
   await page.setViewportSize({ width: 390, height: 800 });
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   expect(overflow).toBeLessThanOrEqual(0);

@@ -1,4 +1,4 @@
-/** Incidents in a real browser: many KPIs that move together are one thing to look at, and to have seen. */
+/** Incidents in a real browser: KPIs with anomalies at the same time form one incident. */
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Browser } from "playwright-core";
@@ -10,7 +10,7 @@ let browser: Browser;
 let server: Server;
 
 beforeAll(async () => {
-  // A server of its own: others may have used up the alerts of the day.
+  // A separate server, because other tests may have used up the alerts of the day.
   server = await startServer();
   browser = await launchBrowser();
 });
@@ -21,16 +21,16 @@ afterAll(async () => {
 });
 
 describe("the incidents", () => {
-  it("are the first thing on the page, and acknowledging one acknowledges its members", async () => {
+  it("are shown first, and acknowledging one acknowledges its members", async () => {
     const now = Date.now();
     const kpis = Array.from({ length: 12 }, (_, i) => `shop${i}.orders`);
     for (const kpi of kpis) {
       await ingest(server.url, ordinary(kpi, 400, now - 10_000));
     }
     const { page, errors } = await visit(browser, server.url);
-    await page.getByText("Nothing needs attention.").waitFor();
+    await page.getByText("No open incident has alerted.").waitFor();
     await ingest(server.url, kpis.flatMap((kpi) => spike(kpi, 1, now - 9_000)));
-    const incident = page.locator("[data-testid=incident][data-told=true]");
+    const incident = page.locator("[data-testid=incident][data-alerted=true]");
     await incident.waitFor();
     expect(await incident.locator(".title").innerText()).toMatch(/^shop\d+\.orders is (higher|lower) than usual, with 11 other series$/);
     expect(await page.locator("[data-testid=incidents-open]").innerText()).toBe("1 open");

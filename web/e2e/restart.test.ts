@@ -1,4 +1,4 @@
-/** What a page goes through when its server dies, and when it has nothing to show. Needs a server of its own. */
+/** The page while its server restarts, and without any data. Each test starts its own server. */
 
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { Browser } from "playwright-core";
@@ -19,7 +19,7 @@ afterEach(async () => {
   await server?.close();
 });
 
-it("loses no point when the server is killed and comes back", async () => {
+it("loses no point when the server is killed and restarted", async () => {
   const kpi = "e2e.restart";
   const start = Date.now() - 200_000;
   const samples = ordinary(kpi, 150, start + 149_000);
@@ -34,7 +34,7 @@ it("loses no point when the server is killed and comes back", async () => {
   await page.locator("[data-testid=connection]:not([data-phase=live])").waitFor();
   await shoot(page, "reconnecting");
   await server.restart();
-  // Committed while this page may still be away: it has to come with the resume.
+  // The page may still be disconnected now, so these samples must arrive when it resumes.
   await ingest(server.url, samples.slice(90, 130));
   await page.locator("[data-testid=connection][data-phase=live]").waitFor();
   await points(130).waitFor();
@@ -46,17 +46,17 @@ it("loses no point when the server is killed and comes back", async () => {
   expect(errors).toEqual([]);
 });
 
-it("tells an empty workspace how to send the first sample, and shows it when it comes", async () => {
+it("explains how to send the first sample, and shows it when it arrives", async () => {
   const { page, errors } = await visit(browser, server.url);
   await page.getByText("curl").waitFor();
-  await page.locator(".feed").getByText("All quiet").waitFor();
+  await page.locator(".feed").getByText("No anomalies yet").waitFor();
   await shoot(page, "empty");
   await ingest(server.url, [{ kpi: "e2e.first", timestamp: Date.now(), value: 7 }]);
   await page.locator('[data-series="e2e.first"] [data-testid=value]', { hasText: "7" }).waitFor();
   expect(errors).toEqual([]);
 });
 
-it("stays quick with five hundred series", async () => {
+it("draws only visible cards of five hundred series", async () => {
   const kpis = Array.from({ length: 500 }, (_, i) => `load.group_${i % 20}.kpi_${i}`);
   const round = (at: number) => kpis.map((kpi, i) => ({ kpi, timestamp: at, value: i + (at % 7_000) / 1_000 }));
   const start = Date.now() - 60_000;
@@ -66,7 +66,7 @@ it("stays quick with five hundred series", async () => {
   await ingest(server.url, round(start + 1_000));
   const last = page.locator(`[data-series="${kpis[0]}"][data-last="${start + 1_000}"]`);
   await last.waitFor();
-  // Cards that nobody sees are not drawn.
+  // Cards outside the screen are not drawn.
   expect(await page.locator("canvas.spark").count()).toBeLessThan(150);
   await page.locator("a.card").last().scrollIntoViewIfNeeded();
   await page.locator("a.card").last().locator("canvas.spark").waitFor();

@@ -1,7 +1,20 @@
-/** Starts the dashboard. */
+/**
+ * Starts the dashboard. The folders, lowest first (each imports only from those listed before it):
+ *
+ * - `live/`: state of a workspace, its connection, polling. No React.
+ * - `format/`: numbers, times, names and sentences as people read them; routes. Pure.
+ * - `styles/`: style sheets, and their colours for drawings on canvas.
+ * - `hooks/`: React hooks that several components use.
+ * - `components/`: widgets that several features use.
+ * - `features/`: one folder per area: its pages and their parts. Features do not import each other.
+ * - `app/`: header, routing to pages, shortcuts.
+ *
+ * `imports.test.ts` checks this order.
+ */
 
 import { createRoot } from "react-dom/client";
-import { App } from "./app.tsx";
+import { App } from "./app/app.tsx";
+import { readStored } from "./hooks/use-stored.ts";
 import "./styles/base.css";
 import "./styles/frame.css";
 import "./styles/grid.css";
@@ -12,11 +25,10 @@ import "./styles/listen.css";
 import "./styles/cluster.css";
 import "./styles/detectors.css";
 import "./styles/import.css";
-import { recall } from "./pages/hooks.ts";
-import { applyTheme, type Theme } from "./pages/palette.ts";
+import { applyTheme, type Theme } from "./styles/palette.ts";
 
-applyTheme((recall("theme") ?? "auto") as Theme);
-// A path such as /kpi/checkout.revenue, typed by hand, means the page of that KPI.
+applyTheme((readStored("theme") ?? "auto") as Theme);
+// A path such as /kpi/checkout.revenue, entered by hand, opens the page of that KPI.
 if (location.pathname !== "/") {
   history.replaceState(null, "", `/#${location.pathname}${location.search}`);
 }

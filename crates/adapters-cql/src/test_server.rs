@@ -1,21 +1,13 @@
-//! The database that tests run against: the one `EARCON_TEST_CQL` names.
+//! The test database: the one that `EARCON_TEST_CQL` names.
 
 use std::time::Duration;
 
 use crate::{Consistency, CqlSettings};
 
-/// How to reach the test database, in a keyspace of that name; `None`, saying so, where there is none. In CI that is a
-/// failure.
-pub(crate) fn settings(test: &str, keyspace: &str) -> Option<CqlSettings> {
-    let node = match std::env::var("EARCON_TEST_CQL") {
-        Ok(node) => node,
-        Err(_) if std::env::var_os("CI").is_some() => panic!("{test}: EARCON_TEST_CQL is not set"),
-        Err(_) => {
-            eprintln!("skipped: {test}: no CQL database; `make test` starts one");
-            return None;
-        }
-    };
-    Some(at(vec![node], keyspace))
+/// Settings for the test database, in this keyspace. Panics if there is no test database.
+pub(crate) fn settings(keyspace: &str) -> CqlSettings {
+    let node = std::env::var("EARCON_TEST_CQL");
+    at(vec![node.expect("EARCON_TEST_CQL; scripts/servers/run.sh starts a database and sets it")], keyspace)
 }
 
 /// The settings of the tests, for a database at `nodes`.

@@ -1,4 +1,4 @@
-//! What the tests of the stores share: one keyspace, and a way to lose answers.
+//! Shared by the tests of the stores: one keyspace, and a proxy that loses answers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,26 +12,26 @@ use crate::CqlSettings;
 use earcon_model::WorkspaceId;
 use earcon_tenancy::{Authorizer, WorkspacePass};
 
-/// The test database with the schema of this program. Its name says which schema that is: making one takes seconds.
-pub(super) async fn migrated(test: &str) -> Option<CqlSettings> {
+/// The test database with the schema of this program. A schema takes seconds to create, so all
+/// tests share one keyspace, named after the schema.
+pub(super) async fn migrated() -> CqlSettings {
     static MIGRATED: OnceCell<()> = OnceCell::const_new();
-    let settings = test_server::settings(test, &format!("earcon_test_{}", super::migrate::fingerprint()))?;
+    let settings = test_server::settings(&format!("earcon_test_{}", super::migrate::fingerprint()));
     MIGRATED.get_or_init(async || drop(migrate(&settings).await.unwrap())).await;
-    Some(settings)
+    settings
 }
 
-pub(super) async fn open(test: &str) -> Option<Arc<CqlDatabase>> {
-    let settings = migrated(test).await?;
-    Some(Arc::new(CqlDatabase::open(&settings).await.unwrap()))
+pub(super) async fn open() -> Arc<CqlDatabase> {
+    Arc::new(CqlDatabase::open(&migrated().await).await.unwrap())
 }
 
-/// A workspace nobody has used.
+/// A new workspace.
 pub(super) fn fresh() -> WorkspacePass {
     let name = format!("test-{}", uuid::Uuid::new_v4().simple());
     Authorizer::new().system(&WorkspaceId::new(&name).unwrap())
 }
 
-/// Stands between the program and the database.
+/// A proxy between the program and the database.
 pub(super) struct Proxy {
     pub(super) address: String,
     losing: Arc<AtomicBool>,
@@ -56,12 +56,13 @@ impl Proxy {
         proxy
     }
 
-    /// From now on requests arrive and answers do not: the connection is cut instead.
+    /// From now on the proxy forwards requests and cuts the connection instead of forwarding
+    /// answers.
     pub(super) fn lose_answers(&self) {
         self.losing.store(true, Ordering::SeqCst);
     }
 
-    /// Waits until an answer was lost, then is a faithful proxy again.
+    /// Waits until an answer was lost, then forwards everything again.
     pub(super) async fn after_a_loss(&self) {
         self.lost.notified().await;
         self.losing.store(false, Ordering::SeqCst);

@@ -1,4 +1,5 @@
-//! The NATS servers that tests run against: the one `EARCON_TEST_NATS_URL` names, and private ones that a test may stop.
+//! NATS servers for tests: the shared one (`EARCON_TEST_NATS_URL`), and private ones that a test
+//! may stop.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -9,42 +10,33 @@ use tempfile::TempDir;
 
 use crate::NatsSettings;
 
-/// A client of the test server, or `None`, saying so, where there is none. In CI that is a failure.
-pub(crate) async fn client(test: &str) -> Option<Client> {
-    match std::env::var("EARCON_TEST_NATS_URL") {
-        Ok(url) => Some(async_nats::connect(&url).await.unwrap_or_else(|error| panic!("{url}: {error}"))),
-        Err(_) if std::env::var_os("CI").is_some() => panic!("{test}: EARCON_TEST_NATS_URL is not set"),
-        Err(_) => {
-            eprintln!("skipped: {test}: no NATS server; `make test` starts one");
-            None
-        }
-    }
+/// A client of the shared test server. Panics if there is none.
+pub(crate) async fn client() -> Client {
+    let url = std::env::var("EARCON_TEST_NATS_URL");
+    let url = url.expect("EARCON_TEST_NATS_URL; scripts/servers/run.sh starts a server and sets it");
+    async_nats::connect(&url).await.unwrap_or_else(|error| panic!("{url}: {error}"))
 }
 
-/// A server of one test's own, in a directory of its own. It ends with this value.
+/// A private server in its own directory. Dropping the value ends it.
 pub(crate) struct PrivateServer {
     binary: PathBuf,
     port: u16,
     child: Child,
-    /// Holds the configuration, the log and what JetStream stores; tests may put certificates there.
+    /// Holds the configuration, the log and JetStream's data. Tests may add certificates.
     pub(crate) directory: TempDir,
 }
 
 impl PrivateServer {
-    /// Starts one with JetStream and `more` lines of configuration, in which `DIR` stands for its directory. `None`, saying
-    /// so, where there is no nats-server; in CI that is a failure.
-    pub(crate) async fn start(test: &str, more: &str) -> Option<Self> {
+    /// Starts a server with JetStream and `more` lines of configuration. `DIR` in them becomes its
+    /// directory. Panics if no nats-server is installed.
+    pub(crate) async fn start(more: &str) -> Self {
         let jetstream = "jetstream { store_dir: \"DIR/store\" }";
-        Self::start_in(test, tempfile::tempdir().expect("a directory"), &format!("{jetstream}\n{more}")).await
+        Self::start_in(tempfile::tempdir().expect("a directory"), &format!("{jetstream}\n{more}")).await
     }
 
-    /// Starts one in `directory`, with this configuration besides its address.
-    pub(crate) async fn start_in(test: &str, directory: TempDir, config: &str) -> Option<Self> {
-        let Some(binary) = binary() else {
-            assert!(std::env::var_os("CI").is_none(), "{test}: no nats-server; set EARCON_TEST_NATS_SERVER");
-            eprintln!("skipped: {test}: no nats-server; scripts/servers/setup.sh downloads it");
-            return None;
-        };
+    /// Starts a server in `directory`, with this configuration and a free port.
+    pub(crate) async fn start_in(directory: TempDir, config: &str) -> Self {
+        let binary = binary().expect("a nats-server; scripts/servers/run.sh downloads it and sets the path");
         let port =
             std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
         let path = directory.path().to_str().expect("a plain path");
@@ -53,15 +45,15 @@ impl PrivateServer {
         let child = spawn(&binary, &directory);
         let mut server = Self { binary, port, child, directory };
         server.wait().await;
-        Some(server)
+        server
     }
 
-    /// Its address, for clients.
+    /// Its address.
     pub(crate) fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
-    /// What a configuration says that names this server and no credentials.
+    /// Settings that name this server, without credentials.
     pub(crate) fn settings(&self) -> NatsSettings {
         NatsSettings {
             servers: vec![self.url()],
@@ -74,18 +66,18 @@ impl PrivateServer {
         }
     }
 
-    /// A client as Earcon makes it.
+    /// A client with Earcon's connection options.
     pub(crate) async fn client(&self) -> Client {
         crate::connection::connect(&self.settings(), "test").await.expect("the server takes clients")
     }
 
-    /// Kills it as a crash would.
+    /// Kills the server, like a crash.
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("the server can be killed");
         self.child.wait().expect("the server ends");
     }
 
-    /// Starts it again, on the same port and directory.
+    /// Starts the server again, on the same port and directory.
     pub(crate) async fn start_again(&mut self) {
         self.child = spawn(&self.binary, &self.directory);
         self.wait().await;

@@ -1,4 +1,4 @@
-//! Cues: the short sounds of events, and the budget that keeps them bearable.
+//! Cues: the short sounds of events, and the budget that limits them.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,13 +12,14 @@ pub enum Severity {
     Info,
     /// Worth a look.
     Warning,
-    /// Worth getting up for.
+    /// Worth waking up for.
     Critical,
 }
 
 impl Severity {
-    /// The severity of a score 0..1. Episodes open near 0.5; three and a half times as surprising as usual is about 0.85.
-    pub fn of_score(score: f32) -> Self {
+    /// The severity of a score 0..1. Episodes open near 0.5; three and a half times the usual
+    /// surprise is about 0.85.
+    pub fn from_score(score: f32) -> Self {
         if score >= 0.9 {
             Severity::Critical
         } else if score >= 0.7 {
@@ -29,53 +30,54 @@ impl Severity {
     }
 }
 
-/// What a cue tells of.
+/// The event that a cue announces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CueKind {
-    /// An incident is alerted, or grew to a higher severity.
+    /// An incident is alerted, or its severity has risen.
     Opened,
-    /// An incident that was alerted is over.
+    /// An alerted incident is closed.
     Closed,
-    /// A series went silent, or its KPI was parked.
+    /// A series has stalled, or its KPI was parked.
     Stalled,
-    /// It is back.
+    /// The series or KPI is back.
     Restored,
-    /// More happened than the budget lets sound.
+    /// More events than the budget allows.
     Summary,
 }
 
-/// A cue, for people: what is about to be heard and why.
+/// A cue as shown to people: the sound that follows, and its reason.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cue {
-    /// Larger than that of every cue before it in this mix.
+    /// Larger than that of every earlier cue in this mix.
     pub number: u64,
     /// What happened.
     pub kind: CueKind,
     /// How urgent it is.
     pub severity: Severity,
-    /// The KPI it speaks of.
+    /// The KPI it refers to.
     pub kpi: KpiName,
-    /// The series; empty when the whole KPI is meant.
+    /// The series; empty for the whole KPI.
     pub labels: Labels,
-    /// The anomaly, when there is one: the incident's likely first mover's.
+    /// The anomaly, if there is one. For an incident, that of its likely first mover.
     pub anomaly: Option<AnomalyId>,
-    /// The incident, when there is one.
+    /// The incident, if there is one.
     pub incident: Option<IncidentId>,
 }
 
-/// What the budget says to one more cue.
+/// The budget's decision about a cue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Admission {
-    /// Let it sound.
+    /// Play it.
     Sound,
-    /// Let one summary sound instead.
+    /// Play one summary instead.
     Summary,
-    /// Stay silent.
+    /// Drop it.
     Silent,
 }
 
-/// At most six cues in any minute; the seventh becomes a summary, and those after it stay silent until there is room.
+/// At most six cues in any minute. The seventh becomes a summary; later ones are dropped until
+/// there is room again.
 #[derive(Debug, Clone, Default)]
 pub(super) struct CueBudget {
     sounded_ms: [Option<i64>; CueBudget::A_MINUTE],
@@ -86,9 +88,10 @@ impl CueBudget {
     const A_MINUTE: usize = 6;
     const WINDOW_MS: i64 = 60_000;
 
-    /// Asks for one more cue at `now_ms`, and counts it when it may sound.
+    /// Decides about a cue at `now_ms`, and counts it if it is played.
     pub(super) fn admit(&mut self, now_ms: i64) -> Admission {
-        // A time in the future comes from a clock that was set back; it must not block cues for long.
+        // A time in the future results from a clock that was set back. It must not block cues for
+        // long.
         let recent = |at: Option<i64>| at.is_some_and(|at| (now_ms - Self::WINDOW_MS + 1..=now_ms).contains(&at));
         if let Some(free) = self.sounded_ms.iter_mut().find(|at| !recent(**at)) {
             *free = Some(now_ms);
@@ -109,21 +112,21 @@ mod tests {
 
     #[test]
     fn severity_follows_the_score() {
-        let severities = [0.5, 0.69, 0.7, 0.89, 0.9, 1.0].map(Severity::of_score);
+        let severities = [0.5, 0.69, 0.7, 0.89, 0.9, 1.0].map(Severity::from_score);
         use Severity::{Critical, Info, Warning};
         assert_eq!(severities, [Info, Info, Warning, Warning, Critical, Critical]);
     }
 
     #[test]
-    fn the_seventh_cue_in_a_minute_is_a_summary_and_the_rest_is_silence() {
+    fn seventh_cue_in_a_minute_is_a_summary_and_later_ones_are_dropped() {
         let mut budget = CueBudget::default();
-        let said: Vec<_> = (0..10).map(|i| budget.admit(i * 1_000)).collect();
-        assert_eq!(said[..6], [Sound; 6]);
-        assert_eq!(said[6..], [Summary, Silent, Silent, Silent]);
+        let admissions: Vec<_> = (0..10).map(|i| budget.admit(i * 1_000)).collect();
+        assert_eq!(admissions[..6], [Sound; 6]);
+        assert_eq!(admissions[6..], [Summary, Silent, Silent, Silent]);
     }
 
     #[test]
-    fn room_returns_cue_by_cue() {
+    fn budget_recovers_one_cue_at_a_time() {
         let mut budget = CueBudget::default();
         for i in 0..7 {
             budget.admit(i * 1_000);
@@ -135,18 +138,19 @@ mod tests {
     }
 
     #[test]
-    fn no_minute_holds_more_than_six_cues_and_a_summary() {
+    fn any_minute_has_at_most_six_cues_and_a_summary() {
         let mut budget = CueBudget::default();
-        let said: Vec<(i64, Admission)> = (0..3_000).map(|i| i * 333).map(|now| (now, budget.admit(now))).collect();
-        for (start, _) in &said {
+        let admissions: Vec<(i64, Admission)> =
+            (0..3_000).map(|i| i * 333).map(|now| (now, budget.admit(now))).collect();
+        for (start, _) in &admissions {
             let within =
-                |kind| said.iter().filter(|(at, a)| (*start..start + 60_000).contains(at) && *a == kind).count();
+                |kind| admissions.iter().filter(|(at, a)| (*start..start + 60_000).contains(at) && *a == kind).count();
             assert!(within(Sound) <= 6 && within(Summary) <= 1);
         }
     }
 
     #[test]
-    fn a_clock_set_back_does_not_mute_the_mix() {
+    fn clock_set_back_does_not_mute_the_mix() {
         let mut budget = CueBudget::default();
         for _ in 0..7 {
             budget.admit(10_000_000);

@@ -1,18 +1,18 @@
-//! PCM to Opus packets.
+//! Encodes PCM to Opus packets.
 
 use bytes::Bytes;
 use opus::{Application, Bitrate, Channels};
 
-use super::{Frame, SAMPLE_RATE};
+use super::frame::{Frame, SAMPLE_RATE};
 
 /// Bits per second of every stream.
 pub const BITRATE: u32 = 64_000;
-/// 0 to 10. Measured, 5 encodes this material about half again as fast as 10.
+/// 0 to 10. In measurements, 5 encodes this material about 1.5 times as fast as 10.
 const COMPLEXITY: i32 = 5;
-/// The most bytes an Opus packet of one frame may have (RFC 6716 §3.4).
+/// Maximum size of an Opus packet of one frame (RFC 6716 §3.4).
 const LARGEST_PACKET: usize = 1_275;
 
-/// The codec refused something; the text is libopus's own.
+/// An error of the codec, with libopus's own text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("opus: {0}")]
 pub struct EncodeError(String);
@@ -25,18 +25,19 @@ impl From<opus::Error> for EncodeError {
 
 /// One Opus encoder: 48 kHz stereo, 20 ms a packet, constant bitrate.
 ///
-/// Constant, because a player that buffers by bytes waits for minutes when quiet sound makes packets small; so every
-/// packet has the same 160 bytes, whatever it holds, and nothing is ever left out as silence.
+/// The bitrate is constant because some players buffer by bytes: with small packets for quiet
+/// sound, they would wait for minutes. So every packet has 160 bytes, and silence is encoded as
+/// well.
 pub struct Encoder {
     opus: opus::Encoder,
     packet: [u8; LARGEST_PACKET],
 }
 
 impl Encoder {
-    /// A fresh encoder.
+    /// A new encoder.
     ///
     /// # Errors
-    /// When libopus cannot allocate its state.
+    /// libopus cannot allocate its state.
     pub fn new() -> Result<Self, EncodeError> {
         let mut opus = opus::Encoder::new(SAMPLE_RATE, Channels::Stereo, Application::Audio)?;
         opus.set_bitrate(Bitrate::Bits(BITRATE as i32))?;
@@ -50,16 +51,17 @@ impl Encoder {
     /// Encodes a frame into one packet, which listeners can share.
     ///
     /// # Errors
-    /// When libopus fails; the encoder may be used again.
+    /// libopus fails; the encoder may be used again.
     pub fn encode(&mut self, frame: &Frame) -> Result<Bytes, EncodeError> {
         let length = self.opus.encode_float(frame, &mut self.packet)?;
         Ok(Bytes::copy_from_slice(&self.packet[..length]))
     }
 
-    /// Samples a decoder must drop at the start of a stream: the encoder's look-ahead (RFC 7845 §4.2).
+    /// Samples that a decoder must drop at the start of a stream: the encoder's look-ahead (RFC
+    /// 7845 §4.2).
     ///
     /// # Errors
-    /// When libopus does not tell.
+    /// libopus does not report it.
     pub fn pre_skip(&mut self) -> Result<u16, EncodeError> {
         let samples = self.opus.get_lookahead()?;
         u16::try_from(samples).map_err(|_| EncodeError(format!("a look-ahead of {samples} samples")))
@@ -68,7 +70,7 @@ impl Encoder {
 
 #[cfg(test)]
 mod tests {
-    use super::super::demo_timeline::{OPENED_S, Story};
+    use super::super::demo_timeline::{DemoTimeline, OPENED_S};
     use super::super::{FRAME_SAMPLES, Renderer};
     use super::*;
 
@@ -88,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_decoded_is_what_was_encoded_later_by_the_pre_skip() {
+    fn decoded_sound_is_delayed_by_the_pre_skip() {
         let mut encoder = Encoder::new().unwrap();
         let mut decoder = opus::Decoder::new(SAMPLE_RATE, Channels::Stereo).unwrap();
         let (mut sent, mut heard) = (Vec::new(), Vec::new());
@@ -107,8 +109,8 @@ mod tests {
     }
 
     #[test]
-    fn a_cue_survives_the_codec() {
-        let (mut story, mut renderer, mut encoder) = (Story::new(), Renderer::new(1), Encoder::new().unwrap());
+    fn cue_survives_the_codec() {
+        let (mut story, mut renderer, mut encoder) = (DemoTimeline::new(), Renderer::new(1), Encoder::new().unwrap());
         let mut decoder = opus::Decoder::new(SAMPLE_RATE, Channels::Stereo).unwrap();
         let mut frame = [0.0; FRAME_SAMPLES * 2];
         let decode = |_| {

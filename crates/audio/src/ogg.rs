@@ -1,14 +1,16 @@
-//! Ogg Opus (RFC 3533, RFC 7845) for many listeners of one stream: what costs is done once a page, not once a listener.
+//! Ogg Opus (RFC 3533, RFC 7845) for many listeners of one stream. Expensive work is done once a
+//! page, not once a listener.
 //!
-//! Packets are gathered into [`Page`]s, whose lacing, body and checksum all listeners share. Each listener has a [`Stamp`] that
-//! puts its own header in front: pages number from 0 for every listener, and the granule position starts at the listener's
-//! place in the stream. The checksum of the whole follows from the two parts, so no body is read again.
+//! Packets are grouped into [`Page`]s. Their segment table, body and checksum are shared by all
+//! listeners. Each listener has a [`ListenerStream`] that writes its own headers: pages count from
+//! 0 for every listener, and the granule position starts where the listener joins the stream. The
+//! checksum of a page follows from those of header and body, so no body is read again.
 
 mod checksum;
 mod listener;
 mod page;
 
-pub use listener::Stamp;
+pub use listener::ListenerStream;
 pub use page::{Page, Pages};
 
 #[cfg(test)]

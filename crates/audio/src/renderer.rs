@@ -1,9 +1,10 @@
-//! From scenes to PCM: bed, voices and cues, one shared reverb, one limiter.
+//! Renders scenes to PCM: bed, voices and cues, one shared reverb, one limiter.
 //!
-//! [`Renderer::render`] allocates nothing, locks nothing and draws nothing at random: what it plays is a function of its seed and
-//! of the scenes so far. Controls move once a block of 64 samples and amplitudes ramp within it, so nothing clicks.
-//! Oscillators ([`partials`]) and limiter are our own, on the vectors of `fundsp`; reverb, air and DC filter are `fundsp` graphs built
-//! once and processed in blocks.
+//! [`Renderer::render`] allocates nothing, locks nothing and uses no random numbers: its output
+//! depends only on its seed and on the scenes so far. Controls change once a block of 64 samples,
+//! and amplitudes ramp within it, so nothing clicks. Oscillators ([`partials`]) and limiter are our
+//! own, based on the vectors of `fundsp`. Reverb, air and DC filter are `fundsp` graphs, built once
+//! and processed in blocks.
 
 mod bed;
 mod cue_player;
@@ -15,9 +16,10 @@ use fundsp::prelude32::{
     AudioUnit, BufferVec, U2, U4, U8, db_amp, dc, dcblock, delay, fdn, lowpole_hz, multisplit, pan, stacki, sumf,
 };
 
-use super::scene::{MAX_VOICES, Scene};
+use super::frame::{FRAME_SAMPLES, Frame, SAMPLE_RATE};
+use super::limits::MAX_VOICES;
+use super::scene::Scene;
 use super::settings::Mode;
-use super::{FRAME_SAMPLES, Frame, SAMPLE_RATE};
 use bed::Bed;
 use cue_player::CuePlayer;
 use limiter::Limiter;
@@ -26,21 +28,22 @@ use voice::VoiceSlot;
 
 const _: () = assert!(FRAME_SAMPLES.is_multiple_of(BLOCK), "a frame must be a whole number of blocks");
 
-/// The limiter's ceiling on samples, −3.1 dBFS: peaks between samples and the codec's overshoot stay under −1 dBTP.
+/// The limiter's ceiling on samples, −3.1 dBFS. Peaks between samples and the codec's overshoot
+/// stay below −1 dBTP.
 const CEILING: f32 = 0.7;
-/// How much of each reaches the reverb.
+/// Share of each that is sent to the reverb.
 const AMBIENCE_WET: f32 = 0.45;
 const CUES_WET: f32 = 0.12;
-/// Bed and voices step back to this while a cue sounds.
+/// Gain of bed and voices while a cue sounds.
 const DUCK: f32 = 0.5;
 
-/// One mix's synthesiser. About 300 KB, most of it the reverb's delay lines.
+/// The synthesiser of one mix. About 300 KB, most of it the reverb's delay lines.
 pub struct Renderer {
     voices: [VoiceSlot; MAX_VOICES],
     bed: Bed,
     cues: CuePlayer,
     ambience: Sum,
-    struck: Sum,
+    strikes: Sum,
     duck: f32,
     bus: Bus,
     reverb: Box<dyn AudioUnit>,
@@ -50,7 +53,7 @@ pub struct Renderer {
     limiter: Limiter,
 }
 
-/// What goes straight out, and what goes through the reverb first.
+/// The direct signal, and the signal sent to the reverb.
 struct Bus {
     dry: [[f32; BLOCK]; 2],
     send: BufferVec,
@@ -58,7 +61,7 @@ struct Bus {
 }
 
 impl Bus {
-    /// Adds a sum with a gain that ramps from one value to another.
+    /// Adds a sum with a gain that ramps from `from` to `to`.
     fn add(&mut self, sum: &mut Sum, from: f32, to: f32, wet: f32) {
         let mut send = self.send.buffer_mut();
         let (send_left, send_right) = (send.channel_f32_mut(0), send.channel_f32_mut(1));
@@ -79,14 +82,14 @@ impl Bus {
 }
 
 impl Renderer {
-    /// A silent renderer. The seed sets phases and slow movements, so two mixes need not breathe together.
+    /// A silent renderer. The seed determines phases and slow movements, so that mixes differ.
     pub fn new(seed: u64) -> Self {
         Self {
             voices: std::array::from_fn(|i| VoiceSlot::new(seed ^ (0x501CE << 8) ^ i as u64)),
             bed: Bed::new(seed),
             cues: CuePlayer::new(seed),
             ambience: Sum::new(),
-            struck: Sum::new(),
+            strikes: Sum::new(),
             duck: 1.0,
             bus: Bus { dry: [[0.0; BLOCK]; 2], send: BufferVec::new(2), mixed: BufferVec::new(2) },
             reverb: prepared(reverb()),
@@ -99,7 +102,7 @@ impl Renderer {
 
     /// Renders the next 20 ms into `out`.
     pub fn render(&mut self, scene: &Scene, out: &mut Frame) {
-        self.cues.take(&scene.cues);
+        self.cues.enqueue_new(&scene.cues);
         for block in out.chunks_exact_mut(BLOCK * 2) {
             self.play(scene);
             self.mix();
@@ -109,7 +112,7 @@ impl Renderer {
         }
     }
 
-    /// Renders a block of everything onto the bus.
+    /// Renders a block of all sources onto the bus.
     fn play(&mut self, scene: &Scene) {
         let ambient = scene.mode == Mode::Ambient;
         self.bus.clear();
@@ -119,20 +122,20 @@ impl Renderer {
             slot.render(target, share, &mut self.ambience);
         }
         let heartbeat = (!ambient).then_some(scene.bed.notes_hz[2].max(150.0));
-        self.cues.render(heartbeat, &mut self.struck);
+        self.cues.render(heartbeat, &mut self.strikes);
 
         let duck = self.duck;
         let (target, seconds) = if self.cues.is_playing() { (DUCK, 0.02) } else { (1.0, 0.5) };
         self.duck += (target - duck) * follow(seconds);
         self.bus.add(&mut self.ambience, duck, self.duck, AMBIENCE_WET);
         if self.cues.is_ringing() {
-            self.bus.add(&mut self.struck, 1.0, 1.0, CUES_WET);
+            self.bus.add(&mut self.strikes, 1.0, 1.0, CUES_WET);
         }
         let [left, right] = &mut self.bus.dry;
         self.bed.breathe(left, right);
     }
 
-    /// Dry and wet together, without direct current.
+    /// Mixes dry and wet signal and removes direct current.
     fn mix(&mut self) {
         self.reverb.process(BLOCK, &self.bus.send.buffer_ref(), &mut self.wet.buffer_mut());
         for (channel, dry) in self.bus.dry.iter().enumerate() {
@@ -145,14 +148,15 @@ impl Renderer {
     }
 }
 
-/// Up to three voices sound as they are; more of them share the loudness of three.
+/// Gain of each voice: 1 for up to three voices; more voices share the loudness of three.
 fn share_of_a_voice(scene: &Scene) -> f32 {
     let voices = scene.voices.iter().filter(|voice| voice.identity != 0).count();
     (3.0 / voices.max(3) as f32).sqrt()
 }
 
-/// A feedback delay network of eight damped lines of unrelated lengths (Jot 1991). The library's ready-made rooms have 32 lines and
-/// take two thirds of the 200 µs that a hundred times real time leaves a frame.
+/// A feedback delay network of eight damped lines of unrelated lengths (Jot 1991). The library's
+/// own rooms have 32 lines. They need two thirds of the 200 µs a frame that rendering at a hundred
+/// times real time allows.
 fn reverb() -> Box<dyn AudioUnit> {
     const SECONDS: [f32; 8] = [0.0437, 0.0509, 0.0563, 0.0621, 0.0677, 0.0739, 0.0797, 0.0859];
     /// Reverberation time to −60 dB.

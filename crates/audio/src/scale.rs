@@ -1,4 +1,4 @@
-//! Pitch: five notes of a key, and the way a control value settles on one of them.
+//! Pitch: five notes of a key, and the mapping of a control value to one of them.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,8 +23,9 @@ pub enum Key {
 }
 
 impl Key {
-    /// MIDI number of the lowest note of a voice in the lowest register: D♯3 (155 Hz) to D4 (294 Hz), so that the highest
-    /// note of the highest register stays under G6, where pitch is still heard well.
+    /// MIDI number of the lowest note of a voice in the lowest register: D♯3 (155 Hz) to D4 (294
+    /// Hz). So the highest note of the highest register stays below G6, where pitch is still
+    /// perceived well.
     fn root(self) -> i32 {
         let in_fourth_octave = 60 + self as i32;
         if in_fourth_octave > 62 { in_fourth_octave - 12 } else { in_fourth_octave }
@@ -51,7 +52,8 @@ impl Scale {
     }
 }
 
-/// Frequency in Hz (equal temperament, A4 = 440 Hz) of a step of the scale; step 0 is the root, negative steps lie below it.
+/// Frequency in Hz (equal temperament, A4 = 440 Hz) of a step of the scale. Step 0 is the root;
+/// negative steps are below it.
 pub(super) fn step_hz(key: Key, scale: Scale, step: i32) -> f32 {
     let octave = step.div_euclid(5);
     let degree = scale.semitones()[step.rem_euclid(5) as usize];
@@ -59,11 +61,11 @@ pub(super) fn step_hz(key: Key, scale: Scale, step: i32) -> f32 {
     440.0 * ((midi - 69) as f32 / 12.0).exp2()
 }
 
-/// How many steps a voice spans from the lowest to the highest level.
+/// Number of steps of a voice from the lowest to the highest level.
 pub(super) const SPAN: f32 = 8.0;
 
-/// Settles a moving level on a step, and stays there until the level has clearly left it, so that noise at the edge
-/// between two notes does not trill.
+/// Maps a moving level to a step with hysteresis, so that noise at the edge between two notes does
+/// not trill.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Quantiser {
     step: Option<i32>,
@@ -74,7 +76,7 @@ impl Quantiser {
     const LEAVE: f32 = 0.75;
 
     /// The step for `level` 0..1.
-    pub(super) fn settle(&mut self, level: f32) -> i32 {
+    pub(super) fn quantise(&mut self, level: f32) -> i32 {
         let position = level.clamp(0.0, 1.0) * SPAN;
         let step = match self.step {
             Some(step) if (position - step as f32).abs() <= Self::LEAVE => step,
@@ -90,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_note_of_every_key_stays_where_pitch_is_heard_well() {
+    fn notes_of_every_key_stay_in_the_audible_pitch_range() {
         let keys = [Key::C, Key::CSharp, Key::D, Key::DSharp, Key::E, Key::F, Key::FSharp, Key::G, Key::GSharp, Key::A];
         for key in keys.into_iter().chain([Key::ASharp, Key::B]) {
             for scale in [Scale::Major, Scale::Minor] {
@@ -112,19 +114,19 @@ mod tests {
     fn noise_at_an_edge_does_not_trill() {
         let mut quantiser = Quantiser::default();
         let edge = 3.5 / SPAN;
-        let first = quantiser.settle(edge - 0.01);
+        let first = quantiser.quantise(edge - 0.01);
         for i in 0..100 {
             let noise = if i % 2 == 0 { 0.02 } else { -0.02 };
-            assert_eq!(quantiser.settle(edge + noise), first);
+            assert_eq!(quantiser.quantise(edge + noise), first);
         }
-        assert_eq!(quantiser.settle(4.0 / SPAN), 4);
+        assert_eq!(quantiser.quantise(4.0 / SPAN), 4);
     }
 
     #[test]
     fn a_jump_lands_on_the_nearest_step_at_once() {
         let mut quantiser = Quantiser::default();
-        assert_eq!(quantiser.settle(0.0), 0);
-        assert_eq!(quantiser.settle(1.0), 8);
-        assert_eq!(quantiser.settle(7.0), 8, "levels beyond the range are clamped");
+        assert_eq!(quantiser.quantise(0.0), 0);
+        assert_eq!(quantiser.quantise(1.0), 8);
+        assert_eq!(quantiser.quantise(7.0), 8, "levels beyond the range are clamped");
     }
 }

@@ -1,54 +1,55 @@
-//! What a person may choose about a mix.
+//! The options of a mix.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::limits::MAX_VOICES;
 use super::scale::{Key, Scale};
-use super::scene::MAX_VOICES;
 use earcon_model::KpiName;
 
-/// How much of a mix sounds while nothing happens.
+/// The continuous part of a mix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// A continuous bed and voices, with cues on top.
     #[default]
     Ambient,
-    /// Cues alone, over a sparse heartbeat that says the stream is alive.
+    /// Cues only, over a sparse heartbeat that shows that the stream is alive.
     Cues,
 }
 
-/// Whether a rising value sounds higher or lower.
+/// Whether the pitch rises or falls with the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Polarity {
-    /// More is higher.
+    /// Pitch rises when the value rises.
     #[default]
     Up,
-    /// More is lower.
+    /// Pitch rises when the value falls.
     Down,
 }
 
-/// The settings of a mix. Build them with [`MixSettings::validated`]; deserialising validates too.
+/// The settings of a mix. Build them with [`MixSettings::validated`]. Deserialising validates too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Unchecked")]
 pub struct MixSettings {
-    /// How much sounds while nothing happens.
+    /// The continuous part.
     pub mode: Mode,
-    /// How many series get a voice of their own, 0 to [`MAX_VOICES`]. People follow about two or three.
+    /// Number of series with a voice of their own, 0 to [`MAX_VOICES`]. People can follow two or
+    /// three.
     pub voices: u8,
-    /// KPIs whose polarity was chosen; the others are [`Polarity::Up`].
+    /// KPIs with a chosen polarity; all others have [`Polarity::Up`].
     pub polarity: BTreeMap<KpiName, Polarity>,
-    /// The note everything is tuned to.
+    /// The key of all notes.
     pub key: Key,
-    /// Which five notes of the key are used.
+    /// The five notes of the key.
     pub scale: Scale,
-    /// Draws another assignment of timbres, registers and positions.
+    /// Determines the assignment of timbres, registers and positions.
     pub seed: u64,
 }
 
-/// Why settings were refused.
+/// Why settings are rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
     /// More voices than the renderer has.
@@ -57,10 +58,10 @@ pub enum SettingsError {
 }
 
 impl MixSettings {
-    /// The settings themselves, when each is within its bounds.
+    /// Returns the settings if all fields are within their bounds.
     ///
     /// # Errors
-    /// Names the first field out of bounds.
+    /// The first field out of bounds.
     pub fn validated(self) -> Result<Self, SettingsError> {
         if usize::from(self.voices) > MAX_VOICES { Err(SettingsError::Voices(self.voices)) } else { Ok(self) }
     }
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_survive_a_round_trip() {
+    fn settings_round_trip() {
         let text =
             r#"{"mode":"cues","voices":8,"polarity":{"db.latency":"down"},"key":"f_sharp","scale":"minor","seed":7}"#;
         let settings: MixSettings = serde_json::from_str(text).unwrap();
@@ -133,14 +134,14 @@ mod tests {
     }
 
     #[test]
-    fn too_many_voices_are_refused_by_name() {
+    fn too_many_voices_are_rejected_by_name() {
         let refused = serde_json::from_str::<MixSettings>(r#"{"voices": 9}"#).unwrap_err().to_string();
         assert!(refused.contains("voices must be 0 to 8, got 9"), "{refused}");
         assert_eq!(MixSettings { voices: 9, ..Default::default() }.validated(), Err(SettingsError::Voices(9)));
     }
 
     #[test]
-    fn unknown_fields_are_refused() {
+    fn unknown_fields_are_rejected() {
         assert!(serde_json::from_str::<MixSettings>(r#"{"volume": 3}"#).is_err());
     }
 }

@@ -1,11 +1,12 @@
-//! Timbre: what a family of KPIs sounds like, whoever of it is sounding.
+//! Timbre: the instrument of a family of KPIs, shared by all of its series.
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use earcon_model::{KpiName, SeriesId};
 
-/// The instrument of a family. Each is eight harmonics with its own balance, so that one stays recognisable at any
-/// pitch and brightness (musical timbres with several partials, after Brewster's earcon guidelines).
+/// The instrument of a family. Each is eight harmonics with its own balance, so that one stays
+/// recognisable at any pitch and brightness (musical timbres with several partials, after
+/// Brewster's earcon guidelines).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Timbre {
     /// All harmonics, gently falling.
@@ -22,11 +23,11 @@ pub enum Timbre {
 }
 
 impl Timbre {
-    /// Every timbre there is.
+    /// All timbres.
     pub const ALL: [Timbre; 5] = [Timbre::Reed, Timbre::Hollow, Timbre::Flute, Timbre::Organ, Timbre::Tine];
 
     /// The timbre of a KPI's family.
-    pub(super) fn of(kpi: &KpiName, seed: u64) -> Self {
+    pub(super) fn for_kpi(kpi: &KpiName, seed: u64) -> Self {
         let hash = xxh3_64_with_seed(kpi.family().as_bytes(), seed);
         Self::ALL[(hash % Self::ALL.len() as u64) as usize]
     }
@@ -43,20 +44,20 @@ impl Timbre {
     }
 }
 
-/// Where one series sits among the others: fixed for its life, so that people can learn it.
+/// The fixed place of a series in the mix, so that people can learn it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Seat {
-    /// Steps of the scale its range is moved up: 0, 2 or 4.
+pub(super) struct Placement {
+    /// Steps of the scale by which its range is raised: 0, 2 or 4.
     pub(super) register: i32,
     /// −0.6 (left) to 0.6 (right).
     pub(super) pan: f32,
-    /// Which note of the bed it belongs to, 0..5.
+    /// Its note of the bed, 0..5.
     pub(super) bed_note: usize,
 }
 
-impl Seat {
-    /// The seat of a series.
-    pub(super) fn of(id: SeriesId, seed: u64) -> Self {
+impl Placement {
+    /// The placement of a series.
+    pub(super) fn for_series(id: SeriesId, seed: u64) -> Self {
         let hash = xxh3_64_with_seed(&id.to_bytes(), seed);
         Self {
             register: (hash % 3) as i32 * 2,
@@ -77,14 +78,14 @@ mod tests {
 
     #[test]
     fn a_family_shares_its_timbre() {
-        assert_eq!(Timbre::of(&kpi("checkout.revenue"), 3), Timbre::of(&kpi("checkout.errors.5xx"), 3));
+        assert_eq!(Timbre::for_kpi(&kpi("checkout.revenue"), 3), Timbre::for_kpi(&kpi("checkout.errors.5xx"), 3));
     }
 
     #[test]
     fn families_spread_over_all_timbres() {
         for timbre in Timbre::ALL {
             assert!(
-                (0..100).any(|i| Timbre::of(&kpi(&format!("family{i}.x")), 0) == timbre),
+                (0..100).any(|i| Timbre::for_kpi(&kpi(&format!("family{i}.x")), 0) == timbre),
                 "{timbre:?} is never used"
             );
         }
@@ -92,14 +93,14 @@ mod tests {
 
     #[test]
     fn another_seed_draws_another_assignment() {
-        let differs = |i: u32| Timbre::of(&kpi(&format!("f{i}")), 0) != Timbre::of(&kpi(&format!("f{i}")), 1);
+        let differs = |i: u32| Timbre::for_kpi(&kpi(&format!("f{i}")), 0) != Timbre::for_kpi(&kpi(&format!("f{i}")), 1);
         assert!((0..20).any(differs));
     }
 
     #[test]
     fn seats_stay_within_their_bounds() {
         for i in 0..500 {
-            let seat = Seat::of(SeriesId::of(&kpi(&format!("k{i}")), &Labels::none()), 9);
+            let seat = Placement::for_series(SeriesId::of(&kpi(&format!("k{i}")), &Labels::none()), 9);
             assert!(seat.pan.abs() <= 0.6001 && matches!(seat.register, 0 | 2 | 4) && seat.bed_note < 5);
         }
     }

@@ -1,95 +1,97 @@
-//! Gathers rows by KPI and series. What a series as sent means is looked up in the workspace's catalogue, once a batch;
-//! only a series never seen before is validated and mapped by the rules.
+//! Builds a batch: groups rows by KPI and series.
+//!
+//! Each raw series is looked up in the workspace's cache, once a batch. Only a series that is not
+//! cached is validated and mapped by the rules.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::IntakeError;
+use super::error::IntakeError;
 use super::keys::{KeyMap, Keys};
 use super::raw_series::{LabelPairs, Protocol, RawSeries};
 use super::series_cache::{Mapped, SeriesCache, Target};
 use earcon_model::{KpiBatch, KpiName, Labels, Reading, RejectedRow, Sample, SeriesBatch};
 
-/// Most series that room is made for before they have been seen.
+/// Maximum number of series for which memory is reserved in advance.
 const MOST_EXPECTED: usize = 16_384;
 
-/// Where the samples of a series as sent go.
+/// The destination of a raw series' samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place(Where);
+pub struct Destination(Route);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Where {
+enum Route {
     /// Index of the KPI's batch, and of the series in it.
-    At(u32, u32),
-    /// Nowhere, quietly.
+    Series(u32, u32),
+    /// Dropped without an error.
     Dropped,
-    /// Nowhere; index of the reason.
-    Refused(u32),
+    /// Rejected; index of the reason.
+    Rejected(u32),
 }
 
-/// What came of a batch.
+/// The result of parsing a request.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ParsedBatch {
-    /// The good rows by KPI.
+    /// The accepted rows by KPI.
     pub batches: Vec<KpiBatch>,
-    /// The refused ones, in no particular order.
+    /// The rejected rows, in no particular order.
     pub rejected: Vec<RejectedRow>,
-    /// Samples that are legal in their protocol and nothing that can be scored: dropped without complaint.
+    /// Samples that are legal in their protocol but cannot be scored: dropped without an error.
     pub ignored: usize,
 }
 
-/// A batch being gathered.
+/// A batch under construction.
 pub struct Batch<'c> {
-    catalogue: &'c SeriesCache,
+    cache: &'c SeriesCache,
     now_ms: i64,
     max_rows: usize,
     rows: usize,
-    /// By key of the series as sent.
-    places: KeyMap<Place>,
-    /// By key of the series it becomes: several series as sent may become one.
-    targets: KeyMap<Place>,
+    /// By key of the raw series.
+    destinations: KeyMap<Destination>,
+    /// By key of the mapped series: several raw series may map to one.
+    targets: KeyMap<Destination>,
     kpis: HashMap<KpiName, u32>,
     reasons: Vec<String>,
-    gathered: ParsedBatch,
+    parsed: ParsedBatch,
     scratch: Vec<u8>,
 }
 
 impl<'c> Batch<'c> {
-    /// An empty batch; rows without a timestamp are of `now_ms`.
-    pub fn new(catalogue: &'c SeriesCache, now_ms: i64, max_rows: usize) -> Self {
+    /// An empty batch. Rows without a timestamp get `now_ms`.
+    pub fn new(cache: &'c SeriesCache, now_ms: i64, max_rows: usize) -> Self {
         Self {
-            catalogue,
+            cache,
             now_ms,
             max_rows,
             rows: 0,
-            places: KeyMap::default(),
+            destinations: KeyMap::default(),
             targets: KeyMap::default(),
             kpis: HashMap::new(),
             reasons: Vec::new(),
-            gathered: ParsedBatch::default(),
+            parsed: ParsedBatch::default(),
             scratch: Vec::new(),
         }
     }
 
-    /// Makes room for a body of so many bytes, of which each sample takes at least `each`: growing tables costs more than
-    /// filling them.
+    /// Reserves memory for a body of `bytes` bytes with at least `each` bytes a sample: growing
+    /// tables costs more than filling them.
     pub(super) fn expect(&mut self, bytes: usize, each: usize) {
         let series = (bytes / each).min(self.max_rows).min(MOST_EXPECTED);
-        self.places.reserve(series);
+        self.destinations.reserve(series);
         self.targets.reserve(series);
     }
 
-    /// Makes keys of series as sent.
+    /// Makes keys of raw series.
     pub fn keys(&self) -> &'c Keys {
-        self.catalogue.keys()
+        self.cache.keys()
     }
 
-    /// The catalogue it is gathered with.
-    pub(super) fn catalogue(&self) -> &'c SeriesCache {
-        self.catalogue
+    /// The cache of known series.
+    pub(super) fn cache(&self) -> &'c SeriesCache {
+        self.cache
     }
 
-    /// The time of rows without one.
+    /// The time of rows without a timestamp.
     pub(super) fn now_ms(&self) -> i64 {
         self.now_ms
     }
@@ -97,7 +99,7 @@ impl<'c> Batch<'c> {
     /// Adds a row of Earcon's own protocols.
     ///
     /// # Errors
-    /// When the batch is full; a bad row is noted and is no error.
+    /// The batch is full. A bad row is recorded as rejected and is no error.
     pub fn add(
         &mut self,
         row: u32,
@@ -107,73 +109,80 @@ impl<'c> Batch<'c> {
         value: f64,
     ) -> Result<(), IntakeError> {
         let key = self.native_key(&kpi, &labels);
-        let sent =
+        let raw =
             || Ok(RawSeries { protocol: Protocol::Native, name: kpi, labels, resource: Vec::new(), reading: None });
-        let place = self.place(key, sent);
-        self.push(place, row, timestamp_ms, value)
+        let destination = self.destination(key, raw);
+        self.push(destination, row, timestamp_ms, value)
     }
 
-    /// Where the series with this key goes; `sent` says what it is when it has not been seen before, or what is wrong with it.
+    /// The destination of the raw series with this key. `raw` describes the series if it is not
+    /// cached, or returns the reason why it is invalid.
     #[inline]
-    pub fn place<'s>(&mut self, key: u128, sent: impl FnOnce() -> Result<RawSeries<'s>, String>) -> Place {
-        if let Some(place) = self.places.get(&key) {
-            return *place;
+    pub fn destination<'s>(&mut self, key: u128, raw: impl FnOnce() -> Result<RawSeries<'s>, String>) -> Destination {
+        if let Some(destination) = self.destinations.get(&key) {
+            return *destination;
         }
-        let mapped = match self.catalogue.find(key) {
+        let mapped = match self.cache.get(key) {
             Some(found) => {
-                if found.fading {
-                    self.catalogue.remember(key, found.mapped.clone());
+                if found.is_old {
+                    self.cache.insert(key, found.mapped.clone());
                 }
                 Ok(found.mapped)
             }
-            None => sent().and_then(|sent| self.catalogue.map(&sent)).inspect(|mapped| {
-                self.catalogue.remember(key, mapped.clone());
+            None => raw().and_then(|raw| self.cache.map(&raw)).inspect(|mapped| {
+                self.cache.insert(key, mapped.clone());
             }),
         };
-        let place = Place(match mapped {
+        let destination = Destination(match mapped {
             Ok(Mapped::Series(target)) => self.open(target),
-            Ok(Mapped::Dropped) => Where::Dropped,
+            Ok(Mapped::Dropped) => Route::Dropped,
             Err(reason) => {
                 self.reasons.push(reason);
-                Where::Refused(self.reasons.len() as u32 - 1)
+                Route::Rejected(self.reasons.len() as u32 - 1)
             }
         });
-        self.places.insert(key, place);
-        place
+        self.destinations.insert(key, destination);
+        destination
     }
 
-    /// Adds a sample where it belongs; `row` is what a refusal will name.
+    /// Adds a sample to its destination. A rejection names `row`.
     ///
     /// # Errors
-    /// When the batch is full.
+    /// The batch is full.
     #[inline]
-    pub fn push(&mut self, place: Place, row: u32, timestamp_ms: Option<i64>, value: f64) -> Result<(), IntakeError> {
+    pub fn push(
+        &mut self,
+        destination: Destination,
+        row: u32,
+        timestamp_ms: Option<i64>,
+        value: f64,
+    ) -> Result<(), IntakeError> {
         self.count()?;
-        match place.0 {
-            Where::At(kpi, series) => {
+        match destination.0 {
+            Route::Series(kpi, series) => {
                 let timestamp_ms = timestamp_ms.unwrap_or(self.now_ms);
-                let series = &mut self.gathered.batches[kpi as usize].series[series as usize];
-                // A series that goes on after its end has not ended.
+                let series = &mut self.parsed.batches[kpi as usize].series[series as usize];
+                // A series with samples after its end has not ended.
                 series.ended_at_ms = series.ended_at_ms.filter(|ended| *ended >= timestamp_ms);
                 series.rows.push((row, Sample { timestamp_ms, value }));
             }
-            Where::Dropped => self.gathered.ignored += 1,
-            Where::Refused(reason) => {
+            Route::Dropped => self.parsed.ignored += 1,
+            Route::Rejected(reason) => {
                 let error = self.reasons[reason as usize].clone();
-                self.gathered.rejected.push(RejectedRow { row, error });
+                self.parsed.rejected.push(RejectedRow { row, error });
             }
         }
         Ok(())
     }
 
-    /// The sender says that the series ends at this time.
+    /// Records the sender's marker that the series ends at this time.
     ///
     /// # Errors
-    /// When the batch is full.
-    pub fn end(&mut self, place: Place, timestamp_ms: i64) -> Result<(), IntakeError> {
+    /// The batch is full.
+    pub fn end(&mut self, destination: Destination, timestamp_ms: i64) -> Result<(), IntakeError> {
         self.count()?;
-        if let Where::At(kpi, series) = place.0 {
-            let series = &mut self.gathered.batches[kpi as usize].series[series as usize];
+        if let Route::Series(kpi, series) = destination.0 {
+            let series = &mut self.parsed.batches[kpi as usize].series[series as usize];
             let newest = series.rows.iter().map(|(_, sample)| sample.timestamp_ms).max();
             if newest.is_none_or(|newest| newest <= timestamp_ms) {
                 series.ended_at_ms = series.ended_at_ms.max(Some(timestamp_ms));
@@ -182,35 +191,35 @@ impl<'c> Batch<'c> {
         Ok(())
     }
 
-    /// Notes a row that could not be parsed.
+    /// Records a row that could not be parsed.
     ///
     /// # Errors
-    /// When the batch is full.
+    /// The batch is full.
     pub fn reject(&mut self, row: u32, error: String) -> Result<(), IntakeError> {
         self.count()?;
-        self.gathered.rejected.push(RejectedRow { row, error });
+        self.parsed.rejected.push(RejectedRow { row, error });
         Ok(())
     }
 
-    /// Notes a sample that is legal in its protocol and nothing that can be scored.
+    /// Counts a sample that is legal in its protocol but cannot be scored.
     ///
     /// # Errors
-    /// When the batch is full.
+    /// The batch is full.
     pub fn ignore(&mut self) -> Result<(), IntakeError> {
         self.count()?;
-        self.gathered.ignored += 1;
+        self.parsed.ignored += 1;
         Ok(())
     }
 
-    /// What came of it.
+    /// The finished batch.
     pub fn finish(self) -> ParsedBatch {
-        let mut gathered = self.gathered;
-        for batch in &mut gathered.batches {
-            // A series whose only word was taken back has nothing to say.
+        let mut parsed = self.parsed;
+        for batch in &mut parsed.batches {
+            // A series whose end marker was taken back has no content.
             batch.series.retain(|series| !series.rows.is_empty() || series.ended_at_ms.is_some());
         }
-        gathered.batches.retain(|batch| !batch.series.is_empty());
-        gathered
+        parsed.batches.retain(|batch| !batch.series.is_empty());
+        parsed
     }
 
     fn count(&mut self) -> Result<(), IntakeError> {
@@ -225,19 +234,19 @@ impl<'c> Batch<'c> {
         self.scratch.clear();
         let pairs = labels.iter().flat_map(|(key, value)| [key.as_ref(), value.as_ref()]);
         for text in std::iter::once(kpi).chain(pairs) {
-            // Lengths in front, so that the bytes have one reading.
+            // Length prefixes make the bytes unambiguous.
             self.scratch.extend_from_slice(&(text.len() as u32).to_le_bytes());
             self.scratch.extend_from_slice(text.as_bytes());
         }
-        self.catalogue.keys().of(Protocol::Native, &self.scratch)
+        self.cache.keys().key(Protocol::Native, &self.scratch)
     }
 
-    fn open(&mut self, target: Target) -> Where {
+    fn open(&mut self, target: Target) -> Route {
         let Target { kpi, labels, reading, max_series, key } = target;
-        if let Some(place) = self.targets.get(&key) {
-            return place.0;
+        if let Some(destination) = self.targets.get(&key) {
+            return destination.0;
         }
-        let batches = &mut self.gathered.batches;
+        let batches = &mut self.parsed.batches;
         let at = match self.kpis.get(&kpi) {
             Some(at) => *at,
             None => {
@@ -248,14 +257,14 @@ impl<'c> Batch<'c> {
             }
         };
         let series = &mut batches[at as usize].series;
-        series.push(of(labels, reading, max_series));
-        let place = Where::At(at, series.len() as u32 - 1);
-        self.targets.insert(key, Place(place));
-        place
+        series.push(series_batch(labels, reading, max_series));
+        let destination = Route::Series(at, series.len() as u32 - 1);
+        self.targets.insert(key, Destination(destination));
+        destination
     }
 }
 
-fn of(labels: Labels, reading: Reading, max_series: Option<u32>) -> SeriesBatch {
-    // Most requests bring one row of a series.
+fn series_batch(labels: Labels, reading: Reading, max_series: Option<u32>) -> SeriesBatch {
+    // Most requests have one row a series.
     SeriesBatch { reading, max_series, ..SeriesBatch::gauge(labels, Vec::with_capacity(1)) }
 }

@@ -1,16 +1,18 @@
-//! Rows out of Influx line protocol, as InfluxDB 1 and 2 take it:
+//! Parses Influx line protocol of InfluxDB 1 and 2:
 //! `measurement[,tag=value…] field=value[,field=value…] [timestamp]`, one point a line.
 //!
-//! One pass over the bytes, nothing copied: measurement and tags are looked at only as the key of a series seen before, and
-//! taken apart when it has not been. Every number of a point becomes a sample; texts are dropped, since they cannot be scored.
-//! A point that is wrong is refused as a whole, and the next line is the next point.
+//! One pass over the bytes without copies: for a known series, measurement and tags only serve as
+//! its key. They are parsed for a new series only. Each number of a point becomes a sample. Texts
+//! are dropped, because they cannot be scored. A malformed point is rejected as a whole; parsing
+//! continues with the next line.
 
 mod line;
 mod number;
 mod series;
 
+use super::batch_builder::Batch;
+use super::error::IntakeError;
 use super::raw_series::Protocol;
-use super::{Batch, IntakeError};
 use line::{Field, Fields};
 
 /// Unit of the timestamps of a request.
@@ -32,7 +34,7 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// The unit by the name InfluxDB 1 or 2 gives it.
+    /// Parses the unit's name in InfluxDB 1 or 2.
     pub fn parse(name: &str) -> Option<Self> {
         Some(match name {
             "" | "n" | "ns" => Self::Nanoseconds,
@@ -45,7 +47,7 @@ impl Precision {
         })
     }
 
-    /// In milliseconds, rounded down; `None` when they do not fit.
+    /// In milliseconds, rounded down; `None` on overflow.
     fn milliseconds(self, timestamp: i64) -> Option<i64> {
         match self {
             Self::Nanoseconds => Some(timestamp.div_euclid(1_000_000)),
@@ -64,7 +66,7 @@ const USUAL_LINE: usize = 64;
 /// Parses a body. Rows are numbered by line, from 0.
 ///
 /// # Errors
-/// When there are too many samples.
+/// The batch is full.
 pub fn parse(body: &[u8], precision: Precision, batch: &mut Batch<'_>) -> Result<(), IntakeError> {
     batch.expect(body.len(), USUAL_LINE);
     let mut fields = Fields::default();
@@ -90,7 +92,7 @@ pub fn parse(body: &[u8], precision: Precision, batch: &mut Batch<'_>) -> Result
                     Some(None) => batch.reject(row, "timestamp is too large for its precision".to_owned())?,
                     other => add(batch, row, &body[line.key], &fields, other.flatten())?,
                 }
-                // A text may hold line breaks.
+                // A text may contain line breaks.
                 row += body[at..line.end].iter().filter(|byte| fields.had_text && **byte == b'\n').count() as u32;
                 at = line.end;
             }
@@ -111,10 +113,10 @@ fn add(
     timestamp_ms: Option<i64>,
 ) -> Result<(), IntakeError> {
     let keys = batch.keys();
-    let parent = keys.of(Protocol::Influx, key);
+    let parent = keys.key(Protocol::Influx, key);
     for Field { name, value } in &fields.numbers {
-        let place = batch.place(keys.under(parent, name), || series::sent(key, name));
-        batch.push(place, row, timestamp_ms, *value)?;
+        let destination = batch.destination(keys.child_key(parent, name), || series::raw_series(key, name));
+        batch.push(destination, row, timestamp_ms, *value)?;
     }
     for _ in 0..fields.texts {
         batch.ignore()?;

@@ -1,5 +1,7 @@
-//! Rows out of JSON. The whole document is parsed in one go without intermediate trees; only when that fails is it parsed
-//! row by row, so that a bad row is named and the good ones are kept.
+//! Parses rows from JSON.
+//!
+//! The whole document is parsed at once, without intermediate trees. Only if that fails is it
+//! parsed row by row, so that bad rows are named and good ones are kept.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,7 +10,10 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{Batch, IntakeError, LabelPairs, parse_time};
+use super::batch_builder::Batch;
+use super::error::IntakeError;
+use super::raw_series::LabelPairs;
+use super::time::parse_time;
 
 #[derive(Deserialize)]
 struct Row<'a> {
@@ -36,7 +41,7 @@ struct RawDocument<'a> {
 /// `{"samples": [row, …]}`
 ///
 /// # Errors
-/// When the document is none, or holds too many rows.
+/// The body is not such a document, or has too many rows.
 pub fn parse_document(body: &[u8], batch: &mut Batch<'_>) -> Result<(), IntakeError> {
     if let Ok(Document { samples }) = serde_json::from_slice(body) {
         for (row, sample) in samples.into_iter().enumerate() {
@@ -55,7 +60,7 @@ pub fn parse_document(body: &[u8], batch: &mut Batch<'_>) -> Result<(), IntakeEr
 /// One row a line; blank lines are skipped but counted.
 ///
 /// # Errors
-/// When there are too many rows.
+/// There are too many rows.
 pub fn parse_lines(body: &[u8], batch: &mut Batch<'_>) -> Result<(), IntakeError> {
     for (row, line) in body.split(|byte| *byte == b'\n').enumerate() {
         if !line.trim_ascii().is_empty() {
@@ -77,7 +82,7 @@ fn add(row: usize, sample: Row<'_>, batch: &mut Batch<'_>) -> Result<(), IntakeE
     batch.add(row as u32, kpi, labels.0, timestamp.0, value)
 }
 
-/// serde_json's message without the position, which is that of the row and not of the body.
+/// serde_json's message without the position, which refers to the row and not to the body.
 fn explain(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
@@ -142,7 +147,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// Integer milliseconds or RFC 3339; absent or null means now.
+/// Integer milliseconds or RFC 3339; the default and null mean now.
 #[derive(Default)]
 struct Time(Option<i64>);
 
@@ -191,13 +196,13 @@ mod tests {
     use crate::{ParsedBatch, Rules, SeriesCache};
     use proptest::prelude::*;
 
-    fn catalogue() -> SeriesCache {
+    fn cache() -> SeriesCache {
         SeriesCache::new(Rules::default(), 1_000, 1)
     }
 
     fn document(body: &str) -> ParsedBatch {
-        let catalogue = catalogue();
-        let mut batch = Batch::new(&catalogue, 42, 1_000);
+        let cache = cache();
+        let mut batch = Batch::new(&cache, 42, 1_000);
         parse_document(body.as_bytes(), &mut batch).unwrap();
         batch.finish()
     }
@@ -235,8 +240,8 @@ mod tests {
     #[test]
     fn lines_are_rows() {
         let body = b"{\"kpi\":\"a\",\"value\":1}\n\n{\"kpi\":\"a\",\"value\":}\r\n{\"kpi\":\"a\",\"value\":2}\n";
-        let catalogue = catalogue();
-        let mut batch = Batch::new(&catalogue, 0, 10);
+        let cache = cache();
+        let mut batch = Batch::new(&cache, 0, 10);
         parse_lines(body, &mut batch).unwrap();
         let ParsedBatch { batches, rejected, .. } = batch.finish();
         assert_eq!(batches[0].series[0].rows.iter().map(|(row, _)| *row).collect::<Vec<_>>(), [0, 3]);
@@ -244,19 +249,19 @@ mod tests {
     }
 
     #[test]
-    fn too_many_rows_refuse_the_request() {
-        let catalogue = catalogue();
-        let mut batch = Batch::new(&catalogue, 0, 1);
+    fn too_many_rows_reject_the_request() {
+        let cache = cache();
+        let mut batch = Batch::new(&cache, 0, 1);
         assert!(parse_lines(b"{\"kpi\":\"a\",\"value\":1}\n{\"kpi\":\"a\",\"value\":1}", &mut batch).is_err());
     }
 
     proptest! {
         #[test]
         fn arbitrary_bytes_never_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let catalogue = catalogue();
-        let mut batch = Batch::new(&catalogue, 0, 100);
+            let cache = cache();
+        let mut batch = Batch::new(&cache, 0, 100);
             let _refused = parse_document(&body, &mut batch).is_err();
-        let mut batch = Batch::new(&catalogue, 0, 100);
+        let mut batch = Batch::new(&cache, 0, 100);
             let _refused = parse_lines(&body, &mut batch).is_err();
         }
 
@@ -266,8 +271,8 @@ mod tests {
             let rows: Vec<String> = values.iter().map(row).collect();
             let whole = document(&format!("{{\"samples\":[{}]}}", rows.join(",")));
             let lines = rows.join("\n");
-            let catalogue = catalogue();
-        let mut batch = Batch::new(&catalogue, 42, 1_000);
+            let cache = cache();
+        let mut batch = Batch::new(&cache, 42, 1_000);
             parse_lines(lines.as_bytes(), &mut batch).unwrap();
             prop_assert_eq!(whole, batch.finish());
         }

@@ -1,24 +1,25 @@
-//! Short names for what senders call a series: 128 bits of its bytes, so that a series seen before costs one look.
+//! Short keys of raw series: 128 bits of their bytes, so that a known series costs one lookup.
 //!
-//! Seeded, because senders choose the bytes: nobody outside can make two series share a key, or keys that crowd a table.
+//! Keys are seeded, because senders choose the bytes. Without the seed, a sender cannot make two
+//! series share a key or crowd a hash table.
 
 use std::hash::{BuildHasherDefault, Hasher};
 
 use xxhash_rust::xxh3::xxh3_128_with_secret;
 
-use super::Protocol;
+use super::raw_series::Protocol;
 
-/// An odd constant without structure (the golden ratio in 128 bits): joins two keys without symmetry.
+/// An odd constant without structure (the golden ratio in 128 bits). Joins two keys asymmetrically.
 const JOIN: u128 = 0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835;
 
-/// Makes keys. Those of different seeds have nothing to do with one another.
+/// Makes keys. Different seeds give unrelated keys.
 #[derive(Clone)]
 pub struct Keys {
     secret: [u8; 192],
 }
 
 impl Keys {
-    /// Keys from a seed that senders cannot know.
+    /// Keys from a seed that senders must not know.
     pub fn new(seed: u64) -> Self {
         let mut secret = [0; 192];
         let mut state = seed;
@@ -28,13 +29,13 @@ impl Keys {
         Self { secret }
     }
 
-    /// The key of bytes that came over `protocol`.
-    pub fn of(&self, protocol: Protocol, bytes: &[u8]) -> u128 {
-        self.under(protocol as u128 + 1, bytes)
+    /// The key of bytes that arrived over `protocol`.
+    pub fn key(&self, protocol: Protocol, bytes: &[u8]) -> u128 {
+        self.child_key(protocol as u128 + 1, bytes)
     }
 
-    /// The key of bytes that mean something only together with what `parent` is the key of.
-    pub fn under(&self, parent: u128, bytes: &[u8]) -> u128 {
+    /// The key of bytes within the context of the key `parent`.
+    pub fn child_key(&self, parent: u128, bytes: &[u8]) -> u128 {
         parent.wrapping_mul(JOIN).wrapping_add(xxh3_128_with_secret(bytes, &self.secret))
     }
 }
@@ -57,7 +58,7 @@ fn split_mix(state: &mut u64) -> u64 {
 /// A table by key. Keys are hashes already.
 pub(super) type KeyMap<T> = std::collections::HashMap<u128, T, BuildHasherDefault<KeyHasher>>;
 
-/// Takes the lower half of a key as its hash.
+/// Uses the lower half of a key as its hash.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct KeyHasher(u64);
 
@@ -84,11 +85,11 @@ mod tests {
     #[test]
     fn keys_depend_on_seed_protocol_parent_and_bytes() {
         let (a, b) = (Keys::new(1), Keys::new(2));
-        let key = a.of(Protocol::Influx, b"cpu");
-        assert_eq!(key, a.of(Protocol::Influx, b"cpu"));
-        assert_ne!(key, b.of(Protocol::Influx, b"cpu"));
-        assert_ne!(key, a.of(Protocol::Prometheus, b"cpu"));
-        assert_ne!(key, a.of(Protocol::Influx, b"cpv"));
-        assert_ne!(a.under(key, b"x"), a.under(a.of(Protocol::Influx, b"x"), b"cpu"));
+        let key = a.key(Protocol::Influx, b"cpu");
+        assert_eq!(key, a.key(Protocol::Influx, b"cpu"));
+        assert_ne!(key, b.key(Protocol::Influx, b"cpu"));
+        assert_ne!(key, a.key(Protocol::Prometheus, b"cpu"));
+        assert_ne!(key, a.key(Protocol::Influx, b"cpv"));
+        assert_ne!(a.child_key(key, b"x"), a.child_key(a.key(Protocol::Influx, b"x"), b"cpu"));
     }
 }

@@ -1,7 +1,10 @@
-//! Rows out of what senders speak: each protocol's parser, the workspace's rules for names, and the gathering of rows by
-//! KPI and series. Pure: bytes in, batches and named refusals out.
+//! Parses the protocols of senders into batches of samples.
+//!
+//! Contains the parsers, the workspace's naming rules, and the grouping of rows by KPI and series.
+//! Pure: bytes in, batches and named rejections out.
 
 pub mod batch_builder;
+mod error;
 pub mod influx;
 pub mod json;
 pub mod keys;
@@ -12,31 +15,11 @@ pub mod remote_write;
 pub mod rules;
 pub mod series_cache;
 pub mod statsd;
+mod time;
 
 pub use batch_builder::{Batch, ParsedBatch};
+pub use error::IntakeError;
 pub use raw_series::{LabelPairs, Protocol, RawSeries};
 pub use rules::Rules;
 pub use series_cache::SeriesCache;
-
-/// Why nothing of a request can be taken. The text is fit to show to the sender.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum IntakeError {
-    /// It is not what it says it is.
-    #[error("{0}")]
-    Malformed(String),
-    /// It holds more rows than a request may have.
-    #[error("a request may have at most {max_rows} samples; send several")]
-    TooMany {
-        /// How many it may have.
-        max_rows: usize,
-    },
-}
-
-/// Integer milliseconds since the Unix epoch, or an RFC 3339 date and time; in milliseconds.
-pub fn parse_time(text: &str) -> Option<i64> {
-    match text.parse::<i64>() {
-        Ok(ms) => Some(ms),
-        // A '+' that was not percent-encoded arrives as a space.
-        Err(_) => text.replace(' ', "+").parse::<jiff::Timestamp>().ok().map(|time| time.as_millisecond()),
-    }
-}
+pub use time::parse_time;

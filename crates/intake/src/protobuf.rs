@@ -1,7 +1,9 @@
-//! Reads protobuf without copying: field by field, each message a slice of the body. Two protocols need a handful of
-//! messages each, and of those only what can be scored; a series seen before must cost no allocation.
+//! Reads protobuf without copying: field by field, each message a slice of the body.
+//!
+//! Two protocols need a few messages each, and only the parts that can be scored. A known series
+//! must not cost an allocation.
 
-/// A value of a field; groups, long out of use, are not read.
+/// A value of a field. Groups are deprecated and not read.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Value<'b> {
     Varint(u64),
@@ -10,22 +12,22 @@ pub(super) enum Value<'b> {
     Fixed32(u32),
 }
 
-/// It is no protobuf.
+/// The bytes are not protobuf.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Malformed;
 
-/// The fields of a message, one after the other.
+/// An iterator over the fields of a message.
 #[derive(Debug, Clone)]
 pub(super) struct Fields<'b> {
     rest: &'b [u8],
 }
 
 impl<'b> Fields<'b> {
-    pub(super) fn of(message: &'b [u8]) -> Self {
+    pub(super) fn new(message: &'b [u8]) -> Self {
         Self { rest: message }
     }
 
-    /// What has not been read yet.
+    /// The unread bytes.
     pub(super) fn rest(&self) -> &'b [u8] {
         self.rest
     }
@@ -78,7 +80,7 @@ pub(super) fn varint(rest: &mut &[u8]) -> Result<u64, Malformed> {
     Err(Malformed)
 }
 
-/// A signed integer in zigzag coding.
+/// Decodes a signed integer in zigzag coding.
 pub(super) fn zigzag(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)
 }
@@ -95,9 +97,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(number in 1u32..1_000, a: u64, b: u64, text in "\\PC{0,300}") {
+        fn written_values_are_read_back(number in 1u32..1_000, a: u64, b: u64, text in "\\PC{0,300}") {
             let message = Message::new().varint(number, a).fixed64(2, b).bytes(3, text.as_bytes()).finish();
-            let mut fields = Fields::of(&message);
+            let mut fields = Fields::new(&message);
             prop_assert_eq!(fields.next(), Ok(Some((number, Value::Varint(a)))));
             prop_assert_eq!(fields.next(), Ok(Some((2, Value::Fixed64(b)))));
             prop_assert_eq!(fields.next(), Ok(Some((3, Value::Bytes(text.as_bytes())))));
@@ -106,12 +108,12 @@ mod tests {
 
         #[test]
         fn arbitrary_bytes_never_panic_and_end(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
-            let mut fields = Fields::of(&bytes);
+            let mut fields = Fields::new(&bytes);
             while let Ok(Some(_)) = fields.next() {}
         }
 
         #[test]
-        fn zigzag_reads_what_encoders_write(value: i64) {
+        fn zigzag_round_trips(value: i64) {
             prop_assert_eq!(zigzag(((value << 1) ^ (value >> 63)) as u64), value);
         }
     }

@@ -1,4 +1,4 @@
-//! A series as its sender names it, before the workspace's rules.
+//! A series as its sender names it, before the workspace's rules apply.
 
 use std::borrow::Cow;
 
@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use earcon_model::Reading;
 
-/// Label pairs as they were sent.
+/// Label pairs as sent.
 pub type LabelPairs<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
-/// What carried the samples.
+/// The protocol of the samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
-    /// Earcon's own bodies: names are taken as they are or refused.
+    /// Earcon's own bodies: names are used unchanged or rejected.
     Native,
     /// Influx line protocol.
     Influx,
@@ -23,17 +23,18 @@ pub enum Protocol {
     Otlp,
 }
 
-/// A series as it was sent.
+/// A series as sent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RawSeries<'a> {
-    /// What carried it.
+    /// Its protocol.
     pub protocol: Protocol,
-    /// Its name; for Influx `measurement.field`, or the measurement alone for a field called `value`.
+    /// Its name; for Influx `measurement.field`, or the measurement alone for a field called
+    /// `value`.
     pub name: Cow<'a, str>,
     /// Its labels, tags or attributes.
     pub labels: LabelPairs<'a>,
-    /// Attributes of what the series comes from (OTLP resources): only those that the rules name become labels.
+    /// Attributes of the resource (OTLP): only those that the rules select become labels.
     pub resource: LabelPairs<'a>,
-    /// How the protocol itself says that it is to be read; `None` when it says nothing.
+    /// The reading that the protocol states; `None` if it does not.
     pub reading: Option<Reading>,
 }

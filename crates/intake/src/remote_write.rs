@@ -1,22 +1,25 @@
-//! Rows out of Prometheus remote write 1.0: snappy around a protobuf `WriteRequest` (prometheus/prompb `remote.proto` and
-//! `types.proto`). Nothing is copied: the bytes of a series' labels are its key, taken apart only when it is new.
+//! Parses Prometheus remote write 1.0: snappy around a protobuf `WriteRequest` (prometheus/prompb
+//! `remote.proto` and `types.proto`). Nothing is copied: the bytes of a series' labels are its key,
+//! and they are parsed for new series only.
 //!
-//! A staleness marker ends its series; any other NaN is legal in Prometheus and nothing that can be scored, so it is dropped
-//! without complaint, as native histograms are.
+//! A staleness marker ends its series. Any other NaN is legal in Prometheus but cannot be scored,
+//! so it is dropped without an error, as are native histograms.
 
 use std::borrow::Cow;
 
+use super::batch_builder::Batch;
+use super::error::IntakeError;
 use super::protobuf::{Fields, Malformed, Value};
 use super::raw_series::{LabelPairs, Protocol, RawSeries};
-use super::{Batch, IntakeError};
 
 /// Prometheus' staleness marker: a NaN with these bits (prometheus/model/value `StaleNaN`).
 const STALE: u64 = 0x7ff0_0000_0000_0002;
 
-/// Takes the snappy block off a body; at most `max_bytes` come out of it.
+/// Decompresses the snappy block of a body, up to `max_bytes`.
 ///
 /// # Errors
-/// When it is no snappy block, or too much would come out of it: that is known before any of it does.
+/// The body is not a snappy block, or its content is too large. The size is checked before
+/// decompression.
 pub fn decompress(body: &[u8], max_bytes: usize) -> Result<Vec<u8>, DecompressError> {
     let length = snap::raw::decompress_len(body).map_err(|error| DecompressError::Damaged(error.to_string()))?;
     if length > max_bytes {
@@ -25,18 +28,18 @@ pub fn decompress(body: &[u8], max_bytes: usize) -> Result<Vec<u8>, DecompressEr
     snap::raw::Decoder::new().decompress_vec(body).map_err(|error| DecompressError::Damaged(error.to_string()))
 }
 
-/// Why a body has no content.
+/// Why a body cannot be decompressed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecompressError {
-    /// It is no snappy block.
-    #[error("the body is no snappy block: {0}")]
+    /// It is not a snappy block.
+    #[error("the body is not a snappy block: {0}")]
     Damaged(String),
-    /// Too much.
-    #[error("{length} bytes would come out of the body, which may hold at most {max_bytes}")]
+    /// Its content is too large.
+    #[error("the decompressed body has {length} bytes; the limit is {max_bytes}")]
     TooLarge {
-        /// How much.
+        /// Size of the content.
         length: usize,
-        /// How much it may be.
+        /// The limit.
         max_bytes: usize,
     },
 }
@@ -47,18 +50,19 @@ const USUAL_SERIES: usize = 100;
 /// Parses an uncompressed `WriteRequest`. Rows are numbered by time series, from 0.
 ///
 /// # Errors
-/// When it is no protobuf, or there are too many samples.
+/// The body is not protobuf, or has too many samples.
 pub fn parse(request: &[u8], batch: &mut Batch<'_>) -> Result<(), IntakeError> {
-    let malformed = |_: Malformed| IntakeError::Malformed("the body is no WriteRequest of remote write 1.0".to_owned());
+    let malformed =
+        |_: Malformed| IntakeError::Malformed("the body is not a WriteRequest of remote write 1.0".to_owned());
     batch.expect(request.len(), USUAL_SERIES);
-    let mut fields = Fields::of(request);
+    let mut fields = Fields::new(request);
     let mut scratch = Scratch::default();
     let mut row = 0;
     while let Some((number, value)) = fields.next().map_err(malformed)? {
         if let (1, Value::Bytes(series)) = (number, value) {
             match scratch.read(series) {
                 Ok(()) => add(batch, row, series, &scratch)?,
-                // Its length was right, so the series behind it can be read.
+                // Its length was valid, so the following series can be read.
                 Err(Malformed) => batch.reject(row, "the time series is damaged".to_owned())?,
             }
             row += 1;
@@ -67,14 +71,14 @@ pub fn parse(request: &[u8], batch: &mut Batch<'_>) -> Result<(), IntakeError> {
     Ok(())
 }
 
-/// What a time series holds; kept from series to series for its memory.
+/// The content of a time series; reused from series to series to save allocations.
 #[derive(Default)]
 struct Scratch {
     samples: Vec<(i64, f64)>,
     histograms: usize,
-    /// Bytes of all labels, when they do not stand together; no sender does that, and it is legal.
+    /// Bytes of all labels if they are not contiguous. That is legal, but no known sender does it.
     scattered: Option<Vec<u8>>,
-    /// Where the labels stand in the message, when they stand together.
+    /// Position of the labels in the message if they are contiguous.
     labels: std::ops::Range<usize>,
 }
 
@@ -84,7 +88,7 @@ impl Scratch {
         self.histograms = 0;
         self.scattered = None;
         self.labels = 0..0;
-        let mut fields = Fields::of(series);
+        let mut fields = Fields::new(series);
         let mut at = 0;
         while let Some((number, value)) = fields.next()? {
             let next = series.len() - fields.rest().len();
@@ -115,7 +119,7 @@ impl Scratch {
 
 fn read_sample(sample: &[u8]) -> Result<(i64, f64), Malformed> {
     let (mut timestamp, mut number) = (0, 0.0);
-    let mut fields = Fields::of(sample);
+    let mut fields = Fields::new(sample);
     while let Some(field) = fields.next()? {
         match field {
             (1, Value::Fixed64(bits)) => number = f64::from_bits(bits),
@@ -128,13 +132,13 @@ fn read_sample(sample: &[u8]) -> Result<(i64, f64), Malformed> {
 
 fn add(batch: &mut Batch<'_>, row: u32, series: &[u8], read: &Scratch) -> Result<(), IntakeError> {
     let labels = read.scattered.as_deref().unwrap_or(&series[read.labels.clone()]);
-    let key = batch.keys().of(Protocol::Prometheus, labels);
-    let place = batch.place(key, || sent(labels));
+    let key = batch.keys().key(Protocol::Prometheus, labels);
+    let destination = batch.destination(key, || raw_series(labels));
     for &(timestamp_ms, value) in &read.samples {
         if value.to_bits() == STALE {
-            batch.end(place, timestamp_ms)?;
+            batch.end(destination, timestamp_ms)?;
         } else if value.is_finite() {
-            batch.push(place, row, Some(timestamp_ms), value)?;
+            batch.push(destination, row, Some(timestamp_ms), value)?;
         } else {
             batch.ignore()?;
         }
@@ -146,22 +150,22 @@ fn add(batch: &mut Batch<'_>, row: u32, series: &[u8], read: &Scratch) -> Result
 }
 
 /// The series with these labels.
-fn sent(labels: &[u8]) -> Result<RawSeries<'_>, String> {
+fn raw_series(labels: &[u8]) -> Result<RawSeries<'_>, String> {
     let mut name = None;
     let mut pairs = LabelPairs::new();
-    let mut fields = Fields::of(labels);
+    let mut fields = Fields::new(labels);
     while let Ok(Some((_, Value::Bytes(label)))) = fields.next() {
         let (key, value) = read_label(label)?;
         if key == "__name__" { name = Some(Cow::Borrowed(value)) } else { pairs.push((key.into(), value.into())) }
     }
-    let name = name.ok_or("a time series has a label __name__")?;
+    let name = name.ok_or("a time series must have a label __name__")?;
     Ok(RawSeries { protocol: Protocol::Prometheus, name, labels: pairs, resource: LabelPairs::new(), reading: None })
 }
 
 fn read_label(label: &[u8]) -> Result<(&str, &str), String> {
     let text = |bytes| std::str::from_utf8(bytes).map_err(|_| "labels must be UTF-8".to_owned());
     let (mut key, mut value) = ("", "");
-    let mut fields = Fields::of(label);
+    let mut fields = Fields::new(label);
     while let Some(field) = fields.next().map_err(|Malformed| "a label is damaged".to_owned())? {
         match field {
             (1, Value::Bytes(bytes)) => key = text(bytes)?,

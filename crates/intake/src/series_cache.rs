@@ -1,33 +1,34 @@
-//! The series a workspace's senders have named before, and what the rules made of each. Shared by all protocols and
-//! requests: a series seen before costs one look, whatever the rules do.
+//! The known raw series of a workspace, and the result of the rules for each. Shared by all
+//! protocols and requests: a known series costs one lookup, however slow the rules are.
 //!
-//! One a workspace, so that nothing crosses workspaces; another one when the rules change. Bounded: what has not been seen
-//! for the longest time goes first, roughly (two generations), and is mapped again when it comes back.
+//! There is one cache for each workspace, so that nothing crosses workspaces, and a new one when
+//! the rules change. It is bounded by two generations: series that were not seen for the longest
+//! time are dropped first, approximately, and mapped again if they return.
 
 use std::sync::{Mutex, PoisonError, RwLock};
 
 use super::keys::{KeyMap, Keys};
-use super::otlp::Buckets;
+use super::otlp::histogram::HistogramCache;
 use super::raw_series::RawSeries;
-use super::rules::{Meaning, Rules};
+use super::rules::mapping::{MappedSeries, Rules};
 use earcon_model::{KpiName, Labels, Reading};
 
-/// Shards keep threads from waiting for one another; a power of two.
+/// Shards reduce lock contention between threads; a power of two.
 const SHARDS: usize = 16;
 
-/// The newest point of a histogram takes as much room as so many series.
+/// The newest point of a histogram uses about as much memory as this many series.
 const SERIES_A_HISTOGRAM: usize = 16;
 
-/// What the rules make of a series.
+/// The result of the rules for a raw series.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mapped {
-    /// Its samples go here.
+    /// The destination of its samples.
     Series(Target),
-    /// Its samples are dropped quietly.
+    /// Its samples are dropped without an error.
     Dropped,
 }
 
-/// Where the samples of a series go.
+/// The KPI and series that samples belong to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// The KPI.
@@ -36,9 +37,9 @@ pub struct Target {
     pub labels: Labels,
     /// How its values are read.
     pub reading: Reading,
-    /// Most series the KPI may have for this one to be added.
+    /// Maximum number of series of the KPI for this one to be added.
     pub max_series: Option<u32>,
-    /// Key of KPI, labels and reading together: the same for all series as sent that become this one.
+    /// Key of KPI, labels and reading together: equal for all raw series with this target.
     pub key: u128,
 }
 
@@ -47,11 +48,11 @@ pub struct Target {
 pub struct SeriesCache {
     rules: Rules,
     keys: Keys,
-    /// Most series in a generation of a shard.
+    /// Maximum number of series in a generation of a shard.
     shard_bound: usize,
     shards: [RwLock<Generations>; SHARDS],
     /// Newest points of cumulative histograms.
-    pub(super) buckets: Mutex<Buckets>,
+    pub(super) buckets: Mutex<HistogramCache>,
 }
 
 #[derive(Debug, Default)]
@@ -60,18 +61,18 @@ struct Generations {
     old: KeyMap<Mapped>,
 }
 
-/// A look into the catalogue.
-pub(super) struct Found {
+/// The result of a lookup.
+pub(super) struct Lookup {
     pub(super) mapped: Mapped,
-    /// Not seen for a while: to be put in again, or it will be forgotten.
-    pub(super) fading: bool,
+    /// The entry is in the old generation. The caller must insert it again, or it will be dropped.
+    pub(super) is_old: bool,
 }
 
 impl SeriesCache {
-    /// Nothing known yet. Holds about `bound` series; `seed` must be unknown to senders.
+    /// An empty cache for about `bound` series. Senders must not know `seed`.
     pub fn new(rules: Rules, bound: usize, seed: u64) -> Self {
         let shard_bound = (bound / SHARDS / 2).max(1);
-        let buckets = Mutex::new(Buckets::new((bound / SERIES_A_HISTOGRAM).max(1)));
+        let buckets = Mutex::new(HistogramCache::new((bound / SERIES_A_HISTOGRAM).max(1)));
         Self { rules, keys: Keys::new(seed), shard_bound, shards: Default::default(), buckets }
     }
 
@@ -80,12 +81,12 @@ impl SeriesCache {
         &self.rules
     }
 
-    /// Makes keys of series as sent.
+    /// Makes keys of raw series.
     pub fn keys(&self) -> &Keys {
         &self.keys
     }
 
-    /// How many series are known.
+    /// Number of known series.
     pub fn len(&self) -> usize {
         let lengths = self.shards.iter().map(|shard| {
             let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
@@ -99,16 +100,16 @@ impl SeriesCache {
         self.len() == 0
     }
 
-    pub(super) fn find(&self, key: u128) -> Option<Found> {
-        // A poisoned shard holds whole entries all the same: nothing is left half done in it.
+    pub(super) fn get(&self, key: u128) -> Option<Lookup> {
+        // A poisoned shard still holds complete entries.
         let shard = self.shard(key).read().unwrap_or_else(PoisonError::into_inner);
         match shard.young.get(&key) {
-            Some(mapped) => Some(Found { mapped: mapped.clone(), fading: false }),
-            None => shard.old.get(&key).map(|mapped| Found { mapped: mapped.clone(), fading: true }),
+            Some(mapped) => Some(Lookup { mapped: mapped.clone(), is_old: false }),
+            None => shard.old.get(&key).map(|mapped| Lookup { mapped: mapped.clone(), is_old: true }),
         }
     }
 
-    pub(super) fn remember(&self, key: u128, mapped: Mapped) {
+    pub(super) fn insert(&self, key: u128, mapped: Mapped) {
         let mut shard = self.shard(key).write().unwrap_or_else(PoisonError::into_inner);
         if shard.young.len() >= self.shard_bound {
             shard.old = std::mem::take(&mut shard.young);
@@ -118,12 +119,12 @@ impl SeriesCache {
     }
 
     /// Applies the rules.
-    pub(super) fn map(&self, sent: &RawSeries<'_>) -> Result<Mapped, String> {
-        let Some(Meaning { kpi, labels, reading, max_series }) = self.rules.map(sent)? else {
+    pub(super) fn map(&self, raw: &RawSeries<'_>) -> Result<Mapped, String> {
+        let Some(MappedSeries { kpi, labels, reading, max_series }) = self.rules.map(raw)? else {
             return Ok(Mapped::Dropped);
         };
-        let parent = self.keys.under(reading as u128, kpi.as_str().as_bytes());
-        let key = self.keys.under(parent, labels.as_str().as_bytes());
+        let parent = self.keys.child_key(reading as u128, kpi.as_str().as_bytes());
+        let key = self.keys.child_key(parent, labels.as_str().as_bytes());
         Ok(Mapped::Series(Target { kpi, labels, reading, max_series, key }))
     }
 
@@ -137,19 +138,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_seen_any_more_is_forgotten_and_the_bound_holds() {
-        let catalogue = SeriesCache::new(Rules::default(), 320, 7);
-        let key = |i: u64| catalogue.keys().under(1, &i.to_le_bytes());
+    fn unused_series_are_dropped_and_the_bound_holds() {
+        let cache = SeriesCache::new(Rules::default(), 320, 7);
+        let key = |i: u64| cache.keys().child_key(1, &i.to_le_bytes());
         for i in 0..10_000 {
-            catalogue.remember(key(i), Mapped::Dropped);
-            // Looked at all the time, so it must stay.
-            if catalogue.find(key(0)).is_some_and(|found| found.fading) {
-                catalogue.remember(key(0), Mapped::Dropped);
+            cache.insert(key(i), Mapped::Dropped);
+            // Looked up in each round, so it must stay.
+            if cache.get(key(0)).is_some_and(|found| found.is_old) {
+                cache.insert(key(0), Mapped::Dropped);
             }
         }
-        assert!(catalogue.len() <= 320, "{}", catalogue.len());
-        assert!(catalogue.find(key(0)).is_some());
-        assert!(catalogue.find(key(1)).is_none());
-        assert!(catalogue.find(key(9_999)).is_some());
+        assert!(cache.len() <= 320, "{}", cache.len());
+        assert!(cache.get(key(0)).is_some());
+        assert!(cache.get(key(1)).is_none());
+        assert!(cache.get(key(9_999)).is_some());
     }
 }

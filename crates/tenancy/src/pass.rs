@@ -5,10 +5,10 @@ use std::net::IpAddr;
 
 use earcon_model::WorkspaceId;
 
-/// The origin of a request.
+/// The principal of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Principal {
-    /// A program or person on this machine, without credentials.
+    /// A person on this machine, without credentials.
     Loopback,
     /// Earcon itself, working on behalf of the workspace it owns.
     System,
@@ -23,16 +23,16 @@ impl std::fmt::Display for Principal {
     }
 }
 
-/// Why a pass was refused.
+/// Why a pass was denied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// The peer is not on this machine and there is no authentication that could let it in.
+    /// The peer is not on this machine, and there is no authentication that could admit it.
     #[error("only requests from this machine are accepted, this one came from {0}")]
     NotLoopback(IpAddr),
 }
 
-/// Proof that this request may touch this workspace. Every port method that reads or writes tenant
-/// data takes one.
+/// Proof that a request may access a workspace. Every port method that reads or writes tenant data
+/// takes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkspacePass {
     workspace: WorkspaceId,
@@ -40,7 +40,7 @@ pub struct WorkspacePass {
 }
 
 impl WorkspacePass {
-    /// The workspace it opens.
+    /// The workspace of the pass.
     pub fn workspace(&self) -> &WorkspaceId {
         &self.workspace
     }

@@ -6,12 +6,12 @@ use std::time::Duration;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr};
 
 use super::handle::{Assignment, DetectorFailure, Experiments, Message, SharedPlan};
-use super::records::{load_board, load_experiment, open_job, save_board, save_experiment};
 use super::trainer::{Training, TrainingArgs};
 use crate::actors::ask;
 use crate::actors::context::Context;
 use crate::actors::routes::Routes;
-use crate::experiments::{Board, Evidence, Experiment, Plan, Stage, Tally};
+use crate::experiments::{DetectorAssignment, Evidence, Experiment, Plan, Stage, Tally};
+use crate::services::detectors::records::DetectorRecords;
 use crate::telemetry::{GaugePart, Metric, count};
 use earcon_model::DetectorSlots;
 use earcon_ports::{ErrorKind, PortError, Revision};
@@ -31,11 +31,12 @@ pub(in crate::actors) async fn start(
 ) -> Result<Experiments, SpawnErr> {
     let shared = SharedPlan::new(plan);
     let state = State {
+        records: DetectorRecords::new(context.backends.meta_store.clone()),
         context,
         pass,
         routes,
         plan: shared.clone(),
-        board: (Board::default(), 0),
+        assignment: (DetectorAssignment::default(), 0),
         experiment: None,
         evidence: Evidence::default(),
         rounds_left: 0,
@@ -55,7 +56,8 @@ struct State {
     pass: WorkspacePass,
     routes: Arc<Routes>,
     plan: SharedPlan,
-    board: (Board, Revision),
+    records: DetectorRecords,
+    assignment: (DetectorAssignment, Revision),
     /// The running experiment.
     experiment: Option<(Experiment, Revision)>,
     /// Reported since the experiment was last saved.
@@ -121,23 +123,20 @@ impl State {
     }
 
     async fn try_load(&mut self, myself: &ActorRef<Message>) -> Result<(), PortError> {
-        let meta = self.context.backends.meta_store.clone();
-        let (mut board, mut revision) = load_board(meta.as_ref(), &self.pass).await?;
-        let mut experiment = match &board.running {
-            Some(name) => load_experiment(meta.as_ref(), &self.pass, name).await?,
-            None => None,
-        };
+        let (mut assignment, mut revision) = self.records.assignment(&self.pass).await?;
+        let running = self.records.running(&self.pass, &assignment).await?;
+        let mut experiment = running.map(|stored| (stored.value, stored.revision));
         if let Some((over, _)) = experiment.take_if(|(experiment, _)| !experiment.runs()) {
-            // The writer that ended it may have stopped before it wrote the board.
-            if board.settle(&over) {
-                revision = save_board(meta.as_ref(), &self.pass, &board, revision).await?;
+            // The writer that ended it may have stopped before it wrote the assignment.
+            if assignment.conclude(&over) {
+                revision = self.records.put_assignment(&self.pass, &assignment, revision).await?;
             }
         }
         let name = |held: &Option<(Experiment, Revision)>| held.as_ref().map(|(experiment, _)| experiment.name.clone());
         if name(&self.experiment).is_none() || name(&self.experiment) != name(&experiment) {
             self.evidence = Evidence::default();
         }
-        self.board = (board, revision);
+        self.assignment = (assignment, revision);
         self.experiment = experiment;
         self.publish_plan();
         self.start_training(myself).await
@@ -145,21 +144,20 @@ impl State {
 
     /// Starts the training job that is open, if none runs.
     async fn start_training(&mut self, myself: &ActorRef<Message>) -> Result<(), PortError> {
-        let meta = self.context.backends.meta_store.as_ref();
         if self.training.is_none()
-            && let Some((job, revision)) = open_job(meta, &self.pass).await?
+            && let Some(job) = self.records.open_job(&self.pass).await?
         {
             let (context, pass, routes) = (self.context.clone(), self.pass.clone(), self.routes.clone());
             let myself = myself.clone();
             let ended = move || ask::send(&myself, Message::JobEnded);
-            self.training = Some(Training::start(TrainingArgs { context, pass, routes, job, revision }, ended));
+            self.training = Some(Training::start(TrainingArgs { context, pass, routes, job }, ended));
         }
         Ok(())
     }
 
     /// Publishes the plan, and sends it to the streams if it has changed.
     fn publish_plan(&mut self) {
-        let plan = self.board.0.plan(self.experiment.as_ref().map(|(experiment, _)| experiment));
+        let plan = self.assignment.0.plan(self.experiment.as_ref().map(|(experiment, _)| experiment));
         if self.plan.set(plan) {
             self.rounds_left = 1;
             self.assign_detectors();
@@ -230,8 +228,7 @@ impl State {
     /// Saves an experiment and then applies it. If another writer was faster, its record is read
     /// instead.
     async fn save(&mut self, after: Experiment, revision: Revision) {
-        let meta = self.context.backends.meta_store.clone();
-        match save_experiment(meta.as_ref(), &self.pass, &after, revision).await {
+        match self.records.experiments.put(&self.pass, &after.name, revision, &after).await {
             Ok(revision) => self.saved(after, revision).await,
             Err(error) if error.kind == ErrorKind::Conflict => self.reload = true,
             Err(error) => {
@@ -258,13 +255,12 @@ impl State {
         }
     }
 
-    /// Saves the board after an experiment has ended.
+    /// Saves the assignment after an experiment has ended.
     async fn save_end(&mut self, ended: &Experiment) {
-        let mut board = self.board.0.clone();
-        if board.settle(ended) {
-            let meta = self.context.backends.meta_store.as_ref();
-            match save_board(meta, &self.pass, &board, self.board.1).await {
-                Ok(revision) => self.board = (board, revision),
+        let mut assignment = self.assignment.0.clone();
+        if assignment.conclude(ended) {
+            match self.records.put_assignment(&self.pass, &assignment, self.assignment.1).await {
+                Ok(revision) => self.assignment = (assignment, revision),
                 Err(_) => self.reload = true,
             }
         }

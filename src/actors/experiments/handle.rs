@@ -68,7 +68,7 @@ pub struct Assignment {
 impl Assignment {
     pub(super) fn from_plan(plan: &Plan, pass: &WorkspacePass, kpi: &KpiName) -> Self {
         let window_ms = plan.trial.as_ref().map_or(0, |trial| trial.window_ms);
-        Self { detectors: plan.arrangement(pass.workspace(), kpi), window_ms }
+        Self { detectors: plan.slots(pass.workspace(), kpi), window_ms }
     }
 }
 

@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 
-use super::records::{load_job, save_job};
 use crate::actors::context::Context;
 use crate::actors::routes::{Route, Routes};
 use crate::actors::stream::{StreamHandle, Training as Learned};
 use crate::experiments::{JobState, TrainingJob};
+use crate::services::records::{Family, Records, Stored};
+use crate::services::retry::Retry;
 use crate::telemetry::{Metric, count};
 use earcon_model::{DetectorSlots, KpiName, Labels, Sample, SeriesBatch};
 use earcon_ports::{ErrorKind, PortError, Revision, SampleSeries, SeriesQuery};
@@ -26,10 +27,8 @@ const PAGE_SAMPLES: usize = 20_000;
 /// Least samples of a series in a page.
 const LEAST_ROWS: usize = 50;
 const SAVE_EVERY: Duration = Duration::from_secs(1);
-/// How often a read or write is tried again while the store is away.
-const RETRY: Duration = Duration::from_millis(500);
-/// How long it is tried.
-const GIVE_UP: Duration = Duration::from_secs(300);
+/// For a store that does not answer, and for a stream that is restarting.
+const RETRY: Retry = Retry { every: Duration::from_millis(500), give_up: Duration::from_secs(300) };
 
 /// A job that runs. Dropping it stops the job where it is.
 pub(super) struct Training(JoinHandle<()>);
@@ -43,8 +42,9 @@ impl Drop for Training {
 impl Training {
     /// Starts a job; `ended` is called at its end.
     pub(super) fn start(args: TrainingArgs, ended: impl FnOnce() + Send + 'static) -> Self {
-        let TrainingArgs { context, pass, routes, job, revision } = args;
-        let worker = Worker { context, pass, routes, job, revision, saved: Instant::now() };
+        let TrainingArgs { context, pass, routes, job: Stored { value: job, revision, .. } } = args;
+        let records = Records::new(context.backends.meta_store.clone(), Family::Job);
+        let worker = Worker { context, pass, routes, records, job, revision, saved: Instant::now() };
         Self(tokio::spawn(async move {
             worker.run().await;
             ended();
@@ -57,8 +57,7 @@ pub(super) struct TrainingArgs {
     pub(super) context: Context,
     pub(super) pass: WorkspacePass,
     pub(super) routes: Arc<Routes>,
-    pub(super) job: TrainingJob,
-    pub(super) revision: Revision,
+    pub(super) job: Stored<TrainingJob>,
 }
 
 /// Why a job stops before its end.
@@ -80,6 +79,7 @@ struct Worker {
     context: Context,
     pass: WorkspacePass,
     routes: Arc<Routes>,
+    records: Records<TrainingJob>,
     job: TrainingJob,
     revision: Revision,
     saved: Instant,
@@ -94,16 +94,14 @@ impl Worker {
             Err(Ended::Left) => return,
         };
         tracing::info!(workspace = %self.pass.workspace(), job = self.job.id, ?state, problem, "a training job has ended");
-        let started = Instant::now();
+        let attempts = RETRY.start();
         // A job whose end is not saved would begin again.
-        while started.elapsed() < GIVE_UP {
+        loop {
             (self.job.state, self.job.problem) = (state, problem.clone());
-            match self.save().await {
-                Ok(()) | Err(Ended::Cancelled | Ended::Left) => return,
-                Err(Ended::Failed(error)) => {
-                    tracing::warn!(workspace = %self.pass.workspace(), error, "the end of a job cannot be saved");
-                    tokio::time::sleep(RETRY).await;
-                }
+            let Err(Ended::Failed(error)) = self.save().await else { return };
+            tracing::warn!(workspace = %self.pass.workspace(), error, "the end of a job cannot be saved");
+            if !attempts.again().await {
+                return;
             }
         }
     }
@@ -136,7 +134,7 @@ impl Worker {
         let base = self.context.settings.scoring(self.pass.workspace());
         let mut trainee = KpiState::new(self.pass.workspace().clone(), kpi.clone(), base);
         let detectors = DetectorSlots { live: self.job.choice.clone(), shadow: None };
-        if trainee.arrange(&detectors).is_err() {
+        if trainee.set_detectors(&detectors).is_err() {
             return Err(Ended::Failed(format!("this version of the program cannot run {}", self.job.choice)));
         }
         let (mut from_ms, mut series) = (self.job.from_ms, 1);
@@ -162,16 +160,16 @@ impl Worker {
     /// Gives the learned state to the stream of a KPI, unless it is parked.
     async fn hand_over(&mut self, kpi: &KpiName, trainee: &KpiState) -> Result<(), Ended> {
         let trained = trainee.trained();
-        let started = Instant::now();
+        let attempts = RETRY.start();
         while let Some(stream) = self.stream(kpi).await? {
-            let (detector_ref, detector) = (self.job.choice.clone(), trainee.detector().to_owned());
-            match stream.import_training(Learned { detector_ref, detector, series: trained.clone() }).await {
+            let (detector, algorithm) = (self.job.choice.clone(), trainee.detector().to_owned());
+            match stream.import_training(Learned { detector, algorithm, series: trained.clone() }).await {
                 Some(series) => {
                     self.job.progress.series += series as u64;
                     break;
                 }
                 // The stream has just failed and is restarting.
-                None if started.elapsed() < GIVE_UP => tokio::time::sleep(RETRY).await,
+                None if attempts.again().await => {}
                 None => return Err(Ended::Failed(format!("the stream of {kpi} keeps failing"))),
             }
         }
@@ -180,49 +178,47 @@ impl Worker {
 
     async fn page(&self, kpi: &KpiName, from_ms: i64, rows: usize) -> Result<Vec<SampleSeries>, Ended> {
         let query = SeriesQuery { kpi: kpi.clone(), labels: Labels::none(), from_ms, to_ms: self.job.to_ms };
-        let started = Instant::now();
+        let attempts = RETRY.start();
         loop {
-            match self.context.backends.series_store.samples(&self.pass, &query, rows).await {
-                Err(error) if error.kind == ErrorKind::Unavailable && started.elapsed() < GIVE_UP => {
-                    tokio::time::sleep(RETRY).await;
-                }
-                page => return Ok(page?),
+            let page = self.context.backends.series_store.samples(&self.pass, &query, rows).await;
+            let unavailable = page.as_ref().is_err_and(|error| error.kind == ErrorKind::Unavailable);
+            if !unavailable || !attempts.again().await {
+                return Ok(page?);
             }
         }
     }
 
     /// The KPI's stream, once it runs; `None` if it is parked.
     async fn stream(&self, kpi: &KpiName) -> Result<Option<StreamHandle>, Ended> {
-        let started = Instant::now();
+        let attempts = RETRY.start();
         loop {
             match self.routes.find(kpi) {
                 Some(Route::Running(stream)) => return Ok(Some(stream)),
                 Some(Route::Parked(_)) => return Ok(None),
                 None if self.routes.is_closed() => return Err(Ended::Left),
-                _ if started.elapsed() < GIVE_UP => tokio::time::sleep(RETRY).await,
+                _ if attempts.again().await => {}
                 _ => return Err(Ended::Failed(format!("{kpi} does not run"))),
             }
         }
     }
 
-    /// Saves the job, and learns whether it was cancelled.
+    /// Saves the job, unless it was cancelled or another node owns the workspace.
     async fn save(&mut self) -> Result<(), Ended> {
         self.saved = Instant::now();
-        let meta = self.context.backends.meta_store.as_ref();
-        match save_job(meta, &self.pass, &self.job, self.revision).await {
+        match self.put(self.revision).await {
             Ok(revision) => {
                 self.revision = revision;
                 Ok(())
             }
             Err(error) if error.kind == ErrorKind::Conflict => {
-                match load_job(meta, &self.pass, &self.job.id).await? {
+                match self.records.get(&self.pass, &self.job.id).await? {
                     // Cancelling is the only change that people make.
-                    Some((theirs, revision)) if theirs.state == JobState::Cancelling => {
-                        self.revision = revision;
+                    Some(theirs) if theirs.value.state == JobState::Cancelling => {
+                        self.revision = theirs.revision;
                         if self.job.is_open() {
                             return Err(Ended::Cancelled);
                         }
-                        self.revision = save_job(meta, &self.pass, &self.job, revision).await?;
+                        self.revision = self.put(theirs.revision).await?;
                         Ok(())
                     }
                     // Another node owns the workspace and continues the job.
@@ -231,6 +227,10 @@ impl Worker {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    async fn put(&self, expected: Revision) -> Result<Revision, PortError> {
+        self.records.put(&self.pass, &self.job.id, expected, &self.job).await
     }
 }
 

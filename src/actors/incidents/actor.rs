@@ -15,10 +15,11 @@ use crate::actors::ask::Reply;
 use crate::actors::context::Context;
 use crate::actors::hub::{EventBatch, Hub};
 use crate::actors::log_writer::{Append, LogWriter, OnCommit};
-use crate::incidents::{Decision, IncidentEngine, SeriesInventory};
+use crate::incidents::{IncidentEngine, SeriesInventory};
 use crate::live::KpiView;
+use crate::services::incidents::IncidentRecords;
 use crate::telemetry::{Metric, count};
-use earcon_model::{Event, EventBody, Seq};
+use earcon_model::{AnomalyEvent, Event, EventBody, IncidentEvent, Seq};
 use earcon_tenancy::WorkspacePass;
 
 /// How many events one read of the log asks for.
@@ -79,10 +80,16 @@ impl Actor for IncidentsActor {
 
     async fn pre_start(&self, myself: ActorRef<Message>, args: IncidentsArgs) -> Result<State, ActorProcessingErr> {
         let open: Vec<_> = args.engine.open().cloned().collect();
-        let store = args.context.backends.meta_store.clone();
+        let records = IncidentRecords::new(args.context.backends.meta_store.clone());
         let keep = args.context.settings.retention.history_age;
-        let recorder =
-            Recorder::start(store, args.pass.clone(), args.context.clock.clone(), keep, args.hub.epoch().into(), open);
+        let recorder = Recorder::start(
+            records,
+            args.pass.clone(),
+            args.context.clock.clone(),
+            keep,
+            args.hub.epoch().into(),
+            open,
+        );
         myself.cast(Message::Next)?;
         let now = Instant::now();
         // Saved at once, so that a restart begins here and not at the start of the log.
@@ -172,7 +179,7 @@ impl State {
     }
 
     async fn observe(&mut self, events: &[Arc<Event>]) {
-        let news = events.iter().any(|event| matches!(event.body, EventBody::AnomalyOpened(_)));
+        let news = events.iter().any(|event| matches!(event.body, EventBody::Anomaly(AnomalyEvent::Opened(_))));
         if news
             && Instant::now() >= self.inventory_at
             && let Some((_, kpis)) = self.args.hub.view().await
@@ -200,23 +207,22 @@ impl State {
             return Ok(());
         }
         self.append(&decisions, now_ms).await?;
-        for Decision { body, .. } in decisions {
-            count_alerts(&body);
-            if let Some(incident) = body.incident() {
-                self.recorder.record(incident.clone());
-            }
+        for decision in decisions {
+            count_alerts(&decision);
+            self.recorder.record(decision.incident().clone());
         }
         Ok(())
     }
 
-    async fn append(&self, decisions: &[Decision], now_ms: i64) -> Result<(), ActorProcessingErr> {
+    async fn append(&self, decisions: &[IncidentEvent], now_ms: i64) -> Result<(), ActorProcessingErr> {
         let (reply, committed) = Reply::channel();
         let mut reply = Some(reply);
         let last = decisions.len() - 1;
-        for (i, Decision { kpi, body }) in decisions.iter().cloned().enumerate() {
+        for (i, decision) in decisions.iter().cloned().enumerate() {
             let reply = reply.take_if(|_| i == last);
             let on_commit = reply.map(|reply| -> OnCommit { Box::new(move |_| reply.send(())) });
-            self.args.log.append(Append { kpi, time_ms: now_ms, bodies: vec![body], on_commit, snapshot: None });
+            let (subject, bodies) = (decision.incident().id.into(), vec![decision.into()]);
+            self.args.log.append(Append { subject, time_ms: now_ms, bodies, on_commit, snapshot: None });
         }
         Ok(committed.await.map_err(|_| "incidents could not be written to the log")?)
     }
@@ -265,16 +271,19 @@ impl State {
     }
 }
 
-fn count_alerts(body: &EventBody) {
-    if let EventBody::IncidentOpened(incident) = body {
-        count(Metric::IncidentsOpened, 1);
-        if incident.is_alerted() {
-            count(Metric::IncidentsTold, 1);
+fn count_alerts(decision: &IncidentEvent) {
+    let alerted = match decision {
+        IncidentEvent::Opened(incident) => {
+            count(Metric::IncidentsOpened, 1);
+            incident.is_alerted()
         }
-    } else if let EventBody::IncidentUpdated(incident) = body
-        && incident.alerted_at_ms.is_some_and(|at| incident.timeline.last().is_some_and(|last| last.at_ms == at))
-    {
-        count(Metric::IncidentsTold, 1);
+        IncidentEvent::Updated(incident) => {
+            incident.alerted_at_ms.is_some_and(|at| incident.timeline.last().is_some_and(|last| last.at_ms == at))
+        }
+        IncidentEvent::Closed(_) => false,
+    };
+    if alerted {
+        count(Metric::IncidentsAlerted, 1);
     }
 }
 

@@ -4,9 +4,9 @@
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::recorder::load_state;
 use crate::actors::context::Context;
 use crate::incidents::{IncidentEngine, SeriesInventory};
+use crate::services::incidents::IncidentRecords;
 use earcon_model::{Anomaly, AnomalyId, Event, Seq};
 use earcon_ports::{LogHead, PortError};
 use earcon_tenancy::WorkspacePass;
@@ -37,7 +37,8 @@ impl EngineReplay {
     ) -> Result<Self, PortError> {
         let (settings, end) = (context.settings.incidents, head.next - 1);
         let workspace = pass.workspace().clone();
-        let saved = load_state(&*context.backends.meta_store, pass, &head.epoch).await?;
+        let (saved, _) = IncidentRecords::new(context.backends.meta_store.clone()).load_engine(pass).await?;
+        let saved = saved.filter(|saved| saved.epoch == head.epoch).map(|saved| saved.state);
         let restored = saved.and_then(|saved| match IncidentEngine::restore(workspace.clone(), settings, &saved) {
             Ok(engine) => Some(engine).filter(|engine| engine.seq() <= end),
             Err(error) => {

@@ -13,7 +13,7 @@ use crate::actors::context::Context;
 use crate::actors::hub::Hub;
 use crate::actors::snapshotter::Snapshotter;
 use crate::telemetry::{GaugePart, Metric, count, record};
-use earcon_model::{Event, EventBody, KpiName, Seq};
+use earcon_model::{AnomalyEvent, Event, EventBody, KpiName, Seq, Subject};
 use earcon_ports::{PortError, Snapshot};
 use earcon_tenancy::WorkspacePass;
 
@@ -128,13 +128,12 @@ impl Actor for LogWriterActor {
 
 impl State {
     fn queue(&mut self, append: Append) {
-        let Append { kpi, time_ms, bodies, on_commit, snapshot } = append;
-        // Incidents are no part of the state of the KPI they name: no snapshot has to include them.
-        if bodies.iter().any(|body| body.incident().is_none()) {
-            self.unsaved.wrote(&kpi, self.args.next);
+        let Append { subject, time_ms, bodies, on_commit, snapshot } = append;
+        if let (Subject::Kpi(kpi), false) = (&subject, bodies.is_empty()) {
+            self.unsaved.wrote(kpi, self.args.next);
         }
         for body in bodies {
-            let event = Event { seq: self.args.next, time_ms, kpi: kpi.clone(), body };
+            let event = Event { seq: self.args.next, time_ms, subject: subject.clone(), body };
             self.args.next += 1;
             self.queued.events.push(Arc::new(event));
         }
@@ -142,7 +141,7 @@ impl State {
         if let Some(on_commit) = on_commit {
             self.queued.commits.push((on_commit, last));
         }
-        if let Some(state) = snapshot {
+        if let (Some(state), Subject::Kpi(kpi)) = (snapshot, subject) {
             self.unsaved.saved(&kpi);
             self.queued.snapshots.push(Snapshot { kpi, seq: last, state });
         }
@@ -193,7 +192,8 @@ impl State {
 }
 
 fn count_anomalies(events: &[Arc<Event>]) {
-    let opened = events.iter().filter(|event| matches!(event.body, EventBody::AnomalyOpened(_))).count();
+    let opened =
+        events.iter().filter(|event| matches!(event.body, EventBody::Anomaly(AnomalyEvent::Opened(_)))).count();
     if opened > 0 {
         count(Metric::AnomaliesOpened, opened as u64);
     }

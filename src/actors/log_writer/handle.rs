@@ -5,23 +5,23 @@ use std::time::Instant;
 use ractor::ActorRef;
 
 use crate::actors::ask::{self, Reply, ask};
-use earcon_model::{EventBody, KpiName, Seq};
+use earcon_model::{EventBody, Seq, Subject};
 use earcon_ports::PortError;
 
 /// Called with the last `seq` of the append once it is durable; dropped uncalled if it is not.
 pub type OnCommit = Box<dyn FnOnce(Seq) + Send>;
 
-/// Events of one KPI that belong together: all of them are committed, or none.
+/// Events about one subject that belong together: all of them are committed, or none.
 pub struct Append {
-    /// The KPI that the events are about.
-    pub kpi: KpiName,
+    /// The subject of the events.
+    pub subject: Subject,
     /// Wall time of the decision, milliseconds UTC.
     pub time_ms: i64,
     /// In order; may be empty if there is only a snapshot to hand over.
     pub bodies: Vec<EventBody>,
     /// Called after the commit.
     pub on_commit: Option<OnCommit>,
-    /// The stream's state including these events.
+    /// The stream's state including these events, if the subject is a KPI.
     pub snapshot: Option<Vec<u8>>,
 }
 

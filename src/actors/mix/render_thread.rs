@@ -8,18 +8,18 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, TryRecvError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::broadcast::error::TryRecvError as LiveError;
 use tokio::sync::{broadcast, watch};
 
 use super::listening::{Packet, Sound};
+use super::pacing::Pacing;
 use crate::actors::hub::{EventBatch, Subscription};
 use crate::telemetry::{Metric, count, record};
 use earcon_audio::{Encoder, FRAME_SAMPLES, Frame, MixSettings, Renderer, Sonifier, Voice};
 use earcon_model::Clock;
 
-const FRAME: Duration = Duration::from_millis(20);
 /// The set of sounding voices is compared every so many frames: once a second.
 const VOICES_EVERY: u64 = 50;
 
@@ -106,26 +106,21 @@ struct Worker {
 impl Worker {
     fn run(&mut self, stop: &AtomicBool) {
         let started = Instant::now();
-        let mut number: u64 = 0;
+        let mut pacing = Pacing::default();
         while !stop.load(Ordering::Relaxed) {
-            let due = started + FRAME * u32::try_from(number).unwrap_or(u32::MAX);
-            let now = Instant::now();
-            if let Some(early) = due.checked_duration_since(now) {
-                std::thread::sleep(early);
-            } else {
-                let overdue = ((now - due).as_micros() / FRAME.as_micros()) as u64;
-                if overdue > 0 {
-                    count(Metric::RenderSkipped, overdue);
-                    number += overdue;
-                }
+            let slot = pacing.next(started.elapsed());
+            if !slot.wait.is_zero() {
+                std::thread::sleep(slot.wait);
+            }
+            if slot.skipped > 0 {
+                count(Metric::RenderSkipped, slot.skipped);
             }
             let began = Instant::now();
             self.apply_commands();
             self.observe_events();
-            self.sound(number);
+            self.sound(slot.number);
             record(Metric::RenderSeconds, began.elapsed());
-            record(Metric::RenderLateSeconds, Instant::now().saturating_duration_since(due));
-            number += 1;
+            record(Metric::RenderLateSeconds, started.elapsed().saturating_sub(slot.due));
         }
     }
 

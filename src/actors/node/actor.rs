@@ -11,6 +11,7 @@ use crate::actors::context::Context;
 use crate::actors::recovery::recover;
 use crate::actors::supervision::{FailureAction, Failures};
 use crate::actors::workspace::{self, WorkspaceHandle};
+use crate::services::records::Family;
 use earcon_model::{NotBefore, WorkspaceId};
 use earcon_ports::{ErrorKind, PortError};
 use earcon_tenancy::WorkspacePass;
@@ -210,7 +211,7 @@ async fn bring_up(
 /// Records the workspace, so that it is opened at the next start.
 async fn register(context: &Context, pass: &WorkspacePass) -> Result<(), PortError> {
     let created = context.clock.now_ms().to_string().into_bytes();
-    match context.backends.meta_store.put(pass, "workspace", 0, created).await {
+    match context.backends.meta_store.put(pass, &Family::Workspace.key("created"), 0, created).await {
         Err(error) if error.kind != ErrorKind::Conflict => Err(error),
         _ => Ok(()),
     }

@@ -12,11 +12,11 @@ use crate::actors::ask::Reply;
 use crate::actors::context::Faults;
 use crate::actors::experiments::{Assignment, Experiments};
 use crate::actors::log_writer::{Append, LogWriter, OnCommit};
-use crate::actors::muting::MuteReader;
+use crate::services::mutes::MuteReader;
 use crate::telemetry::{Metric, record};
 use earcon_model::{
-    Acknowledgement, AnomalyId, Arrival, Clock, EventBody, Feedback, Labels, RejectedRow, Seq, SeriesBatch,
-    TrainedSeries,
+    Acknowledgement, AnomalyEvent, AnomalyId, Arrival, Clock, DetectorEvent, EventBody, Feedback, Labels, RejectedRow,
+    Seq, SeriesBatch, TrainedSeries,
 };
 use earcon_streams::{KpiState, Pushed};
 use earcon_tenancy::WorkspacePass;
@@ -162,8 +162,8 @@ impl State {
             tracing::error!(%kpi, reason, "the shadow detector failed; the live detector goes on");
             state.drop_shadow();
             self.shadowing = None;
-            let detectors = state.arrangement();
-            self.append(now_ms, vec![EventBody::DetectorChanged(Box::new(detectors))], None);
+            let detectors = state.detectors();
+            self.append(now_ms, vec![DetectorEvent::Changed(Box::new(detectors)).into()], None);
             self.args.experiments.shadow_failed(&kpi, &reason);
         }
     }
@@ -172,10 +172,10 @@ impl State {
     fn set_detectors(&mut self, assignment: Assignment) {
         let Assignment { detectors, window_ms } = assignment;
         self.report();
-        match self.args.state.arrange(&detectors) {
+        match self.args.state.set_detectors(&detectors) {
             Ok(true) => {
                 let now_ms = self.args.clock.now_ms();
-                self.append(now_ms, vec![EventBody::DetectorChanged(Box::new(detectors))], None);
+                self.append(now_ms, vec![DetectorEvent::Changed(Box::new(detectors)).into()], None);
             }
             Ok(false) if self.shadowing.is_some() == detectors.shadow.is_some() => return,
             Ok(false) => {}
@@ -194,10 +194,12 @@ impl State {
     }
 
     fn import_training(&mut self, training: Training, reply: Reply<usize>) {
-        let Training { detector_ref, detector, series } = training;
-        let imported = self.args.state.adopt(&detector_ref, &detector, &series);
-        let event =
-            |series| EventBody::DetectorTrained { choice: detector_ref.clone(), detector: detector.clone(), series };
+        let Training { detector, algorithm, series } = training;
+        let imported = self.args.state.import_training(&detector, &algorithm, &series);
+        let event = |series| {
+            let (detector, algorithm) = (detector.clone(), algorithm.clone());
+            EventBody::Detector(DetectorEvent::Trained { detector, algorithm, series })
+        };
         let bodies = if imported > 0 { chunks(series).map(event).collect() } else { Vec::new() };
         let now_ms = self.args.clock.now_ms();
         self.append(now_ms, bodies, Some(Box::new(move |_| reply.send(imported))));
@@ -206,18 +208,18 @@ impl State {
     fn acknowledge(&mut self, id: AnomalyId, labels: Labels, acknowledgement: Acknowledgement, reply: Reply<Seq>) {
         self.args.state.acknowledge(id, &acknowledgement);
         let at_ms = acknowledgement.at_ms;
-        let body = EventBody::AnomalyAcknowledged { id, labels, acknowledgement };
-        self.append(at_ms, vec![body], Some(Box::new(|seq| reply.send(seq))));
+        let body = AnomalyEvent::Acknowledged { id, labels, acknowledgement };
+        self.append(at_ms, vec![body.into()], Some(Box::new(|seq| reply.send(seq))));
     }
 
     fn record_feedback(&mut self, id: AnomalyId, labels: Labels, feedback: Feedback, reply: Reply<Seq>) {
-        let sensitivity = self.args.state.judge(id, &labels, &feedback);
+        let sensitivity = self.args.state.record_feedback(id, &labels, &feedback);
         if let Some(shadowing) = &mut self.shadowing {
             shadowing.record_feedback(id, feedback.outcome);
         }
         let at_ms = feedback.at_ms;
-        let body = EventBody::AnomalyJudged { id, labels, feedback, sensitivity };
-        self.append(at_ms, vec![body], Some(Box::new(|seq| reply.send(seq))));
+        let body = AnomalyEvent::Feedback { id, labels, feedback, sensitivity };
+        self.append(at_ms, vec![body.into()], Some(Box::new(|seq| reply.send(seq))));
     }
 
     fn check_stalls(&mut self) {
@@ -231,8 +233,8 @@ impl State {
 
     fn append(&mut self, time_ms: i64, bodies: Vec<EventBody>, on_commit: Option<OnCommit>) {
         self.args.unsaved = true;
-        let kpi = self.args.state.kpi().clone();
-        self.args.log.append(Append { kpi, time_ms, bodies, on_commit, snapshot: None });
+        let subject = self.args.state.kpi().clone().into();
+        self.args.log.append(Append { subject, time_ms, bodies, on_commit, snapshot: None });
     }
 
     /// The snapshot goes through the log writer, so that it is saved after the commit, with the
@@ -242,10 +244,10 @@ impl State {
         if !std::mem::take(&mut self.args.unsaved) {
             return;
         }
-        let kpi = self.args.state.kpi().clone();
+        let subject = self.args.state.kpi().clone().into();
         let snapshot = Some(self.args.state.snapshot());
         let time_ms = self.args.clock.now_ms();
-        self.args.log.append(Append { kpi, time_ms, bodies: Vec::new(), on_commit: None, snapshot });
+        self.args.log.append(Append { subject, time_ms, bodies: Vec::new(), on_commit: None, snapshot });
     }
 
     /// One timer at a time: it is set again when it fires, not with every sample.

@@ -29,9 +29,9 @@ pub(super) enum Message {
 /// State that one detector has learned elsewhere.
 pub struct Training {
     /// The detector as the workspace refers to it.
-    pub detector_ref: DetectorRef,
-    /// Which detector has learned it.
-    pub detector: String,
+    pub detector: DetectorRef,
+    /// The algorithm that has learned it.
+    pub algorithm: String,
     /// The learned state of each series.
     pub series: Vec<TrainedSeries>,
 }

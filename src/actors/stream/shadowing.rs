@@ -8,7 +8,7 @@ use crate::actors::context::Faults;
 use crate::actors::experiments::Experiments;
 use crate::experiments::{Agreement, Tally};
 use crate::telemetry::{Metric, record};
-use earcon_model::{AnomalyId, Arrival, EventBody, FeedbackOutcome};
+use earcon_model::{AnomalyEvent, AnomalyId, Arrival, EventBody, FeedbackOutcome, SeriesEvent};
 use earcon_streams::{KpiState, Observed};
 
 /// How often a stream reports its counts. Rare, because a workspace may have many streams.
@@ -69,7 +69,7 @@ impl Shadowing {
         tally.live_latencies.record(each(live));
         tally.shadow_latencies.record(each(took));
         for body in bodies {
-            if let EventBody::AnomalyOpened(anomaly) = body {
+            if let EventBody::Anomaly(AnomalyEvent::Opened(anomaly)) = body {
                 self.agreement.live(anomaly.id, &anomaly.labels, anomaly.opened_at_ms, tally);
             }
         }
@@ -83,7 +83,7 @@ impl Shadowing {
 
     /// Counts feedback on an anomaly, for the detectors that had found it.
     pub(super) fn record_feedback(&mut self, id: AnomalyId, outcome: FeedbackOutcome) {
-        self.agreement.judged(id, outcome == FeedbackOutcome::Real, &mut self.tally);
+        self.agreement.record_feedback(id, outcome == FeedbackOutcome::Real, &mut self.tally);
     }
 
     /// Whether there is anything to report.
@@ -95,14 +95,16 @@ impl Shadowing {
     pub(super) fn report(&mut self, state: &KpiState, experiments: &Experiments) {
         let tally = std::mem::take(&mut self.tally);
         if tally != Tally::default() {
-            experiments.report(state.arrangement(), tally);
+            experiments.report(state.detectors(), tally);
         }
     }
 }
 
 fn newest_ms(bodies: &[EventBody]) -> Option<i64> {
     let newest = |body: &EventBody| match body {
-        EventBody::Samples(all) => all.iter().filter_map(|one| Some(one.samples.last()?.timestamp_ms)).max(),
+        EventBody::Series(SeriesEvent::Samples(all)) => {
+            all.iter().filter_map(|one| Some(one.samples.last()?.timestamp_ms)).max()
+        }
         _ => None,
     };
     bodies.iter().filter_map(newest).max()

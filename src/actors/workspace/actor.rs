@@ -11,13 +11,13 @@ use crate::actors::ask::{self, Reply};
 use crate::actors::context::Context;
 use crate::actors::experiments::Experiments;
 use crate::actors::log_writer::{Append, LogWriter};
-use crate::actors::muting::MuteReader;
 use crate::actors::recovery::{Recovered, recover_kpi};
 use crate::actors::routes::{Route, Routes};
 use crate::actors::stream::{self, StreamHandle, actor::StreamArgs};
 use crate::actors::supervision::{FailureAction, Failures};
+use crate::services::mutes::MuteReader;
 use crate::telemetry::{GaugePart, Metric, count};
-use earcon_model::{EventBody, KpiName};
+use earcon_model::{KpiEvent, KpiName};
 use earcon_streams::KpiState;
 use earcon_tenancy::WorkspacePass;
 
@@ -31,7 +31,7 @@ pub(in crate::actors) async fn start(
     recovered: Recovered,
     node: ActorCell,
 ) -> Result<WorkspaceHandle, SpawnErr> {
-    let mutes = context.muting.follow(&pass).await.map_err(|error| SpawnErr::StartupFailed(error.into()))?;
+    let mutes = context.mutes.follow(&pass).await.map_err(|error| SpawnErr::StartupFailed(error.into()))?;
     let (started, children) = Reply::channel();
     let routes = Arc::new(Routes::default());
     let args = Args { context: context.clone(), pass: pass.clone(), routes: routes.clone(), recovered, mutes, started };
@@ -91,7 +91,7 @@ impl Actor for Supervisor {
         };
         for kpi in recovered.parked {
             // A parked KPI is tried again in a new process.
-            state.log_event(&kpi, EventBody::KpiResumed);
+            state.log_event(&kpi, KpiEvent::Resumed);
         }
         let unsaved = recovered.unsaved;
         for (kpi, kpi_state) in recovered.kpis {
@@ -220,7 +220,7 @@ impl State {
                 self.routes.set(kpi.clone(), Route::Parked(reason.to_owned()));
                 self.parked.insert(kpi.clone());
                 self.parked_gauge.set(self.parked.len());
-                self.log_event(&kpi, EventBody::KpiParked { reason: reason.to_owned() });
+                self.log_event(&kpi, KpiEvent::Parked { reason: reason.to_owned() });
             }
         }
     }
@@ -234,7 +234,7 @@ impl State {
         self.routes.set(kpi.clone(), Route::Restarting);
         self.parked.remove(&kpi);
         self.parked_gauge.set(self.parked.len());
-        self.log_event(&kpi, EventBody::KpiResumed);
+        self.log_event(&kpi, KpiEvent::Resumed);
         self.recover(myself, kpi);
         true
     }
@@ -254,9 +254,10 @@ impl State {
         });
     }
 
-    fn log_event(&self, kpi: &KpiName, body: EventBody) {
+    fn log_event(&self, kpi: &KpiName, event: KpiEvent) {
+        let (subject, bodies) = (kpi.clone().into(), vec![event.into()]);
         let time_ms = self.context.clock.now_ms();
-        self.log.append(Append { kpi: kpi.clone(), time_ms, bodies: vec![body], on_commit: None, snapshot: None });
+        self.log.append(Append { subject, time_ms, bodies, on_commit: None, snapshot: None });
     }
 
     fn finish(&mut self, reply: Reply<()>) {

@@ -11,17 +11,17 @@ use futures_util::{StreamExt, stream};
 use tokio::sync::broadcast::error::RecvError;
 
 use super::transmitter::Tuned;
-use crate::gateway::Gateway;
-use crate::gateway::authorized::Authorized;
-use crate::gateway::mixes::check_name;
-use crate::gateway::problem::{Problem, restarting};
+use crate::gateway::api::mixes::check_name;
+use crate::gateway::http::auth::Authorized;
+use crate::gateway::http::problem::{Problem, restarting};
+use crate::gateway::http::state::Gateway;
 use crate::telemetry::{Metric, count};
-use earcon_audio::{Page, Stamp};
+use earcon_audio::{ListenerStream, Page};
 
 struct Stream {
     tuned: Tuned<Arc<Page>>,
     /// Begins with the first page, because the listener's positions begin where it joined.
-    stamp: Option<Stamp>,
+    listener: Option<ListenerStream>,
 }
 
 /// Endless Ogg Opus.
@@ -38,7 +38,7 @@ pub(crate) async fn listen(
     let listening = workspace.listen().await.ok_or_else(restarting)?;
     let tuned = gateway.transmitters.pages(workspace.id(), listening, &gateway.shutdown);
     let title = format!("Earcon: {}", workspace.id());
-    let body = stream::unfold(Stream { tuned, stamp: None }, next_page).map(Ok::<Bytes, Infallible>);
+    let body = stream::unfold(Stream { tuned, listener: None }, next_page).map(Ok::<Bytes, Infallible>);
     let headers = [
         (header::CONTENT_TYPE.as_str(), "audio/ogg".to_owned()),
         (header::CACHE_CONTROL.as_str(), "no-cache, no-store".to_owned()),
@@ -67,12 +67,13 @@ async fn next_page(mut stream: Stream) -> Option<(Bytes, Stream)> {
 
 impl Stream {
     fn put(&mut self, page: &Page) -> Bytes {
-        match &mut self.stamp {
-            Some(stamp) => stamp.put(page),
+        match &mut self.listener {
+            Some(listener) => listener.write(page),
             None => {
-                let (mut stamp, headers) = Stamp::begin(serial(), self.tuned.listening.pre_skip, page.begins_at());
-                let first = stamp.put(page);
-                self.stamp = Some(stamp);
+                let (mut listener, headers) =
+                    ListenerStream::begin(serial(), self.tuned.listening.pre_skip, page.begins_at());
+                let first = listener.write(page);
+                self.listener = Some(listener);
                 [headers, first].concat().into()
             }
         }

@@ -9,11 +9,11 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::transmitter::{Tuned, config_frame, voices_frame};
-use crate::gateway::Gateway;
-use crate::gateway::authorized::Authorized;
-use crate::gateway::mixes::check_name;
-use crate::gateway::problem::{Problem, restarting};
-use crate::gateway::socket::{Frames, Socket, SocketLimits, Upgrade};
+use crate::gateway::api::mixes::check_name;
+use crate::gateway::http::auth::Authorized;
+use crate::gateway::http::problem::{Problem, restarting};
+use crate::gateway::http::state::Gateway;
+use crate::gateway::websocket::{Frames, Socket, SocketLimits, Upgrade};
 use crate::telemetry::{Metric, count};
 
 const LIMITS: SocketLimits = SocketLimits { max_message: 4_096, send_timeout: Duration::from_secs(20) };

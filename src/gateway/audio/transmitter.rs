@@ -15,7 +15,7 @@ use tokio::sync::broadcast::{self, WeakSender};
 use tokio::sync::watch;
 
 use crate::actors::mix::{Listening, Packet, Sound};
-use crate::gateway::mixes::WireVoice;
+use crate::gateway::api::mixes::WireVoice;
 use crate::live::MessageFrame;
 use crate::live::wire::{label_map, to_json};
 use crate::telemetry::{Metric, count};

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::actors::directory::Workspace;
 use crate::actors::hub::{EventBatch, Subscription};
-use crate::gateway::Gateway;
+use crate::gateway::http::state::Gateway;
 use crate::live::conflation::{Conflated, Offer};
 use crate::live::wire::Rated;
 use crate::live::{Conflation, Filter, MessageFrame, Resume, Since, compact, wire};

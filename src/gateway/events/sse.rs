@@ -9,8 +9,8 @@ use futures_util::{Stream, StreamExt, stream};
 
 use super::follower::{Follower, Frame, Wanted};
 use crate::actors::directory::Workspace;
-use crate::gateway::Gateway;
-use crate::gateway::problem::restarting;
+use crate::gateway::http::problem::restarting;
+use crate::gateway::http::state::Gateway;
 use crate::live::MessageFrame;
 use earcon_tenancy::WorkspacePass;
 

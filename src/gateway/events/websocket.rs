@@ -9,8 +9,8 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::follower::{Encoding, Follower, Frame, Wanted};
 use crate::actors::directory::Workspace;
-use crate::gateway::Gateway;
-use crate::gateway::socket::{Frames, Gone, Incoming, Socket, SocketLimits, Upgrade};
+use crate::gateway::http::state::Gateway;
+use crate::gateway::websocket::{Frames, Gone, Incoming, Socket, SocketLimits, Upgrade};
 use crate::live::{Conflation, Filter, MessageFrame, Since, wire};
 use earcon_tenancy::WorkspacePass;
 

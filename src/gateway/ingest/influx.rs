@@ -7,10 +7,10 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::sender::Sender;
-use super::{Body, Outcome, commit, gather};
-use crate::gateway::Gateway;
-use crate::gateway::problem::Problem;
+use super::http::{Body, Outcome, commit, gather};
+use super::target::Sender;
+use crate::gateway::http::problem::Problem;
+use crate::gateway::http::state::Gateway;
 use earcon_intake::influx::{Precision, parse};
 use earcon_model::RejectedRow;
 
@@ -111,7 +111,7 @@ async fn take(
     let sender = sender?;
     let body = body.plain(&headers)?;
     let precision = Precision::parse(&query.precision).ok_or_else(|| {
-        crate::gateway::query::bad(&format!("precision must be ns, us, ms, s, m or h, not {:?}", query.precision))
+        crate::gateway::http::query::bad(&format!("precision must be ns, us, ms, s, m or h, not {:?}", query.precision))
     })?;
     let gathered = gather(&gateway, &sender.authorized, |batch| parse(&body, precision, batch)).await?;
     commit(&gateway, &sender, gathered).await

@@ -6,10 +6,10 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::sender::Sender;
-use super::{Body, Outcome, commit, content_type, gather};
-use crate::gateway::Gateway;
-use crate::gateway::problem::{Kind, Problem};
+use super::http::{Body, Outcome, commit, content_type, gather};
+use super::target::Sender;
+use crate::gateway::http::problem::{Kind, Problem};
+use crate::gateway::http::state::Gateway;
 use earcon_intake::otlp::{parse_json, parse_protobuf};
 
 /// At most this many refused points are named in an answer.

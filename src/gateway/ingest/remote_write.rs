@@ -8,10 +8,10 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::sender::Sender;
-use super::{Body, Outcome, commit, gather};
-use crate::gateway::Gateway;
-use crate::gateway::problem::{Kind, Problem};
+use super::http::{Body, Outcome, commit, gather};
+use super::target::Sender;
+use crate::gateway::http::problem::{Kind, Problem};
+use crate::gateway::http::state::Gateway;
 use earcon_intake::remote_write::{DecompressError, decompress, parse};
 
 /// At most this many refused series are named in an answer.

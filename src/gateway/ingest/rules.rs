@@ -8,10 +8,10 @@ use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use crate::gateway::Gateway;
-use crate::gateway::authorized::Authorized;
-use crate::gateway::mixes::expected_revision;
-use crate::gateway::problem::{Kind, Problem};
+use crate::gateway::http::auth::Authorized;
+use crate::gateway::http::problem::{Kind, Problem};
+use crate::gateway::http::reply::expected_revision;
+use crate::gateway::http::state::Gateway;
 use crate::live::wire::to_json;
 use earcon_intake::rules::{RuleDocument, RulesDocument};
 use earcon_ports::Revision;
@@ -37,8 +37,8 @@ pub(crate) struct WireRules<'a> {
 #[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/ingest/rules", tag = "ingest", params(("workspace" = String, Path)),
     responses((status = 200, body = WireRules)))]
 pub(crate) async fn show(State(gateway): State<Gateway>, authorized: Authorized) -> Result<Response, Problem> {
-    let (catalogue, revision) = gateway.catalogues.current(authorized.pass()).await?;
-    Ok(answer(catalogue.rules().document(), revision))
+    let current = gateway.rules.current(authorized.pass()).await?;
+    Ok(answer(current.series.rules().document(), current.revision))
 }
 
 /// Replaces the rules, which are checked as a whole. `If-Match: "revision"` guards against a lost update. Other nodes
@@ -59,8 +59,8 @@ pub(crate) async fn change(
     let rules = RulesDocument::parse(&body)
         .map_err(|problems| Problem::new(Kind::BadRequest, problems.join("; ")).with("problems", json!(problems)))?;
     let expected = expected_revision(&headers)?;
-    let (catalogue, revision) = gateway.catalogues.put(authorized.pass(), rules, expected).await?;
-    Ok(answer(catalogue.rules().document(), revision))
+    let put = gateway.rules.put(authorized.pass(), rules, expected).await?;
+    Ok(answer(put.series.rules().document(), put.revision))
 }
 
 fn answer(document: &RulesDocument, revision: Revision) -> Response {

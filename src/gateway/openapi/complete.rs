@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::gateway::problem::{Kind, PROBLEM_JSON};
+use crate::gateway::http::problem::{Kind, PROBLEM_JSON};
 
 const WORKSPACE: &str = "^[a-z0-9][a-z0-9_-]{0,62}$";
 /// Of an entry or an experiment.
@@ -135,7 +135,10 @@ fn schemas() -> Vec<(&'static str, Value)> {
         ("Member", one_of("state", &["open", "closed"])),
         ("Member", one_of("direction", &["above", "below"])),
         ("Member", one_of("link", &["first", "same_kpi", "shared", "companion", "burst", "overflow"])),
-        ("Moment", one_of("what", &["joined", "returned", "grew", "ended", "acknowledged", "told", "merged"])),
+        (
+            "TimelineEntry",
+            one_of("what", &["joined", "returned", "grew", "ended", "acknowledged", "alerted", "merged"]),
+        ),
         ("Voice", one_of("role", &["voice", "bed"])),
         ("Mix", one_of("mode", &["ambient", "cues"])),
         ("Mix", property("polarity", json!({ "additionalProperties": { "enum": ["up", "down"] } }))),
@@ -159,13 +162,13 @@ fn schemas() -> Vec<(&'static str, Value)> {
             } } }),
         ),
         (
-            "VerdictBody",
+            "FeedbackBody",
             json!({ "additionalProperties": false, "properties": {
-                "verdict": { "enum": ["real", "false"] },
+                "outcome": { "enum": ["real", "false"] },
                 "note": { "maxLength": 2_000, "description": "at most 2,000 bytes of UTF-8" },
             } }),
         ),
-        ("Verdict", one_of("verdict", &["real", "false"])),
+        ("Feedback", one_of("outcome", &["real", "false"])),
         ("IngestBody", property("samples", json!({ "minItems": 1 }))),
         (
             "IngestSample",

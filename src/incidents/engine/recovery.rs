@@ -5,7 +5,7 @@
 
 use super::{IncidentEngine, IncidentSettings, IncidentState, RestoreError, State};
 use crate::incidents::inventory::SeriesInventory;
-use earcon_model::{Anomaly, Event, EventBody, Incident, Link, Member, SeriesId, WorkspaceId};
+use earcon_model::{Anomaly, Event, EventBody, Incident, IncidentEvent, Link, Member, SeriesId, WorkspaceId};
 
 /// In front of a saved state; another number is another form.
 const VERSION: u8 = 1;
@@ -38,12 +38,10 @@ impl IncidentEngine {
             return;
         }
         self.take(event, muted);
-        match &event.body {
-            EventBody::IncidentOpened(incident) | EventBody::IncidentUpdated(incident) => {
-                self.said(incident, event.time_ms);
-            }
-            EventBody::IncidentClosed(incident) => self.said_over(incident, event.time_ms),
-            _ => {}
+        let EventBody::Incident(happened) = &event.body else { return };
+        match happened {
+            IncidentEvent::Opened(incident) | IncidentEvent::Updated(incident) => self.said(incident, event.time_ms),
+            IncidentEvent::Closed(incident) => self.said_over(incident, event.time_ms),
         }
     }
 

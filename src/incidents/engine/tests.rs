@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::incidents::DAY_MS;
-use earcon_model::{Acknowledgement, Direction, Feature, Labels, Link};
+use earcon_model::{Acknowledgement, Direction, Feature, KpiName, Labels, Link, Subject};
 
 const T: i64 = 1_767_225_600_000;
 
@@ -67,13 +67,13 @@ impl Following {
         Self { desk: IncidentEngine::new(workspace(), settings, 0), log: Vec::new(), now_ms: T, lag: 1 }
     }
 
-    fn append(&mut self, kpi: KpiName, body: EventBody) {
-        let event = Event { seq: self.log.len() as Seq + 1, time_ms: self.now_ms, kpi, body };
+    fn append(&mut self, subject: impl Into<Subject>, body: impl Into<EventBody>) {
+        let event = Event::new(self.log.len() as Seq + 1, self.now_ms, subject, body);
         self.log.push(Arc::new(event));
     }
 
     /// Writes an event, then lets the desk read it and say what it wants to.
-    fn happen(&mut self, anomaly: &Anomaly, make: fn(Box<Anomaly>) -> EventBody) {
+    fn happen(&mut self, anomaly: &Anomaly, make: fn(Box<Anomaly>) -> AnomalyEvent) {
         self.append(anomaly.kpi.clone(), make(Box::new(anomaly.clone())));
         if self.log.len() - self.desk.seq() as usize >= self.lag {
             self.decide();
@@ -84,8 +84,8 @@ impl Following {
         for event in &self.log[self.desk.seq() as usize..] {
             self.desk.take(event, &|_| None);
         }
-        for Decision { kpi, body } in self.desk.decide(self.now_ms) {
-            self.append(kpi, body);
+        for decided in self.desk.decide(self.now_ms) {
+            self.append(decided.incident().id, decided);
         }
     }
 
@@ -95,19 +95,19 @@ impl Following {
 
     fn open_at(&mut self, name: &str, onset_ms: i64, score: f32) -> Anomaly {
         let anomaly = anomaly(name, onset_ms, score);
-        self.happen(&anomaly, EventBody::AnomalyOpened);
+        self.happen(&anomaly, AnomalyEvent::Opened);
         anomaly
     }
 
     fn grow(&mut self, anomaly: &mut Anomaly, score: f32) {
         anomaly.peak_score = score;
         anomaly.peak_at_ms = self.now_ms;
-        self.happen(anomaly, EventBody::AnomalyUpdated);
+        self.happen(anomaly, AnomalyEvent::Updated);
     }
 
     fn close(&mut self, anomaly: &Anomaly) {
         let closed = Anomaly { closed_at_ms: Some(self.now_ms), ..anomaly.clone() };
-        self.happen(&closed, EventBody::AnomalyClosed);
+        self.happen(&closed, AnomalyEvent::Closed);
     }
 
     fn wait(&mut self, ms: i64) {
@@ -127,7 +127,7 @@ impl Following {
 
     fn said(&self, event_type: &str) -> Vec<&Incident> {
         let of_type = |event: &&Arc<Event>| event.body.event_type().as_str() == event_type;
-        self.log.iter().filter(of_type).filter_map(|event| event.body.incident()).collect()
+        self.log.iter().filter(of_type).filter_map(|event| event.incident()).collect()
     }
 
     fn opened(&self) -> Vec<&Incident> {
@@ -135,7 +135,7 @@ impl Following {
     }
 
     fn last(&self) -> &Incident {
-        self.log.iter().rev().find_map(|event| event.body.incident()).unwrap()
+        self.log.iter().rev().find_map(|event| event.incident()).unwrap()
     }
 }
 
@@ -236,8 +236,8 @@ fn an_incident_ends_a_while_after_its_last_member_and_lives_on_when_one_returns(
     assert_eq!((closed.len(), f.opened().len()), (1, 1));
     assert_eq!((closed[0].closed_at_ms, closed[0].members[0].episodes), (Some(ended_at_ms), 2));
     let what: Vec<_> = closed[0].timeline.iter().map(|moment| moment.what).collect();
-    use TimelineKind::{Ended, Joined, Returned, Told};
-    assert_eq!(what, [Joined, Told, Ended, Returned, Ended]);
+    use TimelineKind::{Alerted, Ended, Joined, Returned};
+    assert_eq!(what, [Joined, Alerted, Ended, Returned, Ended]);
     f.open("a", 0.7);
     f.wait(10_000);
     assert_eq!(f.opened().len(), 2);
@@ -276,7 +276,7 @@ fn a_quiet_incident_that_takes_in_a_told_one_is_told_after_that_is_said() {
     assert_eq!(f.opened().iter().rev().take(2).map(|i| i.is_alerted()).collect::<Vec<_>>(), [true, false]);
     f.open("c{host:1,rack:7}", 0.6);
     f.wait(10_000);
-    let said: Vec<_> = f.log.iter().filter_map(|event| event.body.incident()).rev().take(2).collect();
+    let said: Vec<_> = f.log.iter().filter_map(|event| event.incident()).rev().take(2).collect();
     assert_eq!((said[1].merged_into, said[1].is_alerted()), (Some(said[0].id), true));
     assert_eq!((said[0].members[0].anomaly, said[0].is_alerted(), said[0].members_open), (quiet.id, true, 3));
 }
@@ -299,7 +299,7 @@ fn only_clear_changes_are_told_and_not_too_often() {
 #[test]
 fn muted_members_alert_nobody() {
     let mut f = Following::new();
-    f.append(KpiName::new("a").unwrap(), EventBody::AnomalyOpened(Box::new(anomaly("a", T, 0.999))));
+    f.append(KpiName::new("a").unwrap(), AnomalyEvent::Opened(Box::new(anomaly("a", T, 0.999))));
     let event = f.log[0].clone();
     f.desk.take(&event, &|_| Some("deployment".into()));
     f.wait(5_000);
@@ -315,7 +315,7 @@ fn muted_members_alert_nobody() {
 fn what_outlives_its_mute_is_told() {
     let mut f = Following::new();
     let mut a = anomaly("a", T, 0.9);
-    f.append(a.kpi.clone(), EventBody::AnomalyOpened(Box::new(a.clone())));
+    f.append(a.kpi.clone(), AnomalyEvent::Opened(Box::new(a.clone())));
     let event = f.log[0].clone();
     f.desk.take(&event, &|_| Some("deployment".into()));
     f.wait(10_000);
@@ -331,7 +331,11 @@ fn who_is_seen_by_somebody_is_marked_and_asks_no_more() {
     let a = f.open("a", 0.7);
     f.wait(5_000);
     let by = Acknowledgement { at_ms: f.now_ms, by: "ada".into(), note: None };
-    let body = EventBody::AnomalyAcknowledged { id: a.id, labels: a.labels.clone(), acknowledgement: by.clone() };
+    let body = EventBody::Anomaly(AnomalyEvent::Acknowledged {
+        id: a.id,
+        labels: a.labels.clone(),
+        acknowledgement: by.clone(),
+    });
     f.append(a.kpi.clone(), body);
     let event = f.log.last().unwrap().clone();
     f.desk.take(&event, &|_| None);
@@ -370,7 +374,7 @@ fn a_storm_of_a_thousand_kpis_is_bounded() {
     assert_eq!(f.opened().len(), 1);
     let storm = f.opened()[0];
     assert_eq!((storm.members.len(), storm.members_total, storm.members_open), (200, 1_000, 1_000));
-    assert!(storm.peak_score > 0.89 && storm.timeline.len() == Incident::MAX_MOMENTS);
+    assert!(storm.peak_score > 0.89 && storm.timeline.len() == Incident::MAX_TIMELINE);
     for anomaly in &all {
         f.close(anomaly);
     }
@@ -458,14 +462,16 @@ fn live(steps: &[Step], f: &mut Following, open: &mut BTreeMap<u8, Anomaly>) {
 fn fold(log: &[Arc<Event>]) -> BTreeMap<IncidentId, Incident> {
     let mut open: BTreeMap<IncidentId, Incident> = BTreeMap::new();
     for event in log {
-        let Some(incident) = event.body.incident() else { continue };
+        let Some(incident) = event.incident() else { continue };
         let before = open.get(&incident.id).map(|before| before.revision);
         match event.body {
-            EventBody::IncidentOpened(_) => assert_eq!((before, incident.revision), (None, 1), "opened twice"),
+            EventBody::Incident(IncidentEvent::Opened(_)) => {
+                assert_eq!((before, incident.revision), (None, 1), "opened twice")
+            }
             _ => assert_eq!(before, Some(incident.revision - 1), "said twice, or not said"),
         }
         match event.body {
-            EventBody::IncidentClosed(_) => open.remove(&incident.id),
+            EventBody::Incident(IncidentEvent::Closed(_)) => open.remove(&incident.id),
             _ => open.insert(incident.id, incident.clone()),
         };
     }
@@ -530,11 +536,11 @@ proptest! {
         let mut open = BTreeMap::new();
         for event in &f.log {
             match &event.body {
-                EventBody::AnomalyOpened(anomaly) | EventBody::AnomalyUpdated(anomaly) => {
+                EventBody::Anomaly(AnomalyEvent::Opened(anomaly) | AnomalyEvent::Updated(anomaly)) => {
                     let n = (0..24).find(|n| series(&name(*n)) == (anomaly.kpi.clone(), anomaly.labels.clone())).unwrap();
                     open.insert(n, (**anomaly).clone());
                 }
-                EventBody::AnomalyClosed(anomaly) => open.retain(|_, there: &mut Anomaly| there.id != anomaly.id),
+                EventBody::Anomaly(AnomalyEvent::Closed(anomaly)) => open.retain(|_, there: &mut Anomaly| there.id != anomaly.id),
                 _ => {}
             }
         }
@@ -555,7 +561,7 @@ proptest! {
         let mut f = Following::with(IncidentSettings { max_per_day: max, ..settings() });
         let mut open = BTreeMap::new();
         live(&steps, &mut f, &mut open);
-        let told: std::collections::BTreeSet<_> = f.log.iter().filter_map(|event| event.body.incident())
+        let told: std::collections::BTreeSet<_> = f.log.iter().filter_map(|event| event.incident())
             .filter(|incident| incident.merged_into.is_none()).filter_map(|incident| incident.alerted_at_ms).collect();
         for at in &told {
             prop_assert!(told.range(at..&(at + DAY_MS)).count() <= max as usize);

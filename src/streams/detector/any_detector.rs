@@ -1,53 +1,28 @@
-//! The detectors there are, and the one that an operator has chosen for a series.
+//! The available detectors, and a value that holds any of them.
 
-use super::{Detector, RobustForecast, TailRank, Verdict};
+use super::robust_forecast::RobustForecast;
+use super::score::{Detector, Score};
+use super::tail_rank::TailRank;
+use crate::detector_name::DetectorName;
 use crate::settings::StreamSettings;
 use earcon_model::Sample;
 
-/// The name of a detector, version included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum DetectorName {
-    /// [`RobustForecast`].
-    RobustForecast,
-    /// [`TailRank`].
-    #[default]
-    TailRank,
-}
-
-impl DetectorName {
-    /// All there are.
-    pub const ALL: [Self; 2] = [Self::TailRank, Self::RobustForecast];
-
-    /// As it stands in configuration, anomalies and snapshots.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::RobustForecast => RobustForecast::VERSION,
-            Self::TailRank => TailRank::VERSION,
-        }
-    }
-
-    /// What it keeps outside of its series.
-    pub(crate) fn heap_bytes(self) -> usize {
-        match self {
-            Self::RobustForecast => size_of::<RobustForecast>(),
-            Self::TailRank => size_of::<TailRank>(),
-        }
-    }
-
-    /// The detector with this name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|detector| detector.as_str() == name)
-    }
-}
-
-/// A detector of either kind; boxed, so that a series with the smaller one is small.
+/// A detector of either kind; boxed, so that a series with the smaller one stays small.
 #[derive(Debug, Clone)]
-pub(crate) enum Chosen {
+pub(crate) enum AnyDetector {
     RobustForecast(Box<RobustForecast>),
     TailRank(Box<TailRank>),
 }
 
-impl Chosen {
+impl AnyDetector {
+    /// Heap memory of one detector.
+    pub(crate) fn heap_bytes(name: DetectorName) -> usize {
+        match name {
+            DetectorName::RobustForecast => size_of::<RobustForecast>(),
+            DetectorName::TailRank => size_of::<TailRank>(),
+        }
+    }
+
     pub(crate) fn new(name: DetectorName) -> Self {
         match name {
             DetectorName::RobustForecast => Self::RobustForecast(Box::default()),
@@ -62,10 +37,10 @@ impl Chosen {
         })
     }
 
-    pub(crate) fn push(&mut self, sample: Sample, settings: &StreamSettings) -> Verdict {
+    pub(crate) fn score(&mut self, sample: Sample, settings: &StreamSettings) -> Option<Score> {
         match self {
-            Self::RobustForecast(detector) => detector.push(sample, settings),
-            Self::TailRank(detector) => detector.push(sample, settings),
+            Self::RobustForecast(detector) => detector.score(sample, settings),
+            Self::TailRank(detector) => detector.score(sample, settings),
         }
     }
 

@@ -1,25 +1,27 @@
-//! From feature values to one score: each feature is calibrated by its own past, then they are fused.
+//! Combines feature values into one score: each feature is calibrated by its own past, then they
+//! are fused.
 //!
-//! A feature counts only as far as it is *both* rare for this series (tail rank) *and* large on an absolute scale (the
-//! gates below). The rank alone alerts on the largest of any ten thousand harmless values; the size alone alerts all day
-//! on a series with heavy tails.
+//! A feature counts only as far as it is *both* unusual for this series (tail rank) *and* large on
+//! an absolute scale (the gates below). The rank alone would alert on the largest of any ten
+//! thousand harmless values. The size alone would alert permanently on a series with heavy tails.
 
 use super::super::arithmetic::exp2_neg;
 use super::super::stored::stored_fields;
 use super::super::tail::{Blocks, Tail};
 use earcon_model::{Feature, Rank};
 
-/// How many features are calibrated.
+/// Number of calibrated features.
 pub(super) const FEATURES: usize = 4;
-/// Root mean square of the features' decades that a score of 0.5 stands for, at sensitivity 1.
+/// Root mean square of the features' decades that scores 0.5 at sensitivity 1.
 const ALERT_DECADES: f64 = 2.6;
 /// The features in the order of the arrays here.
 const NAMES: [Feature; FEATURES] = [Feature::RobustZ, Feature::ResidualZ, Feature::Volatility, Feature::Slope];
-/// Below the first a feature's value counts nothing, above the second in full. Units: standard deviations, standard
-/// deviations, doublings, standard deviations between fast and slow mean.
+/// A feature's value does not count below the first bound and counts in full above the second.
+/// Units: standard deviations, standard deviations, doublings, standard deviations between fast and
+/// slow mean.
 const GATES: [(f32, f32); FEATURES] = [(2.5, 5.0), (2.5, 5.0), (0.6, 1.6), (0.4, 1.2)];
 
-/// The record of all features, both sides of each.
+/// The records of all features, both sides of each.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Calibration {
     upper: [Tail; FEATURES],
@@ -30,8 +32,8 @@ pub(super) struct Calibration {
 stored_fields!(Calibration { upper, lower, blocks });
 
 impl Calibration {
-    /// Score of the values and the feature that contributed most.
-    pub(super) fn judge(&self, values: &[f32; FEATURES], sensitivity: f64) -> (f32, Feature) {
+    /// The score of the values, and the feature that contributed most.
+    pub(super) fn score(&self, values: &[f32; FEATURES], sensitivity: f64) -> (f32, Feature) {
         let mut sum = 0.0;
         let mut most = (-1.0, NAMES[0]);
         for (i, &value) in values.iter().enumerate() {
@@ -52,15 +54,15 @@ impl Calibration {
         ((1.0 - exp2_neg(ratio * ratio)) as f32, most.1)
     }
 
-    /// How rare the value of a feature is.
+    /// The tail rank of a feature's value.
     pub(super) fn rank(&self, values: &[f32; FEATURES], feature: Feature) -> Rank {
-        let place = NAMES.iter().position(|name| *name == feature).unwrap_or(0);
-        let value = values[place];
-        let tail = if value > 0.0 { &self.upper[place] } else { &self.lower[place] };
+        let position = NAMES.iter().position(|name| *name == feature).unwrap_or(0);
+        let value = values[position];
+        let tail = if value > 0.0 { &self.upper[position] } else { &self.lower[position] };
         tail.rank(value.abs(), self.blocks)
     }
 
-    /// Takes the values into the record.
+    /// Adds the values to the records.
     pub(super) fn learn(&mut self, values: &[f32; FEATURES]) {
         let turn = self.blocks.advance();
         for (i, &value) in values.iter().enumerate() {

@@ -1,10 +1,13 @@
-//! What the next value should be: level and trend, on top of the day's ordinary course where that helps.
+//! Forecasts the next value: level and trend, plus the daily profile where it helps.
 //!
-//! Two exponential smoothers (Holt 1957, damped trend after Gardner & McKenzie 1985) run side by side, one on the values
-//! and one on what is left of them after the [`DayProfile`] is taken off. The one with the smaller recent error speaks, so
-//! a series without a daily rhythm does not suffer from a profile of noise. What an outlier may do to level, trend and
-//! spread is limited (Gelper, Fried & Croux 2010, *Robust forecasting with exponential and Holt–Winters smoothing*); after
-//! a few outliers in a row on the same side the limit on the level is lifted, because that is no outlier but a new level.
+//! Two exponential smoothers run side by side (Holt 1957, damped trend after Gardner & McKenzie
+//! 1985). One follows the values, the other the values minus the daily profile `P`. The one with
+//! the smaller recent error gives the prediction, so a profile of noise does not harm a series
+//! without a daily rhythm.
+//!
+//! Outliers have a limited effect on level, trend and spread (Gelper, Fried & Croux 2010, *Robust
+//! forecasting with exponential and Holt–Winters smoothing*). After a few outliers in a row on the
+//! same side the limit on the level is lifted: that is a new level, not an outlier.
 
 use crate::cadence::Interval;
 use crate::stored::{Stored, stored_fields};
@@ -16,19 +19,20 @@ const SPREAD_RATE: f64 = 0.03;
 /// Rate of the slow spread, which remembers movement across plateaus.
 const USUAL_RATE: f64 = 1.0 / 1024.0;
 const ERROR_RATE: f64 = 1.0 / 128.0;
-/// Spreads beyond which a residual is an outlier and is treated as if it were just there.
+/// Residuals beyond this many spreads are outliers and are clamped to it.
 const OUTLIER: f64 = 4.0;
-/// After so many outliers in a row on one side the next one is a new level …
+/// Outliers in a row on one side after which the next one is a new level.
 const NEW_LEVEL_AFTER: u8 = 4;
-/// … which is adopted at this rate.
+/// Rate at which a new level is learned.
 const NEW_LEVEL_RATE: f64 = 0.5;
-/// The first samples are taken as they are: there is no spread yet that could call one an outlier.
+/// The first samples are not limited, because there is no spread yet that could define an outlier.
 const UNLIMITED_UNTIL: u32 = 8;
-/// What one residual may be, in usual ones, for the usual to learn from it.
+/// Limit of one residual in the slow spread, in units of that spread.
 const USUAL_OUTLIER: f64 = 64.0;
-/// The spread never falls below this share of the usual one, lest a plateau make the next ordinary step a sensation.
+/// Minimum spread as a share of the slow spread. Otherwise the next ordinary step after a plateau
+/// would be an outlier.
 const USUAL_SHARE: f64 = 0.5;
-/// Relative accuracy that a value is trusted with.
+/// Assumed relative accuracy of a value.
 const ROUNDING: f64 = 1e-12;
 /// From mean absolute deviation to standard deviation, for a normal distribution.
 const MEAN_TO_SIGMA: f64 = 1.2533;
@@ -51,7 +55,8 @@ impl Smoother {
         self.level + self.trend
     }
 
-    /// The level follows a residual up to `limit`, the trend and the error up to `cut`: the jump to a new level is no trend.
+    /// Adds a residual. The level follows it up to `limit`, trend and error up to `cut`: the jump
+    /// to a new level is no trend.
     fn learn(&mut self, residual: f64, limit: f64, cut: f64, rate: f64, error_rate: f64) {
         self.level = self.next() + rate * residual.clamp(-limit, limit);
         self.trend = TREND_DAMPING * self.trend + TREND_RATE * residual.clamp(-cut, cut);
@@ -59,18 +64,18 @@ impl Smoother {
     }
 }
 
-/// What is expected of the next sample.
+/// The prediction for the next sample.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Prediction {
     /// The value, in the KPI's unit.
     pub(super) expected: f64,
-    /// Standard deviation of what the residual will be; above 0.
+    /// Expected standard deviation of the residual; above 0.
     pub(super) sigma: f64,
     plain: f64,
     seasonal: Option<f64>,
 }
 
-/// Forecasts one series. The ordinary course of its day, `P`, is kept by the owner, who says what it makes of a time.
+/// Forecasts one series. The owner keeps the daily profile `P` and passes in its value for a time.
 #[derive(Debug, Clone)]
 pub(super) struct Forecast<P> {
     plain: Smoother,
@@ -78,15 +83,15 @@ pub(super) struct Forecast<P> {
     pub(super) profile: P,
     interval: Interval,
     last_timestamp_ms: i64,
-    /// Mean absolute residual of late.
+    /// Recent mean absolute residual.
     spread: f64,
-    /// Mean absolute residual usually.
+    /// Long-term mean absolute residual.
     usual: f64,
     /// Outliers in a row above (positive) or below (negative).
     run: i8,
     /// The seasonal smoother has been started.
     season_known: bool,
-    /// The seasonal smoother speaks.
+    /// The seasonal smoother gives the prediction.
     season_speaks: bool,
 }
 
@@ -139,9 +144,9 @@ impl<P> Forecast<P> {
         }
     }
 
-    /// What to expect at a time after the last one learned, of which day is usually `profile`. Ends a trend that a gap
-    /// has interrupted.
-    pub(super) fn outlook(&mut self, timestamp_ms: i64, profile: Option<f64>) -> Prediction {
+    /// The prediction for a time after the last sample, whose usual value is `profile`. Ends a
+    /// trend that a gap has interrupted.
+    pub(super) fn predict(&mut self, timestamp_ms: i64, profile: Option<f64>) -> Prediction {
         let pause = timestamp_ms.saturating_sub(self.last_timestamp_ms) as f64;
         if self.interval.ms > 0.0 && pause > GAP * self.interval.ms {
             self.plain.trend = 0.0;
@@ -160,39 +165,40 @@ impl<P> Forecast<P> {
         Prediction { expected, sigma: self.sigma(expected), plain, seasonal }
     }
 
-    /// Learns the `n`th sample after the first and returns its value with the outlier part cut off.
-    pub(super) fn learn(&mut self, timestamp_ms: i64, value: f64, outlook: &Prediction, n: u32) -> f64 {
+    /// Learns the `n`th sample after the first. Returns its value without the outlier part.
+    pub(super) fn learn(&mut self, timestamp_ms: i64, value: f64, prediction: &Prediction, n: u32) -> f64 {
         let early = 1.0 / (f64::from(n) + 1.0);
-        let cut = if n < UNLIMITED_UNTIL { f64::INFINITY } else { OUTLIER * outlook.sigma };
-        let residual = value - outlook.expected;
-        self.count_run(residual, OUTLIER * outlook.sigma);
+        let cut = if n < UNLIMITED_UNTIL { f64::INFINITY } else { OUTLIER * prediction.sigma };
+        let residual = value - prediction.expected;
+        self.count_run(residual, OUTLIER * prediction.sigma);
         let new_level = self.run.unsigned_abs() > NEW_LEVEL_AFTER;
         let limit = if new_level { f64::INFINITY } else { cut };
         let rate = if new_level { NEW_LEVEL_RATE } else { LEVEL_RATE.max(early) };
 
         let error_rate = ERROR_RATE.max(early);
-        self.plain.learn(value - outlook.plain, limit, cut, rate, error_rate);
-        if let Some(seasonal) = outlook.seasonal {
+        self.plain.learn(value - prediction.plain, limit, cut, rate, error_rate);
+        if let Some(seasonal) = prediction.seasonal {
             self.seasonal.learn(value - seasonal, limit, cut, rate, error_rate);
             self.choose();
         }
         self.learn_spread(residual.abs(), cut, early);
         self.interval.learn(timestamp_ms.saturating_sub(self.last_timestamp_ms));
         self.last_timestamp_ms = timestamp_ms;
-        outlook.expected + residual.clamp(-limit, limit)
+        prediction.expected + residual.clamp(-limit, limit)
     }
 
-    /// Usual time between samples in milliseconds, 0 while there was but one.
+    /// Usual time between samples in milliseconds; 0 after a single sample.
     pub(super) fn interval_ms(&self) -> f64 {
         self.interval.ms
     }
 
-    /// Mean absolute residual over about the last thousand samples; 0 while every value was as expected.
+    /// Mean absolute residual over about the last thousand samples; 0 while all predictions were
+    /// exact.
     pub(super) fn usual_residual(&self) -> f64 {
         self.usual
     }
 
-    /// Never 0, so that a constant series has a band and can be divided by.
+    /// Never 0, so that a constant series has a band and a divisor.
     fn sigma(&self, expected: f64) -> f64 {
         let spread = self.spread.max(USUAL_SHARE * self.usual);
         MEAN_TO_SIGMA * spread + ROUNDING * expected.abs() + f64::MIN_POSITIVE
@@ -210,7 +216,7 @@ impl<P> Forecast<P> {
 
     fn choose(&mut self) {
         let (seasonal, plain) = (self.seasonal.error, self.plain.error);
-        // A margin, lest the two take turns where they are equally good.
+        // A margin, so that two equally good smoothers do not take turns.
         self.season_speaks = if self.season_speaks { seasonal <= plain } else { seasonal < 0.95 * plain };
     }
 
@@ -236,8 +242,8 @@ mod tests {
         for value in values {
             n += 1;
             let at = i64::from(n) * HOUR;
-            let outlook = at_time(&mut forecast, at);
-            let accepted = forecast.learn(at, value, &outlook, n);
+            let prediction = at_time(&mut forecast, at);
+            let accepted = forecast.learn(at, value, &prediction, n);
             let interval_ms = forecast.interval_ms();
             forecast.profile.learn(at, accepted, interval_ms);
         }
@@ -246,7 +252,7 @@ mod tests {
 
     fn at_time(forecast: &mut Forecast<DayProfile>, at: i64) -> Prediction {
         let usual = forecast.profile.at(at);
-        forecast.outlook(at, usual)
+        forecast.predict(at, usual)
     }
 
     fn next(forecast: &mut Forecast<DayProfile>, n: u32) -> Prediction {
@@ -277,21 +283,21 @@ mod tests {
     #[test]
     fn a_new_level_is_adopted_within_a_dozen_samples() {
         let (mut forecast, n) = fed((0..500).map(jitter).chain((0..14).map(|i| 1e6 + jitter(i))));
-        let outlook = next(&mut forecast, n);
-        assert!((outlook.expected - 1e6).abs() < 1e4, "{outlook:?}");
+        let prediction = next(&mut forecast, n);
+        assert!((prediction.expected - 1e6).abs() < 1e4, "{prediction:?}");
     }
 
     #[test]
-    fn the_daily_course_speaks_where_it_helps() {
+    fn daily_profile_is_used_where_it_helps() {
         let day = |i: u32| if i % 24 < 12 { 100.0 } else { 0.0 };
         let (mut forecast, n) = fed((0..24 * 14).map(|i| day(i) + jitter(i)));
         assert!(forecast.season_speaks);
-        let outlook = next(&mut forecast, n);
-        assert!((outlook.expected - 100.0).abs() < 5.0, "the step of midnight is foreseen: {outlook:?}");
+        let prediction = next(&mut forecast, n);
+        assert!((prediction.expected - 100.0).abs() < 5.0, "the step at midnight is predicted: {prediction:?}");
     }
 
     #[test]
-    fn the_daily_course_is_silent_where_there_is_none() {
+    fn daily_profile_is_not_used_without_a_daily_rhythm() {
         let (forecast, _) = fed((0..24 * 30).map(jitter));
         assert!(!forecast.season_speaks);
     }

@@ -1,19 +1,21 @@
-//! `tail-rank-1`: ten streams drawn from a series, each judged by its own past in the tails, combined into one surprise.
+//! `tail-rank-1`: ten streams derived from a series, each ranked in its own past, combined into one
+//! surprise.
 //!
-//! The streams are the value itself and what becomes of it against the hour of the day, the hour of the week and the last
-//! 144 values, its short median, its spread, its restlessness in values and in ranks, and its rank of late. What is rare
-//! for a stream, by its [rank in the tail](tails), adds to the surprise; the stream that adds the most is the reason stated.
+//! The streams are: the value; its residuals to the hour of the day, the hour of the week and the
+//! last 144 values; the short median; the spread; the volatility of values and of ranks; the recent
+//! rank. A value with a high [rank in the tail](tails) of its stream adds to the surprise. The
+//! stream that adds the most is the stated reason.
 //!
-//! What is rare counts in full only when it is also [far](scale): of any ten thousand harmless values one is the largest. Two more
-//! paths find what is not new but still wrong: a value [out of the band](band) that the series keeps to, however often that has
-//! happened, and a series that [does not move any more](still).
+//! A high rank counts in full only if the value is also [distant](scale): of any ten thousand
+//! harmless values one is the largest. Two more paths find faults that are not new: a value [out of
+//! the band](band) of the series, even if that has happened before, and a [`flatline`].
 //!
-//! Deliberately absent: any look ahead, any range known beforehand, other series, and what people said about an alert.
+//! Deliberately absent: look-ahead, ranges known beforehand, other series, and feedback of people.
 //!
-//! Everything but the forecast that people see is computed in `f32` on *scaled* values: the distance from an anchor (at first the
-//! first value) in units of a power of two near the first distance. Both are moved where they do not fit any more, when a
-//! generation of the tails ends. So no unit and no offset is too large, and a series in other units of a power of two has the
-//! same scores.
+//! Everything but the visible forecast is computed in `f32` on *scaled* values: the distance from
+//! an anchor (initially the first value) in units of a power of two near the first distance. When a
+//! generation of the tails ends, both are adjusted if they do not fit. So any unit and any offset
+//! works, and a series multiplied by a power of two has the same scores.
 
 mod band;
 mod calendar;
@@ -23,68 +25,15 @@ mod quantize;
 mod ranks;
 mod scale;
 mod scaling;
+mod state;
 mod tails;
 
-use super::features::{Course, Observation};
-use super::forecast::Forecast;
-use super::{Detector, Judgement, LARGEST, Verdict};
-use crate::arithmetic::{LOG10_OF_2, log2};
+use super::score::{Detector, LARGEST, Score};
+use crate::detector_name::DetectorName;
 use crate::settings::StreamSettings;
-use crate::stored::{Stored, stored_fields};
-use crate::surprise::score_of;
-use crate::window::{Centre, Place, Window};
-use band::Band;
-use calendar::Calendar;
-use earcon_model::{Feature, Sample};
-use flatline::Still;
-use measures::{MEDIAN_OF, deviation, mean_move, short_median};
-use quantize::{decode, encode};
-use ranks::{Ranks, Thinned};
-use scale::Scales;
-use scaling::Unit;
-use tails::{STREAMS, TAKEN_FROM, Tails};
-
-/// Values that robust distance is measured against, and how many it takes to begin.
-const WINDOW: usize = 144;
-const WINDOW_NEEDED: usize = 36;
-/// From median absolute deviation to standard deviation, for a normal distribution.
-const MAD_TO_SIGMA: f64 = 1.4826;
-/// Share of the usual distance from the median that is added to the scale: a window of plateaus has a MAD of 0.
-const USUAL_SHARE: f64 = 0.3;
-/// Samples the usual distance is a mean of.
-const USUAL_MEMORY: u32 = 5_000;
-/// Values that spread, restlessness and short median are taken from.
-const SPREAD_OF: usize = 96;
-const MOVES_OF: usize = 48;
-/// Samples before values are winsorised for the spread.
-const QUARTILES_NEEDED: u32 = 30;
-/// Samples below which a surprise counts more, because records are short.
-const SHORT_UNTIL: u32 = 900;
-/// The streams that compare with what the hour of the day usually brings.
-const OF_THE_DAY: [usize; 2] = [1, 6];
-/// Standard deviations from which a surprise counts in full; what is less far loses decades by the factor that it lacks.
-const FAR_ENOUGH: f64 = 6.5;
-const LOST_A_DOUBLING: f64 = 1.5;
-/// Surprise in decades that is worth an alert, at sensitivity 1.
-const ALERT: f64 = 2.2;
-/// How quickly the mean surprise follows, and what it adds.
-const MEAN_RATE: f64 = 0.1;
-const MEAN_SHARE: f64 = 0.2;
-const HOUR_MS: i64 = 3_600_000;
-
-/// What the streams are called where a reason is stated; the order is that of the streams.
-const NAMES: [Feature; STREAMS] = [
-    Feature::RobustZ,
-    Feature::ResidualZ,
-    Feature::RobustZ,
-    Feature::Slope,
-    Feature::Volatility,
-    Feature::Volatility,
-    Feature::ResidualZ,
-    Feature::Volatility,
-    Feature::Slope,
-    Feature::ResidualZ,
-];
+use crate::stored::Stored;
+use earcon_model::Sample;
+use state::State;
 
 /// Scores one series. Below 4 KB, all of it inline.
 #[derive(Debug, Clone, Default)]
@@ -92,62 +41,13 @@ pub struct TailRank {
     state: Option<State>,
 }
 
-#[derive(Debug, Clone)]
-struct State {
-    /// Samples seen, saturating.
-    seen: u32,
-    unit: Unit,
-    /// Mean distance from the median of the window.
-    usual_distance: f32,
-    /// Mean surprise of late.
-    mean_surprise: f64,
-    /// How many samples there were when an hour of the day came again for the first time.
-    returned_at: Option<u32>,
-    window: Window<f32, WINDOW>,
-    thinned: Thinned,
-    ranks: Ranks,
-    tails: Tails,
-    scales: Scales,
-    band: Band,
-    still: Still,
-    forecast: Forecast<Calendar>,
-    course: Course,
-}
-
-stored_fields!(State {
-    seen,
-    unit,
-    usual_distance,
-    mean_surprise,
-    returned_at,
-    window,
-    thinned,
-    ranks,
-    tails,
-    scales,
-    band,
-    still,
-    forecast,
-    course,
-});
-
-/// What is drawn from a series at a sample.
-struct Drawn {
-    /// The values of the ten streams.
-    values: [f32; STREAMS],
-    /// How far the sample is out of what the series allows itself; 1 is the edge.
-    out: f64,
-    /// How far the series has stopped to move, likewise.
-    stuck: f64,
-}
-
 impl Detector for TailRank {
-    const VERSION: &'static str = "tail-rank-1";
+    const VERSION: &'static str = DetectorName::TailRank.as_str();
 
-    fn push(&mut self, sample: Sample, settings: &StreamSettings) -> Verdict {
+    fn score(&mut self, sample: Sample, settings: &StreamSettings) -> Option<Score> {
         let value = sample.value.clamp(-LARGEST, LARGEST);
         let state = self.state.get_or_insert_with(|| State::starting_at(sample.timestamp_ms, value));
-        Verdict { judgement: state.push(sample.timestamp_ms, value, settings) }
+        state.push(sample.timestamp_ms, value, settings)
     }
 
     fn seen(&self) -> u32 {
@@ -161,196 +61,5 @@ impl Detector for TailRank {
     fn decode(mut bytes: &[u8]) -> Option<Self> {
         let state = Stored::read(&mut bytes)?;
         bytes.is_empty().then_some(Self { state })
-    }
-}
-
-impl State {
-    /// Before the first sample, which is `value`.
-    fn starting_at(timestamp_ms: i64, value: f64) -> Self {
-        Self {
-            seen: 0,
-            unit: Unit::starting_at(value),
-            usual_distance: 0.0,
-            mean_surprise: 0.0,
-            returned_at: None,
-            window: Window::new(),
-            thinned: Thinned::new(),
-            ranks: Ranks::new(),
-            tails: Tails::new(),
-            scales: Scales::new(),
-            band: Band::new(),
-            still: Still::default(),
-            forecast: Forecast::starting_at(timestamp_ms, value, Calendar::new()),
-            course: Course::starting_at(value),
-        }
-    }
-
-    fn push(&mut self, timestamp_ms: i64, value: f64, settings: &StreamSettings) -> Option<Judgement> {
-        let local_ms = settings.utc_offsets.local_ms(timestamp_ms);
-        let x = self.unit.scaled(value);
-        let centre = self.window.centre().unwrap_or(Centre { median: f64::from(x), mad: 0.0 });
-        let scale = MAD_TO_SIGMA * centre.mad
-            + USUAL_SHARE * f64::from(self.usual_distance)
-            + 1e-12
-            + 1e-7 * centre.median.abs();
-        let robust_z = (f64::from(x) - centre.median) / scale;
-        let place = self.window.place_of(x);
-        let level = self.window.rank(place);
-        let observed = self.observe(timestamp_ms, local_ms, value, robust_z, scale, level);
-
-        let Drawn { values, out, stuck } = self.draw(local_ms, x, place, robust_z as f32, &centre);
-        let codes = values.map(encode);
-        let surprises = self.tails.judge(&codes);
-        let seen = self.seen_by_stream();
-        // Most samples are no surprise, and then it does not matter how far they are.
-        let far = if surprises.squares > 0.0 { self.scales.farthest(&values, &seen) } else { 0.0 };
-        self.scales.learn(&values, &seen);
-        let novel = self.combine(surprises.squares, f64::from(far)) / ALERT;
-        let judgement = (self.seen >= settings.warm_up).then(|| {
-            let (surprise, reason) =
-                [(novel, NAMES[surprises.most.0]), (out, Feature::ResidualZ), (stuck, Feature::Volatility)]
-                    .into_iter()
-                    .fold((0.0, NAMES[0]), |most, one| if one.0 > most.0 { one } else { most });
-            let score = score_of(surprise * settings.sensitivity);
-            let features = self.course.features(&observed);
-            let mut judgement = self.course.describe(&observed, features, score, reason);
-            // Only what is rare in the tails has a standing there.
-            let told = score > 0.25 && surprises.squares > 0.0 && reason == NAMES[surprises.most.0];
-            judgement.rank = told.then(|| self.tails.rank(&surprises, &codes));
-            judgement
-        });
-
-        let accepted = self.forecast.learn(timestamp_ms, value, &observed.outlook, self.seen);
-        self.course.learn(&observed, accepted);
-        self.seen = self.seen.saturating_add(1);
-        if self.tails.learn(&codes) {
-            self.thinned.refresh();
-            self.fit();
-        }
-        judgement
-    }
-
-    fn observe(
-        &mut self,
-        timestamp_ms: i64,
-        local_ms: i64,
-        value: f64,
-        robust_z: f64,
-        scale: f64,
-        level: f64,
-    ) -> Observation {
-        let unit = self.unit.size();
-        let usual = self.forecast.profile.usual(local_ms);
-        let usual = usual.map(|usual| self.unit.value(usual).clamp(-LARGEST, LARGEST));
-        Observation {
-            value,
-            outlook: self.forecast.outlook(timestamp_ms, usual),
-            usual_residual: self.forecast.usual_residual(),
-            robust_z,
-            scale: (scale * unit).clamp(f64::MIN_POSITIVE, LARGEST),
-            level,
-            seen: self.seen,
-        }
-    }
-
-    /// How many values of each stream were learned.
-    fn seen_by_stream(&self) -> [u32; STREAMS] {
-        let mut seen = TAKEN_FROM.map(|taken_from| self.seen.saturating_sub(u32::from(taken_from)));
-        if let Some(returned_at) = self.returned_at {
-            OF_THE_DAY.into_iter().for_each(|stream| seen[stream] = self.seen - returned_at);
-        }
-        seen
-    }
-
-    /// The values of the ten streams, which learn the value, and how far it is out of what the series does otherwise.
-    fn draw(&mut self, local_ms: i64, x: f32, place: Place, robust_z: f32, centre: &Centre) -> Drawn {
-        let known = self.window.len();
-        let distance = (f64::from(x) - centre.median).abs() as f32;
-        self.usual_distance += (distance - self.usual_distance) / (self.seen.min(USUAL_MEMORY - 1) + 1) as f32;
-        self.window.push_at(x, place);
-        let mut values = [0.0; SPREAD_OF];
-        let held = self.window.len().min(SPREAD_OF);
-        let values = &mut values[..held];
-        self.window.newest(values);
-
-        let median = short_median(&values[held.saturating_sub(MEDIAN_OF)..]);
-        let moves = mean_move(&values[held.saturating_sub(MOVES_OF + 1)..]);
-        let spread = self.spread(values);
-        let interval_ms = self.forecast.interval_ms();
-        let residuals = self.forecast.profile.push(local_ms, x, median, interval_ms);
-        if residuals.first_return {
-            self.returned_at = Some(self.seen);
-            self.tails.forget(&OF_THE_DAY);
-            OF_THE_DAY.into_iter().for_each(|stream| self.scales.forget(stream));
-        }
-        let repeats = held > 1 && values[held - 1] == values[held - 2];
-        let stuck = self.still.push(repeats, self.seen);
-        let hour = local_ms.div_euclid(HOUR_MS).rem_euclid(24) as u8;
-        let out = self.band.push(hour, residuals.nearer - residuals.day_median, self.seen);
-        let code = encode(x);
-        self.ranks.push(self.thinned.rank(code));
-        self.thinned.push(code);
-        let values = [
-            x,
-            residuals.day,
-            if known < WINDOW_NEEDED { 0.0 } else { robust_z },
-            median,
-            spread,
-            self.ranks.mean_step(),
-            residuals.day_median,
-            moves,
-            self.ranks.mean(),
-            residuals.week,
-        ];
-        Drawn { values, out: f64::from(out), stuck }
-    }
-
-    /// Standard deviation of the values, outliers pulled in to where a box plot's whiskers end.
-    fn spread(&self, values: &[f32]) -> f32 {
-        let quartiles = (self.thinned.quantile(0.25), self.thinned.quantile(0.75));
-        let (low, high) = match quartiles {
-            (Some(q25), Some(q75)) if self.seen >= QUARTILES_NEEDED => {
-                let reach = 1.5 * (q75 - q25);
-                (q25 - reach, q75 + reach)
-            }
-            _ => (f32::NEG_INFINITY, f32::INFINITY),
-        };
-        deviation(values, low, high)
-    }
-
-    /// The surprise of a sample whose streams have these squares of decades and of which one is this far from its mean, and
-    /// what lingers of those before.
-    fn combine(&mut self, squares: f64, far: f64) -> f64 {
-        let n = f64::from(self.seen);
-        let mut surprise = (squares / STREAMS as f64).sqrt();
-        if surprise > 0.0 && self.seen < SHORT_UNTIL {
-            surprise += 0.5 * LOG10_OF_2 * log2(1000.0 / (n + 100.0));
-        }
-        let told = if surprise > 0.0 {
-            let near = far < FAR_ENOUGH;
-            let lost = if near { LOST_A_DOUBLING * log2(FAR_ENOUGH / far.max(0.5 * FAR_ENOUGH)) } else { 0.0 };
-            (surprise + MEAN_SHARE * self.mean_surprise - lost).max(0.0)
-        } else {
-            0.0
-        };
-        self.mean_surprise += MEAN_RATE.max(1.0 / (n + 1.0)) * (surprise - self.mean_surprise);
-        told
-    }
-
-    /// Moves the unit where it does not fit any more.
-    fn fit(&mut self) {
-        let (Some(median), usual) = (self.thinned.quantile(0.5), self.usual_distance) else { return };
-        let Some(factor) = self.unit.fit(median, usual) else { return };
-        let place = |x: f32| scaling::clamped((x - median) * factor);
-        let size = |x: f32| x * factor;
-        self.usual_distance = usual * factor;
-        self.window.change(place);
-        self.thinned.change(|code| encode(place(decode(code))));
-        self.forecast.profile.change(place);
-        [0, 3].into_iter().for_each(|stream| self.tails.change(stream, place));
-        [1, 4, 6, 7, 9].into_iter().for_each(|stream| self.tails.change(stream, size));
-        [0, 3].into_iter().for_each(|stream| self.scales.change(stream, place, size));
-        [1, 4, 6, 7, 9].into_iter().for_each(|stream| self.scales.change(stream, size, size));
-        self.band.change(size);
     }
 }

@@ -1,8 +1,8 @@
-//! Counters: what is scored is the increase per second, whatever happens to the totals.
+//! Counters: the increase per second is scored, for any sequence of totals.
 
 use super::signals::{START, fresh, labelled};
 use crate::{KpiState, Pushed, Rejection};
-use earcon_model::{EventBody, Reading, Sample, SeriesBatch, SeriesSamples, SeriesStatus};
+use earcon_model::{EventBody, Reading, Sample, SeriesBatch, SeriesEvent, SeriesSamples, SeriesStatus};
 
 /// Totals of one series at seconds after the start.
 fn totals(rows: impl IntoIterator<Item = (i64, f64)>) -> SeriesBatch {
@@ -17,7 +17,7 @@ fn push(state: &mut KpiState, batch: SeriesBatch) -> Pushed {
 
 fn samples(pushed: &Pushed) -> &SeriesSamples {
     match &pushed.bodies[..] {
-        [EventBody::Samples(all)] if all.len() == 1 => &all[0],
+        [EventBody::Series(SeriesEvent::Samples(all))] if all.len() == 1 => &all[0],
         other => panic!("{other:?}"),
     }
 }
@@ -36,12 +36,12 @@ fn the_increase_per_second_is_scored_and_kept() {
 }
 
 #[test]
-fn the_first_total_is_taken_and_logged_but_says_nothing_yet() {
+fn first_total_is_logged_but_not_scored() {
     let mut state = fresh();
     let pushed = push(&mut state, totals([(0, 100.0)]));
     assert_eq!((pushed.accepted, rates(&pushed)), (1, vec![]));
     let start = samples(&pushed).counter.unwrap().start;
-    assert_eq!(start, Some(Sample { timestamp_ms: START, value: 100.0 }), "what was acknowledged is in the log");
+    assert_eq!(start, Some(Sample { timestamp_ms: START, value: 100.0 }), "an accepted total is in the log");
     let view = state.series().next().unwrap();
     assert_eq!((view.last, view.status), (None, SeriesStatus::Warming { seen: 0, needed: 30 }));
     assert_eq!(rates(&push(&mut state, totals([(5, 110.0)]))), [(5, 2.0)]);
@@ -67,7 +67,7 @@ fn totals_sent_again_or_late_are_counted_and_change_nothing() {
 }
 
 #[test]
-fn a_negative_total_is_refused_by_name() {
+fn negative_total_is_rejected() {
     let pushed = push(&mut fresh(), totals([(0, 1.0), (1, -1.0), (2, 2.0)]));
     assert_eq!(pushed.rejected, [(1, Rejection::NegativeCounter)]);
     assert_eq!(rates(&pushed), [(2, 0.5)]);
@@ -93,14 +93,14 @@ fn a_series_that_changes_its_reading_warms_up_again() {
 }
 
 #[test]
-fn silence_of_a_counter_is_a_stall_like_any_other() {
+fn silence_of_a_counter_is_a_stall() {
     let mut state = fresh();
     let pushed = push(&mut state, totals((0..20).map(|i| (i, i as f64))));
     assert_eq!(rates(&pushed).len(), 19);
     let stall_at = state.next_stall_at().unwrap();
     assert_eq!(state.check_stalls(stall_at).len(), 1);
     let bodies = push(&mut state, totals([(100, 119.0)])).bodies;
-    assert!(matches!(bodies[0], EventBody::SeriesRestored { .. }), "{bodies:?}");
-    let EventBody::Samples(all) = &bodies[1] else { panic!("{bodies:?}") };
+    assert!(matches!(bodies[0], EventBody::Series(SeriesEvent::Restored { .. })), "{bodies:?}");
+    let EventBody::Series(SeriesEvent::Samples(all)) = &bodies[1] else { panic!("{bodies:?}") };
     assert!((all[0].samples[0].value - 100.0 / 81.0).abs() < 1e-12);
 }

@@ -1,8 +1,8 @@
-//! Odd input: each kind has one defined result.
+//! Unusual input: each kind has one defined result.
 
 use super::signals::{START, batch, every, fresh, labelled, with};
 use crate::{Pushed, Rejection, StreamOptions, StreamSettings};
-use earcon_model::{EventBody, SeriesSamples, SeriesStatus};
+use earcon_model::{EventBody, SeriesEvent, SeriesSamples, SeriesStatus};
 
 const NOW: i64 = START + 100_000_000;
 
@@ -11,14 +11,14 @@ fn samples(pushed: &Pushed) -> &[SeriesSamples] {
         .bodies
         .iter()
         .find_map(|body| match body {
-            EventBody::Samples(all) => Some(&all[..]),
+            EventBody::Series(SeriesEvent::Samples(all)) => Some(&all[..]),
             _ => None,
         })
         .unwrap_or(&[])
 }
 
 #[test]
-fn values_that_are_no_numbers_are_rejected_and_the_others_kept() {
+fn non_finite_values_are_rejected_and_the_others_kept() {
     let mut state = fresh();
     let rows = [(1, 1.0), (2, f64::NAN), (3, f64::INFINITY), (4, f64::NEG_INFINITY), (5, 2.0)];
     let pushed = state.push(&[batch(rows)], NOW);
@@ -27,7 +27,7 @@ fn values_that_are_no_numbers_are_rejected_and_the_others_kept() {
 }
 
 #[test]
-fn timestamps_out_of_this_world_are_rejected() {
+fn timestamps_out_of_range_are_rejected() {
     let mut state = fresh();
     let hour = 3_600_000;
     let rows = [(-1, 1.0), (0, 1.0), (NOW + hour, 1.0), (NOW + hour + 1, 1.0), (i64::MIN, 1.0), (i64::MAX, 1.0)];
@@ -126,7 +126,7 @@ fn a_constant_series_is_ordinary_at_any_magnitude() {
 }
 
 #[test]
-fn no_magnitude_makes_anything_but_finite_numbers() {
+fn every_magnitude_gives_finite_numbers() {
     let extremes = [1.0, f64::MAX, -f64::MAX, 1e-300, 0.0, 5e-324, -1e300, 1e300, f64::MIN_POSITIVE, -0.0, 1e154];
     let values: Vec<f64> = (0..4_000usize).map(|i| extremes[(i * i + i / 7) % extremes.len()]).collect();
     let mut state = fresh();

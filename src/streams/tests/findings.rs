@@ -1,12 +1,13 @@
-//! What is evident has to be found, soon, and for the right reason.
+//! Evident anomalies are found, soon, and with the right reason.
 
 use super::signals::{Dice, START, every, fresh};
-use earcon_model::{Anomaly, Direction, EventBody, Feature};
+use earcon_model::{Anomaly, AnomalyEvent, Direction, EventBody, Feature, SeriesEvent};
 
 const SEEDS: u64 = 20;
 const AFTER: usize = 150;
 
-/// Values of a series, given the dice and the number of the sample since the series, or the change, began.
+/// Values of a series, given the random generator and the number of the sample since the start of
+/// the series or of the change.
 type Course = fn(&mut Dice, usize) -> f64;
 
 const ORDINARY: [(&str, Course); 3] = [
@@ -15,7 +16,7 @@ const ORDINARY: [(&str, Course); 3] = [
     ("counts", |dice, _| dice.count(20.0)),
 ];
 
-/// The first episodes that open within `within` samples of the change, one a seed at most.
+/// The first episode within `within` samples of the change, at most one for each seed.
 fn found(history: usize, before: Course, change: impl Fn(f64, &mut Dice, usize) -> f64, within: usize) -> Vec<Anomaly> {
     let in_time = |seed| {
         let dice = &mut Dice::new(seed);
@@ -28,7 +29,9 @@ fn found(history: usize, before: Course, change: impl Fn(f64, &mut Dice, usize) 
         let from = START + history as i64 * 1_000;
         let window = from..from + within as i64 * 1_000;
         bodies.into_iter().find_map(|body| match body {
-            EventBody::AnomalyOpened(anomaly) if window.contains(&anomaly.opened_at_ms) => Some(*anomaly),
+            EventBody::Anomaly(AnomalyEvent::Opened(anomaly)) if window.contains(&anomaly.opened_at_ms) => {
+                Some(*anomaly)
+            }
             _ => None,
         })
     };
@@ -60,7 +63,7 @@ fn a_dip_is_found_at_once_and_below() {
 }
 
 #[test]
-fn a_shift_of_the_level_is_found_even_when_no_single_value_is_extreme() {
+fn level_shift_is_found_without_extreme_values() {
     for (name, before) in ORDINARY {
         let shift = if name == "busy" { 8.0 } else { 21.0 };
         assert_found(&found(2_000, before, |v, _, _| v + shift, 20), 0.8, name);
@@ -68,9 +71,9 @@ fn a_shift_of_the_level_is_found_even_when_no_single_value_is_extreme() {
 }
 
 #[test]
-fn a_noisy_series_that_gets_stuck_is_found_by_its_stillness() {
+fn noisy_series_that_freezes_is_found_by_its_flatline() {
     for (name, before) in ORDINARY {
-        // Within the range of the values, so that only the stillness is odd.
+        // Within the range of the values, so that only the flatline is unusual.
         let stuck_at = match name {
             "gaussian" => 101.0,
             "busy" => 5.0,
@@ -81,8 +84,8 @@ fn a_noisy_series_that_gets_stuck_is_found_by_its_stillness() {
             let anomalies = found(history, before, |_, _, _| stuck_at, 60);
             assert_found(&anomalies, 0.95, &format!("{name} after {history}"));
             let still = |a: &&Anomaly| a.reason == Feature::Volatility && a.direction == Direction::Below;
-            let told = anomalies.iter().filter(still).count();
-            assert!(told as f64 >= 0.75 * anomalies.len() as f64, "{name} after {history}: {anomalies:?}");
+            let flatlines = anomalies.iter().filter(still).count();
+            assert!(flatlines as f64 >= 0.75 * anomalies.len() as f64, "{name} after {history}: {anomalies:?}");
         }
     }
 }
@@ -94,10 +97,10 @@ fn a_change_of_the_variance_is_found() {
 }
 
 #[test]
-fn a_constant_series_that_leaves_its_value_is_found_once_it_was_constant_for_long() {
+fn leaving_a_constant_value_is_found_after_a_long_record() {
     let leave = |_: f64, _: &mut Dice, i: usize| if i == 0 { 43.0 } else { 42.0 };
     assert_found(&found(1_500, |_, _| 42.0, leave, 1), 1.0, "after 1500");
-    assert_eq!(found(60, |_, _| 42.0, leave, 1).len(), 0, "after a minute nobody knows");
+    assert_eq!(found(60, |_, _| 42.0, leave, 1).len(), 0, "the record of a minute is too short");
 }
 
 #[test]
@@ -112,7 +115,7 @@ fn a_new_level_is_one_episode_that_ends() {
         assert!((1..=2).contains(&count("anomaly.opened")), "times {factor}: {}", count("anomaly.opened"));
         assert_eq!(count("anomaly.opened"), count("anomaly.closed"), "times {factor}");
         assert!(count("anomaly.updated") <= 8, "times {factor}");
-        let EventBody::Samples(all) = &bodies[0] else { panic!("samples come first") };
+        let EventBody::Series(SeriesEvent::Samples(all)) = &bodies[0] else { panic!("samples come first") };
         let last = all[0].samples.last().unwrap();
         assert!((last.expected - factor * 100.0).abs() <= 30.0 * factor.abs() + 3.0, "times {factor}: {last:?}");
     }
@@ -122,7 +125,8 @@ fn a_new_level_is_one_episode_that_ends() {
 fn a_counter_reset_is_one_episode() {
     let values: Vec<f64> = (0..1_000).chain(0..300).map(|i| f64::from(i) * 7.0).collect();
     let bodies = fresh().push(&[every(1_000, &values)], START + 1_000_000_000).bodies;
-    let opened: Vec<_> = bodies.iter().filter(|body| matches!(body, EventBody::AnomalyOpened(_))).collect();
+    let opened: Vec<_> =
+        bodies.iter().filter(|body| matches!(body, EventBody::Anomaly(AnomalyEvent::Opened(_)))).collect();
     assert_eq!(opened.len(), 1, "{opened:?}");
-    assert!(bodies.iter().any(|body| matches!(body, EventBody::AnomalyClosed(_))));
+    assert!(bodies.iter().any(|body| matches!(body, EventBody::Anomaly(AnomalyEvent::Closed(_)))));
 }

@@ -1,10 +1,10 @@
-//! The laws of `laws`, for series with everything that may happen to one: counters, changes of reading, ends and history.
+//! The properties of `invariants` for counters, changes of reading, ends of series and history.
 
 use proptest::prelude::*;
 
 use super::signals::{START, fresh, labelled};
 use crate::KpiState;
-use earcon_model::{Event, EventBody, Labels, Reading, SeriesBatch};
+use earcon_model::{AnomalyEvent, Event, EventBody, Labels, Reading, SeriesBatch, SeriesEvent};
 
 #[derive(Debug, Clone, Copy)]
 enum Act {
@@ -43,7 +43,8 @@ fn batches(rows: &[Row]) -> Vec<SeriesBatch> {
             Act::End => SeriesBatch { ended_at_ms: Some(at), ..labelled(&labels, []) },
         }
     };
-    // As senders do it: neighbours of one kind travel in one batch, which may end with the end of the series.
+    // Like a sender: neighbours of one kind share a batch, which may end with the end of the
+    // series.
     let mut batches: Vec<SeriesBatch> = Vec::new();
     for next in rows.iter().map(batch) {
         match batches.last_mut() {
@@ -57,10 +58,10 @@ fn batches(rows: &[Row]) -> Vec<SeriesBatch> {
     batches
 }
 
-/// Everything said of each series in order, besides the cutting into batches.
+/// All results for each series in order, independent of the batches.
 fn essence(bodies: &[EventBody]) -> Vec<(Labels, Vec<String>, Vec<String>, u32)> {
     let mut all: Vec<(Labels, Vec<String>, Vec<String>, u32)> = Vec::new();
-    fn of<'a>(
+    fn entry_of<'a>(
         all: &'a mut Vec<(Labels, Vec<String>, Vec<String>, u32)>,
         labels: &Labels,
     ) -> &'a mut (Labels, Vec<String>, Vec<String>, u32) {
@@ -72,9 +73,9 @@ fn essence(bodies: &[EventBody]) -> Vec<(Labels, Vec<String>, Vec<String>, u32)>
     }
     for body in bodies {
         match body {
-            EventBody::Samples(parts) | EventBody::Backfilled(parts) => {
+            EventBody::Series(SeriesEvent::Samples(parts)) | EventBody::Series(SeriesEvent::Backfilled(parts)) => {
                 for part in parts {
-                    let one = of(&mut all, &part.labels);
+                    let one = entry_of(&mut all, &part.labels);
                     one.1
                         .extend(part.counter.and_then(|counter| counter.start).map(|start| format!("start {start:?}")));
                     one.1.extend(part.samples.iter().map(|sample| format!("{sample:?}")));
@@ -82,18 +83,19 @@ fn essence(bodies: &[EventBody]) -> Vec<(Labels, Vec<String>, Vec<String>, u32)>
                     one.3 += part.counter.map_or(0, |counter| counter.late);
                 }
             }
-            EventBody::AnomalyOpened(anomaly)
-            | EventBody::AnomalyUpdated(anomaly)
-            | EventBody::AnomalyClosed(anomaly) => {
-                of(&mut all, &anomaly.labels).2.push(format!("{body:?}"));
+            EventBody::Anomaly(AnomalyEvent::Opened(anomaly))
+            | EventBody::Anomaly(AnomalyEvent::Updated(anomaly))
+            | EventBody::Anomaly(AnomalyEvent::Closed(anomaly)) => {
+                entry_of(&mut all, &anomaly.labels).2.push(format!("{body:?}"));
             }
-            EventBody::SeriesEnded { labels, .. } | EventBody::SeriesRestored { labels, .. } => {
-                of(&mut all, labels).2.push(format!("{body:?}"));
+            EventBody::Series(SeriesEvent::Ended { labels, .. })
+            | EventBody::Series(SeriesEvent::Restored { labels, .. }) => {
+                entry_of(&mut all, labels).2.push(format!("{body:?}"));
             }
             other => panic!("{other:?}"),
         }
     }
-    // Late samples of gauges stand behind all others of their batch.
+    // Late samples of gauges come after all others of their batch.
     all.iter_mut().for_each(|one| one.1.sort());
     all.sort();
     all
@@ -144,10 +146,10 @@ proptest! {
             let batches = batches(chunk);
             bodies.extend(if i < history % pushes { live.backfill(&batches, now) } else { live.push(&batches, now) }.bodies);
             for body in bodies {
-                // As the log keeps it.
+                // As the log stores it.
                 let bytes = postcard::to_stdvec(&body).unwrap();
-                let body = postcard::from_bytes(&bytes).unwrap();
-                events.push(Event { seq: events.len() as u64 + 1, time_ms: now, kpi: fresh().kpi().clone(), body });
+                let body: EventBody = postcard::from_bytes(&bytes).unwrap();
+                events.push(Event::new(events.len() as u64 + 1, now, fresh().kpi().clone(), body));
             }
             if (i as f64) < split * pushes as f64 {
                 middle = (live.snapshot(), events.len());

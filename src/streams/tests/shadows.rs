@@ -1,10 +1,12 @@
-//! A detector that is tried out beside the live one.
+//! A shadow detector next to the live one.
 
 use std::collections::BTreeMap;
 
 use super::signals::{Dice, START, fresh, labelled};
 use crate::{KpiState, Pushed, StreamSettings};
-use earcon_model::{DetectorEntry, DetectorRef, DetectorSlots, Event, EventBody, SeriesBatch};
+use earcon_model::{
+    AnomalyEvent, DetectorEntry, DetectorEvent, DetectorRef, DetectorSlots, Event, EventBody, SeriesBatch,
+};
 
 const NOW: i64 = START + 5_000_000_000;
 
@@ -22,7 +24,7 @@ fn live_is(candidate: &DetectorRef) -> DetectorSlots {
     DetectorSlots { live: candidate.clone(), shadow: Some(DetectorRef::Configured) }
 }
 
-/// Noise with a spike now and then, each higher than all before, in two series, one of them a counter.
+/// Noise with occasional spikes, each higher than all before, in two series, one of them a counter.
 fn batches(from: usize, to: usize) -> Vec<SeriesBatch> {
     let mut dice = Dice::new(7);
     let values: Vec<f64> = (0..to).map(|_| dice.normal()).collect();
@@ -42,16 +44,16 @@ fn step(state: &mut KpiState, from: usize, to: usize) -> (Pushed, crate::Observe
 
 fn anomalies(bodies: &[EventBody]) -> Vec<(String, i64)> {
     let opened = |body: &EventBody| match body {
-        EventBody::AnomalyOpened(anomaly) => Some((anomaly.detector.clone(), anomaly.opened_at_ms)),
+        EventBody::Anomaly(AnomalyEvent::Opened(anomaly)) => Some((anomaly.detector.clone(), anomaly.opened_at_ms)),
         _ => None,
     };
     bodies.iter().filter_map(opened).collect()
 }
 
 #[test]
-fn a_shadow_changes_nothing_of_what_the_live_detector_says() {
+fn shadow_does_not_change_live_scores() {
     let (mut alone, mut watched) = (fresh(), fresh());
-    assert!(watched.arrange(&shadowed(&entry("nervous", &[("sensitivity", 4.0)]))).unwrap());
+    assert!(watched.set_detectors(&shadowed(&entry("nervous", &[("sensitivity", 4.0)]))).unwrap());
     let mut shadow_alerts = 0;
     for from in (0..1_500).step_by(50) {
         let (pushed, observed) = step(&mut watched, from, from + 50);
@@ -66,45 +68,45 @@ fn a_shadow_changes_nothing_of_what_the_live_detector_says() {
 }
 
 #[test]
-fn a_promoted_shadow_is_as_warm_as_if_it_had_always_been_live_and_so_is_the_way_back() {
+fn promotion_and_rollback_keep_learned_state() {
     let candidate = entry("calm", &[("sensitivity", 0.9)]);
     let (mut always, mut never, mut switched) = (fresh(), fresh(), fresh());
-    always.arrange(&live_is(&candidate)).unwrap();
-    switched.arrange(&shadowed(&candidate)).unwrap();
+    always.set_detectors(&live_is(&candidate)).unwrap();
+    switched.set_detectors(&shadowed(&candidate)).unwrap();
     for state in [&mut always, &mut never, &mut switched] {
         // Well after a spike, so that nothing is open.
         step(state, 0, 700);
     }
-    switched.arrange(&live_is(&candidate)).unwrap();
-    let (said, expected) = (step(&mut switched, 700, 1_500).0, step(&mut always, 700, 1_500).0);
-    assert_eq!(said.bodies, expected.bodies);
-    let found = anomalies(&said.bodies);
+    switched.set_detectors(&live_is(&candidate)).unwrap();
+    let (actual, expected) = (step(&mut switched, 700, 1_500).0, step(&mut always, 700, 1_500).0);
+    assert_eq!(actual.bodies, expected.bodies);
+    let found = anomalies(&actual.bodies);
     assert!(found.iter().all(|(detector, _)| detector == "tail-rank-1/calm@1") && found.len() >= 2, "{found:?}");
 
     step(&mut never, 700, 1_500);
-    switched.arrange(&DetectorSlots::default()).unwrap();
+    switched.set_detectors(&DetectorSlots::default()).unwrap();
     assert_eq!(step(&mut switched, 1_500, 2_200).0.bodies, step(&mut never, 1_500, 2_200).0.bodies);
 }
 
 #[test]
-fn an_open_episode_outlives_a_change_of_the_detector() {
+fn open_episode_survives_a_detector_change() {
     let mut state = fresh();
     let candidate = entry("calm", &[]);
-    state.arrange(&shadowed(&candidate)).unwrap();
+    state.set_detectors(&shadowed(&candidate)).unwrap();
     step(&mut state, 0, 794);
     let open = state.series().next().unwrap().anomaly.cloned().expect("the spike has just opened one");
-    state.arrange(&live_is(&candidate)).unwrap();
+    state.set_detectors(&live_is(&candidate)).unwrap();
     assert_eq!(state.series().next().unwrap().anomaly, Some(&open));
     let bodies = step(&mut state, 794, 1_100).0.bodies;
     let closed = bodies.iter().find_map(|body| match body {
-        EventBody::AnomalyClosed(anomaly) if anomaly.id == open.id => Some(anomaly.detector.clone()),
+        EventBody::Anomaly(AnomalyEvent::Closed(anomaly)) if anomaly.id == open.id => Some(anomaly.detector.clone()),
         _ => None,
     });
-    assert_eq!(closed, Some(StreamSettings::default().label().to_owned()), "it is told of by who found it");
+    assert_eq!(closed, Some(StreamSettings::default().label().to_owned()), "it keeps the detector that found it");
 }
 
 #[test]
-fn a_replay_with_changes_of_the_detector_leads_to_the_same_state() {
+fn replay_with_detector_changes_gives_the_same_state() {
     let candidate = entry("nervous", &[("sensitivity", 3.0)]);
     let changes = [
         (200, shadowed(&candidate)),
@@ -116,16 +118,16 @@ fn a_replay_with_changes_of_the_detector_leads_to_the_same_state() {
     let mut events: Vec<Event> = Vec::new();
     let mut log = |bodies: Vec<EventBody>| {
         for body in bodies {
-            // As the log keeps it.
-            let body = postcard::from_bytes(&postcard::to_stdvec(&body).unwrap()).unwrap();
-            events.push(Event { seq: events.len() as u64 + 1, time_ms: NOW, kpi: fresh().kpi().clone(), body });
+            // As the log stores it.
+            let body: EventBody = postcard::from_bytes(&postcard::to_stdvec(&body).unwrap()).unwrap();
+            events.push(Event::new(events.len() as u64 + 1, NOW, fresh().kpi().clone(), body));
         }
     };
     for from in (0..1_400).step_by(50) {
         if let Some((_, wanted)) = changes.iter().find(|(at, _)| *at == from) {
-            assert!(live.arrange(wanted).unwrap());
-            assert!(!live.arrange(wanted).unwrap(), "once is enough");
-            log(vec![EventBody::DetectorChanged(Box::new(wanted.clone()))]);
+            assert!(live.set_detectors(wanted).unwrap());
+            assert!(!live.set_detectors(wanted).unwrap(), "once is enough");
+            log(vec![EventBody::Detector(DetectorEvent::Changed(Box::new(wanted.clone())))]);
         }
         log(step(&mut live, from, from + 50).0.bodies);
         if from == 1_200 {
@@ -144,35 +146,35 @@ fn a_replay_with_changes_of_the_detector_leads_to_the_same_state() {
             replayed = KpiState::restore(workspace, kpi, base, &replayed.snapshot()).unwrap();
         }
     }
-    assert_eq!(replayed.arrangement(), live.arrangement());
+    assert_eq!(replayed.detectors(), live.detectors());
     assert_eq!(replayed.snapshot(), live.snapshot());
 }
 
 #[test]
-fn what_was_learned_from_history_is_adopted_live_or_as_the_shadow() {
+fn training_is_imported_live_or_as_the_shadow() {
     let candidate = entry("calm", &[]);
     let mut trainee = fresh();
-    trainee.arrange(&DetectorSlots { live: candidate.clone(), shadow: None }).unwrap();
+    trainee.set_detectors(&DetectorSlots { live: candidate.clone(), shadow: None }).unwrap();
     trainee.backfill(&batches(0, 1_000), NOW);
     let trained = trainee.trained();
     assert_eq!(trained.len(), 2);
     let late = {
         let mut late = fresh();
-        late.arrange(&shadowed(&candidate)).unwrap();
+        late.set_detectors(&shadowed(&candidate)).unwrap();
         step(&mut late, 990, 995);
         late
     };
     let (mut early, mut shadow, mut live) = (late.clone(), late.clone(), late);
-    assert_eq!(early.adopt(&candidate, trainee.detector(), &trained), 0, "it knows what is yet to come");
+    assert_eq!(early.import_training(&candidate, trainee.detector(), &trained), 0, "it has seen later samples");
     for state in [&mut shadow, &mut live] {
         step(state, 995, 1_000);
     }
-    assert_eq!(shadow.adopt(&candidate, "robust-forecast-1", &trained), 0, "bytes of another algorithm");
-    assert_eq!(shadow.adopt(&entry("other", &[]), trainee.detector(), &trained), 0);
-    assert_eq!(shadow.adopt(&candidate, trainee.detector(), &trained), 2);
-    live.arrange(&live_is(&candidate)).unwrap();
-    assert_eq!(live.adopt(&candidate, trainee.detector(), &trained), 2);
-    // From here on both are the trainee.
+    assert_eq!(shadow.import_training(&candidate, "robust-forecast-1", &trained), 0, "bytes of another algorithm");
+    assert_eq!(shadow.import_training(&entry("other", &[]), trainee.detector(), &trained), 0);
+    assert_eq!(shadow.import_training(&candidate, trainee.detector(), &trained), 2);
+    live.set_detectors(&live_is(&candidate)).unwrap();
+    assert_eq!(live.import_training(&candidate, trainee.detector(), &trained), 2);
+    // From here on both are the imported detector.
     let as_trained = step(&mut live, 1_000, 1_300).0;
     assert_eq!(as_trained.bodies, step(&mut trainee, 1_000, 1_300).0.bodies);
     let observed = step(&mut shadow, 1_000, 1_300).1;
@@ -184,6 +186,6 @@ fn what_was_learned_from_history_is_adopted_live_or_as_the_shadow() {
 fn an_entry_that_cannot_be_run_changes_nothing() {
     let mut state = fresh();
     let before = state.snapshot();
-    assert!(state.arrange(&live_is(&entry("calm", &[("colour", 1.0)]))).is_err());
+    assert!(state.set_detectors(&live_is(&entry("calm", &[("colour", 1.0)]))).is_err());
     assert_eq!(state.snapshot(), before);
 }

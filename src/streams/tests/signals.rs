@@ -1,4 +1,4 @@
-//! Synthetic series: what ordinary data look like, from a seed.
+//! Synthetic series of ordinary data, from a seed.
 
 use crate::{KpiState, StreamSettings};
 use earcon_model::{KpiName, Labels, Sample, SeriesBatch, WorkspaceId};
@@ -41,7 +41,7 @@ impl Dice {
     }
 }
 
-/// A kind of series without anything to find in it: its name and its values.
+/// A kind of anomaly-free series: its name and its values.
 pub(super) type Ordinary = (&'static str, fn(&mut Dice, usize) -> Vec<f64>);
 
 pub(super) const ORDINARY: [Ordinary; 13] = [

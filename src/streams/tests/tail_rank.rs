@@ -1,15 +1,16 @@
-//! What `tail-rank-1` promises besides its scores: the laws of every detector, odd input, size, local time.
+//! Properties of `tail-rank-1` besides its scores: invariants of every detector, unusual input,
+//! memory, local time.
 
 use proptest::prelude::*;
 
 use super::signals::{Dice, START, every, labelled, with};
 use crate::{DetectorName, KpiState, StreamOptions, StreamSettings, UtcOffsets};
-use earcon_model::{Anomaly, Direction, EventBody, ScoredSample};
+use earcon_model::{Anomaly, AnomalyEvent, Direction, EventBody, ScoredSample, SeriesEvent};
 
 const NOW: i64 = START + 100_000_000_000;
 
 fn settings() -> StreamSettings {
-    StreamSettings::try_from(StreamOptions::of(DetectorName::TailRank)).unwrap()
+    StreamSettings::try_from(StreamOptions::for_detector(DetectorName::TailRank)).unwrap()
 }
 
 fn fresh() -> KpiState {
@@ -23,7 +24,7 @@ fn restored(bytes: &[u8]) -> KpiState {
 
 fn scored(bodies: &[EventBody]) -> Vec<ScoredSample> {
     let all = bodies.iter().filter_map(|body| match body {
-        EventBody::Samples(all) => Some(all.iter().flat_map(|one| one.samples.clone())),
+        EventBody::Series(SeriesEvent::Samples(all)) => Some(all.iter().flat_map(|one| one.samples.clone())),
         _ => None,
     });
     all.flatten().collect()
@@ -31,7 +32,7 @@ fn scored(bodies: &[EventBody]) -> Vec<ScoredSample> {
 
 fn opened(bodies: &[EventBody]) -> Vec<Anomaly> {
     let anomaly = |body: &EventBody| match body {
-        EventBody::AnomalyOpened(anomaly) => Some((**anomaly).clone()),
+        EventBody::Anomaly(AnomalyEvent::Opened(anomaly)) => Some((**anomaly).clone()),
         _ => None,
     };
     bodies.iter().filter_map(anomaly).collect()
@@ -47,7 +48,8 @@ proptest! {
         steps in prop::collection::vec(prop_oneof![20 => Just(1_000i64), 1 => 0..5_000_000i64], 20..40),
         odd in prop_oneof![Just(0.0), Just(1e300), Just(-1e-300), Just(1e9)],
     ) {
-        // Long enough for two generations to end, with gaps, jumps and a change of level on the way.
+        // Long enough for two generations to end, with gaps, jumps and a change of level on the
+        // way.
         let mut dice = Dice::new(seed);
         let mut at = START;
         let rows: Vec<(i64, f64)> = (0..9_000usize)
@@ -86,7 +88,7 @@ fn scaling_a_series_by_a_power_of_two_changes_no_score() {
 }
 
 #[test]
-fn no_magnitude_makes_anything_but_finite_numbers() {
+fn every_magnitude_gives_finite_numbers() {
     let extremes = [1.0, f64::MAX, -f64::MAX, 1e-300, 0.0, 5e-324, -1e300, 1e300, f64::MIN_POSITIVE, -0.0, 1e154];
     let values: Vec<f64> = (0..13_000usize).map(|i| extremes[(i * i + i / 7) % extremes.len()]).collect();
     let mut state = fresh();
@@ -101,7 +103,7 @@ fn no_magnitude_makes_anything_but_finite_numbers() {
 }
 
 #[test]
-fn a_constant_series_is_ordinary_and_leaving_it_is_not() {
+fn constant_series_is_ordinary_and_leaving_it_is_not() {
     for value in [0.0, 1.0, -1e300, 5e-324] {
         let bodies = fresh().push(&[every(1_000, &[value; 9_000])], NOW).bodies;
         assert!(scored(&bodies)[30..].iter().all(|sample| sample.score == Some(0.0)), "{value}");
@@ -112,7 +114,7 @@ fn a_constant_series_is_ordinary_and_leaving_it_is_not() {
 }
 
 #[test]
-fn a_spike_is_found_at_once_after_as_few_as_four_hundred_samples() {
+fn spike_is_found_at_once_after_four_hundred_samples() {
     for seed in 0..20 {
         let mut dice = Dice::new(seed);
         let mut values: Vec<f64> = (0..400).map(|_| 100.0 + 5.0 * dice.normal()).collect();
@@ -127,7 +129,7 @@ fn a_spike_is_found_at_once_after_as_few_as_four_hundred_samples() {
 }
 
 #[test]
-fn what_leaves_a_constant_series_within_a_hundred_and_fifty_samples_is_not_told() {
+fn leaving_a_constant_series_within_150_samples_does_not_alert() {
     let mut values = vec![7.0; 149];
     values.push(1e6);
     let bodies = fresh().push(&[every(1_000, &values)], NOW).bodies;
@@ -136,7 +138,7 @@ fn what_leaves_a_constant_series_within_a_hundred_and_fifty_samples_is_not_told(
 }
 
 #[test]
-fn what_is_far_out_is_told_after_as_few_as_thirty_samples() {
+fn large_spike_alerts_after_thirty_samples() {
     let mut dice = Dice::new(3);
     let mut values: Vec<f64> = (0..40).map(|_| 100.0 + 5.0 * dice.normal()).collect();
     values.push(1_000.0);
@@ -144,7 +146,7 @@ fn what_is_far_out_is_told_after_as_few_as_thirty_samples() {
 }
 
 #[test]
-fn a_change_of_the_clock_does_not_move_the_day() {
+fn clock_change_does_not_shift_the_daily_profile() {
     // Busy from nine to five, local time; the clock goes forward on day 60.
     const HOUR: i64 = 3_600_000;
     let change = START + 60 * 24 * HOUR;
@@ -158,7 +160,7 @@ fn a_change_of_the_clock_does_not_move_the_day() {
         })
         .collect();
     let largest_residual = |utc_offsets: UtcOffsets| {
-        let options = StreamOptions { utc_offsets, ..StreamOptions::of(DetectorName::TailRank) };
+        let options = StreamOptions { utc_offsets, ..StreamOptions::for_detector(DetectorName::TailRank) };
         let bodies = with(StreamSettings::try_from(options).unwrap()).push(&[labelled("", rows.clone())], NOW).bodies;
         let opened = opened(&bodies);
         opened.iter().filter(|a| (change..change + 48 * HOUR).contains(&a.opened_at_ms)).count()
@@ -168,7 +170,7 @@ fn a_change_of_the_clock_does_not_move_the_day() {
 }
 
 #[test]
-fn the_state_of_a_series_has_a_bound() {
+fn memory_of_a_series_is_bounded() {
     let [usual, rank] = [DetectorName::RobustForecast, DetectorName::TailRank].map(KpiState::bytes_per_series);
     assert!(usual <= 2_048, "{usual} bytes with the forecast");
     assert!(rank <= 4_096, "{rank} bytes with tail ranks");

@@ -1,1 +1,1 @@
-"""A conformance suite for programs that follow Earcon's events. See the README beside this package."""
+"""A conformance suite for programs that follow Earcon's events. See the README next to this package."""

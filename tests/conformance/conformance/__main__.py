@@ -14,7 +14,7 @@ from .stage import Stage
 
 
 class Outcome:
-    """How a scenario went."""
+    """The result of a scenario."""
 
     def __init__(self, name: str, seconds: float, problem: str | None, evidence: list[str]) -> None:
         self.name = name
@@ -24,7 +24,7 @@ class Outcome:
 
 
 async def run(scenario: Scenario, command: list[str]) -> Outcome:
-    """Runs one scenario with a client and a server of its own."""
+    """Runs one scenario with a new client and a new server."""
     started = time.monotonic()
     problem = None
     server = Server()
@@ -51,7 +51,7 @@ async def run(scenario: Scenario, command: list[str]) -> Outcome:
 
 
 async def run_all(chosen: list[Scenario], command: list[str], jobs: int, verbose: bool) -> int:
-    """Runs scenarios side by side; the answer is how many failed."""
+    """Runs scenarios in parallel; returns the number of failures."""
     free = asyncio.Semaphore(jobs)
 
     async def one(scenario: Scenario) -> bool:
@@ -71,7 +71,7 @@ async def run_all(chosen: list[Scenario], command: list[str], jobs: int, verbose
 
 
 def main() -> int:
-    """Reads the arguments; the answer is the exit status."""
+    """Reads the arguments; returns the exit status."""
     parser = argparse.ArgumentParser(prog="conformance", description=__doc__, epilog="Everything after -- is the client.")
     parser.add_argument("--only", help="names of scenarios, comma-separated")
     parser.add_argument("--list", action="store_true", help="name the scenarios and what each asks for")

@@ -1,4 +1,4 @@
-"""The client under test: a process, and what it says it delivered."""
+"""The client under test: a process, and the deliveries it reports."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from .log import Message
 
 HEARTBEAT = {"EARCON_PING_AFTER_MS": "2500", "EARCON_DEAD_AFTER_MS": "8000"}
-"""Short, so that nobody waits; long enough for a machine under load."""
+"""Short, so that a run is quick; long enough for a loaded machine."""
 
 
 class Failed(Exception):
-    """The client did not do what a scenario asks for."""
+    """The client did not meet a requirement of the scenario."""
 
 
 class Client:
@@ -42,7 +42,7 @@ class Client:
         return cls(process)
 
     async def until(self, what: str, reached: Callable[[], bool], seconds: float) -> None:
-        """Waits until the client has said enough."""
+        """Waits until the client has reported enough."""
         try:
             async with asyncio.timeout(seconds), self._changed:
                 while not reached():

@@ -1,4 +1,4 @@
-"""The log of the scripted server, and the messages that are made of it."""
+"""The log of the scripted server, and the messages made from it."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ DATA: dict[str, Message] = {
     "kpi.parked": {"reason": "scoring failed"},
     "kpi.resumed": {},
 }
-"""Every type of event there is, with data as the server has it."""
+"""Every type of event, with data as the server sends it."""
 
 
 @dataclass
 class Log:
-    """One life of a log: the events it ever had, of which those before `first` are no longer held."""
+    """One epoch of a log: all its events. Those before `first` have been trimmed."""
 
     epoch: str
     events: list[Message] = field(default_factory=list)
@@ -68,7 +68,7 @@ class Log:
 
     @property
     def head(self) -> int:
-        """The newest event's `seq`; 0 when there is none."""
+        """The `seq` of the newest event; 0 if there is none."""
         return len(self.events)
 
     def append(self, type_: str = "samples", **more: Any) -> Message:
@@ -87,7 +87,7 @@ class Log:
         return event
 
     def holds(self, seq: int, epoch: object) -> bool:
-        """Whether a client that saw this event last can be given all it missed."""
+        """Whether the log holds all events after this one."""
         return epoch == self.epoch and self.first <= seq + 1 and seq <= self.head
 
     def subscribed(self, recovered: bool | None) -> Message:

@@ -1,4 +1,4 @@
-"""What the server does to the client. The README's table says what each asks for."""
+"""The behaviour of the server in each scenario. The README lists the requirements."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ async def first_message(stage: Stage) -> None:
 
 
 async def resume(stage: Stage) -> None:
-    """comes back after a drop, with the last event it saw"""
+    """resumes after a dropped connection, from the last event it saw"""
     connection = await stage.begin()
     await _away(stage, connection.drop)
     await stage.finish()
 
 
 async def resume_close_code(stage: Stage) -> None:
-    """comes back after a close with 1012"""
+    """resumes after a close with 1012"""
     connection = await stage.begin()
     connection.following = False
     await connection.close(1012, "restarting, resume with since and epoch")
@@ -44,7 +44,7 @@ async def resume_close_code(stage: Stage) -> None:
 
 
 async def _away(stage: Stage, leave: Callable[[], None]) -> None:
-    """Events happen while the client is not there."""
+    """Makes events while the client is disconnected."""
     log = stage.server.log
     seen = log.head
     leave()
@@ -55,7 +55,7 @@ async def _away(stage: Stage, leave: Callable[[], None]) -> None:
 
 
 async def not_recovered(stage: Stage) -> None:
-    """takes a reset when what it missed is no longer held"""
+    """accepts a reset if the missed events have been trimmed"""
     connection = await stage.begin()
     log = stage.server.log
     connection.drop()
@@ -67,7 +67,7 @@ async def not_recovered(stage: Stage) -> None:
 
 
 async def new_epoch(stage: Stage) -> None:
-    """takes a reset when the log is another, though its seq is smaller"""
+    """accepts a reset if the log has a new epoch, although its seq is smaller"""
     connection = await stage.begin(events=5)
     connection.drop()
     stage.server.new_log(events=2)
@@ -103,7 +103,7 @@ async def _gap(stage: Stage, connection: Connection) -> None:
 
 
 async def gap_known(stage: Stage) -> None:
-    """delivers nothing twice when the gap holds what it has"""
+    """delivers nothing twice if the gap covers events it has"""
     connection = await stage.begin(events=5)
     await connection.send({"type": "gap", "from": 3, "to": 4})
     await stage.server.tell(2)
@@ -111,7 +111,7 @@ async def gap_known(stage: Stage) -> None:
 
 
 async def gap_lost(stage: Stage) -> None:
-    """takes a reset when a gap cannot be filled"""
+    """accepts a reset if a gap cannot be filled"""
     connection = await stage.begin()
     log = stage.server.log
     log.first = log.head + 3
@@ -120,7 +120,7 @@ async def gap_lost(stage: Stage) -> None:
 
 
 async def duplicates(stage: Stage) -> None:
-    """delivers once what is sent twice"""
+    """delivers an event once that is sent twice"""
     connection = await stage.begin()
     log = stage.server.log
     for _ in range(3):
@@ -130,7 +130,7 @@ async def duplicates(stage: Stage) -> None:
 
 
 async def unknown_types(stage: Stage) -> None:
-    """passes over what a newer server says"""
+    """ignores messages of a newer server"""
     connection = await stage.begin()
     log = stage.server.log
     await connection.send({"type": "from.the.future", "seq": "no number", "more": [1, 2]}, {"type": "tide", "high": True})
@@ -140,7 +140,7 @@ async def unknown_types(stage: Stage) -> None:
 
 
 async def nonsense(stage: Stage) -> None:
-    """keeps following, or resumes, when it hears nonsense"""
+    """keeps following, or resumes, after malformed messages"""
     connection = await stage.begin()
     await connection.send("", "no json", "null", "[1, 2]", '"text"', "{}", '{"type": 7}', b"\x00\x01\xff")
     await stage.server.tell()
@@ -148,14 +148,14 @@ async def nonsense(stage: Stage) -> None:
 
 
 async def error_message(stage: Stage) -> None:
-    """keeps following when the server complains"""
+    """keeps following after an error message"""
     connection = await stage.begin()
     await connection.send({"type": "error", "title": "The message is not understood", "detail": "unknown variant"})
     await stage.finish()
 
 
 async def slow_start(stage: Stage) -> None:
-    """waits for a server that takes its time"""
+    """waits for a slow server"""
     stage.server.handshake_delay = 3.0
     stage.server.by_hand = True
     stage.server.log.append()
@@ -170,7 +170,7 @@ async def slow_start(stage: Stage) -> None:
 
 
 async def snapshot_late(stage: Stage) -> None:
-    """asks for the first snapshot again when it did not come"""
+    """asks for the first snapshot again if it did not arrive"""
     stage.server.by_hand = True
     stage.server.log.append()
     await stage.server.listen()
@@ -185,7 +185,7 @@ async def snapshot_late(stage: Stage) -> None:
 
 
 async def refused(stage: Stage) -> None:
-    """tries again when the handshake is refused, and not at once"""
+    """tries again after a refused handshake, with a pause"""
     stage.server.refuse = lambda attempt: attempt <= 3
     await stage.begin()
     stage.not_at_once(4)
@@ -193,14 +193,14 @@ async def refused(stage: Stage) -> None:
 
 
 async def unreachable(stage: Stage) -> None:
-    """tries again when nobody is there"""
+    """tries again while no server listens"""
     await stage.waiting()
     await stage.begin()
     await stage.finish()
 
 
 async def closed_at_once(stage: Stage) -> None:
-    """tries again when it is sent away, and not at once"""
+    """tries again after the server closes at once, with a pause"""
     stage.server.by_hand = True
     stage.server.log.append()
     await stage.server.listen()
@@ -215,7 +215,7 @@ async def closed_at_once(stage: Stage) -> None:
 
 
 async def half_open(stage: Stage) -> None:
-    """notices a connection that is dead and does not say so"""
+    """detects a half-open connection"""
     connection = await stage.begin()
     await _away(stage, connection.fall_silent)
     await stage.finish()

@@ -1,4 +1,4 @@
-"""The scripted server: answers subscriptions as Earcon does, and misbehaves when a scenario says so."""
+"""The scripted server: answers subscriptions as Earcon does, and misbehaves if a scenario asks for it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from websockets.http11 import Request, Response
 from .log import Log, Message
 
 SHUT_WITHIN = 5.0
-"""Seconds; what is not over by then ends with the process."""
+"""Time limit in seconds. Work that is not done by then ends with the process."""
 PATH = "/api/v1/workspaces/local/events"
 
 
@@ -34,11 +34,11 @@ class Connection:
         self.gone = asyncio.Event()
 
     async def subscription(self) -> Message:
-        """The next `subscribe` of the client that is to be answered by hand (see `Server.by_hand`)."""
+        """The next `subscribe` of the client that the scenario answers itself (see `Server.by_hand`)."""
         return await self._subscriptions.get()
 
     async def send(self, *messages: Message | str | bytes) -> None:
-        """Sends messages; nobody minds when the client has left meanwhile."""
+        """Sends messages. A client that has left meanwhile is no error."""
         try:
             for message in messages:
                 text = json.dumps(message) if isinstance(message, dict) else message
@@ -48,19 +48,19 @@ class Connection:
             self._server.note("→", "(the client was gone)")
 
     async def close(self, code: int, reason: str = "") -> None:
-        """Ends the connection politely."""
+        """Closes the connection with a close frame."""
         self._server.note("×", f"closed with {code}")
         self.following = False
         await self._socket.close(code, reason)
 
     def drop(self) -> None:
-        """Ends the connection as a cut cable that is noticed does."""
+        """Aborts the connection without a close frame."""
         self._server.note("×", "dropped")
         self.following = False
         self._socket.transport.abort()
 
     def fall_silent(self) -> None:
-        """Keeps the connection open and neither reads nor writes any more: not even pings are answered."""
+        """Keeps the connection open but neither reads nor writes. Pings stay unanswered."""
         self._server.note("×", "silent")
         self.following = False
         self.deaf = True
@@ -87,7 +87,7 @@ class Connection:
             self.gone.set()
 
     async def answer(self, subscribe: Message) -> None:
-        """Answers a subscription as Earcon does, from the log as it stands."""
+        """Answers a subscription as Earcon does, from the present log."""
         log = self._server.log
         since = subscribe.get("since", "live")
         if since == "live":
@@ -102,7 +102,7 @@ class Connection:
 
 
 class Server:
-    """Listens on a port of its own."""
+    """A server on a free port."""
 
     def __init__(self) -> None:
         self.log = Log("epoch-1")
@@ -127,7 +127,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        """What the client is told."""
+        """The address for the client."""
         return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
 
     async def listen(self) -> None:
@@ -153,14 +153,14 @@ class Server:
         return await self._connections.get()
 
     async def tell(self, count: int = 1, type_: str = "samples") -> None:
-        """Makes events and sends them to whoever follows."""
+        """Makes events and sends them to all followers."""
         events = [self.log.append(type_) for _ in range(count)]
         for connection in self._all:
             if connection.following:
                 await connection.send(*events)
 
     def new_log(self, events: int = 0, first: int = 1) -> Log:
-        """Another life of the log."""
+        """Starts a new epoch of the log."""
         self.log = Log(f"epoch-{len(self.logs) + 1}", first=first)
         self.logs.append(self.log)
         for _ in range(events):
@@ -168,7 +168,7 @@ class Server:
         return self.log
 
     def note(self, direction: str, text: object) -> None:
-        """Keeps what happened, for whoever has to find out why a scenario failed."""
+        """Records the conversation, to explain a failed scenario."""
         shown = text if isinstance(text, str) else repr(text)
         if len(self.transcript) < 500:
             self.transcript.append(f"{time.monotonic() % 1_000:8.3f} {direction} {shown[:200]}")

@@ -1,4 +1,4 @@
-"""A scenario's stage: server, client, and what is judged of them."""
+"""The stage of a scenario: server, client and checks."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from .log import DATA, Log
 from .server import Connection, Server
 
 PATIENCE = 90.0
-"""Seconds a step may take; far beyond what any client needs."""
+"""Time limit for a step in seconds; far more than any client needs."""
 NOT_AT_ONCE = 0.2
-"""Seconds that a few attempts have to be apart at least, all in all."""
+"""The least total time of a few attempts, in seconds."""
 Result = TypeVar("Result")
 
 
 class Stage:
-    """What a scenario works with."""
+    """The server and the client of one scenario."""
 
     def __init__(self, server: Server, client: Client) -> None:
         self.server = server
@@ -29,7 +29,7 @@ class Stage:
         return await self._within("a connection", self.server.connection())
 
     async def begin(self, events: int = 3) -> Connection:
-        """Listens, lets the client subscribe, and tells it some events, which it has to deliver."""
+        """Lets the client subscribe and sends it some events, which it must deliver."""
         self.server.log.append()
         await self.server.listen()
         connection = await self.connected()
@@ -50,7 +50,7 @@ class Stage:
         await self.client.until(f"event {log.head} of {log.epoch} was not delivered", reached, PATIENCE)
 
     async def finish(self, resets: range | int = 0) -> None:
-        """Sends a last event, and judges all that was delivered up to it."""
+        """Sends a last event and checks all deliveries up to it."""
         await self.delivered()
         await self.server.tell()
         await self.delivered()
@@ -66,7 +66,7 @@ class Stage:
         await self._within("the end of a connection", connection.gone.wait())
 
     async def waiting(self) -> None:
-        """Waits until the client says that it will try again."""
+        """Waits until the client reports that it will try again."""
         await self.client.until("the client does not report `waiting`", lambda: "waiting" in self.client.states, PATIENCE)
 
     def subscribed_with(self, index: int, since: object, epoch: str | None = None) -> None:
@@ -78,13 +78,13 @@ class Stage:
             raise Failed(f"subscribe number {index + 1} was {got}, expected since {since!r} and epoch {epoch!r}")
 
     def not_at_once(self, attempts: int) -> None:
-        """Checks that the first attempts were not made in one go."""
+        """Checks that the client paused between its first attempts."""
         times = self.server.attempts[:attempts]
         if len(times) < attempts or times[-1] - times[0] < NOT_AT_ONCE:
             raise Failed(f"{len(times)} attempts within {times[-1] - times[0]:.3f} s: the server is hammered")
 
     async def _within(self, what: str, awaited: Coroutine[Any, Any, Result]) -> Result:
-        """Waits, but not for a client that has ended or talks nonsense."""
+        """Waits, unless the client has ended or prints malformed lines."""
         task = asyncio.create_task(awaited)
         lost = asyncio.create_task(self.client.until(what, task.done, PATIENCE))
         try:
@@ -111,7 +111,7 @@ def judge(client: Client, logs: list[Log]) -> None:
             if at is None and said.get("lost") is not False:
                 raise Failed(f"{where}: the first snapshot is no loss")
             if at is not None and said.get("lost") is not True:
-                raise Failed(f"{where}: a later snapshot stands for events that were lost, and has to say so")
+                raise Failed(f"{where}: a later snapshot replaces lost events and must be marked as lost")
         else:
             if at is None:
                 raise Failed(f"{where}: an event before the first snapshot")

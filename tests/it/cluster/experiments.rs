@@ -1,4 +1,4 @@
-//! An experiment that outlives the node that ran it, led from nodes that do not own the workspace.
+//! An experiment outlives its node. It is controlled through nodes that do not own the workspace.
 
 use serde_json::{Value, json};
 
@@ -8,8 +8,9 @@ use crate::support::{Socket, eventually, noise};
 const START: i64 = 1_767_225_600_000;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_experiment_goes_on_with_the_next_owner() {
-    let Some(mut cluster) = TestCluster::start("an_experiment_goes_on_with_the_next_owner", 3).await else { return };
+#[ignore = "needs NATS and Cassandra"]
+async fn experiment_continues_on_the_next_owner() {
+    let mut cluster = TestCluster::start(3).await;
     let rows = |samples: &[(i64, f64)]| {
         let row = |(at, value): &(i64, f64)| json!({"kpi": "shop", "timestamp": at, "value": value});
         json!({"samples": samples.iter().map(row).collect::<Vec<_>>()})
@@ -17,7 +18,7 @@ async fn an_experiment_goes_on_with_the_next_owner() {
     let calm = noise(START, 400, 100.0);
     let url = cluster.node(0).workspace_url("/kpis/ingest");
     assert_eq!(cluster.http().post(url).json(&rows(&calm[..300])).send().await.unwrap().status(), 200);
-    let (owner, other, third) = cluster.cast().await;
+    let (owner, other, third) = cluster.roles().await;
     let mut follower = Socket::connect(&cluster.node(third).workspace_url("/events").replace("http://", "ws://")).await;
     follower.send(json!({"type": "subscribe"})).await;
     follower.until("subscribed").await;
@@ -32,7 +33,7 @@ async fn an_experiment_goes_on_with_the_next_owner() {
     let answer = cluster.http().post(url).json(&begin).send().await.unwrap();
     assert_eq!(answer.status(), 201, "{}", answer.text().await.unwrap());
     let changed = follower.until("detector.changed").await;
-    assert_eq!(changed["data"], json!({"live": "default", "shadow": "calm@1"}), "the owner heard of it");
+    assert_eq!(changed["data"], json!({"live": "default", "shadow": "calm@1"}), "the owner applies it");
 
     cluster.take(owner).kill();
     let promote = async |cluster: &TestCluster| {
@@ -45,7 +46,7 @@ async fn an_experiment_goes_on_with_the_next_owner() {
     };
     promote(&cluster).await;
     let changed = follower.until("detector.changed").await;
-    assert_eq!(changed["data"], json!({"live": "calm@1", "shadow": "default"}), "the next owner goes on with it");
+    assert_eq!(changed["data"], json!({"live": "calm@1", "shadow": "default"}), "the next owner continues it");
     let url = cluster.node(other).workspace_url("/kpis/ingest");
     assert_eq!(cluster.http().post(url).json(&rows(&calm[300..])).send().await.unwrap().status(), 200);
     let shown: Value = cluster.node(third).get("/experiments/try").await;

@@ -1,4 +1,4 @@
-//! Nodes that come and go in order: workspaces move, and nobody who sends or follows notices.
+//! Nodes that join and leave in order: workspaces move, and senders and followers do not notice.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -11,11 +11,12 @@ use crate::support::cluster::TestCluster;
 use crate::support::{Ledger, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_shutdown_hands_over_without_a_refusal() {
-    let Some(mut cluster) = TestCluster::start("a_shutdown_hands_over", 3).await else { return };
+#[ignore = "needs NATS and Cassandra"]
+async fn owner_shutdown_hands_over_without_a_refusal() {
+    let mut cluster = TestCluster::start(3).await;
     let mut ledger = Ledger::default();
     cluster.feed(&mut ledger, 0, Duration::from_secs(2)).await;
-    let (owner, via, watcher) = cluster.cast().await;
+    let (owner, via, watcher) = cluster.roles().await;
     let follower = Watcher::on(&cluster, watcher).await;
 
     let leaving = cluster.take(owner);
@@ -25,9 +26,9 @@ async fn a_shutdown_hands_over_without_a_refusal() {
     assert_eq!(again, 0, "no batch is refused while the workspace moves");
     assert_ne!(cluster.owner_by(via, "local").await, owner);
 
-    let head = ledger.check_log(cluster.node(via).url()).await;
-    follower.saw_everything_to(head).await;
-    let stored = ledger.check_history(cluster.node(via).url()).await;
+    let head = ledger.assert_log(cluster.node(via).url()).await;
+    follower.assert_saw_everything_to(head).await;
+    let stored = ledger.assert_history(cluster.node(via).url()).await;
     eprintln!(
         "hand-over: acknowledged {} samples, stored {stored}, events {head}, gaps 0, refused 0, longest wait {longest:.2?}",
         ledger.acknowledged()
@@ -35,8 +36,9 @@ async fn a_shutdown_hands_over_without_a_refusal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_joins_takes_its_share() {
-    let Some(mut cluster) = TestCluster::start("a_node_that_joins_takes_its_share", 2).await else { return };
+#[ignore = "needs NATS and Cassandra"]
+async fn new_node_receives_its_share_of_workspaces() {
+    let mut cluster = TestCluster::start(2).await;
     let names: Vec<String> = (0..8).map(|i| format!("w{i}")).collect();
     for (i, name) in names.iter().enumerate() {
         let url = format!("{}/api/v1/workspaces/{name}/kpis/ingest", cluster.node(i % 2).url());
@@ -48,7 +50,7 @@ async fn a_node_that_joins_takes_its_share() {
         let status = cluster.status(asked).await.unwrap();
         let mut loads: BTreeMap<String, usize> = BTreeMap::new();
         for place in status["workspaces"].as_array().unwrap() {
-            *loads.entry(place["owner"].as_str().unwrap_or("nobody").to_owned()).or_default() += 1;
+            *loads.entry(place["owner"].as_str().unwrap_or("none").to_owned()).or_default() += 1;
         }
         loads
     };
@@ -63,9 +65,9 @@ async fn a_node_that_joins_takes_its_share() {
         status["workspaces"].as_array().unwrap().iter().filter(owned).count()
     };
     // Three quarters of the average of 8 / 3, rounded down.
-    eventually("the newcomer has its share", async || (loads(joined).await >= 2).then_some(())).await;
+    eventually("the new node has its share", async || (loads(joined).await >= 2).then_some(())).await;
 
-    // All of it is served by every node, wherever it went.
+    // Every node serves every workspace.
     for name in &names {
         for node in 0..3 {
             let url = format!("{}/api/v1/workspaces/{name}/kpis", cluster.node(node).url());

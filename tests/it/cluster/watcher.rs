@@ -1,4 +1,4 @@
-//! Somebody who follows a workspace all the while and must miss nothing.
+//! A client that follows a workspace during a whole test and must miss no event.
 
 use serde_json::json;
 use tokio::sync::watch;
@@ -13,7 +13,7 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    /// Follows `local` on a node, from its first event, on one connection.
+    /// Follows `local` on a node, from its first event, over one connection.
     pub(super) async fn on(cluster: &TestCluster, node: usize) -> Self {
         let url = cluster.node(node).workspace_url("/events").replace("http://", "ws://");
         let mut socket = Socket::connect(&url).await;
@@ -30,8 +30,8 @@ impl Watcher {
         Self { seen, reading }
     }
 
-    /// It has seen every event up to `head`, in order and without a gap.
-    pub(super) async fn saw_everything_to(mut self, head: u64) {
+    /// Asserts that every event up to `head` arrives, in order and without a gap.
+    pub(super) async fn assert_saw_everything_to(mut self, head: u64) {
         if self.seen.wait_for(|seen| *seen >= head).await.is_err() {
             self.reading.await.expect("the events come in order");
             panic!("the connection ended before event {head}");

@@ -1,4 +1,4 @@
-//! From the shadow to the promotion, with and without kills: the same events either way.
+//! An experiment from shadow to promotion. With and without kills it makes the same events.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use super::{KPIS, body, changes, patient};
 use crate::support::{Program, Socket};
 
-/// The program, on a directory of its own, that is killed after every step if it is to be.
+/// The server on a new data directory. With `kills` it is killed after every step.
 struct Stage {
     program: Option<Program>,
     data: TempDir,
@@ -61,7 +61,7 @@ impl Stage {
         socket
     }
 
-    /// Asks for something that changes the detector of every KPI, and waits until it has.
+    /// Sends a request that changes the detector of every KPI, and waits for the changes.
     async fn change(&self, path: &str, body: Value) -> Vec<Value> {
         let mut socket = self.socket(json!("live")).await;
         socket.until("subscribed").await;
@@ -69,7 +69,7 @@ impl Stage {
         changes(&mut socket, KPIS.len()).await
     }
 
-    /// Everything that was told of anomalies and detectors, in the order of the log by KPI, without times of commits.
+    /// All events about anomalies and detectors, by KPI in log order, without commit times.
     async fn story(&self) -> Vec<String> {
         let mut socket = self.socket(json!(0)).await;
         let subscribed = socket.json().await;
@@ -118,7 +118,7 @@ async fn play(kills: bool) -> (Stage, Vec<String>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_promotion_with_kills_tells_the_same_story_as_one_without() {
+async fn promotion_with_kills_has_the_same_events_as_without() {
     let (stage, story) = play(false).await;
     let (killed, retold) = play(true).await;
     assert_eq!(retold, story);
@@ -135,7 +135,7 @@ async fn a_promotion_with_kills_tells_the_same_story_as_one_without() {
     assert_eq!(stages, ["shadow", "canary", "promoted"]);
     let detectors = stage.program().get("/detectors").await;
     assert_eq!(detectors["live"], "calm@1", "{detectors}");
-    // A KPI that is new begins with what is live.
+    // A new KPI starts with the live detector.
     let mut socket = stage.socket(json!("live")).await;
     socket.until("subscribed").await;
     let new = json!({"samples": [{"kpi": "new", "timestamp": super::START, "value": 1.0}]});

@@ -1,4 +1,4 @@
-//! Candidates that have to go, and do so by themselves.
+//! Candidates that are rolled back automatically.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,7 +46,7 @@ fn reason(shown: &Value) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_candidate_that_alerts_all_the_time_is_rolled_back_by_itself() {
+async fn candidate_that_alerts_too_often_is_rolled_back() {
     let server = Server::start().await;
     feed(&server, 0, 200).await;
     put(&server, "nervous", json!({"sensitivity": 4, "open_score": 0.03, "close_score": 0.025, "calm_samples": 1}))
@@ -54,7 +54,7 @@ async fn a_candidate_that_alerts_all_the_time_is_rolled_back_by_itself() {
     let mut policy = patient();
     policy["limits"]["alerts_per_10k"] = json!(5);
     begin(&server, "nervous@1", policy).await;
-    // In the canary it is live for every KPI: that it goes is worth more there.
+    // In the canary the candidate is live for every KPI, so the rollback must change every KPI.
     let mut socket = server.follow().await;
     socket.send(json!({"type": "subscribe", "since": "live"})).await;
     socket.until("subscribed").await;
@@ -79,7 +79,7 @@ async fn a_candidate_that_alerts_all_the_time_is_rolled_back_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_shadow_finds_is_counted_and_told_to_nobody() {
+async fn shadow_anomalies_are_counted_and_not_published() {
     let server = Server::start().await;
     feed(&server, 0, 200).await;
     put(&server, "nervous", json!({"sensitivity": 4})).await;
@@ -95,12 +95,12 @@ async fn what_a_shadow_finds_is_counted_and_told_to_nobody() {
     assert_eq!(shown["total"]["baseline"]["samples"], samples);
     assert!(shown["total"]["candidate"]["shadow_ns"].as_f64() > Some(0.0));
     let range = format!("from={START}&to={}", START + 1_700_000);
-    let told = in_time("anomalies of the live detector are listed", async || {
+    let listed = in_time("anomalies of the live detector are listed", async || {
         let (_, answer) = server.get(&format!("/anomalies?{range}")).await;
         answer["anomalies"].as_array().filter(|all| !all.is_empty()).cloned()
     })
     .await;
-    assert!(told.iter().all(|anomaly| !anomaly["detector"].as_str().unwrap().contains("nervous")), "{told:?}");
+    assert!(listed.iter().all(|anomaly| !anomaly["detector"].as_str().unwrap().contains("nervous")), "{listed:?}");
 
     let (status, answer) = server.send(Method::POST, "/experiments/try/stop", json!({})).await;
     assert_eq!((status, &answer["stage"]), (200, &json!("stopped")), "{answer}");
@@ -109,7 +109,7 @@ async fn what_a_shadow_finds_is_counted_and_told_to_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_slow_candidate_is_rolled_back_by_itself() {
+async fn slow_candidate_is_rolled_back() {
     let before_shadow: BeforeShadow = Arc::new(|_| std::thread::sleep(Duration::from_millis(20)));
     let faults = Faults { before_shadow: Some(before_shadow), ..Faults::default() };
     let server = Server::start_with(&[], Overrides { faults, ..Overrides::default() }).await;
@@ -126,7 +126,7 @@ async fn a_slow_candidate_is_rolled_back_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_candidate_that_panics_ends_alone_and_is_rolled_back() {
+async fn panicking_candidate_fails_alone_and_is_rolled_back() {
     let panics = Arc::new(AtomicBool::new(false));
     let armed = panics.clone();
     let before_shadow: BeforeShadow = Arc::new(move |_| assert!(!armed.load(Ordering::SeqCst), "injected"));
@@ -146,7 +146,7 @@ async fn a_candidate_that_panics_ends_alone_and_is_rolled_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_breaks_its_rules_is_refused_with_every_problem() {
+async fn invalid_experiment_is_refused_with_every_problem() {
     let server = Server::start().await;
     feed(&server, 0, 10).await;
     let bad = json!({"detector": "robust-forecast-1", "options": {"sensitivity": 9, "colour": 1}});

@@ -1,7 +1,7 @@
 //! Jobs that train a detector from history.
 
-use earcon::actors::experiments::records::{add_job, load_jobs, save_job};
 use earcon::experiments::{JobState, Progress, TrainingJob};
+use earcon::services::detectors::records::DetectorRecords;
 use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
 use earcon_model::{DetectorRef, KpiName, WorkspaceId};
 use earcon_tenancy::Authorizer;
@@ -35,9 +35,9 @@ async fn ended(server: &Server, id: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_candidate_trained_from_history_is_warm_when_it_becomes_live() {
+async fn candidate_trained_from_history_is_warm_when_live() {
     let server = Server::start().await;
-    // The last spike is long over: nothing is open.
+    // The last spike is long over, so no anomaly is open.
     remember(&server, 1_100).await;
     let entry = json!({"detector": "tail-rank-1", "options": {"sensitivity": 2}});
     assert_eq!(server.send(Method::PUT, "/detectors/calm", entry).await.0, 200);
@@ -61,8 +61,8 @@ async fn a_candidate_trained_from_history_is_warm_when_it_becomes_live() {
         "{done}"
     );
     for _ in KPIS {
-        let told = socket.until("detector.trained").await;
-        assert_eq!(told["data"], json!({"entry": "calm@1", "detector": "tail-rank-1", "series": 1}));
+        let trained = socket.until("detector.trained").await;
+        assert_eq!(trained["data"], json!({"entry": "calm@1", "detector": "tail-rank-1", "series": 1}));
     }
 
     let promote = || server.send(Method::POST, "/experiments/try/promote?force=true", json!({}));
@@ -71,13 +71,13 @@ async fn a_candidate_trained_from_history_is_warm_when_it_becomes_live() {
     server.ingest(&body(1_100, 1_101)).await;
     let state = async |server: &Server| server.get("/kpis/a.x").await.1["series"][0]["state"].clone();
     assert_eq!(state(&server).await, "normal", "without the training it would be warming up");
-    // And after a restart, from the log.
+    // The same after a restart, from the log.
     let data = server.shut_down().await;
     let server = Server::start_in(data, &[], Default::default()).await;
     assert_eq!(state(&server).await, "normal");
     let (status, again) =
         server.send(Method::DELETE, &format!("/jobs/{}", job["id"].as_str().unwrap()), json!({})).await;
-    assert_eq!((status, &again["state"]), (202, &json!("done")), "what is over stays as it is");
+    assert_eq!((status, &again["state"]), (202, &json!("done")), "a finished job does not change");
     let (status, _) = server.get("/jobs/12345").await;
     assert_eq!(status, 404);
 }
@@ -97,7 +97,7 @@ fn job(state: JobState, progress: Progress) -> TrainingJob {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_job_goes_on_after_a_restart_and_one_that_was_to_end_ends() {
+async fn job_continues_and_cancelled_job_ends_after_a_restart() {
     let server = Server::start().await;
     remember(&server, 300).await;
     let data: TempDir = server.shut_down().await;
@@ -105,13 +105,15 @@ async fn a_job_goes_on_after_a_restart_and_one_that_was_to_end_ends() {
         Progress { kpis: 2, kpis_done: 1, last_kpi: KpiName::new(KPIS[0]).ok(), samples: 300, ..Progress::default() };
     {
         let store = EmbeddedStore::open(data.path(), &EmbeddedSettings::default()).unwrap();
-        let (meta, pass) = (store.meta_store(), Authorizer::new().system(&WorkspaceId::new("local").unwrap()));
+        let (records, pass) =
+            (DetectorRecords::new(store.meta_store()), Authorizer::new().system(&WorkspaceId::new("local").unwrap()));
         for one in [job(JobState::Running, Progress::default()), job(JobState::Running, half)] {
-            add_job(meta.as_ref(), &pass, one).await.unwrap();
+            records.add_job(&pass, one).await.unwrap();
         }
-        let first = load_jobs(meta.as_ref(), &pass).await.unwrap().remove(0);
-        save_job(meta.as_ref(), &pass, &TrainingJob { state: JobState::Cancelling, ..first }, 1).await.unwrap();
-        drop(meta);
+        let first = records.all_jobs(&pass).await.unwrap().values().remove(0);
+        let first = TrainingJob { state: JobState::Cancelling, ..first };
+        records.jobs.put(&pass, &first.id, 1, &first).await.unwrap();
+        drop(records);
         store.close().await.unwrap();
     }
     let server = Server::start_in(data, &[], Default::default()).await;
@@ -119,7 +121,7 @@ async fn a_job_goes_on_after_a_restart_and_one_that_was_to_end_ends() {
     assert_eq!((&cancelled["state"], &cancelled["kpis_done"]), (&json!("cancelled"), &json!(0)), "{cancelled}");
     let done = ended(&server, "00000002").await;
     assert_eq!((&done["state"], &done["kpis_done"]), (&json!("done"), &json!(2)), "{done}");
-    assert_eq!(done["samples"], json!(600), "only what was left was read: {done}");
+    assert_eq!(done["samples"], json!(600), "only the remaining samples were read: {done}");
     let (_, all) = server.get("/jobs").await;
     assert_eq!(all["jobs"].as_array().map(Vec::len), Some(2));
 }

@@ -1,4 +1,4 @@
-//! Samples that come in as messages.
+//! Samples ingested from messages.
 
 use earcon::app::Overrides;
 use serde_json::{Value, json};
@@ -14,8 +14,9 @@ fn row(at: i64) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_is_answered_like_a_post() {
-    let Some(nats) = NatsServer::start("a_request_is_answered_like_a_post").await else { return };
+#[ignore = "needs NATS"]
+async fn request_is_answered_like_a_post() {
+    let nats = NatsServer::start().await;
     let server = Server::start_with(&nats.settings(), Overrides::default()).await;
     let client = nats.client().await;
     let document = json!({"samples": [row(START), {"kpi": "not a name", "value": 1}]}).to_string();
@@ -35,12 +36,13 @@ async fn a_request_is_answered_like_a_post() {
     let (_, kpi) = server.get("/kpis/load").await;
     assert_eq!(kpi["series"][0]["value"], 1.5, "{kpi}");
     let made = client.ask("earcon.v1.brand-new.ingest", &[], json!({"samples": [row(START)]}).to_string()).await;
-    assert_eq!(made.0, 200, "an unknown workspace is made, as over HTTP");
+    assert_eq!(made.0, 200, "an unknown workspace is created, as over HTTP");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_says_why() {
-    let Some(nats) = NatsServer::start("a_refusal_says_why").await else { return };
+#[ignore = "needs NATS"]
+async fn refusal_names_the_reason() {
+    let nats = NatsServer::start().await;
     let mut settings = nats.settings();
     let small = [("server.max_body_bytes", json!(2_048)), ("ingest.max_batch_samples", json!(20))];
     settings.extend(small);
@@ -70,9 +72,9 @@ async fn a_refusal_says_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn messages_without_reply_are_taken_in_order_and_refusals_counted() {
-    let test = "messages_without_reply_are_taken_in_order_and_refusals_counted";
-    let Some(nats) = NatsServer::start(test).await else { return };
+#[ignore = "needs NATS"]
+async fn messages_without_reply_are_ingested_in_order() {
+    let nats = NatsServer::start().await;
     let server = Server::start_with(&nats.settings(), Overrides::default()).await;
     let client = nats.client().await;
     let refused = server.metric("earcon_nats_ingest_refused_total").await;
@@ -101,10 +103,11 @@ async fn messages_without_reply_are_taken_in_order_and_refusals_counted() {
     assert_eq!(rows as i64, sent);
 }
 
-/// What has reached the server before its shutdown is committed and answered.
+/// Messages received before the shutdown are committed and answered.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_shutdown_answers_what_has_come_in() {
-    let Some(nats) = NatsServer::start("a_shutdown_answers_what_has_come_in").await else { return };
+#[ignore = "needs NATS"]
+async fn shutdown_answers_all_received_messages() {
+    let nats = NatsServer::start().await;
     let server = Server::start_with(&nats.settings(), Overrides::default()).await;
     let client = nats.client().await;
     client.ask(INGEST, &[], json!({"samples": [row(START)]}).to_string()).await;
@@ -115,7 +118,7 @@ async fn a_shutdown_answers_what_has_come_in() {
             tokio::spawn(async move { client.request(INGEST, body.into()).await })
         })
         .collect();
-    // Answered, so the others are at least at the server.
+    // NATS keeps the order: once one is answered, the others have reached the server.
     eventually("one is answered", || async { asking.iter().any(|asked| asked.is_finished()).then_some(()) }).await;
     let data = server.shut_down().await;
     let (mut accepted, mut unanswered) = (1, 0);
@@ -125,14 +128,14 @@ async fn a_shutdown_answers_what_has_come_in() {
                 let answer: Value = serde_json::from_slice(&answer.payload).unwrap();
                 accepted += i64::from(answer["accepted"] == 1);
             }
-            // Sent after the subscription had ended: nobody is there, which the sender is told.
+            // Sent after the subscription had ended: the sender gets "no responders".
             Err(error) => {
                 assert_eq!(error.kind(), async_nats::RequestErrorKind::NoResponders);
                 unanswered += 1;
             }
         }
     }
-    eprintln!("{accepted} accepted, {unanswered} told that nobody is there");
+    eprintln!("{accepted} accepted, {unanswered} without a responder");
     let server = Server::start_in(data, &[], Overrides::default()).await;
     let (_, history) = server.get(&format!("/kpis/load/samples?from={START}&to={}", START + 1_000_000)).await;
     let rows = history["series"][0]["samples"].as_array().unwrap().len() as i64;

@@ -1,4 +1,4 @@
-//! Influx line protocol over HTTP, as clients of InfluxDB 1 and 2 send it.
+//! Influx line protocol over HTTP, for clients of InfluxDB 1 and 2.
 
 use std::io::Write;
 
@@ -29,7 +29,7 @@ async fn history(server: &Server, kpi: &str, rows: usize) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn points_are_durable_samples_when_the_answer_comes() {
+async fn influx_points_are_durable_when_answered() {
     let server = Server::start().await;
     let body = format!("cpu,host=a usage=1.5,idle=98i {START}\ncpu,host=a usage=2.5,idle=97i {}\n", START + 1);
     let (status, answer) = write(&server, "/write?db=telegraf&precision=s", body).await;
@@ -42,7 +42,7 @@ async fn points_are_durable_samples_when_the_answer_comes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refused_lines_are_named_as_each_version_names_them() {
+async fn refused_lines_are_reported_in_the_format_of_each_version() {
     let server = Server::start().await;
     let body = format!("good value=1 {START}\nbad value=x\ngood value=2 {}\n", START + 1);
     let (status, answer) = write(&server, "/write?precision=s", body.clone()).await;
@@ -59,16 +59,16 @@ async fn refused_lines_are_named_as_each_version_names_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn texts_alone_are_no_failure_and_make_nothing() {
+async fn text_fields_alone_succeed_and_create_nothing() {
     let server = Server::start().await;
     assert_eq!(write(&server, "/write", "log message=\"hello\"").await.0, 204);
     assert_eq!(write(&server, "/write", "").await.0, 204);
-    assert_eq!(server.get("/kpis").await.0, 404, "nothing taken makes no workspace");
+    assert_eq!(server.get("/kpis").await.0, 404, "an empty write creates no workspace");
     assert!(server.metric("earcon_ingest_ignored_total").await >= 1.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn gzip_is_taken_and_other_encodings_are_refused() {
+async fn gzip_is_accepted_and_other_encodings_are_refused() {
     let server = Server::start().await;
     let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
     gzip.write_all(format!("zipped value=7 {START}").as_bytes()).unwrap();
@@ -83,7 +83,7 @@ async fn gzip_is_taken_and_other_encodings_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_workspace_is_named_by_path_or_header_or_settings() {
+async fn workspace_is_named_by_path_header_or_settings() {
     let settings = [("ingest.workspace", json!("agents"))];
     let server = Server::start_with(&settings, Default::default()).await;
     for path in ["/write", "/api/v1/workspaces/by-path/write", "/api/v1/workspaces/by-path-2/api/v2/write"] {
@@ -99,7 +99,7 @@ async fn the_workspace_is_named_by_path_or_header_or_settings() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn clients_find_what_they_look_for_first() {
+async fn influx_probe_requests_are_answered() {
     let server = Server::start().await;
     let ping = server.http().get(server.url("/ping")).send().await.unwrap();
     assert_eq!(ping.status(), 204);
@@ -119,7 +119,7 @@ async fn too_many_samples_are_refused_as_a_whole_with_413() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_telegraf_sends_is_taken() {
+async fn recorded_telegraf_requests_are_accepted() {
     let server = Server::start().await;
     for (path, file) in
         [("/write?db=telegraf", "telegraf-influxdb.gz"), ("/api/v2/write?bucket=b&org=o", "telegraf-influxdb-v2.gz")]

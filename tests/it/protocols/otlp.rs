@@ -18,7 +18,7 @@ fn gauges(points: Value) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_gauge_in_json_becomes_a_kpi_of_its_service() {
+async fn gauge_in_json_becomes_a_kpi_of_its_service() {
     let server = Server::start().await;
     let body = gauges(json!([{"timeUnixNano": "1767225600000000000", "asInt": "7"}]));
     let (status, content_type, answer) = post(&server, "application/json", body).await;
@@ -43,7 +43,7 @@ async fn refused_points_are_a_partial_success() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn answers_come_in_the_encoding_of_the_request() {
+async fn answer_uses_the_encoding_of_the_request() {
     let server = Server::start().await;
     assert_eq!(post(&server, "application/x-protobuf", "").await, (200, "application/x-protobuf".into(), Vec::new()));
     let (status, content_type, answer) = post(&server, "application/x-protobuf", "\x0a\x7f").await;

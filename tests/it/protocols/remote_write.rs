@@ -6,7 +6,7 @@ use crate::support::{Server, eventually};
 
 const START: i64 = 1_767_225_600_000;
 
-/// A field of bytes. Short ones only: a length below 128 is one byte.
+/// A protobuf field of bytes. Only for lengths below 128, which take one byte.
 fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
     assert!(bytes.len() < 128);
     [&[number << 3 | 2, bytes.len() as u8], bytes].concat()
@@ -40,7 +40,7 @@ async fn write(server: &Server, all: &[Vec<u8>]) -> (u16, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn series_are_durable_when_the_answer_comes() {
+async fn remote_write_series_are_durable_when_answered() {
     let server = Server::start().await;
     let load = series(&[("__name__", "node_load1"), ("instance", "a:9100")], &[(START, 0.5), (START + 15_000, 0.75)]);
     assert_eq!(write(&server, &[load]).await, (204, String::new()));
@@ -57,7 +57,7 @@ async fn series_are_durable_when_the_answer_comes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_taken_is_named_and_the_rest_kept() {
+async fn refused_series_is_named_and_the_rest_is_accepted() {
     let server = Server::start().await;
     let good = series(&[("__name__", "good")], &[(START, 1.0)]);
     let nameless = series(&[("job", "x")], &[(START, 1.0)]);
@@ -68,7 +68,7 @@ async fn what_cannot_be_taken_is_named_and_the_rest_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nans_are_legal_and_take_nothing() {
+async fn nan_samples_are_accepted_and_ignored() {
     let server = Server::start().await;
     let nan = series(&[("__name__", "nan")], &[(START, f64::NAN), (START + 1, f64::INFINITY)]);
     assert_eq!(write(&server, &[nan]).await, (204, String::new()));
@@ -76,7 +76,7 @@ async fn nans_are_legal_and_take_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bombs_damage_and_other_versions_are_refused_for_good() {
+async fn bombs_damaged_bodies_and_other_versions_are_refused() {
     let settings = [("server.max_body_bytes", json!(100_000))];
     let server = Server::start_with(&settings, Default::default()).await;
     let post = async |content_type: &str, encoding: &str, body: Vec<u8>| {

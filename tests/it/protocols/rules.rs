@@ -1,4 +1,4 @@
-//! Rules of a workspace: put, guarded, applied, kept.
+//! Ingest rules of a workspace: guarded updates, application, persistence.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ async fn kpis(server: &Server) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rules_apply_from_the_next_request_on_and_survive_a_restart() {
+async fn rules_apply_to_the_next_request_and_survive_a_restart() {
     let server = Server::start().await;
     let (status, shown) = server.get("/ingest/rules").await;
     assert_eq!((status, shown["revision"].as_u64()), (200, Some(0)));
@@ -41,7 +41,7 @@ async fn rules_apply_from_the_next_request_on_and_survive_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_update_is_refused_and_every_problem_named() {
+async fn stale_rules_update_is_refused_and_problems_are_named() {
     let server = Server::start().await;
     let put = async |revision: &str, body: Value| {
         let url = server.workspace_url("/ingest/rules");
@@ -58,7 +58,7 @@ async fn a_lost_update_is_refused_and_every_problem_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rules_of_one_workspace_mean_nothing_to_another() {
+async fn rules_apply_to_their_workspace_only() {
     let server = Server::start().await;
     let rules = json!({"rules": [{"name": "*", "kpi": "renamed"}]});
     assert_eq!(server.send(Method::PUT, "/ingest/rules", rules).await.0, 200);
@@ -71,7 +71,7 @@ async fn rules_of_one_workspace_mean_nothing_to_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_kpi_may_have_fewer_series_than_the_server_allows() {
+async fn rule_limits_the_series_of_a_kpi() {
     let server = Server::start().await;
     let rules = json!({"rules": [{"name": "web.requests", "max_series": 2}]});
     assert_eq!(server.send(Method::PUT, "/ingest/rules", rules).await.0, 200);

@@ -1,4 +1,4 @@
-//! Several real nodes on a NATS server of their own and the test database, in a keyspace of their own.
+//! Several real nodes on a private NATS server and the shared test database, in a new keyspace.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -9,11 +9,13 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::nats::NatsServer;
 use super::{Ledger, Program, eventually};
 
-/// Clusters run one after the other: each is several processes, and their leases are measured in seconds.
+/// Clusters run one at a time: each has several processes and leases of a few seconds.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 /// The lease of the nodes, seconds.
 pub(crate) const LEASE: u64 = 3;
+/// Time limit for one batch to be acknowledged. Only guards against a test that hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct TestCluster {
     pub(crate) nats: NatsServer,
@@ -25,15 +27,15 @@ pub(crate) struct TestCluster {
 }
 
 impl TestCluster {
-    /// Starts `count` nodes, or says why the test is skipped. In CI there is no skipping.
-    pub(crate) async fn start(test: &str, count: usize) -> Option<Self> {
-        Self::start_on(test, count, super::cql::test_database(test)?).await
+    /// Starts `count` nodes on the shared test database. Panics if NATS or the database is missing.
+    pub(crate) async fn start(count: usize) -> Self {
+        Self::start_on(count, super::cql::test_database()).await
     }
 
-    /// As [`Self::start`], on the database at `cql`.
-    pub(crate) async fn start_on(test: &str, count: usize, cql: String) -> Option<Self> {
+    /// Starts `count` nodes on the database at `cql`.
+    pub(crate) async fn start_on(count: usize, cql: String) -> Self {
         let turn = ONE_AT_A_TIME.lock().await;
-        let nats = NatsServer::start(test).await?;
+        let nats = NatsServer::start().await;
         let keyspace = format!("it_{}", uuid::Uuid::new_v4().simple());
         let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
         let mut cluster = Self { nats, cql, keyspace, nodes: Vec::new(), http, _turn: turn };
@@ -42,7 +44,7 @@ impl TestCluster {
             cluster.add();
         }
         cluster.settled(count).await;
-        Some(cluster)
+        cluster
     }
 
     fn migrate(&self) {
@@ -97,7 +99,7 @@ impl TestCluster {
         &self.http
     }
 
-    /// What a node says of the cluster.
+    /// The cluster's status as node `number` reports it.
     pub(crate) async fn status(&self, number: usize) -> Option<Value> {
         let answer = self.http.get(format!("{}/api/v1/cluster", self.node(number).url())).send().await.ok()?;
         answer.json().await.ok()
@@ -115,7 +117,7 @@ impl TestCluster {
         }
     }
 
-    /// The node that owns a workspace, as node `asked` sees it.
+    /// The node that owns a workspace, as node `asked` reports it. Waits until the owner answers.
     pub(crate) async fn owner_by(&self, asked: usize, workspace: &str) -> usize {
         eventually("the workspace has an owner that answers", async || {
             let status = self.status(asked).await?;
@@ -127,26 +129,26 @@ impl TestCluster {
     }
 
     /// The node that owns `local`, and two others.
-    pub(crate) async fn cast(&self) -> (usize, usize, usize) {
+    pub(crate) async fn roles(&self) -> (usize, usize, usize) {
         let owner = self.owner_by(0, "local").await;
         let others: Vec<usize> = self.running().into_iter().filter(|number| *number != owner).collect();
         (owner, others[0], others[1])
     }
 
-    /// Sends batches to `node` for `how_long`, each until it is acknowledged; returns the longest time one took, and how often
-    /// one had to be sent again.
+    /// Sends batches to `node` for `how_long`, each until it is acknowledged. Returns the longest
+    /// time until an acknowledgement, and the number of repeated sends.
     pub(crate) async fn feed(&self, ledger: &mut Ledger, node: usize, how_long: Duration) -> (Duration, usize) {
         let url = self.node(node).url().to_owned();
         let (began, mut longest, mut again) = (Instant::now(), Duration::ZERO, 0);
         while began.elapsed() < how_long {
             let (batch, sent) = (ledger.next(), Instant::now());
             while !ledger.send(&self.http, &url, &batch).await {
-                assert!(sent.elapsed() < Duration::from_secs(60), "a batch is never acknowledged");
+                assert!(sent.elapsed() < PATIENCE, "a batch is never acknowledged");
                 again += 1;
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
             longest = longest.max(sent.elapsed());
-            // Load enough to be in the middle of something at any moment; the machine has other tests to run.
+            // Enough load to have work in progress at any moment, and time left for other tests.
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         (longest, again)

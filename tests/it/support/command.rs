@@ -1,10 +1,11 @@
-//! The program as somebody at a terminal runs it: arguments in, lines out.
+//! The program as run at a terminal: arguments in, lines out.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+/// Time limit for a line or the end. Only guards against a test that hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A command that runs.
@@ -53,7 +54,7 @@ impl Running {
         Self { child, out, err }
     }
 
-    /// The next line of stdout that holds `part`. Blocks; for tests whose server runs on other threads.
+    /// The next line of stdout with `part`. Blocks: the server must run on other threads.
     pub(crate) fn line(&mut self, part: &str) -> String {
         let out = self.out.as_ref().expect("stdout was not closed");
         loop {
@@ -67,7 +68,7 @@ impl Running {
         }
     }
 
-    /// The next line of stderr that holds `part`.
+    /// The next line of stderr with `part`.
     pub(crate) fn complaint(&mut self, part: &str) -> String {
         loop {
             match self.err.recv_timeout(PATIENCE) {
@@ -78,7 +79,7 @@ impl Running {
         }
     }
 
-    /// Asks it to end. What Ctrl-C sends does the same, but is ignored by whatever a shell has started in the background.
+    /// Sends SIGTERM. Ctrl-C sends SIGINT, which processes started in the background ignore.
     pub(crate) fn interrupt(&self) {
         let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
         assert!(sent.is_ok_and(|status| status.success()), "kill -TERM");
@@ -92,7 +93,7 @@ impl Running {
     }
 }
 
-/// Waits for the end of a process, but not for ever.
+/// Waits for the end of a process, at most [`PATIENCE`].
 pub(crate) fn wait(child: &mut Child) -> ExitStatus {
     let began = Instant::now();
     loop {
@@ -106,7 +107,7 @@ pub(crate) fn wait(child: &mut Child) -> ExitStatus {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Ended already, most of the time.
+        // Most programs have ended by now.
         let _gone = self.child.kill().is_err();
         let _gone = self.child.wait().is_err();
     }

@@ -1,30 +1,25 @@
-//! The database of the tests: the one `EARCON_TEST_CQL` names, one of a test's own, and a slow way to either.
+//! CQL databases for tests: the shared one (`EARCON_TEST_CQL`), a private one, and a proxy that
+//! can stall the traffic to either.
 
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 
-/// The address of the test database, or `None`, saying so, where there is none. In CI that is a failure.
-pub(crate) fn test_database(test: &str) -> Option<String> {
-    let found = std::env::var("EARCON_TEST_CQL").ok();
-    if found.is_none() {
-        assert!(std::env::var_os("CI").is_none(), "{test}: EARCON_TEST_CQL is not set");
-        eprintln!("skipped: {test}: no CQL database; `make test` starts one");
-    }
-    found
+/// The address of the shared test database. Panics if there is none.
+pub(crate) fn test_database() -> String {
+    std::env::var("EARCON_TEST_CQL").expect("EARCON_TEST_CQL; scripts/servers/run.sh starts a database and sets it")
 }
 
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
 }
 
-/// A Cassandra node of the test's own, to be stopped and started.
+/// A private Cassandra node, which a test may stop and start.
 pub(crate) struct Cassandra {
     script: String,
     port: u16,
@@ -34,23 +29,21 @@ pub(crate) struct Cassandra {
 }
 
 impl Cassandra {
-    pub(crate) async fn start(test: &str) -> Option<Self> {
-        let Ok(script) = std::env::var("EARCON_TEST_CASSANDRA") else {
-            assert!(std::env::var_os("CI").is_none(), "{test}: EARCON_TEST_CASSANDRA is not set");
-            eprintln!("skipped: {test}: no Cassandra to start; `make test` fetches one");
-            return None;
-        };
+    /// Starts a node. Panics if Cassandra is not installed.
+    pub(crate) async fn start() -> Self {
+        let script = std::env::var("EARCON_TEST_CASSANDRA");
+        let script = script.expect("EARCON_TEST_CASSANDRA; scripts/servers/run.sh downloads Cassandra and sets it");
         let data = TempDir::new().expect("a temporary directory");
         let mut cassandra = Self { script, port: free_port(), internal: free_port(), data, child: None };
         cassandra.restart().await;
-        Some(cassandra)
+        cassandra
     }
 
     pub(crate) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// Kills it, unkindly.
+    /// Kills the node with SIGKILL.
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().expect("it can be killed");
@@ -58,7 +51,7 @@ impl Cassandra {
         }
     }
 
-    /// Starts it on the data it had; returns when it takes connections.
+    /// Starts the node on its old data; returns when it accepts connections.
     pub(crate) async fn restart(&mut self) {
         self.kill();
         let child = Command::new(&self.script)
@@ -85,49 +78,52 @@ impl Drop for Cassandra {
     }
 }
 
-/// A way to a server that takes a while.
-pub(crate) struct SlowWay {
+/// A TCP proxy that can hold all traffic back, as a server does that hangs.
+pub(crate) struct StallingProxy {
     address: String,
-    delay_ms: Arc<AtomicU64>,
+    flowing: watch::Sender<bool>,
 }
 
-impl SlowWay {
-    /// Listens on a free port and passes everything on to `to`.
+impl StallingProxy {
+    /// Listens on a free port and forwards everything to `to`.
     pub(crate) async fn to(to: String) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let delay_ms = Arc::new(AtomicU64::new(0));
-        let delay = delay_ms.clone();
+        let (flowing, seen) = watch::channel(true);
         tokio::spawn(async move {
             while let Ok((here, _)) = listener.accept().await {
                 let Ok(there) = TcpStream::connect(&to).await else { continue };
                 let ((from_client, to_client), (from_server, to_server)) = (here.into_split(), there.into_split());
-                tokio::spawn(pass_on(from_client, to_server, delay.clone()));
-                tokio::spawn(pass_on(from_server, to_client, delay.clone()));
+                tokio::spawn(forward(from_client, to_server, seen.clone()));
+                tokio::spawn(forward(from_server, to_client, seen.clone()));
             }
         });
-        Self { address, delay_ms }
+        Self { address, flowing }
     }
 
     pub(crate) fn address(&self) -> String {
         self.address.clone()
     }
 
-    /// From now on everything takes this much longer, each way.
-    pub(crate) fn delay(&self, by: Duration) {
-        self.delay_ms.store(by.as_millis() as u64, Ordering::Relaxed);
+    /// Holds back all bytes, in both directions. Connections stay open.
+    pub(crate) fn stall(&self) {
+        self.flowing.send_replace(false);
+    }
+
+    /// Lets the traffic flow again, beginning with the bytes held back.
+    pub(crate) fn resume(&self) {
+        self.flowing.send_replace(true);
     }
 }
 
-async fn pass_on(
+async fn forward(
     mut from: tokio::net::tcp::OwnedReadHalf,
     mut to: tokio::net::tcp::OwnedWriteHalf,
-    delay_ms: Arc<AtomicU64>,
+    mut flowing: watch::Receiver<bool>,
 ) {
     let mut buffer = vec![0; 64 * 1_024];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
-        tokio::time::sleep(Duration::from_millis(delay_ms.load(Ordering::Relaxed))).await;
-        if to.write_all(&buffer[..read]).await.is_err() {
+        if flowing.wait_for(|flowing| *flowing).await.is_err() || to.write_all(&buffer[..read]).await.is_err() {
             break;
         }
     }

@@ -1,4 +1,4 @@
-//! What was sent and what was acknowledged, to compare with what a server has in the end.
+//! A record of the samples sent and acknowledged, to compare with what a server holds at the end.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -11,9 +11,9 @@ const START: i64 = 1_767_225_600_000;
 const BATCH: i64 = 50;
 /// Every batch has a sample of each.
 pub(crate) const KPIS: [&str; 3] = ["a", "b", "c"];
-/// How long history may take to take in what was acknowledged last.
+/// Time limit for history to catch up. Only guards against a test that hangs.
 const CATCHING_UP: Duration = Duration::from_secs(90);
-/// Rows one question asks for.
+/// The range of one query.
 const PAGE_MS: i64 = 50_000 * 1_000;
 
 /// Samples of [`KPIS`], a row a second, and which of them were acknowledged.
@@ -21,11 +21,11 @@ const PAGE_MS: i64 = 50_000 * 1_000;
 pub(crate) struct Ledger {
     next_row: i64,
     acknowledged: BTreeMap<i64, f64>,
-    /// The newest event an acknowledgement told.
+    /// The newest acknowledged event.
     pub(crate) newest: u64,
 }
 
-/// A batch that is to be sent until it is acknowledged.
+/// A batch, to be sent until it is acknowledged.
 pub(crate) struct Batch {
     rows: Vec<i64>,
     body: Value,
@@ -43,8 +43,8 @@ impl Ledger {
         Batch { rows, body: json!({"samples": samples}) }
     }
 
-    /// Sends a batch to the server at `url`; whether it was acknowledged is noted and returned. Sent again, samples that had
-    /// arrived are late ones, which are accepted too.
+    /// Sends a batch to the server at `url`; records and returns whether it was acknowledged. A
+    /// batch may be sent again: samples that had arrived count as late and are accepted too.
     pub(crate) async fn send(&mut self, http: &reqwest::Client, url: &str, batch: &Batch) -> bool {
         let request = http.post(format!("{url}/api/v1/workspaces/local/kpis/ingest")).json(&batch.body);
         let Ok(response) = request.send().await else { return false };
@@ -60,19 +60,19 @@ impl Ledger {
         true
     }
 
-    /// How many samples were acknowledged.
+    /// The number of acknowledged samples.
     pub(crate) fn acknowledged(&self) -> usize {
         self.acknowledged.len() * KPIS.len()
     }
 
-    /// How many samples were made.
+    /// The number of samples made.
     pub(crate) fn sent(&self) -> i64 {
         self.next_row * KPIS.len() as i64
     }
 
-    /// Every event from the first is there, in order, without a hole, and holds each acknowledged sample exactly once.
-    /// Returns the newest event.
-    pub(crate) async fn check_log(&self, url: &str) -> u64 {
+    /// Asserts that the log has every event from the first on, in order and without a hole. Asserts
+    /// that it has each acknowledged sample exactly once. Returns the newest event.
+    pub(crate) async fn assert_log(&self, url: &str) -> u64 {
         let socket = url.replace("http://", "ws://") + "/api/v1/workspaces/local/events";
         let mut socket = Socket::connect(&socket).await;
         socket.send(json!({"type": "subscribe", "since": 0})).await;
@@ -100,8 +100,9 @@ impl Ledger {
         head
     }
 
-    /// The history has every acknowledged sample once, as soon as it has caught up. Returns how many samples it has.
-    pub(crate) async fn check_history(&self, url: &str) -> usize {
+    /// Asserts that the history, once it has caught up, has every acknowledged sample once. Returns
+    /// the number of samples it has.
+    pub(crate) async fn assert_history(&self, url: &str) -> usize {
         let mut total = 0;
         for kpi in KPIS {
             let began = Instant::now();
@@ -120,7 +121,7 @@ impl Ledger {
         total
     }
 
-    /// What the history has of a KPI; `None` until everything acknowledged is there.
+    /// The samples of a KPI in the history; `None` until all acknowledged ones are there.
     async fn stored(&self, url: &str, kpi: &str) -> Option<BTreeMap<i64, f64>> {
         let end = START + self.next_row * 1_000;
         let mut stored = BTreeMap::new();

@@ -1,5 +1,6 @@
-//! A NATS server of a test's own, and clients that fail the test instead of waiting for ever. Of its own, because whoever
-//! is connected to a server shares its ingest subjects.
+//! A private NATS server for one test, and clients with time limits.
+//!
+//! The server is private because all servers that use one NATS server share its ingest subjects.
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -25,26 +26,22 @@ pub(crate) struct NatsServer {
 }
 
 impl NatsServer {
-    /// Starts one, or says why the test is skipped. In CI there is no skipping.
-    pub(crate) async fn start(test: &str) -> Option<Self> {
-        Self::start_with(test, &[]).await
+    /// Starts a server. Panics if no nats-server is installed.
+    pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
     }
 
-    /// Starts one with more arguments.
-    pub(crate) async fn start_with(test: &str, more: &[&'static str]) -> Option<Self> {
-        let Some(program) = program() else {
-            assert!(std::env::var_os("CI").is_none(), "{test}: there is no nats-server; set EARCON_TEST_NATS_SERVER");
-            eprintln!("skipped: {test}: there is no nats-server; `make test` fetches one");
-            return None;
-        };
+    /// Starts a server with additional arguments.
+    pub(crate) async fn start_with(more: &[&'static str]) -> Self {
+        let program = program().expect("a nats-server; scripts/servers/run.sh downloads it and sets the path");
         let data = TempDir::new().expect("a temporary directory");
         let mut server =
             Self { program, port: free_port(), monitor: free_port(), more: more.into(), data, child: None };
         server.restart().await;
-        Some(server)
+        server
     }
 
-    /// Kills the server, unkindly.
+    /// Kills the server with SIGKILL.
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().expect("the server can be killed");
@@ -82,7 +79,7 @@ impl NatsServer {
         NatsClient(async_nats::connect(self.url()).await.expect("the server takes a client"))
     }
 
-    /// A number of the server's `/varz`.
+    /// A counter from the server's `/varz`.
     pub(crate) async fn figure(&self, name: &str) -> u64 {
         let url = format!("http://127.0.0.1:{}/varz", self.monitor);
         let varz: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
@@ -112,7 +109,7 @@ impl NatsClient {
     /// Subscribes, and returns when the server knows it.
     pub(crate) async fn follow(&self, subject: &str) -> Follower {
         let subscriber = self.0.subscribe(subject.to_owned()).await.expect("a subscription");
-        // Commands are taken in order, so when a message to ourselves is back, the subscription stands.
+        // The server handles commands in order. An echo of our own message proves the subscription.
         let inbox = self.0.new_inbox();
         let mut echo = self.0.subscribe(inbox.clone()).await.unwrap();
         self.0.publish(inbox, "".into()).await.unwrap();
@@ -120,7 +117,7 @@ impl NatsClient {
         Follower(subscriber)
     }
 
-    /// Asks; returns status, content type and answer.
+    /// Sends a request; returns status, content type and answer.
     pub(crate) async fn ask(
         &self,
         subject: &str,
@@ -144,7 +141,7 @@ impl Follower {
         timeout(PATIENCE, self.0.next()).await.expect("a message in time").expect("the subscription stays")
     }
 
-    /// Reads until nothing has come for `quiet`.
+    /// Reads until no message has arrived for `quiet`; returns how many arrived.
     pub(crate) async fn silence(&mut self, quiet: Duration) -> usize {
         let mut heard = 0;
         while timeout(quiet, self.0.next()).await.is_ok() {
@@ -154,7 +151,7 @@ impl Follower {
     }
 }
 
-/// A header of a message, which must have it.
+/// A header of a message. Panics if the header is missing.
 pub(crate) fn header(message: &Message, name: &str) -> String {
     let value = message.headers.as_ref().and_then(|headers| headers.get(name));
     value.unwrap_or_else(|| panic!("no header {name} in {message:?}")).to_string()

@@ -1,4 +1,4 @@
-//! The real program in a process of its own, which tests may kill, pause and wake.
+//! The real server in its own process, which tests may kill, pause and wake.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -12,7 +12,8 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Starts `earcon serve` on a free port. Its log goes to the file that `EARCON_TEST_LOGS` names, with `name` appended.
+    /// Starts `earcon serve` on a free port. If `EARCON_TEST_LOGS` names a file, the log is
+    /// appended to that file with `name` as extension.
     pub(crate) fn serve(name: &str, arguments: &[&str], environment: &[(String, String)]) -> Self {
         let log = std::env::var_os("EARCON_TEST_LOGS").map_or_else(Stdio::null, |path| {
             let path = std::path::PathBuf::from(path).with_extension(name);
@@ -52,17 +53,17 @@ impl Program {
         self.end();
     }
 
-    /// SIGSTOP: it is there and does nothing.
+    /// SIGSTOP: the process stays but does nothing.
     pub(crate) fn pause(&self) {
         self.signal("-STOP");
     }
 
-    /// SIGCONT: it goes on as if no time had passed.
+    /// SIGCONT: the process continues.
     pub(crate) fn wake(&self) {
         self.signal("-CONT");
     }
 
-    /// SIGTERM; waits until it has shut down in order.
+    /// SIGTERM; waits for an orderly shutdown.
     pub(crate) fn terminate(mut self) {
         self.signal("-TERM");
         let status = self.child.wait().expect("it ends");
@@ -82,7 +83,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // Killed or ended already, most of the time.
+        // Most programs have ended by now.
         let _gone = self.child.kill().is_err();
         let _gone = self.child.wait().is_err();
     }

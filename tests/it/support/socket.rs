@@ -1,4 +1,4 @@
-//! A WebSocket client that fails the test instead of waiting for ever.
+//! A WebSocket client with a time limit.
 
 use std::time::Duration;
 
@@ -19,7 +19,8 @@ impl Socket {
         Self(socket)
     }
 
-    /// Connects with a receive buffer so small that the server soon has to wait for whoever does not read.
+    /// Connects with a small receive buffer, so the server soon has to wait for a client that does
+    /// not read.
     pub(crate) async fn connect_narrow(url: &str) -> Self {
         let address = url.trim_start_matches("ws://").split('/').next().unwrap();
         let socket = TcpSocket::new_v4().unwrap();
@@ -55,7 +56,7 @@ impl Socket {
         }
     }
 
-    /// The next text message as JSON; `None` at the end of the connection, however long it takes.
+    /// The next text message as JSON; `None` at the end of the connection. Waits without a limit.
     pub(crate) async fn json_or_end(&mut self) -> Option<Value> {
         loop {
             match self.0.next().await? {
@@ -66,7 +67,7 @@ impl Socket {
         }
     }
 
-    /// Reads on until a message has this type.
+    /// Reads until a message has this type.
     pub(crate) async fn until(&mut self, wanted: &str) -> Value {
         loop {
             let message = self.json().await;
@@ -76,8 +77,8 @@ impl Socket {
         }
     }
 
-    /// Nothing more comes within `quiet`.
-    pub(crate) async fn stays_silent(&mut self, quiet: Duration) {
+    /// Asserts that no message arrives within `quiet`.
+    pub(crate) async fn assert_silent_for(&mut self, quiet: Duration) {
         if let Ok(message) = timeout(quiet, self.next()).await {
             panic!("unexpected: {message:?}");
         }

@@ -1,56 +1,59 @@
 /**
- * Fetches the recent past of series whose picture somebody looks at: one request a KPI, few at a time. The history is
- * written a moment after an event is told, so an answer that ends before the first live point is asked for again.
+ * Fetches the recent history of visible series: one request per KPI, a few at a time.
+ * The server stores a sample shortly after it sends the event. A response that ends before the
+ * first live point is therefore requested again.
  */
 
 import { ApiError, type Client, labelText, type SampleRow, type SeriesRows } from "@earcon/client";
-import type { Board, LiveSeries } from "./board.ts";
+import type { LiveSeries } from "./live-series.ts";
+import type { WorkspaceState } from "./workspace-state.ts";
 
 const RECENT_MS = 10 * 60_000;
-const FAR_MS = 24 * 60 * 60_000;
+const LONG_MS = 24 * 60 * 60_000;
 const LIMIT = 900;
-/** Fewer points than this in the recent past: look further back. */
+/** With fewer recent points than this, a longer period is requested. */
 const FEW = 20;
-const AT_ONCE = 4;
-/** With more series than this, one KPI's answer gets too large to ask for at once. */
-const TOGETHER = 32;
-const TRIES = 6;
+/** Requests running at the same time. */
+const MAX_RUNNING = 4;
+/** With more series than this, the series of a KPI are requested one by one. */
+const MAX_TOGETHER = 32;
+const MAX_ATTEMPTS = 6;
 const RETRY_MS = 400;
 
 export class Histories {
   readonly #api: Client;
-  readonly #board: Board;
+  readonly #state: WorkspaceState;
   readonly #arrived: (series: LiveSeries[]) => void;
   readonly #queue: LiveSeries[] = [];
-  readonly #asked = new Map<string, number>();
+  readonly #requested = new Map<string, number>();
   #running = 0;
 
-  constructor(api: Client, board: Board, arrived: (series: LiveSeries[]) => void) {
+  constructor(api: Client, state: WorkspaceState, arrived: (series: LiveSeries[]) => void) {
     this.#api = api;
-    this.#board = board;
+    this.#state = state;
     this.#arrived = arrived;
   }
 
-  /** Asks for a series' history, unless it is there or on its way. */
-  want(series: LiveSeries): void {
-    if (this.#asked.get(series.key) === this.#board.generation) {
+  /** Requests the history of a series, unless it is loaded or being loaded. */
+  request(series: LiveSeries): void {
+    if (this.#requested.get(series.key) === this.#state.generation) {
       return;
     }
-    this.#asked.set(series.key, this.#board.generation);
+    this.#requested.set(series.key, this.#state.generation);
     this.#queue.push(series);
-    this.#next();
+    this.#startNext();
   }
 
-  #next(): void {
-    const series = this.#running < AT_ONCE ? this.#queue.shift() : undefined;
+  #startNext(): void {
+    const series = this.#running < MAX_RUNNING ? this.#queue.shift() : undefined;
     if (series === undefined) {
       return;
     }
-    const siblings = this.#board.of(series.kpi);
-    const together = siblings.length <= TOGETHER ? siblings : [series];
-    const generation = this.#board.generation;
+    const siblings = this.#state.seriesOf(series.kpi);
+    const together = siblings.length <= MAX_TOGETHER ? siblings : [series];
+    const generation = this.#state.generation;
     for (const sibling of together) {
-      this.#asked.set(sibling.key, generation);
+      this.#requested.set(sibling.key, generation);
       const queued = this.#queue.indexOf(sibling);
       if (queued >= 0) {
         this.#queue.splice(queued, 1);
@@ -59,22 +62,22 @@ export class Histories {
     this.#running += 1;
     void this.#fetch(series.kpi, together, generation).finally(() => {
       this.#running -= 1;
-      this.#next();
+      this.#startNext();
     });
-    this.#next();
+    this.#startNext();
   }
 
   async #fetch(kpi: string, wanted: LiveSeries[], generation: number): Promise<void> {
-    // The first live point of each: the history has to reach it.
-    const bridge = new Map(wanted.map((series) => [series.key, series.recent.timestamps[0] ?? -Infinity]));
-    for (let attempt = 1; attempt <= TRIES; attempt += 1) {
+    // First live point of each series. The history has to reach it.
+    const firstLive = new Map(wanted.map((series) => [series.key, series.recent.timestamps[0] ?? -Infinity]));
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
       try {
-        const answer = await this.#ask(kpi, wanted);
+        const rowsByLabels = await this.#fetchRows(kpi, wanted);
         const reached = wanted.map((series) => {
-          const rows = answer.get(series.labelText) ?? [];
-          this.#board.takeHistory(series, rows, generation);
+          const rows = rowsByLabels.get(series.labelText) ?? [];
+          this.#state.mergeHistory(series, rows, generation);
           const last = rows[rows.length - 1]?.[0] ?? -Infinity;
-          return last >= (bridge.get(series.key) ?? -Infinity);
+          return last >= (firstLive.get(series.key) ?? -Infinity);
         });
         this.#arrived(wanted);
         if (reached.every(Boolean)) {
@@ -87,36 +90,36 @@ export class Histories {
       }
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS * attempt));
     }
-    wanted.forEach((series) => this.#asked.delete(series.key));
+    wanted.forEach((series) => this.#requested.delete(series.key));
   }
 
-  async #ask(kpi: string, wanted: LiveSeries[]): Promise<Map<string, SampleRow[]>> {
+  async #fetchRows(kpi: string, wanted: LiveSeries[]): Promise<Map<string, SampleRow[]>> {
     const newest = Math.max(...wanted.map((series) => series.timestamp ?? -Infinity));
     const to = Number.isFinite(newest) ? newest + 1 : Date.now();
     const only = wanted.length === 1 ? wanted[0] : undefined;
     const query = { to, limit: LIMIT, ...(only === undefined ? {} : { labels: only.labels }) };
     let series = await this.#api.rows(kpi, { ...query, from: to - RECENT_MS });
     if (series.every((rows) => rows.samples.length < FEW)) {
-      const further = await this.#api.rows(kpi, { ...query, from: to - FAR_MS });
-      // An answer that was cut off ends in the past, which is worse than little.
+      const further = await this.#api.rows(kpi, { ...query, from: to - LONG_MS });
+      // A truncated response lacks the newest samples, which is worse than having few.
       series = further.some((rows) => rows.truncated) ? series : further;
     }
-    return byLabels(await this.#catchUp(kpi, query, series));
+    return byLabels(await this.#shortenIfTruncated(kpi, query, series));
   }
 
-  /** An answer that was cut off lacks the newest samples: asks for a shorter stretch of a series that is that dense. */
-  async #catchUp(
+  /** Requests a shorter period if a response was truncated, because it lacks the newest samples. */
+  async #shortenIfTruncated(
     kpi: string,
     query: { to: number; limit: number },
     series: SeriesRows<SampleRow>[],
   ): Promise<SeriesRows<SampleRow>[]> {
-    const cut = series.filter((rows) => rows.truncated);
-    const spans = cut.map((rows) => (rows.samples[rows.samples.length - 1]?.[0] ?? 0) - (rows.samples[0]?.[0] ?? 0));
-    if (cut.length === 0) {
+    const truncated = series.filter((rows) => rows.truncated);
+    const spans = truncated.map((rows) => (rows.samples[rows.samples.length - 1]?.[0] ?? 0) - (rows.samples[0]?.[0] ?? 0));
+    if (truncated.length === 0) {
       return series;
     }
-    const stretch = Math.max(1_000, Math.floor(Math.min(...spans) * 0.8));
-    return this.#api.rows(kpi, { ...query, from: query.to - stretch });
+    const period = Math.max(1_000, Math.floor(Math.min(...spans) * 0.8));
+    return this.#api.rows(kpi, { ...query, from: query.to - period });
   }
 }
 

@@ -1,10 +1,10 @@
-/** Tells subscribers that something changed, and counts how often. */
+/** Notifies subscribers of a change, and counts the changes. */
 
 export class Signal {
   #version = 0;
   readonly #subscribers = new Set<() => void>();
 
-  /** Grows with every emit. */
+  /** Number of emits so far. */
   get version(): number {
     return this.#version;
   }

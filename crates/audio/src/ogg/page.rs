@@ -1,38 +1,38 @@
-//! What all listeners share of a page.
+//! The part of a page that all listeners share.
 
 use std::collections::VecDeque;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::checksum::{checksum, shift};
-use crate::FRAME_SAMPLES;
+use crate::frame::FRAME_SAMPLES;
 
-/// The mark of a stream's first page.
+/// Flag of a stream's first page.
 pub(super) const FIRST: u8 = 2;
-/// The mark of a stream's last page.
+/// Flag of a stream's last page.
 const LAST: u8 = 4;
-/// Segments a page may have.
+/// Maximum number of segments of a page.
 const MAX_SEGMENTS: usize = 255;
 
-/// Packets, with everything about them that is the same for all listeners. Cheap to clone.
+/// Packets, with everything that is the same for all listeners. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Page {
     pub(super) flags: u8,
     /// Samples at 48 kHz that end in this page.
     pub(super) samples: u64,
-    /// The samples of the stream before this page.
+    /// Samples of the stream before this page.
     pub(super) begins_at: u64,
     pub(super) segments: u8,
     /// The segment table, and the packets.
     pub(super) content: Bytes,
-    /// Of `content`.
+    /// Checksum of `content`.
     pub(super) checksum: u32,
-    /// What the checksum of the header is multiplied with.
+    /// Factor for the checksum of the header.
     pub(super) shift: u32,
 }
 
 impl Page {
-    /// `packets` must fit: together at most 255 segments of 255 bytes.
+    /// The packets must fit: at most 255 segments of 255 bytes in total.
     pub(super) fn new(flags: u8, begins_at: u64, samples: u64, packets: &[Bytes]) -> Self {
         let segments: usize = packets.iter().map(segments_of).sum();
         debug_assert!(segments <= MAX_SEGMENTS);
@@ -47,7 +47,7 @@ impl Page {
         Self { flags, samples, begins_at, segments: segments as u8, content, checksum, shift }
     }
 
-    /// The samples of the stream before this page: where a listener stands who begins with it.
+    /// Samples of the stream before this page: the position of a listener who joins with it.
     pub fn begins_at(&self) -> u64 {
         self.begins_at
     }
@@ -57,34 +57,35 @@ fn segments_of(packet: &Bytes) -> usize {
     packet.len() / 255 + 1
 }
 
-/// Gathers the packets of a live stream into pages.
+/// Groups the packets of a live stream into pages.
 ///
-/// A page leaves when the packet after it arrives: the last page must carry the end-of-stream mark, so one must always be in
-/// hand. Packets that were dropped on the way are simply not there.
+/// A page is complete when the packet after it arrives: the last page must carry the end-of-stream
+/// flag, so one packet is always held back. Packets that were dropped earlier are simply missing.
 #[derive(Debug, Default)]
 pub struct Pages {
-    /// Each with the number of its frame.
-    in_hand: VecDeque<(u64, Bytes)>,
+    /// The packets that are held back, each with its frame number.
+    held_back: VecDeque<(u64, Bytes)>,
 }
 
 impl Pages {
-    /// Adds the packet of frame `number`, 20 ms each; returns a page when `packets_a_page` are together.
+    /// Adds the packet of frame `number`, 20 ms each. Returns a page of `packets_a_page` packets
+    /// when it is complete.
     pub fn push(&mut self, number: u64, packet: Bytes, packets_a_page: usize) -> Option<Page> {
-        let held: usize = self.in_hand.iter().map(|(_, packet)| segments_of(packet)).sum();
-        let full = self.in_hand.len() >= packets_a_page || held + segments_of(&packet) > MAX_SEGMENTS;
+        let held: usize = self.held_back.iter().map(|(_, packet)| segments_of(packet)).sum();
+        let full = self.held_back.len() >= packets_a_page || held + segments_of(&packet) > MAX_SEGMENTS;
         let page = full.then(|| self.page(0)).flatten();
-        self.in_hand.push_back((number, packet));
+        self.held_back.push_back((number, packet));
         page
     }
 
-    /// Ends the stream: the last page, marked as such; `None` when nothing is in hand.
+    /// Ends the stream. Returns the last page, flagged as such; `None` if no packet is held back.
     pub fn finish(mut self) -> Option<Page> {
         self.page(LAST)
     }
 
     fn page(&mut self, flags: u8) -> Option<Page> {
-        let &(first, _) = self.in_hand.front()?;
-        let packets: Vec<Bytes> = self.in_hand.drain(..).map(|(_, packet)| packet).collect();
+        let &(first, _) = self.held_back.front()?;
+        let packets: Vec<Bytes> = self.held_back.drain(..).map(|(_, packet)| packet).collect();
         let frame = FRAME_SAMPLES as u64;
         Some(Page::new(flags, first * frame, packets.len() as u64 * frame, &packets))
     }

@@ -1,31 +1,32 @@
-//! The bed: a soft chord that breathes slowly, over a breath of air that keeps the stream from ever being digital silence.
+//! The bed: a soft chord that swells slowly, over quiet air noise that prevents digital silence.
 
 use fundsp::F32x;
 use fundsp::prelude32::{AudioUnit, BufferRef, BufferVec, lowpole_hz, pink};
 
-use super::super::SAMPLE_RATE;
-use super::super::scene::{BED_NOTES, BedControls};
+use super::super::frame::SAMPLE_RATE;
+use super::super::limits::BED_NOTES;
+use super::super::scene::BedControls;
 use super::partials::{BLOCK, BLOCK_S, Partials, Sum, amplitude, follow, unit};
 
 const BED_DB: f32 = -33.5;
 const AIR_DB: f32 = -56.0;
-/// Each note swells in its own time, so that the chord never repeats.
+/// Each note has its own swell period, so that the chord does not repeat.
 const SWELL_S: [f32; BED_NOTES] = [23.0, 17.0, 13.0, 19.0, 29.0];
-/// How strong each note is at rest, lowest first: the top is a shimmer.
+/// Level of each note at rest, lowest first. The top is a shimmer.
 const NOTE: [f32; BED_NOTES] = [1.0, 0.8, 0.6, 0.32, 0.28];
-/// Two strings a note, this far apart, beat about once in two seconds.
+/// Each note has two strings, detuned by this much. They beat about once in two seconds.
 const APART_CENTS: f32 = 3.0;
 
-/// One note of the chord, and where its controls stand now.
+/// One note of the chord with the current values of its controls.
 struct Note {
     partials: Partials,
     hz: f32,
     weight: f32,
-    /// Of its swell, 0 to 1.
+    /// Phase of its swell, 0 to 1.
     phase: f32,
 }
 
-/// The bed and where its controls stand now.
+/// The bed with the current values of its controls.
 pub(super) struct Bed {
     notes: [Note; BED_NOTES],
     activity: f32,
@@ -59,7 +60,7 @@ impl Bed {
         }
     }
 
-    /// Adds a block of air to left and right. It never stops, whatever the mode.
+    /// Adds a block of air to left and right. It never stops, in any mode.
     pub(super) fn breathe(&mut self, left: &mut [f32; BLOCK], right: &mut [f32; BLOCK]) {
         self.air.process(BLOCK, &BufferRef::empty(), &mut self.breath.buffer_mut());
         let level = amplitude(AIR_DB);
@@ -75,7 +76,7 @@ impl Note {
     fn glide(&mut self, hz: f32, weight: f32, swell_s: f32) {
         self.phase = (self.phase + BLOCK_S / swell_s).fract();
         self.weight += (weight - self.weight) * follow(0.3);
-        // The first chord is taken as it is; a change of key glides.
+        // The first chord starts at once; a change of key glides.
         self.hz += (hz - self.hz) * if self.hz == 0.0 { 1.0 } else { follow(0.15) };
     }
 
@@ -87,7 +88,7 @@ impl Note {
             if lane < 4 { harmonic } else { harmonic * apart }
         }));
         let tide = (self.phase * std::f32::consts::TAU).sin();
-        // Restless series in the back open the sound and let it swell more.
+        // Volatile series in the bed brighten the sound and increase its swell.
         let dull = 0.2 + 0.06 * tide + 0.3 * activity;
         let gain = gain * self.weight * (1.0 + (0.3 + 0.3 * activity) * tide);
         let side = |near: f32, far: f32| {

@@ -1,14 +1,16 @@
-//! Cues: struck tones in the rhythm of their severity.
+//! Plays cues: struck tones in the rhythm of their severity.
 //!
-//! The spectrum follows IEC 60601-1-8 (fundamental 150–1000 Hz, at least four partials in 150–4000 Hz within 15 dB), the
-//! envelopes are percussive because those annoy less and are noticed more (Foley 2022), and urgency comes from shorter
-//! gaps, more pulses and inharmonicity before it comes from loudness (Edworthy; Hellier).
+//! The spectrum follows IEC 60601-1-8: fundamental 150–1000 Hz, at least four partials in 150–4000
+//! Hz within 15 dB. The envelopes are percussive, because those annoy less and are noticed more
+//! (Foley 2022). Urgency comes from shorter gaps, more pulses and inharmonicity before it comes
+//! from loudness (Edworthy; Hellier).
 
 use fundsp::F32x;
 
-use super::super::SAMPLE_RATE;
 use super::super::cue::{CueKind, Severity};
-use super::super::scene::{CueSound, MAX_CUES};
+use super::super::frame::SAMPLE_RATE;
+use super::super::limits::MAX_CUES;
+use super::super::scene::CueSound;
 use super::super::timbre::Timbre;
 use super::partials::{BLOCK, BLOCK_S, Partials, Sum, amplitude, pan_gains};
 
@@ -20,17 +22,17 @@ const PULSE_MS: u32 = 150;
 const REST_MS: u32 = 350;
 const HEARTBEAT_EVERY_MS: u32 = 8_000;
 
-/// How a cue goes: one pulse a ratio.
+/// The pulses of a cue: one for each ratio.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Pattern {
     /// Pitch of each pulse relative to the cue's.
     ratios: &'static [f32],
     /// From the end of a pulse to the start of the next.
     gap_ms: u32,
-    /// Time in which a pulse's fundamental falls by 8.7 dB.
+    /// Time in which a pulse's fundamental decays by 8.7 dB.
     decay_ms: f32,
     gain_db: f32,
-    /// 0 harmonic; more spreads the partials like those of a stiff string.
+    /// 0 is harmonic; more spreads the partials like those of a stiff string.
     stiffness: f32,
     /// Exponent on the timbre's harmonics: below 1 brightens, above 1 softens.
     contrast: f32,
@@ -58,7 +60,7 @@ const SUMMARY: Pattern = Pattern { ratios: &[1.0, 1.25, 1.5, 2.0], gap_ms: 0, de
 const HEARTBEAT: Pattern =
     Pattern { ratios: &[0.75, 0.5], gap_ms: 120, decay_ms: 130.0, gain_db: -17.0, contrast: 1.3, ..OPENED_INFO };
 
-fn pattern_of(cue: &CueSound) -> Pattern {
+fn pattern_for(cue: &CueSound) -> Pattern {
     match (cue.kind, cue.severity) {
         (CueKind::Opened, Severity::Info) => OPENED_INFO,
         (CueKind::Opened, Severity::Warning) => OPENED_WARNING,
@@ -70,7 +72,7 @@ fn pattern_of(cue: &CueSound) -> Pattern {
     }
 }
 
-/// A cue on its way through its pulses.
+/// A cue that is being played.
 #[derive(Clone, Copy)]
 struct Playing {
     cue: CueSound,
@@ -80,7 +82,7 @@ struct Playing {
     wait: u32,
 }
 
-/// One struck tone, ringing.
+/// One struck tone that is ringing.
 struct Strike {
     partials: Partials,
     left: F32x,
@@ -89,11 +91,11 @@ struct Strike {
     /// Blocks since it was struck.
     age: u32,
     loudest: f32,
-    /// Whether the latest block holds any of it.
+    /// Whether the current block contains any of it.
     ringing: bool,
 }
 
-/// Plays one cue at a time; a more severe one interrupts.
+/// Plays one cue at a time. A more severe one interrupts.
 pub(super) struct CuePlayer {
     strikes: [Strike; STRIKES],
     playing: Option<Playing>,
@@ -122,10 +124,10 @@ impl CuePlayer {
         }
     }
 
-    /// Takes in the cues it has not had yet.
-    pub(super) fn take(&mut self, cues: &[Option<CueSound>; MAX_CUES]) {
-        let had = self.newest;
-        for cue in cues.iter().flatten().filter(|cue| cue.number > had) {
+    /// Enqueues the cues that are new.
+    pub(super) fn enqueue_new(&mut self, cues: &[Option<CueSound>; MAX_CUES]) {
+        let newest = self.newest;
+        for cue in cues.iter().flatten().filter(|cue| cue.number > newest) {
             self.newest = self.newest.max(cue.number);
             if let Some(free) = self.waiting.iter_mut().find(|waiting| waiting.is_none()) {
                 *free = Some(*cue);
@@ -133,17 +135,18 @@ impl CuePlayer {
         }
     }
 
-    /// Whether a cue is sounding or resting after its last pulse, so that everything else should step back.
+    /// Whether a cue is playing or in the rest after its last pulse, so that all other sound is
+    /// lowered.
     pub(super) fn is_playing(&self) -> bool {
         self.playing.is_some_and(|playing| playing.pulse < playing.pattern.ratios.len() || playing.wait > 0)
     }
 
-    /// Whether anything that was struck has not died away yet.
+    /// Whether any struck tone has not decayed yet.
     pub(super) fn is_ringing(&self) -> bool {
         self.strikes.iter().any(|strike| strike.ringing)
     }
 
-    /// Renders a block into `sum`; `heartbeat` keeps a sparse pulse while no cue sounds.
+    /// Renders a block into `sum`. `heartbeat` plays a sparse pulse while no cue sounds.
     pub(super) fn render(&mut self, heartbeat: Option<f32>, sum: &mut Sum) {
         self.next_cue();
         self.next_pulse();
@@ -156,16 +159,17 @@ impl CuePlayer {
         }
     }
 
-    /// The most severe cue waiting comes next, the earliest of equals; it does not wait for a less severe one to end.
+    /// The most severe waiting cue is next, the earliest of equals. It does not wait for the end of
+    /// a less severe one.
     fn next_cue(&mut self) {
         let rank = |cue: &CueSound| (cue.severity, std::cmp::Reverse(cue.number));
         let waiting = self.waiting.iter().enumerate().filter_map(|(i, cue)| cue.as_ref().map(|cue| (i, rank(cue))));
         let Some((next, (severity, _))) = waiting.max_by_key(|(_, rank)| *rank) else { return };
-        // A heartbeat, number 0, never keeps a cue waiting.
+        // A heartbeat, number 0, never delays a cue.
         if self.playing.is_none_or(|playing| playing.cue.number == 0 || playing.cue.severity < severity)
             && let Some(cue) = self.waiting[next].take()
         {
-            self.playing = Some(Playing { pattern: pattern_of(&cue), cue, pulse: 0, wait: 0 });
+            self.playing = Some(Playing { pattern: pattern_for(&cue), cue, pulse: 0, wait: 0 });
         }
     }
 
@@ -188,7 +192,7 @@ impl CuePlayer {
         self.playing = Some(playing);
     }
 
-    /// Two low, soft tones every few seconds, whenever no cue sounds.
+    /// Two low, soft tones every few seconds while no cue sounds.
     fn beat(&mut self, root_hz: f32) {
         self.heartbeat_wait = self.heartbeat_wait.saturating_sub(1);
         if self.heartbeat_wait > 0 || self.playing.is_some() {
@@ -216,7 +220,7 @@ impl CuePlayer {
         strike.partials.tune(std::array::from_fn(|i| hz * partial_ratio(i, pattern.stiffness)));
         strike.left = F32x::new(weights) * F32x::splat(level * left);
         strike.right = F32x::new(weights) * F32x::splat(level * right);
-        // Higher partials die sooner, as they do in anything struck.
+        // Higher partials decay sooner, as in any struck object.
         let fall = |i: usize| (-BLOCK_S * 1_000.0 * (1.0 + 0.35 * i as f32) / pattern.decay_ms).exp();
         strike.fall = F32x::new(std::array::from_fn(fall));
         strike.age = 0;
@@ -226,7 +230,7 @@ impl CuePlayer {
 
 impl Strike {
     const SILENT: f32 = 1e-5;
-    /// A rise of 4 ms is struck, not clicked.
+    /// A rise of 4 ms avoids a click.
     const RISE: [f32; 3] = [0.35, 0.75, 1.0];
 
     fn render(&mut self, sum: &mut Sum) {
@@ -239,7 +243,7 @@ impl Strike {
             None => {
                 self.left *= self.fall;
                 self.right *= self.fall;
-                // The first lane falls slowest.
+                // The first lane decays slowest.
                 self.loudest *= self.fall.as_array()[0];
                 if self.loudest < Self::SILENT { 0.0 } else { 1.0 }
             }
@@ -252,14 +256,15 @@ impl Strike {
     }
 }
 
-/// Amplitudes of the eight partials, with the energy of one partial of amplitude 1 in all.
+/// Amplitudes of the eight partials. Their total energy is that of one partial of amplitude 1.
 fn partial_weights(timbre: Timbre, contrast: f32) -> [f32; 8] {
     let weights = timbre.harmonics().map(|harmonic| harmonic.powf(contrast));
     let norm = weights.iter().map(|weight| weight * weight).sum::<f32>().sqrt();
     weights.map(|weight| weight / norm)
 }
 
-/// Frequency of partial `i` (0 is the fundamental) relative to the fundamental (Fletcher's law of the stiff string).
+/// Frequency of partial `i` (0 is the fundamental) relative to the fundamental (Fletcher's law of
+/// the stiff string).
 fn partial_ratio(i: usize, stiffness: f32) -> f32 {
     let n = (i + 1) as f32;
     n * ((1.0 + stiffness * n * n) / (1.0 + stiffness)).sqrt()

@@ -1,21 +1,23 @@
-//! Eight sine partials that turn together: the one oscillator behind voices, bed and cues.
+//! Eight sine partials in one vector: the oscillator of voices, bed and cues.
 //!
-//! Each lane is a phasor that is rotated by a fixed angle a sample, so a sine costs a few multiplications and the angle may
-//! change between blocks without a click. Measured, eight partials of these take the time of one sine of `fundsp`, and a third
-//! of the time of one of its wavetable oscillators; with those, three voices and the bed alone would miss the render budget.
+//! Each lane is a phasor that rotates by a fixed angle a sample. So a sine costs a few
+//! multiplications, and the angle may change between blocks without a click. In measurements, eight
+//! of these partials take the time of one `fundsp` sine, and a third of the time of one of its
+//! wavetable oscillators. With those, three voices and the bed alone would exceed the render
+//! budget.
 
 use fundsp::F32x;
 
-use super::super::SAMPLE_RATE;
+use super::super::frame::SAMPLE_RATE;
 
 /// Samples between two control values; also the block size of the library's effects.
 pub(super) const BLOCK: usize = fundsp::MAX_BUFFER_SIZE;
 /// Seconds in a block.
 pub(super) const BLOCK_S: f32 = BLOCK as f32 / SAMPLE_RATE as f32;
-/// Partials above this are left out instead of folding back.
+/// Partials above this are muted, to avoid aliasing.
 const HIGHEST_HZ: f32 = 18_000.0;
 
-/// Sums partials lane by lane; the lanes are added up once at the end.
+/// Sums partials lane by lane; the lanes are added once at the end.
 pub(super) struct Sum {
     left: [F32x; BLOCK],
     right: [F32x; BLOCK],
@@ -26,10 +28,10 @@ impl Sum {
         Self { left: [F32x::ZERO; BLOCK], right: [F32x::ZERO; BLOCK] }
     }
 
-    /// Empties the sum and hands out each sample's number and its left and right value.
-    pub(super) fn drain(&mut self, mut take: impl FnMut(usize, f32, f32)) {
+    /// Empties the sum. Passes each sample's index, left and right value to `output`.
+    pub(super) fn drain(&mut self, mut output: impl FnMut(usize, f32, f32)) {
         for i in 0..BLOCK {
-            take(i, self.left[i].reduce_add(), self.right[i].reduce_add());
+            output(i, self.left[i].reduce_add(), self.right[i].reduce_add());
         }
         *self = Self::new();
     }
@@ -48,7 +50,7 @@ pub(super) struct Partials {
 }
 
 impl Partials {
-    /// Silent partials whose phases are drawn from `seed`.
+    /// Silent partials with phases derived from `seed`.
     pub(super) fn new(seed: u64) -> Self {
         let mut state = seed;
         let phases = std::array::from_fn(|_| {
@@ -73,7 +75,7 @@ impl Partials {
         (self.turn_sin, self.turn_cos) = (F32x::new(hz) * (std::f32::consts::TAU / SAMPLE_RATE as f32)).sin_cos();
     }
 
-    /// Renders a block into `sum`, ramping each amplitude from where it stands to its target.
+    /// Renders a block into `sum`. Each amplitude ramps from its current value to its target.
     pub(super) fn render(&mut self, left: F32x, right: F32x, sum: &mut Sum) {
         let (left, right) = (left * self.audible, right * self.audible);
         let per_sample = F32x::splat(1.0 / BLOCK as f32);
@@ -88,7 +90,7 @@ impl Partials {
             self.cos = cos;
         }
         (self.left, self.right) = (left, right);
-        // One Newton step keeps rounding from growing or shrinking the phasors.
+        // One Newton step prevents rounding errors from changing the length of the phasors.
         let renew = F32x::splat(1.5) - F32x::splat(0.5) * (self.cos * self.cos + self.sin * self.sin);
         self.cos *= renew;
         self.sin *= renew;
@@ -101,7 +103,8 @@ pub(super) fn pan_gains(pan: f32) -> (f32, f32) {
     (angle.cos(), angle.sin())
 }
 
-/// How far a control moves towards its target in one block so that it covers 63 % in `seconds`.
+/// The share of the distance to its target that a control covers in one block, so that it covers 63
+/// % in `seconds`.
 pub(super) fn follow(seconds: f32) -> f32 {
     1.0 - (-BLOCK_S / seconds).exp()
 }
@@ -111,7 +114,7 @@ pub(super) fn amplitude(db: f32) -> f32 {
     (db * (std::f32::consts::LN_10 / 20.0)).exp()
 }
 
-/// A number in 0..1 drawn from `seed` (the finaliser of SplitMix64, Steele and others 2014).
+/// A number in 0..1 derived from `seed` (the finaliser of SplitMix64, Steele and others 2014).
 pub(super) fn unit(seed: u64) -> f32 {
     let mut z = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -137,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_partial_is_a_sine_of_its_frequency_and_keeps_its_amplitude() {
+    fn partial_is_a_sine_of_constant_amplitude() {
         let mut partials = Partials::new(1);
         partials.tune([1_000.0; 8]);
         let out = render(&mut partials, first_only(), 750 * 60);
@@ -162,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn partials_beyond_hearing_are_left_out() {
+    fn partials_above_the_limit_are_muted() {
         let mut partials = Partials::new(3);
         partials.tune([23_000.0; 8]);
         assert!(render(&mut partials, F32x::ONE, 4).iter().all(|x| *x == 0.0));

@@ -1,4 +1,4 @@
-//! One voice: two slightly detuned sets of harmonics that glide after their controls.
+//! One voice: two slightly detuned sets of harmonics that glide towards their controls.
 
 use fundsp::F32x;
 
@@ -6,25 +6,26 @@ use super::super::scene::VoiceControls;
 use super::super::timbre::Timbre;
 use super::partials::{BLOCK_S, Partials, Sum, amplitude, follow, pan_gains};
 
-/// Level of a voice that is one of the crowd, and how much louder it is in front.
+/// Level of a voice in the background, and its gain in the foreground.
 const CALM_DB: f32 = -42.5;
 const FRONT_DB: f32 = 16.0;
-/// Below this a fading voice counts as silent.
+/// A fading voice below this counts as silent.
 const SILENT: f32 = 1e-4;
-/// The two sets of harmonics stand this far apart.
+/// Distance of the two sets of harmonics in the stereo field.
 const WIDTH: f32 = 0.25;
-/// From this much detune on both sets are equally strong and beat fully; with less the second recedes and the voice is smooth.
+/// From this detune on, both sets are equally strong and beat fully. With less, the second one is
+/// weaker and the voice is smooth.
 const ROUGH_CENTS: f32 = 16.0;
 const TREMOLO_HZ: f32 = 5.2;
 
-/// A voice slot and where its controls stand now.
+/// A voice slot with the current values of its controls.
 pub(super) struct VoiceSlot {
     low: Partials,
     high: Partials,
     identity: u64,
     timbre: Timbre,
     articulation: u32,
-    /// log2 of the pitch in Hz: glides are even to the ear.
+    /// log2 of the pitch in Hz, so that glides sound even.
     pitch: f32,
     gain: f32,
     brightness: f32,
@@ -52,7 +53,8 @@ impl VoiceSlot {
         }
     }
 
-    /// Renders a block into `sum`, as loud as `share` says: 0 is off, 1 a voice among few. A silent slot costs nothing.
+    /// Renders a block into `sum` at the gain `share`: 0 is off, 1 is a voice among few. A silent
+    /// slot costs nothing.
     pub(super) fn render(&mut self, target: &VoiceControls, share: f32, sum: &mut Sum) {
         let sounds = share > 0.0;
         let leaving = !sounds || target.identity == 0 || target.identity != self.identity;
@@ -73,7 +75,7 @@ impl VoiceSlot {
         self.sing(sum);
     }
 
-    /// A series takes the slot: everything but the loudness starts where it belongs.
+    /// Assigns a series to the slot. All controls but the loudness start at their targets.
     fn enter(&mut self, target: &VoiceControls) {
         self.identity = target.identity;
         self.timbre = target.timbre;
@@ -91,7 +93,7 @@ impl VoiceSlot {
             self.articulation = target.articulation;
             self.pitch += target.scoop_cents / 1_200.0;
         }
-        // Three time constants make the glide: 95 % of the way.
+        // The glide takes three time constants, that is to 95 %.
         let glide = follow(target.glide_ms.max(1.0) / 3_000.0);
         self.pitch += (target.pitch_hz.log2() - self.pitch) * glide;
         let level = amplitude(CALM_DB + FRONT_DB * target.prominence) * share;
@@ -122,7 +124,7 @@ impl VoiceSlot {
     }
 }
 
-/// The timbre's harmonics, each weaker than the one before by 12 dB (dull) to 0.5 dB (bright) more than the timbre has it.
+/// The timbre's harmonics with an additional slope of −12 dB (dull) to −0.5 dB (bright) a harmonic.
 fn tilted(timbre: Timbre, brightness: f32) -> [f32; 8] {
     let step = amplitude(-12.0 + 11.5 * brightness.clamp(0.0, 1.0));
     let mut weight = 1.0;
@@ -165,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_note_of_a_rising_series_starts_below() {
+    fn note_of_a_rising_series_starts_below_its_pitch() {
         let mut slot = VoiceSlot::new(0);
         levels(&mut slot, &controls(), true, 10);
         levels(&mut slot, &VoiceControls { articulation: 1, scoop_cents: -100.0, ..controls() }, true, 1);
@@ -181,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn another_series_fades_in_after_this_one_faded_out() {
+    fn next_series_fades_in_after_the_previous_one() {
         let mut slot = VoiceSlot::new(0);
         levels(&mut slot, &controls(), true, 750);
         let other = VoiceControls { identity: 8, pitch_hz: 900.0, ..controls() };

@@ -1,30 +1,32 @@
-//! Where cues wait for the renderer: numbered, within the budget, and shown for a while so that none is missed.
+//! Queues cues for the renderer: numbered, within the budget, and repeated for a while so that none
+//! is missed.
 
 use super::super::cue::{Admission, Cue, CueBudget, CueKind, Severity};
-use super::super::scene::{CueSound, MAX_CUES};
+use super::super::limits::MAX_CUES;
+use super::super::scene::CueSound;
 use super::super::timbre::Timbre;
 use earcon_model::{AnomalyId, IncidentId, KpiName, Labels};
 
-/// A cue is carried by scenes for this long after the first that carried it.
+/// Time for which scenes carry a cue after the first scene that carried it.
 const SHOWN_MS: i64 = 1_500;
 
-/// What happened, and to whom.
+/// A cue that an event requests, with its KPI and series.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Occasion<'a> {
+pub(super) struct CueRequest<'a> {
     pub(super) kind: CueKind,
     pub(super) severity: Severity,
     pub(super) kpi: &'a KpiName,
     pub(super) labels: &'a Labels,
     pub(super) anomaly: Option<AnomalyId>,
     pub(super) incident: Option<IncidentId>,
-    /// Below 1 for what was acknowledged.
+    /// Below 1 if it was acknowledged.
     pub(super) gain: f32,
     pub(super) at_ms: i64,
 }
 
-/// How a series rings.
+/// The sound of a series' cues.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Ring {
+pub(super) struct CueVoice {
     pub(super) timbre: Timbre,
     pub(super) pitch_hz: f32,
     pub(super) pan: f32,
@@ -45,23 +47,23 @@ pub(super) struct CueQueue {
 }
 
 impl CueQueue {
-    /// Accepts a cue, turns it into a summary, or keeps it silent, as the budget says.
-    pub(super) fn announce(&mut self, occasion: Occasion<'_>, ring: Ring) -> Option<Cue> {
-        let Occasion { severity, kpi, labels, anomaly, incident, gain, at_ms, .. } = occasion;
+    /// Enqueues a cue, replaces it by a summary, or drops it, as the budget decides.
+    pub(super) fn enqueue(&mut self, request: CueRequest<'_>, voice: CueVoice) -> Option<Cue> {
+        let CueRequest { severity, kpi, labels, anomaly, incident, gain, at_ms, .. } = request;
         let (kind, gain) = match self.budget.admit(at_ms) {
-            Admission::Sound => (occasion.kind, gain),
+            Admission::Sound => (request.kind, gain),
             Admission::Summary => (CueKind::Summary, 1.0),
             Admission::Silent => return None,
         };
         self.number += 1;
         let number = self.number;
-        let Ring { timbre, pitch_hz, pan } = ring;
+        let CueVoice { timbre, pitch_hz, pan } = voice;
         let sound = CueSound { number, kind, severity, timbre, pitch_hz, pan, gain };
         self.waiting[number as usize % MAX_CUES] = Some(Waiting { sound, first_shown_ms: None });
         Some(Cue { number, kind, severity, kpi: kpi.clone(), labels: labels.clone(), anomaly, incident })
     }
 
-    /// The cues a scene at `now_ms` carries.
+    /// The cues that a scene at `now_ms` carries.
     pub(super) fn show(&mut self, now_ms: i64) -> [Option<CueSound>; MAX_CUES] {
         let mut shown = [None; MAX_CUES];
         for (shown, waiting) in shown.iter_mut().zip(&mut self.waiting) {

@@ -1,4 +1,4 @@
-//! One line: where its key ends, its fields and its timestamp.
+//! Splits one line into its key, fields and timestamp.
 
 use std::ops::Range;
 
@@ -8,37 +8,37 @@ use super::number;
 
 /// A number of a point.
 pub(super) struct Field<'b> {
-    /// As it stands there, escapes included.
+    /// As sent, with escapes.
     pub(super) name: &'b [u8],
     pub(super) value: f64,
 }
 
-/// The fields of a point; kept from line to line for its memory.
+/// The fields of a point; reused from line to line to save allocations.
 #[derive(Default)]
 pub(super) struct Fields<'b> {
     pub(super) numbers: Vec<Field<'b>>,
-    /// How many fields are texts.
+    /// Number of text fields.
     pub(super) texts: usize,
     pub(super) had_text: bool,
 }
 
-/// A line that was understood.
+/// A valid line.
 pub(super) struct Line {
     /// Measurement and tags.
     pub(super) key: Range<usize>,
     pub(super) timestamp: Option<i64>,
-    /// The line break behind it, or the end.
+    /// Position of the line break after it, or the end of the body.
     pub(super) end: usize,
 }
 
-/// A line that was not.
+/// An invalid line.
 pub(super) struct BadLine {
     pub(super) message: String,
-    /// Where to go on: a line break, or the end.
+    /// Position to resume at: a line break, or the end of the body.
     pub(super) resume: usize,
 }
 
-/// The next line break, or the end.
+/// Position of the next line break, or the end of the body.
 pub(super) fn end_of_line(body: &[u8], at: usize) -> usize {
     memchr(b'\n', &body[at..]).map_or(body.len(), |found| at + found)
 }
@@ -48,7 +48,8 @@ pub(super) fn parse<'b>(body: &'b [u8], start: usize, fields: &mut Fields<'b>) -
     fields.numbers.clear();
     fields.texts = 0;
     fields.had_text = false;
-    // Where to go on after an error. A text that ends as it should may hold line breaks, which are not the line's end.
+    // The position to resume at after an error. A terminated text may contain line breaks that do
+    // not end the line.
     let mut anchor = start;
     parse_from(body, start, fields, &mut anchor)
         .map_err(|message| BadLine { message, resume: end_of_line(body, anchor) })
@@ -57,7 +58,7 @@ pub(super) fn parse<'b>(body: &'b [u8], start: usize, fields: &mut Fields<'b>) -
 fn parse_from<'b>(body: &'b [u8], start: usize, fields: &mut Fields<'b>, anchor: &mut usize) -> Result<Line, String> {
     let key = start..end_of_key(body, start)?;
     if body[start] == b',' || key.is_empty() {
-        return Err("a line begins with a measurement".to_owned());
+        return Err("a line must begin with a measurement".to_owned());
     }
     let mut at = skip_spaces(body, key.end);
     loop {
@@ -65,7 +66,8 @@ fn parse_from<'b>(body: &'b [u8], start: usize, fields: &mut Fields<'b>, anchor:
         let name = &body[at..name_end];
         at = name_end + 1;
         if body.get(at) == Some(&b'"') {
-            at = end_of_text(body, at).ok_or_else(|| format!("the text of field {:?} does not end", shown(name)))?;
+            at = end_of_text(body, at)
+                .ok_or_else(|| format!("the text of field {:?} has no closing quote", shown(name)))?;
             *anchor = at;
             fields.texts += 1;
             fields.had_text = true;
@@ -80,7 +82,7 @@ fn parse_from<'b>(body: &'b [u8], start: usize, fields: &mut Fields<'b>, anchor:
         match body.get(at) {
             Some(b',') => at += 1,
             Some(b' ' | b'\t') => break,
-            // None or the line's end.
+            // No timestamp: the line ends here.
             _ => return Ok(Line { key, timestamp: None, end: line_end(body, at)? }),
         }
     }
@@ -90,11 +92,11 @@ fn parse_from<'b>(body: &'b [u8], start: usize, fields: &mut Fields<'b>, anchor:
         return Ok(Line { key, timestamp: None, end: line_end(body, at)? });
     }
     let text = &body[at..end];
-    let timestamp = number::integer(text).ok_or_else(|| format!("{:?} is no timestamp", shown(text)))?;
+    let timestamp = number::integer(text).ok_or_else(|| format!("{:?} is not a timestamp", shown(text)))?;
     Ok(Line { key, timestamp: Some(timestamp), end: line_end(body, skip_spaces(body, end))? })
 }
 
-/// The first space that is not escaped.
+/// Position of the first space that is not escaped.
 fn end_of_key(body: &[u8], start: usize) -> Result<usize, String> {
     let mut at = start;
     loop {
@@ -102,12 +104,12 @@ fn end_of_key(body: &[u8], start: usize) -> Result<usize, String> {
         match found.map(|found| (found, body[found])) {
             Some((found, b' ')) => return Ok(found),
             Some((found, b'\\')) if body.get(found + 1).is_some_and(|next| *next != b'\n') => at = found + 2,
-            _ => return Err("a line has a measurement, a space and fields".to_owned()),
+            _ => return Err("a line must have a measurement, a space and fields".to_owned()),
         }
     }
 }
 
-/// The `=` behind a field's name.
+/// Position of the `=` after a field's name.
 fn end_of_name(body: &[u8], start: usize) -> Result<usize, String> {
     let mut at = start;
     loop {
@@ -122,7 +124,8 @@ fn end_of_name(body: &[u8], start: usize) -> Result<usize, String> {
     }
 }
 
-/// Behind the closing quote of the text that begins at `start`; `None` when there is none, or something else follows it.
+/// Position after the closing quote of the text that begins at `start`. `None` if the quote is
+/// missing or followed by something else.
 fn end_of_text(body: &[u8], start: usize) -> Option<usize> {
     let mut at = start + 1;
     loop {
@@ -135,7 +138,7 @@ fn end_of_text(body: &[u8], start: usize) -> Option<usize> {
     }
 }
 
-/// The byte behind a value or timestamp.
+/// Position after a value or timestamp.
 #[inline]
 fn end_of_value(body: &[u8], start: usize) -> usize {
     let is_end = |byte: &u8| matches!(byte, b',' | b' ' | b'\n' | b'\r' | b'\t');
@@ -147,12 +150,12 @@ fn skip_spaces(body: &[u8], start: usize) -> usize {
     start + body[start..].iter().take_while(is_space).count()
 }
 
-/// The line's end, which must be here.
+/// The line must end here.
 fn line_end(body: &[u8], at: usize) -> Result<usize, String> {
     let at = at + usize::from(body.get(at) == Some(&b'\r'));
     match body.get(at) {
         None | Some(b'\n') => Ok(at),
-        Some(_) => Err(format!("{:?} stands behind the end of the point", shown(&body[at..end_of_line(body, at)]))),
+        Some(_) => Err(format!("unexpected {:?} after the point", shown(&body[at..end_of_line(body, at)]))),
     }
 }
 

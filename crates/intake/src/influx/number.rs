@@ -1,4 +1,4 @@
-//! Numbers as they stand in line protocol.
+//! Parses the numbers of line protocol.
 
 /// Powers of ten that an `f64` holds exactly.
 const EXACT: [f64; 23] = [
@@ -6,7 +6,8 @@ const EXACT: [f64; 23] = [
     1e21, 1e22,
 ];
 
-/// A field's value: a float, an integer (`1i`), an unsigned integer (`1u`) or a truth (1 or 0). `None` when it is none.
+/// A field's value: a float, an integer (`1i`), an unsigned integer (`1u`) or a boolean (1 or 0).
+/// `None` if it is not valid.
 pub(super) fn value(text: &[u8]) -> Option<f64> {
     let (last, before) = text.split_last()?;
     match last {
@@ -42,8 +43,9 @@ pub(super) fn integer(text: &[u8]) -> Option<i64> {
     if negative { 0i64.checked_sub_unsigned(value) } else { i64::try_from(value).ok() }
 }
 
-/// A decimal number. With at most 2^53 as digits and a power of ten that is exact, one division rounds correctly (Clinger,
-/// How to read floating point numbers accurately, 1990); anything else goes the long way.
+/// A decimal number. With digits up to 2^53 and an exact power of ten, one division rounds
+/// correctly (Clinger, How to read floating point numbers accurately, 1990). Other numbers take the
+/// slow path.
 fn float(text: &[u8]) -> Option<f64> {
     let (negative, digits) = match text.split_first()? {
         (b'-', rest) => (true, rest),
@@ -69,7 +71,7 @@ fn float(text: &[u8]) -> Option<f64> {
 }
 
 fn the_long_way(text: &[u8]) -> Option<f64> {
-    // Words such as "inf" are numbers to Rust and not to Influx.
+    // Rust parses words such as "inf", which are not numbers in Influx.
     if !text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')) {
         return None;
     }
@@ -83,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kinds_of_values_are_told_apart() {
+    fn kinds_of_values_are_distinguished() {
         for (text, expected) in [
             ("1", Some(1.0)),
             ("-1.50", Some(-1.5)),

@@ -1,11 +1,11 @@
-//! What measurement, tags and field say, for a series not seen before.
+//! Parses measurement, tags and field of a new series.
 
 use std::borrow::Cow;
 
 use super::super::raw_series::{LabelPairs, Protocol, RawSeries};
 
 /// The series of the field `name` of a point with this key.
-pub(super) fn sent<'b>(key: &'b [u8], name: &'b [u8]) -> Result<RawSeries<'b>, String> {
+pub(super) fn raw_series<'b>(key: &'b [u8], name: &'b [u8]) -> Result<RawSeries<'b>, String> {
     let text = |bytes| std::str::from_utf8(bytes).map_err(|_| "measurement, tags and fields must be UTF-8".to_owned());
     let (key, field) = (text(key)?, unescape(text(name)?));
     let mut parts = Pieces { rest: Some(key), separator: b',' };
@@ -52,7 +52,7 @@ impl<'a> Iterator for Pieces<'a> {
     }
 }
 
-/// A backslash before a space, comma or equals sign escapes it; any other is itself.
+/// A backslash escapes a space, comma or equals sign. Any other backslash is literal.
 fn unescape(text: &str) -> Cow<'_, str> {
     if !text.contains('\\') {
         return Cow::Borrowed(text);

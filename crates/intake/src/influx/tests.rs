@@ -6,13 +6,13 @@ use crate::{ParsedBatch, Rules, SeriesCache};
 const NOW: i64 = 42;
 
 fn gather(body: &[u8], precision: Precision) -> ParsedBatch {
-    let catalogue = SeriesCache::new(Rules::default(), 1_000, 1);
-    let mut batch = Batch::new(&catalogue, NOW, 100_000);
+    let cache = SeriesCache::new(Rules::default(), 1_000, 1);
+    let mut batch = Batch::new(&cache, NOW, 100_000);
     parse(body, precision, &mut batch).unwrap();
     batch.finish()
 }
 
-/// `kpi{labels} row timestamp value` of every sample, in order.
+/// `kpi{labels} row timestamp value` of each sample, in order.
 fn samples(gathered: &ParsedBatch) -> Vec<String> {
     let mut all = Vec::new();
     for batch in &gathered.batches {
@@ -49,7 +49,7 @@ fn points_become_samples_of_measurement_and_field() {
 }
 
 #[test]
-fn escapes_and_texts_are_understood() {
+fn escapes_and_texts_are_parsed() {
     let body = br#"disk\ use,path=C:\\Program\ Files\,x,a\=b=c value=1,note="a \"quoted\", text=1
 with two lines",other=2 7
 next value=3 8"#;
@@ -92,7 +92,7 @@ fn bad_lines_are_named_and_good_ones_kept() {
 }
 
 #[test]
-fn a_bad_field_refuses_the_whole_point() {
+fn bad_field_rejects_the_whole_point() {
     let gathered = gather(b"a x=1,y=oops,z=3", Precision::Nanoseconds);
     assert_eq!((samples(&gathered).len(), errors(&gathered)), (0, vec![0]));
     assert!(gathered.rejected[0].error.contains("\"y\"") && gathered.rejected[0].error.contains("oops"));
@@ -106,14 +106,14 @@ fn tags_in_another_order_are_the_same_series() {
 }
 
 #[test]
-fn a_known_series_is_not_taken_apart_again() {
-    let catalogue = SeriesCache::new(Rules::default(), 1_000, 1);
+fn known_series_is_not_parsed_again() {
+    let cache = SeriesCache::new(Rules::default(), 1_000, 1);
     for _ in 0..2 {
-        let mut batch = Batch::new(&catalogue, NOW, 10);
+        let mut batch = Batch::new(&cache, NOW, 10);
         parse(b"a,x=1 value=1\nbad field\n", Precision::Nanoseconds, &mut batch).unwrap();
         let gathered = batch.finish();
         assert_eq!(samples(&gathered), ["a{x:1} 0 42 1"]);
-        assert_eq!(catalogue.len(), 1);
+        assert_eq!(cache.len(), 1);
     }
 }
 
@@ -128,12 +128,12 @@ proptest! {
     }
 
     #[test]
-    fn nearly_right_bytes_never_panic(body in "([a=, \"\\\\0-9.\n#i]|value=1){0,120}") {
+    fn almost_valid_bytes_never_panic(body in "([a=, \"\\\\0-9.\n#i]|value=1){0,120}") {
         gather(body.as_bytes(), Precision::Seconds);
     }
 
     #[test]
-    fn what_is_written_is_read(
+    fn written_values_are_read_back(
         points in proptest::collection::vec(("[a-z][a-z =,]{0,6}[a-z]", "[a-z][a-z =,]{0,6}[a-z]", -1e12f64..1e12, 0i64..4_000_000_000_000), 1..20),
     ) {
         let line = |(name, tag, value, at): &(String, String, f64, i64)| {
@@ -151,7 +151,7 @@ proptest! {
     }
 
     #[test]
-    fn a_malformed_line_costs_no_other(
+    fn malformed_line_does_not_affect_others(
         bad in "[ -!#-~]{0,30}", before in 1usize..5, after in 1usize..5,
     ) {
         let good = |n: usize| "good,k=v value=1 1\n".repeat(n);

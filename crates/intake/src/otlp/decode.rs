@@ -3,30 +3,32 @@
 use std::borrow::Cow;
 
 use super::points;
-use super::quantile::{Ends, Run, Shape};
+use super::quantile::{BucketRun, Buckets, MinMax};
 use super::request::{Body, Kind, Metric, Point, Temporality};
+use crate::batch_builder::Batch;
+use crate::error::IntakeError;
 use crate::protobuf::{Fields, Malformed, Value, varint, zigzag};
-use crate::{Batch, IntakeError, LabelPairs};
+use crate::raw_series::LabelPairs;
 
-/// Parses an `ExportMetricsServiceRequest`; returns how many data points it has.
+/// Parses an `ExportMetricsServiceRequest`. Returns the number of its data points.
 ///
 /// # Errors
-/// When it is none, or there are too many samples.
+/// The body is not such a request, or has too many samples.
 pub fn parse_protobuf(request: &[u8], batch: &mut Batch<'_>) -> Result<u32, IntakeError> {
     let mut row = 0;
     each(request, 1, |resource_metrics| {
         let mut resource = LabelPairs::new();
         each(resource_metrics, 1, |message| {
-            each(message, 1, |pair| -> Result<(), Failed> {
+            each(message, 1, |pair| -> Result<(), ReadError> {
                 resource.extend(attribute(pair)?);
                 Ok(())
             })
         })?;
         each(resource_metrics, 2, |scope| each(scope, 2, |message| metric(message, &resource, batch, &mut row)))
     })
-    .map_err(|failed| match failed {
-        Failed::Malformed => IntakeError::Malformed("the body is no ExportMetricsServiceRequest".to_owned()),
-        Failed::Full(error) => error,
+    .map_err(|error| match error {
+        ReadError::Malformed => IntakeError::Malformed("the body is not an ExportMetricsServiceRequest".to_owned()),
+        ReadError::Full(error) => error,
     })?;
     Ok(row)
 }
@@ -37,30 +39,30 @@ type ReadPoint = fn(&[u8]) -> Result<Point<'_>, Malformed>;
 /// Key and value of an attribute.
 type Pair<'b> = (Cow<'b, str>, Cow<'b, str>);
 
-enum Failed {
+enum ReadError {
     Malformed,
     Full(IntakeError),
 }
 
-impl From<Malformed> for Failed {
+impl From<Malformed> for ReadError {
     fn from(_: Malformed) -> Self {
-        Failed::Malformed
+        ReadError::Malformed
     }
 }
 
-impl From<IntakeError> for Failed {
+impl From<IntakeError> for ReadError {
     fn from(error: IntakeError) -> Self {
-        Failed::Full(error)
+        ReadError::Full(error)
     }
 }
 
-/// Every message in the field `number`.
+/// Visits each message in the field `number`.
 fn each<'b, E: From<Malformed>>(
     message: &'b [u8],
     number: u32,
     mut visit: impl FnMut(&'b [u8]) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut fields = Fields::of(message);
+    let mut fields = Fields::new(message);
     while let Some(field) = fields.next()? {
         match field {
             (found, Value::Bytes(inner)) if found == number => visit(inner)?,
@@ -70,10 +72,10 @@ fn each<'b, E: From<Malformed>>(
     Ok(())
 }
 
-fn metric(message: &[u8], resource: &LabelPairs<'_>, batch: &mut Batch<'_>, row: &mut u32) -> Result<(), Failed> {
+fn metric(message: &[u8], resource: &LabelPairs<'_>, batch: &mut Batch<'_>, row: &mut u32) -> Result<(), ReadError> {
     let mut name = "";
     let mut data = None;
-    let mut fields = Fields::of(message);
+    let mut fields = Fields::new(message);
     while let Some(field) = fields.next()? {
         match field {
             (1, Value::Bytes(bytes)) => name = std::str::from_utf8(bytes).map_err(|_| Malformed)?,
@@ -83,10 +85,10 @@ fn metric(message: &[u8], resource: &LabelPairs<'_>, batch: &mut Batch<'_>, row:
     }
     let Some((field, data)) = data else { return Ok(()) };
     let (mut temporality, mut monotonic) = (Temporality::Unspecified, false);
-    let mut fields = Fields::of(data);
+    let mut fields = Fields::new(data);
     while let Some(found) = fields.next()? {
         match found {
-            (2, Value::Varint(number)) => temporality = Temporality::of(number),
+            (2, Value::Varint(number)) => temporality = Temporality::from_number(number),
             (3, Value::Varint(truth)) => monotonic = truth != 0,
             _ => {}
         }
@@ -102,7 +104,7 @@ fn metric(message: &[u8], resource: &LabelPairs<'_>, batch: &mut Batch<'_>, row:
     each(data, 1, |message| {
         match read(message) {
             Ok(point) => points::add(batch, &metric, *row, point)?,
-            // Its length was right, so the points behind it can be read.
+            // Its length was valid, so the following points can be read.
             Err(Malformed) => batch.reject(*row, format!("metric {name:?}: the data point is damaged"))?,
         }
         *row += 1;
@@ -110,7 +112,7 @@ fn metric(message: &[u8], resource: &LabelPairs<'_>, batch: &mut Batch<'_>, row:
     })
 }
 
-/// What all points have, by the numbers of their fields.
+/// Field numbers that differ between kinds of points.
 struct Common {
     attributes: u32,
     flags: u32,
@@ -123,7 +125,7 @@ fn point<'b>(
 ) -> Result<Point<'b>, Malformed> {
     let mut point =
         Point { attributes: LabelPairs::new(), start_ns: 0, time_ns: 0, no_value: false, body: Body::Empty };
-    let mut fields = Fields::of(message);
+    let mut fields = Fields::new(message);
     while let Some(field) = fields.next()? {
         match field {
             (2, Value::Fixed64(ns)) => point.start_ns = ns,
@@ -151,7 +153,7 @@ fn number_point(message: &[u8]) -> Result<Point<'_>, Malformed> {
 }
 
 fn histogram_point(message: &[u8]) -> Result<Point<'_>, Malformed> {
-    let (mut count, mut sum, mut ends) = (0, None, Ends::default());
+    let (mut count, mut sum, mut min_max) = (0, None, MinMax::default());
     let (mut counts, mut bounds) = (Vec::new(), Vec::new());
     let mut read = point(message, &Common { attributes: 9, flags: 10 }, |number, value| {
         match (number, value) {
@@ -159,19 +161,19 @@ fn histogram_point(message: &[u8]) -> Result<Point<'_>, Malformed> {
             (5, Value::Fixed64(bits)) => sum = Some(f64::from_bits(bits)),
             (6, value) => fixed(value, |bits| counts.push(bits))?,
             (7, value) => fixed(value, |bits| bounds.push(f64::from_bits(bits)))?,
-            (11, Value::Fixed64(bits)) => ends.min = Some(f64::from_bits(bits)),
-            (12, Value::Fixed64(bits)) => ends.max = Some(f64::from_bits(bits)),
+            (11, Value::Fixed64(bits)) => min_max.min = Some(f64::from_bits(bits)),
+            (12, Value::Fixed64(bits)) => min_max.max = Some(f64::from_bits(bits)),
             _ => {}
         }
         Ok(())
     })?;
-    read.body = Body::Histogram { count, sum, buckets: Shape::Explicit { bounds, counts, ends } };
+    read.body = Body::Histogram { count, sum, buckets: Buckets::Explicit { bounds, counts, min_max } };
     Ok(read)
 }
 
 fn exponential_point(message: &[u8]) -> Result<Point<'_>, Malformed> {
-    let (mut count, mut sum, mut ends, mut scale, mut zeros) = (0, None, Ends::default(), 0, 0);
-    let (mut positive, mut negative) = (Run::default(), Run::default());
+    let (mut count, mut sum, mut min_max, mut scale, mut zeros) = (0, None, MinMax::default(), 0, 0);
+    let (mut positive, mut negative) = (BucketRun::default(), BucketRun::default());
     let mut read = point(message, &Common { attributes: 1, flags: 10 }, |number, value| {
         match (number, value) {
             (4, Value::Fixed64(number)) => count = number,
@@ -180,13 +182,14 @@ fn exponential_point(message: &[u8]) -> Result<Point<'_>, Malformed> {
             (7, Value::Fixed64(number)) => zeros = number,
             (8, Value::Bytes(message)) => positive = run(message)?,
             (9, Value::Bytes(message)) => negative = run(message)?,
-            (12, Value::Fixed64(bits)) => ends.min = Some(f64::from_bits(bits)),
-            (13, Value::Fixed64(bits)) => ends.max = Some(f64::from_bits(bits)),
+            (12, Value::Fixed64(bits)) => min_max.min = Some(f64::from_bits(bits)),
+            (13, Value::Fixed64(bits)) => min_max.max = Some(f64::from_bits(bits)),
             _ => {}
         }
         Ok(())
     })?;
-    read.body = Body::Histogram { count, sum, buckets: Shape::Exponential { scale, zeros, positive, negative, ends } };
+    read.body =
+        Body::Histogram { count, sum, buckets: Buckets::Exponential { scale, zeros, positive, negative, min_max } };
     Ok(read)
 }
 
@@ -198,7 +201,7 @@ fn summary_point(message: &[u8]) -> Result<Point<'_>, Malformed> {
             (5, Value::Fixed64(bits)) => sum = f64::from_bits(bits),
             (6, Value::Bytes(message)) => {
                 let (mut quantile, mut value) = (0.0, 0.0);
-                let mut fields = Fields::of(message);
+                let mut fields = Fields::new(message);
                 while let Some(field) = fields.next()? {
                     match field {
                         (1, Value::Fixed64(bits)) => quantile = f64::from_bits(bits),
@@ -216,9 +219,9 @@ fn summary_point(message: &[u8]) -> Result<Point<'_>, Malformed> {
     Ok(read)
 }
 
-fn run(message: &[u8]) -> Result<Run, Malformed> {
-    let mut run = Run::default();
-    let mut fields = Fields::of(message);
+fn run(message: &[u8]) -> Result<BucketRun, Malformed> {
+    let mut run = BucketRun::default();
+    let mut fields = Fields::new(message);
     while let Some(field) = fields.next()? {
         match field {
             (1, Value::Varint(number)) => run.offset = zigzag(number) as i32,
@@ -234,7 +237,7 @@ fn run(message: &[u8]) -> Result<Run, Malformed> {
     Ok(run)
 }
 
-/// Repeated numbers of eight bytes, packed or one by one.
+/// Repeated numbers of eight bytes, packed or single.
 fn fixed(value: Value<'_>, mut push: impl FnMut(u64)) -> Result<(), Malformed> {
     match value {
         Value::Fixed64(bits) => push(bits),
@@ -250,10 +253,10 @@ fn fixed(value: Value<'_>, mut push: impl FnMut(u64)) -> Result<(), Malformed> {
     Ok(())
 }
 
-/// A `KeyValue`; `None` when its value is no text, truth or number.
+/// A `KeyValue`; `None` if its value is not a text, boolean or number.
 fn attribute(pair: &[u8]) -> Result<Option<Pair<'_>>, Malformed> {
     let (mut key, mut value) = ("", None);
-    let mut fields = Fields::of(pair);
+    let mut fields = Fields::new(pair);
     while let Some(field) = fields.next()? {
         match field {
             (1, Value::Bytes(bytes)) => key = std::str::from_utf8(bytes).map_err(|_| Malformed)?,
@@ -265,7 +268,7 @@ fn attribute(pair: &[u8]) -> Result<Option<Pair<'_>>, Malformed> {
 }
 
 fn any_value(any: &[u8]) -> Result<Option<Cow<'_, str>>, Malformed> {
-    let mut fields = Fields::of(any);
+    let mut fields = Fields::new(any);
     Ok(match fields.next()? {
         Some((1, Value::Bytes(bytes))) => Some(std::str::from_utf8(bytes).map_err(|_| Malformed)?.into()),
         Some((2, Value::Varint(truth))) => Some(if truth != 0 { "true" } else { "false" }.into()),

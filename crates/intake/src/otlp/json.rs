@@ -1,4 +1,5 @@
-//! The JSON encoding: names in lower camel case, 64-bit integers as texts or numbers, unknown fields ignored.
+//! The JSON encoding: lower camel case names, 64-bit integers as texts or numbers, unknown fields
+//! ignored.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,17 +9,19 @@ use serde::de::{Deserializer, Error, Visitor};
 use serde_json::value::RawValue;
 
 use super::points;
-use super::quantile::{Ends, Run, Shape};
+use super::quantile::{BucketRun, Buckets, MinMax};
 use super::request::{Body, Kind, Metric, Point, Temporality};
-use crate::{Batch, IntakeError, LabelPairs};
+use crate::batch_builder::Batch;
+use crate::error::IntakeError;
+use crate::raw_series::LabelPairs;
 
-/// Parses an `ExportMetricsServiceRequest` in JSON; returns how many data points it has.
+/// Parses an `ExportMetricsServiceRequest` in JSON. Returns the number of its data points.
 ///
 /// # Errors
-/// When it is none, or there are too many samples.
+/// The body is not such a request, or has too many samples.
 pub fn parse_json(request: &[u8], batch: &mut Batch<'_>) -> Result<u32, IntakeError> {
     let request: Request<'_> = serde_json::from_slice(request)
-        .map_err(|error| IntakeError::Malformed(format!("the body is no ExportMetricsServiceRequest: {error}")))?;
+        .map_err(|error| IntakeError::Malformed(format!("the body is not an ExportMetricsServiceRequest: {error}")))?;
     let mut row = 0;
     for of_resource in &request.resource_metrics {
         let resource = of_resource.resource.as_ref().map_or_else(LabelPairs::new, |found| pairs(&found.attributes));
@@ -104,7 +107,7 @@ struct WireMetric<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Points<'a> {
-    /// Read one by one, so that a bad one is named and the good ones are kept.
+    /// Parsed one by one, so that bad points are named and good ones are kept.
     #[serde(borrow, default)]
     data_points: Vec<&'a RawValue>,
     #[serde(default)]
@@ -152,7 +155,9 @@ struct Quantile {
 impl<'a> WireMetric<'a> {
     fn kinds(&self) -> impl Iterator<Item = (Kind, &[&'a RawValue])> {
         let kind = |points: &Option<Points<'a>>, make: fn(Temporality, bool) -> Kind| {
-            points.as_ref().map(|points| make(Temporality::of(points.aggregation_temporality), points.is_monotonic))
+            points
+                .as_ref()
+                .map(|points| make(Temporality::from_number(points.aggregation_temporality), points.is_monotonic))
         };
         let all = [
             (&self.gauge, kind(&self.gauge, |_, _| Kind::Gauge)),
@@ -170,7 +175,7 @@ impl<'a> WireMetric<'a> {
 
 impl DataPoint {
     fn read(self, kind: Kind, exponential: bool) -> Point<'static> {
-        let ends = Ends { min: self.min.map(Number::float), max: self.max.map(Number::float) };
+        let min_max = MinMax { min: self.min.map(Number::float), max: self.max.map(Number::float) };
         let (count, sum) = (self.count.whole(), self.sum.map(Number::float));
         let body = match kind {
             Kind::Gauge | Kind::Sum { .. } => match self.as_double.or(self.as_int) {
@@ -178,15 +183,19 @@ impl DataPoint {
                 None => Body::Empty,
             },
             Kind::Histogram(_) if exponential => {
-                let run = |run: WireRun| Run { offset: run.offset, counts: whole(run.bucket_counts) };
+                let run = |run: WireRun| BucketRun { offset: run.offset, counts: whole(run.bucket_counts) };
                 let (scale, zeros) = (self.scale, self.zero_count.whole());
                 let (positive, negative) = (run(self.positive), run(self.negative));
-                Body::Histogram { count, sum, buckets: Shape::Exponential { scale, zeros, positive, negative, ends } }
+                Body::Histogram {
+                    count,
+                    sum,
+                    buckets: Buckets::Exponential { scale, zeros, positive, negative, min_max },
+                }
             }
             Kind::Histogram(_) => {
                 let bounds = self.explicit_bounds.into_iter().map(Number::float).collect();
                 let counts = whole(self.bucket_counts);
-                Body::Histogram { count, sum, buckets: Shape::Explicit { bounds, counts, ends } }
+                Body::Histogram { count, sum, buckets: Buckets::Explicit { bounds, counts, min_max } }
             }
             Kind::Summary => {
                 let quantiles = self.quantile_values.into_iter().map(|one| (one.quantile.float(), one.value.float()));
@@ -222,7 +231,7 @@ fn pairs(attributes: &[KeyValue]) -> LabelPairs<'_> {
     attributes.iter().filter_map(pair).collect()
 }
 
-/// A number, as such or as a text.
+/// A number, or a text that contains one.
 #[derive(Debug, Clone, Copy)]
 enum Number {
     Signed(i64),
@@ -270,7 +279,7 @@ impl<'de> Deserialize<'de> for Number {
             type Value = Number;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number, or a text with one")
+                f.write_str("a number, or a text that contains one")
             }
 
             fn visit_i64<E>(self, number: i64) -> Result<Number, E> {
@@ -290,7 +299,7 @@ impl<'de> Deserialize<'de> for Number {
                 // "NaN", "Infinity" and "-Infinity" are numbers in protobuf's JSON, and to Rust.
                 whole
                     .or_else(|_| text.parse().map(Number::Float))
-                    .map_err(|_| E::custom(format!("{text:?} is no number")))
+                    .map_err(|_| E::custom(format!("{text:?} is not a number")))
             }
         }
 

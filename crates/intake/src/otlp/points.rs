@@ -1,39 +1,41 @@
-//! What becomes of a data point.
+//! Converts data points to samples.
 
 use std::borrow::Cow;
 
-use super::quantile::Shape;
+use super::quantile::Buckets;
 use super::request::{Body, Kind, Metric, Point, Temporality};
-use crate::{Batch, IntakeError, LabelPairs, Protocol, RawSeries};
+use crate::batch_builder::{Batch, Destination};
+use crate::error::IntakeError;
+use crate::raw_series::{LabelPairs, Protocol, RawSeries};
 use earcon_model::Reading;
 
 /// Quantiles of histograms.
 const QUANTILES: [(f64, &str); 3] = [(0.5, ".p50"), (0.95, ".p95"), (0.99, ".p99")];
 
-/// Adds the point with this row.
+/// Adds the point with this row number.
 pub(super) fn add(batch: &mut Batch<'_>, metric: &Metric<'_>, row: u32, point: Point<'_>) -> Result<(), IntakeError> {
     let key = key(batch, metric, &point.attributes);
-    let mut of_point = OfPoint { batch, metric, row, key, point: &point };
-    match of_point.take() {
+    let mut writer = PointWriter { batch, metric, row, key, point: &point };
+    match writer.add() {
         Ok(done) => done,
         Err(problem) => batch.reject(row, format!("metric {:?}: {problem}", metric.name)),
     }
 }
 
-struct OfPoint<'x, 'c, 'p> {
+struct PointWriter<'x, 'c, 'p> {
     batch: &'x mut Batch<'c>,
     metric: &'x Metric<'x>,
     row: u32,
-    /// Of the metric, resource and attributes.
+    /// Key of metric, resource and attributes.
     key: u128,
     point: &'x Point<'p>,
 }
 
-/// The outer error is the point's own, the inner that of a full batch.
-type Taken = Result<Result<(), IntakeError>, String>;
+/// The outer error is the point's own; the inner one reports a full batch.
+type AddResult = Result<Result<(), IntakeError>, String>;
 
-impl OfPoint<'_, '_, '_> {
-    fn take(&mut self) -> Taken {
+impl PointWriter<'_, '_, '_> {
+    fn add(&mut self) -> AddResult {
         let point = self.point;
         if point.no_value {
             return Ok(self.end());
@@ -56,7 +58,7 @@ impl OfPoint<'_, '_, '_> {
         }
     }
 
-    fn histogram(&mut self, count: u64, sum: Option<f64>, buckets: &Shape, temporality: Temporality) -> Taken {
+    fn histogram(&mut self, count: u64, sum: Option<f64>, buckets: &Buckets, temporality: Temporality) -> AddResult {
         let mut done = self.sum(".count", count as f64, temporality, true)?;
         if let Some(sum) = sum {
             done = done.and(self.sum(".sum", sum, temporality, true)?);
@@ -65,10 +67,10 @@ impl OfPoint<'_, '_, '_> {
         let added = match temporality {
             Temporality::Delta => Some(buckets.clone()),
             _ => {
-                // A poisoned table holds whole entries all the same.
-                let kept = &self.batch.catalogue().buckets;
+                // A poisoned table still holds complete entries.
+                let kept = &self.batch.cache().buckets;
                 let mut kept = kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                kept.since_before(self.key, start_ns, time_ns, buckets)
+                kept.added_since_previous(self.key, start_ns, time_ns, buckets)
             }
         };
         for (quantile, suffix) in QUANTILES {
@@ -79,7 +81,7 @@ impl OfPoint<'_, '_, '_> {
         Ok(done)
     }
 
-    fn sum(&mut self, suffix: &str, value: f64, temporality: Temporality, monotonic: bool) -> Taken {
+    fn sum(&mut self, suffix: &str, value: f64, temporality: Temporality, monotonic: bool) -> AddResult {
         match temporality {
             Temporality::Cumulative => {
                 let reading = if monotonic { Reading::Counter } else { Reading::Gauge };
@@ -88,7 +90,7 @@ impl OfPoint<'_, '_, '_> {
             Temporality::Delta => {
                 let Point { start_ns, time_ns, .. } = *self.point;
                 if start_ns == 0 || start_ns >= time_ns {
-                    return Err("a delta needs a start before its time".to_owned());
+                    return Err("a delta needs a start time before its time".to_owned());
                 }
                 let seconds = (time_ns - start_ns) as f64 / 1e9;
                 Ok(self.push(suffix, Reading::Gauge, value / seconds))
@@ -101,32 +103,32 @@ impl OfPoint<'_, '_, '_> {
         if !value.is_finite() {
             return self.batch.ignore();
         }
-        let place = self.place(suffix, reading);
-        self.batch.push(place, self.row, self.time_ms(), value)
+        let destination = self.destination(suffix, reading);
+        self.batch.push(destination, self.row, self.time_ms(), value)
     }
 
-    /// The word that the series has no value any more.
+    /// MinMax the series, because the point has no recorded value.
     fn end(&mut self) -> Result<(), IntakeError> {
         let (suffixes, reading): (&[&str], _) = match self.metric.kind {
             Kind::Gauge => (&[""], Reading::Gauge),
             Kind::Sum { temporality: Temporality::Cumulative, monotonic: true } => (&[""], Reading::Counter),
             Kind::Sum { .. } => (&[""], Reading::Gauge),
-            // Their quantiles come and go with what is observed.
+            // Their quantiles exist only while there are observations.
             Kind::Histogram(Temporality::Cumulative) | Kind::Summary => (&[".count", ".sum"], Reading::Counter),
             Kind::Histogram(_) => (&[".count", ".sum"], Reading::Gauge),
         };
         for suffix in suffixes {
-            let place = self.place(suffix, reading);
+            let destination = self.destination(suffix, reading);
             let at_ms = self.time_ms().unwrap_or_else(|| self.batch.now_ms());
-            self.batch.end(place, at_ms)?;
+            self.batch.end(destination, at_ms)?;
         }
         Ok(())
     }
 
-    fn place(&mut self, suffix: &str, reading: Reading) -> crate::batch_builder::Place {
-        let key = self.batch.keys().under(self.key ^ reading as u128, suffix.as_bytes());
+    fn destination(&mut self, suffix: &str, reading: Reading) -> Destination {
+        let key = self.batch.keys().child_key(self.key ^ reading as u128, suffix.as_bytes());
         let (metric, attributes) = (self.metric, &self.point.attributes);
-        self.batch.place(key, || {
+        self.batch.destination(key, || {
             Ok(RawSeries {
                 protocol: Protocol::Otlp,
                 name: Cow::Owned(format!("{}{suffix}", metric.name)),
@@ -137,13 +139,13 @@ impl OfPoint<'_, '_, '_> {
         })
     }
 
-    /// `None` when the sender does not know.
+    /// `None` if the sender does not know the time.
     fn time_ms(&self) -> Option<i64> {
         (self.point.time_ns > 0).then_some((self.point.time_ns / 1_000_000) as i64)
     }
 }
 
-/// `0.999` as `99.9`.
+/// Converts `0.999` to `99.9`.
 fn percent(quantile: f64) -> f64 {
     (quantile * 1e6).round() / 1e4
 }
@@ -158,8 +160,8 @@ fn key(batch: &Batch<'_>, metric: &Metric<'_>, attributes: &LabelPairs<'_>) -> u
         }
     };
     pairs(attributes, &mut bytes);
-    // Attributes and resource are apart: the same pair in the other place is another series.
+    // Separates attributes from resource: the same pair in the other one is another series.
     bytes.extend_from_slice(&u32::MAX.to_le_bytes());
     pairs(metric.resource, &mut bytes);
-    keys.under(keys.of(Protocol::Otlp, metric.name.as_bytes()), &bytes)
+    keys.child_key(keys.key(Protocol::Otlp, metric.name.as_bytes()), &bytes)
 }

@@ -1,38 +1,38 @@
-//! Histograms as buckets, what was added between two of them, and quantiles out of that.
+//! Histograms as buckets, the difference of two of them, and their quantiles.
 
-/// Most buckets of a histogram.
+/// Maximum number of buckets of a histogram.
 pub(super) const MAX_BUCKETS: usize = 4_096;
 
-/// Buckets with their counts.
+/// HistogramCache with their counts.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Shape {
-    /// `counts` has one entry more than `bounds`; bucket `i` ends with `bounds[i]`, which belongs to it.
-    Explicit { bounds: Vec<f64>, counts: Vec<u64>, ends: Ends },
-    /// Bucket `i` of `positive` holds what is above `base^(offset+i)` up to `base^(offset+i+1)`, `base` being `2^(2^-scale)`; that
-    /// of `negative` the same with a minus.
-    Exponential { scale: i32, zeros: u64, positive: Run, negative: Run, ends: Ends },
+pub(super) enum Buckets {
+    /// `counts` has one entry more than `bounds`. Bucket `i` includes its upper bound `bounds[i]`.
+    Explicit { bounds: Vec<f64>, counts: Vec<u64>, min_max: MinMax },
+    /// Bucket `i` of `positive` holds values above `base^(offset+i)` up to `base^(offset+i+1)`,
+    /// where `base` is `2^(2^-scale)`. `negative` holds the negated values likewise.
+    Exponential { scale: i32, zeros: u64, positive: BucketRun, negative: BucketRun, min_max: MinMax },
 }
 
-/// Smallest and largest of what was observed, where the sender knows.
+/// Smallest and largest observation, if the sender knows them.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(super) struct Ends {
+pub(super) struct MinMax {
     pub(super) min: Option<f64>,
     pub(super) max: Option<f64>,
 }
 
-/// Neighbouring buckets.
+/// Consecutive buckets.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Run {
+pub(super) struct BucketRun {
     pub(super) offset: i32,
     pub(super) counts: Vec<u64>,
 }
 
-impl Shape {
-    /// Whether it is what it says it is.
+impl Buckets {
+    /// Checks the consistency of the buckets.
     pub(super) fn check(&self) -> Result<(), String> {
         match self {
             Self::Explicit { bounds, counts, .. } => {
-                // Without any buckets it is a histogram of count and sum alone.
+                // A histogram without buckets has count and sum only.
                 if counts.len() != bounds.len() + 1 && !(counts.is_empty() && bounds.is_empty()) {
                     return Err(format!("{} bounds need one bucket more, not {}", bounds.len(), counts.len()));
                 }
@@ -50,7 +50,7 @@ impl Shape {
         }
     }
 
-    /// How many observations there are.
+    /// Number of observations.
     fn total(&self) -> u64 {
         match self {
             Self::Explicit { counts, .. } => sum(counts),
@@ -60,16 +60,17 @@ impl Shape {
         }
     }
 
-    /// What was added since `before`; `None` when they cannot be compared or something was taken away.
-    pub(super) fn since(&self, before: &Shape) -> Option<Shape> {
-        match (self, before) {
+    /// The observations added since `previous`. `None` if the two are not comparable or a count has
+    /// decreased.
+    pub(super) fn since(&self, previous: &Buckets) -> Option<Buckets> {
+        match (self, previous) {
             (Self::Explicit { bounds, counts, .. }, Self::Explicit { bounds: old_bounds, counts: old, .. }) => {
                 if bounds != old_bounds || counts.len() != old.len() {
                     return None;
                 }
                 let counts = counts.iter().zip(old).map(|(new, old)| new.checked_sub(*old)).collect::<Option<_>>()?;
-                // Smallest and largest are of all time, not of what was added.
-                Some(Self::Explicit { bounds: bounds.clone(), counts, ends: Ends::default() })
+                // Smallest and largest cover all observations, not only the added ones.
+                Some(Self::Explicit { bounds: bounds.clone(), counts, min_max: MinMax::default() })
             }
             (
                 Self::Exponential { scale, zeros, positive, negative, .. },
@@ -82,15 +83,16 @@ impl Shape {
                     zeros: zeros.checked_sub(*old_zeros)?,
                     positive: positive.coarser(fine).minus(&old_p.coarser(old_fine))?,
                     negative: negative.coarser(fine).minus(&old_n.coarser(old_fine))?,
-                    ends: Ends::default(),
+                    min_max: MinMax::default(),
                 })
             }
             _ => None,
         }
     }
 
-    /// The value below which the part `q` of all observations lies, taking those of a bucket as spread evenly over it; in an
-    /// outermost bucket without end, its inner bound. `None` without observations.
+    /// The value below which the share `q` of all observations lies. Assumes that observations are
+    /// spread evenly over their bucket; for an open outermost bucket, returns its inner bound.
+    /// `None` without observations.
     pub(super) fn quantile(&self, q: f64) -> Option<f64> {
         let total = self.total();
         if total == 0 {
@@ -117,8 +119,8 @@ impl Shape {
     /// Lower bound, upper bound and count of each bucket, in order.
     fn buckets(&self) -> Vec<(f64, f64, u64)> {
         match self {
-            Self::Explicit { bounds, counts, ends } => explicit(bounds, counts, *ends),
-            Self::Exponential { scale, zeros, positive, negative, ends } => {
+            Self::Explicit { bounds, counts, min_max } => explicit(bounds, counts, *min_max),
+            Self::Exponential { scale, zeros, positive, negative, min_max } => {
                 let base = (-f64::from(*scale)).exp2();
                 let bound = |index: i64| (index as f64 * base).exp2();
                 let mut all = Vec::new();
@@ -131,8 +133,8 @@ impl Shape {
                     let index = i64::from(positive.offset) + i as i64;
                     all.push((bound(index), bound(index + 1), *count));
                 }
-                let (min, max) = (ends.min.unwrap_or(f64::NEG_INFINITY), ends.max.unwrap_or(f64::INFINITY));
-                // `max` and `min` of f64 ignore a NaN that a sender might give.
+                let (min, max) = (min_max.min.unwrap_or(f64::NEG_INFINITY), min_max.max.unwrap_or(f64::INFINITY));
+                // `max` and `min` of f64 ignore a NaN that a sender might send.
                 all.into_iter()
                     .map(|(lower, upper, count)| (lower.max(min).min(max), upper.min(max).max(min), count))
                     .collect()
@@ -141,14 +143,14 @@ impl Shape {
     }
 }
 
-fn explicit(bounds: &[f64], counts: &[u64], ends: Ends) -> Vec<(f64, f64, u64)> {
+fn explicit(bounds: &[f64], counts: &[u64], min_max: MinMax) -> Vec<(f64, f64, u64)> {
     let (Some(first), Some(last)) = (bounds.first().copied(), bounds.last().copied()) else {
-        // One bucket for everything says nothing but its ends.
-        let known = ends.min.zip(ends.max);
+        // A single bucket for everything only has its smallest and largest observation.
+        let known = min_max.min.zip(min_max.max);
         return known.map_or_else(Vec::new, |(min, max)| vec![(min, max, sum(counts))]);
     };
-    let lowest = ends.min.unwrap_or(if first > 0.0 { 0.0 } else { first }).min(first);
-    let highest = ends.max.unwrap_or(last).max(last);
+    let lowest = min_max.min.unwrap_or(if first > 0.0 { 0.0 } else { first }).min(first);
+    let highest = min_max.max.unwrap_or(last).max(last);
     let lowers = std::iter::once(lowest).chain(bounds.iter().copied());
     let uppers = bounds.iter().copied().chain(std::iter::once(highest));
     lowers.zip(uppers).zip(counts).map(|((lower, upper), count)| (lower, upper, *count)).collect()
@@ -166,9 +168,9 @@ fn sum(counts: &[u64]) -> u64 {
     counts.iter().fold(0, |sum: u64, count| sum.saturating_add(*count))
 }
 
-impl Run {
-    /// The same with `2^steps` buckets put together.
-    fn coarser(&self, steps: u32) -> Run {
+impl BucketRun {
+    /// Merges each `2^steps` buckets into one.
+    fn coarser(&self, steps: u32) -> BucketRun {
         if steps == 0 || self.counts.is_empty() {
             return self.clone();
         }
@@ -183,18 +185,18 @@ impl Run {
             }
             counts[at] += *count;
         }
-        Run { offset, counts }
+        BucketRun { offset, counts }
     }
 
-    /// What it has more than `old`; `None` when it has less anywhere.
-    fn minus(&self, old: &Run) -> Option<Run> {
+    /// The counts minus those of `old`; `None` if any count has decreased.
+    fn minus(&self, old: &BucketRun) -> Option<BucketRun> {
         let mut counts = self.counts.clone();
         for (i, count) in old.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
             let at = i64::from(old.offset) + i as i64 - i64::from(self.offset);
             let own = counts.get_mut(usize::try_from(at).ok()?)?;
             *own = own.checked_sub(*count)?;
         }
-        Some(Run { offset: self.offset, counts })
+        Some(BucketRun { offset: self.offset, counts })
     }
 }
 
@@ -204,40 +206,43 @@ mod tests {
 
     use super::*;
 
-    fn exponential(scale: i32, offset: i32, counts: &[u64]) -> Shape {
-        let positive = Run { offset, counts: counts.to_vec() };
-        Shape::Exponential { scale, zeros: 0, positive, negative: Run::default(), ends: Ends::default() }
+    fn exponential(scale: i32, offset: i32, counts: &[u64]) -> Buckets {
+        let positive = BucketRun { offset, counts: counts.to_vec() };
+        Buckets::Exponential { scale, zeros: 0, positive, negative: BucketRun::default(), min_max: MinMax::default() }
     }
 
     #[test]
     fn quantiles_are_interpolated_within_their_bucket() {
-        let shape = Shape::Explicit { bounds: vec![10.0, 20.0], counts: vec![5, 10, 0], ends: Ends::default() };
+        let shape = Buckets::Explicit { bounds: vec![10.0, 20.0], counts: vec![5, 10, 0], min_max: MinMax::default() };
         assert_eq!(shape.quantile(0.0), Some(0.0));
         assert_eq!(shape.quantile(1.0 / 3.0), Some(10.0));
         assert_eq!(shape.quantile(2.0 / 3.0), Some(15.0));
-        let open = Shape::Explicit { bounds: vec![10.0], counts: vec![0, 4], ends: Ends::default() };
+        let open = Buckets::Explicit { bounds: vec![10.0], counts: vec![0, 4], min_max: MinMax::default() };
         assert_eq!(open.quantile(0.99), Some(10.0));
-        let known =
-            Shape::Explicit { bounds: vec![10.0], counts: vec![0, 4], ends: Ends { min: None, max: Some(30.0) } };
+        let known = Buckets::Explicit {
+            bounds: vec![10.0],
+            counts: vec![0, 4],
+            min_max: MinMax { min: None, max: Some(30.0) },
+        };
         assert_eq!(known.quantile(0.5), Some(20.0));
         assert_eq!(exponential(0, 1, &[1]).quantile(0.5), Some(3.0));
         assert_eq!(exponential(0, 1, &[]).quantile(0.5), None);
     }
 
     #[test]
-    fn what_was_added_is_found_across_scales() {
+    fn difference_works_across_scales() {
         // Scale 1 has buckets up to 2^0.5, 2, 2^1.5, 4; scale 0 has 2, 4.
-        let before = exponential(1, 0, &[1, 0, 2, 0]);
+        let previous = exponential(1, 0, &[1, 0, 2, 0]);
         let after = exponential(0, 0, &[3, 5]);
-        assert_eq!(after.since(&before), Some(exponential(0, 0, &[2, 3])));
-        assert_eq!(before.since(&after), None, "less than before");
+        assert_eq!(after.since(&previous), Some(exponential(0, 0, &[2, 3])));
+        assert_eq!(previous.since(&after), None, "less than previous");
         let moved = exponential(1, -2, &[4, 0, 1, 0, 2]);
-        assert_eq!(moved.since(&before), Some(exponential(1, -2, &[4, 0, 0, 0, 0])));
+        assert_eq!(moved.since(&previous), Some(exponential(1, -2, &[4, 0, 0, 0, 0])));
     }
 
     proptest! {
         #[test]
-        fn adding_and_taking_away_agree(scale in -3i32..4, offset in -20i32..20, a in proptest::collection::vec(0u64..9, 0..20),
+        fn difference_inverts_addition(scale in -3i32..4, offset in -20i32..20, a in proptest::collection::vec(0u64..9, 0..20),
                 b in proptest::collection::vec(0u64..9, 0..20), q in 0.0f64..1.0) {
             let length = a.len().max(b.len());
             let at = |counts: &[u64], i: usize| counts.get(i).copied().unwrap_or(0);
@@ -248,16 +253,16 @@ mod tests {
 
         #[test]
         fn quantiles_never_decrease(counts in proptest::collection::vec(0u64..9, 4), p in 0.0f64..1.0, q in 0.0f64..1.0) {
-            let shape = Shape::Explicit { bounds: vec![-5.0, 0.0, 5.0], counts, ends: Ends::default() };
+            let shape = Buckets::Explicit { bounds: vec![-5.0, 0.0, 5.0], counts, min_max: MinMax::default() };
             let (low, high) = (shape.quantile(p.min(q)), shape.quantile(p.max(q)));
             prop_assert!(low <= high, "{low:?} {high:?}");
         }
 
         #[test]
         fn extreme_shapes_never_panic(scale in -10i32..=20, offset: i32, counts in proptest::collection::vec(any::<u64>(), 0..5), other: i32) {
-            let run = |offset, counts: &[u64]| Run { offset, counts: counts.to_vec() };
-            let shape = |offset| Shape::Exponential { scale, zeros: u64::MAX, positive: run(offset, &counts), negative: run(other, &counts),
-                ends: Ends { min: Some(f64::NAN), max: None } };
+            let run = |offset, counts: &[u64]| BucketRun { offset, counts: counts.to_vec() };
+            let shape = |offset| Buckets::Exponential { scale, zeros: u64::MAX, positive: run(offset, &counts), negative: run(other, &counts),
+                min_max: MinMax { min: Some(f64::NAN), max: None } };
             let _ = shape(offset).since(&shape(other)).map(|added| added.quantile(0.5));
             let _ = shape(offset).quantile(0.99);
         }

@@ -1,8 +1,9 @@
-//! What a request says, whichever encoding it came in.
+//! The content of a request, independent of its encoding.
 
-use crate::LabelPairs;
+use super::quantile::Buckets;
+use crate::raw_series::LabelPairs;
 
-/// Over which time the values of a metric add up.
+/// The period over which the values of a metric accumulate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Temporality {
     Unspecified,
@@ -11,8 +12,8 @@ pub(super) enum Temporality {
 }
 
 impl Temporality {
-    /// The enumeration of the protocol.
-    pub(super) fn of(number: u64) -> Self {
+    /// From the protocol's enumeration.
+    pub(super) fn from_number(number: u64) -> Self {
         match number {
             1 => Self::Delta,
             2 => Self::Cumulative,
@@ -21,7 +22,7 @@ impl Temporality {
     }
 }
 
-/// What kind of points a metric has.
+/// The kind of a metric's points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Gauge,
@@ -30,7 +31,7 @@ pub(super) enum Kind {
     Summary,
 }
 
-/// What the points of a metric have in common.
+/// The common properties of a metric's points.
 pub(super) struct Metric<'a> {
     pub(super) name: &'a str,
     pub(super) kind: Kind,
@@ -42,20 +43,20 @@ pub(super) struct Metric<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Point<'a> {
     pub(super) attributes: LabelPairs<'a>,
-    /// Nanoseconds since 1970; 0 is unknown.
+    /// Nanoseconds since 1970; 0 means unknown.
     pub(super) start_ns: u64,
-    /// Nanoseconds since 1970; 0 is unknown.
+    /// Nanoseconds since 1970; 0 means unknown.
     pub(super) time_ns: u64,
-    /// There is no value: the series has ended, for now.
+    /// There is no value: the series has ended for now.
     pub(super) no_value: bool,
     pub(super) body: Body,
 }
 
-/// What a point holds.
+/// The value of a point.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Body {
     Empty,
     Number(f64),
-    Histogram { count: u64, sum: Option<f64>, buckets: super::quantile::Shape },
+    Histogram { count: u64, sum: Option<f64>, buckets: Buckets },
     Summary { count: u64, sum: f64, quantiles: Vec<(f64, f64)> },
 }

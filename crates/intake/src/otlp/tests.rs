@@ -8,15 +8,15 @@ use earcon_model::Reading;
 
 const SECOND: u64 = 1_000_000_000;
 
-fn catalogue() -> SeriesCache {
+fn cache() -> SeriesCache {
     SeriesCache::new(Rules::default(), 1_000, 1)
 }
 
 fn gather(
-    catalogue: &SeriesCache,
+    cache: &SeriesCache,
     parse: impl Fn(&mut Batch<'_>) -> Result<u32, IntakeError>,
 ) -> Result<ParsedBatch, IntakeError> {
-    let mut batch = Batch::new(catalogue, 42, 10_000);
+    let mut batch = Batch::new(cache, 42, 10_000);
     parse(&mut batch)?;
     Ok(batch.finish())
 }
@@ -42,7 +42,7 @@ fn text_pair(key: &str, value: &str) -> Vec<u8> {
     Message::new().bytes(1, key.as_bytes()).bytes(2, &any).finish()
 }
 
-/// A request with one metric: its data field's number and content.
+/// A request with one metric: number and content of its data field.
 fn request(name: &str, field: u32, data: &[u8]) -> Vec<u8> {
     let metric = Message::new().bytes(1, name.as_bytes()).bytes(field, data).finish();
     let resource = Message::new().bytes(1, &text_pair("service.name", "shop")).bytes(1, &text_pair("x", "y")).finish();
@@ -55,7 +55,7 @@ fn number(start: u64, time: u64, value: f64) -> Message {
 }
 
 fn protobuf(body: &[u8]) -> ParsedBatch {
-    let gathered = gather(&catalogue(), |batch| parse_protobuf(body, batch)).unwrap();
+    let gathered = gather(&cache(), |batch| parse_protobuf(body, batch)).unwrap();
     assert!(gathered.rejected.is_empty(), "{:?}", gathered.rejected);
     gathered
 }
@@ -76,14 +76,14 @@ fn gauges_and_sums_are_read_by_their_kind() {
 }
 
 #[test]
-fn a_delta_without_a_start_and_a_damaged_point_cost_no_other() {
+fn bad_delta_and_damaged_point_do_not_affect_others() {
     let data = Message::new()
         .bytes(1, &number(0, SECOND, 1.0).finish())
         .bytes(1, b"\x09\x01")
         .bytes(1, &number(SECOND, 2 * SECOND, 7.0).finish())
         .varint(2, 1)
         .finish();
-    let gathered = gather(&catalogue(), |batch| parse_protobuf(&request("d", 7, &data), batch)).unwrap();
+    let gathered = gather(&cache(), |batch| parse_protobuf(&request("d", 7, &data), batch)).unwrap();
     assert_eq!(samples(&gathered), ["d{code:200,service.name:shop} gauge 2000 7"]);
     let rows: Vec<u32> = gathered.rejected.iter().map(|rejected| rejected.row).collect();
     assert_eq!(rows, [0, 1], "{:?}", gathered.rejected);
@@ -120,11 +120,11 @@ fn a_delta_histogram_becomes_rates_and_quantiles() {
 }
 
 #[test]
-fn a_cumulative_histogram_has_quantiles_of_what_came_since_the_last_point() {
-    let catalogue = catalogue();
+fn cumulative_histogram_gives_quantiles_since_the_previous_point() {
+    let cache = cache();
     let send = |time, counts: &[u64]| {
         let data = Message::new().bytes(1, &histogram(SECOND, time, counts)).varint(2, 2).finish();
-        samples(&gather(&catalogue, |batch| parse_protobuf(&request("h", 9, &data), batch)).unwrap())
+        samples(&gather(&cache, |batch| parse_protobuf(&request("h", 9, &data), batch)).unwrap())
     };
     let first = send(2 * SECOND, &[1_000, 0, 0]);
     assert_eq!(first, ["h.count{service.name:shop} counter 2000 1000", "h.sum{service.name:shop} counter 2000 100"]);
@@ -134,7 +134,7 @@ fn a_cumulative_histogram_has_quantiles_of_what_came_since_the_last_point() {
 }
 
 #[test]
-fn json_says_the_same_as_protobuf() {
+fn json_and_protobuf_agree() {
     let pair = |key: &str, value: &str| json!({"key": key, "value": {"stringValue": value}});
     let body = json!({"resourceMetrics": [{
         "resource": {"attributes": [pair("service.name", "shop"), {"key": "n", "value": {"intValue": "5"}}]},
@@ -154,7 +154,7 @@ fn json_says_the_same_as_protobuf() {
             {"name": "q", "summary": {"dataPoints": [{"timeUnixNano": "3000000000", "count": "4", "sum": 8,
                  "quantileValues": [{"quantile": 0.999, "value": 3}]}]}}]}]}]});
     let body = body.to_string();
-    let gathered = gather(&catalogue(), |batch| parse_json(body.as_bytes(), batch)).unwrap();
+    let gathered = gather(&cache(), |batch| parse_json(body.as_bytes(), batch)).unwrap();
     let expected = [
         "e.count{service.name:shop} gauge 3000 1",
         "e.p50{service.name:shop} gauge 3000 3",
@@ -179,9 +179,9 @@ fn json_says_the_same_as_protobuf() {
 proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(body in proptest::collection::vec(any::<u8>(), 0..300)) {
-        let catalogue = catalogue();
-        let _refused = gather(&catalogue, |batch| parse_protobuf(&body, batch)).is_err();
-        let _refused = gather(&catalogue, |batch| parse_json(&body, batch)).is_err();
+        let cache = cache();
+        let _refused = gather(&cache, |batch| parse_protobuf(&body, batch)).is_err();
+        let _refused = gather(&cache, |batch| parse_json(&body, batch)).is_err();
     }
 
     #[test]
@@ -190,12 +190,12 @@ proptest! {
         let mut body = request("h", 9, &data);
         let at = at % body.len();
         body[at] = byte;
-        let catalogue = catalogue();
-        let _refused = gather(&catalogue, |batch| parse_protobuf(&body, batch)).is_err();
+        let cache = cache();
+        let _refused = gather(&cache, |batch| parse_protobuf(&body, batch)).is_err();
     }
 
     #[test]
-    fn what_is_sent_arrives(values in proptest::collection::vec((1u64..1_000_000, -1e9f64..1e9), 1..30)) {
+    fn sent_values_arrive(values in proptest::collection::vec((1u64..1_000_000, -1e9f64..1e9), 1..30)) {
         let points = values.iter().fold(Message::new(), |message, (ms, value)| {
             message.bytes(1, &number(0, ms * 1_000_000, *value).finish())
         });

@@ -23,8 +23,8 @@ fn request(all: &[Vec<u8>]) -> Vec<u8> {
 }
 
 fn gather(body: &[u8]) -> Result<ParsedBatch, IntakeError> {
-    let catalogue = SeriesCache::new(Rules::default(), 1_000, 1);
-    let mut batch = Batch::new(&catalogue, 0, 10_000);
+    let cache = SeriesCache::new(Rules::default(), 1_000, 1);
+    let mut batch = Batch::new(&cache, 0, 10_000);
     parse(body, &mut batch)?;
     Ok(batch.finish())
 }
@@ -58,7 +58,7 @@ fn a_staleness_marker_ends_its_series_and_other_nans_are_dropped() {
 }
 
 #[test]
-fn a_damaged_series_costs_no_other() {
+fn damaged_series_does_not_affect_others() {
     let good = series(&[("__name__", "a")], &[(1, 1.0)]);
     let nameless = series(&[("x", "y")], &[(1, 1.0)]);
     let not_text =
@@ -79,7 +79,7 @@ fn labels_between_samples_are_labels_too() {
 }
 
 #[test]
-fn a_bomb_is_refused_before_it_is_opened() {
+fn oversized_content_is_refused_before_decompression() {
     let bomb = snap::raw::Encoder::new().compress_vec(&vec![0; 1_000_000]).unwrap();
     assert!(bomb.len() < 100_000);
     assert_eq!(decompress(&bomb, 999_999), Err(DecompressError::TooLarge { length: 1_000_000, max_bytes: 999_999 }));
@@ -105,7 +105,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_sent_arrives(values in proptest::collection::vec((0i64..1_000_000, -1e9f64..1e9), 1..30)) {
+    fn sent_values_arrive(values in proptest::collection::vec((0i64..1_000_000, -1e9f64..1e9), 1..30)) {
         let (_, found) = one(&request(&[series(&[("__name__", "a")], &values)]));
         let arrived: Vec<_> = found.rows.iter().map(|(_, sample)| (sample.timestamp_ms, sample.value)).collect();
         prop_assert_eq!(arrived, values);

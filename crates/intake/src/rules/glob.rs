@@ -1,9 +1,9 @@
-//! Patterns with `*`, which stands for any run of characters, also none.
+//! Patterns with `*`, which matches any run of characters, including none.
 
-/// A pattern; compares whole names.
+/// A pattern; matches whole names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Glob {
-    /// What stands between the stars.
+    /// The texts between the stars.
     pieces: Vec<Box<str>>,
 }
 
@@ -12,7 +12,7 @@ impl Glob {
         Self { pieces: pattern.split('*').map(Into::into).collect() }
     }
 
-    /// How many stars it has.
+    /// Number of stars.
     pub(super) fn stars(&self) -> usize {
         self.pieces.len() - 1
     }
@@ -21,7 +21,8 @@ impl Glob {
         self.captures(text).is_some()
     }
 
-    /// What each star stands for, as little as possible from left to right; `None` when the pattern does not fit.
+    /// The capture of each star, shortest first from left to right. `None` if the text does not
+    /// match.
     pub(super) fn captures<'t>(&self, text: &'t str) -> Option<Vec<&'t str>> {
         let (first, rest) = self.pieces.split_first()?;
         let mut text = text.strip_prefix(first.as_ref())?;
@@ -42,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stars_stand_for_any_run() {
+    fn stars_match_any_run() {
         let captures = |pattern: &str, text: &'static str| Glob::new(pattern).captures(text);
         assert_eq!(captures("a", "a"), Some(vec![]));
         assert_eq!(captures("a", "ab"), None);

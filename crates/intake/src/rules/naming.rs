@@ -1,4 +1,5 @@
-//! Names that agents use, made into names Earcon allows. Deterministic, and different names stay different where they can.
+//! Converts agents' names into names that Earcon allows. Deterministic; different names stay
+//! different where possible.
 
 use std::borrow::Cow;
 
@@ -9,14 +10,16 @@ const MAX_KPI: usize = 128;
 const MAX_KEY: usize = 64;
 const MAX_VALUE: usize = 256;
 
-/// A KPI name: what is not a letter, digit, `.`, `_`, `:` or `-` becomes `_`; a beginning that is no letter or digit goes.
+/// A KPI name: characters other than letters, digits, `.`, `_`, `:` or `-` become `_`. Leading ones
+/// that are not letters or digits are removed.
 pub(super) fn kpi(name: &str) -> Cow<'_, str> {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | ':' | '-');
     let name = name.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
     shorten(replace(name, legal, '_'), MAX_KPI)
 }
 
-/// A label key: what is not a letter, digit, `_` or `.` becomes `_`; one that begins otherwise gets a `_` in front.
+/// A label key: characters other than letters, digits, `_` or `.` become `_`. A leading digit or
+/// dot gets a `_` in front.
 pub(super) fn key(key: &str) -> Cow<'_, str> {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
     let replaced = replace(key, legal, '_');
@@ -42,7 +45,8 @@ fn replace(text: &str, legal: impl Fn(char) -> bool, with: char) -> Cow<'_, str>
     Cow::Owned(text.chars().map(|c| if legal(c) { c } else { with }).collect())
 }
 
-/// What is too long ends in eight digits of its hash, so that texts that begin alike stay apart.
+/// Texts that are too long end in eight digits of their hash, so that texts with the same beginning
+/// stay different.
 fn shorten(text: Cow<'_, str>, max: usize) -> Cow<'_, str> {
     if text.len() <= max {
         return text;
@@ -62,7 +66,7 @@ mod tests {
     use earcon_model::{KpiName, Labels};
 
     #[test]
-    fn good_names_stay_and_bad_ones_are_made_good() {
+    fn legal_names_stay_and_others_are_made_legal() {
         assert_eq!(kpi("node_cpu_seconds_total"), "node_cpu_seconds_total");
         assert_eq!(kpi("_hidden/rate %"), "hidden_rate__");
         assert_eq!(key("k8s.pod/name"), "k8s.pod_name");
@@ -73,7 +77,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_sent_becomes_legal(name in "\\PC{0,200}", label in "\\PC{0,200}", text in "(?s).{1,300}") {
+        fn every_name_becomes_legal(name in "\\PC{0,200}", label in "\\PC{0,200}", text in "(?s).{1,300}") {
             let made = kpi(&name);
             prop_assert!(made.is_empty() || KpiName::new(&made).is_ok(), "{made}");
             prop_assert!(Labels::from_pairs([(key(&label), value(&text))]).is_ok());

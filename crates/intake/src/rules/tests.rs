@@ -3,21 +3,23 @@ use std::borrow::Cow;
 use proptest::prelude::*;
 
 use super::*;
+use crate::raw_series::{Protocol, RawSeries};
+use earcon_model::Reading;
 
-fn sent<'a>(protocol: Protocol, name: &'a str, labels: &[(&'a str, &'a str)]) -> RawSeries<'a> {
+fn raw<'a>(protocol: Protocol, name: &'a str, labels: &[(&'a str, &'a str)]) -> RawSeries<'a> {
     let labels = labels.iter().map(|(k, v)| (Cow::Borrowed(*k), Cow::Borrowed(*v))).collect();
     RawSeries { protocol, name: name.into(), labels, resource: Vec::new(), reading: None }
 }
 
-fn mapped(rules: &Rules, sent: &RawSeries<'_>) -> (String, String, Reading) {
-    let Meaning { kpi, labels, reading, .. } = rules.map(sent).unwrap().unwrap();
+fn mapped(rules: &Rules, raw: &RawSeries<'_>) -> (String, String, Reading) {
+    let MappedSeries { kpi, labels, reading, .. } = rules.map(raw).unwrap().unwrap();
     (kpi.to_string(), labels.to_string(), reading)
 }
 
 #[test]
-fn the_shipped_rules_are_valid_and_know_counters_by_suffix() {
+fn shipped_rules_are_valid_and_detect_counters_by_suffix() {
     let rules = Rules::default();
-    let reading = |protocol, name| mapped(&rules, &sent(protocol, name, &[])).2;
+    let reading = |protocol, name| mapped(&rules, &raw(protocol, name, &[])).2;
     assert_eq!(reading(Protocol::Prometheus, "http_requests_total"), Reading::Counter);
     assert_eq!(reading(Protocol::Prometheus, "node_load1"), Reading::Gauge);
     assert_eq!(reading(Protocol::Influx, "http_requests_total"), Reading::Gauge);
@@ -31,41 +33,41 @@ fn a_rule_names_kpis_after_labels_and_changes_labels() {
     )
     .unwrap();
     let labels = [("method", "GET"), ("instance", "a:1"), ("code", "200")];
-    let one = mapped(&rules, &sent(Protocol::Prometheus, "http_requests", &labels));
+    let one = mapped(&rules, &raw(Protocol::Prometheus, "http_requests", &labels));
     assert_eq!(one, ("web.GET.requests".into(), "status:200".into(), Reading::Counter));
-    let limit = |name| rules.map(&sent(Protocol::Prometheus, name, &[])).unwrap().unwrap().max_series;
+    let limit = |name| rules.map(&raw(Protocol::Prometheus, name, &[])).unwrap().unwrap().max_series;
     assert_eq!((limit("http_requests"), limit("up")), (Some(50), None));
-    let without = mapped(&rules, &sent(Protocol::Prometheus, "http_requests", &labels[1..]));
+    let without = mapped(&rules, &raw(Protocol::Prometheus, "http_requests", &labels[1..]));
     assert_eq!(without.0, "http_requests", "a label that is not there leaves the name");
-    assert_eq!(rules.map(&sent(Protocol::Prometheus, "go_gc", &[])), Ok(None));
-    let up = mapped(&rules, &sent(Protocol::Prometheus, "up", &[("job", "x"), ("instance", "y")]));
+    assert_eq!(rules.map(&raw(Protocol::Prometheus, "go_gc", &[])), Ok(None));
+    let up = mapped(&rules, &raw(Protocol::Prometheus, "up", &[("job", "x"), ("instance", "y")]));
     assert_eq!(up.1, "job:x");
 }
 
 #[test]
-fn foreign_names_are_made_legal_and_own_ones_refused() {
+fn foreign_names_are_made_legal_and_native_ones_rejected() {
     let rules = Rules::default();
     let labels = [("k8s.pod/name", "a,b"), ("empty", "")];
-    let made = mapped(&rules, &sent(Protocol::Otlp, "http.server duration", &labels));
+    let made = mapped(&rules, &raw(Protocol::Otlp, "http.server duration", &labels));
     assert_eq!((made.0.as_str(), made.1.as_str()), ("http.server_duration", "k8s.pod_name:a;b"));
-    let refused = rules.map(&sent(Protocol::Native, "a b", &[])).unwrap_err();
+    let refused = rules.map(&raw(Protocol::Native, "a b", &[])).unwrap_err();
     assert!(refused.starts_with("kpi must be") && refused.contains("\"a b\""), "{refused}");
     let many: Vec<(String, &str)> = (0..17).map(|i| (format!("l{i}"), "v")).collect();
     let many: Vec<(&str, &str)> = many.iter().map(|(k, v)| (k.as_str(), *v)).collect();
-    let refused = rules.map(&sent(Protocol::Prometheus, "a", &many)).unwrap_err();
+    let refused = rules.map(&raw(Protocol::Prometheus, "a", &many)).unwrap_err();
     assert!(refused.contains("at most 16 labels") && refused.contains("rules"), "{refused}");
 }
 
 #[test]
 fn only_the_named_resource_attributes_become_labels() {
-    let mut series = sent(Protocol::Otlp, "a", &[("host.name", "own")]);
+    let mut series = raw(Protocol::Otlp, "a", &[("host.name", "own")]);
     let pair = |k: &'static str, v: &'static str| (Cow::Borrowed(k), Cow::Borrowed(v));
     series.resource = vec![pair("service.name", "shop"), pair("telemetry.sdk.name", "x"), pair("host.name", "other")];
     assert_eq!(mapped(&Rules::default(), &series).1, "host.name:own,service.name:shop");
 }
 
 #[test]
-fn every_problem_is_named_with_its_place() {
+fn every_problem_is_named_with_its_position() {
     let problems = RulesDocument::parse(
         br#"{"colour": 1, "defaults": "x", "rules": [{"kpi": "a"}, {"name": "a*", "kpi": "**{x"},
             {"name": "", "rename_labels": {"a": "b c"}}, {"name": "a", "reading": "sum"}]}"#,
@@ -84,9 +86,9 @@ fn every_problem_is_named_with_its_place() {
 
 proptest! {
     #[test]
-    fn mapping_never_panics_and_is_the_same_twice(name in "\\PC{0,40}", key in "\\PC{0,20}", value in "\\PC{0,20}") {
+    fn mapping_never_panics_and_is_deterministic(name in "\\PC{0,40}", key in "\\PC{0,20}", value in "\\PC{0,20}") {
         let rules = RulesDocument::parse(br#"{"rules": [{"name": "*a*", "kpi": "x.{k}*-*", "drop_labels": ["*b*"]}]}"#).unwrap();
-        let series = sent(Protocol::Influx, &name, &[(&key, &value), ("k", "v")]);
+        let series = raw(Protocol::Influx, &name, &[(&key, &value), ("k", "v")]);
         prop_assert_eq!(rules.map(&series), rules.map(&series));
     }
 
@@ -96,7 +98,7 @@ proptest! {
     }
 
     #[test]
-    fn a_document_survives_being_written_and_read(drop: bool, counter: bool, name in "[a-z*]{1,8}", label in "[a-z]{1,5}") {
+    fn document_round_trips(drop: bool, counter: bool, name in "[a-z*]{1,8}", label in "[a-z]{1,5}") {
         let reading = if counter { "counter" } else { "gauge" };
         let text = format!(r#"{{"rules": [{{"name": "{name}", "drop": {drop}, "reading": "{reading}", "kpi": "x{{{label}}}"}}]}}"#);
         let rules = RulesDocument::parse(text.as_bytes()).unwrap();

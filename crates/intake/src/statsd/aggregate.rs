@@ -1,36 +1,36 @@
-//! Gathers the lines of many senders into one window, and makes samples of it when it is over.
+//! Aggregates the lines of many senders in one window, and converts it to samples when it ends.
 
 use std::collections::HashMap;
 
+use super::line::{Kind, Line, excerpt, parse_line};
 use super::window::Window;
-use super::{Kind, Line, excerpt, parse_line};
 use earcon_model::{KpiBatch, KpiName, Labels, Sample, SeriesBatch};
 
-/// A counter that nobody counts stands at zero for this many flushes, then it ends. Gauges keep their value, from which
-/// changes count, as long.
+/// A counter without values stays at zero for this many flushes, then it ends. Gauges keep their
+/// value, the base of changes, as long.
 const IDLE_FLUSHES: u32 = 60;
-/// Spellings of series that are remembered, for each series.
+/// Spellings remembered for each series.
 const SPELLINGS: usize = 4;
 
-/// What became of a packet.
+/// The result of one packet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Taken {
-    /// Lines that count.
+pub struct PacketSummary {
+    /// Accepted lines.
     pub lines: u32,
-    /// Lines that were refused.
-    pub refused: u32,
-    /// The first of them and what is wrong with it.
-    pub complaint: Option<String>,
+    /// Rejected lines.
+    pub rejected: u32,
+    /// The first rejected line and its problem.
+    pub first_error: Option<String>,
 }
 
-/// The values of all series since the last flush. What it holds is bounded by the number of series.
+/// The values of all series since the last flush. Its memory is bounded by the number of series.
 #[derive(Debug)]
 pub struct Aggregator {
     max_series: usize,
     series: Vec<Series>,
-    /// By what they become.
-    places: HashMap<(KpiName, Labels), usize>,
-    /// By name and tags as they were sent: the same series may be written in several ways.
+    /// By KPI and labels.
+    positions: HashMap<(KpiName, Labels), usize>,
+    /// By name and tags as sent: the same series may be written in several ways.
     spellings: HashMap<Box<str>, usize>,
     scratch: String,
 }
@@ -45,80 +45,83 @@ struct Series {
 }
 
 impl Aggregator {
-    /// Tells at most `max_series` series apart; lines of further ones are refused until some are idle for long.
+    /// Aggregates at most `max_series` series. Lines of further ones are rejected until some have
+    /// been idle for long.
     pub fn new(max_series: usize) -> Self {
         Self {
             max_series,
             series: Vec::new(),
-            places: HashMap::new(),
+            positions: HashMap::new(),
             spellings: HashMap::new(),
             scratch: String::new(),
         }
     }
 
-    /// Takes the lines of a packet in. A bad line costs no other.
-    pub fn take(&mut self, packet: &[u8]) -> Taken {
-        let mut taken = Taken::default();
+    /// Ingests the lines of a packet. A bad line does not affect the others.
+    pub fn ingest(&mut self, packet: &[u8]) -> PacketSummary {
+        let mut summary = PacketSummary::default();
         for line in packet.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty()) {
             match parse_line(line).and_then(|parsed| parsed.map_or(Ok(()), |parsed| self.count(&parsed))) {
-                Ok(()) => taken.lines += 1,
+                Ok(()) => summary.lines += 1,
                 Err(reason) => {
-                    taken.refused += 1;
+                    summary.rejected += 1;
                     let quoted = || format!("{:?} {reason}", excerpt(&String::from_utf8_lossy(line)));
-                    taken.complaint.get_or_insert_with(quoted);
+                    summary.first_error.get_or_insert_with(quoted);
                 }
             }
         }
-        taken
+        summary
     }
 
     fn count(&mut self, line: &Line<'_>) -> Result<(), String> {
-        let place = self.place(line)?;
-        let series = &mut self.series[place];
+        let position = self.position(line)?;
+        let series = &mut self.series[position];
         if series.window.kind() != line.kind {
-            let (is, says) = (series.window.kind().name(), line.kind.name());
-            return Err(format!("says {says}, but {} is a {is}", series.kpi));
+            let (is, sent) = (series.window.kind().name(), line.kind.name());
+            return Err(format!("is a {sent}, but {} is a {is}", series.kpi));
         }
         for value in line.values() {
-            series.window.take(value, line)?;
+            series.window.add(value, line)?;
             series.idle = 0;
         }
         Ok(())
     }
 
-    fn place(&mut self, line: &Line<'_>) -> Result<usize, String> {
+    fn position(&mut self, line: &Line<'_>) -> Result<usize, String> {
         self.scratch.clear();
-        // A name holds no bar.
+        // A name cannot contain a bar.
         self.scratch.extend([line.name, "|", line.tags]);
-        if let Some(place) = self.spellings.get(self.scratch.as_str()) {
-            return Ok(*place);
+        if let Some(position) = self.spellings.get(self.scratch.as_str()) {
+            return Ok(*position);
         }
         let key = (kpi_of(line.name), labels_of(line.tags)?);
-        let place = match self.places.get(&key) {
-            Some(place) => *place,
+        let position = match self.positions.get(&key) {
+            Some(position) => *position,
             None if self.series.len() >= self.max_series => {
-                return Err(format!("is of one series more than the {} that are told apart", self.max_series));
+                return Err(format!("exceeds the limit of {} series", self.max_series));
             }
             None => {
                 let (kpi, labels) = key.clone();
-                // Without a value so far it is idle, and goes with the next flush.
+                // Until its first value it counts as idle and is dropped by the next flush.
                 let window = Window::new(line.kind);
                 self.series.push(Series { kpi, labels, window, idle: IDLE_FLUSHES });
-                self.places.insert(key, self.series.len() - 1);
+                self.positions.insert(key, self.series.len() - 1);
                 self.series.len() - 1
             }
         };
         if self.spellings.len() >= self.max_series.saturating_mul(SPELLINGS) {
             self.spellings.clear();
         }
-        self.spellings.insert(self.scratch.as_str().into(), place);
-        Ok(place)
+        self.spellings.insert(self.scratch.as_str().into(), position);
+        Ok(position)
     }
 
-    /// Ends the window of `seconds` at `now_ms` and begins the next: the samples by KPI, rows counted from 0.
+    /// Ends the window of `seconds` at `now_ms` and begins the next. Returns the samples by KPI,
+    /// with rows counted from 0.
     ///
-    /// Counters become what was counted per second, and zero while nobody counts; gauges, timers and sets say nothing when
-    /// nothing was said. What is idle for long is forgotten: its series ends.
+    /// Counters become a rate per second, and zero while nothing is counted. Gauges, timers and
+    /// sets without a value give no sample. Series that have been idle for long end and are
+    /// dropped.
     pub fn flush(&mut self, now_ms: i64, seconds: f64) -> Vec<KpiBatch> {
         let seconds = seconds.max(1e-3);
         let mut batches = Batches::default();
@@ -147,16 +150,16 @@ impl Aggregator {
         }
         self.series.retain(|series| series.idle <= IDLE_FLUSHES);
         let keys = self.series.iter().map(|series| (series.kpi.clone(), series.labels.clone()));
-        self.places = keys.zip(0..).collect();
+        self.positions = keys.zip(0..).collect();
         self.spellings.clear();
     }
 }
 
-/// Samples gathered by KPI.
+/// Samples grouped by KPI.
 #[derive(Default)]
 struct Batches {
     all: Vec<KpiBatch>,
-    places: HashMap<KpiName, usize>,
+    positions: HashMap<KpiName, usize>,
     rows: u32,
 }
 
@@ -166,10 +169,10 @@ impl Batches {
         self.rows - 1
     }
 
-    /// The entry of a series that occurs once a flush.
+    /// Adds a series. Each series occurs once a flush.
     fn series(&mut self, kpi: &KpiName, suffix: &str, labels: &Labels) -> &mut SeriesBatch {
         let kpi = if suffix.is_empty() { kpi.clone() } else { suffixed(kpi, suffix) };
-        let at = *self.places.entry(kpi.clone()).or_insert_with(|| {
+        let at = *self.positions.entry(kpi.clone()).or_insert_with(|| {
             self.all.push(KpiBatch { kpi, series: Vec::new() });
             self.all.len() - 1
         });
@@ -180,21 +183,22 @@ impl Batches {
     }
 }
 
-/// The longest name a line may give a KPI, so that what is made of a timer fits too.
+/// Maximum length of a KPI name in a line, which leaves room for the suffixes of timers.
 const NAME: usize = 120;
 
 fn suffixed(kpi: &KpiName, suffix: &str) -> KpiName {
     KpiName::new(&format!("{kpi}{suffix}")).unwrap_or_else(|_| kpi.clone())
 }
 
-/// Makes any name a legal one: other characters become `_`.
+/// Makes any name legal: other characters become `_`.
 fn kpi_of(name: &str) -> KpiName {
     let legal = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | ':' | '-') { c } else { '_' };
     let clean: String = name.chars().map(legal).skip_while(|c| !c.is_ascii_alphanumeric()).take(NAME).collect();
     KpiName::new(if clean.is_empty() { "value" } else { &clean }).expect("a cleaned name is legal")
 }
 
-/// Tags are labels. A tag without a value is a label that says `true`; of several values of one tag the last counts.
+/// Converts tags to labels. A tag without a value gets the value `true`. If a tag occurs more than
+/// once, the last value counts.
 fn labels_of(tags: &str) -> Result<Labels, String> {
     let mut pairs: Vec<(String, String)> = Vec::new();
     for tag in tags.split(',').map(str::trim).filter(|tag| !tag.is_empty()) {
@@ -213,7 +217,7 @@ fn labels_of(tags: &str) -> Result<Labels, String> {
             None => pairs.push((key, value)),
         }
     }
-    Labels::from_pairs(pairs).map_err(|error| format!("has tags that make no labels: {error}"))
+    Labels::from_pairs(pairs).map_err(|error| format!("has tags that are not valid labels: {error}"))
 }
 
 #[cfg(test)]

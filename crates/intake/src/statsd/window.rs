@@ -1,14 +1,14 @@
-//! What a series gathers between two flushes, and the samples that come of it.
+//! The values of a series between two flushes, and the samples made from them.
 
 use std::collections::HashSet;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Kind, Line, number};
+use super::line::{Kind, Line, number};
 
-/// Values of a timer that are kept for its quantiles; beyond it, a sample of them.
+/// Values of a timer that are kept for its quantiles; if there are more, a random sample of them.
 const KEPT: usize = 4_096;
-/// Members of a set that are told apart.
+/// Maximum number of distinct members of a set.
 const MEMBERS: usize = 65_536;
 
 /// The values since the last flush.
@@ -24,7 +24,7 @@ pub(super) enum Window {
 #[derive(Debug, Default)]
 pub(super) struct Timer {
     seen: u64,
-    /// With what was not sent because of the sample rate.
+    /// Includes values that were not sent because of the sample rate.
     count: f64,
     sum: f64,
     kept: Vec<f64>,
@@ -49,16 +49,16 @@ impl Window {
         }
     }
 
-    /// Takes one value of a line in.
-    pub(super) fn take(&mut self, text: &str, line: &Line<'_>) -> Result<(), String> {
+    /// Adds one value of a line.
+    pub(super) fn add(&mut self, text: &str, line: &Line<'_>) -> Result<(), String> {
         match self {
             Window::Counter(sum) => *sum = finite(*sum + number(text)? / line.rate),
             Window::Gauge(value) => {
-                let said = number(text)?;
+                let number_sent = number(text)?;
                 let change = text.starts_with(['+', '-']);
-                *value = finite(if change { *value + said } else { said });
+                *value = finite(if change { *value + number_sent } else { number_sent });
             }
-            Window::Timer(timer) => timer.take(number(text)?, 1.0 / line.rate),
+            Window::Timer(timer) => timer.add(number(text)?, 1.0 / line.rate),
             Window::Set(members) => {
                 if members.len() >= MEMBERS {
                     return Err(format!("is of a set with more than {MEMBERS} members"));
@@ -69,11 +69,11 @@ impl Window {
         Ok(())
     }
 
-    /// The samples of the window as suffixes of the name and values, and begins the next one.
+    /// Emits the samples of the window as name suffixes and values, and begins the next window.
     pub(super) fn finish(&mut self, seconds: f64, mut emit: impl FnMut(&'static str, f64)) {
         match self {
             Window::Counter(sum) => emit("", finite(std::mem::take(sum) / seconds)),
-            // A gauge stands where it stands; changes count from there.
+            // A gauge keeps its value; changes are relative to it.
             Window::Gauge(value) => emit("", *value),
             Window::Timer(timer) => timer.finish(emit),
             Window::Set(members) => {
@@ -85,7 +85,7 @@ impl Window {
 }
 
 impl Timer {
-    fn take(&mut self, value: f64, weight: f64) {
+    fn add(&mut self, value: f64, weight: f64) {
         self.seen += 1;
         self.count += weight;
         self.sum = finite(self.sum + value * weight);
@@ -93,7 +93,8 @@ impl Timer {
             self.kept.push(value);
             return;
         }
-        // Reservoir sampling (Vitter 1985, algorithm R), with a hash of the number in place of a die.
+        // Reservoir sampling (Vitter 1985, algorithm R), with a hash of the index in place of
+        // random numbers.
         let at = xxh3_64(&self.seen.to_le_bytes()) % self.seen;
         if let Some(slot) = usize::try_from(at).ok().and_then(|at| self.kept.get_mut(at)) {
             *slot = value;
@@ -106,7 +107,7 @@ impl Timer {
         emit(".count", count);
         emit(".mean", finite(sum / count));
         for (suffix, share) in [(".p50", 0.5), (".p95", 0.95), (".p99", 0.99)] {
-            // The nearest rank: a value that was measured, however few there are.
+            // The nearest rank: always a measured value, even for few values.
             let rank = (share * kept.len() as f64).ceil() as usize;
             if let Some(value) = kept.get(rank.saturating_sub(1)) {
                 emit(suffix, *value);
@@ -115,7 +116,7 @@ impl Timer {
     }
 }
 
-/// Sums of finite values may leave the range of numbers.
+/// Sums of finite values may overflow.
 fn finite(value: f64) -> f64 {
     value.clamp(f64::MIN, f64::MAX)
 }

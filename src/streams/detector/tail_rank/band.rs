@@ -1,50 +1,54 @@
-//! The second path: what is not new, but still wrong.
+//! The second path: finds values that are not new but out of the usual range of the series.
 //!
-//! A rank in the tail is about novelty: the tenth spike of a kind is no news. Here a value is held against a band of what the
-//! series allows itself. It is measured as it stands out of its hour (the smaller distance of those to the hour of the day
-//! and of the week) and out of its last dozen values, so that a new level is told once, by the other path, and not for days. The
-//! band is learned twice: how far one value in two hundred goes at any time, and how far the values of each hour of the day go;
-//! what happens every night at two belongs to the series, what happens once in a while does not.
+//! The tail rank finds new values only; the tenth spike of a kind has no surprise. This path
+//! compares a value with a band. The distance is measured from the usual value of its hour (the
+//! nearer of hour of the day and hour of the week) and from the last dozen values. So a new level
+//! alerts once, by the other path, and not for days.
+//!
+//! The band has two parts: the distance that one value in two hundred exceeds at any time, and the
+//! usual distance in each hour of the day. An event at two every night is accepted; an occasional
+//! one is not.
 
 use super::quantize::{Code, decode, encode};
 use crate::stored::stored_fields;
 
 const HOURS: usize = 24;
-/// Values that the deviation is a mean of, and how many it takes to begin.
+/// Values in the mean deviation, and the values needed to begin.
 const MEMORY: u32 = 4_000;
 const NEEDED: u32 = 30;
 /// From mean absolute deviation to standard deviation, for a normal distribution.
 const MEAN_TO_SIGMA: f32 = 1.2533;
-/// What one value may be, in usual ones, for the deviation to learn from it.
+/// Limit of one value in the deviation, in units of the deviation.
 const OUTLIER: f32 = 8.0;
-/// The reach that one value in two hundred exceeds: raised by a tenth when one does, lowered so that the two balance.
+/// The reach that one value in two hundred exceeds: raised by a tenth if one does, lowered
+/// otherwise so that the two balance.
 const RAISE: f32 = 1.1;
 const LOWER: f32 = 1.0 - 0.1 / 200.0;
-/// The reach, in standard deviations, to begin with, and the least: that of normal noise.
+/// The initial reach and the minimum, in standard deviations. The minimum is that of normal noise.
 const FIRST_REACH: f32 = 8.0;
 const LEAST_REACH: f32 = 2.8;
-/// The band ends at so many reaches, …
+/// The edge of the band, in reaches.
 const REACHES: f32 = 4.5;
-/// … and not before so many times what the hour of the day is known for.
+/// The minimum edge, in usual distances of the hour of the day.
 const HOUR_REACHES: f32 = 1.5;
-/// How quickly that follows a day that went farther, and one that did not go as far.
+/// Rates at which the hour's distance follows a more distant day and a less distant one.
 const HOUR_RISE: f32 = 0.5;
 const HOUR_FALL: f32 = 0.1;
-/// No distance is larger.
+/// Limit of distances.
 const MOST: f32 = 1e6;
-/// No hour is open yet.
+/// No hour has started yet.
 const NEVER: u8 = u8::MAX;
 
-/// What a series allows itself.
+/// The band of a series.
 #[derive(Debug, Clone)]
 pub(super) struct Band {
     /// Mean absolute distance.
     deviation: f32,
-    /// What one distance in two hundred exceeds, in standard deviations.
+    /// The distance that one value in two hundred exceeds, in standard deviations.
     reach: f32,
-    /// How far each hour of the day goes, in standard deviations.
+    /// Usual distance in each hour of the day, in standard deviations.
     hours: [Code; HOURS],
-    /// The hour of the day under way, or [`NEVER`], and how far it went so far.
+    /// The current hour of the day, or [`NEVER`], and its largest distance so far.
     hour: u8,
     farthest: f32,
 }
@@ -56,8 +60,8 @@ impl Band {
         Self { deviation: 0.0, reach: FIRST_REACH, hours: [0; HOURS], hour: NEVER, farthest: 0.0 }
     }
 
-    /// How far a distance goes in bands, from 0; 1 is the edge. Learns from it. `hour` is that of the day, `seen` how many
-    /// distances came before.
+    /// A distance in units of the band, from 0; 1 is the edge. Learns from it. `hour` is the hour
+    /// of the day, `seen` the number of earlier distances.
     pub(super) fn push(&mut self, hour: u8, distance: f32, seen: u32) -> f32 {
         let distance = distance.abs();
         let known = seen >= NEEDED && self.deviation > 0.0;
@@ -76,7 +80,7 @@ impl Band {
         out
     }
 
-    /// Replaces the deviation after the unit has changed.
+    /// Replaces the deviation after a change of the scaling.
     pub(super) fn change(&mut self, size: impl Fn(f32) -> f32) {
         self.deviation = size(self.deviation);
     }
@@ -99,7 +103,7 @@ impl Band {
 mod tests {
     use super::*;
 
-    /// Feeds one distance a minute, from midnight on; returns how far each went.
+    /// Feeds one distance a minute from midnight on; returns the result for each.
     fn fed(distances: impl IntoIterator<Item = f32>) -> Vec<f32> {
         let mut band = Band::new();
         let hour = |i: usize| (i / 60 % HOURS) as u8;
@@ -112,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tenth_spike_is_as_far_out_as_the_first() {
+    fn tenth_spike_is_as_far_out_of_band_as_the_first() {
         let spike = |i: usize| i % 701 == 700;
         let out = fed((0..30_000).map(|i| if spike(i) { 30.0 } else { jitter(i) }));
         let spikes: Vec<f32> = (0..30_000).filter(|&i| spike(i) && i > 4_000).map(|i| out[i]).collect();
@@ -121,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_at_the_same_hour_every_day_is_accepted_within_days_and_missed_nowhere_else() {
+    fn daily_spike_is_accepted_at_its_hour_only() {
         let nightly = |i: usize| i % 1_440 == 130;
         let once = 1_440 * 19 + 700;
         let out = fed((0..1_440 * 20).map(|i| if nightly(i) || i == once { 30.0 } else { jitter(i) }));
@@ -131,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_series_that_often_goes_far_has_a_wide_band() {
+    fn frequent_large_values_widen_the_band() {
         let out = fed((0..20_000).map(|i| if i % 50 == 0 { 30.0 } else { jitter(i) }));
         assert!(out[5_000..].iter().all(|far| *far < 1.0));
     }

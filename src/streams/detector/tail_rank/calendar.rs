@@ -1,8 +1,9 @@
-//! What every hour of the day and of the week usually brings: running means, one place an hour.
+//! The usual value at each hour of the day and of the week, as running means.
 //!
-//! Means rest as codes of two bytes. The hour under way has its means open in full precision, so that a code is rounded once
-//! an hour and not once a sample. Counts of the hours of the week rest in four bits, on a scale of about one and a half: they
-//! only say how quickly the mean follows. Hours are the local ones, so that a change of the clock does not move the day.
+//! Stored means are codes of two bytes. The means of the current hour are kept in full precision,
+//! so that rounding happens once an hour, not once a sample. Counts of the hours of the week are
+//! stored in four bits, on a scale with steps of about one and a half: they only set the learning
+//! rate. Hours are local, so that a change of the clock does not shift the profile.
 
 use super::quantize::{Code, decode, encode};
 use crate::stored::stored_fields;
@@ -10,20 +11,20 @@ use crate::stored::stored_fields;
 const HOURS: usize = 24;
 const WEEK: usize = 7 * HOURS;
 const HOUR_MS: i64 = 3_600_000;
-/// Means remember eight hours of samples of an hour of the day, four of an hour of the week …
+/// Means remember eight hours of samples for an hour of the day, four for an hour of the week …
 const DAY_MEMORY_MS: f64 = 8.0 * HOUR_MS as f64;
 const WEEK_MEMORY_MS: f64 = 4.0 * HOUR_MS as f64;
 /// … within these numbers of samples.
 const DAY_SAMPLES: (f64, f64) = (8.0, 512.0);
 const WEEK_SAMPLES: (f64, f64) = (4.0, 256.0);
-/// What four bits of count stand for.
+/// Counts that four bits can store.
 const COUNTS: [u16; 16] = [0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 72, 108, 162, 256];
-/// Midnights before [`Calendar::usual`] speaks.
+/// Midnights needed before [`Calendar::usual`] has a value.
 const NEEDED_MIDNIGHTS: u8 = 2;
-/// No hour is open yet.
+/// No hour has started yet.
 const NEVER: u8 = u8::MAX;
 
-/// The means of the hour under way.
+/// The means of the current hour.
 #[derive(Debug, Clone, Copy)]
 struct Open {
     /// Hour of the week, or [`NEVER`].
@@ -53,19 +54,19 @@ pub(super) struct Calendar {
 
 stored_fields!(Calendar { days, day_medians, day_counts, weeks, week_counts, open, midnights, returned });
 
-/// How far a sample is from what its hour usually brings; 0 in an hour never seen.
+/// Distance of a sample from the usual values of its hour; 0 in an hour without values.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Residuals {
-    /// Of the value, to the hour of the day.
+    /// The value minus the mean of the hour of the day.
     pub(super) day: f32,
-    /// Of the short median, to the hour of the day.
+    /// The short median minus that of the hour of the day.
     pub(super) day_median: f32,
-    /// Of the value, to the hour of the week.
+    /// The value minus the mean of the hour of the week.
     pub(super) week: f32,
-    /// The smaller of the two of the value.
+    /// The smaller of the two residuals of the value.
     pub(super) nearer: f32,
-    /// An hour of the day has come again for the first time: until now its mean followed the values as they came, and the
-    /// distances to it were small; from now on they are those from one day to the next.
+    /// An hour of the day came again for the first time. Until then its mean followed the values as
+    /// they came, and residuals were small; from here on they compare different days.
     pub(super) first_return: bool,
 }
 
@@ -83,8 +84,8 @@ impl Calendar {
         }
     }
 
-    /// Judges a value and a short median at a local time, then learns from them. `interval_ms` is the usual time between
-    /// samples.
+    /// Residuals of a value and a short median at a local time; then learns from both.
+    /// `interval_ms` is the usual time between samples.
     pub(super) fn push(&mut self, local_ms: i64, value: f32, median: f32, interval_ms: f64) -> Residuals {
         let hour = local_ms.div_euclid(HOUR_MS).rem_euclid(WEEK as i64) as u8;
         let known_before = self.returned;
@@ -111,8 +112,8 @@ impl Calendar {
         residuals
     }
 
-    /// What this local time of day usually brings, on straight lines between the middles of the hours; `None` before every
-    /// hour is known and two midnights have passed.
+    /// The usual value at this local time of day, linear between the middles of the hours. `None`
+    /// until every hour is known and two midnights have passed.
     pub(super) fn usual(&self, local_ms: i64) -> Option<f32> {
         if self.midnights < NEEDED_MIDNIGHTS {
             return None;
@@ -123,7 +124,7 @@ impl Calendar {
         Some((1.0 - share) * self.mean(before) + share * self.mean((before + 1) % HOURS))
     }
 
-    /// Replaces all means after their unit or their zero has changed.
+    /// Replaces all means after a change of the scaling.
     pub(super) fn change(&mut self, to: impl Fn(f32) -> f32) {
         let changed = |code: &mut Code| *code = encode(to(decode(*code)));
         self.days.iter_mut().chain(&mut self.day_medians).chain(&mut self.weeks).for_each(changed);

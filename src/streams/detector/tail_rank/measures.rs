@@ -1,13 +1,13 @@
-//! Measures of the newest values, summed in the lanes that processors have and always in the same order.
+//! Measures of the newest values, summed in SIMD lanes and always in the same order.
 
-/// Values of a short median at most.
+/// Maximum number of values of a short median.
 pub(super) const MEDIAN_OF: usize = 12;
 
-/// The middle of at most twelve values, or the middle of the two middle ones.
+/// The middle of at most twelve values, or the mean of the two middle ones.
 pub(super) fn short_median(values: &[f32]) -> f32 {
     let mut sorted = [f32::INFINITY; MEDIAN_OF];
     sorted[..values.len()].copy_from_slice(values);
-    // Exchanges between neighbours without branches; twelve rounds put twelve values in order.
+    // Odd-even transposition sort without branches: twelve rounds sort twelve values.
     for round in 0..MEDIAN_OF {
         for i in (round % 2..MEDIAN_OF - 1).step_by(2) {
             let (a, b) = (sorted[i], sorted[i + 1]);
@@ -18,7 +18,7 @@ pub(super) fn short_median(values: &[f32]) -> f32 {
     if values.len() % 2 == 1 { sorted[middle] } else { 0.5 * (sorted[middle - 1] + sorted[middle]) }
 }
 
-/// Sums run in this many lanes, which processors do at once, and always in the same order.
+/// Sums use this many lanes, which processors compute in parallel, always in the same order.
 const LANES: usize = 8;
 
 /// Mean distance between neighbours; 0 for fewer than two values.
@@ -39,17 +39,17 @@ pub(super) fn mean_move(values: &[f32]) -> f32 {
     (sums.iter().sum::<f32>() + rest) / moves as f32
 }
 
-/// Standard deviation of values pulled into `low..=high`; 0 for none.
+/// Standard deviation of values clamped to `low..=high`; 0 without values.
 pub(super) fn deviation(values: &[f32], low: f32, high: f32) -> f32 {
     let Some(&last) = values.last() else { return 0.0 };
     let within = |x: f32| {
         let raised = if x < low { low } else { x };
         if raised > high { high } else { raised }
     };
-    // Squares of distances from a value of the series lose less than those from 0.
+    // Squares of distances from a value of the series lose less precision than those from 0.
     let origin = within(last);
     let (chunks, rest) = values.as_chunks::<LANES>();
-    // In two passes: in one, sums and squares are paired with each other instead of lanes with lanes.
+    // In two passes: in one pass the compiler pairs sums with squares instead of lanes with lanes.
     let mut sums = [0.0f32; LANES];
     for chunk in chunks {
         (0..LANES).for_each(|lane| sums[lane] += within(chunk[lane]) - origin);

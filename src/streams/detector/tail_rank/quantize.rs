@@ -1,10 +1,11 @@
-//! Sixteen bits for a number, in the order of the numbers, so that ranks are counted on integers.
+//! Quantizes a number to sixteen bits in the order of the numbers, so that ranks compare integers.
 //!
-//! One sign, seven bits of exponent and eight of mantissa: half a percent of resolution from 2⁻⁶³ to 2⁶⁴, which is why values
-//! are scaled by a power of two before they come here. Smaller magnitudes are 0, larger ones the largest. IEEE half
-//! precision has two more bits of mantissa, but overflows at 65,504 and is not ordered as an integer.
+//! One bit of sign, seven of exponent and eight of mantissa: half a percent of resolution from 2⁻⁶³
+//! to 2⁶⁴. Values are therefore scaled by a power of two first. Smaller magnitudes become 0, larger
+//! ones the largest code. IEEE half precision has two more bits of mantissa, but overflows at
+//! 65,504 and is not ordered as an integer.
 
-/// A number; comparing codes compares numbers. [`NONE`] is below them all.
+/// A quantized number. Comparing codes compares numbers; [`NONE`] is less than all of them.
 pub(super) type Code = i16;
 
 /// No number.
@@ -22,7 +23,7 @@ pub(super) fn encode(number: f32) -> Code {
     if number < 0.0 { -code } else { code }
 }
 
-/// The number a code stands for; [`NONE`] stands for none.
+/// The number of a code. [`NONE`] has no number.
 pub(super) fn decode(code: Code) -> f32 {
     let magnitude = u32::from(code.unsigned_abs().min(0x7fff));
     let number = if magnitude == 0 { 0.0 } else { f32::from_bits((magnitude + OFFSET) << DROPPED_BITS) };
@@ -37,7 +38,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_order_of_codes_is_that_of_numbers(a in -1e12..1e12f32, b in -1e12..1e12f32) {
+        fn codes_have_the_order_of_numbers(a in -1e12..1e12f32, b in -1e12..1e12f32) {
             let ordered = if a <= b { encode(a) <= encode(b) } else { encode(a) >= encode(b) };
             prop_assert!(ordered, "{a} {b}");
             prop_assert_eq!(encode(-a), -encode(a));
@@ -47,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_small_or_too_large_has_a_code_too() {
+    fn tiny_and_huge_numbers_have_codes() {
         assert_eq!([0.0, -0.0, 1e-30, -1e-30].map(encode), [0; 4]);
         assert_eq!([f32::MAX, f32::INFINITY].map(encode), [i16::MAX; 2]);
         assert_eq!([f32::MIN, f32::NEG_INFINITY].map(encode), [-i16::MAX; 2]);

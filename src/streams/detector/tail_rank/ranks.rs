@@ -1,27 +1,29 @@
-//! Where values stand among all values: a thinned sorted sample, and the ranks of the newest values in it.
+//! Ranks of values among all values: a thinned sorted sample, and the ranks of the newest values in
+//! it.
 
 use super::quantize::{Code, NONE, decode};
 use super::tails::GENERATION;
 use crate::stored::stored_fields;
 
-/// Most values of the sample.
+/// Maximum size of the sample.
 const SAMPLE: usize = 128;
-/// With the first generation over, one value in so many is taken, until the sample is full again.
+/// Stride after the first generation, until the sample is full again.
 const STRIDE: u16 = GENERATION / SAMPLE as u16 + 1;
-/// Ranks remembered: 96 steps from one to the next.
+/// Ranks kept: 96 steps from one to the next.
 const RING: usize = 97;
-/// How many of the newest ranks [`Ranks::mean`] is of.
+/// Number of newest ranks in [`Ranks::mean`].
 const MEAN_OF: usize = 48;
 
-/// A thinned sorted sample of a series. When it is full, every other value goes and only every other one is taken from then on.
+/// A thinned sorted sample of a series. When it is full, every other value is dropped, and from
+/// then on only every other one is added.
 #[derive(Debug, Clone)]
 pub(super) struct Thinned {
     /// Ascending.
     codes: [Code; SAMPLE],
     len: u8,
-    /// One value in so many is taken.
+    /// One in this many values is added.
     stride: u16,
-    /// Values to pass over before the next is taken.
+    /// Values to skip before the next one is added.
     wait: u16,
 }
 
@@ -36,13 +38,14 @@ impl Thinned {
         &self.codes[..usize::from(self.len)]
     }
 
-    /// Mid-rank of a value, from 0 to 255; the middle while nothing is known.
+    /// Mid-rank of a value, from 0 to 255; the middle while the sample is empty.
     pub(super) fn rank(&self, code: Code) -> u8 {
         let len = u32::from(self.len);
         if len == 0 {
             return 128;
         }
-        // A count over all places, because processors count many at once; empty places are below every code.
+        // Counts over all positions, because processors do that in parallel; free positions are
+        // below every code.
         let (mut below, mut not_above) = (0u16, 0u16);
         for one in &self.codes {
             below += u16::from(*one < code);
@@ -52,14 +55,14 @@ impl Thinned {
         ((255 * twice + len) / (2 * len)) as u8
     }
 
-    /// The value that this share of the values is below; `None` while nothing is known.
+    /// The value below which this share of the values lies; `None` while the sample is empty.
     pub(super) fn quantile(&self, share: f32) -> Option<f32> {
         let known = self.known();
         let last = known.len().checked_sub(1)?;
         Some(decode(known[(share * last as f32 + 0.5) as usize]))
     }
 
-    /// Takes a value in, or passes over it.
+    /// Adds a value or skips it.
     pub(super) fn push(&mut self, code: Code) {
         if self.wait > 0 {
             self.wait -= 1;
@@ -67,9 +70,9 @@ impl Thinned {
         }
         self.wait = self.stride - 1;
         let len = usize::from(self.len);
-        let place = self.known().partition_point(|one| *one <= code);
-        self.codes.copy_within(place..len, place + 1);
-        self.codes[place] = code;
+        let position = self.known().partition_point(|one| *one <= code);
+        self.codes.copy_within(position..len, position + 1);
+        self.codes[position] = code;
         self.len += 1;
         if usize::from(self.len) == SAMPLE {
             self.halve();
@@ -78,7 +81,7 @@ impl Thinned {
         }
     }
 
-    /// Makes room for values of the next generation, lest ever fewer be taken.
+    /// Frees space for values of the next generation. Otherwise ever fewer would be added.
     pub(super) fn refresh(&mut self) {
         if usize::from(self.len) > SAMPLE / 2 {
             self.halve();
@@ -87,7 +90,7 @@ impl Thinned {
         self.wait = self.wait.min(STRIDE - 1);
     }
 
-    /// Replaces the values after their unit or their zero has changed; the change has to keep their order.
+    /// Replaces the values after a change of the scaling. The change must keep their order.
     pub(super) fn change(&mut self, to: impl Fn(Code) -> Code) {
         self.codes[..usize::from(self.len)].iter_mut().for_each(|code| *code = to(*code));
     }
@@ -101,7 +104,7 @@ impl Thinned {
     }
 }
 
-/// The newest ranks and their sums, in whole numbers, which do not drift.
+/// The newest ranks and their sums, in integers, which do not drift.
 #[derive(Debug, Clone)]
 pub(super) struct Ranks {
     ring: [u8; RING],

@@ -1,27 +1,28 @@
-//! How large the values of the streams are, each on a scale of its own that it has learned.
+//! The distance of stream values from their means, on a learned scale for each stream.
 //!
-//! A rank in the tail says how rare a value is and nothing of its size: of any ten thousand harmless values one is the largest. So
-//! a surprise counts in full only when some stream is also far from its mean, in standard deviations that a few outliers do not
-//! move. Values of a series that has become restless of late are measured by that restlessness.
+//! A rank in the tail ignores the size of a value: of any ten thousand harmless values one is the
+//! largest. So a surprise counts in full only if some stream is also distant from its mean, in
+//! standard deviations that are robust against a few outliers. If a series has become more volatile
+//! recently, that volatility is the unit for its values.
 
 use super::tails::STREAMS;
 use crate::stored::stored_fields;
 
-/// Values that mean and deviation are means of.
+/// Values in the means of value and deviation.
 const MEMORY: u32 = 4_000;
-/// Values before anything is called far.
+/// Values needed before a distance counts.
 const NEEDED: u32 = 50;
 /// From mean absolute deviation to standard deviation, for a normal distribution.
 const MEAN_TO_SIGMA: f32 = 1.2533;
-/// What one value may be, in usual ones, for mean and deviation to learn from it.
+/// Limit of one value in mean and deviation, in units of the deviation.
 const OUTLIER: f32 = 8.0;
-/// How quickly the restlessness of late follows, and what one value may be for it, in usual ones.
+/// Rate of the recent volatility, and the limit of one value in it, in units of the deviation.
 const RECENT_RATE: f32 = 1.0 / 24.0;
 const RECENT_OUTLIER: f32 = 6.0;
-/// The streams that are measured by the restlessness of late, and the one that it is taken from.
+/// The streams that are measured by the recent volatility, and the stream it is derived from.
 const VALUES: [usize; 3] = [0, 1, 2];
 const RESTLESS: usize = 2;
-/// No distance is larger: a constant stream has no scale.
+/// Limit of distances: a constant stream has no scale.
 const MOST: f32 = 1e6;
 
 /// Mean and mean absolute deviation of each stream.
@@ -40,8 +41,8 @@ impl Scales {
         Self { means: [0.0; STREAMS], deviations: [0.0; STREAMS], recent: 0.0 }
     }
 
-    /// The largest distance of a stream from its mean, in its standard deviations. `seen` is how many values of each stream were
-    /// learned before.
+    /// The largest distance of a stream from its mean, in its standard deviations. `seen` is the
+    /// number of values that each stream has learned before.
     pub(super) fn farthest(&self, values: &[f32; STREAMS], seen: &[u32; STREAMS]) -> f32 {
         let usual = self.deviations[RESTLESS];
         let restless = if usual > 0.0 && self.recent > usual { (self.recent / usual).sqrt() } else { 1.0 };
@@ -71,20 +72,20 @@ impl Scales {
             let free = seen[stream] <= NEEDED || deviation == 0.0;
             let cap = if free { f32::MAX } else { OUTLIER * deviation };
             self.means[stream] += rate * distance.clamp(-cap, cap);
-            // There is no mean yet that the first value could be away from.
+            // The first value has no mean to be distant from.
             let away = if seen[stream] == 0 { 0.0 } else { distance.abs().min(cap) };
             self.deviations[stream] += rate * (away - deviation);
         }
     }
 
-    /// Forgets a stream, whose values mean something else from here on.
+    /// Forgets a stream whose values have another meaning from here on.
     pub(super) fn forget(&mut self, stream: usize) {
         (self.means[stream], self.deviations[stream]) = (0.0, 0.0);
     }
 
-    /// Replaces mean and deviation of a stream after its unit or its zero has changed.
-    pub(super) fn change(&mut self, stream: usize, place: impl Fn(f32) -> f32, size: impl Fn(f32) -> f32) {
-        self.means[stream] = place(self.means[stream]);
+    /// Replaces mean and deviation of a stream after a change of the scaling.
+    pub(super) fn change(&mut self, stream: usize, value: impl Fn(f32) -> f32, size: impl Fn(f32) -> f32) {
+        self.means[stream] = value(self.means[stream]);
         self.deviations[stream] = size(self.deviations[stream]);
     }
 }
@@ -93,7 +94,7 @@ impl Scales {
 mod tests {
     use super::*;
 
-    /// Scales of streams that have taken turns between -1 and 1.
+    /// Scales of streams that alternated between -1 and 1.
     fn learned(turns: u32) -> (Scales, [u32; STREAMS]) {
         let mut scales = Scales::new();
         for i in 0..turns {
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn distances_are_in_standard_deviations_of_the_stream_itself() {
+    fn distances_are_in_standard_deviations_of_the_stream() {
         let (scales, seen) = learned(1_000);
         let far = scales.farthest(&with(3, 12.533), &seen);
         assert!((far - 10.0).abs() < 0.1, "{far}");
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_in_restless_times_is_less_far() {
+    fn volatility_reduces_the_distance() {
         let (mut scales, seen) = learned(1_000);
         let calm = scales.farthest(&with(0, 9.0), &seen);
         (0..24).for_each(|_| scales.learn(&with(RESTLESS, 5.0), &seen));
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_leaves_a_constant_stream_is_as_far_as_can_be() {
+    fn leaving_a_constant_stream_is_a_very_large_distance() {
         let mut scales = Scales::new();
         (0..100).for_each(|i| scales.learn(&[7.0; STREAMS], &[i; STREAMS]));
         // A running mean of equal values ends at the value.

@@ -1,31 +1,32 @@
-//! The unit a series is measured in, so that `f32` is enough whatever its values are.
+//! Scales the values of a series, so that `f32` is precise enough for any series.
 
 use crate::stored::stored_fields;
 
-/// Scaled values end here: the squares of a hundred of them are finite.
+/// Limit of scaled values: the sum of a hundred squares is finite.
 const LARGEST_SCALED: f64 = (1u64 << 55) as f64;
-/// The unit is not finer than this share of the first value, which is all that its digits are worth.
+/// Smallest unit as a share of the first value; smaller differences exceed its precision.
 const FINEST: f64 = 1.0 / (1u64 << 20) as f64;
-/// The anchor moves when the median is so many usual distances away, the unit when it is off by such a factor.
-const FAR: f32 = 256.0;
+/// The anchor moves if the median is this many usual distances away; the unit changes if it is off
+/// by `OFF_SCALE`.
+const MAX_SHIFT: f32 = 256.0;
 const OFF_SCALE: f32 = (1 << 20) as f32;
 
-/// Scaled values are distances from an anchor in units of a power of two.
+/// Scaled values are distances from an anchor, in units of a power of two.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Unit {
+pub(super) struct Scaling {
     anchor: f64,
-    /// The power, once there was a distance.
+    /// The exponent of the unit; `None` before the first distance.
     exponent: Option<i16>,
 }
 
-stored_fields!(Unit { anchor, exponent });
+stored_fields!(Scaling { anchor, exponent });
 
-impl Unit {
+impl Scaling {
     pub(super) fn starting_at(value: f64) -> Self {
         Self { anchor: value, exponent: None }
     }
 
-    /// A value, scaled. The first that differs from the anchor sets the unit.
+    /// Scales a value. The first value that differs from the anchor sets the unit.
     pub(super) fn scaled(&mut self, value: f64) -> f32 {
         let distance = value - self.anchor;
         if self.exponent.is_none() && distance != 0.0 {
@@ -33,26 +34,27 @@ impl Unit {
             self.exponent = Some(exponent_of(unit));
         }
         let scaled = distance * power_of_two(-self.exponent.unwrap_or(0));
-        // Adding zero takes the sign off a zero.
+        // Adding zero removes the sign of a zero.
         scaled.clamp(-LARGEST_SCALED, LARGEST_SCALED) as f32 + 0.0
     }
 
-    /// The value that a scaled one stands for.
+    /// The value of a scaled one.
     pub(super) fn value(&self, scaled: f32) -> f64 {
         self.anchor + f64::from(scaled) * self.size()
     }
 
-    /// How large the unit is.
+    /// The size of the unit.
     pub(super) fn size(&self) -> f64 {
         power_of_two(self.exponent.unwrap_or(0))
     }
 
-    /// Moves the anchor to the median and the unit to the usual distance from it, both scaled, where they do not fit any more.
-    /// Returns what sizes are to be multiplied by if so; the median is 0 then.
+    /// Moves the anchor to the median, and the unit to the usual distance, if they do not fit any
+    /// more. Both arguments are scaled. Returns the factor for sizes after a change; the scaled
+    /// median is 0 then.
     pub(super) fn fit(&mut self, median: f32, usual: f32) -> Option<f32> {
         let exponent = self.exponent.filter(|_| usual > 0.0)?;
         let off_scale = !(1.0 / OFF_SCALE..=OFF_SCALE).contains(&usual);
-        if median.abs() <= FAR * usual && !off_scale {
+        if median.abs() <= MAX_SHIFT * usual && !off_scale {
             return None;
         }
         let anchor = self.anchor + f64::from(median) * power_of_two(exponent);
@@ -66,7 +68,7 @@ impl Unit {
     }
 }
 
-/// A scaled value within its bounds.
+/// A scaled value clamped to its limits.
 pub(super) fn clamped(scaled: f32) -> f32 {
     scaled.clamp(-(LARGEST_SCALED as f32), LARGEST_SCALED as f32) + 0.0
 }

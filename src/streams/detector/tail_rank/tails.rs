@@ -1,72 +1,77 @@
-//! How rare the value of each stream is, judged by the stream's own past: its rank among the largest and the smallest.
+//! The surprise of each stream's value: its rank among the largest and the smallest values of its
+//! past.
 //!
-//! Each of the streams has two sides, the values and the values negated. Of a side the [`KEPT`] largest codes of the
-//! generation under way and of the one before stand in one descending list. That is all a rank in the tail needs, for a value
-//! below the 32nd of both generations together is no surprise. Codes of the older generation that fall behind the 32nd place
-//! are dropped, because nothing will ever ask for them again. Lists have [`PLACES`] places rather than twice 32: when there
-//! is no room, the smallest code of the younger generation goes, and its value is remembered as the floor below
-//! which, one generation later, nothing is a surprise.
+//! Each stream has two sides: the values and the negated values. A side keeps the [`KEPT`] largest
+//! codes of the current and the previous generation in one descending list. That is enough for a
+//! rank in the tail: a value below the 32nd of both generations together has no surprise. Older
+//! codes beyond the 32nd position are dropped, because they are never needed again.
+//!
+//! A list has [`PLACES`] positions rather than twice 32. If it is full, the smallest code of the
+//! current generation is dropped. Its value is kept as a floor: one generation later, nothing below
+//! it has a surprise.
 
 use super::quantize::{Code, NONE, decode, encode};
 use crate::arithmetic::{LOG10_OF_2, log2};
 use crate::stored::stored_fields;
 use earcon_model::Rank;
 
-/// How many streams there are.
+/// Number of streams.
 pub(super) const STREAMS: usize = 10;
 const SIDES: usize = 2 * STREAMS;
 /// Largest codes that count, of both generations together.
 const KEPT: usize = 32;
-/// Places of a list.
+/// Positions of a list.
 const PLACES: usize = 40;
 /// Samples of a generation.
 pub(super) const GENERATION: u16 = 4_000;
-/// Samples that a stream is taken from: as long as there are fewer, its values are not what they will be, and nothing is learned
-/// from them. The first difference of a series is 0, and no later one would ever be rarer.
+/// First sample of each stream. Before, its values do not have their final meaning, and nothing is
+/// learned from them. For example, the first difference of a series is 0, and no later one could be
+/// smaller.
 pub(super) const TAKEN_FROM: [u16; STREAMS] = [0, 0, 36, 0, 24, 24, 0, 24, 24, 0];
-/// Samples before the values of a stream are a surprise.
+/// Samples needed before a stream has surprises.
 const NEEDED: u16 = 150;
-/// Most decades a value can gain by lying beyond everything seen, and what it gains when there is no scale for it.
+/// Maximum of decades for the distance beyond the largest value. Also the result if there is no
+/// scale for the distance.
 const MAX_BEYOND: f64 = 3.0;
 const LOG10_OF_E: f64 = std::f64::consts::LOG10_E;
 
 /// One side of one stream.
 #[derive(Debug, Clone, Copy)]
 struct Side {
-    /// Descending, of both generations; [`NONE`] behind the last.
+    /// Descending, of both generations; [`NONE`] after the last.
     codes: [Code; PLACES],
-    /// Which of the first 32 are of the generation under way; those behind them all are.
+    /// Bit set of the first 32 codes that belong to the current generation. All later ones do.
     young: u32,
 }
 
 stored_fields!(Side { codes, young });
 
-/// All sides of a series, and how many samples they speak for.
+/// All sides of a series, and the number of samples in them.
 #[derive(Debug, Clone)]
 pub(super) struct Tails {
-    /// Only codes above this are a surprise, side by side: the streams first, then the streams negated.
+    /// Codes up to this have no surprise: first for the streams, then for the negated streams.
     surprising: [Code; SIDES],
-    /// Only codes above this enter the list of the side.
+    /// Codes up to this are not added to the list of the side.
     entering: [Code; SIDES],
     sides: [Side; SIDES],
     /// Samples in both generations.
     samples: u16,
-    /// Samples after which the older generation is forgotten: one generation the first time, two later.
+    /// Samples at which the older generation is dropped: one generation the first time, two later.
     full_at: u16,
-    /// Samples in both generations of the streams that [`Tails::forget`] has emptied.
+    /// Samples in both generations of the streams emptied by [`Tails::forget`].
     young_samples: u16,
-    /// Which streams those are.
+    /// Bit set of these streams.
     young_streams: u16,
 }
 
 stored_fields!(Tails { surprising, entering, sides, samples, full_at, young_samples, young_streams });
 
-/// What [`Tails::judge`] found.
+/// The result of [`Tails::surprises`].
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Surprises {
     /// Sum of the squares of the streams' decades.
     pub(super) squares: f64,
-    /// The stream with the most decades, and those.
+    /// The stream with the most decades, and its decades.
     pub(super) most: (usize, f64),
     /// Whether that stream was high rather than low.
     pub(super) high: bool,
@@ -91,7 +96,8 @@ impl Tails {
         }
     }
 
-    /// Forgets streams whose values mean something else from here on; they are judged again after [`NEEDED`] samples.
+    /// Forgets streams whose values have another meaning from here on. They have surprises again
+    /// after [`NEEDED`] samples.
     pub(super) fn forget(&mut self, streams: &[usize]) {
         for stream in streams {
             self.young_streams |= 1 << stream;
@@ -103,7 +109,7 @@ impl Tails {
         self.young_samples = 0;
     }
 
-    /// Samples that the record of a stream speaks for.
+    /// Samples in the record of a stream.
     pub(super) fn samples_of(&self, stream: usize) -> u16 {
         if self.young_streams >> stream & 1 == 1 {
             self.young_samples
@@ -114,8 +120,8 @@ impl Tails {
         }
     }
 
-    /// Decades of surprise at the streams' codes, by what came before them.
-    pub(super) fn judge(&self, codes: &[Code; STREAMS]) -> Surprises {
+    /// Decades of surprise of the streams' codes, compared with the past.
+    pub(super) fn surprises(&self, codes: &[Code; STREAMS]) -> Surprises {
         let mut found = Surprises::default();
         for (stream, &code) in codes.iter().enumerate() {
             let (high, low) = (code > self.surprising[stream], -code > self.surprising[STREAMS + stream]);
@@ -134,7 +140,7 @@ impl Tails {
         found
     }
 
-    /// How rare the code that surprised most is, among the samples of both generations.
+    /// Rank of the most surprising code among the samples of both generations.
     pub(super) fn rank(&self, found: &Surprises, codes: &[Code; STREAMS]) -> Rank {
         let stream = found.most.0;
         let (side, code) = if found.high { (stream, codes[stream]) } else { (STREAMS + stream, -codes[stream]) };
@@ -142,7 +148,7 @@ impl Tails {
         Rank { reached: reached as u32, of: u32::from(self.samples) }
     }
 
-    /// Takes the codes in. Returns whether a generation ends with them.
+    /// Learns the codes. Returns whether a generation ends with them.
     pub(super) fn learn(&mut self, codes: &[Code; STREAMS]) -> bool {
         let all_taken = self.full_at > GENERATION;
         for (stream, &code) in codes.iter().enumerate() {
@@ -168,7 +174,8 @@ impl Tails {
         ends
     }
 
-    /// Replaces the values of a stream, on both sides, after its unit or its zero has changed. The change has to keep the order.
+    /// Replaces the values of a stream, on both sides, after a change of the scaling. The change
+    /// must keep their order.
     pub(super) fn change(&mut self, stream: usize, to: impl Fn(f32) -> f32) {
         for (side, sign) in [(stream, 1.0), (STREAMS + stream, -1.0)] {
             let changed = |code: &mut Code| {
@@ -192,15 +199,15 @@ impl Tails {
 
     fn enter(&mut self, at: usize, code: Code) {
         let side = &mut self.sides[at];
-        let place = side.codes.partition_point(|kept| *kept >= code);
-        // There is always room: the last place is free between two calls.
-        side.codes.copy_within(place..PLACES - 1, place + 1);
-        side.codes[place] = code;
-        if place < KEPT {
-            let before = (1u32 << place) - 1;
+        let position = side.codes.partition_point(|kept| *kept >= code);
+        // There is always room: the last position is free between two calls.
+        side.codes.copy_within(position..PLACES - 1, position + 1);
+        side.codes[position] = code;
+        if position < KEPT {
+            let before = (1u32 << position) - 1;
             let (below, above) = (side.young & before, side.young & !before);
             let pushed_out_is_old = side.young >> (KEPT - 1) == 0 && side.codes[KEPT] != NONE;
-            side.young = below | (1 << place) | (above << 1);
+            side.young = below | (1 << position) | (above << 1);
             if pushed_out_is_old {
                 side.codes.copy_within(KEPT + 1.., KEPT);
                 side.codes[PLACES - 1] = NONE;
@@ -218,13 +225,13 @@ impl Tails {
         self.surprising[at] = self.surprising[at].max(side.codes[KEPT - 1]);
     }
 
-    /// Forgets the older codes of a side; the younger become the older.
+    /// Drops the older codes of a side; the current ones become the older ones.
     fn grow_old(&mut self, at: usize) {
         let side = &mut self.sides[at];
         let mut len = 0;
-        for place in 0..PLACES {
-            if place >= KEPT || side.young >> place & 1 == 1 {
-                side.codes[len] = side.codes[place];
+        for position in 0..PLACES {
+            if position >= KEPT || side.young >> position & 1 == 1 {
+                side.codes[len] = side.codes[position];
                 len += 1;
             }
         }
@@ -235,8 +242,8 @@ impl Tails {
     }
 }
 
-/// Decades that a code beyond all others gains by its distance, for an exponential tail whose scale is the mean excess of the
-/// kept codes over the last of them.
+/// Decades of a code beyond all others for its distance. Assumes an exponential tail whose scale is
+/// the mean excess of the kept codes over the last of them.
 fn beyond(codes: &[Code; PLACES], code: Code) -> f64 {
     let len = codes[..KEPT].partition_point(|kept| *kept != NONE);
     if len == 0 {

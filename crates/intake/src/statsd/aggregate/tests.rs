@@ -19,54 +19,54 @@ fn flushed(aggregator: &mut Aggregator) -> Vec<(String, f64)> {
 fn after(packets: &[&str]) -> Vec<(String, f64)> {
     let mut aggregator = Aggregator::new(100);
     for packet in packets {
-        let taken = aggregator.take(packet.as_bytes());
-        assert_eq!((taken.refused, taken.complaint), (0, None));
+        let summary = aggregator.ingest(packet.as_bytes());
+        assert_eq!((summary.rejected, summary.first_error), (0, None));
     }
     flushed(&mut aggregator)
 }
 
-fn is(all: &[(String, f64)], expected: &[(&str, f64)]) {
+fn assert_flushed(all: &[(String, f64)], expected: &[(&str, f64)]) {
     let all: Vec<_> = all.iter().map(|(name, value)| (name.as_str(), *value)).collect();
     assert_eq!(all, expected);
 }
 
 #[test]
-fn counters_become_what_was_counted_per_second() {
-    is(&after(&["a:1|c\na:4|c|@0.5\n", "a:2:3|c", "b:-5|c"]), &[("a", 1.4), ("b", -0.5)]);
+fn counters_become_rates_per_second() {
+    assert_flushed(&after(&["a:1|c\na:4|c|@0.5\n", "a:2:3|c", "b:-5|c"]), &[("a", 1.4), ("b", -0.5)]);
 }
 
 #[test]
-fn a_counter_stands_at_zero_for_a_while_and_then_ends() {
+fn idle_counter_stays_at_zero_and_then_ends() {
     let mut aggregator = Aggregator::new(10);
-    aggregator.take(b"a:10|c");
-    is(&flushed(&mut aggregator), &[("a", 1.0)]);
+    aggregator.ingest(b"a:10|c");
+    assert_flushed(&flushed(&mut aggregator), &[("a", 1.0)]);
     for _ in 1..IDLE_FLUSHES {
-        is(&flushed(&mut aggregator), &[("a", 0.0)]);
+        assert_flushed(&flushed(&mut aggregator), &[("a", 0.0)]);
     }
-    is(&flushed(&mut aggregator), &[("a ended", 0.0)]);
-    is(&flushed(&mut aggregator), &[]);
-    assert!(aggregator.series.is_empty() && aggregator.places.is_empty() && aggregator.spellings.is_empty());
-    aggregator.take(b"a:10|c");
-    is(&flushed(&mut aggregator), &[("a", 1.0)]);
+    assert_flushed(&flushed(&mut aggregator), &[("a ended", 0.0)]);
+    assert_flushed(&flushed(&mut aggregator), &[]);
+    assert!(aggregator.series.is_empty() && aggregator.positions.is_empty() && aggregator.spellings.is_empty());
+    aggregator.ingest(b"a:10|c");
+    assert_flushed(&flushed(&mut aggregator), &[("a", 1.0)]);
 }
 
 #[test]
-fn gauges_take_values_and_changes_and_are_silent_when_nothing_is_said() {
+fn gauges_accept_values_and_changes_and_give_no_idle_samples() {
     let mut aggregator = Aggregator::new(10);
-    aggregator.take(b"g:10|g\ng:+5|g\ng:-3|g");
-    is(&flushed(&mut aggregator), &[("g", 12.0)]);
-    is(&flushed(&mut aggregator), &[]);
-    aggregator.take(b"g:-2|g");
-    is(&flushed(&mut aggregator), &[("g", 10.0)]);
-    aggregator.take(b"g:0|g\ng:-1.5|g");
-    is(&flushed(&mut aggregator), &[("g", -1.5)]);
+    aggregator.ingest(b"g:10|g\ng:+5|g\ng:-3|g");
+    assert_flushed(&flushed(&mut aggregator), &[("g", 12.0)]);
+    assert_flushed(&flushed(&mut aggregator), &[]);
+    aggregator.ingest(b"g:-2|g");
+    assert_flushed(&flushed(&mut aggregator), &[("g", 10.0)]);
+    aggregator.ingest(b"g:0|g\ng:-1.5|g");
+    assert_flushed(&flushed(&mut aggregator), &[("g", -1.5)]);
 }
 
 #[test]
 fn timers_become_count_mean_and_quantiles() {
     let values: Vec<String> = (1..=100).rev().map(|i| i.to_string()).collect();
     let packet = format!("t:{}|ms|#x:y", values.join(":"));
-    is(
+    assert_flushed(
         &after(&[&packet]),
         &[
             ("t.count{x:y}", 100.0),
@@ -82,43 +82,43 @@ fn timers_become_count_mean_and_quantiles() {
 
 #[test]
 fn sets_count_their_members() {
-    is(&after(&["users:ann|s\nusers:bob|s\nusers:ann|s"]), &[("users", 2.0)]);
+    assert_flushed(&after(&["users:ann|s\nusers:bob|s\nusers:ann|s"]), &[("users", 2.0)]);
 }
 
 #[test]
-fn tags_become_labels_however_they_are_written() {
-    is(
+fn tags_become_labels_in_every_spelling() {
+    assert_flushed(
         &after(&["a:10|c|#env:prod,az:1", "a:10|c|#az:1,env:prod", "a:10|c|#canary,1st:x"]),
         &[("a{_1st:x,canary:true}", 1.0), ("a{az:1,env:prod}", 2.0)],
     );
-    is(&after(&["a b/c:10|c|#k:1,k:2"]), &[("a_b_c{k:2}", 1.0)]);
+    assert_flushed(&after(&["a b/c:10|c|#k:1,k:2"]), &[("a_b_c{k:2}", 1.0)]);
 }
 
 #[test]
-fn bad_lines_are_counted_and_named_and_cost_no_other() {
+fn bad_lines_are_counted_named_and_do_not_affect_others() {
     let mut aggregator = Aggregator::new(2);
-    let taken = aggregator.take(b"a:1|c\nnonsense\na:x|c\na:1|g\n\nb:1|g\nc:1|c\na:9|c");
-    assert_eq!((taken.lines, taken.refused), (3, 4));
-    assert_eq!(taken.complaint.as_deref(), Some("\"nonsense\" has no type; write name:value|type"));
-    is(&flushed(&mut aggregator), &[("a", 1.0), ("b", 1.0)]);
+    let summary = aggregator.ingest(b"a:1|c\nnonsense\na:x|c\na:1|g\n\nb:1|g\nc:1|c\na:9|c");
+    assert_eq!((summary.lines, summary.rejected), (3, 4));
+    assert_eq!(summary.first_error.as_deref(), Some("\"nonsense\" has no type; write name:value|type"));
+    assert_flushed(&flushed(&mut aggregator), &[("a", 1.0), ("b", 1.0)]);
     let many: Vec<String> = (0..20).map(|i| format!("k{i}:v")).collect();
-    let taken = aggregator.take(format!("a:1|c|#{}", many.join(",")).as_bytes());
-    assert!(taken.complaint.unwrap().contains("at most 16 labels"));
+    let summary = aggregator.ingest(format!("a:1|c|#{}", many.join(",")).as_bytes());
+    assert!(summary.first_error.unwrap().contains("at most 16 labels"));
 }
 
 #[test]
-fn a_series_without_a_good_value_does_not_stay() {
+fn series_without_a_good_value_is_dropped() {
     let mut aggregator = Aggregator::new(1);
-    assert_eq!(aggregator.take(b"a:x|g").refused, 1);
-    is(&flushed(&mut aggregator), &[]);
-    assert_eq!(aggregator.take(b"b:1|g").refused, 0);
+    assert_eq!(aggregator.ingest(b"a:x|g").rejected, 1);
+    assert_flushed(&flushed(&mut aggregator), &[]);
+    assert_eq!(aggregator.ingest(b"b:1|g").rejected, 0);
 }
 
 #[test]
-fn values_of_a_busy_timer_are_sampled_and_its_count_is_exact() {
+fn busy_timer_is_sampled_and_its_count_is_exact() {
     let mut aggregator = Aggregator::new(1);
     for i in 0..200_000 {
-        aggregator.take(format!("t:{}|ms", i % 1_000).as_bytes());
+        aggregator.ingest(format!("t:{}|ms", i % 1_000).as_bytes());
     }
     let all = flushed(&mut aggregator);
     assert_eq!(all[0].1, 200_000.0);
@@ -132,7 +132,7 @@ proptest! {
     #[test]
     fn arbitrary_packets_never_panic_and_give_finite_samples(packet in prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(b"a:1|cgms@#\n-+.e9,".to_vec())], 0..200)) {
         let mut aggregator = Aggregator::new(5);
-        aggregator.take(&packet);
+        aggregator.ingest(&packet);
         for batch in aggregator.flush(0, 10.0) {
             prop_assert!(batch.series.iter().flat_map(|series| &series.rows).all(|(_, sample)| sample.value.is_finite()));
         }

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Runs all Rust tests. Tests that need a server or a program are ignored by name, so this script
+# decides which of them can run, and says so if some cannot. With CI set, a missing server is a
+# failure.
+#
+# usage: scripts/servers/run.sh scripts/rust-tests.sh      (run.sh starts NATS and Cassandra)
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+readonly cargo="${CARGO:-cargo}"
+# Real-time tests need an idle machine and run last, one at a time. Both names are module names.
+readonly apart=(--skip real_time)
+corpus=(--skip numenta_corpus)
+[ -z "${EARCON_TEST_NAB:-}" ] || corpus=()
+
+missing=()
+for name in EARCON_TEST_NATS_SERVER EARCON_TEST_NATS_URL EARCON_TEST_CASSANDRA EARCON_TEST_CQL; do
+    [ -n "${!name:-}" ] || missing+=("$name")
+done
+
+if [ "${#missing[@]}" -eq 0 ]; then
+    ignored=(--include-ignored "${apart[@]}" "${corpus[@]}")
+    alone=(real_time)
+elif [ -n "${CI:-}" ]; then
+    echo "No server for ${missing[*]}: this is a failure because CI is set." >&2
+    exit 1
+else
+    echo "No server for ${missing[*]}: the tests that need one are reported as ignored." >&2
+    ignored=()
+    alone=(real_time decoders)
+fi
+
+"$cargo" test --locked --workspace --lib --bins --tests --examples -- "${ignored[@]}"
+# Benchmarks run once each, to see that they still work.
+"$cargo" test --locked --workspace --bench '*'
+"$cargo" test --locked --workspace --doc
+"$cargo" test --locked --workspace --lib --tests -- --ignored --test-threads=1 "${alone[@]}"

@@ -1,0 +1,96 @@
+//! Workspaces and KPIs as they stand.
+
+use axum::extract::{ConnectInfo, Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::actors::workspace::command::ResumeKpi;
+use crate::gateway::http::auth::Authorized;
+use crate::gateway::http::problem::{Kind, Problem, restarting};
+use crate::gateway::http::query;
+use crate::gateway::http::reply::json;
+use crate::gateway::http::state::Gateway;
+use crate::live::wire::WireKpi;
+use earcon_model::WorkspaceId;
+
+/// The workspaces of this server.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Workspaces {
+    workspaces: Vec<Workspace>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Workspace {
+    id: String,
+}
+
+/// The KPIs of a workspace after event `seq`.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Kpis<'a> {
+    seq: u64,
+    epoch: &'a str,
+    kpis: Vec<WireKpi<'a>>,
+}
+
+/// Workspaces this request may touch.
+#[utoipa::path(get, path = "/api/v1/workspaces", tag = "kpis", responses((status = 200, body = Workspaces)))]
+pub(crate) async fn workspaces(
+    State(gateway): State<Gateway>,
+    ConnectInfo(peer): ConnectInfo<std::net::SocketAddr>,
+) -> Response {
+    let may_touch = |id: &WorkspaceId| gateway.access.admit(peer.ip(), id).is_ok();
+    let all = gateway.directory.workspaces();
+    let workspaces = all.iter().filter(|id| may_touch(id)).map(|id| Workspace { id: id.to_string() }).collect();
+    json(&Workspaces { workspaces })
+}
+
+/// All KPIs with the newest sample of each of their series.
+#[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/kpis", tag = "kpis",
+    params(("workspace" = String, Path)),
+    responses((status = 200, body = Kpis), (status = 404, description = "no such workspace")))]
+pub(crate) async fn list(State(gateway): State<Gateway>, authorized: Authorized) -> Result<Response, Problem> {
+    let workspace = authorized.workspace(&gateway).await?;
+    let (seq, kpis) = workspace.hub().view().await.ok_or_else(restarting)?;
+    let kpis = kpis.iter().map(|kpi| WireKpi::of(kpi)).collect();
+    Ok(json(&Kpis { seq, epoch: workspace.hub().epoch(), kpis }))
+}
+
+/// One KPI.
+#[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/kpis/{kpi}", tag = "kpis",
+    params(("workspace" = String, Path), ("kpi" = String, Path)),
+    responses((status = 200, body = WireKpi), (status = 404, description = "no such KPI")))]
+pub(crate) async fn one(
+    State(gateway): State<Gateway>,
+    authorized: Authorized,
+    Path((_, kpi)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    let workspace = authorized.workspace(&gateway).await?;
+    let kpi = query::kpi(&kpi)?;
+    let view = workspace.hub().kpi(kpi.clone()).await.ok_or_else(restarting)?;
+    let view = view.ok_or_else(|| no_such_kpi(kpi.as_str()))?;
+    Ok(json(&WireKpi::of(&view)))
+}
+
+/// Starts a parked KPI again.
+#[utoipa::path(post, path = "/api/v1/workspaces/{workspace}/kpis/{kpi}/resume", tag = "kpis",
+    params(("workspace" = String, Path), ("kpi" = String, Path)),
+    responses((status = 202, description = "starting again"), (status = 404, description = "no such parked KPI")))]
+pub(crate) async fn resume(
+    State(gateway): State<Gateway>,
+    authorized: Authorized,
+    Path((_, kpi)): Path<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    let workspace = authorized.workspace(&gateway).await?;
+    let kpi = query::kpi(&kpi)?;
+    if workspace.execute(ResumeKpi { kpi: kpi.clone() }).await? {
+        Ok(StatusCode::ACCEPTED)
+    } else {
+        Err(Problem::new(Kind::NotFound, format!("no KPI {:?} is parked", kpi.as_str())))
+    }
+}
+
+pub(crate) fn no_such_kpi(kpi: &str) -> Problem {
+    Problem::new(Kind::NotFound, format!("there is no KPI {kpi:?} in this workspace"))
+}

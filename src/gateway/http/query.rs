@@ -1,0 +1,59 @@
+//! Query parameters: times, labels, names. Each error names the parameter.
+
+use axum::extract::{FromRequestParts, Query};
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use crate::gateway::http::problem::{Kind, Problem};
+use crate::gateway::http::state::Gateway;
+use earcon_intake::parse_time;
+use earcon_model::{KpiName, Labels};
+
+/// Like axum's `Query`, with our error answer.
+pub(crate) struct Params<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequestParts<Gateway> for Params<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Problem> {
+        let query = Query::<T>::from_request_parts(parts, gateway).await;
+        query.map(|Query(params)| Self(params)).map_err(|error| bad(&error.body_text()))
+    }
+}
+
+pub(crate) fn bad(detail: &str) -> Problem {
+    Problem::new(Kind::BadRequest, detail)
+}
+
+/// Integer milliseconds, or an RFC 3339 date and time.
+pub(crate) fn time(name: &str, text: Option<&str>) -> Result<Option<i64>, Problem> {
+    text.map(|text| {
+        parse_time(text).ok_or_else(|| {
+            bad(&format!("{name} must be integer milliseconds since 1970 or an RFC 3339 time, not {text:?}"))
+        })
+    })
+    .transpose()
+}
+
+/// `key:value,key:value`
+pub(crate) fn labels(text: Option<&str>) -> Result<Labels, Problem> {
+    Labels::parse(text.unwrap_or_default()).map_err(|error| bad(&format!("labels: {error}")))
+}
+
+/// A KPI name in a path or a parameter.
+pub(crate) fn kpi(text: &str) -> Result<KpiName, Problem> {
+    KpiName::new(text).map_err(|error| bad(&error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_milliseconds_or_rfc_3339() {
+        assert_eq!(parse_time("1767225600000"), Some(1_767_225_600_000));
+        assert_eq!(parse_time("2026-01-01T00:00:00Z"), Some(1_767_225_600_000));
+        assert_eq!(parse_time("2026-01-01T02:00:00 02:00"), Some(1_767_225_600_000));
+        assert_eq!(parse_time("yesterday"), None);
+    }
+}

@@ -1,0 +1,25 @@
+//! Answers: JSON bodies, and the revision that `If-Match` names.
+
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::gateway::http::problem::Problem;
+use crate::gateway::http::query::bad;
+use crate::live::wire;
+
+/// The value as a JSON answer.
+pub(crate) fn json<T: Serialize>(value: &T) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], wire::to_json(value)).into_response()
+}
+
+/// The revision that `If-Match` expects; `None` for any.
+pub(crate) fn expected_revision(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default().trim();
+    if text == "*" {
+        return Ok(None);
+    }
+    let revision = text.trim_matches('"').parse().map_err(|_| bad("If-Match must be a revision in quotes, or *"))?;
+    Ok(Some(revision))
+}

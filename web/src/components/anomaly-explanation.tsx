@@ -1,0 +1,99 @@
+/**
+ * Explanation of an anomaly: a sentence, a chart, similar anomalies. Takes feedback and mutes the
+ * series.
+ */
+
+import { useEffect, useState } from "react";
+import type { Anomaly, ExplainedAnomaly } from "@earcon/client";
+import { outcomeText } from "../format/anomalies.ts";
+import { date } from "../format/time.ts";
+import { useAppContext } from "../hooks/app-context.ts";
+
+/** Durations that a series can be muted for. */
+const MUTE_DURATIONS = ["30m", "2h", "1d", "7d"];
+
+export function AnomalyExplanation({ anomaly }: { anomaly: Anomaly }) {
+  const { store } = useAppContext();
+  const [explained, setExplained] = useState<ExplainedAnomaly | null>(null);
+  const [problem, setProblem] = useState<string | null>(null);
+  const [reloads, setReloads] = useState(0);
+  const { id, state, last_at } = anomaly;
+  useEffect(() => {
+    const abort = new AbortController();
+    store.api.explain(id, abort.signal).then(
+      (answer) => {
+        setExplained(answer);
+        // The answer also says whether the anomaly is muted now.
+        store.state.applyAnomalies([answer]);
+        store.notify();
+        setProblem(null);
+      },
+      (error: Error) => !abort.signal.aborted && setProblem(error.message),
+    );
+    return () => abort.abort();
+  }, [store, id, state, reloads]);
+
+  const fail = (error: Error) => setProblem(error.message);
+  const sendFeedback = (outcome: "real" | "false") =>
+    store.api.judge(id, outcome).then((answer) => {
+      store.state.applyAnomalies([answer]);
+      store.notify();
+      setReloads(reloads + 1);
+    }, fail);
+  const mute = (duration: string) => store.api.mute(id, duration).then(() => setReloads(reloads + 1), fail);
+
+  const sentence = explained?.explanation.sentence;
+  const feedback = explained?.verdict?.verdict ?? anomaly.verdict?.verdict;
+  return (
+    <div className="why" data-testid="why">
+      {problem !== null && <p role="alert">{problem}</p>}
+      <p data-testid="sentence">{sentence ?? anomaly.sentence ?? ""}</p>
+      {/* `at` changes with each sample, so that the chart of an open anomaly is reloaded. */}
+      <img src={`${store.api.picture(id)}?width=720&height=300&at=${last_at}`} width={720} height={300} alt={sentence ?? ""} />
+      {explained !== null && <Similar explained={explained} />}
+      {explained?.mute != null && (
+        <p className="muted" data-testid="mute">
+          muted until {date(explained.mute.until)}: {explained.mute.name}
+          {explained.mute.reason !== null && ` (${explained.mute.reason})`}
+        </p>
+      )}
+      <div className="feedback">
+        <button type="button" aria-pressed={feedback === "real"} onClick={() => void sendFeedback("real")}>
+          Real
+        </button>
+        <button type="button" aria-pressed={feedback === "false"} onClick={() => void sendFeedback("false")}>
+          False alarm
+        </button>
+        <label>
+          Mute for{" "}
+          <select value="" onChange={(event) => event.target.value !== "" && void mute(event.target.value)}>
+            <option value="">…</option>
+            {MUTE_DURATIONS.map((duration) => (
+              <option key={duration} value={duration}>
+                {duration}
+              </option>
+            ))}
+          </select>
+        </label>
+      </div>
+    </div>
+  );
+}
+
+function Similar({ explained }: { explained: ExplainedAnomaly }) {
+  const { similar } = explained.explanation;
+  if (similar.length === 0) {
+    return null;
+  }
+  return (
+    <ul className="similar" aria-label="Similar earlier anomalies">
+      <li className="muted">Similar earlier anomalies:</li>
+      {similar.map((earlier) => (
+        <li key={earlier.id}>
+          <time dateTime={new Date(earlier.opened_at).toISOString()}>{date(earlier.opened_at)}</time>
+          {earlier.outcome !== "none" && <span className="muted"> · {outcomeText(earlier.outcome)}</span>}
+        </li>
+      ))}
+    </ul>
+  );
+}

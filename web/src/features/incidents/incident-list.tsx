@@ -1,0 +1,43 @@
+/** Open incidents: those that alerted, and below them the suppressed ones. */
+
+import { ListFrame } from "../../components/list-frame.tsx";
+import { compareIncidents } from "../../format/incidents.ts";
+import { useAppContext } from "../../hooks/app-context.ts";
+import { useSignal } from "../../hooks/use-signal.ts";
+import { IncidentItem } from "./incident-item.tsx";
+
+export function IncidentList() {
+  const { store } = useAppContext();
+  useSignal(store.anomaliesChanged);
+  useSignal(store.seriesChanged);
+  if (!store.state.ready) {
+    return null;
+  }
+  const all = [...store.state.incidents.values()].sort(compareIncidents);
+  const items = (alerted: boolean) =>
+    all
+      .filter((incident) => incident.told === alerted)
+      .map((incident) => <IncidentItem key={incident.id} incident={incident} />);
+  const alerted = items(true);
+  const suppressed = items(false);
+  return (
+    <ListFrame
+      as="section"
+      className="incidents"
+      title="Incidents"
+      open={alerted.length}
+      openTestId="incidents-open"
+      empty="No open incident has alerted."
+      items={alerted}
+    >
+      {suppressed.length > 0 && (
+        <details>
+          <summary>
+            {suppressed.length} suppressed {suppressed.length === 1 ? "incident" : "incidents"}: recorded without an alert
+          </summary>
+          <ul>{suppressed}</ul>
+        </details>
+      )}
+    </ListFrame>
+  );
+}

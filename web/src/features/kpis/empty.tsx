@@ -1,0 +1,71 @@
+/** Empty states, each with a hint for the next step. */
+
+import { useAppContext } from "../../hooks/app-context.ts";
+import { useSignal } from "../../hooks/use-signal.ts";
+
+export function EmptyWorkspace() {
+  const { store } = useAppContext();
+  const address = `${location.origin}/api/v1/workspaces/${store.api.workspace}/kpis/ingest`;
+  const command = `curl ${address} -H 'content-type: application/json' -d '{"samples":[{"kpi":"checkout.revenue","value":12.5}]}'`;
+  return (
+    <section className="empty" aria-label="No KPIs yet">
+      <h1>No KPIs yet</h1>
+      <p>A KPI is created by its first sample. Send one, and it appears here without a reload:</p>
+      <pre tabIndex={0}>{command}</pre>
+      <p>
+        Or <a href="#/import">import a file</a>, or start the server with <code>earcon demo</code> to monitor this machine.
+      </p>
+    </section>
+  );
+}
+
+export function Unreachable() {
+  const { store } = useAppContext();
+  useSignal(store.connectionChanged);
+  if (store.connection.failures < 2) {
+    return (
+      <section className="empty" aria-busy="true">
+        <p>Connecting…</p>
+      </section>
+    );
+  }
+  return (
+    <section className="empty" role="alert">
+      <h1>The server does not answer</h1>
+      <p>
+        There is no connection to {location.host}. The server may be down, or a proxy or firewall may block the
+        connection. This page retries automatically.
+      </p>
+      <button type="button" onClick={() => store.reconnectNow()}>
+        Retry now
+      </button>
+    </section>
+  );
+}
+
+export function NothingMatches({ filter, clear }: { filter: string; clear: () => void }) {
+  return (
+    <div className="empty small">
+      <p>
+        No KPI matches “{filter}”.{" "}
+        <button type="button" className="quiet" onClick={clear}>
+          Show all
+        </button>
+      </p>
+    </div>
+  );
+}
+
+export function NoSuchKpi({ kpi }: { kpi: string }) {
+  return (
+    <section className="empty" role="alert">
+      <h1>No such KPI</h1>
+      <p>
+        There is no KPI named <code>{kpi}</code> in this workspace. It appears once its first sample arrives.
+      </p>
+      <p>
+        <a href="#/">All KPIs</a>
+      </p>
+    </section>
+  );
+}

@@ -1,0 +1,96 @@
+/** Chart of a KPI: its series, its anomalies as shades, and the values under the pointer. */
+
+import { useEffect, useRef, useState } from "react";
+import { type Anomaly, seriesKey } from "@earcon/client";
+import { Charts, type Reading, type Shade } from "../../components/charts.ts";
+import { labelsText } from "../../format/names.ts";
+import { bounds, type Range } from "../../format/ranges.ts";
+import { useAppContext } from "../../hooks/app-context.ts";
+import { useSignal } from "../../hooks/use-signal.ts";
+import type { LiveSeries } from "../../live/live-series.ts";
+import { coloursChanged, palette } from "../../styles/palette.ts";
+import { useChartData } from "./use-chart-data.ts";
+
+interface Props {
+  kpi: string;
+  selected: LiveSeries[];
+  range: Range;
+  onRead(reading: Reading | null): void;
+  onZoom(from: number, to: number): void;
+  onReset(): void;
+}
+
+export function KpiChart(props: Props) {
+  const { store } = useAppContext();
+  const { kpi, selected, range } = props;
+  const element = useRef<HTMLDivElement>(null);
+  const charts = useRef<Charts | null>(null);
+  const latest = useRef(props);
+  latest.current = props;
+  const colours = useSignal(coloursChanged);
+  const { data, problem } = useChartData(kpi, range);
+  const names = selected.map((series) => series.labelText).join("\n");
+  const [points, setPoints] = useState(0);
+
+  useEffect(() => {
+    if (element.current === null) {
+      return;
+    }
+    const labels = latest.current.selected.map((series) => labelsText(series.labels));
+    const created = new Charts(element.current, kpi, labels, palette(), {
+      zoomed: (from, to) => latest.current.onZoom(from, to),
+      reset: () => latest.current.onReset(),
+      read: (reading) => latest.current.onRead(reading),
+    });
+    charts.current = created;
+    return () => {
+      charts.current = null;
+      created.destroy();
+    };
+  }, [kpi, names, colours]);
+
+  useEffect(() => {
+    const draw = () => {
+      if (data === null || charts.current === null) {
+        return;
+      }
+      const { selected, range } = latest.current;
+      const series = selected.map((one) => data.chartSeries(one.labelText, labelsText(one.labels)));
+      charts.current.draw(series, shades(store.state.anomalies.values(), selected), bounds(range, Date.now()));
+      setPoints(selected.reduce((sum, one) => sum + data.count(one.labelText), 0));
+    };
+    draw();
+    return store.changed.subscribe(draw);
+  }, [data, store, kpi, names, colours, range]);
+
+  return (
+    <div className="chart-frame" aria-busy={data === null && problem === null}>
+      <div
+        ref={element}
+        className="chart"
+        role="img"
+        aria-label={`Chart of ${kpi}`}
+        data-testid="chart"
+        data-points={points}
+        data-step={data?.step ?? 0}
+      />
+      {problem !== null && (
+        <p className="notice" role="alert">
+          The history could not be loaded: {problem}
+        </p>
+      )}
+    </div>
+  );
+}
+
+function shades(anomalies: Iterable<Anomaly>, selected: LiveSeries[]): Shade[] {
+  const keys = new Set(selected.map((series) => series.key));
+  const found: Shade[] = [];
+  for (const anomaly of anomalies) {
+    if (anomaly.kpi === selected[0]?.kpi && keys.has(seriesKey(anomaly.kpi, anomaly.labels))) {
+      const open = anomaly.state === "open";
+      found.push({ from: anomaly.opened_at, to: open ? Date.now() : anomaly.last_at, open });
+    }
+  }
+  return found;
+}

@@ -1,0 +1,47 @@
+/** The KPIs that are audible now, and the last cue. */
+
+import { type ListenState, seriesKey, type Voice } from "@earcon/client";
+import { familyOf, labelsText, titleOf } from "../../format/names.ts";
+import { ago } from "../../format/time.ts";
+import { useNow } from "../../hooks/use-now.ts";
+
+/** Largest number of voices listed. */
+const MAX_LISTED = 12;
+
+export function Voices({ voices, state }: { voices: Voice[]; state: ListenState }) {
+  if (voices.length === 0) {
+    const words = state === "fallback" ? "" : "No KPI is audible right now.";
+    return words === "" ? null : <p className="muted small">{words}</p>;
+  }
+  const ordered = [...voices].sort((a, b) => (a.role === b.role ? b.prominence - a.prominence : a.role === "voice" ? -1 : 1));
+  return (
+    <ul className="voices" aria-label="Audible now">
+      {ordered.slice(0, MAX_LISTED).map((voice) => (
+        <li key={seriesKey(voice.kpi, voice.labels)} className={`is-${voice.role}`}>
+          <span className="name" title={voice.kpi}>
+            <span className="family">{familyOf(voice.kpi).replaceAll(".", " · ")}</span> {titleOf(voice.kpi)}{" "}
+            <span className="labels">{labelsText(voice.labels)}</span>
+          </span>
+          <span className="pan" aria-hidden="true">
+            <i style={{ left: `${50 + 50 * voice.pan}%` }} />
+          </span>
+          <span className="meter" aria-hidden="true">
+            <span style={{ transform: `scaleX(${voice.prominence})` }} />
+          </span>
+          <span className="sr">
+            {voice.role}, prominence {voice.prominence.toFixed(1)}
+          </span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+export function LastCue({ at, severity, kpi, labels }: { at: number; severity: string; kpi: string; labels: Voice["labels"] }) {
+  const now = useNow();
+  return (
+    <p key={at} className={`cue is-${severity}`} role="status" data-testid="cue">
+      <strong>{severity}</strong> {titleOf(kpi)} {labelsText(labels)} <span className="muted">{ago(at, now)}</span>
+    </p>
+  );
+}

@@ -1,0 +1,117 @@
+import { describe, expect, it } from "vitest";
+import type { Anomaly } from "@earcon/client";
+import { familyOf, labelsText, matches, titleOf } from "./names.ts";
+import { digits, rangeText, text, unitOf } from "./units.ts";
+import { ago, span, ticks } from "./time.ts";
+import { anomalyText, compareAnomalies } from "./anomalies.ts";
+
+const plain = (shown: string) => shown.replaceAll("\u00a0", " ").replaceAll("\u202f", " ");
+const value = (kpi: string, number: number | null) => plain(text(number, unitOf(kpi)));
+
+describe("values", () => {
+  it("take their unit from the suffix of the name", () => {
+    expect(value("host.memory.used_bytes", 1_610_000_000)).toBe("1.61 GB");
+    expect(value("net.receive_bytes_per_second", 12_400_000)).toBe("12.4 MB/s");
+    expect(value("net.receive_bytes_per_second", 850)).toBe("850 B/s");
+    expect(value("host.cpu.busy_percent", 99.25)).toBe("99.3%");
+    expect(value("cache.hit_ratio", 0.985)).toBe("98.5%");
+    expect(value("host.temperature_celsius", 61)).toBe("61 °C");
+    expect(value("api.latency_ms", 12.5)).toBe("12.5 ms");
+    expect(value("api.latency_seconds", 0.000_25)).toBe("250 µs");
+    expect(value("http.requests_per_second", 1_200)).toBe("1.20 k/s");
+  });
+
+  it("are plain without a known suffix", () => {
+    expect(value("checkout.revenue", 12.5)).toBe("12.5");
+    expect(value("host.processes", 117)).toBe("117");
+    expect(value("host.processes", 12_345)).toBe("12 345");
+    expect(value("signups", 2_500_000)).toBe("2.50 M");
+  });
+
+  it("are readable in extreme cases", () => {
+    expect(value("a", null)).toBe("–");
+    expect(value("a", NaN)).toBe("–");
+    expect(value("a", -0.25)).toBe("-0.25");
+    expect(value("a_bytes", -2_000)).toBe("-2 kB");
+    expect(value("a", 1e-12)).toBe("1.0e-12");
+    expect(value("a_celsius", 1e30)).toBe("1.0e30 °C");
+    expect(value("a_bytes", 0)).toBe("0 B");
+    expect(value("a_percent", 0.0801)).toBe("0.08%");
+  });
+
+  it("share one unit in a range", () => {
+    expect(plain(rangeText(1_100_000, 2_000_000, unitOf("x_bytes_per_second")))).toBe("1.10–2 MB/s");
+    expect(plain(rangeText(-3, 4, unitOf("x")))).toBe("-3 to 4");
+    expect(plain(rangeText(5, 5, unitOf("x_percent")))).toBe("5%");
+  });
+
+  it("show about three digits", () => {
+    expect([0.123_456, 1.234_56, 12.345_6, 123.456, 1_234.56].map(digits)).toEqual(["0.12", "1.23", "12.3", "123.5", "1235"]);
+  });
+});
+
+describe("names", () => {
+  it("split into family and title", () => {
+    expect(familyOf("host.cpu.core_busy_percent")).toBe("host.cpu");
+    expect(titleOf("host.cpu.core_busy_percent")).toBe("core busy");
+    expect(familyOf("revenue")).toBe("");
+    expect(titleOf("revenue")).toBe("revenue");
+    expect(titleOf("disk._bytes")).toBe(" bytes");
+  });
+
+  it("show labels without repeating the title", () => {
+    expect(labelsText({ core: "1" }, "host.cpu.core_busy_percent")).toBe("1");
+    expect(labelsText({ core: "1" })).toBe("core 1");
+    expect(labelsText({ device: "vda" })).toBe("vda");
+    expect(labelsText({ zone: "b", region: "eu" })).toBe("region eu, zone b");
+  });
+
+  it("match if each word occurs", () => {
+    expect(matches("CPU core:1", "host.cpu.core_busy_percent", "core:1")).toBe(true);
+    expect(matches("cpu disk", "host.cpu.busy_percent", "")).toBe(false);
+    expect(matches("  ", "anything", "")).toBe(true);
+  });
+});
+
+describe("times", () => {
+  it("are written from seconds to days", () => {
+    const now = 1_800_000_000_000;
+    const ages = [0, 1_500, 12_000, 61_000, 3_600_000 * 5].map((age) => ago(now - age, now));
+    expect(ages).toEqual(["now", "now", "12 s ago", "1 min ago", "5 h ago"]);
+    expect(span(86_400_000 * 3)).toBe("3 d");
+    expect(ago(now + 5_000, now)).toBe("now");
+  });
+
+  it("label a new day with its date", () => {
+    const midnight = new Date(2026, 0, 2).getTime();
+    const labels = ticks([midnight - 3_600_000, midnight, midnight + 3_600_000], 3_600_000);
+    expect(labels[1]).not.toContain(":");
+    expect(labels[2]).toContain(":");
+  });
+});
+
+describe("anomalies", () => {
+  const base: Anomaly = {
+    ...{ id: "a", kpi: "net.in_bytes_per_second", labels: {}, state: "open", opened_at: 1, last_at: 1, closed_at: null },
+    peak: { timestamp: 1, value: 12_400_000, score: 1, expected: 1_500_000, lower: 1_100_000, upper: 2_000_000 },
+    ...{ direction: "above", reason: "residual_z", samples: 1, detector: "1", acknowledged: null },
+  };
+
+  it("give value, expected range and reason", () => {
+    expect(plain(anomalyText(base))).toBe("12.4 MB/s, expected 1.10–2 MB/s; above its forecast");
+  });
+
+  it("give the reason first if the value is in the expected range", () => {
+    const sloped: Anomaly = { ...base, reason: "slope", peak: { ...base.peak, value: 1_500_000 } };
+    expect(plain(anomalyText(sloped))).toBe("1.50 MB/s, changes unusually fast; expected 1.10–2 MB/s");
+  });
+
+  it("are ordered open first, then newest first", () => {
+    const order = [
+      { ...base, id: "old", state: "closed" as const, opened_at: 1 },
+      { ...base, id: "open", opened_at: 2 },
+      { ...base, id: "new", state: "closed" as const, opened_at: 3 },
+    ].sort(compareAnomalies);
+    expect(order.map(({ id }) => id)).toEqual(["open", "new", "old"]);
+  });
+});

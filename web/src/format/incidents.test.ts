@@ -1,0 +1,41 @@
+import { describe, expect, it } from "vitest";
+import type { Incident, Member } from "@earcon/client";
+import { compareIncidents, incidentTitle, membershipReason } from "./incidents.ts";
+
+function member(kpi: string, link: Member["link"] = "first"): Member {
+  return {
+    ...{ anomaly: `of ${kpi}`, kpi, labels: { region: "eu" }, state: "open", opened_at: 5, closed_at: null },
+    ...{ peak_score: 0.9, peak_at: 5, direction: "below", episodes: 1, link, shared: null, muted: null },
+    acknowledged: false,
+  };
+}
+
+function incident(total: number, surprise = 3): Incident {
+  const first = member("shop.orders");
+  return {
+    ...{ id: `i${total}`, revision: 1, title: "title of the server", state: "open", told: true, told_at: 7 },
+    ...{ opened_at: 5, closed_at: null, merged_into: null, surprise, peak_score: 0.9, cause_seq: 3 },
+    ...{ first_mover: first, members_total: total, members_open: total, members: [first], timeline: [] },
+    ...{ timeline_left_out: 0, acknowledged: null },
+  };
+}
+
+describe("incidents in words", () => {
+  it("name the first series and count the others", () => {
+    expect(incidentTitle(incident(1))).toBe("shop.orders eu is lower than usual");
+    expect(incidentTitle(incident(2))).toBe("shop.orders eu is lower than usual, with 1 other series");
+    expect(incidentTitle(incident(40))).toBe("shop.orders eu is lower than usual, with 39 other series");
+    expect(incidentTitle({ ...incident(1), first_mover: null })).toBe("title of the server");
+  });
+
+  it("say why a series belongs to the incident if that is not obvious", () => {
+    expect(membershipReason({ ...member("a", "shared"), shared: "host:1" })).toBe("shares host:1");
+    expect(membershipReason(member("a", "same_kpi"))).toBe("");
+  });
+
+  it("put unacknowledged ones first, then those with the highest surprise", () => {
+    const acknowledged = { ...incident(1, 20), acknowledged: { at: 1, by: "ada", note: null } };
+    const sorted = [acknowledged, incident(2, 3), incident(3, 9)].sort(compareIncidents);
+    expect(sorted.map(({ id }) => id)).toEqual(["i3", "i2", "i1"]);
+  });
+});

@@ -1,0 +1,64 @@
+/**
+ * Times as people read them. Inputs are milliseconds since the Unix epoch. Output is local time.
+ */
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** `now`, `12 s ago`, `5 min ago`, `3 h ago`, then the date. */
+export function ago(at: number, now: number): string {
+  const age = now - at;
+  if (age < 2 * SECOND) {
+    return "now";
+  }
+  return age < 2 * DAY ? `${span(age)} ago` : date(at);
+}
+
+/** A duration in its largest whole unit. */
+export function span(ms: number): string {
+  if (ms < MINUTE) {
+    return `${Math.max(0, Math.floor(ms / SECOND))} s`;
+  }
+  if (ms < HOUR) {
+    return `${Math.floor(ms / MINUTE)} min`;
+  }
+  if (ms < DAY) {
+    return `${Math.floor(ms / HOUR)} h`;
+  }
+  return `${Math.floor(ms / DAY)} d`;
+}
+
+// Always the 24-hour clock: cards have no room for am and pm.
+const HOURS = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } as const;
+const CLOCK = new Intl.DateTimeFormat(undefined, { ...HOURS, second: "2-digit" });
+const MINUTES = new Intl.DateTimeFormat(undefined, HOURS);
+const DATE = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", ...HOURS });
+const DAYS = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
+
+export function clock(at: number): string {
+  return CLOCK.format(at);
+}
+
+export function date(at: number): string {
+  return DATE.format(at);
+}
+
+/**
+ * Labels of a time axis with ticks `increment` milliseconds apart. A new day is labelled with its
+ * date.
+ */
+export function ticks(times: readonly number[], increment: number): string[] {
+  let day = "";
+  return times.map((at, i) => {
+    const today = DAYS.format(at);
+    const newDay = day !== "" && today !== day;
+    day = today;
+    if (increment >= DAY || newDay) {
+      return today;
+    }
+    const time = increment < MINUTE ? CLOCK.format(at) : MINUTES.format(at);
+    return i === 0 && increment >= HOUR ? `${time}\n${today}` : time;
+  });
+}

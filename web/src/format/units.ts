@@ -1,0 +1,130 @@
+/**
+ * Numbers as people read them. The unit is derived from the suffix of the KPI's name, as in
+ * Prometheus.
+ */
+
+export interface Unit {
+  /** Written after the number. Empty for plain numbers. */
+  symbol: string;
+  /** Whether large numbers get a prefix (k, M, G …) before the symbol. */
+  prefixes: boolean;
+  /** The value is multiplied by this before it is shown. */
+  factor: number;
+}
+
+const PLAIN: Unit = { symbol: "", prefixes: true, factor: 1 };
+
+/** Longer suffixes come first: `_bytes_per_second` also ends in `_per_second`. */
+const SUFFIXES: [string, Unit][] = [
+  ["_bytes_per_second", { symbol: "B/s", prefixes: true, factor: 1 }],
+  ["_bits_per_second", { symbol: "bit/s", prefixes: true, factor: 1 }],
+  ["_per_second", { symbol: "/s", prefixes: true, factor: 1 }],
+  ["_bytes", { symbol: "B", prefixes: true, factor: 1 }],
+  ["_percent", { symbol: "%", prefixes: false, factor: 1 }],
+  ["_ratio", { symbol: "%", prefixes: false, factor: 100 }],
+  ["_celsius", { symbol: "°C", prefixes: false, factor: 1 }],
+  ["_milliseconds", { symbol: "s", prefixes: true, factor: 1e-3 }],
+  ["_ms", { symbol: "s", prefixes: true, factor: 1e-3 }],
+  ["_seconds", { symbol: "s", prefixes: true, factor: 1 }],
+  ["_hertz", { symbol: "Hz", prefixes: true, factor: 1 }],
+  ["_watts", { symbol: "W", prefixes: true, factor: 1 }],
+  ["_volts", { symbol: "V", prefixes: true, factor: 1 }],
+];
+
+export function unitOf(kpi: string): Unit {
+  return SUFFIXES.find(([suffix]) => kpi.endsWith(suffix))?.[1] ?? PLAIN;
+}
+
+/** The name without its unit. */
+export function withoutUnit(name: string): string {
+  const suffix = SUFFIXES.find(([suffix]) => name.endsWith(suffix) && name.length > suffix.length);
+  return suffix === undefined ? name : name.slice(0, -suffix[0].length);
+}
+
+export interface FormattedValue {
+  number: string;
+  /** Prefix and symbol. */
+  unit: string;
+}
+
+const LARGE: [number, string][] = [
+  [1e15, "P"],
+  [1e12, "T"],
+  [1e9, "G"],
+  [1e6, "M"],
+  [1e3, "k"],
+];
+const SMALL: [number, string][] = [
+  [1, ""],
+  [1e-3, "m"],
+  [1e-6, "µ"],
+  [1e-9, "n"],
+];
+
+export function formatValue(value: number | null | undefined, unit: Unit): FormattedValue {
+  if (value === null || value === undefined || !Number.isFinite(value)) {
+    return { number: "–", unit: "" };
+  }
+  const [scale, prefix] = scaleOf(Math.abs(value * unit.factor), unit);
+  return withPrefix((value * unit.factor) / scale, prefix, unit);
+}
+
+/** Number and unit in one piece: `12.4 MB/s`, `3.2%`, `17`. */
+export function text(value: number | null | undefined, unit: Unit): string {
+  return join(formatValue(value, unit));
+}
+
+/** Both ends of a range in the unit of the larger: `1.1–2.0 MB/s`. */
+export function rangeText(low: number, high: number, unit: Unit): string {
+  const largest = Math.max(Math.abs(low), Math.abs(high)) * unit.factor;
+  const [scale, prefix] = scaleOf(largest, unit);
+  const from = withPrefix((low * unit.factor) / scale, prefix, unit);
+  const to = withPrefix((high * unit.factor) / scale, prefix, unit);
+  if (from.number === to.number) {
+    return join(to);
+  }
+  const dash = low < 0 || high < 0 ? " to " : "–";
+  return join({ number: `${from.number}${dash}${to.number}`, unit: to.unit });
+}
+
+function join(value: FormattedValue): string {
+  const space = value.unit === "" || value.unit === "%" ? "" : "\u00a0";
+  return value.number + space + value.unit;
+}
+
+function scaleOf(magnitude: number, unit: Unit): [number, string] {
+  if (!unit.prefixes || magnitude === 0) {
+    return [1, ""];
+  }
+  // Plain counts are written in full up to five digits: 12 345 rather than 12.3 k.
+  const first = unit.symbol === "" ? 100_000 : 1_000;
+  if (magnitude >= first) {
+    return LARGE.find(([size]) => magnitude >= size) ?? [1, ""];
+  }
+  if (unit.symbol === "s" && magnitude < 1) {
+    return SMALL.find(([size]) => magnitude >= size) ?? [1e-9, "n"];
+  }
+  return [1, ""];
+}
+
+function withPrefix(scaled: number, prefix: string, unit: Unit): FormattedValue {
+  return { number: digits(scaled), unit: prefix + unit.symbol };
+}
+
+/** About three significant digits. */
+export function digits(value: number): string {
+  const magnitude = Math.abs(value);
+  if (magnitude >= 1e6 || (magnitude > 0 && magnitude < 1e-3)) {
+    return value.toExponential(1).replace("e+", "e");
+  }
+  if (magnitude >= 10_000) {
+    return Math.round(value).toString().replace(/\B(?=(\d{3})+$)/g, "\u202f");
+  }
+  if (magnitude >= 100 || Number.isInteger(value)) {
+    return (Math.round(value * (magnitude >= 1_000 ? 1 : 10)) / (magnitude >= 1_000 ? 1 : 10)).toString();
+  }
+  if (magnitude >= 10) {
+    return value.toFixed(1);
+  }
+  return magnitude >= 0.1 ? value.toFixed(2) : Number(value.toPrecision(2)).toString();
+}

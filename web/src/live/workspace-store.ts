@@ -1,0 +1,197 @@
+/**
+ * Follows one workspace live: the connection, the state fed by its events, and the histories.
+ * Subscribers are notified at most once a frame, however many events arrive.
+ */
+
+import { Client, type Link, type LiveEvent, type SampleRow, type Snapshot, type Subscription } from "@earcon/client";
+import { Histories } from "./histories.ts";
+import type { LiveSeries } from "./live-series.ts";
+import { Signal } from "./signal.ts";
+import { WorkspaceState } from "./workspace-state.ts";
+
+/** A hidden page gets no frames, but its title must still be updated. */
+const HIDDEN_FLUSH_MS = 1_000;
+/** Interval at which the page looks for a workspace that does not exist yet. */
+const MISSING_RETRY_MS = 2_000;
+
+type SampleListener = (series: LiveSeries, rows: SampleRow[]) => void;
+
+export class WorkspaceStore {
+  readonly api: Client;
+  readonly state = new WorkspaceState();
+  /** The connection changed its phase. */
+  readonly connectionChanged = new Signal();
+  /** Series were added, removed or changed their state. */
+  readonly seriesChanged = new Signal();
+  /** Anomalies or incidents changed. */
+  readonly anomaliesChanged = new Signal();
+  /** Anything changed. At most once a frame. */
+  readonly changed = new Signal();
+  /** The server answers, but the workspace does not exist: it has no samples yet. */
+  missing = false;
+  readonly #subscription: Subscription;
+  readonly #histories: Histories;
+  readonly #series = new Map<string, Signal>();
+  readonly #touched = new Set<string>();
+  readonly #sampleListeners = new Set<SampleListener>();
+  #flushing = false;
+  #notified = { seriesVersion: 0, statesVersion: 0, anomaliesVersion: 0 };
+  #missingTimer: ReturnType<typeof setTimeout> | null = null;
+
+  constructor(workspace: string) {
+    this.api = new Client({ workspace });
+    this.#histories = new Histories(this.api, this.state, (series) => this.#touch(series));
+    this.#subscription = this.api.subscription({
+      event: (event) => this.#applyEvent(event),
+      snapshot: (snapshot, lost) => this.#applySnapshot(snapshot, lost),
+      changed: (link) => this.#linkChanged(link),
+    });
+  }
+
+  get connection(): Link {
+    return this.#subscription.link;
+  }
+
+  start(): void {
+    addEventListener("online", this.#onVisibleOrOnline);
+    document.addEventListener("visibilitychange", this.#onVisibleOrOnline);
+    this.#subscription.start();
+  }
+
+  stop(): void {
+    removeEventListener("online", this.#onVisibleOrOnline);
+    document.removeEventListener("visibilitychange", this.#onVisibleOrOnline);
+    if (this.#missingTimer !== null) {
+      clearTimeout(this.#missingTimer);
+    }
+    this.#subscription.stop();
+  }
+
+  /** Connects without waiting for the rest of the backoff. */
+  reconnectNow(): void {
+    this.#subscription.hurry();
+  }
+
+  /** Signal of one series. */
+  seriesSignal(key: string): Signal {
+    const known = this.#series.get(key) ?? new Signal();
+    this.#series.set(key, known);
+    return known;
+  }
+
+  /**
+   * Calls `listener` with all live samples of all series, late samples included. Returns the
+   * unsubscribe function.
+   */
+  onSamples(listener: SampleListener): () => void {
+    this.#sampleListeners.add(listener);
+    return () => {
+      this.#sampleListeners.delete(listener);
+    };
+  }
+
+  /** Loads the points of a series from before this page was opened. */
+  requestHistory(series: LiveSeries): void {
+    this.#histories.request(series);
+  }
+
+  /**
+   * Notifies subscribers after a change of the state from outside, for example after a response.
+   */
+  notify(): void {
+    this.#touch([]);
+  }
+
+  readonly #onVisibleOrOnline = () => {
+    if (document.visibilityState === "visible") {
+      this.#subscription.hurry();
+    } else if (this.#flushing) {
+      // The requested frame does not come while the page is hidden.
+      setTimeout(() => this.#flush(), HIDDEN_FLUSH_MS);
+    }
+  };
+
+  #applyEvent(event: LiveEvent): void {
+    this.#touch(this.state.applyEvent(event));
+    if (event.type === "samples" && this.#sampleListeners.size > 0) {
+      for (const received of event.data.series) {
+        const series = this.state.findOrCreate(event.kpi, received.labels);
+        const late = (received.late ?? []).map(([at, value]): SampleRow => [at, value, null, null, null, null]);
+        this.#sampleListeners.forEach((listener) => listener(series, [...late, ...received.samples]));
+      }
+    }
+  }
+
+  #applySnapshot(snapshot: Snapshot, lost: boolean): void {
+    this.missing = false;
+    this.state.applySnapshot(snapshot, lost);
+    this.#touch([...this.state.series.values()]);
+  }
+
+  #linkChanged(link: Link): void {
+    if (link.phase === "live") {
+      this.missing = false;
+    } else if (link.phase === "waiting" && link.cursor === null) {
+      void this.#checkWhetherMissing();
+    }
+    this.connectionChanged.emit();
+  }
+
+  async #checkWhetherMissing(): Promise<void> {
+    let exists: boolean;
+    try {
+      exists = (await this.api.workspaces()).some((workspace) => workspace.id === this.api.workspace);
+    } catch {
+      this.missing = false;
+      this.connectionChanged.emit();
+      return;
+    }
+    if (this.#subscription.link.phase === "live") {
+      return;
+    }
+    this.missing = !exists;
+    this.connectionChanged.emit();
+    if (this.missing && this.#missingTimer === null) {
+      this.#missingTimer = setTimeout(() => {
+        this.#missingTimer = null;
+        this.#subscription.hurry();
+      }, MISSING_RETRY_MS);
+    }
+  }
+
+  #touch(series: LiveSeries[]): void {
+    for (const one of series) {
+      this.#touched.add(one.key);
+    }
+    if (this.#flushing) {
+      return;
+    }
+    this.#flushing = true;
+    if (document.visibilityState === "visible") {
+      requestAnimationFrame(() => this.#flush());
+    } else {
+      setTimeout(() => this.#flush(), HIDDEN_FLUSH_MS);
+    }
+  }
+
+  #flush(): void {
+    if (!this.#flushing) {
+      return;
+    }
+    this.#flushing = false;
+    const touched = [...this.#touched];
+    this.#touched.clear();
+    for (const key of touched) {
+      this.#series.get(key)?.emit();
+    }
+    const { seriesVersion, statesVersion, anomaliesVersion } = this.state;
+    if (seriesVersion !== this.#notified.seriesVersion || statesVersion !== this.#notified.statesVersion) {
+      this.seriesChanged.emit();
+    }
+    if (anomaliesVersion !== this.#notified.anomaliesVersion) {
+      this.anomaliesChanged.emit();
+    }
+    this.#notified = { seriesVersion, statesVersion, anomaliesVersion };
+    this.changed.emit();
+  }
+}
