@@ -195,8 +195,8 @@ impl<H: Handler> State<H> {
         self.lag.set(self.head.saturating_sub(self.reached) as usize);
     }
 
-    /// After a failure the handler's durable cursor counts, not what it may have taken in part. The
-    /// log goes on meanwhile, and the lag has to show it.
+    /// After a failure the handler's durable cursor counts; events that were applied in part are
+    /// applied again. The log grows meanwhile, and the lag must show it.
     async fn retry(&mut self, myself: &ActorRef<Message>, error: &PortError) {
         if let Some((head, _)) = self.args.hub.view().await {
             self.head = self.head.max(head);
