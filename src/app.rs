@@ -29,9 +29,7 @@ use crate::actors::directory::Directory;
 use crate::actors::node::Node;
 use crate::actors::supervision::RestartPolicy;
 use crate::config::Config;
-use crate::gateway::nats::NatsGateway;
-use crate::gateway::statsd::StatsdGateway;
-use crate::gateway::{Gateway, router};
+use crate::gateway::{NatsGateway, StatsdGateway, router};
 use earcon_adapters_embedded::{EmbeddedStore, OpenError};
 use earcon_model::{Clock, WorkspaceId};
 use earcon_ports::PortError;
@@ -134,7 +132,7 @@ impl App {
         drop(context);
         let nats = gateway::start_nats(config, &gateway, &opened).await?;
         let statsd = gateway::start_statsd(config, &gateway).await?;
-        let server = tokio::spawn(serve(listener, gateway, shutdown_seen));
+        let server = tokio::spawn(serve(listener, router(&gateway), shutdown_seen));
         let upkeep = tokio::spawn(metrics::upkeep(recorder));
         let drain = config.server.drain;
         let store = opened.embedded;
@@ -215,8 +213,7 @@ impl App {
     }
 }
 
-async fn serve(listener: TcpListener, gateway: Gateway, mut shutdown: watch::Receiver<bool>) -> io::Result<()> {
-    let app = router(gateway);
+async fn serve(listener: TcpListener, app: axum::Router, mut shutdown: watch::Receiver<bool>) -> io::Result<()> {
     let service = ServiceExt::<axum::extract::Request>::into_make_service_with_connect_info::<SocketAddr>(app);
     axum::serve(
         axum::serve::ListenerExt::tap_io(listener, |tcp| {

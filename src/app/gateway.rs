@@ -11,9 +11,7 @@ use super::settings::{limits, statsd_settings};
 use crate::actors::context::Context;
 use crate::actors::directory::Directory;
 use crate::config::Config;
-use crate::gateway::nats::{NatsGateway, NatsServices};
-use crate::gateway::statsd::StatsdGateway;
-use crate::gateway::{Gateway, Imports, Parts, Transmitters};
+use crate::gateway::{self, Gateway, NatsGateway, NatsServices, Parts, StatsdGateway};
 use crate::services::anomalies::AnomalyService;
 use crate::services::detectors::DetectorService;
 use crate::services::incidents::IncidentRecords;
@@ -44,10 +42,8 @@ pub(super) fn build(
         clock: clock.clone(),
         mutes: mutes.clone(),
         access: context.authorizer.clone(),
-        limits: Arc::new(limits(config)),
-        imports: Imports::default(),
+        limits: limits(config),
         metrics,
-        transmitters: Transmitters::default(),
         shutdown,
     })
 }
@@ -60,12 +56,12 @@ pub(super) async fn start_nats(
 ) -> Result<Option<NatsGateway>, StartError> {
     let (Some(nats), Some(client)) = (&config.nats, &opened.nats) else { return Ok(None) };
     let services = NatsServices { ingest: nats.ingest, sound: opened.publisher.clone() };
-    NatsGateway::start(gateway.clone(), client.clone(), services).await.map(Some).map_err(StartError::Nats)
+    NatsGateway::start(gateway, client.clone(), services).await.map(Some).map_err(StartError::Nats)
 }
 
 /// Starts the StatsD listener, if StatsD is configured.
 pub(super) async fn start_statsd(config: &Config, gateway: &Gateway) -> Result<Option<StatsdGateway>, StartError> {
     let Some(settings) = &config.statsd else { return Ok(None) };
     let failed = |source| StartError::Statsd { address: settings.listen, source };
-    StatsdGateway::start(gateway.clone(), &statsd_settings(settings)).await.map(Some).map_err(failed)
+    gateway::start_statsd(gateway, &statsd_settings(settings)).await.map(Some).map_err(failed)
 }

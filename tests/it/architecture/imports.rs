@@ -1,4 +1,4 @@
-//! Reads which source files import which, by their `use` declarations and paths.
+//! The imports among source files, read from their text.
 //!
 //! A path is resolved to the file of its deepest module. A file that re-exports others (a module
 //! face) imports them, so a circle through a face is found as well. Test modules do not count.
@@ -7,57 +7,63 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use super::{files_of, is_test_file};
+
 /// A module path without `crate`, for example `["actors", "hub", "handle"]`.
 type Module = Vec<String>;
 
-/// The imports among the modules of a crate that are in the given folders.
-pub(super) struct Imports(BTreeMap<Module, BTreeSet<Module>>);
+/// The imports among the modules of the server that are in the given folders.
+pub(super) struct Imports(BTreeMap<String, BTreeSet<String>>);
 
 impl Imports {
-    /// Reads `<src>/<root>.rs` and all files below `<src>/<root>/`.
-    pub(super) fn read(src: &Path, roots: &[&str]) -> Self {
-        let mut files = Vec::new();
-        for root in roots.iter().filter(|root| src.join(root).is_dir()) {
-            files.push(src.join(format!("{root}.rs")));
-            super::rust_files(&src.join(root), &mut files);
-        }
-        let sources = files.iter().filter(|file| !super::is_test_file(file)).map(|file| {
-            let module = file.strip_prefix(src).unwrap().with_extension("");
+    /// Reads `src/<folder>.rs` and all files below `src/<folder>/`, without tests.
+    pub(super) fn of(folders: &[&str]) -> Self {
+        let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let files = folders.iter().flat_map(|folder| files_of(folder)).filter(|file| !is_test_file(file));
+        let sources = files.map(|file| {
+            let module = file.strip_prefix(&src).unwrap().with_extension("");
             let module = module.components().map(|part| part.as_os_str().to_str().unwrap().to_owned()).collect();
             (module, fs::read_to_string(file).unwrap())
         });
-        Self::parse(sources.collect())
+        Self::parse(&sources.collect())
     }
 
-    fn parse(sources: BTreeMap<Module, String>) -> Self {
+    fn parse(sources: &BTreeMap<Module, String>) -> Self {
         let modules: BTreeSet<Module> = sources.keys().cloned().collect();
-        let imports = sources.iter().map(|(module, text)| (module.clone(), imports_of(module, text, &modules)));
+        let imports = sources.iter().map(|(module, text)| {
+            let imports = imports_of(module, text, &modules);
+            (module.join("::"), imports.iter().map(|imported| imported.join("::")).collect())
+        });
         Self(imports.collect())
     }
 
-    /// The importing and the imported module, for each import.
-    pub(super) fn all(&self) -> impl Iterator<Item = (String, String)> {
-        self.0.iter().flat_map(|(from, to)| to.iter().map(|to| (from.join("/"), to.join("/"))))
+    /// Every import: the importing module and the imported one, like `actors::hub`.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().flat_map(|(from, to)| to.iter().map(|to| (from.as_str(), to.as_str())))
     }
 
     /// A circle of imports, if there is one.
-    pub(super) fn circle(&self) -> Option<Vec<String>> {
+    pub(super) fn circle(&self) -> Option<Vec<&str>> {
         let (mut done, mut path) = (BTreeSet::new(), Vec::new());
-        let circle = self.0.keys().find_map(|module| self.visit(module, &mut done, &mut path))?;
-        Some(circle.iter().map(|module| module.join("/")).collect())
+        self.0.keys().find_map(|module| self.visit(module, &mut done, &mut path))
     }
 
-    fn visit(&self, module: &Module, done: &mut BTreeSet<Module>, path: &mut Vec<Module>) -> Option<Vec<Module>> {
-        if let Some(start) = path.iter().position(|visited| visited == module) {
-            return Some([&path[start..], std::slice::from_ref(module)].concat());
+    fn visit<'a>(
+        &'a self,
+        module: &'a str,
+        done: &mut BTreeSet<&'a str>,
+        path: &mut Vec<&'a str>,
+    ) -> Option<Vec<&'a str>> {
+        if let Some(start) = path.iter().position(|visited| *visited == module) {
+            return Some([&path[start..], &[module]].concat());
         }
         if done.contains(module) {
             return None;
         }
-        path.push(module.clone());
+        path.push(module);
         let circle = self.0[module].iter().find_map(|imported| self.visit(imported, done, path));
         path.pop();
-        done.insert(module.clone());
+        done.insert(module);
         circle
     }
 }
@@ -177,7 +183,7 @@ mod tests {
 
     fn parse(sources: &[(&str, &str)]) -> Imports {
         let module = |path: &str| path.split('/').map(str::to_owned).collect();
-        Imports::parse(sources.iter().map(|(path, text)| (module(path), (*text).to_owned())).collect())
+        Imports::parse(&sources.iter().map(|(path, text)| (module(path), (*text).to_owned())).collect())
     }
 
     #[test]
@@ -188,10 +194,10 @@ mod tests {
             ("a/b/handle", "use crate::a::{c::{C, D as E}, other::Thing};"),
             ("a/c", "use super::b::Handle;"),
         ];
-        assert_eq!(parse(&face).circle().unwrap(), ["a/b", "a/b/handle", "a/c", "a/b"]);
+        assert_eq!(parse(&face).circle().unwrap(), ["a::b", "a::b::handle", "a::c", "a::b"]);
         let module =
             [("a", ""), ("a/b", "use super::c;\nfn f() { c::d::g() }"), ("a/c", ""), ("a/c/d", "use crate::a::b::B;")];
-        assert_eq!(parse(&module).circle().unwrap(), ["a/b", "a/c/d", "a/b"]);
+        assert_eq!(parse(&module).circle().unwrap(), ["a::b", "a::c::d", "a::b"]);
     }
 
     #[test]
@@ -206,7 +212,7 @@ mod tests {
             ("a/c/d", "type T = super::super::b::B;"),
         ];
         let all: Vec<_> = parse(&sources).all().map(|(from, to)| format!("{from} {to}")).collect();
-        assert_eq!(all, ["a/c a/b", "a/c a/c/d", "a/c/d a/b"]);
+        assert_eq!(all, ["a::c a::b", "a::c a::c::d", "a::c::d a::b"]);
         assert_eq!(parse(&sources).circle(), None);
     }
 }
