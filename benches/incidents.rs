@@ -51,9 +51,9 @@ fn busy(apart_ms: i64) -> IncidentEngine {
         EventBody::AnomalyOpened(anomaly) => Some((&anomaly.kpi, &anomaly.labels)),
         _ => None,
     });
-    desk.know(SeriesInventory::of(labels));
+    desk.set_inventory(SeriesInventory::from_series(labels));
     for event in &events {
-        desk.take(event, &|_| None);
+        desk.ingest(event, &|_| None);
         let _said = desk.decide(event.time_ms);
     }
     desk
@@ -63,13 +63,13 @@ fn grouping(criterion: &mut Criterion) {
     // Far apart there are as many incidents as are allowed; close together one that holds everything.
     for (name, apart_ms) in [("scattered over days", 60_000), ("all at once", 10)] {
         let desk = busy(apart_ms);
-        let (incidents, series) = (desk.open().count(), desk.series_placed());
+        let (incidents, series) = (desk.open().count(), desk.series_count());
         let next: Vec<Event> = (OPEN + 1..=OPEN + 100).map(|seq| opened(seq, apart_ms)).collect();
         let label = format!("a hundred anomalies, 10,000 open, {name} ({incidents} incidents, {series} series)");
         criterion.bench_function(&label, |bencher| {
             let work = |mut desk: IncidentEngine| {
                 for event in &next {
-                    desk.take(event, &|_| None);
+                    desk.ingest(event, &|_| None);
                 }
                 let said = desk.decide(next[99].time_ms);
                 (desk, said)

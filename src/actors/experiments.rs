@@ -97,7 +97,7 @@ impl Experiments {
             ticking: false,
             reload: false,
             training: None,
-            running: GaugePart::of(Metric::ExperimentsRunning),
+            running: GaugePart::for_metric(Metric::ExperimentsRunning),
         };
         let (actor, _) = Actor::spawn_linked(None, ExperimentsActor, state, supervisor).await?;
         Ok(Self { actor, plan: shared })

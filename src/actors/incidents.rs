@@ -217,7 +217,7 @@ impl State {
             self.know(&kpis);
         }
         let (desk, muted) = (&mut self.args.desk, &self.muted);
-        let taken = catch_unwind(AssertUnwindSafe(|| events.iter().for_each(|event| desk.take(event, &**muted))));
+        let taken = catch_unwind(AssertUnwindSafe(|| events.iter().for_each(|event| desk.ingest(event, &**muted))));
         if taken.is_err() {
             let last = events.last().map_or(self.head, |event| event.seq);
             self.start_afresh(last);
@@ -274,12 +274,12 @@ impl State {
         let known: usize = kpis.iter().map(|kpi| kpi.series.len()).sum();
         self.know_at = Instant::now() + know_again(known);
         let series = kpis.iter().flat_map(|kpi| kpi.series.keys().map(|labels| (&kpi.kpi, labels)));
-        self.args.desk.know(SeriesInventory::of(series));
+        self.args.desk.set_inventory(SeriesInventory::from_series(series));
     }
 
     fn start_afresh(&mut self, seq: Seq) {
         tracing::error!(workspace = %self.args.pass.workspace(), seq, "grouping of anomalies panicked; it starts afresh");
-        self.args.desk = self.args.desk.afresh(seq);
+        self.args.desk = self.args.desk.restarted_at(seq);
         self.live = None;
     }
 
@@ -302,12 +302,12 @@ fn count_said(body: &EventBody) {
     if let EventBody::IncidentOpened(incident) = body {
         count(Metric::IncidentsOpened, 1);
         if incident.is_alerted() {
-            count(Metric::IncidentsTold, 1);
+            count(Metric::IncidentsAlerted, 1);
         }
     } else if let EventBody::IncidentUpdated(incident) = body
         && incident.alerted_at_ms.is_some_and(|at| incident.timeline.last().is_some_and(|last| last.at_ms == at))
     {
-        count(Metric::IncidentsTold, 1);
+        count(Metric::IncidentsAlerted, 1);
     }
 }
 

@@ -63,7 +63,7 @@ async fn rebuild(context: &Context, pass: &WorkspacePass, head: LogHead) -> Resu
         replay.restore(snapshot);
     }
     let series = replay.kpis.values().flat_map(|(_, state)| state.series().map(|series| (state.kpi(), series.labels)));
-    let mut desk = DeskReplay::begin(context, pass, &head, SeriesInventory::of(series)).await?;
+    let mut desk = DeskReplay::begin(context, pass, &head, SeriesInventory::from_series(series)).await?;
     read_log(context, pass, watermark.min(desk.seq()) + 1, head.next, |event| {
         desk.apply(event);
         if event.seq > watermark {

@@ -97,7 +97,7 @@ async fn forty_kpis_that_spike_together_are_one_incident() {
     .await;
     assert_eq!((all.len(), &all[0]["id"]), (1, &json!(id)));
     // The metric also counts servers of other tests in this process.
-    assert!(server.metric("earcon_incidents_told_total").await >= 1.0);
+    assert!(server.metric("earcon_incidents_alerted_total").await >= 1.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -37,7 +37,7 @@ impl DeskReplay {
             }
         });
         let mut desk = restored.unwrap_or_else(|| IncidentEngine::new(workspace, settings, end));
-        desk.know(population);
+        desk.set_inventory(population);
         Ok(Self { desk, end, muted: muted() })
     }
 
@@ -51,7 +51,7 @@ impl DeskReplay {
         let (desk, muted) = (&mut self.desk, &*self.muted);
         if catch_unwind(AssertUnwindSafe(|| desk.replay(event, muted))).is_err() {
             tracing::error!(seq = event.seq, "grouping of anomalies panicked in replay; it starts afresh");
-            self.desk = self.desk.afresh(self.end);
+            self.desk = self.desk.restarted_at(self.end);
         }
     }
 
