@@ -1,4 +1,5 @@
-//! Broadcasting an event: what the first follower pays for the encoding, and what each further one pays for sharing it.
+//! Broadcasting an event: the cost of encoding for the first follower, and of sharing for each
+//! further one.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -6,13 +7,13 @@ use std::sync::Arc;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use earcon::actors::hub::EventBatch;
 use earcon_model::{
-    Event, EventBody, Features, KpiName, Labels, ScoredSample, SeriesSamples, SeriesStatus, WorkspaceId,
+    Event, Features, KpiName, Labels, ScoredSample, SeriesEvent, SeriesSamples, SeriesStatus, WorkspaceId,
 };
 use tokio::sync::broadcast;
 
 const FOLLOWERS: u64 = 1_000;
 
-/// One KPI's sample, as a live dashboard gets it every second.
+/// One KPI's sample, as a live dashboard receives it every second.
 fn event() -> Arc<Event> {
     let sample = ScoredSample {
         timestamp_ms: 1_767_225_600_000,
@@ -31,7 +32,7 @@ fn event() -> Arc<Event> {
         counter: None,
     };
     let kpi = KpiName::new("checkout.revenue").expect("a valid name");
-    Arc::new(Event { seq: 4_711, time_ms: 1_767_225_600_123, kpi, body: EventBody::Samples(vec![series]) })
+    Arc::new(Event::new(4_711, 1_767_225_600_123, kpi, SeriesEvent::Samples(vec![series])))
 }
 
 fn batch(event: &Arc<Event>) -> Arc<EventBatch> {

@@ -1,9 +1,9 @@
-//! What grouping costs: an anomaly event, with 10,000 series of a workspace anomalous already.
+//! The cost of grouping an anomaly event while 10,000 series of a workspace are anomalous.
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use earcon::incidents::{IncidentEngine, IncidentSettings, SeriesInventory};
 use earcon_model::{
-    Anomaly, AnomalyId, Direction, Event, EventBody, Feature, KpiName, Labels, Seq, SeriesId, WorkspaceId,
+    Anomaly, AnomalyEvent, AnomalyId, Direction, Event, EventBody, Feature, KpiName, Labels, Seq, SeriesId, WorkspaceId,
 };
 
 const OPEN: u64 = 10_000;
@@ -40,43 +40,43 @@ fn opened(seq: Seq, apart_ms: i64) -> Event {
         feedback: None,
         muted: None,
     };
-    Event { seq, time_ms: at, kpi, body: EventBody::AnomalyOpened(Box::new(anomaly)) }
+    Event::new(seq, at, kpi, AnomalyEvent::Opened(Box::new(anomaly)))
 }
 
-/// A desk that has heard of [`OPEN`] anomalies, all of them open still.
+/// An engine with [`OPEN`] anomalies, all of them open.
 fn busy(apart_ms: i64) -> IncidentEngine {
-    let mut desk = IncidentEngine::new(workspace(), IncidentSettings::default(), 0);
+    let mut engine = IncidentEngine::new(workspace(), IncidentSettings::default(), 0);
     let events: Vec<Event> = (1..=OPEN).map(|seq| opened(seq, apart_ms)).collect();
     let labels = events.iter().filter_map(|event| match &event.body {
-        EventBody::AnomalyOpened(anomaly) => Some((&anomaly.kpi, &anomaly.labels)),
+        EventBody::Anomaly(AnomalyEvent::Opened(anomaly)) => Some((&anomaly.kpi, &anomaly.labels)),
         _ => None,
     });
-    desk.set_inventory(SeriesInventory::from_series(labels));
+    engine.set_inventory(SeriesInventory::from_series(labels));
     for event in &events {
-        desk.ingest(event, &|_| None);
-        let _said = desk.decide(event.time_ms);
+        engine.ingest(event, &|_| None);
+        let _alerts = engine.decide(event.time_ms);
     }
-    desk
+    engine
 }
 
 fn grouping(criterion: &mut Criterion) {
-    // Far apart there are as many incidents as are allowed; close together one that holds everything.
+    // Distant anomalies give as many incidents as are allowed; close ones give a single incident.
     for (name, apart_ms) in [("scattered over days", 60_000), ("all at once", 10)] {
-        let desk = busy(apart_ms);
-        let (incidents, series) = (desk.open().count(), desk.series_count());
+        let engine = busy(apart_ms);
+        let (incidents, series) = (engine.open().count(), engine.series_count());
         let next: Vec<Event> = (OPEN + 1..=OPEN + 100).map(|seq| opened(seq, apart_ms)).collect();
         let label = format!("a hundred anomalies, 10,000 open, {name} ({incidents} incidents, {series} series)");
         criterion.bench_function(&label, |bencher| {
-            let work = |mut desk: IncidentEngine| {
+            let work = |mut engine: IncidentEngine| {
                 for event in &next {
-                    desk.ingest(event, &|_| None);
+                    engine.ingest(event, &|_| None);
                 }
-                let said = desk.decide(next[99].time_ms);
-                (desk, said)
+                let alerts = engine.decide(next[99].time_ms);
+                (engine, alerts)
             };
-            bencher.iter_batched(|| desk.clone(), work, BatchSize::LargeInput);
+            bencher.iter_batched(|| engine.clone(), work, BatchSize::LargeInput);
         });
-        criterion.bench_function(&format!("save the state, {name}"), |bencher| bencher.iter(|| desk.save()));
+        criterion.bench_function(&format!("save the state, {name}"), |bencher| bencher.iter(|| engine.save()));
     }
 }
 

@@ -1,4 +1,4 @@
-//! What taking rows out of bytes costs a sample: 10,000 series in turn, one sample each, all known; and one series alone.
+//! The cost of parsing a sample: 10,000 known series with one sample each, and one series alone.
 
 use std::hint::black_box;
 

@@ -1,5 +1,6 @@
-//! How fast the log on JetStream is beside JetStream itself: appends next to bare publishing of the same bytes in the same run,
-//! reading, and how soon a follower sees an append. Prints a table; asserts nothing.
+//! Speed of the log on JetStream relative to JetStream itself: appends next to bare publishing of
+//! the same bytes in the same run, reads, and the delay of followers. Prints a table; asserts
+//! nothing.
 //!
 //! `EARCON_TEST_NATS_URL=nats://… cargo bench --bench jetstream`
 
@@ -11,19 +12,20 @@ use std::time::{Duration, Instant};
 use async_nats::HeaderMap;
 use async_nats::jetstream::{self, stream};
 use earcon_adapters_nats::event_log::{JetStreamLog, JetStreamLogSettings};
-use earcon_model::{Event, EventBody, KpiName, Labels, ScoredSample, Seq, SeriesSamples, SeriesStatus, WorkspaceId};
+use earcon_model::{Event, KpiName, Labels, ScoredSample, Seq, SeriesEvent, SeriesSamples, SeriesStatus, WorkspaceId};
 use earcon_ports::{EventLog, SharedLog};
 use earcon_tenancy::{Authorizer, WorkspacePass};
 use futures_util::StreamExt;
 
-/// How often log and bare publishing take turns in a line, and how long a turn is.
+/// Number of turns of log and bare publishing in a line, and the length of a turn.
 const TURNS: usize = 8;
 const TURN: Duration = Duration::from_millis(300);
 /// Samples in an event.
 const EVENT_SAMPLES: i64 = 10;
 
 fn main() {
-    // `cargo test --all-targets` runs benches too, without this flag; there is nothing to measure in a debug build.
+    // `cargo test --all-targets` runs benches too, without this flag. A debug build needs no
+    // measurement.
     if !std::env::args().any(|arg| arg == "--bench") {
         return;
     }
@@ -76,10 +78,10 @@ fn event(seq: Seq) -> Arc<Event> {
         counter: None,
     };
     let kpi = KpiName::new("host.cpu").expect("a legal name");
-    Arc::new(Event { seq, time_ms: 1_767_225_600_000, kpi, body: EventBody::Samples(vec![part]) })
+    Arc::new(Event::new(seq, 1_767_225_600_000, kpi, SeriesEvent::Samples(vec![part])))
 }
 
-/// What a line of the table is made of.
+/// The measurements of a line of the table.
 #[derive(Default)]
 struct Tally {
     times: Vec<Duration>,
@@ -142,7 +144,7 @@ async fn appends(client: &async_nats::Client, group: usize) {
 }
 
 async fn read(client: &async_nats::Client, pass: &WorkspacePass, next: Seq, bytes: usize) {
-    // Another node's view: it knows nothing of where events are.
+    // Another node's view, which does not know the position of events.
     let log = JetStreamLog::connect(client.clone(), JetStreamLogSettings::new(1, 1 << 40)).await.expect("JetStream");
     for page in [100, 1_000, 10_000] {
         let (started, mut from, mut pages) = (Instant::now(), 1, 0);

@@ -1,7 +1,9 @@
-//! How fast the embedded store is beside the disk it stands on: durable appends next to a bare file with `fdatasync` of the
-//! same bytes, and history taken in, flushed and compressed. Prints a table; asserts nothing.
+//! Speed of the embedded store relative to its disk: durable appends next to a bare file with
+//! `fdatasync` of the same bytes, and history that is ingested, flushed and compressed. Prints a
+//! table; asserts nothing.
 //!
-//! `cargo bench --bench log_append`; set `EARCON_BENCH_DIR` to measure another disk than the one of the temporary directory.
+//! `cargo bench --bench log_append`; set `EARCON_BENCH_DIR` to measure another disk than that of
+//! the temporary directory.
 
 #![allow(clippy::print_stdout, reason = "printing is what it is for")]
 
@@ -12,18 +14,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
-use earcon_model::{Event, EventBody, KpiName, Labels, ScoredSample, Seq, SeriesSamples, SeriesStatus, WorkspaceId};
+use earcon_model::{Event, KpiName, Labels, ScoredSample, Seq, SeriesEvent, SeriesSamples, SeriesStatus, WorkspaceId};
 use earcon_ports::{EventLog, SeriesQuery, SeriesStore, Snapshot, StoredBatch};
 use earcon_tenancy::{Authorizer, WorkspacePass};
 
-/// How often log and bare file take turns in a line, and how long a turn is.
+/// Number of turns of log and bare file in a line, and the length of a turn.
 const TURNS: usize = 10;
 const TURN: Duration = Duration::from_millis(250);
 /// Samples in an event of the log.
 const EVENT_SAMPLES: i64 = 10;
 
 fn main() {
-    // `cargo test --all-targets` runs benches too, without this flag; there is nothing to measure in a debug build.
+    // `cargo test --all-targets` runs benches too, without this flag. A debug build needs no
+    // measurement.
     if !std::env::args().any(|arg| arg == "--bench") {
         return;
     }
@@ -47,7 +50,7 @@ fn open(dir: &Path, name: &str) -> EmbeddedStore {
     EmbeddedStore::open(&dir.join(name), &EmbeddedSettings::default()).expect("a store")
 }
 
-/// A measure as a server would send it: a slow wave, some noise, three decimals.
+/// A measurement as a server would send it: a slow wave, some noise, three decimals.
 fn measure(series: usize, i: i64) -> ScoredSample {
     let noise = |n: i64| f64::from(((n * 2_654_435_761 + series as i64 * 97) % 1_000) as i32) / 1_000.0 - 0.5;
     let value = ((f64::from(i as i32) / 300.0 + series as f64).sin() * 20.0 + 50.0 + noise(i)) * 1_000.0;
@@ -74,7 +77,7 @@ fn event(seq: Seq, series: usize, from: i64, rows: i64) -> Arc<Event> {
         counter: None,
     };
     let kpi = KpiName::new("host.cpu").expect("a legal name");
-    Arc::new(Event { seq, time_ms: 1_767_225_600_000, kpi, body: EventBody::Samples(vec![part]) })
+    Arc::new(Event::new(seq, 1_767_225_600_000, kpi, SeriesEvent::Samples(vec![part])))
 }
 
 async fn log_appends(dir: &Path) {
@@ -89,7 +92,7 @@ async fn log_appends(dir: &Path) {
     for count in [1, 10, 100, 1_000] {
         let bytes: usize =
             events(1, count).iter().map(|event| postcard::to_stdvec(&**event).expect("an event encodes").len()).sum();
-        // In turns, so that a disk that others use too is the same disk for both.
+        // In turns, so that other load on the disk affects both alike.
         let (mut log_total, mut bare_total) = ((0, Duration::ZERO), (0, Duration::ZERO));
         for _ in 0..TURNS {
             let turn = appends(&*log, &mut next, count).await;
@@ -123,8 +126,8 @@ async fn appends(log: &dyn EventLog, next: &mut Seq, count: usize) -> (u64, Dura
     (appends, took)
 }
 
-/// Appends `bytes` again and again to a plain file of 64 MiB, which is how long the log's journal is, each time followed by
-/// `fdatasync`.
+/// Appends `bytes` repeatedly to a plain file of 64 MiB, the size of the log's journal, each time
+/// followed by `fdatasync`.
 fn bare_appends(dir: &Path, bytes: usize) -> (u64, Duration) {
     let mut file = File::create(dir.join("bare")).expect("a file");
     file.set_len(64 << 20).and_then(|()| file.sync_all()).expect("space");

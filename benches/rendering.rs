@@ -1,4 +1,4 @@
-//! How many times faster than it is heard the default mix is rendered and encoded, on one core.
+//! Speed of rendering and encoding the default mix relative to real time, on one core.
 //!
 //! An element is a millisecond of sound, so "170 Kelem/s" reads as 170 times real time.
 
@@ -6,9 +6,9 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use earcon_audio::{Encoder, FRAME_MS, FRAME_SAMPLES, Frame, MixSettings, Renderer, Scene, Sonifier};
-use earcon_model::{Event, EventBody, Features, KpiName, Labels, ScoredSample, SeriesSamples, SeriesStatus};
+use earcon_model::{Event, Features, KpiName, Labels, ScoredSample, SeriesEvent, SeriesSamples, SeriesStatus};
 
-/// The scene of a mix that hears 60 series, `restless` of them far out of their band.
+/// The scene of a mix with 60 series, `restless` of them far outside of their band.
 fn scene(voices: u8, restless: usize) -> Scene {
     let mut sonifier = Sonifier::new(MixSettings { voices, ..Default::default() });
     for i in 0..60 {
@@ -31,7 +31,7 @@ fn sample(i: usize, score: f32) -> Event {
         counter: None,
     };
     let kpi = KpiName::new(&format!("family{}.kpi{i}", i % 7)).expect("a valid name");
-    Event { seq: 1, time_ms: 0, kpi, body: EventBody::Samples(vec![series]) }
+    Event::new(1, 0, kpi, SeriesEvent::Samples(vec![series]))
 }
 
 fn rendering(criterion: &mut Criterion) {
@@ -46,7 +46,8 @@ fn rendering(criterion: &mut Criterion) {
 
     let (calm, mut renderer) = (scene(3, 1), Renderer::new(0));
     let mut encoder = Encoder::new().expect("libopus starts");
-    // Encoding one frame over and over would be easier than music is: take a second of it in turn.
+    // Encoding the same frame repeatedly would be easier than encoding music, so this cycles
+    // through a second of it.
     let second: Vec<Frame> = (0..50)
         .map(|_| {
             renderer.render(&calm, &mut frame);

@@ -1,4 +1,4 @@
-//! What scoring costs: one series, many interleaved series, and a KPI's snapshot.
+//! The cost of scoring: one series, many interleaved series, and a KPI's snapshot.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use earcon_streams::{Detector, DetectorName, KpiState, RobustForecast, StreamSet
 const START: i64 = 1_767_225_600_000;
 const SERIES: usize = 10_000;
 
-/// Noise with a spike now and then, from a linear congruential generator.
+/// Noise with occasional spikes, from a linear congruential generator.
 struct Signal(u64);
 
 impl Iterator for Signal {

@@ -1,5 +1,7 @@
-//! The real binary under load: durable ingest over HTTP, post to WebSocket, start to ready. Prints figures, asserts none:
-//! machines differ. Clients run on the same machine and share its cores with the server.
+//! The real binary under load: durable ingest over HTTP, post to WebSocket, start to ready.
+//!
+//! Prints figures and asserts none, because machines differ. Clients share the machine's cores with
+//! the server.
 
 #![allow(clippy::print_stdout, reason = "figures are what a bench is for")]
 
@@ -20,7 +22,8 @@ use process::Earcon;
 const START_MS: i64 = 1_767_225_600_000;
 
 fn main() {
-    // `cargo test --all-targets` runs benches too, without this flag; there is nothing to measure in a debug build.
+    // `cargo test --all-targets` runs benches too, without this flag. A debug build needs no
+    // measurement.
     if !std::env::args().any(|arg| arg == "--bench") {
         return;
     }
@@ -36,7 +39,7 @@ fn main() {
     });
 }
 
-/// A load has an end, also when the server does not answer.
+/// Ends a load after a while, even if the server does not answer.
 async fn within_reason(stage: impl Future<Output = ()>) {
     tokio::time::timeout(Duration::from_secs(120), stage).await.expect("the stage ends within two minutes");
 }
@@ -62,7 +65,7 @@ async fn ingest(shape: Shape) {
     );
 }
 
-/// How long after `exec` the server answers, with 10,000 series known from before.
+/// Time from `exec` until the server answers, with 10,000 known series.
 async fn start_to_ready() {
     let shape = Shape { kpis: 100, series: 100, turns: 1 };
     let earcon = Earcon::start();

@@ -1,22 +1,23 @@
 #!/bin/bash
-# Makes the passwords compose.yaml needs: secrets/ for files, .env for the environment. Leaves what is there alone.
+# Generates the passwords for compose.yaml: files in secrets/ and variables in .env. Keeps existing
+# ones.
 set -euo pipefail
 cd "$(dirname "$0")"
 umask 077
 
-# Begins with a letter: nats-server takes a variable that begins with a digit for a number.
+# Begins with a letter: nats-server reads a variable that begins with a digit as a number.
 random() { printf 'p%s' "$(head -c 24 /dev/urandom | base64 | tr '+/' '-_')"; }
 
 mkdir -p secrets
 if [ ! -s secrets/proxy-password ]; then
-    # Without a line end, which some readers take for a part of the password.
+    # Without a newline, which some readers take as part of the password.
     printf '%s' "$(random)" >secrets/proxy-password
 fi
 if [ ! -s secrets/proxy-users ]; then
     hash="$({ cat secrets/proxy-password; echo; } | docker run --rm -i caddy:2 caddy hash-password)"
     printf 'earcon %s\n' "$hash" >secrets/proxy-users
 fi
-# Containers read them as users of their own; on this machine nobody else gets past the directory.
+# Containers read them as other users. On this machine only the owner can enter the directory.
 chmod 0700 secrets
 chmod 0644 secrets/proxy-password secrets/proxy-users
 if [ ! -e .env ]; then

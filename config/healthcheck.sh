@@ -1,6 +1,6 @@
 #!/bin/bash
-# Succeeds when the Earcon of this container answers /healthz. The image has no curl, but bash can open a connection.
-# EARCON_SERVER__LISTEN is read the way the server reads it; a listen address in a configuration file is not.
+# Succeeds if the server in this container answers /healthz. The image has no curl, but bash can
+# open a connection. The address comes from EARCON_SERVER__LISTEN, not from a configuration file.
 set -eu
 address="${EARCON_SERVER__LISTEN:-127.0.0.1:7070}"
 host="${address%:*}"

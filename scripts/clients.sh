@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Tests the clients: each against a real server and against the conformance suite, and the server against its own OpenAPI and
-# AsyncAPI descriptions. `check` only looks at types.
+# Tests each client against a real server and the conformance suite, and the server against its
+# OpenAPI and AsyncAPI descriptions. `check` only checks types.
 #
-# usage: clients.sh [test|check]      (EARCON_BIN names the server; `make test` names the one it has built)
+# usage: clients.sh [test|check]      (EARCON_BIN names the server; `make test` sets it)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Fuzzes every parser for so many seconds each, beginning from fuzz/seeds and what earlier runs found.
+# Fuzzes each parser for SECONDS, starting from fuzz/seeds and the corpus of earlier runs.
 #
 # usage: fuzz.sh SECONDS [TARGET]…
-# Needs a nightly toolchain and cargo-fuzz: rustup toolchain install nightly; cargo install cargo-fuzz --locked
+# Needs a nightly toolchain and cargo-fuzz:
+# rustup toolchain install nightly; cargo install cargo-fuzz --locked
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

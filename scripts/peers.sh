@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds and installs what loadtest measures Earcon against: Centrifugo and VictoriaMetrics from their Go modules, Icecast from
-# the distribution. What is there already is left alone. Needs Go, and root or sudo for Icecast.
+# Installs the programs that loadtest compares Earcon with: Centrifugo and VictoriaMetrics from
+# their Go modules, and Icecast from the distribution. Keeps installed ones. Needs Go, and root or
+# sudo for Icecast.
 #
 # usage: peers.sh [centrifugo|victoria-metrics|icecast2]…   (all of them without arguments)
 set -euo pipefail
@@ -11,12 +12,13 @@ readonly VICTORIA_METRICS=v1.143.0
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# go_program NAME MODULE VERSION PACKAGE VARIABLE=TEXT: builds a program in the module's own directory, with its own
-# dependencies. (`go install PACKAGE@VERSION` would do, but asks for the list of all versions too, which not every proxy gives.)
+# go_program NAME MODULE VERSION PACKAGE VARIABLE=TEXT: builds a program in the module's directory,
+# with its own dependencies. (`go install PACKAGE@VERSION` also requests the list of all versions,
+# which some proxies do not serve.)
 go_program() {
     local name="$1" module="$2" version="$3" package="$4" stamp="$5" directory
     if [ -x "$peers/$name" ] && [ "$(cat "$peers/$name.version" 2>/dev/null)" = "$version" ]; then
-        echo "$name $version is there"
+        echo "$name $version is installed"
         return
     fi
     have go || { echo "$name: Go is needed to build it" >&2; return 1; }
@@ -31,7 +33,7 @@ go_program() {
 
 icecast() {
     if have icecast2; then
-        echo "icecast2 is there"
+        echo "icecast2 is installed"
         return
     fi
     local -a root=()
@@ -41,7 +43,7 @@ icecast() {
     fi
     have apt-get || { echo "icecast2: install it with this system's package manager" >&2; return 1; }
     echo "Installing icecast2"
-    # Runlevel 1, so that the package does not start a server of its own.
+    # Runlevel 1 keeps the package from starting a server.
     local -a quiet=(env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
     "${root[@]}" "${quiet[@]}" update
     "${root[@]}" "${quiet[@]}" install --yes --no-install-recommends icecast2 >/dev/null

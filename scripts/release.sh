@@ -2,7 +2,7 @@
 # Builds the binary that is shipped: stripped, with its line tables in a file of its own.
 #
 # target/dist/earcon        the program, without debug information
-# target/dist/earcon.debug  its line tables; kept beside the program, backtraces name files and lines
+# target/dist/earcon.debug  its line tables; next to the program, backtraces show files and lines
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

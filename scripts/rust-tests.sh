@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs all Rust tests. Tests that need a server or a program are ignored by name, so this script
-# decides which of them can run, and says so if some cannot. With CI set, a missing server is a failure.
+# decides which of them can run, and says so if some cannot. With CI set, a missing server is a
+# failure.
 #
 # usage: scripts/servers/run.sh scripts/rust-tests.sh      (run.sh starts NATS and Cassandra)
 set -euo pipefail

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Sees to it that the tools for building (`build`) or for building and testing (`test`) are there.
+# Installs missing tools for building (`build`) or for building and testing (`test`).
 #
-# Tools are looked for by command, not by package, because they may come from anywhere. What is missing is installed with
-# apt-get when this is root or sudo works without a password; otherwise the command to type is printed and this fails.
+# Looks for commands, not packages, because tools may come from anywhere. Installs missing ones with
+# apt-get if it runs as root or sudo needs no password. Otherwise prints the command and fails.
 set -euo pipefail
 
 readonly OLDEST_NODE=18
@@ -20,7 +20,7 @@ esac
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# A compiler without the C library's headers is found by name and still builds nothing.
+# A compiler without the C library's headers exists but cannot build anything.
 c_compiler_works() {
     have cc && printf '#include <stdio.h>\nint main(void) { return 0; }\n' | cc -x c -o /dev/null - >/dev/null 2>&1
 }
@@ -29,17 +29,18 @@ node_is_new_enough() {
     have node && [ "$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)" -ge "$OLDEST_NODE" ]
 }
 
-# Whether npm comes with the nodejs package that would be installed. Debian keeps them apart; others' packages often have
-# npm in them and conflict with Debian's. (Not `grep -q`: leaving early breaks apt-cache's pipe, which pipefail counts.)
+# Whether the available nodejs package includes npm. Debian has two packages; packages of others
+# often include npm and conflict with Debian's. (Not `grep -q`: its early exit breaks the pipe of
+# apt-cache, which pipefail reports.)
 node_brings_npm() {
     ! have node && have apt-cache && apt-cache show --no-all-versions nodejs 2>/dev/null |
         grep -E '^(Provides|Conflicts):.*\<npm\>' >/dev/null
 }
 
-# Debian keeps the part that puts pip into a new environment in a package of its own.
+# Debian has a separate package for the part that installs pip into a new environment.
 python_makes_environments() { have python3 && python3 -c 'import ensurepip, venv' 2>/dev/null; }
 
-# Debian packages that provide what is missing, one a line.
+# Debian packages for the missing tools, one per line.
 missing_packages() {
     have make || echo make
     have cmake || echo cmake
@@ -60,12 +61,12 @@ server_packages() {
     "$servers/java.sh" >/dev/null || echo openjdk-17-jre-headless
     have mvn || echo maven
     python3 -m pip --version >/dev/null 2>&1 || printf '%s\n' python3 python3-pip
-    # Debian keeps what `venv` needs to install pip apart from python3.
+    # Debian has a separate package for the part of `venv` that installs pip.
     python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
     have prometheus || echo prometheus
 }
 
-# How to become root without being asked anything: a command to put in front, or failure.
+# Prints the prefix that runs a command as root without a prompt. Fails if there is none.
 root_prefix() {
     if [ "$(id -u)" -eq 0 ]; then
         return 0
@@ -112,7 +113,7 @@ if [ "${#packages[@]}" -gt 0 ]; then
     mapfile -t packages < <(missing_packages)
 fi
 if [ "${#packages[@]}" -gt 0 ]; then
-    echo "Still missing after the installation: ${packages[*]}. Install what provides them, then run this again." >&2
+    echo "Still missing after the installation: ${packages[*]}. Install their packages, then run this again." >&2
     exit 1
 fi
 if ! node_is_new_enough; then
@@ -124,7 +125,7 @@ if [ "$purpose" = test ] && ! "$servers/../python.sh" >/dev/null; then
 fi
 if [ "$purpose" = test ]; then
     mapfile -t packages < <(server_packages)
-    # In a shell of its own, because what fails in there costs some tests and not all.
+    # In a subshell, because a failure here affects only some tests.
     if [ "${#packages[@]}" -gt 0 ] && ! (install_packages "${packages[@]}"); then
         echo "Without ${packages[*]} the tests against real servers are ignored." >&2
         [ -z "${CI:-}" ] || exit 1

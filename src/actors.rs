@@ -25,7 +25,6 @@ pub mod incidents;
 pub mod ingest;
 pub mod log_writer;
 pub mod mix;
-pub mod muting;
 pub mod node;
 pub mod recovery;
 pub mod remote;
@@ -39,6 +38,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::services::mutes::MuteService;
 use earcon_model::{Clock, KpiName, SeriesBatch, WorkspaceId};
 use earcon_ports::{EventLog, MetaStore, Publisher, SeriesStore, SnapshotStore};
 use earcon_streams::StreamSettings;
@@ -69,8 +69,8 @@ pub struct Context {
     pub settings: Arc<Settings>,
     /// Whether a workspace belongs on this node; `None` when all do.
     pub tenancy: Option<Arc<dyn node::Tenancy>>,
-    /// What shall alert nobody for a while.
-    pub muting: muting::Muting,
+    /// Which series alert nobody for a while.
+    pub muting: MuteService,
     /// For tests that make actors fail.
     pub faults: Faults,
 }

@@ -23,15 +23,17 @@ use self::clock::SystemClock;
 use self::settings::{actor_settings, limits, statsd_settings};
 use crate::actors::cluster::Cluster;
 use crate::actors::directory::Directory;
-use crate::actors::experiments::desk::DetectorService;
-use crate::actors::muting::Muting;
 use crate::actors::node::{Node, Tenancy};
 use crate::actors::supervision::RestartPolicy;
 use crate::actors::{Context, Faults};
 use crate::config::Config;
-use crate::gateway::nats::{NatsGateway, NatsServices};
-use crate::gateway::statsd::StatsdGateway;
-use crate::gateway::{Catalogues, Gateway, Imports, LocalTimes, Parts, Transmitters, router};
+use crate::gateway::{Gateway, NatsGateway, NatsServices, Parts, StatsdGateway, router, start_statsd};
+use crate::services::anomalies::AnomalyService;
+use crate::services::detectors::DetectorService;
+use crate::services::incidents::IncidentRecords;
+use crate::services::local_time::LocalTimes;
+use crate::services::mutes::MuteService;
+use crate::services::rules::RuleService;
 use earcon_adapters_embedded::{EmbeddedStore, OpenError};
 use earcon_model::Clock;
 use earcon_ports::PortError;
@@ -124,11 +126,11 @@ impl App {
         let args = backends::cluster(config, &opened, clock.clone()).await.map_err(StartError::Nats)?;
         let cluster = args.as_ref().map(Cluster::new);
         let tenancy = cluster.as_ref().map(|(cluster, _)| Arc::new(cluster.clone()) as Arc<dyn Tenancy>);
-        let muting = Muting::new(opened.backends.meta_store.clone(), clock.clone());
+        let mutes = MuteService::new(opened.backends.meta_store.clone(), clock.clone());
         let zones = &config.streams.time_zones;
         let local_times = LocalTimes::new(zones.usual.clone(), zones.of.clone());
         let context = Context {
-            muting: muting.clone(),
+            muting: mutes.clone(),
             backends: opened.backends.clone(),
             clock: clock.clone(),
             settings,
@@ -148,38 +150,37 @@ impl App {
         drop(context);
 
         let (shutdown, shutdown_seen) = watch::channel(false);
+        let (meta, history) = (opened.backends.meta_store, opened.backends.series_store);
         let gateway = Gateway::new(Parts {
             directory: directory.clone(),
             event_log: opened.backends.event_log,
-            series_store: opened.backends.series_store,
-            desk: DetectorService::new(opened.backends.meta_store.clone(), streams, clock.clone()),
-            meta_store: opened.backends.meta_store.clone(),
-            catalogues: Catalogues::new(opened.backends.meta_store, config.ingest.known_series),
+            detectors: DetectorService::new(meta.clone(), streams, clock.clone(), Arc::new(directory.clone())),
+            incidents: IncidentRecords::new(meta.clone()),
+            rules: RuleService::new(meta, config.ingest.known_series),
+            anomalies: AnomalyService::new(history.clone(), mutes.clone(), local_times, clock.clone()),
+            series_store: history,
             clock: clock.clone(),
-            muting,
-            local_times,
+            mutes,
             access: Authorizer,
-            limits: Arc::new(limits(config)),
-            imports: Imports::default(),
+            limits: limits(config),
             metrics: recorder.clone(),
-            transmitters: Transmitters::default(),
             shutdown: shutdown_seen.clone(),
         });
         let nats = match (&config.nats, opened.nats) {
             (Some(nats), Some(client)) => {
                 let services = NatsServices { ingest: nats.ingest, sound: opened.publisher };
-                Some(NatsGateway::start(gateway.clone(), client, services).await.map_err(StartError::Nats)?)
+                Some(NatsGateway::start(&gateway, client, services).await.map_err(StartError::Nats)?)
             }
             _ => None,
         };
         let statsd = match &config.statsd {
             Some(settings) => {
                 let failed = |source| StartError::Statsd { address: settings.listen, source };
-                Some(StatsdGateway::start(gateway.clone(), &statsd_settings(settings)).await.map_err(failed)?)
+                Some(start_statsd(&gateway, &statsd_settings(settings)).await.map_err(failed)?)
             }
             None => None,
         };
-        let server = tokio::spawn(serve(listener, gateway, shutdown_seen));
+        let server = tokio::spawn(serve(listener, router(&gateway), shutdown_seen));
         let upkeep = tokio::spawn(metrics::upkeep(recorder));
         let drain = config.server.drain;
         let store = opened.embedded;
@@ -240,8 +241,7 @@ impl App {
     }
 }
 
-async fn serve(listener: TcpListener, gateway: Gateway, mut shutdown: watch::Receiver<bool>) -> io::Result<()> {
-    let app = router(gateway);
+async fn serve(listener: TcpListener, app: axum::Router, mut shutdown: watch::Receiver<bool>) -> io::Result<()> {
     let service = ServiceExt::<axum::extract::Request>::into_make_service_with_connect_info::<SocketAddr>(app);
     axum::serve(
         axum::serve::ListenerExt::tap_io(listener, |tcp| {

@@ -15,6 +15,6 @@ mod settings;
 mod state;
 
 pub use budget::{AlertDecision, Budget, DAY_MS};
-pub use engine::{Decision, IncidentEngine, RestoreError};
+pub use engine::{IncidentEngine, RestoreError};
 pub use inventory::SeriesInventory;
 pub use settings::IncidentSettings;

@@ -9,7 +9,8 @@
 //!   model and not one another. `evaluation` is pure too and imports `earcon_streams`. Pure modules
 //!   contain no tokio, ractor, axum, clock or random source.
 //! - `actors` use pure modules and ports.
-//! - `gateway` and `sources` use actor handles, pure modules and read-only ports.
+//! - `services` use pure modules, ports and actor handles.
+//! - `gateway` and `sources` use services, actor handles, pure modules and read-only ports.
 //! - Only `app` names adapters.
 //!
 //! `tests/it/architecture.rs` checks these rules.
@@ -26,5 +27,6 @@ pub mod gateway;
 pub mod incidents;
 pub mod live;
 pub mod mutes;
+pub mod services;
 pub mod sources;
 pub mod telemetry;

@@ -1,5 +1,5 @@
-//! What somebody who follows a workspace sees: the state after the newest event, which events a filter lets through,
-//! how a resume is answered, and the wire format of all of it. Pure: the hub owns the state, the gateway the sockets.
+//! What a follower of a workspace gets: the state after the newest event, the events that its filter admits, the answer
+//! to a resume, and the wire format of all of it. Pure: the hub owns the state, the gateway the sockets.
 
 pub mod compact;
 pub mod conflation;
@@ -10,8 +10,6 @@ pub mod sentence;
 pub mod split;
 pub mod view;
 pub mod wire;
-pub mod wire_anomaly;
-pub mod wire_incident;
 
 pub use conflation::{Conflation, RateError};
 pub use filter::{Filter, FilterError};

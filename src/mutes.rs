@@ -1,11 +1,13 @@
-//! Mutes: series that shall alert nobody for a while, because somebody works on them or nobody works at all.
+//! Mutes: series that raise no alerts for a while, because of maintenance or outside working hours.
 //!
-//! A mute names series (KPI patterns and labels) and times: one window, a repeating one (RFC 5545 recurrence rule in a time
-//! zone), or a calendar (days, or an iCalendar document). What is muted is still scored, recorded and listed; only nobody is
-//! alerted. Times are worked out once, around a moment that the caller gives, into plain windows; asking is then a search.
+//! A mute names series (KPI patterns and labels) and times. The times are one window, a repeating
+//! window (RFC 5545 recurrence rule in a time zone), or a calendar (days, or an iCalendar
+//! document). Muted series are still scored, recorded and listed; they only raise no alerts. Times
+//! are computed once, around a moment that the caller gives, into plain windows. A look-up is then
+//! a search.
 //!
-//! Deliberately absent: clocks, storage, and the time zones of the machine (those of jiff's bundled database are used, so
-//! that all nodes agree).
+//! Pure: without clocks and storage. Time zones come from the database that jiff bundles and not
+//! from the machine, so that all nodes agree.
 
 mod calendar;
 mod document;
@@ -16,9 +18,9 @@ pub use document::{MuteDocument, Schedule, Times};
 
 use earcon_model::{Anomaly, KpiName, Labels};
 
-/// How far back windows are worked out: longer than an anomaly is listed.
+/// How far back windows are computed: longer than an anomaly is listed.
 const PAST_MS: i64 = 100 * DAY_MS;
-/// How far ahead.
+/// How far ahead windows are computed.
 const AHEAD_MS: i64 = 400 * DAY_MS;
 const DAY_MS: i64 = 86_400_000;
 
@@ -36,12 +38,12 @@ pub struct Window {
 pub struct Mute {
     id: String,
     document: MuteDocument,
-    /// In order, apart from each other.
+    /// In order and disjoint.
     windows: Vec<Window>,
 }
 
 impl Mute {
-    /// Checks a document and works out its windows around `now_ms`.
+    /// Checks a document and computes its windows around `now_ms`.
     ///
     /// # Errors
     /// Every problem of the document, each fit to show to its author.
@@ -51,22 +53,22 @@ impl Mute {
         Ok(Self { id: id.to_owned(), document, windows: merged(windows) })
     }
 
-    /// Names it in the workspace.
+    /// Its identifier in the workspace.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// What was asked for.
+    /// The document as it was written.
     pub fn document(&self) -> &MuteDocument {
         &self.document
     }
 
-    /// What it is called.
+    /// Its name.
     pub fn name(&self) -> &str {
         &self.document.name
     }
 
-    /// The window a moment lies in.
+    /// The window that contains a moment.
     pub fn window_at(&self, at_ms: i64) -> Option<Window> {
         let begun = self.windows.partition_point(|window| window.from_ms <= at_ms);
         let last = self.windows[..begun].last()?;
@@ -79,13 +81,14 @@ impl Mute {
         self.windows.get(begun).copied()
     }
 
-    /// Whether it is over for good. One that repeats never is: windows further ahead are not known.
+    /// Whether no window will come. One that repeats is never over: windows further ahead are not
+    /// computed.
     pub fn is_over(&self, at_ms: i64) -> bool {
         let once = self.document.schedule.is_none() && self.document.calendar.is_none();
         once && self.windows.last().is_none_or(|last| last.until_ms <= at_ms)
     }
 
-    /// Whether it speaks of a series.
+    /// Whether it names a series.
     pub fn names(&self, kpi: &KpiName, labels: &Labels) -> bool {
         let document = &self.document;
         let of_kpi = document.kpis.is_empty() || document.kpis.iter().any(|pattern| matches(pattern, kpi.as_str()));
@@ -98,7 +101,7 @@ impl Mute {
     }
 }
 
-/// A mute that holds, and until when.
+/// A mute in force, and its end.
 #[derive(Debug, Clone, Copy)]
 pub struct Covering<'a> {
     /// The mute.
@@ -124,7 +127,7 @@ impl Mutes {
         &self.all
     }
 
-    /// The mute that keeps a series quiet at a moment; of several the one that lasts longest.
+    /// The mute that covers a series at a moment; of several, the one that lasts longest.
     pub fn covering(&self, kpi: &KpiName, labels: &Labels, at_ms: i64) -> Option<Covering<'_>> {
         let in_force = self.all.iter().filter_map(|mute| Some((mute, mute.window_at(at_ms)?.until_ms)));
         let of_series = in_force.filter(|(mute, _)| mute.names(kpi, labels));
@@ -145,7 +148,7 @@ impl Mutes {
     }
 }
 
-/// Windows in order, those that touch as one.
+/// Windows in order; those that touch are merged.
 fn merged(mut windows: Vec<Window>) -> Vec<Window> {
     windows.sort_unstable();
     let mut apart: Vec<Window> = Vec::with_capacity(windows.len());
@@ -158,7 +161,8 @@ fn merged(mut windows: Vec<Window>) -> Vec<Window> {
     apart
 }
 
-/// Whether a name fits a pattern in which `*` stands for any characters. Takes at most |pattern| × |name| steps.
+/// Whether a name matches a pattern in which `*` is any sequence of characters. Takes at most
+/// |pattern| × |name| steps.
 fn matches(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();

@@ -1,4 +1,5 @@
-//! The least client that can post: prepared requests over kept connections, so that the server is what is measured.
+//! A minimal client that posts prepared requests over kept connections, so that the server
+//! dominates the measurement.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -7,13 +8,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// How the samples of one batch spread: one sample a series.
+/// The distribution of a batch's samples: one sample a series.
 #[derive(Clone, Copy)]
 pub(crate) struct Shape {
     pub(crate) kpis: usize,
-    /// Of each KPI.
+    /// Series of each KPI.
     pub(crate) series: usize,
-    /// After this many batches the names of the KPIs come again; 1: every batch is of the same ones.
+    /// Batches after which the KPI names repeat; with 1, all batches have the same names.
     pub(crate) turns: usize,
 }
 
@@ -57,7 +58,8 @@ pub(crate) fn request(body: &str) -> Vec<u8> {
     [head.as_bytes(), body.as_bytes()].concat()
 }
 
-/// Posts all requests over `connections` connections, in order, each connection waiting for its answer.
+/// Posts all requests in order over `connections` connections. Each connection waits for its
+/// answer.
 pub(crate) async fn post_all(address: &str, requests: Vec<Vec<u8>>, connections: usize) {
     let requests = Arc::new(requests);
     let next = Arc::new(AtomicUsize::new(0));

@@ -1,5 +1,6 @@
-//! Two nodes on one NATS server and the test database: what it costs to send to the node that does not own the workspace, and
-//! whether history keeps up. The nodes, the servers and the clients share the machine's cores.
+//! Two nodes on one NATS server and the test database. Measures the cost of sending to the node
+//! that does not own the workspace, and whether history keeps up. Nodes, servers and clients share
+//! the machine's cores.
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -76,7 +77,7 @@ pub(crate) async fn run() {
     let owner = usize::from(place(&nodes[0].address).await["owner"] != "a");
 
     let (mut next, mut rates) = (START_MS + 40_000, [Vec::new(), Vec::new()]);
-    // In turn, because these machines are noisy.
+    // Alternately, because these machines are noisy.
     for _ in 0..3 {
         for (through, rate) in [owner, 1 - owner].into_iter().zip(&mut rates) {
             let load = bodies(SHAPE, next, BATCHES);
@@ -99,7 +100,7 @@ pub(crate) async fn run() {
 
     let started = Instant::now();
     post_all(&nodes[owner].address, bodies(SHAPE, next, BATCHES), 4).await;
-    // The other node sees what is in the database and no more.
+    // The other node only sees samples that are in the database.
     written(&nodes[1 - owner].address, next + (BATCHES as i64 - 1) * 1_000).await;
     println!(
         "history in CQL: {:>9.0} samples/s taken in, from the first batch sent to the last row flushed",
@@ -113,7 +114,7 @@ async fn place(address: &str) -> Value {
     cluster["workspaces"][0].clone()
 }
 
-/// Until the database has the last sample.
+/// Waits until the database has the last sample.
 async fn written(address: &str, last_ms: i64) {
     let url = format!(
         "http://{address}/api/v1/workspaces/local/kpis/bench.kpi9/samples?labels=host:web-99&from={last_ms}&to={}",
@@ -129,7 +130,7 @@ async fn written(address: &str, last_ms: i64) {
     }
 }
 
-/// Until history has taken everything into memory.
+/// Waits until history has all events in memory.
 async fn caught_up(address: &str) {
     while place(address).await["history_lag"] != 0 {
         tokio::time::sleep(Duration::from_millis(20)).await;

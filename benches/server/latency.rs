@@ -1,6 +1,8 @@
-//! From the moment a batch should be posted until its event has arrived over a WebSocket, at a fixed rate.
+//! Latency from the scheduled time of a post until its event arrives over a WebSocket, at a fixed
+//! rate.
 //!
-//! Latency counts from the scheduled time, so that a server that stalls cannot hide it by slowing the load down.
+//! It counts from the scheduled time, so that a stalled server cannot hide its latency by slowing
+//! the load.
 
 use std::time::{Duration, Instant};
 
@@ -72,7 +74,8 @@ async fn pool(address: &str, size: usize) -> (Vec<mpsc::UnboundedSender<Vec<u8>>
     (jobs, tasks)
 }
 
-/// Reports when the event of each batch arrives, by the timestamp of its samples; first of all that it follows.
+/// Reports the arrival of each batch's event, identified by the timestamp of its samples. First
+/// reports that it follows.
 async fn follow(address: String, arrived: mpsc::UnboundedSender<(i64, Instant)>) {
     let url = format!("ws://{address}/api/v1/workspaces/local/events");
     let (mut socket, _) = tokio_tungstenite::connect_async(url).await.expect("a WebSocket");

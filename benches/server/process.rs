@@ -1,4 +1,4 @@
-//! The server as a process of its own, so that its CPU time and memory can be told from the client's.
+//! The server as a separate process, to measure its CPU time and memory apart from the client's.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -17,12 +17,12 @@ impl Earcon {
         Self::start_in(TempDir::new().expect("a temporary directory"))
     }
 
-    /// As [`Self::start`], with these in its environment.
+    /// As [`Self::start`], with additional environment variables.
     pub(crate) fn start_with(environment: &[(String, String)]) -> Self {
         Self::launch(TempDir::new().expect("a temporary directory"), environment)
     }
 
-    /// Returns when the server says that it is ready.
+    /// Returns when the server reports that it is ready.
     pub(crate) fn start_in(data: TempDir) -> Self {
         Self::launch(data, &[])
     }
@@ -47,7 +47,7 @@ impl Earcon {
     /// User and system time so far.
     pub(crate) fn cpu_seconds(&self) -> f64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
-        // Fields 14 and 15, counted behind the name, which may hold spaces.
+        // Fields 14 and 15, counted after the name, which may contain spaces.
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
         let ticks: f64 = [11, 12].iter().filter_map(|i| fields.get(*i)?.parse::<f64>().ok()).sum();
         ticks / 100.0
@@ -59,7 +59,7 @@ impl Earcon {
         line.split_whitespace().next().and_then(|kb| kb.parse::<u64>().ok()).unwrap_or(0) / 1024
     }
 
-    /// Stops in order and leaves the data.
+    /// Stops the server and keeps the data.
     pub(crate) fn stop(mut self) -> TempDir {
         let id = self.child.id().to_string();
         Command::new("kill").args(["-TERM", &id]).status().expect("kill");
@@ -70,7 +70,7 @@ impl Earcon {
 
 impl Drop for Earcon {
     fn drop(&mut self) {
-        // After `stop` there is nothing left to kill, and both calls fail without consequence.
+        // After `stop` there is no process to kill, and both calls fail without consequence.
         let _gone = self.child.kill().is_err();
         let _gone = self.child.wait().is_err();
     }

@@ -1,4 +1,4 @@
-//! Influx line protocol: whatever comes before it, a good line at the end is taken.
+//! Influx line protocol: a good line at the end is accepted after any input.
 
 #![no_main]
 

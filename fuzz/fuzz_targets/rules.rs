@@ -1,4 +1,5 @@
-//! A workspace's rules, and a few series under whatever rules come out. A document that is taken must be taken again.
+//! A workspace's rules, and a few series mapped by them. An accepted document must be accepted
+//! again.
 
 #![no_main]
 

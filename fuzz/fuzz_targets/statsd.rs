@@ -1,4 +1,4 @@
-//! StatsD: whatever comes before it, a good line at the end is counted, and what comes out are finite numbers.
+//! StatsD: a good line at the end is counted after any input, and all samples are finite.
 
 #![no_main]
 

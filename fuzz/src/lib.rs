@@ -1,19 +1,18 @@
-//! What must hold for every parser, whatever it is given.
+//! Properties of every parser, for any input.
 
-use earcon_intake::{Batch, SeriesCache, ParsedBatch, IntakeError, Rules};
+use earcon_intake::{Batch, IntakeError, ParsedBatch, Rules, SeriesCache};
 
-/// Parses twice, with nothing known and with everything known: both must say the same.
+/// Parses twice, first with an empty cache and then with a full one. Both results must be equal.
 pub fn gather(parse: impl Fn(&mut Batch<'_>) -> Result<(), IntakeError>) -> Option<ParsedBatch> {
     let cache = SeriesCache::new(Rules::default(), 100_000, 1);
-    let mut run = || {
+    let run = || {
         let mut batch = Batch::new(&cache, 42, 10_000);
         parse(&mut batch).map(|()| batch.finish())
     };
     let (cold, warm) = (run(), run());
     match (cold, warm) {
         (Ok(cold), Ok(warm)) => {
-
-            // Quantiles of cumulative histograms appear with the second point only, so series may differ.
+            // Quantiles of cumulative histograms need a second point, so the series may differ.
             assert!(cold.batches.len() <= warm.batches.len());
             assert_eq!(cold.rejected, warm.rejected);
             for batch in &cold.batches {
@@ -25,6 +24,6 @@ pub fn gather(parse: impl Fn(&mut Batch<'_>) -> Result<(), IntakeError>) -> Opti
             assert_eq!(cold, warm);
             None
         }
-        (cold, warm) => panic!("with nothing known: {cold:?}; with everything known: {warm:?}"),
+        (cold, warm) => panic!("with an empty cache: {cold:?}; with a full cache: {warm:?}"),
     }
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Runs one Apache Cassandra node in the foreground, from the jars that setup.sh put into the cache.
+# Runs one Apache Cassandra node in the foreground, from the jars in the cache (see setup.sh).
 #
 # usage: cassandra.sh DIRECTORY CQL_PORT STORAGE_PORT [HEAP_MEGABYTES]
-# DIRECTORY keeps the configuration, data and logs; starting again with the same one finds the same data.
+# DIRECTORY holds the configuration, data and logs. A restart with the same one finds its data.
 set -euo pipefail
 
 readonly directory="$1" cql_port="$2" storage_port="$3" heap="${4:-1024}"
@@ -54,7 +54,7 @@ cat >"$root/conf/logback.xml" <<'XML'
 </configuration>
 XML
 
-# What Cassandra's own jvm17-server.options opens; the jars do not bring that file.
+# The options of Cassandra's jvm17-server.options, which is not part of the jars.
 opens=()
 for package in java.lang java.lang.module java.lang.reflect java.io java.net java.nio java.util java.util.concurrent \
     java.util.concurrent.atomic sun.nio.ch jdk.internal.loader jdk.internal.math jdk.internal.misc jdk.internal.module \

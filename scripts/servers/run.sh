@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Runs a command with a NATS server and a Cassandra node, and ends both afterwards.
 #
-# usage: run.sh COMMAND [ARGUMENT]…      e.g. run.sh cargo test --test it cluster -- --include-ignored
-# EARCON_TEST_NATS_URL (nats://…, with JetStream) and EARCON_TEST_CQL (host:port) name running servers to use instead.
-# Without Java or the downloads, the command runs without the servers. With CI set, that is a failure.
+# usage: run.sh COMMAND [ARGUMENT]…
+# example: run.sh cargo test --test it cluster -- --include-ignored
+# EARCON_TEST_NATS_URL (nats://…, with JetStream) and EARCON_TEST_CQL (host:port) name running
+# servers to use instead. Without Java or the downloads, the command runs without the servers. With
+# CI set, that is a failure.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 readonly here

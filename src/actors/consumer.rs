@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use super::Context;
 use super::hub::{EventBatch, Hub};
 use crate::telemetry::{GaugePart, Metric, count};
-use earcon_model::{Event, EventBody, Seq};
+use earcon_model::{Event, EventBody, Seq, SeriesEvent};
 use earcon_ports::PortError;
 use earcon_tenancy::WorkspacePass;
 
@@ -291,7 +291,7 @@ impl<H: Handler> State<H> {
 /// What an event costs its handler, in samples.
 fn weight(event: &Event) -> usize {
     match &event.body {
-        EventBody::Samples(series) | EventBody::Backfilled(series) => {
+        EventBody::Series(SeriesEvent::Samples(series) | SeriesEvent::Backfilled(series)) => {
             series.iter().map(|series| series.samples.len() + series.late.len()).sum()
         }
         _ => 1,

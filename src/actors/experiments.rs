@@ -7,8 +7,6 @@
 //!
 //! While nothing is tried out and nothing trains, it sleeps.
 
-pub mod desk;
-pub mod records;
 mod trainer;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -16,11 +14,11 @@ use std::time::Duration;
 
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef};
 
-use self::records::{load_board, load_experiment, open_job, save_board, save_experiment};
 use self::trainer::Training;
 use super::Context;
 use super::workspace::Routes;
-use crate::experiments::{Board, Evidence, Experiment, Plan, Stage, Tally};
+use crate::experiments::{DetectorAssignment, Evidence, Experiment, Plan, Stage, Tally};
+use crate::services::detectors::records::DetectorRecords;
 use crate::telemetry::{GaugePart, Metric, count};
 use earcon_model::{DetectorSlots, KpiName};
 use earcon_ports::{ErrorKind, PortError, Revision};
@@ -86,11 +84,12 @@ impl Experiments {
         let shared = SharedPlan::default();
         shared.set(plan);
         let state = State {
+            records: DetectorRecords::new(context.backends.meta_store.clone()),
             context,
             pass,
             routes,
             plan: shared.clone(),
-            board: (Board::default(), 0),
+            assignment: (DetectorAssignment::default(), 0),
             experiment: None,
             found: Evidence::default(),
             reconcile: 0,
@@ -103,7 +102,7 @@ impl Experiments {
         Ok(Self { actor, plan: shared })
     }
 
-    /// Has it read its records again: somebody has changed them.
+    /// Makes it read its records again after a change.
     pub fn wake(&self) {
         let _stopped = self.actor.cast(Message::Wake).is_err();
     }
@@ -128,7 +127,7 @@ impl Experiments {
 
 fn wanted(plan: &Plan, pass: &WorkspacePass, kpi: &KpiName) -> Wanted {
     let window_ms = plan.trial.as_ref().map_or(0, |trial| trial.window_ms);
-    Wanted { arrangement: plan.arrangement(pass.workspace(), kpi), window_ms }
+    Wanted { arrangement: plan.slots(pass.workspace(), kpi), window_ms }
 }
 
 struct ExperimentsActor;
@@ -138,7 +137,8 @@ struct State {
     pass: WorkspacePass,
     routes: Arc<Routes>,
     plan: SharedPlan,
-    board: (Board, Revision),
+    records: DetectorRecords,
+    assignment: (DetectorAssignment, Revision),
     /// The one that runs.
     experiment: Option<(Experiment, Revision)>,
     /// What was reported since it was written down.
@@ -203,41 +203,38 @@ impl State {
     }
 
     async fn try_load(&mut self, myself: &ActorRef<Message>) -> Result<(), PortError> {
-        let meta = self.context.backends.meta_store.clone();
-        let (mut board, mut revision) = load_board(meta.as_ref(), &self.pass).await?;
-        let mut experiment = match &board.running {
-            Some(name) => load_experiment(meta.as_ref(), &self.pass, name).await?,
-            None => None,
-        };
+        let (mut assignment, mut revision) = self.records.assignment(&self.pass).await?;
+        let running = self.records.running(&self.pass, &assignment).await?;
+        let mut experiment = running.map(|stored| (stored.value, stored.revision));
         if let Some((over, _)) = experiment.take_if(|(experiment, _)| !experiment.runs()) {
-            // Whoever ended it may have got no further.
-            if board.settle(&over) {
-                revision = save_board(meta.as_ref(), &self.pass, &board, revision).await?;
+            // The request that ended it may have got no further.
+            if assignment.conclude(&over) {
+                revision = self.records.put_assignment(&self.pass, &assignment, revision).await?;
             }
         }
         let same = |(one, _): &(Experiment, Revision), (other, _): &(Experiment, Revision)| one.name == other.name;
         if !self.experiment.as_ref().zip(experiment.as_ref()).is_some_and(|(one, other)| same(one, other)) {
             self.found = Evidence::default();
         }
-        self.board = (board, revision);
+        self.assignment = (assignment, revision);
         self.experiment = experiment;
         self.follow_plan();
         if self.training.is_none()
-            && let Some((job, revision)) = open_job(meta.as_ref(), &self.pass).await?
+            && let Some(stored) = self.records.open_job(&self.pass).await?
         {
             let myself = myself.clone();
             let ended = move || {
                 let _stopped = myself.cast(Message::JobEnded).is_err();
             };
             let (context, pass, routes) = (self.context.clone(), self.pass.clone(), self.routes.clone());
-            self.training = Some(Training::start(context, pass, routes, job, revision, ended));
+            self.training = Some(Training::start(context, pass, routes, stored, ended));
         }
         Ok(())
     }
 
     /// Puts the plan up, and tells the streams when it is another one.
     fn follow_plan(&mut self) {
-        let plan = self.board.0.plan(self.experiment.as_ref().map(|(experiment, _)| experiment));
+        let plan = self.assignment.0.plan(self.experiment.as_ref().map(|(experiment, _)| experiment));
         if self.plan.set(plan) {
             self.reconcile = 1;
             self.tell_streams();
@@ -306,8 +303,7 @@ impl State {
 
     /// Writes an experiment down and, if that holds, does what it says. Somebody who was faster is read instead.
     async fn write(&mut self, after: Experiment, revision: Revision) {
-        let meta = self.context.backends.meta_store.clone();
-        match save_experiment(meta.as_ref(), &self.pass, &after, revision).await {
+        match self.records.experiments.put(&self.pass, &after.name, revision, &after).await {
             Ok(revision) => {
                 self.found = Evidence::default();
                 if after.stage == Stage::RolledBack {
@@ -317,10 +313,10 @@ impl State {
                     tracing::warn!(%workspace, experiment = name, reason, "a candidate was rolled back");
                 }
                 if !after.runs() {
-                    let mut board = self.board.0.clone();
-                    if board.settle(&after) {
-                        match save_board(meta.as_ref(), &self.pass, &board, self.board.1).await {
-                            Ok(revision) => self.board = (board, revision),
+                    let mut assignment = self.assignment.0.clone();
+                    if assignment.conclude(&after) {
+                        match self.records.put_assignment(&self.pass, &assignment, self.assignment.1).await {
+                            Ok(revision) => self.assignment = (assignment, revision),
                             Err(_) => self.reload = true,
                         }
                     }

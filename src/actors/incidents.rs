@@ -8,7 +8,6 @@
 mod recorder;
 mod restore;
 
-pub use recorder::{all as recorded, one as record_of};
 pub use restore::DeskReplay;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,10 +21,11 @@ use tokio::time::Instant;
 use super::Context;
 use super::hub::{EventBatch, Hub};
 use super::log_writer::{Append, LogWriter};
-use crate::incidents::{Decision, IncidentEngine, SeriesInventory};
+use crate::incidents::{IncidentEngine, SeriesInventory};
 use crate::live::KpiView;
+use crate::services::incidents::IncidentRecords;
 use crate::telemetry::{Metric, count};
-use earcon_model::{Anomaly, Event, EventBody, Seq};
+use earcon_model::{Anomaly, AnomalyEvent, Event, EventBody, IncidentEvent, Seq};
 use earcon_tenancy::WorkspacePass;
 use recorder::Recorder;
 
@@ -117,10 +117,16 @@ impl Actor for IncidentsActor {
 
     async fn pre_start(&self, myself: ActorRef<Message>, args: Args) -> Result<State, ActorProcessingErr> {
         let open: Vec<_> = args.desk.open().cloned().collect();
-        let store = args.context.backends.meta_store.clone();
+        let records = IncidentRecords::new(args.context.backends.meta_store.clone());
         let keep = args.context.settings.retention.history_age;
-        let recorder =
-            Recorder::start(store, args.pass.clone(), args.context.clock.clone(), keep, args.hub.epoch().into(), open);
+        let recorder = Recorder::start(
+            records,
+            args.pass.clone(),
+            args.context.clock.clone(),
+            keep,
+            args.hub.epoch().into(),
+            open,
+        );
         myself.cast(Message::Next)?;
         let (muted, now) = (muted(), Instant::now());
         // Saved at once, so that a restart begins here and not with what it finds in the log.
@@ -209,7 +215,7 @@ impl State {
     }
 
     async fn take(&mut self, events: &[Arc<Event>]) {
-        let news = events.iter().any(|event| matches!(event.body, EventBody::AnomalyOpened(_)));
+        let news = events.iter().any(|event| matches!(event.body, EventBody::Anomaly(AnomalyEvent::Opened(_))));
         if news
             && Instant::now() >= self.know_at
             && let Some((_, kpis)) = self.args.hub.view().await
@@ -236,20 +242,19 @@ impl State {
         let Some(last) = decisions.len().checked_sub(1) else { return Ok(()) };
         let (sender, committed) = oneshot::channel();
         let mut sender = Some(sender);
-        for (i, Decision { kpi, body }) in decisions.iter().cloned().enumerate() {
+        for (i, decided) in decisions.iter().cloned().enumerate() {
             let on_commit = sender.take_if(|_| i == last).map(|sender| -> super::log_writer::OnCommit {
                 Box::new(move |_| {
                     let _gone = sender.send(()).is_err();
                 })
             });
-            self.args.log.append(Append { kpi, time_ms: now_ms, bodies: vec![body], on_commit, snapshot: None });
+            let (subject, bodies) = (decided.incident().id.into(), vec![decided.into()]);
+            self.args.log.append(Append { subject, time_ms: now_ms, bodies, on_commit, snapshot: None });
         }
         committed.await.map_err(|_| "incidents could not be written to the log")?;
-        for Decision { body, .. } in decisions {
-            count_said(&body);
-            if let Some(incident) = body.incident() {
-                self.recorder.record(incident.clone());
-            }
+        for decided in decisions {
+            count_said(&decided);
+            self.recorder.record(decided.incident().clone());
         }
         Ok(())
     }
@@ -298,15 +303,18 @@ impl State {
     }
 }
 
-fn count_said(body: &EventBody) {
-    if let EventBody::IncidentOpened(incident) = body {
-        count(Metric::IncidentsOpened, 1);
-        if incident.is_alerted() {
-            count(Metric::IncidentsAlerted, 1);
+fn count_said(decided: &IncidentEvent) {
+    let alerted = match decided {
+        IncidentEvent::Opened(incident) => {
+            count(Metric::IncidentsOpened, 1);
+            incident.is_alerted()
         }
-    } else if let EventBody::IncidentUpdated(incident) = body
-        && incident.alerted_at_ms.is_some_and(|at| incident.timeline.last().is_some_and(|last| last.at_ms == at))
-    {
+        IncidentEvent::Updated(incident) => {
+            incident.alerted_at_ms.is_some_and(|at| incident.timeline.last().is_some_and(|last| last.at_ms == at))
+        }
+        IncidentEvent::Closed(_) => false,
+    };
+    if alerted {
         count(Metric::IncidentsAlerted, 1);
     }
 }

@@ -17,24 +17,24 @@ use super::Context;
 use super::hub::Hub;
 use super::snapshotter::Snapshotter;
 use crate::telemetry::{GaugePart, Metric, count, record};
-use earcon_model::{Event, EventBody, KpiName, Seq};
+use earcon_model::{AnomalyEvent, Event, EventBody, KpiName, Seq, Subject};
 use earcon_ports::{PortError, Snapshot};
 use earcon_tenancy::WorkspacePass;
 
 /// Called with the last `seq` of the append once it is durable; dropped uncalled when it is not.
 pub type OnCommit = Box<dyn FnOnce(Seq) + Send>;
 
-/// Events of one KPI that belong together: all of them are committed, or none.
+/// Events about one subject that belong together: all of them are committed, or none.
 pub struct Append {
-    /// The KPI they speak of.
-    pub kpi: KpiName,
+    /// What they are about.
+    pub subject: Subject,
     /// Wall time at which they were decided, milliseconds UTC.
     pub time_ms: i64,
     /// In order; may be empty when there is only a snapshot to hand over.
     pub bodies: Vec<EventBody>,
     /// Told after the commit.
     pub on_commit: Option<OnCommit>,
-    /// The stream's state including these events.
+    /// The stream's state including these events, if the subject is a KPI.
     pub snapshot: Option<Vec<u8>>,
 }
 
@@ -177,13 +177,12 @@ impl Actor for LogWriterActor {
 
 impl State {
     fn queue(&mut self, append: Append) {
-        let Append { kpi, time_ms, bodies, on_commit, snapshot } = append;
-        // Incidents are no part of the state of the KPI they name: no snapshot has to include them.
-        if bodies.iter().any(|body| body.incident().is_none()) {
-            self.unsaved.wrote(&kpi, self.args.next);
+        let Append { subject, time_ms, bodies, on_commit, snapshot } = append;
+        if let (Subject::Kpi(kpi), false) = (&subject, bodies.is_empty()) {
+            self.unsaved.wrote(kpi, self.args.next);
         }
         for body in bodies {
-            let event = Event { seq: self.args.next, time_ms, kpi: kpi.clone(), body };
+            let event = Event { seq: self.args.next, time_ms, subject: subject.clone(), body };
             self.args.next += 1;
             self.queued.events.push(Arc::new(event));
         }
@@ -191,7 +190,7 @@ impl State {
         if let Some(on_commit) = on_commit {
             self.queued.commits.push((on_commit, last));
         }
-        if let Some(state) = snapshot {
+        if let (Some(state), Subject::Kpi(kpi)) = (snapshot, subject) {
             self.unsaved.saved(&kpi);
             self.queued.snapshots.push(Snapshot { kpi, seq: last, state });
         }
@@ -242,7 +241,8 @@ impl State {
 }
 
 fn count_anomalies(events: &[Arc<Event>]) {
-    let opened = events.iter().filter(|event| matches!(event.body, EventBody::AnomalyOpened(_))).count();
+    let opened =
+        events.iter().filter(|event| matches!(event.body, EventBody::Anomaly(AnomalyEvent::Opened(_)))).count();
     if opened > 0 {
         count(Metric::AnomaliesOpened, opened as u64);
     }

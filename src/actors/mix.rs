@@ -16,6 +16,7 @@ use tokio::sync::{broadcast, oneshot, watch};
 
 use super::Context;
 use super::hub::Hub;
+use crate::services::mixes::MixRecords;
 use crate::telemetry::{Metric, gauge};
 use earcon_audio::{Cue, MixSettings, Mode, Polarity, Voice};
 use earcon_model::KpiName;
@@ -147,7 +148,8 @@ impl Mix {
         hub: Hub,
         supervisor: ActorCell,
     ) -> Result<Self, ractor::SpawnErr> {
-        let args = Args { context, pass, hub };
+        let records = MixRecords::new(context.backends.meta_store.clone());
+        let args = Args { context, pass, hub, records };
         let (actor, _) = Actor::spawn_linked(None, MixActor, args, supervisor).await?;
         Ok(Self(actor))
     }
@@ -185,6 +187,7 @@ struct Args {
     context: Context,
     pass: WorkspacePass,
     hub: Hub,
+    records: MixRecords,
 }
 
 struct State {
@@ -243,18 +246,11 @@ impl Actor for MixActor {
 }
 
 impl State {
-    fn key() -> String {
-        format!("mix/{DEFAULT_MIX}")
-    }
-
     async fn load(&mut self) -> Result<(), PortError> {
-        let store = &self.args.context.backends.meta_store;
-        if let Some(record) = store.get(&self.args.pass, &Self::key()).await? {
-            self.revision = record.revision;
-            match serde_json::from_slice(&record.value) {
-                Ok(settings) => self.settings = settings,
-                Err(error) => tracing::warn!(%error, "saved mix settings cannot be read, using the defaults"),
-            }
+        let (saved, revision) = self.args.records.load(&self.args.pass, DEFAULT_MIX).await?;
+        self.revision = revision;
+        if let Some(settings) = saved {
+            self.settings = settings;
         }
         Ok(())
     }
@@ -334,10 +330,7 @@ impl State {
         settings.mode = change.mode.unwrap_or(settings.mode);
         settings.voices = change.voices.unwrap_or(settings.voices);
         settings.polarity = change.polarity.unwrap_or(settings.polarity);
-        let value = serde_json::to_vec(&settings)
-            .map_err(|error| PortError::caused(ErrorKind::Invalid, "mix settings", error))?;
-        let store = &self.args.context.backends.meta_store;
-        self.revision = store.put(&self.args.pass, &Self::key(), self.revision, value).await?;
+        self.revision = self.args.records.save(&self.args.pass, DEFAULT_MIX, &settings, self.revision).await?;
         self.settings = settings;
         if let Some(thread) = &self.running {
             thread.change(self.settings.clone());

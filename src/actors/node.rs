@@ -14,6 +14,7 @@ use super::Context;
 use super::recovery::recover;
 use super::supervision::{Failures, Verdict};
 use super::workspace::{self, WorkspaceHandle};
+use crate::services::records::Family;
 use earcon_model::{NotBefore, WorkspaceId};
 use earcon_ports::{ErrorKind, PortError};
 use earcon_tenancy::{Authorizer, WorkspacePass};
@@ -338,7 +339,7 @@ async fn bring_up(
 /// Writes the workspace down, so that it is opened at the next start.
 async fn register(context: &Context, pass: &WorkspacePass) -> Result<(), PortError> {
     let created = context.clock.now_ms().to_string().into_bytes();
-    match context.backends.meta_store.put(pass, "workspace", 0, created).await {
+    match context.backends.meta_store.put(pass, &Family::Workspace.key("created"), 0, created).await {
         Err(error) if error.kind != ErrorKind::Conflict => Err(error),
         _ => Ok(()),
     }

@@ -7,13 +7,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::Context;
-use super::experiments::records::{load_board, load_experiment};
 use super::incidents::DeskReplay;
 use super::snapshotter::load_watermark;
 use crate::experiments::Plan;
 use crate::incidents::{IncidentEngine, SeriesInventory};
 use crate::live::{KpiRun, KpiView, SeriesView};
-use earcon_model::{Event, EventBody, KpiName, Seq};
+use crate::services::detectors::records::DetectorRecords;
+use earcon_model::{Event, EventBody, KpiEvent, KpiName, Seq};
 use earcon_ports::{ErrorKind, LogHead, PortError, Snapshot};
 use earcon_streams::KpiState;
 use earcon_tenancy::WorkspacePass;
@@ -92,13 +92,10 @@ async fn load_plan(context: &Context, pass: &WorkspacePass) -> Result<Plan, Port
 }
 
 async fn try_load_plan(context: &Context, pass: &WorkspacePass) -> Result<Plan, PortError> {
-    let meta = context.backends.meta_store.as_ref();
-    let (board, _) = load_board(meta, pass).await?;
-    let experiment = match &board.running {
-        Some(name) => load_experiment(meta, pass, name).await?,
-        None => None,
-    };
-    Ok(board.plan(experiment.as_ref().map(|(experiment, _)| experiment)))
+    let records = DetectorRecords::new(context.backends.meta_store.clone());
+    let (assignment, _) = records.assignment(pass).await?;
+    let running = records.running(pass, &assignment).await?;
+    Ok(assignment.plan(running.as_ref().map(|stored| &stored.value)))
 }
 
 async fn last_time_ms(context: &Context, pass: &WorkspacePass, next: Seq) -> Result<i64, PortError> {
@@ -123,7 +120,7 @@ pub async fn recover_kpi(context: &Context, pass: &WorkspacePass, kpi: &KpiName)
         None => load_watermark(backends, pass).await? + 1,
     };
     let only_this = |event: &Event| {
-        if event.kpi == *kpi {
+        if event.kpi() == Some(kpi) {
             replay.apply(event);
         }
     };
@@ -178,28 +175,26 @@ impl<'a> Replay<'a> {
     }
 
     fn apply(&mut self, event: &Event) {
-        if event.body.incident().is_some() {
-            return;
-        }
+        let Some(kpi) = event.kpi() else { return };
         match event.body {
-            EventBody::KpiParked { .. } => self.parked.push(event.kpi.clone()),
-            EventBody::KpiResumed => self.parked.retain(|kpi| *kpi != event.kpi),
+            EventBody::Kpi(KpiEvent::Parked { .. }) => self.parked.push(kpi.clone()),
+            EventBody::Kpi(KpiEvent::Resumed) => self.parked.retain(|parked| parked != kpi),
             _ => {}
         }
-        if !self.kpis.contains_key(&event.kpi) {
-            self.kpis.insert(event.kpi.clone(), (0, self.fresh(&event.kpi)));
+        if !self.kpis.contains_key(kpi) {
+            self.kpis.insert(kpi.clone(), (0, self.fresh(kpi)));
         }
-        let Some((seq, state)) = self.kpis.get_mut(&event.kpi) else { return };
+        let Some((seq, state)) = self.kpis.get_mut(kpi) else { return };
         if event.seq <= *seq {
             return;
         }
-        self.unsaved.entry(event.kpi.clone()).or_insert(event.seq);
+        self.unsaved.entry(kpi.clone()).or_insert(event.seq);
         // What is in the log was scored once without a panic; should it panic now, this KPI starts afresh and the
         // others are not held up.
         if catch_unwind(AssertUnwindSafe(|| state.replay(event))).is_err() {
-            tracing::error!(kpi = %event.kpi, seq = event.seq, "scoring panicked in replay; the KPI warms up again");
-            let fresh = self.fresh(&event.kpi);
-            self.kpis.insert(event.kpi.clone(), (event.seq, fresh));
+            tracing::error!(%kpi, seq = event.seq, "scoring panicked in replay; the KPI warms up again");
+            let fresh = self.fresh(kpi);
+            self.kpis.insert(kpi.clone(), (event.seq, fresh));
             return;
         }
         // As when it happened: a shadow that panics ends alone.

@@ -106,7 +106,7 @@ mod tests {
     use crate::actors::{Backends, Faults, Settings, supervision::RestartPolicy};
     use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
     use earcon_audio::MixSettings;
-    use earcon_model::{Clock, Event, EventBody, KpiName, ManualClock, WorkspaceId};
+    use earcon_model::{Clock, Event, KpiEvent, KpiName, ManualClock, WorkspaceId};
     use earcon_ports::StoredBatch;
     use earcon_streams::StreamSettings;
     use earcon_tenancy::Authorizer;
@@ -145,14 +145,14 @@ mod tests {
             publisher: None,
         };
         let clock: Arc<dyn Clock> = clock;
-        let muting = crate::actors::muting::Muting::new(backends.meta_store.clone(), clock.clone());
+        let muting = crate::services::mutes::MuteService::new(backends.meta_store.clone(), clock.clone());
         Context { backends, muting, clock, settings: Arc::new(settings), tenancy: None, faults: Faults::default() }
     }
 
     /// One event an hour.
     fn events() -> Vec<Arc<Event>> {
         let kpi = KpiName::new("a").unwrap();
-        let event = |seq| Event { seq, time_ms: seq as i64 * HOUR_MS, kpi: kpi.clone(), body: EventBody::KpiResumed };
+        let event = |seq| Event::new(seq, seq as i64 * HOUR_MS, kpi.clone(), KpiEvent::Resumed);
         (1..=5).map(|seq| Arc::new(event(seq))).collect()
     }
 

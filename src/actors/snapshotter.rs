@@ -11,22 +11,24 @@ use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef};
 use tokio::sync::oneshot;
 
 use super::{Backends, Context};
+use crate::services::records::Family;
 use earcon_model::{KpiName, Seq};
 use earcon_ports::{PortError, Snapshot};
 use earcon_tenancy::WorkspacePass;
 
-const WATERMARK_KEY: &str = "recovery/watermark";
+const WATERMARK: &str = "watermark";
 
 /// Every event up to the returned one is part of a saved snapshot.
 pub async fn load_watermark(backends: &Backends, pass: &WorkspacePass) -> Result<Seq, PortError> {
-    let record = backends.meta_store.get(pass, WATERMARK_KEY).await?;
+    let record = backends.meta_store.get(pass, &Family::Recovery.key(WATERMARK)).await?;
     Ok(record.and_then(|record| record.value.try_into().ok()).map_or(0, Seq::from_be_bytes))
 }
 
 /// Records that every event up to `watermark` is part of a saved snapshot.
 pub(super) async fn save_watermark(backends: &Backends, pass: &WorkspacePass, watermark: Seq) -> Result<(), PortError> {
-    let revision = backends.meta_store.get(pass, WATERMARK_KEY).await?.map_or(0, |record| record.revision);
-    backends.meta_store.put(pass, WATERMARK_KEY, revision, watermark.to_be_bytes().to_vec()).await?;
+    let revision =
+        backends.meta_store.get(pass, &Family::Recovery.key(WATERMARK)).await?.map_or(0, |record| record.revision);
+    backends.meta_store.put(pass, &Family::Recovery.key(WATERMARK), revision, watermark.to_be_bytes().to_vec()).await?;
     Ok(())
 }
 

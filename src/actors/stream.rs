@@ -17,11 +17,11 @@ use super::Faults;
 use super::experiments::{Experiments, Wanted};
 use super::ingest::ReceiptPart;
 use super::log_writer::{Append, LogWriter, OnCommit};
-use super::muting::Muting;
+use crate::services::mutes::MuteService;
 use crate::telemetry::{Metric, record};
 use earcon_model::{
-    Acknowledgement, AnomalyId, Arrival, Clock, DetectorRef, DetectorSlots, EventBody, Feedback, Labels, RejectedRow,
-    Seq, SeriesBatch, TrainedSeries,
+    Acknowledgement, AnomalyEvent, AnomalyId, Arrival, Clock, DetectorEvent, DetectorRef, DetectorSlots, EventBody,
+    Feedback, Labels, RejectedRow, Seq, SeriesBatch, TrainedSeries,
 };
 use earcon_streams::{KpiState, Pushed};
 use earcon_tenancy::WorkspacePass;
@@ -37,7 +37,7 @@ pub struct StreamArgs {
     /// The workspace.
     pub pass: WorkspacePass,
     /// What shall alert nobody.
-    pub muting: Muting,
+    pub muting: MuteService,
     /// Wall time.
     pub clock: Arc<dyn Clock>,
     /// How long a changed state may stay without a snapshot.
@@ -240,8 +240,8 @@ impl State {
             tracing::error!(%kpi, reason, "the detector that is tried out has failed; the live one goes on");
             state.drop_shadow();
             self.shadowing = None;
-            let arrangement = state.detectors();
-            self.append(now_ms, vec![EventBody::DetectorChanged(Box::new(arrangement))], None);
+            let slots = state.detectors();
+            self.append(now_ms, vec![DetectorEvent::Changed(Box::new(slots)).into()], None);
             self.args.experiments.failed(&kpi, &reason, false);
         }
     }
@@ -252,7 +252,7 @@ impl State {
         match self.args.state.set_detectors(wanted) {
             Ok(true) => {
                 let now_ms = self.args.clock.now_ms();
-                self.append(now_ms, vec![EventBody::DetectorChanged(Box::new(wanted.clone()))], None);
+                self.append(now_ms, vec![DetectorEvent::Changed(Box::new(wanted.clone())).into()], None);
             }
             Ok(false) if self.shadowing.is_some() == wanted.shadow.is_some() => return,
             Ok(false) => {}
@@ -281,7 +281,10 @@ impl State {
         let on_commit: OnCommit = Box::new(move |_| {
             let _gone = reply.send(adopted).is_err();
         });
-        let event = |series| EventBody::DetectorTrained { choice: choice.clone(), detector: detector.clone(), series };
+        let event = |series| {
+            let (detector, algorithm) = (choice.clone(), detector.clone());
+            EventBody::Detector(DetectorEvent::Trained { detector, algorithm, series })
+        };
         let bodies = if adopted > 0 { portions(trained).map(event).collect() } else { Vec::new() };
         let now_ms = self.args.clock.now_ms();
         self.append(now_ms, bodies, Some(on_commit));
@@ -296,11 +299,11 @@ impl State {
     ) {
         self.args.state.acknowledge(id, &acknowledgement);
         let at_ms = acknowledgement.at_ms;
-        let body = EventBody::AnomalyAcknowledged { id, labels, acknowledgement };
+        let body = AnomalyEvent::Acknowledged { id, labels, acknowledgement };
         let on_commit: OnCommit = Box::new(move |seq| {
             let _gone = reply.send(seq).is_err();
         });
-        self.append(at_ms, vec![body], Some(on_commit));
+        self.append(at_ms, vec![body.into()], Some(on_commit));
     }
 
     fn judge(&mut self, id: AnomalyId, labels: Labels, feedback: Feedback, reply: oneshot::Sender<Seq>) {
@@ -309,11 +312,11 @@ impl State {
             shadowing.judged(id, feedback.outcome);
         }
         let at_ms = feedback.at_ms;
-        let body = EventBody::AnomalyJudged { id, labels, feedback, sensitivity };
+        let body = AnomalyEvent::Feedback { id, labels, feedback, sensitivity };
         let on_commit: OnCommit = Box::new(move |seq| {
             let _gone = reply.send(seq).is_err();
         });
-        self.append(at_ms, vec![body], Some(on_commit));
+        self.append(at_ms, vec![body.into()], Some(on_commit));
     }
 
     fn check_stalls(&mut self) {
@@ -327,8 +330,8 @@ impl State {
 
     fn append(&mut self, time_ms: i64, bodies: Vec<EventBody>, on_commit: Option<OnCommit>) {
         self.args.unsaved = true;
-        let kpi = self.args.state.kpi().clone();
-        self.args.log.append(Append { kpi, time_ms, bodies, on_commit, snapshot: None });
+        let subject = self.args.state.kpi().clone().into();
+        self.args.log.append(Append { subject, time_ms, bodies, on_commit, snapshot: None });
     }
 
     /// The snapshot travels through the log writer, so that it is saved with the `seq` it stands at, after the commit.
@@ -337,10 +340,10 @@ impl State {
         if !std::mem::take(&mut self.args.unsaved) {
             return;
         }
-        let kpi = self.args.state.kpi().clone();
+        let subject = self.args.state.kpi().clone().into();
         let snapshot = Some(self.args.state.snapshot());
         let time_ms = self.args.clock.now_ms();
-        self.args.log.append(Append { kpi, time_ms, bodies: Vec::new(), on_commit: None, snapshot });
+        self.args.log.append(Append { subject, time_ms, bodies: Vec::new(), on_commit: None, snapshot });
     }
 
     /// One timer at a time: it is set again when it fires, not with every sample.

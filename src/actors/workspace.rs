@@ -30,7 +30,7 @@ use super::supervision::{Failures, Verdict};
 use super::{ingest::Admission, retention};
 use crate::live::LiveView;
 use crate::telemetry::{GaugePart, Metric, count};
-use earcon_model::{EventBody, KpiName};
+use earcon_model::{KpiEvent, KpiName};
 use earcon_ports::PortError;
 use earcon_streams::KpiState;
 use earcon_tenancy::WorkspacePass;
@@ -126,7 +126,7 @@ impl Actor for Supervisor {
         };
         for kpi in recovered.parked {
             // A new process is a new chance.
-            state.tell(&kpi, EventBody::KpiResumed);
+            state.tell(&kpi, KpiEvent::Resumed);
         }
         let unsaved = recovered.unsaved;
         for (kpi, kpi_state) in recovered.kpis {
@@ -296,7 +296,7 @@ impl State {
                 self.routes.set(kpi.clone(), Route::Parked(reason.to_owned()));
                 self.parked.insert(kpi.clone());
                 self.parked_gauge.set(self.parked.len());
-                self.tell(&kpi, EventBody::KpiParked { reason: reason.to_owned() });
+                self.tell(&kpi, KpiEvent::Parked { reason: reason.to_owned() });
             }
         }
     }
@@ -306,7 +306,7 @@ impl State {
         self.routes.set(kpi.clone(), Route::Restarting);
         self.parked.remove(&kpi);
         self.parked_gauge.set(self.parked.len());
-        self.tell(&kpi, EventBody::KpiResumed);
+        self.tell(&kpi, KpiEvent::Resumed);
         self.recover(myself, kpi);
     }
 
@@ -324,9 +324,10 @@ impl State {
         });
     }
 
-    fn tell(&self, kpi: &KpiName, body: EventBody) {
+    fn tell(&self, kpi: &KpiName, happened: KpiEvent) {
+        let (subject, bodies) = (kpi.clone().into(), vec![happened.into()]);
         let time_ms = self.context.clock.now_ms();
-        self.log.append(Append { kpi: kpi.clone(), time_ms, bodies: vec![body], on_commit: None, snapshot: None });
+        self.log.append(Append { subject, time_ms, bodies, on_commit: None, snapshot: None });
     }
 
     fn finish(&mut self, reply: oneshot::Sender<()>) {

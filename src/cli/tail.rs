@@ -45,7 +45,7 @@ fn rate(text: &str) -> Result<f64, String> {
 }
 
 fn event_type(text: &str) -> Result<String, String> {
-    let known = || EventType::ALL.map(EventType::as_str).join(", ");
+    let known = || EventType::ALL.iter().map(|known| known.as_str()).collect::<Vec<_>>().join(", ");
     EventType::parse(text).map(|_| text.to_owned()).ok_or_else(|| format!("there are {}", known()))
 }
 

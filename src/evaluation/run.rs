@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use earcon_model::{EventBody, KpiName, Labels, Sample, SeriesBatch, WorkspaceId};
+use earcon_model::{AnomalyEvent, EventBody, KpiName, Labels, Sample, SeriesBatch, SeriesEvent, WorkspaceId};
 use earcon_streams::{KpiState, StreamSettings, surprise};
 
 /// A series with the time windows of its anomalies.
@@ -49,17 +49,17 @@ pub fn run(series: &LabelledSeries, settings: &Arc<StreamSettings>) -> Run {
         let (mut score, mut alert) = (0.0, 0.0);
         for body in &pushed.bodies {
             match body {
-                EventBody::Samples(all) => {
+                EventBody::Series(SeriesEvent::Samples(all)) => {
                     let last = all.iter().flat_map(|one| &one.samples).next_back();
                     score = last.and_then(|sample| sample.score).map_or(0.0, f64::from);
                 }
-                EventBody::AnomalyOpened(anomaly) => {
+                EventBody::Anomaly(AnomalyEvent::Opened(anomaly)) => {
                     alerted_peak = anomaly.peak_score;
                     alert = score;
                     run.episodes.push((row, row));
                 }
                 // A periodic update without growth is no alert.
-                EventBody::AnomalyUpdated(anomaly)
+                EventBody::Anomaly(AnomalyEvent::Updated(anomaly))
                     if anomaly.peak_at_ms == timestamp_ms
                         && surprise::has_clearly_grown(alerted_peak, anomaly.peak_score) =>
                 {

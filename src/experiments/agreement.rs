@@ -1,48 +1,50 @@
-//! Which alerts of two detectors are one and the same.
+//! Which alerts of two detectors mean the same.
 
 use std::collections::VecDeque;
 
 use super::evidence::Tally;
 use earcon_model::{AnomalyId, Labels};
 
-/// Alerts that wait for their counterpart, and those that are remembered for a verdict, at most: a KPI with more is no case for fine counting.
+/// Most alerts that wait for their counterpart, and most that are remembered for feedback. A KPI
+/// with more need not be counted exactly.
 const MOST: usize = 1_000;
 
-/// Pairs alerts of the live detector and of the shadow on one KPI. Two on one series that open within the window agree.
+/// Pairs alerts of the live detector and of the shadow on one KPI. Two alerts on one series agree
+/// if they open within the window.
 #[derive(Debug, Clone)]
 pub struct Agreement {
     window_ms: i64,
     waiting: VecDeque<Alert>,
-    /// What the live detector has told, and whether the shadow had it too.
-    told: VecDeque<(AnomalyId, bool)>,
+    /// Alerts of the live detector, and whether the shadow had them too.
+    alerted: VecDeque<(AnomalyId, bool)>,
     newest_ms: i64,
 }
 
 #[derive(Debug, Clone)]
 struct Alert {
-    /// What it was told as, when the live detector had it.
+    /// The anomaly of the live detector, if it had the alert.
     live: Option<AnomalyId>,
     labels: Labels,
     at_ms: i64,
 }
 
 impl Agreement {
-    /// Nothing seen yet. `window_ms` is how far apart, in sample time, two alerts may open that mean the same.
+    /// Nothing seen yet. Two alerts mean the same if they open within `window_ms` of sample time.
     pub fn new(window_ms: i64) -> Self {
-        Self { window_ms, waiting: VecDeque::new(), told: VecDeque::new(), newest_ms: i64::MIN }
+        Self { window_ms, waiting: VecDeque::new(), alerted: VecDeque::new(), newest_ms: i64::MIN }
     }
 
     /// The live detector has opened an episode.
     pub fn live(&mut self, id: AnomalyId, labels: &Labels, at_ms: i64, tally: &mut Tally) {
         tally.live_alerts += 1;
-        self.told.push_back((id, false));
-        if self.told.len() > MOST {
-            self.told.pop_front();
+        self.alerted.push_back((id, false));
+        if self.alerted.len() > MOST {
+            self.alerted.pop_front();
         }
         self.alert(Alert { live: Some(id), labels: labels.clone(), at_ms }, tally);
     }
 
-    /// The shadow would have.
+    /// The shadow would have opened an episode.
     pub fn shadow(&mut self, labels: &Labels, at_ms: i64, tally: &mut Tally) {
         tally.shadow_alerts += 1;
         self.alert(Alert { live: None, labels: labels.clone(), at_ms }, tally);
@@ -57,7 +59,7 @@ impl Agreement {
             let other = self.waiting.remove(at);
             tally.both += 1;
             let id = alert.live.or(other.and_then(|other| other.live));
-            if let Some((_, both)) = self.told.iter_mut().rev().find(|(told, _)| Some(*told) == id) {
+            if let Some((_, both)) = self.alerted.iter_mut().rev().find(|(alerted, _)| Some(*alerted) == id) {
                 *both = true;
             }
             return;
@@ -70,7 +72,8 @@ impl Agreement {
         }
     }
 
-    /// Samples up to `newest_ms` have been seen by both: what is older than the window has no counterpart.
+    /// Both have seen the samples up to `newest_ms`. An alert older than the window has no
+    /// counterpart.
     pub fn passed(&mut self, newest_ms: i64, tally: &mut Tally) {
         self.newest_ms = self.newest_ms.max(newest_ms);
         let before_ms = self.newest_ms.saturating_sub(self.window_ms);
@@ -83,14 +86,15 @@ impl Agreement {
         });
     }
 
-    /// Somebody says of an anomaly whether it was one; who says it again changes nothing here. It counts when the live detector has
-    /// told of it since the two run side by side, and for the shadow when it had it too.
-    pub fn judged(&mut self, id: AnomalyId, real: bool, tally: &mut Tally) {
-        let place = self.told.iter().position(|(told, _)| *told == id);
-        if let Some((_, both)) = place.and_then(|place| self.told.remove(place)) {
-            tally.live_verdicts.count(real);
+    /// A person says whether an anomaly was real. Only the first feedback on an anomaly counts. It
+    /// counts for the live detector if the anomaly was opened since the two detectors run together,
+    /// and for the shadow if it had the anomaly too.
+    pub fn record_feedback(&mut self, id: AnomalyId, real: bool, tally: &mut Tally) {
+        let place = self.alerted.iter().position(|(alerted, _)| *alerted == id);
+        if let Some((_, both)) = place.and_then(|place| self.alerted.remove(place)) {
+            tally.live_feedback.count(real);
             if both {
-                tally.shadow_verdicts.count(real);
+                tally.shadow_feedback.count(real);
             }
         }
     }
@@ -109,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn alerts_of_one_series_near_each_other_agree_and_others_stand_alone() {
+    fn alerts_near_each_other_on_one_series_agree() {
         let (mut agreement, mut tally) = (Agreement::new(100), Tally::default());
         let [a, b] = ["s:a", "s:b"].map(|text| Labels::parse(text).unwrap());
         let [one, other, unknown] = [1, 2, 3].map(|id| AnomalyId(uuid::Uuid::from_u128(id)));
@@ -125,21 +129,21 @@ mod tests {
         assert_eq!((tally.live_alerts, tally.shadow_alerts), (1, 3));
 
         agreement.live(other, &a, 1_300, &mut tally);
-        agreement.judged(one, true, &mut tally);
-        agreement.judged(other, false, &mut tally);
-        agreement.judged(unknown, false, &mut tally);
-        agreement.judged(other, true, &mut tally);
-        assert_eq!((tally.live_verdicts.real, tally.live_verdicts.wrong), (1, 1));
-        assert_eq!((tally.shadow_verdicts.real, tally.shadow_verdicts.wrong), (1, 0));
+        agreement.record_feedback(one, true, &mut tally);
+        agreement.record_feedback(other, false, &mut tally);
+        agreement.record_feedback(unknown, false, &mut tally);
+        agreement.record_feedback(other, true, &mut tally);
+        assert_eq!((tally.live_feedback.real, tally.live_feedback.wrong), (1, 1));
+        assert_eq!((tally.shadow_feedback.real, tally.shadow_feedback.wrong), (1, 0));
     }
 
     #[test]
-    fn what_waits_is_bounded() {
+    fn waiting_alerts_are_bounded() {
         let (mut agreement, mut tally) = (Agreement::new(i64::MAX), Tally::default());
         for i in 0..5_000 {
             agreement.live(AnomalyId(uuid::Uuid::from_u128(i as u128)), &Labels::none(), i, &mut tally);
         }
         assert_eq!(tally.only_live, 4_000);
-        assert_eq!((agreement.waiting.len(), agreement.told.len()), (MOST, MOST));
+        assert_eq!((agreement.waiting.len(), agreement.alerted.len()), (MOST, MOST));
     }
 }

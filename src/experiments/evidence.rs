@@ -1,20 +1,20 @@
-//! What is known of two detectors on the same samples.
+//! Measurements of two detectors on the same samples.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// What people said of anomalies.
+/// Feedback of people on anomalies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Verdicts {
+pub struct FeedbackCounts {
     /// Said to be real.
     pub real: u64,
     /// Said to be false.
     pub wrong: u64,
 }
 
-impl Verdicts {
+impl FeedbackCounts {
     pub(super) fn count(&mut self, real: bool) {
         if real {
             self.real += 1;
@@ -28,30 +28,30 @@ impl Verdicts {
         self.wrong += other.wrong;
     }
 
-    /// The share of real ones; `None` while nobody has said anything.
+    /// The share of real ones; `None` without feedback.
     pub fn precision(&self) -> Option<f64> {
         let all = self.real + self.wrong;
         (all > 0).then(|| self.real as f64 / all as f64)
     }
 }
 
-/// How often something took how long; at most a quarter too long is reported.
+/// A histogram of durations. A reported duration is at most a quarter too long.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Latencies(BTreeMap<u8, u64>);
 
 impl Latencies {
-    /// Takes note of a duration in nanoseconds.
+    /// Counts a duration in nanoseconds.
     pub fn record(&mut self, ns: u64) {
         *self.0.entry(bucket(ns)).or_default() += 1;
     }
 
-    /// How many there are.
+    /// How many durations were counted.
     pub fn count(&self) -> u64 {
         self.0.values().sum()
     }
 
-    /// The duration that a share of all does not exceed, in nanoseconds; `None` without any.
+    /// The duration, in nanoseconds, that a share of all does not exceed; `None` without any.
     pub fn quantile_ns(&self, share: f64) -> Option<u64> {
         let rank = (self.count() as f64 * share).ceil().max(1.0) as u64;
         let mut passed = 0;
@@ -81,18 +81,18 @@ fn upper_edge(bucket: u8) -> u64 {
     u64::try_from(edge - 1).unwrap_or(u64::MAX)
 }
 
-/// What happened on one KPI since its stream last reported.
+/// Measurements on one KPI since its stream last reported.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Tally {
     /// Live samples that both have seen.
     pub samples: u64,
     /// Time the live detector's scoring took for them, nanoseconds.
     pub live_ns: u64,
-    /// Time the shadow took for them.
+    /// Time the shadow's scoring took for them, nanoseconds.
     pub shadow_ns: u64,
-    /// The same by batch, for one sample.
+    /// Time the live detector took for one sample, by batch.
     pub live_latencies: Latencies,
-    /// The same of the shadow.
+    /// Time the shadow took for one sample, by batch.
     pub shadow_latencies: Latencies,
     /// Episodes the live detector opened.
     pub live_alerts: u64,
@@ -100,18 +100,18 @@ pub struct Tally {
     pub shadow_alerts: u64,
     /// Alerts that both had.
     pub both: u64,
-    /// Alerts without a counterpart.
+    /// Alerts of the live detector without a counterpart.
     pub only_live: u64,
-    /// The same of the shadow.
+    /// Alerts of the shadow without a counterpart.
     pub only_shadow: u64,
-    /// What people said of what the live detector found.
-    pub live_verdicts: Verdicts,
-    /// What they said of it, where the shadow had found it too.
-    pub shadow_verdicts: Verdicts,
+    /// Feedback on anomalies of the live detector.
+    pub live_feedback: FeedbackCounts,
+    /// Feedback on those that the shadow had found too.
+    pub shadow_feedback: FeedbackCounts,
 }
 
-/// Samples scored in a role, and the time it took. Roles are measured apart: the time of live scoring includes the making of
-/// events, the time of a shadow does not.
+/// Samples scored in a role, and the time it took. Roles are measured separately: the time of live
+/// scoring includes the making of events, the time of a shadow does not.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Cost {
@@ -119,7 +119,7 @@ pub struct Cost {
     pub samples: u64,
     /// Nanoseconds for all of them.
     pub ns: u64,
-    /// For one sample, by batch.
+    /// Nanoseconds for one sample, by batch.
     pub latencies: Latencies,
 }
 
@@ -140,16 +140,16 @@ impl Cost {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Arm {
-    /// Where its anomalies were told.
+    /// Samples for which it was live.
     pub live: Cost,
-    /// Where they were counted.
+    /// Samples for which it was in the shadow.
     pub shadow: Cost,
-    /// Episodes opened, told or not.
+    /// Episodes opened, live or in the shadow.
     pub alerts: u64,
-    /// Of them, those the other one did not have.
+    /// Those of them that the other detector did not have.
     pub alone: u64,
-    /// What people said of them.
-    pub verdicts: Verdicts,
+    /// Feedback on them.
+    pub feedback: FeedbackCounts,
 }
 
 impl Arm {
@@ -164,20 +164,20 @@ impl Arm {
     }
 }
 
-/// Two detectors side by side.
+/// Measurements of both detectors.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Evidence {
-    /// What was live before.
+    /// The detector that was live before.
     pub baseline: Arm,
-    /// What shall be.
+    /// The detector that is tried out.
     pub candidate: Arm,
     /// Alerts that both had.
     pub both: u64,
 }
 
 impl Evidence {
-    /// Takes the report of a KPI in, on which the candidate was live or in the shadow.
+    /// Adds the report of a KPI on which the candidate was live or in the shadow.
     pub fn add(&mut self, tally: &Tally, candidate_live: bool) {
         let (live, shadow) = if candidate_live {
             (&mut self.candidate, &mut self.baseline)
@@ -190,24 +190,24 @@ impl Evidence {
         shadow.alerts += tally.shadow_alerts;
         live.alone += tally.only_live;
         shadow.alone += tally.only_shadow;
-        live.verdicts.add(tally.live_verdicts);
-        shadow.verdicts.add(tally.shadow_verdicts);
+        live.feedback.add(tally.live_feedback);
+        shadow.feedback.add(tally.shadow_feedback);
         self.both += tally.both;
     }
 
-    /// Adds what was found out elsewhere.
+    /// Adds other measurements of the same two detectors.
     pub fn merge(&mut self, other: &Evidence) {
         for (arm, more) in [(&mut self.baseline, &other.baseline), (&mut self.candidate, &other.candidate)] {
             arm.live.add(more.live.samples, more.live.ns, &more.live.latencies);
             arm.shadow.add(more.shadow.samples, more.shadow.ns, &more.shadow.latencies);
             arm.alerts += more.alerts;
             arm.alone += more.alone;
-            arm.verdicts.add(more.verdicts);
+            arm.feedback.add(more.feedback);
         }
         self.both += other.both;
     }
 
-    /// The share of alerts that both had among all that either had; `None` while that is not known of any.
+    /// The share of alerts that both had, among all that are counted; `None` without any.
     pub fn agreement(&self) -> Option<f64> {
         let all = self.both + self.baseline.alone + self.candidate.alone;
         (all > 0).then(|| self.both as f64 / all as f64)
@@ -256,6 +256,6 @@ mod tests {
         assert_eq!(evidence.candidate.shadow.ns_per_sample(), Some(7.0));
         assert_eq!(evidence.candidate.alerts_per_10k(), Some(4.0));
         assert_eq!(evidence.agreement(), Some(4.0 / 12.0));
-        assert_eq!(evidence.candidate.verdicts.precision(), None);
+        assert_eq!(evidence.candidate.feedback.precision(), None);
     }
 }

@@ -12,15 +12,15 @@ use earcon_model::DetectorRef;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
-    /// The candidate sees what the live detector sees; nobody is told what it finds.
+    /// The candidate scores the samples of the live detector. Its anomalies are only counted.
     Shadow,
     /// It is live for a share of the KPIs.
     Canary,
-    /// It is what is live. The end.
+    /// It is live for all KPIs. The end.
     Promoted,
-    /// It broke a limit, or somebody did not want it. The end.
+    /// It broke a limit, or a person rolled it back. The end.
     RolledBack,
-    /// Somebody ended the experiment. The end.
+    /// A person ended the experiment. The end.
     Stopped,
 }
 
@@ -31,18 +31,18 @@ pub struct Step {
     pub at_ms: i64,
     /// The stage it went to.
     pub stage: Stage,
-    /// Of how many KPIs in a hundred the candidate is live from here on.
+    /// The percentage of KPIs for which the candidate is live from here on.
     pub percent: f64,
-    /// Who decided it; `earcon` when it was decided by the rules.
+    /// The principal that decided it; `earcon` if the rules decided.
     pub by: String,
-    /// Why, when that is not the usual course.
+    /// Why, if it is not the usual course.
     pub reason: Option<String>,
 }
 
-/// Who decides by the rules.
+/// The name under which the rules decide.
 const BY_RULE: &str = "earcon";
 
-/// Why an experiment does not do what somebody asked for.
+/// Why an action on an experiment is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotNow {
     /// It is over.
@@ -60,33 +60,33 @@ pub enum NotNow {
     },
 }
 
-/// An experiment with what is known so far.
+/// An experiment with its measurements so far.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Experiment {
     /// Its name in the workspace.
     pub name: String,
-    /// What was live before.
+    /// The detector that was live before.
     pub baseline: DetectorRef,
-    /// What shall be.
+    /// The detector that is tried out.
     pub candidate: DetectorRef,
     /// Limits and pace.
     pub policy: Policy,
-    /// How far it is.
+    /// Its stage.
     pub stage: Stage,
-    /// In the canary: which of the policy's shares.
+    /// In the canary: the index among the policy's shares.
     pub share: usize,
     /// Since when it is in this stage and share, milliseconds UTC.
     pub since_ms: i64,
-    /// What is known from this stage and share.
+    /// Measurements of this stage and share.
     pub evidence: Evidence,
-    /// What is known from all of it.
+    /// Measurements of the whole experiment.
     pub total: Evidence,
-    /// How it came here, oldest first.
+    /// Its stages and shares so far, oldest first.
     pub steps: Vec<Step>,
 }
 
 impl Experiment {
-    /// A candidate in the shadow of what is live.
+    /// Begins with the candidate in the shadow of the live detector.
     pub fn begin(
         name: &str,
         baseline: DetectorRef,
@@ -111,17 +111,17 @@ impl Experiment {
         experiment
     }
 
-    /// Whether it still goes on.
+    /// Whether it is not over.
     pub fn runs(&self) -> bool {
         matches!(self.stage, Stage::Shadow | Stage::Canary)
     }
 
-    /// Whether the candidate has ever been all that is live.
+    /// Whether the candidate was ever live for all KPIs.
     pub fn was_promoted(&self) -> bool {
         self.steps.iter().any(|step| step.stage == Stage::Promoted)
     }
 
-    /// Of how many KPIs in a hundred the candidate is live.
+    /// The percentage of KPIs for which the candidate is live.
     pub fn percent(&self) -> f64 {
         match self.stage {
             Stage::Canary => self.policy.shares.get(self.share).copied().unwrap_or(100.0),
@@ -130,7 +130,7 @@ impl Experiment {
         }
     }
 
-    /// What it asks of the KPIs; `None` when it is over.
+    /// Which detectors score which KPIs; `None` if it is over.
     pub fn trial(&self) -> Option<Trial> {
         self.runs().then(|| Trial {
             name: self.name.clone(),
@@ -141,13 +141,14 @@ impl Experiment {
         })
     }
 
-    /// Takes what was found out since in.
+    /// Adds measurements.
     pub fn learn(&mut self, found: &Evidence) {
         self.evidence.merge(found);
         self.total.merge(found);
     }
 
-    /// What the rules say at `now_ms`; `taken` is for how many KPIs the candidate is live.
+    /// Decides by the rules at `now_ms`. `taken` is the number of KPIs for which the candidate is
+    /// live.
     pub fn decide(&self, now_ms: i64, taken: usize) -> Decision {
         if !self.runs() {
             return Decision::Wait;
@@ -155,18 +156,18 @@ impl Experiment {
         if let Some(reason) = broken(&self.policy.limits, &self.evidence, &self.total) {
             return Decision::RollBack(reason);
         }
-        let waits_for_somebody = self.stage == Stage::Shadow && !self.policy.auto;
+        let waits_for_a_person = self.stage == Stage::Shadow && !self.policy.auto;
         let passed_ms = now_ms.saturating_sub(self.since_ms);
         let lasted = passed_ms >= self.policy.stage_seconds.saturating_mul(1_000) as i64;
-        // A share of few KPIs may hold none of them: there is nothing to see then.
+        // A small share of few KPIs may contain none of them, so that no sample counts.
         let seen_enough = self.seen() >= self.policy.stage_samples || (self.stage == Stage::Canary && taken == 0);
-        if waits_for_somebody || !lasted || !seen_enough || !self.is_within_budget() {
+        if waits_for_a_person || !lasted || !seen_enough || !self.is_within_budget() {
             return Decision::Wait;
         }
         Decision::Advance
     }
 
-    /// Samples of this stage that count for going on.
+    /// Samples of this stage that count for an advance.
     fn seen(&self) -> u64 {
         match self.stage {
             Stage::Canary => self.evidence.candidate.live.samples,
@@ -174,15 +175,15 @@ impl Experiment {
         }
     }
 
-    /// Whether the candidate alerts no more than it may, as far as one can see.
+    /// Whether the candidate alerts no more often than it may, by the rates seen.
     fn is_within_budget(&self) -> bool {
         let limits = &self.policy.limits;
         let rate = self.evidence.candidate.alerts_per_10k().unwrap_or(0.0);
-        let beside = self.evidence.baseline.alerts_per_10k().unwrap_or(0.0);
-        rate <= limits.alerts_per_10k.max(limits.alert_ratio * beside)
+        let baseline = self.evidence.baseline.alerts_per_10k().unwrap_or(0.0);
+        rate <= limits.alerts_per_10k.max(limits.alert_ratio * baseline)
     }
 
-    /// Does what the rules say; returns whether the stage or the share has changed.
+    /// Carries out a decision of the rules. Returns whether the stage or the share has changed.
     pub fn carry_out(&mut self, decision: Decision, now_ms: i64) -> bool {
         match decision {
             Decision::Wait => false,
@@ -197,10 +198,10 @@ impl Experiment {
         }
     }
 
-    /// To the next stage or share, because somebody wants it.
+    /// Goes on to the next stage or share by order of a person.
     ///
     /// # Errors
-    /// It is over; or the candidate has not been watched for long enough, and `force` is not set.
+    /// It is over, or the candidate has seen too few samples and `force` is not set.
     pub fn promote(&mut self, now_ms: i64, by: &str, force: bool) -> Result<(), NotNow> {
         if !self.runs() {
             return Err(NotNow::Over);
@@ -213,7 +214,7 @@ impl Experiment {
         Ok(())
     }
 
-    /// Back to what was live before, also after a promotion.
+    /// Goes back to the detector that was live before, also after a promotion.
     ///
     /// # Errors
     /// It is over and was not promoted.
@@ -227,7 +228,7 @@ impl Experiment {
         }
     }
 
-    /// Ends it; what was live before is live.
+    /// Ends it. The detector that was live before is live.
     ///
     /// # Errors
     /// It is over.
@@ -279,7 +280,7 @@ mod tests {
         evidence
     }
 
-    /// Learns, asks the rules, and does what they say.
+    /// Adds measurements and carries out the decision of the rules.
     fn go(experiment: &mut Experiment, at_ms: i64, found: &Evidence) -> bool {
         experiment.learn(found);
         let decision = experiment.decide(at_ms, 10);
@@ -326,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn somebody_begins_the_canary_once_enough_was_seen() {
+    fn a_person_begins_the_canary_once_enough_was_seen() {
         let mut experiment = begun(Policy::default());
         experiment.learn(&found(20_000, 0, false));
         assert_eq!(experiment.decide(1_000 * HOUR_MS, 0), Decision::Wait, "it is not automatic");
@@ -340,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_stored_comes_back() {
+    fn a_stored_experiment_is_restored() {
         let mut experiment = begun(Policy::default());
         experiment.learn(&found(20_000, 3, false));
         let text = serde_json::to_string(&experiment).unwrap();

@@ -1,4 +1,4 @@
-//! What scores each KPI of a workspace, given what is live and what is tried out.
+//! Which detectors score each KPI of a workspace.
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
@@ -6,19 +6,21 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::experiment::{Experiment, Stage};
 use earcon_model::{DetectorRef, DetectorSlots, KpiName, WorkspaceId};
 
-/// What is live in a workspace, and which experiment runs: the record that decides when two want to change it.
+/// Which detector is live in a workspace, and which experiment runs. Of two requests at once, the
+/// one that changes this record first wins.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Board {
-    /// The live detector where nothing is tried out.
+pub struct DetectorAssignment {
+    /// The live detector where no experiment runs.
     pub live: DetectorRef,
     /// The experiment that runs.
     pub running: Option<String>,
 }
 
-impl Board {
-    /// Takes the end of an experiment in; returns whether that changes anything. Doing it again changes nothing.
-    pub fn settle(&mut self, experiment: &Experiment) -> bool {
+impl DetectorAssignment {
+    /// Takes the end of an experiment into account. Returns whether that changes the assignment; a
+    /// second time changes nothing.
+    pub fn conclude(&mut self, experiment: &Experiment) -> bool {
         if experiment.runs() {
             return false;
         }
@@ -37,38 +39,38 @@ impl Board {
         *self != before
     }
 
-    /// What scores the KPIs; `experiment` is the one that runs.
+    /// The plan; `experiment` is the one that runs.
     pub fn plan(&self, experiment: Option<&Experiment>) -> Plan {
         Plan { live: self.live.clone(), trial: experiment.and_then(Experiment::trial) }
     }
 }
 
-/// What scores the KPIs of a workspace.
+/// Which detectors score the KPIs of a workspace.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Plan {
-    /// The live detector where nothing is tried out.
+    /// The live detector where no experiment runs.
     pub live: DetectorRef,
-    /// What is tried out.
+    /// The experiment that runs.
     pub trial: Option<Trial>,
 }
 
-/// Two detectors, and where which of them is live.
+/// The two detectors of an experiment, and for which KPIs each is live.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trial {
-    /// The experiment's name; part of what decides which KPIs come first.
+    /// The experiment's name. It decides, with the KPI's, which KPIs come first.
     pub name: String,
-    /// What was live before.
+    /// The detector that was live before.
     pub baseline: DetectorRef,
-    /// What shall be.
+    /// The detector that is tried out.
     pub candidate: DetectorRef,
-    /// Of how many KPIs in a hundred the candidate is live.
+    /// The percentage of KPIs for which the candidate is live.
     pub percent: f64,
-    /// How far apart two alerts may open that mean the same.
+    /// Two alerts mean the same if they open within this time.
     pub window_ms: i64,
 }
 
 impl Trial {
-    /// Whether the candidate is live for a KPI. What is in a share is in every larger one.
+    /// Whether the candidate is live for a KPI. A KPI of one share is in every larger share.
     pub fn takes(&self, workspace: &WorkspaceId, kpi: &KpiName) -> bool {
         let place = xxh3_64(format!("{workspace}\0{kpi}\0{}", self.name).as_bytes()) % 10_000;
         (place as f64) < self.percent * 100.0
@@ -76,8 +78,8 @@ impl Trial {
 }
 
 impl Plan {
-    /// What scores a KPI.
-    pub fn arrangement(&self, workspace: &WorkspaceId, kpi: &KpiName) -> DetectorSlots {
+    /// The detectors of a KPI.
+    pub fn slots(&self, workspace: &WorkspaceId, kpi: &KpiName) -> DetectorSlots {
         match &self.trial {
             None => DetectorSlots { live: self.live.clone(), shadow: None },
             Some(trial) if trial.takes(workspace, kpi) => {
@@ -93,24 +95,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_of_an_experiment_is_settled_once() {
+    fn the_end_of_an_experiment_is_taken_into_account_once() {
         use crate::experiments::Policy;
         use earcon_model::DetectorEntry;
         let entry = DetectorEntry { name: "n".into(), revision: 1, detector: "d".into(), options: Default::default() };
         let candidate = DetectorRef::Entry(Box::new(entry));
         let (live, running) = (DetectorRef::Configured, Some("e".to_owned()));
-        let mut board = Board { live, running };
+        let mut assignment = DetectorAssignment { live, running };
         let policy = Policy { shares: vec![100.0], ..Policy::default() };
-        let mut experiment = Experiment::begin("e", board.live.clone(), candidate.clone(), policy, 0, "me");
-        assert!(!board.settle(&experiment));
-        assert_eq!(board.plan(Some(&experiment)).trial.map(|trial| trial.percent), Some(0.0));
+        let mut experiment = Experiment::begin("e", assignment.live.clone(), candidate.clone(), policy, 0, "me");
+        assert!(!assignment.conclude(&experiment));
+        assert_eq!(assignment.plan(Some(&experiment)).trial.map(|trial| trial.percent), Some(0.0));
         experiment.promote(1, "me", true).unwrap();
         experiment.promote(2, "me", true).unwrap();
-        assert!(board.settle(&experiment) && !board.settle(&experiment));
-        assert_eq!(board, Board { live: candidate, running: None });
+        assert!(assignment.conclude(&experiment) && !assignment.conclude(&experiment));
+        assert_eq!(assignment, DetectorAssignment { live: candidate, running: None });
         experiment.roll_back(3, "me", None).unwrap();
-        assert!(board.settle(&experiment) && !board.settle(&experiment));
-        assert_eq!(board, Board::default());
+        assert!(assignment.conclude(&experiment) && !assignment.conclude(&experiment));
+        assert_eq!(assignment, DetectorAssignment::default());
     }
 
     #[test]

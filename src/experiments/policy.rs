@@ -1,4 +1,4 @@
-//! What a candidate may cost, and how slowly it is trusted.
+//! Limits of a candidate, and the pace of its promotion.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 pub struct Limits {
     /// Alerts per 10,000 samples that are always allowed: the false-alert budget. 0 to 10,000.
     pub alerts_per_10k: f64,
-    /// As often as the live detector alerts, times this, is allowed too: what happens shows in both. 0 to 100.
+    /// The candidate may also alert this many times as often as the live detector, because real
+    /// changes show in both. 0 to 100.
     pub alert_ratio: f64,
     /// Time a sample may take, as a multiple of what the live detector takes. 1 to 10,000.
     pub cost_ratio: f64,
@@ -22,21 +23,21 @@ impl Default for Limits {
     }
 }
 
-/// How an experiment goes on.
+/// The limits and the pace of an experiment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policy {
-    /// What breaks it.
+    /// A candidate that breaks one is rolled back.
     pub limits: Limits,
-    /// Shares of KPIs, in a hundred, for which the candidate is live one after another. Growing, the last is 100.
+    /// Percentages of KPIs for which the candidate is live, one after another. They grow to 100.
     pub shares: Vec<f64>,
     /// Least time in the shadow and in each share, seconds. 0 to 90 days.
     pub stage_seconds: u64,
     /// Least samples that the candidate has seen in the shadow and in each share.
     pub stage_samples: u64,
-    /// Begin the canary without being asked, once the shadow has lasted that long.
+    /// Whether the canary begins automatically after the shadow.
     pub auto: bool,
-    /// How far apart, in sample time, two alerts may open that mean the same, seconds. 0 to a day.
+    /// Two alerts mean the same if they open within this many seconds of sample time. 0 to a day.
     pub agreement_seconds: u64,
 }
 
@@ -59,7 +60,7 @@ impl Default for Policy {
 pub struct PolicyProblem {
     /// The field.
     pub key: &'static str,
-    /// What it must be.
+    /// The rule for it.
     pub rule: &'static str,
 }
 

@@ -1,29 +1,29 @@
-//! When a candidate goes on, and when it has to go.
+//! When a candidate advances, and when it is rolled back.
 
 use super::evidence::{Cost, Evidence};
 use super::policy::Limits;
 
-/// What to do with a candidate.
+/// A decision on a candidate.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decision {
-    /// Not enough is known.
+    /// Too little is known.
     Wait,
-    /// It goes on to the next stage.
+    /// It advances to the next stage.
     Advance,
     /// It breaks this limit.
     RollBack(String),
 }
 
-/// Standard normal quantile of 99.5 %: a bound is wrong once in two hundred times.
+/// Standard normal quantile of 99.5 %: a bound is wrong in one of two hundred cases.
 const Z: f64 = 2.575_829;
-/// Batches below which nothing is said of their slowest.
+/// With fewer batches, nothing is concluded from the slowest of them.
 const LEAST_BATCHES: u64 = 200;
-/// Samples below which nothing is said of their mean cost.
+/// With fewer samples, nothing is concluded from their mean cost.
 const LEAST_SAMPLES: u64 = 2_000;
-/// Below this a sample is cheap, whatever the other detector takes, nanoseconds.
+/// A sample that takes less is cheap, whatever the other detector takes. Nanoseconds.
 const CHEAP_NS: f64 = 5_000.0;
 
-/// What an expected count is at least, given that `count` were seen: the lower bound of a Poisson mean (Wilson & Hilferty 1931).
+/// The lower bound of a Poisson mean of which `count` were seen (Wilson & Hilferty 1931).
 pub fn rate_at_least(count: u64) -> f64 {
     if count == 0 {
         return 0.0;
@@ -33,15 +33,16 @@ pub fn rate_at_least(count: u64) -> f64 {
     n * root * root * root
 }
 
-/// What an expected count is at most, given that `count` were seen.
+/// The upper bound of a Poisson mean of which `count` were seen.
 pub fn rate_at_most(count: u64) -> f64 {
     let n = count as f64 + 1.0;
     let root = 1.0 - 1.0 / (9.0 * n) + Z / (3.0 * n.sqrt());
     n * root * root * root
 }
 
-/// The limit that a candidate certainly breaks, in words. `stage` is the evidence of the stage it is in, `total` that of the whole
-/// experiment: alerts are judged by what is, costs by all that was measured.
+/// The limit that a candidate certainly breaks, in words. `stage` is the evidence of its present
+/// stage, by which alerts are counted. `total` is that of the whole experiment, by which costs are
+/// measured.
 pub(super) fn broken(limits: &Limits, stage: &Evidence, total: &Evidence) -> Option<String> {
     too_many_alerts(limits, stage).or_else(|| too_slow(limits, stage, total))
 }
@@ -50,10 +51,12 @@ fn too_many_alerts(limits: &Limits, stage: &Evidence) -> Option<String> {
     let per_10k = |count: f64, samples: u64| count * 10_000.0 / samples.max(1) as f64;
     let (candidate, baseline) = (&stage.candidate, &stage.baseline);
     let at_least = per_10k(rate_at_least(candidate.alerts), candidate.samples());
-    // The live detector's rate is known no better: what it may be at most counts for the candidate.
-    let beside = if baseline.samples() > 0 { per_10k(rate_at_most(baseline.alerts), baseline.samples()) } else { 0.0 };
+    // The rate of the live detector is uncertain too. Its upper bound counts, in favour of the
+    // candidate.
+    let baseline_at_most =
+        if baseline.samples() > 0 { per_10k(rate_at_most(baseline.alerts), baseline.samples()) } else { 0.0 };
     let seen = per_10k(baseline.alerts as f64, baseline.samples());
-    if at_least <= limits.alerts_per_10k || at_least <= limits.alert_ratio * beside {
+    if at_least <= limits.alerts_per_10k || at_least <= limits.alert_ratio * baseline_at_most {
         return None;
     }
     Some(format!(
@@ -74,7 +77,7 @@ fn too_slow(limits: &Limits, stage: &Evidence, total: &Evidence) -> Option<Strin
         }
     }
     let known = |cost: &Cost| cost.ns_per_sample().filter(|_| cost.samples >= LEAST_SAMPLES);
-    // Like is compared with like where both have been in the same role.
+    // Costs are compared in the same role, if both have been in it.
     let roles = [
         (&total.candidate.live, &total.baseline.live),
         (&total.candidate.shadow, &total.baseline.shadow),
@@ -108,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_of_a_count_hold_it_between_them_and_close_in() {
+    fn bounds_enclose_the_count_and_narrow_as_it_grows() {
         assert_eq!(rate_at_least(0), 0.0);
         for count in [0, 1, 2, 5, 20, 100, 10_000] {
             let (low, high) = (rate_at_least(count), rate_at_most(count));
@@ -126,20 +129,20 @@ mod tests {
     }
 
     #[test]
-    fn who_alerts_too_often_goes() {
+    fn a_candidate_that_alerts_too_often_is_rolled_back() {
         assert!(says(&evidence(10_000, 0, 40)));
         assert!(says(&evidence(100_000, 10, 150)));
         assert!(!says(&evidence(100_000, 10, 40)), "within the budget of 5 per 10,000");
     }
 
     #[test]
-    fn what_happens_shows_in_both_and_is_no_fault() {
+    fn alerts_that_both_detectors_have_are_no_fault() {
         assert!(!says(&evidence(10_000, 30, 45)));
         assert!(says(&evidence(100_000, 300, 900)));
     }
 
     #[test]
-    fn who_is_slow_goes_once_that_is_known() {
+    fn a_slow_candidate_is_rolled_back_once_enough_is_measured() {
         let slow = |samples: u64, live_ns: u64, shadow_ns: u64| {
             let mut evidence = Evidence::default();
             let (live_ns, shadow_ns) = (samples * live_ns, samples * shadow_ns);

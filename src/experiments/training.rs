@@ -1,34 +1,34 @@
-//! A job that trains a detector's baselines from history: what it covers, and how far it is.
+//! A job that trains a detector's baselines from history: its KPIs and its progress.
 
 use serde::{Deserialize, Serialize};
 
 use earcon_model::{DetectorRef, KpiName};
 
-/// How a job stands.
+/// The state of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JobState {
-    /// It runs, or waits for the node that is to run it.
+    /// It runs, or waits for other jobs or for its node.
     Running,
-    /// Somebody wants it to end.
+    /// A person has cancelled it; it has not ended yet.
     Cancelling,
     /// All of it is done.
     Done,
-    /// Somebody has ended it; what was trained stays.
+    /// It was cancelled. Baselines trained so far stay.
     Cancelled,
     /// It could not go on.
     Failed,
 }
 
-/// How far a job is.
+/// The progress of a job.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Progress {
-    /// KPIs to train; 0 until that is known.
+    /// KPIs to train; 0 until their number is known.
     pub kpis: u64,
     /// KPIs that are done.
     pub kpis_done: u64,
-    /// The last of them, in order of name: after a restart the job goes on behind it.
+    /// The last of them in order of name. After a restart the job continues after it.
     pub last_kpi: Option<KpiName>,
     /// Samples read from history.
     pub samples: u64,
@@ -39,12 +39,12 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// How much is done, 0 to 100.
+    /// The part that is done, 0 to 100.
     pub fn percent(&self) -> f64 {
         if self.kpis == 0 { 0.0 } else { (self.kpis_done as f64 * 100.0 / self.kpis as f64).min(100.0) }
     }
 
-    /// About how long it will still run, milliseconds; `None` while that cannot be said.
+    /// About how long it will still run, milliseconds; `None` before the first KPI is done.
     pub fn left_ms(&self) -> Option<u64> {
         let left = self.kpis.saturating_sub(self.kpis_done);
         (self.kpis_done > 0).then(|| (self.run_ms as f64 / self.kpis_done as f64 * left as f64) as u64)
@@ -56,7 +56,7 @@ impl Progress {
 pub struct TrainingJob {
     /// Its identifier in the workspace.
     pub id: String,
-    /// Which detector learns, live or in the shadow, wherever it runs.
+    /// The detector that learns, whether it is live or in the shadow.
     pub choice: DetectorRef,
     /// Names of KPIs, or beginnings of names before a `*`; empty for all.
     pub kpis: Vec<String>,
@@ -64,18 +64,18 @@ pub struct TrainingJob {
     pub from_ms: i64,
     /// First timestamp not to learn from.
     pub to_ms: i64,
-    /// How it stands.
+    /// Its state.
     pub state: JobState,
-    /// How far it is.
+    /// Its progress.
     pub progress: Progress,
-    /// What went wrong, if anything did.
+    /// Why it failed.
     pub problem: Option<String>,
     /// When it was asked for, milliseconds UTC.
     pub created_ms: i64,
 }
 
 impl TrainingJob {
-    /// Whether something is still to be done for it.
+    /// Whether it has not ended.
     pub fn is_open(&self) -> bool {
         matches!(self.state, JobState::Running | JobState::Cancelling)
     }
@@ -89,7 +89,8 @@ impl TrainingJob {
         self.kpis.is_empty() || self.kpis.iter().any(fits)
     }
 
-    /// Those of `all` that are still to be done, in order, given how far it is. Takes note of how many there are.
+    /// The KPIs of `all` that are still to be trained, in order. Updates their number in the
+    /// progress.
     pub fn left(&mut self, mut all: Vec<KpiName>) -> Vec<KpiName> {
         all.retain(|kpi| self.covers(kpi));
         all.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
@@ -105,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_job_goes_on_behind_the_last_kpi_it_has_done() {
+    fn a_job_continues_after_the_last_kpi_that_is_done() {
         let kpis = || ["b.y", "a", "b.x", "c"].map(|name| KpiName::new(name).unwrap()).to_vec();
         let mut job = TrainingJob {
             id: "1".into(),

@@ -1,6 +1,8 @@
-//! A picture of an anomaly: its value with what was expected and the band, the time around it, the anomalous part marked.
+//! A picture of an anomaly: the values around it, the expected value and the band, with the
+//! anomalous time marked.
 //!
-//! Laid out once as plain shapes with colours by role; [`svg`] and [`png`] draw them, so both look alike.
+//! It is laid out once as plain shapes with colours by role. [`svg`] and [`png`] draw these shapes,
+//! so both look alike.
 
 mod axes;
 mod layout;
@@ -13,12 +15,12 @@ pub use svg::svg;
 
 use earcon_model::Anomaly;
 
-/// Smallest and largest pictures, in pixels.
+/// Least and largest width, in pixels.
 pub const WIDTHS: std::ops::RangeInclusive<u32> = 240..=2_400;
-/// Heights.
+/// Least and largest height, in pixels.
 pub const HEIGHTS: std::ops::RangeInclusive<u32> = 160..=1_200;
 
-/// What is known of the series at one time, or over one step of time.
+/// The series at one time, or over one step of time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Point {
     /// Milliseconds UTC; the middle of a step.
@@ -27,16 +29,16 @@ pub struct Point {
     pub low: f64,
     /// The value, or the largest of the step.
     pub high: f64,
-    /// What was expected; NaN where nothing is known.
+    /// The expected value; NaN if unknown.
     pub expected: f64,
-    /// Lower edge of the band; NaN where nothing is known.
+    /// Lower edge of the band; NaN if unknown.
     pub lower: f64,
-    /// Upper edge of the band; NaN where nothing is known.
+    /// Upper edge of the band; NaN if unknown.
     pub upper: f64,
 }
 
-/// What is to be drawn.
-pub struct Subject<'a> {
+/// The data of a picture.
+pub struct PictureData<'a> {
     /// The anomaly.
     pub anomaly: &'a Anomaly,
     /// Its series in time order.
@@ -47,31 +49,31 @@ pub struct Subject<'a> {
     pub to_ms: i64,
     /// Local time of a moment, for the axis.
     pub local_ms: &'a dyn Fn(i64) -> i64,
-    /// What that local time is called.
+    /// The name of that time zone.
     pub zone: &'a str,
 }
 
-/// How large, in pixels.
+/// The size in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size {
-    /// Across.
+    /// Width.
     pub width: u32,
-    /// Down.
+    /// Height.
     pub height: u32,
 }
 
-/// Which colours.
+/// The colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Theme {
     /// Dark on light.
     Light,
     /// Light on dark.
     Dark,
-    /// As the reader's system prefers; only where the picture can ask.
+    /// As the reader's system prefers. Only SVG can do that.
     Auto,
 }
 
-/// What a colour says.
+/// The meaning of a colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
     Paper,
@@ -137,7 +139,7 @@ impl Role {
     }
 }
 
-/// Where a text is held.
+/// The point of a text that its position gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Anchor {
     Start,

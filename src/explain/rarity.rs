@@ -1,21 +1,22 @@
-//! How rare a value is at this hour of the day, by the last four weeks.
+//! How rare a value is among those of the same hour of the day in the last four weeks.
 
 use earcon_model::Direction;
 
 const DAY_MS: i64 = 86_400_000;
 const HOUR_MS: i64 = 3_600_000;
-/// Days that are looked at.
+/// Days that are compared.
 pub const DAYS: i64 = 28;
 
-/// The hour of the day of `at_ms` on each of the [`DAYS`] days up to it, as `(from, to)` in milliseconds UTC, the latest
-/// first; nothing at or after `before_ms`, when the episode itself began. `local_ms` gives the local time of a moment, by which
-/// hours are told; across a change of the clocks an hour is that of the local clock.
+/// The hour of the day of `at_ms` on each of the [`DAYS`] days up to it, as `(from, to)` in
+/// milliseconds UTC, the latest first. Nothing at or after `before_ms` is included, when the
+/// anomaly itself began. `local_ms` gives the local time of a moment. Hours are those of the local
+/// clock, also when the clocks change.
 pub fn hours(at_ms: i64, before_ms: i64, local_ms: impl Fn(i64) -> i64) -> Vec<(i64, i64)> {
     let hour = local_ms(at_ms).div_euclid(HOUR_MS);
     let mut windows = Vec::with_capacity(DAYS as usize + 1);
     for days in 0..=DAYS {
         let wanted = (hour - 24 * days).saturating_mul(HOUR_MS);
-        // The offset of about that time, then of that time.
+        // First with an offset of about that time, then with the exact one.
         let mut from_ms = wanted.saturating_sub(local_ms(at_ms.saturating_sub(days * DAY_MS)) - at_ms + days * DAY_MS);
         from_ms = wanted.saturating_sub(local_ms(from_ms).saturating_sub(from_ms));
         let to_ms = from_ms.saturating_add(HOUR_MS).min(before_ms);
@@ -29,17 +30,18 @@ pub fn hours(at_ms: i64, before_ms: i64, local_ms: impl Fn(i64) -> i64) -> Vec<(
 /// How rare a value is among those of one hour of the day.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rarity {
-    /// Samples that are less extreme in the direction of the anomaly, of a hundred; not rounded up.
+    /// The percentage of samples that are less extreme in the direction of the anomaly, never
+    /// rounded up.
     pub percent: f64,
-    /// Samples it rests on.
+    /// Samples that were compared.
     pub of_samples: u64,
-    /// Days that had any.
+    /// Days that had samples.
     pub days: u32,
 }
 
-/// Counts how a value stands; fed day by day.
+/// Compares a value with samples, day by day.
 #[derive(Debug, Clone, Copy)]
-pub struct Counting {
+pub struct RarityCounter {
     value: f64,
     direction: Direction,
     less_extreme: u64,
@@ -47,14 +49,14 @@ pub struct Counting {
     days: u32,
 }
 
-impl Counting {
+impl RarityCounter {
     /// For a value that is extreme in this direction.
     pub fn new(value: f64, direction: Direction) -> Self {
         Self { value, direction, less_extreme: 0, of_samples: 0, days: 0 }
     }
 
-    /// Takes the values of a day in.
-    pub fn day(&mut self, values: impl IntoIterator<Item = f64>) {
+    /// Adds the values of a day.
+    pub fn add_day(&mut self, values: impl IntoIterator<Item = f64>) {
         let before = self.of_samples;
         for value in values {
             let less = match self.direction {
@@ -67,10 +69,10 @@ impl Counting {
         self.days += u32::from(self.of_samples > before);
     }
 
-    /// What came out; `None` without any samples.
+    /// The result; `None` without any samples.
     pub fn finish(self) -> Option<Rarity> {
         let Self { less_extreme, of_samples, days, .. } = self;
-        // Two decimals, cut off: 100 stands for all of them.
+        // Two decimals, cut off, so that 100 means all of them.
         let percent = (less_extreme * 10_000).checked_div(of_samples)? as f64 / 100.0;
         Some(Rarity { percent, of_samples, days })
     }
@@ -90,7 +92,7 @@ pub fn words(rarity: &Rarity, direction: Direction, count: impl Fn(u64) -> Strin
     )
 }
 
-/// `last 4 weeks`, or what there was of them.
+/// `last 4 weeks`, or the part of them that has samples.
 pub fn period(days: u32) -> String {
     match days {
         27.. => "last 4 weeks".to_owned(),
@@ -133,15 +135,15 @@ mod tests {
 
     #[test]
     fn the_share_is_cut_off_and_never_rounded_up_to_all() {
-        let mut counting = Counting::new(10.0, Direction::Above);
-        counting.day((0..30_000).map(|i| if i == 0 { 11.0 } else { 1.0 }));
-        counting.day([]);
-        let rarity = counting.finish().unwrap();
+        let mut counter = RarityCounter::new(10.0, Direction::Above);
+        counter.add_day((0..30_000).map(|i| if i == 0 { 11.0 } else { 1.0 }));
+        counter.add_day([]);
+        let rarity = counter.finish().unwrap();
         assert_eq!(rarity, Rarity { percent: 99.99, of_samples: 30_000, days: 1 });
-        let mut below = Counting::new(10.0, Direction::Below);
-        below.day([11.0, 10.0, 12.0, 9.0]);
+        let mut below = RarityCounter::new(10.0, Direction::Below);
+        below.add_day([11.0, 10.0, 12.0, 9.0]);
         assert_eq!(below.finish().unwrap().percent, 50.0);
-        assert_eq!(Counting::new(1.0, Direction::Above).finish(), None);
+        assert_eq!(RarityCounter::new(1.0, Direction::Above).finish(), None);
     }
 
     #[test]

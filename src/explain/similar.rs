@@ -1,12 +1,12 @@
-//! Past episodes like one: the same direction and reason, nearest in height and length.
+//! Past anomalies similar to one: the same direction and reason, nearest in height and length.
 
 use earcon_model::{Anomaly, AnomalyId};
 
-/// Most that are named.
+/// Most that are returned.
 const MOST: usize = 5;
 
-/// The most similar of past episodes, nearest first; those of the same series come before those of other series of the KPI.
-/// `past` may hold anything; the anomaly itself, later ones and other KPIs' are passed over.
+/// The most similar of past anomalies, nearest first. Those of the same series come before those of
+/// other series of the KPI. In `past`, the anomaly itself, later ones and other KPIs' are ignored.
 pub fn similar<'a>(anomaly: &Anomaly, past: impl IntoIterator<Item = &'a Anomaly>) -> Vec<&'a Anomaly> {
     let alike = |other: &&Anomaly| {
         other.kpi == anomaly.kpi
@@ -25,13 +25,14 @@ pub fn similar<'a>(anomaly: &Anomaly, past: impl IntoIterator<Item = &'a Anomaly
     found.into_iter().map(|(.., other)| other).collect()
 }
 
-/// How different two episodes look: doublings between their heights plus doublings between their lengths.
+/// How different two anomalies are: doublings between their heights plus doublings between their
+/// lengths.
 fn distance(a: &Anomaly, b: &Anomaly) -> f64 {
     let doublings = |a: f64, b: f64| ((a + 0.1) / (b + 0.1)).log2().abs();
     doublings(height(a), height(b)) + doublings(seconds(a), seconds(b))
 }
 
-/// Distance of the peak from what was expected, in half heights of the band; 0 when neither is known.
+/// Distance of the peak from the expected value, in half heights of the band; 0 if unknown.
 fn height(anomaly: &Anomaly) -> f64 {
     let half = 0.5 * (anomaly.peak_upper - anomaly.peak_lower);
     let height = (anomaly.peak_value - anomaly.peak_expected).abs() / half.max(f64::MIN_POSITIVE);

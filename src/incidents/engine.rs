@@ -14,7 +14,8 @@ use super::inventory::SeriesInventory;
 use super::settings::IncidentSettings;
 use super::state::{IncidentState, timeline_entry};
 use earcon_model::{
-    Anomaly, AnomalyId, Event, EventBody, Incident, IncidentId, KpiName, Seq, SeriesId, TimelineKind, WorkspaceId,
+    Anomaly, AnomalyEvent, AnomalyId, Event, EventBody, Incident, IncidentEvent, IncidentId, Seq, SeriesId,
+    TimelineKind, WorkspaceId,
 };
 
 /// Most open incidents. Beyond it, a new anomaly joins the youngest incident.
@@ -23,15 +24,6 @@ const MAX_INCIDENTS: usize = 256;
 const MAX_MEMBERSHIPS: usize = 50_000;
 /// How many closed incidents are remembered, so that a replay does not reopen them.
 const MAX_FINISHED: usize = 512;
-
-/// An event that the caller has to append to the log.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Decision {
-    /// The KPI of the likely first mover.
-    pub kpi: KpiName,
-    /// `IncidentOpened`, `IncidentUpdated` or `IncidentClosed`.
-    pub body: EventBody,
-}
 
 /// The reason why a saved state cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -100,10 +92,11 @@ impl IncidentEngine {
             return;
         }
         self.state.seq = event.seq;
-        match &event.body {
-            EventBody::AnomalyOpened(anomaly) => self.onset(anomaly, muted(anomaly), event.time_ms),
-            EventBody::AnomalyUpdated(anomaly) => self.update(anomaly, muted(anomaly), event.time_ms),
-            EventBody::AnomalyClosed(anomaly) => {
+        let (EventBody::Anomaly(happened), Some(kpi)) = (&event.body, event.kpi()) else { return };
+        match happened {
+            AnomalyEvent::Opened(anomaly) => self.onset(anomaly, muted(anomaly), event.time_ms),
+            AnomalyEvent::Updated(anomaly) => self.update(anomaly, muted(anomaly), event.time_ms),
+            AnomalyEvent::Closed(anomaly) => {
                 let id = SeriesId::of(&anomaly.kpi, &anomaly.labels);
                 // Applies the last samples first.
                 if self
@@ -116,8 +109,8 @@ impl IncidentEngine {
                     self.end(id, anomaly.closed_at_ms.unwrap_or(event.time_ms), event.time_ms);
                 }
             }
-            EventBody::AnomalyAcknowledged { id, labels, acknowledgement } => {
-                let series = SeriesId::of(&event.kpi, labels);
+            AnomalyEvent::Acknowledged { id, labels, acknowledgement } => {
+                let series = SeriesId::of(kpi, labels);
                 if let Some(membership) =
                     self.state.memberships.get(&series).filter(|membership| membership.anomaly == *id)
                     && let Some(state) = self.state.incidents.get_mut(&membership.incident)
@@ -125,13 +118,14 @@ impl IncidentEngine {
                     state.acknowledged(membership.listed, acknowledgement);
                 }
             }
-            _ => {}
+            // Feedback changes how a series alerts, not the incidents it was in.
+            AnomalyEvent::Feedback { .. } => {}
         }
     }
 
     /// The events to append now. The engine assumes that they are appended: if that fails, the
     /// caller has to discard the engine.
-    pub fn decide(&mut self, now_ms: i64) -> Vec<Decision> {
+    pub fn decide(&mut self, now_ms: i64) -> Vec<IncidentEvent> {
         let due = |state: &&IncidentState| state.due_at(&self.settings).is_some_and(|at| at <= now_ms);
         let mut due: Vec<&Incident> = self.state.incidents.values().filter(due).map(|state| &state.incident).collect();
         // Merged incidents first, so that followers know the target as alerted before it is
@@ -153,7 +147,7 @@ impl IncidentEngine {
         self.state.incidents.values().filter_map(|state| state.due_at(&self.settings)).min()
     }
 
-    fn decide_on(&mut self, id: IncidentId, now_ms: i64, decisions: &mut Vec<Decision>) {
+    fn decide_on(&mut self, id: IncidentId, now_ms: i64, decisions: &mut Vec<IncidentEvent>) {
         let EngineState { incidents, budget, cooccurrence, seq, .. } = &mut self.state;
         let Some(state) = incidents.get_mut(&id) else { return };
         if state.incident.members.is_empty() {
@@ -169,7 +163,7 @@ impl IncidentEngine {
                 if budget.decide(id, strength, now_ms, self.settings.max_per_day) == AlertDecision::Alert {
                     state.incident.alerted_at_ms = Some(now_ms);
                     if let Some(first) = state.incident.first() {
-                        let entry = timeline_entry(now_ms, TimelineKind::Told, &first.kpi, &first.labels);
+                        let entry = timeline_entry(now_ms, TimelineKind::Alerted, &first.kpi, &first.labels);
                         state.incident.note(entry);
                     }
                 }
@@ -179,22 +173,21 @@ impl IncidentEngine {
         state.incident.cause_seq = *seq;
         let first_time = state.reported.is_none();
         let over = merged || state.closes_at(&self.settings).is_some_and(|at| at <= now_ms);
-        let mut report = |state: &mut IncidentState, make: fn(Box<Incident>) -> EventBody| {
+        let mut report = |state: &mut IncidentState, make: fn(Box<Incident>) -> IncidentEvent| {
             state.mark_reported(now_ms);
-            let Some(kpi) = state.incident.first().map(|first| first.kpi.clone()) else { return };
-            decisions.push(Decision { kpi, body: make(Box::new(state.incident.clone())) });
+            decisions.push(make(Box::new(state.incident.clone())));
         };
         if first_time {
-            report(state, EventBody::IncidentOpened);
+            report(state, IncidentEvent::Opened);
         }
         if over {
             if !merged {
                 state.incident.closed_at_ms = Some(state.ended_at_ms());
             }
-            report(state, EventBody::IncidentClosed);
+            report(state, IncidentEvent::Closed);
             self.forget(id);
         } else if !first_time {
-            report(state, EventBody::IncidentUpdated);
+            report(state, IncidentEvent::Updated);
         }
     }
 

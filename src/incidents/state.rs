@@ -8,7 +8,8 @@ use super::cooccurrence::CooccurrenceStats;
 use super::inventory::{Trait, traits};
 use super::settings::IncidentSettings;
 use earcon_model::{
-    Acknowledgement, Anomaly, Incident, IncidentId, KpiName, Labels, Link, Member, Moment, SeriesId, TimelineKind,
+    Acknowledgement, Anomaly, Incident, IncidentId, KpiName, Labels, Link, Member, SeriesId, TimelineEntry,
+    TimelineKind,
 };
 
 /// An anomaly may join for half the incident's duration after its latest activity: at least this
@@ -370,6 +371,6 @@ impl IncidentState {
 }
 
 /// An entry of an incident's timeline.
-pub(super) fn timeline_entry(at_ms: i64, what: TimelineKind, kpi: &KpiName, labels: &Labels) -> Moment {
-    Moment { at_ms, what, kpi: kpi.clone(), labels: labels.clone() }
+pub(super) fn timeline_entry(at_ms: i64, what: TimelineKind, kpi: &KpiName, labels: &Labels) -> TimelineEntry {
+    TimelineEntry { at_ms, what, kpi: kpi.clone(), labels: labels.clone() }
 }

@@ -1,14 +1,16 @@
-//! The compact form of an event: MessagePack, with names and texts where a person would not read them left out, and sample
-//! times as differences. `docs/protocol.md` describes it byte for byte; it says the same as the JSON, to the bit.
+//! The compact form of an event: MessagePack with codes in place of texts, and sample times as differences.
+//! `docs/protocol.md` describes it byte for byte. It has the same content as the JSON, to the bit.
 //!
-//! An event stands for itself: nothing in it refers to what was sent before, so that one encoding serves every follower,
-//! whenever it came and whatever its filter admits.
+//! An event is complete in itself: nothing in it refers to earlier events. So one encoding serves every follower, whatever
+//! its filter admits.
 
 use serde::ser::{SerializeMap, SerializeSeq, SerializeTuple};
 use serde::{Serialize, Serializer};
 
 use super::wire::{Data, Rated};
-use earcon_model::{Event, EventBody, EventType, Features, Labels, Sample, ScoredSample, SeriesSamples, SeriesStatus};
+use earcon_model::{
+    Event, EventBody, Features, Labels, Sample, ScoredSample, SeriesEvent, SeriesSamples, SeriesStatus,
+};
 
 /// An event as it goes out in a binary message.
 pub fn event_msgpack(event: &Event) -> Vec<u8> {
@@ -27,7 +29,7 @@ fn to_msgpack(event: &Compact) -> Vec<u8> {
     bytes
 }
 
-/// `[type, seq, time, kpi, data]`, and under a rate `[…, resume, conflated]`.
+/// `[type, seq, time, subject, data]`, and under a rate `[…, resume, conflated]`.
 struct Compact<'a> {
     event: &'a Event,
     rated: Option<Rated>,
@@ -35,44 +37,23 @@ struct Compact<'a> {
 
 impl Serialize for Compact<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Event { seq, time_ms, kpi, body } = self.event;
+        let Event { seq, time_ms, subject, body } = self.event;
         let mut parts = serializer.serialize_tuple(if self.rated.is_some() { 7 } else { 5 })?;
-        parts.serialize_element(&type_code(body.event_type()))?;
+        parts.serialize_element(&body.event_type().code())?;
         parts.serialize_element(seq)?;
         parts.serialize_element(time_ms)?;
-        parts.serialize_element(kpi.as_str())?;
+        parts.serialize_element(&subject.to_string())?;
         match body {
-            EventBody::Samples(series) => parts.serialize_element(&AllSeries { series, time_ms: *time_ms })?,
-            _ => parts.serialize_element(&Data::of(body))?,
+            EventBody::Series(SeriesEvent::Samples(series)) => {
+                parts.serialize_element(&AllSeries { series, time_ms: *time_ms })?
+            }
+            _ => parts.serialize_element(&Data::from_body(body))?,
         }
         if let Some(Rated { resume, conflated }) = self.rated {
             parts.serialize_element(&resume)?;
             parts.serialize_element(&conflated)?;
         }
         parts.end()
-    }
-}
-
-/// The number of a type: part of the protocol, never to be given to another one.
-fn type_code(event_type: EventType) -> u8 {
-    match event_type {
-        EventType::Samples => 0,
-        EventType::AnomalyOpened => 1,
-        EventType::AnomalyUpdated => 2,
-        EventType::AnomalyClosed => 3,
-        EventType::AnomalyAcknowledged => 4,
-        EventType::SeriesStalled => 5,
-        EventType::SeriesRestored => 6,
-        EventType::KpiParked => 7,
-        EventType::KpiResumed => 8,
-        EventType::SeriesEnded => 9,
-        EventType::Backfilled => 10,
-        EventType::DetectorChanged => 11,
-        EventType::DetectorTrained => 12,
-        EventType::AnomalyJudged => 13,
-        EventType::IncidentOpened => 14,
-        EventType::IncidentUpdated => 15,
-        EventType::IncidentClosed => 16,
     }
 }
 
@@ -145,7 +126,7 @@ impl Serialize for Rows<'_> {
         let mut rows = serializer.serialize_seq(Some(self.samples.len() * 6))?;
         let mut before = self.time_ms;
         for sample in self.samples {
-            // Wrapping, as whoever reads it: any two times have a difference that leads from one to the other.
+            // Wrapping, as in the readers: any two times have a difference that leads from one to the other.
             rows.serialize_element(&sample.timestamp_ms.wrapping_sub(before))?;
             before = sample.timestamp_ms;
             rows.serialize_element(&Double(sample.value))?;
@@ -177,7 +158,7 @@ impl Serialize for Late<'_> {
     }
 }
 
-/// A number in the shortest form that is exactly it: integer, single or double; nil when it is none.
+/// A number in the shortest form that represents it exactly: integer, single or double; nil if it is not finite.
 struct Double(f64);
 
 impl Serialize for Double {

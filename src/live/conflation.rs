@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 
-use earcon_model::{Event, EventBody, KpiName, Labels, Seq, SeriesSamples};
+use earcon_model::{Event, EventBody, KpiName, Labels, Seq, SeriesEvent, SeriesSamples};
 
 /// Why a rate was refused; fit to show to the sender.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
@@ -70,10 +70,11 @@ impl Conflation {
 
     /// Takes the next event the filter admits. What is due and was not taken yet is put together with it.
     pub fn offer(&mut self, event: &Event, now_ms: u64) -> Offer {
-        let EventBody::Samples(series) = &event.body else { return Offer::Pass };
-        match self.slots.get_mut(&event.kpi) {
+        let EventBody::Series(SeriesEvent::Samples(series)) = &event.body else { return Offer::Pass };
+        let Some(kpi) = event.kpi() else { return Offer::Pass };
+        match self.slots.get_mut(kpi) {
             None => {
-                self.begin_slot(event.kpi.clone(), now_ms);
+                self.begin_slot(kpi.clone(), now_ms);
                 Offer::Pass
             }
             Some(slot) => {
@@ -144,8 +145,8 @@ impl Held {
     }
 
     fn conflated(self, kpi: KpiName) -> Conflated {
-        let body = EventBody::Samples(self.series.into_values().collect());
-        Conflated { event: Event { seq: self.newest, time_ms: self.time_ms, kpi, body }, count: self.count }
+        let body = SeriesEvent::Samples(self.series.into_values().collect());
+        Conflated { event: Event::new(self.newest, self.time_ms, kpi, body), count: self.count }
     }
 }
 

@@ -19,7 +19,7 @@ pub enum FilterError {
 }
 
 fn known_types() -> String {
-    EventType::ALL.map(EventType::as_str).join(", ")
+    EventType::ALL.iter().map(|known| known.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 /// KPI patterns and event types; an empty list lets everything through.
@@ -74,17 +74,19 @@ impl Filter {
             })
     }
 
-    /// Whether this event may pass.
+    /// Whether this event may pass. An incident passes with the KPI of any of its members. Events about anything else than a
+    /// KPI or an incident pass only without KPI patterns.
     pub fn admits(&self, event: &Event) -> bool {
-        let of_type = self.types.is_empty() || self.types.contains(&event.body.event_type());
-        of_type
-            && event
-                .body
-                .incident()
-                .map_or_else(|| self.admits_kpi(&event.kpi), |incident| self.admits_incident(incident))
+        let type_admitted = self.types.is_empty() || self.types.contains(&event.event_type());
+        type_admitted
+            && match (event.kpi(), event.incident()) {
+                (Some(kpi), _) => self.admits_kpi(kpi),
+                (None, Some(incident)) => self.admits_incident(incident),
+                (None, None) => self.kpis.is_empty(),
+            }
     }
 
-    /// Whether a member of this incident is of a KPI whose events may pass.
+    /// Whether events of the KPI of any member may pass.
     pub fn admits_incident(&self, incident: &Incident) -> bool {
         self.kpis.is_empty() || incident.members.iter().any(|member| self.admits_kpi(&member.kpi))
     }
@@ -93,10 +95,10 @@ impl Filter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use earcon_model::EventBody;
+    use earcon_model::{IncidentEvent, KpiEvent, Subject};
 
     fn event(kpi: &str) -> Event {
-        Event { seq: 1, time_ms: 0, kpi: KpiName::new(kpi).unwrap(), body: EventBody::KpiResumed }
+        Event::new(1, 0, KpiName::new(kpi).unwrap(), KpiEvent::Resumed)
     }
 
     #[test]
@@ -116,10 +118,17 @@ mod tests {
     #[test]
     fn an_incident_passes_when_one_of_its_members_would() {
         let incident = Incident::example(&["net.in", "host.cpu.busy"]);
-        let event = Event { body: EventBody::IncidentOpened(Box::new(incident)), ..event("net.in") };
+        let event = Event::new(1, 0, incident.id, IncidentEvent::Opened(Box::new(incident)));
         assert!(Filter::new(&["host.cpu*"], &[]).unwrap().admits(&event));
         assert!(!Filter::new(&["load"], &[]).unwrap().admits(&event));
         assert!(!Filter::new(&["host.cpu*"], &["samples"]).unwrap().admits(&event));
+    }
+
+    #[test]
+    fn an_event_about_the_workspace_passes_only_without_patterns() {
+        let event = Event { subject: Subject::Workspace, ..event("a") };
+        assert!(Filter::default().admits(&event));
+        assert!(!Filter::new(&["a"], &[]).unwrap().admits(&event));
     }
 
     #[test]

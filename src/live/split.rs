@@ -1,17 +1,17 @@
 //! Cutting an event that is too large for one message.
 
-use earcon_model::{CounterSamples, Event, EventBody, SeriesSamples};
+use earcon_model::{CounterSamples, Event, EventBody, SeriesEvent, SeriesSamples};
 
 /// Two events that together say what this one says, each with about half of its rows: `None` when there is nothing to cut,
 /// because it is not about samples or holds a single row. Both keep the `seq`; state and features of a series, which are
 /// those after all its samples, are in both.
 pub fn halves(event: &Event) -> Option<(Event, Event)> {
-    let (series, body): (_, fn(_) -> _) = match &event.body {
-        EventBody::Samples(series) => (series, EventBody::Samples),
-        EventBody::Backfilled(series) => (series, EventBody::Backfilled),
+    let (series, make): (_, fn(_) -> SeriesEvent) = match &event.body {
+        EventBody::Series(SeriesEvent::Samples(series)) => (series, SeriesEvent::Samples),
+        EventBody::Series(SeriesEvent::Backfilled(series)) => (series, SeriesEvent::Backfilled),
         _ => return None,
     };
-    let part = |series| Event { body: body(series), kpi: event.kpi.clone(), ..*event };
+    let part = |series| Event { body: make(series).into(), subject: event.subject.clone(), ..*event };
     let half = series.iter().map(rows).sum::<usize>() / 2;
     if half == 0 {
         return None;
@@ -59,7 +59,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use earcon_model::{KpiName, Labels, Sample, ScoredSample, SeriesStatus};
+    use earcon_model::{KpiEvent, KpiName, Labels, Sample, ScoredSample, SeriesStatus};
 
     fn event(series: &[(usize, usize)]) -> Event {
         let scored = |at: usize| ScoredSample {
@@ -78,11 +78,11 @@ mod tests {
             status: SeriesStatus::Normal,
             counter: None,
         });
-        Event { seq: 9, time_ms: 5, kpi: KpiName::new("k").unwrap(), body: EventBody::Samples(series.collect()) }
+        Event::new(9, 5, KpiName::new("k").unwrap(), SeriesEvent::Samples(series.collect()))
     }
 
     fn content(event: &Event) -> Vec<(String, i64, bool)> {
-        let EventBody::Samples(series) = &event.body else { panic!("{event:?}") };
+        let EventBody::Series(SeriesEvent::Samples(series)) = &event.body else { panic!("{event:?}") };
         let mut rows = Vec::new();
         for series in series {
             let name = series.labels.as_str();
@@ -96,20 +96,22 @@ mod tests {
     fn one_row_is_not_cut() {
         assert_eq!(halves(&event(&[(1, 0)])), None);
         assert_eq!(halves(&event(&[(0, 0), (0, 1)])), None);
-        let parked = Event { body: EventBody::KpiParked { reason: "x".into() }, ..event(&[]) };
+        let parked = Event { body: KpiEvent::Parked { reason: "x".into() }.into(), ..event(&[]) };
         assert_eq!(halves(&parked), None);
     }
 
     #[test]
     fn the_beginning_of_a_counter_goes_with_the_first_half_and_history_stays_history() {
-        let EventBody::Samples(mut series) = event(&[(2, 0), (0, 0)]).body else { unreachable!() };
+        let EventBody::Series(SeriesEvent::Samples(mut series)) = event(&[(2, 0), (0, 0)]).body else { unreachable!() };
         let start = Some(Sample { timestamp_ms: -1, value: 7.0 });
         for series in &mut series {
             series.counter = Some(CounterSamples { start, raw: Some(9.0), late: 3 });
         }
-        let whole = Event { body: EventBody::Backfilled(series), ..event(&[]) };
+        let whole = Event { body: SeriesEvent::Backfilled(series).into(), ..event(&[]) };
         let (first, second) = halves(&whole).unwrap();
-        let (EventBody::Backfilled(first), EventBody::Backfilled(second)) = (first.body, second.body) else {
+        let (EventBody::Series(SeriesEvent::Backfilled(first)), EventBody::Series(SeriesEvent::Backfilled(second))) =
+            (first.body, second.body)
+        else {
             panic!("another kind of event")
         };
         let brief = |half: &[SeriesSamples]| -> Vec<(usize, CounterSamples)> {

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use earcon_model::{
-    Anomaly, AnomalyId, Event, EventBody, Features, Incident, IncidentId, KpiName, Labels, ScoredSample, Seq,
-    SeriesStatus,
+    Anomaly, AnomalyEvent, AnomalyId, Event, EventBody, Features, Incident, IncidentEvent, IncidentId, KpiEvent,
+    KpiName, Labels, ScoredSample, Seq, SeriesEvent, SeriesSamples, SeriesStatus,
 };
 
 /// Whether a KPI's actor runs.
@@ -31,20 +31,20 @@ pub struct KpiView {
     pub series: BTreeMap<Labels, SeriesView>,
 }
 
-/// One series: its newest sample and what was said of it.
+/// One series: its newest sample, its score and its open anomaly.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeriesView {
     /// The newest sample; `None` when only late ones were seen.
     pub last: Option<ScoredSample>,
     /// Features of the newest scored sample.
     pub features: Option<Features>,
-    /// How it stands.
+    /// Its status.
     pub status: SeriesStatus,
     /// Late samples since the process started.
     pub late: u64,
     /// The open anomaly.
     pub anomaly: Option<Box<Anomaly>>,
-    /// What feedback multiplies the configured sensitivity with, as of the last verdict or the last start.
+    /// What feedback multiplies the configured sensitivity with, as of the last feedback or the last start.
     pub sensitivity: f32,
 }
 
@@ -57,13 +57,13 @@ pub struct LiveView {
 }
 
 impl LiveView {
-    /// A view that starts from known KPIs as they stand after event `seq`.
+    /// A view that starts from the KPIs after event `seq`.
     pub fn new(seq: Seq, kpis: impl IntoIterator<Item = KpiView>) -> Self {
         let kpis = kpis.into_iter().map(|view| (view.kpi.clone(), Arc::new(view))).collect();
         Self { seq, kpis, incidents: BTreeMap::new() }
     }
 
-    /// The same with the incidents that are open after event `seq`.
+    /// Adds the incidents that are open after event `seq`.
     pub fn with_incidents<'a>(mut self, incidents: impl IntoIterator<Item = &'a Incident>) -> Self {
         self.incidents = incidents.into_iter().map(|incident| (incident.id, Arc::new(incident.clone()))).collect();
         self
@@ -106,23 +106,27 @@ impl LiveView {
     /// Folds the next event in.
     pub fn apply(&mut self, event: &Event) {
         self.seq = event.seq;
-        match &event.body {
-            EventBody::IncidentOpened(incident) | EventBody::IncidentUpdated(incident) => {
+        if let EventBody::Incident(happened) = &event.body {
+            self.apply_incident(happened);
+        } else if let Some(kpi) = event.kpi() {
+            if !self.kpis.contains_key(kpi) {
+                let view = KpiView { kpi: kpi.clone(), run: KpiRun::Running, series: BTreeMap::new() };
+                self.kpis.insert(kpi.clone(), Arc::new(view));
+            }
+            if let Some(view) = self.kpis.get_mut(kpi) {
+                Arc::make_mut(view).apply(&event.body);
+            }
+        }
+    }
+
+    fn apply_incident(&mut self, happened: &IncidentEvent) {
+        match happened {
+            IncidentEvent::Opened(incident) | IncidentEvent::Updated(incident) => {
                 self.incidents.insert(incident.id, Arc::new((**incident).clone()));
-                return;
             }
-            EventBody::IncidentClosed(incident) => {
+            IncidentEvent::Closed(incident) => {
                 self.incidents.remove(&incident.id);
-                return;
             }
-            _ => {}
-        }
-        if !self.kpis.contains_key(&event.kpi) {
-            let view = KpiView { kpi: event.kpi.clone(), run: KpiRun::Running, series: BTreeMap::new() };
-            self.kpis.insert(event.kpi.clone(), Arc::new(view));
-        }
-        if let Some(view) = self.kpis.get_mut(&event.kpi) {
-            Arc::make_mut(view).apply(&event.body);
         }
     }
 }
@@ -130,56 +134,73 @@ impl LiveView {
 impl KpiView {
     fn apply(&mut self, body: &EventBody) {
         match body {
-            EventBody::Samples(batches) | EventBody::Backfilled(batches) => {
-                for batch in batches {
-                    let series = self.series_mut(&batch.labels);
-                    if let Some(last) = batch.samples.last() {
-                        series.last = Some(*last);
-                    }
-                    if batch.features.is_some() {
-                        series.features = batch.features;
-                    }
-                    series.status = batch.status;
-                    if matches!(body, EventBody::Samples(_)) {
-                        let counted = batch.counter.map_or(0, |counter| u64::from(counter.late));
-                        series.late += batch.late.len() as u64 + counted;
-                    }
+            EventBody::Series(happened) => self.apply_series(happened),
+            EventBody::Anomaly(happened) => self.apply_anomaly(happened),
+            EventBody::Kpi(KpiEvent::Parked { reason }) => self.run = KpiRun::Parked(reason.clone()),
+            EventBody::Kpi(KpiEvent::Resumed) => self.run = KpiRun::Running,
+            // Detectors are not part of the view; their scores and anomalies are.
+            _ => {}
+        }
+    }
+
+    fn apply_series(&mut self, happened: &SeriesEvent) {
+        match happened {
+            SeriesEvent::Samples(parts) => {
+                for part in parts {
+                    let counted = part.counter.map_or(0, |counter| u64::from(counter.late));
+                    self.apply_samples(part).late += part.late.len() as u64 + counted;
                 }
             }
-            EventBody::AnomalyOpened(anomaly) | EventBody::AnomalyUpdated(anomaly) => {
+            SeriesEvent::Backfilled(parts) => {
+                for part in parts {
+                    self.apply_samples(part);
+                }
+            }
+            SeriesEvent::Stalled { labels, .. } => self.series_mut(labels).status = SeriesStatus::Stalled,
+            SeriesEvent::Ended { labels, .. } => self.series_mut(labels).status = SeriesStatus::Ended,
+            // The samples that ended the silence follow at once and carry the new status.
+            SeriesEvent::Restored { .. } => {}
+        }
+    }
+
+    fn apply_samples(&mut self, part: &SeriesSamples) -> &mut SeriesView {
+        let series = self.series_mut(&part.labels);
+        if let Some(last) = part.samples.last() {
+            series.last = Some(*last);
+        }
+        if part.features.is_some() {
+            series.features = part.features;
+        }
+        series.status = part.status;
+        series
+    }
+
+    fn apply_anomaly(&mut self, happened: &AnomalyEvent) {
+        match happened {
+            AnomalyEvent::Opened(anomaly) | AnomalyEvent::Updated(anomaly) => {
                 let series = self.series_mut(&anomaly.labels);
                 series.status = SeriesStatus::Anomalous;
                 series.anomaly = Some(anomaly.clone());
             }
-            EventBody::AnomalyClosed(anomaly) => {
+            AnomalyEvent::Closed(anomaly) => {
                 let series = self.series_mut(&anomaly.labels);
                 series.anomaly = None;
                 if series.status == SeriesStatus::Anomalous {
                     series.status = SeriesStatus::Normal;
                 }
             }
-            EventBody::AnomalyAcknowledged { id, labels, acknowledgement } => {
+            AnomalyEvent::Acknowledged { id, labels, acknowledgement } => {
                 if let Some(open) = self.series_mut(labels).anomaly.as_mut().filter(|open| open.id == *id) {
                     open.acknowledged.get_or_insert_with(|| acknowledgement.clone());
                 }
             }
-            EventBody::AnomalyJudged { id, labels, feedback, sensitivity } => {
+            AnomalyEvent::Feedback { id, labels, feedback, sensitivity } => {
                 let series = self.series_mut(labels);
                 series.sensitivity = *sensitivity;
                 if let Some(open) = series.anomaly.as_mut().filter(|open| open.id == *id) {
                     open.feedback = Some(feedback.clone());
                 }
             }
-            EventBody::SeriesStalled { labels, .. } => self.series_mut(labels).status = SeriesStatus::Stalled,
-            EventBody::SeriesEnded { labels, .. } => self.series_mut(labels).status = SeriesStatus::Ended,
-            // The samples that ended the silence follow at once and carry the new status.
-            EventBody::SeriesRestored { .. } => {}
-            // What scores is no state of a series; what it finds is.
-            EventBody::DetectorChanged(_) | EventBody::DetectorTrained { .. } => {}
-            EventBody::KpiParked { reason } => self.run = KpiRun::Parked(reason.clone()),
-            EventBody::KpiResumed => self.run = KpiRun::Running,
-            // They are of the workspace, and folded in there.
-            EventBody::IncidentOpened(_) | EventBody::IncidentUpdated(_) | EventBody::IncidentClosed(_) => {}
         }
     }
 
@@ -207,7 +228,6 @@ impl SeriesView {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use earcon_model::SeriesSamples;
 
     fn samples(seq: Seq, value: f64) -> Event {
         let sample =
@@ -220,7 +240,7 @@ mod tests {
             status: SeriesStatus::Normal,
             counter: None,
         };
-        Event { seq, time_ms: 0, kpi: KpiName::new("a").unwrap(), body: EventBody::Samples(vec![series]) }
+        Event::new(seq, 0, KpiName::new("a").unwrap(), SeriesEvent::Samples(vec![series]))
     }
 
     #[test]
@@ -238,12 +258,11 @@ mod tests {
     #[test]
     fn incidents_are_open_until_they_are_closed_and_make_no_kpi() {
         let kpi = KpiName::new("a").unwrap();
-        let event = |seq, body| Event { seq, time_ms: 0, kpi: kpi.clone(), body };
         let incident = Incident::example(&["a", "b"]);
         let mut view = LiveView::default().with_incidents([&Incident { revision: 0, ..incident.clone() }]);
-        view.apply(&event(1, EventBody::IncidentUpdated(Box::new(incident.clone()))));
+        view.apply(&Event::new(1, 0, incident.id, IncidentEvent::Updated(Box::new(incident.clone()))));
         assert_eq!(view.incident(incident.id).as_deref(), Some(&incident));
-        view.apply(&event(2, EventBody::IncidentClosed(Box::new(incident))));
+        view.apply(&Event::new(2, 0, incident.id, IncidentEvent::Closed(Box::new(incident))));
         assert!(view.incidents().is_empty() && view.kpi(&kpi).is_none());
         assert_eq!(view.seq(), 2);
     }
@@ -251,11 +270,11 @@ mod tests {
     #[test]
     fn parking_and_resuming_is_seen() {
         let kpi = KpiName::new("a").unwrap();
-        let event = |seq, body| Event { seq, time_ms: 0, kpi: kpi.clone(), body };
+        let event = |seq, body| Event::new(seq, 0, kpi.clone(), body);
         let mut view = LiveView::default();
-        view.apply(&event(1, EventBody::KpiParked { reason: "boom".into() }));
+        view.apply(&event(1, KpiEvent::Parked { reason: "boom".into() }));
         assert_eq!(view.kpi(&kpi).unwrap().run, KpiRun::Parked("boom".into()));
-        view.apply(&event(2, EventBody::KpiResumed));
+        view.apply(&event(2, KpiEvent::Resumed));
         assert_eq!(view.kpi(&kpi).unwrap().run, KpiRun::Running);
     }
 }

@@ -1,4 +1,5 @@
-//! iCalendar documents (RFC 5545) as windows: every event that is not cancelled, with its recurrences.
+//! Windows from iCalendar documents (RFC 5545): all events that are not cancelled, with
+//! recurrences.
 
 use icalendar::parser::{Component, Property, read_calendar, unfold};
 use jiff::civil;
@@ -15,7 +16,7 @@ const DAY_MS: i64 = 86_400_000;
 /// The windows of all events in `range`; days and times without a zone are those of `home`.
 ///
 /// # Errors
-/// What cannot be understood, by event.
+/// The problems of each event that cannot be parsed.
 pub(super) fn windows(text: &str, home: &TimeZone, range: Window) -> Result<Vec<Window>, Vec<String>> {
     let unfolded = unfold(text);
     let calendar = read_calendar(&unfolded).map_err(|error| {
@@ -43,7 +44,7 @@ pub(super) fn windows(text: &str, home: &TimeZone, range: Window) -> Result<Vec<
     if problems.is_empty() { Ok(found) } else { Err(problems) }
 }
 
-/// A time as calendars write it.
+/// A date or a time of a calendar.
 #[derive(Debug, Clone, PartialEq)]
 struct Stamp {
     local: civil::DateTime,
@@ -84,7 +85,7 @@ fn of_event(event: &Component<'_>, home: &TimeZone, range: Window) -> Result<Vec
     Ok(starts.into_iter().filter_map(window).collect())
 }
 
-/// How long an event is: whole days follow the clocks, anything else does not.
+/// The length of an event. Whole days are those of the local clock; other lengths are exact.
 #[derive(Debug, Clone, Copy)]
 enum Length {
     Days(i64),
@@ -123,7 +124,7 @@ fn property<'a, 'b>(event: &'a Component<'b>, name: &str) -> Option<&'a Property
     event.properties.iter().find(|property| property.name == name)
 }
 
-/// The times of a property, of which there may be several.
+/// The times of a property, which may list several.
 fn stamps(property: &Property<'_>, home: &TimeZone) -> Result<Vec<Stamp>, String> {
     let named = property.params.iter().find(|param| param.key == "TZID").and_then(|param| param.val.as_ref());
     let zone = named.map_or_else(|| Ok(home.clone()), |name| zone(name.as_str().trim_matches('"')))?;

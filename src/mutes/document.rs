@@ -1,4 +1,4 @@
-//! What people write to mute, checked as a whole.
+//! The document of a mute as people write it, checked as a whole.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ const MOST_KPIS: usize = 100;
 const MOST_LABELS: usize = 16;
 const MOST_DAYS: usize = 1_000;
 const LONGEST_CALENDAR: usize = 256 * 1_024;
-/// The longest window: a mute shall not be forgotten for ever.
+/// The longest window, so that no forgotten mute lasts for ever.
 const LONGEST_MS: i64 = 366 * 86_400_000;
 /// The longest of windows that repeat.
 const LONGEST_REPEATED_MS: i64 = 31 * 86_400_000;
@@ -25,12 +25,12 @@ const LONGEST_REPEATED_MS: i64 = 31 * 86_400_000;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MuteDocument {
-    /// What it is called on screens.
+    /// The name that is shown.
     pub name: String,
-    /// Why.
+    /// Why it was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// KPIs it speaks of; `*` stands for any characters. Empty: all.
+    /// KPIs that it names; `*` is any sequence of characters. Empty: all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kpis: Vec<String>,
     /// Labels that a series has to carry.
@@ -64,7 +64,7 @@ pub struct Schedule {
     /// How long each is, `2h` or `90m`.
     #[serde(rename = "for")]
     pub length: String,
-    /// IANA name; UTC when absent.
+    /// IANA name; UTC if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
 }
@@ -79,7 +79,7 @@ pub struct Times {
     /// The text of an iCalendar document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ics: Option<String>,
-    /// IANA name, of days and of times without a zone; UTC when absent.
+    /// IANA name, for days and for times without a zone; UTC if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
 }
@@ -87,7 +87,7 @@ pub struct Times {
 /// Milliseconds of a length of time as people write it: `30m`, `2h`, `1d 12h`. Days have 24 hours.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The problem with the text.
 pub(super) fn length_ms(text: &str) -> Result<i64, String> {
     let wrong = || format!("{text:?} is no length of time; write 30m, 2h or 1d");
     let span: jiff::Span = text.parse().map_err(|_| wrong())?;
@@ -101,10 +101,10 @@ pub(super) fn length_ms(text: &str) -> Result<i64, String> {
 }
 
 impl MuteDocument {
-    /// A mute of exactly one series, from a moment on for a length of time as people write it.
+    /// A mute of exactly one series, from a moment on, for a length of time as people write it.
     ///
     /// # Errors
-    /// What is wrong with the length.
+    /// The problem with the length.
     pub fn of_series(
         kpi: &KpiName,
         labels: impl IntoIterator<Item = (String, String)>,
@@ -125,10 +125,10 @@ impl MuteDocument {
         })
     }
 
-    /// Its windows, as far as they touch `range`.
+    /// Its windows that overlap `range`.
     ///
     /// # Errors
-    /// Every problem there is.
+    /// Every problem of the document.
     pub(super) fn windows(&self, range: Window) -> Result<Vec<Window>, Vec<String>> {
         let mut problems = self.problems();
         let mut windows = Vec::new();
@@ -197,7 +197,7 @@ impl Schedule {
         }
         let zone = home(self.time_zone.as_deref()).map_err(&mut keep).ok();
         let (Some(start), Some(length), Some(zone)) = (start, length, zone) else { return Err(problems) };
-        // What began before the range may reach into it.
+        // A window that begins before the range may reach into it.
         let range = Window { from_ms: range.from_ms.saturating_sub(length), ..range };
         let starts = recurrence::expand(start, &self.rrule, &zone, range).map_err(|problem| vec![problem]);
         let window = |local| {

@@ -1,7 +1,7 @@
 //! Repeated local times from an RFC 5545 recurrence rule.
 //!
-//! The rule is expanded on the face of the clock (as if all of it were UTC) and each local time becomes a moment of its own, so
-//! that a window at 02:00 stays at 02:00 local time whatever the clocks do.
+//! The rule is expanded in local clock time, as if that were UTC. Each local time is then converted
+//! to a moment separately. So a window at 02:00 stays at 02:00 local time when the clocks change.
 
 use jiff::civil;
 use jiff::tz::TimeZone;
@@ -10,17 +10,17 @@ use rrule::RRuleSet;
 use super::Window;
 use super::zone::{local, moment};
 
-/// Most occurrences worked out of one rule.
+/// Most occurrences computed from one rule.
 const MOST: u16 = 2_000;
 /// Most characters of a rule.
 const LONGEST: usize = 500;
-/// How often a rule may repeat: finer ones would take long to work out, and mute everything anyway.
+/// Frequencies that are allowed. Finer ones would take long to compute and mute everything anyway.
 const FREQUENCIES: [&str; 4] = ["DAILY", "WEEKLY", "MONTHLY", "YEARLY"];
 
-/// The local times at which a rule that starts at `start` falls, as far as they lie in `range`.
+/// The local times of a rule that starts at `start`, within `range`.
 ///
 /// # Errors
-/// What is wrong with the rule.
+/// The problem with the rule.
 pub(super) fn expand(
     start: civil::DateTime,
     rule: &str,
@@ -35,7 +35,7 @@ pub(super) fn expand(
     let rule = with_local_end(rule, zone)?;
     let text = format!("DTSTART:{}Z\nRRULE:{rule}", start.strftime("%Y%m%dT%H%M%S"));
     let set: RRuleSet = text.parse().map_err(|error| format!("the rule is not understood: {error}"))?;
-    // A day more on both sides: the range is in UTC.
+    // One more day on both sides, because the range is in UTC.
     let edge = |at_ms: i64, days: i64| {
         let near = local(at_ms, zone).unwrap_or(if days < 0 { start } else { civil::DateTime::MAX });
         let ms = moment(near, &TimeZone::UTC).unwrap_or_default().saturating_add(days * 86_400_000);
@@ -67,7 +67,7 @@ fn check(rule: &str) -> Result<(), String> {
     }
 }
 
-/// The rule with its `UNTIL` on the face of the clock.
+/// The rule with its `UNTIL` in local clock time.
 fn with_local_end(rule: &str, zone: &TimeZone) -> Result<String, String> {
     let mut parts: Vec<String> = Vec::new();
     for part in rule.split(';').filter(|part| !part.is_empty()) {

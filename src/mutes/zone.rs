@@ -1,5 +1,5 @@
-//! Local times of a zone as moments. Across a change of clocks: a time that does not exist is moved behind the gap, of a time
-//! that exists twice the first is meant (RFC 5545, section 3.3.5).
+//! Local times of a zone as moments. When the clocks change, a time that does not exist is moved
+//! behind the gap, and of a time that exists twice the first is used (RFC 5545, section 3.3.5).
 
 use jiff::civil;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
@@ -14,7 +14,7 @@ pub(super) fn zone(name: &str) -> Result<TimeZone, String> {
         .map_err(|_| format!("{name:?} is no time zone; give a name like Europe/Berlin"))
 }
 
-/// The moment of a local time, milliseconds UTC; `None` beyond the calendar.
+/// The moment of a local time, milliseconds UTC; `None` if the calendar does not reach that far.
 pub(super) fn moment(local: civil::DateTime, zone: &TimeZone) -> Option<i64> {
     zone.to_ambiguous_zoned(local).compatible().ok().map(|zoned| zoned.timestamp().as_millisecond())
 }

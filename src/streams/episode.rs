@@ -8,7 +8,9 @@ use super::detector::Score;
 use super::settings::StreamSettings;
 use super::stored::stored_fields;
 use super::surprise::has_clearly_grown;
-use earcon_model::{Acknowledgement, Anomaly, AnomalyId, EventBody, Feedback, KpiName, Labels, SeriesId, WorkspaceId};
+use earcon_model::{
+    Acknowledgement, Anomaly, AnomalyEvent, AnomalyId, Feedback, KpiName, Labels, SeriesId, WorkspaceId,
+};
 
 /// The series and the detector that an episode belongs to.
 #[derive(Debug, Clone, Copy)]
@@ -49,14 +51,14 @@ impl Episode {
         score: Option<&Score>,
         owner: Owner<'_>,
         settings: &StreamSettings,
-    ) -> Option<EventBody> {
+    ) -> Option<AnomalyEvent> {
         let surprise = score.map_or(0.0, |score| score.value);
         let Some(anomaly) = &mut self.open else {
             let score = score.filter(|score| score.value >= settings.open_score)?;
             let anomaly = Box::new(opened(timestamp_ms, value, score, owner));
             self.progress = Progress { calm: 0, unreported: 0, reported_peak: surprise };
             self.open = Some(anomaly.clone());
-            return Some(EventBody::AnomalyOpened(anomaly));
+            return Some(AnomalyEvent::Opened(anomaly));
         };
         if surprise >= settings.open_score {
             anomaly.samples = anomaly.samples.saturating_add(1);
@@ -70,7 +72,7 @@ impl Episode {
         if progress.calm >= settings.calm_samples {
             anomaly.closed_at_ms = Some(timestamp_ms);
             self.progress = Progress::default();
-            return self.open.take().map(EventBody::AnomalyClosed);
+            return self.open.take().map(AnomalyEvent::Closed);
         }
         progress.unreported += 1;
         let grown = has_clearly_grown(progress.reported_peak, anomaly.peak_score);
@@ -79,17 +81,17 @@ impl Episode {
             if grown {
                 progress.reported_peak = anomaly.peak_score;
             }
-            return Some(EventBody::AnomalyUpdated(anomaly.clone()));
+            return Some(AnomalyEvent::Updated(anomaly.clone()));
         }
         None
     }
 
     /// Closes the open episode at `ended_at_ms`, because its series ends.
-    pub(super) fn end(&mut self, ended_at_ms: i64) -> Option<EventBody> {
+    pub(super) fn end(&mut self, ended_at_ms: i64) -> Option<AnomalyEvent> {
         let mut anomaly = self.open.take()?;
         self.progress = Progress::default();
         anomaly.closed_at_ms = Some(ended_at_ms);
-        Some(EventBody::AnomalyClosed(anomaly))
+        Some(AnomalyEvent::Closed(anomaly))
     }
 
     /// Records the acknowledgement if `id` is the open episode; the first one stays. Returns
@@ -160,7 +162,7 @@ mod tests {
         run(scores).into_iter().map(|(i, body)| (i, body.event_type().as_str())).collect()
     }
 
-    fn run(scores: &[Option<f32>]) -> Vec<(usize, EventBody)> {
+    fn run(scores: &[Option<f32>]) -> Vec<(usize, AnomalyEvent)> {
         let (workspace, kpi, labels) = (WorkspaceId::new("w").unwrap(), KpiName::new("k").unwrap(), Labels::none());
         let owner = Owner { workspace: &workspace, kpi: &kpi, labels: &labels, detector: "d-1" };
         // Fifteen calm samples end an episode with these settings.
@@ -216,7 +218,7 @@ mod tests {
     #[test]
     fn closed_episode_has_peak_and_sample_count() {
         let bodies = run(&[flat(0.6, 1), flat(0.8, 1), flat(0.3, 1), flat(0.5, 1), flat(0.0, 15)].concat());
-        let (at, EventBody::AnomalyClosed(anomaly)) = bodies.last().unwrap() else { panic!("{bodies:?}") };
+        let (at, AnomalyEvent::Closed(anomaly)) = bodies.last().unwrap() else { panic!("{bodies:?}") };
         assert_eq!((*at, anomaly.closed_at_ms), (18, Some(18)));
         assert_eq!((anomaly.opened_at_ms, anomaly.last_at_ms, anomaly.samples), (0, 3, 3));
         assert_eq!((anomaly.peak_at_ms, anomaly.peak_value, anomaly.peak_score), (1, 1.0, 0.8));

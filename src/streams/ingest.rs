@@ -4,18 +4,21 @@ use super::arrival::{ArrivalContext, SeriesLimit};
 use super::counter::CounterState;
 use super::kpi_state::{KpiState, Pushed};
 use super::series::{KpiContext, Presence, Series};
-use earcon_model::{Arrival, CounterSamples, EventBody, Reading, Sample, SeriesBatch, SeriesSamples, SeriesStatus};
+use earcon_model::{
+    AnomalyEvent, Arrival, CounterSamples, EventBody, Reading, Sample, SeriesBatch, SeriesEvent, SeriesSamples,
+    SeriesStatus,
+};
 
 /// The samples of a push on their way through the series.
 #[derive(Default)]
 struct Collected {
     /// Finished bodies, in order.
     bodies: Vec<EventBody>,
-    restored: Vec<EventBody>,
+    restored: Vec<SeriesEvent>,
     samples: Vec<SeriesSamples>,
     /// The series of each entry of `samples`, by position.
     positions: Vec<u32>,
-    episodes: Vec<EventBody>,
+    episodes: Vec<AnomalyEvent>,
     ends: Vec<EventBody>,
 }
 
@@ -89,7 +92,7 @@ impl KpiState {
         }
         if restored {
             let (labels, timestamp_ms) = (series.labels.clone(), sample.timestamp_ms);
-            collected.restored.push(EventBody::SeriesRestored { labels, timestamp_ms });
+            collected.restored.push(SeriesEvent::Restored { labels, timestamp_ms });
         }
         true
     }
@@ -104,8 +107,8 @@ impl KpiState {
         }
         let closed = series.end(ended_at_ms);
         let labels = series.labels.clone();
-        collected.ends.push(EventBody::SeriesEnded { labels, timestamp_ms: ended_at_ms });
-        collected.ends.extend(closed);
+        collected.ends.push(SeriesEvent::Ended { labels, timestamp_ms: ended_at_ms }.into());
+        collected.ends.extend(closed.map(EventBody::Anomaly));
     }
 
     /// Moves the collected events to `bodies`: `SeriesRestored` events, the samples, changes of
@@ -123,14 +126,15 @@ impl KpiState {
         collected.positions.clear();
         let mut samples = std::mem::take(&mut collected.samples);
         samples.retain(has_content);
-        collected.bodies.append(&mut collected.restored);
+        collected.bodies.extend(collected.restored.drain(..).map(EventBody::Series));
         if !samples.is_empty() {
-            collected.bodies.push(match arrival {
-                Arrival::Live => EventBody::Samples(samples),
-                Arrival::Backfill => EventBody::Backfilled(samples),
-            });
+            let scored = match arrival {
+                Arrival::Live => SeriesEvent::Samples(samples),
+                Arrival::Backfill => SeriesEvent::Backfilled(samples),
+            };
+            collected.bodies.push(scored.into());
         }
-        collected.bodies.append(&mut collected.episodes);
+        collected.bodies.extend(collected.episodes.drain(..).map(EventBody::Anomaly));
         collected.bodies.append(&mut collected.ends);
     }
 

@@ -14,8 +14,8 @@ use super::series::{KpiContext, Presence, Series, SeriesView};
 use super::settings::StreamSettings;
 use super::shadow_state::Shadow;
 use earcon_model::{
-    Acknowledgement, AnomalyId, Arrival, DetectorRef, Event, EventBody, Feedback, KpiName, Labels, Reading, Sample,
-    SeriesBatch, WorkspaceId,
+    Acknowledgement, AnomalyEvent, AnomalyId, Arrival, DetectorEvent, DetectorRef, Event, EventBody, Feedback, KpiName,
+    Labels, Reading, Sample, SeriesBatch, SeriesEvent, WorkspaceId,
 };
 
 /// Why a row was rejected. The text is fit to show to the sender.
@@ -130,7 +130,8 @@ impl KpiState {
             if series.deadline_ms(&self.settings).is_some_and(|deadline| now_ms >= deadline) {
                 series.presence = Presence::Stalled;
                 let last_timestamp_ms = series.cadence.last_timestamp_ms();
-                bodies.push(EventBody::SeriesStalled { labels: series.labels.clone(), last_timestamp_ms });
+                let labels = series.labels.clone();
+                bodies.push(SeriesEvent::Stalled { labels, last_timestamp_ms }.into());
             }
         }
         self.find_next_stall();
@@ -156,51 +157,65 @@ impl KpiState {
     /// skipped, because scoring produces them again. The shadow does not see the event here; pass
     /// it to [`observe`](Self::observe) as in live operation.
     pub fn replay(&mut self, event: &Event) {
-        if event.kpi != self.kpi {
+        if event.kpi() != Some(&self.kpi) {
             return;
         }
         match &event.body {
-            EventBody::Samples(all) => {
-                let coming = ArrivalContext { arrival: Arrival::Live, now_ms: event.time_ms };
+            EventBody::Series(happened) => self.replay_series(happened, event.time_ms),
+            EventBody::Anomaly(happened) => self.replay_anomaly(happened),
+            EventBody::Detector(happened) => self.replay_detector(happened),
+            _ => {}
+        }
+    }
+
+    fn replay_series(&mut self, happened: &SeriesEvent, now_ms: i64) {
+        match happened {
+            SeriesEvent::Samples(all) => {
+                let coming = ArrivalContext { arrival: Arrival::Live, now_ms };
                 all.iter().for_each(|one| self.replay_samples(one, coming));
             }
-            EventBody::Backfilled(all) => {
-                let coming = ArrivalContext { arrival: Arrival::Backfill, now_ms: event.time_ms };
+            SeriesEvent::Backfilled(all) => {
+                let coming = ArrivalContext { arrival: Arrival::Backfill, now_ms };
                 all.iter().for_each(|one| self.replay_samples(one, coming));
             }
-            EventBody::SeriesStalled { labels, .. } => {
+            SeriesEvent::Stalled { labels, .. } => {
                 if let Some(position) = self.index.get(labels) {
                     self.series[*position as usize].presence = Presence::Stalled;
                 }
             }
-            EventBody::SeriesEnded { labels, timestamp_ms } => {
+            SeriesEvent::Ended { labels, timestamp_ms } => {
                 if let Some(position) = self.index.get(labels) {
                     // The closed episode has an event of its own.
                     let _closed = self.series[*position as usize].end(*timestamp_ms);
                 }
             }
-            EventBody::AnomalyAcknowledged { id, acknowledgement, .. } => {
+            // It follows from the samples.
+            SeriesEvent::Restored { .. } => {}
+        }
+    }
+
+    fn replay_anomaly(&mut self, happened: &AnomalyEvent) {
+        match happened {
+            AnomalyEvent::Acknowledged { id, acknowledgement, .. } => {
                 self.acknowledge(*id, acknowledgement);
             }
-            EventBody::DetectorChanged(arrangement) => {
+            AnomalyEvent::Feedback { id, labels, feedback, .. } => {
+                self.record_feedback(*id, labels, feedback);
+            }
+            // They follow from the samples.
+            AnomalyEvent::Opened(_) | AnomalyEvent::Updated(_) | AnomalyEvent::Closed(_) => {}
+        }
+    }
+
+    fn replay_detector(&mut self, happened: &DetectorEvent) {
+        match happened {
+            DetectorEvent::Changed(arrangement) => {
                 // Detectors that this version does not know change nothing: scoring goes on.
                 let _not_understood = self.set_detectors(arrangement).is_err();
             }
-            EventBody::DetectorTrained { choice, detector, series } => {
-                self.import_training(choice, detector, series);
+            DetectorEvent::Trained { detector, algorithm, series } => {
+                self.import_training(detector, algorithm, series);
             }
-            EventBody::AnomalyJudged { id, labels, feedback, .. } => {
-                self.record_feedback(*id, labels, feedback);
-            }
-            EventBody::AnomalyOpened(_)
-            | EventBody::AnomalyUpdated(_)
-            | EventBody::AnomalyClosed(_)
-            | EventBody::SeriesRestored { .. }
-            | EventBody::KpiParked { .. }
-            | EventBody::KpiResumed
-            | EventBody::IncidentOpened(_)
-            | EventBody::IncidentUpdated(_)
-            | EventBody::IncidentClosed(_) => {}
         }
     }
 

@@ -18,14 +18,14 @@
 //! | NaN, ±∞ | rejected, with its row |
 //! | before 1970, or more than an hour ahead of the wall clock | rejected, with its row |
 //! | of a series beyond `max_series` | rejected, with its row |
-//! | not newer than the newest sample of its series | *late*: kept, counted, not scored; ends no stall |
+//! | not newer than the newest of its series | *late*: kept, counted, not scored; ends no stall |
 //! | first of its series | accepted; the series warms up; no stall before its fifth sample |
 //! | after a gap | scored; nothing is interpolated, the trend is not continued |
 //! | beyond ±1e300 | scored as ±1e300, stored unchanged |
 //! | leaving a constant series | the longer the series was constant, the higher the surprise |
 //! | million-fold change of unit | one anomaly; the forecast follows within a dozen samples |
 //! | of a counter | its increase per second is scored and stored, see below |
-//! | of a series that has ended | accepted without an event of its own; the series may stall again |
+//! | of a series that has ended | accepted without an own event; it may stall again |
 //! | of history ([`KpiState::backfill`]) | scored and stored; changes no episode and no stall |
 //!
 //! # Feedback
@@ -35,12 +35,12 @@
 //! # Counters
 //! | total | result |
 //! | --- | --- |
-//! | first of its series, or first after the series ended | stored as the starting point; not scored |
+//! | first of its series, or first after its end | stored as the starting point; not scored |
 //! | lower than the previous total | the counter restarted at zero: the total is the increase |
 //! | after a gap | the mean rate over the gap, one sample |
 //! | not newer than the newest total | counted as late; not stored, the rates around it are known |
 //! | negative | rejected, with its row |
-//! | of a series that was a gauge so far, or the reverse | the series warms up again under its name |
+//! | of a series that was a gauge, or the reverse | the series warms up again |
 
 mod arithmetic;
 mod arrival;

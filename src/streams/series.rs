@@ -10,7 +10,7 @@ use super::settings::StreamSettings;
 use super::stored::Stored;
 use super::surprise::rescored;
 use earcon_model::{
-    Anomaly, AnomalyId, Arrival, EventBody, Features, Feedback, KpiName, Labels, Reading, Sample, ScoredSample,
+    Anomaly, AnomalyEvent, AnomalyId, Arrival, Features, Feedback, KpiName, Labels, Reading, Sample, ScoredSample,
     SeriesStatus, WorkspaceId,
 };
 
@@ -135,7 +135,7 @@ impl Series {
         sample: Sample,
         arrival: Arrival,
         shared: KpiContext<'_>,
-    ) -> (ScoredSample, Option<EventBody>) {
+    ) -> (ScoredSample, Option<AnomalyEvent>) {
         let mut score = self.detector.score(sample, shared.settings);
         if let Some(score) = &mut score {
             score.value = rescored(score.value, self.feedback.factor(sample.timestamp_ms));
@@ -170,7 +170,7 @@ impl Series {
 
     /// Ends the series: its silence is no stall, and a counter starts from a new starting point.
     /// Returns the open episode, closed.
-    pub(super) fn end(&mut self, ended_at_ms: i64) -> Option<EventBody> {
+    pub(super) fn end(&mut self, ended_at_ms: i64) -> Option<AnomalyEvent> {
         self.presence = Presence::Ended;
         self.counter_state.forget();
         self.episode.end(ended_at_ms)

@@ -14,7 +14,9 @@ use super::kpi_state::KpiState;
 use super::settings::StreamSettings;
 use super::shadow_state::{Shadow, ShadowSeries};
 use super::surprise::rescored;
-use earcon_model::{Arrival, DetectorRef, DetectorSlots, EventBody, Labels, Reading, Sample, SeriesSamples};
+use earcon_model::{
+    AnomalyEvent, Arrival, DetectorRef, DetectorSlots, EventBody, Labels, Reading, Sample, SeriesEvent, SeriesSamples,
+};
 
 /// An episode that the shadow would have opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +82,7 @@ impl KpiState {
         let mut retired = Shadow::new(former, std::mem::replace(&mut self.settings, settings));
         for (position, series) in self.series.iter_mut().enumerate() {
             let reading = series.counter_state.reading();
-            let learned = warm.as_mut().and_then(|shadow| shadow.take(position));
+            let learned = warm.as_mut().and_then(|shadow| shadow.remove(position));
             let detector = match learned.filter(|learned| learned.reading == reading) {
                 Some(learned) => learned.detector,
                 None => AnyDetector::new(self.settings.detector),
@@ -102,13 +104,13 @@ impl KpiState {
         let mut observed = Observed::default();
         for body in bodies {
             match body {
-                EventBody::Samples(all) => {
-                    all.iter().for_each(|one| self.observe_samples(one, Arrival::Live, &mut observed))
+                EventBody::Series(SeriesEvent::Samples(all)) => {
+                    all.iter().for_each(|one| self.observe_samples(one, Arrival::Live, &mut observed));
                 }
-                EventBody::Backfilled(all) => {
+                EventBody::Series(SeriesEvent::Backfilled(all)) => {
                     all.iter().for_each(|one| self.observe_samples(one, Arrival::Backfill, &mut observed));
                 }
-                EventBody::SeriesEnded { labels, timestamp_ms } => {
+                EventBody::Series(SeriesEvent::Ended { labels, timestamp_ms }) => {
                     let position = self.index.get(labels).copied();
                     if let (Some(position), Some(shadow)) = (position, &mut self.shadow)
                         && let Some(Some(series)) = shadow.series.get_mut(position as usize)
@@ -116,6 +118,8 @@ impl KpiState {
                         let _unreported = series.episode.end(*timestamp_ms);
                     }
                 }
+                // The shadow judges a silence as the live detector does.
+                EventBody::Series(SeriesEvent::Stalled { .. } | SeriesEvent::Restored { .. }) => {}
                 _ => {}
             }
         }
@@ -156,7 +160,7 @@ impl KpiState {
             }
             observed.samples += 1;
             let reported = series.episode.push(timestamp_ms, value, score.as_ref(), owner, settings);
-            if matches!(reported, Some(EventBody::AnomalyOpened(_))) {
+            if matches!(reported, Some(AnomalyEvent::Opened(_))) {
                 observed.alerts.push(ShadowAlert { labels: logged.labels.clone(), timestamp_ms });
             }
         }

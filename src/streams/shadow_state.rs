@@ -41,7 +41,7 @@ impl Shadow {
         self.series[position] = Some(Box::new(series));
     }
 
-    pub(super) fn take(&mut self, position: usize) -> Option<Box<ShadowSeries>> {
+    pub(super) fn remove(&mut self, position: usize) -> Option<Box<ShadowSeries>> {
         self.series.get_mut(position).and_then(Option::take)
     }
 }

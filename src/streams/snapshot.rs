@@ -19,7 +19,7 @@ use super::kpi_state::KpiState;
 use super::series::{KpiContext, Series};
 use super::settings::StreamSettings;
 use super::shadow_state::{Shadow, ShadowSeries};
-use super::stored::{Stored, put_chunk, take_chunk};
+use super::stored::{Stored, put_chunk, read_chunk};
 use earcon_model::{Anomaly, DetectorSlots, Features, KpiName, Labels, Reading, ScoredSample, WorkspaceId};
 
 /// The byte format of everything but the detector. No other format is read.
@@ -85,7 +85,7 @@ impl KpiState {
     }
 
     fn read_all(&mut self, mut from: &[u8]) -> Option<()> {
-        let header = take_chunk(&mut from)?;
+        let header = read_chunk(&mut from)?;
         let (version, detectors) = match header.iter().position(|byte| *byte == 0) {
             Some(end) => (&header[..end], postcard::from_bytes(&header[end + 1..]).ok()?),
             None => (header, DetectorSlots::default()),
@@ -135,14 +135,14 @@ fn put_shadow(shadow: &Shadow, out: &mut Vec<u8>) {
 }
 
 fn read_shadow(from: &mut &[u8], shadow: &mut Shadow) -> Option<()> {
-    let same_detector = take_chunk(from)? == shadow.settings.detector.as_str().as_bytes();
+    let same_detector = read_chunk(from)? == shadow.settings.detector.as_str().as_bytes();
     for position in 0..u32::read(from)? {
         if !bool::read(from)? {
             continue;
         }
         let reading = if bool::read(from)? { Reading::Counter } else { Reading::Gauge };
         let episode = read_episode(from)?;
-        let detector = take_chunk(from)?;
+        let detector = read_chunk(from)?;
         if same_detector {
             let detector = AnyDetector::decode(shadow.settings.detector, detector)?;
             shadow.put(position, ShadowSeries { episode, ..ShadowSeries::new(reading, detector) });
@@ -164,7 +164,7 @@ fn put_episode(episode: &Episode, out: &mut Vec<u8>) {
 
 fn read_episode(from: &mut &[u8]) -> Option<Episode> {
     let progress = Stored::read(from)?;
-    let anomaly = take_chunk(from)?;
+    let anomaly = read_chunk(from)?;
     let open = if anomaly.is_empty() { None } else { Some(postcard::from_bytes::<Box<Anomaly>>(anomaly).ok()?) };
     Some(Episode { open, progress })
 }
@@ -191,7 +191,7 @@ fn put_series(series: &Series, out: &mut Vec<u8>) {
 }
 
 fn read_series(from: &mut &[u8], same_detector: bool, shared: KpiContext<'_>) -> Option<Series> {
-    let labels = Labels::parse(std::str::from_utf8(take_chunk(from)?).ok()?).ok()?;
+    let labels = Labels::parse(std::str::from_utf8(read_chunk(from)?).ok()?).ok()?;
     let mut series = Series::new(labels, shared);
     series.cadence = Stored::read(from)?;
     series.presence = Stored::read(from)?;
@@ -201,7 +201,7 @@ fn read_series(from: &mut &[u8], same_detector: bool, shared: KpiContext<'_>) ->
     series.episode = read_episode(from)?;
     series.counter_state = Stored::read(from)?;
     series.feedback = Stored::read(from)?;
-    let detector = take_chunk(from)?;
+    let detector = read_chunk(from)?;
     if same_detector {
         series.detector = AnyDetector::decode(shared.settings.detector, detector)?;
     }
@@ -234,7 +234,7 @@ impl Stored for Features {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use earcon_model::{EventBody, Sample, SeriesBatch, SeriesStatus};
+    use earcon_model::{AnomalyEvent, EventBody, Sample, SeriesBatch, SeriesEvent, SeriesStatus};
 
     const START: i64 = 1_699_920_000_000;
 
@@ -254,13 +254,13 @@ mod tests {
         let values = (0..600).map(|i| if i == 599 { 900.0 } else { f64::from(i * 7 % 11) });
         let now = START + 600_000;
         let pushed = state.push(&rows(values, 0), now);
-        assert!(matches!(pushed.bodies.last(), Some(EventBody::AnomalyOpened(_))));
+        assert!(matches!(pushed.bodies.last(), Some(EventBody::Anomaly(AnomalyEvent::Opened(_)))));
         assert_eq!(state.check_stalls(now + 1_000_000).len(), 1);
         state
     }
 
     /// The same snapshot as another detector would have written it: other version, other bytes.
-    fn of_another_detector(state: &KpiState) -> Vec<u8> {
+    fn snapshot_of_another_detector(state: &KpiState) -> Vec<u8> {
         let mut out = Vec::new();
         FORMAT.put(&mut out);
         put_chunk(b"robust-forecast-0", &mut out);
@@ -279,7 +279,7 @@ mod tests {
     #[test]
     fn another_detector_keeps_open_episodes_and_stalls() {
         let old = eventful();
-        let mut new = restored(&of_another_detector(&old)).unwrap();
+        let mut new = restored(&snapshot_of_another_detector(&old)).unwrap();
         let (was, is) = (old.series().next().unwrap(), new.series().next().unwrap());
         assert_eq!(is.anomaly, was.anomaly);
         assert!(is.anomaly.is_some());
@@ -287,8 +287,8 @@ mod tests {
 
         let now = START + 2_000_000;
         let bodies = new.push(&rows([5.0; 64], 1_500), now).bodies;
-        assert!(matches!(bodies.first(), Some(EventBody::SeriesRestored { .. })), "{bodies:?}");
-        let Some(EventBody::AnomalyClosed(closed)) = bodies.last() else { panic!("{bodies:?}") };
+        assert!(matches!(bodies.first(), Some(EventBody::Series(SeriesEvent::Restored { .. }))), "{bodies:?}");
+        let Some(EventBody::Anomaly(AnomalyEvent::Closed(closed))) = bodies.last() else { panic!("{bodies:?}") };
         assert_eq!(Some(closed.id), old.series().next().unwrap().anomaly.map(|anomaly| anomaly.id));
         assert_eq!(new.series().next().unwrap().status, SeriesStatus::Normal);
     }

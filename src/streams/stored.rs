@@ -12,7 +12,7 @@ pub(super) trait Stored: Sized {
 }
 
 /// Removes and returns the next `len` bytes.
-pub(super) fn take_bytes<'a>(from: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {
+pub(super) fn read_bytes<'a>(from: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {
     let (head, rest) = from.split_at_checked(len)?;
     *from = rest;
     Some(head)
@@ -25,9 +25,9 @@ pub(super) fn put_chunk(chunk: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Removes and returns the bytes of a [`put_chunk`].
-pub(super) fn take_chunk<'a>(from: &mut &'a [u8]) -> Option<&'a [u8]> {
+pub(super) fn read_chunk<'a>(from: &mut &'a [u8]) -> Option<&'a [u8]> {
     let len = u32::read(from)?;
-    take_bytes(from, len as usize)
+    read_bytes(from, len as usize)
 }
 
 macro_rules! stored_numbers {
@@ -37,7 +37,7 @@ macro_rules! stored_numbers {
                 out.extend_from_slice(&self.to_le_bytes());
             }
             fn read(from: &mut &[u8]) -> Option<Self> {
-                let bytes = take_bytes(from, size_of::<$number>())?;
+                let bytes = read_bytes(from, size_of::<$number>())?;
                 Some(<$number>::from_le_bytes(bytes.try_into().ok()?))
             }
         }
@@ -121,6 +121,6 @@ mod tests {
     fn bytes_that_end_early_are_rejected() {
         assert_eq!(u64::read(&mut &[1, 2, 3][..]), None);
         assert_eq!(bool::read(&mut &[2][..]), None);
-        assert_eq!(take_chunk(&mut &[9, 0, 0, 0, 1][..]), None);
+        assert_eq!(read_chunk(&mut &[9, 0, 0, 0, 1][..]), None);
     }
 }

@@ -1,5 +1,8 @@
 //! The import rule, kept by reading the sources.
 
+mod gateway;
+mod imports;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -117,4 +120,33 @@ fn only_the_composition_root_names_adapters() {
 fn the_gateway_scores_and_encodes_nothing() {
     let found = offences("gateway", |line| line.contains("earcon_streams") || line.contains("Encoder"));
     assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn services_have_neither_routes_nor_mailboxes() {
+    let found = offences("services", |line| {
+        ["axum", "ractor", "crate::gateway", "crate::app", "earcon_adapters_"].iter().any(|word| line.contains(word))
+    });
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// Actors use the lower services, so only the upper ones may use actor handles. A circle would be the result.
+#[test]
+fn services_that_actors_use_import_no_actor() {
+    const UPPER: [&str; 2] = ["anomalies", "wake"];
+    let is_upper = |line: &str| UPPER.iter().any(|name| line.contains(&format!("services/{name}")));
+    let found = offences("services", |line| line.contains("crate::actors"));
+    let found: Vec<String> = found.into_iter().filter(|line| !is_upper(line)).collect();
+    assert!(found.is_empty(), "{}", found.join("\n"));
+    let found = offences("actors", |line| UPPER.iter().any(|name| line.contains(&format!("services::{name}"))));
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// Records go through `services::records`, which lists in bounded pages and reports what it cannot read.
+#[test]
+fn handlers_and_sources_use_no_meta_store() {
+    for module in ["gateway", "sources", "cli"] {
+        let found = offences(module, |line| line.contains("MetaStore"));
+        assert!(found.is_empty(), "{}", found.join("\n"));
+    }
 }

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use earcon::actors::ingest::{Receipt, ingest};
-use earcon::actors::muting::Muting;
 use earcon::actors::node::Node;
 use earcon::actors::retention::RetentionSettings;
 use earcon::actors::supervision::RestartPolicy;
@@ -160,7 +159,7 @@ fn context(store: &EmbeddedStore, refuse: Arc<AtomicBool>, away: Arc<AtomicBool>
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     Context {
-        muting: Muting::new(backends.meta_store.clone(), clock.clone()),
+        muting: earcon::services::mutes::MuteService::new(backends.meta_store.clone(), clock.clone()),
         backends,
         clock,
         settings: Arc::new(settings),

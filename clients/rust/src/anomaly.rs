@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::series::Labels;
 
-/// An anomaly as it stands after its latest event.
+/// An anomaly as of its latest event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Anomaly {
-    /// Stable for ever.
+    /// Never changes.
     pub id: String,
     /// The KPI.
     pub kpi: String,
@@ -31,48 +31,44 @@ pub struct Anomaly {
     pub samples: u32,
     /// The version of the detector that found it.
     pub detector: String,
-    /// Once somebody has seen it.
+    /// Set once a person has seen it.
     pub acknowledged: Option<Acknowledgement>,
-    /// The last verdict of a person.
-    #[serde(default)]
-    pub verdict: Option<Verdict>,
+    /// The last feedback of a person.
+    pub feedback: Option<Feedback>,
     /// How rare the reason was at the peak.
-    #[serde(default)]
-    pub standing: Option<Standing>,
-    /// Why, in a sentence; empty from older servers.
-    #[serde(default)]
+    pub rank: Option<Rank>,
+    /// Why, in a sentence.
     pub sentence: String,
-    /// The name of the mute that keeps it quiet.
-    #[serde(default)]
+    /// The name of the mute that suppresses its alert.
     pub muted: Option<String>,
 }
 
-/// What an anomaly was.
+/// A person's answer to whether an anomaly was worth the alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum FeedbackOutcome {
     /// Worth the alert.
     Real,
     /// Not worth the alert.
     False,
 }
 
-/// What somebody said of an anomaly; the last word holds.
+/// A person's feedback on an anomaly; the last one holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Verdict {
-    /// What it was.
-    pub verdict: Outcome,
+pub struct Feedback {
+    /// Whether it was worth the alert.
+    pub outcome: FeedbackOutcome,
     /// When, milliseconds since the Unix epoch, UTC.
     pub at: i64,
     /// Who.
     pub by: String,
-    /// What they wrote.
+    /// Their note.
     pub note: Option<String>,
 }
 
-/// How rare a feature was, by what the detector remembers of its series.
+/// How rare a feature was, in the detector's memory of its series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Standing {
+pub struct Rank {
     /// How often it was as extreme.
     pub reached: u32,
     /// Among how many earlier samples.
@@ -123,26 +119,26 @@ pub enum Direction {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// Far from the recent median.
+    /// The distance from the recent median.
     RobustZ,
-    /// Far from the forecast.
+    /// The distance from the forecast.
     ResidualZ,
-    /// Unusually restless, or unusually still.
+    /// Unusually high or low volatility.
     Volatility,
-    /// Moving unusually fast.
+    /// An unusually fast change.
     Slope,
     /// One this version of the client does not know.
     #[serde(other)]
     Unknown,
 }
 
-/// Who has seen an anomaly, and when.
+/// A person has seen an anomaly.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acknowledgement {
     /// Milliseconds since the Unix epoch, UTC.
     pub at: i64,
     /// Who.
     pub by: String,
-    /// What they wrote.
+    /// Their note.
     pub note: Option<String>,
 }

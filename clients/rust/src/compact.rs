@@ -1,4 +1,4 @@
-//! Reads the compact form of an event: `[type, seq, time, kpi, data]`, and under a rate `[…, resume, conflated]`.
+//! Reads the compact form of an event: `[type, seq, time, subject, data]`, and under a rate `[…, resume, conflated]`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,17 +16,18 @@ impl Event {
     /// # Errors
     /// It is not MessagePack, or a part is missing or of another type.
     pub fn from_msgpack(bytes: &[u8], workspace: &Arc<str>, epoch: &Arc<str>) -> Result<Self, DecodeError> {
-        let Compact { seq, time, kpi, data, resume, conflated } =
+        let Compact { seq, time, subject, data, resume, conflated } =
             rmp_serde::from_slice(bytes).map_err(DecodeError::MessagePack)?;
         let (workspace, epoch) = (workspace.clone(), epoch.clone());
-        Ok(Event { seq, epoch, time, workspace, kpi, data, resume, conflated })
+        let kpi = subject.strip_prefix("kpi/").map(str::to_owned);
+        Ok(Event { seq, epoch, time, workspace, subject, kpi, data, resume, conflated })
     }
 }
 
 struct Compact {
     seq: u64,
     time: i64,
-    kpi: String,
+    subject: String,
     data: EventData,
     resume: Option<u64>,
     conflated: Option<u64>,
@@ -58,12 +59,12 @@ impl<'de> Deserialize<'de> for Compact {
                 let code: u64 = part(&mut parts, "type")?;
                 let seq = part(&mut parts, "seq")?;
                 let time = part(&mut parts, "time")?;
-                let kpi = part(&mut parts, "kpi")?;
+                let subject = part(&mut parts, "subject")?;
                 let data = data(code, time, &mut parts)?;
                 let resume = parts.next_element::<Option<u64>>()?.flatten();
                 let conflated = parts.next_element::<Option<u64>>()?.flatten();
                 pass_over_the_rest(&mut parts)?;
-                Ok(Compact { seq, time, kpi, data, resume, conflated })
+                Ok(Compact { seq, time, subject, data, resume, conflated })
             }
         }
 
@@ -99,10 +100,10 @@ fn data<'de, A: SeqAccess<'de>>(code: u64, time: i64, parts: &mut A) -> Result<E
             let Restored { labels, timestamp } = part(parts, NAME)?;
             EventData::SeriesEnded { labels, timestamp }
         }
-        13 => EventData::AnomalyJudged(part(parts, NAME)?),
         10 => EventData::SamplesBackfilled { series: part::<_, BackfilledData>(parts, NAME)?.series },
         11 => part::<_, Changed>(parts, NAME)?.into(),
         12 => part::<_, Trained>(parts, NAME)?.into(),
+        13 => EventData::AnomalyFeedback(part(parts, NAME)?),
         14 => EventData::IncidentOpened(part(parts, NAME)?),
         15 => EventData::IncidentUpdated(part(parts, NAME)?),
         16 => EventData::IncidentClosed(part(parts, NAME)?),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::anomaly::{Acknowledgement, Anomaly, Verdict};
+use crate::anomaly::{Acknowledgement, Anomaly, Feedback};
 use crate::incident::Incident;
 use crate::message::DecodeError;
 use crate::series::{Labels, SeriesSamples, SeriesState};
@@ -17,19 +17,21 @@ use crate::series::{Labels, SeriesSamples, SeriesState};
 pub struct Event {
     /// Position in the log of the workspace.
     pub seq: u64,
-    /// The life of the log that `seq` belongs to.
+    /// The epoch of the log that `seq` belongs to.
     pub epoch: Arc<str>,
     /// Time of the commit, milliseconds since the Unix epoch, UTC.
     pub time: i64,
     /// The workspace.
     pub workspace: Arc<str>,
-    /// The KPI it speaks of.
-    pub kpi: String,
+    /// What it is about: `workspace`, `kpi/<name>`, `incident/<id>`, `run/<id>`, `job/<id>` or another.
+    pub subject: String,
+    /// The KPI, if the event is about one.
+    pub kpi: Option<String>,
     /// What happened.
     pub data: EventData,
-    /// Under a `rate`: where to resume so that nothing is lost, when that is not `seq`.
+    /// Under a `rate`: the position to resume from without losing samples, if it is not `seq`.
     pub resume: Option<u64>,
-    /// Under a `rate`: how many events this one stands for.
+    /// Under a `rate`: how many events were merged into this one.
     pub conflated: Option<u64>,
 }
 
@@ -47,10 +49,10 @@ pub enum EventData {
     AnomalyUpdated(Box<Anomaly>),
     /// It ended.
     AnomalyClosed(Box<Anomaly>),
-    /// Somebody has seen it.
+    /// A person has seen it.
     AnomalyAcknowledged(Acknowledged),
-    /// Somebody said whether it was worth the alert.
-    AnomalyJudged(Judged),
+    /// A person gave feedback on it.
+    AnomalyFeedback(AnomalyFeedback),
     /// A series sent nothing for longer than usual.
     SeriesStalled {
         /// The series.
@@ -65,14 +67,14 @@ pub enum EventData {
         /// Of the sample that ended the silence, milliseconds UTC.
         timestamp: i64,
     },
-    /// The sender of a series said that it ends: its silence is no stall.
+    /// The sender marked the end of a series: its silence is no stall.
     SeriesEnded {
         /// The series.
         labels: Labels,
         /// When it ended, milliseconds UTC.
         timestamp: i64,
     },
-    /// History was taken in; whoever wants it asks for it.
+    /// History was ingested. Query it to get the samples.
     SamplesBackfilled {
         /// By series.
         series: Vec<Backfilled>,
@@ -84,11 +86,11 @@ pub enum EventData {
     },
     /// A parked KPI runs again.
     KpiResumed,
-    /// What scores the KPI, or what is tried out beside it, is another one from here on.
+    /// Other detectors score the KPI from here on.
     DetectorChanged {
-        /// The entry whose anomalies are told, `name@revision`; `default` is the configured detector.
+        /// The entry whose anomalies alert, `name@revision`; `default` is the configured detector.
         live: String,
-        /// The entry that is fed the same samples and only counted.
+        /// The entry that scores the same samples and is only counted.
         shadow: Option<String>,
     },
     /// One of the KPI's detectors has learned from history.
@@ -100,11 +102,11 @@ pub enum EventData {
         /// How many series have new baselines.
         series: u64,
     },
-    /// Anomalies that belong together were found, or one that stands alone.
+    /// Anomalies that belong together were found, or a single one.
     IncidentOpened(Box<Incident>),
     /// An incident grew, was alerted or acknowledged.
     IncidentUpdated(Box<Incident>),
-    /// An incident is over, or became part of another.
+    /// An incident is over, or was merged into another.
     IncidentClosed(Box<Incident>),
     /// A type this version of the client does not know.
     Other {
@@ -126,20 +128,20 @@ pub struct Acknowledged {
     pub acknowledged: Acknowledgement,
 }
 
-/// A verdict on an anomaly.
+/// Feedback on an anomaly.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Judged {
+pub struct AnomalyFeedback {
     /// The anomaly.
     pub id: String,
     /// The series it belongs to.
     pub labels: Labels,
-    /// What it was, and who says so.
-    pub verdict: Verdict,
-    /// What multiplies the configured sensitivity of the series from here on.
+    /// The feedback, with its author.
+    pub feedback: Feedback,
+    /// Multiplies the configured sensitivity of the series from here on.
     pub sensitivity: f32,
 }
 
-/// History of one series that was taken in, in numbers.
+/// Ingested history of one series, in numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backfilled {
     /// The series.
@@ -152,7 +154,7 @@ pub struct Backfilled {
     pub from: Option<i64>,
     /// Of the newest, milliseconds UTC.
     pub to: Option<i64>,
-    /// How the series stands.
+    /// State of the series.
     pub state: SeriesState,
 }
 
@@ -217,7 +219,7 @@ impl EventData {
             EventData::AnomalyUpdated(_) => "anomaly.updated",
             EventData::AnomalyClosed(_) => "anomaly.closed",
             EventData::AnomalyAcknowledged(_) => "anomaly.acknowledged",
-            EventData::AnomalyJudged(_) => "anomaly.judged",
+            EventData::AnomalyFeedback(_) => "anomaly.feedback",
             EventData::SeriesStalled { .. } => "series.stalled",
             EventData::SeriesRestored { .. } => "series.restored",
             EventData::SeriesEnded { .. } => "series.ended",
@@ -241,7 +243,7 @@ impl EventData {
             "anomaly.updated",
             "anomaly.closed",
             "anomaly.acknowledged",
-            "anomaly.judged",
+            "anomaly.feedback",
             "series.stalled",
             "series.restored",
             "series.ended",
@@ -267,7 +269,7 @@ impl EventData {
             "anomaly.updated" => EventData::AnomalyUpdated(of(data)?),
             "anomaly.closed" => EventData::AnomalyClosed(of(data)?),
             "anomaly.acknowledged" => EventData::AnomalyAcknowledged(of(data)?),
-            "anomaly.judged" => EventData::AnomalyJudged(of(data)?),
+            "anomaly.feedback" => EventData::AnomalyFeedback(of(data)?),
             "series.stalled" => {
                 let Stalled { labels, last_timestamp } = of(data)?;
                 EventData::SeriesStalled { labels, last_timestamp }
@@ -309,7 +311,7 @@ impl Serialize for EventData {
             | EventData::IncidentUpdated(incident)
             | EventData::IncidentClosed(incident) => incident.serialize(serializer),
             EventData::AnomalyAcknowledged(acknowledged) => acknowledged.serialize(serializer),
-            EventData::AnomalyJudged(judged) => judged.serialize(serializer),
+            EventData::AnomalyFeedback(feedback) => feedback.serialize(serializer),
             EventData::SeriesStalled { labels, last_timestamp } => {
                 Stalled { labels: labels.clone(), last_timestamp: *last_timestamp }.serialize(serializer)
             }
@@ -338,7 +340,10 @@ impl Serialize for Event {
         map.serialize_entry("time", &self.time)?;
         map.serialize_entry("type", self.data.name())?;
         map.serialize_entry("workspace", &self.workspace)?;
-        map.serialize_entry("kpi", &self.kpi)?;
+        map.serialize_entry("subject", &self.subject)?;
+        if let Some(kpi) = &self.kpi {
+            map.serialize_entry("kpi", kpi)?;
+        }
         map.serialize_entry("data", &self.data)?;
         if let Some(resume) = self.resume {
             map.serialize_entry("resume", &resume)?;
@@ -350,7 +355,7 @@ impl Serialize for Event {
     }
 }
 
-/// An event as it stands in a text message; `data` waits until the type is known.
+/// An event in a text message; `data` is parsed once the type is known.
 #[derive(Deserialize)]
 struct Envelope<'a> {
     seq: u64,
@@ -358,7 +363,8 @@ struct Envelope<'a> {
     time: i64,
     r#type: String,
     workspace: Arc<str>,
-    kpi: String,
+    subject: String,
+    kpi: Option<String>,
     #[serde(borrow)]
     data: &'a RawValue,
     resume: Option<u64>,
@@ -371,9 +377,9 @@ impl Event {
     /// # Errors
     /// It is not JSON, or a field is missing or of another type.
     pub fn from_json(text: &str) -> Result<Self, DecodeError> {
-        let Envelope { seq, epoch, time, r#type, workspace, kpi, data, resume, conflated } =
+        let Envelope { seq, epoch, time, r#type, workspace, subject, kpi, data, resume, conflated } =
             serde_json::from_str(text).map_err(DecodeError::Json)?;
         let data = EventData::parse(&r#type, data.get())?;
-        Ok(Self { seq, epoch, time, workspace, kpi, data, resume, conflated })
+        Ok(Self { seq, epoch, time, workspace, subject, kpi, data, resume, conflated })
     }
 }

@@ -5,32 +5,32 @@ use serde::{Deserialize, Serialize};
 use crate::anomaly::{Acknowledgement, Direction};
 use crate::series::Labels;
 
-/// An incident as it stands after its latest event.
+/// An incident as of its latest event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Incident {
-    /// Stable for ever.
+    /// Never changes.
     pub id: String,
-    /// Counts the events that speak of it, from 1.
+    /// Counts the events about it, from 1.
     pub revision: u32,
-    /// What it is, in a few words.
+    /// A short description.
     pub title: String,
-    /// How it stands.
+    /// Open, closed or merged.
     pub state: IncidentState,
-    /// Whether it was alerted; else it is only recorded.
-    pub told: bool,
+    /// Whether it was alerted. If not, it is only recorded.
+    pub alerted: bool,
     /// When it was alerted, milliseconds UTC.
-    pub told_at: Option<i64>,
+    pub alerted_at: Option<i64>,
     /// Onset of its first member, milliseconds UTC.
     pub opened_at: i64,
     /// When it was over.
     pub closed_at: Option<i64>,
-    /// The incident this one became part of.
+    /// The incident it was merged into.
     pub merged_into: Option<String>,
-    /// How surprising it is, in bits.
+    /// Its surprise in bits.
     pub surprise: f32,
     /// The highest score among its members.
     pub peak_score: f32,
-    /// The newest event it takes into account.
+    /// The newest event that it includes.
     pub cause_seq: u64,
     /// The member that probably moved first.
     pub first_mover: Option<FirstMover>,
@@ -40,15 +40,15 @@ pub struct Incident {
     pub members_open: u32,
     /// At most 200; further ones are only counted.
     pub members: Vec<Member>,
-    /// What happened, in order; when it is long, the middle is missing.
-    pub timeline: Vec<Moment>,
+    /// What happened, in order. The middle of a long timeline is left out.
+    pub timeline: Vec<TimelineEntry>,
     /// How many entries are missing.
     pub timeline_left_out: u32,
-    /// Once somebody has seen it.
+    /// Set once a person has seen it.
     pub acknowledged: Option<Acknowledgement>,
 }
 
-/// How an incident stands.
+/// State of an incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IncidentState {
@@ -56,7 +56,7 @@ pub enum IncidentState {
     Open,
     /// It is over.
     Closed,
-    /// It became part of another.
+    /// It was merged into another.
     Merged,
     /// A state this version of the client does not know.
     #[serde(other)]
@@ -99,20 +99,20 @@ pub struct Member {
     pub episodes: u32,
     /// Why it is a member: `first`, `same_kpi`, `shared`, `companion`, `burst`, `overflow`.
     pub link: String,
-    /// With `shared`: what it has in common with a member.
+    /// With `shared`: the property it shares with a member.
     pub shared: Option<String>,
-    /// Why nobody is alerted because of it.
+    /// The mute that suppresses its alert.
     pub muted: Option<String>,
-    /// Somebody has seen its latest anomaly.
+    /// A person has seen its latest anomaly.
     pub acknowledged: bool,
 }
 
 /// One line of a timeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Moment {
+pub struct TimelineEntry {
     /// When, milliseconds UTC.
     pub at: i64,
-    /// What: `joined`, `returned`, `grew`, `ended`, `acknowledged`, `told`, `merged`.
+    /// What: `joined`, `returned`, `grew`, `ended`, `acknowledged`, `alerted`, `merged`.
     pub what: String,
     /// The KPI it happened to.
     pub kpi: String,

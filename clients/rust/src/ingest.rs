@@ -64,7 +64,7 @@ pub struct Receipt {
     /// The last event they became part of.
     #[serde(default)]
     pub seq: Option<u64>,
-    /// The life of the log `seq` belongs to.
+    /// The epoch of the log that `seq` belongs to.
     #[serde(default)]
     pub epoch: Option<Arc<str>>,
 }

@@ -15,13 +15,13 @@ mod query;
 mod series;
 mod sound;
 
-pub use anomaly::{Acknowledgement, Anomaly, AnomalyState, Direction, Outcome, Peak, Reason, Standing, Verdict};
+pub use anomaly::{Acknowledgement, Anomaly, AnomalyState, Direction, Feedback, FeedbackOutcome, Peak, Rank, Reason};
 pub use backoff::Backoff;
 pub use client::{Client, Workspace};
 pub use error::Error;
-pub use event::{Acknowledged, Backfilled, Event, EventData, Judged};
+pub use event::{Acknowledged, AnomalyFeedback, Backfilled, Event, EventData};
 pub use follow::{Follow, Following, Since, Update};
-pub use incident::{FirstMover, Incident, IncidentState, Member, Moment};
+pub use incident::{FirstMover, Incident, IncidentState, Member, TimelineEntry};
 pub use ingest::{Receipt, RejectedRow, Sample};
 pub use message::{DecodeError, Gap, Message, Snapshot, Subscribed};
 pub use query::{AnomaliesQuery, AnomalyPage, History, HistoryQuery, HistorySeries, KpiList};

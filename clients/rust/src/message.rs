@@ -1,4 +1,4 @@
-//! What the server sends to those who follow.
+//! The messages of the server to a follower.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -50,9 +50,9 @@ pub enum Message {
 pub struct Subscribed {
     /// The newest event.
     pub seq: u64,
-    /// The life of the log.
+    /// The epoch of the log.
     pub epoch: Arc<str>,
-    /// Of a resume: whether all that was missed follows. `None` when nothing was to be recovered.
+    /// After a resume: whether all missed events follow. `None` if there was nothing to recover.
     pub recovered: Option<bool>,
 }
 
@@ -61,14 +61,13 @@ pub struct Subscribed {
 pub struct Snapshot {
     /// The newest event it includes.
     pub seq: u64,
-    /// The life of the log.
+    /// The epoch of the log.
     pub epoch: Arc<str>,
     /// All KPIs the filter admits.
     pub kpis: Vec<Kpi>,
     /// Those that are open.
     pub anomalies: Vec<Anomaly>,
-    /// Those that are open; empty from servers that know of none.
-    #[serde(default)]
+    /// Those that are open.
     pub incidents: Vec<Incident>,
 }
 
@@ -127,7 +126,7 @@ mod tests {
 
     #[test]
     fn events_are_typed_and_written_as_they_came() {
-        let text = r#"{"seq":7,"epoch":"e1","time":2000,"type":"samples","workspace":"local","kpi":"checkout.revenue","data":{"series":[{"labels":{"region":"eu"},"samples":[[1000,12.5,0.1,1.5,null,2.25]],"late":[[5,1.0]],"state":"warming","warming":{"seen":1,"needed":30},"features":null}]}}"#;
+        let text = r#"{"seq":7,"epoch":"e1","time":2000,"type":"samples","workspace":"local","subject":"kpi/checkout.revenue","kpi":"checkout.revenue","data":{"series":[{"labels":{"region":"eu"},"samples":[[1000,12.5,0.1,1.5,null,2.25]],"late":[[5,1.0]],"state":"warming","warming":{"seen":1,"needed":30},"features":null}]}}"#;
         let Message::Event(event) = Message::from_json(text).unwrap() else { panic!("not an event") };
         let EventData::Samples { series } = &event.data else { panic!("{event:?}") };
         assert_eq!((series[0].samples[0].score, series[0].samples[0].lower), (Some(0.1), None));
@@ -136,8 +135,9 @@ mod tests {
 
     #[test]
     fn what_is_new_does_not_break_what_is_old() {
-        let text = r#"{"seq":7,"epoch":"e1","time":2000,"type":"kpi.renamed","workspace":"local","kpi":"a","data":{"to":"b"},"more":1}"#;
+        let text = r#"{"seq":7,"epoch":"e1","time":2000,"type":"kpi.renamed","workspace":"local","subject":"kpi/a","kpi":"a","data":{"to":"b"},"more":1}"#;
         let Message::Event(event) = Message::from_json(text).unwrap() else { panic!("not an event") };
+        assert_eq!(event.kpi.as_deref(), Some("a"));
         assert_eq!(event.data.name(), "kpi.renamed");
         assert!(matches!(event.data, EventData::Other { .. }));
         let message = Message::from_json(r#"{"type":"weather","rain":1}"#).unwrap();

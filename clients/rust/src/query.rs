@@ -13,7 +13,7 @@ use crate::series::{Kpi, Labels};
 pub struct KpiList {
     /// The newest event included.
     pub seq: u64,
-    /// The life of the log.
+    /// The epoch of the log.
     pub epoch: String,
     /// The KPIs.
     pub kpis: Vec<Kpi>,

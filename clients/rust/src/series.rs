@@ -1,4 +1,4 @@
-//! Series and what is said of them.
+//! Series with their samples and scores.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 /// The labels of a series.
 pub type Labels = BTreeMap<String, String>;
 
-/// A sample and what the server said of it: `[timestamp, value, score, expected, lower, upper]` on the wire.
+/// A sample with its score: `[timestamp, value, score, expected, lower, upper]` on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(from = "ScoredRow", into = "ScoredRow")]
 pub struct ScoredSample {
@@ -40,7 +40,7 @@ impl From<ScoredSample> for ScoredRow {
     }
 }
 
-/// How a series stands.
+/// State of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SeriesState {
@@ -52,14 +52,14 @@ pub enum SeriesState {
     Anomalous,
     /// Nothing arrived for longer than usual.
     Stalled,
-    /// Nothing is expected: its sender said that it ends, or all there is of it is history.
+    /// No samples are expected: the sender marked its end, or it has history only.
     Ended,
     /// A state this version of the client does not know.
     #[serde(other)]
     Unknown,
 }
 
-/// How far a series is from being scored.
+/// How many samples a series needs to be scored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warming {
     /// Samples seen.
@@ -102,7 +102,7 @@ pub struct SeriesSamples {
     pub samples: Vec<ScoredSample>,
     /// `(timestamp, value)` of samples that came too late to be scored.
     pub late: Vec<(i64, f64)>,
-    /// How the series stands after them.
+    /// State of the series after them.
     pub state: SeriesState,
     /// While it warms up.
     pub warming: Option<Warming>,
@@ -110,12 +110,12 @@ pub struct SeriesSamples {
     pub features: Option<Features>,
 }
 
-/// A series: its newest sample and what was said of it.
+/// A series: its newest sample, its score and its open anomaly.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Series {
     /// The series.
     pub labels: Labels,
-    /// How it stands.
+    /// Its state.
     pub state: SeriesState,
     /// While it warms up.
     pub warming: Option<Warming>,
@@ -137,14 +137,8 @@ pub struct Series {
     pub late: u64,
     /// The open anomaly.
     pub anomaly: Option<String>,
-    /// What feedback multiplies the configured sensitivity with.
-    #[serde(default = "unmoved")]
+    /// Feedback multiplies the configured sensitivity by this.
     pub sensitivity: f32,
-}
-
-/// The sensitivity that older servers do not tell.
-fn unmoved() -> f32 {
-    1.0
 }
 
 /// A KPI with all its series.

@@ -1,4 +1,4 @@
-//! What a failure of the driver means for whoever asked.
+//! Classification of driver failures: what the caller may do next.
 
 use scylla::errors::{
     BadQuery, ConnectionPoolError, DbError, ExecutionError, PrepareError, RequestAttemptError, UseKeyspaceError,
@@ -6,24 +6,24 @@ use scylla::errors::{
 
 use earcon_ports::{ErrorKind, PortError};
 
-/// What is known of a statement that failed.
+/// What a failure says about the statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// It did not happen, and may work in a moment.
+pub(super) enum FailureKind {
+    /// It was not applied. Repeating it may succeed soon.
     NotDone,
-    /// It may or may not have happened; asking again may work.
+    /// It may have been applied. Repeating it may succeed.
     Unknown,
-    /// The database will go on refusing it until somebody changes a right or a password.
+    /// The database refuses it until a permission or a password changes.
     Forbidden,
-    /// It makes no sense to the database.
+    /// The database does not accept the statement.
     Invalid,
-    /// What came back cannot be read.
+    /// The answer cannot be read.
     Corrupt,
 }
 
-impl Verdict {
-    /// Whether trying again in a moment makes sense. `repeatable`: doing it twice is the same as doing it once.
-    pub(super) fn worth_another_try(self, repeatable: bool) -> bool {
+impl FailureKind {
+    /// Whether a retry makes sense. `repeatable` says that the statement is idempotent.
+    pub(super) fn is_retryable(self, repeatable: bool) -> bool {
         self == Self::NotDone || self == Self::Unknown && repeatable
     }
 
@@ -36,93 +36,94 @@ impl Verdict {
     }
 }
 
-/// An error of the driver that this module understands.
+/// A driver error that can be classified.
 pub(super) trait Failure: std::error::Error + Send + Sync + Sized + 'static {
-    fn verdict(&self) -> Verdict;
+    fn failure_kind(&self) -> FailureKind;
 
-    /// The error for the caller; `context` says what was being done.
+    /// The error for the caller. `context` names the failed operation.
     fn into_port_error(self, context: impl Into<String>) -> PortError {
-        PortError::caused(self.verdict().kind(), context, self)
+        PortError::caused(self.failure_kind().kind(), context, self)
     }
 }
 
 impl Failure for ExecutionError {
-    fn verdict(&self) -> Verdict {
+    fn failure_kind(&self) -> FailureKind {
         match self {
-            Self::BadQuery(error) => error.verdict(),
-            Self::EmptyPlan | Self::ConnectionPoolError(_) => Verdict::NotDone,
-            Self::PrepareError(error) => error.verdict(),
-            Self::LastAttemptError(error) => error.verdict(),
-            Self::UseKeyspaceError(error) => error.verdict(),
-            _ => Verdict::Unknown,
+            Self::BadQuery(error) => error.failure_kind(),
+            Self::EmptyPlan | Self::ConnectionPoolError(_) => FailureKind::NotDone,
+            Self::PrepareError(error) => error.failure_kind(),
+            Self::LastAttemptError(error) => error.failure_kind(),
+            Self::UseKeyspaceError(error) => error.failure_kind(),
+            _ => FailureKind::Unknown,
         }
     }
 }
 
 impl Failure for RequestAttemptError {
-    fn verdict(&self) -> Verdict {
+    fn failure_kind(&self) -> FailureKind {
         match self {
-            Self::SerializationError(_) | Self::CqlRequestSerialization(_) => Verdict::Invalid,
-            Self::UnableToAllocStreamId => Verdict::NotDone,
+            Self::SerializationError(_) | Self::CqlRequestSerialization(_) => FailureKind::Invalid,
+            Self::UnableToAllocStreamId => FailureKind::NotDone,
             Self::CqlResultParseError(_) | Self::UnexpectedResponse(_) | Self::NonfinishedPagingState => {
-                Verdict::Corrupt
+                FailureKind::Corrupt
             }
             Self::DbError(error, _) => of_database(error),
-            _ => Verdict::Unknown,
+            _ => FailureKind::Unknown,
         }
     }
 }
 
-fn of_database(error: &DbError) -> Verdict {
+fn of_database(error: &DbError) -> FailureKind {
     match error {
         DbError::SyntaxError
         | DbError::Invalid
         | DbError::AlreadyExists { .. }
         | DbError::FunctionFailure { .. }
         | DbError::ConfigError
-        | DbError::ProtocolError => Verdict::Invalid,
-        DbError::AuthenticationError | DbError::Unauthorized => Verdict::Forbidden,
-        DbError::IsBootstrapping => Verdict::NotDone,
-        // A conditional statement has several rounds. Any of them may meet too few replicas, also after the decision.
-        _ => Verdict::Unknown,
+        | DbError::ProtocolError => FailureKind::Invalid,
+        DbError::AuthenticationError | DbError::Unauthorized => FailureKind::Forbidden,
+        DbError::IsBootstrapping => FailureKind::NotDone,
+        // A conditional statement has several rounds. Each may find too few replicas, even after
+        // the decision.
+        _ => FailureKind::Unknown,
     }
 }
 
 impl Failure for PrepareError {
-    fn verdict(&self) -> Verdict {
+    fn failure_kind(&self) -> FailureKind {
         match self {
-            Self::AllAttemptsFailed { first_attempt } => match first_attempt.verdict() {
-                Verdict::Unknown => Verdict::NotDone,
-                verdict => verdict,
+            Self::AllAttemptsFailed { first_attempt } => match first_attempt.failure_kind() {
+                FailureKind::Unknown => FailureKind::NotDone,
+                kind => kind,
             },
-            _ => Verdict::NotDone,
+            _ => FailureKind::NotDone,
         }
     }
 }
 
 impl Failure for UseKeyspaceError {
-    fn verdict(&self) -> Verdict {
+    fn failure_kind(&self) -> FailureKind {
         match self {
-            Self::BadKeyspaceName(_) => Verdict::Invalid,
-            Self::RequestError(error) => error.verdict(),
-            _ => Verdict::NotDone,
+            Self::BadKeyspaceName(_) => FailureKind::Invalid,
+            Self::RequestError(error) => error.failure_kind(),
+            _ => FailureKind::NotDone,
         }
     }
 }
 
 impl Failure for BadQuery {
-    fn verdict(&self) -> Verdict {
-        Verdict::Invalid
+    fn failure_kind(&self) -> FailureKind {
+        FailureKind::Invalid
     }
 }
 
 impl Failure for ConnectionPoolError {
-    fn verdict(&self) -> Verdict {
-        Verdict::NotDone
+    fn failure_kind(&self) -> FailureKind {
+        FailureKind::NotDone
     }
 }
 
-/// Rows that are not what the statement promises.
+/// The error for rows of an unexpected shape.
 pub(super) fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> PortError {
     PortError::caused(ErrorKind::Corrupt, "a row of the database cannot be understood", error)
 }

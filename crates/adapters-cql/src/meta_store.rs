@@ -1,7 +1,8 @@
 //! Settings with compare-and-set, through lightweight transactions.
 //!
-//! A deleted record leaves a row with `live = false`, so that its revisions never come again. Each change carries a random
-//! `writer`: whoever got no answer reads the row at serial consistency and sees whether it is theirs.
+//! A deleted record leaves a row with `live = false`, so that its revisions never repeat. Each
+//! change carries a random `writer`. A writer that got no answer reads the row at serial
+//! consistency and compares its `writer`.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use super::database::{CqlDatabase, Outcome, Prepared, Purpose};
+use super::database::{ConditionalResult, CqlDatabase, Prepared, Purpose};
 use super::workspace_names::WorkspaceNames;
 use earcon_model::WorkspaceId;
 use earcon_ports::{ErrorKind, MetaRecord, MetaStore, PortError, Revision};
@@ -17,7 +18,9 @@ use earcon_tenancy::WorkspacePass;
 
 /// Longest key accepted, bytes.
 const MAX_KEY: usize = 1_024;
-/// How often a change whose outcome is unknown is tried.
+/// Most rows of one page that the database sends.
+const LARGEST_PAGE: i32 = 500;
+/// Attempts of a change whose result is unknown.
 const ATTEMPTS: usize = 4;
 
 /// The settings of all workspaces.
@@ -26,25 +29,24 @@ pub struct CqlMeta {
     names: WorkspaceNames,
     get: Prepared,
     decided: Prepared,
-    list: Prepared,
     list_from: Prepared,
     list_between: Prepared,
     create: Prepared,
     change: Prepared,
 }
 
-/// A row: its revision, the value if it is live, and who wrote it.
+/// A row: its revision, its value if it is live, and its writer.
 struct Current {
     revision: i64,
     value: Option<Vec<u8>>,
     writer: Uuid,
 }
 
-/// What a change makes of a row.
+/// A change of a row.
 struct Change {
-    /// Revision it replaces; 0: the row does not exist.
+    /// The revision that it replaces. 0 means that the row does not exist.
     from: i64,
-    /// Whether that is a live row.
+    /// Whether the replaced row is live.
     from_live: bool,
     value: Option<Vec<u8>>,
     writer: Uuid,
@@ -66,7 +68,6 @@ impl CqlMeta {
             names: WorkspaceNames::open(database.clone()).await?,
             get: database.prepare(ROW, Purpose::Read).await?,
             decided: database.prepare(ROW, Purpose::SerialRead).await?,
-            list: database.prepare(ALL, Purpose::Read).await?,
             list_from: database.prepare(&format!("{ALL} AND key >= ?"), Purpose::Read).await?,
             list_between: database.prepare(&format!("{ALL} AND key >= ? AND key < ?"), Purpose::Read).await?,
             create: database.prepare(create, Purpose::Conditional).await?,
@@ -75,7 +76,7 @@ impl CqlMeta {
         })
     }
 
-    /// Makes a workspace known that has a log or history before it has a record.
+    /// Records the name of a workspace that has a log or history before it has a record.
     ///
     /// # Errors
     /// `Unavailable` when the database does not answer.
@@ -92,7 +93,7 @@ impl CqlMeta {
     }
 
     /// Sends the change once.
-    async fn send(&self, (workspace, key): (&str, &str), change: &Change) -> Result<Outcome, PortError> {
+    async fn send(&self, (workspace, key): (&str, &str), change: &Change) -> Result<ConditionalResult, PortError> {
         let (revision, live) = (change.from + 1, change.value.is_some());
         let Change { from, from_live, value, writer } = change;
         if *from == 0 {
@@ -102,27 +103,30 @@ impl CqlMeta {
         self.database.conditionally(&self.change, values).await
     }
 
-    /// Sends the change until it is known whether it was made. Returns the new revision.
+    /// Sends the change until its result is known. Returns the new revision.
     async fn decide(&self, at: (&str, &str), expected: Revision, mut change: Change) -> Result<Revision, PortError> {
         let mut silence = None;
         for _ in 0..ATTEMPTS {
             match self.send(at, &change).await? {
-                Outcome::Applied => return Ok((change.from + 1) as Revision),
-                Outcome::Refused => {}
-                Outcome::Unknown(error) => silence = Some(error),
+                ConditionalResult::Applied => return Ok((change.from + 1) as Revision),
+                ConditionalResult::NotApplied => {}
+                ConditionalResult::Unknown(error) => silence = Some(error),
             }
-            // Reading at serial consistency also brings a change to its end that was begun and not finished.
+            // A read at serial consistency also completes a change that was started and not
+            // finished.
             let current = self.current(&self.decided, at).await?;
             let (revision, live) = current.as_ref().map_or((0, false), |row| (row.revision, row.value.is_some()));
             if current.is_some_and(|row| row.writer == change.writer) {
                 return Ok(revision as Revision);
             }
             match revision.cmp(&change.from) {
-                // Not made so far. It may still be under way; the same change sent again cannot be made twice.
+                // Not applied so far. It may still be in flight; sending it again cannot apply it
+                // twice.
                 Ordering::Equal if live == change.from_live => {}
-                // It was deleted after it was looked for.
+                // The record was deleted after the first read.
                 Ordering::Greater if expected == 0 && !live && silence.is_none() => change.from = revision,
-                // Mine may have been made and then overwritten. Nobody can know.
+                // This change may have been applied and then overwritten. The result cannot be
+                // determined.
                 Ordering::Greater if silence.is_some() && revision > change.from + 1 => break,
                 _ => return Err(conflict(if live { revision } else { 0 }, expected)),
             }
@@ -142,18 +146,30 @@ impl MetaStore for CqlMeta {
         }))
     }
 
-    async fn list(&self, pass: &WorkspacePass, prefix: &str) -> Result<Vec<MetaRecord>, PortError> {
+    async fn list(
+        &self,
+        pass: &WorkspacePass,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<MetaRecord>, PortError> {
         let workspace = pass.workspace().as_str();
-        let mut pages = match (prefix, after(prefix)) {
-            ("", _) => self.database.pages(&self.list, (workspace,))?,
-            (_, None) => self.database.pages(&self.list_from, (workspace, prefix))?,
-            (_, Some(end)) => self.database.pages(&self.list_between, (workspace, prefix, end))?,
+        // The least key above `after` has a zero character behind it.
+        let above = after.map(|after| format!("{after}\0")).unwrap_or_default();
+        let start = above.as_str().max(prefix);
+        let rows = i32::try_from(limit).unwrap_or(i32::MAX).clamp(1, LARGEST_PAGE);
+        let mut pages = match end_of(prefix) {
+            None => self.database.pages(&self.list_from.clone().in_pages_of(rows), (workspace, start))?,
+            Some(end) if start >= end.as_str() => return Ok(Vec::new()),
+            Some(end) => self.database.pages(&self.list_between.clone().in_pages_of(rows), (workspace, start, end))?,
         };
         let mut records = Vec::new();
-        while let Some(rows) = pages.next().await? {
+        while records.len() < limit
+            && let Some(rows) = pages.next().await?
+        {
             let rows: Vec<(String, i64, bool, Option<Vec<u8>>)> = rows;
             let live = rows.into_iter().filter(|(_, _, live, _)| *live);
-            records.extend(live.map(|(key, revision, _, value)| MetaRecord {
+            records.extend(live.take(limit - records.len()).map(|(key, revision, _, value)| MetaRecord {
                 key,
                 revision: revision as Revision,
                 value: value.unwrap_or_default(),
@@ -174,7 +190,7 @@ impl MetaStore for CqlMeta {
         self.names.remember(pass.workspace()).await?;
         let at = (pass.workspace().as_str(), key);
         let mut change = Change { from, from_live: expected != 0, value: Some(value), writer: Uuid::new_v4() };
-        // A new record goes on where a deleted one ended.
+        // A new record continues the revisions of a deleted one.
         if expected == 0
             && let Some(Current { revision, value: None, .. }) = self.current(&self.get, at).await?
         {
@@ -206,7 +222,7 @@ fn valid(key: &str) -> Result<(), PortError> {
     Ok(())
 }
 
-/// As the database counts. A revision that it could not have given out is not the current one.
+/// The revision as the database stores it. A revision outside of its range cannot be current.
 fn revision(expected: Revision) -> Result<i64, PortError> {
     let known = i64::try_from(expected).ok().filter(|revision| *revision < i64::MAX);
     known.ok_or_else(|| PortError::new(ErrorKind::Conflict, format!("no record is at revision {expected}")))
@@ -216,11 +232,12 @@ fn conflict(current: i64, expected: Revision) -> PortError {
     PortError::new(ErrorKind::Conflict, format!("the record is at revision {current}, not at {expected}"))
 }
 
-/// The first text after all that begin with `prefix`; `None` when there is none. Text is in the order of its characters.
-fn after(prefix: &str) -> Option<String> {
+/// The first text after all texts with this `prefix`, in the order of characters. `None` if there
+/// is none.
+fn end_of(prefix: &str) -> Option<String> {
     let mut text = prefix.to_owned();
     while let Some(last) = text.pop() {
-        // The range of characters leaves out the surrogates by itself.
+        // The range of characters skips the surrogates.
         if let Some(next) = (last..=char::MAX).nth(1) {
             text.push(next);
             return Some(text);
@@ -246,7 +263,7 @@ mod tests {
 
     #[tokio::test]
     #[ignore = "needs Cassandra"]
-    async fn revisions_go_on_after_a_deletion_seen_by_another_node() {
+    async fn revisions_continue_after_a_deletion_on_another_node() {
         let database = open().await;
         let (one, other) = (CqlMeta::open(database.clone()).await.unwrap(), CqlMeta::open(database).await.unwrap());
         let pass = fresh();
@@ -260,7 +277,7 @@ mod tests {
 
     #[tokio::test]
     #[ignore = "needs Cassandra"]
-    async fn a_change_whose_answer_is_lost_is_neither_lost_nor_a_conflict() {
+    async fn change_without_an_answer_is_applied_once() {
         let settings = migrated().await;
         let proxy = Proxy::before(settings.nodes[0].clone()).await;
         let settings = CqlSettings { nodes: vec![proxy.address.clone()], ..settings };
@@ -289,20 +306,25 @@ mod tests {
         for key in keys.iter().map(String::as_str).chain(["p", "p0", "q/1"]) {
             store.put(pass, key, 0, key.into()).await.unwrap();
         }
-        let store = CqlMeta {
-            list_between: store.list_between.clone().in_pages_of(7),
-            ..CqlMeta::open(store.database.clone()).await.unwrap()
+        let listed = async |after: Option<&str>, limit| {
+            let records = store.list(pass, "p/", after, limit).await.unwrap();
+            records.into_iter().map(|record| record.key).collect::<Vec<_>>()
         };
-        let listed = store.list(pass, "p/").await.unwrap();
-        assert_eq!(listed.into_iter().map(|record| record.key).collect::<Vec<_>>(), keys);
+        assert_eq!(listed(None, 100).await, keys);
+        assert_eq!(listed(Some("p/06"), 7).await, keys[7..14]);
+        // Tombstones fill whole pages of rows.
+        for key in &keys[3..20] {
+            store.delete(pass, key, 1).await.unwrap();
+        }
+        assert_eq!(listed(Some("p/01"), 3).await, ["p/02", "p/20", "p/21"]);
     }
 
     #[test]
-    fn the_text_after_a_prefix_is_the_least_one_that_does_not_begin_with_it() {
-        assert_eq!(after("mix/").as_deref(), Some("mix0"));
-        assert_eq!(after("a\u{d7ff}").as_deref(), Some("a\u{e000}"));
-        assert_eq!(after("a\u{10ffff}").as_deref(), Some("b"));
-        assert_eq!(after("\u{10ffff}"), None);
+    fn text_after_a_prefix_is_the_next_one_without_it() {
+        assert_eq!(end_of("mix/").as_deref(), Some("mix0"));
+        assert_eq!(end_of("a\u{d7ff}").as_deref(), Some("a\u{e000}"));
+        assert_eq!(end_of("a\u{10ffff}").as_deref(), Some("b"));
+        assert_eq!(end_of("\u{10ffff}"), None);
         assert!("mix/\u{10ffff}\u{10ffff}" < "mix0");
     }
 }

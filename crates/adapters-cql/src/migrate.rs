@@ -1,7 +1,9 @@
-//! The schema: numbered migrations from `config/cql/`, applied once each, by whoever comes first.
+//! The schema: numbered migrations from `config/cql/`, each applied once by the first program that
+//! runs them.
 //!
-//! `schema_version` records what was applied, with a checksum. A row of it is the lock: taken with a condition, gone by
-//! itself if its holder dies. Every statement says `IF NOT EXISTS`, so a migration that stopped halfway is begun again.
+//! `schema_version` records the applied migrations with their checksums. One of its rows is the
+//! lock: it is inserted conditionally and expires if its holder dies. Every statement says `IF NOT
+//! EXISTS`, so an interrupted migration can be repeated.
 
 mod lock;
 mod statements;
@@ -16,44 +18,44 @@ use tokio::time::{Instant, sleep};
 
 use self::lock::Lock;
 use self::statements::{checksum, statements};
-use super::database::{CqlDatabase, Purpose};
-use super::failure::Failure;
-use crate::CqlSettings;
+use crate::database::{CqlDatabase, Purpose};
+use crate::failure::Failure;
+use crate::settings::CqlSettings;
 use earcon_ports::{ErrorKind, PortError};
 
-/// One file of `config/cql/`; its place in the list is its version, beginning with 1.
+/// One file of `config/cql/`. Its position in the list, from 1, is its version.
 struct Migration<'a> {
     name: &'a str,
     text: &'a str,
 }
 
-const MIGRATIONS: &[Migration<'static>] = &[
-    Migration { name: "0001_meta", text: include_str!("../../../config/cql/0001_meta.cql") },
-    Migration { name: "0002_series", text: include_str!("../../../config/cql/0002_series.cql") },
-];
+const MIGRATIONS: &[Migration<'static>] =
+    &[Migration { name: "0001_schema", text: include_str!("../../../config/cql/0001_schema.cql") }];
 
-/// Least time for a statement that changes the schema; on a large cluster it takes more than a read.
+/// Shortest timeout of a statement that changes the schema. It takes longer than a read on a large
+/// cluster.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The partition of `schema_version` with the applied migrations.
 const APPLIED: &str = "applied";
 
-/// What [`migrate`] did.
+/// The result of [`migrate`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Migrated {
-    /// Version before; 0 is an empty keyspace, or none.
+    /// Version before the run. 0 means an empty or missing keyspace.
     pub from: u32,
-    /// Version now.
+    /// Version after the run.
     pub to: u32,
     /// Names of the migrations that were applied, in order.
     pub applied: Vec<String>,
 }
 
-/// Brings the keyspace to the schema of this program, and makes it if it is missing. May run on many nodes at once: one
-/// works, the others wait for it.
+/// Migrates the keyspace to the schema of this program, and creates it if it is missing. May run on
+/// many nodes at once: one works, the others wait for it.
 ///
 /// # Errors
-/// `Invalid` when the keyspace is newer than this program, when an applied migration was edited since, or when the
-/// database does not understand a statement. `Unavailable` when no node answers, or another run does not finish.
+/// - `Invalid` when the keyspace has a newer or another schema than this program.
+/// - `Invalid` when the database does not accept a statement.
+/// - `Unavailable` when no node answers, or another run does not finish.
 pub async fn migrate(settings: &CqlSettings) -> Result<Migrated, PortError> {
     run(settings, MIGRATIONS).await
 }
@@ -61,31 +63,32 @@ pub async fn migrate(settings: &CqlSettings) -> Result<Migrated, PortError> {
 async fn run(settings: &CqlSettings, migrations: &[Migration<'_>]) -> Result<Migrated, PortError> {
     let database = CqlDatabase::connect(settings).await?;
     make_keyspace(&database, &settings.replication).await?;
-    let lock = Lock::take(&database).await?;
+    let lock = Lock::acquire(&database).await?;
     let migrated = apply(&database, migrations, &lock).await;
-    // What was done stays done: a lock that cannot be given back expires.
+    // Applied migrations stay applied. A lock that cannot be released expires.
     if let Err(error) = lock.release().await {
         tracing::warn!(%error, "the lock of the migration could not be given back");
     }
     migrated
 }
 
-/// Makes the keyspace and the table of versions, and uses them.
+/// Creates the keyspace and the table of versions, and selects the keyspace.
 async fn make_keyspace(database: &CqlDatabase, replication: &str) -> Result<(), PortError> {
     let keyspace = database.keyspace();
     if !keyspace_exists(database).await? {
         let text = format!("CREATE KEYSPACE IF NOT EXISTS \"{keyspace}\" WITH replication = {replication}");
         change_schema(database, &text).await?;
     }
-    // Whoever made it a moment ago may be seen before the node itself knows of it.
-    let deadline = Instant::now() + database.patience();
+    // Another program may have created the keyspace a moment ago, and this node may not know it
+    // yet.
+    let deadline = Instant::now() + database.request_timeout();
     while let Err(error) = use_keyspace(database).await {
         if Instant::now() > deadline {
             return Err(error);
         }
         sleep(Duration::from_millis(100)).await;
     }
-    // Asked for also when it is there: the answer comes when the node knows it, not when it stands in a table.
+    // Also sent if the table exists: the answer arrives once the node knows the table.
     let text = "CREATE TABLE IF NOT EXISTS schema_version (id text, version int, name text, checksum text, \
                 applied_at timestamp, PRIMARY KEY (id, version))";
     change_schema(database, text).await
@@ -94,6 +97,7 @@ async fn make_keyspace(database: &CqlDatabase, replication: &str) -> Result<(), 
 async fn apply(database: &CqlDatabase, migrations: &[Migration<'_>], lock: &Lock<'_>) -> Result<Migrated, PortError> {
     let applied = applied(database).await?;
     let from = version(&applied);
+    refuse_other_schema(database, &applied, migrations)?;
     refuse_newer(database, from, migrations.len())?;
     let record = "INSERT INTO schema_version (id, version, name, checksum, applied_at) \
                   VALUES (?, ?, ?, ?, toTimestamp(now())) IF NOT EXISTS";
@@ -102,16 +106,14 @@ async fn apply(database: &CqlDatabase, migrations: &[Migration<'_>], lock: &Lock
     for (version, migration) in (1..).zip(migrations) {
         let statements = statements(migration.text);
         let sum = checksum(&statements);
-        match applied.get(&version) {
-            Some((_, applied)) if *applied == sum => continue,
-            Some(_) => return Err(edited(database, migration.name)),
-            None => {}
+        if applied.contains_key(&version) {
+            continue;
         }
         for statement in &statements {
             lock.renew().await?;
             change_schema(database, statement).await?;
         }
-        // Whatever becomes of the answer, a second run finds either the record or nothing to do.
+        // If the answer is lost, a second run finds either the record or nothing to do.
         database.conditionally(&record, (APPLIED, version as i32, migration.name, &sum)).await?;
         migrated.to = version;
         migrated.applied.push(migration.name.to_owned());
@@ -119,7 +121,7 @@ async fn apply(database: &CqlDatabase, migrations: &[Migration<'_>], lock: &Lock
     Ok(migrated)
 }
 
-/// Whether the keyspace is there and has the schema of this program.
+/// Checks that the keyspace exists and has the schema of this program.
 pub(super) async fn check(database: &CqlDatabase) -> Result<(), PortError> {
     let keyspace = database.keyspace();
     let missing =
@@ -130,7 +132,9 @@ pub(super) async fn check(database: &CqlDatabase) -> Result<(), PortError> {
     if !table_exists(database).await? {
         return Err(missing(&format!("the keyspace {keyspace} is empty")));
     }
-    let found = version(&applied(database).await?);
+    let applied = applied(database).await?;
+    let found = version(&applied);
+    refuse_other_schema(database, &applied, MIGRATIONS)?;
     refuse_newer(database, found, MIGRATIONS.len())?;
     if (found as usize) < MIGRATIONS.len() {
         let known = MIGRATIONS.len();
@@ -153,13 +157,25 @@ fn refuse_newer(database: &CqlDatabase, found: u32, known: usize) -> Result<(), 
     Err(PortError::new(ErrorKind::Invalid, text))
 }
 
-fn edited(database: &CqlDatabase, name: &str) -> PortError {
-    let keyspace = database.keyspace();
-    let text = format!(
-        "migration {name} was applied to the keyspace {keyspace} with other content than this program has: \
-         an applied migration must not be edited, add another one"
-    );
-    PortError::new(ErrorKind::Invalid, text)
+/// Refuses a keyspace whose applied migrations are not those of this program.
+fn refuse_other_schema(
+    database: &CqlDatabase,
+    applied: &Applied,
+    migrations: &[Migration<'_>],
+) -> Result<(), PortError> {
+    for (version, migration) in (1..).zip(migrations) {
+        let sum = checksum(&statements(migration.text));
+        let Some((name, found)) = applied.get(&version).filter(|(_, found)| *found != sum) else { continue };
+        let keyspace = database.keyspace();
+        let text = format!(
+            "the keyspace {keyspace} has another schema: its version {version} is {name} with checksum {found}, and this \
+             program has {} with checksum {sum}; use the version of earcon that made it, or name an empty keyspace in \
+             cql.keyspace",
+            migration.name
+        );
+        return Err(PortError::new(ErrorKind::Invalid, text));
+    }
+    Ok(())
 }
 
 /// Name and checksum of the applied migrations by version.
@@ -188,15 +204,16 @@ async fn table_exists(database: &CqlDatabase) -> Result<bool, PortError> {
     Ok(!database.rows::<(String,)>(&select, (database.keyspace(),)).await?.is_empty())
 }
 
-/// For the statements of migrations, which name no keyspace.
+/// Selects the keyspace for the statements of migrations, which do not name one.
 async fn use_keyspace(database: &CqlDatabase) -> Result<(), PortError> {
     let keyspace = database.keyspace();
     let using = database.session().use_keyspace(keyspace, true).await;
     using.map_err(|error| error.into_port_error(format!("cannot use the keyspace {keyspace}")))
 }
 
-/// Runs a statement that changes the schema; returns when all nodes know of it. All programs ask the same node:
-/// Cassandra keeps two equal changes apart only where one node sees both.
+/// Runs a statement that changes the schema, and returns when all nodes know the change. All
+/// programs send it to the same node: Cassandra serialises two equal changes only if one node
+/// receives both.
 async fn change_schema(database: &CqlDatabase, text: &str) -> Result<(), PortError> {
     let mut statement = Statement::new(text);
     let state = database.session().get_cluster_state();
@@ -206,16 +223,17 @@ async fn change_schema(database: &CqlDatabase, text: &str) -> Result<(), PortErr
         statement.set_load_balancing_policy(Some(SingleTargetLoadBalancingPolicy::new(target, None)));
     }
     statement.set_is_idempotent(true);
-    statement.set_request_timeout(Some(PATIENCE.max(database.patience())));
+    statement.set_request_timeout(Some(PATIENCE.max(database.request_timeout())));
     tracing::debug!(text, "changes the schema");
-    let context = || format!("the database did not do `{text}`");
+    let context = || format!("the database did not run `{text}`");
     database.session().query_unpaged(statement, ()).await.map_err(|error| error.into_port_error(context()))?;
-    // The driver waits only when something changed; somebody else's change may still be on its way.
+    // The driver waits only if this statement changed something. A change by another program may
+    // still be spreading.
     let agreed = database.session().await_schema_agreement().await;
     agreed.map(|_| ()).map_err(|error| PortError::caused(ErrorKind::Unavailable, context(), error))
 }
 
-/// Names the schema of this program: other migrations, another name.
+/// A name for the schema of this program. It changes with the migrations.
 #[cfg(test)]
 pub(super) fn fingerprint() -> String {
     checksum(&MIGRATIONS.iter().flat_map(|migration| statements(migration.text)).collect::<Vec<_>>())

@@ -7,13 +7,14 @@ use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
 use scylla::policies::load_balancing::DefaultPolicy;
 
-use crate::{Consistency, CqlSettings};
+use crate::settings::{Consistency, CqlSettings};
 use earcon_ports::{ErrorKind, PortError};
 
-/// Connects to the database, without choosing a keyspace.
+/// Connects to the database without selecting a keyspace.
 ///
 /// # Errors
-/// `Invalid` when a certificate cannot be used; `Unavailable` when no node answers or it refuses the credentials.
+/// `Invalid` when a certificate cannot be used. `Unavailable` when no node answers, or the database
+/// refuses the credentials.
 pub async fn connect(settings: &CqlSettings) -> Result<Session, PortError> {
     let mut policy = DefaultPolicy::builder().token_aware(true);
     if let Some(datacenter) = &settings.datacenter {
@@ -26,7 +27,7 @@ pub async fn connect(settings: &CqlSettings) -> Result<Session, PortError> {
         .build();
     let mut builder =
         SessionBuilder::new().known_nodes(&settings.nodes).default_execution_profile_handle(profile.into_handle());
-    // Other keyspaces of the database are no concern of this program, and there may be many.
+    // The database may have many other keyspaces; this program does not need their metadata.
     builder = builder.keyspaces_to_fetch([&settings.keyspace]);
     if let Some((user, password)) = &settings.login {
         builder = builder.user(user, password.reveal());
@@ -40,7 +41,7 @@ pub async fn connect(settings: &CqlSettings) -> Result<Session, PortError> {
     })
 }
 
-/// The driver's name for a consistency.
+/// The driver's value for a consistency.
 pub fn consistency(consistency: Consistency) -> scylla::statement::Consistency {
     match consistency {
         Consistency::One => scylla::statement::Consistency::One,

@@ -1,11 +1,11 @@
-//! How to reach ScyllaDB or Apache Cassandra.
+//! Settings of the connection to ScyllaDB or Apache Cassandra.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use earcon_ports::Secret;
 
-/// How many replicas answer before a statement counts as done.
+/// How many replicas must answer before a statement is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Consistency {
     /// One.
@@ -25,19 +25,19 @@ pub enum Consistency {
 pub struct CqlSettings {
     /// Contact points, `host:port`; at least one.
     pub nodes: Vec<String>,
-    /// The keyspace of the tables.
+    /// The keyspace that holds the tables.
     pub keyspace: String,
-    /// Replication of a keyspace that has to be created, as CQL.
+    /// Replication of a keyspace that has to be created, in CQL.
     pub replication: String,
     /// Preferred data centre.
     pub datacenter: Option<String>,
-    /// Of writes.
+    /// Consistency of writes.
     pub write_consistency: Consistency,
-    /// Of reads.
+    /// Consistency of reads.
     pub read_consistency: Consistency,
-    /// Statements in flight.
+    /// Maximum number of statements in flight.
     pub concurrency: usize,
-    /// How long a statement may take.
+    /// Longest time of a statement.
     pub request_timeout: Duration,
     /// Use TLS.
     pub tls: bool,

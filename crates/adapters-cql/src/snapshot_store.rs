@@ -1,12 +1,15 @@
-//! The latest scoring state of every KPI, without transactions: the database itself keeps the higher `seq`.
+//! The latest scoring state of every KPI, without transactions: the database itself keeps the
+//! higher `seq`.
 //!
-//! A row's `snapshot` is written with a timestamp made of its `seq`, and of two values of a cell the one with the higher
-//! timestamp stays, in whatever order they come. Deleting begins another *life* of the KPI, a row of its own, so that lower
-//! numbers count again; whoever writes asks at the same time which life it is, and writes once more if it was another.
-//! (Of two different states with the same `seq` the database keeps the larger one.)
+//! A row's `snapshot` is written with a timestamp made of its `seq`. Of two values of a cell, the
+//! database keeps the one with the higher timestamp, in any order of arrival. Deleting a snapshot
+//! begins another *generation* of the KPI in a new row, so that lower numbers count again. A writer
+//! reads the generation in parallel with its write, and repeats the write if the generation was
+//! another. (Of two different states with one `seq` the database keeps the larger one.)
 //!
-//! A state of up to 32 KiB is in the row itself. A larger one is in pieces in another table, under a random name, written
-//! before the row that names it and removed after a row that replaces it; whoever finds pieces missing looks again.
+//! A state of up to 32 KiB is stored in the row. A larger one is stored as chunks in another table
+//! under a random id. The chunks are written before the row that names them, and removed after a
+//! row that replaces it. A reader that finds chunks missing reads the row again.
 
 mod cell;
 mod chunks;
@@ -28,15 +31,15 @@ use earcon_model::{KpiName, Seq, WorkspaceId};
 use earcon_ports::{ErrorKind, PortError, Snapshot, SnapshotStore};
 use earcon_tenancy::WorkspacePass;
 
-/// Partitions of a workspace: enough to spread 20,000 KPIs, few enough to read them all.
+/// Partitions of a workspace: enough to spread 20,000 KPIs, few enough to read all of them.
 const PARTS: i32 = 16;
-/// Rows of a page, so that one of full rows has 8 MiB.
+/// Rows of a page, so that a page of full rows has 8 MiB.
 const PAGE: i32 = 256;
 /// Largest state in the row itself, bytes.
 const INLINE: usize = 32 << 10;
-/// How often a snapshot that changes under the reader, or a life under the writer, is tried.
+/// Attempts to read a changing snapshot, or to write in a changing generation.
 const ATTEMPTS: usize = 8;
-/// Large snapshots read at once by [`SnapshotStore::all`].
+/// Large snapshots that [`SnapshotStore::all`] reads concurrently.
 const LARGE_AT_ONCE: usize = 8;
 
 /// The snapshots of all workspaces.
@@ -47,14 +50,15 @@ pub struct CqlSnapshots {
     write_small: Prepared,
     write_large: Prepared,
     no_longer_large: Prepared,
-    life: Prepared,
+    generation: Prepared,
     filled: Prepared,
     get: Prepared,
     all: Prepared,
-    begin_life: Prepared,
-    delete_lives: Prepared,
-    /// Lives that are not the first, as last seen. A guess that saves the second write; the database knows.
-    lives: Mutex<HashMap<(WorkspaceId, KpiName), i32>>,
+    begin_generation: Prepared,
+    delete_generations: Prepared,
+    /// The last known generation of KPIs, if it is not the first. A hint that saves the second
+    /// write.
+    generations: Mutex<HashMap<(WorkspaceId, KpiName), i32>>,
 }
 
 impl CqlSnapshots {
@@ -63,97 +67,112 @@ impl CqlSnapshots {
     /// # Errors
     /// `Unavailable` when the database does not answer.
     pub async fn open(database: Arc<CqlDatabase>) -> Result<Self, PortError> {
-        let write_small = "INSERT INTO snapshots (workspace, part, kpi, life, snapshot) VALUES (?, ?, ?, ?, ?) \
+        let write_small = "INSERT INTO snapshots (workspace, part, kpi, generation, snapshot) VALUES (?, ?, ?, ?, ?) \
                            USING TIMESTAMP ?";
-        let write_large = "INSERT INTO snapshots (workspace, part, kpi, life, snapshot, large) \
+        let write_large = "INSERT INTO snapshots (workspace, part, kpi, generation, snapshot, large) \
                            VALUES (?, ?, ?, ?, ?, true) USING TIMESTAMP ?";
-        let no_longer_large = "INSERT INTO snapshots (workspace, part, kpi, life, large) VALUES (?, ?, ?, ?, false) \
+        let no_longer_large = "INSERT INTO snapshots (workspace, part, kpi, generation, large) VALUES (?, ?, ?, ?, false) \
                                USING TIMESTAMP ?";
-        let life = "SELECT life, large FROM snapshots WHERE workspace = ? AND part = ? AND kpi = ?";
-        let filled = "SELECT life, WRITETIME(snapshot) FROM snapshots WHERE workspace = ? AND part = ? AND kpi = ?";
-        let get = "SELECT life, snapshot FROM snapshots WHERE workspace = ? AND part = ? AND kpi = ?";
-        let all = "SELECT kpi, life, snapshot FROM snapshots WHERE workspace = ? AND part = ?";
-        let begin_life = "INSERT INTO snapshots (workspace, part, kpi, life) VALUES (?, ?, ?, ?)";
-        let delete_lives = "DELETE FROM snapshots WHERE workspace = ? AND part = ? AND kpi = ? AND life <= ?";
+        let generation = "SELECT generation, large FROM snapshots WHERE workspace = ? AND part = ? AND kpi = ?";
+        let filled =
+            "SELECT generation, WRITETIME(snapshot) FROM snapshots WHERE workspace = ? AND part = ? AND kpi = ?";
+        let get = "SELECT generation, snapshot FROM snapshots WHERE workspace = ? AND part = ? AND kpi = ?";
+        let all = "SELECT kpi, generation, snapshot FROM snapshots WHERE workspace = ? AND part = ?";
+        let begin_generation = "INSERT INTO snapshots (workspace, part, kpi, generation) VALUES (?, ?, ?, ?)";
+        let delete_generations =
+            "DELETE FROM snapshots WHERE workspace = ? AND part = ? AND kpi = ? AND generation <= ?";
         Ok(Self {
             names: WorkspaceNames::open(database.clone()).await?,
             chunks: Chunks::open(database.clone()).await?,
             write_small: database.prepare(write_small, Purpose::Write).await?,
             write_large: database.prepare(write_large, Purpose::Write).await?,
             no_longer_large: database.prepare(no_longer_large, Purpose::Write).await?,
-            life: database.prepare(life, Purpose::Read).await?,
+            generation: database.prepare(generation, Purpose::Read).await?,
             filled: database.prepare(filled, Purpose::Read).await?,
             get: database.prepare(get, Purpose::Read).await?,
             all: database.prepare(all, Purpose::Read).await?.in_pages_of(PAGE),
-            begin_life: database.prepare(begin_life, Purpose::Write).await?,
-            delete_lives: database.prepare(delete_lives, Purpose::Write).await?,
-            lives: Mutex::default(),
+            begin_generation: database.prepare(begin_generation, Purpose::Write).await?,
+            delete_generations: database.prepare(delete_generations, Purpose::Write).await?,
+            generations: Mutex::default(),
             database,
         })
     }
 
-    /// Writes into what seems to be the KPI's life. Returns the life that it is, and whether large ones were in it.
+    /// Writes into the presumed generation. Returns the actual generation, and whether it had
+    /// chunks.
     async fn write(
         &self,
         (workspace, kpi): (&str, &str),
-        life: i32,
+        generation: i32,
         seq: i64,
         content: &Content,
     ) -> Result<(i32, bool), PortError> {
         let part = part(kpi);
-        let write = if matches!(content, Content::Pieces(_)) { &self.write_large } else { &self.write_small };
-        let values = (workspace, part, kpi, life, cell::encode(seq, content), timestamp(seq));
+        let write = if matches!(content, Content::Chunked(_)) { &self.write_large } else { &self.write_small };
+        let values = (workspace, part, kpi, generation, cell::encode(seq, content), timestamp(seq));
         let written = self.database.execute(write, values);
-        let found = self.database.rows::<(i32, Option<bool>)>(&self.life, (workspace, part, kpi));
+        let found = self.database.rows::<(i32, Option<bool>)>(&self.generation, (workspace, part, kpi));
         let (_, found) = try_join(written, found).await?;
-        let (now, large) = found.last().map_or((life, false), |(life, large)| (*life, *large == Some(true)));
-        Ok((now.max(life), large))
+        let (now, large) =
+            found.last().map_or((generation, false), |(generation, large)| (*generation, *large == Some(true)));
+        Ok((now.max(generation), large))
     }
 
-    /// Removes the pieces that a snapshot has replaced.
-    async fn sweep(&self, (workspace, kpi): (&str, &str), life: i32, seq: i64, large: bool) -> Result<(), PortError> {
-        self.chunks.delete_before((workspace, kpi), life, seq).await?;
+    /// Removes the chunks of replaced snapshots.
+    async fn sweep(
+        &self,
+        (workspace, kpi): (&str, &str),
+        generation: i32,
+        seq: i64,
+        large: bool,
+    ) -> Result<(), PortError> {
+        self.chunks.delete_before((workspace, kpi), generation, seq).await?;
         if !large {
-            // With the timestamp of this snapshot: a later one that is large says so in spite of it.
-            let values = (workspace, part(kpi), kpi, life, timestamp(seq));
+            // Uses the timestamp of this snapshot, so that a later large one still sets `large`.
+            let values = (workspace, part(kpi), kpi, generation, timestamp(seq));
             self.database.execute(&self.no_longer_large, values).await?;
         }
         Ok(())
     }
 
-    /// The state behind a cell; `None` when its pieces are gone.
-    async fn state(&self, at: (&str, &str), life: i32, cell: Cell) -> Result<Option<Vec<u8>>, PortError> {
+    /// The state of a cell. `None` if its chunks are gone.
+    async fn state(&self, at: (&str, &str), generation: i32, cell: Cell) -> Result<Option<Vec<u8>>, PortError> {
         match cell.content {
             Content::Inline(state) => Ok(Some(state)),
-            Content::Pieces(pieces) => self.chunks.read(at, life, cell.seq, &pieces).await,
+            Content::Chunked(chunks) => self.chunks.read(at, generation, cell.seq, &chunks).await,
         }
     }
 
     async fn read(&self, workspace: &WorkspaceId, kpi: &KpiName) -> Result<Option<Snapshot>, PortError> {
         let at = (workspace.as_str(), kpi.as_str());
         for _ in 0..ATTEMPTS {
-            let lives: Vec<(i32, Option<Vec<u8>>)> = self.database.rows(&self.get, (at.0, part(at.1), at.1)).await?;
-            let Some((life, cell)) = lives.into_iter().next_back() else { return Ok(None) };
-            self.note(workspace, kpi, life);
+            let generations: Vec<(i32, Option<Vec<u8>>)> =
+                self.database.rows(&self.get, (at.0, part(at.1), at.1)).await?;
+            let Some((generation, cell)) = generations.into_iter().next_back() else { return Ok(None) };
+            self.note(workspace, kpi, generation);
             let Some(cell) = cell else { return Ok(None) };
             let cell = cell::decode(&cell)?;
             let seq = cell.seq as Seq;
-            if let Some(state) = self.state(at, life, cell).await? {
+            if let Some(state) = self.state(at, generation, cell).await? {
                 return Ok(Some(Snapshot { kpi: kpi.clone(), seq, state }));
             }
         }
-        Err(PortError::new(ErrorKind::Corrupt, format!("pieces of the snapshot of {kpi} are missing")))
+        Err(PortError::new(ErrorKind::Corrupt, format!("chunks of the snapshot of {kpi} are missing")))
     }
 
     fn noted(&self, workspace: &WorkspaceId, kpi: &KpiName) -> i32 {
-        let lives = self.lives.lock().unwrap_or_else(PoisonError::into_inner);
-        if lives.is_empty() { 0 } else { lives.get(&(workspace.clone(), kpi.clone())).copied().unwrap_or(0) }
+        let generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
+        if generations.is_empty() {
+            0
+        } else {
+            generations.get(&(workspace.clone(), kpi.clone())).copied().unwrap_or(0)
+        }
     }
 
-    fn note(&self, workspace: &WorkspaceId, kpi: &KpiName, life: i32) {
-        if life > 0 {
-            let mut lives = self.lives.lock().unwrap_or_else(PoisonError::into_inner);
-            lives.insert((workspace.clone(), kpi.clone()), life);
+    fn note(&self, workspace: &WorkspaceId, kpi: &KpiName, generation: i32) {
+        if generation > 0 {
+            let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
+            generations.insert((workspace.clone(), kpi.clone()), generation);
         }
     }
 }
@@ -170,25 +189,25 @@ impl SnapshotStore for CqlSnapshots {
         let at = (workspace.as_str(), kpi.as_str());
         let large = state.len() > INLINE;
         let inline = if large { None } else { Some(Content::Inline(state.clone())) };
-        let mut life = self.noted(workspace, &kpi);
+        let mut generation = self.noted(workspace, &kpi);
         for _ in 0..ATTEMPTS {
             let (now, had_large) = match &inline {
-                Some(content) => self.write(at, life, seq, content).await?,
+                Some(content) => self.write(at, generation, seq, content).await?,
                 None => {
-                    let pieces = self.chunks.write(at, life, seq, &state).await?;
-                    self.write(at, life, seq, &Content::Pieces(pieces)).await?
+                    let chunks = self.chunks.write(at, generation, seq, &state).await?;
+                    self.write(at, generation, seq, &Content::Chunked(chunks)).await?
                 }
             };
-            if now == life {
+            if now == generation {
                 if large || had_large {
-                    self.sweep(at, life, seq, large).await?;
+                    self.sweep(at, generation, seq, large).await?;
                 }
                 return Ok(());
             }
             self.note(workspace, &kpi, now);
-            life = now;
+            generation = now;
         }
-        Err(PortError::new(ErrorKind::Unavailable, format!("the snapshot of {kpi} is deleted again and again")))
+        Err(PortError::new(ErrorKind::Unavailable, format!("the snapshot of {kpi} is deleted repeatedly")))
     }
 
     async fn get(&self, pass: &WorkspacePass, kpi: &KpiName) -> Result<Option<Snapshot>, PortError> {
@@ -200,14 +219,14 @@ impl SnapshotStore for CqlSnapshots {
         let parts = (0..PARTS)
             .map(|part| self.database.rows::<(String, i32, Option<Vec<u8>>)>(&self.all, (workspace.as_str(), part)));
         let mut latest: HashMap<KpiName, (i32, Option<Vec<u8>>)> = HashMap::new();
-        for (kpi, life, cell) in try_join_all(parts).await?.into_iter().flatten() {
-            // The lives of a KPI come in order.
-            latest.insert(KpiName::new(&kpi).map_err(unreadable)?, (life, cell));
+        for (kpi, generation, cell) in try_join_all(parts).await?.into_iter().flatten() {
+            // The generations of a KPI are in order.
+            latest.insert(KpiName::new(&kpi).map_err(unreadable)?, (generation, cell));
         }
         let mut snapshots = Vec::with_capacity(latest.len());
         let mut large = Vec::new();
-        for (kpi, (life, cell)) in latest {
-            self.note(workspace, &kpi, life);
+        for (kpi, (generation, cell)) in latest {
+            self.note(workspace, &kpi, generation);
             let Some(cell) = cell else { continue };
             match cell::decode(&cell)? {
                 Cell { seq, content: Content::Inline(state) } => {
@@ -226,13 +245,13 @@ impl SnapshotStore for CqlSnapshots {
     async fn delete(&self, pass: &WorkspacePass, kpi: &KpiName) -> Result<(), PortError> {
         let (workspace, name) = (pass.workspace().as_str(), kpi.as_str());
         let part = part(name);
-        let lives: Vec<(i32, Option<i64>)> = self.database.rows(&self.filled, (workspace, part, name)).await?;
-        // A life without a snapshot has just begun.
-        let Some((life, Some(_))) = lives.last().copied() else { return Ok(()) };
-        self.database.execute(&self.begin_life, (workspace, part, name, life + 1)).await?;
-        self.note(pass.workspace(), kpi, life + 1);
-        self.database.execute(&self.delete_lives, (workspace, part, name, life)).await?;
-        self.chunks.delete_lives((workspace, name), life).await
+        let generations: Vec<(i32, Option<i64>)> = self.database.rows(&self.filled, (workspace, part, name)).await?;
+        // A generation without a snapshot has just begun.
+        let Some((generation, Some(_))) = generations.last().copied() else { return Ok(()) };
+        self.database.execute(&self.begin_generation, (workspace, part, name, generation + 1)).await?;
+        self.note(pass.workspace(), kpi, generation + 1);
+        self.database.execute(&self.delete_generations, (workspace, part, name, generation)).await?;
+        self.chunks.delete_generations((workspace, name), generation).await
     }
 }
 
@@ -240,8 +259,10 @@ fn part(kpi: &str) -> i32 {
     (xxh3_64(kpi.as_bytes()) % PARTS as u64) as i32
 }
 
-/// Grows with `seq` from the first timestamp there is (the very first means "none"), so that no `seq` is in the future: the
-/// database may refuse that, and a deletion, which has the time of day, would not reach it.
+/// A write timestamp that grows with `seq`, from the second possible one (the first means "none").
+///
+/// No `seq` is then in the future. The database may refuse future timestamps, and a deletion, which
+/// uses the present time, would not reach such a row.
 fn timestamp(seq: i64) -> i64 {
     i64::MIN + 1 + seq
 }

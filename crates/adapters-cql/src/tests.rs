@@ -12,8 +12,8 @@ use crate::CqlSettings;
 use earcon_model::WorkspaceId;
 use earcon_tenancy::{Authorizer, WorkspacePass};
 
-/// The test database with the schema of this program. A schema takes seconds to create, so all tests
-/// share one keyspace, named after the schema.
+/// The test database with the schema of this program. A schema takes seconds to create, so all
+/// tests share one keyspace, named after the schema.
 pub(super) async fn migrated() -> CqlSettings {
     static MIGRATED: OnceCell<()> = OnceCell::const_new();
     let settings = test_server::settings(&format!("earcon_test_{}", super::migrate::fingerprint()));
@@ -31,7 +31,7 @@ pub(super) fn fresh() -> WorkspacePass {
     Authorizer.system(&WorkspaceId::new(&name).unwrap())
 }
 
-/// Stands between the program and the database.
+/// A proxy between the program and the database.
 pub(super) struct Proxy {
     pub(super) address: String,
     losing: Arc<AtomicBool>,
@@ -56,12 +56,13 @@ impl Proxy {
         proxy
     }
 
-    /// From now on requests arrive and answers do not: the connection is cut instead.
+    /// From now on the proxy forwards requests and cuts the connection instead of forwarding
+    /// answers.
     pub(super) fn lose_answers(&self) {
         self.losing.store(true, Ordering::SeqCst);
     }
 
-    /// Waits until an answer was lost, then is a faithful proxy again.
+    /// Waits until an answer was lost, then forwards everything again.
     pub(super) async fn after_a_loss(&self) {
         self.lost.notified().await;
         self.losing.store(false, Ordering::SeqCst);

@@ -1,4 +1,5 @@
-//! Which workspaces there are: a small table in a few partitions, because asking all of the database would scan it.
+//! The names of all workspaces: a small table in a few partitions. Listing the other tables would
+//! scan them.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,7 +18,7 @@ pub(super) struct WorkspaceNames {
     database: Arc<CqlDatabase>,
     insert: Prepared,
     select: Prepared,
-    /// Those that are certainly in the table; a name is never taken out of it.
+    /// Names known to be in the table. A name is never removed from it.
     known: Mutex<HashSet<WorkspaceId>>,
 }
 
@@ -29,7 +30,7 @@ impl WorkspaceNames {
         Ok(Self { database, insert, select, known: Mutex::default() })
     }
 
-    /// Makes the name known before anything is written under it, so that nothing is stored that nobody would look for.
+    /// Stores the name before anything else of the workspace, so that all stored data can be found.
     pub(super) async fn remember(&self, workspace: &WorkspaceId) -> Result<(), PortError> {
         if self.known.lock().unwrap_or_else(PoisonError::into_inner).contains(workspace) {
             return Ok(());
@@ -40,7 +41,7 @@ impl WorkspaceNames {
         Ok(())
     }
 
-    /// All of them, in order.
+    /// All names, in order.
     pub(super) async fn all(&self) -> Result<Vec<WorkspaceId>, PortError> {
         let parts = (0..PARTS).map(|part| self.database.rows::<(String,)>(&self.select, (part,)));
         let names = try_join_all(parts).await?;

@@ -1,13 +1,17 @@
-//! The data directory before any database is opened in it: does it exist, is it ours, is it free, can we read its format.
+//! Checks of the data directory before a database is opened in it.
+//!
+//! A directory is usable if it exists or can be created, belongs to Earcon, is not locked by
+//! another process, and has the format of this build.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-/// The layout this build writes; it reads the older ones too. Raise it when an older build could not read the directory
-/// any more. 2: logs hold counters, ends of series and backfilled samples. 3: verdicts, and how rare what an
-/// anomaly states as its reason is.
-const FORMAT: u32 = 3;
+/// The one layout that this build writes and reads. Raise it with every change that another build
+/// could not read.
+const FORMAT: u32 = 1;
+/// Begins the text of the FORMAT file. Builds before the first release wrote a bare number.
+const FORMAT_PREFIX: &str = "earcon ";
 
 /// Why a data directory cannot be used. Every message names the directory and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -17,10 +21,10 @@ pub enum OpenError {
     InUse {
         /// The directory.
         path: PathBuf,
-        /// ` (process 123)`, or nothing when it is not known.
+        /// ` (process 123)`, or empty if the process is unknown.
         owner: String,
     },
-    /// The path names something else.
+    /// The path is not a directory.
     #[error("data directory {path} is not a directory; choose another path")]
     NotADirectory {
         /// The path.
@@ -33,34 +37,37 @@ pub enum OpenError {
     NotWritable {
         /// The directory.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// A newer build wrote the directory.
-    #[error("data directory {path} has format {found}, and this version reads up to {supported}; use a newer version")]
-    NewerFormat {
+    /// Another build wrote the directory.
+    #[error(
+        "data directory {path} has format {found}, and this version reads only format {supported}; \
+         use the version that wrote it, or choose an empty directory"
+    )]
+    OtherFormat {
         /// The directory.
         path: PathBuf,
-        /// What its FORMAT file says.
-        found: u32,
-        /// The newest format this build reads.
+        /// The format that its FORMAT file names.
+        found: String,
+        /// The format this build reads.
         supported: u32,
     },
-    /// What is in the directory cannot be understood.
+    /// The content of the directory cannot be decoded.
     #[error("data directory {path} is damaged: {reason}; restore it from a backup, or choose another directory")]
     Damaged {
         /// The directory.
         path: PathBuf,
-        /// What was found.
+        /// The damage.
         reason: String,
     },
 }
 
-/// A data directory that this process, and no other, may use for as long as the value lives.
+/// A data directory that only this process may use. Dropping the value releases it.
 #[derive(Debug)]
 pub(super) struct DataDir {
     path: PathBuf,
-    /// Holds the advisory lock; the system releases it when the process ends, however it ends.
+    /// Holds the advisory lock. The system releases it when the process ends, also after a crash.
     _lock: File,
 }
 
@@ -81,7 +88,7 @@ impl DataDir {
         Ok(Self { path: path.to_owned(), _lock: lock })
     }
 
-    /// Where the database lives.
+    /// The directory of the database.
     pub(super) fn database(&self) -> PathBuf {
         self.path.join("db")
     }
@@ -107,7 +114,7 @@ fn lock(path: &Path) -> Result<File, OpenError> {
         }
         Err(TryLockError::Error(source)) => return Err(not_writable(source)),
     }
-    // For the message above only: the lock is the file's, not its content's.
+    // The process id is only for the error message. The lock is on the file, not on its content.
     file.set_len(0)
         .and_then(|()| file.rewind())
         .and_then(|()| write!(file, "{}", std::process::id()))
@@ -131,20 +138,22 @@ fn check_format(path: &Path) -> Result<(), OpenError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return write_format(&file).map_err(not_writable),
         Err(error) => return Err(not_writable(error)),
     };
-    match text.trim().parse::<u32>() {
-        Ok(found) if found > FORMAT => Err(OpenError::NewerFormat { path: path.to_owned(), found, supported: FORMAT }),
-        // From now on there may be something in it that an older build cannot read.
-        Ok(found) if found < FORMAT => write_format(&file).map_err(not_writable),
-        Ok(_) => Ok(()),
+    let (number, found) = match text.trim().strip_prefix(FORMAT_PREFIX) {
+        Some(number) => (number, number.to_owned()),
+        None => (text.trim(), format!("{} of an unreleased build", text.trim())),
+    };
+    match number.parse::<u32>() {
+        Ok(FORMAT) if number == found => Ok(()),
+        Ok(_) => Err(OpenError::OtherFormat { path: path.to_owned(), found, supported: FORMAT }),
         Err(_) => Err(OpenError::Damaged { path: path.to_owned(), reason: "its FORMAT file holds no number".into() }),
     }
 }
 
-/// Written beside and renamed, so that a crash leaves a whole file or none.
+/// Writes another file and renames it, so that a crash leaves a whole file or none.
 fn write_format(file: &Path) -> io::Result<()> {
     let draft = file.with_extension("new");
     let mut out = File::create(&draft)?;
-    writeln!(out, "{FORMAT}")?;
+    writeln!(out, "{FORMAT_PREFIX}{FORMAT}")?;
     out.sync_all()?;
     std::fs::rename(&draft, file)
 }
@@ -154,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_directory_in_use_says_so_and_is_free_again_after_the_drop() {
+    fn directory_in_use_is_named_and_free_after_the_drop() {
         let dir = tempfile::tempdir().unwrap();
         let held = DataDir::claim(dir.path()).unwrap();
         let refusal = DataDir::claim(dir.path()).unwrap_err();
@@ -167,31 +176,48 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_format_is_refused() {
+    fn directory_of_another_format_is_refused_and_left_unchanged() {
+        for (text, format) in [
+            ("1\n", "1 of an unreleased build"),
+            ("3\n", "3 of an unreleased build"),
+            ("earcon 0\n", "0"),
+            ("earcon 2\n", "2"),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let file = dir.path().join("FORMAT");
+            std::fs::write(&file, text).unwrap();
+            let refusal = DataDir::claim(dir.path()).unwrap_err();
+            assert!(matches!(refusal, OpenError::OtherFormat { supported: FORMAT, .. }), "{refusal}");
+            let sentence = refusal.to_string();
+            assert!(sentence.contains(&dir.path().display().to_string()), "{sentence}");
+            assert!(
+                sentence.contains(&format!("has format {format}, and this version reads only format 1")),
+                "{sentence}"
+            );
+            assert!(sentence.contains("choose an empty directory"), "{sentence}");
+            assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn directory_of_this_format_is_opened_again() {
         let dir = tempfile::tempdir().unwrap();
         drop(DataDir::claim(dir.path()).unwrap());
-        std::fs::write(dir.path().join("FORMAT"), "7\n").unwrap();
-        let refusal = DataDir::claim(dir.path()).unwrap_err();
-        assert!(matches!(refusal, OpenError::NewerFormat { found: 7, supported: FORMAT, .. }), "{refusal}");
+        assert_eq!(std::fs::read_to_string(dir.path().join("FORMAT")).unwrap(), "earcon 1\n");
+        DataDir::claim(dir.path()).unwrap();
     }
 
     #[test]
-    fn an_older_format_becomes_the_present_one() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("FORMAT"), "1\n").unwrap();
-        drop(DataDir::claim(dir.path()).unwrap());
-        assert_eq!(std::fs::read_to_string(dir.path().join("FORMAT")).unwrap(), format!("{FORMAT}\n"));
+    fn format_file_without_a_number_is_damage() {
+        for text in ["yes", "", "earcon ", "earcon one"] {
+            let dir = tempfile::tempdir().unwrap();
+            std::fs::write(dir.path().join("FORMAT"), text).unwrap();
+            assert!(matches!(DataDir::claim(dir.path()), Err(OpenError::Damaged { .. })), "{text:?}");
+        }
     }
 
     #[test]
-    fn a_format_file_without_a_number_is_damage() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("FORMAT"), "yes").unwrap();
-        assert!(matches!(DataDir::claim(dir.path()), Err(OpenError::Damaged { .. })));
-    }
-
-    #[test]
-    fn a_file_is_not_a_directory_and_neither_is_a_path_below_one() {
+    fn file_and_path_below_a_file_are_refused_as_directories() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
         std::fs::write(&file, "").unwrap();
@@ -200,8 +226,8 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_cannot_be_written_to_says_so() {
-        // Nobody, not even root, makes directories in /proc.
+    fn directory_without_write_permission_is_named() {
+        // Not even root can create directories in /proc.
         let refusal = DataDir::claim(Path::new("/proc/earcon-test")).unwrap_err();
         assert!(matches!(refusal, OpenError::NotWritable { .. }), "{refusal}");
     }

@@ -1,31 +1,31 @@
-//! The fjall database, its keyspaces, and the two ways to write: durable, or soon.
+//! The fjall database, its keyspaces, and two kinds of write: synced and buffered.
 //!
-//! Every read goes through a [`fjall::Snapshot`]: a plain `Keyspace::range` of fjall 3 sees a batch while its items are
-//! being applied one by one, a snapshot sees all of a batch or nothing.
+//! Every read goes through a [`fjall::Snapshot`]. A plain `Keyspace::range` of fjall 3 can see a
+//! batch while its items are applied one by one. A snapshot sees all of a batch or nothing.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use fjall::{Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Snapshot};
 
-use super::EmbeddedSettings;
-use super::data_dir::{DataDir, OpenError};
+use crate::data_dir::{DataDir, OpenError};
+use crate::settings::EmbeddedSettings;
 use earcon_model::WorkspaceId;
 use earcon_ports::{ErrorKind, PortError};
 
-/// Memory a keyspace collects before it writes a table, bytes.
+/// Bytes that a keyspace collects in memory before it writes a table.
 const MEMTABLE_BYTES: u64 = 16 << 20;
 
-/// When a write must have reached the disk.
+/// When a write must be on the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Durability {
-    /// Before the call returns (`fdatasync`; the journal's metadata needed to read it back is included).
+    /// Before the call returns. `fdatasync` includes the metadata needed to read the journal back.
     Synced,
-    /// Survives the end of the process at once, and the end of the machine after the next synced write.
+    /// Survives the end of the process at once. Survives a power cut after the next synced write.
     Buffered,
 }
 
-/// The open database. Fields drop in order: the lock on the directory goes last.
+/// The open database. Fields drop in order, so the lock on the directory is released last.
 pub(super) struct Database {
     db: fjall::Database,
     pub(super) log_frames: Keyspace,
@@ -33,7 +33,8 @@ pub(super) struct Database {
     pub(super) meta: Keyspace,
     pub(super) snapshots: Keyspace,
     pub(super) history: HistoryTables,
-    /// A write failed: what the journal holds behind the last good write is unknown, so nothing may be added to it.
+    /// Set after a failed write. The content of the journal after the last good write is then
+    /// unknown, so nothing may be added to it.
     broken: AtomicBool,
     #[cfg(test)]
     pub(super) fail_next_commit: AtomicBool,
@@ -95,7 +96,7 @@ impl Database {
         })
     }
 
-    /// All that was committed before now, and nothing that is committed later.
+    /// A view of everything committed so far, without later commits.
     pub(super) fn snapshot(&self) -> Snapshot {
         self.db.snapshot()
     }
@@ -104,7 +105,8 @@ impl Database {
         self.db.batch()
     }
 
-    /// Writes all of `batch`; when it fails, this process shows none of it and writes nothing more.
+    /// Writes all of `batch`. After a failure this process shows none of it and writes nothing
+    /// more.
     pub(super) fn commit(&self, batch: OwnedWriteBatch, durability: Durability) -> Result<(), PortError> {
         if self.broken.load(Ordering::Acquire) {
             return Err(PortError::new(
@@ -142,7 +144,7 @@ impl Database {
     }
 }
 
-/// The key prefix of everything a workspace owns: its identifier, which holds no zero, and a zero.
+/// The key prefix of a workspace: its identifier, which contains no zero byte, and a zero byte.
 pub(super) fn prefix(workspace: &WorkspaceId) -> Vec<u8> {
     let mut key = Vec::with_capacity(workspace.as_str().len() + 32);
     key.extend_from_slice(workspace.as_str().as_bytes());
@@ -150,7 +152,7 @@ pub(super) fn prefix(workspace: &WorkspaceId) -> Vec<u8> {
     key
 }
 
-/// A failure of fjall as the port reports it.
+/// Converts a failure of fjall into an error of the port.
 pub(super) fn storage(context: &'static str, error: fjall::Error) -> PortError {
     let kind = match &error {
         fjall::Error::Io(_) | fjall::Error::Poisoned | fjall::Error::Locked => ErrorKind::Unavailable,
@@ -165,12 +167,12 @@ pub(super) fn unreadable(error: fjall::Error) -> PortError {
     storage("reading from the data directory failed", error)
 }
 
-/// Something stored that does not decode.
+/// The error for stored data that cannot be decoded.
 pub(super) fn corrupt(what: &'static str) -> PortError {
     PortError::new(ErrorKind::Corrupt, format!("{what} in the data directory cannot be decoded"))
 }
 
-/// Runs `work` on a thread that may block. The work is finished even when the caller stops waiting.
+/// Runs `work` on a thread that may block. The work finishes even if the caller stops waiting.
 pub(super) async fn blocking<T, F>(work: F) -> Result<T, PortError>
 where
     T: Send + 'static,

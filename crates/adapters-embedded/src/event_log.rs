@@ -1,15 +1,18 @@
-//! The event log over fjall: one value per append (a *frame*), one `fdatasync` per append.
+//! The event log over fjall. Each append is stored as one value (a *frame*, or several if it is
+//! large) and costs one `fdatasync`.
 //!
-//! Key: workspace, zero, first sequence number big endian. Beside the frames stands one head record per workspace with
-//! the epoch, the bounds and the size; it is written in the same batch as the frames, so the two never disagree.
-//! Group commit happens above this port: the log writer hands over many events at once.
+//! The key of a frame is: workspace, zero, first sequence number in big endian. Each workspace also
+//! has a head record with the epoch, the bounds and the size. It is written in the same batch as
+//! the frames, so both always agree. Group commit happens above this port: the log writer hands
+//! over many events at once.
 //!
 //! # After a failed append
-//! Nothing of it is ever visible in this process, and every later write is refused: after a failed `fdatasync` nobody
-//! knows what the disk holds. What a restart finds is what it would find after a crash in the middle of that append: all
-//! of it or nothing, never a part.
+//! This process never shows any part of the append and refuses every later write: after a failed
+//! `fdatasync` the content of the disk is unknown. A restart finds the same as after a crash in the
+//! middle of that append: all of it or nothing.
 //!
-//! A caller that stops waiting for `append` does not stop it; the next append from the same sequence is then a conflict.
+//! A caller that stops waiting for `append` does not stop it. The next append from the same
+//! sequence number is then a conflict.
 
 mod frame;
 
@@ -26,10 +29,10 @@ use earcon_model::{Event, Seq, WorkspaceId};
 use earcon_ports::{ErrorKind, EventLog, LogHead, Page, PortError};
 use earcon_tenancy::WorkspacePass;
 
-/// Frames removed in one batch by a trim, so that a long trim holds up appends only briefly.
+/// Frames removed in one batch by a trim, so that a long trim delays appends only briefly.
 const TRIM_FRAMES: usize = 1_024;
 
-/// What is stored about a log beside its frames. New fields go to the end, under a new version byte.
+/// The head record of a log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct StoredHead {
     version: u8,
@@ -39,7 +42,7 @@ struct StoredHead {
     bytes: u64,
 }
 
-/// One workspace's log. The lock is held across the commit: it is what makes this process the single writer.
+/// One workspace's log. The lock is held across the commit, so this process is the single writer.
 type Slot = Arc<Mutex<Option<StoredHead>>>;
 
 pub(super) struct EmbeddedLog {
@@ -122,7 +125,7 @@ impl EventLog for EmbeddedLog {
 }
 
 impl Inner {
-    /// The workspace's slot, filled from the database the first time.
+    /// The workspace's slot. The first call reads it from the database.
     fn slot(&self, workspace: &WorkspaceId) -> Result<Slot, PortError> {
         let mut slots = lock(&self.slots);
         if let Some(slot) = slots.get(workspace) {
@@ -211,8 +214,8 @@ impl Inner {
         Ok(Some((frame_seq(&key)?, bytes)))
     }
 
-    /// Removes up to [`TRIM_FRAMES`] frames that lie wholly before `before`. Says where the log begins now, and whether
-    /// there may be more to remove.
+    /// Removes up to [`TRIM_FRAMES`] frames that end before `before`. Returns the log's first
+    /// sequence number, and whether more frames may have to be removed.
     fn trim_some(&self, workspace: &WorkspaceId, before: Seq) -> Result<(Seq, bool), PortError> {
         let slot = self.slot(workspace)?;
         let mut slot = lock(&slot);
@@ -238,14 +241,14 @@ impl Inner {
         let more = batch.len() == TRIM_FRAMES;
         if !batch.is_empty() {
             batch.insert(&self.database.log_heads, workspace.as_str(), encode_head(&after)?);
-            // Not synced: a trim that is lost is made again.
+            // Not synced: a lost trim is repeated later.
             self.database.commit(batch, Durability::Buffered)?;
             *head = after;
         }
         Ok((head.first, more))
     }
 
-    /// Binary search over the frames by sequence number; right as long as commit times do not decrease.
+    /// Binary search over the frames. Exact if commit times do not decrease.
     fn seq_at(&self, workspace: &WorkspaceId, time_ms: i64) -> Result<Seq, PortError> {
         let slot = self.slot(workspace)?;
         let bounds = lock(&slot).as_ref().map(|head| (head.first, head.next));
@@ -289,7 +292,7 @@ fn decode_head(bytes: &[u8]) -> Result<StoredHead, PortError> {
     }
 }
 
-/// A panic while the lock was held leaves the head as it was: it is replaced only after a successful commit.
+/// A panic under the lock leaves the head unchanged: only a successful commit replaces it.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

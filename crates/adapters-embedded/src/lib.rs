@@ -1,17 +1,18 @@
-//! Everything in one data directory: the default, which needs no other service.
+//! All storage ports over one data directory. This is the default; it needs no other service.
 //!
-//! One fjall database (an LSM tree with a write-ahead journal) holds the event logs, the history, the settings and the
-//! scoring snapshots of every workspace. Fjall has one journal for all of them, so one `fdatasync` covers whatever was
-//! written before it.
+//! One fjall database (an LSM tree with a write-ahead journal) holds the event logs, the history,
+//! the settings and the scoring snapshots of every workspace. All of them share one journal, so one
+//! `fdatasync` makes all earlier writes durable.
 //!
-//! Deliberately absent: background threads of our own (fjall has its own for compaction), and any cache of what fjall
-//! caches already.
+//! Deliberately absent: background threads of this crate (fjall has its own for compaction), and a
+//! cache of data that fjall caches already.
 
 mod data_dir;
 mod database;
 mod event_log;
 mod meta_store;
 mod series_store;
+mod settings;
 mod snapshot_store;
 #[cfg(test)]
 mod tests;
@@ -27,27 +28,13 @@ use database::Database;
 use event_log::EmbeddedLog;
 use meta_store::EmbeddedMeta;
 use series_store::EmbeddedSeries;
+pub use settings::EmbeddedSettings;
 use snapshot_store::EmbeddedSnapshots;
 
 use earcon_ports::{ErrorKind, EventLog, MetaStore, PortError, SeriesStore, SnapshotStore};
 
-/// How long the directory may still be in use when the store is closed.
+/// Longest wait of `close` for other users of the directory.
 const CLOSING: Duration = Duration::from_secs(5);
-
-/// How much the embedded store may use.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EmbeddedSettings {
-    /// Memory for blocks read from disk, bytes.
-    pub cache_bytes: u64,
-    /// Disk for the write-ahead journal, bytes; at least 64 MiB. What is in it is read again at the next start.
-    pub journal_bytes: u64,
-}
-
-impl Default for EmbeddedSettings {
-    fn default() -> Self {
-        Self { cache_bytes: 64 << 20, journal_bytes: 192 << 20 }
-    }
-}
 
 /// The four ports over one data directory.
 ///
@@ -61,10 +48,10 @@ pub struct EmbeddedStore {
 }
 
 impl EmbeddedStore {
-    /// Opens `dir`, creating it when it is missing. Blocks while the journal is replayed.
+    /// Opens `dir`, and creates it if it is missing. Blocks while the journal is replayed.
     ///
     /// # Errors
-    /// See [`OpenError`]: each says which directory and what to do.
+    /// See [`OpenError`]. Each error names the directory and says what to do.
     pub fn open(dir: &Path, settings: &EmbeddedSettings) -> Result<Self, OpenError> {
         let database = Arc::new(Database::open(dir, settings)?);
         Ok(Self {
@@ -81,7 +68,7 @@ impl EmbeddedStore {
         self.log.clone()
     }
 
-    /// The history of all workspaces. See [`SeriesStore`] for what becomes durable when.
+    /// The history of all workspaces. [`SeriesStore`] says when it becomes durable.
     pub fn series_store(&self) -> Arc<dyn SeriesStore> {
         self.series.clone()
     }
@@ -96,12 +83,13 @@ impl EmbeddedStore {
         self.snapshots.clone()
     }
 
-    /// Makes everything written so far durable, gives up this handle and waits for those who are still at it, so that the
-    /// directory is free when this returns. History that was applied but not flushed is not written: the log holds it, and
-    /// its consumer applies it again after the next start.
+    /// Makes everything written so far durable, drops this handle and waits for the other users of
+    /// the directory, so that it is free when this returns. Applied but unflushed history is not
+    /// written: the log holds it, and its consumer applies it again after the next start.
     ///
     /// # Errors
-    /// `Unavailable` when the disk refuses, or when somebody holds the directory for more than a few seconds.
+    /// `Unavailable` when the disk refuses the write, or when the directory is still in use after a
+    /// few seconds.
     pub async fn close(self) -> Result<(), PortError> {
         let Self { log, series, meta, snapshots, database } = self;
         drop((log, series, meta, snapshots));
@@ -114,7 +102,7 @@ impl EmbeddedStore {
         loop {
             match Arc::try_unwrap(database) {
                 Ok(last) => {
-                    // Dropping it joins fjall's threads, which blocks.
+                    // Dropping the database joins fjall's threads, which blocks.
                     database::blocking(move || {
                         drop(last);
                         Ok(())

@@ -1,4 +1,5 @@
-//! Settings with compare-and-set. A deleted record leaves a tombstone with its revision, so that revisions never repeat.
+//! Settings with compare-and-set. A deleted record leaves a tombstone with its revision, so that
+//! revisions never repeat.
 //!
 //! Key: workspace, zero, key. Value: `version u8 | revision u64 | live u8 | value`.
 
@@ -23,7 +24,7 @@ pub(super) struct EmbeddedMeta {
 
 struct Inner {
     database: Arc<Database>,
-    /// Held from the comparison to the commit. One for all workspaces: people change settings rarely.
+    /// Held from the comparison to the commit, for all workspaces: settings change rarely.
     writing: Mutex<()>,
 }
 
@@ -53,14 +54,30 @@ impl MetaStore for EmbeddedMeta {
         .await
     }
 
-    async fn list(&self, pass: &WorkspacePass, wanted: &str) -> Result<Vec<MetaRecord>, PortError> {
-        let skip = prefix(pass.workspace()).len();
-        let mut start = prefix(pass.workspace());
-        start.extend_from_slice(wanted.as_bytes());
+    async fn list(
+        &self,
+        pass: &WorkspacePass,
+        wanted: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<MetaRecord>, PortError> {
+        let workspace = prefix(pass.workspace());
+        let skip = workspace.len();
+        let wanted = [&workspace, wanted.as_bytes()].concat();
+        let start = match after {
+            Some(after) => wanted.clone().max([&workspace, after.as_bytes(), &[0]].concat()),
+            None => wanted.clone(),
+        };
         self.run(move |inner| {
             let mut records = Vec::new();
-            for entry in inner.database.snapshot().prefix(&inner.database.meta, start) {
+            let mut entries = inner.database.snapshot().range(&inner.database.meta, start..);
+            while records.len() < limit
+                && let Some(entry) = entries.next()
+            {
                 let (key, stored) = entry.into_inner().map_err(unreadable)?;
+                if !key.starts_with(&wanted) {
+                    break;
+                }
                 let (revision, Some(value)) = decode(&stored)? else { continue };
                 let key = std::str::from_utf8(&key[skip..]).map_err(|_| corrupt("the key of a record"))?.to_owned();
                 records.push(MetaRecord { key, revision, value });
@@ -98,7 +115,7 @@ impl MetaStore for EmbeddedMeta {
 }
 
 impl Inner {
-    /// Revision and value under `key`: a tombstone has the one without the other.
+    /// Revision and value under `key`. A tombstone has a revision but no value.
     fn current(&self, key: &[u8]) -> Result<(Revision, Option<Vec<u8>>), PortError> {
         match self.database.snapshot().get(&self.database.meta, key).map_err(unreadable)? {
             Some(stored) => decode(&stored),
@@ -125,7 +142,7 @@ impl Inner {
         Ok(revision)
     }
 
-    /// Everybody who has a record, a log or history.
+    /// Every workspace with a record, a log or history.
     fn workspaces(&self) -> Result<Vec<WorkspaceId>, PortError> {
         let snapshot = self.database.snapshot();
         let mut names = BTreeSet::new();
@@ -181,7 +198,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn records_and_the_revisions_of_deleted_ones_survive_a_restart() {
+    async fn records_and_deleted_revisions_survive_a_restart() {
         let scratch = Scratch::new();
         {
             let meta = scratch.open().meta_store();

@@ -1,40 +1,42 @@
-//! History over fjall: samples in compressed blocks, rollups beside them, anomalies in an index of their own.
+//! History over fjall: samples in compressed blocks, their rollups, and an index of anomalies.
 //!
-//! The log is the write-ahead log of this store: `apply` only fills memory, `flush` writes everything with the cursor in
-//! one synced batch. What is not flushed when the process ends is applied again from the log.
+//! The log is the write-ahead log of this store. `apply` only changes memory. `flush` writes
+//! everything with the cursor in one synced batch. Data that was not flushed when the process ended
+//! is applied again from the log.
 //!
 //! # Blocks
-//! The rows of a series lie in blocks that never overlap in time. *Sealed* blocks hold about a thousand rows, compressed,
-//! with their rollups of one minute and one hour. Behind them stand a few *open* blocks: a flush writes its rows as a new
-//! open block and merges it with the ones before it as long as those are no larger, so that a sample is rewritten about
-//! log₂(1024 / rows per flush) times and not with every flush; once a thousand rows are open they become sealed blocks.
-//! Late rows are merged into the sealed block they belong to, which is split when it grows too large.
+//! The rows of a series lie in blocks that never overlap in time. *Sealed* blocks hold about a
+//! thousand compressed rows, with rollups of one minute and one hour. A few *open* blocks follow
+//! them. A flush writes its rows as a new open block and merges it with earlier open blocks that
+//! are not larger, so a sample is rewritten about log₂(1024 / rows per flush) times instead of in
+//! every flush. A thousand open rows become sealed blocks. Late rows are merged into their sealed
+//! block, which is split if it grows too large.
 //!
 //! # Reads
-//! Take the rows in memory and a snapshot of the database under one short lock, then read without it. Rows in memory win
-//! over stored ones with the same timestamp, and a block they reach into is read row by row instead of by its rollups.
+//! A read takes the rows in memory and a snapshot of the database under one short lock, then
+//! continues without the lock. Rows in memory replace stored rows with the same timestamp. If rows
+//! in memory fall into a block, the block is read row by row instead of by its rollups.
 
 mod anomalies;
 mod block;
 mod flush;
+mod history;
 mod memtable;
 mod query;
 mod records;
 mod retention;
 mod rows;
+mod view;
+mod writer_state;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use fjall::Readable;
 
-use self::flush::Upkeep;
-use self::memtable::Live;
-use self::query::View;
-use self::records::{Head, Keys, SeriesRecord, decode};
-use super::database::{Database, blocking, corrupt, unreadable};
-use earcon_model::{Anomaly, AnomalyId, Seq, SeriesId, WorkspaceId};
+use self::history::History;
+use super::database::{Database, blocking};
+use earcon_model::{Anomaly, AnomalyId, Seq, WorkspaceId};
 use earcon_ports::{
     AnomalyFilter, ErrorKind, PortError, RollupSeries, SampleSeries, SeriesQuery, SeriesStore, StoredBatch,
 };
@@ -47,16 +49,6 @@ pub(super) struct EmbeddedSeries {
 struct Inner {
     database: Arc<Database>,
     workspaces: Mutex<HashMap<WorkspaceId, Arc<History>>>,
-}
-
-/// The history of one workspace.
-struct History {
-    database: Arc<Database>,
-    keys: Keys,
-    /// What is in memory. Held briefly, never while writing to the disk.
-    live: RwLock<Live>,
-    /// Held by whoever changes what is on disk: flush, expire and shrink take turns.
-    upkeep: Mutex<Upkeep>,
 }
 
 impl EmbeddedSeries {
@@ -75,7 +67,7 @@ impl EmbeddedSeries {
 }
 
 impl Inner {
-    /// The workspace's history, with its catalogue of series read the first time.
+    /// The workspace's history. The first call reads its list of series.
     fn history(&self, workspace: &WorkspaceId) -> Result<Arc<History>, PortError> {
         let mut workspaces = self.workspaces.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(history) = workspaces.get(workspace) {
@@ -87,50 +79,10 @@ impl Inner {
     }
 }
 
-impl History {
-    fn load(database: Arc<Database>, workspace: &WorkspaceId) -> Result<Self, PortError> {
-        let keys = Keys::new(workspace);
-        let snapshot = database.snapshot();
-        let head = snapshot.get(&database.history.heads, workspace.as_str()).map_err(unreadable)?;
-        let head: Head = head.map(|bytes| decode(&bytes)).transpose()?.unwrap_or_default();
-        let mut known = Vec::new();
-        for entry in snapshot.prefix(&database.history.series, keys.all()) {
-            let (key, value) = entry.into_inner().map_err(unreadable)?;
-            let id = key.last_chunk().ok_or_else(|| corrupt("the key of a series"))?;
-            known.push((SeriesId(u128::from_be_bytes(*id)), decode::<SeriesRecord>(&value)?));
-        }
-        let (live, upkeep) = (RwLock::new(Live::new(head.cursor, known)), Mutex::new(Upkeep::new(workspace, head)));
-        Ok(Self { database, keys, live, upkeep })
-    }
-
-    // A panic under these locks leaves rows in memory that are in the log too; nothing is ever half written.
-    fn reading(&self) -> RwLockReadGuard<'_, Live> {
-        self.live.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn writing(&self) -> RwLockWriteGuard<'_, Live> {
-        self.live.write().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn upkeep(&self) -> MutexGuard<'_, Upkeep> {
-        self.upkeep.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What is stored now. Take it while the lock on `live` is held when both are to belong together.
-    fn view(&self) -> View<'_> {
-        View { database: &self.database, snapshot: self.database.snapshot(), keys: &self.keys }
-    }
-
-    fn apply(&self, batch: &StoredBatch) -> Result<(), PortError> {
-        let mut live = self.writing();
-        batch.events.iter().try_for_each(|event| live.apply(event, |id| self.view().anomaly(id)))
-    }
-}
-
 #[async_trait]
 impl SeriesStore for EmbeddedSeries {
     async fn cursor(&self, pass: &WorkspacePass) -> Result<Seq, PortError> {
-        self.run(pass, |history| Ok(history.upkeep().cursor())).await
+        self.run(pass, |history| Ok(history.writer().cursor())).await
     }
 
     async fn apply(&self, pass: &WorkspacePass, batch: StoredBatch) -> Result<(), PortError> {
@@ -138,11 +90,11 @@ impl SeriesStore for EmbeddedSeries {
     }
 
     async fn flush(&self, pass: &WorkspacePass) -> Result<Seq, PortError> {
-        self.run(pass, |history| history.flush(&mut history.upkeep())).await
+        self.run(pass, |history| history.flush(&mut history.writer())).await
     }
 
     async fn rewind(&self, pass: &WorkspacePass) -> Result<(), PortError> {
-        self.run(pass, |history| history.rewind(&mut history.upkeep())).await
+        self.run(pass, |history| history.rewind(&mut history.writer())).await
     }
 
     async fn samples(
@@ -186,7 +138,7 @@ impl SeriesStore for EmbeddedSeries {
     }
 
     async fn size_bytes(&self, pass: &WorkspacePass) -> Result<u64, PortError> {
-        self.run(pass, |history| Ok(history.upkeep().bytes())).await
+        self.run(pass, |history| Ok(history.writer().bytes())).await
     }
 }
 

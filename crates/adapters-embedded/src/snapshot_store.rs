@@ -1,4 +1,4 @@
-//! The latest scoring state of every KPI. Writes are not synced: one that is lost costs replay time.
+//! The latest scoring state of every KPI. Writes are not synced: a lost one costs only replay time.
 //!
 //! Key: workspace, zero, KPI. Value: `version u8 | seq u64 | state`.
 
@@ -33,7 +33,8 @@ impl SnapshotStore for EmbeddedSnapshots {
         }
         let (database, key) = (self.database.clone(), key(pass.workspace(), &snapshot.kpi));
         blocking(move || {
-            // One actor of the workspace writes, so nothing comes between looking and writing.
+            // One actor of the workspace writes, so no other write comes between the read and the
+            // commit.
             let stored = database.snapshot().get(&database.snapshots, &key).map_err(unreadable)?;
             if let Some(stored) = stored
                 && decode(snapshot.kpi, &stored).is_ok_and(|stored| stored.seq > snapshot.seq)
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn many_small_states_and_one_of_twenty_megabytes_come_back_whole_after_a_restart() {
+    async fn snapshots_small_and_large_survive_a_restart() {
         let scratch = Scratch::new();
         let big =
             Snapshot { kpi: KpiName::new("big").unwrap(), seq: 9, state: (0..20 << 20).map(|i| i as u8).collect() };

@@ -1,4 +1,4 @@
-//! The data directory as a whole: locking, closing, and what the tests of the four stores share.
+//! Locking and closing of the data directory, and fixtures of the four stores' tests.
 
 use std::path::Path;
 
@@ -22,7 +22,7 @@ impl Scratch {
         self.0.path()
     }
 
-    /// Another directory with the same content as it is on disk now.
+    /// A copy of the directory's present content on disk.
     pub(super) fn copied(&self) -> Self {
         let copy = Self::new();
         copy_tree(self.path(), copy.path());
@@ -43,7 +43,8 @@ fn copy_tree(from: &Path, to: &Path) {
     }
 }
 
-/// Copies a file up to its last byte that is not zero; the rest of a journal is 64 MiB of zeros allocated ahead.
+/// Copies a file up to its last non-zero byte. The rest of a journal is 64 MiB of preallocated
+/// zeros.
 fn copy_written(from: &Path, to: &Path) {
     let bytes = std::fs::read(from).unwrap();
     let written = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
@@ -56,7 +57,7 @@ pub(super) fn pass(workspace: &str) -> WorkspacePass {
 }
 
 #[test]
-fn a_directory_in_use_is_refused_until_every_handle_is_gone() {
+fn directory_in_use_is_refused_until_every_handle_is_dropped() {
     let scratch = Scratch::new();
     let store = scratch.open();
     let log = store.event_log();
@@ -69,7 +70,7 @@ fn a_directory_in_use_is_refused_until_every_handle_is_gone() {
 }
 
 #[tokio::test]
-async fn a_closed_store_opens_again_with_everything_in_it() {
+async fn closed_store_opens_again_with_all_data() {
     let scratch = Scratch::new();
     let store = scratch.open();
     store.meta_store().put(&pass("a"), "k", 0, vec![7]).await.unwrap();

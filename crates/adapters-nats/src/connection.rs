@@ -1,4 +1,4 @@
-//! Connecting to NATS: addresses, TLS, credentials, and what is said of the connection while it lasts.
+//! The connection to NATS: addresses, TLS, credentials, and log lines about its state.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,25 +7,26 @@ use std::time::Duration;
 use async_nats::connection::State;
 use async_nats::{Client, ConnectOptions, Event};
 
-use crate::NatsSettings;
+use crate::settings::NatsSettings;
 use earcon_ports::{ErrorKind, PortError};
 
-/// How long the first connection may take.
+/// Timeout of the first connection.
 const FIRST: Duration = Duration::from_secs(10);
-/// A connection on which nothing comes is asked for a sign of life this often, and given up when two fail to come; the library
-/// would take minutes.
+/// Interval of pings on an idle connection. After two unanswered pings the connection counts as
+/// lost. The library's default would take minutes.
 const PING: Duration = Duration::from_secs(3);
-/// The longest pause between attempts to connect again.
+/// Longest pause between attempts to reconnect.
 const PAUSE_CAP: Duration = Duration::from_secs(1);
 
-/// How long a start waits for a connection it can do without.
+/// How long a start waits for an optional connection.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Connects as `name`. A connection that is lost later is made again for ever; until then publishing waits or fails.
+/// Connects as `name`. A connection that is lost later is restored without a time limit. Until
+/// then, publishing waits or fails.
 ///
 /// # Errors
-/// `Invalid` when a certificate, key or credentials file cannot be used; `Unavailable` when no server answers or it refuses
-/// the credentials.
+/// `Invalid` when a certificate, key or credentials file cannot be used. `Unavailable` when no
+/// server answers, or the server refuses the credentials.
 pub async fn connect(nats: &NatsSettings, name: &str) -> Result<Client, PortError> {
     let options = options(nats, name).await?;
     options.connect(&nats.servers).await.map_err(|error| {
@@ -34,7 +35,8 @@ pub async fn connect(nats: &NatsSettings, name: &str) -> Result<Client, PortErro
     })
 }
 
-/// As [`connect`], for those who can begin without: when no server answers, it is said and tried again for ever.
+/// Connects as [`connect`] does, for callers that can start without NATS: if no server answers,
+/// logs a warning and keeps trying.
 ///
 /// # Errors
 /// `Invalid` when an address, certificate, key or credentials file cannot be used.
@@ -57,9 +59,10 @@ pub async fn connect_when_possible(nats: &NatsSettings, name: &str) -> Result<Cl
 }
 
 async fn options(nats: &NatsSettings, name: &str) -> Result<ConnectOptions, PortError> {
-    // More than one is built into the program, so rustls has to be told which; whoever told it before has decided.
+    // The program contains more than one provider, so rustls needs a choice. An earlier choice
+    // stays.
     let _decided = rustls::crypto::ring::default_provider().install_default().is_err();
-    let teller = Arc::new(Teller::default());
+    let reporter = Arc::new(EventReporter::default());
     let mut options = ConnectOptions::new()
         .name(name)
         .connection_timeout(FIRST)
@@ -67,8 +70,8 @@ async fn options(nats: &NatsSettings, name: &str) -> Result<ConnectOptions, Port
         .max_reconnects(None)
         .reconnect_delay_callback(|attempt| (Duration::from_millis(50) * attempt.min(64) as u32).min(PAUSE_CAP))
         .event_callback(move |event| {
-            let teller = teller.clone();
-            async move { teller.say(&event) }
+            let reporter = reporter.clone();
+            async move { reporter.report(&event) }
         });
     if nats.tls {
         options = options.require_tls(true);
@@ -99,7 +102,8 @@ async fn options(nats: &NatsSettings, name: &str) -> Result<ConnectOptions, Port
     Ok(options)
 }
 
-/// The library reads certificates at every connection, and says neither which file it missed nor that it was one.
+/// Checks that the file can be read. The library reads certificates at every connection, and its
+/// error names neither the file nor the setting.
 async fn readable(key: &str, file: &Path) -> Result<(), PortError> {
     tokio::fs::read(file).await.map(|_| ()).map_err(|error| unusable(key, file, error))
 }
@@ -108,15 +112,15 @@ fn unusable(key: &str, file: &Path, error: impl Into<Box<dyn std::error::Error +
     PortError::caused(ErrorKind::Invalid, format!("{key}: {} cannot be used", file.display()), error)
 }
 
-/// Says what happens to the connection. The same failure again and again, as from a server that is away for hours, is said
-/// once.
+/// Logs the state of the connection. A repeated failure, for example of a server that is down for
+/// hours, is logged once.
 #[derive(Default)]
-struct Teller {
+struct EventReporter {
     said: Mutex<String>,
 }
 
-impl Teller {
-    fn say(&self, event: &Event) {
+impl EventReporter {
+    fn report(&self, event: &Event) {
         match event {
             Event::Connected => {
                 self.is_new(String::new());
@@ -127,10 +131,10 @@ impl Teller {
                 tracing::warn!(subscription, "a NATS subscription is read too slowly; messages are dropped");
             }
             Event::ServerError(error) if self.is_new(error.to_string()) => {
-                tracing::warn!(%error, "NATS refused something");
+                tracing::warn!(%error, "NATS reported an error");
             }
             Event::ClientError(error) if self.is_new(error.to_string()) => {
-                tracing::warn!(%error, "the NATS client failed at something");
+                tracing::warn!(%error, "the NATS client reported an error");
             }
             other => tracing::debug!(%other, "NATS connection"),
         }

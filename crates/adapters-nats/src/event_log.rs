@@ -1,34 +1,40 @@
-//! The event log on NATS JetStream: a stream for each workspace, a message (or a few) for each append.
+//! The event log on NATS JetStream. Each workspace has a stream; each append is one message, or a
+//! few.
 //!
 //! # One writer
-//! Every append says which sequence it expects to be the stream's last, so the server itself refuses whoever did not write
-//! last. To open is to write a message without events, a *fence*: from then on everybody else is refused, even before the new
-//! writer has anything to say.
+//! Every append names the sequence that it expects to be the stream's last, so the server refuses
+//! every writer but the last one. Opening a log writes a message without events, a *fence*. From
+//! then on the server refuses all other writers, even before the new writer appends.
 //!
-//! # What an acknowledgement promises
-//! A majority of the stream's replicas have the append in their operating system's hands. They sync it to disk within
-//! nats-server's `sync_interval`, two minutes unless set; only with `sync_interval: always` is it on the disks.
+//! # Durability of an acknowledgement
+//! A majority of the stream's replicas have handed the append to their operating systems. They sync
+//! it to disk within nats-server's `sync_interval`, by default two minutes. With `sync_interval:
+//! always`, an acknowledged append is on the disks.
 //!
-//! # When nobody knows
-//! An append that is not answered is sent again with the same message id, so that the server keeps one of them, for half a
-//! minute. Then it fails with `Unavailable`, and this process shows nothing of it and takes no more appends until the log is
-//! opened again; that finds out.
+//! # Unknown results
+//! An append without an answer is repeated for half a minute with the same message id, so the
+//! server keeps only one. Then it fails with `Unavailable`. This process shows nothing of it and
+//! accepts no more appends until the log is opened again, which finds out.
 //!
-//! # Who reads what
-//! Single messages come from any replica, but how far the log goes only its leader says.
+//! # Reads
+//! Any replica serves single messages. Only the leader says how far the log goes.
 
 mod assembly;
 mod follow;
 mod frame;
 mod index;
+mod lock;
+mod ownership;
 mod pages;
 mod search;
+mod settings;
 mod stream;
+mod trim;
 mod workspace_log;
 mod writer;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_nats::Client;
@@ -36,6 +42,8 @@ use async_nats::jetstream::Context;
 use async_nats::jetstream::context::{AccountErrorKind, ContextBuilder};
 use async_trait::async_trait;
 
+use self::lock::lock;
+pub use self::settings::JetStreamLogSettings;
 use self::workspace_log::WorkspaceLog;
 use super::failure;
 use earcon_model::{Event, Seq, WorkspaceId};
@@ -44,26 +52,8 @@ use earcon_tenancy::WorkspacePass;
 
 const API_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How the streams are made and how large they may grow.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JetStreamLogSettings {
-    /// Copies of each stream.
-    pub replicas: usize,
-    /// A workspace's log that is this large takes no more appends until it is trimmed. Well above what retention keeps.
-    pub limit_bytes: u64,
-    /// How long an append that is not answered is repeated before it fails; long enough for a server to restart or a leader to
-    /// be elected. Shorter than the two minutes for which the server knows repetitions.
-    pub retry_for: Duration,
-}
-
-impl JetStreamLogSettings {
-    /// What is usual: appends are repeated for half a minute.
-    pub fn new(replicas: usize, limit_bytes: u64) -> Self {
-        Self { replicas, limit_bytes, retry_for: Duration::from_secs(30) }
-    }
-}
-
-/// The logs of all workspaces. Connections and streams are shared; each value of this type is a writer of its own.
+/// The logs of all workspaces. Connections and streams are shared; each value of this type is a
+/// separate writer.
 pub struct JetStreamLog {
     client: Client,
     context: Context,
@@ -72,7 +62,7 @@ pub struct JetStreamLog {
 }
 
 impl JetStreamLog {
-    /// A log over `client`, after a look whether JetStream is there.
+    /// A log over `client`. Checks that JetStream is available.
     ///
     /// # Errors
     /// `Unavailable` when JetStream is not enabled, or does not answer this user.
@@ -91,7 +81,7 @@ impl JetStreamLog {
         if let Some(log) = lock(&self.logs).get(workspace) {
             return Ok(log.clone());
         }
-        let stream = stream::LogStream::of(&self.context, workspace).await?;
+        let stream = stream::LogStream::for_workspace(&self.context, workspace).await?;
         let log = Arc::new(WorkspaceLog::new(self.client.clone(), stream, self.settings.clone()));
         Ok(lock(&self.logs).entry(workspace.clone()).or_insert(log).clone())
     }
@@ -110,7 +100,8 @@ impl EventLog for JetStreamLog {
 
     async fn append(&self, pass: &WorkspacePass, events: Vec<Arc<Event>>) -> Result<(), PortError> {
         let log = self.log(pass).await?;
-        // On a task of its own: a caller that stops waiting must not leave behind a writer that knows half of what it did.
+        // Runs on a task of its own: if the caller stops waiting, the writer's state must still
+        // match the stream.
         finish(tokio::spawn(async move { log.append(&events).await })).await
     }
 
@@ -142,13 +133,8 @@ impl SharedLog for JetStreamLog {
 async fn finish<T>(task: tokio::task::JoinHandle<Result<T, PortError>>) -> Result<T, PortError> {
     match task.await {
         Ok(result) => result,
-        Err(error) => Err(PortError::caused(ErrorKind::Unavailable, "work on the log was broken off", error)),
+        Err(error) => Err(PortError::caused(ErrorKind::Unavailable, "a task of the log ended early", error)),
     }
-}
-
-/// What these locks guard is replaced as a whole, so a panic of a holder leaves it sound.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

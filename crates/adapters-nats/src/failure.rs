@@ -1,10 +1,11 @@
-//! What JetStream's refusals mean to whoever runs Earcon: each error says what to do about it.
+//! Errors of JetStream for the operator: each one says what to do.
 
 use async_nats::jetstream::{Error, ErrorCode};
 
 use earcon_ports::{ErrorKind, PortError};
 
-/// No usable answer while `doing` something: the server is away, or it silently drops what this user may not send.
+/// No usable answer while `doing` something. The server is away, or it silently drops messages that
+/// this user may not send.
 pub(super) fn unanswered(doing: &str, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> PortError {
     let context = format!(
         "{doing}: no answer from JetStream; is it reachable and enabled (nats-server -js), and may this user publish to \
@@ -13,7 +14,7 @@ pub(super) fn unanswered(doing: &str, error: impl Into<Box<dyn std::error::Error
     PortError::caused(ErrorKind::Unavailable, context, error)
 }
 
-/// JetStream answered that it will not.
+/// JetStream refused the request.
 pub(super) fn refused(doing: &str, error: Error) -> PortError {
     let (kind, advice) = match error.error_code() {
         ErrorCode::JETSTREAM_NOT_ENABLED | ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT => (
@@ -37,7 +38,7 @@ pub(super) fn refused(doing: &str, error: Error) -> PortError {
     PortError::caused(kind, format!("{doing}{advice}"), error)
 }
 
-/// The limits of a server, an account or a stream are reached.
+/// A limit of a server, an account or a stream is reached.
 pub(super) fn is_out_of_room(code: ErrorCode) -> bool {
     [
         ErrorCode::STORAGE_RESOURCES_EXCEEDED,

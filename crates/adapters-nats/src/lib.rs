@@ -1,5 +1,5 @@
-//! NATS: the connection that everything else here shares, the log on JetStream, the cluster's table in a bucket, questions between
-//! nodes, and what is published for whoever subscribes.
+//! Adapters for NATS: the event log on JetStream, the cluster's table in a key-value bucket,
+//! requests between nodes, and publishing to subscribers. All share one connection.
 
 pub mod connection;
 pub mod event_log;

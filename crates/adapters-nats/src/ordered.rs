@@ -1,9 +1,10 @@
-//! A stream's messages in order and without holes, from a sequence on and for as long as wanted.
+//! The messages of a stream in order and without gaps, from a sequence on.
 //!
-//! The server pushes them to a consumer that lives only as long as its reader. Whenever the numbers of the consumer show a
-//! hole, or no heartbeat comes, or the connection was lost, a new consumer starts after the last message that was given out.
-//! The ordered consumer of async-nats does the same, but notices a dead server later, starts from the beginning when it has to
-//! begin anew before its first message, and goes on silently when the stream was deleted and made again.
+//! The server pushes them to a consumer that exists only as long as its reader. If the consumer's
+//! numbers show a gap, heartbeats stop, or the connection is lost, a new consumer starts after the
+//! last delivered message. The ordered consumer of async-nats is similar, but it notices a dead
+//! server later, starts from the beginning if it must restart before its first message, and
+//! continues silently if the stream was deleted and created again.
 
 use std::time::Duration;
 
@@ -19,33 +20,33 @@ use futures_util::stream::BoxStream;
 use super::failure;
 use earcon_ports::{ErrorKind, PortError};
 
-/// The server says this often that it is there.
+/// Interval of the server's heartbeats.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// Without a word for this long, the consumer counts as lost.
+/// After this long without any message, the consumer counts as lost.
 const SILENCE: Duration = Duration::from_secs(3);
-/// The pause between attempts to make a consumer anew.
+/// Pause between attempts to create a new consumer.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Where to begin.
+/// Where a reader starts.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Start {
-    /// At this sequence, or the first after it that is still there.
+    /// At this sequence, or at the first later one that still exists.
     Sequence(u64),
     /// With the last message of every subject.
     LastPerSubject,
 }
 
-/// A message and where it stood.
+/// A message and its position.
 #[derive(Debug)]
 pub(super) struct Delivered {
     pub(super) message: Message,
-    /// In the stream.
+    /// Sequence in the stream.
     pub(super) sequence: u64,
-    /// Messages that waited behind it when it was sent.
+    /// Messages waiting after it when it was sent.
     pub(super) pending: u64,
 }
 
-/// What comes of a stream.
+/// A reader of a stream.
 pub(super) struct Ordered {
     reader: Reader,
     session: Session,
@@ -54,21 +55,21 @@ pub(super) struct Ordered {
 struct Reader {
     context: Context,
     stream: String,
-    /// When the stream was made: one that was made at another time is another stream.
+    /// Creation time of the stream. Another creation time means another stream.
     created: i128,
     start: Start,
 }
 
 struct Session {
     subscriber: Subscriber,
-    /// Number of the last message the consumer has sent.
+    /// Number of the last message that the consumer sent.
     consumed: u64,
-    /// Messages there were when it began.
+    /// Messages that existed at the start.
     pending: u64,
 }
 
 impl Ordered {
-    /// Begins. Later failures of the server are waited out; those of this call are returned.
+    /// Starts reading. Returns failures of this call; later failures of the server are retried.
     pub(super) async fn begin(context: Context, stream: String, start: Start) -> Result<Self, PortError> {
         let created = created(&context, &stream).await?;
         let reader = Reader { context, stream, created, start };
@@ -76,17 +77,17 @@ impl Ordered {
         Ok(Self { reader, session })
     }
 
-    /// Messages there were when it began.
+    /// Messages that existed at the start.
     pub(super) fn pending(&self) -> u64 {
         self.session.pending
     }
 
-    /// The next message. After an error there is nothing more to come.
+    /// The next message. An error is final.
     pub(super) async fn next(&mut self) -> Result<Delivered, PortError> {
         loop {
             match tokio::time::timeout(SILENCE, self.session.subscriber.next()).await {
                 Ok(Some(message)) => {
-                    if let Some(delivered) = self.session.take(&self.reader.context, message).await {
+                    if let Some(delivered) = self.session.accept(&self.reader.context, message).await {
                         match delivered {
                             Ok(delivered) => {
                                 self.reader.start = Start::Sequence(delivered.sequence + 1);
@@ -101,7 +102,7 @@ impl Ordered {
         }
     }
 
-    /// All of it as a stream, which ends after an error.
+    /// All messages as a stream, which ends after an error.
     pub(super) fn into_stream(self) -> BoxStream<'static, Result<Delivered, PortError>> {
         futures_util::stream::unfold(Some(self), |ordered| async move {
             let mut ordered = ordered?;
@@ -114,19 +115,19 @@ impl Ordered {
     }
 }
 
-/// The consumer has to be made anew.
+/// The consumer must be created again.
 struct Lost;
 
 impl Session {
-    /// A message of the stream, or `None` for one that only serves the flow.
-    async fn take(&mut self, context: &Context, message: Message) -> Option<Result<Delivered, Lost>> {
+    /// A message of the stream, or `None` for a flow-control message.
+    async fn accept(&mut self, context: &Context, message: Message) -> Option<Result<Delivered, Lost>> {
         match message.status {
             Some(StatusCode::IDLE_HEARTBEAT) => {
                 let headers = message.headers.as_ref();
                 let stalled = headers.and_then(|headers| headers.get("Nats-Consumer-Stalled"));
                 for reply in [message.reply.as_ref().map(|reply| reply.as_str()), stalled.map(|value| value.as_str())] {
                     let Some(reply) = reply else { continue };
-                    // A lost answer stalls the consumer: the next heartbeat asks for it again.
+                    // A lost answer stalls the consumer. The next heartbeat requests it again.
                     if context.client().publish(reply.to_owned(), Bytes::new()).await.is_err() {
                         return Some(Err(Lost));
                     }
@@ -152,13 +153,13 @@ impl Session {
 }
 
 impl Reader {
-    /// Goes on until there is a consumer again.
+    /// Retries until there is a consumer again.
     async fn reconnect(&self) -> Result<Session, PortError> {
-        tracing::debug!(stream = self.stream, "following anew");
+        tracing::debug!(stream = self.stream, "following again");
         loop {
             let attempt = match created(&self.context, &self.stream).await {
                 Ok(created) if created != self.created => {
-                    let text = format!("the stream {} was deleted and made anew", self.stream);
+                    let text = format!("the stream {} was deleted and created again", self.stream);
                     return Err(PortError::new(ErrorKind::Invalid, text));
                 }
                 Ok(_) => self.connect().await,
@@ -206,11 +207,11 @@ impl Reader {
     }
 }
 
-/// When the stream was made, in nanoseconds.
+/// Creation time of the stream, nanoseconds.
 async fn created(context: &Context, stream: &str) -> Result<i128, PortError> {
     let doing = format!("cannot find {stream}");
     let found = context.get_stream(stream).await.map_err(|error| match error.kind() {
-        // Right after a restart the server may not have read its streams yet; so this is no reason to end.
+        // Right after a restart the server may not have loaded its streams yet, so this is retried.
         GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND => {
             PortError::caused(ErrorKind::Unavailable, format!("{doing}: it does not exist"), error)
         }

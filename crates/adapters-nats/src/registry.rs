@@ -1,7 +1,8 @@
-//! The cluster's table in a JetStream key-value bucket; `nats kv` shows it.
+//! The cluster's table in a JetStream key-value bucket. `nats kv` shows it.
 //!
-//! Reads go to the bucket's leader, because a replica may be behind and a lease that is judged by an old value is no lease.
-//! Every write is repeated under one message id until the server has answered, so a lost answer writes nothing twice.
+//! Reads go to the bucket's leader: a replica may be behind, and a lease must not be checked
+//! against an old value. Every write is repeated with one message id until the server answers, so a
+//! lost answer never causes a second write.
 
 use std::time::Duration;
 
@@ -19,12 +20,12 @@ use super::ordered::{Ordered, Start};
 use super::publish::{Outgoing, Patience, Refusal, publish};
 use earcon_ports::{Change, ErrorKind, PortError, Registry, Revision, Watch};
 
-/// The bucket that Earcon uses when nothing else is said.
+/// The default bucket of Earcon.
 pub const BUCKET: &str = "earcon_cluster";
 
 const MAX_KEY: usize = 200;
 const MAX_VALUE: usize = 64 << 10;
-/// A lease is worth little that takes longer to write than it lasts; so this gives up sooner than the log does.
+/// Limits for one write. It gives up sooner than the log does, because a lease lasts only seconds.
 const PATIENCE: Patience = Patience { each: Duration::from_secs(1), all: Duration::from_secs(5) };
 const API_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -41,11 +42,11 @@ pub struct NatsRegistry {
 }
 
 impl NatsRegistry {
-    /// Uses `bucket`, and makes it with `replicas` copies when there is none.
+    /// Opens `bucket`, and creates it with `replicas` copies if there is none.
     ///
     /// # Errors
-    /// `Unavailable` when JetStream cannot be reached, is not enabled or has no room; `Invalid` when it does not take the
-    /// settings.
+    /// `Unavailable` when JetStream cannot be reached, is not enabled or has no room. `Invalid`
+    /// when it refuses the settings.
     pub async fn open(client: Client, bucket: &str, replicas: usize) -> Result<Self, PortError> {
         let context = ContextBuilder::new().timeout(API_TIMEOUT).build(client.clone());
         let doing = format!("cannot open the bucket {bucket}");
@@ -59,7 +60,7 @@ impl NatsRegistry {
         Ok(Self { client, context, stream: store.stream, prefix: store.prefix })
     }
 
-    /// The last message under `key`, from the leader: a value or the mark of a removed one.
+    /// The last message under `key`, from the leader: a value or a delete marker.
     async fn last(&self, key: &str) -> Result<Option<StreamMessage>, PortError> {
         let doing = format!("cannot read {key}");
         match self.stream.get_last_raw_message_by_subject(&self.subject(key)).await {
@@ -72,20 +73,20 @@ impl NatsRegistry {
         }
     }
 
-    /// Writes under `key`, if its last message is the `expected` one. `Ok(None)` when it is another.
+    /// Writes under `key`, if its last message is the `expected` one. Otherwise returns `Ok(None)`.
     async fn write(
         &self,
         key: &str,
         expected: Option<Revision>,
-        mark: Option<&'static str>,
+        marker: Option<&'static str>,
         value: Vec<u8>,
     ) -> Result<Option<Revision>, PortError> {
         let mut headers = HeaderMap::new();
         if let Some(expected) = expected {
             headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, expected.to_string());
         }
-        if let Some(mark) = mark {
-            headers.insert(OPERATION, mark);
+        if let Some(marker) = marker {
+            headers.insert(OPERATION, marker);
         }
         let id = uuid::Uuid::new_v4().simple().to_string();
         let message = Outgoing { subject: self.subject(key), id, headers, payload: value.into() };
@@ -120,7 +121,7 @@ async fn make(context: &Context, bucket: &str, replicas: usize, doing: &str) -> 
     let Err(error) = context.create_key_value(config).await else {
         return context.get_key_value(bucket).await.map_err(|error| failure::unanswered(doing, error));
     };
-    // Another node may have made it at the same moment, with other settings.
+    // Another node may have created it at the same time, with other settings.
     match context.get_stream(format!("KV_{bucket}")).await {
         Ok(_) => context.get_key_value(bucket).await.map_err(|error| failure::unanswered(doing, error)),
         Err(found) => match found.kind() {
@@ -134,7 +135,7 @@ async fn make(context: &Context, bucket: &str, replicas: usize, doing: &str) -> 
 
 fn check(key: &str) -> Result<(), PortError> {
     let legal = key.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-=".contains(&b));
-    // Dots part the tokens of a subject, and no token may be empty.
+    // Dots separate the tokens of a subject, and no token may be empty.
     if legal && key.len() <= MAX_KEY && key.split('.').all(|token| !token.is_empty()) {
         return Ok(());
     }
@@ -149,7 +150,7 @@ fn check_value(key: &str, value: &[u8]) -> Result<(), PortError> {
     Err(PortError::new(ErrorKind::Invalid, format!("the value of {key} is larger than {MAX_VALUE} bytes")))
 }
 
-fn is_mark(headers: &HeaderMap) -> bool {
+fn is_delete_marker(headers: &HeaderMap) -> bool {
     headers.get(OPERATION).is_some_and(|operation| operation.as_str() != "PUT")
 }
 
@@ -157,7 +158,7 @@ fn is_mark(headers: &HeaderMap) -> bool {
 impl Registry for NatsRegistry {
     async fn get(&self, key: &str) -> Result<Option<(Revision, Vec<u8>)>, PortError> {
         check(key)?;
-        let last = self.last(key).await?.filter(|last| !is_mark(&last.headers));
+        let last = self.last(key).await?.filter(|last| !is_delete_marker(&last.headers));
         Ok(last.map(|last| (last.sequence, last.payload.to_vec())))
     }
 
@@ -171,13 +172,13 @@ impl Registry for NatsRegistry {
         if let Some(revision) = self.write(key, Some(expected), None, value.clone()).await? {
             return Ok(revision);
         }
-        // The mark of a removed entry counts as the last message of its key, but there is no entry.
-        let mark = match expected {
-            0 => self.last(key).await?.filter(|last| is_mark(&last.headers)),
+        // A delete marker is the last message of its key, although there is no entry.
+        let marker = match expected {
+            0 => self.last(key).await?.filter(|last| is_delete_marker(&last.headers)),
             _ => None,
         };
-        let Some(mark) = mark else { return Err(conflict(key)) };
-        self.write(key, Some(mark.sequence), None, value).await?.ok_or_else(|| conflict(key))
+        let Some(marker) = marker else { return Err(conflict(key)) };
+        self.write(key, Some(marker.sequence), None, value).await?.ok_or_else(|| conflict(key))
     }
 
     async fn delete(&self, key: &str) -> Result<(), PortError> {
@@ -195,7 +196,7 @@ impl Registry for NatsRegistry {
         let changes = ordered.into_stream().scan(empty, move |synced, delivered| {
             let changes = delivered.map(|delivered| {
                 let last = !*synced && delivered.pending == 0;
-                // Marks in the beginning tell of entries that nobody was told of.
+                // Delete markers before `Synced` concern entries that the watch never reported.
                 let change = change(&prefix, delivered.sequence, delivered.message)
                     .filter(|change| *synced || matches!(change, Change::Put { .. }));
                 *synced |= last;
@@ -216,14 +217,14 @@ impl Registry for NatsRegistry {
 
 fn change(prefix: &str, revision: Revision, message: Message) -> Option<Change> {
     let key = message.subject.strip_prefix(prefix)?.to_owned();
-    if message.headers.as_ref().is_some_and(is_mark) {
+    if message.headers.as_ref().is_some_and(is_delete_marker) {
         return Some(Change::Deleted { key });
     }
     Some(Change::Put { key, revision, value: message.payload.to_vec() })
 }
 
 fn conflict(key: &str) -> PortError {
-    PortError::new(ErrorKind::Conflict, format!("somebody else has changed {key}"))
+    PortError::new(ErrorKind::Conflict, format!("another node has changed {key}"))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! How to reach NATS.
+//! Settings of the connection to NATS.
 
 use std::path::PathBuf;
 
@@ -9,9 +9,9 @@ use earcon_ports::Secret;
 pub struct NatsSettings {
     /// At least one address.
     pub servers: Vec<String>,
-    /// Refuse connections without TLS.
+    /// Require TLS.
     pub tls: bool,
-    /// Certificates to trust besides the system's, PEM.
+    /// Certificates to trust in addition to the system's, PEM.
     pub ca_file: Option<PathBuf>,
     /// Certificate and key of this client, PEM.
     pub client_certificate: Option<(PathBuf, PathBuf)>,

@@ -1,11 +1,12 @@
-//! Subjects: `earcon.v1.<workspace>.<part>.<part>…`, each part one token.
+//! Subjects: `earcon.v1.<workspace>.<part>.<part>…`. Each part is one token.
 //!
-//! Letters, digits, `_`, `-`, `:` and `~` stand for themselves; every other byte is written `%XX`, and a part without any
-//! text is a single `%`. So no part can hold a dot, a wildcard or a space, and two lists of parts never share a subject.
+//! Letters, digits, `_`, `-`, `:` and `~` are written as they are. Every other byte is written as
+//! `%XX`, and an empty part as a single `%`. So no part contains a dot, a wildcard or a space, and
+//! different lists of parts have different subjects.
 
 use earcon_model::WorkspaceId;
 
-/// What every subject begins with.
+/// The first tokens of every subject.
 pub const ROOT: &str = "earcon.v1";
 
 /// The subject of a topic of a workspace.
@@ -19,7 +20,7 @@ pub fn subject<'a>(workspace: &WorkspaceId, topic: impl IntoIterator<Item = &'a 
     subject
 }
 
-/// Workspace and topic of a subject; `None` when it is not one that [`subject`] writes.
+/// Workspace and topic of a subject. `None` if [`subject`] does not write it.
 pub fn parse(subject: &str) -> Option<(WorkspaceId, Vec<String>)> {
     let rest = subject.strip_prefix(ROOT)?.strip_prefix('.')?;
     let mut parts = rest.split('.').map(decode_token);
@@ -44,7 +45,7 @@ fn push_token(subject: &mut String, part: &str) {
     }
 }
 
-/// The part that this token stands for; `None` for a token that [`push_token`] does not write.
+/// The part that this token encodes. `None` for a token that [`push_token`] does not write.
 fn decode_token(token: &str) -> Option<String> {
     if token == "%" {
         return Some(String::new());
@@ -54,7 +55,7 @@ fn decode_token(token: &str) -> Option<String> {
     while let Some(byte) = rest.next() {
         if byte == b'%' {
             let byte = hex(rest.next()?)? << 4 | hex(rest.next()?)?;
-            // One way to write each part: a plain character is never escaped.
+            // Each part has one encoding: a plain character is never escaped.
             (!stands_for_itself(byte)).then(|| bytes.push(byte))?;
         } else {
             stands_for_itself(byte).then(|| bytes.push(byte))?;
@@ -88,13 +89,13 @@ mod tests {
     }
 
     #[test]
-    fn names_cannot_leave_their_place() {
+    fn names_are_escaped_in_subjects() {
         let written = subject(&workspace(), ["a.b", "*", ">", "", "x y", "%", "é"]);
         assert_eq!(written, "earcon.v1.shop-1.a%2Eb.%2A.%3E.%.x%20y.%25.%C3%A9");
     }
 
     #[test]
-    fn what_is_not_ours_does_not_parse() {
+    fn foreign_subjects_do_not_parse() {
         for other in ["earcon.v1", "earcon.v2.shop.x", "earcon.v1.Shop.x", "earcon.v1.a.", "earcon.v1.a.%2", "a", ""] {
             assert_eq!(parse(other), None, "{other:?}");
         }
@@ -104,7 +105,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_topic_parses_back_and_keeps_its_shape(topic in prop::collection::vec(".{0,12}", 0..6)) {
+        fn topics_round_trip_and_keep_their_shape(topic in prop::collection::vec(".{0,12}", 0..6)) {
             let written = subject(&workspace(), topic.iter().map(String::as_str));
             let tokens: Vec<_> = written.split('.').collect();
             prop_assert_eq!(tokens.len(), 3 + topic.len());
@@ -116,7 +117,7 @@ mod tests {
         }
 
         #[test]
-        fn a_text_that_parses_is_the_one_way_to_write_it(text in "earcon\\.v1\\.[a-z]{1,3}(\\.[a-zA-Z%0-9.]{1,4}){0,3}") {
+        fn parsed_subject_is_its_only_encoding(text in "earcon\\.v1\\.[a-z]{1,3}(\\.[a-zA-Z%0-9.]{1,4}){0,3}") {
             if let Some((workspace, topic)) = parse(&text) {
                 prop_assert_eq!(subject(&workspace, topic.iter().map(String::as_str)), text);
             }

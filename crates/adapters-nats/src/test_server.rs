@@ -1,4 +1,5 @@
-//! NATS servers for tests: the shared one (`EARCON_TEST_NATS_URL`), and private ones that a test may stop.
+//! NATS servers for tests: the shared one (`EARCON_TEST_NATS_URL`), and private ones that a test
+//! may stop.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -16,12 +17,12 @@ pub(crate) async fn client() -> Client {
     async_nats::connect(&url).await.unwrap_or_else(|error| panic!("{url}: {error}"))
 }
 
-/// A private server in a directory of its own. It ends with this value.
+/// A private server in its own directory. Dropping the value ends it.
 pub(crate) struct PrivateServer {
     binary: PathBuf,
     port: u16,
     child: Child,
-    /// Holds the configuration, the log and what JetStream stores; tests may put certificates there.
+    /// Holds the configuration, the log and JetStream's data. Tests may add certificates.
     pub(crate) directory: TempDir,
 }
 
@@ -47,12 +48,12 @@ impl PrivateServer {
         server
     }
 
-    /// Its address, for clients.
+    /// Its address.
     pub(crate) fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
-    /// What a configuration says that names this server and no credentials.
+    /// Settings that name this server, without credentials.
     pub(crate) fn settings(&self) -> NatsSettings {
         NatsSettings {
             servers: vec![self.url()],
@@ -65,18 +66,18 @@ impl PrivateServer {
         }
     }
 
-    /// A client as Earcon makes it.
+    /// A client with Earcon's connection options.
     pub(crate) async fn client(&self) -> Client {
         crate::connection::connect(&self.settings(), "test").await.expect("the server takes clients")
     }
 
-    /// Kills it as a crash would.
+    /// Kills the server, like a crash.
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("the server can be killed");
         self.child.wait().expect("the server ends");
     }
 
-    /// Starts it again, on the same port and directory.
+    /// Starts the server again, on the same port and directory.
     pub(crate) async fn start_again(&mut self) {
         self.child = spawn(&self.binary, &self.directory);
         self.wait().await;

@@ -19,7 +19,7 @@ pub enum Severity {
 impl Severity {
     /// The severity of a score 0..1. Episodes open near 0.5; three and a half times the usual
     /// surprise is about 0.85.
-    pub fn of_score(score: f32) -> Self {
+    pub fn from_score(score: f32) -> Self {
         if score >= 0.9 {
             Severity::Critical
         } else if score >= 0.7 {
@@ -112,21 +112,21 @@ mod tests {
 
     #[test]
     fn severity_follows_the_score() {
-        let severities = [0.5, 0.69, 0.7, 0.89, 0.9, 1.0].map(Severity::of_score);
+        let severities = [0.5, 0.69, 0.7, 0.89, 0.9, 1.0].map(Severity::from_score);
         use Severity::{Critical, Info, Warning};
         assert_eq!(severities, [Info, Info, Warning, Warning, Critical, Critical]);
     }
 
     #[test]
-    fn the_seventh_cue_in_a_minute_is_a_summary_and_the_rest_is_silence() {
+    fn seventh_cue_in_a_minute_is_a_summary_and_later_ones_are_dropped() {
         let mut budget = CueBudget::default();
-        let said: Vec<_> = (0..10).map(|i| budget.admit(i * 1_000)).collect();
-        assert_eq!(said[..6], [Sound; 6]);
-        assert_eq!(said[6..], [Summary, Silent, Silent, Silent]);
+        let admissions: Vec<_> = (0..10).map(|i| budget.admit(i * 1_000)).collect();
+        assert_eq!(admissions[..6], [Sound; 6]);
+        assert_eq!(admissions[6..], [Summary, Silent, Silent, Silent]);
     }
 
     #[test]
-    fn room_returns_cue_by_cue() {
+    fn budget_recovers_one_cue_at_a_time() {
         let mut budget = CueBudget::default();
         for i in 0..7 {
             budget.admit(i * 1_000);
@@ -138,18 +138,19 @@ mod tests {
     }
 
     #[test]
-    fn no_minute_holds_more_than_six_cues_and_a_summary() {
+    fn any_minute_has_at_most_six_cues_and_a_summary() {
         let mut budget = CueBudget::default();
-        let said: Vec<(i64, Admission)> = (0..3_000).map(|i| i * 333).map(|now| (now, budget.admit(now))).collect();
-        for (start, _) in &said {
+        let admissions: Vec<(i64, Admission)> =
+            (0..3_000).map(|i| i * 333).map(|now| (now, budget.admit(now))).collect();
+        for (start, _) in &admissions {
             let within =
-                |kind| said.iter().filter(|(at, a)| (*start..start + 60_000).contains(at) && *a == kind).count();
+                |kind| admissions.iter().filter(|(at, a)| (*start..start + 60_000).contains(at) && *a == kind).count();
             assert!(within(Sound) <= 6 && within(Summary) <= 1);
         }
     }
 
     #[test]
-    fn a_clock_set_back_does_not_mute_the_mix() {
+    fn clock_set_back_does_not_mute_the_mix() {
         let mut budget = CueBudget::default();
         for _ in 0..7 {
             budget.admit(10_000_000);

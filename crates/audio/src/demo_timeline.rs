@@ -3,15 +3,16 @@
 
 use super::{MixSettings, Mode, Scene, Sonifier};
 use earcon_model::{
-    Acknowledgement, Anomaly, AnomalyId, Direction, Event, EventBody, Feature, Features, Incident, IncidentId, KpiName,
-    Labels, Link, Member, ScoredSample, SeriesSamples, SeriesStatus,
+    Acknowledgement, Anomaly, AnomalyEvent, AnomalyId, Direction, Event, EventBody, Feature, Features, Incident,
+    IncidentEvent, IncidentId, KpiName, Labels, Link, Member, ScoredSample, SeriesEvent, SeriesSamples, SeriesStatus,
+    Subject,
 };
 
 /// Wall time of the start.
 pub(super) const BEGIN_MS: i64 = 1_767_225_600_000;
 const KPIS: [&str; 6] = ["host.cpu", "host.memory", "shop.orders", "shop.errors", "db.latency", "net.received"];
 
-/// Seconds at which the events happen.
+/// Seconds at which the events play_second.
 pub(super) const SPIKE_S: usize = 10;
 pub(super) const OPENED_S: usize = 15;
 pub(super) const CLOSED_S: usize = 25;
@@ -21,13 +22,13 @@ pub(super) const CUES_ONLY_S: usize = 50;
 pub(super) const CUE_ALONE_S: usize = 56;
 
 /// Generates the timeline frame by frame.
-pub(super) struct Story {
+pub(super) struct DemoTimeline {
     sonifier: Sonifier,
     frame: i64,
     eventful: bool,
 }
 
-impl Story {
+impl DemoTimeline {
     pub(super) fn new() -> Self {
         Self { sonifier: Sonifier::new(MixSettings::default()), frame: 0, eventful: true }
     }
@@ -42,7 +43,7 @@ impl Story {
         let now_ms = self.frame * 20;
         let (second, offset) = ((now_ms / 1_000) as usize, now_ms % 1_000);
         if self.eventful && offset == 0 {
-            self.happen(second);
+            self.play_second(second);
         }
         // Each KPI sends once a second, each at a different offset.
         for (i, kpi) in KPIS.iter().enumerate().filter(|(i, _)| offset == *i as i64 * 160) {
@@ -53,7 +54,7 @@ impl Story {
         self.sonifier.scene(BEGIN_MS + now_ms)
     }
 
-    fn happen(&mut self, second: usize) {
+    fn play_second(&mut self, second: usize) {
         let now_ms = second as i64 * 1_000;
         let three = [("db.latency", 0.6), ("shop.orders", 0.8), ("host.cpu", 0.95)];
         match second {
@@ -66,8 +67,8 @@ impl Story {
             ACKNOWLEDGED_S => {
                 for (i, (kpi, score)) in three.iter().enumerate() {
                     let opened_ms = (THREE_S as i64 + 2 * i as i64) * 1_000;
-                    self.tell(acknowledged(kpi, opened_ms, now_ms));
-                    self.tell(incident_acknowledged(kpi, *score, opened_ms, now_ms));
+                    self.observe(acknowledged(kpi, opened_ms, now_ms));
+                    self.observe(incident_acknowledged(kpi, *score, opened_ms, now_ms));
                 }
             }
             44 => self.end("host.cpu", 34_000, now_ms),
@@ -80,17 +81,17 @@ impl Story {
 
     /// An anomaly, and the incident it belongs to.
     fn begin(&mut self, kpi: &str, score: f32, now_ms: i64) {
-        self.tell(opened(kpi, score, now_ms));
-        self.tell(incident_opened(kpi, score, now_ms));
+        self.observe(opened(kpi, score, now_ms));
+        self.observe(incident_opened(kpi, score, now_ms));
     }
 
     fn end(&mut self, kpi: &str, opened_ms: i64, now_ms: i64) {
-        self.tell(closed(kpi, opened_ms, now_ms));
+        self.observe(closed(kpi, opened_ms, now_ms));
         let seen = opened_ms >= THREE_S as i64 * 1_000;
-        self.tell(incident_closed(kpi, opened_ms, now_ms, seen));
+        self.observe(incident_closed(kpi, opened_ms, now_ms, seen));
     }
 
-    fn tell(&mut self, event: Event) {
+    fn observe(&mut self, event: Event) {
         self.sonifier.observe(&event);
     }
 }
@@ -126,19 +127,19 @@ pub(super) fn samples(kpi: &str, features: Features, score: f32, now_ms: i64) ->
         status: SeriesStatus::Normal,
         counter: None,
     };
-    event(kpi, EventBody::Samples(vec![series]), now_ms)
+    event(kpi, SeriesEvent::Samples(vec![series]), now_ms)
 }
 
 pub(super) fn opened(kpi: &str, score: f32, now_ms: i64) -> Event {
-    event(kpi, EventBody::AnomalyOpened(Box::new(anomaly(kpi, score, now_ms, None))), now_ms)
+    event(kpi, AnomalyEvent::Opened(Box::new(anomaly(kpi, score, now_ms, None))), now_ms)
 }
 
 pub(super) fn updated(kpi: &str, score: f32, opened_ms: i64, now_ms: i64) -> Event {
-    event(kpi, EventBody::AnomalyUpdated(Box::new(anomaly(kpi, score, opened_ms, None))), now_ms)
+    event(kpi, AnomalyEvent::Updated(Box::new(anomaly(kpi, score, opened_ms, None))), now_ms)
 }
 
 pub(super) fn closed(kpi: &str, opened_ms: i64, now_ms: i64) -> Event {
-    event(kpi, EventBody::AnomalyClosed(Box::new(anomaly(kpi, 0.9, opened_ms, Some(now_ms)))), now_ms)
+    event(kpi, AnomalyEvent::Closed(Box::new(anomaly(kpi, 0.9, opened_ms, Some(now_ms)))), now_ms)
 }
 
 /// An alerted incident of one anomaly.
@@ -179,22 +180,22 @@ pub(super) fn incident(kpi: &str, score: f32, opened_ms: i64, closed_ms: Option<
 }
 
 pub(super) fn incident_opened(kpi: &str, score: f32, now_ms: i64) -> Event {
-    event(kpi, EventBody::IncidentOpened(Box::new(incident(kpi, score, now_ms, None))), now_ms)
+    event(kpi, IncidentEvent::Opened(Box::new(incident(kpi, score, now_ms, None))), now_ms)
 }
 
 pub(super) fn incident_updated(kpi: &str, score: f32, opened_ms: i64, now_ms: i64) -> Event {
-    event(kpi, EventBody::IncidentUpdated(Box::new(incident(kpi, score, opened_ms, None))), now_ms)
+    event(kpi, IncidentEvent::Updated(Box::new(incident(kpi, score, opened_ms, None))), now_ms)
 }
 
 pub(super) fn incident_acknowledged(kpi: &str, score: f32, opened_ms: i64, now_ms: i64) -> Event {
     let seen = Incident { acknowledged: Some(seen_at(now_ms)), ..incident(kpi, score, opened_ms, None) };
-    event(kpi, EventBody::IncidentUpdated(Box::new(seen)), now_ms)
+    event(kpi, IncidentEvent::Updated(Box::new(seen)), now_ms)
 }
 
 pub(super) fn incident_closed(kpi: &str, opened_ms: i64, now_ms: i64, seen: bool) -> Event {
     let over = incident(kpi, 0.9, opened_ms, Some(now_ms));
     let over = Incident { acknowledged: seen.then(|| seen_at(now_ms)), ..over };
-    event(kpi, EventBody::IncidentClosed(Box::new(over)), now_ms)
+    event(kpi, IncidentEvent::Closed(Box::new(over)), now_ms)
 }
 
 fn seen_at(now_ms: i64) -> Acknowledgement {
@@ -204,11 +205,16 @@ fn seen_at(now_ms: i64) -> Acknowledgement {
 pub(super) fn acknowledged(kpi: &str, opened_ms: i64, now_ms: i64) -> Event {
     let acknowledgement = seen_at(now_ms);
     let id = anomaly(kpi, 0.0, opened_ms, None).id;
-    event(kpi, EventBody::AnomalyAcknowledged { id, labels: Labels::none(), acknowledgement }, now_ms)
+    event(kpi, AnomalyEvent::Acknowledged { id, labels: Labels::none(), acknowledgement }, now_ms)
 }
 
-pub(super) fn event(kpi: &str, body: EventBody, now_ms: i64) -> Event {
-    Event { seq: 1, time_ms: BEGIN_MS + now_ms, kpi: KpiName::new(kpi).unwrap(), body }
+pub(super) fn event(kpi: &str, body: impl Into<EventBody>, now_ms: i64) -> Event {
+    let body = body.into();
+    let subject = match &body {
+        EventBody::Incident(incident) => Subject::Incident(incident.incident().id),
+        _ => Subject::Kpi(KpiName::new(kpi).unwrap()),
+    };
+    Event { seq: 1, time_ms: BEGIN_MS + now_ms, subject, body }
 }
 
 pub(super) fn anomaly(kpi: &str, score: f32, opened_ms: i64, closed_ms: Option<i64>) -> Anomaly {

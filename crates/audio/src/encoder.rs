@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use opus::{Application, Bitrate, Channels};
 
-use super::{Frame, SAMPLE_RATE};
+use super::frame::{Frame, SAMPLE_RATE};
 
 /// Bits per second of every stream.
 pub const BITRATE: u32 = 64_000;
@@ -70,7 +70,7 @@ impl Encoder {
 
 #[cfg(test)]
 mod tests {
-    use super::super::demo_timeline::{OPENED_S, Story};
+    use super::super::demo_timeline::{DemoTimeline, OPENED_S};
     use super::super::{FRAME_SAMPLES, Renderer};
     use super::*;
 
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_decoded_is_what_was_encoded_later_by_the_pre_skip() {
+    fn decoded_sound_is_delayed_by_the_pre_skip() {
         let mut encoder = Encoder::new().unwrap();
         let mut decoder = opus::Decoder::new(SAMPLE_RATE, Channels::Stereo).unwrap();
         let (mut sent, mut heard) = (Vec::new(), Vec::new());
@@ -109,8 +109,8 @@ mod tests {
     }
 
     #[test]
-    fn a_cue_survives_the_codec() {
-        let (mut story, mut renderer, mut encoder) = (Story::new(), Renderer::new(1), Encoder::new().unwrap());
+    fn cue_survives_the_codec() {
+        let (mut story, mut renderer, mut encoder) = (DemoTimeline::new(), Renderer::new(1), Encoder::new().unwrap());
         let mut decoder = opus::Decoder::new(SAMPLE_RATE, Channels::Stereo).unwrap();
         let mut frame = [0.0; FRAME_SAMPLES * 2];
         let decode = |_| {

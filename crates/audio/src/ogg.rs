@@ -10,7 +10,7 @@ mod checksum;
 mod listener;
 mod page;
 
-pub use listener::Stamp;
+pub use listener::ListenerStream;
 pub use page::{Page, Pages};
 
 #[cfg(test)]

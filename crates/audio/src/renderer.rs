@@ -16,9 +16,10 @@ use fundsp::prelude32::{
     AudioUnit, BufferVec, U2, U4, U8, db_amp, dc, dcblock, delay, fdn, lowpole_hz, multisplit, pan, stacki, sumf,
 };
 
-use super::scene::{MAX_VOICES, Scene};
+use super::frame::{FRAME_SAMPLES, Frame, SAMPLE_RATE};
+use super::limits::MAX_VOICES;
+use super::scene::Scene;
 use super::settings::Mode;
-use super::{FRAME_SAMPLES, Frame, SAMPLE_RATE};
 use bed::Bed;
 use cue_player::CuePlayer;
 use limiter::Limiter;
@@ -42,7 +43,7 @@ pub struct Renderer {
     bed: Bed,
     cues: CuePlayer,
     ambience: Sum,
-    struck: Sum,
+    strikes: Sum,
     duck: f32,
     bus: Bus,
     reverb: Box<dyn AudioUnit>,
@@ -88,7 +89,7 @@ impl Renderer {
             bed: Bed::new(seed),
             cues: CuePlayer::new(seed),
             ambience: Sum::new(),
-            struck: Sum::new(),
+            strikes: Sum::new(),
             duck: 1.0,
             bus: Bus { dry: [[0.0; BLOCK]; 2], send: BufferVec::new(2), mixed: BufferVec::new(2) },
             reverb: prepared(reverb()),
@@ -101,7 +102,7 @@ impl Renderer {
 
     /// Renders the next 20 ms into `out`.
     pub fn render(&mut self, scene: &Scene, out: &mut Frame) {
-        self.cues.take(&scene.cues);
+        self.cues.enqueue_new(&scene.cues);
         for block in out.chunks_exact_mut(BLOCK * 2) {
             self.play(scene);
             self.mix();
@@ -121,14 +122,14 @@ impl Renderer {
             slot.render(target, share, &mut self.ambience);
         }
         let heartbeat = (!ambient).then_some(scene.bed.notes_hz[2].max(150.0));
-        self.cues.render(heartbeat, &mut self.struck);
+        self.cues.render(heartbeat, &mut self.strikes);
 
         let duck = self.duck;
         let (target, seconds) = if self.cues.is_playing() { (DUCK, 0.02) } else { (1.0, 0.5) };
         self.duck += (target - duck) * follow(seconds);
         self.bus.add(&mut self.ambience, duck, self.duck, AMBIENCE_WET);
         if self.cues.is_ringing() {
-            self.bus.add(&mut self.struck, 1.0, 1.0, CUES_WET);
+            self.bus.add(&mut self.strikes, 1.0, 1.0, CUES_WET);
         }
         let [left, right] = &mut self.bus.dry;
         self.bed.breathe(left, right);

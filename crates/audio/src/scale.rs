@@ -76,7 +76,7 @@ impl Quantiser {
     const LEAVE: f32 = 0.75;
 
     /// The step for `level` 0..1.
-    pub(super) fn settle(&mut self, level: f32) -> i32 {
+    pub(super) fn quantise(&mut self, level: f32) -> i32 {
         let position = level.clamp(0.0, 1.0) * SPAN;
         let step = match self.step {
             Some(step) if (position - step as f32).abs() <= Self::LEAVE => step,
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_note_of_every_key_stays_where_pitch_is_heard_well() {
+    fn notes_of_every_key_stay_in_the_audible_pitch_range() {
         let keys = [Key::C, Key::CSharp, Key::D, Key::DSharp, Key::E, Key::F, Key::FSharp, Key::G, Key::GSharp, Key::A];
         for key in keys.into_iter().chain([Key::ASharp, Key::B]) {
             for scale in [Scale::Major, Scale::Minor] {
@@ -114,19 +114,19 @@ mod tests {
     fn noise_at_an_edge_does_not_trill() {
         let mut quantiser = Quantiser::default();
         let edge = 3.5 / SPAN;
-        let first = quantiser.settle(edge - 0.01);
+        let first = quantiser.quantise(edge - 0.01);
         for i in 0..100 {
             let noise = if i % 2 == 0 { 0.02 } else { -0.02 };
-            assert_eq!(quantiser.settle(edge + noise), first);
+            assert_eq!(quantiser.quantise(edge + noise), first);
         }
-        assert_eq!(quantiser.settle(4.0 / SPAN), 4);
+        assert_eq!(quantiser.quantise(4.0 / SPAN), 4);
     }
 
     #[test]
     fn a_jump_lands_on_the_nearest_step_at_once() {
         let mut quantiser = Quantiser::default();
-        assert_eq!(quantiser.settle(0.0), 0);
-        assert_eq!(quantiser.settle(1.0), 8);
-        assert_eq!(quantiser.settle(7.0), 8, "levels beyond the range are clamped");
+        assert_eq!(quantiser.quantise(0.0), 0);
+        assert_eq!(quantiser.quantise(1.0), 8);
+        assert_eq!(quantiser.quantise(7.0), 8, "levels beyond the range are clamped");
     }
 }

@@ -1,15 +1,9 @@
 //! The input of the renderer: a small, copyable value that determines the next 20 ms of sound.
 
 use super::cue::{CueKind, Severity};
+use super::limits::{BED_NOTES, MAX_CUES, MAX_VOICES};
 use super::settings::Mode;
 use super::timbre::Timbre;
-
-/// Maximum number of voices in a scene.
-pub const MAX_VOICES: usize = 8;
-/// Maximum number of recent cues in a scene.
-pub const MAX_CUES: usize = 8;
-/// Notes of the bed's chord.
-pub(super) const BED_NOTES: usize = 5;
 
 /// All controls of a frame. Plain values of fixed size, so that sending it to another thread is a
 /// copy.

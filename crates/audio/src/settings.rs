@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::limits::MAX_VOICES;
 use super::scale::{Key, Scale};
-use super::scene::MAX_VOICES;
 use earcon_model::KpiName;
 
 /// The continuous part of a mix.
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_survive_a_round_trip() {
+    fn settings_round_trip() {
         let text =
             r#"{"mode":"cues","voices":8,"polarity":{"db.latency":"down"},"key":"f_sharp","scale":"minor","seed":7}"#;
         let settings: MixSettings = serde_json::from_str(text).unwrap();
@@ -134,14 +134,14 @@ mod tests {
     }
 
     #[test]
-    fn too_many_voices_are_refused_by_name() {
+    fn too_many_voices_are_rejected_by_name() {
         let refused = serde_json::from_str::<MixSettings>(r#"{"voices": 9}"#).unwrap_err().to_string();
         assert!(refused.contains("voices must be 0 to 8, got 9"), "{refused}");
         assert_eq!(MixSettings { voices: 9, ..Default::default() }.validated(), Err(SettingsError::Voices(9)));
     }
 
     #[test]
-    fn unknown_fields_are_refused() {
+    fn unknown_fields_are_rejected() {
         assert!(serde_json::from_str::<MixSettings>(r#"{"volume": 3}"#).is_err());
     }
 }

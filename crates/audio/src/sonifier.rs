@@ -13,23 +13,24 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::cue::{Cue, CueKind, Severity};
+use super::limits::BED_NOTES;
 use super::scale::step_hz;
-use super::scene::{BED_NOTES, BedControls, Scene, VoiceControls};
+use super::scene::{BedControls, Scene, VoiceControls};
 use super::settings::{MixSettings, Mode};
 use super::timbre::Timbre;
-use cue_queue::{CueQueue, Occasion, Ring};
+use cue_queue::{CueQueue, CueRequest, CueVoice};
 use earcon_model::{
-    Anomaly, AnomalyId, Event, EventBody, Features, Incident, KpiName, Labels, ScoredSample, SeriesId, SeriesSamples,
-    SeriesStatus,
+    Anomaly, AnomalyEvent, AnomalyId, Event, EventBody, Features, Incident, IncidentEvent, KpiEvent, KpiName, Labels,
+    ScoredSample, SeriesEvent, SeriesId, SeriesSamples, SeriesStatus,
 };
-use incidents::{Chime, Told};
+use incidents::{AlertedIncidents, DueCue};
 use series::{Episode, Series};
-use voice_allocation::{Candidate, Cast};
+use voice_allocation::{Candidate, VoiceAllocation};
 
 /// Steps of the bed's chord: root below, fifth below, root, second, third.
 const BED_STEPS: [i32; BED_NOTES] = [-5, -2, 0, 1, 2];
 /// Interval of voice allocation without urgent events.
-const RECAST_MS: i64 = 250;
+const ALLOCATE_MS: i64 = 250;
 /// [`Sonifier::sounding`] lists at most this many members of the bed.
 const BED_NAMED: usize = 24;
 
@@ -65,15 +66,15 @@ pub struct Voice {
 pub struct Sonifier {
     settings: MixSettings,
     series: BTreeMap<SeriesId, Series>,
-    cast: Cast,
+    voices: VoiceAllocation,
     /// Reused by every allocation.
     candidates: Vec<Candidate>,
     bed: BedControls,
-    recast_ms: Option<i64>,
+    allocated_ms: Option<i64>,
     urgent: bool,
     now_ms: i64,
     cues: CueQueue,
-    incidents: Told,
+    incidents: AlertedIncidents,
 }
 
 impl Sonifier {
@@ -82,14 +83,14 @@ impl Sonifier {
         Self {
             settings,
             series: BTreeMap::new(),
-            cast: Cast::default(),
+            voices: VoiceAllocation::default(),
             candidates: Vec::new(),
             bed: BedControls::default(),
-            recast_ms: None,
+            allocated_ms: None,
             urgent: true,
             now_ms: 0,
             cues: CueQueue::default(),
-            incidents: Told::default(),
+            incidents: AlertedIncidents::default(),
         }
     }
 
@@ -102,7 +103,7 @@ impl Sonifier {
     pub fn set_settings(&mut self, settings: MixSettings) {
         self.settings = settings;
         for (id, series) in &mut self.series {
-            series.resettle(*id, &self.settings);
+            series.apply_settings(*id, &self.settings);
         }
         self.urgent = true;
     }
@@ -119,80 +120,91 @@ impl Sonifier {
         open: Option<&Anomaly>,
     ) {
         let series = self.entry(kpi, labels);
-        series.hear(std::slice::from_ref(last), features, status, last.timestamp_ms);
+        series.ingest(std::slice::from_ref(last), features, status, last.timestamp_ms);
         series.episode = open.map(episode_of);
         self.urgent = true;
     }
 
     /// Adds the open incidents when a mix starts. They cause no cue until something changes.
     pub fn seed_incidents<'a>(&mut self, open: impl IntoIterator<Item = &'a Incident>) {
-        self.incidents = Told::of(open);
+        self.incidents = AlertedIncidents::from_open(open);
     }
 
     /// Processes an event. Returns the cues it causes, which the next scene carries to the
     /// renderer; most events cause none.
     pub fn observe(&mut self, event: &Event) -> Vec<Cue> {
         let now_ms = event.time_ms;
-        let cue = match &event.body {
-            EventBody::Samples(batches) => {
+        let cue = match (&event.body, event.kpi()) {
+            (EventBody::Series(happened), Some(kpi)) => self.observe_series(kpi, happened, now_ms),
+            (EventBody::Anomaly(happened), Some(kpi)) => {
+                self.observe_anomaly(kpi, happened);
+                None
+            }
+            (EventBody::Kpi(KpiEvent::Parked { .. }), Some(kpi)) => self.parked(kpi, now_ms),
+            (EventBody::Kpi(KpiEvent::Resumed), Some(kpi)) => {
+                self.presence_changed(kpi, &Labels::none(), CueKind::Restored, now_ms)
+            }
+            (EventBody::Incident(happened), _) => self.observe_incident(happened, now_ms),
+            _ => None,
+        };
+        cue.into_iter().collect()
+    }
+
+    fn observe_series(&mut self, kpi: &KpiName, happened: &SeriesEvent, now_ms: i64) -> Option<Cue> {
+        match happened {
+            SeriesEvent::Samples(batches) => {
                 for batch in batches {
-                    self.hear(&event.kpi, batch, now_ms);
+                    self.hear(kpi, batch, now_ms);
                 }
                 None
             }
-            EventBody::AnomalyOpened(anomaly) | EventBody::AnomalyUpdated(anomaly) => {
-                self.opened(anomaly);
+            SeriesEvent::Stalled { labels, .. } => {
+                let was = std::mem::replace(&mut self.entry(kpi, labels).stalled, true);
+                if was { None } else { self.presence_changed(kpi, labels, CueKind::Stalled, now_ms) }
+            }
+            SeriesEvent::Restored { labels, .. } => {
+                let was = std::mem::replace(&mut self.entry(kpi, labels).stalled, false);
+                if was { self.presence_changed(kpi, labels, CueKind::Restored, now_ms) } else { None }
+            }
+            SeriesEvent::Ended { labels, .. } => {
+                self.ended(kpi, labels);
                 None
             }
-            EventBody::AnomalyClosed(anomaly) => {
-                self.closed(anomaly);
-                None
+            // History does not sound. A series becomes known with its first live sample.
+            SeriesEvent::Backfilled(_) => None,
+        }
+    }
+
+    /// Anomalies change how their series sounds; only incidents cause cues.
+    fn observe_anomaly(&mut self, kpi: &KpiName, happened: &AnomalyEvent) {
+        match happened {
+            AnomalyEvent::Opened(anomaly) | AnomalyEvent::Updated(anomaly) => self.opened(anomaly),
+            AnomalyEvent::Closed(anomaly) => self.closed(anomaly),
+            AnomalyEvent::Acknowledged { id, labels, .. } => self.acknowledged(kpi, labels, *id),
+            AnomalyEvent::Feedback { .. } => {}
+        }
+    }
+
+    fn observe_incident(&mut self, happened: &IncidentEvent, now_ms: i64) -> Option<Cue> {
+        let (incident, chime) = match happened {
+            IncidentEvent::Opened(incident) | IncidentEvent::Updated(incident) => {
+                (incident, self.incidents.goes_on(incident))
             }
-            EventBody::IncidentOpened(incident) | EventBody::IncidentUpdated(incident) => {
-                let sounds = self.incidents.goes_on(incident);
-                sounds.and_then(|chime| self.chime(incident, chime, now_ms))
-            }
-            EventBody::IncidentClosed(incident) => {
-                let sounds = self.incidents.is_over(incident);
-                sounds.and_then(|chime| self.chime(incident, chime, now_ms))
-            }
-            EventBody::AnomalyAcknowledged { id, labels, .. } => {
-                self.acknowledged(&event.kpi, labels, *id);
-                None
-            }
-            EventBody::SeriesStalled { labels, .. } => {
-                let was = std::mem::replace(&mut self.entry(&event.kpi, labels).stalled, true);
-                if was { None } else { self.presence_changed(&event.kpi, labels, CueKind::Stalled, now_ms) }
-            }
-            EventBody::SeriesRestored { labels, .. } => {
-                let was = std::mem::replace(&mut self.entry(&event.kpi, labels).stalled, false);
-                if was { self.presence_changed(&event.kpi, labels, CueKind::Restored, now_ms) } else { None }
-            }
-            EventBody::SeriesEnded { labels, .. } => {
-                self.ended(&event.kpi, labels);
-                None
-            }
-            // History does not sound. A series is added with its first live sample.
-            EventBody::Backfilled(_)
-            | EventBody::AnomalyJudged { .. }
-            | EventBody::DetectorChanged(_)
-            | EventBody::DetectorTrained { .. } => None,
-            EventBody::KpiParked { .. } => self.parked(&event.kpi, now_ms),
-            EventBody::KpiResumed => self.presence_changed(&event.kpi, &Labels::none(), CueKind::Restored, now_ms),
+            IncidentEvent::Closed(incident) => (incident, self.incidents.is_over(incident)),
         };
-        cue.into_iter().collect()
+        self.chime(incident, chime?, now_ms)
     }
 
     /// The current control values. Call it at least every 100 ms, and right after an event that
     /// returned a cue: spikes fade and voices change over time, not only with events.
     pub fn scene(&mut self, now_ms: i64) -> Scene {
         self.now_ms = now_ms;
-        let due = self.recast_ms.is_none_or(|at| !(at..at + RECAST_MS).contains(&now_ms));
+        let due = self.allocated_ms.is_none_or(|at| !(at..at + ALLOCATE_MS).contains(&now_ms));
         if self.urgent || due {
-            self.recast(now_ms);
+            self.allocate_voices(now_ms);
         }
         let mut scene = Scene { mode: self.settings.mode, bed: self.bed, ..Scene::default() };
-        for (slot, id) in scene.voices.iter_mut().zip(self.cast.slots()) {
+        for (slot, id) in scene.voices.iter_mut().zip(self.voices.slots()) {
             let series = id.and_then(|id| self.series.get(&id));
             *slot = series.map_or(VoiceControls::default(), |series| series.controls(&self.settings, now_ms));
         }
@@ -211,17 +223,17 @@ impl Sonifier {
             labels: series.labels.clone(),
             role,
             pitch_hz,
-            pan: series.seat.pan,
+            pan: series.placement.pan,
             prominence: series.prominence(self.now_ms),
         };
-        let in_front = self.cast.slots().flatten().filter_map(|id| self.series.get(&id));
+        let in_front = self.voices.slots().flatten().filter_map(|id| self.series.get(&id));
         let mut sounding: Vec<Voice> =
             in_front.map(|series| voice(series, Role::Voice, series.pitch_hz(&self.settings))).collect();
 
-        let behind = self.series.iter().filter(|(id, series)| series.can_sound() && !self.cast.holds(**id));
+        let behind = self.series.iter().filter(|(id, series)| series.can_sound() && !self.voices.holds(**id));
         let mut bed: Vec<(&Series, f32)> = behind.map(|(_, series)| (series, series.interest(self.now_ms))).collect();
         bed.sort_by(|a, b| b.1.total_cmp(&a.1));
-        let note = |series: &Series| self.bed.notes_hz[series.seat.bed_note];
+        let note = |series: &Series| self.bed.notes_hz[series.placement.bed_note];
         sounding.extend(bed.iter().take(BED_NAMED).map(|(series, _)| voice(series, Role::Bed, note(series))));
         sounding
     }
@@ -232,7 +244,7 @@ impl Sonifier {
     }
 
     fn hear(&mut self, kpi: &KpiName, batch: &SeriesSamples, now_ms: i64) {
-        let alarm = self.entry(kpi, &batch.labels).hear(&batch.samples, batch.features, batch.status, now_ms);
+        let alarm = self.entry(kpi, &batch.labels).ingest(&batch.samples, batch.features, batch.status, now_ms);
         // A spike in a series without a voice must not wait for the next regular allocation.
         self.urgent |= alarm > 0.4;
     }
@@ -259,12 +271,12 @@ impl Sonifier {
     }
 
     /// The cue of an incident uses the sound of its likely first mover.
-    fn chime(&mut self, incident: &Incident, chime: Chime, at_ms: i64) -> Option<Cue> {
-        let Chime { kind, severity, gain } = chime;
+    fn chime(&mut self, incident: &Incident, chime: DueCue, at_ms: i64) -> Option<Cue> {
+        let DueCue { kind, severity, gain } = chime;
         let first = incident.first()?;
         let (kpi, labels) = (&first.kpi, &first.labels);
         let (anomaly, incident) = (Some(first.anomaly), Some(incident.id));
-        self.announce(Occasion { kind, severity, kpi, labels, anomaly, incident, gain, at_ms })
+        self.enqueue_cue(CueRequest { kind, severity, kpi, labels, anomaly, incident, gain, at_ms })
     }
 
     /// A series has ended: it becomes silent.
@@ -286,17 +298,17 @@ impl Sonifier {
     fn presence_changed(&mut self, kpi: &KpiName, labels: &Labels, kind: CueKind, at_ms: i64) -> Option<Cue> {
         self.urgent = true;
         let severity = Severity::Info;
-        self.announce(Occasion { kind, severity, kpi, labels, anomaly: None, incident: None, gain: 1.0, at_ms })
+        self.enqueue_cue(CueRequest { kind, severity, kpi, labels, anomaly: None, incident: None, gain: 1.0, at_ms })
     }
 
-    fn announce(&mut self, occasion: Occasion<'_>) -> Option<Cue> {
-        let series = self.series.get(&SeriesId::of(occasion.kpi, occasion.labels));
-        let ring = Ring {
-            timbre: series.map_or_else(|| Timbre::of(occasion.kpi, self.settings.seed), |series| series.timbre),
+    fn enqueue_cue(&mut self, request: CueRequest<'_>) -> Option<Cue> {
+        let series = self.series.get(&SeriesId::of(request.kpi, request.labels));
+        let voice = CueVoice {
+            timbre: series.map_or_else(|| Timbre::for_kpi(request.kpi, self.settings.seed), |series| series.timbre),
             pitch_hz: self.cue_pitch(series),
-            pan: series.map_or(0.0, |series| series.seat.pan),
+            pan: series.map_or(0.0, |series| series.placement.pan),
         };
-        self.cues.announce(occasion, ring)
+        self.cues.enqueue(request, voice)
     }
 
     /// The note of the series, moved into the octave whose fifth and octave are good alarm
@@ -313,22 +325,22 @@ impl Sonifier {
         hz
     }
 
-    fn recast(&mut self, now_ms: i64) {
-        let Self { candidates, series, cast, .. } = self;
-        let able = series.iter().filter(|(_, series)| series.can_sound());
+    fn allocate_voices(&mut self, now_ms: i64) {
+        let Self { candidates, series, voices, .. } = self;
+        let audible = series.iter().filter(|(_, series)| series.can_sound());
         candidates.clear();
-        candidates.extend(able.map(|(id, series)| Candidate { id: *id, interest: series.interest(now_ms) }));
-        cast.recast(candidates, usize::from(self.settings.voices), now_ms);
+        candidates.extend(audible.map(|(id, series)| Candidate { id: *id, interest: series.interest(now_ms) }));
+        voices.allocate(candidates, usize::from(self.settings.voices), now_ms);
         self.bed = self.bed_controls(now_ms);
-        self.recast_ms = Some(now_ms);
+        self.allocated_ms = Some(now_ms);
         self.urgent = false;
     }
 
     /// Each series without a voice strengthens its note of the chord by its prominence.
     fn bed_controls(&self, now_ms: i64) -> BedControls {
         let (mut restless, mut members) = ([0.0f32; BED_NOTES], 0u32);
-        for (_, series) in self.series.iter().filter(|(id, series)| series.can_sound() && !self.cast.holds(**id)) {
-            restless[series.seat.bed_note] += series.prominence(now_ms);
+        for (_, series) in self.series.iter().filter(|(id, series)| series.can_sound() && !self.voices.holds(**id)) {
+            restless[series.placement.bed_note] += series.prominence(now_ms);
             members += 1;
         }
         let total: f32 = restless.iter().sum();
@@ -343,7 +355,7 @@ impl Sonifier {
 fn episode_of(anomaly: &Anomaly) -> Episode {
     Episode {
         id: anomaly.id,
-        severity: Severity::of_score(anomaly.peak_score),
+        severity: Severity::from_score(anomaly.peak_score),
         acknowledged: anomaly.acknowledged.is_some(),
         muted: anomaly.muted.is_some(),
     }

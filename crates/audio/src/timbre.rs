@@ -27,7 +27,7 @@ impl Timbre {
     pub const ALL: [Timbre; 5] = [Timbre::Reed, Timbre::Hollow, Timbre::Flute, Timbre::Organ, Timbre::Tine];
 
     /// The timbre of a KPI's family.
-    pub(super) fn of(kpi: &KpiName, seed: u64) -> Self {
+    pub(super) fn for_kpi(kpi: &KpiName, seed: u64) -> Self {
         let hash = xxh3_64_with_seed(kpi.family().as_bytes(), seed);
         Self::ALL[(hash % Self::ALL.len() as u64) as usize]
     }
@@ -46,7 +46,7 @@ impl Timbre {
 
 /// The fixed place of a series in the mix, so that people can learn it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Seat {
+pub(super) struct Placement {
     /// Steps of the scale by which its range is raised: 0, 2 or 4.
     pub(super) register: i32,
     /// −0.6 (left) to 0.6 (right).
@@ -55,9 +55,9 @@ pub(super) struct Seat {
     pub(super) bed_note: usize,
 }
 
-impl Seat {
+impl Placement {
     /// The placement of a series.
-    pub(super) fn of(id: SeriesId, seed: u64) -> Self {
+    pub(super) fn for_series(id: SeriesId, seed: u64) -> Self {
         let hash = xxh3_64_with_seed(&id.to_bytes(), seed);
         Self {
             register: (hash % 3) as i32 * 2,
@@ -78,14 +78,14 @@ mod tests {
 
     #[test]
     fn a_family_shares_its_timbre() {
-        assert_eq!(Timbre::of(&kpi("checkout.revenue"), 3), Timbre::of(&kpi("checkout.errors.5xx"), 3));
+        assert_eq!(Timbre::for_kpi(&kpi("checkout.revenue"), 3), Timbre::for_kpi(&kpi("checkout.errors.5xx"), 3));
     }
 
     #[test]
     fn families_spread_over_all_timbres() {
         for timbre in Timbre::ALL {
             assert!(
-                (0..100).any(|i| Timbre::of(&kpi(&format!("family{i}.x")), 0) == timbre),
+                (0..100).any(|i| Timbre::for_kpi(&kpi(&format!("family{i}.x")), 0) == timbre),
                 "{timbre:?} is never used"
             );
         }
@@ -93,14 +93,14 @@ mod tests {
 
     #[test]
     fn another_seed_draws_another_assignment() {
-        let differs = |i: u32| Timbre::of(&kpi(&format!("f{i}")), 0) != Timbre::of(&kpi(&format!("f{i}")), 1);
+        let differs = |i: u32| Timbre::for_kpi(&kpi(&format!("f{i}")), 0) != Timbre::for_kpi(&kpi(&format!("f{i}")), 1);
         assert!((0..20).any(differs));
     }
 
     #[test]
     fn seats_stay_within_their_bounds() {
         for i in 0..500 {
-            let seat = Seat::of(SeriesId::of(&kpi(&format!("k{i}")), &Labels::none()), 9);
+            let seat = Placement::for_series(SeriesId::of(&kpi(&format!("k{i}")), &Labels::none()), 9);
             assert!(seat.pan.abs() <= 0.6001 && matches!(seat.register, 0 | 2 | 4) && seat.bed_note < 5);
         }
     }

@@ -1,11 +1,11 @@
-//! What every event log must do.
+//! The contract of every event log.
 
 use std::sync::Arc;
 
 use futures_util::StreamExt;
 
 use super::fresh;
-use earcon_model::{Event, EventBody, KpiName, Seq};
+use earcon_model::{Event, KpiEvent, KpiName, Seq};
 use earcon_ports::{ErrorKind, EventLog, LogHead, SharedLog};
 use earcon_tenancy::WorkspacePass;
 
@@ -24,8 +24,8 @@ pub async fn event_log(make: impl Fn() -> Arc<dyn EventLog>) {
 }
 
 fn event(seq: Seq, time_ms: i64) -> Arc<Event> {
-    let body = EventBody::KpiParked { reason: format!("event {seq}") };
-    Arc::new(Event { seq, time_ms, kpi: KpiName::new("contract.kpi").expect("the name keeps the rule"), body })
+    let body = KpiEvent::Parked { reason: format!("event {seq}") };
+    Arc::new(Event::new(seq, time_ms, KpiName::new("contract.kpi").expect("the name keeps the rule"), body))
 }
 
 fn events(seqs: std::ops::RangeInclusive<Seq>) -> Vec<Arc<Event>> {
@@ -112,15 +112,16 @@ async fn one_append_may_be_large_and_shows_all_or_nothing(log: &Arc<dyn EventLog
     log.open(&pass).await.unwrap();
     let large: Vec<Arc<Event>> = (1..=60)
         .map(|seq| {
-            let body = EventBody::KpiParked { reason: "x".repeat(50_000) };
-            Arc::new(Event { body, ..event(seq, 0).as_ref().clone() })
+            let body = KpiEvent::Parked { reason: "x".repeat(50_000) };
+            Arc::new(Event { body: body.into(), ..event(seq, 0).as_ref().clone() })
         })
         .collect();
     let (writer, writer_pass, appended) = (log.clone(), pass.clone(), large.clone());
     let append = tokio::spawn(async move { writer.append(&writer_pass, appended).await });
     loop {
         let done = append.is_finished();
-        // A page may be short, but what follows it must be there: the last event is there with the first.
+        // A page may be short, but an append is visible as a whole: if its first event is there, so
+        // is the last.
         if !log.read(&pass, 1, 1).await.unwrap().events.is_empty() {
             assert_eq!(log.read(&pass, 60, 1).await.unwrap().events.len(), 1);
         }
@@ -202,7 +203,7 @@ async fn two_writers_of_one_sequence_do_not_both_succeed(log: &Arc<dyn EventLog>
     assert_eq!(stored, vec![event(1, winners[0])]);
 }
 
-/// Runs the cases of logs that several processes share; every log `make` gives stands for a process of its own.
+/// Runs the cases of logs that several processes share. Each log from `make` represents a process.
 pub async fn shared_log(make: impl Fn() -> Arc<dyn SharedLog>) {
     whoever_opens_takes_the_log_over(&*make(), &*make()).await;
     followers_see_every_event_of_every_writer(&*make(), &*make(), &*make()).await;
@@ -215,7 +216,7 @@ async fn whoever_opens_takes_the_log_over(old: &dyn SharedLog, new: &dyn SharedL
     old.append(&pass, events(1..=3)).await.unwrap();
     let taken = new.open(&pass).await.unwrap();
     assert_eq!(taken, LogHead { next: 4, ..head });
-    // The new one has not written yet, and still the old one is refused.
+    // The new owner has not written yet, but the old one is rejected already.
     assert_eq!(old.append(&pass, events(4..=4)).await.unwrap_err().kind, ErrorKind::Conflict);
     new.append(&pass, events(4..=5)).await.unwrap();
     assert_eq!(old.append(&pass, events(4..=4)).await.unwrap_err().kind, ErrorKind::Conflict);

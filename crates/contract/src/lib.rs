@@ -1,7 +1,8 @@
-//! The contract suites: what every adapter of a port must do. Each adapter's tests run them.
+//! The contract suites: the required behaviour of every adapter of a port. Each adapter's tests run
+//! them.
 //!
-//! A suite asks for nothing that the port's documentation does not promise. It may run against a store that others use
-//! too: every case works in a workspace of its own.
+//! A suite only checks behaviour that the port's documentation states. It may run against a store
+//! that others use too: every case works in a workspace of its own.
 
 mod event_log;
 mod meta_store;
@@ -18,7 +19,7 @@ pub use snapshot_store::snapshot_store;
 use earcon_model::{Labels, WorkspaceId};
 use earcon_tenancy::{Authorizer, WorkspacePass};
 
-/// A pass for a workspace nobody has used.
+/// A pass for a workspace that is not in use.
 fn fresh() -> WorkspacePass {
     let name = format!("contract-{}", uuid::Uuid::new_v4().simple());
     Authorizer.system(&WorkspaceId::new(&name).expect("the name keeps the rule"))

@@ -1,4 +1,4 @@
-//! What every meta store must do.
+//! The contract of every meta store.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ pub async fn meta_store(make: impl Fn() -> Arc<dyn MetaStore>) {
     records_change_by_compare_and_set(&*make()).await;
     revisions_never_repeat_after_a_delete(&*make()).await;
     listing_is_by_prefix_and_in_key_order(&*make()).await;
+    a_page_goes_on_after_the_last_key_and_holds_at_most_its_limit(&*make()).await;
     workspaces_are_apart_and_known_by_name(&*make()).await;
     of_many_writers_of_one_revision_one_succeeds(&make()).await;
 }
@@ -33,7 +34,7 @@ async fn revisions_never_repeat_after_a_delete(store: &dyn MetaStore) {
     assert_eq!(store.delete(&pass, "k", first).await.unwrap_err().kind, ErrorKind::Conflict);
     store.delete(&pass, "k", second).await.unwrap();
     assert_eq!(store.get(&pass, "k").await.unwrap(), None);
-    assert!(store.list(&pass, "").await.unwrap().is_empty());
+    assert!(store.list(&pass, "", None, 10).await.unwrap().is_empty());
     assert_eq!(store.delete(&pass, "k", second).await.unwrap_err().kind, ErrorKind::Conflict);
     assert_eq!(store.put(&pass, "k", second, vec![3]).await.unwrap_err().kind, ErrorKind::Conflict);
     assert!(store.put(&pass, "k", 0, vec![3]).await.unwrap() > second);
@@ -48,16 +49,48 @@ async fn listing_is_by_prefix_and_in_key_order(store: &dyn MetaStore) {
         assert!(records.iter().all(|record| record.value == record.key.as_bytes()));
         records.into_iter().map(|record| record.key).collect()
     };
-    assert_eq!(keys(store.list(&pass, "mix/").await.unwrap()), ["mix/a", "mix/a/b", "mix/b"]);
-    assert_eq!(keys(store.list(&pass, "").await.unwrap()), ["job/z", "mix/a", "mix/a/b", "mix/b", "mixture"]);
-    assert!(store.list(&pass, "none").await.unwrap().is_empty());
+    assert_eq!(keys(store.list(&pass, "mix/", None, 10).await.unwrap()), ["mix/a", "mix/a/b", "mix/b"]);
+    assert_eq!(keys(store.list(&pass, "", None, 10).await.unwrap()), ["job/z", "mix/a", "mix/a/b", "mix/b", "mixture"]);
+    assert!(store.list(&pass, "none", None, 10).await.unwrap().is_empty());
+}
+
+async fn a_page_goes_on_after_the_last_key_and_holds_at_most_its_limit(store: &dyn MetaStore) {
+    let pass = fresh();
+    let keys: Vec<String> = (0..20).map(|i| format!("job/{i:02}")).collect();
+    for key in keys.iter().map(String::as_str).chain(["jobs", "job", "zoo/1"]) {
+        store.put(&pass, key, 0, vec![]).await.unwrap();
+    }
+    for key in &keys[4..12] {
+        store.delete(&pass, key, 1).await.unwrap();
+    }
+    let live: Vec<&String> = keys[..4].iter().chain(&keys[12..]).collect();
+    for limit in [1, 3, 4, 12, 50] {
+        let (mut found, mut after): (Vec<String>, Option<String>) = (Vec::new(), None);
+        loop {
+            let page = store.list(&pass, "job/", after.as_deref(), limit).await.unwrap();
+            assert!(page.len() <= limit);
+            let last = page.len() < limit;
+            found.extend(page.into_iter().map(|record| record.key));
+            after = found.last().cloned();
+            if last {
+                break;
+            }
+        }
+        assert_eq!(found.iter().collect::<Vec<_>>(), live, "pages of {limit}");
+    }
+    let none = async |after: &str, limit| store.list(&pass, "job/", Some(after), limit).await.unwrap().is_empty();
+    assert!(none("job/19", 5).await && none("jobs", 5).await && none("job/00", 0).await);
+    let all = store.list(&pass, "job/", Some("aaa"), 50).await.unwrap();
+    assert_eq!(all.len(), live.len(), "a key below the prefix leaves nothing out");
+    let every = store.list(&pass, "", Some("job/18"), 50).await.unwrap();
+    assert_eq!(every.iter().map(|record| record.key.as_str()).collect::<Vec<_>>(), ["job/19", "jobs", "zoo/1"]);
 }
 
 async fn workspaces_are_apart_and_known_by_name(store: &dyn MetaStore) {
     let (one, other) = (fresh(), fresh());
     store.put(&one, "k", 0, vec![1]).await.unwrap();
     assert_eq!(store.get(&other, "k").await.unwrap(), None);
-    assert!(store.list(&other, "").await.unwrap().is_empty());
+    assert!(store.list(&other, "", None, 10).await.unwrap().is_empty());
     let known = store.workspaces().await.unwrap();
     assert!(known.contains(one.workspace()) && !known.contains(other.workspace()));
 }

@@ -1,4 +1,4 @@
-//! What every registry must do.
+//! The contract of every registry.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,8 +7,8 @@ use futures_util::StreamExt;
 
 use earcon_ports::{Change, ErrorKind, Registry, Watch};
 
-/// Runs every case against tables from `make`; each call gives another node's view of one and the same table, which may hold
-/// entries that are none of this suite's.
+/// Runs every case against tables from `make`. Each call returns another node's view of the same
+/// table, which may contain entries of others.
 pub async fn registry(make: impl AsyncFn() -> Arc<dyn Registry>) {
     entries_change_by_compare_and_set(&*make().await, &*make().await).await;
     a_removed_entry_can_be_made_again(&*make().await).await;
@@ -17,7 +17,7 @@ pub async fn registry(make: impl AsyncFn() -> Arc<dyn Registry>) {
     a_watch_tells_what_there_is_and_then_what_changes(&*make().await, &*make().await).await;
 }
 
-/// A key nobody has used.
+/// A key that is not in use.
 fn fresh(kind: &str) -> String {
     format!("contract.{kind}.{}", uuid::Uuid::new_v4().simple())
 }

@@ -1,4 +1,4 @@
-//! What every series store must do.
+//! The contract of every series store.
 
 mod anomalies;
 
@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::{fresh, labels};
 use earcon_model::{
-    Anomaly, AnomalyId, Direction, Event, EventBody, Feature, KpiName, Labels, Sample, ScoredSample, Seq, SeriesId,
-    SeriesSamples, SeriesStatus,
+    Anomaly, AnomalyId, Direction, Event, EventBody, Feature, KpiEvent, KpiName, Labels, Sample, ScoredSample, Seq,
+    SeriesEvent, SeriesId, SeriesSamples, SeriesStatus,
 };
 use earcon_ports::{Rollup, SampleRow, SeriesQuery, SeriesStore, StoredBatch};
 use earcon_tenancy::WorkspacePass;
@@ -39,8 +39,8 @@ fn sample(timestamp_ms: i64, value: f64) -> ScoredSample {
     ScoredSample { timestamp_ms, value, score: Some(0.25), expected, lower, upper }
 }
 
-fn event(seq: Seq, body: EventBody) -> Arc<Event> {
-    Arc::new(Event { seq, time_ms: 0, kpi: kpi("k"), body })
+fn event(seq: Seq, body: impl Into<EventBody>) -> Arc<Event> {
+    Arc::new(Event::new(seq, 0, kpi("k"), body))
 }
 
 fn samples(seq: Seq, series: &str, samples: Vec<ScoredSample>, late: Vec<Sample>) -> Arc<Event> {
@@ -52,10 +52,10 @@ fn samples(seq: Seq, series: &str, samples: Vec<ScoredSample>, late: Vec<Sample>
         status: SeriesStatus::Normal,
         counter: None,
     };
-    event(seq, EventBody::Samples(vec![part]))
+    event(seq, SeriesEvent::Samples(vec![part]))
 }
 
-/// One event with a sample at each of `times`, whose value is the time.
+/// One event with a sample at each of `times`; the value is the time.
 fn at(seq: Seq, series: &str, times: impl IntoIterator<Item = i64>) -> Arc<Event> {
     samples(seq, series, times.into_iter().map(|time| sample(time, time as f64)).collect(), Vec::new())
 }
@@ -68,7 +68,7 @@ async fn apply(store: &dyn SeriesStore, pass: &WorkspacePass, events: Vec<Arc<Ev
     store.apply(pass, StoredBatch { events }).await.unwrap();
 }
 
-/// The samples of the only series of `query`; none when there is no series.
+/// The samples of the only series of `query`; empty if there is no series.
 async fn rows(store: &dyn SeriesStore, pass: &WorkspacePass, query: &SeriesQuery) -> Vec<SampleRow> {
     let mut series = store.samples(pass, query, usize::MAX).await.unwrap();
     assert!(series.len() <= 1 && series.iter().all(|series| !series.truncated));
@@ -126,7 +126,7 @@ async fn events_already_applied_change_nothing(store: &dyn SeriesStore) {
     apply(store, &pass, first).await;
     assert_eq!(store.flush(&pass).await.unwrap(), 2);
     assert_eq!(pairs(&rows(store, &pass, &everything("")).await), pairs(&before));
-    apply(store, &pass, vec![event(3, EventBody::KpiResumed)]).await;
+    apply(store, &pass, vec![event(3, KpiEvent::Resumed)]).await;
     assert_eq!(store.flush(&pass).await.unwrap(), 3, "events without samples move the cursor too");
 }
 
@@ -186,7 +186,7 @@ async fn a_limit_truncates_each_series_and_says_so(store: &dyn SeriesStore) {
 async fn queries_choose_series_by_labels_and_samples_by_time(store: &dyn SeriesStore) {
     let pass = fresh();
     apply(store, &pass, vec![at(1, "az:1,region:eu", [1, 2, 3]), at(2, "region:us", [2]), at(3, "", [2])]).await;
-    let other = Arc::new(Event { kpi: kpi("k.other"), ..at(4, "region:eu", [2]).as_ref().clone() });
+    let other = Arc::new(Event { subject: kpi("k.other").into(), ..at(4, "region:eu", [2]).as_ref().clone() });
     apply(store, &pass, vec![other]).await;
     for _ in ["in memory", "flushed"] {
         let named = async |query: SeriesQuery| -> Vec<String> {
@@ -225,7 +225,7 @@ fn expected_rollups(rows: &[SampleRow], step_ms: i64) -> Vec<Rollup> {
     steps.into_iter().map(rollup).collect()
 }
 
-/// Fails unless `found` is what `rows` roll up to; means may differ by rounding.
+/// Fails unless `found` are the rollups of `rows`; means may differ by rounding.
 fn assert_rolled_up(found: &[Rollup], rows: &[SampleRow], step_ms: i64) {
     let expected = expected_rollups(rows, step_ms);
     assert_eq!(found.len(), expected.len(), "steps of {step_ms}");
@@ -262,7 +262,8 @@ async fn long_ranges_roll_up_like_short_ones(store: &dyn SeriesStore) {
         apply(store, &pass, vec![at(part as Seq + 1, "", times)]).await;
         store.flush(&pass).await.unwrap();
     }
-    // A late sample that is not flushed must show in the rollups of the block it belongs to, and so must a rewritten one.
+    // A late sample that is not flushed must be included in the rollups of its block, and so must a
+    // rewritten one.
     let late = vec![Sample { timestamp_ms: 1_700_000_500_003, value: -9e12 }];
     apply(store, &pass, vec![samples(13, "", vec![sample(1_700_010_000_006, 9e12)], late)]).await;
     for _ in ["in memory", "flushed"] {
@@ -323,7 +324,7 @@ async fn workspaces_do_not_see_each_other(store: &dyn SeriesStore) {
     assert_eq!(rows(store, &other, &everything("")).await.len(), 2);
 }
 
-/// An open anomaly of a series; its identifier follows from series and opening time.
+/// An open anomaly of a series. Its identifier derives from series and opening time.
 fn anomaly(series: &str, opened_at_ms: i64) -> Anomaly {
     let (kpi, labels): (KpiName, Labels) = (kpi("k"), labels(series));
     let workspace = earcon_model::WorkspaceId::new("any").expect("the name keeps the rule");

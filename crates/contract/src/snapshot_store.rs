@@ -1,4 +1,4 @@
-//! What every snapshot store must do.
+//! The contract of every snapshot store.
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ async fn an_older_snapshot_does_not_replace_a_newer_one(store: &dyn SnapshotStor
     store.put(&pass, old.clone()).await.unwrap();
     assert_eq!(store.get(&pass, &new.kpi).await.unwrap(), Some(new.clone()));
     assert_eq!(store.all(&pass).await.unwrap(), std::slice::from_ref(&new));
-    // After a deletion the log may have begun a new life, with lower numbers.
+    // After a deletion the log may have begun a new epoch, with lower numbers.
     store.delete(&pass, &new.kpi).await.unwrap();
     store.put(&pass, old.clone()).await.unwrap();
     assert_eq!(store.get(&pass, &old.kpi).await.unwrap(), Some(old));

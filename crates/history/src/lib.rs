@@ -2,4 +2,5 @@
 //! lets through.
 
 pub mod filter;
+pub mod fold;
 pub mod rollup;

@@ -1,13 +1,11 @@
-//! An anomaly is an *episode* of a series: opened, updated, closed, and acknowledged and judged by people.
-
-mod stored;
+//! An anomaly is an *episode* of a series: opened, updated and closed. People acknowledge it and give feedback.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::ids::{KpiName, Labels, SeriesId, WorkspaceId};
 
-/// Names an anomaly for ever. The same episode found again in a replay has the same identifier.
+/// Names an anomaly. The same episode found again in a replay has the same identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct AnomalyId(pub Uuid);
 
@@ -39,28 +37,28 @@ pub enum Direction {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Feature {
-    /// Far from the recent median.
+    /// The distance from the recent median.
     RobustZ,
-    /// Far from the forecast.
+    /// The distance from the forecast.
     ResidualZ,
-    /// Unusually restless, or unusually still.
+    /// Unusually high or low volatility.
     Volatility,
-    /// Moving unusually fast.
+    /// An unusually fast change.
     Slope,
 }
 
-/// Who said "seen", and when.
+/// A person has seen it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acknowledgement {
     /// Wall time, milliseconds since the Unix epoch, UTC.
     pub at_ms: i64,
     /// The principal that acknowledged.
     pub by: String,
-    /// What they wrote, if anything.
+    /// Their note, if any.
     pub note: Option<String>,
 }
 
-/// What an anomaly was, in the eyes of somebody who has looked.
+/// The outcome that a person gives an anomaly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FeedbackOutcome {
@@ -80,20 +78,20 @@ impl FeedbackOutcome {
     }
 }
 
-/// A verdict on an anomaly. The last one holds.
+/// A person's feedback on an anomaly. The last one holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Feedback {
-    /// What it was.
+    /// Whether it was worth the alert.
     pub outcome: FeedbackOutcome,
     /// Wall time, milliseconds since the Unix epoch, UTC.
     pub at_ms: i64,
-    /// The principal that said so.
+    /// The principal that gave it.
     pub by: String,
-    /// What they wrote, if anything.
+    /// Their note, if any.
     pub note: Option<String>,
 }
 
-/// How rare the feature that an anomaly states as its reason was at the peak, by what the detector remembers of the series.
+/// How rare the feature that is the reason of an anomaly was at the peak, in the detector's memory of the series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rank {
     /// How often the feature was as extreme before. A detector that counts blocks of samples counts a block once.
@@ -102,9 +100,8 @@ pub struct Rank {
     pub of: u32,
 }
 
-/// One episode of one series, as it stands after its latest event. Its byte form is in `stored`.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(from = "stored::Stored")]
+/// One episode of one series, as of its latest event. The order of the fields is part of the stored format.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Anomaly {
     /// Stable and deterministic.
     pub id: AnomalyId,
@@ -138,12 +135,12 @@ pub struct Anomaly {
     pub samples: u32,
     /// The detector version that found it.
     pub detector: String,
-    /// Set once somebody has seen it.
+    /// Set once a person has seen it.
     pub acknowledged: Option<Acknowledgement>,
-    /// How rare the reason was at the peak; `None` in anomalies of older programs.
+    /// How rare the reason was at the peak; `None` if the detector has no memory to rank by.
     pub rank: Option<Rank>,
-    /// The last verdict of a person.
+    /// The last feedback of a person.
     pub feedback: Option<Feedback>,
-    /// The name of the mute that kept it quiet at its latest event.
+    /// The name of the mute that suppressed it at its latest event.
     pub muted: Option<String>,
 }

@@ -167,6 +167,9 @@ fn check_label(key: &str, value: &str) -> Result<(), IdError> {
     Ok(())
 }
 
+/// Position in a workspace's log. Starts at 1, only grows, never reused; 0 means "before the first event".
+pub type Seq = u64;
+
 /// A stable 128-bit name for a series inside its workspace: the hash of KPI and labels, used in storage keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SeriesId(pub u128);

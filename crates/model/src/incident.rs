@@ -4,8 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::anomaly::{Acknowledgement, AnomalyId, Direction};
-use super::event::Seq;
-use super::ids::{KpiName, Labels, WorkspaceId};
+use super::ids::{KpiName, Labels, Seq, WorkspaceId};
 
 /// Names an incident for ever. The same incident found again in a replay has the same identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -85,19 +84,19 @@ pub enum TimelineKind {
     /// Somebody has seen a member's anomaly.
     Acknowledged,
     /// The incident was alerted.
-    Told,
+    Alerted,
     /// Another incident became part of this one; the member is its first mover.
     Merged,
 }
 
 /// One line of an incident's timeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Moment {
+pub struct TimelineEntry {
     /// When, milliseconds UTC: by the samples, or by the clock for what people and Earcon did.
     pub at_ms: i64,
     /// What.
     pub what: TimelineKind,
-    /// The KPI it happened to; of [`TimelineKind::Told`], the first mover's.
+    /// The KPI it happened to; of [`TimelineKind::Alerted`], the first mover's.
     pub kpi: KpiName,
     /// The series of that KPI.
     pub labels: Labels,
@@ -134,7 +133,7 @@ pub struct Incident {
     /// How many of them are anomalous now.
     pub members_open: u32,
     /// What happened, in order; when it is long, the middle is missing.
-    pub timeline: Vec<Moment>,
+    pub timeline: Vec<TimelineEntry>,
     /// How many entries are missing in the middle of `timeline`.
     pub timeline_left_out: u32,
     /// Set once somebody has seen all members there were.
@@ -145,7 +144,7 @@ impl Incident {
     /// Most members that are listed.
     pub const MAX_MEMBERS: usize = 200;
     /// Most entries of a timeline.
-    pub const MAX_MOMENTS: usize = 100;
+    pub const MAX_TIMELINE: usize = 100;
 
     /// The likely first mover.
     pub fn first(&self) -> Option<&Member> {
@@ -177,12 +176,12 @@ impl Incident {
     }
 
     /// Adds a line to the timeline; in a long one, the oldest of the second half makes room.
-    pub fn note(&mut self, moment: Moment) {
-        if self.timeline.len() >= Self::MAX_MOMENTS {
-            self.timeline.remove(Self::MAX_MOMENTS / 2);
+    pub fn note(&mut self, entry: TimelineEntry) {
+        if self.timeline.len() >= Self::MAX_TIMELINE {
+            self.timeline.remove(Self::MAX_TIMELINE / 2);
             self.timeline_left_out += 1;
         }
-        self.timeline.push(moment);
+        self.timeline.push(entry);
     }
 }
 
@@ -243,9 +242,9 @@ mod tests {
         let mut incident = Incident::example(&["a"]);
         for at_ms in 0..250 {
             let Member { kpi, labels, .. } = incident.members[0].clone();
-            incident.note(Moment { at_ms, what: TimelineKind::Grew, kpi, labels });
+            incident.note(TimelineEntry { at_ms, what: TimelineKind::Grew, kpi, labels });
         }
-        let times: Vec<_> = incident.timeline.iter().map(|moment| moment.at_ms).collect();
+        let times: Vec<_> = incident.timeline.iter().map(|entry| entry.at_ms).collect();
         assert_eq!((times.len(), times[0], times[49], times[50], times[99]), (100, 0, 49, 200, 249));
         assert_eq!(incident.timeline_left_out, 150);
     }

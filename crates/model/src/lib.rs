@@ -15,7 +15,10 @@ pub use anomaly::{Acknowledgement, Anomaly, AnomalyId, Direction, Feature, Feedb
 pub use batch::{Arrival, KpiBatch, Reading, RejectedRow, SeriesBatch};
 pub use clock::{Clock, ManualClock, NotBefore};
 pub use detector::{DetectorEntry, DetectorRef, DetectorSlots, TrainedSeries};
-pub use event::{CounterSamples, Event, EventBody, EventType, Seq, SeriesSamples, SeriesStatus};
-pub use ids::{IdError, KpiName, Labels, SeriesId, WorkspaceId};
-pub use incident::{Incident, IncidentId, Link, Member, Moment, TimelineKind};
+pub use event::{
+    AnomalyEvent, CounterSamples, DetectorEvent, Event, EventBody, EventType, IncidentEvent, JobId, KpiEvent, RunId,
+    SeriesEvent, SeriesSamples, SeriesStatus, Subject,
+};
+pub use ids::{IdError, KpiName, Labels, Seq, SeriesId, WorkspaceId};
+pub use incident::{Incident, IncidentId, Link, Member, TimelineEntry, TimelineKind};
 pub use sample::{Features, Sample, ScoredSample};

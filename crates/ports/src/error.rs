@@ -1,26 +1,26 @@
-//! One error shape for every adapter: what kind it is decides what the caller does, the source says why.
+//! The error of all adapters. Its kind tells the caller what to do; its source says why.
 
 use std::fmt;
 
-/// What a caller can do about it.
+/// How a caller can react.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// Somebody else wrote first: the expected sequence or revision is not the current one.
+    /// Another writer was first: the expected sequence or revision is not the current one.
     Conflict,
-    /// The store cannot be reached or is out of space; trying again later may work.
+    /// The store cannot be reached or is out of space. A later attempt may succeed.
     Unavailable,
-    /// What is stored cannot be understood.
+    /// Stored data cannot be decoded.
     Corrupt,
-    /// The request itself makes no sense to this store.
+    /// The store does not accept the request.
     Invalid,
 }
 
 /// A failure of an adapter.
 #[derive(Debug)]
 pub struct PortError {
-    /// What the caller can do about it.
+    /// How the caller can react.
     pub kind: ErrorKind,
-    /// What was being done, for people.
+    /// The failed operation, for people.
     pub context: String,
     /// The underlying failure.
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,

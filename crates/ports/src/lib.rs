@@ -1,7 +1,9 @@
-//! What the actors need from the outside, as traits, each with a contract suite (`earcon-contract`) that every adapter runs.
+//! The ports: traits through which the actors use storage, messaging and other nodes. Each has a
+//! contract suite (`earcon-contract`) that every adapter runs.
 //!
-//! Every method that touches tenant data takes a [`WorkspacePass`](earcon_tenancy::WorkspacePass) and sees only that
-//! workspace. Methods may block on I/O only inside the future they return; adapters move blocking work off the runtime.
+//! Every method that touches tenant data takes a [`WorkspacePass`](earcon_tenancy::WorkspacePass)
+//! and sees only that workspace. Methods may block on I/O only inside the future they return.
+//! Adapters move blocking work off the runtime.
 
 mod error;
 mod event_log;
@@ -21,7 +23,6 @@ pub use publisher::{Connection, Publication, Publisher};
 pub use registry::{Change, Registry, Watch};
 pub use secret::Secret;
 pub use series_store::{
-    AnomalyFilter, Rollup, RollupSeries, SampleRow, SampleSeries, SeriesQuery, SeriesStore, StoredBatch, acknowledge,
-    carry_over_feedback,
+    AnomalyFilter, Rollup, RollupSeries, SampleRow, SampleSeries, SeriesQuery, SeriesStore, StoredBatch,
 };
 pub use snapshot_store::{Snapshot, SnapshotStore};

@@ -1,11 +1,11 @@
-//! Small settings that people change, with compare-and-set so that two of them cannot overwrite each other unseen.
+//! Small records of settings. Compare-and-set keeps two people from overwriting each other unseen.
 
 use async_trait::async_trait;
 
-use super::PortError;
+use crate::error::PortError;
 use earcon_tenancy::WorkspacePass;
 
-/// Grows by one with every change of a record; 0 means "there is none".
+/// Grows by one with every change of a record. 0 means that there is no record.
 pub type Revision = u64;
 
 /// One record.
@@ -24,13 +24,23 @@ pub struct MetaRecord {
 pub trait MetaStore: Send + Sync + 'static {
     /// The record under `key`.
     async fn get(&self, pass: &WorkspacePass, key: &str) -> Result<Option<MetaRecord>, PortError>;
-    /// All records whose key starts with `prefix`, in key order.
-    async fn list(&self, pass: &WorkspacePass, prefix: &str) -> Result<Vec<MetaRecord>, PortError>;
-    /// Writes `value` if the current revision is `expected` (0: the record must not exist); durable when it returns.
-    /// Returns the new revision.
+    /// At most `limit` records whose key starts with `prefix`, in key order.
+    ///
+    /// With `after`, only keys above it: pass the last key of a page to get the next one. A page
+    /// with fewer than `limit` records is the last.
+    async fn list(
+        &self,
+        pass: &WorkspacePass,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<MetaRecord>, PortError>;
+    /// Writes `value` if the current revision is `expected` (0: the record must not exist); durable
+    /// when it returns. Returns the new revision.
     ///
     /// # Errors
-    /// `Conflict` when the current revision is another one. `Invalid` when the key is empty or longer than 1,024 bytes.
+    /// `Conflict` when the current revision is another one. `Invalid` when the key is empty or
+    /// longer than 1,024 bytes.
     async fn put(
         &self,
         pass: &WorkspacePass,
@@ -38,12 +48,13 @@ pub trait MetaStore: Send + Sync + 'static {
         expected: Revision,
         value: Vec<u8>,
     ) -> Result<Revision, PortError>;
-    /// Removes the record if its revision is `expected`, which is not 0; durable when it returns. A record made again under
-    /// the same key starts above `expected`.
+    /// Removes the record if its revision is `expected`, which is not 0. Durable when it returns. A
+    /// new record under the same key starts above `expected`.
     ///
     /// # Errors
     /// `Conflict` when the current revision is another one.
     async fn delete(&self, pass: &WorkspacePass, key: &str, expected: Revision) -> Result<(), PortError>;
-    /// The names of all workspaces that hold anything. Needs no pass: it names tenants, it shows nothing of them.
+    /// The names of all workspaces that have any data. Needs no pass, because it shows nothing but
+    /// names.
     async fn workspaces(&self) -> Result<Vec<earcon_model::WorkspaceId>, PortError>;
 }

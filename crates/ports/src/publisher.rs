@@ -1,44 +1,45 @@
-//! Telling the world outside: events, scored samples and sound as messages that programs subscribe to.
+//! Publishing events, scored samples and audio as messages for subscribers outside of the server.
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::PortError;
+use crate::error::PortError;
 use earcon_tenancy::WorkspacePass;
 
 /// One message of a workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Publication {
-    /// What it is about, below the workspace, one step a part: `["events", "anomaly", "opened"]`. Parts may hold any text,
-    /// even none; the adapter encodes each so that it stays one step.
+    /// The topic below the workspace, one token per part: `["events", "anomaly", "opened"]`. Parts
+    /// may be any text, even empty. The adapter encodes each part as one token.
     pub topic: Vec<String>,
-    /// Names and values; a name appears once.
+    /// Names and values. Each name appears once.
     pub headers: Vec<(&'static str, String)>,
     /// The message.
     pub payload: Bytes,
 }
 
-/// Names one life of the connection to the outside. A message that was published in one life and not flushed in the same
-/// may be lost.
+/// Identifies a connection to the server. A message published on one connection and not flushed on
+/// the same one may be lost.
 pub type Connection = u64;
 
-/// Publishes messages of workspaces to whoever subscribes.
+/// Publishes messages of workspaces to subscribers.
 #[async_trait]
 pub trait Publisher: Send + Sync + 'static {
-    /// Sends the messages in order. They have left this process for good only after [`Self::flush`].
+    /// Sends the messages in order. Only [`Self::flush`] confirms that the server has them.
     ///
     /// # Errors
-    /// `Invalid` when a message cannot be sent because of what it is, for example because it is too large; the others are
-    /// sent. `Unavailable` when there is no connection: some may have been sent.
+    /// `Invalid` when a message can never be sent, for example because it is too large; the others
+    /// are sent. `Unavailable` when there is no connection: some may have been sent.
     async fn publish(&self, pass: &WorkspacePass, messages: Vec<Publication>) -> Result<(), PortError>;
 
-    /// The connection that messages go out on now. Ask before publishing what a later [`Self::flush`] has to answer for.
+    /// The present connection. Read it before publishing messages that a later [`Self::flush`] must
+    /// confirm.
     fn connection(&self) -> Connection;
 
     /// Waits until the server has everything published on `since`.
     ///
     /// # Errors
-    /// `Unavailable` when the connection is another one by now, or is gone: nobody knows how much has arrived.
+    /// `Unavailable` when that connection is gone or replaced: it is unknown how much has arrived.
     async fn flush(&self, since: Connection) -> Result<(), PortError>;
 
     /// The largest message, headers included, in bytes.

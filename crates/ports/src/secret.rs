@@ -1,6 +1,6 @@
-//! A text that logs and debug output never show.
+//! Text that logs and debug output never show.
 
-/// A password or another text that is not shown when its owner is printed.
+/// A password or other text that is hidden when its owner is printed.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -10,7 +10,7 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The text itself, for the code that has to send it.
+    /// The text, for the code that must send it.
     pub fn reveal(&self) -> &str {
         &self.0
     }

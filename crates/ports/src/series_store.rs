@@ -1,17 +1,18 @@
-//! History for queries: samples, scores, rollups and anomalies. Filled by a cursor consumer, so it may lag behind the log.
+//! History for queries: samples, scores, rollups and anomalies. A cursor consumer fills it, so it
+//! may lag behind the log.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::PortError;
-use earcon_model::{Acknowledgement, Anomaly, AnomalyId, Event, KpiName, Labels, Seq};
+use crate::error::PortError;
+use earcon_model::{Anomaly, AnomalyId, Event, KpiName, Labels, Seq};
 use earcon_tenancy::WorkspacePass;
 
-/// Consecutive events to take into the store.
+/// Consecutive events to apply to the store.
 #[derive(Debug, Clone)]
 pub struct StoredBatch {
-    /// In `seq` order, the first following the last one applied.
+    /// In `seq` order. The first one follows the last applied event.
     pub events: Vec<Arc<Event>>,
 }
 
@@ -22,9 +23,9 @@ pub struct SeriesQuery {
     pub kpi: KpiName,
     /// Series whose labels contain these.
     pub labels: Labels,
-    /// First timestamp wanted, milliseconds UTC, inclusive.
+    /// First timestamp, milliseconds UTC, inclusive.
     pub from_ms: i64,
-    /// First timestamp not wanted.
+    /// Last timestamp, exclusive.
     pub to_ms: i64,
 }
 
@@ -37,31 +38,32 @@ pub struct SampleRow {
     pub value: f64,
     /// `None` while warming up and for late samples.
     pub score: Option<f32>,
-    /// What was expected; NaN where there is no score.
+    /// The expected value. NaN if there is no score.
     pub expected: f64,
-    /// Lower edge of the band; NaN where there is no score.
+    /// Lower bound of the band. NaN if there is no score.
     pub lower: f64,
-    /// Upper edge of the band; NaN where there is no score.
+    /// Upper bound of the band. NaN if there is no score.
     pub upper: f64,
 }
 
-/// Samples of one series in timestamp order, one a timestamp: of several samples with one timestamp the last written stays.
+/// Samples of one series in timestamp order. Of several samples with one timestamp, only the last
+/// written one stays.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SampleSeries {
-    /// Which series.
+    /// The labels of the series.
     pub labels: Labels,
     /// Its samples.
     pub rows: Vec<SampleRow>,
-    /// More samples matched than the limit allowed; ask again from after the last one.
+    /// More samples matched than the limit allowed. Query again from after the last one.
     pub truncated: bool,
 }
 
-/// What happened in one step of time.
+/// The samples of one time step, summarised.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rollup {
     /// Start of the step, milliseconds UTC; a multiple of the step.
     pub start_ms: i64,
-    /// How many samples.
+    /// Number of samples.
     pub count: u64,
     /// Smallest value.
     pub min: f64,
@@ -71,16 +73,16 @@ pub struct Rollup {
     pub mean: f64,
     /// Value of the latest sample.
     pub last: f64,
-    /// The highest score; `None` when nothing was scored.
+    /// The highest score. `None` if no sample has one.
     pub max_score: Option<f32>,
     /// Anomalies opened in this step.
     pub anomalies: u32,
 }
 
-/// Rollups of one series; steps without samples are absent.
+/// Rollups of one series. Steps without samples are absent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RollupSeries {
-    /// Which series.
+    /// The labels of the series.
     pub labels: Labels,
     /// In time order.
     pub rows: Vec<Rollup>,
@@ -93,7 +95,7 @@ pub struct AnomalyFilter {
     pub kpi: Option<KpiName>,
     /// Only of series whose labels contain these.
     pub labels: Option<Labels>,
-    /// Only those whose episode touches this time or later, milliseconds UTC.
+    /// Only those that were open at this time or later, milliseconds UTC.
     pub from_ms: Option<i64>,
     /// Only those opened before this time.
     pub to_ms: Option<i64>,
@@ -110,23 +112,24 @@ pub struct AnomalyFilter {
 /// Stores history. Applying events twice must not change the result.
 #[async_trait]
 pub trait SeriesStore: Send + Sync + 'static {
-    /// The last event whose effects are durable; 0 when none. After a restart the consumer continues behind it.
+    /// The last event whose effects are durable. 0 if none. After a restart the consumer continues
+    /// after it.
     async fn cursor(&self, pass: &WorkspacePass) -> Result<Seq, PortError>;
 
-    /// Takes events in. Reads see them when this returns; they may become durable only with [`Self::flush`], and may take
-    /// memory until then: whoever applies decides how much by flushing in time.
-    /// Events at or below the last one applied are ignored.
+    /// Applies events. Reads see them when this returns. They are durable only after
+    /// [`Self::flush`], and may take memory until then, so the caller bounds the memory by flushing
+    /// in time. Ignores events that were applied before.
     async fn apply(&self, pass: &WorkspacePass, batch: StoredBatch) -> Result<(), PortError>;
 
     /// Makes everything applied so far durable, together with the cursor. Returns the cursor.
     async fn flush(&self, pass: &WorkspacePass) -> Result<Seq, PortError>;
 
-    /// Sets the cursor back to 0, durably, and keeps what is stored: the log has begun a new life, and its events are to be
-    /// taken in from its beginning. Flushes what was applied.
+    /// Flushes, then sets the cursor back to 0, durably, and keeps the stored data. For a log of a
+    /// new epoch, whose events are applied from its beginning.
     async fn rewind(&self, pass: &WorkspacePass) -> Result<(), PortError>;
 
-    /// Samples in the query's range, the first `limit` of each series. Series come in order of their labels; those without
-    /// samples in the range are absent.
+    /// Samples in the query's range, the first `limit` of each series. Series come in order of
+    /// labels. Those without samples in the range are absent.
     async fn samples(
         &self,
         pass: &WorkspacePass,
@@ -134,8 +137,9 @@ pub trait SeriesStore: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<SampleSeries>, PortError>;
 
-    /// Rollups over `step_ms`, aligned to multiples of it in UTC, of the samples that [`Self::samples`] would give: where the
-    /// range cuts a step, of the part inside. Series come in order of their labels; those without samples are absent.
+    /// Rollups over `step_ms`, aligned to its multiples in UTC, of the samples that
+    /// [`Self::samples`] returns. A step that the range cuts covers only the part in the range.
+    /// Series come in order of labels. Those without samples are absent.
     ///
     /// # Errors
     /// `Invalid` when `step_ms` is less than 1,000.
@@ -152,32 +156,15 @@ pub trait SeriesStore: Send + Sync + 'static {
     /// One anomaly.
     async fn anomaly(&self, pass: &WorkspacePass, id: AnomalyId) -> Result<Option<Anomaly>, PortError>;
 
-    /// Forgets samples older than `before_ms`, as far as the storage units allow (the oldest first, so that what is left of a
-    /// series is its end), and closed anomalies that ended before. May flush.
+    /// Deletes samples older than `before_ms`, as far as the storage units allow, and anomalies
+    /// that closed before. Deletes the oldest samples first, so the rest of a series is its end.
+    /// May flush.
     async fn expire(&self, pass: &WorkspacePass, before_ms: i64) -> Result<(), PortError>;
 
-    /// Forgets the oldest samples until the workspace's history occupies at most about `max_bytes`. Keeps anomalies. May
-    /// flush.
+    /// Deletes the oldest samples until the workspace's history occupies about `max_bytes` or less.
+    /// Keeps anomalies. May flush.
     async fn shrink(&self, pass: &WorkspacePass, max_bytes: u64) -> Result<(), PortError>;
 
-    /// About how many bytes the workspace's history occupies, without what is not flushed.
+    /// Approximate size of the workspace's history in bytes, without unflushed data.
     async fn size_bytes(&self, pass: &WorkspacePass) -> Result<u64, PortError>;
-}
-
-/// Takes over what people said of an anomaly from the one stored before: an episode does not know all of it. The first
-/// acknowledgement stays; the last verdict that `anomaly` knows of, else the stored one.
-pub fn carry_over_feedback(anomaly: &mut Anomaly, before: &Anomaly) {
-    if let Some(seen) = &before.acknowledged {
-        anomaly.acknowledged = Some(seen.clone());
-    }
-    if let Some(said) = &before.feedback {
-        anomaly.feedback = Some(said.clone());
-    }
-}
-
-/// Folds an acknowledgement into an anomaly: the first one stays.
-pub fn acknowledge(anomaly: &mut Anomaly, acknowledgement: &Acknowledgement) {
-    if anomaly.acknowledged.is_none() {
-        anomaly.acknowledged = Some(acknowledgement.clone());
-    }
 }

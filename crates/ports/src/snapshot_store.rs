@@ -1,15 +1,15 @@
-//! Scoring state at a position of the log, so that a restart replays little.
+//! Scoring state at a position of the log. It keeps the replay after a restart short.
 
 use async_trait::async_trait;
 
-use super::PortError;
+use crate::error::PortError;
 use earcon_model::{KpiName, Seq};
 use earcon_tenancy::WorkspacePass;
 
-/// The scoring state of one KPI after it has seen every event of the log up to and including `seq`.
+/// The scoring state of one KPI after all events of the log up to and including `seq`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
-    /// Whose state it is.
+    /// The KPI.
     pub kpi: KpiName,
     /// The last event it includes.
     pub seq: Seq,
@@ -17,11 +17,12 @@ pub struct Snapshot {
     pub state: Vec<u8>,
 }
 
-/// Keeps the latest snapshot of every KPI of a workspace.
+/// Stores the latest snapshot of every KPI of a workspace.
 #[async_trait]
 pub trait SnapshotStore: Send + Sync + 'static {
-    /// Replaces the KPI's snapshot, unless the stored one has a higher `seq`: whoever has lost the workspace to another node
-    /// must not undo what that node saved. Need not be durable at once: losing it costs replay time, not data.
+    /// Replaces the KPI's snapshot, unless the stored one has a higher `seq`: a node that lost the
+    /// workspace must not overwrite the new owner's snapshot. Need not be durable at once: a lost
+    /// snapshot costs replay time, not data.
     ///
     /// # Errors
     /// `Invalid` when `seq` is larger than `i64::MAX`.
@@ -30,6 +31,6 @@ pub trait SnapshotStore: Send + Sync + 'static {
     async fn get(&self, pass: &WorkspacePass, kpi: &KpiName) -> Result<Option<Snapshot>, PortError>;
     /// The latest snapshots of all KPIs of the workspace, in order of name.
     async fn all(&self, pass: &WorkspacePass) -> Result<Vec<Snapshot>, PortError>;
-    /// Forgets the KPI's snapshot.
+    /// Deletes the KPI's snapshot.
     async fn delete(&self, pass: &WorkspacePass, kpi: &KpiName) -> Result<(), PortError>;
 }

@@ -1,4 +1,4 @@
-//! Who may touch which workspace. Pure: decides, does no I/O.
+//! Decides who may access which workspace. Pure: does no I/O.
 
 mod pass;
 

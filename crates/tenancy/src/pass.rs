@@ -1,13 +1,13 @@
-//! A pass proves that a check was made: its fields are private and only [`Authorizer`] mints it.
+//! A pass proves that a check was made: its fields are private, and only [`Authorizer`] mints it.
 
 use std::net::IpAddr;
 
 use earcon_model::WorkspaceId;
 
-/// Who asks.
+/// The principal of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Principal {
-    /// Somebody on this machine, without credentials.
+    /// A person on this machine, without credentials.
     Loopback,
     /// Earcon itself, working on behalf of the workspace it owns.
     System,
@@ -22,15 +22,16 @@ impl std::fmt::Display for Principal {
     }
 }
 
-/// Why a pass was not given.
+/// Why a pass was denied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// The peer is not on this machine and there is no authentication that could let it in.
+    /// The peer is not on this machine, and there is no authentication that could admit it.
     #[error("only requests from this machine are accepted, this one came from {0}")]
     NotLoopback(IpAddr),
 }
 
-/// Proof that this request may touch this workspace. Every port method that reads or writes tenant data takes one.
+/// Proof that a request may access a workspace. Every port method that reads or writes tenant data
+/// takes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkspacePass {
     workspace: WorkspaceId,
@@ -38,18 +39,18 @@ pub struct WorkspacePass {
 }
 
 impl WorkspacePass {
-    /// The workspace it opens.
+    /// The workspace of the pass.
     pub fn workspace(&self) -> &WorkspaceId {
         &self.workspace
     }
 
-    /// Who was let in.
+    /// The principal that was admitted.
     pub fn principal(&self) -> &Principal {
         &self.principal
     }
 }
 
-/// The check. For now it knows one rule: people on this machine may touch every workspace.
+/// The check. Its only rule so far: people on this machine may access every workspace.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Authorizer;
 

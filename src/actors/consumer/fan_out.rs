@@ -12,12 +12,14 @@ use serde::{Deserialize, Serialize};
 use super::Handler;
 use crate::actors::hub::EventBatch;
 use crate::live::{split, wire};
+use crate::services::records::{Family, Records};
 use crate::telemetry::{Metric, count};
 use earcon_model::{Event, EventType, Seq};
 use earcon_ports::{Connection, ErrorKind, MetaStore, PortError, Publication, Publisher, Revision};
 use earcon_tenancy::WorkspacePass;
 
-const CURSOR: &str = "fan-out/cursor";
+/// The name of the one record of a workspace.
+const CURSOR: &str = "cursor";
 
 /// Left for the headers of a message below the largest message, in bytes.
 const HEADERS: usize = 1_024;
@@ -25,7 +27,7 @@ const HEADERS: usize = 1_024;
 /// Publishes the events of one workspace.
 pub struct FanOut {
     publisher: Arc<dyn Publisher>,
-    meta_store: Arc<dyn MetaStore>,
+    cursors: Records<Cursor>,
     epoch: Arc<str>,
     /// The newest event when the workspace was opened.
     opened_at: Seq,
@@ -51,7 +53,8 @@ struct Cursor {
 impl FanOut {
     /// Publishes events of the log's `epoch`; those up to `opened_at` only if that was begun before.
     pub fn new(publisher: Arc<dyn Publisher>, meta_store: Arc<dyn MetaStore>, epoch: Arc<str>, opened_at: Seq) -> Self {
-        Self { publisher, meta_store, epoch, opened_at, progress: Mutex::default() }
+        let cursors = Records::new(meta_store, Family::PublishCursor);
+        Self { publisher, cursors, epoch, opened_at, progress: Mutex::default() }
     }
 
     fn progress(&self) -> MutexGuard<'_, Progress> {
@@ -61,10 +64,8 @@ impl FanOut {
     async fn save(&self, pass: &WorkspacePass, seq: Seq) -> Result<(), PortError> {
         let expected = self.progress().revision;
         let cursor = Cursor { epoch: self.epoch.to_string(), seq };
-        let value = serde_json::to_vec(&cursor)
-            .map_err(|error| PortError::caused(ErrorKind::Invalid, "the cursor of the fan-out", error))?;
         // A conflict means that another node publishes this workspace now. The cursor is read again before the next try.
-        let revision = self.meta_store.put(pass, CURSOR, expected, value).await?;
+        let revision = self.cursors.put(pass, CURSOR, expected, &cursor).await?;
         let mut progress = self.progress();
         progress.revision = revision;
         progress.saved = seq;
@@ -114,7 +115,7 @@ impl FanOut {
         } else {
             count(Metric::PublishRefused, 1);
             let (workspace, bytes) = (pass.workspace(), json.len());
-            tracing::warn!(%workspace, kpi = %event.kpi, seq = event.seq, bytes, most, "an event is too large to publish");
+            tracing::warn!(%workspace, subject = %event.subject, seq = event.seq, bytes, most, "an event is too large to publish");
         }
     }
 
@@ -136,8 +137,8 @@ impl FanOut {
             ("ce-specversion", "1.0".to_owned()),
             ("ce-id", id.clone()),
             ("ce-source", format!("/workspaces/{}", pass.workspace())),
-            ("ce-type", format!("earcon.{}", event.body.event_type().as_str())),
-            ("ce-subject", event.kpi.to_string()),
+            ("ce-type", format!("earcon.{}", event.event_type().as_str())),
+            ("ce-subject", event.subject.to_string()),
             ("content-type", "application/json".to_owned()),
             ("Nats-Msg-Id", id),
             ("Earcon-Epoch", self.epoch.to_string()),
@@ -155,9 +156,9 @@ impl FanOut {
 
 /// `samples.<kpi>` or `events.<type>`; dots of KPI names and types are steps, so that a family of either can be followed.
 fn topic(event: &Event) -> Vec<String> {
-    let (root, name) = match event.body.event_type() {
-        EventType::Samples => ("samples", event.kpi.as_str()),
-        other => ("events", other.as_str()),
+    let (root, name) = match (event.event_type(), event.kpi()) {
+        (EventType::Samples, Some(kpi)) => ("samples", kpi.as_str()),
+        (other, _) => ("events", other.as_str()),
     };
     std::iter::once(root).chain(name.split('.')).map(str::to_owned).collect()
 }
@@ -168,9 +169,7 @@ impl Handler for FanOut {
     }
 
     async fn cursor(&self, pass: &WorkspacePass) -> Result<Seq, PortError> {
-        let record = self.meta_store.get(pass, CURSOR).await?;
-        let revision = record.as_ref().map_or(0, |record| record.revision);
-        let stored = record.and_then(|record| serde_json::from_slice::<Cursor>(&record.value).ok());
+        let (stored, revision) = self.cursors.load(pass, CURSOR).await?;
         // A cursor of another epoch says nothing about this log.
         let known = stored.filter(|cursor| *cursor.epoch == *self.epoch).map(|cursor| cursor.seq);
         let seq = known.unwrap_or(self.opened_at);

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 
-use super::records::{load_job, save_job};
 use crate::actors::Context;
 use crate::actors::stream::StreamHandle;
 use crate::actors::workspace::{Route, Routes};
 use crate::experiments::{JobState, TrainingJob};
+use crate::services::records::{Family, Records, Stored};
+use crate::services::retry::Retry;
 use crate::telemetry::{Metric, count};
 use earcon_model::{DetectorSlots, KpiName, Labels, Sample, SeriesBatch};
 use earcon_ports::{ErrorKind, PortError, Revision, SampleSeries, SeriesQuery};
@@ -25,9 +26,8 @@ const PAGE_SAMPLES: usize = 20_000;
 /// Least samples of a series in a page.
 const LEAST_ROWS: usize = 50;
 const SAVE_EVERY: Duration = Duration::from_secs(1);
-/// A store that is away is asked again this often, and for how long.
-const RETRY: Duration = Duration::from_millis(500);
-const PATIENCE: Duration = Duration::from_secs(300);
+/// For a store that does not answer, and for a stream that is restarting.
+const RETRY: Retry = Retry { every: Duration::from_millis(500), give_up: Duration::from_secs(300) };
 
 /// A job that runs; dropped, it stops where it is.
 pub(super) struct Training(JoinHandle<()>);
@@ -43,11 +43,12 @@ impl Training {
         context: Context,
         pass: WorkspacePass,
         routes: Arc<Routes>,
-        job: TrainingJob,
-        revision: Revision,
+        stored: Stored<TrainingJob>,
         ended: impl FnOnce() + Send + 'static,
     ) -> Self {
-        let worker = Worker { context, pass, routes, job, revision, saved: Instant::now() };
+        let Stored { value: job, revision, .. } = stored;
+        let records = Records::new(context.backends.meta_store.clone(), Family::Job);
+        let worker = Worker { context, pass, routes, records, job, revision, saved: Instant::now() };
         Self(tokio::spawn(async move {
             worker.run().await;
             ended();
@@ -73,6 +74,7 @@ struct Worker {
     context: Context,
     pass: WorkspacePass,
     routes: Arc<Routes>,
+    records: Records<TrainingJob>,
     job: TrainingJob,
     revision: Revision,
     saved: Instant,
@@ -87,16 +89,14 @@ impl Worker {
             Err(Ended::Left) => return,
         };
         tracing::info!(workspace = %self.pass.workspace(), job = self.job.id, ?state, problem, "a training job has ended");
-        let started = Instant::now();
-        // Until it is written down it would begin again.
-        while started.elapsed() < PATIENCE {
+        let attempts = RETRY.start();
+        // A job whose end is not written would begin again.
+        loop {
             (self.job.state, self.job.problem) = (state, problem.clone());
-            match self.save().await {
-                Ok(()) | Err(Ended::Cancelled | Ended::Left) => return,
-                Err(Ended::Failed(error)) => {
-                    tracing::warn!(workspace = %self.pass.workspace(), error, "the end of a job cannot be written down");
-                    tokio::time::sleep(RETRY).await;
-                }
+            let Err(Ended::Failed(error)) = self.save().await else { return };
+            tracing::warn!(workspace = %self.pass.workspace(), error, "the end of a job cannot be written");
+            if !attempts.again().await {
+                return;
             }
         }
     }
@@ -150,7 +150,7 @@ impl Worker {
             tokio::time::sleep(started.elapsed()).await;
         }
         let trained = trainee.trained();
-        let started = Instant::now();
+        let attempts = RETRY.start();
         while let Some(stream) = self.stream(kpi).await? {
             let (choice, detector) = (self.job.choice.clone(), trainee.detector().to_owned());
             match stream.adopt(choice, detector, trained.clone()).await {
@@ -159,7 +159,7 @@ impl Worker {
                     break;
                 }
                 // It has just failed and is restarted.
-                None if started.elapsed() < PATIENCE => tokio::time::sleep(RETRY).await,
+                None if attempts.again().await => {}
                 None => return Err(Ended::Failed(format!("the stream of {kpi} keeps failing"))),
             }
         }
@@ -168,49 +168,47 @@ impl Worker {
 
     async fn page(&self, kpi: &KpiName, from_ms: i64, rows: usize) -> Result<Vec<SampleSeries>, Ended> {
         let query = SeriesQuery { kpi: kpi.clone(), labels: Labels::none(), from_ms, to_ms: self.job.to_ms };
-        let started = Instant::now();
+        let attempts = RETRY.start();
         loop {
-            match self.context.backends.series_store.samples(&self.pass, &query, rows).await {
-                Err(error) if error.kind == ErrorKind::Unavailable && started.elapsed() < PATIENCE => {
-                    tokio::time::sleep(RETRY).await;
-                }
-                page => return Ok(page?),
+            let page = self.context.backends.series_store.samples(&self.pass, &query, rows).await;
+            let unavailable = page.as_ref().is_err_and(|error| error.kind == ErrorKind::Unavailable);
+            if !unavailable || !attempts.again().await {
+                return Ok(page?);
             }
         }
     }
 
     /// The KPI's stream, once it runs; `None` when it is parked.
     async fn stream(&self, kpi: &KpiName) -> Result<Option<StreamHandle>, Ended> {
-        let started = Instant::now();
+        let attempts = RETRY.start();
         loop {
             match self.routes.find(kpi) {
                 Some(Route::Running(stream)) => return Ok(Some(stream)),
                 Some(Route::Parked(_)) => return Ok(None),
                 None if self.routes.is_closed() => return Err(Ended::Left),
-                _ if started.elapsed() < PATIENCE => tokio::time::sleep(RETRY).await,
+                _ if attempts.again().await => {}
                 _ => return Err(Ended::Failed(format!("{kpi} does not run"))),
             }
         }
     }
 
-    /// Writes the job down, and hears whether it is still wanted.
+    /// Writes how far the job is, unless it was cancelled or another node has it.
     async fn save(&mut self) -> Result<(), Ended> {
         self.saved = Instant::now();
-        let meta = self.context.backends.meta_store.as_ref();
-        match save_job(meta, &self.pass, &self.job, self.revision).await {
+        match self.put(self.revision).await {
             Ok(revision) => {
                 self.revision = revision;
                 Ok(())
             }
             Err(error) if error.kind == ErrorKind::Conflict => {
-                match load_job(meta, &self.pass, &self.job.id).await? {
-                    // The only thing that people change is whether it is wanted.
-                    Some((theirs, revision)) if theirs.state == JobState::Cancelling => {
-                        self.revision = revision;
+                match self.records.get(&self.pass, &self.job.id).await? {
+                    // The only change that people make is to cancel it.
+                    Some(theirs) if theirs.value.state == JobState::Cancelling => {
+                        self.revision = theirs.revision;
                         if self.job.is_open() {
                             return Err(Ended::Cancelled);
                         }
-                        self.revision = save_job(meta, &self.pass, &self.job, revision).await?;
+                        self.revision = self.put(theirs.revision).await?;
                         Ok(())
                     }
                     // Another node has the workspace and goes on with the job.
@@ -219,6 +217,10 @@ impl Worker {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    async fn put(&self, expected: Revision) -> Result<Revision, PortError> {
+        self.records.put(&self.pass, &self.job.id, expected, &self.job).await
     }
 }
 

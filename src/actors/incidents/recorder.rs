@@ -7,74 +7,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use crate::services::incidents::{EngineRecord, IncidentRecord, IncidentRecords, MAX_RECORDS};
 use earcon_model::{Clock, Incident, IncidentId, Seq};
-use earcon_ports::{ErrorKind, MetaRecord, MetaStore, PortError, Revision};
+use earcon_ports::{ErrorKind, PortError, Revision};
 use earcon_tenancy::WorkspacePass;
 
-const PREFIX: &str = "incident/";
-const STATE_KEY: &str = "incidents/state";
-/// Most records of a workspace; the oldest closed ones make room.
-const MAX_RECORDS: usize = 1_000;
 const PAUSE: Duration = Duration::from_secs(2);
 /// How long a shutdown waits for the store.
 const FINISH: Duration = Duration::from_secs(10);
-
-/// What is stored of the desk.
-#[derive(Serialize, Deserialize)]
-struct Saved {
-    epoch: String,
-    seq: Seq,
-    state: Vec<u8>,
-}
-
-/// What is stored of an incident.
-#[derive(Serialize, Deserialize)]
-struct Recorded {
-    /// Wall time of writing: its age counts from here, because samples may tell of times long past.
-    at_ms: i64,
-    incident: Incident,
-}
-
-/// The state of the desk last saved for this life of the log.
-pub(super) async fn load_state(
-    store: &dyn MetaStore,
-    pass: &WorkspacePass,
-    epoch: &str,
-) -> Result<Option<Vec<u8>>, PortError> {
-    let record = store.get(pass, STATE_KEY).await?;
-    let saved = record.and_then(|record| postcard::from_bytes::<Saved>(&record.value).ok());
-    Ok(saved.filter(|saved| saved.epoch == epoch).map(|saved| saved.state))
-}
-
-/// All recorded incidents of a workspace, in no particular order.
-///
-/// # Errors
-/// Those of the store.
-pub async fn all(store: &dyn MetaStore, pass: &WorkspacePass) -> Result<Vec<Incident>, PortError> {
-    let records = store.list(pass, PREFIX).await?;
-    Ok(records.iter().filter_map(read).map(|recorded| recorded.incident).collect())
-}
-
-/// One recorded incident.
-///
-/// # Errors
-/// Those of the store.
-pub async fn one(store: &dyn MetaStore, pass: &WorkspacePass, id: IncidentId) -> Result<Option<Incident>, PortError> {
-    Ok(store.get(pass, &key(id)).await?.as_ref().and_then(read).map(|recorded| recorded.incident))
-}
-
-fn key(id: IncidentId) -> String {
-    format!("{PREFIX}{id}")
-}
-
-fn read(record: &MetaRecord) -> Option<Recorded> {
-    let recorded = serde_json::from_slice(&record.value);
-    recorded.inspect_err(|error| tracing::warn!(key = record.key, %error, "a recorded incident cannot be read")).ok()
-}
 
 #[derive(Default)]
 struct Waiting {
@@ -105,7 +48,7 @@ pub(super) struct Recorder {
 impl Recorder {
     /// Starts it. `open` are the incidents under way: what is recorded as open besides is closed.
     pub(super) fn start(
-        store: Arc<dyn MetaStore>,
+        records: IncidentRecords,
         pass: WorkspacePass,
         clock: Arc<dyn Clock>,
         keep: Duration,
@@ -115,7 +58,7 @@ impl Recorder {
         let shared = Arc::<Shared>::default();
         let keep_ms = i64::try_from(keep.as_millis()).unwrap_or(i64::MAX);
         let worker = Worker {
-            store,
+            records,
             pass,
             clock,
             keep_ms,
@@ -164,7 +107,7 @@ struct Known {
 }
 
 struct Worker {
-    store: Arc<dyn MetaStore>,
+    records: IncidentRecords,
     pass: WorkspacePass,
     clock: Arc<dyn Clock>,
     keep_ms: i64,
@@ -209,7 +152,7 @@ impl Worker {
         }
         let next = self.shared.waiting().state.take();
         if let Some((seq, state)) = next {
-            let saved = Saved { epoch: self.epoch.clone(), seq, state };
+            let saved = EngineRecord { epoch: self.epoch.clone(), seq, state };
             if let Err(error) = self.put_state(&saved).await {
                 self.shared.waiting().state.get_or_insert((saved.seq, saved.state));
                 return Err(error);
@@ -220,16 +163,16 @@ impl Worker {
     }
 
     async fn load(&mut self, open: &[Incident]) -> Result<(), PortError> {
-        self.state = self.store.get(&self.pass, STATE_KEY).await?.map_or((0, 0), |record| {
-            let saved = postcard::from_bytes::<Saved>(&record.value).ok().filter(|saved| saved.epoch == self.epoch);
-            (record.revision, saved.map_or(0, |saved| saved.seq))
-        });
+        let (saved, revision) = self.records.load_engine(&self.pass).await?;
+        let saved = saved.filter(|saved| saved.epoch == self.epoch);
+        self.state = (revision, saved.map_or(0, |saved| saved.seq));
         let mut known = Known::default();
-        for record in self.store.list(&self.pass, PREFIX).await? {
-            let Some(Recorded { at_ms, mut incident }) = read(&record) else {
-                self.store.delete(&self.pass, &record.key, record.revision).await?;
-                continue;
-            };
+        let page = self.records.all(&self.pass).await?;
+        for unreadable in page.unreadable {
+            self.records.delete(&self.pass, &unreadable.name, unreadable.revision).await?;
+        }
+        for record in page.records {
+            let IncidentRecord { at_ms, mut incident } = record.value;
             known.revisions.insert(incident.id, (record.revision, incident.revision));
             let under_way = open.iter().filter(|_| !self.begun).find(|open| open.id == incident.id);
             let mut waiting = self.shared.waiting();
@@ -264,13 +207,12 @@ impl Worker {
     async fn put(&mut self, incident: &Incident) -> Result<(), PortError> {
         let Some(known) = &mut self.known else { return Ok(()) };
         let at_ms = self.clock.now_ms();
-        let value = serde_json::to_vec(&Recorded { at_ms, incident: incident.clone() })
-            .map_err(|error| PortError::caused(ErrorKind::Invalid, "an incident", error))?;
         let (expected, newest) = known.revisions.get(&incident.id).copied().unwrap_or((0, 0));
         if newest > incident.revision {
             return Ok(());
         }
-        match self.store.put(&self.pass, &key(incident.id), expected, value).await {
+        let record = IncidentRecord { at_ms, incident: incident.clone() };
+        match self.records.put(&self.pass, &record, expected).await {
             Ok(revision) => {
                 known.revisions.insert(incident.id, (revision, incident.revision));
                 if incident.closed_at_ms.is_some() {
@@ -282,14 +224,12 @@ impl Worker {
         }
     }
 
-    async fn put_state(&mut self, saved: &Saved) -> Result<(), PortError> {
-        let value = postcard::to_stdvec(saved)
-            .map_err(|error| PortError::caused(ErrorKind::Invalid, "the state of the incidents", error))?;
+    async fn put_state(&mut self, saved: &EngineRecord) -> Result<(), PortError> {
         let (expected, newest) = self.state;
         if newest > saved.seq {
             return Ok(());
         }
-        match self.store.put(&self.pass, STATE_KEY, expected, value).await {
+        match self.records.save_engine(&self.pass, saved, expected).await {
             Ok(revision) => {
                 self.state = (revision, saved.seq);
                 Ok(())
@@ -317,7 +257,7 @@ impl Worker {
         }
         known.closed.remove(&(at_ms, id));
         if let Some((revision, _)) = known.revisions.remove(&id) {
-            match self.store.delete(&self.pass, &key(id), revision).await {
+            match self.records.delete(&self.pass, &id.to_string(), revision).await {
                 Err(error) if error.kind == ErrorKind::Conflict => self.known = None,
                 result => result?,
             }

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::recorder::load_state;
 use super::{Muted, muted};
 use crate::actors::Context;
 use crate::incidents::{IncidentEngine, SeriesInventory};
+use crate::services::incidents::IncidentRecords;
 use earcon_model::{AnomalyId, Event, Seq};
 use earcon_ports::{LogHead, PortError};
 use earcon_tenancy::WorkspacePass;
@@ -28,7 +28,8 @@ impl DeskReplay {
     ) -> Result<Self, PortError> {
         let (settings, end) = (context.settings.desk, head.next - 1);
         let workspace = pass.workspace().clone();
-        let saved = load_state(&*context.backends.meta_store, pass, &head.epoch).await?;
+        let (saved, _) = IncidentRecords::new(context.backends.meta_store.clone()).load_engine(pass).await?;
+        let saved = saved.filter(|saved| saved.epoch == head.epoch).map(|saved| saved.state);
         let restored = saved.and_then(|saved| match IncidentEngine::restore(workspace.clone(), settings, &saved) {
             Ok(desk) => Some(desk).filter(|desk| desk.seq() <= end),
             Err(error) => {

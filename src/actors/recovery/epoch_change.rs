@@ -3,15 +3,16 @@
 
 use crate::actors::Backends;
 use crate::actors::snapshotter::{load_watermark, save_watermark};
+use crate::services::records::Family;
 use earcon_ports::{ErrorKind, LogHead, PortError};
 use earcon_tenancy::WorkspacePass;
 
 /// The epoch of the log that snapshots and history speak of.
-const EPOCH_KEY: &str = "recovery/epoch";
+const EPOCH: &str = "epoch";
 
 /// Makes the stores fit the log. Called by whoever has just opened it for writing.
 pub(super) async fn prepare(backends: &Backends, pass: &WorkspacePass, head: &LogHead) -> Result<(), PortError> {
-    let record = backends.meta_store.get(pass, EPOCH_KEY).await?;
+    let record = backends.meta_store.get(pass, &Family::Recovery.key(EPOCH)).await?;
     let (revision, known) = record.map_or((0, None), |record| (record.revision, Some(record.value)));
     let another = known.as_deref().is_some_and(|known| known != head.epoch.as_bytes());
     if another || went_back(backends, pass, head).await? {
@@ -28,7 +29,7 @@ pub(super) async fn prepare(backends: &Backends, pass: &WorkspacePass, head: &Lo
     if known.as_deref() == Some(head.epoch.as_bytes()) {
         return Ok(());
     }
-    match backends.meta_store.put(pass, EPOCH_KEY, revision, head.epoch.clone().into_bytes()).await {
+    match backends.meta_store.put(pass, &Family::Recovery.key(EPOCH), revision, head.epoch.clone().into_bytes()).await {
         // Another node opened the log at the same time; the log itself decides which of the two goes on.
         Err(error) if error.kind != ErrorKind::Conflict => Err(error),
         _ => Ok(()),
@@ -61,7 +62,7 @@ mod tests {
 
     use super::*;
     use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
-    use earcon_model::{Event, EventBody, KpiName, WorkspaceId};
+    use earcon_model::{Event, KpiEvent, KpiName, WorkspaceId};
     use earcon_ports::{Snapshot, StoredBatch};
     use earcon_tenancy::Authorizer;
 
@@ -79,9 +80,7 @@ mod tests {
         let pass = Authorizer.system(&WorkspaceId::new("w").unwrap());
         let kpi = KpiName::new("k").unwrap();
         let head = backends.event_log.open(&pass).await.unwrap();
-        let events: Vec<_> = (1..=5)
-            .map(|seq| Arc::new(Event { seq, time_ms: 0, kpi: kpi.clone(), body: EventBody::KpiResumed }))
-            .collect();
+        let events: Vec<_> = (1..=5).map(|seq| Arc::new(Event::new(seq, 0, kpi.clone(), KpiEvent::Resumed))).collect();
         backends.event_log.append(&pass, events.clone()).await.unwrap();
         backends.series_store.apply(&pass, StoredBatch { events }).await.unwrap();
         backends.series_store.flush(&pass).await.unwrap();
@@ -110,8 +109,7 @@ mod tests {
         prepare(&backends, &pass, &another).await.unwrap();
         assert!(backends.snapshot_store.get(&pass, &kpi).await.unwrap().is_none(), "so does one behind a snapshot");
 
-        let ahead =
-            (1..=6).map(|seq| Arc::new(Event { seq, time_ms: 0, kpi: kpi.clone(), body: EventBody::KpiResumed }));
+        let ahead = (1..=6).map(|seq| Arc::new(Event::new(seq, 0, kpi.clone(), KpiEvent::Resumed)));
         backends.series_store.apply(&pass, StoredBatch { events: ahead.collect() }).await.unwrap();
         backends.series_store.flush(&pass).await.unwrap();
         prepare(&backends, &pass, &another).await.unwrap();

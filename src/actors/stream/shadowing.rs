@@ -7,7 +7,7 @@ use crate::actors::Faults;
 use crate::actors::experiments::Experiments;
 use crate::experiments::{Agreement, Tally};
 use crate::telemetry::{Metric, record};
-use earcon_model::{AnomalyId, Arrival, EventBody, FeedbackOutcome};
+use earcon_model::{AnomalyEvent, AnomalyId, Arrival, EventBody, FeedbackOutcome, SeriesEvent};
 use earcon_streams::KpiState;
 
 /// How often a stream reports what it has counted. Rare, because a workspace may have many streams.
@@ -70,7 +70,7 @@ impl Shadowing {
         tally.live_latencies.record(each(live));
         tally.shadow_latencies.record(each(took));
         for body in bodies {
-            if let EventBody::AnomalyOpened(anomaly) = body {
+            if let EventBody::Anomaly(AnomalyEvent::Opened(anomaly)) = body {
                 self.agreement.live(anomaly.id, &anomaly.labels, anomaly.opened_at_ms, tally);
             }
         }
@@ -85,7 +85,7 @@ impl Shadowing {
 
     /// Counts what somebody said of an anomaly, for the detectors that had found it.
     pub(super) fn judged(&mut self, id: AnomalyId, outcome: FeedbackOutcome) {
-        self.agreement.judged(id, outcome == FeedbackOutcome::Real, &mut self.tally);
+        self.agreement.record_feedback(id, outcome == FeedbackOutcome::Real, &mut self.tally);
     }
 
     /// Whether there is anything to report.
@@ -104,7 +104,9 @@ impl Shadowing {
 
 fn newest_ms(bodies: &[EventBody]) -> Option<i64> {
     let newest = |body: &EventBody| match body {
-        EventBody::Samples(all) => all.iter().filter_map(|one| Some(one.samples.last()?.timestamp_ms)).max(),
+        EventBody::Series(SeriesEvent::Samples(all)) => {
+            all.iter().filter_map(|one| Some(one.samples.last()?.timestamp_ms)).max()
+        }
         _ => None,
     };
     bodies.iter().filter_map(newest).max()

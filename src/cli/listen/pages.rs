@@ -71,11 +71,11 @@ mod tests {
 
     #[test]
     fn pages_are_whole_for_any_piece_size() {
-        let (mut stamp, headers) = earcon_audio::Stamp::begin(7, 312, 96_000);
+        let (mut listener, headers) = earcon_audio::ListenerStream::begin(7, 312, 96_000);
         let (mut packets, mut stream) = (earcon_audio::Pages::default(), headers.to_vec());
         for number in 100..600 {
             let page = packets.push(number, Bytes::from_static(&[0xfc, 0xff, 0xfe]), 2);
-            stream.extend(page.map(|page| stamp.put(&page)).unwrap_or_default());
+            stream.extend(page.map(|page| listener.write(&page)).unwrap_or_default());
         }
         for size in [1, 26, 28, 1_000, stream.len()] {
             let mut pages = Pages::default();

@@ -2,8 +2,8 @@
 
 use anstyle::{AnsiColor, Style};
 use earcon_client::{
-    Anomaly, Direction, Event, EventData, Incident, IncidentState, Reason, ScoredSample, SeriesSamples, SeriesState,
-    Snapshot,
+    Anomaly, Direction, Event, EventData, Feedback, FeedbackOutcome, Incident, IncidentState, Reason, ScoredSample,
+    SeriesSamples, SeriesState, Snapshot,
 };
 
 use crate::cli::text::{clean, local, number, series};
@@ -19,7 +19,7 @@ const ALARM: Style = AnsiColor::Red.on_default().bold();
 const CALM: Style = AnsiColor::Green.on_default();
 const NOTE: Style = AnsiColor::Cyan.on_default();
 
-/// Makes lines; names stand in a column as wide as the longest so far.
+/// Makes lines. The column of names is as wide as the longest so far.
 #[derive(Default)]
 pub(super) struct Lines {
     width: usize,
@@ -28,7 +28,7 @@ pub(super) struct Lines {
 impl Lines {
     /// The lines of an event; the style codes are for a stream that removes them where they are not wanted.
     pub(super) fn event(&mut self, event: &Event) -> Vec<String> {
-        let (time, kpi) = (event.time, event.kpi.as_str());
+        let (time, kpi) = (event.time, event.kpi.as_deref().unwrap_or(&event.subject));
         match &event.data {
             EventData::Samples { series } => series.iter().map(|series| self.samples(kpi, series)).collect(),
             EventData::AnomalyOpened(anomaly) => vec![self.anomaly(time, ALARM, "anomaly opened", anomaly)],
@@ -43,14 +43,15 @@ impl Lines {
                 };
                 vec![self.line(time, &series(kpi, &seen.labels), NOTE, &text)]
             }
-            EventData::AnomalyJudged(said) => {
-                let outcome = match said.verdict.verdict {
-                    earcon_client::Outcome::Real => "real",
-                    earcon_client::Outcome::False => "false",
+            EventData::AnomalyFeedback(given) => {
+                let Feedback { outcome, by, note, .. } = &given.feedback;
+                let outcome = match outcome {
+                    FeedbackOutcome::Real => "real",
+                    FeedbackOutcome::False => "false",
                 };
-                let note = said.verdict.note.as_deref().map(|note| format!(": {}", clean(note))).unwrap_or_default();
-                let text = format!("anomaly judged {outcome} by {}{note}", clean(&said.verdict.by));
-                vec![self.line(time, &series(kpi, &said.labels), NOTE, &text)]
+                let note = note.as_deref().map(|note| format!(": {}", clean(note))).unwrap_or_default();
+                let text = format!("feedback by {}: {outcome}{note}", clean(by));
+                vec![self.line(time, &series(kpi, &given.labels), NOTE, &text)]
             }
             EventData::SeriesStalled { labels, last_timestamp } => {
                 let text = format!("stalled: nothing since {}", local(*last_timestamp, TIME));
@@ -64,7 +65,7 @@ impl Lines {
             }
             EventData::SamplesBackfilled { series: all } => {
                 let line = |of: &earcon_client::Backfilled| {
-                    let text = format!("history taken in: {} samples", of.samples + of.late);
+                    let text = format!("history ingested: {} samples", of.samples + of.late);
                     (series(kpi, &of.labels), text)
                 };
                 all.iter().map(line).map(|(series, text)| self.line(time, &series, NOTE, &text)).collect()
@@ -82,9 +83,9 @@ impl Lines {
                 let text = format!("{} has learned from the history of {series} series", clean(entry));
                 vec![self.line(time, kpi, NOTE, &text)]
             }
-            EventData::IncidentOpened(incident) => vec![self.incident(time, kpi, "incident opened", incident)],
-            EventData::IncidentUpdated(incident) => vec![self.incident(time, kpi, "incident goes on", incident)],
-            EventData::IncidentClosed(incident) => vec![self.incident(time, kpi, "incident over", incident)],
+            EventData::IncidentOpened(incident) => vec![self.incident(time, "incident opened", incident)],
+            EventData::IncidentUpdated(incident) => vec![self.incident(time, "incident goes on", incident)],
+            EventData::IncidentClosed(incident) => vec![self.incident(time, "incident over", incident)],
             EventData::Other { name, .. } => vec![self.line(time, kpi, NOTE, &clean(name))],
         }
     }
@@ -123,14 +124,16 @@ impl Lines {
         self.line(sample.timestamp, &name, style, &text)
     }
 
-    fn incident(&mut self, time: i64, kpi: &str, what: &str, incident: &Incident) -> String {
-        let style = match (incident.told, incident.state) {
+    /// The column of names shows the first mover's KPI.
+    fn incident(&mut self, time: i64, what: &str, incident: &Incident) -> String {
+        let kpi = incident.first_mover.as_ref().map_or("", |first| first.kpi.as_str());
+        let style = match (incident.alerted, incident.state) {
             (false, _) => DIM,
             (true, IncidentState::Open) => ALARM,
             (true, _) => CALM,
         };
-        let quiet = if incident.told { "" } else { "quiet " };
-        self.line(time, kpi, style, &format!("{quiet}{what}: {}", clean(&incident.title)))
+        let suppressed = if incident.alerted { "" } else { "suppressed " };
+        self.line(time, kpi, style, &format!("{suppressed}{what}: {}", clean(&incident.title)))
     }
 
     fn anomaly(&mut self, time: i64, style: Style, what: &str, anomaly: &Anomaly) -> String {
@@ -145,10 +148,10 @@ impl Lines {
             _ => side.trim_end().to_owned(),
         };
         let reason = match anomaly.reason {
-            Reason::RobustZ => "far from its median",
-            Reason::ResidualZ => "far from its forecast",
-            Reason::Volatility => "unusually restless or still",
-            Reason::Slope => "moving unusually fast",
+            Reason::RobustZ => "outside the range around its median",
+            Reason::ResidualZ => "outside the range around its forecast",
+            Reason::Volatility => "unusual volatility",
+            Reason::Slope => "unusually fast change",
             Reason::Unknown => "unusual",
         };
         let text = format!("{what}: {} {band}, score {:.2}, {reason}", number(peak.value), peak.score);
@@ -190,7 +193,7 @@ mod tests {
 
     #[test]
     fn samples_are_one_line_a_series() {
-        let text = r#"{"seq":7,"epoch":"e1","time":2000,"type":"samples","workspace":"local","kpi":"a.b","data":{"series":[
+        let text = r#"{"seq":7,"epoch":"e1","time":2000,"type":"samples","workspace":"local","subject":"kpi/a.b","kpi":"a.b","data":{"series":[
             {"labels":{"region":"eu"},"samples":[[1000,1.0,null,null,null,null],[2000,12.5,0.61,1.5,1.0,2.25]],"late":[],"state":"anomalous","warming":null,"features":null},
             {"labels":{},"samples":[[1000,7,null,null,null,null]],"late":[[5,1.0]],"state":"warming","warming":{"seen":1,"needed":30},"features":null}]}}"#;
         let lines = Lines::default().event(&Event::from_json(text).unwrap());
@@ -206,7 +209,7 @@ mod tests {
 
     #[test]
     fn what_others_wrote_is_cleaned() {
-        let text = r#"{"seq":7,"epoch":"e1","time":2000,"type":"kpi.parked","workspace":"local","kpi":"a","data":{"reason":"x\u001b[2J"}}"#;
+        let text = r#"{"seq":7,"epoch":"e1","time":2000,"type":"kpi.parked","workspace":"local","subject":"kpi/a","kpi":"a","data":{"reason":"x\u001b[2J"}}"#;
         let shown = plain(&Lines::default().event(&Event::from_json(text).unwrap()));
         assert!(shown.contains("parked, not scored any more: x\u{fffd}[2J"), "{shown}");
     }

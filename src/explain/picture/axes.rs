@@ -51,7 +51,8 @@ pub(super) fn times(from_ms: i64, to_ms: i64, most: usize, local_ms: &dyn Fn(i64
     let mut found = Vec::new();
     for number in first..first.saturating_add(60) {
         let wanted = number.saturating_mul(step);
-        // The offset is that of about the same time; a tick next to a change of the clocks may be off by it.
+        // The offset is that of about the same time; a tick next to a change of the clocks may be
+        // off by it.
         let guess = from_ms.saturating_add(wanted.saturating_sub(local_ms(from_ms)));
         let at_ms = guess.saturating_sub(local_ms(guess).saturating_sub(wanted));
         if at_ms > to_ms {

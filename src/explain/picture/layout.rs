@@ -1,10 +1,10 @@
-//! Where everything stands.
+//! The positions of all shapes.
 
 use super::axes::{numbers, times};
-use super::{Anchor, Point, Role, Scene, Shape, Size, Subject};
+use super::{Anchor, PictureData, Point, Role, Scene, Shape, Size};
 use earcon_model::Direction;
 
-/// Of a character, in pixels; both renderers write in a fixed pitch.
+/// The size of a character, in pixels. Both renderers use a fixed pitch.
 const CHARACTER: f32 = 7.3;
 const TOP: f32 = 52.0;
 const BOTTOM: f32 = 30.0;
@@ -35,8 +35,8 @@ impl Plane {
 }
 
 /// Lays the picture out.
-pub fn lay_out(subject: &Subject<'_>, size: Size) -> Scene {
-    let (low, high) = range(subject);
+pub fn lay_out(data: &PictureData<'_>, size: Size) -> Scene {
+    let (low, high) = range(data);
     let (width, height) = (size.width as f32, size.height as f32);
     let (ticks, decimals) = numbers(low, high, (height / 60.0) as usize + 1);
     let texts: Vec<String> = ticks.iter().map(|tick| tick_text(*tick, decimals)).collect();
@@ -46,22 +46,22 @@ pub fn lay_out(subject: &Subject<'_>, size: Size) -> Scene {
         right: width - RIGHT,
         top: TOP,
         bottom: height - BOTTOM,
-        from_ms: subject.from_ms,
-        to_ms: subject.to_ms.max(subject.from_ms + 1),
+        from_ms: data.from_ms,
+        to_ms: data.to_ms.max(data.from_ms + 1),
         low,
         high,
     };
     let mut shapes = Vec::new();
-    marked(&mut shapes, subject, &plane);
+    marked(&mut shapes, data, &plane);
     for (tick, text) in ticks.iter().zip(texts) {
         let y = plane.y(*tick);
         shapes.push(line(Role::Grid, 1.0, vec![(plane.left, y), (plane.right, y)]));
         shapes.push(Shape::Text(Role::Faint, Anchor::End, plane.left - 8.0, y + 4.0, text));
     }
-    series(&mut shapes, subject, &plane);
+    series(&mut shapes, data, &plane);
     shapes.push(line(Role::Faint, 1.0, vec![(plane.left, plane.bottom), (plane.right, plane.bottom)]));
     let every = ((plane.right - plane.left) / 90.0).max(1.0) as usize;
-    for (at_ms, text) in times(plane.from_ms, plane.to_ms, every, subject.local_ms) {
+    for (at_ms, text) in times(plane.from_ms, plane.to_ms, every, data.local_ms) {
         let x = plane.x(at_ms);
         shapes.push(line(Role::Faint, 1.0, vec![(x, plane.bottom), (x, plane.bottom + 4.0)]));
         let half = text.len() as f32 * CHARACTER / 2.0;
@@ -69,18 +69,18 @@ pub fn lay_out(subject: &Subject<'_>, size: Size) -> Scene {
             shapes.push(Shape::Text(Role::Faint, Anchor::Middle, x, plane.bottom + 19.0, text));
         }
     }
-    let title = titles(&mut shapes, subject, width);
+    let title = titles(&mut shapes, data, width);
     Scene { size, title, shapes }
 }
 
-fn titles(shapes: &mut Vec<Shape>, subject: &Subject<'_>, width: f32) -> String {
-    let anomaly = subject.anomaly;
+fn titles(shapes: &mut Vec<Shape>, data: &PictureData<'_>, width: f32) -> String {
+    let anomaly = data.anomaly;
     let labels: Vec<String> = anomaly.labels.pairs().map(|(key, value)| format!("{key}={value}")).collect();
     let title = match labels.is_empty() {
         true => anomaly.kpi.to_string(),
         false => format!("{} {}", anomaly.kpi, labels.join(" ")),
     };
-    let at = (subject.local_ms)(anomaly.peak_at_ms);
+    let at = (data.local_ms)(anomaly.peak_at_ms);
     let when = jiff::Timestamp::from_millisecond(at)
         .map_or_else(|_| String::new(), |at| at.strftime("%Y-%m-%d %H:%M:%S").to_string());
     let side = if anomaly.direction == Direction::Above { "above" } else { "below" };
@@ -88,7 +88,7 @@ fn titles(shapes: &mut Vec<Shape>, subject: &Subject<'_>, width: f32) -> String 
         true => format!(", {side} {} expected", plain(anomaly.peak_expected)),
         false => String::new(),
     };
-    let detail = format!("{}{expected}, {when} {}", plain(anomaly.peak_value), subject.zone);
+    let detail = format!("{}{expected}, {when} {}", plain(anomaly.peak_value), data.zone);
     let most = ((width - 36.0) / CHARACTER).max(4.0) as usize;
     shapes.push(Shape::Text(Role::Ink, Anchor::Start, 18.0, 22.0, cut(&title, most)));
     shapes.push(Shape::Text(Role::Faint, Anchor::Start, 18.0, 40.0, cut(&detail, most)));
@@ -96,8 +96,8 @@ fn titles(shapes: &mut Vec<Shape>, subject: &Subject<'_>, width: f32) -> String 
 }
 
 /// The time of the episode, behind everything.
-fn marked(shapes: &mut Vec<Shape>, subject: &Subject<'_>, plane: &Plane) {
-    let anomaly = subject.anomaly;
+fn marked(shapes: &mut Vec<Shape>, data: &PictureData<'_>, plane: &Plane) {
+    let anomaly = data.anomaly;
     let (mut left, mut right) = (plane.x(anomaly.opened_at_ms), plane.x(anomaly.last_at_ms));
     if right - left < 6.0 {
         let middle = 0.5 * (left + right);
@@ -109,9 +109,9 @@ fn marked(shapes: &mut Vec<Shape>, subject: &Subject<'_>, plane: &Plane) {
     ));
 }
 
-fn series(shapes: &mut Vec<Shape>, subject: &Subject<'_>, plane: &Plane) {
-    let anomaly = subject.anomaly;
-    for run in runs(subject.points) {
+fn series(shapes: &mut Vec<Shape>, data: &PictureData<'_>, plane: &Plane) {
+    let anomaly = data.anomaly;
+    for run in runs(data.points) {
         let known = |run: &[Point]| run.iter().all(|point| point.lower.is_finite() && point.upper.is_finite());
         for part in run.chunk_by(|a, b| a.lower.is_finite() == b.lower.is_finite()).filter(|part| known(part)) {
             let upper = part.iter().map(|point| (plane.x(point.at_ms), plane.y(point.upper)));
@@ -125,11 +125,11 @@ fn series(shapes: &mut Vec<Shape>, subject: &Subject<'_>, plane: &Plane) {
             }
         }
     }
-    for run in runs(subject.points) {
+    for run in runs(data.points) {
         shapes.push(line(Role::Value, 1.6, path(run, plane)));
     }
     let inside = |point: &Point| (anomaly.opened_at_ms..=anomaly.last_at_ms).contains(&point.at_ms);
-    for part in subject.points.chunk_by(|a, b| inside(a) == inside(b)).filter(|part| inside(&part[0])) {
+    for part in data.points.chunk_by(|a, b| inside(a) == inside(b)).filter(|part| inside(&part[0])) {
         shapes.push(line(Role::Alarm, 2.4, path(part, plane)));
     }
     shapes.push(Shape::Dot(Role::Alarm, plane.x(anomaly.peak_at_ms), plane.y(anomaly.peak_value), 4.5));
@@ -151,7 +151,7 @@ fn path(points: &[Point], plane: &Plane) -> Vec<(f32, f32)> {
         let low = column.iter().fold(f64::INFINITY, |low, point| low.min(point.low));
         let high = column.iter().fold(f64::NEG_INFINITY, |high, point| high.max(point.high));
         let (bottom, top) = (plane.y(low), plane.y(high));
-        // The end nearer to where the line stands comes first.
+        // The end nearer to the end of the line comes first.
         let down_first = path.last().is_some_and(|last| (last.1 - bottom).abs() < (last.1 - top).abs());
         path.push((x, if down_first { bottom } else { top }));
         if low < high {
@@ -161,20 +161,21 @@ fn path(points: &[Point], plane: &Plane) -> Vec<(f32, f32)> {
     path
 }
 
-/// Lowest and highest value shown: all values and what was expected, and the band unless it dwarfs them.
-fn range(subject: &Subject<'_>) -> (f64, f64) {
-    let (mut low, mut high) = (subject.anomaly.peak_value, subject.anomaly.peak_value);
+/// Lowest and highest value shown: all values, all expected values, and the band unless it is much
+/// wider.
+fn range(data: &PictureData<'_>) -> (f64, f64) {
+    let (mut low, mut high) = (data.anomaly.peak_value, data.anomaly.peak_value);
     let mut take = |value: f64| {
         if value.is_finite() {
             (low, high) = (low.min(value), high.max(value));
         }
     };
-    for point in subject.points {
+    for point in data.points {
         [point.low, point.high, point.expected].into_iter().for_each(&mut take);
     }
     let (least, most) = (low, high);
     let room = 0.5 * (most - least);
-    for point in subject.points.iter().filter(|point| point.lower.is_finite() && point.upper.is_finite()) {
+    for point in data.points.iter().filter(|point| point.lower.is_finite() && point.upper.is_finite()) {
         low = low.min(point.lower.max(least - room));
         high = high.max(point.upper.min(most + room));
     }

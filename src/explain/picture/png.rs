@@ -1,4 +1,5 @@
-//! As PNG, for places that show no SVG: chats and mails. Letters are bitmaps, so no font file is needed.
+//! The picture as PNG, for chats and mails that show no SVG. Letters are bitmaps, so no font file
+//! is needed.
 
 use noto_sans_mono_bitmap::{FontWeight, RasterHeight, get_raster, get_raster_width};
 use tiny_skia::{
@@ -12,7 +13,7 @@ const LETTERS: RasterHeight = RasterHeight::Size16;
 /// From the top of a letter's raster to its base line.
 const ASCENT: f32 = 12.0;
 
-/// The picture as a PNG file; `None` when its size is 0.
+/// The picture as a PNG file; `None` if its size is 0.
 pub fn png(scene: &Scene, theme: Theme) -> Option<Vec<u8>> {
     let Size { width, height } = scene.size;
     let dark = theme == Theme::Dark;
@@ -100,7 +101,7 @@ fn write(pixels: &mut Pixmap, colour: [u8; 3], anchor: Anchor, at: (f32, f32), t
     }
 }
 
-/// The paper is opaque, so no other transparency has to be looked after.
+/// The background is opaque, so no other transparency has to be considered.
 fn blend(pixel: &mut PremultipliedColorU8, colour: [u8; 3], ink: u8) {
     let mix = |under: u8, over: u8| {
         let ink = u32::from(ink);

@@ -1,4 +1,4 @@
-//! As SVG: small, sharp at any size, and light or dark as the reader's system is.
+//! The picture as SVG: small, sharp at any size, and light or dark as the reader's system.
 
 use std::fmt::Write;
 

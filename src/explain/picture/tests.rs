@@ -50,7 +50,7 @@ fn scene(points: &[Point]) -> Scene {
     let anomaly = anomaly(1_200_000, 1_275_000);
     let local = |at: i64| at + 3_600_000;
     let (from_ms, to_ms) = (START, START + 1_800_000);
-    lay_out(&Subject { anomaly: &anomaly, points, from_ms, to_ms, local_ms: &local, zone: "Europe/Berlin" }, SIZE)
+    lay_out(&PictureData { anomaly: &anomaly, points, from_ms, to_ms, local_ms: &local, zone: "Europe/Berlin" }, SIZE)
 }
 
 #[test]

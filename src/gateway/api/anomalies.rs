@@ -1,21 +1,26 @@
-//! Anomalies: list, acknowledge, judge. What one looks like alone is in `explain`.
+//! Anomalies: list, acknowledge, give feedback. One anomaly with its explanation is in
+//! `anomaly_detail`.
 
 use axum::extract::{Path, State};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::actors::directory::Workspace;
+use crate::gateway::api::state::ApiState;
 use crate::gateway::http::auth::Authorized;
-use crate::gateway::http::body::Body;
+use crate::gateway::http::body::{FromJson, JsonBody};
+use crate::gateway::http::page::PageRequest;
 use crate::gateway::http::problem::{Kind, Problem, restarting};
 use crate::gateway::http::query::{self, Params, bad};
 use crate::gateway::http::reply::json;
-use crate::gateway::http::state::Gateway;
 use crate::live::wire::WireAnomaly;
+use crate::services::anomalies::AnomalyError;
 use earcon_model::{Anomaly, AnomalyId, FeedbackOutcome};
-use earcon_ports::{AnomalyFilter, acknowledge as fold};
+use earcon_ports::AnomalyFilter;
 
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 1_000;
@@ -48,21 +53,49 @@ pub(crate) struct Anomalies<'a> {
     next: Option<String>,
 }
 
-/// What may be said with an acknowledgement.
-#[derive(Deserialize, ToSchema, Default)]
+/// An acknowledgement.
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AcknowledgeBody {
     note: Option<String>,
 }
 
-/// What an anomaly was.
+impl FromJson for AcknowledgeBody {
+    const SHAPE: Option<&'static str> = Some("{\"note\": \"…\"} or {}");
+
+    fn empty() -> Option<Self> {
+        Some(Self::default())
+    }
+}
+
+impl AcknowledgeBody {
+    /// The note, if it is short enough.
+    ///
+    /// # Errors
+    /// 400 for a note that is too long.
+    pub(crate) fn note(self) -> Result<Option<String>, Problem> {
+        check_note(self.note.as_deref())?;
+        Ok(self.note)
+    }
+}
+
+/// A person's feedback on an anomaly.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct VerdictBody {
+pub(crate) struct FeedbackBody {
     /// `real` or `false`.
     #[schema(value_type = String)]
-    verdict: FeedbackOutcome,
+    outcome: FeedbackOutcome,
     note: Option<String>,
+}
+
+impl FromJson for FeedbackBody {
+    const SHAPE: Option<&'static str> = Some("{\"outcome\": \"real\" or \"false\", \"note\": \"…\"}");
+}
+
+/// The routes of this topic.
+pub(crate) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(acknowledge)).routes(routes!(give_feedback))
 }
 
 /// Anomalies of a workspace.
@@ -70,12 +103,12 @@ pub(crate) struct VerdictBody {
     params(("workspace" = String, Path), AnomaliesParams),
     responses((status = 200, body = Anomalies), (status = 400, description = "bad parameter"), (status = 404, description = "no such workspace")))]
 pub(crate) async fn list(
-    State(gateway): State<Gateway>,
+    State(state): State<ApiState>,
     authorized: Authorized,
     Params(params): Params<AnomaliesParams>,
 ) -> Result<Response, Problem> {
-    authorized.workspace(&gateway).await?;
-    let limit = params.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
+    authorized.workspace(&state).await?;
+    let page = PageRequest::new(params.limit, DEFAULT_LIMIT, MAX_LIMIT, params.before.as_deref())?;
     let filter = AnomalyFilter {
         kpi: params.kpi.as_deref().map(query::kpi).transpose()?,
         labels: params.labels.as_deref().map(|text| query::labels(Some(text))).transpose()?,
@@ -83,76 +116,52 @@ pub(crate) async fn list(
         to_ms: query::time("to", params.to.as_deref())?,
         open: params.open,
         acknowledged: params.acknowledged,
-        before: params.before.as_deref().map(parse_cursor).transpose()?,
-        limit: limit + 1,
+        before: page.before.map(|(at_ms, id)| (at_ms, AnomalyId(id))),
+        limit: page.limit + 1,
     };
-    let mut anomalies = gateway.series_store.anomalies(authorized.pass(), &filter).await?;
-    let more = anomalies.len() > limit;
-    anomalies.truncate(limit);
-    let mutes = gateway.muting.of(authorized.pass()).await;
-    let now_ms = gateway.clock.now_ms();
-    for open in anomalies.iter_mut().filter(|anomaly| anomaly.closed_at_ms.is_none()) {
-        // As it is now: its latest event may be from before the mute.
-        open.muted = mutes.of_anomaly(open, now_ms).map(|found| found.mute.name().to_owned());
-    }
-    let last = anomalies.last().filter(|_| more);
-    let next = last.map(|last| format!("{}_{}", last.opened_at_ms, last.id));
+    let mut anomalies = state.series_store.anomalies(authorized.pass(), &filter).await?;
+    let next = page.cut(&mut anomalies, |anomaly| (anomaly.opened_at_ms, anomaly.id.0));
+    state.anomalies.mark_muted(authorized.pass(), &mut anomalies).await;
     Ok(json(&Anomalies { anomalies: anomalies.iter().map(WireAnomaly::of).collect(), next }))
 }
 
-fn parse_cursor(text: &str) -> Result<(i64, AnomalyId), Problem> {
-    let parsed = text.split_once('_').and_then(|(at, id)| Some((at.parse().ok()?, AnomalyId(id.parse().ok()?))));
-    parsed.ok_or_else(|| bad("before must be the `next` of an earlier answer"))
-}
-
-/// Records that somebody has seen an anomaly. The first acknowledgement stays.
+/// Acknowledges an anomaly. The first acknowledgement stays.
 #[utoipa::path(post, path = "/api/v1/workspaces/{workspace}/anomalies/{id}/acknowledge", tag = "anomalies",
     params(("workspace" = String, Path), ("id" = String, Path)), request_body = AcknowledgeBody,
     responses((status = 200, body = WireAnomaly), (status = 400, description = "bad body"), (status = 404, description = "no such anomaly")))]
 pub(crate) async fn acknowledge(
-    State(gateway): State<Gateway>,
+    State(state): State<ApiState>,
     authorized: Authorized,
     Path((_, id)): Path<(String, String)>,
-    Body(body): Body,
+    JsonBody(body): JsonBody<AcknowledgeBody>,
 ) -> Result<Response, Problem> {
-    let note = acknowledge_body(&body)?;
-    let workspace = authorized.workspace(&gateway).await?;
-    let mut anomaly = find(&gateway, &authorized, &workspace, &id).await?;
+    let note = body.note()?;
+    let workspace = authorized.workspace(&state).await?;
+    let mut anomaly = find(&state, &authorized, &workspace, &id).await?;
     if anomaly.acknowledged.is_none() {
         let by = authorized.pass().principal().to_string();
         let acknowledgement = workspace.acknowledge(&anomaly, by, note).await.map_err(|_| restarting())?;
-        fold(&mut anomaly, &acknowledgement);
+        anomaly.acknowledged.get_or_insert(acknowledgement);
     }
     Ok(json(&WireAnomaly::of(&anomaly)))
 }
 
-/// The note that comes with an acknowledgement, if any.
-pub(super) fn acknowledge_body(body: &[u8]) -> Result<Option<String>, Problem> {
-    let body: AcknowledgeBody = match body.trim_ascii() {
-        [] => AcknowledgeBody::default(),
-        text => serde_json::from_slice(text).map_err(|error| bad(&format!("{{\"note\": \"…\"}} or {{}}: {error}")))?,
-    };
-    check_note(body.note.as_deref())?;
-    Ok(body.note)
-}
-
-/// Says whether an anomaly, open or closed, was worth the alert. The last word holds. It moves how readily its series alerts.
-#[utoipa::path(post, path = "/api/v1/workspaces/{workspace}/anomalies/{id}/verdict", tag = "anomalies",
-    params(("workspace" = String, Path), ("id" = String, Path)), request_body = VerdictBody,
+/// Records whether an anomaly, open or closed, was worth the alert. The last feedback holds. It
+/// changes the threshold of the series.
+#[utoipa::path(post, path = "/api/v1/workspaces/{workspace}/anomalies/{id}/feedback", tag = "anomalies",
+    params(("workspace" = String, Path), ("id" = String, Path)), request_body = FeedbackBody,
     responses((status = 200, body = WireAnomaly), (status = 400, description = "bad body"), (status = 404, description = "no such anomaly")))]
-pub(crate) async fn judge(
-    State(gateway): State<Gateway>,
+pub(crate) async fn give_feedback(
+    State(state): State<ApiState>,
     authorized: Authorized,
     Path((_, id)): Path<(String, String)>,
-    Body(body): Body,
+    JsonBody(body): JsonBody<FeedbackBody>,
 ) -> Result<Response, Problem> {
-    let body: VerdictBody = serde_json::from_slice(&body)
-        .map_err(|error| bad(&format!("{{\"verdict\": \"real\" or \"false\", \"note\": \"…\"}}: {error}")))?;
     check_note(body.note.as_deref())?;
-    let workspace = authorized.workspace(&gateway).await?;
-    let mut anomaly = find(&gateway, &authorized, &workspace, &id).await?;
+    let workspace = authorized.workspace(&state).await?;
+    let mut anomaly = find(&state, &authorized, &workspace, &id).await?;
     let by = authorized.pass().principal().to_string();
-    let feedback = workspace.judge(&anomaly, body.verdict, by, body.note).await.map_err(|_| restarting())?;
+    let feedback = workspace.judge(&anomaly, body.outcome, by, body.note).await.map_err(|_| restarting())?;
     anomaly.feedback = Some(feedback);
     Ok(json(&WireAnomaly::of(&anomaly)))
 }
@@ -165,18 +174,23 @@ fn check_note(note: Option<&str>) -> Result<(), Problem> {
 }
 
 /// Open anomalies are in the live view, all others in the history, which may be a moment behind.
-pub(super) async fn find(
-    gateway: &Gateway,
+pub(crate) async fn find(
+    state: &ApiState,
     authorized: &Authorized,
     workspace: &Workspace,
     id: &str,
 ) -> Result<Anomaly, Problem> {
     let no_such = || Problem::new(Kind::NotFound, format!("there is no anomaly {id:?} in this workspace"));
     let id = AnomalyId(id.parse::<Uuid>().map_err(|_| no_such())?);
-    if let Some(mut open) = workspace.hub().open_anomaly(id).await.ok_or_else(restarting)? {
-        let mutes = gateway.muting.of(authorized.pass()).await;
-        open.muted = mutes.of_anomaly(&open, gateway.clock.now_ms()).map(|found| found.mute.name().to_owned());
-        return Ok(open);
+    state.anomalies.find(authorized.pass(), workspace.hub(), id).await?.ok_or_else(no_such)
+}
+
+impl From<AnomalyError> for Problem {
+    fn from(error: AnomalyError) -> Self {
+        match error {
+            AnomalyError::Restarting => restarting(),
+            AnomalyError::NotDrawn => Problem::new(Kind::Internal, error.to_string()),
+            AnomalyError::Store(error) => error.into(),
+        }
     }
-    gateway.series_store.anomaly(authorized.pass(), id).await?.ok_or_else(no_such)
 }

@@ -10,18 +10,18 @@ use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
 use tokio::sync::broadcast::error::RecvError;
 
+use super::state::AudioState;
 use super::transmitter::Tuned;
-use crate::gateway::api::mixes::check_name;
 use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::problem::{Problem, restarting};
-use crate::gateway::http::state::Gateway;
+use crate::gateway::http::query::mix_name;
 use crate::telemetry::{Metric, count};
-use earcon_audio::{Page, Stamp};
+use earcon_audio::{ListenerStream, Page};
 
 struct Stream {
     tuned: Tuned<Arc<Page>>,
     /// Begins with the first page, because the listener's positions begin where it joined.
-    stamp: Option<Stamp>,
+    listener: Option<ListenerStream>,
 }
 
 /// Endless Ogg Opus.
@@ -29,16 +29,16 @@ struct Stream {
     params(("workspace" = String, Path), ("mix" = String, Path)),
     responses((status = 200, description = "endless Ogg Opus, 48 kHz stereo", content_type = "audio/ogg", body = Vec<u8>), (status = 404, description = "no such mix")))]
 pub(crate) async fn listen(
-    State(gateway): State<Gateway>,
+    State(state): State<AudioState>,
     authorized: Authorized,
     Path((_, mix)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    check_name(&mix)?;
-    let workspace = authorized.workspace(&gateway).await?;
+    mix_name(&mix)?;
+    let workspace = authorized.workspace(&state).await?;
     let listening = workspace.listen().await.ok_or_else(restarting)?;
-    let tuned = gateway.transmitters.pages(workspace.id(), listening, &gateway.shutdown);
+    let tuned = state.transmitters.pages(workspace.id(), listening, &state.shutdown);
     let title = format!("Earcon: {}", workspace.id());
-    let body = stream::unfold(Stream { tuned, stamp: None }, next_page).map(Ok::<Bytes, Infallible>);
+    let body = stream::unfold(Stream { tuned, listener: None }, next_page).map(Ok::<Bytes, Infallible>);
     let headers = [
         (header::CONTENT_TYPE.as_str(), "audio/ogg".to_owned()),
         (header::CACHE_CONTROL.as_str(), "no-cache, no-store".to_owned()),
@@ -50,12 +50,13 @@ pub(crate) async fn listen(
     Ok((headers, Body::from_stream(body)).into_response())
 }
 
-/// The next bytes to send; `None` after the last page of a mix that stopped, or of a server that shuts down.
+/// The next bytes to send; `None` after the last page of a mix that stopped, or of a server that
+/// shuts down.
 async fn next_page(mut stream: Stream) -> Option<(Bytes, Stream)> {
     loop {
         match stream.tuned.receiver.recv().await {
             Ok(page) => return Some((stream.put(&page), stream)),
-            // Sound that comes late is worth nothing: the stream goes on seamlessly with what is live.
+            // Late sound is useless: the stream continues seamlessly with live sound.
             Err(RecvError::Lagged(missed)) => {
                 count(Metric::ListenerDropped, missed + stream.tuned.receiver.len() as u64);
                 stream.tuned.receiver = stream.tuned.receiver.resubscribe();
@@ -67,19 +68,20 @@ async fn next_page(mut stream: Stream) -> Option<(Bytes, Stream)> {
 
 impl Stream {
     fn put(&mut self, page: &Page) -> Bytes {
-        match &mut self.stamp {
-            Some(stamp) => stamp.put(page),
+        match &mut self.listener {
+            Some(listener) => listener.write(page),
             None => {
-                let (mut stamp, headers) = Stamp::begin(serial(), self.tuned.listening.pre_skip, page.begins_at());
-                let first = stamp.put(page);
-                self.stamp = Some(stamp);
+                let (mut listener, headers) =
+                    ListenerStream::begin(serial(), self.tuned.listening.pre_skip, page.begins_at());
+                let first = listener.write(page);
+                self.listener = Some(listener);
                 [headers, first].concat().into()
             }
         }
     }
 }
 
-/// Ogg wants each logical stream to have a serial number of its own.
+/// Ogg requires a serial number for each logical stream.
 fn serial() -> u32 {
     uuid::Uuid::new_v4().as_fields().0
 }

@@ -7,7 +7,7 @@
 use super::{EngineState, IncidentEngine, IncidentState, RestoreError};
 use crate::incidents::inventory::SeriesInventory;
 use crate::incidents::settings::IncidentSettings;
-use earcon_model::{Anomaly, Event, EventBody, Incident, Link, Member, SeriesId, WorkspaceId};
+use earcon_model::{Anomaly, Event, EventBody, Incident, IncidentEvent, Link, Member, SeriesId, WorkspaceId};
 
 /// The first byte of a saved state: the version of its format.
 const VERSION: u8 = 1;
@@ -40,12 +40,12 @@ impl IncidentEngine {
             return;
         }
         self.ingest(event, muted);
-        match &event.body {
-            EventBody::IncidentOpened(incident) | EventBody::IncidentUpdated(incident) => {
-                self.replay_reported(incident, event.time_ms);
+        let EventBody::Incident(happened) = &event.body else { return };
+        match happened {
+            IncidentEvent::Opened(incident) | IncidentEvent::Updated(incident) => {
+                self.replay_reported(incident, event.time_ms)
             }
-            EventBody::IncidentClosed(incident) => self.replay_closed(incident, event.time_ms),
-            _ => {}
+            IncidentEvent::Closed(incident) => self.replay_closed(incident, event.time_ms),
         }
     }
 

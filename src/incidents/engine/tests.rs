@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::incidents::DAY_MS;
-use earcon_model::{Acknowledgement, Direction, Feature, Labels, Link};
+use earcon_model::{Acknowledgement, Direction, Feature, KpiName, Labels, Link, Subject};
 
 const T: i64 = 1_767_225_600_000;
 
@@ -68,13 +68,13 @@ impl Harness {
         Self { engine: IncidentEngine::new(workspace(), settings, 0), log: Vec::new(), now_ms: T, lag: 1 }
     }
 
-    fn append(&mut self, kpi: KpiName, body: EventBody) {
-        let event = Event { seq: self.log.len() as Seq + 1, time_ms: self.now_ms, kpi, body };
+    fn append(&mut self, subject: impl Into<Subject>, body: impl Into<EventBody>) {
+        let event = Event::new(self.log.len() as Seq + 1, self.now_ms, subject, body);
         self.log.push(Arc::new(event));
     }
 
     /// Appends an event, then lets the engine read it and report.
-    fn happen(&mut self, anomaly: &Anomaly, make: fn(Box<Anomaly>) -> EventBody) {
+    fn happen(&mut self, anomaly: &Anomaly, make: fn(Box<Anomaly>) -> AnomalyEvent) {
         self.append(anomaly.kpi.clone(), make(Box::new(anomaly.clone())));
         if self.log.len() - self.engine.seq() as usize >= self.lag {
             self.decide();
@@ -85,8 +85,8 @@ impl Harness {
         for event in &self.log[self.engine.seq() as usize..] {
             self.engine.ingest(event, &|_| None);
         }
-        for Decision { kpi, body } in self.engine.decide(self.now_ms) {
-            self.append(kpi, body);
+        for decided in self.engine.decide(self.now_ms) {
+            self.append(decided.incident().id, decided);
         }
     }
 
@@ -96,19 +96,19 @@ impl Harness {
 
     fn open_at(&mut self, name: &str, onset_ms: i64, score: f32) -> Anomaly {
         let anomaly = anomaly(name, onset_ms, score);
-        self.happen(&anomaly, EventBody::AnomalyOpened);
+        self.happen(&anomaly, AnomalyEvent::Opened);
         anomaly
     }
 
     fn grow(&mut self, anomaly: &mut Anomaly, score: f32) {
         anomaly.peak_score = score;
         anomaly.peak_at_ms = self.now_ms;
-        self.happen(anomaly, EventBody::AnomalyUpdated);
+        self.happen(anomaly, AnomalyEvent::Updated);
     }
 
     fn close(&mut self, anomaly: &Anomaly) {
         let closed = Anomaly { closed_at_ms: Some(self.now_ms), ..anomaly.clone() };
-        self.happen(&closed, EventBody::AnomalyClosed);
+        self.happen(&closed, AnomalyEvent::Closed);
     }
 
     fn wait(&mut self, ms: i64) {
@@ -128,7 +128,7 @@ impl Harness {
 
     fn events_of_type(&self, event_type: &str) -> Vec<&Incident> {
         let of_type = |event: &&Arc<Event>| event.body.event_type().as_str() == event_type;
-        self.log.iter().filter(of_type).filter_map(|event| event.body.incident()).collect()
+        self.log.iter().filter(of_type).filter_map(|event| event.incident()).collect()
     }
 
     fn opened(&self) -> Vec<&Incident> {
@@ -136,7 +136,7 @@ impl Harness {
     }
 
     fn last(&self) -> &Incident {
-        self.log.iter().rev().find_map(|event| event.body.incident()).unwrap()
+        self.log.iter().rev().find_map(|event| event.incident()).unwrap()
     }
 }
 
@@ -237,8 +237,8 @@ fn incident_closes_after_linger_unless_a_member_returns() {
     assert_eq!((closed.len(), f.opened().len()), (1, 1));
     assert_eq!((closed[0].closed_at_ms, closed[0].members[0].episodes), (Some(ended_at_ms), 2));
     let what: Vec<_> = closed[0].timeline.iter().map(|moment| moment.what).collect();
-    use TimelineKind::{Ended, Joined, Returned, Told};
-    assert_eq!(what, [Joined, Told, Ended, Returned, Ended]);
+    use TimelineKind::{Alerted, Ended, Joined, Returned};
+    assert_eq!(what, [Joined, Alerted, Ended, Returned, Ended]);
     f.open("a", 0.7);
     f.wait(10_000);
     assert_eq!(f.opened().len(), 2);
@@ -277,7 +277,7 @@ fn suppressed_incident_absorbing_an_alerted_one_is_alerted_after_it() {
     assert_eq!(f.opened().iter().rev().take(2).map(|i| i.is_alerted()).collect::<Vec<_>>(), [true, false]);
     f.open("c{host:1,rack:7}", 0.6);
     f.wait(10_000);
-    let reports: Vec<_> = f.log.iter().filter_map(|event| event.body.incident()).rev().take(2).collect();
+    let reports: Vec<_> = f.log.iter().filter_map(|event| event.incident()).rev().take(2).collect();
     assert_eq!((reports[1].merged_into, reports[1].is_alerted()), (Some(reports[0].id), true));
     assert_eq!(
         (reports[0].members[0].anomaly, reports[0].is_alerted(), reports[0].members_open),
@@ -303,7 +303,7 @@ fn updates_report_clear_changes_at_a_limited_rate() {
 #[test]
 fn muted_members_are_not_alerted() {
     let mut f = Harness::new();
-    f.append(KpiName::new("a").unwrap(), EventBody::AnomalyOpened(Box::new(anomaly("a", T, 0.999))));
+    f.append(KpiName::new("a").unwrap(), AnomalyEvent::Opened(Box::new(anomaly("a", T, 0.999))));
     let event = f.log[0].clone();
     f.engine.ingest(&event, &|_| Some("deployment".into()));
     f.wait(5_000);
@@ -319,7 +319,7 @@ fn muted_members_are_not_alerted() {
 fn anomaly_outliving_its_mute_is_alerted() {
     let mut f = Harness::new();
     let mut a = anomaly("a", T, 0.9);
-    f.append(a.kpi.clone(), EventBody::AnomalyOpened(Box::new(a.clone())));
+    f.append(a.kpi.clone(), AnomalyEvent::Opened(Box::new(a.clone())));
     let event = f.log[0].clone();
     f.engine.ingest(&event, &|_| Some("deployment".into()));
     f.wait(10_000);
@@ -335,7 +335,11 @@ fn acknowledged_incident_is_marked() {
     let a = f.open("a", 0.7);
     f.wait(5_000);
     let by = Acknowledgement { at_ms: f.now_ms, by: "ada".into(), note: None };
-    let body = EventBody::AnomalyAcknowledged { id: a.id, labels: a.labels.clone(), acknowledgement: by.clone() };
+    let body = EventBody::Anomaly(AnomalyEvent::Acknowledged {
+        id: a.id,
+        labels: a.labels.clone(),
+        acknowledgement: by.clone(),
+    });
     f.append(a.kpi.clone(), body);
     let event = f.log.last().unwrap().clone();
     f.engine.ingest(&event, &|_| None);
@@ -374,7 +378,7 @@ fn storm_of_a_thousand_kpis_is_bounded() {
     assert_eq!(f.opened().len(), 1);
     let storm = f.opened()[0];
     assert_eq!((storm.members.len(), storm.members_total, storm.members_open), (200, 1_000, 1_000));
-    assert!(storm.peak_score > 0.89 && storm.timeline.len() == Incident::MAX_MOMENTS);
+    assert!(storm.peak_score > 0.89 && storm.timeline.len() == Incident::MAX_TIMELINE);
     for anomaly in &all {
         f.close(anomaly);
     }
@@ -462,14 +466,16 @@ fn live(steps: &[Step], f: &mut Harness, open: &mut BTreeMap<u8, Anomaly>) {
 fn fold(log: &[Arc<Event>]) -> BTreeMap<IncidentId, Incident> {
     let mut open: BTreeMap<IncidentId, Incident> = BTreeMap::new();
     for event in log {
-        let Some(incident) = event.body.incident() else { continue };
+        let Some(incident) = event.incident() else { continue };
         let before = open.get(&incident.id).map(|before| before.revision);
         match event.body {
-            EventBody::IncidentOpened(_) => assert_eq!((before, incident.revision), (None, 1), "opened twice"),
+            EventBody::Incident(IncidentEvent::Opened(_)) => {
+                assert_eq!((before, incident.revision), (None, 1), "opened twice")
+            }
             _ => assert_eq!(before, Some(incident.revision - 1), "reported twice, or a report is missing"),
         }
         match event.body {
-            EventBody::IncidentClosed(_) => open.remove(&incident.id),
+            EventBody::Incident(IncidentEvent::Closed(_)) => open.remove(&incident.id),
             _ => open.insert(incident.id, incident.clone()),
         };
     }
@@ -535,11 +541,11 @@ proptest! {
         let mut open = BTreeMap::new();
         for event in &f.log {
             match &event.body {
-                EventBody::AnomalyOpened(anomaly) | EventBody::AnomalyUpdated(anomaly) => {
+                EventBody::Anomaly(AnomalyEvent::Opened(anomaly) | AnomalyEvent::Updated(anomaly)) => {
                     let n = (0..24).find(|n| series(&name(*n)) == (anomaly.kpi.clone(), anomaly.labels.clone())).unwrap();
                     open.insert(n, (**anomaly).clone());
                 }
-                EventBody::AnomalyClosed(anomaly) => open.retain(|_, there: &mut Anomaly| there.id != anomaly.id),
+                EventBody::Anomaly(AnomalyEvent::Closed(anomaly)) => open.retain(|_, there: &mut Anomaly| there.id != anomaly.id),
                 _ => {}
             }
         }
@@ -560,7 +566,7 @@ proptest! {
         let mut f = Harness::with(IncidentSettings { max_per_day: max, ..settings() });
         let mut open = BTreeMap::new();
         live(&steps, &mut f, &mut open);
-        let alerted: std::collections::BTreeSet<_> = f.log.iter().filter_map(|event| event.body.incident())
+        let alerted: std::collections::BTreeSet<_> = f.log.iter().filter_map(|event| event.incident())
             .filter(|incident| incident.merged_into.is_none()).filter_map(|incident| incident.alerted_at_ms).collect();
         for at in &alerted {
             prop_assert!(alerted.range(at..&(at + DAY_MS)).count() <= max as usize);

@@ -5,8 +5,9 @@ use serde_json::Value;
 use super::*;
 use crate::live::wire::{event_json, event_json_rated};
 use earcon_model::{
-    Acknowledgement, Anomaly, AnomalyId, DetectorRef, DetectorSlots, Direction, Feature, Feedback, FeedbackOutcome,
-    Incident, IncidentId, KpiName, Link, Member, Moment, Rank, TimelineKind, WorkspaceId,
+    Acknowledgement, Anomaly, AnomalyEvent, AnomalyId, DetectorEvent, DetectorRef, DetectorSlots, Direction, Feature,
+    Feedback, FeedbackOutcome, Incident, IncidentEvent, IncidentId, JobId, KpiEvent, KpiName, Link, Member, Rank,
+    RunId, Subject, TimelineEntry, TimelineKind, WorkspaceId,
 };
 
 fn number() -> impl Strategy<Value = f64> {
@@ -105,7 +106,7 @@ prop_compose! {
             muted: shared.clone(),
             acknowledged: anomaly.acknowledged.is_some(),
         };
-        let moment = |anomaly: &Anomaly| Moment {
+        let entry = |anomaly: &Anomaly| TimelineEntry {
             at_ms: anomaly.opened_at_ms,
             what: TimelineKind::Joined,
             kpi: anomaly.kpi.clone(),
@@ -125,7 +126,7 @@ prop_compose! {
             members: all.iter().map(|anomaly| member(anomaly)).collect(),
             members_total: 500,
             members_open: 400,
-            timeline: all.iter().map(|anomaly| moment(anomaly)).collect(),
+            timeline: all.iter().map(|anomaly| entry(anomaly)).collect(),
             timeline_left_out: 9,
             acknowledged: all[0].acknowledged.clone(),
         }
@@ -134,42 +135,53 @@ prop_compose! {
 
 fn body() -> impl Strategy<Value = EventBody> {
     prop_oneof![
-        6 => prop::collection::vec(series(), 0..4).prop_map(EventBody::Samples),
-        1 => anomaly().prop_map(EventBody::AnomalyOpened),
-        1 => anomaly().prop_map(EventBody::AnomalyUpdated),
-        1 => anomaly().prop_map(EventBody::AnomalyClosed),
-        1 => (any::<u128>(), labels(), any::<i64>()).prop_map(|(id, labels, at_ms)| EventBody::AnomalyAcknowledged {
+        6 => prop::collection::vec(series(), 0..4).prop_map(|all| SeriesEvent::Samples(all).into()),
+        1 => anomaly().prop_map(|all| AnomalyEvent::Opened(all).into()),
+        1 => anomaly().prop_map(|all| AnomalyEvent::Updated(all).into()),
+        1 => anomaly().prop_map(|all| AnomalyEvent::Closed(all).into()),
+        1 => (any::<u128>(), labels(), any::<i64>()).prop_map(|(id, labels, at_ms)| EventBody::Anomaly(AnomalyEvent::Acknowledged {
             id: AnomalyId(uuid::Uuid::from_u128(id)),
             labels,
             acknowledgement: Acknowledgement { at_ms, by: "me".to_owned(), note: None },
-        }),
+        })),
         1 => (labels(), any::<i64>())
-            .prop_map(|(labels, last_timestamp_ms)| EventBody::SeriesStalled { labels, last_timestamp_ms }),
-        1 => (labels(), any::<i64>()).prop_map(|(labels, timestamp_ms)| EventBody::SeriesRestored { labels, timestamp_ms }),
-        1 => (labels(), any::<i64>()).prop_map(|(labels, timestamp_ms)| EventBody::SeriesEnded { labels, timestamp_ms }),
-        1 => prop::collection::vec(series(), 0..4).prop_map(EventBody::Backfilled),
+            .prop_map(|(labels, last_timestamp_ms)| EventBody::Series(SeriesEvent::Stalled { labels, last_timestamp_ms })),
+        1 => (labels(), any::<i64>()).prop_map(|(labels, timestamp_ms)| EventBody::Series(SeriesEvent::Restored { labels, timestamp_ms })),
+        1 => (labels(), any::<i64>()).prop_map(|(labels, timestamp_ms)| EventBody::Series(SeriesEvent::Ended { labels, timestamp_ms })),
+        1 => prop::collection::vec(series(), 0..4).prop_map(|all| SeriesEvent::Backfilled(all).into()),
         1 => (any::<u128>(), labels(), any::<i64>(), 0.5f32..2.0).prop_map(|(id, labels, at_ms, sensitivity)| {
             let feedback = Feedback { outcome: FeedbackOutcome::Real, at_ms, by: "me".to_owned(), note: Some(String::new()) };
-            EventBody::AnomalyJudged { id: AnomalyId(uuid::Uuid::from_u128(id)), labels, feedback, sensitivity }
+            EventBody::Anomaly(AnomalyEvent::Feedback { id: AnomalyId(uuid::Uuid::from_u128(id)), labels, feedback, sensitivity })
         }),
-        1 => ".{0,20}".prop_map(|reason| EventBody::KpiParked { reason }),
-        1 => Just(EventBody::KpiResumed),
-        1 => any::<bool>().prop_map(|shadow| EventBody::DetectorChanged(Box::new(DetectorSlots {
+        1 => ".{0,20}".prop_map(|reason| EventBody::Kpi(KpiEvent::Parked { reason })),
+        1 => Just(EventBody::Kpi(KpiEvent::Resumed)),
+        1 => any::<bool>().prop_map(|shadow| EventBody::Detector(DetectorEvent::Changed(Box::new(DetectorSlots {
             live: DetectorRef::Configured,
             shadow: shadow.then(DetectorRef::default),
-        }))),
-        1 => ".{0,20}".prop_map(|detector| EventBody::DetectorTrained {
-            choice: DetectorRef::Configured,
-            detector,
+        })))),
+        1 => ".{0,20}".prop_map(|algorithm| EventBody::Detector(DetectorEvent::Trained {
+            detector: DetectorRef::Configured,
+            algorithm,
             series: Vec::new(),
-        }),
-        1 => incident().prop_map(|incident| EventBody::IncidentUpdated(Box::new(incident))),
+        })),
+        1 => incident().prop_map(|incident| EventBody::Incident(IncidentEvent::Updated(Box::new(incident)))),
+    ]
+}
+
+fn subject() -> impl Strategy<Value = Subject> {
+    let id = uuid::Uuid::from_u128(9);
+    prop_oneof![
+        4 => Just(Subject::Kpi(KpiName::new("checkout.revenue").expect("a name"))),
+        1 => Just(Subject::Workspace),
+        1 => Just(Subject::Incident(IncidentId(id))),
+        1 => Just(Subject::Run(RunId(id))),
+        1 => Just(Subject::Job(JobId(id))),
     ]
 }
 
 prop_compose! {
-    fn event()(seq in any::<u64>(), time_ms in any::<i64>(), body in body()) -> Event {
-        Event { seq, time_ms, kpi: KpiName::new("checkout.revenue").expect("a name"), body }
+    fn event()(seq in any::<u64>(), time_ms in any::<i64>(), subject in subject(), body in body()) -> Event {
+        Event { seq, time_ms, subject, body }
     }
 }
 
@@ -222,7 +234,7 @@ fn a_usual_event_is_these_bytes() {
         counter: None,
     };
     let kpi = KpiName::new("a").expect("a name");
-    let event = Event { seq: 300, time_ms: 1_767_225_601_005, kpi, body: EventBody::Samples(vec![series]) };
+    let event = Event::new(300, 1_767_225_601_005, kpi, SeriesEvent::Samples(vec![series]));
     let hex: String = event_msgpack(&event).iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(
         hex,
@@ -231,7 +243,7 @@ fn a_usual_event_is_these_bytes() {
             "00",
             "cd012c",
             "cf0000019b76daabed",
-            "a161",
+            "a56b70692f61",
             "91",
             "96",
             "81a6726567696f6ea26575",

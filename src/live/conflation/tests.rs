@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 
 use super::*;
-use earcon_model::{ScoredSample, SeriesStatus};
+use earcon_model::{KpiEvent, ScoredSample, SeriesStatus};
 
 fn samples(seq: Seq, kpi: &str, series: &[&str]) -> Event {
     let one = |labels: &&str| SeriesSamples {
@@ -23,18 +23,22 @@ fn samples(seq: Seq, kpi: &str, series: &[&str]) -> Event {
         status: SeriesStatus::Normal,
         counter: None,
     };
-    let body = EventBody::Samples(series.iter().map(one).collect());
-    Event { seq, time_ms: seq as i64, kpi: KpiName::new(kpi).unwrap(), body }
+    let body = SeriesEvent::Samples(series.iter().map(one).collect());
+    Event::new(seq, seq as i64, KpiName::new(kpi).unwrap(), body)
 }
 
 fn resumed(seq: Seq, kpi: &str) -> Event {
-    Event { seq, time_ms: seq as i64, kpi: KpiName::new(kpi).unwrap(), body: EventBody::KpiResumed }
+    Event::new(seq, seq as i64, KpiName::new(kpi).unwrap(), KpiEvent::Resumed)
+}
+
+fn kpi_of(event: &Event) -> String {
+    event.kpi().unwrap().to_string()
 }
 
 /// The newest value of each series of an event.
 fn newest(event: &Event) -> Vec<(String, f64)> {
-    let EventBody::Samples(series) = &event.body else { return vec![] };
-    let name = |series: &SeriesSamples| format!("{}/{}", event.kpi, series.labels);
+    let EventBody::Series(SeriesEvent::Samples(series)) = &event.body else { return vec![] };
+    let name = |series: &SeriesSamples| format!("{}/{}", kpi_of(event), series.labels);
     series.iter().filter_map(|series| Some((name(series), series.samples.last()?.value))).collect()
 }
 
@@ -87,7 +91,9 @@ struct Follower {
 impl Follower {
     fn sent(&mut self, event: &Event, resume: Seq) {
         self.values.extend(newest(event));
-        if !matches!(event.body, EventBody::Samples(_)) && self.others.last().is_none_or(|last| *last < event.seq) {
+        if !matches!(event.body, EventBody::Series(SeriesEvent::Samples(_)))
+            && self.others.last().is_none_or(|last| *last < event.seq)
+        {
             self.others.push(event.seq);
         }
         self.resume = resume;
@@ -107,7 +113,7 @@ impl Follower {
                     return sent;
                 }
                 self.sent(&due.event, conflation.resume(seen));
-                sent.push((due.event.kpi.to_string(), clock));
+                sent.push((kpi_of(&due.event), clock));
             }
             seen = event.seq;
             if conflation.offer(event, clock) == Offer::Pass {
@@ -115,8 +121,8 @@ impl Follower {
                     return sent;
                 }
                 self.sent(event, conflation.resume(seen));
-                let samples = matches!(event.body, EventBody::Samples(_));
-                sent.push((if samples { event.kpi.to_string() } else { String::new() }, clock));
+                let samples = matches!(event.body, EventBody::Series(SeriesEvent::Samples(_)));
+                sent.push((if samples { kpi_of(event) } else { String::new() }, clock));
             }
         }
         while let Some(due_at) = conflation.next_due() {
@@ -126,7 +132,7 @@ impl Follower {
                     return sent;
                 }
                 self.sent(&due.event, conflation.resume(seen));
-                sent.push((due.event.kpi.to_string(), clock));
+                sent.push((kpi_of(&due.event), clock));
             }
         }
         sent
@@ -159,7 +165,7 @@ proptest! {
         let mut values = HashMap::new();
         log.iter().for_each(|(event, _)| values.extend(newest(event)));
         prop_assert_eq!(&follower.values, &values, "the newest value of every series arrived");
-        let others = log.iter().filter(|(event, _)| !matches!(event.body, EventBody::Samples(_)));
+        let others = log.iter().filter(|(event, _)| !matches!(event.body, EventBody::Series(SeriesEvent::Samples(_))));
         prop_assert_eq!(&follower.others, &others.map(|(event, _)| event.seq).collect::<Vec<_>>(), "each once, in order");
         if let Some((last, _)) = log.last() {
             prop_assert!(follower.resume <= last.seq);

@@ -1,9 +1,9 @@
 //! Forecasts the next value: level and trend, plus the daily profile where it helps.
 //!
 //! Two exponential smoothers run side by side (Holt 1957, damped trend after Gardner & McKenzie
-//! 1985). One follows the values, the other the values minus the [`DayProfile`]. The one with the
-//! smaller recent error gives the prediction, so a profile of noise does not harm a series without
-//! a daily rhythm.
+//! 1985). One follows the values, the other the values minus the daily profile `P`. The one with
+//! the smaller recent error gives the prediction, so a profile of noise does not harm a series
+//! without a daily rhythm.
 //!
 //! Outliers have a limited effect on level, trend and spread (Gelper, Fried & Croux 2010, *Robust
 //! forecasting with exponential and Holt–Winters smoothing*). After a few outliers in a row on the

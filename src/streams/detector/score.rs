@@ -30,8 +30,8 @@ pub struct Score {
 /// Scores the samples of one series, one after another.
 ///
 /// Pure and deterministic: the same samples give the same scores and the same bytes, to the bit, on
-/// every platform. Samples have strictly increasing timestamps and finite values; every finite value
-/// must be handled. The default is a detector that has seen no sample.
+/// every platform. Samples have strictly increasing timestamps and finite values. Every finite
+/// value must be handled. The default is a detector that has seen no sample.
 pub trait Detector: Sized + Default {
     /// Names the algorithm and its byte form. It is part of an anomaly's identity and of every
     /// snapshot, so a change of scores or bytes needs a new version.

@@ -2,7 +2,7 @@
 
 use super::signals::{START, fresh, labelled};
 use crate::{KpiState, Pushed, Rejection};
-use earcon_model::{EventBody, Reading, Sample, SeriesBatch, SeriesSamples, SeriesStatus};
+use earcon_model::{EventBody, Reading, Sample, SeriesBatch, SeriesEvent, SeriesSamples, SeriesStatus};
 
 /// Totals of one series at seconds after the start.
 fn totals(rows: impl IntoIterator<Item = (i64, f64)>) -> SeriesBatch {
@@ -17,7 +17,7 @@ fn push(state: &mut KpiState, batch: SeriesBatch) -> Pushed {
 
 fn samples(pushed: &Pushed) -> &SeriesSamples {
     match &pushed.bodies[..] {
-        [EventBody::Samples(all)] if all.len() == 1 => &all[0],
+        [EventBody::Series(SeriesEvent::Samples(all))] if all.len() == 1 => &all[0],
         other => panic!("{other:?}"),
     }
 }
@@ -100,7 +100,7 @@ fn silence_of_a_counter_is_a_stall() {
     let stall_at = state.next_stall_at().unwrap();
     assert_eq!(state.check_stalls(stall_at).len(), 1);
     let bodies = push(&mut state, totals([(100, 119.0)])).bodies;
-    assert!(matches!(bodies[0], EventBody::SeriesRestored { .. }), "{bodies:?}");
-    let EventBody::Samples(all) = &bodies[1] else { panic!("{bodies:?}") };
+    assert!(matches!(bodies[0], EventBody::Series(SeriesEvent::Restored { .. })), "{bodies:?}");
+    let EventBody::Series(SeriesEvent::Samples(all)) = &bodies[1] else { panic!("{bodies:?}") };
     assert!((all[0].samples[0].value - 100.0 / 81.0).abs() < 1e-12);
 }

@@ -2,7 +2,7 @@
 
 use super::signals::{START, batch, every, fresh, labelled, with};
 use crate::{Pushed, Rejection, StreamOptions, StreamSettings};
-use earcon_model::{EventBody, SeriesSamples, SeriesStatus};
+use earcon_model::{EventBody, SeriesEvent, SeriesSamples, SeriesStatus};
 
 const NOW: i64 = START + 100_000_000;
 
@@ -11,7 +11,7 @@ fn samples(pushed: &Pushed) -> &[SeriesSamples] {
         .bodies
         .iter()
         .find_map(|body| match body {
-            EventBody::Samples(all) => Some(&all[..]),
+            EventBody::Series(SeriesEvent::Samples(all)) => Some(&all[..]),
             _ => None,
         })
         .unwrap_or(&[])

@@ -2,7 +2,7 @@
 
 use super::signals::{START, every, fresh, labelled};
 use crate::KpiState;
-use earcon_model::{EventBody, Labels, Reading, SeriesBatch, SeriesStatus};
+use earcon_model::{AnomalyEvent, EventBody, Labels, Reading, SeriesBatch, SeriesEvent, SeriesStatus};
 
 fn second(second: i64) -> i64 {
     START + second * 1_000
@@ -27,13 +27,16 @@ fn busy(last: f64) -> KpiState {
 #[test]
 fn ended_series_does_not_stall_and_resumes_without_event() {
     let mut state = busy(5.0);
-    let end = EventBody::SeriesEnded { labels: Labels::none(), timestamp_ms: second(601) };
+    let end = EventBody::Series(SeriesEvent::Ended { labels: Labels::none(), timestamp_ms: second(601) });
     assert_eq!(state.push(&[ended(601)], second(601)).bodies, [end]);
     assert_eq!((status(&state), state.check_stalls(second(1_000_000))), (SeriesStatus::Ended, vec![]));
     assert!(state.push(&[ended(700)], second(700)).bodies.is_empty(), "it has ended already");
 
     let bodies = state.push(&[labelled("", [(second(5_000), 4.0)])], second(5_000)).bodies;
-    assert!(matches!(&bodies[..], [EventBody::Samples(all)] if all[0].status == SeriesStatus::Normal), "{bodies:?}");
+    assert!(
+        matches!(&bodies[..], [EventBody::Series(SeriesEvent::Samples(all))] if all[0].status == SeriesStatus::Normal),
+        "{bodies:?}"
+    );
     let stall_at = state.next_stall_at().unwrap();
     assert_eq!(state.check_stalls(stall_at).len(), 1, "it is expected again");
 }
@@ -44,7 +47,10 @@ fn an_end_closes_the_open_anomaly_and_a_stall() {
     assert_eq!(status(&state), SeriesStatus::Anomalous);
     state.check_stalls(second(10_000));
     let bodies = state.push(&[ended(10_000)], second(10_000)).bodies;
-    let [EventBody::SeriesEnded { .. }, EventBody::AnomalyClosed(closed)] = &bodies[..] else { panic!("{bodies:?}") };
+    let [EventBody::Series(SeriesEvent::Ended { .. }), EventBody::Anomaly(AnomalyEvent::Closed(closed))] = &bodies[..]
+    else {
+        panic!("{bodies:?}")
+    };
     assert_eq!(closed.closed_at_ms, Some(second(10_000)));
     assert_eq!(status(&state), SeriesStatus::Ended);
     assert!(state.series().next().unwrap().anomaly.is_none());
@@ -70,7 +76,9 @@ fn resumed_counter_has_a_new_starting_point() {
     };
     let rates = |bodies: &[EventBody]| -> Vec<f64> {
         let samples = bodies.iter().filter_map(|body| match body {
-            EventBody::Samples(all) => Some(all.iter().flat_map(|one| &one.samples).map(|sample| sample.value)),
+            EventBody::Series(SeriesEvent::Samples(all)) => {
+                Some(all.iter().flat_map(|one| &one.samples).map(|sample| sample.value))
+            }
             _ => None,
         });
         samples.flatten().collect()
@@ -88,14 +96,14 @@ fn history_trains_the_baseline_without_alerts() {
     let now = second(90_000_000);
     let pushed = state.backfill(&[every(1_000, &(0..1_000).map(value).collect::<Vec<_>>())], now);
     assert_eq!((pushed.accepted, pushed.late), (1_000, 0));
-    let [EventBody::Backfilled(all)] = &pushed.bodies[..] else { panic!("{:?}", pushed.bodies) };
+    let [EventBody::Series(SeriesEvent::Backfilled(all))] = &pushed.bodies[..] else { panic!("{:?}", pushed.bodies) };
     assert!(all[0].samples[599].score.unwrap() >= 0.5, "it is scored, and live it would have been an anomaly");
     assert_eq!((status(&state), state.next_stall_at()), (SeriesStatus::Ended, None));
 
     // History determines the score of the live sample, and the series is expected to send from here
     // on.
     let bodies = state.push(&[labelled("", [(now, 5.0)])], now).bodies;
-    let [EventBody::Samples(all)] = &bodies[..] else { panic!("{bodies:?}") };
+    let [EventBody::Series(SeriesEvent::Samples(all))] = &bodies[..] else { panic!("{bodies:?}") };
     assert!(all[0].samples[0].score.is_some() && all[0].status == SeriesStatus::Normal);
     assert_eq!(state.next_stall_at(), Some(now + 30_000));
 }
@@ -105,7 +113,7 @@ fn history_older_than_live_samples_is_kept_silently() {
     let mut state = busy(5.0);
     let pushed = state.backfill(&[labelled("", [(second(-5), 1.0), (second(-4), 2.0)])], second(600));
     assert_eq!((pushed.accepted, pushed.late), (2, 2));
-    let [EventBody::Backfilled(all)] = &pushed.bodies[..] else { panic!("{:?}", pushed.bodies) };
+    let [EventBody::Series(SeriesEvent::Backfilled(all))] = &pushed.bodies[..] else { panic!("{:?}", pushed.bodies) };
     assert_eq!((all[0].late.len(), state.series().next().unwrap().late), (2, 0));
     assert_eq!(status(&state), SeriesStatus::Normal);
 }
@@ -116,7 +124,7 @@ fn history_neither_ends_a_stall_nor_touches_an_open_anomaly() {
     state.check_stalls(second(10_000));
     let calm: Vec<_> = (700..800).map(|i| (second(i), (i * 7 % 11) as f64)).collect();
     let bodies = state.backfill(&[labelled("", calm)], second(10_000)).bodies;
-    assert!(matches!(&bodies[..], [EventBody::Backfilled(_)]), "{bodies:?}");
+    assert!(matches!(&bodies[..], [EventBody::Series(SeriesEvent::Backfilled(_))]), "{bodies:?}");
     let view = state.series().next().unwrap();
     assert!(view.status == SeriesStatus::Stalled && view.anomaly.is_some());
 }

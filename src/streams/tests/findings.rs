@@ -1,7 +1,7 @@
 //! Evident anomalies are found, soon, and with the right reason.
 
 use super::signals::{Dice, START, every, fresh};
-use earcon_model::{Anomaly, Direction, EventBody, Feature};
+use earcon_model::{Anomaly, AnomalyEvent, Direction, EventBody, Feature, SeriesEvent};
 
 const SEEDS: u64 = 20;
 const AFTER: usize = 150;
@@ -29,7 +29,9 @@ fn found(history: usize, before: Course, change: impl Fn(f64, &mut Dice, usize) 
         let from = START + history as i64 * 1_000;
         let window = from..from + within as i64 * 1_000;
         bodies.into_iter().find_map(|body| match body {
-            EventBody::AnomalyOpened(anomaly) if window.contains(&anomaly.opened_at_ms) => Some(*anomaly),
+            EventBody::Anomaly(AnomalyEvent::Opened(anomaly)) if window.contains(&anomaly.opened_at_ms) => {
+                Some(*anomaly)
+            }
             _ => None,
         })
     };
@@ -113,7 +115,7 @@ fn a_new_level_is_one_episode_that_ends() {
         assert!((1..=2).contains(&count("anomaly.opened")), "times {factor}: {}", count("anomaly.opened"));
         assert_eq!(count("anomaly.opened"), count("anomaly.closed"), "times {factor}");
         assert!(count("anomaly.updated") <= 8, "times {factor}");
-        let EventBody::Samples(all) = &bodies[0] else { panic!("samples come first") };
+        let EventBody::Series(SeriesEvent::Samples(all)) = &bodies[0] else { panic!("samples come first") };
         let last = all[0].samples.last().unwrap();
         assert!((last.expected - factor * 100.0).abs() <= 30.0 * factor.abs() + 3.0, "times {factor}: {last:?}");
     }
@@ -123,7 +125,8 @@ fn a_new_level_is_one_episode_that_ends() {
 fn a_counter_reset_is_one_episode() {
     let values: Vec<f64> = (0..1_000).chain(0..300).map(|i| f64::from(i) * 7.0).collect();
     let bodies = fresh().push(&[every(1_000, &values)], START + 1_000_000_000).bodies;
-    let opened: Vec<_> = bodies.iter().filter(|body| matches!(body, EventBody::AnomalyOpened(_))).collect();
+    let opened: Vec<_> =
+        bodies.iter().filter(|body| matches!(body, EventBody::Anomaly(AnomalyEvent::Opened(_)))).collect();
     assert_eq!(opened.len(), 1, "{opened:?}");
-    assert!(bodies.iter().any(|body| matches!(body, EventBody::AnomalyClosed(_))));
+    assert!(bodies.iter().any(|body| matches!(body, EventBody::Anomaly(AnomalyEvent::Closed(_)))));
 }

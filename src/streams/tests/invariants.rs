@@ -6,7 +6,10 @@ use proptest::prelude::*;
 
 use super::signals::{START, fresh, labelled, with};
 use crate::{DetectorName, KpiState, StreamOptions, StreamSettings};
-use earcon_model::{Acknowledgement, AnomalyId, Event, EventBody, EventType, Feedback, FeedbackOutcome, SeriesBatch};
+use earcon_model::{
+    Acknowledgement, AnomalyEvent, AnomalyId, Event, EventBody, EventType, Feedback, FeedbackOutcome, SeriesBatch,
+    SeriesEvent,
+};
 
 /// Samples of a few series, mostly ordinary, with spikes, duplicates, stragglers, gaps and extreme
 /// values.
@@ -50,7 +53,7 @@ fn essence(bodies: &[EventBody]) -> (Vec<String>, Vec<String>) {
     let (mut samples, mut others) = (Vec::new(), Vec::new());
     for body in bodies {
         match body {
-            EventBody::Samples(all) => {
+            EventBody::Series(SeriesEvent::Samples(all)) => {
                 for one in all {
                     samples.extend(one.samples.iter().map(|s| format!("{} {s:?}", one.labels)));
                     samples.extend(one.late.iter().map(|s| format!("{} late {s:?}", one.labels)));
@@ -200,7 +203,7 @@ fn first_acknowledgement_stays_with_the_episode() {
     assert!(!state.acknowledge(AnomalyId(Default::default()), &by("third")));
     let calm = (600..700).map(|i| (START + i * 1_000, (i * 7 % 11) as f64));
     let bodies = state.push(&[labelled("s:0", calm)], NOW).bodies;
-    let Some(EventBody::AnomalyClosed(closed)) = bodies.last() else { panic!("{bodies:?}") };
+    let Some(EventBody::Anomaly(AnomalyEvent::Closed(closed))) = bodies.last() else { panic!("{bodies:?}") };
     assert_eq!((closed.id, &closed.acknowledged), (id, &Some(by("first"))));
     assert!(!state.acknowledge(id, &by("late")), "it is not open any more");
 }
@@ -228,7 +231,7 @@ fn score_and_state_hashes(detector: DetectorName) -> (u64, u64) {
         (START + i * 600_000, if i % 701 == 700 { noise * 40.0 } else { noise * (1.0 + (i / 72 % 2) as f64) })
     };
     let bodies = state.push(&[labelled("s:0", (0..3_000).map(value))], NOW).bodies;
-    assert!(bodies.iter().any(|body| matches!(body, EventBody::AnomalyClosed(_))));
+    assert!(bodies.iter().any(|body| matches!(body, EventBody::Anomaly(AnomalyEvent::Closed(_)))));
     let scores = xxhash_rust::xxh3::xxh3_64(&postcard::to_stdvec(&bodies).unwrap());
     let snapshot = xxhash_rust::xxh3::xxh3_64(&state.snapshot());
     (scores, snapshot)
@@ -243,7 +246,7 @@ impl Log {
     fn record(&mut self, bodies: Vec<EventBody>, time_ms: i64) {
         for body in bodies {
             let seq = self.events.len() as u64 + 1;
-            self.events.push(Event { seq, time_ms, kpi: fresh().kpi().clone(), body });
+            self.events.push(Event::new(seq, time_ms, fresh().kpi().clone(), body));
         }
     }
 }
@@ -254,7 +257,7 @@ fn acknowledge_open(state: &mut KpiState, now_ms: i64) -> Vec<EventBody> {
     open.into_iter()
         .map(|(id, labels)| {
             assert!(state.acknowledge(id, &acknowledgement));
-            EventBody::AnomalyAcknowledged { id, labels, acknowledgement: acknowledgement.clone() }
+            EventBody::Anomaly(AnomalyEvent::Acknowledged { id, labels, acknowledgement: acknowledgement.clone() })
         })
         .collect()
 }
@@ -262,7 +265,9 @@ fn acknowledge_open(state: &mut KpiState, now_ms: i64) -> Vec<EventBody> {
 /// Feedback on the anomaly of the newest anomaly event in the log, open or not.
 fn feedback_on_newest(state: &mut KpiState, log: &Log, now_ms: i64) -> Vec<EventBody> {
     let newest = log.events.iter().rev().find_map(|event| match &event.body {
-        EventBody::AnomalyOpened(anomaly) | EventBody::AnomalyClosed(anomaly) => Some(anomaly.clone()),
+        EventBody::Anomaly(AnomalyEvent::Opened(anomaly)) | EventBody::Anomaly(AnomalyEvent::Closed(anomaly)) => {
+            Some(anomaly.clone())
+        }
         _ => None,
     });
     let Some(anomaly) = newest else { return Vec::new() };
@@ -270,7 +275,7 @@ fn feedback_on_newest(state: &mut KpiState, log: &Log, now_ms: i64) -> Vec<Event
     let feedback = Feedback { outcome, at_ms: now_ms, by: "me".into(), note: None };
     let sensitivity = state.record_feedback(anomaly.id, &anomaly.labels, &feedback);
     assert!((0.499..2.001).contains(&sensitivity), "{sensitivity}");
-    vec![EventBody::AnomalyJudged { id: anomaly.id, labels: anomaly.labels, feedback, sensitivity }]
+    vec![EventBody::Anomaly(AnomalyEvent::Feedback { id: anomaly.id, labels: anomaly.labels, feedback, sensitivity })]
 }
 
 #[test]

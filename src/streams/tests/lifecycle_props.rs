@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::signals::{START, fresh, labelled};
 use crate::KpiState;
-use earcon_model::{Event, EventBody, Labels, Reading, SeriesBatch};
+use earcon_model::{AnomalyEvent, Event, EventBody, Labels, Reading, SeriesBatch, SeriesEvent};
 
 #[derive(Debug, Clone, Copy)]
 enum Act {
@@ -61,7 +61,7 @@ fn batches(rows: &[Row]) -> Vec<SeriesBatch> {
 /// All results for each series in order, independent of the batches.
 fn essence(bodies: &[EventBody]) -> Vec<(Labels, Vec<String>, Vec<String>, u32)> {
     let mut all: Vec<(Labels, Vec<String>, Vec<String>, u32)> = Vec::new();
-    fn of<'a>(
+    fn entry_of<'a>(
         all: &'a mut Vec<(Labels, Vec<String>, Vec<String>, u32)>,
         labels: &Labels,
     ) -> &'a mut (Labels, Vec<String>, Vec<String>, u32) {
@@ -73,9 +73,9 @@ fn essence(bodies: &[EventBody]) -> Vec<(Labels, Vec<String>, Vec<String>, u32)>
     }
     for body in bodies {
         match body {
-            EventBody::Samples(parts) | EventBody::Backfilled(parts) => {
+            EventBody::Series(SeriesEvent::Samples(parts)) | EventBody::Series(SeriesEvent::Backfilled(parts)) => {
                 for part in parts {
-                    let one = of(&mut all, &part.labels);
+                    let one = entry_of(&mut all, &part.labels);
                     one.1
                         .extend(part.counter.and_then(|counter| counter.start).map(|start| format!("start {start:?}")));
                     one.1.extend(part.samples.iter().map(|sample| format!("{sample:?}")));
@@ -83,13 +83,14 @@ fn essence(bodies: &[EventBody]) -> Vec<(Labels, Vec<String>, Vec<String>, u32)>
                     one.3 += part.counter.map_or(0, |counter| counter.late);
                 }
             }
-            EventBody::AnomalyOpened(anomaly)
-            | EventBody::AnomalyUpdated(anomaly)
-            | EventBody::AnomalyClosed(anomaly) => {
-                of(&mut all, &anomaly.labels).2.push(format!("{body:?}"));
+            EventBody::Anomaly(AnomalyEvent::Opened(anomaly))
+            | EventBody::Anomaly(AnomalyEvent::Updated(anomaly))
+            | EventBody::Anomaly(AnomalyEvent::Closed(anomaly)) => {
+                entry_of(&mut all, &anomaly.labels).2.push(format!("{body:?}"));
             }
-            EventBody::SeriesEnded { labels, .. } | EventBody::SeriesRestored { labels, .. } => {
-                of(&mut all, labels).2.push(format!("{body:?}"));
+            EventBody::Series(SeriesEvent::Ended { labels, .. })
+            | EventBody::Series(SeriesEvent::Restored { labels, .. }) => {
+                entry_of(&mut all, labels).2.push(format!("{body:?}"));
             }
             other => panic!("{other:?}"),
         }
@@ -147,8 +148,8 @@ proptest! {
             for body in bodies {
                 // As the log stores it.
                 let bytes = postcard::to_stdvec(&body).unwrap();
-                let body = postcard::from_bytes(&bytes).unwrap();
-                events.push(Event { seq: events.len() as u64 + 1, time_ms: now, kpi: fresh().kpi().clone(), body });
+                let body: EventBody = postcard::from_bytes(&bytes).unwrap();
+                events.push(Event::new(events.len() as u64 + 1, now, fresh().kpi().clone(), body));
             }
             if (i as f64) < split * pushes as f64 {
                 middle = (live.snapshot(), events.len());

@@ -2,13 +2,13 @@
 
 use super::signals::{Dice, ORDINARY, START, every, fresh, with};
 use crate::{DetectorName, StreamOptions, StreamSettings};
-use earcon_model::{EventBody, ScoredSample};
+use earcon_model::{AnomalyEvent, EventBody, ScoredSample, SeriesEvent};
 
 /// Episodes opened in the values.
 fn episodes(detector: DetectorName, values: &[f64], interval_ms: i64) -> usize {
     let settings = StreamSettings::try_from(StreamOptions::for_detector(detector)).unwrap();
     let pushed = with(settings).push(&[every(interval_ms, values)], START + values.len() as i64 * interval_ms);
-    pushed.bodies.iter().filter(|body| matches!(body, EventBody::AnomalyOpened(_))).count()
+    pushed.bodies.iter().filter(|body| matches!(body, EventBody::Anomaly(AnomalyEvent::Opened(_)))).count()
 }
 
 #[test]
@@ -76,7 +76,9 @@ fn band_of_nonnegative_series_is_nonnegative() {
 /// The samples after the warm-up, each with a sound band.
 fn scored(values: &[f64]) -> Vec<ScoredSample> {
     let pushed = fresh().push(&[every(1_000, values)], START + 1_000_000_000);
-    let EventBody::Samples(all) = pushed.bodies.into_iter().next().unwrap() else { panic!("samples come first") };
+    let EventBody::Series(SeriesEvent::Samples(all)) = pushed.bodies.into_iter().next().unwrap() else {
+        panic!("samples come first")
+    };
     let samples: Vec<_> = all[0].samples.iter().skip(30).copied().collect();
     for s in &samples {
         assert!(s.score.is_some_and(|score| (0.0..=1.0).contains(&score)), "{s:?}");

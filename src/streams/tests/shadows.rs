@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use super::signals::{Dice, START, fresh, labelled};
 use crate::{KpiState, Pushed, StreamSettings};
-use earcon_model::{DetectorEntry, DetectorRef, DetectorSlots, Event, EventBody, SeriesBatch};
+use earcon_model::{
+    AnomalyEvent, DetectorEntry, DetectorEvent, DetectorRef, DetectorSlots, Event, EventBody, SeriesBatch,
+};
 
 const NOW: i64 = START + 5_000_000_000;
 
@@ -42,7 +44,7 @@ fn step(state: &mut KpiState, from: usize, to: usize) -> (Pushed, crate::Observe
 
 fn anomalies(bodies: &[EventBody]) -> Vec<(String, i64)> {
     let opened = |body: &EventBody| match body {
-        EventBody::AnomalyOpened(anomaly) => Some((anomaly.detector.clone(), anomaly.opened_at_ms)),
+        EventBody::Anomaly(AnomalyEvent::Opened(anomaly)) => Some((anomaly.detector.clone(), anomaly.opened_at_ms)),
         _ => None,
     };
     bodies.iter().filter_map(opened).collect()
@@ -76,9 +78,9 @@ fn promotion_and_rollback_keep_learned_state() {
         step(state, 0, 700);
     }
     switched.set_detectors(&live_is(&candidate)).unwrap();
-    let (said, expected) = (step(&mut switched, 700, 1_500).0, step(&mut always, 700, 1_500).0);
-    assert_eq!(said.bodies, expected.bodies);
-    let found = anomalies(&said.bodies);
+    let (actual, expected) = (step(&mut switched, 700, 1_500).0, step(&mut always, 700, 1_500).0);
+    assert_eq!(actual.bodies, expected.bodies);
+    let found = anomalies(&actual.bodies);
     assert!(found.iter().all(|(detector, _)| detector == "tail-rank-1/calm@1") && found.len() >= 2, "{found:?}");
 
     step(&mut never, 700, 1_500);
@@ -97,7 +99,7 @@ fn open_episode_survives_a_detector_change() {
     assert_eq!(state.series().next().unwrap().anomaly, Some(&open));
     let bodies = step(&mut state, 794, 1_100).0.bodies;
     let closed = bodies.iter().find_map(|body| match body {
-        EventBody::AnomalyClosed(anomaly) if anomaly.id == open.id => Some(anomaly.detector.clone()),
+        EventBody::Anomaly(AnomalyEvent::Closed(anomaly)) if anomaly.id == open.id => Some(anomaly.detector.clone()),
         _ => None,
     });
     assert_eq!(closed, Some(StreamSettings::default().label().to_owned()), "it keeps the detector that found it");
@@ -117,15 +119,15 @@ fn replay_with_detector_changes_gives_the_same_state() {
     let mut log = |bodies: Vec<EventBody>| {
         for body in bodies {
             // As the log stores it.
-            let body = postcard::from_bytes(&postcard::to_stdvec(&body).unwrap()).unwrap();
-            events.push(Event { seq: events.len() as u64 + 1, time_ms: NOW, kpi: fresh().kpi().clone(), body });
+            let body: EventBody = postcard::from_bytes(&postcard::to_stdvec(&body).unwrap()).unwrap();
+            events.push(Event::new(events.len() as u64 + 1, NOW, fresh().kpi().clone(), body));
         }
     };
     for from in (0..1_400).step_by(50) {
         if let Some((_, wanted)) = changes.iter().find(|(at, _)| *at == from) {
             assert!(live.set_detectors(wanted).unwrap());
             assert!(!live.set_detectors(wanted).unwrap(), "once is enough");
-            log(vec![EventBody::DetectorChanged(Box::new(wanted.clone()))]);
+            log(vec![EventBody::Detector(DetectorEvent::Changed(Box::new(wanted.clone())))]);
         }
         log(step(&mut live, from, from + 50).0.bodies);
         if from == 1_200 {

@@ -1,7 +1,7 @@
 //! Silence: reported once, ended by the next sample.
 
 use super::signals::{START, batch, every, fresh, labelled};
-use earcon_model::{EventBody, Labels, SeriesStatus};
+use earcon_model::{EventBody, Labels, SeriesEvent, SeriesStatus};
 
 #[test]
 fn silence_is_reported_once_and_ends_with_the_next_sample() {
@@ -12,16 +12,16 @@ fn silence_is_reported_once_and_ends_with_the_next_sample() {
     assert_eq!(deadline, now + 30_000);
     assert!(state.check_stalls(deadline - 1).is_empty());
 
-    let stalled = EventBody::SeriesStalled { labels: Labels::none(), last_timestamp_ms: START + 19_000 };
+    let stalled = EventBody::Series(SeriesEvent::Stalled { labels: Labels::none(), last_timestamp_ms: START + 19_000 });
     assert_eq!(state.check_stalls(deadline), [stalled]);
     assert_eq!(state.series().next().unwrap().status, SeriesStatus::Stalled);
     assert!(state.check_stalls(deadline + 1_000_000).is_empty());
     assert_eq!(state.next_stall_at(), None);
 
     let pushed = state.push(&[batch([(START + 90_000, 1.0), (START + 91_000, 1.0)])], START + 91_000);
-    let restored = EventBody::SeriesRestored { labels: Labels::none(), timestamp_ms: START + 90_000 };
+    let restored = EventBody::Series(SeriesEvent::Restored { labels: Labels::none(), timestamp_ms: START + 90_000 });
     assert_eq!(pushed.bodies[0], restored);
-    let EventBody::Samples(all) = &pushed.bodies[1] else { panic!("{:?}", pushed.bodies) };
+    let EventBody::Series(SeriesEvent::Samples(all)) = &pushed.bodies[1] else { panic!("{:?}", pushed.bodies) };
     assert_eq!(all[0].status, SeriesStatus::Warming { seen: 22, needed: 30 });
     assert_eq!(pushed.bodies.len(), 2);
     assert!(state.next_stall_at().is_some());

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::signals::{Dice, START, every, labelled, with};
 use crate::{DetectorName, KpiState, StreamOptions, StreamSettings, UtcOffsets};
-use earcon_model::{Anomaly, Direction, EventBody, ScoredSample};
+use earcon_model::{Anomaly, AnomalyEvent, Direction, EventBody, ScoredSample, SeriesEvent};
 
 const NOW: i64 = START + 100_000_000_000;
 
@@ -24,7 +24,7 @@ fn restored(bytes: &[u8]) -> KpiState {
 
 fn scored(bodies: &[EventBody]) -> Vec<ScoredSample> {
     let all = bodies.iter().filter_map(|body| match body {
-        EventBody::Samples(all) => Some(all.iter().flat_map(|one| one.samples.clone())),
+        EventBody::Series(SeriesEvent::Samples(all)) => Some(all.iter().flat_map(|one| one.samples.clone())),
         _ => None,
     });
     all.flatten().collect()
@@ -32,7 +32,7 @@ fn scored(bodies: &[EventBody]) -> Vec<ScoredSample> {
 
 fn opened(bodies: &[EventBody]) -> Vec<Anomaly> {
     let anomaly = |body: &EventBody| match body {
-        EventBody::AnomalyOpened(anomaly) => Some((**anomaly).clone()),
+        EventBody::Anomaly(AnomalyEvent::Opened(anomaly)) => Some((**anomaly).clone()),
         _ => None,
     };
     bodies.iter().filter_map(anomaly).collect()

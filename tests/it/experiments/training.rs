@@ -1,7 +1,7 @@
 //! Jobs that train a detector from history.
 
-use earcon::actors::experiments::records::{add_job, load_jobs, save_job};
 use earcon::experiments::{JobState, Progress, TrainingJob};
+use earcon::services::detectors::records::DetectorRecords;
 use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
 use earcon_model::{DetectorRef, KpiName, WorkspaceId};
 use earcon_tenancy::Authorizer;
@@ -105,13 +105,15 @@ async fn job_continues_and_cancelled_job_ends_after_a_restart() {
         Progress { kpis: 2, kpis_done: 1, last_kpi: KpiName::new(KPIS[0]).ok(), samples: 300, ..Progress::default() };
     {
         let store = EmbeddedStore::open(data.path(), &EmbeddedSettings::default()).unwrap();
-        let (meta, pass) = (store.meta_store(), Authorizer.system(&WorkspaceId::new("local").unwrap()));
+        let (records, pass) =
+            (DetectorRecords::new(store.meta_store()), Authorizer.system(&WorkspaceId::new("local").unwrap()));
         for one in [job(JobState::Running, Progress::default()), job(JobState::Running, half)] {
-            add_job(meta.as_ref(), &pass, one).await.unwrap();
+            records.add_job(&pass, one).await.unwrap();
         }
-        let first = load_jobs(meta.as_ref(), &pass).await.unwrap().remove(0);
-        save_job(meta.as_ref(), &pass, &TrainingJob { state: JobState::Cancelling, ..first }, 1).await.unwrap();
-        drop(meta);
+        let first = records.all_jobs(&pass).await.unwrap().values().remove(0);
+        let first = TrainingJob { state: JobState::Cancelling, ..first };
+        records.jobs.put(&pass, &first.id, 1, &first).await.unwrap();
+        drop(records);
         store.close().await.unwrap();
     }
     let server = Server::start_in(data, &[], Default::default()).await;

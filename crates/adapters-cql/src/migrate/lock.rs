@@ -1,16 +1,17 @@
-//! One migration at a time: a row that its holder renews and that expires with it.
+//! The migration lock: a row that its holder renews and that expires if the holder dies.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use super::super::database::{CqlDatabase, Outcome, Prepared, Purpose};
+use crate::database::{ConditionalResult, CqlDatabase, Prepared, Purpose};
 use earcon_ports::{ErrorKind, PortError};
 
-/// How long a holder that died keeps the lock. One statement and the agreement after it take less.
+/// How long a dead holder keeps the lock. One statement and the schema agreement after it take
+/// less.
 const EXPIRY: Duration = Duration::from_secs(180);
-/// Between two attempts to take it.
+/// Pause between two attempts to acquire the lock.
 const PAUSE: Duration = Duration::from_millis(250);
 
 pub(super) struct Lock<'a> {
@@ -21,8 +22,8 @@ pub(super) struct Lock<'a> {
 }
 
 impl<'a> Lock<'a> {
-    /// Waits for the lock, at most until a dead holder's would have expired.
-    pub(super) async fn take(database: &'a CqlDatabase) -> Result<Self, PortError> {
+    /// Waits for the lock, at most until the lock of a dead holder has expired.
+    pub(super) async fn acquire(database: &'a CqlDatabase) -> Result<Self, PortError> {
         let expiry = EXPIRY.as_secs();
         let take = format!(
             "INSERT INTO schema_version (id, version, name) VALUES ('lock', 0, ?) IF NOT EXISTS USING TTL {expiry}"
@@ -41,10 +42,10 @@ impl<'a> Lock<'a> {
         let deadline = Instant::now() + EXPIRY + Duration::from_secs(10);
         loop {
             match database.conditionally(&take, (&lock.holder,)).await? {
-                Outcome::Applied => return Ok(lock),
-                // Renewing tells whether it was applied after all.
-                Outcome::Unknown(_) if lock.renew().await.is_ok() => return Ok(lock),
-                Outcome::Refused | Outcome::Unknown(_) => {}
+                ConditionalResult::Applied => return Ok(lock),
+                // A successful renewal shows that the lock was acquired after all.
+                ConditionalResult::Unknown(_) if lock.renew().await.is_ok() => return Ok(lock),
+                ConditionalResult::NotApplied | ConditionalResult::Unknown(_) => {}
             }
             if Instant::now() > deadline {
                 return Err(PortError::new(ErrorKind::Unavailable, "another migration of the keyspace does not end"));
@@ -53,24 +54,24 @@ impl<'a> Lock<'a> {
         }
     }
 
-    /// Keeps the lock for its whole time again.
+    /// Extends the lock to its full time.
     ///
     /// # Errors
-    /// `Conflict` when somebody else has it by now.
+    /// `Conflict` when the lock expired and another program has it.
     pub(super) async fn renew(&self) -> Result<(), PortError> {
         match self.database.conditionally(&self.renew, (&self.holder, &self.holder)).await? {
-            Outcome::Applied => Ok(()),
-            Outcome::Refused => {
-                Err(PortError::new(ErrorKind::Conflict, "the lock of the migration expired and somebody else took it"))
+            ConditionalResult::Applied => Ok(()),
+            ConditionalResult::NotApplied => {
+                Err(PortError::new(ErrorKind::Conflict, "the migration lock expired and another program took it"))
             }
-            Outcome::Unknown(error) => Err(error),
+            ConditionalResult::Unknown(error) => Err(error),
         }
     }
 
     pub(super) async fn release(self) -> Result<(), PortError> {
         match self.database.conditionally(&self.release, (&self.holder,)).await? {
-            Outcome::Applied | Outcome::Refused => Ok(()),
-            Outcome::Unknown(error) => Err(error),
+            ConditionalResult::Applied | ConditionalResult::NotApplied => Ok(()),
+            ConditionalResult::Unknown(error) => Err(error),
         }
     }
 }

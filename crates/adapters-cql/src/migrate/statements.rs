@@ -1,8 +1,9 @@
-//! The text of a migration, taken apart.
+//! Splitting the text of a migration into statements.
 
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The statements of `text` without comments (`--`, `//`, `/* */`), each on one line and without its semicolon.
+/// The statements of `text`, each on one line, without comments (`--`, `//`, `/* */`) and
+/// semicolon.
 pub(super) fn statements(text: &str) -> Vec<String> {
     let mut statements = Vec::new();
     let mut statement = String::new();
@@ -39,19 +40,21 @@ pub(super) fn statements(text: &str) -> Vec<String> {
     statements.iter().map(|statement| statement.trim().to_owned()).filter(|statement| !statement.is_empty()).collect()
 }
 
-/// What a migration does, as sixteen hexadecimal digits: other comments and line breaks do not change it.
+/// A checksum of the statements, sixteen hexadecimal digits. Comments and line breaks do not change
+/// it.
 pub(super) fn checksum(statements: &[String]) -> String {
     format!("{:016x}", xxh3_64(statements.join(";\n").as_bytes()))
 }
 
-/// One blank between two words.
+/// Adds a blank, unless there is one.
 fn blank(statement: &mut String) {
     if !statement.is_empty() && !statement.ends_with(' ') {
         statement.push(' ');
     }
 }
 
-/// The quoted text at the start, quotes included; a doubled quote stands for itself. Without an end, all that is left.
+/// The quoted text at the start, including its quotes. A doubled quote is an escaped quote. Without
+/// a closing quote, the whole rest.
 fn quoted(text: &str, quote: char) -> &str {
     let mut from = 1;
     while let Some(end) = text[from..].find(quote) {
@@ -83,19 +86,19 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_comments_is_no_statement() {
+    fn comments_alone_are_no_statement() {
         assert!(statements("").is_empty());
         assert!(statements("-- only this").is_empty());
         assert!(statements(" ;; /* open").is_empty());
     }
 
     #[test]
-    fn what_is_not_closed_is_kept_for_the_database_to_refuse() {
+    fn unclosed_quote_is_kept_for_the_database_to_refuse() {
         assert_eq!(statements("SELECT 'a;b"), ["SELECT 'a;b"]);
     }
 
     #[test]
-    fn a_checksum_ignores_comments_and_sees_everything_else() {
+    fn checksum_ignores_only_comments_and_blanks() {
         let sum = |text: &str| checksum(&statements(text));
         let first = sum("CREATE TABLE a (k text PRIMARY KEY);");
         assert_eq!(first, sum("-- why\nCREATE  TABLE a\n(k text PRIMARY KEY) ; "));

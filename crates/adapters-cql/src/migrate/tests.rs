@@ -41,7 +41,7 @@ async fn migrations_are_applied_once_and_in_order() {
 
 #[tokio::test]
 #[ignore = "needs Cassandra"]
-async fn of_two_runs_at_once_one_applies_and_the_other_finds_it_done() {
+async fn concurrent_migrations_apply_once() {
     in_a_new_keyspace(async |settings| {
         let both = [ONE, TWO];
         let (a, b) = tokio::join!(run(settings, &both), run(settings, &both));
@@ -55,13 +55,19 @@ async fn of_two_runs_at_once_one_applies_and_the_other_finds_it_done() {
 
 #[tokio::test]
 #[ignore = "needs Cassandra"]
-async fn an_applied_migration_that_was_edited_is_named() {
+async fn keyspace_with_another_schema_is_refused_by_name() {
     in_a_new_keyspace(async |settings| {
         run(settings, &[ONE]).await.unwrap();
         let other = Migration { text: "CREATE TABLE IF NOT EXISTS one (k blob PRIMARY KEY)", ..ONE };
         let error = run(settings, &[other, TWO]).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Invalid);
-        assert!(error.to_string().contains("0001_one"), "{error}");
+        let sentence = error.to_string();
+        assert!(sentence.contains("0001_one") && sentence.contains(&settings.keyspace), "{sentence}");
+        assert!(sentence.contains("name an empty keyspace in cql.keyspace"), "{sentence}");
+        // The schema of an earlier build is also refused when the keyspace is opened.
+        let opened = CqlDatabase::open(settings).await.err().unwrap();
+        assert_eq!(opened.kind, ErrorKind::Invalid);
+        assert!(opened.to_string().contains("has another schema: its version 1 is 0001_one"), "{opened}");
         let migrated =
             run(settings, &[Migration { text: "CREATE  TABLE IF NOT EXISTS one\n(k text PRIMARY KEY)", ..ONE }]);
         assert_eq!(migrated.await.unwrap().applied, Vec::<String>::new(), "other blanks and comments are no edit");
@@ -71,7 +77,7 @@ async fn an_applied_migration_that_was_edited_is_named() {
 
 #[tokio::test]
 #[ignore = "needs Cassandra"]
-async fn a_keyspace_that_is_missing_or_newer_is_not_opened() {
+async fn missing_or_newer_keyspace_is_not_opened() {
     in_a_new_keyspace(async |settings| {
         let missing = CqlDatabase::open(settings).await.err().unwrap();
         assert_eq!(missing.kind, ErrorKind::Invalid);
@@ -81,7 +87,8 @@ async fn a_keyspace_that_is_missing_or_newer_is_not_opened() {
         assert!(empty.to_string().contains("earcon migrate"), "{empty}");
 
         let names: Vec<String> = (1..=MIGRATIONS.len() + 1).map(|version| format!("{version:04}_later")).collect();
-        let later: Vec<Migration<'_>> = names.iter().map(|name| Migration { name, ..ONE }).collect();
+        let mut later: Vec<Migration<'_>> = names.iter().map(|name| Migration { name, ..ONE }).collect();
+        later.splice(..MIGRATIONS.len(), MIGRATIONS.iter().map(|&Migration { name, text }| Migration { name, text }));
         run(settings, &later).await.unwrap();
         for error in [CqlDatabase::open(settings).await.err().unwrap(), migrate(settings).await.unwrap_err()] {
             assert_eq!(error.kind, ErrorKind::Invalid);
@@ -93,11 +100,11 @@ async fn a_keyspace_that_is_missing_or_newer_is_not_opened() {
 
 #[tokio::test]
 #[ignore = "needs Cassandra"]
-async fn a_lock_that_is_held_keeps_others_waiting() {
+async fn held_lock_keeps_others_waiting() {
     in_a_new_keyspace(async |settings| {
         let database = CqlDatabase::connect(settings).await.unwrap();
         make_keyspace(&database, &settings.replication).await.unwrap();
-        let lock = Lock::take(&database).await.unwrap();
+        let lock = Lock::acquire(&database).await.unwrap();
         let migration = run(settings, &[ONE]);
         tokio::pin!(migration);
         assert!(tokio::time::timeout(Duration::from_secs(2), &mut migration).await.is_err(), "it waits for the lock");
@@ -109,9 +116,9 @@ async fn a_lock_that_is_held_keeps_others_waiting() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_or_silent_is_unavailable_in_time() {
+async fn absent_or_silent_database_is_unavailable_in_time() {
     let away = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    // Takes connections and never says a word.
+    // Accepts connections and never answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     for node in [away, silent.local_addr().unwrap()] {
         let settings = CqlSettings {
@@ -126,7 +133,7 @@ async fn a_database_that_is_away_or_silent_is_unavailable_in_time() {
 }
 
 #[test]
-fn migrations_are_numbered_without_gaps_and_say_if_not_exists() {
+fn migrations_are_numbered_without_gaps_and_repeatable() {
     for (number, migration) in (1..).zip(MIGRATIONS) {
         assert!(migration.name.starts_with(&format!("{number:04}_")), "{}", migration.name);
         let statements = statements(migration.text);

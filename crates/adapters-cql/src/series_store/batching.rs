@@ -1,4 +1,4 @@
-//! Doing many things with a few of them under way at once.
+//! Running many futures with a bounded number at once.
 
 use std::future::Future;
 
@@ -10,15 +10,15 @@ use earcon_ports::PortError;
 
 type Numbered<'a, T> = BoxFuture<'a, Result<(usize, T), PortError>>;
 
-/// Work of one kind; results come in the order the work was added.
-pub(super) struct Several<'a, T> {
+/// Tasks of one kind. Results come in the order in which the tasks were added.
+pub(super) struct BoundedTasks<'a, T> {
     at_once: usize,
     added: usize,
     running: FuturesUnordered<Numbered<'a, T>>,
     done: Vec<(usize, T)>,
 }
 
-impl<'a, T: Send + 'a> Several<'a, T> {
+impl<'a, T: Send + 'a> BoundedTasks<'a, T> {
     pub(super) fn new(at_once: usize) -> Self {
         Self { at_once, added: 0, running: FuturesUnordered::new(), done: Vec::new() }
     }
@@ -26,7 +26,7 @@ impl<'a, T: Send + 'a> Several<'a, T> {
     /// Starts `work` as soon as there is room.
     ///
     /// # Errors
-    /// The first failure of anything added; what runs then is dropped with this.
+    /// The first failure of any added task. Dropping this value cancels the others.
     pub(super) async fn add<F>(&mut self, work: F) -> Result<(), PortError>
     where
         F: Future<Output = Result<T, PortError>> + Send + 'a,
@@ -40,7 +40,7 @@ impl<'a, T: Send + 'a> Several<'a, T> {
         Ok(())
     }
 
-    /// Waits for all that was added.
+    /// Waits for all added tasks.
     ///
     /// # Errors
     /// The first failure.

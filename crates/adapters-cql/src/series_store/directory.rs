@@ -1,21 +1,21 @@
-//! Which series there are, and on which days they have samples.
+//! The directory: the series of a workspace, and the days on which they have samples.
 
-use super::memtable::UnflushedSeries;
+use super::layout::{DAY_MS, corrupt, day_of};
+use super::memtable::FlushSeries;
 use super::statements::Tables;
-use super::{corrupt, day_of};
 use earcon_model::{KpiName, Labels, SeriesId, WorkspaceId};
 use earcon_ports::PortError;
 use scylla::value::CqlTimestamp;
 
-/// Partitions of the list of series of a workspace, by KPI. Part of what is stored.
+/// Partitions of a workspace's list of series, by KPI. Part of the stored format.
 pub(super) const SERIES_SHARDS: i32 = 16;
-/// Partitions of the list of days of a workspace, by series. Part of what is stored.
+/// Partitions of a workspace's list of days, by series. Part of the stored format.
 pub(super) const DAY_SHARDS: i32 = 64;
 
-/// What a series has on one day.
+/// The samples of a series on one day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Day {
-    /// How many samples, about.
+    /// Approximate number of samples.
     pub(super) samples: u64,
     /// No sample is earlier.
     pub(super) first_ms: i64,
@@ -66,12 +66,12 @@ impl Tables {
     pub(super) async fn put_series(
         &self,
         workspace: &WorkspaceId,
-        series: &UnflushedSeries,
-        stamp: i64,
+        series: &FlushSeries,
+        write_timestamp: i64,
     ) -> Result<(), PortError> {
         let (kpi, labels) = (series.kpi.as_str(), series.labels.as_str());
         let id = series.id.to_bytes();
-        let values = (workspace.as_str(), series_shard(&series.kpi), kpi, id.as_slice(), labels, stamp);
+        let values = (workspace.as_str(), series_shard(&series.kpi), kpi, id.as_slice(), labels, write_timestamp);
         self.database.execute(&self.directory.write_series, values).await.map(drop)
     }
 
@@ -80,10 +80,10 @@ impl Tables {
         workspace: &WorkspaceId,
         kpi: &KpiName,
         id: SeriesId,
-        stamp: i64,
+        write_timestamp: i64,
     ) -> Result<(), PortError> {
         let id = id.to_bytes();
-        let values = (stamp, workspace.as_str(), series_shard(kpi), kpi.as_str(), id.as_slice());
+        let values = (write_timestamp, workspace.as_str(), series_shard(kpi), kpi.as_str(), id.as_slice());
         self.database.execute(&self.directory.forget_series, values).await.map(drop)
     }
 
@@ -137,13 +137,23 @@ impl Tables {
         &self,
         workspace: &WorkspaceId,
         days: &[(SeriesId, i64, Day)],
-        stamp: i64,
+        write_timestamp: i64,
     ) -> Result<(), PortError> {
         let values = |(id, number, day): &(SeriesId, i64, Day)| {
             let (first, last) = (CqlTimestamp(day.first_ms), CqlTimestamp(day.last_ms));
             let id_bytes = id.to_bytes().to_vec();
             let samples = day.samples.cast_signed();
-            (workspace.as_str(), day_shard(*id), id_bytes, *number, samples, first, last, stamp, self.ttl_seconds)
+            (
+                workspace.as_str(),
+                day_shard(*id),
+                id_bytes,
+                *number,
+                samples,
+                first,
+                last,
+                write_timestamp,
+                self.ttl_seconds,
+            )
         };
         let values: Vec<_> = days.iter().map(values).collect();
         self.database.batch(&self.directory.write_day, &values).await
@@ -154,10 +164,10 @@ impl Tables {
         workspace: &WorkspaceId,
         id: SeriesId,
         day: i64,
-        stamp: i64,
+        write_timestamp: i64,
     ) -> Result<(), PortError> {
         let bytes = id.to_bytes();
-        let values = (stamp, workspace.as_str(), day_shard(id), bytes.as_slice(), day);
+        let values = (write_timestamp, workspace.as_str(), day_shard(id), bytes.as_slice(), day);
         self.database.execute(&self.directory.forget_day, values).await.map(drop)
     }
 }
@@ -172,8 +182,7 @@ fn series_shard(kpi: &KpiName) -> i32 {
 }
 
 fn day((number, samples, first, last): DayRow) -> (i64, Day) {
-    let (earliest, latest) =
-        (number.saturating_mul(super::DAY_MS), number.saturating_add(1).saturating_mul(super::DAY_MS));
+    let (earliest, latest) = (number.saturating_mul(DAY_MS), number.saturating_add(1).saturating_mul(DAY_MS));
     let first_ms = first.map_or(earliest, |time| time.0);
     let last_ms = last.map_or(latest - 1, |time| time.0);
     let samples = samples.and_then(|samples| u64::try_from(samples).ok()).unwrap_or(0);

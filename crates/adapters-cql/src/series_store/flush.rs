@@ -1,196 +1,178 @@
-//! Writing what is in memory: rows, then their rollups, then the directory, then anomalies, and the head last. Whatever
-//! fails in between is done again by the next flush, here or on another node, with the same result.
+//! Flushing: writes rows, then rollups, the directory, anomalies, and the head last.
+//!
+//! If a step fails, the next flush repeats it with the same result, on this node or another.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use super::History;
-use super::batching::Several;
-use super::day_of;
+use super::batching::BoundedTasks;
 use super::directory::{Day, day_shard};
 use super::head::Head;
-use super::memtable::{FlushBatch, StampedRow, UnflushedSeries, in_time_order};
-use super::rollup_maintenance::{Rolled, Tail, roll};
-use super::rows::Place;
+use super::history::History;
+use super::layout::day_of;
+use super::memtable::{FlushBatch, FlushSeries, VersionedRow, in_time_order};
+use super::rollup_maintenance::{RollupChanges, Tail, update_rollups};
 use super::statements::Tier;
+use super::writer_state::WriterState;
 use earcon_history::rollup::Bucket;
 use earcon_model::{Seq, SeriesId};
 use earcon_ports::PortError;
 
-/// What is known of the database by whoever writes to it.
-pub(super) struct Upkeep {
-    pub(super) head: Head,
-    /// The ends of the series that were written to since the head was last moved by somebody else.
-    pub(super) tails: HashMap<SeriesId, Tail>,
-    /// The days on which anomalies opened, and when the last one of them closed that is closed; read when it is needed.
-    pub(super) anomaly_days: Option<HashMap<i64, Option<i64>>>,
-    /// Nothing expires that was written with a time before this.
-    pub(super) nothing_due_before_ms: i64,
-}
-
-impl Default for Upkeep {
-    fn default() -> Self {
-        Self { head: Head::default(), tails: HashMap::new(), anomaly_days: None, nothing_due_before_ms: i64::MIN }
-    }
-}
-
-impl Upkeep {
-    /// Forgets what was known when another node has written.
-    fn adopt(&mut self, head: Head) {
-        if head != self.head {
-            *self = Self { head, ..Self::default() };
-        }
-    }
-
-    fn due_from(&mut self, time_ms: i64) {
-        self.nothing_due_before_ms = self.nothing_due_before_ms.min(time_ms);
-    }
-}
-
 /// A series being flushed.
 struct Work {
     id: SeriesId,
-    rows: Vec<StampedRow>,
+    rows: Vec<VersionedRow>,
     tail: Tail,
 }
 
 impl History {
-    /// Reads the head and takes notice of it.
-    pub(super) async fn take_notice(&self, upkeep: &mut Upkeep) -> Result<(), PortError> {
+    /// Reads the head and updates the state of the writer and the memtable.
+    pub(super) async fn refresh_head(&self, writer: &mut WriterState) -> Result<(), PortError> {
         let head = self.tables.head(&self.workspace).await?;
-        upkeep.adopt(head);
-        self.live().adopt(&head);
+        writer.sync_to(head);
+        self.memtable().sync_to(&head);
         Ok(())
     }
 
-    /// Writes everything that was applied so far.
+    /// Writes everything applied so far.
     ///
-    /// A node that has lost the workspace finds a head that is further, and forgets what it had. If it does not see it
-    /// yet, it writes what the other node has written or will write, with the same stamps: nothing changes.
-    pub(super) async fn flush(&self, upkeep: &mut Upkeep) -> Result<Seq, PortError> {
-        self.take_notice(upkeep).await?;
-        let unflushed = self.live().begin_flush();
-        if unflushed.cursor == upkeep.head.cursor && unflushed.series.is_empty() && unflushed.anomalies.is_empty() {
-            return Ok(upkeep.head.cursor);
+    /// A node that lost the workspace finds a newer head and drops its memtable. If it does not see
+    /// that head yet, it writes the same data as the other node, with the same write timestamps, so
+    /// nothing changes.
+    pub(super) async fn flush(&self, writer: &mut WriterState) -> Result<Seq, PortError> {
+        self.refresh_head(writer).await?;
+        let unflushed = self.memtable().begin_flush();
+        if unflushed.cursor == writer.head.cursor && unflushed.series.is_empty() && unflushed.anomalies.is_empty() {
+            return Ok(writer.head.cursor);
         }
-        self.write_unflushed(&unflushed, upkeep).await?;
-        self.live().end_flush(&unflushed);
-        Ok(upkeep.head.cursor)
+        self.write_unflushed(&unflushed, writer).await?;
+        self.memtable().end_flush(&unflushed);
+        Ok(writer.head.cursor)
     }
 
-    pub(super) async fn write_unflushed(&self, unflushed: &FlushBatch, upkeep: &mut Upkeep) -> Result<(), PortError> {
-        let rolled = self.write_series(unflushed, upkeep).await?;
-        self.write_anomalies(unflushed, upkeep).await?;
+    pub(super) async fn write_unflushed(
+        &self,
+        unflushed: &FlushBatch,
+        writer: &mut WriterState,
+    ) -> Result<(), PortError> {
+        let rolled = self.write_series(unflushed, writer).await?;
+        self.write_anomalies(unflushed, writer).await?;
         let added: i64 = rolled.iter().map(|(_, rolled)| rolled.added).sum();
         let head = Head {
             cursor: unflushed.cursor,
-            stamp: unflushed.stamp,
-            life: upkeep.head.life,
-            samples: upkeep.head.samples.saturating_add_signed(added),
+            write_timestamp: unflushed.write_timestamp,
+            log_epoch: writer.head.log_epoch,
+            samples: writer.head.samples.saturating_add_signed(added),
         };
         self.tables.put_head(&self.workspace, &head).await?;
-        upkeep.head = head;
-        upkeep.tails.extend(rolled.into_iter().map(|(id, rolled)| (id, rolled.tail)));
+        writer.head = head;
+        writer.tails.extend(rolled.into_iter().map(|(id, rolled)| (id, rolled.tail)));
         let ended = unflushed.anomalies.iter().map(|changed| changed.anomaly.closed_at_ms.unwrap_or(i64::MAX));
         let rows = unflushed.series.iter().flat_map(|series| series.rows.iter());
-        let earliest = rows.map(|stamped| stamped.row.timestamp_ms).chain(ended).min();
-        upkeep.due_from(earliest.unwrap_or(i64::MAX));
+        let earliest = rows.map(|versioned| versioned.row.timestamp_ms).chain(ended).min();
+        writer.due_from(earliest.unwrap_or(i64::MAX));
         Ok(())
     }
 
-    /// Writes everything, then begins again at the beginning of the log.
-    pub(super) async fn rewind(&self, upkeep: &mut Upkeep) -> Result<(), PortError> {
-        self.flush(upkeep).await?;
-        let head = Head { cursor: 0, life: upkeep.head.life + 1, stamp: upkeep.head.stamp + 1, ..upkeep.head };
+    /// Writes everything applied so far, then starts again at the beginning of the log.
+    pub(super) async fn rewind(&self, writer: &mut WriterState) -> Result<(), PortError> {
+        self.flush(writer).await?;
+        let head = Head {
+            cursor: 0,
+            log_epoch: writer.head.log_epoch + 1,
+            write_timestamp: writer.head.write_timestamp + 1,
+            ..writer.head
+        };
         self.tables.put_head(&self.workspace, &head).await?;
-        upkeep.head = head;
-        self.live().adopt(&head);
+        writer.head = head;
+        self.memtable().sync_to(&head);
         Ok(())
     }
 
     pub(super) async fn write_series(
         &self,
         unflushed: &FlushBatch,
-        upkeep: &Upkeep,
-    ) -> Result<Vec<(SeriesId, Rolled)>, PortError> {
-        let work = self.begin(unflushed, upkeep).await?;
-        let mut writes = Several::new(self.tables.pace.in_flight);
+        writer: &WriterState,
+    ) -> Result<Vec<(SeriesId, RollupChanges)>, PortError> {
+        let work = self.begin(unflushed, writer).await?;
+        let mut writes = BoundedTasks::new(self.tables.pace.in_flight);
         for series in &work {
             for (day, rows) in batches(&series.rows, self.tables.pace.batch_rows) {
-                writes.add(self.tables.put_samples(self.place(series.id), day, rows)).await?;
+                writes.add(self.tables.put_samples(self.key(series.id), day, rows)).await?;
             }
         }
         writes.finish().await?;
-        let mut rolls = Several::new(self.tables.pace.in_flight);
+        let mut rolls = BoundedTasks::new(self.tables.pace.in_flight);
         for Work { id, rows, tail } in work {
-            rolls.add(async move { Ok((id, roll(&self.tables, self.place(id), tail, &rows).await?)) }).await?;
+            rolls.add(async move { Ok((id, update_rollups(&self.tables, self.key(id), tail, &rows).await?)) }).await?;
         }
         let rolled = rolls.finish().await?;
-        self.write_buckets(&rolled, unflushed.stamp).await?;
-        self.write_days(&rolled, unflushed.stamp).await?;
+        self.write_buckets(&rolled, unflushed.write_timestamp).await?;
+        self.write_days(&rolled, unflushed.write_timestamp).await?;
         Ok(rolled)
     }
 
-    /// Finds the end of every series, and makes those known that are new.
-    async fn begin(&self, unflushed: &FlushBatch, upkeep: &Upkeep) -> Result<Vec<Work>, PortError> {
-        let mut work = Several::new(self.tables.pace.in_flight);
+    /// Finds the end of every series, and adds new series to the directory.
+    async fn begin(&self, unflushed: &FlushBatch, writer: &WriterState) -> Result<Vec<Work>, PortError> {
+        let mut work = BoundedTasks::new(self.tables.pace.in_flight);
         for series in &unflushed.series {
-            let known = upkeep.tails.get(&series.id).cloned();
-            work.add(self.begin_series(series, known, unflushed.stamp)).await?;
+            let known = writer.tails.get(&series.id).cloned();
+            work.add(self.begin_series(series, known, unflushed.write_timestamp)).await?;
         }
         work.finish().await
     }
 
-    async fn begin_series(&self, series: &UnflushedSeries, known: Option<Tail>, stamp: i64) -> Result<Work, PortError> {
+    async fn begin_series(
+        &self,
+        series: &FlushSeries,
+        known: Option<Tail>,
+        write_timestamp: i64,
+    ) -> Result<Work, PortError> {
         let tail = match known {
             Some(tail) => tail,
-            None => Tail::load(&self.tables, self.place(series.id)).await?,
+            None => Tail::load(&self.tables, self.key(series.id)).await?,
         };
         if tail.is_new() {
-            self.tables.put_series(&self.workspace, series, stamp).await?;
+            self.tables.put_series(&self.workspace, series, write_timestamp).await?;
         }
         Ok(Work { id: series.id, rows: in_time_order(series.rows.to_vec()), tail })
     }
 
-    async fn write_buckets(&self, rolled: &[(SeriesId, Rolled)], stamp: i64) -> Result<(), PortError> {
-        let mut writes = Several::new(self.tables.pace.in_flight);
+    async fn write_buckets(&self, rolled: &[(SeriesId, RollupChanges)], write_timestamp: i64) -> Result<(), PortError> {
+        let mut writes = BoundedTasks::new(self.tables.pace.in_flight);
         for (id, rolled) in rolled {
             for (tier, buckets) in [(&self.tables.minutes, &rolled.minutes), (&self.tables.hours, &rolled.hours)] {
                 for part in partitions(tier, buckets, self.tables.pace.batch_rows) {
-                    writes.add(self.tables.put_buckets(tier, self.place(*id), part, stamp)).await?;
+                    writes.add(self.tables.put_buckets(tier, self.key(*id), part, write_timestamp)).await?;
                 }
             }
         }
         writes.finish().await.map(drop)
     }
 
-    async fn write_days(&self, rolled: &[(SeriesId, Rolled)], stamp: i64) -> Result<(), PortError> {
+    async fn write_days(&self, rolled: &[(SeriesId, RollupChanges)], write_timestamp: i64) -> Result<(), PortError> {
         let mut shards: BTreeMap<i32, Vec<(SeriesId, i64, Day)>> = BTreeMap::new();
         for (id, rolled) in rolled {
             let days = rolled.days.iter().map(|(number, day)| (*id, *number, *day));
             shards.entry(day_shard(*id)).or_default().extend(days);
         }
-        let mut writes = Several::new(self.tables.pace.in_flight);
+        let mut writes = BoundedTasks::new(self.tables.pace.in_flight);
         for days in shards.values() {
             for part in days.chunks(self.tables.pace.batch_rows) {
-                writes.add(self.tables.put_days(&self.workspace, part, stamp)).await?;
+                writes.add(self.tables.put_days(&self.workspace, part, write_timestamp)).await?;
             }
         }
         writes.finish().await.map(drop)
     }
-
-    pub(super) fn place(&self, id: SeriesId) -> Place<'_> {
-        Place { workspace: &self.workspace, id }
-    }
 }
 
-/// Rows in time order as what is written together, each with its day.
-fn batches(rows: &[StampedRow], most: usize) -> Vec<(i64, &[StampedRow])> {
+/// Groups rows, in time order, into batches of one day each. Each batch comes with its day.
+fn batches(rows: &[VersionedRow], most: usize) -> Vec<(i64, &[VersionedRow])> {
     let days = rows.chunk_by(|a, b| day_of(a.row.timestamp_ms) == day_of(b.row.timestamp_ms));
     let batches = days.flat_map(|day| day.chunks(most));
     batches.filter_map(|rows| Some((day_of(rows.first()?.row.timestamp_ms), rows))).collect()
 }
 
-/// Buckets in time order as what is written together.
+/// Groups buckets, in time order, into batches of one partition each.
 fn partitions<'a>(tier: &Tier, buckets: &'a [Bucket], most: usize) -> Vec<&'a [Bucket]> {
     let same = |a: &Bucket, b: &Bucket| tier.partition(a.start_ms) == tier.partition(b.start_ms);
     buckets.chunk_by(same).flat_map(|part| part.chunks(most)).collect()

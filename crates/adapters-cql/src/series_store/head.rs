@@ -1,43 +1,43 @@
-//! Where the history of a workspace stands.
+//! The head: how far the history of a workspace has applied the log.
 
 use super::statements::Tables;
 use earcon_model::{Seq, WorkspaceId};
 use earcon_ports::PortError;
 
-/// How far the log is taken in.
+/// How far the log is applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Head {
     /// The last event whose effects are in the database.
     pub(super) cursor: Seq,
-    /// The newest write timestamp used: of that event, or of upkeep since.
-    pub(super) stamp: i64,
+    /// The newest write timestamp in use: of that event, or of a deletion after it.
+    pub(super) write_timestamp: i64,
     /// How often the log began again.
-    pub(super) life: i64,
-    /// How many samples there are, about.
+    pub(super) log_epoch: i64,
+    /// Approximate number of samples.
     pub(super) samples: u64,
 }
 
 impl Tables {
-    /// The head as it is stored; the default for a workspace without history.
+    /// The stored head. The default for a workspace without history.
     pub(super) async fn head(&self, workspace: &WorkspaceId) -> Result<Head, PortError> {
         let rows = self.database.rows::<HeadRow>(&self.heads.read, (workspace.as_str(),)).await?;
-        Ok(rows.first().map_or_else(Head::default, |(cursor, stamp, life, samples)| Head {
+        Ok(rows.first().map_or_else(Head::default, |(cursor, write_timestamp, log_epoch, samples)| Head {
             cursor: number(*cursor),
-            stamp: stamp.unwrap_or(0),
-            life: life.unwrap_or(0),
+            write_timestamp: write_timestamp.unwrap_or(0),
+            log_epoch: log_epoch.unwrap_or(0),
             samples: number(*samples),
         }))
     }
 
-    /// Stores the head. Its write timestamp is its stamp, so a head can never replace one with a later stamp.
+    /// Stores the head at its own write timestamp, so that it never replaces a later head.
     pub(super) async fn put_head(&self, workspace: &WorkspaceId, head: &Head) -> Result<(), PortError> {
         let values = (
             workspace.as_str(),
             head.cursor.cast_signed(),
-            head.stamp,
-            head.life,
+            head.write_timestamp,
+            head.log_epoch,
             head.samples.cast_signed(),
-            head.stamp,
+            head.write_timestamp,
         );
         self.database.execute(&self.heads.write, values).await.map(drop)
     }

@@ -1,21 +1,22 @@
-//! Reading samples: what is stored and the rows in memory as one, where those in memory win.
+//! Reading samples: stored rows and rows in memory together. Rows in memory replace stored ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use super::batching::Several;
+use super::batching::BoundedTasks;
+use super::history::History;
+use super::layout::{DAY_MS, day_of};
 use super::memtable::Matching;
 use super::rows::{Span, sample};
-use super::{DAY_MS, History, day_of};
 use earcon_history::rollup::start_of;
 use earcon_model::{Labels, SeriesId};
 use earcon_ports::{PortError, SampleRow, SampleSeries, SeriesQuery};
 
-/// Series of one query that are read at once.
+/// Series of one query that are read concurrently.
 pub(super) const SERIES_AT_ONCE: usize = 8;
 
 impl Span {
-    pub(super) fn of(query: &SeriesQuery) -> Option<Self> {
+    pub(super) fn from_query(query: &SeriesQuery) -> Option<Self> {
         (query.from_ms < query.to_ms).then(|| Self { from_ms: query.from_ms, last_ms: query.to_ms - 1 })
     }
 
@@ -26,22 +27,22 @@ impl Span {
     }
 }
 
-/// A series under a query.
+/// A series that a query reads.
 pub(super) struct Reading<'a> {
     pub(super) history: &'a History,
     pub(super) id: SeriesId,
     pub(super) labels: Labels,
-    /// Its rows in memory inside the range of the query, in time order.
+    /// Its rows in memory in the query's range, in time order.
     pub(super) memory: Vec<SampleRow>,
-    /// Days inside the range that have stored samples, in order.
+    /// Days in the range that have stored samples, in order.
     pub(super) days: Vec<i64>,
 }
 
 impl History {
     pub(super) async fn samples(&self, query: &SeriesQuery, limit: usize) -> Result<Vec<SampleSeries>, PortError> {
-        let Some(span) = Span::of(query) else { return Ok(Vec::new()) };
+        let Some(span) = Span::from_query(query) else { return Ok(Vec::new()) };
         let matching = self.matching(query).await?;
-        let mut reads = Several::new(SERIES_AT_ONCE);
+        let mut reads = BoundedTasks::new(SERIES_AT_ONCE);
         for series in matching {
             reads.add(self.samples_of(series, span, limit)).await?;
         }
@@ -62,13 +63,14 @@ impl History {
         Ok(SampleSeries { labels: series.labels, rows, truncated })
     }
 
-    /// The series that the query matches in order of their labels, with their rows in memory.
+    /// The series that match the query, in order of labels, with their rows in memory.
     pub(super) async fn matching(&self, query: &SeriesQuery) -> Result<Vec<Matching>, PortError> {
-        self.forget_what_others_stored().await?;
-        // Memory first: what a flush takes from it meanwhile is in the database when that is read.
-        let live = self.live().matching(query);
+        self.drop_what_others_stored().await?;
+        // Memory first: rows that a flush removes from it meanwhile are in the database by the time
+        // it is read.
+        let buffered = self.memtable().matching(query);
         let mut found: BTreeMap<Labels, Matching> =
-            live.into_iter().map(|series| (series.labels.clone(), series)).collect();
+            buffered.into_iter().map(|series| (series.labels.clone(), series)).collect();
         for (id, labels) in self.tables.series_of(&self.workspace, &query.kpi, &query.labels).await? {
             found.entry(labels.clone()).or_insert_with(|| Matching { id, labels, rows: Vec::new() });
         }
@@ -87,8 +89,8 @@ impl History {
 }
 
 impl Reading<'_> {
-    /// Shows `seen` the rows inside of `span`, which lies inside the range of the query, in time order, a part at a time,
-    /// until it breaks. Not more than `enough` rows of a day are read.
+    /// Calls `seen` with the rows in `span` in time order, part by part, until it breaks. `span`
+    /// must lie in the query's range. Reads at most `enough` rows of a day.
     pub(super) async fn visit(
         &self,
         span: Span,
@@ -99,7 +101,7 @@ impl Reading<'_> {
         let (first, last) = (day_of(span.from_ms), day_of(span.last_ms));
         for day in self.days.iter().copied().filter(|day| (first..=last).contains(day)) {
             let tables = &self.history.tables;
-            let mut pages = tables.samples(self.history.place(self.id), day, span.part(day), enough)?;
+            let mut pages = tables.samples(self.history.key(self.id), day, span.part(day), enough)?;
             while let Some(page) = pages.next().await? {
                 let stored: Vec<SampleRow> = page.into_iter().filter_map(sample).collect();
                 let Some(end) = stored.last().map(|row| row.timestamp_ms) else { continue };
@@ -112,7 +114,7 @@ impl Reading<'_> {
             }
         }
         if !memory.is_empty() {
-            // The last part: whether to go on does not matter any more.
+            // This is the last part, so a break needs no handling.
             let (ControlFlow::Break(()) | ControlFlow::Continue(())) = seen(memory);
         }
         Ok(())
@@ -124,13 +126,13 @@ impl Reading<'_> {
         self.memory.get(start..end).unwrap_or_default()
     }
 
-    /// Starts of the steps of `width_ms` that rows in memory fall into.
+    /// Starts of the steps of `width_ms` that contain rows in memory.
     pub(super) fn touched(&self, width_ms: i64) -> BTreeSet<i64> {
         self.memory.iter().map(|row| start_of(row.timestamp_ms, width_ms)).collect()
     }
 }
 
-/// One run from two, each in time order; where both have a timestamp, `newer` stays.
+/// Merges two runs that are in time order. If both have a timestamp, the `newer` row stays.
 fn merged(older: &[SampleRow], newer: &[SampleRow]) -> Vec<SampleRow> {
     let mut rows = Vec::with_capacity(older.len() + newer.len());
     let mut newer = newer.iter().copied().peekable();
@@ -150,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn newer_rows_take_their_place_between_older_ones() {
+    fn newer_rows_are_merged_between_older_ones() {
         let row =
             |timestamp_ms, value| SampleRow { timestamp_ms, value, score: None, expected: 0.0, lower: 0.0, upper: 0.0 };
         let older = [row(1, 0.0), row(3, 0.0), row(5, 0.0)];

@@ -1,30 +1,32 @@
-//! Forgetting by age and by size: whole days of a series, and the beginning of a day where enough of it is to go. Both
-//! flush first, so that everything there is lies in the database.
+//! Deleting history by age and by size: whole days of a series, or the beginning of a day if it is
+//! a large enough part. Both flush first, so that all rows are in the database.
 //!
-//! What is deleted is deleted as of the last event stored: whatever is written again from the events up to it stays
-//! deleted.
+//! Deletions carry a write timestamp just after the last stored event, so repeated writes of
+//! earlier events stay deleted.
 
 use std::collections::HashSet;
 
-use super::batching::Several;
+use super::batching::BoundedTasks;
 use super::directory::{DAY_SHARDS, Day, SERIES_SHARDS};
-use super::flush::Upkeep;
 use super::head::Head;
+use super::history::History;
+use super::layout::{DAY_MS, SAMPLE_BYTES};
 use super::rollup_maintenance::merged;
 use super::rows::Span;
-use super::{DAY_MS, History, SAMPLE_BYTES};
+use super::writer_state::WriterState;
 use earcon_history::rollup::{HOUR_MS, MINUTE_MS, buckets, start_of};
 use earcon_model::SeriesId;
 use earcon_ports::PortError;
 
-/// A day loses its beginning when that is at least one part in so many of it, so that few deletions do.
+/// The beginning of a day is deleted only if it is at least this fraction (1/n) of it, to limit the
+/// number of deletions.
 const CUT_SHARE: u64 = 4;
 
-/// What becomes of one day of a series.
+/// The deletion for one day of a series.
 #[derive(Debug, Clone, Copy)]
 enum Change {
     Forget,
-    /// Forget what is before this time; the day that is left.
+    /// Deletes everything before this time. The day is the remaining part.
     Cut(i64, Day),
 }
 
@@ -37,13 +39,13 @@ struct Listed {
 }
 
 impl History {
-    /// Forgets samples older than `before_ms`, and anomalies that closed before it.
-    pub(super) async fn expire(&self, upkeep: &mut Upkeep, before_ms: i64) -> Result<(), PortError> {
-        self.flush(upkeep).await?;
-        if before_ms <= upkeep.nothing_due_before_ms {
+    /// Deletes samples older than `before_ms`, and anomalies that closed before it.
+    pub(super) async fn expire(&self, writer: &mut WriterState, before_ms: i64) -> Result<(), PortError> {
+        self.flush(writer).await?;
+        if before_ms <= writer.nothing_due_before_ms {
             return Ok(());
         }
-        let stamp = self.begin_upkeep(upkeep);
+        let write_timestamp = self.begin_deletion(writer);
         let (mut samples, mut changed, mut due_ms) = (0, false, i64::MAX);
         let mut seen = HashSet::new();
         for shard in 0..DAY_SHARDS {
@@ -63,26 +65,26 @@ impl History {
                 }
             }
             changed |= !changes.is_empty();
-            self.change(upkeep, &changes, stamp).await?;
+            self.change(writer, &changes, write_timestamp).await?;
         }
-        changed |= self.forget_series_but(&seen, stamp).await?;
-        due_ms = due_ms.min(self.expire_anomalies(before_ms, stamp, &mut changed).await?);
-        if changed || samples != upkeep.head.samples {
-            self.end_upkeep(upkeep, Head { samples, stamp, ..upkeep.head }).await?;
+        changed |= self.forget_series_but(&seen, write_timestamp).await?;
+        due_ms = due_ms.min(self.expire_anomalies(before_ms, write_timestamp, &mut changed).await?);
+        if changed || samples != writer.head.samples {
+            self.end_deletion(writer, Head { samples, write_timestamp, ..writer.head }).await?;
         }
-        // Anomalies of forgotten days may be in it.
-        upkeep.anomaly_days = None;
-        upkeep.nothing_due_before_ms = due_ms;
+        // It may list deleted days.
+        writer.anomaly_days = None;
+        writer.nothing_due_before_ms = due_ms;
         Ok(())
     }
 
-    /// Forgets the oldest samples until what is left occupies at most `max_bytes`.
-    pub(super) async fn shrink(&self, upkeep: &mut Upkeep, max_bytes: u64) -> Result<(), PortError> {
-        self.flush(upkeep).await?;
-        if upkeep.head.samples.saturating_mul(SAMPLE_BYTES) <= max_bytes {
+    /// Deletes the oldest samples until the rest occupies at most `max_bytes`.
+    pub(super) async fn shrink(&self, writer: &mut WriterState, max_bytes: u64) -> Result<(), PortError> {
+        self.flush(writer).await?;
+        if writer.head.samples.saturating_mul(SAMPLE_BYTES) <= max_bytes {
             return Ok(());
         }
-        let stamp = self.begin_upkeep(upkeep);
+        let write_timestamp = self.begin_deletion(writer);
         let mut all = Vec::new();
         for shard in 0..DAY_SHARDS {
             let days = self.tables.days_of_shard(&self.workspace, shard).await?;
@@ -108,97 +110,108 @@ impl History {
                 break;
             }
         }
-        self.change(upkeep, &changes, stamp).await?;
-        self.end_upkeep(upkeep, Head { samples, stamp, ..upkeep.head }).await
+        self.change(writer, &changes, write_timestamp).await?;
+        self.end_deletion(writer, Head { samples, write_timestamp, ..writer.head }).await
     }
 
-    /// A stamp between those of the events stored and of those to come.
-    fn begin_upkeep(&self, upkeep: &Upkeep) -> i64 {
-        let stamp = upkeep.head.stamp + 1;
-        self.live().stay_above(stamp);
-        stamp
+    /// A write timestamp after the stored events and before all later ones.
+    fn begin_deletion(&self, writer: &WriterState) -> i64 {
+        let write_timestamp = writer.head.write_timestamp + 1;
+        self.memtable().stay_above(write_timestamp);
+        write_timestamp
     }
 
-    async fn end_upkeep(&self, upkeep: &mut Upkeep, head: Head) -> Result<(), PortError> {
+    async fn end_deletion(&self, writer: &mut WriterState, head: Head) -> Result<(), PortError> {
         self.tables.put_head(&self.workspace, &head).await?;
-        upkeep.head = head;
+        writer.head = head;
         Ok(())
     }
 
-    async fn change(&self, upkeep: &mut Upkeep, changes: &[(Listed, Change)], stamp: i64) -> Result<(), PortError> {
-        changes.iter().for_each(|(listed, _)| drop(upkeep.tails.remove(&listed.id)));
-        let mut work = Several::new(self.tables.pace.in_flight);
+    async fn change(
+        &self,
+        writer: &mut WriterState,
+        changes: &[(Listed, Change)],
+        write_timestamp: i64,
+    ) -> Result<(), PortError> {
+        changes.iter().for_each(|(listed, _)| drop(writer.tails.remove(&listed.id)));
+        let mut work = BoundedTasks::new(self.tables.pace.in_flight);
         for (listed, change) in changes {
-            work.add(self.change_day(listed, change, stamp)).await?;
+            work.add(self.change_day(listed, change, write_timestamp)).await?;
         }
         work.finish().await.map(drop)
     }
 
-    async fn change_day(&self, listed: &Listed, change: &Change, stamp: i64) -> Result<(), PortError> {
+    async fn change_day(&self, listed: &Listed, change: &Change, write_timestamp: i64) -> Result<(), PortError> {
         match change {
-            Change::Forget => self.forget_day(listed, stamp).await,
-            Change::Cut(at_ms, left) => self.cut_day(listed, *at_ms, left, stamp).await,
+            Change::Forget => self.forget_day(listed, write_timestamp).await,
+            Change::Cut(at_ms, left) => self.cut_day(listed, *at_ms, left, write_timestamp).await,
         }
     }
 
-    async fn forget_day(&self, listed: &Listed, stamp: i64) -> Result<(), PortError> {
-        let (tables, place) = (&self.tables, self.place(listed.id));
+    async fn forget_day(&self, listed: &Listed, write_timestamp: i64) -> Result<(), PortError> {
+        let (tables, key) = (&self.tables, self.key(listed.id));
         let day = whole(listed.number);
-        tables.forget_samples(place, listed.number, stamp).await?;
-        tables.forget_buckets(&tables.minutes, place, day, stamp).await?;
-        tables.forget_buckets(&tables.hours, place, day, stamp).await?;
-        tables.forget_day(&self.workspace, listed.id, listed.number, stamp).await
+        tables.forget_samples(key, listed.number, write_timestamp).await?;
+        tables.forget_buckets(&tables.minutes, key, day, write_timestamp).await?;
+        tables.forget_buckets(&tables.hours, key, day, write_timestamp).await?;
+        tables.forget_day(&self.workspace, listed.id, listed.number, write_timestamp).await
     }
 
-    /// Forgets the beginning of a day, and makes the buckets again that lose a part.
-    async fn cut_day(&self, listed: &Listed, at_ms: i64, left: &Day, stamp: i64) -> Result<(), PortError> {
-        let (tables, place, day) = (&self.tables, self.place(listed.id), whole(listed.number));
-        tables.forget_samples_before(place, at_ms, listed.number, stamp).await?;
+    /// Deletes the beginning of a day, and recomputes the buckets that lose a part.
+    async fn cut_day(&self, listed: &Listed, at_ms: i64, left: &Day, write_timestamp: i64) -> Result<(), PortError> {
+        let (tables, key, day) = (&self.tables, self.key(listed.id), whole(listed.number));
+        tables.forget_samples_before(key, at_ms, listed.number, write_timestamp).await?;
         let (minute_ms, hour_ms) = (start_of(at_ms, MINUTE_MS), start_of(at_ms, HOUR_MS));
         let minute = Span { from_ms: minute_ms, last_ms: minute_ms.saturating_add(MINUTE_MS - 1) };
         let hour = Span { from_ms: hour_ms, last_ms: hour_ms.saturating_add(HOUR_MS - 1) };
         for (tier, start_ms) in [(&tables.minutes, minute_ms), (&tables.hours, hour_ms)] {
             let before = Span { last_ms: start_ms.saturating_sub(1), ..day };
             if before.from_ms <= before.last_ms {
-                tables.forget_buckets(tier, place, before, stamp).await?;
+                tables.forget_buckets(tier, key, before, write_timestamp).await?;
             }
         }
         let start = |span: Span| Span { last_ms: span.from_ms, ..span };
-        if !tables.buckets(&tables.minutes, place, start(minute), [listed.number]).await?.is_empty() {
-            let again = buckets(&tables.day_rows(place, minute).await?, MINUTE_MS);
+        if !tables.buckets(&tables.minutes, key, start(minute), [listed.number]).await?.is_empty() {
+            let again = buckets(&tables.day_rows(key, minute).await?, MINUTE_MS);
             if again.is_empty() {
-                tables.forget_buckets(&tables.minutes, place, start(minute), stamp).await?;
+                tables.forget_buckets(&tables.minutes, key, start(minute), write_timestamp).await?;
             }
-            tables.put_buckets(&tables.minutes, place, &again, stamp).await?;
+            tables.put_buckets(&tables.minutes, key, &again, write_timestamp).await?;
         }
-        if !tables.buckets(&tables.hours, place, start(hour), [listed.number]).await?.is_empty() {
-            let minutes = tables.buckets(&tables.minutes, place, hour, [listed.number]).await?;
+        if !tables.buckets(&tables.hours, key, start(hour), [listed.number]).await?.is_empty() {
+            let minutes = tables.buckets(&tables.minutes, key, hour, [listed.number]).await?;
             match merged(hour_ms, minutes.iter()) {
-                Some(again) => tables.put_buckets(&tables.hours, place, &[again], stamp).await?,
-                None => tables.forget_buckets(&tables.hours, place, start(hour), stamp).await?,
+                Some(again) => tables.put_buckets(&tables.hours, key, &[again], write_timestamp).await?,
+                None => tables.forget_buckets(&tables.hours, key, start(hour), write_timestamp).await?,
             }
         }
-        tables.put_days(&self.workspace, &[(listed.id, listed.number, *left)], stamp).await
+        tables.put_days(&self.workspace, &[(listed.id, listed.number, *left)], write_timestamp).await
     }
 
-    /// Forgets the names of series without any day.
-    async fn forget_series_but(&self, seen: &HashSet<SeriesId>, stamp: i64) -> Result<bool, PortError> {
+    /// Removes series without any day from the directory.
+    async fn forget_series_but(&self, seen: &HashSet<SeriesId>, write_timestamp: i64) -> Result<bool, PortError> {
         let mut changed = false;
         for shard in 0..SERIES_SHARDS {
             let mut empty = self.tables.series_of_shard(&self.workspace, shard).await?;
             empty.retain(|(_, id)| !seen.contains(id));
             changed |= !empty.is_empty();
-            let mut work = Several::new(self.tables.pace.in_flight);
+            let mut work = BoundedTasks::new(self.tables.pace.in_flight);
             for (kpi, id) in &empty {
-                work.add(self.tables.forget_series(&self.workspace, kpi, *id, stamp)).await?;
+                work.add(self.tables.forget_series(&self.workspace, kpi, *id, write_timestamp)).await?;
             }
             work.finish().await?;
         }
         Ok(changed)
     }
 
-    /// Forgets anomalies that closed before `before_ms`; what is open stays. Returns when the next one may be due.
-    async fn expire_anomalies(&self, before_ms: i64, stamp: i64, changed: &mut bool) -> Result<i64, PortError> {
+    /// Deletes anomalies that closed before `before_ms`. Open ones stay. Returns when the next one
+    /// may be due.
+    async fn expire_anomalies(
+        &self,
+        before_ms: i64,
+        write_timestamp: i64,
+        changed: &mut bool,
+    ) -> Result<i64, PortError> {
         let mut due_ms = i64::MAX;
         for (day, _) in self.tables.anomaly_days(&self.workspace, i64::MAX).await? {
             let start_ms = day.saturating_mul(DAY_MS);
@@ -219,13 +232,13 @@ impl History {
             });
             visit.await?;
             *changed |= !gone.is_empty();
-            let mut work = Several::new(self.tables.pace.in_flight);
+            let mut work = BoundedTasks::new(self.tables.pace.in_flight);
             for anomaly in &gone {
-                work.add(self.tables.forget_anomaly(&self.workspace, anomaly, stamp)).await?;
+                work.add(self.tables.forget_anomaly(&self.workspace, anomaly, write_timestamp)).await?;
             }
             work.finish().await?;
             if kept == 0 {
-                self.tables.forget_anomaly_day(&self.workspace, day, stamp).await?;
+                self.tables.forget_anomaly_day(&self.workspace, day, write_timestamp).await?;
             }
         }
         Ok(due_ms)
@@ -237,7 +250,7 @@ fn whole(number: i64) -> Span {
     Span { from_ms, last_ms: from_ms.saturating_add(DAY_MS - 1) }
 }
 
-/// What `before_ms` asks of a day, if it is worth a deletion.
+/// The deletion that `before_ms` requires for a day, if it is worth one.
 fn expired(day: &Day, before_ms: i64) -> Option<Change> {
     if day.last_ms < before_ms {
         return Some(Change::Forget);
@@ -247,13 +260,14 @@ fn expired(day: &Day, before_ms: i64) -> Option<Change> {
     worth.then(|| Change::Cut(before_ms, Day { samples: day.samples - old, first_ms: before_ms, ..*day }))
 }
 
-/// When a day next loses something.
+/// When the next deletion of a day is due.
 fn due(day: &Day) -> i64 {
     let length = day.last_ms.saturating_sub(day.first_ms);
     day.first_ms.saturating_add(length / CUT_SHARE.cast_signed())
 }
 
-/// About how many samples of a day are earlier, as if they were spread evenly; not all of them.
+/// Approximate number of a day's samples before `before_ms`, as if they were spread evenly. Never
+/// all of them.
 fn samples_before(day: &Day, before_ms: i64) -> u64 {
     if before_ms <= day.first_ms {
         return 0;
@@ -262,7 +276,7 @@ fn samples_before(day: &Day, before_ms: i64) -> u64 {
     ((day.samples as f64 * share) as u64).min(day.samples.saturating_sub(1))
 }
 
-/// Cuts a day so that about `excess` of its samples go.
+/// Cuts a day so that about `excess` of its samples are deleted.
 fn cut_to(day: &Day, excess: u64) -> Change {
     let length = (day.last_ms - day.first_ms + 1) as f64;
     let share = excess as f64 / day.samples.max(1) as f64;
@@ -286,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_takes_as_many_as_it_was_asked_to() {
+    fn cut_deletes_the_requested_number_of_samples() {
         let Change::Cut(at_ms, left) = cut_to(&DAY, 667) else { panic!("a cut") };
         assert_eq!((at_ms, left.samples), (6_670, 333));
     }

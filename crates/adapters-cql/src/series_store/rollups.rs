@@ -1,14 +1,14 @@
-//! Reading rollups: stored hours where they tell the truth, then stored minutes, then rows.
+//! Reading rollups: stored hours where they are exact, then stored minutes, then rows.
 //!
-//! Stored buckets reach without a hole to the last of them. So what is behind the last stored hour is read from minutes, and
-//! what is behind the last stored minute from rows. Rows in memory make the buckets they fall into untrue: such hours
-//! are read from minutes, such minutes from rows.
+//! Stored buckets have no gap up to the last of them. Times after the last stored hour are read
+//! from minutes, and times after the last stored minute from rows. Rows in memory make their stored
+//! buckets outdated: such hours are read from minutes, and such minutes from rows.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
 
-use super::History;
-use super::batching::Several;
+use super::batching::BoundedTasks;
+use super::history::History;
 use super::memtable::Matching;
 use super::query::{Reading, SERIES_AT_ONCE};
 use super::rows::Span;
@@ -19,13 +19,13 @@ use earcon_ports::{PortError, RollupSeries, SeriesQuery};
 
 impl History {
     pub(super) async fn rollups(&self, query: &SeriesQuery, step_ms: i64) -> Result<Vec<RollupSeries>, PortError> {
-        let Some(span) = Span::of(query) else { return Ok(Vec::new()) };
+        let Some(span) = Span::from_query(query) else { return Ok(Vec::new()) };
         let matching = self.matching(query).await?;
         if matching.is_empty() {
             return Ok(Vec::new());
         }
         let opened = self.opened(query, step_ms).await?;
-        let mut reads = Several::new(SERIES_AT_ONCE);
+        let mut reads = BoundedTasks::new(SERIES_AT_ONCE);
         for series in matching {
             reads.add(self.rollups_of(series, span, step_ms, &opened)).await?;
         }
@@ -67,7 +67,7 @@ impl History {
 }
 
 impl Reading<'_> {
-    /// Fills `steps` with everything inside of `span`.
+    /// Fills `steps` with all data in `span`.
     async fn add_all(&self, span: Span, steps: &mut Steps) -> Result<(), PortError> {
         let whole = whole_steps(span, MINUTE_MS).filter(|_| steps.step_ms() % MINUTE_MS == 0);
         let Some(minutes) = whole else { return self.add_rows(span, steps).await };
@@ -91,8 +91,9 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// Adds the stored hours, and the minutes before them and of the hours that rows in memory touch. Returns where the
-    /// stored hours end; `None`, with nothing added, when there are none.
+    /// Adds the stored hours, the minutes before them, and the minutes of hours that contain rows
+    /// in memory. Returns the end of the stored hours. Returns `None` and adds nothing if there are
+    /// none.
     async fn add_hours(&self, minutes: Span, hours: Span, steps: &mut Steps) -> Result<Option<i64>, PortError> {
         let stored = self.stored(&self.history.tables.hours, hours).await?;
         let Some(last) = stored.last() else { return Ok(None) };
@@ -108,17 +109,17 @@ impl Reading<'_> {
         Ok(Some(behind_ms))
     }
 
-    /// Adds a range in front of which and behind which there are stored buckets.
+    /// Adds a range that has stored buckets before and after it.
     async fn add_closed(&self, span: Span, steps: &mut Steps) -> Result<(), PortError> {
         let behind_ms = self.add_minutes(span, steps).await?.unwrap_or(span.from_ms);
-        // Behind its last stored minute there is only what is in memory.
+        // After its last stored minute there are only rows in memory.
         let rest = self.memory_in(Span { from_ms: behind_ms, ..span });
         rest.iter().for_each(|row| steps.add_row(row));
         Ok(())
     }
 
-    /// Adds the stored minutes, and the rows of those that rows in memory touch. Returns where the stored minutes end;
-    /// `None`, with nothing added, when there are none.
+    /// Adds the stored minutes, and the rows of minutes that contain rows in memory. Returns the
+    /// end of the stored minutes. Returns `None` and adds nothing if there are none.
     async fn add_minutes(&self, minutes: Span, steps: &mut Steps) -> Result<Option<i64>, PortError> {
         let stored = self.stored(&self.history.tables.minutes, minutes).await?;
         let Some(last) = stored.last() else { return Ok(None) };
@@ -140,19 +141,19 @@ impl Reading<'_> {
     }
 
     async fn stored(&self, tier: &Tier, span: Span) -> Result<Vec<Bucket>, PortError> {
-        let place = self.history.place(self.id);
-        self.history.tables.buckets(tier, place, span, self.days.iter().copied()).await
+        let key = self.history.key(self.id);
+        self.history.tables.buckets(tier, key, span, self.days.iter().copied()).await
     }
 }
 
-/// The part of `span` that consists of whole steps of `width_ms`.
+/// The part of `span` made of whole steps of `width_ms`.
 fn whole_steps(span: Span, width_ms: i64) -> Option<Span> {
     let from_ms = start_of(span.from_ms.saturating_add(width_ms - 1), width_ms);
     let behind_ms = start_of(span.last_ms.saturating_add(1), width_ms);
     (from_ms < behind_ms).then(|| Span { from_ms, last_ms: behind_ms - 1 })
 }
 
-/// The minutes that start in `from_ms..to_ms`, neighbours as one range.
+/// The minutes that start in `from_ms..to_ms`. Adjacent minutes form one range.
 fn runs(minutes: &BTreeSet<i64>, from_ms: i64, to_ms: i64) -> Vec<Span> {
     let mut found: Vec<Span> = Vec::new();
     for start_ms in minutes.range(from_ms..to_ms.max(from_ms)).copied() {
@@ -170,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whole_steps_leave_out_what_is_cut() {
+    fn whole_steps_exclude_cut_ones() {
         let span = |from_ms, last_ms| Span { from_ms, last_ms };
         assert_eq!(whole_steps(span(0, 119_999), MINUTE_MS), Some(span(0, 119_999)));
         assert_eq!(whole_steps(span(1, 119_998), MINUTE_MS), None);

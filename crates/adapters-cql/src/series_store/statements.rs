@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::database::{CqlDatabase, Prepared, Purpose};
-use super::{DAY_MS, PERIOD_MS, Pace, SeriesSettings};
+use super::layout::{DAY_MS, PERIOD_MS, Pace};
+use super::settings::SeriesSettings;
+use crate::database::{CqlDatabase, Prepared, Purpose};
 use earcon_ports::PortError;
 
-/// The tables of the history. What is done with them is in the files about each of them.
+/// The prepared statements of the history tables. Their uses are in the files about each table.
 pub(super) struct Tables {
     pub(super) database: Arc<CqlDatabase>,
-    /// Of what is written, in seconds; 0 is for ever.
+    /// Time to live of written rows, seconds. 0 means no expiry.
     pub(super) ttl_seconds: i32,
     pub(super) pace: Pace,
     pub(super) heads: Heads,
@@ -47,7 +48,7 @@ pub(super) struct Samples {
 
 /// Buckets of one width.
 pub(super) struct Tier {
-    /// How much time lies in one partition.
+    /// Time covered by one partition.
     pub(super) partition_ms: i64,
     pub(super) read: Prepared,
     pub(super) write: Prepared,
@@ -76,7 +77,7 @@ impl Tables {
         settings: SeriesSettings,
         pace: Pace,
     ) -> Result<Self, PortError> {
-        // Twenty years is the longest the database takes.
+        // The database accepts at most twenty years.
         let longest = Duration::from_secs(20 * 365 * 86_400);
         let seconds = settings.ttl.map_or(0, |ttl| ttl.min(longest).as_secs().max(1));
         Ok(Self {
@@ -95,8 +96,8 @@ impl Tables {
 
 impl Heads {
     async fn prepare(database: &CqlDatabase) -> Result<Self, PortError> {
-        let read = "SELECT cursor, stamp, life, samples FROM history_heads WHERE workspace = ?";
-        let write = "INSERT INTO history_heads (workspace, cursor, stamp, life, samples) VALUES (?, ?, ?, ?, ?) USING TIMESTAMP ?";
+        let read = "SELECT cursor, write_timestamp, log_epoch, samples FROM history_heads WHERE workspace = ?";
+        let write = "INSERT INTO history_heads (workspace, cursor, write_timestamp, log_epoch, samples) VALUES (?, ?, ?, ?, ?) USING TIMESTAMP ?";
         Ok(Self {
             read: database.prepare(read, Purpose::Read).await?,
             write: database.prepare(write, Purpose::Write).await?,

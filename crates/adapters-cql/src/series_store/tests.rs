@@ -1,4 +1,5 @@
-//! The contract, many nodes over one database, and random histories beside a model, against the real database.
+//! Contract tests, tests with many nodes, and random histories compared with a model, against the
+//! real database.
 
 mod against_model;
 mod many_nodes;
@@ -9,24 +10,21 @@ use super::{CqlSeries, SeriesSettings};
 use crate::{CqlDatabase, migrate, test_server};
 use earcon_contract as contract;
 use earcon_model::WorkspaceId;
-use earcon_model::{Event, EventBody, KpiName, Labels, Sample, ScoredSample, Seq, SeriesSamples, SeriesStatus};
+use earcon_model::{Event, KpiName, Labels, Sample, ScoredSample, Seq, SeriesEvent, SeriesSamples, SeriesStatus};
 use earcon_ports::{SampleRow, SeriesQuery, SeriesStore, StoredBatch};
 use earcon_tenancy::{Authorizer, WorkspacePass};
 
 /// The test database with the tables. The first test creates them.
 async fn database() -> Arc<CqlDatabase> {
     // Each schema has its own keyspace, so a developer's database serves many versions.
-    let schema = concat!(
-        include_str!("../../../../config/cql/0001_meta.cql"),
-        include_str!("../../../../config/cql/0002_series.cql")
-    );
+    let schema = include_str!("../../../../config/cql/0001_schema.cql");
     let keyspace = format!("earcon_series_{:016x}", xxhash_rust::xxh3::xxh3_64(schema.as_bytes()));
     let settings = test_server::settings(&keyspace);
     migrate(&settings).await.unwrap();
     Arc::new(CqlDatabase::open(&settings).await.unwrap())
 }
 
-/// A store of one node.
+/// The store of one node.
 async fn node(database: &Arc<CqlDatabase>) -> Arc<CqlSeries> {
     Arc::new(CqlSeries::new(database.clone(), SeriesSettings::default()).await.unwrap())
 }
@@ -40,7 +38,7 @@ fn everything() -> SeriesQuery {
     SeriesQuery { kpi: KpiName::new("k").unwrap(), labels: Labels::none(), from_ms: i64::MIN, to_ms: i64::MAX }
 }
 
-/// One event with `rows` samples for each of `series` series, from `start_ms` on, one a second.
+/// One event with `rows` samples for each of `series` series, one per second from `start_ms` on.
 fn samples(seq: Seq, series: usize, start_ms: i64, rows: i64) -> Arc<Event> {
     let part = |series: usize| {
         let sample = |i: i64| {
@@ -61,7 +59,7 @@ fn samples(seq: Seq, series: usize, start_ms: i64, rows: i64) -> Arc<Event> {
     event(seq, (0..series).map(part).collect())
 }
 
-/// One event with one late sample a time, whose value is `value`.
+/// One event with one late sample of `value` per time.
 fn late(seq: Seq, times: &[i64], value: f64) -> Arc<Event> {
     let late = times.iter().map(|time| Sample { timestamp_ms: *time, value }).collect();
     let labels = Labels::parse("n:0").unwrap();
@@ -77,14 +75,14 @@ fn late(seq: Seq, times: &[i64], value: f64) -> Arc<Event> {
 }
 
 fn event(seq: Seq, parts: Vec<SeriesSamples>) -> Arc<Event> {
-    Arc::new(Event { seq, time_ms: 0, kpi: KpiName::new("k").unwrap(), body: EventBody::Samples(parts) })
+    Arc::new(Event::new(seq, 0, KpiName::new("k").unwrap(), SeriesEvent::Samples(parts)))
 }
 
 async fn apply(store: &dyn SeriesStore, pass: &WorkspacePass, events: &[Arc<Event>]) {
     store.apply(pass, StoredBatch { events: events.to_vec() }).await.unwrap();
 }
 
-/// What tells one row from another, and equals itself.
+/// Timestamp, value and score of a row. Unlike the whole row, it equals itself.
 type Triple = (i64, f64, Option<f32>);
 
 fn triples(rows: &[SampleRow]) -> Vec<Triple> {

@@ -1,6 +1,8 @@
-//! What a row of `snapshots` holds, in one cell, so that a reader never sees parts of two snapshots.
+//! The `snapshot` cell of a row. One cell holds everything, so a reader never sees parts of two
+//! snapshots.
 //!
-//! `version u8 | kind u8 | seq i64 |` then the state (kind 0), or `id 16 bytes | pieces u32 | bytes u64 | hash u64` (kind 1).
+//! `version u8 | kind u8 | seq i64 |` then the state (kind 0), or `id 16 bytes | chunks u32 | bytes
+//! u64 | hash u64` (kind 1).
 
 use uuid::Uuid;
 
@@ -9,7 +11,7 @@ use earcon_ports::{ErrorKind, PortError};
 const VERSION: u8 = 1;
 const HEADER: usize = 10;
 
-/// A snapshot as its row has it.
+/// The decoded cell.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Cell {
     pub(super) seq: i64,
@@ -20,33 +22,33 @@ pub(super) struct Cell {
 pub(super) enum Content {
     /// The state itself.
     Inline(Vec<u8>),
-    /// Where it is.
-    Pieces(Pieces),
+    /// A reference to the chunks of the state.
+    Chunked(ChunkedState),
 }
 
-/// A state in the table of pieces.
+/// A state in the table of chunks.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Pieces {
-    /// Its name there.
+pub(super) struct ChunkedState {
+    /// Its id in that table.
     pub(super) id: Uuid,
-    /// Number of pieces.
+    /// Number of chunks.
     pub(super) count: u32,
-    /// Length of all together.
+    /// Total length of the chunks.
     pub(super) bytes: u64,
-    /// xxh3 of all together.
+    /// xxh3 of all chunks together.
     pub(super) hash: u64,
 }
 
 pub(super) fn encode(seq: i64, content: &Content) -> Vec<u8> {
-    let mut cell = vec![VERSION, u8::from(matches!(content, Content::Pieces(_)))];
+    let mut cell = vec![VERSION, u8::from(matches!(content, Content::Chunked(_)))];
     cell.extend_from_slice(&seq.to_le_bytes());
     match content {
         Content::Inline(state) => cell.extend_from_slice(state),
-        Content::Pieces(pieces) => {
-            cell.extend_from_slice(pieces.id.as_bytes());
-            cell.extend_from_slice(&pieces.count.to_le_bytes());
-            cell.extend_from_slice(&pieces.bytes.to_le_bytes());
-            cell.extend_from_slice(&pieces.hash.to_le_bytes());
+        Content::Chunked(chunks) => {
+            cell.extend_from_slice(chunks.id.as_bytes());
+            cell.extend_from_slice(&chunks.count.to_le_bytes());
+            cell.extend_from_slice(&chunks.bytes.to_le_bytes());
+            cell.extend_from_slice(&chunks.hash.to_le_bytes());
         }
     }
     cell
@@ -66,7 +68,7 @@ fn read(cell: &[u8]) -> Option<Cell> {
             let (count, rest) = rest.split_first_chunk::<4>()?;
             let (bytes, rest) = rest.split_first_chunk::<8>()?;
             let hash: &[u8; 8] = rest.try_into().ok()?;
-            Content::Pieces(Pieces {
+            Content::Chunked(ChunkedState {
                 id: Uuid::from_bytes(*id),
                 count: u32::from_le_bytes(*count),
                 bytes: u64::from_le_bytes(*bytes),
@@ -83,13 +85,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_and_nothing_else() {
-        let pieces = Pieces { id: Uuid::from_u128(7), count: 3, bytes: 700_000, hash: u64::MAX };
-        for content in [Content::Inline(vec![]), Content::Inline(vec![1, 2]), Content::Pieces(pieces)] {
+    fn cell_round_trips_and_damage_is_an_error() {
+        let chunks = ChunkedState { id: Uuid::from_u128(7), count: 3, bytes: 700_000, hash: u64::MAX };
+        for content in [Content::Inline(vec![]), Content::Inline(vec![1, 2]), Content::Chunked(chunks)] {
             let cell = encode(i64::MAX, &content);
             assert_eq!(decode(&cell).unwrap(), Cell { seq: i64::MAX, content });
         }
-        let whole = encode(1, &Content::Pieces(Pieces { id: Uuid::nil(), count: 1, bytes: 1, hash: 1 }));
+        let whole = encode(1, &Content::Chunked(ChunkedState { id: Uuid::nil(), count: 1, bytes: 1, hash: 1 }));
         for cut in [0, 5, HEADER, whole.len() - 1] {
             assert_eq!(decode(&whole[..cut]).unwrap_err().kind, ErrorKind::Corrupt);
         }

@@ -1,4 +1,4 @@
-//! The contract, and what can only go wrong with a database that is asked by several nodes.
+//! Contract tests, and tests with several nodes.
 
 use std::time::Instant;
 
@@ -11,9 +11,9 @@ fn snapshot(kpi: &str, seq: Seq, bytes: usize) -> Snapshot {
     Snapshot { kpi: KpiName::new(kpi).unwrap(), seq, state }
 }
 
-/// Pieces of the KPI that are in the database.
-async fn pieces_left(store: &CqlSnapshots, pass: &WorkspacePass, kpi: &str) -> usize {
-    let text = "SELECT piece FROM snapshot_chunks WHERE workspace = ? AND kpi = ?";
+/// Number of chunks of the KPI in the database.
+async fn chunks_left(store: &CqlSnapshots, pass: &WorkspacePass, kpi: &str) -> usize {
+    let text = "SELECT chunk FROM snapshot_chunks WHERE workspace = ? AND kpi = ?";
     let select = store.database.prepare(text, Purpose::Read).await.unwrap();
     store.database.rows::<(i32,)>(&select, (pass.workspace().as_str(), kpi)).await.unwrap().len()
 }
@@ -48,29 +48,29 @@ async fn snapshot_deleted_by_another_node_can_return_with_a_lower_number() {
 
 #[tokio::test]
 #[ignore = "needs Cassandra"]
-async fn pieces_that_nobody_needs_are_removed() {
+async fn unneeded_chunks_are_removed() {
     let database = open().await;
     let store = CqlSnapshots::open(database).await.unwrap();
     let pass = fresh();
     let at = (pass.workspace().as_str(), "k");
     store.put(&pass, snapshot("k", 5, 1 << 20)).await.unwrap();
-    assert_eq!(pieces_left(&store, &pass, "k").await, 4);
+    assert_eq!(chunks_left(&store, &pass, "k").await, 4);
     // A writer that died before it wrote the row.
     store.chunks.write(at, 0, 6, &[1; 600_000]).await.unwrap();
     store.put(&pass, snapshot("k", 7, 300_000)).await.unwrap();
-    assert_eq!(pieces_left(&store, &pass, "k").await, 2);
+    assert_eq!(chunks_left(&store, &pass, "k").await, 2);
     store.put(&pass, snapshot("k", 6, 10)).await.unwrap();
     assert_eq!(store.all(&pass).await.unwrap(), [snapshot("k", 7, 300_000)], "an older one removes nothing of a newer");
     store.put(&pass, snapshot("k", 8, 10)).await.unwrap();
-    assert_eq!(pieces_left(&store, &pass, "k").await, 0);
+    assert_eq!(chunks_left(&store, &pass, "k").await, 0);
     store.put(&pass, snapshot("k", 9, 300_000)).await.unwrap();
     store.delete(&pass, &snapshot("k", 0, 0).kpi).await.unwrap();
-    assert_eq!(pieces_left(&store, &pass, "k").await, 0);
+    assert_eq!(chunks_left(&store, &pass, "k").await, 0);
 }
 
 #[tokio::test]
 #[ignore = "needs Cassandra"]
-async fn readers_of_a_snapshot_that_changes_see_the_old_or_the_new_one_whole() {
+async fn readers_of_a_changing_snapshot_see_one_whole_version() {
     let database = open().await;
     let store = Arc::new(CqlSnapshots::open(database).await.unwrap());
     let pass = fresh();
@@ -98,7 +98,7 @@ async fn readers_of_a_snapshot_that_changes_see_the_old_or_the_new_one_whole() {
 
 #[tokio::test]
 #[ignore = "needs Cassandra"]
-async fn a_snapshot_without_its_pieces_is_corrupt_and_a_new_one_heals_it() {
+async fn snapshot_without_its_chunks_is_corrupt_until_replaced() {
     let database = open().await;
     let store = CqlSnapshots::open(database).await.unwrap();
     let pass = fresh();
@@ -112,7 +112,7 @@ async fn a_snapshot_without_its_pieces_is_corrupt_and_a_new_one_heals_it() {
 
 #[tokio::test]
 #[ignore = "needs Cassandra"]
-async fn thousands_of_snapshots_come_back_in_one_go() {
+async fn thousands_of_snapshots_are_read_at_once() {
     const KPIS: usize = 10_000;
     let database = open().await;
     let store = CqlSnapshots::open(database.clone()).await.unwrap();

@@ -1,6 +1,7 @@
-//! How consecutive events lie in one stored value, a *frame*: a header that answers most questions, then the events.
+//! Encoding of consecutive events in one stored value, a *frame*: a header, then the events.
 //!
-//! `version u8 | count u32 | first commit time i64 | last commit time i64 | postcard(event) × count`, little endian.
+//! `version u8 | count u32 | first commit time i64 | last commit time i64 | postcard(event) ×
+//! count`, little endian.
 
 use std::sync::Arc;
 
@@ -11,10 +12,11 @@ use earcon_ports::{ErrorKind, PortError};
 const VERSION: u8 = 1;
 const HEADER: usize = 21;
 
-/// A frame is closed once it holds this many bytes, so that a reader who wants a few events of a huge append gets a few.
+/// A frame is closed once it has this many bytes, so that reading a few events of a huge append
+/// decodes only a part of it.
 pub(super) const FRAME_BYTES: usize = 1 << 20;
 
-/// What a frame says without decoding its events.
+/// Fields of a frame that can be read without decoding its events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FrameHeader {
     pub(super) count: u32,
@@ -22,7 +24,8 @@ pub(super) struct FrameHeader {
     pub(super) last_time_ms: i64,
 }
 
-/// Cuts `events` into frames of about [`FRAME_BYTES`] at most; gives each with the sequence number it starts at.
+/// Splits `events` into frames of about [`FRAME_BYTES`] at most. Returns each with its first
+/// sequence number.
 ///
 /// # Errors
 /// `Invalid` when an event cannot be encoded.
@@ -54,7 +57,7 @@ fn write_header(bytes: &mut [u8], count: usize, first_time_ms: i64, last_time_ms
     Ok(())
 }
 
-/// Reads the header alone.
+/// Reads only the header.
 pub(super) fn header(bytes: &[u8]) -> Result<FrameHeader, PortError> {
     let [version, rest @ ..] = bytes else { return Err(corrupt("a frame of the log")) };
     let (Some((count, rest)), VERSION) = (rest.split_first_chunk(), *version) else {
@@ -75,7 +78,7 @@ pub(super) fn header(bytes: &[u8]) -> Result<FrameHeader, PortError> {
 pub(super) fn decode(bytes: &[u8]) -> Result<Vec<Arc<Event>>, PortError> {
     let count = header(bytes)?.count as usize;
     let mut rest = &bytes[HEADER..];
-    // An event takes more than one byte: a count beyond the length is damage, and must not decide an allocation.
+    // An event takes more than one byte. A larger count is damage and must not size an allocation.
     let mut events = Vec::with_capacity(count.min(rest.len()));
     for _ in 0..count {
         let (event, tail) = postcard::take_from_bytes::<Event>(rest).map_err(|_| corrupt("an event of the log"))?;
@@ -88,15 +91,15 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Vec<Arc<Event>>, PortError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use earcon_model::{EventBody, KpiName};
+    use earcon_model::{KpiEvent, KpiName};
 
     fn event(seq: Seq, time_ms: i64, text: usize) -> Arc<Event> {
-        let body = EventBody::KpiParked { reason: "x".repeat(text) };
-        Arc::new(Event { seq, time_ms, kpi: KpiName::new("k").unwrap(), body })
+        let body = KpiEvent::Parked { reason: "x".repeat(text) };
+        Arc::new(Event::new(seq, time_ms, KpiName::new("k").unwrap(), body))
     }
 
     #[test]
-    fn a_frame_gives_back_its_events_and_its_header_matches() {
+    fn frame_decodes_to_its_events_and_header() {
         let events = vec![event(5, 100, 3), event(6, 101, 0), event(7, 140, 9)];
         let frames = encode(&events).unwrap();
         assert_eq!(frames.len(), 1);
@@ -106,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn large_appends_become_several_frames_that_join_without_a_gap() {
+    fn large_append_is_split_into_frames_without_a_gap() {
         let events: Vec<_> = (1..=40).map(|seq| event(seq, 0, 100_000)).collect();
         let frames = encode(&events).unwrap();
         assert!(frames.len() > 3 && frames.iter().all(|(_, bytes)| bytes.len() < FRAME_BYTES + 200_000));
@@ -115,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_an_error_and_never_a_panic() {
+    fn damage_is_an_error() {
         let bytes = encode(&[event(1, 1, 30), event(2, 2, 30)]).unwrap().remove(0).1;
         for cut in 0..bytes.len() {
             assert_eq!(decode(&bytes[..cut]).unwrap_err().kind, ErrorKind::Corrupt, "cut at {cut}");

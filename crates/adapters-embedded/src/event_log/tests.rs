@@ -1,4 +1,4 @@
-//! The contract, crashes, damage and failing disks.
+//! Contract, crash, damage and disk failure tests.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -9,13 +9,13 @@ use super::super::EmbeddedStore;
 use super::super::tests::{Scratch, pass};
 use super::*;
 use earcon_contract as contract;
-use earcon_model::{EventBody, KpiName};
+use earcon_model::{KpiEvent, KpiName};
 
 fn events(seqs: std::ops::RangeInclusive<Seq>) -> Vec<Arc<Event>> {
     let kpi = KpiName::new("k").unwrap();
     let event = |seq| {
-        let body = EventBody::KpiParked { reason: format!("event {seq} {}", "x".repeat(seq as usize % 97)) };
-        Arc::new(Event { seq, time_ms: seq as i64, kpi: kpi.clone(), body })
+        let body = KpiEvent::Parked { reason: format!("event {seq} {}", "x".repeat(seq as usize % 97)) };
+        Arc::new(Event::new(seq, seq as i64, kpi.clone(), body))
     };
     seqs.map(event).collect()
 }
@@ -32,7 +32,7 @@ async fn keeps_the_contract() {
 }
 
 #[tokio::test]
-async fn everything_acknowledged_is_there_after_a_drop_without_close() {
+async fn acknowledged_events_survive_a_drop_without_close() {
     let scratch = Scratch::new();
     let epoch = {
         let store = scratch.open();
@@ -52,7 +52,8 @@ async fn everything_acknowledged_is_there_after_a_drop_without_close() {
     assert_eq!(all(&store).await, events(31..=101));
 }
 
-/// The active journal, and how many of its bytes were written (the rest is allocated ahead, zeros).
+/// The active journal and the number of its bytes that were written. The rest is preallocated
+/// zeros.
 fn journal(dir: &Path) -> (PathBuf, u64) {
     let journals = std::fs::read_dir(dir.join("db")).unwrap().map(|entry| entry.unwrap().path());
     let path = journals.filter(|path| path.extension().is_some_and(|ext| ext == "jnl")).max().unwrap();
@@ -63,7 +64,7 @@ fn journal(dir: &Path) -> (PathBuf, u64) {
 }
 
 #[tokio::test]
-async fn a_torn_tail_costs_the_append_it_tears_and_no_other() {
+async fn torn_tail_loses_only_the_torn_append() {
     let scratch = Scratch::new();
     let store = scratch.open();
     let log = store.event_log();
@@ -90,7 +91,7 @@ async fn a_torn_tail_costs_the_append_it_tears_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_tail_of_zeros_behind_a_torn_append_is_ignored() {
+async fn zeros_after_a_torn_append_are_ignored() {
     let scratch = Scratch::new();
     let store = scratch.open();
     store.event_log().append(&pass("w"), events(1..=20)).await.unwrap();
@@ -108,7 +109,7 @@ async fn a_tail_of_zeros_behind_a_torn_append_is_ignored() {
 }
 
 #[tokio::test]
-async fn after_a_failed_write_nothing_of_it_is_visible_and_nothing_more_is_accepted() {
+async fn failed_write_is_invisible_and_later_writes_are_refused() {
     let scratch = Scratch::new();
     let store = scratch.open();
     let log = store.event_log();
@@ -127,13 +128,13 @@ async fn after_a_failed_write_nothing_of_it_is_visible_and_nothing_more_is_accep
 }
 
 #[tokio::test]
-async fn a_large_append_lies_in_several_frames() {
+async fn large_append_has_several_frames() {
     let scratch = Scratch::new();
     let store = scratch.open();
     let kpi = KpiName::new("k").unwrap();
     let event = |seq| {
-        let body = EventBody::KpiParked { reason: "y".repeat(300_000) };
-        Arc::new(Event { seq, time_ms: 0, kpi: kpi.clone(), body })
+        let body = KpiEvent::Parked { reason: "y".repeat(300_000) };
+        Arc::new(Event::new(seq, 0, kpi.clone(), body))
     };
     store.event_log().append(&pass("w"), (1..=20).map(event).collect()).await.unwrap();
     let page = store.event_log().read(&pass("w"), 9, 1).await.unwrap().events;

@@ -1,8 +1,9 @@
-//! A block: up to about a thousand rows of one series as columns.
+//! A block: up to about a thousand rows of one series, as columns.
 //!
-//! `version u8 | packing u8 | count u32 | last timestamp i64`, then six columns `kind u8 | length u32 | bytes`, little
-//! endian. Small blocks, which are soon merged into larger ones, hold plain numbers; others are compressed with pco.
-//! Whatever rows go in come out again to the bit, except that every NaN becomes the one NaN.
+//! `version u8 | packing u8 | count u32 | last timestamp i64`, then six columns `kind u8 | length
+//! u32 | bytes`, little endian. Small blocks, which are soon merged into larger ones, hold plain
+//! numbers. Larger ones are compressed with pco. Encoding is lossless to the bit, except that every
+//! NaN becomes the canonical NaN.
 
 use pco::data_types::Number;
 use pco::standalone::{simple_compress, simple_decompress};
@@ -15,7 +16,7 @@ use earcon_ports::{ErrorKind, PortError, SampleRow};
 /// Rows of a sealed block.
 pub(super) const SEALED_ROWS: usize = 1_024;
 
-/// Below this many rows pco's own headers and tables cost more than they save.
+/// Below this many rows, pco's headers and tables cost more than they save.
 const PACKED_ROWS: usize = 128;
 const VERSION: u8 = 1;
 const HEADER: usize = 14;
@@ -23,12 +24,12 @@ const HEADER: usize = 14;
 const PLAIN: u8 = 0;
 const PCO: u8 = 1;
 
-/// How a column holds its numbers.
+/// The encoding of a column's numbers.
 const ABSENT: u8 = 0;
 const NARROW: u8 = 1;
 const WIDE: u8 = 2;
 
-/// The rows, at least one, in time order.
+/// Encodes at least one row, in time order.
 pub(super) fn encode(rows: &[SampleRow]) -> Result<Vec<u8>, PortError> {
     let (Some(last), Ok(count)) = (rows.last(), u32::try_from(rows.len())) else {
         return Err(PortError::new(ErrorKind::Invalid, "a block has one row or more"));
@@ -58,7 +59,7 @@ pub(super) fn encode(rows: &[SampleRow]) -> Result<Vec<u8>, PortError> {
 type Pick = fn(&SampleRow) -> f64;
 const BAND: [Pick; 3] = [|row| row.expected, |row| row.lower, |row| row.upper];
 
-/// Expectation and band stand close to the value, so their distance from it needs fewer bits than they do.
+/// Expectation and band are close to the value, so their distance from it needs fewer bits.
 fn band_column(out: &mut Vec<u8>, packing: u8, rows: &[SampleRow], pick: Pick) -> Result<(), PortError> {
     if rows.iter().all(|row| pick(row).is_nan()) {
         absent(out);
@@ -86,7 +87,7 @@ fn absent(out: &mut Vec<u8>) {
 trait Plain: Number {
     const WIDTH: usize;
     fn put(self, out: &mut Vec<u8>);
-    fn take(bytes: &[u8]) -> Option<Self>;
+    fn from_bytes(bytes: &[u8]) -> Option<Self>;
 }
 
 macro_rules! plain {
@@ -96,7 +97,7 @@ macro_rules! plain {
             fn put(self, out: &mut Vec<u8>) {
                 out.extend_from_slice(&self.to_le_bytes());
             }
-            fn take(bytes: &[u8]) -> Option<Self> {
+            fn from_bytes(bytes: &[u8]) -> Option<Self> {
                 bytes.try_into().ok().map(<$type>::from_le_bytes)
             }
         }
@@ -128,7 +129,7 @@ fn column<T: Plain>(
     Ok(())
 }
 
-/// Number of rows and timestamp of the last, without decoding the columns.
+/// Number of rows and timestamp of the last row, without decoding the columns.
 pub(super) fn extent(bytes: &[u8]) -> Result<(u32, i64), PortError> {
     let damaged = || corrupt("a block");
     let (Some(&VERSION), Some(rest)) = (bytes.first(), bytes.get(2..)) else { return Err(damaged()) };
@@ -179,7 +180,7 @@ impl<'a> Columns<'a> {
 
     fn numbers<T: Plain>(&self, bytes: &[u8]) -> Result<Vec<T>, PortError> {
         let numbers = if self.packing == PLAIN {
-            bytes.chunks(T::WIDTH).map(T::take).collect::<Option<Vec<T>>>().ok_or_else(|| corrupt("a block"))?
+            bytes.chunks(T::WIDTH).map(T::from_bytes).collect::<Option<Vec<T>>>().ok_or_else(|| corrupt("a block"))?
         } else {
             simple_decompress(bytes)
                 .map_err(|error| PortError::caused(ErrorKind::Corrupt, "a block cannot be decompressed", error))?
@@ -194,7 +195,7 @@ impl<'a> Columns<'a> {
         }
     }
 
-    /// Empty when there is no score at all.
+    /// Empty if no row has a score.
     fn scores(&mut self) -> Result<Vec<f32>, PortError> {
         match self.next()? {
             (ABSENT, _) => Ok(Vec::new()),
@@ -203,7 +204,7 @@ impl<'a> Columns<'a> {
         }
     }
 
-    /// Empty when there is no band at all.
+    /// Empty if no row has this value of the band.
     fn band(&mut self, values: &[f64]) -> Result<Vec<f64>, PortError> {
         match self.next()? {
             (ABSENT, _) => Ok(Vec::new()),
@@ -252,7 +253,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn any_rows_come_back_to_the_bit(rows in prop::collection::vec(any_row(), 1..400)) {
+        fn rows_round_trip_to_the_bit(rows in prop::collection::vec(any_row(), 1..400)) {
             let rows = rows::in_time_order(rows);
             let bytes = encode(&rows).unwrap();
             prop_assert_eq!(extent(&bytes).unwrap(), (rows.len() as u32, rows.last().unwrap().timestamp_ms));
@@ -263,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_of_ordinary_samples_is_much_smaller_than_its_numbers() {
+    fn block_of_ordinary_samples_is_smaller_than_its_numbers() {
         let rows: Vec<SampleRow> = (0..SEALED_ROWS as i64)
             .map(|i| {
                 let value = (f64::from(i as i32) / 40.0).sin().mul_add(10.0, 50.0);
@@ -277,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_block_is_an_error_and_never_a_panic() {
+    fn truncated_block_is_an_error() {
         let rows: Vec<SampleRow> =
             (0..20).map(|i| rows::late(&earcon_model::Sample { timestamp_ms: i, value: 0.5 })).collect();
         let bytes = encode(&rows).unwrap();

@@ -1,94 +1,58 @@
-//! Writing: what is in memory becomes blocks, rollups and records, in one batch with the cursor.
+//! Flushing: the content of memory becomes blocks, rollups and records, in one batch with the
+//! cursor.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use fjall::{Keyspace, OwnedWriteBatch, Readable, Snapshot};
 
-use super::History;
 use super::block::{self, SEALED_ROWS};
+use super::history::History;
 use super::memtable::FlushBatch;
 use super::records::{Head, IndexEntry, Keys, decode, encode, first_of};
 use super::rows::{in_time_order, merged};
+use super::writer_state::{OpenBlock, Tail, WriterState};
 use crate::database::{Database, Durability, corrupt, unreadable};
 use earcon_history::rollup::{HOUR_MS, MINUTE_MS, buckets};
-use earcon_model::{Anomaly, Seq, SeriesId, WorkspaceId};
+use earcon_model::{Anomaly, Seq, SeriesId};
 use earcon_ports::{PortError, SampleRow};
 
-/// Stored buckets must be at least this many times fewer than the rows they stand for.
+/// Buckets are stored only if they are at least this many times fewer than their rows.
 const ROLLUP_GAIN: usize = 4;
-/// About what an index entry takes, bytes.
+/// Approximate size of an index entry, bytes.
 const INDEX_BYTES: usize = 64;
 
-/// What is on disk, as far as writing the next flush needs to know.
-pub(super) struct Upkeep {
-    workspace: WorkspaceId,
-    head: Head,
-    /// The ends of the series that were written to since the start.
-    tails: HashMap<SeriesId, Tail>,
-}
-
-/// The end of a series.
-#[derive(Debug, Clone, Default)]
-struct Tail {
-    /// Timestamp of the last row in a sealed block.
-    sealed_last_ms: Option<i64>,
-    /// The open blocks in time order, all behind the sealed ones.
-    open: Vec<OpenBlock>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct OpenBlock {
-    first_ms: i64,
-    last_ms: i64,
-    rows: usize,
-    bytes: u64,
-}
-
-impl Upkeep {
-    pub(super) fn new(workspace: &WorkspaceId, head: Head) -> Self {
-        Self { workspace: workspace.clone(), head, tails: HashMap::new() }
-    }
-
-    pub(super) fn cursor(&self) -> Seq {
-        self.head.cursor
-    }
-
-    pub(super) fn bytes(&self) -> u64 {
-        self.head.bytes
-    }
-}
-
 impl History {
-    /// Writes everything that was applied so far.
-    pub(super) fn flush(&self, upkeep: &mut Upkeep) -> Result<Seq, PortError> {
+    /// Writes everything applied so far.
+    pub(super) fn flush(&self, writer: &mut WriterState) -> Result<Seq, PortError> {
         let unflushed = self.writing().begin_flush();
-        if unflushed.cursor == upkeep.head.cursor && unflushed.series.is_empty() && unflushed.anomalies.is_empty() {
-            return Ok(upkeep.head.cursor);
+        if unflushed.cursor == writer.head.cursor && unflushed.series.is_empty() && unflushed.anomalies.is_empty() {
+            return Ok(writer.head.cursor);
         }
         let mut draft = Draft::new(&self.database, &self.keys);
-        let tails = draft.add_unflushed(&unflushed, upkeep)?;
-        draft.commit(upkeep, unflushed.cursor)?;
-        upkeep.tails.extend(tails);
+        let tails = draft.add_unflushed(&unflushed, writer)?;
+        draft.commit(writer, unflushed.cursor)?;
+        writer.tails.extend(tails);
         self.writing().end_flush(&unflushed);
-        Ok(upkeep.head.cursor)
+        Ok(writer.head.cursor)
     }
 
-    /// Writes everything, then forgets which event was the last.
-    pub(super) fn rewind(&self, upkeep: &mut Upkeep) -> Result<(), PortError> {
-        self.flush(upkeep)?;
-        Draft::new(&self.database, &self.keys).commit(upkeep, 0)?;
+    /// Writes everything applied so far, then sets the cursor back to 0.
+    pub(super) fn rewind(&self, writer: &mut WriterState) -> Result<(), PortError> {
+        self.flush(writer)?;
+        Draft::new(&self.database, &self.keys).commit(writer, 0)?;
         self.writing().rewind();
         Ok(())
     }
 }
 
-/// Changes to the stored history that become visible together. A key may be put or removed once, never both: all items of
-/// a fjall batch have one sequence number, so the order of the two would not be defined.
+/// Changes to the stored history that become visible together.
+///
+/// A key may be put or removed once, never both: all items of a fjall batch have one sequence
+/// number, so the order of the two would be undefined.
 pub(super) struct Draft<'a> {
     pub(super) database: &'a Arc<Database>,
     pub(super) keys: &'a Keys,
-    /// The state that the changes start from.
+    /// The state before the changes.
     pub(super) snapshot: Snapshot,
     batch: OwnedWriteBatch,
     added: u64,
@@ -104,17 +68,17 @@ impl<'a> Draft<'a> {
         self.batch.is_empty()
     }
 
-    /// Size of the history if the draft were committed now.
-    pub(super) fn bytes_after(&self, upkeep: &Upkeep) -> u64 {
-        (upkeep.head.bytes + self.added).saturating_sub(self.removed)
+    /// Size of the history after a commit of this draft.
+    pub(super) fn bytes_after(&self, writer: &WriterState) -> u64 {
+        (writer.head.bytes + self.added).saturating_sub(self.removed)
     }
 
     /// Writes the draft and the head, synced.
-    pub(super) fn commit(mut self, upkeep: &mut Upkeep, cursor: Seq) -> Result<(), PortError> {
-        let head = Head { cursor, bytes: self.bytes_after(upkeep) };
-        self.batch.insert(&self.database.history.heads, upkeep.workspace.as_str(), encode(&head)?);
+    pub(super) fn commit(mut self, writer: &mut WriterState, cursor: Seq) -> Result<(), PortError> {
+        let head = Head { cursor, bytes: self.bytes_after(writer) };
+        self.batch.insert(&self.database.history.heads, writer.workspace.as_str(), encode(&head)?);
         self.database.commit(self.batch, Durability::Synced)?;
-        upkeep.head = head;
+        writer.head = head;
         Ok(())
     }
 
@@ -123,13 +87,17 @@ impl<'a> Draft<'a> {
         self.batch.remove(table, key);
     }
 
-    fn add_unflushed(&mut self, unflushed: &FlushBatch, upkeep: &Upkeep) -> Result<Vec<(SeriesId, Tail)>, PortError> {
+    fn add_unflushed(
+        &mut self,
+        unflushed: &FlushBatch,
+        writer: &WriterState,
+    ) -> Result<Vec<(SeriesId, Tail)>, PortError> {
         let mut tails = Vec::with_capacity(unflushed.series.len());
         for series in &unflushed.series {
             if let Some(record) = &series.record {
                 self.batch.insert(&self.database.history.series, self.keys.series(series.id), encode(record)?);
             }
-            let mut tail = match upkeep.tails.get(&series.id) {
+            let mut tail = match writer.tails.get(&series.id) {
                 Some(tail) => tail.clone(),
                 None => self.load_tail(series.id)?,
             };
@@ -163,7 +131,8 @@ impl<'a> Draft<'a> {
         if fresh.is_empty() { Ok(()) } else { self.add_fresh(id, fresh, tail) }
     }
 
-    /// Rows behind every sealed block: merged with open blocks, sealed when there are enough of them.
+    /// Adds rows later than every sealed block. Merges them with open blocks, and seals them if
+    /// there are enough.
     fn add_fresh(&mut self, id: SeriesId, fresh: &[SampleRow], tail: &mut Tail) -> Result<(), PortError> {
         let mut rows = fresh.to_vec();
         let open: usize = tail.open.iter().map(|block| block.rows).sum();
@@ -203,8 +172,8 @@ impl<'a> Draft<'a> {
         Ok(Some(first_ms))
     }
 
-    /// Rows at or before the last sealed one: each goes into the block before the next one starts, the earliest into the
-    /// first block.
+    /// Adds rows that are not later than the last sealed row. Each goes into the last block that
+    /// starts at or before it, or into the first block.
     fn add_late(&mut self, id: SeriesId, late: &[SampleRow]) -> Result<(), PortError> {
         let mut rest = late;
         while let Some(row) = rest.first() {
@@ -232,7 +201,7 @@ impl<'a> Draft<'a> {
         Ok((first_of(&key)?, decode(&value)?))
     }
 
-    /// Start of the first sealed block at or behind `from_ms`.
+    /// Start of the first sealed block at or after `from_ms`.
     fn sealed_from(&self, id: SeriesId, from_ms: i64) -> Result<Option<i64>, PortError> {
         let behind = self.keys.block(id, from_ms)..=self.keys.block(id, i64::MAX);
         let next = self.snapshot.range(&self.database.history.index, behind).next();
@@ -266,7 +235,8 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// Writes a sealed block with all that is stored about it; says whether that includes buckets of one minute.
+    /// Writes a sealed block with its index entry and rollups. Returns whether it stored minute
+    /// buckets.
     fn put_sealed(&mut self, id: SeriesId, rows: &[SampleRow]) -> Result<bool, PortError> {
         let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(false) };
         let (key, tables) = (self.keys.block(id, first.timestamp_ms), &self.database.history);
@@ -308,12 +278,5 @@ impl<'a> Draft<'a> {
     fn read_block(&self, table: &Keyspace, id: SeriesId, first_ms: i64) -> Result<Vec<SampleRow>, PortError> {
         let stored = self.snapshot.get(table, self.keys.block(id, first_ms)).map_err(unreadable)?;
         block::decode(&stored.ok_or_else(|| corrupt("a block"))?)
-    }
-}
-
-impl Upkeep {
-    /// Forgets where series end; the next flush that writes to one reads it again.
-    pub(super) fn forget_tails(&mut self, series: impl IntoIterator<Item = SeriesId>) {
-        series.into_iter().for_each(|id| drop(self.tails.remove(&id)));
     }
 }

@@ -1,50 +1,52 @@
-//! What a workspace's history holds in memory: which series there are, and everything that is not flushed yet.
+//! The memtable of a workspace: its series, and everything applied but not yet flushed.
 //!
-//! # How much memory
-//! 48 bytes a row (and up to as many again, because vectors grow by doubling), from `apply` until the next `flush` has
-//! committed: the consumer that calls both decides how much that is. About 300 bytes a series stay for good.
+//! # Memory
+//! A row takes 48 bytes (up to twice that, because vectors grow by doubling) from `apply` until the
+//! next `flush` has committed. The consumer that calls both decides the total. A series takes about
+//! 300 bytes permanently.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::records::SeriesRecord;
 use super::rows;
-use earcon_model::{Anomaly, AnomalyId, Event, EventBody, KpiName, Labels, Seq, SeriesId, SeriesSamples};
-use earcon_ports::{PortError, SampleRow, acknowledge, carry_over_feedback};
+use earcon_history::fold::HistoryChange;
+use earcon_model::{Anomaly, AnomalyId, Event, KpiName, Labels, Seq, SeriesId, SeriesSamples};
+use earcon_ports::{PortError, SampleRow};
 
 /// A series and its rows that are not on disk.
-pub(super) struct LiveSeries {
+pub(super) struct SeriesBuffer {
     pub(super) labels: Labels,
     kpi: KpiName,
     /// Its record is on disk.
     recorded: bool,
-    /// Being written right now, in the order they came.
+    /// Rows that are being written now, in order of arrival.
     flushing: Arc<Vec<SampleRow>>,
-    /// Came since the last flush began, in the order they came.
+    /// Rows since the start of the last flush, in order of arrival.
     pending: Vec<SampleRow>,
 }
 
-/// What one flush has to write.
+/// The changes that one flush writes.
 pub(super) struct FlushBatch {
     pub(super) cursor: Seq,
-    pub(super) series: Vec<UnflushedSeries>,
+    pub(super) series: Vec<FlushSeries>,
     pub(super) anomalies: Vec<Anomaly>,
-    /// Records the state of the anomalies taken.
+    /// The generation of the anomalies in this batch.
     generation: u64,
 }
 
-/// The rows of one series to write, in the order they came.
-pub(super) struct UnflushedSeries {
+/// The rows of one series to write, in order of arrival.
+pub(super) struct FlushSeries {
     pub(super) id: SeriesId,
     pub(super) rows: Arc<Vec<SampleRow>>,
-    /// Set when the series has no record on disk yet.
+    /// Set if the series has no record on disk yet.
     pub(super) record: Option<SeriesRecord>,
 }
 
-/// The state. Guarded by one lock, which is never held across disk writes.
-pub(super) struct Live {
+/// The memtable. One lock guards it; the lock is never held during a disk write.
+pub(super) struct Memtable {
     applied: Seq,
-    series: HashMap<SeriesId, LiveSeries>,
+    series: HashMap<SeriesId, SeriesBuffer>,
     kpis: HashMap<KpiName, Vec<SeriesId>>,
     /// Series with pending or flushing rows.
     dirty: Vec<SeriesId>,
@@ -53,7 +55,7 @@ pub(super) struct Live {
     generation: u64,
 }
 
-impl Live {
+impl Memtable {
     pub(super) fn new(applied: Seq, known: Vec<(SeriesId, SeriesRecord)>) -> Self {
         let mut live = Self {
             applied,
@@ -69,10 +71,10 @@ impl Live {
         live
     }
 
-    fn learn(&mut self, id: SeriesId, kpi: &KpiName, labels: &Labels) -> &mut LiveSeries {
+    fn learn(&mut self, id: SeriesId, kpi: &KpiName, labels: &Labels) -> &mut SeriesBuffer {
         self.series.entry(id).or_insert_with(|| {
             self.kpis.entry(kpi.clone()).or_default().push(id);
-            LiveSeries {
+            SeriesBuffer {
                 labels: labels.clone(),
                 kpi: kpi.clone(),
                 recorded: false,
@@ -91,42 +93,15 @@ impl Live {
         if event.seq <= self.applied {
             return Ok(());
         }
-        match &event.body {
-            EventBody::Samples(parts) | EventBody::Backfilled(parts) => {
-                parts.iter().for_each(|part| self.add(&event.kpi, part))
-            }
-            EventBody::AnomalyOpened(anomaly)
-            | EventBody::AnomalyUpdated(anomaly)
-            | EventBody::AnomalyClosed(anomaly) => {
-                let mut anomaly = anomaly.as_ref().clone();
-                if let Some(known) = self.anomaly(anomaly.id, stored)? {
-                    carry_over_feedback(&mut anomaly, &known);
-                }
-                self.put_anomaly(anomaly);
-            }
-            EventBody::AnomalyAcknowledged { id, acknowledgement, .. } => {
-                // One that is not known has expired.
-                if let Some(mut anomaly) = self.anomaly(*id, stored)? {
-                    acknowledge(&mut anomaly, acknowledgement);
+        match HistoryChange::from_event(event) {
+            Some(HistoryChange::Rows(kpi, parts)) => parts.iter().for_each(|part| self.add(kpi, part)),
+            Some(change) => {
+                let before = change.anomaly_id().map(|id| self.anomaly(id, stored)).transpose()?.flatten();
+                if let Some(anomaly) = change.anomaly_after(before.as_ref()) {
                     self.put_anomaly(anomaly);
                 }
             }
-            EventBody::AnomalyJudged { id, feedback, .. } => {
-                if let Some(mut anomaly) = self.anomaly(*id, stored)? {
-                    anomaly.feedback = Some(feedback.clone());
-                    self.put_anomaly(anomaly);
-                }
-            }
-            EventBody::SeriesStalled { .. }
-            | EventBody::SeriesRestored { .. }
-            | EventBody::SeriesEnded { .. }
-            | EventBody::KpiParked { .. }
-            | EventBody::KpiResumed
-            | EventBody::DetectorChanged(_)
-            | EventBody::DetectorTrained { .. }
-            | EventBody::IncidentOpened(_)
-            | EventBody::IncidentUpdated(_)
-            | EventBody::IncidentClosed(_) => {}
+            None => {}
         }
         self.applied = event.seq;
         Ok(())
@@ -161,12 +136,12 @@ impl Live {
         self.anomalies.insert(anomaly.id, (anomaly, self.generation));
     }
 
-    /// Takes events from the first one on again.
+    /// Accepts events from sequence number 1 again.
     pub(super) fn rewind(&mut self) {
         self.applied = 0;
     }
 
-    /// Hands out everything that is not on disk. It stays visible here until [`Self::end_flush`].
+    /// Returns everything that is not on disk. It stays readable here until [`Self::end_flush`].
     pub(super) fn begin_flush(&mut self) -> FlushBatch {
         let generation = self.generation;
         self.generation += 1;
@@ -177,18 +152,18 @@ impl Live {
             if live.flushing.is_empty() {
                 live.flushing = Arc::new(pending);
             } else {
-                // The flush before this one failed.
+                // The previous flush failed.
                 Arc::make_mut(&mut live.flushing).extend(pending);
             }
             let record = SeriesRecord { kpi: live.kpi.clone(), labels: live.labels.clone() };
             let record = (!live.recorded).then_some(record);
-            series.push(UnflushedSeries { id: *id, rows: live.flushing.clone(), record });
+            series.push(FlushSeries { id: *id, rows: live.flushing.clone(), record });
         }
         let anomalies = self.anomalies.values().map(|(anomaly, _)| anomaly.clone()).collect();
         FlushBatch { cursor: self.applied, series, anomalies, generation }
     }
 
-    /// Everything in `done` is on disk now.
+    /// Drops the content of `done`, which is on disk now.
     pub(super) fn end_flush(&mut self, done: &FlushBatch) {
         for flushed in &done.series {
             if let Some(live) = self.series.get_mut(&flushed.id) {
@@ -201,8 +176,8 @@ impl Live {
         self.anomalies.retain(|_, (_, generation)| *generation > done.generation);
     }
 
-    /// Series of `kpi` whose labels contain `wanted`, in order of labels, each with its rows in memory between `from_ms`
-    /// and `last_ms`, in time order.
+    /// Series of `kpi` whose labels contain `wanted`, in order of labels. Each has its rows in
+    /// memory between `from_ms` and `last_ms`, in time order.
     pub(super) fn matching(
         &self,
         kpi: &KpiName,
@@ -225,7 +200,7 @@ impl Live {
         found
     }
 
-    /// The anomaly as it stands, if it changed since the last flush.
+    /// The current anomaly, if it changed since the last flush.
     pub(super) fn changed_anomaly(&self, id: AnomalyId) -> Option<&Anomaly> {
         self.anomalies.get(&id).map(|(anomaly, _)| anomaly)
     }
@@ -239,8 +214,9 @@ impl Live {
         self.series.keys().copied().collect()
     }
 
-    /// Marks as without a record those of `candidates` that have no rows in memory, and gives them back: their records may
-    /// be removed. Should rows come before the removal is done, the next flush writes a record again.
+    /// Returns the `candidates` without rows in memory, and marks them as having no record on disk,
+    /// so that their records may be removed. If rows arrive before the removal is done, the next
+    /// flush writes the record again.
     pub(super) fn begin_forgetting(&mut self, candidates: Vec<SeriesId>) -> Vec<SeriesId> {
         let mut idle = candidates;
         idle.retain(|id| match self.series.get_mut(id) {
@@ -253,7 +229,7 @@ impl Live {
         idle
     }
 
-    /// Forgets series whose records were removed, except those that got rows in the meantime.
+    /// Drops series whose records were removed, except those that received rows in the meantime.
     pub(super) fn end_forgetting(&mut self, removed: &[SeriesId]) {
         for id in removed {
             let Some(live) = self.series.get(id).filter(|live| live.pending.is_empty()) else { continue };

@@ -1,28 +1,21 @@
-//! Reading samples and rollups: stored blocks and the rows in memory as one.
+//! Reading samples and rollups from stored blocks and rows in memory together.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
-use fjall::{Guard, Keyspace, Readable, Snapshot};
+use fjall::{Guard, Keyspace, Readable};
 
-use super::History;
 use super::block;
-use super::records::{IndexEntry, Keys, decode, first_of};
+use super::history::History;
+use super::records::{IndexEntry, decode, first_of};
 use super::rows::{merged, within};
-use crate::database::{Database, corrupt, unreadable};
+use super::view::View;
+use crate::database::{corrupt, unreadable};
 use earcon_history::rollup::{Bucket, HOUR_MS, MINUTE_MS, Steps, start_of};
 use earcon_model::{Labels, SeriesId};
 use earcon_ports::{PortError, RollupSeries, SampleRow, SampleSeries, SeriesQuery};
 
-/// What was stored at one moment.
-pub(super) struct View<'a> {
-    pub(super) database: &'a Arc<Database>,
-    pub(super) snapshot: Snapshot,
-    pub(super) keys: &'a Keys,
-}
-
-/// A range of time, both ends inclusive.
+/// A time range, both ends inclusive.
 #[derive(Debug, Clone, Copy)]
 struct Span {
     from_ms: i64,
@@ -30,14 +23,14 @@ struct Span {
 }
 
 impl Span {
-    fn of(query: &SeriesQuery) -> Option<Self> {
+    fn from_query(query: &SeriesQuery) -> Option<Self> {
         (query.from_ms < query.to_ms).then(|| Self { from_ms: query.from_ms, last_ms: query.to_ms - 1 })
     }
 }
 
 impl History {
     pub(super) fn samples(&self, query: &SeriesQuery, limit: usize) -> Result<Vec<SampleSeries>, PortError> {
-        let Some(span) = Span::of(query) else { return Ok(Vec::new()) };
+        let Some(span) = Span::from_query(query) else { return Ok(Vec::new()) };
         let (matching, view) = self.matching(query, span);
         let mut found = Vec::new();
         for (id, labels, memory) in matching {
@@ -56,7 +49,7 @@ impl History {
     }
 
     pub(super) fn rollups(&self, query: &SeriesQuery, step_ms: i64) -> Result<Vec<RollupSeries>, PortError> {
-        let Some(span) = Span::of(query) else { return Ok(Vec::new()) };
+        let Some(span) = Span::from_query(query) else { return Ok(Vec::new()) };
         let opened = self.opened(query, step_ms)?;
         let (matching, view) = self.matching(query, span);
         let none = BTreeMap::new();
@@ -80,8 +73,8 @@ impl History {
     }
 
     fn matching(&self, query: &SeriesQuery, span: Span) -> (Vec<(SeriesId, Labels, Vec<SampleRow>)>, View<'_>) {
-        let live = self.reading();
-        (live.matching(&query.kpi, &query.labels, span.from_ms, span.last_ms), self.view())
+        let memtable = self.reading();
+        (memtable.matching(&query.kpi, &query.labels, span.from_ms, span.last_ms), self.view())
     }
 
     /// How many anomalies of each series opened in each step.
@@ -98,8 +91,8 @@ impl History {
 }
 
 impl View<'_> {
-    /// Shows `seen` the rows of a series in `span` in time order, a block at a time. `memory` holds the rows of the span
-    /// that are in memory; they win.
+    /// Calls `seen` with the rows of a series in `span` in time order, one block at a time.
+    /// `memory` holds the rows of the span that are in memory; they replace stored ones.
     fn visit(
         &self,
         id: SeriesId,
@@ -122,13 +115,13 @@ impl View<'_> {
             memory = behind;
         }
         if !memory.is_empty() {
-            // The last part: whether to go on does not matter any more.
+            // This is the last part, so a break needs no handling.
             let (ControlFlow::Break(()) | ControlFlow::Continue(())) = seen(memory);
         }
         Ok(())
     }
 
-    /// The stored entries of `table`, keyed as blocks are, that may hold rows of `span`.
+    /// Entries of `table` that may hold rows of `span`. The table has the keys of blocks.
     fn blocks_in(
         &self,
         table: &Keyspace,
@@ -143,8 +136,8 @@ impl View<'_> {
         Ok(self.snapshot.range(table, start..=self.keys.block(id, span.last_ms)))
     }
 
-    /// Fills `steps`, whose width is a multiple of one minute, from stored buckets where they tell the truth and from
-    /// rows elsewhere.
+    /// Fills `steps`, whose width is a multiple of one minute. Uses stored buckets where they are
+    /// exact, and rows elsewhere.
     fn add_stored_rollups(
         &self,
         id: SeriesId,
@@ -196,8 +189,8 @@ impl View<'_> {
         Ok(())
     }
 
-    /// The widest stored buckets of a sealed block that fit the steps, without those outside of `span`; `None` when there
-    /// are none, or when an end of the span cuts a bucket.
+    /// The widest stored buckets of a sealed block that fit the steps, without those outside of
+    /// `span`. `None` if there are none, or if an end of the span cuts a bucket.
     fn buckets_for(
         &self,
         key: &[u8],

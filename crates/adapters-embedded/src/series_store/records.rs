@@ -1,4 +1,6 @@
-//! Keys and small records of the series store. Keys sort as their parts do: numbers are big endian with the sign flipped.
+//! Keys and small records of the series store.
+//!
+//! Keys sort like their parts: numbers are big endian with the sign bit flipped.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -10,32 +12,33 @@ use earcon_ports::{ErrorKind, PortError};
 
 const VERSION: u8 = 1;
 
-/// workspace → where the store stands.
+/// workspace → progress and size of its history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct Head {
     /// The last event whose effects are durable.
     pub(super) cursor: Seq,
-    /// Bytes of all blocks, rollups and anomalies, before what the database adds or saves.
+    /// Bytes of all blocks, rollups and anomalies, without the overhead and savings of the
+    /// database.
     pub(super) bytes: u64,
 }
 
-/// workspace, series → what it is called.
+/// workspace, series → KPI and labels.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct SeriesRecord {
     pub(super) kpi: KpiName,
     pub(super) labels: Labels,
 }
 
-/// What is known of a sealed block without reading it.
+/// Properties of a sealed block that are read without decoding it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct IndexEntry {
-    /// Timestamp of its last row; the first is in the key.
+    /// Timestamp of the last row. The key has that of the first.
     pub(super) last_ms: i64,
-    /// Bytes of the block and of everything stored about it.
+    /// Bytes of the block, its index entry and its rollups.
     pub(super) bytes: u64,
-    /// Whether buckets of one minute are stored; they are not where they would save little.
+    /// Whether minute buckets are stored. They are left out if they save little.
     pub(super) has_minutes: bool,
-    /// Buckets of one hour, unless they would save little.
+    /// Hour buckets, unless they save little.
     pub(super) hours: Option<Vec<Bucket>>,
 }
 
@@ -80,7 +83,8 @@ impl Keys {
         self.with(&[&ascending(!opened_at_ms), id.0.as_bytes()])
     }
 
-    /// At or before the key of every anomaly opened at `opened_at_ms`, behind that of every one opened later.
+    /// Not after the key of any anomaly opened at `opened_at_ms`, and after those of all opened
+    /// later.
     pub(super) fn anomalies_from(&self, opened_at_ms: i64) -> Vec<u8> {
         self.with(&[&ascending(!opened_at_ms)])
     }
@@ -97,7 +101,7 @@ impl Keys {
     }
 }
 
-/// Eight bytes that sort as the numbers do.
+/// Eight bytes that sort like the numbers.
 fn ascending(number: i64) -> [u8; 8] {
     (number ^ i64::MIN).to_be_bytes()
 }
@@ -119,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_sort_as_times_do_and_give_back_their_parts() {
+    fn keys_sort_like_times_and_decode_to_their_parts() {
         let keys = Keys::new(&WorkspaceId::new("w").unwrap());
         let times = [i64::MIN, -5, 0, 7, i64::MAX];
         let blocks = times.map(|time| keys.block(SeriesId(9), time));

@@ -1,16 +1,19 @@
-//! Forgetting by age and by size, a block at a time. Both flush first, so that everything there is lies in blocks.
+//! Deleting history by age and by size, one block at a time.
+//!
+//! Both flush first, so that all rows are in blocks.
 
 use fjall::Readable;
 
-use super::History;
 use super::block;
-use super::flush::{Draft, Upkeep};
+use super::flush::Draft;
+use super::history::History;
 use super::records::{IndexEntry, decode, series_of};
+use super::writer_state::WriterState;
 use crate::database::unreadable;
 use earcon_model::SeriesId;
 use earcon_ports::PortError;
 
-/// A block that may be forgotten.
+/// A block that may be deleted.
 struct Candidate {
     last_ms: i64,
     series: SeriesId,
@@ -25,10 +28,11 @@ struct Sealed {
 }
 
 impl History {
-    /// Forgets blocks whose last row is older than `before_ms`, and anomalies that closed before it.
+    /// Deletes blocks whose last row is older than `before_ms`, and anomalies that closed before
+    /// it.
     pub(super) fn expire(&self, before_ms: i64) -> Result<(), PortError> {
-        let mut upkeep = self.upkeep();
-        self.flush(&mut upkeep)?;
+        let mut writer = self.writer();
+        self.flush(&mut writer)?;
         let mut draft = Draft::new(&self.database, &self.keys);
         let mut touched = Vec::new();
         let ids = self.reading().series_ids();
@@ -40,14 +44,14 @@ impl History {
             old.into_iter().for_each(|block| draft.forget(block));
         }
         draft.forget_anomalies(before_ms)?;
-        self.finish(draft, &mut upkeep, touched)
+        self.finish(draft, &mut writer, touched)
     }
 
-    /// Forgets the oldest blocks until what is left occupies at most `max_bytes`.
+    /// Deletes the oldest blocks until the rest occupies at most `max_bytes`.
     pub(super) fn shrink(&self, max_bytes: u64) -> Result<(), PortError> {
-        let mut upkeep = self.upkeep();
-        self.flush(&mut upkeep)?;
-        if upkeep.bytes() <= max_bytes {
+        let mut writer = self.writer();
+        self.flush(&mut writer)?;
+        if writer.bytes() <= max_bytes {
             return Ok(());
         }
         let mut draft = Draft::new(&self.database, &self.keys);
@@ -55,7 +59,7 @@ impl History {
         blocks.sort_unstable_by_key(|block| block.last_ms);
         let mut touched = Vec::new();
         for block in blocks {
-            if draft.bytes_after(&upkeep) <= max_bytes {
+            if draft.bytes_after(&writer) <= max_bytes {
                 break;
             }
             touched.push(block.series);
@@ -63,17 +67,17 @@ impl History {
         }
         touched.sort_unstable();
         touched.dedup();
-        self.finish(draft, &mut upkeep, touched)
+        self.finish(draft, &mut writer, touched)
     }
 
-    /// Writes the draft, then forgets the series of which nothing is left.
-    fn finish(&self, draft: Draft<'_>, upkeep: &mut Upkeep, touched: Vec<SeriesId>) -> Result<(), PortError> {
+    /// Commits the draft, then removes the series without blocks.
+    fn finish(&self, draft: Draft<'_>, writer: &mut WriterState, touched: Vec<SeriesId>) -> Result<(), PortError> {
         if draft.is_empty() {
             return Ok(());
         }
-        let cursor = upkeep.cursor();
-        draft.commit(upkeep, cursor)?;
-        upkeep.forget_tails(touched.iter().copied());
+        let cursor = writer.cursor();
+        draft.commit(writer, cursor)?;
+        writer.forget_tails(touched.iter().copied());
         let mut draft = Draft::new(&self.database, &self.keys);
         let mut empty = touched;
         empty.retain(|id| draft.has_no_blocks(*id));
@@ -83,7 +87,7 @@ impl History {
         }
         let table = &self.database.history.series;
         empty.iter().for_each(|id| draft.remove(table, self.keys.series(*id), 0));
-        draft.commit(upkeep, cursor)?;
+        draft.commit(writer, cursor)?;
         self.writing().end_forgetting(&empty);
         Ok(())
     }
@@ -103,7 +107,7 @@ impl Draft<'_> {
         self.remove(&tables.blocks, block.key, block.bytes);
     }
 
-    /// Blocks of a series that lie wholly before `before_ms`.
+    /// Blocks of a series that end before `before_ms`.
     fn blocks_before(&self, id: SeriesId, before_ms: i64) -> Result<Vec<Candidate>, PortError> {
         let mut found = Vec::new();
         for block in self.candidates(&self.keys.series(id)) {
@@ -120,7 +124,7 @@ impl Draft<'_> {
         self.candidates(self.keys.all()).collect()
     }
 
-    /// Sealed blocks below `prefix`, then open ones; of one series, in time order.
+    /// Sealed blocks under `prefix`, then open ones. Those of one series are in time order.
     fn candidates(&self, prefix: &[u8]) -> impl Iterator<Item = Result<Candidate, PortError>> + use<> {
         let tables = &self.database.history;
         let sealed = self.snapshot.prefix(&tables.index, prefix).map(|entry| {
@@ -143,7 +147,7 @@ impl Draft<'_> {
         empty(&tables.index) && empty(&tables.open)
     }
 
-    /// Anomalies that closed before `before_ms`; what is open stays.
+    /// Deletes anomalies that closed before `before_ms`. Open ones stay.
     fn forget_anomalies(&mut self, before_ms: i64) -> Result<(), PortError> {
         let tables = &self.database.history;
         let start = self.keys.anomalies_from(before_ms);

@@ -1,23 +1,25 @@
-//! Samples as rows in time order: what is kept of a scored sample, and how newer rows replace older ones.
+//! Samples as rows in time order: conversion of scored samples, and merging of newer rows.
 
 use earcon_model::{Sample, ScoredSample};
 use earcon_ports::SampleRow;
 
-/// What is kept of a scored sample: timestamp, value and score as they are, expectation and band as far as a 32-bit
-/// distance from the value can tell (about seven digits of the distance), so that reads give the same before and after
+/// The row of a scored sample.
+///
+/// Timestamp, value and score are exact. Expectation and band are rounded to a 32-bit distance from
+/// the value (about seven digits of the distance), so that reads return the same before and after
 /// the rows are compressed.
 pub(super) fn scored(sample: &ScoredSample) -> SampleRow {
     SampleRow {
         timestamp_ms: sample.timestamp_ms,
         value: sample.value,
         score: sample.score.filter(|score| !score.is_nan()),
-        expected: settle(sample.value, sample.expected),
-        lower: settle(sample.value, sample.lower),
-        upper: settle(sample.value, sample.upper),
+        expected: round_to_f32_distance(sample.value, sample.expected),
+        lower: round_to_f32_distance(sample.value, sample.lower),
+        upper: round_to_f32_distance(sample.value, sample.upper),
     }
 }
 
-/// A sample that came too late to be scored.
+/// The row of a sample that arrived too late to be scored.
 pub(super) fn late(sample: &Sample) -> SampleRow {
     SampleRow {
         timestamp_ms: sample.timestamp_ms,
@@ -29,21 +31,21 @@ pub(super) fn late(sample: &Sample) -> SampleRow {
     }
 }
 
-/// The nearest number whose distance from `value` is a 32-bit float; `number` itself where that would lose too much
-/// (distances outside the range of 32-bit floats).
-fn settle(value: f64, number: f64) -> f64 {
-    let settled = value + f64::from(distance(value, number));
-    let error = (settled - number).abs();
-    if error <= (number - value).abs() * 1e-6 || error <= value.abs() * f64::EPSILON { settled } else { number }
+/// The nearest number whose distance from `value` is a 32-bit float. Returns `number` itself if
+/// that loses too much, for distances outside the range of 32-bit floats.
+fn round_to_f32_distance(value: f64, number: f64) -> f64 {
+    let rounded = value + f64::from(distance(value, number));
+    let error = (rounded - number).abs();
+    if error <= (number - value).abs() * 1e-6 || error <= value.abs() * f64::EPSILON { rounded } else { number }
 }
 
-/// How far `number` is from `value`, in 32 bits.
+/// The distance of `number` from `value`, in 32 bits.
 #[expect(clippy::cast_possible_truncation, reason = "that is the compression")]
 pub(super) fn distance(value: f64, number: f64) -> f32 {
     (number - value) as f32
 }
 
-/// Sorts by timestamp; of several rows with one timestamp the last in `rows` stays.
+/// Sorts by timestamp. Of several rows with one timestamp, keeps the last in `rows`.
 pub(super) fn in_time_order(mut rows: Vec<SampleRow>) -> Vec<SampleRow> {
     if rows.is_sorted_by(|a, b| a.timestamp_ms < b.timestamp_ms) {
         return rows;
@@ -59,7 +61,7 @@ pub(super) fn in_time_order(mut rows: Vec<SampleRow>) -> Vec<SampleRow> {
     rows
 }
 
-/// One run from two, each in time order; where both have a timestamp, `newer` stays.
+/// Merges two runs that are in time order. If both have a timestamp, the `newer` row stays.
 pub(super) fn merged(older: Vec<SampleRow>, newer: &[SampleRow]) -> Vec<SampleRow> {
     let mut rows = older;
     let disjoint = match (rows.last(), newer.first()) {
@@ -70,7 +72,7 @@ pub(super) fn merged(older: Vec<SampleRow>, newer: &[SampleRow]) -> Vec<SampleRo
     if disjoint { rows } else { in_time_order(rows) }
 }
 
-/// The part of `rows`, which are in time order, with `from_ms <= timestamp <= last_ms`.
+/// The rows with `from_ms <= timestamp <= last_ms`. `rows` must be in time order.
 pub(super) fn within(rows: &[SampleRow], from_ms: i64, last_ms: i64) -> &[SampleRow] {
     let start = rows.partition_point(|row| row.timestamp_ms < from_ms);
     let end = rows.partition_point(|row| row.timestamp_ms <= last_ms);
@@ -91,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_written_of_one_timestamp_stays() {
+    fn last_row_of_a_timestamp_stays() {
         let rows = in_time_order(vec![row(3, 1.0), row(1, 2.0), row(3, 3.0), row(1, 4.0), row(3, 5.0)]);
         assert_eq!(pairs(&rows), [(1, 4.0), (3, 5.0)]);
         let rows = merged(rows, &[row(2, 6.0), row(3, 7.0)]);
@@ -99,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_may_be_empty_or_inverted() {
+    fn range_may_be_empty_or_inverted() {
         let rows = [row(1, 0.0), row(5, 0.0)];
         assert_eq!(pairs(within(&rows, 1, 4)), [(1, 0.0)]);
         assert!(within(&rows, 2, 4).is_empty() && within(&rows, 9, 0).is_empty());
@@ -107,17 +109,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn settled_numbers_are_close_and_settle_to_themselves(value in prop::num::f64::NORMAL, number in prop::num::f64::NORMAL) {
-            let settled = settle(value, number);
-            let error = (settled - number).abs();
+        fn rounded_numbers_are_close_and_round_to_themselves(value in prop::num::f64::NORMAL, number in prop::num::f64::NORMAL) {
+            let rounded = round_to_f32_distance(value, number);
+            let error = (rounded - number).abs();
             prop_assert!(error <= (number - value).abs() * 1e-6 || error <= value.abs() * f64::EPSILON);
-            prop_assert_eq!(settle(value, settled).to_bits(), settled.to_bits());
+            prop_assert_eq!(round_to_f32_distance(value, rounded).to_bits(), rounded.to_bits());
         }
     }
 
     #[test]
-    fn what_is_not_a_number_stays_so() {
-        assert!(settle(1.0, f64::NAN).is_nan() && settle(f64::NAN, 1.0) == 1.0);
-        assert_eq!(settle(0.0, f64::INFINITY), f64::INFINITY);
+    fn numbers_that_are_not_finite_are_kept() {
+        assert!(round_to_f32_distance(1.0, f64::NAN).is_nan() && round_to_f32_distance(f64::NAN, 1.0) == 1.0);
+        assert_eq!(round_to_f32_distance(0.0, f64::INFINITY), f64::INFINITY);
     }
 }

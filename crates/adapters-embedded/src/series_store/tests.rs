@@ -1,4 +1,4 @@
-//! The contract, restarts, and random histories beside a model that keeps everything in a map.
+//! Contract and restart tests, and random histories compared with a model in a map.
 
 mod against_model;
 
@@ -7,14 +7,14 @@ use std::sync::atomic::Ordering;
 
 use super::super::tests::{Scratch, pass};
 use earcon_contract as contract;
-use earcon_model::{Event, EventBody, KpiName, Labels, ScoredSample, Seq, SeriesSamples, SeriesStatus};
+use earcon_model::{Event, KpiName, Labels, ScoredSample, Seq, SeriesEvent, SeriesSamples, SeriesStatus};
 use earcon_ports::{SeriesQuery, SeriesStore, StoredBatch};
 
 fn everything() -> SeriesQuery {
     SeriesQuery { kpi: KpiName::new("k").unwrap(), labels: Labels::none(), from_ms: i64::MIN, to_ms: i64::MAX }
 }
 
-/// One event with `rows` samples for each of `series` series, from `start_ms` on, one a second.
+/// One event with `rows` samples for each of `series` series, one per second from `start_ms` on.
 fn samples(seq: Seq, series: usize, start_ms: i64, rows: i64) -> Arc<Event> {
     let part = |series: usize| {
         let sample = |i: i64| {
@@ -38,8 +38,8 @@ fn samples(seq: Seq, series: usize, start_ms: i64, rows: i64) -> Arc<Event> {
             counter: None,
         }
     };
-    let body = EventBody::Samples((0..series).map(part).collect());
-    Arc::new(Event { seq, time_ms: 0, kpi: KpiName::new("k").unwrap(), body })
+    let body = SeriesEvent::Samples((0..series).map(part).collect());
+    Arc::new(Event::new(seq, 0, KpiName::new("k").unwrap(), body))
 }
 
 async fn counts(store: &dyn SeriesStore) -> Vec<usize> {
@@ -55,7 +55,7 @@ async fn keeps_the_contract() {
 }
 
 #[tokio::test]
-async fn a_restart_keeps_what_was_flushed_and_takes_the_rest_again() {
+async fn restart_keeps_flushed_rows_and_applies_the_rest_again() {
     let scratch = Scratch::new();
     let events: Vec<_> = (0..10).map(|i| samples(i + 1, 3, i as i64 * 400_000, 400)).collect();
     {
@@ -75,7 +75,7 @@ async fn a_restart_keeps_what_was_flushed_and_takes_the_rest_again() {
 }
 
 #[tokio::test]
-async fn a_flush_that_fails_loses_nothing_from_view_and_moves_no_cursor() {
+async fn failed_flush_keeps_rows_readable_and_the_cursor_unchanged() {
     let scratch = Scratch::new();
     let store = scratch.open();
     let series = store.series_store();
@@ -92,7 +92,7 @@ async fn a_flush_that_fails_loses_nothing_from_view_and_moves_no_cursor() {
 }
 
 #[tokio::test]
-async fn many_series_with_few_samples_flush_into_few_small_blocks() {
+async fn many_series_with_few_samples_flush_into_small_blocks() {
     let scratch = Scratch::new();
     let store = scratch.open().series_store();
     for round in 0..4 {
@@ -106,7 +106,7 @@ async fn many_series_with_few_samples_flush_into_few_small_blocks() {
 }
 
 #[tokio::test]
-async fn nothing_is_left_of_a_history_that_expired() {
+async fn expired_history_leaves_nothing_stored() {
     let scratch = Scratch::new();
     {
         let store = scratch.open().series_store();

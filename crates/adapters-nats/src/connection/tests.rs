@@ -29,7 +29,7 @@ fn write(directory: &Path, name: &str, text: &str) -> PathBuf {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs NATS"]
-async fn an_nkey_lets_its_owner_in_and_nobody_else() {
+async fn nkey_admits_only_its_owner() {
     let (user, stranger) = (KeyPair::new_user(), KeyPair::new_user());
     let config = format!("authorization {{ users: [{{ nkey: {} }}] }}", user.public_key());
     let server = PrivateServer::start(&config).await;
@@ -47,7 +47,7 @@ async fn an_nkey_lets_its_owner_in_and_nobody_else() {
     assert_eq!(error.kind, ErrorKind::Invalid, "{error}");
 }
 
-/// A JWT as NATS wants it, of `subject`, signed by `issuer`.
+/// A JWT in the format of NATS, about `subject`, signed by `issuer`.
 fn token(issuer: &KeyPair, subject: &KeyPair, kind: &str, mut claims: Value) -> String {
     claims["type"] = json!(kind);
     claims["version"] = json!(2);
@@ -84,7 +84,7 @@ fn credentials(token: &str, user: &KeyPair) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs NATS"]
-async fn a_credentials_file_lets_a_user_of_an_account_in() {
+async fn credentials_file_admits_a_user_of_an_account() {
     let (operator, account, user) = (KeyPair::new_operator(), KeyPair::new_account(), KeyPair::new_user());
     let system = KeyPair::new_account();
     let all = json!({
@@ -128,7 +128,7 @@ fn openssl(directory: &Path, arguments: &str) {
     assert!(output.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Makes an authority, and certificates of a server and a client that it has signed.
+/// Creates an authority, and certificates for a server and a client, signed by it.
 fn make_certificates(directory: &Path) {
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
     std::fs::write(directory.join("server.ext"), "subjectAltName=IP:127.0.0.1\n").unwrap();
@@ -143,7 +143,7 @@ fn make_certificates(directory: &Path) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs NATS and openssl"]
-async fn tls_needs_the_right_authority_and_where_asked_a_certificate() {
+async fn tls_requires_the_authority_and_a_requested_certificate() {
     for verify in [false, true] {
         let directory = tempfile::tempdir().unwrap();
         make_certificates(directory.path());

@@ -5,33 +5,34 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 
 use super::assembly::Assembly;
-use super::stream::Stored;
+use super::stream::StoredMessage;
 use super::workspace_log::{Bound, WorkspaceLog};
 use crate::ordered::{Delivered, Ordered, Start};
 use earcon_model::{Event, Seq};
 use earcon_ports::{ErrorKind, Following, PortError};
 
-/// A follower's state.
+/// The state of a follower.
 struct Follower {
     ordered: Ordered,
     assembly: Assembly,
-    /// The event that is to come next; `None` until one has come, when the log may begin with a later one.
+    /// The next expected event. `None` before the first one, because the log may begin with a later
+    /// event.
     next: Option<Seq>,
     from: Seq,
 }
 
 impl WorkspaceLog {
-    /// Every committed append from `from` on, whoever writes it.
+    /// Every committed append from `from` on, by any writer.
     pub(super) async fn follow(&self, from: Seq) -> Result<Following, PortError> {
         let (Some(info), last) = (self.info().await?, self.stream.last().await?) else {
-            let text = format!("{} does not exist; nobody has opened this log yet", self.stream.name);
+            let text = format!("{} does not exist; the log has not been opened yet", self.stream.name);
             return Err(PortError::new(ErrorKind::Unavailable, text));
         };
         let start = match last {
             Some(last) => {
                 let sequence = last.sequence;
-                let next = self.place_before(last).await?.map_or(1, |place| place.next());
-                // The last append may be growing: one that is not finished is read again from its first part.
+                let next = self.position_before(last).await?.map_or(1, |position| position.next());
+                // The last append may be unfinished: then it is read again from its first part.
                 let bound = Bound { sequence, next };
                 if from < next { self.start_of(from, bound).await? } else { self.start_of_last(bound).await? }
             }
@@ -55,20 +56,21 @@ impl Follower {
     async fn next(&mut self) -> Result<Vec<Arc<Event>>, PortError> {
         loop {
             let Delivered { message, sequence, .. } = self.ordered.next().await?;
-            let stored = Stored::delivered(sequence, message)?;
-            if let (Some(next), Some(place)) = (self.next, stored.place)
-                && next < place.seq
+            let stored = StoredMessage::delivered(sequence, message)?;
+            if let (Some(next), Some(position)) = (self.next, stored.position)
+                && next < position.seq
             {
-                let text = format!("the events {next} to {} were trimmed before they could be followed", place.seq - 1);
+                let text =
+                    format!("the events {next} to {} were trimmed before they could be followed", position.seq - 1);
                 return Err(PortError::new(ErrorKind::Unavailable, text));
             }
-            let Some(append) = self.assembly.take(stored) else { continue };
-            let place = append.place;
-            if place.next() <= self.from {
+            let Some(append) = self.assembly.push(stored) else { continue };
+            let position = append.position;
+            if position.next() <= self.from {
                 continue;
             }
             let events = append.events(self.next.unwrap_or(self.from))?;
-            self.next = Some(place.next());
+            self.next = Some(position.next());
             if !events.is_empty() {
                 return Ok(events);
             }

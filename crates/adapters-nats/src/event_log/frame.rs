@@ -1,9 +1,10 @@
-//! How an append lies in the stream.
+//! Encoding of an append in the stream.
 //!
-//! An append is `postcard(event) × count`, cut into as many messages as the server's largest message asks for; these *parts*
-//! have consecutive sequences, because each expects the one before it to be the last. Every message carries a [`Place`]. An
-//! append counts when its last part is there. A *fence* is a message of no events, with which a writer takes the log over.
-//! A *halt* has no place: it does nothing but move the stream on, so that whoever appends is refused.
+//! An append is `postcard(event) × count`, split into messages of the server's maximum size. These
+//! *parts* have consecutive sequences, because each expects the previous one to be the last. Every
+//! message carries a [`Position`]. An append counts once its last part is stored. A *fence* is a
+//! message without events; a writer takes the log over with it. A *halt* has no position: it only
+//! advances the stream, so that the present writer is refused.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -15,36 +16,37 @@ use bytes::Bytes;
 use earcon_model::{Event, Seq};
 use earcon_ports::{ErrorKind, PortError};
 
-/// The header with the [`Place`].
-pub(super) const PLACE: &str = "Earcon-Log";
-/// 2: events hold counters, ends of series and backfilled samples. 3: verdicts, incidents, detectors that change, and more of anomalies. What older versions wrote is read as it is.
-const VERSION: u64 = 3;
+/// The header with the [`Position`].
+pub(super) const POSITION_HEADER: &str = "Earcon-Log";
+/// The one version that this program writes and reads.
+const VERSION: u64 = 1;
 
-/// Where a message stands in the log.
+/// The position of a message in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
-    /// The first event of the append; of a fence, the event that comes next.
+pub(super) struct Position {
+    /// The first event of the append. For a fence, the next event.
     pub(super) seq: Seq,
-    /// Events in the append; 0 in a fence.
+    /// Events in the append. 0 for a fence.
     pub(super) count: u64,
-    /// Which part of the append this is, from 0.
+    /// Number of this part of the append, from 0.
     pub(super) part: u64,
     /// Parts of the append, at least 1.
     pub(super) parts: u64,
-    /// Commit time of its first event, milliseconds UTC; of a fence, that of the last event before it.
+    /// Commit time of its first event, milliseconds UTC. For a fence, that of the last event before
+    /// it.
     pub(super) first_time_ms: i64,
     /// Commit time of its last event.
     pub(super) last_time_ms: i64,
 }
 
-impl Place {
-    /// The place of a fence.
+impl Position {
+    /// The position of a fence.
     pub(super) fn fence(next: Seq, last_time_ms: i64) -> Self {
         Self { seq: next, count: 0, part: 0, parts: 1, first_time_ms: last_time_ms, last_time_ms }
     }
 
-    /// The place of the first part of an append of `events`, of which there is at least one.
-    pub(super) fn of(events: &[Arc<Event>], parts: u64) -> Option<Self> {
+    /// The position of the first part of an append of `events`. `None` if there are no events.
+    pub(super) fn from_events(events: &[Arc<Event>], parts: u64) -> Option<Self> {
         let (first, last) = (events.first()?, events.last()?);
         let times = (first.time_ms, last.time_ms);
         let count = events.len() as u64;
@@ -59,7 +61,7 @@ impl Place {
         self.part + 1 == self.parts
     }
 
-    /// The event that comes next after this message.
+    /// The next event after this message.
     pub(super) fn next(&self) -> Seq {
         if self.is_last_part() { self.seq + self.count } else { self.seq }
     }
@@ -69,20 +71,20 @@ impl Place {
         format!("{VERSION} {seq} {count} {part} {parts} {first_time_ms} {last_time_ms}")
     }
 
-    /// The place in `headers`; `None` for a halt.
+    /// The position in `headers`; `None` for a halt.
     pub(super) fn read(headers: &HeaderMap) -> Result<Option<Self>, PortError> {
-        let Some(text) = headers.get(PLACE) else { return Ok(None) };
-        let place = Self::parse(text.as_str()).ok_or_else(|| {
-            let mut context = "a message of the log has a place this version cannot read: ".to_owned();
+        let Some(text) = headers.get(POSITION_HEADER) else { return Ok(None) };
+        let position = Self::parse(text.as_str()).ok_or_else(|| {
+            let mut context = "a message of the log has a position this version cannot read: ".to_owned();
             let _never_fails = write!(context, "{:?}", text.as_str()).is_err();
             PortError::new(ErrorKind::Corrupt, context)
         })?;
-        Ok(Some(place))
+        Ok(Some(position))
     }
 
     fn parse(text: &str) -> Option<Self> {
         let mut fields = text.split(' ');
-        (1..=VERSION).contains(&fields.next()?.parse().ok()?).then_some(())?;
+        (fields.next()?.parse() == Ok(VERSION)).then_some(())?;
         let mut number = || fields.next()?.parse::<u64>().ok();
         let (seq, count, part, parts) = (number()?, number()?, number()?, number()?);
         let (first_time_ms, last_time_ms) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
@@ -91,7 +93,8 @@ impl Place {
     }
 }
 
-/// Who wrote a message, and in which append: `writer.append.part`, the message id under which the server drops repetitions.
+/// The message id `writer.append.part`, which names the writer and its append. The server drops
+/// repetitions of an id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct MessageId(String);
 
@@ -100,7 +103,7 @@ impl MessageId {
         Self(format!("{writer}.{append}.{part}"))
     }
 
-    /// The id in `headers`; empty when it has none, which is nobody's.
+    /// The id in `headers`. Empty if there is none, which matches no writer.
     pub(super) fn read(headers: &HeaderMap) -> Self {
         Self(headers.get(NATS_MESSAGE_ID).map(|id| id.as_str().to_owned()).unwrap_or_default())
     }
@@ -113,13 +116,13 @@ impl MessageId {
         self.0.split('.').next().unwrap_or_default()
     }
 
-    /// What all parts of one append have in common.
+    /// The common prefix of all parts of one append.
     pub(super) fn append(&self) -> &str {
         self.0.rsplit_once('.').map_or("", |(append, _)| append)
     }
 }
 
-/// The events one after the other.
+/// Encodes the events one after the other.
 ///
 /// # Errors
 /// `Invalid` when an event cannot be encoded.
@@ -132,13 +135,13 @@ pub(super) fn encode(events: &[Arc<Event>]) -> Result<Bytes, PortError> {
     Ok(bytes.into())
 }
 
-/// All `count` events of an append.
+/// Decodes all `count` events of an append.
 ///
 /// # Errors
-/// `Corrupt` when they are not there.
+/// `Corrupt` when the bytes do not hold exactly these events.
 pub(super) fn decode(bytes: &[u8], count: u64) -> Result<Vec<Arc<Event>>, PortError> {
     let corrupt = || PortError::new(ErrorKind::Corrupt, "an append of the log cannot be read");
-    // An event takes more than one byte: a count beyond the length is damage, and must not decide an allocation.
+    // An event takes more than one byte. A larger count is damage and must not size an allocation.
     let count = usize::try_from(count).ok().filter(|count| *count <= bytes.len()).ok_or_else(corrupt)?;
     let mut events = Vec::with_capacity(count);
     let mut rest = bytes;
@@ -153,40 +156,38 @@ pub(super) fn decode(bytes: &[u8], count: u64) -> Result<Vec<Arc<Event>>, PortEr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use earcon_model::{EventBody, KpiName};
+    use earcon_model::{KpiEvent, KpiName};
 
     fn event(seq: Seq) -> Arc<Event> {
-        let body = EventBody::KpiParked { reason: "x".repeat(seq as usize) };
-        Arc::new(Event { seq, time_ms: seq as i64 - 20, kpi: KpiName::new("k").unwrap(), body })
+        let body = KpiEvent::Parked { reason: "x".repeat(seq as usize) };
+        Arc::new(Event::new(seq, seq as i64 - 20, KpiName::new("k").unwrap(), body))
     }
 
     #[test]
-    fn a_place_comes_back_and_what_is_not_one_is_refused() {
-        let place = Place { part: 2, ..Place::of(&[event(3), event(4)], 5).unwrap() };
-        assert_eq!(Place::parse(&place.to_header()), Some(place));
-        assert_eq!(place.to_header(), "3 3 2 2 5 -17 -16");
-        assert_eq!(Place::parse("1 3 2 2 5 -17 -16"), Some(place), "as version 1 wrote it");
-        assert_eq!(Place::parse("2 3 2 2 5 -17 -16"), Some(place), "as version 2 wrote it");
-        let fence = Place::fence(9, i64::MIN);
-        assert_eq!(Place::parse(&fence.to_header()), Some(fence));
+    fn position_round_trips_and_other_text_is_refused() {
+        let position = Position { part: 2, ..Position::from_events(&[event(3), event(4)], 5).unwrap() };
+        assert_eq!(Position::parse(&position.to_header()), Some(position));
+        assert_eq!(position.to_header(), "1 3 2 2 5 -17 -16");
+        let fence = Position::fence(9, i64::MIN);
+        assert_eq!(Position::parse(&fence.to_header()), Some(fence));
         assert!(fence.is_fence() && fence.next() == 9);
         for wrong in
-            ["", "4 3 2 2 5 0 0", "0 3 2 2 5 0 0", "1 3 2 5 5 0 0", "1 3 2 2 5 0", "1 3 2 2 5 0 0 0", "1 3 -2 2 5 0 0"]
+            ["", "2 3 2 2 5 0 0", "0 3 2 2 5 0 0", "1 3 2 5 5 0 0", "1 3 2 2 5 0", "1 3 2 2 5 0 0 0", "1 3 -2 2 5 0 0"]
         {
-            assert_eq!(Place::parse(wrong), None, "{wrong:?}");
+            assert_eq!(Position::parse(wrong), None, "{wrong:?}");
         }
-        assert_eq!(Place::parse(&format!("1 {} 2 0 1 0 0", u64::MAX)), None);
+        assert_eq!(Position::parse(&format!("1 {} 2 0 1 0 0", u64::MAX)), None);
     }
 
     #[test]
-    fn only_the_last_part_moves_the_log_on() {
-        let first = Place::of(&[event(3), event(4)], 2).unwrap();
+    fn only_the_last_part_advances_the_log() {
+        let first = Position::from_events(&[event(3), event(4)], 2).unwrap();
         assert_eq!(first.next(), 3);
-        assert_eq!(Place { part: 1, ..first }.next(), 5);
+        assert_eq!(Position { part: 1, ..first }.next(), 5);
     }
 
     #[test]
-    fn damage_is_an_error_and_never_a_panic() {
+    fn damage_is_an_error() {
         let events = [event(5), event(6)];
         let bytes = encode(&events).unwrap();
         assert_eq!(decode(&bytes, 2).unwrap(), events);

@@ -1,17 +1,17 @@
-//! Reading events: many messages are asked for at once, so that a page costs about one round trip.
+//! Reading events. Many messages are requested at once, so that a page costs about one round trip.
 
 use futures_util::{StreamExt, TryStreamExt};
 
 use super::assembly::Assembly;
-use super::frame::Place;
-use super::lock;
+use super::frame::Position;
+use super::lock::lock;
 use super::workspace_log::WorkspaceLog;
 use earcon_model::Seq;
 use earcon_ports::{Page, PortError};
 
-/// Messages asked for at the same time, at most.
+/// Maximum number of messages requested at the same time.
 const IN_FLIGHT: usize = 128;
-/// … and bytes, about.
+/// Approximate maximum of their bytes.
 const IN_FLIGHT_BYTES: usize = 8 << 20;
 
 impl WorkspaceLog {
@@ -25,12 +25,12 @@ impl WorkspaceLog {
         loop {
             match self.read_from(start, bound.sequence, from.max(first), max_events).await? {
                 Ok(page) => return Ok(page),
-                Err(Elsewhere) => {
+                Err(Trimmed) => {
                     let oldest = self.info().await?.map_or(bound.sequence + 1, |info| info.state.first_sequence);
                     if oldest > bound.sequence {
                         return Ok(Page::default());
                     }
-                    // The log begins with something younger than was asked for.
+                    // The log begins with a later event than the requested one.
                     first = self.first_at(oldest, bound.sequence).await?.unwrap_or(bound.next);
                     lock(&self.index).forget_before(oldest);
                     start = self.start_of(from.max(first), bound).await?.max(oldest);
@@ -45,11 +45,11 @@ impl WorkspaceLog {
         end: u64,
         from: Seq,
         max_events: usize,
-    ) -> Result<Result<Page, Elsewhere>, PortError> {
+    ) -> Result<Result<Page, Trimmed>, PortError> {
         let mut assembly = Assembly::default();
         let mut events = Vec::new();
         let mut sequence = start;
-        // The first message shows how many it takes.
+        // The first message shows how many are needed.
         let mut at_once = 1;
         while sequence <= end {
             let until = end.min(sequence + at_once as u64 - 1);
@@ -57,16 +57,16 @@ impl WorkspaceLog {
                 .map(|sequence| self.stream.get(sequence))
                 .buffered(IN_FLIGHT);
             while let Some(message) = messages.try_next().await? {
-                let Some(message) = message.filter(|message| !events.is_empty() || begins_by(message.place, from))
+                let Some(message) = message.filter(|message| !events.is_empty() || begins_by(message.position, from))
                 else {
-                    return Ok(if events.is_empty() { Err(Elsewhere) } else { Ok(Page { events }) });
+                    return Ok(if events.is_empty() { Err(Trimmed) } else { Ok(Page { events }) });
                 };
-                let (count, bytes) = (message.place.map_or(0, |place| place.count), message.payload.len());
+                let (count, bytes) = (message.position.map_or(0, |position| position.count), message.payload.len());
                 at_once = window(max_events.saturating_sub(events.len()), count, bytes);
-                let Some(append) = assembly.take(message) else { continue };
-                if append.place.next() > from {
+                let Some(append) = assembly.push(message) else { continue };
+                if append.position.next() > from {
                     events.extend(append.events(from)?);
-                    lock(&self.index).saw(append.place.next(), append.sequence + 1);
+                    lock(&self.index).record(append.position.next(), append.sequence + 1);
                 }
                 if events.len() >= max_events {
                     return Ok(Ok(Page { events }));
@@ -78,15 +78,15 @@ impl WorkspaceLog {
     }
 }
 
-/// The event does not lie where it was looked for: what was there was trimmed.
-struct Elsewhere;
+/// The event is not at the expected location: its messages were trimmed.
+struct Trimmed;
 
-/// Whether `seq` can still come after a message with this place.
-fn begins_by(place: Option<Place>, seq: Seq) -> bool {
-    place.is_none_or(|place| place.seq <= seq)
+/// Whether `seq` can be in or after a message with this position.
+fn begins_by(position: Option<Position>, seq: Seq) -> bool {
+    position.is_none_or(|position| position.seq <= seq)
 }
 
-/// How many messages like the last one to ask for, when this many events are wanted.
+/// How many messages like the last one to request for this many wanted events.
 fn window(wanted: usize, count: u64, bytes: usize) -> usize {
     let by_events = wanted.div_ceil((count as usize).max(1));
     by_events.min(IN_FLIGHT_BYTES / bytes.max(1)).clamp(1, IN_FLIGHT)

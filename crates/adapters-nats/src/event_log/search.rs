@@ -1,37 +1,37 @@
-//! Finding an event in the stream, by its number or by its time.
+//! Finding an event in the stream by sequence number or time.
 //!
-//! The first events of the messages never decrease along the stream, and their times only if time itself went back; so both
-//! are found by bisection, with one small read for a step.
+//! The first events of the messages never decrease along the stream. Their times decrease only if a
+//! clock went back. So both are found by bisection, with one small read per step.
 
 use super::assembly::{Append, Assembly};
-use super::frame::Place;
-use super::index::Whereabouts;
-use super::lock;
-use super::stream::Stored;
+use super::frame::Position;
+use super::index::Location;
+use super::lock::lock;
+use super::stream::StoredMessage;
 use super::workspace_log::{Bound, WorkspaceLog};
 use earcon_model::Seq;
 use earcon_ports::PortError;
 
-/// What is found when one looks at a sequence.
-enum Found {
-    /// Nothing before this sequence is left.
+/// The result of a probe at a sequence.
+enum Probe {
+    /// All messages before this sequence were deleted.
     Purged(u64),
     /// A fence, or the last part of a complete append.
-    Solid(u64, Place),
-    /// From the sequence on there is nothing that counts.
+    Solid(u64, Position),
+    /// No message from the sequence on counts.
     Nothing,
 }
 
 impl WorkspaceLog {
-    /// The sequence to read from so that `from` comes, preceded at most by events of the same append and by messages that do
-    /// not count; just beyond the bound when `from` is not there yet.
+    /// The sequence from which to read `from`. At most events of the same append and messages that
+    /// do not count come before it. One after the bound if `from` is not stored yet.
     pub(super) async fn start_of(&self, from: Seq, bound: Bound) -> Result<u64, PortError> {
         let end = bound.sequence + 1;
-        let whereabouts = lock(&self.index).find(from);
-        let (low, high) = match whereabouts {
-            Whereabouts::At(sequence) if sequence <= end => return Ok(sequence),
-            Whereabouts::Between(low, high) if low.max(high).is_none_or(|known| known <= end) => (low, high),
-            // The stream is shorter than it was, so it is not the one it was.
+        let location = lock(&self.index).find(from);
+        let (low, high) = match location {
+            Location::At(sequence) if sequence <= end => return Ok(sequence),
+            Location::Between(low, high) if low.max(high).is_none_or(|known| known <= end) => (low, high),
+            // The stream is shorter than before, so it is another stream.
             _ => {
                 lock(&self.index).clear();
                 (None, None)
@@ -44,22 +44,23 @@ impl WorkspaceLog {
             Some(low) => low,
             None => self.info().await?.map_or(1, |info| info.state.first_sequence.max(1)),
         };
-        let found = self.bisect(low, high.unwrap_or(end).max(low), |place| place.seq < from).await?;
+        let found = self.bisect(low, high.unwrap_or(end).max(low), |position| position.seq < from).await?;
         self.begin_before(from, low, found).await
     }
 
-    /// Where to begin when `found` is the first message whose first event is not before `from`.
+    /// Where to begin if `found` is the first message whose first event is not before `from`.
     async fn begin_before(&self, from: Seq, low: u64, found: u64) -> Result<u64, PortError> {
-        let at = self.stream.get(found).await?.and_then(|stored| stored.place);
-        if at.is_some_and(|place| place.seq == from && place.part == 0) {
+        let at = self.stream.get(found).await?.and_then(|stored| stored.position);
+        if at.is_some_and(|position| position.seq == from && position.part == 0) {
             return Ok(found);
         }
-        // It lies in the append before, of which this is the last message; only halts can be between.
+        // The event is in the previous append, whose last message precedes `found`. Only halts can
+        // be in between.
         let mut sequence = found;
         while sequence > low {
             sequence -= 1;
-            match self.stream.get(sequence).await?.map(|stored| stored.place) {
-                Some(Some(place)) => return Ok(sequence.saturating_sub(place.part).max(1)),
+            match self.stream.get(sequence).await?.map(|stored| stored.position) {
+                Some(Some(position)) => return Ok(sequence.saturating_sub(position.part).max(1)),
                 Some(None) => {}
                 None => return Ok(sequence + 1),
             }
@@ -67,66 +68,66 @@ impl WorkspaceLog {
         Ok(found)
     }
 
-    /// The first sequence in `low..high` whose message is not `before`; `high` when all are.
+    /// The first sequence in `low..high` whose message is not `before`. `high` if all are.
     async fn bisect(
         &self,
         mut low: u64,
         mut high: u64,
-        before: impl Fn(&Place) -> bool + Send,
+        before: impl Fn(&Position) -> bool + Send,
     ) -> Result<u64, PortError> {
         while low < high {
             let middle = low + (high - low) / 2;
-            match self.look(middle, high).await? {
-                Found::Purged(sequence) => low = sequence.clamp(middle + 1, high),
-                Found::Solid(sequence, place) if before(&place) => low = sequence + 1,
-                Found::Solid(..) | Found::Nothing => high = middle,
+            match self.probe(middle, high).await? {
+                Probe::Purged(sequence) => low = sequence.clamp(middle + 1, high),
+                Probe::Solid(sequence, position) if before(&position) => low = sequence + 1,
+                Probe::Solid(..) | Probe::Nothing => high = middle,
             }
         }
         Ok(low)
     }
 
-    /// The first message at or after `sequence` and before `high` that counts.
-    async fn look(&self, mut sequence: u64, high: u64) -> Result<Found, PortError> {
+    /// Finds the first message in `sequence..high` that counts.
+    async fn probe(&self, mut sequence: u64, high: u64) -> Result<Probe, PortError> {
         while sequence < high {
             let Some(stored) = self.stream.get(sequence).await? else {
                 let first = self.info().await?.map_or(high, |info| info.state.first_sequence);
-                return Ok(Found::Purged(first));
+                return Ok(Probe::Purged(first));
             };
-            let Stored { place, id, .. } = stored;
-            let Some(place) = place else {
+            let StoredMessage { position, id, .. } = stored;
+            let Some(position) = position else {
                 sequence += 1;
                 continue;
             };
-            let last = sequence + (place.parts - 1 - place.part);
+            let last = sequence + (position.parts - 1 - position.part);
             if last == sequence {
-                return Ok(Found::Solid(sequence, place));
+                return Ok(Probe::Solid(sequence, position));
             }
             let end = self.stream.get(last).await?;
-            match end.filter(|end| end.id.append() == id.append()).and_then(|end| end.place) {
-                Some(place) => return Ok(Found::Solid(last, place)),
+            match end.filter(|end| end.id.append() == id.append()).and_then(|end| end.position) {
+                Some(position) => return Ok(Probe::Solid(last, position)),
                 None => sequence += 1,
             }
         }
-        Ok(Found::Nothing)
+        Ok(Probe::Nothing)
     }
 
     /// The first event at or after `time_ms`.
     pub(super) async fn seq_at(&self, time_ms: i64) -> Result<Seq, PortError> {
         let Some(bound) = self.bound(Seq::MAX).await? else { return Ok(1) };
         let low = self.info().await?.map_or(1, |info| info.state.first_sequence.max(1));
-        let found = self.bisect(low, bound.sequence + 1, |place| place.last_time_ms < time_ms).await?;
+        let found = self.bisect(low, bound.sequence + 1, |position| position.last_time_ms < time_ms).await?;
         if found > bound.sequence {
             return Ok(bound.next);
         }
-        let append = match self.stream.get(found).await?.and_then(|stored| stored.place) {
-            Some(place) if !place.is_fence() => self.append_at(found - place.part.min(found), bound).await?,
-            Some(place) => return Ok(place.seq),
+        let append = match self.stream.get(found).await?.and_then(|stored| stored.position) {
+            Some(position) if !position.is_fence() => self.append_at(found - position.part.min(found), bound).await?,
+            Some(position) => return Ok(position.seq),
             None => self.append_at(found, bound).await?,
         };
         let Some(append) = append else { return Ok(bound.next) };
         let events = append.events(0)?;
         let seq = events.iter().find(|event| event.time_ms >= time_ms).map(|event| event.seq);
-        Ok(seq.unwrap_or_else(|| append.place.next()))
+        Ok(seq.unwrap_or_else(|| append.position.next()))
     }
 
     /// The first complete append at or after `sequence`.
@@ -134,7 +135,7 @@ impl WorkspaceLog {
         let mut assembly = Assembly::default();
         for sequence in sequence.max(1)..=bound.sequence {
             let Some(stored) = self.stream.get(sequence).await? else { continue };
-            if let Some(append) = assembly.take(stored) {
+            if let Some(append) = assembly.push(stored) {
                 return Ok(Some(append));
             }
         }

@@ -1,5 +1,6 @@
-//! One workspace's stream: its settings, and reading single messages of it.
+//! One workspace's stream: its configuration, and reads of single messages.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
@@ -12,43 +13,48 @@ use async_nats::jetstream::{self, Context, ErrorCode};
 use async_nats::{HeaderMap, Message};
 use bytes::Bytes;
 
-use super::JetStreamLogSettings;
-use super::frame::{MessageId, Place};
+use super::frame::{MessageId, Position};
+use super::settings::JetStreamLogSettings;
 use crate::failure;
 use earcon_model::WorkspaceId;
-use earcon_ports::PortError;
+use earcon_ports::{ErrorKind, PortError};
 
-/// The server drops a repeated message for this long. Longer than anybody repeats one.
+/// The key in the stream's metadata that names the format of the log.
+const FORMAT_KEY: &str = "earcon_log_format";
+/// The one format that this program writes and reads.
+const FORMAT: &str = "1";
+/// The server drops repetitions of a message for this long. Longer than any message is repeated.
 const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
-/// Room beyond the log's own limit where the account insists on a limit of the stream, so that fences always fit.
+/// Extra room above the log's own limit, if the account requires a limit on the stream, so that
+/// fences always fit.
 const FENCE_ROOM: u64 = 4 << 20;
 
 /// A message of the stream.
 #[derive(Debug, Clone)]
-pub(super) struct Stored {
+pub(super) struct StoredMessage {
     pub(super) sequence: u64,
     /// `None` for a halt.
-    pub(super) place: Option<Place>,
+    pub(super) position: Option<Position>,
     pub(super) id: MessageId,
     pub(super) payload: Bytes,
 }
 
-impl Stored {
+impl StoredMessage {
     fn read(message: StreamMessage) -> Result<Self, PortError> {
         Self::new(message.sequence, &message.headers, message.payload)
     }
 
-    /// A message that a consumer has brought.
+    /// A message delivered by a consumer.
     pub(super) fn delivered(sequence: u64, message: Message) -> Result<Self, PortError> {
         Self::new(sequence, message.headers.as_ref().unwrap_or(&HeaderMap::new()), message.payload)
     }
 
     fn new(sequence: u64, headers: &HeaderMap, payload: Bytes) -> Result<Self, PortError> {
-        Ok(Self { sequence, place: Place::read(headers)?, id: MessageId::read(headers), payload })
+        Ok(Self { sequence, position: Position::read(headers)?, id: MessageId::read(headers), payload })
     }
 }
 
-/// A workspace's stream. That it has one is not said.
+/// The stream of a workspace, which may not exist yet.
 #[derive(Debug, Clone)]
 pub(super) struct LogStream {
     context: Context,
@@ -58,21 +64,29 @@ pub(super) struct LogStream {
 }
 
 impl LogStream {
-    /// A workspace identifier is of `a-z0-9-_`, so it is a legal name and one token of a subject as it is, and two
-    /// workspaces never share a stream.
-    pub(super) async fn of(context: &Context, workspace: &WorkspaceId) -> Result<Self, PortError> {
+    /// The stream of a workspace. A workspace identifier consists of `a-z0-9-_`, so it is a legal
+    /// part of a stream name and of a subject, and two workspaces never share a stream.
+    pub(super) async fn for_workspace(context: &Context, workspace: &WorkspaceId) -> Result<Self, PortError> {
         let name = format!("earcon_log_{workspace}");
-        let stream = context.get_stream_no_info(&name).await.map_err(|error| {
-            PortError::caused(earcon_ports::ErrorKind::Invalid, format!("{name} is no name of a stream"), error)
-        })?;
+        let stream = context
+            .get_stream_no_info(&name)
+            .await
+            .map_err(|error| PortError::caused(ErrorKind::Invalid, format!("{name} is no name of a stream"), error))?;
         Ok(Self { context: context.clone(), stream, name, subject: format!("earcon.log.{workspace}") })
     }
 
-    /// What the stream's leader says of it; `None` when there is no stream.
+    /// The leader's information about the stream. `None` if there is no stream.
+    ///
+    /// # Errors
+    /// `Invalid` when the stream has another log format.
     pub(super) async fn info(&self) -> Result<Option<Info>, PortError> {
         let doing = format!("cannot find {}", self.name);
         match self.context.get_stream(&self.name).await {
-            Ok(stream) => Ok(Some(stream.cached_info().clone())),
+            Ok(stream) => {
+                let info = stream.cached_info().clone();
+                self.check_format(&info)?;
+                Ok(Some(info))
+            }
             Err(error) => match error.kind() {
                 GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND => Ok(None),
                 GetStreamErrorKind::JetStream(error) => Err(failure::refused(&doing, error)),
@@ -81,7 +95,22 @@ impl LogStream {
         }
     }
 
-    /// Makes the stream if there is none, and gives it today's settings if it has others.
+    /// Refuses a stream whose metadata names another format, or none.
+    fn check_format(&self, info: &Info) -> Result<(), PortError> {
+        let found = info.config.metadata.get(FORMAT_KEY).map(String::as_str);
+        if found == Some(FORMAT) {
+            return Ok(());
+        }
+        let text = format!(
+            "the stream {} has log format {}, and this version reads only format {FORMAT}; use the version that wrote it, \
+             or delete the stream to begin a new log",
+            self.name,
+            found.unwrap_or("none")
+        );
+        Err(PortError::new(ErrorKind::Invalid, text))
+    }
+
+    /// Creates the stream if there is none, and updates its number of replicas.
     pub(super) async fn prepare(&self, settings: &JetStreamLogSettings) -> Result<Info, PortError> {
         let Some(info) = self.info().await? else { return self.make(settings).await };
         if info.config.num_replicas != settings.replicas {
@@ -101,22 +130,23 @@ impl LogStream {
             retention: RetentionPolicy::Limits,
             storage: StorageType::File,
             num_replicas: settings.replicas,
-            // A stream that is full refuses; only Earcon's retention makes it forget.
+            // A full stream refuses messages. Only Earcon's retention deletes old ones.
             discard: DiscardPolicy::New,
             duplicate_window: DUPLICATE_WINDOW,
             allow_direct: true,
             deny_delete: true,
+            metadata: HashMap::from([(FORMAT_KEY.to_owned(), FORMAT.to_owned())]),
             ..Default::default()
         };
         let doing = format!("cannot make {}", self.name);
-        // The writer keeps the limit. One of the stream would be storage that the server sets aside, used or not; so it
-        // gets one only in accounts that insist.
+        // The writer enforces the limit. The server would reserve storage for a limit of the
+        // stream, so the stream has one only if the account requires it.
         for max_bytes in [None, i64::try_from(settings.limit_bytes + FENCE_ROOM).ok()] {
             config.max_bytes = max_bytes.unwrap_or(-1);
             let Err(error) = self.context.create_stream(&config).await else { break };
             match error.kind() {
                 CreateStreamErrorKind::JetStream(error) => match error.error_code() {
-                    // Another node was faster, with other settings.
+                    // Another node created the stream first, with other settings.
                     ErrorCode::STREAM_NAME_EXIST => break,
                     ErrorCode::STREAM_MAX_BYTES_REQUIRED if max_bytes.is_none() => {}
                     _ => return Err(failure::refused(&doing, error)),
@@ -127,10 +157,11 @@ impl LogStream {
         self.info().await?.ok_or_else(|| failure::unanswered(&doing, "it is gone again"))
     }
 
-    /// The message at `sequence`, from whichever replica answers; the leader has the last word on what is not there.
-    pub(super) async fn get(&self, sequence: u64) -> Result<Option<Stored>, PortError> {
+    /// The message at `sequence`, from any replica. If that replica does not have it, the leader
+    /// decides.
+    pub(super) async fn get(&self, sequence: u64) -> Result<Option<StoredMessage>, PortError> {
         match self.stream.direct_get(sequence).await {
-            Ok(message) => Stored::read(message).map(Some),
+            Ok(message) => StoredMessage::read(message).map(Some),
             Err(error) if error.kind() == DirectGetErrorKind::TimedOut => {
                 Err(failure::unanswered(&format!("cannot read {}", self.name), error))
             }
@@ -138,14 +169,14 @@ impl LogStream {
         }
     }
 
-    /// The message at `sequence`, from the leader; `None` when it was purged or is not there yet.
-    pub(super) async fn get_from_leader(&self, sequence: u64) -> Result<Option<Stored>, PortError> {
+    /// The message at `sequence`, from the leader. `None` if it was deleted or is not stored yet.
+    pub(super) async fn get_from_leader(&self, sequence: u64) -> Result<Option<StoredMessage>, PortError> {
         let message = self.stream.get_raw_message(sequence).await;
         self.understand(message.map_err(|error| (error.kind(), error)))
     }
 
-    /// The last message, from the leader; `None` when there is none, or no stream.
-    pub(super) async fn last(&self) -> Result<Option<Stored>, PortError> {
+    /// The last message, from the leader. `None` if there is none, or no stream.
+    pub(super) async fn last(&self) -> Result<Option<StoredMessage>, PortError> {
         let message = self.stream.get_last_raw_message_by_subject(&self.subject).await;
         self.understand(message.map_err(|error| (error.kind(), error)))
     }
@@ -153,13 +184,13 @@ impl LogStream {
     fn understand<E>(
         &self,
         message: Result<StreamMessage, (RawMessageErrorKind, E)>,
-    ) -> Result<Option<Stored>, PortError>
+    ) -> Result<Option<StoredMessage>, PortError>
     where
         E: std::error::Error + Send + Sync + 'static,
     {
         let doing = || format!("cannot read {}", self.name);
         match message {
-            Ok(message) => Stored::read(message).map(Some),
+            Ok(message) => StoredMessage::read(message).map(Some),
             Err((LastRawMessageErrorKind::NoMessageFound, _)) => Ok(None),
             Err((LastRawMessageErrorKind::JetStream(error), _))
                 if error.error_code() == ErrorCode::STREAM_NOT_FOUND =>
@@ -171,7 +202,7 @@ impl LogStream {
         }
     }
 
-    /// Forgets every message before `sequence`.
+    /// Deletes every message before `sequence`.
     pub(super) async fn purge_before(&self, sequence: u64) -> Result<(), PortError> {
         let doing = format!("cannot trim {}", self.name);
         match self.stream.purge().sequence(sequence).await {

@@ -10,28 +10,29 @@ use std::time::Duration;
 use async_nats::Client;
 use futures_util::StreamExt;
 
-use super::{JetStreamLog, JetStreamLogSettings, lock};
+use super::lock::lock;
+use super::{JetStreamLog, JetStreamLogSettings};
 use crate::test_server;
 use earcon_contract as contract;
-use earcon_model::{Event, EventBody, KpiName, Seq, WorkspaceId};
+use earcon_model::{Event, KpiEvent, KpiName, Seq, WorkspaceId};
 use earcon_ports::{EventLog, Following, SharedLog};
 use earcon_tenancy::{Authorizer, WorkspacePass};
 
-/// Longer than anything takes that goes well.
+/// Longer than any successful operation takes.
 const PLENTY: Duration = Duration::from_secs(60);
 
 async fn log(client: &Client) -> JetStreamLog {
     JetStreamLog::connect(client.clone(), JetStreamLogSettings::new(1, 1 << 30)).await.unwrap()
 }
 
-/// A workspace of one test's own.
+/// A new workspace.
 fn fresh() -> WorkspacePass {
     Authorizer.system(&WorkspaceId::new(&format!("test-{}", uuid::Uuid::new_v4().simple())).unwrap())
 }
 
 fn event(seq: Seq, bytes: usize) -> Arc<Event> {
     let kpi = KpiName::new("k").unwrap();
-    Arc::new(Event { seq, time_ms: seq as i64 * 10, kpi, body: EventBody::KpiParked { reason: "x".repeat(bytes) } })
+    Arc::new(Event::new(seq, seq as i64 * 10, kpi, KpiEvent::Parked { reason: "x".repeat(bytes) }))
 }
 
 fn events(seqs: RangeInclusive<Seq>) -> Vec<Arc<Event>> {
@@ -51,17 +52,17 @@ async fn all(log: &JetStreamLog, pass: &WorkspacePass, from: Seq) -> Vec<Arc<Eve
     }
 }
 
-/// What `following` brings until there are `count` events.
-async fn take(following: &mut Following, count: usize) -> Vec<Arc<Event>> {
+/// The next `count` events of `following`, or a few more.
+async fn next_events(following: &mut Following, count: usize) -> Vec<Arc<Event>> {
     let mut found = Vec::new();
     while found.len() < count {
         let next = tokio::time::timeout(PLENTY, following.next()).await;
-        found.extend(next.expect("a follower is told in time").expect("following goes on").unwrap());
+        found.extend(next.expect("a follower receives events in time").expect("following goes on").unwrap());
     }
     found
 }
 
-/// Removes the streams of these logs from a server that others use too.
+/// Deletes the streams of these logs, because other tests share the server.
 async fn clean(client: Client, logs: &[Arc<JetStreamLog>]) {
     let context = async_nats::jetstream::new(client);
     for log in logs {

@@ -22,7 +22,7 @@ async fn keeps_the_contract() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs NATS"]
-async fn writes_and_watches_go_on_over_crashes_of_the_server() {
+async fn writes_and_watches_continue_over_server_crashes() {
     let mut server = PrivateServer::start("").await;
     let one = NatsRegistry::open(server.client().await, "nodes", 1).await.unwrap();
     let other = NatsRegistry::open(server.client().await, "nodes", 1).await.unwrap();
@@ -47,7 +47,7 @@ async fn writes_and_watches_go_on_over_crashes_of_the_server() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs NATS"]
-async fn without_jetstream_it_says_so() {
+async fn registry_without_jetstream_says_so() {
     let directory = tempfile::tempdir().unwrap();
     let server = PrivateServer::start_in(directory, "").await;
     let error = NatsRegistry::open(server.client().await, "nodes", 1).await.unwrap_err();

@@ -54,7 +54,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_standards_check_value() {
+    fn checksum_matches_the_reference_value() {
         // CRC-32/MPEG-2 starts with all ones. With a register of 0 the same polynomial gives this
         // for "123456789".
         assert_eq!(checksum(0, b"123456789"), 0x89A1_897F);
@@ -62,7 +62,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_whole_follows_from_its_parts(a in proptest::collection::vec(any::<u8>(), 0..60), b in proptest::collection::vec(any::<u8>(), 0..600)) {
+        fn checksum_of_a_whole_follows_from_its_parts(a in proptest::collection::vec(any::<u8>(), 0..60), b in proptest::collection::vec(any::<u8>(), 0..600)) {
             let parts = multiply(checksum(0, &a), shift(b.len())) ^ checksum(0, &b);
             prop_assert_eq!(checksum(checksum(0, &a), &b), parts);
         }

@@ -4,35 +4,35 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::checksum::{checksum, multiply};
 use super::page::{FIRST, Page};
-use crate::SAMPLE_RATE;
+use crate::frame::SAMPLE_RATE;
 
 const HEADER: usize = 27;
 const CHECKSUM_AT: usize = 22;
 
 /// Writes a listener's own header before each shared page.
 #[derive(Debug)]
-pub struct Stamp {
+pub struct ListenerStream {
     serial: u32,
     sequence: u32,
     granule: u64,
 }
 
-impl Stamp {
+impl ListenerStream {
     /// Begins a stream. Returns the two header pages that must be sent first.
     ///
     /// `serial` identifies the stream and may be any number. `joined_at` is the number of samples
     /// before the first page that will be sent; 0 for a file. From then on, the position counts the
     /// samples sent to this listener.
     pub fn begin(serial: u32, pre_skip: u16, joined_at: u64) -> (Self, Bytes) {
-        let mut stamp = Self { serial, sequence: 0, granule: 0 };
-        let head = stamp.put(&Page::new(FIRST, 0, 0, &[opus_head(pre_skip)]));
-        let tags = stamp.put(&Page::new(0, 0, 0, &[opus_tags()]));
-        stamp.granule = joined_at;
-        (stamp, [head, tags].concat().into())
+        let mut stream = Self { serial, sequence: 0, granule: 0 };
+        let head = stream.write(&Page::new(FIRST, 0, 0, &[opus_head(pre_skip)]));
+        let tags = stream.write(&Page::new(0, 0, 0, &[opus_tags()]));
+        stream.granule = joined_at;
+        (stream, [head, tags].concat().into())
     }
 
     /// The bytes of the page for this listener.
-    pub fn put(&mut self, page: &Page) -> Bytes {
+    pub fn write(&mut self, page: &Page) -> Bytes {
         self.granule += page.samples;
         let mut bytes = BytesMut::with_capacity(HEADER + page.content.len());
         bytes.put_slice(b"OggS\0");

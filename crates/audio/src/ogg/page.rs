@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::checksum::{checksum, shift};
-use crate::FRAME_SAMPLES;
+use crate::frame::FRAME_SAMPLES;
 
 /// Flag of a stream's first page.
 pub(super) const FIRST: u8 = 2;
@@ -64,17 +64,17 @@ fn segments_of(packet: &Bytes) -> usize {
 #[derive(Debug, Default)]
 pub struct Pages {
     /// The packets that are held back, each with its frame number.
-    in_hand: VecDeque<(u64, Bytes)>,
+    held_back: VecDeque<(u64, Bytes)>,
 }
 
 impl Pages {
     /// Adds the packet of frame `number`, 20 ms each. Returns a page of `packets_a_page` packets
     /// when it is complete.
     pub fn push(&mut self, number: u64, packet: Bytes, packets_a_page: usize) -> Option<Page> {
-        let held: usize = self.in_hand.iter().map(|(_, packet)| segments_of(packet)).sum();
-        let full = self.in_hand.len() >= packets_a_page || held + segments_of(&packet) > MAX_SEGMENTS;
+        let held: usize = self.held_back.iter().map(|(_, packet)| segments_of(packet)).sum();
+        let full = self.held_back.len() >= packets_a_page || held + segments_of(&packet) > MAX_SEGMENTS;
         let page = full.then(|| self.page(0)).flatten();
-        self.in_hand.push_back((number, packet));
+        self.held_back.push_back((number, packet));
         page
     }
 
@@ -84,8 +84,8 @@ impl Pages {
     }
 
     fn page(&mut self, flags: u8) -> Option<Page> {
-        let &(first, _) = self.in_hand.front()?;
-        let packets: Vec<Bytes> = self.in_hand.drain(..).map(|(_, packet)| packet).collect();
+        let &(first, _) = self.held_back.front()?;
+        let packets: Vec<Bytes> = self.held_back.drain(..).map(|(_, packet)| packet).collect();
         let frame = FRAME_SAMPLES as u64;
         Some(Page::new(flags, first * frame, packets.len() as u64 * frame, &packets))
     }

@@ -4,30 +4,30 @@ use std::process::{Command, Output};
 use ogg::reading::PacketReader;
 
 use super::*;
-use crate::demo_timeline::Story;
+use crate::demo_timeline::DemoTimeline;
 use crate::{Encoder, FRAME_SAMPLES, Frame, Renderer};
 use bytes::Bytes;
 
 /// The packets of `seconds` of an eventful mix.
 fn packets(seconds: u32) -> (Vec<Bytes>, u16) {
-    let (mut story, mut renderer, mut encoder) = (Story::new(), Renderer::new(1), Encoder::new().unwrap());
+    let (mut timeline, mut renderer, mut encoder) = (DemoTimeline::new(), Renderer::new(1), Encoder::new().unwrap());
     let mut frame: Frame = [0.0; FRAME_SAMPLES * 2];
     let frames = seconds * 50;
     let encode = |_| {
-        renderer.render(&story.next_scene(), &mut frame);
+        renderer.render(&timeline.next_scene(), &mut frame);
         encoder.encode(&frame).unwrap()
     };
     ((0..frames).map(encode).collect(), Encoder::new().unwrap().pre_skip().unwrap())
 }
 
 fn stream(packets: &[Bytes], pre_skip: u16, joined_at: u64) -> Vec<u8> {
-    let (mut stamp, headers) = Stamp::begin(0xEA4C04, pre_skip, joined_at);
+    let (mut listener, headers) = ListenerStream::begin(0xEA4C04, pre_skip, joined_at);
     let (mut pages, mut bytes) = (Pages::default(), headers.to_vec());
     for (number, packet) in (joined_at / FRAME_SAMPLES as u64..).zip(packets) {
         let page = pages.push(number, packet.clone(), 2);
-        bytes.extend(page.map(|page| stamp.put(&page)).into_iter().flatten());
+        bytes.extend(page.map(|page| listener.write(&page)).into_iter().flatten());
     }
-    bytes.extend(pages.finish().map(|page| stamp.put(&page)).into_iter().flatten());
+    bytes.extend(pages.finish().map(|page| listener.write(&page)).into_iter().flatten());
     bytes
 }
 
@@ -50,7 +50,7 @@ fn fake_packets(count: u8) -> Vec<Bytes> {
 }
 
 #[test]
-fn every_packet_comes_out_once_and_in_order() {
+fn packets_arrive_once_and_in_order() {
     for count in 0..8 {
         let sent = fake_packets(count);
         let mut reader = PacketReader::new(std::io::Cursor::new(stream(&sent, 312, 0)));
@@ -75,14 +75,14 @@ fn pages_count_from_zero_and_the_last_ends_the_stream() {
 }
 
 #[test]
-fn a_late_joiner_starts_where_the_stream_stands() {
+fn late_listener_starts_at_the_current_position() {
     let pages = pages(&stream(&fake_packets(4), 312, 480_000));
     let places: Vec<(u32, u64)> = pages.iter().map(|page| (page.0, page.2)).collect();
     assert_eq!(places, [(0, 0), (1, 0), (2, 481_920), (3, 483_840)]);
 }
 
 #[test]
-fn a_stream_that_ends_before_it_began_has_no_last_page() {
+fn empty_stream_has_no_last_page() {
     assert!(Pages::default().finish().is_none());
 }
 
@@ -90,12 +90,14 @@ fn a_stream_that_ends_before_it_began_has_no_last_page() {
 fn large_packets_end_a_page_early() {
     let sent: Vec<Bytes> = (0..9).map(|i| vec![i; 20_000 + usize::from(i)].into()).collect();
     let mut pages = Pages::default();
-    let (mut stamp, headers) = Stamp::begin(1, 0, 0);
+    let (mut listener, headers) = ListenerStream::begin(1, 0, 0);
     let mut bytes = headers.to_vec();
     for (number, packet) in sent.iter().enumerate() {
-        bytes.extend(pages.push(number as u64, packet.clone(), 50).map(|page| stamp.put(&page)).into_iter().flatten());
+        bytes.extend(
+            pages.push(number as u64, packet.clone(), 50).map(|page| listener.write(&page)).into_iter().flatten(),
+        );
     }
-    bytes.extend(pages.finish().map(|page| stamp.put(&page)).into_iter().flatten());
+    bytes.extend(pages.finish().map(|page| listener.write(&page)).into_iter().flatten());
     let mut reader = PacketReader::new(std::io::Cursor::new(bytes));
     let headers = [reader.read_packet().unwrap(), reader.read_packet().unwrap()];
     assert!(headers.iter().all(Option::is_some));
@@ -110,13 +112,13 @@ fn run(program: &str, arguments: &[&str]) -> Output {
     output.unwrap_or_else(|error| panic!("{program}: {error}; `make setup-test` installs it"))
 }
 
-fn said(output: &Output) -> String {
+fn output_text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 #[test]
 #[ignore = "needs opus-tools and ffmpeg"]
-fn decoders_accept_a_minute_and_a_late_joiner_without_a_warning() {
+fn decoders_accept_whole_and_joined_streams_without_warning() {
     let directory = tempfile::tempdir().unwrap();
     let (packets, pre_skip) = packets(62);
     let late = 2_001;
@@ -132,15 +134,15 @@ fn decoders_accept_a_minute_and_a_late_joiner_without_a_warning() {
 fn assert_decoders_accept(file: &Path, seconds: f64) {
     let (ogg, wav) = (file.to_string_lossy(), file.with_extension("wav"));
     let output = run("opusinfo", &[&ogg]);
-    let info = said(&output);
+    let info = output_text(&output);
     assert!(output.status.success() && !info.to_lowercase().contains("warning"), "{info}");
     assert!(info.contains("earcon"), "the vendor is named: {info}");
     let output = run("ffprobe", &["-v", "warning", &ogg]);
-    assert!(output.status.success() && said(&output).is_empty(), "{}", said(&output));
+    assert!(output.status.success() && output_text(&output).is_empty(), "{}", output_text(&output));
     let output = run("ffmpeg", &["-v", "warning", "-i", &ogg, "-f", "null", "-"]);
-    assert!(output.status.success() && said(&output).is_empty(), "{}", said(&output));
+    assert!(output.status.success() && output_text(&output).is_empty(), "{}", output_text(&output));
     let output = run("opusdec", &["--quiet", "--force-wav", &ogg, &wav.to_string_lossy()]);
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", output_text(&output));
     let decoded = std::fs::metadata(&wav).unwrap().len() as f64 / (48_000.0 * 4.0);
     assert!((decoded - seconds).abs() < 0.1, "{decoded} of {seconds} seconds");
 }

@@ -3,8 +3,9 @@
 use fundsp::F32x;
 use fundsp::prelude32::{AudioUnit, BufferRef, BufferVec, lowpole_hz, pink};
 
-use super::super::SAMPLE_RATE;
-use super::super::scene::{BED_NOTES, BedControls};
+use super::super::frame::SAMPLE_RATE;
+use super::super::limits::BED_NOTES;
+use super::super::scene::BedControls;
 use super::partials::{BLOCK, BLOCK_S, Partials, Sum, amplitude, follow, unit};
 
 const BED_DB: f32 = -33.5;

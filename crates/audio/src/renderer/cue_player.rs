@@ -7,9 +7,10 @@
 
 use fundsp::F32x;
 
-use super::super::SAMPLE_RATE;
 use super::super::cue::{CueKind, Severity};
-use super::super::scene::{CueSound, MAX_CUES};
+use super::super::frame::SAMPLE_RATE;
+use super::super::limits::MAX_CUES;
+use super::super::scene::CueSound;
 use super::super::timbre::Timbre;
 use super::partials::{BLOCK, BLOCK_S, Partials, Sum, amplitude, pan_gains};
 
@@ -59,7 +60,7 @@ const SUMMARY: Pattern = Pattern { ratios: &[1.0, 1.25, 1.5, 2.0], gap_ms: 0, de
 const HEARTBEAT: Pattern =
     Pattern { ratios: &[0.75, 0.5], gap_ms: 120, decay_ms: 130.0, gain_db: -17.0, contrast: 1.3, ..OPENED_INFO };
 
-fn pattern_of(cue: &CueSound) -> Pattern {
+fn pattern_for(cue: &CueSound) -> Pattern {
     match (cue.kind, cue.severity) {
         (CueKind::Opened, Severity::Info) => OPENED_INFO,
         (CueKind::Opened, Severity::Warning) => OPENED_WARNING,
@@ -124,9 +125,9 @@ impl CuePlayer {
     }
 
     /// Enqueues the cues that are new.
-    pub(super) fn take(&mut self, cues: &[Option<CueSound>; MAX_CUES]) {
-        let had = self.newest;
-        for cue in cues.iter().flatten().filter(|cue| cue.number > had) {
+    pub(super) fn enqueue_new(&mut self, cues: &[Option<CueSound>; MAX_CUES]) {
+        let newest = self.newest;
+        for cue in cues.iter().flatten().filter(|cue| cue.number > newest) {
             self.newest = self.newest.max(cue.number);
             if let Some(free) = self.waiting.iter_mut().find(|waiting| waiting.is_none()) {
                 *free = Some(*cue);
@@ -168,7 +169,7 @@ impl CuePlayer {
         if self.playing.is_none_or(|playing| playing.cue.number == 0 || playing.cue.severity < severity)
             && let Some(cue) = self.waiting[next].take()
         {
-            self.playing = Some(Playing { pattern: pattern_of(&cue), cue, pulse: 0, wait: 0 });
+            self.playing = Some(Playing { pattern: pattern_for(&cue), cue, pulse: 0, wait: 0 });
         }
     }
 

@@ -25,14 +25,14 @@ impl Limiter {
     }
 
     /// Accepts the next block and outputs the previous one, sample by sample: index, left, right.
-    pub(super) fn process(&mut self, next: [&[f32]; 2], mut hand_out: impl FnMut(usize, f32, f32)) {
+    pub(super) fn process(&mut self, next: [&[f32]; 2], mut output: impl FnMut(usize, f32, f32)) {
         let peak = next.iter().flat_map(|channel| channel.iter()).fold(0.0f32, |peak, x| peak.max(x.abs()));
         let next_limit = if peak > self.ceiling { self.ceiling / peak } else { 1.0 };
         let recovered = self.gain + (1.0 - self.gain) * self.release;
         let target = recovered.min(self.held_limit).min(next_limit);
         for i in 0..BLOCK {
             let gain = self.gain + (target - self.gain) * ((i + 1) as f32 / BLOCK as f32);
-            hand_out(i, self.held[0][i] * gain, self.held[1][i] * gain);
+            output(i, self.held[0][i] * gain, self.held[1][i] * gain);
         }
         for (held, next) in self.held.iter_mut().zip(next) {
             held.copy_from_slice(&next[..BLOCK]);
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_quiet_passes_unchanged_a_block_later() {
+    fn quiet_sound_passes_unchanged_one_block_later() {
         let out = limited(&[0.5; 20]);
         assert!(out[..BLOCK].iter().all(|x| *x == 0.0));
         for (i, x) in out[BLOCK..].iter().enumerate() {
@@ -69,14 +69,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_passes_the_ceiling_however_sudden_it_is() {
+    fn sudden_peaks_stay_below_the_ceiling() {
         let amplitudes: Vec<f32> = (0..200).map(|i| if i % 7 == 3 { 9.0 } else { 0.1 * (i % 5) as f32 }).collect();
         let loudest = limited(&amplitudes).into_iter().fold(0.0f32, |a, x| a.max(x.abs()));
         assert!((0.6..=0.7 + 1e-6).contains(&loudest), "{loudest}");
     }
 
     #[test]
-    fn the_gain_recovers_slowly_and_does_not_pump() {
+    fn gain_recovers_slowly() {
         let mut amplitudes = vec![1.4; 50];
         amplitudes.extend([0.2; 400]);
         let out = limited(&amplitudes);

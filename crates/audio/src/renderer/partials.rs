@@ -8,7 +8,7 @@
 
 use fundsp::F32x;
 
-use super::super::SAMPLE_RATE;
+use super::super::frame::SAMPLE_RATE;
 
 /// Samples between two control values; also the block size of the library's effects.
 pub(super) const BLOCK: usize = fundsp::MAX_BUFFER_SIZE;
@@ -29,9 +29,9 @@ impl Sum {
     }
 
     /// Empties the sum. Passes each sample's index, left and right value to `output`.
-    pub(super) fn drain(&mut self, mut take: impl FnMut(usize, f32, f32)) {
+    pub(super) fn drain(&mut self, mut output: impl FnMut(usize, f32, f32)) {
         for i in 0..BLOCK {
-            take(i, self.left[i].reduce_add(), self.right[i].reduce_add());
+            output(i, self.left[i].reduce_add(), self.right[i].reduce_add());
         }
         *self = Self::new();
     }
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_partial_is_a_sine_of_its_frequency_and_keeps_its_amplitude() {
+    fn partial_is_a_sine_of_constant_amplitude() {
         let mut partials = Partials::new(1);
         partials.tune([1_000.0; 8]);
         let out = render(&mut partials, first_only(), 750 * 60);
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn partials_beyond_hearing_are_left_out() {
+    fn partials_above_the_limit_are_muted() {
         let mut partials = Partials::new(3);
         partials.tune([23_000.0; 8]);
         assert!(render(&mut partials, F32x::ONE, 4).iter().all(|x| *x == 0.0));

@@ -1,16 +1,16 @@
 use ebur128::{EbuR128, Mode as Measure};
 
-use super::super::demo_timeline::{ACKNOWLEDGED_S, CUE_ALONE_S, CUES_ONLY_S, OPENED_S, SPIKE_S, Story};
+use super::super::demo_timeline::{ACKNOWLEDGED_S, CUE_ALONE_S, CUES_ONLY_S, DemoTimeline, OPENED_S, SPIKE_S};
 use super::super::{CueKind, CueSound, MAX_CUES, Severity, Timbre, VoiceControls};
 use super::*;
 
 /// Interleaved samples of the first `seconds` of a timeline.
-fn rendered(mut story: Story, seconds: usize) -> Vec<f32> {
+fn rendered(mut timeline: DemoTimeline, seconds: usize) -> Vec<f32> {
     let mut renderer = Renderer::new(1);
     let mut frame = [0.0; FRAME_SAMPLES * 2];
     let mut pcm = Vec::with_capacity(seconds * 96_000);
     for _ in 0..seconds * 50 {
-        renderer.render(&story.next_scene(), &mut frame);
+        renderer.render(&timeline.next_scene(), &mut frame);
         pcm.extend_from_slice(&frame);
     }
     pcm
@@ -70,19 +70,19 @@ fn true_peak_db(pcm: &[f32]) -> f64 {
 
 #[test]
 fn calm_is_quiet_and_steady() {
-    let pcm = rendered(Story::calm(), 60);
+    let pcm = rendered(DemoTimeline::calm(), 60);
     let calm = between(&pcm, 3.0, 60.0);
     let loudness = integrated(calm);
     assert!((-32.0..-28.0).contains(&loudness), "{loudness} LUFS");
     let loudest = momentary(calm).into_iter().skip(20).fold(f64::MIN, f64::max);
-    assert!(loudest < loudness + 5.0, "{loudest} LUFS stands out of {loudness}");
+    assert!(loudest < loudness + 5.0, "{loudest} LUFS exceeds {loudness}");
 }
 
 #[test]
-fn cues_stand_out_and_stay_below_their_limit() {
-    let story = rendered(Story::new(), 60);
-    let calm = integrated(between(&story, 3.0, 10.0));
-    let heard = momentary(&story);
+fn cues_are_audible_and_stay_below_their_limit() {
+    let timeline = rendered(DemoTimeline::new(), 60);
+    let calm = integrated(between(&timeline, 3.0, 10.0));
+    let heard = momentary(&timeline);
     let loudest = heard.iter().copied().fold(f64::MIN, f64::max);
     assert!(loudest <= -18.0, "{loudest} LUFS");
     for second in [OPENED_S, 30, 32, 34, CUE_ALONE_S] {
@@ -92,74 +92,75 @@ fn cues_stand_out_and_stay_below_their_limit() {
 }
 
 #[test]
-fn a_cue_raises_energy_and_changes_the_spectrum_within_a_tenth_of_a_second() {
-    let (story, calm) = (rendered(Story::new(), OPENED_S + 1), rendered(Story::calm(), OPENED_S + 1));
+fn cue_changes_energy_and_spectrum_within_100_ms() {
+    let (timeline, calm) = (rendered(DemoTimeline::new(), OPENED_S + 1), rendered(DemoTimeline::calm(), OPENED_S + 1));
     let at = OPENED_S as f64;
-    let cue = between(&story, at, at + 0.1);
-    for before in [between(&story, at - 0.1, at), between(&calm, at, at + 0.1)] {
+    let cue = between(&timeline, at, at + 0.1);
+    for before in [between(&timeline, at - 0.1, at), between(&calm, at, at + 0.1)] {
         let (energy, spectrum) = (db(rms(cue) / rms(before)), db(upper(cue) / upper(before)));
         assert!(energy > 6.0 && spectrum > 20.0, "{energy} dB, upper spectrum {spectrum} dB");
     }
 }
 
 #[test]
-fn a_spike_of_a_voice_is_heard_within_a_fifth_of_a_second() {
-    let (story, calm) = (rendered(Story::new(), SPIKE_S + 2), rendered(Story::calm(), SPIKE_S + 2));
+fn spike_of_a_voice_is_audible_within_200_ms() {
+    let (timeline, calm) = (rendered(DemoTimeline::new(), SPIKE_S + 2), rendered(DemoTimeline::calm(), SPIKE_S + 2));
     // The spiking series sends 480 ms into the second.
     let at = SPIKE_S as f64 + 0.48;
-    let (spike, before) = (between(&story, at + 0.1, at + 0.2), between(&calm, at + 0.1, at + 0.2));
-    assert_eq!(between(&story, 0.0, at), between(&calm, 0.0, at), "nothing else differs");
+    let (spike, before) = (between(&timeline, at + 0.1, at + 0.2), between(&calm, at + 0.1, at + 0.2));
+    assert_eq!(between(&timeline, 0.0, at), between(&calm, 0.0, at), "nothing else differs");
     let (energy, spectrum) = (db(rms(spike) / rms(before)), db(upper(spike) / upper(before)));
     assert!(energy > 3.0 && spectrum > 10.0, "{energy} dB, upper spectrum {spectrum} dB");
 }
 
 #[test]
 fn acknowledging_makes_it_calmer() {
-    let story = rendered(Story::new(), ACKNOWLEDGED_S + 5);
+    let timeline = rendered(DemoTimeline::new(), ACKNOWLEDGED_S + 5);
     let at = ACKNOWLEDGED_S as f64;
-    let (before, after) = (between(&story, at - 2.0, at), between(&story, at + 2.0, at + 4.0));
+    let (before, after) = (between(&timeline, at - 2.0, at), between(&timeline, at + 2.0, at + 4.0));
     assert!(rms(after) < rms(before));
 }
 
 #[test]
-fn cues_alone_are_silence_with_a_heartbeat_but_never_digital_silence() {
-    let story = rendered(Story::new(), CUE_ALONE_S);
-    let alone = between(&story, CUES_ONLY_S as f64 + 4.0, CUE_ALONE_S as f64);
+fn cues_only_mode_has_a_heartbeat_and_no_digital_silence() {
+    let timeline = rendered(DemoTimeline::new(), CUE_ALONE_S);
+    let alone = between(&timeline, CUES_ONLY_S as f64 + 4.0, CUE_ALONE_S as f64);
     assert!(integrated(alone) < -60.0 && rms(alone) > 1e-5, "{} LUFS, {}", integrated(alone), rms(alone));
-    let beat = momentary(between(&story, CUES_ONLY_S as f64 + 1.7, CUES_ONLY_S as f64 + 3.5));
+    let beat = momentary(between(&timeline, CUES_ONLY_S as f64 + 1.7, CUES_ONLY_S as f64 + 3.5));
     let beat = beat.into_iter().fold(f64::MIN, f64::max);
     assert!((-46.0..-36.0).contains(&beat), "{beat} LUFS");
 }
 
 #[test]
 fn bed_voices_and_modes_change_without_a_click() {
-    let story = rendered(Story::new(), CUE_ALONE_S);
+    let timeline = rendered(DemoTimeline::new(), CUE_ALONE_S);
     for (from, to) in [(0, OPENED_S), (17, 25), (36, 44), (46, CUE_ALONE_S)] {
-        let edge = sharpest_edge(between(&story, from as f64, to as f64));
+        let edge = sharpest_edge(between(&timeline, from as f64, to as f64));
         assert!(edge < 0.003, "an edge of {edge} between {from} and {to} s");
     }
 }
 
 #[test]
-fn a_cue_is_struck_without_a_click() {
-    let story = rendered(Story::new(), OPENED_S + 1);
+fn cue_starts_without_a_click() {
+    let timeline = rendered(DemoTimeline::new(), OPENED_S + 1);
     let at = OPENED_S as f64;
-    let (attack, ringing) = (between(&story, at, at + 0.009), between(&story, at + 0.009, at + 0.1));
+    let (attack, ringing) = (between(&timeline, at, at + 0.009), between(&timeline, at + 0.009, at + 0.1));
     assert!(sharpest_edge(attack) < 1.1 * sharpest_edge(ringing), "its attack is no sharper than its own partials");
 }
 
 #[test]
 fn there_is_no_direct_current() {
-    let story = rendered(Story::new(), 60);
+    let timeline = rendered(DemoTimeline::new(), 60);
     for channel in 0..2 {
-        let mean = story.iter().skip(channel).step_by(2).map(|x| f64::from(*x)).sum::<f64>() / (story.len() / 2) as f64;
+        let mean =
+            timeline.iter().skip(channel).step_by(2).map(|x| f64::from(*x)).sum::<f64>() / (timeline.len() / 2) as f64;
         assert!(mean.abs() < 1e-5, "direct current of {mean}");
     }
 }
 
 /// All sources at once, as loud as the controls allow.
-fn pandemonium(frame: u64) -> Scene {
-    let mut scene = Story::new().next_scene();
+fn loudest_scene(frame: u64) -> Scene {
+    let mut scene = DemoTimeline::new().next_scene();
     for (i, voice) in scene.voices.iter_mut().enumerate() {
         *voice = VoiceControls {
             identity: 1 + i as u64,
@@ -186,11 +187,11 @@ fn pandemonium(frame: u64) -> Scene {
 }
 
 #[test]
-fn the_limiter_holds_true_peaks_under_minus_one_decibel() {
+fn limiter_keeps_true_peaks_below_minus_one_decibel() {
     let mut renderer = Renderer::new(1);
     let (mut pcm, mut frame) = (Vec::new(), [0.0; FRAME_SAMPLES * 2]);
     for i in 0..500 {
-        renderer.render(&pandemonium(i), &mut frame);
+        renderer.render(&loudest_scene(i), &mut frame);
         pcm.extend_from_slice(&frame);
     }
     let peak = true_peak_db(&pcm);
@@ -199,17 +200,17 @@ fn the_limiter_holds_true_peaks_under_minus_one_decibel() {
 }
 
 #[test]
-fn the_same_scenes_give_the_same_sound_to_the_bit() {
+fn equal_scenes_give_equal_sound_to_the_bit() {
     let bits = |pcm: Vec<f32>| pcm.into_iter().map(f32::to_bits).collect::<Vec<_>>();
-    assert_eq!(bits(rendered(Story::new(), 36)), bits(rendered(Story::new(), 36)));
+    assert_eq!(bits(rendered(DemoTimeline::new(), 36)), bits(rendered(DemoTimeline::new(), 36)));
 }
 
 #[test]
-fn a_scene_shown_twice_or_skipped_does_not_stop_the_sound() {
-    let (mut story, mut renderer) = (Story::new(), Renderer::new(1));
+fn repeated_or_skipped_scene_does_not_stop_the_sound() {
+    let (mut timeline, mut renderer) = (DemoTimeline::new(), Renderer::new(1));
     let mut frame = [0.0; FRAME_SAMPLES * 2];
     for i in 0..1_000 {
-        let scene = story.next_scene();
+        let scene = timeline.next_scene();
         for _ in 0..i % 3 {
             renderer.render(&scene, &mut frame);
             assert!(frame.iter().all(|sample| sample.is_finite()));
@@ -254,16 +255,16 @@ const GOLDEN: [(f32, f32); 20] = [
 ];
 
 #[test]
-fn the_story_sounds_as_it_always_did() {
-    let story = rendered(Story::new(), 60);
+fn demo_timeline_matches_the_golden_levels() {
+    let timeline = rendered(DemoTimeline::new(), 60);
     let measure = |i: usize| {
-        let part = between(&story, 3.0 * i as f64 + 1.0, 3.0 * i as f64 + 2.0);
+        let part = between(&timeline, 3.0 * i as f64 + 1.0, 3.0 * i as f64 + 2.0);
         (db(rms(part)), db(upper(part)))
     };
     let heard: [(f32, f32); 20] = std::array::from_fn(measure);
     let near = |a: f32, b: f32| (a - b).abs() < 0.5;
     let same = GOLDEN.iter().zip(&heard).all(|(a, b)| near(a.0, b.0) && near(a.1, b.1));
-    assert!(same, "the sound has changed; if that was meant, this is it now: {heard:.1?}");
+    assert!(same, "the sound has changed; the new levels are: {heard:.1?}");
 }
 
 /// A render thread owns all of these, so this must compile.

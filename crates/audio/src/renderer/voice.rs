@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_note_of_a_rising_series_starts_below() {
+    fn note_of_a_rising_series_starts_below_its_pitch() {
         let mut slot = VoiceSlot::new(0);
         levels(&mut slot, &controls(), true, 10);
         levels(&mut slot, &VoiceControls { articulation: 1, scoop_cents: -100.0, ..controls() }, true, 1);
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn another_series_fades_in_after_this_one_faded_out() {
+    fn next_series_fades_in_after_the_previous_one() {
         let mut slot = VoiceSlot::new(0);
         levels(&mut slot, &controls(), true, 750);
         let other = VoiceControls { identity: 8, pitch_hz: 900.0, ..controls() };

@@ -2,7 +2,8 @@
 //! is missed.
 
 use super::super::cue::{Admission, Cue, CueBudget, CueKind, Severity};
-use super::super::scene::{CueSound, MAX_CUES};
+use super::super::limits::MAX_CUES;
+use super::super::scene::CueSound;
 use super::super::timbre::Timbre;
 use earcon_model::{AnomalyId, IncidentId, KpiName, Labels};
 
@@ -11,7 +12,7 @@ const SHOWN_MS: i64 = 1_500;
 
 /// A cue that an event requests, with its KPI and series.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Occasion<'a> {
+pub(super) struct CueRequest<'a> {
     pub(super) kind: CueKind,
     pub(super) severity: Severity,
     pub(super) kpi: &'a KpiName,
@@ -25,7 +26,7 @@ pub(super) struct Occasion<'a> {
 
 /// The sound of a series' cues.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Ring {
+pub(super) struct CueVoice {
     pub(super) timbre: Timbre,
     pub(super) pitch_hz: f32,
     pub(super) pan: f32,
@@ -47,16 +48,16 @@ pub(super) struct CueQueue {
 
 impl CueQueue {
     /// Enqueues a cue, replaces it by a summary, or drops it, as the budget decides.
-    pub(super) fn announce(&mut self, occasion: Occasion<'_>, ring: Ring) -> Option<Cue> {
-        let Occasion { severity, kpi, labels, anomaly, incident, gain, at_ms, .. } = occasion;
+    pub(super) fn enqueue(&mut self, request: CueRequest<'_>, voice: CueVoice) -> Option<Cue> {
+        let CueRequest { severity, kpi, labels, anomaly, incident, gain, at_ms, .. } = request;
         let (kind, gain) = match self.budget.admit(at_ms) {
-            Admission::Sound => (occasion.kind, gain),
+            Admission::Sound => (request.kind, gain),
             Admission::Summary => (CueKind::Summary, 1.0),
             Admission::Silent => return None,
         };
         self.number += 1;
         let number = self.number;
-        let Ring { timbre, pitch_hz, pan } = ring;
+        let CueVoice { timbre, pitch_hz, pan } = voice;
         let sound = CueSound { number, kind, severity, timbre, pitch_hz, pan, gain };
         self.waiting[number as usize % MAX_CUES] = Some(Waiting { sound, first_shown_ms: None });
         Some(Cue { number, kind, severity, kpi: kpi.clone(), labels: labels.clone(), anomaly, incident })

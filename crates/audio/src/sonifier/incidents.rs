@@ -7,7 +7,7 @@ use earcon_model::{Incident, IncidentId};
 
 /// A due cue.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Chime {
+pub(super) struct DueCue {
     pub(super) kind: CueKind,
     pub(super) severity: Severity,
     /// Below 1 if it was acknowledged.
@@ -16,37 +16,37 @@ pub(super) struct Chime {
 
 /// The open alerted incidents, with the severity of their last cue.
 #[derive(Debug, Default)]
-pub(super) struct Told(BTreeMap<IncidentId, Severity>);
+pub(super) struct AlertedIncidents(BTreeMap<IncidentId, Severity>);
 
-impl Told {
+impl AlertedIncidents {
     /// From the incidents of a snapshot, which have already caused their cues.
-    pub(super) fn of<'a>(open: impl IntoIterator<Item = &'a Incident>) -> Self {
-        let told = open.into_iter().filter(|incident| incident.is_alerted());
-        Self(told.map(|incident| (incident.id, Severity::of_score(incident.peak_score))).collect())
+    pub(super) fn from_open<'a>(open: impl IntoIterator<Item = &'a Incident>) -> Self {
+        let alerted = open.into_iter().filter(|incident| incident.is_alerted());
+        Self(alerted.map(|incident| (incident.id, Severity::from_score(incident.peak_score))).collect())
     }
 
     /// An incident was opened or updated. It causes a cue when it is alerted, and when its severity
-    /// rises before an acknowledgement.
-    pub(super) fn goes_on(&mut self, incident: &Incident) -> Option<Chime> {
+    /// rises previous an acknowledgement.
+    pub(super) fn goes_on(&mut self, incident: &Incident) -> Option<DueCue> {
         if !incident.is_alerted() {
             return None;
         }
-        let severity = Severity::of_score(incident.peak_score);
-        let before = self.0.insert(incident.id, severity);
-        let more = before.is_none_or(|before| severity > before);
-        (more && incident.acknowledged.is_none()).then_some(Chime { kind: CueKind::Opened, severity, gain: 1.0 })
+        let severity = Severity::from_score(incident.peak_score);
+        let previous = self.0.insert(incident.id, severity);
+        let higher = previous.is_none_or(|previous| severity > previous);
+        (higher && incident.acknowledged.is_none()).then_some(DueCue { kind: CueKind::Opened, severity, gain: 1.0 })
     }
 
     /// An incident was closed or merged. After a merge, the other incident counts as alerted and
     /// causes no new cue.
-    pub(super) fn is_over(&mut self, incident: &Incident) -> Option<Chime> {
-        let before = self.0.remove(&incident.id)?;
+    pub(super) fn is_over(&mut self, incident: &Incident) -> Option<DueCue> {
+        let previous = self.0.remove(&incident.id)?;
         if let Some(into) = incident.merged_into {
-            let severity = self.0.entry(into).or_insert(before);
-            *severity = before.max(*severity);
+            let severity = self.0.entry(into).or_insert(previous);
+            *severity = previous.max(*severity);
             return None;
         }
         let gain = if incident.acknowledged.is_some() { 0.4 } else { 1.0 };
-        Some(Chime { kind: CueKind::Closed, severity: Severity::Info, gain })
+        Some(DueCue { kind: CueKind::Closed, severity: Severity::Info, gain })
     }
 }

@@ -6,7 +6,7 @@ use super::super::cue::Severity;
 use super::super::scale::{Quantiser, step_hz};
 use super::super::scene::VoiceControls;
 use super::super::settings::{MixSettings, Polarity};
-use super::super::timbre::{Seat, Timbre};
+use super::super::timbre::{Placement, Timbre};
 
 /// A value that rises at once and decays exponentially.
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +47,7 @@ pub(super) struct Series {
     pub(super) kpi: KpiName,
     pub(super) labels: Labels,
     pub(super) timbre: Timbre,
-    pub(super) seat: Seat,
+    pub(super) placement: Placement,
     pub(super) episode: Option<Episode>,
     pub(super) stalled: bool,
     identity: u64,
@@ -77,8 +77,8 @@ impl Series {
         Self {
             kpi: kpi.clone(),
             labels: labels.clone(),
-            timbre: Timbre::of(kpi, settings.seed),
-            seat: Seat::of(id, settings.seed),
+            timbre: Timbre::for_kpi(kpi, settings.seed),
+            placement: Placement::for_series(id, settings.seed),
             episode: None,
             stalled: false,
             identity,
@@ -94,18 +94,18 @@ impl Series {
     }
 
     /// Applies changed settings; the state of the series stays.
-    pub(super) fn resettle(&mut self, id: SeriesId, settings: &MixSettings) {
-        self.timbre = Timbre::of(&self.kpi, settings.seed);
-        self.seat = Seat::of(id, settings.seed);
+    pub(super) fn apply_settings(&mut self, id: SeriesId, settings: &MixSettings) {
+        self.timbre = Timbre::for_kpi(&self.kpi, settings.seed);
+        self.placement = Placement::for_series(id, settings.seed);
         let polarity = settings.polarity_of(&self.kpi);
         if polarity != self.polarity {
             self.polarity = polarity;
-            self.step = self.quantiser.settle(self.level());
+            self.step = self.quantiser.quantise(self.level());
         }
     }
 
     /// Processes samples that arrived together. Returns the prominence they cause, 0 to 1.
-    pub(super) fn hear(
+    pub(super) fn ingest(
         &mut self,
         samples: &[ScoredSample],
         features: Option<Features>,
@@ -122,7 +122,7 @@ impl Series {
         self.alarm.raise(alarm, now_ms);
         self.interest.raise(alarm, now_ms);
         self.features = features;
-        self.step = self.quantiser.settle(self.level());
+        self.step = self.quantiser.quantise(self.level());
         if self.articulated_ms.is_none_or(|at| !(at..at + Self::ARTICULATION_MS).contains(&now_ms)) {
             self.articulation = self.articulation.wrapping_add(1);
             self.articulated_ms = Some(now_ms);
@@ -156,7 +156,7 @@ impl Series {
 
     /// Its current note.
     pub(super) fn pitch_hz(&self, settings: &MixSettings) -> f32 {
-        step_hz(settings.key, settings.scale, self.step + self.seat.register)
+        step_hz(settings.key, settings.scale, self.step + self.placement.register)
     }
 
     /// Its features as control values.
@@ -174,7 +174,7 @@ impl Series {
             brightness: (0.12 + 0.7 * saturate(features.robust_z, 5.0)).max(0.6 * prominence),
             tremolo: ((finite(features.volatility) - 1.3) / 3.0).clamp(0.0, 0.6),
             detune_cents: 4.0 + 22.0 * saturate(features.residual_z, 4.0),
-            pan: self.seat.pan,
+            pan: self.placement.pan,
             prominence,
         }
     }
@@ -213,8 +213,8 @@ mod tests {
         ScoredSample { timestamp_ms: 0, value: 1.0, score: Some(score), expected: 1.0, lower: 0.0, upper: 2.0 }
     }
 
-    fn hear(series: &mut Series, features: Features, score: f32, now_ms: i64) -> VoiceControls {
-        series.hear(&[sample(score)], Some(features), SeriesStatus::Normal, now_ms);
+    fn ingest(series: &mut Series, features: Features, score: f32, now_ms: i64) -> VoiceControls {
+        series.ingest(&[sample(score)], Some(features), SeriesStatus::Normal, now_ms);
         series.controls(&MixSettings::default(), now_ms)
     }
 
@@ -223,42 +223,45 @@ mod tests {
     #[test]
     fn each_feature_moves_its_control() {
         let mut series = series(&MixSettings::default());
-        let calm = hear(&mut series, CALM, 0.0, 0);
-        assert!(hear(&mut series, Features { level: 1.0, ..CALM }, 0.0, 0).pitch_hz > calm.pitch_hz * 1.4);
-        assert!(hear(&mut series, Features { robust_z: -6.0, ..CALM }, 0.0, 0).brightness > calm.brightness + 0.3);
-        assert!(hear(&mut series, Features { volatility: 3.0, ..CALM }, 0.0, 0).tremolo > calm.tremolo + 0.3);
+        let calm = ingest(&mut series, CALM, 0.0, 0);
+        assert!(ingest(&mut series, Features { level: 1.0, ..CALM }, 0.0, 0).pitch_hz > calm.pitch_hz * 1.4);
+        assert!(ingest(&mut series, Features { robust_z: -6.0, ..CALM }, 0.0, 0).brightness > calm.brightness + 0.3);
+        assert!(ingest(&mut series, Features { volatility: 3.0, ..CALM }, 0.0, 0).tremolo > calm.tremolo + 0.3);
         assert!(
-            hear(&mut series, Features { residual_z: 6.0, ..CALM }, 0.0, 0).detune_cents > calm.detune_cents + 10.0
+            ingest(&mut series, Features { residual_z: 6.0, ..CALM }, 0.0, 0).detune_cents > calm.detune_cents + 10.0
         );
-        assert!(hear(&mut series, Features { slope: 0.3, ..CALM }, 0.0, 0).scoop_cents < -50.0, "rising starts below");
-        assert!(hear(&mut series, CALM, 0.6, 0).prominence > calm.prominence + 0.5);
+        assert!(
+            ingest(&mut series, Features { slope: 0.3, ..CALM }, 0.0, 0).scoop_cents < -50.0,
+            "rising starts below"
+        );
+        assert!(ingest(&mut series, CALM, 0.6, 0).prominence > calm.prominence + 0.5);
     }
 
     #[test]
-    fn polarity_down_turns_pitch_and_glide_round() {
+    fn polarity_down_inverts_pitch_and_glide() {
         let kpi = KpiName::new("host.cpu").unwrap();
         let settings = MixSettings { polarity: [(kpi, Polarity::Down)].into(), ..Default::default() };
         let rising = Features { level: 1.0, slope: 0.3, ..CALM };
-        let up = hear(&mut series(&MixSettings::default()), rising, 0.0, 0);
-        let down = hear(&mut series(&settings), rising, 0.0, 0);
+        let up = ingest(&mut series(&MixSettings::default()), rising, 0.0, 0);
+        let down = ingest(&mut series(&settings), rising, 0.0, 0);
         assert!(down.pitch_hz < up.pitch_hz);
         assert!(down.scoop_cents > 0.0 && up.scoop_cents < 0.0);
     }
 
     #[test]
-    fn a_spike_inside_a_batch_is_heard_and_fades() {
+    fn spike_inside_a_batch_is_audible_and_fades() {
         let mut series = series(&MixSettings::default());
-        series.hear(&[sample(0.1), sample(0.8), sample(0.1)], Some(CALM), SeriesStatus::Normal, 1_000);
+        series.ingest(&[sample(0.1), sample(0.8), sample(0.1)], Some(CALM), SeriesStatus::Normal, 1_000);
         assert!(series.prominence(1_000) > 0.9);
         assert!((0.2..0.5).contains(&series.prominence(2_500)));
         assert!(series.prominence(10_000) < 0.05);
-        assert!(series.interest(10_000) > 0.5, "it keeps its voice for longer than it stands in front");
+        assert!(series.interest(10_000) > 0.5, "it keeps its voice after it leaves the foreground");
     }
 
     #[test]
     fn an_acknowledged_episode_ducks() {
         let mut series = series(&MixSettings::default());
-        series.hear(&[sample(0.8)], Some(CALM), SeriesStatus::Anomalous, 0);
+        series.ingest(&[sample(0.8)], Some(CALM), SeriesStatus::Anomalous, 0);
         let open = Episode {
             id: AnomalyId(uuid::Uuid::nil()),
             severity: Severity::Warning,
@@ -272,11 +275,11 @@ mod tests {
     }
 
     #[test]
-    fn features_that_are_no_numbers_leave_finite_controls() {
+    fn non_finite_features_give_finite_controls() {
         let mut series = series(&MixSettings::default());
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX] {
             let features = Features { robust_z: bad, residual_z: bad, volatility: bad, slope: bad, level: bad };
-            let c = hear(&mut series, features, bad, 0);
+            let c = ingest(&mut series, features, bad, 0);
             let all =
                 [c.pitch_hz, c.glide_ms, c.scoop_cents, c.brightness, c.tremolo, c.detune_cents, c.pan, c.prominence];
             assert!(all.iter().all(|value| value.is_finite()), "{c:?}");
@@ -285,10 +288,10 @@ mod tests {
     }
 
     #[test]
-    fn a_fast_series_begins_few_notes() {
+    fn fast_series_starts_few_notes() {
         let mut series = series(&MixSettings::default());
         for now in (0..4_000).step_by(10) {
-            hear(&mut series, CALM, 0.0, now);
+            ingest(&mut series, CALM, 0.0, now);
         }
         assert_eq!(series.articulation, 10);
     }

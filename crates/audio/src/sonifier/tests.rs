@@ -3,7 +3,7 @@ use super::super::demo_timeline::{
     incident_opened, incident_updated, opened, updated,
 };
 use super::*;
-use earcon_model::{KpiName, Labels};
+use earcon_model::{Event, EventBody, IncidentEvent, KpiEvent, KpiName, Labels, SeriesEvent};
 
 const CALM: Features = Features { robust_z: 0.0, residual_z: 0.0, volatility: 1.0, slope: 0.0, level: 0.5 };
 
@@ -29,11 +29,11 @@ fn voices(mix: &Sonifier) -> Vec<String> {
 }
 
 fn stalled(name: &str, now_ms: i64) -> Event {
-    event(name, EventBody::SeriesStalled { labels: Labels::none(), last_timestamp_ms: 0 }, now_ms)
+    event(name, SeriesEvent::Stalled { labels: Labels::none(), last_timestamp_ms: 0 }, now_ms)
 }
 
 #[test]
-fn the_highest_scores_get_the_voices_and_the_rest_is_bed() {
+fn highest_scores_get_voices_and_others_join_the_bed() {
     let mut mix = mix(2);
     for (name, score) in [("a.x", 0.1), ("b.x", 0.6), ("c.x", 0.2), ("d.x", 0.5)] {
         send(&mut mix, name, score, 0);
@@ -59,7 +59,7 @@ fn a_spike_of_the_bed_gets_a_voice_in_the_next_scene() {
 }
 
 #[test]
-fn a_spike_in_front_moves_its_own_controls_at_once_and_no_other_voice() {
+fn spike_of_a_voice_changes_its_own_controls_only() {
     let mut mix = mix(3);
     for name in ["a.x", "b.x", "c.x"] {
         send(&mut mix, name, 0.05, 0);
@@ -78,7 +78,7 @@ fn warming_and_silent_series_have_no_voice() {
     let mut mix = mix(3);
     let warming = SeriesStatus::Warming { seen: 3, needed: 30 };
     let mut first = demo_timeline::samples("a.x", CALM, 0.0, 0);
-    if let EventBody::Samples(series) = &mut first.body {
+    if let EventBody::Series(SeriesEvent::Samples(series)) = &mut first.body {
         (series[0].features, series[0].status) = (None, warming);
     }
     mix.observe(&first);
@@ -94,33 +94,35 @@ fn warming_and_silent_series_have_no_voice() {
 }
 
 #[test]
-fn a_series_that_ends_falls_silent_without_a_cue() {
+fn ended_series_becomes_silent_without_a_cue() {
     let mut mix = mix(3);
     send(&mut mix, "a.x", 0.1, 0);
     mix.observe(&opened("a.x", 0.6, 0));
     scene(&mut mix, 0);
     assert_eq!(voices(&mix), ["a.x"]);
-    let ended = EventBody::SeriesEnded { labels: Labels::none(), timestamp_ms: 500 };
+    let ended = SeriesEvent::Ended { labels: Labels::none(), timestamp_ms: 500 };
     assert!(mix.observe(&event("a.x", ended, 500)).is_empty());
     assert!(mix.observe(&closed("a.x", 0, 500)).is_empty(), "the episode that ends with it");
     scene(&mut mix, 500);
     assert_eq!(voices(&mix), [""; 0]);
     send(&mut mix, "a.x", 0.1, 1_000);
     scene(&mut mix, 1_000);
-    assert_eq!(voices(&mix), ["a.x"], "and is heard again with its next sample");
+    assert_eq!(voices(&mix), ["a.x"], "and is audible again with its next sample");
 }
 
 #[test]
-fn history_is_not_heard() {
+fn history_is_not_audible() {
     let mut mix = mix(3);
-    let EventBody::Samples(series) = demo_timeline::samples("a.x", CALM, 0.9, 0).body else { unreachable!() };
-    assert!(mix.observe(&event("a.x", EventBody::Backfilled(series), 0)).is_empty());
+    let EventBody::Series(SeriesEvent::Samples(series)) = demo_timeline::samples("a.x", CALM, 0.9, 0).body else {
+        unreachable!()
+    };
+    assert!(mix.observe(&event("a.x", SeriesEvent::Backfilled(series), 0)).is_empty());
     scene(&mut mix, 0);
     assert_eq!(voices(&mix), [""; 0]);
 }
 
 #[test]
-fn a_cue_sounds_on_a_change_of_state_and_only_then() {
+fn cue_sounds_only_on_a_change_of_state() {
     let mut mix = mix(3);
     let say = |mix: &mut Sonifier, event: Event| mix.observe(&event).first().map(|cue| (cue.kind, cue.severity));
     use CueKind::{Closed, Opened, Restored, Stalled};
@@ -133,35 +135,35 @@ fn a_cue_sounds_on_a_change_of_state_and_only_then() {
     assert_eq!(say(&mut mix, incident_closed("a.x", 0, 4_000, false)), None);
     assert_eq!(say(&mut mix, stalled("a.x", 5_000)), Some((Stalled, Info)));
     assert_eq!(say(&mut mix, stalled("a.x", 6_000)), None);
-    let restored = EventBody::SeriesRestored { labels: Labels::none(), timestamp_ms: 0 };
+    let restored = SeriesEvent::Restored { labels: Labels::none(), timestamp_ms: 0 };
     assert_eq!(say(&mut mix, event("a.x", restored.clone(), 7_000)), Some((Restored, Info)));
     assert_eq!(say(&mut mix, event("a.x", restored, 8_000)), None);
 }
 
 #[test]
-fn anomalies_and_quiet_incidents_are_no_cues() {
+fn anomalies_and_suppressed_incidents_cause_no_cue() {
     let mut mix = mix(3);
     assert!(mix.observe(&opened("a.x", 0.95, 0)).is_empty());
     assert!(mix.observe(&updated("a.x", 0.99, 0, 10)).is_empty());
     let quiet = |closed| Box::new(Incident { alerted_at_ms: None, ..incident("a.x", 0.95, 0, closed) });
-    assert!(mix.observe(&event("a.x", EventBody::IncidentOpened(quiet(None)), 20)).is_empty());
+    assert!(mix.observe(&event("a.x", IncidentEvent::Opened(quiet(None)), 20)).is_empty());
     assert_eq!(mix.observe(&incident_updated("a.x", 0.95, 0, 30)).len(), 1, "now it is alerted");
     assert!(mix.observe(&closed("a.x", 0, 40)).is_empty());
 }
 
 #[test]
-fn an_incident_that_becomes_part_of_another_makes_no_cue() {
+fn merged_incident_causes_no_cue() {
     let mut mix = mix(3);
     mix.observe(&incident_opened("a.x", 0.8, 0));
     mix.observe(&incident_opened("b.x", 0.8, 10));
     let target = incident("a.x", 0.8, 0, None).id;
     let gone = Incident { merged_into: Some(target), ..incident("b.x", 0.8, 10, Some(20)) };
-    assert!(mix.observe(&event("b.x", EventBody::IncidentClosed(Box::new(gone)), 20)).is_empty());
+    assert!(mix.observe(&event("b.x", IncidentEvent::Closed(Box::new(gone)), 20)).is_empty());
     assert_eq!(mix.observe(&incident_closed("a.x", 0, 30, false)).len(), 1);
 }
 
 #[test]
-fn a_cue_says_whose_it_is() {
+fn cue_names_its_series_and_incident() {
     let mut mix = mix(3);
     let cue = mix.observe(&incident_opened("shop.errors", 0.75, 0)).remove(0);
     assert_eq!(cue.incident, Some(incident("shop.errors", 0.0, 0, None).id));
@@ -169,12 +171,12 @@ fn a_cue_says_whose_it_is() {
     assert_eq!(cue.anomaly, Some(anomaly("shop.errors", 0.0, 0, None).id));
     let sound = scene(&mut mix, 0).cues.into_iter().flatten().next().unwrap();
     assert_eq!((sound.number, sound.severity), (cue.number, cue.severity));
-    assert_eq!(sound.timbre, Timbre::of(&kpi("shop.orders"), 0), "the icon is the family's");
+    assert_eq!(sound.timbre, Timbre::for_kpi(&kpi("shop.orders"), 0), "the timbre is that of the family");
     assert!((250.0..500.0).contains(&sound.pitch_hz));
 }
 
 #[test]
-fn a_storm_is_six_cues_and_a_summary() {
+fn burst_gives_six_cues_and_a_summary() {
     let mut mix = mix(3);
     let storm =
         (0..40).flat_map(|i| mix.observe(&incident_opened(&format!("k{i}.x"), 0.8, i * 500))).collect::<Vec<_>>();
@@ -194,7 +196,7 @@ fn an_acknowledged_episode_ducks_and_its_end_is_softer() {
     assert!(mix.observe(&acknowledged("a.x", 0, 10)).is_empty());
     assert!(scene(&mut mix, 10).voices[0].prominence < loud * 0.5);
     let seen = incident_acknowledged("a.x", 1.0, 0, 20);
-    assert!(mix.observe(&seen).is_empty(), "no escalation after it was seen");
+    assert!(mix.observe(&seen).is_empty(), "no escalation after an acknowledgement");
     mix.observe(&incident_closed("a.x", 0, 30, true));
     let sounds = scene(&mut mix, 30).cues;
     let end = sounds.iter().flatten().find(|cue| cue.kind == CueKind::Closed).unwrap();
@@ -202,7 +204,7 @@ fn an_acknowledged_episode_ducks_and_its_end_is_softer() {
 }
 
 #[test]
-fn a_scene_carries_a_cue_for_a_while_however_late_it_is_asked_for() {
+fn late_scene_still_carries_a_cue() {
     let mut mix = mix(3);
     mix.observe(&incident_opened("a.x", 0.8, 0));
     let carried = |mix: &mut Sonifier, now| scene(mix, now).cues.iter().flatten().count();
@@ -212,7 +214,7 @@ fn a_scene_carries_a_cue_for_a_while_however_late_it_is_asked_for() {
 }
 
 #[test]
-fn a_seeded_episode_makes_no_cue_until_it_ends() {
+fn seeded_episode_causes_no_cue_until_it_ends() {
     let mut mix = mix(3);
     let episode = anomaly("a.x", 0.8, 0, None);
     let last =
@@ -227,18 +229,18 @@ fn a_seeded_episode_makes_no_cue_until_it_ends() {
 }
 
 #[test]
-fn a_parked_kpi_falls_silent_with_a_cue() {
+fn parked_kpi_becomes_silent_with_a_cue() {
     let mut mix = mix(3);
     send(&mut mix, "a.x", 0.1, 0);
-    let cues = mix.observe(&event("a.x", EventBody::KpiParked { reason: "it failed".into() }, 10));
+    let cues = mix.observe(&event("a.x", KpiEvent::Parked { reason: "it failed".into() }, 10));
     assert_eq!(cues[0].kind, CueKind::Stalled);
     scene(&mut mix, 10);
     assert!(mix.sounding().is_empty());
-    assert_eq!(mix.observe(&event("a.x", EventBody::KpiResumed, 20))[0].kind, CueKind::Restored);
+    assert_eq!(mix.observe(&event("a.x", KpiEvent::Resumed, 20))[0].kind, CueKind::Restored);
 }
 
 #[test]
-fn settings_change_what_is_sounding_without_losing_it() {
+fn settings_change_keeps_the_series() {
     let mut mix = mix(3);
     for name in ["a.x", "b.x", "c.x"] {
         send(&mut mix, name, 0.1, 0);
@@ -248,14 +250,14 @@ fn settings_change_what_is_sounding_without_losing_it() {
     assert_eq!(scene(&mut mix, 20).voices.iter().filter(|voice| voice.identity != 0).count(), 1);
     mix.set_settings(MixSettings { mode: Mode::Cues, ..Default::default() });
     scene(&mut mix, 40);
-    assert!(mix.sounding().is_empty(), "cues alone have no continuous voice");
+    assert!(mix.sounding().is_empty(), "cues only have no continuous voice");
     mix.set_settings(MixSettings::default());
     scene(&mut mix, 60);
     assert_eq!(voices(&mix).len(), 3);
 }
 
 #[test]
-fn restless_series_in_the_back_stir_the_bed() {
+fn volatile_series_in_the_bed_raise_its_activity() {
     let mut mix = mix(0);
     for i in 0..20 {
         send(&mut mix, &format!("k{i}.x"), 0.05, 0);
@@ -271,27 +273,22 @@ fn restless_series_in_the_back_stir_the_bed() {
 
 #[test]
 fn the_same_events_give_the_same_scenes() {
-    let (mut one, mut two) = (demo_timeline::Story::new(), demo_timeline::Story::new());
+    let (mut one, mut two) = (demo_timeline::DemoTimeline::new(), demo_timeline::DemoTimeline::new());
     for _ in 0..3_000 {
         assert_eq!(one.next_scene(), two.next_scene());
     }
 }
 
 fn muted(event: Event) -> Event {
-    let body = match event.body {
-        EventBody::AnomalyOpened(anomaly) => {
-            EventBody::AnomalyOpened(Box::new(Anomaly { muted: Some("backup".into()), ..*anomaly }))
-        }
-        EventBody::AnomalyClosed(anomaly) => {
-            EventBody::AnomalyClosed(Box::new(Anomaly { muted: Some("backup".into()), ..*anomaly }))
-        }
-        other => other,
-    };
-    Event { body, ..event }
+    let EventBody::Anomaly(mut anomaly) = event.body else { return event };
+    if let Some(anomaly) = anomaly.anomaly_mut() {
+        anomaly.muted = Some("backup".into());
+    }
+    Event { body: anomaly.into(), ..event }
 }
 
 #[test]
-fn what_is_muted_stays_in_the_back_until_it_outlives_its_mute() {
+fn muted_episode_stays_in_the_background_until_its_mute_ends() {
     let mut mix = mix(1);
     send(&mut mix, "a.x", 0.1, 0);
     assert!(mix.observe(&muted(opened("a.x", 0.9, 1_000))).is_empty());

@@ -1,9 +1,9 @@
-//! What every series store must do with anomalies.
+//! The contract of every series store for anomalies.
 
 use std::sync::Arc;
 
 use super::{anomaly, apply, at, event, everything, fresh, kpi, labels};
-use earcon_model::{Acknowledgement, Anomaly, AnomalyId, EventBody, Feedback, FeedbackOutcome, Seq};
+use earcon_model::{Acknowledgement, Anomaly, AnomalyEvent, AnomalyId, Feedback, FeedbackOutcome, Seq};
 use earcon_ports::{AnomalyFilter, SeriesStore, StoredBatch};
 use earcon_tenancy::WorkspacePass;
 
@@ -17,17 +17,17 @@ pub(super) async fn all(make: impl Fn() -> Arc<dyn SeriesStore>) {
 }
 
 fn opened(seq: Seq, anomaly: &Anomaly) -> Arc<earcon_model::Event> {
-    event(seq, EventBody::AnomalyOpened(Box::new(anomaly.clone())))
+    event(seq, AnomalyEvent::Opened(Box::new(anomaly.clone())))
 }
 
 fn closed(seq: Seq, anomaly: &Anomaly, closed_at_ms: i64) -> Arc<earcon_model::Event> {
     let anomaly = Anomaly { closed_at_ms: Some(closed_at_ms), ..anomaly.clone() };
-    event(seq, EventBody::AnomalyClosed(Box::new(anomaly)))
+    event(seq, AnomalyEvent::Closed(Box::new(anomaly)))
 }
 
 fn acknowledged(seq: Seq, id: AnomalyId, by: &str) -> Arc<earcon_model::Event> {
     let acknowledgement = Acknowledgement { at_ms: 1, by: by.into(), note: None };
-    event(seq, EventBody::AnomalyAcknowledged { id, labels: labels("s:a"), acknowledgement })
+    event(seq, AnomalyEvent::Acknowledged { id, labels: labels("s:a"), acknowledgement })
 }
 
 fn filter() -> AnomalyFilter {
@@ -45,7 +45,7 @@ async fn an_anomaly_stands_as_its_latest_event_left_it(store: &dyn SeriesStore) 
         let grown = Anomaly { peak_value: 9.0, last_at_ms: 150, samples: 2, ..first.clone() };
         let done = Anomaly { closed_at_ms: Some(200), ..grown.clone() };
         assert_eq!(store.anomaly(&pass, first.id).await.unwrap(), None);
-        let updated = event(2, EventBody::AnomalyUpdated(Box::new(grown.clone())));
+        let updated = event(2, AnomalyEvent::Updated(Box::new(grown.clone())));
         for (event, expected) in [(opened(1, &first), first), (updated, grown.clone()), (closed(3, &grown, 200), done)]
         {
             apply(store, &pass, vec![event]).await;
@@ -66,7 +66,7 @@ async fn an_acknowledgement_outlives_later_events_and_the_first_one_stays(store:
         let events = [
             opened(1, &one),
             acknowledged(2, one.id, "ann"),
-            event(3, EventBody::AnomalyUpdated(Box::new(one.clone()))),
+            event(3, AnomalyEvent::Updated(Box::new(one.clone()))),
             acknowledged(4, one.id, "ben"),
             closed(5, &one, 300),
             acknowledged(6, unknown, "cyd"),
@@ -91,13 +91,13 @@ async fn the_last_verdict_outlives_later_events(store: &dyn SeriesStore) {
         let unknown = anomaly("s:a", 999).id;
         let judged = |seq, id, outcome, by: &str| {
             let feedback = Feedback { outcome, at_ms: 1, by: by.into(), note: None };
-            event(seq, EventBody::AnomalyJudged { id, labels: labels("s:a"), feedback, sensitivity: 1.0 })
+            event(seq, AnomalyEvent::Feedback { id, labels: labels("s:a"), feedback, sensitivity: 1.0 })
         };
         let events = [
             opened(1, &one),
             judged(2, one.id, FeedbackOutcome::Real, "ann"),
             acknowledged(3, one.id, "ann"),
-            event(4, EventBody::AnomalyUpdated(Box::new(one.clone()))),
+            event(4, AnomalyEvent::Updated(Box::new(one.clone()))),
             judged(5, one.id, FeedbackOutcome::False, "ben"),
             closed(6, &one, 300),
             judged(7, unknown, FeedbackOutcome::Real, "cyd"),
@@ -136,7 +136,7 @@ async fn listings_are_latest_first_filtered_and_paged(store: &dyn SeriesStore) {
         let wanted: Vec<AnomalyId> = wanted.iter().map(|i| all[*i].id).collect();
         ordered.iter().map(|(_, id)| *id).filter(|id| wanted.contains(id)).collect()
     };
-    // The third round has some in memory and some on disk.
+    // In the third round, some are in memory and some on disk.
     for round in 0..3 {
         let found = async |filter| ids(store, &pass, filter).await;
         assert_eq!(found(filter()).await, of(&[0, 1, 2, 3, 4, 5]), "round {round}");
@@ -158,7 +158,7 @@ async fn listings_are_latest_first_filtered_and_paged(store: &dyn SeriesStore) {
         if round == 0 {
             store.flush(&pass).await.unwrap();
         } else {
-            apply(store, &pass, vec![event(10, EventBody::AnomalyUpdated(Box::new(all[2].clone())))]).await;
+            apply(store, &pass, vec![event(10, AnomalyEvent::Updated(Box::new(all[2].clone())))]).await;
         }
     }
 }

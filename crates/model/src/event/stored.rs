@@ -1,128 +1,164 @@
-//! The byte form of [`SeriesSamples`] in logs and messages between nodes.
+//! The byte form of [`EventBody`] in logs and in messages between nodes.
 //!
-//! Logs are kept for days and are read by newer programs, and the format names no fields. What samples of a counter add
-//! therefore hides in the last field: a status that is none of the plain ones carries the status and the counter. Samples
-//! of gauges take not a byte more, and logs from before counters read as they are.
+//! The families are laid out flat, so that moving a kind to another family changes no byte. The format (postcard) names no
+//! fields: the order of the variants below is the format, and new kinds go to the end.
 
-use serde::{Deserialize, Serialize, Serializer};
+use std::borrow::Cow;
 
-use super::{CounterSamples, SeriesSamples, SeriesStatus};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{AnomalyEvent, DetectorEvent, EventBody, IncidentEvent, KpiEvent, SeriesEvent, SeriesSamples};
+use crate::anomaly::{Acknowledgement, Anomaly, AnomalyId, Feedback};
+use crate::detector::{DetectorRef, DetectorSlots, TrainedSeries};
 use crate::ids::Labels;
-use crate::sample::{Features, Sample, ScoredSample};
+use crate::incident::Incident;
 
-#[derive(Serialize)]
-struct Borrowed<'a> {
-    labels: &'a Labels,
-    samples: &'a [ScoredSample],
-    late: &'a [Sample],
-    features: Option<Features>,
-    tail: Tail,
-}
-
-#[derive(Deserialize)]
-pub(super) struct Stored {
-    labels: Labels,
-    samples: Vec<ScoredSample>,
-    late: Vec<Sample>,
-    features: Option<Features>,
-    tail: Tail,
-}
-
-/// The first variants are those of [`SeriesStatus`] when there was nothing else. A new status goes to the end.
+/// All kinds of events in one list. Borrows to write, owns what was read.
 #[derive(Serialize, Deserialize)]
-enum Tail {
-    Warming { seen: u32, needed: u32 },
-    Normal,
-    Anomalous,
-    Stalled,
-    Ended,
-    Counter(SeriesStatus, CounterSamples),
+enum Stored<'a> {
+    Samples(Cow<'a, [SeriesSamples]>),
+    AnomalyOpened(Cow<'a, Anomaly>),
+    AnomalyUpdated(Cow<'a, Anomaly>),
+    AnomalyClosed(Cow<'a, Anomaly>),
+    AnomalyAcknowledged { id: AnomalyId, labels: Cow<'a, Labels>, acknowledgement: Cow<'a, Acknowledgement> },
+    SeriesStalled { labels: Cow<'a, Labels>, last_timestamp_ms: i64 },
+    SeriesRestored { labels: Cow<'a, Labels>, timestamp_ms: i64 },
+    KpiParked { reason: Cow<'a, str> },
+    KpiResumed,
+    SeriesEnded { labels: Cow<'a, Labels>, timestamp_ms: i64 },
+    Backfilled(Cow<'a, [SeriesSamples]>),
+    DetectorChanged(Cow<'a, DetectorSlots>),
+    DetectorTrained { detector: Cow<'a, DetectorRef>, algorithm: Cow<'a, str>, series: Cow<'a, [TrainedSeries]> },
+    AnomalyFeedback { id: AnomalyId, labels: Cow<'a, Labels>, feedback: Cow<'a, Feedback>, sensitivity: f32 },
+    IncidentOpened(Cow<'a, Incident>),
+    IncidentUpdated(Cow<'a, Incident>),
+    IncidentClosed(Cow<'a, Incident>),
 }
 
-impl Serialize for SeriesSamples {
+impl Serialize for EventBody {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let tail = match (self.counter, self.status) {
-            (Some(counter), status) => Tail::Counter(status, counter),
-            (None, SeriesStatus::Warming { seen, needed }) => Tail::Warming { seen, needed },
-            (None, SeriesStatus::Normal) => Tail::Normal,
-            (None, SeriesStatus::Anomalous) => Tail::Anomalous,
-            (None, SeriesStatus::Stalled) => Tail::Stalled,
-            (None, SeriesStatus::Ended) => Tail::Ended,
-        };
-        let Self { labels, samples, late, features, .. } = self;
-        Borrowed { labels, samples, late, features: *features, tail }.serialize(serializer)
-    }
-}
-
-impl From<Stored> for SeriesSamples {
-    fn from(stored: Stored) -> Self {
-        let Stored { labels, samples, late, features, tail } = stored;
-        let (status, counter) = match tail {
-            Tail::Warming { seen, needed } => (SeriesStatus::Warming { seen, needed }, None),
-            Tail::Normal => (SeriesStatus::Normal, None),
-            Tail::Anomalous => (SeriesStatus::Anomalous, None),
-            Tail::Stalled => (SeriesStatus::Stalled, None),
-            Tail::Ended => (SeriesStatus::Ended, None),
-            Tail::Counter(status, counter) => (status, Some(counter)),
-        };
-        Self { labels, samples, late, features, status, counter }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ALL: [SeriesStatus; 5] = [
-        SeriesStatus::Warming { seen: 3, needed: 30 },
-        SeriesStatus::Normal,
-        SeriesStatus::Anomalous,
-        SeriesStatus::Stalled,
-        SeriesStatus::Ended,
-    ];
-
-    fn samples(status: SeriesStatus, counter: Option<CounterSamples>) -> SeriesSamples {
-        let scored =
-            ScoredSample { timestamp_ms: 5, value: 0.1, score: Some(0.5), expected: 1.0, lower: 0.0, upper: 2.0 };
-        SeriesSamples {
-            labels: Labels::parse("a:b").expect("legal labels"),
-            samples: vec![scored],
-            late: vec![Sample { timestamp_ms: 1, value: 2.0 }],
-            features: None,
-            status,
-            counter,
+        match self {
+            EventBody::Series(event) => Stored::of_series(event),
+            EventBody::Anomaly(event) => Stored::of_anomaly(event),
+            EventBody::Kpi(event) => Stored::of_kpi(event),
+            EventBody::Detector(event) => Stored::of_detector(event),
+            EventBody::Incident(event) => Stored::of_incident(event),
         }
+        .serialize(serializer)
     }
+}
 
-    #[test]
-    fn samples_come_back_as_they_were() {
-        let start = Some(Sample { timestamp_ms: -1, value: 7.5 });
-        for status in ALL {
-            for counter in [None, Some(CounterSamples { start, raw: Some(1e300), late: 9 })] {
-                let whole = vec![samples(status, counter), samples(status, None)];
-                let bytes = postcard::to_stdvec(&whole).unwrap();
-                assert_eq!(postcard::from_bytes::<Vec<SeriesSamples>>(&bytes).unwrap(), whole);
+impl<'de> Deserialize<'de> for EventBody {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Stored::deserialize(deserializer).map(Stored::into_body)
+    }
+}
+
+impl<'a> Stored<'a> {
+    fn of_series(event: &'a SeriesEvent) -> Self {
+        match event {
+            SeriesEvent::Samples(series) => Stored::Samples(series.into()),
+            SeriesEvent::Backfilled(series) => Stored::Backfilled(series.into()),
+            SeriesEvent::Stalled { labels, last_timestamp_ms } => {
+                Stored::SeriesStalled { labels: Cow::Borrowed(labels), last_timestamp_ms: *last_timestamp_ms }
+            }
+            SeriesEvent::Restored { labels, timestamp_ms } => {
+                Stored::SeriesRestored { labels: Cow::Borrowed(labels), timestamp_ms: *timestamp_ms }
+            }
+            SeriesEvent::Ended { labels, timestamp_ms } => {
+                Stored::SeriesEnded { labels: Cow::Borrowed(labels), timestamp_ms: *timestamp_ms }
             }
         }
     }
 
-    /// As the structure was before counters.
-    #[derive(Serialize)]
-    struct BeforeCounters {
-        labels: Labels,
-        samples: Vec<ScoredSample>,
-        late: Vec<Sample>,
-        features: Option<Features>,
-        status: SeriesStatus,
+    fn of_anomaly(event: &'a AnomalyEvent) -> Self {
+        match event {
+            AnomalyEvent::Opened(anomaly) => Stored::AnomalyOpened(Cow::Borrowed(anomaly)),
+            AnomalyEvent::Updated(anomaly) => Stored::AnomalyUpdated(Cow::Borrowed(anomaly)),
+            AnomalyEvent::Closed(anomaly) => Stored::AnomalyClosed(Cow::Borrowed(anomaly)),
+            AnomalyEvent::Acknowledged { id, labels, acknowledgement } => Stored::AnomalyAcknowledged {
+                id: *id,
+                labels: Cow::Borrowed(labels),
+                acknowledgement: Cow::Borrowed(acknowledgement),
+            },
+            AnomalyEvent::Feedback { id, labels, feedback, sensitivity } => Stored::AnomalyFeedback {
+                id: *id,
+                labels: Cow::Borrowed(labels),
+                feedback: Cow::Borrowed(feedback),
+                sensitivity: *sensitivity,
+            },
+        }
     }
 
-    #[test]
-    fn bytes_from_before_counters_are_read_and_written_alike() {
-        for status in ALL {
-            let SeriesSamples { labels, samples: scored, late, features, status, .. } = samples(status, None);
-            let old = postcard::to_stdvec(&BeforeCounters { labels, samples: scored, late, features, status }).unwrap();
-            assert_eq!(postcard::from_bytes::<SeriesSamples>(&old).unwrap(), samples(status, None));
-            assert_eq!(postcard::to_stdvec(&samples(status, None)).unwrap(), old);
+    fn of_kpi(event: &'a KpiEvent) -> Self {
+        match event {
+            KpiEvent::Parked { reason } => Stored::KpiParked { reason: reason.into() },
+            KpiEvent::Resumed => Stored::KpiResumed,
+        }
+    }
+
+    fn of_detector(event: &'a DetectorEvent) -> Self {
+        match event {
+            DetectorEvent::Changed(slots) => Stored::DetectorChanged(Cow::Borrowed(slots)),
+            DetectorEvent::Trained { detector, algorithm, series } => Stored::DetectorTrained {
+                detector: Cow::Borrowed(detector),
+                algorithm: algorithm.into(),
+                series: series.into(),
+            },
+        }
+    }
+
+    fn of_incident(event: &'a IncidentEvent) -> Self {
+        match event {
+            IncidentEvent::Opened(incident) => Stored::IncidentOpened(Cow::Borrowed(incident)),
+            IncidentEvent::Updated(incident) => Stored::IncidentUpdated(Cow::Borrowed(incident)),
+            IncidentEvent::Closed(incident) => Stored::IncidentClosed(Cow::Borrowed(incident)),
+        }
+    }
+
+    fn into_body(self) -> EventBody {
+        let boxed = |anomaly: Cow<'a, Anomaly>| Box::new(anomaly.into_owned());
+        let incident = |incident: Cow<'a, Incident>| Box::new(incident.into_owned());
+        match self {
+            Stored::Samples(series) => SeriesEvent::Samples(series.into_owned()).into(),
+            Stored::AnomalyOpened(anomaly) => AnomalyEvent::Opened(boxed(anomaly)).into(),
+            Stored::AnomalyUpdated(anomaly) => AnomalyEvent::Updated(boxed(anomaly)).into(),
+            Stored::AnomalyClosed(anomaly) => AnomalyEvent::Closed(boxed(anomaly)).into(),
+            Stored::AnomalyAcknowledged { id, labels, acknowledgement } => AnomalyEvent::Acknowledged {
+                id,
+                labels: labels.into_owned(),
+                acknowledgement: acknowledgement.into_owned(),
+            }
+            .into(),
+            Stored::SeriesStalled { labels, last_timestamp_ms } => {
+                SeriesEvent::Stalled { labels: labels.into_owned(), last_timestamp_ms }.into()
+            }
+            Stored::SeriesRestored { labels, timestamp_ms } => {
+                SeriesEvent::Restored { labels: labels.into_owned(), timestamp_ms }.into()
+            }
+            Stored::KpiParked { reason } => KpiEvent::Parked { reason: reason.into_owned() }.into(),
+            Stored::KpiResumed => KpiEvent::Resumed.into(),
+            Stored::SeriesEnded { labels, timestamp_ms } => {
+                SeriesEvent::Ended { labels: labels.into_owned(), timestamp_ms }.into()
+            }
+            Stored::Backfilled(series) => SeriesEvent::Backfilled(series.into_owned()).into(),
+            Stored::DetectorChanged(slots) => DetectorEvent::Changed(Box::new(slots.into_owned())).into(),
+            Stored::DetectorTrained { detector, algorithm, series } => DetectorEvent::Trained {
+                detector: detector.into_owned(),
+                algorithm: algorithm.into_owned(),
+                series: series.into_owned(),
+            }
+            .into(),
+            Stored::AnomalyFeedback { id, labels, feedback, sensitivity } => {
+                AnomalyEvent::Feedback { id, labels: labels.into_owned(), feedback: feedback.into_owned(), sensitivity }
+                    .into()
+            }
+            Stored::IncidentOpened(opened) => IncidentEvent::Opened(incident(opened)).into(),
+            Stored::IncidentUpdated(updated) => IncidentEvent::Updated(incident(updated)).into(),
+            Stored::IncidentClosed(closed) => IncidentEvent::Closed(incident(closed)).into(),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use async_nats::ConnectOptions;
 use super::*;
 use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
 use earcon_adapters_nats::publisher::NatsPublisher;
-use earcon_model::{EventBody, KpiName, WorkspaceId};
+use earcon_model::{KpiEvent, KpiName, WorkspaceId};
 use earcon_tenancy::Authorizer;
 
 fn store() -> (tempfile::TempDir, Arc<dyn MetaStore>) {
@@ -20,7 +20,7 @@ fn pass() -> WorkspacePass {
 }
 
 fn event(seq: Seq) -> Arc<Event> {
-    Arc::new(Event { seq, time_ms: 1_000, kpi: KpiName::new("a.b").unwrap(), body: EventBody::KpiResumed })
+    Arc::new(Event::new(seq, 1_000, KpiName::new("a.b").unwrap(), KpiEvent::Resumed))
 }
 
 /// A publisher without a server.
@@ -86,7 +86,7 @@ async fn a_flush_with_nothing_new_writes_nothing() {
     fan_out.cursor(&pass).await.unwrap();
     fan_out.handle(&pass, vec![event(1)]).await.unwrap();
     fan_out.flush(&pass).await.unwrap();
-    let revision = async || meta_store.get(&pass, CURSOR).await.unwrap().unwrap().revision;
+    let revision = async || meta_store.get(&pass, "fan-out/cursor").await.unwrap().unwrap().revision;
     let before = revision().await;
     assert_eq!(fan_out.flush(&pass).await.unwrap(), 1);
     assert_eq!(revision().await, before);

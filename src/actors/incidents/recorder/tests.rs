@@ -25,7 +25,7 @@ fn incident(n: u128, revision: u32, closed: bool) -> Incident {
 }
 
 struct Bench {
-    store: Arc<dyn MetaStore>,
+    records: IncidentRecords,
     pass: WorkspacePass,
     clock: Arc<ManualClock>,
 }
@@ -33,25 +33,31 @@ struct Bench {
 impl Bench {
     fn recorder(&self, open: Vec<Incident>) -> Recorder {
         let keep = Duration::from_secs(1_000);
-        Recorder::start(self.store.clone(), self.pass.clone(), self.clock.clone(), keep, "e".into(), open)
+        Recorder::start(self.records.clone(), self.pass.clone(), self.clock.clone(), keep, "e".into(), open)
     }
 
     async fn recorded(&self) -> Vec<(u128, u32, bool)> {
-        let mut all: Vec<_> = all(&*self.store, &self.pass)
-            .await
-            .unwrap()
+        let list = self.records.list(&self.pass).await.unwrap();
+        let mut all: Vec<_> = list
+            .incidents
             .iter()
             .map(|incident| (incident.id.0.as_u128(), incident.revision, incident.closed_at_ms.is_some()))
             .collect();
         all.sort_unstable();
         all
     }
+
+    /// The saved state of the engine and its epoch.
+    async fn state(&self) -> Option<(String, Vec<u8>)> {
+        let (saved, _) = self.records.load_engine(&self.pass).await.unwrap();
+        saved.map(|saved| (saved.epoch, saved.state))
+    }
 }
 
 fn bench(directory: &tempfile::TempDir) -> Bench {
-    let store = EmbeddedStore::open(directory.path(), &EmbeddedSettings::default()).unwrap().meta_store();
+    let meta = EmbeddedStore::open(directory.path(), &EmbeddedSettings::default()).unwrap().meta_store();
     let pass = Authorizer.system(&WorkspaceId::new("local").unwrap());
-    Bench { store, pass, clock: Arc::new(ManualClock::at(1_000)) }
+    Bench { records: IncidentRecords::new(meta), pass, clock: Arc::new(ManualClock::at(1_000)) }
 }
 
 #[tokio::test]
@@ -65,8 +71,7 @@ async fn what_is_recorded_is_there_and_what_nobody_speaks_of_any_more_is_closed(
     recorder.save(9, vec![1, 2, 3]);
     recorder.finish().await;
     assert_eq!(bench.recorded().await, [(1, 2, false), (2, 1, false), (3, 1, false)]);
-    assert_eq!(load_state(&*bench.store, &bench.pass, "e").await.unwrap(), Some(vec![1, 2, 3]));
-    assert_eq!(load_state(&*bench.store, &bench.pass, "another").await.unwrap(), None);
+    assert_eq!(bench.state().await, Some(("e".to_owned(), vec![1, 2, 3])));
 
     // After a restart the first goes on, further than was recorded; the third was over, which only the log had heard.
     let mut recorder = bench.recorder(vec![incident(1, 5, false), incident(2, 1, false)]);
@@ -74,7 +79,7 @@ async fn what_is_recorded_is_there_and_what_nobody_speaks_of_any_more_is_closed(
     recorder.finish().await;
     assert_eq!(bench.recorded().await, [(1, 5, false), (2, 2, true), (3, 1, true)]);
     let id = IncidentId(uuid::Uuid::from_u128(2));
-    assert_eq!(one(&*bench.store, &bench.pass, id).await.unwrap().unwrap().revision, 2);
+    assert_eq!(bench.records.one(&bench.pass, id).await.unwrap().unwrap().revision, 2);
 }
 
 #[tokio::test]
@@ -93,7 +98,7 @@ async fn a_former_owner_overwrites_nothing_newer() {
     former.save(5, vec![5]);
     former.finish().await;
     assert_eq!(bench.recorded().await, [(1, 4, true)]);
-    assert_eq!(load_state(&*bench.store, &bench.pass, "e").await.unwrap(), Some(vec![8]));
+    assert_eq!(bench.state().await, Some(("e".to_owned(), vec![8])));
 }
 
 #[tokio::test]

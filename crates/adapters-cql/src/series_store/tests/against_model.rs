@@ -1,4 +1,5 @@
-//! Random histories on two nodes: whatever is applied, flushed, taken over and expired, reads give what a plain map would.
+//! Random histories on two nodes: after any applies, flushes, takeovers and expiries, reads match a
+//! plain map.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
 use super::*;
-use crate::series_store::SAMPLE_BYTES;
+use crate::series_store::layout::SAMPLE_BYTES;
 use earcon_history::rollup::start_of;
 use earcon_ports::Rollup;
 
@@ -15,17 +16,17 @@ const SERIES: usize = 2;
 /// About a day and a half, so that days are crossed.
 const HORIZON_MS: i64 = 130_000_000;
 
-/// One thing that happens to the two nodes, of which one owns the workspace.
+/// One operation on the two nodes. One of them owns the workspace.
 #[derive(Debug, Clone)]
 enum Step {
-    /// Samples one after another: series, start, distance, how many.
+    /// Consecutive samples: series, start, distance, count.
     Run(usize, i64, i64, usize),
-    /// Samples anywhere, in any order, perhaps twice.
+    /// Samples at any times, in any order, perhaps twice.
     Scatter(usize, Vec<i64>),
     /// All events are applied again.
     ApplyAgain,
     Flush,
-    /// The other node owns the workspace from now on; this one keeps what it has in memory.
+    /// The other node becomes the owner. This one keeps its memtable.
     TakeOver,
     /// The node that does not own the workspace flushes.
     StaleFlush,
@@ -50,7 +51,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What the store should hold.
+/// The expected content of the store.
 #[derive(Default)]
 struct Model {
     rows: [BTreeMap<i64, (f64, Option<f32>)>; SERIES],
@@ -63,7 +64,7 @@ impl Model {
     fn append(&mut self, series: usize, times: &[i64]) -> Arc<Event> {
         let seq = self.log.len() as Seq + 1;
         let value = |time: i64| ((time / 1_000) % 61) as f64 + seq as f64 / 16.0;
-        // Ascending ones are scored, others are late.
+        // Samples in ascending order are scored; the others are late.
         let (mut samples, mut late, mut latest) = (Vec::new(), Vec::new(), i64::MIN);
         for time in times {
             let value = value(*time);
@@ -140,7 +141,7 @@ async fn expire(store: &dyn SeriesStore, pass: &WorkspacePass, model: &mut Model
     store.expire(pass, before_ms).await.unwrap();
     model.expired = true;
     for series in 0..SERIES {
-        // Some of what is old may stay, as whole units; nothing may change or appear.
+        // Some old rows may stay, in whole units. Nothing may change or appear.
         let left = store.samples(pass, &query(series, i64::MIN, before_ms), usize::MAX).await.unwrap();
         let left = left.first().map(|series| triples(&series.rows)).unwrap_or_default();
         let known = model.series(series, i64::MIN, before_ms);
@@ -187,7 +188,7 @@ async fn run(database: &Arc<CqlDatabase>, steps: Vec<Step>, ranges: Vec<(i64, i6
 
 #[test]
 #[ignore = "needs Cassandra"]
-fn reads_give_what_a_plain_map_would() {
+fn reads_match_a_plain_map() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let database = runtime.block_on(database());
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(8);
@@ -196,7 +197,7 @@ fn reads_give_what_a_plain_map_would() {
     let strategy = (prop::collection::vec(step(), 1..25), cuts);
     let outcome = TestRunner::new(config).run(&strategy, |(steps, cuts)| {
         let mut ranges = vec![(i64::MIN, i64::MAX)];
-        // Some ranges start and end at full hours, where stored hours may be used up to the edge.
+        // Some ranges start and end at full hours, so that stored hours are used up to the edge.
         ranges.extend(cuts.into_iter().map(|(from_ms, length, aligned)| {
             let round = |time| if aligned { start_of(time, 3_600_000) } else { time };
             (round(from_ms), round(from_ms + length))

@@ -10,8 +10,8 @@ async fn rollups(store: &dyn SeriesStore, pass: &WorkspacePass, step_ms: i64) ->
     found.into_iter().map(|series| series.rows).collect()
 }
 
-/// Fails unless the rollups count what the samples are.
-async fn assert_rollups_tell_the_samples(store: &dyn SeriesStore, pass: &WorkspacePass) {
+/// Asserts that the rollups match the samples.
+async fn assert_rollups_match_samples(store: &dyn SeriesStore, pass: &WorkspacePass) {
     let rows = rows(store, pass).await;
     for step_ms in [1_000, 60_000, HOUR_MS] {
         let rollups = rollups(store, pass, step_ms).await;
@@ -29,7 +29,7 @@ async fn assert_rollups_tell_the_samples(store: &dyn SeriesStore, pass: &Workspa
 
 #[tokio::test]
 #[ignore = "needs Cassandra"]
-async fn other_nodes_see_what_the_owner_flushed_new_series_included() {
+async fn other_nodes_see_flushed_rows_and_new_series() {
     let database = database().await;
     let (owner, other, pass) = (node(&database).await, node(&database).await, fresh());
     assert!(counts(&*other, &pass).await.is_empty());
@@ -45,14 +45,15 @@ async fn other_nodes_see_what_the_owner_flushed_new_series_included() {
 
 #[tokio::test]
 #[ignore = "needs Cassandra"]
-async fn a_node_that_lost_the_workspace_flushes_and_changes_nothing() {
+async fn flush_of_an_old_owner_changes_nothing() {
     let database = database().await;
     let (old, new, pass) = (node(&database).await, node(&database).await, fresh());
     let log: Vec<_> = (0..6).map(|i| samples(i + 1, 2, i as i64 * 100_000, 100)).collect();
     apply(&*old, &pass, &log[..2]).await;
     old.flush(&pass).await.unwrap();
     apply(&*old, &pass, &log[2..4]).await;
-    // The new owner goes on behind the cursor, gets as far and further, and a sample is sent again with another value.
+    // The new owner continues after the cursor, gets further, and a sample is sent again with
+    // another value.
     assert_eq!(new.cursor(&pass).await.unwrap(), 2);
     apply(&*new, &pass, &log[2..6]).await;
     apply(&*new, &pass, &[late(7, &[250_000, 5_000], 777.0)]).await;
@@ -63,37 +64,37 @@ async fn a_node_that_lost_the_workspace_flushes_and_changes_nothing() {
     assert_eq!(old.cursor(&pass).await.unwrap(), 7);
     for store in [&old, &new] {
         assert_eq!(rows(&**store, &pass).await, before);
-        assert_rollups_tell_the_samples(&**store, &pass).await;
+        assert_rollups_match_samples(&**store, &pass).await;
         assert_eq!(store.size_bytes(&pass).await.unwrap(), size);
     }
 }
 
 #[tokio::test]
 #[ignore = "needs Cassandra"]
-async fn writes_of_a_node_that_does_not_know_yet_are_older_than_the_owners() {
+async fn writes_of_an_old_owner_are_older_than_the_new_owners() {
     let database = database().await;
     let (old, new, pass) = (node(&database).await, node(&database).await, fresh());
     let log = [samples(1, 1, 0, 200), late(2, &[30_000], -1.0), late(3, &[30_000], -3.0), samples(4, 1, 200_000, 100)];
     apply(&*old, &pass, &log[..2]).await;
-    // What the old owner has in hand when it has looked at the head and the new one has not written yet.
+    // The old owner has read the head and taken its batch; the new owner has not written yet.
     let history = old.history(&pass);
-    let mut upkeep = history.upkeep.lock().await;
-    history.take_notice(&mut upkeep).await.unwrap();
-    let unflushed = history.live().begin_flush();
+    let mut writer = history.writer.lock().await;
+    history.refresh_head(&mut writer).await.unwrap();
+    let unflushed = history.memtable().begin_flush();
     apply(&*new, &pass, &log).await;
     new.flush(&pass).await.unwrap();
     let (before, head) = (rows(&*new, &pass).await, history.tables.head(&history.workspace).await.unwrap());
 
-    history.write_unflushed(&unflushed, &mut upkeep).await.unwrap();
+    history.write_unflushed(&unflushed, &mut writer).await.unwrap();
     assert_eq!(history.tables.head(&history.workspace).await.unwrap(), head, "the cursor does not go back");
     assert_eq!(rows(&*new, &pass).await, before);
     assert_eq!(before[0][30].1, -3.0);
-    assert_rollups_tell_the_samples(&*new, &pass).await;
+    assert_rollups_match_samples(&*new, &pass).await;
 }
 
 #[tokio::test]
 #[ignore = "needs Cassandra"]
-async fn a_flush_that_stopped_halfway_is_done_again_by_the_next_owner() {
+async fn interrupted_flush_is_repeated_by_the_next_owner() {
     let database = database().await;
     let (old, new, pass) = (node(&database).await, node(&database).await, fresh());
     let log = [
@@ -106,54 +107,54 @@ async fn a_flush_that_stopped_halfway_is_done_again_by_the_next_owner() {
     old.flush(&pass).await.unwrap();
     apply(&*old, &pass, &log[1..]).await;
     {
-        // Everything is written but the head.
+        // Everything is written except the head.
         let history = old.history(&pass);
-        let mut upkeep = history.upkeep.lock().await;
-        history.take_notice(&mut upkeep).await.unwrap();
-        let unflushed = history.live().begin_flush();
-        history.write_series(&unflushed, &upkeep).await.unwrap();
+        let mut writer = history.writer.lock().await;
+        history.refresh_head(&mut writer).await.unwrap();
+        let unflushed = history.memtable().begin_flush();
+        history.write_series(&unflushed, &writer).await.unwrap();
     }
     assert_eq!(new.cursor(&pass).await.unwrap(), 1);
     for event in &log[1..] {
         apply(&*new, &pass, std::slice::from_ref(event)).await;
-        assert_rollups_tell_the_samples(&*new, &pass).await;
+        assert_rollups_match_samples(&*new, &pass).await;
         new.flush(&pass).await.unwrap();
     }
     assert_eq!(counts(&*new, &pass).await, [271, 270]);
-    assert_rollups_tell_the_samples(&*new, &pass).await;
-    assert_rollups_tell_the_samples(&*old, &pass).await;
+    assert_rollups_match_samples(&*new, &pass).await;
+    assert_rollups_match_samples(&*old, &pass).await;
 }
 
 #[tokio::test]
 #[ignore = "needs Cassandra"]
-async fn what_expired_stays_so_when_an_old_owner_writes_it_again() {
+async fn expired_rows_stay_deleted_when_an_old_owner_writes_them() {
     let database = database().await;
     let (old, new, pass) = (node(&database).await, node(&database).await, fresh());
     let log = [samples(1, 2, 0, 100), samples(2, 2, 86_400_000, 100)];
     apply(&*old, &pass, &log).await;
     let history = old.history(&pass);
-    let mut upkeep = history.upkeep.lock().await;
-    history.take_notice(&mut upkeep).await.unwrap();
-    let unflushed = history.live().begin_flush();
+    let mut writer = history.writer.lock().await;
+    history.refresh_head(&mut writer).await.unwrap();
+    let unflushed = history.memtable().begin_flush();
     apply(&*new, &pass, &log).await;
     new.expire(&pass, 86_400_000).await.unwrap();
     assert_eq!(counts(&*new, &pass).await, [100, 100]);
-    history.write_unflushed(&unflushed, &mut upkeep).await.unwrap();
+    history.write_unflushed(&unflushed, &mut writer).await.unwrap();
     assert_eq!(counts(&*new, &pass).await, [100, 100]);
-    assert_rollups_tell_the_samples(&*new, &pass).await;
+    assert_rollups_match_samples(&*new, &pass).await;
 }
 
 #[tokio::test]
 #[ignore = "needs Cassandra"]
-async fn a_failed_flush_keeps_everything_in_view_and_nothing_doubles() {
+async fn failed_flush_keeps_rows_readable_without_duplicates() {
     let database = database().await;
     let (store, pass) = (node(&database).await, fresh());
     let log = [samples(1, 2, 0, 50), samples(2, 2, 50_000, 50), samples(3, 2, 100_000, 50)];
     apply(&*store, &pass, &log[..2]).await;
-    // As after a failure: handed out for writing, and never reported as done.
-    drop(store.history(&pass).live().begin_flush());
+    // As after a failure: the batch is taken and never reported as written.
+    drop(store.history(&pass).memtable().begin_flush());
     assert_eq!(counts(&*store, &pass).await, [100, 100]);
-    // The consumer reads the cursor and hands over again from there.
+    // The consumer reads the cursor and applies again from there.
     assert_eq!(store.cursor(&pass).await.unwrap(), 0);
     apply(&*store, &pass, &log).await;
     assert_eq!(counts(&*store, &pass).await, [150, 150]);

@@ -1,4 +1,4 @@
-//! Random histories: whatever is applied, flushed, reopened and expired, reads give what a plain map would.
+//! Random histories: after any applies, flushes, reopens and expiries, reads match a plain map.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,17 +9,19 @@ use super::super::super::EmbeddedStore;
 use super::super::super::tests::{Scratch, pass};
 use super::everything;
 use earcon_history::rollup::start_of;
-use earcon_model::{Event, EventBody, KpiName, Labels, Sample, ScoredSample, Seq, SeriesSamples, SeriesStatus};
+use earcon_model::{
+    Event, EventBody, KpiName, Labels, Sample, ScoredSample, Seq, SeriesEvent, SeriesSamples, SeriesStatus,
+};
 use earcon_ports::{Rollup, SampleRow, SeriesQuery, SeriesStore, StoredBatch};
 
 const SERIES: usize = 3;
 
-/// One thing that happens to the store.
+/// One operation on the store.
 #[derive(Debug, Clone)]
 enum Step {
-    /// Samples one after another: series, start, distance, how many.
+    /// Consecutive samples: series, start, distance, count.
     Run(usize, i64, i64, usize),
-    /// Samples anywhere, in any order, perhaps twice.
+    /// Samples at any times, in any order, perhaps twice.
     Scatter(usize, Vec<i64>),
     /// Everything since the last flush, and some before it, is applied again.
     ApplyAgain,
@@ -44,7 +46,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What the store should hold.
+/// The expected content of the store.
 #[derive(Default)]
 struct Model {
     rows: [BTreeMap<i64, (f64, Option<f32>)>; SERIES],
@@ -56,7 +58,7 @@ impl Model {
     fn append(&mut self, series: usize, times: &[i64]) -> Arc<Event> {
         let seq = self.log.len() as Seq + 1;
         let value = |time: i64| ((time / 1_000) % 61) as f64 + seq as f64 / 16.0;
-        // Ascending ones are scored, others are late.
+        // Samples in ascending order are scored; the others are late.
         let (mut samples, mut late, mut latest) = (Vec::new(), Vec::new(), i64::MIN);
         for time in times {
             let value = value(*time);
@@ -72,8 +74,8 @@ impl Model {
         self.rows[series].extend(late.iter().map(|sample| (sample.timestamp_ms, (sample.value, None))));
         let labels = Labels::parse(&format!("n:{series}")).unwrap();
         let part = SeriesSamples { labels, samples, late, features: None, status: SeriesStatus::Normal, counter: None };
-        let body = EventBody::Samples(vec![part]);
-        let event = Arc::new(Event { seq, time_ms: 0, kpi: KpiName::new("k").unwrap(), body });
+        let body = EventBody::Series(SeriesEvent::Samples(vec![part]));
+        let event = Arc::new(Event::new(seq, 0, KpiName::new("k").unwrap(), body));
         self.log.push(event.clone());
         event
     }
@@ -134,7 +136,7 @@ async fn check_rollups(store: &dyn SeriesStore, query: &SeriesQuery, step_ms: i6
 async fn expire(store: &dyn SeriesStore, model: &mut Model, before_ms: i64) {
     store.expire(&pass("w"), before_ms).await.unwrap();
     for series in 0..SERIES {
-        // Some of what is old may stay, as whole units; nothing may change or appear.
+        // Some old rows may stay, in whole units. Nothing may change or appear.
         let left = triples(&rows(store, &query(series, i64::MIN, before_ms)).await);
         let known = model.series(series, i64::MIN, before_ms);
         assert!(known.ends_with(&left), "series {series} before {before_ms}");
@@ -175,12 +177,13 @@ async fn run(steps: Vec<Step>, ranges: Vec<(i64, i64)>) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 60, ..ProptestConfig::default() })]
     #[test]
-    fn reads_give_what_a_plain_map_would(
+    fn reads_match_a_plain_map(
         steps in prop::collection::vec(step(), 1..25),
         cuts in prop::collection::vec((-HORIZON_MS / 10..HORIZON_MS, 0..HORIZON_MS, any::<bool>()), 2),
     ) {
         let mut ranges = vec![(i64::MIN, i64::MAX)];
-        // Every second range starts and ends at full hours, where stored hours may be used up to the edge.
+        // Every second range starts and ends at full hours, so that stored hours are used up to the
+        // edge.
         ranges.extend(cuts.into_iter().map(|(from_ms, length, aligned)| {
             let round = |time| if aligned { start_of(time, 3_600_000) } else { time };
             (round(from_ms), round(from_ms + length))

@@ -1,4 +1,4 @@
-//! A log of many sizes of appends, takeovers and trims, beside a list in memory.
+//! Random appends, takeovers and trims of a log, compared with a list in memory.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use earcon_model::{Event, Seq};
 use earcon_ports::EventLog;
 use earcon_tenancy::WorkspacePass;
 
-/// A small generator: the same seed gives the same run.
+/// A small random generator: the same seed gives the same run.
 struct Chance(u64);
 
 impl Chance {
@@ -39,7 +39,7 @@ async fn check(log: &JetStreamLog, pass: &WorkspacePass, events: &[Arc<Event>], 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs NATS"]
-async fn a_log_is_a_list_that_forgets_its_beginning() {
+async fn log_matches_a_list_that_loses_its_beginning() {
     let server = PrivateServer::start("max_payload: 4096").await;
     for seed in 1..=12 {
         let mut chance = Chance(seed);

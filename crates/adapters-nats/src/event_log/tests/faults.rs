@@ -1,15 +1,15 @@
-//! Servers that crash under an append, a reader or a follower.
+//! Server crashes during an append, a read or a follow.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{JetStreamLog, JetStreamLogSettings, PLENTY, all, events, fresh, log, take};
+use super::{JetStreamLog, JetStreamLogSettings, PLENTY, all, events, fresh, log, next_events};
 use crate::test_server::PrivateServer;
 use earcon_ports::{ErrorKind, EventLog, SharedLog};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs NATS"]
-async fn appends_over_crashes_of_the_server_are_neither_lost_nor_doubled() {
+async fn appends_during_server_crashes_are_neither_lost_nor_doubled() {
     let mut server = PrivateServer::start("").await;
     let (pass, writer, other) =
         (fresh(), Arc::new(log(&server.client().await).await), log(&server.client().await).await);
@@ -35,7 +35,7 @@ async fn appends_over_crashes_of_the_server_are_neither_lost_nor_doubled() {
     let next = tokio::time::timeout(PLENTY, appending).await.expect("it goes on").unwrap();
     assert!(next > 1);
     assert_eq!(all(&writer, &pass, 1).await, events(1..=next - 1));
-    assert_eq!(take(&mut following, next as usize - 1).await, events(1..=next - 1));
+    assert_eq!(next_events(&mut following, next as usize - 1).await, events(1..=next - 1));
     assert_eq!(all(&other, &pass, 1).await, events(1..=next - 1));
     let head = writer.open(&pass).await.unwrap();
     assert_eq!((head.epoch, head.next), (epoch, next));
@@ -44,7 +44,7 @@ async fn appends_over_crashes_of_the_server_are_neither_lost_nor_doubled() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs NATS"]
-async fn an_append_nobody_answered_is_settled_by_opening_again() {
+async fn unanswered_append_is_resolved_by_opening_again() {
     let mut server = PrivateServer::start("").await;
     let pass = fresh();
     let settings = JetStreamLogSettings { retry_for: Duration::from_secs(1), ..JetStreamLogSettings::new(1, 1 << 30) };
@@ -54,7 +54,8 @@ async fn an_append_nobody_answered_is_settled_by_opening_again() {
     server.kill();
     assert_eq!(log.append(&pass, events(4..=6)).await.unwrap_err().kind, ErrorKind::Unavailable);
     server.start_again().await;
-    // What was sent last may still arrive with the new connection, and must not be seen here until it is settled.
+    // The last message may still arrive over the new connection. Reads must not see it before the
+    // next open.
     let again = log.append(&pass, events(4..=6)).await.unwrap_err();
     assert_eq!(again.kind, ErrorKind::Unavailable);
     let mut seen = log.read(&pass, 1, 100).await;
@@ -75,18 +76,19 @@ async fn an_append_nobody_answered_is_settled_by_opening_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs NATS"]
-async fn followers_go_on_over_a_crash_in_silence() {
+async fn followers_continue_over_a_crash() {
     let mut server = PrivateServer::start("").await;
     let (pass, writer, other) = (fresh(), log(&server.client().await).await, log(&server.client().await).await);
     writer.open(&pass).await.unwrap();
-    // One that has seen nothing yet, begun in the middle; one that has.
+    // One follower that starts in the middle and has read nothing yet, and one that has read
+    // events.
     writer.append(&pass, events(1..=10)).await.unwrap();
     let mut waiting = other.follow(&pass, 11).await.unwrap();
     let mut reading = other.follow(&pass, 5).await.unwrap();
-    assert_eq!(take(&mut reading, 6).await, events(5..=10));
+    assert_eq!(next_events(&mut reading, 6).await, events(5..=10));
     server.kill();
     server.start_again().await;
     writer.append(&pass, events(11..=12)).await.unwrap();
-    assert_eq!(take(&mut waiting, 2).await, events(11..=12));
-    assert_eq!(take(&mut reading, 2).await, events(11..=12));
+    assert_eq!(next_events(&mut waiting, 2).await, events(11..=12));
+    assert_eq!(next_events(&mut reading, 2).await, events(11..=12));
 }

@@ -1,9 +1,11 @@
-//! Streams that are full, messages that are large, and servers that do not let one.
+//! Full streams, large messages, and servers that refuse access.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{JetStreamLog, JetStreamLogSettings, all, event, events, fresh, log, take};
+use async_nats::jetstream;
+
+use super::{JetStreamLog, JetStreamLogSettings, all, event, events, fresh, log, next_events};
 use crate::test_server::PrivateServer;
 use earcon_model::Seq;
 use earcon_ports::{ErrorKind, EventLog, SharedLog};
@@ -48,7 +50,7 @@ async fn assert_refuses_until_trimmed(log: &JetStreamLog, says: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs NATS"]
-async fn a_full_log_refuses_until_it_is_trimmed() {
+async fn full_log_refuses_until_it_is_trimmed() {
     let server = PrivateServer::start("").await;
     let log = JetStreamLog::connect(server.client().await, JetStreamLogSettings::new(1, 2_000_000)).await.unwrap();
     assert_refuses_until_trimmed(&log, "storage.log_megabytes").await;
@@ -56,7 +58,7 @@ async fn a_full_log_refuses_until_it_is_trimmed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs NATS"]
-async fn a_full_server_refuses_until_the_log_is_trimmed() {
+async fn full_server_refuses_until_the_log_is_trimmed() {
     let directory = tempfile::tempdir().unwrap();
     let config = "jetstream { store_dir: \"DIR/store\", max_file_store: 4000000 }";
     let server = PrivateServer::start_in(directory, config).await;
@@ -70,13 +72,13 @@ async fn appends_larger_than_a_message_are_split_and_read_whole() {
     let (pass, log, other) = (fresh(), log(&server.client().await).await, log(&server.client().await).await);
     log.open(&pass).await.unwrap();
     let mut following = other.follow(&pass, 3).await.unwrap();
-    // One event larger than a message, many that are together, and some that are not.
+    // Single events larger than a message, many small events in one append, and mixtures.
     let sizes = |seq: Seq| if seq.is_multiple_of(7) { 50_000 } else { 700 };
     let written: Vec<_> = (1..=100).map(|seq| event(seq, sizes(seq))).collect();
     for part in [&written[..1], &written[1..30], &written[30..31], &written[31..90], &written[90..]] {
         log.append(&pass, part.to_vec()).await.unwrap();
     }
-    assert_eq!(take(&mut following, 98).await, written[2..]);
+    assert_eq!(next_events(&mut following, 98).await, written[2..]);
     for from in [1, 2, 29, 30, 31, 32, 33, 89, 90, 91, 100] {
         for reader in [&log, &other] {
             assert_eq!(all(reader, &pass, from).await, written[from as usize - 1..], "from {from}");
@@ -94,7 +96,34 @@ async fn appends_larger_than_a_message_are_split_and_read_whole() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs NATS"]
-async fn a_server_without_jetstream_or_permission_says_what_to_do() {
+async fn stream_of_another_format_is_refused_with_its_name() {
+    let server = PrivateServer::start("").await;
+    let client = server.client().await;
+    let context = async_nats::jetstream::new(client.clone());
+    for (metadata, says) in [(None, "log format none"), (Some("2"), "log format 2")] {
+        let pass = fresh();
+        let name = format!("earcon_log_{}", pass.workspace());
+        let metadata = metadata.map(|format: &str| ("earcon_log_format".to_owned(), format.to_owned()));
+        let subjects = vec![format!("earcon.log.{}", pass.workspace())];
+        let config = jetstream::stream::Config { name: name.clone(), subjects, ..Default::default() };
+        context
+            .create_stream(jetstream::stream::Config { metadata: metadata.into_iter().collect(), ..config })
+            .await
+            .unwrap();
+        let log = log(&client).await;
+        let follow = log.follow(&pass, 1).await.err().unwrap();
+        for error in [log.open(&pass).await.unwrap_err(), log.head(&pass).await.unwrap_err(), follow] {
+            assert_eq!(error.kind, ErrorKind::Invalid);
+            let sentence = error.to_string();
+            assert!(sentence.contains(&name) && sentence.contains(says), "{sentence}");
+            assert!(sentence.contains("reads only format 1"), "{sentence}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs NATS"]
+async fn server_without_jetstream_or_permission_says_what_to_do() {
     let directory = tempfile::tempdir().unwrap();
     let server = PrivateServer::start_in(directory, "").await;
     let error = JetStreamLog::connect(server.client().await, JetStreamLogSettings::new(1, 1)).await.err().unwrap();
@@ -119,7 +148,7 @@ async fn a_server_without_jetstream_or_permission_says_what_to_do() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs NATS"]
-async fn an_account_that_insists_on_a_limit_gets_one() {
+async fn account_that_requires_a_stream_limit_gets_one() {
     let config = "accounts { A: { jetstream: { max_file: 1G, max_mem: 1M, max_bytes_required: true }, \
                   users: [{ user: a, password: b }] } }";
     let server = PrivateServer::start(config).await;

@@ -1,4 +1,4 @@
-//! Appends that were cut off, and writers that will not stop.
+//! Unfinished appends, and writers that do not stop.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,13 +6,14 @@ use std::time::Duration;
 use async_nats::header::{HeaderMap, NATS_MESSAGE_ID};
 use futures_util::StreamExt;
 
-use super::super::frame::{self, MessageId, PLACE, Place};
-use super::{JetStreamLog, JetStreamLogSettings, PLENTY, all, clean, event, events, fresh, log, take};
+use super::super::frame::{self, MessageId, POSITION_HEADER, Position};
+use super::{JetStreamLog, JetStreamLogSettings, PLENTY, all, clean, event, events, fresh, log, next_events};
 use crate::test_server;
 use earcon_ports::{ErrorKind, EventLog, SharedLog};
 use earcon_tenancy::WorkspacePass;
 
-/// Puts the first `sent` of `parts` parts of an append of the events from `seq` on into the stream, as a writer that died.
+/// Publishes the first `sent` of `parts` parts of an append of the events from `seq` on, like a
+/// writer that died.
 async fn cut_off(client: &async_nats::Client, pass: &WorkspacePass, seq: u64, sent: u64, parts: u64) {
     let events = events(seq..=seq + 9);
     let bytes = frame::encode(&events).unwrap();
@@ -22,7 +23,8 @@ async fn cut_off(client: &async_nats::Client, pass: &WorkspacePass, seq: u64, se
     for part in 0..sent {
         let mut headers = HeaderMap::new();
         headers.insert(NATS_MESSAGE_ID, MessageId::new(&writer, 1, part).as_str());
-        headers.insert(PLACE, Place { part, ..Place::of(&events, parts).unwrap() }.to_header());
+        headers
+            .insert(POSITION_HEADER, Position { part, ..Position::from_events(&events, parts).unwrap() }.to_header());
         let payload = bytes.slice(part as usize * size..bytes.len().min((part as usize + 1) * size));
         let subject = format!("earcon.log.{}", pass.workspace());
         context.publish_with_headers(subject, headers, payload).await.unwrap().await.unwrap();
@@ -31,13 +33,13 @@ async fn cut_off(client: &async_nats::Client, pass: &WorkspacePass, seq: u64, se
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs NATS"]
-async fn an_append_that_was_cut_off_never_shows() {
+async fn unfinished_append_is_never_visible() {
     let client = test_server::client().await;
     let (pass, one, other) = (fresh(), Arc::new(log(&client).await), Arc::new(log(&client).await));
     one.open(&pass).await.unwrap();
     one.append(&pass, events(1..=5)).await.unwrap();
     let mut following = other.follow(&pass, 1).await.unwrap();
-    let mut seen = take(&mut following, 5).await;
+    let mut seen = next_events(&mut following, 5).await;
 
     cut_off(&client, &pass, 6, 2, 3).await;
     assert_eq!(other.head(&pass).await.unwrap().unwrap().next, 6);
@@ -48,7 +50,7 @@ async fn an_append_that_was_cut_off_never_shows() {
 
     let mut from_the_end = other.follow(&pass, 6).await.unwrap();
     assert_eq!(one.open(&pass).await.unwrap().next, 6);
-    // One more that is cut off, without a fence behind it.
+    // A second unfinished append, without a fence after it.
     cut_off(&client, &pass, 6, 1, 2).await;
     let head = other.open(&pass).await.unwrap();
     assert_eq!((head.first, head.next), (1, 6));
@@ -60,9 +62,9 @@ async fn an_append_that_was_cut_off_never_shows() {
     for seq in 1..=9 {
         assert_eq!(other.seq_at(&pass, seq * 10).await.unwrap(), seq as u64);
     }
-    seen.extend(take(&mut following, 4).await);
+    seen.extend(next_events(&mut following, 4).await);
     assert_eq!(seen, events(1..=9));
-    assert_eq!(take(&mut from_the_end, 4).await, events(6..=9));
+    assert_eq!(next_events(&mut from_the_end, 4).await, events(6..=9));
     assert_eq!(other.trim(&pass, 6).await.unwrap(), 6);
     assert_eq!(other.head(&pass).await.unwrap().unwrap().first, 6);
     assert_eq!(all(&one, &pass, 1).await, events(6..=9));
@@ -71,7 +73,7 @@ async fn an_append_that_was_cut_off_never_shows() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs NATS"]
-async fn a_writer_that_never_pauses_is_still_taken_over() {
+async fn busy_writer_is_taken_over() {
     let client = test_server::client().await;
     let (pass, old, new) = (fresh(), Arc::new(log(&client).await), Arc::new(log(&client).await));
     old.open(&pass).await.unwrap();
@@ -99,7 +101,7 @@ async fn a_writer_that_never_pauses_is_still_taken_over() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs NATS"]
-async fn a_halt_at_the_end_hides_nothing() {
+async fn halt_at_the_end_hides_nothing() {
     let client = test_server::client().await;
     let (pass, one) = (fresh(), Arc::new(log(&client).await));
     one.open(&pass).await.unwrap();
@@ -121,21 +123,22 @@ async fn a_halt_at_the_end_hides_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs NATS"]
-async fn following_ends_with_an_error_where_events_were_lost() {
+async fn follow_ends_with_an_error_at_lost_events() {
     let client = test_server::client().await;
-    // The append to a stream that is gone is not to be repeated for long.
+    // Keeps the append to the deleted stream from being repeated for long.
     let settings = JetStreamLogSettings { retry_for: Duration::from_secs(1), ..JetStreamLogSettings::new(1, 1 << 30) };
     let one = Arc::new(JetStreamLog::connect(client.clone(), settings).await.unwrap());
     let (pass, other) = (fresh(), log(&client).await);
     assert_eq!(other.follow(&pass, 1).await.err().unwrap().kind, ErrorKind::Unavailable, "there is no log yet");
     let epoch = one.open(&pass).await.unwrap().epoch;
-    // Large appends: the server stops sending to a follower that does not read, so it cannot have them already.
+    // Large appends: the server stops sending to a follower that does not read, so the follower
+    // cannot have received them already.
     let large = |seqs: std::ops::RangeInclusive<u64>| seqs.map(|seq| event(seq, 100_000)).collect::<Vec<_>>();
     for start in (1..=991).step_by(10) {
         one.append(&pass, large(start..=start + 9)).await.unwrap();
     }
     let mut following = other.follow(&pass, 1).await.unwrap();
-    take(&mut following, 10).await;
+    next_events(&mut following, 10).await;
     one.trim(&pass, 1_001).await.unwrap();
     let mut next = 11;
     let error = loop {
@@ -152,7 +155,7 @@ async fn following_ends_with_an_error_where_events_were_lost() {
 
     let mut following = other.follow(&pass, 1).await.unwrap();
     one.append(&pass, events(1_001..=1_001)).await.unwrap();
-    assert_eq!(take(&mut following, 1).await, events(1_001..=1_001), "it begins with the oldest event held");
+    assert_eq!(next_events(&mut following, 1).await, events(1_001..=1_001), "it begins with the oldest event held");
     let name = format!("earcon_log_{}", pass.workspace());
     async_nats::jetstream::new(client.clone()).delete_stream(&name).await.unwrap();
     assert!(one.append(&pass, events(1_002..=1_002)).await.is_err());

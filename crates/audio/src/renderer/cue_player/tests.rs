@@ -30,7 +30,7 @@ fn pulses(player: &mut CuePlayer, blocks: u32) -> Vec<u32> {
 fn severity_sets_the_gaps_and_the_number_of_pulses() {
     let heard = [Severity::Info, Severity::Warning, Severity::Critical].map(|severity| {
         let mut player = CuePlayer::new(0);
-        player.take(&carrying(&[cue(1, CueKind::Opened, severity)]));
+        player.enqueue_new(&carrying(&[cue(1, CueKind::Opened, severity)]));
         let begun = pulses(&mut player, 2_000);
         (begun.len(), begun.windows(2).map(|w| (w[1] - w[0]) * 64 / 48).collect::<Vec<_>>())
     });
@@ -61,23 +61,26 @@ fn every_timbre_and_severity_has_the_spectrum_of_an_alarm() {
 }
 
 #[test]
-fn a_cue_is_played_once_however_many_scenes_carry_it() {
+fn cue_in_several_scenes_is_played_once() {
     let mut player = CuePlayer::new(0);
     let carried = carrying(&[cue(1, CueKind::Opened, Severity::Info)]);
     let mut begun = 0;
     for _ in 0..100 {
-        player.take(&carried);
+        player.enqueue_new(&carried);
         begun += pulses(&mut player, 15).len();
     }
     assert_eq!(begun, 2);
 }
 
 #[test]
-fn the_more_severe_interrupts_and_the_equal_waits() {
+fn higher_severity_interrupts_and_equal_severity_waits() {
     let mut player = CuePlayer::new(0);
-    player.take(&carrying(&[cue(1, CueKind::Opened, Severity::Info)]));
+    player.enqueue_new(&carrying(&[cue(1, CueKind::Opened, Severity::Info)]));
     pulses(&mut player, 10);
-    player.take(&carrying(&[cue(2, CueKind::Opened, Severity::Info), cue(3, CueKind::Opened, Severity::Critical)]));
+    player.enqueue_new(&carrying(&[
+        cue(2, CueKind::Opened, Severity::Info),
+        cue(3, CueKind::Opened, Severity::Critical),
+    ]));
     pulses(&mut player, 1);
     assert_eq!(player.playing.unwrap().cue.number, 3);
     pulses(&mut player, 1_400);
@@ -85,13 +88,13 @@ fn the_more_severe_interrupts_and_the_equal_waits() {
 }
 
 #[test]
-fn the_end_of_an_episode_descends_and_is_softer_than_any_beginning() {
+fn closing_cue_descends_and_is_softer_than_opening_cues() {
     assert!(CLOSED.ratios.windows(2).all(|w| w[1] < w[0]));
     assert!(OPENED.iter().all(|pattern| pattern.gain_db > CLOSED.gain_db + 5.0));
 }
 
 #[test]
-fn the_heartbeat_is_sparse_and_never_keeps_a_cue_waiting() {
+fn heartbeat_is_sparse_and_never_delays_a_cue() {
     let mut player = CuePlayer::new(0);
     let mut sum = Sum::new();
     let mut beats = Vec::new();
@@ -107,7 +110,7 @@ fn the_heartbeat_is_sparse_and_never_keeps_a_cue_waiting() {
     while player.playing.is_none() {
         player.render(Some(300.0), &mut sum);
     }
-    player.take(&carrying(&[cue(1, CueKind::Opened, Severity::Info)]));
+    player.enqueue_new(&carrying(&[cue(1, CueKind::Opened, Severity::Info)]));
     player.render(Some(300.0), &mut sum);
     assert_eq!(player.playing.unwrap().cue.number, 1);
 }

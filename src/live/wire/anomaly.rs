@@ -1,22 +1,49 @@
 //! The JSON of anomalies, in events and in answers.
 
-use std::collections::BTreeMap;
-
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
-use super::sentence::sentence;
-use super::wire::label_map;
-use earcon_model::{Acknowledgement, Anomaly, Feedback, Rank};
+use super::labels::{LabelMap, label_map};
+use crate::live::sentence::sentence;
+use earcon_model::{Acknowledgement, Anomaly, AnomalyEvent, Feedback, Rank};
 
-/// An anomaly as it stands after its latest event.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(in crate::live) enum AnomalyData<'a> {
+    Anomaly(WireAnomaly<'a>),
+    Acknowledged { id: String, labels: LabelMap<'a>, acknowledged: WireAcknowledgement<'a> },
+    Feedback { id: String, labels: LabelMap<'a>, feedback: WireFeedback<'a>, sensitivity: f32 },
+}
+
+impl<'a> AnomalyData<'a> {
+    pub(super) fn from_event(event: &'a AnomalyEvent) -> Self {
+        match event {
+            AnomalyEvent::Opened(anomaly) | AnomalyEvent::Updated(anomaly) | AnomalyEvent::Closed(anomaly) => {
+                AnomalyData::Anomaly(WireAnomaly::of(anomaly))
+            }
+            AnomalyEvent::Acknowledged { id, labels, acknowledgement } => AnomalyData::Acknowledged {
+                id: id.to_string(),
+                labels: label_map(labels),
+                acknowledged: WireAcknowledgement::of(acknowledgement),
+            },
+            AnomalyEvent::Feedback { id, labels, feedback, sensitivity } => AnomalyData::Feedback {
+                id: id.to_string(),
+                labels: label_map(labels),
+                feedback: WireFeedback::of(feedback),
+                sensitivity: *sensitivity,
+            },
+        }
+    }
+}
+
+/// An anomaly as of its latest event.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Anomaly)]
 pub struct WireAnomaly<'a> {
     id: String,
     kpi: &'a str,
     #[schema(value_type = BTreeMap<String, String>)]
-    labels: BTreeMap<&'a str, &'a str>,
+    labels: LabelMap<'a>,
     /// `open` or `closed`.
     state: &'static str,
     opened_at: i64,
@@ -32,13 +59,13 @@ pub struct WireAnomaly<'a> {
     samples: u32,
     detector: &'a str,
     acknowledged: Option<WireAcknowledgement<'a>>,
-    /// The last verdict.
-    verdict: Option<WireFeedback<'a>>,
-    /// How rare the reason was at the peak; null in anomalies of older versions.
+    /// The last feedback.
+    feedback: Option<WireFeedback<'a>>,
+    /// How rare the reason was at the peak; null if the detector has no memory to rank by.
     rank: Option<WireRank>,
     /// Why, in a sentence.
     sentence: String,
-    /// The name of the mute that keeps it quiet: nobody was alerted.
+    /// The name of the mute that suppresses its alert.
     muted: Option<&'a str>,
 }
 
@@ -59,7 +86,7 @@ impl<'a> WireAnomaly<'a> {
             samples: anomaly.samples,
             detector: &anomaly.detector,
             acknowledged: anomaly.acknowledged.as_ref().map(WireAcknowledgement::of),
-            verdict: anomaly.feedback.as_ref().map(WireFeedback::of),
+            feedback: anomaly.feedback.as_ref().map(WireFeedback::of),
             rank: anomaly.rank.map(|Rank { reached, of }| WireRank { reached, of }),
             sentence: sentence(anomaly),
             muted: anomaly.muted.as_deref(),
@@ -85,7 +112,7 @@ pub struct Peak {
 }
 
 impl Peak {
-    /// That of an anomaly.
+    /// The peak of an anomaly.
     pub fn of(anomaly: &Anomaly) -> Self {
         Self {
             timestamp: anomaly.peak_at_ms,
@@ -98,12 +125,12 @@ impl Peak {
     }
 }
 
-/// Nothing where there is no number, in forms that could write NaN as well.
+/// Null in place of NaN, for formats that could write NaN.
 fn finite<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     value.is_finite().then_some(value).serialize(serializer)
 }
 
-/// How rare a feature was, by what the detector remembers of its series.
+/// How rare a feature was, in the detector's memory of its series.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Rank)]
 pub struct WireRank {
@@ -113,12 +140,12 @@ pub struct WireRank {
     of: u32,
 }
 
-/// What an anomaly was, who says so, and when.
+/// A person's feedback on an anomaly.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Verdict)]
+#[schema(as = Feedback)]
 pub struct WireFeedback<'a> {
     /// `real` or `false`.
-    verdict: &'static str,
+    outcome: &'static str,
     at: i64,
     by: &'a str,
     note: Option<&'a str>,
@@ -127,11 +154,11 @@ pub struct WireFeedback<'a> {
 impl<'a> WireFeedback<'a> {
     pub(super) fn of(feedback: &'a Feedback) -> Self {
         let Feedback { outcome, at_ms, by, note } = feedback;
-        Self { verdict: outcome.as_str(), at: *at_ms, by, note: note.as_deref() }
+        Self { outcome: outcome.as_str(), at: *at_ms, by, note: note.as_deref() }
     }
 }
 
-/// Who has seen an anomaly, and when.
+/// A person has seen an anomaly.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Acknowledgement)]
 pub struct WireAcknowledgement<'a> {

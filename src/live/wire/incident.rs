@@ -1,38 +1,37 @@
 //! The JSON of incidents, in events and in answers.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::wire::{WireAcknowledgement, label_map};
-use earcon_model::{Incident, Link, Member, Moment, TimelineKind};
+use super::anomaly::WireAcknowledgement;
+use super::labels::{LabelMap, label_map};
+use earcon_model::{Incident, Link, Member, TimelineEntry, TimelineKind};
 
-/// An incident as it stands after its latest event: anomalies that belong together.
+/// An incident as of its latest event: anomalies that belong together.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Incident)]
 pub struct WireIncident<'a> {
     id: String,
-    /// Counts the events that speak of it, from 1.
+    /// Counts the events about it, from 1.
     revision: u32,
-    /// What it is, in a few words.
+    /// A short description.
     title: String,
     /// `open`, `closed` or `merged`.
     state: &'static str,
-    /// Whether it was alerted; else it is only recorded.
-    told: bool,
+    /// Whether it was alerted. If not, it is only recorded.
+    alerted: bool,
     /// When it was alerted.
-    told_at: Option<i64>,
+    alerted_at: Option<i64>,
     /// Onset of its first member.
     opened_at: i64,
     closed_at: Option<i64>,
-    /// The incident this one became part of.
+    /// The incident it was merged into.
     merged_into: Option<String>,
-    /// How surprising it is, in bits; what the budget ranks by.
+    /// Its surprise in bits. The budget ranks by it.
     surprise: f32,
     /// The highest score among its members.
     peak_score: f32,
-    /// The newest event it takes into account.
+    /// The newest event that it includes.
     cause_seq: u64,
     /// The member that probably moved first.
     first_mover: Option<WireFirst<'a>>,
@@ -42,7 +41,7 @@ pub struct WireIncident<'a> {
     members_open: u32,
     /// At most 200; further ones are only counted.
     members: Vec<WireMember<'a>>,
-    timeline: Vec<WireMoment<'a>>,
+    timeline: Vec<WireTimelineEntry<'a>>,
     /// How many entries are missing in the middle of `timeline`.
     timeline_left_out: u32,
     acknowledged: Option<WireAcknowledgement<'a>>,
@@ -54,7 +53,7 @@ pub struct WireIncident<'a> {
 pub struct WireFirst<'a> {
     kpi: &'a str,
     #[schema(value_type = BTreeMap<String, String>)]
-    labels: BTreeMap<&'a str, &'a str>,
+    labels: LabelMap<'a>,
     anomaly: String,
 }
 
@@ -66,7 +65,7 @@ pub struct WireMember<'a> {
     anomaly: String,
     kpi: &'a str,
     #[schema(value_type = BTreeMap<String, String>)]
-    labels: BTreeMap<&'a str, &'a str>,
+    labels: LabelMap<'a>,
     /// `open` or `closed`.
     state: &'static str,
     opened_at: i64,
@@ -79,23 +78,23 @@ pub struct WireMember<'a> {
     episodes: u32,
     /// Why it is a member: `first`, `same_kpi`, `shared`, `companion`, `burst` or `overflow`.
     link: &'static str,
-    /// With `shared`: what it has in common with a member, `key:value` or `name.*`.
+    /// With `shared`: the property it shares with a member, `key:value` or `name.*`.
     shared: Option<&'a str>,
-    /// Why nobody is alerted because of it; null when it is not muted.
+    /// The mute that suppresses its alert; null if there is none.
     muted: Option<&'a str>,
     acknowledged: bool,
 }
 
 /// One line of a timeline.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Moment)]
-pub struct WireMoment<'a> {
+#[schema(as = TimelineEntry)]
+pub struct WireTimelineEntry<'a> {
     at: i64,
-    /// `joined`, `returned`, `grew`, `ended`, `acknowledged`, `told` or `merged`.
+    /// `joined`, `returned`, `grew`, `ended`, `acknowledged`, `alerted` or `merged`.
     what: &'static str,
     kpi: &'a str,
     #[schema(value_type = BTreeMap<String, String>)]
-    labels: BTreeMap<&'a str, &'a str>,
+    labels: LabelMap<'a>,
 }
 
 impl<'a> WireIncident<'a> {
@@ -111,8 +110,8 @@ impl<'a> WireIncident<'a> {
             revision: incident.revision,
             title: incident.title(),
             state,
-            told: incident.is_alerted(),
-            told_at: incident.alerted_at_ms,
+            alerted: incident.is_alerted(),
+            alerted_at: incident.alerted_at_ms,
             opened_at: incident.opened_at_ms,
             closed_at: incident.closed_at_ms,
             merged_into: incident.merged_into.map(|id| id.to_string()),
@@ -127,7 +126,7 @@ impl<'a> WireIncident<'a> {
             members_total: incident.members_total,
             members_open: incident.members_open,
             members: incident.members.iter().map(WireMember::of).collect(),
-            timeline: incident.timeline.iter().map(WireMoment::of).collect(),
+            timeline: incident.timeline.iter().map(WireTimelineEntry::of).collect(),
             timeline_left_out: incident.timeline_left_out,
             acknowledged: incident.acknowledged.as_ref().map(WireAcknowledgement::of),
         }
@@ -163,17 +162,17 @@ impl<'a> WireMember<'a> {
     }
 }
 
-impl<'a> WireMoment<'a> {
-    fn of(moment: &'a Moment) -> Self {
-        let what = match moment.what {
+impl<'a> WireTimelineEntry<'a> {
+    fn of(entry: &'a TimelineEntry) -> Self {
+        let what = match entry.what {
             TimelineKind::Joined => "joined",
             TimelineKind::Returned => "returned",
             TimelineKind::Grew => "grew",
             TimelineKind::Ended => "ended",
             TimelineKind::Acknowledged => "acknowledged",
-            TimelineKind::Told => "told",
+            TimelineKind::Alerted => "alerted",
             TimelineKind::Merged => "merged",
         };
-        Self { at: moment.at_ms, what, kpi: moment.kpi.as_str(), labels: label_map(&moment.labels) }
+        Self { at: entry.at_ms, what, kpi: entry.kpi.as_str(), labels: label_map(&entry.labels) }
     }
 }

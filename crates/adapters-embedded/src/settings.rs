@@ -1,0 +1,16 @@
+//! Settings of the embedded store.
+
+/// Resource limits of the embedded store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EmbeddedSettings {
+    /// Memory for blocks read from disk, bytes.
+    pub cache_bytes: u64,
+    /// Disk space for the write-ahead journal, bytes; at least 64 MiB. The next start replays it.
+    pub journal_bytes: u64,
+}
+
+impl Default for EmbeddedSettings {
+    fn default() -> Self {
+        Self { cache_bytes: 64 << 20, journal_bytes: 192 << 20 }
+    }
+}

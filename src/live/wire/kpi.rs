@@ -1,0 +1,97 @@
+//! The `data` of KPI events, and a KPI with its series in answers and snapshots.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::labels::{LabelMap, label_map};
+use super::series::{Warming, WireFeatures, state_name};
+use crate::live::view::{KpiRun, KpiView, SeriesView};
+use earcon_model::{KpiEvent, Labels};
+
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(in crate::live) enum KpiData<'a> {
+    Parked { reason: &'a str },
+    Resumed {},
+}
+
+impl<'a> KpiData<'a> {
+    pub(super) fn from_event(event: &'a KpiEvent) -> Self {
+        match event {
+            KpiEvent::Parked { reason } => KpiData::Parked { reason },
+            KpiEvent::Resumed => KpiData::Resumed {},
+        }
+    }
+}
+
+/// A KPI with the newest sample of each of its series.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Kpi)]
+pub struct WireKpi<'a> {
+    kpi: &'a str,
+    /// `running` or `parked`.
+    state: &'static str,
+    /// Why it is parked.
+    reason: Option<&'a str>,
+    series: Vec<WireSeries<'a>>,
+}
+
+impl<'a> WireKpi<'a> {
+    /// The wire form of a view.
+    pub fn of(view: &'a KpiView) -> Self {
+        let (state, reason) = match &view.run {
+            KpiRun::Running => ("running", None),
+            KpiRun::Parked(reason) => ("parked", Some(reason.as_str())),
+        };
+        let series = view.series.iter().map(|(labels, series)| WireSeries::of(labels, series)).collect();
+        Self { kpi: view.kpi.as_str(), state, reason, series }
+    }
+}
+
+/// A series: its newest sample, its score and its open anomaly.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Series)]
+pub struct WireSeries<'a> {
+    #[schema(value_type = BTreeMap<String, String>)]
+    labels: LabelMap<'a>,
+    /// `warming`, `normal`, `anomalous`, `stalled` or `ended`.
+    state: &'static str,
+    warming: Option<Warming>,
+    timestamp: Option<i64>,
+    value: Option<f64>,
+    score: Option<f32>,
+    #[schema(value_type = Option<f64>)]
+    expected: f64,
+    #[schema(value_type = Option<f64>)]
+    lower: f64,
+    #[schema(value_type = Option<f64>)]
+    upper: f64,
+    features: Option<WireFeatures>,
+    /// Late samples since the process started.
+    late: u64,
+    /// The open anomaly.
+    anomaly: Option<String>,
+    /// What feedback multiplies the configured sensitivity with, 0.5 to 2, as of the last feedback or the last start.
+    sensitivity: f32,
+}
+
+impl<'a> WireSeries<'a> {
+    fn of(labels: &'a Labels, series: &'a SeriesView) -> Self {
+        let last = series.last;
+        Self {
+            labels: label_map(labels),
+            state: state_name(series.status),
+            warming: Warming::from_status(series.status),
+            timestamp: last.map(|last| last.timestamp_ms),
+            value: last.map(|last| last.value),
+            score: last.and_then(|last| last.score),
+            expected: last.map_or(f64::NAN, |last| last.expected),
+            lower: last.map_or(f64::NAN, |last| last.lower),
+            upper: last.map_or(f64::NAN, |last| last.upper),
+            features: series.features.map(WireFeatures::from),
+            late: series.late,
+            anomaly: series.anomaly.as_ref().map(|anomaly| anomaly.id.to_string()),
+            sensitivity: series.sensitivity,
+        }
+    }
+}
