@@ -1,21 +1,37 @@
-//! HTTP, WebSocket and NATS. Parses, authorises, asks actors and stores, and writes answers; it scores and encodes nothing.
+//! HTTP, WebSocket, NATS and StatsD. Parses, authorises, asks actors and stores, and writes
+//! answers. It scores and encodes nothing.
 //!
-//! [`router`] composes the routes of the wings. What a route needs of a workspace comes through `http::auth::Authorized`, which is
-//! the only way to a pass, so a route cannot forget the check.
+//! # Wings
+//! A wing imports only from the floors below its own:
+//!
+//! | floor | modules |
+//! | --- | --- |
+//! | composition | `assembly`, `router`, `listeners` |
+//! | wings | `api`, `ingest`, `events`, `audio`, `dashboard` |
+//! | transports | `websocket`, `nats`, `openapi` |
+//! | ground | `http` |
+//!
+//! One import runs sideways: `api::mixes` shows voices in the form of `audio::voice`.
+//! `tests/it/architecture/gateway.rs` checks both, and that no files import each other in a circle.
+//!
+//! # Authorisation
+//! A route gets the pass to a workspace from `http::auth::Authorized` only, so no route can omit
+//! the check.
 
 mod api;
+mod assembly;
 mod audio;
 mod dashboard;
 mod events;
 mod http;
 mod ingest;
-pub mod nats;
+mod listeners;
+mod nats;
 mod openapi;
 mod router;
 mod websocket;
 
-pub use audio::Transmitters;
-pub use http::state::{Gateway, Limits, Parts};
-pub use ingest::statsd;
-pub use ingest::upload::Imports;
+pub use assembly::{Gateway, Limits, Parts};
+pub use ingest::statsd::{StatsdGateway, StatsdSettings};
+pub use listeners::{NatsGateway, NatsServices, start_statsd};
 pub use router::router;

@@ -8,7 +8,6 @@ use crate::config::Config;
 use crate::sources::host_feed;
 use crate::telemetry::start_logs;
 use earcon_model::WorkspaceId;
-use earcon_tenancy::Authorizer;
 
 /// The workspace the demo writes to, and the one the page shows first.
 const DEMO_WORKSPACE: &str = "local";
@@ -52,7 +51,7 @@ async fn start_feed(app: &App) -> Result<tokio::task::JoinHandle<()>, StartError
     let workspace = WorkspaceId::new(DEMO_WORKSPACE).map_err(|error| StartError::Settings(error.to_string()))?;
     let directory = app.directory().clone();
     directory.ensure(&workspace).await.map_err(|error| StartError::Settings(error.to_string()))?;
-    Ok(tokio::spawn(host_feed::run(directory, Authorizer.system(&workspace), app.clock())))
+    Ok(tokio::spawn(host_feed::run(directory, app.system_pass(&workspace), app.clock())))
 }
 
 fn announce(app: &App, demo: bool) {

@@ -1,14 +1,36 @@
 //! The REST API, one file a topic.
 
-pub(crate) mod anomalies;
+mod anomalies;
 pub(crate) mod anomaly_detail;
-pub(crate) mod cluster;
-pub(crate) mod detectors;
-pub(crate) mod experiments;
-pub(crate) mod health;
-pub(crate) mod incidents;
-pub(crate) mod jobs;
-pub(crate) mod kpis;
-pub(crate) mod mixes;
-pub(crate) mod mutes;
-pub(crate) mod samples;
+mod cluster;
+mod detectors;
+mod experiments;
+mod health;
+mod incidents;
+mod jobs;
+mod kpis;
+mod mixes;
+mod mutes;
+mod samples;
+pub(crate) mod state;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use state::ApiState;
+
+/// The routes of this wing.
+pub(crate) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .merge(kpis::routes())
+        .merge(samples::routes())
+        .merge(anomalies::routes())
+        .merge(anomaly_detail::routes())
+        .merge(incidents::routes())
+        .merge(mutes::routes())
+        .merge(mixes::routes())
+        .merge(detectors::routes())
+        .merge(experiments::routes())
+        .merge(jobs::routes())
+        .merge(cluster::routes())
+        .merge(health::routes())
+}

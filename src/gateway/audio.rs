@@ -1,8 +1,18 @@
-//! The two ways out for sound: endless Ogg Opus over HTTP, and raw packets over a WebSocket.
+//! Sound for listeners over Ogg, WebSocket and NATS.
 
-pub(super) mod nats;
-pub(crate) mod ogg;
-pub(crate) mod packets;
-mod transmitter;
+pub(crate) mod nats;
+mod ogg;
+mod packets;
+pub(crate) mod state;
+pub(crate) mod transmitter;
+pub(crate) mod voice;
 
-pub use transmitter::Transmitters;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use state::AudioState;
+
+/// The routes of this wing.
+pub(crate) fn routes() -> OpenApiRouter<AudioState> {
+    OpenApiRouter::new().routes(routes!(ogg::listen)).routes(routes!(packets::listen))
+}

@@ -1,4 +1,5 @@
-//! The dashboard, built into the binary. Paths without a file are the application's own and get its page.
+//! The dashboard, built into the binary. Paths without a file get its page: they are the
+//! application's own.
 
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -20,7 +21,7 @@ img-src 'self' data: blob:; media-src 'self' blob:; worker-src 'self' blob:; fra
 pub(crate) async fn serve(uri: Uri) -> Response {
     let path = uri.path().trim_start_matches('/');
     if path.starts_with("api/") {
-        return Problem::new(Kind::NotFound, "see /api/v1/openapi.json for what there is").into_response();
+        return Problem::new(Kind::NotFound, "see /api/v1/openapi.json for all addresses").into_response();
     }
     if let Some(file) = Assets::get(path) {
         // Vite puts a hash into the names below assets/, so their content never changes.

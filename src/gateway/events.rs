@@ -1,7 +1,8 @@
-//! `GET …/events`: the same following over a WebSocket or as server-sent events.
+//! `GET …/events`: the same events over a WebSocket or as server-sent events.
 
 mod follower;
 mod sse;
+pub(crate) mod state;
 mod websocket;
 
 use axum::extract::{FromRequestParts, Request, State};
@@ -9,21 +10,23 @@ use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use serde::Deserialize;
 use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::problem::Problem;
 use crate::gateway::http::query::{Params, bad};
-use crate::gateway::http::state::Gateway;
 use crate::gateway::websocket::Upgrade;
 use crate::live::{Conflation, Filter, Since};
-use follower::{Encoding, Wanted};
+use follower::{Encoding, FollowRequest};
+use state::EventsState;
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct FollowParams {
+struct FollowParams {
     /// Server-sent events only: `live` (default), `snapshot`, or the last `seq` seen.
     since: Option<String>,
-    /// Server-sent events only: the epoch `since` was seen in.
+    /// Server-sent events only: the epoch of `since`.
     epoch: Option<String>,
     /// Server-sent events only: KPI names or `prefix*`, comma-separated.
     kpis: Option<String>,
@@ -31,6 +34,11 @@ pub(crate) struct FollowParams {
     types: Option<String>,
     /// Server-sent events only: most `samples` events a second and KPI.
     rate: Option<f64>,
+}
+
+/// The routes of this wing.
+pub(crate) fn routes() -> OpenApiRouter<EventsState> {
+    OpenApiRouter::new().routes(routes!(follow))
 }
 
 /// Follows a workspace: upgrade to a WebSocket, or accept `text/event-stream`.
@@ -41,23 +49,23 @@ pub(crate) struct FollowParams {
         (status = 200, description = "server-sent events", content_type = "text/event-stream", body = String),
         (status = 400, description = "bad parameter"),
         (status = 404, description = "no such workspace")))]
-pub(crate) async fn follow(
-    State(gateway): State<Gateway>,
+async fn follow(
+    State(state): State<EventsState>,
     authorized: Authorized,
     Params(params): Params<FollowParams>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let workspace = authorized.workspace(&gateway).await?;
+    let workspace = authorized.workspace(&state).await?;
     let (mut parts, _) = request.into_parts();
     if parts.headers.contains_key(header::UPGRADE) {
-        let upgrade = Upgrade::from_request_parts(&mut parts, &gateway).await?;
-        return Ok(websocket::accept(upgrade, gateway, authorized.pass().clone(), workspace));
+        let upgrade = Upgrade::from_request_parts(&mut parts, &state).await?;
+        return Ok(websocket::accept(upgrade, state, authorized.pass().clone(), workspace));
     }
     let filter = filter(params.kpis.as_deref(), params.types.as_deref())?;
     let since = since(&parts.headers, params.since.as_deref(), params.epoch)?;
     let rate = params.rate.map(Conflation::new).transpose().map_err(|error| bad(&error.to_string()))?;
-    let wanted = Wanted { filter, since, encoding: Encoding::Json, rate };
-    Ok(sse::answer(gateway, authorized.pass().clone(), workspace, wanted).await)
+    let request = FollowRequest { filter, since, encoding: Encoding::Json, rate };
+    Ok(sse::answer(state, authorized.pass().clone(), workspace, request).await)
 }
 
 fn filter(kpis: Option<&str>, types: Option<&str>) -> Result<Filter, Problem> {
@@ -67,7 +75,8 @@ fn filter(kpis: Option<&str>, types: Option<&str>) -> Result<Filter, Problem> {
     Filter::new(&list(kpis), &list(types)).map_err(|error| bad(&error.to_string()))
 }
 
-/// `Last-Event-ID` wins: it is what a browser sends when it reconnects to an address that still says where it once began.
+/// `Last-Event-ID` has precedence: a browser sends it when it reconnects, with the query of the
+/// first request.
 fn since(headers: &HeaderMap, since: Option<&str>, epoch: Option<String>) -> Result<Since, Problem> {
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()).filter(|id| !id.is_empty());
     if let Some((epoch, seq)) = last.and_then(|id| id.rsplit_once(':'))
@@ -90,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_browsers_last_event_id_wins() {
+    fn last_event_id_has_precedence() {
         let mut headers = HeaderMap::new();
         assert_eq!(since(&headers, Some("snapshot"), None).unwrap(), Since::Snapshot);
         headers.insert("last-event-id", "e-1:42".parse().unwrap());

@@ -4,6 +4,7 @@ pub(crate) mod auth;
 pub(crate) mod body;
 pub(crate) mod log_limit;
 pub(crate) mod origin;
+pub(crate) mod page;
 pub(crate) mod problem;
 pub(crate) mod query;
 pub(crate) mod reply;

@@ -1,12 +1,34 @@
-//! The ways samples come in, one file a protocol.
+//! The ways to send samples, one file a protocol. All of them commit through `commit.rs`.
 
-pub(crate) mod http;
-pub(crate) mod influx;
+pub(crate) mod agent;
+mod answer;
+pub(crate) mod commit;
+mod http;
+pub(crate) mod imports;
+mod influx;
 pub(crate) mod nats;
-pub(crate) mod otlp;
-pub(crate) mod remote_write;
-pub(crate) mod rules;
-pub mod statsd;
-mod target;
-pub(crate) mod upload;
-pub(crate) mod websocket;
+mod otlp;
+pub(crate) mod parse;
+mod remote_write;
+mod rules;
+pub(crate) mod state;
+pub(crate) mod statsd;
+pub(crate) mod target;
+mod upload;
+mod websocket;
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use state::IngestState;
+
+/// The routes of this wing.
+pub(crate) fn routes() -> OpenApiRouter<IngestState> {
+    OpenApiRouter::new()
+        .routes(routes!(http::ingest, websocket::connect))
+        .routes(routes!(rules::show, rules::change))
+        .merge(upload::routes())
+        .merge(influx::routes())
+        .merge(otlp::routes())
+        .merge(remote_write::routes())
+}

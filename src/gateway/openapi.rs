@@ -1,14 +1,13 @@
-//! What machines can read about this server: the OpenAPI description, collected from the routes themselves, and the AsyncAPI
-//! description of the WebSocket messages.
+//! Descriptions for machines: OpenAPI, collected from the routes themselves, and AsyncAPI for the
+//! WebSocket messages.
 
 mod complete;
+mod operations;
 
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
 use utoipa::OpenApi;
-
-use crate::gateway::http::state::Gateway;
 
 #[derive(OpenApi)]
 #[openapi(info(
@@ -17,14 +16,16 @@ use crate::gateway::http::state::Gateway;
 ))]
 struct Document;
 
-/// The messages of the WebSockets; written by hand, and held against a running server by the clients' tests.
+/// The messages of the WebSockets. Written by hand; the clients' tests check it against a server.
 const ASYNCAPI: &str = include_str!("../../docs/asyncapi.yaml");
 
+/// The document, without routes.
 pub(crate) fn document() -> utoipa::openapi::OpenApi {
     Document::openapi()
 }
 
-pub(crate) fn route(openapi: utoipa::openapi::OpenApi) -> Router<Gateway> {
+/// The routes that serve the descriptions, once all other routes are collected.
+pub(crate) fn routes(openapi: utoipa::openapi::OpenApi) -> Router {
     let collected = serde_json::to_value(openapi).expect("a document built from literals serialises");
     let text = complete::complete(collected).to_string();
     Router::new()

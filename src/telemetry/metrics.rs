@@ -10,9 +10,9 @@ use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogra
 pub enum Metric {
     /// Samples accepted and committed.
     IngestSamples,
-    /// Rows refused, with their reason given to the sender.
+    /// Rows refused by a parser, a stream or a limit. Each is counted once.
     IngestRejected,
-    /// Samples that agents sent and that cannot be scored, such as texts: dropped without complaint.
+    /// Samples from agents that cannot be scored, such as texts. They are dropped without an error.
     IngestIgnored,
     /// Samples stored without a score because they were not newer than the newest of their series.
     IngestLate,

@@ -69,7 +69,7 @@ class Client:
                 await self.subscribe()
             elif FAULT != "skips_gaps" and self.at is not None and message["to"] > self.at[0]:
                 await self.subscribe()
-        elif "kpi" in message and not self.due and self.at is not None:
+        elif "subject" in message and not self.due and self.at is not None:
             await self.event(message)
 
     async def event(self, message: dict[str, Any]) -> None:

@@ -59,20 +59,20 @@ async fn feedback_changes_the_sensitivity_and_survives_a_restart() {
     let server = Server::start().await;
     let found = with_a_spike(&server, "revenue").await;
     assert_eq!(sensitivity(&server, "revenue").await, 1.0);
-    let path = format!("/anomalies/{}/verdict", id(&found));
+    let path = format!("/anomalies/{}/feedback", id(&found));
     let mut events = server.follow().await;
-    events.send(json!({"type": "subscribe", "since": "live", "filter": {"types": ["anomaly.judged"]}})).await;
+    events.send(json!({"type": "subscribe", "since": "live", "filter": {"types": ["anomaly.feedback"]}})).await;
     assert_eq!(events.json().await["type"], "subscribed");
 
-    let (status, judged) = server.send(Method::POST, &path, json!({"verdict": "false", "note": "a test"})).await;
+    let (status, judged) = server.send(Method::POST, &path, json!({"outcome": "false", "note": "a test"})).await;
     assert_eq!(status, 200, "{judged}");
     assert_eq!(
-        (judged["verdict"]["verdict"].as_str(), judged["verdict"]["note"].as_str()),
+        (judged["feedback"]["outcome"].as_str(), judged["feedback"]["note"].as_str()),
         (Some("false"), Some("a test"))
     );
     let event = events.json().await;
-    assert_eq!((event["type"].as_str(), event["data"]["id"].as_str()), (Some("anomaly.judged"), Some(id(&found))));
-    assert_eq!(event["data"]["verdict"]["verdict"], "false");
+    assert_eq!((event["type"].as_str(), event["data"]["id"].as_str()), (Some("anomaly.feedback"), Some(id(&found))));
+    assert_eq!(event["data"]["feedback"]["outcome"], "false");
     let calmer = sensitivity(&server, "revenue").await;
     assert!((calmer - 2f64.powf(-0.25)).abs() < 1e-6, "{calmer}");
     assert_eq!(event["data"]["sensitivity"].as_f64(), Some(calmer));
@@ -80,17 +80,17 @@ async fn feedback_changes_the_sensitivity_and_survives_a_restart() {
     let server = Server::start_in(server.shut_down().await, &[], Overrides::default()).await;
     assert_eq!(sensitivity(&server, "revenue").await, calmer);
     let (_, read) = server.get(&format!("/anomalies/{}", id(&found))).await;
-    assert_eq!(read["verdict"], judged["verdict"]);
+    assert_eq!(read["feedback"], judged["feedback"]);
 
-    let (status, judged) = server.send(Method::POST, &path, json!({"verdict": "real"})).await;
-    assert_eq!((status, judged["verdict"]["verdict"].as_str()), (200, Some("real")), "the last feedback counts");
+    let (status, judged) = server.send(Method::POST, &path, json!({"outcome": "real"})).await;
+    assert_eq!((status, judged["feedback"]["outcome"].as_str()), (200, Some("real")), "the last feedback counts");
     let more = sensitivity(&server, "revenue").await;
     assert!((more - 2f64.powf(0.125)).abs() < 1e-6, "{more}");
-    for wrong in [json!({"verdict": "maybe"}), json!({}), json!({"verdict": "real", "note": "x".repeat(2_001)})] {
+    for wrong in [json!({"outcome": "maybe"}), json!({}), json!({"outcome": "real", "note": "x".repeat(2_001)})] {
         assert_eq!(server.send(Method::POST, &path, wrong).await.0, 400);
     }
-    let unknown = format!("/anomalies/{}/verdict", uuid::Uuid::nil());
-    assert_eq!(server.send(Method::POST, &unknown, json!({"verdict": "real"})).await.0, 404);
+    let unknown = format!("/anomalies/{}/feedback", uuid::Uuid::nil());
+    assert_eq!(server.send(Method::POST, &unknown, json!({"outcome": "real"})).await.0, 404);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,8 +132,8 @@ async fn explanation_compares_with_the_same_hour_of_four_weeks() {
 async fn similar_episodes_are_listed_with_their_outcome() {
     let server = Server::start().await;
     let first = with_a_spike(&server, "revenue").await;
-    let judged = json!({"verdict": "real"});
-    assert_eq!(server.send(Method::POST, &format!("/anomalies/{}/verdict", id(&first)), judged).await.0, 200);
+    let judged = json!({"outcome": "real"});
+    assert_eq!(server.send(Method::POST, &format!("/anomalies/{}/feedback", id(&first)), judged).await.0, 200);
     let begin = last_hour() + 31 * MINUTE;
     let calm: Vec<(i64, f64)> = (0..400).map(|i| (begin + i * 1_000, ordinary(i))).collect();
     server.post("revenue", &calm).await;

@@ -63,7 +63,7 @@ async fn forty_kpis_that_spike_together_are_one_incident() {
 
     taken(&server, &at_once(&series, SPIKE, 900.0)).await;
     let opened = socket.json().await;
-    assert_eq!((&opened["type"], &opened["data"]["told"]), (&json!("incident.opened"), &json!(true)), "{opened}");
+    assert_eq!((&opened["type"], &opened["data"]["alerted"]), (&json!("incident.opened"), &json!(true)), "{opened}");
     let id = opened["data"]["id"].as_str().unwrap().to_owned();
     let (_, one) = server.get(&format!("/incidents/{id}")).await;
     assert_eq!((one["members_total"].as_u64(), one["state"].as_str()), (Some(40), Some("open")), "{one}");
@@ -97,7 +97,7 @@ async fn forty_kpis_that_spike_together_are_one_incident() {
     .await;
     assert_eq!((all.len(), &all[0]["id"]), (1, &json!(id)));
     // The metric also counts servers of other tests in this process.
-    assert!(server.metric("earcon_incidents_told_total").await >= 1.0);
+    assert!(server.metric("earcon_incidents_alerted_total").await >= 1.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,7 +113,7 @@ async fn two_unrelated_kpis_are_two_incidents_within_the_budget() {
     })
     .await;
     assert!(both.iter().all(|incident| incident["members_total"] == 1), "{both:?}");
-    let (alerted, suppressed) = (incidents(&server, "?told=true").await, incidents(&server, "?told=false").await);
+    let (alerted, suppressed) = (incidents(&server, "?alerted=true").await, incidents(&server, "?alerted=false").await);
     assert_eq!((alerted.len(), suppressed.len()), (1, 1), "one alert a day");
     assert_eq!(incidents(&server, "?kpi=orders").await.len(), 1);
     assert_eq!(incidents(&server, "?limit=1").await.len(), 1);

@@ -10,7 +10,7 @@ from earcon.link import GAPS_BEFORE_SNAPSHOT, Effect, Link, Send
 
 
 def event(seq: int, epoch: str = "e", type: str = "kpi.resumed", **data: object) -> dict[str, object]:
-    return {"seq": seq, "epoch": epoch, "time": 0, "type": type, "workspace": "w", "kpi": "k", "data": data}
+    return {"seq": seq, "epoch": epoch, "time": 0, "type": type, "workspace": "w", "subject": "kpi/k", "kpi": "k", "data": data}
 
 
 def subscribed(recovered: bool | None, seq: int = 10) -> dict[str, object]:
@@ -18,7 +18,7 @@ def subscribed(recovered: bool | None, seq: int = 10) -> dict[str, object]:
 
 
 def snapshot(seq: int, epoch: str = "e") -> dict[str, object]:
-    return {"type": "snapshot", "seq": seq, "epoch": epoch, "kpis": [], "anomalies": []}
+    return {"type": "snapshot", "seq": seq, "epoch": epoch, "kpis": [], "anomalies": [], "incidents": []}
 
 
 def hear(link: Link, *messages: object) -> list[Effect]:

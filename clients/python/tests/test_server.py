@@ -13,7 +13,7 @@ from websockets.asyncio.client import connect
 
 import earcon
 from conftest import run
-from earcon import AnomalyOpened, ApiError, Client, Event, Packet, Sample, Samples, Snapshot, Unreachable
+from earcon import AnomalyOpened, ApiError, Client, Event, KpiEvent, Packet, Sample, Samples, Snapshot, Unreachable
 from samples import now, ordinary, spike
 from server import Server, running
 
@@ -86,7 +86,7 @@ def test_resumes_from_an_earlier_run_and_filters(server: Server) -> None:
             assert receipt.seq is not None and last.seq is not None
             async with aclosing(client.events("resumes", since=position, kpis=["a.*"])) as events:
                 taken = await until_seq(events, last.seq)
-            assert {event.kpi for event in taken if isinstance(event, Event)} == {"a.one"}
+            assert {event.kpi for event in taken if isinstance(event, KpiEvent)} == {"a.one"}
             assert len(taken) == 2
 
     run(test())

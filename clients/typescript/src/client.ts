@@ -1,15 +1,16 @@
-/** One workspace of a server: follow it, ask it, send it samples. */
+/** One workspace of a server: follow events, query, send samples. */
 
 import type { Detectors, Experiment, Job } from "./experiments.ts";
 import { events, type EventsOptions, type Reset } from "./events.ts";
 import { ask, type Fetch } from "./http.ts";
 import { ingest, type IngestOptions, type Receipt, type Sample } from "./ingest.ts";
 import type { LinkOptions } from "./link.ts";
-import { REAL, Subscription, type Follower, type Surroundings } from "./subscription.ts";
+import { REAL, Subscription, type Follower, type Environment } from "./subscription.ts";
 import {
   labelText,
   type Anomaly,
   type ExplainedAnomaly,
+  type Feedback,
   type Incident,
   type Kpi,
   type Labels,
@@ -31,12 +32,12 @@ export interface Mix {
   sounding: Voice[];
 }
 
-/** A node as the one that answers sees it. */
+/** A node, as seen by the node that answers. */
 export interface ClusterNode {
   node: string;
-  /** `leaving` is shutting down; of a `silent` one no heartbeat comes. */
+  /** `leaving`: it shuts down. `silent`: no heartbeat arrives. */
   state: "alive" | "leaving" | "silent";
-  /** Milliseconds since it was last heard. */
+  /** Milliseconds since its last heartbeat. */
   silent_ms: number;
   version: string;
   /** When its process started, by its own clock. ISO 8601. */
@@ -55,14 +56,14 @@ export interface ClusterWorkspace {
   /** The newest event. */
   seq: number | null;
   kpis: number | null;
-  /** KPIs that take nothing, because scoring them failed repeatedly. */
+  /** KPIs that are not scored, because scoring them failed repeatedly. */
   parked: number | null;
   /** Events that the history is behind. */
   history_lag: number | null;
 }
 
 export interface Cluster {
-  /** false: one server alone. */
+  /** false: a single node. */
   enabled: boolean;
   /** The node that answers. */
   node: string;
@@ -109,7 +110,7 @@ export interface IncidentsQuery {
   to?: number;
   open?: boolean;
   /** Only alerted ones, or only the others. */
-  told?: boolean;
+  alerted?: boolean;
   limit?: number;
   before?: string;
 }
@@ -125,9 +126,9 @@ export interface ClientOptions {
   url?: string;
   /** Default `local`. */
   workspace?: string;
-  /** For surroundings without `fetch`, and for tests. */
+  /** For environments without `fetch`, and for tests. */
   fetch?: Fetch;
-  /** For surroundings without `WebSocket`, such as Node.js before version 22: the class of the package `ws`. */
+  /** For environments without `WebSocket`, such as Node.js before version 22: the class of the package `ws`. */
   WebSocket?: new (url: string) => WebSocket;
 }
 
@@ -136,7 +137,7 @@ export class Client {
   readonly #server: string;
   readonly #base: string;
   readonly #fetch: Fetch;
-  readonly #around: Surroundings;
+  readonly #environment: Environment;
 
   constructor(options: ClientOptions = {}) {
     this.workspace = options.workspace ?? "local";
@@ -144,7 +145,7 @@ export class Client {
     this.#base = `${this.#server}/api/v1/workspaces/${encodeURIComponent(this.workspace)}`;
     this.#fetch = options.fetch ?? ((url, request) => fetch(url, request));
     const Socket = options.WebSocket;
-    this.#around = Socket === undefined ? REAL : { ...REAL, open: (url) => new Socket(url) };
+    this.#environment = Socket === undefined ? REAL : { ...REAL, open: (url) => new Socket(url) };
   }
 
   /** The address of the event stream. */
@@ -162,14 +163,14 @@ export class Client {
     return `${this.#base}/mixes/${encodeURIComponent(mix)}/live.ogg`;
   }
 
-  /** Events as they happen, each once and in order; a snapshot first unless told otherwise, and wherever events were lost. */
+  /** Events, each once and in order. A snapshot comes first (see `since`) and wherever events were lost. */
   events(options: EventsOptions = {}): AsyncGenerator<LiveEvent | Reset, void, void> {
-    return events(this.eventsUrl, options, this.#around);
+    return events(this.eventsUrl, options, this.#environment);
   }
 
-  /** The same with callbacks. Has to be started. */
+  /** The same with callbacks. Call `start` on it. */
   subscription(follower: Follower, options: LinkOptions = {}): Subscription {
-    return new Subscription(this.eventsUrl, follower, options, this.#around);
+    return new Subscription(this.eventsUrl, follower, options, this.#environment);
   }
 
   /** Sends samples; answers when they are durable. */
@@ -186,7 +187,7 @@ export class Client {
     return this.#ask(`${this.#server}/api/v1/cluster`, init(signal));
   }
 
-  /** Every KPI as it stands after event `seq`. */
+  /** All KPIs after event `seq`. */
   kpis(signal?: AbortSignal): Promise<{ seq: number; epoch: string; kpis: Kpi[] }> {
     return this.#ask(`${this.#base}/kpis`, init(signal));
   }
@@ -219,20 +220,20 @@ export class Client {
     return this.#ask(`${this.#base}/anomalies/${encodeURIComponent(id)}/acknowledge`, send("POST", body));
   }
 
-  /** One anomaly, with why it is one. */
+  /** One anomaly with its explanation. */
   explain(id: string, signal?: AbortSignal): Promise<ExplainedAnomaly> {
     return this.#ask(`${this.#base}/anomalies/${encodeURIComponent(id)}`, init(signal));
   }
 
-  /** Where the picture of an anomaly is. */
+  /** The address of the picture of an anomaly. */
   picture(id: string, form: "svg" | "png" = "svg"): string {
     return `${this.#base}/anomalies/${encodeURIComponent(id)}/picture.${form}`;
   }
 
-  /** Says whether an anomaly was worth the alert; the last word holds. */
-  judge(id: string, verdict: "real" | "false", note = ""): Promise<Anomaly> {
-    const body = note.trim() === "" ? { verdict } : { verdict, note: note.trim() };
-    return this.#ask(`${this.#base}/anomalies/${encodeURIComponent(id)}/verdict`, send("POST", body));
+  /** Records whether an anomaly was worth the alert; the last feedback holds. */
+  sendFeedback(id: string, outcome: Feedback["outcome"], note = ""): Promise<Anomaly> {
+    const body = note.trim() === "" ? { outcome } : { outcome, note: note.trim() };
+    return this.#ask(`${this.#base}/anomalies/${encodeURIComponent(id)}/feedback`, send("POST", body));
   }
 
   /** Mutes the series of an anomaly for a while: `30m`, `2h`, `1d`. */
@@ -245,7 +246,7 @@ export class Client {
     return this.#ask(`${this.#base}/incidents?${parameters({ ...query })}`, init(signal));
   }
 
-  /** Says that an incident, and so each of its members, has been seen. */
+  /** Acknowledges an incident and each of its members. */
   acknowledgeIncident(id: string, note = ""): Promise<Incident> {
     const body = note.trim() === "" ? {} : { note: note.trim() };
     return this.#ask(`${this.#base}/incidents/${encodeURIComponent(id)}/acknowledge`, send("POST", body));
@@ -264,27 +265,27 @@ export class Client {
     return this.#ask(`${this.#base}/mixes/${encodeURIComponent(mix)}`, send("PATCH", change));
   }
 
-  /** What scores: every revision of every entry, and which is live. */
+  /** All revisions of all detector entries, and the live one. */
   detectors(): Promise<Detectors> {
     return this.#ask(`${this.#base}/detectors`);
   }
 
-  /** Everything that is or was tried out, in order of name. */
+  /** All experiments, in order of name. */
   async experiments(): Promise<Experiment[]> {
     return (await this.#ask<{ experiments: Experiment[] }>(`${this.#base}/experiments`)).experiments;
   }
 
-  /** Puts an entry (`name@revision`) into the shadow of what is live; one experiment runs at a time. */
+  /** Runs an entry (`name@revision`) as the shadow of the live detector; one experiment runs at a time. */
   beginExperiment(name: string, candidate: string, policy: Record<string, unknown> = {}): Promise<Experiment> {
     return this.#ask(`${this.#base}/experiments`, send("POST", { name, candidate, policy }));
   }
 
-  /** On to the next stage or share; `force`: also before the candidate has seen enough. */
+  /** Moves on to the next stage or share. `force`: also before the candidate has enough samples. */
   promoteExperiment(name: string, force = false): Promise<Experiment> {
     return this.#ask(`${this.#experiment(name)}/promote?force=${force}`, { method: "POST" });
   }
 
-  /** Back to what was live before. */
+  /** Makes the former live detector live again. */
   rollBackExperiment(name: string): Promise<Experiment> {
     return this.#ask(`${this.#experiment(name)}/rollback`, { method: "POST" });
   }
@@ -298,7 +299,7 @@ export class Client {
     return (await this.#ask<{ jobs: Job[] }>(`${this.#base}/jobs`)).jobs;
   }
 
-  /** Ends a job as soon as it can. */
+  /** Cancels a job. */
   cancelJob(id: string): Promise<Job> {
     return this.#ask(`${this.#base}/jobs/${encodeURIComponent(id)}`, { method: "DELETE" });
   }
@@ -326,7 +327,7 @@ export class Client {
 
 function pageOrigin(): string {
   if (typeof location === "undefined") {
-    throw new Error("outside of a page a client has to be told the server's url");
+    throw new Error("outside of a page, give the client the server's url");
   }
   return location.origin;
 }

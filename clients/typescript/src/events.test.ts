@@ -23,7 +23,7 @@ class FakeSocket {
 }
 
 let sockets: FakeSocket[] = [];
-const event = (seq: number) => ({ seq, epoch: "e", time: 0, type: "kpi.resumed", workspace: "w", kpi: "k", data: {} });
+const event = (seq: number) => ({ seq, epoch: "e", time: 0, type: "kpi.resumed", workspace: "w", subject: "kpi/k", kpi: "k", data: {} });
 
 function follow(options: EventsOptions = {}, most = 100) {
   const open = () => {

@@ -1,14 +1,14 @@
 /** A subscription as an async iterable, for `for await`. */
 
 import type { Link, LinkOptions } from "./link.ts";
-import { REAL, Subscription, type Surroundings } from "./subscription.ts";
+import { REAL, Subscription, type Environment } from "./subscription.ts";
 import type { LiveEvent, Snapshot } from "./wire.ts";
 
 /** A snapshot as an iteration delivers it. */
 export interface Reset extends Snapshot {
   /**
-   * Something was missed that no event will tell: the snapshot replaces everything known. false for the snapshot a
-   * subscription begins with.
+   * Events were lost: the snapshot replaces all state known so far. false for the snapshot at the start of a
+   * subscription.
    */
   lost: boolean;
 }
@@ -25,13 +25,13 @@ const MOST_WAITING = 10_000;
 
 /**
  * Delivers events, each once and in order, and snapshots where events were lost, until the consumer breaks off or the
- * signal aborts. A consumer that is too slow loses nothing as long as the server's log holds what it missed: the
- * connection is closed and resumed later.
+ * signal aborts. A slow consumer loses nothing as long as the server's log holds the missed events: the connection is
+ * closed and resumed later.
  */
 export async function* events(
   url: string,
   options: EventsOptions,
-  around: Surroundings = REAL,
+  environment: Environment = REAL,
   mostWaiting = MOST_WAITING,
 ): AsyncGenerator<LiveEvent | Reset, void, void> {
   const { signal, onChange, ...link } = options;
@@ -51,7 +51,7 @@ export async function* events(
     snapshot: (snapshot: Snapshot, lost: boolean) => put({ ...snapshot, lost }),
     ...(onChange === undefined ? {} : { changed: onChange }),
   };
-  const subscription = new Subscription(url, follower, link, around);
+  const subscription = new Subscription(url, follower, link, environment);
   const abort = () => wake();
   const aborted = () => signal?.aborted === true;
   signal?.addEventListener("abort", abort);

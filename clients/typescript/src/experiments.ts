@@ -1,4 +1,4 @@
-/** What scores, what is tried out, and the jobs that train it. */
+/** Detectors, experiments and training jobs. */
 
 /** One revision of an entry. It never changes. */
 export interface DetectorEntry {
@@ -9,14 +9,14 @@ export interface DetectorEntry {
   /** The algorithm. */
   detector: string;
   options: Record<string, number>;
-  /** What anomalies that it finds name as their detector. */
+  /** The `detector` of its anomalies. */
   label: string;
 }
 
 export interface Detectors {
-  /** `name@revision`, or `default` for what is configured. */
+  /** `name@revision`, or `default` for the configured detector. */
   live: string;
-  /** The algorithm that is configured. */
+  /** The configured algorithm. */
   configured: string;
   entries: DetectorEntry[];
 }
@@ -27,18 +27,19 @@ export type ExperimentStage = "shadow" | "canary" | "promoted" | "rolled_back" |
 export interface Arm {
   samples: number;
   live_samples: number;
-  /** Episodes it opened, told or not. */
+  /** Episodes it opened, alerted or not. */
   alerts: number;
-  /** Of them, those that the other one did not have. */
+  /** Of them, those that the other detector did not have. */
   alone: number;
   alerts_per_10k: number | null;
   /** null in the first hour. */
   alerts_per_day: number | null;
   live_ns: number | null;
   shadow_ns: number | null;
-  /** Of its anomalies that people have judged. */
+  /** The share of real ones among its anomalies with feedback. */
   precision: number | null;
-  judged: number;
+  /** Anomalies with feedback. */
+  feedback_count: number;
 }
 
 export interface Evidence {
@@ -62,7 +63,7 @@ export interface Experiment {
   baseline: string;
   candidate: string;
   stage: ExperimentStage;
-  /** Of how many KPIs in a hundred the candidate is live. */
+  /** Percentage of KPIs on which the candidate is live. */
   percent: number;
   since: number;
   policy: Record<string, unknown>;

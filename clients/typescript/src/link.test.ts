@@ -14,11 +14,11 @@ const { pingAfterMs: PING_AFTER_MS, deadAfterMs: DEAD_AFTER_MS, connectWithinMs:
 const EPOCH = "first life";
 
 function event(seq: number, epoch = EPOCH): LiveEvent {
-  return { seq, epoch, time: 0, type: "kpi.resumed", workspace: "local", kpi: "a", data: {} };
+  return { seq, epoch, time: 0, type: "kpi.resumed", workspace: "local", subject: "kpi/a", kpi: "a", data: {} };
 }
 
 function snapshot(seq: number, epoch = EPOCH): ServerMessage {
-  return { type: "snapshot", seq, epoch, kpis: [], anomalies: [] };
+  return { type: "snapshot", seq, epoch, kpis: [], anomalies: [], incidents: [] };
 }
 
 function subscribed(recovered: boolean | null, seq = 10): ServerMessage {
@@ -29,7 +29,7 @@ function subscribed(recovered: boolean | null, seq = 10): ServerMessage {
 function run(link: Link, ...inputs: (Input | ServerMessage)[]): [Link, Effect[]] {
   const effects: Effect[] = [];
   for (const input of inputs) {
-    const known = ["start", "stop", "opened", "message", "closed", "tick", "hurry"].includes(input.type);
+    const known = ["start", "stop", "opened", "message", "closed", "tick", "reconnect"].includes(input.type);
     const wrapped = (known && !("seq" in input) ? input : { type: "message", message: input, now: 1_000 }) as Input;
     const [next, more] = step(link, wrapped);
     link = next;
@@ -94,7 +94,7 @@ describe("a link", () => {
     const [waiting] = run(live(10), { type: "closed", now: 0, chance: 0 });
     const [link, effects] = run(
       waiting,
-      { type: "hurry", now: 1 },
+      { type: "reconnect", now: 1 },
       { type: "opened", now: 2 },
       subscribed(false),
       event(500),
@@ -159,7 +159,7 @@ describe("a link", () => {
     for (let i = 0; i < 8; i += 1) {
       [link] = run(link, { type: "closed", now: 0, chance: 0.5 });
       waits.push(link.retryAt ?? 0);
-      [link] = run(link, { type: "hurry", now: 0 });
+      [link] = run(link, { type: "reconnect", now: 0 });
     }
     expect(waits).toEqual([...waits].sort((a, b) => a - b));
     expect(waits[7]).toBeLessThanOrEqual(15_000);
@@ -190,7 +190,7 @@ describe("a link", () => {
     const [link, effects] = run(idle({ since: "live" }), ...start, subscribed(null, 10), event(11));
     expect(sent(effects)).toEqual([{ type: "subscribe", since: "live" }]);
     expect(events(effects)).toEqual([11]);
-    const again: Input[] = [{ type: "closed", now: 2, chance: 0 }, { type: "hurry", now: 3 }, { type: "opened", now: 4 }];
+    const again: Input[] = [{ type: "closed", now: 2, chance: 0 }, { type: "reconnect", now: 3 }, { type: "opened", now: 4 }];
     expect(sent(run(link, ...again)[1])).toEqual([{ type: "subscribe", since: 11, epoch: EPOCH }]);
   });
 

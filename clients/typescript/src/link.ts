@@ -2,31 +2,31 @@
  * The life of one subscription, as a pure state machine: connect, subscribe, resume where it left off, repair gaps,
  * back off. It holds no socket, no timer and no clock; `subscription.ts` gives it those.
  *
- * Invariant: every event is delivered at most once and in order; what was missed is either replayed by the server or
- * answered with a snapshot, after which `deliver` says so and histories have to be fetched again.
+ * Invariant: every event is delivered at most once and in order. Missed events are either replayed by the server or
+ * replaced by a snapshot; then histories have to be fetched again.
  */
 
 import { backoff } from "./backoff.ts";
 import { isEvent, type EventType, type LiveEvent, type ServerMessage, type Snapshot } from "./wire.ts";
 
-/** A position in one life of the log. */
+/** A position in one epoch of the log. */
 export interface Cursor {
   seq: number;
   epoch: string;
 }
 
-/** Which events are wanted; a list that is absent or empty lets everything through. */
+/** The events to receive; an absent or empty list admits all. */
 export interface Filter {
   /** KPI names, or `prefix*`. */
   kpis?: readonly string[];
   types?: readonly EventType[];
 }
 
-/** When a silent connection is doubted. Milliseconds. */
+/** Limits for a silent connection. Milliseconds. */
 export interface Heartbeat {
-  /** Silence after which the connection is asked whether it still lives. */
+  /** Silence after which the client sends a ping. */
   pingAfterMs: number;
-  /** Silence after which it is given up. */
+  /** Silence after which the connection is replaced. */
   deadAfterMs: number;
   /** How long connecting and subscribing may take. */
   connectWithinMs: number;
@@ -36,8 +36,7 @@ export const HEARTBEAT: Heartbeat = { pingAfterMs: 15_000, deadAfterMs: 25_000, 
 
 export interface LinkOptions {
   /**
-   * Where to begin: with the next event, with the state as it stands (the default), or after an event that was seen
-   * in an earlier run.
+   * Where to begin: with the next event, with a snapshot (the default), or after an event of an earlier run.
    */
   since?: "live" | "snapshot" | Cursor;
   filter?: Filter;
@@ -52,19 +51,19 @@ export interface Link {
   readonly first: "live" | "snapshot";
   readonly filter: Filter | null;
   readonly heartbeat: Heartbeat;
-  /** The last event seen; null before the first answer that tells where the log stands. */
+  /** The last event seen; null before the first answer with a position. */
   cursor: Cursor | null;
   /** Connections that failed in a row. */
   failures: number;
   /** When the next attempt is due, while waiting. */
   retryAt: number | null;
-  /** When the server was last heard. */
+  /** Time of the last message of the server. */
   heardAt: number;
   /** Whether a ping is unanswered. */
   pinged: boolean;
-  /** A snapshot is to come; it replaces everything known. */
+  /** A snapshot will follow. It replaces all state known so far. */
   snapshotDue: boolean;
-  /** Gaps repaired since the last one that was far behind. */
+  /** Gaps repaired within the window. */
   gaps: number;
   gapAt: number;
 }
@@ -77,8 +76,8 @@ export type Input =
   | { type: "closed"; now: number; chance: number }
   /** Time passed; sent about once a second. */
   | { type: "tick"; now: number; chance: number }
-  /** The user, or the network coming back, asks not to wait any longer. */
-  | { type: "hurry"; now: number };
+  /** The user asks to reconnect now, or the network is back. */
+  | { type: "reconnect"; now: number };
 
 export type Effect =
   | { type: "connect" }
@@ -87,11 +86,11 @@ export type Effect =
   | { type: "event"; event: LiveEvent }
   | { type: "snapshot"; snapshot: Snapshot; lost: boolean };
 
-/** So many gaps within the window mean that replaying is too slow; a snapshot is not. */
+/** After this many gaps within the window, the client asks for a snapshot, because replaying is too slow. */
 export const GAPS_BEFORE_SNAPSHOT = 3;
 export const GAP_WINDOW_MS = 30_000;
 
-/** The state before anything was done. */
+/** The state before the first input. */
 export function idle(options: LinkOptions = {}): Link {
   const { since = "snapshot", filter, heartbeat } = options;
   const resumes = typeof since === "object";
@@ -111,7 +110,7 @@ export function idle(options: LinkOptions = {}): Link {
   };
 }
 
-/** The state after an input, and what is to be done. */
+/** The state after an input, and the effects to perform. */
 export function step(link: Link, input: Input): [Link, Effect[]] {
   switch (input.type) {
     case "start":
@@ -128,7 +127,7 @@ export function step(link: Link, input: Input): [Link, Effect[]] {
         : wait(link, input.now, input.chance);
     case "tick":
       return tick(link, input.now, input.chance);
-    case "hurry":
+    case "reconnect":
       return link.phase === "waiting" ? connect(link, input.now) : [link, []];
   }
 }
@@ -179,7 +178,7 @@ function hear(link: Link, message: ServerMessage, now: number): [Link, Effect[]]
         return [link, []];
       }
       const snapshotDue = link.snapshotDue || message.recovered === false;
-      // Who asked for what comes next learns here where that begins.
+      // A subscription to live events learns its position here.
       const begins = link.cursor === null && !snapshotDue;
       const cursor = begins ? { seq: message.seq, epoch: message.epoch } : link.cursor;
       return [{ ...link, phase: "live", failures: 0, snapshotDue, cursor }, []];
@@ -213,7 +212,7 @@ function event(link: Link, message: LiveEvent, now: number): [Link, Effect[]] {
 }
 
 function gap(link: Link, from: number, to: number, now: number): [Link, Effect[]] {
-  // What was seen already is not missing, whoever says so.
+  // Events that were seen are not missing.
   if (link.phase !== "live" || link.cursor === null || link.snapshotDue || to <= link.cursor.seq) {
     return [link, []];
   }

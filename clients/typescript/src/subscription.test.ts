@@ -47,10 +47,10 @@ function start(): Subscription {
 function greet(socket: FakeSocket | undefined, seq: number): void {
   socket?.onopen?.();
   socket?.hear({ type: "subscribed", seq, epoch: "e", recovered: null });
-  socket?.hear({ type: "snapshot", seq, epoch: "e", kpis: [], anomalies: [] });
+  socket?.hear({ type: "snapshot", seq, epoch: "e", kpis: [], anomalies: [], incidents: [] });
 }
 
-const event = (seq: number) => ({ seq, epoch: "e", time: 0, type: "kpi.resumed", workspace: "w", kpi: "k", data: {} });
+const event = (seq: number) => ({ seq, epoch: "e", time: 0, type: "kpi.resumed", workspace: "w", subject: "kpi/k", kpi: "k", data: {} });
 
 beforeEach(() => {
   vi.useFakeTimers();

@@ -1,25 +1,25 @@
-/** Gives the state machine of `link.ts` a WebSocket, a timer, a clock and chance. Knows nothing of what events mean. */
+/** Gives the state machine of `link.ts` a WebSocket, a timer, a clock and random numbers. Does not interpret events. */
 
 import { idle, step, type Effect, type Input, type Link, type LinkOptions } from "./link.ts";
 import type { LiveEvent, ServerMessage, Snapshot } from "./wire.ts";
 
-/** Who is told what a subscription brings. */
+/** Callbacks of a subscription. */
 export interface Follower {
   event(event: LiveEvent): void;
-  /** `lost`: something was missed that no event will tell, so histories have to be fetched again. */
+  /** `lost`: events were lost, so histories have to be fetched again. */
   snapshot(snapshot: Snapshot, lost: boolean): void;
   /** The phase, or the time of the next attempt, changed. */
   changed?(link: Link): void;
 }
 
-/** What a subscription needs of its surroundings; tests give it others. */
-export interface Surroundings {
+/** The environment of a subscription; tests use another. */
+export interface Environment {
   open(url: string): WebSocket;
   now(): number;
   chance(): number;
 }
 
-export const REAL: Surroundings = {
+export const REAL: Environment = {
   open: (url) => new WebSocket(url),
   now: () => Date.now(),
   chance: () => Math.random(),
@@ -34,13 +34,13 @@ export class Subscription {
   #timer: ReturnType<typeof setInterval> | null = null;
   readonly #url: string;
   readonly #follower: Follower;
-  readonly #around: Surroundings;
+  readonly #environment: Environment;
 
-  constructor(url: string, follower: Follower, options: LinkOptions = {}, around: Surroundings = REAL) {
+  constructor(url: string, follower: Follower, options: LinkOptions = {}, environment: Environment = REAL) {
     this.#url = url;
     this.#follower = follower;
     this.#link = idle(options);
-    this.#around = around;
+    this.#environment = environment;
   }
 
   /** How the connection is. `cursor` is the position to resume from in a later run. */
@@ -54,10 +54,10 @@ export class Subscription {
       return;
     }
     this.#timer = setInterval(
-      () => this.#take({ type: "tick", now: this.#around.now(), chance: this.#around.chance() }),
+      () => this.#take({ type: "tick", now: this.#environment.now(), chance: this.#environment.chance() }),
       TICK_MS,
     );
-    this.#take({ type: "start", now: this.#around.now() });
+    this.#take({ type: "start", now: this.#environment.now() });
   }
 
   /** Ends the connection. The position is kept. */
@@ -69,9 +69,9 @@ export class Subscription {
     this.#take({ type: "stop" });
   }
 
-  /** Does not wait for the rest of the backoff. */
-  hurry(): void {
-    this.#take({ type: "hurry", now: this.#around.now() });
+  /** Ends the wait before the next attempt. */
+  reconnectNow(): void {
+    this.#take({ type: "reconnect", now: this.#environment.now() });
   }
 
   #take(input: Input): void {
@@ -108,27 +108,27 @@ export class Subscription {
 
   #connect(): void {
     this.#drop();
-    const socket = this.#around.open(this.#url);
+    const socket = this.#environment.open(this.#url);
     this.#socket = socket;
-    // A socket that was replaced has nothing to say any more.
+    // Messages of a socket that was replaced are ignored.
     const current = () => this.#socket === socket;
     socket.onopen = () => {
       if (current()) {
-        this.#take({ type: "opened", now: this.#around.now() });
+        this.#take({ type: "opened", now: this.#environment.now() });
       }
     };
     socket.onmessage = (message: MessageEvent) => {
       const parsed = current() ? parse(message.data) : null;
       if (parsed !== null) {
-        this.#take({ type: "message", message: parsed, now: this.#around.now() });
+        this.#take({ type: "message", message: parsed, now: this.#environment.now() });
       }
     };
-    // A close follows; but some implementations throw what nobody listens to.
+    // A close follows. Some implementations throw if no error handler is set.
     socket.onerror = () => undefined;
     socket.onclose = () => {
       if (current()) {
         this.#socket = null;
-        this.#take({ type: "closed", now: this.#around.now(), chance: this.#around.chance() });
+        this.#take({ type: "closed", now: this.#environment.now(), chance: this.#environment.chance() });
       }
     };
   }

@@ -1,4 +1,4 @@
-/** What the server says, as `docs/protocol.md` and `docs/asyncapi.yaml` have it. Times are milliseconds since the Unix epoch, UTC. */
+/** The messages of `docs/protocol.md` and `docs/asyncapi.yaml`. Times are milliseconds since the Unix epoch, UTC. */
 
 export type Labels = Record<string, string>;
 
@@ -32,8 +32,8 @@ export interface Series {
   late: number;
   /** The open anomaly. */
   anomaly: string | null;
-  /** What feedback multiplies the configured sensitivity with; absent from older servers. */
-  sensitivity?: number;
+  /** Feedback multiplies the configured sensitivity by this. */
+  sensitivity: number;
 }
 
 export interface Kpi {
@@ -51,9 +51,9 @@ export interface Acknowledged {
   note: string | null;
 }
 
-/** What somebody said of an anomaly; the last word holds. */
-export interface Verdict {
-  verdict: "real" | "false";
+/** A person's feedback on an anomaly; the last one holds. */
+export interface Feedback {
+  outcome: "real" | "false";
   at: number;
   by: string;
   note: string | null;
@@ -80,17 +80,17 @@ export interface Anomaly {
   samples: number;
   detector: string;
   acknowledged: Acknowledged | null;
-  /** Absent from older servers, as all that follows. */
-  verdict?: Verdict | null;
+  /** The last feedback. */
+  feedback: Feedback | null;
   /** How often the reason was as extreme, among how many earlier samples. */
-  standing?: { reached: number; of: number } | null;
+  rank: { reached: number; of: number } | null;
   /** Why, in a sentence. */
-  sentence?: string;
-  /** The name of the mute that keeps it quiet. */
-  muted?: string | null;
+  sentence: string;
+  /** The name of the mute that suppresses its alert. */
+  muted: string | null;
 }
 
-/** One anomaly alone: with why it is one. */
+/** One anomaly with its explanation. */
 export interface ExplainedAnomaly extends Anomaly {
   explanation: {
     sentence: string;
@@ -98,7 +98,7 @@ export interface ExplainedAnomaly extends Anomaly {
     expected: number | null;
     actual: number;
     band: [number, number] | null;
-    /** How the value stands among those of the same hour of the last four weeks. */
+    /** How rare the value is in the same hour of the last four weeks. */
     rarity: {
       percent: number;
       of_samples: number;
@@ -137,17 +137,17 @@ export interface Member {
   episodes: number;
   /** Why it is a member. */
   link: "first" | "same_kpi" | "shared" | "companion" | "burst" | "overflow";
-  /** With `shared`: what it has in common with a member. */
+  /** With `shared`: the property it shares with a member. */
   shared: string | null;
-  /** Why nobody is alerted because of it. */
+  /** The mute that suppresses its alert. */
   muted: string | null;
   acknowledged: boolean;
 }
 
 /** One line of an incident's timeline. */
-export interface Moment {
+export interface TimelineEntry {
   at: number;
-  what: "joined" | "returned" | "grew" | "ended" | "acknowledged" | "told" | "merged";
+  what: "joined" | "returned" | "grew" | "ended" | "acknowledged" | "alerted" | "merged";
   kpi: string;
   labels: Labels;
 }
@@ -155,18 +155,18 @@ export interface Moment {
 /** Anomalies of several series that belong together. */
 export interface Incident {
   id: string;
-  /** Counts the events that speak of it, from 1. */
+  /** Counts the events about it, from 1. */
   revision: number;
-  /** What it is, in a few words. */
+  /** A short description. */
   title: string;
   state: "open" | "closed" | "merged";
-  /** Whether it was alerted; else it is only recorded. */
-  told: boolean;
-  told_at: number | null;
+  /** Whether it was alerted. If not, it is only recorded. */
+  alerted: boolean;
+  alerted_at: number | null;
   opened_at: number;
   closed_at: number | null;
   merged_into: string | null;
-  /** How surprising it is, in bits. */
+  /** Its surprise in bits. */
   surprise: number;
   peak_score: number;
   cause_seq: number;
@@ -175,7 +175,7 @@ export interface Incident {
   members_open: number;
   /** At most 200. */
   members: Member[];
-  timeline: Moment[];
+  timeline: TimelineEntry[];
   timeline_left_out: number;
   acknowledged: Acknowledged | null;
 }
@@ -212,21 +212,32 @@ export interface SeriesSamples {
   features: Features | null;
 }
 
-interface Told<Type extends string, Data> {
+interface Envelope<Type extends string, Data> {
   seq: number;
   epoch: string;
   time: number;
   type: Type;
   workspace: string;
-  kpi: string;
+  /** What it is about: `workspace`, `kpi/<name>`, `incident/<id>`, `run/<id>`, `job/<id>` or another. */
+  subject: string;
   data: Data;
-  /** Under a rate: where to resume after this event, when that is not its `seq`. */
+  /** Under a rate: the position to resume from after this event, if it is not its `seq`. */
   resume?: number;
-  /** Under a rate: how many events this one stands for. */
+  /** Under a rate: how many events were merged into this one. */
   conflated?: number;
 }
 
-/** History of one series that was taken in, in numbers. */
+/** An event about a KPI. */
+interface OfKpi<Type extends string, Data> extends Envelope<Type, Data> {
+  kpi: string;
+}
+
+/** An event about an incident: the KPIs are those of its members. */
+interface OfIncident<Type extends string> extends Envelope<Type, Incident> {
+  kpi?: never;
+}
+
+/** Ingested history of one series, in numbers. */
 export interface Backfilled {
   labels: Labels;
   /** Scored and stored. */
@@ -239,19 +250,19 @@ export interface Backfilled {
 }
 
 export type LiveEvent =
-  | Told<"samples", { series: SeriesSamples[] }>
-  | Told<"anomaly.opened" | "anomaly.updated" | "anomaly.closed", Anomaly>
-  | Told<"incident.opened" | "incident.updated" | "incident.closed", Incident>
-  | Told<"anomaly.acknowledged", { id: string; labels: Labels; acknowledged: Acknowledged }>
-  | Told<"anomaly.judged", { id: string; labels: Labels; verdict: Verdict; sensitivity: number }>
-  | Told<"series.stalled", { labels: Labels; last_timestamp: number }>
-  | Told<"series.restored" | "series.ended", { labels: Labels; timestamp: number }>
-  | Told<"samples.backfilled", { series: Backfilled[] }>
-  | Told<"kpi.parked", { reason: string }>
-  | Told<"kpi.resumed", Record<string, never>>
-  /** Entries: `name@revision`, or `default` for what is configured. */
-  | Told<"detector.changed", { live: string; shadow: string | null }>
-  | Told<"detector.trained", { entry: string; detector: string; series: number }>;
+  | OfKpi<"samples", { series: SeriesSamples[] }>
+  | OfKpi<"anomaly.opened" | "anomaly.updated" | "anomaly.closed", Anomaly>
+  | OfIncident<"incident.opened" | "incident.updated" | "incident.closed">
+  | OfKpi<"anomaly.acknowledged", { id: string; labels: Labels; acknowledged: Acknowledged }>
+  | OfKpi<"anomaly.feedback", { id: string; labels: Labels; feedback: Feedback; sensitivity: number }>
+  | OfKpi<"series.stalled", { labels: Labels; last_timestamp: number }>
+  | OfKpi<"series.restored" | "series.ended", { labels: Labels; timestamp: number }>
+  | OfKpi<"samples.backfilled", { series: Backfilled[] }>
+  | OfKpi<"kpi.parked", { reason: string }>
+  | OfKpi<"kpi.resumed", Record<string, never>>
+  /** Entries: `name@revision`, or `default` for the configured detector. */
+  | OfKpi<"detector.changed", { live: string; shadow: string | null }>
+  | OfKpi<"detector.trained", { entry: string; detector: string; series: number }>;
 
 export type EventType = LiveEvent["type"];
 
@@ -266,8 +277,8 @@ export interface Snapshot {
   kpis: Kpi[];
   /** The open ones. */
   anomalies: Anomaly[];
-  /** The open ones; absent from servers that know of none. */
-  incidents?: Incident[];
+  /** The open ones. */
+  incidents: Incident[];
 }
 
 export type ServerMessage =
@@ -290,14 +301,14 @@ export interface Voice {
   prominence: number;
 }
 
-/** A short sound that stands for an event. */
+/** A short sound for an event. */
 export interface Cue {
   severity: "info" | "warning" | "critical";
   kpi: string;
   labels: Labels;
   anomaly: string | null;
-  /** The incident, when it is about one. */
-  incident?: string | null;
+  /** The incident, if it is about one. */
+  incident: string | null;
 }
 
 /** The texts between the packets of a mix. */
@@ -322,5 +333,5 @@ export function seriesKey(kpi: string, labels: Labels): string {
 
 /** Whether a message is an event rather than a message about the connection. */
 export function isEvent(message: ServerMessage): message is LiveEvent {
-  return "data" in message && "kpi" in message;
+  return "data" in message && "subject" in message;
 }

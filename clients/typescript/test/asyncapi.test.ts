@@ -38,7 +38,7 @@ describe("the AsyncAPI document", () => {
     expect(complaint("gap", { type: "gap", from: 1 })).toContain("required");
     expect(complaint("subscribe", { type: "subscribe", since: "yesterday" })).not.toBeNull();
     expect(complaint("subscribe", { type: "subscribe", until: 7 })).not.toBeNull();
-    const event = { seq: 1, epoch: "e", time: 1, type: "kpi.parked", workspace: "w", kpi: "k", data: {} };
+    const event = { seq: 1, epoch: "e", time: 1, type: "kpi.parked", workspace: "w", subject: "kpi/k", kpi: "k", data: {} };
     expect(complaint("kpiParked", event)).toContain("reason");
   });
 });

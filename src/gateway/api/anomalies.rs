@@ -1,18 +1,23 @@
-//! Anomalies: list, acknowledge, judge. What one looks like alone is in `explain`.
+//! Anomalies: list, acknowledge, give feedback. One anomaly with its explanation is in
+//! `anomaly_detail`.
 
 use axum::extract::{Path, State};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::actors::directory::Workspace;
+use crate::actors::workspace::command::{Acknowledge, RecordFeedback};
+use crate::gateway::api::state::ApiState;
 use crate::gateway::http::auth::Authorized;
-use crate::gateway::http::body::Body;
+use crate::gateway::http::body::{FromJson, JsonBody};
+use crate::gateway::http::page::PageRequest;
 use crate::gateway::http::problem::{Kind, Problem, restarting};
 use crate::gateway::http::query::{self, Params, bad};
 use crate::gateway::http::reply::json;
-use crate::gateway::http::state::Gateway;
 use crate::live::wire::WireAnomaly;
 use crate::services::anomalies::AnomalyError;
 use earcon_model::{Anomaly, AnomalyId, FeedbackOutcome};
@@ -49,11 +54,30 @@ pub(crate) struct Anomalies<'a> {
     next: Option<String>,
 }
 
-/// What may be said with an acknowledgement.
-#[derive(Deserialize, ToSchema, Default)]
+/// An acknowledgement.
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AcknowledgeBody {
     note: Option<String>,
+}
+
+impl FromJson for AcknowledgeBody {
+    const SHAPE: Option<&'static str> = Some("{\"note\": \"…\"} or {}");
+
+    fn empty() -> Option<Self> {
+        Some(Self::default())
+    }
+}
+
+impl AcknowledgeBody {
+    /// The note, if it is short enough.
+    ///
+    /// # Errors
+    /// 400 for a note that is too long.
+    pub(crate) fn note(self) -> Result<Option<String>, Problem> {
+        check_note(self.note.as_deref())?;
+        Ok(self.note)
+    }
 }
 
 /// A person's feedback on an anomaly.
@@ -66,17 +90,26 @@ pub(crate) struct FeedbackBody {
     note: Option<String>,
 }
 
+impl FromJson for FeedbackBody {
+    const SHAPE: Option<&'static str> = Some("{\"outcome\": \"real\" or \"false\", \"note\": \"…\"}");
+}
+
+/// The routes of this topic.
+pub(crate) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(acknowledge)).routes(routes!(give_feedback))
+}
+
 /// Anomalies of a workspace.
 #[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/anomalies", tag = "anomalies",
     params(("workspace" = String, Path), AnomaliesParams),
     responses((status = 200, body = Anomalies), (status = 400, description = "bad parameter"), (status = 404, description = "no such workspace")))]
 pub(crate) async fn list(
-    State(gateway): State<Gateway>,
+    State(state): State<ApiState>,
     authorized: Authorized,
     Params(params): Params<AnomaliesParams>,
 ) -> Result<Response, Problem> {
-    authorized.workspace(&gateway).await?;
-    let limit = params.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
+    authorized.workspace(&state).await?;
+    let page = PageRequest::new(params.limit, DEFAULT_LIMIT, MAX_LIMIT, params.before.as_deref())?;
     let filter = AnomalyFilter {
         kpi: params.kpi.as_deref().map(query::kpi).transpose()?,
         labels: params.labels.as_deref().map(|text| query::labels(Some(text))).transpose()?,
@@ -84,72 +117,54 @@ pub(crate) async fn list(
         to_ms: query::time("to", params.to.as_deref())?,
         open: params.open,
         acknowledged: params.acknowledged,
-        before: params.before.as_deref().map(parse_cursor).transpose()?,
-        limit: limit + 1,
+        before: page.before.map(|(at_ms, id)| (at_ms, AnomalyId(id))),
+        limit: page.limit + 1,
     };
-    let mut anomalies = gateway.series_store.anomalies(authorized.pass(), &filter).await?;
-    let more = anomalies.len() > limit;
-    anomalies.truncate(limit);
-    gateway.anomalies.mark_muted(authorized.pass(), &mut anomalies).await;
-    let last = anomalies.last().filter(|_| more);
-    let next = last.map(|last| format!("{}_{}", last.opened_at_ms, last.id));
+    let mut anomalies = state.series_store.anomalies(authorized.pass(), &filter).await?;
+    let next = page.cut(&mut anomalies, |anomaly| (anomaly.opened_at_ms, anomaly.id.0));
+    state.anomalies.mark_muted(authorized.pass(), &mut anomalies).await;
     Ok(json(&Anomalies { anomalies: anomalies.iter().map(WireAnomaly::of).collect(), next }))
 }
 
-fn parse_cursor(text: &str) -> Result<(i64, AnomalyId), Problem> {
-    let parsed = text.split_once('_').and_then(|(at, id)| Some((at.parse().ok()?, AnomalyId(id.parse().ok()?))));
-    parsed.ok_or_else(|| bad("before must be the `next` of an earlier answer"))
-}
-
-/// Records that somebody has seen an anomaly. The first acknowledgement stays.
+/// Acknowledges an anomaly. The first acknowledgement stays.
 #[utoipa::path(post, path = "/api/v1/workspaces/{workspace}/anomalies/{id}/acknowledge", tag = "anomalies",
     params(("workspace" = String, Path), ("id" = String, Path)), request_body = AcknowledgeBody,
     responses((status = 200, body = WireAnomaly), (status = 400, description = "bad body"), (status = 404, description = "no such anomaly")))]
 pub(crate) async fn acknowledge(
-    State(gateway): State<Gateway>,
+    State(state): State<ApiState>,
     authorized: Authorized,
     Path((_, id)): Path<(String, String)>,
-    Body(body): Body,
+    JsonBody(body): JsonBody<AcknowledgeBody>,
 ) -> Result<Response, Problem> {
-    let note = acknowledge_body(&body)?;
-    let workspace = authorized.workspace(&gateway).await?;
-    let mut anomaly = find(&gateway, &authorized, &workspace, &id).await?;
+    let note = body.note()?;
+    let workspace = authorized.workspace(&state).await?;
+    let mut anomaly = find(&state, &authorized, &workspace, &id).await?;
     if anomaly.acknowledged.is_none() {
         let by = authorized.pass().principal().to_string();
-        let acknowledgement = workspace.acknowledge(&anomaly, by, note).await.map_err(|_| restarting())?;
+        let command = Acknowledge { anomaly: Box::new(anomaly.clone()), by, note };
+        let acknowledgement = workspace.execute(command).await?;
         anomaly.acknowledged.get_or_insert(acknowledgement);
     }
     Ok(json(&WireAnomaly::of(&anomaly)))
 }
 
-/// The note that comes with an acknowledgement, if any.
-pub(super) fn acknowledge_body(body: &[u8]) -> Result<Option<String>, Problem> {
-    let body: AcknowledgeBody = match body.trim_ascii() {
-        [] => AcknowledgeBody::default(),
-        text => serde_json::from_slice(text).map_err(|error| bad(&format!("{{\"note\": \"…\"}} or {{}}: {error}")))?,
-    };
-    check_note(body.note.as_deref())?;
-    Ok(body.note)
-}
-
-/// Records whether an anomaly, open or closed, was worth the alert. The last feedback holds. It changes how easily the
-/// series alerts.
+/// Records whether an anomaly, open or closed, was worth the alert. The last feedback holds. It
+/// changes how easily the series alerts.
 #[utoipa::path(post, path = "/api/v1/workspaces/{workspace}/anomalies/{id}/feedback", tag = "anomalies",
     params(("workspace" = String, Path), ("id" = String, Path)), request_body = FeedbackBody,
     responses((status = 200, body = WireAnomaly), (status = 400, description = "bad body"), (status = 404, description = "no such anomaly")))]
-pub(crate) async fn judge(
-    State(gateway): State<Gateway>,
+pub(crate) async fn give_feedback(
+    State(state): State<ApiState>,
     authorized: Authorized,
     Path((_, id)): Path<(String, String)>,
-    Body(body): Body,
+    JsonBody(body): JsonBody<FeedbackBody>,
 ) -> Result<Response, Problem> {
-    let body: FeedbackBody = serde_json::from_slice(&body)
-        .map_err(|error| bad(&format!("{{\"outcome\": \"real\" or \"false\", \"note\": \"…\"}}: {error}")))?;
     check_note(body.note.as_deref())?;
-    let workspace = authorized.workspace(&gateway).await?;
-    let mut anomaly = find(&gateway, &authorized, &workspace, &id).await?;
+    let workspace = authorized.workspace(&state).await?;
+    let mut anomaly = find(&state, &authorized, &workspace, &id).await?;
     let by = authorized.pass().principal().to_string();
-    let feedback = workspace.judge(&anomaly, body.outcome, by, body.note).await.map_err(|_| restarting())?;
+    let command = RecordFeedback { anomaly: Box::new(anomaly.clone()), outcome: body.outcome, by, note: body.note };
+    let feedback = workspace.execute(command).await?;
     anomaly.feedback = Some(feedback);
     Ok(json(&WireAnomaly::of(&anomaly)))
 }
@@ -161,15 +176,16 @@ fn check_note(note: Option<&str>) -> Result<(), Problem> {
     }
 }
 
-pub(super) async fn find(
-    gateway: &Gateway,
+/// Open anomalies are in the live view, all others in the history, which may be a moment behind.
+pub(crate) async fn find(
+    state: &ApiState,
     authorized: &Authorized,
     workspace: &Workspace,
     id: &str,
 ) -> Result<Anomaly, Problem> {
     let no_such = || Problem::new(Kind::NotFound, format!("there is no anomaly {id:?} in this workspace"));
     let id = AnomalyId(id.parse::<Uuid>().map_err(|_| no_such())?);
-    gateway.anomalies.find(authorized.pass(), workspace.hub(), id).await?.ok_or_else(no_such)
+    state.anomalies.find(authorized.pass(), workspace.hub(), id).await?.ok_or_else(no_such)
 }
 
 impl From<AnomalyError> for Problem {

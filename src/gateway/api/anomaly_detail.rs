@@ -1,4 +1,4 @@
-//! Why an anomaly is one, from history: `GET …/anomalies/{id}` with its explanation, and its picture.
+//! One anomaly with its explanation, `GET …/anomalies/{id}`, and its picture.
 
 use std::collections::BTreeMap;
 
@@ -7,16 +7,18 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::explain::picture::{HEIGHTS, Size, Theme, WIDTHS};
 use crate::explain::rarity::period;
 use crate::gateway::api::anomalies::find;
+use crate::gateway::api::state::ApiState;
 use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::problem::Problem;
 use crate::gateway::http::query::{Params, bad};
 use crate::gateway::http::reply::json;
-use crate::gateway::http::state::Gateway;
 use crate::live::wire::{Peak, WireAnomaly, label_map};
 use crate::services::anomalies::chart::{ChartFormat, ChartStyle};
 use crate::services::anomalies::explanation::{Explanation, MuteInForce};
@@ -24,7 +26,7 @@ use earcon_model::{Anomaly, Feature};
 
 const DEFAULT_SIZE: Size = Size { width: 900, height: 360 };
 
-/// An anomaly, and why it is one.
+/// An anomaly and its explanation.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ExplainedAnomaly<'a> {
     #[serde(flatten)]
@@ -49,21 +51,21 @@ impl<'a> InForce<'a> {
     }
 }
 
-/// Why an anomaly is one.
+/// The explanation of an anomaly.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Explanation)]
 pub(crate) struct WireExplanation<'a> {
     sentence: &'a str,
-    /// What moved: `robust_z`, `residual_z`, `volatility` or `slope`.
+    /// The unusual feature: `robust_z`, `residual_z`, `volatility` or `slope`.
     #[schema(value_type = String)]
     feature: Feature,
     #[schema(value_type = Option<f64>)]
     expected: Option<f64>,
     actual: f64,
-    /// Lower and upper edge of what is ordinary.
+    /// Lower and upper edge of the expected range.
     #[schema(value_type = Option<Vec<f64>>)]
     band: Option<[f64; 2]>,
-    /// How the value at the peak stands among those of this hour of the day; null when history has none.
+    /// The rank of the peak among the values of this hour of the day; null when history has none.
     rarity: Option<WireRarity<'a>>,
     since: i64,
     similar: Vec<Similar<'a>>,
@@ -92,24 +94,24 @@ impl<'a> WireExplanation<'a> {
     }
 }
 
-/// How a value stands among those of the same hour of the last four weeks.
+/// The rank of a value among those of the same hour of the last four weeks.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Rarity)]
 pub(crate) struct WireRarity<'a> {
     /// Of a hundred samples, how many are less extreme; cut off after two decimals.
     percent: f64,
-    /// Samples it rests on.
+    /// Samples that were compared.
     of_samples: u64,
-    /// Days that had any, at most 29.
+    /// Days with samples, at most 29.
     days: u32,
-    /// `last 4 weeks`, or what is known of them.
+    /// `last 4 weeks`, or the part of them with samples.
     period: String,
     /// 0 to 23, in `time_zone`.
     hour_of_day: i64,
     time_zone: &'a str,
 }
 
-/// A past episode like it.
+/// A similar past episode.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Similar<'a> {
     id: String,
@@ -140,18 +142,19 @@ impl<'a> Similar<'a> {
     }
 }
 
-/// One anomaly, with why it is one: from its own numbers, from the last four weeks of its series, and from episodes like it.
+/// One anomaly and its explanation, from its own numbers, the last four weeks of its series, and
+/// similar episodes.
 #[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/anomalies/{id}", tag = "anomalies",
     params(("workspace" = String, Path), ("id" = String, Path)),
     responses((status = 200, body = ExplainedAnomaly), (status = 404, description = "no such anomaly")))]
 pub(crate) async fn one(
-    State(gateway): State<Gateway>,
+    State(state): State<ApiState>,
     authorized: Authorized,
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    let workspace = authorized.workspace(&gateway).await?;
-    let anomaly = find(&gateway, &authorized, &workspace, &id).await?;
-    let found = gateway.anomalies.explain(authorized.pass(), workspace.hub(), &anomaly).await?;
+    let workspace = authorized.workspace(&state).await?;
+    let anomaly = find(&state, &authorized, &workspace, &id).await?;
+    let found = state.anomalies.explain(authorized.pass(), workspace.hub(), &anomaly).await?;
     let mute = found.mute.as_ref().map(InForce::of);
     let explanation = WireExplanation::of(&anomaly, &found);
     Ok(json(&ExplainedAnomaly { anomaly: WireAnomaly::of(&anomaly), explanation, mute }))
@@ -171,35 +174,35 @@ pub(crate) struct PictureParams {
 /// A picture of the time around an anomaly, as SVG.
 #[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/anomalies/{id}/picture.svg", tag = "anomalies",
     params(("workspace" = String, Path), ("id" = String, Path), PictureParams),
-    responses((status = 200, content_type = "image/svg+xml", body = String), (status = 304, description = "as you have it"),
+    responses((status = 200, content_type = "image/svg+xml", body = String), (status = 304, description = "not modified"),
         (status = 400, description = "bad parameter"), (status = 404, description = "no such anomaly")))]
 pub(crate) async fn as_svg(
-    gateway: State<Gateway>,
+    state: State<ApiState>,
     authorized: Authorized,
     Path((_, id)): Path<(String, String)>,
     Params(params): Params<PictureParams>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    picture(gateway.0, authorized, &id, params, &headers, ChartFormat::Svg).await
+    picture(state.0, authorized, &id, params, &headers, ChartFormat::Svg).await
 }
 
 /// A picture of the time around an anomaly, as PNG.
 #[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/anomalies/{id}/picture.png", tag = "anomalies",
     params(("workspace" = String, Path), ("id" = String, Path), PictureParams),
-    responses((status = 200, content_type = "image/png", body = Vec<u8>), (status = 304, description = "as you have it"),
+    responses((status = 200, content_type = "image/png", body = Vec<u8>), (status = 304, description = "not modified"),
         (status = 400, description = "bad parameter"), (status = 404, description = "no such anomaly")))]
 pub(crate) async fn as_png(
-    gateway: State<Gateway>,
+    state: State<ApiState>,
     authorized: Authorized,
     Path((_, id)): Path<(String, String)>,
     Params(params): Params<PictureParams>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    picture(gateway.0, authorized, &id, params, &headers, ChartFormat::Png).await
+    picture(state.0, authorized, &id, params, &headers, ChartFormat::Png).await
 }
 
 async fn picture(
-    gateway: Gateway,
+    state: ApiState,
     authorized: Authorized,
     id: &str,
     params: PictureParams,
@@ -213,11 +216,11 @@ async fn picture(
         Some("dark") => Theme::Dark,
         Some(_) => return Err(bad("theme must be light or dark")),
     };
-    let workspace = authorized.workspace(&gateway).await?;
-    let anomaly = find(&gateway, &authorized, &workspace, id).await?;
-    let chart = gateway.anomalies.chart(authorized.pass(), &anomaly, ChartStyle { size, theme, format }).await?;
+    let workspace = authorized.workspace(&state).await?;
+    let anomaly = find(&state, &authorized, &workspace, id).await?;
+    let chart = state.anomalies.chart(authorized.pass(), &anomaly, ChartStyle { size, theme, format }).await?;
     let etag = format!("\"{:016x}\"", xxh3_64(&chart.bytes));
-    let kept = if chart.will_change { "private, no-cache" } else { "private, max-age=300" };
+    let cache_control = if chart.will_change { "private, no-cache" } else { "private, max-age=300" };
     let asked = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let same = asked.split(',').any(|one| one.trim().trim_start_matches("W/") == etag);
     let mut response = match (same, format) {
@@ -225,10 +228,10 @@ async fn picture(
         (false, ChartFormat::Svg) => ([(header::CONTENT_TYPE, "image/svg+xml")], chart.bytes).into_response(),
         (false, ChartFormat::Png) => ([(header::CONTENT_TYPE, "image/png")], chart.bytes).into_response(),
     };
-    let more = response.headers_mut();
-    more.insert(header::CACHE_CONTROL, HeaderValue::from_static(kept));
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache_control));
     if let Ok(etag) = HeaderValue::from_str(&etag) {
-        more.insert(header::ETAG, etag);
+        headers.insert(header::ETAG, etag);
     }
     Ok(response)
 }
@@ -247,4 +250,9 @@ fn size(params: &PictureParams) -> Result<Size, Problem> {
         )));
     }
     Ok(Size { width, height })
+}
+
+/// The routes of this topic.
+pub(crate) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(one)).routes(routes!(as_svg)).routes(routes!(as_png))
 }

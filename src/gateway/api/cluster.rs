@@ -1,14 +1,16 @@
-//! `GET /api/v1/cluster`: who owns what, and how it goes.
+//! `GET /api/v1/cluster`: the nodes, their workspaces, and their state.
 
 use axum::extract::{ConnectInfo, State};
 use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use crate::actors::cluster::{ClusterStatus, WorkspacePlace};
+use crate::actors::cluster::status::{ClusterStatus, WorkspacePlace};
 use crate::cluster::{NodeState, NodeStatus};
+use crate::gateway::api::state::ApiState;
 use crate::gateway::http::reply::json;
-use crate::gateway::http::state::Gateway;
 
 /// The nodes and workspaces as this node sees them.
 #[derive(Serialize, ToSchema)]
@@ -25,14 +27,15 @@ pub(crate) struct Cluster {
 #[schema(as = ClusterNode)]
 struct Node {
     node: String,
-    /// `alive`, `leaving` (shutting down) or `silent` (its heartbeats stay away).
+    /// `alive`, `leaving` (shutting down) or `silent` (no heartbeats).
     state: &'static str,
     /// Milliseconds since its last heartbeat arrived.
     silent_ms: i64,
     version: String,
     /// When its process started, by its own clock.
     started: String,
-    /// How far its clock is ahead of that of the node that answers, milliseconds; the time a heartbeat travels included.
+    /// How far its clock is ahead of the clock of the answering node, milliseconds, including the
+    /// travel time of a heartbeat.
     clock_ms: i64,
     /// How many workspaces it owns.
     workspaces: usize,
@@ -44,26 +47,31 @@ struct Workspace {
     workspace: String,
     /// The node that owns it; null between two owners.
     owner: Option<String>,
-    /// The newest event. This and what follows is null when the owner did not answer.
+    /// The newest event. This and the following are null when the owner did not answer.
     seq: Option<u64>,
     kpis: Option<u64>,
-    /// KPIs that failed too often and take nothing.
+    /// KPIs that failed too often and take no samples.
     parked: Option<u64>,
-    /// Events that history is behind.
+    /// Events that history lags behind.
     history_lag: Option<u64>,
 }
 
-/// Who owns what.
+/// The routes of this topic.
+pub(crate) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(status))
+}
+
+/// The nodes, and the workspaces that each owns.
 #[utoipa::path(get, path = "/api/v1/cluster", tag = "operations", responses((status = 200, body = Cluster)))]
 pub(crate) async fn status(
-    State(gateway): State<Gateway>,
+    State(state): State<ApiState>,
     ConnectInfo(peer): ConnectInfo<std::net::SocketAddr>,
 ) -> Response {
-    let ClusterStatus { node, nodes, mut workspaces } = gateway.directory.cluster_status().await;
-    workspaces.retain(|place| gateway.access.admit(peer.ip(), &place.workspace).is_ok());
+    let ClusterStatus { node, nodes, mut workspaces } = state.directory.cluster_status().await;
+    workspaces.retain(|place| state.access.admit(peer.ip(), &place.workspace).is_ok());
     let owned = |node: &str| workspaces.iter().filter(|place| place.owner.as_deref() == Some(node)).count();
     let answer = Cluster {
-        enabled: gateway.directory.is_clustered(),
+        enabled: state.directory.is_clustered(),
         nodes: nodes.iter().map(|status| Node::of(status, owned(&status.node))).collect(),
         node,
         workspaces: workspaces.iter().map(Workspace::of).collect(),

@@ -5,25 +5,26 @@ use std::collections::BTreeMap;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use crate::gateway::api::state::ApiState;
 use crate::gateway::http::auth::Authorized;
-use crate::gateway::http::body::Body;
+use crate::gateway::http::body::{FromJson, JsonBody};
 use crate::gateway::http::problem::{Kind, Problem};
-use crate::gateway::http::query::bad;
-use crate::gateway::http::reply::json as answer;
-use crate::gateway::http::state::Gateway;
+use crate::gateway::http::reply::json;
 use crate::services::detectors::DetectorError;
 use crate::services::detectors::entries::DetectorList;
 use earcon_model::DetectorEntry;
 
-/// What there is to score with.
+/// The detectors of a workspace.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Detectors {
-    /// The entry that is live where nothing is tried out: `name@revision`, or `default` for what is configured.
+    /// The live entry of KPIs without an experiment: `name@revision`, or `default` for the
+    /// configured one.
     live: String,
-    /// The algorithm that is configured.
+    /// The configured algorithm.
     configured: &'static str,
     /// Every revision of every entry.
     entries: Vec<WireEntry>,
@@ -41,9 +42,9 @@ pub(crate) struct WireEntry {
     revision: u32,
     /// The algorithm.
     detector: String,
-    /// What differs from what is usual with it.
+    /// Options that differ from the defaults of the algorithm.
     options: BTreeMap<String, f64>,
-    /// What anomalies that it finds name as their detector.
+    /// The detector that its anomalies name.
     label: String,
 }
 
@@ -62,49 +63,57 @@ impl WireEntry {
 pub(crate) struct EntryBody {
     /// The algorithm, for example `tail-rank-1`.
     detector: String,
-    /// `sensitivity`, `open_score`, `close_score`, `calm_samples`, `update_every` and `warm_up`; what is absent is as usual.
+    /// `sensitivity`, `open_score`, `close_score`, `calm_samples`, `update_every` and `warm_up`; an
+    /// absent option has its default.
     #[serde(default)]
     options: BTreeMap<String, f64>,
 }
 
-/// All entries, and what is live.
+impl FromJson for EntryBody {}
+
+/// All entries, and the live one.
 #[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/detectors", tag = "experiments",
     params(("workspace" = String, Path)),
     responses((status = 200, body = Detectors), (status = 404, description = "no such workspace")))]
-pub(crate) async fn list(State(gateway): State<Gateway>, authorized: Authorized) -> Result<Response, Problem> {
-    authorized.workspace(&gateway).await?;
-    let DetectorList { live, entries, unreadable } = gateway.detectors.detectors(authorized.pass()).await?;
+pub(crate) async fn list(State(state): State<ApiState>, authorized: Authorized) -> Result<Response, Problem> {
+    authorized.workspace(&state).await?;
+    let DetectorList { live, entries, unreadable } = state.detectors.detectors(authorized.pass()).await?;
     let entries = entries.into_iter().map(WireEntry::of).collect();
-    let configured = gateway.detectors.configured();
-    Ok(answer(&Detectors { live: live.to_string(), configured, entries, unreadable }))
+    let configured = state.detectors.configured();
+    Ok(json(&Detectors { live: live.to_string(), configured, entries, unreadable }))
 }
 
-/// Adds a revision to an entry, or makes the entry. It scores nothing until it is tried out and promoted.
+/// Adds a revision to an entry, or makes the entry. It scores nothing until an experiment promotes
+/// it.
 #[utoipa::path(put, path = "/api/v1/workspaces/{workspace}/detectors/{entry}", tag = "experiments",
     params(("workspace" = String, Path), ("entry" = String, Path)), request_body = EntryBody,
     responses((status = 200, body = WireEntry), (status = 400, description = "every problem is named in `problems`"),
         (status = 404, description = "no such workspace"), (status = 409, description = "too many entries or revisions")))]
 pub(crate) async fn put(
-    State(gateway): State<Gateway>,
+    State(state): State<ApiState>,
     authorized: Authorized,
     Path((_, name)): Path<(String, String)>,
-    Body(body): Body,
+    JsonBody(EntryBody { detector, options }): JsonBody<EntryBody>,
 ) -> Result<Response, Problem> {
-    authorized.workspace(&gateway).await?;
-    let EntryBody { detector, options } = serde_json::from_slice(&body).map_err(|error| bad(&error.to_string()))?;
-    let entry = gateway.detectors.put_entry(authorized.pass(), &name, detector, options).await?;
-    Ok(answer(&WireEntry::of(entry)))
+    authorized.workspace(&state).await?;
+    let entry = state.detectors.put_entry(authorized.pass(), &name, detector, options).await?;
+    Ok(json(&WireEntry::of(entry)))
 }
 
 impl From<DetectorError> for Problem {
     fn from(error: DetectorError) -> Self {
         match error {
             DetectorError::Invalid(problems) => {
-                Problem::new(Kind::BadRequest, problems.join("; ")).with("problems", json!(problems))
+                Problem::new(Kind::BadRequest, problems.join("; ")).with("problems", problems.into())
             }
             DetectorError::Unknown(text) => Problem::new(Kind::NotFound, text),
             DetectorError::NotNow(text) => Problem::new(Kind::NotNow, text),
             DetectorError::Store(error) => error.into(),
         }
     }
+}
+
+/// The routes of this topic.
+pub(crate) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(put))
 }

@@ -1,18 +1,20 @@
-//! Trying detectors out: `…/experiments`.
+//! Experiments with detectors: `…/experiments`.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::experiments::{Arm, Evidence, Experiment, Policy, Stage, Step};
+use crate::gateway::api::state::ApiState;
 use crate::gateway::http::auth::Authorized;
-use crate::gateway::http::body::Body;
+use crate::gateway::http::body::{FromJson, JsonBody};
 use crate::gateway::http::problem::Problem;
-use crate::gateway::http::query::{Params, bad};
+use crate::gateway::http::query::Params;
 use crate::gateway::http::reply::json;
-use crate::gateway::http::state::Gateway;
 use crate::services::detectors::experiments::ExperimentAction;
 
 /// The experiments of a workspace, in order of name.
@@ -28,29 +30,29 @@ pub(crate) struct Experiments<'a> {
 #[schema(as = Experiment)]
 pub(crate) struct WireExperiment<'a> {
     name: &'a str,
-    /// What was live before: `name@revision`, or `default`.
+    /// The live entry before: `name@revision`, or `default`.
     baseline: String,
-    /// What shall be.
+    /// The entry to promote.
     candidate: String,
     /// `shadow`, `canary`, `promoted`, `rolled_back` or `stopped`.
     #[schema(value_type = String)]
     stage: Stage,
-    /// Of how many KPIs in a hundred the candidate is live.
+    /// The share of KPIs for which the candidate is live, percent.
     percent: f64,
-    /// Since when it is in this stage and share, milliseconds UTC.
+    /// Begin of this stage and share, milliseconds UTC.
     since: i64,
     /// Limits and pace.
     #[schema(value_type = Object)]
     policy: &'a Policy,
-    /// What is known from the whole experiment.
+    /// Evidence of the whole experiment.
     total: WireEvidence,
-    /// What is known from this stage and share.
+    /// Evidence of this stage and share.
     current: WireEvidence,
-    /// How it came here, oldest first.
+    /// All changes of stage and share, oldest first.
     steps: Vec<WireStep<'a>>,
 }
 
-/// The two side by side.
+/// Both detectors on the same samples.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Evidence)]
 pub(crate) struct WireEvidence {
@@ -58,29 +60,29 @@ pub(crate) struct WireEvidence {
     candidate: WireArm,
     /// Alerts that both had.
     both: u64,
-    /// Their share among all alerts whose counterpart is known or known to be missing.
+    /// Their share among all alerts whose counterpart is found or known to be missing.
     agreement: Option<f64>,
 }
 
-/// One of them.
+/// One detector of an experiment.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Arm)]
 pub(crate) struct WireArm {
     samples: u64,
-    /// Of them, those for which its anomalies were told.
+    /// Samples that it scored live, so that its anomalies alerted.
     live_samples: u64,
-    /// Episodes it opened, told or not.
+    /// Episodes it opened, alerted or not.
     alerts: u64,
-    /// Of them, those that the other one did not have.
+    /// Episodes without a counterpart of the other detector.
     alone: u64,
     alerts_per_10k: Option<f64>,
     /// Null in the first hour.
     alerts_per_day: Option<f64>,
-    /// Time a sample took where it was live, with all that live scoring does.
+    /// Time for a sample in live scoring, with all its work.
     live_ns: Option<f64>,
-    /// Time a sample took in the shadow.
+    /// Time for a sample in the shadow.
     shadow_ns: Option<f64>,
-    /// The share of its anomalies that people said to be real; null while nobody has said anything.
+    /// The share of its anomalies with the feedback `real`; null without feedback.
     precision: Option<f64>,
     /// Anomalies with feedback.
     feedback_count: u64,
@@ -94,7 +96,7 @@ pub(crate) struct WireStep<'a> {
     #[schema(value_type = String)]
     stage: Stage,
     percent: f64,
-    /// Who decided it; `earcon` when it was decided by the rules.
+    /// The person who decided it; `earcon` for the rules.
     by: &'a str,
     reason: Option<&'a str>,
 }
@@ -131,7 +133,7 @@ impl WireEvidence {
 impl<'a> WireExperiment<'a> {
     fn of(experiment: &'a Experiment, now_ms: i64) -> Self {
         let began_ms = experiment.steps.first().map_or(now_ms, |step| step.at_ms);
-        // Over, it has not gone on since its last step; what is current is then the stage before.
+        // A finished experiment ended at its last step; its current stage is the one before.
         let (end_ms, stage_ms) = match &experiment.steps[..] {
             [.., before, last] if !experiment.runs() => (last.at_ms, before.at_ms),
             _ => (now_ms, experiment.since_ms),
@@ -158,7 +160,7 @@ impl<'a> WireExperiment<'a> {
     }
 }
 
-/// What is to be tried out.
+/// A new experiment.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = ExperimentBody)]
@@ -167,45 +169,47 @@ pub(crate) struct ExperimentBody {
     name: String,
     /// The entry: `name@revision`, `name` for its latest revision, or `default`.
     candidate: String,
-    /// Limits and pace; what is absent is as usual.
+    /// Limits and pace; absent members have their defaults.
     #[serde(default)]
     #[schema(value_type = Object)]
     policy: Policy,
 }
 
-/// How a promotion is asked for.
+impl FromJson for ExperimentBody {}
+
+/// The query of a promotion.
 #[derive(Deserialize)]
 pub(crate) struct Promotion {
     #[serde(default)]
     force: bool,
 }
 
-/// All experiments, those that are over included.
+/// All experiments, including finished ones.
 #[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/experiments", tag = "experiments",
     params(("workspace" = String, Path)),
     responses((status = 200, body = Experiments), (status = 404, description = "no such workspace")))]
-pub(crate) async fn list(State(gateway): State<Gateway>, authorized: Authorized) -> Result<Response, Problem> {
-    authorized.workspace(&gateway).await?;
-    let list = gateway.detectors.experiments(authorized.pass()).await?;
-    let now_ms = gateway.detectors.now_ms();
+pub(crate) async fn list(State(state): State<ApiState>, authorized: Authorized) -> Result<Response, Problem> {
+    authorized.workspace(&state).await?;
+    let list = state.detectors.experiments(authorized.pass()).await?;
+    let now_ms = state.detectors.now_ms();
     let experiments = list.experiments.iter().map(|one| WireExperiment::of(one, now_ms)).collect();
     Ok(json(&Experiments { experiments, unreadable: list.unreadable }))
 }
 
-/// Begins to try a detector out: it sees what the live one sees, and what it finds is counted.
+/// Begins an experiment: the candidate scores the same samples in the shadow, and its findings are
+/// counted.
 #[utoipa::path(post, path = "/api/v1/workspaces/{workspace}/experiments", tag = "experiments",
     params(("workspace" = String, Path)), request_body = ExperimentBody,
     responses((status = 201, body = WireExperiment), (status = 400, description = "every problem is named in `problems`"),
         (status = 404, description = "no such workspace or entry"), (status = 409, description = "one runs already")))]
 pub(crate) async fn begin(
-    State(gateway): State<Gateway>,
+    State(state): State<ApiState>,
     authorized: Authorized,
-    Body(body): Body,
+    JsonBody(body): JsonBody<ExperimentBody>,
 ) -> Result<Response, Problem> {
-    authorized.workspace(&gateway).await?;
-    let body: ExperimentBody = serde_json::from_slice(&body).map_err(|error| bad(&error.to_string()))?;
-    let experiment = gateway.detectors.begin(authorized.pass(), &body.name, &body.candidate, body.policy).await?;
-    let shown = json(&WireExperiment::of(&experiment, gateway.detectors.now_ms()));
+    authorized.workspace(&state).await?;
+    let experiment = state.detectors.begin(authorized.pass(), &body.name, &body.candidate, body.policy).await?;
+    let shown = json(&WireExperiment::of(&experiment, state.detectors.now_ms()));
     Ok((StatusCode::CREATED, shown).into_response())
 }
 
@@ -214,63 +218,74 @@ pub(crate) async fn begin(
     params(("workspace" = String, Path), ("experiment" = String, Path)),
     responses((status = 200, body = WireExperiment), (status = 404, description = "no such experiment")))]
 pub(crate) async fn one(
-    State(gateway): State<Gateway>,
+    State(state): State<ApiState>,
     authorized: Authorized,
     Path((_, name)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    authorized.workspace(&gateway).await?;
-    let experiment = gateway.detectors.experiment(authorized.pass(), &name).await?;
-    Ok(json(&WireExperiment::of(&experiment, gateway.detectors.now_ms())))
+    authorized.workspace(&state).await?;
+    let experiment = state.detectors.experiment(authorized.pass(), &name).await?;
+    Ok(json(&WireExperiment::of(&experiment, state.detectors.now_ms())))
 }
 
-/// On to the next stage or share: from the shadow to the first share of KPIs, and after the last share to all there is.
+/// Goes to the next stage or share: from the shadow to the first share of KPIs, and after the last
+/// share to all KPIs.
 #[utoipa::path(post, path = "/api/v1/workspaces/{workspace}/experiments/{experiment}/promote", tag = "experiments",
     params(("workspace" = String, Path), ("experiment" = String, Path),
         ("force" = Option<bool>, Query, description = "also before the candidate has seen enough")),
     responses((status = 200, body = WireExperiment), (status = 404, description = "no such experiment"),
         (status = 409, description = "it is over, or it is too early")))]
 pub(crate) async fn promote(
-    State(gateway): State<Gateway>,
+    State(state): State<ApiState>,
     authorized: Authorized,
     Path((_, name)): Path<(String, String)>,
     Params(Promotion { force }): Params<Promotion>,
 ) -> Result<Response, Problem> {
-    apply(&gateway, &authorized, &name, ExperimentAction::Promote { force }).await
+    apply(&state, &authorized, &name, ExperimentAction::Promote { force }).await
 }
 
-/// Back to what was live before, also after the promotion.
+/// Goes back to the entry that was live before, also after the promotion.
 #[utoipa::path(post, path = "/api/v1/workspaces/{workspace}/experiments/{experiment}/rollback", tag = "experiments",
     params(("workspace" = String, Path), ("experiment" = String, Path)),
     responses((status = 200, body = WireExperiment), (status = 404, description = "no such experiment"),
-        (status = 409, description = "it is over, or something else is live since")))]
+        (status = 409, description = "it is over, or another entry is live since")))]
 pub(crate) async fn roll_back(
-    State(gateway): State<Gateway>,
+    State(state): State<ApiState>,
     authorized: Authorized,
     Path((_, name)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    apply(&gateway, &authorized, &name, ExperimentAction::RollBack).await
+    apply(&state, &authorized, &name, ExperimentAction::RollBack).await
 }
 
-/// Ends an experiment; what was live before is live.
+/// Ends an experiment. The entry that was live before is live.
 #[utoipa::path(post, path = "/api/v1/workspaces/{workspace}/experiments/{experiment}/stop", tag = "experiments",
     params(("workspace" = String, Path), ("experiment" = String, Path)),
     responses((status = 200, body = WireExperiment), (status = 404, description = "no such experiment"),
         (status = 409, description = "it is over")))]
 pub(crate) async fn stop(
-    State(gateway): State<Gateway>,
+    State(state): State<ApiState>,
     authorized: Authorized,
     Path((_, name)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    apply(&gateway, &authorized, &name, ExperimentAction::Stop).await
+    apply(&state, &authorized, &name, ExperimentAction::Stop).await
 }
 
 async fn apply(
-    gateway: &Gateway,
+    state: &ApiState,
     authorized: &Authorized,
     name: &str,
     action: ExperimentAction,
 ) -> Result<Response, Problem> {
-    authorized.workspace(gateway).await?;
-    let experiment = gateway.detectors.apply(authorized.pass(), name, action).await?;
-    Ok(json(&WireExperiment::of(&experiment, gateway.detectors.now_ms())))
+    authorized.workspace(state).await?;
+    let experiment = state.detectors.apply(authorized.pass(), name, action).await?;
+    Ok(json(&WireExperiment::of(&experiment, state.detectors.now_ms())))
+}
+
+/// The routes of this topic.
+pub(crate) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(list, begin))
+        .routes(routes!(one))
+        .routes(routes!(promote))
+        .routes(routes!(roll_back))
+        .routes(routes!(stop))
 }

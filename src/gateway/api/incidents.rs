@@ -5,16 +5,20 @@ use axum::response::Response;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::actors::directory::Workspace;
-use crate::gateway::api::anomalies::{AcknowledgeBody, acknowledge_body};
+use crate::actors::workspace::command::Acknowledge;
+use crate::gateway::api::anomalies::AcknowledgeBody;
+use crate::gateway::api::state::ApiState;
 use crate::gateway::http::auth::Authorized;
-use crate::gateway::http::body::Body;
+use crate::gateway::http::body::JsonBody;
+use crate::gateway::http::page::{PageRequest, Position};
 use crate::gateway::http::problem::{Kind, Problem, restarting};
-use crate::gateway::http::query::{self, Params, bad};
+use crate::gateway::http::query::{self, Params};
 use crate::gateway::http::reply::json;
-use crate::gateway::http::state::Gateway;
 use crate::live::wire::WireIncident;
 use crate::services::incidents::IncidentList;
 use earcon_model::{Acknowledgement, Anomaly, Incident, IncidentId, Member};
@@ -52,23 +56,27 @@ pub(crate) struct Incidents<'a> {
     unreadable: usize,
 }
 
+/// The routes of this topic.
+pub(crate) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(one)).routes(routes!(acknowledge))
+}
+
 /// Incidents of a workspace. Those that became part of another are left out.
 #[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/incidents", tag = "incidents",
     params(("workspace" = String, Path), IncidentsParams),
     responses((status = 200, body = Incidents), (status = 400, description = "bad parameter"), (status = 404, description = "no such workspace")))]
 pub(crate) async fn list(
-    State(gateway): State<Gateway>,
+    State(state): State<ApiState>,
     authorized: Authorized,
     Params(params): Params<IncidentsParams>,
 ) -> Result<Response, Problem> {
-    let workspace = authorized.workspace(&gateway).await?;
-    let limit = params.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
+    let workspace = authorized.workspace(&state).await?;
+    let page = PageRequest::new(params.limit, DEFAULT_LIMIT, MAX_LIMIT, params.before.as_deref())?;
     let kpi = params.kpi.as_deref().map(query::kpi).transpose()?;
     let from_ms = query::time("from", params.from.as_deref())?;
     let to_ms = query::time("to", params.to.as_deref())?;
-    let before = params.before.as_deref().map(parse_cursor).transpose()?;
 
-    let IncidentList { mut incidents, unreadable } = gateway.incidents.list(authorized.pass()).await?;
+    let IncidentList { mut incidents, unreadable } = state.incidents.list(authorized.pass()).await?;
     for open in workspace.hub().incidents().await.ok_or_else(restarting)? {
         incidents.retain(|incident| incident.id != open.id);
         incidents.push((*open).clone());
@@ -80,20 +88,16 @@ pub(crate) async fn list(
             && kpi.as_ref().is_none_or(|kpi| incident.members.iter().any(|member| member.kpi == *kpi))
             && from_ms.is_none_or(|from| incident.closed_at_ms.is_none_or(|closed| closed >= from))
             && to_ms.is_none_or(|to| incident.opened_at_ms < to)
-            && before.is_none_or(|before| (incident.opened_at_ms, incident.id) < before)
+            && page.before.is_none_or(|before| position(incident) < before)
     });
-    incidents.sort_by_key(|incident| std::cmp::Reverse((incident.opened_at_ms, incident.id)));
-    let more = incidents.len() > limit;
-    incidents.truncate(limit);
-    let last = incidents.last().filter(|_| more);
-    let next = last.map(|last| format!("{}_{}", last.opened_at_ms, last.id));
+    incidents.sort_by_key(|incident| std::cmp::Reverse(position(incident)));
+    let next = page.cut(&mut incidents, position);
     let incidents = incidents.iter().map(WireIncident::of).collect();
     Ok(json(&Incidents { incidents, next, unreadable }))
 }
 
-fn parse_cursor(text: &str) -> Result<(i64, IncidentId), Problem> {
-    let parsed = text.split_once('_').and_then(|(at, id)| Some((at.parse().ok()?, IncidentId(id.parse().ok()?))));
-    parsed.ok_or_else(|| bad("before must be the `next` of an earlier answer"))
+fn position(incident: &Incident) -> Position {
+    (incident.opened_at_ms, incident.id.0)
 }
 
 /// One incident.
@@ -101,31 +105,31 @@ fn parse_cursor(text: &str) -> Result<(i64, IncidentId), Problem> {
     params(("workspace" = String, Path), ("id" = String, Path)),
     responses((status = 200, body = WireIncident), (status = 404, description = "no such incident")))]
 pub(crate) async fn one(
-    State(gateway): State<Gateway>,
+    State(state): State<ApiState>,
     authorized: Authorized,
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    let workspace = authorized.workspace(&gateway).await?;
-    let incident = find(&gateway, &authorized, &workspace, &id).await?;
+    let workspace = authorized.workspace(&state).await?;
+    let incident = find(&state, &authorized, &workspace, &id).await?;
     Ok(json(&WireIncident::of(&incident)))
 }
 
-/// Records that somebody has seen an incident: every member that is listed and was not acknowledged is.
+/// Acknowledges an incident: every listed member that is not acknowledged yet.
 #[utoipa::path(post, path = "/api/v1/workspaces/{workspace}/incidents/{id}/acknowledge", tag = "incidents",
     params(("workspace" = String, Path), ("id" = String, Path)), request_body = AcknowledgeBody,
     responses((status = 200, body = WireIncident), (status = 400, description = "bad body"), (status = 404, description = "no such incident")))]
 pub(crate) async fn acknowledge(
-    State(gateway): State<Gateway>,
+    State(state): State<ApiState>,
     authorized: Authorized,
     Path((_, id)): Path<(String, String)>,
-    Body(body): Body,
+    JsonBody(body): JsonBody<AcknowledgeBody>,
 ) -> Result<Response, Problem> {
-    let note = acknowledge_body(&body)?;
-    let workspace = authorized.workspace(&gateway).await?;
-    let mut incident = find(&gateway, &authorized, &workspace, &id).await?;
+    let note = body.note()?;
+    let workspace = authorized.workspace(&state).await?;
+    let mut incident = find(&state, &authorized, &workspace, &id).await?;
     let unseen: Vec<Member> = incident.members.iter().filter(|member| !member.acknowledged).cloned().collect();
     let seen: Vec<Option<Acknowledgement>> = stream::iter(unseen)
-        .map(|member| acknowledge_member(&gateway, &authorized, &workspace, member, note.clone()))
+        .map(|member| acknowledge_member(&state, &authorized, &workspace, member, note.clone()))
         .buffer_unordered(AT_A_TIME)
         .try_collect()
         .await?;
@@ -136,9 +140,9 @@ pub(crate) async fn acknowledge(
     Ok(json(&WireIncident::of(&incident)))
 }
 
-/// Answers what was recorded; `None` when the anomaly has expired.
+/// The acknowledgement that is recorded; `None` when the anomaly has expired.
 async fn acknowledge_member(
-    gateway: &Gateway,
+    state: &ApiState,
     authorized: &Authorized,
     workspace: &Workspace,
     member: Member,
@@ -147,27 +151,23 @@ async fn acknowledge_member(
     let open = workspace.hub().open_anomaly(member.anomaly).await.ok_or_else(restarting)?;
     let anomaly: Option<Anomaly> = match open {
         Some(open) => Some(open),
-        None => gateway.series_store.anomaly(authorized.pass(), member.anomaly).await?,
+        None => state.series_store.anomaly(authorized.pass(), member.anomaly).await?,
     };
     let Some(anomaly) = anomaly else { return Ok(None) };
     if let Some(already) = anomaly.acknowledged {
         return Ok(Some(already));
     }
     let by = authorized.pass().principal().to_string();
-    workspace.acknowledge(&anomaly, by, note).await.map(Some).map_err(|_| restarting())
+    let acknowledgement = workspace.execute(Acknowledge { anomaly: Box::new(anomaly), by, note }).await?;
+    Ok(Some(acknowledgement))
 }
 
 /// Open incidents are in the live view, all others in the records, which may be a moment behind.
-async fn find(
-    gateway: &Gateway,
-    authorized: &Authorized,
-    workspace: &Workspace,
-    id: &str,
-) -> Result<Incident, Problem> {
+async fn find(state: &ApiState, authorized: &Authorized, workspace: &Workspace, id: &str) -> Result<Incident, Problem> {
     let no_such = || Problem::new(Kind::NotFound, format!("there is no incident {id:?} in this workspace"));
     let id = IncidentId(id.parse::<Uuid>().map_err(|_| no_such())?);
     if let Some(open) = workspace.hub().open_incident(id).await.ok_or_else(restarting)? {
         return Ok((*open).clone());
     }
-    gateway.incidents.one(authorized.pass(), id).await?.ok_or_else(no_such)
+    state.incidents.one(authorized.pass(), id).await?.ok_or_else(no_such)
 }

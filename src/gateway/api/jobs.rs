@@ -5,14 +5,16 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::experiments::{JobState, TrainingJob};
+use crate::gateway::api::state::ApiState;
 use crate::gateway::http::auth::Authorized;
-use crate::gateway::http::body::Body;
+use crate::gateway::http::body::{FromJson, JsonBody};
 use crate::gateway::http::problem::Problem;
 use crate::gateway::http::query::bad;
 use crate::gateway::http::reply::json;
-use crate::gateway::http::state::Gateway;
 use crate::services::detectors::training::TrainingOrder;
 
 /// The jobs of a workspace, oldest first.
@@ -29,7 +31,7 @@ pub(crate) struct Jobs<'a> {
 pub(crate) struct WireJob<'a> {
     id: &'a str,
     kind: &'static str,
-    /// What learns: `name@revision`, or `default`.
+    /// The trained entry: `name@revision`, or `default`.
     entry: String,
     kpis: &'a [String],
     from: i64,
@@ -45,9 +47,9 @@ pub(crate) struct WireJob<'a> {
     series: u64,
     /// 0 to 100.
     percent: f64,
-    /// About how long it will still run, milliseconds.
+    /// Estimated remaining time, milliseconds.
     left_ms: Option<u64>,
-    /// What went wrong.
+    /// The reason of a failure.
     problem: Option<&'a str>,
     created: i64,
 }
@@ -76,16 +78,17 @@ impl<'a> WireJob<'a> {
     }
 }
 
-/// What a job is to do.
+/// A new job.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = JobBody)]
 pub(crate) struct JobBody {
     /// `train`
     kind: String,
-    /// What learns: `name@revision`, `name` for its latest revision, or `default`. It must be live or tried out.
+    /// The entry to train: `name@revision`, `name` for its latest revision, or `default`. It must
+    /// be live or in an experiment.
     entry: String,
-    /// Names of KPIs, or beginnings of names before a `*`; none for all.
+    /// Names of KPIs, or `prefix*`; none for all.
     #[serde(default)]
     kpis: Vec<String>,
     /// First timestamp to learn from, milliseconds UTC.
@@ -94,13 +97,15 @@ pub(crate) struct JobBody {
     to: Option<i64>,
 }
 
-/// All jobs that run, wait or ended not long ago.
+impl FromJson for JobBody {}
+
+/// All jobs that run, wait or ended recently.
 #[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/jobs", tag = "experiments",
     params(("workspace" = String, Path)),
     responses((status = 200, body = Jobs), (status = 404, description = "no such workspace")))]
-pub(crate) async fn list(State(gateway): State<Gateway>, authorized: Authorized) -> Result<Response, Problem> {
-    authorized.workspace(&gateway).await?;
-    let list = gateway.detectors.jobs(authorized.pass()).await?;
+pub(crate) async fn list(State(state): State<ApiState>, authorized: Authorized) -> Result<Response, Problem> {
+    authorized.workspace(&state).await?;
+    let list = state.detectors.jobs(authorized.pass()).await?;
     Ok(json(&Jobs { jobs: list.jobs.iter().map(WireJob::of).collect(), unreadable: list.unreadable }))
 }
 
@@ -109,20 +114,19 @@ pub(crate) async fn list(State(gateway): State<Gateway>, authorized: Authorized)
     params(("workspace" = String, Path)), request_body = JobBody,
     responses((status = 202, body = WireJob), (status = 400, description = "every problem is named in `problems`"),
         (status = 404, description = "no such workspace or entry"),
-        (status = 409, description = "the entry is neither live nor tried out, or too many jobs wait")))]
+        (status = 409, description = "the entry is neither live nor in an experiment, or too many jobs wait")))]
 pub(crate) async fn begin(
-    State(gateway): State<Gateway>,
+    State(state): State<ApiState>,
     authorized: Authorized,
-    Body(body): Body,
+    JsonBody(body): JsonBody<JobBody>,
 ) -> Result<Response, Problem> {
-    authorized.workspace(&gateway).await?;
-    let body: JobBody = serde_json::from_slice(&body).map_err(|error| bad(&error.to_string()))?;
+    authorized.workspace(&state).await?;
     if body.kind != "train" {
         return Err(bad("kind must be \"train\""));
     }
-    let to_ms = body.to.unwrap_or_else(|| gateway.detectors.now_ms());
+    let to_ms = body.to.unwrap_or_else(|| state.detectors.now_ms());
     let order = TrainingOrder { entry: body.entry, kpis: body.kpis, from_ms: body.from, to_ms };
-    let job = gateway.detectors.train(authorized.pass(), order).await?;
+    let job = state.detectors.train(authorized.pass(), order).await?;
     Ok((StatusCode::ACCEPTED, json(&WireJob::of(&job))).into_response())
 }
 
@@ -131,26 +135,31 @@ pub(crate) async fn begin(
     params(("workspace" = String, Path), ("job" = String, Path)),
     responses((status = 200, body = WireJob), (status = 404, description = "no such job")))]
 pub(crate) async fn one(
-    State(gateway): State<Gateway>,
+    State(state): State<ApiState>,
     authorized: Authorized,
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    authorized.workspace(&gateway).await?;
-    let job = gateway.detectors.job(authorized.pass(), &id).await?;
+    authorized.workspace(&state).await?;
+    let job = state.detectors.job(authorized.pass(), &id).await?;
     Ok(json(&WireJob::of(&job)))
 }
 
-/// Ends a job as soon as it can; what it has trained stays.
+/// Cancels a job as soon as possible. Finished baselines stay.
 #[utoipa::path(delete, path = "/api/v1/workspaces/{workspace}/jobs/{job}", tag = "experiments",
     params(("workspace" = String, Path), ("job" = String, Path)),
     responses((status = 202, body = WireJob), (status = 404, description = "no such job"),
         (status = 409, description = "it keeps changing; try again")))]
 pub(crate) async fn cancel(
-    State(gateway): State<Gateway>,
+    State(state): State<ApiState>,
     authorized: Authorized,
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    authorized.workspace(&gateway).await?;
-    let job = gateway.detectors.cancel(authorized.pass(), &id).await?;
+    authorized.workspace(&state).await?;
+    let job = state.detectors.cancel(authorized.pass(), &id).await?;
     Ok((StatusCode::ACCEPTED, json(&WireJob::of(&job))).into_response())
+}
+
+/// The routes of this topic.
+pub(crate) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(list, begin)).routes(routes!(one, cancel))
 }

@@ -1,16 +1,19 @@
-//! Workspaces and KPIs as they stand.
+//! Workspaces and the present state of KPIs.
 
 use axum::extract::{ConnectInfo, Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use crate::actors::workspace::command::ResumeKpi;
+use crate::gateway::api::state::ApiState;
 use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::problem::{Kind, Problem, restarting};
 use crate::gateway::http::query;
 use crate::gateway::http::reply::json;
-use crate::gateway::http::state::Gateway;
 use crate::live::wire::WireKpi;
 use earcon_model::WorkspaceId;
 
@@ -33,14 +36,19 @@ pub(crate) struct Kpis<'a> {
     kpis: Vec<WireKpi<'a>>,
 }
 
+/// The routes of this topic.
+pub(crate) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(workspaces)).routes(routes!(list)).routes(routes!(one)).routes(routes!(resume))
+}
+
 /// Workspaces this request may touch.
 #[utoipa::path(get, path = "/api/v1/workspaces", tag = "kpis", responses((status = 200, body = Workspaces)))]
 pub(crate) async fn workspaces(
-    State(gateway): State<Gateway>,
+    State(state): State<ApiState>,
     ConnectInfo(peer): ConnectInfo<std::net::SocketAddr>,
 ) -> Response {
-    let may_touch = |id: &WorkspaceId| gateway.access.admit(peer.ip(), id).is_ok();
-    let all = gateway.directory.workspaces();
+    let may_touch = |id: &WorkspaceId| state.access.admit(peer.ip(), id).is_ok();
+    let all = state.directory.workspaces();
     let workspaces = all.iter().filter(|id| may_touch(id)).map(|id| Workspace { id: id.to_string() }).collect();
     json(&Workspaces { workspaces })
 }
@@ -49,8 +57,8 @@ pub(crate) async fn workspaces(
 #[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/kpis", tag = "kpis",
     params(("workspace" = String, Path)),
     responses((status = 200, body = Kpis), (status = 404, description = "no such workspace")))]
-pub(crate) async fn list(State(gateway): State<Gateway>, authorized: Authorized) -> Result<Response, Problem> {
-    let workspace = authorized.workspace(&gateway).await?;
+pub(crate) async fn list(State(state): State<ApiState>, authorized: Authorized) -> Result<Response, Problem> {
+    let workspace = authorized.workspace(&state).await?;
     let (seq, kpis) = workspace.hub().view().await.ok_or_else(restarting)?;
     let kpis = kpis.iter().map(|kpi| WireKpi::of(kpi)).collect();
     Ok(json(&Kpis { seq, epoch: workspace.hub().epoch(), kpis }))
@@ -61,11 +69,11 @@ pub(crate) async fn list(State(gateway): State<Gateway>, authorized: Authorized)
     params(("workspace" = String, Path), ("kpi" = String, Path)),
     responses((status = 200, body = WireKpi), (status = 404, description = "no such KPI")))]
 pub(crate) async fn one(
-    State(gateway): State<Gateway>,
+    State(state): State<ApiState>,
     authorized: Authorized,
     Path((_, kpi)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    let workspace = authorized.workspace(&gateway).await?;
+    let workspace = authorized.workspace(&state).await?;
     let kpi = query::kpi(&kpi)?;
     let view = workspace.hub().kpi(kpi.clone()).await.ok_or_else(restarting)?;
     let view = view.ok_or_else(|| no_such_kpi(kpi.as_str()))?;
@@ -77,16 +85,16 @@ pub(crate) async fn one(
     params(("workspace" = String, Path), ("kpi" = String, Path)),
     responses((status = 202, description = "starting again"), (status = 404, description = "no such parked KPI")))]
 pub(crate) async fn resume(
-    State(gateway): State<Gateway>,
+    State(state): State<ApiState>,
     authorized: Authorized,
     Path((_, kpi)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
-    let workspace = authorized.workspace(&gateway).await?;
+    let workspace = authorized.workspace(&state).await?;
     let kpi = query::kpi(&kpi)?;
-    match workspace.resume(kpi.clone()).await {
-        Ok(true) => Ok(StatusCode::ACCEPTED),
-        Ok(false) => Err(Problem::new(Kind::NotFound, format!("no KPI {:?} is parked", kpi.as_str()))),
-        Err(_) => Err(restarting()),
+    if workspace.execute(ResumeKpi { kpi: kpi.clone() }).await? {
+        Ok(StatusCode::ACCEPTED)
+    } else {
+        Err(Problem::new(Kind::NotFound, format!("no KPI {:?} is parked", kpi.as_str())))
     }
 }
 

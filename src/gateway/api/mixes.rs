@@ -1,4 +1,4 @@
-//! Mixes: how they sound and who sounds in them.
+//! Mixes: their settings, and the voices that sound.
 
 use std::collections::BTreeMap;
 
@@ -7,17 +7,21 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::actors::mix::{DEFAULT_MIX, MixChange, MixView};
+use crate::actors::workspace::command::{ChangeMix, DescribeMix};
+use crate::gateway::api::state::ApiState;
+use crate::gateway::audio::voice::WireVoice;
 use crate::gateway::http::auth::Authorized;
-use crate::gateway::http::body::Body;
-use crate::gateway::http::problem::{Kind, Problem, restarting};
-use crate::gateway::http::query::bad;
+use crate::gateway::http::body::{FromJson, JsonBody};
+use crate::gateway::http::problem::Problem;
+use crate::gateway::http::query::{self, bad};
 use crate::gateway::http::reply::{expected_revision, json};
-use crate::gateway::http::state::Gateway;
-use crate::live::wire::label_map;
-use earcon_audio::{Mode, Polarity, Role, Voice};
+use earcon_audio::{Mode, Polarity};
 use earcon_model::KpiName;
+use earcon_ports::PortError;
 
 /// A mix.
 #[derive(Serialize, ToSchema)]
@@ -43,38 +47,6 @@ pub(crate) struct Mixes<'a> {
     mixes: Vec<WireMix<'a>>,
 }
 
-/// A KPI that can be heard.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Voice)]
-pub(crate) struct WireVoice<'a> {
-    kpi: &'a str,
-    #[schema(value_type = BTreeMap<String, String>)]
-    labels: BTreeMap<&'a str, &'a str>,
-    /// `voice` in the foreground, or part of the `bed`.
-    role: &'static str,
-    pitch_hz: f32,
-    /// -1 left to 1 right.
-    pan: f32,
-    /// 0 to 1.
-    prominence: f32,
-}
-
-impl<'a> WireVoice<'a> {
-    pub(crate) fn of(voice: &'a Voice) -> Self {
-        Self {
-            kpi: voice.kpi.as_str(),
-            labels: label_map(&voice.labels),
-            role: match voice.role {
-                Role::Voice => "voice",
-                Role::Bed => "bed",
-            },
-            pitch_hz: voice.pitch_hz,
-            pan: voice.pan,
-            prominence: voice.prominence,
-        }
-    }
-}
-
 impl<'a> WireMix<'a> {
     fn of(view: &'a MixView) -> Self {
         let polarity = |polarity: &Polarity| match polarity {
@@ -98,7 +70,7 @@ impl<'a> WireMix<'a> {
     }
 }
 
-/// Settings to change; what is absent stays.
+/// Settings to change; absent ones stay.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ChangeBody {
@@ -112,23 +84,22 @@ pub(crate) struct ChangeBody {
     polarity: Option<BTreeMap<KpiName, Polarity>>,
 }
 
+impl FromJson for ChangeBody {}
+
 const MAX_VOICES: u8 = 8;
 const MAX_POLARITIES: usize = 10_000;
 
-pub(crate) fn check_name(mix: &str) -> Result<(), Problem> {
-    if mix == DEFAULT_MIX {
-        Ok(())
-    } else {
-        Err(Problem::new(Kind::NotFound, format!("there is no mix {mix:?}; every workspace has one, {DEFAULT_MIX:?}")))
-    }
+/// The routes of this topic.
+pub(crate) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(one, change))
 }
 
 /// The mixes of a workspace.
 #[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/mixes", tag = "mixes",
     params(("workspace" = String, Path)), responses((status = 200, body = Mixes), (status = 404, description = "no such workspace")))]
-pub(crate) async fn list(State(gateway): State<Gateway>, authorized: Authorized) -> Result<Response, Problem> {
+pub(crate) async fn list(State(gateway): State<ApiState>, authorized: Authorized) -> Result<Response, Problem> {
     let workspace = authorized.workspace(&gateway).await?;
-    let view = workspace.describe_mix().await.ok_or_else(restarting)?;
+    let view = workspace.execute(DescribeMix).await?;
     Ok(json(&Mixes { mixes: vec![WireMix::of(&view)] }))
 }
 
@@ -137,30 +108,30 @@ pub(crate) async fn list(State(gateway): State<Gateway>, authorized: Authorized)
     params(("workspace" = String, Path), ("mix" = String, Path)),
     responses((status = 200, body = WireMix), (status = 404, description = "no such mix")))]
 pub(crate) async fn one(
-    State(gateway): State<Gateway>,
+    State(gateway): State<ApiState>,
     authorized: Authorized,
     Path((_, mix)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    check_name(&mix)?;
+    query::mix_name(&mix)?;
     let workspace = authorized.workspace(&gateway).await?;
-    let view = workspace.describe_mix().await.ok_or_else(restarting)?;
+    let view = workspace.execute(DescribeMix).await?;
     Ok(json(&WireMix::of(&view)))
 }
 
-/// Changes how a mix sounds, for everybody. `If-Match: "revision"` guards against a lost update.
+/// Changes how a mix sounds, for all listeners. `If-Match: "revision"` guards against a lost
+/// update.
 #[utoipa::path(patch, path = "/api/v1/workspaces/{workspace}/mixes/{mix}", tag = "mixes",
     params(("workspace" = String, Path), ("mix" = String, Path), ("If-Match" = Option<String>, Header, description = "the revision that is to be changed, in quotes; `*` is any")), request_body = ChangeBody,
-    responses((status = 200, body = WireMix), (status = 400, description = "bad setting"), (status = 404, description = "no such mix"), (status = 412, description = "somebody else changed it first")))]
+    responses((status = 200, body = WireMix), (status = 400, description = "bad setting"), (status = 404, description = "no such mix"), (status = 412, description = "another request changed it first")))]
 pub(crate) async fn change(
-    State(gateway): State<Gateway>,
+    State(gateway): State<ApiState>,
     authorized: Authorized,
     Path((_, mix)): Path<(String, String)>,
     headers: HeaderMap,
-    Body(body): Body,
+    JsonBody(body): JsonBody<ChangeBody>,
 ) -> Result<Response, Problem> {
-    check_name(&mix)?;
+    query::mix_name(&mix)?;
     let workspace = authorized.workspace(&gateway).await?;
-    let body: ChangeBody = serde_json::from_slice(&body).map_err(|error| bad(&error.to_string()))?;
     if body.voices.is_some_and(|voices| voices > MAX_VOICES) {
         return Err(bad(&format!("voices must be 0 to {MAX_VOICES}")));
     }
@@ -169,6 +140,7 @@ pub(crate) async fn change(
     }
     let expected = expected_revision(&headers)?;
     let change = MixChange { mode: body.mode, voices: body.voices, polarity: body.polarity };
-    let view = workspace.change_mix(change, expected).await.ok_or_else(restarting)??;
+    let changed = workspace.execute(ChangeMix { change, expected }).await?;
+    let view = changed.map_err(PortError::from)?;
     Ok(json(&WireMix::of(&view)))
 }

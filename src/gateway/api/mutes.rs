@@ -1,21 +1,20 @@
 //! Mutes: make, list, change, remove; and mute the series of an anomaly for a while.
 
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::gateway::api::anomalies::find;
+use crate::gateway::api::state::ApiState;
 use crate::gateway::http::auth::Authorized;
-use crate::gateway::http::body::Body;
+use crate::gateway::http::body::{FromJson, JsonBody};
 use crate::gateway::http::problem::{Kind, Problem};
 use crate::gateway::http::query::bad;
-use crate::gateway::http::reply::expected_revision;
-use crate::gateway::http::reply::json as answer;
-use crate::gateway::http::state::Gateway;
-use crate::live::wire::to_json;
+use crate::gateway::http::reply::{expected_revision, json, json_with_revision};
 use crate::mutes::MuteDocument;
 use crate::services::mutes::{MuteError, StoredMute};
 
@@ -29,11 +28,11 @@ pub(crate) struct WireMute<'a> {
     created_by: &'a str,
     /// Whether it holds now.
     active: bool,
-    /// When the window ends that holds now.
+    /// The end of the present window.
     until: Option<i64>,
-    /// When the next window begins.
+    /// The begin of the next window.
     next: Option<i64>,
-    /// What was asked for.
+    /// The mute as it was sent.
     #[schema(value_type = Object)]
     document: &'a MuteDocument,
 }
@@ -72,11 +71,19 @@ pub(crate) struct MuteBody {
     reason: Option<String>,
 }
 
+impl FromJson for MuteDocument {
+    const SHAPE: Option<&'static str> = Some("a mute");
+}
+
+impl FromJson for MuteBody {
+    const SHAPE: Option<&'static str> = Some("{\"for\": \"2h\", \"reason\": \"…\"}");
+}
+
 impl From<MuteError> for Problem {
     fn from(error: MuteError) -> Self {
         match error {
             MuteError::Invalid(problems) => {
-                Problem::new(Kind::BadRequest, problems.join("; ")).with("problems", json!(problems))
+                Problem::new(Kind::BadRequest, problems.join("; ")).with("problems", problems.into())
             }
             MuteError::TooMany => Problem::new(Kind::BadRequest, error.to_string()),
             MuteError::Unknown => Problem::new(Kind::NotFound, error.to_string()),
@@ -85,14 +92,14 @@ impl From<MuteError> for Problem {
     }
 }
 
-/// The mutes of a workspace, those that are over included.
+/// The mutes of a workspace, including expired ones.
 #[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/mutes", tag = "mutes",
     params(("workspace" = String, Path)), responses((status = 200, body = WireMutes)))]
-pub(crate) async fn list(State(gateway): State<Gateway>, authorized: Authorized) -> Result<Response, Problem> {
-    let list = gateway.mutes.list(authorized.pass()).await?;
-    let now_ms = gateway.clock.now_ms();
+pub(crate) async fn list(State(state): State<ApiState>, authorized: Authorized) -> Result<Response, Problem> {
+    let list = state.mutes.list(authorized.pass()).await?;
+    let now_ms = state.clock.now_ms();
     let mutes = list.mutes.iter().map(|stored| WireMute::of(stored, now_ms)).collect();
-    Ok(answer(&WireMutes { mutes, unreadable: list.unreadable }))
+    Ok(json(&WireMutes { mutes, unreadable: list.unreadable }))
 }
 
 /// One mute.
@@ -100,57 +107,57 @@ pub(crate) async fn list(State(gateway): State<Gateway>, authorized: Authorized)
     params(("workspace" = String, Path), ("mute" = String, Path)),
     responses((status = 200, body = WireMute), (status = 404, description = "no such mute")))]
 pub(crate) async fn one(
-    State(gateway): State<Gateway>,
+    State(state): State<ApiState>,
     authorized: Authorized,
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    let stored = gateway.mutes.one(authorized.pass(), &id).await?.ok_or(MuteError::Unknown)?;
-    Ok(with_revision(StatusCode::OK, &stored, &gateway))
+    let stored = state.mutes.one(authorized.pass(), &id).await?.ok_or(MuteError::Unknown)?;
+    Ok(with_revision(StatusCode::OK, &stored, &state))
 }
 
-/// Makes a mute. It holds from then on, on other nodes within a few seconds.
+/// Makes a mute. It holds at once on this node, and within a few seconds on the others.
 #[utoipa::path(post, path = "/api/v1/workspaces/{workspace}/mutes", tag = "mutes",
     params(("workspace" = String, Path)), request_body(content_type = "application/json", content = Object),
     responses((status = 201, body = WireMute), (status = 400, description = "every problem is named in `problems`")))]
 pub(crate) async fn create(
-    State(gateway): State<Gateway>,
+    State(state): State<ApiState>,
     authorized: Authorized,
-    Body(body): Body,
+    JsonBody(document): JsonBody<MuteDocument>,
 ) -> Result<Response, Problem> {
-    authorized.workspace(&gateway).await?;
-    let stored = gateway.mutes.create(authorized.pass(), document(&body)?).await?;
-    Ok(with_revision(StatusCode::CREATED, &stored, &gateway))
+    authorized.workspace(&state).await?;
+    let stored = state.mutes.create(authorized.pass(), document).await?;
+    Ok(with_revision(StatusCode::CREATED, &stored, &state))
 }
 
 /// Replaces a mute. `If-Match: "revision"` guards against a lost update.
 #[utoipa::path(put, path = "/api/v1/workspaces/{workspace}/mutes/{mute}", tag = "mutes",
     params(("workspace" = String, Path), ("mute" = String, Path)), request_body(content_type = "application/json", content = Object),
     responses((status = 200, body = WireMute), (status = 400, description = "every problem is named in `problems`"),
-        (status = 404, description = "no such mute"), (status = 412, description = "somebody else changed it first")))]
+        (status = 404, description = "no such mute"), (status = 412, description = "another request changed it first")))]
 pub(crate) async fn replace(
-    State(gateway): State<Gateway>,
+    State(state): State<ApiState>,
     authorized: Authorized,
     Path((_, id)): Path<(String, String)>,
     headers: HeaderMap,
-    Body(body): Body,
+    JsonBody(document): JsonBody<MuteDocument>,
 ) -> Result<Response, Problem> {
     let expected = expected_revision(&headers)?;
-    let stored = gateway.mutes.replace(authorized.pass(), &id, document(&body)?, expected).await?;
-    Ok(with_revision(StatusCode::OK, &stored, &gateway))
+    let stored = state.mutes.replace(authorized.pass(), &id, document, expected).await?;
+    Ok(with_revision(StatusCode::OK, &stored, &state))
 }
 
-/// Removes a mute: what it kept quiet may alert again.
+/// Removes a mute. The series it muted may alert again.
 #[utoipa::path(delete, path = "/api/v1/workspaces/{workspace}/mutes/{mute}", tag = "mutes",
     params(("workspace" = String, Path), ("mute" = String, Path)),
     responses((status = 204, description = "removed"), (status = 404, description = "no such mute"),
-        (status = 412, description = "somebody else changed it first")))]
+        (status = 412, description = "another request changed it first")))]
 pub(crate) async fn remove(
-    State(gateway): State<Gateway>,
+    State(state): State<ApiState>,
     authorized: Authorized,
     Path((_, id)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    gateway.mutes.remove(authorized.pass(), &id, expected_revision(&headers)?).await?;
+    state.mutes.remove(authorized.pass(), &id, expected_revision(&headers)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -159,29 +166,29 @@ pub(crate) async fn remove(
     params(("workspace" = String, Path), ("id" = String, Path)), request_body = MuteBody,
     responses((status = 201, body = WireMute), (status = 400, description = "bad body"), (status = 404, description = "no such anomaly")))]
 pub(crate) async fn mute_series(
-    State(gateway): State<Gateway>,
+    State(state): State<ApiState>,
     authorized: Authorized,
     Path((_, id)): Path<(String, String)>,
-    Body(body): Body,
+    JsonBody(body): JsonBody<MuteBody>,
 ) -> Result<Response, Problem> {
-    let body: MuteBody = serde_json::from_slice(&body)
-        .map_err(|error| bad(&format!("{{\"for\": \"2h\", \"reason\": \"…\"}}: {error}")))?;
-    let workspace = authorized.workspace(&gateway).await?;
-    let anomaly = find(&gateway, &authorized, &workspace, &id).await?;
+    let workspace = authorized.workspace(&state).await?;
+    let anomaly = find(&state, &authorized, &workspace, &id).await?;
     let labels = anomaly.labels.pairs().map(|(key, value)| (key.to_owned(), value.to_owned()));
-    let mut document = MuteDocument::of_series(&anomaly.kpi, labels, gateway.clock.now_ms(), &body.r#for)
+    let mut document = MuteDocument::of_series(&anomaly.kpi, labels, state.clock.now_ms(), &body.r#for)
         .map_err(|problem| bad(&problem))?;
     document.reason = body.reason;
-    let stored = gateway.mutes.create(authorized.pass(), document).await?;
-    Ok(with_revision(StatusCode::CREATED, &stored, &gateway))
+    let stored = state.mutes.create(authorized.pass(), document).await?;
+    Ok(with_revision(StatusCode::CREATED, &stored, &state))
 }
 
-fn document(body: &[u8]) -> Result<MuteDocument, Problem> {
-    serde_json::from_slice(body).map_err(|error| bad(&format!("a mute: {error}")))
+fn with_revision(status: StatusCode, stored: &StoredMute, state: &ApiState) -> Response {
+    json_with_revision(status, &WireMute::of(stored, state.clock.now_ms()), stored.revision)
 }
 
-fn with_revision(status: StatusCode, stored: &StoredMute, gateway: &Gateway) -> Response {
-    let body = to_json(&WireMute::of(stored, gateway.clock.now_ms()));
-    let etag = format!("\"{}\"", stored.revision);
-    (status, [(header::CONTENT_TYPE, "application/json".to_owned()), (header::ETAG, etag)], body).into_response()
+/// The routes of this topic.
+pub(crate) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(one, replace, remove))
+        .routes(routes!(mute_series))
 }

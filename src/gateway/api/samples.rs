@@ -6,13 +6,15 @@ use serde::ser::SerializeTuple;
 use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::gateway::api::kpis::no_such_kpi;
+use crate::gateway::api::state::ApiState;
 use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::problem::{Problem, restarting};
 use crate::gateway::http::query::{self, Params, bad};
 use crate::gateway::http::reply::json;
-use crate::gateway::http::state::Gateway;
 use crate::live::wire::{SAMPLE_COLUMNS, label_map};
 use earcon_ports::{Rollup, SampleRow, SeriesQuery};
 
@@ -92,19 +94,24 @@ impl Serialize for Row {
     }
 }
 
+/// The routes of this topic.
+pub(crate) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(samples))
+}
+
 /// The history of a KPI.
 #[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/kpis/{kpi}/samples", tag = "kpis",
     params(("workspace" = String, Path), ("kpi" = String, Path), SamplesParams),
     responses((status = 200, body = Samples), (status = 400, description = "bad parameter"), (status = 404, description = "no such KPI")))]
 pub(crate) async fn samples(
-    State(gateway): State<Gateway>,
+    State(state): State<ApiState>,
     authorized: Authorized,
     Path((_, kpi)): Path<(String, String)>,
     Params(params): Params<SamplesParams>,
 ) -> Result<Response, Problem> {
-    let workspace = authorized.workspace(&gateway).await?;
+    let workspace = authorized.workspace(&state).await?;
     let kpi = query::kpi(&kpi)?;
-    let to_ms = query::time("to", params.to.as_deref())?.unwrap_or_else(|| gateway.clock.now_ms() + 1);
+    let to_ms = query::time("to", params.to.as_deref())?.unwrap_or_else(|| state.clock.now_ms() + 1);
     let from_ms = query::time("from", params.from.as_deref())?.unwrap_or(to_ms.saturating_sub(HOUR_MS));
     if from_ms >= to_ms {
         return Err(bad("from must be before to"));
@@ -118,7 +125,7 @@ pub(crate) async fn samples(
     match params.step {
         None => {
             let limit = params.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
-            let series = gateway.series_store.samples(pass, &query, limit).await?;
+            let series = state.series_store.samples(pass, &query, limit).await?;
             let rows = series
                 .iter()
                 .map(|series| Rows {
@@ -131,7 +138,7 @@ pub(crate) async fn samples(
         }
         Some(step_ms) => {
             check_step(step_ms, from_ms, to_ms)?;
-            let series = gateway.series_store.rollups(pass, &query, step_ms).await?;
+            let series = state.series_store.rollups(pass, &query, step_ms).await?;
             let rows = series
                 .iter()
                 .map(|series| Rows {

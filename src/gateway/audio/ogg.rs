@@ -10,11 +10,11 @@ use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
 use tokio::sync::broadcast::error::RecvError;
 
+use super::state::AudioState;
 use super::transmitter::Tuned;
-use crate::gateway::api::mixes::check_name;
 use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::problem::{Problem, restarting};
-use crate::gateway::http::state::Gateway;
+use crate::gateway::http::query::mix_name;
 use crate::telemetry::{Metric, count};
 use earcon_audio::{ListenerStream, Page};
 
@@ -29,14 +29,14 @@ struct Stream {
     params(("workspace" = String, Path), ("mix" = String, Path)),
     responses((status = 200, description = "endless Ogg Opus, 48 kHz stereo", content_type = "audio/ogg", body = Vec<u8>), (status = 404, description = "no such mix")))]
 pub(crate) async fn listen(
-    State(gateway): State<Gateway>,
+    State(state): State<AudioState>,
     authorized: Authorized,
     Path((_, mix)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    check_name(&mix)?;
-    let workspace = authorized.workspace(&gateway).await?;
+    mix_name(&mix)?;
+    let workspace = authorized.workspace(&state).await?;
     let listening = workspace.listen().await.ok_or_else(restarting)?;
-    let tuned = gateway.transmitters.pages(workspace.id(), listening, &gateway.shutdown);
+    let tuned = state.transmitters.pages(workspace.id(), listening, &state.shutdown);
     let title = format!("Earcon: {}", workspace.id());
     let body = stream::unfold(Stream { tuned, listener: None }, next_page).map(Ok::<Bytes, Infallible>);
     let headers = [
@@ -50,12 +50,13 @@ pub(crate) async fn listen(
     Ok((headers, Body::from_stream(body)).into_response())
 }
 
-/// The next bytes to send; `None` after the last page of a mix that stopped, or of a server that shuts down.
+/// The next bytes to send; `None` after the last page of a mix that stopped, or of a server that
+/// shuts down.
 async fn next_page(mut stream: Stream) -> Option<(Bytes, Stream)> {
     loop {
         match stream.tuned.receiver.recv().await {
             Ok(page) => return Some((stream.put(&page), stream)),
-            // Sound that comes late is worth nothing: the stream goes on seamlessly with what is live.
+            // Late sound is useless: the stream continues seamlessly with live sound.
             Err(RecvError::Lagged(missed)) => {
                 count(Metric::ListenerDropped, missed + stream.tuned.receiver.len() as u64);
                 stream.tuned.receiver = stream.tuned.receiver.resubscribe();
@@ -80,7 +81,7 @@ impl Stream {
     }
 }
 
-/// Ogg wants each logical stream to have a serial number of its own.
+/// Ogg requires a serial number for each logical stream.
 fn serial() -> u32 {
     uuid::Uuid::new_v4().as_fields().0
 }

@@ -8,11 +8,11 @@ use bytes::Bytes;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
+use super::state::AudioState;
 use super::transmitter::{Tuned, config_frame, voices_frame};
-use crate::gateway::api::mixes::check_name;
 use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::problem::{Problem, restarting};
-use crate::gateway::http::state::Gateway;
+use crate::gateway::http::query::mix_name;
 use crate::gateway::websocket::{Frames, Socket, SocketLimits, Upgrade};
 use crate::telemetry::{Metric, count};
 
@@ -23,24 +23,24 @@ const LIMITS: SocketLimits = SocketLimits { max_message: 4_096, send_timeout: Du
     params(("workspace" = String, Path), ("mix" = String, Path)),
     responses((status = 101, description = "a WebSocket; see docs/protocol.md for its messages"), (status = 400, description = "not a WebSocket request"), (status = 404, description = "no such mix")))]
 pub(crate) async fn listen(
-    State(gateway): State<Gateway>,
+    State(state): State<AudioState>,
     authorized: Authorized,
     Path((_, mix)): Path<(String, String)>,
     upgrade: Result<Upgrade, Problem>,
 ) -> Result<Response, Problem> {
-    check_name(&mix)?;
+    mix_name(&mix)?;
     let upgrade = upgrade?;
-    let workspace = authorized.workspace(&gateway).await?;
+    let workspace = authorized.workspace(&state).await?;
     let listening = workspace.listen().await.ok_or_else(restarting)?;
-    let tuned = gateway.transmitters.frames(workspace.id(), listening, &gateway.shutdown);
-    Ok(upgrade.accept(LIMITS, move |socket| send(socket, tuned, gateway)))
+    let tuned = state.transmitters.frames(workspace.id(), listening, &state.shutdown);
+    Ok(upgrade.accept(LIMITS, move |socket| send(socket, tuned, state)))
 }
 
-async fn send(mut socket: Socket, mut tuned: Tuned<Bytes>, gateway: Gateway) {
+async fn send(mut socket: Socket, mut tuned: Tuned<Bytes>, state: AudioState) {
     let mut frames = Frames::default();
     frames.push(config_frame(tuned.listening.pre_skip).wire());
     frames.push(voices_frame(&tuned.listening.voices).wire());
-    let shutdown = gateway.shutting_down();
+    let shutdown = state.shutting_down();
     tokio::pin!(shutdown);
     while socket.send(&mut frames).await.is_ok() {
         tokio::select! {
@@ -59,7 +59,7 @@ async fn send(mut socket: Socket, mut tuned: Tuned<Bytes>, gateway: Gateway) {
     socket.close(CloseCode::Away, "the mix ends").await;
 }
 
-/// Takes what else is ready, so that it leaves in the same write.
+/// Adds frames that are ready, so that they leave in the same write.
 fn gather(tuned: &mut Tuned<Bytes>, frames: &mut Frames) {
     loop {
         match tuned.receiver.try_recv() {
@@ -70,7 +70,7 @@ fn gather(tuned: &mut Tuned<Bytes>, frames: &mut Frames) {
     }
 }
 
-/// Goes on with what is live: sound that comes late is worth nothing.
+/// Skips to live sound: late sound is useless.
 fn skip(tuned: &mut Tuned<Bytes>, missed: u64) {
     count(Metric::ListenerDropped, missed + tuned.receiver.len() as u64);
     tuned.receiver = tuned.receiver.resubscribe();

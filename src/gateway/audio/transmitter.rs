@@ -1,9 +1,10 @@
-//! Between a mix and its listeners over HTTP: what is the same for all of them is made once, in a task of its own that runs
-//! while there are listeners.
+//! Makes what all HTTP listeners of a mix share once, in a task that runs while there are
+//! listeners.
 //!
-//! # How packets travel together
-//! Each delivery is a system call, and with thousands of listeners they are all that costs. So the more listen, the more packets
-//! leave in one write: [`pace`] says how many. A few listeners get every packet the moment it is there.
+//! # Packets in one write
+//! Each delivery is a system call, and with thousands of listeners these calls are the whole cost.
+//! So the more listeners there are, the more packets leave in one write: see [`pace`]. A few
+//! listeners get every packet at once.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,20 +15,21 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::broadcast::{self, WeakSender};
 use tokio::sync::watch;
 
+use super::voice::WireVoice;
 use crate::actors::mix::{Listening, Packet, Sound};
-use crate::gateway::api::mixes::WireVoice;
 use crate::live::MessageFrame;
 use crate::live::wire::{label_map, to_json};
 use crate::telemetry::{Metric, count};
 use earcon_audio::{Cue, Page, Pages, Severity, Voice};
 use earcon_model::WorkspaceId;
 
-/// Deliveries a slow listener may be behind before it skips to what is live.
+/// Deliveries a slow listener may lag behind before it skips to live sound.
 const BUFFER: usize = 32;
-/// Packets a page of Ogg, at least: 40 ms, so that a player can start soon and the container costs about 6 kbit/s.
+/// Least packets of a page of Ogg: 40 ms. A player can start soon, and the container costs about 6
+/// kbit/s.
 const PACKETS_A_PAGE: usize = 2;
 
-/// Packets that leave together for so many listeners: 20, 40 or 60 ms.
+/// Packets in one write for this number of listeners: 20, 40 or 60 ms.
 fn pace(listeners: usize) -> usize {
     match listeners {
         0..=200 => 1,
@@ -36,9 +38,9 @@ fn pace(listeners: usize) -> usize {
     }
 }
 
-/// The transmitters of this node, one a workspace whose mix somebody listens to here.
+/// The transmitters of this node, one for each workspace whose mix has listeners here.
 #[derive(Clone, Default)]
-pub struct Transmitters(Arc<Mutex<HashMap<WorkspaceId, Channels>>>);
+pub(crate) struct Transmitters(Arc<Mutex<HashMap<WorkspaceId, Channels>>>);
 
 /// The senders belong to the transmitter's task: when it ends, listeners see the end.
 struct Channels {
@@ -51,11 +53,11 @@ struct Senders {
     pages: broadcast::Sender<Arc<Page>>,
 }
 
-/// A listener's place at a transmitter; `T` is what it gets.
+/// A subscription to a transmitter that delivers `T`.
 pub(super) struct Tuned<T> {
-    /// What comes from now on.
+    /// Everything from now on.
     pub(super) receiver: broadcast::Receiver<T>,
-    /// The mix runs as long as somebody holds one.
+    /// Keeps the mix running.
     pub(super) listening: Listening,
 }
 
@@ -112,7 +114,7 @@ impl Transmitters {
 struct Transmitter {
     senders: Senders,
     pages: Pages,
-    /// Frames that wait for the packets they travel with.
+    /// Frames that wait for the next write.
     frames: BytesMut,
     /// Packets among them.
     held: usize,
@@ -135,7 +137,8 @@ impl Transmitter {
                 Ok(Sound::Packet(packet)) => {
                     self.packet(&packet);
                     if self.idle() {
-                        // Whoever comes holds the same lock, so nobody is left with a transmitter that ends.
+                        // A new listener takes the same lock, so none subscribes to a transmitter
+                        // that ends.
                         let mut table = transmitters.table();
                         if self.idle() {
                             table.remove(&workspace);
@@ -145,13 +148,13 @@ impl Transmitter {
                 }
                 Ok(Sound::Voices(voices)) => self.frame(&voices_frame(&voices)),
                 Ok(Sound::Cue(cue)) => self.frame(&cue_frame(&cue)),
-                // What was missed is gone; the stream goes on seamlessly with what is live.
+                // Missed sound is lost; the stream continues seamlessly with live sound.
                 Err(RecvError::Lagged(missed)) => count(Metric::ListenerDropped, missed),
                 Err(RecvError::Closed) => break,
             }
         }
         if let Some(last) = self.pages.finish() {
-            let _nobody = self.senders.pages.send(Arc::new(last)).is_err();
+            let _no_listener = self.senders.pages.send(Arc::new(last)).is_err();
         }
     }
 
@@ -166,7 +169,7 @@ impl Transmitter {
             pace(self.senders.pages.receiver_count()).max(PACKETS_A_PAGE),
         );
         if let Some(page) = page {
-            let _nobody = self.senders.pages.send(Arc::new(page)).is_err();
+            let _no_listener = self.senders.pages.send(Arc::new(page)).is_err();
         }
         let listeners = self.senders.frames.receiver_count();
         if listeners == 0 {
@@ -178,7 +181,7 @@ impl Transmitter {
         self.held += 1;
         if self.held >= pace(listeners) {
             self.held = 0;
-            let _nobody = self.senders.frames.send(self.frames.split().freeze()).is_err();
+            let _no_listener = self.senders.frames.send(self.frames.split().freeze()).is_err();
         }
     }
 

@@ -1,7 +1,7 @@
-//! One follower's way through the events: answer, snapshot or replay, then live, with gaps told.
+//! One follower's way through the events: answer, snapshot or replay, then live events.
 //!
-//! Holds no socket; WebSocket and server-sent events both drive it. While the socket is slow nobody calls `next`, the
-//! broadcast runs past this follower alone, and it is told the gap when it comes back.
+//! Holds no socket: WebSocket and server-sent events both drive it. While its socket is slow, no
+//! frames are taken, and the broadcast overtakes this follower alone. It then gets a `gap` message.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,9 +11,9 @@ use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::Instant;
 
+use super::state::EventsState;
 use crate::actors::directory::Workspace;
 use crate::actors::hub::{EventBatch, Subscription};
-use crate::gateway::http::state::Gateway;
 use crate::live::conflation::{Conflated, Offer};
 use crate::live::wire::Rated;
 use crate::live::{Conflation, Filter, MessageFrame, Resume, Since, compact, wire};
@@ -22,7 +22,7 @@ use earcon_model::{Event, Seq};
 use earcon_ports::ErrorKind;
 use earcon_tenancy::WorkspacePass;
 
-/// Something to send.
+/// A message to send.
 #[derive(Debug, Clone)]
 pub(super) enum Frame {
     /// An event and the position to resume from after it.
@@ -38,9 +38,9 @@ pub(super) enum Encoding {
     Compact,
 }
 
-/// What a follower asks for.
+/// The request of a follower.
 #[derive(Debug)]
-pub(super) struct Wanted {
+pub(super) struct FollowRequest {
     pub(super) filter: Filter,
     pub(super) since: Since,
     pub(super) encoding: Encoding,
@@ -49,21 +49,22 @@ pub(super) struct Wanted {
 
 /// How many events one step of a replay reads.
 const PAGE: usize = 256;
-/// A log that is away is asked again this often, that many times.
+/// Pause before a log that is not available is read again, and the number of attempts.
 const READ_PAUSE: Duration = Duration::from_millis(500);
 const READ_ATTEMPTS: usize = 60;
-/// Live frames gathered into one step, so that the socket is flushed once for them.
-const GATHER: usize = 512;
-/// Room for frames that a follower keeps when it waits.
+/// Most frames of one step, so that the socket is flushed once for them.
+const MAX_READY: usize = 512;
+/// Room for frames that a waiting follower keeps.
 const KEPT: usize = 64;
 
+/// A follower, and its position.
 pub(super) struct Follower {
-    gateway: Gateway,
+    state: EventsState,
     pass: WorkspacePass,
     epoch: String,
     filter: Filter,
     encoding: Encoding,
-    /// With the moment its clock began.
+    /// With the start of its clock.
     rate: Option<(Conflation, Instant)>,
     ready: VecDeque<Frame>,
     /// The last event sent, or passed over by the filter.
@@ -83,21 +84,21 @@ impl Drop for Counted {
 }
 
 impl Follower {
-    /// Begins to follow. `None` when the workspace is going away or its log cannot be read.
+    /// Begins to follow. `None` when the workspace stops or its log cannot be read.
     pub(super) async fn begin(
-        gateway: Gateway,
+        state: EventsState,
         pass: WorkspacePass,
         workspace: &Workspace,
-        wanted: Wanted,
+        request: FollowRequest,
     ) -> Option<Self> {
-        let Wanted { filter, since, encoding, rate } = wanted;
+        let FollowRequest { filter, since, encoding, rate } = request;
         let rate = rate.map(|rate| (rate, Instant::now()));
         let Subscription { seq: head, kpis, incidents, batches } = workspace.hub().subscribe().await?;
         let epoch = workspace.hub().epoch().to_owned();
         let first = match &since {
-            // Nothing has to be read, so the log is not asked.
+            // Nothing has to be read from the log.
             Since::Live | Since::Snapshot => 1,
-            Since::Seq { .. } => match gateway.event_log.head(&pass).await {
+            Since::Seq { .. } => match state.event_log.head(&pass).await {
                 Ok(log) => log.map_or(1, |log| log.first),
                 Err(error) => {
                     tracing::error!(%error, "the log cannot be read for a follower");
@@ -105,7 +106,7 @@ impl Follower {
                 }
             },
         };
-        let resume = Resume::decide(&since, &epoch, first, head, gateway.limits.replay_events);
+        let resume = Resume::decide(&since, &epoch, first, head, state.replay_events);
         let mut ready = VecDeque::new();
         let subscribed = wire::subscribed_json(head, &epoch, resume.recovered());
         ready.push_back(Frame::Control("subscribed", MessageFrame::text(&subscribed)));
@@ -113,16 +114,16 @@ impl Follower {
             Resume::Live => head,
             Resume::From(next) => next - 1,
             Resume::Snapshot | Resume::Lost => {
-                let wanted = kpis.iter().map(AsRef::as_ref).filter(|kpi| filter.admits_kpi(&kpi.kpi));
+                let shown = kpis.iter().map(AsRef::as_ref).filter(|kpi| filter.admits_kpi(&kpi.kpi));
                 let open = incidents.iter().map(AsRef::as_ref).filter(|incident| filter.admits_incident(incident));
-                let snapshot = wire::snapshot_json(head, &epoch, wanted, open);
+                let snapshot = wire::snapshot_json(head, &epoch, shown, open);
                 ready.push_back(Frame::Control("snapshot", MessageFrame::text(&snapshot)));
                 head
             }
         };
         gauge(Metric::Subscribers).increment(1.0);
         Some(Self {
-            gateway,
+            state,
             pass,
             epoch,
             filter,
@@ -141,11 +142,11 @@ impl Follower {
         &self.epoch
     }
 
-    /// Waits until there are frames to [`take`](Self::take); `None` when the workspace went away and the client should come
-    /// back. Dropping the future loses nothing.
+    /// Waits until there are frames for [`take_ready`](Self::take_ready). `None` when the workspace
+    /// stopped and the client should reconnect. Dropping the future loses nothing.
     pub(super) async fn ready(&mut self) -> Option<()> {
         if self.ready.is_empty() && self.ready.capacity() > KEPT {
-            // A burst must not cost an idle follower memory for ever.
+            // An idle follower must not keep the memory of a burst.
             self.ready.shrink_to(KEPT);
         }
         loop {
@@ -178,7 +179,7 @@ impl Follower {
                     self.include(&batch);
                     self.gather();
                 }
-                // The next batch shows how much was missed.
+                // The next batch shows the size of the gap.
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return None,
             }
@@ -186,7 +187,7 @@ impl Follower {
     }
 
     /// The frames that are ready, in order.
-    pub(super) fn take(&mut self) -> impl Iterator<Item = Frame> {
+    pub(super) fn take_ready(&mut self) -> impl Iterator<Item = Frame> {
         count(Metric::EventsDelivered, self.ready.len() as u64);
         self.ready.drain(..)
     }
@@ -194,9 +195,10 @@ impl Follower {
     async fn read_page(&mut self) -> Option<()> {
         let mut attempts = 0;
         let page = loop {
-            match self.gateway.event_log.read(&self.pass, self.seen + 1, PAGE).await {
+            match self.state.event_log.read(&self.pass, self.seen + 1, PAGE).await {
                 Ok(page) => break page,
-                // A log across a network comes back sooner than the follower would.
+                // A log across a network is usually available again before the follower would
+                // reconnect.
                 Err(error) if error.kind == ErrorKind::Unavailable && attempts < READ_ATTEMPTS => {
                     tracing::debug!(%error, "the log cannot be read for a follower right now");
                     attempts += 1;
@@ -209,7 +211,7 @@ impl Follower {
             }
         };
         if page.events.first().is_none_or(|event| event.seq > self.replay_to) {
-            // Cut away while it was being read.
+            // Retention removed the events while they were being read.
             self.gap(self.seen + 1, self.replay_to);
             self.seen = self.replay_to;
             return Some(());
@@ -234,7 +236,8 @@ impl Follower {
         }
     }
 
-    /// Takes the next event: tells the gap before it, passes over it, or makes it ready in its shared form.
+    /// Takes the next event. It reports a gap before the event, and queues the event in its shared
+    /// form if the filter admits it.
     fn offer(&mut self, event: &Event, shared: impl FnOnce() -> MessageFrame) {
         if event.seq <= self.seen {
             return;
@@ -253,21 +256,21 @@ impl Follower {
         }
     }
 
-    /// The same for a follower that asked for a rate.
+    /// The same for a follower with a rate.
     fn offer_rated(&mut self, event: &Event, shared: impl FnOnce() -> MessageFrame) {
         let Some((rate, began)) = &mut self.rate else { return };
         if rate.offer(event, elapsed_ms(began)) == Offer::Held {
             return;
         }
         match rate.resume(event.seq) {
-            // Nothing is held back, so that it says all there is to say.
+            // No event is held back, so the shared form is complete.
             resume if resume == event.seq => self.ready.push_back(Frame::Event(resume, shared())),
             resume => self.push_own(event, resume, None),
         }
     }
 
-    /// Makes ready what was held back long enough. To be called between events only: what is sent says that everything up to
-    /// the last event seen was sent, or is held back.
+    /// Queues events that were held back long enough. Call it between events only: the resume
+    /// position says that every event up to the last one seen was sent, or is held back.
     fn take_due(&mut self) {
         while let Some((rate, began)) = &mut self.rate
             && let Some(Conflated { event, count }) = rate.take_due(elapsed_ms(began))
@@ -277,7 +280,7 @@ impl Follower {
         }
     }
 
-    /// Makes ready an event in a form that is this follower's alone.
+    /// Queues an event in a form for this follower alone.
     fn push_own(&mut self, event: &Event, resume: Seq, conflated: Option<u64>) {
         let rated = Rated { resume: (resume != event.seq).then_some(resume), conflated };
         let message = match self.encoding {
@@ -290,7 +293,7 @@ impl Follower {
     }
 
     fn gather(&mut self) {
-        while self.ready.len() < GATHER {
+        while self.ready.len() < MAX_READY {
             match self.live.try_recv() {
                 Ok(batch) => self.include(&batch),
                 Err(TryRecvError::Lagged(_)) => {}
@@ -301,7 +304,7 @@ impl Follower {
 
     fn gap(&mut self, from: Seq, to: Seq) {
         count(Metric::SubscriberGaps, 1);
-        // What is held back is sent later all the same, but not on a connection that subscribes again.
+        // Events that are held back are sent later on this connection, but not after a resume.
         let resume = self.rate.as_ref().map(|(rate, _)| rate.resume(from - 1)).filter(|resume| *resume != from - 1);
         self.ready.push_back(Frame::Control("gap", MessageFrame::text(&wire::gap_json(from, to, resume))));
     }

@@ -1,4 +1,4 @@
-//! Following as server-sent events.
+//! Events as server-sent events.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -7,30 +7,35 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt, stream};
 
-use super::follower::{Follower, Frame, Wanted};
+use super::follower::{FollowRequest, Follower, Frame};
+use super::state::EventsState;
 use crate::actors::directory::Workspace;
 use crate::gateway::http::problem::restarting;
-use crate::gateway::http::state::Gateway;
 use crate::live::MessageFrame;
 use earcon_tenancy::WorkspacePass;
 
-pub(super) async fn answer(gateway: Gateway, pass: WorkspacePass, workspace: Workspace, wanted: Wanted) -> Response {
-    match Follower::begin(gateway.clone(), pass, &workspace, wanted).await {
-        Some(follower) => Sse::new(events(follower, gateway))
+pub(super) async fn answer(
+    state: EventsState,
+    pass: WorkspacePass,
+    workspace: Workspace,
+    request: FollowRequest,
+) -> Response {
+    match Follower::begin(state.clone(), pass, &workspace, request).await {
+        Some(follower) => Sse::new(events(follower, state))
             .keep_alive(KeepAlive::new().interval(Duration::from_secs(20)))
             .into_response(),
         None => restarting().into_response(),
     }
 }
 
-fn events(follower: Follower, gateway: Gateway) -> impl Stream<Item = Result<Event, Infallible>> {
+fn events(follower: Follower, state: EventsState) -> impl Stream<Item = Result<Event, Infallible>> {
     let frames = stream::unfold(follower, |mut follower| async move {
         follower.ready().await?;
-        let frames: Vec<_> = follower.take().collect();
+        let frames: Vec<_> = follower.take_ready().collect();
         let events: Vec<_> = frames.into_iter().map(|frame| Ok(event(frame, follower.epoch()))).collect();
         Some((stream::iter(events), follower))
     });
-    frames.flatten().take_until(async move { gateway.shutting_down().await })
+    frames.flatten().take_until(async move { state.shutting_down().await })
 }
 
 fn event(frame: Frame, epoch: &str) -> Event {

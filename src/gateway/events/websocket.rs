@@ -1,4 +1,5 @@
-//! The socket side of following: messages of the client in, frames out, one flush for all that is ready.
+//! Events over a WebSocket: requests of the client in, frames out, one write for all that are
+//! ready.
 
 use std::time::Duration;
 
@@ -7,18 +8,18 @@ use serde::Deserialize;
 use tokio::time::{Instant, sleep};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use super::follower::{Encoding, Follower, Frame, Wanted};
+use super::follower::{Encoding, FollowRequest, Follower, Frame};
+use super::state::EventsState;
 use crate::actors::directory::Workspace;
-use crate::gateway::http::state::Gateway;
 use crate::gateway::websocket::{Frames, Gone, Incoming, Socket, SocketLimits, Upgrade};
 use crate::live::{Conflation, Filter, MessageFrame, Since, wire};
 use earcon_tenancy::WorkspacePass;
 
-/// The subprotocols, the one preferred first; no subprotocol is JSON.
+/// The subprotocols, preferred first. Without one the encoding is JSON.
 const PROTOCOLS: [&str; 2] = [COMPACT, "earcon.v1.json"];
 const COMPACT: &str = "earcon.v1.msgpack";
 
-/// A client may say no more than this at once, and is given up when it takes nothing for so long.
+/// Largest message, and how long a client may take nothing before it is disconnected.
 const LIMITS: SocketLimits = SocketLimits { max_message: 256 * 1024, send_timeout: Duration::from_secs(30) };
 /// Keeps connections through proxies open, and finds dead ones.
 const PING_EVERY: Duration = Duration::from_secs(25);
@@ -64,31 +65,32 @@ struct Lists {
     types: Vec<String>,
 }
 
-pub(super) fn accept(mut upgrade: Upgrade, gateway: Gateway, pass: WorkspacePass, workspace: Workspace) -> Response {
+/// Accepts the handshake and serves the connection.
+pub(super) fn accept(mut upgrade: Upgrade, state: EventsState, pass: WorkspacePass, workspace: Workspace) -> Response {
     let compact = upgrade.choose(&PROTOCOLS) == Some(COMPACT);
     let encoding = if compact { Encoding::Compact } else { Encoding::Json };
     upgrade.accept(LIMITS, move |socket| {
-        Connection { socket, gateway, pass, workspace, encoding, follower: None, frames: Frames::default() }.run()
+        Connection { socket, state, pass, workspace, encoding, follower: None, frames: Frames::default() }.run()
     })
 }
 
 struct Connection {
     socket: Socket,
-    gateway: Gateway,
+    state: EventsState,
     pass: WorkspacePass,
     workspace: Workspace,
     encoding: Encoding,
     follower: Option<Box<Follower>>,
-    /// What is ready to be written.
+    /// Frames to write.
     frames: Frames,
 }
 
 /// Why a connection ends.
 enum End {
-    /// The client left, or takes nothing.
+    /// The client closed the connection, or takes nothing.
     Gone,
-    /// The workspace restarts or the server shuts down: come back and resume.
-    ComeBack,
+    /// The workspace restarts or the server shuts down: the client should reconnect and resume.
+    Reconnect,
 }
 
 impl From<Gone> for End {
@@ -97,7 +99,7 @@ impl From<Gone> for End {
     }
 }
 
-/// What wakes a connection.
+/// The reason a connection wakes up.
 enum Wake {
     Ready,
     Message(String),
@@ -108,13 +110,13 @@ enum Wake {
 
 impl Connection {
     async fn run(mut self) {
-        if let End::ComeBack = self.serve().await {
+        if let End::Reconnect = self.serve().await {
             self.socket.close(CloseCode::Restart, "restarting, resume with since and epoch").await;
         }
     }
 
     async fn serve(&mut self) -> End {
-        let shutdown = self.gateway.clone();
+        let shutdown = self.state.clone();
         let shutdown = shutdown.shutting_down();
         let silence = sleep(PING_EVERY);
         tokio::pin!(shutdown, silence);
@@ -128,7 +130,7 @@ impl Connection {
             let woken = tokio::select! {
                 ready = frames => match ready {
                     Some(()) => Wake::Ready,
-                    None => return End::ComeBack,
+                    None => return End::Reconnect,
                 },
                 incoming = self.socket.receive() => match incoming {
                     Ok(Incoming::Text(text)) => Wake::Message(text),
@@ -140,7 +142,7 @@ impl Connection {
                     silence.as_mut().reset(Instant::now() + PING_EVERY);
                     Wake::Silent
                 }
-                () = &mut shutdown => return End::ComeBack,
+                () = &mut shutdown => return End::Reconnect,
             };
             if let Err(end) = self.answer(woken).await {
                 return end;
@@ -152,7 +154,7 @@ impl Connection {
         match woken {
             Wake::Ready => self.deliver().await,
             Wake::Message(text) => self.request(&text).await,
-            Wake::NotText => self.complain("send text messages", "this one was binary").await,
+            Wake::NotText => self.send_error("send text messages", "this one was binary").await,
             Wake::Silent => Ok(self.socket.ping().await?),
             Wake::Alive => Ok(()),
         }
@@ -160,7 +162,7 @@ impl Connection {
 
     async fn deliver(&mut self) -> Result<(), End> {
         if let Some(follower) = &mut self.follower {
-            for Frame::Event(_, message) | Frame::Control(_, message) in follower.take() {
+            for Frame::Event(_, message) | Frame::Control(_, message) in follower.take_ready() {
                 self.frames.push(message.wire());
             }
         }
@@ -173,28 +175,28 @@ impl Connection {
             Ok(Request::Subscribe { since, epoch, filter, rate }) => {
                 let filter = match Filter::new(&filter.kpis, &filter.types) {
                     Ok(filter) => filter,
-                    Err(error) => return self.complain("The filter is not understood", &error.to_string()).await,
+                    Err(error) => return self.send_error("The filter is not understood", &error.to_string()).await,
                 };
                 let rate = match rate.map(Conflation::new).transpose() {
                     Ok(rate) => rate,
-                    Err(error) => return self.complain("The rate is not understood", &error.to_string()).await,
+                    Err(error) => return self.send_error("The rate is not understood", &error.to_string()).await,
                 };
                 let (since, encoding) = (position(since, epoch), self.encoding);
-                self.subscribe(Wanted { filter, since, encoding, rate }).await
+                self.subscribe(FollowRequest { filter, since, encoding, rate }).await
             }
-            Err(error) => self.complain("The message is not understood", &error.to_string()).await,
+            Err(error) => self.send_error("The message is not understood", &error.to_string()).await,
         }
     }
 
-    async fn subscribe(&mut self, wanted: Wanted) -> Result<(), End> {
-        let begin = Follower::begin(self.gateway.clone(), self.pass.clone(), &self.workspace, wanted);
-        // Beginning holds much more than following does; an idle connection shall not carry room for it.
+    async fn subscribe(&mut self, request: FollowRequest) -> Result<(), End> {
+        let begin = Follower::begin(self.state.clone(), self.pass.clone(), &self.workspace, request);
+        // Boxed, because an idle connection must not reserve the memory that beginning needs.
         let begun = Box::pin(begin).await;
-        self.follower = Some(Box::new(begun.ok_or(End::ComeBack)?));
+        self.follower = Some(Box::new(begun.ok_or(End::Reconnect)?));
         Ok(())
     }
 
-    async fn complain(&mut self, title: &str, detail: &str) -> Result<(), End> {
+    async fn send_error(&mut self, title: &str, detail: &str) -> Result<(), End> {
         Ok(self.socket.send_one(&MessageFrame::text(&wire::error_json(title, detail))).await?)
     }
 }

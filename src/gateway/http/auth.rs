@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 
-use axum::extract::{ConnectInfo, FromRequestParts, RawPathParams};
+use axum::extract::{ConnectInfo, FromRef, FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 
 use crate::actors::directory::Workspace;
 use crate::gateway::http::problem::{Kind, Problem};
-use crate::gateway::http::state::Gateway;
+use crate::gateway::http::state::SharedState;
 use earcon_model::WorkspaceId;
 use earcon_tenancy::WorkspacePass;
 
@@ -17,22 +17,21 @@ pub(crate) struct Authorized {
 }
 
 impl Authorized {
-    /// A request for this workspace, which its address does not name.
+    /// The check for a workspace that the path does not name.
     ///
     /// # Errors
-    /// 403 when it may not touch the workspace.
-    pub(crate) async fn to(parts: &mut Parts, gateway: &Gateway, workspace: WorkspaceId) -> Result<Self, Problem> {
-        let ConnectInfo(peer) = ConnectInfo::<SocketAddr>::from_request_parts(parts, gateway)
+    /// 403 when the request may not touch the workspace.
+    pub(crate) async fn for_workspace(
+        parts: &mut Parts,
+        state: &SharedState,
+        workspace: WorkspaceId,
+    ) -> Result<Self, Problem> {
+        let ConnectInfo(peer) = ConnectInfo::<SocketAddr>::from_request_parts(parts, state)
             .await
             .map_err(|_| Problem::new(Kind::Internal, "the server does not know where the request came from"))?;
-        let admitted = gateway.access.admit(peer.ip(), &workspace);
+        let admitted = state.access.admit(peer.ip(), &workspace);
         let pass = admitted.map_err(|denied| Problem::new(Kind::Forbidden, denied.to_string()))?;
         Ok(Self { pass })
-    }
-
-    /// What came over a connection that speaks for the system, such as the one to NATS.
-    pub(crate) fn system(gateway: &Gateway, workspace: &WorkspaceId) -> Self {
-        Self { pass: gateway.access.system(workspace) }
     }
 
     /// The pass.
@@ -43,10 +42,10 @@ impl Authorized {
     /// The workspace, on whatever node it runs.
     ///
     /// # Errors
-    /// 404 when there is none, 503 while it restarts.
-    pub(crate) async fn workspace(&self, gateway: &Gateway) -> Result<Workspace, Problem> {
+    /// 404 when the workspace does not exist, 503 while it restarts.
+    pub(crate) async fn workspace(&self, state: &SharedState) -> Result<Workspace, Problem> {
         let id = self.pass.workspace();
-        gateway
+        state
             .directory
             .find(&self.pass)
             .await?
@@ -54,15 +53,19 @@ impl Authorized {
     }
 }
 
-impl FromRequestParts<Gateway> for Authorized {
+impl<S> FromRequestParts<S> for Authorized
+where
+    SharedState: FromRef<S>,
+    S: Send + Sync,
+{
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Problem> {
-        let params = RawPathParams::from_request_parts(parts, gateway)
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let params = RawPathParams::from_request_parts(parts, state)
             .await
             .map_err(|error| Problem::new(Kind::BadRequest, error.to_string()))?;
         let name = params.iter().find(|(name, _)| *name == "workspace").map_or("", |(_, value)| value);
         let workspace = WorkspaceId::new(name).map_err(|error| Problem::new(Kind::BadRequest, error.to_string()))?;
-        Self::to(parts, gateway, workspace).await
+        Self::for_workspace(parts, &SharedState::from_ref(state), workspace).await
     }
 }

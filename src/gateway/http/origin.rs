@@ -1,6 +1,8 @@
-//! Keeps foreign web pages out. Without credentials, whoever can make a browser on this machine send a request could read
-//! and write everything; so requests must name this machine as their host (against DNS rebinding), and a page that sends
-//! them must come from this machine too.
+//! Keeps foreign web pages out.
+//!
+//! There are no credentials, so any page that makes a browser on this machine send a request could
+//! read and write everything. So a request must name this machine as its host (against DNS
+//! rebinding), and a page that sends it must come from this machine.
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, header};

@@ -1,4 +1,4 @@
-//! Errors as RFC 9457 `application/problem+json`. Every `type` there is stands in [`Kind`].
+//! Errors as RFC 9457 `application/problem+json`. [`Kind`] lists every `type`.
 
 use std::any::Any;
 
@@ -7,9 +7,10 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
+use crate::actors::admission::IngestError;
 use crate::actors::directory::Refused;
-use crate::actors::ingest::IngestError;
 use crate::actors::node::OpenError;
+use crate::actors::workspace::command::OwnerError;
 use earcon_ports::{ErrorKind, PortError};
 
 /// The content type of an error answer.
@@ -33,7 +34,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// Every kind there is.
+    /// Every kind.
     pub(crate) const ALL: [Kind; 12] = [
         Kind::BadRequest,
         Kind::NothingAccepted,
@@ -63,13 +64,13 @@ impl Kind {
             Kind::MethodNotAllowed => {
                 ("method-not-allowed", "This address does not take that method", StatusCode::METHOD_NOT_ALLOWED)
             }
-            Kind::Conflict => ("conflict", "Somebody else changed it first", StatusCode::PRECONDITION_FAILED),
-            Kind::NotNow => ("not-now", "Not as things stand", StatusCode::CONFLICT),
+            Kind::Conflict => ("conflict", "Another request changed it first", StatusCode::PRECONDITION_FAILED),
+            Kind::NotNow => ("not-now", "Not possible in the present state", StatusCode::CONFLICT),
             Kind::TooLarge => ("too-large", "The request is too large", StatusCode::PAYLOAD_TOO_LARGE),
             Kind::UnsupportedMediaType => {
                 ("unsupported-media-type", "This content type is not understood", StatusCode::UNSUPPORTED_MEDIA_TYPE)
             }
-            Kind::Overloaded => ("overloaded", "Too much at once", StatusCode::TOO_MANY_REQUESTS),
+            Kind::Overloaded => ("overloaded", "Too many requests or samples", StatusCode::TOO_MANY_REQUESTS),
             Kind::Unavailable => ("unavailable", "Not available right now", StatusCode::SERVICE_UNAVAILABLE),
             Kind::Internal => ("internal", "Something failed here", StatusCode::INTERNAL_SERVER_ERROR),
         }
@@ -100,9 +101,19 @@ impl Problem {
         matches!(self.kind, Kind::Overloaded | Kind::Unavailable).then_some(1)
     }
 
-    /// What it is about, for a log line.
+    /// The HTTP status.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.kind.parts().2
+    }
+
+    /// The explanation for this occurrence.
     pub(crate) fn detail(&self) -> &str {
         &self.detail
+    }
+
+    /// The error in the words of another protocol, with the same `retry-after`.
+    pub(crate) fn respond_as(&self, status: StatusCode, body: impl IntoResponse) -> Response {
+        answer(status, body, self.retry_after())
     }
 
     /// The status, and the document of type [`PROBLEM_JSON`].
@@ -120,14 +131,19 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let retry_after = self.retry_after();
-        let mut response = self.document().into_response();
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
-        if let Some(seconds) = retry_after {
-            headers.insert(header::RETRY_AFTER, seconds.into());
-        }
-        response
+        let (status, body) = self.document();
+        let content_type = (header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        answer(status, ([content_type], body), retry_after)
     }
+}
+
+/// An error answer with its `retry-after` header.
+fn answer(status: StatusCode, body: impl IntoResponse, retry_after: Option<u64>) -> Response {
+    let mut response = (status, body).into_response();
+    if let Some(seconds) = retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    response
 }
 
 impl From<OpenError> for Problem {
@@ -146,6 +162,12 @@ impl From<Refused> for Problem {
             Refused::Open(error) => error.into(),
             Refused::Ingest(error) => error.into(),
         }
+    }
+}
+
+impl From<OwnerError> for Problem {
+    fn from(error: OwnerError) -> Self {
+        Problem::new(Kind::Unavailable, error.to_string())
     }
 }
 
@@ -169,12 +191,12 @@ impl From<PortError> for Problem {
             ErrorKind::Conflict => Problem::new(Kind::Conflict, error.to_string()),
             ErrorKind::Invalid => Problem::new(Kind::BadRequest, error.to_string()),
             ErrorKind::Unavailable => Problem::new(Kind::Unavailable, "the storage is not available right now"),
-            ErrorKind::Corrupt => Problem::new(Kind::Internal, "what is stored cannot be read; see the server's log"),
+            ErrorKind::Corrupt => Problem::new(Kind::Internal, "the stored data cannot be read; see the server's log"),
         }
     }
 }
 
-/// The workspace went away while it was asked.
+/// The workspace stopped while it handled the request.
 pub(crate) fn restarting() -> Problem {
     Problem::new(Kind::Unavailable, "the workspace is restarting; try again in a second")
 }

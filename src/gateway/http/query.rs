@@ -4,23 +4,28 @@ use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
+use crate::actors::mix::DEFAULT_MIX;
 use crate::gateway::http::problem::{Kind, Problem};
-use crate::gateway::http::state::Gateway;
 use earcon_intake::parse_time;
 use earcon_model::{KpiName, Labels};
 
 /// Like axum's `Query`, with our error answer.
 pub(crate) struct Params<T>(pub(crate) T);
 
-impl<T: DeserializeOwned> FromRequestParts<Gateway> for Params<T> {
+impl<S, T> FromRequestParts<S> for Params<T>
+where
+    S: Send + Sync,
+    T: DeserializeOwned,
+{
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Problem> {
-        let query = Query::<T>::from_request_parts(parts, gateway).await;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let query = Query::<T>::from_request_parts(parts, state).await;
         query.map(|Query(params)| Self(params)).map_err(|error| bad(&error.body_text()))
     }
 }
 
+/// The error for a bad parameter or body.
 pub(crate) fn bad(detail: &str) -> Problem {
     Problem::new(Kind::BadRequest, detail)
 }
@@ -38,6 +43,18 @@ pub(crate) fn time(name: &str, text: Option<&str>) -> Result<Option<i64>, Proble
 /// `key:value,key:value`
 pub(crate) fn labels(text: Option<&str>) -> Result<Labels, Problem> {
     Labels::parse(text.unwrap_or_default()).map_err(|error| bad(&format!("labels: {error}")))
+}
+
+/// Checks the name of a mix in a path.
+///
+/// # Errors
+/// 404 for any mix but the default one.
+pub(crate) fn mix_name(text: &str) -> Result<(), Problem> {
+    if text == DEFAULT_MIX {
+        Ok(())
+    } else {
+        Err(Problem::new(Kind::NotFound, format!("there is no mix {text:?}; every workspace has one, {DEFAULT_MIX:?}")))
+    }
 }
 
 /// A KPI name in a path or a parameter.

@@ -1,6 +1,6 @@
 //! Answers: JSON bodies, and the revision that `If-Match` names.
 
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -11,6 +11,12 @@ use crate::live::wire;
 /// The value as a JSON answer.
 pub(crate) fn json<T: Serialize>(value: &T) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], wire::to_json(value)).into_response()
+}
+
+/// The value as a JSON answer, with its revision as `ETag`.
+pub(crate) fn json_with_revision<T: Serialize>(status: StatusCode, value: &T, revision: u64) -> Response {
+    let headers = [(header::CONTENT_TYPE, "application/json".to_owned()), (header::ETAG, format!("\"{revision}\""))];
+    (status, headers, wire::to_json(value)).into_response()
 }
 
 /// The revision that `If-Match` expects; `None` for any.

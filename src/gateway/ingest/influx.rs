@@ -1,16 +1,18 @@
-//! Influx line protocol: `/write` as InfluxDB 1 has it, `/api/v2/write` as InfluxDB 2 has it, and what their clients ask
-//! before they write. Errors are shaped as those servers shape them.
+//! Influx line protocol: `/write` as in InfluxDB 1, `/api/v2/write` as in InfluxDB 2, and the
+//! requests that their clients send before they write. Errors have the form of those servers.
 
-use axum::extract::{Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::extract::Query;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use super::http::{Body, Outcome, commit, gather};
-use super::target::Sender;
+use super::agent::{AgentRequest, at_both_paths, commit};
+use super::state::IngestState;
 use crate::gateway::http::problem::Problem;
-use crate::gateway::http::state::Gateway;
+use crate::gateway::http::query::bad;
 use earcon_intake::influx::{Precision, parse};
 use earcon_model::RejectedRow;
 
@@ -23,77 +25,45 @@ pub(crate) struct WriteQuery {
     precision: String,
 }
 
-/// How an error looks.
+/// The form of an error.
 #[derive(Clone, Copy)]
 enum Version {
     One,
     Two,
 }
 
-/// Takes points in as InfluxDB 1 does. `db`, `rp` and credentials are accepted and mean nothing.
+/// The routes of this protocol.
+pub(crate) fn routes() -> OpenApiRouter<IngestState> {
+    at_both_paths(routes!(write)).merge(at_both_paths(routes!(write_v2))).routes(routes!(query)).routes(routes!(ping))
+}
+
+/// Takes points in as InfluxDB 1 does. `db`, `rp` and credentials are accepted and ignored.
 #[utoipa::path(post, path = "/write", tag = "ingest", request_body(content_type = "text/plain", content = String),
     params(("precision" = Option<String>, Query, description = "n (default), u, ms, s, m or h")),
     responses((status = 204, description = "durable"), (status = 400, description = "some lines were refused; the others are durable"),
         (status = 413, description = "too many samples or bytes"), (status = 429, description = "nothing was taken; try again")))]
-pub(crate) async fn write(
-    state: State<Gateway>,
-    sender: Result<Sender, Problem>,
-    query: Query<WriteQuery>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    answer(Version::One, take(state, sender, query, headers, body).await)
+pub(crate) async fn write(query: Query<WriteQuery>, request: AgentRequest) -> Response {
+    answer(Version::One, ingest(query, request).await)
 }
 
-/// Takes points in as InfluxDB 2 does. `bucket`, `org` and tokens are accepted and mean nothing.
+/// Takes points in as InfluxDB 2 does. `bucket`, `org` and tokens are accepted and ignored.
 #[utoipa::path(post, path = "/api/v2/write", tag = "ingest", request_body(content_type = "text/plain", content = String),
     params(("precision" = Option<String>, Query, description = "ns (default), us, ms or s")),
     responses((status = 204, description = "durable"), (status = 400, description = "some lines were refused; the others are durable"),
         (status = 413, description = "too many samples or bytes"), (status = 429, description = "nothing was taken; try again")))]
-pub(crate) async fn write_v2(
-    state: State<Gateway>,
-    sender: Result<Sender, Problem>,
-    query: Query<WriteQuery>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    answer(Version::Two, take(state, sender, query, headers, body).await)
+pub(crate) async fn write_v2(query: Query<WriteQuery>, request: AgentRequest) -> Response {
+    answer(Version::Two, ingest(query, request).await)
 }
 
-/// [`write`] for a workspace named in the address.
-#[utoipa::path(post, path = "/api/v1/workspaces/{workspace}/write", tag = "ingest", params(("workspace" = String, Path)),
-    request_body(content_type = "text/plain", content = String), responses((status = 204, description = "as /write")))]
-pub(crate) async fn write_to(
-    state: State<Gateway>,
-    sender: Result<Sender, Problem>,
-    query: Query<WriteQuery>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    write(state, sender, query, headers, body).await
-}
-
-/// [`write_v2`] for a workspace named in the address.
-#[utoipa::path(post, path = "/api/v1/workspaces/{workspace}/api/v2/write", tag = "ingest", params(("workspace" = String, Path)),
-    request_body(content_type = "text/plain", content = String), responses((status = 204, description = "as /api/v2/write")))]
-pub(crate) async fn write_v2_to(
-    state: State<Gateway>,
-    sender: Result<Sender, Problem>,
-    query: Query<WriteQuery>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    write_v2(state, sender, query, headers, body).await
-}
-
-/// What clients of InfluxDB 1 ask first: `CREATE DATABASE`, which has nothing to do here. No other query is answered.
+/// Answers the `CREATE DATABASE` that clients of InfluxDB 1 send first. It has no effect. Other
+/// queries are not answered.
 #[utoipa::path(post, path = "/query", tag = "ingest", responses((status = 200, description = "nothing to create")))]
 pub(crate) async fn query() -> Response {
     ([("x-influxdb-version", VERSION)], axum::Json(json!({"results": [{"statement_id": 0}]}))).into_response()
 }
 
-/// Answers clients of InfluxDB that want to know whether it is there.
-#[utoipa::path(get, path = "/ping", tag = "ingest", responses((status = 204, description = "it is there")))]
+/// Answers clients of InfluxDB that check whether the server is up.
+#[utoipa::path(get, path = "/ping", tag = "ingest", responses((status = 204, description = "the server is up")))]
 pub(crate) async fn ping() -> Response {
     (StatusCode::NO_CONTENT, [("x-influxdb-version", VERSION)]).into_response()
 }
@@ -101,32 +71,25 @@ pub(crate) async fn ping() -> Response {
 /// Clients look at the first digits to choose a dialect.
 const VERSION: &str = "1.8.0-earcon";
 
-async fn take(
-    State(gateway): State<Gateway>,
-    sender: Result<Sender, Problem>,
-    Query(query): Query<WriteQuery>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Outcome, Problem> {
-    let sender = sender?;
-    let body = body.plain(&headers)?;
-    let precision = Precision::parse(&query.precision).ok_or_else(|| {
-        crate::gateway::http::query::bad(&format!("precision must be ns, us, ms, s, m or h, not {:?}", query.precision))
-    })?;
-    let gathered = gather(&gateway, &sender.authorized, |batch| parse(&body, precision, batch)).await?;
-    commit(&gateway, &sender, gathered).await
+async fn ingest(Query(query): Query<WriteQuery>, request: AgentRequest) -> Result<Vec<RejectedRow>, Problem> {
+    let (state, target, body) = request.plain()?;
+    let precision = Precision::parse(&query.precision)
+        .ok_or_else(|| bad(&format!("precision must be ns, us, ms, s, m or h, not {:?}", query.precision)))?;
+    commit(&state, &target, |batch| parse(&body, precision, batch)).await
 }
 
-fn answer(version: Version, outcome: Result<Outcome, Problem>) -> Response {
-    let (status, retry_after, message) = match outcome {
-        Ok(outcome) if outcome.rejected.is_empty() => return StatusCode::NO_CONTENT.into_response(),
-        Ok(outcome) => (StatusCode::BAD_REQUEST, None, refused(&outcome.rejected)),
-        Err(problem) => {
-            let detail = problem.detail().to_owned();
-            let response = problem.into_response();
-            (response.status(), response.headers().get("retry-after").cloned(), detail)
+fn answer(version: Version, result: Result<Vec<RejectedRow>, Problem>) -> Response {
+    match result {
+        Ok(rejected) if rejected.is_empty() => StatusCode::NO_CONTENT.into_response(),
+        Ok(rejected) => {
+            let message = partial_write(&rejected);
+            (StatusCode::BAD_REQUEST, error_body(version, StatusCode::BAD_REQUEST, &message)).into_response()
         }
-    };
+        Err(problem) => problem.respond_as(problem.status(), error_body(version, problem.status(), problem.detail())),
+    }
+}
+
+fn error_body(version: Version, status: StatusCode, message: &str) -> Response {
     let code = match status {
         StatusCode::BAD_REQUEST | StatusCode::UNSUPPORTED_MEDIA_TYPE => "invalid",
         StatusCode::FORBIDDEN => "forbidden",
@@ -135,22 +98,20 @@ fn answer(version: Version, outcome: Result<Outcome, Problem>) -> Response {
         StatusCode::SERVICE_UNAVAILABLE => "unavailable",
         _ => "internal error",
     };
-    let body = match version {
-        Version::One => json!({"error": message}),
-        Version::Two => json!({"code": code, "message": message}),
-    };
-    let mut response = (status, axum::Json(body)).into_response();
-    if let (Version::One, Ok(value)) = (version, HeaderValue::from_str(&message)) {
-        response.headers_mut().insert("x-influxdb-error", value);
+    match version {
+        Version::One => {
+            let mut response = axum::Json(json!({"error": message})).into_response();
+            if let Ok(value) = HeaderValue::from_str(message) {
+                response.headers_mut().insert("x-influxdb-error", value);
+            }
+            response
+        }
+        Version::Two => axum::Json(json!({"code": code, "message": message})).into_response(),
     }
-    if let Some(value) = retry_after {
-        response.headers_mut().insert("retry-after", value);
-    }
-    response
 }
 
-/// Clients know a refusal of some lines by its first words, and do not send those lines again.
-fn refused(rejected: &[RejectedRow]) -> String {
+/// Clients recognise a partial write by the first words, and do not send the refused lines again.
+fn partial_write(rejected: &[RejectedRow]) -> String {
     let lines: Vec<String> =
         rejected.iter().take(NAMED).map(|row| format!("line {}: {}", row.row + 1, row.error)).collect();
     let more = rejected.len().saturating_sub(NAMED);

@@ -2,17 +2,16 @@
 
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::problem::{Kind, Problem};
-use crate::gateway::http::reply::expected_revision;
-use crate::gateway::http::state::Gateway;
-use crate::live::wire::to_json;
+use crate::gateway::http::reply::{expected_revision, json_with_revision};
+use crate::gateway::ingest::state::IngestState;
 use earcon_intake::rules::{RuleDocument, RulesDocument};
 use earcon_ports::Revision;
 
@@ -23,9 +22,9 @@ const MOST_BYTES: usize = 256 * 1_024;
 #[derive(Serialize, ToSchema)]
 #[schema(as = IngestRules)]
 pub(crate) struct WireRules<'a> {
-    /// 0 until somebody changed them.
+    /// 0 until the first change.
     revision: Revision,
-    /// What was put.
+    /// The rules as they were sent.
     #[schema(value_type = Object)]
     document: &'a RulesDocument,
     /// The rules that come before it when `defaults` is true.
@@ -36,19 +35,19 @@ pub(crate) struct WireRules<'a> {
 /// How names and labels of agents become KPIs and series.
 #[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/ingest/rules", tag = "ingest", params(("workspace" = String, Path)),
     responses((status = 200, body = WireRules)))]
-pub(crate) async fn show(State(gateway): State<Gateway>, authorized: Authorized) -> Result<Response, Problem> {
-    let current = gateway.rules.current(authorized.pass()).await?;
+pub(crate) async fn show(State(state): State<IngestState>, authorized: Authorized) -> Result<Response, Problem> {
+    let current = state.rules.current(authorized.pass()).await?;
     Ok(answer(current.series.rules().document(), current.revision))
 }
 
-/// Replaces the rules, which are checked as a whole. `If-Match: "revision"` guards against a lost update. Other nodes
-/// follow within a few seconds.
+/// Replaces the rules, which are checked as a whole. `If-Match: "revision"` guards against a lost
+/// update. Other nodes apply them within a few seconds.
 #[utoipa::path(put, path = "/api/v1/workspaces/{workspace}/ingest/rules", tag = "ingest", params(("workspace" = String, Path)),
     request_body(content_type = "application/json", content = Object),
     responses((status = 200, body = WireRules), (status = 400, description = "every problem is named in `problems`"),
-        (status = 412, description = "somebody else changed them first"), (status = 413, description = "too large")))]
+        (status = 412, description = "another request changed them first"), (status = 413, description = "too large")))]
 pub(crate) async fn change(
-    State(gateway): State<Gateway>,
+    State(state): State<IngestState>,
     authorized: Authorized,
     headers: HeaderMap,
     body: Bytes,
@@ -59,12 +58,11 @@ pub(crate) async fn change(
     let rules = RulesDocument::parse(&body)
         .map_err(|problems| Problem::new(Kind::BadRequest, problems.join("; ")).with("problems", json!(problems)))?;
     let expected = expected_revision(&headers)?;
-    let put = gateway.rules.put(authorized.pass(), rules, expected).await?;
+    let put = state.rules.put(authorized.pass(), rules, expected).await?;
     Ok(answer(put.series.rules().document(), put.revision))
 }
 
 fn answer(document: &RulesDocument, revision: Revision) -> Response {
-    let body = to_json(&WireRules { revision, document, shipped: RulesDocument::shipped() });
-    let etag = format!("\"{revision}\"");
-    ([(header::CONTENT_TYPE, "application/json".to_owned()), (header::ETAG, etag)], body).into_response()
+    let rules = WireRules { revision, document, shipped: RulesDocument::shipped() };
+    json_with_revision(StatusCode::OK, &rules, revision)
 }

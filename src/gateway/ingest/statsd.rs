@@ -1,5 +1,7 @@
-//! StatsD over UDP. Packets are taken without an answer, so what is refused is counted and named in the log; lines and windows
-//! are `intake::statsd`'s, and what they become goes in through the same door as every request.
+//! StatsD over UDP. Packets get no answer, so refusals are counted and logged.
+//!
+//! `earcon_intake::statsd` parses lines and aggregates windows. The resulting samples are committed
+//! like those of every other protocol.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,33 +11,36 @@ use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
+use super::commit::{Retry, submit_with_retry};
+use super::state::IngestState;
 use crate::gateway::http::log_limit::LogLimit;
-use crate::gateway::http::state::Gateway;
 use crate::telemetry::{Metric, count};
+use earcon_intake::ParsedBatch;
 use earcon_intake::statsd::{Aggregator, PacketSummary};
 use earcon_model::{Arrival, KpiBatch, WorkspaceId};
 use earcon_tenancy::WorkspacePass;
 
 /// The largest UDP packet.
 const PACKET: usize = 65_536;
-/// Packets taken together before anything else has its turn.
-const TOGETHER: usize = 256;
-/// Packets taken at the end: more than a socket's buffer holds.
-const LAST: usize = 100_000;
-/// How long samples wait for a door that is closed or a log that is away, before they are given up.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Most packets read in a row before other work has its turn.
+const READ_AT_ONCE: usize = 256;
+/// Most packets read at the end: more than a socket's buffer holds.
+const READ_AT_END: usize = 100_000;
+/// How long samples wait while the workspace takes nothing, before they are dropped.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(30);
+/// Pause after an error of the socket.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Where it listens, and what becomes of what it hears.
+/// The address, and how lines become samples.
 #[derive(Debug, Clone)]
 pub struct StatsdSettings {
     /// The address.
     pub listen: SocketAddr,
     /// The workspace that gets the samples.
     pub workspace: WorkspaceId,
-    /// How often what was counted becomes samples.
+    /// How often the aggregated values become samples.
     pub flush_every: Duration,
-    /// Series told apart.
+    /// Most series of a window.
     pub max_series: usize,
 }
 
@@ -50,19 +55,19 @@ impl StatsdGateway {
     ///
     /// # Errors
     /// The address cannot be listened on.
-    pub async fn start(gateway: Gateway, settings: &StatsdSettings) -> io::Result<Self> {
+    pub(crate) async fn start(state: IngestState, settings: &StatsdSettings) -> io::Result<Self> {
         let socket = UdpSocket::bind(settings.listen).await?;
         let address = socket.local_addr()?;
         let now = Instant::now();
-        let edge = Edge {
-            pass: gateway.access.system(&settings.workspace),
-            gateway,
+        let listener = Listener {
+            pass: state.access.system(&settings.workspace),
+            state,
             aggregator: Aggregator::new(settings.max_series),
             flushed: now,
             delivery: None,
-            complaints: LogLimit::over("StatsD"),
+            log: LogLimit::over("StatsD"),
         };
-        let task = tokio::spawn(edge.serve(socket, settings.flush_every));
+        let task = tokio::spawn(listener.serve(socket, settings.flush_every));
         Ok(Self { address, task })
     }
 
@@ -71,7 +76,7 @@ impl StatsdGateway {
         self.address
     }
 
-    /// Waits until what had come in before the gateway's shutdown is delivered.
+    /// Waits until everything received before the shutdown is delivered.
     pub async fn finish(self) {
         if let Err(error) = self.task.await {
             tracing::error!(%error, "the StatsD listener failed");
@@ -79,36 +84,38 @@ impl StatsdGateway {
     }
 }
 
-struct Edge {
-    gateway: Gateway,
+struct Listener {
+    state: IngestState,
     pass: WorkspacePass,
     aggregator: Aggregator,
     /// When the window began.
     flushed: Instant,
-    /// The samples of the window before, on their way. One at a time, so that they arrive in order.
+    /// The pending samples of the window before. One window at a time, so that they arrive in
+    /// order.
     delivery: Option<JoinHandle<Result<(), String>>>,
-    complaints: LogLimit,
+    log: LogLimit,
 }
 
-impl Edge {
+impl Listener {
     async fn serve(mut self, socket: UdpSocket, flush_every: Duration) {
         let mut buffer = vec![0; PACKET];
         let mut flush = interval_at(self.flushed + flush_every, flush_every);
         flush.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let gateway = self.gateway.clone();
-        let shutdown = gateway.shutting_down();
+        let state = self.state.clone();
+        let shutdown = state.shutting_down();
         tokio::pin!(shutdown);
         loop {
             tokio::select! {
                 readable = socket.readable() => match readable {
-                    Ok(()) => self.receive(&mut buffer, TOGETHER, |buffer| socket.try_recv_from(buffer)),
+                    Ok(()) => self.receive(&mut buffer, READ_AT_ONCE, |buffer| socket.try_recv_from(buffer)),
                     Err(error) => {
-                        self.complaints.refused("the socket", &error.to_string());
+                        self.log.refused("the socket", &error.to_string());
                         tokio::time::sleep(PAUSE).await;
                     }
                 },
                 _ = flush.tick() => {
-                    // While the samples before are on their way the window grows; its length is measured.
+                    // The window grows while the samples of the one before are pending; its length
+                    // is measured.
                     if self.delivery.as_ref().is_none_or(JoinHandle::is_finished) {
                         self.delivered().await;
                         self.deliver();
@@ -117,52 +124,52 @@ impl Edge {
                 () = &mut shutdown => break,
             }
         }
-        // What was sent before the shutdown is in the socket's buffer, which is bounded. The system is asked itself: the
-        // runtime may not have heard of it yet.
+        // Packets from before the shutdown are in the socket's buffer, which is bounded. They are
+        // read from the system directly, because the runtime may not have seen them yet.
         match socket.into_std() {
-            Ok(socket) => self.receive(&mut buffer, LAST, |buffer| socket.recv_from(buffer)),
-            Err(error) => self.complaints.refused("the socket", &error.to_string()),
+            Ok(socket) => self.receive(&mut buffer, READ_AT_END, |buffer| socket.recv_from(buffer)),
+            Err(error) => self.log.refused("the socket", &error.to_string()),
         }
         self.delivered().await;
         self.deliver();
         self.delivered().await;
     }
 
-    /// Takes up to `most` packets that are there.
+    /// Reads up to `most` packets that have arrived.
     fn receive(&mut self, buffer: &mut [u8], most: usize, next: impl Fn(&mut [u8]) -> io::Result<(usize, SocketAddr)>) {
         for _ in 0..most {
             match next(buffer) {
-                Ok((length, peer)) => self.take(&buffer[..length], peer),
+                Ok((length, peer)) => self.ingest(&buffer[..length], peer),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                // Such as the word that a packet of ours was not wanted: there is none.
-                Err(error) => return self.complaints.refused("the socket", &error.to_string()),
+                // For example an ICMP error for a packet of ours; none is sent.
+                Err(error) => return self.log.refused("the socket", &error.to_string()),
             }
         }
     }
 
-    fn take(&mut self, packet: &[u8], peer: SocketAddr) {
-        if let Err(denied) = self.gateway.access.admit(peer.ip(), self.pass.workspace()) {
+    fn ingest(&mut self, packet: &[u8], peer: SocketAddr) {
+        if let Err(denied) = self.state.access.admit(peer.ip(), self.pass.workspace()) {
             count(Metric::StatsdRefused, 1);
-            return self.complaints.refused(&peer.to_string(), &denied.to_string());
+            return self.log.refused(&peer.to_string(), &denied.to_string());
         }
         let PacketSummary { lines, rejected, first_error } = self.aggregator.ingest(packet);
         count(Metric::StatsdLines, lines.into());
         count(Metric::StatsdRefused, rejected.into());
         if let Some(error) = first_error {
-            self.complaints.refused(&peer.to_string(), &error);
+            self.log.refused(&peer.to_string(), &error);
         }
     }
 
     fn deliver(&mut self) {
         let now = Instant::now();
         let seconds = (now - std::mem::replace(&mut self.flushed, now)).as_secs_f64();
-        let batches = self.aggregator.flush(self.gateway.clock.now_ms(), seconds);
+        let batches = self.aggregator.flush(self.state.clock.now_ms(), seconds);
         if !batches.is_empty() {
-            self.delivery = Some(tokio::spawn(deliver(self.gateway.clone(), self.pass.clone(), batches)));
+            self.delivery = Some(tokio::spawn(deliver(self.state.clone(), self.pass.clone(), batches)));
         }
     }
 
-    /// Waits for the samples that are on their way.
+    /// Waits for the pending samples.
     async fn delivered(&mut self) {
         let Some(delivery) = self.delivery.take() else { return };
         let why = match delivery.await {
@@ -170,27 +177,23 @@ impl Edge {
             Ok(Err(why)) => why,
             Err(error) => error.to_string(),
         };
-        self.complaints.refused("a flush", &why);
+        self.log.refused("a flush", &why);
     }
 }
 
-/// Commits samples, piece by piece. What is wrong with some of them, or why the rest was given up.
-async fn deliver(gateway: Gateway, pass: WorkspacePass, batches: Vec<KpiBatch>) -> Result<(), String> {
-    let deadline = Instant::now() + PATIENCE;
+/// Commits samples, piece by piece.
+///
+/// # Errors
+/// Why some samples were refused, or why the rest was dropped.
+async fn deliver(state: IngestState, pass: WorkspacePass, batches: Vec<KpiBatch>) -> Result<(), String> {
+    let give_up_at = Instant::now() + GIVE_UP_AFTER;
     let mut refused = None;
-    for piece in pieces(batches, gateway.limits.max_batch_samples) {
-        let receipt = loop {
-            match gateway.directory.ingest(&pass, piece.clone(), Arrival::Live).await {
-                // A stream that failed takes them the second time; those already there replace themselves.
-                Ok((receipt, _)) if receipt.failed == 0 || Instant::now() >= deadline => break receipt,
-                Ok(_) => {}
-                Err(error) if Instant::now() >= deadline || !error.may_pass() => {
-                    return Err(format!("samples were given up: {error}"));
-                }
-                Err(_) => {}
-            }
-            tokio::time::sleep(PAUSE).await;
-        };
+    for piece in pieces(batches, state.max_batch_samples) {
+        let parsed = ParsedBatch { batches: piece, ..ParsedBatch::default() };
+        let give_up_after = give_up_at.saturating_duration_since(Instant::now());
+        let retry = Retry { give_up_after, until_shutdown: false };
+        let submitted = submit_with_retry(&state, &pass, parsed, Arrival::Live, retry).await;
+        let receipt = submitted.map_err(|why| format!("samples were dropped: {why}"))?.receipt;
         count(Metric::StatsdRefused, receipt.rejected.len() as u64 + receipt.failed);
         if let Some(first) = receipt.rejected.first() {
             refused.get_or_insert_with(|| first.error.clone());

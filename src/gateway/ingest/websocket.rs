@@ -1,7 +1,8 @@
-//! `GET …/kpis/ingest` as a WebSocket: documents as in POST, one a message, each answered after its commit, in order.
+//! `GET …/kpis/ingest` as a WebSocket: each message is a document as in POST.
 //!
-//! Several may be on their way: they are scored in the order they came, and their commits are waited for together. How many
-//! is bounded; beyond that the socket is not read. What is refused is answered and leaves the connection open.
+//! Messages are scored in the order they came, and answered in that order after their commits.
+//! A bounded number of messages waits for commits; beyond it the socket is not read. A refused
+//! message gets an answer and leaves the connection open.
 
 use std::time::Duration;
 
@@ -15,22 +16,25 @@ use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use super::http::{IngestParams, parse, send};
+use super::answer::accepted_json;
+use super::commit::{Committing, begin};
+use super::parse::parse_native;
+use super::state::IngestState;
+use super::target::IngestParams;
 use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::problem::Problem;
 use crate::gateway::http::query::{Params, bad};
-use crate::gateway::http::state::Gateway;
 use crate::gateway::websocket::{Frames, Gone, Incoming, Socket, SocketLimits, Upgrade};
 use crate::live::MessageFrame;
 use earcon_model::Arrival;
 
-/// Whoever has more than this to say sends several messages; a client that takes nothing for so long is given up.
+/// Largest message, and how long a client may take nothing before it is disconnected.
 const LIMITS: SocketLimits = SocketLimits { max_message: 1 << 20, send_timeout: Duration::from_secs(30) };
 /// Keeps connections through proxies open, and finds dead ones.
 const PING_EVERY: Duration = Duration::from_secs(25);
 /// Messages of one connection that wait for their commits.
-const UNDER_WAY: usize = 64;
-/// Longest `id`, as JSON: it is held until the answer.
+const MAX_PENDING: usize = 64;
+/// Longest `id`, as JSON. It is kept until the answer.
 const MAX_ID: usize = 256;
 
 /// Sends samples over a WebSocket.
@@ -40,29 +44,29 @@ const MAX_ID: usize = 256;
         (status = 101, description = "a WebSocket; see docs/protocol.md for its messages"),
         (status = 400, description = "not an upgrade to a WebSocket")))]
 pub(crate) async fn connect(
-    State(gateway): State<Gateway>,
+    State(state): State<IngestState>,
     authorized: Authorized,
     Params(params): Params<IngestParams>,
     upgrade: Upgrade,
 ) -> Result<Response, Problem> {
     let arrival = params.arrival();
-    Ok(upgrade.accept(LIMITS, move |socket| serve(socket, Connection { gateway, authorized, arrival })))
+    Ok(upgrade.accept(LIMITS, move |socket| serve(socket, Connection { state, authorized, arrival })))
 }
 
 struct Connection {
-    gateway: Gateway,
+    state: IngestState,
     authorized: Authorized,
     arrival: Arrival,
 }
 
 type Answers = FuturesOrdered<BoxFuture<'static, String>>;
 
-async fn serve(mut socket: Socket, desk: Connection) {
+async fn serve(mut socket: Socket, connection: Connection) {
     let mut answers = Answers::new();
     let mut frames = Frames::default();
-    let (shutdown, silence) = (desk.gateway.shutting_down(), sleep(PING_EVERY));
+    let (shutdown, silence) = (connection.state.shutting_down(), sleep(PING_EVERY));
     tokio::pin!(shutdown, silence);
-    let come_back = loop {
+    let reconnect = loop {
         tokio::select! {
             Some(answer) = answers.next(), if !answers.is_empty() => {
                 frames.push(MessageFrame::text(&answer).wire());
@@ -71,8 +75,8 @@ async fn serve(mut socket: Socket, desk: Connection) {
                     frames.push(MessageFrame::text(&answer).wire());
                 }
             }
-            message = socket.receive(), if answers.len() < UNDER_WAY => match message {
-                Ok(Incoming::Text(text)) => answers.push_back(desk.take(text).await),
+            message = socket.receive(), if answers.len() < MAX_PENDING => match message {
+                Ok(Incoming::Text(text)) => answers.push_back(connection.submit(text).await),
                 Ok(Incoming::Binary(_)) => {
                     let answer = refusal("null", bad("send text messages; this one was binary"));
                     answers.push_back(std::future::ready(answer).boxed());
@@ -92,28 +96,25 @@ async fn serve(mut socket: Socket, desk: Connection) {
             break false;
         }
     };
-    // What was sent is committed either way; whoever is still there is told so.
+    // Messages that were read are committed either way; a client that is still connected gets their
+    // answers.
     while let Some(answer) = answers.next().await {
         if socket.send_one(&MessageFrame::text(&answer)).await.is_err() {
             return;
         }
     }
-    if come_back {
+    if reconnect {
         socket.close(CloseCode::Restart, "restarting; connect again").await;
     }
 }
 
 impl Connection {
-    /// Sends the samples of a message on their way; what is returned answers after the commit.
-    async fn take(&self, text: String) -> BoxFuture<'static, String> {
+    /// Submits the samples of a message. The returned future answers after the commit.
+    async fn submit(&self, text: String) -> BoxFuture<'static, String> {
         let id = id_of(&text);
-        let sent = match parse(&self.gateway, &self.authorized, "application/json", text.as_bytes()).await {
-            Ok(rows) => send(&self.gateway, self.authorized.pass(), rows, self.arrival).await,
-            Err(problem) => Err(problem),
-        };
-        match sent {
+        match self.begin(&text).await {
             Ok(committing) => async move {
-                match committing.answer().await {
+                match accepted_json(&committing.committed().await) {
                     Ok(answer) => with_id(&id, &answer),
                     Err(problem) => refusal(&id, problem),
                 }
@@ -121,6 +122,12 @@ impl Connection {
             .boxed(),
             Err(problem) => std::future::ready(refusal(&id, problem)).boxed(),
         }
+    }
+
+    async fn begin(&self, text: &str) -> Result<Committing, Problem> {
+        let pass = self.authorized.pass();
+        let parsed = parse_native(&self.state, pass, "application/json", text.as_bytes()).await?;
+        Ok(begin(&self.state, pass, parsed, self.arrival).await?)
     }
 }
 
@@ -157,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_id_comes_back_as_it_was() {
+    fn an_answer_repeats_the_id_of_its_message() {
         for (text, id) in [
             (r#"{"id": 7, "samples": []}"#, "7"),
             (r#"{"samples": [], "id": "a\"b"}"#, r#""a\"b""#),

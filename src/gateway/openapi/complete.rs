@@ -1,17 +1,12 @@
-//! Adds to the collected OpenAPI document what every route has in common and what derived schemas cannot say: the errors any
-//! request may get, their body, and the exact form of names, times and small vocabularies.
+//! Adds to the collected OpenAPI document what derived schemas cannot express: the body of an
+//! error, and the exact form of names, times and small vocabularies.
 
 use serde_json::{Map, Value, json};
 
-use crate::gateway::http::problem::{Kind, PROBLEM_JSON};
+use super::operations::{KPI, complete_operation};
+use crate::gateway::http::problem::Kind;
 
-const WORKSPACE: &str = "^[a-z0-9][a-z0-9_-]{0,62}$";
-/// Of an entry or an experiment.
-const NAME: &str = "^[a-z0-9][a-z0-9_-]{0,62}$";
-const KPI: &str = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$";
 const LABEL_KEY: &str = "^[A-Za-z_][A-Za-z0-9_.]{0,63}$";
-/// The cursor of a page of anomalies or incidents.
-const CURSOR: &str = "^[0-9]{1,15}_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$";
 
 /// Completes the document.
 pub(super) fn complete(mut document: Value) -> Value {
@@ -26,85 +21,7 @@ pub(super) fn complete(mut document: Value) -> Value {
     document
 }
 
-fn complete_operation(path: &str, operation: &mut Value) {
-    for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
-        let name = parameter["name"].as_str().unwrap_or_default().to_owned();
-        if let Some(schema) = parameter_schema(&name) {
-            parameter["schema"] = schema;
-        }
-    }
-    let takes_a_body = operation.get("requestBody").is_some();
-    if path.ends_with("/acknowledge") {
-        // Nothing at all says as much as `{}`.
-        operation["requestBody"]["required"] = json!(false);
-    }
-    let Some(responses) = operation["responses"].as_object_mut() else { return };
-    let mut common = vec![
-        ("403", "not from or for this machine, or one workspace too many"),
-        ("500", "something failed here; see the server's log"),
-    ];
-    if path.contains("{workspace}") {
-        common.push(("400", "a name or parameter that breaks its rule"));
-        common.push(("503", "not available right now; try again"));
-    }
-    if takes_a_body {
-        common.push(("413", "the body is too large"));
-        common.push(("415", "the content type or encoding is not understood"));
-    }
-    for (status, description) in common {
-        responses.entry(status).or_insert_with(|| json!({ "description": description }));
-    }
-    let own_words = speaks_an_agents_protocol(path);
-    for (status, response) in responses {
-        if own_words && status.starts_with(['4', '5']) {
-            response["content"] = json!({
-                PROBLEM_JSON: { "schema": { "$ref": "#/components/schemas/Problem" } },
-                "application/json": { "schema": { "type": "object" } },
-                "application/x-protobuf": {},
-                "text/plain": { "schema": { "type": "string" } },
-            });
-        }
-        if status.starts_with(['4', '5']) && response.get("content").is_none() {
-            response["content"] = json!({ PROBLEM_JSON: { "schema": { "$ref": "#/components/schemas/Problem" } } });
-        }
-        if matches!(status.as_str(), "429" | "503") {
-            response["headers"] =
-                json!({ "retry-after": { "description": "seconds", "schema": { "type": "string" } } });
-        }
-    }
-}
-
-/// Agents expect errors in the words of the server they were made for.
-fn speaks_an_agents_protocol(path: &str) -> bool {
-    path.ends_with("/write") || path.ends_with("/v1/metrics")
-}
-
-/// The exact schema of a parameter; `None` leaves what was derived.
-fn parameter_schema(name: &str) -> Option<Value> {
-    let schema = match name {
-        "workspace" => json!({ "type": "string", "pattern": WORKSPACE }),
-        "kpi" => json!({ "type": "string", "pattern": KPI }),
-        "mix" => json!({ "type": "string", "enum": ["default"] }),
-        "entry" | "experiment" => json!({ "type": "string", "pattern": NAME }),
-        "job" => json!({ "type": "string", "pattern": "^[0-9]{1,20}$" }),
-        "id" => json!({ "type": "string", "format": "uuid" }),
-        "from" | "to" => json!({ "anyOf": [
-            { "type": "string", "pattern": "^-?[0-9]{1,15}$" }, { "type": "string", "format": "date-time" }
-        ] }),
-        "labels" => json!({ "type": "string", "pattern": "^([a-z][a-z0-9_]{0,9}:[A-Za-z0-9 :_-]{1,20})?$",
-            "description": "`key:value,key:value`; the pattern shows the usual form of one" }),
-        "step" => json!({ "type": "integer", "format": "int64", "minimum": 1_000 }),
-        "If-Match" => json!({ "type": "string", "pattern": "^(\\*|\"?[0-9]{1,15}\"?)$" }),
-        "width" => json!({ "type": "integer", "minimum": 240, "maximum": 2_400 }),
-        "height" => json!({ "type": "integer", "minimum": 160, "maximum": 1_200 }),
-        "theme" => json!({ "type": "string", "enum": ["light", "dark"] }),
-        "before" => json!({ "type": "string", "pattern": CURSOR }),
-        _ => return None,
-    };
-    Some(schema)
-}
-
-/// What is to be merged into the schemas.
+/// The additions to the schemas.
 fn schemas() -> Vec<(&'static str, Value)> {
     let property = |name: &str, schema: Value| json!({ "properties": { name: schema } });
     let one_of = |name: &str, values: &[&str]| property(name, json!({ "enum": values }));
@@ -187,7 +104,8 @@ fn schemas() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Puts `more` into `value`, member by member; null removes a member (RFC 7396), except inside lists.
+/// Puts `more` into `value`, member by member; null removes a member (RFC 7396), except inside
+/// lists.
 fn merge(value: &mut Value, more: Value) {
     match more {
         Value::Object(members) => {
@@ -209,6 +127,7 @@ fn merge(value: &mut Value, more: Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gateway::http::problem::PROBLEM_JSON;
 
     #[test]
     fn every_error_has_the_body_of_an_error() {

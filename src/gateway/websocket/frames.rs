@@ -1,11 +1,11 @@
-//! Frames on their way into a socket, written together.
+//! Frames that are written to a socket together.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
 use bytes::{Buf, Bytes};
 
-/// More room than this is given back when everything is written.
+/// Room for more frames than this is released when all are written.
 const KEPT: usize = 16;
 
 /// Frames in the order they go out. As a [`Buf`], so that many leave with one system call.
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_in_parts_arrives_whole() {
+    fn frames_written_in_parts_arrive_whole() {
         for step in 1..12 {
             let mut frames = Frames::default();
             for part in ["ab", "", "cdefg", "h", "ij"] {

@@ -12,7 +12,7 @@ use hyper_util::server::conn::auto::upgrade::downcast;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::{Socket, SocketLimits};
+use super::socket::{Socket, SocketLimits};
 use crate::gateway::http::problem::{Kind, Problem};
 
 /// A request to become a WebSocket.
@@ -32,10 +32,10 @@ impl<S: Sync> FromRequestParts<S> for Upgrade {
             || !lists(&parts.headers, &header::CONNECTION, "upgrade")
             || !lists(&parts.headers, &header::UPGRADE, "websocket")
         {
-            return refuse("this address speaks WebSocket: connect with a WebSocket client");
+            return refuse("this address is a WebSocket: connect with a WebSocket client");
         }
         if parts.headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
-            return refuse("only version 13 of WebSocket is spoken here (Sec-WebSocket-Version)");
+            return refuse("only version 13 of WebSocket is supported (Sec-WebSocket-Version)");
         }
         let Some(key) = parts.headers.get(header::SEC_WEBSOCKET_KEY) else {
             return refuse("the header Sec-WebSocket-Key is missing");

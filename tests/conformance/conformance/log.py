@@ -28,13 +28,34 @@ ANOMALY: Message = {
     "samples": 3,
     "detector": "robust-forecast-1",
     "acknowledged": None,
-    "verdict": None,
-    "standing": {"reached": 0, "of": 8_000},
-    "sentence": "shop.revenue is far above where it has been of late: 400 where 100 was expected.",
+    "feedback": None,
+    "rank": {"reached": 0, "of": 8_000},
+    "sentence": "shop.revenue is above its recent range: 400 where 100 was expected.",
     "muted": None,
 }
-VERDICT: Message = {"verdict": "real", "at": 1_767_225_602_000, "by": "somebody", "note": None}
-ACKNOWLEDGED: Message = {"at": 1_767_225_602_000, "by": "somebody", "note": None}
+FEEDBACK: Message = {"outcome": "real", "at": 1_767_225_602_000, "by": "ann", "note": None}
+ACKNOWLEDGED: Message = {"at": 1_767_225_602_000, "by": "ann", "note": None}
+INCIDENT: Message = {
+    "id": "01890a5d-ac96-774b-bcce-b302099a8058",
+    "revision": 1,
+    "title": "shop.revenue above the expected range",
+    "state": "open",
+    "alerted": True,
+    "alerted_at": 1_767_225_602_000,
+    "opened_at": 1_767_225_600_000,
+    "closed_at": None,
+    "merged_into": None,
+    "surprise": 4.5,
+    "peak_score": 0.9,
+    "cause_seq": 1,
+    "first_mover": {"kpi": "shop.revenue", "labels": {"region": "eu"}, "anomaly": ANOMALY["id"]},
+    "members_total": 1,
+    "members_open": 1,
+    "members": [],
+    "timeline": [{"at": 1_767_225_600_000, "what": "joined", "kpi": "shop.revenue", "labels": {"region": "eu"}}],
+    "timeline_left_out": 0,
+    "acknowledged": None,
+}
 SERIES: Message = {
     "labels": {"region": "eu"},
     "samples": [[1_767_225_600_000, 12.5, None, None, None, None]],
@@ -49,13 +70,25 @@ DATA: dict[str, Message] = {
     "anomaly.updated": ANOMALY,
     "anomaly.closed": {**ANOMALY, "state": "closed", "closed_at": 1_767_225_602_000},
     "anomaly.acknowledged": {"id": ANOMALY["id"], "labels": {"region": "eu"}, "acknowledged": ACKNOWLEDGED},
-    "anomaly.judged": {"id": ANOMALY["id"], "labels": {"region": "eu"}, "verdict": VERDICT, "sensitivity": 1.125},
+    "anomaly.feedback": {"id": ANOMALY["id"], "labels": {"region": "eu"}, "feedback": FEEDBACK, "sensitivity": 1.125},
+    "incident.opened": INCIDENT,
+    "incident.updated": {**INCIDENT, "revision": 2},
+    "incident.closed": {**INCIDENT, "revision": 3, "state": "closed", "closed_at": 1_767_225_603_000},
     "series.stalled": {"labels": {"region": "eu"}, "last_timestamp": 1_767_225_600_000},
     "series.restored": {"labels": {"region": "eu"}, "timestamp": 1_767_225_600_000},
     "kpi.parked": {"reason": "scoring failed"},
     "kpi.resumed": {},
 }
 """Every type of event, with data as the server sends it."""
+
+
+def _about(type_: str) -> Message:
+    """Subject and KPI of an event of this type."""
+    if type_.startswith("incident."):
+        return {"subject": f"incident/{INCIDENT['id']}"}
+    if type_.startswith("job."):
+        return {"subject": "job/01890a5d-ac96-774b-bcce-b302099a8059"}
+    return {"subject": "kpi/shop.revenue", "kpi": "shop.revenue"}
 
 
 @dataclass
@@ -79,7 +112,7 @@ class Log:
             "time": 1_767_225_600_000 + self.head,
             "type": type_,
             "workspace": "local",
-            "kpi": "shop.revenue",
+            **_about(type_),
             "data": DATA.get(type_, {"anything": [1, {"else": None}]}),
             **more,
         }
@@ -96,4 +129,4 @@ class Log:
 
     def snapshot(self) -> Message:
         """The state after the newest event."""
-        return {"type": "snapshot", "seq": self.head, "epoch": self.epoch, "kpis": [], "anomalies": []}
+        return {"type": "snapshot", "seq": self.head, "epoch": self.epoch, "kpis": [], "anomalies": [], "incidents": []}

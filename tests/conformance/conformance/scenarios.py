@@ -135,6 +135,7 @@ async def unknown_types(stage: Stage) -> None:
     log = stage.server.log
     await connection.send({"type": "from.the.future", "seq": "no number", "more": [1, 2]}, {"type": "tide", "high": True})
     await stage.server.tell(type_="kpi.renamed")
+    await stage.server.tell(type_="job.finished")
     await connection.send(log.append(colour="green", data={**DATA["samples"], "unit": {"name": "€"}}))
     await stage.finish()
 

@@ -51,7 +51,7 @@ async fn events_arrive_in_order_and_equal_to_the_websocket() {
             ("Nats-Msg-Id", &id),
             ("ce-source", "/workspaces/local"),
             ("ce-type", &format!("earcon.{event_type}")),
-            ("ce-subject", "shop.orders"),
+            ("ce-subject", shown["subject"].as_str().unwrap()),
             ("content-type", "application/json"),
             ("Earcon-Epoch", &epoch),
             ("Earcon-Seq", &shown["seq"].to_string()),
@@ -83,7 +83,7 @@ async fn wildcards_match_kpi_families_and_no_name_escapes_them() {
     let mut seen = Vec::new();
     for name in names {
         let message = all.next().await;
-        assert_eq!(header(&message, "ce-subject"), name);
+        assert_eq!(header(&message, "ce-subject"), format!("kpi/{name}"));
         seen.push(message.subject.to_string());
     }
     let under = |rest: &str| format!("earcon.v1.local.samples.{rest}");

@@ -12,7 +12,7 @@ fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
     [&[number << 3 | 2, bytes.len() as u8], bytes].concat()
 }
 
-fn series(labels: &[(&str, &str)], samples: &[(i64, f64)]) -> Vec<u8> {
+pub(super) fn series(labels: &[(&str, &str)], samples: &[(i64, f64)]) -> Vec<u8> {
     let mut message = Vec::new();
     for (key, value) in labels {
         message.extend(field(1, &[field(1, key.as_bytes()), field(2, value.as_bytes())].concat()));
@@ -30,9 +30,14 @@ fn series(labels: &[(&str, &str)], samples: &[(i64, f64)]) -> Vec<u8> {
     message
 }
 
-async fn write(server: &Server, all: &[Vec<u8>]) -> (u16, String) {
+/// A compressed write request.
+pub(super) fn request(all: &[Vec<u8>]) -> Vec<u8> {
     let request: Vec<u8> = all.iter().flat_map(|series| field(1, series)).collect();
-    let body = snap::raw::Encoder::new().compress_vec(&request).unwrap();
+    snap::raw::Encoder::new().compress_vec(&request).unwrap()
+}
+
+async fn write(server: &Server, all: &[Vec<u8>]) -> (u16, String) {
+    let body = request(all);
     let post = server.http().post(server.url("/api/v1/write")).header("content-type", "application/x-protobuf");
     let post = post.header("content-encoding", "snappy").header("x-prometheus-remote-write-version", "0.1.0");
     let answer = post.body(body).send().await.expect("the server answers");

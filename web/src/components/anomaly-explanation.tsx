@@ -35,7 +35,7 @@ export function AnomalyExplanation({ anomaly }: { anomaly: Anomaly }) {
 
   const fail = (error: Error) => setProblem(error.message);
   const sendFeedback = (outcome: "real" | "false") =>
-    store.api.judge(id, outcome).then((answer) => {
+    store.api.sendFeedback(id, outcome).then((answer) => {
       store.state.applyAnomalies([answer]);
       store.notify();
       setReloads(reloads + 1);
@@ -43,11 +43,11 @@ export function AnomalyExplanation({ anomaly }: { anomaly: Anomaly }) {
   const mute = (duration: string) => store.api.mute(id, duration).then(() => setReloads(reloads + 1), fail);
 
   const sentence = explained?.explanation.sentence;
-  const feedback = explained?.verdict?.verdict ?? anomaly.verdict?.verdict;
+  const feedback = explained?.feedback?.outcome ?? anomaly.feedback?.outcome;
   return (
     <div className="why" data-testid="why">
       {problem !== null && <p role="alert">{problem}</p>}
-      <p data-testid="sentence">{sentence ?? anomaly.sentence ?? ""}</p>
+      <p data-testid="sentence">{sentence ?? anomaly.sentence}</p>
       {/* `at` changes with each sample, so that the chart of an open anomaly is reloaded. */}
       <img src={`${store.api.picture(id)}?width=720&height=300&at=${last_at}`} width={720} height={300} alt={sentence ?? ""} />
       {explained !== null && <Similar explained={explained} />}

@@ -52,7 +52,7 @@ export function AnomalyItem({ anomaly }: { anomaly: Anomaly }) {
         </span>
         <span className="actions">
           {anomaly.muted && <span className="muted">muted: {anomaly.muted}</span>}
-          {anomaly.verdict && <span className="muted">{outcomeText(anomaly.verdict.verdict)}</span>}
+          {anomaly.feedback && <span className="muted">{outcomeText(anomaly.feedback.outcome)}</span>}
           <button
             type="button"
             className="quiet"

@@ -12,7 +12,7 @@ const arm: Arm = {
   live_ns: null,
   shadow_ns: 812,
   precision: null,
-  judged: 0,
+  feedback_count: 0,
 };
 
 function experiment(name: string, stage: Experiment["stage"], since: number): Experiment {

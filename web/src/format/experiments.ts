@@ -55,7 +55,7 @@ export const ROWS: readonly Row[] = [
   { name: "Alerts per day", value: (arm) => some(arm.alerts_per_day, (rate) => rate.toFixed(rate < 10 ? 1 : 0)) },
   { name: "Time per sample, live", value: (arm) => some(arm.live_ns, duration) },
   { name: "Time per sample, in shadow", value: (arm) => some(arm.shadow_ns, duration) },
-  { name: "Real according to feedback", value: (arm) => some(arm.precision, (share) => `${Math.round(share * 100)} % of ${count(arm.judged)}`) },
+  { name: "Real according to feedback", value: (arm) => some(arm.precision, (share) => `${Math.round(share * 100)} % of ${count(arm.feedback_count)}`) },
 ];
 
 export function percent(share: number | null): string {

@@ -95,6 +95,7 @@ describe("anomalies", () => {
     ...{ id: "a", kpi: "net.in_bytes_per_second", labels: {}, state: "open", opened_at: 1, last_at: 1, closed_at: null },
     peak: { timestamp: 1, value: 12_400_000, score: 1, expected: 1_500_000, lower: 1_100_000, upper: 2_000_000 },
     ...{ direction: "above", reason: "residual_z", samples: 1, detector: "1", acknowledged: null },
+    ...{ feedback: null, rank: null, sentence: "", muted: null },
   };
 
   it("give value, expected range and reason", () => {

@@ -13,7 +13,7 @@ function member(kpi: string, link: Member["link"] = "first"): Member {
 function incident(total: number, surprise = 3): Incident {
   const first = member("shop.orders");
   return {
-    ...{ id: `i${total}`, revision: 1, title: "title of the server", state: "open", told: true, told_at: 7 },
+    ...{ id: `i${total}`, revision: 1, title: "title of the server", state: "open", alerted: true, alerted_at: 7 },
     ...{ opened_at: 5, closed_at: null, merged_into: null, surprise, peak_score: 0.9, cause_seq: 3 },
     ...{ first_mover: first, members_total: total, members_open: total, members: [first], timeline: [] },
     ...{ timeline_left_out: 0, acknowledged: null },

@@ -19,18 +19,18 @@ function anomaly(id: string, state: "open" | "closed", openedAt = 5): Anomaly {
   return {
     ...{ id, kpi: "shop.revenue", labels: LABELS, state, opened_at: openedAt, last_at: openedAt },
     ...{ closed_at: state === "closed" ? 9 : null, peak, direction: "above", reason: "robust_z" },
-    ...{ samples: 1, detector: "1", acknowledged: null },
+    ...{ samples: 1, detector: "1", acknowledged: null, feedback: null, rank: null, sentence: "", muted: null },
   };
 }
 
 function kpi(value: number): Kpi {
   const none = { score: null, expected: null, lower: null, upper: null, features: null, warming: null, anomaly: null };
-  const series = { labels: LABELS, state: "normal" as const, timestamp: 100, value, late: 2, ...none };
+  const series = { labels: LABELS, state: "normal" as const, timestamp: 100, value, late: 2, sensitivity: 1, ...none };
   return { kpi: "shop.revenue", state: "running", reason: null, series: [series] };
 }
 
 function snapshot(kpis: Kpi[], anomalies: Anomaly[] = []): Snapshot {
-  return { type: "snapshot", seq: 1, epoch: "e", kpis, anomalies };
+  return { type: "snapshot", seq: 1, epoch: "e", kpis, anomalies, incidents: [] };
 }
 
 describe("a workspace state", () => {

@@ -7,6 +7,7 @@
 import {
   type Acknowledged,
   type Anomaly,
+  type Feedback,
   type Incident,
   type Kpi,
   type Labels,
@@ -17,7 +18,6 @@ import {
   type SeriesSamples,
   type SeriesState,
   type Snapshot,
-  type Verdict,
 } from "@earcon/client";
 import { type LiveSeries, newSeries } from "./live-series.ts";
 
@@ -72,7 +72,7 @@ export class WorkspaceState {
       }
     }
     this.incidents.clear();
-    (snapshot.incidents ?? []).forEach((incident) => this.applyIncident(incident));
+    snapshot.incidents.forEach((incident) => this.applyIncident(incident));
     this.applyAnomalies(snapshot.anomalies);
     this.generation += lost ? 1 : 0;
     this.ready = true;
@@ -98,8 +98,8 @@ export class WorkspaceState {
       case "anomaly.acknowledged":
         this.acknowledge(event.data.id, event.data.acknowledged);
         return [];
-      case "anomaly.judged":
-        this.#recordFeedback(event.data.id, event.data.verdict);
+      case "anomaly.feedback":
+        this.#recordFeedback(event.data.id, event.data.feedback);
         return [];
       case "series.stalled":
         return [this.#setState(this.findOrCreate(event.kpi, event.data.labels), "stalled")];
@@ -164,10 +164,10 @@ export class WorkspaceState {
   }
 
   /** Records a person's feedback on an anomaly. */
-  #recordFeedback(id: string, verdict: Verdict): void {
+  #recordFeedback(id: string, feedback: Feedback): void {
     const known = this.anomalies.get(id);
     if (known !== undefined) {
-      this.anomalies.set(id, { ...known, verdict });
+      this.anomalies.set(id, { ...known, feedback });
       this.anomaliesVersion += 1;
     }
   }

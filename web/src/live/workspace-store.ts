@@ -69,7 +69,7 @@ export class WorkspaceStore {
 
   /** Connects without waiting for the rest of the backoff. */
   reconnectNow(): void {
-    this.#subscription.hurry();
+    this.#subscription.reconnectNow();
   }
 
   /** Signal of one series. */
@@ -104,7 +104,7 @@ export class WorkspaceStore {
 
   readonly #onVisibleOrOnline = () => {
     if (document.visibilityState === "visible") {
-      this.#subscription.hurry();
+      this.#subscription.reconnectNow();
     } else if (this.#flushing) {
       // The requested frame does not come while the page is hidden.
       setTimeout(() => this.#flush(), HIDDEN_FLUSH_MS);
@@ -154,7 +154,7 @@ export class WorkspaceStore {
     if (this.missing && this.#missingTimer === null) {
       this.#missingTimer = setTimeout(() => {
         this.#missingTimer = null;
-        this.#subscription.hurry();
+        this.#subscription.reconnectNow();
       }, MISSING_RETRY_MS);
     }
   }

@@ -1,4 +1,4 @@
-"""A server: follow its workspaces, ask them, hear them, send them samples."""
+"""A server: follow its workspaces, query them, send samples, receive sound."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from . import ingest as _ingest
 from . import listen as _listen
 from . import model
 from .errors import ApiError, Unreachable
+from .events import Event
 from .follow import Heartbeat, State, follow
 from .ingest import Batcher, Receipt, Sample
 from .link import Link, Since
 from .listen import Sound
-from .model import Anomaly, Event, Kpi, Labels, Position, Snapshot
+from .model import Anomaly, Kpi, Labels, Position, Snapshot
 
 TIMEOUT_S = 30.0
 
@@ -65,11 +66,11 @@ class Client:
         types: Sequence[str] = (),
         on_state: Callable[[State], None] | None = None,
     ) -> AsyncGenerator[Event | Snapshot, None]:
-        """Events as they happen, each once and in order, over as many connections as it takes.
+        """Events, each once and in order, over as many connections as it takes.
 
-        `since` is "snapshot" (the state as it stands first), "live" (what comes next), or the `position` of an event or
-        snapshot of an earlier run. Where the server no longer holds what was missed, a `Snapshot` with `lost` set comes in
-        place of it. A KPI may end in `*`. A consumer that is slow loses nothing that the server's log still holds.
+        `since` is "snapshot" (first the state), "live" (from the next event on), or the `position` of an event or
+        snapshot of an earlier run. If the server no longer holds missed events, a `Snapshot` with `lost` set comes in
+        place of them. A KPI may end in `*`. A slow consumer loses nothing that the server's log still holds.
         """
         position = since if isinstance(since, Position) else None
         first = "snapshot" if isinstance(since, Position) else since
@@ -81,17 +82,17 @@ class Client:
         return await _ingest.send(self._poster(workspace), samples)
 
     def batcher(self, workspace: str = "local", *, size: int = 1_000, within: float = 0.5) -> Batcher:
-        """Gathers samples that come one by one: `async with client.batcher() as batches: await batches.put(…)`."""
+        """Batches single samples: `async with client.batcher() as batches: await batches.put(…)`."""
         return Batcher(self._poster(workspace), size, within)
 
     def listen(self, workspace: str = "local", mix: str = "default") -> AsyncGenerator[Sound, None]:
-        """Opus packets (one every 20 ms), and who sounds; live, until it is closed."""
+        """Opus packets (one every 20 ms), voices and cues; live, until it is closed."""
         return _listen.sounds(self._socket_url(f"{_path(workspace)}/mixes/{quote(mix, safe='')}/live"))
 
     async def record(
         self, path: str | PathLike[str], seconds: float, workspace: str = "local", mix: str = "default"
     ) -> float:
-        """Writes so many seconds of a mix to an Ogg Opus file, as they happen; answers how many it were."""
+        """Records a mix live to an Ogg Opus file; returns the number of seconds written."""
         url = f"{self._url}{_path(workspace)}/mixes/{quote(mix, safe='')}/live.ogg"
         try:
             async with self._http.stream("GET", url) as response:
@@ -108,12 +109,12 @@ class Client:
         return [workspace["id"] for workspace in answer["workspaces"]]
 
     async def kpis(self, workspace: str = "local") -> list[Kpi]:
-        """Every KPI as it stands."""
+        """All KPIs with their newest samples."""
         answer = await self._ask("GET", f"{_path(workspace)}/kpis")
         return [model.kpi(kpi) for kpi in answer["kpis"]]
 
     async def kpi(self, workspace: str, kpi: str) -> Kpi:
-        """One KPI as it stands."""
+        """One KPI with its newest samples."""
         return model.kpi(await self._ask("GET", f"{_path(workspace)}/kpis/{quote(kpi, safe='')}"))
 
     async def samples(
@@ -164,17 +165,17 @@ class Client:
         return model.anomaly(await self._ask("GET", f"{_path(workspace)}/anomalies/{quote(id, safe='')}"))
 
     async def acknowledge(self, workspace: str, id: str, note: str | None = None) -> Anomaly:
-        """Says that somebody has seen an anomaly."""
+        """Acknowledges an anomaly."""
         body = {} if note is None else {"note": note}
         path = f"{_path(workspace)}/anomalies/{quote(id, safe='')}/acknowledge"
         return model.anomaly(await self._ask("POST", path, body=body))
 
-    async def judge(
-        self, workspace: str, id: str, verdict: Literal["real", "false"], note: str | None = None
+    async def send_feedback(
+        self, workspace: str, id: str, outcome: Literal["real", "false"], note: str | None = None
     ) -> Anomaly:
-        """Says whether an anomaly was worth the alert; the last word holds."""
-        body = {"verdict": verdict} | ({} if note is None else {"note": note})
-        path = f"{_path(workspace)}/anomalies/{quote(id, safe='')}/verdict"
+        """Records whether an anomaly was worth the alert; the last feedback holds."""
+        body = {"outcome": outcome} | ({} if note is None else {"note": note})
+        path = f"{_path(workspace)}/anomalies/{quote(id, safe='')}/feedback"
         return model.anomaly(await self._ask("POST", path, body=body))
 
     def _poster(self, workspace: str) -> _ingest.Post:

@@ -1,4 +1,4 @@
-"""Gives `link` a WebSocket, a clock and chance: an endless iteration over connections."""
+"""Gives `link` a WebSocket, a clock and random numbers: an endless iteration over connections."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from websockets.exceptions import InvalidURI, WebSocketException
 
 from .backoff import backoff
 from .errors import NotUnderstood
+from .events import Event
 from .link import Link, Send
-from .model import Event, Snapshot
+from .model import Snapshot
 
 State: TypeAlias = Literal["connecting", "subscribing", "live", "waiting"]
 PING = '{"type":"ping"}'
@@ -27,12 +28,12 @@ MAX_MESSAGE = 256 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """When a silent connection is doubted. Seconds."""
+    """Limits for a silent connection. Seconds."""
 
     ping_after: float = 15.0
-    """Silence after which the connection is asked whether it still lives."""
+    """Silence after which the client sends a ping."""
     dead_after: float = 25.0
-    """Silence after which it is given up."""
+    """Silence after which the connection is replaced."""
     connect_within: float = 10.0
     """How long connecting and subscribing may take."""
 
@@ -41,14 +42,14 @@ async def follow(
     url: str, link: Link, heartbeat: Heartbeat, on_state: Callable[[State], None] | None
 ) -> AsyncGenerator[Event | Snapshot, None]:
     """Delivers events until it is closed; connects, and connects again, by itself."""
-    tell: Callable[[State], None] = on_state or (lambda _state: None)
+    report: Callable[[State], None] = on_state or (lambda _state: None)
     failures = 0
     while True:
         answered = False
         link.subscribed = False
-        tell("connecting")
+        report("connecting")
         try:
-            async with aclosing(_connection(url, link, heartbeat, tell)) as deliveries:
+            async with aclosing(_connection(url, link, heartbeat, report)) as deliveries:
                 async for delivery in deliveries:
                     answered = True
                     yield delivery
@@ -58,22 +59,22 @@ async def follow(
             # Whatever it was, the answer is the same: try again.
             pass
         failures = 1 if answered or link.subscribed else failures + 1
-        tell("waiting")
+        report("waiting")
         await asyncio.sleep(backoff(failures, random.random()))
 
 
 async def _connection(
-    url: str, link: Link, heartbeat: Heartbeat, tell: Callable[[State], None]
+    url: str, link: Link, heartbeat: Heartbeat, report: Callable[[State], None]
 ) -> AsyncGenerator[Event | Snapshot, None]:
-    """What one connection brings. Raises when it ends badly."""
-    # The heartbeat is the protocol's own: one that counts while nobody reads would end connections of slow consumers.
+    """The deliveries of one connection. Raises if it breaks."""
+    # Only the protocol's heartbeat is used: WebSocket pings would end the connections of slow consumers.
     socket = await asyncio.wait_for(
         connect(url, max_size=MAX_MESSAGE, compression=None, ping_interval=None, close_timeout=1, open_timeout=None),
         heartbeat.connect_within,
     )
     try:
         await socket.send(link.open().text)
-        tell("subscribing")
+        report("subscribing")
         while True:
             was = link.subscribed
             message = await _receive(socket, heartbeat, link.subscribed)
@@ -83,7 +84,7 @@ async def _connection(
                 else:
                     yield effect
             if link.subscribed and not was:
-                tell("live")
+                report("live")
     except TimeoutError:
         # A peer that says nothing does not answer a close either.
         socket.transport.abort()

@@ -1,7 +1,7 @@
-"""What to make of each message of a subscription. Pure: no socket, no timer, no clock.
+"""The state machine of a subscription. Pure: no socket, no timer, no clock.
 
-Invariant: every event is delivered at most once and in order; what was missed is either replayed by the server or
-answered with a snapshot, which says so.
+Invariant: every event is delivered at most once and in order. Missed events are either replayed by the server or
+replaced by a snapshot with `lost` set.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from . import model
+from . import events, model
 from .errors import NotUnderstood
-from .model import Event, Position, Snapshot
+from .events import Event
+from .model import Position, Snapshot
 
 Since: TypeAlias = Literal["live", "snapshot"] | Position
 
 GAPS_BEFORE_SNAPSHOT = 3
-"""So many gaps within the window mean that replaying is too slow; a snapshot is not."""
+"""After this many gaps within the window, ask for a snapshot, because replaying is too slow."""
 GAP_WINDOW_S = 30.0
 
 
@@ -54,7 +55,7 @@ class Link:
         """Takes a message. `now` is any clock in seconds that does not go backwards."""
         if not isinstance(message, dict):
             return []
-        if "kpi" in message and "data" in message:
+        if "subject" in message and "data" in message:
             return self._event(message)
         match message.get("type"):
             case "subscribed":
@@ -86,14 +87,14 @@ class Link:
         if message.get("recovered") is False:
             self._snapshot_due = True
         elif self.position is None and not self._snapshot_due:
-            # Who asked for what comes next learns here where that begins.
+            # A subscription to live events learns its position here.
             self.position = Position(int(message["seq"]), str(message["epoch"]))
 
     def _snapshot(self, message: dict[str, Any]) -> list[Effect]:
         try:
             snapshot = model.snapshot(message, lost=self.position is not None)
         except (KeyError, TypeError, ValueError) as error:
-            # Without it nothing behind it means anything.
+            # Events after it would mean nothing without it.
             raise NotUnderstood(f"the server's snapshot is not as documented: {error!r}") from error
         self.position = snapshot.position
         self._snapshot_due = False
@@ -103,7 +104,7 @@ class Link:
         # Between a subscribe and its answer, events still belong to the subscription before.
         if not self.subscribed or self._snapshot_due or self.position is None:
             return []
-        event = model.event(message)
+        event = events.event(message)
         if event.epoch != self.position.epoch:
             return [self._subscribe("snapshot")]
         if event.seq <= self.position.seq:
@@ -114,7 +115,7 @@ class Link:
     def _gap(self, message: dict[str, Any], now: float) -> list[Effect]:
         start, end = int(message["from"]), int(message["to"])
         position = self.position
-        # What was seen already is not missing, whoever says so.
+        # Events that were seen are not missing.
         if not self.subscribed or self._snapshot_due or position is None or end <= position.seq:
             return []
         self._gaps = self._gaps + 1 if now - self._gap_at < GAP_WINDOW_S else 1

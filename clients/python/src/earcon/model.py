@@ -1,11 +1,11 @@
-"""What the server says, as values. Times are milliseconds since the Unix epoch, UTC.
+"""The values in messages of the server. Times are milliseconds since the Unix epoch, UTC.
 
-A member this version does not know is passed over; an event it does not know becomes an `UnknownEvent`.
+Members that this version does not know are ignored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -16,7 +16,7 @@ SeriesState: TypeAlias = Literal["warming", "normal", "anomalous", "stalled", "e
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A place in one life of the log: after event `seq` of `epoch`."""
+    """A position in one epoch of the log: after event `seq` of `epoch`."""
 
     seq: int
     epoch: str
@@ -24,7 +24,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Warming:
-    """How far a series is from being scored."""
+    """How many samples a series needs to be scored."""
 
     seen: int
     needed: int
@@ -43,7 +43,7 @@ class Features:
 
 @dataclass(frozen=True, slots=True)
 class ScoredSample:
-    """A sample and what was said of it; None where nothing was."""
+    """A sample with its score; None where there is no value."""
 
     timestamp: int
     value: float
@@ -68,7 +68,7 @@ class SeriesSamples:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A series as it stands."""
+    """A series with its newest sample."""
 
     labels: Labels
     state: SeriesState
@@ -87,7 +87,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Kpi:
-    """A KPI as it stands."""
+    """A KPI with its series."""
 
     kpi: str
     state: Literal["running", "parked"]
@@ -109,7 +109,7 @@ class Peak:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """Who has seen an anomaly, and when."""
+    """A person has seen an anomaly."""
 
     at: int
     by: str
@@ -117,17 +117,17 @@ class Acknowledged:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What somebody said of an anomaly; the last word holds."""
+class Feedback:
+    """A person's feedback on an anomaly; the last one holds."""
 
-    verdict: Literal["real", "false"]
+    outcome: Literal["real", "false"]
     at: int
     by: str
     note: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Rank:
     """How often a feature was as extreme as at the peak, among how many earlier samples."""
 
     reached: int
@@ -151,75 +151,12 @@ class Anomaly:
     samples: int
     detector: str
     acknowledged: Acknowledged | None
-    verdict: Verdict | None = None
-    standing: Standing | None = None
-    sentence: str = ""
-    muted: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """What all events have."""
-
-    seq: int
-    epoch: str
-    time: int
-    type: str
-    workspace: str
-    kpi: str
-
-    @property
-    def position(self) -> Position:
-        """Give it as `since` to go on behind this event."""
-        return Position(self.seq, self.epoch)
-
-
-@dataclass(frozen=True, slots=True)
-class Samples(Event):
-    """`samples`"""
-
-    series: tuple[SeriesSamples, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class AnomalyEvent(Event):
-    """What the events of an episode have."""
-
-    anomaly: Anomaly
-
-
-@dataclass(frozen=True, slots=True)
-class AnomalyOpened(AnomalyEvent):
-    """`anomaly.opened`"""
-
-
-@dataclass(frozen=True, slots=True)
-class AnomalyUpdated(AnomalyEvent):
-    """`anomaly.updated`"""
-
-
-@dataclass(frozen=True, slots=True)
-class AnomalyClosed(AnomalyEvent):
-    """`anomaly.closed`"""
-
-
-@dataclass(frozen=True, slots=True)
-class AnomalyAcknowledged(Event):
-    """`anomaly.acknowledged`"""
-
-    id: str
-    labels: Labels
-    acknowledged: Acknowledged
-
-
-@dataclass(frozen=True, slots=True)
-class AnomalyJudged(Event):
-    """`anomaly.judged`"""
-
-    id: str
-    labels: Labels
-    verdict: Verdict
-    sensitivity: float
+    feedback: Feedback | None
+    rank: Rank | None
+    sentence: str
+    """Why, in a sentence."""
+    muted: str | None
+    """The name of the mute that suppresses its alert."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +182,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class TimelineEntry:
     """One line of an incident's timeline."""
 
     at: int
@@ -271,9 +208,9 @@ class Incident:
     revision: int
     title: str
     state: Literal["open", "closed", "merged"]
-    told: bool
-    """Whether it was alerted; else it is only recorded."""
-    told_at: int | None
+    alerted: bool
+    """Whether it was alerted. If not, it is only recorded."""
+    alerted_at: int | None
     opened_at: int
     closed_at: int | None
     merged_into: str | None
@@ -285,59 +222,13 @@ class Incident:
     timeline_left_out: int
     first_mover: FirstMover | None
     members: tuple[Member, ...]
-    timeline: tuple[Moment, ...]
+    timeline: tuple[TimelineEntry, ...]
     acknowledged: Acknowledged | None
 
 
 @dataclass(frozen=True, slots=True)
-class IncidentEvent(Event):
-    """What the events of an incident have."""
-
-    incident: Incident
-
-
-@dataclass(frozen=True, slots=True)
-class IncidentOpened(IncidentEvent):
-    """`incident.opened`"""
-
-
-@dataclass(frozen=True, slots=True)
-class IncidentUpdated(IncidentEvent):
-    """`incident.updated`"""
-
-
-@dataclass(frozen=True, slots=True)
-class IncidentClosed(IncidentEvent):
-    """`incident.closed`"""
-
-
-@dataclass(frozen=True, slots=True)
-class SeriesStalled(Event):
-    """`series.stalled`: no sample came for long."""
-
-    labels: Labels
-    last_timestamp: int
-
-
-@dataclass(frozen=True, slots=True)
-class SeriesRestored(Event):
-    """`series.restored`"""
-
-    labels: Labels
-    timestamp: int
-
-
-@dataclass(frozen=True, slots=True)
-class SeriesEnded(Event):
-    """`series.ended`: its sender said so; its silence is no stall."""
-
-    labels: Labels
-    timestamp: int
-
-
-@dataclass(frozen=True, slots=True)
 class Backfilled:
-    """History of one series that was taken in, in numbers."""
+    """Ingested history of one series, in numbers."""
 
     labels: Labels
     samples: int
@@ -350,51 +241,8 @@ class Backfilled:
 
 
 @dataclass(frozen=True, slots=True)
-class SamplesBackfilled(Event):
-    """`samples.backfilled`: history was taken in."""
-
-    series: tuple[Backfilled, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class KpiParked(Event):
-    """`kpi.parked`: scoring failed too often, the KPI takes nothing."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class KpiResumed(Event):
-    """`kpi.resumed`"""
-
-
-@dataclass(frozen=True, slots=True)
-class DetectorChanged(Event):
-    """`detector.changed`: what scores the KPI, or what is tried out beside it, is another entry (`name@revision`, or `default`)."""
-
-    live: str
-    shadow: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class DetectorTrained(Event):
-    """`detector.trained`: one of the KPI's detectors has learned from the history of so many series."""
-
-    entry: str
-    detector: str
-    series: int
-
-
-@dataclass(frozen=True, slots=True)
-class UnknownEvent(Event):
-    """An event of a type, or a shape, that this version does not know."""
-
-    data: Any
-
-
-@dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The state after event `seq`. It replaces everything known."""
+    """The state after event `seq`. It replaces all state known so far."""
 
     seq: int
     epoch: str
@@ -402,146 +250,93 @@ class Snapshot:
     anomalies: tuple[Anomaly, ...]
     """The open ones."""
     lost: bool
-    """Whether it stands for events that were missed and will not come. False for the one a subscription begins with."""
-    incidents: tuple[Incident, ...] = ()
+    """Whether events before it were lost. False for the snapshot at the start of a subscription."""
+    incidents: tuple[Incident, ...]
     """The open ones."""
 
     @property
     def position(self) -> Position:
-        """Give it as `since` to go on behind this snapshot."""
+        """Give it as `since` to continue after this snapshot."""
         return Position(self.seq, self.epoch)
-
-
-def event(message: Json) -> Event:
-    """An event of the wire.
-
-    Raises KeyError, TypeError or ValueError when it lacks what every event has.
-    """
-    head = (
-        int(message["seq"]),
-        str(message["epoch"]),
-        int(message["time"]),
-        str(message["type"]),
-        str(message["workspace"]),
-        str(message["kpi"]),
-    )
-    data = message.get("data")
-    make = _EVENTS.get(head[3])
-    if make is not None and isinstance(data, Mapping):
-        try:
-            return make(head, data)
-        except (KeyError, TypeError, ValueError):
-            # Newer than this client: told, not lost.
-            return UnknownEvent(*head, data)
-    return UnknownEvent(*head, data)
 
 
 def snapshot(message: Json, lost: bool) -> Snapshot:
     """A snapshot of the wire. Raises KeyError, TypeError or ValueError when it is not as documented."""
     kpis = tuple(kpi(each) for each in message["kpis"])
     anomalies = tuple(anomaly(each) for each in message["anomalies"])
-    incidents = tuple(incident(each) for each in message.get("incidents", ()))
+    incidents = tuple(incident(each) for each in message["incidents"])
     return Snapshot(int(message["seq"]), str(message["epoch"]), kpis, anomalies, lost, incidents)
 
 
-def kpi(told: Json) -> Kpi:
+def kpi(value: Json) -> Kpi:
     """A KPI of the wire."""
-    return Kpi(told["kpi"], told["state"], told["reason"], tuple(_series(each) for each in told["series"]))
+    return Kpi(value["kpi"], value["state"], value["reason"], tuple(_series(each) for each in value["series"]))
 
 
-def anomaly(told: Json) -> Anomaly:
+def anomaly(value: Json) -> Anomaly:
     """An anomaly of the wire."""
-    peak = Peak(*(told["peak"][name] for name in Peak.__slots__))
-    by = told["acknowledged"]
-    apart = ("peak", "acknowledged", "verdict", "standing", "sentence", "muted")
-    members = {name: told[name] for name in Anomaly.__slots__ if name not in apart}
-    # Older servers do not tell what follows.
-    said, standing = told.get("verdict"), told.get("standing")
+    peak = Peak(*(value["peak"][name] for name in Peak.__slots__))
+    acknowledged, feedback, rank = value["acknowledged"], value["feedback"], value["rank"]
+    special = ("peak", "acknowledged", "feedback", "rank")
+    plain = {name: value[name] for name in Anomaly.__slots__ if name not in special}
     return Anomaly(
-        **members,
+        **plain,
         peak=peak,
-        acknowledged=None if by is None else _acknowledged(by),
-        verdict=None if said is None else _verdict(said),
-        standing=None if standing is None else Standing(standing["reached"], standing["of"]),
-        sentence=told.get("sentence", ""),
-        muted=told.get("muted"),
+        acknowledged=None if acknowledged is None else acknowledged_of(acknowledged),
+        feedback=None if feedback is None else feedback_of(feedback),
+        rank=None if rank is None else Rank(rank["reached"], rank["of"]),
     )
 
 
-def _verdict(told: Json) -> Verdict:
-    return Verdict(told["verdict"], told["at"], told["by"], told["note"])
+def feedback_of(value: Json) -> Feedback:
+    """Feedback of the wire."""
+    return Feedback(value["outcome"], value["at"], value["by"], value["note"])
 
 
-def incident(told: Json) -> Incident:
+def incident(value: Json) -> Incident:
     """An incident of the wire."""
-    by, first = told["acknowledged"], told["first_mover"]
+    by, first = value["acknowledged"], value["first_mover"]
     special = ("members", "timeline", "first_mover", "acknowledged")
-    plain = {name: told[name] for name in Incident.__slots__ if name not in special}
+    plain = {name: value[name] for name in Incident.__slots__ if name not in special}
     return Incident(
         **plain,
         first_mover=None if first is None else FirstMover(*(first[name] for name in FirstMover.__slots__)),
-        members=tuple(Member(*(each[name] for name in Member.__slots__)) for each in told["members"]),
-        timeline=tuple(Moment(*(each[name] for name in Moment.__slots__)) for each in told["timeline"]),
-        acknowledged=None if by is None else _acknowledged(by),
+        members=tuple(Member(*(each[name] for name in Member.__slots__)) for each in value["members"]),
+        timeline=tuple(TimelineEntry(*(each[name] for name in TimelineEntry.__slots__)) for each in value["timeline"]),
+        acknowledged=None if by is None else acknowledged_of(by),
     )
 
 
-def _acknowledged(told: Json) -> Acknowledged:
-    return Acknowledged(told["at"], told["by"], told["note"])
+def acknowledged_of(value: Json) -> Acknowledged:
+    """An acknowledgement of the wire."""
+    return Acknowledged(value["at"], value["by"], value["note"])
 
 
-def _warming(told: Json | None) -> Warming | None:
-    return None if told is None else Warming(told["seen"], told["needed"])
+def _warming(value: Json | None) -> Warming | None:
+    return None if value is None else Warming(value["seen"], value["needed"])
 
 
-def _features(told: Json | None) -> Features | None:
-    return None if told is None else Features(*(told[name] for name in Features.__slots__))
+def _features(value: Json | None) -> Features | None:
+    return None if value is None else Features(*(value[name] for name in Features.__slots__))
 
 
-def _series(told: Json) -> Series:
-    members = {name: told[name] for name in Series.__slots__ if name not in ("warming", "features")}
-    return Series(**members, warming=_warming(told["warming"]), features=_features(told["features"]))
+def _series(value: Json) -> Series:
+    members = {name: value[name] for name in Series.__slots__ if name not in ("warming", "features")}
+    return Series(**members, warming=_warming(value["warming"]), features=_features(value["features"]))
 
 
-def _series_samples(told: Json) -> SeriesSamples:
+def series_samples(value: Json) -> SeriesSamples:
+    """New samples of the wire."""
     return SeriesSamples(
-        labels=told["labels"],
-        samples=tuple(ScoredSample(*row[:6]) for row in told["samples"]),
-        late=tuple((at, value) for at, value in told.get("late", ())),
-        state=told["state"],
-        warming=_warming(told["warming"]),
-        features=_features(told["features"]),
+        labels=value["labels"],
+        samples=tuple(ScoredSample(*row[:6]) for row in value["samples"]),
+        late=tuple((at, late) for at, late in value["late"]),
+        state=value["state"],
+        warming=_warming(value["warming"]),
+        features=_features(value["features"]),
     )
 
 
-def _backfilled(told: Json) -> Backfilled:
-    return Backfilled(told["labels"], told["samples"], told["late"], told["from"], told["to"], told["state"])
-
-
-_Head: TypeAlias = tuple[int, str, int, str, str, str]
-_EVENTS: dict[str, Callable[[_Head, Json], Event]] = {
-    "samples": lambda head, data: Samples(*head, tuple(_series_samples(each) for each in data["series"])),
-    "anomaly.opened": lambda head, data: AnomalyOpened(*head, anomaly(data)),
-    "anomaly.updated": lambda head, data: AnomalyUpdated(*head, anomaly(data)),
-    "anomaly.closed": lambda head, data: AnomalyClosed(*head, anomaly(data)),
-    "incident.opened": lambda head, data: IncidentOpened(*head, incident(data)),
-    "incident.updated": lambda head, data: IncidentUpdated(*head, incident(data)),
-    "incident.closed": lambda head, data: IncidentClosed(*head, incident(data)),
-    "anomaly.acknowledged": lambda head, data: AnomalyAcknowledged(
-        *head, data["id"], data["labels"], _acknowledged(data["acknowledged"])
-    ),
-    "anomaly.judged": lambda head, data: AnomalyJudged(
-        *head, data["id"], data["labels"], _verdict(data["verdict"]), data["sensitivity"]
-    ),
-    "series.stalled": lambda head, data: SeriesStalled(*head, data["labels"], data["last_timestamp"]),
-    "series.restored": lambda head, data: SeriesRestored(*head, data["labels"], data["timestamp"]),
-    "series.ended": lambda head, data: SeriesEnded(*head, data["labels"], data["timestamp"]),
-    "samples.backfilled": lambda head, data: SamplesBackfilled(*head, tuple(_backfilled(each) for each in data["series"])),
-    "kpi.parked": lambda head, data: KpiParked(*head, data["reason"]),
-    "kpi.resumed": lambda head, _data: KpiResumed(*head),
-    "detector.changed": lambda head, data: DetectorChanged(*head, data["live"], data["shadow"]),
-    "detector.trained": lambda head, data: DetectorTrained(*head, data["entry"], data["detector"], data["series"]),
-}
-
-EVENT_TYPES: tuple[str, ...] = tuple(_EVENTS)
-"""Every event type this version knows."""
+def backfilled(value: Json) -> Backfilled:
+    """History in numbers, of the wire."""
+    return Backfilled(value["labels"], value["samples"], value["late"], value["from"], value["to"], value["state"])

@@ -194,8 +194,8 @@ export class Player {
     if (message?.type === "voices") {
       this.#set({ voices: message.voices });
     } else if (message?.type === "cue") {
-      const { severity, kpi, labels, anomaly } = message;
-      this.#set({ cue: { severity, kpi, labels, anomaly, at: Date.now() } });
+      const { severity, kpi, labels, anomaly, incident } = message;
+      this.#set({ cue: { severity, kpi, labels, anomaly, incident, at: Date.now() } });
     }
   }
 

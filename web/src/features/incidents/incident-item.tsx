@@ -19,10 +19,10 @@ export function IncidentItem({ incident }: { incident: Incident }) {
   const { acknowledged } = incident;
   return (
     <li
-      className={`incident${incident.told ? " is-alerted" : ""}${acknowledged === null ? "" : " is-acknowledged"}`}
+      className={`incident${incident.alerted ? " is-alerted" : ""}${acknowledged === null ? "" : " is-acknowledged"}`}
       data-testid="incident"
       data-incident={incident.id}
-      data-alerted={incident.told}
+      data-alerted={incident.alerted}
       data-acknowledged={acknowledged !== null}
     >
       <div className="headline">

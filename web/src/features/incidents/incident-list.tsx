@@ -16,7 +16,7 @@ export function IncidentList() {
   const all = [...store.state.incidents.values()].sort(compareIncidents);
   const items = (alerted: boolean) =>
     all
-      .filter((incident) => incident.told === alerted)
+      .filter((incident) => incident.alerted === alerted)
       .map((incident) => <IncidentItem key={incident.id} incident={incident} />);
   const alerted = items(true);
   const suppressed = items(false);

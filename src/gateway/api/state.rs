@@ -1,0 +1,41 @@
+//! The state that the REST API works with.
+
+use std::sync::Arc;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+
+use crate::gateway::http::state::{SharedState, WingState};
+use crate::services::anomalies::AnomalyService;
+use crate::services::detectors::DetectorService;
+use crate::services::incidents::IncidentRecords;
+use crate::services::mutes::MuteService;
+use earcon_ports::SeriesStore;
+
+/// The state of this wing.
+pub(crate) type ApiState = WingState<ApiParts>;
+
+/// The parts of [`ApiState`].
+pub(crate) struct ApiParts {
+    /// What every wing has.
+    pub(crate) shared: SharedState,
+    /// Samples and anomalies; read only.
+    pub(crate) series_store: Arc<dyn SeriesStore>,
+    /// One anomaly, its explanation and its chart.
+    pub(crate) anomalies: AnomalyService,
+    /// Recorded incidents.
+    pub(crate) incidents: IncidentRecords,
+    /// Detector entries, experiments and jobs.
+    pub(crate) detectors: DetectorService,
+    /// Mutes.
+    pub(crate) mutes: MuteService,
+    /// Renders `/metrics`.
+    pub(crate) metrics: PrometheusHandle,
+}
+
+impl std::ops::Deref for ApiParts {
+    type Target = SharedState;
+
+    fn deref(&self) -> &SharedState {
+        &self.shared
+    }
+}

@@ -1,0 +1,119 @@
+//! Assembles the wings from the parts that the application hands in.
+
+use std::sync::Arc;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::watch;
+
+use crate::actors::directory::Directory;
+use crate::gateway::api::state::{ApiParts, ApiState};
+use crate::gateway::audio::state::{AudioParts, AudioState};
+use crate::gateway::audio::transmitter::Transmitters;
+use crate::gateway::events::state::{EventsParts, EventsState};
+use crate::gateway::http::state::{SharedParts, SharedState, WingState};
+use crate::gateway::ingest::imports::Imports;
+use crate::gateway::ingest::state::{IngestParts, IngestState};
+use crate::services::anomalies::AnomalyService;
+use crate::services::detectors::DetectorService;
+use crate::services::incidents::IncidentRecords;
+use crate::services::mutes::MuteService;
+use crate::services::rules::RuleService;
+use earcon_model::{Clock, WorkspaceId};
+use earcon_ports::{EventLog, SeriesStore};
+use earcon_tenancy::Authorizer;
+
+/// Limits of the gateway.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Largest request body, after decompression.
+    pub max_body_bytes: usize,
+    /// Largest uploaded file.
+    pub max_upload_bytes: u64,
+    /// Most samples of one request.
+    pub max_batch_samples: usize,
+    /// Most events replayed on a resume.
+    pub replay_events: u64,
+    /// Gets the samples of agents that name no workspace.
+    pub workspace: WorkspaceId,
+}
+
+/// The parts of a gateway.
+pub struct Parts {
+    /// The workspaces.
+    pub directory: Directory,
+    /// For replays to followers; read only.
+    pub event_log: Arc<dyn EventLog>,
+    /// Samples and anomalies; read only.
+    pub series_store: Arc<dyn SeriesStore>,
+    /// Recorded incidents.
+    pub incidents: IncidentRecords,
+    /// One anomaly, its explanation and its chart.
+    pub anomalies: AnomalyService,
+    /// Rules and known series of each workspace.
+    pub rules: RuleService,
+    /// Detector entries, experiments and jobs.
+    pub detectors: DetectorService,
+    /// Wall time, for samples without a timestamp and for default ranges.
+    pub clock: Arc<dyn Clock>,
+    /// Mutes.
+    pub mutes: MuteService,
+    /// Decides which workspaces a peer may touch.
+    pub access: Authorizer,
+    /// Sizes.
+    pub limits: Limits,
+    /// Renders `/metrics`.
+    pub metrics: PrometheusHandle,
+    /// Turns true when the server shuts down: endless answers end.
+    pub shutdown: watch::Receiver<bool>,
+}
+
+/// The states of all wings. Cheap to clone.
+#[derive(Clone)]
+pub struct Gateway {
+    pub(crate) shared: SharedState,
+    pub(crate) api: ApiState,
+    pub(crate) ingest: IngestState,
+    pub(crate) events: EventsState,
+    pub(crate) audio: AudioState,
+}
+
+impl Gateway {
+    /// A gateway of these parts.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { limits, .. } = parts;
+        let shared = SharedState::new(SharedParts {
+            access: parts.access,
+            directory: parts.directory,
+            clock: parts.clock,
+            max_body_bytes: limits.max_body_bytes,
+            shutdown: parts.shutdown,
+        });
+        let api = ApiParts {
+            shared: shared.clone(),
+            series_store: parts.series_store,
+            anomalies: parts.anomalies,
+            incidents: parts.incidents,
+            detectors: parts.detectors,
+            mutes: parts.mutes,
+            metrics: parts.metrics,
+        };
+        let ingest = IngestParts {
+            shared: shared.clone(),
+            rules: parts.rules,
+            imports: Imports::default(),
+            max_upload_bytes: limits.max_upload_bytes,
+            max_batch_samples: limits.max_batch_samples,
+            default_workspace: limits.workspace,
+        };
+        let events =
+            EventsParts { shared: shared.clone(), event_log: parts.event_log, replay_events: limits.replay_events };
+        let audio = AudioParts { shared: shared.clone(), transmitters: Transmitters::default() };
+        Self {
+            shared,
+            api: WingState::new(api),
+            ingest: WingState::new(ingest),
+            events: WingState::new(events),
+            audio: WingState::new(audio),
+        }
+    }
+}

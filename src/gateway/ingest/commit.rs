@@ -1,0 +1,189 @@
+//! The one way from parsed rows to the log. Every protocol submits here and renders the result.
+//!
+//! # Counting
+//! Each row is counted once. Here: rows the parser refused, rows of a batch that admission or a
+//! limit refused as a whole, and ignored samples. The workspace's owner counts accepted and late
+//! samples, and rows its streams refused. A batch that is sent again counts by its last attempt.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::actors::admission::{IngestError, Receipt};
+use crate::actors::directory::{Refused, Submission};
+use crate::actors::node::OpenError;
+use crate::gateway::http::problem::{Kind, Problem};
+use crate::gateway::http::state::SharedState;
+use crate::telemetry::{Metric, count};
+use earcon_intake::ParsedBatch;
+use earcon_model::{Arrival, KpiBatch, RejectedRow};
+use earcon_tenancy::WorkspacePass;
+
+/// Pause between two attempts of [`submit_with_retry`].
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// A batch after its commit.
+#[derive(Debug, Default)]
+pub(crate) struct Submitted {
+    /// Rows the parser refused.
+    pub(crate) unparsed: Vec<RejectedRow>,
+    /// The result of the commit; empty when no row was left to commit.
+    pub(crate) receipt: Receipt,
+    /// The epoch of the log; `None` when no row was left to commit.
+    pub(crate) epoch: Option<String>,
+}
+
+impl Submitted {
+    /// All refused rows in order, if every other row is durable.
+    ///
+    /// # Errors
+    /// 503 when some rows were not committed. Sending all of them again is safe.
+    pub(crate) fn rejected(&self) -> Result<Vec<RejectedRow>, Problem> {
+        if self.receipt.failed > 0 {
+            return Err(incomplete(&self.receipt));
+        }
+        let mut rejected = [&self.unparsed[..], &self.receipt.rejected[..]].concat();
+        rejected.sort_by_key(|rejected| rejected.row);
+        Ok(rejected)
+    }
+}
+
+/// A batch on its way to the log.
+pub(crate) struct Committing {
+    submission: Option<Submission>,
+    unparsed: Vec<RejectedRow>,
+}
+
+impl Committing {
+    /// Waits for the commit.
+    pub(crate) async fn committed(self) -> Submitted {
+        let Self { submission, unparsed } = self;
+        match submission {
+            Some(submission) => {
+                let (receipt, epoch) = submission.receipt().await;
+                Submitted { unparsed, receipt, epoch: Some(epoch) }
+            }
+            None => Submitted { unparsed, ..Submitted::default() },
+        }
+    }
+}
+
+/// Submits rows and waits for the commit.
+///
+/// # Errors
+/// Only when no row was taken.
+pub(crate) async fn submit(
+    state: &SharedState,
+    pass: &WorkspacePass,
+    parsed: ParsedBatch,
+    arrival: Arrival,
+) -> Result<Submitted, Refused> {
+    Ok(begin(state, pass, parsed, arrival).await?.committed().await)
+}
+
+/// Submits rows without waiting for the commit. Batches are scored in the order of the calls.
+///
+/// # Errors
+/// Only when no row was taken.
+pub(crate) async fn begin(
+    state: &SharedState,
+    pass: &WorkspacePass,
+    parsed: ParsedBatch,
+    arrival: Arrival,
+) -> Result<Committing, Refused> {
+    let (batches, unparsed) = count_parsed(parsed);
+    if batches.is_empty() {
+        return Ok(Committing { submission: None, unparsed });
+    }
+    let rows = rows_of(&batches);
+    let sent = state.directory.send(pass, batches, arrival).await.inspect_err(|refused| count_refused(refused, rows));
+    Ok(Committing { submission: Some(sent?), unparsed })
+}
+
+/// When [`submit_with_retry`] gives up.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Retry {
+    /// It makes no attempt after this time.
+    pub(crate) give_up_after: Duration,
+    /// It also gives up when the server shuts down.
+    pub(crate) until_shutdown: bool,
+}
+
+/// Why [`submit_with_retry`] gave up.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GaveUp {
+    /// No row was taken.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The server shuts down.
+    #[error("the server is shutting down")]
+    ShuttingDown,
+}
+
+/// Submits rows, and submits them again while the workspace takes none or commits only some.
+/// After the last attempt the receipt may hold failed rows.
+///
+/// # Errors
+/// When no row was taken until the end.
+pub(crate) async fn submit_with_retry(
+    state: &SharedState,
+    pass: &WorkspacePass,
+    parsed: ParsedBatch,
+    arrival: Arrival,
+    retry: Retry,
+) -> Result<Submitted, GaveUp> {
+    let (batches, unparsed) = count_parsed(parsed);
+    if batches.is_empty() {
+        return Ok(Submitted { unparsed, ..Submitted::default() });
+    }
+    let deadline = Instant::now() + retry.give_up_after;
+    loop {
+        let last = Instant::now() >= deadline;
+        match state.directory.ingest(pass, batches.clone(), arrival).await {
+            // Samples that are stored already replace themselves, so a partial commit is sent again
+            // whole.
+            Ok((receipt, epoch)) if receipt.failed == 0 || last => {
+                return Ok(Submitted { unparsed, receipt, epoch: Some(epoch) });
+            }
+            Err(refused) if last || !refused.may_pass() => {
+                count_refused(&refused, rows_of(&batches));
+                return Err(refused.into());
+            }
+            Ok(_) | Err(_) => {}
+        }
+        tokio::select! {
+            () = sleep(PAUSE) => {}
+            () = state.shutting_down(), if retry.until_shutdown => return Err(GaveUp::ShuttingDown),
+        }
+    }
+}
+
+/// Counts what the parser refused and ignored. Returns the rows to commit and the refused ones.
+fn count_parsed(parsed: ParsedBatch) -> (Vec<KpiBatch>, Vec<RejectedRow>) {
+    let ParsedBatch { batches, rejected, ignored } = parsed;
+    count(Metric::IngestIgnored, ignored as u64);
+    count(Metric::IngestRejected, rejected.len() as u64);
+    (batches, rejected)
+}
+
+/// Counts the rows of a batch that was refused as a whole. A workspace that restarts refuses none.
+fn count_refused(refused: &Refused, rows: usize) {
+    match refused {
+        Refused::Ingest(IngestError::Overloaded | IngestError::TooLarge { .. })
+        | Refused::Open(OpenError::TooMany(_)) => count(Metric::IngestRejected, rows as u64),
+        Refused::Ingest(IngestError::Unavailable) | Refused::Open(OpenError::Unavailable | OpenError::Failed(_)) => {}
+    }
+}
+
+fn rows_of(batches: &[KpiBatch]) -> usize {
+    batches.iter().map(|batch| batch.rows().count()).sum()
+}
+
+fn incomplete(receipt: &Receipt) -> Problem {
+    let detail = format!(
+        "{} samples were committed and {} were not, because their stream or the log failed; \
+         send the batch again, samples already there replace themselves",
+        receipt.accepted, receipt.failed
+    );
+    Problem::new(Kind::Unavailable, detail)
+}

@@ -1,0 +1,66 @@
+//! From a body to rows under the workspace's rules.
+
+use axum::http::{HeaderMap, header};
+
+use super::state::IngestState;
+use crate::gateway::http::problem::{Kind, Problem};
+use earcon_intake::{Batch, IntakeError, ParsedBatch, json};
+use earcon_tenancy::WorkspacePass;
+
+/// Parses a body of Earcon's own protocol.
+///
+/// # Errors
+/// When the body as a whole is not understood, or has too many rows. A bad row is in the result.
+pub(crate) async fn parse_native(
+    state: &IngestState,
+    pass: &WorkspacePass,
+    content_type: &str,
+    body: &[u8],
+) -> Result<ParsedBatch, Problem> {
+    match content_type {
+        "application/json" => parse_with(state, pass, |batch| json::parse_document(body, batch)).await,
+        "application/x-ndjson" | "application/ndjson" | "application/jsonl" => {
+            parse_with(state, pass, |batch| json::parse_lines(body, batch)).await
+        }
+        other => {
+            let detail = format!("send application/json or application/x-ndjson, not {other:?}");
+            Err(Problem::new(Kind::UnsupportedMediaType, detail))
+        }
+    }
+}
+
+/// Runs a protocol's parser under the workspace's rules.
+///
+/// # Errors
+/// Those of the parser, and when the rules cannot be read.
+pub(crate) async fn parse_with(
+    state: &IngestState,
+    pass: &WorkspacePass,
+    parse: impl FnOnce(&mut Batch<'_>) -> Result<(), IntakeError>,
+) -> Result<ParsedBatch, Problem> {
+    let series = state.rules.series_cache(pass).await?;
+    let mut batch = Batch::new(&series, state.clock.now_ms(), state.max_batch_samples);
+    parse(&mut batch)?;
+    Ok(batch.finish())
+}
+
+/// The request's content type without its parameters; JSON when the request names none.
+pub(crate) fn content_type(headers: &HeaderMap) -> &str {
+    let text = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("application/json");
+    essence(text)
+}
+
+/// A content type without its parameters.
+pub(crate) fn essence(content_type: &str) -> &str {
+    content_type.split(';').next().unwrap_or(content_type).trim()
+}
+
+impl From<IntakeError> for Problem {
+    fn from(error: IntakeError) -> Self {
+        let kind = match error {
+            IntakeError::Malformed(_) => Kind::BadRequest,
+            IntakeError::TooMany { .. } => Kind::TooLarge,
+        };
+        Problem::new(kind, error.to_string())
+    }
+}

@@ -1,0 +1,153 @@
+//! The import of one file: batch by batch to the log, and a line of progress for each.
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use serde::Serialize;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::gateway::ingest::commit::{GaveUp, Retry, Submitted, submit_with_retry};
+use crate::gateway::ingest::state::IngestState;
+use crate::live::wire::to_json;
+use crate::sources::chunks::{Portion, TableError};
+use crate::sources::{SourceSample, by_kpi};
+use earcon_intake::ParsedBatch;
+use earcon_model::{Arrival, RejectedRow};
+use earcon_tenancy::WorkspacePass;
+
+/// Problems that the last line lists; all are counted.
+const LISTED: usize = 100;
+/// The import ends if the workspace takes nothing for this long.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(60);
+/// How long the last line waits for a client that does not read.
+const LAST_LINE: Duration = Duration::from_secs(30);
+
+/// A line of the answer.
+#[derive(Debug, Clone, Default, Serialize)]
+struct Tally {
+    /// On the last line only.
+    done: bool,
+    /// Rows of the table read.
+    rows: u64,
+    accepted: u64,
+    late: u64,
+    /// Samples the server did not take.
+    rejected: u64,
+    /// Rows and cells that could not be read.
+    skipped: u64,
+    bytes: u64,
+    seq: u64,
+    epoch: String,
+    /// Columns that are not used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<String>,
+    /// The first hundred problems, on the last line.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    problems: Vec<String>,
+    /// Why the import ended before the end of the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// One file's import.
+pub(super) struct Import {
+    state: IngestState,
+    pass: WorkspacePass,
+    arrival: Arrival,
+    tally: Tally,
+    lines: mpsc::Sender<Bytes>,
+}
+
+impl Import {
+    /// An import into the workspace of the pass. The lines of the answer go to `lines`.
+    pub(super) fn new(state: IngestState, pass: WorkspacePass, arrival: Arrival, lines: mpsc::Sender<Bytes>) -> Self {
+        Self { state, pass, arrival, tally: Tally::default(), lines }
+    }
+
+    /// Commits the file, portion by portion, and writes the lines of the answer.
+    pub(super) async fn run(
+        mut self,
+        first: Portion,
+        mut portions: mpsc::Receiver<Portion>,
+        reader: JoinHandle<Result<(), TableError>>,
+    ) {
+        let mut next = Some(first);
+        while let Some(portion) = next {
+            if let Err(error) = self.ingest(portion).await {
+                self.tally.error = Some(error);
+                break;
+            }
+            if self.lines.is_closed() {
+                return;
+            }
+            let _slow_reader =
+                self.lines.try_send(line(&Tally { problems: Vec::new(), ..self.tally.clone() })).is_err();
+            next = portions.recv().await;
+        }
+        // The reader ends when its portions are dropped.
+        drop(portions);
+        match reader.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => self.tally.error = self.tally.error.take().or(Some(error.to_string())),
+            Err(error) => {
+                tracing::error!(%error, "reading an uploaded file failed");
+                self.tally.error = Some("the file could not be read; see the server's log".into());
+            }
+        }
+        self.tally.done = true;
+        let _gone = timeout(LAST_LINE, self.lines.send(line(&self.tally))).await.is_err();
+    }
+
+    async fn ingest(&mut self, portion: Portion) -> Result<(), String> {
+        let Portion { samples, problems, warning, rows, bytes_read } = portion;
+        self.tally.rows += rows;
+        self.tally.bytes = bytes_read;
+        self.tally.warning = self.tally.warning.take().or(warning);
+        self.tally.skipped += problems.len() as u64;
+        problems.iter().for_each(|problem| self.list(problem.to_string()));
+        // Cells that could not be read are the rows the parser refused. The import lists them
+        // itself.
+        let unparsed = problems.iter().map(|problem| RejectedRow { row: 0, error: problem.to_string() });
+        let parsed = ParsedBatch { batches: by_kpi(samples.clone()), rejected: unparsed.collect(), ignored: 0 };
+        let Submitted { receipt, epoch, .. } = self.commit(parsed).await?;
+        let Some(epoch) = epoch else { return Ok(()) };
+        self.tally.accepted += receipt.accepted;
+        self.tally.late += receipt.late;
+        self.tally.rejected += receipt.rejected.len() as u64;
+        self.tally.seq = self.tally.seq.max(receipt.seq);
+        self.tally.epoch = epoch;
+        for rejected in receipt.rejected {
+            if let Some(SourceSample { kpi, labels, sample }) = samples.get(rejected.row as usize) {
+                self.list(format!("{kpi}{{{labels}}} at {}: {}", sample.timestamp_ms, rejected.error));
+            }
+        }
+        Ok(())
+    }
+
+    fn list(&mut self, problem: String) {
+        if self.tally.problems.len() < LISTED {
+            self.tally.problems.push(problem);
+        }
+    }
+
+    /// Waits while the workspace takes nothing: an import has no deadline of its own.
+    async fn commit(&self, parsed: ParsedBatch) -> Result<Submitted, String> {
+        let retry = Retry { give_up_after: GIVE_UP_AFTER, until_shutdown: true };
+        match submit_with_retry(&self.state, &self.pass, parsed, self.arrival, retry).await {
+            Ok(submitted) if submitted.receipt.failed > 0 => {
+                Err(format!("{} samples were not committed", submitted.receipt.failed))
+            }
+            Ok(submitted) => Ok(submitted),
+            Err(GaveUp::ShuttingDown) => Err("the server is shutting down; send the file again".into()),
+            Err(refused @ GaveUp::Refused(_)) => Err(refused.to_string()),
+        }
+    }
+}
+
+fn line(tally: &Tally) -> Bytes {
+    let mut line = to_json(tally);
+    line.push('\n');
+    line.into()
+}
