@@ -160,17 +160,17 @@ impl Incident {
     pub fn title(&self) -> String {
         let Some(first) = self.first() else { return "nothing".into() };
         let way = match first.direction {
-            Direction::Above => "above",
-            Direction::Below => "below",
+            Direction::Above => "higher",
+            Direction::Below => "lower",
         };
         let mut title = first.kpi.to_string();
         if !first.labels.as_str().is_empty() {
             title.push_str(&format!(" ({})", first.labels));
         }
         match self.members_total.saturating_sub(1) {
-            0 => title.push_str(&format!(" {way} what was expected")),
-            1 => title.push_str(&format!(" {way} what was expected, and 1 other series")),
-            others => title.push_str(&format!(" {way} what was expected, and {others} other series")),
+            0 => title.push_str(&format!(" {way} than expected")),
+            1 => title.push_str(&format!(" {way} than expected, and 1 other series")),
+            others => title.push_str(&format!(" {way} than expected, and {others} other series")),
         }
         title
     }
@@ -231,10 +231,10 @@ mod tests {
     #[test]
     fn the_title_names_the_first_mover_and_counts_the_others() {
         let mut incident = Incident::example(&["shop.orders"]);
-        assert_eq!(incident.title(), "shop.orders below what was expected");
+        assert_eq!(incident.title(), "shop.orders lower than expected");
         incident.members_total = 40;
         incident.members[0].labels = Labels::parse("region:eu").unwrap();
-        assert_eq!(incident.title(), "shop.orders (region:eu) below what was expected, and 39 other series");
+        assert_eq!(incident.title(), "shop.orders (region:eu) lower than expected, and 39 other series");
     }
 
     #[test]
