@@ -18,15 +18,15 @@ pub struct MessageFrame {
 impl MessageFrame {
     /// A text message.
     pub fn text(text: &str) -> Self {
-        Self::of(TEXT, &[text.as_bytes()])
+        Self::encode(TEXT, &[text.as_bytes()])
     }
 
     /// A binary message of concatenated parts.
     pub fn binary(parts: &[&[u8]]) -> Self {
-        Self::of(BINARY, parts)
+        Self::encode(BINARY, parts)
     }
 
-    fn of(kind: u8, parts: &[&[u8]]) -> Self {
+    fn encode(kind: u8, parts: &[&[u8]]) -> Self {
         let length: usize = parts.iter().map(|part| part.len()).sum();
         let mut bytes = BytesMut::with_capacity(10 + length);
         bytes.put_u8(kind);

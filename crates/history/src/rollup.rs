@@ -34,7 +34,7 @@ pub struct Bucket {
 
 impl Bucket {
     /// The bucket of one row.
-    pub fn of(row: &SampleRow, width_ms: i64) -> Self {
+    pub fn from_row(row: &SampleRow, width_ms: i64) -> Self {
         Self {
             start_ms: start_of(row.timestamp_ms, width_ms),
             count: 1,
@@ -79,7 +79,7 @@ pub fn start_of(timestamp_ms: i64, width_ms: i64) -> i64 {
 pub fn buckets(rows: &[SampleRow], width_ms: i64) -> Vec<Bucket> {
     let mut buckets: Vec<Bucket> = Vec::new();
     for row in rows {
-        let bucket = Bucket::of(row, width_ms);
+        let bucket = Bucket::from_row(row, width_ms);
         match buckets.last_mut() {
             Some(last) if last.start_ms == bucket.start_ms => last.merge(&bucket),
             _ => buckets.push(bucket),
@@ -109,7 +109,7 @@ impl Steps {
 
     /// Adds one row to its step.
     pub fn add_row(&mut self, row: &SampleRow) {
-        self.add(Bucket::of(row, self.step_ms));
+        self.add(Bucket::from_row(row, self.step_ms));
     }
 
     /// `bucket` must lie inside one step.
