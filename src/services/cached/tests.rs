@@ -47,7 +47,7 @@ async fn settle() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fresh_value_is_not_read_again_and_a_usable_one_is_read_in_the_background() {
+async fn fresh_value_is_kept_and_usable_value_is_read_in_background() {
     let ((store, cached), pass) = (start(POLICY), pass());
     assert_eq!(cached.known(pass.workspace()), None);
     assert_eq!(*cached.get(&pass).await.unwrap(), 1);
