@@ -21,13 +21,13 @@ fn snapshot(seq: u64, epoch: &str) -> Message {
 
 fn samples(seq: u64, more: &str) -> Message {
     text(&format!(
-        r#"{{"seq":{seq},"epoch":"e","time":1,"type":"samples","workspace":"w","kpi":"a","data":{{"series":[]}}{more}}}"#
+        r#"{{"seq":{seq},"epoch":"e","time":1,"type":"samples","workspace":"w","subject":"kpi/a","kpi":"a","data":{{"series":[]}}{more}}}"#
     ))
 }
 
 fn parked(seq: u64, more: &str) -> Message {
     text(&format!(
-        r#"{{"seq":{seq},"epoch":"e","time":1,"type":"kpi.parked","workspace":"w","kpi":"a","data":{{"reason":"x"}}{more}}}"#
+        r#"{{"seq":{seq},"epoch":"e","time":1,"type":"kpi.parked","workspace":"w","subject":"kpi/a","kpi":"a","data":{{"reason":"x"}}{more}}}"#
     ))
 }
 
@@ -106,7 +106,8 @@ fn a_gap_of_what_was_seen_is_none() {
 #[test]
 fn another_life_of_the_log_is_not_taken_for_the_same() {
     let mut place = live();
-    let strange = r#"{"seq":11,"epoch":"f","time":1,"type":"kpi.resumed","workspace":"w","kpi":"a","data":{}}"#;
+    let strange =
+        r#"{"seq":11,"epoch":"f","time":1,"type":"kpi.resumed","workspace":"w","subject":"kpi/a","kpi":"a","data":{}}"#;
     assert_eq!(place.take(&text(strange)), Step::Renew);
     assert_eq!(place.subscribe(), &Since::Snapshot);
 }
