@@ -26,21 +26,22 @@ from samples import now, ordinary, spike  # noqa: E402
 from server import running  # noqa: E402
 
 LEFT_OUT = r"/(events|live|live\.ogg|api/v1/write)$"
-"""WebSockets, server-sent events and endless files: described by docs/asyncapi.yaml, or without an end. And remote
-write, which accepts compressed protobuf only: tests/it and real agents cover it."""
+"""WebSockets (docs/asyncapi.yaml), server-sent events and endless files have no single answer.
+Remote write accepts compressed protobuf only: tests/it and real agents cover it."""
 EXAMPLES = 10
 """Random examples per operation and run. The coverage phase adds about thirty systematic ones."""
 LIMIT_S = 240
 """Time limit in seconds. A run takes about ten; the rest is for a loaded machine."""
 CONFIG = """
-# Rules between parameters (from before to, not too many steps; If-Match is the present revision), and those that go by the
-# clock (no sample from the future), are not in the schemas,
-# so that a request may follow them and still be refused.
+# The schemas have no rules between parameters: `from` before `to`, not too many steps, If-Match
+# with the present revision. They have none about the clock either: no sample from the future.
+# A request may follow the schemas and still be refused.
 [[operations]]
 include-path-regex = "/(samples|mixes/.mix.)$"
 checks.positive_data_acceptance.enabled = false
 
-# Bodies in formats of their own, of which a schema says only that they are text or bytes; rules are checked word by word.
+# Bodies in formats of their own: their schema is only text or bytes.
+# The words of alert rules are checked one by one.
 [[operations]]
 include-path-regex = "/(write|metrics|upload|rules|mute|mutes|mutes/.mute.)$"
 checks.positive_data_acceptance.enabled = false
