@@ -10,9 +10,11 @@ const POLICY: CachePolicy = CachePolicy {
     most: 2,
 };
 
-/// What the store would answer, and after which time.
+/// The answer of the store, its delay, and how often it was read.
+type Answer = (Result<u32, ErrorKind>, Duration, usize);
+
 #[derive(Clone)]
-struct Store(Arc<Mutex<(Result<u32, ErrorKind>, Duration, usize)>>);
+struct Store(Arc<Mutex<Answer>>);
 
 impl Store {
     fn answers(&self, answer: Result<u32, ErrorKind>, after: Duration) {
