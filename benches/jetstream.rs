@@ -48,7 +48,7 @@ fn main() {
 async fn open(client: &async_nats::Client) -> (JetStreamLog, WorkspacePass) {
     let log = JetStreamLog::connect(client.clone(), JetStreamLogSettings::new(1, 1 << 40)).await.expect("JetStream");
     let name = format!("bench-{}", uuid::Uuid::new_v4().simple());
-    let pass = Authorizer.system(&WorkspaceId::new(&name).expect("a legal name"));
+    let pass = Authorizer::new().system(&WorkspaceId::new(&name).expect("a legal name"));
     log.open(&pass).await.expect("a log");
     (log, pass)
 }

@@ -43,7 +43,7 @@ fn main() {
 }
 
 fn pass() -> WorkspacePass {
-    Authorizer.system(&WorkspaceId::new("bench").expect("a legal name"))
+    Authorizer::new().system(&WorkspaceId::new("bench").expect("a legal name"))
 }
 
 fn open(dir: &Path, name: &str) -> EmbeddedStore {

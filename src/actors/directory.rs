@@ -1,21 +1,24 @@
-//! Every workspace, wherever it runs. What gateways and sources ask for a workspace; where it is, is this file's business.
+//! All workspaces, on whatever node they run. Gateways and sources use a workspace through it.
 
-mod place;
+mod workspace;
 
-pub use place::Workspace;
+pub use workspace::{RemoteWorkspace, Workspace};
 
 use std::sync::Arc;
 
-use super::Context;
-use super::cluster::{Cluster, ClusterStatus};
-use super::ingest::{Admission, IngestError, PendingIngest, Receipt, send};
+use super::admission::{Admission, IngestError, PendingIngest, Receipt};
+use super::cluster::handle::Cluster;
+use super::cluster::status::ClusterStatus;
+use super::context::Context;
+use super::ingest::{NotSent, send};
 use super::node::{Node, OpenError};
-use super::remote::errands::OwnerClient;
+use super::remote::audio::subscriber::AudioSubscriber;
+use super::remote::client::OwnerClient;
 use super::remote::mirror::Mirrors;
-use super::remote::sound::AudioSubscriber;
 use super::workspace::WorkspaceHandle;
+use super::workspace::command::Ingested;
 use earcon_model::{Arrival, KpiBatch, WorkspaceId};
-use earcon_ports::{PortError, SharedLog};
+use earcon_ports::SharedLog;
 use earcon_tenancy::WorkspacePass;
 
 /// Finds workspaces. Cheap to clone.
@@ -30,9 +33,9 @@ pub struct Directory {
 struct Others {
     cluster: Cluster,
     mirrors: Mirrors,
-    sound: AudioSubscriber,
+    audio: AudioSubscriber,
     max_workspaces: usize,
-    /// One door for the samples of all workspaces that go to other nodes.
+    /// Bounds the samples that are on their way to other nodes, over all workspaces.
     admission: Admission,
 }
 
@@ -42,7 +45,7 @@ pub enum Refused {
     /// The workspace is not there.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// The door is closed.
+    /// Admission control refused the batch.
     #[error(transparent)]
     Ingest(#[from] IngestError),
 }
@@ -57,21 +60,25 @@ impl Refused {
     }
 }
 
-/// A batch that was sent.
+/// A batch that was sent. On the node that owns the workspace it is still waiting for its commit.
 pub enum Submission {
-    /// It is on its way here.
-    Here(PendingIngest, String),
-    /// Another node has answered.
-    Elsewhere(Receipt, String),
+    /// It waits for its commit here; with the epoch of the log.
+    Pending(PendingIngest, String),
+    /// Another node has committed it; with the epoch of the log.
+    Committed(Receipt, String),
 }
 
 impl Submission {
     /// Waits for the commit. Returns the receipt and the epoch of the log.
     pub async fn receipt(self) -> (Receipt, String) {
         match self {
-            Submission::Here(underway, epoch) => (underway.receipt().await, epoch),
-            Submission::Elsewhere(receipt, epoch) => (receipt, epoch),
+            Submission::Pending(pending, epoch) => (pending.receipt().await, epoch),
+            Submission::Committed(receipt, epoch) => (receipt, epoch),
         }
+    }
+
+    fn pending(workspace: &WorkspaceHandle, pending: PendingIngest) -> Self {
+        Submission::Pending(pending, workspace.hub().epoch().to_owned())
     }
 }
 
@@ -86,7 +93,7 @@ impl Directory {
         let settings = &context.settings;
         let others = Others {
             mirrors: Mirrors::new(context.clone(), log, node.cell()),
-            sound: AudioSubscriber::new(cluster.courier().clone()),
+            audio: AudioSubscriber::new(cluster.transport().clone()),
             cluster,
             max_workspaces: settings.max_workspaces,
             admission: Admission::new(settings.max_in_flight_samples),
@@ -102,17 +109,18 @@ impl Directory {
         }
     }
 
-    /// The workspace of the pass; `Ok(None)` when there is none.
+    /// The workspace of the pass; `Ok(None)` if there is none.
     ///
     /// # Errors
-    /// `Unavailable` while it is being opened, or when it runs elsewhere and its log cannot be read.
+    /// `Unavailable` while it is being opened, or if it runs on another node and its log
+    /// cannot be read.
     pub async fn find(&self, pass: &WorkspacePass) -> Result<Option<Workspace>, OpenError> {
         let id = pass.workspace();
         let here = self.node.find(id);
         match (&self.others, here) {
             (_, Ok(Some(handle))) => Ok(Some(Workspace::Local(handle))),
             (None, nothing) => nothing.map(|_| None),
-            // Opening here or running elsewhere: the log can be followed either way.
+            // Being opened here, or running on another node: the log can be followed either way.
             (Some(others), _) if others.cluster.knows(id) => others.remote(pass).await.map(Some),
             (Some(_), Ok(None)) => Ok(None),
             (Some(_), Err(error)) => Err(error),
@@ -127,7 +135,7 @@ impl Directory {
         self.node.find(id)
     }
 
-    /// Makes the workspace when there is none.
+    /// Creates the workspace if there is none.
     pub async fn ensure(&self, id: &WorkspaceId) -> Result<(), OpenError> {
         match &self.others {
             Some(others) => others.cluster.ensure(id, others.max_workspaces).await,
@@ -135,11 +143,11 @@ impl Directory {
         }
     }
 
-    /// Takes samples into the workspace of the pass, making it when there is none, and waits for the commit, here or on the node
-    /// that owns it. Returns the receipt and the epoch of the log.
+    /// Takes samples into the workspace of the pass, creating it if there is none, and waits for
+    /// the commit, here or on the node that owns it. Returns the receipt and the epoch of the log.
     ///
     /// # Errors
-    /// Only when nothing of the batch was taken.
+    /// Only if nothing of the batch was taken.
     pub async fn ingest(
         &self,
         pass: &WorkspacePass,
@@ -149,11 +157,13 @@ impl Directory {
         Ok(self.send(pass, batches, arrival).await?.receipt().await)
     }
 
-    /// Like [`ingest`](Self::ingest), but waits for the commit only when the workspace runs on another node: whoever
-    /// sends batch after batch without waiting for receipts keeps their order.
+    /// Sends samples like [`ingest`](Self::ingest), but waits for the commit only if the workspace
+    /// runs on another node. A source that sends batch after batch without waiting for receipts
+    /// keeps their order either way. That is why sending is not a command: a command has its reply
+    /// after the commit.
     ///
     /// # Errors
-    /// Only when nothing of the batch was taken.
+    /// Only if nothing of the batch was taken.
     pub async fn send(
         &self,
         pass: &WorkspacePass,
@@ -161,22 +171,26 @@ impl Directory {
         arrival: Arrival,
     ) -> Result<Submission, Refused> {
         let id = pass.workspace();
-        let epoch = |handle: &WorkspaceHandle| handle.hub().epoch().to_owned();
         let Some(others) = &self.others else {
             let handle = self.node.open(id).await?;
-            return Ok(Submission::Here(send(&handle, batches, arrival).await?, epoch(&handle)));
+            let pending = send(&handle, batches, arrival).await.map_err(|not_sent| not_sent.error)?;
+            return Ok(Submission::pending(&handle, pending));
         };
-        if let Ok(Some(handle)) = self.node.find(id) {
-            // Kept, because the workspace may be on its way to another node in this very moment.
-            match send(&handle, batches.clone(), arrival).await {
-                Err(IngestError::Unavailable) => {}
-                result => return Ok(Submission::Here(result?, epoch(&handle))),
+        let batches = if let Ok(Some(handle)) = self.node.find(id) {
+            match send(&handle, batches, arrival).await {
+                Ok(pending) => return Ok(Submission::pending(&handle, pending)),
+                // The workspace may be moving to another node.
+                Err(NotSent { error: IngestError::Unavailable, batches }) => batches,
+                Err(NotSent { error, .. }) => return Err(error.into()),
             }
-        } else if !others.cluster.knows(id) {
-            others.cluster.ensure(id, others.max_workspaces).await?;
-        }
-        let (receipt, epoch) = others.errands(pass).ingest(batches, arrival).await?;
-        Ok(Submission::Elsewhere(receipt, epoch))
+        } else {
+            if !others.cluster.knows(id) {
+                others.cluster.ensure(id, others.max_workspaces).await?;
+            }
+            batches
+        };
+        let Ingested { receipt, epoch } = others.owner(pass).ingest(batches, arrival).await?;
+        Ok(Submission::Committed(receipt, epoch))
     }
 
     /// Whether the workspaces are shared with other nodes.
@@ -184,28 +198,26 @@ impl Directory {
         self.others.is_some()
     }
 
-    /// Who owns what. A node that is alone owns everything.
+    /// The owners of all workspaces. A single node owns them all.
     pub async fn cluster_status(&self) -> ClusterStatus {
         match &self.others {
-            Some(others) => others.cluster.status().await,
-            None => ClusterStatus::alone(&self.node).await,
+            Some(others) => ClusterStatus::clustered(&others.cluster).await,
+            None => ClusterStatus::single_node(&self.node).await,
         }
     }
 }
 
 impl Others {
     async fn remote(&self, pass: &WorkspacePass) -> Result<Workspace, OpenError> {
-        match self.mirrors.hub(pass).await {
-            Ok(hub) => Ok(Workspace::remote(pass.clone(), hub, self.errands(pass), self.sound.clone())),
-            Err(error) => {
-                let error: PortError = error;
-                tracing::warn!(workspace = %pass.workspace(), %error, "a workspace of another node cannot be followed");
-                Err(OpenError::Unavailable)
-            }
-        }
+        let hub = self.mirrors.hub(pass).await.map_err(|error| {
+            tracing::warn!(workspace = %pass.workspace(), %error, "a workspace of another node cannot be followed");
+            OpenError::Unavailable
+        })?;
+        let (owner, audio) = (self.owner(pass), self.audio.clone());
+        Ok(Workspace::Remote(RemoteWorkspace { pass: pass.clone(), hub, owner, audio }))
     }
 
-    fn errands(&self, pass: &WorkspacePass) -> OwnerClient {
+    fn owner(&self, pass: &WorkspacePass) -> OwnerClient {
         OwnerClient::new(self.cluster.clone(), pass.clone(), self.admission.clone())
     }
 }

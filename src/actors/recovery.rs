@@ -1,13 +1,13 @@
-//! From the log and the snapshots back to running state. Not an actor: the node and the supervisor run it in tasks of
-//! their own, because supervisors never wait for I/O.
+//! From the log and the snapshots back to running state. Not an actor: node and supervisor run it
+//! in tasks, because supervisors never wait for I/O.
 
 mod epoch_change;
 
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::Context;
-use super::incidents::DeskReplay;
+use super::context::Context;
+use super::incidents::EngineReplay;
 use super::snapshotter::load_watermark;
 use crate::experiments::Plan;
 use crate::incidents::{IncidentEngine, SeriesInventory};
@@ -33,10 +33,10 @@ pub struct Recovered {
     pub parked: Vec<KpiName>,
     /// Commit time of the last event, milliseconds UTC; `i64::MIN` without events.
     pub last_ms: i64,
-    /// What is to score which KPI.
+    /// Which detectors score which KPI.
     pub plan: Plan,
     /// The incidents under way.
-    pub desk: IncidentEngine,
+    pub incidents: IncidentEngine,
 }
 
 /// Opens the workspace's log and brings every KPI to its end.
@@ -46,8 +46,9 @@ pub async fn recover(context: &Context, pass: &WorkspacePass) -> Result<Recovere
     rebuild(context, pass, head).await
 }
 
-/// The state of a workspace at the end of its log, without becoming its writer; `None` when there is no log.
-pub async fn glimpse(context: &Context, pass: &WorkspacePass) -> Result<Option<Recovered>, PortError> {
+/// The state of a workspace at the end of its log, without becoming its writer; `None` if there is
+/// no log.
+pub async fn recover_read_only(context: &Context, pass: &WorkspacePass) -> Result<Option<Recovered>, PortError> {
     match context.backends.event_log.head(pass).await? {
         Some(head) => rebuild(context, pass, head).await.map(Some),
         None => Ok(None),
@@ -56,16 +57,16 @@ pub async fn glimpse(context: &Context, pass: &WorkspacePass) -> Result<Option<R
 
 async fn rebuild(context: &Context, pass: &WorkspacePass, head: LogHead) -> Result<Recovered, PortError> {
     let backends = &context.backends;
-    // Before the snapshots: those that are saved in between only make the replay shorter.
+    // Read before the snapshots: snapshots saved in between only make the replay shorter.
     let watermark = load_watermark(backends, pass).await?;
     let mut replay = Replay::new(context, pass);
     for snapshot in backends.snapshot_store.all(pass).await? {
         replay.restore(snapshot);
     }
     let series = replay.kpis.values().flat_map(|(_, state)| state.series().map(|series| (state.kpi(), series.labels)));
-    let mut desk = DeskReplay::begin(context, pass, &head, SeriesInventory::of(series)).await?;
-    read_log(context, pass, watermark.min(desk.seq()) + 1, head.next, |event| {
-        desk.apply(event);
+    let mut incidents = EngineReplay::begin(context, pass, &head, SeriesInventory::from_series(series)).await?;
+    read_log(context, pass, watermark.min(incidents.seq()) + 1, head.next, |event| {
+        incidents.apply(event);
         if event.seq > watermark {
             replay.apply(event);
         }
@@ -75,15 +76,15 @@ async fn rebuild(context: &Context, pass: &WorkspacePass, head: LogHead) -> Resu
     let Replay { kpis, unsaved, parked, .. } = replay;
     let kpis: BTreeMap<_, _> = kpis.into_iter().map(|(kpi, (_, state))| (kpi, state)).collect();
     let open = kpis.values().flat_map(KpiState::series).filter_map(|series| series.anomaly);
-    let desk = desk.finish(open.map(|anomaly| anomaly.id).collect(), context.clock.now_ms().max(last_ms));
+    let incidents = incidents.finish(open.map(|anomaly| anomaly.id).collect(), context.clock.now_ms().max(last_ms));
     let plan = load_plan(context, pass).await?;
-    Ok(Recovered { head, kpis, unsaved, parked, last_ms, plan, desk })
+    Ok(Recovered { head, kpis, unsaved, parked, last_ms, plan, incidents })
 }
 
 async fn load_plan(context: &Context, pass: &WorkspacePass) -> Result<Plan, PortError> {
     match try_load_plan(context, pass).await {
         Err(error) if error.kind == ErrorKind::Corrupt => {
-            // Written by another version of the program; no reason to keep the workspace closed.
+            // A plan that cannot be read must not keep the workspace closed.
             tracing::error!(workspace = %pass.workspace(), %error, "KPIs are scored as configured");
             Ok(Plan::default())
         }
@@ -119,12 +120,12 @@ pub async fn recover_kpi(context: &Context, pass: &WorkspacePass, kpi: &KpiName)
         }
         None => load_watermark(backends, pass).await? + 1,
     };
-    let only_this = |event: &Event| {
+    let of_this_kpi = |event: &Event| {
         if event.kpi() == Some(kpi) {
             replay.apply(event);
         }
     };
-    read_log(context, pass, from, end, only_this).await?;
+    read_log(context, pass, from, end, of_this_kpi).await?;
     Ok(replay.kpis.remove(kpi).map_or_else(|| replay.fresh(kpi), |(_, state)| state))
 }
 
@@ -189,15 +190,15 @@ impl<'a> Replay<'a> {
             return;
         }
         self.unsaved.entry(kpi.clone()).or_insert(event.seq);
-        // What is in the log was scored once without a panic; should it panic now, this KPI starts afresh and the
-        // others are not held up.
+        // Events in the log were scored once without a panic. If scoring panics now, this KPI
+        // begins again, and the other KPIs are not affected.
         if catch_unwind(AssertUnwindSafe(|| state.replay(event))).is_err() {
             tracing::error!(%kpi, seq = event.seq, "scoring panicked in replay; the KPI warms up again");
             let fresh = self.fresh(kpi);
             self.kpis.insert(kpi.clone(), (event.seq, fresh));
             return;
         }
-        // As when it happened: a shadow that panics ends alone.
+        // As in live scoring: a shadow that panics ends alone.
         if state.shadow().is_some() {
             let bodies = std::slice::from_ref(&event.body);
             if catch_unwind(AssertUnwindSafe(|| state.observe(bodies))).is_err() {
@@ -207,7 +208,7 @@ impl<'a> Replay<'a> {
     }
 }
 
-/// How a recovered KPI looks to followers.
+/// A recovered KPI as followers see it.
 pub fn view_of(state: &KpiState) -> KpiView {
     let series = state
         .series()

@@ -1,17 +1,17 @@
 //! Workspaces that another node owns, as this node serves them.
 //!
-//! Reading works without the owner: a *mirror* follows the workspace's log and keeps the live view, history comes from the
-//! shared store. Writing is asked of the owner, and of the next one when that is gone. Sound comes as packets from the owner's
-//! mix.
+//! Reading works without the owner: a *mirror* follows the workspace's log and keeps the live view,
+//! and history comes from the shared store. Commands go to the owner, and to the next owner if that
+//! one is gone. Audio comes as packets from the owner's mix.
 //!
 //! ```text
-//! gateway ─► RemoteWorkspace ─┬─ mirror ◄── log (follow)
-//!                             ├─ errands ──► courier ──► answering (on the owner) ─► WorkspaceHandle
-//!                             └─ sound  ◄── courier ◄── answering ◄─ mix
+//! gateway ─► Workspace::Remote ─┬─ mirror ◄── log (follow)
+//!                               ├─ client ──► transport ──► server on the owner ─► execute
+//!                               └─ audio/subscriber ◄── transport ◄── audio/publisher ◄─ mix
 //! ```
 
-pub mod answering;
-pub mod errands;
+pub mod audio;
+pub mod client;
 pub mod mirror;
-pub mod sound;
+pub mod server;
 pub mod wire;

@@ -1,34 +1,19 @@
-//! Forgets what is too old or too much.
+//! Keeps log and history within their limits of age and size.
 //!
-//! **Owns** nothing but its timer. The log is never cut above what a restart or a consumer still needs: the recovery
-//! watermark and the history's cursor are the margin; when they hold back a limit, it says so.
-
-use std::time::Duration;
+//! **Owns** only its timer. The log is never cut above the events that a restart or a consumer
+//! still needs: the recovery watermark and the history's cursor bound the cut. If they hold back a
+//! limit, that is logged.
 
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef};
 
-use super::Context;
+use super::context::Context;
 use super::snapshotter::load_watermark;
 use earcon_model::Seq;
 use earcon_ports::PortError;
 use earcon_tenancy::WorkspacePass;
 
-/// What is kept, and for how long.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RetentionSettings {
-    /// How often to look.
-    pub every: Duration,
-    /// Events older than this are forgotten; it bounds how far back a follower can resume.
-    pub log_age: Duration,
-    /// The log of a workspace is cut to about this size.
-    pub log_bytes: u64,
-    /// Samples older than this are forgotten.
-    pub history_age: Duration,
-    /// The history of a workspace is cut to about this size.
-    pub history_bytes: u64,
-}
-
-struct Look;
+/// It is time to enforce the limits.
+struct Enforce;
 
 /// Starts the retention actor of a workspace.
 pub async fn start(context: Context, pass: WorkspacePass, supervisor: ActorCell) -> Result<(), ractor::SpawnErr> {
@@ -44,16 +29,21 @@ struct State {
 }
 
 impl Actor for Retention {
-    type Msg = Look;
+    type Msg = Enforce;
     type State = State;
     type Arguments = State;
 
-    async fn pre_start(&self, myself: ActorRef<Look>, state: State) -> Result<State, ActorProcessingErr> {
-        myself.send_interval(state.context.settings.retention.every, || Look);
+    async fn pre_start(&self, myself: ActorRef<Enforce>, state: State) -> Result<State, ActorProcessingErr> {
+        myself.send_interval(state.context.settings.retention.every, || Enforce);
         Ok(state)
     }
 
-    async fn handle(&self, _myself: ActorRef<Look>, _: Look, state: &mut State) -> Result<(), ActorProcessingErr> {
+    async fn handle(
+        &self,
+        _myself: ActorRef<Enforce>,
+        _: Enforce,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
         if let Err(error) = enforce(&state.context, &state.pass).await {
             tracing::warn!(workspace = %state.pass.workspace(), %error, "retention failed; trying again later");
         }
@@ -91,7 +81,8 @@ async fn wanted_log_start(context: &Context, pass: &WorkspacePass, now_ms: i64) 
     if size <= settings.log_bytes {
         return Ok(by_age);
     }
-    // Events are about equally large over time, so the share of bytes to drop is the share of events to drop.
+    // Events have about the same size over time: the share of bytes to drop is the share of events
+    // to drop.
     let Some(head) = log.head(pass).await? else { return Ok(by_age) };
     let share = 1.0 - settings.log_bytes as f64 / size as f64;
     let by_size = head.first + ((head.next - head.first) as f64 * share).ceil() as Seq;
@@ -101,9 +92,12 @@ async fn wanted_log_start(context: &Context, pass: &WorkspacePass, now_ms: i64) 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use super::*;
-    use crate::actors::{Backends, Faults, Settings, supervision::RestartPolicy};
+    use crate::actors::context::{Backends, Faults, RetentionSettings, Settings};
+    use crate::actors::supervision::RestartPolicy;
+    use crate::services::mutes::MuteService;
     use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
     use earcon_audio::MixSettings;
     use earcon_model::{Clock, Event, KpiEvent, KpiName, ManualClock, WorkspaceId};
@@ -124,7 +118,7 @@ mod tests {
         };
         let settings = Settings {
             streams: Arc::new(StreamSettings::default()),
-            streams_of: Default::default(),
+            streams_by_workspace: Default::default(),
             max_workspaces: 1,
             max_kpis: 1,
             max_in_flight_samples: 1,
@@ -134,7 +128,7 @@ mod tests {
             retention,
             restart: RestartPolicy::default(),
             mix: MixSettings::default(),
-            desk: crate::incidents::IncidentSettings::default(),
+            incidents: crate::incidents::IncidentSettings::default(),
             mix_linger: hour,
         };
         let backends = Backends {
@@ -145,8 +139,16 @@ mod tests {
             publisher: None,
         };
         let clock: Arc<dyn Clock> = clock;
-        let muting = crate::services::mutes::MuteService::new(backends.meta_store.clone(), clock.clone());
-        Context { backends, muting, clock, settings: Arc::new(settings), tenancy: None, faults: Faults::default() }
+        Context {
+            mutes: MuteService::new(backends.meta_store.clone(), clock.clone()),
+            backends,
+            clock,
+            settings: Arc::new(settings),
+            authorizer: Authorizer::new(),
+            placement: None,
+            transport: None,
+            faults: Faults::default(),
+        }
     }
 
     /// One event an hour.
@@ -162,7 +164,7 @@ mod tests {
         let store = EmbeddedStore::open(dir.path(), &EmbeddedSettings::default()).unwrap();
         let clock = Arc::new(ManualClock::at(5 * HOUR_MS));
         let context = context(&store, clock);
-        let pass = Authorizer.system(&WorkspaceId::new("local").unwrap());
+        let pass = Authorizer::new().system(&WorkspaceId::new("local").unwrap());
         let log = &context.backends.event_log;
         log.open(&pass).await.unwrap();
         for event in events() {

@@ -1,12 +1,12 @@
-//! What stands behind each port, by configuration.
+//! The adapter behind each port, by configuration.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::StartError;
 use super::adapter_settings::{cql_settings, nats_settings};
-use crate::actors::Backends;
-use crate::actors::cluster::ClusterArgs;
+use crate::actors::cluster::handle::ClusterArgs;
+use crate::actors::context::Backends;
 use crate::config::{Backend, Config, LogBackend, Nats, Storage};
 use earcon_adapters_cql::{CqlDatabase, CqlMeta, CqlSeries, CqlSnapshots, SeriesSettings};
 use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
@@ -17,22 +17,24 @@ use earcon_adapters_nats::publisher::NatsPublisher;
 use earcon_adapters_nats::registry::{BUCKET, NatsRegistry};
 use earcon_model::Clock;
 use earcon_ports::{MetaStore, PortError, Publisher, SeriesStore, SharedLog, SnapshotStore};
+use earcon_tenancy::Authorizer;
 
-/// A stream that retention cannot keep up with is full at this multiple of what is to be kept.
+/// A log that retention cannot keep up with is full at this multiple of its limit.
 const LOG_HEADROOM: u64 = 2;
-/// History in the database outlives its retention by this much, so that it is retention that forgets and not the clock of a table.
+/// Rows expire in the database this long after their retention, so that retention removes them
+/// first.
 const TTL_MARGIN: Duration = Duration::from_secs(24 * 3_600);
 
 /// Everything that was opened.
 pub(super) struct Opened {
     pub(super) backends: Backends,
-    /// The data directory, when something is kept there.
+    /// The data directory, if it is used.
     pub(super) embedded: Option<EmbeddedStore>,
-    /// The connection to NATS, when there is one.
+    /// The connection to NATS, if there is one.
     pub(super) nats: Option<async_nats::Client>,
-    /// For publishing to subscribers.
+    /// Publishes to subscribers.
     pub(super) publisher: Option<Arc<dyn Publisher>>,
-    /// The log, when other nodes can follow it.
+    /// The log, if other nodes can follow it.
     pub(super) shared_log: Option<Arc<dyn SharedLog>>,
 }
 
@@ -77,11 +79,12 @@ pub(super) async fn open(config: &Config) -> Result<Opened, StartError> {
     Ok(Opened { backends, embedded, nats, publisher, shared_log })
 }
 
-/// What the cluster needs, when this node is part of one.
+/// What the cluster needs, if this node is part of one.
 pub(super) async fn cluster(
     config: &Config,
     opened: &Opened,
     clock: Arc<dyn Clock>,
+    authorizer: Authorizer,
 ) -> Result<Option<ClusterArgs>, PortError> {
     let (Some(cluster), Some(nats), Some(client)) = (&config.cluster, &config.nats, &opened.nats) else {
         return Ok(None);
@@ -90,13 +93,15 @@ pub(super) async fn cluster(
         node: cluster.node.clone(),
         lease: cluster.lease,
         registry: Arc::new(NatsRegistry::open(client.clone(), BUCKET, nats.replicas).await?),
-        courier: Arc::new(NatsTransport::new(client.clone())),
+        transport: Arc::new(NatsTransport::new(client.clone())),
         meta_store: opened.backends.meta_store.clone(),
         clock,
+        authorizer,
     }))
 }
 
-/// Whoever keeps the log in NATS, or shares workspaces through it, cannot begin without; whoever only publishes can.
+/// Connects to NATS. A node with its log in NATS, or in a cluster, does not start without it; a
+/// node that only publishes does.
 async fn open_nats(config: &Config) -> Result<Option<async_nats::Client>, PortError> {
     let name = config.cluster.as_ref().map_or("earcon", |cluster| cluster.node.as_str());
     match &config.nats {

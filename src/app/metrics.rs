@@ -7,7 +7,8 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::telemetry::describe_all;
 
-/// One recorder a process: the `metrics` crate allows no more, and tests start many servers in one process.
+/// One recorder a process: the `metrics` crate allows no more, and tests start many servers in one
+/// process.
 pub(super) fn install() -> PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     const SECONDS: [f64; 14] =
@@ -21,7 +22,8 @@ pub(super) fn install() -> PrometheusHandle {
                 .expect("the bucket lists are not empty")
                 .build_recorder();
             let handle = recorder.handle();
-            // Somebody who embeds the library may have a recorder of their own; `/metrics` is empty then.
+            // A program that embeds the library may have installed a recorder; `/metrics` is empty
+            // then.
             let _already_set = metrics::set_global_recorder(recorder).is_err();
             describe_all();
             handle

@@ -1,4 +1,4 @@
-//! From the configuration to what actors and the gateway are made with.
+//! From the configuration to the settings of actors and gateway.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,8 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::actors::Settings;
-use crate::actors::retention::RetentionSettings;
+use crate::actors::context::{RetentionSettings, Settings};
 use crate::actors::supervision::RestartPolicy;
 use crate::config::{Config, Statsd};
 use crate::gateway::{Limits, StatsdSettings};
@@ -17,10 +16,10 @@ use earcon_streams::{StreamOptions, StreamSettings, UtcOffsets};
 
 pub(super) fn actor_settings(config: &Config, restart: RestartPolicy) -> Result<Settings, String> {
     let zones = &config.streams.time_zones;
-    let streams_of = zones.of.iter().map(|(workspace, zone)| Ok((workspace.clone(), stream_settings(config, zone)?)));
+    let by_workspace = zones.of.iter().map(|(workspace, zone)| Ok((workspace.clone(), stream_settings(config, zone)?)));
     Ok(Settings {
         streams: stream_settings(config, &zones.usual)?,
-        streams_of: streams_of.collect::<Result<_, String>>()?,
+        streams_by_workspace: by_workspace.collect::<Result<_, String>>()?,
         max_workspaces: config.streams.max_workspaces,
         max_kpis: config.streams.max_kpis,
         max_in_flight_samples: config.ingest.max_in_flight_samples,
@@ -34,7 +33,7 @@ pub(super) fn actor_settings(config: &Config, restart: RestartPolicy) -> Result<
             history_age: config.storage.history_age,
             history_bytes: config.storage.history_bytes,
         },
-        desk: IncidentSettings {
+        incidents: IncidentSettings {
             max_per_day: config.alerts.max_per_day,
             settle_ms: config.alerts.settle.as_millis() as i64,
             linger_ms: config.alerts.linger.as_millis() as i64,
@@ -59,7 +58,7 @@ fn stream_settings(config: &Config, zone: &TimeZone) -> Result<Arc<StreamSetting
         .map_err(|problems| problems.iter().map(|problem| format!("streams: {problem}")).collect::<Vec<_>>().join("; "))
 }
 
-/// The changes of a zone's clock from 1970, before which no sample is taken, to 2100.
+/// The UTC offsets of a time zone from 1970, the earliest time of a sample, to 2100.
 fn utc_offsets(zone: &TimeZone) -> UtcOffsets {
     let (begin, end) = (Timestamp::UNIX_EPOCH, Timestamp::constant(4_102_444_800, 0));
     let offset_ms = |offset: jiff::tz::Offset| i64::from(offset.seconds()) * 1_000;

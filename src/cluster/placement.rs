@@ -1,10 +1,11 @@
-//! Where workspaces belong: with whom they are, as long as that node lives and does not carry too much; else with the node
-//! that ranks highest for them and has room.
+//! Places workspaces on nodes. A workspace stays with its owner while that node is alive and not
+//! overloaded. Otherwise it goes to the node that ranks highest for it and has room.
 //!
-//! Ranking is rendezvous hashing (Thaler and Ravishankar 1998), the bound on the load that of consistent hashing with bounded
-//! loads (Mirrokni, Thorup, Zadimoghaddam 2018): nobody carries more than a quarter above the average, rounded up, or less than a
-//! quarter below it, rounded down. A node that joins takes about three quarters of the average and nothing else moves; a node that
-//! leaves moves what it had and little else.
+//! Ranking is rendezvous hashing (Thaler and Ravishankar 1998). The load is bounded as in
+//! consistent hashing with bounded loads (Mirrokni, Thorup, Zadimoghaddam 2018): each node has at
+//! most a quarter more than the average, rounded up, and at least a quarter less, rounded down. A
+//! node that joins gets about three quarters of the average, and nothing else moves. A node that
+//! leaves moves its workspaces and few others.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +13,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use earcon_model::WorkspaceId;
 
-/// The node each workspace belongs with; empty without nodes. `owners` names the present owner where it lives, `None` else.
-/// Every node that sees the same owners and nodes comes to the same result.
+/// The node of each workspace; empty without nodes. `owners` has the present owner if it is alive,
+/// otherwise `None`. Every node that sees the same owners and nodes comes to the same result.
 pub fn place<'n>(
     owners: &BTreeMap<WorkspaceId, Option<&'n str>>,
     nodes: impl IntoIterator<Item = &'n str>,
@@ -25,7 +26,7 @@ pub fn place<'n>(
     let bound = (owners.len() * 5).div_ceil(load.len() * 4);
     let mut placed = BTreeMap::new();
     let mut homeless = Vec::new();
-    // Those a node ranks highest for stay, so that what it has to give away goes where it is wanted most.
+    // A node keeps the workspaces that it ranks highest for, and gives the others away.
     let mut kept: Vec<(u64, &WorkspaceId, &'n str)> = Vec::new();
     for (workspace, owner) in owners {
         match owner {
@@ -55,7 +56,8 @@ pub fn place<'n>(
     placed
 }
 
-/// Nobody has less than three quarters of the average, rounded down, while others have more: a node that joins is used.
+/// Moves workspaces to nodes with less than three quarters of the average, rounded down, so that a
+/// node that joins is used.
 fn even_out<'n>(placed: &mut BTreeMap<WorkspaceId, &'n str>, load: &mut BTreeMap<&'n str, usize>) {
     let least = placed.len() * 3 / (load.len() * 4);
     loop {
@@ -72,7 +74,7 @@ fn even_out<'n>(placed: &mut BTreeMap<WorkspaceId, &'n str>, load: &mut BTreeMap
         if few >= least || many <= few + 1 {
             return;
         }
-        // Of what the one can spare, what the other ranks highest for.
+        // Of the workspaces of the one node, the one that the other node ranks highest for.
         let spare = placed.iter().filter(|(_, node)| **node == rich).map(|(workspace, _)| workspace);
         let Some(moving) = spare.max_by_key(|workspace| (rank(poor, workspace), *workspace)).cloned() else { return };
         placed.insert(moving, poor);
@@ -95,9 +97,9 @@ mod tests {
         (0..n).map(|i| WorkspaceId::new(&format!("w{i}")).unwrap()).collect()
     }
 
-    fn settled(n: usize, nodes: &[&'static str]) -> BTreeMap<WorkspaceId, &'static str> {
-        let nobody = workspaces(n).into_iter().map(|workspace| (workspace, None)).collect();
-        place(&nobody, nodes.iter().copied())
+    fn place_new(n: usize, nodes: &[&'static str]) -> BTreeMap<WorkspaceId, &'static str> {
+        let unowned = workspaces(n).into_iter().map(|workspace| (workspace, None)).collect();
+        place(&unowned, nodes.iter().copied())
     }
 
     fn owned<'a>(placed: &BTreeMap<WorkspaceId, &'a str>, alive: &[&str]) -> BTreeMap<WorkspaceId, Option<&'a str>> {
@@ -113,13 +115,13 @@ mod tests {
 
     #[test]
     fn nothing_moves_while_nothing_changes() {
-        let placed = settled(100, &["a", "b", "c"]);
+        let placed = place_new(100, &["a", "b", "c"]);
         assert_eq!(place(&owned(&placed, &["a", "b", "c"]), ["c", "a", "b"]), placed);
     }
 
     #[test]
     fn a_dead_nodes_workspaces_move_and_few_others() {
-        let placed = settled(100, &["a", "b", "c"]);
+        let placed = place_new(100, &["a", "b", "c"]);
         let lost = placed.values().filter(|node| **node == "b").count();
         let after = place(&owned(&placed, &["a", "c"]), ["a", "c"]);
         assert!(after.values().all(|node| *node != "b"));
@@ -128,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_node_that_joins_gets_a_share_and_nothing_else_moves() {
-        let placed = settled(100, &["a", "b"]);
+        let placed = place_new(100, &["a", "b"]);
         let after = place(&owned(&placed, &["a", "b"]), ["a", "b", "c"]);
         let gained = after.values().filter(|node| **node == "c").count();
         assert!((25..=34).contains(&gained), "three quarters of the average are 25, not {gained}");
@@ -144,7 +146,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn everything_is_placed_and_nobody_carries_too_much(n in 0usize..60, alive in 1usize..6, owners in prop::collection::vec(0usize..8, 60)) {
+        fn everything_is_placed_and_no_node_has_too_much(n in 0usize..60, alive in 1usize..6, owners in prop::collection::vec(0usize..8, 60)) {
             let nodes: Vec<String> = (0..alive).map(|i| format!("n{i}")).collect();
             let all: Vec<String> = (0..8).map(|i| format!("n{i}")).collect();
             let owned = workspaces(n).into_iter().zip(&owners)

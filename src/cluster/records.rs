@@ -1,42 +1,42 @@
-//! What nodes write into the shared table.
+//! The entries that nodes write into the shared table.
 
 use serde::{Deserialize, Serialize};
 
 use earcon_model::WorkspaceId;
 
-/// One life of a node: its name and a number that no other life of it has.
+/// One run of a node's process: the node's name and an identifier that no other run has.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct NodeEpoch {
     /// The node's name.
     pub node: String,
-    /// Which life.
-    pub life: String,
+    /// Identifies the run.
+    pub epoch: String,
 }
 
-/// What a node says of itself, again and again.
+/// The content of a heartbeat.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeRecord {
-    /// Which life of the node this is.
-    pub life: String,
-    /// When that life began, milliseconds UTC by its own clock.
+    /// Identifies the run of the node.
+    pub epoch: String,
+    /// When that run began, milliseconds UTC by the node's own clock.
     pub started_ms: i64,
-    /// When it wrote this, milliseconds UTC by its own clock: for people and to notice clocks that disagree, nothing is decided
-    /// by it.
+    /// When it was written, milliseconds UTC by the node's own clock. For people, and to notice
+    /// clocks that disagree; no decision depends on it.
     pub written_ms: i64,
     /// Version of the program.
     pub version: String,
-    /// It is shutting down and wants no workspaces.
+    /// The node is shutting down and accepts no workspaces.
     pub leaving: bool,
 }
 
-/// Who owns a workspace.
+/// The owner of a workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ownership {
-    /// The owner; `None` when the last one left and named no successor.
+    /// The owner; `None` if the last one left and named no successor.
     pub owner: Option<NodeEpoch>,
 }
 
-/// What an entry of the table is about.
+/// The key of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Key {
     /// A node.
@@ -46,7 +46,7 @@ pub enum Key {
 }
 
 impl Key {
-    /// The entry's key as text.
+    /// The key as text.
     pub fn text(&self) -> String {
         match self {
             Key::Node(node) => format!("node.{node}"),
@@ -54,7 +54,7 @@ impl Key {
         }
     }
 
-    /// Reads a key; `None` for what a newer version may have put there.
+    /// Reads a key; `None` for keys of other versions.
     pub fn parse(text: &str) -> Option<Self> {
         let (kind, name) = text.split_once('.')?;
         match kind {

@@ -1,36 +1,45 @@
-//! From the view of the cluster to what this node has to do next.
+//! From the view of the cluster to the next steps of this node.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::membership::{Heard, Membership};
+use super::membership::{Heartbeat, Membership};
 use super::placement::place;
 use super::records::{NodeEpoch, NodeRecord, Ownership};
 use earcon_model::WorkspaceId;
 
-/// A silent node is shown for this long.
+/// A silent node stays listed for this long.
 const FORGOTTEN_AFTER_MS: i64 = 600_000;
 
-/// Something this node has to do.
+/// Something this node has to do for a workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Become the owner, if the entry still has this revision.
     Claim(WorkspaceId, u64),
-    /// Open what it owns.
+    /// Open a workspace that it owns.
     Open(WorkspaceId),
     /// Close in order, then hand the entry with this revision over.
     HandOver(WorkspaceId, u64, Option<NodeEpoch>),
-    /// Close at once: somebody else owns it.
+    /// Close at once: another node owns it.
     StepDown(WorkspaceId),
 }
 
-/// How a node looks from here.
+impl Step {
+    /// The workspace that the step is about.
+    pub fn workspace(&self) -> &WorkspaceId {
+        match self {
+            Step::Claim(id, _) | Step::Open(id) | Step::HandOver(id, _, _) | Step::StepDown(id) => id,
+        }
+    }
+}
+
+/// The state of a node, as this node sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NodeState {
     /// Its heartbeats arrive.
     Alive,
     /// It is shutting down.
     Leaving,
-    /// Its heartbeats stay away.
+    /// No heartbeats arrive.
     Silent,
 }
 
@@ -39,13 +48,13 @@ pub enum NodeState {
 pub struct NodeStatus {
     /// Its name.
     pub node: String,
-    /// How it looks from here.
+    /// Its state.
     pub state: NodeState,
-    /// Since its last heartbeat.
+    /// Time since its last heartbeat, milliseconds.
     pub silent_ms: i64,
-    /// How far its clock was ahead when that heartbeat arrived.
+    /// How far its clock was ahead when that heartbeat arrived, milliseconds.
     pub clock_ms: i64,
-    /// What it last said.
+    /// Its last heartbeat.
     pub record: NodeRecord,
 }
 
@@ -53,41 +62,41 @@ pub struct NodeStatus {
 #[derive(Debug, Clone)]
 pub struct View {
     membership: Membership,
-    /// Revision and owner by workspace; revision 0 when the table has no entry yet.
-    tenures: BTreeMap<WorkspaceId, (u64, Ownership)>,
+    /// Revision and owner by workspace; revision 0 if the table has no entry yet.
+    owners: BTreeMap<WorkspaceId, (u64, Ownership)>,
     leaving: bool,
 }
 
 impl View {
     /// An empty cluster.
     pub fn new(me: NodeEpoch, lease_ms: i64) -> Self {
-        Self { membership: Membership::new(me, lease_ms), tenures: BTreeMap::new(), leaving: false }
+        Self { membership: Membership::new(me, lease_ms), owners: BTreeMap::new(), leaving: false }
     }
 
-    /// Who lives.
+    /// The live nodes.
     pub fn membership(&mut self) -> &mut Membership {
         &mut self.membership
     }
 
-    /// The table's entry of a workspace. What is older than what is known is ignored.
-    pub fn tenure(&mut self, workspace: WorkspaceId, revision: u64, tenure: Ownership) {
-        let known = self.tenures.entry(workspace).or_insert((0, Ownership { owner: None }));
+    /// The table's entry of a workspace. An older revision than the known one is ignored.
+    pub fn set_owner(&mut self, workspace: WorkspaceId, revision: u64, ownership: Ownership) {
+        let known = self.owners.entry(workspace).or_insert((0, Ownership { owner: None }));
         if revision >= known.0 {
-            *known = (revision, tenure);
+            *known = (revision, ownership);
         }
     }
 
-    /// The entry is gone.
-    pub fn forgotten(&mut self, workspace: &WorkspaceId) {
-        self.tenures.remove(workspace);
+    /// The entry was deleted.
+    pub fn remove_workspace(&mut self, workspace: &WorkspaceId) {
+        self.owners.remove(workspace);
     }
 
-    /// A workspace that exists, whether the table knows it or not.
-    pub fn known(&mut self, workspace: WorkspaceId) {
-        self.tenures.entry(workspace).or_insert((0, Ownership { owner: None }));
+    /// A workspace that exists, whether it has an entry or not.
+    pub fn add_workspace(&mut self, workspace: WorkspaceId) {
+        self.owners.entry(workspace).or_insert((0, Ownership { owner: None }));
     }
 
-    /// This node is shutting down: it gives everything away and takes nothing.
+    /// This node is shutting down: it gives every workspace away and accepts none.
     pub fn leave(&mut self) {
         self.leaving = true;
     }
@@ -99,31 +108,31 @@ impl View {
 
     /// The workspaces there are.
     pub fn workspaces(&self) -> impl Iterator<Item = &WorkspaceId> {
-        self.tenures.keys()
+        self.owners.keys()
     }
 
-    /// Who owns the workspace by the table, living or not.
+    /// The owner of the workspace in the table, alive or not.
     pub fn owner(&self, workspace: &WorkspaceId) -> Option<&NodeEpoch> {
-        self.tenures.get(workspace)?.1.owner.as_ref()
+        self.owners.get(workspace)?.1.owner.as_ref()
     }
 
-    /// Whether this node owns the workspace by the table.
+    /// Whether this node owns the workspace in the table.
     pub fn is_mine(&self, workspace: &WorkspaceId) -> bool {
         self.owner(workspace) == Some(self.membership.me())
     }
 
-    /// How many nodes live, this one included.
+    /// How many nodes are alive, this one included.
     pub fn alive(&self, now_ms: i64) -> usize {
         self.membership.all(now_ms).filter(|(_, _, alive)| *alive).count()
     }
 
-    /// Nodes that have been silent for so long that nobody wants to see them any more.
+    /// Nodes that have been silent for so long that they need not be listed any more.
     pub fn long_gone(&self, now_ms: i64) -> Vec<String> {
         if !self.membership.is_steady(now_ms) {
             return Vec::new();
         }
-        let gone = |(node, heard, alive): (&str, &Heard, bool)| {
-            (!alive && now_ms - heard.at_ms > FORGOTTEN_AFTER_MS).then(|| node.to_owned())
+        let gone = |(node, heartbeat, alive): (&str, &Heartbeat, bool)| {
+            (!alive && now_ms - heartbeat.at_ms > FORGOTTEN_AFTER_MS).then(|| node.to_owned())
         };
         self.membership.all(now_ms).filter_map(gone).collect()
     }
@@ -132,49 +141,49 @@ impl View {
     pub fn nodes(&self, now_ms: i64) -> Vec<NodeStatus> {
         self.membership
             .all(now_ms)
-            .map(|(node, heard, alive)| NodeStatus {
+            .map(|(node, heartbeat, alive)| NodeStatus {
                 node: node.to_owned(),
-                state: match (alive, heard.record.leaving) {
+                state: match (alive, heartbeat.record.leaving) {
                     (false, _) => NodeState::Silent,
                     (true, true) => NodeState::Leaving,
                     (true, false) => NodeState::Alive,
                 },
-                silent_ms: now_ms - heard.at_ms,
-                clock_ms: heard.clock_ms,
-                record: heard.record.clone(),
+                silent_ms: now_ms - heartbeat.at_ms,
+                clock_ms: heartbeat.clock_ms,
+                record: heartbeat.record.clone(),
             })
             .collect()
     }
 
-    /// Where a workspace that nobody owns yet belongs.
-    pub fn home_of_new(&self, workspace: &WorkspaceId, now_ms: i64) -> Option<NodeEpoch> {
-        let mut owners = self.living_owners(now_ms);
+    /// The node for a workspace without an owner.
+    pub fn node_for_new(&self, workspace: &WorkspaceId, now_ms: i64) -> Option<NodeEpoch> {
+        let mut owners = self.live_owners(now_ms);
         owners.entry(workspace.clone()).or_insert(None);
         let candidates = self.candidates(now_ms);
-        let home = place(&owners, candidates.keys().copied()).remove(workspace)?;
-        candidates.get(home).cloned()
+        let node = place(&owners, candidates.keys().copied()).remove(workspace)?;
+        candidates.get(node).cloned()
     }
 
-    /// What this node has to do, given what it has open (or is opening).
+    /// The next steps of this node, given the workspaces it has open or is opening.
     pub fn steps(&self, open: &BTreeSet<WorkspaceId>, now_ms: i64) -> Vec<Step> {
         let mut steps = Vec::new();
         for workspace in open {
-            let somebody_elses = self.owner(workspace).is_some() && !self.is_mine(workspace);
-            if somebody_elses {
+            let is_lost = self.owner(workspace).is_some() && !self.is_mine(workspace);
+            if is_lost {
                 steps.push(Step::StepDown(workspace.clone()));
             }
         }
-        // Who does not hear itself must not judge who is dead.
+        // A node that does not see its own heartbeats must not declare others dead.
         if !self.membership.is_steady(now_ms) {
             return steps;
         }
         let candidates = self.candidates(now_ms);
-        let homes = place(&self.living_owners(now_ms), candidates.keys().copied());
+        let homes = place(&self.live_owners(now_ms), candidates.keys().copied());
         let me = self.membership.me();
-        for (workspace, (revision, tenure)) in &self.tenures {
+        for (workspace, (revision, ownership)) in &self.owners {
             let home = homes.get(workspace).and_then(|node| candidates.get(*node));
-            let mine = tenure.owner.as_ref() == Some(me);
-            let orphaned = tenure.owner.as_ref().is_none_or(|owner| !self.membership.lives(owner, now_ms));
+            let mine = ownership.owner.as_ref() == Some(me);
+            let orphaned = ownership.owner.as_ref().is_none_or(|owner| !self.membership.is_alive(owner, now_ms));
             match home {
                 Some(home) if mine && home != me => {
                     steps.push(Step::HandOver(workspace.clone(), *revision, Some(home.clone())));
@@ -196,202 +205,19 @@ impl View {
         candidates
     }
 
-    fn living_owners(&self, now_ms: i64) -> BTreeMap<WorkspaceId, Option<&str>> {
-        let living =
-            |tenure: &'_ Ownership| tenure.owner.as_ref().is_some_and(|owner| self.membership.lives(owner, now_ms));
-        self.tenures
+    fn live_owners(&self, now_ms: i64) -> BTreeMap<WorkspaceId, Option<&str>> {
+        let live_owner = |ownership: &'_ Ownership| {
+            ownership.owner.as_ref().is_some_and(|owner| self.membership.is_alive(owner, now_ms))
+        };
+        self.owners
             .iter()
-            .map(|(workspace, (_, tenure))| {
-                let owner = tenure.owner.as_ref().filter(|_| living(tenure)).map(|owner| owner.node.as_str());
-                (workspace.clone(), owner)
+            .map(|(workspace, (_, ownership))| {
+                let owner = ownership.owner.as_ref().filter(|_| live_owner(ownership));
+                (workspace.clone(), owner.map(|owner| owner.node.as_str()))
             })
             .collect()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn id(name: &str) -> WorkspaceId {
-        WorkspaceId::new(name).unwrap()
-    }
-
-    fn life(node: &str) -> NodeEpoch {
-        NodeEpoch { node: node.into(), life: format!("{node}1") }
-    }
-
-    fn record(node: &str) -> NodeRecord {
-        let life = life(node).life;
-        NodeRecord { life, started_ms: 0, written_ms: 0, version: String::new(), leaving: false }
-    }
-
-    /// Nodes that step in turn over one table, as if every write reached all of them at once.
-    struct World {
-        views: BTreeMap<String, View>,
-        open: BTreeMap<String, BTreeSet<WorkspaceId>>,
-        table: BTreeMap<WorkspaceId, (u64, Ownership)>,
-        now_ms: i64,
-    }
-
-    impl World {
-        fn new(nodes: &[&str], workspaces: usize) -> Self {
-            let mut world = Self { views: BTreeMap::new(), open: BTreeMap::new(), table: BTreeMap::new(), now_ms: 0 };
-            for i in 0..workspaces {
-                world.table.insert(id(&format!("w{i}")), (1, Ownership { owner: None }));
-            }
-            nodes.iter().for_each(|node| world.join(node));
-            world
-        }
-
-        fn join(&mut self, node: &str) {
-            let mut view = View::new(life(node), 3_000);
-            self.table.iter().for_each(|(workspace, (revision, tenure))| {
-                view.tenure(workspace.clone(), *revision, tenure.clone());
-            });
-            self.views.insert(node.into(), view);
-            self.open.insert(node.into(), BTreeSet::new());
-        }
-
-        fn crash(&mut self, node: &str) {
-            self.views.remove(node);
-            self.open.remove(node);
-        }
-
-        fn run(&mut self, ms: i64) {
-            let end = self.now_ms + ms;
-            while self.now_ms < end {
-                self.now_ms += 500;
-                let beats: Vec<(String, NodeRecord)> = self
-                    .views
-                    .iter()
-                    .map(|(node, view)| (node.clone(), NodeRecord { leaving: view.is_leaving(), ..record(node) }))
-                    .collect();
-                for view in self.views.values_mut() {
-                    beats.iter().for_each(|(node, beat)| view.membership().heard(node, beat.clone(), self.now_ms, 0));
-                }
-                for (node, _) in beats {
-                    let steps = self.views[&node].steps(&self.open[&node], self.now_ms);
-                    steps.into_iter().for_each(|step| self.act(&node, step));
-                }
-                self.nobody_shares();
-            }
-        }
-
-        fn act(&mut self, node: &str, step: Step) {
-            let open = self.open.get_mut(node).unwrap();
-            let (workspace, expected, owner) = match step {
-                Step::Open(workspace) => {
-                    open.insert(workspace);
-                    return;
-                }
-                Step::StepDown(workspace) => {
-                    open.remove(&workspace);
-                    return;
-                }
-                Step::Claim(workspace, expected) => (workspace, expected, Some(life(node))),
-                Step::HandOver(workspace, expected, to) => {
-                    open.remove(&workspace);
-                    (workspace, expected, to)
-                }
-            };
-            let entry = self.table.get_mut(&workspace).unwrap();
-            if entry.0 == expected {
-                *entry = (expected + 1, Ownership { owner });
-                for view in self.views.values_mut() {
-                    view.tenure(workspace.clone(), entry.0, entry.1.clone());
-                }
-            }
-        }
-
-        fn nobody_shares(&self) {
-            let all: Vec<_> = self.open.values().flatten().collect();
-            let distinct: BTreeSet<_> = all.iter().collect();
-            assert_eq!(all.len(), distinct.len(), "a workspace is open on two nodes");
-        }
-
-        fn loads(&self) -> Vec<usize> {
-            self.open.values().map(BTreeSet::len).collect()
-        }
-    }
-
-    #[test]
-    fn nodes_share_the_workspaces_evenly() {
-        let mut world = World::new(&["a", "b", "c"], 30);
-        world.run(5_000);
-        assert_eq!(world.loads().iter().sum::<usize>(), 30);
-        assert!(world.loads().iter().all(|load| *load <= 13), "{:?}", world.loads());
-    }
-
-    #[test]
-    fn a_crashed_nodes_workspaces_are_taken_over_after_its_lease() {
-        let mut world = World::new(&["a", "b", "c"], 30);
-        world.run(5_000);
-        world.crash("b");
-        world.run(2_500);
-        assert!(world.loads().iter().sum::<usize>() < 30, "nobody is declared dead before the lease is over");
-        world.run(2_500);
-        assert_eq!(world.loads().iter().sum::<usize>(), 30);
-    }
-
-    #[test]
-    fn a_joining_node_takes_its_share() {
-        let mut world = World::new(&["a", "b"], 30);
-        world.run(5_000);
-        world.join("c");
-        world.run(5_000);
-        assert_eq!(world.loads().iter().sum::<usize>(), 30);
-        assert!(world.open["c"].len() >= 4, "{:?}", world.loads());
-    }
-
-    #[test]
-    fn a_leaving_node_gives_everything_away() {
-        let mut world = World::new(&["a", "b"], 9);
-        world.run(5_000);
-        world.views.get_mut("a").unwrap().leave();
-        world.run(2_000);
-        assert_eq!((world.open["a"].len(), world.open["b"].len()), (0, 9));
-    }
-
-    #[test]
-    fn the_last_node_leaves_its_workspaces_to_whoever_comes() {
-        let mut world = World::new(&["a"], 2);
-        world.run(2_000);
-        world.views.get_mut("a").unwrap().leave();
-        world.run(1_000);
-        assert!(world.open["a"].is_empty());
-        assert!(world.table.values().all(|(_, tenure)| tenure.owner.is_none()));
-        world.crash("a");
-        world.join("b");
-        world.run(2_000);
-        assert_eq!(world.open["b"].len(), 2);
-    }
-
-    #[test]
-    fn whoever_lost_a_workspace_steps_down_even_when_cut_off() {
-        let mut view = View::new(life("a"), 3_000);
-        view.tenure(id("w"), 5, Ownership { owner: Some(life("b")) });
-        assert_eq!(view.steps(&BTreeSet::from([id("w")]), 1_000_000), [Step::StepDown(id("w"))]);
-    }
-
-    #[test]
-    fn silent_nodes_are_forgotten_after_a_while() {
-        let mut view = View::new(life("a"), 3_000);
-        view.membership().heard("b", record("b"), 0, 0);
-        for now in (0..700_000).step_by(1_000) {
-            view.membership().heard("a", record("a"), now, 0);
-        }
-        assert_eq!(view.alive(699_000), 1);
-        assert_eq!(view.long_gone(600_000), Vec::<String>::new());
-        assert_eq!(view.long_gone(699_000), ["b"]);
-        assert_eq!(view.long_gone(900_000), Vec::<String>::new(), "who does not hear itself judges nobody");
-    }
-
-    #[test]
-    fn what_comes_late_does_not_undo_what_is_known() {
-        let mut view = View::new(life("a"), 3_000);
-        view.tenure(id("w"), 5, Ownership { owner: Some(life("b")) });
-        view.tenure(id("w"), 4, Ownership { owner: Some(life("a")) });
-        assert!(!view.is_mine(&id("w")));
-    }
-}
+mod tests;

@@ -17,7 +17,7 @@ use self::stored::{MOST, MuteRecord, all, blocking, restored, restored_all};
 pub use self::stored::{MuteList, StoredMute};
 use super::records::{Family, Records};
 use crate::mutes::{Mute, MuteDocument, Mutes};
-use earcon_model::{Clock, EventBody, WorkspaceId};
+use earcon_model::{Clock, WorkspaceId};
 use earcon_ports::{ErrorKind, MetaStore, PortError, Revision};
 use earcon_tenancy::WorkspacePass;
 
@@ -78,13 +78,6 @@ impl MuteService {
     pub async fn follow(&self, pass: &WorkspacePass) -> Result<MuteReader, PortError> {
         self.cache.refresh_or_keep(pass).await?;
         Ok(MuteReader::start(self.cache.clone(), pass.clone()))
-    }
-
-    /// Notes on anomalies which mute keeps them from alerting at `now_ms`.
-    pub async fn stamp(&self, pass: &WorkspacePass, bodies: &mut [EventBody], now_ms: i64) {
-        if reader::concerns_anomalies(bodies) {
-            reader::stamp(&*self.current(pass).await, bodies, now_ms);
-        }
     }
 
     /// All mutes of a workspace as they are stored now.

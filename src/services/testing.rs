@@ -12,7 +12,7 @@ use earcon_tenancy::{Authorizer, WorkspacePass};
 
 /// A pass for one workspace; [`MemoryMeta`] keeps no others.
 pub(super) fn pass() -> WorkspacePass {
-    Authorizer.system(&WorkspaceId::new("w").unwrap())
+    Authorizer::new().system(&WorkspaceId::new("w").unwrap())
 }
 
 /// Counts reads. It can be made to answer no more.

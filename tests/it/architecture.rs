@@ -1,10 +1,12 @@
-//! The import rule, kept by reading the sources.
+//! The import rule, checked by reading the sources.
 
 mod gateway;
 mod imports;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use imports::Imports;
 
 const PURE: [&str; 12] = [
     "model",
@@ -66,7 +68,7 @@ fn code(path: &Path) -> Vec<(usize, String)> {
 }
 
 fn is_test_file(path: &Path) -> bool {
-    path.components().any(|part| part.as_os_str() == "tests" || part.as_os_str() == "tests.rs")
+    path.components().any(|part| ["tests", "tests.rs", "testing.rs"].iter().any(|name| part.as_os_str() == *name))
 }
 
 fn offences(module: &str, offends: impl Fn(&str) -> bool) -> Vec<String> {
@@ -149,4 +151,54 @@ fn handlers_and_sources_use_no_meta_store() {
         let found = offences(module, |line| line.contains("MetaStore"));
         assert!(found.is_empty(), "{}", found.join("\n"));
     }
+}
+
+fn src() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// Through module faces as well. Services that actors use, and those that use actors, are part of
+/// the same graph.
+#[test]
+fn actors_import_each_other_without_a_circle() {
+    let imports = Imports::of(&["actors", "services"]);
+    assert!(imports.all().count() > 100, "the scanner finds the imports");
+    if let Some(circle) = imports.circle() {
+        panic!("a circle of imports: {}", circle.join(" -> "));
+    }
+}
+
+#[test]
+fn only_supervisors_import_the_behaviour_of_an_actor() {
+    const SUPERVISORS: [&str; 4] =
+        ["actors::node::actor", "actors::workspace::actor", "actors::workspace::children", "actors::remote::mirror"];
+    let imports = Imports::of(&["actors", "services", "gateway", "sources", "cli"]);
+    let found: Vec<_> = imports
+        .all()
+        .filter(|(from, to)| to.ends_with("::actor") && !SUPERVISORS.contains(from))
+        .map(|(from, to)| format!("{from} imports {to}"))
+        .collect();
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// The compiler keeps code without an authorizer from getting a pass; this keeps it from making an
+/// authorizer.
+#[test]
+fn only_the_composition_root_makes_an_authorizer() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    rust_files(&src(), &mut files);
+    // crates/contract is test code that other crates share.
+    let crates = fs::read_dir(root.join("crates")).unwrap().map(|entry| entry.unwrap().path());
+    crates.filter(|path| !path.ends_with("contract")).for_each(|path| rust_files(&path.join("src"), &mut files));
+    let in_app = |path: &Path| path.starts_with(src().join("app")) || path == src().join("app.rs");
+    let mut makers = 0;
+    for path in files.iter().filter(|path| !is_test_file(path)) {
+        for (number, line) in code(path) {
+            let makes = line.contains("Authorizer::") || line.contains("Authorizer as ");
+            makers += usize::from(makes);
+            assert!(!makes || in_app(path), "{}:{number}: {line}", path.display());
+        }
+    }
+    assert_eq!(makers, 1, "the composition root makes one");
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use earcon::actors::Faults;
+use earcon::actors::context::Faults;
 use earcon::actors::supervision::RestartPolicy;
 use earcon::app::Overrides;
 use earcon_model::{Labels, Reading, Sample, SeriesBatch};
@@ -35,7 +35,7 @@ async fn rates(server: &Server, count: usize) -> Vec<(i64, f64)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn counter_continues_after_a_restart_and_a_failure() {
     let armed = Arc::new(AtomicBool::new(true));
-    let before_scoring: earcon::actors::BeforeScoring = Arc::new(move |_, batches| {
+    let before_scoring: earcon::actors::context::BeforeScoring = Arc::new(move |_, batches| {
         let poisoned = batches.iter().flat_map(|series| &series.rows).any(|(_, sample)| sample.value == POISON);
         if poisoned && armed.swap(false, Ordering::SeqCst) {
             panic!("injected");

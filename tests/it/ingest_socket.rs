@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
-use earcon::actors::Faults;
+use earcon::actors::context::Faults;
 use earcon::app::Overrides;
 use earcon_model::KpiName;
 use serde_json::{Value, json};
@@ -106,7 +106,7 @@ impl Gate {
 async fn full_server_answers_429_with_retry_after() {
     let gate = Arc::new(Gate::default());
     let held = gate.clone();
-    let before_scoring: earcon::actors::BeforeScoring = Arc::new(move |kpi, _| held.pass(kpi));
+    let before_scoring: earcon::actors::context::BeforeScoring = Arc::new(move |kpi, _| held.pass(kpi));
     let overrides = Overrides {
         faults: Faults { before_scoring: Some(before_scoring), ..Faults::default() },
         ..Default::default()

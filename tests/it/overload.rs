@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
-use earcon::actors::{BeforeScoring, Faults};
+use earcon::actors::context::{BeforeScoring, Faults};
 use earcon::app::Overrides;
 use serde_json::{Value, json};
 

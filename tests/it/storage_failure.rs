@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use earcon::actors::ingest::{Receipt, ingest};
-use earcon::actors::node::Node;
-use earcon::actors::retention::RetentionSettings;
+use earcon::actors::admission::Receipt;
+use earcon::actors::context::{Backends, Context, Faults, RetentionSettings, Settings};
+use earcon::actors::ingest::ingest;
+use earcon::actors::node::{self, Node};
 use earcon::actors::supervision::RestartPolicy;
-use earcon::actors::{Backends, Context, Faults, Settings};
 use earcon::app::clock::SystemClock;
 use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
 use earcon_audio::MixSettings;
@@ -137,7 +137,7 @@ fn context(store: &EmbeddedStore, refuse: Arc<AtomicBool>, away: Arc<AtomicBool>
     };
     let settings = Settings {
         streams: Arc::new(StreamSettings::default()),
-        streams_of: Default::default(),
+        streams_by_workspace: Default::default(),
         max_workspaces: 1,
         max_kpis: 10,
         max_in_flight_samples: 10_000,
@@ -147,7 +147,7 @@ fn context(store: &EmbeddedStore, refuse: Arc<AtomicBool>, away: Arc<AtomicBool>
         retention,
         restart: RestartPolicy { backoff: Duration::from_millis(1), ..RestartPolicy::default() },
         mix: MixSettings::default(),
-        desk: earcon::incidents::IncidentSettings::default(),
+        incidents: earcon::incidents::IncidentSettings::default(),
         mix_linger: Duration::ZERO,
     };
     let backends = Backends {
@@ -159,11 +159,13 @@ fn context(store: &EmbeddedStore, refuse: Arc<AtomicBool>, away: Arc<AtomicBool>
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     Context {
-        muting: earcon::services::mutes::MuteService::new(backends.meta_store.clone(), clock.clone()),
+        mutes: earcon::services::mutes::MuteService::new(backends.meta_store.clone(), clock.clone()),
         backends,
         clock,
         settings: Arc::new(settings),
-        tenancy: None,
+        authorizer: Authorizer::new(),
+        placement: None,
+        transport: None,
         faults: Faults::default(),
     }
 }
@@ -180,7 +182,7 @@ async fn refused_append_is_not_acknowledged_and_workspace_recovers() {
     let dir = tempfile::tempdir().unwrap();
     let store = EmbeddedStore::open(dir.path(), &EmbeddedSettings::default()).unwrap();
     let refuse = Arc::new(AtomicBool::new(false));
-    let node = Node::start(context(&store, refuse.clone(), Arc::default())).await.unwrap();
+    let node = node::actor::start(context(&store, refuse.clone(), Arc::default())).await.unwrap();
     for at in 0..100 {
         assert_eq!(send(&node, at, 1.0).await.unwrap().accepted, 1);
     }
@@ -216,7 +218,7 @@ async fn unavailable_history_delays_nothing_and_catches_up() {
     let store = EmbeddedStore::open(dir.path(), &EmbeddedSettings::default()).unwrap();
     let away = Arc::new(AtomicBool::new(true));
     let context = context(&store, Arc::default(), away.clone());
-    let node = Node::start(context.clone()).await.unwrap();
+    let node = node::actor::start(context.clone()).await.unwrap();
     assert_eq!(send(&node, 0, 1.0).await.unwrap().accepted, 1);
     let workspace = node.open(&WorkspaceId::new("local").unwrap()).await.unwrap();
     let mut follower = workspace.hub().subscribe().await.unwrap();
@@ -231,7 +233,7 @@ async fn unavailable_history_delays_nothing_and_catches_up() {
     .await;
 
     away.store(false, Ordering::SeqCst);
-    let pass = Authorizer.system(workspace.id());
+    let pass = Authorizer::new().system(workspace.id());
     let kpi = KpiName::new("a").unwrap();
     let query = SeriesQuery { kpi, labels: Labels::none(), from_ms: START, to_ms: START + 1_000_000 };
     eventually("the history has caught up", async || {

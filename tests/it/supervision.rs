@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use earcon::actors::Faults;
+use earcon::actors::context::Faults;
 use earcon::actors::supervision::RestartPolicy;
 use earcon::app::Overrides;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ const POISON: f64 = 666.0;
 
 fn panics_on_poison(times: usize) -> Overrides {
     let left = Arc::new(AtomicUsize::new(times));
-    let before_scoring: earcon::actors::BeforeScoring = Arc::new(move |_, batches| {
+    let before_scoring: earcon::actors::context::BeforeScoring = Arc::new(move |_, batches| {
         let poisoned = batches.iter().flat_map(|series| &series.rows).any(|(_, sample)| sample.value == POISON);
         if poisoned && left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok() {
             panic!("injected");

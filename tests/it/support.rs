@@ -10,7 +10,7 @@ pub(crate) mod socket;
 
 use std::time::Duration;
 
-use earcon::actors::ingest::Receipt;
+use earcon::actors::admission::Receipt;
 use earcon::app::{App, Overrides};
 use earcon::config::Config;
 use earcon_model::{Arrival, KpiBatch, KpiName, SeriesBatch, WorkspaceId};
@@ -79,7 +79,7 @@ impl Server {
 
     /// Ingests a batch as the parsers of other protocols do.
     pub(crate) async fn take(&self, kpi: &str, series: SeriesBatch) -> Receipt {
-        let pass = Authorizer.system(&WorkspaceId::new("local").expect("a legal name"));
+        let pass = Authorizer::new().system(&WorkspaceId::new("local").expect("a legal name"));
         let batch = KpiBatch { kpi: KpiName::new(kpi).expect("a legal name"), series: vec![series] };
         let taken = self.app.directory().ingest(&pass, vec![batch], Arrival::Live).await;
         taken.expect("the batch is taken").0

@@ -28,7 +28,7 @@ pub(super) async fn open() -> Arc<CqlDatabase> {
 /// A new workspace.
 pub(super) fn fresh() -> WorkspacePass {
     let name = format!("test-{}", uuid::Uuid::new_v4().simple());
-    Authorizer.system(&WorkspaceId::new(&name).unwrap())
+    Authorizer::new().system(&WorkspaceId::new(&name).unwrap())
 }
 
 /// A proxy between the program and the database.

@@ -53,7 +53,7 @@ fn copy_written(from: &Path, to: &Path) {
 }
 
 pub(super) fn pass(workspace: &str) -> WorkspacePass {
-    Authorizer.system(&WorkspaceId::new(workspace).unwrap())
+    Authorizer::new().system(&WorkspaceId::new(workspace).unwrap())
 }
 
 #[test]

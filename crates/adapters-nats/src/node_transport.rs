@@ -1,8 +1,9 @@
-//! Questions between nodes as NATS requests.
+//! Messages between nodes over NATS.
 //!
-//! Subjects: `earcon.cluster.<workspace>.ask` (one queue group, so that of two nodes that both believe to own a workspace one is
-//! asked) and `earcon.cluster.<workspace>.call`. A workspace's identifier needs no encoding: its rule leaves nothing a subject
-//! minds.
+//! Subjects: `earcon.cluster.<workspace>.request` and `earcon.cluster.<workspace>.publish`.
+//! Requests have one queue group, so that one node gets a request if two believe to own the
+//! workspace. Workspace ids contain no characters that NATS subjects reserve, so they are used
+//! unescaped.
 
 use std::time::Duration;
 
@@ -13,16 +14,16 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
 
-use earcon_ports::{ErrorKind, NodeTransport, PortError, Question, TransportError};
+use earcon_ports::{ErrorKind, IncomingRequest, NodeTransport, PortError, TransportError};
 use earcon_tenancy::WorkspacePass;
 
 /// How long an answer may take: longer than a commit that waits for a server to come back.
-const PATIENCE: Duration = Duration::from_secs(40);
+const ANSWER_WITHIN: Duration = Duration::from_secs(40);
 const QUEUE: &str = "owner";
-/// What a message needs besides its body.
+/// Reserved in a message besides its body, in bytes.
 const MARGIN: usize = 4_096;
 
-/// A courier over a NATS connection.
+/// A transport over a NATS connection.
 pub struct NatsTransport {
     client: Client,
 }
@@ -32,6 +33,12 @@ impl NatsTransport {
     pub fn new(client: Client) -> Self {
         Self { client }
     }
+
+    /// Waits until the server knows of a subscription: requests and messages sent after this are
+    /// received.
+    async fn flush(&self) -> Result<(), PortError> {
+        self.client.flush().await.map_err(unavailable)
+    }
 }
 
 #[async_trait]
@@ -40,58 +47,51 @@ impl NodeTransport for NatsTransport {
         self.client.server_info().max_payload.saturating_sub(MARGIN)
     }
 
-    async fn ask(&self, pass: &WorkspacePass, question: Bytes) -> Result<Bytes, TransportError> {
-        if question.len() > self.max_bytes() {
-            return Err(TransportError::TooLarge(question.len()));
+    async fn request(&self, pass: &WorkspacePass, request: Bytes) -> Result<Bytes, TransportError> {
+        if request.len() > self.max_bytes() {
+            return Err(TransportError::TooLarge(request.len()));
         }
-        let request = async_nats::Request::new().payload(question).timeout(Some(PATIENCE));
-        match self.client.send_request(subject(pass, "ask"), request).await {
+        let request = async_nats::Request::new().payload(request).timeout(Some(ANSWER_WITHIN));
+        match self.client.send_request(request_subject(pass), request).await {
             Ok(message) => Ok(message.payload),
-            Err(error) if error.kind() == RequestErrorKind::NoResponders => Err(TransportError::Nobody),
-            Err(error) => Err(TransportError::Lost(error.to_string())),
+            Err(error) if error.kind() == RequestErrorKind::NoResponders => Err(TransportError::NoResponder),
+            Err(error) => Err(TransportError::Unknown(error.to_string())),
         }
     }
 
-    async fn answer(
+    async fn serve(
         &self,
         pass: &WorkspacePass,
         until: BoxFuture<'static, ()>,
-    ) -> Result<BoxStream<'static, Question>, PortError> {
-        let subject = subject(pass, "ask");
+    ) -> Result<BoxStream<'static, IncomingRequest>, PortError> {
+        let subject = request_subject(pass);
         let subscription = self.client.queue_subscribe(subject, QUEUE.to_owned()).await.map_err(unavailable)?;
-        self.settled().await?;
-        let state = Answering { client: self.client.clone(), subscription, until: Some(until) };
-        Ok(stream::unfold(state, |mut state| async move { state.next().await.map(|question| (question, state)) })
-            .boxed())
+        self.flush().await?;
+        let state = Requests { client: self.client.clone(), subscription, until: Some(until) };
+        Ok(stream::unfold(state, |mut state| async move { state.next().await.map(|request| (request, state)) }).boxed())
     }
 
-    async fn call(&self, pass: &WorkspacePass, message: Bytes) -> Result<(), PortError> {
-        self.client.publish(subject(pass, "call"), message).await.map_err(unavailable)
+    async fn publish(&self, pass: &WorkspacePass, message: Bytes) -> Result<(), PortError> {
+        self.client.publish(publish_subject(pass), message).await.map_err(unavailable)
     }
 
-    async fn hear(&self, pass: &WorkspacePass) -> Result<BoxStream<'static, Bytes>, PortError> {
-        let subscription = self.client.subscribe(subject(pass, "call")).await.map_err(unavailable)?;
-        self.settled().await?;
+    async fn subscribe(&self, pass: &WorkspacePass) -> Result<BoxStream<'static, Bytes>, PortError> {
+        let subscription = self.client.subscribe(publish_subject(pass)).await.map_err(unavailable)?;
+        self.flush().await?;
         Ok(subscription.map(|message| message.payload).boxed())
     }
 }
 
-impl NatsTransport {
-    /// Waits until the server knows of a subscription, so that whoever is told of it can be sure to be heard.
-    async fn settled(&self) -> Result<(), PortError> {
-        self.client.flush().await.map_err(unavailable)
-    }
-}
-
-struct Answering {
+/// The requests of one subscription.
+struct Requests {
     client: Client,
     subscription: Subscriber,
     /// `None` once it has completed.
     until: Option<BoxFuture<'static, ()>>,
 }
 
-impl Answering {
-    async fn next(&mut self) -> Option<Question> {
+impl Requests {
+    async fn next(&mut self) -> Option<IncomingRequest> {
         loop {
             let message = match &mut self.until {
                 None => self.subscription.next().await,
@@ -99,35 +99,40 @@ impl Answering {
                     message = self.subscription.next() => message,
                     () = until => {
                         self.until = None;
-                        // An error means that the connection is closed, and with it the subscription.
+                        // An error means that the connection is closed, and with it the
+                        // subscription.
                         let _closed = self.subscription.drain().await.is_err();
                         continue;
                     }
                 },
             }?;
-            if let Some(question) = self.question(message) {
-                return Some(question);
+            if let Some(request) = self.request(message) {
+                return Some(request);
             }
         }
     }
 
-    /// A message that nobody waits for the answer of is no question.
-    fn question(&self, message: Message) -> Option<Question> {
-        let (client, reply) = (self.client.clone(), message.reply?);
-        let answer = move |body: Bytes| {
+    /// A message without a reply subject is not a request.
+    fn request(&self, message: Message) -> Option<IncomingRequest> {
+        let (client, subject) = (self.client.clone(), message.reply?);
+        let reply = move |body: Bytes| {
             tokio::spawn(async move {
-                // The asker gives up by itself when no answer comes.
-                if let Err(error) = client.publish(reply, body).await {
+                // The requesting node gives up by itself if no answer comes.
+                if let Err(error) = client.publish(subject, body).await {
                     tracing::warn!(%error, "an answer to another node could not be sent");
                 }
             });
         };
-        Some(Question { body: message.payload, answer: Box::new(answer) })
+        Some(IncomingRequest { body: message.payload, reply: Box::new(reply) })
     }
 }
 
-fn subject(pass: &WorkspacePass, what: &str) -> String {
-    format!("earcon.cluster.{}.{what}", pass.workspace())
+fn request_subject(pass: &WorkspacePass) -> String {
+    format!("earcon.cluster.{}.request", pass.workspace())
+}
+
+fn publish_subject(pass: &WorkspacePass) -> String {
+    format!("earcon.cluster.{}.publish", pass.workspace())
 }
 
 fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> PortError {
@@ -144,38 +149,38 @@ mod tests {
     use earcon_tenancy::Authorizer;
 
     fn pass() -> WorkspacePass {
-        let name = format!("courier-{}", uuid::Uuid::new_v4());
-        Authorizer.system(&WorkspaceId::new(&name).unwrap())
+        let name = format!("transport-{}", uuid::Uuid::new_v4());
+        Authorizer::new().system(&WorkspaceId::new(&name).unwrap())
     }
 
     #[tokio::test]
     #[ignore = "needs NATS"]
-    async fn questions_reach_whoever_answers() {
-        let client = test_server::client().await;
-        let courier = NatsTransport::new(client);
+    async fn requests_reach_the_node_that_serves() {
+        let transport = NatsTransport::new(test_server::client().await);
         let pass = pass();
-        assert_eq!(courier.ask(&pass, Bytes::from_static(b"?")).await, Err(TransportError::Nobody));
+        assert_eq!(transport.request(&pass, Bytes::from_static(b"?")).await, Err(TransportError::NoResponder));
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let until = async move {
             let _dropped = stopped.await.is_err();
         };
-        let mut questions = courier.answer(&pass, until.boxed()).await.unwrap();
+        let mut requests = transport.serve(&pass, until.boxed()).await.unwrap();
         let serving = tokio::spawn(async move {
-            while let Some(question) = questions.next().await {
-                let body = [b"heard ", &question.body[..]].concat();
-                (question.answer)(body.into());
+            while let Some(request) = requests.next().await {
+                let body = [b"got ", &request.body[..]].concat();
+                (request.reply)(body.into());
             }
         });
-        assert_eq!(courier.ask(&pass, Bytes::from_static(b"you")).await.unwrap(), "heard you");
-        let too_large = Bytes::from(vec![0; courier.max_bytes() + 1]);
-        assert!(matches!(courier.ask(&pass, too_large).await, Err(TransportError::TooLarge(_))));
-        // Whoever asks while the other stops is answered or told that nobody is there, and never left waiting.
+        assert_eq!(transport.request(&pass, Bytes::from_static(b"one")).await.unwrap(), "got one");
+        let too_large = Bytes::from(vec![0; transport.max_bytes() + 1]);
+        assert!(matches!(transport.request(&pass, too_large).await, Err(TransportError::TooLarge(_))));
+        // A request sent while the server stops is answered or gets "no responder"; it is never
+        // left waiting.
         stop.send(()).unwrap();
         loop {
-            match courier.ask(&pass, Bytes::from_static(b"still")).await {
-                Ok(answer) => assert_eq!(answer, "heard still"),
+            match transport.request(&pass, Bytes::from_static(b"more")).await {
+                Ok(answer) => assert_eq!(answer, "got more"),
                 Err(error) => {
-                    assert_eq!(error, TransportError::Nobody);
+                    assert_eq!(error, TransportError::NoResponder);
                     break;
                 }
             }
@@ -185,15 +190,15 @@ mod tests {
 
     #[tokio::test]
     #[ignore = "needs NATS"]
-    async fn calls_reach_all_who_hear_and_no_other_workspace() {
-        let client = test_server::client().await;
-        let courier = NatsTransport::new(client);
+    async fn messages_reach_all_subscribers_of_their_workspace_only() {
+        let transport = NatsTransport::new(test_server::client().await);
         let (here, there) = (pass(), pass());
-        courier.call(&here, Bytes::from_static(b"nobody hears this")).await.unwrap();
-        let (mut one, mut two) = (courier.hear(&here).await.unwrap(), courier.hear(&here).await.unwrap());
-        let mut other = courier.hear(&there).await.unwrap();
-        courier.call(&here, Bytes::from_static(b"a")).await.unwrap();
-        courier.call(&there, Bytes::from_static(b"b")).await.unwrap();
+        transport.publish(&here, Bytes::from_static(b"without subscribers")).await.unwrap();
+        let mut one = transport.subscribe(&here).await.unwrap();
+        let mut two = transport.subscribe(&here).await.unwrap();
+        let mut other = transport.subscribe(&there).await.unwrap();
+        transport.publish(&here, Bytes::from_static(b"a")).await.unwrap();
+        transport.publish(&there, Bytes::from_static(b"b")).await.unwrap();
         assert_eq!(one.next().await.unwrap(), "a");
         assert_eq!(two.next().await.unwrap(), "a");
         assert_eq!(other.next().await.unwrap(), "b");

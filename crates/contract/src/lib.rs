@@ -22,7 +22,7 @@ use earcon_tenancy::{Authorizer, WorkspacePass};
 /// A pass for a workspace that is not in use.
 fn fresh() -> WorkspacePass {
     let name = format!("contract-{}", uuid::Uuid::new_v4().simple());
-    Authorizer.system(&WorkspaceId::new(&name).expect("the name keeps the rule"))
+    Authorizer::new().system(&WorkspaceId::new(&name).expect("the name keeps the rule"))
 }
 
 fn labels(text: &str) -> Labels {

@@ -1,55 +1,57 @@
-//! Questions from one node to another about a workspace, whoever owns it at the moment.
+//! Messages between nodes about a workspace, addressed to its owner or to all nodes that subscribe.
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 
-use super::PortError;
+use crate::error::PortError;
 use earcon_tenancy::WorkspacePass;
 
-/// Why there is no answer.
+/// Why a request has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TransportError {
-    /// Nobody owns the workspace right now. The question was not delivered: asking again is safe.
-    #[error("no node answers for the workspace right now")]
-    Nobody,
-    /// The question may have been delivered, the answer did not come.
+    /// No node serves the workspace right now. The request was not delivered: sending it again is
+    /// safe.
+    #[error("no node serves the workspace right now")]
+    NoResponder,
+    /// The request may have been delivered, but no answer came.
     #[error("the node that owns the workspace did not answer: {0}")]
-    Lost(String),
-    /// The question is larger than a message may be.
+    Unknown(String),
+    /// The request is larger than a message may be.
     #[error("{0} bytes are too many for one message")]
     TooLarge(usize),
 }
 
-/// A question somebody asked this node.
-pub struct Question {
-    /// What is asked.
+/// A request of another node.
+pub struct IncomingRequest {
+    /// Its bytes.
     pub body: Bytes,
-    /// Sends the answer; dropped unused, the asker waits in vain until it gives up.
-    pub answer: Box<dyn FnOnce(Bytes) + Send>,
+    /// Sends the answer. If it is dropped unused, the requesting node waits until it gives up.
+    pub reply: Box<dyn FnOnce(Bytes) + Send>,
 }
 
-/// Carries questions and calls between nodes. What the bytes mean is the nodes' business.
+/// Carries messages between nodes. It does not interpret their bytes.
 #[async_trait]
 pub trait NodeTransport: Send + Sync + 'static {
-    /// The most bytes a question, an answer or a call may have.
+    /// The largest size of a request, an answer or a published message, in bytes.
     fn max_bytes(&self) -> usize;
 
-    /// Asks whoever answers for the workspace.
-    async fn ask(&self, pass: &WorkspacePass, question: Bytes) -> Result<Bytes, TransportError>;
+    /// Sends a request to the node that serves the workspace and waits for its answer.
+    async fn request(&self, pass: &WorkspacePass, request: Bytes) -> Result<Bytes, TransportError>;
 
-    /// Answers for the workspace until `until` completes; questions that are on their way then are still delivered, before
-    /// the stream ends.
-    async fn answer(
+    /// Serves the workspace until `until` completes. Requests that are under way then are still
+    /// delivered before the stream ends.
+    async fn serve(
         &self,
         pass: &WorkspacePass,
         until: BoxFuture<'static, ()>,
-    ) -> Result<BoxStream<'static, Question>, PortError>;
+    ) -> Result<BoxStream<'static, IncomingRequest>, PortError>;
 
-    /// Calls something out to all who hear; nobody hearing is fine.
-    async fn call(&self, pass: &WorkspacePass, message: Bytes) -> Result<(), PortError>;
+    /// Publishes to all subscribers. Succeeds without any.
+    async fn publish(&self, pass: &WorkspacePass, message: Bytes) -> Result<(), PortError>;
 
-    /// Hears what is called out, until the stream is dropped. What comes faster than it is read is lost.
-    async fn hear(&self, pass: &WorkspacePass) -> Result<BoxStream<'static, Bytes>, PortError>;
+    /// Receives published messages until the stream is dropped. Messages that arrive faster than
+    /// they are read are lost.
+    async fn subscribe(&self, pass: &WorkspacePass) -> Result<BoxStream<'static, Bytes>, PortError>;
 }

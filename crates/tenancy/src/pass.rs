@@ -1,4 +1,5 @@
-//! A pass proves that a check was made: its fields are private, and only [`Authorizer`] mints it.
+//! A pass proves that a check was made: its fields are private, and only an [`Authorizer`] gives
+//! one.
 
 use std::net::IpAddr;
 
@@ -50,11 +51,23 @@ impl WorkspacePass {
     }
 }
 
-/// The check. Its only rule so far: people on this machine may access every workspace.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Authorizer;
+/// The check. It has one rule: requests from this machine may touch every workspace.
+///
+/// The composition root makes one and hands it to the gateway and the actors. Code without one
+/// cannot obtain a pass. The private field keeps other crates from making one without
+/// [`Authorizer::new`]; a test allows that call only in the composition root and in tests.
+#[derive(Debug, Clone)]
+pub struct Authorizer {
+    _private: (),
+}
 
 impl Authorizer {
+    /// The authorizer of a process, for the composition root.
+    #[expect(clippy::new_without_default, reason = "a default would be a second way to make one")]
+    pub fn new() -> Self {
+        Self { _private: () }
+    }
+
     /// A pass for a request from `peer`.
     ///
     /// # Errors
@@ -67,7 +80,7 @@ impl Authorizer {
         }
     }
 
-    /// A pass for Earcon's own actors of a workspace this node owns.
+    /// A pass for Earcon itself, for a workspace it serves.
     pub fn system(&self, workspace: &WorkspaceId) -> WorkspacePass {
         WorkspacePass { workspace: workspace.clone(), principal: Principal::System }
     }
@@ -79,10 +92,10 @@ mod tests {
 
     #[test]
     fn only_this_machine_is_let_in() {
-        let workspace = WorkspaceId::new("local").unwrap();
-        assert!(Authorizer.admit("127.0.0.1".parse().unwrap(), &workspace).is_ok());
-        assert!(Authorizer.admit("::1".parse().unwrap(), &workspace).is_ok());
-        assert!(Authorizer.admit("::ffff:127.0.0.1".parse().unwrap(), &workspace).is_ok());
-        assert!(Authorizer.admit("192.0.2.1".parse().unwrap(), &workspace).is_err());
+        let (authorizer, workspace) = (Authorizer::new(), WorkspaceId::new("local").unwrap());
+        assert!(authorizer.admit("127.0.0.1".parse().unwrap(), &workspace).is_ok());
+        assert!(authorizer.admit("::1".parse().unwrap(), &workspace).is_ok());
+        assert!(authorizer.admit("::ffff:127.0.0.1".parse().unwrap(), &workspace).is_ok());
+        assert!(authorizer.admit("192.0.2.1".parse().unwrap(), &workspace).is_err());
     }
 }

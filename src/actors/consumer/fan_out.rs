@@ -1,15 +1,15 @@
-//! Every event to whoever subscribes outside, as a CloudEvent.
+//! Every event to subscribers outside, as a CloudEvent.
 //!
-//! The cursor lives in the meta store. What was published after it is published again after a crash or a lost connection,
-//! with the same identifiers. A workspace that is fanned out for the first time begins where its log ended when it was
-//! opened, so that nobody is told old news.
+//! The cursor is in the meta store. Events after it are published again after a crash or a lost
+//! connection, with the same identifiers. A workspace that is fanned out for the first time begins
+//! at the end of its log, so that no old events are published.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::Handler;
+use super::handler::Handler;
 use crate::actors::hub::EventBatch;
 use crate::live::{split, wire};
 use crate::services::records::{Family, Records};
@@ -39,11 +39,11 @@ struct Progress {
     revision: Revision,
     saved: Seq,
     published: Seq,
-    /// What the next flush has to answer for; `None` when nothing was published since the last.
+    /// The connection that the next flush waits on; `None` if nothing was published since the last.
     since: Option<Connection>,
 }
 
-/// What is stored.
+/// The cursor as it is stored.
 #[derive(Serialize, Deserialize)]
 struct Cursor {
     epoch: String,
@@ -51,7 +51,8 @@ struct Cursor {
 }
 
 impl FanOut {
-    /// Publishes events of the log's `epoch`; those up to `opened_at` only if that was begun before.
+    /// Publishes events of the log's `epoch`. Events up to `opened_at` are published only if a
+    /// cursor is stored.
     pub fn new(publisher: Arc<dyn Publisher>, meta_store: Arc<dyn MetaStore>, epoch: Arc<str>, opened_at: Seq) -> Self {
         let cursors = Records::new(meta_store, Family::PublishCursor);
         Self { publisher, cursors, epoch, opened_at, progress: Mutex::default() }
@@ -64,7 +65,8 @@ impl FanOut {
     async fn save(&self, pass: &WorkspacePass, seq: Seq) -> Result<(), PortError> {
         let expected = self.progress().revision;
         let cursor = Cursor { epoch: self.epoch.to_string(), seq };
-        // A conflict means that another node publishes this workspace now. The cursor is read again before the next try.
+        // A conflict means that another node publishes this workspace. The cursor is read again
+        // before the next try.
         let revision = self.cursors.put(pass, CURSOR, expected, &cursor).await?;
         let mut progress = self.progress();
         progress.revision = revision;
@@ -90,7 +92,7 @@ impl FanOut {
         Ok(())
     }
 
-    /// The event in one message, or in several when one would be larger than the server takes.
+    /// The event in one message, or in several if one would be larger than the server accepts.
     fn messages(&self, pass: &WorkspacePass, event: &Event, json: Bytes) -> Vec<Publication> {
         let most = self.publisher.max_message_bytes().saturating_sub(HEADERS);
         let mut payloads = Vec::new();
@@ -154,7 +156,8 @@ impl FanOut {
     }
 }
 
-/// `samples.<kpi>` or `events.<type>`; dots of KPI names and types are steps, so that a family of either can be followed.
+/// `samples.<kpi>` or `events.<type>`. Dots of KPI names and types separate levels, so that a
+/// family can be subscribed to.
 fn topic(event: &Event) -> Vec<String> {
     let (root, name) = match (event.event_type(), event.kpi()) {
         (EventType::Samples, Some(kpi)) => ("samples", kpi.as_str()),
@@ -170,12 +173,12 @@ impl Handler for FanOut {
 
     async fn cursor(&self, pass: &WorkspacePass) -> Result<Seq, PortError> {
         let (stored, revision) = self.cursors.load(pass, CURSOR).await?;
-        // A cursor of another epoch says nothing about this log.
+        // A cursor of another epoch does not apply to this log.
         let known = stored.filter(|cursor| *cursor.epoch == *self.epoch).map(|cursor| cursor.seq);
         let seq = known.unwrap_or(self.opened_at);
         *self.progress() = Progress { revision, saved: seq, published: seq, since: None };
         if known.is_none() {
-            // From here on a restart goes on behind this event and not behind what it finds in the log.
+            // A restart continues behind this event, and not at the end of the log then.
             self.save(pass, seq).await?;
         }
         Ok(seq)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Handler;
+use super::handler::Handler;
 use earcon_model::{Event, Seq};
 use earcon_ports::{PortError, SeriesStore, StoredBatch};
 use earcon_tenancy::WorkspacePass;

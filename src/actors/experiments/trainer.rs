@@ -1,17 +1,18 @@
-//! Runs a training job: reads history page by page, feeds a fresh detector with it, and hands what it has learned to the stream.
+//! Runs a training job: reads history page by page, trains a fresh detector on it, and hands the
+//! learned state to the stream.
 //!
-//! Progress is written down after every KPI at most once a second, so that a restart goes on behind the last KPI that was done;
-//! a KPI that was under way begins again. Between pages it pauses for as long as the page took, so that live scoring has
-//! at least half of what it would have.
+//! Progress is saved after every KPI, at most once a second. A restart continues after the last
+//! finished KPI; an unfinished KPI begins again. Between pages it pauses for as long as the page
+//! took, so that live scoring has at least half of the processor.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 
-use crate::actors::Context;
-use crate::actors::stream::StreamHandle;
-use crate::actors::workspace::{Route, Routes};
+use crate::actors::context::Context;
+use crate::actors::routes::{Route, Routes};
+use crate::actors::stream::{StreamHandle, Training as Learned};
 use crate::experiments::{JobState, TrainingJob};
 use crate::services::records::{Family, Records, Stored};
 use crate::services::retry::Retry;
@@ -29,7 +30,7 @@ const SAVE_EVERY: Duration = Duration::from_secs(1);
 /// For a store that does not answer, and for a stream that is restarting.
 const RETRY: Retry = Retry { every: Duration::from_millis(500), give_up: Duration::from_secs(300) };
 
-/// A job that runs; dropped, it stops where it is.
+/// A job that runs. Dropping it stops the job where it is.
 pub(super) struct Training(JoinHandle<()>);
 
 impl Drop for Training {
@@ -39,14 +40,9 @@ impl Drop for Training {
 }
 
 impl Training {
-    pub(super) fn start(
-        context: Context,
-        pass: WorkspacePass,
-        routes: Arc<Routes>,
-        stored: Stored<TrainingJob>,
-        ended: impl FnOnce() + Send + 'static,
-    ) -> Self {
-        let Stored { value: job, revision, .. } = stored;
+    /// Starts a job; `ended` is called at its end.
+    pub(super) fn start(args: TrainingArgs, ended: impl FnOnce() + Send + 'static) -> Self {
+        let TrainingArgs { context, pass, routes, job: Stored { value: job, revision, .. } } = args;
         let records = Records::new(context.backends.meta_store.clone(), Family::Job);
         let worker = Worker { context, pass, routes, records, job, revision, saved: Instant::now() };
         Self(tokio::spawn(async move {
@@ -56,11 +52,20 @@ impl Training {
     }
 }
 
-/// Why a job does not go on.
+/// What a job is started with.
+pub(super) struct TrainingArgs {
+    pub(super) context: Context,
+    pub(super) pass: WorkspacePass,
+    pub(super) routes: Arc<Routes>,
+    pub(super) job: Stored<TrainingJob>,
+}
+
+/// Why a job stops before its end.
 enum Ended {
     Cancelled,
     Failed(String),
-    /// The workspace is closing, or another node has it: the job stays as it is written down, for whoever opens it next.
+    /// The workspace is closing, or another node owns it. The job stays as it was saved; the next
+    /// owner continues it.
     Left,
 }
 
@@ -90,11 +95,11 @@ impl Worker {
         };
         tracing::info!(workspace = %self.pass.workspace(), job = self.job.id, ?state, problem, "a training job has ended");
         let attempts = RETRY.start();
-        // A job whose end is not written would begin again.
+        // A job whose end is not saved would begin again.
         loop {
             (self.job.state, self.job.problem) = (state, problem.clone());
             let Err(Ended::Failed(error)) = self.save().await else { return };
-            tracing::warn!(workspace = %self.pass.workspace(), error, "the end of a job cannot be written");
+            tracing::warn!(workspace = %self.pass.workspace(), error, "the end of a job cannot be saved");
             if !attempts.again().await {
                 return;
             }
@@ -128,8 +133,8 @@ impl Worker {
     async fn train(&mut self, kpi: &KpiName) -> Result<(), Ended> {
         let base = self.context.settings.scoring(self.pass.workspace());
         let mut trainee = KpiState::new(self.pass.workspace().clone(), kpi.clone(), base);
-        let arrangement = DetectorSlots { live: self.job.choice.clone(), shadow: None };
-        if trainee.set_detectors(&arrangement).is_err() {
+        let detectors = DetectorSlots { live: self.job.choice.clone(), shadow: None };
+        if trainee.set_detectors(&detectors).is_err() {
             return Err(Ended::Failed(format!("this version of the program cannot run {}", self.job.choice)));
         }
         let (mut from_ms, mut series) = (self.job.from_ms, 1);
@@ -138,7 +143,7 @@ impl Worker {
             let rows = (PAGE_SAMPLES / series).max(LEAST_ROWS);
             let page = self.page(kpi, from_ms, rows).await?;
             series = page.len().max(1);
-            let (end_ms, batches) = whole_part(page, self.job.to_ms);
+            let (end_ms, batches) = complete_part(page, self.job.to_ms);
             let samples: usize = batches.iter().map(|batch| batch.rows.len()).sum();
             trainee.backfill(&batches, self.context.clock.now_ms());
             self.job.progress.samples += samples as u64;
@@ -149,16 +154,21 @@ impl Worker {
             }
             tokio::time::sleep(started.elapsed()).await;
         }
+        self.hand_over(kpi, &trainee).await
+    }
+
+    /// Gives the learned state to the stream of a KPI, unless it is parked.
+    async fn hand_over(&mut self, kpi: &KpiName, trainee: &KpiState) -> Result<(), Ended> {
         let trained = trainee.trained();
         let attempts = RETRY.start();
         while let Some(stream) = self.stream(kpi).await? {
-            let (choice, detector) = (self.job.choice.clone(), trainee.detector().to_owned());
-            match stream.adopt(choice, detector, trained.clone()).await {
+            let (detector, algorithm) = (self.job.choice.clone(), trainee.detector().to_owned());
+            match stream.import_training(Learned { detector, algorithm, series: trained.clone() }).await {
                 Some(series) => {
                     self.job.progress.series += series as u64;
                     break;
                 }
-                // It has just failed and is restarted.
+                // The stream has just failed and is restarting.
                 None if attempts.again().await => {}
                 None => return Err(Ended::Failed(format!("the stream of {kpi} keeps failing"))),
             }
@@ -178,7 +188,7 @@ impl Worker {
         }
     }
 
-    /// The KPI's stream, once it runs; `None` when it is parked.
+    /// The KPI's stream, once it runs; `None` if it is parked.
     async fn stream(&self, kpi: &KpiName) -> Result<Option<StreamHandle>, Ended> {
         let attempts = RETRY.start();
         loop {
@@ -192,7 +202,7 @@ impl Worker {
         }
     }
 
-    /// Writes how far the job is, unless it was cancelled or another node has it.
+    /// Saves the job, unless it was cancelled or another node owns the workspace.
     async fn save(&mut self) -> Result<(), Ended> {
         self.saved = Instant::now();
         match self.put(self.revision).await {
@@ -202,7 +212,7 @@ impl Worker {
             }
             Err(error) if error.kind == ErrorKind::Conflict => {
                 match self.records.get(&self.pass, &self.job.id).await? {
-                    // The only change that people make is to cancel it.
+                    // Cancelling is the only change that people make.
                     Some(theirs) if theirs.value.state == JobState::Cancelling => {
                         self.revision = theirs.revision;
                         if self.job.is_open() {
@@ -211,7 +221,7 @@ impl Worker {
                         self.revision = self.put(theirs.revision).await?;
                         Ok(())
                     }
-                    // Another node has the workspace and goes on with the job.
+                    // Another node owns the workspace and continues the job.
                     _ => Err(Ended::Left),
                 }
             }
@@ -224,9 +234,9 @@ impl Worker {
     }
 }
 
-/// What of a page is complete for every series, and where the next page begins: a series that was cut ends earlier than
-/// others, and what is behind its end is read again.
-fn whole_part(page: Vec<SampleSeries>, to_ms: i64) -> (i64, Vec<SeriesBatch>) {
+/// The part of a page that is complete for every series, and where the next page begins. A series
+/// that was cut ends earlier than others; rows behind its end are read again.
+fn complete_part(page: Vec<SampleSeries>, to_ms: i64) -> (i64, Vec<SeriesBatch>) {
     let cut = page.iter().filter(|series| series.truncated).filter_map(|series| series.rows.last());
     let end_ms = cut.map(|row| row.timestamp_ms.saturating_add(1)).min().unwrap_or(to_ms);
     let batch = |series: SampleSeries| {
@@ -257,11 +267,11 @@ mod tests {
     #[test]
     fn a_page_ends_where_the_first_series_was_cut() {
         let page = vec![series("s:a", &[1, 2, 3], true), series("s:b", &[3, 4, 5], true), series("s:c", &[9], false)];
-        let (end_ms, batches) = whole_part(page, 100);
+        let (end_ms, batches) = complete_part(page, 100);
         assert_eq!(end_ms, 4);
         let taken: Vec<_> = batches.iter().map(|batch| (batch.labels.as_str(), batch.rows.len())).collect();
         assert_eq!(taken, [("s:a", 3), ("s:b", 1)]);
-        assert_eq!(whole_part(vec![series("s:a", &[1], false)], 100).0, 100);
-        assert_eq!(whole_part(Vec::new(), 100), (100, Vec::new()));
+        assert_eq!(complete_part(vec![series("s:a", &[1], false)], 100).0, 100);
+        assert_eq!(complete_part(Vec::new(), 100), (100, Vec::new()));
     }
 }

@@ -1,7 +1,9 @@
-//! Incidents and the state of the desk in the MetaStore: written by a task of its own, so that a slow store holds up no alert.
+//! Writes incidents and the state of the engine to the meta store, in a task of its own, so that a
+//! slow store delays no alert.
 //!
-//! A newer record replaces one that still waits, so what waits is bounded by the incidents there are. Records are bounded in
-//! number and age; a store that fails is tried again.
+//! A newer record replaces one that still waits, so the number of waiting records is bounded by the
+//! number of incidents. Stored records are bounded in number and age; a store that fails is tried
+//! again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,7 +25,7 @@ const FINISH: Duration = Duration::from_secs(10);
 struct Waiting {
     incidents: BTreeMap<IncidentId, Incident>,
     state: Option<(Seq, Vec<u8>)>,
-    /// Nothing more will come.
+    /// No more records will come.
     closed: bool,
 }
 
@@ -39,14 +41,15 @@ impl Shared {
     }
 }
 
-/// A handle to the task; dropping it ends it.
+/// A handle to the task. Dropping it ends the task.
 pub(super) struct Recorder {
     shared: Arc<Shared>,
     task: JoinHandle<()>,
 }
 
 impl Recorder {
-    /// Starts it. `open` are the incidents under way: what is recorded as open besides is closed.
+    /// Starts the task. `open` are the incidents under way; other records of open incidents are
+    /// closed.
     pub(super) fn start(
         records: IncidentRecords,
         pass: WorkspacePass,
@@ -97,12 +100,12 @@ impl Drop for Recorder {
     }
 }
 
-/// What is known of the records.
+/// The stored records, as far as they are known.
 #[derive(Default)]
 struct Known {
     /// The record's revision in the store, and the incident's own.
     revisions: BTreeMap<IncidentId, (Revision, u32)>,
-    /// Of closed ones, by the time they were written.
+    /// The closed incidents, by the time they were written.
     closed: BTreeSet<(i64, IncidentId)>,
 }
 
@@ -114,9 +117,10 @@ struct Worker {
     epoch: String,
     /// `None` until the records could be read.
     known: Option<Known>,
-    /// Revision of the saved state, and the event it stands at.
+    /// Revision of the saved state, and the last event it includes.
     state: (Revision, Seq),
-    /// Whether the records were read before: only then are those closed that nobody speaks of any more.
+    /// Whether the records were read before. Records without an open incident are closed only at
+    /// the first read.
     begun: bool,
     shared: Arc<Shared>,
 }
@@ -137,7 +141,7 @@ impl Worker {
         }
     }
 
-    /// Writes one thing that waits; answers whether nothing more does.
+    /// Writes one waiting record; returns whether it was the last.
     async fn write(&mut self, open: &[Incident]) -> Result<bool, PortError> {
         if self.known.is_none() {
             self.load(open).await?;
@@ -182,7 +186,7 @@ impl Worker {
                 }
                 Some(_) => {}
                 None if incident.closed_at_ms.is_none() && !self.begun => {
-                    // Its end was written to the log and not here, or its log is no more.
+                    // Its end was written to the log only, or its log was replaced.
                     incident.closed_at_ms = Some(self.clock.now_ms());
                     incident.members_open = 0;
                     waiting.incidents.entry(incident.id).or_insert(incident);
@@ -238,8 +242,8 @@ impl Worker {
         }
     }
 
-    /// Somebody else writes: a former owner that does not know yet that it is none, or a write that had arrived after all. Read
-    /// again before the next try.
+    /// Another writer was faster: a former owner that has not noticed its loss yet, or an earlier
+    /// write that arrived after all. The records are read again before the next try.
     fn conflicted(&mut self, error: PortError) -> Result<(), PortError> {
         if error.kind == ErrorKind::Conflict {
             self.known = None;
@@ -247,7 +251,7 @@ impl Worker {
         Err(error)
     }
 
-    /// Removes the oldest closed record if it is too old, or one too many. Answers whether it did.
+    /// Removes the oldest closed record if it is too old, or one too many. Returns whether it did.
     async fn forget_one(&mut self) -> Result<bool, PortError> {
         let Some(known) = &mut self.known else { return Ok(false) };
         let Some(&(at_ms, id)) = known.closed.first() else { return Ok(false) };

@@ -1,7 +1,7 @@
 //! When each audio frame is due. Pure: the time since the start comes in as an argument.
 //!
-//! Deadlines are absolute: frame `n` is due `n` times 20 ms after the start, so no error adds up. Frames that are
-//! overdue by a whole frame are skipped and counted, never queued.
+//! Deadlines are absolute: frame `n` is due `n` times 20 ms after the start, so no error adds up.
+//! Frames that are overdue by a whole frame are skipped and counted, never queued.
 
 use std::time::Duration;
 
@@ -81,8 +81,8 @@ mod tests {
     }
 
     proptest! {
-        /// However late the thread is, frames are numbered in order, none is rendered before it is due, and every
-        /// number is either rendered or counted as skipped.
+        /// However late the thread is, frames are numbered in order, none is rendered before it is
+        /// due, and every number is either rendered or counted as skipped.
         #[test]
         fn every_frame_is_rendered_once_or_skipped(pauses in prop::collection::vec(0u32..200, 1..200)) {
             let (mut pacing, mut now, mut rendered, mut skipped) = (Pacing::default(), Duration::ZERO, 0, 0);

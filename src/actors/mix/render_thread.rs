@@ -1,8 +1,9 @@
 //! The thread that renders: one Opus packet every 20 ms against absolute deadlines.
 //!
-//! A thread and not a task, because a late audio frame is heard and the runtime's workers may be busy scoring. It sleeps
-//! until the next frame is due, takes in what happened since, renders, encodes, broadcasts. When it falls behind by more
-//! than a frame, the frames that are overdue are skipped and counted, never queued.
+//! It is a thread and not a task, because a late audio frame is audible and the runtime's workers
+//! may be busy scoring. It sleeps until the next frame is due, applies the events since, renders,
+//! encodes and broadcasts. If it falls behind by more than a frame, overdue frames are skipped and
+//! counted, never queued.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,19 +13,29 @@ use std::time::Instant;
 use tokio::sync::broadcast::error::TryRecvError as LiveError;
 use tokio::sync::{broadcast, watch};
 
+use super::listening::{Packet, Sound};
 use super::pacing::Pacing;
-use super::{Packet, Sound};
 use crate::actors::hub::{EventBatch, Subscription};
 use crate::telemetry::{Metric, count, record};
 use earcon_audio::{Encoder, FRAME_SAMPLES, Frame, MixSettings, Renderer, Sonifier, Voice};
 use earcon_model::Clock;
 
-/// Frames between two looks at which voices sound: once a second.
+/// The set of sounding voices is compared every so many frames: once a second.
 const VOICES_EVERY: u64 = 50;
 
 enum Command {
     Settings(MixSettings),
     Seed(Subscription),
+}
+
+/// Where a render thread sends its results.
+pub(super) struct Output {
+    /// Packets, voices and cues.
+    pub(super) sounds: broadcast::Sender<Sound>,
+    /// The voices that sound now.
+    pub(super) sounding: watch::Sender<Arc<Vec<Voice>>>,
+    /// Called if events were missed and a new seed is needed.
+    pub(super) fell_behind: Box<dyn Fn() + Send>,
 }
 
 /// A running render thread. Dropping it stops it.
@@ -35,14 +46,12 @@ pub(super) struct RenderThread {
 }
 
 impl RenderThread {
-    /// Starts rendering from the state in `seed`. `fell_behind` is called when events were missed and a new seed is needed.
+    /// Starts rendering from the state in `seed`.
     pub(super) fn start(
         settings: MixSettings,
         seed: Subscription,
         clock: Arc<dyn Clock>,
-        sounds: broadcast::Sender<Sound>,
-        sounding: watch::Sender<Arc<Vec<Voice>>>,
-        fell_behind: impl Fn() + Send + 'static,
+        output: Output,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let mut encoder = Encoder::new()?;
         let pre_skip = encoder.pre_skip()?;
@@ -55,9 +64,7 @@ impl RenderThread {
             live: None,
             inbox,
             clock,
-            sounds,
-            sounding,
-            fell_behind: Box::new(fell_behind),
+            output,
             frame: [0.0; FRAME_SAMPLES * 2],
         };
         worker.seed(seed);
@@ -92,9 +99,7 @@ struct Worker {
     live: Option<broadcast::Receiver<Arc<EventBatch>>>,
     inbox: mpsc::Receiver<Command>,
     clock: Arc<dyn Clock>,
-    sounds: broadcast::Sender<Sound>,
-    sounding: watch::Sender<Arc<Vec<Voice>>>,
-    fell_behind: Box<dyn Fn() + Send>,
+    output: Output,
     frame: Frame,
 }
 
@@ -111,8 +116,8 @@ impl Worker {
                 count(Metric::RenderSkipped, slot.skipped);
             }
             let began = Instant::now();
-            self.take_commands();
-            self.take_events();
+            self.apply_commands();
+            self.observe_events();
             self.sound(slot.number);
             record(Metric::RenderSeconds, began.elapsed());
             record(Metric::RenderLateSeconds, started.elapsed().saturating_sub(slot.due));
@@ -132,7 +137,7 @@ impl Worker {
         self.live = Some(seed.batches);
     }
 
-    fn take_commands(&mut self) {
+    fn apply_commands(&mut self) {
         loop {
             match self.inbox.try_recv() {
                 Ok(Command::Settings(settings)) => self.sonifier.set_settings(settings),
@@ -142,21 +147,21 @@ impl Worker {
         }
     }
 
-    fn take_events(&mut self) {
+    fn observe_events(&mut self) {
         let Some(live) = self.live.as_mut() else { return };
         loop {
             match live.try_recv() {
                 Ok(batch) => {
                     for event in batch.events() {
                         for cue in self.sonifier.observe(event) {
-                            let _nobody = self.sounds.send(Sound::Cue(Arc::new(cue))).is_err();
+                            let _no_listeners = self.output.sounds.send(Sound::Cue(Arc::new(cue))).is_err();
                         }
                     }
                 }
                 Err(LiveError::Empty) => return,
                 Err(LiveError::Lagged(_)) => {
                     self.live = None;
-                    (self.fell_behind)();
+                    (self.output.fell_behind)();
                     return;
                 }
                 Err(LiveError::Closed) => {
@@ -172,7 +177,7 @@ impl Worker {
         self.renderer.render(&scene, &mut self.frame);
         match self.encoder.encode(&self.frame) {
             Ok(opus) => {
-                let _nobody = self.sounds.send(Sound::Packet(Packet::new(number, &opus))).is_err();
+                let _no_listeners = self.output.sounds.send(Sound::Packet(Packet::new(number, &opus))).is_err();
             }
             Err(error) => tracing::error!(%error, "a frame could not be encoded"),
         }
@@ -183,10 +188,10 @@ impl Worker {
 
     fn publish_voices(&mut self) {
         let voices = self.sonifier.sounding();
-        if **self.sounding.borrow() != voices {
+        if **self.output.sounding.borrow() != voices {
             let voices = Arc::new(voices);
-            self.sounding.send_replace(voices.clone());
-            let _nobody = self.sounds.send(Sound::Voices(voices)).is_err();
+            self.output.sounding.send_replace(voices.clone());
+            let _no_listeners = self.output.sounds.send(Sound::Voices(voices)).is_err();
         }
     }
 }

@@ -1,24 +1,27 @@
-//! A log that is not the one the stores have read: made anew, or restored from an old copy, while snapshots and history stayed. Numbers
-//! cannot be compared then: the snapshots are forgotten, and history takes the log in from its beginning, beside what it has.
+//! A log that is not the one the stores have read: it was created again, or restored from an old
+//! copy, while snapshots and history stayed. Its numbers cannot be compared with theirs. So the
+//! snapshots are deleted, and history reads the log from its beginning, in addition to the samples
+//! it has.
 
-use crate::actors::Backends;
+use crate::actors::context::Backends;
 use crate::actors::snapshotter::{load_watermark, save_watermark};
 use crate::services::records::Family;
 use earcon_ports::{ErrorKind, LogHead, PortError};
 use earcon_tenancy::WorkspacePass;
 
-/// The epoch of the log that snapshots and history speak of.
+/// The epoch of the log that snapshots and history belong to.
 const EPOCH: &str = "epoch";
 
-/// Makes the stores fit the log. Called by whoever has just opened it for writing.
+/// Makes the stores fit the log. Called after opening it for writing.
 pub(super) async fn prepare(backends: &Backends, pass: &WorkspacePass, head: &LogHead) -> Result<(), PortError> {
-    let record = backends.meta_store.get(pass, &Family::Recovery.key(EPOCH)).await?;
+    let key = Family::Recovery.key(EPOCH);
+    let record = backends.meta_store.get(pass, &key).await?;
     let (revision, known) = record.map_or((0, None), |record| (record.revision, Some(record.value)));
     let another = known.as_deref().is_some_and(|known| known != head.epoch.as_bytes());
     if another || went_back(backends, pass, head).await? {
         tracing::warn!(
             workspace = %pass.workspace(),
-            "the log is not the one that was written before; scoring starts afresh, history is kept"
+            "the log is not the one that was written before; scoring begins again, history is kept"
         );
         for snapshot in backends.snapshot_store.all(pass).await? {
             backends.snapshot_store.delete(pass, &snapshot.kpi).await?;
@@ -29,15 +32,16 @@ pub(super) async fn prepare(backends: &Backends, pass: &WorkspacePass, head: &Lo
     if known.as_deref() == Some(head.epoch.as_bytes()) {
         return Ok(());
     }
-    match backends.meta_store.put(pass, &Family::Recovery.key(EPOCH), revision, head.epoch.clone().into_bytes()).await {
-        // Another node opened the log at the same time; the log itself decides which of the two goes on.
+    match backends.meta_store.put(pass, &key, revision, head.epoch.clone().into_bytes()).await {
+        // Another node opened the log at the same time; the log itself decides which of the two
+        // goes on.
         Err(error) if error.kind != ErrorKind::Conflict => Err(error),
         _ => Ok(()),
     }
 }
 
-/// Whether one of the stores has seen events that the log does not have (any more): it was restored from an old copy, or has lost
-/// its end. New events would get numbers that these stores take for known ones.
+/// Whether one of the stores has seen events that the log does not have: the log was restored from
+/// an old copy, or has lost its end. New events would get numbers that these stores know already.
 async fn went_back(backends: &Backends, pass: &WorkspacePass, head: &LogHead) -> Result<bool, PortError> {
     if load_watermark(backends, pass).await? >= head.next {
         return Ok(true);
@@ -47,7 +51,7 @@ async fn went_back(backends: &Backends, pass: &WorkspacePass, head: &LogHead) ->
     }
     match backends.series_store.cursor(pass).await {
         Ok(cursor) => Ok(cursor >= head.next),
-        // A history that is away must not keep the workspace closed.
+        // An unavailable history must not keep the workspace closed.
         Err(error) if error.kind == ErrorKind::Unavailable => {
             tracing::warn!(workspace = %pass.workspace(), %error, "cannot compare the history with the log");
             Ok(false)
@@ -77,7 +81,7 @@ mod tests {
             snapshot_store: store.snapshot_store(),
             publisher: None,
         };
-        let pass = Authorizer.system(&WorkspaceId::new("w").unwrap());
+        let pass = Authorizer::new().system(&WorkspaceId::new("w").unwrap());
         let kpi = KpiName::new("k").unwrap();
         let head = backends.event_log.open(&pass).await.unwrap();
         let events: Vec<_> = (1..=5).map(|seq| Arc::new(Event::new(seq, 0, kpi.clone(), KpiEvent::Resumed))).collect();

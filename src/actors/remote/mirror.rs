@@ -1,7 +1,8 @@
-//! The live view of a workspace that another node owns, kept by following its log. Owners may change meanwhile: the log, and so
-//! its epoch and its numbers, stay the same, and followers here notice nothing.
+//! The live view of a workspace that another node owns, kept by following its log. Owners may
+//! change meanwhile: the log, its epoch and its numbers stay the same, and followers here notice
+//! nothing.
 //!
-//! Not an actor: the hub it feeds is one. A mirror that nobody uses for a while goes away.
+//! Not an actor: the hub it feeds is one. A mirror that is not used for a while is stopped.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,17 +14,17 @@ use ractor::ActorCell;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use crate::actors::Context;
-use crate::actors::hub::Hub;
-use crate::actors::recovery::{glimpse, view_of};
+use crate::actors::context::Context;
+use crate::actors::hub::{self, Hub};
+use crate::actors::recovery::{recover_read_only, view_of};
 use crate::live::LiveView;
-use earcon_model::{Seq, WorkspaceId};
-use earcon_ports::{ErrorKind, PortError, SharedLog};
+use earcon_model::{Event, Seq, WorkspaceId};
+use earcon_ports::{ErrorKind, Following, PortError, SharedLog};
 use earcon_tenancy::WorkspacePass;
 
-/// Whether anybody still uses a mirror is looked at this often.
-const LOOK: Duration = Duration::from_secs(60);
-/// A mirror goes away after this long without a user.
+/// How often mirrors are checked for use.
+const CHECK_EVERY: Duration = Duration::from_secs(60);
+/// A mirror is stopped after this long without use.
 const IDLE: Duration = Duration::from_secs(600);
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -50,10 +51,10 @@ impl Mirrors {
         Self { context, log, root, table: Table::default() }
     }
 
-    /// The hub of the workspace's mirror, started when there is none.
+    /// The hub of the workspace's mirror, started if there is none.
     ///
     /// # Errors
-    /// `Unavailable` when the log or the snapshots cannot be read.
+    /// `Unavailable` if the log or the snapshots cannot be read.
     pub async fn hub(&self, pass: &WorkspacePass) -> Result<Hub, PortError> {
         let slot = self.table().entry(pass.workspace().clone()).or_default().clone();
         slot.used.store(true, Ordering::Relaxed);
@@ -66,28 +67,29 @@ impl Mirrors {
 
     async fn start(&self, pass: &WorkspacePass, slot: &Arc<Slot>) -> Result<Hub, PortError> {
         let unavailable = |error: String| PortError::new(ErrorKind::Unavailable, error);
-        let seen = glimpse(&self.context, pass).await?;
-        let Some(seen) = seen else { return Err(unavailable("the workspace has no log yet".into())) };
-        let at = seen.head.next - 1;
-        let view = LiveView::new(at, seen.kpis.values().map(view_of)).with_incidents(seen.desk.open());
-        let (workspace, epoch) = (pass.workspace().clone(), seen.head.epoch.clone());
+        let recovered = recover_read_only(&self.context, pass).await?;
+        let Some(recovered) = recovered else { return Err(unavailable("the workspace has no log yet".into())) };
+        let at = recovered.head.next - 1;
+        let view = LiveView::new(at, recovered.kpis.values().map(view_of)).with_incidents(recovered.incidents.open());
+        let (workspace, epoch) = (pass.workspace().clone(), recovered.head.epoch.clone());
         let buffer = self.context.settings.live_buffer;
-        let hub = Hub::start(workspace, epoch.as_str().into(), view, buffer, self.root.clone())
+        let hub = hub::actor::start(workspace, epoch.as_str().into(), view, buffer, self.root.clone())
             .await
             .map_err(|error| unavailable(error.to_string()))?;
         let mirror = Mirror { log: self.log.clone(), pass: pass.clone(), hub: hub.clone(), epoch, at };
-        let (mirrors, slot) = (self.clone(), slot.clone());
-        tokio::spawn(async move {
-            let workspace = mirror.pass.workspace().clone();
-            let hub = mirror.hub.clone();
-            tokio::select! {
-                () = mirror.follow() => {}
-                () = unused(&slot, &hub) => {}
-            }
-            mirrors.remove(&workspace, &slot);
-            hub.stop().await;
-        });
+        tokio::spawn(self.clone().run(mirror, slot.clone()));
         Ok(hub)
+    }
+
+    /// Runs a mirror until its log has another epoch or it is no longer used.
+    async fn run(self, mirror: Mirror, slot: Arc<Slot>) {
+        let (workspace, hub) = (mirror.pass.workspace().clone(), mirror.hub.clone());
+        tokio::select! {
+            () = mirror.follow() => {}
+            () = unused(&slot, &hub) => {}
+        }
+        self.remove(&workspace, &slot);
+        hub.stop().await;
     }
 
     fn remove(&self, workspace: &WorkspaceId, slot: &Arc<Slot>) {
@@ -102,11 +104,11 @@ impl Mirrors {
     }
 }
 
-/// Completes when nobody has asked for the hub or followed it for a while.
+/// Completes when the hub was neither requested nor followed for a while.
 async fn unused(slot: &Slot, hub: &Hub) {
     let mut last_used = Instant::now();
     loop {
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(CHECK_EVERY).await;
         let followed = hub.followers().await.is_some_and(|followers| followers > 0);
         if slot.used.swap(false, Ordering::Relaxed) || followed {
             last_used = Instant::now();
@@ -127,39 +129,41 @@ struct Mirror {
 }
 
 impl Mirror {
-    /// Feeds the hub until the log has begun another life. What was trimmed away before it could be read is a gap to those who
-    /// follow, as for a slow follower of the owner.
+    /// Feeds the hub until the epoch changes. Events trimmed before they were read appear as a gap,
+    /// as for a slow follower of the owner.
     async fn follow(mut self) {
         loop {
             match self.log.follow(&self.pass, self.at + 1).await {
-                Ok(mut events) => {
-                    while let Some(next) = events.next().await {
-                        match next {
-                            Ok(batch) => self.take(batch),
-                            Err(error) => {
-                                tracing::warn!(workspace = %self.pass.workspace(), %error, "a mirror lost the log");
-                                break;
-                            }
-                        }
-                    }
-                }
+                Ok(events) => self.apply_all(events).await,
                 Err(error) => tracing::warn!(workspace = %self.pass.workspace(), %error, "a mirror cannot follow"),
             }
             tokio::time::sleep(PAUSE).await;
             if let Ok(Some(head)) = self.log.head(&self.pass).await
                 && (head.epoch != self.epoch || head.next <= self.at)
             {
-                tracing::warn!(workspace = %self.pass.workspace(), "the log began another life");
+                tracing::warn!(workspace = %self.pass.workspace(), "the log has another epoch");
                 return;
             }
         }
     }
 
-    fn take(&mut self, batch: Vec<Arc<earcon_model::Event>>) {
-        let news: Vec<_> = batch.into_iter().filter(|event| event.seq > self.at).collect();
-        if let Some(last) = news.last() {
+    async fn apply_all(&mut self, mut events: Following) {
+        while let Some(next) = events.next().await {
+            match next {
+                Ok(batch) => self.apply(batch),
+                Err(error) => {
+                    tracing::warn!(workspace = %self.pass.workspace(), %error, "a mirror lost the log");
+                    return;
+                }
+            }
+        }
+    }
+
+    fn apply(&mut self, batch: Vec<Arc<Event>>) {
+        let new: Vec<_> = batch.into_iter().filter(|event| event.seq > self.at).collect();
+        if let Some(last) = new.last() {
             self.at = last.seq;
-            self.hub.committed(news);
+            self.hub.committed(new);
         }
     }
 }

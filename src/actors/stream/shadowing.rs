@@ -1,16 +1,17 @@
-//! What a stream does while a second detector is tried out beside the live one: it is shown what was logged, measured, and counted.
+//! What a stream does while a shadow detector runs: the shadow sees the logged events, is timed,
+//! and its alerts are counted.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use crate::actors::Faults;
+use crate::actors::context::Faults;
 use crate::actors::experiments::Experiments;
 use crate::experiments::{Agreement, Tally};
 use crate::telemetry::{Metric, record};
 use earcon_model::{AnomalyEvent, AnomalyId, Arrival, EventBody, FeedbackOutcome, SeriesEvent};
-use earcon_streams::KpiState;
+use earcon_streams::{KpiState, Observed};
 
-/// How often a stream reports what it has counted. Rare, because a workspace may have many streams.
+/// How often a stream reports its counts. Rare, because a workspace may have many streams.
 pub(super) const REPORT_EVERY: Duration = Duration::from_secs(2);
 
 /// Counts of a KPI with two detectors.
@@ -19,32 +20,26 @@ pub(super) struct Shadowing {
     tally: Tally,
 }
 
-/// What happened to the shadow.
-pub(super) enum Shown {
-    /// There is something to report in time.
-    Counted,
-    /// It panicked; the text of the panic.
-    Failed(String),
-}
-
 impl Shadowing {
     /// Alerts that open within `window_ms` of one another mean the same.
     pub(super) fn new(window_ms: i64) -> Self {
         Self { agreement: Agreement::new(window_ms), tally: Tally::default() }
     }
 
-    /// Shows the shadow of `state` what was logged of a batch that the live detector took `live` to score.
+    /// Has the shadow of `state` observe the events of a batch that the live detector took `live`
+    /// to score.
     ///
-    /// A panic ends only the shadow, and is caught for that: the live detector's state is not touched by anything in here, and
-    /// restarting the stream would hold up live scoring for the sake of something that nobody relies on.
-    pub(super) fn show(
+    /// A panic is caught and ends only the shadow. Nothing in here changes the live detector's
+    /// state. Restarting the stream would interrupt live scoring for a detector that is only being
+    /// tried out.
+    pub(super) fn observe(
         &mut self,
         state: &mut KpiState,
         bodies: &[EventBody],
         arrival: Arrival,
         live: Duration,
         faults: &Faults,
-    ) -> Shown {
+    ) -> Result<(), String> {
         let started = Instant::now();
         let kpi = state.kpi().clone();
         let observe = || {
@@ -55,13 +50,17 @@ impl Shadowing {
         };
         let observed = match catch_unwind(AssertUnwindSafe(observe)) {
             Ok(observed) => observed,
-            Err(panic) => return Shown::Failed(text_of(panic.as_ref())),
+            Err(panic) => return Err(text_of(panic.as_ref())),
         };
         let took = started.elapsed();
         record(Metric::ShadowSeconds, took);
-        if arrival == Arrival::Backfill || observed.samples == 0 {
-            return Shown::Counted;
+        if arrival == Arrival::Live && observed.samples > 0 {
+            self.count(bodies, &observed, live, took);
         }
+        Ok(())
+    }
+
+    fn count(&mut self, bodies: &[EventBody], observed: &Observed, live: Duration, took: Duration) {
         let tally = &mut self.tally;
         let each = |time: Duration| time.as_nanos() as u64 / observed.samples;
         tally.samples += observed.samples;
@@ -80,11 +79,10 @@ impl Shadowing {
         if let Some(newest_ms) = newest_ms(bodies) {
             self.agreement.passed(newest_ms, tally);
         }
-        Shown::Counted
     }
 
-    /// Counts what somebody said of an anomaly, for the detectors that had found it.
-    pub(super) fn judged(&mut self, id: AnomalyId, outcome: FeedbackOutcome) {
+    /// Counts feedback on an anomaly, for the detectors that had found it.
+    pub(super) fn record_feedback(&mut self, id: AnomalyId, outcome: FeedbackOutcome) {
         self.agreement.record_feedback(id, outcome == FeedbackOutcome::Real, &mut self.tally);
     }
 
@@ -93,7 +91,7 @@ impl Shadowing {
         self.tally != Tally::default()
     }
 
-    /// Hands over what was counted since the last time.
+    /// Hands over the counts since the last report.
     pub(super) fn report(&mut self, state: &KpiState, experiments: &Experiments) {
         let tally = std::mem::take(&mut self.tally);
         if tally != Tally::default() {

@@ -1,45 +1,86 @@
-//! What gateways and sources hold of a workspace.
+//! Messages of the workspace supervisor, and the handle that gateways and sources hold.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use ractor::ActorRef;
-use tokio::sync::oneshot;
+use ractor::{ActorId, ActorRef};
 
-use super::{Children, Route, Routes, SupervisorMessage};
-use crate::actors::Context;
+use super::command::AudioFormat;
+use crate::actors::admission::Admission;
+use crate::actors::ask::{self, Reply, ask};
+use crate::actors::consumer::Consumer;
+use crate::actors::context::Context;
 use crate::actors::experiments::Experiments;
 use crate::actors::hub::Hub;
-use crate::actors::ingest::Admission;
+use crate::actors::incidents::Incidents;
+use crate::actors::log_writer::LogWriter;
 use crate::actors::mix::Mix;
-use earcon_model::{Acknowledgement, Anomaly, Feedback, FeedbackOutcome, KpiName, Seq, WorkspaceId};
+use crate::actors::remote::audio::publisher::AudioPublisher;
+use crate::actors::routes::{Route, Routes};
+use crate::actors::snapshotter::Snapshotter;
+use crate::actors::stream::StreamHandle;
+use earcon_model::{Clock, KpiName, Seq, WorkspaceId};
+use earcon_ports::PortError;
+use earcon_streams::KpiState;
 use earcon_tenancy::WorkspacePass;
 
-/// A running workspace. Cheap to clone; its questions fail when the workspace goes away.
+/// Messages of the supervisor.
+pub(super) enum Message {
+    /// Start streams for new KPIs, as far as the limit allows; answers their routes.
+    EnsureStreams(Vec<KpiName>, Reply<HashMap<KpiName, Route>>),
+    /// Start a parked KPI again; answers whether it was parked.
+    Resume(KpiName, Reply<bool>),
+    /// The pause before a restart is over.
+    Restart(KpiName),
+    /// A restart's recovery has ended.
+    Recovered(KpiName, Box<Result<KpiState, PortError>>),
+    /// Finish all streams; answers after the last has stopped.
+    FinishStreams(Reply<()>),
+}
+
+/// The children that others talk to.
+#[derive(Clone)]
+pub(super) struct Children {
+    pub(super) log: LogWriter,
+    pub(super) hub: Hub,
+    pub(super) snapshotter: Snapshotter,
+    pub(super) history: Consumer,
+    pub(super) fan_out: Option<Consumer>,
+    pub(super) incidents: Incidents,
+    pub(super) mix: Mix,
+    pub(super) experiments: Experiments,
+}
+
+/// A running workspace. Cheap to clone; its queries fail if the workspace closes.
 #[derive(Clone)]
 pub struct WorkspaceHandle {
-    context: Context,
     pass: WorkspacePass,
-    supervisor: ActorRef<SupervisorMessage>,
+    clock: Arc<dyn Clock>,
+    supervisor: ActorRef<Message>,
     routes: Arc<Routes>,
     admission: Admission,
+    audio: Option<AudioPublisher>,
     children: Children,
 }
 
-/// The workspace is being closed or opened again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the workspace is restarting; try again in a second")]
-pub struct Unavailable;
-
 impl WorkspaceHandle {
     pub(super) fn new(
-        context: Context,
+        context: &Context,
         pass: WorkspacePass,
-        supervisor: ActorRef<SupervisorMessage>,
+        supervisor: ActorRef<Message>,
         routes: Arc<Routes>,
-        admission: Admission,
         children: Children,
     ) -> Self {
-        Self { context, pass, supervisor, routes, admission, children }
+        let publisher = |transport| AudioPublisher::new(transport, pass.clone(), children.mix.clone());
+        Self {
+            audio: context.transport.clone().map(publisher),
+            clock: context.clock.clone(),
+            admission: Admission::new(context.settings.max_in_flight_samples),
+            pass,
+            supervisor,
+            routes,
+            children,
+        }
     }
 
     /// Its identifier.
@@ -57,17 +98,17 @@ impl WorkspaceHandle {
         &self.children.mix
     }
 
-    /// What is tried out in it.
-    pub fn experiments(&self) -> &Experiments {
+    /// Its experiments and training jobs.
+    pub(super) fn experiments(&self) -> &Experiments {
         &self.children.experiments
     }
 
-    /// The last event that history has taken in.
+    /// The last event that history includes.
     pub fn history_position(&self) -> Seq {
         self.children.history.reached()
     }
 
-    /// Where the samples of each KPI go.
+    /// How the stream of each KPI can be reached.
     pub fn routes(&self) -> &Routes {
         &self.routes
     }
@@ -77,65 +118,51 @@ impl WorkspaceHandle {
         &self.admission
     }
 
-    /// Starts streams for KPIs never seen before. Those that are over the limit stay without a route.
-    pub async fn ensure_streams(&self, kpis: Vec<KpiName>) -> Result<(), Unavailable> {
-        self.ask(|reply| SupervisorMessage::EnsureStreams(kpis, reply)).await
+    pub(super) fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
     }
 
-    /// Starts a parked KPI again; answers whether it was parked.
-    pub async fn resume(&self, kpi: KpiName) -> Result<bool, Unavailable> {
-        self.ask(|reply| SupervisorMessage::Resume(kpi, reply)).await
+    /// The stream of a KPI, if it runs.
+    pub(super) fn stream(&self, kpi: &KpiName) -> Option<StreamHandle> {
+        match self.routes.find(kpi) {
+            Some(Route::Running(stream)) => Some(stream),
+            _ => None,
+        }
     }
 
-    /// Records that `by` has seen this anomaly; returns what was recorded, after the commit.
-    pub async fn acknowledge(
-        &self,
-        anomaly: &Anomaly,
-        by: String,
-        note: Option<String>,
-    ) -> Result<Acknowledgement, Unavailable> {
-        let Some(Route::Running(stream)) = self.routes.find(&anomaly.kpi) else { return Err(Unavailable) };
-        let acknowledgement = Acknowledgement { at_ms: self.context.clock.now_ms(), by, note };
-        let labels = anomaly.labels.clone();
-        stream.acknowledge(anomaly.id, labels, acknowledgement.clone()).await.ok_or(Unavailable)?;
-        Ok(acknowledgement)
+    /// Starts streams for new KPIs; returns their routes. Those over the limit stay without a
+    /// route.
+    pub(in crate::actors) async fn ensure_streams(&self, kpis: Vec<KpiName>) -> Option<HashMap<KpiName, Route>> {
+        ask(&self.supervisor, |reply| Message::EnsureStreams(kpis, reply)).await
     }
 
-    /// Records what `by` said of this anomaly; returns what was recorded, after the commit.
-    pub async fn judge(
-        &self,
-        anomaly: &Anomaly,
-        outcome: FeedbackOutcome,
-        by: String,
-        note: Option<String>,
-    ) -> Result<Feedback, Unavailable> {
-        let Some(Route::Running(stream)) = self.routes.find(&anomaly.kpi) else { return Err(Unavailable) };
-        let feedback = Feedback { outcome, at_ms: self.context.clock.now_ms(), by, note };
-        stream.judge(anomaly.id, anomaly.labels.clone(), feedback.clone()).await.ok_or(Unavailable)?;
-        Ok(feedback)
+    /// Starts a parked KPI again; returns whether it was parked.
+    pub(super) async fn resume(&self, kpi: KpiName) -> Option<bool> {
+        ask(&self.supervisor, |reply| Message::Resume(kpi, reply)).await
     }
 
-    async fn ask<T>(&self, message: impl FnOnce(oneshot::Sender<T>) -> SupervisorMessage) -> Result<T, Unavailable> {
-        let (sender, receiver) = oneshot::channel();
-        self.supervisor.cast(message(sender)).map_err(|_| Unavailable)?;
-        receiver.await.map_err(|_| Unavailable)
+    /// Publishes the audio of the mix to other nodes for a while; `None` without a cluster.
+    pub(super) async fn publish_audio(&self) -> Option<AudioFormat> {
+        let (pre_skip, voices) = self.audio.as_ref()?.extend_lease().await?;
+        Some(AudioFormat { pre_skip, voices })
     }
 
-    pub(in crate::actors) fn supervisor_id(&self) -> ractor::ActorId {
+    pub(in crate::actors) fn supervisor_id(&self) -> ActorId {
         self.supervisor.get_id()
     }
 
-    /// Stops at once, because another node owns the workspace: nothing is taken, written or flushed any more. What was
-    /// acknowledged is in the log.
+    /// Stops at once, because another node owns the workspace: nothing is admitted, written or
+    /// flushed any more. Samples with a receipt are in the log.
     pub async fn abandon(&self) {
         self.routes.shut();
-        let _already_stopped = self.supervisor.stop_and_wait(None, None).await.is_err();
+        ask::stop(&self.supervisor).await;
     }
 
-    /// Shuts down bottom-up: streams hand over and stop, the log writes what is queued, history reads to the end,
-    /// snapshots are saved. Nothing acknowledged is lost even if this is cut short; it only saves a replay.
+    /// Shuts down bottom-up: streams hand over and stop, the log writes its queue, history reads to
+    /// the end, snapshots are saved. Samples with a receipt are not lost if this is cut short; it
+    /// only saves a replay.
     pub async fn finish(&self) {
-        let _gone = self.ask(SupervisorMessage::FinishStreams).await.is_err();
+        ask(&self.supervisor, Message::FinishStreams).await;
         self.children.log.barrier().await;
         self.children.incidents.finish().await;
         self.children.log.barrier().await;
@@ -149,6 +176,6 @@ impl WorkspaceHandle {
         };
         tokio::join!(self.children.history.finish(), fan_out);
         self.children.snapshotter.flush().await;
-        let _already_stopped = self.supervisor.stop_and_wait(None, None).await.is_err();
+        ask::stop(&self.supervisor).await;
     }
 }

@@ -10,6 +10,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::actors::directory::Workspace;
+use crate::actors::workspace::command::{Acknowledge, RecordFeedback};
 use crate::gateway::api::state::ApiState;
 use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::body::{FromJson, JsonBody};
@@ -140,14 +141,15 @@ pub(crate) async fn acknowledge(
     let mut anomaly = find(&state, &authorized, &workspace, &id).await?;
     if anomaly.acknowledged.is_none() {
         let by = authorized.pass().principal().to_string();
-        let acknowledgement = workspace.acknowledge(&anomaly, by, note).await.map_err(|_| restarting())?;
+        let command = Acknowledge { anomaly: Box::new(anomaly.clone()), by, note };
+        let acknowledgement = workspace.execute(command).await?;
         anomaly.acknowledged.get_or_insert(acknowledgement);
     }
     Ok(json(&WireAnomaly::of(&anomaly)))
 }
 
 /// Records whether an anomaly, open or closed, was worth the alert. The last feedback holds. It
-/// changes the threshold of the series.
+/// changes how easily the series alerts.
 #[utoipa::path(post, path = "/api/v1/workspaces/{workspace}/anomalies/{id}/feedback", tag = "anomalies",
     params(("workspace" = String, Path), ("id" = String, Path)), request_body = FeedbackBody,
     responses((status = 200, body = WireAnomaly), (status = 400, description = "bad body"), (status = 404, description = "no such anomaly")))]
@@ -161,7 +163,8 @@ pub(crate) async fn give_feedback(
     let workspace = authorized.workspace(&state).await?;
     let mut anomaly = find(&state, &authorized, &workspace, &id).await?;
     let by = authorized.pass().principal().to_string();
-    let feedback = workspace.judge(&anomaly, body.outcome, by, body.note).await.map_err(|_| restarting())?;
+    let command = RecordFeedback { anomaly: Box::new(anomaly.clone()), outcome: body.outcome, by, note: body.note };
+    let feedback = workspace.execute(command).await?;
     anomaly.feedback = Some(feedback);
     Ok(json(&WireAnomaly::of(&anomaly)))
 }

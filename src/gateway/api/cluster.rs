@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::actors::cluster::{ClusterStatus, WorkspacePlace};
+use crate::actors::cluster::status::{ClusterStatus, WorkspacePlace};
 use crate::cluster::{NodeState, NodeStatus};
 use crate::gateway::api::state::ApiState;
 use crate::gateway::http::reply::json;

@@ -10,6 +10,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::actors::directory::Workspace;
+use crate::actors::workspace::command::Acknowledge;
 use crate::gateway::api::anomalies::AcknowledgeBody;
 use crate::gateway::api::state::ApiState;
 use crate::gateway::http::auth::Authorized;
@@ -157,7 +158,8 @@ async fn acknowledge_member(
         return Ok(Some(already));
     }
     let by = authorized.pass().principal().to_string();
-    workspace.acknowledge(&anomaly, by, note).await.map(Some).map_err(|_| restarting())
+    let acknowledgement = workspace.execute(Acknowledge { anomaly: Box::new(anomaly), by, note }).await?;
+    Ok(Some(acknowledgement))
 }
 
 /// Open incidents are in the live view, all others in the records, which may be a moment behind.

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::actors::workspace::command::ResumeKpi;
 use crate::gateway::api::state::ApiState;
 use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::problem::{Kind, Problem, restarting};
@@ -90,10 +91,10 @@ pub(crate) async fn resume(
 ) -> Result<StatusCode, Problem> {
     let workspace = authorized.workspace(&state).await?;
     let kpi = query::kpi(&kpi)?;
-    match workspace.resume(kpi.clone()).await {
-        Ok(true) => Ok(StatusCode::ACCEPTED),
-        Ok(false) => Err(Problem::new(Kind::NotFound, format!("no KPI {:?} is parked", kpi.as_str()))),
-        Err(_) => Err(restarting()),
+    if workspace.execute(ResumeKpi { kpi: kpi.clone() }).await? {
+        Ok(StatusCode::ACCEPTED)
+    } else {
+        Err(Problem::new(Kind::NotFound, format!("no KPI {:?} is parked", kpi.as_str())))
     }
 }
 

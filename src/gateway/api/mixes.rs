@@ -11,15 +11,17 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::actors::mix::{DEFAULT_MIX, MixChange, MixView};
+use crate::actors::workspace::command::{ChangeMix, DescribeMix};
 use crate::gateway::api::state::ApiState;
 use crate::gateway::audio::voice::WireVoice;
 use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::body::{FromJson, JsonBody};
-use crate::gateway::http::problem::{Problem, restarting};
+use crate::gateway::http::problem::Problem;
 use crate::gateway::http::query::{self, bad};
 use crate::gateway::http::reply::{expected_revision, json};
 use earcon_audio::{Mode, Polarity};
 use earcon_model::KpiName;
+use earcon_ports::PortError;
 
 /// A mix.
 #[derive(Serialize, ToSchema)]
@@ -97,7 +99,7 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
     params(("workspace" = String, Path)), responses((status = 200, body = Mixes), (status = 404, description = "no such workspace")))]
 pub(crate) async fn list(State(gateway): State<ApiState>, authorized: Authorized) -> Result<Response, Problem> {
     let workspace = authorized.workspace(&gateway).await?;
-    let view = workspace.describe_mix().await.ok_or_else(restarting)?;
+    let view = workspace.execute(DescribeMix).await?;
     Ok(json(&Mixes { mixes: vec![WireMix::of(&view)] }))
 }
 
@@ -112,7 +114,7 @@ pub(crate) async fn one(
 ) -> Result<Response, Problem> {
     query::mix_name(&mix)?;
     let workspace = authorized.workspace(&gateway).await?;
-    let view = workspace.describe_mix().await.ok_or_else(restarting)?;
+    let view = workspace.execute(DescribeMix).await?;
     Ok(json(&WireMix::of(&view)))
 }
 
@@ -138,6 +140,7 @@ pub(crate) async fn change(
     }
     let expected = expected_revision(&headers)?;
     let change = MixChange { mode: body.mode, voices: body.voices, polarity: body.polarity };
-    let view = workspace.change_mix(change, expected).await.ok_or_else(restarting)??;
+    let changed = workspace.execute(ChangeMix { change, expected }).await?;
+    let view = changed.map_err(PortError::from)?;
     Ok(json(&WireMix::of(&view)))
 }

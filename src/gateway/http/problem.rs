@@ -7,9 +7,10 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
+use crate::actors::admission::IngestError;
 use crate::actors::directory::Refused;
-use crate::actors::ingest::IngestError;
 use crate::actors::node::OpenError;
+use crate::actors::workspace::command::OwnerError;
 use earcon_ports::{ErrorKind, PortError};
 
 /// The content type of an error answer.
@@ -161,6 +162,12 @@ impl From<Refused> for Problem {
             Refused::Open(error) => error.into(),
             Refused::Ingest(error) => error.into(),
         }
+    }
+}
+
+impl From<OwnerError> for Problem {
+    fn from(error: OwnerError) -> Self {
+        Problem::new(Kind::Unavailable, error.to_string())
     }
 }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use crate::actors::admission::{IngestError, Receipt};
 use crate::actors::directory::{Refused, Submission};
-use crate::actors::ingest::{IngestError, Receipt};
 use crate::actors::node::OpenError;
 use crate::gateway::http::problem::{Kind, Problem};
 use crate::gateway::http::state::SharedState;

@@ -129,7 +129,7 @@ async fn one_read_runs_at_a_time() {
 async fn the_workspace_read_longest_ago_makes_room() {
     let (_, cached) = start(POLICY);
     for name in ["a", "b", "a", "c"] {
-        let pass = earcon_tenancy::Authorizer.system(&WorkspaceId::new(name).unwrap());
+        let pass = earcon_tenancy::Authorizer::new().system(&WorkspaceId::new(name).unwrap());
         cached.refresh(&pass).await.unwrap();
         tokio::time::advance(Duration::from_secs(1)).await;
     }

@@ -73,11 +73,11 @@ async fn keep_fresh(cache: MuteCache, pass: WorkspacePass, used: Arc<AtomicBool>
 }
 
 /// Whether a mute could make a difference to any of the events.
-pub(super) fn concerns_anomalies(bodies: &[EventBody]) -> bool {
+fn concerns_anomalies(bodies: &[EventBody]) -> bool {
     bodies.iter().any(|body| matches!(body, EventBody::Anomaly(_)))
 }
 
-pub(super) fn stamp(mutes: &Mutes, bodies: &mut [EventBody], now_ms: i64) {
+fn stamp(mutes: &Mutes, bodies: &mut [EventBody], now_ms: i64) {
     for body in bodies {
         let EventBody::Anomaly(happened) = body else { continue };
         let Some(anomaly) = happened.anomaly_mut() else { continue };

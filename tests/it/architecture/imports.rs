@@ -1,9 +1,7 @@
-//! The import graph of one folder of sources, read from their text.
+//! The imports among source files, read from their text.
 //!
-//! A file imports another one if it names a path into it: with `crate::`, `super::` or `self::`, or
-//! through a child module that it declares. A path that ends at a re-export counts as an import of
-//! the file with the re-export, and that file imports the one behind it. So circles through the face
-//! of a module are seen as well. Declaring a module is no import.
+//! A path is resolved to the file of its deepest module. A file that re-exports others (a module
+//! face) imports them, so a circle through a face is found as well. Test modules do not count.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,177 +9,210 @@ use std::path::Path;
 
 use super::{files_of, is_test_file};
 
-/// The modules of a folder, and which of them each imports.
-pub(super) struct Imports {
-    edges: BTreeMap<String, BTreeSet<String>>,
-}
+/// A module path without `crate`, for example `["actors", "hub", "handle"]`.
+type Module = Vec<String>;
+
+/// The imports among the modules of the server that are in the given folders.
+pub(super) struct Imports(BTreeMap<String, BTreeSet<String>>);
 
 impl Imports {
     /// Reads `src/<folder>.rs` and all files below `src/<folder>/`, without tests.
-    pub(super) fn of(folder: &str) -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-        let sources = files_of(folder).into_iter().filter(|path| !is_test_file(path)).map(|path| {
-            let module = path.strip_prefix(&root).unwrap().with_extension("");
-            let module: Vec<&str> = module.iter().map(|part| part.to_str().unwrap()).collect();
-            (module.join("::"), fs::read_to_string(&path).unwrap())
+    pub(super) fn of(folders: &[&str]) -> Self {
+        let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let files = folders.iter().flat_map(|folder| files_of(folder)).filter(|file| !is_test_file(file));
+        let sources = files.map(|file| {
+            let module = file.strip_prefix(&src).unwrap().with_extension("");
+            let module = module.components().map(|part| part.as_os_str().to_str().unwrap().to_owned()).collect();
+            (module, fs::read_to_string(file).unwrap())
         });
-        Self::from_sources(sources.collect())
+        Self::parse(&sources.collect())
     }
 
-    /// Reads sources by module path.
-    fn from_sources(sources: BTreeMap<String, String>) -> Self {
-        let known: BTreeSet<&str> = sources.keys().map(String::as_str).collect();
-        let imports_of = |module: &str, text: &str| -> BTreeSet<String> {
-            let paths = paths(module, &production_code(text));
-            let found = paths.iter().filter_map(|path| nearest(&known, path));
-            found.filter(|found| *found != module).map(str::to_owned).collect()
-        };
-        Self { edges: sources.iter().map(|(module, text)| (module.clone(), imports_of(module, text))).collect() }
+    fn parse(sources: &BTreeMap<Module, String>) -> Self {
+        let modules: BTreeSet<Module> = sources.keys().cloned().collect();
+        let imports = sources.iter().map(|(module, text)| {
+            let imports = imports_of(module, text, &modules);
+            (module.join("::"), imports.iter().map(|imported| imported.join("::")).collect())
+        });
+        Self(imports.collect())
     }
 
-    /// Every import: the module that imports, and the imported one.
+    /// Every import: the importing module and the imported one, like `actors::hub`.
     pub(super) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.edges.iter().flat_map(|(from, to)| to.iter().map(move |to| (from.as_str(), to.as_str())))
+        self.0.iter().flat_map(|(from, to)| to.iter().map(|to| (from.as_str(), to.as_str())))
     }
 
-    /// Groups of modules of which each reaches each other one.
-    pub(super) fn circles(&self) -> Vec<Vec<&str>> {
-        let reach: BTreeMap<&str, BTreeSet<&str>> =
-            self.edges.keys().map(|module| (module.as_str(), self.reachable(module))).collect();
-        let mut circles: BTreeSet<Vec<&str>> = BTreeSet::new();
-        for (module, reached) in &reach {
-            let circle: Vec<&str> = reached.iter().filter(|other| reach[**other].contains(module)).copied().collect();
-            if reached.contains(module) {
-                circles.insert(circle);
-            }
-        }
-        circles.into_iter().collect()
+    /// A circle of imports, if there is one.
+    pub(super) fn circle(&self) -> Option<Vec<&str>> {
+        let (mut done, mut path) = (BTreeSet::new(), Vec::new());
+        self.0.keys().find_map(|module| self.visit(module, &mut done, &mut path))
     }
 
-    fn reachable(&self, from: &str) -> BTreeSet<&str> {
-        let mut reached = BTreeSet::new();
-        let mut open: Vec<&str> = self.edges[from].iter().map(String::as_str).collect();
-        while let Some(module) = open.pop() {
-            if reached.insert(module) {
-                open.extend(self.edges[module].iter().map(String::as_str));
-            }
+    fn visit<'a>(
+        &'a self,
+        module: &'a str,
+        done: &mut BTreeSet<&'a str>,
+        path: &mut Vec<&'a str>,
+    ) -> Option<Vec<&'a str>> {
+        if let Some(start) = path.iter().position(|visited| *visited == module) {
+            return Some([&path[start..], &[module]].concat());
         }
-        reached
+        if done.contains(module) {
+            return None;
+        }
+        path.push(module);
+        let circle = self.0[module].iter().find_map(|imported| self.visit(imported, done, path));
+        path.pop();
+        done.insert(module);
+        circle
     }
 }
 
-/// The text without comments and without the test module at its end.
-fn production_code(text: &str) -> String {
-    let production = text.split("#[cfg(test)]\nmod tests").next().unwrap_or(text);
-    let lines = production.lines().map(|line| line.split(" // ").next().unwrap_or(line));
-    lines.filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
-}
-
-/// All absolute paths, without `crate`, that code of a module names.
-fn paths(module: &str, code: &str) -> Vec<Vec<String>> {
-    let own: Vec<String> = module.split("::").map(str::to_owned).collect();
-    let children: Vec<&str> = code
-        .lines()
-        .filter_map(|line| line.trim().strip_suffix(';')?.rsplit_once("mod ").map(|(_, name)| name))
-        .collect();
-    let mut found = Vec::new();
-    for (at, word) in words(code) {
-        let before = code[..at].trim_end();
-        // A restricted visibility, or the middle of a longer path.
-        if before.ends_with("::") || before.ends_with("(in") || !code[at + word.len()..].starts_with("::") {
+fn imports_of(module: &Module, text: &str, modules: &BTreeSet<Module>) -> BTreeSet<Module> {
+    let tokens = tokens(&production(text));
+    // Names by which the file refers to modules: its children, and modules that it imports.
+    let children = modules.iter().filter(|child| child.len() == module.len() + 1 && child.starts_with(module));
+    let mut names: BTreeMap<String, Module> =
+        children.map(|child| (child.last().unwrap().clone(), child.clone())).collect();
+    let mut imports = BTreeSet::new();
+    let mut at = 0;
+    while at < tokens.len() {
+        let before = |n: usize| at.checked_sub(n).map_or("", |before| tokens[before].as_str());
+        let starts_path = tokens.get(at + 1).is_some_and(|next| next == "::") && before(1) != "::";
+        let is_visibility = before(1) == "in" && before(2) == "(";
+        if !starts_path || is_visibility {
+            at += 1;
             continue;
         }
-        let base = match word {
-            "crate" => Vec::new(),
-            "super" => own[..own.len() - 1].to_vec(),
-            "self" => own.clone(),
-            child if children.contains(&child) => own.iter().cloned().chain([child.to_owned()]).collect(),
-            _ => continue,
+        let mut paths = Vec::new();
+        at = tree(&tokens, at, &[], &mut paths);
+        for path in paths {
+            let Some(path) = absolute(module, &path, &names) else { continue };
+            let deepest = (1..=path.len()).rev().find(|length| modules.contains(&path[..*length]));
+            let Some(length) = deepest else { continue };
+            if length == path.len() {
+                names.insert(path[length - 1].clone(), path.clone());
+            }
+            if path[..length] != module[..] {
+                imports.insert(path[..length].to_vec());
+            }
+        }
+    }
+    imports
+}
+
+/// The code without its test module, comments and texts.
+fn production(text: &str) -> String {
+    let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or(text);
+    let lines = text.lines().map(|line| {
+        let code = line.split("//").next().unwrap_or(line);
+        // Every second part of a line is between quotes. Texts over several lines are taken for
+        // code; they hold no paths.
+        code.split('"').step_by(2).collect::<Vec<_>>().join(" ")
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn tokens(code: &str) -> Vec<String> {
+    let mut tokens: Vec<String> = Vec::new();
+    let mut rest = code;
+    while let Some(first) = rest.chars().next() {
+        let is_name = |c: char| c.is_alphanumeric() || c == '_';
+        let length = if is_name(first) {
+            rest.find(|c| !is_name(c)).unwrap_or(rest.len())
+        } else if rest.starts_with("::") {
+            2
+        } else {
+            first.len_utf8()
         };
-        expand(&base, &code[at + word.len()..], &mut found);
-    }
-    found
-}
-
-/// The identifiers of a text, with their positions.
-fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        at += text[at..].find(is_word)?;
-        let length = text[at..].find(|c| !is_word(c)).unwrap_or(text.len() - at);
-        let word = (at, &text[at..at + length]);
-        at += length;
-        Some(word)
-    })
-}
-
-/// Adds the paths that begin with `base` and go on with `rest`, which begins with `::`, to `found`.
-fn expand(base: &[String], rest: &str, found: &mut Vec<Vec<String>>) {
-    let Some(rest) = rest.strip_prefix("::") else {
-        found.push(base.to_vec());
-        return;
-    };
-    if let Some(group) = rest.strip_prefix('{') {
-        for part in parts_of_group(group) {
-            let (_, word) = words(part).next().unwrap_or((0, ""));
-            step(base, word, part.trim_start().strip_prefix(word).unwrap_or(""), found);
+        if !first.is_whitespace() {
+            tokens.push(rest[..length].to_owned());
         }
-        return;
+        rest = &rest[length..];
     }
-    match words(rest).next() {
-        Some((0, word)) => step(base, word, &rest[word.len()..], found),
-        _ => found.push(base.to_vec()),
-    }
+    tokens
 }
 
-fn step(base: &[String], word: &str, rest: &str, found: &mut Vec<Vec<String>>) {
-    let base: Vec<String> = match word {
-        "" | "self" => base.to_vec(),
-        "super" => base[..base.len().saturating_sub(1)].to_vec(),
-        word => base.iter().cloned().chain([word.to_owned()]).collect(),
-    };
-    expand(&base, rest, found);
-}
-
-/// The parts of a group in braces, whose text begins behind the opening one.
-fn parts_of_group(text: &str) -> Vec<&str> {
-    let (mut depth, mut begin, mut parts) = (0, 0, Vec::new());
-    for (at, c) in text.char_indices() {
-        match c {
-            '{' => depth += 1,
-            '}' if depth == 0 => {
-                parts.push(&text[begin..at]);
-                break;
+/// Reads a path or a tree of paths in braces from `at` on; returns the position behind it.
+fn tree(tokens: &[String], mut at: usize, prefix: &[String], paths: &mut Vec<Module>) -> usize {
+    let mut path = prefix.to_vec();
+    while let Some(token) = tokens.get(at) {
+        if token == "{" {
+            at += 1;
+            while tokens.get(at).is_some_and(|token| token != "}") {
+                at = tree(tokens, at, &path, paths);
+                at += usize::from(tokens.get(at).is_some_and(|token| token == ","));
             }
-            '}' => depth -= 1,
-            ',' if depth == 0 => {
-                parts.push(&text[begin..at]);
-                begin = at + 1;
-            }
-            _ => {}
+            return at + 1;
         }
+        // `self` in braces is the module itself.
+        if token != "self" || path.is_empty() {
+            path.push(token.clone());
+        }
+        at += 1;
+        if tokens.get(at).is_none_or(|token| token != "::") {
+            break;
+        }
+        at += 1;
     }
-    parts.retain(|part| !part.trim().is_empty());
-    parts
+    paths.push(path);
+    // A new name does not matter to imports.
+    if tokens.get(at).is_some_and(|token| token == "as") { at + 2 } else { at }
 }
 
-/// The longest beginning of a path that is a module.
-fn nearest<'a>(known: &BTreeSet<&'a str>, path: &[String]) -> Option<&'a str> {
-    (1..=path.len()).rev().find_map(|length| known.get(path[..length].join("::").as_str()).copied())
+/// The path from the root of the crate; `None` if it leads to another crate.
+fn absolute(module: &Module, path: &[String], names: &BTreeMap<String, Module>) -> Option<Module> {
+    let (first, mut rest) = path.split_first()?;
+    let mut base = match first.as_str() {
+        "crate" => Vec::new(),
+        "self" => module.clone(),
+        "super" => module[..module.len() - 1].to_vec(),
+        name => names.get(name)?.clone(),
+    };
+    while let Some(("super", after)) = rest.split_first().map(|(first, after)| (first.as_str(), after)) {
+        base.pop();
+        rest = after;
+    }
+    base.extend_from_slice(rest);
+    Some(base)
 }
 
-#[test]
-fn imports_are_read_from_all_forms_of_paths() {
-    let sources = [
-        ("a", "mod b;\npub mod c;\n// crate::a::c::Comment\npub use b::Thing;\npub(in crate::a) struct S;"),
-        ("a::b", "use super::c::{self, d::{X, Y}};\nuse crate::other::Z;\n#[cfg(test)]\nmod tests { use crate::a; }"),
-        ("a::c", "fn f() { let x = crate::a::Thing::new(); }"),
-        ("a::c::d", "use std::fmt::{self};\npub struct X;"),
-    ];
-    let sources = sources.map(|(module, text)| (module.to_owned(), text.to_owned()));
-    let imports = Imports::from_sources(sources.into());
-    let all: Vec<_> = imports.all().collect();
-    assert_eq!(all, [("a", "a::b"), ("a::b", "a::c"), ("a::b", "a::c::d"), ("a::c", "a")]);
-    assert_eq!(imports.circles(), [vec!["a", "a::b", "a::c"]], "through the re-export in the face");
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(sources: &[(&str, &str)]) -> Imports {
+        let module = |path: &str| path.split('/').map(str::to_owned).collect();
+        Imports::parse(&sources.iter().map(|(path, text)| (module(path), (*text).to_owned())).collect())
+    }
+
+    #[test]
+    fn a_circle_is_found_through_a_face_and_through_an_imported_module() {
+        let face = [
+            ("a", "mod b;\nmod c;"),
+            ("a/b", "mod handle;\npub use handle::Handle;"),
+            ("a/b/handle", "use crate::a::{c::{C, D as E}, other::Thing};"),
+            ("a/c", "use super::b::Handle;"),
+        ];
+        assert_eq!(parse(&face).circle().unwrap(), ["a::b", "a::b::handle", "a::c", "a::b"]);
+        let module =
+            [("a", ""), ("a/b", "use super::c;\nfn f() { c::d::g() }"), ("a/c", ""), ("a/c/d", "use crate::a::b::B;")];
+        assert_eq!(parse(&module).circle().unwrap(), ["a::b", "a::c::d", "a::b"]);
+    }
+
+    #[test]
+    fn comments_texts_tests_and_declarations_are_no_imports() {
+        let sources = [
+            ("a", "pub mod b;\npub mod c;"),
+            ("a/b", "//! See [`crate::a::c`].\nuse std::fmt; fn f() { g(\"crate::a::c\") } // super::c::C"),
+            (
+                "a/c",
+                "use self::d::D;\nuse crate::a::b::{self, B};\n#[cfg(test)]\nmod tests {\n use super::super::b::B; }",
+            ),
+            ("a/c/d", "type T = super::super::b::B;"),
+        ];
+        let all: Vec<_> = parse(&sources).all().map(|(from, to)| format!("{from} {to}")).collect();
+        assert_eq!(all, ["a::c a::b", "a::c a::c::d", "a::c::d a::b"]);
+        assert_eq!(parse(&sources).circle(), None);
+    }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use earcon::actors::{BeforeShadow, Faults};
+use earcon::actors::context::{BeforeShadow, Faults};
 use earcon::app::Overrides;
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -106,7 +106,7 @@ async fn job_continues_and_cancelled_job_ends_after_a_restart() {
     {
         let store = EmbeddedStore::open(data.path(), &EmbeddedSettings::default()).unwrap();
         let (records, pass) =
-            (DetectorRecords::new(store.meta_store()), Authorizer.system(&WorkspaceId::new("local").unwrap()));
+            (DetectorRecords::new(store.meta_store()), Authorizer::new().system(&WorkspaceId::new("local").unwrap()));
         for one in [job(JobState::Running, Progress::default()), job(JobState::Running, half)] {
             records.add_job(&pass, one).await.unwrap();
         }

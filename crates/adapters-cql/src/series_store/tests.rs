@@ -31,7 +31,7 @@ async fn node(database: &Arc<CqlDatabase>) -> Arc<CqlSeries> {
 
 fn fresh() -> WorkspacePass {
     let name = format!("series-{}", uuid::Uuid::new_v4().simple());
-    Authorizer.system(&WorkspaceId::new(&name).unwrap())
+    Authorizer::new().system(&WorkspaceId::new(&name).unwrap())
 }
 
 fn everything() -> SeriesQuery {

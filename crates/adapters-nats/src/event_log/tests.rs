@@ -27,7 +27,7 @@ async fn log(client: &Client) -> JetStreamLog {
 
 /// A new workspace.
 fn fresh() -> WorkspacePass {
-    Authorizer.system(&WorkspaceId::new(&format!("test-{}", uuid::Uuid::new_v4().simple())).unwrap())
+    Authorizer::new().system(&WorkspaceId::new(&format!("test-{}", uuid::Uuid::new_v4().simple())).unwrap())
 }
 
 fn event(seq: Seq, bytes: usize) -> Arc<Event> {

@@ -9,7 +9,7 @@ use earcon_tenancy::Authorizer;
 
 fn fresh() -> WorkspacePass {
     let name = format!("publisher-{}", uuid::Uuid::new_v4().simple());
-    Authorizer.system(&WorkspaceId::new(&name).unwrap())
+    Authorizer::new().system(&WorkspaceId::new(&name).unwrap())
 }
 
 fn message(topic: &[&str], payload: impl Into<Bytes>) -> Publication {

@@ -16,7 +16,7 @@ fn store() -> (tempfile::TempDir, Arc<dyn MetaStore>) {
 
 fn pass() -> WorkspacePass {
     let name = format!("fan-out-{}", uuid::Uuid::new_v4().simple());
-    Authorizer.system(&WorkspaceId::new(&name).unwrap())
+    Authorizer::new().system(&WorkspaceId::new(&name).unwrap())
 }
 
 fn event(seq: Seq) -> Arc<Event> {

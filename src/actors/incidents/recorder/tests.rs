@@ -56,7 +56,7 @@ impl Bench {
 
 fn bench(directory: &tempfile::TempDir) -> Bench {
     let meta = EmbeddedStore::open(directory.path(), &EmbeddedSettings::default()).unwrap().meta_store();
-    let pass = Authorizer.system(&WorkspaceId::new("local").unwrap());
+    let pass = Authorizer::new().system(&WorkspaceId::new("local").unwrap());
     Bench { records: IncidentRecords::new(meta), pass, clock: Arc::new(ManualClock::at(1_000)) }
 }
 
@@ -73,7 +73,8 @@ async fn what_is_recorded_is_there_and_what_nobody_speaks_of_any_more_is_closed(
     assert_eq!(bench.recorded().await, [(1, 2, false), (2, 1, false), (3, 1, false)]);
     assert_eq!(bench.state().await, Some(("e".to_owned(), vec![1, 2, 3])));
 
-    // After a restart the first goes on, further than was recorded; the third was over, which only the log had heard.
+    // After a restart the first goes on, further than recorded; the end of the third is only in the
+    // log.
     let mut recorder = bench.recorder(vec![incident(1, 5, false), incident(2, 1, false)]);
     recorder.record(incident(2, 2, true));
     recorder.finish().await;

@@ -1,0 +1,206 @@
+//! Admission control: how many samples of a workspace may wait for their commit, and what became of
+//! each batch.
+//!
+//! A batch takes one permit a sample before anything is sent to an actor, and returns them after
+//! the commit. That bounds each mailbox behind admission. If too many samples are in flight, the
+//! whole batch is refused.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use crate::telemetry::{Metric, count, gauge, record};
+use earcon_model::{Arrival, KpiBatch, RejectedRow, Seq};
+
+/// What became of a batch, after the log holds it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Samples that are durable now, late ones included.
+    pub accepted: u64,
+    /// How many of them were late.
+    pub late: u64,
+    /// Rows that were rejected.
+    pub rejected: Vec<RejectedRow>,
+    /// Samples whose actor failed before their commit: sending them again is safe and needed.
+    pub failed: u64,
+    /// The last event they became part of; 0 if none was accepted.
+    pub seq: Seq,
+}
+
+/// Why a whole batch was refused. None of its samples was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum IngestError {
+    /// Too many samples are in flight.
+    #[error("too many samples are waiting to be committed; try again in a second")]
+    Overloaded,
+    /// The batch alone is larger than what may be in flight.
+    #[error("a batch may have at most {max} samples, this one has {got}")]
+    TooLarge {
+        /// How many it has.
+        got: usize,
+        /// How many it may have.
+        max: usize,
+    },
+    /// The workspace is being opened again or closed.
+    #[error("the workspace is restarting; try again in a second")]
+    Unavailable,
+}
+
+/// Bounds the samples of a workspace that are in flight.
+#[derive(Debug, Clone)]
+pub struct Admission {
+    permits: Arc<Semaphore>,
+    max: usize,
+}
+
+impl Admission {
+    /// At most `max` samples in flight.
+    pub fn new(max: usize) -> Self {
+        Self { permits: Arc::new(Semaphore::new(max)), max }
+    }
+
+    /// Takes permits for so many samples.
+    pub(super) fn admit(&self, samples: usize) -> Result<Arc<Permit>, IngestError> {
+        if samples > self.max {
+            return Err(IngestError::TooLarge { got: samples, max: self.max });
+        }
+        // A u32 holds it: `max` is bounded far below by the configuration.
+        let permit = self.permits.clone().try_acquire_many_owned(samples as u32).map_err(|_| {
+            count(Metric::IngestOverload, 1);
+            IngestError::Overloaded
+        })?;
+        gauge(Metric::IngestInFlight).increment(samples as f64);
+        Ok(Arc::new(Permit { _permit: permit, samples }))
+    }
+}
+
+/// The permits of one batch. They are returned when the last clone of the `Arc` is dropped.
+pub(super) struct Permit {
+    _permit: OwnedSemaphorePermit,
+    samples: usize,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        gauge(Metric::IngestInFlight).decrement(self.samples as f64);
+    }
+}
+
+/// A stream's part of a receipt. Dropping it unsent means that its samples were not committed.
+pub struct ReceiptPart {
+    sender: mpsc::UnboundedSender<Part>,
+    _permit: Arc<Permit>,
+}
+
+struct Part {
+    accepted: u64,
+    late: u64,
+    rejected: Vec<RejectedRow>,
+    seq: Seq,
+    rows: u64,
+}
+
+impl ReceiptPart {
+    /// The samples are durable, the last of them in event `seq`.
+    pub fn committed(self, seq: Seq, accepted: u32, late: u32, rejected: Vec<RejectedRow>) {
+        let rows = u64::from(accepted) + rejected.len() as u64;
+        let part = Part { accepted: accepted.into(), late: late.into(), rejected, seq, rows };
+        // The sender of the batch may have left; its samples are committed all the same.
+        let _sender_left = self.sender.send(part).is_err();
+    }
+}
+
+/// Makes the parts of one receipt.
+pub(super) struct ReceiptParts {
+    sender: mpsc::UnboundedSender<Part>,
+    permit: Arc<Permit>,
+}
+
+impl ReceiptParts {
+    /// One more part.
+    pub(super) fn part(&self) -> ReceiptPart {
+        ReceiptPart { sender: self.sender.clone(), _permit: self.permit.clone() }
+    }
+}
+
+/// A batch that waits for its commit: its samples are with their streams, in the order in which
+/// batches were sent.
+pub struct PendingIngest {
+    receipt: Receipt,
+    parts: mpsc::UnboundedReceiver<Part>,
+    samples: u64,
+    arrival: Arrival,
+    started: Instant,
+}
+
+impl PendingIngest {
+    /// A batch of so many samples that begins its way now. The receipt is complete once all parts
+    /// are gone.
+    pub(super) fn begin(permit: Arc<Permit>, arrival: Arrival, started: Instant) -> (Self, ReceiptParts) {
+        let (sender, parts) = mpsc::unbounded_channel();
+        let samples = permit.samples as u64;
+        (Self { receipt: Receipt::default(), parts, samples, arrival, started }, ReceiptParts { sender, permit })
+    }
+
+    /// Rejects all rows of a batch.
+    pub(super) fn reject(&mut self, batch: &KpiBatch, error: &str) {
+        self.receipt.rejected.extend(batch.rows().map(|row| RejectedRow { row, error: error.to_owned() }));
+    }
+
+    /// Waits for the commit.
+    pub async fn receipt(self) -> Receipt {
+        let Self { mut receipt, parts, samples, arrival, started } = self;
+        receipt.collect(parts, samples).await;
+        count(Metric::IngestSamples, receipt.accepted);
+        if arrival == Arrival::Live {
+            count(Metric::IngestLate, receipt.late);
+        }
+        count(Metric::IngestRejected, receipt.rejected.len() as u64);
+        record(Metric::IngestSeconds, started.elapsed());
+        receipt
+    }
+}
+
+impl Receipt {
+    async fn collect(&mut self, mut parts: mpsc::UnboundedReceiver<Part>, samples: u64) {
+        let mut answered = self.rejected.len() as u64;
+        while let Some(part) = parts.recv().await {
+            answered += part.rows;
+            self.accepted += part.accepted;
+            self.late += part.late;
+            self.rejected.extend(part.rejected);
+            self.seq = self.seq.max(part.seq);
+        }
+        self.failed = samples.saturating_sub(answered);
+        self.rejected.sort_by_key(|rejected| rejected.row);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn permits_bound_what_is_in_flight_and_come_back() {
+        let admission = Admission::new(10);
+        let held = admission.admit(8).unwrap();
+        assert_eq!(admission.admit(3).err(), Some(IngestError::Overloaded));
+        drop(held);
+        assert!(admission.admit(10).is_ok());
+        assert_eq!(admission.admit(11).err(), Some(IngestError::TooLarge { got: 11, max: 10 }));
+    }
+
+    #[tokio::test]
+    async fn a_dropped_part_counts_as_failed() {
+        let permit = Admission::new(10).admit(5).unwrap();
+        let (pending, parts) = PendingIngest::begin(permit, Arrival::Live, Instant::now());
+        let (kept, lost) = (parts.part(), parts.part());
+        drop(parts);
+        kept.committed(7, 2, 1, vec![RejectedRow { row: 4, error: "bad".into() }]);
+        drop(lost);
+        let receipt = pending.receipt().await;
+        assert_eq!((receipt.accepted, receipt.late, receipt.failed, receipt.seq), (2, 1, 2, 7));
+    }
+}

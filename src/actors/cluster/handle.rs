@@ -1,0 +1,215 @@
+//! The handle to this node's part in the cluster: it knows the owners and assigns new workspaces.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use tokio::sync::{Notify, mpsc};
+
+use crate::actors::ask::Reply;
+use crate::actors::context::Placement;
+use crate::actors::node::OpenError;
+use crate::cluster::{Key, NodeEpoch, Ownership, View};
+use earcon_model::{Clock, WorkspaceId};
+use earcon_ports::{ErrorKind, MetaStore, NodeTransport, PortError, Registry};
+use earcon_tenancy::{Authorizer, WorkspacePass};
+
+/// What a node needs to be one of several.
+#[derive(Clone)]
+pub struct ClusterArgs {
+    /// This node's name, unique in the cluster.
+    pub node: String,
+    /// How long a silent node keeps its workspaces.
+    pub lease: Duration,
+    /// The shared table.
+    pub registry: Arc<dyn Registry>,
+    /// Carries messages to other nodes.
+    pub transport: Arc<dyn NodeTransport>,
+    /// Lists the workspaces.
+    pub meta_store: Arc<dyn MetaStore>,
+    /// For people; no decision depends on it.
+    pub clock: Arc<dyn Clock>,
+    /// Gives the passes under which this node serves its workspaces.
+    pub authorizer: Authorizer,
+}
+
+/// A handle to this node's part in the cluster.
+#[derive(Clone)]
+pub struct Cluster {
+    me: NodeEpoch,
+    registry: Arc<dyn Registry>,
+    transport: Arc<dyn NodeTransport>,
+    authorizer: Authorizer,
+    shared: Arc<Shared>,
+    messages: mpsc::UnboundedSender<Message>,
+}
+
+/// What handle and controller share.
+pub(super) struct Shared {
+    view: RwLock<View>,
+    /// Notified after each change of the view.
+    pub(super) changed: Notify,
+    began: Instant,
+}
+
+impl Shared {
+    pub(super) fn now_ms(&self) -> i64 {
+        self.began.elapsed().as_millis() as i64
+    }
+
+    pub(super) fn read<T>(&self, read: impl FnOnce(&View) -> T) -> T {
+        read(&self.view.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn write<T>(&self, change: impl FnOnce(&mut View) -> T) -> T {
+        change(&mut self.view.write().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+pub(super) enum Message {
+    /// Give every workspace away; answers when none is left, or no node takes the rest.
+    Leave(Reply<()>),
+}
+
+/// The messages of a [`Cluster`], for its controller.
+pub struct Inbox(pub(super) mpsc::UnboundedReceiver<Message>);
+
+/// How long a new workspace may be without an owner before its creator gets an error.
+const GIVE_UP: Duration = Duration::from_secs(10);
+
+impl Cluster {
+    /// A new epoch of this node. It takes part in the cluster once a controller runs with the
+    /// inbox.
+    pub fn new(args: &ClusterArgs) -> (Self, Inbox) {
+        let me = NodeEpoch { node: args.node.clone(), epoch: uuid::Uuid::new_v4().to_string() };
+        let lease_ms = args.lease.as_millis() as i64;
+        let view = RwLock::new(View::new(me.clone(), lease_ms));
+        let shared = Arc::new(Shared { view, changed: Notify::new(), began: Instant::now() });
+        let (messages, received) = mpsc::unbounded_channel();
+        let (registry, transport) = (args.registry.clone(), args.transport.clone());
+        (Self { me, registry, transport, authorizer: args.authorizer.clone(), shared, messages }, Inbox(received))
+    }
+
+    /// This node's name.
+    pub fn node(&self) -> &str {
+        &self.me.node
+    }
+
+    pub(super) fn me(&self) -> &NodeEpoch {
+        &self.me
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Carries messages to other nodes.
+    pub fn transport(&self) -> &Arc<dyn NodeTransport> {
+        &self.transport
+    }
+
+    pub(super) fn pass(&self, workspace: &WorkspaceId) -> WorkspacePass {
+        self.authorizer.system(workspace)
+    }
+
+    /// Whether there is such a workspace, on any node.
+    pub fn knows(&self, workspace: &WorkspaceId) -> bool {
+        self.shared.read(|view| view.workspaces().any(|known| known == workspace))
+    }
+
+    /// The workspaces there are, in order of name.
+    pub fn workspaces(&self) -> Vec<WorkspaceId> {
+        self.shared.read(|view| view.workspaces().cloned().collect())
+    }
+
+    /// The owner of the workspace in the table, as far as this node knows.
+    pub fn owner(&self, workspace: &WorkspaceId) -> Option<NodeEpoch> {
+        self.shared.read(|view| view.owner(workspace).cloned())
+    }
+
+    /// Completes when the workspace has another owner than `from`.
+    pub async fn moved(&self, workspace: &WorkspaceId, from: Option<NodeEpoch>) {
+        loop {
+            let changed = self.shared.changed.notified();
+            if self.owner(workspace) != from {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Creates the workspace if there is none, and waits until it has an owner.
+    ///
+    /// # Errors
+    /// `TooMany` beyond `max` workspaces; `Unavailable` if no node takes it or the table
+    /// cannot be written.
+    pub async fn ensure(&self, workspace: &WorkspaceId, max: usize) -> Result<(), OpenError> {
+        let deadline = tokio::time::Instant::now() + GIVE_UP;
+        loop {
+            let changed = self.shared.changed.notified();
+            if self.shared.read(|view| view.owner(workspace).is_some()) {
+                return Ok(());
+            }
+            let now_ms = self.shared.now_ms();
+            let (owner, count) =
+                self.shared.read(|view| (view.node_for_new(workspace, now_ms), view.workspaces().count()));
+            if count >= max && !self.knows(workspace) {
+                return Err(OpenError::TooMany(max));
+            }
+            if !self.knows(workspace)
+                && let Some(owner) = owner
+            {
+                self.assign(workspace, owner).await?;
+                continue;
+            }
+            if tokio::time::timeout_at(deadline, changed).await.is_err() {
+                return Err(OpenError::Unavailable);
+            }
+        }
+    }
+
+    async fn assign(&self, workspace: &WorkspaceId, owner: NodeEpoch) -> Result<(), OpenError> {
+        let ownership = Ownership { owner: Some(owner) };
+        let key = Key::Workspace(workspace.clone()).text();
+        let value = serde_json::to_vec(&ownership).map_err(|error| OpenError::Failed(error.to_string()))?;
+        match self.registry.compare_and_set(&key, 0, value).await {
+            Ok(revision) => self.set_owner(workspace, revision, ownership),
+            // Another node was first: its entry counts.
+            Err(error) if error.kind == ErrorKind::Conflict => {
+                if let Ok(Some((revision, value))) = self.registry.get(&key).await
+                    && let Ok(ownership) = serde_json::from_slice(&value)
+                {
+                    self.set_owner(workspace, revision, ownership);
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%workspace, %error, "a new workspace could not be given to a node");
+                return Err(OpenError::Unavailable);
+            }
+        }
+        Ok(())
+    }
+
+    fn set_owner(&self, workspace: &WorkspaceId, revision: u64, ownership: Ownership) {
+        self.shared.write(|view| view.set_owner(workspace.clone(), revision, ownership));
+        self.shared.changed.notify_waiters();
+    }
+
+    /// Gives every workspace away in order and leaves the cluster.
+    pub async fn leave(&self) {
+        let (reply, left) = Reply::channel();
+        if self.messages.send(Message::Leave(reply)).is_ok() {
+            let _controller_stopped = left.await.is_err();
+        }
+    }
+}
+
+#[async_trait]
+impl Placement for Cluster {
+    /// Reads the table itself, because the last change seen by the watch may be old.
+    async fn owns(&self, workspace: &WorkspaceId) -> Result<bool, PortError> {
+        let entry = self.registry.get(&Key::Workspace(workspace.clone()).text()).await?;
+        let ownership = entry.and_then(|(_, value)| serde_json::from_slice::<Ownership>(&value).ok());
+        Ok(ownership.and_then(|ownership| ownership.owner).as_ref() == Some(&self.me))
+    }
+}

@@ -1,0 +1,218 @@
+//! The actor behind [`Node`].
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
+
+use super::handle::{BringUpError, Message, Node, OpenError, OpenReply, Table};
+use crate::actors::ask::{self, Reply};
+use crate::actors::context::Context;
+use crate::actors::recovery::recover;
+use crate::actors::supervision::{FailureAction, Failures};
+use crate::actors::workspace::{self, WorkspaceHandle};
+use crate::services::records::Family;
+use earcon_model::{NotBefore, WorkspaceId};
+use earcon_ports::{ErrorKind, PortError};
+use earcon_tenancy::WorkspacePass;
+
+/// Clocks of nodes that differ by more than this are logged.
+const CLOCKS_DISAGREE_MS: i64 = 2_000;
+
+/// Starts the root and opens every workspace the storage knows, unless they are shared with other
+/// nodes.
+///
+/// # Errors
+/// If the storage cannot be read, or a workspace in it cannot be opened.
+pub async fn start(context: Context) -> Result<Node, PortError> {
+    let table = Table::default();
+    let known = match context.placement {
+        None => context.backends.meta_store.workspaces().await?,
+        Some(_) => Vec::new(),
+    };
+    let args = State { context, table: table.clone(), slots: HashMap::new(), closing: false };
+    let unavailable = |error: String| PortError::new(ErrorKind::Unavailable, error);
+    let (actor, _) = Actor::spawn(None, NodeActor, args).await.map_err(|error| unavailable(error.to_string()))?;
+    let node = Node::new(actor, table);
+    for id in known {
+        node.open(&id).await.map_err(|error| unavailable(format!("workspace {id}: {error}")))?;
+    }
+    Ok(node)
+}
+
+struct NodeActor;
+
+struct State {
+    context: Context,
+    table: Table,
+    slots: HashMap<WorkspaceId, Slot>,
+    closing: bool,
+}
+
+#[derive(Default)]
+struct Slot {
+    waiting: Vec<OpenReply>,
+    failures: Failures,
+}
+
+impl Actor for NodeActor {
+    type Msg = Message;
+    type State = State;
+    type Arguments = State;
+
+    async fn pre_start(&self, _myself: ActorRef<Message>, state: State) -> Result<State, ActorProcessingErr> {
+        Ok(state)
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Message>,
+        message: Message,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            Message::Open(id, reply) => state.open(&myself, id, reply),
+            Message::Opened(id, result) => state.opened(&myself, id, *result),
+            Message::Reopen(id) if state.slots.contains_key(&id) => state.begin(&myself, id),
+            Message::Reopen(_) => {}
+            Message::Remove(id, reply) => {
+                state.slots.remove(&id);
+                reply.send(state.table.write().remove(&id).flatten());
+            }
+            Message::Close(reply) => state.close(reply),
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<Message>,
+        event: SupervisionEvent,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        if let SupervisionEvent::ActorFailed(child, error) = event {
+            state.supervisor_failed(&myself, child.get_id(), &error.to_string());
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    fn open(&mut self, myself: &ActorRef<Message>, id: WorkspaceId, reply: OpenReply) {
+        let slot = self.table.read().get(&id).cloned();
+        let full = self.slots.len() >= self.context.settings.max_workspaces;
+        let answer = match slot {
+            Some(Some(handle)) => Ok(handle),
+            _ if self.closing => Err(OpenError::Unavailable),
+            None if full => Err(OpenError::TooMany(self.context.settings.max_workspaces)),
+            slot => {
+                self.slots.entry(id.clone()).or_default().waiting.push(reply);
+                if slot.is_none() {
+                    self.begin(myself, id);
+                }
+                return;
+            }
+        };
+        reply.send(answer);
+    }
+
+    fn close(&mut self, reply: Reply<Vec<WorkspaceHandle>>) {
+        self.closing = true;
+        reply.send(self.table.write().values_mut().filter_map(Option::take).collect());
+    }
+
+    fn begin(&mut self, myself: &ActorRef<Message>, id: WorkspaceId) {
+        if self.closing {
+            return;
+        }
+        self.table.write().insert(id.clone(), None);
+        let (context, myself) = (self.context.clone(), myself.clone());
+        tokio::spawn(async move {
+            let result = bring_up(&context, &id, &myself).await;
+            ask::send(&myself, Message::Opened(id, Box::new(result)));
+        });
+    }
+
+    fn opened(&mut self, myself: &ActorRef<Message>, id: WorkspaceId, result: Result<WorkspaceHandle, BringUpError>) {
+        let Some(slot) = self.slots.get_mut(&id) else {
+            // Removed while it was being opened.
+            if let Ok(handle) = result {
+                tokio::spawn(async move { handle.abandon().await });
+            }
+            return;
+        };
+        let waiting = std::mem::take(&mut slot.waiting);
+        let answer = match result {
+            Ok(handle) => {
+                self.table.write().insert(id, Some(handle.clone()));
+                Ok(handle)
+            }
+            Err(BringUpError::NotOwner) => {
+                tracing::warn!(workspace = %id, "another node owns the workspace; it stays closed here");
+                self.slots.remove(&id);
+                self.table.write().remove(&id);
+                Err(OpenError::Unavailable)
+            }
+            Err(BringUpError::Failed(error)) => {
+                tracing::error!(workspace = %id, error, "the workspace cannot be opened");
+                self.retry(myself, id);
+                Err(OpenError::Failed(error))
+            }
+        };
+        for reply in waiting {
+            reply.send(answer.clone());
+        }
+    }
+
+    fn supervisor_failed(&mut self, myself: &ActorRef<Message>, child: ActorId, error: &str) {
+        let runs_under = |handle: &&WorkspaceHandle| handle.supervisor_id() == child;
+        let failed = self.table.read().values().flatten().find(runs_under).map(|handle| handle.id().clone());
+        if let Some(id) = failed {
+            tracing::error!(workspace = %id, error, "the workspace failed, opening it again");
+            self.table.write().insert(id.clone(), None);
+            self.retry(myself, id);
+        }
+    }
+
+    /// A workspace is never given up: beyond the intensity limit it is opened at the longest pause.
+    fn retry(&mut self, myself: &ActorRef<Message>, id: WorkspaceId) {
+        let policy = &self.context.settings.restart;
+        let slot = self.slots.entry(id.clone()).or_default();
+        let pause = match slot.failures.record(self.context.clock.now_ms(), policy) {
+            FailureAction::RestartAfter(pause) => pause,
+            FailureAction::Park => policy.backoff_cap,
+        };
+        myself.send_after(pause, || Message::Reopen(id));
+    }
+}
+
+async fn bring_up(
+    context: &Context,
+    id: &WorkspaceId,
+    node: &ActorRef<Message>,
+) -> Result<WorkspaceHandle, BringUpError> {
+    if let Some(placement) = &context.placement
+        && !placement.owns(id).await?
+    {
+        return Err(BringUpError::NotOwner);
+    }
+    let pass = context.authorizer.system(id);
+    register(context, &pass).await?;
+    let recovered = recover(context, &pass).await?;
+    let mut context = context.clone();
+    let ahead_ms = recovered.last_ms.saturating_sub(context.clock.now_ms());
+    if ahead_ms > CLOCKS_DISAGREE_MS {
+        tracing::warn!(workspace = %id, ahead_ms, "the log's last event is in the future; the clocks of the nodes disagree");
+    }
+    context.clock = Arc::new(NotBefore::new(context.clock, recovered.last_ms));
+    Ok(workspace::actor::start(context, pass, recovered, node.get_cell()).await?)
+}
+
+/// Records the workspace, so that it is opened at the next start.
+async fn register(context: &Context, pass: &WorkspacePass) -> Result<(), PortError> {
+    let created = context.clock.now_ms().to_string().into_bytes();
+    match context.backends.meta_store.put(pass, &Family::Workspace.key("created"), 0, created).await {
+        Err(error) if error.kind != ErrorKind::Conflict => Err(error),
+        _ => Ok(()),
+    }
+}

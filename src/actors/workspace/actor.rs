@@ -1,0 +1,272 @@
+//! The supervisor of one workspace, behind [`WorkspaceHandle`].
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
+
+use super::children::ChildStarter;
+use super::handle::{Children, Message, WorkspaceHandle};
+use crate::actors::ask::{self, Reply};
+use crate::actors::context::Context;
+use crate::actors::experiments::Experiments;
+use crate::actors::log_writer::{Append, LogWriter};
+use crate::actors::recovery::{Recovered, recover_kpi};
+use crate::actors::routes::{Route, Routes};
+use crate::actors::stream::{self, StreamHandle, actor::StreamArgs};
+use crate::actors::supervision::{FailureAction, Failures};
+use crate::services::mutes::MuteReader;
+use crate::telemetry::{GaugePart, Metric, count};
+use earcon_model::{KpiEvent, KpiName};
+use earcon_streams::KpiState;
+use earcon_tenancy::WorkspacePass;
+
+/// Starts the actors of a recovered workspace under `node`.
+///
+/// # Errors
+/// If its mutes cannot be read, or an actor does not start.
+pub(in crate::actors) async fn start(
+    context: Context,
+    pass: WorkspacePass,
+    recovered: Recovered,
+    node: ActorCell,
+) -> Result<WorkspaceHandle, SpawnErr> {
+    let mutes = context.mutes.follow(&pass).await.map_err(|error| SpawnErr::StartupFailed(error.into()))?;
+    let (started, children) = Reply::channel();
+    let routes = Arc::new(Routes::default());
+    let args = Args { context: context.clone(), pass: pass.clone(), routes: routes.clone(), recovered, mutes, started };
+    let (supervisor, _) = Actor::spawn_linked(None, Supervisor, args, node).await?;
+    let children = children.await.map_err(|stopped| SpawnErr::StartupFailed(stopped.into()))?;
+    Ok(WorkspaceHandle::new(&context, pass, supervisor, routes, children))
+}
+
+struct Supervisor;
+
+struct Args {
+    context: Context,
+    pass: WorkspacePass,
+    routes: Arc<Routes>,
+    recovered: Recovered,
+    mutes: MuteReader,
+    started: Reply<Children>,
+}
+
+struct State {
+    context: Context,
+    pass: WorkspacePass,
+    routes: Arc<Routes>,
+    mutes: MuteReader,
+    log: LogWriter,
+    experiments: Experiments,
+    running: HashMap<ActorId, KpiName>,
+    failures: HashMap<KpiName, Failures>,
+    parked: HashSet<KpiName>,
+    streams: GaugePart,
+    parked_gauge: GaugePart,
+    finishing: Option<Reply<()>>,
+}
+
+impl Actor for Supervisor {
+    type Msg = Message;
+    type State = State;
+    type Arguments = Args;
+
+    async fn pre_start(&self, myself: ActorRef<Message>, args: Args) -> Result<State, ActorProcessingErr> {
+        let Args { context, pass, routes, recovered, mutes, started } = args;
+        let starter = ChildStarter { context: &context, pass: &pass, supervisor: myself.get_cell() };
+        let children = starter.start_all(&recovered, &routes).await?;
+        let mut state = State {
+            context,
+            pass,
+            routes,
+            mutes,
+            log: children.log.clone(),
+            experiments: children.experiments.clone(),
+            running: HashMap::new(),
+            failures: HashMap::new(),
+            parked: HashSet::new(),
+            streams: GaugePart::for_metric(Metric::Streams),
+            parked_gauge: GaugePart::for_metric(Metric::StreamsParked),
+            finishing: None,
+        };
+        for kpi in recovered.parked {
+            // A parked KPI is tried again in a new process.
+            state.log_event(&kpi, KpiEvent::Resumed);
+        }
+        let unsaved = recovered.unsaved;
+        for (kpi, kpi_state) in recovered.kpis {
+            state.start_stream(&myself, kpi_state, unsaved.contains_key(&kpi)).await?;
+        }
+        state.experiments.wake();
+        started.send(children);
+        Ok(state)
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Message>,
+        message: Message,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            Message::EnsureStreams(kpis, reply) => {
+                reply.send(state.ensure_streams(&myself, kpis).await?);
+            }
+            Message::Resume(kpi, reply) => reply.send(state.resume(&myself, kpi)),
+            Message::Restart(kpi) => state.recover(&myself, kpi),
+            Message::Recovered(kpi, result) => match *result {
+                Ok(kpi_state) => drop(state.start_stream(&myself, kpi_state, true).await?),
+                Err(error) => state.failed(&myself, kpi, &format!("its state could not be recovered: {error}")),
+            },
+            Message::FinishStreams(reply) => state.finish(reply),
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<Message>,
+        event: SupervisionEvent,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        match event {
+            SupervisionEvent::ActorFailed(child, error) => match state.running.remove(&child.get_id()) {
+                Some(kpi) => state.failed(&myself, kpi, &error.to_string()),
+                None => return Err(error),
+            },
+            SupervisionEvent::ActorTerminated(child, _, _) => {
+                if let Some(kpi) = state.running.remove(&child.get_id())
+                    && state.finishing.is_none()
+                {
+                    state.failed(&myself, kpi, "it stopped by itself");
+                }
+            }
+            _ => {}
+        }
+        state.streams.set(state.running.len());
+        if state.running.is_empty()
+            && let Some(reply) = state.finishing.take()
+        {
+            reply.send(());
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    async fn start_stream(
+        &mut self,
+        myself: &ActorRef<Message>,
+        state: KpiState,
+        unsaved: bool,
+    ) -> Result<Route, SpawnErr> {
+        let kpi = state.kpi().clone();
+        let args = StreamArgs {
+            state,
+            unsaved,
+            log: self.log.clone(),
+            pass: self.pass.clone(),
+            mutes: self.mutes.clone(),
+            clock: self.context.clock.clone(),
+            snapshot_every: self.context.settings.snapshot_every,
+            experiments: self.experiments.clone(),
+            faults: self.context.faults.clone(),
+        };
+        let stream = stream::actor::start(args, myself.get_cell()).await?;
+        self.running.insert(stream.id(), kpi.clone());
+        let route = Route::Running(stream);
+        self.routes.set(kpi, route.clone());
+        self.streams.set(self.running.len());
+        Ok(route)
+    }
+
+    /// Starts streams for KPIs that have no route, as far as the limit allows. Returns the routes
+    /// of those that have one then.
+    async fn ensure_streams(
+        &mut self,
+        myself: &ActorRef<Message>,
+        kpis: Vec<KpiName>,
+    ) -> Result<HashMap<KpiName, Route>, SpawnErr> {
+        let mut routes = HashMap::with_capacity(kpis.len());
+        for kpi in kpis {
+            let full = self.routes.len() >= self.context.settings.max_kpis;
+            let route = match self.routes.find(&kpi) {
+                Some(route) => route,
+                None if self.finishing.is_some() || full => continue,
+                None => {
+                    let settings = self.context.settings.scoring(self.pass.workspace());
+                    let state = KpiState::new(self.pass.workspace().clone(), kpi.clone(), settings);
+                    self.start_stream(myself, state, false).await?
+                }
+            };
+            routes.insert(kpi, route);
+        }
+        Ok(routes)
+    }
+
+    fn failed(&mut self, myself: &ActorRef<Message>, kpi: KpiName, reason: &str) {
+        count(Metric::StreamRestarts, 1);
+        self.experiments.stream_failed(&kpi, reason);
+        let now_ms = self.context.clock.now_ms();
+        let failures = self.failures.entry(kpi.clone()).or_default();
+        match failures.record(now_ms, &self.context.settings.restart) {
+            FailureAction::RestartAfter(pause) => {
+                tracing::error!(%kpi, reason, ?pause, "stream failed, restarting");
+                self.routes.set(kpi.clone(), Route::Restarting);
+                myself.send_after(pause, || Message::Restart(kpi));
+            }
+            FailureAction::Park => {
+                tracing::error!(%kpi, reason, "stream failed too often, parked");
+                self.routes.set(kpi.clone(), Route::Parked(reason.to_owned()));
+                self.parked.insert(kpi.clone());
+                self.parked_gauge.set(self.parked.len());
+                self.log_event(&kpi, KpiEvent::Parked { reason: reason.to_owned() });
+            }
+        }
+    }
+
+    /// Starts a parked KPI again; returns whether it was parked.
+    fn resume(&mut self, myself: &ActorRef<Message>, kpi: KpiName) -> bool {
+        if !matches!(self.routes.find(&kpi), Some(Route::Parked(_))) {
+            return false;
+        }
+        self.failures.remove(&kpi);
+        self.routes.set(kpi.clone(), Route::Restarting);
+        self.parked.remove(&kpi);
+        self.parked_gauge.set(self.parked.len());
+        self.log_event(&kpi, KpiEvent::Resumed);
+        self.recover(myself, kpi);
+        true
+    }
+
+    /// In a task: waits for the events that the dead stream had sent to the log, then reads
+    /// snapshot and log.
+    fn recover(&self, myself: &ActorRef<Message>, kpi: KpiName) {
+        if self.finishing.is_some() {
+            return;
+        }
+        let (myself, log) = (myself.clone(), self.log.clone());
+        let (context, pass) = (self.context.clone(), self.pass.clone());
+        tokio::spawn(async move {
+            log.barrier().await;
+            let result = recover_kpi(&context, &pass, &kpi).await;
+            ask::send(&myself, Message::Recovered(kpi, Box::new(result)));
+        });
+    }
+
+    fn log_event(&self, kpi: &KpiName, event: KpiEvent) {
+        let (subject, bodies) = (kpi.clone().into(), vec![event.into()]);
+        let time_ms = self.context.clock.now_ms();
+        self.log.append(Append { subject, time_ms, bodies, on_commit: None, snapshot: None });
+    }
+
+    fn finish(&mut self, reply: Reply<()>) {
+        let streams = self.routes.close();
+        if self.running.is_empty() {
+            reply.send(());
+            return;
+        }
+        self.finishing = Some(reply);
+        streams.iter().for_each(StreamHandle::finish);
+    }
+}
