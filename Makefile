@@ -9,15 +9,15 @@ SHELL := /bin/bash
 CARGO ?= cargo
 TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 FUZZ_SECONDS ?= 60
-# What `make run` passes on, as in `make run ARGS="--listen 127.0.0.1:9000"`.
+# Arguments of `make run`, as in `make run ARGS="--listen 127.0.0.1:9000"`.
 ARGS ?=
-# How often the targets of `make loadtest` take turns; the median is reported.
+# Number of rounds of `make loadtest`; the median is reported.
 ROUNDS ?= 1
 
 # The dashboard is built from the TypeScript client's sources too.
 WEB_SOURCES := $(shell find web clients/typescript/src \( -name node_modules -o -name dist -o -name e2e \) -prune -o \
 	-type f -not -name '*.tsbuildinfo' -print 2>/dev/null)
-# Both are written by the step they stand for, so they serve as its stamp.
+# Each file is written by its step, so that it serves as the stamp of the step.
 WEB_PACKAGES := web/node_modules/.package-lock.json
 WEB_BUILT := web/dist/index.html
 CLIENT := clients/typescript
@@ -36,13 +36,13 @@ release: web ## Build the binary to ship: target/dist/earcon, stripped, and its 
 test: setup-test web-check web ## Run every test: Rust, clients, real agents, dashboard, and the dashboard in a browser
 	@# run.sh starts a NATS server and a Cassandra node, which it downloads into a cache once.
 	CARGO=$(CARGO) scripts/servers/run.sh scripts/rust-tests.sh
-	@# The tests above have built this very binary; a release build would only cost time.
+	@# Uses the binary that the tests above have built.
 	scripts/agents/run.sh $(TARGET_DIR)/debug/earcon
 	EARCON_BIN=$(TARGET_DIR)/debug/earcon scripts/clients.sh test
 	cd web && EARCON_BIN=$(TARGET_DIR)/debug/earcon npm run e2e
 
 .PHONY: check
-check: web-check web ## Formatting, lints, types, documentation, licences: what must be clean before a commit
+check: web-check web ## Check formatting, lints, types, documentation and licences before a commit
 	scripts/clients.sh check
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
@@ -62,7 +62,7 @@ fuzz: ## Fuzz every parser for FUZZ_SECONDS each (needs a nightly toolchain and 
 	scripts/fuzz.sh $(FUZZ_SECONDS)
 
 .PHONY: loadtest
-loadtest: web ## Measure side by side with peers, which are built first (ROUNDS=3; about fifteen minutes)
+loadtest: web ## Measure side by side with peers, after building them (ROUNDS=3; about fifteen minutes)
 	scripts/peers.sh
 	$(CARGO) build --release --locked -p earcon -p earcon-loadtest
 	@for scenario in websocket idle audio audio-ogg ingest-json ingest-influx ingest-prometheus latency churn; do \
@@ -70,15 +70,15 @@ loadtest: web ## Measure side by side with peers, which are built first (ROUNDS=
 	done
 
 .PHONY: setup
-setup: ## Install what building needs, or say what to install
+setup: ## Install the build requirements, or name those that are missing
 	@scripts/setup.sh build
 
 .PHONY: setup-test
-setup-test: ## Install what building and testing need, or say what to install
+setup-test: ## Install the requirements of build and tests, or name those that are missing
 	@scripts/setup.sh test
 
 .PHONY: web
-web: $(WEB_BUILT) ## Build the dashboard, when its sources have changed
+web: $(WEB_BUILT) ## Build the dashboard if its sources have changed
 
 .PHONY: web-check
 web-check: $(WEB_PACKAGES) $(CLIENT_PACKAGES) ## Check types and run unit tests: the dashboard, the TypeScript client

@@ -51,9 +51,9 @@ fn busy(apart_ms: i64) -> IncidentEngine {
         EventBody::Anomaly(AnomalyEvent::Opened(anomaly)) => Some((&anomaly.kpi, &anomaly.labels)),
         _ => None,
     });
-    engine.know(SeriesInventory::of(labels));
+    engine.set_inventory(SeriesInventory::from_series(labels));
     for event in &events {
-        engine.take(event, &|_| None);
+        engine.ingest(event, &|_| None);
         let _alerts = engine.decide(event.time_ms);
     }
     engine
@@ -63,13 +63,13 @@ fn grouping(criterion: &mut Criterion) {
     // Distant anomalies give as many incidents as are allowed; close ones give a single incident.
     for (name, apart_ms) in [("scattered over days", 60_000), ("all at once", 10)] {
         let engine = busy(apart_ms);
-        let (incidents, series) = (engine.open().count(), engine.series_placed());
+        let (incidents, series) = (engine.open().count(), engine.series_count());
         let next: Vec<Event> = (OPEN + 1..=OPEN + 100).map(|seq| opened(seq, apart_ms)).collect();
         let label = format!("a hundred anomalies, 10,000 open, {name} ({incidents} incidents, {series} series)");
         criterion.bench_function(&label, |bencher| {
             let work = |mut engine: IncidentEngine| {
                 for event in &next {
-                    engine.take(event, &|_| None);
+                    engine.ingest(event, &|_| None);
                 }
                 let alerts = engine.decide(next[99].time_ms);
                 (engine, alerts)

@@ -1,35 +1,32 @@
-//! The command line: parse, build, run, drain.
+//! The command line: parses arguments and runs the command.
 
 mod cluster;
 mod evaluate;
 mod listen;
 mod migrate;
+mod output;
 mod query;
 mod serve;
 mod server;
 mod tail;
 mod text;
 
-use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use self::output::{UNAVAILABLE, USAGE, complain, say};
 use crate::config::{Config, Problem};
 use crate::sources::replay::{self, ReplayOptions};
 use earcon_model::{Arrival, KpiName, WorkspaceId};
 
-/// The command line or the configuration is wrong (`EX_USAGE` of sysexits.h).
-const USAGE: u8 = 64;
-/// What is needed is not available: a port, a directory, a server (`EX_UNAVAILABLE`).
-const UNAVAILABLE: u8 = 69;
-
 #[derive(Parser)]
 #[command(name = "earcon", version, about, long_about = None, arg_required_else_help = true)]
 struct Cli {
-    /// TOML file; see config/default.toml for every key. EARCON_SECTION__KEY in the environment overrides it.
+    /// Configuration file (TOML); config/default.toml lists all keys. EARCON_SECTION__KEY in the
+    /// environment overrides it
     #[arg(long, global = true, value_name = "FILE", env = "EARCON_CONFIG")]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -40,28 +37,29 @@ struct Cli {
 enum Command {
     /// Run the server
     Serve(ServeArgs),
-    /// Run the server and feed it this machine's own metrics, every second
+    /// Run the server with this machine's own metrics as input, once per second
     Demo(ServeArgs),
-    /// Send a CSV file to a running server, at the pace it was recorded or faster
+    /// Send a CSV file to a running server, at the recorded pace or faster
     Replay(ReplayArgs),
-    /// Show live events in the terminal; comes back by itself when the connection breaks
+    /// Show live events in the terminal; reconnects if the connection breaks
     Tail(tail::TailArgs),
-    /// Play the sound stream through mpv or ffplay, or write it to a file
+    /// Play the sound stream with mpv or ffplay, or write it to a file
     Listen(listen::ListenArgs),
     /// Show the history of a KPI, or anomalies
     Query(query::QueryArgs),
-    /// Send files of history to a running server: it trains on them, and alerts nobody. Safe to repeat
+    /// Send historical data to a running server. It trains on them without alerts. Safe to repeat
     Backfill(BackfillArgs),
-    /// Measure how good the detector is
+    /// Measure the quality of the detector
     #[command(subcommand)]
     Evaluate(evaluate::EvaluateCommand),
-    /// Look at a cluster
+    /// Inspect a cluster
     #[command(subcommand)]
     Cluster(ClusterCommand),
-    /// Work with the configuration
+    /// Check the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Bring the database of cql.nodes to the schema of this version; safe to repeat, and from several nodes at once
+    /// Migrate the database of cql.nodes to the schema of this version. Safe to repeat, and to run
+    /// on several nodes at once
     Migrate,
 }
 
@@ -79,13 +77,14 @@ struct ServeArgs {
 struct ReplayArgs {
     /// `timestamp,value`, or any CSV with a header
     file: PathBuf,
-    /// Name of the KPI, or prefix of their names when the file has several columns [default: the file's name]
+    /// Name of the KPI, or prefix of their names when the file has several columns [default: the
+    /// file's name]
     #[arg(long, value_name = "NAME", value_parser = |text: &str| KpiName::new(text))]
     kpi: Option<KpiName>,
-    /// How many times faster than recorded; 0 is as fast as the server takes it
+    /// Speed relative to the recording; 0: as fast as the server accepts
     #[arg(long, value_name = "N", default_value_t = 1.0)]
     speed: f64,
-    /// Where the server is
+    /// URL of the server
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7070")]
     url: String,
     /// The workspace to send to
@@ -98,10 +97,11 @@ struct BackfillArgs {
     /// CSV files as `replay` reads them, the oldest first
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// Name of the KPI, or prefix of their names when a file has several columns [default: the file's name]
+    /// Name of the KPI, or prefix of their names when a file has several columns [default: the
+    /// file's name]
     #[arg(long, value_name = "NAME", value_parser = |text: &str| KpiName::new(text))]
     kpi: Option<KpiName>,
-    /// Where the server is
+    /// URL of the server
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7070")]
     url: String,
     /// The workspace to send to
@@ -111,9 +111,9 @@ struct BackfillArgs {
 
 #[derive(Subcommand)]
 enum ClusterCommand {
-    /// Show who owns what, lag and health; exits with 1 when a node is silent or a workspace has no owner
+    /// Show owners, lag and health; exits with 1 if a node is silent or a workspace has no owner
     Status {
-        /// Any node of the cluster
+        /// URL of any node of the cluster
         #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7070")]
         url: String,
     },
@@ -121,7 +121,7 @@ enum ClusterCommand {
 
 #[derive(Subcommand)]
 enum ConfigCommand {
-    /// Report every problem of the configuration at once
+    /// Report all problems of the configuration at once
     Check,
 }
 
@@ -181,11 +181,12 @@ fn report(problems: &[Problem]) {
 
 fn backfill(args: BackfillArgs) -> ExitCode {
     let BackfillArgs { files, kpi, url, workspace } = args;
-    let of = |file| ReplayArgs { file, kpi: kpi.clone(), speed: 0.0, url: url.clone(), workspace: workspace.clone() };
-    send_files(files.into_iter().map(of).collect(), Arrival::Backfill)
+    let options =
+        |file| ReplayArgs { file, kpi: kpi.clone(), speed: 0.0, url: url.clone(), workspace: workspace.clone() };
+    send_files(files.into_iter().map(options).collect(), Arrival::Backfill)
 }
 
-/// Sends one file after the other; the first that stands in the way ends it.
+/// Sends one file after the other. Stops at the first error.
 fn send_files(all: Vec<ReplayArgs>, arrival: Arrival) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -211,14 +212,4 @@ fn send_files(all: Vec<ReplayArgs>, arrival: Arrival) -> ExitCode {
         }
     }
     ExitCode::SUCCESS
-}
-
-/// A line for people, on stdout. A closed pipe is their choice.
-fn say(line: &str) {
-    let _closed = writeln!(std::io::stdout(), "{line}").is_err();
-}
-
-/// A line for people, on stderr.
-fn complain(line: &str) {
-    let _closed = writeln!(std::io::stderr(), "earcon: {line}").is_err();
 }

@@ -1,10 +1,11 @@
-//! How good a detector is: on labelled series, and on data without anything to find.
+//! Evaluates a detector on labelled series and on anomaly-free data.
 //!
-//! Every sample goes through [`KpiState::push`](earcon_streams::KpiState::push), the code that scores live samples, one after
-//! another and each as if it arrived at its own timestamp: nothing is known of a series beforehand, neither its range nor its length.
-//! What counts as an alert is what the product would tell: an episode that opens, or an open one whose surprise has clearly grown.
+//! Each sample goes through [`KpiState::push`](earcon_streams::KpiState::push), the code that
+//! scores live samples, as if it arrived at its own timestamp. Neither the range nor the length of
+//! a series is known beforehand. An alert is an episode that opens, or an open episode whose
+//! surprise has clearly grown, as in the product.
 //!
-//! Pure like the modules it judges: it imports `streams` and `model` and reads no files.
+//! Pure like the modules it evaluates: it imports `streams` and `model` and reads no files.
 
 mod constructed;
 pub mod metrics;

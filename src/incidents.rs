@@ -1,17 +1,20 @@
-//! From anomalies to incidents, and which of them anybody is alerted of.
+//! Groups anomalies into incidents and decides which of them are alerted.
 //!
-//! Pure: events of the log and the wall time come in, decisions come out as events that the [`IncidentEngine`] asks to be written. An
-//! anomaly joins an open incident when it began near it in time *and* something links the two; see [`earcon_model::Link`]
-//! for what does. How many incidents a day are alerted is up to the [`Budget`]. The state can be [saved](IncidentEngine::save), and
-//! brought to the end of the log by replaying what came after.
+//! Pure: events of the log and the wall time come in, events to append come out of the
+//! [`IncidentEngine`]. An anomaly joins an open incident if it began near it in time *and* is
+//! linked to it. [`earcon_model::Link`] lists the links. The [`Budget`] limits how many incidents a
+//! day are alerted. The state can be [saved](IncidentEngine::save). After a restart the events
+//! behind the saved state are replayed.
 
 mod budget;
 mod burst;
 mod cooccurrence;
 mod engine;
 mod inventory;
+mod settings;
 mod state;
 
-pub use budget::{Budget, DAY_MS, Verdict};
-pub use engine::{IncidentEngine, IncidentSettings, RestoreError};
+pub use budget::{AlertDecision, Budget, DAY_MS};
+pub use engine::{IncidentEngine, RestoreError};
 pub use inventory::SeriesInventory;
+pub use settings::IncidentSettings;

@@ -1,14 +1,19 @@
-//! Earcon scores KPIs for anomalies the moment they arrive and lets people see them, hear them and wire them onward.
+//! Earcon scores KPIs for anomalies as soon as samples arrive, shows them, plays them as sound and
+//! forwards them.
 //!
-//! # Who may import whom
-//! `model` imports nothing. Pure modules (`streams`, `incidents`, `audio`, `live`, `tenancy`, `cluster`, `intake`, `experiments`, `mutes`,
-//! `explain`) import `model` and never one
-//! another; `evaluation`, as pure, imports `streams` too.
-//! `ports` imports `model` and `tenancy`; `adapters` implement `ports` and
-//! take their part of `config`. `actors` use pure modules and ports.
-//! `services` use pure modules, ports and actor handles; `gateway` and `sources` use services, actor handles, pure
-//! modules and read-only ports. Only `app` names adapters.
-//! Pure modules hold no tokio, ractor, axum, clock or random source. `tests/it/architecture.rs` keeps it so.
+//! # Import rules
+//! The crates below this one (`model`, `ports`, `streams`, `intake`, `audio`, the adapters) cannot
+//! import it. Inside it, from the bottom to the top:
+//!
+//! - Pure modules (`incidents`, `live`, `cluster`, `experiments`, `mutes`, `explain`) import the
+//!   model and not one another. `evaluation` is pure too and imports `earcon_streams`. Pure modules
+//!   contain no tokio, ractor, axum, clock or random source.
+//! - `actors` use pure modules and ports.
+//! - `services` use pure modules, ports and actor handles.
+//! - `gateway` and `sources` use services, actor handles, pure modules and read-only ports.
+//! - Only `app` names adapters.
+//!
+//! `tests/it/architecture.rs` checks these rules.
 
 pub mod actors;
 pub mod app;

@@ -1,8 +1,8 @@
-//! The `earcon` program. Parses, builds, runs, drains; everything else is in the library.
+//! The `earcon` program. All of it is in the library.
 
 use std::process::ExitCode;
 
-/// Samples and events are many small allocations made on one thread and freed on another.
+/// mimalloc, because samples and events are many small allocations that another thread frees.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,4 +1,4 @@
-//! What operators see: one catalogue of metrics, and structured logs.
+//! Telemetry for operators: one enum of all metrics, and structured logs.
 
 mod logs;
 mod metrics;

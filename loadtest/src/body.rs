@@ -10,7 +10,7 @@ use crate::net::http;
 use crate::scenario::Protocol;
 use crate::server::Target;
 
-/// Which series there are, and which of them go into one request.
+/// The series, and their distribution over requests.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shape {
     pub(crate) kpis: usize,
@@ -18,7 +18,7 @@ pub(crate) struct Shape {
     pub(crate) batch: usize,
     /// Timestamp of the first sample of every series, in milliseconds.
     pub(crate) first_ms: i64,
-    /// Between two samples of a series.
+    /// Time between two samples of a series, milliseconds.
     pub(crate) step_ms: i64,
 }
 
@@ -36,18 +36,18 @@ impl Shape {
         self.kpis * self.series_per_kpi
     }
 
-    /// Requests that one sample of every series takes.
+    /// Number of requests for one sample of each series.
     pub(crate) fn requests_a_turn(&self) -> usize {
         self.series().div_ceil(self.batch)
     }
 
-    /// The samples of one request: request `part` of turn `turn`, in which every series is sent once.
+    /// The samples of request `part` in turn `turn`. A turn sends each series once.
     pub(crate) fn rows(&self, turn: usize, part: usize) -> impl Iterator<Item = Row> {
         let shape = *self;
         let from = part * shape.batch;
         (from..(from + shape.batch).min(shape.series())).map(move |series| {
             let (kpi, host) = (series / shape.series_per_kpi, series % shape.series_per_kpi);
-            // Ordinary noise, with few digits, as measured values have.
+            // Noise with few digits, like measured values.
             let noise = (turn * 7_919 + kpi * 104_729 + host * 1_299_709) % 10_007;
             let value = 100.0 + kpi as f64 + (noise / 10) as f64 / 100.0;
             Row { kpi, host, timestamp_ms: shape.first_ms + turn as i64 * shape.step_ms, value }
@@ -58,14 +58,14 @@ impl Shape {
 /// A whole request with these samples.
 ///
 /// # Errors
-/// When the target does not speak the protocol.
+/// If the target does not support the protocol.
 pub(crate) fn request(target: Target, protocol: Protocol, rows: impl Iterator<Item = Row>) -> anyhow::Result<Vec<u8>> {
     let path = match (target, protocol) {
         (Target::Raw, _) => "/ingest",
         (Target::Earcon, Protocol::Json) => "/api/v1/workspaces/local/kpis/ingest",
         (Target::Earcon | Target::VictoriaMetrics, Protocol::Influx) => "/write?precision=ms",
         (Target::Earcon | Target::VictoriaMetrics, Protocol::Prometheus) => "/api/v1/write",
-        _ => bail!("{} does not take {protocol:?}", target.name()),
+        _ => bail!("{} does not support {protocol:?}", target.name()),
     };
     let prometheus = [
         ("content-type", "application/x-protobuf"),
@@ -87,7 +87,7 @@ mod tests {
     const SHAPE: Shape = Shape { kpis: 3, series_per_kpi: 4, batch: 5, first_ms: 1_000, step_ms: 1_000 };
 
     #[test]
-    fn a_turn_has_every_series_once() {
+    fn turn_has_each_series_once() {
         assert_eq!((SHAPE.series(), SHAPE.requests_a_turn()), (12, 3));
         let rows: Vec<Row> = (0..SHAPE.requests_a_turn()).flat_map(|part| SHAPE.rows(2, part)).collect();
         let mut series: Vec<_> = rows.iter().map(|row| (row.kpi, row.host)).collect();
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_formats_look_as_they_should() {
+    fn text_formats_are_correct() {
         let row = Row { kpi: 1, host: 2, timestamp_ms: 3, value: 4.5 };
         let rows = || std::iter::once(row);
         let text = String::from_utf8(influx::body(rows())).unwrap();
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn remote_write_can_be_read_back() {
+    fn remote_write_can_be_decoded() {
         let body = remote_write::body(SHAPE.rows(0, 0)).unwrap();
         let plain = snap::raw::Decoder::new().decompress_vec(&body).unwrap();
         let found = |text: &str| memchr::memmem::find(&plain, text.as_bytes()).is_some();

@@ -14,7 +14,7 @@ use crate::server::{Programs, Target};
 use crate::usage;
 
 #[derive(Parser)]
-#[command(name = "loadtest", version, about = "Measures Earcon side by side with what people use instead")]
+#[command(name = "loadtest", version, about = "Measures Earcon side by side with comparable servers")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -26,20 +26,20 @@ enum Command {
     Run {
         /// Name of a built-in scenario, or a .toml file.
         scenario: String,
-        /// Who is measured.
+        /// The server to measure.
         #[arg(long, default_value = "earcon")]
         target: Target,
         #[command(flatten)]
         options: Options,
     },
-    /// Loads all targets of a scenario, one after the other, and prints how Earcon compares.
+    /// Loads all targets of a scenario, one after the other, and prints the ratios to Earcon.
     Compare {
         /// Name of a built-in scenario, or a .toml file.
         scenario: String,
-        /// Only these, in this order.
+        /// Only these targets, in this order.
         #[arg(long, value_delimiter = ',')]
         targets: Vec<Target>,
-        /// How often the targets take turns; the median of each figure is reported.
+        /// Number of rounds; the median of each figure is reported.
         #[arg(long, default_value_t = 1)]
         rounds: usize,
         #[command(flatten)]
@@ -47,7 +47,7 @@ enum Command {
     },
     /// Lists the built-in scenarios.
     Scenarios,
-    /// The raw server; `run` and `compare` start it by themselves.
+    /// The raw server; `run` and `compare` start it.
     #[command(hide = true)]
     RawServer {
         #[arg(long)]
@@ -59,13 +59,13 @@ enum Command {
 
 #[derive(Args)]
 struct Options {
-    /// The earcon binary.
+    /// Path of the earcon binary.
     #[arg(long, value_name = "FILE")]
     server: Option<PathBuf>,
-    /// Where centrifugo and victoria-metrics are [default: ~/.cache/earcon/peers].
+    /// Directory of centrifugo and victoria-metrics [default: ~/.cache/earcon/peers].
     #[arg(long, value_name = "DIRECTORY")]
     peers: Option<PathBuf>,
-    /// Changes a key of the scenario.
+    /// Override a key of the scenario.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     changes: Vec<String>,
     /// Report as JSON.
@@ -73,7 +73,7 @@ struct Options {
     json: bool,
 }
 
-/// Does what the command line asks for.
+/// Runs the command of the command line.
 pub(crate) fn run() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::RawServer { data, packet_bytes } => crate::raw::serve(&data, packet_bytes),
@@ -93,7 +93,7 @@ fn measure(scenario: &str, targets: &[Target], rounds: usize, options: &Options)
     for target in targets {
         ensure!(possible.contains(target), "{} cannot be measured with {}", target.name(), scenario.name);
     }
-    // The servers inherit it.
+    // The servers inherit the limit.
     rlimit::increase_nofile_limit(u64::MAX).context("raising the limit of open files")?;
     let programs = options.programs()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("a runtime")?;
@@ -101,17 +101,17 @@ fn measure(scenario: &str, targets: &[Target], rounds: usize, options: &Options)
     for round in 0..rounds {
         for (target, reports) in targets.iter().zip(&mut reports) {
             eprintln!("{} on {}, round {} of {rounds}", scenario.name, target.name(), round + 1);
-            let others = usage::load_average();
-            let report = runtime.block_on(unless_told_to_stop(load::run(&scenario, *target, &programs)));
+            let load_average = usage::load_average();
+            let report = runtime.block_on(unless_interrupted(load::run(&scenario, *target, &programs)));
             let mut report = report.with_context(|| format!("{} on {}", scenario.name, target.name()))?;
-            if let Some(others) = others.filter(|load| round == 0 && *load > usage::cores() as f64 / 2.0) {
+            if let Some(load_average) = load_average.filter(|load| round == 0 && *load > usage::cores() as f64 / 2.0) {
                 report.note(format!(
-                    "the machine may have had other work: load average {others:.1} on {} cores",
+                    "the machine may have had other work: load average {load_average:.1} on {} cores",
                     usage::cores()
                 ));
             }
             if *target == Target::Earcon {
-                adopt_sizes(&mut scenario.load, &report);
+                use_sizes_of(&mut scenario.load, &report);
             }
             reports.push(report);
         }
@@ -123,19 +123,19 @@ fn measure(scenario: &str, targets: &[Target], rounds: usize, options: &Options)
     }
 }
 
-/// Gives up when somebody ends this program, so that the server it has started is ended too.
-async fn unless_told_to_stop(run: impl Future<Output = anyhow::Result<Report>>) -> anyhow::Result<Report> {
+/// Returns on SIGINT or SIGTERM, so that the server it has started is stopped too.
+async fn unless_interrupted(run: impl Future<Output = anyhow::Result<Report>>) -> anyhow::Result<Report> {
     let listen = |kind| signal(kind).context("listening for signals");
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     tokio::select! {
         report = run => report,
         _ = interrupt.recv() => bail!("interrupted"),
-        _ = terminate.recv() => bail!("told to stop"),
+        _ = terminate.recv() => bail!("terminated"),
     }
 }
 
-/// What Earcon sends is what the others are asked to send.
-fn adopt_sizes(load: &mut Load, earcon: &Report) {
+/// Sets the sizes of the other targets' messages to those of Earcon.
+fn use_sizes_of(load: &mut Load, earcon: &Report) {
     match load {
         Load::Websocket(load) => {
             // Without the head of the frame.
@@ -145,7 +145,8 @@ fn adopt_sizes(load: &mut Load, earcon: &Report) {
         }
         Load::Audio(load) => {
             if let Some(kbits) = earcon.value("bitrate per listener") {
-                // Head of the frame and number: 12 bytes a packet; head of the page and of the chunk: about 20 bytes a packet.
+                // Head of the frame and number: 12 bytes a packet; head of the page and of the
+                // chunk: about 20 bytes a packet.
                 let around = if load.format == crate::scenario::Format::Packets { 12.0 } else { 20.0 };
                 load.packet_bytes = (kbits * 1_000.0 / 8.0 / 50.0 - around).clamp(10.0, 1_275.0) as usize;
             }
@@ -156,17 +157,17 @@ fn adopt_sizes(load: &mut Load, earcon: &Report) {
 
 impl Options {
     fn programs(&self) -> anyhow::Result<Programs> {
-        let beside = || {
+        let sibling = || {
             let program = std::env::current_exe().ok()?;
             Some(program.with_file_name("earcon"))
         };
-        let Some(earcon) = self.server.clone().or_else(beside) else { bail!("say with --server where earcon is") };
+        let Some(earcon) = self.server.clone().or_else(sibling) else { bail!("give the path of earcon with --server") };
         let cache = || {
             let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
             cache.or_else(|| std::env::home_dir().map(|home| home.join(".cache")))
         };
         let peers = self.peers.clone().or_else(|| cache().map(|cache| cache.join("earcon/peers")));
-        Ok(Programs { earcon, peers: peers.context("say with --peers where the peers are")? })
+        Ok(Programs { earcon, peers: peers.context("give the directory of the peers with --peers")? })
     }
 }
 

@@ -1,5 +1,5 @@
-//! Thousands of connections on few threads: each thread has a runtime of its own, and what its connections count is shared
-//! among them without a lock.
+//! Thousands of connections on few threads. Each thread has its own runtime, and its connections
+//! share their counts without a lock.
 
 pub(crate) mod events;
 pub(crate) mod listeners;
@@ -15,61 +15,62 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow, bail};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-/// How many connections of one thread are being opened at the same time; servers have short queues for those.
+/// Number of connections that one thread opens at the same time. Servers have short accept queues.
 const OPENING: usize = 16;
-/// Longest time without any connection becoming ready.
+/// Longest time in which no connection becomes ready.
 const STALLED: Duration = Duration::from_secs(60);
 
-/// What the connections are told, and what they tell while they run.
+/// The state that a fleet shares with its connections.
 #[derive(Debug)]
-pub(crate) struct Stage {
+pub(crate) struct FleetState {
     gate: Semaphore,
     ready: AtomicUsize,
     lost: AtomicUsize,
-    /// Anything that shows progress: messages, pages.
+    /// A counter of progress, such as messages or pages.
     pub(crate) progress: AtomicU64,
-    /// Whether what arrives now counts.
+    /// Whether arriving data is counted.
     pub(crate) measuring: AtomicBool,
     stop: watch::Sender<bool>,
     first_error: Mutex<Option<anyhow::Error>>,
-    /// What times are counted from.
+    /// The origin of times.
     pub(crate) epoch: Instant,
 }
 
-/// What a connection gets when it is let in.
+/// The permission of a connection to connect.
 pub(crate) struct Admission {
-    pub(crate) stage: Arc<Stage>,
-    /// A place among those that are being opened.
-    place: Option<OwnedSemaphorePermit>,
+    pub(crate) state: Arc<FleetState>,
+    /// The permit to open, one of [`OPENING`].
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Admission {
-    /// The connection is subscribed, or hears the first of what it came for: the next may be opened.
-    pub(crate) fn ready(mut self) -> Arc<Stage> {
-        self.stage.ready.fetch_add(1, Ordering::Relaxed);
-        self.place = None;
-        self.stage
+    /// Marks the connection as subscribed, or as having received its first data. The next one may
+    /// open.
+    pub(crate) fn ready(mut self) -> Arc<FleetState> {
+        self.state.ready.fetch_add(1, Ordering::Relaxed);
+        self.permit = None;
+        self.state
     }
 }
 
-/// One connection's work: connect, say [`Admission::ready`], read until the end.
+/// The work of a connection: connect, call [`Admission::ready`], read until the end.
 pub(crate) type Work = Pin<Box<dyn Future<Output = anyhow::Result<()>>>>;
 
-/// Running connections; what each thread counted is a `T`.
+/// Running connections. Each thread counts into a `T`.
 pub(crate) struct Fleet<T> {
-    stage: Arc<Stage>,
+    state: Arc<FleetState>,
     size: usize,
-    let_in: usize,
+    admitted: usize,
     threads: Vec<JoinHandle<anyhow::Result<T>>>,
 }
 
-impl Stage {
-    /// How many have become ready so far.
+impl FleetState {
+    /// Number of connections that are ready.
     pub(crate) fn ready_count(&self) -> usize {
         self.ready.load(Ordering::Relaxed)
     }
 
-    /// Since the stage was set, in microseconds.
+    /// Time since the epoch, microseconds.
     pub(crate) fn micros(&self, at: Instant) -> i64 {
         i64::try_from(at.saturating_duration_since(self.epoch).as_micros()).unwrap_or(i64::MAX)
     }
@@ -81,12 +82,12 @@ impl Stage {
 }
 
 impl<T: Default + Send + 'static> Fleet<T> {
-    /// Gets `size` connections ready to be let in, spread over `threads` threads.
-    pub(crate) fn muster<F>(threads: usize, size: usize, work: F) -> anyhow::Result<Self>
+    /// Prepares `size` connections on `threads` threads.
+    pub(crate) fn prepare<F>(threads: usize, size: usize, work: F) -> anyhow::Result<Self>
     where
         F: Fn(Rc<RefCell<T>>, Admission) -> Work + Clone + Send + 'static,
     {
-        let stage = Arc::new(Stage {
+        let state = Arc::new(FleetState {
             gate: Semaphore::new(0),
             ready: AtomicUsize::new(0),
             lost: AtomicUsize::new(0),
@@ -96,51 +97,51 @@ impl<T: Default + Send + 'static> Fleet<T> {
             first_error: Mutex::new(None),
             epoch: Instant::now(),
         });
-        let mut fleet = Self { stage, size, let_in: 0, threads: Vec::new() };
+        let mut fleet = Self { state, size, admitted: 0, threads: Vec::new() };
         for thread in 0..threads {
             let mine = size / threads + usize::from(thread < size % threads);
-            let (stage, work) = (fleet.stage.clone(), work.clone());
-            let run = move || run(mine, &stage, work);
+            let (state, work) = (fleet.state.clone(), work.clone());
+            let run = move || run(mine, &state, work);
             fleet.threads.push(std::thread::Builder::new().name("clients".into()).spawn(run).context("a thread")?);
         }
         Ok(fleet)
     }
 
-    pub(crate) fn stage(&self) -> &Arc<Stage> {
-        &self.stage
+    pub(crate) fn state(&self) -> &Arc<FleetState> {
+        &self.state
     }
 
-    /// Lets `count` more connect and waits until all let in so far are ready.
-    pub(crate) async fn let_in(&mut self, count: usize) -> anyhow::Result<()> {
-        let count = count.min(self.size - self.let_in);
-        self.let_in += count;
-        self.stage.gate.add_permits(count);
-        let (mut seen, mut since) = (self.stage.ready_count(), Instant::now());
-        while seen < self.let_in {
+    /// Admits `count` more connections and waits until all admitted ones are ready.
+    pub(crate) async fn admit(&mut self, count: usize) -> anyhow::Result<()> {
+        let count = count.min(self.size - self.admitted);
+        self.admitted += count;
+        self.state.gate.add_permits(count);
+        let (mut seen, mut since) = (self.state.ready_count(), Instant::now());
+        while seen < self.admitted {
             tokio::time::sleep(Duration::from_millis(10)).await;
-            let ready = self.stage.ready_count();
+            let ready = self.state.ready_count();
             if ready > seen {
                 (seen, since) = (ready, Instant::now());
             }
             self.check()?;
             if since.elapsed() > STALLED {
-                bail!("only {seen} of {} connections are ready, and no more for {STALLED:?}", self.let_in);
+                bail!("only {seen} of {} connections are ready, and no more for {STALLED:?}", self.admitted);
             }
         }
         Ok(())
     }
 
-    /// The first thing that went wrong with any connection.
+    /// The first error of any connection.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
-        let lost = self.stage.lost.load(Ordering::Relaxed);
-        match self.stage.first_error.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            Some(error) => Err(error.context(format!("{lost} of {} connections failed", self.let_in))),
+        let lost = self.state.lost.load(Ordering::Relaxed);
+        match self.state.first_error.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(error) => Err(error.context(format!("{lost} of {} connections failed", self.admitted))),
             None => Ok(()),
         }
     }
 
-    /// Ends all connections; returns what each thread counted.
-    pub(crate) async fn dismiss(mut self) -> anyhow::Result<Vec<T>> {
+    /// Ends all connections. Returns the counts of each thread.
+    pub(crate) async fn stop(mut self) -> anyhow::Result<Vec<T>> {
         self.check()?;
         self.end();
         let mut counted = Vec::new();
@@ -154,19 +155,19 @@ impl<T: Default + Send + 'static> Fleet<T> {
 
 impl<T> Fleet<T> {
     fn end(&self) {
-        self.stage.stop.send_replace(true);
-        self.stage.gate.close();
+        self.state.stop.send_replace(true);
+        self.state.gate.close();
     }
 }
 
-/// The threads end with the fleet even when the run has failed before its end.
+/// Ends the threads even if the run fails.
 impl<T> Drop for Fleet<T> {
     fn drop(&mut self) {
         self.end();
     }
 }
 
-fn run<T, F>(size: usize, stage: &Arc<Stage>, work: F) -> anyhow::Result<T>
+fn run<T, F>(size: usize, state: &Arc<FleetState>, work: F) -> anyhow::Result<T>
 where
     T: Default + 'static,
     F: Fn(Rc<RefCell<T>>, Admission) -> Work + 'static,
@@ -176,17 +177,17 @@ where
     let (work, opening) = (Rc::new(work), Arc::new(Semaphore::new(OPENING)));
     let local = tokio::task::LocalSet::new();
     for _ in 0..size {
-        let (stage, shared, work, opening) = (stage.clone(), shared.clone(), work.clone(), opening.clone());
+        let (state, shared, work, opening) = (state.clone(), shared.clone(), work.clone(), opening.clone());
         local.spawn_local(async move {
-            let Ok(admitted) = stage.gate.acquire().await else { return };
+            let Ok(admitted) = state.gate.acquire().await else { return };
             admitted.forget();
-            let place = opening.acquire_owned().await.ok();
-            if let Err(error) = work(shared, Admission { stage: stage.clone(), place }).await {
-                stage.fail(error);
+            let permit = opening.acquire_owned().await.ok();
+            if let Err(error) = work(shared, Admission { state: state.clone(), permit }).await {
+                state.fail(error);
             }
         });
     }
-    let mut stopped = stage.stop.subscribe();
+    let mut stopped = state.stop.subscribe();
     runtime.block_on(local.run_until(async move { stopped.wait_for(|stop| *stop).await.map(drop) }))?;
     drop(local);
     Rc::into_inner(shared).map(RefCell::into_inner).context("a connection outlived its thread")

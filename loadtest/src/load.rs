@@ -1,4 +1,4 @@
-//! One module a kind of load. Each starts its target, loads it, and reports.
+//! One module per kind of load. Each starts its target, loads it, and reports.
 
 pub(crate) mod audio;
 pub(crate) mod churn;
@@ -34,7 +34,7 @@ pub(crate) async fn run(scenario: &Scenario, target: Target, programs: &Programs
     }
 }
 
-/// What server and client have used since a moment.
+/// CPU time of server and client since its start.
 pub(crate) struct Meter {
     pid: u32,
     began: Instant,
@@ -43,18 +43,19 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    /// Begins to count the CPU time of the server `pid`, and of this process.
+    /// Starts to measure the CPU time of the server `pid` and of this process.
     pub(crate) fn start(pid: u32) -> anyhow::Result<Self> {
         let (server, client) = (usage::cpu_seconds(pid)?, usage::cpu_seconds(std::process::id())?);
         Ok(Self { pid, began: Instant::now(), server, client })
     }
 
-    /// CPU seconds of the server since then; never zero, because it is divided by.
+    /// CPU seconds of the server since the start. Never zero, because it is used as a divisor.
     pub(crate) fn server_seconds(&self) -> anyhow::Result<f64> {
         Ok((usage::cpu_seconds(self.pid)? - self.server).max(0.01))
     }
 
-    /// Adds wall time, the server's CPU time and how busy this client was; warns when the client may have been the limit.
+    /// Adds wall time, the server's CPU time and the client's load. Warns if the client may have
+    /// been the limit.
     pub(crate) fn report(&self, report: &mut Report, client_threads: usize) -> anyhow::Result<f64> {
         let (wall, server) = (self.began.elapsed().as_secs_f64(), self.server_seconds()?);
         let client = usage::cpu_seconds(std::process::id())? - self.client;
@@ -72,14 +73,14 @@ impl Meter {
     }
 }
 
-/// Works on a thread of its own, and leaves this one free to hear that it is told to stop.
+/// Runs `work` on a separate thread, so that this one can handle signals.
 async fn on_thread<T: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
 ) -> anyhow::Result<T> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
     let run = move || {
-        let _nobody_waits = sender.send(work()).is_err();
+        let _unused = sender.send(work()).is_err();
     };
     std::thread::Builder::new().name(name.to_owned()).spawn(run).context("a thread")?;
     receiver.await.context("a thread panicked")?
@@ -90,7 +91,7 @@ fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }
 
-/// The sum of a counter over all its labels, as the server's `/metrics` says.
+/// The sum of a counter over all its labels, from the server's `/metrics`.
 async fn server_counter(address: SocketAddr, name: &str) -> anyhow::Result<f64> {
     let mut connection = Connection::open(address).await?;
     let text = connection.must(&http::get("/metrics")).await.context("asking for metrics")?;
@@ -108,7 +109,7 @@ fn sum_of(metrics: &str, name: &str) -> f64 {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn a_counter_is_summed_over_its_labels() {
+    fn counter_is_summed_over_its_labels() {
         let text = "# TYPE a counter\na{x=\"1\"} 2\na{x=\"2\"} 3\nab 7\nb 9\n";
         assert_eq!(super::sum_of(text, "a"), 5.0);
     }

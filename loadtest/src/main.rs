@@ -1,4 +1,5 @@
-//! Measures Earcon side by side with what people use instead of it: same machine, same load, same client. See README.md.
+//! Measures Earcon side by side with comparable servers: same machine, same load, same client. See
+//! README.md.
 
 mod body;
 mod cli;

@@ -1,4 +1,4 @@
-//! Clients as cheap as they can be: what they cost is taken from the server they measure, on the same machine.
+//! Clients with minimal cost, because they share the machine with the server under test.
 
 pub(crate) mod http;
 pub(crate) mod websocket;
@@ -9,10 +9,11 @@ use anyhow::{Context, ensure};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// Longest wait for a connection or for an answer of any server.
+/// Longest wait for a connection or an answer.
 pub(crate) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
-/// Reads `host:port` and insists that it is this machine: this program is built to make a server sweat.
+/// Parses `address:port`. Refuses addresses beyond loopback, because this program overloads
+/// servers.
 pub(crate) fn loopback(text: &str) -> anyhow::Result<SocketAddr> {
     let address: SocketAddr = text.parse().with_context(|| format!("{text:?} is not ADDRESS:PORT"))?;
     ensure!(address.ip().is_loopback(), "{address} is not a loopback address; only servers on this machine are loaded");
@@ -35,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_this_machine_is_loaded() {
+    fn only_loopback_addresses_are_accepted() {
         assert!(loopback("127.0.0.1:80").is_ok());
         assert!(loopback("[::1]:80").is_ok());
         for elsewhere in ["0.0.0.0:80", "10.0.0.1:80", "192.0.2.1:80", "localhost:80"] {

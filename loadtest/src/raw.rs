@@ -1,7 +1,8 @@
-//! The least a tokio program has to do to move the same bytes: one thread, no parsing beyond the request's head, every message
-//! framed once and written to each connection with one write.
+//! The raw server: the minimum that a tokio program must do to move the same bytes. It has one
+//! thread, parses only the head of a request, frames each message once, and writes it to each
+//! connection with one write.
 //!
-//! It is a yardstick, not a server: slow connections are dropped, and it believes whatever it is sent.
+//! It is a reference, not a usable server: it drops slow connections and validates no input.
 
 mod audience;
 mod durable;
@@ -23,7 +24,7 @@ use audience::Audience;
 use durable::Journal;
 use request::Reader;
 
-/// Sound comes in packets of this length.
+/// Length of an audio packet.
 const PACKET: Duration = Duration::from_millis(20);
 const UPGRADED: &str =
     "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: ";
@@ -38,7 +39,7 @@ struct Raw {
     journal: Journal,
 }
 
-/// Serves until the process is ended. Says on standard output where it listens.
+/// Serves until the process ends. Prints its address on stdout.
 pub(crate) fn serve(data: &Path, packet_bytes: usize) -> anyhow::Result<()> {
     let raw = Raw {
         followers: Audience::default(),
@@ -62,7 +63,7 @@ pub(crate) fn serve(data: &Path, packet_bytes: usize) -> anyhow::Result<()> {
 }
 
 async fn connection(raw: Rc<Raw>, stream: TcpStream) {
-    // A client that left is no news.
+    // A client that left is not an error.
     let _left = answer(&raw, stream).await.is_err();
 }
 
@@ -99,7 +100,8 @@ async fn answer(raw: &Raw, stream: TcpStream) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A packet every 20 ms to those who want packets, and every second time two of them to those who want pages.
+/// Sends a packet every 20 ms to listeners of packets, and every second time a page of two to
+/// listeners of pages.
 async fn play(raw: Rc<Raw>, packet_bytes: usize) {
     let mut ticks = tokio::time::interval_at(Instant::now() + PACKET, PACKET);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);

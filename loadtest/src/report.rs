@@ -1,4 +1,4 @@
-//! What came out of a run: figures with units, the same for every target, as text and as JSON.
+//! The report of a run: figures with units, the same for each target, as text and as JSON.
 
 mod table;
 
@@ -11,13 +11,13 @@ use crate::server::Target;
 
 pub(crate) use table::table;
 
-/// Which way a figure is better.
+/// Whether higher or lower values of a figure are better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Better {
     Higher,
     Lower,
-    /// Says what the load was, or is only for information.
+    /// Describes the load, or is for information only.
     Neither,
 }
 
@@ -35,10 +35,10 @@ pub(crate) struct Figure {
 pub(crate) struct Report {
     pub(crate) scenario: String,
     pub(crate) target: Target,
-    /// As the target says itself.
+    /// As reported by the target.
     pub(crate) version: String,
     pub(crate) figures: Vec<Figure>,
-    /// What has to be known to read the figures.
+    /// Notes on the interpretation of the figures.
     pub(crate) notes: Vec<String>,
 }
 
@@ -73,7 +73,7 @@ impl Report {
         }
     }
 
-    /// Several runs of the same as one: the median of each figure, and all notes once.
+    /// Merges several runs: the median of each figure, and each note once.
     pub(crate) fn median(reports: Vec<Report>) -> Option<Report> {
         let mut values: BTreeMap<&'static str, Vec<f64>> = BTreeMap::new();
         for figure in reports.iter().flat_map(|report| &report.figures) {
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn one_bad_round_does_not_move_the_median() {
+    fn outlier_does_not_change_the_median() {
         let merged = Report::median(vec![report(1.0, "a"), report(900.0, "b"), report(2.0, "a")]).unwrap();
         assert_eq!(merged.value("speed"), Some(2.0));
         assert_eq!(merged.notes, ["a", "b"]);
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn latencies_are_milliseconds() {
+    fn latencies_are_in_milliseconds() {
         let mut micros = crate::fleet::events::histogram();
         (1..=1_000).for_each(|n| micros.saturating_record(n * 1_000));
         let mut report = report(1.0, "");

@@ -1,4 +1,4 @@
-//! Scenario files: what load, how much of it, and for how long. Everything is bounded.
+//! Scenario files: kind, size and duration of a load. All values are bounded.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::server::Target;
 
-/// The scenarios that come with the program, by name.
+/// The built-in scenarios, by name.
 const BUILT_IN: &[(&str, &str)] = &[
     ("audio", include_str!("../scenarios/audio.toml")),
     ("audio-5000", include_str!("../scenarios/audio-5000.toml")),
@@ -29,7 +29,7 @@ pub(crate) struct Scenario {
     pub(crate) load: Load,
 }
 
-/// What a scenario does.
+/// The load of a scenario.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum Load {
@@ -41,19 +41,20 @@ pub(crate) enum Load {
     Soak(Soak),
 }
 
-/// Fan-out: every message to every connection, and memory of connections that wait.
+/// Fan-out: each message to each connection, and memory of idle connections.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Websocket {
     pub(crate) connections: usize,
     pub(crate) messages_per_second: f64,
     pub(crate) seconds: f64,
-    /// Of a whole message, for targets that send what they are given. `compare` uses what Earcon's events measure.
+    /// Size of a whole message, for targets that forward data unchanged. `compare` uses the size of
+    /// Earcon's events.
     pub(crate) message_bytes: usize,
     pub(crate) client_threads: usize,
 }
 
-/// How sound is listened to.
+/// The format of the audio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Format {
@@ -69,15 +70,16 @@ pub(crate) enum Format {
 pub(crate) struct Audio {
     pub(crate) format: Format,
     pub(crate) listeners: usize,
-    /// Before it counts.
+    /// Time before the measurement, seconds.
     pub(crate) warm_up_seconds: f64,
     pub(crate) seconds: f64,
-    /// Of one packet, for targets that make no sound of their own. `compare` uses what Earcon's packets measure.
+    /// Size of one packet, for targets without a synthesiser. `compare` uses the size of Earcon's
+    /// packets.
     pub(crate) packet_bytes: usize,
     pub(crate) client_threads: usize,
 }
 
-/// How samples are sent.
+/// The protocol of the samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Protocol {
@@ -89,22 +91,22 @@ pub(crate) enum Protocol {
     Prometheus,
 }
 
-/// As many samples as the target takes, or at a fixed rate.
+/// Samples as fast as the target accepts, or at a fixed rate.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Ingest {
     pub(crate) protocol: Protocol,
     pub(crate) kpis: usize,
     pub(crate) series_per_kpi: usize,
-    /// How often every series is sent while it counts.
+    /// Number of measured samples of each series.
     pub(crate) samples_per_series: usize,
     pub(crate) warm_up_samples_per_series: usize,
     pub(crate) batch: usize,
     pub(crate) connections: usize,
-    /// Batches a second; 0: each connection sends as soon as it has its answer.
+    /// Batches per second. 0: each connection sends right after its answer.
     #[serde(default)]
     pub(crate) batches_per_second: f64,
-    /// How long to wait for work that is done later (flushes, merges); it counts as CPU time.
+    /// Time to wait for deferred work (flushes, merges). Its CPU time counts.
     pub(crate) settle_seconds: f64,
 }
 
@@ -112,19 +114,19 @@ pub(crate) struct Ingest {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Latency {
-    /// Samples a second that are sent as background.
+    /// Samples per second in the background.
     pub(crate) background_samples_per_second: f64,
     pub(crate) batch: usize,
     pub(crate) series: usize,
     /// Probes: single samples whose events are timed.
     pub(crate) probes_per_second: f64,
     pub(crate) seconds: f64,
-    /// Workspaces that play a mix each: a mix sounds few cues a minute.
+    /// Workspaces that play a mix each, because a mix plays few cues per minute.
     pub(crate) mixes: usize,
     pub(crate) cues_per_mix: usize,
 }
 
-/// Connections that come, subscribe and go.
+/// Connections that subscribe and leave.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Churn {
@@ -132,7 +134,7 @@ pub(crate) struct Churn {
     pub(crate) seconds: f64,
 }
 
-/// Everything at once at a moderate rate for long, and whether memory grows.
+/// All loads at once at a moderate rate for a long time, to detect growth of memory.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Soak {
@@ -142,15 +144,16 @@ pub(crate) struct Soak {
     pub(crate) batch: usize,
     pub(crate) series: usize,
     pub(crate) seconds: f64,
-    /// What is left out at the beginning when the slope is computed.
+    /// Time at the beginning that the slope excludes, seconds.
     pub(crate) warm_up_seconds: f64,
 }
 
 impl Scenario {
-    /// Reads a built-in scenario by name or a file by path, and changes single keys (`key=value`).
+    /// Reads a built-in scenario by name or a file by path, and overrides single keys
+    /// (`key=value`).
     ///
     /// # Errors
-    /// When there is no such scenario, or it does not say what it has to, or asks for more than is allowed.
+    /// If there is no such scenario, or it is incomplete or exceeds a limit.
     pub(crate) fn load(name: &str, changes: &[String]) -> anyhow::Result<Self> {
         let built_in = BUILT_IN.iter().find(|(known, _)| *known == name);
         let (name, text) = match built_in {
@@ -161,7 +164,7 @@ impl Scenario {
                 (stem.to_string_lossy().into_owned(), text)
             }
             None => {
-                bail!("there is no scenario {name:?}; there are {}, or give a .toml file", Self::names().join(", "))
+                bail!("unknown scenario {name:?}; use one of {}, or a .toml file", Self::names().join(", "))
             }
         };
         let mut table: toml::Table = text.parse().with_context(|| format!("the scenario {name} is not TOML"))?;
@@ -185,7 +188,7 @@ impl Scenario {
 }
 
 impl Load {
-    /// Who can be measured, in the order in which `compare` does.
+    /// The targets of the load, in the order of `compare`.
     pub(crate) fn targets(&self) -> &'static [Target] {
         match self {
             Load::Websocket(_) => &[Target::Earcon, Target::Centrifugo, Target::Raw],
@@ -223,7 +226,7 @@ impl Load {
                 within("samples_per_series", it.samples_per_series, 1, 1_000_000)?;
                 within("warm_up_samples_per_series", it.warm_up_samples_per_series, 0, 10_000)?;
                 let all = it.kpis * it.series_per_kpi * (it.samples_per_series + it.warm_up_samples_per_series);
-                // They are all made before the load begins.
+                // All samples are built before the load begins.
                 within("samples", all, 1, 20_000_000)?;
                 let requests = (it.kpis * it.series_per_kpi).div_ceil(it.batch);
                 within("connections (requests that one sample of every series takes)", it.connections, 1, requests)?;
@@ -277,7 +280,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_scenario_that_comes_along_is_valid() {
+    fn built_in_scenarios_are_valid() {
         for name in Scenario::names() {
             let scenario = Scenario::load(name, &[]).unwrap();
             assert_eq!(scenario.load.targets().first(), Some(&Target::Earcon), "{name}");
@@ -285,14 +288,14 @@ mod tests {
     }
 
     #[test]
-    fn single_keys_can_be_changed() {
+    fn single_keys_can_be_overridden() {
         let changed = Scenario::load("audio", &["listeners=7".into(), "format=ogg".into()]).unwrap();
         let Load::Audio(audio) = changed.load else { panic!("{changed:?}") };
         assert_eq!((audio.listeners, audio.format), (7, Format::Ogg));
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn invalid_scenarios_name_the_problem() {
         for (changes, about) in [
             ("connections=0", "connections"),
             ("conections=5", "conections"),

@@ -1,4 +1,5 @@
-//! The servers under test: each is started on a free port of this machine with a directory of its own, and ended afterwards.
+//! The servers under test. Each is started on a free port of this machine with its own directory,
+//! and killed afterwards.
 
 mod centrifugo;
 mod earcon;
@@ -22,11 +23,11 @@ use crate::net::{self, http};
 
 pub(crate) use icecast::{MOUNT, SOURCE_BASIC};
 
-/// What can be measured.
+/// A server that can be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Target {
-    /// The server this repository is about.
+    /// The server of this repository.
     Earcon,
     /// Realtime messaging server in Go.
     Centrifugo,
@@ -35,12 +36,12 @@ pub(crate) enum Target {
     VictoriaMetrics,
     /// Streaming media server in C.
     Icecast,
-    /// The least a tokio program has to do to move the same bytes: the limit.
+    /// The minimum that a tokio program must do to move the same bytes.
     Raw,
 }
 
 impl Target {
-    /// As it is written on the command line.
+    /// Its name on the command line.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Target::Earcon => "earcon",
@@ -52,7 +53,7 @@ impl Target {
     }
 }
 
-/// Where the programs are.
+/// The paths of the programs.
 #[derive(Debug, Clone)]
 pub(crate) struct Programs {
     /// The `earcon` binary.
@@ -61,12 +62,12 @@ pub(crate) struct Programs {
     pub(crate) peers: PathBuf,
 }
 
-/// A running server. It is killed when this goes out of scope, and its directory is removed.
+/// A running server. Dropping it kills the process and removes its directory.
 pub(crate) struct Server {
     child: Child,
-    /// Where it listens.
+    /// Its address.
     pub(crate) address: SocketAddr,
-    /// Name and version, as it says itself.
+    /// Name and version, as the program reports them.
     pub(crate) version: String,
     data: TempDir,
 }
@@ -75,7 +76,8 @@ impl Server {
     /// Starts a server and waits until it answers.
     ///
     /// # Errors
-    /// When its program is missing, it ends, or it does not answer in time; the end of its log is part of the message.
+    /// If its program is missing, it ends, or it does not answer in time. The message contains the
+    /// end of its log.
     pub(crate) async fn start(target: Target, programs: &Programs, settings: &Settings) -> anyhow::Result<Self> {
         let started = match target {
             Target::Earcon => earcon::start(&programs.earcon, settings).await,
@@ -91,7 +93,7 @@ impl Server {
         self.child.id()
     }
 
-    /// Starts `command`, which says on its first line of output where it listens.
+    /// Starts `command`, which prints its address on its first line of output.
     fn launch_announcing(mut command: Command, version: String, data: TempDir) -> anyhow::Result<Self> {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log_file(data.path())?);
         let mut child = command.spawn().with_context(|| missing(&command))?;
@@ -102,12 +104,12 @@ impl Server {
         let found = line.split_once("http://").map(|(_, rest)| rest.trim().trim_end_matches('/'));
         let Some(address) = found.and_then(|text| net::loopback(text).ok()) else {
             let _gone = child.kill().is_err() || child.wait().is_err();
-            bail!("it does not say where it listens ({:?})\n{}", line.trim(), log_end(data.path()));
+            bail!("it does not print its address ({:?})\n{}", line.trim(), log_end(data.path()));
         };
         Ok(Self { child, address, version, data })
     }
 
-    /// Starts `command`, which listens on `address`, and waits until `path` is answered with 200.
+    /// Starts `command`, which listens on `address`, and waits until it answers `path` with 200.
     async fn launch(
         mut command: Command,
         address: SocketAddr,
@@ -120,7 +122,7 @@ impl Server {
         let mut server = Self { child, address, version, data };
         let deadline = Instant::now() + Duration::from_secs(60);
         while !answers(address, path).await {
-            let ended = server.child.try_wait().context("asking whether the server lives")?;
+            let ended = server.child.try_wait().context("checking whether the server runs")?;
             if ended.is_some() || Instant::now() > deadline {
                 bail!("it does not answer at http://{address}{path}\n{}", log_end(server.data.path()));
             }
@@ -132,19 +134,19 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Ended already, or ended now: either is what is wanted.
+        // The process may have ended already.
         let _gone = self.child.kill().is_err() || self.child.wait().is_err();
     }
 }
 
-/// What a scenario needs of a server beyond its defaults.
+/// The settings of a scenario that differ from a server's defaults.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Settings {
-    /// How many listeners there will be, for servers that have to be told.
+    /// Number of listeners, for servers with a configured limit.
     pub(crate) listeners: usize,
-    /// Bytes of a packet of sound, for servers that make none.
+    /// Size of an audio packet, for servers without a synthesiser.
     pub(crate) packet_bytes: usize,
-    /// Settings of Earcon that a scenario needs to be others, as environment variables.
+    /// Settings of Earcon for the scenario, as environment variables.
     pub(crate) environment: &'static [(&'static str, &'static str)],
 }
 
@@ -153,7 +155,7 @@ async fn answers(address: SocketAddr, path: &str) -> bool {
     matches!(connection.send(&http::get(path)).await, Ok((200, _)))
 }
 
-/// A port that nobody listens on. Somebody else may take it in the meantime; then the server says so and the run fails.
+/// A free port. If another process takes it in the meantime, the run fails.
 fn free_address() -> anyhow::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("looking for a free port")?;
     listener.local_addr().context("looking for a free port")
@@ -181,7 +183,7 @@ fn missing(command: &Command) -> String {
     format!("starting {} (`scripts/peers.sh` builds and installs what is missing)", command.get_program().display())
 }
 
-/// The first line a program says when it is asked for its version.
+/// The first line of a program's version output.
 fn version_of(program: &Path, argument: &str) -> anyhow::Result<String> {
     let mut command = Command::new(program);
     command.arg(argument).stdin(Stdio::null());

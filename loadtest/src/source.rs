@@ -1,4 +1,4 @@
-//! What feeds Icecast: an endless Ogg Opus stream of packets that need not be sound, paced by the clock.
+//! The source of Icecast: an endless Ogg Opus stream of arbitrary packets in real time.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use crate::net::http::Head;
 use crate::server::{MOUNT, SOURCE_BASIC};
 
-/// Two packets of 20 ms a page, as Earcon does.
+/// Two packets of 20 ms per page, as in Earcon.
 const PAGE: Duration = Duration::from_millis(40);
 /// Samples of a packet at 48 kHz.
 const PACKET_SAMPLES: u64 = 960;
@@ -23,7 +23,7 @@ const SERIAL: u32 = 1;
 pub(crate) struct Source(JoinHandle<anyhow::Result<()>>);
 
 impl Source {
-    /// Logs in and begins to play.
+    /// Logs in and starts the stream.
     pub(crate) async fn start(address: SocketAddr, packet_bytes: usize) -> anyhow::Result<Self> {
         let mut stream = crate::net::connect(address).await?;
         let request = format!(
@@ -46,7 +46,7 @@ impl Source {
         Ok(Self(tokio::spawn(play(stream, packet_bytes))))
     }
 
-    /// Ends it; fails when it had failed before.
+    /// Ends the stream. Returns the error if it failed before.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         if self.0.is_finished() {
             return self.0.await.context("the source")?;
@@ -64,7 +64,7 @@ async fn play(mut stream: TcpStream, packet_bytes: usize) -> anyhow::Result<()> 
     writer.write_packet(head, SERIAL, PacketWriteEndInfo::EndPage, 0)?;
     let tags = b"OpusTags\x08\0\0\0loadtest\0\0\0\0".to_vec();
     writer.write_packet(tags, SERIAL, PacketWriteEndInfo::EndPage, 0)?;
-    // A configuration byte of full-band CELT, 20 ms, stereo, one frame; nobody decodes the rest.
+    // A configuration byte of full-band CELT, 20 ms, stereo, one frame. The rest is never decoded.
     let packet: Vec<u8> = std::iter::once(0xfc).chain((1..packet_bytes).map(|i| (i * 31) as u8)).collect();
     let mut ticks = tokio::time::interval_at(Instant::now(), PAGE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
@@ -75,6 +75,6 @@ async fn play(mut stream: TcpStream, packet_bytes: usize) -> anyhow::Result<()> 
             position += PACKET_SAMPLES;
             writer.write_packet(packet.clone(), SERIAL, end, position)?;
         }
-        stream.write_all(&std::mem::take(writer.inner_mut())).await.context("Icecast takes nothing more")?;
+        stream.write_all(&std::mem::take(writer.inner_mut())).await.context("Icecast accepts no data")?;
     }
 }

@@ -45,7 +45,7 @@ fn loadtest(arguments: &[&str]) -> Output {
     Output { status, stdout: out.join().unwrap().unwrap(), stderr: err.join().unwrap().unwrap() }
 }
 
-/// Runs a scenario, which must succeed; returns its figures.
+/// Runs a scenario, which must succeed. Returns its figures.
 fn figures(scenario: &str, target: &str, changes: &[&str]) -> impl Fn(&str) -> f64 + use<> {
     let mut arguments = vec!["run", scenario, "--json", "--target", target];
     let earcon = if target == "earcon" { earcon() } else { PathBuf::new() };
@@ -84,23 +84,23 @@ const SMALL_INGEST: &[&str] = &[
 ];
 
 #[test]
-fn every_message_reaches_every_connection_of_the_raw_server() {
+fn messages_reach_all_connections_of_the_raw_server() {
     let figure = figures("websocket", "raw", SMALL_FAN_OUT);
     assert_eq!((figure("connections"), figure("missing deliveries")), (20.0, 0.0));
-    // The message and the head of its frame.
+    // The message with the head of its frame.
     assert_eq!(figure("message"), 434.0);
     assert!(figure("latency p50") > 0.0 && figure("latency p50") <= figure("latency max"));
 }
 
 #[test]
-fn every_event_reaches_every_follower_of_earcon() {
+fn events_reach_all_followers_of_earcon() {
     let figure = figures("websocket", "earcon", SMALL_FAN_OUT);
     assert_eq!((figure("connections"), figure("missing deliveries")), (20.0, 0.0));
     assert!(figure("message") > 100.0 && figure("deliveries per server CPU second") > 0.0);
 }
 
 #[test]
-fn sound_is_heard_as_packets_and_as_pages() {
+fn audio_is_received_as_packets_and_as_pages() {
     for target in ["raw", "earcon"] {
         let figure = figures("audio", target, SMALL_AUDIENCE);
         assert!(figure("packets") > 0.0 && figure("listeners per core") > 0.0, "{target}");
@@ -110,7 +110,7 @@ fn sound_is_heard_as_packets_and_as_pages() {
 }
 
 #[test]
-fn samples_are_sent_in_every_protocol() {
+fn samples_are_sent_in_all_protocols() {
     for scenario in ["ingest-json", "ingest-influx", "ingest-prometheus"] {
         let figure = figures(scenario, "raw", SMALL_INGEST);
         assert_eq!(figure("samples"), 2_000.0);
@@ -119,13 +119,13 @@ fn samples_are_sent_in_every_protocol() {
 }
 
 #[test]
-fn earcon_counts_every_sample_and_scores_it() {
+fn earcon_counts_and_scores_all_samples() {
     let figure = figures("ingest-json", "earcon", SMALL_INGEST);
     assert_eq!((figure("samples the server does not count"), figure("samples not scored (late)")), (0.0, 0.0));
 }
 
 #[test]
-fn probes_arrive_and_surprises_are_heard() {
+fn probes_arrive_and_surprises_have_cues() {
     let small = ["background_samples_per_second=200", "batch=20", "series=40", "probes_per_second=10"];
     let changes = [&small[..], &["seconds=2", "mixes=1", "cues_per_mix=2"]].concat();
     let figure = figures("latency", "earcon", &changes);
@@ -134,13 +134,13 @@ fn probes_arrive_and_surprises_are_heard() {
 }
 
 #[test]
-fn connections_come_and_go() {
+fn connections_subscribe_and_leave() {
     let figure = figures("churn", "earcon", &["workers=4", "seconds=1"]);
     assert!(figure("connections") > 0.0);
 }
 
 #[test]
-fn a_soak_watches_memory() {
+fn soak_reports_memory() {
     let load = ["connections=3", "listeners=3", "samples_per_second=200", "batch=20", "series=40"];
     let figure = figures("soak", "earcon", &[&load[..], &["seconds=3", "warm_up_seconds=0"]].concat());
     assert!(figure("memory at the end") > 0.0 && figure("memory growth").is_finite());
@@ -158,7 +158,7 @@ fn targets_are_compared_in_one_table() {
 }
 
 #[test]
-fn what_cannot_be_done_is_said() {
+fn invalid_commands_name_the_problem() {
     for (arguments, about) in [
         (&["run", "nonsense"][..], "nonsense"),
         (&["run", "websocket", "--target", "icecast"], "icecast"),

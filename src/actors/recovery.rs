@@ -64,7 +64,7 @@ async fn rebuild(context: &Context, pass: &WorkspacePass, head: LogHead) -> Resu
         replay.restore(snapshot);
     }
     let series = replay.kpis.values().flat_map(|(_, state)| state.series().map(|series| (state.kpi(), series.labels)));
-    let mut incidents = EngineReplay::begin(context, pass, &head, SeriesInventory::of(series)).await?;
+    let mut incidents = EngineReplay::begin(context, pass, &head, SeriesInventory::from_series(series)).await?;
     read_log(context, pass, watermark.min(incidents.seq()) + 1, head.next, |event| {
         incidents.apply(event);
         if event.seq > watermark {

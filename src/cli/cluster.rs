@@ -1,4 +1,4 @@
-//! `earcon cluster status`: asks a running node who owns what.
+//! `earcon cluster status`: shows the owners of workspaces, from a running node.
 
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{UNAVAILABLE, complain, say};
+use super::output::{UNAVAILABLE, complain, say};
 
 #[derive(Deserialize)]
 struct Cluster {
@@ -45,25 +45,25 @@ pub(super) fn status(url: &str) -> ExitCode {
             return ExitCode::from(UNAVAILABLE);
         }
     };
-    match runtime.block_on(ask(url)) {
+    match runtime.block_on(fetch(url)) {
         Ok(cluster) => {
             say(table(&cluster).trim_end());
             if healthy(&cluster) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(error) => {
-            complain(&format!("{url} does not answer: {error}. Name a running node with --url"));
+            complain(&format!("{url} does not answer: {error}. Give the URL of a running node with --url"));
             ExitCode::from(UNAVAILABLE)
         }
     }
 }
 
-async fn ask(url: &str) -> Result<Cluster, reqwest::Error> {
+async fn fetch(url: &str) -> Result<Cluster, reqwest::Error> {
     let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).build()?;
     let url = format!("{}/api/v1/cluster", url.trim_end_matches('/'));
     client.get(url).send().await?.error_for_status()?.json().await
 }
 
-/// Every workspace has an owner that answers, and every node is heard.
+/// Whether each workspace has an owner that answers, and no node is silent.
 fn healthy(cluster: &Cluster) -> bool {
     cluster.nodes.iter().all(|node| node.state != "silent")
         && cluster.workspaces.iter().all(|workspace| workspace.owner.is_some() && workspace.seq.is_some())
@@ -72,10 +72,14 @@ fn healthy(cluster: &Cluster) -> bool {
 fn table(cluster: &Cluster) -> String {
     let mut text = String::new();
     if cluster.enabled {
-        rows(&mut text, &["NODE", "STATE", "HEARD", "WORKSPACES", "CLOCK", "STARTED", "VERSION"], &node_rows(cluster));
+        rows(
+            &mut text,
+            &["NODE", "STATE", "LAST HEARTBEAT", "WORKSPACES", "CLOCK", "STARTED", "VERSION"],
+            &node_rows(cluster),
+        );
         text.push('\n');
     } else {
-        line(&mut text, "This node is alone: cluster.enabled is false.\n");
+        line(&mut text, "Single node: cluster.enabled is false.\n");
     }
     let columns = ["WORKSPACE", "OWNER", "EVENTS", "KPIS", "PARKED", "HISTORY LAG"];
     rows(&mut text, &columns, &workspace_rows(cluster));
@@ -106,7 +110,7 @@ fn workspace_rows(cluster: &Cluster) -> Vec<Vec<String>> {
     let row = |workspace: &Workspace| {
         vec![
             workspace.workspace.clone(),
-            workspace.owner.clone().unwrap_or_else(|| "nobody".to_owned()),
+            workspace.owner.clone().unwrap_or_else(|| "none".to_owned()),
             number(workspace.seq),
             number(workspace.kpis),
             number(workspace.parked),
@@ -128,7 +132,7 @@ fn rows(text: &mut String, columns: &[&str], rows: &[Vec<String>]) {
 }
 
 fn line(text: &mut String, line: &str) {
-    writeln!(text, "{line}").expect("writing into a text does not fail");
+    writeln!(text, "{line}").expect("writing to a string does not fail");
 }
 
 #[cfg(test)]
@@ -140,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cluster_is_a_table() {
+    fn cluster_is_shown_as_a_table() {
         let cluster = cluster(
             r#"{"enabled": true, "node": "a", "nodes": [
                 {"node": "a", "state": "alive", "silent_ms": 120, "version": "0.1.0", "started": "2026-01-01T00:00:00Z", "clock_ms": 0, "workspaces": 1},
@@ -151,14 +155,14 @@ mod tests {
         let lines: Vec<_> = text.lines().collect();
         assert!(lines[1].starts_with("a (asked)  alive   0.1 s ago"), "{text}");
         assert!(lines[2].contains("silent  8.0 s ago"), "{text}");
-        assert!(lines[5].starts_with("shop       nobody  no answer"), "{text}");
+        assert!(lines[5].starts_with("shop       none   no answer"), "{text}");
         assert!(!healthy(&cluster));
     }
 
     #[test]
-    fn a_single_node_says_that_it_is_alone() {
-        let alone = cluster(r#"{"enabled": false, "node": "this node", "nodes": [], "workspaces": []}"#);
-        assert!(table(&alone).starts_with("This node is alone"));
-        assert!(healthy(&alone));
+    fn single_node_is_named_and_healthy() {
+        let single = cluster(r#"{"enabled": false, "node": "this node", "nodes": [], "workspaces": []}"#);
+        assert!(table(&single).starts_with("Single node"));
+        assert!(healthy(&single));
     }
 }

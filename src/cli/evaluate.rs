@@ -1,5 +1,5 @@
-//! `earcon evaluate`: how good the detector is, on a labelled corpus, on anybody's own labelled files, and on data without
-//! anything to find.
+//! `earcon evaluate`: measures the detector on a labelled corpus, on labelled files, and on
+//! anomaly-free data.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,8 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::{UNAVAILABLE, USAGE, complain, say};
+use self::input::Failure;
+use super::output::{UNAVAILABLE, USAGE, complain, say};
 use crate::evaluation::metrics::{Quality, quality};
 use crate::evaluation::nab::{NabScore, PROFILES, Sweep};
 use crate::evaluation::{CONSTRUCTED_KINDS, LabelledSeries, NULL_KINDS, Run, plot, run};
@@ -21,7 +22,7 @@ mod input;
 pub(super) enum EvaluateCommand {
     /// Score the corpus of the Numenta Anomaly Benchmark
     Nab {
-        /// The directory that holds `data` and `labels`
+        /// Directory with `data` and `labels`
         #[arg(long, value_name = "DIR")]
         data: PathBuf,
         #[command(flatten)]
@@ -35,26 +36,27 @@ pub(super) enum EvaluateCommand {
         #[command(flatten)]
         report: Report,
     },
-    /// Look for generated events: spikes that repeat or stay away, shifts, drifts, changes of variance and frequency, stuck values
+    /// Detect generated anomalies: repeated and missing spikes, shifts, drifts, changes of variance
+    /// and frequency, stuck values
     Constructed {
-        /// Series of each kind
+        /// Number of series of each kind
         #[arg(long, value_name = "N", default_value_t = 20)]
         series: u64,
-        /// Number of the first series; the same number gives the same series
+        /// Seed of the first series; the same seed gives the same series
         #[arg(long, value_name = "N", default_value_t = 1)]
         seed: u64,
         #[command(flatten)]
         scoring: Scoring,
     },
-    /// Count false alerts on generated series without anything to find
+    /// Count false alerts on generated anomaly-free series
     Null {
-        /// Series of each kind
+        /// Number of series of each kind
         #[arg(long, value_name = "N", default_value_t = 20)]
         series: u64,
-        /// Samples of each series
+        /// Number of samples of each series
         #[arg(long, value_name = "N", default_value_t = 10_000)]
         samples: usize,
-        /// Number of the first series; the same number gives the same series
+        /// Seed of the first series; the same seed gives the same series
         #[arg(long, value_name = "N", default_value_t = 1)]
         seed: u64,
         #[command(flatten)]
@@ -79,12 +81,12 @@ pub(super) struct Scoring {
 pub(super) struct Report {
     #[command(flatten)]
     scoring: Scoring,
-    /// Write a picture of each series to this directory, as SVG
+    /// Write a plot of each series to this directory, as SVG
     #[arg(long, value_name = "DIR")]
     plots: Option<PathBuf>,
 }
 
-/// What `--json` prints for labelled series.
+/// The JSON output for labelled series.
 #[derive(Serialize)]
 struct Evaluation<'a> {
     detector: &'static str,
@@ -99,7 +101,8 @@ struct ProfileResult {
     profile: &'static str,
     /// At the threshold that opens episodes in the product.
     fixed: NabScore,
-    /// At the threshold that is best for this profile on this corpus; null stands for one above every score.
+    /// At the threshold that is best for this profile on this corpus. A threshold above all scores
+    /// is null.
     best: NabScore,
 }
 
@@ -111,14 +114,14 @@ struct SeriesResult<'a> {
     quality: Quality,
 }
 
-/// What `--json` prints for one kind of constructed events.
+/// The JSON output for one kind of constructed anomaly.
 #[derive(Serialize)]
 struct ConstructedResult {
     kind: &'static str,
     quality: Quality,
 }
 
-/// What `--json` prints for one kind of null data.
+/// The JSON output for one kind of anomaly-free data.
 #[derive(Serialize)]
 struct NullResult {
     kind: &'static str,
@@ -154,9 +157,6 @@ pub(super) fn evaluate(command: EvaluateCommand) -> ExitCode {
         }
     }
 }
-
-/// An exit code and what to say.
-type Failure = (u8, String);
 
 fn settings(scoring: &Scoring) -> Result<Arc<StreamSettings>, Failure> {
     let options = StreamOptions { sensitivity: scoring.sensitivity, ..StreamOptions::for_detector(scoring.detector) };
@@ -210,7 +210,7 @@ fn constructed(series: u64, seed: u64, settings: &Arc<StreamSettings>, scoring: 
     if scoring.json {
         return json(&results);
     }
-    let mut text = format!("{}: constructed events\n", settings.detector.as_str());
+    let mut text = format!("{}: constructed anomalies\n", settings.detector.as_str());
     for ConstructedResult { kind, quality } in &results {
         let Quality { found, windows, false_alerts, .. } = quality;
         let rows =
@@ -240,7 +240,7 @@ fn null(
     if scoring.json {
         return json(&results);
     }
-    let mut text = format!("{}: false alerts on data without anything to find\n", settings.detector.as_str());
+    let mut text = format!("{}: false alerts on anomaly-free data\n", settings.detector.as_str());
     for result in &results {
         let NullResult { kind, samples, false_alerts, per_10000 } = result;
         add(&mut text, &format!("{kind:<18} {per_10000:>7.2} per 10,000 samples  ({false_alerts} in {samples})"));
@@ -252,7 +252,7 @@ fn null(
 
 fn detector(name: &str) -> Result<DetectorName, String> {
     let known = || DetectorName::ALL.map(DetectorName::as_str).join(", ");
-    DetectorName::parse(name).ok_or_else(|| format!("there is no such detector; there are {}", known()))
+    DetectorName::parse(name).ok_or_else(|| format!("unknown detector; the detectors are {}", known()))
 }
 
 fn json(result: &impl Serialize) -> Result<String, Failure> {
@@ -287,7 +287,7 @@ fn table(evaluation: &Evaluation<'_>) -> String {
     );
     let to_detect = match (quality.rows_to_detect, quality.seconds_to_detect) {
         (Some(rows), Some(seconds)) => format!("{rows:.0} rows, {seconds:.0} s from the start of a window (median)"),
-        _ => "nothing was found".to_owned(),
+        _ => "no window was found".to_owned(),
     };
     add(&mut text, &format!("{:<20}{to_detect}", "time to detect"));
     text

@@ -1,6 +1,7 @@
-//! `earcon listen`: the stream of a mix through a player, or into a file.
+//! `earcon listen`: plays the stream of a mix, or writes it to a file.
 //!
-//! No signal is handled: Ctrl-C ends this and the player alike, and what is in the file is whole pages at any moment.
+//! No signal is handled: Ctrl-C ends this process and the player. The file contains whole pages at
+//! any time.
 
 mod pages;
 
@@ -13,23 +14,23 @@ use clap::{Args, ValueEnum};
 use earcon_client::{Backoff, Error, Ogg, Workspace};
 
 use self::pages::Pages;
+use super::output::{UNAVAILABLE, USAGE, complain};
 use super::server::{ServerArgs, block_on, failed};
-use super::{UNAVAILABLE, USAGE, complain};
 
-/// Samples a second of Ogg Opus positions.
+/// Samples per second in Ogg Opus positions.
 const RATE: u64 = 48_000;
 
 #[derive(Args)]
 pub(super) struct ListenArgs {
     #[command(flatten)]
     server: ServerArgs,
-    /// Which mix
+    /// Name of the mix
     #[arg(long, value_name = "NAME", default_value = "default")]
     mix: String,
     /// Write Ogg Opus to this file, `-` for stdout, instead of playing it
     #[arg(long, short, value_name = "FILE", conflicts_with = "player")]
     output: Option<PathBuf>,
-    /// What plays it [default: the first of these that is installed]
+    /// Player [default: the first of these that is installed]
     #[arg(long, value_enum)]
     player: Option<Player>,
     /// Stop after this much sound
@@ -59,7 +60,7 @@ impl Player {
 
 pub(super) fn run(args: &ListenArgs) -> ExitCode {
     if args.output.as_deref() == Some(Path::new("-")) && io::stdout().is_terminal() {
-        complain("a terminal cannot play sound: send stdout somewhere, or name a file with --output");
+        complain("stdout is a terminal: redirect it, or name a file with --output");
         return ExitCode::from(USAGE);
     }
     let workspace = match args.server.workspace() {
@@ -70,7 +71,7 @@ pub(super) fn run(args: &ListenArgs) -> ExitCode {
 }
 
 async fn listen(workspace: Workspace, args: &ListenArgs) -> ExitCode {
-    // Before a player is started, so that it does not open in vain.
+    // Connects before it starts a player, so that a failure opens none.
     let ogg = match workspace.ogg(&args.mix).await {
         Ok(ogg) => ogg,
         Err(error) => return failed(&error),
@@ -81,7 +82,7 @@ async fn listen(workspace: Workspace, args: &ListenArgs) -> ExitCode {
     };
     match play(&workspace, &args.mix, ogg, &mut sink, args.seconds.map(|seconds| seconds * RATE)).await {
         Ok(()) => sink.finish(),
-        // A player that was closed, or a reader that has enough.
+        // The player was closed, or the reader has ended.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => sink.finish(),
         Err(error) => {
             complain(&format!("cannot write the sound: {error}"));
@@ -90,7 +91,7 @@ async fn listen(workspace: Workspace, args: &ListenArgs) -> ExitCode {
     }
 }
 
-/// Copies whole pages until there are `limit` samples of sound; comes back when the server does.
+/// Copies whole pages up to `limit` samples of sound. Reconnects if the stream ends.
 async fn play(workspace: &Workspace, mix: &str, ogg: Ogg, sink: &mut Sink, limit: Option<u64>) -> io::Result<()> {
     let mut ogg = Some(ogg);
     let mut backoff = Backoff::default();
@@ -100,7 +101,7 @@ async fn play(workspace: &Workspace, mix: &str, ogg: Ogg, sink: &mut Sink, limit
             match copy(stream, sink, limit.map(|limit| limit.saturating_sub(heard))).await? {
                 Copied::Enough => return Ok(()),
                 Copied::Ended { samples, why } => {
-                    complain(&format!("{why}; coming back as soon as it answers"));
+                    complain(&format!("{why}; reconnecting"));
                     heard += samples;
                     if samples > 0 {
                         backoff.succeeded();
@@ -109,10 +110,10 @@ async fn play(workspace: &Workspace, mix: &str, ogg: Ogg, sink: &mut Sink, limit
             }
         }
         tokio::time::sleep(backoff.failed()).await;
-        // A new stream behind an old one is what Ogg calls chained; players go on with it.
+        // A second stream after the first is a chained Ogg stream. Players continue with it.
         ogg = workspace.ogg(mix).await.ok();
         if ogg.is_some() {
-            complain("listening again");
+            complain("reconnected");
         }
     }
 }
@@ -143,7 +144,7 @@ async fn copy(ogg: &mut Ogg, sink: &mut Sink, limit: Option<u64>) -> io::Result<
     }
 }
 
-/// Where the sound goes.
+/// The destination of the sound.
 enum Sink {
     File(File),
     Stdout,
@@ -177,7 +178,7 @@ impl Sink {
         }
     }
 
-    /// Lets a player play what it has, and takes over its verdict.
+    /// Waits until the player has finished. Returns its exit code.
     fn finish(self) -> ExitCode {
         let Sink::Player(mut child) = self else { return ExitCode::SUCCESS };
         drop(child.stdin.take());
@@ -188,14 +189,14 @@ impl Sink {
                 ExitCode::FAILURE
             }
             Err(error) => {
-                complain(&format!("the player is lost: {error}"));
+                complain(&format!("cannot wait for the player: {error}"));
                 ExitCode::FAILURE
             }
         }
     }
 }
 
-/// Starts the player asked for, or the first there is.
+/// Starts the requested player, or the first that is installed.
 fn start(player: Option<Player>) -> Result<Child, ExitCode> {
     let candidates = player.map_or(vec![Player::Mpv, Player::Ffplay], |player| vec![player]);
     for player in candidates {
@@ -212,7 +213,7 @@ fn start(player: Option<Player>) -> Result<Child, ExitCode> {
     let missing = match player {
         Some(Player::Mpv) => "mpv is not installed (Debian: apt install mpv)",
         Some(Player::Ffplay) => "ffplay is not installed (Debian: apt install ffmpeg)",
-        None => "there is no player: install mpv or ffplay (Debian: apt install mpv, or apt install ffmpeg)",
+        None => "no player is installed: install mpv or ffplay (Debian: apt install mpv, or apt install ffmpeg)",
     };
     complain(&format!("{missing}; or write the sound to a file with --output FILE.ogg"));
     Err(ExitCode::from(UNAVAILABLE))

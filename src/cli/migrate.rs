@@ -1,8 +1,8 @@
-//! `earcon migrate`.
+//! `earcon migrate`: migrates the schema of the CQL database.
 
 use std::process::ExitCode;
 
-use super::{UNAVAILABLE, USAGE, complain, say};
+use super::output::{UNAVAILABLE, USAGE, complain, say};
 use crate::app::{Migrated, migrate};
 use crate::config::Config;
 use crate::telemetry::start_logs;
@@ -14,7 +14,7 @@ pub(super) fn run(config: &Config) -> ExitCode {
         return ExitCode::from(USAGE);
     }
     let Some(settings) = &config.cql else {
-        complain("cql.nodes is empty: there is no database to migrate (the embedded storage needs no migration)");
+        complain("cql.nodes is empty: no database to migrate (the embedded storage needs no migration)");
         return ExitCode::from(USAGE);
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {

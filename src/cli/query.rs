@@ -9,53 +9,55 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use earcon_client::{AnomaliesQuery, Anomaly, Error, History, HistoryQuery, Labels, Workspace};
+use earcon_client::{AnomaliesQuery, Anomaly, Error, History, HistoryQuery, Workspace};
 use jiff::Timestamp;
 
 use self::times::{duration_ms, time_ms};
-use super::complain;
+use super::output::complain;
 use super::server::{ServerArgs, block_on, failed};
 use earcon_model::{IdError, KpiName};
 
-/// Rows asked for at once; the server gives no more.
+/// Rows of one request. The server returns no more.
 const PAGE: usize = 100_000;
-/// Anomalies asked for at once.
+/// Anomalies of one request.
 const ANOMALY_PAGE: usize = 1_000;
 
 #[derive(Args)]
 pub(super) struct QueryArgs {
-    /// The KPI
+    /// Name of the KPI
+
     #[arg(value_name = "KPI", required_unless_present = "anomalies", value_parser = |text: &str| KpiName::new(text))]
     kpi: Option<KpiName>,
-    /// Anomalies instead of samples, of all KPIs when none is named
+    /// Show anomalies instead of samples; of all KPIs if none is named
     #[arg(long, conflicts_with = "step")]
     anomalies: bool,
     #[command(flatten)]
     server: ServerArgs,
-    /// First time: 2026-01-01, 2026-01-01T00:00Z, or as long ago as -1h30m [default: one hour before --to]
+    /// Start: 2026-01-01, 2026-01-01T00:00Z, or relative to now as in -1h30m [default: one hour
+    /// before --to]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = time)]
     from: Option<i64>,
-    /// First time not wanted, written like --from [default: now]
+    /// End (exclusive), written like --from [default: now]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = time)]
     to: Option<i64>,
-    /// One row for each such span (30s, 5m, 1h) instead of every sample
+    /// One row per span (30s, 5m, 1h) instead of each sample
     #[arg(long, value_name = "SPAN", value_parser = duration_ms)]
     step: Option<i64>,
-    /// Only series that carry all of these: region:eu,zone:a
+    /// Only series with all of these labels: region:eu,zone:a
     #[arg(long, value_name = "LABELS", value_parser = labels)]
     labels: Option<String>,
-    /// How to write it
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// For people: a sparkline and a table for each series
+    /// A sparkline and a table for each series
     Table,
-    /// For spreadsheets: one header, one row a line
+    /// One header, one row per line
     Csv,
-    /// As the server writes it
+    /// As the server sends it
     Json,
 }
 
@@ -92,7 +94,7 @@ pub(super) fn run(args: &QueryArgs) -> ExitCode {
     })
 }
 
-/// The whole answer, however many requests it takes.
+/// Fetches the whole history, with several requests if necessary.
 async fn history(workspace: &Workspace, kpi: &KpiName, args: &QueryArgs) -> Result<History, Error> {
     let mut query = HistoryQuery {
         from: args.from.map(|ms| ms.to_string()),
@@ -130,7 +132,7 @@ async fn anomalies(workspace: &Workspace, args: &QueryArgs) -> Result<Vec<Anomal
 }
 
 fn json(answer: &impl serde::Serialize) -> String {
-    // Names, texts and numbers always serialise.
+    // Strings and numbers always serialise.
     serde_json::to_string(answer).unwrap_or_default() + "\n"
 }
 
@@ -144,9 +146,4 @@ fn print(text: &str) -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// `region:eu,zone:a`, as the server reads it.
-fn label_text(labels: &Labels) -> String {
-    labels.iter().map(|(key, value)| format!("{key}:{value}")).collect::<Vec<_>>().join(",")
 }

@@ -1,15 +1,15 @@
-//! `earcon serve` and `earcon demo`.
+//! `earcon serve` and `earcon demo`: run the server until a signal.
 
 use std::process::ExitCode;
 
-use super::{UNAVAILABLE, USAGE, complain, say};
+use super::output::{UNAVAILABLE, USAGE, complain, say};
 use crate::app::{App, Overrides, StartError};
 use crate::config::Config;
 use crate::sources::host_feed;
 use crate::telemetry::start_logs;
 use earcon_model::WorkspaceId;
 
-/// The workspace the demo writes to, and the one the page shows first.
+/// The workspace of the demo, and the one the dashboard shows first.
 const DEMO_WORKSPACE: &str = "local";
 
 pub(super) fn run(config: &Config, demo: bool) -> ExitCode {
@@ -57,16 +57,14 @@ async fn start_feed(app: &App) -> Result<tokio::task::JoinHandle<()>, StartError
 fn announce(app: &App, demo: bool) {
     let url = format!("http://{}/", app.address());
     if demo {
-        say(&format!(
-            "Earcon listens to this machine. Open {url} to see it, and press Listen to hear it. Ctrl-C stops."
-        ));
+        say(&format!("Earcon monitors this machine. Open {url} and press Listen to hear it. Ctrl-C stops."));
     } else {
         say(&format!("Earcon is ready at {url}"));
     }
     tracing::info!(url, demo, version = env!("CARGO_PKG_VERSION"), "ready");
 }
 
-/// Ctrl-C and, on Unix, the polite way to end a service.
+/// Ctrl-C and, on Unix, SIGTERM.
 struct Signals {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,

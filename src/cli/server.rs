@@ -1,17 +1,17 @@
-//! What all commands that are clients of a running server share.
+//! Arguments and errors of the commands that are clients of a running server.
 
 use std::process::ExitCode;
 
 use clap::Args;
 use earcon_client::{Client, Error, Workspace};
 
-use super::{UNAVAILABLE, USAGE, complain};
+use super::output::{UNAVAILABLE, USAGE, complain};
 use earcon_model::WorkspaceId;
 
-/// Which server, and which workspace of it.
+/// The server and its workspace.
 #[derive(Args)]
 pub(super) struct ServerArgs {
-    /// Where the server is
+    /// URL of the server
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7070")]
     url: String,
     /// The workspace
@@ -25,7 +25,7 @@ impl ServerArgs {
     }
 }
 
-/// Says what went wrong, and what to do about it where that can be known; chooses the exit code.
+/// Prints an error with a hint, if there is one. Returns the exit code.
 pub(super) fn failed(error: &Error) -> ExitCode {
     let hint = match error {
         Error::Unreachable { .. } => "; is earcon running there? Start it with `earcon serve`, or give --url",
@@ -39,7 +39,7 @@ pub(super) fn failed(error: &Error) -> ExitCode {
     }
 }
 
-/// Runs one command to its end on a runtime of its own.
+/// Runs a command to completion on its own runtime.
 pub(super) fn block_on(command: impl Future<Output = ExitCode>) -> ExitCode {
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(command),

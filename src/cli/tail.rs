@@ -13,7 +13,7 @@ use earcon_client::{Event, Following, Since, Snapshot, Subscribed, Update};
 use serde::Serialize;
 
 use self::line::Lines;
-use super::complain;
+use super::output::complain;
 use super::server::{ServerArgs, block_on, failed};
 use crate::live::Conflation;
 use earcon_model::EventType;

@@ -1,4 +1,4 @@
-//! Numbers, names and times as people read them in a terminal.
+//! Formats numbers, names and times for the terminal.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use earcon_client::Labels;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-/// A number with at most six significant digits, never more than it takes.
+/// A number with at most six significant digits and no trailing zeros.
 pub(super) fn number(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return format!("{value}");
@@ -15,7 +15,7 @@ pub(super) fn number(value: f64) -> String {
     if !(-5.0..15.0).contains(&magnitude) {
         return format!("{value:.4e}");
     }
-    // At least six digits were asked for, and no more than eleven decimals.
+    // Six significant digits, and at most eleven decimals.
     let decimals = (5.0 - magnitude).clamp(0.0, 11.0) as usize;
     let text = format!("{value:.decimals$}");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
@@ -30,7 +30,12 @@ pub(super) fn series(kpi: &str, labels: &Labels) -> String {
     format!("{kpi}{{{}}}", pairs.join(","))
 }
 
-/// Text of others, without what would steer the terminal.
+/// `region:eu,zone:a`, the notation that the server parses.
+pub(super) fn label_text(labels: &Labels) -> String {
+    labels.iter().map(|(key, value)| format!("{key}:{value}")).collect::<Vec<_>>().join(",")
+}
+
+/// Replaces control characters, so that text from outside cannot control the terminal.
 pub(super) fn clean(text: &str) -> Cow<'_, str> {
     if text.contains(char::is_control) {
         Cow::Owned(text.replace(char::is_control, "\u{fffd}"))
@@ -39,7 +44,7 @@ pub(super) fn clean(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// A time of this machine's zone; `%H:%M:%S%.3f` and the like.
+/// A time in this machine's time zone. `format` is a strftime format such as `%H:%M:%S%.3f`.
 pub(super) fn local(ms: i64, format: &str) -> String {
     match Timestamp::from_millisecond(ms) {
         Ok(time) => time.to_zoned(TimeZone::system()).strftime(format).to_string(),
@@ -52,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_short() {
+    fn numbers_have_at_most_six_significant_digits() {
         let cases = [
             (0.0, "0"),
             (12.5, "12.5"),
@@ -68,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_others_steers_the_terminal() {
+    fn control_characters_are_replaced() {
         assert_eq!(clean("a\u{1b}[2Jb\n"), "a\u{fffd}[2Jb\u{fffd}");
         assert!(matches!(clean("plain"), Cow::Borrowed("plain")));
     }

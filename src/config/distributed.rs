@@ -1,34 +1,15 @@
-//! The sections for more than one machine: `[nats]`, `[cql]`, `[cluster]`.
+//! The sections for several machines: `[nats]`, `[cql]`, `[cluster]`.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use earcon_ports::Secret;
 
+use super::problem::Problem;
 use super::reader::Reader;
-use super::{Config, Problem};
+use super::sections::{Backend, LogBackend, Storage};
 
-/// Where the logs of the workspaces are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogBackend {
-    /// In the data directory.
-    Embedded,
-    /// In NATS.
-    JetStream,
-}
-
-/// Where history, or settings and snapshots, are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Backend {
-    /// In the data directory.
-    Embedded,
-    /// In ScyllaDB or Apache Cassandra.
-    Cql,
-}
-
-pub(super) const BACKENDS: [(&str, Backend); 2] = [("embedded", Backend::Embedded), ("cql", Backend::Cql)];
-
-/// How many replicas answer before a statement counts as done.
+/// How many replicas must answer a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Consistency {
     /// One.
@@ -51,49 +32,49 @@ const CONSISTENCIES: [(&str, Consistency); 5] = [
     ("all", Consistency::All),
 ];
 
-/// How to reach NATS and what to use it for.
+/// The connection to NATS, and its uses.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Nats {
     /// At least one address.
     pub servers: Vec<String>,
     /// Publish events, samples and sound.
     pub fan_out: bool,
-    /// Take samples in.
+    /// Accept samples from NATS subjects.
     pub ingest: bool,
-    /// Copies of streams and buckets.
+    /// Number of replicas of streams and buckets.
     pub replicas: usize,
-    /// Insist on TLS.
+    /// Require TLS.
     pub tls: bool,
-    /// Certificates to trust besides the system's.
+    /// File with certificates to trust besides those of the system.
     pub ca_file: Option<PathBuf>,
     /// Certificate and key of this client.
     pub client_certificate: Option<(PathBuf, PathBuf)>,
-    /// JWT and seed.
+    /// File with JWT and seed.
     pub credentials_file: Option<PathBuf>,
-    /// Seed alone.
+    /// File with the seed alone.
     pub nkey_seed_file: Option<PathBuf>,
     /// User and password.
     pub login: Option<(String, Secret)>,
 }
 
-/// How to reach ScyllaDB or Cassandra.
+/// The connection to ScyllaDB or Cassandra.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cql {
     /// Contact points, `host:port`; at least one.
     pub nodes: Vec<String>,
-    /// Where the tables are.
+    /// The keyspace of the tables.
     pub keyspace: String,
-    /// Of a keyspace that has to be made, as CQL.
+    /// Replication of a keyspace that has to be created, as CQL.
     pub replication: String,
     /// Preferred data centre.
     pub datacenter: Option<String>,
-    /// Of writes.
+    /// Consistency of writes.
     pub write_consistency: Consistency,
-    /// Of reads.
+    /// Consistency of reads.
     pub read_consistency: Consistency,
-    /// Statements in flight.
+    /// Most statements in flight.
     pub concurrency: usize,
-    /// How long a statement may take.
+    /// Longest time of a statement.
     pub request_timeout: Duration,
     /// Use TLS.
     pub tls: bool,
@@ -103,12 +84,12 @@ pub struct Cql {
     pub login: Option<(String, Secret)>,
 }
 
-/// This node among others.
+/// The cluster this node is part of.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cluster {
-    /// Its name.
+    /// The name of this node.
     pub node: String,
-    /// How long a silent node keeps its workspaces.
+    /// How long a node without heartbeats keeps its workspaces.
     pub lease: Duration,
 }
 
@@ -116,7 +97,7 @@ pub(super) fn nats(read: &mut Reader) -> Option<Nats> {
     let certificate = read.optional("nats.client_certificate_file").map(PathBuf::from);
     let key = read.optional("nats.client_key_file").map(PathBuf::from);
     if certificate.is_some() != key.is_some() {
-        read.problem("nats.client_key_file", "a certificate needs its key, and a key its certificate".to_owned());
+        read.problem("nats.client_key_file", "set client_certificate_file and client_key_file together".to_owned());
     }
     let nats = Nats {
         servers: read.list("nats.servers"),
@@ -132,7 +113,7 @@ pub(super) fn nats(read: &mut Reader) -> Option<Nats> {
     };
     let ways = [nats.credentials_file.is_some(), nats.nkey_seed_file.is_some(), nats.login.is_some()];
     if ways.into_iter().filter(|used| *used).count() > 1 {
-        let message = "set one of credentials_file, nkey_seed_file, and user with password".to_owned();
+        let message = "set only one of credentials_file, nkey_seed_file, and user with password".to_owned();
         read.problem("nats.credentials_file", message);
     }
     Some(nats).filter(|nats| !nats.servers.is_empty())
@@ -177,26 +158,21 @@ fn login(read: &mut Reader, section: &str) -> Option<(String, Secret)> {
     let user = read.optional(&format!("{section}.user"));
     let password = read.optional(&format!("{section}.password"));
     if user.is_none() && password.is_some() {
-        read.problem(&format!("{section}.user"), "a password needs a user".to_owned());
+        read.problem(&format!("{section}.user"), "required when a password is set".to_owned());
     }
     user.map(|user| (user, Secret::new(password.unwrap_or_default())))
 }
 
-/// What one section asks of another.
-pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
+/// Checks the requirements of one section on another.
+pub(super) fn check(storage: &Storage, nats: bool, cql: bool, clustered: bool, problems: &mut Vec<Problem>) {
     let mut needs = |wrong: bool, key: &str, message: &str| {
         if wrong {
             problems.push(Problem { key: key.to_owned(), message: message.to_owned() });
         }
     };
-    let (storage, clustered) = (&config.storage, config.cluster.is_some());
-    needs(
-        storage.log == LogBackend::JetStream && config.nats.is_none(),
-        "nats.servers",
-        "storage.log = \"jetstream\" needs them",
-    );
-    let cql = [storage.history, storage.meta].contains(&Backend::Cql);
-    needs(cql && config.cql.is_none(), "cql.nodes", "storage.history or storage.meta = \"cql\" needs them");
+    needs(storage.log == LogBackend::JetStream && !nats, "nats.servers", "required by storage.log = \"jetstream\"");
+    let needs_cql = [storage.history, storage.meta].contains(&Backend::Cql);
+    needs(needs_cql && !cql, "cql.nodes", "required by storage.history or storage.meta = \"cql\"");
     needs(clustered && storage.log != LogBackend::JetStream, "storage.log", "must be \"jetstream\" in a cluster");
     needs(clustered && storage.history != Backend::Cql, "storage.history", "must be \"cql\" in a cluster");
     needs(clustered && storage.meta != Backend::Cql, "storage.meta", "must be \"cql\" in a cluster");

@@ -1,4 +1,5 @@
-//! Takes values out of the raw configuration one by one, noting every problem instead of stopping at the first.
+//! Reads values from the raw configuration and collects all problems instead of stopping at the
+//! first.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -6,18 +7,18 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::Problem;
+use super::problem::Problem;
 
-/// Reads values by `section.key`. What is never asked for is an unknown key.
+/// Reads values by `section.key`. A key that is never read is reported as unknown.
 pub(super) struct Reader {
     values: Value,
-    asked: BTreeSet<String>,
+    known: BTreeSet<String>,
     problems: Vec<Problem>,
 }
 
 impl Reader {
     pub(super) fn new(values: Value) -> Self {
-        Self { values, asked: BTreeSet::new(), problems: Vec::new() }
+        Self { values, known: BTreeSet::new(), problems: Vec::new() }
     }
 
     /// All problems, in order of key.
@@ -29,46 +30,46 @@ impl Reader {
                 None => unknown.push(section.clone()),
             }
         }
-        unknown.retain(|key| !self.asked.contains(key));
+        unknown.retain(|key| !self.known.contains(key));
         for key in unknown {
-            self.problem(&key, "there is no such key".to_owned());
+            self.problem(&key, "unknown key".to_owned());
         }
         self.problems.sort_by(|a, b| a.key.cmp(&b.key));
         self.problems
     }
 
     pub(super) fn text(&mut self, key: &str) -> String {
-        match self.take(key) {
+        match self.value(key) {
             Some(Value::String(text)) if !text.is_empty() => text,
-            other => self.wrong(key, "a text that is not empty", other),
+            other => self.report(key, "a non-empty text", other),
         }
     }
 
-    /// A text that may be empty, which is `None`.
+    /// A text. The empty text is `None`.
     pub(super) fn optional(&mut self, key: &str) -> Option<String> {
-        match self.take(key) {
+        match self.value(key) {
             Some(Value::String(text)) => Some(text).filter(|text| !text.is_empty()),
-            // An environment variable of digits only arrives as a number; a password may be one.
+            // An environment variable of digits arrives as a number, also if it is a password.
             Some(Value::Number(number)) => Some(number.to_string()),
-            other => self.wrong(key, "a text, or \"\" for none", other),
+            other => self.report(key, "a text, or \"\" for none", other),
         }
     }
 
-    /// A comma-separated list; spaces around the commas do not count.
+    /// A comma-separated list. Spaces around commas are ignored.
     pub(super) fn list(&mut self, key: &str) -> Vec<String> {
         let text = self.optional(key).unwrap_or_default();
         text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
     }
 
     pub(super) fn flag(&mut self, key: &str) -> bool {
-        match self.take(key) {
+        match self.value(key) {
             Some(Value::Bool(flag)) => flag,
-            other => self.wrong(key, "true or false", other),
+            other => self.report(key, "true or false", other),
         }
     }
 
     pub(super) fn parsed<T: FromStr + Fallback>(&mut self, key: &str, expected: &str) -> T {
-        match self.take(key) {
+        match self.value(key) {
             Some(Value::String(text)) => match text.parse() {
                 Ok(value) => value,
                 Err(_) => {
@@ -77,26 +78,26 @@ impl Reader {
                 }
             },
             other => {
-                let _text: String = self.wrong(key, expected, other);
+                let _text: String = self.report(key, expected, other);
                 T::fallback()
             }
         }
     }
 
     pub(super) fn number(&mut self, key: &str, least: u64, most: u64) -> u64 {
-        match self.take(key) {
+        match self.value(key) {
             Some(value) if value.as_u64().is_some_and(|number| (least..=most).contains(&number)) => {
                 value.as_u64().unwrap_or(least)
             }
-            other => self.wrong(key, &format!("a whole number from {least} to {most}"), other),
+            other => self.report(key, &format!("a whole number from {least} to {most}"), other),
         }
     }
 
     pub(super) fn fraction(&mut self, key: &str, least: f64, most: f64) -> f64 {
-        match self.take(key).as_ref().map(|value| (value.as_f64(), value)) {
+        match self.value(key).as_ref().map(|value| (value.as_f64(), value)) {
             Some((Some(number), _)) if (least..=most).contains(&number) => number,
             other => {
-                self.wrong(key, &format!("a number from {least} to {most}"), other.map(|(_, value)| value.clone()))
+                self.report(key, &format!("a number from {least} to {most}"), other.map(|(_, value)| value.clone()))
             }
         }
     }
@@ -111,23 +112,23 @@ impl Reader {
     }
 
     pub(super) fn one_of<T: Copy>(&mut self, key: &str, choices: &[(&str, T)]) -> T {
-        let value = self.take(key);
+        let value = self.value(key);
         let chosen = choices.iter().find(|(name, _)| value.as_ref().and_then(Value::as_str) == Some(*name));
         if let Some((_, chosen)) = chosen {
             return *chosen;
         }
         let names: Vec<_> = choices.iter().map(|(name, _)| format!("{name:?}")).collect();
-        let _text: String = self.wrong(key, &names.join(" or "), value);
+        let _text: String = self.report(key, &names.join(" or "), value);
         choices[0].1
     }
 
-    fn take(&mut self, key: &str) -> Option<Value> {
-        self.asked.insert(key.to_owned());
+    fn value(&mut self, key: &str) -> Option<Value> {
+        self.known.insert(key.to_owned());
         let (section, name) = key.split_once('.')?;
         self.values.get(section)?.get(name).cloned()
     }
 
-    fn wrong<T: Default>(&mut self, key: &str, expected: &str, got: Option<Value>) -> T {
+    fn report<T: Default>(&mut self, key: &str, expected: &str, got: Option<Value>) -> T {
         let got = got.map_or_else(|| "nothing".to_owned(), |value| value.to_string());
         self.problem(key, format!("must be {expected}, not {got}"));
         T::default()
@@ -138,7 +139,8 @@ impl Reader {
     }
 }
 
-/// A value to go on with after a problem was noted; it is never used, because a problem refuses the configuration.
+/// A value to continue with after a problem. It is never used, because a problem rejects the
+/// configuration.
 pub(super) trait Fallback {
     fn fallback() -> Self;
 }

@@ -1,26 +1,26 @@
-//! `[statsd]`: whether lines are taken over UDP, and where they go.
+//! `[statsd]`: the UDP listener for StatsD lines.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::Problem;
+use super::problem::Problem;
 use super::reader::Reader;
 use earcon_model::WorkspaceId;
 
 /// StatsD over UDP.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Statsd {
-    /// Where to listen.
+    /// The address to listen on.
     pub listen: SocketAddr,
     /// The workspace that gets the samples.
     pub workspace: WorkspaceId,
-    /// How often what was counted becomes samples.
+    /// Time after which the aggregates become samples.
     pub flush_every: Duration,
-    /// Series told apart.
+    /// Most distinct series.
     pub max_series: usize,
 }
 
-/// `None` without an address.
+/// Reads the section. `None` without an address.
 pub(super) fn statsd(read: &mut Reader) -> Option<Statsd> {
     let listen = read.optional("statsd.listen");
     let workspace = read.text("statsd.workspace");
@@ -37,11 +37,11 @@ pub(super) fn statsd(read: &mut Reader) -> Option<Statsd> {
     Some(Statsd { listen: listen.ok()?, workspace: workspace.ok()?, flush_every, max_series })
 }
 
-/// Whoever can reach the address can write into the workspace.
+/// Refuses addresses beyond loopback, because StatsD has no authentication.
 pub(super) fn check(statsd: &Statsd, problems: &mut Vec<Problem>) {
     if !statsd.listen.ip().is_loopback() {
         let message = format!(
-            "{} can be reached from other machines, and StatsD has no authentication; \
+            "{} can be reached from other machines, but StatsD has no authentication; \
              use a loopback address such as 127.0.0.1",
             statsd.listen
         );

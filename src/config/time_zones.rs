@@ -7,12 +7,12 @@ use jiff::tz::TimeZone;
 use super::reader::Reader;
 use earcon_model::WorkspaceId;
 
-/// Whose days and weeks scoring follows.
+/// The time zones whose days and weeks scoring follows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TimeZones {
-    /// Of workspaces that are not named.
+    /// The time zone of workspaces without an own one.
     pub usual: TimeZone,
-    /// Of those that are.
+    /// The time zones of single workspaces.
     pub of: BTreeMap<WorkspaceId, TimeZone>,
 }
 
@@ -54,13 +54,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_workspace_has_the_zone_it_is_given() {
+    fn assignment_gives_workspace_its_zone() {
         let (workspace, zone) = assignment("shop = Europe/Berlin").unwrap();
         assert_eq!((workspace.as_str(), zone.iana_name()), ("shop", Some("Europe/Berlin")));
     }
 
     #[test]
-    fn what_is_no_zone_or_no_workspace_is_named() {
+    fn invalid_zone_or_workspace_is_named() {
         assert!(assignment("shop").unwrap_err().contains("\"shop\" must be a workspace and its time zone"));
         assert!(assignment("shop=Mars/Olympus").unwrap_err().contains("\"Mars/Olympus\" is not a time zone"));
         assert!(assignment("a shop!=UTC").unwrap_err().contains("a shop!"));

@@ -1,31 +1,31 @@
-//! Series with something to find, from a seed: what people expect to be told, one kind at a time.
+//! Generated series with anomalies, one kind each, from a seed.
 //!
-//! Each lasts three weeks at one sample every five minutes: a daily course, noise with a standard deviation of 2, and after
-//! twelve days of nothing the events, each with its window.
+//! Each lasts three weeks at one sample every five minutes: a daily pattern and noise with a
+//! standard deviation of 2. The anomalies, each with its window, follow after twelve normal days.
 
-use super::LabelledSeries;
 use super::null_data::{DAY, Dice, INTERVAL_MS, START_MS};
+use super::run::LabelledSeries;
 
-/// A kind of event.
+/// A kind of anomaly.
 #[derive(Debug, Clone, Copy)]
 pub struct ConstructedKind {
-    /// What it is called in reports.
+    /// Its name in reports.
     pub name: &'static str,
     make: fn(&mut Dice) -> (Vec<f64>, Windows),
 }
 
-/// First and last row of each event.
+/// First and last row of each anomaly.
 type Windows = Vec<(usize, usize)>;
 
 const DAYS: usize = 21;
 const ROWS: usize = DAYS * DAY;
-/// Day of the events, where there is one.
+/// First row of the anomaly, for kinds with a single one.
 const EVENT: usize = 15 * DAY;
 const NOISE: f64 = 2.0;
-/// How high spikes are: thirty standard deviations of the noise.
+/// Height of spikes: thirty standard deviations of the noise.
 const SPIKE: f64 = 30.0 * NOISE;
 
-/// The kinds there are.
+/// All kinds.
 pub const CONSTRUCTED_KINDS: [ConstructedKind; 7] = [
     ConstructedKind { name: "repeated spikes", make: repeated_spikes },
     ConstructedKind { name: "absent spike", make: absent_spike },
@@ -50,7 +50,7 @@ impl ConstructedKind {
     }
 }
 
-/// The ordinary course of the day without noise.
+/// The daily pattern without noise.
 fn course(row: usize) -> f64 {
     100.0 + 10.0 * (std::f64::consts::TAU * row as f64 / DAY as f64).sin()
 }
@@ -59,7 +59,7 @@ fn ordinary(dice: &mut Dice) -> Vec<f64> {
     (0..ROWS).map(|row| course(row) + NOISE * dice.normal()).collect()
 }
 
-/// Fourteen equal spikes, about two in three days, at any hour.
+/// Fourteen equal spikes, about three in two days, at any hour.
 fn repeated_spikes(dice: &mut Dice) -> (Vec<f64>, Windows) {
     let mut values = ordinary(dice);
     let mut windows = Vec::new();
@@ -71,7 +71,7 @@ fn repeated_spikes(dice: &mut Dice) -> (Vec<f64>, Windows) {
     (values, windows)
 }
 
-/// An hour of high values every night at two, which one night does not come.
+/// An hour of high values every night at two, absent in one night.
 fn absent_spike(dice: &mut Dice) -> (Vec<f64>, Windows) {
     let mut values = ordinary(dice);
     let nightly = |row: usize| (24..36).contains(&(row % DAY));
@@ -90,7 +90,7 @@ fn over_a_day(dice: &mut Dice, event: fn(&mut Dice, usize, f64) -> f64) -> (Vec<
     (values, vec![(EVENT, EVENT + DAY - 1)])
 }
 
-/// Up by sixteen standard deviations over four days, and to stay there.
+/// A rise by sixteen standard deviations over four days that remains.
 fn slow_drift(dice: &mut Dice) -> (Vec<f64>, Windows) {
     let mut values = ordinary(dice);
     for (row, value) in values.iter_mut().enumerate().skip(EVENT) {
@@ -104,7 +104,7 @@ fn variance_change(dice: &mut Dice) -> (Vec<f64>, Windows) {
     over_a_day(dice, |dice, row, _| course(row) + 4.0 * NOISE * dice.normal())
 }
 
-/// A swing of two hours that takes half an hour for a day.
+/// An oscillation with a period of two hours, for one day of half an hour.
 fn frequency_change(dice: &mut Dice) -> (Vec<f64>, Windows) {
     let swing = |row: usize, period: f64| 10.0 * (std::f64::consts::TAU * row as f64 / period).sin();
     let values = ordinary(dice);
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_series_has_its_events_where_the_windows_are() {
+    fn series_are_reproducible_and_windows_lie_inside() {
         for kind in CONSTRUCTED_KINDS {
             let series = kind.series(3);
             assert_eq!(series, kind.series(3), "{}", kind.name);

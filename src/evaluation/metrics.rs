@@ -6,34 +6,34 @@ use super::run::{LabelledSeries, Run};
 
 const DAY_MS: f64 = 86_400_000.0;
 
-/// Precision, recall and their harmonic mean; 0 where nothing was there to divide by.
+/// Precision, recall and their harmonic mean. A quotient with a divisor of 0 is 0.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Agreement {
-    /// Share of what was detected that is labelled.
+    /// Share of the detections that are labelled.
     pub precision: f64,
-    /// Share of what is labelled that was detected.
+    /// Share of the labels that were detected.
     pub recall: f64,
     /// Harmonic mean of the two.
     pub f1: f64,
 }
 
 impl Agreement {
-    fn of(precision: f64, recall: f64) -> Self {
+    fn from_precision_recall(precision: f64, recall: f64) -> Self {
         let sum = precision + recall;
         Self { precision, recall, f1: if sum > 0.0 { 2.0 * precision * recall / sum } else { 0.0 } }
     }
 }
 
-/// How good the alerts are.
+/// The quality of the alerts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Quality {
     /// Rows of all series.
     pub rows: usize,
-    /// Days that the series last together.
+    /// Summed duration of all series, days.
     pub days: f64,
     /// Labelled windows.
     pub windows: usize,
-    /// Those with an alert.
+    /// Labelled windows with an alert.
     pub found: usize,
     /// Alerts.
     pub alerts: usize,
@@ -41,20 +41,23 @@ pub struct Quality {
     pub false_alerts: usize,
     /// Alerts per day and series.
     pub alerts_per_day: f64,
-    /// Of rows, where a window counts as found in all its rows when one of them is anomalous (Xu et al. 2018,
-    /// *Unsupervised Anomaly Detection via Variational Auto-Encoder for Seasonal KPIs in Web Applications*). A lenient measure: even
-    /// random scores do well by it where windows are long.
+    /// Agreement of rows, point-adjusted: if one row of a window is anomalous, all its rows count
+    /// as found (Xu et al. 2018, *Unsupervised Anomaly Detection via Variational Auto-Encoder for
+    /// Seasonal KPIs in Web Applications*). A lenient measure: where windows are long, even random
+    /// scores do well.
     pub point_adjusted: Agreement,
-    /// Of episodes and windows (Tatbul et al. 2018, *Precision and Recall for Time Series*), flat bias, without a penalty for
-    /// fragments; recall is half for being found at all and half for the share of the window that is covered.
+    /// Agreement of episodes and windows (Tatbul et al. 2018, *Precision and Recall for Time
+    /// Series*) with flat bias and no penalty for fragments. One half of the recall is for
+    /// detection at all, the other for the share of the window that is covered.
     pub ranges: Agreement,
-    /// Median number of rows from the start of a window to its first alert; `None` when none was found.
+    /// Median number of rows from the start of a window to its first alert. `None` if no window has
+    /// one.
     pub rows_to_detect: Option<f64>,
     /// The same in seconds.
     pub seconds_to_detect: Option<f64>,
 }
 
-/// Judges runs of series. A row is anomalous from `threshold` on.
+/// Computes the quality of runs over series. A row is anomalous from `threshold` on.
 pub fn quality<'a>(runs: impl IntoIterator<Item = (&'a LabelledSeries, &'a Run)>, threshold: f64) -> Quality {
     let mut sums = Sums::default();
     for (series, run) in runs {
@@ -68,7 +71,7 @@ struct Sums {
     total: Quality,
     /// Rows of found windows, rows of missed windows, anomalous rows outside.
     rows: (usize, usize, usize),
-    /// Summed precision of episodes and how many there are; summed recall of windows.
+    /// Summed precision of episodes and their number.
     episodes: (f64, usize),
     recall: f64,
     rows_to_detect: Vec<f64>,
@@ -112,17 +115,19 @@ impl Sums {
         let (found, missed, outside) = self.rows;
         let mut quality = self.total;
         quality.alerts_per_day = ratio(quality.alerts as f64, quality.days);
-        quality.point_adjusted =
-            Agreement::of(ratio(found as f64, (found + outside) as f64), ratio(found as f64, (found + missed) as f64));
+        quality.point_adjusted = Agreement::from_precision_recall(
+            ratio(found as f64, (found + outside) as f64),
+            ratio(found as f64, (found + missed) as f64),
+        );
         let precision = ratio(self.episodes.0, self.episodes.1 as f64);
-        quality.ranges = Agreement::of(precision, ratio(self.recall, quality.windows as f64));
+        quality.ranges = Agreement::from_precision_recall(precision, ratio(self.recall, quality.windows as f64));
         quality.rows_to_detect = median(&mut self.rows_to_detect);
         quality.seconds_to_detect = median(&mut self.seconds_to_detect);
         quality
     }
 }
 
-/// First and last row whose time lies in the window; `None` when none does.
+/// First and last row whose time lies in the window. `None` if there is none.
 pub(super) fn rows_of(times: &[i64], window: (i64, i64)) -> Option<(usize, usize)> {
     let inside = |at: &i64| (window.0..=window.1).contains(at);
     Some((times.iter().position(inside)?, times.iter().rposition(inside)?))
@@ -151,8 +156,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_measure_of_a_small_case_is_as_worked_out_by_hand() {
-        // Ten rows a minute apart; rows 2 to 5 and 8 to 9 are labelled; an episode at 4 to 6, another at 0.
+    fn measures_of_a_small_case_match_hand_computed_values() {
+        // Ten rows a minute apart; rows 2 to 5 and 8 to 9 are labelled; an episode at 4 to 6,
+        // another at 0.
         let series = LabelledSeries {
             name: "small".into(),
             timestamps_ms: (0..10).map(|i| i * 60_000).collect(),
@@ -176,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn without_windows_or_rows_everything_is_zero() {
+    fn quality_of_nothing_is_zero() {
         assert_eq!(quality([], 0.5), Quality::default());
     }
 }

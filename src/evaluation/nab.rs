@@ -1,28 +1,29 @@
 //! The score of the Numenta Anomaly Benchmark, version 1.1.
 //!
-//! Lavin & Ahmad 2015, *Evaluating Real-time Anomaly Detection Algorithms – the Numenta Anomaly Benchmark*. A detection inside
-//! a labelled window earns the more the earlier it comes, only the best of a window counts, a window without detection costs,
-//! and so does a detection outside, the less the closer it follows a window. The sum over the corpus is scaled so that a detector
-//! that says nothing has 0 and a perfect one 100.
+//! Lavin & Ahmad 2015, *Evaluating Real-time Anomaly Detection Algorithms – the Numenta Anomaly
+//! Benchmark*. A detection inside a labelled window earns more the earlier it is, and only the best
+//! of a window counts. A window without a detection costs. A detection outside costs too, less if
+//! it closely follows a window. The sum over the corpus is scaled: a detector without detections
+//! has 0, a perfect one 100.
 //!
-//! Rows of one series with equal scores, and rows of the whole corpus with equal scores, are detected together: a threshold
-//! lies between two *different* scores or above them all. The first 15 % of a series, at most 750 rows, are for learning;
+//! Rows with equal scores are detected together: a threshold lies between two *different* scores of
+//! the corpus, or above all. The first 15 % of a series, at most 750 rows, are for learning;
 //! detections there neither earn nor cost.
 
 use serde::Serialize;
 
 use super::run::LabelledSeries;
 
-/// What right and wrong detections are worth.
+/// The weights of right and wrong detections.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Profile {
-    /// What it is called in reports.
+    /// Its name in reports.
     pub name: &'static str,
-    /// Earned for a window found at its very beginning.
+    /// Gain for a window found at its first row.
     pub true_positive: f64,
-    /// Lost for a detection far from any window.
+    /// Cost of a detection far from any window.
     pub false_positive: f64,
-    /// Lost for a window without detection.
+    /// Cost of a window without a detection.
     pub false_negative: f64,
 }
 
@@ -40,16 +41,17 @@ const PROBATION_MOST: usize = 750;
 #[derive(Debug, Clone, Copy)]
 struct Point {
     score: f64,
-    /// The window it lies in, counted over the corpus; `None` outside.
+    /// The index of its window in the corpus. `None` outside of windows.
     window: Option<usize>,
-    /// −1 to 1: what the sigmoid gives its place, relative to the start of a window where inside one. Not weighted.
+    /// The sigmoid of its position, −1 to 1, not weighted. Inside a window it is relative to the
+    /// value at the window's start.
     credit: f64,
 }
 
-/// The rows of a corpus with the scores a detector gave them, made ready for any profile.
+/// The scored rows of a corpus, sorted for the sweep over thresholds.
 #[derive(Debug, Clone)]
 pub struct Sweep {
-    /// By falling score.
+    /// In order of falling score.
     points: Vec<Point>,
     windows: usize,
 }
@@ -57,20 +59,21 @@ pub struct Sweep {
 /// Result for one profile.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct NabScore {
-    /// Rows with this score or a higher one are detections; above every score when nothing should be detected.
+    /// Rows with at least this score are detections. Above all scores if nothing should be
+    /// detected.
     pub threshold: f64,
-    /// 0 as good as silence, 100 perfect; may be negative.
+    /// 0: as good as no detections, 100: perfect. May be negative.
     pub score: f64,
     /// Windows with a detection.
     pub found: usize,
-    /// Windows there are.
+    /// All windows.
     pub windows: usize,
-    /// Detections outside of windows and after the probation.
+    /// Detections outside of windows, after the probation.
     pub false_alerts: usize,
 }
 
 impl Sweep {
-    /// Takes series with one score a row.
+    /// Builds the sweep from series with one score per row.
     pub fn new<'a>(corpus: impl IntoIterator<Item = (&'a LabelledSeries, &'a [f64])>) -> Self {
         let mut sweep = Self { points: Vec::new(), windows: 0 };
         for (series, scores) in corpus {
@@ -80,7 +83,8 @@ impl Sweep {
         sweep
     }
 
-    /// The score at the threshold that is best for the profile; the highest of equally good ones.
+    /// The score at the best threshold for the profile. Of equally good thresholds, the highest is
+    /// used.
     pub fn optimised(&self, profile: Profile) -> NabScore {
         let mut tally = Tally::new(self.windows, profile);
         let mut best = tally.result(f64::INFINITY);
@@ -94,7 +98,7 @@ impl Sweep {
         best
     }
 
-    /// The score when rows with at least `threshold` are detections.
+    /// The score if rows with at least `threshold` are detections.
     pub fn at(&self, threshold: f64, profile: Profile) -> NabScore {
         let mut tally = Tally::new(self.windows, profile);
         self.points.iter().take_while(|point| point.score >= threshold).for_each(|point| tally.detect(point));
@@ -106,14 +110,15 @@ impl Sweep {
         let probation = probation(times.len());
         let mut to_come = series.windows.iter();
         let mut next = to_come.next();
-        // Row of the last of the window, and its width in rows.
+        // The last row of the current window, and its width in rows.
         let mut inside: Option<(usize, f64)> = None;
         let mut before: Option<(usize, f64)> = None;
         for (row, (&at, &score)) in times.iter().zip(scores).enumerate() {
             if let (None, Some(&(start, end))) = (inside, next)
                 && at >= start
             {
-                // Timestamps may repeat; the official scorer takes the first row of the window's end.
+                // Timestamps may repeat. The official scorer takes the first row at the window's
+                // end.
                 let last = (row..times.len()).find(|&later| times[later] >= end).unwrap_or(times.len() - 1);
                 inside = Some((last, (last - row + 1) as f64));
                 next = to_come.next();
@@ -121,11 +126,11 @@ impl Sweep {
             }
             let point = match (inside, before) {
                 (Some((last, width)), _) => {
-                    let place = -((last - row + 1) as f64) / width;
+                    let position = -((last - row + 1) as f64) / width;
                     Point {
                         score,
                         window: Some(self.windows - 1),
-                        credit: scaled_sigmoid(place) / scaled_sigmoid(-1.0),
+                        credit: scaled_sigmoid(position) / scaled_sigmoid(-1.0),
                     }
                 }
                 (None, Some((last, width))) if width > 1.0 => {
@@ -143,17 +148,17 @@ impl Sweep {
                 inside = None;
             }
         }
-        // Windows behind the last row can only be missed.
+        // Windows after the last row are always missed.
         self.windows += usize::from(next.is_some()) + to_come.count();
     }
 }
 
-/// Rows at the beginning of a series of `rows` in which detections do not count.
+/// Number of first rows, in a series of `rows` rows, whose detections do not count.
 pub fn probation(rows: usize) -> usize {
     ((PROBATION_SHARE * rows as f64) as usize).min(PROBATION_MOST)
 }
 
-/// What has been detected so far on the way down through the thresholds.
+/// The running result of the sweep from high to low thresholds.
 struct Tally {
     profile: Profile,
     best: Vec<Option<f64>>,
@@ -192,16 +197,17 @@ impl Tally {
     }
 }
 
-/// 1 at −1 (nearly), 0 at 0, −1 far behind: the credit of a detection by its place relative to a window that ends at 0.
-fn scaled_sigmoid(place: f64) -> f64 {
-    if place > 3.0 { -1.0 } else { 2.0 / (1.0 + (5.0 * place).exp()) - 1.0 }
+/// The credit of a detection by its position relative to a window from −1 to 0: nearly 1 at −1, 0
+/// at 0, −1 far behind.
+fn scaled_sigmoid(position: f64) -> f64 {
+    if position > 3.0 { -1.0 } else { 2.0 / (1.0 + (5.0 * position).exp()) - 1.0 }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Forty rows, a minute apart, with these rows labelled from first to last.
+    /// Forty rows, a minute apart, with these ranges of rows labelled.
     fn series(windows: &[(i64, i64)]) -> LabelledSeries {
         LabelledSeries {
             name: "forty".into(),
@@ -222,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_is_worth_nothing_and_the_first_rows_of_windows_everything() {
+    fn no_detections_score_zero_and_first_rows_score_hundred() {
         for profile in PROFILES {
             assert_eq!(score(&[(10, 19), (30, 35)], &[], profile).score, 0.0);
             let perfect = score(&[(10, 19), (30, 35)], &[(10, 1.0), (30, 1.0)], profile);
@@ -232,16 +238,17 @@ mod tests {
     }
 
     #[test]
-    fn credit_falls_within_the_window_and_only_the_best_detection_counts() {
+    fn best_detection_of_a_window_counts_with_falling_credit() {
         let late = score(&[(10, 19)], &[(18, 0.9), (19, 0.9)], PROFILES[0]);
-        // Row 18 is 2 of 10 rows from the end: place -0.2. Scaled from -1..1 to 0..100 by the worth of a miss and of a find.
+        // Row 18 is 2 of 10 rows from the end: place -0.2. Scaled from -1..1 to 0..100 by the worth
+        // of a miss and of a find.
         let credit = (2.0 / (1.0 + (-1f64).exp()) - 1.0) / (2.0 / (1.0 + (-5f64).exp()) - 1.0);
         assert!((late.score - 100.0 * (credit + 1.0) / 2.0).abs() < 1e-9, "{late:?}");
         assert_eq!(late.found, 1);
     }
 
     #[test]
-    fn false_alerts_cost_by_the_profile_and_less_right_behind_a_window() {
+    fn false_alerts_cost_by_profile_and_less_behind_a_window() {
         let far = score(&[(30, 35)], &[(10, 1.0)], PROFILES[0]);
         assert!((far.score + 100.0 * 0.11 / 2.0).abs() < 1e-9, "{far:?}");
         let strict = score(&[(30, 35)], &[(10, 1.0)], PROFILES[1]);
@@ -256,14 +263,14 @@ mod tests {
     }
 
     #[test]
-    fn detections_while_learning_neither_earn_nor_cost() {
+    fn detections_in_the_probation_do_not_count() {
         assert_eq!((probation(40), probation(4_032), probation(22_695)), (6, 604, 750));
         assert_eq!(score(&[(2, 8)], &[(3, 1.0), (5, 1.0)], PROFILES[0]).score, 0.0);
         assert!(score(&[(2, 8)], &[(6, 1.0)], PROFILES[0]).score > 0.0);
     }
 
     #[test]
-    fn the_best_threshold_takes_equal_scores_together() {
+    fn optimised_threshold_detects_equal_scores_together() {
         let labelled = series(&[(10, 19)]);
         let sweep =
             |detections: &[(usize, f64)]| Sweep::new([(&labelled, &scores(detections)[..])]).optimised(PROFILES[0]);
@@ -279,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn windows_of_several_series_are_told_apart() {
+    fn windows_of_several_series_are_counted_separately() {
         let (one, other) = (series(&[(10, 19)]), series(&[(20, 29)]));
         let (said, silent) = (scores(&[(10, 0.9)]), scores(&[]));
         let found = Sweep::new([(&one, &said[..]), (&other, &silent[..])]).at(0.5, PROFILES[0]);

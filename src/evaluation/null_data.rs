@@ -1,9 +1,11 @@
-//! Series without anything to find, from a seed: every alert on them is a false one.
+//! Generated anomaly-free series, from a seed: each alert on them is a false alert.
 
-/// A kind of ordinary data.
+use super::run::LabelledSeries;
+
+/// A kind of anomaly-free data.
 #[derive(Debug, Clone, Copy)]
 pub struct NullKind {
-    /// What it is called in reports.
+    /// Its name in reports.
     pub name: &'static str,
     course: fn(&mut Dice, usize) -> f64,
 }
@@ -15,7 +17,7 @@ pub(super) const INTERVAL_MS: i64 = 300_000;
 /// 2024-01-01, midnight UTC, a Monday.
 pub(super) const START_MS: i64 = 1_704_067_200_000;
 
-/// The kinds there are. All but the first have noise; the last but one follows day, week and a slow drift.
+/// All kinds. All but the first have noise. The seasonal one follows day, week and a slow drift.
 pub const NULL_KINDS: [NullKind; 8] = [
     NullKind { name: "constant", course: |_, _| 42.0 },
     NullKind { name: "gaussian", course: |dice, _| 100.0 + 5.0 * dice.normal() },
@@ -41,10 +43,10 @@ pub const NULL_KINDS: [NullKind; 8] = [
 ];
 
 impl NullKind {
-    /// A series of so many samples, one every five minutes. The same seed gives the same series.
-    pub fn series(&self, seed: u64, samples: usize) -> super::LabelledSeries {
+    /// A series of `samples` samples, one every five minutes. The same seed gives the same series.
+    pub fn series(&self, seed: u64, samples: usize) -> LabelledSeries {
         let mut dice = Dice::new(seed);
-        super::LabelledSeries {
+        LabelledSeries {
             name: format!("{} {seed}", self.name),
             timestamps_ms: (0..samples as i64).map(|i| START_MS + i * INTERVAL_MS).collect(),
             values: (0..samples).map(|i| (self.course)(&mut dice, i)).collect(),
@@ -101,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_seed_gives_the_same_series_and_another_another() {
+    fn series_depend_on_the_seed_alone() {
         for kind in NULL_KINDS {
             let values = |seed| kind.series(seed, 500).values;
             assert_eq!(values(1), values(1), "{}", kind.name);

@@ -1,4 +1,4 @@
-//! A picture of a series: its values, the labelled windows, what was found, missed and falsely told.
+//! Plots a series: its values, the labelled windows, hits, misses and false alerts.
 
 use std::fmt::Write;
 
@@ -10,8 +10,8 @@ const VALUES: (f64, f64) = (30.0, 250.0);
 const SCORES: (f64, f64) = (270.0, 340.0);
 const HEIGHT: usize = 360;
 
-/// The picture as SVG. Windows are green when found and red when missed; alerts are triangles, green in a window and red
-/// outside; below run the scores, with the `threshold`.
+/// The plot as SVG. Windows are green if found and red if missed. Alerts are triangles, green in a
+/// window and red outside. The scores and the `threshold` are below.
 pub fn plot(series: &LabelledSeries, run: &Run, threshold: f64) -> String {
     let mut svg = String::new();
     // Writing to a string does not fail.
@@ -56,14 +56,14 @@ fn draw(svg: &mut String, series: &LabelledSeries, run: &Run, threshold: f64) ->
     writeln!(svg, "</svg>")
 }
 
-/// A line through lowest and highest value of each column of pixels, so that no spike gets lost.
-fn line(svg: &mut String, values: &[f64], place: (f64, f64), range: (f64, f64), stroke: &str) -> std::fmt::Result {
+/// A line through the lowest and highest value of each pixel column, so that no spike is lost.
+fn line(svg: &mut String, values: &[f64], position: (f64, f64), range: (f64, f64), stroke: &str) -> std::fmt::Result {
     let per_column = values.len().div_ceil(WIDTH).max(1);
     write!(svg, r#"<polyline fill="none" stroke="{stroke}" points=""#)?;
     for (column, chunk) in values.chunks(per_column).enumerate() {
         let at = (column * per_column) as f64 * WIDTH as f64 / values.len() as f64;
         let (low, high) = range_of(chunk);
-        write!(svg, "{at:.1},{:.1} {at:.1},{:.1} ", height(high, place, range), height(low, place, range))?;
+        write!(svg, "{at:.1},{:.1} {at:.1},{:.1} ", height(high, position, range), height(low, position, range))?;
     }
     writeln!(svg, r#""/>"#)
 }
@@ -73,7 +73,7 @@ fn range_of(values: &[f64]) -> (f64, f64) {
     finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)))
 }
 
-/// Higher values are higher up; a range without extent lies in the middle.
+/// The vertical position of a value. An empty range lies in the middle.
 fn height(value: f64, (top, bottom): (f64, f64), (low, high): (f64, f64)) -> f64 {
     let share = (value - low) / (high - low);
     bottom - (bottom - top) * if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.5 }
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hits_misses_and_false_alerts_can_be_told_apart() {
+    fn plot_distinguishes_hits_misses_and_false_alerts() {
         let series = LabelledSeries {
             name: "a<b".into(),
             timestamps_ms: (0..5_000).collect(),
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_or_constant_series_is_drawn_too() {
+    fn empty_and_constant_series_are_plotted() {
         let run = Run { scores: vec![0.0; 3], alerts: vec![0.0; 3], ..Run::default() };
         let constant =
             LabelledSeries { timestamps_ms: vec![1, 2, 3], values: vec![5.0; 3], ..LabelledSeries::default() };

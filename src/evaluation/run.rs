@@ -1,45 +1,45 @@
-//! A labelled series, and what the product says of it.
+//! Runs the detector over a labelled series.
 
 use std::sync::Arc;
 
 use earcon_model::{AnomalyEvent, EventBody, KpiName, Labels, Sample, SeriesBatch, SeriesEvent, WorkspaceId};
 use earcon_streams::{KpiState, StreamSettings, surprise};
 
-/// A series with the times at which something was wrong.
+/// A series with the time windows of its anomalies.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LabelledSeries {
-    /// What it is called in reports.
+    /// Its name in reports.
     pub name: String,
-    /// Milliseconds since the Unix epoch, row by row.
+    /// Timestamp of each row, milliseconds since the Unix epoch.
     pub timestamps_ms: Vec<i64>,
-    /// As many values.
+    /// Value of each row.
     pub values: Vec<f64>,
     /// First and last timestamp of each anomaly, in order and without overlap.
     pub windows: Vec<(i64, i64)>,
 }
 
-/// What the product said of a series.
+/// The scores and alerts of a series.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Run {
-    /// Score of each row, 0 where there is none.
+    /// Score of each row, 0 if it has none.
     pub scores: Vec<f64>,
-    /// For each row the score of the alert it raised, 0 where it raised none.
+    /// For each row the score of the alert it raised, 0 if it raised none.
     pub alerts: Vec<f64>,
     /// First and last anomalous row of each episode.
     pub episodes: Vec<(usize, usize)>,
-    /// Rows that were not scored, because their timestamp is not newer than the one before.
+    /// Rows that were not scored, because their timestamp is not newer than the previous one.
     pub late: usize,
     /// Rows that were refused.
     pub rejected: usize,
 }
 
-/// Scores a series from nothing, row by row.
+/// Scores a series row by row, with a detector that has seen no data.
 pub fn run(series: &LabelledSeries, settings: &Arc<StreamSettings>) -> Run {
     let mut run = Run::default();
     let Ok((workspace, kpi)) = names() else { return run };
     let mut state = KpiState::new(workspace, kpi, settings.clone());
     let mut now_ms = i64::MIN;
-    let mut told = 0.0;
+    let mut alerted_peak = 0.0;
     for (row, (&timestamp_ms, &value)) in series.timestamps_ms.iter().zip(&series.values).enumerate() {
         now_ms = now_ms.max(timestamp_ms);
         let batch = SeriesBatch::gauge(Labels::none(), vec![(0, Sample { timestamp_ms, value })]);
@@ -50,19 +50,20 @@ pub fn run(series: &LabelledSeries, settings: &Arc<StreamSettings>) -> Run {
         for body in &pushed.bodies {
             match body {
                 EventBody::Series(SeriesEvent::Samples(all)) => {
-                    let said = all.iter().flat_map(|one| &one.samples).next_back();
-                    score = said.and_then(|sample| sample.score).map_or(0.0, f64::from);
+                    let last = all.iter().flat_map(|one| &one.samples).next_back();
+                    score = last.and_then(|sample| sample.score).map_or(0.0, f64::from);
                 }
                 EventBody::Anomaly(AnomalyEvent::Opened(anomaly)) => {
-                    told = anomaly.peak_score;
+                    alerted_peak = anomaly.peak_score;
                     alert = score;
                     run.episodes.push((row, row));
                 }
-                // One that only reports itself from time to time is no alert.
+                // A periodic update without growth is no alert.
                 EventBody::Anomaly(AnomalyEvent::Updated(anomaly))
-                    if anomaly.peak_at_ms == timestamp_ms && surprise::has_clearly_grown(told, anomaly.peak_score) =>
+                    if anomaly.peak_at_ms == timestamp_ms
+                        && surprise::has_clearly_grown(alerted_peak, anomaly.peak_score) =>
                 {
-                    told = anomaly.peak_score;
+                    alerted_peak = anomaly.peak_score;
                     alert = score;
                 }
                 _ => {}
@@ -88,13 +89,14 @@ mod tests {
     use crate::evaluation::{CONSTRUCTED_KINDS, NULL_KINDS};
 
     #[test]
-    fn the_default_is_quiet_on_data_without_anything_to_find() {
+    fn default_detector_rarely_alerts_on_anomaly_free_data() {
         let settings = Arc::default();
         let mut sum = 0.0;
         for kind in NULL_KINDS {
             let alerts = |seed| run(&kind.series(seed, 10_000), &settings).alerts.iter().filter(|a| **a > 0.0).count();
             let rate = (1..=5).map(alerts).sum::<usize>() as f64 / 5.0;
-            // Measured over forty series: 6.0 on heteroscedastic data, 5.3 on lognormal, 3.6 on random walks, below 1 else.
+            // Measured over forty series: 6.0 on heteroscedastic data, 5.3 on lognormal, 3.6 on
+            // random walks, below 1 on the rest.
             assert!(rate < 10.0, "{}: {rate} per 10,000 samples", kind.name);
             sum += rate;
         }
@@ -103,12 +105,12 @@ mod tests {
     }
 
     #[test]
-    fn the_default_finds_every_kind_of_constructed_event() {
+    fn default_detector_finds_all_constructed_anomalies() {
         let settings = Arc::default();
         for kind in CONSTRUCTED_KINDS {
             let runs: Vec<_> = (1..=4).map(|seed| kind.series(seed)).map(|s| (run(&s, &settings), s)).collect();
             let found = quality(runs.iter().map(|(run, series)| (series, run)), 0.5);
-            // Two spikes within an episode's rest are one episode.
+            // Two spikes within the cool-down of an episode are one episode.
             let least = if kind.name == "repeated spikes" { 0.9 } else { 1.0 };
             assert!(found.found as f64 >= least * found.windows as f64, "{}: {found:?}", kind.name);
         }

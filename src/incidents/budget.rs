@@ -1,13 +1,16 @@
-//! How many incidents a day are alerted, and which: the most surprising ones.
+//! Limits how many incidents a day are alerted, and selects the most surprising ones.
 //!
-//! Two rules, both over the 24 hours before now and not over calendar days:
+//! Both rules look at the last 24 hours, not at calendar days:
 //!
-//! * **Ordinary places**, four fifths of the budget. Free for whoever ranks among as many a day as there are places, measured on
-//!   all incidents of the last seven days. While those were few, that is everybody.
-//! * **The reserve**, the rest. Free for whoever is clearly stronger ([`STRONGER`] times) than the middle one of those alerted on
-//!   ordinary places, so that a storm of weak ones cannot use up what a strong one needs.
+//! * **Ordinary slots**: four fifths of the budget. An incident gets one if it ranks among the
+//!   strongest of the last seven days, as many a day as there are slots. While there were fewer
+//!   incidents than slots, every incident gets one.
+//! * **Reserve slots**: the rest. An incident gets one if it is clearly stronger
+//!   ([`RESERVE_FACTOR`] times) than the median of those alerted on ordinary slots. A storm of weak
+//!   incidents therefore cannot use up the slots of strong ones.
 //!
-//! Pure and deterministic: times and strengths come in, verdicts go out. The state is bounded and can be stored.
+//! Pure and deterministic: times and strengths come in, decisions go out. The state is bounded and
+//! serialisable.
 
 use std::collections::VecDeque;
 
@@ -15,97 +18,110 @@ use serde::{Deserialize, Serialize};
 
 use earcon_model::IncidentId;
 
-/// The time in which at most so many are alerted, milliseconds.
+/// The sliding window of the budget, milliseconds.
 pub const DAY_MS: i64 = 86_400_000;
-/// How far back incidents are ranked.
-const RECORD_MS: i64 = 7 * DAY_MS;
-/// Most incidents in the record besides those told within a day; the oldest make room.
-const MAX_RECORD: usize = 2_000;
-/// How much stronger than the middle ordinary one whoever takes from the reserve has to be.
-const STRONGER: f64 = 2.5;
-/// A strength that is enough for the reserve whatever was alerted before, in bits: scores hardly go beyond.
-const STRONG_ENOUGH: f64 = 20.0;
+/// The time over which incidents are ranked, milliseconds.
+const HISTORY_MS: i64 = 7 * DAY_MS;
+/// Most incidents remembered besides those alerted within a day. The oldest are removed first.
+const MAX_HISTORY: usize = 2_000;
+/// How many times stronger than the median ordinary alert an incident on a reserve slot must be.
+const RESERVE_FACTOR: f64 = 2.5;
+/// A strength that always suffices for a reserve slot, in bits. Scores hardly exceed it.
+const RESERVE_ENOUGH: f64 = 20.0;
 
-/// What the budget says to an incident.
+/// The decision of the budget about an incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Alert it, on an ordinary place or on one of the reserve.
-    Tell,
-    /// Only record it.
-    Quiet,
+pub enum AlertDecision {
+    /// Alert it, on an ordinary or a reserve slot.
+    Alert,
+    /// Record it without an alert.
+    Suppress,
 }
 
+/// The two kinds of places in the budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Slot {
+    Ordinary,
+    Reserve,
+}
+
+/// An incident of the last seven days.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-struct Entry {
+struct RecentIncident {
     incident: IncidentId,
     at_ms: i64,
     strength: f64,
-    told: Option<Told>,
+    alert: Option<Alert>,
 }
 
+/// When an incident was alerted, and on which slot.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-struct Told {
+struct Alert {
     at_ms: i64,
-    reserve: bool,
+    slot: Slot,
 }
 
-/// The running record of incidents, and who of them was alerted.
+/// The recent incidents, and which of them were alerted.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Budget {
-    entries: VecDeque<Entry>,
+    recent: VecDeque<RecentIncident>,
 }
 
 impl Budget {
-    /// Asks whether an incident of this strength (bits, not negative) may be alerted at `now_ms`, with `max_per_day` places a
-    /// day (0: no limit). Changes nothing: what is decided has to be [noted](Self::note).
-    pub fn ask(&self, incident: IncidentId, strength: f64, now_ms: i64, max_per_day: u32) -> Verdict {
-        if max_per_day == 0 || self.place(incident, strength, now_ms, max_per_day).is_some() {
-            Verdict::Tell
+    /// Decides whether an incident of this strength (bits, not negative) may be alerted at `now_ms`,
+    /// with at most `max_per_day` alerts a day (0: no limit). Changes nothing: the caller has to
+    /// [record](Self::record) the decision.
+    pub fn decide(&self, incident: IncidentId, strength: f64, now_ms: i64, max_per_day: u32) -> AlertDecision {
+        if max_per_day == 0 || self.free_slot(incident, strength, now_ms, max_per_day).is_some() {
+            AlertDecision::Alert
         } else {
-            Verdict::Quiet
+            AlertDecision::Suppress
         }
     }
 
-    /// Which kind of place it may have: `Some(true)` for one of the reserve.
-    fn place(&self, incident: IncidentId, strength: f64, now_ms: i64, max_per_day: u32) -> Option<bool> {
+    /// The kind of slot that is free for the incident.
+    fn free_slot(&self, incident: IncidentId, strength: f64, now_ms: i64, max_per_day: u32) -> Option<Slot> {
         let reserved = (max_per_day as usize) / 5;
         let ordinary = max_per_day as usize - reserved;
-        // A time ahead of now comes from a clock that was set back; such a one still counts.
-        let recent = || self.entries.iter().filter_map(|entry| Some((entry, entry.told?)));
-        let recent = || recent().filter(|(_, told)| now_ms.saturating_sub(told.at_ms) < DAY_MS);
-        let taken_reserve = recent().filter(|(_, told)| told.reserve).count();
-        let mut taken: Vec<f64> = recent().filter(|(_, told)| !told.reserve).map(|(entry, _)| entry.strength).collect();
-        if taken.len() + taken_reserve >= max_per_day as usize {
+        // A time ahead of now comes from a clock that was set back. Such an alert still counts.
+        let alerts = || self.recent.iter().filter_map(|recent| Some((recent.strength, recent.alert?)));
+        let alerts = || alerts().filter(|(_, alert)| now_ms.saturating_sub(alert.at_ms) < DAY_MS);
+        let on = |slot| alerts().filter(move |(_, alert)| alert.slot == slot);
+        let used_reserve = on(Slot::Reserve).count();
+        let mut used: Vec<f64> = on(Slot::Ordinary).map(|(strength, _)| strength).collect();
+        if used.len() + used_reserve >= max_per_day as usize {
             return None;
         }
-        if taken.len() < ordinary && strength >= self.threshold(incident, now_ms, ordinary) {
-            return Some(false);
+        if used.len() < ordinary && strength >= self.threshold(incident, now_ms, ordinary) {
+            return Some(Slot::Ordinary);
         }
-        if taken_reserve >= reserved {
+        if used_reserve >= reserved {
             return None;
         }
-        taken.sort_by(f64::total_cmp);
-        let middle = taken.get(taken.len() / 2).copied();
-        let demanded = middle.map_or(0.0, |middle| (STRONGER * middle).min(STRONG_ENOUGH));
-        (strength >= demanded && middle.is_some()).then_some(true)
+        used.sort_by(f64::total_cmp);
+        let median = used.get(used.len() / 2).copied()?;
+        (strength >= (RESERVE_FACTOR * median).min(RESERVE_ENOUGH)).then_some(Slot::Reserve)
     }
 
-    /// The strength that would have let `a_day` of the recorded ones through a day; 0 when there were fewer.
-    fn threshold(&self, incident: IncidentId, now_ms: i64, a_day: usize) -> f64 {
-        let recent = |entry: &&Entry| entry.incident != incident && now_ms.saturating_sub(entry.at_ms) < RECORD_MS;
-        let oldest = self.entries.iter().filter(recent).map(|entry| entry.at_ms).min().unwrap_or(now_ms);
+    /// The strength that would have let `per_day` of the recent incidents pass each day. 0 if there
+    /// were fewer.
+    fn threshold(&self, incident: IncidentId, now_ms: i64, per_day: usize) -> f64 {
+        let ranked =
+            |recent: &&RecentIncident| recent.incident != incident && now_ms.saturating_sub(recent.at_ms) < HISTORY_MS;
+        let oldest = self.recent.iter().filter(ranked).map(|recent| recent.at_ms).min().unwrap_or(now_ms);
         let days = (now_ms.saturating_sub(oldest) as f64 / DAY_MS as f64).clamp(1.0, 7.0);
-        let places = (a_day as f64 * days) as usize;
-        let mut strengths: Vec<f64> = self.entries.iter().filter(recent).map(|entry| entry.strength).collect();
-        if strengths.len() < places || places == 0 {
+        let slots = (per_day as f64 * days) as usize;
+        let mut strengths: Vec<f64> = self.recent.iter().filter(ranked).map(|recent| recent.strength).collect();
+        if strengths.len() < slots || slots == 0 {
             return 0.0;
         }
         strengths.sort_by(|a, b| b.total_cmp(a));
-        strengths[places - 1]
+        strengths[slots - 1]
     }
 
-    /// Records an incident as it now stands; `alerted_at_ms` once it is alerted. Whoever was alerted stays so.
-    pub fn note(
+    /// Records the present strength of an incident, and `alerted_at_ms` once it is alerted. An alert
+    /// is never taken back.
+    pub fn record(
         &mut self,
         incident: IncidentId,
         strength: f64,
@@ -113,24 +129,22 @@ impl Budget {
         alerted_at_ms: Option<i64>,
         max_per_day: u32,
     ) {
-        let told = alerted_at_ms
-            .map(|at_ms| Told { at_ms, reserve: self.place(incident, strength, at_ms, max_per_day).unwrap_or(false) });
-        match self.entries.iter_mut().rev().find(|entry| entry.incident == incident) {
-            Some(entry) => {
-                entry.strength = entry.strength.max(strength);
-                entry.told = entry.told.or(told);
+        let alert = alerted_at_ms.map(|at_ms| {
+            let slot = self.free_slot(incident, strength, at_ms, max_per_day).unwrap_or(Slot::Ordinary);
+            Alert { at_ms, slot }
+        });
+        match self.recent.iter_mut().rev().find(|recent| recent.incident == incident) {
+            Some(recent) => {
+                recent.strength = recent.strength.max(strength);
+                recent.alert = recent.alert.or(alert);
             }
-            None => self.entries.push_back(Entry { incident, at_ms: now_ms, strength, told }),
+            None => self.recent.push_back(RecentIncident { incident, at_ms: now_ms, strength, alert }),
         }
-        let keep = |entry: &Entry| {
-            now_ms.saturating_sub(entry.at_ms) < RECORD_MS
-                || entry.told.is_some_and(|told| now_ms.saturating_sub(told.at_ms) < DAY_MS)
-        };
-        self.entries.retain(keep);
-        while self.entries.len() > MAX_RECORD {
-            let forgettable = |entry: &Entry| entry.told.is_none_or(|told| now_ms.saturating_sub(told.at_ms) >= DAY_MS);
-            let Some(oldest) = self.entries.iter().position(forgettable) else { break };
-            self.entries.remove(oldest);
+        let counts = |alert: Option<Alert>| alert.is_some_and(|alert| now_ms.saturating_sub(alert.at_ms) < DAY_MS);
+        self.recent.retain(|recent| now_ms.saturating_sub(recent.at_ms) < HISTORY_MS || counts(recent.alert));
+        while self.recent.len() > MAX_HISTORY {
+            let Some(oldest) = self.recent.iter().position(|recent| !counts(recent.alert)) else { break };
+            self.recent.remove(oldest);
         }
     }
 }
@@ -144,18 +158,18 @@ mod tests {
         IncidentId(uuid::Uuid::from_u64_pair(7, n))
     }
 
-    /// Runs incidents (time, strength) through a budget; returns when which were told.
-    fn told(incidents: impl IntoIterator<Item = (i64, f64)>, max: u32) -> Vec<(i64, f64)> {
+    /// Runs incidents (time, strength) through a budget. Returns those that were alerted.
+    fn alerted(incidents: impl IntoIterator<Item = (i64, f64)>, max: u32) -> Vec<(i64, f64)> {
         let mut budget = Budget::default();
-        let mut told = Vec::new();
+        let mut alerted = Vec::new();
         for (n, (at_ms, strength)) in incidents.into_iter().enumerate() {
-            let tell = budget.ask(id(n as u64), strength, at_ms, max) == Verdict::Tell;
-            budget.note(id(n as u64), strength, at_ms, tell.then_some(at_ms), max);
-            if tell {
-                told.push((at_ms, strength));
+            let alert = budget.decide(id(n as u64), strength, at_ms, max) == AlertDecision::Alert;
+            budget.record(id(n as u64), strength, at_ms, alert.then_some(at_ms), max);
+            if alert {
+                alerted.push((at_ms, strength));
             }
         }
-        told
+        alerted
     }
 
     fn weak_storm(many: i64) -> impl Iterator<Item = (i64, f64)> {
@@ -163,69 +177,69 @@ mod tests {
     }
 
     #[test]
-    fn on_quiet_days_everybody_is_told() {
+    fn few_incidents_are_all_alerted() {
         let few: Vec<_> = (0..30).map(|i| (i * DAY_MS / 3, 1.0)).collect();
-        assert_eq!(told(few.clone(), 5), few);
+        assert_eq!(alerted(few.clone(), 5), few);
     }
 
     #[test]
-    fn a_strong_one_is_told_after_a_storm_of_weak_ones() {
+    fn strong_incident_after_weak_storm_is_alerted() {
         for max in [5, 20, 100] {
             let strong = (500 * 60_000, 10.0 * 1.9);
-            let told = told(weak_storm(500).chain([strong]), max);
-            assert_eq!(told.last(), Some(&strong));
-            assert!(told.len() <= max as usize);
+            let alerted = alerted(weak_storm(500).chain([strong]), max);
+            assert_eq!(alerted.last(), Some(&strong));
+            assert!(alerted.len() <= max as usize);
         }
     }
 
     #[test]
-    fn after_some_days_the_strongest_of_a_day_are_told() {
+    fn strongest_of_each_day_are_alerted_after_a_week() {
         // A hundred a day, of strengths 1 to 10 in a scattered order.
         let days = (0..1_000).map(|i| (i * DAY_MS / 100, 1.0 + (i * 37 % 100) as f64 / 11.0));
-        let told = told(days, 20);
-        let last: Vec<_> = told.iter().filter(|(at, _)| *at >= 8 * DAY_MS).collect();
+        let alerted = alerted(days, 20);
+        let last: Vec<_> = alerted.iter().filter(|(at, _)| *at >= 8 * DAY_MS).collect();
         assert!(last.len() >= 24, "{}", last.len());
         assert!(last.iter().all(|(_, strength)| *strength >= 8.0), "{last:?}");
     }
 
     #[test]
-    fn no_limit_and_a_single_place() {
-        assert_eq!(told(weak_storm(500), 0).len(), 500);
-        assert_eq!(told(weak_storm(500), 1).len(), 1);
+    fn limits_of_zero_and_one_are_unlimited_and_single() {
+        assert_eq!(alerted(weak_storm(500), 0).len(), 500);
+        assert_eq!(alerted(weak_storm(500), 1).len(), 1);
     }
 
     #[test]
-    fn the_record_is_bounded() {
+    fn history_is_bounded_and_keeps_alerts() {
         let mut budget = Budget::default();
         for n in 0..10_000 {
-            budget.note(id(n), 1.0, n as i64, (n < 50).then_some(n as i64), 50);
+            budget.record(id(n), 1.0, n as i64, (n < 50).then_some(n as i64), 50);
         }
-        assert_eq!(budget.entries.len(), MAX_RECORD);
-        assert_eq!(budget.entries.iter().filter(|entry| entry.told.is_some()).count(), 50);
+        assert_eq!(budget.recent.len(), MAX_HISTORY);
+        assert_eq!(budget.recent.iter().filter(|recent| recent.alert.is_some()).count(), 50);
     }
 
     proptest! {
         #[test]
-        fn no_day_holds_more_than_the_budget(
+        fn alerts_never_exceed_the_budget_of_a_day(
             steps in prop::collection::vec((0_i64..DAY_MS / 20, 0.0_f64..25.0), 1..300), max in 1_u32..30,
         ) {
             let mut now = 0;
             let incidents = steps.into_iter().map(|(step, strength)| { now += step; (now, strength) });
-            let told = told(incidents, max);
-            for (i, (at, _)) in told.iter().enumerate() {
-                let within = told[i..].iter().filter(|(later, _)| later - at < DAY_MS).count();
+            let alerted = alerted(incidents, max);
+            for (i, (at, _)) in alerted.iter().enumerate() {
+                let within = alerted[i..].iter().filter(|(later, _)| later - at < DAY_MS).count();
                 prop_assert!(within <= max as usize);
             }
         }
 
         #[test]
-        fn ten_times_stronger_is_told_after_any_storm_of_weak_ones(
+        fn ten_times_stronger_incident_is_alerted_after_any_storm(
             steps in prop::collection::vec((0_i64..DAY_MS / 50, 1.0_f64..2.0), 1..300), max in 5_u32..50,
         ) {
             let mut now = 0;
             let mut incidents: Vec<_> = steps.into_iter().map(|(step, weak)| { now += step; (now, weak) }).collect();
             incidents.push((now, 20.0));
-            prop_assert_eq!(told(incidents, max).last().copied(), Some((now, 20.0)));
+            prop_assert_eq!(alerted(incidents, max).last().copied(), Some((now, 20.0)));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The state machine: anomaly events and the wall time in, events about incidents out.
+//! The state machine: takes anomaly events and the wall time, returns incident events.
 
 mod grouping;
 mod recovery;
@@ -7,62 +7,46 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use super::budget::{Budget, Verdict};
+use super::budget::{AlertDecision, Budget};
 use super::burst::Bursts;
 use super::cooccurrence::CooccurrenceStats;
 use super::inventory::SeriesInventory;
-use super::state::{IncidentState, moment};
+use super::settings::IncidentSettings;
+use super::state::{IncidentState, timeline_entry};
 use earcon_model::{
     Anomaly, AnomalyEvent, AnomalyId, Event, EventBody, Incident, IncidentEvent, IncidentId, Seq, SeriesId,
     TimelineKind, WorkspaceId,
 };
 
-/// Most incidents under way; what begins beyond it joins the youngest one.
-const MAX_CASES: usize = 256;
-/// Most series in incidents under way; further ones are only counted.
-const MAX_PLACED: usize = 50_000;
-/// How many incidents that are over are remembered, so that a replay does not bring them back.
+/// Most open incidents. Beyond it, a new anomaly joins the youngest incident.
+const MAX_INCIDENTS: usize = 256;
+/// Most series in open incidents. Further ones are only counted.
+const MAX_MEMBERSHIPS: usize = 50_000;
+/// How many closed incidents are remembered, so that a replay does not reopen them.
 const MAX_FINISHED: usize = 512;
 
-/// Limits and times.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct IncidentSettings {
-    /// Most incidents alerted in any 24 hours; 0: no limit.
-    pub max_per_day: u32,
-    /// How long an incident gathers members before it is first spoken of, milliseconds.
-    pub settle_ms: i64,
-    /// How long after its last member's end an incident is over, unless a member comes back, milliseconds.
-    pub linger_ms: i64,
-}
-
-impl Default for IncidentSettings {
-    fn default() -> Self {
-        Self { max_per_day: 20, settle_ms: 2_000, linger_ms: 60_000 }
-    }
-}
-
-/// Why a saved state cannot be used.
+/// The reason why a saved state cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the saved state of the incidents cannot be read: {0}")]
 pub struct RestoreError(String);
 
-/// Where a series is.
+/// The membership of a series in an incident.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-struct Place {
+struct Membership {
     incident: IncidentId,
     anomaly: AnomalyId,
     open: bool,
-    /// Its index among the members; `None` when it is only counted.
+    /// Its index among the listed members. `None` if it is only counted.
     listed: Option<u16>,
 }
 
-/// Everything that has to survive a restart.
+/// The state that survives a restart.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-struct State {
+struct EngineState {
     seq: Seq,
-    cases: BTreeMap<IncidentId, IncidentState>,
-    placed: BTreeMap<SeriesId, Place>,
-    seen: CooccurrenceStats,
+    incidents: BTreeMap<IncidentId, IncidentState>,
+    memberships: BTreeMap<SeriesId, Membership>,
+    cooccurrence: CooccurrenceStats,
     bursts: Bursts,
     budget: Budget,
     finished: VecDeque<IncidentId>,
@@ -73,36 +57,37 @@ struct State {
 pub struct IncidentEngine {
     workspace: WorkspaceId,
     settings: IncidentSettings,
-    population: SeriesInventory,
-    state: State,
+    inventory: SeriesInventory,
+    state: EngineState,
 }
 
 impl IncidentEngine {
-    /// A desk that has heard of nothing up to event `seq`.
+    /// An engine without incidents that continues after event `seq`.
     pub fn new(workspace: WorkspaceId, settings: IncidentSettings, seq: Seq) -> Self {
-        let state = State { seq, ..State::default() };
-        Self { workspace, settings, population: SeriesInventory::default(), state }
+        let state = EngineState { seq, ..EngineState::default() };
+        Self { workspace, settings, inventory: SeriesInventory::default(), state }
     }
 
-    /// The newest event taken in.
+    /// The newest event that was ingested.
     pub fn seq(&self) -> Seq {
         self.state.seq
     }
 
-    /// The incidents that were spoken of and are not over, in no particular order.
+    /// The open incidents that have been reported, in no particular order.
     pub fn open(&self) -> impl Iterator<Item = &Incident> {
-        let open = |case: &&IncidentState| case.reported.is_some() && case.incident.merged_into.is_none();
-        self.state.cases.values().filter(open).map(|case| &case.incident)
+        let open = |state: &&IncidentState| state.reported.is_some() && state.incident.merged_into.is_none();
+        self.state.incidents.values().filter(open).map(|state| &state.incident)
     }
 
-    /// Learns which series there are, to know what is rare in common. Cheap enough for once a minute.
-    pub fn know(&mut self, population: SeriesInventory) {
-        self.population = population;
+    /// Replaces the inventory of series, which tells rare traits from common ones. Cheap enough for
+    /// once a minute.
+    pub fn set_inventory(&mut self, inventory: SeriesInventory) {
+        self.inventory = inventory;
     }
 
-    /// Takes the next event of the log in; all but those of anomalies only move the position. `muted` says why nobody is to be
-    /// alerted because of an anomaly.
-    pub fn take(&mut self, event: &Event, muted: &dyn Fn(&Anomaly) -> Option<String>) {
+    /// Ingests the next event of the log. Events that are not about anomalies only move the
+    /// position. `muted` returns the reason of the mute that covers an anomaly, if any.
+    pub fn ingest(&mut self, event: &Event, muted: &dyn Fn(&Anomaly) -> Option<String>) {
         if event.seq <= self.state.seq {
             return;
         }
@@ -113,18 +98,24 @@ impl IncidentEngine {
             AnomalyEvent::Updated(anomaly) => self.update(anomaly, muted(anomaly), event.time_ms),
             AnomalyEvent::Closed(anomaly) => {
                 let id = SeriesId::of(&anomaly.kpi, &anomaly.labels);
-                // What the last samples brought, first.
-                if self.state.placed.get(&id).is_some_and(|place| place.anomaly == anomaly.id && place.open) {
+                // Applies the last samples first.
+                if self
+                    .state
+                    .memberships
+                    .get(&id)
+                    .is_some_and(|membership| membership.anomaly == anomaly.id && membership.open)
+                {
                     self.update(anomaly, muted(anomaly), event.time_ms);
                     self.end(id, anomaly.closed_at_ms.unwrap_or(event.time_ms), event.time_ms);
                 }
             }
             AnomalyEvent::Acknowledged { id, labels, acknowledgement } => {
                 let series = SeriesId::of(kpi, labels);
-                if let Some(place) = self.state.placed.get(&series).filter(|place| place.anomaly == *id)
-                    && let Some(case) = self.state.cases.get_mut(&place.incident)
+                if let Some(membership) =
+                    self.state.memberships.get(&series).filter(|membership| membership.anomaly == *id)
+                    && let Some(state) = self.state.incidents.get_mut(&membership.incident)
                 {
-                    case.acknowledged(place.listed, acknowledgement);
+                    state.acknowledged(membership.listed, acknowledgement);
                 }
             }
             // Feedback changes how a series alerts, not the incidents it was in.
@@ -132,12 +123,13 @@ impl IncidentEngine {
         }
     }
 
-    /// What is to be written now. The desk takes it for written: if it cannot be, the desk has to be thrown away.
+    /// The events to append now. The engine assumes that they are appended: if that fails, the
+    /// caller has to discard the engine.
     pub fn decide(&mut self, now_ms: i64) -> Vec<IncidentEvent> {
-        let due = |case: &&IncidentState| case.due_at(&self.settings).is_some_and(|at| at <= now_ms);
-        let mut due: Vec<&Incident> = self.state.cases.values().filter(due).map(|case| &case.incident).collect();
-        // What became part of another first, so that whoever knew it as alerted knows the other one so. Then the most
-        // surprising, because what it takes from the budget is gone for the others.
+        let due = |state: &&IncidentState| state.due_at(&self.settings).is_some_and(|at| at <= now_ms);
+        let mut due: Vec<&Incident> = self.state.incidents.values().filter(due).map(|state| &state.incident).collect();
+        // Merged incidents first, so that followers know the target as alerted before it is
+        // reported. Then the most surprising, because each alert leaves less budget for the rest.
         due.sort_by(|a, b| {
             let merged = b.merged_into.is_some().cmp(&a.merged_into.is_some());
             merged.then(b.surprise.total_cmp(&a.surprise)).then(a.id.cmp(&b.id))
@@ -150,89 +142,90 @@ impl IncidentEngine {
         decisions
     }
 
-    /// When [`decide`](Self::decide) has something to say next, if nothing happens before.
+    /// When [`decide`](Self::decide) next has something to report, unless an event comes before.
     pub fn due_at(&self) -> Option<i64> {
-        self.state.cases.values().filter_map(|case| case.due_at(&self.settings)).min()
+        self.state.incidents.values().filter_map(|state| state.due_at(&self.settings)).min()
     }
 
     fn decide_on(&mut self, id: IncidentId, now_ms: i64, decisions: &mut Vec<IncidentEvent>) {
-        let State { cases, budget, seen, seq, .. } = &mut self.state;
-        let Some(case) = cases.get_mut(&id) else { return };
-        if case.incident.members.is_empty() {
-            cases.remove(&id);
+        let EngineState { incidents, budget, cooccurrence, seq, .. } = &mut self.state;
+        let Some(state) = incidents.get_mut(&id) else { return };
+        if state.incident.members.is_empty() {
+            incidents.remove(&id);
             return;
         }
-        let merged = case.incident.merged_into.is_some();
+        let merged = state.incident.merged_into.is_some();
         if !merged {
-            case.find_first_mover(seen);
-            let strength = f64::from(case.incident.surprise);
-            if case.asks() {
-                case.asked = case.incident.surprise;
-                if budget.ask(id, strength, now_ms, self.settings.max_per_day) == Verdict::Tell {
-                    case.incident.alerted_at_ms = Some(now_ms);
-                    if let Some(first) = case.incident.first() {
-                        let told = moment(now_ms, TimelineKind::Alerted, &first.kpi, &first.labels);
-                        case.incident.note(told);
+            state.find_first_mover(cooccurrence);
+            let strength = f64::from(state.incident.surprise);
+            if state.needs_alert_decision() {
+                state.surprise_at_decision = state.incident.surprise;
+                if budget.decide(id, strength, now_ms, self.settings.max_per_day) == AlertDecision::Alert {
+                    state.incident.alerted_at_ms = Some(now_ms);
+                    if let Some(first) = state.incident.first() {
+                        let entry = timeline_entry(now_ms, TimelineKind::Alerted, &first.kpi, &first.labels);
+                        state.incident.note(entry);
                     }
                 }
             }
-            budget.note(id, strength, now_ms, case.incident.alerted_at_ms, self.settings.max_per_day);
+            budget.record(id, strength, now_ms, state.incident.alerted_at_ms, self.settings.max_per_day);
         }
-        case.incident.cause_seq = *seq;
-        let first_time = case.reported.is_none();
-        let over = merged || case.closes_at(&self.settings).is_some_and(|at| at <= now_ms);
-        let mut say = |case: &mut IncidentState, make: fn(Box<Incident>) -> IncidentEvent| {
-            case.report(now_ms);
-            decisions.push(make(Box::new(case.incident.clone())));
+        state.incident.cause_seq = *seq;
+        let first_time = state.reported.is_none();
+        let over = merged || state.closes_at(&self.settings).is_some_and(|at| at <= now_ms);
+        let mut report = |state: &mut IncidentState, make: fn(Box<Incident>) -> IncidentEvent| {
+            state.mark_reported(now_ms);
+            decisions.push(make(Box::new(state.incident.clone())));
         };
         if first_time {
-            say(case, IncidentEvent::Opened);
+            report(state, IncidentEvent::Opened);
         }
         if over {
             if !merged {
-                case.incident.closed_at_ms = Some(case.ended_at_ms());
+                state.incident.closed_at_ms = Some(state.ended_at_ms());
             }
-            say(case, IncidentEvent::Closed);
+            report(state, IncidentEvent::Closed);
             self.forget(id);
         } else if !first_time {
-            say(case, IncidentEvent::Updated);
+            report(state, IncidentEvent::Updated);
         }
     }
 
-    /// An incident is over: its series are free for others.
+    /// Removes a closed incident and frees its series for others.
     fn forget(&mut self, id: IncidentId) {
-        self.state.cases.remove(&id);
-        self.state.placed.retain(|_, place| place.incident != id);
+        self.state.incidents.remove(&id);
+        self.state.memberships.retain(|_, membership| membership.incident != id);
         self.state.finished.push_back(id);
         if self.state.finished.len() > MAX_FINISHED {
             self.state.finished.pop_front();
         }
     }
 
-    /// Ends the members whose anomalies are not among `open`: their end was lost, with the state of their series.
+    /// Ends the members whose anomalies are not among `open`. Their end was lost together with the
+    /// state of their series.
     pub fn reconcile(&mut self, open: &HashSet<AnomalyId>, now_ms: i64) {
-        let lost = |(_, place): &(&SeriesId, &Place)| place.open && !open.contains(&place.anomaly);
-        let lost: Vec<SeriesId> = self.state.placed.iter().filter(lost).map(|(id, _)| *id).collect();
+        let lost = |(_, membership): &(&SeriesId, &Membership)| membership.open && !open.contains(&membership.anomaly);
+        let lost: Vec<SeriesId> = self.state.memberships.iter().filter(lost).map(|(id, _)| *id).collect();
         for id in lost {
             self.end(id, now_ms, now_ms);
         }
     }
 
-    /// Moves on to event `seq`, because what is before it is no more.
+    /// Skips to event `seq`, because earlier events were removed from the log.
     pub fn skip_to(&mut self, seq: Seq) {
         self.state.seq = self.state.seq.max(seq);
     }
 
-    /// A desk with the same settings that has heard of nothing up to event `seq` but of what was alerted.
-    pub fn afresh(&self, seq: Seq) -> Self {
-        let state = State { seq, budget: self.state.budget.clone(), ..State::default() };
-        let Self { workspace, settings, population, .. } = self.clone();
-        Self { workspace, settings, population, state }
+    /// A fresh engine at `seq`. Keeps the settings and the alert budget, drops all incidents.
+    pub fn restarted_at(&self, seq: Seq) -> Self {
+        let state = EngineState { seq, budget: self.state.budget.clone(), ..EngineState::default() };
+        let Self { workspace, settings, inventory, .. } = self.clone();
+        Self { workspace, settings, inventory, state }
     }
 
-    /// What series are in incidents under way, listed or not.
-    pub fn series_placed(&self) -> usize {
-        self.state.placed.len()
+    /// The number of series in open incidents, listed or not.
+    pub fn series_count(&self) -> usize {
+        self.state.memberships.len()
     }
 }
 

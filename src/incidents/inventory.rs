@@ -1,4 +1,4 @@
-//! What the series of a workspace have in common, and how rare that is.
+//! Counts traits that series of a workspace share, and how rare each is.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -6,18 +6,18 @@ use serde::{Deserialize, Serialize};
 
 use earcon_model::{KpiName, Labels};
 
-/// At least one in so many series must lack a trait for it to say anything, when many series have it.
+/// A trait of many series is distinctive if at most one in this many series has it.
 const RARE_SHARE: u32 = 4;
-/// A trait of so few series needs only half of them to lack it.
+/// A trait of at most this many series is distinctive if at most half of all series have it.
 const FEW: u32 = 8;
 
-/// Something a series may share with others: a label pair, or the beginning of its KPI's name up to the last dot. Its hash.
+/// Hash of a trait that series can share: a label pair, or the KPI's name up to its last dot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Trait(u64);
 
 impl Trait {
-    fn of(text: &str) -> Self {
-        // FNV-1a, which is the same everywhere and for ever.
+    fn from_text(text: &str) -> Self {
+        // FNV-1a: the hash is part of the saved state, so it must be the same on every machine.
         Self(
             text.bytes()
                 .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)),
@@ -25,14 +25,14 @@ impl Trait {
     }
 }
 
-/// The traits of a series, each with its text: `key:value` or `name.*`.
+/// The traits of a series with their texts: `key:value` or `name.*`.
 pub(super) fn traits(kpi: &KpiName, labels: &Labels) -> impl Iterator<Item = (Trait, String)> {
     let family = kpi.as_str().rsplit_once('.').map(|(family, _)| format!("{family}.*"));
     let pairs: Vec<_> = labels.pairs().map(|(key, value)| format!("{key}:{value}")).collect();
-    family.into_iter().chain(pairs).map(|text| (Trait::of(&text), text))
+    family.into_iter().chain(pairs).map(|text| (Trait::from_text(&text), text))
 }
 
-/// How many series have which traits.
+/// The number of series that have each trait.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SeriesInventory {
     total: u32,
@@ -41,32 +41,32 @@ pub struct SeriesInventory {
 
 impl SeriesInventory {
     /// Counts the series of a workspace.
-    pub fn of<'a>(series: impl IntoIterator<Item = (&'a KpiName, &'a Labels)>) -> Self {
-        let mut population = Self::default();
+    pub fn from_series<'a>(series: impl IntoIterator<Item = (&'a KpiName, &'a Labels)>) -> Self {
+        let mut inventory = Self::default();
         for (kpi, labels) in series {
-            population.total += 1;
+            inventory.total += 1;
             for (key, _) in traits(kpi, labels) {
-                *population.counts.entry(key).or_default() += 1;
+                *inventory.counts.entry(key).or_default() += 1;
             }
         }
-        population
+        inventory
     }
 
-    /// The share of series that have it, for ordering; smaller is rarer.
+    /// The share of series that have a trait. Smaller is rarer.
     fn share(&self, key: Trait) -> f64 {
         f64::from(self.counts.get(&key).copied().unwrap_or(1)) / f64::from(self.total.max(1))
     }
 
-    /// Whether having it in common means something.
-    fn is_telling(&self, key: Trait) -> bool {
+    /// Whether a trait is rare enough to link two series.
+    fn is_distinctive(&self, key: Trait) -> bool {
         let count = self.counts.get(&key).copied().unwrap_or(1);
         count.saturating_mul(RARE_SHARE) <= self.total || (count <= FEW && count * 2 <= self.total)
     }
 
-    /// The rarest telling trait of a series that is among `present`, as text.
+    /// The rarest distinctive trait of a series that is among `present`, as text.
     pub(super) fn shared(&self, kpi: &KpiName, labels: &Labels, present: &BTreeSet<Trait>) -> Option<String> {
         traits(kpi, labels)
-            .filter(|(key, _)| present.contains(key) && self.is_telling(*key))
+            .filter(|(key, _)| present.contains(key) && self.is_distinctive(*key))
             .min_by(|(a, _), (b, _)| self.share(*a).total_cmp(&self.share(*b)))
             .map(|(_, text)| text)
     }
@@ -82,22 +82,22 @@ mod tests {
     }
 
     fn shared(all: &[(KpiName, Labels)], a: &str, b: &str) -> Option<String> {
-        let population = SeriesInventory::of(all.iter().map(|(kpi, labels)| (kpi, labels)));
+        let inventory = SeriesInventory::from_series(all.iter().map(|(kpi, labels)| (kpi, labels)));
         let (kpi, labels) = series(b);
         let present = traits(&kpi, &labels).map(|(key, _)| key).collect();
         let (kpi, labels) = series(a);
-        population.shared(&kpi, &labels, &present)
+        inventory.shared(&kpi, &labels, &present)
     }
 
     #[test]
-    fn rare_pairs_link_and_ubiquitous_ones_do_not() {
+    fn rare_label_links_and_ubiquitous_label_does_not() {
         let all: Vec<_> = (0..40).map(|i| series(&format!("kpi{}{{host:h{},env:prod}}", i % 10, i / 10))).collect();
         assert_eq!(shared(&all, "kpi1{host:h2,env:prod}", "kpi5{host:h2,env:prod}"), Some("host:h2".into()));
         assert_eq!(shared(&all, "kpi1{host:h2,env:prod}", "kpi5{host:h3,env:prod}"), None);
     }
 
     #[test]
-    fn names_of_one_family_link_unless_all_are_of_it() {
+    fn name_family_links_unless_all_series_belong_to_it() {
         let names = ["shop.orders", "shop.errors", "db.latency", "db.locks", "net.in", "net.out"];
         let all: Vec<_> = names.iter().map(|name| series(name)).collect();
         assert_eq!(shared(&all, "shop.orders", "shop.errors"), Some("shop.*".into()));

@@ -1,67 +1,70 @@
-//! One incident under way: what it consists of, what was said of it, and when there is something to say next.
+//! One open incident: its members, the state last reported, and when to report next.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
 use super::cooccurrence::CooccurrenceStats;
-use super::engine::IncidentSettings;
 use super::inventory::{Trait, traits};
+use super::settings::IncidentSettings;
 use earcon_model::{
     Acknowledgement, Anomaly, Incident, IncidentId, KpiName, Labels, Link, Member, SeriesId, TimelineEntry,
     TimelineKind,
 };
 
-/// An anomaly may join for half as long after the latest activity as the incident had lasted until then; at least so long, …
+/// An anomaly may join for half the incident's duration after its latest activity: at least this
+/// long, …
 const JOIN_LEAST_MS: i64 = 120_000;
-/// … and at most so long.
+/// … and at most this long. Both milliseconds.
 const JOIN_MOST_MS: i64 = 1_800_000;
-/// Clear growth is told no more often than this.
+/// Shortest time between reports of clear growth.
 const UPDATE_EVERY_MS: i64 = 5_000;
-/// Small changes are told no more often than this.
+/// Shortest time between reports of small changes.
 const REFRESH_EVERY_MS: i64 = 60_000;
-/// Onsets closer than this, or than a sampling interval up to [`NEAR_MOST_MS`], say nothing about who was first.
+/// Onsets closer than this, or than a sampling interval up to [`NEAR_MOST_MS`], count as
+/// simultaneous.
 const NEAR_LEAST_MS: i64 = 1_000;
 const NEAR_MOST_MS: i64 = 60_000;
 
-/// How surprising a score is, in bits: how many times in a row a coin has to show heads. 25 at most.
+/// The surprise of a score in bits: −log₂(1 − score), at most 25. One bit is one toss of a coin.
 pub(super) fn bits(score: f32) -> f32 {
     -(1.0 - f64::from(score)).clamp(1.0 / 33_554_432.0, 1.0).log2() as f32
 }
 
-/// Whether a strength has clearly grown since it was `before`; in the unit in which episodes measure their growth.
+/// Whether a surprise has clearly grown since it was `before`. Episodes use the same rule.
 pub(super) fn has_clearly_grown(before: f32, now: f32) -> bool {
     now.sqrt() > before.sqrt() + 0.55
 }
 
-/// What was last said of an incident.
+/// The state of an incident when it was last reported.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Reported {
     pub(super) at_ms: i64,
     pub(super) members_total: u32,
     pub(super) surprise: f32,
     pub(super) acknowledged: bool,
-    pub(super) told: bool,
+    pub(super) alerted: bool,
 }
 
+/// An open incident.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct IncidentState {
     pub(super) incident: Incident,
-    /// Wall time at which it came into being.
+    /// Wall time at which it was created.
     pub(super) since_ms: i64,
-    /// The latest onset, peak or end of a member, by the samples.
+    /// The latest onset, peak or end of a member, in sample time.
     pub(super) activity_ms: i64,
-    /// Wall time since when no member is open.
+    /// Wall time since which no member is open.
     pub(super) empty_since_ms: Option<i64>,
     pub(super) traits: BTreeSet<Trait>,
     pub(super) kpis: BTreeSet<KpiName>,
     pub(super) burst: bool,
-    /// Members that are not listed and not muted, and the highest score among them.
+    /// Number of members that are neither listed nor muted, and their highest score.
     unlisted: u32,
     unlisted_peak: f32,
-    /// The surprise with which the budget was last asked.
-    pub(super) asked: f32,
-    /// `None` while it is too young to be spoken of.
+    /// The surprise at the last decision of the budget.
+    pub(super) surprise_at_decision: f32,
+    /// `None` while it gathers members and has not been reported.
     pub(super) reported: Option<Reported>,
     dirty: bool,
 }
@@ -87,13 +90,14 @@ impl IncidentState {
             timeline_left_out: 0,
             acknowledged: None,
         };
-        Self::of(incident, now_ms)
+        Self::from_incident(incident, now_ms)
     }
 
-    /// An incident as an event tells of it; its members have to be placed yet, and what is not listed is not known.
-    pub(super) fn of(mut incident: Incident, now_ms: i64) -> Self {
+    /// An incident from an event. The caller has to add the memberships. Unlisted members are
+    /// unknown.
+    pub(super) fn from_incident(mut incident: Incident, now_ms: i64) -> Self {
         let activity_ms = incident.members.iter().map(|member| member.closed_at_ms.unwrap_or(member.peak_at_ms)).max();
-        let mut case = Self {
+        let mut state = Self {
             since_ms: now_ms,
             activity_ms: activity_ms.unwrap_or(incident.opened_at_ms),
             empty_since_ms: None,
@@ -102,7 +106,7 @@ impl IncidentState {
             burst: incident.members.iter().any(|member| member.link == Link::Burst),
             unlisted: 0,
             unlisted_peak: 0.0,
-            asked: incident.surprise,
+            surprise_at_decision: incident.surprise,
             reported: None,
             dirty: false,
             incident: {
@@ -110,15 +114,15 @@ impl IncidentState {
                 incident
             },
         };
-        for member in &case.incident.members {
-            case.traits.extend(traits(&member.kpi, &member.labels).map(|(key, _)| key));
-            case.kpis.insert(member.kpi.clone());
+        for member in &state.incident.members {
+            state.traits.extend(traits(&member.kpi, &member.labels).map(|(key, _)| key));
+            state.kpis.insert(member.kpi.clone());
         }
-        case.emptied_or_not(now_ms);
-        case
+        state.update_empty_since(now_ms);
+        state
     }
 
-    /// Whether an onset is near enough in time for its series to join.
+    /// Whether an onset is close enough in time for its series to join.
     pub(super) fn is_near(&self, onset_ms: i64) -> bool {
         let lasted = self.activity_ms.saturating_sub(self.incident.opened_at_ms);
         let window = (lasted / 2).clamp(JOIN_LEAST_MS, JOIN_MOST_MS);
@@ -126,7 +130,7 @@ impl IncidentState {
             && onset_ms <= self.activity_ms.saturating_add(window)
     }
 
-    /// Takes a series in; answers its place in the list of members when it is listed.
+    /// Adds a member. Returns its index in the list of members, if it is listed.
     pub(super) fn join(&mut self, member: Member, now_ms: i64) -> Option<u16> {
         self.dirty = true;
         let incident = &mut self.incident;
@@ -138,30 +142,30 @@ impl IncidentState {
             incident.members_open = incident.members_open.saturating_add(1);
         }
         let listed = incident.members.len() < Incident::MAX_MEMBERS;
-        let place = listed.then_some(incident.members.len() as u16);
+        let index = listed.then_some(incident.members.len() as u16);
         if listed {
             self.kpis.insert(member.kpi.clone());
             self.traits.extend(traits(&member.kpi, &member.labels).map(|(key, _)| key));
-            incident.note(moment(member.opened_at_ms, TimelineKind::Joined, &member.kpi, &member.labels));
+            incident.note(timeline_entry(member.opened_at_ms, TimelineKind::Joined, &member.kpi, &member.labels));
             incident.members.push(member);
         } else if member.muted.is_none() {
             self.unlisted += 1;
             self.unlisted_peak = self.unlisted_peak.max(member.peak_score);
         }
-        self.emptied_or_not(now_ms);
-        self.rank();
-        place
+        self.update_empty_since(now_ms);
+        self.update_surprise();
+        index
     }
 
-    /// A series that had left is anomalous again, or (`open`) still; its anomaly is another one.
-    pub(super) fn returned(&mut self, place: Option<u16>, open: bool, again: Member, now_ms: i64) {
+    /// Starts another anomaly of a member that is closed, or still open (`open`).
+    pub(super) fn returned(&mut self, index: Option<u16>, open: bool, again: Member, now_ms: i64) {
         self.dirty = true;
         self.activity_ms = self.activity_ms.max(again.peak_at_ms);
         if !open {
             self.incident.members_open = self.incident.members_open.saturating_add(1);
         }
         self.incident.peak_score = self.incident.peak_score.max(again.peak_score);
-        if let Some(member) = place.and_then(|place| self.incident.members.get_mut(usize::from(place))) {
+        if let Some(member) = index.and_then(|index| self.incident.members.get_mut(usize::from(index))) {
             let stronger = again.peak_score > member.peak_score;
             member.anomaly = again.anomaly;
             member.closed_at_ms = None;
@@ -173,20 +177,20 @@ impl IncidentState {
                 member.peak_at_ms = again.peak_at_ms;
                 member.direction = again.direction;
             }
-            self.incident.note(moment(again.opened_at_ms, TimelineKind::Returned, &again.kpi, &again.labels));
+            self.incident.note(timeline_entry(again.opened_at_ms, TimelineKind::Returned, &again.kpi, &again.labels));
         }
-        self.emptied_or_not(now_ms);
-        self.rank();
+        self.update_empty_since(now_ms);
+        self.update_surprise();
     }
 
-    /// An open anomaly of a member has changed.
-    pub(super) fn grew(&mut self, place: Option<u16>, anomaly: &Anomaly, muted: Option<String>) {
+    /// Applies a change of a member's open anomaly.
+    pub(super) fn grew(&mut self, index: Option<u16>, anomaly: &Anomaly, muted: Option<String>) {
         self.incident.peak_score = self.incident.peak_score.max(anomaly.peak_score);
-        let Some(member) = place.and_then(|place| self.incident.members.get_mut(usize::from(place))) else {
+        let Some(member) = index.and_then(|index| self.incident.members.get_mut(usize::from(index))) else {
             if muted.is_none() {
                 self.unlisted_peak = self.unlisted_peak.max(anomaly.peak_score);
             }
-            self.rank();
+            self.update_surprise();
             return;
         };
         member.muted = muted;
@@ -198,41 +202,46 @@ impl IncidentState {
             self.activity_ms = self.activity_ms.max(anomaly.peak_at_ms);
             self.dirty = true;
             if clearly {
-                self.incident.note(moment(anomaly.peak_at_ms, TimelineKind::Grew, &anomaly.kpi, &anomaly.labels));
+                self.incident.note(timeline_entry(
+                    anomaly.peak_at_ms,
+                    TimelineKind::Grew,
+                    &anomaly.kpi,
+                    &anomaly.labels,
+                ));
             }
         }
-        self.rank();
+        self.update_surprise();
     }
 
-    /// An open member's episode has ended.
-    pub(super) fn ended(&mut self, place: Option<u16>, closed_at_ms: i64, now_ms: i64) {
+    /// Closes the episode of an open member.
+    pub(super) fn ended(&mut self, index: Option<u16>, closed_at_ms: i64, now_ms: i64) {
         self.dirty = true;
         self.activity_ms = self.activity_ms.max(closed_at_ms);
         self.incident.members_open = self.incident.members_open.saturating_sub(1);
-        if let Some(member) = place.and_then(|place| self.incident.members.get_mut(usize::from(place))) {
+        if let Some(member) = index.and_then(|index| self.incident.members.get_mut(usize::from(index))) {
             member.closed_at_ms = Some(closed_at_ms);
-            let moment = moment(closed_at_ms, TimelineKind::Ended, &member.kpi, &member.labels);
-            self.incident.note(moment);
+            let entry = timeline_entry(closed_at_ms, TimelineKind::Ended, &member.kpi, &member.labels);
+            self.incident.note(entry);
         }
-        self.emptied_or_not(now_ms);
+        self.update_empty_since(now_ms);
     }
 
-    /// Somebody has seen a member's latest anomaly; who has seen the last one has seen the incident.
-    pub(super) fn acknowledged(&mut self, place: Option<u16>, acknowledgement: &Acknowledgement) {
-        let Some(member) = place.and_then(|place| self.incident.members.get_mut(usize::from(place))) else { return };
+    /// Marks a member as acknowledged. Once all members are, the incident is acknowledged too.
+    pub(super) fn acknowledged(&mut self, index: Option<u16>, acknowledgement: &Acknowledgement) {
+        let Some(member) = index.and_then(|index| self.incident.members.get_mut(usize::from(index))) else { return };
         if std::mem::replace(&mut member.acknowledged, true) {
             return;
         }
         self.dirty = true;
-        let moment = moment(acknowledgement.at_ms, TimelineKind::Acknowledged, &member.kpi, &member.labels);
-        self.incident.note(moment);
+        let entry = timeline_entry(acknowledgement.at_ms, TimelineKind::Acknowledged, &member.kpi, &member.labels);
+        self.incident.note(entry);
         if self.incident.members.iter().all(|member| member.acknowledged) {
             self.incident.acknowledged.get_or_insert_with(|| acknowledgement.clone());
         }
     }
 
-    /// What another incident that becomes part of this one leaves besides its listed members.
-    pub(super) fn inherit(&mut self, other: &IncidentState, now_ms: i64) {
+    /// Takes over everything but the listed members from an incident that is merged into this one.
+    pub(super) fn absorb(&mut self, other: &IncidentState, now_ms: i64) {
         let unlisted = other.incident.members_total.saturating_sub(other.incident.members.len() as u32);
         let open_listed = other.incident.members.iter().filter(|member| member.closed_at_ms.is_none()).count() as u32;
         let open_unlisted = other.incident.members_open.saturating_sub(open_listed);
@@ -251,37 +260,38 @@ impl IncidentState {
         if other.reported.is_some()
             && let Some(first) = other.incident.first()
         {
-            self.incident.note(moment(first.opened_at_ms, TimelineKind::Merged, &first.kpi, &first.labels));
+            self.incident.note(timeline_entry(first.opened_at_ms, TimelineKind::Merged, &first.kpi, &first.labels));
         }
         self.dirty = true;
-        self.emptied_or_not(now_ms);
-        self.rank();
+        self.update_empty_since(now_ms);
+        self.update_surprise();
     }
 
-    fn emptied_or_not(&mut self, now_ms: i64) {
+    fn update_empty_since(&mut self, now_ms: i64) {
         self.empty_since_ms = match self.incident.members_open {
             0 => self.empty_since_ms.or(Some(now_ms)),
             _ => None,
         };
     }
 
-    /// The surprise of the most surprising member that is not muted, and the logarithm of how many those are.
-    fn rank(&mut self) {
-        let loud = self.incident.members.iter().filter(|member| member.muted.is_none());
-        let (many, peak) = loud
+    /// Sets the surprise: that of the most surprising unmuted member, plus log₂ of their number.
+    fn update_surprise(&mut self) {
+        let unmuted = self.incident.members.iter().filter(|member| member.muted.is_none());
+        let (many, peak) = unmuted
             .fold((self.unlisted, self.unlisted_peak), |(many, peak), member| (many + 1, peak.max(member.peak_score)));
         self.incident.surprise = if many == 0 { 0.0 } else { bits(peak) + (many as f32).log2() };
     }
 
-    /// Whether the budget should be asked (again): it is not told, somebody would want to know, and it is new or has grown.
-    pub(super) fn asks(&self) -> bool {
+    /// Whether the budget has to decide (again): not yet alerted or acknowledged, has unmuted
+    /// members, and is new or has clearly grown.
+    pub(super) fn needs_alert_decision(&self) -> bool {
         let Incident { surprise, .. } = self.incident;
-        let known = self.reported.is_some() && !has_clearly_grown(self.asked, surprise);
+        let known = self.reported.is_some() && !has_clearly_grown(self.surprise_at_decision, surprise);
         !self.incident.is_alerted() && surprise > 0.0 && self.incident.acknowledged.is_none() && !known
     }
 
-    /// Notes what is said of it at `now_ms`.
-    pub(super) fn report(&mut self, now_ms: i64) {
+    /// Marks the present state as reported at `now_ms`.
+    pub(super) fn mark_reported(&mut self, now_ms: i64) {
         self.dirty = false;
         self.incident.revision += 1;
         self.reported = Some(Reported {
@@ -289,22 +299,22 @@ impl IncidentState {
             members_total: self.incident.members_total,
             surprise: self.incident.surprise,
             acknowledged: self.incident.acknowledged.is_some(),
-            told: self.incident.is_alerted(),
+            alerted: self.incident.is_alerted(),
         });
     }
 
-    /// Notes what was said of it before a restart; what has happened since is still to be told.
-    pub(super) fn said(&mut self, incident: &Incident) {
+    /// Restores the state last reported before a restart. Later changes remain to be reported.
+    pub(super) fn restore_reported(&mut self, incident: &Incident) {
         if let Some(reported) = &mut self.reported {
             reported.members_total = incident.members_total;
             reported.surprise = incident.surprise;
             reported.acknowledged = incident.acknowledged.is_some();
-            reported.told = incident.is_alerted();
+            reported.alerted = incident.is_alerted();
         }
         self.dirty = true;
     }
 
-    /// When the next thing is to be said of it, wall time; `None` when nothing is to be said unless something happens.
+    /// Wall time of the next report. `None` if none is due without a further event.
     pub(super) fn due_at(&self, settings: &IncidentSettings) -> Option<i64> {
         if self.incident.merged_into.is_some() {
             return Some(i64::MIN);
@@ -312,10 +322,10 @@ impl IncidentState {
         let Some(reported) = self.reported else { return Some(self.since_ms.saturating_add(settings.settle_ms)) };
         let Incident { members_total, surprise, .. } = self.incident;
         let acknowledged = self.incident.acknowledged.is_some() != reported.acknowledged;
-        let told = self.incident.is_alerted() != reported.told;
+        let alerted = self.incident.is_alerted() != reported.alerted;
         let joined = members_total >= reported.members_total + 1 + reported.members_total / 10;
-        let clear = joined || has_clearly_grown(reported.surprise, surprise) || self.asks();
-        let change = if acknowledged || told {
+        let clear = joined || has_clearly_grown(reported.surprise, surprise) || self.needs_alert_decision();
+        let change = if acknowledged || alerted {
             Some(i64::MIN)
         } else if clear {
             Some(reported.at_ms.saturating_add(UPDATE_EVERY_MS))
@@ -329,38 +339,38 @@ impl IncidentState {
         }
     }
 
-    /// When it is over, unless a member comes back before.
+    /// Wall time at which it closes, unless a member returns before.
     pub(super) fn closes_at(&self, settings: &IncidentSettings) -> Option<i64> {
         self.empty_since_ms.map(|since| since.saturating_add(settings.linger_ms))
     }
 
-    /// When the last of its members ended, by the samples.
+    /// When the last of its members ended, in sample time.
     pub(super) fn ended_at_ms(&self) -> i64 {
         self.incident.members.iter().filter_map(|member| member.closed_at_ms).max().unwrap_or(self.activity_ms)
     }
 
-    /// Decides who moved first: the earliest onset; of those too near to tell, who has usually preceded the others before; then
-    /// the more surprising one.
-    pub(super) fn find_first_mover(&mut self, seen: &CooccurrenceStats) {
+    /// Finds the first mover: the earliest onset. Among simultaneous onsets, the series that
+    /// usually preceded the others wins, then the more surprising one.
+    pub(super) fn find_first_mover(&mut self, cooccurrence: &CooccurrenceStats) {
         let ids: Vec<SeriesId> = self.incident.members.iter().map(|m| SeriesId::of(&m.kpi, &m.labels)).collect();
         let members = &self.incident.members;
         let Some(earliest) = (0..members.len()).min_by_key(|i| members[*i].opened_at_ms) else { return };
-        let near_ms = seen.spacing_ms(ids[earliest]).clamp(NEAR_LEAST_MS, NEAR_MOST_MS);
+        let near_ms = cooccurrence.spacing_ms(ids[earliest]).clamp(NEAR_LEAST_MS, NEAR_MOST_MS);
         let until = members[earliest].opened_at_ms.saturating_add(near_ms);
         let mut near: Vec<usize> = (0..members.len()).filter(|i| members[*i].opened_at_ms <= until).collect();
         near.sort_by_key(|i| members[*i].opened_at_ms);
         near.truncate(32);
-        let rank = |i: usize| -> i32 { near.iter().map(|other| seen.precedence(ids[i], ids[*other])).sum() };
+        let lead = |i: usize| -> i32 { near.iter().map(|other| cooccurrence.precedence(ids[i], ids[*other])).sum() };
         let best = near.iter().copied().max_by(|&a, &b| {
             let surprise = members[a].peak_score.total_cmp(&members[b].peak_score);
             let name = || (&members[b].kpi, &members[b].labels).cmp(&(&members[a].kpi, &members[a].labels));
-            rank(a).cmp(&rank(b)).then(surprise).then_with(name)
+            lead(a).cmp(&lead(b)).then(surprise).then_with(name)
         });
         self.incident.first_mover = best.unwrap_or(earliest) as u32;
     }
 }
 
-/// A line of a timeline.
-pub(super) fn moment(at_ms: i64, what: TimelineKind, kpi: &KpiName, labels: &Labels) -> TimelineEntry {
+/// An entry of an incident's timeline.
+pub(super) fn timeline_entry(at_ms: i64, what: TimelineKind, kpi: &KpiName, labels: &Labels) -> TimelineEntry {
     TimelineEntry { at_ms, what, kpi: kpi.clone(), labels: labels.clone() }
 }

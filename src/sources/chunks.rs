@@ -1,4 +1,4 @@
-//! Reads a table on a thread of its own, a few portions ahead of who takes them.
+//! Reads a table on a separate thread, a few portions ahead of the consumer.
 
 use std::fs::File;
 use std::io::{self, Cursor, Read};
@@ -7,42 +7,42 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::SourceSample;
+use super::batcher::Batcher;
 use super::csv::{CsvError, CsvReader, Naming, RowProblem};
-use super::replay::Batcher;
 use super::xlsx::{self, SheetError};
 
-/// How many batches may be read ahead of the one being delivered.
+/// Number of portions that are read ahead.
 const READ_AHEAD: usize = 4;
 
-/// How many problems are passed on together when no batch comes along to take them.
+/// Number of problems after which a portion without samples is sent.
 const PROBLEMS_TOGETHER: usize = 100;
 
-/// The largest workbook, in bytes: it is read whole.
+/// The largest workbook, bytes. It is read into memory.
 const MAX_WORKBOOK: u64 = 64 << 20;
 
-/// Why a table cannot be read, or not any further.
+/// Why a table cannot be read, or not to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
-    /// As CSV.
+    /// An error of the CSV reader.
     #[error(transparent)]
     Csv(#[from] CsvError),
-    /// As a workbook.
+    /// An error of the workbook.
     #[error(transparent)]
     Sheet(#[from] SheetError),
 }
 
-/// What the reading thread hands over: samples that belong into one request, and what was met on the way to them.
+/// A portion of the table: samples for one request, and the problems found before them.
 #[derive(Debug, Default)]
 pub struct Portion {
     /// The samples, in the order of the table.
     pub samples: Vec<SourceSample>,
     /// Rows and cells that were skipped.
     pub problems: Vec<RowProblem>,
-    /// What concerns the whole table; once.
+    /// A warning about the whole table, sent once.
     pub warning: Option<String>,
-    /// Rows read since the portion before.
+    /// Rows read since the previous portion.
     pub rows: u64,
-    /// Bytes of the table read so far; of a workbook, of the CSV it became.
+    /// Bytes of the table read so far. For a workbook, bytes of the CSV it was converted to.
     pub bytes_read: u64,
 }
 
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_workbook_and_the_same_table_as_csv_give_the_same() {
+    async fn workbook_and_csv_of_the_same_table_give_equal_samples() {
         let cell = |at: &str, value: i64| format!("<c r=\"{at}\"><v>{value}</v></c>");
         let text = |at: &str, text: &str| format!("<c r=\"{at}\" t=\"inlineStr\"><is><t>{text}</t></is></c>");
         let mut rows = format!("<row r=\"1\">{}{}</row>", text("A1", "time"), text("B1", "value"));
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_table_gives_its_reason_and_nothing_else() {
+    async fn invalid_table_gives_an_error_and_no_portions() {
         for (content, workbook) in [(&b""[..], false), (b"PK", true), (b"time,value\nnoon,1\n", false)] {
             let (portions, end) = read(content, workbook).await;
             assert!(portions.is_empty() && end.is_err());

@@ -1,18 +1,21 @@
 //! A streaming reader of CSV files with a time column and columns of values.
 //!
-//! Reads the Numenta benchmark's `timestamp,value` and any file with a header. Which column is what is decided once, from
-//! the header and the first hundred rows; then rows pass through one at a time, so that a file may be larger than memory.
-//! A bad row costs that row alone.
+//! Reads the Numenta benchmark's `timestamp,value` and any file with a header. The roles of the
+//! columns are detected once, from the header and the first hundred rows. Then rows are streamed,
+//! so that a file may be larger than memory. A bad row is skipped alone.
 //!
-//! - The time is the column called timestamp, time, date, ts or datetime (in any case), else the first; see [`parse_time`].
-//! - With a column called kpi or metric and one called value, each row is one value of the KPI it names.
-//! - Else every other column of numbers is a KPI, called as [`Naming`] says. `label.<x>` columns become labels. Text, columns
-//!   without a name, and the annotations of labelled data sets (`label`, `is_anomaly`, `anomaly`) are not used; one warning
-//!   names them.
-//! - Empty cells, `NaN`, `NA`, `null` and the like are no value, which is a problem only when a row has no other.
+//! - The time is the column called timestamp, time, date, ts or datetime (in any case), else the
+//!   first. See [`parse_time`].
+//! - With a column called kpi or metric and one called value, each row is one value of the KPI it
+//!   names.
+//! - Else each other numeric column is a KPI, named by [`Naming`]. `label.<x>` columns become
+//!   labels. Text, columns without a name, and annotations of labelled data sets (`label`,
+//!   `is_anomaly`, `anomaly`) are not used. One warning names them.
+//! - Empty cells, `NaN`, `NA`, `null` and the like are missing values. That is a problem only if a
+//!   row has no other value.
 //!
-//! Deliberately absent: guessing of other separators, decimal commas and day-first dates, because a wrong guess would be
-//! silent.
+//! Deliberately absent: guessing of other separators, decimal commas and day-first dates, because a
+//! wrong guess would be silent.
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
@@ -21,81 +24,42 @@ use ::csv::{ByteRecord, ReaderBuilder};
 
 use super::SourceSample;
 use bounded::BoundedRecords;
+use cell::{excerpt, is_missing, parse_value};
 use columns::{Columns, Role};
 use earcon_model::{KpiName, Labels, Sample};
 
 mod bounded;
+mod cell;
 mod columns;
+mod error;
 mod time;
 
 pub use columns::{Naming, name_from};
+pub use error::{CsvError, RowProblem};
 pub use time::parse_time;
 
-/// How many rows are looked at to tell number columns from text.
+/// Number of rows that are inspected to tell numeric columns from text.
 const SNIFFED_ROWS: usize = 100;
 
-/// The longest record, in bytes, including any quoted line breaks.
+/// The longest record, bytes, including quoted line breaks.
 const LONGEST_RECORD: usize = 1 << 20;
 
-/// A cell or a row that was skipped, and why.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {reason}")]
-pub struct RowProblem {
-    /// The line of the file on which the row ends, counting from 1.
-    pub line: u64,
-    /// What is wrong with it, fit to show to the file's owner.
-    pub reason: String,
-}
-
-/// Why a file cannot be read, or not any further.
-#[derive(Debug, thiserror::Error)]
-pub enum CsvError {
-    /// There is not even a header.
-    #[error("the file is empty")]
-    Empty,
-    /// No row starts with something that reads as a time.
-    #[error(
-        "column {column:?} should hold the time, but holds {example:?}; write RFC 3339, YYYY-MM-DD HH:MM:SS or an integer since 1970"
-    )]
-    NoTime {
-        /// The column's name.
-        column: String,
-        /// What its first cell holds.
-        example: String,
-    },
-    /// There is no column of numbers beside the time.
-    #[error("no column beside the time holds numbers (columns: {columns}); are they separated by commas?")]
-    NoValues {
-        /// The names of all columns.
-        columns: String,
-    },
-    /// A record has no end within a mebibyte, as after a quote that is never closed.
-    #[error("the row that starts at line {line} is longer than 1 MiB; is a quote (\") left open there?")]
-    RecordTooLong {
-        /// The line of the file, counting from 1.
-        line: u64,
-    },
-    /// The file could not be read.
-    #[error("reading failed: {0}")]
-    Io(#[from] io::Error),
-}
-
-/// Turns rows into samples, in the order of the file. Memory is bounded whatever the file holds.
+/// Converts rows to samples, in the order of the file. Memory is bounded for any input.
 #[derive(Debug)]
 pub struct CsvReader<R> {
     records: ::csv::Reader<BoundedRecords<R>>,
     sniffed: VecDeque<(u64, ByteRecord)>,
-    /// Met while sniffing; told when the rows before it have been handed out.
+    /// An error found while sniffing. It is returned after the rows before it.
     damage: Option<CsvError>,
     record: ByteRecord,
     columns: Columns,
 }
 
 impl<R: Read> CsvReader<R> {
-    /// Reads the header and the first rows of `input` and settles what each column is.
+    /// Reads the header and the first rows of `input` and detects the role of each column.
     ///
     /// # Errors
-    /// The file is empty, has no time or no numbers, or cannot be read.
+    /// If the file is empty, has no time or no numbers, or cannot be read.
     pub fn new(input: R, naming: &Naming) -> Result<Self, CsvError> {
         let records = ReaderBuilder::new()
             .has_headers(false)
@@ -111,7 +75,7 @@ impl<R: Read> CsvReader<R> {
         };
         reader.sniff()?;
         let rows: Vec<&ByteRecord> = reader.sniffed.iter().map(|(_, record)| record).collect();
-        reader.columns = Columns::settle(&rows, naming)?;
+        reader.columns = Columns::detect(&rows, naming)?;
         if reader.columns.has_header {
             reader.sniffed.pop_front();
         }
@@ -133,22 +97,23 @@ impl<R: Read> CsvReader<R> {
         Ok(())
     }
 
-    /// What the file's owner should know about columns that are not used; `None` when all are.
+    /// A warning about unused columns. `None` if all are used.
     pub fn warning(&self) -> Option<&str> {
         self.columns.warning.as_deref()
     }
 
-    /// How many bytes of the file have been read so far.
+    /// Number of bytes read so far.
     pub fn bytes_read(&self) -> u64 {
         self.records.position().byte()
     }
 
-    /// Reads one row, appending its samples to `samples` and what is wrong with it to `problems`.
+    /// Reads one row. Appends its samples to `samples` and its problems to `problems`.
     ///
-    /// Returns false at the end of the file. A row may give both: a bad cell does not take its neighbours along.
+    /// Returns false at the end of the file. A row may give both: the good cells of a row with a
+    /// bad one are kept.
     ///
     /// # Errors
-    /// The file could not be read any further; everything appended until then is good.
+    /// If the file cannot be read further. Everything appended before is valid.
     pub fn read_row(
         &mut self,
         samples: &mut Vec<SourceSample>,
@@ -171,12 +136,13 @@ impl<R: Read> CsvReader<R> {
         Ok(true)
     }
 
-    /// Reads the next record into `self.record` and tells the line on which it ends.
+    /// Reads the next record into `self.record`. Returns the line on which it ends.
     fn read_record(&mut self) -> Result<Option<u64>, CsvError> {
         let start = self.records.position().line();
         self.records.get_mut().start_record();
         match self.records.read_byte_record(&mut self.record) {
-            // The position is behind the record's line break, which `BoundedRecords` sees to that every record has.
+            // The position is after the record's line break. `BoundedRecords` guarantees one for
+            // each record.
             Ok(true) => Ok(Some(self.records.position().line().saturating_sub(1).max(1))),
             Ok(false) => Ok(None),
             Err(error) => Err(read_error(error, start)),
@@ -188,13 +154,14 @@ fn read_error(error: ::csv::Error, line: u64) -> CsvError {
     match error.into_kind() {
         ::csv::ErrorKind::Io(error) if bounded::is_too_long(&error) => CsvError::RecordTooLong { line },
         ::csv::ErrorKind::Io(error) => CsvError::Io(error),
-        // Neither unequal lengths (flexible) nor UTF-8 (bytes) nor serde can fail here, but the enum is open.
+        // No other error can occur with flexible byte records, but the enum is not exhaustive.
         other => CsvError::Io(io::Error::other(format!("{other:?}"))),
     }
 }
 
 impl Columns {
-    /// Reads one row: `Err` is what is wrong with the whole of it, `report` takes what is wrong with single cells.
+    /// Reads one row. `Err` is a problem of the whole row, `report` receives problems of single
+    /// cells.
     fn read(
         &self,
         record: &ByteRecord,
@@ -234,7 +201,7 @@ impl Columns {
             .ok_or_else(|| format!("{:?} is not a time that can be read", excerpt(cell)))
     }
 
-    /// The KPI the row names, in a file whose rows do.
+    /// The KPI that the row names, in a file with a KPI column.
     fn kpi_of(&self, record: &ByteRecord) -> Result<Option<KpiName>, String> {
         let Some((column, prefix)) = &self.kpi else { return Ok(None) };
         let cell = record.get(*column).unwrap_or_default();
@@ -260,21 +227,6 @@ impl Columns {
         }
         Labels::from_pairs(pairs).map_err(|error| error.to_string())
     }
-}
-
-/// The number a cell holds: any finite decimal.
-fn parse_value(cell: &[u8]) -> Option<f64> {
-    std::str::from_utf8(cell).ok()?.parse().ok().filter(|value: &f64| value.is_finite())
-}
-
-/// Whether a cell says that there is no value, in one of the spellings in use.
-fn is_missing(cell: &[u8]) -> bool {
-    ["", "na", "n/a", "nan", "null", "none", "-"].iter().any(|word| cell.eq_ignore_ascii_case(word.as_bytes()))
-}
-
-/// The beginning of a cell, for a message.
-fn excerpt(cell: &[u8]) -> String {
-    String::from_utf8_lossy(cell).chars().take(40).collect()
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
-//! This machine's own metrics: CPU, load, memory, swap, disks, network, pressure stall, processes and temperatures.
+//! This machine's own metrics: CPU, load, memory, swap, disks, network, pressure stall, processes
+//! and temperatures.
 //!
-//! `sysinfo` gives what it has; Linux's `/proc` gives the rest. Whatever a machine lacks is quietly absent, so the set of
-//! series says what the machine can tell. Deliberately absent: a timer (the caller decides when to sample) and async (a
-//! sweep is a few hundred microseconds of reading small kernel files).
+//! The values come from `sysinfo` and from Linux's `/proc`. Metrics that a machine lacks are
+//! silently absent. Deliberately absent: a timer (the caller decides when to sample) and async (a
+//! scrape reads small kernel files for a few hundred microseconds).
 //!
 //! | KPI | unit | label |
 //! | --- | --- | --- |
@@ -12,7 +13,8 @@
 //! | `host.memory.used_percent`, `host.memory.used_bytes` | %, bytes | |
 //! | `host.swap.used_percent`, `host.swap.used_bytes` | %, bytes | |
 //! | `host.disk.read_bytes_per_second`, `host.disk.write_bytes_per_second` | bytes/s | `device` |
-//! | `host.network.receive_bytes_per_second`, `host.network.transmit_bytes_per_second` | bytes/s | `interface` |
+//! | `host.network.receive_bytes_per_second` | bytes/s | `interface` |
+//! | `host.network.transmit_bytes_per_second` | bytes/s | `interface` |
 //! | `host.pressure.{cpu,memory,io}_{some,full}_percent` | % of the last 10 s | |
 //! | `host.processes` | processes | |
 //! | `host.temperature_celsius` | °C | `sensor` |
@@ -24,16 +26,17 @@ use sysinfo::{Components, MINIMUM_CPU_UPDATE_INTERVAL, Networks, System};
 
 use super::SourceSample;
 use rates::Rates;
-use scrape::Sweep;
+use scrape::Scrape;
 
 mod kernel_text;
 mod rates;
 mod scrape;
 
-/// One sample of one of this machine's series.
+/// A sample of a series of this machine.
 pub type HostSample = SourceSample;
 
-/// Reads this machine's metrics. Keeps the counters of the sweep before, because rates are differences.
+/// Reads this machine's metrics. Keeps the counters of the previous scrape, because rates are
+/// differences.
 #[derive(Debug)]
 pub struct HostSampler {
     system: Option<System>,
@@ -52,8 +55,8 @@ impl Default for HostSampler {
 }
 
 impl HostSampler {
-    /// A sampler with its first counters read. The first [`sample`](Self::sample) has no disk and network rates, and no
-    /// CPU values when it follows within 200 ms.
+    /// A sampler with its first counters read. The first [`sample`](Self::sample) has no disk and
+    /// network rates, and no CPU values if it follows within 200 ms.
     pub fn new() -> Self {
         Self::reading(Path::new("/proc"))
     }
@@ -75,57 +78,59 @@ impl HostSampler {
         }
     }
 
-    /// Reads everything once and stamps it `now_ms` (milliseconds since the Unix epoch, UTC).
+    /// Reads all metrics once. The samples have the timestamp `now_ms` (milliseconds since the Unix
+    /// epoch, UTC).
     ///
-    /// Blocks for the time a few dozen small kernel files take to read. Rates use a monotonic clock, so a step of the
-    /// wall clock cannot distort them. No series appears twice in one sweep.
+    /// Blocks while it reads a few dozen small kernel files. Rates use a monotonic clock, so that a
+    /// step of the wall clock cannot distort them. No series appears twice in one scrape.
     pub fn sample(&mut self, now_ms: i64) -> Vec<HostSample> {
-        let mut sweep = Sweep::at(now_ms);
-        self.read_cpu(&mut sweep);
-        read_load(&mut sweep);
-        self.read_memory(&mut sweep);
+        let mut scrape = Scrape::at(now_ms);
+        self.read_cpu(&mut scrape);
+        read_load(&mut scrape);
+        self.read_memory(&mut scrape);
         self.rates.begin(self.started.elapsed().as_secs_f64());
-        self.read_disks(&mut sweep);
-        self.read_networks(&mut sweep);
+        self.read_disks(&mut scrape);
+        self.read_networks(&mut scrape);
         self.rates.end();
-        self.read_pressure(&mut sweep);
-        self.read_processes(&mut sweep);
-        self.read_temperatures(&mut sweep);
-        sweep.into_samples()
+        self.read_pressure(&mut scrape);
+        self.read_processes(&mut scrape);
+        self.read_temperatures(&mut scrape);
+        scrape.into_samples()
     }
 
-    fn read_cpu(&mut self, sweep: &mut Sweep) {
+    fn read_cpu(&mut self, scrape: &mut Scrape) {
         let Some(system) = &mut self.system else { return };
-        // Over a shorter span than this a busy share is mostly rounding, and sysinfo would repeat its last answer.
+        // Over a shorter span the busy share is mostly rounding, and sysinfo would repeat its last
+        // value.
         if self.cpu_read_at.elapsed() < MINIMUM_CPU_UPDATE_INTERVAL {
             return;
         }
         system.refresh_cpu_usage();
         self.cpu_read_at = Instant::now();
-        sweep.push("host.cpu.busy_percent", f64::from(system.global_cpu_usage()));
+        scrape.push("host.cpu.busy_percent", f64::from(system.global_cpu_usage()));
         for cpu in system.cpus() {
             let core = cpu.name().trim_start_matches("cpu");
-            sweep.push_labelled("host.cpu.core_busy_percent", "core", core, f64::from(cpu.usage()));
+            scrape.push_labelled("host.cpu.core_busy_percent", "core", core, f64::from(cpu.usage()));
         }
     }
 
-    fn read_memory(&mut self, sweep: &mut Sweep) {
+    fn read_memory(&mut self, scrape: &mut Scrape) {
         let Some(system) = &mut self.system else { return };
         system.refresh_memory();
-        sweep.push_share(
+        scrape.push_share(
             "host.memory.used_percent",
             "host.memory.used_bytes",
             system.used_memory(),
             system.total_memory(),
         );
-        sweep.push_share("host.swap.used_percent", "host.swap.used_bytes", system.used_swap(), system.total_swap());
+        scrape.push_share("host.swap.used_percent", "host.swap.used_bytes", system.used_swap(), system.total_swap());
     }
 
-    fn read_disks(&mut self, sweep: &mut Sweep) {
+    fn read_disks(&mut self, scrape: &mut Scrape) {
         for disk in kernel_text::disks(&self.read_proc("diskstats")) {
             let mut rate = |kpi, counter| {
-                if let Some(rate) = self.rates.of(kpi, disk.device, counter) {
-                    sweep.push_labelled(kpi, "device", disk.device, rate);
+                if let Some(rate) = self.rates.rate(kpi, disk.device, counter) {
+                    scrape.push_labelled(kpi, "device", disk.device, rate);
                 }
             };
             rate("host.disk.read_bytes_per_second", disk.read_bytes);
@@ -133,19 +138,19 @@ impl HostSampler {
         }
     }
 
-    fn read_networks(&mut self, sweep: &mut Sweep) {
+    fn read_networks(&mut self, scrape: &mut Scrape) {
         let Some(networks) = &mut self.networks else { return };
         networks.refresh(true);
         for (name, data) in networks.iter() {
             let (name, received, transmitted) =
                 (name.to_string_lossy(), data.total_received(), data.total_transmitted());
-            // An interface that never carried a byte is a port without a cable; it would only be a flat line.
+            // An interface without traffic is a port without a cable, and its series would be flat.
             if !kernel_text::is_wanted_interface(&name) || (received == 0 && transmitted == 0) {
                 continue;
             }
             let mut rate = |kpi, counter| {
-                if let Some(rate) = self.rates.of(kpi, &name, counter) {
-                    sweep.push_labelled(kpi, "interface", &name, rate);
+                if let Some(rate) = self.rates.rate(kpi, &name, counter) {
+                    scrape.push_labelled(kpi, "interface", &name, rate);
                 }
             };
             rate("host.network.receive_bytes_per_second", received);
@@ -153,9 +158,10 @@ impl HostSampler {
         }
     }
 
-    fn read_pressure(&self, sweep: &mut Sweep) {
+    fn read_pressure(&self, scrape: &mut Scrape) {
         let kpis = [
-            // The kernel defines no `full` for the CPU of the whole machine and always writes zero there.
+            // The kernel defines no `full` for the CPU of the whole machine and always reports
+            // zero.
             ("pressure/cpu", "host.pressure.cpu_some_percent", None),
             ("pressure/memory", "host.pressure.memory_some_percent", Some("host.pressure.memory_full_percent")),
             ("pressure/io", "host.pressure.io_some_percent", Some("host.pressure.io_full_percent")),
@@ -163,46 +169,46 @@ impl HostSampler {
         for (file, some, full) in kpis {
             let text = self.read_proc(file);
             if let Some(percent) = kernel_text::pressure(&text, "some") {
-                sweep.push(some, percent);
+                scrape.push(some, percent);
             }
             if let Some((full, percent)) = full.zip(kernel_text::pressure(&text, "full")) {
-                sweep.push(full, percent);
+                scrape.push(full, percent);
             }
         }
     }
 
-    fn read_processes(&mut self, sweep: &mut Sweep) {
+    fn read_processes(&mut self, scrape: &mut Scrape) {
         let processes = std::fs::read_dir(&self.proc).map_or(0, |entries| {
             entries.flatten().filter(|entry| kernel_text::is_process(&entry.file_name().to_string_lossy())).count()
         });
-        // A machine runs at least this process: zero means that the directory does not tell.
+        // At least this process runs, so zero means that the directory cannot be read.
         if processes > 0 {
-            sweep.push("host.processes", processes as f64);
+            scrape.push("host.processes", processes as f64);
         }
     }
 
-    fn read_temperatures(&mut self, sweep: &mut Sweep) {
+    fn read_temperatures(&mut self, scrape: &mut Scrape) {
         let Some(components) = &mut self.components else { return };
         components.refresh(true);
         for component in components.iter() {
-            // Sensors that are not wired up answer with the ends of their scale.
+            // Sensors that are not connected return the limits of their scale.
             if let Some(celsius) = component.temperature().filter(|celsius| (-60.0..=250.0).contains(celsius)) {
-                sweep.push_labelled("host.temperature_celsius", "sensor", component.label(), f64::from(celsius));
+                scrape.push_labelled("host.temperature_celsius", "sensor", component.label(), f64::from(celsius));
             }
         }
     }
 
-    /// The text of a file of `/proc`, empty when it is missing or cannot be read.
+    /// The text of a file of `/proc`. Empty if it is missing or cannot be read.
     fn read_proc(&self, file: &str) -> String {
         std::fs::read(self.proc.join(file)).map_or_else(|_| String::new(), |b| String::from_utf8_lossy(&b).into_owned())
     }
 }
 
-fn read_load(sweep: &mut Sweep) {
+fn read_load(scrape: &mut Scrape) {
     let Ok(load) = System::load_average() else { return };
-    sweep.push("host.load.1m", load.one);
-    sweep.push("host.load.5m", load.five);
-    sweep.push("host.load.15m", load.fifteen);
+    scrape.push("host.load.1m", load.one);
+    scrape.push("host.load.5m", load.five);
+    scrape.push("host.load.15m", load.fifteen);
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! Feeds this machine's metrics to a workspace of this process, once a second.
+//! Feeds this machine's metrics to a workspace of this process, once per second.
 //!
-//! Goes in through the same door as every request. A sample the door refuses is gone: the next one is a second away, and
-//! a queue of old host metrics would help nobody.
+//! The samples pass the same admission control as requests. A refused sample is dropped: the next
+//! one follows after a second, and old host metrics have no use.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use earcon_tenancy::WorkspacePass;
 
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Runs until it is aborted.
+/// Runs until aborted.
 pub async fn run(directory: Directory, pass: WorkspacePass, clock: Arc<dyn Clock>) {
     let mut every = tokio::time::interval(EVERY);
     every.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -24,10 +24,10 @@ pub async fn run(directory: Directory, pass: WorkspacePass, clock: Arc<dyn Clock
     loop {
         every.tick().await;
         let clock = clock.clone();
-        let taken = sampler.take();
+        let previous = sampler.take();
         // Reading the kernel's tables takes milliseconds and blocks.
         let sampled = tokio::task::spawn_blocking(move || {
-            let mut sampler = taken.unwrap_or_else(HostSampler::new);
+            let mut sampler = previous.unwrap_or_else(HostSampler::new);
             let samples = sampler.sample(clock.now_ms());
             (sampler, samples)
         })
@@ -48,6 +48,6 @@ async fn send(directory: &Directory, pass: &WorkspacePass, samples: Vec<SourceSa
         Ok((receipt, _)) => {
             tracing::warn!(failed = receipt.failed, rejected = receipt.rejected.len(), "host metrics lost");
         }
-        Err(error) => tracing::warn!(%error, "host metrics were not taken"),
+        Err(error) => tracing::warn!(%error, "host metrics were refused"),
     }
 }

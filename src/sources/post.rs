@@ -1,7 +1,8 @@
-//! Posts samples to a server over HTTP, as any client would, and keeps trying while trying again can help.
+//! Posts samples to a server over HTTP, like any client, with retries where they can help.
 //!
-//! A batch that may have arrived is simply sent again: the same sample replaces itself on the server. Deliberately absent:
-//! a queue (one batch is on its way at a time, so samples of a series arrive in order) and TLS (the server has none yet).
+//! A batch that may have arrived is sent again: on the server, a sample replaces the same sample.
+//! Deliberately absent: a queue (one batch is in flight at a time, so that samples of a series
+//! arrive in order) and TLS (the server has none).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,48 +18,49 @@ mod error;
 
 pub use error::PostError;
 
-/// How long the server may take for one answer; a commit takes milliseconds.
+/// Longest wait for an answer. A commit takes milliseconds.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The pause after a 429 that does not say how long to wait, and the longest that one may ask for.
+/// The pause after a 429 without a retry-after header, and the longest pause that a header can
+/// request.
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
 
-/// What became of a batch.
+/// The result of a batch.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct Receipt {
-    /// How many samples are committed.
+    /// Number of committed samples.
     #[serde(default)]
     pub accepted: u64,
-    /// How many of them were not newer than one already there: kept, and not scored.
+    /// Number of them that were not newer than the newest of their series: stored, but not scored.
     #[serde(default)]
     pub late: u64,
-    /// The first of the rows that were not taken, counted from 0 within the batch.
+    /// The first refused rows.
     #[serde(default)]
     pub rejected: Vec<RejectedRow>,
-    /// How many rows were not taken in all.
+    /// Number of all refused rows.
     #[serde(default)]
     pub rejected_total: u64,
 }
 
-/// A row that the server did not take.
+/// A row that the server refused.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct RejectedRow {
-    /// Its place in the batch, from 0.
+    /// Its index in the batch, from 0.
     pub row: usize,
     /// What is wrong with it.
     pub error: String,
 }
 
-/// When to send a batch again after an attempt that failed on the way.
+/// When to retry a batch after a failed attempt.
 #[derive(Debug, Clone, Copy)]
 struct Retries {
     first_pause: Duration,
     longest_pause: Duration,
-    /// Attempts while the server has never answered: soon is better, the URL is probably wrong.
+    /// Attempts before the first answer. Few, because the URL is probably wrong.
     attempts_before_contact: u32,
-    /// Attempts once it has answered: enough to outlast a restart.
+    /// Attempts after the first answer. Enough to outlast a restart.
     attempts_after_contact: u32,
 }
 
@@ -70,7 +72,8 @@ const RETRIES: Retries = Retries {
 };
 
 impl Retries {
-    /// The pause after the `attempt`th failure, counted from 1: doubled each time, up to the longest.
+    /// The pause after failure number `attempt`, counted from 1. Doubles each time, up to the
+    /// longest.
     fn pause(&self, attempt: u32) -> Duration {
         let doubled = self.first_pause.saturating_mul(1 << attempt.saturating_sub(1).min(16));
         doubled.min(self.longest_pause)
@@ -87,7 +90,7 @@ pub struct Poster {
     in_contact: AtomicBool,
 }
 
-/// What one attempt came to, unless it came to an end.
+/// The result of one attempt.
 enum Attempt {
     Delivered(Receipt),
     Wait(Duration),
@@ -95,14 +98,14 @@ enum Attempt {
 }
 
 impl Poster {
-    /// A poster to the server at `url`, such as `http://127.0.0.1:8080`; the scheme may be left out. What it posts comes in
-    /// as `arrival` says.
+    /// A poster to the server at `url`, such as `http://127.0.0.1:8080`. The scheme is optional.
+    /// `arrival` is the kind of the samples: live or history.
     ///
     /// # Errors
     /// The URL cannot be used.
     pub fn new(url: &str, workspace: &WorkspaceId, arrival: Arrival) -> Result<Self, PostError> {
-        let server = server_of(url)?;
-        // Environment proxies are for the world outside; a server on the own network is meant to be reached directly.
+        let server = parse_server_url(url)?;
+        // Ignores proxies of the environment: the server is in the same network.
         let client = reqwest::Client::builder()
             .no_proxy()
             .connect_timeout(CONNECT_TIMEOUT)
@@ -119,18 +122,18 @@ impl Poster {
         Ok(Self { client, endpoint, server, retries: RETRIES, in_contact: AtomicBool::new(false) })
     }
 
-    /// The server that is posted to.
+    /// The URL of the server.
     pub fn server(&self) -> &str {
         &self.server
     }
 
-    /// Delivers a batch; returns when the server has committed it or refused every row of it by name.
+    /// Delivers a batch. Returns after the server has committed it, or refused each of its rows.
     ///
-    /// While the server says that it is full, this waits as long as it asks for. Connections that fail, and answers
-    /// that blame the server (5xx, as during a restart behind a proxy), are tried again with growing pauses.
+    /// After a 429 this waits as long as the server requests. Failed connections and 5xx answers
+    /// (as during a restart behind a proxy) are retried with growing pauses.
     ///
     /// # Errors
-    /// The server cannot be reached, refuses, or is no Earcon server.
+    /// If the server cannot be reached, refuses, or is not an Earcon server.
     pub async fn post(&self, samples: &[SourceSample]) -> Result<Receipt, PostError> {
         let body = body_of(samples);
         let mut failures = 0;
@@ -185,14 +188,15 @@ impl Poster {
         let answer: serde_json::Value =
             serde_json::from_slice(text).map_err(|_| not_earcon("its answer is not JSON".to_owned()))?;
         if answer.get("accepted").is_none() {
-            return Err(not_earcon("its answer does not tell how many samples it accepted".to_owned()));
+            return Err(not_earcon("its answer does not contain the number of accepted samples".to_owned()));
         }
         let mut receipt: Receipt = serde_json::from_value(answer).map_err(|error| not_earcon(error.to_string()))?;
         receipt.rejected_total = receipt.rejected_total.max(receipt.rejected.len() as u64);
         Ok(receipt)
     }
 
-    /// A refusal that names every row is a delivered batch of which nothing was good; any other is an error.
+    /// A refusal that names rows is a delivered batch without valid rows. Any other refusal is an
+    /// error.
     fn refusal(&self, status: StatusCode, text: &[u8]) -> Result<Attempt, PostError> {
         if status == StatusCode::BAD_REQUEST
             && let Ok(mut receipt) = serde_json::from_slice::<Receipt>(text)
@@ -218,8 +222,8 @@ impl Poster {
     }
 }
 
-/// Reads a server's URL as people write them.
-fn server_of(text: &str) -> Result<Url, PostError> {
+/// Parses the URL of a server. The scheme is optional.
+fn parse_server_url(text: &str) -> Result<Url, PostError> {
     let refuse = |reason: &str| PostError::Url { url: text.to_owned(), reason: reason.to_owned() };
     let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let mut url = Url::parse(&full).map_err(|error| refuse(&error.to_string()))?;
@@ -234,13 +238,13 @@ fn server_of(text: &str) -> Result<Url, PostError> {
     }
 }
 
-/// The pause a 429 asks for, in whole seconds; its date form would need a clock that agrees with the server's.
+/// The pause that a 429 requests, in whole seconds. The date form would need synchronised clocks.
 fn retry_after(response: &Response) -> Duration {
     let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
     seconds.map_or(DEFAULT_RETRY_AFTER, Duration::from_secs).min(LONGEST_RETRY_AFTER)
 }
 
-/// The `detail` (or `title`) of a problem+json answer; `None` when the answer is no such thing.
+/// The `detail` (or `title`) of a problem+json answer. `None` for other answers.
 fn detail_of(text: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Problem {
@@ -251,7 +255,7 @@ fn detail_of(text: &[u8]) -> Option<String> {
     problem.detail.or(problem.title)
 }
 
-/// The innermost cause: "Connection refused" rather than "error sending request".
+/// The innermost cause, such as "Connection refused".
 fn root_cause(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "it does not answer in time".to_owned();
@@ -286,7 +290,7 @@ fn body_of(samples: &[SourceSample]) -> bytes::Bytes {
         value: source.sample.value,
     });
     let body = Body { samples: rows.collect() };
-    serde_json::to_vec(&body).expect("rows of text and numbers always serialise").into()
+    serde_json::to_vec(&body).expect("strings and numbers always serialise").into()
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
-//! Replays a file of samples into a server, at the speed of its timestamps or as fast as the server takes them.
+//! Replays a file of samples into a server, at the speed of its timestamps or as fast as the server
+//! accepts them.
 //!
-//! Three steps, none waiting for more than the next: a thread reads rows into batches, [`Pacer`] says when each is due, and
-//! [`Poster`] delivers it. The timestamps stay those of the file. Deliberately absent: parsing of arguments (`cli`), and any
+//! A thread reads rows into batches, [`Pacer`] computes when each is due, and [`Poster`] delivers
+//! it. The timestamps of the file are kept. Deliberately absent: parsing of arguments (`cli`), and
 //! knowledge of the server beyond its HTTP interface.
 
 use std::fmt;
@@ -13,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::SourceSample;
+use super::batcher::Batcher;
 use super::chunks::{Portion, TableError, read_ahead};
 use super::csv::{Naming, name_from};
 use super::post::{PostError, Poster, Receipt};
@@ -20,45 +22,46 @@ use super::xlsx::is_sheet;
 use earcon_model::{Arrival, KpiName, WorkspaceId};
 use progress::Progress;
 
-mod pace;
+mod pacer;
 mod progress;
 
-pub use pace::{Batcher, Pacer};
+pub use pacer::Pacer;
 
 /// The most samples in one request.
 const BATCH_SAMPLES: usize = 1_000;
-/// … of history, where nobody waits for the first of them.
+/// The most samples in one request of history, where latency does not matter.
 const HISTORY_SAMPLES: usize = 5_000;
 
-/// What to replay, and where to.
+/// The file, the destination and the speed of a replay.
 #[derive(Debug, Clone)]
 pub struct ReplayOptions {
-    /// The CSV file or xlsx workbook; see [`crate::sources::csv`] for what is read.
+    /// The CSV file or xlsx workbook. See [`crate::sources::csv`] for the format.
     pub file: PathBuf,
-    /// The KPI of the only value column, or the prefix of several. Without it, the columns or the file name them.
+    /// The KPI of a single value column, or the prefix of several. `None`: the columns or the file
+    /// name them.
     pub kpi: Option<KpiName>,
-    /// How many seconds of the file pass in one second; 0 is as fast as possible.
+    /// How many seconds of the file pass in one second. 0: as fast as possible.
     pub speed: f64,
     /// The server, such as `http://127.0.0.1:8080`.
     pub url: String,
     /// The workspace that gets the samples.
     pub workspace: WorkspaceId,
-    /// Whether the samples happen now or are history.
+    /// Whether the samples are live or history.
     pub arrival: Arrival,
 }
 
-/// What a replay did. Displays as one line for the terminal.
+/// The result of a replay. Displays as one line for the terminal.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Samples the server has committed.
+    /// Samples that the server has committed.
     pub accepted: u64,
-    /// How many of them were not newer than one already there: kept, and not scored.
+    /// Number of them that were not newer than the newest of their series: stored, but not scored.
     pub late: u64,
-    /// Samples the server refused, each with its reason.
+    /// Samples that the server refused.
     pub rejected: u64,
     /// Rows and cells of the file that could not be read.
     pub skipped: u64,
-    /// Samples that were on their way when the replay was interrupted: the server may have taken them.
+    /// Samples in flight when the replay was interrupted. The server may have committed them.
     pub unconfirmed: u64,
     /// Whether the replay was stopped before the end of the file.
     pub interrupted: bool,
@@ -71,20 +74,20 @@ impl fmt::Display for Summary {
         }
         write!(f, "{} samples accepted", self.accepted)?;
         if self.late > 0 {
-            write!(f, " ({} of them not newer than what was there: kept, not scored)", self.late)?;
+            write!(f, " ({} late: stored, not scored)", self.late)?;
         }
         write!(f, ", {} rejected, {} rows or cells skipped", self.rejected, self.skipped)?;
         if self.unconfirmed > 0 {
-            write!(f, ", {} on their way", self.unconfirmed)?;
+            write!(f, ", {} unconfirmed", self.unconfirmed)?;
         }
         Ok(())
     }
 }
 
-/// Why a replay ended before the end of its file.
+/// Why a replay stopped before the end of its file.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
-    /// The speed is negative or no number.
+    /// The speed is negative or not finite.
     #[error("speed must be 0 (as fast as possible) or a positive number, not {0}")]
     Speed(f64),
     /// The file cannot be opened.
@@ -95,41 +98,42 @@ pub enum ReplayError {
         /// Why.
         error: io::Error,
     },
-    /// The file cannot be read, or not any further.
+    /// The file cannot be read, or not to its end.
     #[error("cannot read {}: {error} (until then: {summary})", file.display())]
     Read {
         /// The file.
         file: PathBuf,
         /// Why.
         error: TableError,
-        /// What had been done until then.
+        /// The result until then.
         summary: Summary,
     },
-    /// The server did not take a batch.
+    /// The server did not accept a batch.
     #[error("{error} (until then: {summary})")]
     Post {
         /// Why.
         error: PostError,
-        /// What had been done until then.
+        /// The result until then.
         summary: Summary,
     },
 }
 
-/// Replays a file, telling of progress and problems on standard error. Ctrl-C ends it with what was done until then.
+/// Replays a file and shows progress and problems on stderr. Ctrl-C ends it with the result until
+/// then.
 ///
 /// # Errors
-/// The options, the file or the server stand in the way; the message says what to do.
+/// If the options, the file or the server are at fault. The message suggests a remedy.
 pub async fn run(options: ReplayOptions) -> Result<Summary, ReplayError> {
     let interrupt = async {
         if tokio::signal::ctrl_c().await.is_err() {
-            // Without a handler Ctrl-C ends the process by itself.
+            // Without a handler, Ctrl-C ends the process.
             std::future::pending::<()>().await;
         }
     };
     run_until(options, interrupt).await
 }
 
-/// As [`run`], but ended by `interrupt`.
+/// As [`run`], but `interrupt` ends it.
 async fn run_until(options: ReplayOptions, interrupt: impl Future<Output = ()>) -> Result<Summary, ReplayError> {
     if !options.speed.is_finite() || options.speed < 0.0 {
         return Err(ReplayError::Speed(options.speed));
@@ -145,7 +149,7 @@ async fn run_until(options: ReplayOptions, interrupt: impl Future<Output = ()>) 
     let most = if options.arrival == Arrival::Backfill { HISTORY_SAMPLES } else { BATCH_SAMPLES };
     let workbook = is_sheet(&options.file.to_string_lossy());
     let (portions, reader) = read_ahead(file, workbook, naming, Batcher::new(most, options.speed));
-    let mut replay = Replay { poster, pacer: Pacer::new(options.speed), progress: Progress::of(size), summary };
+    let mut replay = Replay { poster, pacer: Pacer::new(options.speed), progress: Progress::for_bytes(size), summary };
 
     let outcome = tokio::select! {
         outcome = replay.deliver_all(portions) => outcome,
@@ -158,7 +162,8 @@ async fn run_until(options: ReplayOptions, interrupt: impl Future<Output = ()>) 
     let summary = replay.summary;
     outcome.map_err(|error| ReplayError::Post { error, summary })?;
     if summary.interrupted {
-        // The reader may be waiting for a disk; it ends by itself at the next batch, as nobody takes it any more.
+        // The reader may be waiting for a disk. It ends at the next batch, because the channel is
+        // closed.
         return Ok(summary);
     }
     match reader.await {
@@ -178,7 +183,7 @@ fn open(path: &Path) -> Result<(File, u64), ReplayError> {
     Ok((file, metadata.len()))
 }
 
-/// A replay under way.
+/// A running replay.
 struct Replay {
     poster: Poster,
     pacer: Pacer,
@@ -190,7 +195,7 @@ impl Replay {
     async fn deliver_all(&mut self, mut portions: mpsc::Receiver<Portion>) -> Result<(), PostError> {
         let started = Instant::now();
         while let Some(portion) = portions.recv().await {
-            self.tell_of(&portion);
+            self.show_problems(&portion);
             if let Some(newest) = portion.samples.iter().map(|s| s.sample.timestamp_ms).max() {
                 tokio::time::sleep(self.pacer.wait(newest, started.elapsed())).await;
                 self.deliver(&portion.samples).await?;
@@ -208,11 +213,11 @@ impl Replay {
         self.summary.accepted += receipt.accepted;
         self.summary.late += receipt.late;
         self.summary.rejected += receipt.rejected_total;
-        self.tell_of_rejected(samples, &receipt);
+        self.show_rejected(samples, &receipt);
         Ok(())
     }
 
-    fn tell_of(&mut self, portion: &Portion) {
+    fn show_problems(&mut self, portion: &Portion) {
         if let Some(warning) = &portion.warning {
             self.progress.warn(warning);
         }
@@ -222,7 +227,7 @@ impl Replay {
         }
     }
 
-    fn tell_of_rejected(&mut self, samples: &[SourceSample], receipt: &Receipt) {
+    fn show_rejected(&mut self, samples: &[SourceSample], receipt: &Receipt) {
         for rejected in &receipt.rejected {
             if let Some(SourceSample { kpi, labels, sample }) = samples.get(rejected.row) {
                 let at = sample.timestamp_ms;

@@ -1,44 +1,45 @@
-//! The first sheet of an xlsx workbook as CSV, which [`csv`](super::csv) reads on: what columns are, and what becomes of bad
-//! rows, is decided there for both.
+//! Converts the first sheet of an xlsx workbook to CSV for [`csv`](super::csv), which detects
+//! columns and handles bad rows.
 //!
-//! A workbook is a zip archive and is read whole. So that a small file cannot become a large one in memory, everything in it
-//! is inflated once to be measured before any of it is kept.
+//! A workbook is a zip archive that is read into memory. All its entries are first inflated and
+//! discarded to measure their size, so that a small file cannot exhaust the memory.
 
 use std::io::{self, Cursor, Read};
 
 use calamine::{DataRef, ExcelDateTime, Reader, Xlsx};
 
-/// The most that may be in a workbook, in bytes, inflated.
+/// The largest inflated size of a workbook, bytes.
 const MAX_INFLATED: u64 = 256 << 20;
-/// The largest CSV that may come of it, in bytes.
+/// The largest CSV, bytes.
 const MAX_CSV: usize = 256 << 20;
-/// The columns and rows of a sheet, as its format bounds them.
+/// The limits of the format for columns and rows of a sheet.
 const MAX_COLUMNS: u32 = 16_384;
 const MAX_ROWS: u32 = 1_048_576;
 
 /// Why a workbook cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SheetError {
-    /// It is no workbook, or damaged.
-    #[error("this is no xlsx workbook that can be read: {0}")]
+    /// It is not a workbook, or damaged.
+    #[error("not a readable xlsx workbook: {0}")]
     Damaged(String),
-    /// There is nothing in it.
-    #[error("the workbook holds no sheet")]
+    /// It has no sheet.
+    #[error("the workbook has no sheet")]
     NoSheet,
     /// It would need too much memory.
-    #[error("the workbook holds more than {} MiB; save its sheet as CSV", MAX_INFLATED >> 20)]
+    #[error("the workbook is larger than {} MiB; save its sheet as CSV", MAX_INFLATED >> 20)]
     TooLarge,
 }
 
-/// Whether a file of this name is a workbook.
+/// Whether a file with this name is a workbook.
 pub fn is_sheet(name: &str) -> bool {
     name.rsplit_once('.').is_some_and(|(_, extension)| extension.eq_ignore_ascii_case("xlsx"))
 }
 
-/// The first sheet of a workbook as CSV; line n is row n. Dates are written `YYYY-MM-DD HH:MM:SS.mmm`.
+/// The first sheet of a workbook as CSV; line n is row n. Dates are written `YYYY-MM-DD
+/// HH:MM:SS.mmm`.
 ///
 /// # Errors
-/// It cannot be read, or is too large.
+/// If it cannot be read, or is too large.
 pub fn to_csv(workbook: Vec<u8>) -> Result<Vec<u8>, SheetError> {
     measure(&workbook)?;
     let mut workbook: Xlsx<_> = Xlsx::new(Cursor::new(workbook)).map_err(damaged)?;
@@ -56,7 +57,7 @@ fn damaged(error: impl std::fmt::Display) -> SheetError {
     SheetError::Damaged(error.to_string())
 }
 
-/// Inflates everything, keeping nothing: what the archive says of its sizes need not be true.
+/// Inflates and discards all entries, because the sizes in the archive's directory can be false.
 fn measure(workbook: &[u8]) -> Result<(), SheetError> {
     let mut archive = zip::ZipArchive::new(Cursor::new(workbook)).map_err(damaged)?;
     let mut left = MAX_INFLATED;
@@ -68,7 +69,7 @@ fn measure(workbook: &[u8]) -> Result<(), SheetError> {
     Ok(())
 }
 
-/// The CSV so far, and the row being gathered.
+/// The CSV so far, and the current row.
 #[derive(Default)]
 struct Rows {
     csv: Vec<u8>,
@@ -78,14 +79,14 @@ struct Rows {
 }
 
 impl Rows {
-    /// Puts a cell into its place; cells come row by row.
+    /// Adds a cell. Cells arrive row by row.
     fn put(&mut self, row: u32, column: u32, text: String) -> Result<(), SheetError> {
         if row < self.written || row >= MAX_ROWS || column >= MAX_COLUMNS {
             return Err(SheetError::Damaged(format!("row {row} and column {column} are out of place")));
         }
         if row > self.written {
             self.end_row()?;
-            // Rows without a cell are empty lines, so that lines count as rows.
+            // Rows without cells become empty lines, so that line numbers equal row numbers.
             self.csv.extend(std::iter::repeat_n(b'\n', (row - self.written) as usize));
             self.written = row;
         }

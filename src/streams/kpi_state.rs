@@ -161,22 +161,22 @@ impl KpiState {
             return;
         }
         match &event.body {
-            EventBody::Series(happened) => self.replay_series(happened, event.time_ms),
-            EventBody::Anomaly(happened) => self.replay_anomaly(happened),
-            EventBody::Detector(happened) => self.replay_detector(happened),
+            EventBody::Series(body) => self.replay_series(body, event.time_ms),
+            EventBody::Anomaly(body) => self.replay_anomaly(body),
+            EventBody::Detector(body) => self.replay_detector(body),
             _ => {}
         }
     }
 
-    fn replay_series(&mut self, happened: &SeriesEvent, now_ms: i64) {
-        match happened {
+    fn replay_series(&mut self, event: &SeriesEvent, now_ms: i64) {
+        match event {
             SeriesEvent::Samples(all) => {
-                let coming = ArrivalContext { arrival: Arrival::Live, now_ms };
-                all.iter().for_each(|one| self.replay_samples(one, coming));
+                let context = ArrivalContext { arrival: Arrival::Live, now_ms };
+                all.iter().for_each(|one| self.replay_samples(one, context));
             }
             SeriesEvent::Backfilled(all) => {
-                let coming = ArrivalContext { arrival: Arrival::Backfill, now_ms };
-                all.iter().for_each(|one| self.replay_samples(one, coming));
+                let context = ArrivalContext { arrival: Arrival::Backfill, now_ms };
+                all.iter().for_each(|one| self.replay_samples(one, context));
             }
             SeriesEvent::Stalled { labels, .. } => {
                 if let Some(position) = self.index.get(labels) {
@@ -194,8 +194,8 @@ impl KpiState {
         }
     }
 
-    fn replay_anomaly(&mut self, happened: &AnomalyEvent) {
-        match happened {
+    fn replay_anomaly(&mut self, event: &AnomalyEvent) {
+        match event {
             AnomalyEvent::Acknowledged { id, acknowledgement, .. } => {
                 self.acknowledge(*id, acknowledgement);
             }
@@ -207,11 +207,11 @@ impl KpiState {
         }
     }
 
-    fn replay_detector(&mut self, happened: &DetectorEvent) {
-        match happened {
-            DetectorEvent::Changed(arrangement) => {
+    fn replay_detector(&mut self, event: &DetectorEvent) {
+        match event {
+            DetectorEvent::Changed(slots) => {
                 // Detectors that this version does not know change nothing: scoring goes on.
-                let _not_understood = self.set_detectors(arrangement).is_err();
+                let _unknown_detector = self.set_detectors(slots).is_err();
             }
             DetectorEvent::Trained { detector, algorithm, series } => {
                 self.import_training(detector, algorithm, series);

@@ -118,7 +118,7 @@ impl KpiState {
                         let _unreported = series.episode.end(*timestamp_ms);
                     }
                 }
-                // The shadow judges a silence as the live detector does.
+                // Stalls belong to the live series.
                 EventBody::Series(SeriesEvent::Stalled { .. } | SeriesEvent::Restored { .. }) => {}
                 _ => {}
             }

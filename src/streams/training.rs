@@ -26,19 +26,19 @@ impl KpiState {
         self.series.iter().filter(|series| series.detector.seen() > 0).map(|series| trained(series)).collect()
     }
 
-    /// Imports learned state into the live detector or the shadow, whichever is `choice`. Returns
-    /// the number of imported series.
+    /// Imports learned state into the live detector or the shadow, whichever `detector` refers to.
+    /// Returns the number of imported series.
     ///
     /// Skips series that are unknown here, state of another algorithm, and state that has seen
     /// samples newer than those here: a detector must not see a sample twice.
-    pub fn import_training(&mut self, choice: &DetectorRef, detector: &str, trained: &[TrainedSeries]) -> usize {
-        let to_live = self.live == *choice;
+    pub fn import_training(&mut self, detector: &DetectorRef, algorithm: &str, trained: &[TrainedSeries]) -> usize {
+        let to_live = self.live == *detector;
         let settings = match (&self.shadow, to_live) {
             (_, true) => self.settings.clone(),
-            (Some(shadow), false) if shadow.choice == *choice => shadow.settings.clone(),
+            (Some(shadow), false) if shadow.choice == *detector => shadow.settings.clone(),
             _ => return 0,
         };
-        if settings.detector.as_str() != detector {
+        if settings.detector.as_str() != algorithm {
             return 0;
         }
         let mut imported = 0;

@@ -4,24 +4,24 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
     /// `Human` when stderr is a terminal, `Json` otherwise.
     Auto,
     /// Coloured lines.
     Human,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
 /// Starts logging. `filter` is a level or a list of `target=level`.
 ///
 /// # Errors
-/// When `filter` cannot be parsed, or logging was already started in this process.
+/// If `filter` cannot be parsed, or logging was already started in this process.
 pub fn start_logs(filter: &str, format: LogFormat) -> Result<(), String> {
-    // What the storage engine tells of its housekeeping, and the database driver of every attempt to connect, is for those who ask
-    // for it by name; what fails is told by our own lines.
+    // The storage engine logs its housekeeping, and the database driver each attempt to connect.
+    // Both are off unless the filter names them. Earcon logs their failures itself.
     let filter = EnvFilter::try_new(format!("fjall=warn,lsm_tree=warn,scylla=off,{filter}"))
         .map_err(|error| format!("log filter {filter:?}: {error}"))?;
     let human = match format {

@@ -1,5 +1,5 @@
-//! Every metric there is. Names are an enum, labels are fixed here and never tenant-supplied, so that the number of
-//! time series Earcon itself exposes is bounded.
+//! All metrics. The names are an enum and the labels are fixed here, never supplied by tenants. The
+//! number of time series that Earcon exposes is therefore bounded.
 
 use std::time::Duration;
 
@@ -18,25 +18,25 @@ pub enum Metric {
     IngestLate,
     /// Batches refused because too many samples were in flight.
     IngestOverload,
-    /// Samples between the door and their commit.
+    /// Samples between admission and commit.
     IngestInFlight,
-    /// From a batch's arrival at the door to its commit.
+    /// Time from the arrival of a batch to its commit.
     IngestSeconds,
-    /// Scoring one batch of one KPI.
+    /// Time to score one batch of one KPI.
     ScoringSeconds,
-    /// One group commit, including the fsync.
+    /// Time of one group commit, including the fsync.
     LogCommitSeconds,
     /// Events in one group commit.
     LogCommitEvents,
     /// Batches waiting for the next group commit.
     LogQueueDepth,
-    /// Events a cursor consumer is behind the log.
+    /// Events that a cursor consumer lags behind the log.
     ConsumerLag,
     /// A cursor consumer's failed attempts to hand events to its store.
     ConsumerFailures,
     /// Live followers, over WebSocket and server-sent events.
     Subscribers,
-    /// Gaps told to followers that read too slowly.
+    /// Gaps reported to followers that read too slowly.
     SubscriberGaps,
     /// Events delivered to followers.
     EventsDelivered,
@@ -48,47 +48,47 @@ pub enum Metric {
     Streams,
     /// Anomalies opened.
     AnomaliesOpened,
-    /// Incidents spoken of for the first time.
+    /// Incidents opened.
     IncidentsOpened,
     /// Incidents alerted.
     IncidentsAlerted,
     /// Listeners of mixes, over WebSocket and Ogg.
     Listeners,
-    /// How late a 20 ms frame was ready.
+    /// Delay of a 20 ms frame behind its due time.
     RenderLateSeconds,
     /// Frames skipped because rendering fell behind.
     RenderSkipped,
-    /// Rendering and encoding one 20 ms frame.
+    /// Time to render and encode one 20 ms frame.
     RenderSeconds,
-    /// Packets listeners lost because they read too slowly.
+    /// Packets that listeners lost because they read too slowly.
     ListenerDropped,
     /// Workspaces this node owns in its cluster.
     WorkspacesOwned,
-    /// Nodes of the cluster that live, as this one sees it.
+    /// Nodes of the cluster that this node sees alive.
     NodesAlive,
     /// Heartbeats that could not be written.
     HeartbeatFailures,
-    /// Workspaces that moved: claimed, handed over, or lost to another node.
+    /// Workspaces claimed, handed over, or lost to another node.
     WorkspaceMoves,
-    /// Events handed to the publisher as messages, those told again included.
+    /// Events handed to the publisher as messages, repetitions included.
     Published,
-    /// Messages that could not be published because of what they are, for example too large.
+    /// Messages that cannot be published, for example because they are too large.
     PublishRefused,
     /// Packets of mixes published as messages.
     PublishedPackets,
-    /// Messages with samples that came in over NATS.
+    /// Messages with samples received over NATS.
     NatsIngest,
-    /// Messages with samples over NATS of which something was refused.
+    /// Messages with samples over NATS of which at least one row was refused.
     NatsIngestRefused,
-    /// Lines of StatsD that count.
+    /// StatsD lines accepted.
     StatsdLines,
-    /// Lines of StatsD that were refused, and what was made of good ones and not taken.
+    /// StatsD lines refused, and samples aggregated from good lines that were refused.
     StatsdRefused,
-    /// Experiments that run: a detector is tried out.
+    /// Running experiments.
     ExperimentsRunning,
     /// Candidates that were rolled back.
     ExperimentRollbacks,
-    /// What the shadow of a live detector takes for one batch of one KPI.
+    /// Time the shadow detector takes for one batch of one KPI.
     ShadowSeconds,
     /// Samples read from history to train detectors.
     TrainingSamples,
@@ -165,7 +165,9 @@ impl Metric {
             Metric::ConsumerLag => ("earcon_consumer_lag_events", Gauge, Count, "Events a consumer is behind the log"),
             Metric::ConsumerFailures => ("earcon_consumer_failures_total", Counter, Count, "Failed store attempts"),
             Metric::Subscribers => ("earcon_subscribers", Gauge, Count, "Live followers"),
-            Metric::SubscriberGaps => ("earcon_subscriber_gaps_total", Counter, Count, "Gaps told to slow followers"),
+            Metric::SubscriberGaps => {
+                ("earcon_subscriber_gaps_total", Counter, Count, "Gaps reported to slow followers")
+            }
             Metric::EventsDelivered => ("earcon_events_delivered_total", Counter, Count, "Events sent to followers"),
             Metric::StreamRestarts => ("earcon_stream_restarts_total", Counter, Count, "Stream actors restarted"),
             Metric::StreamsParked => ("earcon_streams_parked", Gauge, Count, "KPIs parked after too many failures"),
@@ -179,7 +181,7 @@ impl Metric {
             Metric::RenderSeconds => ("earcon_render_seconds", Histogram, Seconds, "Rendering and encoding a frame"),
             Metric::ListenerDropped => ("earcon_listener_dropped_total", Counter, Count, "Packets slow listeners lost"),
             Metric::WorkspacesOwned => ("earcon_cluster_workspaces_owned", Gauge, Count, "Workspaces this node owns"),
-            Metric::NodesAlive => ("earcon_cluster_nodes_alive", Gauge, Count, "Nodes that live, as this one sees it"),
+            Metric::NodesAlive => ("earcon_cluster_nodes_alive", Gauge, Count, "Nodes that this node sees alive"),
             Metric::HeartbeatFailures => {
                 ("earcon_cluster_heartbeat_failures_total", Counter, Count, "Heartbeats that could not be written")
             }
@@ -191,15 +193,15 @@ impl Metric {
             Metric::PublishedPackets => ("earcon_published_packets_total", Counter, Count, "Opus packets published"),
             Metric::NatsIngest => ("earcon_nats_ingest_total", Counter, Count, "Messages with samples over NATS"),
             Metric::NatsIngestRefused => {
-                ("earcon_nats_ingest_refused_total", Counter, Count, "Those with something refused")
+                ("earcon_nats_ingest_refused_total", Counter, Count, "Messages over NATS with refused rows")
             }
-            Metric::StatsdLines => ("earcon_statsd_lines_total", Counter, Count, "Lines of StatsD taken"),
-            Metric::StatsdRefused => ("earcon_statsd_refused_total", Counter, Count, "Lines of StatsD refused"),
-            Metric::ExperimentsRunning => ("earcon_experiments_running", Gauge, Count, "Detectors being tried out"),
+            Metric::StatsdLines => ("earcon_statsd_lines_total", Counter, Count, "StatsD lines accepted"),
+            Metric::StatsdRefused => ("earcon_statsd_refused_total", Counter, Count, "StatsD lines refused"),
+            Metric::ExperimentsRunning => ("earcon_experiments_running", Gauge, Count, "Detectors under test"),
             Metric::ExperimentRollbacks => {
                 ("earcon_experiment_rollbacks_total", Counter, Count, "Candidates rolled back")
             }
-            Metric::ShadowSeconds => ("earcon_shadow_seconds", Histogram, Seconds, "A shadow's scoring of one batch"),
+            Metric::ShadowSeconds => ("earcon_shadow_seconds", Histogram, Seconds, "Scoring one batch with a shadow"),
             Metric::TrainingSamples => {
                 ("earcon_training_samples_total", Counter, Count, "Samples read to train detectors")
             }
@@ -235,13 +237,13 @@ pub fn count(metric: Metric, by: u64) {
     counter!(metric.name()).increment(by);
 }
 
-/// A gauge to move.
+/// The gauge of a metric.
 pub fn gauge(metric: Metric) -> metrics::Gauge {
     metrics::gauge!(metric.name())
 }
 
-/// One owner's part of a gauge that several owners add up to, such as the streams of one workspace. Dropping it takes the
-/// part away, so that an owner that dies leaves nothing behind.
+/// One owner's part of a gauge that is the sum over several owners, such as the streams of one
+/// workspace. Dropping it subtracts the part, so that an owner that fails leaves nothing behind.
 pub struct GaugePart {
     gauge: metrics::Gauge,
     value: f64,
@@ -249,11 +251,11 @@ pub struct GaugePart {
 
 impl GaugePart {
     /// A part of 0.
-    pub fn of(metric: Metric) -> Self {
+    pub fn for_metric(metric: Metric) -> Self {
         Self { gauge: gauge(metric), value: 0.0 }
     }
 
-    /// Moves the gauge by what this part has changed.
+    /// Changes the part, and with it the gauge.
     pub fn set(&mut self, value: usize) {
         let value = value as f64;
         self.gauge.increment(value - self.value);
@@ -277,7 +279,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_of_a_gauge_add_up_and_go_with_their_owner() {
+    fn gauge_is_the_sum_of_living_parts() {
         let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
         let handle = recorder.handle();
         let streams = || {
@@ -286,7 +288,7 @@ mod tests {
             value.and_then(|value| value.parse::<f64>().ok())
         };
         metrics::with_local_recorder(&recorder, || {
-            let (mut one, mut other) = (GaugePart::of(Metric::Streams), GaugePart::of(Metric::Streams));
+            let (mut one, mut other) = (GaugePart::for_metric(Metric::Streams), GaugePart::for_metric(Metric::Streams));
             one.set(5);
             other.set(2);
             one.set(3);
@@ -297,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_unique_and_follow_the_conventions() {
+    fn metric_names_are_unique_and_conventional() {
         let mut names: Vec<_> = Metric::ALL.iter().map(|metric| metric.name()).collect();
         names.sort_unstable();
         names.dedup();

@@ -99,5 +99,5 @@ async fn backfill_command_can_be_repeated() {
 
     let again = backfill().await;
     let said = String::from_utf8_lossy(&again.stdout).into_owned();
-    assert!(said.contains("599 samples accepted (599 of them not newer"), "{said}");
+    assert!(said.contains("599 samples accepted (599 late: stored, not scored"), "{said}");
 }

@@ -135,26 +135,26 @@ impl Sonifier {
     pub fn observe(&mut self, event: &Event) -> Vec<Cue> {
         let now_ms = event.time_ms;
         let cue = match (&event.body, event.kpi()) {
-            (EventBody::Series(happened), Some(kpi)) => self.observe_series(kpi, happened, now_ms),
-            (EventBody::Anomaly(happened), Some(kpi)) => {
-                self.observe_anomaly(kpi, happened);
+            (EventBody::Series(event), Some(kpi)) => self.observe_series(kpi, event, now_ms),
+            (EventBody::Anomaly(event), Some(kpi)) => {
+                self.observe_anomaly(kpi, event);
                 None
             }
             (EventBody::Kpi(KpiEvent::Parked { .. }), Some(kpi)) => self.parked(kpi, now_ms),
             (EventBody::Kpi(KpiEvent::Resumed), Some(kpi)) => {
                 self.presence_changed(kpi, &Labels::none(), CueKind::Restored, now_ms)
             }
-            (EventBody::Incident(happened), _) => self.observe_incident(happened, now_ms),
+            (EventBody::Incident(event), _) => self.observe_incident(event, now_ms),
             _ => None,
         };
         cue.into_iter().collect()
     }
 
-    fn observe_series(&mut self, kpi: &KpiName, happened: &SeriesEvent, now_ms: i64) -> Option<Cue> {
-        match happened {
+    fn observe_series(&mut self, kpi: &KpiName, event: &SeriesEvent, now_ms: i64) -> Option<Cue> {
+        match event {
             SeriesEvent::Samples(batches) => {
                 for batch in batches {
-                    self.hear(kpi, batch, now_ms);
+                    self.ingest_samples(kpi, batch, now_ms);
                 }
                 None
             }
@@ -176,8 +176,8 @@ impl Sonifier {
     }
 
     /// Anomalies change how their series sounds; only incidents cause cues.
-    fn observe_anomaly(&mut self, kpi: &KpiName, happened: &AnomalyEvent) {
-        match happened {
+    fn observe_anomaly(&mut self, kpi: &KpiName, event: &AnomalyEvent) {
+        match event {
             AnomalyEvent::Opened(anomaly) | AnomalyEvent::Updated(anomaly) => self.opened(anomaly),
             AnomalyEvent::Closed(anomaly) => self.closed(anomaly),
             AnomalyEvent::Acknowledged { id, labels, .. } => self.acknowledged(kpi, labels, *id),
@@ -185,14 +185,14 @@ impl Sonifier {
         }
     }
 
-    fn observe_incident(&mut self, happened: &IncidentEvent, now_ms: i64) -> Option<Cue> {
-        let (incident, chime) = match happened {
+    fn observe_incident(&mut self, event: &IncidentEvent, now_ms: i64) -> Option<Cue> {
+        let (incident, due) = match event {
             IncidentEvent::Opened(incident) | IncidentEvent::Updated(incident) => {
-                (incident, self.incidents.goes_on(incident))
+                (incident, self.incidents.open_or_update(incident))
             }
-            IncidentEvent::Closed(incident) => (incident, self.incidents.is_over(incident)),
+            IncidentEvent::Closed(incident) => (incident, self.incidents.close(incident)),
         };
-        self.chime(incident, chime?, now_ms)
+        self.incident_cue(incident, due?, now_ms)
     }
 
     /// The current control values. Call it at least every 100 ms, and right after an event that
@@ -243,7 +243,7 @@ impl Sonifier {
         self.series.entry(id).or_insert_with(|| Series::new(id, kpi, labels, &self.settings))
     }
 
-    fn hear(&mut self, kpi: &KpiName, batch: &SeriesSamples, now_ms: i64) {
+    fn ingest_samples(&mut self, kpi: &KpiName, batch: &SeriesSamples, now_ms: i64) {
         let alarm = self.entry(kpi, &batch.labels).ingest(&batch.samples, batch.features, batch.status, now_ms);
         // A spike in a series without a voice must not wait for the next regular allocation.
         self.urgent |= alarm > 0.4;
@@ -271,8 +271,8 @@ impl Sonifier {
     }
 
     /// The cue of an incident uses the sound of its likely first mover.
-    fn chime(&mut self, incident: &Incident, chime: DueCue, at_ms: i64) -> Option<Cue> {
-        let DueCue { kind, severity, gain } = chime;
+    fn incident_cue(&mut self, incident: &Incident, due: DueCue, at_ms: i64) -> Option<Cue> {
+        let DueCue { kind, severity, gain } = due;
         let first = incident.first()?;
         let (kpi, labels) = (&first.kpi, &first.labels);
         let (anomaly, incident) = (Some(first.anomaly), Some(incident.id));

@@ -13,7 +13,7 @@ mod snapshot_store;
 pub use event_log::{event_log, shared_log};
 pub use meta_store::meta_store;
 pub use registry::registry;
-pub use series_store::series_store;
+pub use series_store::{Extent, Reopen, random_histories, series_store};
 pub use snapshot_store::snapshot_store;
 
 use earcon_model::{Labels, WorkspaceId};

@@ -1,8 +1,11 @@
 //! The contract of every series store.
 
 mod anomalies;
+mod random;
 
 use std::sync::Arc;
+
+pub use random::{Extent, Reopen, random_histories};
 
 use super::{fresh, labels};
 use earcon_model::{

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 
-use super::PortError;
+use crate::error::PortError;
 use earcon_tenancy::WorkspacePass;
 
 /// Why a request has no answer.

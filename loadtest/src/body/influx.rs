@@ -1,4 +1,4 @@
-//! InfluxDB line protocol with millisecond timestamps, one field a line.
+//! InfluxDB line protocol with millisecond timestamps, one field per line.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! Earcon's own ingest body.
+//! Earcon's own JSON protocol.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! Prometheus remote write 1.0: a snappy-compressed `prometheus.WriteRequest`, labels sorted by name.
+//! Prometheus remote write 1.0: a snappy-compressed `prometheus.WriteRequest` with sorted labels.
 
 use anyhow::Context;
 use prost::Message;

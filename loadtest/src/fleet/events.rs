@@ -1,4 +1,4 @@
-//! Followers over WebSocket: who gets which message, and how long after it should have been sent.
+//! Followers over WebSocket: count messages and measure the time since each should have been sent.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -17,23 +17,23 @@ use crate::net::PATIENCE;
 use crate::net::websocket::{CLOSE, PING, PONG, Socket, TEXT};
 use crate::server::Target;
 
-/// What stands in front of the timestamp that tells one message from another, in every target's messages alike.
+/// The text before the timestamp that identifies a message, in the messages of all targets.
 pub(crate) const MARK: &str = "\"samples\":[[";
 
-/// How to follow a target.
+/// How to subscribe to a target's messages.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Manners {
+pub(crate) struct Subscription {
     pub(crate) path: &'static str,
     /// Sent once the connection is open.
     pub(crate) hello: &'static str,
-    /// What the message holds that says that the subscription stands.
+    /// Part of the message that confirms the subscription.
     pub(crate) ready: &'static str,
-    /// An empty command that has to be answered by the same.
+    /// An empty command that must be echoed.
     pub(crate) ping: &'static str,
 }
 
-impl Manners {
-    pub(crate) fn of(target: Target) -> anyhow::Result<Self> {
+impl Subscription {
+    pub(crate) fn for_target(target: Target) -> anyhow::Result<Self> {
         Ok(match target {
             Target::Earcon => Self {
                 path: "/api/v1/workspaces/local/events",
@@ -53,19 +53,19 @@ impl Manners {
     }
 }
 
-/// When each message should be sent: set once, when the load begins.
+/// The due time of each message. Set once, when the load begins.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Timeline {
     pub(crate) start: Instant,
     pub(crate) every: Duration,
-    /// Timestamp of message 0; each later one is a step more.
+    /// Timestamp of message 0. Each next one is `step` later.
     pub(crate) first: i64,
     pub(crate) step: i64,
     pub(crate) count: u32,
 }
 
 impl Timeline {
-    /// The number of the message with this timestamp; `None` for those of the warm-up.
+    /// The number of the message with this timestamp. `None` for the warm-up.
     pub(crate) fn number(&self, timestamp: i64) -> Option<u32> {
         let number = u32::try_from((timestamp - self.first).checked_div(self.step)?).ok()?;
         (timestamp >= self.first && number < self.count).then_some(number)
@@ -80,15 +80,15 @@ impl Timeline {
     }
 }
 
-/// What the followers of one thread have received.
+/// The messages received by the followers of one thread.
 pub(crate) struct Received {
     /// Microseconds from the time a message should have been sent until it arrived.
     pub(crate) latencies: Histogram<u64>,
     /// Messages of the timeline.
     pub(crate) messages: u64,
-    /// Their bytes, WebSocket framing included.
+    /// Their bytes, including WebSocket framing.
     pub(crate) bytes: u64,
-    /// Frames that held none of them: snapshots, anomalies, warm-up.
+    /// Other frames: snapshots, anomalies, warm-up.
     pub(crate) others: u64,
     pub(crate) last: Option<Instant>,
     find: Finder<'static>,
@@ -101,15 +101,15 @@ impl Default for Received {
     }
 }
 
-/// From a microsecond to ten minutes, three digits.
+/// A histogram from a microsecond to ten minutes, with three digits.
 pub(crate) fn histogram() -> Histogram<u64> {
-    // The arguments are constants that the crate accepts; the test of this module makes one.
+    // The arguments are constants that the crate accepts. The tests of this module check it.
     Histogram::new_with_bounds(1, 600_000_000, 3).expect("valid bounds")
 }
 
 impl Received {
-    /// Takes one frame; returns how many messages of the timeline it held.
-    fn frame(&mut self, payload: &[u8], size: usize, at: Instant, timeline: Option<&Timeline>) -> u64 {
+    /// Counts a frame. Returns its number of messages of the timeline.
+    fn count_frame(&mut self, payload: &[u8], size: usize, at: Instant, timeline: Option<&Timeline>) -> u64 {
         let Some(timeline) = timeline else { return 0 };
         let mut found = 0;
         for position in self.find.find_iter(payload) {
@@ -138,27 +138,28 @@ fn leading_number(digits: &[u8]) -> i64 {
 /// One follower.
 pub(crate) fn follow(
     address: SocketAddr,
-    manners: Manners,
+    subscription: Subscription,
     timeline: Arc<OnceLock<Timeline>>,
 ) -> impl Fn(Rc<RefCell<Received>>, Admission) -> Work + Clone + Send + 'static {
     move |received, admission| {
         let timeline = timeline.clone();
         Box::pin(async move {
-            let mut socket = subscribe(address, manners).await?;
-            let stage = admission.ready();
+            let mut socket = subscribe(address, subscription).await?;
+            let state = admission.ready();
             loop {
                 ensure!(socket.fill().await?, "the server closed the connection");
                 let (mut pongs, at) = (Vec::new(), Instant::now());
-                while let Some(frame) = socket.take()? {
+                while let Some(frame) = socket.next_frame()? {
                     match frame.opcode {
                         PING => pongs.push((PONG, frame.payload.to_vec())),
-                        TEXT if !manners.ping.is_empty() && frame.payload == manners.ping.as_bytes() => {
+                        TEXT if !subscription.ping.is_empty() && frame.payload == subscription.ping.as_bytes() => {
                             pongs.push((TEXT, frame.payload.to_vec()));
                         }
                         CLOSE => bail!("the server closed: {}", String::from_utf8_lossy(frame.payload)),
                         _ => {
-                            let found = received.borrow_mut().frame(frame.payload, frame.size, at, timeline.get());
-                            stage.progress.fetch_add(found, Ordering::Relaxed);
+                            let found =
+                                received.borrow_mut().count_frame(frame.payload, frame.size, at, timeline.get());
+                            state.progress.fetch_add(found, Ordering::Relaxed);
                         }
                     }
                 }
@@ -170,17 +171,17 @@ pub(crate) fn follow(
     }
 }
 
-/// Connects and waits until the subscription stands.
-pub(crate) async fn subscribe(address: SocketAddr, manners: Manners) -> anyhow::Result<Socket> {
-    let mut socket = Socket::open(address, manners.path).await?;
-    if !manners.hello.is_empty() {
-        socket.send(TEXT, manners.hello.as_bytes()).await?;
+/// Connects and waits until the subscription is confirmed.
+pub(crate) async fn subscribe(address: SocketAddr, subscription: Subscription) -> anyhow::Result<Socket> {
+    let mut socket = Socket::open(address, subscription.path).await?;
+    if !subscription.hello.is_empty() {
+        socket.send(TEXT, subscription.hello.as_bytes()).await?;
     }
     let subscribed = async {
         loop {
             ensure!(socket.fill().await?, "the server closed the connection instead of subscribing");
-            while let Some(frame) = socket.take()? {
-                if memchr::memmem::find(frame.payload, manners.ready.as_bytes()).is_some() {
+            while let Some(frame) = socket.next_frame()? {
+                if memchr::memmem::find(frame.payload, subscription.ready.as_bytes()).is_some() {
                     return Ok(());
                 }
             }
@@ -209,22 +210,22 @@ mod tests {
     }
 
     #[test]
-    fn several_messages_in_one_frame_are_told_apart() {
+    fn messages_in_one_frame_are_counted_separately() {
         let mut received = Received::default();
         let frame = br#"{"samples":[[5000,1.0]]}{"samples":[[6000,1.0]]}{"samples":[[99,1.0]]}"#;
         let timeline = timeline();
         let at = timeline.start + Duration::from_millis(25);
-        assert_eq!(received.frame(frame, 100, at, Some(&timeline)), 2);
-        assert_eq!(received.frame(b"{}", 4, at, Some(&timeline)), 0);
+        assert_eq!(received.count_frame(frame, 100, at, Some(&timeline)), 2);
+        assert_eq!(received.count_frame(b"{}", 4, at, Some(&timeline)), 0);
         assert_eq!((received.messages, received.bytes, received.others), (2, 100, 1));
-        // Due at 0 and 10 ms; the histogram keeps three digits.
+        // Due at 0 and 10 ms. The histogram keeps three digits.
         assert!((14_950..=15_050).contains(&received.latencies.min()));
         assert!((24_950..=25_050).contains(&received.latencies.max()));
     }
 
     #[test]
-    fn nothing_counts_before_the_load_begins() {
+    fn messages_before_the_load_do_not_count() {
         let mut received = Received::default();
-        assert_eq!(received.frame(br#""samples":[[5000"#, 10, Instant::now(), None), 0);
+        assert_eq!(received.count_frame(br#""samples":[[5000"#, 10, Instant::now(), None), 0);
     }
 }

@@ -13,37 +13,38 @@ use memchr::memmem::Finder;
 use tokio::io::AsyncReadExt;
 
 use super::events::histogram;
-use super::{Admission, Stage, Work};
+use super::{Admission, FleetState, Work};
 use crate::net::http;
 use crate::net::websocket::{BINARY, CLOSE, PING, PONG, Socket};
 
-/// Microseconds of a packet.
+/// Length of a packet, microseconds.
 const PACKET_MICROS: i64 = 20_000;
-/// Largest piece of a stream that is read at once.
+/// Largest read from a stream, bytes.
 const PIECE: usize = 4_096;
 
-/// What the listeners of one thread have heard while it counted.
-pub(crate) struct Heard {
-    /// Microseconds a packet came later than the promptest of all packets, each counted from its own due time.
+/// The audio received by the listeners of one thread while it was measured.
+pub(crate) struct ReceivedAudio {
+    /// Microseconds that a packet was later than the earliest of all packets, each relative to its
+    /// due time.
     pub(crate) lateness: Histogram<u64>,
-    /// Packets of 20 ms; for Ogg, pages of 40 ms.
+    /// Packets of 20 ms. For Ogg, pages of 40 ms.
     pub(crate) pieces: u64,
     pub(crate) bytes: u64,
-    /// Packets that a jump in the number says were dropped.
+    /// Dropped packets, from jumps of the packet number.
     pub(crate) dropped: u64,
 }
 
-impl Default for Heard {
+impl Default for ReceivedAudio {
     fn default() -> Self {
         Self { lateness: histogram(), pieces: 0, bytes: 0, dropped: 0 }
     }
 }
 
-/// The earliest that any packet came, relative to its number: shared by all.
+/// The smallest offset of a packet's arrival from its number, over all listeners.
 #[derive(Debug)]
-pub(crate) struct Promptest(AtomicI64);
+pub(crate) struct Baseline(AtomicI64);
 
-impl Default for Promptest {
+impl Default for Baseline {
     fn default() -> Self {
         Self(AtomicI64::new(i64::MAX))
     }
@@ -53,24 +54,24 @@ impl Default for Promptest {
 pub(crate) fn packets(
     address: SocketAddr,
     path: &'static str,
-    promptest: Arc<Promptest>,
-) -> impl Fn(Rc<RefCell<Heard>>, Admission) -> Work + Clone + Send + 'static {
+    baseline: Arc<Baseline>,
+) -> impl Fn(Rc<RefCell<ReceivedAudio>>, Admission) -> Work + Clone + Send + 'static {
     move |heard, admission| {
-        let promptest = promptest.clone();
+        let baseline = baseline.clone();
         Box::pin(async move {
             let mut socket = Socket::open(address, path).await?;
             ensure!(socket.fill().await?, "the server closed the connection");
-            let stage = admission.ready();
+            let state = admission.ready();
             let mut last = None;
             loop {
                 let (mut pongs, at) = (Vec::new(), Instant::now());
-                while let Some(frame) = socket.take()? {
+                while let Some(frame) = socket.next_frame()? {
                     match (frame.opcode, frame.payload.first_chunk()) {
                         (BINARY, Some(number)) => {
                             let number = i64::try_from(u64::from_be_bytes(*number)).unwrap_or(i64::MAX);
                             let jump = last.map_or(0, |last: i64| number - last - 1).max(0);
                             last = Some(number);
-                            packet(&mut heard.borrow_mut(), &stage, &promptest, (number, jump, frame.size), at);
+                            packet(&mut heard.borrow_mut(), &state, &baseline, (number, jump, frame.size), at);
                         }
                         (PING, _) => pongs.push(frame.payload.to_vec()),
                         (CLOSE, _) => bail!("the server closed: {}", String::from_utf8_lossy(frame.payload)),
@@ -87,18 +88,18 @@ pub(crate) fn packets(
 }
 
 fn packet(
-    heard: &mut Heard,
-    stage: &Stage,
-    promptest: &Promptest,
+    heard: &mut ReceivedAudio,
+    state: &FleetState,
+    baseline: &Baseline,
     (number, jump, size): (i64, i64, usize),
     at: Instant,
 ) {
-    let offset = stage.micros(at) - number.saturating_mul(PACKET_MICROS);
-    let prompt = promptest.0.load(Ordering::Relaxed);
+    let offset = state.micros(at) - number.saturating_mul(PACKET_MICROS);
+    let prompt = baseline.0.load(Ordering::Relaxed);
     if offset < prompt {
-        promptest.0.fetch_min(offset, Ordering::Relaxed);
+        baseline.0.fetch_min(offset, Ordering::Relaxed);
     }
-    if !stage.measuring.load(Ordering::Relaxed) {
+    if !state.measuring.load(Ordering::Relaxed) {
         return;
     }
     heard.lateness.saturating_record(u64::try_from(offset - prompt.min(offset)).unwrap_or_default());
@@ -111,21 +112,21 @@ fn packet(
 pub(crate) fn ogg(
     address: SocketAddr,
     path: &'static str,
-) -> impl Fn(Rc<RefCell<Heard>>, Admission) -> Work + Clone + Send + 'static {
+) -> impl Fn(Rc<RefCell<ReceivedAudio>>, Admission) -> Work + Clone + Send + 'static {
     move |heard, admission| {
         Box::pin(async move {
             let page = Finder::new(b"OggS");
             let mut stream = crate::net::connect(address).await?;
             let mut buffer = http::begin(&mut stream, path).await?;
-            let stage = admission.ready();
+            let state = admission.ready();
             buffer.reserve(PIECE);
             loop {
                 buffer.clear();
                 let read = stream.read_buf(&mut buffer).await?;
                 ensure!(read > 0, "the server ended the stream");
-                if stage.measuring.load(Ordering::Relaxed) {
+                if state.measuring.load(Ordering::Relaxed) {
                     let mut heard = heard.borrow_mut();
-                    // A page whose first bytes fall into two reads is missed; reads end where pages do, nearly always.
+                    // A page whose first bytes are split between two reads is missed. That is rare.
                     heard.pieces += page.find_iter(&buffer).count() as u64;
                     heard.bytes += read as u64;
                 }

@@ -1,4 +1,4 @@
-//! Many listeners of one mix: what it costs to hand the same sound to all of them.
+//! Many listeners of one mix: the cost of fan-out of audio.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 
 use super::{Meter, now_ms};
-use crate::fleet::listeners::{Heard, Promptest, ogg, packets};
+use crate::fleet::listeners::{Baseline, ReceivedAudio, ogg, packets};
 use crate::fleet::{Fleet, events};
 use crate::net::http::{self, Connection};
 use crate::report::{Better, Report};
@@ -16,7 +16,7 @@ use crate::server::{Programs, Server, Settings, Target};
 use crate::source::Source;
 use crate::usage;
 
-/// Listeners that are there before memory is counted.
+/// Listeners that connect before memory is first measured.
 const BEFORE: usize = 10;
 
 pub(crate) async fn run(name: &str, load: &Audio, target: Target, programs: &Programs) -> anyhow::Result<Report> {
@@ -24,34 +24,34 @@ pub(crate) async fn run(name: &str, load: &Audio, target: Target, programs: &Pro
     let server = Server::start(target, programs, &settings).await?;
     let mut report = Report::new(name, target, &server.version);
     if target == Target::Earcon {
-        give_it_something_to_play(&server).await.context("sending samples to be heard")?;
+        send_audible_samples(&server).await.context("sending samples to be heard")?;
     }
     let source = match target {
         Target::Icecast => Some(Source::start(server.address, load.packet_bytes).await?),
         _ => None,
     };
     let path = path(target, load.format)?;
-    let mut fleet: Fleet<Heard> = match load.format {
+    let mut fleet: Fleet<ReceivedAudio> = match load.format {
         Format::Packets => {
-            let work = packets(server.address, path, Arc::new(Promptest::default()));
-            Fleet::muster(load.client_threads, load.listeners, work)?
+            let work = packets(server.address, path, Arc::new(Baseline::default()));
+            Fleet::prepare(load.client_threads, load.listeners, work)?
         }
-        Format::Ogg => Fleet::muster(load.client_threads, load.listeners, ogg(server.address, path))?,
+        Format::Ogg => Fleet::prepare(load.client_threads, load.listeners, ogg(server.address, path))?,
     };
     let few = BEFORE.min(load.listeners);
-    fleet.let_in(few).await?;
+    fleet.admit(few).await?;
     let before = usage::settled_resident_bytes(server.pid()).await?;
-    fleet.let_in(load.listeners - few).await?;
+    fleet.admit(load.listeners - few).await?;
     tokio::time::sleep(Duration::from_secs_f64(load.warm_up_seconds)).await;
     fleet.check()?;
 
-    fleet.stage().measuring.store(true, Ordering::Relaxed);
+    fleet.state().measuring.store(true, Ordering::Relaxed);
     let meter = Meter::start(server.pid())?;
     tokio::time::sleep(Duration::from_secs_f64(load.seconds)).await;
     let cpu = meter.report(&mut report, load.client_threads)?;
-    fleet.stage().measuring.store(false, Ordering::Relaxed);
+    fleet.state().measuring.store(false, Ordering::Relaxed);
     let resident = usage::resident_bytes(server.pid())?;
-    let counted = fleet.dismiss().await?;
+    let counted = fleet.stop().await?;
     if let Some(source) = source {
         source.stop().await.context("feeding Icecast")?;
     }
@@ -61,11 +61,11 @@ pub(crate) async fn run(name: &str, load: &Audio, target: Target, programs: &Pro
     for heard in &counted {
         lateness.add(&heard.lateness).context("adding up lateness")?;
     }
-    let sum = |count: fn(&Heard) -> u64| counted.iter().map(count).sum::<u64>() as f64;
+    let sum = |count: fn(&ReceivedAudio) -> u64| counted.iter().map(count).sum::<u64>() as f64;
     let (pieces, bytes) = (sum(|heard| heard.pieces), sum(|heard| heard.bytes));
     let listeners = load.listeners as f64;
     report.add("listeners", "", listeners, Better::Neither);
-    // Two packets a page: what was delivered counts, not what should have been.
+    // Two packets per page. Delivered pieces count, not expected ones.
     let a_second = if load.format == Format::Packets { 50.0 } else { 25.0 };
     report.add("listeners per core", "", pieces / a_second / cpu, Better::Higher);
     report.add("sound that arrived in time", "%", pieces / (seconds * a_second * listeners) * 100.0, Better::Neither);
@@ -77,7 +77,7 @@ pub(crate) async fn run(name: &str, load: &Audio, target: Target, programs: &Pro
         report.add("packets per server CPU second", "", pieces / cpu, Better::Higher);
         report.add("dropped packets", "", sum(|heard| heard.dropped), Better::Lower);
         report.latencies(["lateness p50", "lateness p99", "lateness p99.9", "lateness max"], &lateness);
-        report.note("lateness is behind the promptest of all packets, each counted from its own 20 ms");
+        report.note("lateness is relative to the earliest of all packets, each counted from its own 20 ms");
     }
     let others = (load.listeners - few).max(1) as f64;
     report.add("memory per listener", "KB", (resident - before) / others / 1_000.0, Better::Lower);
@@ -87,7 +87,7 @@ pub(crate) async fn run(name: &str, load: &Audio, target: Target, programs: &Pro
         Target::Icecast => {
             report.note("fed with ready-made Ogg Opus of the same bitrate; 64 KB burst on connect, before measuring")
         }
-        _ => report.note("ready-made packets; one write a listener"),
+        _ => report.note("ready-made packets; one write per listener"),
     }
     Ok(report)
 }
@@ -103,8 +103,8 @@ fn path(target: Target, format: Format) -> anyhow::Result<&'static str> {
     })
 }
 
-/// Three KPIs with a past, so that the mix is not silence.
-async fn give_it_something_to_play(server: &Server) -> anyhow::Result<()> {
+/// Sends history of three KPIs, so that the mix is not silent.
+async fn send_audible_samples(server: &Server) -> anyhow::Result<()> {
     let now = now_ms();
     let mut rows = Vec::new();
     for kpi in ["shop.orders", "web.latency", "host.cpu"] {

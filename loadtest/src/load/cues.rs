@@ -1,8 +1,9 @@
-//! From post to sound: how long after a surprising sample should have been posted does the Opus packet arrive in which its cue
-//! begins.
+//! Latency from post to sound: the time from the due time of a surprising sample to the arrival of
+//! the Opus packet in which its cue begins.
 //!
-//! The protocol says that a `cue` message comes right before the packet in which the cue begins, so the packet is known without
-//! decoding it. A mix sounds six cues a minute at most; many probes need many mixes, each in a workspace of its own.
+//! By the protocol, a `cue` message comes right before the packet in which the cue begins, so no
+//! decoding is necessary. A mix plays at most six cues per minute. Many probes need many mixes,
+//! each in its own workspace.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -17,12 +18,12 @@ use crate::fleet::events::histogram;
 use crate::net::http::{self, Connection};
 use crate::net::websocket::{BINARY, PING, PONG, Socket, TEXT};
 
-/// Samples each series has seen before its surprise.
+/// Number of samples of each series before its surprise.
 const PAST: i64 = 400;
-/// A cue that has not sounded by then will not.
+/// Longest wait for a cue.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Which surprises are sent when.
+/// The schedule of the surprises.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
     pub(crate) address: SocketAddr,
@@ -38,14 +39,14 @@ struct Cue {
 }
 
 impl Plan {
-    /// Spread over the time, and not in step with the packets.
+    /// Due times are spread over the run, out of step with the packets.
     fn due(&self, start: Instant, mix: usize, cue: usize) -> Instant {
         let number = cue * self.mixes + mix;
         let share = number as f64 / (self.mixes * self.cues_per_mix) as f64;
         start + Duration::from_secs_f64(share * self.seconds) + Duration::from_millis((number * 7 % 20) as u64)
     }
 
-    /// Gives every series of every mix its past.
+    /// Sends history for each series of each mix.
     pub(crate) async fn warm_up(&self) -> anyhow::Result<()> {
         let mut connection = Connection::open(self.address).await?;
         let now = now_ms();
@@ -60,7 +61,8 @@ impl Plan {
         Ok(())
     }
 
-    /// Listens to all mixes and surprises them. Microseconds until the packet with the cue was here; and how many never came.
+    /// Listens to all mixes and sends the surprises. Returns the microseconds until each packet
+    /// with a cue, and the number of missing cues.
     pub(crate) fn run(self) -> anyhow::Result<(Histogram<u64>, usize)> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("a runtime")?;
         runtime.block_on(async move {
@@ -68,7 +70,7 @@ impl Plan {
             for mix in 0..self.mixes {
                 sockets.push(Socket::open(self.address, &format!("{}/mixes/default/live", workspace(mix))).await?);
             }
-            // The mixes have begun to play by then.
+            // By then, the mixes play.
             let start = Instant::now() + Duration::from_secs(1);
             let mut tasks = tokio::task::JoinSet::new();
             for (mix, socket) in sockets.into_iter().enumerate() {
@@ -107,7 +109,7 @@ impl Plan {
             };
             ensure!(filled?, "the server closed the connection");
             let (mut pongs, at) = (Vec::new(), Instant::now());
-            while let Some(frame) = socket.take()? {
+            while let Some(frame) = socket.next_frame()? {
                 match frame.opcode {
                     TEXT => begins.extend(cue_of(frame.payload)),
                     BINARY => {
@@ -128,7 +130,7 @@ impl Plan {
     }
 }
 
-/// Which surprise this message announces, if any.
+/// The surprise that this message announces, if any.
 fn cue_of(message: &[u8]) -> Option<usize> {
     let cue: Cue = serde_json::from_slice(message).ok()?;
     (cue.r#type == "cue").then(|| cue.kpi.strip_prefix("surprise.number")?.parse().ok())?

@@ -1,4 +1,4 @@
-//! Samples at a fixed rate in the background, made as they are sent, until somebody says stop.
+//! Samples at a fixed rate in the background, generated as they are sent, until it is stopped.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,17 +24,18 @@ pub(crate) struct Feed {
     thread: Option<JoinHandle<anyhow::Result<Histogram<u64>>>>,
 }
 
-/// What is sent, and how often.
+/// The samples and their rate.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
     pub(crate) address: SocketAddr,
     pub(crate) shape: Shape,
-    /// Between two requests.
+    /// Time between two requests.
     pub(crate) every: Duration,
 }
 
 impl Plan {
-    /// `series` series in ten KPIs, timestamps as far apart as they are sent, the first turns in the past.
+    /// `series` series in ten KPIs. Timestamps have the distance of the sends. The first turns are
+    /// in the past.
     pub(crate) fn new(address: SocketAddr, series: usize, batch: usize, samples_per_second: f64) -> Self {
         let kpis = series.min(10);
         let series_per_kpi = series / kpis;
@@ -46,10 +47,10 @@ impl Plan {
         Self { address, shape, every }
     }
 
-    /// Turns that [`Plan::warm_up`] sends.
+    /// Number of turns that [`Plan::warm_up`] sends.
     const WARM_UP_TURNS: usize = 60;
 
-    /// Sends what makes the feed's series known and scored.
+    /// Sends samples until the series are known and scored.
     pub(crate) async fn warm_up(&self) -> anyhow::Result<()> {
         let mut connection = Connection::open(self.address).await?;
         for turn in 0..Self::WARM_UP_TURNS {
@@ -71,12 +72,12 @@ impl Feed {
         Ok(Self { stop, thread: Some(thread) })
     }
 
-    /// Whether it has ended by itself, which is because something went wrong.
+    /// Whether it has ended early because of an error.
     pub(crate) fn ended(&self) -> bool {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
-    /// Ends the feed. Microseconds from when each request should have been sent until it was answered.
+    /// Ends the feed. Returns the microseconds from the due time of each request to its answer.
     pub(crate) fn stop(mut self) -> anyhow::Result<Histogram<u64>> {
         self.stop.store(true, Ordering::Relaxed);
         let thread = self.thread.take().context("the feed has been stopped before")?;
@@ -84,7 +85,7 @@ impl Feed {
     }
 }
 
-/// The thread ends with the feed even when the run has failed before its end.
+/// Ends the thread even if the run fails.
 impl Drop for Feed {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
@@ -108,7 +109,7 @@ fn send(plan: Plan, stop: &Arc<AtomicBool>) -> anyhow::Result<Histogram<u64>> {
     })
 }
 
-/// The same series always go over the same connection, so that their samples arrive in order.
+/// A series always uses the same connection, so that its samples arrive in order.
 async fn send_lane(
     plan: Plan,
     start: Instant,

@@ -1,4 +1,5 @@
-//! Samples as fast as a target takes them, or at a fixed rate; every request is made before the load begins.
+//! Samples as fast as a target accepts them, or at a fixed rate. All requests are built before the
+//! load begins.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,8 +17,8 @@ use crate::scenario::Ingest;
 use crate::server::{Programs, Server, Settings, Target};
 use crate::usage;
 
-/// How often a request that was refused for now is sent again.
-const AGAIN: u32 = 1_000;
+/// Number of retries of a request that was refused for now.
+const RETRIES: u32 = 1_000;
 
 pub(crate) async fn run(name: &str, load: &Ingest, target: Target, programs: &Programs) -> anyhow::Result<Report> {
     let (warm_up, requests, bytes) = prepare(load, target)?;
@@ -32,7 +33,7 @@ pub(crate) async fn run(name: &str, load: &Ingest, target: Target, programs: &Pr
     let sent = send(server.address, requests, load.connections, every).await?;
     let seconds = began.elapsed().as_secs_f64();
     meter.report(&mut report, 1)?;
-    // What was put off (flushes, merges, history) is work for these samples too.
+    // Deferred work (flushes, merges, history) counts too.
     tokio::time::sleep(Duration::from_secs_f64(load.settle_seconds)).await;
     let all_cpu = meter.server_seconds()?;
 
@@ -60,32 +61,33 @@ pub(crate) async fn run(name: &str, load: &Ingest, target: Target, programs: &Pr
     report.add("resident memory", "MB", usage::resident_bytes(server.pid())? / 1e6, Better::Lower);
     report.note(match every {
         Some(_) => "request times count from when a request should have been sent",
-        None => "as fast as answers come: request times say how long an answer took, not what a fixed rate would see",
+        None => "as fast as answers arrive: request times are those of the answers, not those of a fixed rate",
     });
     report.note(match target {
         Target::Earcon => "every sample is fsynced before the answer, and scored",
-        Target::VictoriaMetrics => "answers before anything is on disk (no fsync a request; flushed every 5 s); nothing is scored",
-        _ => "bodies are appended to a file and fsynced before the answer, those that wait together once; nothing is parsed",
+        Target::VictoriaMetrics => "answers before anything is on disk (no fsync per request; flushed every 5 s); nothing is scored",
+        _ => "bodies are appended to a file and fsynced before the answer, once for all waiting requests; nothing is parsed",
     });
     Ok(report)
 }
 
-/// What came of sending.
-struct Sent {
+/// The result of sending.
+struct Outcome {
     latencies: Histogram<u64>,
     refused: u64,
 }
 
 type Requests = Vec<Request>;
 
-/// A prepared request. Those that hold the same series go over the same connection, so that samples arrive in order.
+/// A prepared request. Requests with the same series use the same connection, so that samples
+/// arrive in order.
 struct Request {
     number: usize,
     lane: usize,
     bytes: Vec<u8>,
 }
 
-/// Requests of the warm-up, requests that count, and the bytes of the latter.
+/// Builds the requests of the warm-up and of the load, and counts the bytes of the latter.
 fn prepare(load: &Ingest, target: Target) -> anyhow::Result<(Requests, Requests, usize)> {
     let turns = load.warm_up_samples_per_series + load.samples_per_series;
     let (kpis, series_per_kpi, batch) = (load.kpis, load.series_per_kpi, load.batch);
@@ -105,14 +107,15 @@ fn prepare(load: &Ingest, target: Target) -> anyhow::Result<(Requests, Requests,
     Ok((warm_up, requests, bytes))
 }
 
-/// Sends all requests from a thread of its own; each connection sends its next when it has its answer, not before its time.
+/// Sends all requests from a separate thread. Each connection sends the next request after the
+/// answer, and not before its due time.
 async fn send(
     address: SocketAddr,
     requests: Requests,
     connections: usize,
     every: Option<Duration>,
-) -> anyhow::Result<Sent> {
-    let work = move || -> anyhow::Result<Sent> {
+) -> anyhow::Result<Outcome> {
+    let work = move || -> anyhow::Result<Outcome> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("a runtime")?;
         runtime.block_on(async move {
             let requests = Arc::new(requests);
@@ -121,7 +124,7 @@ async fn send(
             for lane in 0..connections {
                 tasks.spawn(send_lane(address, requests.clone(), lane, every.map(|every| (start, every))));
             }
-            let mut all = Sent { latencies: histogram(), refused: 0 };
+            let mut all = Outcome { latencies: histogram(), refused: 0 };
             while let Some(sent) = tasks.join_next().await {
                 let sent = sent.context("a connection's task")??;
                 all.latencies.add(&sent.latencies).context("adding up latencies")?;
@@ -138,9 +141,9 @@ async fn send_lane(
     requests: Arc<Requests>,
     lane: usize,
     pace: Option<(Instant, Duration)>,
-) -> anyhow::Result<Sent> {
+) -> anyhow::Result<Outcome> {
     let mut connection = Connection::open(address).await?;
-    let mut sent = Sent { latencies: histogram(), refused: 0 };
+    let mut sent = Outcome { latencies: histogram(), refused: 0 };
     for Request { number, bytes, .. } in requests.iter().filter(|request| request.lane == lane) {
         let due = match pace {
             Some((start, every)) => start + every.mul_f64(*number as f64),
@@ -151,7 +154,7 @@ async fn send_lane(
             let (status, body) = connection.send(bytes).await?;
             match status {
                 200..300 => break,
-                429 | 503 if attempt < AGAIN => sent.refused += 1,
+                429 | 503 if attempt < RETRIES => sent.refused += 1,
                 _ => {
                     let body: String = String::from_utf8_lossy(body).chars().take(300).collect();
                     return Err(anyhow!("a batch was answered with {status}: {body}"));

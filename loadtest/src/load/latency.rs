@@ -1,4 +1,4 @@
-//! How soon others know, while the server has other work: from post to WebSocket, and from post to the packet with the cue.
+//! Latency under background load: from post to WebSocket, and from post to the packet with the cue.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -8,15 +8,15 @@ use anyhow::{Context, anyhow};
 use super::publisher::Publisher;
 use super::{Meter, cues, feed, websocket};
 use crate::fleet::Fleet;
-use crate::fleet::events::{Manners, Received, follow, histogram};
+use crate::fleet::events::{Received, Subscription, follow, histogram};
 use crate::report::{Better, Report};
 use crate::scenario::Latency;
 use crate::server::{Programs, Server, Settings, Target};
 
-/// The probes alone, not what runs in the background.
+/// Subscribes to the probes only, not to the background.
 const FOLLOW_PROBES: &str = r#"{"type":"subscribe","since":"live","filter":{"kpis":["load.kpi*"]}}"#;
-/// A series whose surprise is yet to come says nothing for a while, and must not spend cues on that.
-/// Cues follow at once, and all of them: how long an incident gathers members, and how many sound, is a setting and no latency.
+/// A series is silent before its surprise, and must not spend cues on a stall. All cues play at
+/// once: the time to gather members and the alert budget are settings, not latency.
 const SETTINGS: &[(&str, &str)] = &[
     ("EARCON_STREAMS__STALLED_AFTER_SECONDS", "3600"),
     ("EARCON_ALERTS__SETTLE_SECONDS", "0"),
@@ -42,9 +42,9 @@ pub(crate) async fn run(name: &str, load: &Latency, target: Target, programs: &P
     surprises.warm_up().await?;
 
     let timeline = Arc::new(OnceLock::new());
-    let manners = Manners { hello: FOLLOW_PROBES, ..Manners::of(target)? };
-    let mut fleet: Fleet<Received> = Fleet::muster(1, 1, follow(server.address, manners, timeline.clone()))?;
-    fleet.let_in(1).await?;
+    let subscription = Subscription { hello: FOLLOW_PROBES, ..Subscription::for_target(target)? };
+    let mut fleet: Fleet<Received> = Fleet::prepare(1, 1, follow(server.address, subscription, timeline.clone()))?;
+    fleet.admit(1).await?;
 
     let meter = Meter::start(server.pid())?;
     let feed = feed::Feed::start(plan)?;
@@ -66,7 +66,7 @@ pub(crate) async fn run(name: &str, load: &Latency, target: Target, programs: &P
     publishing.join().map_err(|_| anyhow!("the publisher panicked"))?.context("publishing")?;
     let (heard, unheard) = hearing.join().map_err(|_| anyhow!("the listener panicked"))?.context("listening")?;
     let mut arrived = histogram();
-    for received in fleet.dismiss().await? {
+    for received in fleet.stop().await? {
         arrived.add(&received.latencies).context("adding up latencies")?;
     }
 
@@ -89,6 +89,6 @@ pub(crate) async fn run(name: &str, load: &Latency, target: Target, programs: &P
         &heard,
     );
     report.note("all times count from when a sample should have been posted");
-    report.note("the Opus packet is the one in which the cue of the sample begins: the first behind its cue message");
+    report.note("the Opus packet is the one in which the cue of the sample begins: the first after its cue message");
     Ok(report)
 }

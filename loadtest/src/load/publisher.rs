@@ -1,4 +1,4 @@
-//! Who sends the messages that followers are to receive: on a thread of its own, at intended times.
+//! Sends the messages for the followers, on a separate thread at their due times.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -10,17 +10,17 @@ use crate::fleet::events::{MARK, Timeline};
 use crate::net::http::{self, Connection};
 use crate::server::Target;
 
-/// Requests in flight at the same time; each has KPIs of its own, so that their samples arrive in order.
+/// Requests in flight at the same time. Each has its own KPIs, so that samples arrive in order.
 const CONNECTIONS: u32 = 4;
-/// Samples of each KPI that are sent before it counts, so that every event carries a score and a band.
+/// Number of samples of each KPI before the load, so that each event has a score and a band.
 const WARM_UP: i64 = 120;
 
-/// Makes requests that lead to one message each.
+/// Makes requests that cause one message each.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Publisher {
     target: Target,
     address: SocketAddr,
-    /// Of a whole message, where the target sends what it is given.
+    /// Size of a whole message, for targets that forward the data unchanged.
     message_bytes: usize,
 }
 
@@ -29,14 +29,14 @@ impl Publisher {
         Self { target, address, message_bytes }
     }
 
-    /// Timestamps of messages a second apart, the last of them about now.
+    /// A timeline of messages with timestamps a second apart, the last about now.
     pub(crate) fn timeline(every: Duration, count: u32) -> Timeline {
         let now = super::now_ms();
         let start = std::time::Instant::now() + Duration::from_millis(200);
         Timeline { start, every, first: (now / 1_000 - i64::from(count)) * 1_000, step: 1_000, count }
     }
 
-    /// Sends what makes the later messages ordinary ones; none of it belongs to the timeline.
+    /// Sends the history of the messages. It is not part of the timeline.
     pub(crate) async fn warm_up(&self, first: i64) -> anyhow::Result<()> {
         let mut connection = Connection::open(self.address).await?;
         if self.target != Target::Earcon {
@@ -54,7 +54,7 @@ impl Publisher {
         Ok(())
     }
 
-    /// Sends all messages of the timeline, each at its time, however long others take.
+    /// Sends all messages of the timeline at their due times, independent of the answers.
     pub(crate) fn run(self, timeline: Arc<OnceLock<Timeline>>) -> anyhow::Result<()> {
         let Some(timeline) = timeline.get().copied() else { bail!("there is no timeline") };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("a runtime")?;
@@ -81,7 +81,7 @@ impl Publisher {
         match self.target {
             Target::Earcon => ingest(&row(kpi, timestamp)),
             Target::Centrifugo => {
-                // What stands around the data in every push to a client.
+                // The text around the data in each push to a client.
                 let around = r#"{"push":{"channel":"load","pub":{"data":}}}"#.len();
                 let data = message(timestamp, self.message_bytes.saturating_sub(around));
                 let body = format!(r#"{{"channel":"load","data":{data}}}"#);
@@ -99,7 +99,7 @@ fn ingest(rows: &str) -> Vec<u8> {
     http::post("/api/v1/workspaces/local/kpis/ingest", &[("content-type", "application/json")], body.as_bytes())
 }
 
-/// A sample that surprises nobody.
+/// A normal sample.
 fn row(kpi: u32, timestamp: i64) -> String {
     let wobble = timestamp / 1_000 * 7_919 % 10_007;
     let value = 100.0 + wobble as f64 / 1_000.0;
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_are_json_of_the_size_asked_for() {
+    fn messages_are_json_of_the_given_size() {
         let text = message(1_767_225_600_000, 430);
         assert_eq!(text.len(), 430);
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn warm_up_stays_off_the_timeline() {
+    fn warm_up_is_not_part_of_the_timeline() {
         let timeline = Publisher::timeline(Duration::from_millis(40), 100);
         let latest = timeline.first + (i64::from(CONNECTIONS) - 1) * 1_000 - i64::from(CONNECTIONS) * 1_000;
         assert_eq!(timeline.number(latest), None);

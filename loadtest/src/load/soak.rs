@@ -1,4 +1,4 @@
-//! Everything at once for a long time: does memory grow, do answers slow down?
+//! All loads at once for a long time, to detect growth of memory and of latency.
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -7,14 +7,14 @@ use anyhow::{Context, bail};
 
 use super::{Meter, feed, server_counter};
 use crate::fleet::Fleet;
-use crate::fleet::events::{Manners, Received, follow};
-use crate::fleet::listeners::{Heard, Promptest, packets};
+use crate::fleet::events::{Received, Subscription, follow};
+use crate::fleet::listeners::{Baseline, ReceivedAudio, packets};
 use crate::report::{Better, Report};
 use crate::scenario::Soak;
 use crate::server::{Programs, Server, Settings, Target};
 use crate::usage;
 
-/// Most measurements of memory that are kept.
+/// Largest number of memory measurements.
 const MEASUREMENTS: f64 = 2_000.0;
 const MIX: &str = "/api/v1/workspaces/local/mixes/default/live";
 
@@ -23,13 +23,13 @@ pub(crate) async fn run(name: &str, load: &Soak, target: Target, programs: &Prog
     let mut report = Report::new(name, target, &server.version);
     let plan = feed::Plan::new(server.address, load.series, load.batch, load.samples_per_second);
     plan.warm_up().await?;
-    // Followers read everything and count nothing: there is no timeline.
-    let work = follow(server.address, Manners::of(target)?, Arc::new(OnceLock::new()));
-    let mut followers: Fleet<Received> = Fleet::muster(1, load.connections, work)?;
-    followers.let_in(load.connections).await?;
-    let work = packets(server.address, MIX, Arc::new(Promptest::default()));
-    let mut listeners: Fleet<Heard> = Fleet::muster(1, load.listeners, work)?;
-    listeners.let_in(load.listeners).await?;
+    // Without a timeline, followers read all messages and count none.
+    let work = follow(server.address, Subscription::for_target(target)?, Arc::new(OnceLock::new()));
+    let mut followers: Fleet<Received> = Fleet::prepare(1, load.connections, work)?;
+    followers.admit(load.connections).await?;
+    let work = packets(server.address, MIX, Arc::new(Baseline::default()));
+    let mut listeners: Fleet<ReceivedAudio> = Fleet::prepare(1, load.listeners, work)?;
+    listeners.admit(load.listeners).await?;
 
     let meter = Meter::start(server.pid())?;
     let feed = feed::Feed::start(plan)?;
@@ -49,8 +49,8 @@ pub(crate) async fn run(name: &str, load: &Soak, target: Target, programs: &Prog
     let requests = feed.stop()?;
     let gaps = server_counter(server.address, "earcon_subscriber_gaps_total").await?;
     let dropped = server_counter(server.address, "earcon_listener_dropped_total").await?;
-    followers.dismiss().await?;
-    listeners.dismiss().await?;
+    followers.stop().await?;
+    listeners.stop().await?;
 
     memory.retain(|(seconds, _)| *seconds >= load.warm_up_seconds);
     report.add("followers", "", load.connections as f64, Better::Neither);
@@ -64,13 +64,13 @@ pub(crate) async fn run(name: &str, load: &Soak, target: Target, programs: &Prog
     let peak = memory.iter().map(|(_, bytes)| *bytes).fold(0.0, f64::max);
     report.add("memory at its peak", "MB", peak / 1e6, Better::Lower);
     report.add("memory growth", "MB/h", slope(&memory) * 3_600.0 / 1e6, Better::Lower);
-    report.add("gaps told", "", gaps, Better::Lower);
+    report.add("gaps reported", "", gaps, Better::Lower);
     report.add("packets dropped for listeners", "", dropped, Better::Lower);
     report.note(format!("growth is the least-squares slope after the first {} s", load.warm_up_seconds));
     Ok(report)
 }
 
-/// Least squares: how much the second grows with the first.
+/// The least-squares slope of the second over the first.
 fn slope(points: &[(f64, f64)]) -> f64 {
     let count = points.len() as f64;
     let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / count;
@@ -85,7 +85,7 @@ mod tests {
     use super::slope;
 
     #[test]
-    fn growth_is_the_slope_of_a_line_through_the_noise() {
+    fn slope_is_that_of_the_line_through_the_noise() {
         let points: Vec<(f64, f64)> =
             (0..100).map(|i| (f64::from(i), 5.0 + 2.0 * f64::from(i) + f64::from(i % 2))).collect();
         assert!((slope(&points) - 2.0).abs() < 0.01);

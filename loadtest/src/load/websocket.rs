@@ -9,15 +9,16 @@ use anyhow::{Context, anyhow};
 use super::Meter;
 use super::publisher::Publisher;
 use crate::fleet::Fleet;
-use crate::fleet::events::{Manners, Received, follow, histogram};
+use crate::fleet::events::{Received, Subscription, follow, histogram};
 use crate::report::{Better, Report};
 use crate::scenario::Websocket;
 use crate::server::{Programs, Server, Settings, Target};
 use crate::usage;
 
-/// Connections that are there before memory is counted, so that what a server makes once is not counted as theirs.
+/// Connections before memory is first measured, so that one-time allocations of the server are not
+/// counted.
 const BEFORE: usize = 10;
-/// When nothing has arrived for this long, nothing more will.
+/// Without messages for this long, no more are expected.
 const QUIET: Duration = Duration::from_secs(20);
 
 pub(crate) async fn run(name: &str, load: &Websocket, target: Target, programs: &Programs) -> anyhow::Result<Report> {
@@ -29,13 +30,13 @@ pub(crate) async fn run(name: &str, load: &Websocket, target: Target, programs: 
     publisher.warm_up(Publisher::timeline(every, count).first).await.context("warming up")?;
 
     let timeline = Arc::new(OnceLock::new());
-    let work = follow(server.address, Manners::of(target)?, timeline.clone());
-    let mut fleet: Fleet<Received> = Fleet::muster(load.client_threads, load.connections, work)?;
+    let work = follow(server.address, Subscription::for_target(target)?, timeline.clone());
+    let mut fleet: Fleet<Received> = Fleet::prepare(load.client_threads, load.connections, work)?;
     let few = BEFORE.min(load.connections);
-    fleet.let_in(few).await?;
+    fleet.admit(few).await?;
     let before = usage::settled_resident_bytes(server.pid()).await?;
     let connecting = Instant::now();
-    fleet.let_in(load.connections - few).await?;
+    fleet.admit(load.connections - few).await?;
     let connected_in = connecting.elapsed().as_secs_f64();
     let idle = usage::settled_resident_bytes(server.pid()).await?;
 
@@ -52,7 +53,7 @@ pub(crate) async fn run(name: &str, load: &Websocket, target: Target, programs: 
     let loaded = usage::resident_bytes(server.pid())?;
     publishing.join().map_err(|_| anyhow!("the publisher panicked"))?.context("publishing")?;
 
-    let counted = fleet.dismiss().await?;
+    let counted = fleet.stop().await?;
     let mut latencies = histogram();
     for received in &counted {
         latencies.add(&received.latencies).context("adding up latencies")?;
@@ -76,20 +77,20 @@ pub(crate) async fn run(name: &str, load: &Websocket, target: Target, programs: 
     report.add("resident memory", "MB", loaded / 1e6, Better::Lower);
     report.note("latency counts from the time a message should have been posted until each follower has it");
     match target {
-        Target::Earcon => report.note("every message is scored and fsynced before it is told"),
+        Target::Earcon => report.note("every message is scored and fsynced before it is sent"),
         Target::Centrifugo => report.note("in-memory engine: nothing is stored"),
         _ => {}
     }
     Ok(report)
 }
 
-/// Until everything has arrived, or nothing more does.
+/// Waits until all messages have arrived, or none arrives any more.
 pub(super) async fn all_arrived(fleet: &Fleet<Received>, expected: u64, seconds: f64) -> anyhow::Result<()> {
     let deadline = Instant::now() + Duration::from_secs_f64(seconds) + Duration::from_secs(120);
     let (mut seen, mut since) = (0, Instant::now());
     while seen < expected && Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(5)).await;
-        let now = fleet.stage().progress.load(Ordering::Relaxed);
+        let now = fleet.state().progress.load(Ordering::Relaxed);
         if now > seen {
             (seen, since) = (now, Instant::now());
         }

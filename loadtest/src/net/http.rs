@@ -1,4 +1,4 @@
-//! Just enough HTTP/1.1: prepared requests over connections that are kept, and heads of endless answers.
+//! Minimal HTTP/1.1: prepared requests over persistent connections, and heads of endless answers.
 
 use std::net::SocketAddr;
 
@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::{PATIENCE, connect};
 
-/// Largest answer that is read.
+/// Largest accepted answer, bytes.
 const MAX_ANSWER: usize = 4 * 1024 * 1024;
 
 /// A connection that carries one request after another.
@@ -23,10 +23,10 @@ impl Connection {
         Ok(Self { stream: connect(address).await?, answer: Vec::with_capacity(4_096) })
     }
 
-    /// Sends a prepared request; returns status and body.
+    /// Sends a prepared request. Returns status and body.
     ///
     /// # Errors
-    /// When the connection breaks, or the answer does not come in time, is not HTTP, or is too large.
+    /// If the connection breaks, or the answer is late, not HTTP, or too large.
     pub(crate) async fn send(&mut self, request: &[u8]) -> anyhow::Result<(u16, &[u8])> {
         let (status, from) = timeout(PATIENCE, async {
             self.stream.write_all(request).await.context("sending a request")?;
@@ -37,7 +37,7 @@ impl Connection {
         Ok((status, self.answer.get(from..).unwrap_or_default()))
     }
 
-    /// As [`Self::send`], for requests that have to succeed.
+    /// As [`Self::send`], but an error status is an error.
     pub(crate) async fn must(&mut self, request: &[u8]) -> anyhow::Result<&[u8]> {
         let (status, body) = self.send(request).await?;
         if !(200..300).contains(&status) {
@@ -78,7 +78,7 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// `None` when the head is not complete yet.
+    /// Parses the head. `None` if it is not complete.
     pub(crate) fn parse(bytes: &[u8]) -> anyhow::Result<Option<Self>> {
         let mut headers = [httparse::EMPTY_HEADER; 64];
         let mut response = httparse::Response::new(&mut headers);
@@ -98,7 +98,7 @@ impl Head {
     }
 }
 
-/// Reads the head of an endless answer, which must be `200`; returns what came behind it.
+/// Reads the head of an endless answer, which must be `200`. Returns the bytes after it.
 pub(crate) async fn begin(stream: &mut TcpStream, path: &str) -> anyhow::Result<Vec<u8>> {
     let request =
         format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nuser-agent: earcon-loadtest\r\naccept: */*\r\n\r\n");
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_head_is_read_when_it_is_whole() {
+    fn head_is_parsed_when_complete() {
         let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
         for length in 0..answer.len() - 2 {
             assert_eq!(Head::parse(&answer[..length]).unwrap(), None);

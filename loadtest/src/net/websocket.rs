@@ -1,4 +1,4 @@
-//! The client side of RFC 6455, as far as a load generator needs it: one buffer a connection, frames handed out in place.
+//! A minimal client of RFC 6455: one buffer per connection, frames are borrowed from it.
 
 use std::net::SocketAddr;
 
@@ -10,14 +10,14 @@ use tokio::time::timeout;
 use super::http::Head;
 use super::{PATIENCE, connect};
 
-/// The key of the RFC's example. Servers have to accept any, and the raw server knows the answer to this one by heart.
+/// The key of the RFC's example. The raw server contains its answer as a constant.
 pub(crate) const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
-/// What RFC 6455 §1.3 says a server answers to [`KEY`].
+/// The answer to [`KEY`] by RFC 6455 §1.3.
 pub(crate) const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-/// Room for the usual message; it grows for larger ones.
+/// Initial size of the buffer, bytes. It grows for larger messages.
 const BUFFER: usize = 4_096;
-/// Largest frame that is taken.
+/// Largest accepted frame, bytes.
 const MAX_FRAME: usize = 64 * 1024 * 1024;
 
 pub(crate) const TEXT: u8 = 1;
@@ -30,7 +30,7 @@ pub(crate) const PONG: u8 = 10;
 pub(crate) struct Socket {
     stream: TcpStream,
     buffer: Vec<u8>,
-    /// Where the bytes begin that nobody has looked at.
+    /// Start of the unread bytes.
     start: usize,
 }
 
@@ -68,7 +68,7 @@ impl Socket {
         Ok(Self { stream, buffer, start: 0 })
     }
 
-    /// Waits until at least one frame is whole. `false` when the server closed the connection.
+    /// Waits until at least one frame is complete. `false` if the server closed the connection.
     pub(crate) async fn fill(&mut self) -> anyhow::Result<bool> {
         loop {
             if parse(self.buffer.get(self.start..).unwrap_or_default())?.is_some() {
@@ -84,27 +84,27 @@ impl Socket {
         }
     }
 
-    /// The next frame that is already here.
-    pub(crate) fn take(&mut self) -> anyhow::Result<Option<Frame<'_>>> {
+    /// The next complete frame in the buffer.
+    pub(crate) fn next_frame(&mut self) -> anyhow::Result<Option<Frame<'_>>> {
         let start = self.start;
         let Some(frame) = parse(self.buffer.get(start..).unwrap_or_default())? else { return Ok(None) };
         self.start += frame.size;
         Ok(Some(frame))
     }
 
-    /// Sends a small frame, masked as the RFC wants it of clients.
+    /// Sends a small frame, masked as the RFC requires of clients.
     pub(crate) async fn send(&mut self, opcode: u8, payload: &[u8]) -> anyhow::Result<()> {
         let frame = masked(opcode, payload)?;
-        timeout(PATIENCE, self.stream.write_all(&frame)).await.context("the server takes nothing")?.context("sending")
+        timeout(PATIENCE, self.stream.write_all(&frame)).await.context("the server accepts no data")?.context("sending")
     }
 
-    /// Sends a close frame and forgets the connection.
+    /// Sends a close frame and drops the connection.
     pub(crate) async fn close(mut self) -> anyhow::Result<()> {
         self.send(CLOSE, &1000_u16.to_be_bytes()).await
     }
 }
 
-/// The frame that `bytes` begin with, when it is whole.
+/// The frame at the start of `bytes`, if it is complete.
 fn parse(bytes: &[u8]) -> anyhow::Result<Option<Frame<'_>>> {
     let [first, second, rest @ ..] = bytes else { return Ok(None) };
     ensure!(second & 0x80 == 0, "the server sent a masked frame");
@@ -120,7 +120,7 @@ fn parse(bytes: &[u8]) -> anyhow::Result<Option<Frame<'_>>> {
         length => (usize::from(length), 2),
     };
     if length > MAX_FRAME {
-        bail!("a frame of {length} bytes is more than is taken");
+        bail!("a frame of {length} bytes is larger than accepted");
     }
     let payload = bytes.get(head..head + length);
     Ok(payload.map(|payload| Frame { opcode: first & 0x0f, payload, size: head + length }))
@@ -136,13 +136,13 @@ fn masked(opcode: u8, payload: &[u8]) -> anyhow::Result<Vec<u8>> {
             frame.extend(length.to_be_bytes());
         }
     }
-    // A mask of zeros is a mask, and leaves the payload as it is.
+    // A mask of zeros leaves the payload unchanged.
     frame.extend([0; 4]);
     frame.extend(payload);
     Ok(frame)
 }
 
-/// What a server sends: head and payload, not masked.
+/// A frame of a server: head and payload, not masked.
 pub(crate) fn unmasked(opcode: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![0x80 | opcode];
     match payload.len() {
@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_of_every_length_are_read_when_they_are_whole() {
+    fn frames_of_all_lengths_are_parsed_when_complete() {
         for length in [0, 1, 125, 126, 127, 65_535, 65_536] {
             let payload = vec![7; length];
             let frame = unmasked(BINARY, &payload);
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn absurd_and_masked_frames_are_refused() {
+    fn oversized_and_masked_frames_are_refused() {
         assert!(parse(&[0x82, 127, 255, 255, 255, 255, 255, 255, 255, 255]).is_err());
         assert!(parse(&masked(TEXT, b"hello").unwrap()).is_err());
         assert!(masked(TEXT, &vec![0; 70_000]).is_err());

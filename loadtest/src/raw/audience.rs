@@ -1,10 +1,10 @@
-//! Many connections that all get the same bytes.
+//! Connections that all receive the same bytes.
 
 use std::cell::RefCell;
 
 use tokio::net::TcpStream;
 
-/// Connections, none of which is waited for.
+/// Connections. None of them is waited for.
 #[derive(Default)]
 pub(super) struct Audience(RefCell<Vec<TcpStream>>);
 
@@ -17,7 +17,8 @@ impl Audience {
         self.0.borrow().is_empty()
     }
 
-    /// One write a connection. Whoever is gone, or cannot take all of it, is dropped.
+    /// Makes one write per connection. Drops connections that are closed or cannot accept all
+    /// bytes.
     pub(super) fn send(&self, bytes: &[u8]) {
         self.0.borrow_mut().retain(|stream| matches!(stream.try_write(bytes), Ok(written) if written == bytes.len()));
     }

@@ -1,4 +1,4 @@
-//! Bodies to a file: appended, fsynced together with those that waited meanwhile, then acknowledged.
+//! Appends bodies to a file. All waiting bodies share one fsync, then they are acknowledged.
 
 use std::fs::File;
 use std::io::Write;
@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use anyhow::Context;
 use tokio::sync::oneshot;
 
-/// Requests between arrival and the disk.
+/// Most requests between arrival and disk.
 const QUEUE: usize = 1_024;
 
 type Job = (Vec<u8>, oneshot::Sender<()>);
@@ -33,7 +33,7 @@ impl Journal {
     }
 }
 
-/// Ends, and with it every request that waits, when the disk fails.
+/// Writes the jobs. If the disk fails, it ends, and all waiting requests fail.
 fn write(mut file: File, jobs: &mpsc::Receiver<Job>) {
     while let Ok(first) = jobs.recv() {
         let together: Vec<Job> = std::iter::once(first).chain(jobs.try_iter()).collect();

@@ -1,4 +1,4 @@
-//! Requests of one connection, one after another: path and body, nothing else is looked at.
+//! The requests of one connection: path and body. Other headers are ignored.
 
 use anyhow::{Context, bail, ensure};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -17,7 +17,7 @@ impl Reader {
         Self { stream, buffer: Vec::with_capacity(2_048) }
     }
 
-    /// The next request's path and body; `None` when the client has left.
+    /// The next request's path and body. `None` if the client has left.
     pub(super) async fn next(&mut self) -> anyhow::Result<Option<(String, Vec<u8>)>> {
         let (path, from, to) = loop {
             if let Some((path, from, length)) = head(&self.buffer)? {
@@ -50,7 +50,7 @@ impl Reader {
     }
 }
 
-/// Path, where the body begins, and its length.
+/// The path, the start of the body, and its length.
 fn head(bytes: &[u8]) -> anyhow::Result<Option<(String, usize, usize)>> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut request = httparse::Request::new(&mut headers);

@@ -1,9 +1,10 @@
-//! The reports of several targets side by side, and how Earcon compares.
+//! The reports of several targets side by side, with the ratios of Earcon.
 
 use super::{Better, Report};
 use crate::server::Target;
 
-/// A table as text: a row a figure, a column a target, then Earcon's value over each other target's.
+/// A table as text: one row per figure, one column per target, then Earcon's value divided by that
+/// of each other target.
 pub(crate) fn table(reports: &[Report]) -> String {
     let Some(first) = reports.first() else { return String::new() };
     let mut rows = vec![vec![format!("{}:", first.scenario)]];
@@ -34,7 +35,7 @@ pub(crate) fn table(reports: &[Report]) -> String {
     text
 }
 
-/// Everybody but Earcon; nobody when Earcon is not among them.
+/// All targets but Earcon. None if Earcon is not among them.
 fn others(reports: &[Report]) -> impl Iterator<Item = &Report> {
     let compared = reports.iter().any(|report| report.target == Target::Earcon);
     reports.iter().filter(move |report| compared && report.target != Target::Earcon)
@@ -58,7 +59,7 @@ fn number(value: f64) -> String {
     }
 }
 
-/// Thousands apart.
+/// A number with separators of thousands.
 fn grouped(value: f64) -> String {
     let digits = format!("{value:.0}");
     let length = digits.len();
@@ -93,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ratios_stand_only_where_more_or_less_is_better() {
+    fn ratios_are_shown_only_for_figures_with_a_direction() {
         let mut earcon = Report::new("websocket", Target::Earcon, "earcon 1");
         earcon.add("deliveries", "1/s", 30_000.0, Better::Higher);
         earcon.add("connections", "", 10.0, Better::Neither);

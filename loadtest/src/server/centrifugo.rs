@@ -1,4 +1,5 @@
-//! Centrifugo with its in-memory engine and no authentication: anonymous clients subscribe, `/api/publish` is open.
+//! Centrifugo with its in-memory engine and no authentication: anonymous clients subscribe,
+//! `/api/publish` is open.
 
 use std::path::Path;
 use std::process::Command;
@@ -19,7 +20,7 @@ pub(super) async fn start(peers: &Path) -> anyhow::Result<Server> {
         "allow_anonymous_connect_without_token": true,
         "allow_subscribe_for_client": true,
         "allow_subscribe_for_anonymous": true,
-        // Nobody is told that this ran.
+        // Disables its usage statistics.
         "usage_stats_disable": true,
         "log_level": "error",
     });

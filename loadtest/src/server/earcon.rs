@@ -1,4 +1,4 @@
-//! Earcon with its defaults; only the log is turned down, and what a scenario says.
+//! Earcon with its defaults, except for the log level and the settings of the scenario.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,4 +1,5 @@
-//! Icecast from the distribution, with the limits of its example configuration raised to the number of listeners.
+//! Icecast from the distribution, with the limits of its example configuration raised to the number
+//! of listeners.
 
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
@@ -9,14 +10,14 @@ use anyhow::Context;
 
 use super::{Server, Settings, directory, free_address, version_of};
 
-/// What the source logs in with.
+/// The password of the source.
 const SOURCE_PASSWORD: &str = "loadtest";
 /// `source:loadtest` in Base64.
 pub(crate) const SOURCE_BASIC: &str = "c291cmNlOmxvYWR0ZXN0";
-/// Where the stream is mounted.
+/// The path of the stream.
 pub(crate) const MOUNT: &str = "/live.ogg";
-/// `nobody` on Debian and nearly everywhere else.
-const NOBODY: u32 = 65_534;
+/// User id of an unprivileged user on Debian and most distributions.
+const UNPRIVILEGED: u32 = 65_534;
 
 pub(super) async fn start(settings: &Settings) -> anyhow::Result<Server> {
     let program = Path::new("/usr/bin/icecast2");
@@ -30,9 +31,9 @@ pub(super) async fn start(settings: &Settings) -> anyhow::Result<Server> {
     // It refuses to run as root.
     if is_root() {
         for path in [data.path(), &file] {
-            chown(path, Some(NOBODY), Some(NOBODY)).context("giving Icecast its directory")?;
+            chown(path, Some(UNPRIVILEGED), Some(UNPRIVILEGED)).context("giving Icecast its directory")?;
         }
-        command.uid(NOBODY).gid(NOBODY);
+        command.uid(UNPRIVILEGED).gid(UNPRIVILEGED);
     }
     Server::launch(command, address, "/status-json.xsl", version, data).await
 }
@@ -42,7 +43,7 @@ fn is_root() -> bool {
     status.lines().any(|line| line.strip_prefix("Uid:").is_some_and(|ids| ids.split_whitespace().next() == Some("0")))
 }
 
-/// The values of the package's example where there is one; limits that listeners would run into are raised.
+/// The values of the package's example. Limits that the listeners would reach are raised.
 fn configuration(directory: &Path, port: u16, listeners: usize) -> String {
     let directory = directory.display();
     format!(

@@ -1,4 +1,5 @@
-//! This very program as a server, in a process of its own so that its CPU time is told from the client's.
+//! This program as the raw server, in a separate process so that its CPU time is not mixed with the
+//! client's.
 
 use std::process::Command;
 
@@ -7,7 +8,7 @@ use anyhow::Context;
 use super::{Server, Settings, directory};
 
 pub(super) async fn start(settings: &Settings) -> anyhow::Result<Server> {
-    let program = std::env::current_exe().context("where is this program?")?;
+    let program = std::env::current_exe().context("finding the path of this program")?;
     let data = directory()?;
     let mut command = Command::new(program);
     command.arg("raw-server").arg("--data").arg(data.path());

@@ -1,4 +1,5 @@
-//! VictoriaMetrics, single node, with its defaults. It has no fsync per request: it writes to disk every five seconds.
+//! VictoriaMetrics, single node, with its defaults. It has no fsync per request: it writes to disk
+//! every five seconds.
 
 use std::path::Path;
 use std::process::Command;

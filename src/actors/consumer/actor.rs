@@ -74,7 +74,7 @@ impl<H: Handler> Actor for ConsumerActor<H> {
     async fn pre_start(&self, myself: ActorRef<Message>, args: Args<H>) -> Result<State<H>, ActorProcessingErr> {
         let flush_at = Instant::now() + args.context.settings.flush_every;
         myself.cast(Message::Next)?;
-        let lag = GaugePart::of(Metric::ConsumerLag);
+        let lag = GaugePart::for_metric(Metric::ConsumerLag);
         Ok(State { args, live: None, handled: None, reached: 0, head: 0, lag, unflushed: 0, flush_at, pause: PAUSE })
     }
 

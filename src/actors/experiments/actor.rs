@@ -43,7 +43,7 @@ pub(in crate::actors) async fn start(
         ticking: false,
         reload: false,
         training: None,
-        running: GaugePart::of(Metric::ExperimentsRunning),
+        running: GaugePart::for_metric(Metric::ExperimentsRunning),
     };
     let (actor, _) = Actor::spawn_linked(None, ExperimentsActor, state, supervisor).await?;
     Ok(Experiments::new(actor, shared))

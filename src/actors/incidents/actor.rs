@@ -187,7 +187,7 @@ impl State {
             self.take_inventory(&kpis);
         }
         let engine = &mut self.args.engine;
-        let observe = || events.iter().for_each(|event| engine.take(event, &muted_by));
+        let observe = || events.iter().for_each(|event| engine.ingest(event, &muted_by));
         if catch_unwind(AssertUnwindSafe(observe)).is_err() {
             let last = events.last().map_or(self.head, |event| event.seq);
             self.reset(last);
@@ -247,12 +247,12 @@ impl State {
         let known: usize = kpis.iter().map(|kpi| kpi.series.len()).sum();
         self.inventory_at = Instant::now() + inventory_lasts(known);
         let series = kpis.iter().flat_map(|kpi| kpi.series.keys().map(|labels| (&kpi.kpi, labels)));
-        self.args.engine.know(SeriesInventory::of(series));
+        self.args.engine.set_inventory(SeriesInventory::from_series(series));
     }
 
     fn reset(&mut self, seq: Seq) {
         tracing::error!(workspace = %self.args.pass.workspace(), seq, "grouping of anomalies panicked; it begins again without open incidents");
-        self.args.engine = self.args.engine.afresh(seq);
+        self.args.engine = self.args.engine.restarted_at(seq);
         self.live = None;
     }
 

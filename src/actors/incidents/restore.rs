@@ -47,7 +47,7 @@ impl EngineReplay {
             }
         });
         let mut engine = restored.unwrap_or_else(|| IncidentEngine::new(workspace, settings, end));
-        engine.know(inventory);
+        engine.set_inventory(inventory);
         Ok(Self { engine, end })
     }
 
@@ -61,7 +61,7 @@ impl EngineReplay {
         let engine = &mut self.engine;
         if catch_unwind(AssertUnwindSafe(|| engine.replay(event, &muted_by))).is_err() {
             tracing::error!(seq = event.seq, "grouping of anomalies panicked in replay; incidents begin empty");
-            self.engine = self.engine.afresh(self.end);
+            self.engine = self.engine.restarted_at(self.end);
         }
     }
 

@@ -104,7 +104,7 @@ impl Actor for LogWriterActor {
             queued: Group::default(),
             writing: None,
             unsaved,
-            depth: GaugePart::of(Metric::LogQueueDepth),
+            depth: GaugePart::for_metric(Metric::LogQueueDepth),
         })
     }
 

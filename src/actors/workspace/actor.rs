@@ -85,8 +85,8 @@ impl Actor for Supervisor {
             running: HashMap::new(),
             failures: HashMap::new(),
             parked: HashSet::new(),
-            streams: GaugePart::of(Metric::Streams),
-            parked_gauge: GaugePart::of(Metric::StreamsParked),
+            streams: GaugePart::for_metric(Metric::Streams),
+            parked_gauge: GaugePart::for_metric(Metric::StreamsParked),
             finishing: None,
         };
         for kpi in recovered.parked {

@@ -5,14 +5,18 @@ use std::path::Path;
 
 use ::csv::{Reader, StringRecord};
 
-use super::{Failure, UNAVAILABLE, complain};
+use crate::cli::output::{UNAVAILABLE, complain};
 use crate::evaluation::LabelledSeries;
 use crate::sources::csv::parse_time;
+
+/// An exit code and the message of a failed command.
+pub(super) type Failure = (u8, String);
 
 /// How many bad rows of a file are named one by one.
 const NAMED: usize = 3;
 
-/// The corpus of the Numenta benchmark: `labels/combined_windows.json` names the files below `data` and their windows.
+/// The corpus of the Numenta benchmark: `labels/combined_windows.json` names the files below `data`
+/// and their windows.
 pub(super) fn nab(dir: &Path) -> Result<Vec<LabelledSeries>, Failure> {
     let labels = dir.join("labels/combined_windows.json");
     let text = std::fs::read_to_string(&labels).map_err(|error| unreadable(&labels, error))?;
@@ -25,14 +29,15 @@ pub(super) fn nab(dir: &Path) -> Result<Vec<LabelledSeries>, Failure> {
             let bounds = |(from, to): &(String, String)| Some((parse_time(from)?, parse_time(to)?));
             let windows: Option<Vec<_>> = windows.iter().map(bounds).collect();
             series.windows =
-                windows.ok_or_else(|| unreadable(&labels, format!("a window of {name} is no pair of times")))?;
+                windows.ok_or_else(|| unreadable(&labels, format!("a window of {name} is not a pair of times")))?;
             series.name = name;
             Ok(series)
         })
         .collect()
 }
 
-/// A file with a header and columns for time, value and, if there is one, label. Consecutive labelled rows are a window.
+/// A file with a header and columns for time, value and, optionally, label. Consecutive labelled
+/// rows are a window.
 pub(super) fn csv(file: &Path) -> Result<LabelledSeries, Failure> {
     let mut reader = Reader::from_path(file).map_err(|error| unreadable(file, error))?;
     let header = reader.headers().map_err(|error| unreadable(file, error))?.clone();
@@ -54,7 +59,7 @@ pub(super) fn csv(file: &Path) -> Result<LabelledSeries, Failure> {
             bad += 1;
             if bad <= NAMED {
                 let line = record.position().map_or(0, |position| position.line());
-                complain(&format!("{}: line {line} is left out: {record:?}", file.display()));
+                complain(&format!("{}: line {line} was skipped: {record:?}", file.display()));
             }
             continue;
         };
@@ -68,7 +73,7 @@ pub(super) fn csv(file: &Path) -> Result<LabelledSeries, Failure> {
         series.values.push(measured);
     }
     if bad > NAMED {
-        complain(&format!("{}: {bad} rows are left out in all", file.display()));
+        complain(&format!("{}: {bad} rows were skipped in total", file.display()));
     }
     Ok(series)
 }
@@ -103,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn labelled_rows_in_a_row_are_one_window_and_bad_rows_are_left_out() {
+    fn consecutive_labels_are_one_window_and_bad_rows_are_skipped() {
         let text = "label,Value,timestamp\n0,1,10\n1,2,20\nmaybe,3,30\n1,x,40\n1,5,50\n0,6,60\n1,7,70\n";
         let series = read(text).unwrap();
         assert_eq!(series.timestamps_ms, [10_000, 20_000, 50_000, 60_000, 70_000]);
@@ -112,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn without_labels_there_are_no_windows_and_without_values_nothing() {
+    fn missing_labels_give_no_windows_and_missing_values_an_error() {
         assert_eq!(read("timestamp,value\n1,1\n").unwrap().windows, []);
         let (code, problem) = read("when,what\n1,1\n").unwrap_err();
         assert!(code == UNAVAILABLE && problem.contains("a.csv: the header must name"), "{problem}");

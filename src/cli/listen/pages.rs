@@ -1,13 +1,13 @@
-//! Cuts an Ogg stream into its pages (RFC 3533, section 6), so that what is written is whole pages at any moment, and reads
-//! from them how much sound it is. Pure.
+//! Cuts an Ogg stream into its pages (RFC 3533, section 6), so that only whole pages are
+//! written, and counts their samples. Pure.
 
 use std::io;
 
 const CAPTURE: &[u8] = b"OggS";
-/// Up to the number of segments, which says how long the table behind it is.
+/// Length of a page header up to the number of segments, bytes.
 const HEADER: usize = 27;
 
-/// A stream on its way through.
+/// Splits a stream into pages.
 #[derive(Default)]
 pub(super) struct Pages {
     held: Vec<u8>,
@@ -17,15 +17,15 @@ pub(super) struct Pages {
 }
 
 impl Pages {
-    /// Takes the next piece.
+    /// Adds the next piece of the stream.
     pub(super) fn push(&mut self, piece: &[u8]) {
         self.held.extend_from_slice(piece);
     }
 
-    /// The next whole page, when it is here.
+    /// The next page, if it is complete.
     ///
     /// # Errors
-    /// This is no Ogg stream.
+    /// If the stream is not Ogg.
     pub(super) fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
         let start = &self.held[..self.held.len().min(CAPTURE.len())];
         if !CAPTURE.starts_with(start) {
@@ -41,7 +41,7 @@ impl Pages {
         Ok(Some(page))
     }
 
-    /// Samples of sound in the pages so far, without those of the first page.
+    /// Samples in the pages so far, without those of the first page.
     pub(super) fn samples(&self) -> u64 {
         self.samples
     }
@@ -56,7 +56,7 @@ impl Pages {
     }
 }
 
-/// Length of the page that begins here, once its table of segments is here.
+/// Length of the page at the start of `bytes`, if its segment table is complete.
 fn page_length(bytes: &[u8]) -> Option<usize> {
     let segments = usize::from(*bytes.get(HEADER - 1)?);
     let table = bytes.get(HEADER..HEADER + segments)?;
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_are_whole_however_they_arrive() {
+    fn pages_are_whole_for_any_piece_size() {
         let (mut listener, headers) = earcon_audio::ListenerStream::begin(7, 312, 96_000);
         let (mut packets, mut stream) = (earcon_audio::Pages::default(), headers.to_vec());
         for number in 100..600 {
@@ -88,13 +88,13 @@ mod tests {
                 }
             }
             assert!(out == stream, "in pieces of {size}");
-            // 10 s, less the page that does not count and the one not yet full.
+            // 10 s, minus the first page and the last incomplete one.
             assert!((9 * 48_000..=10 * 48_000).contains(&pages.samples()), "{}", pages.samples());
         }
     }
 
     #[test]
-    fn what_is_no_ogg_is_refused() {
+    fn stream_that_is_not_ogg_is_refused() {
         let mut pages = Pages::default();
         pages.push(b"<html>");
         assert!(pages.next().is_err());

@@ -1,17 +1,17 @@
-//! Answers put together, and as CSV. Pure.
+//! Joins pages of history, and formats CSV. Pure.
 
 use earcon_client::{Anomaly, AnomalyState, Direction, History};
 use serde_json::Value;
 
-use super::label_text;
+use crate::cli::text::label_text;
 
-/// From where to ask for what a truncated answer lacks.
+/// The start of the next request after a truncated answer.
 pub(super) fn next_from(history: &History) -> Option<i64> {
     let truncated = history.series.iter().filter(|series| series.truncated);
     truncated.filter_map(|series| Some(timestamp(series.samples.last()?)? + 1)).min()
 }
 
-/// Adds what a later request gave: rows that are newer than those at hand.
+/// Appends the rows of a later page that are newer than the last row.
 pub(super) fn append(whole: &mut History, more: History) {
     for known in &mut whole.series {
         known.truncated = false;
@@ -99,7 +99,7 @@ pub(super) fn state(state: AnomalyState) -> &'static str {
     }
 }
 
-/// `above`, `below`, or nothing that is known here.
+/// `above`, `below`, or empty if unknown.
 pub(super) fn direction(direction: Direction) -> &'static str {
     match direction {
         Direction::Above => "above",
@@ -111,7 +111,7 @@ pub(super) fn direction(direction: Direction) -> &'static str {
 fn csv(lines: &[Vec<String>]) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let written = lines.iter().try_for_each(|line| writer.write_record(line));
-    // Into memory, with rows of equal length: neither can fail.
+    // Writing rows of equal length to memory cannot fail.
     debug_assert!(written.is_ok());
     String::from_utf8(writer.into_inner().unwrap_or_default()).unwrap_or_default()
 }
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_are_put_together_without_repetition() {
+    fn pages_are_joined_without_repetition() {
         let mut whole = history(&[1, 2, 3], true);
         assert_eq!(next_from(&whole), Some(4));
         append(&mut whole, history(&[3, 4, 5], true));
@@ -142,14 +142,14 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_repeats_itself_is_not_asked_for_ever() {
+    fn repeated_page_ends_the_requests() {
         let mut whole = history(&[1, 2], true);
         append(&mut whole, history(&[1, 2], true));
         assert_eq!(next_from(&whole), None);
     }
 
     #[test]
-    fn csv_has_a_header_and_empty_cells_for_nothing() {
+    fn csv_has_a_header_and_empty_cells_for_null() {
         assert_eq!(history_csv(&history(&[7], false)), "kpi,labels,timestamp,value,score\na,\"x:1,y:a b\",7,1.5,\n");
     }
 }

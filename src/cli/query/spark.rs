@@ -2,7 +2,8 @@
 
 const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// At most `width` characters, each the mean of its share of the values, scaled between the least and the greatest.
+/// Draws at most `width` characters. Each is the mean of its share of the values, scaled between
+/// the smallest and the largest mean.
 pub(super) fn line(values: &[f64], width: usize) -> String {
     let finite: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
     let width = width.min(finite.len());
@@ -24,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shapes_show() {
+    fn line_shows_the_shape_of_the_values() {
         assert_eq!(line(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0], 60), "▁▂▃▄▅▆▇█");
         assert_eq!(line(&[5.0; 3], 60), "▁▁▁");
         assert_eq!(line(&[], 60), "");

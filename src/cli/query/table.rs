@@ -1,4 +1,4 @@
-//! Answers for people. Pure but for the time zone of this machine.
+//! History and anomalies as tables for the terminal. Pure except for the time zone of this machine.
 
 use anstyle::{AnsiColor, Style};
 use earcon_client::{Anomaly, History, HistorySeries};
@@ -14,7 +14,7 @@ const ALARM: Style = AnsiColor::Red.on_default();
 
 const TIME: &str = "%Y-%m-%d %H:%M:%S";
 const SPARKLINE: usize = 60;
-/// From this score on a row is an anomaly's.
+/// Rows with at least this score are coloured.
 const SURPRISING: f64 = 0.5;
 
 pub(super) fn history(history: &History) -> String {
@@ -63,7 +63,8 @@ pub(super) fn anomalies(anomalies: &[Anomaly]) -> String {
     if anomalies.is_empty() {
         return "no anomalies in that time\n".to_owned();
     }
-    let head = ["opened", "lasted", "state", "series", "peak", "ordinary", "score", "seen by"].map(str::to_owned);
+    let head = ["opened", "lasted", "state", "series", "peak", "expected range", "score", "acknowledged by"]
+        .map(str::to_owned);
     let mut rows = vec![head.to_vec()];
     rows.extend(anomalies.iter().map(anomaly));
     let widths: Vec<usize> =
@@ -102,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_series_is_a_sparkline_and_aligned_rows() {
+    fn series_is_shown_as_sparkline_and_aligned_rows() {
         let history: History = serde_json::from_value(serde_json::json!({
             "kpi": "a", "columns": ["timestamp", "value", "score"],
             "series": [
@@ -116,6 +117,6 @@ mod tests {
         assert_eq!((lines[0], lines[1]), ("a  2 rows", "  ▁█"));
         assert!(lines[3].ends_with("      1      ·") && lines[4].ends_with(" 1234.5   0.75"), "{shown}");
         assert!(text.lines().nth(4).is_some_and(|line| line.contains("\u{1b}[31m")), "{text:?}");
-        assert_eq!(lines.len(), 5, "a series without samples is left out");
+        assert_eq!(lines.len(), 5, "a series without samples is omitted");
     }
 }

@@ -1,14 +1,14 @@
-//! Times and spans as people write them. Pure: now comes in.
+//! Parses times and spans of the command line. Pure: the present time is an argument.
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
-const TIMES: &str = "write now, -1h30m, 2026-01-01, 2026-01-01T00:00Z, or milliseconds since 1970";
-const SPANS: &str = "write a span like 30s, 5m, 1h or 1d12h";
+const TIMES: &str = "expected now, -1h30m, 2026-01-01, 2026-01-01T00:00Z, or milliseconds since 1970";
+const SPANS: &str = "expected a span such as 30s, 5m, 1h or 1d12h";
 
-/// Milliseconds since the Unix epoch of a time: `now`, a span ago, RFC 3339, the same without seconds or without an
-/// offset (then UTC), a date (its midnight, UTC), or the milliseconds themselves.
+/// Parses a time, milliseconds since the Unix epoch. Accepts `now`, a span before now (`-1h`), RFC
+/// 3339 with optional seconds and offset (default UTC), a date (midnight UTC), or milliseconds.
 pub(super) fn time_ms(text: &str, now_ms: i64) -> Result<i64, String> {
     if text == "now" {
         return Ok(now_ms);
@@ -29,7 +29,7 @@ pub(super) fn time_ms(text: &str, now_ms: i64) -> Result<i64, String> {
     utc.map(|time| time.timestamp().as_millisecond()).ok_or_else(|| TIMES.to_owned())
 }
 
-/// Milliseconds of a span: numbers with `ms`, `s`, `m`, `h`, `d` or `w`, one after the other.
+/// Parses a span, in milliseconds: a sequence of numbers with `ms`, `s`, `m`, `h`, `d` or `w`.
 pub(super) fn duration_ms(text: &str) -> Result<i64, String> {
     let wrong = || SPANS.to_owned();
     let mut rest = text;
@@ -62,7 +62,7 @@ mod tests {
     const NOW: i64 = 1_767_225_600_000;
 
     #[test]
-    fn times_are_written_in_many_ways() {
+    fn all_notations_of_times_are_parsed() {
         let cases = [
             ("now", NOW),
             ("-1h", NOW - 3_600_000),
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused_with_examples() {
+    fn invalid_times_and_spans_are_refused() {
         for text in ["yesterday", "-", "-1x", "", "1h", "-99999999999999999w"] {
             assert!(time_ms(text, NOW).is_err(), "{text}");
         }

@@ -1,10 +1,10 @@
-//! Which incident an anomaly belongs to.
+//! Assigns anomalies to incidents.
 
-use super::{IncidentEngine, IncidentState, MAX_CASES, MAX_PLACED, Place, State};
+use super::{EngineState, IncidentEngine, IncidentState, MAX_INCIDENTS, MAX_MEMBERSHIPS, Membership};
 use crate::incidents::burst::BURST_MS;
 use earcon_model::{Anomaly, IncidentId, Link, Member, SeriesId};
 
-/// A series as a member, with the anomaly that brings it in.
+/// The member that an anomaly adds to an incident.
 pub(super) fn member(anomaly: &Anomaly, muted: Option<String>) -> Member {
     Member {
         anomaly: anomaly.id,
@@ -23,8 +23,8 @@ pub(super) fn member(anomaly: &Anomaly, muted: Option<String>) -> Member {
 }
 
 impl IncidentEngine {
-    /// A series became anomalous: it comes back to its incident, joins one that is linked (which makes all linked ones
-    /// one), or begins one.
+    /// Handles the onset of an anomaly. The series returns to its incident, joins a linked one, or
+    /// starts one. If several incidents are linked, they are merged.
     pub(super) fn onset(&mut self, anomaly: &Anomaly, muted: Option<String>, now_ms: i64) {
         self.enter(member(anomaly, muted), now_ms);
     }
@@ -32,24 +32,24 @@ impl IncidentEngine {
     pub(super) fn enter(&mut self, mut member: Member, now_ms: i64) {
         let series = SeriesId::of(&member.kpi, &member.labels);
         let onset_ms = member.opened_at_ms;
-        let burst = self.state.bursts.note(onset_ms, &member.kpi);
-        let State { cases, placed, .. } = &mut self.state;
-        if let Some(place) = placed.get_mut(&series)
-            && let Some(case) = cases.get_mut(&place.incident)
+        let burst = self.state.bursts.record_onset(onset_ms, &member.kpi);
+        let EngineState { incidents, memberships, .. } = &mut self.state;
+        if let Some(membership) = memberships.get_mut(&series)
+            && let Some(state) = incidents.get_mut(&membership.incident)
         {
-            case.returned(place.listed, place.open, member, now_ms);
-            (place.anomaly, place.open) = (case_anomaly(case, place), true);
-            self.state.seen.note(series, onset_ms);
+            state.returned(membership.listed, membership.open, member, now_ms);
+            (membership.anomaly, membership.open) = (latest_anomaly(state, membership), true);
+            self.state.cooccurrence.record_onset(series, onset_ms);
             return;
         }
         let mut linked = self.linked(series, &member, burst);
-        self.state.seen.note(series, onset_ms);
-        if linked.is_empty() && self.state.cases.len() >= MAX_CASES {
-            let youngest = self.state.cases.values().filter(|case| case.incident.merged_into.is_none());
-            let youngest = youngest.max_by_key(|case| (case.since_ms, case.incident.id));
-            linked.extend(youngest.map(|case| (case.since_ms, case.incident.id, Link::Overflow)));
+        self.state.cooccurrence.record_onset(series, onset_ms);
+        if linked.is_empty() && self.state.incidents.len() >= MAX_INCIDENTS {
+            let youngest = self.state.incidents.values().filter(|state| state.incident.merged_into.is_none());
+            let youngest = youngest.max_by_key(|state| (state.since_ms, state.incident.id));
+            linked.extend(youngest.map(|state| (state.since_ms, state.incident.id, Link::Overflow)));
         }
-        // The oldest takes the others in.
+        // The oldest incident absorbs the others.
         linked.sort_by_key(|link| (link.0, link.1));
         let id = match linked.first() {
             Some((_, id, link)) => {
@@ -58,7 +58,7 @@ impl IncidentEngine {
             }
             None => {
                 let id = IncidentId::of(&self.workspace, member.anomaly);
-                self.state.cases.insert(id, IncidentState::new(id, onset_ms, now_ms));
+                self.state.incidents.insert(id, IncidentState::new(id, onset_ms, now_ms));
                 id
             }
         };
@@ -66,121 +66,130 @@ impl IncidentEngine {
             self.merge(*younger, id, link, now_ms);
         }
         if linked.iter().any(|(_, _, link)| *link == Link::Burst)
-            && let Some(case) = self.state.cases.get_mut(&id)
+            && let Some(state) = self.state.incidents.get_mut(&id)
         {
-            case.burst = true;
+            state.burst = true;
         }
         self.admit(id, series, member, now_ms);
     }
 
-    /// Makes a series a member.
+    /// Adds a series to an incident.
     pub(super) fn admit(&mut self, id: IncidentId, series: SeriesId, member: Member, now_ms: i64) {
-        let State { cases, placed, .. } = &mut self.state;
-        let Some(case) = cases.get_mut(&id) else { return };
-        if placed.len() >= MAX_PLACED && !placed.contains_key(&series) {
-            case.incident.members_total = case.incident.members_total.saturating_add(1);
+        let EngineState { incidents, memberships, .. } = &mut self.state;
+        let Some(state) = incidents.get_mut(&id) else { return };
+        if memberships.len() >= MAX_MEMBERSHIPS && !memberships.contains_key(&series) {
+            state.incident.members_total = state.incident.members_total.saturating_add(1);
             return;
         }
         let (anomaly, open) = (member.anomaly, member.closed_at_ms.is_none());
-        let listed = case.join(member, now_ms);
-        placed.insert(series, Place { incident: id, anomaly, open, listed });
+        let listed = state.join(member, now_ms);
+        memberships.insert(series, Membership { incident: id, anomaly, open, listed });
     }
 
-    /// The incidents an onset belongs to, each with the reason: near it in time, and linked.
+    /// The incidents that are close to an onset in time and linked to it, each with its link.
     fn linked(&self, series: SeriesId, member: &Member, burst: bool) -> Vec<(i64, IncidentId, Link)> {
-        let State { cases, placed, seen, .. } = &self.state;
-        let companions: Vec<IncidentId> = seen
+        let EngineState { incidents, memberships, cooccurrence, .. } = &self.state;
+        let companions: Vec<IncidentId> = cooccurrence
             .neighbours()
-            .filter(|other| seen.are_companions(series, *other))
-            .filter_map(|other| placed.get(&other).map(|place| place.incident))
+            .filter(|other| cooccurrence.are_companions(series, *other))
+            .filter_map(|other| memberships.get(&other).map(|membership| membership.incident))
             .collect();
         let onset_ms = member.opened_at_ms;
         let mut linked = Vec::new();
-        for case in cases.values() {
-            let IncidentState { incident, since_ms, .. } = case;
-            if incident.merged_into.is_some() || !case.is_near(onset_ms) {
+        for state in incidents.values() {
+            let IncidentState { incident, since_ms, .. } = state;
+            if incident.merged_into.is_some() || !state.is_near(onset_ms) {
                 continue;
             }
             let near = |at: i64| at.abs_diff(onset_ms) <= BURST_MS as u64;
-            let in_burst = burst && (near(incident.opened_at_ms) || (case.burst && near(case.activity_ms)));
-            let link = if case.kpis.contains(&member.kpi) {
+            let in_burst = burst && (near(incident.opened_at_ms) || (state.burst && near(state.activity_ms)));
+            let link = if state.kpis.contains(&member.kpi) {
                 Some(Link::SameKpi)
             } else if companions.contains(&incident.id) {
                 Some(Link::Companion)
-            } else if let Some(shared) = self.population.shared(&member.kpi, &member.labels, &case.traits) {
+            } else if let Some(shared) = self.inventory.shared(&member.kpi, &member.labels, &state.traits) {
                 Some(Link::Shared(shared))
             } else {
                 in_burst.then_some(Link::Burst)
             };
             linked.extend(link.map(|link| (in_burst, (*since_ms, incident.id, link))));
         }
-        // What bursts now is not part of something that went on before.
+        // An onset of a burst does not join incidents that were open before the burst.
         if linked.iter().any(|(in_burst, _)| *in_burst) {
             linked.retain(|(in_burst, _)| *in_burst);
         }
         linked.into_iter().map(|(_, link)| link).collect()
     }
 
-    /// An open anomaly has changed. One never heard of is taken for new.
+    /// Handles a change of an open anomaly. An unknown anomaly is handled as an onset.
     pub(super) fn update(&mut self, anomaly: &Anomaly, muted: Option<String>, now_ms: i64) {
         let series = SeriesId::of(&anomaly.kpi, &anomaly.labels);
         let Anomaly { opened_at_ms, last_at_ms, samples, .. } = *anomaly;
-        let State { cases, placed, seen, .. } = &mut self.state;
-        match placed.get(&series).filter(|place| place.anomaly == anomaly.id && place.open) {
-            Some(place) => {
-                seen.learn_spacing(series, opened_at_ms, last_at_ms, samples);
-                if let Some(case) = cases.get_mut(&place.incident) {
-                    case.grew(place.listed, anomaly, muted);
+        let EngineState { incidents, memberships, cooccurrence, .. } = &mut self.state;
+        match memberships.get(&series).filter(|membership| membership.anomaly == anomaly.id && membership.open) {
+            Some(membership) => {
+                cooccurrence.learn_spacing(series, opened_at_ms, last_at_ms, samples);
+                if let Some(state) = incidents.get_mut(&membership.incident) {
+                    state.grew(membership.listed, anomaly, muted);
                 }
             }
             None => self.onset(anomaly, muted, now_ms),
         }
     }
 
-    /// The episode of a member has ended.
+    /// Ends the episode of a member.
     pub(super) fn end(&mut self, series: SeriesId, closed_at_ms: i64, now_ms: i64) {
-        let State { cases, placed, .. } = &mut self.state;
-        let Some(place) = placed.get_mut(&series).filter(|place| place.open) else { return };
-        place.open = false;
-        if let Some(case) = cases.get_mut(&place.incident) {
-            case.ended(place.listed, closed_at_ms, now_ms);
+        let EngineState { incidents, memberships, .. } = &mut self.state;
+        let Some(membership) = memberships.get_mut(&series).filter(|membership| membership.open) else { return };
+        membership.open = false;
+        if let Some(state) = incidents.get_mut(&membership.incident) {
+            state.ended(membership.listed, closed_at_ms, now_ms);
         }
     }
 
-    /// Makes `from` part of `into`, because of `link`. If it was spoken of, it will be said where it went.
+    /// Merges `from` into `into`, because of `link`. If `from` was reported, its closing event
+    /// names the target.
     pub(super) fn merge(&mut self, from: IncidentId, into: IncidentId, link: &Link, now_ms: i64) {
-        if from == into || !self.state.cases.contains_key(&into) {
+        if from == into || !self.state.incidents.contains_key(&into) {
             return;
         }
-        let Some(mut case) = self.state.cases.remove(&from) else { return };
-        let moved: Vec<SeriesId> =
-            self.state.placed.iter().filter(|(_, place)| place.incident == from).map(|(id, _)| *id).collect();
+        let Some(mut state) = self.state.incidents.remove(&from) else { return };
+        let moved: Vec<SeriesId> = self
+            .state
+            .memberships
+            .iter()
+            .filter(|(_, membership)| membership.incident == from)
+            .map(|(id, _)| *id)
+            .collect();
         for series in moved {
-            let Some(place) = self.state.placed.get_mut(&series) else { continue };
-            place.incident = into;
-            let listed = place.listed.take();
-            if let Some(member) = listed.and_then(|listed| case.incident.members.get(usize::from(listed))) {
-                let place = *place;
+            let Some(membership) = self.state.memberships.get_mut(&series) else { continue };
+            membership.incident = into;
+            let listed = membership.listed.take();
+            if let Some(member) = listed.and_then(|listed| state.incident.members.get(usize::from(listed))) {
+                let membership = *membership;
                 let link = if member.link == Link::First { link } else { &member.link };
                 let member = Member { link: link.clone(), ..member.clone() };
-                if let Some(target) = self.state.cases.get_mut(&into) {
+                if let Some(target) = self.state.incidents.get_mut(&into) {
                     let listed = target.join(member, now_ms);
-                    self.state.placed.insert(series, Place { listed, ..place });
+                    self.state.memberships.insert(series, Membership { listed, ..membership });
                 }
             }
         }
-        if let Some(target) = self.state.cases.get_mut(&into) {
-            target.inherit(&case, now_ms);
+        if let Some(target) = self.state.incidents.get_mut(&into) {
+            target.absorb(&state, now_ms);
         }
-        if case.reported.is_some() {
-            case.incident.merged_into = Some(into);
-            case.incident.closed_at_ms = Some(now_ms);
-            self.state.cases.insert(from, case);
+        if state.reported.is_some() {
+            state.incident.merged_into = Some(into);
+            state.incident.closed_at_ms = Some(now_ms);
+            self.state.incidents.insert(from, state);
         }
     }
 }
 
-/// The anomaly a returned series now stands for; kept by the case when it is listed.
-fn case_anomaly(case: &IncidentState, place: &Place) -> earcon_model::AnomalyId {
-    place.listed.and_then(|listed| case.incident.members.get(usize::from(listed))).map_or(place.anomaly, |m| m.anomaly)
+/// The latest anomaly of a series that returned. The incident has it if the series is listed.
+fn latest_anomaly(state: &IncidentState, membership: &Membership) -> earcon_model::AnomalyId {
+    membership
+        .listed
+        .and_then(|listed| state.incident.members.get(usize::from(listed)))
+        .map_or(membership.anomaly, |m| m.anomaly)
 }

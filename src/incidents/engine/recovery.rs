@@ -1,17 +1,19 @@
-//! Back to where the log ends: a saved state, and what the log says after it.
+//! Recovery: a saved state, and a replay of the events after it.
 //!
-//! Grouping follows from the anomaly events alone, so it is done again; what was *said* is taken from the log, and is not said
-//! a second time. Where the two disagree, because series were known then that are not known now, the log is right.
+//! Grouping depends on the anomaly events alone, so it is repeated. *Reports* are taken from the
+//! log and are not made a second time. The two can disagree if the inventory of series has changed.
+//! Then the log is right.
 
-use super::{IncidentEngine, IncidentSettings, IncidentState, RestoreError, State};
+use super::{EngineState, IncidentEngine, IncidentState, RestoreError};
 use crate::incidents::inventory::SeriesInventory;
+use crate::incidents::settings::IncidentSettings;
 use earcon_model::{Anomaly, Event, EventBody, Incident, IncidentEvent, Link, Member, SeriesId, WorkspaceId};
 
-/// In front of a saved state; another number is another form.
+/// The first byte of a saved state: the version of its format.
 const VERSION: u8 = 1;
 
 impl IncidentEngine {
-    /// The state as bytes. Only to be kept when everything decided so far is in the log.
+    /// The state as bytes. Store them only after all decisions so far are in the log.
     ///
     /// # Errors
     /// Never for this state; the encoder's error is passed on.
@@ -19,66 +21,68 @@ impl IncidentEngine {
         postcard::to_extend(&self.state, vec![VERSION]).map_err(|error| RestoreError(error.to_string()))
     }
 
-    /// A desk from saved bytes.
+    /// An engine from saved bytes.
     ///
     /// # Errors
-    /// When the bytes are damaged or of another version.
+    /// If the bytes are damaged or have another version.
     pub fn restore(workspace: WorkspaceId, settings: IncidentSettings, bytes: &[u8]) -> Result<Self, RestoreError> {
-        let state: State = match bytes.split_first() {
+        let state: EngineState = match bytes.split_first() {
             Some((&VERSION, rest)) => postcard::from_bytes(rest).map_err(|error| RestoreError(error.to_string()))?,
             _ => return Err(RestoreError("it has another version".into())),
         };
-        Ok(Self { workspace, settings, population: SeriesInventory::default(), state })
+        Ok(Self { workspace, settings, inventory: SeriesInventory::default(), state })
     }
 
-    /// Takes the next event of the log in, as it was before a restart: unlike [`take`](Self::take) also what the desk itself
-    /// had said.
+    /// Replays the next event of the log after a restart. Unlike [`ingest`](Self::ingest), it also
+    /// applies the engine's own events.
     pub fn replay(&mut self, event: &Event, muted: &dyn Fn(&Anomaly) -> Option<String>) {
         if event.seq <= self.state.seq {
             return;
         }
-        self.take(event, muted);
+        self.ingest(event, muted);
         let EventBody::Incident(happened) = &event.body else { return };
         match happened {
-            IncidentEvent::Opened(incident) | IncidentEvent::Updated(incident) => self.said(incident, event.time_ms),
-            IncidentEvent::Closed(incident) => self.said_over(incident, event.time_ms),
+            IncidentEvent::Opened(incident) | IncidentEvent::Updated(incident) => {
+                self.replay_reported(incident, event.time_ms)
+            }
+            IncidentEvent::Closed(incident) => self.replay_closed(incident, event.time_ms),
         }
     }
 
-    fn said(&mut self, incident: &Incident, time_ms: i64) {
+    fn replay_reported(&mut self, incident: &Incident, time_ms: i64) {
         if self.state.finished.contains(&incident.id) {
             return;
         }
         let (id, strength) = (incident.id, f64::from(incident.surprise));
-        self.state.budget.note(id, strength, time_ms, incident.alerted_at_ms, self.settings.max_per_day);
-        let known = self.state.cases.get(&id).map(|case| case.incident.revision);
+        self.state.budget.record(id, strength, time_ms, incident.alerted_at_ms, self.settings.max_per_day);
+        let known = self.state.incidents.get(&id).map(|state| state.incident.revision);
         if known.is_some_and(|revision| revision >= incident.revision) {
             return;
         }
         if known.is_none() {
             let empty = Incident { members: Vec::new(), members_total: 0, members_open: 0, ..incident.clone() };
-            self.state.cases.insert(id, IncidentState::of(empty, time_ms));
+            self.state.incidents.insert(id, IncidentState::from_incident(empty, time_ms));
         }
         for member in &incident.members {
-            self.place_as_said(incident, member, time_ms);
+            self.replay_member(incident, member, time_ms);
         }
-        let Some(case) = self.state.cases.get_mut(&id) else { return };
-        case.incident.alerted_at_ms = incident.alerted_at_ms;
-        case.incident.acknowledged = case.incident.acknowledged.take().or(incident.acknowledged.clone());
-        case.incident.revision = incident.revision - 1;
-        case.incident.first_mover = incident.first_mover.min(case.incident.members.len().saturating_sub(1) as u32);
-        case.asked = incident.surprise;
-        case.report(time_ms);
-        case.said(incident);
+        let Some(state) = self.state.incidents.get_mut(&id) else { return };
+        state.incident.alerted_at_ms = incident.alerted_at_ms;
+        state.incident.acknowledged = state.incident.acknowledged.take().or(incident.acknowledged.clone());
+        state.incident.revision = incident.revision - 1;
+        state.incident.first_mover = incident.first_mover.min(state.incident.members.len().saturating_sub(1) as u32);
+        state.surprise_at_decision = incident.surprise;
+        state.mark_reported(time_ms);
+        state.restore_reported(incident);
     }
 
-    /// A member that is elsewhere, in something never spoken of, is moved here; one not known of joins.
-    fn place_as_said(&mut self, incident: &Incident, member: &Member, time_ms: i64) {
+    /// Moves a member here from an incident that was never reported. An unknown member joins.
+    fn replay_member(&mut self, incident: &Incident, member: &Member, time_ms: i64) {
         let series = SeriesId::of(&member.kpi, &member.labels);
-        match self.state.placed.get(&series).map(|place| place.incident) {
+        match self.state.memberships.get(&series).map(|membership| membership.incident) {
             Some(here) if here == incident.id => {}
             Some(other) => {
-                let unspoken = self.state.cases.get(&other).is_none_or(|case| case.reported.is_none());
+                let unspoken = self.state.incidents.get(&other).is_none_or(|state| state.reported.is_none());
                 if unspoken {
                     self.merge(other, incident.id, &member.link, time_ms);
                 }
@@ -87,26 +91,27 @@ impl IncidentEngine {
         }
     }
 
-    fn said_over(&mut self, incident: &Incident, time_ms: i64) {
+    fn replay_closed(&mut self, incident: &Incident, time_ms: i64) {
         let (id, strength) = (incident.id, f64::from(incident.surprise));
-        self.state.budget.note(id, strength, time_ms, incident.alerted_at_ms, self.settings.max_per_day);
+        self.state.budget.record(id, strength, time_ms, incident.alerted_at_ms, self.settings.max_per_day);
         if self.state.finished.contains(&id) {
             return;
         }
         if let Some(into) = incident.merged_into
-            && self.state.cases.get(&id).is_some_and(|case| case.incident.merged_into.is_none())
+            && self.state.incidents.get(&id).is_some_and(|state| state.incident.merged_into.is_none())
         {
             self.merge(id, into, &Link::First, time_ms);
         }
-        // Whoever became anomalous after it was over, and before that was written, begins something new.
-        let left: Vec<Member> = self.state.cases.get(&id).map_or_else(Vec::new, |case| {
+        // A series that became anomalous after the end, but before the closing event was appended,
+        // starts a new incident.
+        let left: Vec<Member> = self.state.incidents.get(&id).map_or_else(Vec::new, |state| {
             let since = |member: &&Member| {
                 let then = incident.members.iter().find(|then| then.kpi == member.kpi && then.labels == member.labels);
                 incident.merged_into.is_none()
                     && member.closed_at_ms.is_none()
                     && then.is_none_or(|then| then.anomaly != member.anomaly)
             };
-            case.incident.members.iter().filter(since).cloned().collect()
+            state.incident.members.iter().filter(since).cloned().collect()
         });
         self.forget(id);
         for member in left {

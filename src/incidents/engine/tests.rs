@@ -9,12 +9,13 @@ use earcon_model::{Acknowledgement, Direction, Feature, KpiName, Labels, Link, S
 
 const T: i64 = 1_767_225_600_000;
 
-/// A log with a desk that follows it, as the actor does.
-struct Following {
-    desk: IncidentEngine,
+/// A log with an engine that follows it, as the actor does.
+struct Harness {
+    engine: IncidentEngine,
     log: Vec<Arc<Event>>,
     now_ms: i64,
-    /// The desk reads when so many events wait for it: what it says stands behind events it did not know of.
+    /// The engine reads once this many events wait. Its own events then follow events it had not
+    /// seen.
     lag: usize,
 }
 
@@ -58,13 +59,13 @@ fn anomaly(name: &str, opened_at_ms: i64, score: f32) -> Anomaly {
     }
 }
 
-impl Following {
+impl Harness {
     fn new() -> Self {
         Self::with(settings())
     }
 
     fn with(settings: IncidentSettings) -> Self {
-        Self { desk: IncidentEngine::new(workspace(), settings, 0), log: Vec::new(), now_ms: T, lag: 1 }
+        Self { engine: IncidentEngine::new(workspace(), settings, 0), log: Vec::new(), now_ms: T, lag: 1 }
     }
 
     fn append(&mut self, subject: impl Into<Subject>, body: impl Into<EventBody>) {
@@ -72,19 +73,19 @@ impl Following {
         self.log.push(Arc::new(event));
     }
 
-    /// Writes an event, then lets the desk read it and say what it wants to.
+    /// Appends an event, then lets the engine read it and report.
     fn happen(&mut self, anomaly: &Anomaly, make: fn(Box<Anomaly>) -> AnomalyEvent) {
         self.append(anomaly.kpi.clone(), make(Box::new(anomaly.clone())));
-        if self.log.len() - self.desk.seq() as usize >= self.lag {
+        if self.log.len() - self.engine.seq() as usize >= self.lag {
             self.decide();
         }
     }
 
     fn decide(&mut self) {
-        for event in &self.log[self.desk.seq() as usize..] {
-            self.desk.take(event, &|_| None);
+        for event in &self.log[self.engine.seq() as usize..] {
+            self.engine.ingest(event, &|_| None);
         }
-        for decided in self.desk.decide(self.now_ms) {
+        for decided in self.engine.decide(self.now_ms) {
             self.append(decided.incident().id, decided);
         }
     }
@@ -113,25 +114,25 @@ impl Following {
     fn wait(&mut self, ms: i64) {
         let until = self.now_ms + ms;
         self.decide();
-        while let Some(at) = self.desk.due_at().filter(|at| *at <= until) {
+        while let Some(at) = self.engine.due_at().filter(|at| *at <= until) {
             self.now_ms = at.max(self.now_ms);
             self.decide();
         }
         self.now_ms = until;
     }
 
-    fn know(&mut self, names: &[&str]) {
+    fn set_inventory(&mut self, names: &[&str]) {
         let all: Vec<_> = names.iter().map(|name| series(name)).collect();
-        self.desk.know(SeriesInventory::of(all.iter().map(|(kpi, labels)| (kpi, labels))));
+        self.engine.set_inventory(SeriesInventory::from_series(all.iter().map(|(kpi, labels)| (kpi, labels))));
     }
 
-    fn said(&self, event_type: &str) -> Vec<&Incident> {
+    fn events_of_type(&self, event_type: &str) -> Vec<&Incident> {
         let of_type = |event: &&Arc<Event>| event.body.event_type().as_str() == event_type;
         self.log.iter().filter(of_type).filter_map(|event| event.incident()).collect()
     }
 
     fn opened(&self) -> Vec<&Incident> {
-        self.said("incident.opened")
+        self.events_of_type("incident.opened")
     }
 
     fn last(&self) -> &Incident {
@@ -140,14 +141,14 @@ impl Following {
 }
 
 #[test]
-fn forty_kpis_at_once_are_one_incident_that_is_told_once() {
-    let mut f = Following::new();
+fn burst_of_forty_kpis_is_one_incident_alerted_once() {
+    let mut f = Harness::new();
     for n in 0..40 {
         f.now_ms += 5;
         f.open_at(&format!("kpi{n}"), T + 1_000 - n, 0.6);
     }
     f.wait(1_799);
-    assert!(f.opened().is_empty(), "it gathers members first");
+    assert!(f.opened().is_empty(), "members are gathered before the first report");
     f.wait(3_000);
     let opened = f.opened();
     assert_eq!((opened.len(), f.log.len()), (1, 41));
@@ -159,8 +160,8 @@ fn forty_kpis_at_once_are_one_incident_that_is_told_once() {
 }
 
 #[test]
-fn two_unrelated_series_stay_apart() {
-    let mut f = Following::new();
+fn unrelated_series_stay_separate() {
+    let mut f = Harness::new();
     f.open("a", 0.7);
     f.open("b", 0.7);
     f.wait(10_000);
@@ -168,9 +169,9 @@ fn two_unrelated_series_stay_apart() {
 }
 
 #[test]
-fn series_of_one_kpi_and_of_one_host_belong_together() {
-    let mut f = Following::new();
-    f.know(&["a{host:1}", "b{host:1}", "c{host:2}", "d{host:3}", "e{host:4}", "a{host:9}"]);
+fn series_of_one_kpi_or_host_join_one_incident() {
+    let mut f = Harness::new();
+    f.set_inventory(&["a{host:1}", "b{host:1}", "c{host:2}", "d{host:3}", "e{host:4}", "a{host:9}"]);
     f.open("a{host:1}", 0.7);
     f.open("b{host:1}", 0.7);
     f.open("c{host:2}", 0.7);
@@ -184,8 +185,8 @@ fn series_of_one_kpi_and_of_one_host_belong_together() {
 }
 
 #[test]
-fn what_is_linked_but_long_after_is_something_else() {
-    let mut f = Following::new();
+fn linked_onset_long_after_starts_another_incident() {
+    let mut f = Harness::new();
     f.open("a{x:1}", 0.7);
     f.wait(600_000);
     f.open("a{x:2}", 0.7);
@@ -194,8 +195,8 @@ fn what_is_linked_but_long_after_is_something_else() {
 }
 
 #[test]
-fn series_that_met_before_are_joined_and_the_usual_first_one_is_the_first_mover() {
-    let mut f = Following::new();
+fn companions_join_and_the_usual_leader_is_first_mover() {
+    let mut f = Harness::new();
     for _ in 0..4 {
         let first = f.open("upstream", 0.6);
         f.wait(20_000);
@@ -206,7 +207,7 @@ fn series_that_met_before_are_joined_and_the_usual_first_one_is_the_first_mover(
         f.wait(3_600_000);
     }
     let before = f.opened().len();
-    assert_eq!(before, 7, "two each, until they had met three times");
+    assert_eq!(before, 7, "two each, until they were simultaneous three times");
     // Now in the same second.
     f.open("downstream", 0.95);
     f.open("upstream", 0.6);
@@ -219,8 +220,8 @@ fn series_that_met_before_are_joined_and_the_usual_first_one_is_the_first_mover(
 }
 
 #[test]
-fn an_incident_ends_a_while_after_its_last_member_and_lives_on_when_one_returns() {
-    let mut f = Following::new();
+fn incident_closes_after_linger_unless_a_member_returns() {
+    let mut f = Harness::new();
     let first = f.open("a", 0.7);
     f.wait(10_000);
     f.close(&first);
@@ -230,9 +231,9 @@ fn an_incident_ends_a_while_after_its_last_member_and_lives_on_when_one_returns(
     f.close(&again);
     let ended_at_ms = f.now_ms;
     f.wait(59_999);
-    assert!(f.said("incident.closed").is_empty());
+    assert!(f.events_of_type("incident.closed").is_empty());
     f.wait(1);
-    let closed = f.said("incident.closed");
+    let closed = f.events_of_type("incident.closed");
     assert_eq!((closed.len(), f.opened().len()), (1, 1));
     assert_eq!((closed[0].closed_at_ms, closed[0].members[0].episodes), (Some(ended_at_ms), 2));
     let what: Vec<_> = closed[0].timeline.iter().map(|moment| moment.what).collect();
@@ -244,9 +245,9 @@ fn an_incident_ends_a_while_after_its_last_member_and_lives_on_when_one_returns(
 }
 
 #[test]
-fn a_link_that_appears_makes_two_incidents_one() {
-    let mut f = Following::new();
-    f.know(&["a{host:1}", "b{rack:7}", "c{host:1,rack:7}", "d", "e", "g"]);
+fn linking_onset_merges_two_incidents() {
+    let mut f = Harness::new();
+    f.set_inventory(&["a{host:1}", "b{rack:7}", "c{host:1,rack:7}", "d", "e", "g"]);
     f.open("a{host:1}", 0.7);
     f.wait(5_000);
     f.open("b{rack:7}", 0.7);
@@ -254,36 +255,39 @@ fn a_link_that_appears_makes_two_incidents_one() {
     let ids: Vec<_> = f.opened().iter().map(|incident| incident.id).collect();
     f.open("c{host:1,rack:7}", 0.7);
     f.wait(10_000);
-    let closed = f.said("incident.closed");
+    let closed = f.events_of_type("incident.closed");
     assert_eq!((closed.len(), closed[0].id, closed[0].merged_into), (1, ids[1], Some(ids[0])));
     let open: Vec<_> =
-        f.desk.open().map(|incident| (incident.id, incident.members.len(), incident.members_open)).collect();
+        f.engine.open().map(|incident| (incident.id, incident.members.len(), incident.members_open)).collect();
     assert_eq!(open, [(ids[0], 3, 3)]);
 }
 
 #[test]
-fn a_quiet_incident_that_takes_in_a_told_one_is_told_after_that_is_said() {
-    let mut f = Following::with(IncidentSettings { max_per_day: 5, ..settings() });
-    f.know(&["a{host:1}", "b{rack:7}", "c{host:1,rack:7}", "d", "e", "g"]);
+fn suppressed_incident_absorbing_an_alerted_one_is_alerted_after_it() {
+    let mut f = Harness::with(IncidentSettings { max_per_day: 5, ..settings() });
+    f.set_inventory(&["a{host:1}", "b{rack:7}", "c{host:1,rack:7}", "d", "e", "g"]);
     for n in 0..4 {
         f.open(&format!("k{n}"), 0.6);
         f.wait(150_000);
     }
-    let quiet = f.open("a{host:1}", 0.6);
+    let suppressed = f.open("a{host:1}", 0.6);
     f.wait(5_000);
     f.open("b{rack:7}", 0.999);
     f.wait(5_000);
     assert_eq!(f.opened().iter().rev().take(2).map(|i| i.is_alerted()).collect::<Vec<_>>(), [true, false]);
     f.open("c{host:1,rack:7}", 0.6);
     f.wait(10_000);
-    let said: Vec<_> = f.log.iter().filter_map(|event| event.incident()).rev().take(2).collect();
-    assert_eq!((said[1].merged_into, said[1].is_alerted()), (Some(said[0].id), true));
-    assert_eq!((said[0].members[0].anomaly, said[0].is_alerted(), said[0].members_open), (quiet.id, true, 3));
+    let reports: Vec<_> = f.log.iter().filter_map(|event| event.incident()).rev().take(2).collect();
+    assert_eq!((reports[1].merged_into, reports[1].is_alerted()), (Some(reports[0].id), true));
+    assert_eq!(
+        (reports[0].members[0].anomaly, reports[0].is_alerted(), reports[0].members_open),
+        (suppressed.id, true, 3)
+    );
 }
 
 #[test]
-fn only_clear_changes_are_told_and_not_too_often() {
-    let mut f = Following::new();
+fn updates_report_clear_changes_at_a_limited_rate() {
+    let mut f = Harness::new();
     let mut a = f.open("a", 0.55);
     f.wait(3_000);
     for n in 0..100 {
@@ -291,33 +295,33 @@ fn only_clear_changes_are_told_and_not_too_often() {
         f.grow(&mut a, 0.55 + 0.0044 * n as f32);
     }
     f.wait(60_000);
-    let updates = f.said("incident.updated");
+    let updates = f.events_of_type("incident.updated");
     assert!((1..=3).contains(&updates.len()), "{}", updates.len());
     assert!((updates.last().unwrap().peak_score - 0.9856).abs() < 1e-4);
 }
 
 #[test]
-fn muted_members_alert_nobody() {
-    let mut f = Following::new();
+fn muted_members_are_not_alerted() {
+    let mut f = Harness::new();
     f.append(KpiName::new("a").unwrap(), AnomalyEvent::Opened(Box::new(anomaly("a", T, 0.999))));
     let event = f.log[0].clone();
-    f.desk.take(&event, &|_| Some("deployment".into()));
+    f.engine.ingest(&event, &|_| Some("deployment".into()));
     f.wait(5_000);
-    let quiet = f.opened()[0].clone();
-    assert_eq!((quiet.alerted_at_ms, quiet.surprise), (None, 0.0));
-    assert_eq!(quiet.members[0].muted.as_deref(), Some("deployment"));
+    let suppressed = f.opened()[0].clone();
+    assert_eq!((suppressed.alerted_at_ms, suppressed.surprise), (None, 0.0));
+    assert_eq!(suppressed.members[0].muted.as_deref(), Some("deployment"));
     f.open("a{x:1}", 0.7);
     f.wait(10_000);
-    assert!(f.last().is_alerted() && f.last().surprise < 2.0, "by the one that is not muted");
+    assert!(f.last().is_alerted() && f.last().surprise < 2.0, "alerted for the member that is not muted");
 }
 
 #[test]
-fn what_outlives_its_mute_is_told() {
-    let mut f = Following::new();
+fn anomaly_outliving_its_mute_is_alerted() {
+    let mut f = Harness::new();
     let mut a = anomaly("a", T, 0.9);
     f.append(a.kpi.clone(), AnomalyEvent::Opened(Box::new(a.clone())));
     let event = f.log[0].clone();
-    f.desk.take(&event, &|_| Some("deployment".into()));
+    f.engine.ingest(&event, &|_| Some("deployment".into()));
     f.wait(10_000);
     assert!(!f.last().is_alerted());
     f.grow(&mut a, 0.9);
@@ -326,8 +330,8 @@ fn what_outlives_its_mute_is_told() {
 }
 
 #[test]
-fn who_is_seen_by_somebody_is_marked_and_asks_no_more() {
-    let mut f = Following::new();
+fn acknowledged_incident_is_marked() {
+    let mut f = Harness::new();
     let a = f.open("a", 0.7);
     f.wait(5_000);
     let by = Acknowledgement { at_ms: f.now_ms, by: "ada".into(), note: None };
@@ -338,37 +342,37 @@ fn who_is_seen_by_somebody_is_marked_and_asks_no_more() {
     });
     f.append(a.kpi.clone(), body);
     let event = f.log.last().unwrap().clone();
-    f.desk.take(&event, &|_| None);
+    f.engine.ingest(&event, &|_| None);
     f.wait(1);
     assert_eq!(f.last().acknowledged, Some(by));
 }
 
 #[test]
-fn the_budget_holds_and_a_quiet_one_that_grows_is_told() {
-    let mut f = Following::with(IncidentSettings { max_per_day: 5, ..settings() });
+fn budget_holds_and_growing_suppressed_incident_is_alerted() {
+    let mut f = Harness::with(IncidentSettings { max_per_day: 5, ..settings() });
     let mut all = Vec::new();
     for n in 0..30 {
         all.push(f.open(&format!("k{n}"), 0.6));
         f.wait(150_000);
     }
-    let told = |f: &Following| f.desk.open().filter(|incident| incident.is_alerted()).count();
-    assert_eq!((f.opened().len(), told(&f)), (30, 4));
+    let alerted = |f: &Harness| f.engine.open().filter(|incident| incident.is_alerted()).count();
+    assert_eq!((f.opened().len(), alerted(&f)), (30, 4));
     f.grow(&mut all[25], 0.9999);
     f.wait(10_000);
-    assert_eq!(told(&f), 5);
+    assert_eq!(alerted(&f), 5);
     assert!(f.last().is_alerted() && f.last().members[0].kpi.as_str() == "k25");
     f.grow(&mut all[26], 0.99999);
     f.wait(10_000);
-    assert_eq!(told(&f), 5, "that was all for a day");
+    assert_eq!(alerted(&f), 5, "the budget of the day is used up");
     f.wait(DAY_MS);
     f.grow(&mut all[27], 0.99999);
     f.wait(10_000);
-    assert_eq!(told(&f), 6);
+    assert_eq!(alerted(&f), 6);
 }
 
 #[test]
-fn a_storm_of_a_thousand_kpis_is_bounded() {
-    let mut f = Following::new();
+fn storm_of_a_thousand_kpis_is_bounded() {
+    let mut f = Harness::new();
     let all: Vec<_> = (0..1_000).map(|n| f.open(&format!("k{n}"), 0.5 + 0.0004 * n as f32)).collect();
     f.wait(10_000);
     assert_eq!(f.opened().len(), 1);
@@ -379,30 +383,30 @@ fn a_storm_of_a_thousand_kpis_is_bounded() {
         f.close(anomaly);
     }
     f.wait(100_000);
-    assert_eq!(f.said("incident.closed").len(), 1);
-    assert_eq!((f.desk.open().count(), f.desk.series_placed()), (0, 0));
+    assert_eq!(f.events_of_type("incident.closed").len(), 1);
+    assert_eq!((f.engine.open().count(), f.engine.series_count()), (0, 0));
 }
 
 #[test]
-fn unlinked_incidents_are_bounded_too() {
-    let mut f = Following::new();
+fn unlinked_incidents_are_bounded() {
+    let mut f = Harness::new();
     for n in 0..400 {
         f.open_at(&format!("k{n}"), T + n * 3_600_000, 0.6);
         f.wait(3_000);
     }
-    assert_eq!(f.desk.open().count(), MAX_CASES);
+    assert_eq!(f.engine.open().count(), MAX_INCIDENTS);
 }
 
 #[test]
-fn lost_ends_are_made_up_for() {
-    let mut f = Following::new();
+fn reconcile_ends_members_whose_close_was_lost() {
+    let mut f = Harness::new();
     let a = f.open("a", 0.7);
     f.open("b", 0.7);
     f.wait(5_000);
-    f.desk.reconcile(&HashSet::from([a.id]), f.now_ms);
+    f.engine.reconcile(&HashSet::from([a.id]), f.now_ms);
     f.wait(100_000);
-    assert_eq!(f.said("incident.closed").len(), 1);
-    assert_eq!(f.desk.open().next().unwrap().members[0].kpi.as_str(), "a");
+    assert_eq!(f.events_of_type("incident.closed").len(), 1);
+    assert_eq!(f.engine.open().next().unwrap().members[0].kpi.as_str(), "a");
 }
 
 #[test]
@@ -436,7 +440,7 @@ fn name(n: u8) -> String {
     format!("k{}{{host:{}}}", n % 12, n % 5)
 }
 
-fn live(steps: &[Step], f: &mut Following, open: &mut BTreeMap<u8, Anomaly>) {
+fn live(steps: &[Step], f: &mut Harness, open: &mut BTreeMap<u8, Anomaly>) {
     for step in steps {
         match step {
             Step::Open(n, score) if !open.contains_key(n) => {
@@ -458,7 +462,7 @@ fn live(steps: &[Step], f: &mut Following, open: &mut BTreeMap<u8, Anomaly>) {
     }
 }
 
-/// What followers of the log hold for open: every event must fit what was said before.
+/// The incidents that a follower of the log holds as open. Each event must fit the ones before.
 fn fold(log: &[Arc<Event>]) -> BTreeMap<IncidentId, Incident> {
     let mut open: BTreeMap<IncidentId, Incident> = BTreeMap::new();
     for event in log {
@@ -468,7 +472,7 @@ fn fold(log: &[Arc<Event>]) -> BTreeMap<IncidentId, Incident> {
             EventBody::Incident(IncidentEvent::Opened(_)) => {
                 assert_eq!((before, incident.revision), (None, 1), "opened twice")
             }
-            _ => assert_eq!(before, Some(incident.revision - 1), "said twice, or not said"),
+            _ => assert_eq!(before, Some(incident.revision - 1), "reported twice, or a report is missing"),
         }
         match event.body {
             EventBody::Incident(IncidentEvent::Closed(_)) => open.remove(&incident.id),
@@ -482,57 +486,58 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn every_open_anomaly_is_in_exactly_one_incident(steps in steps()) {
-        let mut f = Following::new();
+    fn open_anomaly_is_in_exactly_one_incident(steps in steps()) {
+        let mut f = Harness::new();
         let all: Vec<_> = (0..24).map(name).collect();
-        f.know(&all.iter().map(String::as_str).collect::<Vec<_>>());
+        f.set_inventory(&all.iter().map(String::as_str).collect::<Vec<_>>());
         let mut open = BTreeMap::new();
         live(&steps, &mut f, &mut open);
         f.wait(70_000);
-        let told = fold(&f.log);
-        let mut members: Vec<_> = told.values().flat_map(|incident| &incident.members)
+        let alerted = fold(&f.log);
+        let mut members: Vec<_> = alerted.values().flat_map(|incident| &incident.members)
             .filter(|member| member.closed_at_ms.is_none()).map(|member| member.anomaly).collect();
         members.sort();
         let mut anomalies: Vec<_> = open.values().map(|anomaly| anomaly.id).collect();
         anomalies.sort();
         prop_assert_eq!(members, anomalies);
-        for incident in told.values() {
+        for incident in alerted.values() {
             let open = incident.members.iter().filter(|member| member.closed_at_ms.is_none()).count();
             prop_assert_eq!(incident.members_open as usize, open);
             prop_assert_eq!(incident.members_total as usize, incident.members.len());
         }
     }
 
-    /// Killed after any event of the log, with a state saved at any time before, nothing is said twice and nothing is lost.
+    /// After a kill at any event, with a state saved at any time before, nothing is reported twice
+    /// or lost.
     #[test]
-    fn a_restart_anywhere_neither_doubles_nor_loses(
+    fn restart_neither_repeats_nor_loses_reports(
         before in steps(), saved in 0.0_f64..1.0, cut in 0.0_f64..1.0, after in steps(), lag in 1_usize..6,
     ) {
         let all: Vec<_> = (0..24).map(name).collect();
         let all: Vec<_> = all.iter().map(String::as_str).collect();
-        let mut f = Following { lag, ..Following::new() };
-        f.know(&all);
+        let mut f = Harness { lag, ..Harness::new() };
+        f.set_inventory(&all);
         let mut open = BTreeMap::new();
         let (first, second) = before.split_at((before.len() as f64 * saved) as usize);
         live(first, &mut f, &mut open);
-        let state = f.desk.save().unwrap();
+        let state = f.engine.save().unwrap();
         let at_least = f.log.len();
         live(second, &mut f, &mut open);
-        // What was being written when the process died is not in the log.
+        // Events in flight when the process was killed are not in the log.
         let length = at_least + ((f.log.len() - at_least) as f64 * cut) as usize;
         f.log.truncate(length);
 
-        let mut desk = IncidentEngine::restore(workspace(), settings(), &state).unwrap();
+        let mut engine = IncidentEngine::restore(workspace(), settings(), &state).unwrap();
         let known: Vec<_> = all.iter().map(|name| series(name)).collect();
-        desk.know(SeriesInventory::of(known.iter().map(|(kpi, labels)| (kpi, labels))));
-        f.log.iter().for_each(|event| desk.replay(event, &|_| None));
+        engine.set_inventory(SeriesInventory::from_series(known.iter().map(|(kpi, labels)| (kpi, labels))));
+        f.log.iter().for_each(|event| engine.replay(event, &|_| None));
         let mut twice = IncidentEngine::restore(workspace(), settings(), &state).unwrap();
-        twice.know(SeriesInventory::of(known.iter().map(|(kpi, labels)| (kpi, labels))));
+        twice.set_inventory(SeriesInventory::from_series(known.iter().map(|(kpi, labels)| (kpi, labels))));
         f.log.iter().for_each(|event| twice.replay(event, &|_| None));
-        prop_assert_eq!(desk.save().unwrap(), twice.save().unwrap());
-        f.desk = desk;
+        prop_assert_eq!(engine.save().unwrap(), twice.save().unwrap());
+        f.engine = engine;
 
-        // What the log knows is open goes on.
+        // Anomalies that are open in the log continue.
         let mut open = BTreeMap::new();
         for event in &f.log {
             match &event.body {
@@ -547,8 +552,8 @@ proptest! {
         f.wait(3_000);
         live(&after, &mut f, &mut open);
         f.wait(70_000);
-        let told = fold(&f.log);
-        let mut members: Vec<_> = told.values().flat_map(|incident| &incident.members)
+        let alerted = fold(&f.log);
+        let mut members: Vec<_> = alerted.values().flat_map(|incident| &incident.members)
             .filter(|member| member.closed_at_ms.is_none()).map(|member| member.anomaly).collect();
         members.sort();
         let mut anomalies: Vec<_> = open.values().map(|anomaly| anomaly.id).collect();
@@ -557,28 +562,28 @@ proptest! {
     }
 
     #[test]
-    fn no_day_has_more_alerts_than_the_budget(steps in steps(), max in 1_u32..8) {
-        let mut f = Following::with(IncidentSettings { max_per_day: max, ..settings() });
+    fn alerts_of_a_day_never_exceed_the_budget(steps in steps(), max in 1_u32..8) {
+        let mut f = Harness::with(IncidentSettings { max_per_day: max, ..settings() });
         let mut open = BTreeMap::new();
         live(&steps, &mut f, &mut open);
-        let told: std::collections::BTreeSet<_> = f.log.iter().filter_map(|event| event.incident())
+        let alerted: std::collections::BTreeSet<_> = f.log.iter().filter_map(|event| event.incident())
             .filter(|incident| incident.merged_into.is_none()).filter_map(|incident| incident.alerted_at_ms).collect();
-        for at in &told {
-            prop_assert!(told.range(at..&(at + DAY_MS)).count() <= max as usize);
+        for at in &alerted {
+            prop_assert!(alerted.range(at..&(at + DAY_MS)).count() <= max as usize);
         }
     }
 
-    /// In whatever order simultaneous anomalies are read, they end up together or apart in the same way.
+    /// The grouping of simultaneous anomalies does not depend on the order in which they are read.
     #[test]
-    fn the_order_of_simultaneous_anomalies_does_not_matter(order in Just((0_u8..24).collect::<Vec<_>>()).prop_shuffle(), many in 2_usize..24) {
+    fn order_of_simultaneous_anomalies_does_not_matter(order in Just((0_u8..24).collect::<Vec<_>>()).prop_shuffle(), many in 2_usize..24) {
         let all: Vec<_> = (0..24).map(name).collect();
         let all: Vec<_> = all.iter().map(String::as_str).collect();
         let groups = |order: &[u8]| {
-            let mut f = Following::new();
-            f.know(&all);
+            let mut f = Harness::new();
+            f.set_inventory(&all);
             order.iter().for_each(|n| { f.open(&name(*n), 0.7); });
             f.wait(10_000);
-            let mut groups: Vec<Vec<String>> = f.desk.open().map(|incident| {
+            let mut groups: Vec<Vec<String>> = f.engine.open().map(|incident| {
                 let mut names: Vec<_> = incident.members.iter().map(|m| format!("{}{}", m.kpi, m.labels)).collect();
                 names.sort();
                 names

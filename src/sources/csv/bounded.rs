@@ -1,9 +1,10 @@
-//! Keeps one record from taking all memory: a quote that is never closed would otherwise swallow the rest of the file.
-//! Also ends the last line when the file does not, so that line numbers count the same everywhere.
+//! Limits the length of a record: after a quote that is never closed, a record would contain the
+//! rest of the file. Also adds a missing line break at the end of the file, so that line numbers
+//! are consistent.
 
 use std::io::{self, Read};
 
-/// Passes bytes through until a record has taken more than its share.
+/// Passes bytes through until a record exceeds its limit.
 #[derive(Debug)]
 pub(super) struct BoundedRecords<R> {
     input: R,
@@ -18,12 +19,13 @@ pub(super) struct BoundedRecords<R> {
 struct TooLong;
 
 impl<R> BoundedRecords<R> {
-    /// Allows `limit` bytes a record; what a buffer above reads ahead counts for the record that causes the reading.
+    /// Allows `limit` bytes per record. Bytes that a buffer reads ahead count for the record that
+    /// caused the read.
     pub(super) fn new(input: R, limit: usize) -> Self {
         Self { input, limit, left: limit, last_byte: b'\n' }
     }
 
-    /// Grants the next record its whole share.
+    /// Resets the limit for the next record.
     pub(super) fn start_record(&mut self) {
         self.left = self.limit;
     }
@@ -47,7 +49,7 @@ impl<R: Read> Read for BoundedRecords<R> {
     }
 }
 
-/// Whether `error` says that a record was too long.
+/// Whether `error` is a record that is too long.
 pub(super) fn is_too_long(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<TooLong>())
 }

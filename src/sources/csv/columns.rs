@@ -1,31 +1,35 @@
-//! Settles what each column of a file is: the time, a KPI, a label, or nothing. Pure.
+//! Detects the role of each column of a file: the time, a KPI, a label, or none. Pure.
 
 use ::csv::ByteRecord;
 
-use super::{CsvError, is_missing, parse_time};
+use super::cell::is_missing;
+use super::error::CsvError;
+use super::time::parse_time;
 use earcon_model::{KpiName, Labels};
 
 /// Names of time columns, compared without case.
 const TIME_NAMES: [&str; 5] = ["timestamp", "time", "date", "ts", "datetime"];
 
-/// Names of columns that say what somebody thought of a row: annotations of labelled data sets, never a measure.
+/// Names of annotations in labelled data sets. They are never values.
 const ANNOTATION_NAMES: [&str; 3] = ["label", "is_anomaly", "anomaly"];
 
-/// Names of the column that says of which KPI a row is, in files with one value a row.
+/// Names of the column with the KPI's name, in files with one value per row.
 const KPI_NAMES: [&str; 2] = ["kpi", "metric"];
 
 const LABEL_PREFIX: &str = "label.";
 
-/// How the KPIs of a file are called.
+/// How the KPIs of a file are named.
 #[derive(Debug, Clone)]
 pub struct Naming {
-    /// With one value column this is the KPI; with several it is the prefix, `kpi.column`. Without it, columns name KPIs.
+    /// The KPI of a single value column, or the prefix of several (`kpi.column`). `None`: columns
+    /// name the KPIs.
     pub kpi: Option<KpiName>,
-    /// The KPI of a lone value column that has no telling name of its own (`value`, or no header): the file's name.
+    /// The KPI of a single value column without a specific name (`value`, or no header): the file's
+    /// name.
     pub fallback: KpiName,
 }
 
-/// What a column is.
+/// The role of a column.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Role {
     Time,
@@ -36,13 +40,13 @@ pub(super) enum Role {
     Skipped,
 }
 
-/// The settled columns of one file.
+/// The columns of one file with their roles.
 #[derive(Debug)]
 pub(super) struct Columns {
     pub(super) has_header: bool,
     pub(super) roles: Vec<Role>,
     pub(super) time: usize,
-    /// The column that names the row's KPI, and what its names begin with.
+    /// The column that names the row's KPI, and the prefix of its names.
     pub(super) kpi: Option<(usize, Option<KpiName>)>,
     pub(super) has_labels: bool,
     pub(super) no_labels: Labels,
@@ -64,8 +68,8 @@ impl Default for Columns {
 }
 
 impl Columns {
-    /// Settles the columns from the file's first rows, the header (if there is one) among them.
-    pub(super) fn settle(rows: &[&ByteRecord], naming: &Naming) -> Result<Self, CsvError> {
+    /// Detects the columns from the first rows of the file, including the header if there is one.
+    pub(super) fn detect(rows: &[&ByteRecord], naming: &Naming) -> Result<Self, CsvError> {
         let (first, rest) = rows.split_first().ok_or(CsvError::Empty)?;
         let has_header = is_header(first);
         let data = if has_header { rest } else { rows };
@@ -73,7 +77,7 @@ impl Columns {
         let time = if has_header { names.iter().position(|name| is_time_name(name)).unwrap_or(0) } else { 0 };
         check_time(data, time, &names)?;
 
-        // A column without a name under a header is the row number that data frames write, not a measure.
+        // A column without a name under a header is the row number of a data frame, not a value.
         let is_unnamed = |c: usize| has_header && first[c].is_empty();
         let is_value = |&c: &usize| c != time && !is_unnamed(c) && !is_set_aside(&names[c]) && holds_numbers(data, c);
         let long = if has_header { long_form(&names, data, time) } else { None };
@@ -125,7 +129,7 @@ impl Columns {
             };
             let mut kpi = full(name);
             if taken.contains(&kpi) {
-                // Two names that only differed in illegal characters; the place in the file tells them apart.
+                // Two names differ only in illegal characters: the column number makes them unique.
                 kpi = full(&format!("column_{}.{name}", column + 1));
             }
             taken.push(kpi.clone());
@@ -141,21 +145,21 @@ impl Columns {
             .collect();
         if !skipped.is_empty() {
             self.warning = Some(format!(
-                "columns that are not used: {} (a measure holds numbers; name a column label.<name> to keep it as a label)",
+                "columns that are not used: {} (values must be numbers; name a column label.<name> to keep it as a label)",
                 skipped.join(", ")
             ));
         }
     }
 }
 
-/// The columns of a file with one value a row: the one that names the KPI, and the one with the value.
+/// The KPI column and the value column of a file with one value per row.
 fn long_form(names: &[String], data: &[&ByteRecord], time: usize) -> Option<(usize, usize)> {
     let kpi = names.iter().position(|name| KPI_NAMES.iter().any(|kpi| name.eq_ignore_ascii_case(kpi)))?;
     let value = names.iter().position(|name| name.eq_ignore_ascii_case("value"))?;
     (kpi != time && holds_numbers(data, value)).then_some((kpi, value))
 }
 
-/// A first row is a header when it names a time column, or holds nothing that reads as a time or a number.
+/// A first row is a header if it names a time column, or contains neither a time nor a number.
 fn is_header(first: &ByteRecord) -> bool {
     let cells = || first.iter().map(|cell| std::str::from_utf8(cell).unwrap_or_default());
     cells().any(is_time_name) || cells().all(|cell| parse_time(cell).is_none() && cell.parse::<f64>().is_err())
@@ -165,7 +169,7 @@ fn is_time_name(name: &str) -> bool {
     TIME_NAMES.iter().any(|time| name.eq_ignore_ascii_case(time))
 }
 
-/// Whether the name alone says that the column is no measure.
+/// Whether the name excludes the column from the values.
 fn is_set_aside(name: &str) -> bool {
     name.starts_with(LABEL_PREFIX) || ANNOTATION_NAMES.iter().any(|other| name.eq_ignore_ascii_case(other))
 }
@@ -178,7 +182,7 @@ fn column_names(first: &ByteRecord, has_header: bool) -> Vec<String> {
     first.iter().enumerate().map(name).collect()
 }
 
-/// At least one of the first rows has to have a time, or the file is of another kind.
+/// Checks that at least one of the first rows has a valid time.
 fn check_time(data: &[&ByteRecord], time: usize, names: &[String]) -> Result<(), CsvError> {
     let mut cells = data.iter().map(|row| String::from_utf8_lossy(row.get(time).unwrap_or_default()));
     let Some(example) = cells.clone().next() else { return Ok(()) };
@@ -188,7 +192,8 @@ fn check_time(data: &[&ByteRecord], time: usize, names: &[String]) -> Result<(),
     Err(CsvError::NoTime { column: names[time].clone(), example: example.chars().take(40).collect() })
 }
 
-/// Whether at least half of the cells that hold something hold numbers. A column still empty may yet hold some.
+/// Whether at least half of the non-empty cells are numbers. A column that is empty so far counts
+/// as numeric.
 fn holds_numbers(data: &[&ByteRecord], column: usize) -> bool {
     let is_number = |cell: &[u8]| std::str::from_utf8(cell).is_ok_and(|text| text.parse::<f64>().is_ok());
     let cells = data.iter().filter_map(|row| row.get(column)).filter(|cell| !is_missing(cell));
@@ -196,7 +201,7 @@ fn holds_numbers(data: &[&ByteRecord], column: usize) -> bool {
     numbers >= others
 }
 
-/// Turns any text, such as a file's name, into a legal KPI name: illegal characters become `_`.
+/// Converts any text, such as a file name, to a legal KPI name. Illegal characters become `_`.
 pub fn name_from(text: &str) -> KpiName {
     let legal = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | ':' | '-') { c } else { '_' };
     let clean: String =
@@ -205,7 +210,7 @@ pub fn name_from(text: &str) -> KpiName {
     KpiName::new(if clean.is_empty() { "value" } else { clean }).expect("a cleaned name is legal")
 }
 
-/// Turns any text into a legal label key.
+/// Converts any text to a legal label key.
 fn clean_key(text: &str) -> String {
     let legal = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_') { c } else { '_' };
     let key: String = text.chars().map(legal).take(63).collect();
@@ -217,7 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_cleaned_until_they_are_legal() {
+    fn illegal_characters_of_names_are_replaced() {
         for (text, name) in [
             ("cpu.busy", "cpu.busy"),
             ("Requests / s", "Requests___s"),
@@ -232,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn label_keys_are_cleaned_until_they_are_legal() {
+    fn label_keys_become_legal() {
         for text in ["region", "1st", "", "a b", "é", &"k".repeat(200)] {
             let key = clean_key(text);
             assert!(Labels::from_pairs([(key.as_str(), "x")]).is_ok(), "{text:?} became {key:?}");

@@ -1,4 +1,4 @@
-//! Whole files, read as a user would give them.
+//! Whole files as users provide them.
 
 use std::io::Cursor;
 
@@ -53,7 +53,7 @@ fn read(text: &str) -> Outcome {
 }
 
 #[test]
-fn a_benchmark_file_is_one_kpi_named_after_the_file() {
+fn benchmark_file_is_one_kpi_named_after_the_file() {
     let outcome = read(include_str!("../../../tests/data/benchmark.csv"));
     assert_eq!(outcome.rows()[0], ("file".into(), String::new(), 1_396_310_400_000, 19.761_251_903));
     assert_eq!(outcome.samples.len(), 5);
@@ -61,21 +61,21 @@ fn a_benchmark_file_is_one_kpi_named_after_the_file() {
 }
 
 #[test]
-fn a_given_kpi_names_the_only_value_column() {
+fn given_kpi_names_a_single_value_column() {
     let outcome = read_as(Some("shop.revenue"), &b"ts,euros\n1,2\n"[..]).unwrap();
     assert_eq!(outcome.kpis(), ["shop.revenue"]);
     assert_eq!(read("ts,euros\n1,2\n").kpis(), ["euros"]);
 }
 
 #[test]
-fn a_given_kpi_prefixes_several_value_columns() {
+fn given_kpi_prefixes_several_value_columns() {
     let text = "time,a,b c\n1,2,3\n";
     assert_eq!(read_as(Some("shop"), text.as_bytes()).unwrap().kpis(), ["shop.a", "shop.b_c"]);
     assert_eq!(read(text).kpis(), ["a", "b_c"]);
 }
 
 #[test]
-fn a_file_without_header_loses_no_row() {
+fn file_without_header_loses_no_row() {
     let outcome = read("2014-04-01 00:00:00,1\n2014-04-01 00:05:00,2\n");
     assert_eq!(outcome.rows()[0], ("file".into(), String::new(), 1_396_310_400_000, 1.0));
     assert_eq!(outcome.samples.len(), 2);
@@ -83,20 +83,20 @@ fn a_file_without_header_loses_no_row() {
 }
 
 #[test]
-fn the_time_column_is_found_by_name_wherever_it_stands() {
+fn time_column_is_found_by_name_at_any_position() {
     let outcome = read("load,TimeStamp\n5,2014-04-01\n");
     assert_eq!(outcome.rows(), [("load".into(), String::new(), 1_396_310_400_000, 5.0)]);
     assert_eq!(read("when,load\n2014-04-01,5\n").samples.len(), 1);
 }
 
 #[test]
-fn a_byte_order_mark_quotes_blanks_and_windows_line_ends_do_not_matter() {
+fn byte_order_mark_quotes_blanks_and_crlf_are_accepted() {
     let outcome = read("\u{feff}\"timestamp\" , \"load\"\r\n\"2014-04-01\",\" 5 \"\r\n");
     assert_eq!(outcome.rows(), [("load".into(), String::new(), 1_396_310_400_000, 5.0)]);
 }
 
 #[test]
-fn label_columns_make_series_and_other_text_is_skipped_with_one_warning() {
+fn label_columns_become_labels_and_other_text_is_skipped() {
     let outcome = read("ts,load,label.region,note,label.az\n1,5,eu,hello,1\n2,6,us,,\n");
     let labels: Vec<String> = outcome.rows().into_iter().map(|row| row.1).collect();
     assert_eq!(labels, ["az:1,region:eu", "region:us"]);
@@ -105,7 +105,7 @@ fn label_columns_make_series_and_other_text_is_skipped_with_one_warning() {
 }
 
 #[test]
-fn an_annotation_column_is_no_measure() {
+fn annotation_column_is_no_value() {
     for name in ["label", "is_anomaly", "Anomaly"] {
         let text = format!("timestamp,value,{name}\n1,5,0\n2,6,1\n");
         let outcome = read_as(Some("shop"), text.as_bytes()).unwrap();
@@ -115,14 +115,14 @@ fn an_annotation_column_is_no_measure() {
 }
 
 #[test]
-fn the_unnamed_row_number_of_a_data_frame_is_no_measure() {
+fn unnamed_row_number_of_a_data_frame_is_no_value() {
     let outcome = read_as(Some("shop"), &b",timestamp,value\n0,2014-04-01,5\n1,2014-04-02,6\n"[..]).unwrap();
     assert_eq!(outcome.kpis(), ["shop"]);
     assert_eq!(outcome.samples.len(), 2);
 }
 
 #[test]
-fn bad_rows_are_named_by_line_and_the_good_ones_kept() {
+fn bad_rows_are_reported_by_line_and_good_rows_kept() {
     let outcome = read("ts,load\n1,5\nnoon,6\n\n3,many\n4\n5,NaN\n6,inf\n7,8,9\n8,10\n");
     let values: Vec<f64> = outcome.samples.iter().map(|s| s.sample.value).collect();
     assert_eq!(values, [5.0, 10.0]);
@@ -140,7 +140,7 @@ fn bad_rows_are_named_by_line_and_the_good_ones_kept() {
 }
 
 #[test]
-fn the_last_line_is_named_rightly_with_and_without_its_line_break() {
+fn last_line_number_is_right_with_and_without_line_break() {
     for text in ["ts,load\n1,5\nnoon,6", "ts,load\n1,5\nnoon,6\n", "ts,load\n\n1,5\nnoon,6", "ts,load\r\n1,5\r\nnoon,6"]
     {
         let expected = text.trim_end().lines().count() as u64;
@@ -149,14 +149,14 @@ fn the_last_line_is_named_rightly_with_and_without_its_line_break() {
 }
 
 #[test]
-fn a_bad_cell_does_not_take_its_neighbours_along() {
+fn bad_cell_does_not_affect_other_cells() {
     let outcome = read("ts,a,b\n1,x,2\n2,3,4\n3,,5\n4,6,7\n");
     assert_eq!(outcome.samples.len(), 6);
     assert_eq!(outcome.problem_texts(), ["line 2: a: \"x\" is not a finite number"]);
 }
 
 #[test]
-fn illegal_labels_and_broken_utf8_cost_only_their_row() {
+fn illegal_labels_and_broken_utf8_skip_only_their_row() {
     let outcome = read("ts,load,label.x\n1,5,\"a,b\"\n2,6,ok\n");
     assert_eq!(outcome.samples.len(), 1);
     assert!(outcome.problem_texts()[0].starts_with("line 2: value of label \"x\""));
@@ -165,12 +165,12 @@ fn illegal_labels_and_broken_utf8_cost_only_their_row() {
 }
 
 #[test]
-fn columns_that_would_share_a_name_stay_apart() {
+fn columns_with_equal_clean_names_get_unique_names() {
     assert_eq!(read("ts,a b,a_b\n1,2,3\n").kpis(), ["a_b", "column_3.a_b"]);
 }
 
 #[test]
-fn files_of_another_kind_are_refused_with_what_to_do() {
+fn files_of_another_format_are_refused_with_a_remedy() {
     let refusal = |text: &str| read_as(None, text.as_bytes()).err().unwrap().to_string();
     assert_eq!(refusal(""), "the file is empty");
     assert!(refusal("name,colour\nx,red\n").contains("\"name\" should hold the time, but holds \"x\""));
@@ -179,13 +179,13 @@ fn files_of_another_kind_are_refused_with_what_to_do() {
 }
 
 #[test]
-fn a_header_alone_is_a_file_without_samples() {
+fn header_alone_gives_no_samples() {
     let outcome = read("timestamp,value\n");
     assert_eq!((outcome.samples.len(), outcome.problems.len()), (0, 0));
 }
 
 #[test]
-fn rows_beyond_the_sniffed_ones_are_read_like_the_first() {
+fn rows_after_the_sniffed_ones_are_read_alike() {
     let text: String =
         std::iter::once("ts,load\n".to_owned()).chain((0..1_000).map(|i| format!("{i},{i}\n"))).collect();
     let outcome = read(&text);
@@ -194,7 +194,7 @@ fn rows_beyond_the_sniffed_ones_are_read_like_the_first() {
 }
 
 #[test]
-fn an_open_quote_ends_the_reading_with_its_line_and_keeps_what_came_before() {
+fn open_quote_ends_the_reading_and_keeps_earlier_rows() {
     let good = "1,5\n".repeat(300);
     let endless = std::io::repeat(b'x').take(1 << 30);
     let input = Cursor::new(format!("ts,load\n{good}2,\"")).chain(endless);
@@ -204,7 +204,7 @@ fn an_open_quote_ends_the_reading_with_its_line_and_keeps_what_came_before() {
 }
 
 #[test]
-fn a_file_that_stops_being_readable_ends_with_the_reason() {
+fn read_error_ends_the_file_with_its_reason() {
     struct Broken;
     impl Read for Broken {
         fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
@@ -217,7 +217,7 @@ fn a_file_that_stops_being_readable_ends_with_the_reason() {
 }
 
 #[test]
-fn a_file_with_one_value_a_row_names_the_kpi_in_each() {
+fn kpi_column_names_the_kpi_of_each_row() {
     let text = "time,kpi,value,label.region\n2026-01-01,sales per day,5,eu\n2026-01-01,visits,7,\n2026-01-02,,8,\n2026-01-02,visits,x,\n";
     let naming = Naming { kpi: None, fallback: name_from("file") };
     let mut reader = CsvReader::new(text.as_bytes(), &naming).unwrap();

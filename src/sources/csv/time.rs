@@ -1,14 +1,15 @@
-//! Times as files write them. Pure.
+//! Parses the times of files. Pure.
 
-/// Reads a time as milliseconds since the Unix epoch, UTC; `None` when it is none.
+/// Parses a time as milliseconds since the Unix epoch, UTC. `None` if it is not a time.
 ///
 /// - RFC 3339, such as `2014-04-01T00:00:00+02:00`.
-/// - `YYYY-MM-DD HH:MM:SS[.fff]`, also with `T` and without seconds, taken as UTC.
-/// - `YYYY-MM-DD`, taken as midnight UTC.
-/// - A number since 1970, whose unit follows from its magnitude: below 10¹¹ seconds (until the year 5138), below 10¹⁴
-///   milliseconds (from 1973), below 10¹⁷ microseconds, else nanoseconds. Fractions are allowed.
+/// - `YYYY-MM-DD HH:MM:SS[.fff]`, also with `T` and without seconds, in UTC.
+/// - `YYYY-MM-DD`: midnight UTC.
+/// - A number since 1970. Its unit follows from its magnitude: below 10¹¹ seconds (until the year
+///   5138), below 10¹⁴ milliseconds (from 1973), below 10¹⁷ microseconds, else nanoseconds.
+///   Fractions are allowed.
 ///
-/// What is finer than a millisecond is cut off.
+/// Fractions of a millisecond are cut off.
 pub fn parse_time(text: &str) -> Option<i64> {
     let text = text.trim();
     if let Ok(number) = text.parse::<i64>() {
@@ -20,7 +21,7 @@ pub fn parse_time(text: &str) -> Option<i64> {
     if let Ok(time) = text.parse::<jiff::Timestamp>() {
         return Some(time.as_millisecond());
     }
-    // A text with an offset must not get here: read as a civil time, its offset would silently not count.
+    // A text with an offset must not get here: a civil time would silently ignore it.
     let time = text.parse::<jiff::civil::DateTime>().ok()?;
     Some(time.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_millisecond())
 }
@@ -42,11 +43,11 @@ fn from_decimal(number: f64) -> Option<i64> {
         size if size < 1e19 => number / 1e6,
         _ => return None,
     };
-    // A fraction such as .123 is not exact in binary: a microsecond is added before the rest is cut off.
+    // A fraction such as .123 is not exact in binary, so a microsecond is added before the cut.
     Some((milliseconds + 1e-3).floor() as i64)
 }
 
-/// Digits with a point or an exponent, so that dates and words never reach the number's parser.
+/// Whether a text is digits with a point or an exponent. Dates and words are not.
 fn is_decimal(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.'))
         && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-'))
@@ -58,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_documented_way_to_write_a_time_is_read() {
+    fn all_documented_notations_are_parsed() {
         for (text, milliseconds) in [
             ("2014-04-01T00:00:00Z", 1_396_310_400_000),
             ("2014-04-01T02:00:00+02:00", 1_396_310_400_000),
@@ -75,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn the_unit_of_a_number_follows_from_its_magnitude() {
+    fn unit_of_a_number_follows_from_its_magnitude() {
         for text in
             ["1396310400", "1396310400000", "1396310400000000", "1396310400000000000", "1396310400.0", "1.3963104e9"]
         {
@@ -98,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_refused_rather_than_guessed() {
+    fn invalid_times_are_refused() {
         for text in [
             "",
             "noon",

@@ -1,12 +1,13 @@
-//! Readers of the texts that Linux keeps under `/proc`. Pure: a text in, numbers out; a line that does not read is skipped.
+//! Parsers of text files under `/proc`. Pure: invalid lines are skipped.
 
-/// The unit of `/proc/diskstats`, whatever the device's own sector size is (kernel, `Documentation/admin-guide/iostats.rst`).
+/// The unit of `/proc/diskstats`, for any sector size of the device (kernel,
+/// `Documentation/admin-guide/iostats.rst`).
 const SECTOR_BYTES: u64 = 512;
 
-/// Devices without a platter or chip of their own: what they move is counted on the device beneath, or is memory.
+/// Virtual devices: their traffic is counted on the device below, or stays in memory.
 const VIRTUAL_DISKS: [&str; 7] = ["loop", "ram", "zram", "sr", "fd", "dm-", "md"];
 
-/// Interfaces whose traffic is counted again on a real one, or never leaves the machine.
+/// Virtual interfaces: their traffic is counted on a physical one, or never leaves the machine.
 const VIRTUAL_INTERFACES: [&str; 10] =
     ["veth", "docker", "br-", "virbr", "vnet", "cni", "cali", "flannel", "dummy", "ifb"];
 
@@ -18,7 +19,8 @@ pub(super) struct DiskCounters<'a> {
     pub(super) written_bytes: u64,
 }
 
-/// The whole disks of `/proc/diskstats`: no virtual devices, no partitions of a listed disk, none that never moved a byte.
+/// The whole disks of `/proc/diskstats`: without virtual devices, partitions of a listed disk, and
+/// devices without traffic.
 pub(super) fn disks(diskstats: &str) -> Vec<DiskCounters<'_>> {
     let all: Vec<_> = diskstats.lines().filter_map(disk).collect();
     let is_partition = |device: &str| all.iter().any(|disk| is_partition_of(device, disk.device));
@@ -30,7 +32,7 @@ pub(super) fn disks(diskstats: &str) -> Vec<DiskCounters<'_>> {
         .collect()
 }
 
-/// One line: `major minor device reads merged sectors ms writes merged sectors …`.
+/// Parses one line: `major minor device reads merged sectors ms writes merged sectors …`.
 fn disk(line: &str) -> Option<DiskCounters<'_>> {
     let mut fields = line.split_ascii_whitespace();
     let device = fields.nth(2)?;
@@ -43,21 +45,23 @@ fn disk(line: &str) -> Option<DiskCounters<'_>> {
     })
 }
 
-/// `sda1` is a partition of `sda`; `nvme0n1p2` of `nvme0n1`: a disk whose name ends in a digit puts a `p` between.
+/// `sda1` is a partition of `sda`; `nvme0n1p2` of `nvme0n1`: a disk whose name ends in a digit puts
+/// a `p` between.
 fn is_partition_of(device: &str, disk: &str) -> bool {
     let Some(rest) = device.strip_prefix(disk) else { return false };
     let number = if disk.ends_with(|c: char| c.is_ascii_digit()) { rest.strip_prefix('p') } else { Some(rest) };
     number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// The `avg10` of the line `kind` (`some` or `full`) of a pressure-stall file: percent of the last ten seconds.
+/// The `avg10` of the line `kind` (`some` or `full`) of a pressure-stall file: percent of the last
+/// ten seconds.
 pub(super) fn pressure(text: &str, kind: &str) -> Option<f64> {
     let line = text.lines().find(|line| line.split_ascii_whitespace().next() == Some(kind))?;
     let average = line.split_ascii_whitespace().find_map(|field| field.strip_prefix("avg10="))?;
     average.parse().ok().filter(|percent| (0.0..=100.0).contains(percent))
 }
 
-/// Whether an interface is one whose traffic the machine exchanges with others.
+/// Whether the interface exchanges traffic with other machines.
 pub(super) fn is_wanted_interface(name: &str) -> bool {
     !matches!(name, "lo" | "lo0") && !VIRTUAL_INTERFACES.iter().any(|prefix| name.starts_with(prefix))
 }
@@ -74,7 +78,7 @@ mod tests {
     const DISKSTATS: &str = include_str!("../../../tests/data/proc/diskstats");
 
     #[test]
-    fn whole_disks_are_kept_and_everything_else_is_skipped() {
+    fn only_whole_physical_disks_are_kept() {
         let devices: Vec<&str> = disks(DISKSTATS).iter().map(|disk| disk.device).collect();
         assert_eq!(devices, ["sda", "nvme0n1", "mmcblk0", "xvdb1"]);
     }
@@ -97,14 +101,14 @@ mod tests {
     }
 
     #[test]
-    fn pressure_reads_the_ten_second_average_of_the_asked_line() {
+    fn pressure_is_the_ten_second_average_of_the_given_kind() {
         let text = include_str!("../../../tests/data/proc/pressure/memory");
         assert_eq!(pressure(text, "some"), Some(12.34));
         assert_eq!(pressure(text, "full"), Some(0.5));
     }
 
     #[test]
-    fn pressure_of_odd_texts_is_absent() {
+    fn pressure_of_invalid_texts_is_absent() {
         for odd in [
             "",
             "some",
@@ -120,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn only_interfaces_that_reach_others_are_wanted() {
+    fn virtual_interfaces_are_excluded() {
         for wanted in ["eth0", "enp3s0", "wlan0", "wg0", "tailscale0", "bond0", "en0"] {
             assert!(is_wanted_interface(wanted), "{wanted}");
         }

@@ -1,8 +1,8 @@
-//! Rates from counters that only grow. Pure: time is handed in.
+//! Rates from monotonic counters. Pure: time is an argument.
 
 use std::collections::HashMap;
 
-/// Over a shorter span than this, in seconds, a rate would be mostly the jitter of the two readings.
+/// Over a shorter span, in seconds, a rate would be mostly the jitter of the two readings.
 const SHORTEST_SPAN: f64 = 0.2;
 
 #[derive(Debug, Clone, Copy)]
@@ -12,7 +12,7 @@ struct Reading {
     seen: bool,
 }
 
-/// The last reading of each counter, by metric and by the device it belongs to.
+/// The last reading of each counter, by metric and device.
 #[derive(Debug, Default)]
 pub(super) struct Rates {
     now: f64,
@@ -20,7 +20,7 @@ pub(super) struct Rates {
 }
 
 impl Rates {
-    /// Starts a sweep at `now`, in seconds of a clock that never runs backwards.
+    /// Starts a scrape at `now`, in seconds of a monotonic clock.
     pub(super) fn begin(&mut self, now: f64) {
         self.now = now;
         for reading in self.readings.values_mut().flat_map(HashMap::values_mut) {
@@ -28,11 +28,12 @@ impl Rates {
         }
     }
 
-    /// What `counter` grew by since its last reading, per second.
+    /// The growth of `counter` since its last reading, per second.
     ///
-    /// `None` for a first reading, for a counter that was reset (it is lower than before), and when the last reading was
-    /// so recent that the rate would be noise; then the older reading stays the one to compare with.
-    pub(super) fn of(&mut self, metric: &'static str, device: &str, counter: u64) -> Option<f64> {
+    /// `None` for a first reading and for a counter that was reset (it is lower than before). Also
+    /// `None` if the last reading is so recent that the rate would be noise. Then the older reading
+    /// is kept for the next rate.
+    pub(super) fn rate(&mut self, metric: &'static str, device: &str, counter: u64) -> Option<f64> {
         let fresh = Reading { counter, at: self.now, seen: true };
         let readings = self.readings.entry(metric).or_default();
         let Some(last) = readings.get_mut(device) else {
@@ -49,7 +50,7 @@ impl Rates {
         grown.map(|grown| grown as f64 / span)
     }
 
-    /// Ends a sweep: counters that were not read in it are forgotten, as their device is gone.
+    /// Ends a scrape: removes counters that were not read, because their device is gone.
     pub(super) fn end(&mut self) {
         for readings in self.readings.values_mut() {
             readings.retain(|_, reading| reading.seen);
@@ -63,13 +64,13 @@ mod tests {
 
     fn read(rates: &mut Rates, now: f64, counter: u64) -> Option<f64> {
         rates.begin(now);
-        let rate = rates.of("read", "sda", counter);
+        let rate = rates.rate("read", "sda", counter);
         rates.end();
         rate
     }
 
     #[test]
-    fn a_rate_is_growth_per_second() {
+    fn rate_is_growth_per_second() {
         let mut rates = Rates::default();
         assert_eq!(read(&mut rates, 10.0, 1_000), None);
         assert_eq!(read(&mut rates, 12.0, 1_500), Some(250.0));
@@ -77,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_counter_reset_yields_no_rate_and_the_next_one_counts_from_there() {
+    fn counter_reset_gives_no_rate_and_becomes_the_new_base() {
         let mut rates = Rates::default();
         read(&mut rates, 0.0, 1_000);
         assert_eq!(read(&mut rates, 1.0, 10), None);
@@ -85,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reading_too_soon_yields_no_rate_and_loses_nothing() {
+    fn early_reading_gives_no_rate_and_keeps_the_base() {
         let mut rates = Rates::default();
         read(&mut rates, 0.0, 0);
         assert_eq!(read(&mut rates, 0.1, 50), None);
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_that_was_away_starts_anew() {
+    fn device_that_was_absent_has_no_rate() {
         let mut rates = Rates::default();
         read(&mut rates, 0.0, 100);
         rates.begin(1.0);
@@ -102,15 +103,15 @@ mod tests {
     }
 
     #[test]
-    fn devices_and_metrics_do_not_mix() {
+    fn devices_and_metrics_are_separate() {
         let mut rates = Rates::default();
         rates.begin(0.0);
-        rates.of("read", "sda", 5);
-        rates.of("write", "sda", 7);
+        rates.rate("read", "sda", 5);
+        rates.rate("write", "sda", 7);
         rates.end();
         rates.begin(1.0);
-        assert_eq!(rates.of("read", "sdb", 50), None);
-        assert_eq!(rates.of("write", "sda", 8), Some(1.0));
-        assert_eq!(rates.of("read", "sda", 7), Some(2.0));
+        assert_eq!(rates.rate("read", "sdb", 50), None);
+        assert_eq!(rates.rate("write", "sda", 8), Some(1.0));
+        assert_eq!(rates.rate("read", "sda", 7), Some(2.0));
     }
 }

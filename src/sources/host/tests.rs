@@ -1,4 +1,4 @@
-//! The sampler against this very machine, and against a `/proc` written for the test.
+//! The sampler on this machine, and on a `/proc` made for the test.
 
 use std::collections::HashSet;
 use std::fs;
@@ -23,13 +23,13 @@ fn fixture() -> tempfile::TempDir {
     dir
 }
 
-/// Longer than the shortest span over which CPU shares and rates are told.
+/// Waits longer than the shortest span for CPU shares and rates.
 fn let_time_pass() {
     std::thread::sleep(MINIMUM_CPU_UPDATE_INTERVAL + Duration::from_millis(20));
 }
 
 #[test]
-fn this_machine_tells_of_its_cpu_memory_and_load() {
+fn this_machine_has_cpu_memory_and_load() {
     let mut sampler = HostSampler::new();
     let_time_pass();
     let samples = sampler.sample(1_767_225_600_000);
@@ -45,7 +45,7 @@ fn this_machine_tells_of_its_cpu_memory_and_load() {
 }
 
 #[test]
-fn what_proc_tells_becomes_samples() {
+fn proc_files_become_samples() {
     let proc = fixture();
     let samples = HostSampler::reading(proc.path()).sample(0);
     assert_eq!(value_of(&samples, "host.processes", ""), Some(3.0));
@@ -55,7 +55,7 @@ fn what_proc_tells_becomes_samples() {
 }
 
 #[test]
-fn disk_throughput_needs_two_sweeps_and_survives_a_counter_reset() {
+fn disk_rate_needs_two_scrapes_and_survives_a_counter_reset() {
     const READ: &str = "host.disk.read_bytes_per_second";
     let proc = fixture();
     let diskstats = |read: u64| {
@@ -74,7 +74,7 @@ fn disk_throughput_needs_two_sweeps_and_survives_a_counter_reset() {
 }
 
 #[test]
-fn a_machine_without_proc_still_gives_what_it_has() {
+fn missing_proc_leaves_the_other_metrics() {
     let empty = tempfile::tempdir().unwrap();
     let samples = HostSampler::reading(&empty.path().join("absent")).sample(0);
     assert!(value_of(&samples, "host.memory.used_percent", "").is_some());

@@ -1,42 +1,42 @@
-//! What can go wrong on the way to a server.
+//! Errors of posting samples to a server.
 
 use reqwest::StatusCode;
 
-/// Why samples could not be delivered. Each message says what to do.
+/// Why samples could not be delivered. Each message suggests a remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum PostError {
-    /// The URL is none, or of a scheme other than `http`.
-    #[error("{url:?} is not a server's URL: {reason}; write it like http://127.0.0.1:8080")]
+    /// The URL is invalid, or its scheme is not `http`.
+    #[error("{url:?} is not the URL of a server: {reason}; use a URL such as http://127.0.0.1:8080")]
     Url {
-        /// What was given.
+        /// The URL as given.
         url: String,
         /// What is wrong with it.
         reason: String,
     },
-    /// Nobody answers, after all attempts.
+    /// The server did not answer any attempt.
     #[error("cannot reach {url} ({reason}); is earcon running there? Start it with `earcon serve`, or give --url")]
     Unreachable {
         /// The server.
         url: String,
-        /// What the last attempt met.
+        /// The cause of the last failure.
         reason: String,
     },
-    /// The server answers, but does not take the samples, and sending them again did not or would not change it.
+    /// The server refuses the samples, and a retry did not or would not help.
     #[error("{url} refused the samples with {status}: {detail}")]
     Refused {
         /// The server.
         url: String,
         /// The HTTP status.
         status: StatusCode,
-        /// What the server says of it.
+        /// The reason that the server gives.
         detail: String,
     },
-    /// What answers is not an Earcon server.
+    /// The answer is not from an Earcon server.
     #[error("{url} answered, but not as an Earcon server does ({reason}); is another program listening on that port?")]
     NotEarcon {
         /// The server.
         url: String,
-        /// What was odd.
+        /// What is unexpected in the answer.
         reason: String,
     },
     /// The HTTP client could not be set up.

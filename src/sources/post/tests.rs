@@ -1,4 +1,4 @@
-//! The poster against real servers on a port of their own.
+//! The poster with real servers, each on its own port.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ use earcon_model::{KpiName, Sample};
 
 type Answer = (u16, Option<&'static str>, &'static str);
 
-/// Gives prepared answers, the last one for ever, and keeps what it was asked.
+/// A server with prepared answers. It repeats the last one and keeps the requests.
 #[derive(Clone)]
 struct Server {
     answers: Arc<Mutex<VecDeque<Answer>>>,
@@ -62,7 +62,7 @@ async fn answer(
     (axum::http::StatusCode::from_u16(status).unwrap(), headers, text)
 }
 
-/// The same poster with pauses that do not hold the tests up.
+/// The same poster with short pauses.
 fn patient(mut poster: Poster) -> Poster {
     poster.retries.first_pause = Duration::from_millis(1);
     poster.retries.longest_pause = Duration::from_millis(4);
@@ -81,7 +81,7 @@ fn samples() -> Vec<SourceSample> {
 const OK: Answer = (200, None, r#"{"accepted": 2, "rejected": [], "rejected_total": 0, "seq": 7, "epoch": "e"}"#);
 
 #[tokio::test]
-async fn a_batch_is_posted_in_the_documented_form() {
+async fn batch_is_posted_in_the_documented_format() {
     let server = Server::answering(&[OK]).await;
     let receipt = server.poster().post(&samples()).await.unwrap();
     assert_eq!(receipt, Receipt { accepted: 2, ..Receipt::default() });
@@ -93,7 +93,7 @@ async fn a_batch_is_posted_in_the_documented_form() {
 }
 
 #[tokio::test]
-async fn rejected_rows_are_reported_and_are_no_error() {
+async fn rejected_rows_are_reported_without_an_error() {
     let body = r#"{"accepted": 1, "rejected": [{"row": 1, "error": "too old"}], "seq": 7, "epoch": "e"}"#;
     let receipt = Server::answering(&[(200, None, body)]).await.poster().post(&samples()).await.unwrap();
     assert_eq!((receipt.accepted, receipt.rejected_total), (1, 1));
@@ -116,7 +116,7 @@ async fn full_server_gets_the_same_batch_again() {
 }
 
 #[tokio::test]
-async fn being_full_is_never_held_against_the_server() {
+async fn overload_does_not_count_as_a_failed_attempt() {
     let mut answers = vec![(429, Some("0"), ""); 40];
     answers.push(OK);
     let server = Server::answering(&answers).await;
@@ -125,7 +125,7 @@ async fn being_full_is_never_held_against_the_server() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_told_in_the_servers_words_and_not_repeated() {
+async fn refusal_is_reported_with_its_detail_and_not_retried() {
     let problem = r#"{"type": "/problems/bad-request", "title": "Bad request", "detail": "samples is missing"}"#;
     let server = Server::answering(&[(400, None, problem)]).await;
     let error = server.poster().post(&samples()).await.unwrap_err();
@@ -136,20 +136,20 @@ async fn a_refusal_is_told_in_the_servers_words_and_not_repeated() {
 }
 
 #[tokio::test]
-async fn a_refusal_that_names_the_rows_is_a_receipt() {
+async fn refusal_that_names_rows_is_a_receipt() {
     let problem = r#"{"title": "Nothing accepted", "rejected": [{"row": 0, "error": "too old"}], "rejected_total": 2}"#;
     let receipt = Server::answering(&[(400, None, problem)]).await.poster().post(&samples()).await.unwrap();
     assert_eq!((receipt.accepted, receipt.rejected_total), (0, 2));
 }
 
 #[tokio::test]
-async fn passing_trouble_of_the_server_is_outlasted() {
+async fn temporary_server_errors_are_retried() {
     let server = Server::answering(&[(503, None, ""), (502, None, "<html>"), OK]).await;
     assert_eq!(server.poster().post(&samples()).await.unwrap().accepted, 2);
 }
 
 #[tokio::test]
-async fn lasting_trouble_of_the_server_is_told_in_its_words() {
+async fn lasting_server_errors_are_reported_with_their_detail() {
     let server = Server::answering(&[(503, None, r#"{"title": "Unavailable", "detail": "the disk is full"}"#)]).await;
     let error = server.poster().post(&samples()).await.unwrap_err();
     assert!(matches!(&error, PostError::Refused { detail, .. } if detail == "the disk is full"), "{error}");
@@ -157,7 +157,7 @@ async fn lasting_trouble_of_the_server_is_told_in_its_words() {
 }
 
 #[tokio::test]
-async fn connections_closed_without_an_answer_are_tried_again() {
+async fn connections_closed_without_an_answer_are_retried() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = Server::answering(&[OK]).await;
@@ -177,7 +177,7 @@ async fn connections_closed_without_an_answer_are_tried_again() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_named_with_what_to_do() {
+async fn unreachable_server_is_named_with_a_remedy() {
     let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let url = format!("http://{address}");
     let poster = patient(Poster::new(&url, &WorkspaceId::new("local").unwrap(), Arrival::Live).unwrap());
@@ -187,7 +187,7 @@ async fn a_server_that_is_not_there_is_named_with_what_to_do() {
 }
 
 #[tokio::test]
-async fn another_program_on_the_port_is_recognised() {
+async fn other_program_on_the_port_is_recognised() {
     for (status, text) in [(200, "<html>hello</html>"), (200, "{}"), (404, "not found")] {
         let error = Server::answering(&[(status, None, text)]).await.poster().post(&samples()).await.unwrap_err();
         assert!(matches!(error, PostError::NotEarcon { .. }), "{status} {text}: {error}");
@@ -195,7 +195,7 @@ async fn another_program_on_the_port_is_recognised() {
 }
 
 #[test]
-fn urls_are_taken_as_people_write_them() {
+fn urls_are_parsed_with_and_without_scheme() {
     let endpoint = |url: &str| {
         Poster::new(url, &WorkspaceId::new("local").unwrap(), Arrival::Live).map(|poster| poster.endpoint.to_string())
     };

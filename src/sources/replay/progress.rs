@@ -1,4 +1,4 @@
-//! What a replay shows on standard error: a bar when somebody watches, and the first of the problems.
+//! The output of a replay on stderr: a progress bar on a terminal, and the first problems.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// How many problems are shown in full; a file of the wrong kind would fill the terminal.
+/// Number of problems that are shown. A file of the wrong kind would fill the terminal.
 const PROBLEMS_SHOWN: u64 = 20;
 
-/// The bar, and how many problems it has shown.
+/// The progress bar and the number of problems.
 #[derive(Debug)]
 pub(super) struct Progress {
     bar: ProgressBar,
@@ -17,8 +17,8 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// The progress through a file of `bytes`; silent when standard error is not a terminal.
-    pub(super) fn of(bytes: u64) -> Self {
+    /// The progress through a file of `bytes`. Silent if stderr is not a terminal.
+    pub(super) fn for_bytes(bytes: u64) -> Self {
         if !io::stderr().is_terminal() {
             return Self { bar: ProgressBar::hidden(), problems: 0 };
         }
@@ -30,7 +30,7 @@ impl Progress {
         Self { bar, problems: 0 }
     }
 
-    /// Shows how far the file has been read and how many samples were accepted.
+    /// Shows the position in the file and the number of accepted samples.
     pub(super) fn advance(&self, bytes_read: u64, accepted: u64) {
         self.bar.set_position(bytes_read);
         if !self.bar.is_hidden() {
@@ -38,12 +38,12 @@ impl Progress {
         }
     }
 
-    /// Shows a line that concerns the whole file.
+    /// Shows a warning about the whole file.
     pub(super) fn warn(&self, text: &dyn Display) {
         self.line(&format_args!("warning: {text}"));
     }
 
-    /// Shows a problem of one row, as long as there are not too many.
+    /// Shows a problem of one row, up to a limit.
     pub(super) fn problem(&mut self, text: &dyn Display) {
         self.problems += 1;
         if self.problems <= PROBLEMS_SHOWN {
@@ -53,14 +53,14 @@ impl Progress {
         }
     }
 
-    /// Takes the bar away, so that the summary stands alone.
+    /// Removes the bar.
     pub(super) fn finish(&self) {
         self.bar.finish_and_clear();
     }
 
     fn line(&self, text: &dyn Display) {
         self.bar.suspend(|| {
-            // Nobody can be told that standard error is closed.
+            // If stderr is closed, nothing can be reported.
             writeln!(io::stderr(), "{text}").ok();
         });
     }

@@ -1,4 +1,4 @@
-//! Whole replays into a server that keeps what it gets.
+//! Whole replays into a server that keeps the requests.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 use super::*;
 
-/// Accepts everything; keeps the batches and says when one has come.
+/// Accepts all samples, keeps the batches, and signals each batch.
 #[derive(Clone, Default)]
 struct Sink {
     batches: Arc<Mutex<Vec<Vec<Value>>>>,
@@ -19,7 +19,7 @@ struct Sink {
 impl Sink {
     async fn start(&self) -> String {
         let routes = axum::Router::new()
-            .route("/api/v1/workspaces/{workspace}/kpis/ingest", axum::routing::post(take))
+            .route("/api/v1/workspaces/{workspace}/kpis/ingest", axum::routing::post(accept))
             .with_state(self.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -36,8 +36,8 @@ impl Sink {
     }
 }
 
-/// Rejects values of a thousand and more, as a server rejects what it cannot store.
-async fn take(State(sink): State<Sink>, Json(mut body): Json<Value>) -> Json<Value> {
+/// Rejects values of a thousand and more, as a server rejects invalid rows.
+async fn accept(State(sink): State<Sink>, Json(mut body): Json<Value>) -> Json<Value> {
     let Value::Array(rows) = body["samples"].take() else { panic!("samples is no list") };
     let bad = |row: &&Value| row["value"].as_f64().unwrap() >= 1_000.0;
     let rejected: Vec<Value> =
@@ -70,7 +70,7 @@ fn rows(range: std::ops::Range<i64>) -> String {
 }
 
 #[tokio::test]
-async fn a_file_arrives_whole_and_in_order_in_full_batches() {
+async fn file_arrives_completely_in_order_in_full_batches() {
     let sink = Sink::default();
     let (file, url) = (file_of(&rows(0..2_500)), sink.start().await);
     let summary = run_until(options(file.path(), &url, 0.0), std::future::pending()).await.unwrap();
@@ -82,7 +82,7 @@ async fn a_file_arrives_whole_and_in_order_in_full_batches() {
 }
 
 #[tokio::test]
-async fn what_is_skipped_and_refused_is_counted() {
+async fn skipped_and_refused_rows_are_counted() {
     let sink = Sink::default();
     let (file, url) = (file_of("timestamp,value\n1,5\n2,x\n3,5000\n4,6\n"), sink.start().await);
     let summary = run_until(options(file.path(), &url, 0.0), std::future::pending()).await.unwrap();
@@ -91,7 +91,7 @@ async fn what_is_skipped_and_refused_is_counted() {
 }
 
 #[tokio::test]
-async fn a_file_full_of_bad_rows_is_read_to_its_end() {
+async fn file_of_bad_rows_is_read_to_its_end() {
     let sink = Sink::default();
     let bad = "noon,1\n".repeat(5_000);
     let (file, url) = (file_of(&format!("timestamp,value\n1,5\n{bad}2,6\n")), sink.start().await);
@@ -127,7 +127,7 @@ async fn interrupt_ends_a_paced_replay_with_its_summary() {
 }
 
 #[tokio::test]
-async fn a_damaged_file_is_delivered_up_to_its_damage() {
+async fn damaged_file_is_delivered_up_to_the_damage() {
     let sink = Sink::default();
     let open_quote = format!("{}7,\"{}", rows(0..500), "x".repeat(3 << 20));
     let (file, url) = (file_of(&open_quote), sink.start().await);
@@ -138,7 +138,7 @@ async fn a_damaged_file_is_delivered_up_to_its_damage() {
 }
 
 #[tokio::test]
-async fn what_stands_in_the_way_is_told_with_what_to_do() {
+async fn errors_are_reported_with_a_remedy() {
     let file = file_of("timestamp,value\n1,5\n");
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
     let failure = async |file: &Path, url: &str, speed: f64| {

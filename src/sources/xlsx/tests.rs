@@ -50,7 +50,7 @@ fn csv_of(rows: &str) -> String {
 }
 
 #[test]
-fn the_first_sheet_becomes_lines() {
+fn first_sheet_becomes_lines() {
     let csv = csv_of(
         "<row r=\"1\"><c r=\"A1\" t=\"inlineStr\"><is><t>time</t></is></c>\
          <c r=\"B1\" t=\"inlineStr\"><is><t>door, main</t></is></c></row>\
@@ -77,7 +77,7 @@ fn rows_of_a_sheet_are_named_by_their_number() {
 }
 
 #[test]
-fn what_is_no_workbook_says_so() {
+fn invalid_workbook_is_refused() {
     for bytes in
         [Vec::new(), b"a,b\n1,2\n".to_vec(), workbook("<row r=\"99999999\"><c r=\"A99999999\"><v>1</v></c></row>")]
     {
@@ -86,7 +86,7 @@ fn what_is_no_workbook_says_so() {
 }
 
 #[test]
-fn a_small_file_that_would_be_a_large_one_is_refused() {
+fn small_file_with_large_content_is_refused() {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     zip.start_file("xl/sharedStrings.xml", SimpleFileOptions::default()).unwrap();
     let zeros = vec![0; 1 << 20];

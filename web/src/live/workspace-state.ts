@@ -18,7 +18,6 @@ import {
   type SeriesSamples,
   type SeriesState,
   type Snapshot,
-  type Feedback,
 } from "@earcon/client";
 import { type LiveSeries, newSeries } from "./live-series.ts";
 

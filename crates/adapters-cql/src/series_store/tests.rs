@@ -1,11 +1,11 @@
 //! Contract tests, tests with many nodes, and random histories compared with a model, against the
 //! real database.
 
-mod against_model;
 mod many_nodes;
 
 use std::sync::Arc;
 
+use super::layout::SAMPLE_BYTES;
 use super::{CqlSeries, SeriesSettings};
 use crate::{CqlDatabase, migrate, test_server};
 use earcon_contract as contract;
@@ -105,4 +105,46 @@ async fn keeps_the_contract() {
     let database = database().await;
     let store = node(&database).await;
     contract::series_store(|| store.clone()).await;
+}
+
+/// Two nodes, of which one owns the workspace.
+struct Nodes {
+    nodes: [Arc<CqlSeries>; 2],
+    owner: usize,
+}
+
+impl contract::Reopen for Nodes {
+    fn store(&self) -> Arc<dyn SeriesStore> {
+        self.nodes[self.owner].clone()
+    }
+
+    /// The other node becomes the owner. This one keeps its memtable.
+    async fn reopen(&mut self) {
+        self.owner = 1 - self.owner;
+    }
+
+    async fn flush_stale(&self, pass: &WorkspacePass) {
+        self.nodes[1 - self.owner].flush(pass).await.unwrap();
+    }
+
+    fn stores(&self) -> Vec<Arc<dyn SeriesStore>> {
+        self.nodes.iter().map(|node| node.clone() as Arc<dyn SeriesStore>).collect()
+    }
+
+    fn bytes_of(&self, rows: usize) -> Option<u64> {
+        Some(rows as u64 * SAMPLE_BYTES)
+    }
+}
+
+#[test]
+#[ignore = "needs Cassandra"]
+fn reads_match_a_plain_map() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let database = runtime.block_on(database());
+    // About a day and a half, so that days are crossed.
+    let extent = contract::Extent { cases: 8, series: 2, horizon_ms: 130_000_000, rows: 900 };
+    contract::random_histories(&runtime, extent, async || Nodes {
+        nodes: [node(&database).await, node(&database).await],
+        owner: 0,
+    });
 }

@@ -1,11 +1,10 @@
 //! Contract and restart tests, and random histories compared with a model in a map.
 
-mod against_model;
-
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::super::tests::{Scratch, pass};
+use crate::EmbeddedStore;
 use earcon_contract as contract;
 use earcon_model::{Event, KpiName, Labels, ScoredSample, Seq, SeriesEvent, SeriesSamples, SeriesStatus};
 use earcon_ports::{SeriesQuery, SeriesStore, StoredBatch};
@@ -122,4 +121,33 @@ async fn expired_history_leaves_nothing_stored() {
         assert!(table.is_empty().unwrap(), "{:?} holds something", table.name());
     }
     assert_eq!(store.series_store().cursor(&pass("w")).await.unwrap(), 8);
+}
+
+/// A data directory with its open store.
+struct Directory {
+    scratch: Scratch,
+    store: Option<EmbeddedStore>,
+}
+
+impl contract::Reopen for Directory {
+    fn store(&self) -> Arc<dyn SeriesStore> {
+        self.store.as_ref().expect("the store is open").series_store()
+    }
+
+    async fn reopen(&mut self) {
+        // The directory is locked until the store before is closed.
+        drop(self.store.take());
+        self.store = Some(self.scratch.open());
+    }
+}
+
+#[test]
+fn reads_match_a_plain_map() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let extent = contract::Extent { cases: 24, series: 3, horizon_ms: 20_000_000, rows: 1_500 };
+    contract::random_histories(&runtime, extent, async || {
+        let scratch = Scratch::new();
+        let store = Some(scratch.open());
+        Directory { scratch, store }
+    });
 }

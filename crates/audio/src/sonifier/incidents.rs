@@ -27,7 +27,7 @@ impl AlertedIncidents {
 
     /// An incident was opened or updated. It causes a cue when it is alerted, and when its severity
     /// rises previous an acknowledgement.
-    pub(super) fn goes_on(&mut self, incident: &Incident) -> Option<DueCue> {
+    pub(super) fn open_or_update(&mut self, incident: &Incident) -> Option<DueCue> {
         if !incident.is_alerted() {
             return None;
         }
@@ -39,7 +39,7 @@ impl AlertedIncidents {
 
     /// An incident was closed or merged. After a merge, the other incident counts as alerted and
     /// causes no new cue.
-    pub(super) fn is_over(&mut self, incident: &Incident) -> Option<DueCue> {
+    pub(super) fn close(&mut self, incident: &Incident) -> Option<DueCue> {
         let previous = self.0.remove(&incident.id)?;
         if let Some(into) = incident.merged_into {
             let severity = self.0.entry(into).or_insert(previous);

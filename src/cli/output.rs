@@ -1,0 +1,18 @@
+//! Exit codes, and lines on stdout and stderr, for all commands.
+
+use std::io::Write;
+
+/// Exit code: the command line or the configuration is wrong (`EX_USAGE` of sysexits.h).
+pub(super) const USAGE: u8 = 64;
+/// Exit code: a port, a directory or a server is not available (`EX_UNAVAILABLE`).
+pub(super) const UNAVAILABLE: u8 = 69;
+
+/// Writes a line to stdout. A closed pipe is not an error.
+pub(super) fn say(line: &str) {
+    let _closed = writeln!(std::io::stdout(), "{line}").is_err();
+}
+
+/// Writes a line to stderr, with the name of the program.
+pub(super) fn complain(line: &str) {
+    let _closed = writeln!(std::io::stderr(), "earcon: {line}").is_err();
+}
