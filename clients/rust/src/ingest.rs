@@ -79,7 +79,7 @@ pub struct RejectedRow {
 }
 
 impl Workspace {
-    /// Sends samples without retries. Returns once the server has committed or rejected each sample.
+    /// Sends samples without retries. Returns once each sample is committed or rejected.
     ///
     /// # Errors
     /// If the server cannot be reached or refuses the request. Sending the same samples again is
@@ -88,7 +88,7 @@ impl Workspace {
         self.post(body_of(samples)).await
     }
 
-    /// Like [`ingest`](Self::ingest), with at most `attempts` attempts. A temporary error is retried
+    /// Like [`ingest`](Self::ingest), with at most `attempts` attempts. It retries temporary errors
     /// after the pause that the server asks for, else after growing pauses.
     ///
     /// # Errors

@@ -52,7 +52,7 @@ pub(super) async fn run(mut follow: Follow, updates: Updates) {
         match connection.serve(&mut connected).await {
             End::Dropped => return,
             End::Permanent(error) => {
-                let _unwanted = updates.send(Err(error)).await.is_err();
+                let _dropped = updates.send(Err(error)).await.is_err();
                 return;
             }
             End::Temporary(error) => {
@@ -76,7 +76,7 @@ struct Connection<'a> {
 }
 
 impl Connection<'_> {
-    /// Serves one connection until it ends. Sets `connected` once the server answers a subscription.
+    /// Serves one connection until it ends. Sets `connected` after the first answer.
     async fn serve(&mut self, connected: &mut bool) -> End {
         let workspace = self.follow.workspace.clone();
         let protocol = self.follow.compact.then_some(COMPACT);
