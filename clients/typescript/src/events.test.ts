@@ -75,7 +75,7 @@ it("ends when the signal aborts while no event arrives", async () => {
   expect(vi.getTimerCount()).toBe(0);
 });
 
-it("closes the connection of a slow consumer and resumes after it caught up", async () => {
+it("closes the connection of a slow consumer and resumes it later", async () => {
   const iteration = follow({ since: "live" }, 4);
   const first = iteration.next();
   greet(sockets[0], null);

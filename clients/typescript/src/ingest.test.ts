@@ -20,7 +20,7 @@ function problem(status: number, type: string, more: Record<string, unknown> = {
 beforeEach(() => vi.useFakeTimers());
 afterEach(() => vi.useRealTimers());
 
-it("retries while the server is full or unreachable, after the pause it asks for", async () => {
+it("retries after the requested pause while the server is full or away", async () => {
   const busy = problem(429, "/problems/overloaded", {}, { "retry-after": "20" });
   const fetch = answers(busy, new TypeError("fetch failed"), new Response(JSON.stringify(good)));
   const sending = ingest(fetch, "http://test", samples);
