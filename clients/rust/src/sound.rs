@@ -81,7 +81,7 @@ pub struct Voice {
     pub pitch_hz: f32,
     /// Stereo position, -1 (left) to 1 (right).
     pub pan: f32,
-    /// Loudness relative to the other voices, 0 to 1.
+    /// Prominence, 0 (background) to 1 (foreground).
     pub prominence: f32,
 }
 

@@ -49,7 +49,8 @@ const BATCH = 10_000;
 /**
  * Sends samples. Resolves when all of them are durable or rejected. Rejected rows are no error.
  *
- * @throws ApiError if the server refused a batch in all attempts. Earlier batches are durable.
+ * @throws ApiError if the server refused a batch, or was full in all attempts. Earlier batches are
+ * durable.
  * @throws TypeError if the server was unreachable in all attempts.
  */
 export async function ingest(

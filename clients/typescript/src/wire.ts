@@ -300,7 +300,7 @@ export interface Voice {
   pitch_hz: number;
   /** Stereo position, -1 (left) to 1 (right). */
   pan: number;
-  /** Loudness relative to the other voices, 0 to 1. */
+  /** Prominence, 0 (background) to 1 (foreground). */
   prominence: number;
 }
 

@@ -50,7 +50,7 @@ class Voice:
     pan: float
     """Stereo position, -1 (left) to 1 (right)."""
     prominence: float
-    """Loudness relative to the other voices, 0 to 1."""
+    """Prominence, 0 (background) to 1 (foreground)."""
 
 
 @dataclass(frozen=True, slots=True)
