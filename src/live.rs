@@ -1,5 +1,6 @@
-//! What a follower of a workspace gets: the state after the newest event, the events that its filter admits, the answer
-//! to a resume, and the wire format of all of it. Pure: the hub owns the state, the gateway the sockets.
+//! The live view of a workspace: state, filters, resumes, and their wire format.
+//!
+//! Pure: the hub owns the state, the gateway owns the sockets.
 
 pub mod compact;
 pub mod conflation;

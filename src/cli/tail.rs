@@ -1,7 +1,7 @@
 //! `earcon tail`: live events in the terminal.
 //!
-//! No signal is handled: Ctrl-C simply ends it, also while the terminal takes nothing. What goes wrong is said on stderr,
-//! so that stdout holds nothing but events.
+//! No signal is handled: Ctrl-C ends the program, even if the terminal is blocked. Errors go to
+//! stderr, so that stdout has events only.
 
 mod line;
 
@@ -34,7 +34,8 @@ pub(super) struct TailArgs {
     /// Print the server's messages, one a line
     #[arg(long)]
     json: bool,
-    /// At most so many updates a second of each KPI, with the newest sample of each series; anomalies come as ever
+    /// Limit the updates of each KPI to N a second, with the newest sample of each series;
+    /// anomalies are not limited
     #[arg(long, value_name = "N", value_parser = rate)]
     rate: Option<f64>,
 }
@@ -101,7 +102,7 @@ async fn tail(mut updates: Following, json: bool) -> ExitCode {
             Ok(Update::Event(event)) => screen.event(&event),
         };
         if let Err(error) = shown {
-            // Whoever read this has what they wanted.
+            // The reader of the pipe has closed it.
             if error.kind() == io::ErrorKind::BrokenPipe {
                 return ExitCode::SUCCESS;
             }
@@ -126,7 +127,7 @@ fn back_again(subscribed: &Subscribed) -> &'static str {
     }
 }
 
-/// Stdout, without colours where nobody would see them.
+/// Writes to stdout, without colours if it is no terminal.
 struct Screen {
     out: anstream::AutoStream<io::StdoutLock<'static>>,
     lines: Lines,

@@ -68,9 +68,9 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// Decides whether an incident of this strength (bits, not negative) may be alerted at `now_ms`,
-    /// with at most `max_per_day` alerts a day (0: no limit). Changes nothing: the caller has to
-    /// [record](Self::record) the decision.
+    /// Decides whether an incident of this strength (bits, not negative) may be alerted at
+    /// `now_ms`, with at most `max_per_day` alerts a day (0: no limit). Changes nothing: the caller
+    /// has to [record](Self::record) the decision.
     pub fn decide(&self, incident: IncidentId, strength: f64, now_ms: i64, max_per_day: u32) -> AlertDecision {
         if max_per_day == 0 || self.free_slot(incident, strength, now_ms, max_per_day).is_some() {
             AlertDecision::Alert
@@ -119,8 +119,8 @@ impl Budget {
         strengths[slots - 1]
     }
 
-    /// Records the present strength of an incident, and `alerted_at_ms` once it is alerted. An alert
-    /// is never taken back.
+    /// Records the present strength of an incident, and `alerted_at_ms` once it is alerted. An
+    /// alert is never taken back.
     pub fn record(
         &mut self,
         incident: IncidentId,

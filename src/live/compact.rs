@@ -1,8 +1,9 @@
-//! The compact form of an event: MessagePack with codes in place of texts, and sample times as differences.
+//! The compact form of an event: MessagePack with codes instead of texts, and sample times as
+//! differences.
 //! `docs/protocol.md` describes it byte for byte. It has the same content as the JSON, to the bit.
 //!
-//! An event is complete in itself: nothing in it refers to earlier events. So one encoding serves every follower, whatever
-//! its filter admits.
+//! An encoded event does not refer to earlier events. So one encoding serves all followers,
+//! independent of their filters.
 
 use serde::ser::{SerializeMap, SerializeSeq, SerializeTuple};
 use serde::{Serialize, Serializer};
@@ -12,12 +13,12 @@ use earcon_model::{
     Event, EventBody, Features, Labels, Sample, ScoredSample, SeriesEvent, SeriesSamples, SeriesStatus,
 };
 
-/// An event as it goes out in a binary message.
+/// Encodes an event as a binary message.
 pub fn event_msgpack(event: &Event) -> Vec<u8> {
     to_msgpack(&Compact { event, rated: None })
 }
 
-/// The same under a rate.
+/// Encodes an event for a follower with a rate.
 pub fn event_msgpack_rated(event: &Event, rated: Rated) -> Vec<u8> {
     to_msgpack(&Compact { event, rated: Some(rated) })
 }
@@ -114,8 +115,8 @@ impl Serialize for LabelMap<'_> {
     }
 }
 
-/// Six elements a row, all in one array: time since the row before (the first: since the event's time), value, score,
-/// expected, lower, upper.
+/// Six elements a row, all in one array: time, value, score, expected, lower, upper. The time is
+/// the difference to the previous row, or to the event's time in the first row.
 struct Rows<'a> {
     samples: &'a [ScoredSample],
     time_ms: i64,
@@ -126,7 +127,7 @@ impl Serialize for Rows<'_> {
         let mut rows = serializer.serialize_seq(Some(self.samples.len() * 6))?;
         let mut before = self.time_ms;
         for sample in self.samples {
-            // Wrapping, as in the readers: any two times have a difference that leads from one to the other.
+            // Wrapping, as in the readers, so that any two times have a difference.
             rows.serialize_element(&sample.timestamp_ms.wrapping_sub(before))?;
             before = sample.timestamp_ms;
             rows.serialize_element(&Double(sample.value))?;
@@ -158,7 +159,7 @@ impl Serialize for Late<'_> {
     }
 }
 
-/// A number in the shortest form that represents it exactly: integer, single or double; nil if it is not finite.
+/// A number in the shortest exact form: integer, single or double. Nil if it is not finite.
 struct Double(f64);
 
 impl Serialize for Double {

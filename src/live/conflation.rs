@@ -1,21 +1,23 @@
-//! At most so many `samples` events a second and KPI for a follower that asked for a rate: what comes too soon is held back
-//! and put together, so that the newest sample of each series arrives, only later. Anomalies and what else happens to
-//! series and KPIs are never held back. Pure: time comes in, as milliseconds of any clock that does not run backwards.
+//! Limits the `samples` events of each KPI to a follower's rate.
 //!
-//! Because events of a later `seq` overtake what is held back, [`resume`](Conflation::resume) says from where a follower has
-//! to resume so that it loses nothing.
+//! Samples above the rate are held back and merged. The newest sample of each series always
+//! arrives, but later. Other events are never held back. Pure: the caller passes the time in, as
+//! milliseconds of a monotonic clock.
+//!
+//! Events with a later `seq` overtake held samples. [`resume`](Conflation::resume) returns the
+//! position to resume from without losing any.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 
 use earcon_model::{Event, EventBody, KpiName, Labels, Seq, SeriesEvent, SeriesSamples};
 
-/// Why a rate was refused; fit to show to the sender.
+/// A rate was refused. The message is for the sender.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[error("rate must be from 0.01 to 100 events a second, not {0}")]
 pub struct RateError(f64);
 
-/// What becomes of an event.
+/// The decision about an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Offer {
     /// Send it now.
@@ -24,20 +26,21 @@ pub enum Offer {
     Held,
 }
 
-/// Several `samples` events of one KPI as one.
+/// Several `samples` events of one KPI, merged into one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Conflated {
-    /// With the `seq` and time of the newest event it stands for, and the newest sample of each series.
+    /// It has the `seq` and time of the newest merged event, and the newest sample of each series.
     pub event: Event,
-    /// How many events it stands for.
+    /// How many events were merged.
     pub count: u64,
 }
 
-/// What is held back for one follower. Grows with the KPIs that had samples within the last interval, not with events.
+/// The held samples of one follower. It grows with the KPIs that had samples in the last interval,
+/// not with events.
 #[derive(Debug)]
 pub struct Conflation {
     interval_ms: u64,
-    /// KPIs of which an event was sent less than an interval ago, with what came since.
+    /// KPIs with an event sent less than an interval ago, with the samples held since.
     slots: HashMap<KpiName, Option<Held>>,
     /// When each slot ends; exactly one entry a slot.
     ends: BinaryHeap<Reverse<(u64, KpiName)>>,
@@ -58,7 +61,7 @@ impl Conflation {
     /// At most `rate` events a second, 0.01 to 100.
     ///
     /// # Errors
-    /// The rate is outside of that.
+    /// If the rate is outside of that range.
     pub fn new(rate: f64) -> Result<Self, RateError> {
         if !(0.01..=100.0).contains(&rate) {
             return Err(RateError(rate));
@@ -68,7 +71,8 @@ impl Conflation {
         Ok(Self { interval_ms, slots: HashMap::new(), ends: BinaryHeap::new(), oldest: BTreeSet::new() })
     }
 
-    /// Takes the next event the filter admits. What is due and was not taken yet is put together with it.
+    /// Passes or holds the next event that the filter admits. It is merged with held samples of its
+    /// KPI, even if they are due.
     pub fn offer(&mut self, event: &Event, now_ms: u64) -> Offer {
         let EventBody::Series(SeriesEvent::Samples(series)) = &event.body else { return Offer::Pass };
         let Some(kpi) = event.kpi() else { return Offer::Pass };
@@ -88,7 +92,7 @@ impl Conflation {
         }
     }
 
-    /// The next put-together event whose time has come.
+    /// Removes and returns the next merged event that is due.
     pub fn take_due(&mut self, now_ms: u64) -> Option<Conflated> {
         while let Some(Reverse((end, _))) = self.ends.peek()
             && *end <= now_ms
@@ -103,13 +107,14 @@ impl Conflation {
         None
     }
 
-    /// When [`take_due`](Self::take_due) may have something next; `None` while nothing is held back.
+    /// When [`take_due`](Self::take_due) may return an event next; `None` while nothing is held.
     pub fn next_due(&self) -> Option<u64> {
         let Reverse((end, _)) = self.ends.peek()?;
         (!self.oldest.is_empty()).then_some(*end)
     }
 
-    /// From where to resume so that nothing held back is lost: `seen`, or right before the oldest event that is held back.
+    /// The position to resume from without losing held samples: `seen`, or right before the oldest
+    /// held event.
     pub fn resume(&self, seen: Seq) -> Seq {
         self.oldest.first().map_or(seen, |oldest| oldest - 1)
     }

@@ -1,8 +1,8 @@
-//! Which events a subscription lets through.
+//! The event filter of a subscription.
 
 use earcon_model::{Event, EventType, Incident, KpiName};
 
-/// Why a filter was refused; fit to show to the sender.
+/// Why a filter was refused. The message is for the sender.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
     /// No event type of that name.
@@ -74,8 +74,8 @@ impl Filter {
             })
     }
 
-    /// Whether this event may pass. An incident passes with the KPI of any of its members. Events about anything else than a
-    /// KPI or an incident pass only without KPI patterns.
+    /// Whether this event may pass. An incident passes with the KPI of any of its members. Events
+    /// about other subjects pass only without KPI patterns.
     pub fn admits(&self, event: &Event) -> bool {
         let type_admitted = self.types.is_empty() || self.types.contains(&event.event_type());
         type_admitted

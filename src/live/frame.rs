@@ -1,5 +1,5 @@
-//! WebSocket framing (RFC 6455 §5.2) of messages that many connections get: what a server sends is not masked, so a frame
-//! is the same bytes for all of them and is made once.
+//! WebSocket framing (RFC 6455 §5.2) of messages for many connections. A server's frames are not
+//! masked, so a frame has the same bytes for all connections and is made once.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -8,7 +8,7 @@ const TEXT: u8 = 0x81;
 /// A complete message of bytes.
 const BINARY: u8 = 0x82;
 
-/// A message ready for the socket. Cheap to clone, shared by all who get it.
+/// A message ready for the socket. Cheap to clone: all connections share its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageFrame {
     bytes: Bytes,
@@ -18,15 +18,15 @@ pub struct MessageFrame {
 impl MessageFrame {
     /// A text message.
     pub fn text(text: &str) -> Self {
-        Self::of(TEXT, &[text.as_bytes()])
+        Self::encode(TEXT, &[text.as_bytes()])
     }
 
-    /// A binary message, put together from parts.
+    /// A binary message of concatenated parts.
     pub fn binary(parts: &[&[u8]]) -> Self {
-        Self::of(BINARY, parts)
+        Self::encode(BINARY, parts)
     }
 
-    fn of(kind: u8, parts: &[&[u8]]) -> Self {
+    fn encode(kind: u8, parts: &[&[u8]]) -> Self {
         let length: usize = parts.iter().map(|part| part.len()).sum();
         let mut bytes = BytesMut::with_capacity(10 + length);
         bytes.put_u8(kind);

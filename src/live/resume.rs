@@ -9,7 +9,7 @@ pub enum Since {
     Live,
     /// With a snapshot, then the next event.
     Snapshot,
-    /// After this event of this epoch (no epoch given: the current one is meant).
+    /// After this event of this epoch. Without an epoch: the current one.
     Seq {
         /// The last event seen.
         seq: Seq,
@@ -18,21 +18,22 @@ pub enum Since {
     },
 }
 
-/// What the server does about it.
+/// How the server answers a request to resume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resume {
-    /// Send live events only; nothing was to be recovered.
+    /// Send live events only. There is nothing to recover.
     Live,
-    /// Send a snapshot first; nothing was to be recovered.
+    /// Send a snapshot first. There is nothing to recover.
     Snapshot,
-    /// Everything missed is still held: send the events from this one on.
+    /// The log still has all missed events: send the events from this one on.
     From(Seq),
-    /// What was missed is not held any more: say so, and send a snapshot.
+    /// The log no longer has all missed events: report that, and send a snapshot.
     Lost,
 }
 
 impl Resume {
-    /// Decides from the log's epoch, oldest and newest event, and the most events that may be replayed.
+    /// Decides from the log's epoch, its oldest (`first`) and newest (`head`) event, and the
+    /// `limit` of replayed events.
     pub fn decide(since: &Since, epoch: &str, first: Seq, head: Seq, limit: u64) -> Self {
         match since {
             Since::Live => Resume::Live,
@@ -46,7 +47,7 @@ impl Resume {
         }
     }
 
-    /// The `recovered` of the answer.
+    /// The value of `recovered` in the answer.
     pub fn recovered(self) -> Option<bool> {
         match self {
             Resume::Live | Resume::Snapshot => None,

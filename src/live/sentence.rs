@@ -1,6 +1,7 @@
-//! An anomaly in one sentence, from its own numbers alone: what moved, how far, how rare that is, since when.
+//! An anomaly in one sentence, from its own numbers alone. The sentence has the value, the expected
+//! range, the rank among earlier samples, and the start.
 //!
-//! Units are unknown, so numbers are written with about four significant digits and the usual prefixes are not guessed.
+//! Units are unknown. Numbers have about four significant digits and no unit prefixes.
 
 use std::fmt::Write;
 
@@ -15,18 +16,7 @@ pub fn sentence(anomaly: &Anomaly) -> String {
 }
 
 fn write(text: &mut String, anomaly: &Anomaly) -> std::fmt::Result {
-    let above = anomaly.direction == Direction::Above;
-    let moved = match anomaly.reason {
-        Feature::RobustZ if above => "far above where it has been of late",
-        Feature::RobustZ => "far below where it has been of late",
-        Feature::ResidualZ if above => "far above its forecast",
-        Feature::ResidualZ => "far below its forecast",
-        Feature::Volatility if above => "unusually restless",
-        Feature::Volatility => "unusually still",
-        Feature::Slope if above => "moving up unusually fast",
-        Feature::Slope => "moving down unusually fast",
-    };
-    write!(text, "{} is {moved}: {}", anomaly.kpi, number(anomaly.peak_value))?;
+    write!(text, "{} {}: {}", anomaly.kpi, finding(anomaly), number(anomaly.peak_value))?;
     if anomaly.peak_expected.is_finite() {
         write!(text, " where {} was expected", number(anomaly.peak_expected))?;
         if anomaly.peak_lower.is_finite() && anomaly.peak_upper.is_finite() {
@@ -35,12 +25,10 @@ fn write(text: &mut String, anomaly: &Anomaly) -> std::fmt::Result {
     }
     match anomaly.rank {
         Some(Rank { of: 0, .. }) | None => {}
-        Some(Rank { reached: 0, of }) => {
-            write!(text, ", more extreme than anything in the {} samples before", grouped(of))?
-        }
+        Some(Rank { reached: 0, of }) => write!(text, ", more extreme than all of the {} samples before", grouped(of))?,
         Some(Rank { reached, of }) => {
-            let times = if reached == 1 { "once".to_owned() } else { format!("{reached} times") };
-            write!(text, ", reached only {times} in the {} samples before", grouped(of))?;
+            let percent = percent_below(reached, of);
+            write!(text, ", more extreme than {percent} % of the {} samples before", grouped(of))?;
         }
     }
     write!(text, "; since {}", time(anomaly.opened_at_ms))?;
@@ -49,6 +37,32 @@ fn write(text: &mut String, anomaly: &Anomaly) -> std::fmt::Result {
     }
     let plural = if anomaly.samples == 1 { "sample" } else { "samples" };
     write!(text, " ({} anomalous {plural}).", grouped(anomaly.samples))
+}
+
+/// The reason in words. The direction compares the value with the forecast only. It does not say
+/// which way the value moves, or whether the volatility is high or low.
+fn finding(anomaly: &Anomaly) -> &'static str {
+    match anomaly.reason {
+        Feature::Volatility => "has an unusual volatility",
+        Feature::Slope => "changes unusually fast",
+        Feature::RobustZ | Feature::ResidualZ if anomaly.peak_value > anomaly.peak_upper => {
+            "is above the expected range"
+        }
+        Feature::RobustZ | Feature::ResidualZ if anomaly.peak_value < anomaly.peak_lower => {
+            "is below the expected range"
+        }
+        Feature::RobustZ => "is at an unusual distance from its recent median",
+        Feature::ResidualZ if anomaly.direction == Direction::Above => "is above its forecast",
+        Feature::ResidualZ => "is below its forecast",
+    }
+}
+
+/// The percentage of `of` samples that are less extreme if `reached` are not. Cut off after two
+/// decimals, so that it never rounds up to 100.
+fn percent_below(reached: u32, of: u32) -> f64 {
+    let less_extreme = u64::from(of.saturating_sub(reached));
+    let hundredths = (less_extreme * 10_000).checked_div(u64::from(of)).unwrap_or(0);
+    hundredths as f64 / 100.0
 }
 
 /// A number for people: about four significant digits, thousands apart, no needless zeros.
@@ -150,9 +164,23 @@ mod tests {
     fn says_what_moved_how_far_how_rare_and_since_when() {
         assert_eq!(
             sentence(&anomaly()),
-            "checkout.revenue is far below its forecast: 12.5 where 98 was expected (90.25 to 105.8), more extreme than \
-             anything in the 8000 samples before; since 2026-01-01 00:00:00 UTC (14 anomalous samples)."
+            "checkout.revenue is below the expected range: 12.5 where 98 was expected (90.25 to 105.8), more extreme \
+             than all of the 8000 samples before; since 2026-01-01 00:00:00 UTC (14 anomalous samples)."
         );
+    }
+
+    #[test]
+    fn sentence_claims_the_range_only_if_the_value_is_outside() {
+        let inside = Anomaly { peak_value: 95.0, ..anomaly() };
+        let starts = |anomaly: &Anomaly, start: &str| {
+            let text = sentence(anomaly);
+            assert!(text.starts_with(start), "{text}");
+        };
+        starts(&Anomaly { peak_value: 120.0, ..anomaly() }, "checkout.revenue is above the expected range: 120");
+        starts(&inside, "checkout.revenue is below its forecast: 95");
+        let by_median = Anomaly { reason: Feature::RobustZ, ..inside };
+        starts(&by_median, "checkout.revenue is at an unusual distance from its recent median: 95");
+        starts(&Anomaly { reason: Feature::Slope, ..by_median }, "checkout.revenue changes unusually fast: 95");
     }
 
     #[test]
@@ -162,12 +190,12 @@ mod tests {
             Anomaly { rank: None, peak_expected: nan, peak_lower: nan, peak_upper: nan, samples: 1, ..anomaly() };
         assert_eq!(
             sentence(&Anomaly { closed_at_ms: Some(1_767_225_700_000), reason: Feature::Volatility, ..bare }),
-            "checkout.revenue is unusually still: 12.5; since 2026-01-01 00:00:00 UTC, over at 2026-01-01 00:01:40 UTC \
-             (1 anomalous sample)."
+            "checkout.revenue has an unusual volatility: 12.5; since 2026-01-01 00:00:00 UTC, over at 2026-01-01 \
+             00:01:40 UTC (1 anomalous sample)."
         );
         let odd = Anomaly { opened_at_ms: i64::MAX, rank: Some(Rank { reached: 2, of: 40_000 }), ..anomaly() };
         let text = sentence(&odd);
-        assert!(text.contains("reached only 2 times in the 40,000 samples before"), "{text}");
+        assert!(text.contains("more extreme than 99.99 % of the 40,000 samples before"), "{text}");
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! Cutting an event that is too large for one message.
+//! Splits an event that is too large for one message.
 
 use earcon_model::{CounterSamples, Event, EventBody, SeriesEvent, SeriesSamples};
 
-/// Two events that together say what this one says, each with about half of its rows: `None` when there is nothing to cut,
-/// because it is not about samples or holds a single row. Both keep the `seq`; state and features of a series, which are
-/// those after all its samples, are in both.
+/// Splits an event into two, each with about half of its rows. `None` if it is not about samples
+/// or has fewer than two rows. Both have the same `seq`. Both have the status and features of a
+/// series, which are those after all its samples.
 pub fn halves(event: &Event) -> Option<(Event, Event)> {
     let (series, make): (_, fn(_) -> SeriesEvent) = match &event.body {
         EventBody::Series(SeriesEvent::Samples(series)) => (series, SeriesEvent::Samples),
@@ -34,7 +34,8 @@ pub fn halves(event: &Event) -> Option<(Event, Event)> {
     Some((part(first), part(second)))
 }
 
-/// The beginning of a counter is a row too: it takes its place in a message, although it has no value to show.
+/// The number of rows. The start of a counter counts as a row, because it takes space in a
+/// message.
 fn rows(series: &SeriesSamples) -> usize {
     series.samples.len() + series.late.len() + starts(series)
 }
@@ -43,7 +44,7 @@ fn starts(series: &SeriesSamples) -> usize {
     usize::from(series.counter.is_some_and(|counter| counter.start.is_some()))
 }
 
-/// The first `at` rows, of which there is at least one, scored ones first, and the rest.
+/// The first `at` rows and the rest, scored rows first. `at` is at least 1.
 fn cut(series: &SeriesSamples, at: usize) -> (SeriesSamples, SeriesSamples) {
     let (mut before, mut after) = (series.clone(), series.clone());
     let at = at - starts(series);
@@ -101,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn the_beginning_of_a_counter_goes_with_the_first_half_and_history_stays_history() {
+    fn split_counter_keeps_start_in_first_half_and_event_kind() {
         let EventBody::Series(SeriesEvent::Samples(mut series)) = event(&[(2, 0), (0, 0)]).body else { unreachable!() };
         let start = Some(Sample { timestamp_ms: -1, value: 7.0 });
         for series in &mut series {

@@ -1,7 +1,7 @@
 //! The state of a workspace after its newest event, folded from events in `seq` order.
 //!
-//! KPIs are shared by reference, so that handing out a snapshot costs one reference a KPI and copies nothing until the
-//! next event of that KPI.
+//! KPIs are shared by reference. A snapshot costs one reference per KPI, and a KPI is copied only
+//! at its next event.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,9 +14,9 @@ use earcon_model::{
 /// Whether a KPI's actor runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KpiRun {
-    /// It takes samples.
+    /// It accepts samples.
     Running,
-    /// It failed too often and takes none; the reason is the last failure.
+    /// It failed too often and accepts no samples. The reason is the last failure.
     Parked(String),
 }
 
@@ -44,7 +44,8 @@ pub struct SeriesView {
     pub late: u64,
     /// The open anomaly.
     pub anomaly: Option<Box<Anomaly>>,
-    /// What feedback multiplies the configured sensitivity with, as of the last feedback or the last start.
+    /// The factor that feedback applies to the configured sensitivity, as of the last feedback or
+    /// the last start.
     pub sensitivity: f32,
 }
 

@@ -1,6 +1,6 @@
-//! The JSON of `docs/protocol.md`. One place, used by the hub for events and by the gateway for answers.
+//! The JSON of `docs/protocol.md`. The hub uses it for events, the gateway for answers.
 //!
-//! Values that are NaN in the model (nothing was expected yet) are `null` on the wire.
+//! NaN in the model (no expected value yet) is `null` on the wire.
 
 mod anomaly;
 mod control;

@@ -191,7 +191,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn every_window_of_a_daily_rule_begins_at_its_local_time_unless_that_does_not_exist(
+    fn daily_window_begins_at_its_local_time_if_that_exists(
         hour in 0i8..24, minute in 0i8..60, zone in prop::sample::select(vec![
             "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "UTC", "Africa/Casablanca"]),
     ) {

@@ -70,11 +70,12 @@ impl MuteService {
         self.cache.snapshot(workspace)
     }
 
-    /// Reads the mutes of a workspace, and keeps them fresh for as long as the reader or a clone of it
-    /// exists.
+    /// Reads the mutes of a workspace, and keeps them fresh for as long as the reader or a clone of
+    /// it exists.
     ///
     /// # Errors
-    /// If they cannot be read and are not known from before: without them, muted series would alert.
+    /// If they cannot be read and are not known from before: without them, muted series would
+    /// alert.
     pub async fn follow(&self, pass: &WorkspacePass) -> Result<MuteReader, PortError> {
         self.cache.refresh_or_keep(pass).await?;
         Ok(MuteReader::start(self.cache.clone(), pass.clone()))

@@ -49,7 +49,7 @@ pub struct Receipt {
 pub struct RejectedRow {
     /// Its index in the batch, from 0.
     pub row: usize,
-    /// What is wrong with it.
+    /// The problem.
     pub error: String,
 }
 

@@ -22,7 +22,7 @@ const PURE: [&str; 12] = [
     "evaluation",
     "experiments",
 ];
-/// Pure modules that are crates: what they may import is kept by their Cargo.toml.
+/// Pure modules that are crates. Their Cargo.toml limits their imports.
 const CRATES: [&str; 5] = ["model", "streams", "audio", "tenancy", "intake"];
 const IMPURE_WORDS: [&str; 8] =
     ["tokio", "ractor", "axum::", "std::time", "SystemTime", "Instant::now", "std::fs", "std::net::Tcp"];
@@ -132,7 +132,8 @@ fn services_have_neither_routes_nor_mailboxes() {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
-/// Actors use the lower services, so only the upper ones may use actor handles. A circle would be the result.
+/// Actors use the lower services, so only the upper ones may use actor handles. Otherwise there
+/// would be a circle.
 #[test]
 fn services_that_actors_use_import_no_actor() {
     const UPPER: [&str; 2] = ["anomalies", "wake"];
@@ -144,7 +145,8 @@ fn services_that_actors_use_import_no_actor() {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
-/// Records go through `services::records`, which lists in bounded pages and reports what it cannot read.
+/// Records go through `services::records`, which lists in bounded pages and reports unreadable
+/// records.
 #[test]
 fn handlers_and_sources_use_no_meta_store() {
     for module in ["gateway", "sources", "cli"] {

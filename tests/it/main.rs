@@ -33,3 +33,4 @@ mod storage_failure;
 mod supervision;
 mod terminal;
 mod upload;
+mod words;

@@ -85,7 +85,10 @@ impl Peer {
 }
 
 fn event(seq: u64) -> Value {
-    json!({"seq": seq, "epoch": "e", "time": 5, "type": "kpi.resumed", "workspace": "local", "kpi": "a", "data": {}})
+    json!({
+        "seq": seq, "epoch": "e", "time": 5, "type": "kpi.resumed", "workspace": "local", "subject": "kpi/a",
+        "kpi": "a", "data": {}
+    })
 }
 
 async fn next(updates: &mut Following) -> Update {

@@ -17,10 +17,10 @@ use futures_util::stream::{self, BoxStream};
 use earcon_ports::{ErrorKind, IncomingRequest, NodeTransport, PortError, TransportError};
 use earcon_tenancy::WorkspacePass;
 
-/// How long an answer may take: longer than a commit that waits for a server to come back.
+/// Time limit of an answer. Must exceed a commit that waits for a server to come back.
 const ANSWER_WITHIN: Duration = Duration::from_secs(40);
 const QUEUE: &str = "owner";
-/// Reserved in a message besides its body, in bytes.
+/// Bytes of a message that are reserved for other parts than its body.
 const MARGIN: usize = 4_096;
 
 /// A transport over a NATS connection.

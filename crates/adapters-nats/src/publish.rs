@@ -1,4 +1,4 @@
-//! Publishing one message into a stream until it is known whether the stream has it.
+//! Publishes one message into a stream. Repeats it until the outcome is known.
 
 use std::time::Duration;
 
@@ -17,16 +17,16 @@ use earcon_ports::PortError;
 const PAUSE: Duration = Duration::from_millis(20);
 const PAUSE_CAP: Duration = Duration::from_millis(500);
 
-/// How long to go on.
+/// Time limits.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
-    /// For one acknowledgement, before the message is sent once more.
+    /// Wait for one acknowledgement before the message is sent again.
     pub(super) each: Duration,
-    /// For all of it.
+    /// Wait for all attempts together.
     pub(super) all: Duration,
 }
 
-/// One message. The same `id` is sent with every repetition, so that the server keeps only one of them.
+/// One message. Each repetition has the same `id`, so that the server keeps only one copy.
 #[derive(Debug, Clone)]
 pub(super) struct Outgoing {
     pub(super) subject: String,
@@ -35,17 +35,17 @@ pub(super) struct Outgoing {
     pub(super) payload: Bytes,
 }
 
-/// Why a stream has not taken a message.
+/// Why a stream has not stored a message.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    /// The expected sequence is not the stream's. After a repetition this may be the doing of the message itself: an earlier
-    /// copy may be what moved the stream on. Whoever asks has to look.
+    /// The expected sequence is not the stream's. After a repetition, an earlier copy of the
+    /// message may be the cause. The caller has to check.
     WrongLast,
     /// The stream, the account or the server is full. The stream does not have the message.
     Full(Error),
-    /// The server will not take it, and does not have it.
+    /// The server refuses the message and has not stored it.
     Denied(PortError),
-    /// Nobody knows whether the stream has it.
+    /// It is unknown whether the stream has the message.
     Unknown(PortError),
 }
 
@@ -56,7 +56,8 @@ struct Answer {
     seq: u64,
 }
 
-/// Sends until there is a clear answer, at most for `patience.all`. Returns the sequence the message has in the stream.
+/// Sends until there is a clear answer, at most for `patience.all`. Returns the message's sequence
+/// in the stream.
 pub(super) async fn publish(client: &Client, message: &Outgoing, patience: Patience) -> Result<u64, Refusal> {
     let deadline = Instant::now() + patience.all;
     let mut headers = message.headers.clone();
@@ -96,13 +97,14 @@ fn understand(payload: &[u8]) -> Result<Result<u64, Error>, serde_json::Error> {
     })
 }
 
-/// What an error answer says of the message; `Err` when sending it again may help.
+/// The refusal that an error answer means; `Err` if a repetition may help.
 fn verdict(error: Error) -> Result<Refusal, Error> {
     match error.error_code() {
         ErrorCode::STREAM_WRONG_LAST_SEQUENCE | ErrorCode::STREAM_WRONG_LAST_SEQUENCE_CONSTANT => {
             Ok(Refusal::WrongLast)
         }
-        // "maximum bytes exceeded" comes under the code of every failure to store. The others may pass, or may have stored it.
+        // "maximum bytes exceeded" has the code of all storage failures. The others may be
+        // temporary, or may have stored the message.
         ErrorCode::STREAM_STORE_FAILED if error.to_string().contains("maximum") => Ok(Refusal::Full(error)),
         code if failure::is_out_of_room(code) => Ok(Refusal::Full(error)),
         // An earlier copy is being replicated right now.

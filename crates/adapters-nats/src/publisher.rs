@@ -1,7 +1,8 @@
 //! [`Publisher`] on a NATS connection.
 //!
-//! The client takes messages into a queue and writes them when it can. What has arrived is known from an echo: a message
-//! to an inbox of our own, sent behind the others on the same connection, comes back after the server has read them all.
+//! The client queues messages and writes them when it can. An echo shows that they have arrived: a
+//! message to an own inbox, sent after the others on the same connection. It comes back once the
+//! server has read them all.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use super::subject::subject;
 use earcon_ports::{Connection, ErrorKind, PortError, Publication, Publisher};
 use earcon_tenancy::WorkspacePass;
 
-/// How long a server may take to read what is sent to it, or to answer.
+/// Time limit for the server to read messages, or to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Publishes on the subjects of [`subject`](super::subject).
@@ -26,13 +27,13 @@ pub struct NatsPublisher {
 }
 
 impl NatsPublisher {
-    /// Publishes with this client; its connection may be away, now or later.
+    /// Publishes with this client. Its connection may be down, now or later.
     pub fn new(client: Client) -> Self {
         Self { client }
     }
 
     fn check_connected(&self) -> Result<(), PortError> {
-        // Without this, messages would pile up in the client and be sent out of date.
+        // Otherwise messages would pile up in the client and be sent late.
         match self.client.connection_state() {
             State::Connected => Ok(()),
             State::Pending | State::Disconnected => Err(unavailable("there is no connection to NATS")),

@@ -1,4 +1,4 @@
-//! Which anomalies a filter lets through.
+//! The filter of anomalies.
 
 use earcon_model::Anomaly;
 use earcon_ports::AnomalyFilter;

@@ -1,4 +1,4 @@
-//! What an event changes in the history.
+//! The change that an event makes to the history.
 
 use earcon_model::{
     Acknowledgement, Anomaly, AnomalyEvent, AnomalyId, Event, EventBody, Feedback, KpiName, SeriesEvent, SeriesSamples,
@@ -9,7 +9,7 @@ use earcon_model::{
 pub enum HistoryChange<'a> {
     /// Adds the rows of some series of a KPI.
     Rows(&'a KpiName, &'a [SeriesSamples]),
-    /// Replaces an anomaly, except for what people did with it.
+    /// Replaces an anomaly, except for its acknowledgement and feedback.
     Anomaly(&'a Anomaly),
     /// Acknowledges an anomaly; the first acknowledgement stays.
     Acknowledged(AnomalyId, &'a Acknowledgement),
@@ -49,8 +49,8 @@ impl<'a> HistoryChange<'a> {
         }
     }
 
-    /// The anomaly after the change, from the one before it. `None` if no anomaly changes, or if an acknowledgement or
-    /// feedback is about one that is not known: then it has expired.
+    /// The anomaly after the change, from the anomaly `before` it. `None` if no anomaly changes.
+    /// Also `None` for an acknowledgement or feedback without `before`: that anomaly has expired.
     pub fn anomaly_after(&self, before: Option<&Anomaly>) -> Option<Anomaly> {
         match self {
             HistoryChange::Rows(..) => None,
@@ -67,7 +67,8 @@ impl<'a> HistoryChange<'a> {
     }
 }
 
-/// Keeps what people did with the anomaly before: an episode does not know all of it.
+/// Keeps acknowledgement and feedback of the anomaly `before`. Events about an episode may lack
+/// them.
 fn carry_over_feedback(mut anomaly: Anomaly, before: Option<&Anomaly>) -> Anomaly {
     if let Some(seen) = before.and_then(|before| before.acknowledged.as_ref()) {
         anomaly.acknowledged = Some(seen.clone());

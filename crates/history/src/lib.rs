@@ -1,5 +1,5 @@
-//! What stores of history have in common, whatever they keep it in: how rows become rollups, and which anomalies a filter
-//! lets through.
+//! Logic that all history stores share: events to changes, rows to rollups, and the filter of
+//! anomalies.
 
 pub mod filter;
 pub mod fold;

@@ -1,4 +1,4 @@
-//! Buckets: what happened in a stretch of time, made from rows or from smaller buckets with the same result.
+//! Buckets: aggregates of a time range. Rows and smaller buckets give the same result.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ pub const MINUTE_MS: i64 = 60_000;
 /// Width of the coarser stored tier, milliseconds.
 pub const HOUR_MS: i64 = 3_600_000;
 
-/// What happened from `start_ms` on; how long is known to whoever made it. The start tells of at least one row.
+/// Aggregates at least one row from `start_ms` on. The caller knows the width.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Bucket {
-    /// Begin of the bucket, milliseconds UTC.
+    /// Start of the bucket, milliseconds UTC.
     pub start_ms: i64,
     /// Samples in it.
     pub count: u64,
@@ -34,7 +34,7 @@ pub struct Bucket {
 
 impl Bucket {
     /// The bucket of one row.
-    pub fn of(row: &SampleRow, width_ms: i64) -> Self {
+    pub fn from_row(row: &SampleRow, width_ms: i64) -> Self {
         Self {
             start_ms: start_of(row.timestamp_ms, width_ms),
             count: 1,
@@ -47,7 +47,7 @@ impl Bucket {
         }
     }
 
-    /// Takes `other` in; the start stays.
+    /// Merges `other` into this one. The start stays.
     pub fn merge(&mut self, other: &Bucket) {
         self.count += other.count;
         self.min = self.min.min(other.min);
@@ -63,14 +63,14 @@ impl Bucket {
     }
 
     fn mean(&self) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "nobody has 2^53 samples in a step")]
+        #[expect(clippy::cast_precision_loss, reason = "a step has fewer than 2^53 samples")]
         let mean = self.sum / self.count as f64;
-        // Only values near the largest number there is add up to more than it.
+        // The sum overflows only for values near `f64::MAX`.
         if mean.is_finite() { mean } else { self.min / 2.0 + self.max / 2.0 }
     }
 }
 
-/// The multiple of `width_ms` at or before `timestamp_ms`; the earliest time there is where that would be out of range.
+/// The multiple of `width_ms` at or before `timestamp_ms`, or `i64::MIN` if that is out of range.
 pub fn start_of(timestamp_ms: i64, width_ms: i64) -> i64 {
     timestamp_ms.saturating_sub(timestamp_ms.rem_euclid(width_ms))
 }
@@ -79,7 +79,7 @@ pub fn start_of(timestamp_ms: i64, width_ms: i64) -> i64 {
 pub fn buckets(rows: &[SampleRow], width_ms: i64) -> Vec<Bucket> {
     let mut buckets: Vec<Bucket> = Vec::new();
     for row in rows {
-        let bucket = Bucket::of(row, width_ms);
+        let bucket = Bucket::from_row(row, width_ms);
         match buckets.last_mut() {
             Some(last) if last.start_ms == bucket.start_ms => last.merge(&bucket),
             _ => buckets.push(bucket),
@@ -88,11 +88,11 @@ pub fn buckets(rows: &[SampleRow], width_ms: i64) -> Vec<Bucket> {
     buckets
 }
 
-/// Collects rows and buckets, in any order but best in time order, into steps.
+/// Collects rows and buckets into steps. Any order works; time order is fastest.
 pub struct Steps {
     step_ms: i64,
     done: BTreeMap<i64, Bucket>,
-    /// The step being filled: most of what comes belongs to it.
+    /// The step being filled. Most rows belong to it.
     current: Option<Bucket>,
 }
 
@@ -109,7 +109,7 @@ impl Steps {
 
     /// Adds one row to its step.
     pub fn add_row(&mut self, row: &SampleRow) {
-        self.add(Bucket::of(row, self.step_ms));
+        self.add(Bucket::from_row(row, self.step_ms));
     }
 
     /// `bucket` must lie inside one step.
@@ -133,7 +133,7 @@ impl Steps {
         }
     }
 
-    /// The steps in time order, with the number of anomalies that `opened` knows for each.
+    /// The steps in time order. `opened` has the number of anomalies by start of the step.
     pub fn into_rows(mut self, opened: &BTreeMap<i64, u32>) -> Vec<Rollup> {
         self.finish_current();
         let rollup = |bucket: Bucket| Rollup {

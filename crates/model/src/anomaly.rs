@@ -1,4 +1,5 @@
-//! An anomaly is an *episode* of a series: opened, updated and closed. People acknowledge it and give feedback.
+//! An anomaly is an *episode* of a series: opened, updated and closed. People acknowledge it and
+//! give feedback.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -23,13 +24,13 @@ impl std::fmt::Display for AnomalyId {
     }
 }
 
-/// Which way a value left its band.
+/// Whether a value is above or below its expected value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
-    /// Above what was expected.
+    /// Above the expected value.
     Above,
-    /// Below what was expected.
+    /// Not above the expected value, or unusually little volatility.
     Below,
 }
 
@@ -91,19 +92,22 @@ pub struct Feedback {
     pub note: Option<String>,
 }
 
-/// How rare the feature that is the reason of an anomaly was at the peak, in the detector's memory of the series.
+/// The tail rank of the feature that is the reason of an anomaly, at the peak, among the samples
+/// that the detector remembers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rank {
-    /// How often the feature was as extreme before. A detector that counts blocks of samples counts a block once.
+    /// How many earlier samples had the feature at least as extreme. A detector that works on
+    /// blocks of samples counts a block once.
     pub reached: u32,
-    /// Among how many earlier samples.
+    /// How many earlier samples were compared.
     pub of: u32,
 }
 
-/// One episode of one series, as of its latest event. The order of the fields is part of the stored format.
+/// One episode of one series, as of its latest event. The order of the fields is part of the
+/// stored format.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Anomaly {
-    /// Stable and deterministic.
+    /// The identifier. A replay gives the same one.
     pub id: AnomalyId,
     /// The KPI it belongs to.
     pub kpi: KpiName,
@@ -121,13 +125,13 @@ pub struct Anomaly {
     pub peak_at_ms: i64,
     /// That sample's value.
     pub peak_value: f64,
-    /// What was expected instead.
+    /// The expected value at the peak.
     pub peak_expected: f64,
     /// Lower edge of the band of ordinary values at the peak.
     pub peak_lower: f64,
     /// Upper edge of the band of ordinary values at the peak.
     pub peak_upper: f64,
-    /// Which way it left the band at its peak.
+    /// The direction at the peak.
     pub direction: Direction,
     /// The feature that contributed most at its peak.
     pub reason: Feature,
@@ -137,7 +141,7 @@ pub struct Anomaly {
     pub detector: String,
     /// Set once a person has seen it.
     pub acknowledged: Option<Acknowledgement>,
-    /// How rare the reason was at the peak; `None` if the detector has no memory to rank by.
+    /// The tail rank of the reason at the peak; `None` if it has none.
     pub rank: Option<Rank>,
     /// The last feedback of a person.
     pub feedback: Option<Feedback>,

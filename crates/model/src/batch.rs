@@ -1,27 +1,28 @@
-//! Samples on their way in: what a request carried, gathered by KPI and series, and the rows of it that were not taken.
+//! The samples of a request, grouped by KPI and series, and its rejected rows.
 
 use serde::{Deserialize, Serialize};
 
 use super::ids::{KpiName, Labels};
 use super::sample::Sample;
 
-/// How the values of a series are to be read.
+/// How the values of a series are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum Reading {
     /// Each value is the measurement itself.
     #[default]
     Gauge,
-    /// A total that only grows and starts again at zero: what is scored and stored is its increase per second.
+    /// A total that only grows and may restart at zero. Its increase per second is scored and
+    /// stored.
     Counter,
 }
 
-/// Whether samples are what happens now, or what has happened.
+/// Whether samples are live or historical.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum Arrival {
-    /// They are news: scored, broadcast, worth an alert.
+    /// Live samples: scored, stored and broadcast. They may alert.
     #[default]
     Live,
-    /// They are history: scored, learned from and stored, but nobody is alerted and no silence is judged by them.
+    /// History: scored, learned from and stored. It never alerts, and a gap in it is no stall.
     Backfill,
 }
 
@@ -30,18 +31,19 @@ pub enum Arrival {
 pub struct SeriesBatch {
     /// Which series of the KPI.
     pub labels: Labels,
-    /// How its values are to be read.
+    /// How its values are read.
     pub reading: Reading,
-    /// The samples with the row of the request each came from, so that a refusal can name it.
+    /// The samples, each with its row in the request, so that a rejection can name the row.
     pub rows: Vec<(u32, Sample)>,
-    /// Timestamp of a sender's word that the series ends here, milliseconds UTC: its silence is no stall.
+    /// When the sender marked the end of the series, milliseconds UTC. A silence after it is no
+    /// stall.
     pub ended_at_ms: Option<i64>,
-    /// Most series its KPI may have for this one to be added, when that is fewer than the server allows.
+    /// The KPI's limit of series, if lower than the server's. A new series is added only below it.
     pub max_series: Option<u32>,
 }
 
 impl SeriesBatch {
-    /// Values that are measurements themselves, of a series that goes on.
+    /// A batch of gauge values, without an end mark.
     pub fn gauge(labels: Labels, rows: Vec<(u32, Sample)>) -> Self {
         Self { labels, reading: Reading::Gauge, rows, ended_at_ms: None, max_series: None }
     }
@@ -57,17 +59,17 @@ pub struct KpiBatch {
 }
 
 impl KpiBatch {
-    /// The rows of the request it came from.
+    /// The rows of the request that its samples came from.
     pub fn rows(&self) -> impl Iterator<Item = u32> {
         self.series.iter().flat_map(|series| series.rows.iter().map(|(row, _)| *row))
     }
 }
 
-/// A row that was not taken.
+/// A rejected row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RejectedRow {
     /// Index in the request.
     pub row: u32,
-    /// Why, fit to show to the sender.
+    /// The reason, for the sender.
     pub error: String,
 }

@@ -9,12 +9,12 @@ pub trait Clock: Send + Sync + 'static {
     fn now_ms(&self) -> i64;
 }
 
-/// A clock that only moves when told to, for tests and simulations.
+/// A clock that moves only by [`advance`](Self::advance), for tests and simulations.
 #[derive(Debug)]
 pub struct ManualClock(AtomicI64);
 
 impl ManualClock {
-    /// A clock standing at `now_ms`.
+    /// A clock that shows `now_ms`.
     pub fn at(now_ms: i64) -> Self {
         Self(AtomicI64::new(now_ms))
     }
@@ -31,8 +31,8 @@ impl Clock for ManualClock {
     }
 }
 
-/// Another clock, but never earlier than a given time and never going back: the events of a log may have been written by a node
-/// whose clock was ahead, and times must not decrease along a log.
+/// Another clock with a lower limit, which never goes back. Times must not decrease along a log,
+/// but another node whose clock was ahead may have written its last events.
 pub struct NotBefore {
     clock: Arc<dyn Clock>,
     latest_ms: AtomicI64,

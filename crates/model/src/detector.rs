@@ -1,4 +1,4 @@
-//! Which detector scores a KPI, and which one is tried out beside it.
+//! The live detector of a KPI and its shadow.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,21 +7,22 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::Labels;
 
-/// A detector with its settings under a name: one revision of an entry. It never changes; another choice is another revision.
+/// A detector with its settings under a name: one revision of an entry. A revision never changes;
+/// other settings are a new revision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DetectorEntry {
-    /// What people call it: 1 to 63 of `a-z`, `0-9`, `-` and `_`, beginning with a letter or digit.
+    /// Its name: 1 to 63 of `a-z`, `0-9`, `-` and `_`, beginning with a letter or digit.
     pub name: String,
-    /// Counts from 1.
+    /// The number of the revision, from 1.
     pub revision: u32,
     /// The algorithm with its version, for example `tail-rank-1`.
     pub detector: String,
-    /// What differs from what is usual with that algorithm, by name of the option.
+    /// Options that differ from the algorithm's defaults, by name.
     pub options: BTreeMap<String, f64>,
 }
 
 impl DetectorEntry {
-    /// What an anomaly found by it names as its detector: `tail-rank-1/calm@3`.
+    /// The detector that its anomalies state: `tail-rank-1/calm@3`.
     pub fn label(&self) -> String {
         format!("{}/{}@{}", self.detector, self.name, self.revision)
     }
@@ -33,24 +34,24 @@ impl fmt::Display for DetectorEntry {
     }
 }
 
-/// What scores: the detector of the configuration, or an entry.
+/// A reference to a detector: the configured one, or an entry.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub enum DetectorRef {
-    /// As configured.
+    /// The detector of the configuration.
     #[default]
     Configured,
-    /// An entry, whole: whoever reads it needs nothing else.
+    /// A copy of the whole entry, so that no lookup is needed.
     Entry(Box<DetectorEntry>),
 }
 
-/// The name of what is configured, among the names of entries.
+/// The name of the configured detector. No entry may have it.
 pub const CONFIGURED: &str = "default";
 
-/// What [`is_name`] asks of a name.
+/// The rule that [`is_name`] checks, for messages.
 pub const NAME_RULE: &str =
     "must be 1 to 63 of a-z, 0-9, - and _, begin with a letter or digit, and not be \"default\"";
 
-/// Whether an entry or an experiment may be called this.
+/// Whether an entry or an experiment may have this name.
 pub fn is_name(name: &str) -> bool {
     let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
     let begins = name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
@@ -66,22 +67,22 @@ impl fmt::Display for DetectorRef {
     }
 }
 
-/// What scores a KPI, and what is fed the same samples beside it without anybody being told.
+/// The detectors of a KPI. Both get the same samples; only the live one alerts.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct DetectorSlots {
-    /// Whose anomalies are told.
+    /// Its anomalies are published and may alert.
     pub live: DetectorRef,
-    /// Whose anomalies are only counted.
+    /// Its anomalies are only counted.
     pub shadow: Option<DetectorRef>,
 }
 
-/// What a detector has learned of one series.
+/// The state of a detector for one series, learned from history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrainedSeries {
     /// The series.
     pub labels: Labels,
-    /// Timestamp of the newest sample it has learned from, milliseconds UTC.
+    /// Timestamp of the newest learned sample, milliseconds UTC.
     pub last_timestamp_ms: i64,
-    /// The detector's own bytes.
+    /// The state in the detector's own encoding.
     pub state: Vec<u8>,
 }

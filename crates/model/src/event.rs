@@ -1,7 +1,7 @@
 //! An event is one record of a workspace's log.
 //!
-//! Events come in families ([`EventBody`]), each with an enum of its own. A new kind goes into the enum of its family, into
-//! [`EventType`] and into the stored form.
+//! Events come in families ([`EventBody`]), each with its own enum. A new kind goes into the enum
+//! of its family, into [`EventType`] and into the stored form.
 
 mod anomaly;
 mod body;
@@ -34,7 +34,7 @@ pub struct Event {
     pub seq: Seq,
     /// Wall time of the commit, milliseconds since the Unix epoch, UTC.
     pub time_ms: i64,
-    /// What it is about.
+    /// The topic of the event.
     pub subject: Subject,
     /// What happened. `stored` has its byte form.
     pub body: EventBody,

@@ -1,5 +1,5 @@
-//! Identifiers a tenant may supply. Each is validated once, when it is made, so that the rest of the
-//! program can put them into keys, subjects and paths without escaping.
+//! Identifiers that a tenant may supply. Each is validated once, when it is made, so that the rest
+//! of the program can put it into keys, subjects and paths without escaping.
 
 use std::fmt;
 use std::sync::Arc;
@@ -167,10 +167,12 @@ fn check_label(key: &str, value: &str) -> Result<(), IdError> {
     Ok(())
 }
 
-/// Position in a workspace's log. Starts at 1, only grows, never reused; 0 means "before the first event".
+/// Position in a workspace's log. Starts at 1, only grows, and is never reused; 0 means "before the
+/// first event".
 pub type Seq = u64;
 
-/// A stable 128-bit name for a series inside its workspace: the hash of KPI and labels, used in storage keys.
+/// A stable 128-bit name of a series in its workspace: the hash of KPI and labels, used in storage
+/// keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SeriesId(pub u128);
 

@@ -1,4 +1,5 @@
-//! An incident: anomalies of several series that belong together, with who was first and what happened since.
+//! An incident: anomalies of several series that belong together, with the first mover and a
+//! timeline.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -31,7 +32,7 @@ pub enum Link {
     First,
     /// Another series of the same KPI is a member.
     SameKpi,
-    /// It has this in common with a member, and with few other series: `key:value`, or `name.*` of KPIs.
+    /// It shares this with a member and with few other series: `key:value`, or `name.*` of KPIs.
     Shared(String),
     /// It has usually become anomalous together with a member before.
     Companion,
@@ -58,15 +59,15 @@ pub struct Member {
     pub peak_score: f32,
     /// When that was.
     pub peak_at_ms: i64,
-    /// Which way it left its band then.
+    /// Its direction then.
     pub direction: Direction,
     /// How many episodes it has had in this incident.
     pub episodes: u32,
     /// Why it is a member.
     pub link: Link,
-    /// Why nobody is alerted because of it; `None` when it is not muted.
+    /// The mute that suppresses its alert; `None` if it is not muted.
     pub muted: Option<String>,
-    /// Somebody has seen its latest anomaly.
+    /// Whether its latest anomaly was acknowledged.
     pub acknowledged: bool,
 }
 
@@ -81,7 +82,7 @@ pub enum TimelineKind {
     Grew,
     /// A member's episode ended.
     Ended,
-    /// Somebody has seen a member's anomaly.
+    /// A person acknowledged a member's anomaly.
     Acknowledged,
     /// The incident was alerted.
     Alerted,
@@ -92,9 +93,9 @@ pub enum TimelineKind {
 /// One line of an incident's timeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimelineEntry {
-    /// When, milliseconds UTC: by the samples, or by the clock for what people and Earcon did.
+    /// When, milliseconds UTC: by the samples, or by the clock for acknowledgements and alerts.
     pub at_ms: i64,
-    /// What.
+    /// The kind of entry.
     pub what: TimelineKind,
     /// The KPI it happened to; of [`TimelineKind::Alerted`], the first mover's.
     pub kpi: KpiName,
@@ -102,27 +103,28 @@ pub struct TimelineEntry {
     pub labels: Labels,
 }
 
-/// An incident as it stands after its latest event.
+/// An incident as of its latest event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Incident {
-    /// Stable and deterministic.
+    /// The identifier. A replay gives the same one.
     pub id: IncidentId,
-    /// Counts the events that speak of it, from 1.
+    /// Counts the events about it, from 1.
     pub revision: u32,
     /// The newest event that it takes into account.
     pub cause_seq: Seq,
     /// Onset of its first member, milliseconds UTC.
     pub opened_at_ms: i64,
-    /// When the last member's episode ended, or the incident became part of another; `None` while open.
+    /// When the last member's episode ended, or the incident was merged into another; `None` while
+    /// open.
     pub closed_at_ms: Option<i64>,
-    /// The incident this one became part of.
+    /// The incident that it was merged into.
     pub merged_into: Option<IncidentId>,
     /// When it was alerted, by the clock; `None` for one that is only recorded.
     pub alerted_at_ms: Option<i64>,
     /// The highest score among its members.
     pub peak_score: f32,
-    /// How surprising it is, in bits: that of its most surprising member that is not muted, and the logarithm of how many
-    /// those are. What the budget ranks by; 0 when all are muted.
+    /// Its surprise in bits: that of the most surprising member, plus the logarithm of the number
+    /// of members. Muted members do not count; 0 if all are muted. The budget ranks by it.
     pub surprise: f32,
     /// The member that probably moved first: an index into `members`.
     pub first_mover: u32,
@@ -136,7 +138,7 @@ pub struct Incident {
     pub timeline: Vec<TimelineEntry>,
     /// How many entries are missing in the middle of `timeline`.
     pub timeline_left_out: u32,
-    /// Set once somebody has seen all members there were.
+    /// Set once a person has acknowledged the incident with all its members at that time.
     pub acknowledged: Option<Acknowledgement>,
 }
 
@@ -156,26 +158,26 @@ impl Incident {
         self.alerted_at_ms.is_some()
     }
 
-    /// What it is, in a few words: the series that moved first, which way, and how many others.
+    /// A short description: the first mover, its direction, and the number of other series.
     pub fn title(&self) -> String {
         let Some(first) = self.first() else { return "nothing".into() };
         let way = match first.direction {
-            Direction::Above => "above",
-            Direction::Below => "below",
+            Direction::Above => "higher",
+            Direction::Below => "lower",
         };
         let mut title = first.kpi.to_string();
         if !first.labels.as_str().is_empty() {
             title.push_str(&format!(" ({})", first.labels));
         }
         match self.members_total.saturating_sub(1) {
-            0 => title.push_str(&format!(" {way} what was expected")),
-            1 => title.push_str(&format!(" {way} what was expected, and 1 other series")),
-            others => title.push_str(&format!(" {way} what was expected, and {others} other series")),
+            0 => title.push_str(&format!(" {way} than expected")),
+            1 => title.push_str(&format!(" {way} than expected, and 1 other series")),
+            others => title.push_str(&format!(" {way} than expected, and {others} other series")),
         }
         title
     }
 
-    /// Adds a line to the timeline; in a long one, the oldest of the second half makes room.
+    /// Adds an entry to the timeline. A full one drops the oldest entry of its second half.
     pub fn note(&mut self, entry: TimelineEntry) {
         if self.timeline.len() >= Self::MAX_TIMELINE {
             self.timeline.remove(Self::MAX_TIMELINE / 2);
@@ -231,10 +233,10 @@ mod tests {
     #[test]
     fn the_title_names_the_first_mover_and_counts_the_others() {
         let mut incident = Incident::example(&["shop.orders"]);
-        assert_eq!(incident.title(), "shop.orders below what was expected");
+        assert_eq!(incident.title(), "shop.orders lower than expected");
         incident.members_total = 40;
         incident.members[0].labels = Labels::parse("region:eu").unwrap();
-        assert_eq!(incident.title(), "shop.orders (region:eu) below what was expected, and 39 other series");
+        assert_eq!(incident.title(), "shop.orders (region:eu) lower than expected, and 39 other series");
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! The plain vocabulary every other module speaks: identifiers, samples, events, anomalies and time.
+//! The types that all other crates share: identifiers, samples, events, anomalies and time.
 //!
-//! Nothing here does I/O, reads a clock or draws a random number, and nothing here imports another module of the crate.
+//! Nothing here does I/O, reads a clock or draws random numbers. It imports no other Earcon crate.
 
 pub mod anomaly;
 pub mod batch;

@@ -1,4 +1,4 @@
-//! One measurement, and what a detector says of it.
+//! One measurement, and its score.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 pub struct Sample {
     /// Milliseconds since the Unix epoch, UTC.
     pub timestamp_ms: i64,
-    /// The measured value; finite once it is past the door.
+    /// The measured value. Admission rejects values that are not finite.
     pub value: f64,
 }
 
-/// A sample with what the detector said of it.
+/// A sample with its score and its band.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ScoredSample {
     /// Milliseconds since the Unix epoch, UTC.
@@ -20,7 +20,7 @@ pub struct ScoredSample {
     pub value: f64,
     /// Calibrated surprise, 0 (ordinary) to 1 (never seen); `None` while warming up.
     pub score: Option<f32>,
-    /// What the forecast expected before it saw the value, in the KPI's unit; NaN while warming up.
+    /// The forecast before the value was seen, in the KPI's unit; NaN while warming up.
     pub expected: f64,
     /// Lower edge of the band of ordinary values; NaN while warming up.
     pub lower: f64,
@@ -39,6 +39,6 @@ pub struct Features {
     pub volatility: f32,
     /// Trend per sample, in standard deviations of the series.
     pub slope: f32,
-    /// Where the value stands among recent ones: 0 lowest, 1 highest.
+    /// The rank of the value among recent ones: 0 lowest, 1 highest.
     pub level: f32,
 }

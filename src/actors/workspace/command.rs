@@ -16,7 +16,7 @@ use earcon_ports::{ErrorKind, PortError, Revision};
 
 /// Something a workspace can be asked to do.
 pub trait Command: Into<AnyCommand> + Send {
-    /// What it answers.
+    /// The answer.
     type Reply: Serialize + DeserializeOwned + Send;
 }
 

@@ -1,4 +1,4 @@
-//! Events as lines for people.
+//! Formats events as lines of text.
 
 use anstyle::{AnsiColor, Style};
 use earcon_client::{
@@ -9,7 +9,7 @@ use earcon_client::{
 use crate::cli::text::{clean, local, number, series};
 
 const TIME: &str = "%H:%M:%S%.3f";
-/// Names longer than this push their line to the right and no other.
+/// The widest column of names. A longer name shifts only its own line.
 const WIDEST: usize = 48;
 
 const DIM: Style = Style::new().dimmed();
@@ -26,7 +26,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// The lines of an event; the style codes are for a stream that removes them where they are not wanted.
+    /// The lines of an event, with style codes. The output stream removes them if necessary.
     pub(super) fn event(&mut self, event: &Event) -> Vec<String> {
         let (time, kpi) = (event.time, event.kpi.as_deref().unwrap_or(&event.subject));
         match &event.data {
@@ -107,7 +107,7 @@ impl Lines {
         lines
     }
 
-    /// The newest sample, with how many came with it.
+    /// The newest sample, and the number of others.
     fn samples(&mut self, kpi: &str, of: &SeriesSamples) -> String {
         let name = series(kpi, &of.labels);
         let Some(sample) = of.samples.last() else {
@@ -148,8 +148,8 @@ impl Lines {
             _ => side.trim_end().to_owned(),
         };
         let reason = match anomaly.reason {
-            Reason::RobustZ => "outside the range around its median",
-            Reason::ResidualZ => "outside the range around its forecast",
+            Reason::RobustZ => "unusual distance from its recent median",
+            Reason::ResidualZ => "unusual distance from its forecast",
             Reason::Volatility => "unusual volatility",
             Reason::Slope => "unusually fast change",
             Reason::Unknown => "unusual",

@@ -21,7 +21,7 @@ fn number() -> impl Strategy<Value = f64> {
     ]
 }
 
-/// What was expected may be nothing.
+/// The expected value may be missing (NaN).
 fn expected() -> impl Strategy<Value = f64> {
     prop_oneof![4 => number(), 1 => Just(f64::NAN)]
 }

@@ -79,7 +79,7 @@ fn rates_that_make_no_sense_are_refused() {
     }
 }
 
-/// What a follower under a rate was sent, up to where its connection broke.
+/// The messages that a follower with a rate received before its connection broke.
 #[derive(Default)]
 struct Follower {
     /// Newest value by series.
@@ -99,7 +99,8 @@ impl Follower {
         self.resume = resume;
     }
 
-    /// Follows `log` from where it stands; the connection breaks after `messages`. Without a break, everything due is sent.
+    /// Follows `log` from its position until the connection breaks after `messages`. Without a
+    /// break, all due events are sent.
     fn follow(&mut self, log: &[(Event, u64)], rate: f64, messages: usize) -> Vec<(String, u64)> {
         let mut conflation = Conflation::new(rate).unwrap();
         let mut sent = Vec::new();

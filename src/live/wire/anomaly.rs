@@ -10,7 +10,7 @@ use earcon_model::{Acknowledgement, Anomaly, AnomalyEvent, Feedback, Rank};
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(in crate::live) enum AnomalyData<'a> {
-    Anomaly(WireAnomaly<'a>),
+    Anomaly(Box<WireAnomaly<'a>>),
     Acknowledged { id: String, labels: LabelMap<'a>, acknowledged: WireAcknowledgement<'a> },
     Feedback { id: String, labels: LabelMap<'a>, feedback: WireFeedback<'a>, sensitivity: f32 },
 }
@@ -19,7 +19,7 @@ impl<'a> AnomalyData<'a> {
     pub(super) fn from_event(event: &'a AnomalyEvent) -> Self {
         match event {
             AnomalyEvent::Opened(anomaly) | AnomalyEvent::Updated(anomaly) | AnomalyEvent::Closed(anomaly) => {
-                AnomalyData::Anomaly(WireAnomaly::of(anomaly))
+                AnomalyData::Anomaly(Box::new(WireAnomaly::of(anomaly)))
             }
             AnomalyEvent::Acknowledged { id, labels, acknowledgement } => AnomalyData::Acknowledged {
                 id: id.to_string(),
@@ -61,9 +61,9 @@ pub struct WireAnomaly<'a> {
     acknowledged: Option<WireAcknowledgement<'a>>,
     /// The last feedback.
     feedback: Option<WireFeedback<'a>>,
-    /// How rare the reason was at the peak; null if the detector has no memory to rank by.
+    /// The tail rank of the reason at the peak; null if it has none.
     rank: Option<WireRank>,
-    /// Why, in a sentence.
+    /// The reason in a sentence.
     sentence: String,
     /// The name of the mute that suppresses its alert.
     muted: Option<&'a str>,
@@ -130,13 +130,13 @@ fn finite<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> 
     value.is_finite().then_some(value).serialize(serializer)
 }
 
-/// How rare a feature was, in the detector's memory of its series.
+/// The tail rank of a feature among the samples that the detector remembers.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Rank)]
 pub struct WireRank {
-    /// How often it was as extreme.
+    /// How many earlier samples were at least as extreme.
     reached: u32,
-    /// Among how many earlier samples.
+    /// How many earlier samples were compared.
     of: u32,
 }
 

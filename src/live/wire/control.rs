@@ -1,4 +1,4 @@
-//! The messages of a subscription that are no events.
+//! Messages of a subscription other than events.
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ pub fn subscribed_json(seq: Seq, epoch: &str, recovered: Option<bool>) -> String
     to_json(&serde_json::json!({"type": "subscribed", "seq": seq, "epoch": epoch, "recovered": recovered}))
 }
 
-/// Events `from` to `to` inclusive were not sent. `resume` is given if more than that is missing.
+/// Events `from` to `to` (inclusive) were not sent. `resume` is given if more are missing.
 pub fn gap_json(from: Seq, to: Seq, resume: Option<Seq>) -> String {
     let mut gap = serde_json::json!({"type": "gap", "from": from, "to": to});
     if let Some(resume) = resume {

@@ -10,15 +10,16 @@ use super::kpi::KpiData;
 use super::series::SeriesData;
 use earcon_model::{Event, EventBody, Seq, Subject, WorkspaceId};
 
-/// An event as it goes out.
+/// Encodes an event.
 pub fn event_json(event: &Event, workspace: &WorkspaceId, epoch: &str) -> String {
     to_json(&WireEvent::new(event, workspace, epoch))
 }
 
-/// What an event says besides to a follower with a rate.
+/// Additional fields of an event for a follower with a rate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Rated {
-    /// The position to resume from without losing held-back samples, unless that is the event's own `seq`.
+    /// The position to resume from without losing held samples, unless that is the event's own
+    /// `seq`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resume: Option<Seq>,
     /// How many events were merged into this one, if any.
@@ -26,7 +27,7 @@ pub struct Rated {
     pub conflated: Option<u64>,
 }
 
-/// An event as it goes out under a rate.
+/// Encodes an event for a follower with a rate.
 pub fn event_json_rated(event: &Event, workspace: &WorkspaceId, epoch: &str, rated: Rated) -> String {
     #[derive(Serialize)]
     struct Both<'a> {
@@ -79,7 +80,7 @@ pub(in crate::live) enum Data<'a> {
     Anomaly(AnomalyData<'a>),
     Kpi(KpiData<'a>),
     Detector(DetectorData<'a>),
-    Incident(WireIncident<'a>),
+    Incident(Box<WireIncident<'a>>),
 }
 
 impl<'a> Data<'a> {
@@ -89,7 +90,7 @@ impl<'a> Data<'a> {
             EventBody::Anomaly(event) => Data::Anomaly(AnomalyData::from_event(event)),
             EventBody::Kpi(event) => Data::Kpi(KpiData::from_event(event)),
             EventBody::Detector(event) => Data::Detector(DetectorData::from_event(event)),
-            EventBody::Incident(event) => Data::Incident(WireIncident::of(event.incident())),
+            EventBody::Incident(event) => Data::Incident(Box::new(WireIncident::of(event.incident()))),
         }
     }
 }

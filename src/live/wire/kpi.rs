@@ -71,7 +71,8 @@ pub struct WireSeries<'a> {
     late: u64,
     /// The open anomaly.
     anomaly: Option<String>,
-    /// What feedback multiplies the configured sensitivity with, 0.5 to 2, as of the last feedback or the last start.
+    /// The factor that feedback applies to the configured sensitivity, 0.5 to 2, as of the last
+    /// feedback or the last start.
     sensitivity: f32,
 }
 

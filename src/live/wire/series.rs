@@ -1,4 +1,4 @@
-//! The `data` of events about series, and the parts of it that answers share.
+//! The `data` of events about series, with the parts that answers share.
 
 use serde::ser::SerializeTuple;
 use serde::{Serialize, Serializer};

@@ -10,9 +10,11 @@ const POLICY: CachePolicy = CachePolicy {
     most: 2,
 };
 
-/// What the store would answer, and after which time.
+/// The answer of the store, its delay, and how often it was read.
+type Answer = (Result<u32, ErrorKind>, Duration, usize);
+
 #[derive(Clone)]
-struct Store(Arc<Mutex<(Result<u32, ErrorKind>, Duration, usize)>>);
+struct Store(Arc<Mutex<Answer>>);
 
 impl Store {
     fn answers(&self, answer: Result<u32, ErrorKind>, after: Duration) {
@@ -47,7 +49,7 @@ async fn settle() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fresh_value_is_not_read_again_and_a_usable_one_is_read_in_the_background() {
+async fn fresh_value_is_kept_and_usable_value_is_read_in_background() {
     let ((store, cached), pass) = (start(POLICY), pass());
     assert_eq!(cached.known(pass.workspace()), None);
     assert_eq!(*cached.get(&pass).await.unwrap(), 1);

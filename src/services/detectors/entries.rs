@@ -77,7 +77,7 @@ impl DetectorService {
         Ok(added)
     }
 
-    /// The detector that `name@revision`, `name` (its latest revision) or `default` stands for.
+    /// The detector of `name@revision`, `name` (its latest revision) or `default`.
     pub(super) async fn resolve(&self, pass: &WorkspacePass, text: &str) -> Result<DetectorRef, DetectorError> {
         if text == CONFIGURED {
             return Ok(DetectorRef::Configured);

@@ -1,7 +1,6 @@
 //! The mutes of one workspace for its scoring actors, which wait for no I/O.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -11,39 +10,32 @@ use crate::mutes::Mutes;
 use earcon_model::EventBody;
 use earcon_tenancy::WorkspacePass;
 
-/// How often mutes are read while samples come in.
+/// How often mutes are read. A mute that was made on another node takes effect within this time.
 const EVERY: Duration = Duration::from_secs(3);
-/// While none come in, mutes are read every so many times.
-const IDLE_ROUNDS: u32 = 10;
 
 /// Reads the mutes of a workspace without waiting. Cheap to clone.
 ///
-/// A task reads them every few seconds while samples come in, and every half minute otherwise. It
-/// ends when the last clone is dropped.
+/// A task reads them every few seconds, also while no samples come in: the first anomaly after a
+/// pause must not miss a mute. It ends when the last clone is dropped.
 #[derive(Clone)]
 pub struct MuteReader {
     cache: MuteCache,
     pass: WorkspacePass,
-    task: Arc<Task>,
+    _task: Arc<Task>,
 }
 
-struct Task {
-    /// Whether anything was scored since the last round.
-    used: Arc<AtomicBool>,
-    handle: JoinHandle<()>,
-}
+struct Task(JoinHandle<()>);
 
 impl Drop for Task {
     fn drop(&mut self) {
-        self.handle.abort();
+        self.0.abort();
     }
 }
 
 impl MuteReader {
     pub(super) fn start(cache: MuteCache, pass: WorkspacePass) -> Self {
-        let used = Arc::new(AtomicBool::new(false));
-        let handle = tokio::spawn(keep_fresh(cache.clone(), pass.clone(), used.clone()));
-        Self { cache, pass, task: Arc::new(Task { used, handle }) }
+        let task = tokio::spawn(keep_fresh(cache.clone(), pass.clone()));
+        Self { cache, pass, _task: Arc::new(Task(task)) }
     }
 
     /// The mutes as they are known.
@@ -53,22 +45,16 @@ impl MuteReader {
 
     /// Notes on anomalies which mute keeps them from alerting at `now_ms`.
     pub fn stamp(&self, bodies: &mut [EventBody], now_ms: i64) {
-        self.task.used.store(true, Ordering::Relaxed);
         if concerns_anomalies(bodies) {
             stamp(&self.snapshot(), bodies, now_ms);
         }
     }
 }
 
-async fn keep_fresh(cache: MuteCache, pass: WorkspacePass, used: Arc<AtomicBool>) {
-    let mut idle = 0;
+async fn keep_fresh(cache: MuteCache, pass: WorkspacePass) {
     loop {
         tokio::time::sleep(EVERY).await;
-        idle += 1;
-        if used.swap(false, Ordering::Relaxed) || idle >= IDLE_ROUNDS {
-            idle = 0;
-            cache.current(&pass).await;
-        }
+        cache.current(&pass).await;
     }
 }
 

@@ -8,7 +8,7 @@ use std::io;
 pub struct RowProblem {
     /// The line of the file on which the row ends, counting from 1.
     pub line: u64,
-    /// What is wrong with it, for the owner of the file.
+    /// The problem, for the owner of the file.
     pub reason: String,
 }
 

@@ -10,7 +10,7 @@ pub enum PostError {
     Url {
         /// The URL as given.
         url: String,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
     /// The server did not answer any attempt.
@@ -36,7 +36,7 @@ pub enum PostError {
     NotEarcon {
         /// The server.
         url: String,
-        /// What is unexpected in the answer.
+        /// The unexpected part of the answer.
         reason: String,
     },
     /// The HTTP client could not be set up.

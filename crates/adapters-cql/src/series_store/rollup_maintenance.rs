@@ -199,7 +199,7 @@ impl RollupUpdate<'_> {
 }
 
 fn fold(open: &mut Option<Bucket>, row: &SampleRow, width_ms: i64, closed: &mut BTreeMap<i64, Bucket>) {
-    let bucket = Bucket::of(row, width_ms);
+    let bucket = Bucket::from_row(row, width_ms);
     match open {
         Some(open) if open.start_ms == bucket.start_ms => open.merge(&bucket),
         _ => closed.extend(open.replace(bucket).map(|done| (done.start_ms, done))),

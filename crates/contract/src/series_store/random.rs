@@ -20,7 +20,7 @@ pub trait Reopen {
     /// The store to apply to.
     fn store(&self) -> Arc<dyn SeriesStore>;
 
-    /// Replaces the store by one that has only what was flushed, as after a restart or on another node.
+    /// Replaces the store by one with the flushed data only, as after a restart or on another node.
     fn reopen(&mut self) -> impl Future<Output = ()>;
 
     /// Flushes a store that was replaced but still runs. By default there is none.
@@ -113,7 +113,8 @@ fn step(extent: Extent) -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The whole time, and some ranges that start and end at full hours, so that stored hours are used up to the edge.
+/// The whole time, and some other ranges. Some start and end at full hours, so that stored hours
+/// are used up to the edge.
 fn ranges(cuts: Vec<(i64, i64, bool)>) -> Vec<(i64, i64)> {
     let mut ranges = vec![(i64::MIN, i64::MAX)];
     ranges.extend(cuts.into_iter().map(|(from_ms, length, aligned)| {

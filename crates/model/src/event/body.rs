@@ -4,13 +4,13 @@ use super::{AnomalyEvent, DetectorEvent, EventType, IncidentEvent, KpiEvent, Ser
 
 /// What happened, by family.
 ///
-/// Code that handles a family matches all of its kinds, without a wildcard. Families that it does not handle, it ignores in
-/// one arm, so that a new family changes only the code that handles it.
+/// Code that handles a family matches all of its kinds, without a wildcard. It ignores other
+/// families in one arm, so that a new family changes only the code that handles it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum EventBody {
     /// Samples, stalls and ends of series.
     Series(SeriesEvent),
-    /// Episodes of series, and what people did with them.
+    /// Episodes of series, with acknowledgements and feedback.
     Anomaly(AnomalyEvent),
     /// The actor of a KPI.
     Kpi(KpiEvent),

@@ -6,8 +6,8 @@ use crate::detector::{DetectorRef, DetectorSlots, TrainedSeries};
 /// What happened to the detectors of a KPI. The subject is the KPI.
 #[derive(Debug, Clone, PartialEq)]
 pub enum DetectorEvent {
-    /// From here on these detectors score the KPI. A detector that runs already keeps what it has learned; others start
-    /// without any history.
+    /// From here on these detectors score the KPI. A detector that runs already keeps its state.
+    /// Others start without history.
     Changed(Box<DetectorSlots>),
     /// A detector of the KPI has learned from history: its state for these series.
     Trained {

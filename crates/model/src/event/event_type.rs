@@ -30,7 +30,7 @@ macro_rules! event_types {
     };
 }
 
-// Codes and names are part of the protocol: add types at the end, and never give a code to another type.
+// Codes and names are part of the protocol. Add types at the end, and never reuse a code.
 event_types! {
     Samples = 0, "samples";
     AnomalyOpened = 1, "anomaly.opened";

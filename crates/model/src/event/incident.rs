@@ -6,7 +6,7 @@ use crate::incident::Incident;
 /// What happened to an incident. The subject is the incident.
 #[derive(Debug, Clone, PartialEq)]
 pub enum IncidentEvent {
-    /// Anomalies that belong together were found, or a single one.
+    /// An incident began, with one anomaly or several.
     Opened(Box<Incident>),
     /// An incident grew, was alerted or acknowledged.
     Updated(Box<Incident>),

@@ -11,7 +11,7 @@ use crate::sample::{Features, Sample, ScoredSample};
 pub enum SeriesEvent {
     /// Samples were scored and stored.
     Samples(Vec<SeriesSamples>),
-    /// History was ingested: scored, learned from and stored like samples, but it alerts nobody.
+    /// History was ingested: scored, learned from and stored like samples. It never alerts.
     Backfilled(Vec<SeriesSamples>),
     /// A series sent nothing for longer than its grace period.
     Stalled {
@@ -69,7 +69,8 @@ pub struct SeriesSamples {
 }
 
 impl SeriesSamples {
-    /// Records a sample that is not newer than one already seen. Late totals of a counter are only counted.
+    /// Records a sample that is not newer than one already seen. Late totals of a counter are only
+    /// counted.
     pub fn add_late(&mut self, sample: Sample) {
         match &mut self.counter {
             Some(counter) => counter.late += 1,
@@ -81,11 +82,12 @@ impl SeriesSamples {
 /// The totals behind samples of a counter. With the rates, a replay leads to the same state.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct CounterSamples {
-    /// A total without a total before it. The first rate counts from it; itself it is not scored.
+    /// A total without a previous total. The first rate counts from it. It is not scored.
     pub start: Option<Sample>,
     /// The total after these samples, from which the next rate counts; `None` if there is none.
     pub raw: Option<f64>,
-    /// Totals not newer than one already seen. They are not stored: the rate over their time is known.
+    /// How many totals were not newer than one already seen. They are not stored, because the rate
+    /// over their time is known.
     pub late: u32,
 }
 

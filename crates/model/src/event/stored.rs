@@ -1,7 +1,8 @@
 //! The byte form of [`EventBody`] in logs and in messages between nodes.
 //!
-//! The families are laid out flat, so that moving a kind to another family changes no byte. The format (postcard) names no
-//! fields: the order of the variants below is the format, and new kinds go to the end.
+//! The families are laid out flat, so that moving a kind to another family changes no byte. The
+//! format (postcard) names no fields. The order of the variants below is the format; new kinds go
+//! to the end.
 
 use std::borrow::Cow;
 
@@ -13,7 +14,7 @@ use crate::detector::{DetectorRef, DetectorSlots, TrainedSeries};
 use crate::ids::Labels;
 use crate::incident::Incident;
 
-/// All kinds of events in one list. Borrows to write, owns what was read.
+/// All kinds of events in one list. It borrows for writing and owns after reading.
 #[derive(Serialize, Deserialize)]
 enum Stored<'a> {
     Samples(Cow<'a, [SeriesSamples]>),

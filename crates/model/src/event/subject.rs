@@ -1,4 +1,4 @@
-//! What an event is about.
+//! The subjects of events.
 
 use std::fmt;
 

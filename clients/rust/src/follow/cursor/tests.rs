@@ -21,13 +21,13 @@ fn snapshot(seq: u64, epoch: &str) -> Message {
 
 fn samples(seq: u64, more: &str) -> Message {
     text(&format!(
-        r#"{{"seq":{seq},"epoch":"e","time":1,"type":"samples","workspace":"w","kpi":"a","data":{{"series":[]}}{more}}}"#
+        r#"{{"seq":{seq},"epoch":"e","time":1,"type":"samples","workspace":"w","subject":"kpi/a","kpi":"a","data":{{"series":[]}}{more}}}"#
     ))
 }
 
 fn parked(seq: u64, more: &str) -> Message {
     text(&format!(
-        r#"{{"seq":{seq},"epoch":"e","time":1,"type":"kpi.parked","workspace":"w","kpi":"a","data":{{"reason":"x"}}{more}}}"#
+        r#"{{"seq":{seq},"epoch":"e","time":1,"type":"kpi.parked","workspace":"w","subject":"kpi/a","kpi":"a","data":{{"reason":"x"}}{more}}}"#
     ))
 }
 
@@ -106,7 +106,8 @@ fn gap_of_delivered_events_is_dropped() {
 #[test]
 fn event_of_another_epoch_restarts_with_a_snapshot() {
     let mut cursor = live();
-    let other_epoch = r#"{"seq":11,"epoch":"f","time":1,"type":"kpi.resumed","workspace":"w","kpi":"a","data":{}}"#;
+    let other_epoch =
+        r#"{"seq":11,"epoch":"f","time":1,"type":"kpi.resumed","workspace":"w","subject":"kpi/a","kpi":"a","data":{}}"#;
     assert_eq!(cursor.handle(&text(other_epoch)), Step::Restart);
     assert_eq!(cursor.subscribe(), &Since::Snapshot);
 }
