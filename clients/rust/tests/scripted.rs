@@ -153,7 +153,7 @@ async fn failed_resume_delivers_a_snapshot() {
     let mut peer = script.peer().await;
     assert_eq!(peer.receive().await["epoch"], "old");
     peer.subscribed(2, Some(false)).await;
-    peer.send(json!({"type": "snapshot", "seq": 2, "epoch": "e", "kpis": [], "anomalies": []})).await;
+    peer.send(json!({"type": "snapshot", "seq": 2, "epoch": "e", "kpis": [], "anomalies": [], "incidents": []})).await;
     peer.event(3).await;
     assert_eq!(connected(&mut updates).await, Some(false));
     assert!(matches!(next(&mut updates).await, Update::Snapshot(snapshot) if snapshot.seq == 2));
