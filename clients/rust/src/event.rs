@@ -271,15 +271,15 @@ impl EventData {
             "anomaly.acknowledged" => EventData::AnomalyAcknowledged(parse(data)?),
             "anomaly.feedback" => EventData::AnomalyFeedback(parse(data)?),
             "series.stalled" => {
-                let Stalled { labels, last_timestamp } = of(data)?;
+                let Stalled { labels, last_timestamp } = parse(data)?;
                 EventData::SeriesStalled { labels, last_timestamp }
             }
             "series.restored" => {
-                let Restored { labels, timestamp } = of(data)?;
+                let Restored { labels, timestamp } = parse(data)?;
                 EventData::SeriesRestored { labels, timestamp }
             }
             "series.ended" => {
-                let Restored { labels, timestamp } = of(data)?;
+                let Restored { labels, timestamp } = parse(data)?;
                 EventData::SeriesEnded { labels, timestamp }
             }
             "samples.backfilled" => EventData::SamplesBackfilled { series: parse::<BackfilledData>(data)?.series },
@@ -290,7 +290,7 @@ impl EventData {
             "incident.opened" => EventData::IncidentOpened(parse(data)?),
             "incident.updated" => EventData::IncidentUpdated(parse(data)?),
             "incident.closed" => EventData::IncidentClosed(parse(data)?),
-            _ => EventData::Other { name: name.to_owned(), data: of(data)? },
+            _ => EventData::Other { name: name.to_owned(), data: parse(data)? },
         })
     }
 }
