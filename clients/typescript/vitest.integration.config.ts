@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-// A real server for each file: one file at a time, and patience for slow machines.
+// Each file starts a server, so the files run one at a time. The timeouts allow for slow machines.
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],

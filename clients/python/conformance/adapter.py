@@ -1,4 +1,4 @@
-"""The adapter of the conformance suite (tests/conformance): prints what the client delivers."""
+"""The adapter of the conformance suite (tests/conformance). It prints each delivery as JSON."""
 
 import asyncio
 import json

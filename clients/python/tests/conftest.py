@@ -1,4 +1,4 @@
-"""What the tests share. Each test runs in an event loop of its own, with a limit."""
+"""Fixtures of the tests. Each test runs in its own event loop, with a time limit."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ LIMIT_S = 120.0
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    """One server for all tests that leave it as it is; each uses workspaces of its own."""
+    """A server shared by all tests that do not stop it. Each test uses its own workspaces."""
     with running() as server:
         yield server
 
 
 def run(test: Awaitable[Result]) -> Result:
-    """Runs a test's coroutine; a wait in vain is a failure and not a hanging test."""
+    """Runs a test's coroutine. The test fails if it exceeds the time limit."""
 
     async def limited() -> Result:
         async with asyncio.timeout(LIMIT_S):

@@ -1,4 +1,4 @@
-"""Samples for tests: the same every time."""
+"""Deterministic samples for tests."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ def now() -> int:
 
 
 def ordinary(kpi: str, count: int, end: int) -> list[Sample]:
-    """Ordinary samples, one a second, the last one at `end`: a wave and a little that looks like noise."""
+    """Ordinary samples: a wave with noise, one sample per second, the last one at `end`."""
     values = (round(100 + 2 * math.sin(i / 9) + (i * 7_919 % 101) / 50, 2) for i in range(count))
     return [Sample(kpi, value, timestamp=end - (count - 1 - i) * 1_000) for i, value in enumerate(values)]
 
 
 def spike(kpi: str, count: int, start: int) -> list[Sample]:
-    """The same level and far above for `count` seconds."""
+    """Samples far above the ordinary level, one per second from `start`."""
     return [Sample(kpi, 400.0 + i, timestamp=start + i * 1_000) for i in range(count)]

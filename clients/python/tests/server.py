@@ -1,4 +1,4 @@
-"""A real server for a test: the binary that EARCON_BIN names, on a free port, with a data directory of its own."""
+"""Starts the server binary that EARCON_BIN names, on a free port, with a new data directory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def binary() -> str:
-    """The server's program."""
+    """Returns the path of the server binary."""
     built = [ROOT / "target" / profile / "earcon" for profile in ("release", "debug")]
     named = os.environ.get("EARCON_BIN") or next((str(path) for path in built if path.exists()), None)
     if named is None or not Path(named).exists():
@@ -28,22 +28,22 @@ def binary() -> str:
 
 
 class Server:
-    """A started server."""
+    """A running server."""
 
     def __init__(self, data: Path) -> None:
         self._data = data
         self._process, self.url = self._launch("127.0.0.1:0")
 
     def kill(self) -> None:
-        """Ends it as a power cut would."""
+        """Kills the server with SIGKILL."""
         self._end(signal.SIGKILL)
 
     def restart(self) -> None:
-        """Starts it again: same port, same data."""
+        """Restarts the server with the same port and data."""
         self._process, self.url = self._launch(self.url.removeprefix("http://"))
 
     def stop(self) -> None:
-        """Ends it in order."""
+        """Stops the server gracefully with SIGTERM."""
         self._end(signal.SIGTERM)
 
     def _launch(self, listen: str) -> tuple[subprocess.Popen[bytes], str]:
@@ -80,7 +80,7 @@ class Server:
 
 @contextmanager
 def running() -> Iterator[Server]:
-    """A server that ends with the block."""
+    """Runs a server until the end of the block."""
     with tempfile.TemporaryDirectory(prefix="earcon-test-", ignore_cleanup_errors=True) as data:
         server = Server(Path(data))
         try:

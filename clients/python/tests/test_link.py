@@ -1,4 +1,4 @@
-"""What is made of each message, without a network."""
+"""Tests of the subscription's state machine, without a network."""
 
 import json
 
@@ -21,14 +21,14 @@ def snapshot(seq: int, epoch: str = "e") -> dict[str, object]:
     return {"type": "snapshot", "seq": seq, "epoch": epoch, "kpis": [], "anomalies": [], "incidents": []}
 
 
-def hear(link: Link, *messages: object) -> list[Effect]:
-    return [effect for message in messages for effect in link.hear(message, 0.0)]
+def handle(link: Link, *messages: object) -> list[Effect]:
+    return [effect for message in messages for effect in link.handle(message, 0.0)]
 
 
 def live(seq: int = 10) -> Link:
     link = Link()
     link.open()
-    hear(link, subscribed(None), snapshot(seq))
+    handle(link, subscribed(None), snapshot(seq))
     return link
 
 
@@ -40,88 +40,88 @@ def sent(effects: list[Effect]) -> list[object]:
     return [json.loads(effect.text) for effect in effects if isinstance(effect, Send)]
 
 
-def test_begins_with_a_snapshot_that_is_no_loss() -> None:
+def test_first_snapshot_is_not_marked_as_lost() -> None:
     link = Link()
     assert json.loads(link.open().text) == {"type": "subscribe", "since": "snapshot"}
-    (first,) = hear(link, subscribed(None), snapshot(10))
+    (first,) = handle(link, subscribed(None), snapshot(10))
     assert isinstance(first, Snapshot) and not first.lost
 
 
-def test_delivers_every_event_once_in_order() -> None:
-    assert seqs(hear(live(10), event(9), event(10), event(11), event(11), event(14), event(12))) == [11, 14]
+def test_events_are_delivered_once_and_in_order() -> None:
+    assert seqs(handle(live(10), event(9), event(10), event(11), event(11), event(14), event(12))) == [11, 14]
 
 
-def test_resumes_with_its_filter_from_the_last_event() -> None:
+def test_resume_uses_the_filter_and_the_last_event() -> None:
     link = Link(first="live", kpis=("host.*",), types=("samples",))
     link.open()
-    hear(link, subscribed(None, seq=10), event(11))
+    handle(link, subscribed(None, seq=10), event(11))
     wanted = {"kpis": ["host.*"], "types": ["samples"]}
     assert json.loads(link.open().text) == {"type": "subscribe", "since": 11, "epoch": "e", "filter": wanted}
 
 
-def test_resumes_from_where_it_began_when_nothing_came() -> None:
+def test_resume_without_events_uses_the_start_position() -> None:
     link = Link(first="live")
     link.open()
-    hear(link, subscribed(None, seq=10))
+    handle(link, subscribed(None, seq=10))
     assert json.loads(link.open().text)["since"] == 10
 
 
-def test_says_that_something_was_lost() -> None:
+def test_failed_resume_delivers_a_snapshot_marked_as_lost() -> None:
     link = live(10)
     link.open()
-    effects = hear(link, subscribed(False), event(500), snapshot(900, "f"), event(901, "f"))
+    effects = handle(link, subscribed(False), event(500), snapshot(900, "f"), event(901, "f"))
     assert seqs(effects) == [900, 901]
     assert isinstance(effects[0], Snapshot) and effects[0].lost
 
 
-def test_starts_over_in_another_epoch() -> None:
-    effects = hear(live(10), event(11, "f"), event(12, "f"))
+def test_event_of_another_epoch_requests_a_snapshot() -> None:
+    effects = handle(live(10), event(11, "f"), event(12, "f"))
     assert sent(effects) == [{"type": "subscribe", "since": "snapshot"}]
     assert seqs(effects) == []
 
 
-def test_repairs_a_gap_before_it_goes_on() -> None:
+def test_gap_is_repaired_before_later_events() -> None:
     link = live(10)
-    effects = hear(link, event(11), {"type": "gap", "from": 12, "to": 20}, event(21), subscribed(True), event(12), event(21))
+    effects = handle(link, event(11), {"type": "gap", "from": 12, "to": 20}, event(21), subscribed(True), event(12), event(21))
     assert sent(effects) == [{"type": "subscribe", "since": 11, "epoch": "e"}]
     assert seqs(effects) == [11, 12, 21]
 
 
-def test_passes_over_a_gap_of_what_it_has() -> None:
-    assert seqs(hear(live(10), {"type": "gap", "from": 5, "to": 10}, event(11))) == [11]
+def test_gap_of_delivered_events_is_ignored() -> None:
+    assert seqs(handle(live(10), {"type": "gap", "from": 5, "to": 10}, event(11))) == [11]
 
 
-def test_takes_a_snapshot_when_gaps_keep_coming() -> None:
+def test_repeated_gaps_request_a_snapshot() -> None:
     link = live(10)
     effects: list[Effect] = []
     for _ in range(GAPS_BEFORE_SNAPSHOT):
-        effects = hear(link, {"type": "gap", "from": 11, "to": 20}, subscribed(True))
+        effects = handle(link, {"type": "gap", "from": 11, "to": 20}, subscribed(True))
     assert sent(effects) == [{"type": "subscribe", "since": "snapshot"}]
 
 
-def test_tells_events_it_does_not_know() -> None:
-    effects = hear(live(10), event(11, type="tide.rose", height=3), event(12, type="kpi.parked"), event(13))
+def test_unknown_events_are_delivered() -> None:
+    effects = handle(live(10), event(11, type="tide.rose", height=3), event(12, type="kpi.parked"), event(13))
     assert [type(effect) for effect in effects] == [UnknownEvent, UnknownEvent, KpiResumed]
     assert isinstance(effects[0], UnknownEvent) and effects[0].data == {"height": 3}
 
 
-def test_does_not_go_on_behind_a_snapshot_it_cannot_read() -> None:
+def test_invalid_snapshot_raises_an_error() -> None:
     link = Link()
     link.open()
     with pytest.raises(NotUnderstood):
-        hear(link, subscribed(None), {"type": "snapshot", "seq": 3, "epoch": "e"})
+        handle(link, subscribed(None), {"type": "snapshot", "seq": 3, "epoch": "e"})
 
 
-def test_passes_over_nonsense() -> None:
-    assert hear(live(), None, 7, "text", [1], {}, {"type": 7}, {"type": "from.the.future"}) == []
+def test_invalid_messages_are_ignored() -> None:
+    assert handle(live(), None, 7, "text", [1], {}, {"type": 7}, {"type": "from.the.future"}) == []
 
 
-def test_resumes_from_an_earlier_run() -> None:
+def test_resume_from_a_position_of_an_earlier_run() -> None:
     link = Link(position=Position(7, "e"))
     assert json.loads(link.open().text) == {"type": "subscribe", "since": 7, "epoch": "e"}
-    assert seqs(hear(link, subscribed(True), event(7), event(8))) == [8]
+    assert seqs(handle(link, subscribed(True), event(7), event(8))) == [8]
 
 
-def test_waits_longer_after_each_failure_up_to_a_limit() -> None:
+def test_backoff_grows_with_failures_up_to_a_limit() -> None:
     assert [backoff(failures, 0.0) for failures in (1, 2, 3, 6, 500)] == [0.25, 0.5, 1.0, 7.5, 7.5]
     assert backoff(500, 0.999) < 15.0

@@ -1,4 +1,4 @@
-"""The examples of the READMEs, as they stand there."""
+"""Runs the examples of the READMEs unchanged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from server import ROOT, Server
 
 
 @pytest.mark.parametrize("readme", ["README.md", "clients/python/README.md"])
-def test_the_example_prints_an_anomaly(readme: str, server: Server, tmp_path: Path) -> None:
+def test_readme_example_prints_an_anomaly(readme: str, server: Server, tmp_path: Path) -> None:
     (example,) = re.findall(r"^```python\n(.*?)^```", (ROOT / readme).read_text(), re.MULTILINE | re.DOTALL)
     assert "http://127.0.0.1:7070" in example
     file = tmp_path / "example.py"
@@ -34,12 +34,12 @@ def test_the_example_prints_an_anomaly(readme: str, server: Server, tmp_path: Pa
             assert process.stdout is not None
             try:
                 while await followers(server.url) == before:
-                    assert process.returncode is None, "the example ended by itself"
+                    assert process.returncode is None, "the example exited"
                     await asyncio.sleep(0.05)
                 await client.ingest("local", spike(kpi, 6, now() - 59_000))
                 while kpi not in (line := (await process.stdout.readline()).decode()):
-                    assert line, "the example ended by itself"
-                # The value of the spike is in it, one way or another.
+                    assert line, "the example exited"
+                # The line contains the value of the spike.
                 assert re.search(r"40\d", line), line
             finally:
                 if process.returncode is None:
@@ -50,7 +50,7 @@ def test_the_example_prints_an_anomaly(readme: str, server: Server, tmp_path: Pa
 
 
 async def followers(url: str) -> float:
-    """How many follow the server."""
+    """Returns the number of event subscribers of the server."""
     async with httpx.AsyncClient() as http:
         text = (await http.get(f"{url}/metrics")).text
     found = re.search(r"^earcon_subscribers(?:\{[^}]*\})? ([0-9.]+)", text, re.MULTILINE)

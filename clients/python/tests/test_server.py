@@ -1,4 +1,4 @@
-"""The client against a real server."""
+"""Tests of the client with a real server."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from server import Server, running
 
 
 async def until_seq(events: AsyncGenerator[Event | Snapshot, None], seq: int) -> list[Event | Snapshot]:
-    """What comes up to and including this event."""
-    taken = []
+    """Returns all deliveries up to and including event `seq`."""
+    received = []
     while True:
-        taken.append(await anext(events))
-        if taken[-1].seq >= seq:
-            return taken
+        received.append(await anext(events))
+        if received[-1].seq >= seq:
+            return received
 
 
-def test_delivers_what_is_sent_once_and_in_order(server: Server) -> None:
+def test_samples_are_delivered_once_and_in_order(server: Server) -> None:
     async def test() -> None:
         async with Client(server.url) as client:
             await client.ingest("follows", [Sample("shop.revenue", 1.0)])
@@ -38,15 +38,15 @@ def test_delivers_what_is_sent_once_and_in_order(server: Server) -> None:
                 for value in range(2, 12):
                     receipt = await client.ingest("follows", [Sample("shop.revenue", float(value), timestamp=now() + value)])
                 assert receipt.seq is not None
-                taken = await until_seq(events, receipt.seq)
-            assert [event.seq for event in taken] == list(range(first.seq + 1, receipt.seq + 1))
-            values = [row.value for event in taken if isinstance(event, Samples) for row in event.series[0].samples]
+                received = await until_seq(events, receipt.seq)
+            assert [event.seq for event in received] == list(range(first.seq + 1, receipt.seq + 1))
+            values = [row.value for event in received if isinstance(event, Samples) for row in event.series[0].samples]
             assert values == [float(value) for value in range(2, 12)]
 
     run(test())
 
 
-def test_loses_nothing_when_the_server_is_killed() -> None:
+def test_no_event_is_lost_when_the_server_is_killed() -> None:
     async def test(server: Server) -> None:
         states: list[str] = []
         async with Client(server.url) as client:
@@ -56,26 +56,26 @@ def test_loses_nothing_when_the_server_is_killed() -> None:
                 while "live" not in states:
                     await asyncio.sleep(0.01)
                 receipt = await client.ingest("local", [Sample("shop.revenue", 1.0, timestamp=now() + 1)])
-                taken = [await following]
+                received = [await following]
                 server.kill()
                 following = asyncio.create_task(anext(events))
                 while "waiting" not in states:
                     await asyncio.sleep(0.01)
                 await asyncio.to_thread(server.restart)
-                # Sent again while the server is not there yet.
+                # The client retries while the server restarts.
                 receipt = await client.ingest("local", ordinary("shop.orders", 5, now()))
                 assert receipt.seq is not None
-                taken.append(await following)
-                if taken[-1].seq < receipt.seq:
-                    taken += await until_seq(events, receipt.seq)
-            assert [event.seq for event in taken] == list(range(taken[0].seq, receipt.seq + 1))
-            assert not any(isinstance(event, Snapshot) for event in taken)
+                received.append(await following)
+                if received[-1].seq < receipt.seq:
+                    received += await until_seq(events, receipt.seq)
+            assert [event.seq for event in received] == list(range(received[0].seq, receipt.seq + 1))
+            assert not any(isinstance(event, Snapshot) for event in received)
 
     with running() as server:
         run(test(server))
 
 
-def test_resumes_from_an_earlier_run_and_filters(server: Server) -> None:
+def test_resume_from_an_earlier_run_applies_the_filter(server: Server) -> None:
     async def test() -> None:
         async with Client(server.url) as client:
             await client.ingest("resumes", [Sample("a.one", 1.0), Sample("b.one", 1.0)])
@@ -85,14 +85,14 @@ def test_resumes_from_an_earlier_run_and_filters(server: Server) -> None:
             last = await client.ingest("resumes", [Sample("a.one", 3.0, timestamp=now() + 2)])
             assert receipt.seq is not None and last.seq is not None
             async with aclosing(client.events("resumes", since=position, kpis=["a.*"])) as events:
-                taken = await until_seq(events, last.seq)
-            assert {event.kpi for event in taken if isinstance(event, KpiEvent)} == {"a.one"}
-            assert len(taken) == 2
+                received = await until_seq(events, last.seq)
+            assert {event.kpi for event in received if isinstance(event, KpiEvent)} == {"a.one"}
+            assert len(received) == 2
 
     run(test())
 
 
-def test_tells_an_anomaly_that_can_be_asked_for_and_acknowledged(server: Server) -> None:
+def test_anomaly_is_delivered_queried_and_acknowledged(server: Server) -> None:
     async def test() -> None:
         async with Client(server.url) as client:
             start = now() - 60_000
@@ -113,7 +113,7 @@ def test_tells_an_anomaly_that_can_be_asked_for_and_acknowledged(server: Server)
     run(test())
 
 
-def test_asks_for_history_and_rollups(server: Server) -> None:
+def test_history_returns_samples_and_rollups(server: Server) -> None:
     async def test() -> None:
         async with Client(server.url) as client:
             end = now() // 60_000 * 60_000
@@ -121,7 +121,7 @@ def test_asks_for_history_and_rollups(server: Server) -> None:
             given = [Sample("shop.revenue", float(i), labels, end - (60 - i) * 1_000) for i in range(60)]
             assert (await client.ingest("history", given)).accepted == 60
             rows: list[earcon.Rows] = []
-            # History may trail the answer by a moment.
+            # The history may be behind the acknowledged samples for a moment.
             while not rows or len(rows[0].rows) < 60:
                 rows = await client.samples("history", "shop.revenue", start=end - 60_000, end=end, labels=labels)
             assert rows[0].columns[:2] == ("timestamp", "value")
@@ -133,7 +133,7 @@ def test_asks_for_history_and_rollups(server: Server) -> None:
     run(test())
 
 
-def test_says_which_rows_were_refused_and_keeps_the_others(server: Server) -> None:
+def test_receipt_lists_rejected_rows_and_accepts_the_others(server: Server) -> None:
     async def test() -> None:
         async with Client(server.url) as client:
             receipt = await client.ingest("rows", [Sample("good", 1.0), Sample("not a name", 1.0), Sample("good", 2.0)])
@@ -145,7 +145,7 @@ def test_says_which_rows_were_refused_and_keeps_the_others(server: Server) -> No
     run(test())
 
 
-def test_gathers_samples_into_batches(server: Server) -> None:
+def test_batcher_sends_samples_in_batches(server: Server) -> None:
     async def test() -> None:
         async with Client(server.url) as client:
             start = now()
@@ -158,7 +158,7 @@ def test_gathers_samples_into_batches(server: Server) -> None:
     run(test())
 
 
-def test_a_batcher_tells_that_it_could_not_send(server: Server) -> None:
+def test_batcher_raises_an_error_of_sending(server: Server) -> None:
     async def test() -> None:
         async with Client(server.url) as client:
             with pytest.raises(ApiError, match="workspace"):
@@ -169,7 +169,7 @@ def test_a_batcher_tells_that_it_could_not_send(server: Server) -> None:
     run(test())
 
 
-def test_errors_say_what_the_server_says(server: Server) -> None:
+def test_errors_contain_the_message_of_the_server(server: Server) -> None:
     async def test() -> None:
         async with Client(server.url) as client:
             with pytest.raises(ApiError, match="there is no workspace") as caught:
@@ -182,7 +182,7 @@ def test_errors_say_what_the_server_says(server: Server) -> None:
     run(test())
 
 
-def test_hears_packets_and_records_them(server: Server, tmp_path: Path) -> None:
+def test_listen_delivers_packets_and_record_writes_a_file(server: Server, tmp_path: Path) -> None:
     async def test() -> None:
         async with Client(server.url) as client:
             await client.ingest("sound", [Sample("shop.revenue", 1.0)])
@@ -201,7 +201,7 @@ def test_hears_packets_and_records_them(server: Server, tmp_path: Path) -> None:
             file = tmp_path / "mix.ogg"
             assert await client.record(file, 1.0, "sound") >= 1.0
             pages = file.read_bytes().split(b"OggS")[1:]
-            # Headers, sound, and on the last page the flag of the last page.
+            # Two header pages, then audio. The last page has the end-of-stream flag.
             assert len(pages) > 2 and b"OpusHead" in pages[0] and b"OpusTags" in pages[1]
             assert [page[1] & 4 for page in pages] == [0] * (len(pages) - 1) + [4]
             process = await asyncio.create_subprocess_exec("opusinfo", file, stdout=-1, stderr=-1)
@@ -212,7 +212,7 @@ def test_hears_packets_and_records_them(server: Server, tmp_path: Path) -> None:
     run(test())
 
 
-def test_every_event_type_of_the_server_is_known(server: Server) -> None:
+def test_all_event_types_of_the_server_are_known(server: Server) -> None:
     async def test() -> None:
         async with Client(server.url) as client:
             await client.ingest("types", [Sample("shop.revenue", 1.0)])

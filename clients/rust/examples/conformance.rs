@@ -1,5 +1,6 @@
-//! Follows the workspace `local` of the server whose address is the last argument, and prints one JSON object a line for
-//! each event, snapshot and change of the connection: what the conformance suite for clients reads.
+//! The adapter of the conformance suite for clients. It follows the workspace `local` of the server
+//! that the last argument names. It prints one JSON line for each event, snapshot and connection
+//! change.
 
 use std::io::Write;
 use std::time::Duration;

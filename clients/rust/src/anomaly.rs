@@ -1,4 +1,4 @@
-//! Anomalies: episodes of a series.
+//! Anomalies: episodes of anomalous samples of a series.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,110 +7,110 @@ use crate::series::Labels;
 /// An anomaly as of its latest event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Anomaly {
-    /// Never changes.
+    /// Immutable identifier.
     pub id: String,
     /// The KPI.
     pub kpi: String,
-    /// The series of that KPI.
+    /// The labels of the series.
     pub labels: Labels,
     /// Open or closed.
     pub state: AnomalyState,
-    /// Timestamp of the sample that opened it, milliseconds UTC.
+    /// Timestamp of the sample that opened the anomaly, milliseconds UTC.
     pub opened_at: i64,
-    /// Timestamp of its latest anomalous sample.
+    /// Timestamp of the latest anomalous sample.
     pub last_at: i64,
-    /// Timestamp of the sample that closed it.
+    /// Timestamp of the sample that closed the anomaly.
     pub closed_at: Option<i64>,
-    /// Its most surprising sample.
+    /// The sample with the highest score.
     pub peak: Peak,
-    /// Which way the value left its band.
+    /// Whether the value was above or below the expected range.
     pub direction: Direction,
     /// The feature that contributed most.
     pub reason: Reason,
-    /// Anomalous samples so far.
+    /// Number of anomalous samples so far.
     pub samples: u32,
-    /// The version of the detector that found it.
+    /// The version of the detector that found the anomaly.
     pub detector: String,
-    /// Set once a person has seen it.
+    /// The acknowledgement, if a person acknowledged the anomaly.
     pub acknowledged: Option<Acknowledgement>,
-    /// The last feedback of a person.
+    /// The latest feedback of a person.
     pub feedback: Option<Feedback>,
-    /// How rare the reason was at the peak.
+    /// How rare the feature `reason` was at the peak.
     pub rank: Option<Rank>,
-    /// Why, in a sentence.
+    /// The explanation, as one sentence.
     pub sentence: String,
-    /// The name of the mute that suppresses its alert.
+    /// The name of the mute that suppresses the alert.
     pub muted: Option<String>,
 }
 
-/// A person's answer to whether an anomaly was worth the alert.
+/// A person's answer to the question whether an anomaly was worth the alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FeedbackOutcome {
-    /// Worth the alert.
+    /// The anomaly was worth the alert.
     Real,
-    /// Not worth the alert.
+    /// The anomaly was not worth the alert.
     False,
 }
 
-/// A person's feedback on an anomaly; the last one holds.
+/// A person's feedback on an anomaly. Later feedback replaces earlier feedback.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Feedback {
-    /// Whether it was worth the alert.
+    /// Whether the anomaly was worth the alert.
     pub outcome: FeedbackOutcome,
-    /// When, milliseconds since the Unix epoch, UTC.
+    /// Time of the feedback, milliseconds since the Unix epoch, UTC.
     pub at: i64,
-    /// Who.
+    /// The author.
     pub by: String,
-    /// Their note.
+    /// The author's note.
     pub note: Option<String>,
 }
 
-/// How rare a feature was, in the detector's memory of its series.
+/// The rank of a feature value among earlier samples of the series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rank {
-    /// How often it was as extreme.
+    /// Number of earlier samples at least as extreme.
     pub reached: u32,
-    /// Among how many earlier samples.
+    /// Number of earlier samples compared.
     pub of: u32,
 }
 
-/// Whether an anomaly goes on.
+/// State of an anomaly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AnomalyState {
-    /// It goes on.
+    /// The anomaly continues.
     Open,
-    /// It has ended.
+    /// The anomaly has ended.
     Closed,
 }
 
-/// The most surprising sample of an anomaly.
+/// The sample of an anomaly with the highest score.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Peak {
     /// Milliseconds since the Unix epoch, UTC.
     pub timestamp: i64,
     /// The measured value.
     pub value: f64,
-    /// 0 to 1.
+    /// Anomaly score, 0 to 1.
     pub score: f32,
-    /// What was expected instead.
+    /// Expected value.
     pub expected: Option<f64>,
-    /// Lower edge of the band of ordinary values.
+    /// Lower bound of the expected range.
     pub lower: Option<f64>,
-    /// Upper edge of the band of ordinary values.
+    /// Upper bound of the expected range.
     pub upper: Option<f64>,
 }
 
-/// Which way a value left its band.
+/// The side on which a value left the expected range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
-    /// Above what was expected.
+    /// Above the expected range.
     Above,
-    /// Below what was expected.
+    /// Below the expected range.
     Below,
-    /// One this version of the client does not know.
+    /// A value that this version of the client does not know.
     #[serde(other)]
     Unknown,
 }
@@ -119,26 +119,26 @@ pub enum Direction {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// The distance from the recent median.
+    /// Distance from the recent median.
     RobustZ,
-    /// The distance from the forecast.
+    /// Distance from the forecast.
     ResidualZ,
     /// Unusually high or low volatility.
     Volatility,
-    /// An unusually fast change.
+    /// Unusually fast change.
     Slope,
-    /// One this version of the client does not know.
+    /// A value that this version of the client does not know.
     #[serde(other)]
     Unknown,
 }
 
-/// A person has seen an anomaly.
+/// An acknowledgement by a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acknowledgement {
     /// Milliseconds since the Unix epoch, UTC.
     pub at: i64,
-    /// Who.
+    /// The author.
     pub by: String,
-    /// Their note.
+    /// The author's note.
     pub note: Option<String>,
 }

@@ -1,9 +1,9 @@
-//! Pauses between attempts: doubled each time, up to a longest, each shortened by chance so that clients which lost
-//! a server together do not come back together.
+//! Exponential backoff with random jitter. The jitter prevents that many clients reconnect to a
+//! restarted server at the same time.
 
 use std::time::Duration;
 
-/// How long to wait after each failure in a row.
+/// The pauses after consecutive failures. The default is 250 ms, doubled up to 15 s.
 #[derive(Debug, Clone)]
 pub struct Backoff {
     first: Duration,
@@ -18,24 +18,25 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// Pauses around `first` after the first failure, and never longer than `longest`.
+    /// The first pause is at most `first`. Each further failure doubles it, up to `longest`.
     pub fn new(first: Duration, longest: Duration) -> Self {
         Self { first, longest, failures: 0 }
     }
 
-    /// The pause after one more failure: between half of it and all of it, by chance.
+    /// Counts a failure and returns the next pause: a random time between half of the current
+    /// limit and the limit.
     pub fn failed(&mut self) -> Duration {
         let doubled = self.first.saturating_mul(1 << self.failures.min(16)).min(self.longest);
         self.failures = self.failures.saturating_add(1);
         doubled.mul_f64(0.5 + fastrand::f64() / 2.0)
     }
 
-    /// It worked: the next failure is a first one.
+    /// Resets the number of failures after a success.
     pub fn succeeded(&mut self) {
         self.failures = 0;
     }
 
-    /// Failures in a row so far.
+    /// The number of consecutive failures.
     pub fn failures(&self) -> u32 {
         self.failures
     }
@@ -46,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_grow_to_the_longest_and_begin_again() {
+    fn pauses_double_up_to_the_limit_and_reset_after_success() {
         let (first, longest) = (Duration::from_millis(100), Duration::from_secs(1));
         let mut backoff = Backoff::new(first, longest);
         for expected in [100, 200, 400, 800, 1_000, 1_000] {

@@ -1,4 +1,4 @@
-//! A server and a workspace of it.
+//! [`Client`]: a server. [`Workspace`]: one workspace of a server.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::sound::{Listen, Ogg};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A server. Cheap to clone.
+/// A connection to a server. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Client {
     pub(crate) http: reqwest::Client,
@@ -19,31 +19,32 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client of the server at `url`, such as `http://127.0.0.1:7070`; the scheme may be left out. Nothing is sent yet.
+    /// Creates a client of the server at `url`, such as `http://127.0.0.1:7070`.
+    /// The scheme `http://` is optional. No request is sent yet.
     ///
     /// # Errors
-    /// The URL cannot be used.
+    /// If the URL is invalid or its scheme is not `http`.
     pub fn new(url: &str) -> Result<Self, Error> {
         let base = base_of(url)?;
-        // Environment proxies are for the world outside; a server on the own network is meant to be reached directly.
+        // Proxies from the environment are ignored: the server is usually on the local network.
         let http = reqwest::Client::builder().no_proxy().connect_timeout(CONNECT_TIMEOUT).build();
         let http = http.map_err(|error| Error::Url { url: url.to_owned(), reason: root_cause(&error) })?;
         Ok(Self { http, base, timeout: Duration::from_secs(30) })
     }
 
-    /// How long the server may take for one answer; streams have no such limit. 30 seconds unless told.
+    /// Sets the timeout of one request. The default is 30 seconds. Streams have no timeout.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// A workspace of the server; it need not exist yet to send samples to it.
+    /// A workspace of the server. Ingesting samples creates the workspace if it does not exist.
     pub fn workspace(&self, name: &str) -> Workspace {
         Workspace { client: self.clone(), name: name.to_owned() }
     }
 
-    /// The server's address, as it is named in errors.
+    /// The server's URL, as error messages contain it.
     pub fn url(&self) -> &str {
         self.base.as_str().trim_end_matches('/')
     }
@@ -65,48 +66,48 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Its name.
+    /// The workspace's name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The server.
+    /// The client that this workspace belongs to.
     pub fn client(&self) -> &Client {
         &self.client
     }
 
-    /// Follows the events; see [`Follow`] for what to ask for.
+    /// Prepares a subscription to the events. [`Follow`] has the options.
     pub fn follow(&self) -> Follow {
         Follow::new(self.clone())
     }
 
-    /// Listens to the Opus packets of a mix; `default` is the one each workspace has.
+    /// Prepares a stream of the Opus packets of a mix. Each workspace has the mix `default`.
     pub fn listen(&self, mix: &str) -> Listen {
         Listen::new(self.clone(), mix)
     }
 
-    /// The endless Ogg Opus stream of a mix, as players take it.
+    /// Opens the endless Ogg Opus stream of a mix, for audio players.
     ///
     /// # Errors
-    /// The server cannot be reached, or has no such workspace or mix.
+    /// If the server cannot be reached, or has no such workspace or mix.
     pub async fn ogg(&self, mix: &str) -> Result<Ogg, Error> {
         Ogg::open(self, mix).await
     }
 
-    /// The address of something in the workspace.
+    /// The HTTP URL of a path in the workspace.
     pub(crate) fn endpoint(&self, segments: &[&str]) -> Url {
         let all: Vec<&str> = ["api", "v1", "workspaces", &self.name].iter().chain(segments).copied().collect();
         self.client.endpoint(&all)
     }
 
-    /// The same for a WebSocket.
+    /// The WebSocket URL of a path in the workspace.
     pub(crate) fn socket_endpoint(&self, segments: &[&str]) -> String {
         let url = self.endpoint(segments);
         url.as_str().replacen("http", "ws", 1)
     }
 }
 
-/// Reads a server's URL as people write them.
+/// Parses a server's URL. The scheme is optional; query and fragment are removed.
 fn base_of(text: &str) -> Result<Url, Error> {
     let refuse = |reason: &str| Error::Url { url: text.to_owned(), reason: reason.to_owned() };
     let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
@@ -127,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_built_from_names_safely() {
+    fn endpoint_escapes_workspace_names() {
         let local = Client::new("127.0.0.1:7070").unwrap().workspace("local");
         assert_eq!(local.endpoint(&["kpis", "a"]).as_str(), "http://127.0.0.1:7070/api/v1/workspaces/local/kpis/a");
         let behind = Client::new("http://host/earcon/?x=1").unwrap().workspace("a/../b");
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_used_is_refused() {
+    fn unsupported_urls_are_refused() {
         for url in ["https://host", "ftp://host", "http://", ""] {
             assert!(matches!(Client::new(url), Err(Error::Url { .. })), "{url}");
         }

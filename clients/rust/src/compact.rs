@@ -1,4 +1,5 @@
-//! Reads the compact form of an event: `[type, seq, time, subject, data]`, and under a rate `[…, resume, conflated]`.
+//! Decodes the compact encoding of an event: `[type, seq, time, subject, data]`, with a rate
+//! followed by `resume, conflated`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,10 +12,10 @@ use crate::message::DecodeError;
 use crate::series::{Features, Labels, ScoredSample, SeriesSamples, SeriesState, Warming};
 
 impl Event {
-    /// Reads the compact form, as it comes in a binary message. Workspace and epoch are those of the connection.
+    /// Decodes a binary message. Workspace and epoch are those of the connection.
     ///
     /// # Errors
-    /// It is not MessagePack, or a part is missing or of another type.
+    /// If the bytes are not MessagePack, or a part is missing or has the wrong type.
     pub fn from_msgpack(bytes: &[u8], workspace: &Arc<str>, epoch: &Arc<str>) -> Result<Self, DecodeError> {
         let Compact { seq, time, subject, data, resume, conflated } =
             rmp_serde::from_slice(bytes).map_err(DecodeError::MessagePack)?;
@@ -33,13 +34,13 @@ struct Compact {
     conflated: Option<u64>,
 }
 
-/// The next part of an array, which must be there.
+/// Reads the next part of an array. A missing part is an error.
 fn part<'de, A: SeqAccess<'de>, T: Deserialize<'de>>(parts: &mut A, name: &str) -> Result<T, A::Error> {
     parts.next_element()?.ok_or_else(|| A::Error::custom(format_args!("{name} is missing")))
 }
 
-/// Parts that a later version may have added.
-fn pass_over_the_rest<'de, A: SeqAccess<'de>>(parts: &mut A) -> Result<(), A::Error> {
+/// Skips the parts that a later version may have added.
+fn skip_remaining<'de, A: SeqAccess<'de>>(parts: &mut A) -> Result<(), A::Error> {
     while parts.next_element::<IgnoredAny>()?.is_some() {}
     Ok(())
 }
@@ -52,7 +53,7 @@ impl<'de> Deserialize<'de> for Compact {
             type Value = Compact;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an event: [type, seq, time, kpi, data]")
+                f.write_str("an event: [type, seq, time, subject, data]")
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Compact, A::Error> {
@@ -63,7 +64,7 @@ impl<'de> Deserialize<'de> for Compact {
                 let data = data(code, time, &mut parts)?;
                 let resume = parts.next_element::<Option<u64>>()?.flatten();
                 let conflated = parts.next_element::<Option<u64>>()?.flatten();
-                pass_over_the_rest(&mut parts)?;
+                skip_remaining(&mut parts)?;
                 Ok(Compact { seq, time, subject, data, resume, conflated })
             }
         }
@@ -111,11 +112,11 @@ fn data<'de, A: SeqAccess<'de>>(code: u64, time: i64, parts: &mut A) -> Result<E
     })
 }
 
-/// A series whose times still count from the event's.
+/// A series with timestamps relative to the event's time.
 struct OneSeries(SeriesSamples);
 
 impl OneSeries {
-    /// The series of an event of this time.
+    /// Returns the series with absolute timestamps, for an event at `time`.
     fn at(self, time: i64) -> SeriesSamples {
         let mut series = self.0;
         series.samples.iter_mut().for_each(|sample| sample.timestamp = sample.timestamp.wrapping_add(time));
@@ -149,7 +150,7 @@ impl<'de> Deserialize<'de> for OneSeries {
                 let features: Option<[Option<f32>; 5]> = part(&mut parts, "features")?;
                 let Rows(samples) = part(&mut parts, "rows")?;
                 let Late(late) = part(&mut parts, "late")?;
-                pass_over_the_rest(&mut parts)?;
+                skip_remaining(&mut parts)?;
                 let warming = warming.map(|(seen, needed)| Warming { seen, needed });
                 let features = features.map(|values| {
                     let [robust_z, residual_z, volatility, slope, level] =

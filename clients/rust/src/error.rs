@@ -1,54 +1,54 @@
-//! What can go wrong on the way to a server.
+//! The errors of the client.
 
 use std::time::Duration;
 
 use crate::message::DecodeError;
 
-/// Why something could not be done. Each message names the server.
+/// The reason why a call failed. Each message contains the server's URL.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The URL is none, or of a scheme other than `http`.
+    /// The URL is invalid, or its scheme is not `http`.
     #[error("{url:?} is not a server's URL: {reason}; write it like http://127.0.0.1:7070")]
     Url {
-        /// What was given.
+        /// The given text.
         url: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// Nobody answers, or the connection broke.
+    /// The server does not answer, or the connection broke.
     #[error("cannot reach {url} ({reason})")]
     Unreachable {
-        /// The server.
+        /// The server's URL.
         url: String,
-        /// What was met.
+        /// The cause.
         reason: String,
     },
-    /// The server answers, and refuses.
+    /// The server refused the request.
     #[error("{url} refused with {status}: {detail}")]
     Refused {
-        /// The server.
+        /// The server's URL.
         url: String,
-        /// The HTTP status; 0 when it was refused over an open WebSocket.
+        /// The HTTP status, or 0 if the server refused over an open WebSocket.
         status: u16,
-        /// What the server says of it.
+        /// The server's explanation.
         detail: String,
-        /// How long it asks to wait.
+        /// The pause that the server asks for.
         retry_after: Option<Duration>,
     },
-    /// What answers is not an Earcon server, or one of a version that says things differently.
+    /// The peer is not an Earcon server, or has an incompatible version.
     #[error("{url} answered, but not as an Earcon server does ({reason})")]
     NotEarcon {
-        /// The server.
+        /// The server's URL.
         url: String,
-        /// What was odd.
+        /// The unexpected part of the answer.
         reason: String,
     },
-    /// A message could not be read.
+    /// A message could not be decoded.
     #[error("{url}: {error}")]
     Decode {
-        /// The server.
+        /// The server's URL.
         url: String,
-        /// What was odd.
+        /// The decoding error.
         error: DecodeError,
     },
 }
@@ -64,7 +64,7 @@ impl Error {
     }
 }
 
-/// The innermost cause: "Connection refused" rather than "error sending request".
+/// The innermost cause, such as "Connection refused" instead of "error sending request".
 pub(crate) fn root_cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(inner) = cause.source() {

@@ -21,98 +21,98 @@ pub struct Event {
     pub epoch: Arc<str>,
     /// Time of the commit, milliseconds since the Unix epoch, UTC.
     pub time: i64,
-    /// The workspace.
+    /// Name of the workspace.
     pub workspace: Arc<str>,
-    /// What it is about: `workspace`, `kpi/<name>`, `incident/<id>`, `run/<id>`, `job/<id>` or another.
+    /// The subject: `workspace`, `kpi/<name>`, `incident/<id>`, `run/<id>`, `job/<id>` or another.
     pub subject: String,
     /// The KPI, if the event is about one.
     pub kpi: Option<String>,
-    /// What happened.
+    /// Type and content of the event.
     pub data: EventData,
-    /// Under a `rate`: the position to resume from without losing samples, if it is not `seq`.
+    /// With a `rate`: the position to resume from without losing samples, if it is not `seq`.
     pub resume: Option<u64>,
-    /// Under a `rate`: how many events were merged into this one.
+    /// With a `rate`: the number of events merged into this event.
     pub conflated: Option<u64>,
 }
 
-/// What happened.
+/// Type and content of an event.
 #[derive(Debug, Clone, PartialEq)]
 pub enum EventData {
     /// New samples.
     Samples {
-        /// By series.
+        /// The samples of each series.
         series: Vec<SeriesSamples>,
     },
-    /// An anomaly began.
+    /// An anomaly was opened.
     AnomalyOpened(Box<Anomaly>),
-    /// It grew.
+    /// An open anomaly changed.
     AnomalyUpdated(Box<Anomaly>),
-    /// It ended.
+    /// An anomaly was closed.
     AnomalyClosed(Box<Anomaly>),
-    /// A person has seen it.
+    /// A person acknowledged an anomaly.
     AnomalyAcknowledged(Acknowledged),
-    /// A person gave feedback on it.
+    /// A person gave feedback on an anomaly.
     AnomalyFeedback(AnomalyFeedback),
-    /// A series sent nothing for longer than usual.
+    /// A series received no sample for longer than usual.
     SeriesStalled {
-        /// The series.
+        /// The labels of the series.
         labels: Labels,
-        /// Of its last sample, milliseconds UTC.
+        /// Timestamp of the last sample, milliseconds UTC.
         last_timestamp: i64,
     },
-    /// A stalled series sends again.
+    /// A stalled series received a sample.
     SeriesRestored {
-        /// The series.
+        /// The labels of the series.
         labels: Labels,
-        /// Of the sample that ended the silence, milliseconds UTC.
+        /// Timestamp of the sample that ended the stall, milliseconds UTC.
         timestamp: i64,
     },
-    /// The sender marked the end of a series: its silence is no stall.
+    /// The sender ended a series. The series cannot stall any more.
     SeriesEnded {
-        /// The series.
+        /// The labels of the series.
         labels: Labels,
-        /// When it ended, milliseconds UTC.
+        /// Time of the end, milliseconds UTC.
         timestamp: i64,
     },
-    /// History was ingested. Query it to get the samples.
+    /// History was ingested. A query of the history returns the samples.
     SamplesBackfilled {
-        /// By series.
+        /// The samples of each series.
         series: Vec<Backfilled>,
     },
-    /// The KPI failed too often and is not scored until it is resumed.
+    /// Scoring of the KPI failed too often. The KPI is not scored until it is resumed.
     KpiParked {
-        /// The last failure.
+        /// Message of the last failure.
         reason: String,
     },
-    /// A parked KPI runs again.
+    /// A parked KPI was resumed.
     KpiResumed,
-    /// Other detectors score the KPI from here on.
+    /// The detectors of the KPI changed.
     DetectorChanged {
         /// The entry whose anomalies alert, `name@revision`; `default` is the configured detector.
         live: String,
-        /// The entry that scores the same samples and is only counted.
+        /// The entry that scores the same samples without alerts.
         shadow: Option<String>,
     },
-    /// One of the KPI's detectors has learned from history.
+    /// A detector of the KPI was trained with history.
     DetectorTrained {
         /// The entry, `name@revision` or `default`.
         entry: String,
         /// The algorithm.
         detector: String,
-        /// How many series have new baselines.
+        /// Number of series with new baselines.
         series: u64,
     },
-    /// Anomalies that belong together were found, or a single one.
+    /// An incident was opened: one anomaly, or several that belong together.
     IncidentOpened(Box<Incident>),
-    /// An incident grew, was alerted or acknowledged.
+    /// An incident grew, was alerted or was acknowledged.
     IncidentUpdated(Box<Incident>),
-    /// An incident is over, or was merged into another.
+    /// An incident ended or was merged into another.
     IncidentClosed(Box<Incident>),
-    /// A type this version of the client does not know.
+    /// An event of a type that this version of the client does not know.
     Other {
-        /// Its name.
+        /// The type.
         name: String,
-        /// Its content.
+        /// The content.
         data: Value,
     },
 }
@@ -120,39 +120,39 @@ pub enum EventData {
 /// An acknowledgement of an anomaly.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acknowledged {
-    /// The anomaly.
+    /// Id of the anomaly.
     pub id: String,
-    /// The series it belongs to.
+    /// The labels of the series.
     pub labels: Labels,
-    /// Who and when.
+    /// Author and time.
     pub acknowledged: Acknowledgement,
 }
 
 /// Feedback on an anomaly.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AnomalyFeedback {
-    /// The anomaly.
+    /// Id of the anomaly.
     pub id: String,
-    /// The series it belongs to.
+    /// The labels of the series.
     pub labels: Labels,
     /// The feedback, with its author.
     pub feedback: Feedback,
-    /// Multiplies the configured sensitivity of the series from here on.
+    /// The factor that multiplies the configured sensitivity of the series from now on.
     pub sensitivity: f32,
 }
 
-/// Ingested history of one series, in numbers.
+/// Summary of the ingested history of one series.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backfilled {
-    /// The series.
+    /// The labels of the series.
     pub labels: Labels,
-    /// Samples that were scored and stored.
+    /// Number of samples that were scored and stored.
     pub samples: u64,
-    /// Samples that were not newer than one before: stored only.
+    /// Number of late samples: stored, but not scored.
     pub late: u64,
-    /// Of the oldest, milliseconds UTC.
+    /// Timestamp of the oldest sample, milliseconds UTC.
     pub from: Option<i64>,
-    /// Of the newest, milliseconds UTC.
+    /// Timestamp of the newest sample, milliseconds UTC.
     pub to: Option<i64>,
     /// State of the series.
     pub state: SeriesState,
@@ -211,7 +211,7 @@ impl From<Trained> for EventData {
 }
 
 impl EventData {
-    /// The `type` on the wire.
+    /// The `type` in the protocol.
     pub fn name(&self) -> &str {
         match self {
             EventData::Samples { .. } => "samples",
@@ -235,7 +235,7 @@ impl EventData {
         }
     }
 
-    /// Whether this version knows events of this type.
+    /// Whether this version of the client knows the event type.
     pub(crate) fn is_known(name: &str) -> bool {
         const KNOWN: [&str; 17] = [
             "samples",
@@ -260,44 +260,44 @@ impl EventData {
     }
 
     fn parse(name: &str, data: &str) -> Result<Self, DecodeError> {
-        fn of<'a, T: Deserialize<'a>>(data: &'a str) -> Result<T, DecodeError> {
+        fn parse<'a, T: Deserialize<'a>>(data: &'a str) -> Result<T, DecodeError> {
             serde_json::from_str(data).map_err(DecodeError::Json)
         }
         Ok(match name {
-            "samples" => EventData::Samples { series: of::<SamplesData>(data)?.series },
-            "anomaly.opened" => EventData::AnomalyOpened(of(data)?),
-            "anomaly.updated" => EventData::AnomalyUpdated(of(data)?),
-            "anomaly.closed" => EventData::AnomalyClosed(of(data)?),
-            "anomaly.acknowledged" => EventData::AnomalyAcknowledged(of(data)?),
-            "anomaly.feedback" => EventData::AnomalyFeedback(of(data)?),
+            "samples" => EventData::Samples { series: parse::<SamplesData>(data)?.series },
+            "anomaly.opened" => EventData::AnomalyOpened(parse(data)?),
+            "anomaly.updated" => EventData::AnomalyUpdated(parse(data)?),
+            "anomaly.closed" => EventData::AnomalyClosed(parse(data)?),
+            "anomaly.acknowledged" => EventData::AnomalyAcknowledged(parse(data)?),
+            "anomaly.feedback" => EventData::AnomalyFeedback(parse(data)?),
             "series.stalled" => {
-                let Stalled { labels, last_timestamp } = of(data)?;
+                let Stalled { labels, last_timestamp } = parse(data)?;
                 EventData::SeriesStalled { labels, last_timestamp }
             }
             "series.restored" => {
-                let Restored { labels, timestamp } = of(data)?;
+                let Restored { labels, timestamp } = parse(data)?;
                 EventData::SeriesRestored { labels, timestamp }
             }
             "series.ended" => {
-                let Restored { labels, timestamp } = of(data)?;
+                let Restored { labels, timestamp } = parse(data)?;
                 EventData::SeriesEnded { labels, timestamp }
             }
-            "samples.backfilled" => EventData::SamplesBackfilled { series: of::<BackfilledData>(data)?.series },
-            "kpi.parked" => EventData::KpiParked { reason: of::<Parked>(data)?.reason },
+            "samples.backfilled" => EventData::SamplesBackfilled { series: parse::<BackfilledData>(data)?.series },
+            "kpi.parked" => EventData::KpiParked { reason: parse::<Parked>(data)?.reason },
             "kpi.resumed" => EventData::KpiResumed,
-            "detector.changed" => of::<Changed>(data)?.into(),
-            "detector.trained" => of::<Trained>(data)?.into(),
-            "incident.opened" => EventData::IncidentOpened(of(data)?),
-            "incident.updated" => EventData::IncidentUpdated(of(data)?),
-            "incident.closed" => EventData::IncidentClosed(of(data)?),
-            _ => EventData::Other { name: name.to_owned(), data: of(data)? },
+            "detector.changed" => parse::<Changed>(data)?.into(),
+            "detector.trained" => parse::<Trained>(data)?.into(),
+            "incident.opened" => EventData::IncidentOpened(parse(data)?),
+            "incident.updated" => EventData::IncidentUpdated(parse(data)?),
+            "incident.closed" => EventData::IncidentClosed(parse(data)?),
+            _ => EventData::Other { name: name.to_owned(), data: parse(data)? },
         })
     }
 }
 
 impl Serialize for EventData {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        /// Like [`SamplesData`], borrowed.
+        /// A borrowed [`SamplesData`].
         #[derive(Serialize)]
         struct Borrowed<'a> {
             series: &'a [SeriesSamples],
@@ -355,7 +355,7 @@ impl Serialize for Event {
     }
 }
 
-/// An event in a text message; `data` is parsed once the type is known.
+/// An event in a text message. `data` is parsed once the type is known.
 #[derive(Deserialize)]
 struct Envelope<'a> {
     seq: u64,
@@ -372,10 +372,10 @@ struct Envelope<'a> {
 }
 
 impl Event {
-    /// Reads the JSON of an event.
+    /// Decodes the JSON of an event.
     ///
     /// # Errors
-    /// It is not JSON, or a field is missing or of another type.
+    /// If the text is not JSON, or a field is missing or has the wrong type.
     pub fn from_json(text: &str) -> Result<Self, DecodeError> {
         let Envelope { seq, epoch, time, r#type, workspace, subject, kpi, data, resume, conflated } =
             serde_json::from_str(text).map_err(DecodeError::Json)?;

@@ -1,7 +1,7 @@
-//! Following: subscribe, resume, repair gaps, come back.
+//! Follows the event log: subscribes, resumes after a break, repairs gaps, reconnects.
 
 mod connection;
-mod place;
+mod cursor;
 
 pub(crate) use connection::connect;
 
@@ -19,47 +19,50 @@ use crate::error::Error;
 use crate::event::Event;
 use crate::message::{Gap, Snapshot, Subscribed};
 
-/// Updates that wait for whoever follows; beyond it the socket is not read, and the server tells a gap.
+/// Number of updates buffered for the consumer. If the buffer is full, the socket is not read,
+/// and the server reports a gap.
 const BUFFER: usize = 256;
 
-/// Where to begin.
+/// The start position of a subscription.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Since {
-    /// With the next event.
+    /// Starts with the next event.
     #[default]
     Live,
-    /// With a snapshot, then the next event.
+    /// Starts with a snapshot, then the next event.
     Snapshot,
-    /// After this event.
+    /// Starts after the event `seq`.
     Seq {
-        /// The last event seen.
+        /// The sequence number of the last event received.
         seq: u64,
-        /// The life of the log it was seen in; `None`: the present one.
+        /// The epoch of the log that `seq` belongs to. `None` means the current epoch.
         epoch: Option<Arc<str>>,
     },
 }
 
-/// What somebody who follows is told.
+/// An item of the stream [`Following`].
 #[derive(Debug)]
 pub enum Update {
-    /// Connected and subscribed; after a broken connection `recovered` says whether all that was missed follows.
+    /// The client is connected and subscribed. After a reconnect, `recovered` says whether all
+    /// missed events follow.
     Connected(Subscribed),
-    /// The whole state: it replaces what was known.
+    /// The complete state. It replaces all state received so far.
     Snapshot(Box<Snapshot>),
-    /// An event, in `seq` order and each once (under a `rate`, see the protocol).
+    /// An event. Events arrive in `seq` order, each exactly once. For the order with a `rate`,
+    /// see `docs/protocol.md`.
     Event(Box<Event>),
-    /// This client read too slowly. What is missing has been asked for and follows.
+    /// The client read too slowly, and events are missing. They were requested and follow.
     Gap(Gap),
-    /// The connection broke, or there was none; the next attempt follows by itself.
+    /// The connection broke or could not be opened. The client retries automatically.
     Disconnected {
-        /// Why.
+        /// The cause.
         error: Error,
-        /// When the next attempt is made, unless there is none.
+        /// The time until the next attempt.
         retry_in: Duration,
     },
 }
 
-/// What to follow and how; [`start`](Follow::start) begins.
+/// The options of a subscription. [`start`](Follow::start) opens it.
 #[derive(Debug, Clone)]
 pub struct Follow {
     workspace: Workspace,
@@ -80,57 +83,62 @@ impl Follow {
         Self { workspace, since, kpis, types, compact: false, rate: None, backoff, silence }
     }
 
-    /// Where to begin; with the next event unless told.
+    /// Sets the start position. The default is [`Since::Live`].
     #[must_use]
     pub fn since(mut self, since: Since) -> Self {
         self.since = since;
         self
     }
 
-    /// Only these KPIs: names, or `prefix*`.
+    /// Receives events of these KPIs only. An item is a name or `prefix*`.
     #[must_use]
     pub fn kpis<S: Into<String>>(mut self, kpis: impl IntoIterator<Item = S>) -> Self {
         self.kpis = kpis.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Only events of these types, such as `anomaly.opened`.
+    /// Receives events of these types only, such as `anomaly.opened`.
     #[must_use]
     pub fn types<S: Into<String>>(mut self, types: impl IntoIterator<Item = S>) -> Self {
         self.types = types.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Asks for events in the compact form, well under half of the bytes of JSON; what is delivered is the same.
+    /// Requests the compact encoding, which needs less than half of the bytes of JSON.
+    /// The delivered events are the same.
     #[must_use]
     pub fn compact(mut self) -> Self {
         self.compact = true;
         self
     }
 
-    /// At most so many `samples` events a second and KPI, 0.01 to 100: those between are put together, so that the newest
-    /// sample of each series arrives. Other events come as ever.
+    /// Limits `samples` events to `rate` per second and KPI, 0.01 to 100. The server merges events
+    /// and delivers the newest sample of each series. Events of other types are not limited.
     #[must_use]
     pub fn rate(mut self, rate: f64) -> Self {
         self.rate = Some(rate);
         self
     }
 
-    /// How long to wait after a connection broke.
+    /// Sets the pauses between attempts after the connection broke.
     #[must_use]
     pub fn backoff(mut self, backoff: Backoff) -> Self {
         self.backoff = backoff;
         self
     }
 
-    /// A connection on which nothing, not even a ping, arrives for this long is given up. 60 seconds unless told.
+    /// Sets the idle timeout: the connection is replaced if no frame, not even a ping, arrives for
+    /// this long. The default is 60 seconds.
     #[must_use]
     pub fn silence(mut self, silence: Duration) -> Self {
         self.silence = silence;
         self
     }
 
-    /// Begins, in a task of its own; needs a Tokio runtime. Dropping the result ends it.
+    /// Starts the subscription in a new Tokio task. Dropping the result ends the task.
+    ///
+    /// # Panics
+    /// If it is called outside of a Tokio runtime.
     pub fn start(self) -> Following {
         let (sender, updates) = mpsc::channel(BUFFER);
         tokio::spawn(connection::run(self, sender));
@@ -138,14 +146,16 @@ impl Follow {
     }
 }
 
-/// A stream of updates that comes back by itself. It ends only after an error that trying again would not change.
+/// A stream of updates that reconnects automatically. It ends only after an error that a retry
+/// would not change.
 #[derive(Debug)]
 pub struct Following {
     updates: mpsc::Receiver<Result<Update, Error>>,
 }
 
 impl Following {
-    /// The next update; `None` after the error that ended it. Dropping the future loses nothing.
+    /// Returns the next update, or `None` after the error that ended the stream.
+    /// This method is cancel safe.
     pub async fn next(&mut self) -> Option<Result<Update, Error>> {
         self.updates.recv().await
     }

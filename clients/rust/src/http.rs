@@ -1,4 +1,4 @@
-//! Requests and their answers; errors as RFC 9457 problems.
+//! HTTP requests and responses. Errors are RFC 9457 problem documents.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::client::Workspace;
 use crate::error::{Error, root_cause};
 
-/// The longest pause a server is believed to want.
+/// Upper limit for `Retry-After`. Longer values are cut to this limit.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 impl Workspace {
@@ -22,17 +22,17 @@ impl Workspace {
         Error::Unreachable { url: self.url(), reason }
     }
 
-    /// Sends a request whose answer may be endless.
+    /// Sends a request whose response body may be endless. The timeout covers the head only.
     pub(crate) async fn open(&self, request: RequestBuilder) -> Result<Response, Error> {
         let sending = tokio::time::timeout(self.client.timeout, request.send()).await;
         match sending {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => Err(self.unreachable(root_cause(&error))),
-            Err(_) => Err(self.unreachable("it does not answer in time".to_owned())),
+            Err(_) => Err(self.unreachable("it did not answer in time".to_owned())),
         }
     }
 
-    /// Sends a request and reads its answer.
+    /// Sends a request and parses the JSON response.
     pub(crate) async fn ask<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Error> {
         let response = self.open(request.timeout(self.client.timeout)).await?;
         if !response.status().is_success() {
@@ -41,11 +41,11 @@ impl Workspace {
         let body = response.bytes().await.map_err(|error| self.unreachable(root_cause(&error)))?;
         serde_json::from_slice(&body).map_err(|error| Error::NotEarcon {
             url: self.url(),
-            reason: format!("its answer is not understood: {error}"),
+            reason: format!("cannot parse the response: {error}"),
         })
     }
 
-    /// The error that an answer without success stands for.
+    /// The error for a response with an error status.
     pub(crate) async fn refusal(&self, response: Response) -> Error {
         let (status, retry_after) = (response.status(), retry_after(&response));
         let body = response.bytes().await.unwrap_or_default();
@@ -62,17 +62,18 @@ impl Workspace {
         match problem.and_then(|problem| problem.detail.or(problem.title)) {
             Some(detail) => Error::Refused { url: self.url(), status: status.as_u16(), detail, retry_after },
             None if status == StatusCode::NOT_FOUND => {
-                Error::NotEarcon { url: self.url(), reason: "it does not know that path".to_owned() }
+                Error::NotEarcon { url: self.url(), reason: "it does not have that path".to_owned() }
             }
             None => {
-                let detail = "it gives no reason".to_owned();
+                let detail = "no reason given".to_owned();
                 Error::Refused { url: self.url(), status: status.as_u16(), detail, retry_after }
             }
         }
     }
 }
 
-/// The pause an answer asks for, in whole seconds; the date form would need a clock that agrees with the server's.
+/// The pause that `Retry-After` asks for. Only whole seconds are read, because the date form needs
+/// synchronised clocks.
 pub(crate) fn retry_after(response: &Response) -> Option<Duration> {
     let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER))

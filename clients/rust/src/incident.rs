@@ -8,43 +8,43 @@ use crate::series::Labels;
 /// An incident as of its latest event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Incident {
-    /// Never changes.
+    /// Immutable identifier.
     pub id: String,
-    /// Counts the events about it, from 1.
+    /// Number of events about this incident, from 1.
     pub revision: u32,
     /// A short description.
     pub title: String,
     /// Open, closed or merged.
     pub state: IncidentState,
-    /// Whether it was alerted. If not, it is only recorded.
+    /// Whether the incident was alerted. If not, it is only recorded.
     pub alerted: bool,
-    /// When it was alerted, milliseconds UTC.
+    /// Time of the alert, milliseconds UTC.
     pub alerted_at: Option<i64>,
-    /// Onset of its first member, milliseconds UTC.
+    /// Onset of the first member, milliseconds UTC.
     pub opened_at: i64,
-    /// When it was over.
+    /// Time at which the incident ended, milliseconds UTC.
     pub closed_at: Option<i64>,
-    /// The incident it was merged into.
+    /// The incident that this one was merged into.
     pub merged_into: Option<String>,
-    /// Its surprise in bits.
+    /// Surprise in bits.
     pub surprise: f32,
-    /// The highest score among its members.
+    /// The highest score of all members.
     pub peak_score: f32,
-    /// The newest event that it includes.
+    /// The newest event that the incident includes.
     pub cause_seq: u64,
     /// The member that probably moved first.
     pub first_mover: Option<FirstMover>,
-    /// How many series there are in it.
+    /// Number of member series.
     pub members_total: u32,
-    /// How many of them are anomalous now.
+    /// Number of member series that are anomalous now.
     pub members_open: u32,
-    /// At most 200; further ones are only counted.
+    /// The members, at most 200. Further members are only counted.
     pub members: Vec<Member>,
-    /// What happened, in order. The middle of a long timeline is left out.
+    /// The timeline, in order. The middle of a long timeline is omitted.
     pub timeline: Vec<TimelineEntry>,
-    /// How many entries are missing.
+    /// Number of omitted timeline entries.
     pub timeline_left_out: u32,
-    /// Set once a person has seen it.
+    /// The acknowledgement, if a person acknowledged the incident.
     pub acknowledged: Option<Acknowledgement>,
 }
 
@@ -52,13 +52,13 @@ pub struct Incident {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IncidentState {
-    /// It goes on.
+    /// The incident continues.
     Open,
-    /// It is over.
+    /// The incident has ended.
     Closed,
-    /// It was merged into another.
+    /// The incident was merged into another.
     Merged,
-    /// A state this version of the client does not know.
+    /// A state that this version of the client does not know.
     #[serde(other)]
     Unknown,
 }
@@ -68,54 +68,54 @@ pub enum IncidentState {
 pub struct FirstMover {
     /// The KPI.
     pub kpi: String,
-    /// The series of that KPI.
+    /// The labels of the series.
     pub labels: Labels,
-    /// Its anomaly.
+    /// Id of its anomaly.
     pub anomaly: String,
 }
 
 /// One series in an incident.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Member {
-    /// Its latest anomaly.
+    /// Id of the latest anomaly of the series.
     pub anomaly: String,
     /// The KPI.
     pub kpi: String,
-    /// The series of that KPI.
+    /// The labels of the series.
     pub labels: Labels,
-    /// Whether it is anomalous now: `open` or `closed`.
+    /// `open` if the series is anomalous now, else `closed`.
     pub state: String,
-    /// When its first episode began, milliseconds UTC.
+    /// Start of the first episode, milliseconds UTC.
     pub opened_at: i64,
-    /// When its latest episode ended.
+    /// End of the latest episode, milliseconds UTC.
     pub closed_at: Option<i64>,
-    /// The highest score of its episodes.
+    /// The highest score of all episodes.
     pub peak_score: f32,
-    /// When that was.
+    /// Time of the highest score, milliseconds UTC.
     pub peak_at: i64,
-    /// Which way it left its band then.
+    /// Whether the value was above or below the expected range at the peak.
     pub direction: Direction,
-    /// How many episodes it has had in this incident.
+    /// Number of episodes of the series in this incident.
     pub episodes: u32,
-    /// Why it is a member: `first`, `same_kpi`, `shared`, `companion`, `burst`, `overflow`.
+    /// The reason for membership: `first`, `same_kpi`, `shared`, `companion`, `burst`, `overflow`.
     pub link: String,
-    /// With `shared`: the property it shares with a member.
+    /// With `shared`: the property shared with another member.
     pub shared: Option<String>,
-    /// The mute that suppresses its alert.
+    /// The name of the mute that suppresses the alert.
     pub muted: Option<String>,
-    /// A person has seen its latest anomaly.
+    /// Whether a person acknowledged the latest anomaly.
     pub acknowledged: bool,
 }
 
-/// One line of a timeline.
+/// One entry of a timeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimelineEntry {
-    /// When, milliseconds UTC.
+    /// Time of the entry, milliseconds UTC.
     pub at: i64,
-    /// What: `joined`, `returned`, `grew`, `ended`, `acknowledged`, `alerted`, `merged`.
+    /// `joined`, `returned`, `grew`, `ended`, `acknowledged`, `alerted` or `merged`.
     pub what: String,
-    /// The KPI it happened to.
+    /// The KPI that the entry is about.
     pub kpi: String,
-    /// The series of that KPI.
+    /// The labels of the series.
     pub labels: Labels,
 }

@@ -1,4 +1,4 @@
-//! Sending samples.
+//! Ingests samples.
 
 use std::sync::Arc;
 
@@ -16,32 +16,32 @@ use crate::series::Labels;
 /// A sample to send.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Sample {
-    /// The KPI; the server makes it with its first sample.
+    /// The KPI. Its first sample creates it.
     pub kpi: String,
-    /// The series of that KPI.
+    /// The labels of the series.
     #[serde(skip_serializing_if = "Labels::is_empty")]
     pub labels: Labels,
-    /// Milliseconds since the Unix epoch, UTC; `None` means now.
+    /// Milliseconds since the Unix epoch, UTC. `None` means the time of arrival.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<i64>,
-    /// The measured value; finite.
+    /// The measured value. It must be finite.
     pub value: f64,
 }
 
 impl Sample {
-    /// A sample of now, without labels.
+    /// A sample without timestamp and labels.
     pub fn new(kpi: impl Into<String>, value: f64) -> Self {
         Self { kpi: kpi.into(), labels: Labels::new(), timestamp: None, value }
     }
 
-    /// The same with one more label.
+    /// Adds a label.
     #[must_use]
     pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.labels.insert(key.into(), value.into());
         self
     }
 
-    /// The same at another time, milliseconds since the Unix epoch, UTC.
+    /// Sets the timestamp, milliseconds since the Unix epoch, UTC.
     #[must_use]
     pub fn at(mut self, timestamp: i64) -> Self {
         self.timestamp = Some(timestamp);
@@ -49,19 +49,19 @@ impl Sample {
     }
 }
 
-/// What became of a batch.
+/// The result of a batch.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct Receipt {
-    /// How many samples are committed.
+    /// The number of committed samples.
     #[serde(default)]
     pub accepted: u64,
-    /// The first of those that were not taken.
+    /// The first rejected samples.
     #[serde(default)]
     pub rejected: Vec<RejectedRow>,
-    /// How many were not taken in all.
+    /// The number of all rejected samples.
     #[serde(default)]
     pub rejected_total: u64,
-    /// The last event they became part of.
+    /// The last event that contains samples of the batch.
     #[serde(default)]
     pub seq: Option<u64>,
     /// The epoch of the log that `seq` belongs to.
@@ -69,38 +69,39 @@ pub struct Receipt {
     pub epoch: Option<Arc<str>>,
 }
 
-/// A sample that was not taken.
+/// A rejected sample.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct RejectedRow {
-    /// Its place in the batch, from 0.
+    /// The index in the batch, from 0.
     pub row: usize,
-    /// What is wrong with it.
+    /// The reason.
     pub error: String,
 }
 
 impl Workspace {
-    /// Sends samples, once; returns when the server has committed them, or has refused every one of them by name.
+    /// Sends samples without retries. Returns once each sample is committed or rejected.
     ///
     /// # Errors
-    /// The server cannot be reached or refuses. Sending the same samples again is harmless: each replaces itself.
+    /// If the server cannot be reached or refuses the request. Sending the same samples again is
+    /// safe, because a sample replaces an equal one.
     pub async fn ingest(&self, samples: &[Sample]) -> Result<Receipt, Error> {
         self.post(body_of(samples)).await
     }
 
-    /// Like [`ingest`](Self::ingest), trying again while that can help, at most `attempts` times: it waits as long as
-    /// a full server asks for, and in growing pauses for one that is away or restarts.
+    /// Like [`ingest`](Self::ingest), with at most `attempts` attempts. It retries temporary errors
+    /// after the pause that the server asks for, else after growing pauses.
     ///
     /// # Errors
-    /// The last attempt failed, or the server refused for good.
-    pub async fn ingest_patiently(&self, samples: &[Sample], attempts: u32) -> Result<Receipt, Error> {
+    /// If the last attempt failed, or an error is permanent.
+    pub async fn ingest_with_retries(&self, samples: &[Sample], attempts: u32) -> Result<Receipt, Error> {
         let body = body_of(samples);
         let mut backoff = Backoff::default();
         loop {
             match self.post(body.clone()).await {
                 Err(error) if error.is_temporary() && backoff.failures() + 1 < attempts => {
                     let pause = backoff.failed();
-                    let asked = if let Error::Refused { retry_after, .. } = error { retry_after } else { None };
-                    tokio::time::sleep(asked.unwrap_or(pause)).await;
+                    let requested = if let Error::Refused { retry_after, .. } = error { retry_after } else { None };
+                    tokio::time::sleep(requested.unwrap_or(pause)).await;
                 }
                 outcome => return outcome,
             }
@@ -119,7 +120,7 @@ impl Workspace {
         match (status, receipt) {
             (StatusCode::OK, Ok(receipt)) => Ok(receipt),
             (StatusCode::OK, Err(error)) => Err(Error::NotEarcon { url: self.url(), reason: error.to_string() }),
-            // A refusal that names every row is a delivered batch of which nothing was good.
+            // A 400 that lists the rows means: the batch was read, and each row was rejected.
             (StatusCode::BAD_REQUEST, Ok(receipt)) if !receipt.rejected.is_empty() => Ok(receipt),
             _ => Err(self.refused(status, pause, &text)),
         }
@@ -131,7 +132,8 @@ fn body_of(samples: &[Sample]) -> Bytes {
     struct Body<'a> {
         samples: &'a [Sample],
     }
-    // Texts and numbers always serialise; a value that is not finite becomes null, which the server names.
+    // Strings and numbers always serialise. A non-finite value becomes null, which the server
+    // rejects.
     serde_json::to_vec(&Body { samples }).unwrap_or_default().into()
 }
 
@@ -140,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn samples_are_written_as_the_server_reads_them() {
+    fn samples_serialize_to_the_ingest_format() {
         let samples = [Sample::new("a", 12.5).label("region", "eu").at(1_000), Sample::new("b", f64::NAN)];
         let body = String::from_utf8(body_of(&samples).to_vec()).unwrap();
         assert_eq!(

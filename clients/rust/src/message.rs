@@ -1,4 +1,4 @@
-//! The messages of the server to a follower.
+//! The messages of the server on an event subscription.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use crate::event::{Event, EventData};
 use crate::incident::Incident;
 use crate::series::Kpi;
 
-/// Why a message could not be read.
+/// The reason why a message could not be decoded.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
-    /// A text message is not what the protocol says.
-    #[error("a message of the server is not understood: {0}")]
+    /// A text message does not match the protocol.
+    #[error("cannot decode a message of the server: {0}")]
     Json(serde_json::Error),
-    /// A binary message is not what the protocol says.
-    #[error("a binary message of the server is not understood: {0}")]
+    /// A binary message does not match the protocol.
+    #[error("cannot decode a binary message of the server: {0}")]
     MessagePack(rmp_serde::decode::Error),
 }
 
@@ -26,22 +26,22 @@ pub enum DecodeError {
 pub enum Message {
     /// The answer to a subscription.
     Subscribed(Subscribed),
-    /// The whole state.
+    /// The complete state.
     Snapshot(Box<Snapshot>),
     /// An event.
     Event(Box<Event>),
-    /// Events that were not sent.
+    /// A range of events that were not sent.
     Gap(Gap),
-    /// A message of the client was not understood.
+    /// The server could not read a message of the client.
     Error {
-        /// In general.
+        /// The kind of the error.
         title: String,
-        /// In particular.
+        /// The explanation.
         detail: String,
     },
     /// The answer to a ping.
     Pong,
-    /// Of a type this version of the client does not know.
+    /// A message of a type that this version of the client does not know.
     Other(String),
 }
 
@@ -52,42 +52,42 @@ pub struct Subscribed {
     pub seq: u64,
     /// The epoch of the log.
     pub epoch: Arc<str>,
-    /// After a resume: whether all missed events follow. `None` if there was nothing to recover.
+    /// After a resume: whether all missed events follow. `None` if there was nothing to resume.
     pub recovered: Option<bool>,
 }
 
 /// The state after event `seq`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
-    /// The newest event it includes.
+    /// The newest event that the snapshot includes.
     pub seq: u64,
     /// The epoch of the log.
     pub epoch: Arc<str>,
-    /// All KPIs the filter admits.
+    /// All KPIs that match the filter.
     pub kpis: Vec<Kpi>,
-    /// Those that are open.
+    /// The open anomalies.
     pub anomalies: Vec<Anomaly>,
-    /// Those that are open.
+    /// The open incidents.
     pub incidents: Vec<Incident>,
 }
 
-/// Events `from` to `to` inclusive were not sent, because the client read too slowly.
+/// A range of events that were not sent, because the client read too slowly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gap {
-    /// The first event missing.
+    /// The first missing event.
     pub from: u64,
-    /// The last event missing.
+    /// The last missing event, inclusive.
     pub to: u64,
-    /// Under a `rate`: where to resume, when that is not `from - 1`.
+    /// With a `rate`: the position to resume from, if it is not `from - 1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume: Option<u64>,
 }
 
 impl Message {
-    /// Reads a text message.
+    /// Decodes a text message.
     ///
     /// # Errors
-    /// It is not JSON, or not a message of the protocol.
+    /// If the text is not JSON or does not match the protocol.
     pub fn from_json(text: &str) -> Result<Self, DecodeError> {
         #[derive(Deserialize)]
         struct Kind<'a> {
@@ -95,20 +95,20 @@ impl Message {
             r#type: Cow<'a, str>,
         }
         #[derive(Deserialize)]
-        struct Complaint {
+        struct ErrorBody {
             title: String,
             detail: String,
         }
-        fn of<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, DecodeError> {
+        fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, DecodeError> {
             serde_json::from_str(text).map_err(DecodeError::Json)
         }
-        Ok(match of::<Kind>(text)?.r#type.as_ref() {
-            "subscribed" => Message::Subscribed(of(text)?),
-            "snapshot" => Message::Snapshot(of(text)?),
-            "gap" => Message::Gap(of(text)?),
+        Ok(match parse::<Kind>(text)?.r#type.as_ref() {
+            "subscribed" => Message::Subscribed(parse(text)?),
+            "snapshot" => Message::Snapshot(parse(text)?),
+            "gap" => Message::Gap(parse(text)?),
             "pong" => Message::Pong,
             "error" => {
-                let Complaint { title, detail } = of(text)?;
+                let ErrorBody { title, detail } = parse(text)?;
                 Message::Error { title, detail }
             }
             other => match Event::from_json(text) {
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_are_typed_and_written_as_they_came() {
+    fn event_survives_a_round_trip_through_json() {
         let text = r#"{"seq":7,"epoch":"e1","time":2000,"type":"samples","workspace":"local","subject":"kpi/checkout.revenue","kpi":"checkout.revenue","data":{"series":[{"labels":{"region":"eu"},"samples":[[1000,12.5,0.1,1.5,null,2.25]],"late":[[5,1.0]],"state":"warming","warming":{"seen":1,"needed":30},"features":null}]}}"#;
         let Message::Event(event) = Message::from_json(text).unwrap() else { panic!("not an event") };
         let EventData::Samples { series } = &event.data else { panic!("{event:?}") };
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_new_does_not_break_what_is_old() {
+    fn unknown_event_and_message_types_are_accepted() {
         let text = r#"{"seq":7,"epoch":"e1","time":2000,"type":"kpi.renamed","workspace":"local","subject":"kpi/a","kpi":"a","data":{"to":"b"},"more":1}"#;
         let Message::Event(event) = Message::from_json(text).unwrap() else { panic!("not an event") };
         assert_eq!(event.kpi.as_deref(), Some("a"));
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_an_error() {
+    fn invalid_messages_are_errors() {
         for text in ["", "7", "{}", r#"{"type":"samples"}"#, r#"{"type":"gap","from":1}"#] {
             assert!(Message::from_json(text).is_err(), "{text}");
         }

@@ -1,4 +1,4 @@
-//! Asking for the state and the history.
+//! Queries of the state and the history, and actions.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -11,7 +11,7 @@ use crate::series::{Kpi, Labels};
 /// All KPIs after event `seq`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KpiList {
-    /// The newest event included.
+    /// The newest event that the list includes.
     pub seq: u64,
     /// The epoch of the log.
     pub epoch: String,
@@ -19,22 +19,22 @@ pub struct KpiList {
     pub kpis: Vec<Kpi>,
 }
 
-/// Which history is wanted. Times are integer milliseconds UTC or RFC 3339, as text.
+/// A query of the history. Times are integer milliseconds UTC or RFC 3339, as text.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct HistoryQuery {
-    /// First time wanted; one hour before `to` when absent.
+    /// Start, inclusive. The default is one hour before `to`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// First time not wanted; now when absent.
+    /// End, exclusive. The default is now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-    /// `region:eu,zone:a`: series that carry all of these.
+    /// Only series that have all these labels, as `region:eu,zone:a`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<String>,
-    /// Width of a row in milliseconds, at least 1,000; absent: every sample.
+    /// Width of a rollup in milliseconds, at least 1,000. `None` returns single samples.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<i64>,
-    /// Most rows of a series, without `step`.
+    /// Maximum number of rows per series, without `step`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
 }
@@ -44,9 +44,9 @@ pub struct HistoryQuery {
 pub struct History {
     /// The KPI.
     pub kpi: String,
-    /// What the fields of each row are: those of a sample, or with `step` those of a rollup.
+    /// The names of the fields of a row: those of a sample, or with `step` those of a rollup.
     pub columns: Vec<String>,
-    /// By series.
+    /// The rows of each series.
     pub series: Vec<HistorySeries>,
 }
 
@@ -55,87 +55,87 @@ pub struct History {
 pub struct HistorySeries {
     /// The series.
     pub labels: Labels,
-    /// Rows of as many numbers as there are columns; null where there is nothing to say.
+    /// Rows with one number per column, or null where there is no value.
     pub samples: Vec<Vec<Value>>,
-    /// The newest rows are missing: ask again from after the last one.
+    /// Whether newer rows are missing. Query again from after the last row.
     pub truncated: bool,
 }
 
-/// Which anomalies are wanted.
+/// A filter of anomalies.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct AnomaliesQuery {
-    /// Of this KPI.
+    /// Only anomalies of this KPI.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kpi: Option<String>,
-    /// Of series that carry all of these: `region:eu,zone:a`.
+    /// Only series that have all these labels, as `region:eu,zone:a`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<String>,
-    /// That touch this time or later.
+    /// Only anomalies that last until this time or later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// Opened before this time.
+    /// Only anomalies opened before this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-    /// Only open, or only closed ones.
+    /// `true`: only open anomalies. `false`: only closed anomalies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open: Option<bool>,
-    /// Only acknowledged ones, or only others.
+    /// `true`: only acknowledged anomalies. `false`: only others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acknowledged: Option<bool>,
-    /// Most of them in one page.
+    /// Maximum number of anomalies in a page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
-    /// The `next` of the page before.
+    /// The `next` of the previous page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
 }
 
-/// Some anomalies, latest first.
+/// A page of anomalies, latest first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AnomalyPage {
     /// The anomalies.
     pub anomalies: Vec<Anomaly>,
-    /// Give it as `before` for the next page; `None` on the last.
+    /// The value of `before` for the next page. `None` on the last page.
     pub next: Option<String>,
 }
 
 impl Workspace {
-    /// All KPIs with the newest sample of each series.
+    /// Returns all KPIs with the newest sample of each series.
     ///
     /// # Errors
-    /// The server cannot be reached or has no such workspace.
+    /// If the server cannot be reached or has no such workspace.
     pub async fn kpis(&self) -> Result<KpiList, Error> {
         self.ask(self.client.http.get(self.endpoint(&["kpis"]))).await
     }
 
-    /// One KPI.
+    /// Returns one KPI.
     ///
     /// # Errors
-    /// The server cannot be reached or has no such KPI.
+    /// If the server cannot be reached or has no such KPI.
     pub async fn kpi(&self, kpi: &str) -> Result<Kpi, Error> {
         self.ask(self.client.http.get(self.endpoint(&["kpis", kpi]))).await
     }
 
-    /// The history of a KPI.
+    /// Returns the history of a KPI.
     ///
     /// # Errors
-    /// The server cannot be reached, has no such KPI, or refuses the query.
+    /// If the server cannot be reached, has no such KPI, or refuses the query.
     pub async fn history(&self, kpi: &str, query: &HistoryQuery) -> Result<History, Error> {
         self.ask(self.client.http.get(self.endpoint(&["kpis", kpi, "samples"])).query(query)).await
     }
 
-    /// A page of anomalies, latest first.
+    /// Returns a page of anomalies, latest first.
     ///
     /// # Errors
-    /// The server cannot be reached, has no such workspace, or refuses the query.
+    /// If the server cannot be reached, has no such workspace, or refuses the query.
     pub async fn anomalies(&self, query: &AnomaliesQuery) -> Result<AnomalyPage, Error> {
         self.ask(self.client.http.get(self.endpoint(&["anomalies"])).query(query)).await
     }
 
-    /// Says that an anomaly has been seen.
+    /// Acknowledges an anomaly.
     ///
     /// # Errors
-    /// The server cannot be reached or has no such anomaly.
+    /// If the server cannot be reached or has no such anomaly.
     pub async fn acknowledge(&self, anomaly: &str, note: Option<&str>) -> Result<Anomaly, Error> {
         #[derive(Serialize)]
         struct Body<'a> {

@@ -1,4 +1,4 @@
-//! Series with their samples and scores.
+//! Series, their samples and scores.
 
 use std::collections::BTreeMap;
 
@@ -15,13 +15,13 @@ pub struct ScoredSample {
     pub timestamp: i64,
     /// The measured value.
     pub value: f64,
-    /// Surprise, 0 (ordinary) to 1 (never seen); `None` while the series warms up.
+    /// Anomaly score, 0 (expected) to 1 (never seen). `None` while the series warms up.
     pub score: Option<f32>,
-    /// What was expected; `None` while the series warms up.
+    /// Expected value. `None` while the series warms up.
     pub expected: Option<f64>,
-    /// Lower edge of the band of ordinary values.
+    /// Lower bound of the expected range.
     pub lower: Option<f64>,
-    /// Upper edge of the band of ordinary values.
+    /// Upper bound of the expected range.
     pub upper: Option<f64>,
 }
 
@@ -44,27 +44,27 @@ impl From<ScoredSample> for ScoredRow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SeriesState {
-    /// Too few samples to score yet.
+    /// The series has too few samples to be scored.
     Warming,
-    /// Scored, and no anomaly is open.
+    /// The series is scored, and no anomaly is open.
     Normal,
     /// An anomaly is open.
     Anomalous,
-    /// Nothing arrived for longer than usual.
+    /// No sample arrived for longer than usual.
     Stalled,
-    /// No samples are expected: the sender marked its end, or it has history only.
+    /// No samples are expected: the sender ended the series, or it has only history.
     Ended,
-    /// A state this version of the client does not know.
+    /// A state that this version of the client does not know.
     #[serde(other)]
     Unknown,
 }
 
-/// How many samples a series needs to be scored.
+/// Progress of the warm-up of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warming {
-    /// Samples seen.
+    /// Number of samples received.
     pub seen: u32,
-    /// Samples needed.
+    /// Number of samples needed before scoring starts.
     pub needed: u32,
 }
 
@@ -74,21 +74,21 @@ pub struct Features {
     /// Distance from the recent median in robust standard deviations.
     #[serde(deserialize_with = "number_or_null")]
     pub robust_z: f32,
-    /// Distance from the forecast in standard deviations of its residuals.
+    /// Distance from the forecast in standard deviations of the residuals.
     #[serde(deserialize_with = "number_or_null")]
     pub residual_z: f32,
-    /// Spread relative to the usual spread; 1 is usual.
+    /// Ratio of the current spread to the usual spread.
     #[serde(deserialize_with = "number_or_null")]
     pub volatility: f32,
     /// Trend per sample in standard deviations.
     #[serde(deserialize_with = "number_or_null")]
     pub slope: f32,
-    /// Where the value stands among recent ones: 0 lowest, 1 highest.
+    /// Quantile of the value among recent values: 0 is the lowest, 1 the highest.
     #[serde(deserialize_with = "number_or_null")]
     pub level: f32,
 }
 
-/// Null, for a number that is none, becomes NaN, which is written as null again.
+/// Reads null as NaN. NaN is written as null again.
 fn number_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or(f32::NAN))
 }
@@ -96,46 +96,46 @@ fn number_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::
 /// New samples of one series.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SeriesSamples {
-    /// The series.
+    /// The labels of the series.
     pub labels: Labels,
-    /// In timestamp order.
+    /// The samples, in timestamp order.
     pub samples: Vec<ScoredSample>,
-    /// `(timestamp, value)` of samples that came too late to be scored.
+    /// `(timestamp, value)` of late samples. They are stored, but not scored.
     pub late: Vec<(i64, f64)>,
-    /// State of the series after them.
+    /// State of the series after these samples.
     pub state: SeriesState,
-    /// While it warms up.
+    /// Progress of the warm-up, while the series warms up.
     pub warming: Option<Warming>,
-    /// Of the last scored sample.
+    /// The features of the last scored sample.
     pub features: Option<Features>,
 }
 
 /// A series: its newest sample, its score and its open anomaly.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Series {
-    /// The series.
+    /// The labels of the series.
     pub labels: Labels,
-    /// Its state.
+    /// State of the series.
     pub state: SeriesState,
-    /// While it warms up.
+    /// Progress of the warm-up, while the series warms up.
     pub warming: Option<Warming>,
-    /// Of the newest sample, milliseconds since the Unix epoch, UTC.
+    /// Timestamp of the newest sample, milliseconds since the Unix epoch, UTC.
     pub timestamp: Option<i64>,
-    /// The newest value.
+    /// Value of the newest sample.
     pub value: Option<f64>,
-    /// Its score.
+    /// Score of the newest sample.
     pub score: Option<f32>,
-    /// What was expected.
+    /// Expected value of the newest sample.
     pub expected: Option<f64>,
-    /// Lower edge of the band of ordinary values.
+    /// Lower bound of the expected range.
     pub lower: Option<f64>,
-    /// Upper edge of the band of ordinary values.
+    /// Upper bound of the expected range.
     pub upper: Option<f64>,
-    /// Behind the last score.
+    /// The features behind the last score.
     pub features: Option<Features>,
-    /// Late samples since the server started.
+    /// Number of late samples since the server started.
     pub late: u64,
-    /// The open anomaly.
+    /// Id of the open anomaly.
     pub anomaly: Option<String>,
     /// Feedback multiplies the configured sensitivity by this.
     pub sensitivity: f32,
@@ -144,12 +144,12 @@ pub struct Series {
 /// A KPI with all its series.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Kpi {
-    /// Its name.
+    /// Name of the KPI.
     pub kpi: String,
     /// `running` or `parked`.
     pub state: String,
-    /// Why it is parked.
+    /// The reason for parking.
     pub reason: Option<String>,
-    /// Its series.
+    /// The series of the KPI.
     pub series: Vec<Series>,
 }

@@ -1,4 +1,4 @@
-//! Listening: Opus packets over a WebSocket, or Ogg over HTTP.
+//! Receives audio: Opus packets over a WebSocket, or an Ogg stream over HTTP.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -18,89 +18,90 @@ use crate::follow::connect;
 use crate::message::DecodeError;
 use crate::series::Labels;
 
-/// Two and a half seconds of packets may wait for whoever listens; beyond it the server drops the oldest.
+/// Number of packets buffered for the consumer: 2.5 seconds. If the buffer is full, the server
+/// drops the oldest packets.
 const BUFFER: usize = 128;
-/// A mix sends a packet every 20 ms; one that is silent for this long is gone.
+/// Idle timeout. A mix sends a packet every 20 ms.
 const SILENCE: Duration = Duration::from_secs(15);
 
-/// What somebody who listens gets.
+/// An item of the stream [`Listening`].
 #[derive(Debug)]
 pub enum Sound {
-    /// How to decode; first on each connection.
+    /// The format of the packets. It is the first item of each connection.
     Config(SoundConfig),
-    /// 20 ms of sound.
+    /// 20 ms of audio.
     Packet(Packet),
-    /// What sounds now.
+    /// The voices that sound from now on.
     Voices(Vec<Voice>),
-    /// A cue began to sound.
+    /// A cue starts.
     Cue(Cue),
-    /// The connection broke; the next attempt follows by itself.
+    /// The connection broke. The client retries automatically.
     Disconnected {
-        /// Why.
+        /// The cause.
         error: Error,
-        /// When the next attempt is made.
+        /// The time until the next attempt.
         retry_in: Duration,
     },
 }
 
-/// How to decode the packets.
+/// The format of the packets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SoundConfig {
-    /// `opus`
+    /// The codec, `opus`.
     pub codec: String,
-    /// Samples a second and channel.
+    /// Samples per second and channel.
     pub sample_rate: u32,
-    /// How many channels.
+    /// Number of channels.
     pub channels: u8,
-    /// Length of a packet in milliseconds.
+    /// Duration of a packet in milliseconds.
     pub frame_ms: u32,
-    /// Samples to drop at the beginning.
+    /// Number of samples to drop at the start of decoding.
     pub pre_skip: u32,
 }
 
 /// One Opus packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packet {
-    /// Counts packets of the mix; a jump is sound that was dropped because this listener was slow.
+    /// The packet number in the mix. A jump means that packets were dropped for a slow listener.
     pub number: u64,
-    /// The packet.
+    /// The Opus data.
     pub opus: Bytes,
 }
 
-/// A KPI that sounds.
+/// A series that sounds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Voice {
     /// The KPI.
     pub kpi: String,
-    /// The series.
+    /// The labels of the series.
     pub labels: Labels,
-    /// `voice` in the foreground, or part of the `bed`.
+    /// `voice` (foreground) or `bed` (background).
     pub role: String,
-    /// Fundamental.
+    /// Fundamental frequency in hertz.
     pub pitch_hz: f32,
-    /// -1 left to 1 right.
+    /// Stereo position, -1 (left) to 1 (right).
     pub pan: f32,
-    /// 0 to 1.
+    /// Prominence, 0 (background) to 1 (foreground).
     pub prominence: f32,
 }
 
-/// A short sound that stands for an event.
+/// A short sound for an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cue {
     /// `info`, `warning` or `critical`.
     pub severity: String,
     /// The KPI.
     pub kpi: String,
-    /// The series.
+    /// The labels of the series.
     pub labels: Labels,
-    /// The anomaly, when it is about one.
+    /// The anomaly, if the cue is about one.
     pub anomaly: Option<String>,
-    /// The incident, when it is about one.
+    /// The incident, if the cue is about one.
     #[serde(default)]
     pub incident: Option<String>,
 }
 
-/// How to listen; [`start`](Listen::start) begins.
+/// The options of an audio stream. [`start`](Listen::start) opens it.
 #[derive(Debug, Clone)]
 pub struct Listen {
     workspace: Workspace,
@@ -113,14 +114,17 @@ impl Listen {
         Self { workspace, mix: mix.to_owned(), backoff: Backoff::default() }
     }
 
-    /// How long to wait after a connection broke.
+    /// Sets the pauses between attempts after the connection broke.
     #[must_use]
     pub fn backoff(mut self, backoff: Backoff) -> Self {
         self.backoff = backoff;
         self
     }
 
-    /// Begins, in a task of its own; needs a Tokio runtime. Dropping the result ends it.
+    /// Starts the stream in a new Tokio task. Dropping the result ends the task.
+    ///
+    /// # Panics
+    /// If it is called outside of a Tokio runtime.
     pub fn start(self) -> Listening {
         let (sender, sounds) = mpsc::channel(BUFFER);
         tokio::spawn(run(self, sender));
@@ -128,14 +132,16 @@ impl Listen {
     }
 }
 
-/// A stream of sound that comes back by itself. It ends only after an error that trying again would not change.
+/// A stream of audio that reconnects automatically. It ends only after an error that a retry would
+/// not change.
 #[derive(Debug)]
 pub struct Listening {
     sounds: mpsc::Receiver<Result<Sound, Error>>,
 }
 
 impl Listening {
-    /// The next sound; `None` after the error that ended it. Dropping the future loses nothing.
+    /// Returns the next item, or `None` after the error that ended the stream.
+    /// This method is cancel safe.
     pub async fn next(&mut self) -> Option<Result<Sound, Error>> {
         self.sounds.recv().await
     }
@@ -150,15 +156,15 @@ impl Stream for Listening {
 }
 
 async fn run(mut listen: Listen, sounds: mpsc::Sender<Result<Sound, Error>>) {
-    let mut heard = false;
+    let mut received = false;
     loop {
         let ended = tokio::select! {
-            ended = connection(&listen.workspace, &listen.mix, &sounds, &mut heard, &mut listen.backoff) => ended,
+            ended = connection(&listen.workspace, &listen.mix, &sounds, &mut received, &mut listen.backoff) => ended,
             () = sounds.closed() => return,
         };
         let Err(error) = ended else { return };
-        if !heard && !error.is_temporary() {
-            let _unwanted = sounds.send(Err(error)).await.is_err();
+        if !received && !error.is_temporary() {
+            let _dropped = sounds.send(Err(error)).await.is_err();
             return;
         }
         let retry_in = listen.backoff.failed();
@@ -172,18 +178,18 @@ async fn run(mut listen: Listen, sounds: mpsc::Sender<Result<Sound, Error>>) {
     }
 }
 
-/// Serves one connection; ends well only when nobody wants its sound any more.
+/// Serves one connection. Returns `Ok` only after the consumer dropped the stream.
 async fn connection(
     workspace: &Workspace,
     mix: &str,
     sounds: &mpsc::Sender<Result<Sound, Error>>,
-    heard: &mut bool,
+    received: &mut bool,
     backoff: &mut Backoff,
 ) -> Result<(), Error> {
     let mut socket = connect(workspace, &["mixes", mix, "live"], None).await?;
     loop {
         let frame = timeout(SILENCE, socket.next()).await;
-        let frame = frame.map_err(|_| workspace.unreachable("the mix is dead silent".to_owned()))?;
+        let frame = frame.map_err(|_| workspace.unreachable("the mix was silent for too long".to_owned()))?;
         let sound = match frame {
             Some(Ok(Frame::Text(text))) => {
                 sound(&text).map_err(|error| Error::Decode { url: workspace.url(), error })?
@@ -194,7 +200,7 @@ async fn connection(
             Some(Err(error)) => return Err(workspace.unreachable(root_cause(&error))),
         };
         let Some(sound) = sound else { continue };
-        *heard = true;
+        *received = true;
         backoff.succeeded();
         if sounds.send(Ok(sound)).await.is_err() {
             return Ok(());
@@ -202,7 +208,7 @@ async fn connection(
     }
 }
 
-/// Reads a text message; `None` for one that this version does not know.
+/// Decodes a text message. Returns `None` for a type that this version does not know.
 fn sound(text: &str) -> Result<Option<Sound>, DecodeError> {
     #[derive(Deserialize)]
     #[serde(tag = "type", rename_all = "snake_case")]
@@ -223,13 +229,14 @@ fn sound(text: &str) -> Result<Option<Sound>, DecodeError> {
     })
 }
 
-/// Reads a binary message: 8 bytes big-endian number, then the packet.
+/// Decodes a binary message: the packet number as 8 bytes big-endian, then the Opus data.
 fn packet(mut bytes: Bytes) -> Option<Sound> {
     let number = bytes.try_get_u64().ok()?;
     Some(Sound::Packet(Packet { number, opus: bytes }))
 }
 
-/// An endless Ogg Opus stream in the pieces it arrived in. It does not come back by itself: a new one is another stream.
+/// An endless Ogg Opus stream, in chunks of any size. It does not reconnect, because a new
+/// connection starts a new Ogg stream.
 pub struct Ogg {
     response: reqwest::Response,
     workspace: Workspace,
@@ -245,15 +252,15 @@ impl Ogg {
         Ok(Self { response, workspace: workspace.clone() })
     }
 
-    /// The next piece; `None` when the server ended the stream in order.
+    /// Returns the next chunk, or `None` after the server ended the stream.
     ///
     /// # Errors
-    /// The connection broke, or nothing came for fifteen seconds.
+    /// If the connection breaks, or no data arrives for 15 seconds.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         match timeout(SILENCE, self.response.chunk()).await {
-            Ok(Ok(piece)) => Ok(piece),
+            Ok(Ok(chunk)) => Ok(chunk),
             Ok(Err(error)) => Err(self.workspace.unreachable(root_cause(&error))),
-            Err(_) => Err(self.workspace.unreachable("the mix is dead silent".to_owned())),
+            Err(_) => Err(self.workspace.unreachable("the mix was silent for too long".to_owned())),
         }
     }
 }
@@ -263,7 +270,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn packets_carry_their_number() {
+    fn packet_starts_with_its_number() {
         let Some(Sound::Packet(packet)) = packet(Bytes::from_static(&[0, 0, 0, 0, 0, 0, 1, 0, 0xfc, 0xff])) else {
             panic!("not a packet")
         };
@@ -272,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_texts_are_passed_over() {
+    fn unknown_text_messages_are_ignored() {
         assert!(sound(r#"{"type":"weather","rain":1}"#).unwrap().is_none());
         let config =
             r#"{"type":"config","codec":"opus","sample_rate":48000,"channels":2,"frame_ms":20,"pre_skip":312}"#;

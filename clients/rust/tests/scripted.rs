@@ -1,4 +1,4 @@
-//! The client against a server that does what the test says.
+//! Tests the client against a scripted server.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tokio_tungstenite::{WebSocketStream, accept_async};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A server whose next step is the test's.
+/// A server that the test controls step by step.
 struct Script {
     listener: TcpListener,
 }
@@ -30,19 +30,19 @@ impl Script {
     }
 
     fn follow(&self) -> Follow {
-        let soon = Backoff::new(Duration::from_millis(10), Duration::from_millis(50));
-        self.client().workspace("local").follow().backoff(soon)
+        let backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(50));
+        self.client().workspace("local").follow().backoff(backoff)
     }
 
     async fn tcp(&self) -> TcpStream {
-        timeout(PATIENCE, self.listener.accept()).await.expect("the client comes").unwrap().0
+        timeout(PATIENCE, self.listener.accept()).await.expect("the client connects").unwrap().0
     }
 
     async fn peer(&self) -> Peer {
         Peer(accept_async(self.tcp().await).await.expect("a handshake"))
     }
 
-    /// Answers one HTTP request; returns its text.
+    /// Answers one HTTP request and returns the text of the request.
     async fn answer(&self, status: &str, headers: &str, body: &str) -> String {
         let mut stream = self.tcp().await;
         let mut request = Vec::new();
@@ -53,10 +53,10 @@ impl Script {
             body.len() >= length.unwrap_or(0)
         };
         while !complete(&request) {
-            let mut piece = [0; 4_096];
-            let read = timeout(PATIENCE, stream.read(&mut piece)).await.expect("the client sends").unwrap();
-            assert!(read > 0, "the client hung up");
-            request.extend_from_slice(&piece[..read]);
+            let mut chunk = [0; 4_096];
+            let read = timeout(PATIENCE, stream.read(&mut chunk)).await.expect("the client sends").unwrap();
+            assert!(read > 0, "the client closed the connection");
+            request.extend_from_slice(&chunk[..read]);
         }
         let answer =
             format!("HTTP/1.1 {status}\r\n{headers}connection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
@@ -67,7 +67,7 @@ impl Script {
 
 impl Peer {
     async fn receive(&mut self) -> Value {
-        let frame = timeout(PATIENCE, self.0.next()).await.expect("the client says something").unwrap().unwrap();
+        let frame = timeout(PATIENCE, self.0.next()).await.expect("the client sends a message").unwrap().unwrap();
         serde_json::from_str(frame.to_text().unwrap()).unwrap()
     }
 
@@ -85,12 +85,15 @@ impl Peer {
 }
 
 fn event(seq: u64) -> Value {
-    json!({"seq": seq, "epoch": "e", "time": 5, "type": "kpi.resumed", "workspace": "local", "kpi": "a", "data": {}})
+    json!({
+        "seq": seq, "epoch": "e", "time": 5, "type": "kpi.resumed", "workspace": "local", "subject": "kpi/a",
+        "kpi": "a", "data": {}
+    })
 }
 
 async fn next(updates: &mut Following) -> Update {
-    let update = timeout(PATIENCE, updates.next()).await.expect("an update comes in time");
-    update.expect("the stream goes on").expect("no error")
+    let update = timeout(PATIENCE, updates.next()).await.expect("an update arrives in time");
+    update.expect("the stream continues").expect("no error")
 }
 
 async fn seq_of_next(updates: &mut Following) -> u64 {
@@ -115,12 +118,12 @@ async fn disconnected(updates: &mut Following) -> Error {
 }
 
 #[tokio::test]
-async fn resumes_where_it_was_after_a_break() {
+async fn follow_resumes_at_the_last_event_after_a_break() {
     let script = Script::new().await;
     let mut updates = script.follow().kpis(["a*"]).start();
     let mut peer = script.peer().await;
-    let asked = peer.receive().await;
-    assert_eq!((&asked["since"], &asked["filter"]["kpis"]), (&json!("live"), &json!(["a*"])));
+    let request = peer.receive().await;
+    assert_eq!((&request["since"], &request["filter"]["kpis"]), (&json!("live"), &json!(["a*"])));
     peer.subscribed(10, None).await;
     peer.event(11).await;
     assert_eq!(connected(&mut updates).await, None);
@@ -129,8 +132,11 @@ async fn resumes_where_it_was_after_a_break() {
 
     assert!(disconnected(&mut updates).await.is_temporary());
     let mut peer = script.peer().await;
-    let asked = peer.receive().await;
-    assert_eq!((&asked["since"], &asked["epoch"], &asked["filter"]["kpis"]), (&json!(11), &json!("e"), &json!(["a*"])));
+    let request = peer.receive().await;
+    assert_eq!(
+        (&request["since"], &request["epoch"], &request["filter"]["kpis"]),
+        (&json!(11), &json!("e"), &json!(["a*"]))
+    );
     peer.subscribed(13, Some(true)).await;
     for seq in [11, 12, 13] {
         peer.event(seq).await;
@@ -141,13 +147,13 @@ async fn resumes_where_it_was_after_a_break() {
 }
 
 #[tokio::test]
-async fn a_resume_that_fails_brings_a_snapshot() {
+async fn failed_resume_delivers_a_snapshot() {
     let script = Script::new().await;
     let mut updates = script.follow().since(Since::Seq { seq: 5, epoch: Some("old".into()) }).start();
     let mut peer = script.peer().await;
     assert_eq!(peer.receive().await["epoch"], "old");
     peer.subscribed(2, Some(false)).await;
-    peer.send(json!({"type": "snapshot", "seq": 2, "epoch": "e", "kpis": [], "anomalies": []})).await;
+    peer.send(json!({"type": "snapshot", "seq": 2, "epoch": "e", "kpis": [], "anomalies": [], "incidents": []})).await;
     peer.event(3).await;
     assert_eq!(connected(&mut updates).await, Some(false));
     assert!(matches!(next(&mut updates).await, Update::Snapshot(snapshot) if snapshot.seq == 2));
@@ -155,7 +161,7 @@ async fn a_resume_that_fails_brings_a_snapshot() {
 }
 
 #[tokio::test]
-async fn a_gap_is_repaired_on_the_same_connection() {
+async fn gap_is_repaired_on_the_same_connection() {
     let script = Script::new().await;
     let mut updates = script.follow().start();
     let mut peer = script.peer().await;
@@ -164,8 +170,8 @@ async fn a_gap_is_repaired_on_the_same_connection() {
     peer.event(11).await;
     peer.send(json!({"type": "gap", "from": 12, "to": 14})).await;
     peer.event(15).await;
-    let asked = peer.receive().await;
-    assert_eq!((&asked["since"], &asked["epoch"]), (&json!(11), &json!("e")));
+    let request = peer.receive().await;
+    assert_eq!((&request["since"], &request["epoch"]), (&json!(11), &json!("e")));
     peer.subscribed(15, Some(true)).await;
     for seq in 12..=15 {
         peer.event(seq).await;
@@ -180,7 +186,7 @@ async fn a_gap_is_repaired_on_the_same_connection() {
 }
 
 #[tokio::test]
-async fn a_dead_connection_is_given_up() {
+async fn silent_connection_is_replaced() {
     let script = Script::new().await;
     let mut updates = script.follow().silence(Duration::from_millis(200)).start();
     let mut silent = script.peer().await;
@@ -193,14 +199,14 @@ async fn a_dead_connection_is_given_up() {
 }
 
 #[tokio::test]
-async fn it_keeps_coming_back_and_says_why() {
+async fn follow_retries_temporary_errors_and_reports_them() {
     let script = Script::new().await;
     let mut updates = script.follow().start();
     for _ in 0..3 {
         script.answer("503 Service Unavailable", "", r#"{"detail": "restarting"}"#).await;
         assert!(disconnected(&mut updates).await.to_string().contains("restarting"));
     }
-    // One that gives no reason is not asked for it at once.
+    // An error without a reason causes no second request.
     script.answer("503 Service Unavailable", "", "").await;
     assert!(disconnected(&mut updates).await.to_string().contains("503"));
     let mut peer = script.peer().await;
@@ -210,7 +216,7 @@ async fn it_keeps_coming_back_and_says_why() {
 }
 
 #[tokio::test]
-async fn what_trying_again_would_not_change_ends_it() {
+async fn permanent_error_ends_the_stream() {
     let script = Script::new().await;
     let mut updates = script.follow().start();
     script.answer("404 Not Found", "", r#"{"detail": "there is no workspace \"local\""}"#).await;
@@ -243,10 +249,10 @@ async fn dropping_the_stream_closes_the_connection() {
 }
 
 #[tokio::test]
-async fn a_full_server_is_waited_for() {
+async fn ingest_with_retries_waits_for_a_full_server() {
     let script = Script::new().await;
     let local = script.client().workspace("local");
-    let sending = tokio::spawn(async move { local.ingest_patiently(&[Sample::new("a", 1.0)], 3).await });
+    let sending = tokio::spawn(async move { local.ingest_with_retries(&[Sample::new("a", 1.0)], 3).await });
     script.answer("429 Too Many Requests", "retry-after: 0\r\n", r#"{"detail": "full"}"#).await;
     let request = script.answer("200 OK", "", r#"{"accepted": 1, "rejected": [], "seq": 4, "epoch": "e"}"#).await;
     assert!(request.ends_with(r#"{"samples":[{"kpi":"a","value":1.0}]}"#), "{request}");
@@ -255,7 +261,7 @@ async fn a_full_server_is_waited_for() {
 }
 
 #[tokio::test]
-async fn rejected_rows_are_named_even_when_nothing_was_accepted() {
+async fn receipt_lists_rejected_rows_if_no_row_was_accepted() {
     let script = Script::new().await;
     let local = script.client().workspace("local");
     let sending = tokio::spawn(async move { local.ingest(&[Sample::new("a b", 1.0)]).await });
@@ -265,10 +271,10 @@ async fn rejected_rows_are_named_even_when_nothing_was_accepted() {
 }
 
 #[tokio::test]
-async fn sound_comes_as_packets_and_comes_back() {
+async fn listen_delivers_packets_and_reconnects() {
     let script = Script::new().await;
-    let soon = Backoff::new(Duration::from_millis(10), Duration::from_millis(50));
-    let mut listening = script.client().workspace("local").listen("default").backoff(soon).start();
+    let backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(50));
+    let mut listening = script.client().workspace("local").listen("default").backoff(backoff).start();
     for round in 0..2_u64 {
         let mut peer = script.peer().await;
         peer.send(json!({"type": "config", "codec": "opus", "sample_rate": 48_000, "channels": 2, "frame_ms": 20, "pre_skip": 312}))
@@ -288,11 +294,11 @@ async fn sound_comes_as_packets_and_comes_back() {
 }
 
 #[tokio::test]
-async fn an_unknown_type_of_event_is_delivered_as_it_is() {
-    let mut strange = event(3);
-    strange["type"] = json!("kpi.renamed");
-    strange["data"] = json!({"to": "b"});
-    let event = Event::from_json(&strange.to_string()).unwrap();
+async fn event_of_an_unknown_type_keeps_its_content() {
+    let mut unknown = event(3);
+    unknown["type"] = json!("kpi.renamed");
+    unknown["data"] = json!({"to": "b"});
+    let event = Event::from_json(&unknown.to_string()).unwrap();
     assert!(matches!(&event.data, EventData::Other { name, .. } if name == "kpi.renamed"));
-    assert_eq!(serde_json::to_value(&event).unwrap(), strange);
+    assert_eq!(serde_json::to_value(&event).unwrap(), unknown);
 }

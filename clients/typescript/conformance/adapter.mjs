@@ -1,4 +1,7 @@
-/** The adapter of the conformance suite (tests/conformance): prints what the client delivers. Needs `npm run build`. */
+/**
+ * The adapter of the conformance suite (tests/conformance). It prints each delivery as JSON. Run
+ * `npm run build` first.
+ */
 
 import { Client } from "../dist/index.js";
 

@@ -1,14 +1,15 @@
-/** How long to wait before trying again. */
+/** Exponential backoff with random jitter. */
 
 const FIRST_MS = 500;
 const LONGEST_MS = 15_000;
 
 /**
- * Exponential backoff with equal jitter: half of the delay is certain, half is chance, so that many clients that lost
- * the same server do not all come back in the same moment.
+ * Returns the pause before the next attempt in milliseconds. The pause doubles with each failure.
+ * Half of it is random, so that many clients do not reconnect to a restarted server at the same
+ * time.
  *
- * @param failures how many attempts failed in a row, at least 1
- * @param chance a number from 0 (inclusive) to 1 (exclusive)
+ * @param failures the number of consecutive failures, at least 1
+ * @param chance a random number from 0 (inclusive) to 1 (exclusive)
  */
 export function backoff(failures: number, chance: number): number {
   const full = Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.min(failures - 1, 10));

@@ -1,4 +1,4 @@
-/** One workspace of a server: follow events, query, send samples. */
+/** The client of one workspace: follow events, query, act, send samples. */
 
 import type { Detectors, Experiment, Job } from "./experiments.ts";
 import { events, type EventsOptions, type Reset } from "./events.ts";
@@ -32,49 +32,49 @@ export interface Mix {
   sounding: Voice[];
 }
 
-/** A node, as seen by the node that answers. */
+/** A node, from the view of the answering node. */
 export interface ClusterNode {
   node: string;
-  /** `leaving`: it shuts down. `silent`: no heartbeat arrives. */
+  /** `leaving`: the node shuts down. `silent`: no heartbeat arrives. */
   state: "alive" | "leaving" | "silent";
-  /** Milliseconds since its last heartbeat. */
+  /** Milliseconds since the last heartbeat. */
   silent_ms: number;
   version: string;
-  /** When its process started, by its own clock. ISO 8601. */
+  /** Start time of the process by the node's clock, ISO 8601. */
   started: string;
-  /** Milliseconds its clock is ahead of the answering node's. */
+  /** Milliseconds by which the node's clock is ahead of the answering node's clock. */
   clock_ms: number;
-  /** How many it owns. */
+  /** Number of workspaces that the node owns. */
   workspaces: number;
 }
 
-/** The numbers are null when the owner did not answer. */
+/** A workspace in the cluster. The numbers are null if the owner did not answer. */
 export interface ClusterWorkspace {
   workspace: string;
-  /** null: between two owners. */
+  /** null while the workspace is in transfer between two nodes. */
   owner: string | null;
   /** The newest event. */
   seq: number | null;
   kpis: number | null;
-  /** KPIs that are not scored, because scoring them failed repeatedly. */
+  /** Number of KPIs that are not scored, because scoring failed repeatedly. */
   parked: number | null;
-  /** Events that the history is behind. */
+  /** Number of events that the history store has not written yet. */
   history_lag: number | null;
 }
 
 export interface Cluster {
-  /** false: a single node. */
+  /** false for a single node. */
   enabled: boolean;
-  /** The node that answers. */
+  /** The answering node. */
   node: string;
   nodes: ClusterNode[];
   workspaces: ClusterWorkspace[];
 }
 
 export interface SamplesQuery {
-  /** Milliseconds, inclusive. One hour before `to` when absent. */
+  /** Start in milliseconds, inclusive. Default: one hour before `to`. */
   from?: number;
-  /** Milliseconds, exclusive. Now when absent. */
+  /** End in milliseconds, exclusive. Default: now. */
   to?: number;
   labels?: Labels;
   step?: number;
@@ -100,7 +100,7 @@ export interface AnomaliesQuery {
 
 export interface AnomaliesPage {
   anomalies: Anomaly[];
-  /** Give it as `before` for the next page. */
+  /** The value of `before` for the next page. null on the last page. */
   next: string | null;
 }
 
@@ -109,7 +109,7 @@ export interface IncidentsQuery {
   from?: number;
   to?: number;
   open?: boolean;
-  /** Only alerted ones, or only the others. */
+  /** true: only alerted incidents. false: only others. */
   alerted?: boolean;
   limit?: number;
   before?: string;
@@ -117,18 +117,21 @@ export interface IncidentsQuery {
 
 export interface IncidentsPage {
   incidents: Incident[];
-  /** Give it as `before` for the next page. */
+  /** The value of `before` for the next page. null on the last page. */
   next: string | null;
 }
 
 export interface ClientOptions {
-  /** The server, such as `http://127.0.0.1:7070`. Default: the server this page came from. */
+  /** The server's URL, such as `http://127.0.0.1:7070`. Default: the origin of the page. */
   url?: string;
-  /** Default `local`. */
+  /** The workspace's name. Default: `local`. */
   workspace?: string;
-  /** For environments without `fetch`, and for tests. */
+  /** A replacement of `fetch`, for environments without it and for tests. */
   fetch?: Fetch;
-  /** For environments without `WebSocket`, such as Node.js before version 22: the class of the package `ws`. */
+  /**
+   * A WebSocket class, for environments without `WebSocket`, such as Node.js before version 22. The
+   * class of the package `ws` works.
+   */
   WebSocket?: new (url: string) => WebSocket;
 }
 
@@ -148,60 +151,63 @@ export class Client {
     this.#environment = Socket === undefined ? REAL : { ...REAL, open: (url) => new Socket(url) };
   }
 
-  /** The address of the event stream. */
+  /** The URL of the event stream. */
   get eventsUrl(): string {
     return socketUrl(`${this.#base}/events`);
   }
 
-  /** The address of a mix's packets. */
+  /** The URL of a mix's packets. */
   packetsUrl(mix = "default"): string {
     return socketUrl(`${this.#base}/mixes/${encodeURIComponent(mix)}/live`);
   }
 
-  /** The address of a mix as an endless Ogg file. */
+  /** The URL of a mix as an endless Ogg stream. */
   oggUrl(mix = "default"): string {
     return `${this.#base}/mixes/${encodeURIComponent(mix)}/live.ogg`;
   }
 
-  /** Events, each once and in order. A snapshot comes first (see `since`) and wherever events were lost. */
+  /**
+   * Delivers events, each exactly once and in order. A snapshot comes first (see `since`), and
+   * replaces lost events.
+   */
   events(options: EventsOptions = {}): AsyncGenerator<LiveEvent | Reset, void, void> {
     return events(this.eventsUrl, options, this.#environment);
   }
 
-  /** The same with callbacks. Call `start` on it. */
+  /** Creates a subscription with callbacks. `start` opens it. */
   subscription(follower: Follower, options: LinkOptions = {}): Subscription {
     return new Subscription(this.eventsUrl, follower, options, this.#environment);
   }
 
-  /** Sends samples; answers when they are durable. */
+  /** Sends samples. Resolves when they are durable. */
   ingest(samples: readonly Sample[], options: IngestOptions = {}): Promise<Receipt> {
     return ingest(this.#fetch, `${this.#base}/kpis/ingest`, samples, options);
   }
 
   async workspaces(): Promise<{ id: string }[]> {
-    const answer = await this.#ask<{ workspaces: { id: string }[] }>(`${this.#server}/api/v1/workspaces`);
+    const answer = await this.#request<{ workspaces: { id: string }[] }>(`${this.#server}/api/v1/workspaces`);
     return answer.workspaces;
   }
 
   cluster(signal?: AbortSignal): Promise<Cluster> {
-    return this.#ask(`${this.#server}/api/v1/cluster`, init(signal));
+    return this.#request(`${this.#server}/api/v1/cluster`, init(signal));
   }
 
-  /** All KPIs after event `seq`. */
+  /** Returns all KPIs after event `seq`. */
   kpis(signal?: AbortSignal): Promise<{ seq: number; epoch: string; kpis: Kpi[] }> {
-    return this.#ask(`${this.#base}/kpis`, init(signal));
+    return this.#request(`${this.#base}/kpis`, init(signal));
   }
 
   kpi(kpi: string, signal?: AbortSignal): Promise<Kpi> {
-    return this.#ask(this.#kpi(kpi), init(signal));
+    return this.#request(this.#kpi(kpi), init(signal));
   }
 
-  /** Single samples of each series of a KPI. */
+  /** Returns the single samples of each series of a KPI. */
   async rows(kpi: string, query: Omit<SamplesQuery, "step"> = {}, signal?: AbortSignal): Promise<SeriesRows<SampleRow>[]> {
     return (await this.#samples<SampleRow>(kpi, query, signal)).series;
   }
 
-  /** One row a step. */
+  /** Returns one rollup per step for each series of a KPI. */
   async rollups(
     kpi: string,
     query: SamplesQuery & { step: number },
@@ -210,98 +216,101 @@ export class Client {
     return (await this.#samples<RollupRow>(kpi, query, signal)).series;
   }
 
-  /** A page of anomalies, latest opened first. */
+  /** Returns a page of anomalies, latest opened first. */
   anomalies(query: AnomaliesQuery = {}, signal?: AbortSignal): Promise<AnomaliesPage> {
-    return this.#ask(`${this.#base}/anomalies?${parameters({ ...query })}`, init(signal));
+    return this.#request(`${this.#base}/anomalies?${parameters({ ...query })}`, init(signal));
   }
 
   acknowledge(id: string, note = ""): Promise<Anomaly> {
     const body = note.trim() === "" ? {} : { note: note.trim() };
-    return this.#ask(`${this.#base}/anomalies/${encodeURIComponent(id)}/acknowledge`, send("POST", body));
+    return this.#request(`${this.#base}/anomalies/${encodeURIComponent(id)}/acknowledge`, send("POST", body));
   }
 
-  /** One anomaly with its explanation. */
+  /** Returns one anomaly with its explanation. */
   explain(id: string, signal?: AbortSignal): Promise<ExplainedAnomaly> {
-    return this.#ask(`${this.#base}/anomalies/${encodeURIComponent(id)}`, init(signal));
+    return this.#request(`${this.#base}/anomalies/${encodeURIComponent(id)}`, init(signal));
   }
 
-  /** The address of the picture of an anomaly. */
+  /** The URL of the chart of an anomaly. */
   picture(id: string, form: "svg" | "png" = "svg"): string {
     return `${this.#base}/anomalies/${encodeURIComponent(id)}/picture.${form}`;
   }
 
-  /** Records whether an anomaly was worth the alert; the last feedback holds. */
+  /** Records whether an anomaly was worth the alert. It replaces earlier feedback. */
   sendFeedback(id: string, outcome: Feedback["outcome"], note = ""): Promise<Anomaly> {
     const body = note.trim() === "" ? { outcome } : { outcome, note: note.trim() };
-    return this.#ask(`${this.#base}/anomalies/${encodeURIComponent(id)}/feedback`, send("POST", body));
+    return this.#request(`${this.#base}/anomalies/${encodeURIComponent(id)}/feedback`, send("POST", body));
   }
 
-  /** Mutes the series of an anomaly for a while: `30m`, `2h`, `1d`. */
+  /** Mutes the series of an anomaly for a duration such as `30m`, `2h` or `1d`. */
   async mute(id: string, length: string): Promise<void> {
-    await this.#ask(`${this.#base}/anomalies/${encodeURIComponent(id)}/mute`, send("POST", { for: length }));
+    await this.#request(`${this.#base}/anomalies/${encodeURIComponent(id)}/mute`, send("POST", { for: length }));
   }
 
-  /** A page of incidents, latest opened first. */
+  /** Returns a page of incidents, latest opened first. */
   incidents(query: IncidentsQuery = {}, signal?: AbortSignal): Promise<IncidentsPage> {
-    return this.#ask(`${this.#base}/incidents?${parameters({ ...query })}`, init(signal));
+    return this.#request(`${this.#base}/incidents?${parameters({ ...query })}`, init(signal));
   }
 
   /** Acknowledges an incident and each of its members. */
   acknowledgeIncident(id: string, note = ""): Promise<Incident> {
     const body = note.trim() === "" ? {} : { note: note.trim() };
-    return this.#ask(`${this.#base}/incidents/${encodeURIComponent(id)}/acknowledge`, send("POST", body));
+    return this.#request(`${this.#base}/incidents/${encodeURIComponent(id)}/acknowledge`, send("POST", body));
   }
 
-  /** Starts a parked KPI again. */
+  /** Resumes a parked KPI. */
   async resume(kpi: string): Promise<void> {
-    await this.#ask(`${this.#kpi(kpi)}/resume`, { method: "POST" });
+    await this.#request(`${this.#kpi(kpi)}/resume`, { method: "POST" });
   }
 
   mix(mix = "default"): Promise<Mix> {
-    return this.#ask(`${this.#base}/mixes/${encodeURIComponent(mix)}`);
+    return this.#request(`${this.#base}/mixes/${encodeURIComponent(mix)}`);
   }
 
   changeMix(mix: string, change: Partial<Pick<Mix, "mode" | "voices" | "polarity">>): Promise<Mix> {
-    return this.#ask(`${this.#base}/mixes/${encodeURIComponent(mix)}`, send("PATCH", change));
+    return this.#request(`${this.#base}/mixes/${encodeURIComponent(mix)}`, send("PATCH", change));
   }
 
-  /** All revisions of all detector entries, and the live one. */
+  /** Returns all revisions of all detector entries, and the live entry. */
   detectors(): Promise<Detectors> {
-    return this.#ask(`${this.#base}/detectors`);
+    return this.#request(`${this.#base}/detectors`);
   }
 
-  /** All experiments, in order of name. */
+  /** Returns all experiments, ordered by name. */
   async experiments(): Promise<Experiment[]> {
-    return (await this.#ask<{ experiments: Experiment[] }>(`${this.#base}/experiments`)).experiments;
+    return (await this.#request<{ experiments: Experiment[] }>(`${this.#base}/experiments`)).experiments;
   }
 
-  /** Runs an entry (`name@revision`) as the shadow of the live detector; one experiment runs at a time. */
+  /**
+   * Starts an experiment: the entry `candidate` (`name@revision`) runs as the shadow of the live
+   * detector. Only one experiment runs at a time.
+   */
   beginExperiment(name: string, candidate: string, policy: Record<string, unknown> = {}): Promise<Experiment> {
-    return this.#ask(`${this.#base}/experiments`, send("POST", { name, candidate, policy }));
+    return this.#request(`${this.#base}/experiments`, send("POST", { name, candidate, policy }));
   }
 
-  /** Moves on to the next stage or share. `force`: also before the candidate has enough samples. */
+  /** Moves to the next stage or share. `force` skips the check for enough samples. */
   promoteExperiment(name: string, force = false): Promise<Experiment> {
-    return this.#ask(`${this.#experiment(name)}/promote?force=${force}`, { method: "POST" });
+    return this.#request(`${this.#experiment(name)}/promote?force=${force}`, { method: "POST" });
   }
 
-  /** Makes the former live detector live again. */
+  /** Restores the previous live detector. */
   rollBackExperiment(name: string): Promise<Experiment> {
-    return this.#ask(`${this.#experiment(name)}/rollback`, { method: "POST" });
+    return this.#request(`${this.#experiment(name)}/rollback`, { method: "POST" });
   }
 
   stopExperiment(name: string): Promise<Experiment> {
-    return this.#ask(`${this.#experiment(name)}/stop`, { method: "POST" });
+    return this.#request(`${this.#experiment(name)}/stop`, { method: "POST" });
   }
 
-  /** Training jobs, oldest first. */
+  /** Returns all training jobs, oldest first. */
   async jobs(): Promise<Job[]> {
-    return (await this.#ask<{ jobs: Job[] }>(`${this.#base}/jobs`)).jobs;
+    return (await this.#request<{ jobs: Job[] }>(`${this.#base}/jobs`)).jobs;
   }
 
   /** Cancels a job. */
   cancelJob(id: string): Promise<Job> {
-    return this.#ask(`${this.#base}/jobs/${encodeURIComponent(id)}`, { method: "DELETE" });
+    return this.#request(`${this.#base}/jobs/${encodeURIComponent(id)}`, { method: "DELETE" });
   }
 
   #experiment(name: string): string {
@@ -312,7 +321,7 @@ export class Client {
     return `${this.#base}/kpis/${encodeURIComponent(kpi)}`;
   }
 
-  #ask<Answer>(url: string, request: RequestInit = {}): Promise<Answer> {
+  #request<Answer>(url: string, request: RequestInit = {}): Promise<Answer> {
     return ask(this.#fetch, url, request);
   }
 
@@ -321,18 +330,18 @@ export class Client {
     query: SamplesQuery,
     signal?: AbortSignal,
   ): Promise<{ columns: string[]; series: SeriesRows<Row>[] }> {
-    return this.#ask(`${this.#kpi(kpi)}/samples?${parameters({ ...query })}`, init(signal));
+    return this.#request(`${this.#kpi(kpi)}/samples?${parameters({ ...query })}`, init(signal));
   }
 }
 
 function pageOrigin(): string {
   if (typeof location === "undefined") {
-    throw new Error("outside of a page, give the client the server's url");
+    throw new Error("outside of a browser, the client needs the option `url`");
   }
   return location.origin;
 }
 
-/** `http` becomes `ws`, `https` becomes `wss`. */
+/** The WebSocket URL of an HTTP URL. */
 function socketUrl(url: string): string {
   return url.replace(/^http/, "ws");
 }

@@ -17,7 +17,7 @@ class FakeSocket {
     this.closed = true;
   }
 
-  hear(message: unknown): void {
+  receive(message: unknown): void {
     this.onmessage?.({ data: JSON.stringify(message) });
   }
 }
@@ -36,7 +36,7 @@ function follow(options: EventsOptions = {}, most = 100) {
 
 function greet(socket: FakeSocket | undefined, recovered: boolean | null): void {
   socket?.onopen?.();
-  socket?.hear({ type: "subscribed", seq: 5, epoch: "e", recovered });
+  socket?.receive({ type: "subscribed", seq: 5, epoch: "e", recovered });
 }
 
 beforeEach(() => {
@@ -45,10 +45,10 @@ beforeEach(() => {
 });
 afterEach(() => vi.useRealTimers());
 
-it("delivers events and ends when the consumer breaks off", async () => {
+it("delivers events and ends when the consumer leaves the loop", async () => {
   const seqs: number[] = [];
   const first = follow({ since: "live" });
-  const taking = (async () => {
+  const consuming = (async () => {
     for await (const delivery of first) {
       seqs.push(delivery.seq);
       if (seqs.length === 2) {
@@ -57,16 +57,16 @@ it("delivers events and ends when the consumer breaks off", async () => {
     }
   })();
   greet(sockets[0], null);
-  sockets[0]?.hear(event(6));
-  sockets[0]?.hear(event(7));
-  sockets[0]?.hear(event(8));
-  await taking;
+  sockets[0]?.receive(event(6));
+  sockets[0]?.receive(event(7));
+  sockets[0]?.receive(event(8));
+  await consuming;
   expect(seqs).toEqual([6, 7]);
   expect(sockets[0]?.closed).toBe(true);
   expect(vi.getTimerCount()).toBe(0);
 });
 
-it("ends when the signal aborts, even while nothing happens", async () => {
+it("ends when the signal aborts while no event arrives", async () => {
   const abort = new AbortController();
   const next = follow({ signal: abort.signal }).next();
   greet(sockets[0], null);
@@ -75,13 +75,13 @@ it("ends when the signal aborts, even while nothing happens", async () => {
   expect(vi.getTimerCount()).toBe(0);
 });
 
-it("closes the connection on a slow consumer and resumes when it has caught up", async () => {
+it("closes the connection of a slow consumer and resumes it later", async () => {
   const iteration = follow({ since: "live" }, 4);
   const first = iteration.next();
   greet(sockets[0], null);
-  sockets[0]?.hear(event(6));
+  sockets[0]?.receive(event(6));
   const seqs = [(await first).value?.seq];
-  [7, 8, 9, 10].forEach((seq) => sockets[0]?.hear(event(seq)));
+  [7, 8, 9, 10].forEach((seq) => sockets[0]?.receive(event(seq)));
   expect(sockets[0]?.closed).toBe(true);
   expect(sockets).toHaveLength(1);
   for (const _ of [7, 8, 9]) {

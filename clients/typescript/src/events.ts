@@ -1,14 +1,14 @@
-/** A subscription as an async iterable, for `for await`. */
+/** A subscription as an async iterable for `for await`. */
 
 import type { Link, LinkOptions } from "./link.ts";
 import { REAL, Subscription, type Environment } from "./subscription.ts";
 import type { LiveEvent, Snapshot } from "./wire.ts";
 
-/** A snapshot as an iteration delivers it. */
+/** A snapshot in the stream of events. */
 export interface Reset extends Snapshot {
   /**
-   * Events were lost: the snapshot replaces all state known so far. false for the snapshot at the start of a
-   * subscription.
+   * Whether events were lost. If so, the snapshot replaces all state received so far. false for the
+   * snapshot at the start of a subscription.
    */
   lost: boolean;
 }
@@ -16,17 +16,20 @@ export interface Reset extends Snapshot {
 export interface EventsOptions extends LinkOptions {
   /** Ends the iteration. */
   signal?: AbortSignal;
-  /** The connection's phase, or the time of the next attempt, changed. */
+  /** Called when the connection's phase or the time of the next attempt changes. */
   onChange?: (link: Link) => void;
 }
 
-/** Deliveries that may wait for a slow consumer; then the connection is closed until half of them are taken. */
+/**
+ * Maximum number of deliveries queued for a slow consumer. A full queue closes the connection until
+ * the consumer has taken half of it.
+ */
 const MOST_WAITING = 10_000;
 
 /**
- * Delivers events, each once and in order, and snapshots where events were lost, until the consumer breaks off or the
- * signal aborts. A slow consumer loses nothing as long as the server's log holds the missed events: the connection is
- * closed and resumed later.
+ * Delivers events, each exactly once and in order. A snapshot replaces lost events. The iteration
+ * ends when the consumer leaves the loop or the signal aborts. The connection of a slow consumer is
+ * closed and resumed later. The consumer loses no event that the server's log still holds.
  */
 export async function* events(
   url: string,

@@ -1,15 +1,15 @@
 /** Detectors, experiments and training jobs. */
 
-/** One revision of an entry. It never changes. */
+/** One revision of an entry. A revision is immutable. */
 export interface DetectorEntry {
-  /** `name@revision` */
+  /** The reference of the entry, `name@revision`. */
   entry: string;
   name: string;
   revision: number;
   /** The algorithm. */
   detector: string;
   options: Record<string, number>;
-  /** The `detector` of its anomalies. */
+  /** The value of `detector` in anomalies of this entry. */
   label: string;
 }
 
@@ -23,22 +23,22 @@ export interface Detectors {
 
 export type ExperimentStage = "shadow" | "canary" | "promoted" | "rolled_back" | "stopped";
 
-/** One of the two detectors. */
+/** The counters of one of the two detectors. */
 export interface Arm {
   samples: number;
   live_samples: number;
-  /** Episodes it opened, alerted or not. */
+  /** Number of episodes that the detector opened, alerted or not. */
   alerts: number;
-  /** Of them, those that the other detector did not have. */
+  /** Number of episodes that the other detector did not open. */
   alone: number;
   alerts_per_10k: number | null;
   /** null in the first hour. */
   alerts_per_day: number | null;
   live_ns: number | null;
   shadow_ns: number | null;
-  /** The share of real ones among its anomalies with feedback. */
+  /** Share of real anomalies among the anomalies with feedback, 0 to 1. */
   precision: number | null;
-  /** Anomalies with feedback. */
+  /** Number of anomalies with feedback. */
   feedback_count: number;
 }
 
@@ -46,7 +46,7 @@ export interface Evidence {
   baseline: Arm;
   candidate: Arm;
   both: number;
-  /** 0 to 1. */
+  /** Share of episodes that both detectors opened, 0 to 1. */
   agreement: number | null;
 }
 
@@ -67,9 +67,9 @@ export interface Experiment {
   percent: number;
   since: number;
   policy: Record<string, unknown>;
-  /** From the whole experiment. */
+  /** Counters of the whole experiment. */
   total: Evidence;
-  /** From this stage and share. */
+  /** Counters of the current stage and share. */
   current: Evidence;
   steps: ExperimentStep[];
 }

@@ -1,6 +1,6 @@
-/** Requests and their answers, and the errors of both. */
+/** HTTP requests, responses and errors. */
 
-/** An answer that was not a success, with the words of the server (RFC 9457). */
+/** An error response of the server, an RFC 9457 problem document. */
 export class ApiError extends Error {
   override readonly name = "ApiError";
 
@@ -8,23 +8,23 @@ export class ApiError extends Error {
     /** The HTTP status. */
     readonly status: number,
     message: string,
-    /** The whole problem document, when there was one: `type`, `title`, `detail`, and more for some. */
+    /** The problem document: `type`, `title`, `detail`, and further members for some types. */
     readonly problem: Readonly<Record<string, unknown>> = {},
-    /** How long the server asks to wait before trying again. */
+    /** The pause that the server asks for, in milliseconds. */
     readonly retryAfterMs: number | null = null,
   ) {
     super(message);
   }
 
-  /** Whether the same request may succeed later: too much at once, or not available right now. */
-  get passing(): boolean {
+  /** Whether the same request may succeed later. */
+  get temporary(): boolean {
     return this.status === 429 || this.status === 503;
   }
 }
 
 export type Fetch = (url: string, request: RequestInit) => Promise<Response>;
 
-/** Asks and reads the answer's JSON; an empty answer is `undefined`. */
+/** Sends a request and parses the JSON response. An empty response is `undefined`. */
 export async function ask<Answer>(fetch: Fetch, url: string, request: RequestInit = {}): Promise<Answer> {
   const response = await fetch(url, { ...request, headers: { accept: "application/json", ...request.headers } });
   const text = await response.text();
@@ -40,8 +40,8 @@ function failure(text: string, response: Response): ApiError {
   const { status, statusText } = response;
   try {
     const problem = JSON.parse(text) as Record<string, unknown>;
-    const words = [problem["detail"], problem["title"]].find((each) => typeof each === "string");
-    return new ApiError(status, words ?? statusText, problem, retryAfterMs);
+    const reason = [problem["detail"], problem["title"]].find((each) => typeof each === "string");
+    return new ApiError(status, reason ?? statusText, problem, retryAfterMs);
   } catch {
     return new ApiError(status, `${status} ${statusText}`, {}, retryAfterMs);
   }

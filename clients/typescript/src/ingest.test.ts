@@ -5,10 +5,10 @@ import { ingest } from "./ingest.ts";
 const samples = [{ kpi: "shop.revenue", value: 1 }];
 const good = { accepted: 1, rejected: [], rejected_total: 0, seq: 7, epoch: "e" };
 
-/** Answers one request after the other; an error is thrown instead. */
+/** Returns one answer per request. An error is thrown. */
 function answers(...all: (Response | Error)[]) {
   return vi.fn(() => {
-    const next = all.shift() ?? new Error("asked once more than expected");
+    const next = all.shift() ?? new Error("one request more than expected");
     return next instanceof Error ? Promise.reject(next) : Promise.resolve(next);
   });
 }
@@ -20,7 +20,7 @@ function problem(status: number, type: string, more: Record<string, unknown> = {
 beforeEach(() => vi.useFakeTimers());
 afterEach(() => vi.useRealTimers());
 
-it("sends again while the server has no room or is not there, and waits as long as it is asked to", async () => {
+it("retries after the requested pause while the server is full or away", async () => {
   const busy = problem(429, "/problems/overloaded", {}, { "retry-after": "20" });
   const fetch = answers(busy, new TypeError("fetch failed"), new Response(JSON.stringify(good)));
   const sending = ingest(fetch, "http://test", samples);
@@ -32,28 +32,28 @@ it("sends again while the server has no room or is not there, and waits as long 
   expect(await sending).toEqual(good);
 });
 
-it("gives up after so many attempts", async () => {
+it("fails after the maximum number of attempts", async () => {
   const fetch = answers(...Array.from({ length: 9 }, () => problem(503, "/problems/unavailable")));
   const sending = ingest(fetch, "http://test", samples, { attempts: 3 });
-  const failed = expect(sending).rejects.toMatchObject({ status: 503, message: "d", passing: true });
+  const failed = expect(sending).rejects.toMatchObject({ status: 503, message: "d", temporary: true });
   await vi.runAllTimersAsync();
   await failed;
   expect(fetch).toHaveBeenCalledTimes(3);
 });
 
-it("does not send again what the server will never take", async () => {
+it("does not retry a permanent error", async () => {
   const fetch = answers(problem(413, "/problems/too-large"));
   await expect(ingest(fetch, "http://test", samples)).rejects.toBeInstanceOf(ApiError);
   expect(fetch).toHaveBeenCalledTimes(1);
 });
 
-it("takes a batch without a good row as a receipt, not as an error", async () => {
+it("returns a receipt if each row of a batch was rejected", async () => {
   const rejected = [{ row: 0, error: "value must be a finite number" }];
   const fetch = answers(problem(400, "/problems/nothing-accepted", { rejected, rejected_total: 1 }));
   expect(await ingest(fetch, "http://test", samples)).toEqual({ accepted: 0, rejected, rejected_total: 1, seq: null, epoch: null });
 });
 
-it("says something sensible when the answer is not the server's", async () => {
+it("reports the status if the response is no problem document", async () => {
   const fetch = answers(new Response("<html>", { status: 404, statusText: "Not Found" }));
   await expect(ingest(fetch, "http://test", samples)).rejects.toThrow("404 Not Found");
 });

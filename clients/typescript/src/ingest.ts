@@ -1,4 +1,7 @@
-/** Sends samples, in batches the server takes, again when it has no room. Sending a sample twice is harmless. */
+/**
+ * Sends samples in batches and retries them while the server is full. Sending a sample twice is
+ * safe, because a sample replaces an equal one.
+ */
 
 import { backoff } from "./backoff.ts";
 import { ApiError, ask, type Fetch } from "./http.ts";
@@ -7,32 +10,32 @@ import type { Labels } from "./wire.ts";
 export interface Sample {
   kpi: string;
   labels?: Labels;
-  /** Milliseconds since the Unix epoch, or RFC 3339; absent: when it arrives. */
+  /** Milliseconds since the Unix epoch, or RFC 3339. Default: the time of arrival. */
   timestamp?: number | string;
   value: number;
 }
 
 export interface Rejected {
-  /** Counts from 0, in the samples that were given. */
+  /** Index in the given samples, from 0. */
   row: number;
   error: string;
 }
 
-/** What became of the samples. */
+/** The result of sending samples. */
 export interface Receipt {
-  /** Samples that are durable now. */
+  /** Number of durable samples. */
   accepted: number;
-  /** At most a hundred a request are listed. */
+  /** The first rejected samples, at most 100 per request. */
   rejected: Rejected[];
   rejected_total: number;
-  /** The last event that the samples became part of. null when none was accepted. */
+  /** The last event that contains samples. null if no sample was accepted. */
   seq: number | null;
   epoch: string | null;
 }
 
 export interface IngestOptions {
   signal?: AbortSignal;
-  /** How often a batch is tried while the server has no room or is not there. Default 5. */
+  /** Maximum number of attempts for a batch while the server is full or unreachable. Default: 5. */
   attempts?: number;
 }
 
@@ -44,9 +47,11 @@ interface Answer extends Receipt {
 const BATCH = 10_000;
 
 /**
- * Sends samples and answers when all of them are durable. Rows the server refused are listed, and are no error.
+ * Sends samples. Resolves when all of them are durable or rejected. Rejected rows are no error.
  *
- * @throws ApiError when the server refused a batch, or was not there in all attempts. Batches before it are durable.
+ * @throws ApiError if the server refused a batch, or was full in all attempts. Earlier batches are
+ * durable.
+ * @throws TypeError if the server was unreachable in all attempts.
  */
 export async function ingest(
   fetch: Fetch,
@@ -86,12 +91,12 @@ async function post(
         const { rejected, rejected_total } = error.problem as unknown as Receipt;
         return { accepted: 0, rejected, rejected_total, seq: null, epoch: null };
       }
-      const passing = error instanceof ApiError ? error.passing : error instanceof TypeError;
-      if (!passing || attempt >= attempts || signal?.aborted === true) {
+      const temporary = error instanceof ApiError ? error.temporary : error instanceof TypeError;
+      if (!temporary || attempt >= attempts || signal?.aborted === true) {
         throw error;
       }
-      const asked = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
-      await pause(Math.max(asked, backoff(attempt, Math.random())), signal);
+      const requested = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
+      await pause(Math.max(requested, backoff(attempt, Math.random())), signal);
     }
   }
 }

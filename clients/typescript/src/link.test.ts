@@ -25,7 +25,7 @@ function subscribed(recovered: boolean | null, seq = 10): ServerMessage {
   return { type: "subscribed", seq, epoch: EPOCH, recovered };
 }
 
-/** Runs inputs one after the other; messages and seconds may be given plainly. */
+/** Runs inputs in order. A message or a number of seconds is a short form of an input. */
 function run(link: Link, ...inputs: (Input | ServerMessage)[]): [Link, Effect[]] {
   const effects: Effect[] = [];
   for (const input of inputs) {
@@ -52,27 +52,27 @@ function sent(effects: Effect[]): unknown[] {
 }
 
 describe("a link", () => {
-  it("asks for a snapshot when it knows nothing", () => {
+  it("requests a snapshot if it has no cursor", () => {
     const [link, effects] = run(idle(), { type: "start", now: 0 }, { type: "opened", now: 1 });
     expect(effects[0]).toEqual({ type: "connect" });
     expect(sent(effects)).toEqual([{ type: "subscribe", since: "snapshot" }]);
     expect(link.phase).toBe("subscribing");
   });
 
-  it("does not call the first snapshot a loss", () => {
+  it("does not mark the first snapshot as lost", () => {
     const start: Input[] = [{ type: "start", now: 0 }, { type: "opened", now: 1 }];
     const [link, effects] = run(idle(), ...start, subscribed(null), snapshot(10));
     expect(effects.filter((effect) => effect.type === "snapshot")).toMatchObject([{ lost: false }]);
     expect(link).toMatchObject({ phase: "live", cursor: { seq: 10, epoch: EPOCH } });
   });
 
-  it("delivers every event once, in order", () => {
+  it("delivers each event once and in order", () => {
     const [link, effects] = run(live(10), event(9), event(10), event(11), event(11), event(14), event(12));
     expect(events(effects)).toEqual([11, 14]);
     expect(link.cursor?.seq).toBe(14);
   });
 
-  it("resumes after the last event it saw", () => {
+  it("resumes after the last delivered event", () => {
     const [waiting] = run(live(10), event(11), { type: "closed", now: 2_000, chance: 0 });
     expect(waiting).toMatchObject({ phase: "waiting", failures: 1, retryAt: 2_250 });
     const [early] = run(waiting, { type: "tick", now: 2_249, chance: 0 });
@@ -90,7 +90,7 @@ describe("a link", () => {
     expect(effects.some((effect) => effect.type === "snapshot")).toBe(false);
   });
 
-  it("says that something was lost when the server no longer holds it", () => {
+  it("marks the snapshot as lost if the server no longer holds the events", () => {
     const [waiting] = run(live(10), { type: "closed", now: 0, chance: 0 });
     const [link, effects] = run(
       waiting,
@@ -106,14 +106,14 @@ describe("a link", () => {
     expect(link.cursor).toEqual({ seq: 901, epoch: "second life" });
   });
 
-  it("starts over when another log answers without saying so", () => {
+  it("requests a snapshot if an event has another epoch", () => {
     const [link, effects] = run(live(10), event(11, "another life"));
     expect(sent(effects)).toEqual([{ type: "subscribe", since: "snapshot" }]);
     expect(events(effects)).toEqual([]);
     expect(link.snapshotDue).toBe(true);
   });
 
-  it("repairs a gap before it goes on", () => {
+  it("repairs a gap before later events", () => {
     const [link, effects] = run(
       live(10),
       event(11),
@@ -127,19 +127,19 @@ describe("a link", () => {
     expect(link.phase).toBe("live");
   });
 
-  it("passes over a gap that holds only what it has seen", () => {
+  it("ignores a gap of delivered events", () => {
     const [link, effects] = run(live(10), event(11), { type: "gap", from: 9, to: 11 }, event(12));
     expect(sent(effects)).toEqual([]);
     expect(events(effects)).toEqual([11, 12]);
     expect(link.phase).toBe("live");
   });
 
-  it("never goes back behind what it delivered", () => {
+  it("never resumes before the last delivered event", () => {
     const [, effects] = run(live(10), event(11), { type: "gap", from: 9, to: 13 });
     expect(sent(effects)).toEqual([{ type: "subscribe", since: 11, epoch: EPOCH }]);
   });
 
-  it("takes a snapshot when gaps keep coming", () => {
+  it("requests a snapshot after repeated gaps", () => {
     let link = live(10);
     let effects: Effect[] = [];
     for (let i = 0; i < GAPS_BEFORE_SNAPSHOT; i += 1) {
@@ -153,7 +153,7 @@ describe("a link", () => {
     expect(after).toMatchObject([{ type: "snapshot", lost: true }]);
   });
 
-  it("waits longer after each failure, and not after a success", () => {
+  it("waits longer after each failure and resets after a success", () => {
     let link = run(idle(), { type: "start", now: 0 })[0];
     const waits: number[] = [];
     for (let i = 0; i < 8; i += 1) {
@@ -167,7 +167,7 @@ describe("a link", () => {
     expect(link.failures).toBe(0);
   });
 
-  it("pings a silent server and gives up on a dead one", () => {
+  it("pings a silent server and replaces a dead connection", () => {
     const quiet = { ...live(), heardAt: 0 };
     const [pinged, ping] = run(quiet, { type: "tick", now: PING_AFTER_MS, chance: 0 });
     expect(sent(ping)).toEqual([{ type: "ping" }]);
@@ -180,12 +180,12 @@ describe("a link", () => {
     expect(answered).toMatchObject({ pinged: false, heardAt: 1_000 });
   });
 
-  it("does not wait for ever for a connection", () => {
+  it("limits the time for connecting", () => {
     const [link] = run(idle(), { type: "start", now: 0 }, { type: "tick", now: CONNECT_WITHIN_MS, chance: 0 });
     expect(link.phase).toBe("waiting");
   });
 
-  it("begins with the next event, and resumes from where that was", () => {
+  it("starts with the next event and resumes from the start position", () => {
     const start: Input[] = [{ type: "start", now: 0 }, { type: "opened", now: 1 }];
     const [link, effects] = run(idle({ since: "live" }), ...start, subscribed(null, 10), event(11));
     expect(sent(effects)).toEqual([{ type: "subscribe", since: "live" }]);
@@ -194,7 +194,7 @@ describe("a link", () => {
     expect(sent(run(link, ...again)[1])).toEqual([{ type: "subscribe", since: 11, epoch: EPOCH }]);
   });
 
-  it("resumes from a position of an earlier run, with the same filter each time", () => {
+  it("resumes from a position of an earlier run with the same filter", () => {
     const filter = { kpis: ["host.*"] };
     const link = idle({ since: { seq: 7, epoch: EPOCH }, filter });
     const [, effects] = run(link, { type: "start", now: 0 }, { type: "opened", now: 1 }, subscribed(true), event(7), event(8));
@@ -202,7 +202,7 @@ describe("a link", () => {
     expect(events(effects)).toEqual([8]);
   });
 
-  it("stays stopped", () => {
+  it("ignores inputs after a stop", () => {
     const [link, effects] = run(live(), { type: "stop" }, { type: "closed", now: 0, chance: 0 });
     expect(link.phase).toBe("idle");
     expect(effects).toEqual([{ type: "close" }]);

@@ -1,9 +1,9 @@
 /**
- * The life of one subscription, as a pure state machine: connect, subscribe, resume where it left off, repair gaps,
- * back off. It holds no socket, no timer and no clock; `subscription.ts` gives it those.
+ * One subscription as a pure state machine: connect, subscribe, resume, repair gaps, back off. It
+ * has no socket, no timer and no clock. `subscription.ts` provides them.
  *
- * Invariant: every event is delivered at most once and in order. Missed events are either replayed by the server or
- * replaced by a snapshot; then histories have to be fetched again.
+ * Invariant: each event is delivered at most once and in order. The server replays missed events,
+ * or a snapshot replaces them. After such a snapshot, histories have to be fetched again.
  */
 
 import { backoff } from "./backoff.ts";
@@ -15,7 +15,7 @@ export interface Cursor {
   epoch: string;
 }
 
-/** The events to receive; an absent or empty list admits all. */
+/** The events to receive. An absent or empty list selects all. */
 export interface Filter {
   /** KPI names, or `prefix*`. */
   kpis?: readonly string[];
@@ -28,16 +28,14 @@ export interface Heartbeat {
   pingAfterMs: number;
   /** Silence after which the connection is replaced. */
   deadAfterMs: number;
-  /** How long connecting and subscribing may take. */
+  /** Timeout for connecting and for subscribing. */
   connectWithinMs: number;
 }
 
 export const HEARTBEAT: Heartbeat = { pingAfterMs: 15_000, deadAfterMs: 25_000, connectWithinMs: 10_000 };
 
 export interface LinkOptions {
-  /**
-   * Where to begin: with the next event, with a snapshot (the default), or after an event of an earlier run.
-   */
+  /** The start: the next event, a snapshot (the default), or a position of an earlier run. */
   since?: "live" | "snapshot" | Cursor;
   filter?: Filter;
   heartbeat?: Partial<Heartbeat>;
@@ -47,23 +45,23 @@ export type Phase = "idle" | "connecting" | "subscribing" | "live" | "waiting";
 
 export interface Link {
   phase: Phase;
-  /** How to begin as long as there is no cursor. */
+  /** The start position while there is no cursor. */
   readonly first: "live" | "snapshot";
   readonly filter: Filter | null;
   readonly heartbeat: Heartbeat;
-  /** The last event seen; null before the first answer with a position. */
+  /** The last delivered event. null before the first answer with a position. */
   cursor: Cursor | null;
-  /** Connections that failed in a row. */
+  /** Number of consecutive failed connections. */
   failures: number;
-  /** When the next attempt is due, while waiting. */
+  /** Time of the next attempt, while waiting. */
   retryAt: number | null;
   /** Time of the last message of the server. */
   heardAt: number;
   /** Whether a ping is unanswered. */
   pinged: boolean;
-  /** A snapshot will follow. It replaces all state known so far. */
+  /** Whether a snapshot will follow. It replaces all state received so far. */
   snapshotDue: boolean;
-  /** Gaps repaired within the window. */
+  /** Number of gaps repaired within the window. */
   gaps: number;
   gapAt: number;
 }
@@ -74,9 +72,9 @@ export type Input =
   | { type: "opened"; now: number }
   | { type: "message"; message: ServerMessage; now: number }
   | { type: "closed"; now: number; chance: number }
-  /** Time passed; sent about once a second. */
+  /** Time passed. The subscription sends a tick four times per second. */
   | { type: "tick"; now: number; chance: number }
-  /** The user asks to reconnect now, or the network is back. */
+  /** The user requested a reconnect, or the network is back. */
   | { type: "reconnect"; now: number };
 
 export type Effect =
@@ -86,7 +84,7 @@ export type Effect =
   | { type: "event"; event: LiveEvent }
   | { type: "snapshot"; snapshot: Snapshot; lost: boolean };
 
-/** After this many gaps within the window, the client asks for a snapshot, because replaying is too slow. */
+/** After this many gaps within the window, the client requests a snapshot instead of a replay. */
 export const GAPS_BEFORE_SNAPSHOT = 3;
 export const GAP_WINDOW_MS = 30_000;
 
@@ -120,7 +118,7 @@ export function step(link: Link, input: Input): [Link, Effect[]] {
     case "opened":
       return link.phase === "connecting" ? subscribe(link, input.now, link.cursor ?? link.first) : [link, []];
     case "message":
-      return hear({ ...link, heardAt: input.now, pinged: false }, input.message, input.now);
+      return receive({ ...link, heardAt: input.now, pinged: false }, input.message, input.now);
     case "closed":
       return link.phase === "idle" || link.phase === "waiting"
         ? [link, []]
@@ -157,8 +155,8 @@ function tick(link: Link, now: number, chance: number): [Link, Effect[]] {
     return link.retryAt !== null && now >= link.retryAt ? connect(link, now) : [link, []];
   }
   const { pingAfterMs, deadAfterMs, connectWithinMs } = link.heartbeat;
-  const patience = link.phase === "live" ? deadAfterMs : connectWithinMs;
-  if (link.phase !== "idle" && silence >= patience) {
+  const limit = link.phase === "live" ? deadAfterMs : connectWithinMs;
+  if (link.phase !== "idle" && silence >= limit) {
     const [next] = wait(link, now, chance);
     return [next, [{ type: "close" }]];
   }
@@ -168,7 +166,7 @@ function tick(link: Link, now: number, chance: number): [Link, Effect[]] {
   return [link, []];
 }
 
-function hear(link: Link, message: ServerMessage, now: number): [Link, Effect[]] {
+function receive(link: Link, message: ServerMessage, now: number): [Link, Effect[]] {
   if (isEvent(message)) {
     return event(link, message, now);
   }
@@ -178,7 +176,7 @@ function hear(link: Link, message: ServerMessage, now: number): [Link, Effect[]]
         return [link, []];
       }
       const snapshotDue = link.snapshotDue || message.recovered === false;
-      // A subscription to live events learns its position here.
+      // The answer contains the start position of a live subscription.
       const begins = link.cursor === null && !snapshotDue;
       const cursor = begins ? { seq: message.seq, epoch: message.epoch } : link.cursor;
       return [{ ...link, phase: "live", failures: 0, snapshotDue, cursor }, []];
@@ -197,7 +195,7 @@ function hear(link: Link, message: ServerMessage, now: number): [Link, Effect[]]
 }
 
 function event(link: Link, message: LiveEvent, now: number): [Link, Effect[]] {
-  // Between a subscribe and its answer, events still belong to the subscription before.
+  // Events before the answer belong to the previous subscription.
   if (link.phase !== "live" || link.snapshotDue || link.cursor === null) {
     return [link, []];
   }
@@ -212,7 +210,7 @@ function event(link: Link, message: LiveEvent, now: number): [Link, Effect[]] {
 }
 
 function gap(link: Link, from: number, to: number, now: number): [Link, Effect[]] {
-  // Events that were seen are not missing.
+  // A gap of delivered events needs no repair.
   if (link.phase !== "live" || link.cursor === null || link.snapshotDue || to <= link.cursor.seq) {
     return [link, []];
   }
@@ -221,7 +219,7 @@ function gap(link: Link, from: number, to: number, now: number): [Link, Effect[]
   if (gaps >= GAPS_BEFORE_SNAPSHOT) {
     return subscribe({ ...link, gaps: 0, gapAt: now }, now, "snapshot");
   }
-  // Everything before the gap was sent, or passed over by the filter.
+  // All events before the gap were sent or excluded by the filter.
   const cursor = { seq: Math.max(link.cursor.seq, from - 1), epoch: link.cursor.epoch };
   return subscribe({ ...link, cursor, gaps, gapAt: now }, now, cursor);
 }

@@ -17,7 +17,7 @@ class FakeSocket {
     this.closed = true;
   }
 
-  hear(message: unknown): void {
+  receive(message: unknown): void {
     this.onmessage?.({ data: typeof message === "string" ? message : JSON.stringify(message) });
   }
 }
@@ -46,8 +46,8 @@ function start(): Subscription {
 
 function greet(socket: FakeSocket | undefined, seq: number): void {
   socket?.onopen?.();
-  socket?.hear({ type: "subscribed", seq, epoch: "e", recovered: null });
-  socket?.hear({ type: "snapshot", seq, epoch: "e", kpis: [], anomalies: [], incidents: [] });
+  socket?.receive({ type: "subscribed", seq, epoch: "e", recovered: null });
+  socket?.receive({ type: "snapshot", seq, epoch: "e", kpis: [], anomalies: [], incidents: [] });
 }
 
 const event = (seq: number) => ({ seq, epoch: "e", time: 0, type: "kpi.resumed", workspace: "w", subject: "kpi/k", kpi: "k", data: {} });
@@ -59,10 +59,10 @@ beforeEach(() => {
 });
 afterEach(() => vi.useRealTimers());
 
-it("reconnects by itself and resumes", () => {
+it("reconnects automatically and resumes", () => {
   const socket = start();
   greet(sockets[0], 5);
-  sockets[0]?.hear(event(6));
+  sockets[0]?.receive(event(6));
   sockets[0]?.onclose?.();
   expect(socket.link.phase).toBe("waiting");
   vi.advanceTimersByTime(1_000);
@@ -72,28 +72,28 @@ it("reconnects by itself and resumes", () => {
   socket.stop();
 });
 
-it("hears nothing from a socket that was replaced", () => {
+it("ignores messages of a replaced socket", () => {
   const socket = start();
   greet(sockets[0], 5);
   vi.advanceTimersByTime(60_000);
   expect(sockets.length).toBeGreaterThan(1);
   expect(sockets[0]?.closed).toBe(true);
-  sockets[0]?.hear(event(6));
+  sockets[0]?.receive(event(6));
   sockets[0]?.onclose?.();
   expect(seqs).toEqual([]);
   socket.stop();
 });
 
-it("passes over messages it does not understand", () => {
+it("ignores invalid and unknown messages", () => {
   const socket = start();
   greet(sockets[0], 5);
-  ["", "nonsense", "null", "[1]", '{"type":"from the future"}'].forEach((text) => sockets[0]?.hear(text));
-  sockets[0]?.hear(event(6));
+  ["", "nonsense", "null", "[1]", '{"type":"from the future"}'].forEach((text) => sockets[0]?.receive(text));
+  sockets[0]?.receive(event(6));
   expect(seqs).toEqual([6]);
   socket.stop();
 });
 
-it("leaves no timer behind", () => {
+it("clears its timer on stop", () => {
   start().stop();
   expect(vi.getTimerCount()).toBe(0);
 });

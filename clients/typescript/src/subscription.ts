@@ -1,4 +1,4 @@
-/** Gives the state machine of `link.ts` a WebSocket, a timer, a clock and random numbers. Does not interpret events. */
+/** Runs the state machine of `link.ts` with a WebSocket, a timer, a clock and random numbers. */
 
 import { idle, step, type Effect, type Input, type Link, type LinkOptions } from "./link.ts";
 import type { LiveEvent, ServerMessage, Snapshot } from "./wire.ts";
@@ -6,13 +6,13 @@ import type { LiveEvent, ServerMessage, Snapshot } from "./wire.ts";
 /** Callbacks of a subscription. */
 export interface Follower {
   event(event: LiveEvent): void;
-  /** `lost`: events were lost, so histories have to be fetched again. */
+  /** `lost`: events were lost, and histories have to be fetched again. */
   snapshot(snapshot: Snapshot, lost: boolean): void;
-  /** The phase, or the time of the next attempt, changed. */
+  /** Called when the phase or the time of the next attempt changes. */
   changed?(link: Link): void;
 }
 
-/** The environment of a subscription; tests use another. */
+/** The environment of a subscription. Tests use another one. */
 export interface Environment {
   open(url: string): WebSocket;
   now(): number;
@@ -27,7 +27,7 @@ export const REAL: Environment = {
 
 const TICK_MS = 250;
 
-/** A subscription that keeps itself alive until it is stopped. */
+/** A subscription that reconnects automatically until it is stopped. */
 export class Subscription {
   #link: Link;
   #socket: WebSocket | null = null;
@@ -43,50 +43,50 @@ export class Subscription {
     this.#environment = environment;
   }
 
-  /** How the connection is. `cursor` is the position to resume from in a later run. */
+  /** The state of the connection. `cursor` is the position to resume from in a later run. */
   get link(): Link {
     return this.#link;
   }
 
-  /** Connects, or goes on where it was stopped. */
+  /** Connects, or resumes at the position of the last stop. */
   start(): void {
     if (this.#timer !== null) {
       return;
     }
     this.#timer = setInterval(
-      () => this.#take({ type: "tick", now: this.#environment.now(), chance: this.#environment.chance() }),
+      () => this.#dispatch({ type: "tick", now: this.#environment.now(), chance: this.#environment.chance() }),
       TICK_MS,
     );
-    this.#take({ type: "start", now: this.#environment.now() });
+    this.#dispatch({ type: "start", now: this.#environment.now() });
   }
 
-  /** Ends the connection. The position is kept. */
+  /** Closes the connection and keeps the position. */
   stop(): void {
     if (this.#timer !== null) {
       clearInterval(this.#timer);
       this.#timer = null;
     }
-    this.#take({ type: "stop" });
+    this.#dispatch({ type: "stop" });
   }
 
   /** Ends the wait before the next attempt. */
   reconnectNow(): void {
-    this.#take({ type: "reconnect", now: this.#environment.now() });
+    this.#dispatch({ type: "reconnect", now: this.#environment.now() });
   }
 
-  #take(input: Input): void {
+  #dispatch(input: Input): void {
     const before = this.#link;
     const [next, effects] = step(before, input);
     this.#link = next;
     for (const effect of effects) {
-      this.#perform(effect);
+      this.#execute(effect);
     }
     if (before.phase !== next.phase || before.retryAt !== next.retryAt) {
       this.#follower.changed?.(next);
     }
   }
 
-  #perform(effect: Effect): void {
+  #execute(effect: Effect): void {
     switch (effect.type) {
       case "connect":
         this.#connect();
@@ -110,25 +110,25 @@ export class Subscription {
     this.#drop();
     const socket = this.#environment.open(this.#url);
     this.#socket = socket;
-    // Messages of a socket that was replaced are ignored.
+    // Messages of a replaced socket are ignored.
     const current = () => this.#socket === socket;
     socket.onopen = () => {
       if (current()) {
-        this.#take({ type: "opened", now: this.#environment.now() });
+        this.#dispatch({ type: "opened", now: this.#environment.now() });
       }
     };
     socket.onmessage = (message: MessageEvent) => {
       const parsed = current() ? parse(message.data) : null;
       if (parsed !== null) {
-        this.#take({ type: "message", message: parsed, now: this.#environment.now() });
+        this.#dispatch({ type: "message", message: parsed, now: this.#environment.now() });
       }
     };
-    // A close follows. Some implementations throw if no error handler is set.
+    // A close event follows. Some implementations throw if no error handler is set.
     socket.onerror = () => undefined;
     socket.onclose = () => {
       if (current()) {
         this.#socket = null;
-        this.#take({ type: "closed", now: this.#environment.now(), chance: this.#environment.chance() });
+        this.#dispatch({ type: "closed", now: this.#environment.now(), chance: this.#environment.chance() });
       }
     };
   }

@@ -1,4 +1,7 @@
-/** The messages of `docs/protocol.md` and `docs/asyncapi.yaml`. Times are milliseconds since the Unix epoch, UTC. */
+/**
+ * The messages of `docs/protocol.md` and `docs/asyncapi.yaml`. Times are milliseconds since the Unix
+ * epoch, UTC.
+ */
 
 export type Labels = Record<string, string>;
 
@@ -28,9 +31,9 @@ export interface Series {
   lower: number | null;
   upper: number | null;
   features: Features | null;
-  /** How many samples came late: stored and counted, not scored. */
+  /** Number of late samples. They are stored, but not scored. */
   late: number;
-  /** The open anomaly. */
+  /** Id of the open anomaly. */
   anomaly: string | null;
   /** Feedback multiplies the configured sensitivity by this. */
   sensitivity: number;
@@ -51,7 +54,7 @@ export interface Acknowledged {
   note: string | null;
 }
 
-/** A person's feedback on an anomaly; the last one holds. */
+/** A person's feedback on an anomaly. Later feedback replaces earlier feedback. */
 export interface Feedback {
   outcome: "real" | "false";
   at: number;
@@ -80,13 +83,13 @@ export interface Anomaly {
   samples: number;
   detector: string;
   acknowledged: Acknowledged | null;
-  /** The last feedback. */
+  /** The latest feedback. */
   feedback: Feedback | null;
-  /** How often the reason was as extreme, among how many earlier samples. */
+  /** Of `of` earlier samples, `reached` were at least as extreme. */
   rank: { reached: number; of: number } | null;
-  /** Why, in a sentence. */
+  /** The explanation, as one sentence. */
   sentence: string;
-  /** The name of the mute that suppresses its alert. */
+  /** The name of the mute that suppresses the alert. */
   muted: string | null;
 }
 
@@ -98,7 +101,7 @@ export interface ExplainedAnomaly extends Anomaly {
     expected: number | null;
     actual: number;
     band: [number, number] | null;
-    /** How rare the value is in the same hour of the last four weeks. */
+    /** How rare the value is in the same hour of day of the last four weeks. */
     rarity: {
       percent: number;
       of_samples: number;
@@ -108,7 +111,7 @@ export interface ExplainedAnomaly extends Anomaly {
       time_zone: string;
     } | null;
     since: number;
-    /** Past episodes like it, nearest first. */
+    /** Similar past episodes, most similar first. */
     similar: {
       id: string;
       labels: Labels;
@@ -118,13 +121,13 @@ export interface ExplainedAnomaly extends Anomaly {
       outcome: "real" | "false" | "acknowledged" | "none";
     }[];
   };
-  /** The mute that holds for its series now. */
+  /** The mute that currently applies to the series. */
   mute: { id: string; name: string; reason: string | null; until: number } | null;
 }
 
 /** One series in an incident. */
 export interface Member {
-  /** Its latest anomaly. */
+  /** Id of the latest anomaly of the series. */
   anomaly: string;
   kpi: string;
   labels: Labels;
@@ -135,16 +138,16 @@ export interface Member {
   peak_at: number;
   direction: "above" | "below";
   episodes: number;
-  /** Why it is a member. */
+  /** The reason for membership. */
   link: "first" | "same_kpi" | "shared" | "companion" | "burst" | "overflow";
-  /** With `shared`: the property it shares with a member. */
+  /** With `shared`: the property shared with another member. */
   shared: string | null;
-  /** The mute that suppresses its alert. */
+  /** The name of the mute that suppresses the alert. */
   muted: string | null;
   acknowledged: boolean;
 }
 
-/** One line of an incident's timeline. */
+/** One entry of an incident's timeline. */
 export interface TimelineEntry {
   at: number;
   what: "joined" | "returned" | "grew" | "ended" | "acknowledged" | "alerted" | "merged";
@@ -155,32 +158,32 @@ export interface TimelineEntry {
 /** Anomalies of several series that belong together. */
 export interface Incident {
   id: string;
-  /** Counts the events about it, from 1. */
+  /** Number of events about this incident, from 1. */
   revision: number;
   /** A short description. */
   title: string;
   state: "open" | "closed" | "merged";
-  /** Whether it was alerted. If not, it is only recorded. */
+  /** Whether the incident was alerted. If not, it is only recorded. */
   alerted: boolean;
   alerted_at: number | null;
   opened_at: number;
   closed_at: number | null;
   merged_into: string | null;
-  /** Its surprise in bits. */
+  /** Surprise in bits. */
   surprise: number;
   peak_score: number;
   cause_seq: number;
   first_mover: { kpi: string; labels: Labels; anomaly: string } | null;
   members_total: number;
   members_open: number;
-  /** At most 200. */
+  /** The members, at most 200. */
   members: Member[];
   timeline: TimelineEntry[];
   timeline_left_out: number;
   acknowledged: Acknowledged | null;
 }
 
-/** timestamp, value, score, expected, lower, upper. */
+/** `[timestamp, value, score, expected, lower, upper]` */
 export type SampleRow = [
   number,
   number,
@@ -190,7 +193,7 @@ export type SampleRow = [
   number | null,
 ];
 
-/** timestamp, count, min, max, mean, last, max_score, anomalies. */
+/** `[timestamp, count, min, max, mean, last, max_score, anomalies]` */
 export type RollupRow = [
   number,
   number,
@@ -218,31 +221,31 @@ interface Envelope<Type extends string, Data> {
   time: number;
   type: Type;
   workspace: string;
-  /** What it is about: `workspace`, `kpi/<name>`, `incident/<id>`, `run/<id>`, `job/<id>` or another. */
+  /** `workspace`, `kpi/<name>`, `incident/<id>`, `run/<id>`, `job/<id>` or another subject. */
   subject: string;
   data: Data;
-  /** Under a rate: the position to resume from after this event, if it is not its `seq`. */
+  /** With a rate: the position to resume from after this event, if it is not `seq`. */
   resume?: number;
-  /** Under a rate: how many events were merged into this one. */
+  /** With a rate: the number of events merged into this event. */
   conflated?: number;
 }
 
 /** An event about a KPI. */
-interface OfKpi<Type extends string, Data> extends Envelope<Type, Data> {
+interface KpiEvent<Type extends string, Data> extends Envelope<Type, Data> {
   kpi: string;
 }
 
-/** An event about an incident: the KPIs are those of its members. */
-interface OfIncident<Type extends string> extends Envelope<Type, Incident> {
+/** An event about an incident. Its members name the KPIs. */
+interface IncidentEvent<Type extends string> extends Envelope<Type, Incident> {
   kpi?: never;
 }
 
-/** Ingested history of one series, in numbers. */
+/** Summary of the ingested history of one series. */
 export interface Backfilled {
   labels: Labels;
-  /** Scored and stored. */
+  /** Number of samples that were scored and stored. */
   samples: number;
-  /** Stored only. */
+  /** Number of samples that were only stored. */
   late: number;
   from: number | null;
   to: number | null;
@@ -250,19 +253,19 @@ export interface Backfilled {
 }
 
 export type LiveEvent =
-  | OfKpi<"samples", { series: SeriesSamples[] }>
-  | OfKpi<"anomaly.opened" | "anomaly.updated" | "anomaly.closed", Anomaly>
-  | OfIncident<"incident.opened" | "incident.updated" | "incident.closed">
-  | OfKpi<"anomaly.acknowledged", { id: string; labels: Labels; acknowledged: Acknowledged }>
-  | OfKpi<"anomaly.feedback", { id: string; labels: Labels; feedback: Feedback; sensitivity: number }>
-  | OfKpi<"series.stalled", { labels: Labels; last_timestamp: number }>
-  | OfKpi<"series.restored" | "series.ended", { labels: Labels; timestamp: number }>
-  | OfKpi<"samples.backfilled", { series: Backfilled[] }>
-  | OfKpi<"kpi.parked", { reason: string }>
-  | OfKpi<"kpi.resumed", Record<string, never>>
-  /** Entries: `name@revision`, or `default` for the configured detector. */
-  | OfKpi<"detector.changed", { live: string; shadow: string | null }>
-  | OfKpi<"detector.trained", { entry: string; detector: string; series: number }>;
+  | KpiEvent<"samples", { series: SeriesSamples[] }>
+  | KpiEvent<"anomaly.opened" | "anomaly.updated" | "anomaly.closed", Anomaly>
+  | IncidentEvent<"incident.opened" | "incident.updated" | "incident.closed">
+  | KpiEvent<"anomaly.acknowledged", { id: string; labels: Labels; acknowledged: Acknowledged }>
+  | KpiEvent<"anomaly.feedback", { id: string; labels: Labels; feedback: Feedback; sensitivity: number }>
+  | KpiEvent<"series.stalled", { labels: Labels; last_timestamp: number }>
+  | KpiEvent<"series.restored" | "series.ended", { labels: Labels; timestamp: number }>
+  | KpiEvent<"samples.backfilled", { series: Backfilled[] }>
+  | KpiEvent<"kpi.parked", { reason: string }>
+  | KpiEvent<"kpi.resumed", Record<string, never>>
+  /** The entries are `name@revision`, or `default` for the configured detector. */
+  | KpiEvent<"detector.changed", { live: string; shadow: string | null }>
+  | KpiEvent<"detector.trained", { entry: string; detector: string; series: number }>;
 
 export type EventType = LiveEvent["type"];
 
@@ -275,9 +278,9 @@ export interface Snapshot {
   seq: number;
   epoch: string;
   kpis: Kpi[];
-  /** The open ones. */
+  /** The open anomalies. */
   anomalies: Anomaly[];
-  /** The open ones. */
+  /** The open incidents. */
   incidents: Incident[];
 }
 
@@ -289,15 +292,15 @@ export type ServerMessage =
   | { type: "error"; title: string; detail: string }
   | LiveEvent;
 
-/** A KPI that can be heard. */
+/** A series that sounds. */
 export interface Voice {
   kpi: string;
   labels: Labels;
   role: "voice" | "bed";
   pitch_hz: number;
-  /** -1 left to 1 right. */
+  /** Stereo position, -1 (left) to 1 (right). */
   pan: number;
-  /** 0 to 1. */
+  /** Prominence, 0 (background) to 1 (foreground). */
   prominence: number;
 }
 
@@ -307,17 +310,17 @@ export interface Cue {
   kpi: string;
   labels: Labels;
   anomaly: string | null;
-  /** The incident, if it is about one. */
+  /** The incident, if the cue is about one. */
   incident: string | null;
 }
 
-/** The texts between the packets of a mix. */
+/** The text messages of a mix, between the packets. */
 export type AudioMessage =
   | { type: "config"; codec: "opus"; sample_rate: number; channels: number; frame_ms: number; pre_skip: number }
   | { type: "voices"; voices: Voice[] }
   | ({ type: "cue" } & Cue);
 
-/** The text form of labels: sorted by key, `key:value,key:value`. */
+/** Returns the text form of labels: `key:value,key:value`, sorted by key. */
 export function labelText(labels: Labels): string {
   return Object.keys(labels)
     .sort()
@@ -325,13 +328,13 @@ export function labelText(labels: Labels): string {
     .join(",");
 }
 
-/** Names a series inside its workspace. A KPI's name holds no space, so the first one separates. */
+/** Returns the key of a series in its workspace. The first space separates KPI and labels. */
 export function seriesKey(kpi: string, labels: Labels): string {
   const text = labelText(labels);
   return text === "" ? kpi : `${kpi} ${text}`;
 }
 
-/** Whether a message is an event rather than a message about the connection. */
+/** Whether a message is an event. Other messages are about the connection. */
 export function isEvent(message: ServerMessage): message is LiveEvent {
   return "data" in message && "subject" in message;
 }

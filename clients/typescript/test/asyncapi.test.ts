@@ -1,9 +1,9 @@
-/** docs/asyncapi.yaml is AsyncAPI, holds together, and is what a real server says. */
+/** Checks that docs/asyncapi.yaml is valid, consistent, and matches a real server. */
 
 import WebSocket from "ws";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Client } from "../src/index.ts";
-import { complaint, document, messageOf, metaSchema, references, resolve, text } from "./asyncapi.ts";
+import { validationErrors, document, messageOf, metaSchema, references, resolve, text } from "./asyncapi.ts";
 import { ordinary, spike } from "./samples.ts";
 import { startServer, type Server } from "./server.ts";
 
@@ -13,7 +13,7 @@ describe("the AsyncAPI document", () => {
     expect(validate(document), JSON.stringify(validate.errors?.slice(-3))).toBe(true);
   });
 
-  it("refers only to what is there", () => {
+  it("has no broken references", () => {
     expect(references().length).toBeGreaterThan(100);
     expect(references().filter((reference) => resolve(reference) === undefined)).toEqual([]);
   });
@@ -26,20 +26,20 @@ describe("the AsyncAPI document", () => {
     expect(used.map((reference) => reference.split("/").at(-1)).sort()).toEqual(messages);
   });
 
-  it("has examples that are what they are examples of", () => {
+  it("has examples that match their schemas", () => {
     const examples = Object.entries(document.components.messages).flatMap(([name, message]) =>
-      (message.examples ?? []).map(({ payload }) => complaint(name, payload)),
+      (message.examples ?? []).map(({ payload }) => validationErrors(name, payload)),
     );
     expect(examples.length).toBeGreaterThan(10);
     expect(examples.filter((problem) => problem !== null)).toEqual([]);
   });
 
-  it("refuses what is something else", () => {
-    expect(complaint("gap", { type: "gap", from: 1 })).toContain("required");
-    expect(complaint("subscribe", { type: "subscribe", since: "yesterday" })).not.toBeNull();
-    expect(complaint("subscribe", { type: "subscribe", until: 7 })).not.toBeNull();
+  it("rejects invalid messages", () => {
+    expect(validationErrors("gap", { type: "gap", from: 1 })).toContain("required");
+    expect(validationErrors("subscribe", { type: "subscribe", since: "yesterday" })).not.toBeNull();
+    expect(validationErrors("subscribe", { type: "subscribe", until: 7 })).not.toBeNull();
     const event = { seq: 1, epoch: "e", time: 1, type: "kpi.parked", workspace: "w", subject: "kpi/k", kpi: "k", data: {} };
-    expect(complaint("kpiParked", event)).toContain("reason");
+    expect(validationErrors("kpiParked", event)).toContain("reason");
   });
 });
 
@@ -60,14 +60,14 @@ describe("a running server", () => {
     expect(await response.text()).toBe(text);
   });
 
-  it("says nothing on the events' WebSocket that the document does not have", async () => {
+  it("sends only documented messages on the events' WebSocket", async () => {
     const socket = new WebSocket(client.eventsUrl);
     const seen = new Set<string>();
     const problems: string[] = [];
     const until = follow(socket, (data, binary) => {
       const message = JSON.parse(String(data)) as { type: string };
       seen.add(message.type);
-      const problem = binary ? "a binary message" : complaint(messageOf(message.type), message);
+      const problem = binary ? "a binary message" : validationErrors(messageOf(message.type), message);
       if (problem !== null) {
         problems.push(problem);
       }
@@ -77,10 +77,10 @@ describe("a running server", () => {
       socket.send(typeof message === "string" ? message : JSON.stringify(message));
     };
     const subscribe = { type: "subscribe", since: "snapshot" };
-    expect(complaint("subscribe", subscribe)).toBeNull();
+    expect(validationErrors("subscribe", subscribe)).toBeNull();
     say(subscribe);
     await until(() => seen.has("snapshot"));
-    // A spike and what follows it: an anomaly that opens, goes on, is acknowledged, and closes.
+    // A spike opens an anomaly, which continues, is acknowledged, and closes.
     const start = Date.now() - 59_000;
     await client.ingest(spike("shop.revenue", 20, start));
     await until(() => seen.has("anomaly.opened"));
@@ -97,7 +97,7 @@ describe("a running server", () => {
     expect([...seen]).toEqual(expect.arrayContaining(["subscribed", "snapshot", "samples", "anomaly.updated"]));
   });
 
-  it("says nothing on a mix's WebSocket that the document does not have", async () => {
+  it("sends only documented messages on a mix's WebSocket", async () => {
     const socket = new WebSocket(client.packetsUrl());
     const seen = new Map<string, number>();
     const problems: string[] = [];
@@ -105,13 +105,13 @@ describe("a running server", () => {
       const message = binary ? null : (JSON.parse(String(data)) as { type: string });
       const name = message?.type ?? "packet";
       seen.set(name, (seen.get(name) ?? 0) + 1);
-      const problem = message === null ? null : complaint(name, message);
+      const problem = message === null ? null : validationErrors(name, message);
       if (problem !== null || (binary && (data as Buffer).length < 9)) {
         problems.push(problem ?? "a packet without Opus in it");
       }
     });
     await until(() => (seen.get("packet") ?? 0) > 10);
-    // A spike on a KPI of its own sounds as a cue while somebody listens.
+    // A spike on another KPI causes a cue, because there is a listener.
     await client.ingest(ordinary("shop.orders", 120, Date.now() - 60_000));
     await client.ingest(spike("shop.orders", 6, Date.now() - 59_000));
     await until(() => seen.has("cue") && seen.has("config") && seen.has("voices"));
@@ -120,7 +120,10 @@ describe("a running server", () => {
   });
 });
 
-/** Hands over messages as they come; the answer waits until a condition holds, looked at after every message. */
+/**
+ * Passes each message to `take`. Returns a function that waits until a condition holds, which is
+ * checked after each message.
+ */
 function follow(socket: WebSocket, take: (data: WebSocket.RawData, binary: boolean) => void) {
   let look: () => void = () => undefined;
   socket.on("message", (data, binary) => {

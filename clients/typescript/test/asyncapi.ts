@@ -1,4 +1,4 @@
-/** docs/asyncapi.yaml: its text, and its schemas as validators of messages. */
+/** Loads docs/asyncapi.yaml and compiles its schemas to validators of messages. */
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -26,7 +26,10 @@ export interface Document {
 export const text = readFileSync(PATH, "utf8");
 export const document = parse(text) as Document;
 
-/** Validates a document against AsyncAPI's own schema (JSON Schema draft 7, like the schemas in the document). */
+/**
+ * Returns a validator for AsyncAPI's own schema. It is JSON Schema draft 7, like the schemas in the
+ * document.
+ */
 export function metaSchema(): ValidateFunction {
   const schema = createRequire(import.meta.url)("@asyncapi/specs/schemas/3.0.0-without-$id.json") as AnySchema;
   return validators().compile(schema);
@@ -42,8 +45,8 @@ const ajv = validators();
 ajv.addSchema({ ...document, $id: "asyncapi" } as AnySchema);
 const compiled = new Map<string, ValidateFunction>();
 
-/** Names what is wrong with a payload of this message; null when nothing is. */
-export function complaint(message: string, payload: unknown): string | null {
+/** Validates the payload of a message. Returns the errors, or null if it is valid. */
+export function validationErrors(message: string, payload: unknown): string | null {
   const reference = document.components.messages[message]?.payload.$ref;
   if (reference === undefined) {
     return `the document has no message ${message}`;
@@ -53,12 +56,12 @@ export function complaint(message: string, payload: unknown): string | null {
   return validate(payload) ? null : `${message}: ${ajv.errorsText(validate.errors)} in ${JSON.stringify(payload).slice(0, 600)}`;
 }
 
-/** The message of the document that a text of the server is, by its `type`. */
+/** Returns the document's name of a message of this `type`. */
 export function messageOf(type: string): string {
   return type.replace(/\.(.)/g, (_, letter: string) => letter.toUpperCase());
 }
 
-/** Every `$ref` of the document. */
+/** Returns every `$ref` of the document. */
 export function references(value: unknown = document): string[] {
   if (Array.isArray(value)) {
     return value.flatMap(references);
@@ -69,7 +72,7 @@ export function references(value: unknown = document): string[] {
   return Object.entries(value).flatMap(([name, member]) => (name === "$ref" ? [String(member)] : references(member)));
 }
 
-/** What a reference inside of the document points at. */
+/** Returns the target of a reference inside the document. */
 export function resolve(reference: string): unknown {
   const path = reference.replace(/^#\//, "").split("/");
   return path.reduce<unknown>((value, name) => (value as Record<string, unknown> | undefined)?.[name], document);

@@ -1,4 +1,4 @@
-/** The client against a real server. */
+/** Tests of the client with a real server. */
 
 import WebSocket from "ws";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -15,39 +15,39 @@ beforeAll(async () => {
 });
 afterAll(() => server?.close());
 
-it("loses nothing and repeats nothing when the server is killed and comes back", async () => {
+it("delivers each event once when the server is killed and restarted", async () => {
   await client.ingest([{ kpi: "shop.revenue", value: 1 }]);
   const abort = new AbortController();
-  const taken: (LiveEvent | Reset)[] = [];
+  const received: (LiveEvent | Reset)[] = [];
   let last = Infinity;
   const following = (async () => {
     for await (const event of client.events({ signal: abort.signal })) {
-      taken.push(event);
+      received.push(event);
       if (event.seq >= last) {
         break;
       }
     }
   })();
-  await expect.poll(() => taken.length, { timeout: 60_000 }).toBeGreaterThan(0);
+  await expect.poll(() => received.length, { timeout: 60_000 }).toBeGreaterThan(0);
   await client.ingest([{ kpi: "shop.revenue", value: 2, timestamp: Date.now() + 1 }]);
   await server.kill();
   const back = server.restart();
-  // Sent again while the server is not there yet.
+  // The client retries while the server restarts.
   const receipt = await client.ingest(ordinary("shop.orders", 50, Date.now()));
   await back;
   const end = await client.ingest([{ kpi: "shop.orders", value: 2, timestamp: Date.now() + 1_000 }]);
   expect(receipt.accepted).toBe(50);
   last = end.seq ?? 0;
-  if ((taken.at(-1)?.seq ?? 0) >= last) {
+  if ((received.at(-1)?.seq ?? 0) >= last) {
     abort.abort();
   }
   await following;
-  const first = taken[0]?.seq ?? 0;
-  expect(taken.map((event) => event.seq)).toEqual(Array.from({ length: last - first + 1 }, (_, i) => first + i));
-  expect(taken.filter((event) => event.type === "snapshot")).toMatchObject([{ lost: false }]);
+  const first = received[0]?.seq ?? 0;
+  expect(received.map((event) => event.seq)).toEqual(Array.from({ length: last - first + 1 }, (_, i) => first + i));
+  expect(received.filter((event) => event.type === "snapshot")).toMatchObject([{ lost: false }]);
 });
 
-it("asks for what there is, and says what the server says", async () => {
+it("queries the state and reports the server's errors", async () => {
   const start = Date.now() - 60_000;
   await client.ingest(ordinary("shop.visits", 120, start));
   const spiked = await client.ingest(spike("shop.visits", 6, start + 1_000));
@@ -68,7 +68,7 @@ it("asks for what there is, and says what the server says", async () => {
   expect(await client.changeMix("default", { voices: 2 })).toMatchObject({ voices: 2 });
 });
 
-it("says which rows were refused, by their place among all", async () => {
+it("reports rejected rows by their index in all samples", async () => {
   const samples = ordinary("shop.many", 10_050, Date.now());
   samples[10_007] = { kpi: "not a name", value: 1 };
   const receipt = await client.ingest(samples);

@@ -1,4 +1,4 @@
-/** The examples of the READMEs: they have no mistakes of type, and do what they say. */
+/** Compiles and runs the examples of the READMEs. */
 
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -22,7 +22,7 @@ let folder: string;
 beforeAll(async () => {
   server = await startServer();
   client = new Client({ url: server.url });
-  // Inside of the package, so that it finds itself by its name, as its users do.
+  // The folder is inside the package, so that the example imports the package by its name.
   folder = mkdtempSync(join(HERE, "dist", "example-"));
 });
 afterAll(async () => {
@@ -46,7 +46,7 @@ it.each(["README.md", "clients/typescript/README.md"])("the example of %s runs",
     compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
   });
   writeFileSync(program, outputText);
-  // Node.js has a WebSocket of its own from version 22 on.
+  // Node.js has a WebSocket since version 22.
   writeFileSync(join(folder, "socket.mjs"), 'import WS from "ws";\nglobalThis.WebSocket ??= WS;\n');
 
   const kpi = `readme.${readme.length}`;
@@ -66,7 +66,7 @@ it.each(["README.md", "clients/typescript/README.md"])("the example of %s runs",
   }
 });
 
-/** Waits for a line that a program prints. */
+/** Returns a function that waits for a line of a program's output. */
 function lines(process: ChildProcess): (wanted: (line: string) => boolean) => Promise<string> {
   let out = "";
   let look: () => void = () => undefined;
@@ -82,14 +82,14 @@ function lines(process: ChildProcess): (wanted: (line: string) => boolean) => Pr
         if (line !== undefined) {
           resolve(line);
         } else if (process.exitCode !== null) {
-          reject(new Error(`the example ended by itself and printed ${out}`));
+          reject(new Error(`the example exited and printed ${out}`));
         }
       };
       look();
     });
 }
 
-/** How many follow the server. */
+/** Returns the number of event subscribers of the server. */
 async function followers(): Promise<number> {
   const text = await (await fetch(`${server.url}/metrics`)).text();
   return Number(/^earcon_subscribers(?:\{[^}]*\})? ([0-9.]+)/m.exec(text)?.[1] ?? 0);

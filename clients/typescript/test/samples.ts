@@ -1,8 +1,8 @@
-/** Samples for tests: the same every time. */
+/** Deterministic samples for tests. */
 
 import type { Sample } from "../src/index.ts";
 
-/** Ordinary samples, one a second, the last one at `end`: a wave and a little that looks like noise. */
+/** Ordinary samples: a wave with noise, one sample per second, the last one at `end`. */
 export function ordinary(kpi: string, count: number, end: number): Sample[] {
   return Array.from({ length: count }, (_, i) => ({
     kpi,
@@ -11,7 +11,7 @@ export function ordinary(kpi: string, count: number, end: number): Sample[] {
   }));
 }
 
-/** The same level and far above for `count` seconds, beginning at `start`. */
+/** Samples far above the ordinary level, one per second from `start`. */
 export function spike(kpi: string, count: number, start: number): Sample[] {
   return Array.from({ length: count }, (_, i) => ({ kpi, timestamp: start + i * 1_000, value: 400 + i }));
 }

@@ -1,4 +1,4 @@
-/** A real server for a test: the binary that `EARCON_BIN` names, on a free port, with a data directory of its own. */
+/** Starts the server binary that `EARCON_BIN` names, on a free port, with a new data directory. */
 
 import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
@@ -13,11 +13,11 @@ const BUILT = ["release", "debug"].map((profile) =>
 
 export interface Server {
   url: string;
-  /** Ends it as a power cut would. */
+  /** Kills the server with SIGKILL. */
   kill(): Promise<void>;
-  /** Starts it again: same port, same data. */
+  /** Restarts the server with the same port and data. */
   restart(): Promise<void>;
-  /** Ends it and removes its data. */
+  /** Stops the server and removes its data. */
   close(): Promise<void>;
 }
 
@@ -30,7 +30,7 @@ export function binary(): string {
   return found;
 }
 
-/** @param command `serve` for an empty server, `demo` for one that watches this machine */
+/** @param command `serve` for an empty server, `demo` for a server with metrics of this machine */
 export async function startServer(command: "serve" | "demo" = "serve"): Promise<Server> {
   const data = mkdtempSync(join(tmpdir(), "earcon-test-"));
   let { child, url } = await launch(command, "127.0.0.1:0", data);
@@ -60,7 +60,7 @@ function launch(command: string, listen: string, data: string): Promise<{ child:
       child.kill("SIGKILL");
       reject(new Error(`the server ${why}\n${out}\n${errors.slice(-4_000)}`));
     };
-    const timer = setTimeout(() => fail("did not say where it listens in time"), START_WITHIN_MS);
+    const timer = setTimeout(() => fail("did not print its address in time"), START_WITHIN_MS);
     child.stdout.on("data", (text: Buffer) => {
       out += text.toString();
       const url = /http:\/\/127\.0\.0\.1:\d+/.exec(out)?.[0];
@@ -82,7 +82,7 @@ function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
     return Promise.resolve();
   }
   return new Promise((resolve) => {
-    const impatient = setTimeout(() => child.kill("SIGKILL"), 15_000);
+    const timeout = setTimeout(() => child.kill("SIGKILL"), 15_000);
     child.once("exit", () => {
       clearTimeout(impatient);
       resolve();

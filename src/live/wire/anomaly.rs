@@ -10,7 +10,7 @@ use earcon_model::{Acknowledgement, Anomaly, AnomalyEvent, Feedback, Rank};
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(in crate::live) enum AnomalyData<'a> {
-    Anomaly(WireAnomaly<'a>),
+    Anomaly(Box<WireAnomaly<'a>>),
     Acknowledged { id: String, labels: LabelMap<'a>, acknowledged: WireAcknowledgement<'a> },
     Feedback { id: String, labels: LabelMap<'a>, feedback: WireFeedback<'a>, sensitivity: f32 },
 }
@@ -19,7 +19,7 @@ impl<'a> AnomalyData<'a> {
     pub(super) fn from_event(event: &'a AnomalyEvent) -> Self {
         match event {
             AnomalyEvent::Opened(anomaly) | AnomalyEvent::Updated(anomaly) | AnomalyEvent::Closed(anomaly) => {
-                AnomalyData::Anomaly(WireAnomaly::of(anomaly))
+                AnomalyData::Anomaly(Box::new(WireAnomaly::of(anomaly)))
             }
             AnomalyEvent::Acknowledged { id, labels, acknowledgement } => AnomalyData::Acknowledged {
                 id: id.to_string(),

@@ -80,7 +80,7 @@ pub(in crate::live) enum Data<'a> {
     Anomaly(AnomalyData<'a>),
     Kpi(KpiData<'a>),
     Detector(DetectorData<'a>),
-    Incident(WireIncident<'a>),
+    Incident(Box<WireIncident<'a>>),
 }
 
 impl<'a> Data<'a> {
@@ -90,7 +90,7 @@ impl<'a> Data<'a> {
             EventBody::Anomaly(event) => Data::Anomaly(AnomalyData::from_event(event)),
             EventBody::Kpi(event) => Data::Kpi(KpiData::from_event(event)),
             EventBody::Detector(event) => Data::Detector(DetectorData::from_event(event)),
-            EventBody::Incident(event) => Data::Incident(WireIncident::of(event.incident())),
+            EventBody::Incident(event) => Data::Incident(Box::new(WireIncident::of(event.incident()))),
         }
     }
 }

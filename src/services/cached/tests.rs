@@ -10,29 +10,35 @@ const POLICY: CachePolicy = CachePolicy {
     most: 2,
 };
 
-/// What the store would answer, and after which time.
+/// A store whose answers a test sets.
 #[derive(Clone)]
-struct Store(Arc<Mutex<(Result<u32, ErrorKind>, Duration, usize)>>);
+struct Store(Arc<Mutex<Answers>>);
+
+struct Answers {
+    answer: Result<u32, ErrorKind>,
+    after: Duration,
+    reads: usize,
+}
 
 impl Store {
     fn answers(&self, answer: Result<u32, ErrorKind>, after: Duration) {
         let mut store = self.0.lock().unwrap();
-        (store.0, store.1) = (answer, after);
+        (store.answer, store.after) = (answer, after);
     }
 
     fn reads(&self) -> usize {
-        self.0.lock().unwrap().2
+        self.0.lock().unwrap().reads
     }
 }
 
 fn start(policy: CachePolicy) -> (Store, Cached<u32>) {
-    let store = Store(Arc::new(Mutex::new((Ok(1), Duration::ZERO, 0))));
+    let store = Store(Arc::new(Mutex::new(Answers { answer: Ok(1), after: Duration::ZERO, reads: 0 })));
     let source = store.clone();
     let cached = Cached::new("numbers", policy, move |_pass, _known| {
         let (answer, after) = {
             let mut store = source.0.lock().unwrap();
-            store.2 += 1;
-            (store.0, store.1)
+            store.reads += 1;
+            (store.answer, store.after)
         };
         async move {
             tokio::time::sleep(after).await;
@@ -47,7 +53,7 @@ async fn settle() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn fresh_value_is_kept_and_usable_value_is_read_in_background() {
+async fn a_fresh_value_is_not_read_again_and_a_usable_one_is_read_in_the_background() {
     let ((store, cached), pass) = (start(POLICY), pass());
     assert_eq!(cached.known(pass.workspace()), None);
     assert_eq!(*cached.get(&pass).await.unwrap(), 1);

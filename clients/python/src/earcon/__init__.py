@@ -1,4 +1,4 @@
-"""The client of Earcon: follow events, query, send samples, receive sound.
+"""The client of Earcon: follow events, query, send samples, receive audio.
 
     async with earcon.Client("http://127.0.0.1:7070") as client:
         async for event in client.events("local", since="live"):

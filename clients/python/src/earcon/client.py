@@ -1,4 +1,4 @@
-"""A server: follow its workspaces, query them, send samples, receive sound."""
+"""The client of a server: follow workspaces, query them, send samples, receive audio."""
 
 from __future__ import annotations
 
@@ -27,18 +27,21 @@ TIMEOUT_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """History of one series."""
+    """The history of one series."""
 
     labels: Labels
     columns: tuple[str, ...]
-    """Names of the fields of a row."""
+    """The names of the fields of a row."""
     rows: list[list[float | None]]
     truncated: bool
-    """There is more: ask again from after the last row."""
+    """Whether newer rows are missing. Query again from after the last row."""
 
 
 class Client:
-    """A server. An asynchronous context manager, which closes its connections; following needs none."""
+    """A client of one server.
+
+    It is an asynchronous context manager that closes the HTTP connections at its end.
+    """
 
     def __init__(self, url: str = "http://127.0.0.1:7070", heartbeat: Heartbeat | None = None) -> None:
         self._url = url.rstrip("/")
@@ -54,7 +57,7 @@ class Client:
         await self.close()
 
     async def close(self) -> None:
-        """Closes the connections of requests."""
+        """Closes the HTTP connections."""
         await self._http.aclose()
 
     def events(
@@ -66,11 +69,12 @@ class Client:
         types: Sequence[str] = (),
         on_state: Callable[[State], None] | None = None,
     ) -> AsyncGenerator[Event | Snapshot, None]:
-        """Events, each once and in order, over as many connections as it takes.
+        """Delivers events, each exactly once and in order. Reconnects automatically.
 
-        `since` is "snapshot" (first the state), "live" (from the next event on), or the `position` of an event or
-        snapshot of an earlier run. If the server no longer holds missed events, a `Snapshot` with `lost` set comes in
-        place of them. A KPI may end in `*`. A slow consumer loses nothing that the server's log still holds.
+        `since` is the start: "snapshot" (the current state first), "live" (the next event), or
+        the `position` of an event or snapshot of an earlier run. If the server no longer holds
+        missed events, a `Snapshot` with `lost` set replaces them. An item of `kpis` may end in
+        `*`. A slow consumer loses no event that the server's log still holds.
         """
         position = since if isinstance(since, Position) else None
         first = "snapshot" if isinstance(since, Position) else since
@@ -78,21 +82,24 @@ class Client:
         return follow(self._socket_url(f"{_path(workspace)}/events"), link, self._heartbeat, on_state)
 
     async def ingest(self, workspace: str, samples: Iterable[Sample]) -> Receipt:
-        """Sends samples; answers when all are durable. See `earcon.ingest.send`."""
+        """Sends samples. Returns when all are durable. See `earcon.ingest.send`."""
         return await _ingest.send(self._poster(workspace), samples)
 
     def batcher(self, workspace: str = "local", *, size: int = 1_000, within: float = 0.5) -> Batcher:
-        """Batches single samples: `async with client.batcher() as batches: await batches.put(…)`."""
+        """Collects single samples into batches.
+
+        Use it as `async with client.batcher() as batches: await batches.put(…)`.
+        """
         return Batcher(self._poster(workspace), size, within)
 
     def listen(self, workspace: str = "local", mix: str = "default") -> AsyncGenerator[Sound, None]:
-        """Opus packets (one every 20 ms), voices and cues; live, until it is closed."""
+        """Delivers Opus packets (one every 20 ms), voices and cues until the iterator is closed."""
         return _listen.sounds(self._socket_url(f"{_path(workspace)}/mixes/{quote(mix, safe='')}/live"))
 
     async def record(
         self, path: str | PathLike[str], seconds: float, workspace: str = "local", mix: str = "default"
     ) -> float:
-        """Records a mix live to an Ogg Opus file; returns the number of seconds written."""
+        """Records a mix to an Ogg Opus file. Returns the number of seconds written."""
         url = f"{self._url}{_path(workspace)}/mixes/{quote(mix, safe='')}/live.ogg"
         try:
             async with self._http.stream("GET", url) as response:
@@ -104,18 +111,18 @@ class Client:
             raise Unreachable(f"{url}: {error!r}") from error
 
     async def workspaces(self) -> list[str]:
-        """The names of the workspaces."""
-        answer = await self._ask("GET", "/api/v1/workspaces")
+        """Returns the names of the workspaces."""
+        answer = await self._request("GET", "/api/v1/workspaces")
         return [workspace["id"] for workspace in answer["workspaces"]]
 
     async def kpis(self, workspace: str = "local") -> list[Kpi]:
-        """All KPIs with their newest samples."""
-        answer = await self._ask("GET", f"{_path(workspace)}/kpis")
+        """Returns all KPIs with their newest samples."""
+        answer = await self._request("GET", f"{_path(workspace)}/kpis")
         return [model.kpi(kpi) for kpi in answer["kpis"]]
 
     async def kpi(self, workspace: str, kpi: str) -> Kpi:
-        """One KPI with its newest samples."""
-        return model.kpi(await self._ask("GET", f"{_path(workspace)}/kpis/{quote(kpi, safe='')}"))
+        """Returns one KPI with its newest samples."""
+        return model.kpi(await self._request("GET", f"{_path(workspace)}/kpis/{quote(kpi, safe='')}"))
 
     async def samples(
         self,
@@ -128,15 +135,19 @@ class Client:
         step: int | None = None,
         limit: int | None = None,
     ) -> list[Rows]:
-        """History from `start` (inclusive) to `end` (exclusive), milliseconds or RFC 3339: samples, or rollups with `step` milliseconds."""
+        """Returns the history from `start` (inclusive) to `end` (exclusive).
+
+        Times are milliseconds or RFC 3339. The rows are samples, or with `step` rollups of
+        `step` milliseconds.
+        """
         query = {"from": start, "to": end, "labels": _labels(labels), "step": step, "limit": limit}
-        answer = await self._ask("GET", f"{_path(workspace)}/kpis/{quote(kpi, safe='')}/samples", query)
+        answer = await self._request("GET", f"{_path(workspace)}/kpis/{quote(kpi, safe='')}/samples", query)
         columns = tuple(answer["columns"])
         return [Rows(each["labels"], columns, each["samples"], each["truncated"]) for each in answer["series"]]
 
     async def resume(self, workspace: str, kpi: str) -> None:
-        """Starts a parked KPI again."""
-        await self._ask("POST", f"{_path(workspace)}/kpis/{quote(kpi, safe='')}/resume")
+        """Resumes a parked KPI."""
+        await self._request("POST", f"{_path(workspace)}/kpis/{quote(kpi, safe='')}/resume")
 
     async def anomalies(
         self,
@@ -149,11 +160,11 @@ class Client:
         open: bool | None = None,
         acknowledged: bool | None = None,
     ) -> AsyncGenerator[Anomaly, None]:
-        """Anomalies, latest opened first, page by page as they are taken."""
+        """Delivers anomalies, latest opened first. Requests further pages when they are needed."""
         query: dict[str, Any] = {"kpi": kpi, "labels": _labels(labels), "from": start, "to": end}
         query |= {"open": open, "acknowledged": acknowledged}
         while True:
-            page = await self._ask("GET", f"{_path(workspace)}/anomalies", query)
+            page = await self._request("GET", f"{_path(workspace)}/anomalies", query)
             for each in page["anomalies"]:
                 yield model.anomaly(each)
             if page["next"] is None:
@@ -161,35 +172,35 @@ class Client:
             query["before"] = page["next"]
 
     async def anomaly(self, workspace: str, id: str) -> Anomaly:
-        """One anomaly."""
-        return model.anomaly(await self._ask("GET", f"{_path(workspace)}/anomalies/{quote(id, safe='')}"))
+        """Returns one anomaly."""
+        return model.anomaly(await self._request("GET", f"{_path(workspace)}/anomalies/{quote(id, safe='')}"))
 
     async def acknowledge(self, workspace: str, id: str, note: str | None = None) -> Anomaly:
         """Acknowledges an anomaly."""
         body = {} if note is None else {"note": note}
         path = f"{_path(workspace)}/anomalies/{quote(id, safe='')}/acknowledge"
-        return model.anomaly(await self._ask("POST", path, body=body))
+        return model.anomaly(await self._request("POST", path, body=body))
 
     async def send_feedback(
         self, workspace: str, id: str, outcome: Literal["real", "false"], note: str | None = None
     ) -> Anomaly:
-        """Records whether an anomaly was worth the alert; the last feedback holds."""
+        """Records whether an anomaly was worth the alert. It replaces earlier feedback."""
         body = {"outcome": outcome} | ({} if note is None else {"note": note})
         path = f"{_path(workspace)}/anomalies/{quote(id, safe='')}/feedback"
-        return model.anomaly(await self._ask("POST", path, body=body))
+        return model.anomaly(await self._request("POST", path, body=body))
 
     def _poster(self, workspace: str) -> _ingest.Post:
         async def post(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-            answer: Mapping[str, Any] = await self._ask("POST", f"{_path(workspace)}/kpis/ingest", body={"samples": rows})
+            answer: Mapping[str, Any] = await self._request("POST", f"{_path(workspace)}/kpis/ingest", body={"samples": rows})
             return answer
 
         return post
 
     def _socket_url(self, path: str) -> str:
-        """http becomes ws, https becomes wss."""
+        """The WebSocket URL of a path: http becomes ws, https becomes wss."""
         return "ws" + self._url.removeprefix("http") + path
 
-    async def _ask(self, method: str, path: str, query: Mapping[str, Any] | None = None, body: Any = None) -> Any:
+    async def _request(self, method: str, path: str, query: Mapping[str, Any] | None = None, body: Any = None) -> Any:
         given = {name: _text(value) for name, value in (query or {}).items() if value is not None}
         try:
             response = await self._http.request(method, self._url + path, params=given, json=body)

@@ -1,4 +1,4 @@
-"""Answers that were not a success."""
+"""The errors that this package raises."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 
 class EarconError(Exception):
-    """Everything this package raises."""
+    """The base class of all errors of this package."""
 
 
 class ApiError(EarconError):
-    """The server refused a request, in its own words (RFC 9457)."""
+    """An error response of the server, an RFC 9457 problem document."""
 
     def __init__(
         self, status: int, detail: str, problem: Mapping[str, Any] | None = None, retry_after: float | None = None
@@ -21,18 +21,18 @@ class ApiError(EarconError):
         self.status = status
         self.detail = detail
         self.problem: Mapping[str, Any] = problem or {}
-        """The whole problem document: `type`, `title`, `detail`, and more for some."""
+        """The problem document: `type`, `title`, `detail`, and further members for some types."""
         self.retry_after = retry_after
-        """How many seconds the server asks to wait."""
+        """The pause that the server asks for, in seconds."""
 
     @property
-    def passing(self) -> bool:
+    def temporary(self) -> bool:
         """Whether the same request may succeed later."""
         return self.status in (429, 503)
 
     @classmethod
     def of(cls, status: int, body: str, retry_after: str | None = None) -> ApiError:
-        """The error of an answer."""
+        """Parses an error response."""
         seconds = float(retry_after) if retry_after is not None and retry_after.isdigit() else None
         try:
             problem = json.loads(body)
@@ -43,8 +43,8 @@ class ApiError(EarconError):
 
 
 class Unreachable(EarconError):
-    """Nobody answered."""
+    """The server did not answer."""
 
 
 class NotUnderstood(EarconError):
-    """The server said something that this version cannot make sense of, and that cannot be passed over."""
+    """The server sent a message that this version cannot decode and must not skip."""

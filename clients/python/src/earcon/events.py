@@ -27,7 +27,7 @@ from .model import (
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """The members of all events."""
+    """The fields of all events."""
 
     seq: int
     epoch: str
@@ -35,11 +35,11 @@ class Event:
     type: str
     workspace: str
     subject: str
-    """What it is about: `workspace`, `kpi/<name>`, `incident/<id>`, `run/<id>`, `job/<id>` or another."""
+    """`workspace`, `kpi/<name>`, `incident/<id>`, `run/<id>`, `job/<id>` or another subject."""
 
     @property
     def position(self) -> Position:
-        """Give it as `since` to continue after this event."""
+        """The value of `since` that continues after this event."""
         return Position(self.seq, self.epoch)
 
 
@@ -52,36 +52,36 @@ class KpiEvent(Event):
 
 @dataclass(frozen=True, slots=True)
 class Samples(KpiEvent):
-    """`samples`"""
+    """`samples`: new samples of the KPI."""
 
     series: tuple[SeriesSamples, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class AnomalyEvent(KpiEvent):
-    """An event about an episode of a series."""
+    """An event about an anomaly."""
 
     anomaly: Anomaly
 
 
 @dataclass(frozen=True, slots=True)
 class AnomalyOpened(AnomalyEvent):
-    """`anomaly.opened`"""
+    """`anomaly.opened`: an anomaly was opened."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnomalyUpdated(AnomalyEvent):
-    """`anomaly.updated`"""
+    """`anomaly.updated`: an open anomaly changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnomalyClosed(AnomalyEvent):
-    """`anomaly.closed`"""
+    """`anomaly.closed`: an anomaly was closed."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnomalyAcknowledged(KpiEvent):
-    """`anomaly.acknowledged`"""
+    """`anomaly.acknowledged`: a person acknowledged an anomaly."""
 
     id: str
     labels: Labels
@@ -90,7 +90,7 @@ class AnomalyAcknowledged(KpiEvent):
 
 @dataclass(frozen=True, slots=True)
 class AnomalyFeedback(KpiEvent):
-    """`anomaly.feedback`"""
+    """`anomaly.feedback`: a person gave feedback on an anomaly."""
 
     id: str
     labels: Labels
@@ -107,22 +107,22 @@ class IncidentEvent(Event):
 
 @dataclass(frozen=True, slots=True)
 class IncidentOpened(IncidentEvent):
-    """`incident.opened`"""
+    """`incident.opened`: an incident was opened."""
 
 
 @dataclass(frozen=True, slots=True)
 class IncidentUpdated(IncidentEvent):
-    """`incident.updated`"""
+    """`incident.updated`: an incident grew, was alerted or was acknowledged."""
 
 
 @dataclass(frozen=True, slots=True)
 class IncidentClosed(IncidentEvent):
-    """`incident.closed`"""
+    """`incident.closed`: an incident ended or was merged into another."""
 
 
 @dataclass(frozen=True, slots=True)
 class SeriesStalled(KpiEvent):
-    """`series.stalled`: no sample came for longer than usual."""
+    """`series.stalled`: no sample arrived for longer than usual."""
 
     labels: Labels
     last_timestamp: int
@@ -130,7 +130,7 @@ class SeriesStalled(KpiEvent):
 
 @dataclass(frozen=True, slots=True)
 class SeriesRestored(KpiEvent):
-    """`series.restored`"""
+    """`series.restored`: a stalled series received a sample."""
 
     labels: Labels
     timestamp: int
@@ -138,7 +138,7 @@ class SeriesRestored(KpiEvent):
 
 @dataclass(frozen=True, slots=True)
 class SeriesEnded(KpiEvent):
-    """`series.ended`: the sender marked its end; its silence is no stall."""
+    """`series.ended`: the sender ended the series. It cannot stall any more."""
 
     labels: Labels
     timestamp: int
@@ -153,19 +153,19 @@ class SamplesBackfilled(KpiEvent):
 
 @dataclass(frozen=True, slots=True)
 class KpiParked(KpiEvent):
-    """`kpi.parked`: scoring failed too often; the KPI is not scored."""
+    """`kpi.parked`: scoring failed too often. The KPI is not scored until it is resumed."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class KpiResumed(KpiEvent):
-    """`kpi.resumed`"""
+    """`kpi.resumed`: a parked KPI was resumed."""
 
 
 @dataclass(frozen=True, slots=True)
 class DetectorChanged(KpiEvent):
-    """`detector.changed`: other detectors score the KPI (`name@revision`, or `default`)."""
+    """`detector.changed`: the detectors of the KPI changed (`name@revision` or `default`)."""
 
     live: str
     shadow: str | None
@@ -173,7 +173,7 @@ class DetectorChanged(KpiEvent):
 
 @dataclass(frozen=True, slots=True)
 class DetectorTrained(KpiEvent):
-    """`detector.trained`: a detector of the KPI has learned from the history of `series` series."""
+    """`detector.trained`: a detector was trained with the history of `series` series."""
 
     entry: str
     detector: str
@@ -188,9 +188,9 @@ class UnknownEvent(Event):
 
 
 def event(message: Json) -> Event:
-    """An event of the wire.
+    """Decodes an event.
 
-    Raises KeyError, TypeError or ValueError if a member that every event has is missing.
+    Raises KeyError, TypeError or ValueError if a common field is missing.
     """
     head = (
         int(message["seq"]),
@@ -208,7 +208,7 @@ def event(message: Json) -> Event:
         if of_incident is not None:
             return of_incident(head, incident(data))
     except (KeyError, TypeError, ValueError):
-        # Newer than this client: delivered all the same.
+        # The event has a newer format: deliver it as an UnknownEvent.
         pass
     return UnknownEvent(*head, data)
 
@@ -242,4 +242,4 @@ _OF_INCIDENT: dict[str, Callable[[_Head, Incident], Event]] = {
 }
 
 EVENT_TYPES: tuple[str, ...] = (*_OF_KPI, *_OF_INCIDENT)
-"""Every event type this version knows."""
+"""All event types that this version knows."""

@@ -1,4 +1,4 @@
-"""Gives `link` a WebSocket, a clock and random numbers: an endless iteration over connections."""
+"""Runs the state machine of `link` with a WebSocket, a clock and random numbers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .model import Snapshot
 State: TypeAlias = Literal["connecting", "subscribing", "live", "waiting"]
 PING = '{"type":"ping"}'
 MAX_MESSAGE = 256 * 1024 * 1024
-"""Bytes; a snapshot of the largest workspace is far below."""
+"""Maximum message size in bytes. It exceeds a snapshot of the largest workspace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +35,13 @@ class Heartbeat:
     dead_after: float = 25.0
     """Silence after which the connection is replaced."""
     connect_within: float = 10.0
-    """How long connecting and subscribing may take."""
+    """Timeout for connecting and for subscribing."""
 
 
 async def follow(
     url: str, link: Link, heartbeat: Heartbeat, on_state: Callable[[State], None] | None
 ) -> AsyncGenerator[Event | Snapshot, None]:
-    """Delivers events until it is closed; connects, and connects again, by itself."""
+    """Delivers events until the iterator is closed. Connects and reconnects automatically."""
     report: Callable[[State], None] = on_state or (lambda _state: None)
     failures = 0
     while True:
@@ -56,7 +56,7 @@ async def follow(
         except InvalidURI:
             raise
         except (OSError, TimeoutError, WebSocketException, EOFError):
-            # Whatever it was, the answer is the same: try again.
+            # All connection errors are temporary: retry.
             pass
         failures = 1 if answered or link.subscribed else failures + 1
         report("waiting")
@@ -66,8 +66,9 @@ async def follow(
 async def _connection(
     url: str, link: Link, heartbeat: Heartbeat, report: Callable[[State], None]
 ) -> AsyncGenerator[Event | Snapshot, None]:
-    """The deliveries of one connection. Raises if it breaks."""
-    # Only the protocol's heartbeat is used: WebSocket pings would end the connections of slow consumers.
+    """Yields the deliveries of one connection. Raises an error if the connection breaks."""
+    # WebSocket pings are disabled, because they would close the connections of slow consumers.
+    # The heartbeat of the protocol detects silent connections.
     socket = await asyncio.wait_for(
         connect(url, max_size=MAX_MESSAGE, compression=None, ping_interval=None, close_timeout=1, open_timeout=None),
         heartbeat.connect_within,
@@ -76,37 +77,37 @@ async def _connection(
         await socket.send(link.open().text)
         report("subscribing")
         while True:
-            was = link.subscribed
+            before = link.subscribed
             message = await _receive(socket, heartbeat, link.subscribed)
-            for effect in _heard(link, message):
+            for effect in _handle(link, message):
                 if isinstance(effect, Send):
                     await socket.send(effect.text)
                 else:
                     yield effect
-            if link.subscribed and not was:
+            if link.subscribed and not before:
                 report("live")
     except TimeoutError:
-        # A peer that says nothing does not answer a close either.
+        # A silent peer does not answer a close frame, so the socket is closed without one.
         socket.transport.abort()
         raise
     finally:
         await socket.close()
 
 
-def _heard(link: Link, message: str | bytes) -> list[Send | Event | Snapshot]:
+def _handle(link: Link, message: str | bytes) -> list[Send | Event | Snapshot]:
     if isinstance(message, bytes):
         return []
     try:
-        return link.hear(json.loads(message), time.monotonic())
+        return link.handle(json.loads(message), time.monotonic())
     except NotUnderstood:
         raise
     except (ValueError, KeyError, TypeError):
-        # Not as documented: nothing that could be delivered.
+        # A message that does not match the protocol is skipped.
         return []
 
 
 async def _receive(socket: ClientConnection, heartbeat: Heartbeat, live: bool) -> str | bytes:
-    """The next message. TimeoutError when the server is silent for too long, though asked."""
+    """Returns the next message. Raises TimeoutError if no answer to a ping arrives in time."""
     if not live:
         async with asyncio.timeout(heartbeat.connect_within):
             return await socket.recv()

@@ -1,4 +1,7 @@
-"""Sends samples: in batches the server takes, again while it has no room. Sending a sample twice is harmless."""
+"""Sends samples in batches and retries them while the server is full.
+
+Sending a sample twice is safe, because a sample replaces an equal one.
+"""
 
 from __future__ import annotations
 
@@ -15,16 +18,19 @@ from .backoff import backoff
 from .errors import ApiError, EarconError, Unreachable
 
 BATCH = 10_000
-"""Samples of one request."""
+"""Maximum number of samples in one request."""
 ATTEMPTS = 5
-"""How often a batch is tried while the server has no room or is not there."""
+"""Maximum number of attempts for a batch while the server is full or unreachable."""
 LISTED = 1_000
-"""Rejected rows a receipt keeps at most."""
+"""Maximum number of rejected rows in a receipt."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A sample. Without a timestamp (milliseconds, or an aware datetime) it gets the time it arrives at."""
+    """A sample.
+
+    The timestamp is in milliseconds or an aware datetime. None means the time of arrival.
+    """
 
     kpi: str
     value: float
@@ -32,7 +38,7 @@ class Sample:
     timestamp: int | datetime | None = None
 
     def wire(self) -> dict[str, Any]:
-        """As the server takes it."""
+        """Returns the sample as a row of the ingest request."""
         row: dict[str, Any] = {"kpi": self.kpi, "value": self.value}
         if self.labels:
             row["labels"] = dict(self.labels)
@@ -47,7 +53,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A row that was refused. `row` counts from 0, in the samples that were given."""
+    """A rejected sample. `row` is its index in the given samples, from 0."""
 
     row: int
     error: str
@@ -55,19 +61,19 @@ class Rejected:
 
 @dataclass(slots=True)
 class Receipt:
-    """What became of samples."""
+    """The result of sending samples."""
 
     accepted: int = 0
-    """Samples that are durable now."""
+    """Number of durable samples."""
     rejected: list[Rejected] = field(default_factory=list)
-    """The first of them; the server lists at most a hundred a request."""
+    """The first rejected samples. The server lists at most 100 per request."""
     rejected_total: int = 0
     seq: int | None = None
-    """The last event that the samples became part of."""
+    """The last event that contains samples."""
     epoch: str | None = None
 
     def add(self, answer: Mapping[str, Any], offset: int) -> None:
-        """Takes the answer to one request, whose rows began at `offset`."""
+        """Adds the response to one request. The first row of the request has index `offset`."""
         self.accepted += answer.get("accepted", 0)
         self.rejected_total += answer.get("rejected_total", 0)
         listed = (Rejected(offset + row["row"], row["error"]) for row in answer.get("rejected", ()))
@@ -77,13 +83,13 @@ class Receipt:
 
 
 Post = Callable[[Sequence[Mapping[str, Any]]], Awaitable[Mapping[str, Any]]]
-"""Sends the rows of one request; raises ApiError or Unreachable."""
+"""Sends the rows of one request. Raises ApiError or Unreachable."""
 
 
 async def send(post: Post, samples: Iterable[Sample]) -> Receipt:
-    """Sends samples; answers when all of them are durable. Rows the server refused are listed, and are no error.
+    """Sends samples. Returns when all of them are durable or rejected. Rejected rows are no error.
 
-    Raises ApiError or Unreachable when a batch failed in all attempts; batches before it are durable.
+    Raises ApiError or Unreachable if all attempts of a batch failed. Earlier batches are durable.
     """
     receipt = Receipt()
     offset = 0
@@ -105,29 +111,30 @@ async def _post(post: Post, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, A
         except ApiError as error:
             if error.problem.get("type") == "/problems/nothing-accepted":
                 return error.problem
-            if not error.passing or attempt == ATTEMPTS:
+            if not error.temporary or attempt == ATTEMPTS:
                 raise
-            asked = error.retry_after or 0.0
+            requested = error.retry_after or 0.0
         except Unreachable:
             if attempt == ATTEMPTS:
                 raise
-            asked = 0.0
-        await asyncio.sleep(max(asked, backoff(attempt, random.random())))
+            requested = 0.0
+        await asyncio.sleep(max(requested, backoff(attempt, random.random())))
     raise AssertionError("the last attempt returns or raises")
 
 
 class Batcher:
-    """Gathers samples into batches: by number, or when the first of them has waited long enough.
+    """Collects samples into batches. A batch is sent when it is full or `within` seconds old.
 
-    An asynchronous context manager; leaving it sends what is left. `put` waits while twice a batch is on its way, so
-    that memory is bounded. An error of sending is raised by the next `put`, or on leaving.
+    It is an asynchronous context manager. At its end it sends the last batch. `put` waits while
+    two batches of samples are queued, so that memory is bounded. The next `put`, or the end of
+    the context, raises an error of sending.
     """
 
     def __init__(self, post: Post, size: int = 1_000, within: float = 0.5) -> None:
         if not 1 <= size <= BATCH:
             raise ValueError(f"size must be 1 to {BATCH}, not {size}")
         self.receipt = Receipt()
-        """What became of all samples so far; rows are counted over all of them."""
+        """The result of all samples so far. Row indices count over all samples."""
         self._post = post
         self._size = size
         self._within = within
@@ -142,25 +149,25 @@ class Batcher:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         sender = self._sender
-        assert sender is not None, "left without having been entered"
+        assert sender is not None, "the batcher was not entered"
         if isinstance(error, asyncio.CancelledError):
             sender.cancel()
         else:
-            await self._hand_over(sender, None)
+            await self._enqueue(sender, None)
         await asyncio.wait([sender])
         if error is None:
             sender.result()
 
     async def put(self, sample: Sample) -> None:
-        """Takes a sample; returns before it is sent."""
+        """Queues a sample. Returns before the sample is sent."""
         if self._sender is None:
-            raise EarconError("a batcher has to be entered with `async with` first")
-        await self._hand_over(self._sender, sample)
+            raise EarconError("enter the batcher with `async with` first")
+        await self._enqueue(self._sender, sample)
         if self._sender.done():
             self._sender.result()
 
-    async def _hand_over(self, sender: asyncio.Task[None], sample: Sample | None) -> None:
-        """Waits for room, or for the sender to have failed, after which there never will be any."""
+    async def _enqueue(self, sender: asyncio.Task[None], sample: Sample | None) -> None:
+        """Waits until the queue has room or the sender has failed."""
         try:
             self._waiting.put_nowait(sample)
         except asyncio.QueueFull:
@@ -173,13 +180,13 @@ class Batcher:
     async def _send(self) -> None:
         offset = 0
         while (first := await self._waiting.get()) is not None:
-            rows, last = await self._gather(first)
+            rows, last = await self._collect(first)
             self.receipt.add(await _post(self._post, rows), offset)
             offset += len(rows)
             if last:
                 return
 
-    async def _gather(self, first: Sample) -> tuple[list[dict[str, Any]], bool]:
+    async def _collect(self, first: Sample) -> tuple[list[dict[str, Any]], bool]:
         rows = [first.wire()]
         try:
             async with asyncio.timeout(self._within):

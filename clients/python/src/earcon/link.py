@@ -1,7 +1,7 @@
 """The state machine of a subscription. Pure: no socket, no timer, no clock.
 
-Invariant: every event is delivered at most once and in order. Missed events are either replayed by the server or
-replaced by a snapshot with `lost` set.
+Invariant: each event is delivered at most once and in order. The server replays missed events, or a
+snapshot with `lost` set replaces them.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from .model import Position, Snapshot
 Since: TypeAlias = Literal["live", "snapshot"] | Position
 
 GAPS_BEFORE_SNAPSHOT = 3
-"""After this many gaps within the window, ask for a snapshot, because replaying is too slow."""
+"""After this many gaps within the window, the client requests a snapshot instead of a replay."""
 GAP_WINDOW_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """A text to be sent."""
+    """A text message to send."""
 
     text: str
 
@@ -35,24 +35,24 @@ Effect: TypeAlias = Send | Event | Snapshot
 
 @dataclass(slots=True)
 class Link:
-    """A subscription over all its connections."""
+    """The state of a subscription, over all its connections."""
 
     first: Literal["live", "snapshot"] = "snapshot"
     kpis: Sequence[str] = ()
     types: Sequence[str] = ()
     position: Position | None = None
     subscribed: bool = False
-    """Whether the present connection has been answered."""
+    """Whether the server answered the subscription of the current connection."""
     _snapshot_due: bool = field(default=False, init=False)
     _gaps: int = field(default=0, init=False)
     _gap_at: float = field(default=float("-inf"), init=False)
 
     def open(self) -> Send:
-        """A connection is there: what to send first."""
+        """Returns the first message of a new connection."""
         return self._subscribe(self.position or self.first)
 
-    def hear(self, message: object, now: float) -> list[Effect]:
-        """Takes a message. `now` is any clock in seconds that does not go backwards."""
+    def handle(self, message: object, now: float) -> list[Effect]:
+        """Handles a message. `now` is the time of a monotonic clock in seconds."""
         if not isinstance(message, dict):
             return []
         if "subject" in message and "data" in message:
@@ -75,9 +75,9 @@ class Link:
         else:
             message["since"] = since
         lists = {"kpis": list(self.kpis), "types": list(self.types)}
-        chosen = {name: values for name, values in lists.items() if values}
-        if chosen:
-            message["filter"] = chosen
+        filters = {name: values for name, values in lists.items() if values}
+        if filters:
+            message["filter"] = filters
         return Send(json.dumps(message))
 
     def _answered(self, message: dict[str, Any]) -> None:
@@ -87,21 +87,21 @@ class Link:
         if message.get("recovered") is False:
             self._snapshot_due = True
         elif self.position is None and not self._snapshot_due:
-            # A subscription to live events learns its position here.
+            # The answer contains the start position of a live subscription.
             self.position = Position(int(message["seq"]), str(message["epoch"]))
 
     def _snapshot(self, message: dict[str, Any]) -> list[Effect]:
         try:
             snapshot = model.snapshot(message, lost=self.position is not None)
         except (KeyError, TypeError, ValueError) as error:
-            # Events after it would mean nothing without it.
-            raise NotUnderstood(f"the server's snapshot is not as documented: {error!r}") from error
+            # Later events cannot be applied without the snapshot.
+            raise NotUnderstood(f"cannot decode the server's snapshot: {error!r}") from error
         self.position = snapshot.position
         self._snapshot_due = False
         return [snapshot]
 
     def _event(self, message: dict[str, Any]) -> list[Effect]:
-        # Between a subscribe and its answer, events still belong to the subscription before.
+        # Events before the answer belong to the previous subscription.
         if not self.subscribed or self._snapshot_due or self.position is None:
             return []
         event = events.event(message)
@@ -115,7 +115,7 @@ class Link:
     def _gap(self, message: dict[str, Any], now: float) -> list[Effect]:
         start, end = int(message["from"]), int(message["to"])
         position = self.position
-        # Events that were seen are not missing.
+        # A gap of delivered events needs no repair.
         if not self.subscribed or self._snapshot_due or position is None or end <= position.seq:
             return []
         self._gaps = self._gaps + 1 if now - self._gap_at < GAP_WINDOW_S else 1
@@ -123,6 +123,6 @@ class Link:
         if self._gaps >= GAPS_BEFORE_SNAPSHOT:
             self._gaps = 0
             return [self._subscribe("snapshot")]
-        # Everything before the gap was sent, or passed over by the filter.
+        # All events before the gap were sent or excluded by the filter.
         self.position = Position(max(position.seq, start - 1), position.epoch)
         return [self._subscribe(self.position)]

@@ -1,4 +1,4 @@
-"""Hearing a mix: Opus packets over a WebSocket, and the Ogg stream into a file."""
+"""Receives a mix: Opus packets over a WebSocket, or the Ogg stream into a file."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .errors import EarconError
 from .model import Labels
 
 SILENCE_S = 8.0
-"""Packets come every 20 ms; after this the connection is given up."""
+"""Idle timeout in seconds. A mix sends a packet every 20 ms."""
 SAMPLE_RATE = 48_000
 
 
 @dataclass(frozen=True, slots=True)
 class AudioConfig:
-    """What the packets are; first on every connection."""
+    """The format of the packets. It is the first item of each connection."""
 
     sample_rate: int
     channels: int
@@ -33,7 +33,7 @@ class AudioConfig:
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """One Opus packet. A jump in `number` is audio that was dropped."""
+    """One Opus packet. A jump in `number` means that packets were dropped."""
 
     number: int
     opus: bytes
@@ -41,28 +41,28 @@ class Packet:
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """A KPI that can be heard."""
+    """A series that sounds."""
 
     kpi: str
     labels: Labels
     role: Literal["voice", "bed"]
     pitch_hz: float
     pan: float
-    """-1 left to 1 right."""
+    """Stereo position, -1 (left) to 1 (right)."""
     prominence: float
-    """0 to 1."""
+    """Prominence, 0 (background) to 1 (foreground)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Voices:
-    """Who sounds from now on."""
+    """The voices that sound from now on."""
 
     voices: tuple[Voice, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """A short sound that stands for an event."""
+    """A short sound for an event."""
 
     severity: Literal["info", "warning", "critical"]
     kpi: str
@@ -74,7 +74,10 @@ Sound: TypeAlias = AudioConfig | Packet | Voices | Cue
 
 
 async def sounds(url: str) -> AsyncGenerator[Sound, None]:
-    """Delivers packets and what is said of them, live, until it is closed. Connects again by itself; what was missed is gone."""
+    """Delivers packets, voices and cues until the iterator is closed. Reconnects automatically.
+
+    Packets that were missed are not repeated.
+    """
     failures = 0
     while True:
         try:
@@ -96,31 +99,31 @@ async def sounds(url: str) -> AsyncGenerator[Sound, None]:
 
 
 def parse(message: str | bytes) -> Sound | None:
-    """A message of the wire; None for what this version does not know."""
+    """Decodes a message. Returns None for a type that this version does not know."""
     if isinstance(message, bytes):
         return Packet(int.from_bytes(message[:8], "big"), message[8:]) if len(message) > 8 else None
     try:
-        told = json.loads(message)
-        match told["type"]:
+        fields = json.loads(message)
+        match fields["type"]:
             case "config":
-                return AudioConfig(*(told[name] for name in AudioConfig.__slots__))
+                return AudioConfig(*(fields[name] for name in AudioConfig.__slots__))
             case "voices":
-                return Voices(tuple(_voice(voice) for voice in told["voices"]))
+                return Voices(tuple(_voice(voice) for voice in fields["voices"]))
             case "cue":
-                return Cue(*(told[name] for name in Cue.__slots__))
+                return Cue(*(fields[name] for name in Cue.__slots__))
     except (ValueError, KeyError, TypeError):
         pass
     return None
 
 
-def _voice(told: Mapping[str, Any]) -> Voice:
-    return Voice(*(told[name] for name in Voice.__slots__))
+def _voice(fields: Mapping[str, Any]) -> Voice:
+    return Voice(*(fields[name] for name in Voice.__slots__))
 
 
 async def save_ogg(chunks: AsyncIterator[bytes], file: BinaryIO, seconds: float) -> float:
-    """Writes whole Ogg pages until they hold so many seconds; the last one says that it is the last. Answers how many it were.
+    """Writes whole Ogg pages until they contain `seconds` of audio. Returns the duration written.
 
-    Raises EarconError when what comes is not Ogg.
+    The last page gets the end-of-stream flag. Raises EarconError if the stream is not Ogg.
     """
     buffer = bytearray()
     pages = 0
@@ -132,7 +135,7 @@ async def save_ogg(chunks: AsyncIterator[bytes], file: BinaryIO, seconds: float)
             del buffer[:length]
             pages += 1
             if pages <= 2:
-                # The two headers carry no sound.
+                # The first two pages are headers without audio.
                 file.write(page)
                 continue
             position = int.from_bytes(page[6:14], "little", signed=True)
@@ -141,11 +144,11 @@ async def save_ogg(chunks: AsyncIterator[bytes], file: BinaryIO, seconds: float)
             file.write(_last(page) if ended else page)
             if ended:
                 return (position - begin) / SAMPLE_RATE
-    raise EarconError(f"the stream ended after {pages} pages, before there were {seconds} s of it")
+    raise EarconError(f"the stream ended after {pages} pages, before it contained {seconds} s")
 
 
 def _page_length(buffer: bytearray) -> int | None:
-    """The length of the page at the beginning (RFC 3533); None while it is not complete."""
+    """Returns the length of the first page (RFC 3533), or None if the page is incomplete."""
     if len(buffer) < 27:
         return None
     if buffer[:4] != b"OggS":
@@ -158,12 +161,15 @@ def _page_length(buffer: bytearray) -> int | None:
 
 
 def _page_duration(page: bytes) -> int:
-    """Samples of a page of 20 ms packets; a packet ends where a segment is shorter than 255 bytes."""
+    """Returns the number of samples in a page of 20 ms packets.
+
+    A segment of less than 255 bytes ends a packet.
+    """
     return sum(1 for segment in page[27 : 27 + page[26]] if segment < 255) * SAMPLE_RATE // 50
 
 
 def _last(page: bytes) -> bytes:
-    """The page with the flag of the last one, and the checksum that belongs to it."""
+    """Returns the page with the end-of-stream flag and a new checksum."""
     changed = bytearray(page)
     changed[5] |= 4
     changed[22:26] = bytes(4)

@@ -1,4 +1,4 @@
-"""The values in messages of the server. Times are milliseconds since the Unix epoch, UTC.
+"""The values in the server's messages. Times are milliseconds since the Unix epoch, UTC.
 
 Members that this version does not know are ignored.
 """
@@ -24,7 +24,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Warming:
-    """How many samples a series needs to be scored."""
+    """Progress of the warm-up of a series."""
 
     seen: int
     needed: int
@@ -43,7 +43,7 @@ class Features:
 
 @dataclass(frozen=True, slots=True)
 class ScoredSample:
-    """A sample with its score; None where there is no value."""
+    """A sample with its score. Fields without a value are None."""
 
     timestamp: int
     value: float
@@ -60,7 +60,7 @@ class SeriesSamples:
     labels: Labels
     samples: tuple[ScoredSample, ...]
     late: tuple[tuple[int, float], ...]
-    """Timestamp and value of samples that came late: stored, not scored."""
+    """Timestamp and value of late samples. They are stored, but not scored."""
     state: SeriesState
     warming: Warming | None
     features: Features | None
@@ -82,7 +82,7 @@ class Series:
     features: Features | None
     late: int
     anomaly: str | None
-    """The open anomaly."""
+    """Id of the open anomaly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Kpi:
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """The most surprising sample of an anomaly."""
+    """The sample of an anomaly with the highest score."""
 
     timestamp: int
     value: float
@@ -109,7 +109,7 @@ class Peak:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """A person has seen an anomaly."""
+    """An acknowledgement by a person."""
 
     at: int
     by: str
@@ -118,7 +118,7 @@ class Acknowledged:
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """A person's feedback on an anomaly; the last one holds."""
+    """A person's feedback on an anomaly. Later feedback replaces earlier feedback."""
 
     outcome: Literal["real", "false"]
     at: int
@@ -128,7 +128,7 @@ class Feedback:
 
 @dataclass(frozen=True, slots=True)
 class Rank:
-    """How often a feature was as extreme as at the peak, among how many earlier samples."""
+    """Of `of` earlier samples, `reached` were at least as extreme as the peak."""
 
     reached: int
     of: int
@@ -136,7 +136,7 @@ class Rank:
 
 @dataclass(frozen=True, slots=True)
 class Anomaly:
-    """An episode of a series."""
+    """An episode of anomalous samples of a series."""
 
     id: str
     kpi: str
@@ -154,9 +154,9 @@ class Anomaly:
     feedback: Feedback | None
     rank: Rank | None
     sentence: str
-    """Why, in a sentence."""
+    """The explanation, as one sentence."""
     muted: str | None
-    """The name of the mute that suppresses its alert."""
+    """The name of the mute that suppresses the alert."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ class Member:
     """One series in an incident."""
 
     anomaly: str
-    """Its latest."""
+    """Id of the latest anomaly of the series."""
     kpi: str
     labels: Labels
     state: Literal["open", "closed"]
@@ -175,7 +175,7 @@ class Member:
     direction: Literal["above", "below"]
     episodes: int
     link: str
-    """Why it is a member: first, same_kpi, shared, companion, burst or overflow."""
+    """The reason for membership: first, same_kpi, shared, companion, burst or overflow."""
     shared: str | None
     muted: str | None
     acknowledged: bool
@@ -183,7 +183,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
-    """One line of an incident's timeline."""
+    """One entry of an incident's timeline."""
 
     at: int
     what: str
@@ -209,7 +209,7 @@ class Incident:
     title: str
     state: Literal["open", "closed", "merged"]
     alerted: bool
-    """Whether it was alerted. If not, it is only recorded."""
+    """Whether the incident was alerted. If not, it is only recorded."""
     alerted_at: int | None
     opened_at: int
     closed_at: int | None
@@ -228,13 +228,13 @@ class Incident:
 
 @dataclass(frozen=True, slots=True)
 class Backfilled:
-    """Ingested history of one series, in numbers."""
+    """Summary of the ingested history of one series."""
 
     labels: Labels
     samples: int
-    """Scored and stored."""
+    """Number of samples that were scored and stored."""
     late: int
-    """Stored only."""
+    """Number of samples that were only stored."""
     oldest: int | None
     newest: int | None
     state: SeriesState
@@ -256,12 +256,12 @@ class Snapshot:
 
     @property
     def position(self) -> Position:
-        """Give it as `since` to continue after this snapshot."""
+        """The value of `since` that continues after this snapshot."""
         return Position(self.seq, self.epoch)
 
 
 def snapshot(message: Json, lost: bool) -> Snapshot:
-    """A snapshot of the wire. Raises KeyError, TypeError or ValueError when it is not as documented."""
+    """Decodes a snapshot. Raises KeyError, TypeError or ValueError if a member is invalid."""
     kpis = tuple(kpi(each) for each in message["kpis"])
     anomalies = tuple(anomaly(each) for each in message["anomalies"])
     incidents = tuple(incident(each) for each in message["incidents"])
@@ -269,12 +269,12 @@ def snapshot(message: Json, lost: bool) -> Snapshot:
 
 
 def kpi(value: Json) -> Kpi:
-    """A KPI of the wire."""
+    """Decodes a KPI."""
     return Kpi(value["kpi"], value["state"], value["reason"], tuple(_series(each) for each in value["series"]))
 
 
 def anomaly(value: Json) -> Anomaly:
-    """An anomaly of the wire."""
+    """Decodes an anomaly."""
     peak = Peak(*(value["peak"][name] for name in Peak.__slots__))
     acknowledged, feedback, rank = value["acknowledged"], value["feedback"], value["rank"]
     special = ("peak", "acknowledged", "feedback", "rank")
@@ -289,12 +289,12 @@ def anomaly(value: Json) -> Anomaly:
 
 
 def feedback_of(value: Json) -> Feedback:
-    """Feedback of the wire."""
+    """Decodes feedback."""
     return Feedback(value["outcome"], value["at"], value["by"], value["note"])
 
 
 def incident(value: Json) -> Incident:
-    """An incident of the wire."""
+    """Decodes an incident."""
     by, first = value["acknowledged"], value["first_mover"]
     special = ("members", "timeline", "first_mover", "acknowledged")
     plain = {name: value[name] for name in Incident.__slots__ if name not in special}
@@ -308,7 +308,7 @@ def incident(value: Json) -> Incident:
 
 
 def acknowledged_of(value: Json) -> Acknowledged:
-    """An acknowledgement of the wire."""
+    """Decodes an acknowledgement."""
     return Acknowledged(value["at"], value["by"], value["note"])
 
 
@@ -326,7 +326,7 @@ def _series(value: Json) -> Series:
 
 
 def series_samples(value: Json) -> SeriesSamples:
-    """New samples of the wire."""
+    """Decodes new samples."""
     return SeriesSamples(
         labels=value["labels"],
         samples=tuple(ScoredSample(*row[:6]) for row in value["samples"]),
@@ -338,5 +338,5 @@ def series_samples(value: Json) -> SeriesSamples:
 
 
 def backfilled(value: Json) -> Backfilled:
-    """History in numbers, of the wire."""
+    """Decodes a summary of ingested history."""
     return Backfilled(value["labels"], value["samples"], value["late"], value["from"], value["to"], value["state"])

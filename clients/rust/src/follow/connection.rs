@@ -1,4 +1,4 @@
-//! The task behind [`Following`](super::Following): one connection after the other.
+//! The task behind [`Following`](super::Following). It opens one connection after the other.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,18 +17,18 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message as Frame};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
-use super::place::{Place, Step};
+use super::cursor::{Cursor, Step};
 use super::{Follow, Since, Update};
 use crate::client::Workspace;
 use crate::error::{Error, root_cause};
 use crate::event::Event;
 use crate::message::{DecodeError, Message};
 
-/// How long a connection may take to be made, and a request to be sent.
+/// Timeout for opening a connection, and for sending one message.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// The subprotocol of the compact form.
+/// The WebSocket subprotocol of the compact encoding.
 const COMPACT: &str = "earcon.v1.msgpack";
-/// The largest message taken: the snapshot of a very large workspace.
+/// The maximum message size in bytes. The largest message is a snapshot of a large workspace.
 const MAX_MESSAGE: usize = 512 * 1024 * 1024;
 
 pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -36,26 +36,26 @@ type Updates = Sender<Result<Update, Error>>;
 
 /// Why a connection ended.
 enum End {
-    /// Nobody wants updates any more.
-    Unwanted,
-    /// It broke; the next one may hold.
-    Broken(Error),
-    /// The next one would end the same way.
-    Hopeless(Error),
+    /// The consumer dropped the stream.
+    Dropped,
+    /// A temporary failure: a retry may succeed.
+    Temporary(Error),
+    /// A permanent failure: a retry would fail in the same way.
+    Permanent(Error),
 }
 
 pub(super) async fn run(mut follow: Follow, updates: Updates) {
-    let mut place = Place::new(follow.since.clone());
+    let mut cursor = Cursor::new(follow.since.clone());
     let mut connected = false;
     loop {
-        let mut connection = Connection { follow: &mut follow, place: &mut place, updates: &updates };
+        let mut connection = Connection { follow: &mut follow, cursor: &mut cursor, updates: &updates };
         match connection.serve(&mut connected).await {
-            End::Unwanted => return,
-            End::Hopeless(error) => {
-                let _unwanted = updates.send(Err(error)).await.is_err();
+            End::Dropped => return,
+            End::Permanent(error) => {
+                let _dropped = updates.send(Err(error)).await.is_err();
                 return;
             }
-            End::Broken(error) => {
+            End::Temporary(error) => {
                 let retry_in = follow.backoff.failed();
                 if updates.send(Ok(Update::Disconnected { error, retry_in })).await.is_err() {
                     return;
@@ -71,35 +71,35 @@ pub(super) async fn run(mut follow: Follow, updates: Updates) {
 
 struct Connection<'a> {
     follow: &'a mut Follow,
-    place: &'a mut Place,
+    cursor: &'a mut Cursor,
     updates: &'a Updates,
 }
 
 impl Connection<'_> {
-    /// Serves one connection to its end; sets `connected` once the server has answered a subscription.
+    /// Serves one connection until it ends. Sets `connected` after the first answer.
     async fn serve(&mut self, connected: &mut bool) -> End {
         let workspace = self.follow.workspace.clone();
         let protocol = self.follow.compact.then_some(COMPACT);
         let made = tokio::select! {
             made = connect(&workspace, &["events"], protocol) => made,
-            () = self.updates.closed() => return End::Unwanted,
+            () = self.updates.closed() => return End::Dropped,
         };
         let mut socket = match made {
             Ok(socket) => socket,
-            // A workspace that was there a moment ago may be moving between nodes.
-            Err(error) if *connected || error.is_temporary() => return End::Broken(error),
-            Err(error) => return End::Hopeless(error),
+            // A known workspace may be in transfer between two nodes.
+            Err(error) if *connected || error.is_temporary() => return End::Temporary(error),
+            Err(error) => return End::Permanent(error),
         };
         if let Err(end) = self.subscribe(&mut socket).await {
             return end;
         }
-        let mut asked = false;
-        // The compact form leaves out what is the same for all events of a connection.
+        let mut pinged = false;
+        // The compact encoding omits the workspace and the epoch, which a connection fixes.
         let (name, mut epoch): (Arc<str>, Arc<str>) = (workspace.name().into(), "".into());
         loop {
             let frame = tokio::select! {
                 frame = timeout(self.follow.silence / 2, socket.next()) => frame,
-                () = self.updates.closed() => return End::Unwanted,
+                () = self.updates.closed() => return End::Dropped,
             };
             let message = match frame {
                 Ok(Some(Ok(Frame::Text(text)))) => Message::from_json(&text),
@@ -108,48 +108,52 @@ impl Connection<'_> {
                 }
                 Ok(Some(Ok(Frame::Close(frame)))) => {
                     let reason = frame.map_or_else(|| "no reason given".to_owned(), |frame| frame.reason.to_string());
-                    return End::Broken(workspace.unreachable(format!("the server closed the connection: {reason}")));
+                    return End::Temporary(
+                        workspace.unreachable(format!("the server closed the connection: {reason}")),
+                    );
                 }
                 Ok(Some(Ok(_))) => {
-                    asked = false;
+                    pinged = false;
                     continue;
                 }
-                Ok(Some(Err(error))) => return End::Broken(workspace.unreachable(root_cause(&error))),
-                Ok(None) => return End::Broken(workspace.unreachable("the connection ended".to_owned())),
-                // Quiet for half of the time allowed: is anybody there?
-                Err(_) if !asked => {
-                    asked = true;
+                Ok(Some(Err(error))) => return End::Temporary(workspace.unreachable(root_cause(&error))),
+                Ok(None) => return End::Temporary(workspace.unreachable("the connection ended".to_owned())),
+                // Half of the idle timeout has passed: ping the server.
+                Err(_) if !pinged => {
+                    pinged = true;
                     if let Err(end) = self.send(&mut socket, Frame::Ping(Bytes::new())).await {
                         return end;
                     }
                     continue;
                 }
-                Err(_) => return End::Broken(workspace.unreachable("the connection is dead silent".to_owned())),
+                Err(_) => {
+                    return End::Temporary(workspace.unreachable("the connection was silent for too long".to_owned()));
+                }
             };
-            asked = false;
+            pinged = false;
             if let Ok(Message::Subscribed(subscribed)) = &message {
                 epoch = subscribed.epoch.clone();
             }
-            if let Err(end) = self.take(message, &mut socket, connected).await {
+            if let Err(end) = self.handle(message, &mut socket, connected).await {
                 return end;
             }
         }
     }
 
-    async fn take(
+    async fn handle(
         &mut self,
         message: Result<Message, DecodeError>,
         socket: &mut Socket,
         connected: &mut bool,
     ) -> Result<(), End> {
-        // Nothing is passed over in silence: what was not understood is asked for again.
+        // An unreadable message is not skipped: the client reconnects and requests it again.
         let message =
-            message.map_err(|error| End::Broken(Error::Decode { url: self.follow.workspace.url(), error }))?;
-        let step = self.place.take(&message);
+            message.map_err(|error| End::Temporary(Error::Decode { url: self.follow.workspace.url(), error }))?;
+        let step = self.cursor.handle(&message);
         match step {
             Step::Drop => return Ok(()),
-            Step::Renew => return self.subscribe(socket).await,
-            Step::Deliver | Step::Repair => {}
+            Step::Restart => return self.subscribe(socket).await,
+            Step::Deliver | Step::Resubscribe => {}
         }
         let update = match message {
             Message::Subscribed(subscribed) => {
@@ -162,19 +166,19 @@ impl Connection<'_> {
             Message::Gap(gap) => Update::Gap(gap),
             Message::Pong | Message::Other(_) => return Ok(()),
             Message::Error { title, detail } => {
-                if *connected || !self.place.is_awaiting() {
+                if *connected || !self.cursor.is_awaiting() {
                     return Ok(());
                 }
                 let (url, detail) = (self.follow.workspace.url(), format!("{title}: {detail}"));
-                return Err(End::Hopeless(Error::Refused { url, status: 0, detail, retry_after: None }));
+                return Err(End::Permanent(Error::Refused { url, status: 0, detail, retry_after: None }));
             }
         };
-        self.updates.send(Ok(update)).await.map_err(|_| End::Unwanted)?;
-        if step == Step::Repair { self.subscribe(socket).await } else { Ok(()) }
+        self.updates.send(Ok(update)).await.map_err(|_| End::Dropped)?;
+        if step == Step::Resubscribe { self.subscribe(socket).await } else { Ok(()) }
     }
 
     async fn subscribe(&mut self, socket: &mut Socket) -> Result<(), End> {
-        let text = request(self.place.subscribe(), &self.follow.kpis, &self.follow.types, self.follow.rate);
+        let text = request(self.cursor.subscribe(), &self.follow.kpis, &self.follow.types, self.follow.rate);
         self.send(socket, Frame::text(text)).await
     }
 
@@ -182,23 +186,24 @@ impl Connection<'_> {
         let workspace = &self.follow.workspace;
         match timeout(CONNECT_TIMEOUT, socket.send(frame)).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(End::Broken(workspace.unreachable(root_cause(&error)))),
-            Err(_) => Err(End::Broken(workspace.unreachable("it takes no messages".to_owned()))),
+            Ok(Err(error)) => Err(End::Temporary(workspace.unreachable(root_cause(&error)))),
+            Err(_) => Err(End::Temporary(workspace.unreachable("it did not accept a message in time".to_owned()))),
         }
     }
 }
 
-/// Opens a WebSocket of the workspace, in this subprotocol if any is named and the server knows it.
+/// Opens a WebSocket of the workspace. It offers the subprotocol `protocol`, and connects without
+/// a subprotocol if the server does not support it.
 pub(crate) async fn connect(
     workspace: &Workspace,
     path: &[&str],
     protocol: Option<&'static str>,
 ) -> Result<Socket, Error> {
-    let odd = |reason: String| Error::NotEarcon { url: workspace.url(), reason };
+    let not_earcon = |reason: String| Error::NotEarcon { url: workspace.url(), reason };
     let mut offered = protocol;
     loop {
         let mut request =
-            workspace.socket_endpoint(path).into_client_request().map_err(|error| odd(root_cause(&error)))?;
+            workspace.socket_endpoint(path).into_client_request().map_err(|error| not_earcon(root_cause(&error)))?;
         if let Some(protocol) = offered {
             request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(protocol));
         }
@@ -209,33 +214,33 @@ pub(crate) async fn connect(
             Ok(Err(tungstenite::Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(_))))
                 if offered.is_some() =>
             {
-                // An older server: it takes the connection without.
+                // The server does not support the subprotocol: connect without it.
                 offered = None;
                 continue;
             }
             Ok(Err(tungstenite::Error::Http(answer))) => Err(refusal(workspace, &answer).await),
-            // What else interrupts a handshake is the end of the connection.
+            // A handshake that is interrupted otherwise is a broken connection.
             Ok(Err(
                 error @ (tungstenite::Error::Io(_)
                 | tungstenite::Error::ConnectionClosed
                 | tungstenite::Error::Protocol(_)),
             )) => Err(workspace.unreachable(root_cause(&error))),
-            Ok(Err(error)) => Err(odd(root_cause(&error))),
-            Err(_) => Err(workspace.unreachable("it does not answer in time".to_owned())),
+            Ok(Err(error)) => Err(not_earcon(root_cause(&error))),
+            Err(_) => Err(workspace.unreachable("it did not answer in time".to_owned())),
         };
     }
 }
 
-/// What a handshake that was answered otherwise stands for. Of the body there is only as much as came along with the
-/// head; when that says nothing, a plain request gets all of it.
+/// The error for a refused handshake. The body is often incomplete, because only the part that
+/// arrived with the head is available. In that case an HTTP request reads the full error.
 async fn refusal(workspace: &Workspace, answer: &Response<Option<Vec<u8>>>) -> Error {
     let body = answer.body().as_deref().unwrap_or_default();
     let status = answer.status().as_u16();
     let Ok(code) = reqwest::StatusCode::from_u16(status) else {
-        return workspace.unreachable(format!("it answers with status {status}"));
+        return workspace.unreachable(format!("it answered with status {status}"));
     };
     let error = workspace.refused(code, None, body);
-    // A server that is in trouble is not asked more than it has to be.
+    // A failing server gets no additional request.
     if !error.is_temporary()
         && serde_json::from_slice::<IgnoredAny>(body).is_err()
         && let Err(explained @ Error::Refused { status: again, .. }) = workspace.kpis().await
@@ -246,7 +251,7 @@ async fn refusal(workspace: &Workspace, answer: &Response<Option<Vec<u8>>>) -> E
     error
 }
 
-/// The message that subscribes.
+/// The JSON of a `subscribe` message.
 fn request(since: &Since, kpis: &[String], types: &[String], rate: Option<f64>) -> String {
     #[derive(Serialize)]
     #[serde(untagged)]
@@ -275,7 +280,7 @@ fn request(since: &Since, kpis: &[String], types: &[String], rate: Option<f64>) 
         Since::Seq { seq, epoch } => (Position::Seq(seq), epoch.as_deref()),
     };
     let subscribe = Subscribe { r#type: "subscribe", since, epoch, filter: Filter { kpis, types }, rate };
-    // Texts and numbers always serialise.
+    // Strings and numbers always serialise.
     serde_json::to_string(&subscribe).unwrap_or_default()
 }
 
@@ -284,7 +289,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_subscription_says_where_and_what() {
+    fn subscribe_message_contains_position_filter_and_rate() {
         let since = Since::Seq { seq: 7, epoch: Some("e".into()) };
         assert_eq!(
             request(&since, &["a*".to_owned()], &[], Some(2.0)),

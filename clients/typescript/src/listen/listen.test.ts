@@ -3,14 +3,14 @@ import { parsePacket } from "./packet.ts";
 import { Ring } from "./playback.worklet.js";
 
 describe("a packet", () => {
-  it("has its number in front", () => {
+  it("starts with its number", () => {
     const bytes = new Uint8Array([0, 0, 0, 1, 0, 0, 0, 2, 9, 8, 7]);
     const packet = parsePacket(bytes.buffer);
     expect(packet?.number).toBe(2 ** 32 + 2);
     expect([...(packet?.opus ?? [])]).toEqual([9, 8, 7]);
   });
 
-  it("is none without Opus in it", () => {
+  it("is null without Opus data", () => {
     expect(parsePacket(new ArrayBuffer(8))).toBeNull();
     expect(parsePacket(new ArrayBuffer(3))).toBeNull();
   });
@@ -20,7 +20,7 @@ describe("the jitter buffer", () => {
   const TARGET = 1_000;
   const LIMIT = 3_000;
   let next = 0;
-  /** A ramp, so that every frame can be told from the others. */
+  /** Writes a ramp, so that each frame has another value. */
   const write = (ring: Ring, frames: number) => {
     const left = Float32Array.from({ length: frames }, () => (next += 1));
     ring.write(left, left.map((value) => -value));
@@ -35,7 +35,7 @@ describe("the jitter buffer", () => {
     return new Ring(TARGET, LIMIT);
   };
 
-  it("is silent until enough waits", () => {
+  it("is silent until the target is buffered", () => {
     const ring = fresh();
     write(ring, TARGET - 1);
     expect(read(ring, 128).left.every((value) => value === 0)).toBe(true);
@@ -44,20 +44,20 @@ describe("the jitter buffer", () => {
     expect(ring.played).toBe(128);
   });
 
-  it("plays every frame once and in order", () => {
+  it("plays each frame once and in order", () => {
     const ring = fresh();
     write(ring, TARGET);
-    const heard: number[] = [];
+    const played: number[] = [];
     for (let i = 0; i < 100; i += 1) {
       write(ring, 128);
-      heard.push(...read(ring, 128).left);
+      played.push(...read(ring, 128).left);
     }
-    const afterFade = heard.slice(240);
+    const afterFade = played.slice(240);
     expect(afterFade).toEqual(afterFade.map((_, i) => 241 + i));
     expect(ring).toMatchObject({ skipped: 0, underruns: 0, waiting: TARGET });
   });
 
-  it("keeps the sides apart", () => {
+  it("keeps left and right separate", () => {
     const ring = fresh();
     write(ring, TARGET);
     read(ring, 512);
@@ -66,7 +66,7 @@ describe("the jitter buffer", () => {
     expect([...right]).toEqual([-513, -514, -515, -516]);
   });
 
-  it("gathers again after it ran dry, and fades in", () => {
+  it("buffers again after an underrun and fades in", () => {
     const ring = fresh();
     write(ring, TARGET);
     const dry = read(ring, TARGET + 10).left;
@@ -92,7 +92,7 @@ describe("the jitter buffer", () => {
     expect(read(ring, 1).left[0]).toBe(LIMIT + 960 - TARGET + 501);
   });
 
-  it("gives up latency that it does not need", () => {
+  it("skips surplus latency", () => {
     const ring = fresh();
     write(ring, 2 * TARGET);
     for (let i = 0; i < 200; i += 1) {
@@ -103,7 +103,7 @@ describe("the jitter buffer", () => {
     expect(ring.skipped).toBe(TARGET);
   });
 
-  it("keeps latency that bursts make use of", () => {
+  it("keeps latency that bursts need", () => {
     const ring = fresh();
     write(ring, 1_280);
     for (let i = 0; i < 400; i += 1) {
@@ -115,7 +115,7 @@ describe("the jitter buffer", () => {
     expect(ring).toMatchObject({ skipped: 0, underruns: 0 });
   });
 
-  it("survives more than it can hold", () => {
+  it("handles writes larger than its capacity", () => {
     const ring = fresh();
     write(ring, LIMIT * 10);
     write(ring, LIMIT * 2);

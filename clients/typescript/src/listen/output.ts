@@ -1,22 +1,25 @@
-/** Opus packets in, sound out: WebCodecs decodes, an audio worklet plays. */
+/** Audio output: WebCodecs decodes Opus packets, and an audio worklet plays them. */
 
-/** Beside this module; bundlers that know `new URL(…, import.meta.url)` take it along. */
+/**
+ * The URL of the worklet, a file next to this module. Bundlers that support
+ * `new URL(…, import.meta.url)` include it.
+ */
 export const WORKLET_URL = new URL("./playback.worklet.js", import.meta.url);
 
 const SAMPLE_RATE = 48_000;
 const PACKET_US = 20_000;
-/** Packets that may wait for the decoder; more means that this machine does not keep up. */
+/** Maximum number of packets queued for the decoder. Further packets are dropped. */
 const DECODER_QUEUE = 25;
 const CODEC: AudioDecoderConfig = { codec: "opus", sampleRate: SAMPLE_RATE, numberOfChannels: 2 };
 
 export interface OutputCounters {
   decoded: number;
-  /** Frames the sound card took. */
+  /** Number of frames played by the sound card. */
   played: number;
-  /** Packets and frames (as packets) thrown away. */
+  /** Number of dropped packets. Dropped frames are converted to packets. */
   dropped: number;
   underruns: number;
-  /** Milliseconds that wait in the jitter buffer. */
+  /** Milliseconds of audio in the jitter buffer. */
   waiting: number;
   /** The loudest sample since the last report, 0 to 1. */
   peak: number;
@@ -30,7 +33,7 @@ interface Report {
   peak: number;
 }
 
-/** Whether this browser can decode packets itself. */
+/** Whether this browser can decode Opus packets with WebCodecs. */
 export async function canDecode(): Promise<boolean> {
   if (typeof AudioDecoder === "undefined" || typeof AudioWorkletNode === "undefined") {
     return false;
@@ -52,23 +55,23 @@ export class Output {
   #droppedPackets = 0;
   #report: Report = { played: 0, skipped: 0, underruns: 0, waiting: 0, peak: 0 };
 
-  /** Has to be called while a click or a key is handled; otherwise the browser keeps it silent. */
+  /** Must be called in the handler of a click or a key. Otherwise the browser mutes the audio. */
   constructor(volume: number, workletUrl: string | URL) {
     this.#workletUrl = workletUrl;
     this.#context = new AudioContext({ sampleRate: SAMPLE_RATE, latencyHint: "interactive" });
     this.#gain = this.#context.createGain();
     this.#gain.connect(this.#context.destination);
     this.volume = volume;
-    // Without a sound card this never settles; decoding goes on all the same.
+    // Without a sound card this promise never settles. Decoding does not depend on it.
     this.#context.resume().catch(() => undefined);
   }
 
-  /** 0 to 1; squared, because ears hear ratios. */
+  /** Volume, 0 to 1. It is squared, because loudness is perceived logarithmically. */
   set volume(volume: number) {
     this.#gain.gain.setTargetAtTime(volume * volume, this.#context.currentTime, 0.02);
   }
 
-  /** Whether sound leaves this machine. */
+  /** Whether the sound card plays the audio. */
   get running(): boolean {
     return this.#context.state === "running" && this.#worklet !== null;
   }
@@ -87,7 +90,7 @@ export class Output {
   }
 
   /** Decodes and plays one packet. */
-  take(number: number, opus: Uint8Array): void {
+  play(number: number, opus: Uint8Array): void {
     if (this.#decoder === null || this.#decoder.state === "closed") {
       this.#decoder = this.#newDecoder();
     }
@@ -122,8 +125,8 @@ export class Output {
 
   #newDecoder(): AudioDecoder {
     const decoder = new AudioDecoder({
-      output: (sound) => this.#play(sound),
-      // A broken packet closes the decoder; the next packet opens another.
+      output: (sound) => this.#enqueue(sound),
+      // An invalid packet closes the decoder. The next packet creates a new decoder.
       error: () => {
         this.#droppedPackets += 1;
       },
@@ -132,9 +135,9 @@ export class Output {
     return decoder;
   }
 
-  #play(sound: AudioData): void {
+  #enqueue(sound: AudioData): void {
     this.#decoded += 1;
-    // An audio thread that does not run would collect all of this for ever.
+    // If the audio thread does not run, posted samples would accumulate without limit.
     if (this.running && this.#worklet !== null) {
       const left = plane(sound, 0);
       const right = sound.numberOfChannels > 1 ? plane(sound, 1) : left.slice();

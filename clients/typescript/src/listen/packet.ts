@@ -1,4 +1,4 @@
-/** One binary message of a mix: 8 bytes big-endian packet number, then one Opus packet. */
+/** A binary message of a mix: the packet number as 8 bytes big-endian, then one Opus packet. */
 
 export interface Packet {
   number: number;
@@ -7,13 +7,13 @@ export interface Packet {
 
 const HEADER_BYTES = 8;
 
-/** null when there is no Opus packet in it. */
+/** Parses a binary message. Returns null if it contains no Opus packet. */
 export function parsePacket(message: ArrayBuffer): Packet | null {
   if (message.byteLength <= HEADER_BYTES) {
     return null;
   }
   const view = new DataView(message);
-  // At fifty packets a second a double counts them exactly for five million years.
+  // A double represents the packet number exactly: 2^53 packets last millions of years.
   const number = view.getUint32(0) * 2 ** 32 + view.getUint32(4);
   return { number, opus: new Uint8Array(message, HEADER_BYTES) };
 }

@@ -1,26 +1,30 @@
 /**
- * The audio thread's side: plays what the page posts.
+ * The audio thread: plays the samples that the page posts.
  *
- * Plain JavaScript in one file, because worklets are loaded by address: it is served as it stands, without a bundler.
+ * This is plain JavaScript in one file, because a worklet is loaded by its URL without a bundler.
  */
 
-/** Frames over which sound fades in after silence or a skip, so that neither clicks: 5 ms. */
+/** Length of the fade-in after silence or a skip in frames: 5 ms. It avoids clicks. */
 const FADE = 240;
-/** The stretch over which latency has to prove unnecessary, in targets. */
-const PATIENCE = 16;
-/** How many targets may always wait: half a target is left alone, so that it does not skip for a trifle. */
-const SPARE = 1.5;
+/** Length of the observation period for surplus latency, in targets. */
+const PERIOD = 16;
+/** Latency in targets that is tolerated. It avoids skips for a small surplus. */
+const TOLERANCE = 1.5;
 
 const TARGET_MS = 120;
 const LIMIT_MS = 400;
-/** Blocks of 128 frames between two reports: about five a second. */
+/** Number of blocks of 128 frames between two reports: about five reports per second. */
 const REPORT_EVERY = 75;
 
 /**
- * The jitter buffer: decoded stereo sound goes in as it arrives, leaves at the pace of the sound card. It starts once
- * `target` frames wait, falls silent and gathers again when it runs dry, skips to live when more than `limit` wait, and
- * gives up latency that it turns out not to need: frames that always waited, for about two seconds, only make it late.
- * Without allocation while running.
+ * The jitter buffer of decoded stereo audio. The network writes, and the sound card reads.
+ *
+ * - Playback starts once `target` frames are buffered.
+ * - An empty buffer plays silence until `target` frames are buffered.
+ * - If more than `limit` frames are buffered, it skips frames down to `target`.
+ * - If the buffer stayed above the tolerance for about two seconds, it skips the surplus.
+ *
+ * Reads and writes allocate no memory.
  */
 export class Ring {
   /** @type {Float32Array} */ #left;
@@ -32,19 +36,19 @@ export class Ring {
   #waiting = 0;
   #running = false;
   #fade = 0;
-  /** The fewest frames that waited in the present stretch, and how much of it has passed. */
+  /** Minimum number of buffered frames in the current period, and its length so far in frames. */
   #fewest = Infinity;
   #passed = 0;
-  /** Frames that were heard. */
+  /** Number of played frames. */
   played = 0;
-  /** Frames thrown away to get back to live. */
+  /** Number of skipped frames. */
   skipped = 0;
-  /** How often it ran dry. */
+  /** Number of times the buffer ran empty. */
   underruns = 0;
 
   /**
-   * @param {number} target frames that should wait
-   * @param {number} limit frames that may wait
+   * @param {number} target number of frames to buffer
+   * @param {number} limit maximum number of buffered frames
    */
   constructor(target, limit) {
     this.#target = target;
@@ -54,7 +58,7 @@ export class Ring {
     this.#right = new Float32Array(this.#capacity);
   }
 
-  /** Frames that wait. */
+  /** Number of buffered frames. */
   get waiting() {
     return this.#waiting;
   }
@@ -79,7 +83,7 @@ export class Ring {
   }
 
   /**
-   * Fills both outputs; silence where there is nothing to play.
+   * Fills both outputs, with silence if the buffer is empty.
    *
    * @param {Float32Array} left
    * @param {Float32Array} right as long as `left`
@@ -112,8 +116,8 @@ export class Ring {
   #catchUp(frames) {
     this.#fewest = Math.min(this.#fewest, this.#waiting);
     this.#passed += frames;
-    if (this.#passed >= this.#target * PATIENCE) {
-      if (this.#fewest > this.#target * SPARE) {
+    if (this.#passed >= this.#target * PERIOD) {
+      if (this.#fewest > this.#target * TOLERANCE) {
         this.#skip(Math.floor(this.#fewest - this.#target));
       }
       this.#fewest = Infinity;
@@ -132,7 +136,7 @@ export class Ring {
   }
 }
 
-// Only an audio thread has this class; tests load the file for `Ring` alone.
+// Only an audio thread has this class. Tests load the file for `Ring`.
 if (typeof AudioWorkletProcessor !== "undefined") {
   class Playback extends AudioWorkletProcessor {
     #ring = new Ring((TARGET_MS * sampleRate) / 1_000, (LIMIT_MS * sampleRate) / 1_000);

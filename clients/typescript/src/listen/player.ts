@@ -1,6 +1,6 @@
 /**
- * Listening to a mix in a browser: WebSocket packets where the browser can decode them, the Ogg stream in an `<audio>`
- * element where it cannot. Reconnects by itself. Tells what sounds; draws nothing.
+ * Plays a mix in a browser. It plays WebSocket packets if the browser can decode them, else the Ogg
+ * stream in an `<audio>` element. It reconnects automatically and reports voices and cues.
  */
 
 import { backoff } from "../backoff.ts";
@@ -8,23 +8,23 @@ import type { AudioMessage, Cue, Voice } from "../wire.ts";
 import { canDecode, Output, WORKLET_URL, type OutputCounters } from "./output.ts";
 import { parsePacket } from "./packet.ts";
 
-/** A cue, and when it was heard of. Milliseconds since the Unix epoch. */
+/** A cue with its time of arrival in milliseconds since the Unix epoch. */
 export interface HeardCue extends Cue {
   at: number;
 }
 
-/** Where the sound comes from; a `Client` is one. */
+/** The source of the audio. A `Client` is a source. */
 export interface Source {
   packetsUrl(mix: string): string;
   oggUrl(mix: string): string;
 }
 
 export interface PlayerOptions {
-  /** 0 to 1, default 0.8. */
+  /** Volume, 0 to 1. Default: 0.8. */
   volume?: number;
-  /** `now` changed. */
+  /** Called when `now` changes. */
   onChange?: () => void;
-  /** The address of `playback.worklet.js`, when it is served from elsewhere than beside this module. */
+  /** The URL of `playback.worklet.js`, if it is not served next to this module. */
   worklet?: string | URL;
 }
 
@@ -33,7 +33,7 @@ export type ListenState =
   | "starting"
   /** Packets are decoded and played. */
   | "playing"
-  /** Packets are decoded, but no sound card takes them. */
+  /** Packets are decoded, but no sound card plays them. */
   | "mute"
   | "reconnecting"
   /** The `<audio>` element plays. */
@@ -42,7 +42,7 @@ export type ListenState =
 
 export interface Listening {
   state: ListenState;
-  /** What to do, when it failed or is mute. */
+  /** Advice for the user in the states `failed` and `mute`. */
   advice: string | null;
   voices: Voice[];
   cue: HeardCue | null;
@@ -66,7 +66,7 @@ export class Player {
   #element: HTMLAudioElement | null = null;
   #socket: WebSocket | null = null;
   #timer: ReturnType<typeof setTimeout> | null = null;
-  #watch: ReturnType<typeof setInterval> | null = null;
+  #monitor: ReturnType<typeof setInterval> | null = null;
   #failures = 0;
   #heardAt = 0;
   #received = 0;
@@ -99,7 +99,7 @@ export class Player {
     }
   }
 
-  /** Has to be called while a click or a key is handled. */
+  /** Must be called in the handler of a click or a key. */
   start(source: Source, mix = "default"): void {
     if (this.#now.state !== "off" && this.#now.state !== "failed") {
       return;
@@ -109,7 +109,8 @@ export class Player {
     this.#received = 0;
     this.#missed = 0;
     this.#set({ state: "starting", advice: null });
-    // Before anything is awaited: only now is the browser sure that the user asked for sound.
+    // The output is created before the first await, because the browser allows audio only in the
+    // handler of a user action.
     const output = typeof AudioContext === "undefined" ? null : new Output(this.#volume, this.#worklet);
     this.#output = output;
     void this.#open(output, source);
@@ -117,7 +118,7 @@ export class Player {
 
   stop(): void {
     this.#source = null;
-    this.#hangUp();
+    this.#disconnect();
     this.#output?.close();
     this.#output = null;
     this.#element?.pause();
@@ -138,10 +139,11 @@ export class Player {
       this.#fallBack(source);
       return;
     }
-    // A sound card that is slow or absent keeps nothing waiting: packets are decoded, and the advice says what is missing.
+    // The player does not wait for the sound card. Packets are decoded, and the advice reports a
+    // missing sound card.
     output.open().catch(() => undefined);
     this.#connect();
-    this.#watch = setInterval(() => this.#check(), 1_000);
+    this.#monitor = setInterval(() => this.#check(), 1_000);
   }
 
   #connect(): void {
@@ -183,7 +185,7 @@ export class Player {
       this.#missed += packet.number - this.#next;
     }
     this.#next = packet.number + 1;
-    this.#output.take(packet.number, packet.opus);
+    this.#output.play(packet.number, packet.opus);
     if (this.#now.state === "starting" || this.#now.state === "reconnecting") {
       this.#check();
     }
@@ -199,7 +201,7 @@ export class Player {
     }
   }
 
-  /** Looks at what cannot tell by itself: a dead connection, a sound card that is not there. */
+  /** Polls for a dead connection and a missing sound card, which cause no event. */
   #check(): void {
     const output = this.#output;
     if (output === null || this.#socket === null) {
@@ -226,18 +228,18 @@ export class Player {
     this.#timer = setTimeout(() => this.#connect(), backoff(this.#failures, Math.random()));
   }
 
-  #hangUp(): void {
+  #disconnect(): void {
     const socket = this.#socket;
     this.#socket = null;
     socket?.close();
     if (this.#timer !== null) {
       clearTimeout(this.#timer);
     }
-    if (this.#watch !== null) {
-      clearInterval(this.#watch);
+    if (this.#monitor !== null) {
+      clearInterval(this.#monitor);
     }
     this.#timer = null;
-    this.#watch = null;
+    this.#monitor = null;
     this.#failures = 0;
   }
 
@@ -271,7 +273,7 @@ export class Player {
   }
 }
 
-/** null for what is not understood: a newer server may say more. */
+/** Parses a text message. Returns null if it is not JSON. */
 function parse(text: string): AudioMessage | null {
   try {
     return JSON.parse(text) as AudioMessage | null;

@@ -1,4 +1,4 @@
-/** What an audio thread has and a page has not. */
+/** The globals of an audio worklet. A page does not have them. */
 
 declare const sampleRate: number;
 declare abstract class AudioWorkletProcessor {

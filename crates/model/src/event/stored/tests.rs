@@ -149,7 +149,7 @@ fn the_bytes_of_each_body_are_pinned() {
 fn the_bytes_of_each_subject_are_pinned() {
     use crate::event::{JobId, RunId};
     let subjects = [Subject::Workspace, kpi().into(), IncidentId(ID).into(), RunId(ID).into(), JobId(ID).into()];
-    assert_eq!(subjects.each_ref().map(|subject| hex(subject)), SUBJECTS);
+    assert_eq!(subjects.each_ref().map(hex), SUBJECTS);
     let event = Event::new(300, -1, kpi(), KpiEvent::Resumed);
     assert_eq!(hex(&event), "ac020101016b08");
     assert_eq!(postcard::from_bytes::<Event>(&postcard::to_stdvec(&event).unwrap()).unwrap(), event);

@@ -1,4 +1,5 @@
-//! Where a follower stands in the log: what to ask for after a break, and what of that it has seen already. Pure.
+//! The position of a subscription in the log. It decides where to resume after a break and which
+//! messages are duplicates. Pure: no I/O and no clock.
 
 use std::sync::Arc;
 
@@ -6,68 +7,69 @@ use super::Since;
 use crate::event::{Event, EventData};
 use crate::message::{Message, Subscribed};
 
-/// What to do with a message.
+/// How to handle a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Hand it on.
+    /// Deliver the message.
     Deliver,
-    /// It belongs to an earlier subscription, or was delivered already.
+    /// Drop the message: it belongs to an earlier subscription or was delivered before.
     Drop,
-    /// Hand it on, then subscribe again from where this place is.
-    Repair,
-    /// Do not hand it on, and subscribe again: the log began a new life without a word.
-    Renew,
+    /// Deliver the message, then subscribe again at the cursor.
+    Resubscribe,
+    /// Drop the message and subscribe again: the epoch changed without a notice.
+    Restart,
 }
 
-/// A follower's place.
+/// The position of a subscription.
 #[derive(Debug)]
-pub(super) struct Place {
-    /// Where to resume; none until the first subscription has said where it begins.
+pub(super) struct Cursor {
+    /// Where to resume. It has no `seq` until the first subscription is answered.
     since: Since,
     /// A subscription was sent and is not answered yet.
     awaiting: bool,
-    /// The answer will be, or is being, followed by a snapshot.
+    /// A snapshot follows the answer and has not arrived yet.
     snapshot_follows: bool,
-    /// The newest event that is not about samples; under a rate, a resume may bring such an event again.
+    /// The newest event of a type other than `samples`. With a rate, a resume may repeat such an
+    /// event.
     newest: u64,
 }
 
-impl Place {
+impl Cursor {
     pub(super) fn new(since: Since) -> Self {
         Self { since, awaiting: false, snapshot_follows: false, newest: 0 }
     }
 
-    /// A subscription is about to be sent; from where.
+    /// Records that a subscription is sent, and returns its start position.
     pub(super) fn subscribe(&mut self) -> &Since {
         self.awaiting = true;
         self.snapshot_follows = false;
         &self.since
     }
 
-    /// Takes the next message of the server.
-    pub(super) fn take(&mut self, message: &Message) -> Step {
+    /// Decides how to handle the next message of the server.
+    pub(super) fn handle(&mut self, message: &Message) -> Step {
         match message {
             Message::Subscribed(subscribed) => self.subscribed(subscribed),
             Message::Pong | Message::Other(_) => Step::Drop,
             Message::Error { .. } => Step::Deliver,
-            // Sent before the server read the subscription; what of it is wanted comes again.
+            // The server sent this before it read the subscription, and repeats it if needed.
             _ if self.awaiting => Step::Drop,
             Message::Snapshot(snapshot) => {
                 self.snapshot_follows = false;
-                self.stand_at(snapshot.seq, &snapshot.epoch);
+                self.move_to(snapshot.seq, &snapshot.epoch);
                 self.newest = snapshot.seq;
                 Step::Deliver
             }
             Message::Event(event) => self.event(event),
             Message::Gap(gap) => {
-                // Under a rate, the server says itself from where on something is missing.
+                // With a rate, the server reports the position to resume from.
                 let before = gap.resume.unwrap_or_else(|| self.seq().max(gap.from.saturating_sub(1)));
                 match &mut self.since {
                     Since::Seq { seq, .. } if gap.to > *seq || gap.resume.is_some() => *seq = before,
                     Since::Seq { .. } => return Step::Drop,
                     Since::Live | Since::Snapshot => {}
                 }
-                Step::Repair
+                Step::Resubscribe
             }
         }
     }
@@ -77,26 +79,26 @@ impl Place {
             && *epoch != event.epoch
         {
             self.since = Since::Snapshot;
-            return Step::Renew;
+            return Step::Restart;
         }
         let samples = matches!(event.data, EventData::Samples { .. });
-        let again = if samples {
-            // Under a rate samples come later than what is newer, and bring a position to resume from.
+        let duplicate = if samples {
+            // With a rate, samples may arrive after newer events and contain a resume position.
             event.resume.is_none() && event.conflated.is_none() && event.seq <= self.seq()
         } else {
             event.seq <= self.newest
         };
-        if again {
+        if duplicate {
             return Step::Drop;
         }
         if !samples {
             self.newest = event.seq;
         }
-        self.stand_at(event.resume.unwrap_or(event.seq), &event.epoch);
+        self.move_to(event.resume.unwrap_or(event.seq), &event.epoch);
         Step::Deliver
     }
 
-    /// Whether a subscription waits for its answer.
+    /// Whether a subscription is not answered yet.
     pub(super) fn is_awaiting(&self) -> bool {
         self.awaiting
     }
@@ -109,12 +111,12 @@ impl Place {
         match (&self.since, subscribed.recovered) {
             (_, Some(false)) | (Since::Snapshot, _) => self.snapshot_follows = true,
             (Since::Live, _) => {
-                self.stand_at(subscribed.seq, &subscribed.epoch);
+                self.move_to(subscribed.seq, &subscribed.epoch);
                 self.newest = subscribed.seq;
             }
             (Since::Seq { seq, .. }, _) => {
                 let seq = *seq;
-                self.stand_at(seq, &subscribed.epoch);
+                self.move_to(seq, &subscribed.epoch);
             }
         }
         Step::Deliver
@@ -127,7 +129,7 @@ impl Place {
         }
     }
 
-    fn stand_at(&mut self, seq: u64, epoch: &Arc<str>) {
+    fn move_to(&mut self, seq: u64, epoch: &Arc<str>) {
         if self.snapshot_follows {
             return;
         }
