@@ -64,10 +64,10 @@ async fn feedback_changes_the_sensitivity_and_survives_a_restart() {
     events.send(json!({"type": "subscribe", "since": "live", "filter": {"types": ["anomaly.feedback"]}})).await;
     assert_eq!(events.json().await["type"], "subscribed");
 
-    let (status, judged) = server.send(Method::POST, &path, json!({"outcome": "false", "note": "a test"})).await;
-    assert_eq!(status, 200, "{judged}");
+    let (status, updated) = server.send(Method::POST, &path, json!({"outcome": "false", "note": "a test"})).await;
+    assert_eq!(status, 200, "{updated}");
     assert_eq!(
-        (judged["feedback"]["outcome"].as_str(), judged["feedback"]["note"].as_str()),
+        (updated["feedback"]["outcome"].as_str(), updated["feedback"]["note"].as_str()),
         (Some("false"), Some("a test"))
     );
     let event = events.json().await;
@@ -80,10 +80,10 @@ async fn feedback_changes_the_sensitivity_and_survives_a_restart() {
     let server = Server::start_in(server.shut_down().await, &[], Overrides::default()).await;
     assert_eq!(sensitivity(&server, "revenue").await, calmer);
     let (_, read) = server.get(&format!("/anomalies/{}", id(&found))).await;
-    assert_eq!(read["feedback"], judged["feedback"]);
+    assert_eq!(read["feedback"], updated["feedback"]);
 
-    let (status, judged) = server.send(Method::POST, &path, json!({"outcome": "real"})).await;
-    assert_eq!((status, judged["feedback"]["outcome"].as_str()), (200, Some("real")), "the last feedback counts");
+    let (status, updated) = server.send(Method::POST, &path, json!({"outcome": "real"})).await;
+    assert_eq!((status, updated["feedback"]["outcome"].as_str()), (200, Some("real")), "the last feedback counts");
     let more = sensitivity(&server, "revenue").await;
     assert!((more - 2f64.powf(0.125)).abs() < 1e-6, "{more}");
     for wrong in [json!({"outcome": "maybe"}), json!({}), json!({"outcome": "real", "note": "x".repeat(2_001)})] {
@@ -132,8 +132,8 @@ async fn explanation_compares_with_the_same_hour_of_four_weeks() {
 async fn similar_episodes_are_listed_with_their_outcome() {
     let server = Server::start().await;
     let first = with_a_spike(&server, "revenue").await;
-    let judged = json!({"outcome": "real"});
-    assert_eq!(server.send(Method::POST, &format!("/anomalies/{}/feedback", id(&first)), judged).await.0, 200);
+    let feedback = json!({"outcome": "real"});
+    assert_eq!(server.send(Method::POST, &format!("/anomalies/{}/feedback", id(&first)), feedback).await.0, 200);
     let begin = last_hour() + 31 * MINUTE;
     let calm: Vec<(i64, f64)> = (0..400).map(|i| (begin + i * 1_000, ordinary(i))).collect();
     server.post("revenue", &calm).await;

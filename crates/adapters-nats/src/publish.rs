@@ -69,7 +69,7 @@ pub(super) async fn publish(client: &Client, message: &Outgoing, patience: Patie
         let failure = match client.send_request(message.subject.clone(), request).await {
             Ok(response) => match understand(&response.payload) {
                 Ok(Ok(sequence)) => return Ok(sequence),
-                Ok(Err(error)) => match verdict(error) {
+                Ok(Err(error)) => match classify(error) {
                     Ok(refusal) => return Err(refusal),
                     Err(error) => failure::refused("JetStream cannot store a message now", error),
                 },
@@ -98,7 +98,7 @@ fn understand(payload: &[u8]) -> Result<Result<u64, Error>, serde_json::Error> {
 }
 
 /// The refusal that an error answer means; `Err` if a repetition may help.
-fn verdict(error: Error) -> Result<Refusal, Error> {
+fn classify(error: Error) -> Result<Refusal, Error> {
     match error.error_code() {
         ErrorCode::STREAM_WRONG_LAST_SEQUENCE | ErrorCode::STREAM_WRONG_LAST_SEQUENCE_CONSTANT => {
             Ok(Refusal::WrongLast)

@@ -123,7 +123,7 @@ pub(crate) async fn list(
     let mut anomalies = state.series_store.anomalies(authorized.pass(), &filter).await?;
     let next = page.cut(&mut anomalies, |anomaly| (anomaly.opened_at_ms, anomaly.id.0));
     state.anomalies.mark_muted(authorized.pass(), &mut anomalies).await;
-    Ok(json(&Anomalies { anomalies: anomalies.iter().map(WireAnomaly::of).collect(), next }))
+    Ok(json(&Anomalies { anomalies: anomalies.iter().map(WireAnomaly::from_anomaly).collect(), next }))
 }
 
 /// Acknowledges an anomaly. The first acknowledgement stays.
@@ -145,7 +145,7 @@ pub(crate) async fn acknowledge(
         let acknowledgement = workspace.execute(command).await?;
         anomaly.acknowledged.get_or_insert(acknowledgement);
     }
-    Ok(json(&WireAnomaly::of(&anomaly)))
+    Ok(json(&WireAnomaly::from_anomaly(&anomaly)))
 }
 
 /// Records whether an anomaly, open or closed, was worth the alert. The last feedback holds. It
@@ -166,7 +166,7 @@ pub(crate) async fn give_feedback(
     let command = RecordFeedback { anomaly: Box::new(anomaly.clone()), outcome: body.outcome, by, note: body.note };
     let feedback = workspace.execute(command).await?;
     anomaly.feedback = Some(feedback);
-    Ok(json(&WireAnomaly::of(&anomaly)))
+    Ok(json(&WireAnomaly::from_anomaly(&anomaly)))
 }
 
 fn check_note(note: Option<&str>) -> Result<(), Problem> {

@@ -46,7 +46,7 @@ pub(crate) struct InForce<'a> {
 }
 
 impl<'a> InForce<'a> {
-    fn of(mute: &'a MuteInForce) -> Self {
+    fn from_mute(mute: &'a MuteInForce) -> Self {
         Self { id: &mute.id, name: &mute.name, reason: mute.reason.as_deref(), until: mute.until_ms }
     }
 }
@@ -72,7 +72,7 @@ pub(crate) struct WireExplanation<'a> {
 }
 
 impl<'a> WireExplanation<'a> {
-    fn of(anomaly: &Anomaly, found: &'a Explanation) -> Self {
+    fn from_explanation(anomaly: &Anomaly, found: &'a Explanation) -> Self {
         let band = [anomaly.peak_lower, anomaly.peak_upper];
         Self {
             sentence: &found.sentence,
@@ -89,7 +89,7 @@ impl<'a> WireExplanation<'a> {
                 time_zone: &found.time_zone,
             }),
             since: anomaly.opened_at_ms,
-            similar: found.similar.iter().map(Similar::of).collect(),
+            similar: found.similar.iter().map(Similar::from_anomaly).collect(),
         }
     }
 }
@@ -125,7 +125,7 @@ pub(crate) struct Similar<'a> {
 }
 
 impl<'a> Similar<'a> {
-    fn of(anomaly: &'a Anomaly) -> Self {
+    fn from_anomaly(anomaly: &'a Anomaly) -> Self {
         let outcome = match (&anomaly.feedback, &anomaly.acknowledged) {
             (Some(feedback), _) => feedback.outcome.as_str(),
             (None, Some(_)) => "acknowledged",
@@ -136,7 +136,7 @@ impl<'a> Similar<'a> {
             labels: label_map(&anomaly.labels),
             opened_at: anomaly.opened_at_ms,
             closed_at: anomaly.closed_at_ms,
-            peak: Peak::of(anomaly),
+            peak: Peak::from_anomaly(anomaly),
             outcome,
         }
     }
@@ -155,9 +155,9 @@ pub(crate) async fn one(
     let workspace = authorized.workspace(&state).await?;
     let anomaly = find(&state, &authorized, &workspace, &id).await?;
     let found = state.anomalies.explain(authorized.pass(), workspace.hub(), &anomaly).await?;
-    let mute = found.mute.as_ref().map(InForce::of);
-    let explanation = WireExplanation::of(&anomaly, &found);
-    Ok(json(&ExplainedAnomaly { anomaly: WireAnomaly::of(&anomaly), explanation, mute }))
+    let mute = found.mute.as_ref().map(InForce::from_mute);
+    let explanation = WireExplanation::from_explanation(&anomaly, &found);
+    Ok(json(&ExplainedAnomaly { anomaly: WireAnomaly::from_anomaly(&anomaly), explanation, mute }))
 }
 
 #[derive(Deserialize, IntoParams)]

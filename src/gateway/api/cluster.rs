@@ -72,15 +72,15 @@ pub(crate) async fn status(
     let owned = |node: &str| workspaces.iter().filter(|place| place.owner.as_deref() == Some(node)).count();
     let answer = Cluster {
         enabled: state.directory.is_clustered(),
-        nodes: nodes.iter().map(|status| Node::of(status, owned(&status.node))).collect(),
+        nodes: nodes.iter().map(|status| Node::from_status(status, owned(&status.node))).collect(),
         node,
-        workspaces: workspaces.iter().map(Workspace::of).collect(),
+        workspaces: workspaces.iter().map(Workspace::from_place).collect(),
     };
     json(&answer)
 }
 
 impl Node {
-    fn of(status: &NodeStatus, workspaces: usize) -> Self {
+    fn from_status(status: &NodeStatus, workspaces: usize) -> Self {
         let state = match status.state {
             NodeState::Alive => "alive",
             NodeState::Leaving => "leaving",
@@ -100,7 +100,7 @@ impl Node {
 }
 
 impl Workspace {
-    fn of(place: &WorkspacePlace) -> Self {
+    fn from_place(place: &WorkspacePlace) -> Self {
         let status = place.status.as_ref();
         Self {
             workspace: place.workspace.to_string(),

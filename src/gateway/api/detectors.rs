@@ -49,7 +49,7 @@ pub(crate) struct WireEntry {
 }
 
 impl WireEntry {
-    fn of(entry: DetectorEntry) -> Self {
+    fn from_entry(entry: DetectorEntry) -> Self {
         let (name, label) = (entry.to_string(), entry.label());
         let DetectorEntry { name: of, revision, detector, options } = entry;
         Self { entry: name, name: of, revision, detector, options, label }
@@ -78,7 +78,7 @@ impl FromJson for EntryBody {}
 pub(crate) async fn list(State(state): State<ApiState>, authorized: Authorized) -> Result<Response, Problem> {
     authorized.workspace(&state).await?;
     let DetectorList { live, entries, unreadable } = state.detectors.detectors(authorized.pass()).await?;
-    let entries = entries.into_iter().map(WireEntry::of).collect();
+    let entries = entries.into_iter().map(WireEntry::from_entry).collect();
     let configured = state.detectors.configured();
     Ok(json(&Detectors { live: live.to_string(), configured, entries, unreadable }))
 }
@@ -97,7 +97,7 @@ pub(crate) async fn put(
 ) -> Result<Response, Problem> {
     authorized.workspace(&state).await?;
     let entry = state.detectors.put_entry(authorized.pass(), &name, detector, options).await?;
-    Ok(json(&WireEntry::of(entry)))
+    Ok(json(&WireEntry::from_entry(entry)))
 }
 
 impl From<DetectorError> for Problem {

@@ -102,7 +102,7 @@ pub(crate) struct WireStep<'a> {
 }
 
 impl WireArm {
-    fn of(arm: &Arm, lasted_ms: i64) -> Self {
+    fn from_arm(arm: &Arm, lasted_ms: i64) -> Self {
         let (hour_ms, days) = (3_600_000, lasted_ms as f64 / 86_400_000.0);
         Self {
             samples: arm.samples(),
@@ -120,10 +120,10 @@ impl WireArm {
 }
 
 impl WireEvidence {
-    fn of(evidence: &Evidence, lasted_ms: i64) -> Self {
+    fn from_evidence(evidence: &Evidence, lasted_ms: i64) -> Self {
         Self {
-            baseline: WireArm::of(&evidence.baseline, lasted_ms),
-            candidate: WireArm::of(&evidence.candidate, lasted_ms),
+            baseline: WireArm::from_arm(&evidence.baseline, lasted_ms),
+            candidate: WireArm::from_arm(&evidence.candidate, lasted_ms),
             both: evidence.both,
             agreement: evidence.agreement(),
         }
@@ -131,7 +131,7 @@ impl WireEvidence {
 }
 
 impl<'a> WireExperiment<'a> {
-    fn of(experiment: &'a Experiment, now_ms: i64) -> Self {
+    fn from_experiment(experiment: &'a Experiment, now_ms: i64) -> Self {
         let began_ms = experiment.steps.first().map_or(now_ms, |step| step.at_ms);
         // A finished experiment ended at its last step; its current stage is the one before.
         let (end_ms, stage_ms) = match &experiment.steps[..] {
@@ -153,8 +153,8 @@ impl<'a> WireExperiment<'a> {
             percent: experiment.percent(),
             since: experiment.since_ms,
             policy: &experiment.policy,
-            total: WireEvidence::of(&experiment.total, end_ms.saturating_sub(began_ms)),
-            current: WireEvidence::of(&experiment.evidence, end_ms.saturating_sub(stage_ms)),
+            total: WireEvidence::from_evidence(&experiment.total, end_ms.saturating_sub(began_ms)),
+            current: WireEvidence::from_evidence(&experiment.evidence, end_ms.saturating_sub(stage_ms)),
             steps: experiment.steps.iter().map(step).collect(),
         }
     }
@@ -192,7 +192,7 @@ pub(crate) async fn list(State(state): State<ApiState>, authorized: Authorized) 
     authorized.workspace(&state).await?;
     let list = state.detectors.experiments(authorized.pass()).await?;
     let now_ms = state.detectors.now_ms();
-    let experiments = list.experiments.iter().map(|one| WireExperiment::of(one, now_ms)).collect();
+    let experiments = list.experiments.iter().map(|one| WireExperiment::from_experiment(one, now_ms)).collect();
     Ok(json(&Experiments { experiments, unreadable: list.unreadable }))
 }
 
@@ -209,7 +209,7 @@ pub(crate) async fn begin(
 ) -> Result<Response, Problem> {
     authorized.workspace(&state).await?;
     let experiment = state.detectors.begin(authorized.pass(), &body.name, &body.candidate, body.policy).await?;
-    let shown = json(&WireExperiment::of(&experiment, state.detectors.now_ms()));
+    let shown = json(&WireExperiment::from_experiment(&experiment, state.detectors.now_ms()));
     Ok((StatusCode::CREATED, shown).into_response())
 }
 
@@ -224,7 +224,7 @@ pub(crate) async fn one(
 ) -> Result<Response, Problem> {
     authorized.workspace(&state).await?;
     let experiment = state.detectors.experiment(authorized.pass(), &name).await?;
-    Ok(json(&WireExperiment::of(&experiment, state.detectors.now_ms())))
+    Ok(json(&WireExperiment::from_experiment(&experiment, state.detectors.now_ms())))
 }
 
 /// Goes to the next stage or share: from the shadow to the first share of KPIs, and after the last
@@ -277,7 +277,7 @@ async fn apply(
 ) -> Result<Response, Problem> {
     authorized.workspace(state).await?;
     let experiment = state.detectors.apply(authorized.pass(), name, action).await?;
-    Ok(json(&WireExperiment::of(&experiment, state.detectors.now_ms())))
+    Ok(json(&WireExperiment::from_experiment(&experiment, state.detectors.now_ms())))
 }
 
 /// The routes of this topic.

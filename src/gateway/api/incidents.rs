@@ -92,7 +92,7 @@ pub(crate) async fn list(
     });
     incidents.sort_by_key(|incident| std::cmp::Reverse(position(incident)));
     let next = page.cut(&mut incidents, position);
-    let incidents = incidents.iter().map(WireIncident::of).collect();
+    let incidents = incidents.iter().map(WireIncident::from_incident).collect();
     Ok(json(&Incidents { incidents, next, unreadable }))
 }
 
@@ -111,7 +111,7 @@ pub(crate) async fn one(
 ) -> Result<Response, Problem> {
     let workspace = authorized.workspace(&state).await?;
     let incident = find(&state, &authorized, &workspace, &id).await?;
-    Ok(json(&WireIncident::of(&incident)))
+    Ok(json(&WireIncident::from_incident(&incident)))
 }
 
 /// Acknowledges an incident: every listed member that is not acknowledged yet.
@@ -137,7 +137,7 @@ pub(crate) async fn acknowledge(
     if let Some(newest) = seen.into_iter().flatten().max_by_key(|acknowledgement| acknowledgement.at_ms) {
         incident.acknowledged.get_or_insert(newest);
     }
-    Ok(json(&WireIncident::of(&incident)))
+    Ok(json(&WireIncident::from_incident(&incident)))
 }
 
 /// The acknowledgement that is recorded; `None` when the anomaly has expired.

@@ -55,7 +55,7 @@ pub(crate) struct WireJob<'a> {
 }
 
 impl<'a> WireJob<'a> {
-    fn of(job: &'a TrainingJob) -> Self {
+    fn from_job(job: &'a TrainingJob) -> Self {
         let progress = &job.progress;
         let done = job.state == JobState::Done;
         Self {
@@ -106,7 +106,7 @@ impl FromJson for JobBody {}
 pub(crate) async fn list(State(state): State<ApiState>, authorized: Authorized) -> Result<Response, Problem> {
     authorized.workspace(&state).await?;
     let list = state.detectors.jobs(authorized.pass()).await?;
-    Ok(json(&Jobs { jobs: list.jobs.iter().map(WireJob::of).collect(), unreadable: list.unreadable }))
+    Ok(json(&Jobs { jobs: list.jobs.iter().map(WireJob::from_job).collect(), unreadable: list.unreadable }))
 }
 
 /// Trains a detector's baselines from history. One job at a time runs in a workspace.
@@ -127,7 +127,7 @@ pub(crate) async fn begin(
     let to_ms = body.to.unwrap_or_else(|| state.detectors.now_ms());
     let order = TrainingOrder { entry: body.entry, kpis: body.kpis, from_ms: body.from, to_ms };
     let job = state.detectors.train(authorized.pass(), order).await?;
-    Ok((StatusCode::ACCEPTED, json(&WireJob::of(&job))).into_response())
+    Ok((StatusCode::ACCEPTED, json(&WireJob::from_job(&job))).into_response())
 }
 
 /// One job.
@@ -141,7 +141,7 @@ pub(crate) async fn one(
 ) -> Result<Response, Problem> {
     authorized.workspace(&state).await?;
     let job = state.detectors.job(authorized.pass(), &id).await?;
-    Ok(json(&WireJob::of(&job)))
+    Ok(json(&WireJob::from_job(&job)))
 }
 
 /// Cancels a job as soon as possible. Finished baselines stay.
@@ -156,7 +156,7 @@ pub(crate) async fn cancel(
 ) -> Result<Response, Problem> {
     authorized.workspace(&state).await?;
     let job = state.detectors.cancel(authorized.pass(), &id).await?;
-    Ok((StatusCode::ACCEPTED, json(&WireJob::of(&job))).into_response())
+    Ok((StatusCode::ACCEPTED, json(&WireJob::from_job(&job))).into_response())
 }
 
 /// The routes of this topic.

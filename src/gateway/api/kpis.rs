@@ -60,7 +60,7 @@ pub(crate) async fn workspaces(
 pub(crate) async fn list(State(state): State<ApiState>, authorized: Authorized) -> Result<Response, Problem> {
     let workspace = authorized.workspace(&state).await?;
     let (seq, kpis) = workspace.hub().view().await.ok_or_else(restarting)?;
-    let kpis = kpis.iter().map(|kpi| WireKpi::of(kpi)).collect();
+    let kpis = kpis.iter().map(|kpi| WireKpi::from_view(kpi)).collect();
     Ok(json(&Kpis { seq, epoch: workspace.hub().epoch(), kpis }))
 }
 
@@ -77,7 +77,7 @@ pub(crate) async fn one(
     let kpi = query::kpi(&kpi)?;
     let view = workspace.hub().kpi(kpi.clone()).await.ok_or_else(restarting)?;
     let view = view.ok_or_else(|| no_such_kpi(kpi.as_str()))?;
-    Ok(json(&WireKpi::of(&view)))
+    Ok(json(&WireKpi::from_view(&view)))
 }
 
 /// Starts a parked KPI again.

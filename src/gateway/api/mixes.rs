@@ -48,7 +48,7 @@ pub(crate) struct Mixes<'a> {
 }
 
 impl<'a> WireMix<'a> {
-    fn of(view: &'a MixView) -> Self {
+    fn from_view(view: &'a MixView) -> Self {
         let polarity = |polarity: &Polarity| match polarity {
             Polarity::Up => "up",
             Polarity::Down => "down",
@@ -65,7 +65,7 @@ impl<'a> WireMix<'a> {
             revision: view.revision,
             running: view.running,
             listeners: view.listeners,
-            sounding: view.sounding.iter().map(WireVoice::of).collect(),
+            sounding: view.sounding.iter().map(WireVoice::from_voice).collect(),
         }
     }
 }
@@ -100,7 +100,7 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
 pub(crate) async fn list(State(gateway): State<ApiState>, authorized: Authorized) -> Result<Response, Problem> {
     let workspace = authorized.workspace(&gateway).await?;
     let view = workspace.execute(DescribeMix).await?;
-    Ok(json(&Mixes { mixes: vec![WireMix::of(&view)] }))
+    Ok(json(&Mixes { mixes: vec![WireMix::from_view(&view)] }))
 }
 
 /// One mix.
@@ -115,7 +115,7 @@ pub(crate) async fn one(
     query::mix_name(&mix)?;
     let workspace = authorized.workspace(&gateway).await?;
     let view = workspace.execute(DescribeMix).await?;
-    Ok(json(&WireMix::of(&view)))
+    Ok(json(&WireMix::from_view(&view)))
 }
 
 /// Changes how a mix sounds, for all listeners. `If-Match: "revision"` guards against a lost
@@ -142,5 +142,5 @@ pub(crate) async fn change(
     let change = MixChange { mode: body.mode, voices: body.voices, polarity: body.polarity };
     let changed = workspace.execute(ChangeMix { change, expected }).await?;
     let view = changed.map_err(PortError::from)?;
-    Ok(json(&WireMix::of(&view)))
+    Ok(json(&WireMix::from_view(&view)))
 }

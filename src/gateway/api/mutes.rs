@@ -38,7 +38,7 @@ pub(crate) struct WireMute<'a> {
 }
 
 impl<'a> WireMute<'a> {
-    fn of(stored: &'a StoredMute, now_ms: i64) -> Self {
+    fn from_stored(stored: &'a StoredMute, now_ms: i64) -> Self {
         let window = stored.mute.window_at(now_ms);
         Self {
             id: stored.mute.id(),
@@ -98,7 +98,7 @@ impl From<MuteError> for Problem {
 pub(crate) async fn list(State(state): State<ApiState>, authorized: Authorized) -> Result<Response, Problem> {
     let list = state.mutes.list(authorized.pass()).await?;
     let now_ms = state.clock.now_ms();
-    let mutes = list.mutes.iter().map(|stored| WireMute::of(stored, now_ms)).collect();
+    let mutes = list.mutes.iter().map(|stored| WireMute::from_stored(stored, now_ms)).collect();
     Ok(json(&WireMutes { mutes, unreadable: list.unreadable }))
 }
 
@@ -182,7 +182,7 @@ pub(crate) async fn mute_series(
 }
 
 fn with_revision(status: StatusCode, stored: &StoredMute, state: &ApiState) -> Response {
-    json_with_revision(status, &WireMute::of(stored, state.clock.now_ms()), stored.revision)
+    json_with_revision(status, &WireMute::from_stored(stored, state.clock.now_ms()), stored.revision)
 }
 
 /// The routes of this topic.

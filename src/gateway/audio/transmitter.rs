@@ -204,7 +204,10 @@ pub(super) fn voices_frame(voices: &[Voice]) -> MessageFrame {
         r#type: &'static str,
         voices: Vec<WireVoice<'a>>,
     }
-    MessageFrame::text(&to_json(&Voices { r#type: "voices", voices: voices.iter().map(WireVoice::of).collect() }))
+    MessageFrame::text(&to_json(&Voices {
+        r#type: "voices",
+        voices: voices.iter().map(WireVoice::from_voice).collect(),
+    }))
 }
 
 fn cue_frame(cue: &Cue) -> MessageFrame {

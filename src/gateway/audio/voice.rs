@@ -25,7 +25,7 @@ pub(crate) struct WireVoice<'a> {
 }
 
 impl<'a> WireVoice<'a> {
-    pub(crate) fn of(voice: &'a Voice) -> Self {
+    pub(crate) fn from_voice(voice: &'a Voice) -> Self {
         Self {
             kpi: voice.kpi.as_str(),
             labels: label_map(&voice.labels),

@@ -16,7 +16,7 @@ pub(crate) struct Frames {
 
 impl Frames {
     /// One frame.
-    pub(crate) fn of(frame: Bytes) -> Self {
+    pub(crate) fn from_frame(frame: Bytes) -> Self {
         Self { queue: VecDeque::from([frame]) }
     }
 

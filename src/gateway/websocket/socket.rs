@@ -101,7 +101,7 @@ impl Socket {
     /// # Errors
     /// As [`Self::send`].
     pub(crate) async fn send_one(&mut self, frame: &MessageFrame) -> Result<(), Gone> {
-        self.send(&mut Frames::of(frame.wire())).await
+        self.send(&mut Frames::from_frame(frame.wire())).await
     }
 
     /// Checks that the client is alive, and keeps proxies from closing the connection.

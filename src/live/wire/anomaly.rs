@@ -19,17 +19,17 @@ impl<'a> AnomalyData<'a> {
     pub(super) fn from_event(event: &'a AnomalyEvent) -> Self {
         match event {
             AnomalyEvent::Opened(anomaly) | AnomalyEvent::Updated(anomaly) | AnomalyEvent::Closed(anomaly) => {
-                AnomalyData::Anomaly(Box::new(WireAnomaly::of(anomaly)))
+                AnomalyData::Anomaly(Box::new(WireAnomaly::from_anomaly(anomaly)))
             }
             AnomalyEvent::Acknowledged { id, labels, acknowledgement } => AnomalyData::Acknowledged {
                 id: id.to_string(),
                 labels: label_map(labels),
-                acknowledged: WireAcknowledgement::of(acknowledgement),
+                acknowledged: WireAcknowledgement::from_acknowledgement(acknowledgement),
             },
             AnomalyEvent::Feedback { id, labels, feedback, sensitivity } => AnomalyData::Feedback {
                 id: id.to_string(),
                 labels: label_map(labels),
-                feedback: WireFeedback::of(feedback),
+                feedback: WireFeedback::from_feedback(feedback),
                 sensitivity: *sensitivity,
             },
         }
@@ -71,7 +71,7 @@ pub struct WireAnomaly<'a> {
 
 impl<'a> WireAnomaly<'a> {
     /// The wire form of an anomaly.
-    pub fn of(anomaly: &'a Anomaly) -> Self {
+    pub fn from_anomaly(anomaly: &'a Anomaly) -> Self {
         Self {
             id: anomaly.id.to_string(),
             kpi: anomaly.kpi.as_str(),
@@ -80,13 +80,13 @@ impl<'a> WireAnomaly<'a> {
             opened_at: anomaly.opened_at_ms,
             last_at: anomaly.last_at_ms,
             closed_at: anomaly.closed_at_ms,
-            peak: Peak::of(anomaly),
+            peak: Peak::from_anomaly(anomaly),
             direction: anomaly.direction,
             reason: anomaly.reason,
             samples: anomaly.samples,
             detector: &anomaly.detector,
-            acknowledged: anomaly.acknowledged.as_ref().map(WireAcknowledgement::of),
-            feedback: anomaly.feedback.as_ref().map(WireFeedback::of),
+            acknowledged: anomaly.acknowledged.as_ref().map(WireAcknowledgement::from_acknowledgement),
+            feedback: anomaly.feedback.as_ref().map(WireFeedback::from_feedback),
             rank: anomaly.rank.map(|Rank { reached, of }| WireRank { reached, of }),
             sentence: sentence(anomaly),
             muted: anomaly.muted.as_deref(),
@@ -113,7 +113,7 @@ pub struct Peak {
 
 impl Peak {
     /// The peak of an anomaly.
-    pub fn of(anomaly: &Anomaly) -> Self {
+    pub fn from_anomaly(anomaly: &Anomaly) -> Self {
         Self {
             timestamp: anomaly.peak_at_ms,
             value: anomaly.peak_value,
@@ -152,7 +152,7 @@ pub struct WireFeedback<'a> {
 }
 
 impl<'a> WireFeedback<'a> {
-    pub(super) fn of(feedback: &'a Feedback) -> Self {
+    pub(super) fn from_feedback(feedback: &'a Feedback) -> Self {
         let Feedback { outcome, at_ms, by, note } = feedback;
         Self { outcome: outcome.as_str(), at: *at_ms, by, note: note.as_deref() }
     }
@@ -168,7 +168,7 @@ pub struct WireAcknowledgement<'a> {
 }
 
 impl<'a> WireAcknowledgement<'a> {
-    pub(super) fn of(acknowledgement: &'a Acknowledgement) -> Self {
+    pub(super) fn from_acknowledgement(acknowledgement: &'a Acknowledgement) -> Self {
         Self { at: acknowledgement.at_ms, by: &acknowledgement.by, note: acknowledgement.note.as_deref() }
     }
 }

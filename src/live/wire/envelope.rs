@@ -90,7 +90,7 @@ impl<'a> Data<'a> {
             EventBody::Anomaly(event) => Data::Anomaly(AnomalyData::from_event(event)),
             EventBody::Kpi(event) => Data::Kpi(KpiData::from_event(event)),
             EventBody::Detector(event) => Data::Detector(DetectorData::from_event(event)),
-            EventBody::Incident(event) => Data::Incident(Box::new(WireIncident::of(event.incident()))),
+            EventBody::Incident(event) => Data::Incident(Box::new(WireIncident::from_incident(event.incident()))),
         }
     }
 }

@@ -99,7 +99,7 @@ pub struct WireTimelineEntry<'a> {
 
 impl<'a> WireIncident<'a> {
     /// The wire form of an incident.
-    pub fn of(incident: &'a Incident) -> Self {
+    pub fn from_incident(incident: &'a Incident) -> Self {
         let state = match (incident.merged_into, incident.closed_at_ms) {
             (Some(_), _) => "merged",
             (None, Some(_)) => "closed",
@@ -125,16 +125,16 @@ impl<'a> WireIncident<'a> {
             }),
             members_total: incident.members_total,
             members_open: incident.members_open,
-            members: incident.members.iter().map(WireMember::of).collect(),
-            timeline: incident.timeline.iter().map(WireTimelineEntry::of).collect(),
+            members: incident.members.iter().map(WireMember::from_member).collect(),
+            timeline: incident.timeline.iter().map(WireTimelineEntry::from_entry).collect(),
             timeline_left_out: incident.timeline_left_out,
-            acknowledged: incident.acknowledged.as_ref().map(WireAcknowledgement::of),
+            acknowledged: incident.acknowledged.as_ref().map(WireAcknowledgement::from_acknowledgement),
         }
     }
 }
 
 impl<'a> WireMember<'a> {
-    fn of(member: &'a Member) -> Self {
+    fn from_member(member: &'a Member) -> Self {
         let (link, shared) = match &member.link {
             Link::First => ("first", None),
             Link::SameKpi => ("same_kpi", None),
@@ -163,7 +163,7 @@ impl<'a> WireMember<'a> {
 }
 
 impl<'a> WireTimelineEntry<'a> {
-    fn of(entry: &'a TimelineEntry) -> Self {
+    fn from_entry(entry: &'a TimelineEntry) -> Self {
         let what = match entry.what {
             TimelineKind::Joined => "joined",
             TimelineKind::Returned => "returned",

@@ -38,12 +38,12 @@ pub struct WireKpi<'a> {
 
 impl<'a> WireKpi<'a> {
     /// The wire form of a view.
-    pub fn of(view: &'a KpiView) -> Self {
+    pub fn from_view(view: &'a KpiView) -> Self {
         let (state, reason) = match &view.run {
             KpiRun::Running => ("running", None),
             KpiRun::Parked(reason) => ("parked", Some(reason.as_str())),
         };
-        let series = view.series.iter().map(|(labels, series)| WireSeries::of(labels, series)).collect();
+        let series = view.series.iter().map(|(labels, series)| WireSeries::from_view(labels, series)).collect();
         Self { kpi: view.kpi.as_str(), state, reason, series }
     }
 }
@@ -77,7 +77,7 @@ pub struct WireSeries<'a> {
 }
 
 impl<'a> WireSeries<'a> {
-    fn of(labels: &'a Labels, series: &'a SeriesView) -> Self {
+    fn from_view(labels: &'a Labels, series: &'a SeriesView) -> Self {
         let last = series.last;
         Self {
             labels: label_map(labels),

@@ -31,9 +31,9 @@ pub fn snapshot_json<'a>(
         r#type: "snapshot",
         seq,
         epoch,
-        anomalies: kpis.clone().flat_map(open).map(WireAnomaly::of).collect(),
-        kpis: kpis.map(WireKpi::of).collect(),
-        incidents: incidents.map(WireIncident::of).collect(),
+        anomalies: kpis.clone().flat_map(open).map(WireAnomaly::from_anomaly).collect(),
+        kpis: kpis.map(WireKpi::from_view).collect(),
+        incidents: incidents.map(WireIncident::from_incident).collect(),
     })
 }
 

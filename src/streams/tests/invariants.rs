@@ -128,8 +128,8 @@ proptest! {
             log.record(live.push(&grouped(chunk), now).bodies, now);
             let acknowledged = acknowledge_open(&mut live, now);
             log.record(acknowledged, now);
-            let judged = feedback_on_newest(&mut live, &log, now);
-            log.record(judged, now);
+            let feedback = feedback_on_newest(&mut live, &log, now);
+            log.record(feedback, now);
             if (i as f64) < split * pushes as f64 {
                 middle = (live.snapshot(), log.events.len());
             }
@@ -170,8 +170,8 @@ fn replay_covers_every_kind_of_event() {
         }
         let acknowledged = if i == 605 { acknowledge_open(&mut live, now) } else { Vec::new() };
         log.record(acknowledged, now);
-        let judged = if i % 200 == 199 { feedback_on_newest(&mut live, &log, now) } else { Vec::new() };
-        log.record(judged, now);
+        let feedback = if i % 200 == 199 { feedback_on_newest(&mut live, &log, now) } else { Vec::new() };
+        log.record(feedback, now);
     }
     let kinds: BTreeSet<_> = log.events.iter().map(|event| event.body.event_type()).collect();
     use EventType::{

@@ -16,7 +16,7 @@ async def follows(stage: Stage) -> None:
     """delivers every type of event, in order"""
     await stage.begin()
     for type_ in DATA:
-        await stage.server.tell(type_=type_)
+        await stage.server.send_events(type_=type_)
     await stage.finish()
 
 
@@ -48,7 +48,7 @@ async def _away(stage: Stage, leave: Callable[[], None]) -> None:
     log = stage.server.log
     seen = log.head
     leave()
-    await stage.server.tell(3)
+    await stage.server.send_events(3)
     await stage.connected()
     await stage.delivered()
     stage.subscribed_with(1, seen, log.epoch)
@@ -79,7 +79,7 @@ async def epoch_in_flight(stage: Stage) -> None:
     """notices another epoch in the middle of a connection"""
     await stage.begin()
     stage.server.new_log(events=1)
-    await stage.server.tell()
+    await stage.server.send_events()
     await stage.finish(resets=1)
 
 
@@ -106,7 +106,7 @@ async def gap_known(stage: Stage) -> None:
     """delivers nothing twice if the gap covers events it has"""
     connection = await stage.begin(events=5)
     await connection.send({"type": "gap", "from": 3, "to": 4})
-    await stage.server.tell(2)
+    await stage.server.send_events(2)
     await stage.finish()
 
 
@@ -134,8 +134,8 @@ async def unknown_types(stage: Stage) -> None:
     connection = await stage.begin()
     log = stage.server.log
     await connection.send({"type": "from.the.future", "seq": "no number", "more": [1, 2]}, {"type": "tide", "high": True})
-    await stage.server.tell(type_="kpi.renamed")
-    await stage.server.tell(type_="job.finished")
+    await stage.server.send_events(type_="kpi.renamed")
+    await stage.server.send_events(type_="job.finished")
     await connection.send(log.append(colour="green", data={**DATA["samples"], "unit": {"name": "€"}}))
     await stage.finish()
 
@@ -144,7 +144,7 @@ async def nonsense(stage: Stage) -> None:
     """keeps following, or resumes, after malformed messages"""
     connection = await stage.begin()
     await connection.send("", "no json", "null", "[1, 2]", '"text"', "{}", '{"type": 7}', b"\x00\x01\xff")
-    await stage.server.tell()
+    await stage.server.send_events()
     await stage.finish()
 
 
@@ -225,7 +225,7 @@ async def half_open(stage: Stage) -> None:
 async def large(stage: Stage) -> None:
     """delivers 20,000 events in one go"""
     await stage.begin()
-    await stage.server.tell(20_000)
+    await stage.server.send_events(20_000)
     await stage.finish()
 
 

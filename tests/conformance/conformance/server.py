@@ -152,7 +152,7 @@ class Server:
         """The next connection a client makes."""
         return await self._connections.get()
 
-    async def tell(self, count: int = 1, type_: str = "samples") -> None:
+    async def send_events(self, count: int = 1, type_: str = "samples") -> None:
         """Makes events and sends them to all followers."""
         events = [self.log.append(type_) for _ in range(count)]
         for connection in self._all:

@@ -35,7 +35,7 @@ class Stage:
         connection = await self.connected()
         await self.delivered()
         for _ in range(events):
-            await self.server.tell()
+            await self.server.send_events()
         await self.delivered()
         return connection
 
@@ -52,9 +52,9 @@ class Stage:
     async def finish(self, resets: range | int = 0) -> None:
         """Sends a last event and checks all deliveries up to it."""
         await self.delivered()
-        await self.server.tell()
+        await self.server.send_events()
         await self.delivered()
-        judge(self.client, self.server.logs)
+        check_deliveries(self.client, self.server.logs)
         lost = sum(1 for said in self.client.delivered if said["kind"] == "snapshot" and said.get("lost") is True)
         allowed = resets if isinstance(resets, range) else range(resets, resets + 1)
         if lost not in allowed:
@@ -98,7 +98,7 @@ class Stage:
             await asyncio.gather(task, lost, return_exceptions=True)
 
 
-def judge(client: Client, logs: list[Log]) -> None:
+def check_deliveries(client: Client, logs: list[Log]) -> None:
     """Every event once and in order, or an explicit reset."""
     by_epoch = {log.epoch: log for log in logs}
     at: tuple[str, int] | None = None

@@ -41,8 +41,8 @@ async fn writes_and_watches_continue_over_server_crashes() {
         assert_eq!(other.get("lease").await.unwrap(), Some((revision, vec![round])));
     }
     let last = Change::Put { key: "lease".to_owned(), revision, value: vec![3] };
-    let told = async { while watch.next().await.unwrap().unwrap() != last {} };
-    tokio::time::timeout(Duration::from_secs(60), told).await.expect("the watch goes on");
+    let last_change_arrives = async { while watch.next().await.unwrap().unwrap() != last {} };
+    tokio::time::timeout(Duration::from_secs(60), last_change_arrives).await.expect("the watch goes on");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -89,18 +89,18 @@ async fn the_last_verdict_outlives_later_events(store: &dyn SeriesStore) {
         let pass = fresh();
         let one = anomaly("s:a", 100);
         let unknown = anomaly("s:a", 999).id;
-        let judged = |seq, id, outcome, by: &str| {
+        let with_feedback = |seq, id, outcome, by: &str| {
             let feedback = Feedback { outcome, at_ms: 1, by: by.into(), note: None };
             event(seq, AnomalyEvent::Feedback { id, labels: labels("s:a"), feedback, sensitivity: 1.0 })
         };
         let events = [
             opened(1, &one),
-            judged(2, one.id, FeedbackOutcome::Real, "ann"),
+            with_feedback(2, one.id, FeedbackOutcome::Real, "ann"),
             acknowledged(3, one.id, "ann"),
             event(4, AnomalyEvent::Updated(Box::new(one.clone()))),
-            judged(5, one.id, FeedbackOutcome::False, "ben"),
+            with_feedback(5, one.id, FeedbackOutcome::False, "ben"),
             closed(6, &one, 300),
-            judged(7, unknown, FeedbackOutcome::Real, "cyd"),
+            with_feedback(7, unknown, FeedbackOutcome::Real, "cyd"),
         ];
         for event in events {
             apply(store, &pass, vec![event]).await;
@@ -113,7 +113,7 @@ async fn the_last_verdict_outlives_later_events(store: &dyn SeriesStore) {
         assert_eq!(said, Some((FeedbackOutcome::False, "ben".to_owned())));
         assert_eq!(found.acknowledged.map(|seen| seen.by), Some("ann".to_owned()));
         assert_eq!((found.closed_at_ms, found.rank), (Some(300), one.rank));
-        apply(store, &pass, vec![judged(8, one.id, FeedbackOutcome::Real, "dee")]).await;
+        apply(store, &pass, vec![with_feedback(8, one.id, FeedbackOutcome::Real, "dee")]).await;
         let found = store.anomaly(&pass, one.id).await.unwrap().unwrap();
         assert_eq!(found.feedback.map(|feedback| feedback.outcome), Some(FeedbackOutcome::Real));
         assert_eq!(store.anomaly(&pass, unknown).await.unwrap(), None);

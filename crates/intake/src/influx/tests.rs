@@ -5,7 +5,7 @@ use crate::{ParsedBatch, Rules, SeriesCache};
 
 const NOW: i64 = 42;
 
-fn gather(body: &[u8], precision: Precision) -> ParsedBatch {
+fn parse_batch(body: &[u8], precision: Precision) -> ParsedBatch {
     let cache = SeriesCache::new(Rules::default(), 1_000, 1);
     let mut batch = Batch::new(&cache, NOW, 100_000);
     parse(body, precision, &mut batch).unwrap();
@@ -13,9 +13,9 @@ fn gather(body: &[u8], precision: Precision) -> ParsedBatch {
 }
 
 /// `kpi{labels} row timestamp value` of each sample, in order.
-fn samples(gathered: &ParsedBatch) -> Vec<String> {
+fn samples(parsed: &ParsedBatch) -> Vec<String> {
     let mut all = Vec::new();
-    for batch in &gathered.batches {
+    for batch in &parsed.batches {
         for series in &batch.series {
             for (row, sample) in &series.rows {
                 let (kpi, labels) = (batch.kpi.as_str(), series.labels.as_str());
@@ -27,8 +27,8 @@ fn samples(gathered: &ParsedBatch) -> Vec<String> {
     all.into_iter().map(|(_, text)| text).collect()
 }
 
-fn errors(gathered: &ParsedBatch) -> Vec<u32> {
-    let mut rows: Vec<u32> = gathered.rejected.iter().map(|rejected| rejected.row).collect();
+fn errors(parsed: &ParsedBatch) -> Vec<u32> {
+    let mut rows: Vec<u32> = parsed.rejected.iter().map(|rejected| rejected.row).collect();
     rows.sort_unstable();
     rows
 }
@@ -36,7 +36,7 @@ fn errors(gathered: &ParsedBatch) -> Vec<u32> {
 #[test]
 fn points_become_samples_of_measurement_and_field() {
     let body = b"cpu,host=a,core=0 usage=1.5,idle=98i,up=t 1500000000\nload,host=a value=2u 1500000001\r\n\n# a comment\nload value=-3";
-    let gathered = gather(body, Precision::Seconds);
+    let parsed = parse_batch(body, Precision::Seconds);
     let expected = [
         "cpu.usage{core:0,host:a} 0 1500000000000 1.5",
         "cpu.idle{core:0,host:a} 0 1500000000000 98",
@@ -44,8 +44,8 @@ fn points_become_samples_of_measurement_and_field() {
         "load{host:a} 1 1500000001000 2",
         "load{} 4 42 -3",
     ];
-    assert_eq!(samples(&gathered), expected);
-    assert!(gathered.rejected.is_empty(), "{:?}", gathered.rejected);
+    assert_eq!(samples(&parsed), expected);
+    assert!(parsed.rejected.is_empty(), "{:?}", parsed.rejected);
 }
 
 #[test]
@@ -53,14 +53,14 @@ fn escapes_and_texts_are_parsed() {
     let body = br#"disk\ use,path=C:\\Program\ Files\,x,a\=b=c value=1,note="a \"quoted\", text=1
 with two lines",other=2 7
 next value=3 8"#;
-    let gathered = gather(body, Precision::Milliseconds);
+    let parsed = parse_batch(body, Precision::Milliseconds);
     let expected = [
         r"disk_use{a_b:c,path:C:\\Program Files;x} 0 7 1",
         r"disk_use.other{a_b:c,path:C:\\Program Files;x} 0 7 2",
         "next{} 2 8 3",
     ];
-    assert_eq!(samples(&gathered), expected);
-    assert_eq!((gathered.ignored, gathered.rejected.len()), (1, 0));
+    assert_eq!(samples(&parsed), expected);
+    assert_eq!((parsed.ignored, parsed.rejected.len()), (1, 0));
 }
 
 #[test]
@@ -75,34 +75,34 @@ fn every_precision_becomes_milliseconds() {
         ("h", "416666", 1_499_997_600_000),
     ] {
         let precision = Precision::parse(name).unwrap();
-        let gathered = gather(format!("a value=1 {timestamp}").as_bytes(), precision);
-        assert_eq!(gathered.batches[0].series[0].rows[0].1.timestamp_ms, expected, "{name}");
+        let parsed = parse_batch(format!("a value=1 {timestamp}").as_bytes(), precision);
+        assert_eq!(parsed.batches[0].series[0].rows[0].1.timestamp_ms, expected, "{name}");
     }
     assert_eq!(Precision::parse("d"), None);
-    assert_eq!(errors(&gather(b"a value=1 9223372036854775807", Precision::Hours)), [0]);
+    assert_eq!(errors(&parse_batch(b"a value=1 9223372036854775807", Precision::Hours)), [0]);
 }
 
 #[test]
 fn bad_lines_are_named_and_good_ones_kept() {
     let body: &[u8] = b"good value=1\nno_fields\na value=\na value=x\n,a=b value=1\na,b value=1\na value=1 soon\na value=1 5 6\n\
         a value=\"open\na =1\na value=1,\na,b= value=1\n\xff\xfe value=1\na value=NaN\na\\ \na value=1,x=2\"z\ngood value=2";
-    let gathered = gather(body, Precision::Nanoseconds);
-    assert_eq!(samples(&gathered), ["good{} 0 42 1", "good{} 16 42 2"]);
-    assert_eq!(errors(&gathered), (1..=15).collect::<Vec<_>>(), "{:?}", gathered.rejected);
+    let parsed = parse_batch(body, Precision::Nanoseconds);
+    assert_eq!(samples(&parsed), ["good{} 0 42 1", "good{} 16 42 2"]);
+    assert_eq!(errors(&parsed), (1..=15).collect::<Vec<_>>(), "{:?}", parsed.rejected);
 }
 
 #[test]
 fn bad_field_rejects_the_whole_point() {
-    let gathered = gather(b"a x=1,y=oops,z=3", Precision::Nanoseconds);
-    assert_eq!((samples(&gathered).len(), errors(&gathered)), (0, vec![0]));
-    assert!(gathered.rejected[0].error.contains("\"y\"") && gathered.rejected[0].error.contains("oops"));
+    let parsed = parse_batch(b"a x=1,y=oops,z=3", Precision::Nanoseconds);
+    assert_eq!((samples(&parsed).len(), errors(&parsed)), (0, vec![0]));
+    assert!(parsed.rejected[0].error.contains("\"y\"") && parsed.rejected[0].error.contains("oops"));
 }
 
 #[test]
 fn tags_in_another_order_are_the_same_series() {
-    let gathered = gather(b"a,x=1,y=2 value=1 1\na,y=2,x=1 value=2 2", Precision::Milliseconds);
-    assert_eq!(gathered.batches.len(), 1);
-    assert_eq!(gathered.batches[0].series.len(), 1);
+    let parsed = parse_batch(b"a,x=1,y=2 value=1 1\na,y=2,x=1 value=2 2", Precision::Milliseconds);
+    assert_eq!(parsed.batches.len(), 1);
+    assert_eq!(parsed.batches[0].series.len(), 1);
 }
 
 #[test]
@@ -111,8 +111,8 @@ fn known_series_is_not_parsed_again() {
     for _ in 0..2 {
         let mut batch = Batch::new(&cache, NOW, 10);
         parse(b"a,x=1 value=1\nbad field\n", Precision::Nanoseconds, &mut batch).unwrap();
-        let gathered = batch.finish();
-        assert_eq!(samples(&gathered), ["a{x:1} 0 42 1"]);
+        let parsed = batch.finish();
+        assert_eq!(samples(&parsed), ["a{x:1} 0 42 1"]);
         assert_eq!(cache.len(), 1);
     }
 }
@@ -124,12 +124,12 @@ fn escaped(text: &str) -> String {
 proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(body in proptest::collection::vec(any::<u8>(), 0..300)) {
-        gather(&body, Precision::Nanoseconds);
+        parse_batch(&body, Precision::Nanoseconds);
     }
 
     #[test]
     fn almost_valid_bytes_never_panic(body in "([a=, \"\\\\0-9.\n#i]|value=1){0,120}") {
-        gather(body.as_bytes(), Precision::Seconds);
+        parse_batch(body.as_bytes(), Precision::Seconds);
     }
 
     #[test]
@@ -141,13 +141,13 @@ proptest! {
             format!("{},tag={} value={value} {at}", escaped(name), escaped(tag))
         };
         let body = points.iter().map(line).collect::<Vec<_>>().join("\n");
-        let gathered = gather(body.as_bytes(), Precision::Milliseconds);
-        prop_assert!(gathered.rejected.is_empty(), "{:?}", gathered.rejected);
+        let parsed = parse_batch(body.as_bytes(), Precision::Milliseconds);
+        prop_assert!(parsed.rejected.is_empty(), "{:?}", parsed.rejected);
         let clean = |text: &str| text.replace([' ', '=', ','], "_");
         let expected: Vec<String> = points.iter().enumerate().map(|(row, (name, tag, value, at))| {
             format!("{}{{tag:{}}} {row} {at} {value}", clean(name), tag.replace(',', ";"))
         }).collect();
-        prop_assert_eq!(samples(&gathered), expected);
+        prop_assert_eq!(samples(&parsed), expected);
     }
 
     #[test]
@@ -156,8 +156,8 @@ proptest! {
     ) {
         let good = |n: usize| "good,k=v value=1 1\n".repeat(n);
         let body = format!("{}{bad}\n{}", good(before), good(after));
-        let gathered = gather(body.as_bytes(), Precision::Milliseconds);
-        let kept = samples(&gathered).iter().filter(|sample| sample.starts_with("good{k:v}")).count();
+        let parsed = parse_batch(body.as_bytes(), Precision::Milliseconds);
+        let kept = samples(&parsed).iter().filter(|sample| sample.starts_with("good{k:v}")).count();
         prop_assert!(kept >= before + after, "{kept} of {}", before + after);
     }
 }

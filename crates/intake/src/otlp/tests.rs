@@ -12,7 +12,7 @@ fn cache() -> SeriesCache {
     SeriesCache::new(Rules::default(), 1_000, 1)
 }
 
-fn gather(
+fn parse_batch(
     cache: &SeriesCache,
     parse: impl Fn(&mut Batch<'_>) -> Result<u32, IntakeError>,
 ) -> Result<ParsedBatch, IntakeError> {
@@ -22,9 +22,9 @@ fn gather(
 }
 
 /// `kpi{labels} reading timestamp value`, in order of name.
-fn samples(gathered: &ParsedBatch) -> Vec<String> {
+fn samples(parsed: &ParsedBatch) -> Vec<String> {
     let mut all = Vec::new();
-    for batch in &gathered.batches {
+    for batch in &parsed.batches {
         for series in &batch.series {
             let (kpi, labels) = (batch.kpi.as_str(), series.labels.as_str());
             let reading = if series.reading == Reading::Counter { "counter" } else { "gauge" };
@@ -55,9 +55,9 @@ fn number(start: u64, time: u64, value: f64) -> Message {
 }
 
 fn protobuf(body: &[u8]) -> ParsedBatch {
-    let gathered = gather(&cache(), |batch| parse_protobuf(body, batch)).unwrap();
-    assert!(gathered.rejected.is_empty(), "{:?}", gathered.rejected);
-    gathered
+    let parsed = parse_batch(&cache(), |batch| parse_protobuf(body, batch)).unwrap();
+    assert!(parsed.rejected.is_empty(), "{:?}", parsed.rejected);
+    parsed
 }
 
 #[test]
@@ -83,19 +83,19 @@ fn bad_delta_and_damaged_point_do_not_affect_others() {
         .bytes(1, &number(SECOND, 2 * SECOND, 7.0).finish())
         .varint(2, 1)
         .finish();
-    let gathered = gather(&cache(), |batch| parse_protobuf(&request("d", 7, &data), batch)).unwrap();
-    assert_eq!(samples(&gathered), ["d{code:200,service.name:shop} gauge 2000 7"]);
-    let rows: Vec<u32> = gathered.rejected.iter().map(|rejected| rejected.row).collect();
-    assert_eq!(rows, [0, 1], "{:?}", gathered.rejected);
-    assert!(gathered.rejected[0].error.contains("\"d\"") && gathered.rejected[0].error.contains("start"));
+    let parsed = parse_batch(&cache(), |batch| parse_protobuf(&request("d", 7, &data), batch)).unwrap();
+    assert_eq!(samples(&parsed), ["d{code:200,service.name:shop} gauge 2000 7"]);
+    let rows: Vec<u32> = parsed.rejected.iter().map(|rejected| rejected.row).collect();
+    assert_eq!(rows, [0, 1], "{:?}", parsed.rejected);
+    assert!(parsed.rejected[0].error.contains("\"d\"") && parsed.rejected[0].error.contains("start"));
 }
 
 #[test]
 fn a_point_without_value_ends_its_series() {
     let point = number(0, 5 * SECOND, 0.0).varint(8, 1).finish();
-    let gathered = protobuf(&request("g", 5, &Message::new().bytes(1, &point).finish()));
-    assert_eq!(gathered.batches[0].series[0].ended_at_ms, Some(5_000));
-    assert!(gathered.batches[0].series[0].rows.is_empty());
+    let parsed = protobuf(&request("g", 5, &Message::new().bytes(1, &point).finish()));
+    assert_eq!(parsed.batches[0].series[0].ended_at_ms, Some(5_000));
+    assert!(parsed.batches[0].series[0].rows.is_empty());
 }
 
 fn histogram(start: u64, time: u64, counts: &[u64]) -> Vec<u8> {
@@ -124,7 +124,7 @@ fn cumulative_histogram_gives_quantiles_since_the_previous_point() {
     let cache = cache();
     let send = |time, counts: &[u64]| {
         let data = Message::new().bytes(1, &histogram(SECOND, time, counts)).varint(2, 2).finish();
-        samples(&gather(&cache, |batch| parse_protobuf(&request("h", 9, &data), batch)).unwrap())
+        samples(&parse_batch(&cache, |batch| parse_protobuf(&request("h", 9, &data), batch)).unwrap())
     };
     let first = send(2 * SECOND, &[1_000, 0, 0]);
     assert_eq!(first, ["h.count{service.name:shop} counter 2000 1000", "h.sum{service.name:shop} counter 2000 100"]);
@@ -154,7 +154,7 @@ fn json_and_protobuf_agree() {
             {"name": "q", "summary": {"dataPoints": [{"timeUnixNano": "3000000000", "count": "4", "sum": 8,
                  "quantileValues": [{"quantile": 0.999, "value": 3}]}]}}]}]}]});
     let body = body.to_string();
-    let gathered = gather(&cache(), |batch| parse_json(body.as_bytes(), batch)).unwrap();
+    let parsed = parse_batch(&cache(), |batch| parse_json(body.as_bytes(), batch)).unwrap();
     let expected = [
         "e.count{service.name:shop} gauge 3000 1",
         "e.p50{service.name:shop} gauge 3000 3",
@@ -172,16 +172,16 @@ fn json_and_protobuf_agree() {
         "q.sum{service.name:shop} counter 3000 8",
         "s{service.name:shop} counter 3000 7",
     ];
-    assert_eq!(samples(&gathered), expected);
-    assert_eq!(gathered.rejected.iter().map(|rejected| rejected.row).collect::<Vec<_>>(), [2]);
+    assert_eq!(samples(&parsed), expected);
+    assert_eq!(parsed.rejected.iter().map(|rejected| rejected.row).collect::<Vec<_>>(), [2]);
 }
 
 proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(body in proptest::collection::vec(any::<u8>(), 0..300)) {
         let cache = cache();
-        let _refused = gather(&cache, |batch| parse_protobuf(&body, batch)).is_err();
-        let _refused = gather(&cache, |batch| parse_json(&body, batch)).is_err();
+        let _refused = parse_batch(&cache, |batch| parse_protobuf(&body, batch)).is_err();
+        let _refused = parse_batch(&cache, |batch| parse_json(&body, batch)).is_err();
     }
 
     #[test]
@@ -191,7 +191,7 @@ proptest! {
         let at = at % body.len();
         body[at] = byte;
         let cache = cache();
-        let _refused = gather(&cache, |batch| parse_protobuf(&body, batch)).is_err();
+        let _refused = parse_batch(&cache, |batch| parse_protobuf(&body, batch)).is_err();
     }
 
     #[test]
@@ -199,8 +199,8 @@ proptest! {
         let points = values.iter().fold(Message::new(), |message, (ms, value)| {
             message.bytes(1, &number(0, ms * 1_000_000, *value).finish())
         });
-        let gathered = protobuf(&request("g", 5, &points.finish()));
-        let rows = &gathered.batches[0].series[0].rows;
+        let parsed = protobuf(&request("g", 5, &points.finish()));
+        let rows = &parsed.batches[0].series[0].rows;
         let arrived: Vec<_> = rows.iter().map(|(_, sample)| (sample.timestamp_ms as u64, sample.value)).collect();
         prop_assert_eq!(arrived, values);
     }

@@ -22,7 +22,7 @@ fn request(all: &[Vec<u8>]) -> Vec<u8> {
     all.iter().fold(Message::new(), |message, series| message.bytes(1, series)).finish()
 }
 
-fn gather(body: &[u8]) -> Result<ParsedBatch, IntakeError> {
+fn parse_batch(body: &[u8]) -> Result<ParsedBatch, IntakeError> {
     let cache = SeriesCache::new(Rules::default(), 1_000, 1);
     let mut batch = Batch::new(&cache, 0, 10_000);
     parse(body, &mut batch)?;
@@ -30,9 +30,9 @@ fn gather(body: &[u8]) -> Result<ParsedBatch, IntakeError> {
 }
 
 fn one(body: &[u8]) -> (String, earcon_model::SeriesBatch) {
-    let gathered = gather(body).unwrap();
-    assert!(gathered.rejected.is_empty(), "{:?}", gathered.rejected);
-    (gathered.batches[0].kpi.to_string(), gathered.batches[0].series[0].clone())
+    let parsed = parse_batch(body).unwrap();
+    assert!(parsed.rejected.is_empty(), "{:?}", parsed.rejected);
+    (parsed.batches[0].kpi.to_string(), parsed.batches[0].series[0].clone())
 }
 
 #[test]
@@ -63,11 +63,11 @@ fn damaged_series_does_not_affect_others() {
     let nameless = series(&[("x", "y")], &[(1, 1.0)]);
     let not_text =
         Message::new().bytes(1, &Message::new().bytes(1, b"\xff").finish()).bytes(2, &sample(1, 1.0)).finish();
-    let gathered = gather(&request(&[good.clone(), vec![0x0a, 9], nameless, not_text, good])).unwrap();
-    let rows: Vec<u32> = gathered.rejected.iter().map(|rejected| rejected.row).collect();
-    assert_eq!(rows, [1, 2, 3], "{:?}", gathered.rejected);
-    assert_eq!(gathered.batches[0].series[0].rows.len(), 2);
-    assert!(matches!(gather(b"\x0a\xff"), Err(IntakeError::Malformed(_))));
+    let parsed = parse_batch(&request(&[good.clone(), vec![0x0a, 9], nameless, not_text, good])).unwrap();
+    let rows: Vec<u32> = parsed.rejected.iter().map(|rejected| rejected.row).collect();
+    assert_eq!(rows, [1, 2, 3], "{:?}", parsed.rejected);
+    assert_eq!(parsed.batches[0].series[0].rows.len(), 2);
+    assert!(matches!(parse_batch(b"\x0a\xff"), Err(IntakeError::Malformed(_))));
 }
 
 #[test]
@@ -90,9 +90,9 @@ fn oversized_content_is_refused_before_decompression() {
 proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(body in proptest::collection::vec(any::<u8>(), 0..300)) {
-        let _refused = gather(&body).is_err();
+        let _refused = parse_batch(&body).is_err();
         if let Ok(plain) = decompress(&body, 10_000) {
-            let _refused = gather(&plain).is_err();
+            let _refused = parse_batch(&plain).is_err();
         }
     }
 
@@ -101,7 +101,7 @@ proptest! {
         let mut body = request(&[series(&[("__name__", "abc"), ("x", "y")], &[(1, 1.0), (2, 2.0)])]);
         let at = at % body.len();
         body[at] = byte;
-        let _refused = gather(&body).is_err();
+        let _refused = parse_batch(&body).is_err();
     }
 
     #[test]
