@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn permits_bound_what_is_in_flight_and_come_back() {
+    fn permits_bound_samples_in_flight_and_are_returned() {
         let admission = Admission::new(10);
         let held = admission.admit(8).unwrap();
         assert_eq!(admission.admit(3).err(), Some(IngestError::Overloaded));

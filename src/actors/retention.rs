@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_log_is_cut_by_age_but_never_above_what_is_still_needed() {
+    async fn log_is_cut_by_age_but_keeps_events_still_needed() {
         let dir = tempfile::tempdir().unwrap();
         let store = EmbeddedStore::open(dir.path(), &EmbeddedSettings::default()).unwrap();
         let clock = Arc::new(ManualClock::at(5 * HOUR_MS));

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_moved_how_far_how_rare_and_since_when() {
+    fn sentence_names_series_range_rank_and_start() {
         assert_eq!(
             sentence(&anomaly()),
             "checkout.revenue is below the expected range: 12.5 where 98 was expected (90.25 to 105.8), more extreme \
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_not_said() {
+    fn sentence_omits_unknown_values() {
         let nan = f64::NAN;
         let bare =
             Anomaly { rank: None, peak_expected: nan, peak_lower: nan, peak_upper: nan, samples: 1, ..anomaly() };

@@ -28,7 +28,7 @@ pub fn parse(subject: &str) -> Option<(WorkspaceId, Vec<String>)> {
     Some((workspace, parts.collect::<Option<_>>()?))
 }
 
-fn stands_for_itself(byte: u8) -> bool {
+fn is_literal(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b':' | b'~')
 }
 
@@ -37,7 +37,7 @@ fn push_token(subject: &mut String, part: &str) {
         subject.push('%');
     }
     for byte in part.bytes() {
-        if stands_for_itself(byte) {
+        if is_literal(byte) {
             subject.push(char::from(byte));
         } else {
             subject.push_str(&format!("%{byte:02X}"));
@@ -56,9 +56,9 @@ fn decode_token(token: &str) -> Option<String> {
         if byte == b'%' {
             let byte = hex(rest.next()?)? << 4 | hex(rest.next()?)?;
             // Each part has one encoding: a plain character is never escaped.
-            (!stands_for_itself(byte)).then(|| bytes.push(byte))?;
+            (!is_literal(byte)).then(|| bytes.push(byte))?;
         } else {
-            stands_for_itself(byte).then(|| bytes.push(byte))?;
+            is_literal(byte).then(|| bytes.push(byte))?;
         }
     }
     String::from_utf8(bytes).ok().filter(|part| !part.is_empty())

@@ -205,12 +205,12 @@ async fn two_writers_of_one_sequence_do_not_both_succeed(log: &Arc<dyn EventLog>
 
 /// Runs the cases of logs that several processes share. Each log from `make` represents a process.
 pub async fn shared_log(make: impl Fn() -> Arc<dyn SharedLog>) {
-    whoever_opens_takes_the_log_over(&*make(), &*make()).await;
+    opening_the_log_rejects_the_previous_owner(&*make(), &*make()).await;
     followers_see_every_event_of_every_writer(&*make(), &*make(), &*make()).await;
-    following_begins_where_it_is_told(&*make()).await;
+    following_begins_at_the_requested_seq(&*make()).await;
 }
 
-async fn whoever_opens_takes_the_log_over(old: &dyn SharedLog, new: &dyn SharedLog) {
+async fn opening_the_log_rejects_the_previous_owner(old: &dyn SharedLog, new: &dyn SharedLog) {
     let pass = fresh();
     let head = old.open(&pass).await.unwrap();
     old.append(&pass, events(1..=3)).await.unwrap();
@@ -246,7 +246,7 @@ async fn followers_see_every_event_of_every_writer(one: &dyn SharedLog, two: &dy
     assert_eq!(seen, events(4..=20));
 }
 
-async fn following_begins_where_it_is_told(log: &dyn SharedLog) {
+async fn following_begins_at_the_requested_seq(log: &dyn SharedLog) {
     let pass = fresh();
     log.open(&pass).await.unwrap();
     let mut from_the_end = log.follow(&pass, 1).await.unwrap();

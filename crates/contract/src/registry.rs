@@ -14,7 +14,7 @@ pub async fn registry(make: impl AsyncFn() -> Arc<dyn Registry>) {
     a_removed_entry_can_be_made_again(&*make().await).await;
     bad_keys_and_values_are_invalid(&*make().await).await;
     of_many_writers_of_one_revision_one_succeeds(&make().await).await;
-    a_watch_tells_what_there_is_and_then_what_changes(&*make().await, &*make().await).await;
+    watch_reports_present_entries_then_changes(&*make().await, &*make().await).await;
 }
 
 /// A key that is not in use.
@@ -93,7 +93,7 @@ async fn of_many_writers_of_one_revision_one_succeeds(table: &Arc<dyn Registry>)
     table.delete(&key).await.unwrap();
 }
 
-async fn a_watch_tells_what_there_is_and_then_what_changes(one: &dyn Registry, other: &dyn Registry) {
+async fn watch_reports_present_entries_then_changes(one: &dyn Registry, other: &dyn Registry) {
     let (kept, gone, new) = (fresh("kept"), fresh("gone"), fresh("new"));
     one.put(&kept, vec![0]).await.unwrap();
     let revision = one.put(&kept, vec![1]).await.unwrap();

@@ -25,7 +25,7 @@ pub async fn series_store(make: impl Fn() -> Arc<dyn SeriesStore>) {
     late_samples_take_their_place(&*make()).await;
     a_limit_truncates_each_series_and_says_so(&*make()).await;
     queries_choose_series_by_labels_and_samples_by_time(&*make()).await;
-    rollups_tell_what_the_samples_tell(&*make()).await;
+    rollups_agree_with_the_samples(&*make()).await;
     long_ranges_roll_up_like_short_ones(&*make()).await;
     expiry_forgets_the_old_and_keeps_the_rest(&*make()).await;
     shrinking_forgets_the_oldest_first(&*make()).await;
@@ -239,7 +239,7 @@ fn assert_rolled_up(found: &[Rollup], rows: &[SampleRow], step_ms: i64) {
     }
 }
 
-async fn rollups_tell_what_the_samples_tell(store: &dyn SeriesStore) {
+async fn rollups_agree_with_the_samples(store: &dyn SeriesStore) {
     let pass = fresh();
     let wave =
         |i: i64| ScoredSample { score: (i % 3 == 0).then_some((i % 10) as f32), ..sample(i * 700, (i % 23) as f64) };

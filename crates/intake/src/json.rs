@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_gathered_by_series() {
+    fn rows_are_grouped_by_series() {
         let ParsedBatch { batches, rejected, .. } = document(
             r#"{"samples": [
                 {"kpi": "a", "labels": {"x": "1", "y": "2"}, "timestamp": 1000, "value": 1},

@@ -204,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_watermark_stands_before_the_oldest_unsaved_event() {
+    fn watermark_is_one_before_the_oldest_unsaved_event() {
         let kpi = |name| KpiName::new(name).unwrap();
         let mut unsaved = Unsaved::default();
         assert_eq!(unsaved.watermark(10), 9);

@@ -63,7 +63,7 @@ impl World {
                 let steps = self.views[&node].steps(&self.open[&node], self.now_ms);
                 steps.into_iter().for_each(|step| self.act(&node, step));
             }
-            self.nobody_shares();
+            self.assert_each_workspace_open_once();
         }
     }
 
@@ -93,7 +93,7 @@ impl World {
         }
     }
 
-    fn nobody_shares(&self) {
+    fn assert_each_workspace_open_once(&self) {
         let all: Vec<_> = self.open.values().flatten().collect();
         let distinct: BTreeSet<_> = all.iter().collect();
         assert_eq!(all.len(), distinct.len(), "a workspace is open on two nodes");

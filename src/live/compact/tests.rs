@@ -196,7 +196,7 @@ fn decoded(bytes: &[u8]) -> Value {
 
 proptest! {
     #[test]
-    fn the_compact_form_says_what_the_json_says(event in event(), resume in any::<u64>(), conflated in prop::option::of(any::<u64>())) {
+    fn compact_form_decodes_to_the_json_form(event in event(), resume in any::<u64>(), conflated in prop::option::of(any::<u64>())) {
         let workspace = WorkspaceId::new("w").expect("a name");
         prop_assert_eq!(decoded(&event_msgpack(&event)), value(&event_json(&event, &workspace, "e")));
         let rated = Rated { resume: Some(resume), conflated };

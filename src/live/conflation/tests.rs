@@ -64,7 +64,7 @@ fn the_first_passes_and_the_rest_becomes_one() {
 }
 
 #[test]
-fn what_is_not_about_samples_is_never_held_back() {
+fn events_other_than_samples_are_never_held_back() {
     let mut rate = Conflation::new(0.01).unwrap();
     rate.offer(&samples(1, "a", &["x:1"]), 0);
     rate.offer(&samples(2, "a", &["x:1"]), 0);

@@ -53,7 +53,7 @@ fn published_scores(dir: &Path, detector: &str) -> HashMap<String, Vec<f64>> {
 /// them. The published results come from scores with twelve digits. The detector has a window of
 /// 6,400 values that moves by 100. Twelve digits round the tail of the normal distribution to 1
 /// from 7.131 standard deviations on.
-fn separate_what_was_rounded(series: &LabelledSeries, scores: &mut [f64]) {
+fn separate_rounded_scores(series: &LabelledSeries, scores: &mut [f64]) {
     let (mut window, mut waiting) = (Vec::new(), Vec::new());
     let (mut mean, mut deviation) = (0.0, 1.0);
     for (score, value) in scores.iter_mut().zip(&series.values) {
@@ -90,7 +90,7 @@ fn scorer_agrees_with_the_published_scores() {
     ] {
         let mut scores = published_scores(&dir, detector);
         if detector == "windowedGaussian" {
-            corpus.iter().for_each(|one| separate_what_was_rounded(one, scores.get_mut(&one.name).unwrap()));
+            corpus.iter().for_each(|one| separate_rounded_scores(one, scores.get_mut(&one.name).unwrap()));
         }
         let sweep = Sweep::new(corpus.iter().map(|one| (one, &scores[&one.name][..])));
         for (profile, published) in PROFILES.into_iter().zip(published) {

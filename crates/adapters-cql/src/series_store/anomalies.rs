@@ -16,7 +16,7 @@ use earcon_ports::{AnomalyFilter, PortError};
 
 impl History {
     pub(super) async fn anomaly(&self, id: AnomalyId) -> Result<Option<Anomaly>, PortError> {
-        self.drop_what_others_stored().await?;
+        self.drop_if_stored_elsewhere().await?;
         let changed = self.memtable().changed_anomaly(id).map(|changed| changed.anomaly.clone());
         match changed {
             Some(anomaly) => Ok(Some(anomaly)),
@@ -26,7 +26,7 @@ impl History {
 
     /// Latest opened first, ties in order of identifier.
     pub(super) async fn anomalies(&self, filter: &AnomalyFilter) -> Result<Vec<Anomaly>, PortError> {
-        self.drop_what_others_stored().await?;
+        self.drop_if_stored_elsewhere().await?;
         let changed = self.memtable().changed_anomalies();
         let mut found: Vec<Anomaly> = changed.values().filter(|anomaly| wanted(filter, anomaly)).cloned().collect();
         if let Some(latest_ms) = start_of(filter) {

@@ -52,7 +52,7 @@ impl History {
 
     /// Drops the memtable if another node has stored its content. Otherwise a read would put old
     /// rows above newer stored ones.
-    pub(super) async fn drop_what_others_stored(&self) -> Result<(), PortError> {
+    pub(super) async fn drop_if_stored_elsewhere(&self) -> Result<(), PortError> {
         let nothing = self.memtable().is_empty();
         if nothing { Ok(()) } else { self.cursor().await.map(drop) }
     }

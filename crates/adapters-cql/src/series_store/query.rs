@@ -65,7 +65,7 @@ impl History {
 
     /// The series that match the query, in order of labels, with their rows in memory.
     pub(super) async fn matching(&self, query: &SeriesQuery) -> Result<Vec<Matching>, PortError> {
-        self.drop_what_others_stored().await?;
+        self.drop_if_stored_elsewhere().await?;
         // Memory first: rows that a flush removes from it meanwhile are in the database by the time
         // it is read.
         let buffered = self.memtable().matching(query);

@@ -8,9 +8,9 @@ use earcon_ports::{AnomalyFilter, SeriesStore, StoredBatch};
 use earcon_tenancy::WorkspacePass;
 
 pub(super) async fn all(make: impl Fn() -> Arc<dyn SeriesStore>) {
-    an_anomaly_stands_as_its_latest_event_left_it(&*make()).await;
+    anomaly_has_the_state_of_its_latest_event(&*make()).await;
     an_acknowledgement_outlives_later_events_and_the_first_one_stays(&*make()).await;
-    the_last_verdict_outlives_later_events(&*make()).await;
+    last_feedback_survives_later_events(&*make()).await;
     listings_are_latest_first_filtered_and_paged(&*make()).await;
     rollups_count_anomalies_where_they_opened(&*make()).await;
     expiry_forgets_closed_anomalies_only(&*make()).await;
@@ -38,7 +38,7 @@ async fn ids(store: &dyn SeriesStore, pass: &WorkspacePass, filter: AnomalyFilte
     store.anomalies(pass, &filter).await.unwrap().into_iter().map(|anomaly| anomaly.id).collect()
 }
 
-async fn an_anomaly_stands_as_its_latest_event_left_it(store: &dyn SeriesStore) {
+async fn anomaly_has_the_state_of_its_latest_event(store: &dyn SeriesStore) {
     for flush_between in [false, true] {
         let pass = fresh();
         let first = anomaly("s:a", 100);
@@ -84,7 +84,7 @@ async fn an_acknowledgement_outlives_later_events_and_the_first_one_stays(store:
     }
 }
 
-async fn the_last_verdict_outlives_later_events(store: &dyn SeriesStore) {
+async fn last_feedback_survives_later_events(store: &dyn SeriesStore) {
     for flush_between in [false, true] {
         let pass = fresh();
         let one = anomaly("s:a", 100);

@@ -123,7 +123,7 @@ async fn stream_of_another_format_is_refused_with_its_name() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs NATS"]
-async fn server_without_jetstream_or_permission_says_what_to_do() {
+async fn connecting_without_jetstream_or_permission_names_the_cause() {
     let directory = tempfile::tempdir().unwrap();
     let server = PrivateServer::start_in(directory, "").await;
     let error = JetStreamLog::connect(server.client().await, JetStreamLogSettings::new(1, 1)).await.err().unwrap();
