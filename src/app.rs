@@ -4,9 +4,11 @@
 mod adapter_settings;
 mod backends;
 pub mod clock;
+mod error;
 mod gateway;
 mod metrics;
 mod node;
+mod overrides;
 mod settings;
 
 use std::io;
@@ -20,59 +22,19 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+pub use self::error::StartError;
+pub use self::overrides::Overrides;
 pub use earcon_adapters_cql::Migrated;
 
-use self::clock::SystemClock;
 use self::node::{Member, Started};
-use crate::actors::context::Faults;
 use crate::actors::directory::Directory;
 use crate::actors::node::Node;
-use crate::actors::supervision::RestartPolicy;
 use crate::config::Config;
 use crate::gateway::{NatsGateway, StatsdGateway, router};
-use earcon_adapters_embedded::{EmbeddedStore, OpenError};
+use earcon_adapters_embedded::EmbeddedStore;
 use earcon_model::{Clock, WorkspaceId};
 use earcon_ports::PortError;
 use earcon_tenancy::{Authorizer, WorkspacePass};
-
-/// Why a server did not start. Each message says how to fix it.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The server cannot listen on the address.
-    #[error(
-        "cannot listen on {address}: {source}. Another program may be using the port; \
-         choose another with --listen, for example --listen 127.0.0.1:0 for any free one"
-    )]
-    Listen {
-        /// The configured address.
-        address: SocketAddr,
-        /// The error of the system.
-        source: io::Error,
-    },
-    /// The server cannot listen for StatsD on the address.
-    #[error("cannot listen for StatsD on {address}: {source}. Choose another address with statsd.listen")]
-    Statsd {
-        /// The configured address.
-        address: SocketAddr,
-        /// The error of the system.
-        source: io::Error,
-    },
-    /// The data directory cannot be used.
-    #[error("{0}")]
-    Storage(#[from] OpenError),
-    /// NATS cannot be used as it is configured.
-    #[error("{0}")]
-    Nats(PortError),
-    /// The database cannot be used.
-    #[error("{0}")]
-    Database(PortError),
-    /// A stored workspace cannot be opened.
-    #[error("the stored workspaces cannot be opened: {0}")]
-    Recovery(#[from] PortError),
-    /// A setting whose fault shows only in use.
-    #[error("{0}")]
-    Settings(String),
-}
 
 /// A running server.
 pub struct App {
@@ -89,23 +51,6 @@ pub struct App {
     statsd: Option<StatsdGateway>,
     upkeep: JoinHandle<()>,
     drain: Duration,
-}
-
-/// Parts that a test may replace.
-#[derive(Clone)]
-pub struct Overrides {
-    /// Wall time.
-    pub clock: Arc<dyn Clock>,
-    /// Injected failures.
-    pub faults: Faults,
-    /// How streams are restarted.
-    pub restart: RestartPolicy,
-}
-
-impl Default for Overrides {
-    fn default() -> Self {
-        Self { clock: Arc::new(SystemClock), faults: Faults::default(), restart: RestartPolicy::default() }
-    }
 }
 
 impl App {

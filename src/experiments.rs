@@ -16,11 +16,13 @@ mod plan;
 mod policy;
 mod rules;
 mod training;
+mod trial;
 
 pub use agreement::Agreement;
 pub use evidence::{Arm, Cost, Evidence, FeedbackCounts, Latencies, Tally};
 pub use experiment::{Experiment, NotNow, Stage, Step};
-pub use plan::{DetectorAssignment, Plan, Trial};
+pub use plan::{DetectorAssignment, Plan};
 pub use policy::{Limits, Policy, PolicyProblem};
 pub use rules::{Decision, rate_at_least, rate_at_most};
 pub use training::{JobState, Progress, TrainingJob};
+pub use trial::Trial;

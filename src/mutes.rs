@@ -12,26 +12,19 @@
 mod calendar;
 mod document;
 mod recurrence;
+mod window;
 mod zone;
 
 pub use document::{MuteDocument, Schedule, Times};
+pub use window::Window;
 
+use self::window::{DAY_MS, merged};
 use earcon_model::{Anomaly, KpiName, Labels};
 
 /// How far back windows are computed: longer than an anomaly is listed.
 const PAST_MS: i64 = 100 * DAY_MS;
 /// How far ahead windows are computed.
 const AHEAD_MS: i64 = 400 * DAY_MS;
-const DAY_MS: i64 = 86_400_000;
-
-/// A stretch of time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Window {
-    /// First moment, milliseconds UTC.
-    pub from_ms: i64,
-    /// First moment after it.
-    pub until_ms: i64,
-}
 
 /// A checked mute.
 #[derive(Debug, Clone, PartialEq)]
@@ -146,19 +139,6 @@ impl Mutes {
         let begins = self.all.iter().filter_map(|mute| mute.next_after(at_ms)).map(|window| window.from_ms);
         ends.chain(begins).min()
     }
-}
-
-/// Windows in order; those that touch are merged.
-fn merged(mut windows: Vec<Window>) -> Vec<Window> {
-    windows.sort_unstable();
-    let mut apart: Vec<Window> = Vec::with_capacity(windows.len());
-    for window in windows {
-        match apart.last_mut() {
-            Some(last) if window.from_ms <= last.until_ms => last.until_ms = last.until_ms.max(window.until_ms),
-            _ => apart.push(window),
-        }
-    }
-    apart
 }
 
 /// Whether a name matches a pattern in which `*` is any sequence of characters. Takes at most

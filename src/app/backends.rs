@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::StartError;
 use super::adapter_settings::{cql_settings, nats_settings};
+use super::error::StartError;
 use crate::actors::cluster::handle::ClusterArgs;
 use crate::actors::context::Backends;
 use crate::config::{Backend, Config, LogBackend, Nats, Storage};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 
-use super::StartError;
 use super::backends::Opened;
+use super::error::StartError;
 use super::settings::{limits, statsd_settings};
 use crate::actors::context::Context;
 use crate::actors::directory::Directory;

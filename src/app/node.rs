@@ -5,8 +5,9 @@ use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 use super::backends::{self, Opened};
+use super::error::StartError;
+use super::overrides::Overrides;
 use super::settings::actor_settings;
-use super::{Overrides, StartError};
 use crate::actors::cluster::controller;
 use crate::actors::cluster::handle::Cluster;
 use crate::actors::context::{Context, Placement};

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::evidence::Evidence;
-use super::plan::Trial;
 use super::policy::Policy;
 use super::rules::{Decision, broken};
+use super::trial::Trial;
 use earcon_model::DetectorRef;
 
 /// The stages of an experiment.

@@ -5,13 +5,12 @@ use icalendar::parser::{Component, Property, read_calendar, unfold};
 use jiff::civil;
 use jiff::tz::TimeZone;
 
-use super::Window;
 use super::recurrence::expand;
+use super::window::{DAY_MS, Window};
 use super::zone::{moment, zone};
 
 /// Most events of one calendar.
 const MOST_EVENTS: usize = 1_000;
-const DAY_MS: i64 = 86_400_000;
 
 /// The windows of all events in `range`; days and times without a zone are those of `home`.
 ///

@@ -6,8 +6,9 @@ use jiff::civil;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use super::window::Window;
 use super::zone::{moment, zone};
-use super::{Window, calendar, recurrence};
+use super::{calendar, recurrence};
 use earcon_model::KpiName;
 
 const LONGEST_NAME: usize = 100;

@@ -7,7 +7,7 @@ use jiff::civil;
 use jiff::tz::TimeZone;
 use rrule::RRuleSet;
 
-use super::Window;
+use super::window::Window;
 use super::zone::{local, moment};
 
 /// Most occurrences computed from one rule.

@@ -24,7 +24,7 @@ use earcon_tenancy::WorkspacePass;
 /// Most records that one read of the store returns.
 pub const PAGE: usize = 200;
 /// How often [`Records::update`] tries again when another writer was faster.
-const TRIES: usize = 20;
+pub(in crate::services) const TRIES: usize = 20;
 /// Unreadable records that are remembered, so that each is warned about once.
 const MOST_WARNED: usize = 1_000;
 

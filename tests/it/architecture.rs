@@ -170,6 +170,18 @@ fn actors_import_each_other_without_a_circle() {
     }
 }
 
+/// The crates among the pure modules are left out: the scanner reads the modules of the server.
+#[test]
+fn pure_modules_and_the_composition_root_have_no_circle_of_imports() {
+    for module in PURE.iter().filter(|module| !CRATES.contains(module)).chain(&["app"]) {
+        let imports = Imports::of(&[module]);
+        assert!(imports.all().next().is_some(), "the scanner finds the imports of {module}");
+        if let Some(circle) = imports.circle() {
+            panic!("a circle of imports: {}", circle.join(" -> "));
+        }
+    }
+}
+
 #[test]
 fn only_supervisors_import_the_behaviour_of_an_actor() {
     const SUPERVISORS: [&str; 4] =

@@ -172,9 +172,6 @@ impl Worker {
         self.state = (revision, saved.map_or(0, |saved| saved.seq));
         let mut known = Known::default();
         let page = self.records.all(&self.pass).await?;
-        for unreadable in page.unreadable {
-            self.records.delete(&self.pass, &unreadable.name, unreadable.revision).await?;
-        }
         for record in page.records {
             let IncidentRecord { at_ms, mut incident } = record.value;
             known.revisions.insert(incident.id, (record.revision, incident.revision));
@@ -203,6 +200,13 @@ impl Worker {
             waiting.incidents.entry(incident.id).or_insert_with(|| incident.clone());
         }
         drop(waiting);
+        // Unreadable records stay. They count towards the limit, and a newer record of the same
+        // incident replaces them.
+        for unreadable in page.unreadable {
+            if let Ok(id) = unreadable.name.parse() {
+                known.revisions.insert(IncidentId(id), (unreadable.revision, 0));
+            }
+        }
         self.known = Some(known);
         self.begun = true;
         Ok(())

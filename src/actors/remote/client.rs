@@ -13,7 +13,7 @@ use crate::actors::admission::{Admission, IngestError, Receipt};
 use crate::actors::cluster::handle::Cluster;
 use crate::actors::workspace::command::{AnyCommand, Command, Ingest, Ingested, OwnerError};
 use crate::cluster::NodeEpoch;
-use earcon_model::{Arrival, KpiBatch, SeriesBatch};
+use earcon_model::{Arrival, KpiBatch, KpiName, SeriesBatch};
 use earcon_ports::{NodeTransport, TransportError};
 use earcon_tenancy::WorkspacePass;
 
@@ -170,45 +170,66 @@ impl Parts {
 }
 
 /// Cuts a batch so that each piece fits into a message. The rows of a series stay in their order.
+/// Rows are copied only if their series has to be cut.
 fn pieces(batches: Vec<KpiBatch>, max_bytes: usize) -> Vec<Vec<KpiBatch>> {
     let rows_at_most = (max_bytes.saturating_sub(8_192) / ROW_BYTES).max(1);
-    let mut pieces = Vec::new();
-    let mut piece: Vec<KpiBatch> = Vec::new();
-    let mut size = 0;
+    let mut pieces = Pieces { max_bytes, full: Vec::new(), last: Vec::new(), last_bytes: 0 };
     for KpiBatch { kpi, series } in batches {
         for mut whole in series {
+            if whole.rows.len() <= rows_at_most {
+                pieces.add(&kpi, whole);
+                continue;
+            }
             let rows = std::mem::take(&mut whole.rows);
-            // An end-of-series marker may come without rows.
-            let no_rows = rows.is_empty().then_some(rows.as_slice());
-            // The marker comes after all rows.
-            let mut ended_at_ms = whole.ended_at_ms.take();
-            let last = rows.len().saturating_sub(1) / rows_at_most;
-            for (number, rows) in rows.chunks(rows_at_most).chain(no_rows).enumerate() {
-                let bytes = SERIES_BYTES + kpi.as_str().len() + whole.labels.as_str().len() + rows.len() * ROW_BYTES;
-                if size > 0 && size + bytes > max_bytes {
-                    pieces.push(std::mem::take(&mut piece));
-                    size = 0;
-                }
-                size += bytes;
-                let ended_at_ms = if number == last { ended_at_ms.take() } else { None };
-                let one = SeriesBatch { rows: rows.to_vec(), ended_at_ms, ..whole.clone() };
-                match piece.last_mut().filter(|last| last.kpi == kpi) {
-                    Some(last) => last.series.push(one),
-                    None => piece.push(KpiBatch { kpi: kpi.clone(), series: vec![one] }),
-                }
+            // The end-of-series marker comes after all rows.
+            let ended_at_ms = whole.ended_at_ms.take();
+            let mut chunks = rows.chunks(rows_at_most).peekable();
+            while let Some(chunk) = chunks.next() {
+                let ended_at_ms = ended_at_ms.filter(|_| chunks.peek().is_none());
+                pieces.add(&kpi, SeriesBatch { rows: chunk.to_vec(), ended_at_ms, ..whole.clone() });
             }
         }
     }
-    if !piece.is_empty() {
-        pieces.push(piece);
+    pieces.finish()
+}
+
+/// The pieces of a batch while it is cut.
+struct Pieces {
+    max_bytes: usize,
+    full: Vec<Vec<KpiBatch>>,
+    last: Vec<KpiBatch>,
+    /// An upper bound of the size of the last piece.
+    last_bytes: usize,
+}
+
+impl Pieces {
+    /// Adds rows that fit into a message, to the last piece if it has room for them.
+    fn add(&mut self, kpi: &KpiName, series: SeriesBatch) {
+        let names = kpi.as_str().len() + series.labels.as_str().len();
+        let bytes = SERIES_BYTES + names + series.rows.len() * ROW_BYTES;
+        if self.last_bytes > 0 && self.last_bytes + bytes > self.max_bytes {
+            self.full.push(std::mem::take(&mut self.last));
+            self.last_bytes = 0;
+        }
+        self.last_bytes += bytes;
+        match self.last.last_mut().filter(|last| last.kpi == *kpi) {
+            Some(last) => last.series.push(series),
+            None => self.last.push(KpiBatch { kpi: kpi.clone(), series: vec![series] }),
+        }
     }
-    pieces
+
+    fn finish(mut self) -> Vec<Vec<KpiBatch>> {
+        if !self.last.is_empty() {
+            self.full.push(self.last);
+        }
+        self.full
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use earcon_model::{KpiName, Labels, Sample};
+    use earcon_model::{Labels, Sample};
 
     fn batch(kpi: &str, series: usize, rows: u32) -> KpiBatch {
         let series = (0..series)

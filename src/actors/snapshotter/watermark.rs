@@ -9,10 +9,18 @@ use earcon_tenancy::WorkspacePass;
 
 const WATERMARK: &str = "watermark";
 
-/// Every event up to the returned one is part of a saved snapshot.
+/// Every event up to the returned one is part of a saved snapshot; 0 if none was recorded.
+///
+/// A record that cannot be read is warned about and taken for 0. That only makes the replay longer:
+/// each snapshot skips the events that it includes. The next save replaces the record.
 pub async fn load_watermark(backends: &Backends, pass: &WorkspacePass) -> Result<Seq, PortError> {
-    let record = backends.meta_store.get(pass, &Family::Recovery.key(WATERMARK)).await?;
-    Ok(record.and_then(|record| record.value.try_into().ok()).map_or(0, Seq::from_be_bytes))
+    let key = Family::Recovery.key(WATERMARK);
+    let Some(record) = backends.meta_store.get(pass, &key).await? else { return Ok(0) };
+    let Ok(bytes) = <[u8; 8]>::try_from(record.value) else {
+        tracing::warn!(workspace = %pass.workspace(), key, "the recovery watermark cannot be read; the log is replayed from its beginning");
+        return Ok(0);
+    };
+    Ok(Seq::from_be_bytes(bytes))
 }
 
 /// Records that every event up to `watermark` is part of a saved snapshot.

@@ -1,7 +1,8 @@
 //! The positions of all shapes.
 
 use super::axes::{numbers, times};
-use super::{Anchor, PictureData, Point, Role, Scene, Shape, Size};
+use super::data::{PictureData, Point};
+use super::scene::{Anchor, Role, Scene, Shape, Size};
 use earcon_model::Direction;
 
 /// The size of a character, in pixels. Both renderers use a fixed pitch.

@@ -7,7 +7,7 @@ use tiny_skia::{
     StrokeDash, Transform,
 };
 
-use super::{Anchor, Role, Scene, Shape, Size, Theme};
+use super::scene::{Anchor, Role, Scene, Shape, Size, Theme};
 
 const LETTERS: RasterHeight = RasterHeight::Size16;
 /// From the top of a letter's raster to its base line.

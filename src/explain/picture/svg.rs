@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Anchor, Role, Scene, Shape, Size, Theme};
+use super::scene::{Anchor, Role, Scene, Shape, Size, Theme};
 
 /// The picture as an SVG document.
 pub fn svg(scene: &Scene, theme: Theme) -> String {

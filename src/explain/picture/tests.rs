@@ -1,5 +1,6 @@
+use super::scene::{Role, Shape};
 use super::*;
-use earcon_model::{AnomalyId, Direction, Feature, KpiName, Labels};
+use earcon_model::{Anomaly, AnomalyId, Direction, Feature, KpiName, Labels};
 
 const START: i64 = 1_772_323_200_000;
 const SIZE: Size = Size { width: 900, height: 360 };

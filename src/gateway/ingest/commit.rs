@@ -132,21 +132,25 @@ pub(crate) async fn submit_with_retry(
     arrival: Arrival,
     retry: Retry,
 ) -> Result<Submitted, GaveUp> {
-    let (batches, unparsed) = count_parsed(parsed);
+    let (mut batches, unparsed) = count_parsed(parsed);
     if batches.is_empty() {
         return Ok(Submitted { unparsed, ..Submitted::default() });
     }
+    let rows = rows_of(&batches);
     let deadline = Instant::now() + retry.give_up_after;
     loop {
         let last = Instant::now() >= deadline;
-        match state.directory.ingest(pass, batches.clone(), arrival).await {
+        // An attempt consumes its rows: the owner of the workspace keeps those that it takes. Its
+        // receipt does not name the failed rows, so a retry needs a whole copy.
+        let attempt = if last { std::mem::take(&mut batches) } else { batches.clone() };
+        match state.directory.ingest(pass, attempt, arrival).await {
             // Samples that are stored already replace themselves, so a partial commit is sent again
             // whole.
             Ok((receipt, epoch)) if receipt.failed == 0 || last => {
                 return Ok(Submitted { unparsed, receipt, epoch: Some(epoch) });
             }
             Err(refused) if last || !refused.may_pass() => {
-                count_refused(&refused, rows_of(&batches));
+                count_refused(&refused, rows);
                 return Err(refused.into());
             }
             Ok(_) | Err(_) => {}

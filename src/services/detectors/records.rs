@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::experiments::{DetectorAssignment, Experiment, TrainingJob};
-use crate::services::records::{Family, PAGE, Page, Records, Stored};
+use crate::services::records::{Family, PAGE, Page, Records, Stored, TRIES};
 use earcon_model::DetectorEntry;
 use earcon_ports::{ErrorKind, MetaStore, PortError, Revision};
 use earcon_tenancy::WorkspacePass;
@@ -127,9 +127,9 @@ impl DetectorRecords {
     /// Writes a new job under the next free number, and removes jobs that ended long ago.
     ///
     /// # Errors
-    /// Those of the store.
+    /// `Conflict` if other requests take the number each time; those of the store.
     pub async fn add_job(&self, pass: &WorkspacePass, mut job: TrainingJob) -> Result<TrainingJob, PortError> {
-        loop {
+        for _ in 0..TRIES {
             let known = self.all_jobs(pass).await?;
             let names = known.records.iter().map(|stored| &stored.name);
             let names = names.chain(known.unreadable.iter().map(|unreadable| &unreadable.name));
@@ -145,6 +145,7 @@ impl DetectorRecords {
                 }
             }
         }
+        Err(PortError::new(ErrorKind::Conflict, "other requests keep taking the next job number; try again"))
     }
 
     async fn forget_ended_jobs(&self, pass: &WorkspacePass, known: &Page<TrainingJob>) {

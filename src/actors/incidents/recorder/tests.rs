@@ -1,6 +1,8 @@
 use super::*;
+use crate::services::records::Family;
 use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
 use earcon_model::{ManualClock, WorkspaceId};
+use earcon_ports::MetaStore;
 use earcon_tenancy::Authorizer;
 
 fn incident(n: u128, revision: u32, closed: bool) -> Incident {
@@ -25,6 +27,7 @@ fn incident(n: u128, revision: u32, closed: bool) -> Incident {
 }
 
 struct Bench {
+    meta: Arc<dyn MetaStore>,
     records: IncidentRecords,
     pass: WorkspacePass,
     clock: Arc<ManualClock>,
@@ -57,7 +60,7 @@ impl Bench {
 fn bench(directory: &tempfile::TempDir) -> Bench {
     let meta = EmbeddedStore::open(directory.path(), &EmbeddedSettings::default()).unwrap().meta_store();
     let pass = Authorizer::new().system(&WorkspaceId::new("local").unwrap());
-    Bench { records: IncidentRecords::new(meta), pass, clock: Arc::new(ManualClock::at(1_000)) }
+    Bench { records: IncidentRecords::new(meta.clone()), meta, pass, clock: Arc::new(ManualClock::at(1_000)) }
 }
 
 #[tokio::test]
@@ -114,4 +117,18 @@ async fn closed_records_expire() {
     let mut recorder = bench.recorder(vec![incident(2, 1, false)]);
     recorder.finish().await;
     assert_eq!(bench.recorded().await, [(2, 1, false)]);
+}
+
+#[tokio::test]
+async fn unreadable_records_stay_until_the_same_incident_is_recorded() {
+    let directory = tempfile::tempdir().unwrap();
+    let bench = bench(&directory);
+    for n in [1, 2] {
+        let key = Family::Incident.key(&incident(n, 1, false).id.to_string());
+        bench.meta.put(&bench.pass, &key, 0, vec![0xff]).await.unwrap();
+    }
+    let mut recorder = bench.recorder(vec![incident(1, 3, false)]);
+    recorder.finish().await;
+    assert_eq!(bench.recorded().await, [(1, 3, false)]);
+    assert_eq!(bench.records.list(&bench.pass).await.unwrap().unreadable, 1);
 }

@@ -1,0 +1,46 @@
+//! Why a server did not start.
+
+use std::io;
+use std::net::SocketAddr;
+
+use earcon_adapters_embedded::OpenError;
+use earcon_ports::PortError;
+
+/// Why a server did not start. Each message says how to fix it.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The server cannot listen on the address.
+    #[error(
+        "cannot listen on {address}: {source}. Another program may be using the port; \
+         choose another with --listen, for example --listen 127.0.0.1:0 for any free one"
+    )]
+    Listen {
+        /// The configured address.
+        address: SocketAddr,
+        /// The error of the system.
+        source: io::Error,
+    },
+    /// The server cannot listen for StatsD on the address.
+    #[error("cannot listen for StatsD on {address}: {source}. Choose another address with statsd.listen")]
+    Statsd {
+        /// The configured address.
+        address: SocketAddr,
+        /// The error of the system.
+        source: io::Error,
+    },
+    /// The data directory cannot be used.
+    #[error("{0}")]
+    Storage(#[from] OpenError),
+    /// NATS cannot be used as it is configured.
+    #[error("{0}")]
+    Nats(PortError),
+    /// The database cannot be used.
+    #[error("{0}")]
+    Database(PortError),
+    /// A stored workspace cannot be opened.
+    #[error("the stored workspaces cannot be opened: {0}")]
+    Recovery(#[from] PortError),
+    /// A setting whose fault shows only in use.
+    #[error("{0}")]
+    Settings(String),
+}
