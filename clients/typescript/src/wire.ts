@@ -1,6 +1,6 @@
 /**
- * The messages of `docs/protocol.md` and `docs/asyncapi.yaml`. Times are milliseconds since the Unix
- * epoch, UTC.
+ * The messages of `docs/protocol.md` and `docs/asyncapi.yaml`. Times are milliseconds since the
+ * Unix epoch, UTC.
  */
 
 export type Labels = Record<string, string>;
