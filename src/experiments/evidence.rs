@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 /// Feedback of people on anomalies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
 pub struct FeedbackCounts {
     /// Said to be real.
     pub real: u64,
@@ -113,7 +112,6 @@ pub struct Tally {
 /// Samples scored in a role, and the time it took. Roles are measured separately: the time of live
 /// scoring includes the making of events, the time of a shadow does not.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
 pub struct Cost {
     /// Samples.
     pub samples: u64,
@@ -138,7 +136,6 @@ impl Cost {
 
 /// One of the two detectors.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
 pub struct Arm {
     /// Samples for which it was live.
     pub live: Cost,
@@ -166,7 +163,6 @@ impl Arm {
 
 /// Measurements of both detectors.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
 pub struct Evidence {
     /// The detector that was live before.
     pub baseline: Arm,

@@ -9,7 +9,6 @@ use earcon_model::{DetectorRef, DetectorSlots, KpiName, WorkspaceId};
 /// Which detector is live in a workspace, and which experiment runs. Of two requests at once, the
 /// one that changes this record first wins.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
 pub struct DetectorAssignment {
     /// The live detector where no experiment runs.
     pub live: DetectorRef,

@@ -22,7 +22,6 @@ pub enum JobState {
 
 /// The progress of a job.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
 pub struct Progress {
     /// KPIs to train; 0 until their number is known.
     pub kpis: u64,

@@ -5,9 +5,8 @@
 //! cadence, stall, episode) precedes the detector's bytes. So a snapshot of another detector keeps
 //! open episodes and stalls and only restarts scoring.
 //!
-//! The header is the detector's version. Unless the configured detector is live without a shadow, a
-//! zero byte and the [`DetectorSlots`] follow. They contain the complete entries, so that a restore
-//! needs nothing else.
+//! The header is the detector's version and the [`DetectorSlots`]. The slots contain the complete
+//! entries, so that a restore needs nothing else.
 
 use std::sync::Arc;
 
@@ -42,7 +41,7 @@ impl KpiState {
     pub fn snapshot(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(64 + self.series.len() * 4400);
         FORMAT.put(&mut out);
-        put_chunk(&self.header(), &mut out);
+        self.put_header(&mut out);
         (self.series.len() as u32).put(&mut out);
         for series in &self.series {
             put_series(series, &mut out);
@@ -85,11 +84,8 @@ impl KpiState {
     }
 
     fn read_all(&mut self, mut from: &[u8]) -> Option<()> {
-        let header = read_chunk(&mut from)?;
-        let (version, detectors) = match header.iter().position(|byte| *byte == 0) {
-            Some(end) => (&header[..end], postcard::from_bytes(&header[end + 1..]).ok()?),
-            None => (header, DetectorSlots::default()),
-        };
+        let version = read_chunk(&mut from)?;
+        let detectors: DetectorSlots = postcard::from_bytes(read_chunk(&mut from)?).ok()?;
         // Entries that this version cannot run: scoring continues with the configured detector.
         let understood = self.set_detectors(&detectors).is_ok();
         let same_detector = understood && version == self.settings.detector.as_str().as_bytes();
@@ -108,17 +104,11 @@ impl KpiState {
         from.is_empty().then_some(())
     }
 
-    fn header(&self) -> Vec<u8> {
-        let version = self.settings.detector.as_str().as_bytes().to_vec();
-        let detectors = self.detectors();
-        if detectors == DetectorSlots::default() {
-            return version;
-        }
-        let mut header = version.clone();
-        header.push(0);
-        // Serializing plain data to memory does not fail. If it did, the configured detector would
-        // score.
-        postcard::to_extend(&detectors, header).unwrap_or(version)
+    fn put_header(&self, out: &mut Vec<u8>) {
+        put_chunk(self.settings.detector.as_str().as_bytes(), out);
+        // Serializing plain data to memory does not fail. If it did, the empty chunk would be found
+        // as damage.
+        put_chunk(&postcard::to_stdvec(&self.detectors()).unwrap_or_default(), out);
     }
 }
 
@@ -264,6 +254,7 @@ mod tests {
         let mut out = Vec::new();
         FORMAT.put(&mut out);
         put_chunk(b"robust-forecast-0", &mut out);
+        put_chunk(&postcard::to_stdvec(&state.detectors()).unwrap(), &mut out);
         1u32.put(&mut out);
         let series = &state.series[0];
         let mut whole = Vec::new();

@@ -102,7 +102,7 @@ pub(crate) async fn begin(
 
 /// When [`submit_with_retry`] gives up.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Retry {
+pub(crate) struct RetryLimits {
     /// It makes no attempt after this time.
     pub(crate) give_up_after: Duration,
     /// It also gives up when the server shuts down.
@@ -130,7 +130,7 @@ pub(crate) async fn submit_with_retry(
     pass: &WorkspacePass,
     parsed: ParsedBatch,
     arrival: Arrival,
-    retry: Retry,
+    retry: RetryLimits,
 ) -> Result<Submitted, GaveUp> {
     let (mut batches, unparsed) = count_parsed(parsed);
     if batches.is_empty() {

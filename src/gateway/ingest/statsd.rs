@@ -11,7 +11,7 @@ use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use super::commit::{Retry, submit_with_retry};
+use super::commit::{RetryLimits, submit_with_retry};
 use super::state::IngestState;
 use crate::gateway::http::log_limit::LogLimit;
 use crate::telemetry::{Metric, count};
@@ -191,7 +191,7 @@ async fn deliver(state: IngestState, pass: WorkspacePass, batches: Vec<KpiBatch>
     for piece in pieces(batches, state.max_batch_samples) {
         let parsed = ParsedBatch { batches: piece, ..ParsedBatch::default() };
         let give_up_after = give_up_at.saturating_duration_since(Instant::now());
-        let retry = Retry { give_up_after, until_shutdown: false };
+        let retry = RetryLimits { give_up_after, until_shutdown: false };
         let submitted = submit_with_retry(&state, &pass, parsed, Arrival::Live, retry).await;
         let receipt = submitted.map_err(|why| format!("samples were dropped: {why}"))?.receipt;
         count(Metric::StatsdRefused, receipt.rejected.len() as u64 + receipt.failed);

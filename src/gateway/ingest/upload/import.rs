@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::gateway::ingest::commit::{GaveUp, Retry, Submitted, submit_with_retry};
+use crate::gateway::ingest::commit::{GaveUp, RetryLimits, Submitted, submit_with_retry};
 use crate::gateway::ingest::state::IngestState;
 use crate::live::wire::to_json;
 use crate::sources::chunks::{Portion, TableError};
@@ -134,7 +134,7 @@ impl Import {
 
     /// Waits while the workspace takes nothing: an import has no deadline of its own.
     async fn commit(&self, parsed: ParsedBatch) -> Result<Submitted, String> {
-        let retry = Retry { give_up_after: GIVE_UP_AFTER, until_shutdown: true };
+        let retry = RetryLimits { give_up_after: GIVE_UP_AFTER, until_shutdown: true };
         match submit_with_retry(&self.state, &self.pass, parsed, self.arrival, retry).await {
             Ok(submitted) if submitted.receipt.failed > 0 => {
                 Err(format!("{} samples were not committed", submitted.receipt.failed))
