@@ -84,7 +84,7 @@ function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   return new Promise((resolve) => {
     const timeout = setTimeout(() => child.kill("SIGKILL"), 15_000);
     child.once("exit", () => {
-      clearTimeout(impatient);
+      clearTimeout(timeout);
       resolve();
     });
     child.kill(signal);
