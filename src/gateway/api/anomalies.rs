@@ -41,6 +41,7 @@ pub(crate) struct AnomaliesParams {
     open: Option<bool>,
     /// Only acknowledged ones, or only others.
     acknowledged: Option<bool>,
+    #[serde(default, deserialize_with = "query::saturating")]
     limit: Option<usize>,
     /// The `next` of the page before.
     before: Option<String>,

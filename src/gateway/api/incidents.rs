@@ -41,6 +41,7 @@ pub(crate) struct IncidentsParams {
     from: Option<String>,
     /// Incidents opened before this time.
     to: Option<String>,
+    #[serde(default, deserialize_with = "query::saturating")]
     limit: Option<usize>,
     /// The `next` of the page before.
     before: Option<String>,

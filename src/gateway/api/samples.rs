@@ -37,6 +37,7 @@ pub(crate) struct SamplesParams {
     /// Width of a rollup row in milliseconds, at least 1,000; absent: raw samples.
     step: Option<i64>,
     /// Most rows a series, raw samples only.
+    #[serde(default, deserialize_with = "query::saturating")]
     limit: Option<usize>,
 }
 

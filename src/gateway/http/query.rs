@@ -1,8 +1,11 @@
 //! Query parameters: times, labels, names. Each error names the parameter.
 
+use std::num::IntErrorKind;
+
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
 
 use crate::actors::mix::DEFAULT_MIX;
 use crate::gateway::http::problem::{Kind, Problem};
@@ -22,6 +25,19 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let query = Query::<T>::from_request_parts(parts, state).await;
         query.map(|Query(params)| Self(params)).map_err(|error| bad(&error.body_text()))
+    }
+}
+
+/// A number that is clamped later. A number beyond the largest `usize` becomes the largest.
+///
+/// # Errors
+/// When the text is no number, or a negative one.
+pub(crate) fn saturating<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    match text.parse::<usize>() {
+        Ok(number) => Ok(Some(number)),
+        Err(error) if *error.kind() == IntErrorKind::PosOverflow => Ok(Some(usize::MAX)),
+        Err(error) => Err(D::Error::custom(error)),
     }
 }
 
