@@ -141,6 +141,11 @@ impl Follower {
         timeout(PATIENCE, self.0.next()).await.expect("a message in time").expect("the subscription stays")
     }
 
+    /// The next message, or `None` if none arrives in time.
+    pub(crate) async fn next_within(&mut self, time: Duration) -> Option<Message> {
+        timeout(time, self.0.next()).await.ok().map(|message| message.expect("the subscription stays"))
+    }
+
     /// Reads until no message has arrived for `quiet`; returns how many arrived.
     pub(crate) async fn silence(&mut self, quiet: Duration) -> usize {
         let mut heard = 0;
