@@ -42,7 +42,7 @@ pub enum OpenError {
     },
     /// Another build wrote the directory.
     #[error(
-        "data directory {path} has format {found}, and this version reads only format {supported}; \
+        "data directory {path} has format {found}, and this version reads only format \"earcon {supported}\"; \
          use the version that wrote it, or choose an empty directory"
     )]
     OtherFormat {
@@ -133,19 +133,24 @@ fn owner(file: &mut File) -> String {
 fn check_format(path: &Path) -> Result<(), OpenError> {
     let file = path.join("FORMAT");
     let not_writable = |source| OpenError::NotWritable { path: path.to_owned(), source };
+    let damaged = |reason: &str| OpenError::Damaged { path: path.to_owned(), reason: reason.to_owned() };
     let text = match std::fs::read_to_string(&file) {
         Ok(text) => text,
+        // The file is written before the database, so a database without it is not a new directory.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && path.join("db").exists() => {
+            return Err(damaged("it holds a database, but no FORMAT file"));
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => return write_format(&file).map_err(not_writable),
-        Err(error) => return Err(not_writable(error)),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(not_writable(error)),
+        Err(error) => return Err(damaged(&format!("its FORMAT file cannot be read: {error}"))),
     };
-    let (number, found) = match text.trim().strip_prefix(FORMAT_PREFIX) {
-        Some(number) => (number, number.to_owned()),
-        None => (text.trim(), format!("{} of an unreleased build", text.trim())),
-    };
-    match number.parse::<u32>() {
-        Ok(FORMAT) if number == found => Ok(()),
-        Ok(_) => Err(OpenError::OtherFormat { path: path.to_owned(), found, supported: FORMAT }),
-        Err(_) => Err(OpenError::Damaged { path: path.to_owned(), reason: "its FORMAT file holds no number".into() }),
+    let other = |found: String| OpenError::OtherFormat { path: path.to_owned(), found, supported: FORMAT };
+    let text = text.trim();
+    match text.strip_prefix(FORMAT_PREFIX).unwrap_or_default().parse::<u32>() {
+        Ok(FORMAT) => Ok(()),
+        Ok(number) => Err(other(number.to_string())),
+        Err(_) if text.parse::<u32>().is_ok() => Err(other(format!("\"{text}\", of a build before the first release"))),
+        Err(_) => Err(damaged(&format!("its FORMAT file does not read \"{FORMAT_PREFIX}<number>\""))),
     }
 }
 
@@ -178,8 +183,8 @@ mod tests {
     #[test]
     fn directory_of_another_format_is_refused_and_left_unchanged() {
         for (text, format) in [
-            ("1\n", "1 of an unreleased build"),
-            ("3\n", "3 of an unreleased build"),
+            ("1\n", "\"1\", of a build before the first release"),
+            ("3\n", "\"3\", of a build before the first release"),
             ("earcon 0\n", "0"),
             ("earcon 2\n", "2"),
         ] {
@@ -191,7 +196,7 @@ mod tests {
             let sentence = refusal.to_string();
             assert!(sentence.contains(&dir.path().display().to_string()), "{sentence}");
             assert!(
-                sentence.contains(&format!("has format {format}, and this version reads only format 1")),
+                sentence.contains(&format!("has format {format}, and this version reads only format \"earcon 1\"")),
                 "{sentence}"
             );
             assert!(sentence.contains("choose an empty directory"), "{sentence}");
@@ -205,6 +210,21 @@ mod tests {
         drop(DataDir::claim(dir.path()).unwrap());
         assert_eq!(std::fs::read_to_string(dir.path().join("FORMAT")).unwrap(), "earcon 1\n");
         DataDir::claim(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn database_without_a_format_file_is_damage() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("db")).unwrap();
+        assert!(matches!(DataDir::claim(dir.path()), Err(OpenError::Damaged { .. })));
+        assert!(!dir.path().join("FORMAT").exists());
+    }
+
+    #[test]
+    fn unreadable_format_file_is_damage() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("FORMAT"), [0xff, 0xfe]).unwrap();
+        assert!(matches!(DataDir::claim(dir.path()), Err(OpenError::Damaged { .. })));
     }
 
     #[test]

@@ -20,16 +20,17 @@ impl LogLimit {
         Self { protocol, last: None, suppressed: 0 }
     }
 
-    /// Logs the refusal of samples whose sender gets no answer.
-    pub(crate) fn refused(&mut self, subject: &str, why: &str) {
+    /// Logs the refusal of samples whose sender gets no answer. `sender` is an address or a NATS
+    /// subject.
+    pub(crate) fn refused(&mut self, sender: &str, why: &str) {
         if self.last.is_some_and(|last| last.elapsed() < EVERY) {
             self.suppressed += 1;
             return;
         }
         let others = std::mem::take(&mut self.suppressed);
         // Names and texts come from outside, so their length is bounded.
-        let (subject, why): (String, String) = (subject.chars().take(200).collect(), why.chars().take(300).collect());
-        tracing::warn!(subject, why, others, "samples that came over {} were refused", self.protocol);
+        let (sender, why): (String, String) = (sender.chars().take(200).collect(), why.chars().take(300).collect());
+        tracing::warn!(sender, why, others, "samples that came over {} were refused", self.protocol);
         self.last = Some(Instant::now());
     }
 }

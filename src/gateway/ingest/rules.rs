@@ -1,6 +1,5 @@
 //! A workspace's rules for what agents send: `GET` and `PUT …/ingest/rules`.
 
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -9,6 +8,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::gateway::http::auth::Authorized;
+use crate::gateway::http::body::Body;
 use crate::gateway::http::problem::{Kind, Problem};
 use crate::gateway::http::reply::{expected_revision, json_with_revision};
 use crate::gateway::ingest::state::IngestState;
@@ -50,7 +50,7 @@ pub(crate) async fn change(
     State(state): State<IngestState>,
     authorized: Authorized,
     headers: HeaderMap,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Response, Problem> {
     if body.len() > MOST_BYTES {
         return Err(Problem::new(Kind::TooLarge, format!("rules may have at most {MOST_BYTES} bytes")));
