@@ -30,8 +30,16 @@ else
     alone=(real_time decoders)
 fi
 
+stage() { printf -- '--- %s (%s s)\n' "$1" "$SECONDS"; }
+
+stage "compile all tests"
+"$cargo" test --locked --workspace --lib --bins --tests --examples --no-run
+stage "unit and integration tests"
 "$cargo" test --locked --workspace --lib --bins --tests --examples -- "${ignored[@]}"
-# Benchmarks run once each, to see that they still work.
+stage "benchmarks, once each"
 "$cargo" test --locked --workspace --bench '*'
+stage "examples in the documentation"
 "$cargo" test --locked --workspace --doc
+stage "tests of real time, one at a time"
 "$cargo" test --locked --workspace --lib --tests -- --ignored --test-threads=1 "${alone[@]}"
+stage "done"
