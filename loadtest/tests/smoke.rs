@@ -48,8 +48,10 @@ fn loadtest(arguments: &[&str]) -> Output {
 /// Runs a scenario, which must succeed. Returns its figures.
 fn figures(scenario: &str, target: &str, changes: &[&str]) -> impl Fn(&str) -> f64 + use<> {
     let mut arguments = vec!["run", scenario, "--json", "--target", target];
-    let earcon = if target == "earcon" { earcon() } else { PathBuf::new() };
-    arguments.extend(["--server", earcon.to_str().expect("a path of the test is text")]);
+    let earcon = (target == "earcon").then(earcon);
+    if let Some(path) = &earcon {
+        arguments.extend(["--server", path.to_str().expect("a path of the test is text")]);
+    }
     for change in changes {
         arguments.extend(["--set", change]);
     }
