@@ -140,7 +140,7 @@ fn document_lines_are_short() {
         let mut in_code = false;
         for (number, line) in text.lines().enumerate() {
             in_code ^= line.trim_start().starts_with("```");
-            let exempt = in_code || line.starts_with('|') || line.contains("](") || line.contains("http");
+            let exempt = in_code || line.trim_start().starts_with('|') || line.contains("](") || line.contains("http");
             if !exempt && line.chars().count() > LONGEST {
                 found.push(format!("{}:{}", path.display(), number + 1));
             }
