@@ -30,7 +30,7 @@ use self::node::{Member, Started};
 use crate::actors::directory::Directory;
 use crate::actors::node::Node;
 use crate::config::Config;
-use crate::gateway::{NatsGateway, StatsdGateway, router};
+use crate::gateway::{Connections, NatsGateway, Peer, StatsdGateway, router};
 use earcon_adapters_embedded::EmbeddedStore;
 use earcon_model::{Clock, WorkspaceId};
 use earcon_ports::PortError;
@@ -159,18 +159,12 @@ impl App {
 }
 
 async fn serve(listener: TcpListener, app: axum::Router, mut shutdown: watch::Receiver<bool>) -> io::Result<()> {
-    let service = ServiceExt::<axum::extract::Request>::into_make_service_with_connect_info::<SocketAddr>(app);
-    axum::serve(
-        axum::serve::ListenerExt::tap_io(listener, |tcp| {
-            // Frames are flushed when they are complete; waiting for more would only add latency.
-            let _refused = tcp.set_nodelay(true).is_err();
-        }),
-        service,
-    )
-    .with_graceful_shutdown(async move {
-        let _gone = shutdown.wait_for(|down| *down).await.is_err();
-    })
-    .await
+    let service = ServiceExt::<axum::extract::Request>::into_make_service_with_connect_info::<Peer>(app);
+    axum::serve(Connections::new(listener), service)
+        .with_graceful_shutdown(async move {
+            let _gone = shutdown.wait_for(|down| *down).await.is_err();
+        })
+        .await
 }
 
 /// The directory `earcon demo` uses when none is given: apart from a server's own.

@@ -8,7 +8,7 @@
 //! | --- | --- |
 //! | composition | `assembly`, `router`, `listeners` |
 //! | wings | `api`, `ingest`, `events`, `audio`, `dashboard` |
-//! | transports | `websocket`, `nats`, `openapi` |
+//! | transports | `websocket`, `audience`, `nats`, `openapi` |
 //! | ground | `http` |
 //!
 //! One import runs sideways: `api::mixes` shows voices in the form of `audio::voice`.
@@ -20,6 +20,7 @@
 
 mod api;
 mod assembly;
+mod audience;
 mod audio;
 mod dashboard;
 mod events;
@@ -32,6 +33,7 @@ mod router;
 mod websocket;
 
 pub use assembly::{Gateway, Limits, Parts};
+pub use http::connection::{Connections, Peer};
 pub use ingest::statsd::{StatsdGateway, StatsdSettings};
 pub use listeners::{NatsGateway, NatsServices, start_statsd};
 pub use router::router;

@@ -8,6 +8,8 @@
 pub(in crate::actors) mod actor;
 mod batch;
 mod handle;
+mod recent;
 
 pub use batch::EventBatch;
 pub use handle::{Hub, Subscription};
+pub use recent::{Closed, Identity, Live};

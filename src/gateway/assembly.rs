@@ -9,6 +9,7 @@ use crate::actors::directory::Directory;
 use crate::gateway::api::state::{ApiParts, ApiState};
 use crate::gateway::audio::state::{AudioParts, AudioState};
 use crate::gateway::audio::transmitter::Transmitters;
+use crate::gateway::events::audiences::Audiences;
 use crate::gateway::events::state::{EventsParts, EventsState};
 use crate::gateway::http::state::{SharedParts, SharedState, WingState};
 use crate::gateway::ingest::imports::Imports;
@@ -105,8 +106,12 @@ impl Gateway {
             max_batch_samples: limits.max_batch_samples,
             default_workspace: limits.workspace,
         };
-        let events =
-            EventsParts { shared: shared.clone(), event_log: parts.event_log, replay_events: limits.replay_events };
+        let events = EventsParts {
+            shared: shared.clone(),
+            event_log: parts.event_log,
+            audiences: Audiences::default(),
+            replay_events: limits.replay_events,
+        };
         let audio = AudioParts { shared: shared.clone(), transmitters: Transmitters::default() };
         Self {
             shared,

@@ -3,6 +3,7 @@
 pub(crate) mod nats;
 mod ogg;
 mod packets;
+mod seats;
 pub(crate) mod state;
 pub(crate) mod transmitter;
 pub(crate) mod voice;

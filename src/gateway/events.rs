@@ -1,6 +1,8 @@
 //! `GET …/events`: the same events over a WebSocket or as server-sent events.
 
+pub(crate) mod audiences;
 mod follower;
+mod seat;
 mod sse;
 pub(crate) mod state;
 mod websocket;

@@ -2,8 +2,11 @@
 
 pub(crate) mod auth;
 pub(crate) mod body;
+pub(crate) mod connection;
+pub(crate) mod frames;
 pub(crate) mod log_limit;
 pub(crate) mod origin;
+pub(crate) mod outlet;
 pub(crate) mod page;
 pub(crate) mod problem;
 pub(crate) mod query;

@@ -189,7 +189,7 @@ impl Handler for FanOut {
     }
 
     async fn handle_live(&self, pass: &WorkspacePass, batch: &EventBatch, handled: Seq) -> Result<(), PortError> {
-        let new = batch.encoded().filter(|(event, _)| event.seq > handled);
+        let new = batch.frames(false).filter(|(event, _)| event.seq > handled);
         self.publish(pass, new.map(|(event, message)| (&**event, message().payload())).collect()).await
     }
 

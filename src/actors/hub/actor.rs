@@ -7,6 +7,7 @@ use tokio::sync::broadcast;
 
 use super::batch::EventBatch;
 use super::handle::{Hub, Message, Subscription};
+use super::recent::Recent;
 use crate::live::LiveView;
 use earcon_model::{Event, WorkspaceId};
 
@@ -19,7 +20,8 @@ pub(in crate::actors) async fn start(
     supervisor: ActorCell,
 ) -> Result<Hub, SpawnErr> {
     let (batches, _) = broadcast::channel(buffer);
-    let state = State { workspace, epoch: epoch.clone(), view, batches };
+    let recent = Recent::new(buffer, view.seq());
+    let state = State { workspace, epoch: epoch.clone(), view, batches, recent };
     let (actor, _) = Actor::spawn_linked(None, HubActor, state, supervisor).await?;
     Ok(Hub::new(actor, epoch))
 }
@@ -31,6 +33,7 @@ struct State {
     epoch: Arc<str>,
     view: LiveView,
     batches: broadcast::Sender<Arc<EventBatch>>,
+    recent: Recent,
 }
 
 impl Actor for HubActor {
@@ -56,7 +59,7 @@ impl Actor for HubActor {
             Message::OpenAnomaly(id, reply) => reply.send(state.view.open_anomaly(id).cloned()),
             Message::Incidents(reply) => reply.send(state.view.incidents()),
             Message::OpenIncident(id, reply) => reply.send(state.view.incident(id)),
-            Message::Followers(reply) => reply.send(state.batches.receiver_count()),
+            Message::Followers(reply) => reply.send(state.followers()),
         }
         Ok(())
     }
@@ -66,15 +69,20 @@ impl State {
     fn subscribe(&self) -> Subscription {
         let batches = self.batches.subscribe();
         let (kpis, incidents) = (self.view.kpis(), self.view.incidents());
-        Subscription { seq: self.view.seq(), kpis, incidents, batches }
+        Subscription { seq: self.view.seq(), kpis, incidents, batches, live: self.recent.follow() }
+    }
+
+    fn followers(&self) -> usize {
+        self.batches.receiver_count() + self.recent.readers()
     }
 
     fn committed(&mut self, events: Vec<Arc<Event>>) {
         for event in &events {
             self.view.apply(event);
         }
-        let batch = EventBatch::new(self.workspace.clone(), self.epoch.clone(), events);
+        let batch = Arc::new(EventBatch::new(self.workspace.clone(), self.epoch.clone(), events));
+        self.recent.push(batch.clone());
         // An error means that there are no followers.
-        let _no_followers = self.batches.send(Arc::new(batch)).is_err();
+        let _no_followers = self.batches.send(batch).is_err();
     }
 }

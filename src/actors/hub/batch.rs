@@ -3,13 +3,14 @@
 use std::sync::{Arc, OnceLock};
 
 use crate::live::{MessageFrame, compact, wire};
-use earcon_model::{Event, WorkspaceId};
+use earcon_model::{Event, EventBody, KpiEvent, Seq, SeriesEvent, WorkspaceId};
 
 /// The events of one group commit, shared by all followers.
 pub struct EventBatch {
     workspace: WorkspaceId,
     epoch: Arc<str>,
     events: Vec<LiveEvent>,
+    weight: usize,
 }
 
 /// One event with its encodings, made on first use.
@@ -23,8 +24,9 @@ impl EventBatch {
     /// Wraps committed events.
     pub fn new(workspace: WorkspaceId, epoch: Arc<str>, events: Vec<Arc<Event>>) -> Self {
         let live = |event| LiveEvent { event, json: OnceLock::new(), compact: OnceLock::new() };
+        let weight = events.iter().map(|event| weight(event)).sum();
         let events = events.into_iter().map(live).collect();
-        Self { workspace, epoch, events }
+        Self { workspace, epoch, events, weight }
     }
 
     /// The events in `seq` order.
@@ -32,25 +34,45 @@ impl EventBatch {
         self.events.iter().map(|live| &live.event)
     }
 
-    /// Each event with a way to get its message; it is encoded at most once for all followers.
-    pub fn encoded(&self) -> impl Iterator<Item = (&Arc<Event>, impl FnOnce() -> MessageFrame + '_)> {
-        self.events.iter().map(|live| {
-            let message = || {
-                let encode = || MessageFrame::text(&wire::event_json(&live.event, &self.workspace, &self.epoch));
-                live.json.get_or_init(encode).clone()
-            };
-            (&live.event, message)
-        })
+    /// The newest event; `None` if there is none.
+    pub fn newest(&self) -> Option<Seq> {
+        self.events.last().map(|live| live.event.seq)
     }
 
-    /// The same in the compact form.
-    pub fn compact(&self) -> impl Iterator<Item = (&Arc<Event>, impl FnOnce() -> MessageFrame + '_)> {
-        self.events.iter().map(|live| {
-            let message = || {
-                let encode = || MessageFrame::binary(&[&compact::event_msgpack(&live.event)]);
-                live.compact.get_or_init(encode).clone()
+    /// About how many bytes the events take, with their encodings.
+    pub fn weight(&self) -> usize {
+        self.weight
+    }
+
+    /// Each event with a way to get its message, in the compact form or as JSON. It is encoded at
+    /// most once for all followers.
+    pub fn frames(&self, compact: bool) -> impl Iterator<Item = (&Arc<Event>, impl FnOnce() -> MessageFrame + '_)> {
+        self.events.iter().map(move |live| {
+            let message = move || {
+                if compact {
+                    live.compact.get_or_init(|| MessageFrame::binary(&[&compact::event_msgpack(&live.event)])).clone()
+                } else {
+                    let json = || MessageFrame::text(&wire::event_json(&live.event, &self.workspace, &self.epoch));
+                    live.json.get_or_init(json).clone()
+                }
             };
             (&live.event, message)
         })
     }
+}
+
+/// An estimate: a series takes about as much as its labels and features, in the event and in JSON;
+/// a sample 32 bytes in the event and 64 in JSON.
+fn weight(event: &Event) -> usize {
+    const EVENT: usize = 512;
+    const SERIES: usize = 512;
+    const SAMPLE: usize = 96;
+    EVENT
+        + match &event.body {
+            EventBody::Series(SeriesEvent::Samples(series) | SeriesEvent::Backfilled(series)) => {
+                series.iter().map(|series| SERIES + SAMPLE * (series.samples.len() + series.late.len())).sum()
+            }
+            EventBody::Kpi(KpiEvent::Parked { reason }) => reason.len(),
+            _ => 0,
+        }
 }

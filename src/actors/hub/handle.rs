@@ -6,6 +6,7 @@ use ractor::ActorRef;
 use tokio::sync::broadcast;
 
 use super::batch::EventBatch;
+use super::recent::Live;
 use crate::actors::ask::{self, Reply, ask};
 use crate::live::KpiView;
 use earcon_model::{Anomaly, AnomalyId, Event, Incident, IncidentId, KpiName, Seq};
@@ -20,6 +21,8 @@ pub struct Subscription {
     pub incidents: Vec<Arc<Incident>>,
     /// Later batches; `Lagged` if the follower is too slow, `Closed` if the workspace closes.
     pub batches: broadcast::Receiver<Arc<EventBatch>>,
+    /// The same batches by position, for followers that hand over to other tasks.
+    pub live: Live,
 }
 
 pub(super) enum Message {

@@ -11,6 +11,7 @@ use utoipa_axum::routes;
 use crate::actors::workspace::command::ResumeKpi;
 use crate::gateway::api::state::ApiState;
 use crate::gateway::http::auth::Authorized;
+use crate::gateway::http::connection::Peer;
 use crate::gateway::http::problem::{Kind, Problem, restarting};
 use crate::gateway::http::query;
 use crate::gateway::http::reply::json;
@@ -43,11 +44,8 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
 
 /// Workspaces this request may touch.
 #[utoipa::path(get, path = "/api/v1/workspaces", tag = "kpis", responses((status = 200, body = Workspaces)))]
-pub(crate) async fn workspaces(
-    State(state): State<ApiState>,
-    ConnectInfo(peer): ConnectInfo<std::net::SocketAddr>,
-) -> Response {
-    let may_touch = |id: &WorkspaceId| state.access.admit(peer.ip(), id).is_ok();
+pub(crate) async fn workspaces(State(state): State<ApiState>, ConnectInfo(peer): ConnectInfo<Peer>) -> Response {
+    let may_touch = |id: &WorkspaceId| state.access.admit(peer.address().ip(), id).is_ok();
     let all = state.directory.workspaces();
     let workspaces = all.iter().filter(|id| may_touch(id)).map(|id| Workspace { id: id.to_string() }).collect();
     json(&Workspaces { workspaces })

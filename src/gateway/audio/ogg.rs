@@ -1,28 +1,17 @@
 //! `GET …/mixes/{mix}/live.ogg`: plays in mpv, VLC, ffplay and a browser's `<audio>`.
+//!
+//! The answer goes past hyper, on the connection itself, and ends with the connection.
 
-use std::convert::Infallible;
-use std::sync::Arc;
-
-use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
-use axum::http::header;
+use axum::extract::{ConnectInfo, Path, State};
+use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::{StreamExt, stream};
-use tokio::sync::broadcast::error::RecvError;
 
+use super::seats::PageSeat;
 use super::state::AudioState;
-use super::transmitter::Tuned;
 use crate::gateway::http::auth::Authorized;
-use crate::gateway::http::problem::{Problem, restarting};
+use crate::gateway::http::connection::{Peer, endless_head};
+use crate::gateway::http::problem::{Kind, Problem, restarting};
 use crate::gateway::http::query::mix_name;
-use crate::telemetry::{Metric, count};
-use earcon_audio::{ListenerStream, Page};
-
-struct Stream {
-    tuned: Tuned<Arc<Page>>,
-    /// Begins with the first page, because the listener's positions begin where it joined.
-    listener: Option<ListenerStream>,
-}
 
 /// Endless Ogg Opus.
 #[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/mixes/{mix}/live.ogg", tag = "mixes",
@@ -31,57 +20,30 @@ struct Stream {
 pub(crate) async fn listen(
     State(state): State<AudioState>,
     authorized: Authorized,
+    ConnectInfo(peer): ConnectInfo<Peer>,
     Path((_, mix)): Path<(String, String)>,
+    method: Method,
 ) -> Result<Response, Problem> {
     mix_name(&mix)?;
     let workspace = authorized.workspace(&state).await?;
-    let listening = workspace.listen().await.ok_or_else(restarting)?;
-    let tuned = state.transmitters.pages(workspace.id(), listening, &state.shutdown);
-    let title = format!("Earcon: {}", workspace.id());
-    let body = stream::unfold(Stream { tuned, listener: None }, next_page).map(Ok::<Bytes, Infallible>);
     let headers = [
         (header::CONTENT_TYPE.as_str(), "audio/ogg".to_owned()),
         (header::CACHE_CONTROL.as_str(), "no-cache, no-store".to_owned()),
-        ("icy-name", title),
+        ("icy-name", format!("Earcon: {}", workspace.id())),
         ("icy-br", "64".to_owned()),
         (header::ACCESS_CONTROL_ALLOW_ORIGIN.as_str(), "*".to_owned()),
         (header::ACCESS_CONTROL_EXPOSE_HEADERS.as_str(), "icy-name, icy-br".to_owned()),
     ];
-    Ok((headers, Body::from_stream(body)).into_response())
-}
-
-/// The next bytes to send; `None` after the last page of a mix that stopped, or of a server that
-/// shuts down.
-async fn next_page(mut stream: Stream) -> Option<(Bytes, Stream)> {
-    loop {
-        match stream.tuned.receiver.recv().await {
-            Ok(page) => return Some((stream.put(&page), stream)),
-            // Late sound is useless: the stream continues seamlessly with live sound.
-            Err(RecvError::Lagged(missed)) => {
-                count(Metric::ListenerDropped, missed + stream.tuned.receiver.len() as u64);
-                stream.tuned.receiver = stream.tuned.receiver.resubscribe();
-            }
-            Err(RecvError::Closed) => return None,
-        }
+    let answer = headers.into_response();
+    if method == Method::HEAD {
+        return Ok(answer);
     }
-}
-
-impl Stream {
-    fn put(&mut self, page: &Page) -> Bytes {
-        match &mut self.listener {
-            Some(listener) => listener.write(page),
-            None => {
-                let (mut listener, headers) =
-                    ListenerStream::begin(serial(), self.tuned.listening.pre_skip, page.begins_at());
-                let first = listener.write(page);
-                self.listener = Some(listener);
-                [headers, first].concat().into()
-            }
-        }
-    }
-}
-
-/// Ogg requires a serial number for each logical stream.
-fn serial() -> u32 {
-    uuid::Uuid::new_v4().as_fields().0
+    let listening = workspace.listen().await.ok_or_else(restarting)?;
+    let Some(outlet) = peer.take() else {
+        return Err(Problem::new(Kind::BadRequest, "read the earlier answers of this connection first"));
+    };
+    let seat = PageSeat::new(outlet, listening, endless_head(answer.headers(), state.clock.now_ms()));
+    state.transmitters.join_pages(workspace.id(), seat, &state.shutdown).stay();
+    // hyper has lost the connection: this ends its part.
+    Ok([(header::CONNECTION, "close")].into_response())
 }

@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use axum::extract::{Path, State};
 use axum::response::Response;
-use bytes::Bytes;
-use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
+use super::seats::FrameSeat;
 use super::state::AudioState;
-use super::transmitter::{Tuned, config_frame, voices_frame};
+use super::transmitter::config_frame;
+use crate::actors::mix::Listening;
 use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::problem::{Problem, restarting};
 use crate::gateway::http::query::mix_name;
-use crate::gateway::websocket::{Frames, Socket, SocketLimits, Upgrade};
-use crate::telemetry::{Metric, count};
+use crate::gateway::websocket::{Socket, SocketLimits, Upgrade};
+use earcon_model::WorkspaceId;
 
 const LIMITS: SocketLimits = SocketLimits { max_message: 4_096, send_timeout: Duration::from_secs(20) };
 
@@ -32,46 +32,24 @@ pub(crate) async fn listen(
     let upgrade = upgrade?;
     let workspace = authorized.workspace(&state).await?;
     let listening = workspace.listen().await.ok_or_else(restarting)?;
-    let tuned = state.transmitters.frames(workspace.id(), listening, &state.shutdown);
-    Ok(upgrade.accept(LIMITS, move |socket| send(socket, tuned, state)))
+    let id = workspace.id().clone();
+    Ok(upgrade.accept(LIMITS, move |socket| send(socket, listening, state, id)))
 }
 
-async fn send(mut socket: Socket, mut tuned: Tuned<Bytes>, state: AudioState) {
-    let mut frames = Frames::default();
-    frames.push(config_frame(tuned.listening.pre_skip).wire());
-    frames.push(voices_frame(&tuned.listening.voices).wire());
+/// Reads from the listener, while the audience's task writes to it.
+async fn send(mut socket: Socket, listening: Listening, state: AudioState, workspace: WorkspaceId) {
+    let config = config_frame(listening.pre_skip).wire();
+    let (seat, removed) = FrameSeat::new(socket.outlet(), listening, config, LIMITS.send_timeout);
+    let ticket = state.transmitters.join_frames(&workspace, seat, &state.shutdown);
     let shutdown = state.shutting_down();
-    tokio::pin!(shutdown);
-    while socket.send(&mut frames).await.is_ok() {
+    tokio::pin!(shutdown, removed);
+    loop {
         tokio::select! {
-            piece = tuned.receiver.recv() => match piece {
-                Ok(piece) => {
-                    frames.push(piece);
-                    gather(&mut tuned, &mut frames);
-                }
-                Err(RecvError::Lagged(missed)) => skip(&mut tuned, missed),
-                Err(RecvError::Closed) => break,
-            },
             incoming = socket.receive() => if incoming.is_err() { return },
+            _ = &mut removed => break,
             () = &mut shutdown => break,
         }
     }
+    drop(ticket);
     socket.close(CloseCode::Away, "the mix ends").await;
-}
-
-/// Adds frames that are ready, so that they leave in the same write.
-fn gather(tuned: &mut Tuned<Bytes>, frames: &mut Frames) {
-    loop {
-        match tuned.receiver.try_recv() {
-            Ok(piece) => frames.push(piece),
-            Err(TryRecvError::Lagged(missed)) => skip(tuned, missed),
-            Err(TryRecvError::Empty | TryRecvError::Closed) => return,
-        }
-    }
-}
-
-/// Skips to live sound: late sound is useless.
-fn skip(tuned: &mut Tuned<Bytes>, missed: u64) {
-    count(Metric::ListenerDropped, missed + tuned.receiver.len() as u64);
-    tuned.receiver = tuned.receiver.resubscribe();
 }

@@ -15,8 +15,10 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::broadcast::{self, WeakSender};
 use tokio::sync::watch;
 
+use super::seats::{self, FrameSeat, Frames, PageSeat};
 use super::voice::WireVoice;
 use crate::actors::mix::{Listening, Packet, Sound};
+use crate::gateway::audience::{Audience, Ticket};
 use crate::live::MessageFrame;
 use crate::live::wire::{label_map, to_json};
 use crate::telemetry::{Metric, count};
@@ -42,68 +44,86 @@ fn pace(listeners: usize) -> usize {
 #[derive(Clone, Default)]
 pub(crate) struct Transmitters(Arc<Mutex<HashMap<WorkspaceId, Channels>>>);
 
-/// The senders belong to the transmitter's task: when it ends, listeners see the end.
+/// A running transmitter. The senders belong to its task: when it ends, listeners see the end.
 struct Channels {
     frames: WeakSender<Bytes>,
     pages: WeakSender<Arc<Page>>,
+    listeners: Listeners,
+    voices: Arc<Mutex<Bytes>>,
 }
 
+/// The listeners of a mix.
+#[derive(Clone, Default)]
+struct Listeners {
+    frames: Audience<FrameSeat>,
+    pages: Audience<PageSeat>,
+}
+
+#[derive(Clone)]
 struct Senders {
     frames: broadcast::Sender<Bytes>,
     pages: broadcast::Sender<Arc<Page>>,
 }
 
-/// A subscription to a transmitter that delivers `T`.
-pub(super) struct Tuned<T> {
-    /// Everything from now on.
-    pub(super) receiver: broadcast::Receiver<T>,
-    /// Keeps the mix running.
-    pub(super) listening: Listening,
-}
-
 impl Transmitters {
-    /// Listens to WebSocket frames, several in a piece.
-    pub(super) fn frames(
+    /// Sends WebSocket frames to a listener.
+    pub(super) fn join_frames(
         &self,
         workspace: &WorkspaceId,
-        listening: Listening,
+        seat: FrameSeat,
         shutdown: &watch::Receiver<bool>,
-    ) -> Tuned<Bytes> {
-        self.tune(workspace, listening, shutdown, |senders| senders.frames.subscribe())
-    }
-
-    /// Listens to pages of Ogg.
-    pub(super) fn pages(
-        &self,
-        workspace: &WorkspaceId,
-        listening: Listening,
-        shutdown: &watch::Receiver<bool>,
-    ) -> Tuned<Arc<Page>> {
-        self.tune(workspace, listening, shutdown, |senders| senders.pages.subscribe())
-    }
-
-    fn tune<T>(
-        &self,
-        workspace: &WorkspaceId,
-        listening: Listening,
-        shutdown: &watch::Receiver<bool>,
-        subscribe: impl Fn(&Senders) -> broadcast::Receiver<T>,
-    ) -> Tuned<T> {
+    ) -> Ticket<FrameSeat> {
         let mut table = self.table();
+        let (channels, senders) = self.running(&mut table, workspace, seat.listening(), shutdown);
+        let program = || Frames::new(senders.frames.subscribe(), channels.voices.clone());
+        channels.listeners.frames.join(seat, program)
+    }
+
+    /// Sends pages of Ogg to a listener.
+    pub(super) fn join_pages(
+        &self,
+        workspace: &WorkspaceId,
+        seat: PageSeat,
+        shutdown: &watch::Receiver<bool>,
+    ) -> Ticket<PageSeat> {
+        let mut table = self.table();
+        let (channels, senders) = self.running(&mut table, workspace, seat.listening(), shutdown);
+        channels.listeners.pages.join(seat, || seats::Pages::new(senders.pages.subscribe()))
+    }
+
+    /// The running transmitter of a workspace, or a new one.
+    fn running<'t>(
+        &self,
+        table: &'t mut HashMap<WorkspaceId, Channels>,
+        workspace: &WorkspaceId,
+        listening: &Listening,
+        shutdown: &watch::Receiver<bool>,
+    ) -> (&'t Channels, Senders) {
         let running = table.get(workspace).and_then(|channels| {
             Some(Senders { frames: channels.frames.upgrade()?, pages: channels.pages.upgrade()? })
         });
-        if let Some(senders) = running {
-            return Tuned { receiver: subscribe(&senders), listening };
-        }
-        let senders = Senders { frames: broadcast::channel(BUFFER).0, pages: broadcast::channel(BUFFER).0 };
-        let receiver = subscribe(&senders);
-        let channels = Channels { frames: senders.frames.downgrade(), pages: senders.pages.downgrade() };
-        table.insert(workspace.clone(), channels);
-        let transmitter = Transmitter { senders, pages: Pages::default(), frames: BytesMut::new(), held: 0 };
-        let (sounds, shutdown) = (listening.sounds.resubscribe(), shutdown.clone());
-        tokio::spawn(transmitter.run(sounds, shutdown, self.clone(), workspace.clone()));
-        Tuned { receiver, listening }
+        let senders = running.unwrap_or_else(|| {
+            let senders = Senders { frames: broadcast::channel(BUFFER).0, pages: broadcast::channel(BUFFER).0 };
+            let channels = Channels {
+                frames: senders.frames.downgrade(),
+                pages: senders.pages.downgrade(),
+                listeners: Listeners::default(),
+                voices: Arc::new(Mutex::new(voices_frame(&listening.voices).wire())),
+            };
+            let transmitter = Transmitter {
+                senders: senders.clone(),
+                listeners: channels.listeners.clone(),
+                voices: channels.voices.clone(),
+                pages: Pages::default(),
+                frames: BytesMut::new(),
+                held: 0,
+            };
+            table.insert(workspace.clone(), channels);
+            let (sounds, shutdown) = (listening.sounds.resubscribe(), shutdown.clone());
+            tokio::spawn(transmitter.run(sounds, shutdown, self.clone(), workspace.clone()));
+            senders
+        });
+        (&table[workspace], senders)
     }
 
     fn table(&self) -> MutexGuard<'_, HashMap<WorkspaceId, Channels>> {
@@ -113,6 +133,9 @@ impl Transmitters {
 
 struct Transmitter {
     senders: Senders,
+    listeners: Listeners,
+    /// The frame of the voices that sound now, for new listeners.
+    voices: Arc<Mutex<Bytes>>,
     pages: Pages,
     /// Frames that wait for the next write.
     frames: BytesMut,
@@ -146,7 +169,11 @@ impl Transmitter {
                         }
                     }
                 }
-                Ok(Sound::Voices(voices)) => self.frame(&voices_frame(&voices)),
+                Ok(Sound::Voices(voices)) => {
+                    let frame = voices_frame(&voices);
+                    *self.voices.lock().unwrap_or_else(PoisonError::into_inner) = frame.wire();
+                    self.frame(&frame);
+                }
                 Ok(Sound::Cue(cue)) => self.frame(&cue_frame(&cue)),
                 // Missed sound is lost; the stream continues seamlessly with live sound.
                 Err(RecvError::Lagged(missed)) => count(Metric::ListenerDropped, missed),
@@ -159,19 +186,16 @@ impl Transmitter {
     }
 
     fn idle(&self) -> bool {
-        self.senders.frames.receiver_count() == 0 && self.senders.pages.receiver_count() == 0
+        self.listeners.frames.len() == 0 && self.listeners.pages.len() == 0
     }
 
     fn packet(&mut self, packet: &Packet) {
-        let page = self.pages.push(
-            packet.number(),
-            packet.opus(),
-            pace(self.senders.pages.receiver_count()).max(PACKETS_A_PAGE),
-        );
+        let page =
+            self.pages.push(packet.number(), packet.opus(), pace(self.listeners.pages.len()).max(PACKETS_A_PAGE));
         if let Some(page) = page {
             let _no_listener = self.senders.pages.send(Arc::new(page)).is_err();
         }
-        let listeners = self.senders.frames.receiver_count();
+        let listeners = self.listeners.frames.len();
         if listeners == 0 {
             self.frames.clear();
             self.held = 0;

@@ -2,18 +2,19 @@
 //!
 //! Holds no socket: WebSocket and server-sent events both drive it. While its socket is slow, no
 //! frames are taken, and the broadcast overtakes this follower alone. It then gets a `gap` message.
+//! A follower that is up to date and has no rate may continue in an audience (`seat`).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::broadcast;
-use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::Instant;
 
+use super::seat::{Left, Seat};
 use super::state::EventsState;
 use crate::actors::directory::Workspace;
-use crate::actors::hub::{EventBatch, Subscription};
+use crate::actors::hub::{Closed, EventBatch, Live, Subscription};
+use crate::gateway::http::outlet::Outlet;
 use crate::live::conflation::{Conflated, Offer};
 use crate::live::wire::Rated;
 use crate::live::{Conflation, Filter, MessageFrame, Resume, Since, compact, wire};
@@ -29,6 +30,14 @@ pub(super) enum Frame {
     Event(Seq, MessageFrame),
     /// A message of the protocol, by its `type`.
     Control(&'static str, MessageFrame),
+}
+
+impl Frame {
+    /// The message.
+    pub(super) fn message(&self) -> &MessageFrame {
+        let (Frame::Event(_, message) | Frame::Control(_, message)) = self;
+        message
+    }
 }
 
 /// The form a follower wants events in.
@@ -62,7 +71,7 @@ pub(super) struct Follower {
     state: EventsState,
     pass: WorkspacePass,
     epoch: String,
-    filter: Filter,
+    filter: Arc<Filter>,
     encoding: Encoding,
     /// With the start of its clock.
     rate: Option<(Conflation, Instant)>,
@@ -71,7 +80,7 @@ pub(super) struct Follower {
     seen: Seq,
     /// Events up to this one are read from the log.
     replay_to: Seq,
-    live: broadcast::Receiver<Arc<EventBatch>>,
+    live: Live,
     _counted: Counted,
 }
 
@@ -93,7 +102,7 @@ impl Follower {
     ) -> Option<Self> {
         let FollowRequest { filter, since, encoding, rate } = request;
         let rate = rate.map(|rate| (rate, Instant::now()));
-        let Subscription { seq: head, kpis, incidents, batches } = workspace.hub().subscribe().await?;
+        let Subscription { seq: head, kpis, incidents, live, .. } = workspace.hub().subscribe().await?;
         let epoch = workspace.hub().epoch().to_owned();
         let first = match &since {
             // Nothing has to be read from the log.
@@ -126,13 +135,13 @@ impl Follower {
             state,
             pass,
             epoch,
-            filter,
+            filter: Arc::new(filter),
             encoding,
             rate,
             ready,
             seen,
             replay_to: head,
-            live: batches,
+            live,
             _counted: Counted,
         })
     }
@@ -140,6 +149,24 @@ impl Follower {
     /// The epoch of the log that is followed.
     pub(super) fn epoch(&self) -> &str {
         &self.epoch
+    }
+
+    /// Begins a seat in the audience of the same workspace. `None` while frames or events wait for
+    /// this follower, or if it has a rate, which needs a clock of its own.
+    pub(super) fn seat(&self, outlet: &Arc<Outlet>) -> Option<(Seat, Left)> {
+        let up_to_date = self.ready.is_empty() && self.seen >= self.replay_to && self.seen >= self.live.newest();
+        let seat = || Seat::new(outlet.clone(), self.filter.clone(), self.encoding, self.seen);
+        (up_to_date && self.rate.is_none()).then(seat)
+    }
+
+    /// The broadcast that it follows.
+    pub(super) fn live(&self) -> &Live {
+        &self.live
+    }
+
+    /// Continues from the last event that its seat has sent.
+    pub(super) fn continue_after(&mut self, seen: Seq) {
+        self.seen = self.seen.max(seen);
     }
 
     /// Waits until there are frames for [`take_ready`](Self::take_ready). `None` when the workspace
@@ -163,25 +190,19 @@ impl Follower {
                     continue;
                 }
             }
-            let received = match self
-                .rate
-                .as_ref()
-                .and_then(|(rate, began)| Some(*began + Duration::from_millis(rate.next_due()?)))
-            {
-                None => self.live.recv().await,
-                Some(due) => tokio::select! {
-                    received = self.live.recv() => received,
-                    () = tokio::time::sleep_until(due) => continue,
+            if self.gather() {
+                continue;
+            }
+            let due = self.rate.as_ref().and_then(|(rate, began)| Some((rate.next_due()?, *began)));
+            let more = match due {
+                None => self.live.beyond(self.seen).await,
+                Some((after, began)) => tokio::select! {
+                    more = self.live.beyond(self.seen) => more,
+                    () = tokio::time::sleep_until(began + Duration::from_millis(after)) => continue,
                 },
             };
-            match received {
-                Ok(batch) => {
-                    self.include(&batch);
-                    self.gather();
-                }
-                // The next batch shows the size of the gap.
-                Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => return None,
+            if more == Err(Closed) {
+                return None;
             }
         }
     }
@@ -230,9 +251,8 @@ impl Follower {
 
     fn include(&mut self, batch: &EventBatch) {
         self.take_due();
-        match self.encoding {
-            Encoding::Json => batch.encoded().for_each(|(event, message)| self.offer(event, message)),
-            Encoding::Compact => batch.compact().for_each(|(event, message)| self.offer(event, message)),
+        for (event, message) in batch.frames(self.encoding == Encoding::Compact) {
+            self.offer(event, message);
         }
     }
 
@@ -292,14 +312,18 @@ impl Follower {
         self.ready.push_back(Frame::Event(resume, message));
     }
 
-    fn gather(&mut self) {
-        while self.ready.len() < MAX_READY {
-            match self.live.try_recv() {
-                Ok(batch) => self.include(&batch),
-                Err(TryRecvError::Lagged(_)) => {}
-                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+    /// Queues live events after the last one seen; false if there are none.
+    fn gather(&mut self) -> bool {
+        let mut batches = self.live.after(self.seen).into_iter();
+        let Some(first) = batches.next() else { return false };
+        self.include(&first);
+        for batch in batches {
+            if self.ready.len() >= MAX_READY {
+                break;
             }
+            self.include(&batch);
         }
+        true
     }
 
     fn gap(&mut self, from: Seq, to: Seq) {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::audiences::Audiences;
 use crate::gateway::http::state::{SharedState, WingState};
 use earcon_ports::EventLog;
 
@@ -14,6 +15,8 @@ pub(crate) struct EventsParts {
     pub(crate) shared: SharedState,
     /// For replays; read only.
     pub(crate) event_log: Arc<dyn EventLog>,
+    /// Followers that are up to date.
+    pub(crate) audiences: Audiences,
     /// Most events replayed on a resume.
     pub(crate) replay_events: u64,
 }

@@ -1,5 +1,8 @@
 //! Events over a WebSocket: requests of the client in, frames out, one write for all that are
 //! ready.
+//!
+//! A follower that is up to date gets a seat in the workspace's audience, whose task writes live
+//! events to its socket. While its socket is slow, and during a replay, this task writes.
 
 use std::time::Duration;
 
@@ -8,11 +11,15 @@ use serde::Deserialize;
 use tokio::time::{Instant, sleep};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use super::follower::{Encoding, FollowRequest, Follower, Frame};
+use super::follower::{Encoding, FollowRequest, Follower};
+use super::seat::{Left, Seat};
 use super::state::EventsState;
 use crate::actors::directory::Workspace;
-use crate::gateway::websocket::{Frames, Gone, Incoming, Socket, SocketLimits, Upgrade};
+use crate::gateway::audience::Ticket;
+use crate::gateway::http::outlet::Gone;
+use crate::gateway::websocket::{Incoming, Socket, SocketLimits, Upgrade};
 use crate::live::{Conflation, Filter, MessageFrame, Since, wire};
+use earcon_model::Seq;
 use earcon_tenancy::WorkspacePass;
 
 /// The subprotocols, preferred first. Without one the encoding is JSON.
@@ -70,7 +77,7 @@ pub(super) fn accept(mut upgrade: Upgrade, state: EventsState, pass: WorkspacePa
     let compact = upgrade.choose(&PROTOCOLS) == Some(COMPACT);
     let encoding = if compact { Encoding::Compact } else { Encoding::Json };
     upgrade.accept(LIMITS, move |socket| {
-        Connection { socket, state, pass, workspace, encoding, follower: None, frames: Frames::default() }.run()
+        Connection { socket, state, pass, workspace, encoding, follower: None, seated: None }.run()
     })
 }
 
@@ -81,8 +88,8 @@ struct Connection {
     workspace: Workspace,
     encoding: Encoding,
     follower: Option<Box<Follower>>,
-    /// Frames to write.
-    frames: Frames,
+    /// The follower's seat, while an audience writes for it.
+    seated: Option<(Ticket<Seat>, Left)>,
 }
 
 /// Why a connection ends.
@@ -102,6 +109,8 @@ impl From<Gone> for End {
 /// The reason a connection wakes up.
 enum Wake {
     Ready,
+    /// The follower lost its seat, because its socket is slow.
+    Left(Seq),
     Message(String),
     NotText,
     Alive,
@@ -110,7 +119,10 @@ enum Wake {
 
 impl Connection {
     async fn run(mut self) {
-        if let End::Reconnect = self.serve().await {
+        let end = self.serve().await;
+        // No frame may follow the close.
+        self.seated = None;
+        if let End::Reconnect = end {
             self.socket.close(CloseCode::Restart, "restarting, resume with since and epoch").await;
         }
     }
@@ -122,14 +134,15 @@ impl Connection {
         tokio::pin!(shutdown, silence);
         loop {
             let frames = async {
-                match &mut self.follower {
-                    Some(follower) => follower.ready().await,
-                    None => std::future::pending().await,
+                match (&mut self.seated, &mut self.follower) {
+                    (Some((_, left)), _) => left.await.ok().map(Wake::Left),
+                    (None, Some(follower)) => follower.ready().await.map(|()| Wake::Ready),
+                    (None, None) => std::future::pending().await,
                 }
             };
             let woken = tokio::select! {
-                ready = frames => match ready {
-                    Some(()) => Wake::Ready,
+                wake = frames => match wake {
+                    Some(wake) => wake,
                     None => return End::Reconnect,
                 },
                 incoming = self.socket.receive() => match incoming {
@@ -153,6 +166,7 @@ impl Connection {
     async fn answer(&mut self, woken: Wake) -> Result<(), End> {
         match woken {
             Wake::Ready => self.deliver().await,
+            Wake::Left(seen) => self.leave_seat(seen).await,
             Wake::Message(text) => self.request(&text).await,
             Wake::NotText => self.send_error("send text messages", "this one was binary").await,
             Wake::Silent => Ok(self.socket.ping().await?),
@@ -161,12 +175,21 @@ impl Connection {
     }
 
     async fn deliver(&mut self) -> Result<(), End> {
-        if let Some(follower) = &mut self.follower {
-            for Frame::Event(_, message) | Frame::Control(_, message) in follower.take_ready() {
-                self.frames.push(message.wire());
-            }
+        let Some(follower) = &mut self.follower else { return Ok(()) };
+        let frames: Vec<_> = follower.take_ready().map(|frame| frame.message().wire()).collect();
+        self.socket.send(&frames).await?;
+        if let Some((seat, left)) = follower.seat(&self.socket.outlet()) {
+            self.seated = Some((self.state.audiences.join(self.pass.workspace(), follower.live(), seat), left));
         }
-        Ok(self.socket.send(&mut self.frames).await?)
+        Ok(())
+    }
+
+    async fn leave_seat(&mut self, seen: Seq) -> Result<(), End> {
+        self.seated = None;
+        if let Some(follower) = &mut self.follower {
+            follower.continue_after(seen);
+        }
+        Ok(self.socket.flush().await?)
     }
 
     async fn request(&mut self, text: &str) -> Result<(), End> {
@@ -189,6 +212,7 @@ impl Connection {
     }
 
     async fn subscribe(&mut self, request: FollowRequest) -> Result<(), End> {
+        self.seated = None;
         let begin = Follower::begin(self.state.clone(), self.pass.clone(), &self.workspace, request);
         // Boxed, because an idle connection must not reserve the memory that beginning needs.
         let begun = Box::pin(begin).await;

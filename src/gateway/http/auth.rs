@@ -1,11 +1,10 @@
 //! From a request to a pass: the workspace in its path, the peer it came from, the check.
 
-use std::net::SocketAddr;
-
 use axum::extract::{ConnectInfo, FromRef, FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 
 use crate::actors::directory::Workspace;
+use crate::gateway::http::connection::Peer;
 use crate::gateway::http::problem::{Kind, Problem};
 use crate::gateway::http::state::SharedState;
 use earcon_model::WorkspaceId;
@@ -26,10 +25,10 @@ impl Authorized {
         state: &SharedState,
         workspace: WorkspaceId,
     ) -> Result<Self, Problem> {
-        let ConnectInfo(peer) = ConnectInfo::<SocketAddr>::from_request_parts(parts, state)
+        let ConnectInfo(peer) = ConnectInfo::<Peer>::from_request_parts(parts, state)
             .await
             .map_err(|_| Problem::new(Kind::Internal, "the server does not know where the request came from"))?;
-        let admitted = state.access.admit(peer.ip(), &workspace);
+        let admitted = state.access.admit(peer.address().ip(), &workspace);
         let pass = admitted.map_err(|denied| Problem::new(Kind::Forbidden, denied.to_string()))?;
         Ok(Self { pass })
     }

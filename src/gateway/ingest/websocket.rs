@@ -22,9 +22,10 @@ use super::parse::parse_native;
 use super::state::IngestState;
 use super::target::IngestParams;
 use crate::gateway::http::auth::Authorized;
+use crate::gateway::http::outlet::Gone;
 use crate::gateway::http::problem::Problem;
 use crate::gateway::http::query::{Params, bad};
-use crate::gateway::websocket::{Frames, Gone, Incoming, Socket, SocketLimits, Upgrade};
+use crate::gateway::websocket::{Incoming, Socket, SocketLimits, Upgrade};
 use crate::live::MessageFrame;
 use earcon_model::Arrival;
 
@@ -63,7 +64,7 @@ type Answers = FuturesOrdered<BoxFuture<'static, String>>;
 
 async fn serve(mut socket: Socket, connection: Connection) {
     let mut answers = Answers::new();
-    let mut frames = Frames::default();
+    let mut frames = Vec::new();
     let (shutdown, silence) = (connection.state.shutting_down(), sleep(PING_EVERY));
     tokio::pin!(shutdown, silence);
     let reconnect = loop {
@@ -92,9 +93,10 @@ async fn serve(mut socket: Socket, connection: Connection) {
             }
             () = &mut shutdown => break true,
         }
-        if socket.send(&mut frames).await.is_err() {
+        if socket.send(&frames).await.is_err() {
             break false;
         }
+        frames.clear();
     };
     // Messages that were read are committed either way; a client that is still connected gets their
     // answers.

@@ -1,31 +1,32 @@
 //! A connection after its handshake.
 //!
 //! tungstenite reads, and answers pings and closes. Frames for many connections are made once and
-//! written past its buffers: an idle connection holds a few kilobytes, and a delivery is one write.
+//! written past its buffers, by this task or by the task of an audience: both write to the
+//! connection's [`Outlet`], which keeps frames whole.
 
+use std::io::{self, Write};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 
-use super::frames::Frames;
+use crate::gateway::http::connection::poll_read;
+use crate::gateway::http::outlet::{Gone, Outlet, Piece, Sent};
 use crate::live::MessageFrame;
 
 /// Bytes read from the socket at once. Clients send little; a large message makes the buffer grow.
 const READ_BUFFER: usize = 1_024;
 /// How long the close message may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// The client closed the connection, or takes nothing any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Gone;
 
 /// A message of the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,32 +50,46 @@ pub(crate) struct SocketLimits {
 
 /// A connection after its handshake.
 pub(crate) struct Socket {
-    stream: WebSocketStream<TcpStream>,
+    stream: WebSocketStream<Shared>,
+    outlet: Arc<Outlet>,
     send_timeout: Duration,
 }
 
 impl Socket {
-    /// Takes over the TCP connection, with the bytes that were read after the handshake.
-    pub(super) async fn new(tcp: TcpStream, read_already: Bytes, limits: SocketLimits) -> Self {
+    /// Takes over the connection, with the bytes that were read after the handshake.
+    pub(super) async fn new(outlet: Arc<Outlet>, read_already: Bytes, limits: SocketLimits) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
             .write_buffer_size(0)
             .max_write_buffer_size(usize::MAX)
             .max_message_size(Some(limits.max_message))
             .max_frame_size(Some(limits.max_message));
+        let shared = Shared(outlet.clone());
         // Bytes right after the handshake are copied, because their buffer is too large to keep.
         let stream = match read_already.is_empty() {
-            true => WebSocketStream::from_raw_socket(tcp, Role::Server, Some(config)).await,
-            false => WebSocketStream::from_partially_read(tcp, read_already.to_vec(), Role::Server, Some(config)).await,
+            true => WebSocketStream::from_raw_socket(shared, Role::Server, Some(config)).await,
+            false => {
+                WebSocketStream::from_partially_read(shared, read_already.to_vec(), Role::Server, Some(config)).await
+            }
         };
-        Self { stream, send_timeout: limits.send_timeout }
+        Self { stream, outlet, send_timeout: limits.send_timeout }
+    }
+
+    /// The write side, for other tasks that send whole frames.
+    pub(crate) fn outlet(&self) -> Arc<Outlet> {
+        self.outlet.clone()
     }
 
     /// The next message. Dropping the future loses nothing.
     ///
     /// # Errors
-    /// When the connection has ended, or the bytes are no WebSocket message.
+    /// When the connection has ended, the bytes are no WebSocket message, or the client takes no
+    /// answers to its pings.
     pub(crate) async fn receive(&mut self) -> Result<Incoming, Gone> {
+        // A client must not make answers pile up by sending pings.
+        if self.outlet.try_flush()? == Sent::Waiting {
+            self.flush().await?;
+        }
         match self.stream.next().await {
             Some(Ok(Message::Text(text))) => Ok(Incoming::Text(text.as_str().to_owned())),
             Some(Ok(Message::Binary(bytes))) => Ok(Incoming::Binary(bytes)),
@@ -83,17 +98,16 @@ impl Socket {
         }
     }
 
-    /// Writes all frames. If the future is dropped before its end, the connection must be closed.
+    /// Writes these frames. Dropping the future cuts no frame.
     ///
     /// # Errors
     /// When the connection has ended, or the client took nothing for too long.
-    pub(crate) async fn send(&mut self, frames: &mut Frames) -> Result<(), Gone> {
-        let sending = async {
-            // A pong may wait in tungstenite's buffer; it must not be cut in two.
-            SinkExt::flush(&mut self.stream).await.map_err(|_| Gone)?;
-            self.stream.get_mut().write_all_buf(frames).await.map_err(|_| Gone)
-        };
-        timeout(self.send_timeout, sending).await.unwrap_or(Err(Gone))
+    pub(crate) async fn send(&mut self, frames: &[Bytes]) -> Result<(), Gone> {
+        let pieces: Vec<_> = frames.iter().map(Piece::Shared).collect();
+        match self.outlet.send(&pieces)? {
+            Sent::All => Ok(()),
+            Sent::Waiting => self.flush().await,
+        }
     }
 
     /// Writes one frame.
@@ -101,7 +115,15 @@ impl Socket {
     /// # Errors
     /// As [`Self::send`].
     pub(crate) async fn send_one(&mut self, frame: &MessageFrame) -> Result<(), Gone> {
-        self.send(&mut Frames::from_frame(frame.wire())).await
+        self.send(&[frame.wire()]).await
+    }
+
+    /// Writes what waits for the socket.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub(crate) async fn flush(&mut self) -> Result<(), Gone> {
+        timeout(self.send_timeout, self.outlet.flush()).await.unwrap_or(Err(Gone))
     }
 
     /// Checks that the client is alive, and keeps proxies from closing the connection.
@@ -109,13 +131,40 @@ impl Socket {
     /// # Errors
     /// As [`Self::send`].
     pub(crate) async fn ping(&mut self) -> Result<(), Gone> {
-        let sending = self.stream.send(Message::Ping(Bytes::new()));
-        timeout(self.send_timeout, sending).await.map_or(Err(Gone), |sent| sent.map_err(|_| Gone))
+        self.stream.send(Message::Ping(Bytes::new())).await.map_err(|_| Gone)?;
+        self.flush().await
     }
 
     /// Closes the connection with a reason.
     pub(crate) async fn close(mut self, code: CloseCode, reason: &'static str) {
         let close = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
-        let _gone = timeout(CLOSE_TIMEOUT, self.stream.send(close)).await.is_err();
+        let closing = async {
+            let _gone = self.stream.send(close).await.is_err();
+            self.outlet.flush().await
+        };
+        let _gone = timeout(CLOSE_TIMEOUT, closing).await.is_err();
+    }
+}
+
+/// The connection as tungstenite sees it. It writes control frames only, and each of them whole.
+struct Shared(Arc<Outlet>);
+
+impl AsyncRead for Shared {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        poll_read(self.0.tcp(), context, buffer)
+    }
+}
+
+impl AsyncWrite for Shared {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(self.0.as_ref().write(bytes))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 }

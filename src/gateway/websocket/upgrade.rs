@@ -9,10 +9,10 @@ use axum::response::{IntoResponse, Response};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto::upgrade::downcast;
-use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::socket::{Socket, SocketLimits};
+use crate::gateway::http::connection::Connection;
 use crate::gateway::http::problem::{Kind, Problem};
 
 /// A request to become a WebSocket.
@@ -64,9 +64,11 @@ impl Upgrade {
         let connection = self.connection;
         tokio::spawn(async move {
             let Ok(upgraded) = connection.await else { return };
-            match downcast::<TokioIo<TcpStream>>(upgraded) {
-                Ok(parts) => serve(Socket::new(parts.io.into_inner(), parts.read_buf, limits).await).await,
-                Err(_) => tracing::error!("a connection that is not TCP cannot become a WebSocket"),
+            match downcast::<TokioIo<Connection>>(upgraded) {
+                Ok(parts) => {
+                    serve(Socket::new(parts.io.into_inner().into_outlet(), parts.read_buf, limits).await).await
+                }
+                Err(_) => tracing::error!("an unknown kind of connection cannot become a WebSocket"),
             }
         });
         let headers = [

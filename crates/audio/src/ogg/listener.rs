@@ -1,6 +1,6 @@
 //! The Ogg stream of one listener: its own headers before shared pages.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 
 use super::checksum::{checksum, multiply};
 use super::page::{FIRST, Page};
@@ -33,20 +33,25 @@ impl ListenerStream {
 
     /// The bytes of the page for this listener.
     pub fn write(&mut self, page: &Page) -> Bytes {
+        [&self.header(page)[..], &page.content].concat().into()
+    }
+
+    /// The header of the page for this listener. The page's [`content`](Page::content) follows.
+    pub fn header(&mut self, page: &Page) -> [u8; HEADER] {
         self.granule += page.samples;
-        let mut bytes = BytesMut::with_capacity(HEADER + page.content.len());
-        bytes.put_slice(b"OggS\0");
-        bytes.put_u8(page.flags);
-        bytes.put_u64_le(self.granule);
-        bytes.put_u32_le(self.serial);
-        bytes.put_u32_le(self.sequence);
-        bytes.put_u32_le(0);
-        bytes.put_u8(page.segments);
-        let whole = multiply(checksum(0, &bytes), page.shift) ^ page.checksum;
-        bytes[CHECKSUM_AT..CHECKSUM_AT + 4].copy_from_slice(&whole.to_le_bytes());
-        bytes.put_slice(&page.content);
+        let mut header = [0; HEADER];
+        let mut rest = &mut header[..];
+        rest.put_slice(b"OggS\0");
+        rest.put_u8(page.flags);
+        rest.put_u64_le(self.granule);
+        rest.put_u32_le(self.serial);
+        rest.put_u32_le(self.sequence);
+        rest.put_u32_le(0);
+        rest.put_u8(page.segments);
+        let whole = multiply(checksum(0, &header), page.shift) ^ page.checksum;
+        header[CHECKSUM_AT..CHECKSUM_AT + 4].copy_from_slice(&whole.to_le_bytes());
         self.sequence = self.sequence.wrapping_add(1);
-        bytes.freeze()
+        header
     }
 }
 

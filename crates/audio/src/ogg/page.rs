@@ -51,6 +51,11 @@ impl Page {
     pub fn begins_at(&self) -> u64 {
         self.begins_at
     }
+
+    /// Everything behind the header, the same for all listeners.
+    pub fn content(&self) -> &Bytes {
+        &self.content
+    }
 }
 
 fn segments_of(packet: &Bytes) -> usize {

@@ -1,4 +1,4 @@
-//! Frames that are written to a socket together.
+//! Frames that wait for a socket.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -15,11 +15,6 @@ pub(crate) struct Frames {
 }
 
 impl Frames {
-    /// One frame.
-    pub(crate) fn from_frame(frame: Bytes) -> Self {
-        Self { queue: VecDeque::from([frame]) }
-    }
-
     /// Adds a frame behind the others.
     pub(crate) fn push(&mut self, frame: Bytes) {
         if !frame.is_empty() {
@@ -31,6 +26,10 @@ impl Frames {
 impl Buf for Frames {
     fn remaining(&self) -> usize {
         self.queue.iter().map(Bytes::len).sum()
+    }
+
+    fn has_remaining(&self) -> bool {
+        !self.queue.is_empty()
     }
 
     fn chunk(&self) -> &[u8] {

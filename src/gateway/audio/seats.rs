@@ -1,0 +1,219 @@
+//! Listeners of a mix, as the audience's task writes to them.
+//!
+//! Late sound is useless: while a socket takes nothing, what is due for it is dropped, and it goes
+//! on with live sound. A page and the frames of a write are never cut.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::{broadcast, oneshot};
+use tokio::time::Instant;
+
+use crate::actors::mix::Listening;
+use crate::gateway::audience::Program;
+use crate::gateway::http::outlet::{Outlet, Piece, Sent};
+use crate::telemetry::{Metric, count};
+use earcon_audio::{ListenerStream, Page};
+
+/// Most deliveries in one write.
+const MOST: usize = 16;
+
+/// What is due for the listeners of one task.
+struct Due<T> {
+    receiver: broadcast::Receiver<T>,
+    due: Vec<T>,
+}
+
+impl<T: Clone> Due<T> {
+    fn new(receiver: broadcast::Receiver<T>) -> Self {
+        Self { receiver, due: Vec::new() }
+    }
+
+    /// Waits for the next delivery, and takes those behind it; false at the end.
+    async fn next(&mut self) -> bool {
+        self.due.clear();
+        loop {
+            match self.receiver.recv().await {
+                Ok(first) => {
+                    self.due.push(first);
+                    self.gather();
+                    return true;
+                }
+                Err(RecvError::Lagged(missed)) => self.skip(missed),
+                Err(RecvError::Closed) => return false,
+            }
+        }
+    }
+
+    fn gather(&mut self) {
+        while self.due.len() < MOST {
+            match self.receiver.try_recv() {
+                Ok(next) => self.due.push(next),
+                Err(TryRecvError::Lagged(missed)) => self.skip(missed),
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return,
+            }
+        }
+    }
+
+    /// Skips to live sound.
+    fn skip(&mut self, missed: u64) {
+        count(Metric::ListenerDropped, missed + self.receiver.len() as u64);
+        self.receiver = self.receiver.resubscribe();
+    }
+}
+
+/// A listener for packets over a WebSocket.
+pub(super) struct FrameSeat {
+    outlet: Arc<Outlet>,
+    /// The first frame.
+    config: Bytes,
+    patience: Duration,
+    /// Since when the socket takes nothing.
+    stuck: Option<Instant>,
+    /// Keeps the mix running.
+    listening: Listening,
+    /// Resolves when the listener is removed.
+    _removed: oneshot::Sender<()>,
+}
+
+impl FrameSeat {
+    /// A listener that is removed when it took nothing for `patience`. The receiver fails when it
+    /// is removed.
+    pub(super) fn new(
+        outlet: Arc<Outlet>,
+        listening: Listening,
+        config: Bytes,
+        patience: Duration,
+    ) -> (Self, oneshot::Receiver<()>) {
+        let (removed, ended) = oneshot::channel();
+        (Self { outlet, config, patience, stuck: None, listening, _removed: removed }, ended)
+    }
+
+    /// The connection to the mix.
+    pub(super) fn listening(&self) -> &Listening {
+        &self.listening
+    }
+}
+
+/// Frames for WebSockets, several in a piece.
+pub(super) struct Frames {
+    due: Due<Bytes>,
+    /// The frame of the voices that sound now.
+    voices: Arc<Mutex<Bytes>>,
+}
+
+impl Frames {
+    /// Frames from now on.
+    pub(super) fn new(receiver: broadcast::Receiver<Bytes>, voices: Arc<Mutex<Bytes>>) -> Self {
+        Self { due: Due::new(receiver), voices }
+    }
+}
+
+impl Program for Frames {
+    type Seat = FrameSeat;
+
+    async fn next(&mut self) -> bool {
+        self.due.next().await
+    }
+
+    fn welcome(&mut self, seat: &mut FrameSeat) -> bool {
+        let voices = self.voices.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        seat.outlet.send(&[Piece::Shared(&seat.config), Piece::Shared(&voices)]).is_ok()
+    }
+
+    fn deliver(&mut self, seat: &mut FrameSeat) -> bool {
+        match seat.outlet.try_flush() {
+            Err(_) => false,
+            Ok(Sent::All) => {
+                seat.stuck = None;
+                let mut pieces = [Piece::Own(&[]); MOST];
+                pieces.iter_mut().zip(&self.due.due).for_each(|(piece, frames)| *piece = Piece::Shared(frames));
+                seat.outlet.send(pieces.get(..self.due.due.len()).unwrap_or_default()).is_ok()
+            }
+            Ok(Sent::Waiting) => {
+                count(Metric::ListenerDropped, self.due.due.len() as u64);
+                seat.stuck.get_or_insert_with(Instant::now).elapsed() < seat.patience
+            }
+        }
+    }
+}
+
+/// A listener for Ogg over HTTP.
+pub(super) struct PageSeat {
+    outlet: Arc<Outlet>,
+    /// The head of the HTTP answer.
+    head: Bytes,
+    /// Begins with the first page, because the listener's positions begin where it joined.
+    stream: Option<ListenerStream>,
+    /// Keeps the mix running.
+    listening: Listening,
+}
+
+impl PageSeat {
+    /// A listener whose answer begins with `head`.
+    pub(super) fn new(outlet: Arc<Outlet>, listening: Listening, head: Bytes) -> Self {
+        Self { outlet, head, stream: None, listening }
+    }
+
+    /// The connection to the mix.
+    pub(super) fn listening(&self) -> &Listening {
+        &self.listening
+    }
+
+    fn send(&mut self, page: &Page) -> bool {
+        let sent = match &mut self.stream {
+            Some(stream) => {
+                let header = stream.header(page);
+                self.outlet.send(&[Piece::Own(&header), Piece::Shared(page.content())])
+            }
+            None => {
+                let (mut stream, headers) = ListenerStream::begin(serial(), self.listening.pre_skip, page.begins_at());
+                let header = stream.header(page);
+                self.stream = Some(stream);
+                self.outlet.send(&[Piece::Shared(&headers), Piece::Own(&header), Piece::Shared(page.content())])
+            }
+        };
+        sent.is_ok()
+    }
+}
+
+/// Ogg requires a serial number for each logical stream.
+fn serial() -> u32 {
+    uuid::Uuid::new_v4().as_fields().0
+}
+
+/// Pages of Ogg.
+pub(super) struct Pages(Due<Arc<Page>>);
+
+impl Pages {
+    /// Pages from now on.
+    pub(super) fn new(receiver: broadcast::Receiver<Arc<Page>>) -> Self {
+        Self(Due::new(receiver))
+    }
+}
+
+impl Program for Pages {
+    type Seat = PageSeat;
+
+    async fn next(&mut self) -> bool {
+        self.0.next().await
+    }
+
+    fn welcome(&mut self, seat: &mut PageSeat) -> bool {
+        seat.outlet.send(&[Piece::Shared(&seat.head)]).is_ok()
+    }
+
+    fn deliver(&mut self, seat: &mut PageSeat) -> bool {
+        for page in &self.0.due {
+            match seat.outlet.try_flush() {
+                Err(_) => return false,
+                Ok(Sent::All) if !seat.send(page) => return false,
+                Ok(Sent::All) => {}
+                Ok(Sent::Waiting) => count(Metric::ListenerDropped, 1),
+            }
+        }
+        true
+    }
+}

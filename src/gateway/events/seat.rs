@@ -1,0 +1,201 @@
+//! Live events for followers that are up to date: one task encodes a step once and writes it to
+//! each socket without waiting.
+//!
+//! A follower whose socket does not take all bytes at once leaves its seat with its position, and
+//! its own task goes on from there.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use tokio::sync::oneshot;
+
+use super::follower::Encoding;
+use crate::actors::hub::{EventBatch, Live};
+use crate::gateway::audience::Program;
+use crate::gateway::http::outlet::{Outlet, Piece, Sent};
+use crate::live::{Filter, MessageFrame, wire};
+use crate::telemetry::{Metric, count};
+use earcon_model::Seq;
+
+/// Resolves to the last event sent, when the socket is slow. Fails when the workspace stops.
+pub(super) type Left = oneshot::Receiver<Seq>;
+
+/// A follower that is up to date.
+pub(super) struct Seat {
+    outlet: Arc<Outlet>,
+    filter: Arc<Filter>,
+    encoding: Encoding,
+    /// The last event sent, or passed over by the filter.
+    seen: Seq,
+    left: Option<oneshot::Sender<Seq>>,
+}
+
+impl Seat {
+    /// Continues after `seen`.
+    pub(super) fn new(outlet: Arc<Outlet>, filter: Arc<Filter>, encoding: Encoding, seen: Seq) -> (Self, Left) {
+        let (left, resolves) = oneshot::channel();
+        (Self { outlet, filter, encoding, seen, left: Some(left) }, resolves)
+    }
+
+    /// Writes frames, which end with event `seen`. Returns false if the follower leaves.
+    fn send(&mut self, pieces: &[Piece<'_>], seen: Seq) -> bool {
+        self.seen = seen;
+        // Without frames, the state of the socket does not matter.
+        let sent = if pieces.is_empty() { Ok(Sent::All) } else { self.outlet.send(pieces) };
+        if sent == Ok(Sent::All) {
+            return true;
+        }
+        // A connection that has ended shows it to its own task as well.
+        if let Some(left) = self.left.take() {
+            let _ended = left.send(seen).is_err();
+        }
+        false
+    }
+}
+
+/// The live events of a workspace, step by step.
+pub(super) struct LiveEvents {
+    live: Live,
+    step: Step,
+    delivered: u64,
+    gaps: u64,
+}
+
+impl LiveEvents {
+    /// The events after the newest one.
+    pub(super) fn new(live: Live) -> Self {
+        let step = Step::behind(live.newest());
+        Self { live, step, delivered: 0, gaps: 0 }
+    }
+
+    /// Writes the events of a step to one socket.
+    fn write(&mut self, step: &mut Step, seat: &mut Seat) -> bool {
+        if seat.seen >= step.last {
+            return true;
+        }
+        if seat.seen + 1 == step.first && step.contiguous && seat.filter.is_open() {
+            self.delivered += step.events;
+            let all = step.all(seat.encoding);
+            return seat.send(&[Piece::Shared(&all)], step.last);
+        }
+        self.write_chosen(step, seat)
+    }
+
+    /// The same for a follower that does not get exactly the step.
+    fn write_chosen(&mut self, step: &Step, seat: &mut Seat) -> bool {
+        let mut frames = Vec::new();
+        let mut seen = seat.seen;
+        for batch in &step.batches {
+            for (event, frame) in batch.frames(seat.encoding == Encoding::Compact) {
+                if event.seq <= seen {
+                    continue;
+                }
+                if event.seq > seen + 1 {
+                    self.gaps += 1;
+                    frames.push(MessageFrame::text(&wire::gap_json(seen + 1, event.seq - 1, None)).wire());
+                }
+                seen = event.seq;
+                if seat.filter.admits(event) {
+                    self.delivered += 1;
+                    frames.push(frame().wire());
+                }
+            }
+        }
+        let pieces: Vec<_> = frames.iter().map(Piece::Shared).collect();
+        seat.send(&pieces, seen)
+    }
+}
+
+impl Program for LiveEvents {
+    type Seat = Seat;
+
+    async fn next(&mut self) -> bool {
+        if self.live.beyond(self.step.last).await.is_err() {
+            return false;
+        }
+        self.step = Step::after(&self.live, self.step.last);
+        true
+    }
+
+    /// A row may be ahead of a follower that arrives.
+    fn welcome(&mut self, seat: &mut Seat) -> bool {
+        while seat.seen < self.step.last.max(self.live.newest()) {
+            let mut step = Step::after(&self.live, seat.seen);
+            if step.batches.is_empty() {
+                break;
+            }
+            if !self.write(&mut step, seat) {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn deliver(&mut self, seat: &mut Seat) -> bool {
+        let mut step = std::mem::take(&mut self.step);
+        let stays = self.write(&mut step, seat);
+        self.step = step;
+        stays
+    }
+
+    fn delivered(&mut self) {
+        // Encodings are kept only while they are used.
+        self.step = Step::behind(self.step.last);
+        if self.delivered > 0 {
+            count(Metric::EventsDelivered, std::mem::take(&mut self.delivered));
+        }
+        if self.gaps > 0 {
+            count(Metric::SubscriberGaps, std::mem::take(&mut self.gaps));
+        }
+    }
+}
+
+/// Batches that are delivered together.
+#[derive(Default)]
+struct Step {
+    batches: Vec<Arc<EventBatch>>,
+    first: Seq,
+    last: Seq,
+    events: u64,
+    /// No event is missing between the first and the last one.
+    contiguous: bool,
+    /// All frames in one piece.
+    json: Option<Bytes>,
+    compact: Option<Bytes>,
+}
+
+impl Step {
+    /// No events, at this position.
+    fn behind(last: Seq) -> Self {
+        Self { last, ..Self::default() }
+    }
+
+    /// The events after `seen`.
+    fn after(live: &Live, seen: Seq) -> Self {
+        let batches = live.after(seen);
+        let (mut first, mut last, mut events, mut contiguous) = (None, seen, 0, true);
+        for event in batches.iter().flat_map(|batch| batch.events()) {
+            contiguous &= first.is_none() || event.seq == last + 1;
+            first.get_or_insert(event.seq);
+            last = event.seq;
+            events += 1;
+        }
+        Self { batches, first: first.unwrap_or_default(), last, events, contiguous, json: None, compact: None }
+    }
+
+    /// All frames, joined once for all followers.
+    fn all(&mut self, encoding: Encoding) -> Bytes {
+        let compact = encoding == Encoding::Compact;
+        let joined = if compact { &mut self.compact } else { &mut self.json };
+        joined.get_or_insert_with(|| join(&self.batches, compact)).clone()
+    }
+}
+
+fn join(batches: &[Arc<EventBatch>], compact: bool) -> Bytes {
+    let mut frames = batches.iter().flat_map(|batch| batch.frames(compact)).map(|(_, frame)| frame().wire());
+    let Some(first) = frames.next() else { return Bytes::new() };
+    let Some(second) = frames.next() else { return first };
+    let mut joined = BytesMut::from(first);
+    [second].into_iter().chain(frames).for_each(|frame| joined.extend_from_slice(&frame));
+    joined.freeze()
+}
