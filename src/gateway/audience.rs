@@ -1,9 +1,9 @@
 //! Many connections that receive the same things, written to by few tasks.
 //!
-//! A task for each connection costs a wake-up, a turn of the scheduler and a fight for shared state
-//! with each delivery, which together cost as much as the write. Here a [`Program`] wakes once for
-//! up to [`SEATS`] connections and writes to one after the other, without waiting for any. A
-//! connection that cannot keep up is its seat's own affair: it skips, or leaves.
+//! A task for each connection costs a wake-up, a turn of the scheduler and contention for shared
+//! state with each delivery, which together cost as much as the write. Here a [`Program`] wakes
+//! once for up to [`SEATS`] connections and writes to one after the other, without waiting for any.
+//! The seat of a connection that cannot keep up decides: it skips, or leaves.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -43,7 +43,7 @@ struct House<S> {
 /// The connections of one task.
 struct Row<S> {
     arrivals: Mutex<Vec<Arc<Place<S>>>>,
-    /// Somebody arrived, or the last one left.
+    /// A connection arrived, or the last one left.
     changed: Notify,
     occupied: AtomicUsize,
 }
@@ -123,7 +123,7 @@ impl<S: Send + 'static> Audience<S> {
     }
 }
 
-/// Delivers to one row until the program ends, or nobody is left.
+/// Delivers to one row until the program ends, or no connection is left.
 async fn run<P: Program>(mut program: P, row: Arc<Row<P::Seat>>, house: Arc<House<P::Seat>>) {
     let mut places: Vec<Arc<Place<P::Seat>>> = Vec::new();
     loop {
@@ -142,12 +142,11 @@ async fn run<P: Program>(mut program: P, row: Arc<Row<P::Seat>>, house: Arc<Hous
                 program.delivered();
             }
         }
-        // A connection joins under the same lock, so none joins a row that ends.
-        let mut rows = lock(&house.rows);
-        if row.occupied.load(Ordering::Acquire) == 0 {
-            rows.retain(|other| !Arc::ptr_eq(other, &row));
+        if closed(&row, &house) {
             return;
         }
+        // A round is many system calls: others have their turn before the next one.
+        tokio::task::yield_now().await;
     }
     lock(&house.rows).retain(|other| !Arc::ptr_eq(other, &row));
     places.append(&mut lock(&row.arrivals));
@@ -155,6 +154,17 @@ async fn run<P: Program>(mut program: P, row: Arc<Row<P::Seat>>, house: Arc<Hous
         let left = lock(&place).take();
         drop(left);
     }
+}
+
+/// Removes the row if no connection is left. A connection joins under the same lock, so none joins
+/// a row that ends.
+fn closed<S>(row: &Arc<Row<S>>, house: &House<S>) -> bool {
+    let mut rows = lock(&house.rows);
+    let empty = row.occupied.load(Ordering::Acquire) == 0;
+    if empty {
+        rows.retain(|other| !Arc::ptr_eq(other, row));
+    }
+    empty
 }
 
 /// Whether the connection stays.

@@ -125,3 +125,54 @@ async fn slow_client_gets_a_gap_and_does_not_slow_others() {
     }
     assert!(gaps > 0, "the slow client learns that it missed events");
 }
+
+/// A client that stops reading for a while, but not for longer than the buffer lasts, misses
+/// nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn client_that_pauses_gets_every_event_once_and_in_order() {
+    const ROUNDS: u64 = 150;
+    let server = Server::start().await;
+    server.post("load", &[(START, 0.0)]).await;
+    let mut paused = server.follow_narrowly().await;
+    paused.send(json!({"type": "subscribe", "since": "live"})).await;
+    paused.until("subscribed").await;
+    for round in 0..ROUNDS as i64 {
+        // More than the socket buffers, so the server has to wait in the middle of a frame.
+        let rows = noise(START + 1_000 + round * 1_000_000, 1_000, 10.0);
+        server.post("load", &rows).await;
+    }
+    let first = paused.json().await["seq"].as_u64().expect("an event, not a gap");
+    for behind in 1..ROUNDS {
+        assert_eq!(paused.json().await["seq"], first + behind);
+    }
+    // Live again.
+    for behind in ROUNDS..ROUNDS + 20 {
+        server.post("load", &[(START + 1_000_000_000 + behind as i64, 1.0)]).await;
+        assert_eq!(paused.json().await["seq"], first + behind);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_can_subscribe_again_while_events_flow() {
+    let server = Server::start().await;
+    server.post("a", &[(START, 0.0)]).await;
+    let mut socket = server.follow().await;
+    for round in 1..20 {
+        let kpi = if round % 2 == 0 { "a" } else { "b" };
+        socket.send(json!({"type": "subscribe", "since": "live", "filter": {"kpis": [kpi]}})).await;
+        socket.until("subscribed").await;
+        // Answered between events, on the same socket.
+        socket.send(json!({"type": "ping"})).await;
+        for kpi in ["a", "b"] {
+            server.post(kpi, &[(START + round, 1.0)]).await;
+        }
+        let mut types = Vec::new();
+        for _ in 0..2 {
+            let message = socket.json().await;
+            assert!(message["type"] == "pong" || message["kpi"] == kpi, "{message}");
+            types.push(message["type"].as_str().unwrap().to_owned());
+        }
+        types.sort();
+        assert_eq!(types, ["pong", "samples"]);
+    }
+}

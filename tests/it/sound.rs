@@ -3,6 +3,7 @@
 //! Only [`real_time`] depends on the clock. The other tests count packets.
 
 mod decoders;
+mod http;
 mod real_time;
 
 use serde_json::json;

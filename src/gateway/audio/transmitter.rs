@@ -251,34 +251,64 @@ fn cue_frame(cue: &Cue) -> MessageFrame {
 mod tests {
     use super::*;
 
+    use crate::gateway::http::outlet::Outlet;
+    use std::time::Duration;
+    use tokio::io::AsyncReadExt;
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::sync::oneshot;
+
     fn listening(sounds: &broadcast::Sender<Sound>) -> Listening {
         Listening::new(sounds.subscribe(), Arc::default(), 312, ())
     }
 
+    async fn connection() -> (Arc<Outlet>, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (Arc::new(Outlet::new(listener.accept().await.unwrap().0)), client)
+    }
+
+    fn frame_seat(outlet: Arc<Outlet>, sounds: &broadcast::Sender<Sound>) -> (FrameSeat, oneshot::Receiver<()>) {
+        FrameSeat::new(outlet, listening(sounds), Bytes::from_static(b"config"), Duration::from_secs(20))
+    }
+
+    async fn read_until(client: &mut TcpStream, wanted: &[u8]) -> Vec<u8> {
+        let mut read = Vec::new();
+        while !read.windows(wanted.len()).any(|bytes| bytes == wanted) {
+            assert!(client.read_buf(&mut read).await.unwrap() > 0, "{}", read.escape_ascii());
+        }
+        read
+    }
+
     #[tokio::test]
-    async fn listeners_share_frames_and_the_last_one_ends_it() {
+    async fn listeners_get_frames_and_pages_and_the_last_one_ends_it() {
         let (sounds, _) = broadcast::channel(8);
         let (_running, shutdown) = watch::channel(false);
         let (transmitters, workspace) = (Transmitters::default(), WorkspaceId::new("w").unwrap());
-        let mut one = transmitters.frames(&workspace, listening(&sounds), &shutdown);
-        let mut other = transmitters.frames(&workspace, listening(&sounds), &shutdown);
-        let mut pages = transmitters.pages(&workspace, listening(&sounds), &shutdown);
+        let ((one, mut one_client), (pages, mut pages_client)) = (connection().await, connection().await);
+        let (seat, _removed) = frame_seat(one, &sounds);
+        let ticket = transmitters.join_frames(&workspace, seat, &shutdown);
+        let seat = PageSeat::new(pages, listening(&sounds), Bytes::from_static(b"head"));
+        transmitters.join_pages(&workspace, seat, &shutdown).stay();
         assert_eq!(transmitters.table().len(), 1);
         for number in 0..3 {
             assert!(sounds.send(Sound::Packet(Packet::new(number, b"opus"))).is_ok());
         }
-        let (first, same) = (one.receiver.recv().await.unwrap(), other.receiver.recv().await.unwrap());
-        assert_eq!(first.as_ptr(), same.as_ptr(), "one frame for all");
-        assert_eq!(&first[..], b"\x82\x0c\0\0\0\0\0\0\0\0opus");
-        assert_eq!(pages.receiver.recv().await.unwrap().begins_at(), 0);
-        drop((one, other, pages));
-        assert!(sounds.send(Sound::Packet(Packet::new(3, b"opus"))).is_ok());
+        let read = read_until(&mut one_client, b"\x82\x0c\0\0\0\0\0\0\0\0opus").await;
+        assert!(read.starts_with(b"config\x81"), "{}", read.escape_ascii());
+        let read = read_until(&mut pages_client, b"opusopus").await;
+        assert!(read.starts_with(b"headOggS"), "{}", read.escape_ascii());
+        drop((ticket, pages_client));
         let gone = async {
-            while !transmitters.table().is_empty() {
+            // That a listener has left shows when pages are written to it.
+            for number in 3.. {
+                if transmitters.table().is_empty() {
+                    return;
+                }
+                let _ended = sounds.send(Sound::Packet(Packet::new(number, b"opus"))).is_err();
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(std::time::Duration::from_secs(60), gone).await.expect("the transmitter ends");
+        tokio::time::timeout(Duration::from_secs(60), gone).await.expect("the transmitter ends");
     }
 
     #[tokio::test]
@@ -286,16 +316,22 @@ mod tests {
         let (sounds, _) = broadcast::channel(8);
         let (_running, shutdown) = watch::channel(false);
         let (transmitters, workspace) = (Transmitters::default(), WorkspaceId::new("w").unwrap());
-        let mut pages = transmitters.pages(&workspace, listening(&sounds), &shutdown);
+        let ((pages, mut pages_client), (one, mut one_client)) = (connection().await, connection().await);
+        let seat = PageSeat::new(pages, listening(&sounds), Bytes::from_static(b"head"));
+        transmitters.join_pages(&workspace, seat, &shutdown).stay();
         assert!(sounds.send(Sound::Packet(Packet::new(7, b"opus"))).is_ok());
         drop(sounds);
-        assert_eq!(pages.receiver.recv().await.unwrap().begins_at(), 7 * 960, "the last page");
-        assert_eq!(pages.receiver.recv().await.unwrap_err(), RecvError::Closed);
+        let mut stream = Vec::new();
+        pages_client.read_to_end(&mut stream).await.unwrap();
+        assert!(stream.ends_with(b"opus"), "the last page: {}", stream.escape_ascii());
         // A workspace that comes back has a transmitter of its own.
         let (sounds, _) = broadcast::channel(8);
-        let mut frames = transmitters.frames(&workspace, listening(&sounds), &shutdown);
+        let (seat, removed) = frame_seat(one, &sounds);
+        let _ticket = transmitters.join_frames(&workspace, seat, &shutdown);
         assert!(sounds.send(Sound::Packet(Packet::new(0, b"opus"))).is_ok());
-        assert!(frames.receiver.recv().await.is_ok());
+        read_until(&mut one_client, b"opus").await;
+        drop(sounds);
+        assert!(removed.await.is_err(), "the listener is removed");
     }
 
     #[test]

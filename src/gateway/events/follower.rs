@@ -2,7 +2,7 @@
 //!
 //! Holds no socket: WebSocket and server-sent events both drive it. While its socket is slow, no
 //! frames are taken, and the broadcast overtakes this follower alone. It then gets a `gap` message.
-//! A follower that is up to date and has no rate may continue in an audience (`seat`).
+//! A follower that has replayed its events and has no rate may continue in an audience (`seat`).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -151,12 +151,11 @@ impl Follower {
         &self.epoch
     }
 
-    /// Begins a seat in the audience of the same workspace. `None` while frames or events wait for
-    /// this follower, or if it has a rate, which needs a clock of its own.
+    /// Begins a seat in the audience of the same workspace. `None` during a replay, while frames
+    /// wait for this follower, or if it has a rate, which needs a clock of its own.
     pub(super) fn seat(&self, outlet: &Arc<Outlet>) -> Option<(Seat, Left)> {
-        let up_to_date = self.ready.is_empty() && self.seen >= self.replay_to && self.seen >= self.live.newest();
-        let seat = || Seat::new(outlet.clone(), self.filter.clone(), self.encoding, self.seen);
-        (up_to_date && self.rate.is_none()).then(seat)
+        let live = self.ready.is_empty() && self.seen >= self.replay_to && self.rate.is_none();
+        live.then(|| Seat::new(outlet.clone(), self.filter.clone(), self.encoding, self.seen))
     }
 
     /// The broadcast that it follows.

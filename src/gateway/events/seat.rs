@@ -120,11 +120,11 @@ impl Program for LiveEvents {
     /// A row may be ahead of a follower that arrives.
     fn welcome(&mut self, seat: &mut Seat) -> bool {
         while seat.seen < self.step.last.max(self.live.newest()) {
-            let mut step = Step::after(&self.live, seat.seen);
+            let step = Step::after(&self.live, seat.seen);
             if step.batches.is_empty() {
                 break;
             }
-            if !self.write(&mut step, seat) {
+            if !self.write_chosen(&step, seat) {
                 return false;
             }
         }
@@ -179,6 +179,10 @@ impl Step {
             first.get_or_insert(event.seq);
             last = event.seq;
             events += 1;
+        }
+        if batches.is_empty() {
+            // Nothing is kept: the next event shows what is missing.
+            last = live.newest().max(seen);
         }
         Self { batches, first: first.unwrap_or_default(), last, events, contiguous, json: None, compact: None }
     }

@@ -164,12 +164,9 @@ impl AsyncRead for Connection {
 pub(crate) fn poll_read(tcp: &TcpStream, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
     loop {
         ready!(tcp.poll_read_ready(context))?;
-        match tcp.try_read(buffer.initialize_unfilled()) {
+        match tcp.try_read_buf(buffer) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            read => {
-                buffer.advance(read?);
-                return Poll::Ready(Ok(()));
-            }
+            read => return Poll::Ready(read.map(|_| ())),
         }
     }
 }
