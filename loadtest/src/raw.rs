@@ -106,7 +106,8 @@ async fn play(raw: Rc<Raw>, packet_bytes: usize) {
     let mut ticks = tokio::time::interval_at(Instant::now() + PACKET, PACKET);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
     let opus = vec![0xa5; packet_bytes];
-    let page = [b"OggS".as_slice(), &[0; 25], &opus, &opus].concat();
+    let lacing = [vec![u8::MAX; packet_bytes / 255], vec![(packet_bytes % 255) as u8]].concat().repeat(2);
+    let page = [b"OggS".as_slice(), &[0; 22], &[lacing.len() as u8], &lacing, &opus, &opus].concat();
     let mut number: u64 = 0;
     loop {
         ticks.tick().await;

@@ -1,6 +1,7 @@
 //! `GET …/events`: the same events over a WebSocket or as server-sent events.
 
 pub(crate) mod audiences;
+mod encoding;
 mod follower;
 mod seat;
 mod sse;
@@ -20,7 +21,8 @@ use crate::gateway::http::problem::Problem;
 use crate::gateway::http::query::{Params, bad};
 use crate::gateway::websocket::Upgrade;
 use crate::live::{Conflation, Filter, Since};
-use follower::{Encoding, FollowRequest};
+use encoding::Encoding;
+use follower::FollowRequest;
 use state::EventsState;
 
 #[derive(Deserialize, IntoParams)]

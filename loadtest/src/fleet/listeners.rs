@@ -27,7 +27,7 @@ pub(crate) struct ReceivedAudio {
     /// Microseconds that a packet was later than the earliest of all packets, each relative to its
     /// due time.
     pub(crate) lateness: Histogram<u64>,
-    /// Packets of 20 ms. For Ogg, pages of 40 ms.
+    /// Packets of 20 ms.
     pub(crate) pieces: u64,
     pub(crate) bytes: u64,
     /// Dropped packets, from jumps of the packet number.
@@ -126,11 +126,33 @@ pub(crate) fn ogg(
                 ensure!(read > 0, "the server ended the stream");
                 if state.measuring.load(Ordering::Relaxed) {
                     let mut heard = heard.borrow_mut();
-                    // A page whose first bytes are split between two reads is missed. That is rare.
-                    heard.pieces += page.find_iter(&buffer).count() as u64;
+                    // A page whose header is split between two reads is missed. That is rare.
+                    heard.pieces += page.find_iter(&buffer).map(|at| packets_of_page(&buffer[at..])).sum::<u64>();
                     heard.bytes += read as u64;
                 }
             }
         })
+    }
+}
+
+/// The packets that end in a page (RFC 3533 §6): each ends with a segment shorter than 255 bytes.
+fn packets_of_page(page: &[u8]) -> u64 {
+    const SEGMENTS_AT: usize = 26;
+    let segments = page.get(SEGMENTS_AT).map_or(0, |count| usize::from(*count));
+    let table = page.get(SEGMENTS_AT + 1..SEGMENTS_AT + 1 + segments).unwrap_or_default();
+    table.iter().filter(|length| **length < u8::MAX).count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_of_a_page_are_counted_by_their_last_segments() {
+        let page = |table: &[u8]| [b"OggS".as_slice(), &[0; 22], &[table.len() as u8], table].concat();
+        assert_eq!(packets_of_page(&page(&[160, 160])), 2);
+        assert_eq!(packets_of_page(&page(&[255, 255, 3, 160, 255, 0])), 3);
+        assert_eq!(packets_of_page(&page(&[])), 0);
+        assert_eq!(packets_of_page(b"OggS"), 0);
     }
 }

@@ -65,8 +65,8 @@ pub(crate) async fn run(name: &str, load: &Audio, target: Target, programs: &Pro
     let (pieces, bytes) = (sum(|heard| heard.pieces), sum(|heard| heard.bytes));
     let listeners = load.listeners as f64;
     report.add("listeners", "", listeners, Better::Neither);
-    // Two packets per page. Delivered pieces count, not expected ones.
-    let a_second = if load.format == Format::Packets { 50.0 } else { 25.0 };
+    // Packets of 20 ms. Delivered ones count, not expected ones.
+    let a_second = 50.0;
     report.add("listeners per core", "", pieces / a_second / cpu, Better::Higher);
     report.add("sound that arrived in time", "%", pieces / (seconds * a_second * listeners) * 100.0, Better::Neither);
     report.add("bitrate per listener", "kbit/s", bytes * 8.0 / seconds / listeners / 1_000.0, Better::Neither);

@@ -27,10 +27,6 @@ use earcon_model::WorkspaceId;
 
 /// Deliveries a slow listener may lag behind before it skips to live sound.
 const BUFFER: usize = 32;
-/// Least packets of a page of Ogg: 40 ms. A player can start soon, and the container costs about 6
-/// kbit/s.
-const PACKETS_A_PAGE: usize = 2;
-
 /// Packets in one write for this number of listeners: 20, 40 or 60 ms.
 fn pace(listeners: usize) -> usize {
     match listeners {
@@ -38,6 +34,13 @@ fn pace(listeners: usize) -> usize {
         201..=1_000 => 2,
         _ => 3,
     }
+}
+
+/// Packets in a page of Ogg: 40 or 60 ms. A player can start soon, and the container costs 4 to 6
+/// kbit/s. Players keep far more than a page before they play, so pages grow earlier than writes of
+/// packets.
+fn packets_a_page(listeners: usize) -> usize {
+    if listeners <= 200 { 2 } else { 3 }
 }
 
 /// The transmitters of this node, one for each workspace whose mix has listeners here.
@@ -190,8 +193,7 @@ impl Transmitter {
     }
 
     fn packet(&mut self, packet: &Packet) {
-        let page =
-            self.pages.push(packet.number(), packet.opus(), pace(self.listeners.pages.len()).max(PACKETS_A_PAGE));
+        let page = self.pages.push(packet.number(), packet.opus(), packets_a_page(self.listeners.pages.len()));
         if let Some(page) = page {
             let _no_listener = self.senders.pages.send(Arc::new(page)).is_err();
         }
@@ -337,5 +339,6 @@ mod tests {
     #[test]
     fn more_listeners_get_larger_pieces() {
         assert_eq!([1, 200, 201, 5_000].map(pace), [1, 1, 2, 3]);
+        assert_eq!([1, 200, 201, 5_000].map(packets_a_page), [2, 2, 3, 3]);
     }
 }

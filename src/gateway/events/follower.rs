@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::encoding::Encoding;
 use super::seat::{Left, Seat};
 use super::state::EventsState;
 use crate::actors::directory::Workspace;
@@ -38,13 +39,6 @@ impl Frame {
         let (Frame::Event(_, message) | Frame::Control(_, message)) = self;
         message
     }
-}
-
-/// The form a follower wants events in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Encoding {
-    Json,
-    Compact,
 }
 
 /// The request of a follower.
@@ -250,7 +244,7 @@ impl Follower {
 
     fn include(&mut self, batch: &EventBatch) {
         self.take_due();
-        for (event, message) in batch.frames(self.encoding == Encoding::Compact) {
+        for (event, message) in batch.frames(self.encoding.is_compact()) {
             self.offer(event, message);
         }
     }

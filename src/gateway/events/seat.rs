@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use tokio::sync::oneshot;
 
-use super::follower::Encoding;
+use super::encoding::Encoding;
 use crate::actors::hub::{EventBatch, Live};
 use crate::gateway::audience::Program;
 use crate::gateway::http::outlet::{Outlet, Piece, Sent};
@@ -86,7 +86,7 @@ impl LiveEvents {
         let mut frames = Vec::new();
         let mut seen = seat.seen;
         for batch in &step.batches {
-            for (event, frame) in batch.frames(seat.encoding == Encoding::Compact) {
+            for (event, frame) in batch.frames(seat.encoding.is_compact()) {
                 if event.seq <= seen {
                     continue;
                 }
@@ -189,7 +189,7 @@ impl Step {
 
     /// All frames, joined once for all followers.
     fn all(&mut self, encoding: Encoding) -> Bytes {
-        let compact = encoding == Encoding::Compact;
+        let compact = encoding.is_compact();
         let joined = if compact { &mut self.compact } else { &mut self.json };
         joined.get_or_insert_with(|| join(&self.batches, compact)).clone()
     }

@@ -11,7 +11,8 @@ use serde::Deserialize;
 use tokio::time::{Instant, sleep};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use super::follower::{Encoding, FollowRequest, Follower};
+use super::encoding::Encoding;
+use super::follower::{FollowRequest, Follower};
 use super::seat::{Left, Seat};
 use super::state::EventsState;
 use crate::actors::directory::Workspace;
@@ -136,7 +137,8 @@ impl Connection {
             let frames = async {
                 match (&mut self.seated, &mut self.follower) {
                     (Some((_, left)), _) => left.await.ok().map(Wake::Left),
-                    (None, Some(follower)) => follower.ready().await.map(|()| Wake::Ready),
+                    // Boxed, because a connection with a seat must not reserve the memory.
+                    (None, Some(follower)) => Box::pin(follower.ready()).await.map(|()| Wake::Ready),
                     (None, None) => std::future::pending().await,
                 }
             };

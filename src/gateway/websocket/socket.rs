@@ -88,7 +88,8 @@ impl Socket {
     pub(crate) async fn receive(&mut self) -> Result<Incoming, Gone> {
         // A client must not make answers pile up by sending pings.
         if self.outlet.try_flush()? == Sent::Waiting {
-            self.flush().await?;
+            // Boxed, because an idle connection must not reserve the memory.
+            Box::pin(self.flush()).await?;
         }
         match self.stream.next().await {
             Some(Ok(Message::Text(text))) => Ok(Incoming::Text(text.as_str().to_owned())),
@@ -106,7 +107,7 @@ impl Socket {
         let pieces: Vec<_> = frames.iter().map(Piece::Shared).collect();
         match self.outlet.send(&pieces)? {
             Sent::All => Ok(()),
-            Sent::Waiting => self.flush().await,
+            Sent::Waiting => Box::pin(self.flush()).await,
         }
     }
 
@@ -132,7 +133,7 @@ impl Socket {
     /// As [`Self::send`].
     pub(crate) async fn ping(&mut self) -> Result<(), Gone> {
         self.stream.send(Message::Ping(Bytes::new())).await.map_err(|_| Gone)?;
-        self.flush().await
+        if self.outlet.try_flush()? == Sent::All { Ok(()) } else { Box::pin(self.flush()).await }
     }
 
     /// Closes the connection with a reason.
