@@ -57,7 +57,7 @@ async fn next_events(following: &mut Following, count: usize) -> Vec<Arc<Event>>
     let mut found = Vec::new();
     while found.len() < count {
         let next = tokio::time::timeout(PLENTY, following.next()).await;
-        found.extend(next.expect("a follower receives events in time").expect("following goes on").unwrap());
+        found.extend(next.expect("a follower receives events in time").expect("following goes on").unwrap().events);
     }
     found
 }
