@@ -1,7 +1,7 @@
 //! Every event to subscribers outside, as a CloudEvent.
 //!
 //! The cursor is in the meta store. Events after it are published again after a crash or a lost
-//! connection, with the same identifiers. A workspace that is fanned out for the first time begins
+//! connection, with the same identifiers: an event keeps the epoch that wrote it. A workspace that is fanned out for the first time begins
 //! at the end of its log, so that no old events are published.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,7 @@ use crate::live::{split, wire};
 use crate::services::records::{Family, Records};
 use crate::telemetry::{Metric, count};
 use earcon_model::{Event, EventType, Seq};
-use earcon_ports::{Connection, ErrorKind, MetaStore, PortError, Publication, Publisher, Revision};
+use earcon_ports::{Connection, Epochs, ErrorKind, MetaStore, PortError, Publication, Publisher, Revision};
 use earcon_tenancy::WorkspacePass;
 
 /// The name of the one record of a workspace.
@@ -28,7 +28,7 @@ const HEADERS: usize = 1_024;
 pub struct FanOut {
     publisher: Arc<dyn Publisher>,
     cursors: Records<Cursor>,
-    epoch: Arc<str>,
+    epochs: Arc<Epochs>,
     /// The newest event when the workspace was opened.
     opened_at: Seq,
     progress: Mutex<Progress>,
@@ -46,16 +46,23 @@ struct Progress {
 /// The cursor as it is stored.
 #[derive(Serialize, Deserialize)]
 struct Cursor {
+    /// The epoch that wrote the event.
     epoch: String,
+    /// The last event published.
     seq: Seq,
 }
 
 impl FanOut {
-    /// Publishes events of the log's `epoch`. Events up to `opened_at` are published only if a
-    /// cursor is stored.
-    pub fn new(publisher: Arc<dyn Publisher>, meta_store: Arc<dyn MetaStore>, epoch: Arc<str>, opened_at: Seq) -> Self {
+    /// Publishes events of a log with these epochs. Events up to `opened_at` are published only if a
+    /// cursor of the same history is stored.
+    pub fn new(
+        publisher: Arc<dyn Publisher>,
+        meta_store: Arc<dyn MetaStore>,
+        epochs: Arc<Epochs>,
+        opened_at: Seq,
+    ) -> Self {
         let cursors = Records::new(meta_store, Family::PublishCursor);
-        Self { publisher, cursors, epoch, opened_at, progress: Mutex::default() }
+        Self { publisher, cursors, epochs, opened_at, progress: Mutex::default() }
     }
 
     fn progress(&self) -> MutexGuard<'_, Progress> {
@@ -64,7 +71,7 @@ impl FanOut {
 
     async fn save(&self, pass: &WorkspacePass, seq: Seq) -> Result<(), PortError> {
         let expected = self.progress().revision;
-        let cursor = Cursor { epoch: self.epoch.to_string(), seq };
+        let cursor = Cursor { epoch: self.epochs.epoch_of(seq).to_owned(), seq };
         // A conflict means that another node publishes this workspace. The cursor is read again
         // before the next try.
         let revision = self.cursors.put(pass, CURSOR, expected, &cursor).await?;
@@ -122,7 +129,7 @@ impl FanOut {
     }
 
     fn encode(&self, pass: &WorkspacePass, event: &Event) -> Bytes {
-        wire::event_json(event, pass.workspace(), &self.epoch).into()
+        wire::event_json(event, pass.workspace(), self.epochs.epoch_of(event.seq)).into()
     }
 
     fn headers(
@@ -131,7 +138,8 @@ impl FanOut {
         event: &Event,
         part: Option<(usize, usize)>,
     ) -> Vec<(&'static str, String)> {
-        let mut id = format!("{}:{}", self.epoch, event.seq);
+        let epoch = self.epochs.epoch_of(event.seq);
+        let mut id = format!("{epoch}:{}", event.seq);
         if let Some((part, _)) = part {
             id.push_str(&format!(":{part}"));
         }
@@ -143,7 +151,7 @@ impl FanOut {
             ("ce-subject", event.subject.to_string()),
             ("content-type", "application/json".to_owned()),
             ("Nats-Msg-Id", id),
-            ("Earcon-Epoch", self.epoch.to_string()),
+            ("Earcon-Epoch", epoch.to_owned()),
             ("Earcon-Seq", event.seq.to_string()),
         ];
         if let Ok(time) = jiff::Timestamp::from_millisecond(event.time_ms) {
@@ -173,8 +181,13 @@ impl Handler for FanOut {
 
     async fn cursor(&self, pass: &WorkspacePass) -> Result<Seq, PortError> {
         let (stored, revision) = self.cursors.load(pass, CURSOR).await?;
-        // A cursor of another epoch does not apply to this log.
-        let known = stored.filter(|cursor| *cursor.epoch == *self.epoch).map(|cursor| cursor.seq);
+        let taken_over = self.progress().revision != 0;
+        if taken_over && stored.as_ref().is_some_and(|cursor| self.epochs.end_of(&cursor.epoch).is_none()) {
+            // Written since this writer began, by a later one.
+            return Err(PortError::new(ErrorKind::Conflict, "another node publishes this workspace"));
+        }
+        // A cursor of another history does not apply to this log: the log went back.
+        let known = stored.filter(|cursor| self.epochs.contains(&cursor.epoch, cursor.seq)).map(|cursor| cursor.seq);
         let seq = known.unwrap_or(self.opened_at);
         *self.progress() = Progress { revision, saved: seq, published: seq, since: None };
         if known.is_none() {

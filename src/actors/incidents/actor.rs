@@ -87,7 +87,7 @@ impl Actor for IncidentsActor {
             args.pass.clone(),
             args.context.clock.clone(),
             keep,
-            args.hub.epoch().into(),
+            args.hub.epochs(),
             open,
         );
         myself.cast(Message::Next)?;

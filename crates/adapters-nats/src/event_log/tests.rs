@@ -1,6 +1,7 @@
 mod against_model;
 mod faults;
 mod limits;
+mod restored;
 mod unfinished;
 
 use std::ops::RangeInclusive;
