@@ -69,7 +69,11 @@ async fn followers_of_a_life_that_was_undone_get_a_snapshot_and_others_go_on() {
         let url = server.workspace_url("/events");
         for (i, since) in before_copy.iter().enumerate() {
             let expected: Vec<_> = before_copy[i + 1..].iter().chain(&written).cloned().collect();
-            assert_eq!(resume(channel, &url, since, 30).await, Resumed::Events(expected), "{channel:?} after {since:?}");
+            assert_eq!(
+                resume(channel, &url, since, 30).await,
+                Resumed::Events(expected),
+                "{channel:?} after {since:?}"
+            );
         }
         for since in &undone {
             assert_eq!(resume(channel, &url, since, 30).await, Resumed::Snapshot(30), "{channel:?} after {since:?}");

@@ -44,9 +44,7 @@ pub(super) async fn prepare(backends: &Backends, pass: &WorkspacePass, head: &Lo
 /// The revision of the record of the last opening, and its epoch.
 async fn last_opening(backends: &Backends, pass: &WorkspacePass) -> Result<(Revision, Option<String>), PortError> {
     let record = backends.meta_store.get(pass, &Family::Recovery.key(EPOCH)).await?;
-    Ok(record.map_or((0, None), |record| {
-        (record.revision, Some(String::from_utf8_lossy(&record.value).into_owned()))
-    }))
+    Ok(record.map_or((0, None), |record| (record.revision, Some(String::from_utf8_lossy(&record.value).into_owned()))))
 }
 
 /// Records this opening, in place of the record of the opening `before` or one since that this
@@ -60,8 +58,8 @@ async fn record_opening(
     let key = Family::Recovery.key(EPOCH);
     loop {
         let (revision, found) = last_opening(backends, pass).await?;
-        let replaced = found.as_deref() == before
-            || found.as_deref().is_none_or(|found| head.epochs.end_of(found).is_some());
+        let replaced =
+            found.as_deref() == before || found.as_deref().is_none_or(|found| head.epochs.end_of(found).is_some());
         if found.as_deref() == Some(head.epoch()) || !replaced {
             return Ok(());
         }

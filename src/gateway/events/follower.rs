@@ -228,9 +228,7 @@ impl Follower {
         self.take_due();
         for event in page.events.iter().take_while(|event| event.seq <= replay_to) {
             self.offer(event, || match encoding {
-                Encoding::Json => {
-                    MessageFrame::text(&wire::event_json(event, &workspace, epochs.epoch_of(event.seq)))
-                }
+                Encoding::Json => MessageFrame::text(&wire::event_json(event, &workspace, epochs.epoch_of(event.seq))),
                 Encoding::Compact => MessageFrame::binary(&[&compact::event_msgpack(event)]),
             });
         }
@@ -238,7 +236,9 @@ impl Follower {
     }
 
     fn include(&mut self, batch: &EventBatch) {
-        self.epochs.clone_from(batch.epochs());
+        if !Arc::ptr_eq(&self.epochs, batch.epochs()) {
+            self.epochs = batch.epochs().clone();
+        }
         self.take_due();
         match self.encoding {
             Encoding::Json => batch.encoded().for_each(|(event, message)| self.offer(event, message)),

@@ -31,9 +31,10 @@ impl WorkspaceLog {
     /// a new fence.
     pub(super) async fn epochs_at(&self, message: &StoredMessage) -> Result<Option<Arc<Epochs>>, PortError> {
         let (Some(fence), writer) = (fence_of(message), message.id.writer()) else { return Ok(None) };
-        let known = lock(&self.epochs).as_ref().filter(|known| known.writer == writer && known.fence == fence).map(
-            |known| known.epochs.clone(),
-        );
+        let known = lock(&self.epochs)
+            .as_ref()
+            .filter(|known| known.writer == writer && known.fence == fence)
+            .map(|known| known.epochs.clone());
         if known.is_some() {
             return Ok(known);
         }

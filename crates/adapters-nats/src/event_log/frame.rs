@@ -198,9 +198,15 @@ mod tests {
         let fence = Position::fence(9, i64::MIN);
         assert_eq!(Position::parse(&fence.to_header()), Some(fence));
         assert!(fence.is_fence() && fence.next() == 9);
-        for wrong in
-            ["", "2 3 2 2 5 0 0 0", "0 3 2 2 5 0 0 0", "1 3 2 5 5 0 0 0", "1 3 2 2 5 0 0", "1 3 2 2 5 0 0 0 0", "1 3 -2 2 5 0 0 0"]
-        {
+        for wrong in [
+            "",
+            "2 3 2 2 5 0 0 0",
+            "0 3 2 2 5 0 0 0",
+            "1 3 2 5 5 0 0 0",
+            "1 3 2 2 5 0 0",
+            "1 3 2 2 5 0 0 0 0",
+            "1 3 -2 2 5 0 0 0",
+        ] {
             assert_eq!(Position::parse(wrong), None, "{wrong:?}");
         }
         assert_eq!(Position::parse(&format!("1 {} 2 0 1 0 0 0", u64::MAX)), None);
