@@ -166,7 +166,7 @@ impl Connection<'_> {
             Message::Snapshot(snapshot) => Update::Snapshot(snapshot),
             Message::Event(event) => Update::Event(event),
             Message::Gap(gap) => Update::Gap(gap),
-            Message::Pong | Message::Other(_) => return Ok(()),
+            Message::Pong | Message::Epoch(_) | Message::Other(_) => return Ok(()),
             Message::Error { title, detail } => {
                 if *connected || !self.cursor.is_awaiting() {
                     return Ok(());
