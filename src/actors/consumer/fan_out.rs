@@ -69,6 +69,16 @@ impl FanOut {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the cursor is of this history. If not, the log went back.
+    fn has(&self, cursor: &Cursor) -> bool {
+        let oldest = self.epochs.starts().next().map_or(1, |start| start.first);
+        match self.epochs.end_of(&cursor.epoch) {
+            Some(_) => self.epochs.contains(&cursor.epoch, cursor.seq),
+            // Trimming forgets the oldest epochs. All that is left comes after this cursor.
+            None => oldest > 1 && cursor.seq < oldest,
+        }
+    }
+
     async fn save(&self, pass: &WorkspacePass, seq: Seq) -> Result<(), PortError> {
         let expected = self.progress().revision;
         let cursor = Cursor { epoch: self.epochs.epoch_of(seq).to_owned(), seq };
@@ -181,13 +191,12 @@ impl Handler for FanOut {
 
     async fn cursor(&self, pass: &WorkspacePass) -> Result<Seq, PortError> {
         let (stored, revision) = self.cursors.load(pass, CURSOR).await?;
-        let taken_over = self.progress().revision != 0;
-        if taken_over && stored.as_ref().is_some_and(|cursor| self.epochs.end_of(&cursor.epoch).is_none()) {
+        let known = stored.as_ref().filter(|cursor| self.has(cursor)).map(|cursor| cursor.seq);
+        let began = self.progress().revision != 0;
+        if began && known.is_none() && stored.is_some_and(|cursor| self.epochs.end_of(&cursor.epoch).is_none()) {
             // Written since this writer began, by a later one.
             return Err(PortError::new(ErrorKind::Conflict, "another node publishes this workspace"));
         }
-        // A cursor of another history does not apply to this log: the log went back.
-        let known = stored.filter(|cursor| self.epochs.contains(&cursor.epoch, cursor.seq)).map(|cursor| cursor.seq);
         let seq = known.unwrap_or(self.opened_at);
         *self.progress() = Progress { revision, saved: seq, published: seq, since: None };
         if known.is_none() {

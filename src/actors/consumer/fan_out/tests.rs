@@ -51,6 +51,8 @@ async fn the_first_start_begins_where_the_log_ended_and_is_remembered() {
     let mut restarted = Epochs::new("one", 1);
     restarted.begin("two", 8);
     assert_eq!(fan_out(Arc::new(restarted), 20).cursor(&pass).await.unwrap(), 7, "nor over a restart");
+    let trimmed = Arc::new(Epochs::new("three", 50));
+    assert_eq!(fan_out(trimmed, 60).cursor(&pass).await.unwrap(), 7, "what is left of the log is not skipped");
     let mut restored = Epochs::new("one", 1);
     restored.begin("x", 5);
     assert_eq!(fan_out(Arc::new(restored), 4).cursor(&pass).await.unwrap(), 4, "the log went back to 4");
