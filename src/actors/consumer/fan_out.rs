@@ -36,6 +36,8 @@ pub struct FanOut {
 
 #[derive(Default)]
 struct Progress {
+    /// Whether the stored cursor was once of this history.
+    begun: bool,
     revision: Revision,
     saved: Seq,
     published: Seq,
@@ -192,17 +194,18 @@ impl Handler for FanOut {
     async fn cursor(&self, pass: &WorkspacePass) -> Result<Seq, PortError> {
         let (stored, revision) = self.cursors.load(pass, CURSOR).await?;
         let known = stored.as_ref().filter(|cursor| self.has(cursor)).map(|cursor| cursor.seq);
-        let began = self.progress().revision != 0;
-        if began && known.is_none() && stored.is_some_and(|cursor| self.epochs.end_of(&cursor.epoch).is_none()) {
+        let begun = self.progress().begun;
+        if begun && known.is_none() && stored.is_some_and(|cursor| self.epochs.end_of(&cursor.epoch).is_none()) {
             // Written since this writer began, by a later one.
             return Err(PortError::new(ErrorKind::Conflict, "another node publishes this workspace"));
         }
         let seq = known.unwrap_or(self.opened_at);
-        *self.progress() = Progress { revision, saved: seq, published: seq, since: None };
+        *self.progress() = Progress { revision, saved: seq, published: seq, since: None, begun };
         if known.is_none() {
             // A restart continues behind this event, and not at the end of the log then.
             self.save(pass, seq).await?;
         }
+        self.progress().begun = true;
         Ok(seq)
     }
 
