@@ -151,7 +151,8 @@ impl Directory {
     }
 
     /// Takes samples into the workspace of the pass, creating it if there is none, and waits for
-    /// the commit, here or on the node that owns it. Returns the receipt and the epoch that wrote it.
+    /// the commit, here or on the node that owns it. Returns the receipt and the epoch that wrote
+    /// it.
     ///
     /// # Errors
     /// Only if nothing of the batch was taken.

@@ -107,8 +107,8 @@ impl Conflation {
         None
     }
 
-    /// Removes and returns everything held, whether it is due or not. With each comes the position to
-    /// resume from after it, if `seen` is the last event offered.
+    /// Removes and returns everything held, whether it is due or not. With each comes the position
+    /// to resume from after it, if `seen` is the last event offered.
     pub fn take_all(&mut self, seen: Seq) -> Vec<(Conflated, Seq)> {
         self.oldest.clear();
         let held = self.slots.iter_mut().filter_map(|(kpi, slot)| Some((slot.take()?, kpi.clone())));

@@ -9,7 +9,7 @@
 import { backoff } from "./backoff.ts";
 import { isEvent, type EventType, type LiveEvent, type ServerMessage, type Snapshot } from "./wire.ts";
 
-/** A position: an event, and the epoch that wrote it. A later epoch of the same log goes on after it. */
+/** A position: an event, and the epoch that wrote it. Later epochs of the log go on after it. */
 export interface Cursor {
   seq: number;
   epoch: string;

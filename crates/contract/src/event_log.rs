@@ -101,7 +101,7 @@ async fn trimming_keeps_the_epochs_of_what_is_left(log: &dyn EventLog) {
         let head = log.head(&pass).await.unwrap().unwrap();
         assert_eq!((head.first, head.next), (first, 31));
         for seq in first - 1..=30 {
-            // The writer of the event right before the oldest held counts too: its reader continues.
+            // The event right before the oldest held counts too: its reader continues.
             let writer = &names[(seq.max(1) as usize - 1) / 10];
             assert_eq!(head.epochs.epoch_of(seq), writer, "event {seq} of a log that begins at {first}");
             assert!(head.epochs.contains(writer, seq), "event {seq} of a log that begins at {first}");

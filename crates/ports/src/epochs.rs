@@ -64,8 +64,8 @@ impl Epochs {
         self.earlier.iter().chain(std::iter::once(&self.current))
     }
 
-    /// Whether a reader that has seen this history up to `seq` in `epoch` can continue with the next
-    /// event. An event before the start of the epoch belongs to its history too.
+    /// Whether a reader that has seen this history up to `seq` in `epoch` can continue with the
+    /// next event. An event before the start of the epoch belongs to its history too.
     pub fn contains(&self, epoch: &str, seq: Seq) -> bool {
         self.end_of(epoch).is_some_and(|end| end.is_none_or(|end| seq < end))
     }

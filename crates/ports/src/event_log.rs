@@ -43,9 +43,9 @@ pub struct Page {
 /// Durable, ordered, single-writer log of one workspace's events.
 #[async_trait]
 pub trait EventLog: Send + Sync + 'static {
-    /// Opens the workspace's log for writing, and creates it if there is none. Begins an epoch whose
-    /// first event is `next`; its name is durable when this returns. From now on, appends of earlier
-    /// writers are refused, in this process and others.
+    /// Opens the workspace's log for writing, and creates it if there is none. Begins an epoch
+    /// whose first event is `next`; its name is durable when this returns. From now on, appends of
+    /// earlier writers are refused, in this process and others.
     async fn open(&self, pass: &WorkspacePass) -> Result<LogHead, PortError>;
 
     /// The present bounds of the log and its epochs, without opening it. `None` if there is no log.

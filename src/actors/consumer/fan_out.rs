@@ -1,8 +1,9 @@
 //! Every event to subscribers outside, as a CloudEvent.
 //!
 //! The cursor is in the meta store. Events after it are published again after a crash or a lost
-//! connection, with the same identifiers: an event keeps the epoch that wrote it. A workspace that is fanned out for the first time begins
-//! at the end of its log, so that no old events are published.
+//! connection, with the same identifiers: an event keeps the epoch that wrote it. A workspace that
+//! is fanned out for the first time begins at the end of its log, so that no old events are
+//! published.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -55,8 +56,8 @@ struct Cursor {
 }
 
 impl FanOut {
-    /// Publishes events of a log with these epochs. Events up to `opened_at` are published only if a
-    /// cursor of the same history is stored.
+    /// Publishes events of a log with these epochs. Events up to `opened_at` are published only if
+    /// a cursor of the same history is stored.
     pub fn new(
         publisher: Arc<dyn Publisher>,
         meta_store: Arc<dyn MetaStore>,

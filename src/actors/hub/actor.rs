@@ -11,7 +11,8 @@ use crate::live::LiveView;
 use earcon_model::{Event, WorkspaceId};
 use earcon_ports::Epochs;
 
-/// Starts a hub of a log with these epochs. Its view is `view`; `buffer` group commits are kept for slow followers.
+/// Starts a hub of a log with these epochs. Its view is `view`; `buffer` group commits are kept for
+/// slow followers.
 pub(in crate::actors) async fn start(
     workspace: WorkspaceId,
     epochs: Epochs,

@@ -81,9 +81,9 @@ fn end_of_known(head: &LogHead, known: Option<&str>) -> Seq {
     }
 }
 
-/// Whether one of the stores has seen events at or after `end`, which its log never had: the log was
-/// restored from an old copy, or has lost its end. New events would get numbers that these stores
-/// know already.
+/// Whether one of the stores has seen events at or after `end`, which its log never had: the log
+/// was restored from an old copy, or has lost its end. New events would get numbers that these
+/// stores know already.
 async fn went_back(backends: &Backends, pass: &WorkspacePass, end: Seq) -> Result<bool, PortError> {
     if load_watermark(backends, pass).await? >= end {
         return Ok(true);

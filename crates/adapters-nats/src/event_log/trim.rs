@@ -34,8 +34,9 @@ impl WorkspaceLog {
         self.purge(info, fence).await?;
         let mut moved = self.fence_behind_last().await;
         if moved.is_err() && self.is_writer().await {
-            // The stream is full, and has no room for a fence. If the next try fails too, the epochs
-            // are lost: then the next opening begins a history, and followers get a snapshot.
+            // The stream is full, and has no room for a fence. If the next try fails too, the
+            // epochs are lost: then the next opening begins a history, and followers get a
+            // snapshot.
             self.purge(info, keep.min(self.start_of_last(bound).await?)).await?;
             moved = self.fence_behind_last().await;
         }
