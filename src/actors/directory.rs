@@ -17,6 +17,7 @@ use super::remote::client::OwnerClient;
 use super::remote::mirror::Mirrors;
 use super::workspace::WorkspaceHandle;
 use super::workspace::command::Ingested;
+use crate::services::storage_health::StorageHealth;
 use earcon_model::{Arrival, KpiBatch, WorkspaceId};
 use earcon_ports::SharedLog;
 use earcon_tenancy::WorkspacePass;
@@ -62,14 +63,14 @@ impl Refused {
 
 /// A batch that was sent. On the node that owns the workspace it is still waiting for its commit.
 pub enum Submission {
-    /// It waits for its commit here; with the epoch of the log.
+    /// It waits for its commit here; with the epoch that writes it.
     Pending(PendingIngest, String),
-    /// Another node has committed it; with the epoch of the log.
+    /// Another node has committed it; with the epoch that wrote it.
     Committed(Receipt, String),
 }
 
 impl Submission {
-    /// Waits for the commit. Returns the receipt and the epoch of the log.
+    /// Waits for the commit. Returns the receipt and the epoch that wrote it.
     pub async fn receipt(self) -> (Receipt, String) {
         match self {
             Submission::Pending(pending, epoch) => (pending.receipt().await, epoch),
@@ -78,7 +79,7 @@ impl Submission {
     }
 
     fn pending(workspace: &WorkspaceHandle, pending: PendingIngest) -> Self {
-        Submission::Pending(pending, workspace.hub().epoch().to_owned())
+        Submission::Pending(pending, workspace.hub().epochs().current().to_owned())
     }
 }
 
@@ -96,7 +97,8 @@ impl Directory {
             audio: AudioSubscriber::new(cluster.transport().clone()),
             cluster,
             max_workspaces: settings.max_workspaces,
-            admission: Admission::new(settings.max_in_flight_samples),
+            // The storage that counts is that of the owner, which refuses on its own.
+            admission: Admission::new(settings.max_in_flight_samples, StorageHealth::default()),
         };
         Self { node, others: Some(others) }
     }
@@ -107,6 +109,11 @@ impl Directory {
             Some(others) => others.cluster.workspaces(),
             None => self.node.workspaces().iter().map(|handle| handle.id().clone()).collect(),
         }
+    }
+
+    /// The workspaces of this node that could not be opened at the last attempt, with the reason.
+    pub fn failed(&self) -> Vec<(WorkspaceId, String)> {
+        self.node.failed()
     }
 
     /// The workspace of the pass; `Ok(None)` if there is none.
@@ -144,7 +151,8 @@ impl Directory {
     }
 
     /// Takes samples into the workspace of the pass, creating it if there is none, and waits for
-    /// the commit, here or on the node that owns it. Returns the receipt and the epoch of the log.
+    /// the commit, here or on the node that owns it. Returns the receipt and the epoch that wrote
+    /// it.
     ///
     /// # Errors
     /// Only if nothing of the batch was taken.

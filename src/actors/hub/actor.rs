@@ -6,31 +6,34 @@ use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr};
 use tokio::sync::broadcast;
 
 use super::batch::EventBatch;
-use super::handle::{Hub, Message, Subscription};
+use super::handle::{Hub, Message, SharedEpochs, Subscription};
 use super::recent::Recent;
 use crate::live::LiveView;
 use earcon_model::{Event, WorkspaceId};
+use earcon_ports::Epochs;
 
-/// Starts a hub whose view is `view`; `buffer` group commits are kept for slow followers.
+/// Starts a hub of a log with these epochs. Its view is `view`; `buffer` group commits are kept for
+/// slow followers.
 pub(in crate::actors) async fn start(
     workspace: WorkspaceId,
-    epoch: Arc<str>,
+    epochs: Epochs,
     view: LiveView,
     buffer: usize,
     supervisor: ActorCell,
 ) -> Result<Hub, SpawnErr> {
     let (batches, _) = broadcast::channel(buffer);
+    let epochs = SharedEpochs::new(epochs);
     let recent = Recent::new(buffer, view.seq());
-    let state = State { workspace, epoch: epoch.clone(), view, batches, recent };
+    let state = State { workspace, epochs: epochs.clone(), view, batches, recent };
     let (actor, _) = Actor::spawn_linked(None, HubActor, state, supervisor).await?;
-    Ok(Hub::new(actor, epoch))
+    Ok(Hub::new(actor, epochs))
 }
 
 struct HubActor;
 
 struct State {
     workspace: WorkspaceId,
-    epoch: Arc<str>,
+    epochs: SharedEpochs,
     view: LiveView,
     batches: broadcast::Sender<Arc<EventBatch>>,
     recent: Recent,
@@ -69,7 +72,14 @@ impl State {
     fn subscribe(&self) -> Subscription {
         let batches = self.batches.subscribe();
         let (kpis, incidents) = (self.view.kpis(), self.view.incidents());
-        Subscription { seq: self.view.seq(), kpis, incidents, batches, live: self.recent.follow() }
+        Subscription {
+            seq: self.view.seq(),
+            epochs: self.epochs.get(),
+            kpis,
+            incidents,
+            batches,
+            live: self.recent.follow(),
+        }
     }
 
     fn followers(&self) -> usize {
@@ -80,7 +90,7 @@ impl State {
         for event in &events {
             self.view.apply(event);
         }
-        let batch = Arc::new(EventBatch::new(self.workspace.clone(), self.epoch.clone(), events));
+        let batch = Arc::new(EventBatch::new(self.workspace.clone(), self.epochs.get(), events));
         self.recent.push(batch.clone());
         // An error means that there are no followers.
         let _no_followers = self.batches.send(batch).is_err();

@@ -4,11 +4,12 @@ use std::sync::{Arc, OnceLock};
 
 use crate::live::{MessageFrame, compact, wire};
 use earcon_model::{Event, EventBody, KpiEvent, Seq, SeriesEvent, WorkspaceId};
+use earcon_ports::Epochs;
 
 /// The events of one group commit, shared by all followers.
 pub struct EventBatch {
     workspace: WorkspaceId,
-    epoch: Arc<str>,
+    epochs: Arc<Epochs>,
     events: Vec<LiveEvent>,
     weight: usize,
 }
@@ -21,12 +22,17 @@ struct LiveEvent {
 }
 
 impl EventBatch {
-    /// Wraps committed events.
-    pub fn new(workspace: WorkspaceId, epoch: Arc<str>, events: Vec<Arc<Event>>) -> Self {
+    /// Wraps committed events of a log with these epochs.
+    pub fn new(workspace: WorkspaceId, epochs: Arc<Epochs>, events: Vec<Arc<Event>>) -> Self {
         let live = |event| LiveEvent { event, json: OnceLock::new(), compact: OnceLock::new() };
         let weight = events.iter().map(|event| weight(event)).sum();
         let events = events.into_iter().map(live).collect();
-        Self { workspace, epoch, events, weight }
+        Self { workspace, epochs, events, weight }
+    }
+
+    /// The epochs of the log, up to these events at least.
+    pub fn epochs(&self) -> &Arc<Epochs> {
+        &self.epochs
     }
 
     /// The events in `seq` order.
@@ -52,7 +58,8 @@ impl EventBatch {
                 if compact {
                     live.compact.get_or_init(|| MessageFrame::binary(&[&compact::event_msgpack(&live.event)])).clone()
                 } else {
-                    let json = || MessageFrame::text(&wire::event_json(&live.event, &self.workspace, &self.epoch));
+                    let epoch = || self.epochs.epoch_of(live.event.seq);
+                    let json = || MessageFrame::text(&wire::event_json(&live.event, &self.workspace, epoch()));
                     live.json.get_or_init(json).clone()
                 }
             };

@@ -139,13 +139,14 @@ impl Batches {
 mod tests {
     use super::*;
     use earcon_model::{Event, KpiEvent, KpiName};
+    use earcon_ports::Epochs;
 
     fn batch(seqs: std::ops::RangeInclusive<Seq>, text: usize) -> Arc<EventBatch> {
         let event = |seq| {
             let body = KpiEvent::Parked { reason: "x".repeat(text) };
             Arc::new(Event::new(seq, 0, KpiName::new("k").unwrap(), body))
         };
-        Arc::new(EventBatch::new("w".parse().unwrap(), "e".into(), seqs.map(event).collect()))
+        Arc::new(EventBatch::new("w".parse().unwrap(), Arc::new(Epochs::new("e", 1)), seqs.map(event).collect()))
     }
 
     fn seqs(live: &Live, seen: Seq) -> Vec<Seq> {

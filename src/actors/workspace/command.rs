@@ -84,7 +84,7 @@ pub struct Ingest {
 pub struct Ingested {
     /// The receipt.
     pub receipt: Receipt,
-    /// The epoch of the log that holds them.
+    /// The epoch that wrote them.
     pub epoch: String,
 }
 
@@ -145,7 +145,9 @@ impl From<PortError> for MixNotChanged {
     fn from(error: PortError) -> Self {
         match error.kind {
             ErrorKind::Conflict => MixNotChanged::Conflict(error.to_string()),
-            ErrorKind::Unavailable | ErrorKind::Corrupt | ErrorKind::Invalid => MixNotChanged::Store(error.to_string()),
+            ErrorKind::Unavailable | ErrorKind::StorageFull | ErrorKind::Corrupt | ErrorKind::Invalid => {
+                MixNotChanged::Store(error.to_string())
+            }
         }
     }
 }

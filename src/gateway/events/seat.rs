@@ -17,29 +17,42 @@ use crate::live::{Filter, MessageFrame, wire};
 use crate::telemetry::{Metric, count};
 use earcon_model::Seq;
 
-/// Resolves to the last event sent, when the socket is slow. Fails when the workspace stops.
-pub(super) type Left = oneshot::Receiver<Seq>;
+/// Resolves to the position, when the socket is slow. Fails when the workspace stops.
+pub(super) type Left = oneshot::Receiver<Position>;
+
+/// How far a follower is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Position {
+    /// The last event sent, or passed over by the filter.
+    pub(super) seen: Seq,
+    /// The epoch that the client takes compact events to be of.
+    pub(super) named: String,
+}
 
 /// A follower that is up to date.
 pub(super) struct Seat {
     outlet: Arc<Outlet>,
     filter: Arc<Filter>,
     encoding: Encoding,
-    /// The last event sent, or passed over by the filter.
-    seen: Seq,
-    left: Option<oneshot::Sender<Seq>>,
+    position: Position,
+    left: Option<oneshot::Sender<Position>>,
 }
 
 impl Seat {
-    /// Continues after `seen`.
-    pub(super) fn new(outlet: Arc<Outlet>, filter: Arc<Filter>, encoding: Encoding, seen: Seq) -> (Self, Left) {
+    /// Continues from `position`.
+    pub(super) fn new(
+        outlet: Arc<Outlet>,
+        filter: Arc<Filter>,
+        encoding: Encoding,
+        position: Position,
+    ) -> (Self, Left) {
         let (left, resolves) = oneshot::channel();
-        (Self { outlet, filter, encoding, seen, left: Some(left) }, resolves)
+        (Self { outlet, filter, encoding, position, left: Some(left) }, resolves)
     }
 
     /// Writes frames, which end with event `seen`. Returns false if the follower leaves.
     fn send(&mut self, pieces: &[Piece<'_>], seen: Seq) -> bool {
-        self.seen = seen;
+        self.position.seen = seen;
         // Without frames, the state of the socket does not matter.
         let sent = if pieces.is_empty() { Ok(Sent::All) } else { self.outlet.send(pieces) };
         if sent == Ok(Sent::All) {
@@ -47,7 +60,7 @@ impl Seat {
         }
         // A connection that has ended shows it to its own task as well.
         if let Some(left) = self.left.take() {
-            let _ended = left.send(seen).is_err();
+            let _ended = left.send(std::mem::take(&mut self.position)).is_err();
         }
         false
     }
@@ -70,10 +83,11 @@ impl LiveEvents {
 
     /// Writes the events of a step to one socket.
     fn write(&mut self, step: &mut Step, seat: &mut Seat) -> bool {
-        if seat.seen >= step.last {
+        if seat.position.seen >= step.last {
             return true;
         }
-        if seat.seen + 1 == step.first && step.contiguous && seat.filter.is_open() {
+        let named = !seat.encoding.is_compact() || step.epoch == seat.position.named;
+        if seat.position.seen + 1 == step.first && step.uniform && named && seat.filter.is_open() {
             self.delivered += step.events;
             let all = step.all(seat.encoding);
             return seat.send(&[Piece::Shared(&all)], step.last);
@@ -84,7 +98,7 @@ impl LiveEvents {
     /// The same for a follower that does not get exactly the step.
     fn write_chosen(&mut self, step: &Step, seat: &mut Seat) -> bool {
         let mut frames = Vec::new();
-        let mut seen = seat.seen;
+        let mut seen = seat.position.seen;
         for batch in &step.batches {
             for (event, frame) in batch.frames(seat.encoding.is_compact()) {
                 if event.seq <= seen {
@@ -92,11 +106,18 @@ impl LiveEvents {
                 }
                 if event.seq > seen + 1 {
                     self.gaps += 1;
-                    frames.push(MessageFrame::text(&wire::gap_json(seen + 1, event.seq - 1, None)).wire());
+                    let gap = wire::gap_json(seen + 1, event.seq - 1, batch.epochs().epoch_of(seen), None);
+                    frames.push(MessageFrame::text(&gap).wire());
                 }
                 seen = event.seq;
                 if seat.filter.admits(event) {
                     self.delivered += 1;
+                    let epoch = batch.epochs().epoch_of(event.seq);
+                    if seat.encoding.is_compact() && epoch != seat.position.named {
+                        // A compact event does not say.
+                        seat.position.named = epoch.to_owned();
+                        frames.push(MessageFrame::text(&wire::epoch_json(epoch)).wire());
+                    }
                     frames.push(frame().wire());
                 }
             }
@@ -119,8 +140,8 @@ impl Program for LiveEvents {
 
     /// A row may be ahead of a follower that arrives.
     fn welcome(&mut self, seat: &mut Seat) -> bool {
-        while seat.seen < self.step.last.max(self.live.newest()) {
-            let step = Step::after(&self.live, seat.seen);
+        while seat.position.seen < self.step.last.max(self.live.newest()) {
+            let step = Step::after(&self.live, seat.position.seen);
             if step.batches.is_empty() {
                 break;
             }
@@ -157,8 +178,10 @@ struct Step {
     first: Seq,
     last: Seq,
     events: u64,
-    /// No event is missing between the first and the last one.
-    contiguous: bool,
+    /// No event is missing between the first and the last one, and all are of one epoch.
+    uniform: bool,
+    /// The epoch of the last event.
+    epoch: String,
     /// All frames in one piece.
     json: Option<Bytes>,
     compact: Option<Bytes>,
@@ -173,9 +196,9 @@ impl Step {
     /// The events after `seen`.
     fn after(live: &Live, seen: Seq) -> Self {
         let batches = live.after(seen);
-        let (mut first, mut last, mut events, mut contiguous) = (None, seen, 0, true);
+        let (mut first, mut last, mut events, mut uniform) = (None, seen, 0, true);
         for event in batches.iter().flat_map(|batch| batch.events()) {
-            contiguous &= first.is_none() || event.seq == last + 1;
+            uniform &= first.is_none() || event.seq == last + 1;
             first.get_or_insert(event.seq);
             last = event.seq;
             events += 1;
@@ -184,7 +207,13 @@ impl Step {
             // Nothing is kept: the next event shows what is missing.
             last = live.newest().max(seen);
         }
-        Self { batches, first: first.unwrap_or_default(), last, events, contiguous, json: None, compact: None }
+        let first = first.unwrap_or_default();
+        let mut epoch = String::new();
+        if let Some(newest) = batches.last() {
+            newest.epochs().epoch_of(last).clone_into(&mut epoch);
+            uniform &= newest.epochs().epoch_of(first) == epoch;
+        }
+        Self { batches, first, last, events, uniform, epoch, json: None, compact: None }
     }
 
     /// All frames, joined once for all followers.

@@ -13,14 +13,13 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::encoding::Encoding;
 use super::follower::{FollowRequest, Follower};
-use super::seat::{Left, Seat};
+use super::seat::{Left, Position as Place, Seat};
 use super::state::EventsState;
 use crate::actors::directory::Workspace;
 use crate::gateway::audience::Ticket;
 use crate::gateway::http::outlet::Gone;
 use crate::gateway::websocket::{Incoming, Socket, SocketLimits, Upgrade};
 use crate::live::{Conflation, Filter, MessageFrame, Since, wire};
-use earcon_model::Seq;
 use earcon_tenancy::WorkspacePass;
 
 /// The subprotocols, preferred first. Without one the encoding is JSON.
@@ -111,7 +110,7 @@ impl From<Gone> for End {
 enum Wake {
     Ready,
     /// The follower lost its seat, because its socket is slow.
-    Left(Seq),
+    Left(Place),
     Message(String),
     NotText,
     Alive,
@@ -168,7 +167,7 @@ impl Connection {
     async fn answer(&mut self, woken: Wake) -> Result<(), End> {
         match woken {
             Wake::Ready => self.deliver().await,
-            Wake::Left(seen) => self.leave_seat(seen).await,
+            Wake::Left(place) => self.leave_seat(place).await,
             Wake::Message(text) => self.request(&text).await,
             Wake::NotText => self.send_error("send text messages", "this one was binary").await,
             Wake::Silent => Ok(self.socket.ping().await?),
@@ -186,10 +185,10 @@ impl Connection {
         Ok(())
     }
 
-    async fn leave_seat(&mut self, seen: Seq) -> Result<(), End> {
+    async fn leave_seat(&mut self, place: Place) -> Result<(), End> {
         self.seated = None;
         if let Some(follower) = &mut self.follower {
-            follower.continue_after(seen);
+            follower.continue_after(place);
         }
         Ok(self.socket.flush().await?)
     }
