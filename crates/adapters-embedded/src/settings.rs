@@ -1,5 +1,7 @@
 //! Settings of the embedded store.
 
+use std::time::Duration;
+
 /// Resource limits of the embedded store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EmbeddedSettings {
@@ -7,10 +9,19 @@ pub struct EmbeddedSettings {
     pub cache_bytes: u64,
     /// Disk space for the write-ahead journal, bytes; at least 64 MiB. The next start replays it.
     pub journal_bytes: u64,
+    /// Largest size of a segment of an event log, bytes. A larger append makes a larger segment.
+    pub log_segment_bytes: u64,
+    /// Events of this time share a segment of an event log. Retention removes whole segments.
+    pub log_segment_age: Duration,
 }
 
 impl Default for EmbeddedSettings {
     fn default() -> Self {
-        Self { cache_bytes: 64 << 20, journal_bytes: 192 << 20 }
+        Self {
+            cache_bytes: 64 << 20,
+            journal_bytes: 192 << 20,
+            log_segment_bytes: 64 << 20,
+            log_segment_age: Duration::from_secs(6 * 3_600),
+        }
     }
 }
