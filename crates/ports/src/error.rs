@@ -9,7 +9,7 @@ pub enum ErrorKind {
     Conflict,
     /// The store cannot be reached. A later attempt may succeed.
     Unavailable,
-    /// The store is out of space. Nothing was written. A later attempt succeeds once there is space.
+    /// The store has no room for more. An attempt succeeds once there is room again.
     StorageFull,
     /// Stored data cannot be decoded.
     Corrupt,
