@@ -29,7 +29,7 @@ async fn all(store: &EmbeddedStore) -> Vec<Arc<Event>> {
 
 /// Segments of a few appends.
 fn small() -> EmbeddedSettings {
-    EmbeddedSettings { log_segment_bytes: 4_096, ..EmbeddedSettings::default() }
+    EmbeddedSettings { log_segment_bytes: 2_048, ..EmbeddedSettings::default() }
 }
 
 fn open_small(scratch: &Scratch) -> Result<EmbeddedStore, OpenError> {
@@ -48,10 +48,10 @@ fn segments(scratch: &Scratch) -> Vec<PathBuf> {
     found
 }
 
-/// The length of a file without the zeros at its end.
+/// The length of a file without the unused space at its end. Frames begin at multiples of 8.
 fn written(path: &Path) -> u64 {
     let bytes = std::fs::read(path).unwrap();
-    bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1)
+    bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| (last as u64 + 1).next_multiple_of(8))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
