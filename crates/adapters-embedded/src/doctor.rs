@@ -67,8 +67,10 @@ pub fn repair(dir: &Path, now_ms: i64) -> Result<Vec<Repaired>, OpenError> {
 }
 
 fn open(dir: &Path) -> Result<Database, OpenError> {
-    if !dir.exists() {
-        return Err(OpenError::NotADirectory { path: dir.to_owned() });
+    // Opening would create the files of a new data directory.
+    if !dir.join("FORMAT").exists() && !dir.join("db").exists() {
+        let reason = "it does not exist, or Earcon has never used it".to_owned();
+        return Err(OpenError::Damaged { path: dir.to_owned(), reason });
     }
     Database::open(dir, &EmbeddedSettings::default())
 }

@@ -1,6 +1,6 @@
 //! All storage ports over one data directory. This is the default; it needs no other service.
 //!
-//! The event logs are segment files of their own (see [`event_log`]). One fjall database (an LSM
+//! The event logs are segment files of their own (module `event_log`). One fjall database (an LSM
 //! tree with a write-ahead journal) holds the history, the settings and the scoring snapshots of
 //! every workspace.
 //!

@@ -181,7 +181,7 @@ impl Writer {
     /// Begins a new segment.
     ///
     /// # Errors
-    /// The log continues in the present segment, unless that is closed.
+    /// Nothing is appended to the present segment any more. The next attempt has the same number.
     pub(super) fn roll(&mut self) -> Result<NewSegment, PortError> {
         let number = self.active.number + 1;
         let path = segment_path(&self.dir, number);
@@ -197,11 +197,12 @@ impl Writer {
         let bytes = header.encode().map_err(|error| {
             PortError::caused(ErrorKind::Invalid, "the header of a segment cannot be encoded", error)
         })?;
-        let file = self
-            .faults
-            .check(Fault::Create)
-            .and_then(|()| files::create_whole(&path, &bytes))
-            .map_err(|error| write_failure(&path, error))?;
+        let created = self.faults.check(Fault::Create).and_then(|()| files::create_whole(&path, &bytes));
+        let file = created.map_err(|error| {
+            // The new file may be there after a crash, and names the present end of this segment.
+            self.active.closed = true;
+            write_failure(&path, error)
+        })?;
         let start = bytes.len() as u64;
         let active = Active {
             number,

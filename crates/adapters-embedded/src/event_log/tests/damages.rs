@@ -157,6 +157,7 @@ async fn try_damage(original: &Scratch, first: Seq, seed: u64) -> bool {
     true
 }
 
+#[expect(clippy::print_stdout, reason = "a failed run is repeated with its seeds")]
 async fn try_damages(close: bool, offset: u64) {
     let (original, first) = known_log(close).await;
     assert_eq!(all(&open_small(&original.copied()).unwrap()).await, events(first..=EVENTS));
@@ -219,4 +220,7 @@ async fn doctor_refuses_a_directory_in_use_and_one_that_is_missing() {
     assert!(doctor::repair(original.path(), 0).unwrap().is_empty(), "nothing is changed without damage");
     let missing = original.path().join("nothing");
     assert!(doctor::check(&missing).is_err() && !missing.exists());
+    let empty = Scratch::new();
+    assert!(doctor::check(empty.path()).is_err());
+    assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0, "a check creates nothing");
 }

@@ -65,6 +65,21 @@ async fn segment_is_never_appended_to_after_a_failed_sync() {
 }
 
 #[tokio::test]
+async fn segment_whose_successor_may_exist_is_not_appended_to() {
+    let scratch = Scratch::new();
+    let store = open_small(&scratch).unwrap();
+    let log = store.event_log();
+    log.append(&pass("w"), events(1..=3)).await.unwrap();
+    store.log.set_fault(Some(Fault::Create));
+    log.append(&pass("w"), big(4)).await.unwrap_err();
+    // It would fit into the first segment.
+    assert_eq!(log.append(&pass("w"), events(4..=4)).await.unwrap_err().kind, ErrorKind::StorageFull);
+    store.log.set_fault(None);
+    log.append(&pass("w"), events(4..=4)).await.unwrap();
+    assert_eq!(segments(&scratch).len(), 2);
+}
+
+#[tokio::test]
 async fn log_deleted_under_the_server_is_noticed() {
     let scratch = Scratch::new();
     let store = scratch.open();
