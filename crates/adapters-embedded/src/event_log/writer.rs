@@ -21,8 +21,6 @@ use earcon_ports::{Epochs, ErrorKind, PortError};
 /// The first and the largest step in which a segment gets space.
 const FIRST_STEP: u64 = 256 << 10;
 const LARGEST_STEP: u64 = 8 << 20;
-/// More epochs are not kept; the oldest go first.
-const MAX_EPOCHS: usize = 2_000;
 
 /// Limits of a segment.
 #[derive(Debug, Clone, Copy)]
@@ -306,12 +304,8 @@ impl Writer {
     }
 
     fn trim_epochs(&mut self) {
-        let Some(epochs) = &mut self.epochs else { return };
-        epochs.forget_before(self.oldest.1);
-        let count = epochs.starts().count();
-        if count > MAX_EPOCHS {
-            let kept = epochs.starts().skip(count - MAX_EPOCHS).cloned().collect();
-            self.epochs = Epochs::from_starts(kept);
+        if let Some(epochs) = &mut self.epochs {
+            epochs.forget_before(self.oldest.1);
         }
     }
 
