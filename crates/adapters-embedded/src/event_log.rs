@@ -21,10 +21,9 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use fjall::{Readable, Snapshot};
 use serde::{Deserialize, Serialize};
 
-use super::database::{Database, Durability, blocking, corrupt, prefix, unreadable};
+use super::database::{Database, Durability, Snapshot, blocking, corrupt, prefix, unreadable};
 use earcon_model::{Event, Seq, WorkspaceId};
 use earcon_ports::{Epochs, ErrorKind, EventLog, LogHead, Page, PortError};
 use earcon_tenancy::WorkspacePass;

@@ -25,6 +25,7 @@ use tokio::time::Instant;
 
 pub use data_dir::OpenError;
 use database::Database;
+pub use database::Finding;
 use event_log::EmbeddedLog;
 use meta_store::EmbeddedMeta;
 use series_store::EmbeddedSeries;
@@ -32,6 +33,12 @@ pub use settings::EmbeddedSettings;
 use snapshot_store::EmbeddedSnapshots;
 
 use earcon_ports::{ErrorKind, EventLog, MetaStore, PortError, SeriesStore, SnapshotStore};
+
+/// Checking and repairing the database of settings, history and snapshots, while no server uses the
+/// directory.
+pub mod doctor {
+    pub use crate::database::{accept_loss, check};
+}
 
 /// Longest wait of `close` for other users of the directory.
 const CLOSING: Duration = Duration::from_secs(5);

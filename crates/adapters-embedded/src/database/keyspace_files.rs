@@ -1,0 +1,176 @@
+//! Reading the files of a keyspace before fjall does: fjall expects them to be whole.
+//!
+//! Format (lsm-tree 3.1): `current` names the version file `v<number>` and its checksum. The
+//! version file lists the table files in `tables/` with the checksum of each. Version files and
+//! table files are archives of the crate sfa: sections, then a table of contents, then a trailer.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
+
+const CURRENT: &str = "current";
+const TABLES: &str = "tables";
+/// Magic, version, kind of checksum, checksum, position and length of the contents.
+const TRAILER: usize = 4 + 1 + 1 + 16 + 8 + 8;
+const TRAILER_START: [u8; 6] = *b"SFA!\x01\x00";
+const CONTENTS_START: [u8; 4] = *b"TOC!";
+
+/// A table file in a version file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TableFile {
+    pub(super) id: u64,
+    checksum: u128,
+}
+
+/// A damaged or missing file, and what is wrong with it.
+pub(super) type Defect = (PathBuf, String);
+
+/// The table files of the keyspace in `folder`.
+pub(super) fn table_files(folder: &Path) -> Result<Vec<TableFile>, Defect> {
+    let current = folder.join(CURRENT);
+    let bytes = std::fs::read(&current).map_err(|error| unreadable(&current, &error))?;
+    let (id, checksum) = decode_current(&bytes).ok_or_else(|| (current, "its content is not valid".to_owned()))?;
+    let version = folder.join(format!("v{id}"));
+    let bytes = std::fs::read(&version).map_err(|error| unreadable(&version, &error))?;
+    if xxh3_128(&bytes) != checksum {
+        return Err((version, "its checksum is wrong".to_owned()));
+    }
+    let section = section(&bytes, b"tables").and_then(list);
+    section.ok_or_else(|| (version, "its list of table files cannot be read".to_owned()))
+}
+
+/// Checks the folder of the table files: each of `files` is there with a whole trailer, and nothing
+/// is there that ends fjall with a panic.
+pub(super) fn check_tables(folder: &Path, files: &[TableFile]) -> Vec<Defect> {
+    let folder = folder.join(TABLES);
+    let mut defects = Vec::new();
+    for file in files {
+        let path = path_of(&folder, *file);
+        if let Err(defect) = check_trailer(&path) {
+            defects.push(defect);
+        }
+    }
+    match std::fs::read_dir(&folder) {
+        Ok(entries) => {
+            for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+                let name = path.file_name().and_then(|name| name.to_str());
+                if !path.is_file() || name.is_none_or(|name| name.parse::<u64>().is_err()) {
+                    defects.push((path, "no table file has this name".to_owned()));
+                }
+            }
+        }
+        // lsm-tree creates the folder if it is missing, which is right if it listed no file.
+        Err(error) => defects.push(unreadable(&folder, &error)),
+    }
+    defects
+}
+
+/// Reads all bytes of the table file and compares the checksum.
+pub(super) fn check_content(folder: &Path, file: TableFile) -> Result<(), Defect> {
+    let path = path_of(&folder.join(TABLES), file);
+    let checksum = File::open(&path).and_then(|file| checksum(file)).map_err(|error| unreadable(&path, &error))?;
+    if checksum == file.checksum { Ok(()) } else { Err((path, "its checksum is wrong".to_owned())) }
+}
+
+fn path_of(tables: &Path, file: TableFile) -> PathBuf {
+    tables.join(file.id.to_string())
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Defect {
+    let text = match error.kind() {
+        io::ErrorKind::NotFound => "it is missing".to_owned(),
+        _ => format!("it cannot be read: {error}"),
+    };
+    (path.to_owned(), text)
+}
+
+fn checksum(mut file: impl Read) -> io::Result<u128> {
+    let (mut hasher, mut chunk) = (Xxh3::new(), vec![0; 256 << 10]);
+    loop {
+        match file.read(&mut chunk)? {
+            0 => return Ok(hasher.digest128()),
+            count => hasher.update(&chunk[..count]),
+        }
+    }
+}
+
+fn decode_current(bytes: &[u8]) -> Option<(u64, u128)> {
+    let (id, rest) = bytes.split_first_chunk()?;
+    let (checksum, kind) = rest.split_first_chunk()?;
+    (kind == [0]).then(|| (u64::from_le_bytes(*id), u128::from_le_bytes(*checksum)))
+}
+
+/// Checks the end of an archive: trailer and table of contents.
+fn check_trailer(path: &Path) -> Result<(), Defect> {
+    let read = || -> io::Result<Option<()>> {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        let Some(start) = length.checked_sub(TRAILER as u64) else { return Ok(None) };
+        file.seek(SeekFrom::Start(start))?;
+        let mut trailer = [0; TRAILER];
+        file.read_exact(&mut trailer)?;
+        let Some((checksum, contents)) = decode_trailer(&trailer) else { return Ok(None) };
+        let Some(size) = start.checked_sub(contents).filter(|size| *size <= 1 << 20) else { return Ok(None) };
+        file.seek(SeekFrom::Start(contents))?;
+        let mut bytes = vec![0; size as usize];
+        file.read_exact(&mut bytes)?;
+        Ok((bytes.starts_with(&CONTENTS_START) && xxh3_128(&bytes) == checksum).then_some(()))
+    };
+    match read() {
+        Ok(Some(())) => Ok(()),
+        Ok(None) => Err((path.to_owned(), "its end is damaged or missing".to_owned())),
+        Err(error) => Err(unreadable(path, &error)),
+    }
+}
+
+/// Checksum and position of the table of contents.
+fn decode_trailer(trailer: &[u8]) -> Option<(u128, u64)> {
+    let (checksum, rest) = trailer.strip_prefix(&TRAILER_START)?.split_first_chunk()?;
+    let (position, _length) = rest.split_first_chunk()?;
+    Some((u128::from_le_bytes(*checksum), u64::from_le_bytes(*position)))
+}
+
+/// The bytes of a section of an archive.
+fn section<'a>(archive: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let (_, position) = decode_trailer(archive.get(archive.len().checked_sub(TRAILER)?..)?)?;
+    let contents = archive.get(usize::try_from(position).ok()?..)?.strip_prefix(&CONTENTS_START)?;
+    let (count, mut rest) = contents.split_first_chunk()?;
+    for _ in 0..u32::from_le_bytes(*count) {
+        let (position, after) = rest.split_first_chunk()?;
+        let (length, after) = after.split_first_chunk()?;
+        let (name_length, after) = after.split_first_chunk()?;
+        let (found, after) = after.split_at_checked(usize::from(u16::from_le_bytes(*name_length)))?;
+        rest = after;
+        if found == name {
+            let start = usize::try_from(u64::from_le_bytes(*position)).ok()?;
+            let end = start.checked_add(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
+            return archive.get(start..end);
+        }
+    }
+    None
+}
+
+/// The table files of all levels and runs.
+fn list(mut section: &[u8]) -> Option<Vec<TableFile>> {
+    let mut files = Vec::new();
+    let (&levels, rest) = section.split_first()?;
+    section = rest;
+    for _ in 0..levels {
+        let (&runs, rest) = section.split_first()?;
+        section = rest;
+        for _ in 0..runs {
+            let (count, rest) = section.split_first_chunk()?;
+            section = rest;
+            for _ in 0..u32::from_le_bytes(*count) {
+                let (id, rest) = section.split_first_chunk()?;
+                let (checksum, rest) = rest.strip_prefix(&[0])?.split_first_chunk()?;
+                let (_seqno, rest) = rest.split_first_chunk::<8>()?;
+                section = rest;
+                files.push(TableFile { id: u64::from_le_bytes(*id), checksum: u128::from_le_bytes(*checksum) });
+            }
+        }
+    }
+    Some(files)
+}
