@@ -4,7 +4,7 @@
 //! to read the records. The copy shares the table files, which are never changed in place.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::inspect::{Finding, Inspection, Layout};
 use super::journal::{self, End, Progress};
@@ -102,20 +102,36 @@ pub(super) fn copy_journals(from: &Layout, to: &Layout) -> io::Result<()> {
     Ok(())
 }
 
-/// Copies a keyspace.
+/// Copies a keyspace. fjall creates a folder of table files that is missing.
 pub(super) fn copy_keyspace(from: &Path, to: &Path) -> io::Result<()> {
-    std::fs::create_dir_all(to)?;
-    for entry in std::fs::read_dir(from)? {
-        let path = entry?.path();
-        let target = to.join(path.file_name().unwrap_or_default());
-        if path.is_dir() {
-            copy_keyspace(&path, &target)?;
-        } else if to.ends_with("tables") && std::fs::hard_link(&path, &target).is_ok() {
-        } else {
-            std::fs::copy(&path, &target)?;
+    let (tables, copied) = (from.join("tables"), to.join("tables"));
+    std::fs::create_dir_all(&copied)?;
+    for file in plain_files(from)? {
+        std::fs::copy(&file, to.join(file.file_name().unwrap_or_default()))?;
+    }
+    if !tables.is_dir() {
+        return Ok(());
+    }
+    for file in plain_files(&tables)? {
+        let name = file.file_name().unwrap_or_default();
+        // Other names end fjall with an error.
+        let is_table = name.to_str().is_some_and(|name| name.parse::<u64>().is_ok());
+        if is_table && std::fs::hard_link(&file, copied.join(name)).is_err() {
+            std::fs::copy(&file, copied.join(name))?;
         }
     }
     Ok(())
+}
+
+fn plain_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_file() {
+            files.push(path);
+        }
+    }
+    Ok(files)
 }
 
 /// Opens the copy and reads every record.

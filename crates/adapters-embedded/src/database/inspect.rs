@@ -101,8 +101,8 @@ impl Inspection {
             return Ok(found);
         }
         found.check_version(layout);
-        found.check_journals(layout, marked)?;
         found.check_keyspaces(layout)?;
+        found.check_journals(layout, marked)?;
         Ok(found)
     }
 
@@ -157,12 +157,16 @@ impl Inspection {
         Ok(())
     }
 
-    /// A table that a journal mentions has its last number in the journals.
+    /// A table that a journal mentions has its last number in the journals, because fjall removes
+    /// the oldest ones first. The others have table files.
     fn check_end(&mut self, layout: &Layout, active: u64, progress: &Progress, marked: &Numbers) {
         let place = layout.root.join(format!("{active}.jnl"));
         for (table, (last, marked)) in progress.last.iter().zip(marked).enumerate() {
-            if let Some(last) = last.filter(|last| last < marked) {
-                self.add(&place, lost_sentence(table, Lost::Last(marked - last)));
+            let has_no_files = || self.tables.get(&layout.table(table)).is_some_and(Vec::is_empty);
+            match last {
+                Some(last) if last < marked => self.add(&place, lost_sentence(table, Lost::Last(marked - last))),
+                None if has_no_files() => self.add(&place, lost_sentence(table, Lost::Everything)),
+                _ => {}
             }
         }
     }

@@ -149,6 +149,16 @@ pub(super) fn walk(bytes: &[u8], progress: &mut Progress) -> End {
     End::Whole
 }
 
+/// Where the whole batches at the start of a journal end.
+#[cfg(test)]
+pub(super) fn ends(bytes: &[u8]) -> Vec<usize> {
+    let mut ends = vec![0];
+    while let Some(found) = batch(&bytes[ends[ends.len() - 1]..]) {
+        ends.push(ends[ends.len() - 1] + found.length);
+    }
+    ends
+}
+
 /// The numbers of all whole batches anywhere in `bytes`.
 fn numbers_behind(bytes: &[u8]) -> Vec<(usize, u64)> {
     let mut numbers = Vec::new();

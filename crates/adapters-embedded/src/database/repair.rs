@@ -12,6 +12,7 @@ use fjall::PersistMode;
 use super::check::{check_claimed, copy_journals, copy_keyspace, remove};
 use super::commit_numbers::WINDOW;
 use super::inspect::{Finding, Inspection, Layout};
+use super::keyspace_files::{forget_tables, lost_tables};
 use super::mark::MarkFile;
 use super::open::{Failure, create_in, guarded, open_in, prepare};
 use super::snapshot::Snapshot;
@@ -79,11 +80,10 @@ fn collect(dir: &DataDir, salvage: &Layout, inspection: &Inspection) -> fjall::R
     for code in 0..TABLES.len() {
         let folder = damaged.table(code);
         let Some(files) = inspection.tables.get(&folder) else { continue };
-        if super::keyspace_files::check_tables(&folder, files).is_empty() {
-            let target = salvage.table(code);
-            std::fs::remove_dir_all(&target)?;
-            copy_keyspace(&folder, &target)?;
-        }
+        let target = salvage.table(code);
+        std::fs::remove_dir_all(&target)?;
+        copy_keyspace(&folder, &target)?;
+        forget_tables(&target, &lost_tables(&folder, files))?;
     }
     if damaged.root.is_dir() {
         copy_journals(&damaged, salvage)?;

@@ -70,6 +70,7 @@ async fn torn_tail_loses_only_the_torn_append() {
     let log = store.event_log();
     log.append(&pass("w"), events(1..=20)).await.unwrap();
     let (_, before) = journal(scratch.path());
+    let unacknowledged = std::fs::read(scratch.path().join("db.mark")).unwrap();
     log.append(&pass("w"), events(21..=40)).await.unwrap();
     let (_, after) = journal(scratch.path());
     assert!(after > before, "the append is in the journal file once it is acknowledged");
@@ -78,6 +79,7 @@ async fn torn_tail_loses_only_the_torn_append() {
         let crashed = scratch.copied();
         let (path, _) = journal(crashed.path());
         OpenOptions::new().write(true).open(path).unwrap().set_len(keep).unwrap();
+        std::fs::write(crashed.path().join("db.mark"), &unacknowledged).unwrap();
         let store = crashed.open();
         assert_eq!(all(&store).await, events(1..=20), "{keep} of {before}..{after} bytes");
         let log = store.event_log();
@@ -96,9 +98,11 @@ async fn zeros_after_a_torn_append_are_ignored() {
     let store = scratch.open();
     store.event_log().append(&pass("w"), events(1..=20)).await.unwrap();
     let (_, before) = journal(scratch.path());
+    let unacknowledged = std::fs::read(scratch.path().join("db.mark")).unwrap();
     store.event_log().append(&pass("w"), events(21..=22)).await.unwrap();
     let (_, after) = journal(scratch.path());
     let crashed = scratch.copied();
+    std::fs::write(crashed.path().join("db.mark"), &unacknowledged).unwrap();
     let (path, _) = journal(crashed.path());
     let mut file = OpenOptions::new().write(true).open(path).unwrap();
     let cut = before + 3;
