@@ -147,6 +147,7 @@ mod tests {
             authorizer: Authorizer::new(),
             placement: None,
             transport: None,
+            storage: Default::default(),
             faults: Faults::default(),
         }
     }

@@ -15,6 +15,7 @@ use crate::actors::directory::Directory;
 use crate::actors::node::{self, Node};
 use crate::config::Config;
 use crate::services::mutes::MuteService;
+use crate::services::storage_health::StorageHealth;
 use earcon_tenancy::Authorizer;
 
 /// The running actors.
@@ -49,6 +50,7 @@ pub(super) async fn start(
         authorizer,
         placement,
         transport,
+        storage: StorageHealth::default(),
         faults: overrides.faults,
     };
     let node = node::actor::start(context.clone()).await?;

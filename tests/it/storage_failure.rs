@@ -166,6 +166,7 @@ fn context(store: &EmbeddedStore, refuse: Arc<AtomicBool>, away: Arc<AtomicBool>
         authorizer: Authorizer::new(),
         placement: None,
         transport: None,
+        storage: Default::default(),
         faults: Faults::default(),
     }
 }

@@ -26,6 +26,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use fjall::PersistMode;
 
 use crate::data_dir::{DataDir, OpenError};
+use crate::disk;
 use crate::settings::EmbeddedSettings;
 pub use check::check;
 use earcon_model::WorkspaceId;
@@ -58,9 +59,10 @@ pub(super) struct Database {
     broken: AtomicBool,
     /// Locked during a commit, so that numbers reach the journal in order.
     commits: Mutex<Commits>,
+    keep_free_bytes: u64,
     #[cfg(test)]
     pub(super) fail_next_commit: AtomicBool,
-    _dir: DataDir,
+    dir: DataDir,
 }
 
 /// The keyspaces of the series store.
@@ -121,10 +123,16 @@ impl Database {
             commits: Mutex::new(Commits { numbers, mark }),
             db,
             broken: AtomicBool::new(false),
+            keep_free_bytes: settings.keep_free_bytes,
             #[cfg(test)]
             fail_next_commit: AtomicBool::new(false),
-            _dir: dir,
+            dir,
         })
+    }
+
+    /// The data directory.
+    pub(super) fn path(&self) -> &Path {
+        self.dir.path()
     }
 
     /// A view of everything committed so far, without later commits.
@@ -139,6 +147,10 @@ impl Database {
     /// Writes all of `batch`. After a failure this process shows none of it and writes nothing
     /// more.
     pub(super) fn commit(&self, batch: WriteBatch, durability: Durability) -> Result<(), PortError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.refuse_if_full()?;
         let mut commits = self.commits();
         if self.broken.load(Ordering::Acquire) {
             return Err(PortError::new(
@@ -169,6 +181,17 @@ impl Database {
 
     fn commits(&self) -> MutexGuard<'_, Commits> {
         self.commits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A write that fails because the disk is full would break the database until a restart, so it
+    /// is not tried.
+    fn refuse_if_full(&self) -> Result<(), PortError> {
+        let Ok(free) = disk::free_bytes(self.path()) else { return Ok(()) };
+        if free >= self.keep_free_bytes {
+            return Ok(());
+        }
+        let text = format!("the disk has {} MB left, and {} MB are kept free", free >> 20, self.keep_free_bytes >> 20);
+        Err(PortError::new(ErrorKind::StorageFull, text))
     }
 
     /// Makes everything written so far durable.
@@ -206,7 +229,10 @@ pub(super) fn prefix(workspace: &WorkspaceId) -> Vec<u8> {
 
 /// Converts a failed write into an error of the port.
 fn storage(context: &'static str, error: fjall::Error) -> PortError {
-    let kind = snapshot::kind(&error);
+    let kind = match &error {
+        fjall::Error::Io(_) | fjall::Error::Storage(fjall::LsmError::Io(_)) => ErrorKind::Unavailable,
+        other => snapshot::kind(other),
+    };
     PortError::caused(kind, context, error)
 }
 

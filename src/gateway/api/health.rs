@@ -20,17 +20,28 @@ pub(crate) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Every known workspace is open and takes samples.
+/// Every known workspace of this node is open and takes samples. If not, the text says why.
 #[utoipa::path(get, path = "/readyz", tag = "operations", responses(
-    (status = 200, description = "ready", body = String), (status = 503, description = "starting or shutting down", body = String)))]
+    (status = 200, description = "ready", body = String), (status = 503, description = "shutting down, or samples cannot be stored", body = String)))]
 pub(crate) async fn readyz(State(state): State<ApiState>) -> Response {
-    // Requests are answered only after every workspace is open. So only a shutdown makes it not
-    // ready.
-    if *state.shutdown.borrow() {
-        (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n").into_response()
-    } else {
-        "ready\n".into_response()
+    // Requests are answered only after every workspace is open.
+    match not_ready(&state) {
+        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response(),
+        None => "ready\n".into_response(),
     }
+}
+
+/// Why this server should not get requests now.
+fn not_ready(state: &ApiState) -> Option<String> {
+    if *state.shutdown.borrow() {
+        return Some("shutting down".to_owned());
+    }
+    if let Some(problem) = state.storage.problem() {
+        return Some(format!("samples are refused: {problem}"));
+    }
+    let failed = state.directory.failed();
+    let (workspace, error) = failed.first()?;
+    Some(format!("{} workspaces cannot be opened; {workspace}: {error}", failed.len()))
 }
 
 /// Prometheus text format.
