@@ -28,7 +28,7 @@ pub(super) struct TableFile {
     checksum: u128,
 }
 
-/// A damaged or missing file, and what is wrong with it.
+/// A damaged or missing file, and the damage in words.
 pub(super) type Defect = (PathBuf, String);
 
 /// The table files of the keyspace in `folder`.
@@ -92,7 +92,7 @@ pub(super) fn lost_tables(folder: &Path, files: &[TableFile]) -> Vec<u64> {
 /// Reads all bytes of the table file and compares the checksum.
 pub(super) fn check_content(folder: &Path, file: TableFile) -> Result<(), Defect> {
     let path = path_of(&folder.join(TABLES), file);
-    let checksum = File::open(&path).and_then(|file| checksum(file)).map_err(|error| unreadable(&path, &error))?;
+    let checksum = File::open(&path).and_then(checksum).map_err(|error| unreadable(&path, &error))?;
     if checksum == file.checksum { Ok(()) } else { Err((path, "its checksum is wrong".to_owned())) }
 }
 

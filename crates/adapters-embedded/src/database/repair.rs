@@ -30,7 +30,7 @@ const NEW: &str = "db.new";
 const NEW_MARK: &str = "db.mark.new";
 
 /// Makes a damaged database usable with all of its records that can be read. The damaged files are
-/// moved to `damaged/` in the data directory. Returns the damage and what was kept of each table;
+/// moved to `damaged/` in the data directory. Returns the damage and the records kept of each table;
 /// nothing is changed and nothing returned if there is no damage. Needs the space of a copy.
 ///
 /// # Errors
@@ -56,7 +56,7 @@ pub fn accept_loss(dir: &Path) -> Result<Vec<Finding>, OpenError> {
     let mut findings = checked.findings;
     let explain = |failure: Failure| failure.into_error(dir.path(), &dir.database());
     let salvage = Layout::new(dir.path().join(SALVAGE));
-    guarded(|| Ok(collect(&dir, &salvage, &checked.inspection)?)).map_err(explain)?;
+    guarded(|| collect(&dir, &salvage, &checked.inspection)).map_err(explain)?;
     let kept = guarded(|| rewrite(&dir, &salvage)).map_err(explain)?;
     exchange(&dir).map_err(not_writable)?;
     remove(&salvage.root).map_err(not_writable)?;

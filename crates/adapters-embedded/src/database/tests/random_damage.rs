@@ -88,7 +88,7 @@ async fn outcomes(ended: Ended) -> [u64; 3] {
         let copy = whole.copied();
         let what = damage(copy.path(), &mut Chance(seed));
         let case = format!("{ended:?}, seed {seed}: {what}");
-        println!("{case}");
+        eprintln!("{case}");
         let before = paths(copy.path());
         let repaired = match open(copy.path()) {
             Err(OpenError::Damaged { path, reason }) => {
@@ -114,11 +114,11 @@ async fn outcomes(ended: Ended) -> [u64; 3] {
             repair(copy.path(), &case).await;
         }
     }
-    println!("{ended:?}: refused, found by a read, harmless: {counts:?}");
+    eprintln!("{ended:?}: refused, found by a read, harmless: {counts:?}");
     counts
 }
 
-/// The doctor finds the damage, and after a repair the directory opens with what is left.
+/// The doctor finds the damage, and after a repair the directory opens with the rest.
 async fn repair(dir: &Path, case: &str) {
     let found = doctor::check(dir).unwrap();
     assert!(!found.is_empty(), "{case}: the doctor finds nothing");

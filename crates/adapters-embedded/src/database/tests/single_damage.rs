@@ -6,6 +6,8 @@ use std::path::Path;
 use super::fixture::{Ended, answers, directory, open, paths};
 use crate::tests::{Scratch, pass};
 use crate::{OpenError, doctor};
+use earcon_model::KpiName;
+use earcon_ports::Snapshot;
 
 fn refusal(dir: &Path) -> String {
     match open(dir) {
@@ -168,4 +170,77 @@ async fn file_of_an_unfinished_creation_deletes_no_commits() {
     let store = open(whole.path()).unwrap();
     assert!(answers(&store).await.is_whole());
     assert!(!whole.path().join("db.creating").exists());
+}
+
+#[tokio::test]
+async fn torn_batch_that_was_not_acknowledged_is_cut() {
+    let scratch = Scratch::new();
+    let store = scratch.open();
+    let journal = |dir: &Path| dir.join("db/0.jnl");
+    store.meta_store().put(&pass("w"), "a", 0, vec![1; 9]).await.unwrap();
+    let mark = std::fs::read(scratch.path().join("db.mark")).unwrap();
+    let before = super::super::journal::read(&journal(scratch.path())).unwrap().len();
+    store.meta_store().put(&pass("w"), "b", 0, vec![1; 90]).await.unwrap();
+    let whole = super::super::journal::read(&journal(scratch.path())).unwrap();
+    let killed = scratch.copied();
+    for (cut, zeros) in (before + 1..whole.len()).step_by(17).flat_map(|cut| [(cut, 0), (cut, 900), (before, 900)]) {
+        std::fs::write(killed.path().join("db.mark"), &mark).unwrap();
+        // The bytes at the end can reach the disk before those in the middle.
+        let mut bytes = whole[..cut].to_vec();
+        bytes.resize(cut + zeros, 0);
+        if cut == before {
+            bytes.extend_from_slice(&whole[whole.len() - 20..]);
+        }
+        std::fs::write(journal(killed.path()), bytes).unwrap();
+        let store = open(killed.path()).unwrap();
+        let (a, b) = (store.meta_store().get(&pass("w"), "a").await, store.meta_store().get(&pass("w"), "b").await);
+        assert!(a.unwrap().is_some() && b.unwrap().is_none(), "{cut} of {before}..{}", whole.len());
+        store.meta_store().put(&pass("w"), "c", 0, vec![3]).await.unwrap();
+        drop(store);
+        assert!(open(killed.path()).unwrap().meta_store().get(&pass("w"), "c").await.unwrap().is_some());
+    }
+}
+
+#[tokio::test]
+async fn commits_of_many_threads_and_large_journals_are_no_damage() {
+    let scratch = Scratch::new();
+    let store = scratch.open();
+    let mut writers = Vec::new();
+    for writer in 0..4u64 {
+        let (meta, snapshots) = (store.meta_store(), store.snapshot_store());
+        writers.push(tokio::spawn(async move {
+            for i in 0..60u64 {
+                let kpi = KpiName::new(&format!("k{writer}.{i}")).unwrap();
+                let size = if i % 8 == 0 { 6 << 20 } else { 10 };
+                let state = (0..size).map(|byte: u64| ((byte * 31) >> 3) as u8).collect();
+                snapshots.put(&pass("w"), Snapshot { kpi, seq: i, state }).await.unwrap();
+                meta.put(&pass("w"), &format!("{writer}-{i}"), 0, vec![1]).await.unwrap();
+            }
+        }));
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let killed = scratch.copied();
+    drop(store);
+    for dir in [scratch.path(), killed.path()] {
+        let store = open(dir).unwrap();
+        assert_eq!(store.meta_store().list(&pass("w"), "", None, 1_000).await.unwrap().len(), 240);
+        assert_eq!(store.snapshot_store().all(&pass("w")).await.unwrap().len(), 240);
+        drop(store);
+        assert_eq!(doctor::check(dir).unwrap(), []);
+    }
+}
+
+#[tokio::test]
+async fn lost_format_file_is_written_again_by_a_repair() {
+    let scratch = directory(Ended::Closed).await;
+    std::fs::remove_file(scratch.path().join("FORMAT")).unwrap();
+    assert!(refusal(scratch.path()).contains("no FORMAT file"));
+    assert_eq!(doctor::check(scratch.path()).unwrap().len(), 1);
+    assert_eq!(doctor::accept_loss(scratch.path()).unwrap().len(), 1);
+    assert!(answers(&open(scratch.path()).unwrap()).await.is_whole());
+    let nothing = tempfile::tempdir().unwrap();
+    assert_eq!(doctor::check(nothing.path()).unwrap().len(), 1);
+    assert_eq!(std::fs::read_dir(nothing.path()).unwrap().count(), 0, "a check creates nothing");
 }
