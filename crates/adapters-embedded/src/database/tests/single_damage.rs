@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::path::Path;
 
+use super::super::table::{TABLES, folder};
 use super::fixture::{Ended, answers, directory, open, paths};
 use crate::tests::{Scratch, pass};
 use crate::{OpenError, doctor};
@@ -15,6 +16,12 @@ fn refusal(dir: &Path) -> String {
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("the directory was opened"),
     }
+}
+
+/// A path in the keyspace of the settings.
+fn settings(part: &str) -> String {
+    let code = TABLES.iter().position(|(name, _)| *name == "meta").unwrap();
+    format!("db/keyspaces/{}/{part}", folder(code))
 }
 
 #[tokio::test]
@@ -82,7 +89,7 @@ async fn database_or_mark_that_is_gone_is_refused() {
         ("db", "db: the database is missing"),
         ("db.mark", "db.mark: it is missing or not valid"),
         ("db/keyspaces", "the folder of all tables is missing"),
-        ("db/keyspaces/3/current", "it is missing; the settings are lost"),
+        (&settings("current"), "it is missing; the settings are lost"),
         ("db/version", "version: it is missing"),
     ] {
         let copy = whole.copied();
@@ -108,7 +115,7 @@ async fn database_or_mark_that_is_gone_is_refused() {
 #[tokio::test]
 async fn repair_keeps_the_records_of_the_other_table_files() {
     let scratch = directory(Ended::Closed).await;
-    let tables = scratch.path().join("db/keyspaces/3/tables");
+    let tables = scratch.path().join(settings("tables"));
     let files: Vec<_> = paths(&tables);
     assert!(files.len() > 1, "{files:?}");
     std::fs::remove_file(&files[0]).unwrap();
@@ -130,8 +137,8 @@ async fn unknown_shapes_are_refused() {
         ("db/9.jnl", true),
         ("db/keyspaces/99", true),
         ("db/keyspaces/x", true),
-        ("db/keyspaces/3/tables/x", false),
-        ("db/keyspaces/3/tables/77", true),
+        (&settings("tables/x"), false),
+        (&settings("tables/77"), true),
     ] {
         let copy = whole.copied();
         let path = copy.path().join(name);
