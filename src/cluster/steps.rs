@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::membership::{Heartbeat, Membership};
 use super::placement::place;
-use super::records::{NodeEpoch, NodeRecord, Ownership};
+use super::records::{NodeEpoch, NodeRecord, Ownership, Term};
 use earcon_model::WorkspaceId;
 
 /// A silent node stays listed for this long.
@@ -15,8 +15,8 @@ const FORGOTTEN_AFTER_MS: i64 = 600_000;
 pub enum Step {
     /// Become the owner, if the entry still has this revision.
     Claim(WorkspaceId, u64),
-    /// Open a workspace that it owns.
-    Open(WorkspaceId),
+    /// Open a workspace that it owns by the entry with this revision.
+    Open(WorkspaceId, u64),
     /// Close in order, then hand the entry with this revision over.
     HandOver(WorkspaceId, u64, Option<NodeEpoch>),
     /// Close at once: another node owns it.
@@ -27,7 +27,7 @@ impl Step {
     /// The workspace that the step is about.
     pub fn workspace(&self) -> &WorkspaceId {
         match self {
-            Step::Claim(id, _) | Step::Open(id) | Step::HandOver(id, _, _) | Step::StepDown(id) => id,
+            Step::Claim(id, _) | Step::Open(id, _) | Step::HandOver(id, _, _) | Step::StepDown(id) => id,
         }
     }
 }
@@ -116,6 +116,12 @@ impl View {
         self.owners.get(workspace)?.1.owner.as_ref()
     }
 
+    /// The present term of the workspace, if it has an owner.
+    pub fn term(&self, workspace: &WorkspaceId) -> Option<Term> {
+        let (revision, ownership) = self.owners.get(workspace)?;
+        Some(Term { owner: ownership.owner.clone()?, revision: *revision })
+    }
+
     /// Whether this node owns the workspace in the table.
     pub fn is_mine(&self, workspace: &WorkspaceId) -> bool {
         self.owner(workspace) == Some(self.membership.me())
@@ -189,8 +195,9 @@ impl View {
                     steps.push(Step::HandOver(workspace.clone(), *revision, Some(home.clone())));
                 }
                 None if mine && self.leaving => steps.push(Step::HandOver(workspace.clone(), *revision, None)),
-                _ if mine && !open.contains(workspace) => steps.push(Step::Open(workspace.clone())),
-                Some(home) if orphaned && home == me => steps.push(Step::Claim(workspace.clone(), *revision)),
+                _ if mine && !open.contains(workspace) => steps.push(Step::Open(workspace.clone(), *revision)),
+                // A workspace that is open here is served under its term, which a claim would change.
+                Some(home) if orphaned && !mine && home == me => steps.push(Step::Claim(workspace.clone(), *revision)),
                 _ => {}
             }
         }

@@ -3,6 +3,7 @@
 mod database;
 mod experiments;
 mod failover;
+mod frozen;
 mod membership;
 mod serving;
 mod takeover;

@@ -269,7 +269,7 @@ impl ClusterController {
         gauge(Metric::NodesAlive).set(self.shared.read(|view| view.alive(now_ms)) as f64);
         for step in self.shared.read(|view| view.steps(&open, now_ms)) {
             if self.busy.insert(step.workspace().clone()) {
-                count(Metric::WorkspaceMoves, u64::from(!matches!(step, Step::Open(_))));
+                count(Metric::WorkspaceMoves, u64::from(!matches!(step, Step::Open(..))));
                 self.start_step(step);
             }
         }
@@ -297,7 +297,7 @@ impl ClusterController {
     fn start_step(&mut self, step: Step) {
         let server = match &step {
             Step::HandOver(id, ..) | Step::StepDown(id) => self.open.remove(id),
-            Step::Claim(..) | Step::Open(_) => None,
+            Step::Claim(..) | Step::Open(..) => None,
         };
         let (runner, done) = (self.runner.clone(), self.done_sender.clone());
         tokio::spawn(async move { report(&done, Done::Step(runner.run(step, server).await)) });

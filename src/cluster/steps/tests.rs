@@ -70,7 +70,7 @@ impl World {
     fn act(&mut self, node: &str, step: Step) {
         let open = self.open.get_mut(node).unwrap();
         let (workspace, expected, owner) = match step {
-            Step::Open(workspace) => {
+            Step::Open(workspace, _) => {
                 open.insert(workspace);
                 return;
             }

@@ -20,16 +20,15 @@ pub(crate) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Every known workspace is open and takes samples.
+/// Samples can be committed: the log answers, and so does the table of the cluster.
 #[utoipa::path(get, path = "/readyz", tag = "operations", responses(
-    (status = 200, description = "ready", body = String), (status = 503, description = "starting or shutting down", body = String)))]
+    (status = 200, description = "ready", body = String), (status = 503, description = "shutting down, or the log or the cluster's table does not answer", body = String)))]
 pub(crate) async fn readyz(State(state): State<ApiState>) -> Response {
-    // Requests are answered only after every workspace is open. So only a shutdown makes it not
-    // ready.
-    if *state.shutdown.borrow() {
-        (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n").into_response()
-    } else {
-        "ready\n".into_response()
+    // Requests are answered only after every workspace is open.
+    let problem = if *state.shutdown.borrow() { Some("shutting down".to_owned()) } else { state.directory.problem() };
+    match problem {
+        Some(problem) => (StatusCode::SERVICE_UNAVAILABLE, format!("{problem}\n")).into_response(),
+        None => "ready\n".into_response(),
     }
 }
 
