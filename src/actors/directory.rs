@@ -20,7 +20,7 @@ use super::remote::seen::SeenHeads;
 use super::workspace::WorkspaceHandle;
 use super::workspace::command::Ingested;
 use earcon_model::{Arrival, KpiBatch, WorkspaceId};
-use earcon_ports::SharedLog;
+use earcon_ports::{EventLog, SharedLog};
 use earcon_tenancy::WorkspacePass;
 
 /// Finds workspaces. Cheap to clone.
@@ -40,7 +40,7 @@ struct Others {
     max_workspaces: usize,
     /// Bounds the samples that are on their way to other nodes, over all workspaces.
     admission: Admission,
-    log: Arc<dyn SharedLog>,
+    log: Arc<dyn EventLog>,
     seen: SeenHeads,
 }
 

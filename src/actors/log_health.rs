@@ -32,10 +32,7 @@ impl LogHealth {
     ///
     /// # Errors
     /// Those of the request.
-    pub(super) async fn watch<T>(
-        &self,
-        request: impl Future<Output = Result<T, PortError>>,
-    ) -> Result<T, PortError> {
+    pub(super) async fn watch<T>(&self, request: impl Future<Output = Result<T, PortError>>) -> Result<T, PortError> {
         let waiting = self.begin();
         let result = request.await;
         drop(waiting);

@@ -88,7 +88,8 @@ mod tests {
 
     #[test]
     fn each_term_has_an_address_of_its_own() {
-        let term = |epoch: &str, revision| Term { owner: NodeEpoch { node: "a".into(), epoch: epoch.into() }, revision };
+        let term =
+            |epoch: &str, revision| Term { owner: NodeEpoch { node: "a".into(), epoch: epoch.into() }, revision };
         assert_eq!(term("e", 3).address(), "e-3");
         assert_ne!(term("e", 3).address(), term("e", 4).address());
         assert_ne!(term("e", 3).address(), term("f", 3).address());

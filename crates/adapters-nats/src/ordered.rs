@@ -234,7 +234,8 @@ async fn within<T>(
     stream: &str,
     attempt: impl Future<Output = Result<T, PortError>>,
 ) -> Result<T, PortError> {
-    let late = || PortError::new(ErrorKind::Unavailable, format!("{stream}: no answer from JetStream within {limit:?}"));
+    let late =
+        || PortError::new(ErrorKind::Unavailable, format!("{stream}: no answer from JetStream within {limit:?}"));
     tokio::time::timeout(limit, attempt).await.unwrap_or_else(|_| Err(late()))
 }
 

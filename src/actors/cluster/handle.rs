@@ -210,7 +210,8 @@ impl Cluster {
         Ok(())
     }
 
-    fn set_owner(&self, workspace: &WorkspaceId, revision: u64, ownership: Ownership) {
+    /// The table says so now.
+    pub(in crate::actors) fn set_owner(&self, workspace: &WorkspaceId, revision: u64, ownership: Ownership) {
         self.shared.write(|view| view.set_owner(workspace.clone(), revision, ownership));
         self.shared.changed.notify_waiters();
     }

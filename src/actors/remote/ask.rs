@@ -95,4 +95,3 @@ async fn is_long_over(cluster: &Cluster, pass: &WorkspacePass, term: &Term) {
     cluster.is_over(pass.workspace(), term).await;
     tokio::time::sleep(LAST_ANSWERS).await;
 }
-

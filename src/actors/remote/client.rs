@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::ask::{ask, decode_reply};
 use super::pieces::pieces;
@@ -18,13 +18,16 @@ use super::taken::Taken;
 use crate::actors::admission::{Admission, IngestError, Receipt};
 use crate::actors::cluster::handle::Cluster;
 use crate::actors::workspace::command::{AnyCommand, Command, DescribeStatus, Ingest, Ingested, OwnerError};
+use crate::cluster::Term;
 use earcon_model::{Arrival, KpiBatch, Seq};
-use earcon_ports::SharedLog;
+use earcon_ports::EventLog;
 use earcon_tenancy::WorkspacePass;
 
 /// Give up after this long without an owner. Must exceed a takeover.
 const GIVE_UP: Duration = Duration::from_secs(12);
 const PAUSE: Duration = Duration::from_millis(50);
+/// How soon this node knows of the next owner, after the last one has stepped down.
+const STEPPING_DOWN: Duration = Duration::from_millis(500);
 /// The largest part of the log that is searched for the samples of a batch.
 const SEARCH_AT_MOST: u64 = 100_000;
 /// Events of one page of that search.
@@ -32,13 +35,16 @@ const PAGE: usize = 1_000;
 /// The epoch in the receipt of a batch of which it is unknown whether a log holds all of it.
 const UNKNOWN_EPOCH: &str = "unknown";
 
+/// The owner's answer to [`Ingest`].
+type IngestResult = Result<Result<Ingested, IngestError>, OwnerError>;
+
 /// Sends commands to the owner of one workspace.
 #[derive(Clone)]
 pub struct OwnerClient {
     cluster: Cluster,
     pass: WorkspacePass,
     admission: Admission,
-    log: Arc<dyn SharedLog>,
+    log: Arc<dyn EventLog>,
     seen: SeenHeads,
 }
 
@@ -49,7 +55,7 @@ impl OwnerClient {
         cluster: Cluster,
         pass: WorkspacePass,
         admission: Admission,
-        log: Arc<dyn SharedLog>,
+        log: Arc<dyn EventLog>,
         seen: SeenHeads,
     ) -> Self {
         Self { cluster, pass, admission, log, seen }
@@ -60,26 +66,41 @@ impl OwnerClient {
     /// # Errors
     /// `NoOwner` if no owner executes commands for a while; the other errors at once.
     pub async fn execute<C: Command>(&self, command: C) -> Result<C::Reply, OwnerError> {
-        self.execute_until::<C>(&command.into(), Instant::now() + GIVE_UP).await
+        let (result, _) = self.execute_until::<C>(&command.into(), Instant::now() + GIVE_UP).await;
+        result
     }
 
+    /// Returns the result, and the term of the owner that it is from.
     async fn execute_until<C: Command>(
         &self,
         command: &AnyCommand,
         deadline: Instant,
-    ) -> Result<C::Reply, OwnerError> {
+    ) -> (Result<C::Reply, OwnerError>, Option<Term>) {
         loop {
-            let answer = match self.cluster.term(self.pass.workspace()) {
-                Some(term) => ask(&self.cluster, &self.pass, &term, command).await,
+            let term = self.cluster.term(self.pass.workspace());
+            let answer = match &term {
+                Some(term) => ask(&self.cluster, &self.pass, term, command).await,
                 None => Err(OwnerError::NoOwner),
             };
             match answer.and_then(|bytes| decode_reply::<C>(&bytes)) {
                 Err(OwnerError::Unavailable | OwnerError::NoOwner) if Instant::now() < deadline => {
                     tokio::time::sleep(PAUSE).await;
                 }
-                Err(OwnerError::Unavailable) => return Err(OwnerError::NoOwner),
-                result => return result,
+                Err(OwnerError::Unavailable) => return (Err(OwnerError::NoOwner), term),
+                result => return (result, term),
             }
+        }
+    }
+
+    /// Whether the result leaves open what the log holds, and the owner can append nothing more. An
+    /// owner that steps down answers that samples failed.
+    async fn is_left_to_successor(&self, result: &IngestResult, term: Option<&Term>) -> bool {
+        match (result, term) {
+            (Err(OwnerError::Unknown), Some(term)) => self.cluster.term(self.pass.workspace()).as_ref() != Some(term),
+            (Ok(Ok(ingested)), Some(term)) if ingested.receipt.failed > 0 => {
+                timeout(STEPPING_DOWN, self.cluster.is_over(self.pass.workspace(), term)).await.is_ok()
+            }
+            _ => false,
         }
     }
 
@@ -107,21 +128,17 @@ impl OwnerClient {
 
     /// Sends a piece to the owner. If the owner fails before it answers, the next owner gets the
     /// samples that the log does not hold.
-    async fn ingest_piece(
-        &self,
-        mut batches: Vec<KpiBatch>,
-        arrival: Arrival,
-    ) -> Result<Result<Ingested, IngestError>, OwnerError> {
+    async fn ingest_piece(&self, mut batches: Vec<KpiBatch>, arrival: Arrival) -> IngestResult {
         let deadline = Instant::now() + GIVE_UP;
         let since = self.seen.head(&self.pass, self.log.as_ref()).await;
         let mut taken = Receipt::default();
         loop {
             let command = AnyCommand::from(Ingest { batches, arrival });
-            let result = self.execute_until::<Ingest>(&command, deadline).await;
+            let (result, term) = self.execute_until::<Ingest>(&command, deadline).await;
             let AnyCommand::Ingest(Ingest { batches: sent, .. }) = command else {
                 return Err(OwnerError::NotUnderstood);
             };
-            if !matches!(result, Err(OwnerError::Unknown)) || Instant::now() >= deadline {
+            if Instant::now() >= deadline || !self.is_left_to_successor(&result, term.as_ref()).await {
                 return result.map(|result| self.merge(result, &sent, taken));
             }
             let Some(since) = since else { return Err(OwnerError::Unknown) };
@@ -155,7 +172,9 @@ impl OwnerClient {
             seq: ingested.receipt.seq.max(taken.seq),
             ..ingested.receipt
         };
-        self.seen.saw(self.pass.workspace(), receipt.seq);
+        if receipt.seq > 0 {
+            self.seen.saw(self.pass.workspace(), receipt.seq);
+        }
         Ok(Ingested { receipt, ..ingested })
     }
 
@@ -172,7 +191,7 @@ impl OwnerClient {
     ) -> Result<Vec<KpiBatch>, OwnerError> {
         // The answer comes from an owner of a later term, which has opened the log before it served
         // requests. So the earlier owner can append nothing more.
-        let status = self.execute_until::<DescribeStatus>(&AnyCommand::from(DescribeStatus), deadline).await;
+        let (status, _) = self.execute_until::<DescribeStatus>(&AnyCommand::from(DescribeStatus), deadline).await;
         let head = status.map_err(|_| OwnerError::Unknown)?.seq;
         if !(since..=since.saturating_add(SEARCH_AT_MOST)).contains(&head) {
             return Err(OwnerError::Unknown);
@@ -203,7 +222,7 @@ struct Parts {
 }
 
 impl Parts {
-    fn add(&mut self, result: Result<Result<Ingested, IngestError>, OwnerError>, rows: u64) {
+    fn add(&mut self, result: IngestResult, rows: u64) {
         let error = match result {
             Ok(Ok(Ingested { receipt, epoch })) => {
                 self.epoch = Some(epoch);
@@ -233,3 +252,6 @@ impl Parts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use earcon_model::{Seq, WorkspaceId};
-use earcon_ports::SharedLog;
+use earcon_ports::EventLog;
 use earcon_tenancy::WorkspacePass;
 
 /// Time limit of the first look. A batch must not wait longer for it.
@@ -21,7 +21,7 @@ pub struct SeenHeads(Arc<Mutex<HashMap<WorkspaceId, Seq>>>);
 impl SeenHeads {
     /// A committed event, or 0. Asks the log if there was no receipt yet; `None` if it does not
     /// answer.
-    pub(super) async fn head(&self, pass: &WorkspacePass, log: &dyn SharedLog) -> Option<Seq> {
+    pub(super) async fn head(&self, pass: &WorkspacePass, log: &dyn EventLog) -> Option<Seq> {
         let known = self.table().get(pass.workspace()).copied();
         if known.is_some() {
             return known;

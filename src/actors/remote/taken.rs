@@ -126,7 +126,9 @@ mod tests {
     }
 
     fn rows(samples: &[(i64, f64)]) -> Vec<(u32, Sample)> {
-        (0..).zip(samples.iter().map(|(timestamp_ms, value)| Sample { timestamp_ms: *timestamp_ms, value: *value })).collect()
+        (0..)
+            .zip(samples.iter().map(|(timestamp_ms, value)| Sample { timestamp_ms: *timestamp_ms, value: *value }))
+            .collect()
     }
 
     fn batch(name: &str, samples: &[(i64, f64)]) -> KpiBatch {
@@ -164,7 +166,8 @@ mod tests {
     #[test]
     fn batch_that_the_log_lacks_stays_whole() {
         let batches = vec![batch("a", &[(1, 1.0)]), batch("b", &[(1, 1.0)])];
-        let (rest, receipt) = check(batches.clone(), &[logged(7, "c", &[(1, 1.0)], &[]), logged(8, "a", &[(0, 1.0)], &[])]);
+        let (rest, receipt) =
+            check(batches.clone(), &[logged(7, "c", &[(1, 1.0)], &[]), logged(8, "a", &[(0, 1.0)], &[])]);
         assert_eq!((rest, receipt), (batches, Receipt::default()));
     }
 

@@ -152,9 +152,8 @@ impl Drop for NatsServer {
 fn shipped_pings() -> (String, String) {
     let shipped = include_str!("../../../config/nats-server.conf");
     let lines = |indent: &str| -> String {
-        let pings = shipped.lines().filter(|line| {
-            line.strip_prefix(indent).is_some_and(|line| line.starts_with("ping_"))
-        });
+        let pings =
+            shipped.lines().filter(|line| line.strip_prefix(indent).is_some_and(|line| line.starts_with("ping_")));
         pings.map(|line| format!("{line}\n")).collect()
     };
     (lines(""), lines("  "))

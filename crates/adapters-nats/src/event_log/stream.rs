@@ -178,15 +178,15 @@ impl LogStream {
 
     /// The message at `sequence`, from the leader. `None` if it was deleted or is not stored yet.
     pub(super) async fn get_from_leader(&self, sequence: u64) -> Result<Option<StoredMessage>, PortError> {
-        self.from_leader(|| self.stream.get_raw_message(sequence)).await
+        self.ask_leader(|| self.stream.get_raw_message(sequence)).await
     }
 
     /// The last message, from the leader. `None` if there is none, or no stream.
     pub(super) async fn last(&self) -> Result<Option<StoredMessage>, PortError> {
-        self.from_leader(|| self.stream.get_last_raw_message_by_subject(&self.subject)).await
+        self.ask_leader(|| self.stream.get_last_raw_message_by_subject(&self.subject)).await
     }
 
-    async fn from_leader<F>(&self, ask: impl Fn() -> F) -> Result<Option<StoredMessage>, PortError>
+    async fn ask_leader<F>(&self, ask: impl Fn() -> F) -> Result<Option<StoredMessage>, PortError>
     where
         F: Future<Output = Result<StreamMessage, RawMessageError>>,
     {
