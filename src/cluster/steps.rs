@@ -1,6 +1,6 @@
 //! From the view of the cluster to the next steps of this node.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::membership::{Heartbeat, Membership};
 use super::placement::place;
@@ -19,7 +19,7 @@ pub enum Step {
     Open(WorkspaceId, u64),
     /// Close in order, then hand the entry with this revision over.
     HandOver(WorkspaceId, u64, Option<NodeEpoch>),
-    /// Close at once: another node owns it.
+    /// Close at once: another node owns it, or has owned it meanwhile.
     StepDown(WorkspaceId),
 }
 
@@ -170,12 +170,14 @@ impl View {
         candidates.get(node).cloned()
     }
 
-    /// The next steps of this node, given the workspaces it has open or is opening.
-    pub fn steps(&self, open: &BTreeSet<WorkspaceId>, now_ms: i64) -> Vec<Step> {
+    /// The next steps of this node, given the workspaces it has open and the revisions of the
+    /// entries by which it opened them.
+    pub fn steps(&self, open: &BTreeMap<WorkspaceId, u64>, now_ms: i64) -> Vec<Step> {
         let mut steps = Vec::new();
-        for workspace in open {
-            let is_lost = self.owner(workspace).is_some() && !self.is_mine(workspace);
-            if is_lost {
+        for (workspace, revision) in open {
+            // Another node may have owned it in between, and have given it back.
+            let is_kept = |term: Term| term.owner == *self.membership.me() && term.revision == *revision;
+            if self.term(workspace).is_some_and(|term| !is_kept(term)) {
                 steps.push(Step::StepDown(workspace.clone()));
             }
         }
@@ -195,8 +197,7 @@ impl View {
                     steps.push(Step::HandOver(workspace.clone(), *revision, Some(home.clone())));
                 }
                 None if mine && self.leaving => steps.push(Step::HandOver(workspace.clone(), *revision, None)),
-                _ if mine && !open.contains(workspace) => steps.push(Step::Open(workspace.clone(), *revision)),
-                // A workspace that is open here is served under its term, which a claim would change.
+                _ if mine && !open.contains_key(workspace) => steps.push(Step::Open(workspace.clone(), *revision)),
                 Some(home) if orphaned && !mine && home == me => steps.push(Step::Claim(workspace.clone(), *revision)),
                 _ => {}
             }

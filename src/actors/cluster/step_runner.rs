@@ -36,7 +36,7 @@ pub(super) struct StepDone {
 /// The state of a workspace after a step.
 pub(super) enum StepResult {
     /// It is open and served.
-    Open(RpcServer),
+    Open(Revision, RpcServer),
     /// Its entry in the table.
     Entry(Revision, Ownership),
     /// It is closed, or the step failed and is tried again.
@@ -67,7 +67,7 @@ impl StepRunner {
                 let (node, transport) = (self.node.clone(), self.transport.clone());
                 let term = Term { owner: self.me.clone(), revision };
                 let (pass, executed) = (self.authorizer.system(id), self.executed.clone());
-                StepResult::Open(RpcServer::start(node, transport, pass, term.address(), executed))
+                StepResult::Open(revision, RpcServer::start(node, transport, pass, term.address(), executed))
             }
             Err(error) => {
                 tracing::warn!(workspace = %id, %error, "an own workspace is not open yet");
@@ -93,7 +93,7 @@ impl StepRunner {
     }
 
     async fn step_down(&self, id: &WorkspaceId, server: Option<RpcServer>) -> StepResult {
-        tracing::warn!(workspace = %id, "another node owns a workspace that was open here; closing it");
+        tracing::warn!(workspace = %id, "another node owns, or has owned, a workspace that was open here; closing it");
         self.node.abandon(id).await;
         stop(server).await;
         StepResult::Nothing
