@@ -10,6 +10,7 @@ mod metrics;
 mod node;
 mod overrides;
 mod settings;
+mod storage_watch;
 
 use std::io;
 use std::net::SocketAddr;
@@ -27,6 +28,7 @@ pub use self::overrides::Overrides;
 pub use earcon_adapters_cql::Migrated;
 
 use self::node::{Member, Started};
+use crate::actors::context::Context;
 use crate::actors::directory::Directory;
 use crate::actors::node::Node;
 use crate::config::Config;
@@ -50,6 +52,7 @@ pub struct App {
     nats: Option<NatsGateway>,
     statsd: Option<StatsdGateway>,
     upkeep: JoinHandle<()>,
+    storage_watch: Option<JoinHandle<()>>,
     drain: Duration,
 }
 
@@ -72,6 +75,10 @@ impl App {
         let Started { node, directory, member, context } =
             node::start(config, overrides, &opened, authorizer.clone()).await?;
 
+        let storage_watch = match &opened.embedded {
+            Some(store) => Some(watch_storage(config, store, &context).await?),
+            None => None,
+        };
         let (shutdown, shutdown_seen) = watch::channel(false);
         let gateway = gateway::build(config, &context, directory.clone(), recorder.clone(), shutdown_seen.clone());
         drop(context);
@@ -94,6 +101,7 @@ impl App {
             nats,
             statsd,
             upkeep,
+            storage_watch,
             drain,
         })
     }
@@ -127,9 +135,14 @@ impl App {
     /// answers ended, streams handed over, log and history written. After the deadline it stops
     /// anyway: samples with a receipt are in the log.
     pub async fn shut_down(self) {
-        let Self { node, directory, member, store, shutdown, server, nats, statsd, upkeep, drain, .. } = self;
+        let Self {
+            node, directory, member, store, shutdown, server, nats, statsd, upkeep, storage_watch, drain, ..
+        } = self;
         let _no_listeners = shutdown.send(true).is_err();
         upkeep.abort();
+        if let Some(watch) = storage_watch {
+            watch.abort();
+        }
         let abort_server = server.abort_handle();
         let orderly = async {
             let _server = server.await;
@@ -185,4 +198,17 @@ pub fn demo_data(data: &std::path::Path) -> PathBuf {
 /// does not answer.
 pub async fn migrate(cql: &crate::config::Cql) -> Result<Migrated, PortError> {
     earcon_adapters_cql::migrate(&adapter_settings::cql_settings(cql)).await
+}
+
+/// Measures the disk once, so that a full one refuses the first sample, and from then on in the
+/// background.
+async fn watch_storage(
+    config: &Config,
+    store: &EmbeddedStore,
+    context: &Context,
+) -> Result<JoinHandle<()>, StartError> {
+    let (health, reserve_bytes) = (context.storage.clone(), config.storage.reserve_bytes);
+    let disk = store.disk().map_err(|error| StartError::Settings(format!("storage.data: {error}")))?;
+    storage_watch::measure(&disk, &health, reserve_bytes).await;
+    Ok(tokio::spawn(storage_watch::run(disk, health, reserve_bytes)))
 }

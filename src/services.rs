@@ -5,7 +5,7 @@
 //! nothing of HTTP. Its errors are typed; the gateway renders them.
 //!
 //! Actors use the lower part: [`records`], [`cached`], [`retry`], [`mutes`], [`incidents`],
-//! [`mixes`] and [`detectors::records`]. These files import no actor. The upper part
+//! [`mixes`], [`storage_health`] and [`detectors::records`]. These files import no actor. The upper part
 //! ([`anomalies`], [`wake`]) uses actor handles, and only the gateway and the composition root use
 //! it. So there is no circle.
 
@@ -19,6 +19,7 @@ pub mod mutes;
 pub mod records;
 pub mod retry;
 pub mod rules;
+pub mod storage_health;
 #[cfg(test)]
 mod testing;
 pub mod wake;

@@ -11,6 +11,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
+use crate::services::storage_health::{StorageHealth, StorageProblem};
 use crate::telemetry::{Metric, count, gauge, record};
 use earcon_model::{Arrival, KpiBatch, RejectedRow, Seq};
 
@@ -43,28 +44,47 @@ pub enum IngestError {
         /// How many it may have.
         max: usize,
     },
+    /// The disk of the node that owns the workspace is nearly full.
+    #[error(
+        "the disk has {free_megabytes} MB left, and {reserve_megabytes} MB are kept free; \
+         samples are refused until there is room, everything else goes on"
+    )]
+    StorageFull {
+        /// Free space, in units of 2^20 bytes.
+        free_megabytes: u64,
+        /// The reserve, in the same units.
+        reserve_megabytes: u64,
+    },
+    /// The data directory of the node that owns the workspace was removed or replaced.
+    #[error("the data directory of the server was removed or replaced while it ran; samples are refused")]
+    StorageLost,
     /// The workspace is being opened again or closed.
     #[error("the workspace is restarting; try again in a second")]
     Unavailable,
 }
 
-/// Bounds the samples of a workspace that are in flight.
+/// Bounds the samples of a workspace that are in flight, and refuses all while the storage takes
+/// none.
 #[derive(Debug, Clone)]
 pub struct Admission {
     permits: Arc<Semaphore>,
     max: usize,
+    storage: StorageHealth,
 }
 
 impl Admission {
-    /// At most `max` samples in flight.
-    pub fn new(max: usize) -> Self {
-        Self { permits: Arc::new(Semaphore::new(max)), max }
+    /// At most `max` samples in flight, and none while `storage` takes none.
+    pub fn new(max: usize, storage: StorageHealth) -> Self {
+        Self { permits: Arc::new(Semaphore::new(max)), max, storage }
     }
 
     /// Takes permits for so many samples.
     pub(super) fn admit(&self, samples: usize) -> Result<Arc<Permit>, IngestError> {
         if samples > self.max {
             return Err(IngestError::TooLarge { got: samples, max: self.max });
+        }
+        if let Some(problem) = self.storage.problem() {
+            return Err(problem.into());
         }
         // A u32 holds it: `max` is bounded far below by the configuration.
         let permit = self.permits.clone().try_acquire_many_owned(samples as u32).map_err(|_| {
@@ -73,6 +93,17 @@ impl Admission {
         })?;
         gauge(Metric::IngestInFlight).increment(samples as f64);
         Ok(Arc::new(Permit { _permit: permit, samples }))
+    }
+}
+
+impl From<StorageProblem> for IngestError {
+    fn from(problem: StorageProblem) -> Self {
+        match problem {
+            StorageProblem::Full { free_bytes, reserve_bytes } => {
+                IngestError::StorageFull { free_megabytes: free_bytes >> 20, reserve_megabytes: reserve_bytes >> 20 }
+            }
+            StorageProblem::Lost(_) => IngestError::StorageLost,
+        }
     }
 }
 
@@ -184,7 +215,7 @@ mod tests {
 
     #[test]
     fn permits_bound_samples_in_flight_and_are_returned() {
-        let admission = Admission::new(10);
+        let admission = Admission::new(10, StorageHealth::default());
         let held = admission.admit(8).unwrap();
         assert_eq!(admission.admit(3).err(), Some(IngestError::Overloaded));
         drop(held);
@@ -192,9 +223,20 @@ mod tests {
         assert_eq!(admission.admit(11).err(), Some(IngestError::TooLarge { got: 11, max: 10 }));
     }
 
+    #[test]
+    fn nothing_is_admitted_while_the_disk_is_full() {
+        let storage = StorageHealth::default();
+        let admission = Admission::new(10, storage.clone());
+        storage.measured(Ok(5 << 20), 8 << 20);
+        let refusal = IngestError::StorageFull { free_megabytes: 5, reserve_megabytes: 8 };
+        assert_eq!(admission.admit(1).err(), Some(refusal));
+        storage.measured(Ok(50 << 20), 8 << 20);
+        assert!(admission.admit(1).is_ok());
+    }
+
     #[tokio::test]
     async fn a_dropped_part_counts_as_failed() {
-        let permit = Admission::new(10).admit(5).unwrap();
+        let permit = Admission::new(10, StorageHealth::default()).admit(5).unwrap();
         let (pending, parts) = PendingIngest::begin(permit, Arrival::Live, Instant::now());
         let (kept, lost) = (parts.part(), parts.part());
         drop(parts);

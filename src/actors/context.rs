@@ -10,6 +10,7 @@ use super::log_health::LogHealth;
 use super::supervision::RestartPolicy;
 use crate::incidents::IncidentSettings;
 use crate::services::mutes::MuteService;
+use crate::services::storage_health::StorageHealth;
 use earcon_audio::MixSettings;
 use earcon_model::{Clock, KpiName, SeriesBatch, WorkspaceId};
 use earcon_ports::{EventLog, MetaStore, NodeTransport, PortError, Publisher, SeriesStore, SnapshotStore};
@@ -50,6 +51,8 @@ pub struct Context {
     pub log_health: LogHealth,
     /// The mutes of all workspaces.
     pub mutes: MuteService,
+    /// Whether the storage of this node takes new samples.
+    pub storage: StorageHealth,
     /// Failures that tests inject.
     pub faults: Faults,
 }

@@ -19,6 +19,7 @@ use super::remote::mirror::Mirrors;
 use super::remote::seen::SeenHeads;
 use super::workspace::WorkspaceHandle;
 use super::workspace::command::Ingested;
+use crate::services::storage_health::StorageHealth;
 use earcon_model::{Arrival, KpiBatch, WorkspaceId};
 use earcon_ports::{EventLog, SharedLog};
 use earcon_tenancy::WorkspacePass;
@@ -101,7 +102,8 @@ impl Directory {
             audio: AudioSubscriber::new(cluster.transport().clone()),
             cluster,
             max_workspaces: settings.max_workspaces,
-            admission: Admission::new(settings.max_in_flight_samples),
+            // The storage that counts is that of the owner, which refuses on its own.
+            admission: Admission::new(settings.max_in_flight_samples, StorageHealth::default()),
             log,
             seen: SeenHeads::default(),
         };
@@ -114,6 +116,11 @@ impl Directory {
             Some(others) => others.cluster.workspaces(),
             None => self.node.workspaces().iter().map(|handle| handle.id().clone()).collect(),
         }
+    }
+
+    /// The workspaces of this node that could not be opened at the last attempt, with the reason.
+    pub fn failed(&self) -> Vec<(WorkspaceId, String)> {
+        self.node.failed()
     }
 
     /// The workspace of the pass; `Ok(None)` if there is none.

@@ -149,6 +149,7 @@ mod tests {
             placement: None,
             transport: None,
             log_health: LogHealth::default(),
+            storage: Default::default(),
             faults: Faults::default(),
         }
     }

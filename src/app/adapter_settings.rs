@@ -1,9 +1,18 @@
 //! Settings of the adapters from the configuration: adapters do not know the configuration file.
 
 use earcon_adapters_cql::CqlSettings;
+use earcon_adapters_embedded::EmbeddedSettings;
 use earcon_adapters_nats::NatsSettings;
 
-use crate::config::{self, Cql, Nats};
+use crate::config::{self, Cql, Nats, Storage};
+
+/// Of the reserve that samples leave free, this part is left free by settings and history too.
+const KEPT_PART: u64 = 4;
+
+/// Limits of the data directory.
+pub(super) fn embedded_settings(storage: &Storage) -> EmbeddedSettings {
+    EmbeddedSettings { keep_free_bytes: storage.reserve_bytes / KEPT_PART, ..EmbeddedSettings::default() }
+}
 
 /// How to reach NATS.
 pub(super) fn nats_settings(nats: &Nats) -> NatsSettings {

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::adapter_settings::{cql_settings, nats_settings};
+use super::adapter_settings::{cql_settings, embedded_settings, nats_settings};
 use super::error::StartError;
 use crate::actors::cluster::handle::ClusterArgs;
 use crate::actors::context::Backends;
 use crate::config::{Backend, Config, LogBackend, Nats, Storage};
 use earcon_adapters_cql::{CqlDatabase, CqlMeta, CqlSeries, CqlSnapshots, SeriesSettings};
-use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
+use earcon_adapters_embedded::EmbeddedStore;
 use earcon_adapters_nats::connection::{connect, connect_when_possible};
 use earcon_adapters_nats::event_log::{JetStreamLog, JetStreamLogSettings};
 use earcon_adapters_nats::node_transport::NatsTransport;
@@ -55,7 +55,7 @@ pub(super) async fn open(config: &Config) -> Result<Opened, StartError> {
         _ => None,
     };
     let embedded = if uses_directory(storage) {
-        Some(EmbeddedStore::open(&storage.data, &EmbeddedSettings::default())?)
+        Some(EmbeddedStore::open(&storage.data, &embedded_settings(storage))?)
     } else {
         None
     };

@@ -26,7 +26,7 @@ pub(super) fn build(
     metrics: PrometheusHandle,
     shutdown: watch::Receiver<bool>,
 ) -> Gateway {
-    let Context { backends, clock, settings, mutes, .. } = context;
+    let Context { backends, clock, settings, mutes, storage, .. } = context;
     let (meta, history) = (&backends.meta_store, &backends.series_store);
     let zones = &config.streams.time_zones;
     let local_times = LocalTimes::new(zones.usual.clone(), zones.of.clone());
@@ -41,6 +41,7 @@ pub(super) fn build(
         series_store: history.clone(),
         clock: clock.clone(),
         mutes: mutes.clone(),
+        storage: storage.clone(),
         access: context.authorizer.clone(),
         limits: limits(config),
         metrics,

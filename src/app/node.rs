@@ -16,6 +16,7 @@ use crate::actors::log_health::LogHealth;
 use crate::actors::node::{self, Node};
 use crate::config::Config;
 use crate::services::mutes::MuteService;
+use crate::services::storage_health::StorageHealth;
 use earcon_tenancy::Authorizer;
 
 /// The running actors.
@@ -51,6 +52,7 @@ pub(super) async fn start(
         placement,
         transport,
         log_health: LogHealth::default(),
+        storage: StorageHealth::default(),
         faults: overrides.faults,
     };
     let node = node::actor::start(context.clone()).await?;

@@ -17,6 +17,9 @@ pub(super) fn run(config: &Config, demo: bool) -> ExitCode {
         complain(&format!("log.level: {error}"));
         return ExitCode::from(USAGE);
     }
+    // Files of the data directory hold the data of every workspace: only their owner reads them.
+    #[cfg(unix)]
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

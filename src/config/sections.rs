@@ -73,6 +73,8 @@ pub struct Storage {
     pub history_age: Duration,
     /// Size limit of a workspace's history, bytes.
     pub history_bytes: u64,
+    /// Samples are refused while less is free on the disk of the data directory, bytes.
+    pub reserve_bytes: u64,
 }
 
 impl Storage {
@@ -88,6 +90,7 @@ impl Storage {
             log_bytes: read.number("storage.log_megabytes", 16, 1 << 24) << 20,
             history_age: read.seconds_of("storage.history_days", 86_400, 1, 36_500),
             history_bytes: read.number("storage.history_megabytes", 16, 1 << 26) << 20,
+            reserve_bytes: read.number("storage.reserve_megabytes", 8, 1 << 20) << 20,
         }
     }
 }

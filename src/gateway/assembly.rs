@@ -18,6 +18,7 @@ use crate::services::detectors::DetectorService;
 use crate::services::incidents::IncidentRecords;
 use crate::services::mutes::MuteService;
 use crate::services::rules::RuleService;
+use crate::services::storage_health::StorageHealth;
 use earcon_model::{Clock, WorkspaceId};
 use earcon_ports::{EventLog, SeriesStore};
 use earcon_tenancy::Authorizer;
@@ -57,6 +58,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Mutes.
     pub mutes: MuteService,
+    /// Whether the storage takes samples.
+    pub storage: StorageHealth,
     /// Decides which workspaces a peer may touch.
     pub access: Authorizer,
     /// Sizes.
@@ -95,6 +98,7 @@ impl Gateway {
             incidents: parts.incidents,
             detectors: parts.detectors,
             mutes: parts.mutes,
+            storage: parts.storage,
             metrics: parts.metrics,
         };
         let ingest = IngestParts {

@@ -92,6 +92,10 @@ pub enum Metric {
     ShadowSeconds,
     /// Samples read from history to train detectors.
     TrainingSamples,
+    /// Free space of the disk under the data directory.
+    StorageFreeBytes,
+    /// Whether samples are refused because of the storage: 0 or 1.
+    StorageRefusing,
 }
 
 enum Kind {
@@ -102,7 +106,7 @@ enum Kind {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Metric; 42] = [
+    pub const ALL: [Metric; 44] = [
         Metric::IngestSamples,
         Metric::IngestRejected,
         Metric::IngestIgnored,
@@ -145,6 +149,8 @@ impl Metric {
         Metric::ExperimentRollbacks,
         Metric::ShadowSeconds,
         Metric::TrainingSamples,
+        Metric::StorageFreeBytes,
+        Metric::StorageRefusing,
     ];
 
     fn describe(self) -> (&'static str, Kind, Unit, &'static str) {
@@ -204,6 +210,12 @@ impl Metric {
             Metric::ShadowSeconds => ("earcon_shadow_seconds", Histogram, Seconds, "Scoring one batch with a shadow"),
             Metric::TrainingSamples => {
                 ("earcon_training_samples_total", Counter, Count, "Samples read to train detectors")
+            }
+            Metric::StorageFreeBytes => {
+                ("earcon_storage_free_bytes", Gauge, Unit::Bytes, "Free space under the data directory")
+            }
+            Metric::StorageRefusing => {
+                ("earcon_storage_refusing", Gauge, Count, "1 while the storage takes no samples, else 0")
             }
         }
     }

@@ -16,6 +16,7 @@ mod evaluation;
 mod experiments;
 mod feedback;
 mod following;
+mod full_disk;
 mod incidents;
 mod ingest_and_query;
 mod ingest_socket;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use fjall::{Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Snapshot};
 
 use crate::data_dir::{DataDir, OpenError};
+use crate::disk;
 use crate::settings::EmbeddedSettings;
 use earcon_model::WorkspaceId;
 use earcon_ports::{ErrorKind, PortError};
@@ -36,9 +37,10 @@ pub(super) struct Database {
     /// Set after a failed write. The content of the journal after the last good write is then
     /// unknown, so nothing may be added to it.
     broken: AtomicBool,
+    keep_free_bytes: u64,
     #[cfg(test)]
     pub(super) fail_next_commit: AtomicBool,
-    _dir: DataDir,
+    dir: DataDir,
 }
 
 /// The keyspaces of the series store.
@@ -90,10 +92,16 @@ impl Database {
             },
             db,
             broken: AtomicBool::new(false),
+            keep_free_bytes: settings.keep_free_bytes,
             #[cfg(test)]
             fail_next_commit: AtomicBool::new(false),
-            _dir: dir,
+            dir,
         })
+    }
+
+    /// The data directory.
+    pub(super) fn path(&self) -> &Path {
+        self.dir.path()
     }
 
     /// A view of everything committed so far, without later commits.
@@ -108,6 +116,7 @@ impl Database {
     /// Writes all of `batch`. After a failure this process shows none of it and writes nothing
     /// more.
     pub(super) fn commit(&self, batch: OwnedWriteBatch, durability: Durability) -> Result<(), PortError> {
+        self.refuse_if_full()?;
         if self.broken.load(Ordering::Acquire) {
             return Err(PortError::new(
                 ErrorKind::Unavailable,
@@ -122,6 +131,17 @@ impl Database {
             .and_then(|()| batch.durability(Some(mode)).commit())
             .inspect_err(|_| self.broken.store(true, Ordering::Release))
             .map_err(|error| storage("writing to the data directory failed", error))
+    }
+
+    /// A write that fails because the disk is full would break the database until a restart, so it
+    /// is not tried.
+    fn refuse_if_full(&self) -> Result<(), PortError> {
+        let Ok(free) = disk::free_bytes(self.path()) else { return Ok(()) };
+        if free >= self.keep_free_bytes {
+            return Ok(());
+        }
+        let text = format!("the disk has {} MB left, and {} MB are kept free", free >> 20, self.keep_free_bytes >> 20);
+        Err(PortError::new(ErrorKind::StorageFull, text))
     }
 
     /// Makes everything written so far durable.

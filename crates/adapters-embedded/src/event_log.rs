@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use super::database::{Database, Durability, blocking, corrupt, prefix, unreadable};
 use earcon_model::{Event, Seq, WorkspaceId};
-use earcon_ports::{ErrorKind, EventLog, LogHead, Page, PortError};
+use earcon_ports::{Epochs, ErrorKind, EventLog, LogHead, Page, PortError};
 use earcon_tenancy::WorkspacePass;
 
 /// Frames removed in one batch by a trim, so that a long trim delays appends only briefly.
@@ -40,6 +40,12 @@ struct StoredHead {
     first: Seq,
     next: Seq,
     bytes: u64,
+}
+
+impl StoredHead {
+    fn bounds(&self) -> LogHead {
+        LogHead { epochs: Epochs::new(&self.epoch, 1), first: self.first, next: self.next }
+    }
 }
 
 /// One workspace's log. The lock is held across the commit, so this process is the single writer.
@@ -76,7 +82,7 @@ impl EventLog for EmbeddedLog {
             let slot = inner.slot(workspace)?;
             let mut head = lock(&slot);
             let head = inner.head_or_create(workspace, &mut head)?;
-            Ok(LogHead { epoch: head.epoch.clone(), first: head.first, next: head.next })
+            Ok(head.bounds())
         })
         .await
     }
@@ -85,7 +91,7 @@ impl EventLog for EmbeddedLog {
         self.run(pass, |inner, workspace| {
             let slot = inner.slot(workspace)?;
             let head = lock(&slot);
-            Ok(head.as_ref().map(|head| LogHead { epoch: head.epoch.clone(), first: head.first, next: head.next }))
+            Ok(head.as_ref().map(StoredHead::bounds))
         })
         .await
     }

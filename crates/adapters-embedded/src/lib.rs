@@ -9,6 +9,7 @@
 
 mod data_dir;
 mod database;
+mod disk;
 mod event_log;
 mod meta_store;
 mod series_store;
@@ -25,6 +26,7 @@ use tokio::time::Instant;
 
 pub use data_dir::OpenError;
 use database::Database;
+pub use disk::Disk;
 use event_log::EmbeddedLog;
 use meta_store::EmbeddedMeta;
 use series_store::EmbeddedSeries;
@@ -61,6 +63,14 @@ impl EmbeddedStore {
             snapshots: Arc::new(EmbeddedSnapshots::new(database.clone())),
             database,
         })
+    }
+
+    /// The disk under the directory.
+    ///
+    /// # Errors
+    /// If the directory was removed since it was opened.
+    pub fn disk(&self) -> std::io::Result<Disk> {
+        Disk::of(self.database.path())
     }
 
     /// The logs of all workspaces. An append is one `fdatasync`.

@@ -7,10 +7,14 @@ pub struct EmbeddedSettings {
     pub cache_bytes: u64,
     /// Disk space for the write-ahead journal, bytes; at least 64 MiB. The next start replays it.
     pub journal_bytes: u64,
+    /// Writes are refused while less is free on the disk, bytes. It is a part of the reserve that
+    /// samples do not use, so that settings, history and snapshots can be written for longer. The
+    /// database itself does not survive a write that fails half-way without a restart.
+    pub keep_free_bytes: u64,
 }
 
 impl Default for EmbeddedSettings {
     fn default() -> Self {
-        Self { cache_bytes: 64 << 20, journal_bytes: 192 << 20 }
+        Self { cache_bytes: 64 << 20, journal_bytes: 192 << 20, keep_free_bytes: 0 }
     }
 }

@@ -51,10 +51,10 @@ async fn a_new_log_is_empty_and_keeps_its_epoch(log: &dyn EventLog) {
     let head = log.open(&pass).await.unwrap();
     assert_eq!((head.first, head.next), (1, 1));
     assert_eq!(log.head(&pass).await.unwrap(), Some(head.clone()));
-    assert!(!head.epoch.is_empty());
+    assert!(!head.epoch().is_empty());
     assert_eq!(log.open(&pass).await.unwrap(), head);
     assert!(log.read(&pass, 1, 10).await.unwrap().events.is_empty());
-    assert_ne!(log.open(&fresh()).await.unwrap().epoch, head.epoch);
+    assert_ne!(log.open(&fresh()).await.unwrap().epoch(), head.epoch());
 }
 
 async fn events_come_back_as_they_were_appended(log: &dyn EventLog) {

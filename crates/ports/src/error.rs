@@ -7,8 +7,10 @@ use std::fmt;
 pub enum ErrorKind {
     /// Another writer was first: the expected sequence or revision is not the current one.
     Conflict,
-    /// The store cannot be reached or is out of space. A later attempt may succeed.
+    /// The store cannot be reached. A later attempt may succeed.
     Unavailable,
+    /// The store has no room for more. An attempt succeeds once there is room again.
+    StorageFull,
     /// Stored data cannot be decoded.
     Corrupt,
     /// The store does not accept the request.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 
+use crate::epochs::Epochs;
 use crate::error::PortError;
 use earcon_model::{Event, Seq};
 use earcon_tenancy::WorkspacePass;
@@ -12,12 +13,19 @@ use earcon_tenancy::WorkspacePass;
 /// The bounds of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogHead {
-    /// The epoch of the log. Sequence numbers of different epochs cannot be compared.
-    pub epoch: String,
+    /// The epochs of the log. They say whether a position belongs to this log.
+    pub epochs: Epochs,
     /// The oldest event held. Equals `next` if the log holds none.
     pub first: Seq,
     /// The sequence number of the next event.
     pub next: Seq,
+}
+
+impl LogHead {
+    /// The epoch of the latest writer.
+    pub fn epoch(&self) -> &str {
+        self.epochs.current()
+    }
 }
 
 /// Consecutive events, oldest first.

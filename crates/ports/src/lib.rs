@@ -5,6 +5,7 @@
 //! and sees only that workspace. Methods may block on I/O only inside the future they return.
 //! Adapters move blocking work off the runtime.
 
+mod epochs;
 mod error;
 mod event_log;
 mod meta_store;
@@ -15,6 +16,7 @@ mod secret;
 mod series_store;
 mod snapshot_store;
 
+pub use epochs::{EpochStart, Epochs};
 pub use error::{ErrorKind, PortError};
 pub use event_log::{EventLog, Following, LogHead, Page, SharedLog};
 pub use meta_store::{MetaRecord, MetaStore, Revision};

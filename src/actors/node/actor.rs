@@ -77,6 +77,7 @@ impl Actor for NodeActor {
             Message::Reopen(_) => {}
             Message::Remove(id, reply) => {
                 state.slots.remove(&id);
+                state.table.failed().remove(&id);
                 reply.send(state.table.write().remove(&id).flatten());
             }
             Message::Close(reply) => state.close(reply),
@@ -142,6 +143,7 @@ impl State {
             return;
         };
         let waiting = std::mem::take(&mut slot.waiting);
+        self.table.failed().remove(&id);
         let answer = match result {
             Ok(handle) => {
                 self.table.write().insert(id, Some(handle.clone()));
@@ -155,6 +157,7 @@ impl State {
             }
             Err(BringUpError::Failed(error)) => {
                 tracing::error!(workspace = %id, error, "the workspace cannot be opened");
+                self.table.failed().insert(id.clone(), error.clone());
                 self.retry(myself, id);
                 Err(OpenError::Failed(error))
             }

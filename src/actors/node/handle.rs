@@ -1,7 +1,7 @@
 //! Messages of the node root, and the handle that sends them.
 
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use ractor::{ActorCell, ActorRef};
 
@@ -48,7 +48,10 @@ impl<E: std::error::Error> From<E> for BringUpError {
 
 /// The workspaces of this node. A slot without a handle is being opened.
 #[derive(Clone, Default)]
-pub(super) struct Table(Arc<RwLock<HashMap<WorkspaceId, Option<WorkspaceHandle>>>>);
+pub(super) struct Table(Arc<RwLock<HashMap<WorkspaceId, Option<WorkspaceHandle>>>>, Failed);
+
+/// The workspaces that could not be opened at the last attempt, with the reason.
+type Failed = Arc<Mutex<BTreeMap<WorkspaceId, String>>>;
 
 impl Table {
     pub(super) fn read(&self) -> RwLockReadGuard<'_, HashMap<WorkspaceId, Option<WorkspaceHandle>>> {
@@ -57,6 +60,10 @@ impl Table {
 
     pub(super) fn write(&self) -> RwLockWriteGuard<'_, HashMap<WorkspaceId, Option<WorkspaceHandle>>> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn failed(&self) -> MutexGuard<'_, BTreeMap<WorkspaceId, String>> {
+        self.1.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -77,6 +84,12 @@ impl Node {
         let mut open: Vec<_> = self.table.read().values().flatten().cloned().collect();
         open.sort_by(|a, b| a.id().cmp(b.id()));
         open
+    }
+
+    /// The workspaces that could not be opened at the last attempt, with the reason. They are tried
+    /// again.
+    pub fn failed(&self) -> Vec<(WorkspaceId, String)> {
+        self.table.failed().iter().map(|(id, error)| (id.clone(), error.clone())).collect()
     }
 
     /// The workspace with this identifier; `Ok(None)` if there is none.

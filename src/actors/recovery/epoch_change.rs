@@ -17,7 +17,7 @@ pub(super) async fn prepare(backends: &Backends, pass: &WorkspacePass, head: &Lo
     let key = Family::Recovery.key(EPOCH);
     let record = backends.meta_store.get(pass, &key).await?;
     let (revision, known) = record.map_or((0, None), |record| (record.revision, Some(record.value)));
-    let another = known.as_deref().is_some_and(|known| known != head.epoch.as_bytes());
+    let another = known.as_deref().is_some_and(|known| known != head.epoch().as_bytes());
     if another || went_back(backends, pass, head).await? {
         tracing::warn!(
             workspace = %pass.workspace(),
@@ -29,10 +29,10 @@ pub(super) async fn prepare(backends: &Backends, pass: &WorkspacePass, head: &Lo
         save_watermark(backends, pass, 0).await?;
         backends.series_store.rewind(pass).await?;
     }
-    if known.as_deref() == Some(head.epoch.as_bytes()) {
+    if known.as_deref() == Some(head.epoch().as_bytes()) {
         return Ok(());
     }
-    match backends.meta_store.put(pass, &key, revision, head.epoch.clone().into_bytes()).await {
+    match backends.meta_store.put(pass, &key, revision, head.epoch().as_bytes().to_vec()).await {
         // Another node opened the log at the same time; the log itself decides which of the two
         // goes on.
         Err(error) if error.kind != ErrorKind::Conflict => Err(error),
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
     use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
     use earcon_model::{Event, KpiEvent, KpiName, WorkspaceId};
-    use earcon_ports::{Snapshot, StoredBatch};
+    use earcon_ports::{Epochs, Snapshot, StoredBatch};
     use earcon_tenancy::Authorizer;
 
     #[tokio::test]
@@ -98,7 +98,7 @@ mod tests {
         assert!(backends.snapshot_store.get(&pass, &kpi).await.unwrap().is_some(), "the same log changes nothing");
         assert_eq!(backends.series_store.cursor(&pass).await.unwrap(), 5);
 
-        let another = LogHead { epoch: "another".into(), ..now };
+        let another = LogHead { epochs: Epochs::new("another", 1), ..now };
         prepare(&backends, &pass, &another).await.unwrap();
         assert!(backends.snapshot_store.get(&pass, &kpi).await.unwrap().is_none());
         assert_eq!(backends.series_store.cursor(&pass).await.unwrap(), 0);

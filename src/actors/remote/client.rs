@@ -145,7 +145,8 @@ impl OwnerClient {
             batches = self.remove_taken(sent, since, deadline, &mut taken).await?;
             if batches.is_empty() {
                 let head = self.log.head(&self.pass).await.ok().flatten().ok_or(OwnerError::Unknown)?;
-                return Ok(Ok(Ingested { receipt: taken, epoch: head.epoch }));
+                let epoch = head.epochs.epoch_of(taken.seq).to_owned();
+                return Ok(Ok(Ingested { receipt: taken, epoch }));
             }
             tracing::info!(workspace = %self.pass.workspace(), "samples are sent again to the next owner");
         }

@@ -71,7 +71,7 @@ impl Mirrors {
         let Some(recovered) = recovered else { return Err(unavailable("the workspace has no log yet".into())) };
         let at = recovered.head.next - 1;
         let view = LiveView::new(at, recovered.kpis.values().map(view_of)).with_incidents(recovered.incidents.open());
-        let (workspace, epoch) = (pass.workspace().clone(), recovered.head.epoch.clone());
+        let (workspace, epoch) = (pass.workspace().clone(), recovered.head.epoch().to_owned());
         let buffer = self.context.settings.live_buffer;
         let hub = hub::actor::start(workspace, epoch.as_str().into(), view, buffer, self.root.clone())
             .await
@@ -139,7 +139,7 @@ impl Mirror {
             }
             tokio::time::sleep(PAUSE).await;
             if let Ok(Some(head)) = self.log.head(&self.pass).await
-                && (head.epoch != self.epoch || head.next <= self.at)
+                && (head.epoch() != self.epoch || head.next <= self.at)
             {
                 tracing::warn!(workspace = %self.pass.workspace(), "the log has another epoch");
                 return;

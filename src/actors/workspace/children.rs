@@ -60,7 +60,7 @@ impl ChildStarter<'_> {
         let view = LiveView::new(head.next - 1, kpis).with_incidents(recovered.incidents.open());
         let buffer = self.context.settings.live_buffer;
         let workspace = self.pass.workspace().clone();
-        hub::actor::start(workspace, head.epoch.as_str().into(), view, buffer, self.supervisor.clone()).await
+        hub::actor::start(workspace, head.epoch().into(), view, buffer, self.supervisor.clone()).await
     }
 
     async fn fan_out(&self, hub: &Hub, newest: Seq) -> Result<Option<Consumer>, SpawnErr> {

@@ -145,7 +145,9 @@ impl From<PortError> for MixNotChanged {
     fn from(error: PortError) -> Self {
         match error.kind {
             ErrorKind::Conflict => MixNotChanged::Conflict(error.to_string()),
-            ErrorKind::Unavailable | ErrorKind::Corrupt | ErrorKind::Invalid => MixNotChanged::Store(error.to_string()),
+            ErrorKind::Unavailable | ErrorKind::StorageFull | ErrorKind::Corrupt | ErrorKind::Invalid => {
+                MixNotChanged::Store(error.to_string())
+            }
         }
     }
 }

@@ -75,7 +75,7 @@ impl WorkspaceHandle {
         Self {
             audio: context.transport.clone().map(publisher),
             clock: context.clock.clone(),
-            admission: Admission::new(context.settings.max_in_flight_samples),
+            admission: Admission::new(context.settings.max_in_flight_samples, context.storage.clone()),
             pass,
             supervisor,
             routes,

@@ -20,16 +20,31 @@ pub(crate) async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Samples can be committed: the log answers, and so does the table of the cluster.
+/// Every known workspace of this node is open and takes samples. If not, the text says why.
 #[utoipa::path(get, path = "/readyz", tag = "operations", responses(
-    (status = 200, description = "ready", body = String), (status = 503, description = "shutting down, or the log or the cluster's table does not answer", body = String)))]
+    (status = 200, description = "ready", body = String), (status = 503, description = "shutting down, or samples cannot be stored, or the log or the cluster's table does not answer", body = String)))]
 pub(crate) async fn readyz(State(state): State<ApiState>) -> Response {
     // Requests are answered only after every workspace is open.
-    let problem = if *state.shutdown.borrow() { Some("shutting down".to_owned()) } else { state.directory.problem() };
-    match problem {
-        Some(problem) => (StatusCode::SERVICE_UNAVAILABLE, format!("{problem}\n")).into_response(),
+    match not_ready(&state) {
+        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response(),
         None => "ready\n".into_response(),
     }
+}
+
+/// Why this server should not get requests now.
+fn not_ready(state: &ApiState) -> Option<String> {
+    if *state.shutdown.borrow() {
+        return Some("shutting down".to_owned());
+    }
+    if let Some(problem) = state.storage.problem() {
+        return Some(format!("samples are refused: {problem}"));
+    }
+    if let Some(problem) = state.directory.problem() {
+        return Some(problem);
+    }
+    let failed = state.directory.failed();
+    let (workspace, error) = failed.first()?;
+    Some(format!("{} workspaces cannot be opened; {workspace}: {error}", failed.len()))
 }
 
 /// Prometheus text format.

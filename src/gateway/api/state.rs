@@ -9,6 +9,7 @@ use crate::services::anomalies::AnomalyService;
 use crate::services::detectors::DetectorService;
 use crate::services::incidents::IncidentRecords;
 use crate::services::mutes::MuteService;
+use crate::services::storage_health::StorageHealth;
 use earcon_ports::SeriesStore;
 
 /// The state of this wing.
@@ -28,6 +29,8 @@ pub(crate) struct ApiParts {
     pub(crate) detectors: DetectorService,
     /// Mutes.
     pub(crate) mutes: MuteService,
+    /// Whether the storage takes samples.
+    pub(crate) storage: StorageHealth,
     /// Renders `/metrics`.
     pub(crate) metrics: PrometheusHandle,
 }

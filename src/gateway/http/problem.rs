@@ -30,12 +30,13 @@ pub(crate) enum Kind {
     UnsupportedMediaType,
     Overloaded,
     Unavailable,
+    StorageFull,
     Internal,
 }
 
 impl Kind {
     /// Every kind.
-    pub(crate) const ALL: [Kind; 12] = [
+    pub(crate) const ALL: [Kind; 13] = [
         Kind::BadRequest,
         Kind::NothingAccepted,
         Kind::Forbidden,
@@ -47,6 +48,7 @@ impl Kind {
         Kind::UnsupportedMediaType,
         Kind::Overloaded,
         Kind::Unavailable,
+        Kind::StorageFull,
         Kind::Internal,
     ];
 
@@ -72,6 +74,7 @@ impl Kind {
             }
             Kind::Overloaded => ("overloaded", "Too many requests or samples", StatusCode::TOO_MANY_REQUESTS),
             Kind::Unavailable => ("unavailable", "Not available right now", StatusCode::SERVICE_UNAVAILABLE),
+            Kind::StorageFull => ("storage-full", "The disk has no room for this", StatusCode::INSUFFICIENT_STORAGE),
             Kind::Internal => ("internal", "Something failed here", StatusCode::INTERNAL_SERVER_ERROR),
         }
     }
@@ -98,7 +101,12 @@ impl Problem {
 
     /// Seconds after which trying again may help.
     pub(crate) fn retry_after(&self) -> Option<u64> {
-        matches!(self.kind, Kind::Overloaded | Kind::Unavailable).then_some(1)
+        match self.kind {
+            Kind::Overloaded | Kind::Unavailable => Some(1),
+            // Room is made by a person or by retention, not within a second.
+            Kind::StorageFull => Some(30),
+            _ => None,
+        }
     }
 
     /// The HTTP status.
@@ -176,7 +184,8 @@ impl From<IngestError> for Problem {
         let kind = match error {
             IngestError::Overloaded => Kind::Overloaded,
             IngestError::TooLarge { .. } => Kind::TooLarge,
-            IngestError::Unavailable => Kind::Unavailable,
+            IngestError::Unavailable | IngestError::StorageLost => Kind::Unavailable,
+            IngestError::StorageFull { .. } => Kind::StorageFull,
         };
         Problem::new(kind, error.to_string())
     }
@@ -191,6 +200,7 @@ impl From<PortError> for Problem {
             ErrorKind::Conflict => Problem::new(Kind::Conflict, error.to_string()),
             ErrorKind::Invalid => Problem::new(Kind::BadRequest, error.to_string()),
             ErrorKind::Unavailable => Problem::new(Kind::Unavailable, "the storage is not available right now"),
+            ErrorKind::StorageFull => Problem::new(Kind::StorageFull, error.to_string()),
             ErrorKind::Corrupt => Problem::new(Kind::Internal, "the stored data cannot be read; see the server's log"),
         }
     }

@@ -173,7 +173,12 @@ fn count_parsed(parsed: ParsedBatch) -> (Vec<KpiBatch>, Vec<RejectedRow>) {
 /// Counts the rows of a batch that was refused as a whole. A workspace that restarts refuses none.
 fn count_refused(refused: &Refused, rows: usize) {
     match refused {
-        Refused::Ingest(IngestError::Overloaded | IngestError::TooLarge { .. })
+        Refused::Ingest(
+            IngestError::Overloaded
+            | IngestError::TooLarge { .. }
+            | IngestError::StorageFull { .. }
+            | IngestError::StorageLost,
+        )
         | Refused::Open(OpenError::TooMany(_)) => count(Metric::IngestRejected, rows as u64),
         Refused::Ingest(IngestError::Unavailable) | Refused::Open(OpenError::Unavailable | OpenError::Failed(_)) => {}
     }

@@ -34,19 +34,19 @@ async fn keeps_the_contract() {
 #[tokio::test]
 async fn acknowledged_events_survive_a_drop_without_close() {
     let scratch = Scratch::new();
-    let epoch = {
+    let epochs = {
         let store = scratch.open();
         let log = store.event_log();
-        let epoch = log.open(&pass("w")).await.unwrap().epoch;
+        let epochs = log.open(&pass("w")).await.unwrap().epochs;
         for start in (1..=96).step_by(5) {
             log.append(&pass("w"), events(start..=start + 4)).await.unwrap();
         }
         log.trim(&pass("w"), 31).await.unwrap();
-        epoch
+        epochs
     };
     let store = scratch.open();
     let head = store.event_log().open(&pass("w")).await.unwrap();
-    assert_eq!(head, LogHead { epoch, first: 31, next: 101 });
+    assert_eq!(head, LogHead { epochs, first: 31, next: 101 });
     assert_eq!(all(&store).await, events(31..=100));
     store.event_log().append(&pass("w"), events(101..=101)).await.unwrap();
     assert_eq!(all(&store).await, events(31..=101));

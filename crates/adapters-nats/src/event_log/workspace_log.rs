@@ -12,7 +12,7 @@ use super::ownership::{Ownership, Writer};
 use super::settings::JetStreamLogSettings;
 use super::stream::{LogStream, StoredMessage};
 use earcon_model::Seq;
-use earcon_ports::{LogHead, PortError};
+use earcon_ports::{Epochs, LogHead, PortError};
 
 /// One workspace's log, as this process sees it.
 #[derive(Debug)]
@@ -106,7 +106,7 @@ impl WorkspaceLog {
     /// The head of a log whose next event is `next`.
     pub(super) async fn head_at(&self, info: &Info, next: Seq) -> Result<LogHead, PortError> {
         let first = self.first_at(info.state.first_sequence, info.state.last_sequence).await?.unwrap_or(next).min(next);
-        Ok(LogHead { epoch: epoch(info), first, next })
+        Ok(LogHead { epochs: Epochs::new(epoch(info), 1), first, next })
     }
 
     /// The first event of the messages from sequence `first` to `last`. It may be the next event.

@@ -13,6 +13,7 @@ use crate::actors::remote::request::Header;
 use crate::actors::remote::wire::{decode, encode};
 use crate::actors::workspace::command::WorkspaceStatus;
 use crate::cluster::{NodeEpoch, Ownership};
+use crate::services::storage_health::StorageHealth;
 use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
 use earcon_model::{
     Event, KpiEvent, KpiName, Labels, ManualClock, Sample, ScoredSample, SeriesBatch, SeriesEvent, SeriesSamples,
@@ -164,7 +165,8 @@ async fn next_owner_gets_only_what_the_log_lacks_and_gets_it_once() {
         cluster.set_owner(&workspace, revision, Ownership { owner });
     };
     own("a", 1);
-    let client = OwnerClient::new(cluster.clone(), pass, Admission::new(1_000), log, SeenHeads::default());
+    let admission = Admission::new(1_000, StorageHealth::default());
+    let client = OwnerClient::new(cluster.clone(), pass, admission, log, SeenHeads::default());
     let taken_over = async {
         owners.frozen.notified().await;
         own("b", 2);

@@ -13,7 +13,7 @@ async fn appends_during_server_crashes_are_neither_lost_nor_doubled() {
     let mut server = PrivateServer::start("").await;
     let (pass, writer, other) =
         (fresh(), Arc::new(log(&server.client().await).await), log(&server.client().await).await);
-    let epoch = writer.open(&pass).await.unwrap().epoch;
+    let epochs = writer.open(&pass).await.unwrap().epochs;
     let mut following = other.follow(&pass, 1).await.unwrap();
     let (stop, mut stopped) = tokio::sync::watch::channel(false);
     let (log, log_pass) = (writer.clone(), pass.clone());
@@ -38,7 +38,7 @@ async fn appends_during_server_crashes_are_neither_lost_nor_doubled() {
     assert_eq!(next_events(&mut following, next as usize - 1).await, events(1..=next - 1));
     assert_eq!(all(&other, &pass, 1).await, events(1..=next - 1));
     let head = writer.open(&pass).await.unwrap();
-    assert_eq!((head.epoch, head.next), (epoch, next));
+    assert_eq!((head.epochs, head.next), (epochs, next));
     eprintln!("{} events over 3 crashes, none lost, none twice", next - 1);
 }
 

@@ -130,7 +130,7 @@ async fn follow_ends_with_an_error_at_lost_events() {
     let one = Arc::new(JetStreamLog::connect(client.clone(), settings).await.unwrap());
     let (pass, other) = (fresh(), log(&client).await);
     assert_eq!(other.follow(&pass, 1).await.err().unwrap().kind, ErrorKind::Unavailable, "there is no log yet");
-    let epoch = one.open(&pass).await.unwrap().epoch;
+    let epochs = one.open(&pass).await.unwrap().epochs;
     // Large appends: the server stops sending to a follower that does not read, so the follower
     // cannot have received them already.
     let large = |seqs: std::ops::RangeInclusive<u64>| seqs.map(|seq| event(seq, 100_000)).collect::<Vec<_>>();
@@ -160,7 +160,7 @@ async fn follow_ends_with_an_error_at_lost_events() {
     async_nats::jetstream::new(client.clone()).delete_stream(&name).await.unwrap();
     assert!(one.append(&pass, events(1_002..=1_002)).await.is_err());
     let head = one.open(&pass).await.unwrap();
-    assert_ne!(head.epoch, epoch);
+    assert_ne!(head.epochs, epochs);
     assert_eq!((head.first, head.next), (1, 1));
     let ended = tokio::time::timeout(PLENTY, following.next()).await.expect("it ends").expect("it says why");
     assert_eq!(ended.unwrap_err().kind, ErrorKind::Invalid);

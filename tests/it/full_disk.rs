@@ -1,0 +1,160 @@
+//! A disk that becomes full and has room again, under the running server; and a data directory that
+//! is removed under it.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use reqwest::{Client, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{Ledger, Program, Socket, eventually};
+
+const RESERVE_MEGABYTES: u64 = 48;
+
+/// A directory on the small file system. It is removed at the end, with the ballast.
+fn small_disk() -> TempDir {
+    let disk = std::env::var_os("EARCON_TEST_SMALL_DISK").expect("EARCON_TEST_SMALL_DISK names a small file system");
+    TempDir::new_in(disk).unwrap()
+}
+
+fn serve(data: &Path) -> Program {
+    let environment = [
+        ("EARCON_STORAGE__FLUSH_SECONDS".to_owned(), "1".to_owned()),
+        ("EARCON_STORAGE__RESERVE_MEGABYTES".to_owned(), RESERVE_MEGABYTES.to_string()),
+    ];
+    Program::serve("full_disk", &["--data", data.to_str().unwrap()], &environment)
+}
+
+/// Writes until `left` bytes are free, or until the disk takes no more.
+fn fill(ballast: &Path, left: u64) {
+    let mut file = File::create(ballast).unwrap();
+    let block = vec![1; 1 << 16];
+    while rustix::fs::statvfs(ballast).map(|status| status.f_bavail * status.f_frsize).unwrap() > left {
+        if file.write_all(&block).is_err() {
+            return;
+        }
+    }
+}
+
+async fn ready(http: &Client, program: &Program) -> (StatusCode, String) {
+    let answer = http.get(format!("{}/readyz", program.url())).send().await.expect("the server answers");
+    (answer.status(), answer.text().await.unwrap())
+}
+
+async fn post(http: &Client, program: &Program) -> (StatusCode, Value) {
+    let body = json!({"samples": [{"kpi": "a", "value": 1.0}]});
+    let request = http.post(program.workspace_url("/kpis/ingest")).json(&body);
+    let answer = request.send().await.expect("the server answers");
+    (answer.status(), answer.json().await.unwrap())
+}
+
+/// Time limit for the server to notice a change. Only guards against a test that hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Sends batches until one is refused.
+async fn send_until_refused(ledger: &mut Ledger, http: &Client, program: &Program) {
+    let began = Instant::now();
+    loop {
+        let batch = ledger.next();
+        if !ledger.send(http, program.url(), &batch).await {
+            return;
+        }
+        assert!(began.elapsed() < PATIENCE, "samples are refused while the disk is full");
+    }
+}
+
+/// Sends one batch until it is accepted.
+async fn send_until_accepted(ledger: &mut Ledger, http: &Client, program: &Program) {
+    let (batch, began) = (ledger.next(), Instant::now());
+    while !ledger.send(http, program.url(), &batch).await {
+        assert!(began.elapsed() < PATIENCE, "samples are taken while there is room");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a small file system in EARCON_TEST_SMALL_DISK"]
+async fn full_disk_refuses_samples_and_goes_on_once_there_is_room() {
+    let disk = small_disk();
+    let (data, ballast) = (disk.path().join("data"), disk.path().join("ballast"));
+    let (program, http, mut ledger) = (serve(&data), Client::new(), Ledger::default());
+    send_until_accepted(&mut ledger, &http, &program).await;
+    let events = program.url().replace("http://", "ws://") + "/api/v1/workspaces/local/events";
+    let mut follower = Socket::connect(&events).await;
+    follower.send(json!({"type": "subscribe"})).await;
+    follower.until("subscribed").await;
+
+    for left in [(RESERVE_MEGABYTES / 2) << 20, 0] {
+        fill(&ballast, left);
+        send_until_refused(&mut ledger, &http, &program).await;
+        let (status, problem) = eventually("the refusal names the disk", async || {
+            let (status, problem) = post(&http, &program).await;
+            (status == StatusCode::INSUFFICIENT_STORAGE).then_some((status, problem))
+        })
+        .await;
+        assert_eq!((status.as_u16(), &problem["type"]), (507, &json!("/problems/storage-full")));
+        assert!(problem["detail"].as_str().unwrap().contains("48 MB are kept free"), "{problem}");
+        let (status, text) = ready(&http, &program).await;
+        assert!(status == 503 && text.contains("samples are refused"), "{status} {text}");
+        assert!(program.get("/kpis").await["kpis"].as_array().unwrap().len() >= 3, "queries go on");
+
+        fs::remove_file(&ballast).unwrap();
+        send_until_accepted(&mut ledger, &http, &program).await;
+        assert_eq!(ready(&http, &program).await.0, 200);
+    }
+    follower.until("samples").await;
+    ledger.assert_log(program.url()).await;
+    ledger.assert_history(program.url()).await;
+
+    fill(&ballast, 0);
+    program.terminate();
+    fs::remove_file(&ballast).unwrap();
+    let program = serve(&data);
+    ledger.assert_log(program.url()).await;
+    program.terminate();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn removed_data_directory_is_noticed() {
+    let directory = TempDir::new().unwrap();
+    let data = directory.path().join("data");
+    let (program, http) = (serve(&data), Client::new());
+    assert_eq!(post(&http, &program).await.0, 200);
+    fs::rename(&data, directory.path().join("elsewhere")).unwrap();
+    let problem = eventually("the loss is noticed", async || {
+        let (status, problem) = post(&http, &program).await;
+        (status == StatusCode::SERVICE_UNAVAILABLE).then_some(problem)
+    })
+    .await;
+    assert!(problem["detail"].as_str().unwrap().contains("data directory"), "{problem}");
+    let (status, text) = ready(&http, &program).await;
+    assert!(status == 503 && text.contains(data.to_str().unwrap()) && text.contains("removed"), "{status} {text}");
+    fs::rename(directory.path().join("elsewhere"), &data).unwrap();
+    eventually("samples are taken again", async || (post(&http, &program).await.0 == 200).then_some(())).await;
+    program.terminate();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_are_readable_by_their_owner_only() {
+    let directory = TempDir::new().unwrap();
+    let data = directory.path().join("data");
+    let (program, http, mut ledger) = (serve(&data), Client::new(), Ledger::default());
+    send_until_accepted(&mut ledger, &http, &program).await;
+    program.terminate();
+    let mut waiting = vec![data];
+    let mut seen = 0;
+    while let Some(path) = waiting.pop() {
+        let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        let expected = if path.is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(mode, expected, "{} has {mode:o}", path.display());
+        seen += 1;
+        if path.is_dir() {
+            waiting.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<PathBuf>>());
+        }
+    }
+    assert!(seen > 5, "{seen} files and directories");
+}
