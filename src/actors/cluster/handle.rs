@@ -137,7 +137,7 @@ impl Cluster {
     }
 
     /// Completes when the term is over.
-    pub async fn is_over(&self, workspace: &WorkspaceId, term: &Term) {
+    pub async fn term_ended(&self, workspace: &WorkspaceId, term: &Term) {
         loop {
             let changed = self.shared.changed.notified();
             if self.term(workspace).as_ref() != Some(term) {

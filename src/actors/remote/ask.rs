@@ -54,7 +54,7 @@ pub(super) async fn ask(
     let answer = tokio::select! {
         answer = ask_repeatedly(cluster, pass, &address, command) => answer,
         // The node that has the request is asleep, dead or cut off.
-        () = is_long_over(cluster, pass, term) => Err(OwnerError::Unknown),
+        () = ended_for_good(cluster, pass, term) => Err(OwnerError::Unknown),
     };
     if answer == Err(OwnerError::Unknown) {
         tracing::warn!(workspace = %pass.workspace(), owner = term.owner.node, "no answer from the owner");
@@ -91,7 +91,7 @@ async fn ask_repeatedly(
 }
 
 /// Completes some time after the term: an owner that hands over in order has answered by then.
-async fn is_long_over(cluster: &Cluster, pass: &WorkspacePass, term: &Term) {
-    cluster.is_over(pass.workspace(), term).await;
+async fn ended_for_good(cluster: &Cluster, pass: &WorkspacePass, term: &Term) {
+    cluster.term_ended(pass.workspace(), term).await;
     tokio::time::sleep(LAST_ANSWERS).await;
 }

@@ -2,9 +2,10 @@
 //! is gone.
 //!
 //! A request that was not delivered is sent again: between two owners no node serves the workspace
-//! for a few seconds. A request that is not answered is sent again to the same owner, which executes
-//! it once. If the workspace has another owner before the answer, a batch of samples is sent to that
-//! one, without the samples that the log holds by then. Other commands fail with `Unknown`.
+//! for a few seconds. A request that is not answered is sent again to the same owner, which
+//! executes it once. If the workspace has another owner before the answer, a batch of samples is
+//! sent to that one, without the samples that the log holds by then. Other commands fail with
+//! `Unknown`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,7 +99,7 @@ impl OwnerClient {
         match (result, term) {
             (Err(OwnerError::Unknown), Some(term)) => self.cluster.term(self.pass.workspace()).as_ref() != Some(term),
             (Ok(Ok(ingested)), Some(term)) if ingested.receipt.failed > 0 => {
-                timeout(STEPPING_DOWN, self.cluster.is_over(self.pass.workspace(), term)).await.is_ok()
+                timeout(STEPPING_DOWN, self.cluster.term_ended(self.pass.workspace(), term)).await.is_ok()
             }
             _ => false,
         }

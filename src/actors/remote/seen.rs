@@ -1,5 +1,5 @@
-//! How far the logs of other nodes' workspaces were when this node last looked. A batch that is sent
-//! now can only be in events after that.
+//! How far the logs of other nodes' workspaces were when this node last looked. A batch that is
+//! sent now can only be in events after that.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,7 +32,7 @@ impl SeenHeads {
         Some(seq)
     }
 
-    /// This event is committed. It may be older than the last one: then more of the log is searched.
+    /// This event is committed. If it is older than the last one, more of the log is searched.
     pub(super) fn saw(&self, workspace: &WorkspaceId, seq: Seq) {
         self.table().insert(workspace.clone(), seq);
     }

@@ -2,8 +2,8 @@
 //!
 //! Not an actor: it owns only its subscription. Each request is a task of its own, so that a slow
 //! commit delays no other request; their number is bounded. The workspace is looked up for each
-//! request, because it may have been opened again. A request that arrives more than once is executed
-//! once.
+//! request, because it may have been opened again. A request that arrives more than once is
+//! executed once.
 
 use std::sync::Arc;
 use std::time::Duration;

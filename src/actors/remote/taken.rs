@@ -1,8 +1,8 @@
 //! Which samples of a batch a log holds already. Pure.
 //!
 //! A batch was sent to an owner that froze or died before it answered. Its successor has opened the
-//! log since, so the log accepts nothing more from it. What the log lacks now was not taken, and may
-//! be sent again.
+//! log since, so the log accepts nothing more from it. What the log lacks now was not taken, and
+//! may be sent again.
 
 use std::collections::{HashMap, HashSet};
 
