@@ -9,6 +9,7 @@ use earcon::actors::hub::EventBatch;
 use earcon_model::{
     Event, Features, KpiName, Labels, ScoredSample, SeriesEvent, SeriesSamples, SeriesStatus, WorkspaceId,
 };
+use earcon_ports::Epochs;
 use tokio::sync::broadcast;
 
 const FOLLOWERS: u64 = 1_000;
@@ -37,7 +38,7 @@ fn event() -> Arc<Event> {
 
 fn batch(event: &Arc<Event>) -> Arc<EventBatch> {
     let workspace = WorkspaceId::new("local").expect("a valid name");
-    Arc::new(EventBatch::new(workspace, "epoch".into(), vec![event.clone()]))
+    Arc::new(EventBatch::new(workspace, Arc::new(Epochs::new("epoch", 1)), vec![event.clone()]))
 }
 
 fn texts(batch: &EventBatch) -> usize {

@@ -68,14 +68,14 @@ impl Refused {
 
 /// A batch that was sent. On the node that owns the workspace it is still waiting for its commit.
 pub enum Submission {
-    /// It waits for its commit here; with the epoch of the log.
+    /// It waits for its commit here; with the epoch that writes it.
     Pending(PendingIngest, String),
-    /// Another node has committed it; with the epoch of the log.
+    /// Another node has committed it; with the epoch that wrote it.
     Committed(Receipt, String),
 }
 
 impl Submission {
-    /// Waits for the commit. Returns the receipt and the epoch of the log.
+    /// Waits for the commit. Returns the receipt and the epoch that wrote it.
     pub async fn receipt(self) -> (Receipt, String) {
         match self {
             Submission::Pending(pending, epoch) => (pending.receipt().await, epoch),
@@ -84,7 +84,7 @@ impl Submission {
     }
 
     fn pending(workspace: &WorkspaceHandle, pending: PendingIngest) -> Self {
-        Submission::Pending(pending, workspace.hub().epoch().to_owned())
+        Submission::Pending(pending, workspace.hub().epochs().current().to_owned())
     }
 }
 
@@ -158,7 +158,8 @@ impl Directory {
     }
 
     /// Takes samples into the workspace of the pass, creating it if there is none, and waits for
-    /// the commit, here or on the node that owns it. Returns the receipt and the epoch of the log.
+    /// the commit, here or on the node that owns it. Returns the receipt and the epoch that wrote
+    /// it.
     ///
     /// # Errors
     /// Only if nothing of the batch was taken.

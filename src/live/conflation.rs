@@ -107,6 +107,17 @@ impl Conflation {
         None
     }
 
+    /// Removes and returns everything held, whether it is due or not. With each comes the position
+    /// to resume from after it, if `seen` is the last event offered.
+    pub fn take_all(&mut self, seen: Seq) -> Vec<(Conflated, Seq)> {
+        self.oldest.clear();
+        let held = self.slots.iter_mut().filter_map(|(kpi, slot)| Some((slot.take()?, kpi.clone())));
+        let mut held: Vec<_> = held.collect();
+        held.sort_unstable_by_key(|(held, _)| held.oldest);
+        let resumes: Vec<Seq> = held.iter().skip(1).map(|(held, _)| held.oldest - 1).chain([seen]).collect();
+        held.into_iter().map(|(held, kpi)| held.conflated(kpi)).zip(resumes).collect()
+    }
+
     /// When [`take_due`](Self::take_due) may return an event next; `None` while nothing is held.
     pub fn next_due(&self) -> Option<u64> {
         let Reverse((end, _)) = self.ends.peek()?;

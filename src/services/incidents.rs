@@ -32,7 +32,7 @@ pub struct IncidentRecord {
 /// The saved state of the incident engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EngineRecord {
-    /// The epoch of the log that it belongs to.
+    /// The epoch that wrote event `seq`.
     pub epoch: String,
     /// The last event that it includes.
     pub seq: Seq,

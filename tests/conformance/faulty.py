@@ -19,6 +19,7 @@ FAULTS = {
     "forgets": ["resume", "resume_close_code"],
     "hides_loss": ["not_recovered", "new_epoch"],
     "ignores_epoch": ["epoch_in_flight"],
+    "resets_on_epoch": ["restarts", "restart_in_flight"],
     "compares_seq_alone": ["new_epoch"],
     "hammers": ["refused", "closed_at_once"],
     "trusts_silence": ["half_open"],
@@ -75,7 +76,8 @@ class Client:
     async def event(self, message: dict[str, Any]) -> None:
         assert self.at is not None
         seq, epoch = self.at
-        if message["epoch"] != epoch and FAULT not in ("ignores_epoch", "compares_seq_alone"):
+        earlier = message["seq"] <= seq or FAULT == "resets_on_epoch"
+        if message["epoch"] != epoch and earlier and FAULT not in ("ignores_epoch", "compares_seq_alone"):
             await self.subscribe(snapshot=True)
         elif message["seq"] == seq + 1 or FAULT in ("repeats", "ignores_epoch") or (FAULT == "skips_gaps" and message["seq"] > seq):
             self.at = (message["seq"], message["epoch"])

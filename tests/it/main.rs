@@ -25,6 +25,7 @@ mod kill;
 mod nats;
 mod overload;
 mod protocols;
+mod restored;
 mod resume;
 mod rust_client;
 mod shutdown;

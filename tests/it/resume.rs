@@ -50,7 +50,7 @@ async fn resume_from_another_epoch_or_too_far_back_gets_a_snapshot() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn restart_keeps_epoch_seq_and_state() {
+async fn restart_keeps_seq_and_state_and_begins_an_epoch() {
     let server = Server::start().await;
     let before = server.post("a", &(0..100).map(|i| (START + i * 1_000, 1.0)).collect::<Vec<_>>()).await;
     let (_, kpi_before) = server.get("/kpis/a").await;
@@ -60,12 +60,13 @@ async fn restart_keeps_epoch_seq_and_state() {
     let (_, kpi_after) = server.get("/kpis/a").await;
     assert_eq!(kpi_before, kpi_after, "scoring state survives");
     let after = server.post("a", &[(START + 100_000, 1.0)]).await;
-    assert_eq!(after["epoch"], before["epoch"]);
+    assert_ne!(after["epoch"], before["epoch"]);
     assert_eq!(after["seq"].as_u64(), before["seq"].as_u64().map(|seq| seq + 1), "no hole and no repetition");
     let mut socket = server.follow().await;
     socket.send(json!({"type": "subscribe", "since": before["seq"], "epoch": before["epoch"]})).await;
     assert_eq!(socket.json().await["recovered"], true);
-    assert_eq!(socket.json().await["seq"], after["seq"]);
+    let event = socket.json().await;
+    assert_eq!((&event["seq"], &event["epoch"]), (&after["seq"], &after["epoch"]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@ pub(crate) mod command;
 pub(crate) mod cql;
 pub(crate) mod ledger;
 pub(crate) mod nats;
+pub(crate) mod positions;
 pub(crate) mod program;
 pub(crate) mod socket;
 

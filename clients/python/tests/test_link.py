@@ -21,6 +21,10 @@ def snapshot(seq: int, epoch: str = "e") -> dict[str, object]:
     return {"type": "snapshot", "seq": seq, "epoch": epoch, "kpis": [], "anomalies": [], "incidents": []}
 
 
+def gap(start: int, end: int, epoch: str = "e") -> dict[str, object]:
+    return {"type": "gap", "from": start, "to": end, "epoch": epoch}
+
+
 def handle(link: Link, *messages: object) -> list[Effect]:
     return [effect for message in messages for effect in link.handle(message, 0.0)]
 
@@ -74,28 +78,39 @@ def test_failed_resume_delivers_a_snapshot_marked_as_lost() -> None:
     assert isinstance(effects[0], Snapshot) and effects[0].lost
 
 
-def test_event_of_another_epoch_requests_a_snapshot() -> None:
-    effects = handle(live(10), event(11, "f"), event(12, "f"))
+def test_events_of_a_later_epoch_are_delivered() -> None:
+    link = live(10)
+    effects = handle(link, event(11), event(12, "f"))
+    assert sent(effects) == [] and seqs(effects) == [11, 12]
+    assert link.position == Position(12, "f")
+
+
+def test_earlier_event_of_another_epoch_requests_a_snapshot() -> None:
+    effects = handle(live(10), event(10, "f"), event(11, "f"))
     assert sent(effects) == [{"type": "subscribe", "since": "snapshot"}]
     assert seqs(effects) == []
 
 
+def test_gap_is_requested_with_the_epoch_of_the_event_before_it() -> None:
+    assert sent(handle(live(10), gap(15, 20, "f"))) == [{"type": "subscribe", "since": 14, "epoch": "f"}]
+
+
 def test_gap_is_repaired_before_later_events() -> None:
     link = live(10)
-    effects = handle(link, event(11), {"type": "gap", "from": 12, "to": 20}, event(21), subscribed(True), event(12), event(21))
+    effects = handle(link, event(11), gap(12, 20), event(21), subscribed(True), event(12), event(21))
     assert sent(effects) == [{"type": "subscribe", "since": 11, "epoch": "e"}]
     assert seqs(effects) == [11, 12, 21]
 
 
 def test_gap_of_delivered_events_is_ignored() -> None:
-    assert seqs(handle(live(10), {"type": "gap", "from": 5, "to": 10}, event(11))) == [11]
+    assert seqs(handle(live(10), gap(5, 10), event(11))) == [11]
 
 
 def test_repeated_gaps_request_a_snapshot() -> None:
     link = live(10)
     effects: list[Effect] = []
     for _ in range(GAPS_BEFORE_SNAPSHOT):
-        effects = handle(link, {"type": "gap", "from": 11, "to": 20}, subscribed(True))
+        effects = handle(link, gap(11, 20), subscribed(True))
     assert sent(effects) == [{"type": "subscribe", "since": "snapshot"}]
 
 

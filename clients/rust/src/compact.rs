@@ -12,7 +12,8 @@ use crate::message::DecodeError;
 use crate::series::{Features, Labels, ScoredSample, SeriesSamples, SeriesState, Warming};
 
 impl Event {
-    /// Decodes a binary message. Workspace and epoch are those of the connection.
+    /// Decodes a binary message. The workspace is that of the connection. The epoch is that of the
+    /// last `subscribed` or `epoch` message.
     ///
     /// # Errors
     /// If the bytes are not MessagePack, or a part is missing or has the wrong type.

@@ -17,7 +17,7 @@ use crate::series::{Labels, SeriesSamples, SeriesState};
 pub struct Event {
     /// Position in the log of the workspace.
     pub seq: u64,
-    /// The epoch of the log that `seq` belongs to.
+    /// The epoch that wrote the event. Together with `seq` it identifies the event for good.
     pub epoch: Arc<str>,
     /// Time of the commit, milliseconds since the Unix epoch, UTC.
     pub time: i64,

@@ -35,7 +35,8 @@ pub enum Since {
     Seq {
         /// The sequence number of the last event received.
         seq: u64,
-        /// The epoch of the log that `seq` belongs to. `None` means the current epoch.
+        /// The epoch of that event. `None` takes the log for the one that the event was read from:
+        /// after a restore from a copy it may be another.
         epoch: Option<Arc<str>>,
     },
 }

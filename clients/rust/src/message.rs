@@ -32,6 +32,8 @@ pub enum Message {
     Event(Box<Event>),
     /// A range of events that were not sent.
     Gap(Gap),
+    /// The binary events after this message are of this epoch.
+    Epoch(Arc<str>),
     /// The server could not read a message of the client.
     Error {
         /// The kind of the error.
@@ -50,7 +52,7 @@ pub enum Message {
 pub struct Subscribed {
     /// The newest event.
     pub seq: u64,
-    /// The epoch of the log.
+    /// The epoch that wrote it.
     pub epoch: Arc<str>,
     /// After a resume: whether all missed events follow. `None` if there was nothing to resume.
     pub recovered: Option<bool>,
@@ -61,7 +63,7 @@ pub struct Subscribed {
 pub struct Snapshot {
     /// The newest event that the snapshot includes.
     pub seq: u64,
-    /// The epoch of the log.
+    /// The epoch that wrote it.
     pub epoch: Arc<str>,
     /// All KPIs that match the filter.
     pub kpis: Vec<Kpi>,
@@ -72,12 +74,14 @@ pub struct Snapshot {
 }
 
 /// A range of events that were not sent, because the client read too slowly.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gap {
     /// The first missing event.
     pub from: u64,
     /// The last missing event, inclusive.
     pub to: u64,
+    /// The epoch of the position to resume from.
+    pub epoch: Arc<str>,
     /// With a `rate`: the position to resume from, if it is not `from - 1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume: Option<u64>,
@@ -99,6 +103,10 @@ impl Message {
             title: String,
             detail: String,
         }
+        #[derive(Deserialize)]
+        struct EpochBody {
+            epoch: Arc<str>,
+        }
         fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, DecodeError> {
             serde_json::from_str(text).map_err(DecodeError::Json)
         }
@@ -106,6 +114,7 @@ impl Message {
             "subscribed" => Message::Subscribed(parse(text)?),
             "snapshot" => Message::Snapshot(parse(text)?),
             "gap" => Message::Gap(parse(text)?),
+            "epoch" => Message::Epoch(parse::<EpochBody>(text)?.epoch),
             "pong" => Message::Pong,
             "error" => {
                 let ErrorBody { title, detail } = parse(text)?;

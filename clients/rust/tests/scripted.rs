@@ -168,7 +168,7 @@ async fn gap_is_repaired_on_the_same_connection() {
     peer.receive().await;
     peer.subscribed(10, None).await;
     peer.event(11).await;
-    peer.send(json!({"type": "gap", "from": 12, "to": 14})).await;
+    peer.send(json!({"type": "gap", "from": 12, "to": 14, "epoch": "e"})).await;
     peer.event(15).await;
     let request = peer.receive().await;
     assert_eq!((&request["since"], &request["epoch"]), (&json!(11), &json!("e")));

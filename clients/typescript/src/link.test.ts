@@ -106,18 +106,30 @@ describe("a link", () => {
     expect(link.cursor).toEqual({ seq: 901, epoch: "second life" });
   });
 
-  it("requests a snapshot if an event has another epoch", () => {
-    const [link, effects] = run(live(10), event(11, "another life"));
+  it("goes on with events of a later epoch", () => {
+    const [link, effects] = run(live(10), event(11), event(12, "after a restart"));
+    expect(sent(effects)).toEqual([]);
+    expect(events(effects)).toEqual([11, 12]);
+    expect(link.cursor).toEqual({ seq: 12, epoch: "after a restart" });
+  });
+
+  it("requests a snapshot if an earlier event has another epoch", () => {
+    const [link, effects] = run(live(10), event(10, "another life"));
     expect(sent(effects)).toEqual([{ type: "subscribe", since: "snapshot" }]);
     expect(events(effects)).toEqual([]);
     expect(link.snapshotDue).toBe(true);
+  });
+
+  it("requests a gap with the epoch of the event before it", () => {
+    const [, effects] = run(live(10), { type: "gap", from: 15, to: 20, epoch: "after a restart" });
+    expect(sent(effects)).toEqual([{ type: "subscribe", since: 14, epoch: "after a restart" }]);
   });
 
   it("repairs a gap before later events", () => {
     const [link, effects] = run(
       live(10),
       event(11),
-      { type: "gap", from: 12, to: 20 },
+      { type: "gap", from: 12, to: 20, epoch: EPOCH },
       event(21),
       subscribed(true, 21),
       ...[12, 13, 20, 21, 22].map((seq) => event(seq)),
@@ -128,14 +140,14 @@ describe("a link", () => {
   });
 
   it("ignores a gap of delivered events", () => {
-    const [link, effects] = run(live(10), event(11), { type: "gap", from: 9, to: 11 }, event(12));
+    const [link, effects] = run(live(10), event(11), { type: "gap", from: 9, to: 11, epoch: EPOCH }, event(12));
     expect(sent(effects)).toEqual([]);
     expect(events(effects)).toEqual([11, 12]);
     expect(link.phase).toBe("live");
   });
 
   it("never resumes before the last delivered event", () => {
-    const [, effects] = run(live(10), event(11), { type: "gap", from: 9, to: 13 });
+    const [, effects] = run(live(10), event(11), { type: "gap", from: 9, to: 13, epoch: EPOCH });
     expect(sent(effects)).toEqual([{ type: "subscribe", since: 11, epoch: EPOCH }]);
   });
 
@@ -143,7 +155,7 @@ describe("a link", () => {
     let link = live(10);
     let effects: Effect[] = [];
     for (let i = 0; i < GAPS_BEFORE_SNAPSHOT; i += 1) {
-      [link, effects] = run(link, { type: "gap", from: 11, to: 20 });
+      [link, effects] = run(link, { type: "gap", from: 11, to: 20, epoch: EPOCH });
       if (i + 1 < GAPS_BEFORE_SNAPSHOT) {
         [link] = run(link, subscribed(true));
       }

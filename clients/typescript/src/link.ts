@@ -9,7 +9,7 @@
 import { backoff } from "./backoff.ts";
 import { isEvent, type EventType, type LiveEvent, type ServerMessage, type Snapshot } from "./wire.ts";
 
-/** A position in one epoch of the log. */
+/** A position: an event, and the epoch that wrote it. Later epochs of the log go on after it. */
 export interface Cursor {
   seq: number;
   epoch: string;
@@ -83,6 +83,8 @@ export type Effect =
   | { type: "send"; text: string }
   | { type: "event"; event: LiveEvent }
   | { type: "snapshot"; snapshot: Snapshot; lost: boolean };
+
+type Gap = Extract<ServerMessage, { type: "gap" }>;
 
 /** After this many gaps within the window, the client requests a snapshot instead of a replay. */
 export const GAPS_BEFORE_SNAPSHOT = 3;
@@ -188,7 +190,7 @@ function receive(link: Link, message: ServerMessage, now: number): [Link, Effect
       return [next, [{ type: "snapshot", snapshot: message, lost }]];
     }
     case "gap":
-      return gap(link, message.from, message.to, now);
+      return gap(link, message, now);
     default:
       return [link, []];
   }
@@ -199,17 +201,15 @@ function event(link: Link, message: LiveEvent, now: number): [Link, Effect[]] {
   if (link.phase !== "live" || link.snapshotDue || link.cursor === null) {
     return [link, []];
   }
-  if (message.epoch !== link.cursor.epoch) {
-    return subscribe(link, now, "snapshot");
-  }
   if (message.seq <= link.cursor.seq) {
-    return [link, []];
+    // An earlier event of another epoch is of another history.
+    return message.epoch === link.cursor.epoch ? [link, []] : subscribe(link, now, "snapshot");
   }
   const cursor = { seq: message.seq, epoch: message.epoch };
   return [{ ...link, cursor }, [{ type: "event", event: message }]];
 }
 
-function gap(link: Link, from: number, to: number, now: number): [Link, Effect[]] {
+function gap(link: Link, { from, to, epoch }: Gap, now: number): [Link, Effect[]] {
   // A gap of delivered events needs no repair.
   if (link.phase !== "live" || link.cursor === null || link.snapshotDue || to <= link.cursor.seq) {
     return [link, []];
@@ -220,6 +220,6 @@ function gap(link: Link, from: number, to: number, now: number): [Link, Effect[]
     return subscribe({ ...link, gaps: 0, gapAt: now }, now, "snapshot");
   }
   // All events before the gap were sent or excluded by the filter.
-  const cursor = { seq: Math.max(link.cursor.seq, from - 1), epoch: link.cursor.epoch };
+  const cursor = link.cursor.seq >= from - 1 ? link.cursor : { seq: from - 1, epoch };
   return subscribe({ ...link, cursor, gaps, gapAt: now }, now, cursor);
 }

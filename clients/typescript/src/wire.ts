@@ -287,7 +287,8 @@ export interface Snapshot {
 export type ServerMessage =
   | { type: "subscribed"; seq: number; epoch: string; recovered: boolean | null }
   | Snapshot
-  | { type: "gap"; from: number; to: number }
+  /** `epoch` is that of the position to resume from. */
+  | { type: "gap"; from: number; to: number; epoch: string }
   | { type: "pong" }
   | { type: "error"; title: string; detail: string }
   | LiveEvent;

@@ -2,7 +2,7 @@
 //! large) and costs one `fdatasync`.
 //!
 //! The key of a frame is: workspace, zero, first sequence number in big endian. Each workspace also
-//! has a head record with the epoch, the bounds and the size. It is written in the same batch as
+//! has a head record with the epochs, the bounds and the size. It is written in the same batch as
 //! the frames, so both always agree. Group commit happens above this port: the log writer hands
 //! over many events at once.
 //!
@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use super::database::{Database, Durability, blocking, corrupt, prefix, unreadable};
 use earcon_model::{Event, Seq, WorkspaceId};
-use earcon_ports::{Epochs, ErrorKind, EventLog, LogHead, Page, PortError};
+use earcon_ports::{EpochStart, Epochs, ErrorKind, EventLog, LogHead, Page, PortError};
 use earcon_tenancy::WorkspacePass;
 
 /// Frames removed in one batch by a trim, so that a long trim delays appends only briefly.
@@ -36,15 +36,18 @@ const TRIM_FRAMES: usize = 1_024;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct StoredHead {
     version: u8,
-    epoch: String,
+    /// The names of the epochs, oldest first, and their first events.
+    epochs: Vec<(String, Seq)>,
     first: Seq,
     next: Seq,
     bytes: u64,
 }
 
 impl StoredHead {
-    fn bounds(&self) -> LogHead {
-        LogHead { epochs: Epochs::new(&self.epoch, 1), first: self.first, next: self.next }
+    fn bounds(&self) -> Result<LogHead, PortError> {
+        let starts = self.epochs.iter().map(|(epoch, first)| EpochStart { epoch: epoch.clone(), first: *first });
+        let epochs = Epochs::from_starts(starts.collect()).ok_or_else(|| corrupt("the epochs of a log"))?;
+        Ok(LogHead { epochs, first: self.first, next: self.next })
     }
 }
 
@@ -81,8 +84,7 @@ impl EventLog for EmbeddedLog {
         self.run(pass, |inner, workspace| {
             let slot = inner.slot(workspace)?;
             let mut head = lock(&slot);
-            let head = inner.head_or_create(workspace, &mut head)?;
-            Ok(head.bounds())
+            inner.begin_epoch(workspace, &mut head)?.bounds()
         })
         .await
     }
@@ -91,7 +93,7 @@ impl EventLog for EmbeddedLog {
         self.run(pass, |inner, workspace| {
             let slot = inner.slot(workspace)?;
             let head = lock(&slot);
-            Ok(head.as_ref().map(StoredHead::bounds))
+            head.as_ref().map(StoredHead::bounds).transpose()
         })
         .await
     }
@@ -144,20 +146,26 @@ impl Inner {
         Ok(slot)
     }
 
-    fn head_or_create<'a>(
+    fn begin_epoch<'a>(
         &self,
         workspace: &WorkspaceId,
         slot: &'a mut Option<StoredHead>,
     ) -> Result<&'a mut StoredHead, PortError> {
-        if slot.is_none() {
-            let epoch = uuid::Uuid::new_v4().to_string();
-            let head = StoredHead { version: 1, epoch, first: 1, next: 1, bytes: 0 };
-            let mut batch = self.database.batch();
-            batch.insert(&self.database.log_heads, workspace.as_str(), encode_head(&head)?);
-            self.database.commit(batch, Durability::Synced)?;
-            *slot = Some(head);
-        }
-        slot.as_mut().ok_or_else(|| corrupt("the head of a log"))
+        let epoch = uuid::Uuid::new_v4().to_string();
+        let head = match slot {
+            None => StoredHead { version: 1, epochs: vec![(epoch, 1)], first: 1, next: 1, bytes: 0 },
+            Some(head) => {
+                let mut epochs = head.bounds()?.epochs;
+                epochs.forget_before(head.first);
+                epochs.begin(epoch, head.next);
+                let epochs = epochs.starts().map(|start| (start.epoch.clone(), start.first)).collect();
+                StoredHead { epochs, ..head.clone() }
+            }
+        };
+        let mut batch = self.database.batch();
+        batch.insert(&self.database.log_heads, workspace.as_str(), encode_head(&head)?);
+        self.database.commit(batch, Durability::Synced)?;
+        Ok(slot.insert(head))
     }
 
     fn append(&self, workspace: &WorkspaceId, events: &[Arc<Event>]) -> Result<(), PortError> {
@@ -168,7 +176,10 @@ impl Inner {
         let frames = frame::encode(events)?;
         let slot = self.slot(workspace)?;
         let mut slot = lock(&slot);
-        let head = self.head_or_create(workspace, &mut slot)?;
+        let head = match &mut *slot {
+            Some(head) => head,
+            slot => self.begin_epoch(workspace, slot)?,
+        };
         if first.seq != head.next {
             let text = format!("the log of {workspace} continues at {}, not at {}", head.next, first.seq);
             return Err(PortError::new(ErrorKind::Conflict, text));

@@ -74,11 +74,11 @@ async fn closed_store_opens_again_with_all_data() {
     let scratch = Scratch::new();
     let store = scratch.open();
     store.meta_store().put(&pass("a"), "k", 0, vec![7]).await.unwrap();
-    let epoch = store.event_log().open(&pass("b")).await.unwrap().epochs;
+    let epochs = store.event_log().open(&pass("b")).await.unwrap().epochs;
     store.close().await.unwrap();
     let store = scratch.open();
     assert_eq!(store.meta_store().get(&pass("a"), "k").await.unwrap().unwrap().value, [7]);
-    assert_eq!(store.event_log().open(&pass("b")).await.unwrap().epochs, epoch);
+    assert_eq!(store.event_log().head(&pass("b")).await.unwrap().unwrap().epochs, epochs);
     let names: Vec<String> = store.meta_store().workspaces().await.unwrap().into_iter().map(String::from).collect();
     assert_eq!(names, ["a", "b"], "who has a log is known, as is who has a record");
 }

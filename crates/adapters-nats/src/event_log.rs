@@ -4,7 +4,8 @@
 //! # One writer
 //! Every append names the sequence that it expects to be the stream's last, so the server refuses
 //! every writer but the last one. Opening a log writes a message without events, a *fence*. From
-//! then on the server refuses all other writers, even before the new writer appends.
+//! then on the server refuses all other writers, even before the new writer appends. The fence
+//! holds the epochs of the log, see [`epochs`].
 //!
 //! # Durability of an acknowledgement
 //! A majority of the stream's replicas have handed the append to their operating systems. They sync
@@ -20,6 +21,7 @@
 //! Any replica serves single messages. Only the leader says how far the log goes.
 
 mod assembly;
+mod epochs;
 mod follow;
 mod frame;
 mod index;

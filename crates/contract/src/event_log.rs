@@ -11,7 +11,9 @@ use earcon_tenancy::WorkspacePass;
 
 /// Runs every case against stores from `make`.
 pub async fn event_log(make: impl Fn() -> Arc<dyn EventLog>) {
-    a_new_log_is_empty_and_keeps_its_epoch(&*make()).await;
+    a_new_log_is_empty(&*make()).await;
+    each_opening_begins_an_epoch(&*make()).await;
+    trimming_keeps_the_epochs_of_what_is_left(&*make()).await;
     events_come_back_as_they_were_appended(&*make()).await;
     a_page_is_about_as_long_as_asked_for(&*make()).await;
     another_writer_is_a_conflict_and_leaves_nothing(&*make()).await;
@@ -44,7 +46,7 @@ async fn all(log: &dyn EventLog, pass: &WorkspacePass, from: Seq) -> Vec<Arc<Eve
     }
 }
 
-async fn a_new_log_is_empty_and_keeps_its_epoch(log: &dyn EventLog) {
+async fn a_new_log_is_empty(log: &dyn EventLog) {
     let pass = fresh();
     assert_eq!(log.head(&pass).await.unwrap(), None);
     assert!(log.read(&pass, 1, 10).await.unwrap().events.is_empty());
@@ -52,9 +54,64 @@ async fn a_new_log_is_empty_and_keeps_its_epoch(log: &dyn EventLog) {
     assert_eq!((head.first, head.next), (1, 1));
     assert_eq!(log.head(&pass).await.unwrap(), Some(head.clone()));
     assert!(!head.epoch().is_empty());
-    assert_eq!(log.open(&pass).await.unwrap(), head);
     assert!(log.read(&pass, 1, 10).await.unwrap().events.is_empty());
     assert_ne!(log.open(&fresh()).await.unwrap().epoch(), head.epoch());
+}
+
+/// The names of the epochs, oldest first, and their first events.
+fn starts(head: &LogHead) -> Vec<(String, Seq)> {
+    head.epochs.starts().map(|start| (start.epoch.clone(), start.first)).collect()
+}
+
+async fn each_opening_begins_an_epoch(log: &dyn EventLog) {
+    let pass = fresh();
+    let one = log.open(&pass).await.unwrap().epoch().to_owned();
+    log.append(&pass, events(1..=10)).await.unwrap();
+    assert_eq!(starts(&log.head(&pass).await.unwrap().unwrap()), [(one.clone(), 1)], "appends change no epoch");
+    let head = log.open(&pass).await.unwrap();
+    let two = head.epoch().to_owned();
+    assert_eq!(starts(&head), [(one.clone(), 1), (two.clone(), 11)]);
+    assert_eq!(log.head(&pass).await.unwrap(), Some(head));
+    log.append(&pass, events(11..=12)).await.unwrap();
+
+    let epochs = log.head(&pass).await.unwrap().unwrap().epochs;
+    assert!(epochs.contains(&one, 0) && epochs.contains(&one, 10) && !epochs.contains(&one, 11));
+    assert!(epochs.contains(&two, 12) && epochs.contains(&two, 4));
+    assert_eq!((epochs.epoch_of(10), epochs.epoch_of(11)), (&*one, &*two));
+    let foreign = log.open(&fresh()).await.unwrap().epoch().to_owned();
+    assert!(!epochs.contains(&foreign, 1), "an epoch of another log");
+
+    let three = log.open(&pass).await.unwrap();
+    let four = log.open(&pass).await.unwrap();
+    assert_eq!(starts(&four)[2..], [(three.epoch().to_owned(), 13), (four.epoch().to_owned(), 13)]);
+    assert_eq!(all(log, &pass, 1).await, events(1..=12));
+}
+
+async fn trimming_keeps_the_epochs_of_what_is_left(log: &dyn EventLog) {
+    let pass = fresh();
+    let mut names = Vec::new();
+    for start in [1, 11, 21] {
+        names.push(log.open(&pass).await.unwrap().epoch().to_owned());
+        for start in (start..start + 10).step_by(2) {
+            log.append(&pass, events(start..=start + 1)).await.unwrap();
+        }
+    }
+    for before in [5, 15, 25, 31, 31] {
+        let first = log.trim(&pass, before).await.unwrap();
+        let head = log.head(&pass).await.unwrap().unwrap();
+        assert_eq!((head.first, head.next), (first, 31));
+        for seq in first - 1..=30 {
+            // The event right before the oldest held counts too: its reader continues.
+            let writer = &names[(seq.max(1) as usize - 1) / 10];
+            assert_eq!(head.epochs.epoch_of(seq), writer, "event {seq} of a log that begins at {first}");
+            assert!(head.epochs.contains(writer, seq), "event {seq} of a log that begins at {first}");
+        }
+        assert!(!head.epochs.contains(&names[0], 11) && !head.epochs.contains(&names[1], 21));
+    }
+    log.append(&pass, events(31..=31)).await.unwrap();
+    let head = log.open(&pass).await.unwrap();
+    assert!(head.epochs.contains(&names[2], 31) && !head.epochs.contains(&names[2], 32));
+    assert_eq!(log.head(&pass).await.unwrap(), Some(head));
 }
 
 async fn events_come_back_as_they_were_appended(log: &dyn EventLog) {
@@ -215,7 +272,9 @@ async fn opening_the_log_rejects_the_previous_owner(old: &dyn SharedLog, new: &d
     let head = old.open(&pass).await.unwrap();
     old.append(&pass, events(1..=3)).await.unwrap();
     let taken = new.open(&pass).await.unwrap();
-    assert_eq!(taken, LogHead { next: 4, ..head });
+    assert_eq!((taken.first, taken.next), (1, 4));
+    assert_eq!(starts(&taken), [(head.epoch().to_owned(), 1), (taken.epoch().to_owned(), 4)]);
+    assert_eq!(old.head(&pass).await.unwrap().unwrap(), taken, "the other processes see the new epoch");
     // The new owner has not written yet, but the old one is rejected already.
     assert_eq!(old.append(&pass, events(4..=4)).await.unwrap_err().kind, ErrorKind::Conflict);
     new.append(&pass, events(4..=5)).await.unwrap();
@@ -231,17 +290,20 @@ async fn opening_the_log_rejects_the_previous_owner(old: &dyn SharedLog, new: &d
 
 async fn followers_see_every_event_of_every_writer(one: &dyn SharedLog, two: &dyn SharedLog, other: &dyn SharedLog) {
     let pass = fresh();
-    one.open(&pass).await.unwrap();
+    let first = one.open(&pass).await.unwrap().epoch().to_owned();
     one.append(&pass, events(1..=10)).await.unwrap();
     let mut following = other.follow(&pass, 4).await.unwrap();
     one.append(&pass, events(11..=12)).await.unwrap();
-    two.open(&pass).await.unwrap();
+    let second = two.open(&pass).await.unwrap().epoch().to_owned();
     assert!(one.append(&pass, events(13..=13)).await.is_err());
     two.append(&pass, events(13..=20)).await.unwrap();
     let mut seen = Vec::new();
     while seen.len() < 17 {
         let next = tokio::time::timeout(std::time::Duration::from_secs(20), following.next()).await;
-        seen.extend(next.expect("a follower is told in time").expect("following goes on").unwrap());
+        let followed = next.expect("a follower is told in time").expect("following goes on").unwrap();
+        let writer = if followed.events[0].seq < 13 { &first } else { &second };
+        assert_eq!(&followed.epoch, writer, "the epoch of event {}", followed.events[0].seq);
+        seen.extend(followed.events);
     }
     assert_eq!(seen, events(4..=20));
 }
@@ -251,8 +313,8 @@ async fn following_begins_at_the_requested_seq(log: &dyn SharedLog) {
     log.open(&pass).await.unwrap();
     let mut from_the_end = log.follow(&pass, 1).await.unwrap();
     log.append(&pass, events(1..=2)).await.unwrap();
-    assert_eq!(from_the_end.next().await.unwrap().unwrap(), events(1..=2));
+    assert_eq!(from_the_end.next().await.unwrap().unwrap().events, events(1..=2));
     // One append that is followed from its middle.
     let mut from_the_middle = log.follow(&pass, 2).await.unwrap();
-    assert_eq!(from_the_middle.next().await.unwrap().unwrap(), events(2..=2));
+    assert_eq!(from_the_middle.next().await.unwrap().unwrap().events, events(2..=2));
 }

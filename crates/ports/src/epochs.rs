@@ -2,6 +2,9 @@
 
 use earcon_model::Seq;
 
+/// The most epochs of a history. Beyond it, those without events are forgotten, then the oldest.
+const MOST: usize = 1_024;
+
 /// The start of one epoch. Each start of a log's writer begins an epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EpochStart {
@@ -38,10 +41,17 @@ impl Epochs {
         Some(Self { earlier: starts, current })
     }
 
-    /// Begins an epoch whose first event is `first`. It must not be before the present epoch's.
+    /// Begins an epoch whose first event is `first`. It must not be before the present epoch's. If
+    /// there are too many epochs then, forgets some: readers that ended in those get a snapshot.
     pub fn begin(&mut self, epoch: impl Into<String>, first: Seq) {
         let next = EpochStart { epoch: epoch.into(), first: first.max(self.current.first) };
         self.earlier.push(std::mem::replace(&mut self.current, next));
+        if self.earlier.len() >= MOST {
+            let ends: Vec<Seq> = self.starts().skip(1).map(|start| start.first).collect();
+            let mut ends = ends.into_iter();
+            self.earlier.retain(|start| ends.next().is_some_and(|end| start.first < end));
+            self.earlier.drain(..self.earlier.len().saturating_sub(MOST / 2));
+        }
     }
 
     /// The epoch of the latest writer.
@@ -54,8 +64,8 @@ impl Epochs {
         self.earlier.iter().chain(std::iter::once(&self.current))
     }
 
-    /// Whether a reader that has seen this history up to `seq` in `epoch` can continue with the next
-    /// event. An event before the start of the epoch belongs to its history too.
+    /// Whether a reader that has seen this history up to `seq` in `epoch` can continue with the
+    /// next event. An event before the start of the epoch belongs to its history too.
     pub fn contains(&self, epoch: &str, seq: Seq) -> bool {
         self.end_of(epoch).is_some_and(|end| end.is_none_or(|end| seq < end))
     }
@@ -75,11 +85,11 @@ impl Epochs {
         known.map_or(self.current(), |start| &start.epoch)
     }
 
-    /// Removes epochs that ended at or before `first`, the oldest event held, except the newest of
-    /// them: a reader that has seen all of it can continue.
+    /// Removes epochs that ended before `first`, the oldest event held. An epoch that ended right
+    /// at it stays: a reader that has seen all of it can continue.
     pub fn forget_before(&mut self, first: Seq) {
-        let ended = self.starts().skip(1).take_while(|start| start.first <= first).count();
-        self.earlier.drain(..ended.saturating_sub(1));
+        let ended = self.starts().skip(1).take_while(|start| start.first < first).count();
+        self.earlier.drain(..ended);
     }
 }
 
@@ -123,15 +133,35 @@ mod tests {
     }
 
     #[test]
-    fn trimmed_epochs_are_forgotten_but_for_the_newest() {
+    fn trimmed_epochs_are_forgotten() {
         let mut epochs = three();
         epochs.forget_before(11);
-        assert_eq!(epochs.starts().map(|start| &*start.epoch).collect::<Vec<_>>(), ["b", "c", "d"]);
+        let names = |epochs: &Epochs| epochs.starts().map(|start| start.epoch.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&epochs), ["a", "b", "c", "d"]);
+        assert!(epochs.contains("a", 10), "a reader of all that was trimmed can continue");
+        epochs.forget_before(12);
+        assert_eq!(names(&epochs), ["c", "d"]);
         epochs.forget_before(31);
-        assert_eq!(epochs.starts().map(|start| &*start.epoch).collect::<Vec<_>>(), ["c", "d"]);
+        assert_eq!(names(&epochs), ["c", "d"]);
         assert!(epochs.contains("c", 30), "a reader of all that was trimmed can continue");
         epochs.forget_before(500);
-        assert_eq!(epochs.starts().count(), 2);
+        assert_eq!(names(&epochs), ["d"]);
+    }
+
+    #[test]
+    fn number_of_epochs_is_bounded_and_those_with_events_stay_longest() {
+        let mut epochs = Epochs::new("first", 1);
+        for i in 0..10 * MOST as Seq {
+            epochs.begin(format!("e{i}"), 10 + i / 100);
+            assert!(epochs.starts().count() <= MOST);
+        }
+        assert!(epochs.contains("first", 9));
+        assert_eq!(epochs.epoch_of(9), "first");
+        for i in 0..10 * MOST as Seq {
+            epochs.begin(format!("f{i}"), 1_000 + i);
+            assert!(epochs.starts().count() <= MOST);
+        }
+        assert!(!epochs.contains("first", 9), "the oldest are forgotten");
     }
 
     #[test]

@@ -26,6 +26,11 @@ impl LogHead {
     pub fn epoch(&self) -> &str {
         self.epochs.current()
     }
+
+    /// The newest event. 0 if there was none yet.
+    pub fn newest(&self) -> Seq {
+        self.next.saturating_sub(1)
+    }
 }
 
 /// Consecutive events, oldest first.
@@ -38,11 +43,12 @@ pub struct Page {
 /// Durable, ordered, single-writer log of one workspace's events.
 #[async_trait]
 pub trait EventLog: Send + Sync + 'static {
-    /// Opens the workspace's log for writing, and creates it with a new epoch if there is none.
-    /// From now on, appends of earlier writers are refused, in this process and others.
+    /// Opens the workspace's log for writing, and creates it if there is none. Begins an epoch
+    /// whose first event is `next`; its name is durable when this returns. From now on, appends of
+    /// earlier writers are refused, in this process and others.
     async fn open(&self, pass: &WorkspacePass) -> Result<LogHead, PortError>;
 
-    /// The present bounds of the log, without opening it. `None` if there is no log.
+    /// The present bounds of the log and its epochs, without opening it. `None` if there is no log.
     async fn head(&self, pass: &WorkspacePass) -> Result<Option<LogHead>, PortError>;
 
     /// Appends `events`, whose `seq` are consecutive and start at the log's `next`.
@@ -76,9 +82,18 @@ pub trait EventLog: Send + Sync + 'static {
     async fn size_bytes(&self, pass: &WorkspacePass) -> Result<u64, PortError>;
 }
 
-/// Committed events in `seq` order and without gaps, as they are committed. An item holds one
-/// commit, or a part of it.
-pub type Following = BoxStream<'static, Result<Vec<Arc<Event>>, PortError>>;
+/// Events of a log that is followed: one commit, or a part of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Followed {
+    /// The epoch that wrote the events. If it is another than before, the log has another writer,
+    /// or is another history: [`EventLog::head`] tells which.
+    pub epoch: String,
+    /// Consecutive events, oldest first.
+    pub events: Vec<Arc<Event>>,
+}
+
+/// Committed events in `seq` order and without gaps, as they are committed.
+pub type Following = BoxStream<'static, Result<Followed, PortError>>;
 
 /// A log that nodes other than its writer can follow.
 #[async_trait]

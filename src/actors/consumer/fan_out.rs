@@ -1,8 +1,9 @@
 //! Every event to subscribers outside, as a CloudEvent.
 //!
 //! The cursor is in the meta store. Events after it are published again after a crash or a lost
-//! connection, with the same identifiers. A workspace that is fanned out for the first time begins
-//! at the end of its log, so that no old events are published.
+//! connection, with the same identifiers: an event keeps the epoch that wrote it. A workspace that
+//! is fanned out for the first time begins at the end of its log, so that no old events are
+//! published.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,7 +16,7 @@ use crate::live::{split, wire};
 use crate::services::records::{Family, Records};
 use crate::telemetry::{Metric, count};
 use earcon_model::{Event, EventType, Seq};
-use earcon_ports::{Connection, ErrorKind, MetaStore, PortError, Publication, Publisher, Revision};
+use earcon_ports::{Connection, Epochs, ErrorKind, MetaStore, PortError, Publication, Publisher, Revision};
 use earcon_tenancy::WorkspacePass;
 
 /// The name of the one record of a workspace.
@@ -28,7 +29,7 @@ const HEADERS: usize = 1_024;
 pub struct FanOut {
     publisher: Arc<dyn Publisher>,
     cursors: Records<Cursor>,
-    epoch: Arc<str>,
+    epochs: Arc<Epochs>,
     /// The newest event when the workspace was opened.
     opened_at: Seq,
     progress: Mutex<Progress>,
@@ -36,6 +37,8 @@ pub struct FanOut {
 
 #[derive(Default)]
 struct Progress {
+    /// Whether the stored cursor was once of this history.
+    begun: bool,
     revision: Revision,
     saved: Seq,
     published: Seq,
@@ -46,25 +49,42 @@ struct Progress {
 /// The cursor as it is stored.
 #[derive(Serialize, Deserialize)]
 struct Cursor {
+    /// The epoch that wrote the event.
     epoch: String,
+    /// The last event published.
     seq: Seq,
 }
 
 impl FanOut {
-    /// Publishes events of the log's `epoch`. Events up to `opened_at` are published only if a
-    /// cursor is stored.
-    pub fn new(publisher: Arc<dyn Publisher>, meta_store: Arc<dyn MetaStore>, epoch: Arc<str>, opened_at: Seq) -> Self {
+    /// Publishes events of a log with these epochs. Events up to `opened_at` are published only if
+    /// a cursor of the same history is stored.
+    pub fn new(
+        publisher: Arc<dyn Publisher>,
+        meta_store: Arc<dyn MetaStore>,
+        epochs: Arc<Epochs>,
+        opened_at: Seq,
+    ) -> Self {
         let cursors = Records::new(meta_store, Family::PublishCursor);
-        Self { publisher, cursors, epoch, opened_at, progress: Mutex::default() }
+        Self { publisher, cursors, epochs, opened_at, progress: Mutex::default() }
     }
 
     fn progress(&self) -> MutexGuard<'_, Progress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the cursor is of this history. If not, the log went back.
+    fn has(&self, cursor: &Cursor) -> bool {
+        let oldest = self.epochs.starts().next().map_or(1, |start| start.first);
+        match self.epochs.end_of(&cursor.epoch) {
+            Some(_) => self.epochs.contains(&cursor.epoch, cursor.seq),
+            // Trimming forgets the oldest epochs. All that is left comes after this cursor.
+            None => oldest > 1 && cursor.seq < oldest,
+        }
+    }
+
     async fn save(&self, pass: &WorkspacePass, seq: Seq) -> Result<(), PortError> {
         let expected = self.progress().revision;
-        let cursor = Cursor { epoch: self.epoch.to_string(), seq };
+        let cursor = Cursor { epoch: self.epochs.epoch_of(seq).to_owned(), seq };
         // A conflict means that another node publishes this workspace. The cursor is read again
         // before the next try.
         let revision = self.cursors.put(pass, CURSOR, expected, &cursor).await?;
@@ -122,7 +142,7 @@ impl FanOut {
     }
 
     fn encode(&self, pass: &WorkspacePass, event: &Event) -> Bytes {
-        wire::event_json(event, pass.workspace(), &self.epoch).into()
+        wire::event_json(event, pass.workspace(), self.epochs.epoch_of(event.seq)).into()
     }
 
     fn headers(
@@ -131,7 +151,8 @@ impl FanOut {
         event: &Event,
         part: Option<(usize, usize)>,
     ) -> Vec<(&'static str, String)> {
-        let mut id = format!("{}:{}", self.epoch, event.seq);
+        let epoch = self.epochs.epoch_of(event.seq);
+        let mut id = format!("{epoch}:{}", event.seq);
         if let Some((part, _)) = part {
             id.push_str(&format!(":{part}"));
         }
@@ -143,7 +164,7 @@ impl FanOut {
             ("ce-subject", event.subject.to_string()),
             ("content-type", "application/json".to_owned()),
             ("Nats-Msg-Id", id),
-            ("Earcon-Epoch", self.epoch.to_string()),
+            ("Earcon-Epoch", epoch.to_owned()),
             ("Earcon-Seq", event.seq.to_string()),
         ];
         if let Ok(time) = jiff::Timestamp::from_millisecond(event.time_ms) {
@@ -173,14 +194,19 @@ impl Handler for FanOut {
 
     async fn cursor(&self, pass: &WorkspacePass) -> Result<Seq, PortError> {
         let (stored, revision) = self.cursors.load(pass, CURSOR).await?;
-        // A cursor of another epoch does not apply to this log.
-        let known = stored.filter(|cursor| *cursor.epoch == *self.epoch).map(|cursor| cursor.seq);
+        let known = stored.as_ref().filter(|cursor| self.has(cursor)).map(|cursor| cursor.seq);
+        let begun = self.progress().begun;
+        if begun && known.is_none() && stored.is_some_and(|cursor| self.epochs.end_of(&cursor.epoch).is_none()) {
+            // Written since this writer began, by a later one.
+            return Err(PortError::new(ErrorKind::Conflict, "another node publishes this workspace"));
+        }
         let seq = known.unwrap_or(self.opened_at);
-        *self.progress() = Progress { revision, saved: seq, published: seq, since: None };
+        *self.progress() = Progress { revision, saved: seq, published: seq, since: None, begun };
         if known.is_none() {
             // A restart continues behind this event, and not at the end of the log then.
             self.save(pass, seq).await?;
         }
+        self.progress().begun = true;
         Ok(seq)
     }
 

@@ -6,29 +6,32 @@ use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr};
 use tokio::sync::broadcast;
 
 use super::batch::EventBatch;
-use super::handle::{Hub, Message, Subscription};
+use super::handle::{Hub, Message, SharedEpochs, Subscription};
 use crate::live::LiveView;
 use earcon_model::{Event, WorkspaceId};
+use earcon_ports::Epochs;
 
-/// Starts a hub whose view is `view`; `buffer` group commits are kept for slow followers.
+/// Starts a hub of a log with these epochs. Its view is `view`; `buffer` group commits are kept for
+/// slow followers.
 pub(in crate::actors) async fn start(
     workspace: WorkspaceId,
-    epoch: Arc<str>,
+    epochs: Epochs,
     view: LiveView,
     buffer: usize,
     supervisor: ActorCell,
 ) -> Result<Hub, SpawnErr> {
     let (batches, _) = broadcast::channel(buffer);
-    let state = State { workspace, epoch: epoch.clone(), view, batches };
+    let epochs = SharedEpochs::new(epochs);
+    let state = State { workspace, epochs: epochs.clone(), view, batches };
     let (actor, _) = Actor::spawn_linked(None, HubActor, state, supervisor).await?;
-    Ok(Hub::new(actor, epoch))
+    Ok(Hub::new(actor, epochs))
 }
 
 struct HubActor;
 
 struct State {
     workspace: WorkspaceId,
-    epoch: Arc<str>,
+    epochs: SharedEpochs,
     view: LiveView,
     batches: broadcast::Sender<Arc<EventBatch>>,
 }
@@ -66,14 +69,14 @@ impl State {
     fn subscribe(&self) -> Subscription {
         let batches = self.batches.subscribe();
         let (kpis, incidents) = (self.view.kpis(), self.view.incidents());
-        Subscription { seq: self.view.seq(), kpis, incidents, batches }
+        Subscription { seq: self.view.seq(), epochs: self.epochs.get(), kpis, incidents, batches }
     }
 
     fn committed(&mut self, events: Vec<Arc<Event>>) {
         for event in &events {
             self.view.apply(event);
         }
-        let batch = EventBatch::new(self.workspace.clone(), self.epoch.clone(), events);
+        let batch = EventBatch::new(self.workspace.clone(), self.epochs.get(), events);
         // An error means that there are no followers.
         let _no_followers = self.batches.send(Arc::new(batch)).is_err();
     }

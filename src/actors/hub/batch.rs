@@ -4,11 +4,12 @@ use std::sync::{Arc, OnceLock};
 
 use crate::live::{MessageFrame, compact, wire};
 use earcon_model::{Event, WorkspaceId};
+use earcon_ports::Epochs;
 
 /// The events of one group commit, shared by all followers.
 pub struct EventBatch {
     workspace: WorkspaceId,
-    epoch: Arc<str>,
+    epochs: Arc<Epochs>,
     events: Vec<LiveEvent>,
 }
 
@@ -20,11 +21,16 @@ struct LiveEvent {
 }
 
 impl EventBatch {
-    /// Wraps committed events.
-    pub fn new(workspace: WorkspaceId, epoch: Arc<str>, events: Vec<Arc<Event>>) -> Self {
+    /// Wraps committed events of a log with these epochs.
+    pub fn new(workspace: WorkspaceId, epochs: Arc<Epochs>, events: Vec<Arc<Event>>) -> Self {
         let live = |event| LiveEvent { event, json: OnceLock::new(), compact: OnceLock::new() };
         let events = events.into_iter().map(live).collect();
-        Self { workspace, epoch, events }
+        Self { workspace, epochs, events }
+    }
+
+    /// The epochs of the log, up to these events at least.
+    pub fn epochs(&self) -> &Arc<Epochs> {
+        &self.epochs
     }
 
     /// The events in `seq` order.
@@ -36,7 +42,10 @@ impl EventBatch {
     pub fn encoded(&self) -> impl Iterator<Item = (&Arc<Event>, impl FnOnce() -> MessageFrame + '_)> {
         self.events.iter().map(|live| {
             let message = || {
-                let encode = || MessageFrame::text(&wire::event_json(&live.event, &self.workspace, &self.epoch));
+                let encode = || {
+                    let epoch = self.epochs.epoch_of(live.event.seq);
+                    MessageFrame::text(&wire::event_json(&live.event, &self.workspace, epoch))
+                };
                 live.json.get_or_init(encode).clone()
             };
             (&live.event, message)

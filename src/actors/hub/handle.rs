@@ -1,6 +1,6 @@
 //! Messages of the hub, and the handle that sends them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ractor::ActorRef;
 use tokio::sync::broadcast;
@@ -9,11 +9,14 @@ use super::batch::EventBatch;
 use crate::actors::ask::{self, Reply, ask};
 use crate::live::KpiView;
 use earcon_model::{Anomaly, AnomalyId, Event, Incident, IncidentId, KpiName, Seq};
+use earcon_ports::Epochs;
 
 /// What a new follower gets: the state after event `seq`, and every later batch.
 pub struct Subscription {
     /// The newest event the view includes; the first batch received begins right behind it.
     pub seq: Seq,
+    /// The epochs of the log, up to that event at least.
+    pub epochs: Arc<Epochs>,
     /// All KPIs, shared.
     pub kpis: Vec<Arc<KpiView>>,
     /// The open incidents, shared.
@@ -33,21 +36,45 @@ pub(super) enum Message {
     Followers(Reply<usize>),
 }
 
+/// The epochs of the log. Those of a mirror grow while it follows.
+#[derive(Clone)]
+pub(super) struct SharedEpochs(Arc<Mutex<Arc<Epochs>>>);
+
+impl SharedEpochs {
+    pub(super) fn new(epochs: Epochs) -> Self {
+        Self(Arc::new(Mutex::new(Arc::new(epochs))))
+    }
+
+    pub(super) fn get(&self) -> Arc<Epochs> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, epochs: Epochs) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(epochs);
+    }
+}
+
 /// A handle to the hub. Its queries return `None` if the workspace is closing.
 #[derive(Clone)]
 pub struct Hub {
     actor: ActorRef<Message>,
-    epoch: Arc<str>,
+    epochs: SharedEpochs,
 }
 
 impl Hub {
-    pub(super) fn new(actor: ActorRef<Message>, epoch: Arc<str>) -> Self {
-        Self { actor, epoch }
+    pub(super) fn new(actor: ActorRef<Message>, epochs: SharedEpochs) -> Self {
+        Self { actor, epochs }
     }
 
-    /// The epoch of the log whose events are broadcast.
-    pub fn epoch(&self) -> &str {
-        &self.epoch
+    /// The epochs of the log whose events are broadcast.
+    pub fn epochs(&self) -> Arc<Epochs> {
+        self.epochs.get()
+    }
+
+    /// Sets the epochs, before events of a later epoch are broadcast. The history up to the newest
+    /// event must be the same.
+    pub fn continue_in(&self, epochs: Epochs) {
+        self.epochs.set(epochs);
     }
 
     /// Broadcasts events that the log holds.

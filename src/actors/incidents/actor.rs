@@ -82,14 +82,8 @@ impl Actor for IncidentsActor {
         let open: Vec<_> = args.engine.open().cloned().collect();
         let records = IncidentRecords::new(args.context.backends.meta_store.clone());
         let keep = args.context.settings.retention.history_age;
-        let recorder = Recorder::start(
-            records,
-            args.pass.clone(),
-            args.context.clock.clone(),
-            keep,
-            args.hub.epoch().into(),
-            open,
-        );
+        let recorder =
+            Recorder::start(records, args.pass.clone(), args.context.clock.clone(), keep, args.hub.epochs(), open);
         myself.cast(Message::Next)?;
         let now = Instant::now();
         // Saved at once, so that a restart begins here and not at the start of the log.

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use crate::services::incidents::{EngineRecord, IncidentRecord, IncidentRecords, MAX_RECORDS};
 use earcon_model::{Clock, Incident, IncidentId, Seq};
-use earcon_ports::{ErrorKind, PortError, Revision};
+use earcon_ports::{Epochs, ErrorKind, PortError, Revision};
 use earcon_tenancy::WorkspacePass;
 
 const PAUSE: Duration = Duration::from_secs(2);
@@ -55,7 +55,7 @@ impl Recorder {
         pass: WorkspacePass,
         clock: Arc<dyn Clock>,
         keep: Duration,
-        epoch: String,
+        epochs: Arc<Epochs>,
         open: Vec<Incident>,
     ) -> Self {
         let shared = Arc::<Shared>::default();
@@ -65,7 +65,7 @@ impl Recorder {
             pass,
             clock,
             keep_ms,
-            epoch,
+            epochs,
             known: None,
             state: (0, 0),
             begun: false,
@@ -114,7 +114,7 @@ struct Worker {
     pass: WorkspacePass,
     clock: Arc<dyn Clock>,
     keep_ms: i64,
-    epoch: String,
+    epochs: Arc<Epochs>,
     /// `None` until the records could be read.
     known: Option<Known>,
     /// Revision of the saved state, and the last event it includes.
@@ -156,7 +156,7 @@ impl Worker {
         }
         let next = self.shared.waiting().state.take();
         if let Some((seq, state)) = next {
-            let saved = EngineRecord { epoch: self.epoch.clone(), seq, state };
+            let saved = EngineRecord { epoch: self.epochs.epoch_of(seq).to_owned(), seq, state };
             if let Err(error) = self.put_state(&saved).await {
                 self.shared.waiting().state.get_or_insert((saved.seq, saved.state));
                 return Err(error);
@@ -168,8 +168,14 @@ impl Worker {
 
     async fn load(&mut self, open: &[Incident]) -> Result<(), PortError> {
         let (saved, revision) = self.records.load_engine(&self.pass).await?;
-        let saved = saved.filter(|saved| saved.epoch == self.epoch);
-        self.state = (revision, saved.map_or(0, |saved| saved.seq));
+        let newest = match saved {
+            Some(saved) if self.epochs.contains(&saved.epoch, saved.seq) => saved.seq,
+            // Written since this writer began, by a later one.
+            Some(saved) if self.begun && self.epochs.end_of(&saved.epoch).is_none() => Seq::MAX,
+            // The state of another history: the log went back.
+            _ => 0,
+        };
+        self.state = (revision, newest);
         let mut known = Known::default();
         let page = self.records.all(&self.pass).await?;
         for record in page.records {

@@ -38,7 +38,7 @@ impl EngineReplay {
         let (settings, end) = (context.settings.incidents, head.next - 1);
         let workspace = pass.workspace().clone();
         let (saved, _) = IncidentRecords::new(context.backends.meta_store.clone()).load_engine(pass).await?;
-        let saved = saved.filter(|saved| saved.epoch == head.epoch()).map(|saved| saved.state);
+        let saved = saved.filter(|saved| head.epochs.contains(&saved.epoch, saved.seq)).map(|saved| saved.state);
         let restored = saved.and_then(|saved| match IncidentEngine::restore(workspace.clone(), settings, &saved) {
             Ok(engine) => Some(engine).filter(|engine| engine.seq() <= end),
             Err(error) => {

@@ -1,24 +1,33 @@
-//! A log that is not the one the stores have read: it was created again, or restored from an old
-//! copy, while snapshots and history stayed. Its numbers cannot be compared with theirs. So the
-//! snapshots are deleted, and history reads the log from its beginning, in addition to the samples
-//! it has.
+//! A log that went back: it was created again, or restored from an old copy, while snapshots and
+//! history stayed. Its numbers cannot be compared with theirs. So the snapshots are deleted, and
+//! history reads the log from its beginning, in addition to the samples it has.
+//!
+//! The stores hold positions without epochs. They were written since the last opening, or before,
+//! and so they belong to this history if it contains them in the epoch of that opening.
 
 use crate::actors::context::Backends;
 use crate::actors::snapshotter::{load_watermark, save_watermark};
 use crate::services::records::Family;
-use earcon_ports::{ErrorKind, LogHead, PortError};
+use earcon_model::Seq;
+use earcon_ports::{ErrorKind, LogHead, PortError, Revision};
 use earcon_tenancy::WorkspacePass;
 
-/// The epoch of the log that snapshots and history belong to.
+/// The epoch of the last opening.
 const EPOCH: &str = "epoch";
 
 /// Makes the stores fit the log. Called after opening it for writing.
+///
+/// # Errors
+/// `Conflict` when another node has opened the log since. Those of the stores.
 pub(super) async fn prepare(backends: &Backends, pass: &WorkspacePass, head: &LogHead) -> Result<(), PortError> {
-    let key = Family::Recovery.key(EPOCH);
-    let record = backends.meta_store.get(pass, &key).await?;
-    let (revision, known) = record.map_or((0, None), |record| (record.revision, Some(record.value)));
-    let another = known.as_deref().is_some_and(|known| known != head.epoch().as_bytes());
-    if another || went_back(backends, pass, head).await? {
+    let (_, known) = last_opening(backends, pass).await?;
+    if let Some(known) = known.as_deref().filter(|known| head.epochs.end_of(known).is_none())
+        && let Some(now) = backends.event_log.head(pass).await?
+        && now.epochs.end_of(known).is_some()
+    {
+        return Err(PortError::new(ErrorKind::Conflict, "another node has opened the log since"));
+    }
+    if went_back(backends, pass, end_of_known(head, known.as_deref())).await? {
         tracing::warn!(
             workspace = %pass.workspace(),
             "the log is not the one that was written before; scoring begins again, history is kept"
@@ -29,28 +38,61 @@ pub(super) async fn prepare(backends: &Backends, pass: &WorkspacePass, head: &Lo
         save_watermark(backends, pass, 0).await?;
         backends.series_store.rewind(pass).await?;
     }
-    if known.as_deref() == Some(head.epoch().as_bytes()) {
-        return Ok(());
-    }
-    match backends.meta_store.put(pass, &key, revision, head.epoch().as_bytes().to_vec()).await {
-        // Another node opened the log at the same time; the log itself decides which of the two
-        // goes on.
-        Err(error) if error.kind != ErrorKind::Conflict => Err(error),
-        _ => Ok(()),
+    record_opening(backends, pass, head, known.as_deref()).await
+}
+
+/// The revision of the record of the last opening, and its epoch.
+async fn last_opening(backends: &Backends, pass: &WorkspacePass) -> Result<(Revision, Option<String>), PortError> {
+    let record = backends.meta_store.get(pass, &Family::Recovery.key(EPOCH)).await?;
+    Ok(record.map_or((0, None), |record| (record.revision, Some(String::from_utf8_lossy(&record.value).into_owned()))))
+}
+
+/// Records this opening, in place of the record of the opening `before` or one since that this
+/// history has. A record of a later opening stays.
+async fn record_opening(
+    backends: &Backends,
+    pass: &WorkspacePass,
+    head: &LogHead,
+    before: Option<&str>,
+) -> Result<(), PortError> {
+    let key = Family::Recovery.key(EPOCH);
+    loop {
+        let (revision, found) = last_opening(backends, pass).await?;
+        let replaced =
+            found.as_deref() == before || found.as_deref().is_none_or(|found| head.epochs.end_of(found).is_some());
+        if found.as_deref() == Some(head.epoch()) || !replaced {
+            return Ok(());
+        }
+        match backends.meta_store.put(pass, &key, revision, head.epoch().as_bytes().to_vec()).await {
+            // Another node opened the log at the same time.
+            Err(error) if error.kind == ErrorKind::Conflict => {}
+            put => return put.map(drop),
+        }
     }
 }
 
-/// Whether one of the stores has seen events that the log does not have: the log was restored from
-/// an old copy, or has lost its end. New events would get numbers that these stores know already.
-async fn went_back(backends: &Backends, pass: &WorkspacePass, head: &LogHead) -> Result<bool, PortError> {
-    if load_watermark(backends, pass).await? >= head.next {
+/// The first event that is not of the epoch `known` or earlier. 0 if the log does not have that
+/// epoch. If no epoch is known, the log's end counts.
+fn end_of_known(head: &LogHead, known: Option<&str>) -> Seq {
+    match known.map(|known| head.epochs.end_of(known)) {
+        None | Some(Some(None)) => head.next,
+        Some(Some(Some(end))) => end,
+        Some(None) => 0,
+    }
+}
+
+/// Whether one of the stores has seen events at or after `end`, which its log never had: the log
+/// was restored from an old copy, or has lost its end. New events would get numbers that these
+/// stores know already.
+async fn went_back(backends: &Backends, pass: &WorkspacePass, end: Seq) -> Result<bool, PortError> {
+    if load_watermark(backends, pass).await? >= end {
         return Ok(true);
     }
-    if backends.snapshot_store.all(pass).await?.iter().any(|snapshot| snapshot.seq >= head.next) {
+    if backends.snapshot_store.all(pass).await?.iter().any(|snapshot| snapshot.seq >= end) {
         return Ok(true);
     }
     match backends.series_store.cursor(pass).await {
-        Ok(cursor) => Ok(cursor >= head.next),
+        Ok(cursor) => Ok(cursor >= end),
         // An unavailable history must not keep the workspace closed.
         Err(error) if error.kind == ErrorKind::Unavailable => {
             tracing::warn!(workspace = %pass.workspace(), %error, "cannot compare the history with the log");
@@ -71,7 +113,7 @@ mod tests {
     use earcon_tenancy::Authorizer;
 
     #[tokio::test]
-    async fn another_epoch_forgets_snapshots_and_rewinds_history() {
+    async fn log_that_went_back_forgets_snapshots_and_rewinds_history() {
         let directory = tempfile::tempdir().unwrap();
         let store = EmbeddedStore::open(directory.path(), &EmbeddedSettings::default()).unwrap();
         let backends = Backends {
@@ -95,8 +137,25 @@ mod tests {
 
         prepare(&backends, &pass, &now).await.unwrap();
         prepare(&backends, &pass, &now).await.unwrap();
-        assert!(backends.snapshot_store.get(&pass, &kpi).await.unwrap().is_some(), "the same log changes nothing");
+        let restarted = backends.event_log.open(&pass).await.unwrap();
+        prepare(&backends, &pass, &restarted).await.unwrap();
+        assert!(backends.snapshot_store.get(&pass, &kpi).await.unwrap().is_some(), "a restart changes nothing");
         assert_eq!(backends.series_store.cursor(&pass).await.unwrap(), 5);
+
+        let key = Family::Recovery.key(EPOCH);
+        let record = backends.meta_store.get(&pass, &key).await.unwrap().unwrap();
+        backends.meta_store.put(&pass, &key, record.revision, head.epoch().into()).await.unwrap();
+        let mut epochs = head.epochs.clone();
+        epochs.begin("restored", 4);
+        prepare(&backends, &pass, &LogHead { epochs, next: 9, ..head.clone() }).await.unwrap();
+        assert!(backends.snapshot_store.get(&pass, &kpi).await.unwrap().is_none(), "a copy that has grown since");
+        assert_eq!(backends.series_store.cursor(&pass).await.unwrap(), 0);
+
+        let events = (1..=5).map(|seq| Arc::new(Event::new(seq, 0, kpi.clone(), KpiEvent::Resumed)));
+        backends.series_store.apply(&pass, StoredBatch { events: events.collect() }).await.unwrap();
+        backends.series_store.flush(&pass).await.unwrap();
+        let snapshot = Snapshot { kpi: kpi.clone(), seq: 5, state: vec![1] };
+        backends.snapshot_store.put(&pass, snapshot).await.unwrap();
 
         let another = LogHead { epochs: Epochs::new("another", 1), ..now };
         prepare(&backends, &pass, &another).await.unwrap();

@@ -18,8 +18,8 @@ use crate::actors::context::Context;
 use crate::actors::hub::{self, Hub};
 use crate::actors::recovery::{recover_read_only, view_of};
 use crate::live::LiveView;
-use earcon_model::{Event, Seq, WorkspaceId};
-use earcon_ports::{ErrorKind, Following, PortError, SharedLog};
+use earcon_model::{Seq, WorkspaceId};
+use earcon_ports::{Epochs, ErrorKind, Followed, Following, PortError, SharedLog};
 use earcon_tenancy::WorkspacePass;
 
 /// How often mirrors are checked for use.
@@ -71,17 +71,17 @@ impl Mirrors {
         let Some(recovered) = recovered else { return Err(unavailable("the workspace has no log yet".into())) };
         let at = recovered.head.next - 1;
         let view = LiveView::new(at, recovered.kpis.values().map(view_of)).with_incidents(recovered.incidents.open());
-        let (workspace, epoch) = (pass.workspace().clone(), recovered.head.epoch().to_owned());
+        let (workspace, epochs) = (pass.workspace().clone(), recovered.head.epochs);
         let buffer = self.context.settings.live_buffer;
-        let hub = hub::actor::start(workspace, epoch.as_str().into(), view, buffer, self.root.clone())
+        let hub = hub::actor::start(workspace, epochs.clone(), view, buffer, self.root.clone())
             .await
             .map_err(|error| unavailable(error.to_string()))?;
-        let mirror = Mirror { log: self.log.clone(), pass: pass.clone(), hub: hub.clone(), epoch, at };
+        let mirror = Mirror { log: self.log.clone(), pass: pass.clone(), hub: hub.clone(), epochs, at };
         tokio::spawn(self.clone().run(mirror, slot.clone()));
         Ok(hub)
     }
 
-    /// Runs a mirror until its log has another epoch or it is no longer used.
+    /// Runs a mirror until its log went back or it is no longer used.
     async fn run(self, mirror: Mirror, slot: Arc<Slot>) {
         let (workspace, hub) = (mirror.pass.workspace().clone(), mirror.hub.clone());
         tokio::select! {
@@ -123,47 +123,73 @@ struct Mirror {
     log: Arc<dyn SharedLog>,
     pass: WorkspacePass,
     hub: Hub,
-    epoch: String,
+    /// The epochs of the log, up to `at` at least.
+    epochs: Epochs,
     /// The last event the hub has.
     at: Seq,
 }
 
+/// The log is not the one that the mirror has followed.
+struct WentBack;
+
 impl Mirror {
-    /// Feeds the hub until the epoch changes. Events trimmed before they were read appear as a gap,
+    /// Feeds the hub until the log went back. Events trimmed before they were read appear as a gap,
     /// as for a slow follower of the owner.
     async fn follow(mut self) {
         loop {
-            match self.log.follow(&self.pass, self.at + 1).await {
+            let followed = match self.log.follow(&self.pass, self.at + 1).await {
                 Ok(events) => self.apply_all(events).await,
-                Err(error) => tracing::warn!(workspace = %self.pass.workspace(), %error, "a mirror cannot follow"),
-            }
+                Err(error) => {
+                    tracing::warn!(workspace = %self.pass.workspace(), %error, "a mirror cannot follow");
+                    Ok(())
+                }
+            };
             tokio::time::sleep(PAUSE).await;
-            if let Ok(Some(head)) = self.log.head(&self.pass).await
-                && (head.epoch() != self.epoch || head.next <= self.at)
-            {
-                tracing::warn!(workspace = %self.pass.workspace(), "the log has another epoch");
+            if followed.is_err() || matches!(self.renew().await, Ok(Err(WentBack))) {
+                tracing::warn!(workspace = %self.pass.workspace(), seq = self.at, "the log went back behind a mirror");
                 return;
             }
         }
     }
 
-    async fn apply_all(&mut self, mut events: Following) {
+    /// Takes over the present epochs of the log, if it has the mirror's position.
+    async fn renew(&mut self) -> Result<Result<(), WentBack>, PortError> {
+        let Some(head) = self.log.head(&self.pass).await? else { return Ok(Ok(())) };
+        if head.next <= self.at || !head.epochs.contains(self.epochs.epoch_of(self.at), self.at) {
+            return Ok(Err(WentBack));
+        }
+        self.epochs = head.epochs;
+        self.hub.continue_in(self.epochs.clone());
+        Ok(Ok(()))
+    }
+
+    async fn apply_all(&mut self, mut events: Following) -> Result<(), WentBack> {
         while let Some(next) = events.next().await {
             match next {
-                Ok(batch) => self.apply(batch),
+                Ok(Followed { epoch, events }) => {
+                    let new: Vec<_> = events.into_iter().filter(|event| event.seq > self.at).collect();
+                    let Some(last) = new.last().map(|event| event.seq) else { continue };
+                    if self.epochs.epoch_of(last) != epoch {
+                        match self.renew().await {
+                            Ok(renewed) => renewed?,
+                            Err(error) => {
+                                tracing::warn!(workspace = %self.pass.workspace(), %error, "a mirror cannot read the epochs");
+                                return Ok(());
+                            }
+                        }
+                        if self.epochs.epoch_of(last) != epoch {
+                            return Err(WentBack);
+                        }
+                    }
+                    self.at = last;
+                    self.hub.committed(new);
+                }
                 Err(error) => {
                     tracing::warn!(workspace = %self.pass.workspace(), %error, "a mirror lost the log");
-                    return;
+                    return Ok(());
                 }
             }
         }
-    }
-
-    fn apply(&mut self, batch: Vec<Arc<Event>>) {
-        let new: Vec<_> = batch.into_iter().filter(|event| event.seq > self.at).collect();
-        if let Some(last) = new.last() {
-            self.at = last.seq;
-            self.hub.committed(new);
-        }
+        Ok(())
     }
 }

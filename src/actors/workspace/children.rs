@@ -60,13 +60,13 @@ impl ChildStarter<'_> {
         let view = LiveView::new(head.next - 1, kpis).with_incidents(recovered.incidents.open());
         let buffer = self.context.settings.live_buffer;
         let workspace = self.pass.workspace().clone();
-        hub::actor::start(workspace, head.epoch().into(), view, buffer, self.supervisor.clone()).await
+        hub::actor::start(workspace, head.epochs.clone(), view, buffer, self.supervisor.clone()).await
     }
 
     async fn fan_out(&self, hub: &Hub, newest: Seq) -> Result<Option<Consumer>, SpawnErr> {
         let Some(publisher) = &self.context.backends.publisher else { return Ok(None) };
         let meta_store = self.context.backends.meta_store.clone();
-        let handler = FanOut::new(publisher.clone(), meta_store, hub.epoch().into(), newest);
+        let handler = FanOut::new(publisher.clone(), meta_store, hub.epochs(), newest);
         self.consumer(handler, hub).await.map(Some)
     }
 

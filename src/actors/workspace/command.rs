@@ -84,7 +84,7 @@ pub struct Ingest {
 pub struct Ingested {
     /// The receipt.
     pub receipt: Receipt,
-    /// The epoch of the log that holds them.
+    /// The epoch that wrote them.
     pub epoch: String,
 }
 

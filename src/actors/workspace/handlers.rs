@@ -55,7 +55,7 @@ impl CommandHandler<Ingest> for WorkspaceHandle {
         match ingest(self, batches, arrival).await {
             // The sender tries again until the workspace is open, as with any command.
             Err(IngestError::Unavailable) => Err(OwnerError::Unavailable),
-            result => Ok(result.map(|receipt| Ingested { receipt, epoch: self.hub().epoch().to_owned() })),
+            result => Ok(result.map(|receipt| Ingested { receipt, epoch: self.hub().epochs().current().to_owned() })),
         }
     }
 }

@@ -60,8 +60,8 @@ pub(crate) async fn workspaces(
 pub(crate) async fn list(State(state): State<ApiState>, authorized: Authorized) -> Result<Response, Problem> {
     let workspace = authorized.workspace(&state).await?;
     let (seq, kpis) = workspace.hub().view().await.ok_or_else(restarting)?;
-    let kpis = kpis.iter().map(|kpi| WireKpi::from_view(kpi)).collect();
-    Ok(json(&Kpis { seq, epoch: workspace.hub().epoch(), kpis }))
+    let (epochs, kpis) = (workspace.hub().epochs(), kpis.iter().map(|kpi| WireKpi::from_view(kpi)).collect());
+    Ok(json(&Kpis { seq, epoch: epochs.epoch_of(seq), kpis }))
 }
 
 /// One KPI.

@@ -19,7 +19,7 @@ use crate::live::wire::Rated;
 use crate::live::{Conflation, Filter, MessageFrame, Resume, Since, compact, wire};
 use crate::telemetry::{Metric, count, gauge};
 use earcon_model::{Event, Seq};
-use earcon_ports::ErrorKind;
+use earcon_ports::{Epochs, ErrorKind};
 use earcon_tenancy::WorkspacePass;
 
 /// A message to send.
@@ -61,9 +61,12 @@ const KEPT: usize = 64;
 pub(super) struct Follower {
     state: EventsState,
     pass: WorkspacePass,
-    epoch: String,
+    /// The epochs of the log, up to every event sent.
+    epochs: Arc<Epochs>,
     filter: Filter,
     encoding: Encoding,
+    /// The epoch that the client takes compact events to be of.
+    named: String,
     /// With the start of its clock.
     rate: Option<(Conflation, Instant)>,
     ready: VecDeque<Frame>,
@@ -93,22 +96,25 @@ impl Follower {
     ) -> Option<Self> {
         let FollowRequest { filter, since, encoding, rate } = request;
         let rate = rate.map(|rate| (rate, Instant::now()));
-        let Subscription { seq: head, kpis, incidents, batches } = workspace.hub().subscribe().await?;
-        let epoch = workspace.hub().epoch().to_owned();
-        let first = match &since {
+        let Subscription { seq: head, epochs, kpis, incidents, batches } = workspace.hub().subscribe().await?;
+        let epoch = epochs.epoch_of(head);
+        let resume = match &since {
             // Nothing has to be read from the log.
-            Since::Live | Since::Snapshot => 1,
+            Since::Live | Since::Snapshot => Resume::decide(&since, &epochs, 1, head, state.replay_events),
             Since::Seq { .. } => match state.event_log.head(&pass).await {
-                Ok(log) => log.map_or(1, |log| log.first),
+                // The view is that of another history: a mirror whose log went back ends soon.
+                Ok(Some(log)) if !log.epochs.contains(epoch, head) => return None,
+                // The log may know later epochs than the view.
+                Ok(Some(log)) => Resume::decide(&since, &log.epochs, log.first, head, state.replay_events),
+                Ok(None) => Resume::decide(&since, &epochs, 1, head, state.replay_events),
                 Err(error) => {
                     tracing::error!(%error, "the log cannot be read for a follower");
                     return None;
                 }
             },
         };
-        let resume = Resume::decide(&since, &epoch, first, head, state.replay_events);
         let mut ready = VecDeque::new();
-        let subscribed = wire::subscribed_json(head, &epoch, resume.recovered());
+        let subscribed = wire::subscribed_json(head, epoch, resume.recovered());
         ready.push_back(Frame::Control("subscribed", MessageFrame::text(&subscribed)));
         let seen = match resume {
             Resume::Live => head,
@@ -116,7 +122,7 @@ impl Follower {
             Resume::Snapshot | Resume::Lost => {
                 let shown = kpis.iter().map(AsRef::as_ref).filter(|kpi| filter.admits_kpi(&kpi.kpi));
                 let open = incidents.iter().map(AsRef::as_ref).filter(|incident| filter.admits_incident(incident));
-                let snapshot = wire::snapshot_json(head, &epoch, shown, open);
+                let snapshot = wire::snapshot_json(head, epoch, shown, open);
                 ready.push_back(Frame::Control("snapshot", MessageFrame::text(&snapshot)));
                 head
             }
@@ -125,7 +131,8 @@ impl Follower {
         Some(Self {
             state,
             pass,
-            epoch,
+            named: epoch.to_owned(),
+            epochs,
             filter,
             encoding,
             rate,
@@ -137,9 +144,9 @@ impl Follower {
         })
     }
 
-    /// The epoch of the log that is followed.
-    pub(super) fn epoch(&self) -> &str {
-        &self.epoch
+    /// The epoch that wrote event `seq`.
+    pub(super) fn epoch_of(&self, seq: Seq) -> &str {
+        self.epochs.epoch_of(seq)
     }
 
     /// Waits until there are frames for [`take_ready`](Self::take_ready). `None` when the workspace
@@ -216,12 +223,12 @@ impl Follower {
             self.seen = self.replay_to;
             return Some(());
         }
-        let (workspace, epoch) = (self.pass.workspace().clone(), self.epoch.clone());
+        let (workspace, epochs) = (self.pass.workspace().clone(), self.epochs.clone());
         let (replay_to, encoding) = (self.replay_to, self.encoding);
         self.take_due();
         for event in page.events.iter().take_while(|event| event.seq <= replay_to) {
             self.offer(event, || match encoding {
-                Encoding::Json => MessageFrame::text(&wire::event_json(event, &workspace, &epoch)),
+                Encoding::Json => MessageFrame::text(&wire::event_json(event, &workspace, epochs.epoch_of(event.seq))),
                 Encoding::Compact => MessageFrame::binary(&[&compact::event_msgpack(event)]),
             });
         }
@@ -229,6 +236,9 @@ impl Follower {
     }
 
     fn include(&mut self, batch: &EventBatch) {
+        if !Arc::ptr_eq(&self.epochs, batch.epochs()) {
+            self.epochs = batch.epochs().clone();
+        }
         self.take_due();
         match self.encoding {
             Encoding::Json => batch.encoded().for_each(|(event, message)| self.offer(event, message)),
@@ -245,12 +255,16 @@ impl Follower {
         if event.seq > self.seen + 1 {
             self.gap(self.seen + 1, event.seq - 1);
         }
+        if self.rate.is_some() && self.epoch_of(event.seq) != self.epoch_of(self.seen) {
+            // A position names one epoch, so what is held back does not wait for a later one.
+            self.take_all();
+        }
         self.seen = event.seq;
         if !self.filter.admits(event) {
             return;
         }
         if self.rate.is_none() {
-            self.ready.push_back(Frame::Event(event.seq, shared()));
+            self.push(event.seq, event.seq, shared());
         } else {
             self.offer_rated(event, shared);
         }
@@ -264,7 +278,7 @@ impl Follower {
         }
         match rate.resume(event.seq) {
             // No event is held back, so the shared form is complete.
-            resume if resume == event.seq => self.ready.push_back(Frame::Event(resume, shared())),
+            resume if resume == event.seq => self.push(event.seq, resume, shared()),
             resume => self.push_own(event, resume, None),
         }
     }
@@ -280,16 +294,35 @@ impl Follower {
         }
     }
 
+    /// Queues everything that was held back. Call it between events only.
+    fn take_all(&mut self) {
+        let seen = self.seen;
+        let held = self.rate.as_mut().map(|(rate, _)| rate.take_all(seen)).unwrap_or_default();
+        for (Conflated { event, count }, resume) in held {
+            self.push_own(&event, resume, Some(count));
+        }
+    }
+
+    /// Queues the message of event `seq`, and before it the epoch if a compact event does not say.
+    fn push(&mut self, seq: Seq, resume: Seq, message: MessageFrame) {
+        if self.encoding == Encoding::Compact && self.epochs.epoch_of(seq) != self.named {
+            self.named = self.epochs.epoch_of(seq).to_owned();
+            self.ready.push_back(Frame::Control("epoch", MessageFrame::text(&wire::epoch_json(&self.named))));
+        }
+        self.ready.push_back(Frame::Event(resume, message));
+    }
+
     /// Queues an event in a form for this follower alone.
     fn push_own(&mut self, event: &Event, resume: Seq, conflated: Option<u64>) {
         let rated = Rated { resume: (resume != event.seq).then_some(resume), conflated };
         let message = match self.encoding {
             Encoding::Json => {
-                MessageFrame::text(&wire::event_json_rated(event, self.pass.workspace(), &self.epoch, rated))
+                let epoch = self.epochs.epoch_of(event.seq);
+                MessageFrame::text(&wire::event_json_rated(event, self.pass.workspace(), epoch, rated))
             }
             Encoding::Compact => MessageFrame::binary(&[&compact::event_msgpack_rated(event, rated)]),
         };
-        self.ready.push_back(Frame::Event(resume, message));
+        self.push(event.seq, resume, message);
     }
 
     fn gather(&mut self) {
@@ -306,7 +339,9 @@ impl Follower {
         count(Metric::SubscriberGaps, 1);
         // Events that are held back are sent later on this connection, but not after a resume.
         let resume = self.rate.as_ref().map(|(rate, _)| rate.resume(from - 1)).filter(|resume| *resume != from - 1);
-        self.ready.push_back(Frame::Control("gap", MessageFrame::text(&wire::gap_json(from, to, resume))));
+        let epoch = self.epoch_of(resume.unwrap_or(from - 1));
+        let gap = wire::gap_json(from, to, epoch, resume);
+        self.ready.push_back(Frame::Control("gap", MessageFrame::text(&gap)));
     }
 }
 

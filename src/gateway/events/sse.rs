@@ -32,15 +32,17 @@ fn events(follower: Follower, state: EventsState) -> impl Stream<Item = Result<E
     let frames = stream::unfold(follower, |mut follower| async move {
         follower.ready().await?;
         let frames: Vec<_> = follower.take_ready().collect();
-        let events: Vec<_> = frames.into_iter().map(|frame| Ok(event(frame, follower.epoch()))).collect();
+        let events: Vec<_> = frames.into_iter().map(|frame| Ok(event(frame, &follower))).collect();
         Some((stream::iter(events), follower))
     });
     frames.flatten().take_until(async move { state.shutting_down().await })
 }
 
-fn event(frame: Frame, epoch: &str) -> Event {
+fn event(frame: Frame, follower: &Follower) -> Event {
     match frame {
-        Frame::Event(seq, message) => Event::default().id(format!("{epoch}:{seq}")).data(text(&message)),
+        Frame::Event(seq, message) => {
+            Event::default().id(format!("{}:{seq}", follower.epoch_of(seq))).data(text(&message))
+        }
         Frame::Control(name, message) => Event::default().event(name).data(text(&message)),
     }
 }

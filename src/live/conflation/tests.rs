@@ -43,6 +43,20 @@ fn newest(event: &Event) -> Vec<(String, f64)> {
 }
 
 #[test]
+fn everything_held_is_taken_with_positions_to_resume_from() {
+    let mut rate = Conflation::new(2.0).unwrap();
+    for (seq, kpi) in [(1, "a"), (2, "b"), (3, "b"), (4, "a"), (5, "b")] {
+        rate.offer(&samples(seq, kpi, &["x:1"]), 0);
+    }
+    let taken: Vec<_> = rate.take_all(6).into_iter().map(|(held, at)| (held.event.seq, held.count, at)).collect();
+    // After the first of them, event 4 is still to be sent.
+    assert_eq!(taken, [(5, 2, 3), (4, 1, 6)]);
+    assert_eq!((rate.resume(6), rate.next_due(), rate.take_all(6)), (6, None, vec![]));
+    assert_eq!(rate.offer(&samples(7, "a", &["x:1"]), 100), Offer::Held, "the interval goes on");
+    assert_eq!(rate.take_due(500).unwrap().event.seq, 7);
+}
+
+#[test]
 fn the_first_passes_and_the_rest_becomes_one() {
     let mut rate = Conflation::new(2.0).unwrap();
     assert_eq!(rate.offer(&samples(1, "a", &["x:1"]), 0), Offer::Pass);

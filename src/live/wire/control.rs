@@ -9,9 +9,15 @@ pub fn subscribed_json(seq: Seq, epoch: &str, recovered: Option<bool>) -> String
     to_json(&serde_json::json!({"type": "subscribed", "seq": seq, "epoch": epoch, "recovered": recovered}))
 }
 
-/// Events `from` to `to` (inclusive) were not sent. `resume` is given if more are missing.
-pub fn gap_json(from: Seq, to: Seq, resume: Option<Seq>) -> String {
-    let mut gap = serde_json::json!({"type": "gap", "from": from, "to": to});
+/// The compact events after this message are of this epoch.
+pub fn epoch_json(epoch: &str) -> String {
+    to_json(&serde_json::json!({"type": "epoch", "epoch": epoch}))
+}
+
+/// Events `from` to `to` (inclusive) were not sent. `resume` is given if more are missing. `epoch`
+/// is that of the position to resume from.
+pub fn gap_json(from: Seq, to: Seq, epoch: &str, resume: Option<Seq>) -> String {
+    let mut gap = serde_json::json!({"type": "gap", "from": from, "to": to, "epoch": epoch});
     if let Some(resume) = resume {
         gap["resume"] = resume.into();
     }

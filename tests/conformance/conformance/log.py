@@ -93,9 +93,10 @@ def _about(type_: str) -> Message:
 
 @dataclass
 class Log:
-    """One epoch of a log: all its events. Those before `first` have been trimmed."""
+    """One history: all its events. Those before `first` have been trimmed."""
 
     epoch: str
+    """The epoch of the next events."""
     events: list[Message] = field(default_factory=list)
     first: int = 1
 
@@ -119,14 +120,24 @@ class Log:
         self.events.append(event)
         return event
 
+    def restart(self) -> None:
+        """Begins another epoch of the same history."""
+        self.epoch += "'"
+
+    def epoch_of(self, seq: int) -> str:
+        """The epoch that wrote this event."""
+        return str(self.events[seq - 1]["epoch"]) if 0 < seq <= self.head else self.epoch
+
     def holds(self, seq: int, epoch: object) -> bool:
-        """Whether the log holds all events after this one."""
-        return epoch == self.epoch and self.first <= seq + 1 and seq <= self.head
+        """Whether the follower is of this history, and the log holds all events after this one."""
+        ours = 0 < seq <= self.head and epoch in (self.epoch_of(seq), self.epoch)
+        return ours and self.first <= seq + 1
 
     def subscribed(self, recovered: bool | None) -> Message:
         """The first answer to a subscription."""
-        return {"type": "subscribed", "seq": self.head, "epoch": self.epoch, "recovered": recovered}
+        return {"type": "subscribed", "seq": self.head, "epoch": self.epoch_of(self.head), "recovered": recovered}
 
     def snapshot(self) -> Message:
         """The state after the newest event."""
-        return {"type": "snapshot", "seq": self.head, "epoch": self.epoch, "kpis": [], "anomalies": [], "incidents": []}
+        nothing: Message = {"kpis": [], "anomalies": [], "incidents": []}
+        return {"type": "snapshot", "seq": self.head, "epoch": self.epoch_of(self.head), **nothing}

@@ -67,7 +67,7 @@ async def not_recovered(stage: Stage) -> None:
 
 
 async def new_epoch(stage: Stage) -> None:
-    """accepts a reset if the log has a new epoch, although its seq is smaller"""
+    """accepts a reset if the log is another, although its seq is smaller"""
     connection = await stage.begin(events=5)
     connection.drop()
     stage.server.new_log(events=2)
@@ -76,11 +76,35 @@ async def new_epoch(stage: Stage) -> None:
 
 
 async def epoch_in_flight(stage: Stage) -> None:
-    """notices another epoch in the middle of a connection"""
+    """notices another history in the middle of a connection"""
     await stage.begin()
     stage.server.new_log(events=1)
     await stage.server.send_events()
     await stage.finish(resets=1)
+
+
+async def restarts(stage: Stage) -> None:
+    """resumes over restarts of the server, which begin epochs"""
+    connection = await stage.begin()
+    log = stage.server.log
+    seen, epoch = log.head, log.epoch
+    connection.drop()
+    for _ in range(2):
+        log.restart()
+        await stage.server.send_events(2)
+    await stage.connected()
+    await stage.delivered()
+    stage.subscribed_with(1, seen, epoch)
+    await stage.finish()
+
+
+async def restart_in_flight(stage: Stage) -> None:
+    """goes on without a reset if a later epoch continues the log"""
+    await stage.begin()
+    for _ in range(2):
+        stage.server.log.restart()
+        await stage.server.send_events(2)
+    await stage.finish()
 
 
 async def gap(stage: Stage) -> None:
@@ -97,7 +121,7 @@ async def gap(stage: Stage) -> None:
 async def _gap(stage: Stage, connection: Connection) -> None:
     log = stage.server.log
     missed = [log.append() for _ in range(4)]
-    await connection.send({"type": "gap", "from": missed[0]["seq"], "to": missed[-1]["seq"]})
+    await connection.send({"type": "gap", "from": missed[0]["seq"], "to": missed[-1]["seq"], "epoch": log.epoch})
     # The server does not wait for the client to do something about it.
     await connection.send(log.append(), log.append())
 
@@ -105,7 +129,7 @@ async def _gap(stage: Stage, connection: Connection) -> None:
 async def gap_known(stage: Stage) -> None:
     """delivers nothing twice if the gap covers events it has"""
     connection = await stage.begin(events=5)
-    await connection.send({"type": "gap", "from": 3, "to": 4})
+    await connection.send({"type": "gap", "from": 3, "to": 4, "epoch": stage.server.log.epoch})
     await stage.server.send_events(2)
     await stage.finish()
 
@@ -237,6 +261,8 @@ SCENARIOS: list[Scenario] = [
     not_recovered,
     new_epoch,
     epoch_in_flight,
+    restarts,
+    restart_in_flight,
     gap,
     gap_known,
     gap_lost,

@@ -160,7 +160,7 @@ class Server:
                 await connection.send(*events)
 
     def new_log(self, events: int = 0, first: int = 1) -> Log:
-        """Starts a new epoch of the log."""
+        """Replaces the log by another history, with an epoch of its own."""
         self.log = Log(f"epoch-{len(self.logs) + 1}", first=first)
         self.logs.append(self.log)
         for _ in range(events):

@@ -45,7 +45,7 @@ class Stage:
 
         def reached() -> bool:
             last = self.client.delivered[-1] if self.client.delivered else None
-            return last is not None and (last["epoch"], last["seq"]) == (log.epoch, log.head)
+            return last is not None and (last["epoch"], last["seq"]) == (log.epoch_of(log.head), log.head)
 
         await self.client.until(f"event {log.head} of {log.epoch} was not delivered", reached, PATIENCE)
 
@@ -100,8 +100,8 @@ class Stage:
 
 def check_deliveries(client: Client, logs: list[Log]) -> None:
     """Every event once and in order, or an explicit reset."""
-    by_epoch = {log.epoch: log for log in logs}
-    at: tuple[str, int] | None = None
+    by_epoch = {log.epoch_of(seq): log for log in logs for seq in range(log.head + 1)}
+    at: tuple[Log, int] | None = None
     for index, said in enumerate(client.delivered):
         where = f"delivery {index + 1} ({said['kind']} {said['seq']} of {said['epoch']})"
         log = by_epoch.get(said["epoch"])
@@ -115,9 +115,9 @@ def check_deliveries(client: Client, logs: list[Log]) -> None:
         else:
             if at is None:
                 raise Failed(f"{where}: an event before the first snapshot")
-            epoch, seq = at
-            if said["epoch"] != epoch:
-                raise Failed(f"{where}: another epoch without a reset")
+            before, seq = at
+            if log is not before:
+                raise Failed(f"{where}: another history without a reset")
             if said["seq"] <= seq:
                 raise Failed(f"{where}: repeated or out of order, {seq} was delivered before")
             skipped = [event for event in log.events[seq : said["seq"] - 1] if event["type"] in DATA]
@@ -125,4 +125,6 @@ def check_deliveries(client: Client, logs: list[Log]) -> None:
                 raise Failed(f"{where}: event {skipped[0]['seq']} was never delivered, and there was no reset")
             if said.get("type") != log.events[said["seq"] - 1]["type"]:
                 raise Failed(f"{where}: the type was {log.events[said['seq'] - 1]['type']}, not {said.get('type')}")
-        at = (said["epoch"], said["seq"])
+        if said["epoch"] != log.epoch_of(said["seq"]):
+            raise Failed(f"{where}: the epoch was {log.epoch_of(said['seq'])}")
+        at = (log, said["seq"])

@@ -105,10 +105,9 @@ class Link:
         if not self.subscribed or self._snapshot_due or self.position is None:
             return []
         event = events.event(message)
-        if event.epoch != self.position.epoch:
-            return [self._subscribe("snapshot")]
         if event.seq <= self.position.seq:
-            return []
+            # An earlier event of another epoch is of another history.
+            return [] if event.epoch == self.position.epoch else [self._subscribe("snapshot")]
         self.position = event.position
         return [event]
 
@@ -124,5 +123,6 @@ class Link:
             self._gaps = 0
             return [self._subscribe("snapshot")]
         # All events before the gap were sent or excluded by the filter.
-        self.position = Position(max(position.seq, start - 1), position.epoch)
-        return [self._subscribe(self.position)]
+        if position.seq < start - 1:
+            self.position = Position(start - 1, str(message["epoch"]))
+        return [self._subscribe(self.position or position)]

@@ -16,7 +16,7 @@ SeriesState: TypeAlias = Literal["warming", "normal", "anomalous", "stalled", "e
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A position in one epoch of the log: after event `seq` of `epoch`."""
+    """A position in the log: after event `seq`, which `epoch` wrote."""
 
     seq: int
     epoch: str

@@ -94,7 +94,7 @@ impl Connection<'_> {
             return end;
         }
         let mut pinged = false;
-        // The compact encoding omits the workspace and the epoch, which a connection fixes.
+        // The compact encoding omits the workspace, and the epoch as long as it stays the same.
         let (name, mut epoch): (Arc<str>, Arc<str>) = (workspace.name().into(), "".into());
         loop {
             let frame = tokio::select! {
@@ -131,8 +131,10 @@ impl Connection<'_> {
                 }
             };
             pinged = false;
-            if let Ok(Message::Subscribed(subscribed)) = &message {
-                epoch = subscribed.epoch.clone();
+            match &message {
+                Ok(Message::Subscribed(subscribed)) => epoch = subscribed.epoch.clone(),
+                Ok(Message::Epoch(later)) => epoch = later.clone(),
+                _ => {}
             }
             if let Err(end) = self.handle(message, &mut socket, connected).await {
                 return end;
@@ -164,7 +166,7 @@ impl Connection<'_> {
             Message::Snapshot(snapshot) => Update::Snapshot(snapshot),
             Message::Event(event) => Update::Event(event),
             Message::Gap(gap) => Update::Gap(gap),
-            Message::Pong | Message::Other(_) => return Ok(()),
+            Message::Pong | Message::Epoch(_) | Message::Other(_) => return Ok(()),
             Message::Error { title, detail } => {
                 if *connected || !self.cursor.is_awaiting() {
                     return Ok(());

@@ -16,7 +16,7 @@ pub(super) enum Step {
     Drop,
     /// Deliver the message, then subscribe again at the cursor.
     Resubscribe,
-    /// Drop the message and subscribe again: the epoch changed without a notice.
+    /// Drop the message and subscribe again: the log went back without a notice.
     Restart,
 }
 
@@ -50,7 +50,7 @@ impl Cursor {
     pub(super) fn handle(&mut self, message: &Message) -> Step {
         match message {
             Message::Subscribed(subscribed) => self.subscribed(subscribed),
-            Message::Pong | Message::Other(_) => Step::Drop,
+            Message::Pong | Message::Epoch(_) | Message::Other(_) => Step::Drop,
             Message::Error { .. } => Step::Deliver,
             // The server sent this before it read the subscription, and repeats it if needed.
             _ if self.awaiting => Step::Drop,
@@ -63,10 +63,12 @@ impl Cursor {
             Message::Event(event) => self.event(event),
             Message::Gap(gap) => {
                 // With a rate, the server reports the position to resume from.
-                let before = gap.resume.unwrap_or_else(|| self.seq().max(gap.from.saturating_sub(1)));
-                match &mut self.since {
-                    Since::Seq { seq, .. } if gap.to > *seq || gap.resume.is_some() => *seq = before,
-                    Since::Seq { .. } => return Step::Drop,
+                let before = gap.resume.unwrap_or(gap.from.saturating_sub(1));
+                match &self.since {
+                    Since::Seq { seq, .. } if gap.to <= *seq && gap.resume.is_none() => return Step::Drop,
+                    // A part of the gap was delivered.
+                    Since::Seq { seq, .. } if before < *seq && gap.resume.is_none() => {}
+                    Since::Seq { .. } => self.move_to(before, &gap.epoch),
                     Since::Live | Since::Snapshot => {}
                 }
                 Step::Resubscribe
@@ -75,8 +77,11 @@ impl Cursor {
     }
 
     fn event(&mut self, event: &Event) -> Step {
-        if let Since::Seq { epoch: Some(epoch), .. } = &self.since
+        // A later epoch goes on after the cursor. An earlier event of another epoch is of another
+        // history, which the server reports with an answer and never sends like this.
+        if let Since::Seq { epoch: Some(epoch), seq } = &self.since
             && *epoch != event.epoch
+            && event.seq <= *seq
         {
             self.since = Since::Snapshot;
             return Step::Restart;
@@ -114,10 +119,11 @@ impl Cursor {
                 self.move_to(subscribed.seq, &subscribed.epoch);
                 self.newest = subscribed.seq;
             }
-            (Since::Seq { seq, .. }, _) => {
+            (Since::Seq { seq, epoch: None }, _) => {
                 let seq = *seq;
                 self.move_to(seq, &subscribed.epoch);
             }
+            (Since::Seq { .. }, _) => {}
         }
         Step::Deliver
     }

@@ -16,6 +16,8 @@ pub(super) struct Append {
     pub(super) position: Position,
     /// Sequence of its last message.
     pub(super) sequence: u64,
+    /// The name of its writer, which is the name of the epoch.
+    pub(super) writer: String,
     bytes: Bytes,
 }
 
@@ -51,7 +53,13 @@ impl Assembly {
                     id.append().clone_into(&mut self.append);
                 }
                 self.parts.push(payload);
-                position.is_last_part().then(|| Append { position, sequence, bytes: self.join() })
+                let writer = id.writer();
+                position.is_last_part().then(|| Append {
+                    position,
+                    sequence,
+                    writer: writer.to_owned(),
+                    bytes: self.join(),
+                })
             }
             // The append before this message was cut off.
             _ => {
@@ -84,7 +92,7 @@ mod tests {
     fn parts(events: &[Arc<Event>], number: u64, parts: u64) -> Vec<StoredMessage> {
         let bytes = frame::encode(events).unwrap();
         let size = bytes.len().div_ceil(parts as usize);
-        let first = Position::from_events(events, parts).unwrap();
+        let first = Position::from_events(events, parts, 1).unwrap();
         (0..parts)
             .map(|part| {
                 let from = part as usize * size;

@@ -1,15 +1,13 @@
 //! Following the log as it grows.
 
-use std::sync::Arc;
-
 use futures_util::StreamExt;
 
 use super::assembly::Assembly;
 use super::stream::StoredMessage;
 use super::workspace_log::{Bound, WorkspaceLog};
 use crate::ordered::{Delivered, Ordered, Start};
-use earcon_model::{Event, Seq};
-use earcon_ports::{ErrorKind, Following, PortError};
+use earcon_model::Seq;
+use earcon_ports::{ErrorKind, Followed, Following, PortError};
 
 /// The state of a follower.
 struct Follower {
@@ -44,7 +42,7 @@ impl WorkspaceLog {
         let following = futures_util::stream::unfold(Some(follower), |follower| async move {
             let mut follower = follower?;
             match follower.next().await {
-                Ok(events) => Some((Ok(events), Some(follower))),
+                Ok(followed) => Some((Ok(followed), Some(follower))),
                 Err(error) => Some((Err(error), None)),
             }
         });
@@ -53,7 +51,7 @@ impl WorkspaceLog {
 }
 
 impl Follower {
-    async fn next(&mut self) -> Result<Vec<Arc<Event>>, PortError> {
+    async fn next(&mut self) -> Result<Followed, PortError> {
         loop {
             let Delivered { message, sequence, .. } = self.ordered.next().await?;
             let stored = StoredMessage::delivered(sequence, message)?;
@@ -72,7 +70,7 @@ impl Follower {
             let events = append.events(self.next.unwrap_or(self.from))?;
             self.next = Some(position.next());
             if !events.is_empty() {
-                return Ok(events);
+                return Ok(Followed { epoch: append.writer, events });
             }
         }
     }

@@ -3,8 +3,9 @@
 //! An append is `postcard(event) × count`, split into messages of the server's maximum size. These
 //! *parts* have consecutive sequences, because each expects the previous one to be the last. Every
 //! message carries a [`Position`]. An append counts once its last part is stored. A *fence* is a
-//! message without events; a writer takes the log over with it. A *halt* has no position: it only
-//! advances the stream, so that the present writer is refused.
+//! message without events; a writer takes the log over with it. It holds the epochs of the log, and
+//! every append names its writer's newest fence. A *halt* has no position: it only advances the
+//! stream, so that the present writer is refused.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use async_nats::header::NATS_MESSAGE_ID;
 use bytes::Bytes;
 
 use earcon_model::{Event, Seq};
-use earcon_ports::{ErrorKind, PortError};
+use earcon_ports::{EpochStart, Epochs, ErrorKind, PortError};
 
 /// The header with the [`Position`].
 pub(super) const POSITION_HEADER: &str = "Earcon-Log";
@@ -37,20 +38,23 @@ pub(super) struct Position {
     pub(super) first_time_ms: i64,
     /// Commit time of its last event.
     pub(super) last_time_ms: i64,
+    /// The stream's sequence of the writer's newest fence. 0 for a fence.
+    pub(super) fence: u64,
 }
 
 impl Position {
     /// The position of a fence.
     pub(super) fn fence(next: Seq, last_time_ms: i64) -> Self {
-        Self { seq: next, count: 0, part: 0, parts: 1, first_time_ms: last_time_ms, last_time_ms }
+        Self { seq: next, count: 0, part: 0, parts: 1, first_time_ms: last_time_ms, last_time_ms, fence: 0 }
     }
 
-    /// The position of the first part of an append of `events`. `None` if there are no events.
-    pub(super) fn from_events(events: &[Arc<Event>], parts: u64) -> Option<Self> {
+    /// The position of the first part of an append of `events`, by a writer whose newest fence is
+    /// `fence`. `None` if there are no events.
+    pub(super) fn from_events(events: &[Arc<Event>], parts: u64, fence: u64) -> Option<Self> {
         let (first, last) = (events.first()?, events.last()?);
         let times = (first.time_ms, last.time_ms);
         let count = events.len() as u64;
-        Some(Self { seq: first.seq, count, part: 0, parts, first_time_ms: times.0, last_time_ms: times.1 })
+        Some(Self { seq: first.seq, count, part: 0, parts, first_time_ms: times.0, last_time_ms: times.1, fence })
     }
 
     pub(super) fn is_fence(&self) -> bool {
@@ -67,8 +71,8 @@ impl Position {
     }
 
     pub(super) fn to_header(self) -> String {
-        let Self { seq, count, part, parts, first_time_ms, last_time_ms } = self;
-        format!("{VERSION} {seq} {count} {part} {parts} {first_time_ms} {last_time_ms}")
+        let Self { seq, count, part, parts, first_time_ms, last_time_ms, fence } = self;
+        format!("{VERSION} {seq} {count} {part} {parts} {first_time_ms} {last_time_ms} {fence}")
     }
 
     /// The position in `headers`; `None` for a halt.
@@ -88,8 +92,9 @@ impl Position {
         let mut number = || fields.next()?.parse::<u64>().ok();
         let (seq, count, part, parts) = (number()?, number()?, number()?, number()?);
         let (first_time_ms, last_time_ms) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+        let fence = fields.next()?.parse().ok()?;
         let sound = part < parts && seq.checked_add(count).is_some() && fields.next().is_none();
-        sound.then_some(Self { seq, count, part, parts, first_time_ms, last_time_ms })
+        sound.then_some(Self { seq, count, part, parts, first_time_ms, last_time_ms, fence })
     }
 }
 
@@ -153,6 +158,28 @@ pub(super) fn decode(bytes: &[u8], count: u64) -> Result<Vec<Arc<Event>>, PortEr
     if rest.is_empty() { Ok(events) } else { Err(corrupt()) }
 }
 
+/// Encodes the epochs of a log, for a fence.
+///
+/// # Errors
+/// `Invalid` when they cannot be encoded.
+pub(super) fn encode_epochs(epochs: &Epochs) -> Result<Bytes, PortError> {
+    let starts: Vec<(&str, Seq)> = epochs.starts().map(|start| (&*start.epoch, start.first)).collect();
+    postcard::to_stdvec(&starts)
+        .map(Bytes::from)
+        .map_err(|error| PortError::caused(ErrorKind::Invalid, "the epochs of a log cannot be encoded", error))
+}
+
+/// Decodes the epochs in a fence.
+///
+/// # Errors
+/// `Corrupt` when the bytes do not hold the epochs of a log.
+pub(super) fn decode_epochs(bytes: &[u8]) -> Result<Epochs, PortError> {
+    let starts: Option<Vec<(String, Seq)>> = postcard::from_bytes(bytes).ok();
+    let starts = starts.unwrap_or_default().into_iter().map(|(epoch, first)| EpochStart { epoch, first });
+    Epochs::from_starts(starts.collect())
+        .ok_or_else(|| PortError::new(ErrorKind::Corrupt, "the epochs of a log cannot be read"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,23 +192,29 @@ mod tests {
 
     #[test]
     fn position_round_trips_and_other_text_is_refused() {
-        let position = Position { part: 2, ..Position::from_events(&[event(3), event(4)], 5).unwrap() };
+        let position = Position { part: 2, ..Position::from_events(&[event(3), event(4)], 5, 8).unwrap() };
         assert_eq!(Position::parse(&position.to_header()), Some(position));
-        assert_eq!(position.to_header(), "1 3 2 2 5 -17 -16");
+        assert_eq!(position.to_header(), "1 3 2 2 5 -17 -16 8");
         let fence = Position::fence(9, i64::MIN);
         assert_eq!(Position::parse(&fence.to_header()), Some(fence));
         assert!(fence.is_fence() && fence.next() == 9);
-        for wrong in
-            ["", "2 3 2 2 5 0 0", "0 3 2 2 5 0 0", "1 3 2 5 5 0 0", "1 3 2 2 5 0", "1 3 2 2 5 0 0 0", "1 3 -2 2 5 0 0"]
-        {
+        for wrong in [
+            "",
+            "2 3 2 2 5 0 0 0",
+            "0 3 2 2 5 0 0 0",
+            "1 3 2 5 5 0 0 0",
+            "1 3 2 2 5 0 0",
+            "1 3 2 2 5 0 0 0 0",
+            "1 3 -2 2 5 0 0 0",
+        ] {
             assert_eq!(Position::parse(wrong), None, "{wrong:?}");
         }
-        assert_eq!(Position::parse(&format!("1 {} 2 0 1 0 0", u64::MAX)), None);
+        assert_eq!(Position::parse(&format!("1 {} 2 0 1 0 0 0", u64::MAX)), None);
     }
 
     #[test]
     fn only_the_last_part_advances_the_log() {
-        let first = Position::from_events(&[event(3), event(4)], 2).unwrap();
+        let first = Position::from_events(&[event(3), event(4)], 2, 1).unwrap();
         assert_eq!(first.next(), 3);
         assert_eq!(Position { part: 1, ..first }.next(), 5);
     }
@@ -195,6 +228,17 @@ mod tests {
             assert_eq!(decode(&bytes[..cut], 2).unwrap_err().kind, ErrorKind::Corrupt, "cut at {cut}");
         }
         assert!(decode(&bytes, 1).is_err() && decode(&bytes, 3).is_err() && decode(&bytes, u64::MAX).is_err());
+    }
+
+    #[test]
+    fn epochs_round_trip_and_damage_is_an_error() {
+        let mut epochs = Epochs::new("a", 1);
+        epochs.begin("b", 7);
+        let bytes = encode_epochs(&epochs).unwrap();
+        assert_eq!(decode_epochs(&bytes).unwrap(), epochs);
+        for cut in 0..bytes.len() {
+            assert_eq!(decode_epochs(&bytes[..cut]).unwrap_err().kind, ErrorKind::Corrupt, "cut at {cut}");
+        }
     }
 
     #[test]

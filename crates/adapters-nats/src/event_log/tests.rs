@@ -1,6 +1,7 @@
 mod against_model;
 mod faults;
 mod limits;
+mod restored;
 mod unfinished;
 
 use std::ops::RangeInclusive;
@@ -57,7 +58,7 @@ async fn next_events(following: &mut Following, count: usize) -> Vec<Arc<Event>>
     let mut found = Vec::new();
     while found.len() < count {
         let next = tokio::time::timeout(PLENTY, following.next()).await;
-        found.extend(next.expect("a follower receives events in time").expect("following goes on").unwrap());
+        found.extend(next.expect("a follower receives events in time").expect("following goes on").unwrap().events);
     }
     found
 }

@@ -1,10 +1,11 @@
-//! One workspace's log: its bounds, its size and its epoch.
+//! One workspace's log: its bounds and its size.
 
 use std::sync::{Arc, Mutex};
 
 use async_nats::Client;
 use async_nats::jetstream::stream::Info;
 
+use super::epochs::KnownEpochs;
 use super::frame::Position;
 use super::index::Index;
 use super::lock::lock;
@@ -12,7 +13,7 @@ use super::ownership::{Ownership, Writer};
 use super::settings::JetStreamLogSettings;
 use super::stream::{LogStream, StoredMessage};
 use earcon_model::Seq;
-use earcon_ports::{Epochs, LogHead, PortError};
+use earcon_ports::{Epochs, ErrorKind, LogHead, PortError};
 
 /// One workspace's log, as this process sees it.
 #[derive(Debug)]
@@ -25,8 +26,9 @@ pub(super) struct WorkspaceLog {
     /// `None` if this process is not the writer, as far as it knows.
     pub(super) ownership: Mutex<Option<Ownership>>,
     pub(super) index: Mutex<Index>,
-    /// The epoch of the stream that the index describes.
-    epoch: Mutex<Option<String>>,
+    /// The creation time of the stream that the index describes, nanoseconds UTC.
+    created: Mutex<Option<i128>>,
+    pub(super) epochs: Mutex<Option<KnownEpochs>>,
 }
 
 /// The end of the readable part of the log.
@@ -48,7 +50,8 @@ impl WorkspaceLog {
             writer,
             ownership: Mutex::default(),
             index: Mutex::default(),
-            epoch: Mutex::default(),
+            created: Mutex::default(),
+            epochs: Mutex::default(),
         }
     }
 
@@ -63,16 +66,24 @@ impl WorkspaceLog {
         if let Some(ownership) = ownership.as_ref().filter(|ownership| from < ownership.next) {
             return Ok(Some(Bound { sequence: ownership.sequence, next: ownership.next }));
         }
+        Ok(self.end().await?.map(|(bound, _)| bound))
+    }
+
+    /// The end of the log, and its epochs if their fence is there.
+    async fn end(&self) -> Result<Option<(Bound, Option<Arc<Epochs>>)>, PortError> {
+        let ownership = lock(&self.ownership).clone();
         let Some(last) = self.stream.last().await? else { return Ok(None) };
         if let Some(ownership) = ownership {
             if last.id.writer() == ownership.writer {
-                return Ok(Some(Bound { sequence: ownership.sequence, next: ownership.next }));
+                let bound = Bound { sequence: ownership.sequence, next: ownership.next };
+                return Ok(Some((bound, Some(ownership.epochs))));
             }
             self.drop_ownership(&ownership.writer);
         }
         let sequence = last.sequence;
-        let position = self.position_before(last).await?;
-        Ok(Some(Bound { sequence, next: position.map_or(1, |position| position.next()) }))
+        let Some(message) = self.positioned(last).await? else { return Ok(Some((Bound { sequence, next: 1 }, None))) };
+        let next = message.position.map_or(1, |position| position.next());
+        Ok(Some((Bound { sequence, next }, self.epochs_at(&message).await?)))
     }
 
     /// Records that another writer has taken over.
@@ -84,10 +95,15 @@ impl WorkspaceLog {
     }
 
     /// The position of `message`, or of the nearest earlier message that has one.
-    pub(super) async fn position_before(&self, mut message: StoredMessage) -> Result<Option<Position>, PortError> {
+    pub(super) async fn position_before(&self, message: StoredMessage) -> Result<Option<Position>, PortError> {
+        Ok(self.positioned(message).await?.and_then(|message| message.position))
+    }
+
+    /// `message`, or the nearest earlier message that has a position.
+    pub(super) async fn positioned(&self, mut message: StoredMessage) -> Result<Option<StoredMessage>, PortError> {
         loop {
             match (message.position, message.sequence) {
-                (Some(position), _) => return Ok(Some(position)),
+                (Some(_), _) => return Ok(Some(message)),
                 (None, ..=1) => return Ok(None),
                 (None, sequence) => match self.stream.get_from_leader(sequence - 1).await? {
                     Some(before) => message = before,
@@ -97,16 +113,22 @@ impl WorkspaceLog {
         }
     }
 
+    /// The present head. `None` if there is no log, or no writer has opened it yet.
     pub(super) async fn head(&self) -> Result<Option<LogHead>, PortError> {
         let Some(info) = self.info().await? else { return Ok(None) };
-        let next = self.bound(Seq::MAX).await?.map_or(1, |bound| bound.next);
-        Ok(Some(self.head_at(&info, next).await?))
+        let Some((bound, epochs)) = self.end().await? else { return Ok(None) };
+        let Some(epochs) = epochs else {
+            let text = format!("the fence of {} is missing; the next opening of the log adds one", self.stream.name);
+            return Err(PortError::new(ErrorKind::Unavailable, text));
+        };
+        let first = self.first_event(&info, bound.next).await?;
+        Ok(Some(LogHead { epochs: epochs.as_ref().clone(), first, next: bound.next }))
     }
 
-    /// The head of a log whose next event is `next`.
-    pub(super) async fn head_at(&self, info: &Info, next: Seq) -> Result<LogHead, PortError> {
-        let first = self.first_at(info.state.first_sequence, info.state.last_sequence).await?.unwrap_or(next).min(next);
-        Ok(LogHead { epochs: Epochs::new(epoch(info), 1), first, next })
+    /// The oldest event held in a log whose next event is `next`.
+    pub(super) async fn first_event(&self, info: &Info, next: Seq) -> Result<Seq, PortError> {
+        let first = self.first_at(info.state.first_sequence, info.state.last_sequence).await?;
+        Ok(first.unwrap_or(next).min(next))
     }
 
     /// The first event of the messages from sequence `first` to `last`. It may be the next event.
@@ -140,18 +162,9 @@ impl WorkspaceLog {
     }
 
     pub(super) fn record(&self, info: &Info) {
-        let epoch = epoch(info);
-        let mut known = lock(&self.epoch);
-        if known.as_ref() != Some(&epoch) {
+        let created = info.created.unix_timestamp_nanos();
+        if lock(&self.created).replace(created).is_some_and(|known| known != created) {
             lock(&self.index).clear();
-            *known = Some(epoch);
         }
     }
-}
-
-/// The epoch of the log: the creation time of its stream, to the nanosecond. The server keeps it
-/// over restarts and changes of settings, and reports the same to every node. A stream that was
-/// deleted and created again has another epoch.
-pub(super) fn epoch(info: &Info) -> String {
-    format!("js{:x}", info.created.unix_timestamp_nanos())
 }

@@ -14,8 +14,8 @@ use super::stream::LogStream;
 use super::workspace_log::WorkspaceLog;
 use crate::failure;
 use crate::publish::{Outgoing, Patience, Refusal, publish};
-use earcon_model::Event;
-use earcon_ports::{ErrorKind, LogHead, PortError};
+use earcon_model::{Event, Seq};
+use earcon_ports::{Epochs, ErrorKind, LogHead, PortError};
 
 /// How long to wait for an answer before sending a message again. Repeating costs only the message.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -35,11 +35,11 @@ impl WorkspaceLog {
             let Some(info) = self.info().await? else {
                 return Err(failure::unanswered("cannot open the log", "its stream is gone again"));
             };
-            let mut open = self.catch_up(&info).await?;
+            let (mut open, first) = self.catch_up(&info).await?;
             match self.fence(&mut open).await {
                 Ok(()) => {
-                    let head = self.head_at(&info, open.next).await?;
                     *lock(&self.ownership) = Some(open.ownership());
+                    let head = LogHead { epochs: open.epochs.as_ref().clone(), first, next: open.next };
                     *writer = Writer::Open(open);
                     return Ok(head);
                 }
@@ -52,26 +52,45 @@ impl WorkspaceLog {
         }
     }
 
-    /// A new writer that knows the end of the stream.
-    async fn catch_up(&self, info: &Info) -> Result<OpenWriter, PortError> {
+    /// A new writer that knows the end of the stream, and the oldest event held.
+    async fn catch_up(&self, info: &Info) -> Result<(OpenWriter, Seq), PortError> {
         let sequence = info.state.last_sequence;
-        let mut position = None;
+        let (mut position, mut epochs) = (None, None);
         if sequence > 0 {
             let last = self.stream.get_from_leader(sequence).await?;
-            position = match last {
-                Some(last) => self.position_before(last).await?,
+            let last = match last {
+                Some(last) => self.positioned(last).await?,
                 None if info.state.messages == 0 => return Err(emptied_error(&self.stream)),
                 None => return Err(failure::unanswered("cannot open the log", "its last message cannot be read yet")),
             };
+            if let Some(last) = last {
+                position = last.position;
+                epochs = self.epochs_at(&last).await?;
+            }
         }
-        Ok(OpenWriter {
-            id: uuid::Uuid::new_v4().simple().to_string(),
-            next: position.map_or(1, |position| position.next()),
+        let id = uuid::Uuid::new_v4().simple().to_string();
+        let next = position.map_or(1, |position| position.next());
+        let first = self.first_event(info, next).await?;
+        let epochs = match epochs.map(Arc::unwrap_or_clone) {
+            Some(mut epochs) => {
+                epochs.forget_before(first);
+                epochs.begin(&id, next);
+                epochs
+            }
+            // A new log, or one whose fence is gone: no earlier position is known to belong to it.
+            None => Epochs::new(&id, next),
+        };
+        let open = OpenWriter {
+            id,
+            next,
             sequence,
             last_time_ms: position.map_or(i64::MIN, |position| position.last_time_ms),
             appends: 0,
             bytes: info.state.bytes,
-        })
+            epochs: Arc::new(epochs),
+            fence: 0,
+        };
+        Ok((open, first))
     }
 
     /// Advances the stream without any condition, so that its present writer is refused.
@@ -89,8 +108,10 @@ impl WorkspaceLog {
 
     async fn fence(&self, open: &mut OpenWriter) -> Result<(), Failed> {
         let position = Position::fence(open.next, open.last_time_ms);
-        self.send(open, position, Bytes::new()).await?;
+        let payload = frame::encode_epochs(&open.epochs).map_err(Failed::Refused)?;
+        self.send(open, position, payload).await?;
         open.appends += 1;
+        open.fence = open.sequence;
         Ok(())
     }
 
@@ -103,6 +124,11 @@ impl WorkspaceLog {
         let result = self.fence(&mut open).await;
         let sequence = open.sequence;
         self.finish_write(&mut writer, open, result).map(|()| Some(sequence))
+    }
+
+    /// Whether this process is the writer, as far as it knows, and may write again.
+    pub(super) async fn is_writer(&self) -> bool {
+        matches!(*self.writer.lock().await, Writer::Open(_))
     }
 
     /// Appends `events`. See the port.
@@ -141,7 +167,7 @@ impl WorkspaceLog {
     async fn send_parts(&self, open: &mut OpenWriter, events: &[Arc<Event>], bytes: Bytes) -> Result<(), Failed> {
         let largest = self.client.server_info().max_payload.saturating_sub(OVERHEAD).max(1);
         let parts = bytes.len().div_ceil(largest).max(1);
-        let Some(position) = Position::from_events(events, parts as u64) else { return Ok(()) };
+        let Some(position) = Position::from_events(events, parts as u64, open.fence) else { return Ok(()) };
         for part in 0..parts {
             let payload = bytes.slice(part * largest..bytes.len().min((part + 1) * largest));
             self.send(open, Position { part: part as u64, ..position }, payload).await?;

@@ -36,21 +36,66 @@ async fn nats_client() -> async_nats::Client {
     async_nats::connect(&url).await.unwrap_or_else(|error| panic!("{url}: {error}"))
 }
 
+/// The history of a log with one epoch.
+fn epochs(epoch: &str) -> Arc<Epochs> {
+    Arc::new(Epochs::new(epoch, 1))
+}
+
 #[tokio::test]
 async fn the_first_start_begins_where_the_log_ended_and_is_remembered() {
     let (_data, meta_store) = store();
     let (publisher, pass) = (away().await, pass());
-    let fan_out = |epoch: &str, at| FanOut::new(publisher.clone(), meta_store.clone(), epoch.into(), at);
-    assert_eq!(fan_out("one", 7).cursor(&pass).await.unwrap(), 7);
-    assert_eq!(fan_out("one", 20).cursor(&pass).await.unwrap(), 7, "what came in between is not skipped");
-    assert_eq!(fan_out("two", 3).cursor(&pass).await.unwrap(), 3, "another log, another count");
+    let fan_out = |epochs, at| FanOut::new(publisher.clone(), meta_store.clone(), epochs, at);
+    assert_eq!(fan_out(epochs("one"), 7).cursor(&pass).await.unwrap(), 7);
+    assert_eq!(fan_out(epochs("one"), 20).cursor(&pass).await.unwrap(), 7, "what came in between is not skipped");
+    let mut restarted = Epochs::new("one", 1);
+    restarted.begin("two", 8);
+    assert_eq!(fan_out(Arc::new(restarted), 20).cursor(&pass).await.unwrap(), 7, "nor over a restart");
+    let trimmed = Arc::new(Epochs::new("three", 50));
+    assert_eq!(fan_out(trimmed, 60).cursor(&pass).await.unwrap(), 7, "what is left of the log is not skipped");
+    let mut restored = Epochs::new("one", 1);
+    restored.begin("x", 5);
+    assert_eq!(fan_out(Arc::new(restored), 4).cursor(&pass).await.unwrap(), 4, "the log went back to 4");
+    assert_eq!(fan_out(epochs("y"), 3).cursor(&pass).await.unwrap(), 3, "another log, another count");
+}
+
+#[tokio::test]
+async fn cursor_of_a_later_writer_stays() {
+    let (_data, meta_store) = store();
+    let (publisher, pass) = (away().await, pass());
+    let old = FanOut::new(publisher.clone(), meta_store.clone(), epochs("one"), 0);
+    old.cursor(&pass).await.unwrap();
+    let mut taken = Epochs::new("one", 1);
+    taken.begin("two", 1);
+    let new = FanOut::new(publisher.clone(), meta_store.clone(), Arc::new(taken), 0);
+    new.cursor(&pass).await.unwrap();
+    new.save(&pass, 5).await.unwrap();
+    assert_eq!(old.cursor(&pass).await.unwrap_err().kind, ErrorKind::Conflict);
+    assert_eq!(new.cursor(&pass).await.unwrap(), 5);
+}
+
+#[tokio::test]
+async fn event_keeps_its_identifier_over_a_restart() {
+    let (_data, meta_store) = store();
+    let (publisher, pass) = (away().await, pass());
+    let fan_out = |epochs| FanOut::new(publisher.clone(), meta_store.clone(), epochs, 0);
+    let mut restarted = Epochs::new("one", 1);
+    restarted.begin("two", 2);
+    let restarted = Arc::new(restarted);
+    let id = |fan_out: FanOut, seq| {
+        let headers = fan_out.headers(&pass, &event(seq), None);
+        headers.into_iter().find(|(name, _)| *name == "Nats-Msg-Id").unwrap().1
+    };
+    assert_eq!(id(fan_out(epochs("one")), 1), "one:1");
+    assert_eq!(id(fan_out(restarted.clone()), 1), "one:1");
+    assert_eq!(id(fan_out(restarted), 2), "two:2");
 }
 
 #[tokio::test]
 async fn without_a_server_the_cursor_stays() {
     let (_data, meta_store) = store();
     let pass = pass();
-    let fan_out = FanOut::new(away().await, meta_store, "one".into(), 0);
+    let fan_out = FanOut::new(away().await, meta_store, epochs("one"), 0);
     fan_out.cursor(&pass).await.unwrap();
     let error = fan_out.handle(&pass, vec![event(1)]).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unavailable);
@@ -65,7 +110,7 @@ async fn of_two_that_publish_one_workspace_the_second_to_save_begins_again() {
     let publisher: Arc<dyn Publisher> = Arc::new(NatsPublisher::new(client));
     let (_data, meta_store) = store();
     let pass = pass();
-    let fan_out = || FanOut::new(publisher.clone(), meta_store.clone(), "one".into(), 0);
+    let fan_out = || FanOut::new(publisher.clone(), meta_store.clone(), epochs("one"), 0);
     let (old, new) = (fan_out(), fan_out());
     old.cursor(&pass).await.unwrap();
     new.cursor(&pass).await.unwrap();
@@ -82,7 +127,7 @@ async fn a_flush_with_nothing_new_writes_nothing() {
     let client = nats_client().await;
     let (_data, meta_store) = store();
     let pass = pass();
-    let fan_out = FanOut::new(Arc::new(NatsPublisher::new(client)), meta_store.clone(), "one".into(), 0);
+    let fan_out = FanOut::new(Arc::new(NatsPublisher::new(client)), meta_store.clone(), epochs("one"), 0);
     fan_out.cursor(&pass).await.unwrap();
     fan_out.handle(&pass, vec![event(1)]).await.unwrap();
     fan_out.flush(&pass).await.unwrap();

@@ -36,7 +36,8 @@ struct Bench {
 impl Bench {
     fn recorder(&self, open: Vec<Incident>) -> Recorder {
         let keep = Duration::from_secs(1_000);
-        Recorder::start(self.records.clone(), self.pass.clone(), self.clock.clone(), keep, "e".into(), open)
+        let epochs = Arc::new(Epochs::new("e", 1));
+        Recorder::start(self.records.clone(), self.pass.clone(), self.clock.clone(), keep, epochs, open)
     }
 
     async fn recorded(&self) -> Vec<(u128, u32, bool)> {
