@@ -7,11 +7,16 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
+use crate::event_log::damage::Damage;
+
 /// The one layout that this build writes and reads. Raise it with every change that another build
 /// could not read.
 const FORMAT: u32 = 1;
 /// Begins the text of the FORMAT file. Builds before the first release wrote a bare number.
 const FORMAT_PREFIX: &str = "earcon ";
+
+/// Damages that the message of an error shows.
+const SHOWN: usize = 3;
 
 /// Why a data directory cannot be used. Every message names the directory and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +58,19 @@ pub enum OpenError {
         /// The format this build reads.
         supported: u32,
     },
+    /// Logs have lost events, or what was found in them cannot be trusted.
+    #[error(
+        "the event log in data directory {path} is damaged: {}; \
+         \"earcon doctor --data {path}\" shows all of it, \"earcon doctor --data {path} --repair\" keeps what is \
+         whole; or restore the directory from a backup",
+        sentence(damages)
+    )]
+    DamagedLog {
+        /// The directory.
+        path: PathBuf,
+        /// The damages, at least one.
+        damages: Vec<Damage>,
+    },
     /// The content of the directory cannot be decoded.
     #[error("data directory {path} is damaged: {reason}; restore it from a backup, or choose another directory")]
     Damaged {
@@ -61,6 +79,15 @@ pub enum OpenError {
         /// The damage.
         reason: String,
     },
+}
+
+/// The first damages, and how many there are.
+fn sentence(damages: &[Damage]) -> String {
+    let mut text = damages.iter().take(SHOWN).map(Damage::to_string).collect::<Vec<_>>().join("; ");
+    if damages.len() > SHOWN {
+        text += &format!("; and {} more", damages.len() - SHOWN);
+    }
+    text
 }
 
 /// A data directory that only this process may use. Dropping the value releases it.

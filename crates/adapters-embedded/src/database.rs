@@ -3,7 +3,7 @@
 //! Every read goes through a [`fjall::Snapshot`]. A plain `Keyspace::range` of fjall 3 can see a
 //! batch while its items are applied one by one. A snapshot sees all of a batch or nothing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use fjall::{Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Snapshot};
@@ -29,8 +29,8 @@ pub(super) enum Durability {
 /// The open database. Fields drop in order, so the lock on the directory is released last.
 pub(super) struct Database {
     db: fjall::Database,
-    pub(super) log_frames: Keyspace,
-    pub(super) log_heads: Keyspace,
+    /// workspace → the identity of its log.
+    pub(super) logs: Keyspace,
     pub(super) meta: Keyspace,
     pub(super) snapshots: Keyspace,
     pub(super) history: HistoryTables,
@@ -76,8 +76,7 @@ impl Database {
             db.keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES)).map_err(explain)
         };
         Ok(Self {
-            log_frames: table("log_frames")?,
-            log_heads: table("log_heads")?,
+            logs: table("logs")?,
             meta: table("meta")?,
             snapshots: table("snapshots")?,
             history: HistoryTables {
@@ -102,6 +101,29 @@ impl Database {
     /// The data directory.
     pub(super) fn path(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// The directory with a directory for each log.
+    pub(super) fn log_dir(&self) -> PathBuf {
+        self.dir.path().join("log")
+    }
+
+    /// All keyspaces, with their names.
+    pub(super) fn tables(&self) -> [(&'static str, &Keyspace); 11] {
+        let history = &self.history;
+        [
+            ("logs", &self.logs),
+            ("meta", &self.meta),
+            ("snapshots", &self.snapshots),
+            ("history_heads", &history.heads),
+            ("history_series", &history.series),
+            ("history_open", &history.open),
+            ("history_blocks", &history.blocks),
+            ("history_index", &history.index),
+            ("history_minutes", &history.minutes),
+            ("anomalies", &history.anomalies),
+            ("anomaly_times", &history.anomaly_times),
+        ]
     }
 
     /// A view of everything committed so far, without later commits.

@@ -152,7 +152,7 @@ impl Inner {
                 names.insert(workspace_of(&key)?);
             }
         }
-        for table in [&self.database.log_heads, &self.database.history.heads] {
+        for table in [&self.database.logs, &self.database.history.heads] {
             for entry in snapshot.iter(table) {
                 names.insert(workspace_of(&entry.key().map_err(unreadable)?)?);
             }
