@@ -96,6 +96,7 @@ mod tests {
 
     use super::*;
     use crate::actors::context::{Backends, Faults, RetentionSettings, Settings};
+    use crate::actors::log_health::LogHealth;
     use crate::actors::supervision::RestartPolicy;
     use crate::services::mutes::MuteService;
     use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
@@ -147,6 +148,7 @@ mod tests {
             authorizer: Authorizer::new(),
             placement: None,
             transport: None,
+            log_health: LogHealth::default(),
             storage: Default::default(),
             faults: Faults::default(),
         }

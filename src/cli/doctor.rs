@@ -1,14 +1,16 @@
-//! `earcon doctor`: checks a data directory, and repairs its logs.
+//! `earcon doctor`: checks a data directory, and repairs it.
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use super::output::{UNAVAILABLE, complain, say};
+use super::serve::own_files_only;
 use crate::app::clock::SystemClock;
 use crate::app::doctor::{Report, check, repair};
 use earcon_model::Clock;
 
 pub(super) fn run(data: &Path, with_repair: bool) -> ExitCode {
+    own_files_only();
     let report = match check(data) {
         Ok(report) => report,
         Err(error) => {
@@ -22,14 +24,12 @@ pub(super) fn run(data: &Path, with_repair: bool) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if with_repair {
-        return repair_logs(data);
+        return run_repair(data);
     }
-    if report.logs.iter().any(|log| !log.damages.is_empty()) {
-        say(&format!(
-            "To keep what is whole: earcon doctor --data {} --repair. Or restore the directory from a backup.",
-            data.display()
-        ));
-    }
+    say(&format!(
+        "To keep what is whole: earcon doctor --data {} --repair. Or restore the directory from a backup.",
+        data.display()
+    ));
     ExitCode::from(UNAVAILABLE)
 }
 
@@ -50,14 +50,14 @@ fn show(report: &Report) {
         }
         log.damages.iter().for_each(|damage| say(&format!("  DAMAGE {damage}")));
     }
-    say(&format!("database: {} records", report.records));
-    report.database.iter().for_each(|damage| say(&format!("  DAMAGE {damage}")));
+    report.database.iter().for_each(|finding| say(&format!("database: DAMAGE {finding}")));
 }
 
-fn repair_logs(data: &Path) -> ExitCode {
+fn run_repair(data: &Path) -> ExitCode {
     match repair(data, SystemClock.now_ms()) {
         Ok(repaired) => {
-            for log in &repaired {
+            repaired.database.iter().for_each(|finding| say(&format!("database: {finding}")));
+            for log in &repaired.logs {
                 say(&format!("log of {}: repaired; see {}", log.workspace, log.record.display()));
                 log.missing.iter().for_each(|missing| say(&format!("  lost: {missing}")));
             }

@@ -2,12 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use fjall::Readable;
-
-use crate::data_dir::OpenError;
-use crate::database::Database;
+use crate::data_dir::{LOGS, OpenError};
+use crate::database::{self, Database, Finding};
 use crate::event_log::limits;
-use crate::event_log::registry::{State, check_all};
+use crate::event_log::registry::{State, check_all, check_unregistered};
 use crate::event_log::repair::{RepairContext, Repaired};
 use crate::event_log::report::LogReport;
 use crate::series_store;
@@ -19,10 +17,8 @@ use earcon_ports::PortError;
 pub struct Report {
     /// The logs, by workspace.
     pub logs: Vec<LogReport>,
-    /// Records of the database that could be read.
-    pub records: u64,
-    /// Damages of the database. A repair does not change them.
-    pub database: Vec<String>,
+    /// Damages of the database with settings, history and snapshots.
+    pub database: Vec<Finding>,
 }
 
 impl Report {
@@ -32,22 +28,43 @@ impl Report {
     }
 }
 
-/// Checks the directory without changing the logs. Opening the database replays its journal.
-///
-/// # Errors
-/// See [`OpenError`]. A damaged log is no error here.
-pub fn check(dir: &Path) -> Result<Report, OpenError> {
-    let database = open(dir)?;
-    report(&database)
+/// What a repair has done.
+#[derive(Debug)]
+pub struct Repairs {
+    /// The damages of the database, and how many records of each table were kept. Empty if it was
+    /// whole.
+    pub database: Vec<Finding>,
+    /// The logs that were damaged.
+    pub logs: Vec<Repaired>,
 }
 
-/// Repairs all damaged logs. Keeps all whole events under their sequence numbers, records what is
-/// missing, keeps the damaged files, and begins a new epoch in each of these logs.
+/// Checks every file, checksum and record of the directory. Needs the space of the database's
+/// journal for a copy.
+///
+/// # Errors
+/// If the directory is in use, of another format, or cannot be read. Damage is no error here.
+pub fn check(dir: &Path) -> Result<Report, OpenError> {
+    let findings = database::check(dir)?;
+    let logs = dir.join(LOGS);
+    let states = if findings.is_empty() {
+        check_all(&Database::open(dir, &EmbeddedSettings::default())?)
+    } else {
+        // A database that cannot be opened does not say which logs there should be.
+        check_unregistered(&logs)
+    };
+    let states = states.map_err(damaged(dir))?;
+    Ok(Report { logs: states.iter().map(|state| state.report(&logs)).collect(), database: findings })
+}
+
+/// Repairs the database, then all damaged logs. Keeps all whole records, and all whole events under
+/// their sequence numbers. Records what is missing, keeps the damaged files, and begins a new epoch
+/// in each damaged log.
 ///
 /// # Errors
 /// See [`OpenError`].
-pub fn repair(dir: &Path, now_ms: i64) -> Result<Vec<Repaired>, OpenError> {
-    let database = open(dir)?;
+pub fn repair(dir: &Path, now_ms: i64) -> Result<Repairs, OpenError> {
+    let findings = database::accept_loss(dir)?;
+    let database = Database::open(dir, &EmbeddedSettings::default())?;
     let context = RepairContext { database: &database, limits: limits(&EmbeddedSettings::default()), now_ms };
     let logs = database.log_dir();
     let mut repaired = Vec::new();
@@ -63,38 +80,10 @@ pub fn repair(dir: &Path, now_ms: i64) -> Result<Vec<Repaired>, OpenError> {
         };
         repaired.push(done.map_err(damaged(dir))?);
     }
-    Ok(repaired)
-}
-
-fn open(dir: &Path) -> Result<Database, OpenError> {
-    // Opening would create the files of a new data directory.
-    if !dir.join("FORMAT").exists() && !dir.join("db").exists() {
-        let reason = "it does not exist, or Earcon has never used it".to_owned();
-        return Err(OpenError::Damaged { path: dir.to_owned(), reason });
-    }
-    Database::open(dir, &EmbeddedSettings::default())
+    Ok(Repairs { database: findings, logs: repaired })
 }
 
 fn damaged(dir: &Path) -> impl Fn(PortError) -> OpenError {
     let path: PathBuf = dir.to_owned();
     move |error| OpenError::Damaged { path: path.clone(), reason: error.to_string() }
-}
-
-fn report(database: &Database) -> Result<Report, OpenError> {
-    let (mut records, mut damages) = (0, Vec::new());
-    let snapshot = database.snapshot();
-    for (name, table) in database.tables() {
-        for entry in snapshot.iter(table) {
-            match entry.into_inner() {
-                Ok(_) => records += 1,
-                Err(error) => {
-                    damages.push(format!("the table {name} cannot be read: {error}"));
-                    break;
-                }
-            }
-        }
-    }
-    let states = check_all(database).map_err(damaged(database.path()))?;
-    let logs = database.log_dir();
-    Ok(Report { logs: states.iter().map(|state| state.report(&logs)).collect(), records, database: damages })
 }

@@ -27,6 +27,7 @@ use tokio::time::Instant;
 
 pub use data_dir::OpenError;
 use database::Database;
+pub use database::Finding;
 pub use disk::Disk;
 use event_log::EmbeddedLog;
 pub use event_log::damage::{Damage, Missing};

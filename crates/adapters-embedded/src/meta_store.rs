@@ -6,10 +6,8 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use async_trait::async_trait;
-use fjall::Readable;
-
 use super::database::{Database, Durability, blocking, corrupt, prefix, unreadable};
+use async_trait::async_trait;
 use earcon_model::WorkspaceId;
 use earcon_ports::{ErrorKind, MetaRecord, MetaStore, PortError, Revision};
 use earcon_tenancy::WorkspacePass;

@@ -33,7 +33,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use fjall::Readable;
 
 use self::history::History;
 use super::database::{Database, blocking, unreadable};

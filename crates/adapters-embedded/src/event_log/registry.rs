@@ -6,7 +6,6 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use fjall::Readable;
 use serde::{Deserialize, Serialize};
 
 use super::check::{LogCheck, Registered, check};
@@ -52,13 +51,18 @@ fn known(database: &Database) -> Result<BTreeMap<WorkspaceId, Option<Registered>
             _ => return Err(corrupt("the record of a log")),
         }
     }
-    let dir = database.log_dir();
-    let names = std::fs::read_dir(&dir).map_err(|error| files::read_failure(&dir, error))?;
-    for name in names {
-        let name = name.map_err(|error| files::read_failure(&dir, error))?.file_name();
-        if let Some(workspace) = name.to_str().and_then(|name| WorkspaceId::new(name).ok()) {
-            found.entry(workspace).or_insert(None);
-        }
+    for workspace in directories(&database.log_dir())? {
+        found.entry(workspace).or_insert(None);
+    }
+    Ok(found)
+}
+
+/// The workspaces with a directory in `dir`.
+fn directories(dir: &Path) -> Result<Vec<WorkspaceId>, PortError> {
+    let mut found = Vec::new();
+    for name in std::fs::read_dir(dir).map_err(|error| files::read_failure(dir, error))? {
+        let name = name.map_err(|error| files::read_failure(dir, error))?.file_name();
+        found.extend(name.to_str().and_then(|name| WorkspaceId::new(name).ok()));
     }
     Ok(found)
 }
@@ -93,7 +97,19 @@ pub(crate) fn check_all(database: &Database) -> Result<Vec<State>, PortError> {
     if !dir.exists() {
         files::create_dir(&dir).map_err(|error| files::write_failure(&dir, error))?;
     }
-    let todo = Mutex::new(known(database)?.into_iter());
+    check_each(&dir, known(database)?)
+}
+
+/// Checks the logs that have a directory, without the database's list.
+pub(crate) fn check_unregistered(dir: &Path) -> Result<Vec<State>, PortError> {
+    if !dir.exists() {
+        return Ok(Vec::new());
+    }
+    check_each(dir, directories(dir)?.into_iter().map(|workspace| (workspace, None)).collect())
+}
+
+fn check_each(dir: &Path, logs: BTreeMap<WorkspaceId, Option<Registered>>) -> Result<Vec<State>, PortError> {
+    let todo = Mutex::new(logs.into_iter());
     let done = Mutex::new(Ok(Vec::new()));
     let work = || {
         loop {

@@ -136,7 +136,7 @@ async fn try_damage(original: &Scratch, first: Seq, seed: u64) -> bool {
     let report = doctor::check(scratch.path()).unwrap();
     assert!(!report.is_clean(), "{case}");
     let repaired = doctor::repair(scratch.path(), 1_795_982_406_431).unwrap();
-    let [Repaired { workspace, missing, record, .. }] = &repaired[..] else { panic!("{case}: {repaired:?}") };
+    let [Repaired { workspace, missing, record, .. }] = &repaired.logs[..] else { panic!("{case}: {repaired:?}") };
     assert_eq!(workspace.as_str(), "w");
     assert!(std::fs::read_to_string(record).unwrap().contains("Damages found"), "{case}");
     let report = doctor::check(scratch.path()).unwrap();
@@ -191,7 +191,7 @@ async fn vanished_directory_is_refused_and_created_again() {
     std::fs::remove_dir_all(log_dir(&scratch)).unwrap();
     let text = open_small(&scratch).err().unwrap().to_string();
     assert!(text.contains(&log_dir(&scratch).display().to_string()) && text.contains("is missing"), "{text}");
-    assert_eq!(doctor::repair(scratch.path(), 0).unwrap().len(), 1);
+    assert_eq!(doctor::repair(scratch.path(), 0).unwrap().logs.len(), 1);
     let store = open_small(&scratch).unwrap();
     assert_eq!(store.event_log().head(&pass("w")).await.unwrap().unwrap().next, 1, "history has seen nothing");
 }
@@ -214,10 +214,10 @@ async fn doctor_refuses_a_directory_in_use_and_one_that_is_missing() {
     assert!(matches!(doctor::check(original.path()), Err(OpenError::InUse { .. })));
     drop(store);
     let report = doctor::check(original.path()).unwrap();
-    assert!(report.is_clean() && report.records > 0);
+    assert!(report.is_clean());
     let log = report.logs.iter().find(|log| log.workspace.as_str() == "w").unwrap();
     assert_eq!((log.next, log.events, log.epochs), (EVENTS + 1, EVENTS + 1 - log.first, 3));
-    assert!(doctor::repair(original.path(), 0).unwrap().is_empty(), "nothing is changed without damage");
+    assert!(doctor::repair(original.path(), 0).unwrap().logs.is_empty(), "nothing is changed without damage");
     let missing = original.path().join("nothing");
     assert!(doctor::check(&missing).is_err() && !missing.exists());
     let empty = Scratch::new();
