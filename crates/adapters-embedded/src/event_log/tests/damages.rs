@@ -197,12 +197,14 @@ async fn vanished_directory_is_refused_and_created_again() {
 }
 
 #[tokio::test]
-async fn database_that_does_not_know_the_log_is_refused() {
+async fn log_is_kept_if_the_database_is_lost() {
     let (original, first) = known_log(true).await;
     let scratch = original.copied();
     std::fs::remove_dir_all(scratch.path().join("db")).unwrap();
     let text = open_small(&scratch).err().unwrap().to_string();
-    assert!(text.contains("the database does not know this log"), "{text}");
+    assert!(text.contains("the database is missing"), "{text}");
+    let report = doctor::check(scratch.path()).unwrap();
+    assert!(!report.is_clean() && report.logs.iter().any(|log| log.next == EVENTS + 1), "{report:?}");
     doctor::repair(scratch.path(), 0).unwrap();
     assert_eq!(all(&open_small(&scratch).unwrap()).await, events(first..=EVENTS));
 }
@@ -219,8 +221,8 @@ async fn doctor_refuses_a_directory_in_use_and_one_that_is_missing() {
     assert_eq!((log.next, log.events, log.epochs), (EVENTS + 1, EVENTS + 1 - log.first, 3));
     assert!(doctor::repair(original.path(), 0).unwrap().logs.is_empty(), "nothing is changed without damage");
     let missing = original.path().join("nothing");
-    assert!(doctor::check(&missing).is_err() && !missing.exists());
+    assert!(!doctor::check(&missing).unwrap().is_clean() && !missing.exists());
     let empty = Scratch::new();
-    assert!(doctor::check(empty.path()).is_err());
+    assert!(!doctor::check(empty.path()).unwrap().is_clean());
     assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0, "a check creates nothing");
 }
