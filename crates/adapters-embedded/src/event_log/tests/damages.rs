@@ -197,6 +197,17 @@ async fn vanished_directory_is_refused_and_created_again() {
 }
 
 #[tokio::test]
+async fn log_that_the_database_does_not_know_is_refused() {
+    let (original, _) = known_log(true).await;
+    let scratch = original.copied();
+    let unknown = scratch.path().join("log/unknown");
+    std::fs::rename(scratch.path().join("log/other"), &unknown).unwrap();
+    let text = open_small(&scratch).err().unwrap().to_string();
+    assert!(text.contains("the database does not know this log") && text.contains("is missing"), "{text}");
+    assert!(text.contains(&unknown.display().to_string()), "{text}");
+}
+
+#[tokio::test]
 async fn log_is_kept_if_the_database_is_lost() {
     let (original, first) = known_log(true).await;
     let scratch = original.copied();
