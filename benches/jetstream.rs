@@ -171,7 +171,7 @@ async fn read(client: &async_nats::Client, pass: &WorkspacePass, next: Seq, byte
     let mut following = log.follow(pass, 1).await.expect("followed");
     let mut from = 1;
     while from < next {
-        from = following.next().await.expect("more").expect("events").last().map_or(from, |event| event.seq + 1);
+        from = following.next().await.expect("more").expect("events").events.last().map_or(from, |event| event.seq + 1);
     }
     let seconds = started.elapsed().as_secs_f64();
     println!("  follow from the beginning          {:>7.1} MB/s", bytes as f64 / seconds / 1e6);

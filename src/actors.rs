@@ -33,6 +33,7 @@ pub mod experiments;
 pub mod hub;
 pub mod incidents;
 pub mod ingest;
+pub mod log_health;
 pub mod log_writer;
 pub mod mix;
 pub mod node;

@@ -26,6 +26,7 @@ use tokio::task::JoinHandle;
 pub use self::error::StartError;
 pub use self::overrides::Overrides;
 pub use earcon_adapters_cql::Migrated;
+pub use earcon_adapters_embedded::doctor;
 
 use self::node::{Member, Started};
 use crate::actors::context::Context;

@@ -1,6 +1,7 @@
 //! The command line: parses arguments and runs the command.
 
 mod cluster;
+mod doctor;
 mod evaluate;
 mod listen;
 mod migrate;
@@ -55,6 +56,9 @@ enum Command {
     /// Inspect a cluster
     #[command(subcommand)]
     Cluster(ClusterCommand),
+    /// Check a data directory that no server uses, and say what is lost; exits with 69 if it is
+    /// damaged
+    Doctor(DoctorArgs),
     /// Check the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -71,6 +75,17 @@ struct ServeArgs {
     /// Data directory [default: data, and data/demo for the demo]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct DoctorArgs {
+    /// Data directory [default: data]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Keep everything that is whole, record which events are missing, and begin a new epoch. The
+    /// damaged files are kept in the folder `damaged` of the log
+    #[arg(long)]
+    repair: bool,
 }
 
 #[derive(Args)]
@@ -138,6 +153,10 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => with_config(cli.config, &args, false, |config| serve::run(&config, false)),
         Command::Demo(args) => with_config(cli.config, &args, true, |config| serve::run(&config, true)),
         Command::Migrate => with_config(cli.config, &ServeArgs::default(), false, |config| migrate::run(&config)),
+        Command::Doctor(DoctorArgs { data, repair }) => {
+            let args = ServeArgs { data, ..ServeArgs::default() };
+            with_config(cli.config, &args, false, |config| doctor::run(&config.storage.data, repair))
+        }
         Command::Config(ConfigCommand::Check) => with_config(cli.config, &ServeArgs::default(), false, |_| {
             say("the configuration is valid");
             ExitCode::SUCCESS

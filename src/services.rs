@@ -5,9 +5,9 @@
 //! nothing of HTTP. Its errors are typed; the gateway renders them.
 //!
 //! Actors use the lower part: [`records`], [`cached`], [`retry`], [`mutes`], [`incidents`],
-//! [`mixes`], [`storage_health`] and [`detectors::records`]. These files import no actor. The upper part
-//! ([`anomalies`], [`wake`]) uses actor handles, and only the gateway and the composition root use
-//! it. So there is no circle.
+//! [`mixes`], [`storage_health`] and [`detectors::records`]. These files import no actor. The upper
+//! part ([`anomalies`], [`wake`]) uses actor handles, and only the gateway and the composition root
+//! use it. So there is no circle.
 
 pub mod anomalies;
 pub mod cached;

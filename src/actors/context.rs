@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::log_health::LogHealth;
 use super::supervision::RestartPolicy;
 use crate::incidents::IncidentSettings;
 use crate::services::mutes::MuteService;
@@ -46,6 +47,8 @@ pub struct Context {
     pub placement: Option<Arc<dyn Placement>>,
     /// Carries audio to other nodes; `None` without a cluster.
     pub transport: Option<Arc<dyn NodeTransport>>,
+    /// Whether the log answers.
+    pub log_health: LogHealth,
     /// The mutes of all workspaces.
     pub mutes: MuteService,
     /// Whether the storage of this node takes new samples.

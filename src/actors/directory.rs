@@ -11,21 +11,24 @@ use super::cluster::handle::Cluster;
 use super::cluster::status::ClusterStatus;
 use super::context::Context;
 use super::ingest::{NotSent, send};
+use super::log_health::LogHealth;
 use super::node::{Node, OpenError};
 use super::remote::audio::subscriber::AudioSubscriber;
 use super::remote::client::OwnerClient;
 use super::remote::mirror::Mirrors;
+use super::remote::seen::SeenHeads;
 use super::workspace::WorkspaceHandle;
 use super::workspace::command::Ingested;
 use crate::services::storage_health::StorageHealth;
 use earcon_model::{Arrival, KpiBatch, WorkspaceId};
-use earcon_ports::SharedLog;
+use earcon_ports::{EventLog, SharedLog};
 use earcon_tenancy::WorkspacePass;
 
 /// Finds workspaces. Cheap to clone.
 #[derive(Clone)]
 pub struct Directory {
     node: Node,
+    log_health: LogHealth,
     others: Option<Others>,
 }
 
@@ -38,6 +41,8 @@ struct Others {
     max_workspaces: usize,
     /// Bounds the samples that are on their way to other nodes, over all workspaces.
     admission: Admission,
+    log: Arc<dyn EventLog>,
+    seen: SeenHeads,
 }
 
 /// Why nothing of a batch was taken.
@@ -85,22 +90,24 @@ impl Submission {
 
 impl Directory {
     /// The workspaces of this node alone.
-    pub fn local(node: Node) -> Self {
-        Self { node, others: None }
+    pub fn local(node: Node, context: &Context) -> Self {
+        Self { node, log_health: context.log_health.clone(), others: None }
     }
 
     /// The workspaces of all nodes of a cluster.
     pub fn clustered(node: Node, cluster: Cluster, log: Arc<dyn SharedLog>, context: &Context) -> Self {
         let settings = &context.settings;
         let others = Others {
-            mirrors: Mirrors::new(context.clone(), log, node.cell()),
+            mirrors: Mirrors::new(context.clone(), log.clone(), node.cell()),
             audio: AudioSubscriber::new(cluster.transport().clone()),
             cluster,
             max_workspaces: settings.max_workspaces,
             // The storage that counts is that of the owner, which refuses on its own.
             admission: Admission::new(settings.max_in_flight_samples, StorageHealth::default()),
+            log,
+            seen: SeenHeads::default(),
         };
-        Self { node, others: Some(others) }
+        Self { node, log_health: context.log_health.clone(), others: Some(others) }
     }
 
     /// The names of all workspaces, in order.
@@ -201,6 +208,12 @@ impl Directory {
         Ok(Submission::Committed(receipt, epoch))
     }
 
+    /// Why this node cannot do its part now: the log or the cluster's table does not answer.
+    pub fn problem(&self) -> Option<String> {
+        let cluster = || self.others.as_ref().and_then(|others| others.cluster.problem());
+        self.log_health.problem().or_else(cluster)
+    }
+
     /// Whether the workspaces are shared with other nodes.
     pub fn is_clustered(&self) -> bool {
         self.others.is_some()
@@ -226,6 +239,7 @@ impl Others {
     }
 
     fn owner(&self, pass: &WorkspacePass) -> OwnerClient {
-        OwnerClient::new(self.cluster.clone(), pass.clone(), self.admission.clone())
+        let (log, seen) = (self.log.clone(), self.seen.clone());
+        OwnerClient::new(self.cluster.clone(), pass.clone(), self.admission.clone(), log, seen)
     }
 }

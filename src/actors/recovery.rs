@@ -41,7 +41,7 @@ pub struct Recovered {
 
 /// Opens the workspace's log and brings every KPI to its end.
 pub async fn recover(context: &Context, pass: &WorkspacePass) -> Result<Recovered, PortError> {
-    let head = context.backends.event_log.open(pass).await?;
+    let head = context.log_health.watch(context.backends.event_log.open(pass)).await?;
     epoch_change::prepare(&context.backends, pass, &head).await?;
     rebuild(context, pass, head).await
 }

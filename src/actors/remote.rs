@@ -10,8 +10,14 @@
 //!                               └─ audio/subscriber ◄── transport ◄── audio/publisher ◄─ mix
 //! ```
 
+pub(in crate::actors) mod ask;
 pub mod audio;
 pub mod client;
+pub(in crate::actors) mod executed;
 pub mod mirror;
+mod pieces;
+pub(in crate::actors) mod request;
+pub mod seen;
 pub mod server;
+mod taken;
 pub mod wire;

@@ -96,6 +96,7 @@ mod tests {
 
     use super::*;
     use crate::actors::context::{Backends, Faults, RetentionSettings, Settings};
+    use crate::actors::log_health::LogHealth;
     use crate::actors::supervision::RestartPolicy;
     use crate::services::mutes::MuteService;
     use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
@@ -147,6 +148,7 @@ mod tests {
             authorizer: Authorizer::new(),
             placement: None,
             transport: None,
+            log_health: LogHealth::default(),
             storage: Default::default(),
             faults: Faults::default(),
         }
@@ -162,7 +164,9 @@ mod tests {
     #[tokio::test]
     async fn log_is_cut_by_age_but_keeps_events_still_needed() {
         let dir = tempfile::tempdir().unwrap();
-        let store = EmbeddedStore::open(dir.path(), &EmbeddedSettings::default()).unwrap();
+        // Each event has a segment of its own, because retention removes whole segments.
+        let settings = EmbeddedSettings { log_segment_age: Duration::from_secs(3_600), ..EmbeddedSettings::default() };
+        let store = EmbeddedStore::open(dir.path(), &settings).unwrap();
         let clock = Arc::new(ManualClock::at(5 * HOUR_MS));
         let context = context(&store, clock);
         let pass = Authorizer::new().system(&WorkspaceId::new("local").unwrap());

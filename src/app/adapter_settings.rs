@@ -9,9 +9,21 @@ use crate::config::{self, Cql, Nats, Storage};
 /// Of the reserve that samples leave free, this part is left free by settings and history too.
 const KEPT_PART: u64 = 4;
 
+/// A log has about this many segments, so that retention, which removes whole segments, keeps at
+/// most a part more than its limits say.
+const SEGMENTS: u32 = 8;
+/// No segment is limited to less than this, bytes.
+const SMALLEST_SEGMENT: u64 = 1 << 20;
+
 /// Limits of the data directory.
 pub(super) fn embedded_settings(storage: &Storage) -> EmbeddedSettings {
-    EmbeddedSettings { keep_free_bytes: storage.reserve_bytes / KEPT_PART, ..EmbeddedSettings::default() }
+    let default = EmbeddedSettings::default();
+    EmbeddedSettings {
+        keep_free_bytes: storage.reserve_bytes / KEPT_PART,
+        log_segment_bytes: (storage.log_bytes / u64::from(SEGMENTS)).clamp(SMALLEST_SEGMENT, default.log_segment_bytes),
+        log_segment_age: storage.log_age / SEGMENTS,
+        ..default
+    }
 }
 
 /// How to reach NATS.

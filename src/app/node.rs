@@ -12,6 +12,7 @@ use crate::actors::cluster::controller;
 use crate::actors::cluster::handle::Cluster;
 use crate::actors::context::{Context, Placement};
 use crate::actors::directory::Directory;
+use crate::actors::log_health::LogHealth;
 use crate::actors::node::{self, Node};
 use crate::config::Config;
 use crate::services::mutes::MuteService;
@@ -50,6 +51,7 @@ pub(super) async fn start(
         authorizer,
         placement,
         transport,
+        log_health: LogHealth::default(),
         storage: StorageHealth::default(),
         faults: overrides.faults,
     };
@@ -60,7 +62,7 @@ pub(super) async fn start(
             let directory = Directory::clustered(node.clone(), cluster.clone(), log.clone(), &context);
             (directory, Some((cluster, controller)))
         }
-        _ => (Directory::local(node.clone()), None),
+        _ => (Directory::local(node.clone(), &context), None),
     };
     Ok(Started { node, directory, member, context })
 }

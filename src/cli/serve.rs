@@ -17,9 +17,7 @@ pub(super) fn run(config: &Config, demo: bool) -> ExitCode {
         complain(&format!("log.level: {error}"));
         return ExitCode::from(USAGE);
     }
-    // Files of the data directory hold the data of every workspace: only their owner reads them.
-    #[cfg(unix)]
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    own_files_only();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -34,6 +32,11 @@ pub(super) fn run(config: &Config, demo: bool) -> ExitCode {
             ExitCode::from(UNAVAILABLE)
         }
     }
+}
+
+/// Files of the data directory hold the data of every workspace: only their owner reads them.
+pub(super) fn own_files_only() {
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
 }
 
 async fn serve(config: &Config, demo: bool) -> Result<(), StartError> {

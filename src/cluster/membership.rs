@@ -65,6 +65,11 @@ impl Membership {
         self.own_ms.is_some_and(|own| now_ms - own <= self.lease_ms)
     }
 
+    /// How long this node has not seen its own heartbeat, milliseconds. `None` if it has seen none.
+    pub fn unseen_ms(&self, now_ms: i64) -> Option<i64> {
+        self.own_ms.map(|own| now_ms - own)
+    }
+
     /// Whether this epoch of a node is alive.
     pub fn is_alive(&self, node: &NodeEpoch, now_ms: i64) -> bool {
         self.heartbeats

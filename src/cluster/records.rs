@@ -36,6 +36,23 @@ pub struct Ownership {
     pub owner: Option<NodeEpoch>,
 }
 
+/// One time that a node owns a workspace. Another owner, or the same node once more, has another
+/// term.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Term {
+    /// The owner.
+    pub owner: NodeEpoch,
+    /// The revision of the entry that names the owner.
+    pub revision: u64,
+}
+
+impl Term {
+    /// The name under which the owner serves the workspace in this term.
+    pub fn address(&self) -> String {
+        format!("{}-{}", self.owner.epoch, self.revision)
+    }
+}
+
 /// The key of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Key {
@@ -68,6 +85,15 @@ impl Key {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_term_has_an_address_of_its_own() {
+        let term =
+            |epoch: &str, revision| Term { owner: NodeEpoch { node: "a".into(), epoch: epoch.into() }, revision };
+        assert_eq!(term("e", 3).address(), "e-3");
+        assert_ne!(term("e", 3).address(), term("e", 4).address());
+        assert_ne!(term("e", 3).address(), term("f", 3).address());
+    }
 
     #[test]
     fn keys_are_read_back() {

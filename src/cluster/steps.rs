@@ -1,10 +1,10 @@
 //! From the view of the cluster to the next steps of this node.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::membership::{Heartbeat, Membership};
 use super::placement::place;
-use super::records::{NodeEpoch, NodeRecord, Ownership};
+use super::records::{NodeEpoch, NodeRecord, Ownership, Term};
 use earcon_model::WorkspaceId;
 
 /// A silent node stays listed for this long.
@@ -15,11 +15,11 @@ const FORGOTTEN_AFTER_MS: i64 = 600_000;
 pub enum Step {
     /// Become the owner, if the entry still has this revision.
     Claim(WorkspaceId, u64),
-    /// Open a workspace that it owns.
-    Open(WorkspaceId),
+    /// Open a workspace that it owns by the entry with this revision.
+    Open(WorkspaceId, u64),
     /// Close in order, then hand the entry with this revision over.
     HandOver(WorkspaceId, u64, Option<NodeEpoch>),
-    /// Close at once: another node owns it.
+    /// Close at once: another node owns it, or has owned it meanwhile.
     StepDown(WorkspaceId),
 }
 
@@ -27,7 +27,7 @@ impl Step {
     /// The workspace that the step is about.
     pub fn workspace(&self) -> &WorkspaceId {
         match self {
-            Step::Claim(id, _) | Step::Open(id) | Step::HandOver(id, _, _) | Step::StepDown(id) => id,
+            Step::Claim(id, _) | Step::Open(id, _) | Step::HandOver(id, _, _) | Step::StepDown(id) => id,
         }
     }
 }
@@ -116,6 +116,12 @@ impl View {
         self.owners.get(workspace)?.1.owner.as_ref()
     }
 
+    /// The present term of the workspace, if it has an owner.
+    pub fn term(&self, workspace: &WorkspaceId) -> Option<Term> {
+        let (revision, ownership) = self.owners.get(workspace)?;
+        Some(Term { owner: ownership.owner.clone()?, revision: *revision })
+    }
+
     /// Whether this node owns the workspace in the table.
     pub fn is_mine(&self, workspace: &WorkspaceId) -> bool {
         self.owner(workspace) == Some(self.membership.me())
@@ -164,12 +170,14 @@ impl View {
         candidates.get(node).cloned()
     }
 
-    /// The next steps of this node, given the workspaces it has open or is opening.
-    pub fn steps(&self, open: &BTreeSet<WorkspaceId>, now_ms: i64) -> Vec<Step> {
+    /// The next steps of this node, given the workspaces it has open and the revisions of the
+    /// entries by which it opened them.
+    pub fn steps(&self, open: &BTreeMap<WorkspaceId, u64>, now_ms: i64) -> Vec<Step> {
         let mut steps = Vec::new();
-        for workspace in open {
-            let is_lost = self.owner(workspace).is_some() && !self.is_mine(workspace);
-            if is_lost {
+        for (workspace, revision) in open {
+            // Another node may have owned it in between, and have given it back.
+            let is_kept = |term: Term| term.owner == *self.membership.me() && term.revision == *revision;
+            if self.term(workspace).is_some_and(|term| !is_kept(term)) {
                 steps.push(Step::StepDown(workspace.clone()));
             }
         }
@@ -189,8 +197,8 @@ impl View {
                     steps.push(Step::HandOver(workspace.clone(), *revision, Some(home.clone())));
                 }
                 None if mine && self.leaving => steps.push(Step::HandOver(workspace.clone(), *revision, None)),
-                _ if mine && !open.contains(workspace) => steps.push(Step::Open(workspace.clone())),
-                Some(home) if orphaned && home == me => steps.push(Step::Claim(workspace.clone(), *revision)),
+                _ if mine && !open.contains_key(workspace) => steps.push(Step::Open(workspace.clone(), *revision)),
+                Some(home) if orphaned && !mine && home == me => steps.push(Step::Claim(workspace.clone(), *revision)),
                 _ => {}
             }
         }

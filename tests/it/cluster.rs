@@ -4,6 +4,7 @@ mod database;
 mod epochs;
 mod experiments;
 mod failover;
+mod frozen;
 mod membership;
 mod serving;
 mod takeover;

@@ -5,6 +5,9 @@ use std::process::{Command, Output};
 use tempfile::TempDir;
 
 use crate::support::cql::test_database;
+use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
+use earcon_model::WorkspaceId;
+use earcon_tenancy::Authorizer;
 
 fn earcon(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_earcon")).args(args).output().expect("the program runs")
@@ -20,7 +23,7 @@ fn version_and_help_are_success() {
     assert!(version.status.success() && said(&version).contains(env!("CARGO_PKG_VERSION")));
     let help = earcon(&["--help"]);
     assert!(help.status.success());
-    for command in ["serve", "demo", "replay", "backfill", "config", "migrate"] {
+    for command in ["serve", "demo", "replay", "backfill", "config", "migrate", "doctor"] {
         assert!(said(&help).contains(command), "{}", said(&help));
     }
 }
@@ -68,6 +71,44 @@ fn unreachable_server_is_a_clear_error() {
     let missing = earcon(&["replay", dir.path().join("none.csv").to_str().unwrap()]);
     assert_eq!(missing.status.code(), Some(69), "{}", said(&missing));
     assert!(said(&missing).contains("none.csv"), "{}", said(&missing));
+}
+
+#[test]
+fn doctor_finds_damage_and_repairs_it() {
+    let dir = TempDir::new().unwrap();
+    let data = dir.path().join("data");
+    let doctor = |more: &[&str]| {
+        let mut args = vec!["doctor", "--data", data.to_str().unwrap()];
+        args.extend(more);
+        earcon(&args)
+    };
+    let missing = doctor(&[]);
+    assert_eq!(missing.status.code(), Some(69), "{}", said(&missing));
+    assert!(!data.exists(), "a check creates nothing");
+
+    let store = EmbeddedStore::open(&data, &EmbeddedSettings::default()).unwrap();
+    let pass = Authorizer::new().system(&WorkspaceId::new("local").unwrap());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        store.event_log().open(&pass).await.unwrap();
+        store.close().await.unwrap();
+    });
+    let clean = doctor(&[]);
+    assert_eq!(clean.status.code(), Some(0), "{}", said(&clean));
+    assert!(said(&clean).contains("log of local: 0 events"), "{}", said(&clean));
+
+    let mark = data.join("log/local/MARK");
+    std::fs::remove_file(&mark).unwrap();
+    let damaged = doctor(&[]);
+    assert_eq!(damaged.status.code(), Some(69), "{}", said(&damaged));
+    assert!(said(&damaged).contains(mark.to_str().unwrap()), "{}", said(&damaged));
+    assert!(said(&damaged).contains("--repair"), "{}", said(&damaged));
+    let refused = earcon(&["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()]);
+    assert_eq!(refused.status.code(), Some(69), "{}", said(&refused));
+    assert!(said(&refused).contains(mark.to_str().unwrap()), "{}", said(&refused));
+    let repaired = doctor(&["--repair"]);
+    assert_eq!(repaired.status.code(), Some(0), "{}", said(&repaired));
+    assert_eq!(doctor(&[]).status.code(), Some(0));
 }
 
 #[test]

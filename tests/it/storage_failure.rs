@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use earcon::actors::admission::Receipt;
 use earcon::actors::context::{Backends, Context, Faults, RetentionSettings, Settings};
 use earcon::actors::ingest::ingest;
+use earcon::actors::log_health::LogHealth;
 use earcon::actors::node::{self, Node};
 use earcon::actors::supervision::RestartPolicy;
 use earcon::app::clock::SystemClock;
@@ -166,6 +167,7 @@ fn context(store: &EmbeddedStore, refuse: Arc<AtomicBool>, away: Arc<AtomicBool>
         authorizer: Authorizer::new(),
         placement: None,
         transport: None,
+        log_health: LogHealth::default(),
         storage: Default::default(),
         faults: Faults::default(),
     }

@@ -7,11 +7,22 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
+use crate::database::Finding;
+use crate::event_log::damage::Damage;
+
 /// The one layout that this build writes and reads. Raise it with every change that another build
 /// could not read.
 const FORMAT: u32 = 1;
 /// Begins the text of the FORMAT file. Builds before the first release wrote a bare number.
 const FORMAT_PREFIX: &str = "earcon ";
+
+/// Damages that the message of an error shows.
+const SHOWN: usize = 3;
+/// The directory with a directory for each log.
+pub(super) const LOGS: &str = "log";
+/// The database's mark, and the file that is there during its creation.
+const MARK: &str = "db.mark";
+const CREATING: &str = "db.creating";
 
 /// Why a data directory cannot be used. Every message names the directory and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -53,14 +64,39 @@ pub enum OpenError {
         /// The format this build reads.
         supported: u32,
     },
+    /// Logs have lost events, or what was found in them cannot be trusted.
+    #[error(
+        "the event log in data directory {path} is damaged: {}; \
+         \"earcon doctor --data {path}\" shows all of it, \"earcon doctor --data {path} --repair\" keeps what is \
+         whole; or restore the directory from a backup",
+        sentence(damages)
+    )]
+    DamagedLog {
+        /// The directory.
+        path: PathBuf,
+        /// The damages, at least one.
+        damages: Vec<Damage>,
+    },
     /// The content of the directory cannot be decoded.
-    #[error("data directory {path} is damaged: {reason}; restore it from a backup, or choose another directory")]
+    #[error(
+        "data directory {path} is damaged: {reason}; `earcon doctor` says what is lost, \
+         `earcon doctor --repair` keeps the rest; or restore a backup, or choose another directory"
+    )]
     Damaged {
         /// The directory.
         path: PathBuf,
         /// The damage.
         reason: String,
     },
+}
+
+/// The first damages, and how many there are.
+fn sentence(damages: &[Damage]) -> String {
+    let mut text = damages.iter().take(SHOWN).map(Damage::to_string).collect::<Vec<_>>().join("; ");
+    if damages.len() > SHOWN {
+        text += &format!("; and {} more", damages.len() - SHOWN);
+    }
+    text
 }
 
 /// A data directory that only this process may use. Dropping the value releases it.
@@ -88,9 +124,45 @@ impl DataDir {
         Ok(Self { path: path.to_owned(), _lock: lock })
     }
 
+    /// Claims a directory that is there. The inner error is its damage.
+    pub(super) fn claim_existing(path: &Path) -> Result<Result<Self, Finding>, OpenError> {
+        let finding = |damage: &str| Finding { place: path.to_owned(), damage: damage.to_owned() };
+        if !["FORMAT", CREATING, MARK, "db"].iter().any(|name| path.join(name).exists()) {
+            return Ok(Err(finding("this is no data directory of Earcon, or all of its files are lost")));
+        }
+        match Self::claim(path) {
+            Ok(dir) => Ok(Ok(dir)),
+            Err(OpenError::Damaged { reason, .. }) => Ok(Err(finding(&reason))),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes the FORMAT file again, if it is lost and there is a database of this format.
+    pub(super) fn restore_format(path: &Path) -> Result<(), OpenError> {
+        let not_writable = |source| OpenError::NotWritable { path: path.to_owned(), source };
+        let _lock = lock(path)?;
+        write_format(&path.join("FORMAT")).map_err(not_writable)
+    }
+
     /// The directory of the database.
     pub(super) fn database(&self) -> PathBuf {
         self.path.join("db")
+    }
+
+    /// The file with the last commit numbers of the database.
+    pub(super) fn mark(&self) -> PathBuf {
+        self.path.join(MARK)
+    }
+
+    /// The file that is there while the database is being created.
+    pub(super) fn creating(&self) -> PathBuf {
+        self.path.join(CREATING)
+    }
+
+    /// Removes [`Self::creating`], durably: with the file, the database would be created again.
+    pub(super) fn end_creation(&self) -> io::Result<()> {
+        std::fs::remove_file(self.creating())?;
+        File::open(&self.path)?.sync_all()
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -137,10 +209,16 @@ fn check_format(path: &Path) -> Result<(), OpenError> {
     let text = match std::fs::read_to_string(&file) {
         Ok(text) => text,
         // The file is written before the database, so a database without it is not a new directory.
-        Err(error) if error.kind() == io::ErrorKind::NotFound && path.join("db").exists() => {
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound
+                && !path.join(CREATING).exists()
+                && (path.join("db").exists() || path.join(MARK).exists()) =>
+        {
             return Err(damaged("it holds a database, but no FORMAT file"));
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return write_format(&file).map_err(not_writable),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return begin_creation(path).and_then(|()| write_format(&file)).map_err(not_writable);
+        }
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(not_writable(error)),
         Err(error) => return Err(damaged(&format!("its FORMAT file cannot be read: {error}"))),
     };
@@ -152,6 +230,12 @@ fn check_format(path: &Path) -> Result<(), OpenError> {
         Err(_) if text.parse::<u32>().is_ok() => Err(other(format!("\"{text}\", of a build before the first release"))),
         Err(_) => Err(damaged(&format!("its FORMAT file does not read \"{FORMAT_PREFIX}<number>\""))),
     }
+}
+
+/// Says, durably, that the directory holds no acknowledged data yet.
+fn begin_creation(path: &Path) -> io::Result<()> {
+    File::create(path.join(CREATING))?.sync_all()?;
+    File::open(path)?.sync_all()
 }
 
 /// Writes another file and renames it, so that a crash leaves a whole file or none.

@@ -2,20 +2,40 @@
 //!
 //! Every read goes through a [`fjall::Snapshot`]. A plain `Keyspace::range` of fjall 3 can see a
 //! batch while its items are applied one by one. A snapshot sees all of a batch or nothing.
+//!
+//! Each commit is numbered in every table that it changes (`commit_numbers`), and `db.mark` holds
+//! the last synced numbers. `open` compares them, so that a lost commit is noticed.
 
-use std::path::Path;
+mod check;
+mod commit_numbers;
+mod inspect;
+mod journal;
+mod keyspace_files;
+mod mark;
+mod open;
+mod repair;
+mod snapshot;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use fjall::{Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Snapshot};
+use fjall::PersistMode;
 
-use crate::data_dir::{DataDir, OpenError};
+use crate::data_dir::{DataDir, LOGS, OpenError};
 use crate::disk;
 use crate::settings::EmbeddedSettings;
+pub(crate) use check::check;
 use earcon_model::WorkspaceId;
 use earcon_ports::{ErrorKind, PortError};
-
-/// Bytes that a keyspace collects in memory before it writes a table.
-const MEMTABLE_BYTES: u64 = 16 << 20;
+pub use inspect::Finding;
+use mark::{MarkFile, Numbers};
+pub(crate) use repair::accept_loss;
+pub(super) use snapshot::{Entry, Snapshot, unreadable};
+pub(super) use table::{Table, WriteBatch};
 
 /// When a write must be on the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,14 +49,16 @@ pub(super) enum Durability {
 /// The open database. Fields drop in order, so the lock on the directory is released last.
 pub(super) struct Database {
     db: fjall::Database,
-    pub(super) log_frames: Keyspace,
-    pub(super) log_heads: Keyspace,
-    pub(super) meta: Keyspace,
-    pub(super) snapshots: Keyspace,
+    /// workspace → the identity of its log.
+    pub(super) logs: Table,
+    pub(super) meta: Table,
+    pub(super) snapshots: Table,
     pub(super) history: HistoryTables,
     /// Set after a failed write. The content of the journal after the last good write is then
     /// unknown, so nothing may be added to it.
     broken: AtomicBool,
+    /// Locked during a commit, so that numbers reach the journal in order.
+    commits: Mutex<Commits>,
     keep_free_bytes: u64,
     #[cfg(test)]
     pub(super) fail_next_commit: AtomicBool,
@@ -46,50 +68,45 @@ pub(super) struct Database {
 /// The keyspaces of the series store.
 pub(super) struct HistoryTables {
     /// workspace → cursor and size.
-    pub(super) heads: Keyspace,
+    pub(super) heads: Table,
     /// workspace, series → KPI and labels.
-    pub(super) series: Keyspace,
+    pub(super) series: Table,
     /// workspace, series, first timestamp → the small blocks at the end of a series.
-    pub(super) open: Keyspace,
+    pub(super) open: Table,
     /// workspace, series, first timestamp → sealed blocks.
-    pub(super) blocks: Keyspace,
+    pub(super) blocks: Table,
     /// The same key → extent, size and hourly buckets of the sealed block.
-    pub(super) index: Keyspace,
+    pub(super) index: Table,
     /// The same key → the sealed block's buckets of one minute.
-    pub(super) minutes: Keyspace,
+    pub(super) minutes: Table,
     /// workspace, opening time descending, identifier → anomaly.
-    pub(super) anomalies: Keyspace,
+    pub(super) anomalies: Table,
     /// workspace, identifier → opening time.
-    pub(super) anomaly_times: Keyspace,
+    pub(super) anomaly_times: Table,
+}
+
+/// Numbers of the last commits, and the file with the last synced ones.
+#[derive(Debug)]
+struct Commits {
+    numbers: Numbers,
+    mark: MarkFile,
 }
 
 impl Database {
+    /// Opens the database, and creates it if the directory is new.
+    ///
+    /// # Errors
+    /// Damage is an error. Nothing is written to a damaged database.
     pub(super) fn open(path: &Path, settings: &EmbeddedSettings) -> Result<Self, OpenError> {
         let dir = DataDir::claim(path)?;
-        let explain = |error: fjall::Error| explain(dir.path(), error);
-        let db = fjall::Database::builder(dir.database())
-            .cache_size(settings.cache_bytes)
-            .max_journaling_size(settings.journal_bytes.max(64 << 20))
-            .open()
-            .map_err(explain)?;
-        let table = |name: &str| {
-            db.keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES)).map_err(explain)
-        };
+        let open::Opened { db, tables, numbers, mark } = open::open(&dir, settings)?;
+        let [logs, meta, snapshots, heads, series, open, blocks, index, minutes, anomalies, anomaly_times] = tables;
         Ok(Self {
-            log_frames: table("log_frames")?,
-            log_heads: table("log_heads")?,
-            meta: table("meta")?,
-            snapshots: table("snapshots")?,
-            history: HistoryTables {
-                heads: table("history_heads")?,
-                series: table("history_series")?,
-                open: table("history_open")?,
-                blocks: table("history_blocks")?,
-                index: table("history_index")?,
-                minutes: table("history_minutes")?,
-                anomalies: table("anomalies")?,
-                anomaly_times: table("anomaly_times")?,
-            },
+            logs,
+            meta,
+            snapshots,
+            history: HistoryTables { heads, series, open, blocks, index, minutes, anomalies, anomaly_times },
+            commits: Mutex::new(Commits { numbers, mark }),
             db,
             broken: AtomicBool::new(false),
             keep_free_bytes: settings.keep_free_bytes,
@@ -104,19 +121,28 @@ impl Database {
         self.dir.path()
     }
 
-    /// A view of everything committed so far, without later commits.
-    pub(super) fn snapshot(&self) -> Snapshot {
-        self.db.snapshot()
+    /// The directory with a directory for each log.
+    pub(super) fn log_dir(&self) -> PathBuf {
+        self.dir.path().join(LOGS)
     }
 
-    pub(super) fn batch(&self) -> OwnedWriteBatch {
-        self.db.batch()
+    /// A view of everything committed so far, without later commits.
+    pub(super) fn snapshot(&self) -> Snapshot {
+        Snapshot::new(self.db.snapshot())
+    }
+
+    pub(super) fn batch(&self) -> WriteBatch {
+        WriteBatch::new(self.db.batch())
     }
 
     /// Writes all of `batch`. After a failure this process shows none of it and writes nothing
     /// more.
-    pub(super) fn commit(&self, batch: OwnedWriteBatch, durability: Durability) -> Result<(), PortError> {
+    pub(super) fn commit(&self, batch: WriteBatch, durability: Durability) -> Result<(), PortError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
         self.refuse_if_full()?;
+        let mut commits = self.commits();
         if self.broken.load(Ordering::Acquire) {
             return Err(PortError::new(
                 ErrorKind::Unavailable,
@@ -127,10 +153,25 @@ impl Database {
             Durability::Synced => PersistMode::SyncData,
             Durability::Buffered => PersistMode::Buffer,
         };
+        let mut numbers = commits.numbers;
+        let batch = batch.numbered(&mut numbers);
         self.injected_failure()
             .and_then(|()| batch.durability(Some(mode)).commit())
+            .and_then(|()| {
+                commits.numbers = numbers;
+                match durability {
+                    // All tables share one journal, so earlier buffered commits are durable too.
+                    Durability::Synced => Ok(commits.mark.write(&numbers)?),
+                    // The mark may not be ahead of the journal after a power cut.
+                    Durability::Buffered => Ok(()),
+                }
+            })
             .inspect_err(|_| self.broken.store(true, Ordering::Release))
             .map_err(|error| storage("writing to the data directory failed", error))
+    }
+
+    fn commits(&self) -> MutexGuard<'_, Commits> {
+        self.commits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A write that fails because the disk is full would break the database until a restart, so it
@@ -146,7 +187,12 @@ impl Database {
 
     /// Makes everything written so far durable.
     pub(super) fn sync(&self) -> Result<(), PortError> {
-        self.db.persist(PersistMode::SyncAll).map_err(|error| storage("syncing the data directory failed", error))
+        let mut commits = self.commits();
+        let numbers = commits.numbers;
+        self.db
+            .persist(PersistMode::SyncAll)
+            .and_then(|()| Ok(commits.mark.write(&numbers).and_then(|()| commits.mark.sync())?))
+            .map_err(|error| storage("syncing the data directory failed", error))
     }
 
     #[cfg(test)]
@@ -172,19 +218,13 @@ pub(super) fn prefix(workspace: &WorkspaceId) -> Vec<u8> {
     key
 }
 
-/// Converts a failure of fjall into an error of the port.
-pub(super) fn storage(context: &'static str, error: fjall::Error) -> PortError {
+/// Converts a failed write into an error of the port.
+fn storage(context: &'static str, error: fjall::Error) -> PortError {
     let kind = match &error {
-        fjall::Error::Io(_) | fjall::Error::Poisoned | fjall::Error::Locked => ErrorKind::Unavailable,
-        fjall::Error::Storage(fjall::LsmError::Io(_)) => ErrorKind::Unavailable,
-        _ => ErrorKind::Corrupt,
+        fjall::Error::Io(_) | fjall::Error::Storage(fjall::LsmError::Io(_)) => ErrorKind::Unavailable,
+        other => snapshot::kind(other),
     };
     PortError::caused(kind, context, error)
-}
-
-/// For `map_err` on reads.
-pub(super) fn unreadable(error: fjall::Error) -> PortError {
-    storage("reading from the data directory failed", error)
 }
 
 /// The error for stored data that cannot be decoded.
@@ -201,14 +241,5 @@ where
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(error) => Err(PortError::caused(ErrorKind::Unavailable, "a storage thread ended early", error)),
-    }
-}
-
-fn explain(path: &Path, error: fjall::Error) -> OpenError {
-    let path = path.to_owned();
-    match error {
-        fjall::Error::Io(source) => OpenError::NotWritable { path, source },
-        fjall::Error::Locked => OpenError::InUse { path, owner: String::new() },
-        other => OpenError::Damaged { path, reason: other.to_string() },
     }
 }

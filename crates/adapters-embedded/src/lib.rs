@@ -1,8 +1,8 @@
 //! All storage ports over one data directory. This is the default; it needs no other service.
 //!
-//! One fjall database (an LSM tree with a write-ahead journal) holds the event logs, the history,
-//! the settings and the scoring snapshots of every workspace. All of them share one journal, so one
-//! `fdatasync` makes all earlier writes durable.
+//! The event logs are segment files of their own (module `event_log`). One fjall database (an LSM
+//! tree with a write-ahead journal) holds the history, the settings and the scoring snapshots of
+//! every workspace.
 //!
 //! Deliberately absent: background threads of this crate (fjall has its own for compaction), and a
 //! cache of data that fjall caches already.
@@ -10,6 +10,7 @@
 mod data_dir;
 mod database;
 mod disk;
+pub mod doctor;
 mod event_log;
 mod meta_store;
 mod series_store;
@@ -26,8 +27,12 @@ use tokio::time::Instant;
 
 pub use data_dir::OpenError;
 use database::Database;
+pub use database::Finding;
 pub use disk::Disk;
 use event_log::EmbeddedLog;
+pub use event_log::damage::{Damage, Missing};
+pub use event_log::repair::Repaired;
+pub use event_log::report::LogReport;
 use meta_store::EmbeddedMeta;
 use series_store::EmbeddedSeries;
 pub use settings::EmbeddedSettings;
@@ -57,7 +62,7 @@ impl EmbeddedStore {
     pub fn open(dir: &Path, settings: &EmbeddedSettings) -> Result<Self, OpenError> {
         let database = Arc::new(Database::open(dir, settings)?);
         Ok(Self {
-            log: Arc::new(EmbeddedLog::new(database.clone())),
+            log: Arc::new(EmbeddedLog::open(database.clone(), settings)?),
             series: Arc::new(EmbeddedSeries::new(database.clone())),
             meta: Arc::new(EmbeddedMeta::new(database.clone())),
             snapshots: Arc::new(EmbeddedSnapshots::new(database.clone())),
@@ -93,6 +98,16 @@ impl EmbeddedStore {
         self.snapshots.clone()
     }
 
+    /// Makes the marks of all logs durable: records outside the segments of how far each log went.
+    /// They are written with every append, but only the operating system decides when they reach
+    /// the disk. After this call, a log that later ends before them is noticed for certain.
+    ///
+    /// # Errors
+    /// `Unavailable` when the disk refuses the write.
+    pub async fn sync_marks(&self) -> Result<(), PortError> {
+        self.log.sync_marks().await
+    }
+
     /// Makes everything written so far durable, drops this handle and waits for the other users of
     /// the directory, so that it is free when this returns. Applied but unflushed history is not
     /// written: the log holds it, and its consumer applies it again after the next start.
@@ -102,10 +117,11 @@ impl EmbeddedStore {
     /// few seconds.
     pub async fn close(self) -> Result<(), PortError> {
         let Self { log, series, meta, snapshots, database } = self;
+        let marked = log.sync_marks().await;
         drop((log, series, meta, snapshots));
         let synced = {
             let database = database.clone();
-            database::blocking(move || database.sync()).await
+            database::blocking(move || database.sync()).await.and(marked)
         };
         let deadline = Instant::now() + CLOSING;
         let mut database = database;

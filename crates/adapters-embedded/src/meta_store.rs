@@ -6,10 +6,8 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use async_trait::async_trait;
-use fjall::Readable;
-
 use super::database::{Database, Durability, blocking, corrupt, prefix, unreadable};
+use async_trait::async_trait;
 use earcon_model::WorkspaceId;
 use earcon_ports::{ErrorKind, MetaRecord, MetaStore, PortError, Revision};
 use earcon_tenancy::WorkspacePass;
@@ -152,7 +150,7 @@ impl Inner {
                 names.insert(workspace_of(&key)?);
             }
         }
-        for table in [&self.database.log_heads, &self.database.history.heads] {
+        for table in [&self.database.logs, &self.database.history.heads] {
             for entry in snapshot.iter(table) {
                 names.insert(workspace_of(&entry.key().map_err(unreadable)?)?);
             }

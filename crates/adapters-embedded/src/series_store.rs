@@ -35,12 +35,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 
 use self::history::History;
-use super::database::{Database, blocking};
+use super::database::{Database, blocking, unreadable};
 use earcon_model::{Anomaly, AnomalyId, Seq, WorkspaceId};
 use earcon_ports::{
     AnomalyFilter, ErrorKind, PortError, RollupSeries, SampleSeries, SeriesQuery, SeriesStore, StoredBatch,
 };
 use earcon_tenancy::WorkspacePass;
+
+/// The last event of a workspace that its history has durably.
+pub(super) fn cursor(database: &Database, workspace: &WorkspaceId) -> Result<Seq, PortError> {
+    let stored = database.snapshot().get(&database.history.heads, workspace.as_str()).map_err(unreadable)?;
+    let head: records::Head = stored.map(|bytes| records::decode(&bytes)).transpose()?.unwrap_or_default();
+    Ok(head.cursor)
+}
 
 pub(super) struct EmbeddedSeries {
     inner: Arc<Inner>,

@@ -4,10 +4,8 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use fjall::Readable;
-
 use super::database::{Database, Durability, blocking, corrupt, prefix, unreadable};
+use async_trait::async_trait;
 use earcon_model::{KpiName, Seq, WorkspaceId};
 use earcon_ports::{ErrorKind, PortError, Snapshot, SnapshotStore};
 use earcon_tenancy::WorkspacePass;

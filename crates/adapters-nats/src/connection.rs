@@ -5,16 +5,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_nats::connection::State;
-use async_nats::{Client, ConnectOptions, Event};
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event};
 
 use crate::settings::NatsSettings;
 use earcon_ports::{ErrorKind, PortError};
 
-/// Timeout of the first connection.
+/// Time limit of the first connection.
 const FIRST: Duration = Duration::from_secs(10);
-/// Interval of pings on an idle connection. After two unanswered pings the connection counts as
-/// lost. The library's default would take minutes.
-const PING: Duration = Duration::from_secs(3);
+/// Time limit of one attempt. A frozen server takes the connection and then says nothing; another
+/// server is tried after this.
+const ATTEMPT: Duration = Duration::from_secs(2);
+/// Interval of pings on an idle connection. After two unanswered pings, in three seconds, the
+/// connection counts as lost. The library's default would take minutes.
+const PING: Duration = Duration::from_secs(1);
 /// Longest pause between attempts to reconnect.
 const PAUSE_CAP: Duration = Duration::from_secs(1);
 
@@ -29,10 +32,18 @@ const GRACE: Duration = Duration::from_secs(1);
 /// server answers, or the server refuses the credentials.
 pub async fn connect(nats: &NatsSettings, name: &str) -> Result<Client, PortError> {
     let options = options(nats, name).await?;
-    options.connect(&nats.servers).await.map_err(|error| {
-        let context = format!("cannot connect to NATS at {}", nats.servers.join(", "));
-        PortError::caused(ErrorKind::Unavailable, context, error)
-    })
+    let give_up = tokio::time::Instant::now() + FIRST;
+    loop {
+        match options.clone().connect(&nats.servers).await {
+            Ok(client) => return Ok(client),
+            // A slow server may answer the next attempt.
+            Err(error) if error.kind() == ConnectErrorKind::TimedOut && tokio::time::Instant::now() < give_up => {}
+            Err(error) => {
+                let context = format!("cannot connect to NATS at {}", nats.servers.join(", "));
+                return Err(PortError::caused(ErrorKind::Unavailable, context, error));
+            }
+        }
+    }
 }
 
 /// Connects as [`connect`] does, for callers that can start without NATS: if no server answers,
@@ -65,7 +76,7 @@ async fn options(nats: &NatsSettings, name: &str) -> Result<ConnectOptions, Port
     let reporter = Arc::new(EventReporter::default());
     let mut options = ConnectOptions::new()
         .name(name)
-        .connection_timeout(FIRST)
+        .connection_timeout(ATTEMPT)
         .ping_interval(PING)
         .max_reconnects(None)
         .reconnect_delay_callback(|attempt| (Duration::from_millis(50) * attempt.min(64) as u32).min(PAUSE_CAP))

@@ -9,6 +9,7 @@ mod ordered;
 mod publish;
 pub mod publisher;
 pub mod registry;
+mod repeat;
 mod settings;
 pub mod subject;
 #[cfg(test)]

@@ -16,6 +16,7 @@ use async_nats::{Message, StatusCode, Subscriber};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use tokio::time::Instant;
 
 use super::failure;
 use earcon_ports::{ErrorKind, PortError};
@@ -26,6 +27,14 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 const SILENCE: Duration = Duration::from_secs(3);
 /// Pause between attempts to create a new consumer.
 const PAUSE: Duration = Duration::from_millis(200);
+/// Time limit of the first attempt to create a consumer. JetStream may give it to a server that is
+/// frozen; the next attempt may get another. Each later attempt has [`MORE`] more, up to
+/// [`AT_MOST`], in case the servers are only slow.
+const AT_FIRST: Duration = Duration::from_secs(2);
+const MORE: Duration = Duration::from_secs(1);
+const AT_MOST: Duration = Duration::from_secs(5);
+/// How long a start goes on trying while there is no answer.
+const START_WITHIN: Duration = Duration::from_secs(10);
 
 /// Where a reader starts.
 #[derive(Debug, Clone, Copy)]
@@ -73,8 +82,18 @@ impl Ordered {
     pub(super) async fn begin(context: Context, stream: String, start: Start) -> Result<Self, PortError> {
         let created = created(&context, &stream).await?;
         let reader = Reader { context, stream, created, start };
-        let session = reader.connect().await?;
-        Ok(Self { reader, session })
+        let give_up = Instant::now() + START_WITHIN;
+        let mut limit = AT_FIRST;
+        loop {
+            match within(limit, &reader.stream, reader.connect()).await {
+                Ok(session) => return Ok(Self { reader, session }),
+                Err(error) if error.kind == ErrorKind::Unavailable && Instant::now() < give_up => {
+                    tokio::time::sleep(PAUSE).await;
+                    limit = (limit + MORE).min(AT_MOST);
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Messages that existed at the start.
@@ -156,15 +175,17 @@ impl Reader {
     /// Retries until there is a consumer again.
     async fn reconnect(&self) -> Result<Session, PortError> {
         tracing::debug!(stream = self.stream, "following again");
+        let mut limit = AT_FIRST;
         loop {
-            let attempt = match created(&self.context, &self.stream).await {
+            let attempt = match within(limit, &self.stream, created(&self.context, &self.stream)).await {
                 Ok(created) if created != self.created => {
                     let text = format!("the stream {} was deleted and created again", self.stream);
                     return Err(PortError::new(ErrorKind::Invalid, text));
                 }
-                Ok(_) => self.connect().await,
+                Ok(_) => within(limit, &self.stream, self.connect()).await,
                 Err(error) => Err(error),
             };
+            limit = (limit + MORE).min(AT_MOST);
             match attempt {
                 Ok(session) => return Ok(session),
                 Err(error) if error.kind == ErrorKind::Unavailable => {
@@ -205,6 +226,17 @@ impl Reader {
         })?;
         Ok(Session { subscriber, consumed: 0, pending: consumer.cached_info().num_pending })
     }
+}
+
+/// The result of `attempt`, or `Unavailable` after `limit`.
+async fn within<T>(
+    limit: Duration,
+    stream: &str,
+    attempt: impl Future<Output = Result<T, PortError>>,
+) -> Result<T, PortError> {
+    let late =
+        || PortError::new(ErrorKind::Unavailable, format!("{stream}: no answer from JetStream within {limit:?}"));
+    tokio::time::timeout(limit, attempt).await.unwrap_or_else(|_| Err(late()))
 }
 
 /// Creation time of the stream, nanoseconds.

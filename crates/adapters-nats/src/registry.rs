@@ -18,6 +18,7 @@ use futures_util::StreamExt;
 use super::failure;
 use super::ordered::{Ordered, Start};
 use super::publish::{Outgoing, Patience, Refusal, publish};
+use super::repeat::repeated;
 use earcon_ports::{Change, ErrorKind, PortError, Registry, Revision, Watch};
 
 /// The default bucket of Earcon.
@@ -63,7 +64,13 @@ impl NatsRegistry {
     /// The last message under `key`, from the leader: a value or a delete marker.
     async fn last(&self, key: &str) -> Result<Option<StreamMessage>, PortError> {
         let doing = format!("cannot read {key}");
-        match self.stream.get_last_raw_message_by_subject(&self.subject(key)).await {
+        let subject = self.subject(key);
+        let answer = repeated(
+            &doing,
+            || self.stream.get_last_raw_message_by_subject(&subject),
+            |error| matches!(error.kind(), LastRawMessageErrorKind::Other),
+        );
+        match answer.await? {
             Ok(message) => Ok(Some(message)),
             Err(error) => match error.kind() {
                 LastRawMessageErrorKind::NoMessageFound => Ok(None),

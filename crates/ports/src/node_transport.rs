@@ -1,5 +1,7 @@
 //! Messages between nodes about a workspace, addressed to its owner or to all nodes that subscribe.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -37,14 +39,23 @@ pub trait NodeTransport: Send + Sync + 'static {
     /// The largest size of a request, an answer or a published message, in bytes.
     fn max_bytes(&self) -> usize;
 
-    /// Sends a request to the node that serves the workspace and waits for its answer.
-    async fn request(&self, pass: &WorkspacePass, request: Bytes) -> Result<Bytes, TransportError>;
+    /// Sends a request to the node that serves the workspace under the name `to`, and waits for its
+    /// answer. Without an answer within `within`, the result is `Unknown`.
+    async fn request(
+        &self,
+        pass: &WorkspacePass,
+        to: &str,
+        request: Bytes,
+        within: Duration,
+    ) -> Result<Bytes, TransportError>;
 
-    /// Serves the workspace until `until` completes. Requests that are under way then are still
-    /// delivered before the stream ends.
+    /// Serves the workspace under `name` until `until` completes. Requests that are under way then
+    /// are still delivered before the stream ends. A name consists of letters, digits and `-`. No
+    /// two servers may use one name.
     async fn serve(
         &self,
         pass: &WorkspacePass,
+        name: &str,
         until: BoxFuture<'static, ()>,
     ) -> Result<BoxStream<'static, IncomingRequest>, PortError>;
 

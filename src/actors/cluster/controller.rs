@@ -21,7 +21,7 @@ use crate::actors::remote::server::RpcServer;
 use crate::cluster::{Key, NodeEpoch, NodeRecord, Ownership, Step};
 use crate::telemetry::{Metric, count, gauge};
 use earcon_model::WorkspaceId;
-use earcon_ports::{Change, ErrorKind, PortError, Watch};
+use earcon_ports::{Change, ErrorKind, PortError, Revision, Watch};
 
 const PAUSE: Duration = Duration::from_millis(500);
 /// How often the meta store is searched for workspaces that the table does not know.
@@ -54,7 +54,8 @@ struct ClusterController {
     leaving: Option<(Reply<()>, Instant)>,
     /// Workspaces with a step under way.
     busy: BTreeSet<WorkspaceId>,
-    open: BTreeMap<WorkspaceId, RpcServer>,
+    /// The open workspaces, and the revisions of the entries by which they were opened.
+    open: BTreeMap<WorkspaceId, (Revision, RpcServer)>,
     done_sender: mpsc::UnboundedSender<Done>,
     done: mpsc::UnboundedReceiver<Done>,
 }
@@ -241,7 +242,7 @@ impl ClusterController {
         let StepDone { workspace, result } = done;
         self.busy.remove(&workspace);
         match result {
-            StepResult::Open(server) => drop(self.open.insert(workspace, server)),
+            StepResult::Open(revision, server) => drop(self.open.insert(workspace, (revision, server))),
             StepResult::Entry(revision, ownership) => {
                 self.shared.write(|view| view.set_owner(workspace, revision, ownership));
                 self.shared.changed.notify_waiters();
@@ -264,12 +265,12 @@ impl ClusterController {
             return false;
         }
         let now_ms = self.shared.now_ms();
-        let open: BTreeSet<_> = self.open.keys().cloned().collect();
+        let open: BTreeMap<_, _> = self.open.iter().map(|(id, (revision, _))| (id.clone(), *revision)).collect();
         gauge(Metric::WorkspacesOwned).set(open.len() as f64);
         gauge(Metric::NodesAlive).set(self.shared.read(|view| view.alive(now_ms)) as f64);
         for step in self.shared.read(|view| view.steps(&open, now_ms)) {
             if self.busy.insert(step.workspace().clone()) {
-                count(Metric::WorkspaceMoves, u64::from(!matches!(step, Step::Open(_))));
+                count(Metric::WorkspaceMoves, u64::from(!matches!(step, Step::Open(..))));
                 self.start_step(step);
             }
         }
@@ -296,8 +297,8 @@ impl ClusterController {
 
     fn start_step(&mut self, step: Step) {
         let server = match &step {
-            Step::HandOver(id, ..) | Step::StepDown(id) => self.open.remove(id),
-            Step::Claim(..) | Step::Open(_) => None,
+            Step::HandOver(id, ..) | Step::StepDown(id) => self.open.remove(id).map(|(_, server)| server),
+            Step::Claim(..) | Step::Open(..) => None,
         };
         let (runner, done) = (self.runner.clone(), self.done_sender.clone());
         tokio::spawn(async move { report(&done, Done::Step(runner.run(step, server).await)) });

@@ -9,7 +9,8 @@ use tokio::sync::{Notify, mpsc};
 use crate::actors::ask::Reply;
 use crate::actors::context::Placement;
 use crate::actors::node::OpenError;
-use crate::cluster::{Key, NodeEpoch, Ownership, View};
+use crate::actors::remote::request::RequestNumbers;
+use crate::cluster::{Key, NodeEpoch, Ownership, Term, View};
 use earcon_model::{Clock, WorkspaceId};
 use earcon_ports::{ErrorKind, MetaStore, NodeTransport, PortError, Registry};
 use earcon_tenancy::{Authorizer, WorkspacePass};
@@ -41,6 +42,7 @@ pub struct Cluster {
     transport: Arc<dyn NodeTransport>,
     authorizer: Authorizer,
     shared: Arc<Shared>,
+    requests: RequestNumbers,
     messages: mpsc::UnboundedSender<Message>,
 }
 
@@ -86,8 +88,10 @@ impl Cluster {
         let view = RwLock::new(View::new(me.clone(), lease_ms));
         let shared = Arc::new(Shared { view, changed: Notify::new(), began: Instant::now() });
         let (messages, received) = mpsc::unbounded_channel();
-        let (registry, transport) = (args.registry.clone(), args.transport.clone());
-        (Self { me, registry, transport, authorizer: args.authorizer.clone(), shared, messages }, Inbox(received))
+        let (registry, transport, authorizer) =
+            (args.registry.clone(), args.transport.clone(), args.authorizer.clone());
+        let requests = RequestNumbers::new(me.epoch.clone());
+        (Self { me, registry, transport, authorizer, shared, requests, messages }, Inbox(received))
     }
 
     /// This node's name.
@@ -108,6 +112,11 @@ impl Cluster {
         &self.transport
     }
 
+    /// Numbers the requests of this node to others.
+    pub(in crate::actors) fn requests(&self) -> &RequestNumbers {
+        &self.requests
+    }
+
     pub(super) fn pass(&self, workspace: &WorkspaceId) -> WorkspacePass {
         self.authorizer.system(workspace)
     }
@@ -122,20 +131,31 @@ impl Cluster {
         self.shared.read(|view| view.workspaces().cloned().collect())
     }
 
-    /// The owner of the workspace in the table, as far as this node knows.
-    pub fn owner(&self, workspace: &WorkspaceId) -> Option<NodeEpoch> {
-        self.shared.read(|view| view.owner(workspace).cloned())
+    /// The present term of the workspace, as far as this node knows. `None` without an owner.
+    pub fn term(&self, workspace: &WorkspaceId) -> Option<Term> {
+        self.shared.read(|view| view.term(workspace))
     }
 
-    /// Completes when the workspace has another owner than `from`.
-    pub async fn moved(&self, workspace: &WorkspaceId, from: Option<NodeEpoch>) {
+    /// Completes when the term is over.
+    pub async fn term_ended(&self, workspace: &WorkspaceId, term: &Term) {
         loop {
             let changed = self.shared.changed.notified();
-            if self.owner(workspace) != from {
+            if self.term(workspace).as_ref() != Some(term) {
                 return;
             }
             changed.await;
         }
+    }
+
+    /// Why this node takes no part in the cluster at present: it does not see its own heartbeats.
+    pub fn problem(&self) -> Option<String> {
+        let now_ms = self.shared.now_ms();
+        let (is_steady, unseen_ms) = self.shared.write(|view| {
+            let membership = view.membership();
+            (membership.is_steady(now_ms), membership.unseen_ms(now_ms))
+        });
+        let silent = unseen_ms.map_or(String::new(), |ms| format!(" for {:.1} s", ms as f64 / 1_000.0));
+        (!is_steady).then(|| format!("this node has not seen its own heartbeat in the cluster's table{silent}"))
     }
 
     /// Creates the workspace if there is none, and waits until it has an owner.
@@ -190,7 +210,8 @@ impl Cluster {
         Ok(())
     }
 
-    fn set_owner(&self, workspace: &WorkspaceId, revision: u64, ownership: Ownership) {
+    /// The table says so now.
+    pub(in crate::actors) fn set_owner(&self, workspace: &WorkspaceId, revision: u64, ownership: Ownership) {
         self.shared.write(|view| view.set_owner(workspace.clone(), revision, ownership));
         self.shared.changed.notify_waiters();
     }

@@ -7,7 +7,7 @@ use futures_util::stream;
 
 use super::handle::Cluster;
 use crate::actors::node::Node;
-use crate::actors::remote::client::request_once;
+use crate::actors::remote::ask::ask_once;
 use crate::actors::workspace::command::{DescribeStatus, WorkspaceStatus};
 use crate::cluster::NodeStatus;
 use earcon_model::WorkspaceId;
@@ -75,6 +75,6 @@ impl ClusterStatus {
 
 async fn ask_owner(cluster: &Cluster, workspace: &WorkspaceId) -> Option<WorkspaceStatus> {
     let pass = cluster.pass(workspace);
-    let answer = request_once(cluster.transport().as_ref(), &pass, DescribeStatus);
+    let answer = ask_once(cluster, &pass, DescribeStatus);
     tokio::time::timeout(ANSWER_WITHIN, answer).await.ok()?.ok()
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::handle::ClusterArgs;
 use crate::actors::node::Node;
+use crate::actors::remote::executed::Executed;
 use crate::actors::remote::server::RpcServer;
-use crate::cluster::{Key, NodeEpoch, Ownership, Step};
+use crate::cluster::{Key, NodeEpoch, Ownership, Step, Term};
 use earcon_model::WorkspaceId;
 use earcon_ports::{ErrorKind, NodeTransport, Registry, Revision};
 use earcon_tenancy::Authorizer;
@@ -22,6 +23,8 @@ pub(super) struct StepRunner {
     registry: Arc<dyn Registry>,
     transport: Arc<dyn NodeTransport>,
     authorizer: Authorizer,
+    /// The requests of other nodes, for all workspaces of this node.
+    executed: Executed,
 }
 
 /// A step has ended.
@@ -33,7 +36,7 @@ pub(super) struct StepDone {
 /// The state of a workspace after a step.
 pub(super) enum StepResult {
     /// It is open and served.
-    Open(RpcServer),
+    Open(Revision, RpcServer),
     /// Its entry in the table.
     Entry(Revision, Ownership),
     /// It is closed, or the step failed and is tried again.
@@ -43,7 +46,7 @@ pub(super) enum StepResult {
 impl StepRunner {
     pub(super) fn new(me: NodeEpoch, args: &ClusterArgs, node: Node) -> Self {
         let (registry, transport) = (args.registry.clone(), args.transport.clone());
-        Self { me, node, registry, transport, authorizer: args.authorizer.clone() }
+        Self { me, node, registry, transport, authorizer: args.authorizer.clone(), executed: Executed::default() }
     }
 
     /// Carries out a step. `server` serves the workspace until now, if it is open.
@@ -51,18 +54,20 @@ impl StepRunner {
         let workspace = step.workspace().clone();
         let result = match step {
             Step::Claim(id, expected) => self.write_owner(&id, expected, Some(self.me.clone())).await,
-            Step::Open(id) => self.open(&id).await,
+            Step::Open(id, revision) => self.open(&id, revision).await,
             Step::HandOver(id, expected, to) => self.hand_over(&id, expected, to, server).await,
             Step::StepDown(id) => self.step_down(&id, server).await,
         };
         StepDone { workspace, result }
     }
 
-    async fn open(&self, id: &WorkspaceId) -> StepResult {
+    async fn open(&self, id: &WorkspaceId, revision: Revision) -> StepResult {
         match self.node.open(id).await {
             Ok(_) => {
                 let (node, transport) = (self.node.clone(), self.transport.clone());
-                StepResult::Open(RpcServer::start(node, transport, self.authorizer.system(id)))
+                let term = Term { owner: self.me.clone(), revision };
+                let (pass, executed) = (self.authorizer.system(id), self.executed.clone());
+                StepResult::Open(revision, RpcServer::start(node, transport, pass, term.address(), executed))
             }
             Err(error) => {
                 tracing::warn!(workspace = %id, %error, "an own workspace is not open yet");
@@ -88,7 +93,7 @@ impl StepRunner {
     }
 
     async fn step_down(&self, id: &WorkspaceId, server: Option<RpcServer>) -> StepResult {
-        tracing::warn!(workspace = %id, "another node owns a workspace that was open here; closing it");
+        tracing::warn!(workspace = %id, "another node owns, or has owned, a workspace that was open here; closing it");
         self.node.abandon(id).await;
         stop(server).await;
         StepResult::Nothing

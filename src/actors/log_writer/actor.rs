@@ -154,13 +154,14 @@ impl State {
         group.head = self.args.next - 1;
         group.watermark = self.unsaved.watermark(self.args.next);
         let (events, log) = (group.events.clone(), self.args.context.backends.event_log.clone());
+        let health = self.args.context.log_health.clone();
         let pass = self.args.pass.clone();
         self.writing = Some(group);
         self.depth.set(0);
         let span = tracing::debug_span!("commit", workspace = %pass.workspace(), events = events.len());
         let write = async move {
             let started = Instant::now();
-            let result = if events.is_empty() { Ok(()) } else { log.append(&pass, events).await };
+            let result = if events.is_empty() { Ok(()) } else { health.watch(log.append(&pass, events)).await };
             ask::send(&myself, Message::Written { result, started });
         };
         tokio::spawn(write.instrument(span));

@@ -2,29 +2,42 @@
 //! is gone.
 //!
 //! A request that was not delivered is sent again: between two owners no node serves the workspace
-//! for a few seconds.
+//! for a few seconds. A request that is not answered is sent again to the same owner, which
+//! executes it once. If the workspace has another owner before the answer, a batch of samples is
+//! sent to that one, without the samples that the log holds by then. Other commands fail with
+//! `Unknown`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use super::wire::{decode, encode};
+use super::ask::{ask, decode_reply};
+use super::pieces::pieces;
+use super::seen::SeenHeads;
+use super::taken::Taken;
 use crate::actors::admission::{Admission, IngestError, Receipt};
 use crate::actors::cluster::handle::Cluster;
-use crate::actors::workspace::command::{AnyCommand, Command, Ingest, Ingested, OwnerError};
-use crate::cluster::NodeEpoch;
-use earcon_model::{Arrival, KpiBatch, KpiName, SeriesBatch};
-use earcon_ports::{NodeTransport, TransportError};
+use crate::actors::workspace::command::{AnyCommand, Command, DescribeStatus, Ingest, Ingested, OwnerError};
+use crate::cluster::Term;
+use earcon_model::{Arrival, KpiBatch, Seq};
+use earcon_ports::EventLog;
 use earcon_tenancy::WorkspacePass;
 
 /// Give up after this long without an owner. Must exceed a takeover.
 const GIVE_UP: Duration = Duration::from_secs(12);
 const PAUSE: Duration = Duration::from_millis(50);
-/// How long an owner that hands over may take for its last answers.
-const LAST_ANSWERS: Duration = Duration::from_secs(1);
-/// Upper bounds of the size of a row and a series in a message.
-const ROW_BYTES: usize = 24;
-const SERIES_BYTES: usize = 160;
+/// How soon this node knows of the next owner, after the last one has stepped down.
+const STEPPING_DOWN: Duration = Duration::from_millis(500);
+/// The largest part of the log that is searched for the samples of a batch.
+const SEARCH_AT_MOST: u64 = 100_000;
+/// Events of one page of that search.
+const PAGE: usize = 1_000;
+/// The epoch in the receipt of a batch of which it is unknown whether a log holds all of it.
+const UNKNOWN_EPOCH: &str = "unknown";
+
+/// The owner's answer to [`Ingest`].
+type IngestResult = Result<Result<Ingested, IngestError>, OwnerError>;
 
 /// Sends commands to the owner of one workspace.
 #[derive(Clone)]
@@ -32,43 +45,21 @@ pub struct OwnerClient {
     cluster: Cluster,
     pass: WorkspacePass,
     admission: Admission,
-}
-
-/// Has the present owner execute a command.
-///
-/// # Errors
-/// Those of the owner; `NoOwner` if there is none.
-pub(in crate::actors) async fn request_once<C: Command>(
-    transport: &dyn NodeTransport,
-    pass: &WorkspacePass,
-    command: C,
-) -> Result<C::Reply, OwnerError> {
-    let request = encode::<AnyCommand>(&command.into()).map_err(|_| OwnerError::NotUnderstood)?;
-    match transport.request(pass, request).await {
-        Ok(answer) => decode_reply::<C>(&answer),
-        Err(error) => Err(owner_error(error, pass)),
-    }
-}
-
-fn decode_reply<C: Command>(answer: &[u8]) -> Result<C::Reply, OwnerError> {
-    decode::<Result<C::Reply, OwnerError>>(answer).unwrap_or(Err(OwnerError::NotUnderstood))
-}
-
-fn owner_error(error: TransportError, pass: &WorkspacePass) -> OwnerError {
-    match error {
-        TransportError::NoResponder => OwnerError::NoOwner,
-        TransportError::Unknown(error) => {
-            tracing::warn!(workspace = %pass.workspace(), error, "no answer from the owner");
-            OwnerError::Unknown
-        }
-        TransportError::TooLarge(_) => OwnerError::NotUnderstood,
-    }
+    log: Arc<dyn EventLog>,
+    seen: SeenHeads,
 }
 
 impl OwnerClient {
-    /// `admission` bounds the samples that are on their way to the owner.
-    pub fn new(cluster: Cluster, pass: WorkspacePass, admission: Admission) -> Self {
-        Self { cluster, pass, admission }
+    /// `admission` bounds the samples that are on their way to the owner. The log is searched for
+    /// samples that an owner may have taken before it failed.
+    pub fn new(
+        cluster: Cluster,
+        pass: WorkspacePass,
+        admission: Admission,
+        log: Arc<dyn EventLog>,
+        seen: SeenHeads,
+    ) -> Self {
+        Self { cluster, pass, admission, log, seen }
     }
 
     /// Sends a command until an owner has executed or refused it.
@@ -76,34 +67,42 @@ impl OwnerClient {
     /// # Errors
     /// `NoOwner` if no owner executes commands for a while; the other errors at once.
     pub async fn execute<C: Command>(&self, command: C) -> Result<C::Reply, OwnerError> {
-        let request = encode::<AnyCommand>(&command.into()).map_err(|_| OwnerError::NotUnderstood)?;
-        let deadline = Instant::now() + GIVE_UP;
+        let (result, _) = self.execute_until::<C>(&command.into(), Instant::now() + GIVE_UP).await;
+        result
+    }
+
+    /// Returns the result, and the term of the owner that it is from.
+    async fn execute_until<C: Command>(
+        &self,
+        command: &AnyCommand,
+        deadline: Instant,
+    ) -> (Result<C::Reply, OwnerError>, Option<Term>) {
         loop {
-            let owner = self.cluster.owner(self.pass.workspace());
-            let answer = tokio::select! {
-                answer = self.cluster.transport().request(&self.pass, request.clone()) => answer,
-                // The node that has the request is asleep, dead or cut off.
-                () = self.moved(owner) => Err(TransportError::Unknown("another node owns the workspace now".into())),
+            let term = self.cluster.term(self.pass.workspace());
+            let answer = match &term {
+                Some(term) => ask(&self.cluster, &self.pass, term, command).await,
+                None => Err(OwnerError::NoOwner),
             };
-            let result = match answer {
-                Ok(bytes) => decode_reply::<C>(&bytes),
-                Err(error) => Err(owner_error(error, &self.pass)),
-            };
-            match result {
+            match answer.and_then(|bytes| decode_reply::<C>(&bytes)) {
                 Err(OwnerError::Unavailable | OwnerError::NoOwner) if Instant::now() < deadline => {
                     tokio::time::sleep(PAUSE).await;
                 }
-                Err(OwnerError::Unavailable) => return Err(OwnerError::NoOwner),
-                result => return result,
+                Err(OwnerError::Unavailable) => return (Err(OwnerError::NoOwner), term),
+                result => return (result, term),
             }
         }
     }
 
-    /// Completes some time after the workspace has another owner: an owner that hands over in order
-    /// has answered by then.
-    async fn moved(&self, from: Option<NodeEpoch>) {
-        self.cluster.moved(self.pass.workspace(), from).await;
-        tokio::time::sleep(LAST_ANSWERS).await;
+    /// Whether the result leaves open what the log holds, and the owner can append nothing more. An
+    /// owner that steps down answers that samples failed.
+    async fn is_left_to_successor(&self, result: &IngestResult, term: Option<&Term>) -> bool {
+        match (result, term) {
+            (Err(OwnerError::Unknown), Some(term)) => self.cluster.term(self.pass.workspace()).as_ref() != Some(term),
+            (Ok(Ok(ingested)), Some(term)) if ingested.receipt.failed > 0 => {
+                timeout(STEPPING_DOWN, self.cluster.term_ended(self.pass.workspace(), term)).await.is_ok()
+            }
+            _ => false,
+        }
     }
 
     /// Has the owner take samples in; returns the receipt and the log's epoch. Rows whose fate is
@@ -121,11 +120,98 @@ impl OwnerClient {
             if whole.failed.is_some() {
                 whole.receipt.failed += rows;
             } else {
-                let result = self.execute(Ingest { batches, arrival }).await;
+                let result = self.ingest_piece(batches, arrival).await;
                 whole.add(result, rows);
             }
         }
         whole.finish()
+    }
+
+    /// Sends a piece to the owner. If the owner fails before it answers, the next owner gets the
+    /// samples that the log does not hold.
+    async fn ingest_piece(&self, mut batches: Vec<KpiBatch>, arrival: Arrival) -> IngestResult {
+        let deadline = Instant::now() + GIVE_UP;
+        let since = self.seen.head(&self.pass, self.log.as_ref()).await;
+        let mut taken = Receipt::default();
+        loop {
+            let command = AnyCommand::from(Ingest { batches, arrival });
+            let (result, term) = self.execute_until::<Ingest>(&command, deadline).await;
+            let AnyCommand::Ingest(Ingest { batches: sent, .. }) = command else {
+                return Err(OwnerError::NotUnderstood);
+            };
+            if Instant::now() >= deadline || !self.is_left_to_successor(&result, term.as_ref()).await {
+                return result.map(|result| self.merge(result, &sent, taken));
+            }
+            let Some(since) = since else { return Err(OwnerError::Unknown) };
+            batches = self.remove_taken(sent, since, deadline, &mut taken).await?;
+            if batches.is_empty() {
+                let head = self.log.head(&self.pass).await.ok().flatten().ok_or(OwnerError::Unknown)?;
+                let epoch = head.epochs.epoch_of(taken.seq).to_owned();
+                return Ok(Ok(Ingested { receipt: taken, epoch }));
+            }
+            tracing::info!(workspace = %self.pass.workspace(), "samples are sent again to the next owner");
+        }
+    }
+
+    /// Adds the samples that an earlier owner took to the result for the others.
+    fn merge(
+        &self,
+        result: Result<Ingested, IngestError>,
+        sent: &[KpiBatch],
+        taken: Receipt,
+    ) -> Result<Ingested, IngestError> {
+        let ingested = match result {
+            Err(error) if taken == Receipt::default() => return Err(error),
+            Err(_) => {
+                let failed = sent.iter().map(|batch| batch.rows().count() as u64).sum();
+                return Ok(Ingested { receipt: Receipt { failed, ..taken }, epoch: UNKNOWN_EPOCH.to_owned() });
+            }
+            Ok(ingested) => ingested,
+        };
+        let receipt = Receipt {
+            accepted: ingested.receipt.accepted + taken.accepted,
+            late: ingested.receipt.late + taken.late,
+            seq: ingested.receipt.seq.max(taken.seq),
+            ..ingested.receipt
+        };
+        if receipt.seq > 0 {
+            self.seen.saw(self.pass.workspace(), receipt.seq);
+        }
+        Ok(Ingested { receipt, ..ingested })
+    }
+
+    /// Removes the samples that the log holds after `since`, and adds them to the receipt.
+    ///
+    /// # Errors
+    /// `Unknown` if the log cannot be searched.
+    async fn remove_taken(
+        &self,
+        batches: Vec<KpiBatch>,
+        since: Seq,
+        deadline: Instant,
+        receipt: &mut Receipt,
+    ) -> Result<Vec<KpiBatch>, OwnerError> {
+        // The answer comes from an owner of a later term, which has opened the log before it served
+        // requests. So the earlier owner can append nothing more.
+        let (status, _) = self.execute_until::<DescribeStatus>(&AnyCommand::from(DescribeStatus), deadline).await;
+        let head = status.map_err(|_| OwnerError::Unknown)?.seq;
+        if !(since..=since.saturating_add(SEARCH_AT_MOST)).contains(&head) {
+            return Err(OwnerError::Unknown);
+        }
+        let mut taken = Taken::new(&batches);
+        let mut next = since + 1;
+        while next <= head {
+            let page = self.log.read(&self.pass, next, PAGE).await.map_err(|_| OwnerError::Unknown)?;
+            // The events in between may have been trimmed.
+            if page.events.first().is_none_or(|event| event.seq != next) {
+                return Err(OwnerError::Unknown);
+            }
+            for event in &page.events {
+                taken.add(event);
+                next = event.seq + 1;
+            }
+        }
+        Ok(taken.remove_from(batches, receipt))
     }
 }
 
@@ -138,7 +224,7 @@ struct Parts {
 }
 
 impl Parts {
-    fn add(&mut self, result: Result<Result<Ingested, IngestError>, OwnerError>, rows: u64) {
+    fn add(&mut self, result: IngestResult, rows: u64) {
         let error = match result {
             Ok(Ok(Ingested { receipt, epoch })) => {
                 self.epoch = Some(epoch);
@@ -152,7 +238,7 @@ impl Parts {
             Ok(Err(error)) => error,
             Err(OwnerError::Unknown) => {
                 // Samples may have been taken: this is not the refusal of a whole batch.
-                self.epoch = Some("unknown".to_owned());
+                self.epoch = Some(UNKNOWN_EPOCH.to_owned());
                 IngestError::Unavailable
             }
             Err(OwnerError::Unavailable | OwnerError::NoOwner | OwnerError::NotUnderstood) => IngestError::Unavailable,
@@ -169,121 +255,5 @@ impl Parts {
     }
 }
 
-/// Cuts a batch so that each piece fits into a message. The rows of a series stay in their order.
-/// Rows are copied only if their series has to be cut.
-fn pieces(batches: Vec<KpiBatch>, max_bytes: usize) -> Vec<Vec<KpiBatch>> {
-    let rows_at_most = (max_bytes.saturating_sub(8_192) / ROW_BYTES).max(1);
-    let mut pieces = Pieces { max_bytes, full: Vec::new(), last: Vec::new(), last_bytes: 0 };
-    for KpiBatch { kpi, series } in batches {
-        for mut whole in series {
-            if whole.rows.len() <= rows_at_most {
-                pieces.add(&kpi, whole);
-                continue;
-            }
-            let rows = std::mem::take(&mut whole.rows);
-            // The end-of-series marker comes after all rows.
-            let ended_at_ms = whole.ended_at_ms.take();
-            let mut chunks = rows.chunks(rows_at_most).peekable();
-            while let Some(chunk) = chunks.next() {
-                let ended_at_ms = ended_at_ms.filter(|_| chunks.peek().is_none());
-                pieces.add(&kpi, SeriesBatch { rows: chunk.to_vec(), ended_at_ms, ..whole.clone() });
-            }
-        }
-    }
-    pieces.finish()
-}
-
-/// The pieces of a batch while it is cut.
-struct Pieces {
-    max_bytes: usize,
-    full: Vec<Vec<KpiBatch>>,
-    last: Vec<KpiBatch>,
-    /// An upper bound of the size of the last piece.
-    last_bytes: usize,
-}
-
-impl Pieces {
-    /// Adds rows that fit into a message, to the last piece if it has room for them.
-    fn add(&mut self, kpi: &KpiName, series: SeriesBatch) {
-        let names = kpi.as_str().len() + series.labels.as_str().len();
-        let bytes = SERIES_BYTES + names + series.rows.len() * ROW_BYTES;
-        if self.last_bytes > 0 && self.last_bytes + bytes > self.max_bytes {
-            self.full.push(std::mem::take(&mut self.last));
-            self.last_bytes = 0;
-        }
-        self.last_bytes += bytes;
-        match self.last.last_mut().filter(|last| last.kpi == *kpi) {
-            Some(last) => last.series.push(series),
-            None => self.last.push(KpiBatch { kpi: kpi.clone(), series: vec![series] }),
-        }
-    }
-
-    fn finish(mut self) -> Vec<Vec<KpiBatch>> {
-        if !self.last.is_empty() {
-            self.full.push(self.last);
-        }
-        self.full
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use earcon_model::{Labels, Sample};
-
-    fn batch(kpi: &str, series: usize, rows: u32) -> KpiBatch {
-        let series = (0..series)
-            .map(|i| {
-                let rows = (0..rows).map(|row| (row, Sample { timestamp_ms: i64::MAX, value: f64::from(row) }));
-                SeriesBatch::gauge(Labels::parse(&format!("s:{i}")).unwrap(), rows.collect())
-            })
-            .collect();
-        KpiBatch { kpi: KpiName::new(kpi).unwrap(), series }
-    }
-
-    #[test]
-    fn pieces_fit_and_lose_nothing() {
-        let batches = vec![batch("a", 3, 10), batch("b", 1, 100_000), batch("c", 500, 2)];
-        let max_bytes = 100_000;
-        let pieces = pieces(batches.clone(), max_bytes);
-        assert!(pieces.len() > 10);
-        for piece in &pieces {
-            let bytes = encode(&AnyCommand::from(Ingest { batches: piece.clone(), arrival: Arrival::Live })).unwrap();
-            assert!(bytes.len() <= max_bytes, "{}", bytes.len());
-        }
-        let rows = |batches: &[KpiBatch]| -> Vec<(String, String, u32)> {
-            let mut all = Vec::new();
-            for batch in batches {
-                for series in &batch.series {
-                    all.extend(
-                        series
-                            .rows
-                            .iter()
-                            .map(|(row, _)| (batch.kpi.as_str().to_owned(), series.labels.as_str().to_owned(), *row)),
-                    );
-                }
-            }
-            all
-        };
-        assert_eq!(rows(&pieces.concat()), rows(&batches));
-    }
-
-    #[test]
-    fn a_series_ends_with_the_last_of_its_pieces() {
-        let mut large = batch("a", 1, 1_000);
-        large.series[0].ended_at_ms = Some(7);
-        let mut empty = batch("b", 1, 0);
-        empty.series[0].ended_at_ms = Some(8);
-        let pieces = pieces(vec![large, empty], 10_000);
-        let ends: Vec<_> = pieces.iter().flatten().flat_map(|one| &one.series).map(|one| one.ended_at_ms).collect();
-        assert!(ends.len() > 3);
-        assert_eq!(ends.iter().flatten().collect::<Vec<_>>(), [&7, &8]);
-        assert!(ends[ends.len() - 2..].iter().all(Option::is_some), "{ends:?}");
-    }
-
-    #[test]
-    fn a_small_batch_stays_whole() {
-        assert_eq!(pieces(vec![batch("a", 2, 2), batch("b", 1, 1)], 1_000_000).len(), 1);
-        assert!(pieces(Vec::new(), 1_000_000).is_empty());
-    }
-}
+mod tests;

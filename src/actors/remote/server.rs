@@ -2,7 +2,8 @@
 //!
 //! Not an actor: it owns only its subscription. Each request is a task of its own, so that a slow
 //! commit delays no other request; their number is bounded. The workspace is looked up for each
-//! request, because it may have been opened again.
+//! request, because it may have been opened again. A request that arrives more than once is
+//! executed once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,8 @@ use futures_util::{FutureExt, StreamExt};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
+use super::executed::Executed;
+use super::request::Header;
 use super::wire::{decode, encode};
 use crate::actors::node::Node;
 use crate::actors::workspace::command::{AnyCommand, OwnerError};
@@ -29,10 +32,16 @@ pub struct RpcServer {
 }
 
 impl RpcServer {
-    /// Starts serving the workspace of `pass`.
-    pub fn start(node: Node, transport: Arc<dyn NodeTransport>, pass: WorkspacePass) -> Self {
+    /// Starts serving the workspace of `pass` under an address.
+    pub(in crate::actors) fn start(
+        node: Node,
+        transport: Arc<dyn NodeTransport>,
+        pass: WorkspacePass,
+        address: String,
+        executed: Executed,
+    ) -> Self {
         let (stop, stopped) = oneshot::channel();
-        let executor = Arc::new(Executor { node, pass });
+        let executor = Arc::new(Executor { node, pass, address, executed });
         let task = tokio::spawn(serve(executor, transport, stopped));
         Self { stop, task }
     }
@@ -47,13 +56,15 @@ impl RpcServer {
 struct Executor {
     node: Node,
     pass: WorkspacePass,
+    address: String,
+    executed: Executed,
 }
 
 async fn serve(executor: Arc<Executor>, transport: Arc<dyn NodeTransport>, stopped: oneshot::Receiver<()>) {
     let stopped = stopped.map(|_sent_or_dropped| ()).shared();
     let permits = Arc::new(Semaphore::new(AT_ONCE));
     loop {
-        match transport.serve(&executor.pass, stopped.clone().boxed()).await {
+        match transport.serve(&executor.pass, &executor.address, stopped.clone().boxed()).await {
             Ok(mut requests) => {
                 while let Some(request) = requests.next().await {
                     let Ok(permit) = permits.clone().acquire_owned().await else { return };
@@ -80,18 +91,26 @@ async fn serve(executor: Arc<Executor>, transport: Arc<dyn NodeTransport>, stopp
 impl Executor {
     async fn execute(&self, request: IncomingRequest) {
         let IncomingRequest { body, reply } = request;
-        let answer = match decode::<AnyCommand>(&body) {
-            None => refuse(OwnerError::NotUnderstood),
-            Some(command) => match self.node.find(self.pass.workspace()) {
-                Ok(Some(workspace)) => workspace.execute_any(command).await,
-                Ok(None) | Err(_) => refuse(OwnerError::Unavailable),
-            },
+        let Some((header, command)) = decode::<(Header, AnyCommand)>(&body) else {
+            reply(encoded(refuse(OwnerError::NotUnderstood)));
+            return;
         };
-        reply(answer.unwrap_or_else(|error| {
-            tracing::error!(error, "an answer could not be encoded");
-            Bytes::new()
-        }));
+        if !self.executed.arrived(&header, reply) {
+            return;
+        }
+        let answer = match self.node.find(self.pass.workspace()) {
+            Ok(Some(workspace)) => workspace.execute_any(command).await,
+            Ok(None) | Err(_) => refuse(OwnerError::Unavailable),
+        };
+        self.executed.finished(&header, encoded(answer));
     }
+}
+
+fn encoded(answer: Result<Bytes, String>) -> Bytes {
+    answer.unwrap_or_else(|error| {
+        tracing::error!(error, "an answer could not be encoded");
+        Bytes::new()
+    })
 }
 
 /// Encodes an error; it has the same bytes for each type of reply.

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use super::*;
 
 fn id(name: &str) -> WorkspaceId {
@@ -16,7 +18,7 @@ fn record(node: &str) -> NodeRecord {
 /// Nodes that step in turn over one table, as if every write reached all of them at once.
 struct World {
     views: BTreeMap<String, View>,
-    open: BTreeMap<String, BTreeSet<WorkspaceId>>,
+    open: BTreeMap<String, BTreeMap<WorkspaceId, u64>>,
     table: BTreeMap<WorkspaceId, (u64, Ownership)>,
     now_ms: i64,
 }
@@ -37,7 +39,7 @@ impl World {
             view.set_owner(workspace.clone(), *revision, ownership.clone());
         });
         self.views.insert(node.into(), view);
-        self.open.insert(node.into(), BTreeSet::new());
+        self.open.insert(node.into(), BTreeMap::new());
     }
 
     fn crash(&mut self, node: &str) {
@@ -70,8 +72,8 @@ impl World {
     fn act(&mut self, node: &str, step: Step) {
         let open = self.open.get_mut(node).unwrap();
         let (workspace, expected, owner) = match step {
-            Step::Open(workspace) => {
-                open.insert(workspace);
+            Step::Open(workspace, revision) => {
+                open.insert(workspace, revision);
                 return;
             }
             Step::StepDown(workspace) => {
@@ -94,13 +96,13 @@ impl World {
     }
 
     fn assert_each_workspace_open_once(&self) {
-        let all: Vec<_> = self.open.values().flatten().collect();
+        let all: Vec<_> = self.open.values().flat_map(BTreeMap::keys).collect();
         let distinct: BTreeSet<_> = all.iter().collect();
         assert_eq!(all.len(), distinct.len(), "a workspace is open on two nodes");
     }
 
     fn loads(&self) -> Vec<usize> {
-        self.open.values().map(BTreeSet::len).collect()
+        self.open.values().map(BTreeMap::len).collect()
     }
 }
 
@@ -160,7 +162,19 @@ fn the_last_node_leaves_its_workspaces_to_the_next_that_joins() {
 fn a_node_that_lost_a_workspace_steps_down_even_if_cut_off() {
     let mut view = View::new(epoch("a"), 3_000);
     view.set_owner(id("w"), 5, Ownership { owner: Some(epoch("b")) });
-    assert_eq!(view.steps(&BTreeSet::from([id("w")]), 1_000_000), [Step::StepDown(id("w"))]);
+    assert_eq!(view.steps(&BTreeMap::from([(id("w"), 4)]), 1_000_000), [Step::StepDown(id("w"))]);
+}
+
+#[test]
+fn a_workspace_that_another_node_owned_meanwhile_is_closed_and_opened_again() {
+    let mut view = View::new(epoch("a"), 3_000);
+    view.membership().record_heartbeat("a", record("a"), 0, 0);
+    view.set_owner(id("w"), 5, Ownership { owner: Some(epoch("a")) });
+    assert_eq!(view.steps(&BTreeMap::from([(id("w"), 5)]), 0), []);
+    // The owner in between, at revision 6, was not seen here.
+    view.set_owner(id("w"), 7, Ownership { owner: Some(epoch("a")) });
+    assert_eq!(view.steps(&BTreeMap::from([(id("w"), 5)]), 0), [Step::StepDown(id("w"))]);
+    assert_eq!(view.steps(&BTreeMap::new(), 0), [Step::Open(id("w"), 7)]);
 }
 
 #[test]

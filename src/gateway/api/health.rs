@@ -22,7 +22,7 @@ pub(crate) async fn healthz() -> &'static str {
 
 /// Every known workspace of this node is open and takes samples. If not, the text says why.
 #[utoipa::path(get, path = "/readyz", tag = "operations", responses(
-    (status = 200, description = "ready", body = String), (status = 503, description = "shutting down, or samples cannot be stored", body = String)))]
+    (status = 200, description = "ready", body = String), (status = 503, description = "shutting down, or samples cannot be stored, or the log or the cluster's table does not answer", body = String)))]
 pub(crate) async fn readyz(State(state): State<ApiState>) -> Response {
     // Requests are answered only after every workspace is open.
     match not_ready(&state) {
@@ -38,6 +38,9 @@ fn not_ready(state: &ApiState) -> Option<String> {
     }
     if let Some(problem) = state.storage.problem() {
         return Some(format!("samples are refused: {problem}"));
+    }
+    if let Some(problem) = state.directory.problem() {
+        return Some(problem);
     }
     let failed = state.directory.failed();
     let (workspace, error) = failed.first()?;

@@ -27,7 +27,7 @@ async fn follow(cluster: &TestCluster, node: usize) -> Socket {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs NATS and Cassandra"]
-async fn database_restart_delays_history_only() {
+async fn database_freeze_and_restart_delay_history_only() {
     let mut cassandra = Cassandra::start().await;
     let cluster = TestCluster::start_on(3, cassandra.address()).await;
     let mut ledger = Ledger::default();
@@ -35,6 +35,12 @@ async fn database_restart_delays_history_only() {
     let (owner, via, watcher) = cluster.roles().await;
     ledger.assert_history(cluster.node(via).url()).await;
     let mut follower = follow(&cluster, watcher).await;
+
+    cassandra.pause();
+    let (frozen, again) = cluster.feed(&mut ledger, via, Duration::from_secs(3)).await;
+    assert_eq!(again, 0, "no batch is refused while the database is frozen");
+    cluster.all_ready().await;
+    cassandra.wake();
 
     cassandra.kill();
     let (longest, again) = cluster.feed(&mut ledger, via, Duration::from_secs(5)).await;
@@ -55,8 +61,8 @@ async fn database_restart_delays_history_only() {
     let head = ledger.assert_log(cluster.node(via).url()).await;
     let stored = ledger.assert_history(cluster.node(watcher).url()).await;
     eprintln!(
-        "a restart of Cassandra: acknowledged {} samples, stored {stored}, events {head}, most behind {behind} events, \
-         longest wait of a batch {longest:.2?}, caught up {caught_up:.1?} after its start",
+        "a freeze and a restart of Cassandra: acknowledged {} samples, stored {stored}, events {head}, most behind \
+         {behind} events, longest wait of a batch {frozen:.2?} while frozen, {longest:.2?} while away, caught up {caught_up:.1?} after its start",
         ledger.acknowledged()
     );
 }

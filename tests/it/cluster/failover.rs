@@ -84,10 +84,10 @@ async fn nats_restart_loses_nothing_and_leaves_one_owner() {
     let (owner, via, watcher) = cluster.roles().await;
     let follower = Watcher::on(&cluster, watcher).await;
 
-    cluster.nats.kill();
+    cluster.nats[0].kill();
     // Longer than the lease: a node that hears nothing must not declare others dead.
     tokio::time::sleep(Duration::from_secs(LEASE + 2)).await;
-    cluster.nats.restart().await;
+    cluster.nats[0].restart().await;
     let (longest, again) = cluster.feed(&mut ledger, via, Duration::from_secs(4)).await;
     cluster.feed(&mut ledger, owner, Duration::from_secs(1)).await;
     // A node that reconnects much later than the others may lose its workspace. So the owner may

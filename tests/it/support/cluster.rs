@@ -18,7 +18,8 @@ pub(crate) const LEASE: u64 = 3;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct TestCluster {
-    pub(crate) nats: NatsServer,
+    /// One, or three that store the same.
+    pub(crate) nats: Vec<NatsServer>,
     cql: String,
     keyspace: String,
     nodes: Vec<Option<Program>>,
@@ -35,7 +36,18 @@ impl TestCluster {
     /// Starts `count` nodes on the database at `cql`.
     pub(crate) async fn start_on(count: usize, cql: String) -> Self {
         let turn = ONE_AT_A_TIME.lock().await;
-        let nats = NatsServer::start().await;
+        let nats = vec![NatsServer::start().await];
+        Self::start_with(count, nats, cql, turn).await
+    }
+
+    /// Starts `count` nodes on three NATS servers and the shared test database.
+    pub(crate) async fn start_replicated(count: usize) -> Self {
+        let turn = ONE_AT_A_TIME.lock().await;
+        let nats = NatsServer::start_cluster(3).await;
+        Self::start_with(count, nats, super::cql::test_database(), turn).await
+    }
+
+    async fn start_with(count: usize, nats: Vec<NatsServer>, cql: String, turn: MutexGuard<'static, ()>) -> Self {
         let keyspace = format!("it_{}", uuid::Uuid::new_v4().simple());
         let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
         let mut cluster = Self { nats, cql, keyspace, nodes: Vec::new(), http, _turn: turn };
@@ -64,7 +76,8 @@ impl TestCluster {
             set("STORAGE__META", "cql".into()),
             set("STORAGE__FLUSH_SECONDS", "1".into()),
             set("STREAMS__SNAPSHOT_SECONDS", "2".into()),
-            set("NATS__SERVERS", self.nats.url()),
+            set("NATS__SERVERS", self.nats.iter().map(NatsServer::url).collect::<Vec<_>>().join(",")),
+            set("NATS__REPLICAS", self.nats.len().to_string()),
             set("CQL__NODES", self.cql.clone()),
             set("CQL__KEYSPACE", self.keyspace.clone()),
             set("CLUSTER__ENABLED", "true".into()),

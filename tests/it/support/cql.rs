@@ -10,6 +10,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
+use super::program::send_signal;
+
 /// The address of the shared test database. Panics if there is none.
 pub(crate) fn test_database() -> String {
     std::env::var("EARCON_TEST_CQL").expect("EARCON_TEST_CQL; scripts/servers/run.sh starts a database and sets it")
@@ -49,6 +51,16 @@ impl Cassandra {
             child.kill().expect("it can be killed");
             child.wait().expect("it ends");
         }
+    }
+
+    /// SIGSTOP: the process stays but does nothing.
+    pub(crate) fn pause(&self) {
+        send_signal("-STOP", self.child.as_ref().expect("Cassandra runs"));
+    }
+
+    /// SIGCONT: the process continues.
+    pub(crate) fn wake(&self) {
+        send_signal("-CONT", self.child.as_ref().expect("Cassandra runs"));
     }
 
     /// Starts the node on its old data; returns when it accepts connections.

@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::timeout;
 
+use super::program::send_signal;
+
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running server; killed when dropped.
@@ -20,7 +22,7 @@ pub(crate) struct NatsServer {
     program: PathBuf,
     port: u16,
     monitor: u16,
-    more: Vec<&'static str>,
+    more: Vec<String>,
     data: TempDir,
     child: Option<Child>,
 }
@@ -32,13 +34,53 @@ impl NatsServer {
     }
 
     /// Starts a server with additional arguments.
-    pub(crate) async fn start_with(more: &[&'static str]) -> Self {
-        let program = program().expect("a nats-server; scripts/servers/run.sh downloads it and sets the path");
-        let data = TempDir::new().expect("a temporary directory");
-        let mut server =
-            Self { program, port: free_port(), monitor: free_port(), more: more.into(), data, child: None };
+    pub(crate) async fn start_with(more: &[&str]) -> Self {
+        let mut server = Self::new(more.iter().map(ToString::to_string).collect());
         server.restart().await;
         server
+    }
+
+    fn new(more: Vec<String>) -> Self {
+        let program = program().expect("a nats-server; scripts/servers/run.sh downloads it and sets the path");
+        let data = TempDir::new().expect("a temporary directory");
+        Self { program, port: free_port(), monitor: free_port(), more, data, child: None }
+    }
+
+    /// Starts `count` servers as one cluster, with the pings and the syncing of the shipped
+    /// configuration. Server `i` is called `nats-i`.
+    pub(crate) async fn start_cluster(count: usize) -> Vec<Self> {
+        let ports: Vec<u16> = (0..count).map(|_| free_port()).collect();
+        let routes: Vec<String> = ports.iter().map(|port| format!("nats://127.0.0.1:{port}")).collect();
+        let mut servers: Vec<Self> = (0..count).map(|_| Self::new(Vec::new())).collect();
+        for (number, (server, port)) in servers.iter_mut().zip(&ports).enumerate() {
+            let (everywhere, of_routes) = shipped_pings();
+            let config = format!(
+                "server_name: nats-{number}\njetstream {{ sync_interval: always }}\n{everywhere}\n\
+                 cluster {{ name: test, listen: \"127.0.0.1:{port}\", routes: {routes:?}\n{of_routes}\n}}\n"
+            );
+            let file = server.data.path().join("nats.conf");
+            std::fs::write(&file, config).expect("the configuration");
+            server.more = vec!["--config".into(), file.display().to_string()];
+            server.spawn();
+        }
+        for server in &servers {
+            server.healthy().await;
+        }
+        servers
+    }
+
+    /// SIGSTOP: the process stays but does nothing.
+    pub(crate) fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    /// SIGCONT: the process continues.
+    pub(crate) fn wake(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        send_signal(name, self.child.as_ref().expect("the server runs"));
     }
 
     /// Kills the server with SIGKILL.
@@ -52,6 +94,11 @@ impl NatsServer {
     /// Starts the server again on the same port.
     pub(crate) async fn restart(&mut self) {
         self.kill();
+        self.spawn();
+        self.healthy().await;
+    }
+
+    fn spawn(&mut self) {
         let child = Command::new(&self.program)
             .args(["--addr", "127.0.0.1", "--port", &self.port.to_string(), "--http_port", &self.monitor.to_string()])
             .args(["--jetstream", "--store_dir"])
@@ -62,8 +109,15 @@ impl NatsServer {
             .spawn()
             .expect("nats-server starts");
         self.child = Some(child);
+    }
+
+    /// Waits until the server is healthy: all its streams are up to date.
+    pub(crate) async fn healthy(&self) {
         let health = format!("http://127.0.0.1:{}/healthz", self.monitor);
-        super::eventually("nats-server is healthy", || async { reqwest::get(&health).await.ok() }).await;
+        super::eventually("nats-server is healthy", || async {
+            reqwest::get(&health).await.ok()?.error_for_status().ok()
+        })
+        .await;
     }
 
     pub(crate) fn url(&self) -> String {
@@ -91,6 +145,18 @@ impl Drop for NatsServer {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// The lines about pings in the shipped configuration: those of all connections, and those of the
+/// routes between servers.
+fn shipped_pings() -> (String, String) {
+    let shipped = include_str!("../../../config/nats-server.conf");
+    let lines = |indent: &str| -> String {
+        let pings =
+            shipped.lines().filter(|line| line.strip_prefix(indent).is_some_and(|line| line.starts_with("ping_")));
+        pings.map(|line| format!("{line}\n")).collect()
+    };
+    (lines(""), lines("  "))
 }
 
 fn program() -> Option<PathBuf> {

@@ -70,15 +70,20 @@ impl Program {
         assert!(status.success(), "a shutdown in order succeeds: {status}");
     }
 
-    fn signal(&self, signal: &str) {
-        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
-        assert!(sent.is_ok_and(|status| status.success()), "kill {signal}");
+    fn signal(&self, name: &str) {
+        send_signal(name, &self.child);
     }
 
     fn end(&mut self) {
         self.child.kill().expect("SIGKILL");
         self.child.wait().expect("it is gone");
     }
+}
+
+/// Sends a signal, such as `-STOP`, to a process.
+pub(crate) fn send_signal(name: &str, child: &Child) {
+    let sent = Command::new("kill").args([name, &child.id().to_string()]).status();
+    assert!(sent.is_ok_and(|status| status.success()), "kill {name}");
 }
 
 impl Drop for Program {

@@ -3,15 +3,13 @@
 
 use std::sync::Arc;
 
-use fjall::{Keyspace, OwnedWriteBatch, Readable, Snapshot};
-
 use super::block::{self, SEALED_ROWS};
 use super::history::History;
 use super::memtable::FlushBatch;
 use super::records::{Head, IndexEntry, Keys, decode, encode, first_of};
 use super::rows::{in_time_order, merged};
 use super::writer_state::{OpenBlock, Tail, WriterState};
-use crate::database::{Database, Durability, corrupt, unreadable};
+use crate::database::{Database, Durability, Snapshot, Table, WriteBatch, corrupt, unreadable};
 use earcon_history::rollup::{HOUR_MS, MINUTE_MS, buckets};
 use earcon_model::{Anomaly, Seq, SeriesId};
 use earcon_ports::{PortError, SampleRow};
@@ -54,7 +52,7 @@ pub(super) struct Draft<'a> {
     pub(super) keys: &'a Keys,
     /// The state before the changes.
     pub(super) snapshot: Snapshot,
-    batch: OwnedWriteBatch,
+    batch: WriteBatch,
     added: u64,
     removed: u64,
 }
@@ -82,7 +80,7 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    pub(super) fn remove(&mut self, table: &Keyspace, key: Vec<u8>, bytes: u64) {
+    pub(super) fn remove(&mut self, table: &Table, key: Vec<u8>, bytes: u64) {
         self.removed += bytes;
         self.batch.remove(table, key);
     }
@@ -275,7 +273,7 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    fn read_block(&self, table: &Keyspace, id: SeriesId, first_ms: i64) -> Result<Vec<SampleRow>, PortError> {
+    fn read_block(&self, table: &Table, id: SeriesId, first_ms: i64) -> Result<Vec<SampleRow>, PortError> {
         let stored = self.snapshot.get(table, self.keys.block(id, first_ms)).map_err(unreadable)?;
         block::decode(&stored.ok_or_else(|| corrupt("a block"))?)
     }

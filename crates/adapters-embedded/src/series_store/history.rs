@@ -2,8 +2,6 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use fjall::Readable;
-
 use super::memtable::Memtable;
 use super::records::{Head, Keys, SeriesRecord, decode};
 use super::view::View;

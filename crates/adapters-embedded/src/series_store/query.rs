@@ -3,14 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 
-use fjall::{Guard, Keyspace, Readable};
-
 use super::block;
 use super::history::History;
 use super::records::{IndexEntry, decode, first_of};
 use super::rows::{merged, within};
 use super::view::View;
-use crate::database::{corrupt, unreadable};
+use crate::database::{Entry, Table, corrupt, unreadable};
 use earcon_history::rollup::{Bucket, HOUR_MS, MINUTE_MS, Steps, start_of};
 use earcon_model::{Labels, SeriesId};
 use earcon_ports::{PortError, RollupSeries, SampleRow, SampleSeries, SeriesQuery};
@@ -124,10 +122,10 @@ impl View<'_> {
     /// Entries of `table` that may hold rows of `span`. The table has the keys of blocks.
     fn blocks_in(
         &self,
-        table: &Keyspace,
+        table: &Table,
         id: SeriesId,
         span: Span,
-    ) -> Result<impl Iterator<Item = Guard> + use<>, PortError> {
+    ) -> Result<impl Iterator<Item = Entry> + use<>, PortError> {
         let before = self.keys.block(id, i64::MIN)..=self.keys.block(id, span.from_ms);
         let start = match self.snapshot.range(table, before).next_back() {
             Some(entry) => entry.key().map_err(unreadable)?.to_vec(),
@@ -176,7 +174,7 @@ impl View<'_> {
 
     fn add_block(
         &self,
-        table: &Keyspace,
+        table: &Table,
         key: &[u8],
         memory: &[SampleRow],
         span: Span,

@@ -2,14 +2,12 @@
 //!
 //! Both flush first, so that all rows are in blocks.
 
-use fjall::Readable;
-
 use super::block;
 use super::flush::Draft;
 use super::history::History;
 use super::records::{IndexEntry, decode, series_of};
 use super::writer_state::WriterState;
-use crate::database::unreadable;
+use crate::database::{Entry, unreadable};
 use earcon_model::SeriesId;
 use earcon_ports::PortError;
 
@@ -151,7 +149,7 @@ impl Draft<'_> {
     fn forget_anomalies(&mut self, before_ms: i64) -> Result<(), PortError> {
         let tables = &self.database.history;
         let start = self.keys.anomalies_from(before_ms);
-        for entry in self.snapshot.range(&tables.anomalies, start..).map(fjall::Guard::into_inner) {
+        for entry in self.snapshot.range(&tables.anomalies, start..).map(Entry::into_inner) {
             let (key, value) = entry.map_err(unreadable)?;
             if !key.starts_with(self.keys.all()) {
                 break;

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use fjall::{Readable, Snapshot};
-
 use super::records::{Keys, decode};
-use crate::database::{Database, unreadable};
+use crate::database::{Database, Snapshot, unreadable};
 use earcon_model::{Anomaly, AnomalyId};
 use earcon_ports::PortError;
 

@@ -6,16 +6,18 @@ use std::time::Duration;
 use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::{
-    Config, DirectGetErrorKind, DiscardPolicy, Info, LastRawMessageErrorKind, PurgeErrorKind, RawMessageErrorKind,
-    RetentionPolicy, StorageType, Stream,
+    Config, DiscardPolicy, Info, PurgeErrorKind, RawMessageError, RawMessageErrorKind, RetentionPolicy, StorageType,
+    Stream,
 };
 use async_nats::jetstream::{self, Context, ErrorCode};
 use async_nats::{HeaderMap, Message};
 use bytes::Bytes;
+use tokio::time::timeout;
 
 use super::frame::{MessageId, Position};
 use super::settings::JetStreamLogSettings;
 use crate::failure;
+use crate::repeat::repeated;
 use earcon_model::WorkspaceId;
 use earcon_ports::{ErrorKind, PortError};
 
@@ -28,6 +30,9 @@ const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
 /// Extra room above the log's own limit, if the account requires a limit on the stream, so that
 /// fences always fit.
 const FENCE_ROOM: u64 = 4 << 20;
+/// Time limit for a replica to answer a read. After it, the leader is asked: the replica may be
+/// frozen, and the servers go on sending requests to it until they notice.
+const REPLICA_WITHIN: Duration = Duration::from_secs(1);
 
 /// A message of the stream.
 #[derive(Debug, Clone)]
@@ -81,7 +86,12 @@ impl LogStream {
     /// `Invalid` when the stream has another log format.
     pub(super) async fn info(&self) -> Result<Option<Info>, PortError> {
         let doing = format!("cannot find {}", self.name);
-        match self.context.get_stream(&self.name).await {
+        let found = repeated(
+            &doing,
+            || self.context.get_stream(&self.name),
+            |error| matches!(error.kind(), GetStreamErrorKind::Request),
+        );
+        match found.await? {
             Ok(stream) => {
                 let info = stream.cached_info().clone();
                 self.check_format(&info)?;
@@ -157,48 +167,39 @@ impl LogStream {
         self.info().await?.ok_or_else(|| failure::unanswered(&doing, "it is gone again"))
     }
 
-    /// The message at `sequence`, from any replica. If that replica does not have it, the leader
-    /// decides.
+    /// The message at `sequence`, from any replica. If that replica does not have it or does not
+    /// answer, the leader decides.
     pub(super) async fn get(&self, sequence: u64) -> Result<Option<StoredMessage>, PortError> {
-        match self.stream.direct_get(sequence).await {
-            Ok(message) => StoredMessage::read(message).map(Some),
-            Err(error) if error.kind() == DirectGetErrorKind::TimedOut => {
-                Err(failure::unanswered(&format!("cannot read {}", self.name), error))
-            }
-            Err(_) => self.get_from_leader(sequence).await,
+        match timeout(REPLICA_WITHIN, self.stream.direct_get(sequence)).await {
+            Ok(Ok(message)) => StoredMessage::read(message).map(Some),
+            Ok(Err(_)) | Err(_) => self.get_from_leader(sequence).await,
         }
     }
 
     /// The message at `sequence`, from the leader. `None` if it was deleted or is not stored yet.
     pub(super) async fn get_from_leader(&self, sequence: u64) -> Result<Option<StoredMessage>, PortError> {
-        let message = self.stream.get_raw_message(sequence).await;
-        self.understand(message.map_err(|error| (error.kind(), error)))
+        self.ask_leader(|| self.stream.get_raw_message(sequence)).await
     }
 
     /// The last message, from the leader. `None` if there is none, or no stream.
     pub(super) async fn last(&self) -> Result<Option<StoredMessage>, PortError> {
-        let message = self.stream.get_last_raw_message_by_subject(&self.subject).await;
-        self.understand(message.map_err(|error| (error.kind(), error)))
+        self.ask_leader(|| self.stream.get_last_raw_message_by_subject(&self.subject)).await
     }
 
-    fn understand<E>(
-        &self,
-        message: Result<StreamMessage, (RawMessageErrorKind, E)>,
-    ) -> Result<Option<StoredMessage>, PortError>
+    async fn ask_leader<F>(&self, ask: impl Fn() -> F) -> Result<Option<StoredMessage>, PortError>
     where
-        E: std::error::Error + Send + Sync + 'static,
+        F: Future<Output = Result<StreamMessage, RawMessageError>>,
     {
-        let doing = || format!("cannot read {}", self.name);
-        match message {
+        let doing = format!("cannot read {}", self.name);
+        let answer = repeated(&doing, ask, |error| matches!(error.kind(), RawMessageErrorKind::Other));
+        match answer.await? {
             Ok(message) => StoredMessage::read(message).map(Some),
-            Err((LastRawMessageErrorKind::NoMessageFound, _)) => Ok(None),
-            Err((LastRawMessageErrorKind::JetStream(error), _))
-                if error.error_code() == ErrorCode::STREAM_NOT_FOUND =>
-            {
-                Ok(None)
-            }
-            Err((LastRawMessageErrorKind::JetStream(error), _)) => Err(failure::refused(&doing(), error)),
-            Err((_, error)) => Err(failure::unanswered(&doing(), error)),
+            Err(error) => match error.kind() {
+                RawMessageErrorKind::NoMessageFound => Ok(None),
+                RawMessageErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND => Ok(None),
+                RawMessageErrorKind::JetStream(error) => Err(failure::refused(&doing, error)),
+                _ => Err(failure::unanswered(&doing, error)),
+            },
         }
     }
 

@@ -1,0 +1,301 @@
+//! Reading fjall's journal before fjall does. fjall cuts a journal at the first byte that it cannot
+//! read, so damage must be found before it opens the directory.
+//!
+//! Format (fjall 3.1, `journal/entry.rs`): a batch is a start with the number of its items and its
+//! sequence number, the items, and an end with the XXH3 of the items and a magic number. A new
+//! journal is 64 MiB of zeros.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::commit_numbers::number;
+use super::mark::Numbers;
+use super::table::TABLES;
+
+const START: u8 = 1;
+const ITEM: u8 = 2;
+const END: u8 = 3;
+const MAGIC: [u8; 4] = *b"FJL\x03";
+/// A value, and not a deletion.
+const VALUE: u8 = 0;
+/// Larger sequence numbers are damage: the checksum of a batch does not contain them.
+const MAX_SEQNO: u64 = 1 << 48;
+
+/// A whole batch.
+#[derive(Debug, PartialEq, Eq)]
+struct Batch {
+    /// Length in bytes.
+    length: usize,
+    seqno: u64,
+    /// Code of the table and number of the commit.
+    numbers: Vec<(usize, u64)>,
+}
+
+/// Takes bytes from the front of a slice.
+struct Bytes<'a>(&'a [u8]);
+
+impl<'a> Bytes<'a> {
+    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(count)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.take(N)?.try_into().ok()
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        self.array().map(|[byte]| byte)
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
+}
+
+/// Reads the batch at the start of `bytes`. `None` if there is no whole one.
+fn batch(bytes: &[u8]) -> Option<Batch> {
+    let mut rest = Bytes(bytes);
+    if rest.byte()? != START {
+        return None;
+    }
+    let (items, seqno) = (rest.u32()?, rest.u64()?);
+    let body = rest.0;
+    let mut numbers = Vec::new();
+    for _ in 0..items {
+        if let Some(number) = item(&mut rest)? {
+            numbers.push(number);
+        }
+    }
+    let body = &body[..body.len() - rest.0.len()];
+    let is_whole = rest.byte()? == END && rest.u64()? == xxh3_64(body) && rest.array()? == MAGIC;
+    is_whole.then_some(Batch { length: bytes.len() - rest.0.len(), seqno, numbers })
+}
+
+/// Skips an item. Returns table and number if it is the number of a commit.
+fn item(rest: &mut Bytes<'_>) -> Option<Option<(usize, u64)>> {
+    if rest.byte()? != ITEM {
+        return None;
+    }
+    let kind = rest.byte()?;
+    let (_compression, _keyspace) = (rest.byte()?, rest.u64()?);
+    let key = u16::from_le_bytes(rest.array()?);
+    let (_plain, stored) = (rest.u32()?, rest.u32()?);
+    let (key, value) = (rest.take(usize::from(key))?, rest.take(stored as usize)?);
+    Some(match (kind, number(key), value) {
+        (VALUE, Some(number), [code]) if usize::from(*code) < TABLES.len() => Some((usize::from(*code), number)),
+        _ => None,
+    })
+}
+
+/// What the journals before a batch held.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    seqno: Option<u64>,
+    /// The last commit number of each table.
+    pub(super) last: [Option<u64>; TABLES.len()],
+}
+
+impl Progress {
+    /// Whether the batch continues the ones before it.
+    fn continues(&self, batch: &Batch) -> bool {
+        let in_order = |(table, number): &(usize, u64)| self.last[*table].is_none_or(|last| last + 1 == *number);
+        batch.seqno <= MAX_SEQNO
+            && self.seqno.is_none_or(|seqno| seqno < batch.seqno)
+            && (is_creation(batch) || batch.numbers.iter().all(in_order))
+    }
+
+    fn add(&mut self, batch: &Batch) {
+        self.seqno = Some(batch.seqno);
+        batch.numbers.iter().for_each(|(table, number)| self.last[*table] = Some(*number));
+    }
+}
+
+/// The first batch of a database holds many numbers of each table.
+fn is_creation(batch: &Batch) -> bool {
+    batch.numbers.first().is_some_and(|(_, number)| *number == 1)
+}
+
+/// Where reading a journal ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// All bytes were read.
+    Whole,
+    /// The bytes from `from` on are no batch that continues the ones before. `numbers` are those of
+    /// whole batches behind.
+    Unreadable { from: usize, numbers: Vec<(usize, u64)> },
+}
+
+/// Reads the batches of a journal. `bytes` come without the zeros at the end.
+pub(super) fn walk(bytes: &[u8], progress: &mut Progress) -> End {
+    let mut at = 0;
+    while at < bytes.len() {
+        match batch(&bytes[at..]) {
+            Some(batch) if progress.continues(&batch) => {
+                progress.add(&batch);
+                at += batch.length;
+            }
+            _ => return End::Unreadable { from: at, numbers: numbers_behind(&bytes[at..]) },
+        }
+    }
+    End::Whole
+}
+
+/// Where the whole batches at the start of a journal end.
+#[cfg(test)]
+pub(super) fn ends(bytes: &[u8]) -> Vec<usize> {
+    let mut ends = vec![0];
+    while let Some(found) = batch(&bytes[ends[ends.len() - 1]..]) {
+        ends.push(ends[ends.len() - 1] + found.length);
+    }
+    ends
+}
+
+/// The numbers of all whole batches anywhere in `bytes`.
+fn numbers_behind(bytes: &[u8]) -> Vec<(usize, u64)> {
+    let mut numbers = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        if bytes[at] == START
+            && let Some(found) = batch(&bytes[at..])
+        {
+            at += found.length;
+            numbers.extend(found.numbers);
+        } else {
+            at += 1;
+        }
+    }
+    numbers
+}
+
+/// Whether one of `numbers` was synced, according to `marked`.
+pub(super) fn holds_synced(numbers: &[(usize, u64)], marked: &Numbers) -> bool {
+    numbers.iter().any(|(table, number)| *number <= marked[*table])
+}
+
+/// Reads a journal without the zeros at its end.
+pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    const CHUNK: usize = 256 << 10;
+    let mut file = File::open(path)?;
+    let (mut bytes, mut zeros, mut chunk) = (Vec::new(), 0, vec![0; CHUNK]);
+    loop {
+        let count = file.read(&mut chunk)?;
+        if count == 0 {
+            return Ok(bytes);
+        }
+        match chunk[..count].iter().rposition(|byte| *byte != 0) {
+            None => zeros += count,
+            Some(last) => {
+                bytes.resize(bytes.len() + zeros, 0);
+                bytes.extend_from_slice(&chunk[..=last]);
+                zeros = count - last - 1;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::commit_numbers::key;
+    use super::*;
+
+    fn write(seqno: u64, items: &[(&[u8], &[u8])]) -> Vec<u8> {
+        let mut body = Vec::new();
+        for (key, value) in items {
+            body.extend_from_slice(&[ITEM, VALUE, 0]);
+            body.extend_from_slice(&3u64.to_le_bytes());
+            body.extend_from_slice(&(key.len() as u16).to_le_bytes());
+            body.extend_from_slice(&(value.len() as u32).to_le_bytes());
+            body.extend_from_slice(&(value.len() as u32).to_le_bytes());
+            body.extend_from_slice(key);
+            body.extend_from_slice(value);
+        }
+        let mut bytes = vec![START];
+        bytes.extend_from_slice(&(items.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(&seqno.to_le_bytes());
+        bytes.extend_from_slice(&body);
+        bytes.push(END);
+        bytes.extend_from_slice(&xxh3_64(&body).to_le_bytes());
+        bytes.extend_from_slice(&MAGIC);
+        bytes
+    }
+
+    fn journal(numbers: impl Iterator<Item = u64>) -> (Vec<u8>, Vec<usize>) {
+        let (mut bytes, mut ends) = (Vec::new(), Vec::new());
+        for number in numbers {
+            bytes.extend(write(number * 10, &[(b"w\0key", &[7; 40]), (&key(number), &[2])]));
+            ends.push(bytes.len());
+        }
+        (bytes, ends)
+    }
+
+    #[test]
+    fn whole_journal_is_read_to_its_end() {
+        let (bytes, _) = journal(70..80);
+        let mut progress = Progress::default();
+        assert_eq!(walk(&bytes, &mut progress), End::Whole);
+        assert_eq!((progress.last[2], progress.last[3]), (Some(79), None));
+    }
+
+    #[test]
+    fn every_flipped_bit_is_found_with_the_commits_behind_it() {
+        let (bytes, ends) = journal(70..74);
+        for bit in 0..bytes.len() * 8 {
+            let mut damaged = bytes.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            let batch = ends.iter().position(|end| bit / 8 < *end).unwrap();
+            let start = if batch == 0 { 0 } else { ends[batch - 1] };
+            match walk(&damaged, &mut Progress::default()) {
+                // The sequence number is not part of the checksum. A change that keeps the order is
+                // harmless, and one that does not is noticed at the next batch.
+                End::Whole => assert!((5..13).contains(&(bit / 8 - start)), "bit {bit}"),
+                End::Unreadable { from, numbers } => {
+                    assert!(from == start || (5..13).contains(&(bit / 8 - start)), "bit {bit}");
+                    let behind: Vec<u64> = numbers.iter().map(|(_, number)| *number).collect();
+                    assert!(
+                        behind.ends_with(&(70 + batch as u64 + 1..74).collect::<Vec<_>>()),
+                        "bit {bit}: {behind:?}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn missing_commit_ends_the_journal() {
+        let (bytes, ends) = journal([70, 71, 73].into_iter());
+        assert_eq!(walk(&bytes, &mut Progress::default()), End::Unreadable { from: ends[1], numbers: vec![(2, 73)] });
+    }
+
+    #[test]
+    fn torn_last_batch_has_nothing_behind_it() {
+        let (bytes, ends) = journal(70..72);
+        for length in ends[0] + 1..ends[1] {
+            let end = walk(&bytes[..length], &mut Progress::default());
+            assert_eq!(end, End::Unreadable { from: ends[0], numbers: Vec::new() });
+        }
+    }
+
+    #[test]
+    fn zeros_at_the_end_are_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("0.jnl");
+        for length in [0, 1, 255 << 10, 256 << 10, 700_000] {
+            let mut bytes = vec![0; length];
+            if let Some(last) = bytes.last_mut() {
+                *last = 3;
+            }
+            std::fs::write(&path, &bytes).unwrap();
+            File::options().write(true).open(&path).unwrap().set_len(1 << 20).unwrap();
+            assert_eq!(read(&path).unwrap(), bytes);
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Accepting a loss: a new database is written from all records of the damaged one that can be
+//! read, and the damaged one is kept in `damaged/`.
+//!
+//! The new database is complete before the old one is moved. A crash in between is finished by the
+//! next repair.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use fjall::PersistMode;
+
+use super::check::{check_claimed, copy_journals, copy_keyspace, remove};
+use super::commit_numbers::WINDOW;
+use super::inspect::{Finding, Inspection, Layout};
+use super::keyspace_files::{forget_tables, lost_tables};
+use super::mark::MarkFile;
+use super::open::{Failure, create_in, guarded, open_in, prepare};
+use super::snapshot::Snapshot;
+use super::table::{TABLES, Table, words};
+use crate::data_dir::{DataDir, OpenError};
+use crate::settings::EmbeddedSettings;
+
+/// Records written in one batch.
+const BATCH: usize = 1_000;
+/// Keeps the damaged files.
+const DAMAGED: &str = "damaged";
+/// The copy that is read, the new database, and its mark.
+const SALVAGE: &str = "db.salvage";
+const NEW: &str = "db.new";
+const NEW_MARK: &str = "db.mark.new";
+
+/// Makes a damaged database usable with all of its records that can be read. The damaged files are
+/// moved to `damaged/` in the data directory. Returns the damage and the records kept of each table;
+/// nothing is changed and nothing returned if there is no damage. Needs the space of a copy.
+///
+/// # Errors
+/// When the directory is in use, of another format, or cannot be written to.
+pub(crate) fn accept_loss(dir: &Path) -> Result<Vec<Finding>, OpenError> {
+    let dir = match DataDir::claim_existing(dir)? {
+        Ok(dir) => dir,
+        Err(finding) => {
+            DataDir::restore_format(dir)?;
+            let mut findings = accept_loss(dir)?;
+            findings.insert(0, finding);
+            return Ok(findings);
+        }
+    };
+    let not_writable = |source| OpenError::NotWritable { path: dir.path().to_owned(), source };
+    if dir.path().join(NEW_MARK).exists() {
+        exchange(&dir).map_err(not_writable)?;
+    }
+    let checked = check_claimed(&dir)?;
+    if checked.findings.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut findings = checked.findings;
+    let explain = |failure: Failure| failure.into_error(dir.path(), &dir.database());
+    let salvage = Layout::new(dir.path().join(SALVAGE));
+    guarded(|| collect(&dir, &salvage, &checked.inspection)).map_err(explain)?;
+    let kept = guarded(|| rewrite(&dir, &salvage)).map_err(explain)?;
+    exchange(&dir).map_err(not_writable)?;
+    remove(&salvage.root).map_err(not_writable)?;
+    for (code, (count, is_cut)) in kept.into_iter().enumerate() {
+        let rest = if is_cut { ", and at least one was lost" } else { "" };
+        let damage = format!("{count} records of the {} were kept{rest}", words(code));
+        findings.push(Finding { place: Layout::new(dir.database()).table(code), damage });
+    }
+    Ok(findings)
+}
+
+/// Fills `salvage` with all parts of the damaged database that fjall can open. The rest comes from
+/// an empty database, which numbers its keyspaces in the same way.
+fn collect(dir: &DataDir, salvage: &Layout, inspection: &Inspection) -> fjall::Result<()> {
+    remove(&salvage.root)?;
+    drop(create_in(salvage, &EmbeddedSettings::default())?);
+    for journal in salvage.journals()?.into_values() {
+        std::fs::remove_file(journal)?;
+    }
+    let damaged = Layout::new(dir.database());
+    for code in 0..TABLES.len() {
+        let folder = damaged.table(code);
+        let Some(files) = inspection.tables.get(&folder) else { continue };
+        let target = salvage.table(code);
+        std::fs::remove_dir_all(&target)?;
+        copy_keyspace(&folder, &target)?;
+        forget_tables(&target, &lost_tables(&folder, files))?;
+    }
+    if damaged.root.is_dir() {
+        copy_journals(&damaged, salvage)?;
+    }
+    if salvage.journals()?.is_empty() {
+        // fjall reads nothing if it has to create the journal.
+        std::fs::File::create(salvage.root.join("0.jnl"))?;
+    }
+    Ok(prepare(salvage, None)?)
+}
+
+/// Writes the new database and its mark. Returns for each table how many records were kept, and
+/// whether one could not be read.
+fn rewrite(dir: &DataDir, salvage: &Layout) -> fjall::Result<[(u64, bool); TABLES.len()]> {
+    let settings = EmbeddedSettings::default();
+    let new = Layout::new(dir.path().join(NEW));
+    remove(&new.root)?;
+    let (old, old_tables, _) = open_in(salvage, &settings, &[0; TABLES.len()])?;
+    let (db, tables) = create_in(&new, &settings)?;
+    let snapshot = Snapshot::new(old.snapshot());
+    let mut kept = [(0, false); TABLES.len()];
+    for ((from, to), kept) in old_tables.iter().zip(&tables).zip(&mut kept) {
+        *kept = copy_records(&snapshot, from, &db, to)?;
+    }
+    db.persist(PersistMode::SyncAll)?;
+    drop((tables, db));
+    MarkFile::create(&dir.path().join(NEW_MARK), &[WINDOW; TABLES.len()])?;
+    Ok(kept)
+}
+
+/// Copies the records of a table. Behind one that cannot be read, it goes on from the end of the
+/// table backwards.
+fn copy_records(snapshot: &Snapshot, from: &Table, db: &fjall::Database, to: &Table) -> fjall::Result<(u64, bool)> {
+    let (mut count, mut is_cut) = (0, false);
+    let mut batch = db.batch();
+    let mut add = |key: fjall::UserKey, value: fjall::UserValue, count: &mut u64| -> fjall::Result<()> {
+        batch.insert(to.keyspace(), key, value);
+        *count += 1;
+        if batch.len() >= BATCH {
+            std::mem::replace(&mut batch, db.batch()).commit()?;
+        }
+        Ok(())
+    };
+    let mut last = None;
+    for entry in snapshot.iter(from) {
+        let Ok((key, value)) = entry.into_inner() else {
+            is_cut = true;
+            break;
+        };
+        last = Some(key.clone());
+        add(key, value, &mut count)?;
+    }
+    if is_cut {
+        for entry in snapshot.iter(from).rev() {
+            let Ok((key, value)) = entry.into_inner() else { break };
+            if Some(&key) <= last.as_ref() {
+                break;
+            }
+            add(key, value, &mut count)?;
+        }
+    }
+    batch.commit()?;
+    Ok((count, is_cut))
+}
+
+/// Moves the damaged database and its mark away, and puts the new ones in their place.
+fn exchange(dir: &DataDir) -> io::Result<()> {
+    let (new, new_mark) = (dir.path().join(NEW), dir.path().join(NEW_MARK));
+    if new.exists() {
+        let place = free_place(&dir.path().join(DAMAGED))?;
+        for path in [dir.database(), dir.mark()] {
+            let target = place.join(path.file_name().unwrap_or_default());
+            match std::fs::rename(&path, target) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                result => result?,
+            }
+        }
+        std::fs::rename(new, dir.database())?;
+    }
+    std::fs::rename(new_mark, dir.mark())?;
+    std::fs::File::open(dir.path())?.sync_all()
+}
+
+/// A new folder in `damaged`.
+fn free_place(damaged: &Path) -> io::Result<PathBuf> {
+    std::fs::create_dir_all(damaged)?;
+    for number in 1u64.. {
+        let place = damaged.join(number.to_string());
+        match std::fs::create_dir(&place) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            result => return result.map(|()| place),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}

@@ -1,0 +1,121 @@
+//! What can be wrong with a log, in sentences.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use earcon_model::Seq;
+
+/// Consecutive sequence numbers whose events are lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Missing {
+    /// The first of them.
+    pub first: Seq,
+    /// The last of them.
+    pub last: Seq,
+    /// Commit time of the last event before, milliseconds UTC. `None` if it is unknown.
+    pub after_ms: Option<i64>,
+    /// Commit time of the first event behind, milliseconds UTC. `None` if it is unknown.
+    pub before_ms: Option<i64>,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.last - self.first {
+            0 => write!(f, "sequence number {}", self.first)?,
+            _ => write!(f, "sequence numbers {} to {}", self.first, self.last)?,
+        }
+        match (self.after_ms, self.before_ms) {
+            (Some(from), Some(to)) => write!(f, " ({} to {})", Utc(from), Utc(to)),
+            (Some(from), None) => write!(f, " (after {})", Utc(from)),
+            (None, Some(to)) => write!(f, " (before {})", Utc(to)),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+/// One damage of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// The file or directory.
+    pub path: PathBuf,
+    /// Where in the file, bytes. `None` if all of it is meant.
+    pub offset: Option<u64>,
+    /// What is wrong.
+    pub what: String,
+    /// The events that are lost with it.
+    pub missing: Option<Missing>,
+    /// Whole frames behind the damage in the same file.
+    pub frames_behind: u64,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path.display())?;
+        if let Some(offset) = self.offset {
+            write!(f, ", offset {offset}")?;
+        }
+        write!(f, ": {}", self.what)?;
+        if let Some(missing) = &self.missing {
+            write!(f, ", missing: {missing}")?;
+        }
+        match self.frames_behind {
+            0 => Ok(()),
+            1 => f.write_str(", 1 valid frame behind it"),
+            count => write!(f, ", {count} valid frames behind it"),
+        }
+    }
+}
+
+/// A time in milliseconds UTC, as ISO 8601 with seconds.
+pub(crate) struct Utc(pub(crate) i64);
+
+impl fmt::Display for Utc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.div_euclid(1_000);
+        let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+        let (year, month, day) = civil(days);
+        write!(f, "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", rest / 3_600, rest / 60 % 60, rest % 60)
+    }
+}
+
+/// The date of a number of days since 1970-01-01, by Howard Hinnant's `civil_from_days`.
+fn civil(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    (year, month, day_of_year - (153 * shifted + 2) / 5 + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damage_is_one_sentence_with_place_and_loss() {
+        let missing = Missing { first: 4_711, last: 5_020, after_ms: Some(1_767_225_600_000), before_ms: None };
+        let damage = Damage {
+            path: "/d/log/w/00000000000000000001.seg".into(),
+            offset: Some(4_096),
+            what: "512 bytes are no valid frames".into(),
+            missing: Some(missing),
+            frames_behind: 12,
+        };
+        assert_eq!(
+            damage.to_string(),
+            "/d/log/w/00000000000000000001.seg, offset 4096: 512 bytes are no valid frames, missing: sequence \
+             numbers 4711 to 5020 (after 2026-01-01T00:00:00Z), 12 valid frames behind it"
+        );
+    }
+
+    #[test]
+    fn times_are_dates() {
+        assert_eq!(Utc(0).to_string(), "1970-01-01T00:00:00Z");
+        assert_eq!(Utc(951_782_400_000).to_string(), "2000-02-29T00:00:00Z");
+        assert_eq!(Utc(1_795_982_406_431).to_string(), "2026-11-29T20:00:06Z");
+    }
+}

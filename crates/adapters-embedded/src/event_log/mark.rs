@@ -1,0 +1,181 @@
+//! The mark of a log: how far it went, kept outside the segments.
+//!
+//! A log that ends before its mark has lost its end. The mark is written after each durable append
+//! but not synced, so it costs no disk access. It survives the end of the process. After a power
+//! cut it may be an older one; it is never ahead of the log. The file has two slots that are
+//! written in turn, so a torn write leaves the other one.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::files::{self, Source, write_all_at};
+use earcon_model::Seq;
+
+/// Name of the mark's file.
+pub(super) const MARK: &str = "MARK";
+const MAGIC: [u8; 8] = *b"EarconMk";
+const VERSION: u32 = 1;
+const FIXED: usize = 24;
+/// Distance of the slots: a page, so that both are never lost with one page.
+const SLOT: usize = 4_096;
+
+/// The state of a log at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Mark {
+    /// Rises with every write of the mark.
+    pub(super) counter: u64,
+    pub(super) log_id: u64,
+    /// The oldest segment. Files of older ones are leftovers of a trim.
+    pub(super) first_segment: u64,
+    pub(super) first: Seq,
+    /// The segment that was written last, and its durable length.
+    pub(super) segment: u64,
+    pub(super) offset: u64,
+    pub(super) next: Seq,
+    /// Commit time of the last event, milliseconds UTC.
+    pub(super) time_ms: i64,
+    pub(super) epoch: String,
+}
+
+impl Mark {
+    fn encode(&self) -> io::Result<Vec<u8>> {
+        let body = postcard::to_stdvec(self).map_err(io::Error::other)?;
+        let mut out = Vec::with_capacity(FIXED + body.len());
+        out.extend_from_slice(&MAGIC);
+        out.extend_from_slice(&VERSION.to_le_bytes());
+        out.extend_from_slice(&(body.len() as u32).to_le_bytes());
+        out.extend_from_slice(&xxh3_64(&body).to_le_bytes());
+        out.extend_from_slice(&body);
+        if out.len() > SLOT { Err(io::Error::other("the mark is too long")) } else { Ok(out) }
+    }
+
+    fn decode(slot: &[u8]) -> Option<Self> {
+        let fixed = slot.get(..FIXED)?;
+        let length = u32::from_le_bytes(*fixed[12..].first_chunk()?) as usize;
+        let sum = u64::from_le_bytes(*fixed[16..].first_chunk()?);
+        let body = slot.get(FIXED..FIXED.checked_add(length)?)?;
+        if fixed[..8] != MAGIC || fixed[8..12] != VERSION.to_le_bytes() || xxh3_64(body) != sum {
+            return None;
+        }
+        postcard::from_bytes(body).ok()
+    }
+
+    /// The newer of the valid slots.
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+        let slots = [bytes.get(..SLOT.min(bytes.len())), bytes.get(SLOT..)];
+        slots.into_iter().flatten().filter_map(Self::decode).max_by_key(|mark| mark.counter)
+    }
+
+    /// Writes a file with this mark in both slots.
+    pub(super) fn create(&self, dir: &Path) -> io::Result<MarkFile> {
+        let slot = self.encode()?;
+        let mut bytes = vec![0; 2 * SLOT];
+        bytes[..slot.len()].copy_from_slice(&slot);
+        bytes[SLOT..SLOT + slot.len()].copy_from_slice(&slot);
+        let path = dir.join(MARK);
+        let file = files::create_whole(&path, &bytes)?;
+        Ok(MarkFile { file, path, counter: self.counter })
+    }
+}
+
+/// What the file of a mark holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum StoredMark {
+    Valid(Mark),
+    /// Neither slot is valid.
+    Invalid,
+    Missing,
+}
+
+impl StoredMark {
+    pub(super) fn load(dir: &Path) -> io::Result<Self> {
+        match std::fs::read(dir.join(MARK)) {
+            Ok(bytes) => Ok(Mark::read(&bytes).map_or(Self::Invalid, Self::Valid)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::Missing),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) fn valid(&self) -> Option<&Mark> {
+        match self {
+            Self::Valid(mark) => Some(mark),
+            Self::Invalid | Self::Missing => None,
+        }
+    }
+}
+
+/// The open file of a mark.
+#[derive(Debug)]
+pub(super) struct MarkFile {
+    file: File,
+    path: PathBuf,
+    counter: u64,
+}
+
+impl MarkFile {
+    pub(super) fn open(dir: &Path, mark: &Mark) -> io::Result<Self> {
+        let path = dir.join(MARK);
+        let file = File::options().read(true).write(true).open(&path)?;
+        if file.size()? < 2 * SLOT as u64 {
+            return mark.create(dir);
+        }
+        Ok(Self { file, path, counter: mark.counter })
+    }
+
+    /// Overwrites the older slot, without a sync.
+    pub(super) fn write(&mut self, mut mark: Mark) -> io::Result<()> {
+        mark.counter = self.counter + 1;
+        write_all_at(&self.file, &mark.encode()?, (mark.counter % 2) * SLOT as u64)?;
+        self.counter = mark.counter;
+        Ok(())
+    }
+
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark(next: Seq) -> Mark {
+        Mark {
+            counter: 0,
+            log_id: 1,
+            first_segment: 1,
+            first: 1,
+            segment: 2,
+            offset: 800,
+            next,
+            time_ms: 5,
+            epoch: "e".into(),
+        }
+    }
+
+    #[test]
+    fn newest_valid_slot_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut file = mark(1).create(dir.path()).unwrap();
+        for next in 2..=5 {
+            file.write(mark(next)).unwrap();
+        }
+        let bytes = std::fs::read(dir.path().join(MARK)).unwrap();
+        assert_eq!(Mark::read(&bytes).unwrap().next, 5);
+        for slot in 0..2 {
+            let mut damaged = bytes.clone();
+            damaged[slot * SLOT + 30] ^= 4;
+            assert!(Mark::read(&damaged).unwrap().next >= 4, "the other slot is one write older at most");
+        }
+        assert_eq!(Mark::read(&vec![0; 2 * SLOT]), None);
+        assert_eq!(Mark::read(&bytes[..10]), None);
+    }
+}

@@ -1,0 +1,60 @@
+//! The summary of a checked log, for the doctor.
+
+use std::path::Path;
+
+use super::damage::Damage;
+use super::registry::State;
+use earcon_model::{Seq, WorkspaceId};
+
+/// What was found in one log.
+#[derive(Debug)]
+pub struct LogReport {
+    /// The workspace.
+    pub workspace: WorkspaceId,
+    /// Segment files that are whole or partly whole.
+    pub segments: usize,
+    /// Whole events.
+    pub events: u64,
+    /// Bytes of the log, without headers and unused space.
+    pub bytes: u64,
+    /// Epochs that the log remembers.
+    pub epochs: usize,
+    /// The first event; equals `next` if there is none.
+    pub first: Seq,
+    /// The sequence number of the next event.
+    pub next: Seq,
+    /// Sequence numbers that an earlier repair recorded as missing.
+    pub known_missing: u64,
+    /// What is wrong.
+    pub damages: Vec<Damage>,
+}
+
+impl State {
+    /// Summarizes the log. `logs` is the directory of all logs.
+    pub(crate) fn report(&self, logs: &Path) -> LogReport {
+        let damages = self.damages(logs);
+        let check = match self {
+            Self::Checked(check) => check,
+            Self::Vanished(workspace) => return LogReport::empty(workspace.clone(), damages),
+        };
+        let mut report = LogReport::empty(check.workspace.clone(), damages);
+        report.epochs = check.epochs().len();
+        report.next = check.next().unwrap_or(1);
+        let headers = check.segments.iter().filter_map(|segment| segment.file.header.as_ref());
+        report.first = headers.map(|(header, _)| header.first).next().unwrap_or(report.next);
+        for segment in &check.segments {
+            let Some(scan) = &segment.scan else { continue };
+            report.segments += 1;
+            report.events += scan.content.events;
+            report.known_missing += scan.content.known_missing;
+            report.bytes += scan.end - segment.file.header.as_ref().map_or(0, |(_, length)| *length);
+        }
+        report
+    }
+}
+
+impl LogReport {
+    fn empty(workspace: WorkspaceId, damages: Vec<Damage>) -> Self {
+        Self { workspace, segments: 0, events: 0, bytes: 0, epochs: 0, first: 1, next: 1, known_missing: 0, damages }
+    }
+}

@@ -1,0 +1,111 @@
+//! A disk that refuses writes, for a while.
+
+use super::super::writer::Fault;
+use super::*;
+
+/// Fails appends with `fault`, and returns the kind of the error. The log must go on afterwards.
+async fn goes_on_after(fault: Fault) -> ErrorKind {
+    let scratch = Scratch::new();
+    let store = scratch.open();
+    let log = store.event_log();
+    log.append(&pass("w"), events(1..=3)).await.unwrap();
+    store.log.set_fault(Some(fault));
+    let kind = log.append(&pass("w"), big(4)).await.unwrap_err().kind;
+    assert_eq!(log.append(&pass("w"), big(4)).await.unwrap_err().kind, kind);
+    assert_eq!(log.head(&pass("w")).await.unwrap().unwrap().next, 4);
+    assert_eq!(all(&store).await, events(1..=3), "nothing of a failed append is visible");
+    store.log.set_fault(None);
+    log.append(&pass("w"), events(4..=6)).await.unwrap();
+    assert_eq!(all(&store).await, events(1..=6));
+    let copy = scratch.copied();
+    assert_eq!(all(&copy.open()).await, events(1..=6), "after the end of the process");
+    drop((log, store));
+    assert_eq!(all(&scratch.open()).await, events(1..=6));
+    kind
+}
+
+/// An append that needs more space than a segment has at first.
+fn big(seq: Seq) -> Vec<Arc<Event>> {
+    let body = KpiEvent::Parked { reason: "z".repeat(600_000) };
+    vec![Arc::new(Event::new(seq, 1, KpiName::new("k").unwrap(), body))]
+}
+
+#[tokio::test]
+async fn full_disk_is_distinguished_and_passes() {
+    assert_eq!(goes_on_after(Fault::Allocate).await, ErrorKind::StorageFull);
+}
+
+#[tokio::test]
+async fn failed_write_closes_the_segment_and_the_log_goes_on() {
+    assert_eq!(goes_on_after(Fault::Write).await, ErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn failed_sync_closes_the_segment_and_the_log_goes_on() {
+    assert_eq!(goes_on_after(Fault::Sync).await, ErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn segment_is_never_appended_to_after_a_failed_sync() {
+    let scratch = Scratch::new();
+    let store = scratch.open();
+    let log = store.event_log();
+    log.append(&pass("w"), events(1..=3)).await.unwrap();
+    let before = written(&segments(&scratch)[0]);
+    store.log.set_fault(Some(Fault::Sync));
+    log.append(&pass("w"), events(4..=40)).await.unwrap_err();
+    assert!(written(&segments(&scratch)[0]) > before, "the bytes are in the file although the sync failed");
+    store.log.set_fault(Some(Fault::Create));
+    assert_eq!(log.append(&pass("w"), events(4..=5)).await.unwrap_err().kind, ErrorKind::StorageFull);
+    store.log.set_fault(None);
+    log.append(&pass("w"), events(4..=5)).await.unwrap();
+    assert_eq!(segments(&scratch).len(), 2);
+    assert!(written(&segments(&scratch)[0]) <= before);
+    assert_eq!(all(&store).await, events(1..=5));
+}
+
+#[tokio::test]
+async fn segment_whose_successor_may_exist_is_not_appended_to() {
+    let scratch = Scratch::new();
+    let store = open_small(&scratch).unwrap();
+    let log = store.event_log();
+    log.append(&pass("w"), events(1..=3)).await.unwrap();
+    store.log.set_fault(Some(Fault::Create));
+    log.append(&pass("w"), big(4)).await.unwrap_err();
+    // It would fit into the first segment.
+    assert_eq!(log.append(&pass("w"), events(4..=4)).await.unwrap_err().kind, ErrorKind::StorageFull);
+    store.log.set_fault(None);
+    log.append(&pass("w"), events(4..=4)).await.unwrap();
+    assert_eq!(segments(&scratch).len(), 2);
+}
+
+#[tokio::test]
+async fn log_deleted_under_the_server_is_noticed() {
+    let scratch = Scratch::new();
+    let store = scratch.open();
+    let log = store.event_log();
+    log.append(&pass("w"), events(1..=3)).await.unwrap();
+    std::fs::remove_dir_all(log_dir(&scratch)).unwrap();
+    for _ in 0..2 {
+        let error = log.append(&pass("w"), events(4..=6)).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Unavailable, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn damage_under_the_server_is_an_error_of_the_read() {
+    let scratch = Scratch::new();
+    let store = scratch.open();
+    let log = store.event_log();
+    for start in (1..=96).step_by(5) {
+        log.append(&pass("w"), events(start..=start + 4)).await.unwrap();
+    }
+    let path = &segments(&scratch)[0];
+    let mut bytes = std::fs::read(path).unwrap();
+    let middle = written(path) as usize / 2;
+    bytes[middle] ^= 16;
+    std::fs::write(path, bytes).unwrap();
+    let error = log.read(&pass("w"), 1, usize::MAX).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Corrupt);
+    assert!(error.to_string().contains(&path.display().to_string()) && error.to_string().contains("offset"), "{error}");
+}
