@@ -57,8 +57,8 @@ pub fn check(dir: &Path) -> Result<Report, OpenError> {
 }
 
 /// Repairs the database, then all damaged logs. Keeps all whole records, and all whole events under
-/// their sequence numbers. Records the missing events, keeps the damaged files, and begins a new epoch
-/// in each damaged log.
+/// their sequence numbers. Records the missing events, keeps the damaged files, and begins a new
+/// epoch in each damaged log.
 ///
 /// # Errors
 /// See [`OpenError`].
