@@ -8,8 +8,9 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly cargo="${CARGO:-cargo}"
-# Real-time tests need an idle machine and run last, one at a time. Both names are module names.
-readonly apart=(--skip real_time)
+# Tests of real time and of frozen processes need an idle machine and run last, one at a time. These
+# are names of modules.
+readonly apart=(--skip real_time --skip frozen)
 corpus=(--skip numenta_corpus)
 [ -z "${EARCON_TEST_NAB:-}" ] || corpus=()
 
@@ -20,7 +21,7 @@ done
 
 if [ "${#missing[@]}" -eq 0 ]; then
     ignored=(--include-ignored "${apart[@]}" "${corpus[@]}")
-    alone=(real_time)
+    alone=(real_time frozen)
 elif [ -n "${CI:-}" ]; then
     echo "No server for ${missing[*]}: this is a failure because CI is set." >&2
     exit 1
@@ -54,6 +55,6 @@ stage "benchmarks, once each"
 "$cargo" test --locked --workspace --bench '*'
 stage "examples in the documentation"
 "$cargo" test --locked --workspace --doc
-stage "tests of real time, one at a time"
+stage "tests of real time and of frozen processes, one at a time"
 "$cargo" test --locked --workspace --lib --tests -- --ignored --test-threads=1 "${alone[@]}"
 stage "done"

@@ -56,7 +56,7 @@ enum Command {
     /// Inspect a cluster
     #[command(subcommand)]
     Cluster(ClusterCommand),
-    /// Check a data directory that no server uses, and say what is lost; exits with 69 if it is
+    /// Check a data directory that no server uses, and list all losses; exits with 69 if it is
     /// damaged
     Doctor(DoctorArgs),
     /// Check the configuration

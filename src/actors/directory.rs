@@ -29,6 +29,7 @@ use earcon_tenancy::WorkspacePass;
 pub struct Directory {
     node: Node,
     log_health: LogHealth,
+    storage: StorageHealth,
     others: Option<Others>,
 }
 
@@ -91,7 +92,7 @@ impl Submission {
 impl Directory {
     /// The workspaces of this node alone.
     pub fn local(node: Node, context: &Context) -> Self {
-        Self { node, log_health: context.log_health.clone(), others: None }
+        Self { node, log_health: context.log_health.clone(), storage: context.storage.clone(), others: None }
     }
 
     /// The workspaces of all nodes of a cluster.
@@ -107,7 +108,7 @@ impl Directory {
             log,
             seen: SeenHeads::default(),
         };
-        Self { node, log_health: context.log_health.clone(), others: Some(others) }
+        Self { node, log_health: context.log_health.clone(), storage: context.storage.clone(), others: Some(others) }
     }
 
     /// The names of all workspaces, in order.
@@ -187,7 +188,7 @@ impl Directory {
     ) -> Result<Submission, Refused> {
         let id = pass.workspace();
         let Some(others) = &self.others else {
-            let handle = self.node.open(id).await?;
+            let handle = self.open_for_samples(id).await?;
             let pending = send(&handle, batches, arrival).await.map_err(|not_sent| not_sent.error)?;
             return Ok(Submission::pending(&handle, pending));
         };
@@ -212,6 +213,18 @@ impl Directory {
     pub fn problem(&self) -> Option<String> {
         let cluster = || self.others.as_ref().and_then(|others| others.cluster.problem());
         self.log_health.problem().or_else(cluster)
+    }
+
+    /// Opens a workspace of this node. A workspace cannot be opened on a full disk: the disk is then
+    /// the reason, and the sender does not wait.
+    async fn open_for_samples(&self, id: &WorkspaceId) -> Result<WorkspaceHandle, Refused> {
+        if let Ok(Some(handle)) = self.node.find(id) {
+            return Ok(handle);
+        }
+        match self.storage.problem() {
+            Some(problem) => Err(Refused::Ingest(problem.into())),
+            None => Ok(self.node.open(id).await?),
+        }
     }
 
     /// Whether the workspaces are shared with other nodes.

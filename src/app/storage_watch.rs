@@ -8,8 +8,8 @@ use crate::services::storage_health::StorageHealth;
 use crate::telemetry::{Metric, gauge};
 use earcon_adapters_embedded::Disk;
 
-/// Between two measurements. The reserve has to last as long.
-const EVERY: Duration = Duration::from_millis(500);
+/// Between two measurements. The reserve has to last as long. One costs a microsecond or two.
+const EVERY: Duration = Duration::from_millis(50);
 
 /// Measures until it is aborted. The first measurement is made at once.
 pub(super) async fn run(disk: Disk, health: StorageHealth, reserve_bytes: u64) {

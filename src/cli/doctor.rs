@@ -27,7 +27,7 @@ pub(super) fn run(data: &Path, with_repair: bool) -> ExitCode {
         return run_repair(data);
     }
     say(&format!(
-        "To keep what is whole: earcon doctor --data {} --repair. Or restore the directory from a backup.",
+        "To keep all that is whole: earcon doctor --data {} --repair. Or restore the directory from a backup.",
         data.display()
     ));
     ExitCode::from(UNAVAILABLE)

@@ -64,11 +64,11 @@ pub enum OpenError {
         /// The format this build reads.
         supported: u32,
     },
-    /// Logs have lost events, or what was found in them cannot be trusted.
+    /// Logs have lost events, or it is unknown whether they have.
     #[error(
         "the event log in data directory {path} is damaged: {}; \
-         \"earcon doctor --data {path}\" shows all of it, \"earcon doctor --data {path} --repair\" keeps what is \
-         whole; or restore the directory from a backup",
+         \"earcon doctor --data {path}\" shows all of it, \"earcon doctor --data {path} --repair\" keeps all \
+         that is whole; or restore the directory from a backup",
         sentence(damages)
     )]
     DamagedLog {
@@ -79,7 +79,7 @@ pub enum OpenError {
     },
     /// The content of the directory cannot be decoded.
     #[error(
-        "data directory {path} is damaged: {reason}; `earcon doctor` says what is lost, \
+        "data directory {path} is damaged: {reason}; `earcon doctor` lists the losses, \
          `earcon doctor --repair` keeps the rest; or restore a backup, or choose another directory"
     )]
     Damaged {

@@ -4,8 +4,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use crate::data_dir::LOGS;
+
 /// The parts of a data directory that are there as long as it is used.
-const PARTS: [&str; 3] = ["", "FORMAT", "db"];
+const PARTS: [&str; 4] = ["", "FORMAT", "db", LOGS];
 
 /// A data directory in use, for measurements.
 #[derive(Debug, Clone)]
@@ -64,6 +66,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("FORMAT"), "earcon 1\n").unwrap();
         fs::create_dir(directory.path().join("db")).unwrap();
+        fs::create_dir(directory.path().join(LOGS)).unwrap();
         directory
     }
 

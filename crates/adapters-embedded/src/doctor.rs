@@ -12,7 +12,7 @@ use crate::series_store;
 use crate::settings::EmbeddedSettings;
 use earcon_ports::PortError;
 
-/// What was found in a data directory.
+/// The state of a data directory.
 #[derive(Debug)]
 pub struct Report {
     /// The logs, by workspace.
@@ -57,8 +57,8 @@ pub fn check(dir: &Path) -> Result<Report, OpenError> {
 }
 
 /// Repairs the database, then all damaged logs. Keeps all whole records, and all whole events under
-/// their sequence numbers. Records what is missing, keeps the damaged files, and begins a new epoch
-/// in each damaged log.
+/// their sequence numbers. Records the missing events, keeps the damaged files, and begins a new
+/// epoch in each damaged log.
 ///
 /// # Errors
 /// See [`OpenError`].

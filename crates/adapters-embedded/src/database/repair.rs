@@ -30,8 +30,8 @@ const NEW: &str = "db.new";
 const NEW_MARK: &str = "db.mark.new";
 
 /// Makes a damaged database usable with all of its records that can be read. The damaged files are
-/// moved to `damaged/` in the data directory. Returns the damage and the records kept of each table;
-/// nothing is changed and nothing returned if there is no damage. Needs the space of a copy.
+/// moved to `damaged/` in the data directory. Returns the damage and the records kept of each
+/// table. Without damage, nothing is changed and nothing returned. Needs the space of a copy.
 ///
 /// # Errors
 /// When the directory is in use, of another format, or cannot be written to.

@@ -41,7 +41,7 @@ pub(super) struct Checked {
     pub(super) scan: Option<SegmentScan>,
 }
 
-/// What is known about the log of a workspace from outside its directory.
+/// The record of a log in the database, outside its directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Registered {
     pub(super) log_id: u64,

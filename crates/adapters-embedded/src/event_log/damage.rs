@@ -40,7 +40,7 @@ pub struct Damage {
     pub path: PathBuf,
     /// Where in the file, bytes. `None` if all of it is meant.
     pub offset: Option<u64>,
-    /// What is wrong.
+    /// A description of the damage.
     pub what: String,
     /// The events that are lost with it.
     pub missing: Option<Missing>,

@@ -55,7 +55,7 @@ pub(super) fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result
     file.write_all_at(bytes, offset)
 }
 
-/// Whether the file has no name any more: what is written to it is lost.
+/// Whether the file has no name any more: bytes written to it are lost.
 pub(super) fn is_deleted(file: &File) -> io::Result<bool> {
     Ok(file.metadata()?.nlink() == 0)
 }

@@ -145,7 +145,7 @@ impl Log {
         Ok(Self { dir: dir.to_owned(), log_id, writer: Mutex::new(writer), state: Mutex::new(state) })
     }
 
-    /// A log whose check found no damage. Makes durable what the check found, and deletes leftovers.
+    /// A log whose check found no damage. Makes its end durable, and deletes leftovers.
     pub(super) fn load(mut check: LogCheck, limits: SegmentLimits, faults: Arc<Faults>) -> io::Result<Self> {
         for leftover in &check.leftovers {
             std::fs::remove_file(leftover)?;
@@ -341,7 +341,7 @@ impl Log {
             state.epochs = writer.epochs().cloned();
         }
         for number in removed {
-            // A file that stays is deleted by the next start, because the mark says it is not needed.
+            // A file that stays is deleted by the next start: the mark does not include it.
             let _left = std::fs::remove_file(segment_path(&self.dir, number)).is_err();
         }
         Ok(lock(&self.state).first())

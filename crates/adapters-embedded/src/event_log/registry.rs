@@ -75,7 +75,7 @@ pub(crate) enum State {
 }
 
 impl State {
-    /// What is wrong with the log.
+    /// The damages of the log.
     pub(crate) fn damages(&self, logs: &Path) -> Vec<Damage> {
         match self {
             Self::Checked(check) if check.is_unfinished() => Vec::new(),

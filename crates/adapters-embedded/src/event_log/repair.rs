@@ -1,5 +1,5 @@
-//! Repairing a log: all whole frames stay where they are, and gap frames take the place of what is
-//! damaged. No event gets another sequence number.
+//! Repairing a log: all whole frames stay where they are, and gap frames take the place of the
+//! damaged bytes. No event gets another sequence number.
 //!
 //! A gap frame fills exactly the bytes that are damaged, so segments that are whole do not change.
 //! The originals of all files that change are kept in the folder `damaged`.

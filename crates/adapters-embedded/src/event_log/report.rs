@@ -6,7 +6,7 @@ use super::damage::Damage;
 use super::registry::State;
 use earcon_model::{Seq, WorkspaceId};
 
-/// What was found in one log.
+/// The state of one log.
 #[derive(Debug)]
 pub struct LogReport {
     /// The workspace.
@@ -25,7 +25,7 @@ pub struct LogReport {
     pub next: Seq,
     /// Sequence numbers that an earlier repair recorded as missing.
     pub known_missing: u64,
-    /// What is wrong.
+    /// The damages.
     pub damages: Vec<Damage>,
 }
 

