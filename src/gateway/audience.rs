@@ -127,21 +127,22 @@ impl<S: Send + 'static> Audience<S> {
 async fn run<P: Program>(mut program: P, row: Arc<Row<P::Seat>>, house: Arc<House<P::Seat>>) {
     let mut places: Vec<Arc<Place<P::Seat>>> = Vec::new();
     loop {
-        tokio::select! {
-            more = program.next() => {
-                if !more {
-                    break;
-                }
-                places.retain(|place| visit(place, |seat| program.deliver(seat)));
-                program.delivered();
-            }
-            () = row.changed.notified() => {
-                places.retain(|place| lock(place).is_some());
-                let arrivals = std::mem::take(&mut *lock(&row.arrivals));
-                places.extend(arrivals.into_iter().filter(|place| visit(place, |seat| program.welcome(seat))));
-                program.delivered();
-            }
+        let more = tokio::select! {
+            more = program.next() => Some(more),
+            () = row.changed.notified() => None,
+        };
+        // A connection that joined before a delivery gets it.
+        if more.is_none() {
+            places.retain(|place| lock(place).is_some());
         }
+        let arrivals = std::mem::take(&mut *lock(&row.arrivals));
+        places.extend(arrivals.into_iter().filter(|place| visit(place, |seat| program.welcome(seat))));
+        match more {
+            Some(true) => places.retain(|place| visit(place, |seat| program.deliver(seat))),
+            Some(false) => break,
+            None => {}
+        }
+        program.delivered();
         if closed(&row, &house) {
             return;
         }

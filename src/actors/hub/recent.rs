@@ -181,7 +181,8 @@ mod tests {
         let shared = live.batches.clone();
         drop(live);
         recent.push(batch(2..=2, 1));
-        assert_eq!((shared.lock().batches.len(), shared.lock().bytes), (0, 0));
+        let kept = shared.lock();
+        assert_eq!((kept.batches.len(), kept.bytes), (0, 0));
     }
 
     #[test]
