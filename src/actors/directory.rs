@@ -215,8 +215,8 @@ impl Directory {
         self.log_health.problem().or_else(cluster)
     }
 
-    /// Opens a workspace of this node. A workspace cannot be opened on a full disk: the disk is then
-    /// the reason, and the sender does not wait.
+    /// Opens a workspace of this node. A workspace cannot be opened on a full disk: the disk is the
+    /// reason then, and the sender does not wait.
     async fn open_for_samples(&self, id: &WorkspaceId) -> Result<WorkspaceHandle, Refused> {
         if let Ok(Some(handle)) = self.node.find(id) {
             return Ok(handle);

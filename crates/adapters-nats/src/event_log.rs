@@ -5,7 +5,7 @@
 //! Every append names the sequence that it expects to be the stream's last, so the server refuses
 //! every writer but the last one. Opening a log writes a message without events, a *fence*. From
 //! then on the server refuses all other writers, even before the new writer appends. The fence
-//! holds the epochs of the log, see [`epochs`].
+//! holds the epochs of the log, see `epochs`.
 //!
 //! # Durability of an acknowledgement
 //! A majority of the stream's replicas have handed the append to their operating systems. They sync

@@ -82,7 +82,15 @@ async fn frozen_node_delays_batches_only_until_the_takeover() {
 }
 
 async fn assert_nothing_is_lost(cluster: &TestCluster, ledger: &Ledger, what: &str) {
-    let url = cluster.node(0).url();
+    // A node that follows the log of another catches up after a freeze.
+    eventually("the node has caught up", async || {
+        let seen = cluster.node(0).get("/kpis").await["seq"].as_u64()?;
+        (seen >= ledger.newest).then_some(())
+    })
+    .await;
+    // The owner's log: a node that follows may end a connection for it to be resumed.
+    let (owner, _, _) = cluster.roles().await;
+    let url = cluster.node(owner).url();
     let head = ledger.assert_log(url).await;
     let stored = ledger.assert_history(url).await;
     assert_eq!(stored, ledger.acknowledged(), "every acknowledged sample is stored, and no other");
