@@ -70,7 +70,13 @@ impl Seat {
 pub(super) struct LiveEvents {
     live: Live,
     step: Step,
-    delivered: u64,
+    counted: Counted,
+}
+
+/// What was written since the metrics were counted.
+#[derive(Default)]
+struct Counted {
+    events: u64,
     gaps: u64,
 }
 
@@ -78,9 +84,11 @@ impl LiveEvents {
     /// The events after the newest one.
     pub(super) fn new(live: Live) -> Self {
         let step = Step::behind(live.newest());
-        Self { live, step, delivered: 0, gaps: 0 }
+        Self { live, step, counted: Counted::default() }
     }
+}
 
+impl Counted {
     /// Writes the events of a step to one socket.
     fn write(&mut self, step: &mut Step, seat: &mut Seat) -> bool {
         if seat.position.seen >= step.last {
@@ -88,9 +96,9 @@ impl LiveEvents {
         }
         let named = !seat.encoding.is_compact() || step.epoch == seat.position.named;
         if seat.position.seen + 1 == step.first && step.uniform && named && seat.filter.is_open() {
-            self.delivered += step.events;
-            let all = step.all(seat.encoding);
-            return seat.send(&[Piece::Shared(&all)], step.last);
+            self.events += step.events;
+            let last = step.last;
+            return seat.send(&[Piece::Shared(step.all(seat.encoding))], last);
         }
         self.write_chosen(step, seat)
     }
@@ -111,7 +119,7 @@ impl LiveEvents {
                 }
                 seen = event.seq;
                 if seat.filter.admits(event) {
-                    self.delivered += 1;
+                    self.events += 1;
                     let epoch = batch.epochs().epoch_of(event.seq);
                     if seat.encoding.is_compact() && epoch != seat.position.named {
                         // A compact event does not say.
@@ -145,7 +153,7 @@ impl Program for LiveEvents {
             if step.batches.is_empty() {
                 break;
             }
-            if !self.write_chosen(&step, seat) {
+            if !self.counted.write_chosen(&step, seat) {
                 return false;
             }
         }
@@ -153,20 +161,18 @@ impl Program for LiveEvents {
     }
 
     fn deliver(&mut self, seat: &mut Seat) -> bool {
-        let mut step = std::mem::take(&mut self.step);
-        let stays = self.write(&mut step, seat);
-        self.step = step;
-        stays
+        self.counted.write(&mut self.step, seat)
     }
 
     fn delivered(&mut self) {
         // Encodings are kept only while they are used.
         self.step = Step::behind(self.step.last);
-        if self.delivered > 0 {
-            count(Metric::EventsDelivered, std::mem::take(&mut self.delivered));
+        let Counted { events, gaps } = std::mem::take(&mut self.counted);
+        if events > 0 {
+            count(Metric::EventsDelivered, events);
         }
-        if self.gaps > 0 {
-            count(Metric::SubscriberGaps, std::mem::take(&mut self.gaps));
+        if gaps > 0 {
+            count(Metric::SubscriberGaps, gaps);
         }
     }
 }
@@ -217,10 +223,10 @@ impl Step {
     }
 
     /// All frames, joined once for all followers.
-    fn all(&mut self, encoding: Encoding) -> Bytes {
+    fn all(&mut self, encoding: Encoding) -> &Bytes {
         let compact = encoding.is_compact();
         let joined = if compact { &mut self.compact } else { &mut self.json };
-        joined.get_or_insert_with(|| join(&self.batches, compact)).clone()
+        joined.get_or_insert_with(|| join(&self.batches, compact))
     }
 }
 
