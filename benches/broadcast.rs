@@ -42,7 +42,7 @@ fn batch(event: &Arc<Event>) -> Arc<EventBatch> {
 }
 
 fn texts(batch: &EventBatch) -> usize {
-    batch.encoded().map(|(_, message)| black_box(message()).wire().len()).sum()
+    batch.frames(false).map(|(_, message)| black_box(message()).wire().len()).sum()
 }
 
 fn broadcasting(criterion: &mut Criterion) {

@@ -10,7 +10,10 @@ use earcon_model::WorkspaceId;
 
 /// The audiences of this node. Cheap to clone.
 #[derive(Clone, Default)]
-pub(crate) struct Audiences(Arc<Mutex<HashMap<WorkspaceId, (Identity, Audience<Seat>)>>>);
+pub(crate) struct Audiences(Arc<Mutex<Table>>);
+
+/// Each audience with the broadcast that it follows.
+type Table = HashMap<WorkspaceId, (Identity, Audience<Seat>)>;
 
 impl Audiences {
     /// Seats a follower of `live`. A workspace that restarted has a new broadcast, and so a new
