@@ -2,7 +2,7 @@
 //! ready.
 //!
 //! A follower that is up to date joins the workspace's connection group, and a task of the group
-//! writes live events to its socket. While its socket is slow, and during a replay, this task writes.
+//! writes live events to its socket. While its socket is slow, and during a replay, this task does.
 
 use std::time::Duration;
 
