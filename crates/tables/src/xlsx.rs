@@ -1,4 +1,4 @@
-//! Converts the first sheet of an xlsx workbook to CSV for [`csv`](super::csv), which detects
+//! Converts the first sheet of an xlsx workbook to CSV for [`TableReader`](super::TableReader), which detects
 //! columns and handles bad rows.
 //!
 //! A workbook is a zip archive that is read into memory. All its entries are first inflated and
@@ -143,4 +143,4 @@ fn date(time: &ExcelDateTime) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;

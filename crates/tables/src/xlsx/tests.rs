@@ -6,7 +6,7 @@ use zip::write::SimpleFileOptions;
 use super::*;
 
 /// A workbook with one sheet: rows of cells as XML.
-pub(in crate::sources) fn workbook(rows: &str) -> Vec<u8> {
+pub(crate) fn workbook(rows: &str) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     let main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
     let relations = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
@@ -68,8 +68,8 @@ fn rows_of_a_sheet_are_named_by_their_number() {
          <row r=\"4\"><c r=\"A4\" t=\"inlineStr\"><is><t>noon</t></is></c><c r=\"B4\"><v>2</v></c></row>",
     ))
     .unwrap();
-    let naming = crate::sources::csv::Naming { kpi: None, fallback: crate::sources::csv::name_from("x") };
-    let mut reader = crate::sources::csv::CsvReader::new(&csv[..], &naming).unwrap();
+    let options = crate::TableOptions::new(crate::name_from("x"));
+    let mut reader = crate::TableReader::new(&csv[..], &options).unwrap();
     let (mut samples, mut problems) = (Vec::new(), Vec::new());
     while reader.read_row(&mut samples, &mut problems).unwrap() {}
     assert_eq!((samples.len(), samples[0].sample.timestamp_ms), (1, 1_767_225_600_000));
