@@ -59,6 +59,14 @@ pub struct Description {
     pub columns: Vec<ColumnDescription>,
 }
 
+/// A row that was read to decide the form.
+#[derive(Debug)]
+struct Sniffed {
+    line: u64,
+    end: u64,
+    record: ByteRecord,
+}
+
 type Input<R> = io::Chain<Cursor<Vec<u8>>, Rest<R>>;
 
 /// What follows the beginning of a file.
@@ -83,7 +91,9 @@ impl<R: Read> Read for Rest<R> {
 pub struct TableReader<R: Read> {
     records: ::csv::Reader<BoundedRecords<Input<R>>>,
     dialect: Dialect,
-    sniffed: VecDeque<(u64, ByteRecord)>,
+    sniffed: VecDeque<Sniffed>,
+    /// Where the last row ended.
+    bytes_read: u64,
     /// An error found while sniffing. It is returned after the rows before it.
     damage: Option<TableError>,
     record: ByteRecord,
@@ -115,7 +125,10 @@ impl<R: Read> TableReader<R> {
         let (mut sniffed, mut damage) = (VecDeque::new(), None);
         while sniffed.len() <= SNIFFED_ROWS {
             match read_record(&mut records, &mut record, dialect.skipped_lines) {
-                Ok(Some(line)) => sniffed.push_back((line, record.clone())),
+                Ok(Some(line)) => {
+                    let end = records.position().byte();
+                    sniffed.push_back(Sniffed { line, end, record: record.clone() });
+                }
                 Ok(None) => break,
                 Err(error) if sniffed.is_empty() => return Err(error),
                 Err(error) => {
@@ -124,13 +137,13 @@ impl<R: Read> TableReader<R> {
                 }
             }
         }
-        let rows: Vec<&ByteRecord> = sniffed.iter().map(|(_, record)| record).collect();
+        let rows: Vec<&ByteRecord> = sniffed.iter().map(|row: &Sniffed| &row.record).collect();
         let layout = Layout::detect(&rows, options, dialect.separator)?;
         if layout.has_header {
             sniffed.pop_front();
         }
-        let order = order(sniffed.iter().filter_map(|(_, record)| layout.time_of(record).ok()));
-        Ok(Self { records, dialect, sniffed, damage, record, layout, order })
+        let order = order(sniffed.iter().filter_map(|row| layout.time_of(&row.record).ok()));
+        Ok(Self { records, dialect, sniffed, bytes_read: 0, damage, record, layout, order })
     }
 
     /// How the table is understood.
@@ -151,9 +164,9 @@ impl<R: Read> TableReader<R> {
         self.layout.warning()
     }
 
-    /// Number of bytes read so far.
+    /// Number of bytes of the rows read so far.
     pub fn bytes_read(&self) -> u64 {
-        self.records.position().byte() + self.dialect.skipped_bytes as u64
+        self.bytes_read + self.dialect.skipped_bytes as u64
     }
 
     /// Reads one row. Appends its samples to `samples` and its problems to `problems`.
@@ -168,12 +181,13 @@ impl<R: Read> TableReader<R> {
         samples: &mut Vec<SourceSample>,
         problems: &mut Vec<RowProblem>,
     ) -> Result<bool, TableError> {
-        let line = if let Some((line, record)) = self.sniffed.pop_front() {
-            self.record = record;
+        let line = if let Some(Sniffed { line, end, record }) = self.sniffed.pop_front() {
+            (self.record, self.bytes_read) = (record, end);
             line
         } else if let Some(damage) = self.damage.take() {
             return Err(damage);
         } else if let Some(line) = read_record(&mut self.records, &mut self.record, self.dialect.skipped_lines)? {
+            self.bytes_read = self.records.position().byte();
             line
         } else {
             return Ok(false);

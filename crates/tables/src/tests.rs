@@ -266,6 +266,18 @@ fn rows_after_the_sniffed_ones_are_read_alike() {
 }
 
 #[test]
+fn bytes_are_counted_by_the_rows_returned() {
+    let text = "ts,load\n1,5\n2,6\n3,7\n";
+    let mut reader = TableReader::new(text.as_bytes(), &options(None)).unwrap();
+    let (mut samples, mut problems) = (Vec::new(), Vec::new());
+    let mut positions = Vec::new();
+    while reader.read_row(&mut samples, &mut problems).unwrap() {
+        positions.push(reader.bytes_read());
+    }
+    assert_eq!(positions, [12, 16, 20]);
+}
+
+#[test]
 fn open_quote_ends_the_reading_and_keeps_earlier_rows() {
     let good = "1,5\n".repeat(300);
     let endless = std::io::repeat(b'x').take(1 << 30);

@@ -57,7 +57,7 @@ fn file_of(text: &str) -> tempfile::NamedTempFile {
 fn options(file: &Path, url: &str, speed: f64) -> ReplayOptions {
     ReplayOptions {
         file: file.to_owned(),
-        kpi: None,
+        table: TableOptions::new(earcon_tables::name_from(&file.file_stem().unwrap().to_string_lossy())),
         speed,
         url: url.to_owned(),
         workspace: WorkspaceId::new("local").unwrap(),
