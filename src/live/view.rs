@@ -110,12 +110,13 @@ impl LiveView {
         if let EventBody::Incident(happened) = &event.body {
             self.apply_incident(happened);
         } else if let Some(kpi) = event.kpi() {
-            if !self.kpis.contains_key(kpi) {
-                let view = KpiView { kpi: kpi.clone(), run: KpiRun::Running, series: SeriesTable::default() };
-                self.kpis.insert(kpi.clone(), Arc::new(view));
-            }
-            if let Some(view) = self.kpis.get_mut(kpi) {
-                Arc::make_mut(view).apply(&event.body);
+            match self.kpis.get_mut(kpi) {
+                Some(view) => Arc::make_mut(view).apply(&event.body),
+                None => {
+                    let mut view = KpiView { kpi: kpi.clone(), run: KpiRun::Running, series: SeriesTable::default() };
+                    view.apply(&event.body);
+                    self.kpis.insert(kpi.clone(), Arc::new(view));
+                }
             }
         }
     }
