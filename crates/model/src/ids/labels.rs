@@ -101,7 +101,7 @@ impl Labels {
     }
 
     /// The number of the series in its KPI, counted from 0 in order of first appearance, if it is
-    /// known. It is a guess: whoever keeps series by number must compare the labels too. A
+    /// known. It is a guess: code that keeps series by number must compare the labels too. A
     /// [`SeriesTable`](crate::SeriesTable) does.
     pub fn number(&self) -> Option<u32> {
         self.0.number.load(Memory::Relaxed).checked_sub(1)
