@@ -31,7 +31,7 @@ fn kpi(settings: StreamSettings) -> KpiState {
 /// One sample of each series, `round` seconds after the start.
 fn round_of_all(labels: &[Labels], signal: &mut Signal, round: i64) -> Vec<SeriesBatch> {
     let sample = |value| Sample { timestamp_ms: START + round * 1_000, value };
-    let rows = |signal: &mut Signal| signal.take(1).map(|value| (0, sample(value))).collect();
+    let rows = |signal: &mut Signal| signal.next().map(|value| (0, sample(value)));
     labels.iter().map(|labels| SeriesBatch::gauge(labels.clone(), rows(signal))).collect()
 }
 
@@ -78,7 +78,7 @@ fn one_series(c: &mut Criterion) {
                     at += 1_000;
                     (0, Sample { timestamp_ms: at, value })
                 });
-                ([SeriesBatch::gauge(Labels::none(), rows.collect())], at)
+                ([SeriesBatch::gauge(Labels::none(), rows)], at)
             },
             |(batch, now)| black_box(state.push(&batch, now)),
             BatchSize::LargeInput,

@@ -42,7 +42,7 @@ pub fn run(series: &LabelledSeries, settings: &Arc<StreamSettings>) -> Run {
     let mut alerted_peak = 0.0;
     for (row, (&timestamp_ms, &value)) in series.timestamps_ms.iter().zip(&series.values).enumerate() {
         now_ms = now_ms.max(timestamp_ms);
-        let batch = SeriesBatch::gauge(Labels::none(), vec![(0, Sample { timestamp_ms, value })]);
+        let batch = SeriesBatch::gauge(Labels::none(), [(0, Sample { timestamp_ms, value })]);
         let pushed = state.push(&[batch], now_ms);
         run.late += pushed.late as usize;
         run.rejected += pushed.rejected.len();

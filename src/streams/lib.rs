@@ -1,6 +1,6 @@
 //! Pure KPI scoring: samples in; scores, episodes and stalls out.
 //!
-//! [`KpiState`] holds all series of one KPI. A stream actor calls it. Each series has a
+//! [`KpiState`] holds all series of one KPI. A stream calls it. Each series has a
 //! [`Detector`], an episode with hysteresis, and a cadence from which stalls are detected.
 //!
 //! The result depends only on the samples and on the wall time that the caller passes in:

@@ -111,7 +111,7 @@ impl KpiState {
                     all.iter().for_each(|one| self.observe_samples(one, Arrival::Backfill, &mut observed));
                 }
                 EventBody::Series(SeriesEvent::Ended { labels, timestamp_ms }) => {
-                    let position = self.index.get(labels).copied();
+                    let position = self.index.find(labels);
                     if let (Some(position), Some(shadow)) = (position, &mut self.shadow)
                         && let Some(Some(series)) = shadow.series.get_mut(position as usize)
                     {
@@ -127,7 +127,7 @@ impl KpiState {
     }
 
     fn observe_samples(&mut self, logged: &SeriesSamples, arrival: Arrival, observed: &mut Observed) {
-        let (Some(shadow), Some(position)) = (&mut self.shadow, self.index.get(&logged.labels).copied()) else {
+        let (Some(shadow), Some(position)) = (&mut self.shadow, self.index.find(&logged.labels)) else {
             return;
         };
         if logged.samples.is_empty() && logged.counter.is_none_or(|counter| counter.start.is_none()) {

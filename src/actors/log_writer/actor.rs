@@ -116,6 +116,7 @@ impl Actor for LogWriterActor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             Message::Append(append) => state.queue(append),
+            Message::AppendAll(appends) => appends.into_iter().for_each(|append| state.queue(append)),
             Message::Barrier(reply) => state.queued.barriers.push(reply),
             Message::Written { result, started } => state.written(result, started)?,
         }
@@ -152,7 +153,9 @@ impl State {
         let mut group = std::mem::take(&mut self.queued);
         // Computed now, while `next` and `unsaved` are exactly at the end of this group.
         group.head = self.args.next - 1;
-        group.watermark = self.unsaved.watermark(self.args.next);
+        if !group.snapshots.is_empty() {
+            group.watermark = self.unsaved.watermark(self.args.next);
+        }
         let (events, log) = (group.events.clone(), self.args.context.backends.event_log.clone());
         let health = self.args.context.log_health.clone();
         let pass = self.args.pass.clone();

@@ -27,6 +27,7 @@ pub struct Append {
 
 pub(super) enum Message {
     Append(Append),
+    AppendAll(Vec<Append>),
     Written { result: Result<(), PortError>, started: Instant },
     Barrier(Reply<Seq>),
 }
@@ -44,6 +45,11 @@ impl LogWriter {
     /// it.
     pub fn append(&self, append: Append) {
         ask::send(&self.0, Message::Append(append));
+    }
+
+    /// Queues appends in their order, with one message.
+    pub fn append_all(&self, appends: Vec<Append>) {
+        ask::send(&self.0, Message::AppendAll(appends));
     }
 
     /// Waits until everything queued before is durable; returns the newest event. `None` if the

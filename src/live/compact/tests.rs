@@ -57,7 +57,7 @@ prop_compose! {
             _ => SeriesStatus::Ended,
         };
         let late = late.into_iter().map(|(timestamp_ms, value)| Sample { timestamp_ms, value }).collect();
-        SeriesSamples { labels, samples, late, features, status, counter: None }
+        SeriesSamples { labels, samples: samples.into(), late, features, status, counter: None }
     }
 }
 
@@ -227,7 +227,7 @@ fn a_usual_event_is_these_bytes() {
     };
     let series = SeriesSamples {
         labels: Labels::parse("region:eu").expect("labels"),
-        samples: vec![sample, ScoredSample { timestamp_ms: 1_767_225_601_000, value: 13.0, ..sample }],
+        samples: vec![sample, ScoredSample { timestamp_ms: 1_767_225_601_000, value: 13.0, ..sample }].into(),
         late: vec![],
         features: None,
         status: SeriesStatus::Normal,
