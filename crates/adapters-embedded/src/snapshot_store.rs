@@ -12,6 +12,8 @@ use earcon_tenancy::WorkspacePass;
 
 const VERSION: u8 = 1;
 const HEADER: usize = 9;
+/// A commit with this much is not made larger.
+const COMMIT_BYTES: usize = 1 << 20;
 
 pub(super) struct EmbeddedSnapshots {
     database: Arc<Database>,
@@ -26,26 +28,20 @@ impl EmbeddedSnapshots {
 #[async_trait]
 impl SnapshotStore for EmbeddedSnapshots {
     async fn put(&self, pass: &WorkspacePass, snapshot: Snapshot) -> Result<(), PortError> {
-        if i64::try_from(snapshot.seq).is_err() {
-            return Err(PortError::new(ErrorKind::Invalid, format!("{} is no sequence number", snapshot.seq)));
+        self.put_all(pass, vec![Arc::new(snapshot)]).await
+    }
+
+    async fn put_all(&self, pass: &WorkspacePass, snapshots: Vec<Arc<Snapshot>>) -> Result<(), PortError> {
+        if let Some(wrong) = snapshots.iter().find(|snapshot| i64::try_from(snapshot.seq).is_err()) {
+            return Err(PortError::new(ErrorKind::Invalid, format!("{} is no sequence number", wrong.seq)));
         }
-        let (database, key) = (self.database.clone(), key(pass.workspace(), &snapshot.kpi));
+        let (database, workspace) = (self.database.clone(), pass.workspace().clone());
         blocking(move || {
-            // One actor of the workspace writes, so no other write comes between the read and the
-            // commit.
-            let stored = database.snapshot().get(&database.snapshots, &key).map_err(unreadable)?;
-            if let Some(stored) = stored
-                && decode(snapshot.kpi, &stored).is_ok_and(|stored| stored.seq > snapshot.seq)
-            {
-                return Ok(());
+            let mut rest = snapshots.into_iter();
+            while rest.len() > 0 {
+                write_some(&database, &workspace, &mut rest)?;
             }
-            let mut value = Vec::with_capacity(HEADER + snapshot.state.len());
-            value.push(VERSION);
-            value.extend_from_slice(&snapshot.seq.to_le_bytes());
-            value.extend_from_slice(&snapshot.state);
-            let mut batch = database.batch();
-            batch.insert(&database.snapshots, key, value);
-            database.commit(batch, Durability::Buffered)
+            Ok(())
         })
         .await
     }
@@ -85,18 +81,45 @@ impl SnapshotStore for EmbeddedSnapshots {
     }
 }
 
+/// Writes snapshots in one commit, until it is large enough.
+fn write_some(
+    database: &Arc<Database>,
+    workspace: &WorkspaceId,
+    rest: &mut impl Iterator<Item = Arc<Snapshot>>,
+) -> Result<(), PortError> {
+    let (mut batch, mut bytes, stored) = (database.batch(), 0, database.snapshot());
+    while bytes < COMMIT_BYTES
+        && let Some(snapshot) = rest.next()
+    {
+        let key = key(workspace, &snapshot.kpi);
+        // One actor of the workspace writes, so no other write comes between this and the commit.
+        let known = stored.get(&database.snapshots, &key).map_err(unreadable)?;
+        if known.is_some_and(|value| read_seq(&value).is_ok_and(|known| known > snapshot.seq)) {
+            continue;
+        }
+        let mut value = Vec::with_capacity(HEADER + snapshot.state.len());
+        value.push(VERSION);
+        value.extend_from_slice(&snapshot.seq.to_le_bytes());
+        value.extend_from_slice(&snapshot.state);
+        bytes += value.len();
+        batch.insert(&database.snapshots, key, value);
+    }
+    database.commit(batch, Durability::Buffered)
+}
+
 fn key(workspace: &WorkspaceId, kpi: &KpiName) -> Vec<u8> {
     let mut key = prefix(workspace);
     key.extend_from_slice(kpi.as_str().as_bytes());
     key
 }
 
+fn read_seq(value: &[u8]) -> Result<Seq, PortError> {
+    let seq = value.split_first().filter(|(version, _)| **version == VERSION).and_then(|(_, rest)| rest.first_chunk());
+    seq.map(|seq| Seq::from_le_bytes(*seq)).ok_or_else(|| corrupt("a snapshot"))
+}
+
 fn decode(kpi: KpiName, value: &[u8]) -> Result<Snapshot, PortError> {
-    let (Some((&VERSION, rest)), true) = (value.split_first(), value.len() >= HEADER) else {
-        return Err(corrupt("a snapshot"));
-    };
-    let (seq, state) = rest.split_first_chunk().ok_or_else(|| corrupt("a snapshot"))?;
-    Ok(Snapshot { kpi, seq: Seq::from_le_bytes(*seq), state: state.to_vec() })
+    Ok(Snapshot { kpi, seq: read_seq(value)?, state: value[HEADER..].to_vec() })
 }
 
 #[cfg(test)]
@@ -119,10 +142,11 @@ mod tests {
             Snapshot { kpi: KpiName::new("big").unwrap(), seq: 9, state: (0..20 << 20).map(|i| i as u8).collect() };
         {
             let snapshots = scratch.open().snapshot_store();
-            for i in 0..2_000u64 {
+            let small = (0..2_000u64).map(|i| {
                 let kpi = KpiName::new(&format!("kpi.{i:05}")).unwrap();
-                snapshots.put(&pass("a"), Snapshot { kpi, seq: i, state: vec![i as u8; 200] }).await.unwrap();
-            }
+                Arc::new(Snapshot { kpi, seq: i, state: vec![i as u8; 200] })
+            });
+            snapshots.put_all(&pass("a"), small.collect()).await.unwrap();
             snapshots.put(&pass("a"), big.clone()).await.unwrap();
         }
         let all = scratch.open().snapshot_store().all(&pass("a")).await.unwrap();

@@ -8,10 +8,11 @@ use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr};
 use super::handle::{Message, StreamHandle, Training};
 use super::shadowing::{REPORT_EVERY, Shadowing};
 use crate::actors::admission::ReceiptPart;
-use crate::actors::ask::Reply;
+use crate::actors::ask::{self, Reply};
 use crate::actors::context::Faults;
 use crate::actors::experiments::{Assignment, Experiments};
 use crate::actors::log_writer::{Append, LogWriter, OnCommit};
+use crate::actors::snapshotter::{HandedOver, SnapshotTurn, SnapshotTurns};
 use crate::services::mutes::MuteReader;
 use crate::telemetry::{Metric, record};
 use earcon_model::{
@@ -20,6 +21,11 @@ use earcon_model::{
 };
 use earcon_streams::{KpiState, Pushed};
 use earcon_tenancy::WorkspacePass;
+
+/// Estimated bytes of one series in a snapshot.
+const SNAPSHOT_BYTES_A_SERIES: usize = 4_400;
+/// How long a stream that ends waits for its turn.
+const LAST_TURN: Duration = Duration::from_secs(10);
 
 /// What a stream is made with.
 pub(in crate::actors) struct StreamArgs {
@@ -37,6 +43,8 @@ pub(in crate::actors) struct StreamArgs {
     pub clock: Arc<dyn Clock>,
     /// How long a changed state may stay without a snapshot.
     pub snapshot_every: Duration,
+    /// Bounds the snapshots that are on their way.
+    pub turns: SnapshotTurns,
     /// Says which detectors score it from the start, and gets the counts about the shadow.
     pub experiments: Experiments,
     /// Failures to inject.
@@ -97,9 +105,10 @@ impl Actor for Stream {
                 state.report_due = false;
                 state.report();
             }
-            Message::Snapshot => state.hand_over(),
+            Message::SnapshotDue => state.ask_for_turn(&myself),
+            Message::Snapshot(turn) => state.hand_over(turn),
             Message::Finish => {
-                state.hand_over();
+                state.hand_over_last().await;
                 myself.stop(None);
                 return Ok(());
             }
@@ -237,17 +246,43 @@ impl State {
         self.args.log.append(Append { subject, time_ms, bodies, on_commit, snapshot: None });
     }
 
+    fn ask_for_turn(&self, myself: &ActorRef<Message>) {
+        let (myself, turns, bytes) = (myself.clone(), self.args.turns.clone(), self.snapshot_bytes());
+        tokio::spawn(async move {
+            if let Some(turn) = turns.take(bytes).await {
+                ask::send(&myself, Message::Snapshot(turn));
+            }
+        });
+    }
+
+    fn snapshot_bytes(&self) -> usize {
+        self.args.state.series().count() * SNAPSHOT_BYTES_A_SERIES
+    }
+
     /// The snapshot goes through the log writer, so that it is saved after the commit, with the
     /// `seq` it includes.
-    fn hand_over(&mut self) {
+    fn hand_over(&mut self, turn: SnapshotTurn) {
         self.snapshot_due = false;
         if !std::mem::take(&mut self.args.unsaved) {
             return;
         }
         let subject = self.args.state.kpi().clone().into();
-        let snapshot = Some(self.args.state.snapshot());
+        let snapshot = Some(HandedOver { state: self.args.state.snapshot(), turn });
         let time_ms = self.args.clock.now_ms();
         self.args.log.append(Append { subject, time_ms, bodies: Vec::new(), on_commit: None, snapshot });
+    }
+
+    /// Without a turn in time, the store fails or is slow. The next start then reads more of the
+    /// log.
+    async fn hand_over_last(&mut self) {
+        if !self.args.unsaved {
+            return;
+        }
+        let turn = tokio::time::timeout(LAST_TURN, self.args.turns.take(self.snapshot_bytes())).await;
+        match turn.ok().flatten() {
+            Some(turn) => self.hand_over(turn),
+            None => tracing::warn!(kpi = %self.args.state.kpi(), "there was no time for a last snapshot"),
+        }
     }
 
     /// One timer at a time: it is set again when it fires, not with every sample.
@@ -263,7 +298,7 @@ impl State {
 
     fn arm_snapshot(&mut self, myself: &ActorRef<Message>) {
         self.snapshot_due = true;
-        myself.send_after(self.args.snapshot_every, || Message::Snapshot);
+        myself.send_after(self.args.snapshot_every, || Message::SnapshotDue);
     }
 }
 

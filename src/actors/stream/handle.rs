@@ -5,6 +5,7 @@ use ractor::{ActorId, ActorRef};
 use crate::actors::admission::ReceiptPart;
 use crate::actors::ask::{self, Reply, ask};
 use crate::actors::experiments::Assignment;
+use crate::actors::snapshotter::SnapshotTurn;
 use earcon_model::{
     Acknowledgement, AnomalyId, Arrival, DetectorRef, Feedback, Labels, Seq, SeriesBatch, TrainedSeries,
 };
@@ -20,8 +21,10 @@ pub(super) enum Message {
     ImportTraining(Training, Reply<usize>),
     /// Report the counts about the shadow detector.
     Report,
+    /// Wait for a turn to hand the state over.
+    SnapshotDue,
     /// Hand the state over.
-    Snapshot,
+    Snapshot(SnapshotTurn),
     /// Hand the state over and stop.
     Finish,
 }

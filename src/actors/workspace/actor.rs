@@ -169,6 +169,7 @@ impl State {
             mutes: self.mutes.clone(),
             clock: self.context.clock.clone(),
             snapshot_every: self.context.settings.snapshot_every,
+            turns: self.context.snapshot_turns.clone(),
             experiments: self.experiments.clone(),
             faults: self.context.faults.clone(),
         };
