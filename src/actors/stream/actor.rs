@@ -63,6 +63,10 @@ struct State {
     args: StreamArgs,
     stall_check_at: Option<i64>,
     snapshot_due: bool,
+    /// A turn to hand the state over was asked for.
+    asked: bool,
+    /// Stops when the state is handed over.
+    finishing: bool,
     /// While a second detector runs.
     shadowing: Option<Shadowing>,
     report_due: bool,
@@ -74,7 +78,15 @@ impl Actor for Stream {
     type Arguments = StreamArgs;
 
     async fn pre_start(&self, myself: ActorRef<Message>, args: StreamArgs) -> Result<State, ActorProcessingErr> {
-        let mut state = State { args, stall_check_at: None, snapshot_due: false, shadowing: None, report_due: false };
+        let mut state = State {
+            args,
+            stall_check_at: None,
+            snapshot_due: false,
+            asked: false,
+            finishing: false,
+            shadowing: None,
+            report_due: false,
+        };
         let assignment = state.args.experiments.assignment(&state.args.pass, state.args.state.kpi());
         state.set_detectors(assignment);
         state.arm_stall_check(&myself);
@@ -107,11 +119,15 @@ impl Actor for Stream {
             }
             Message::SnapshotDue => state.ask_for_turn(&myself),
             Message::Snapshot(turn) => state.hand_over(turn),
-            Message::Finish => {
-                state.hand_over_last().await;
-                myself.stop(None);
-                return Ok(());
+            Message::Finish => state.finish(&myself),
+            Message::GiveUp => {
+                tracing::warn!(kpi = %state.args.state.kpi(), "there was no time for a last snapshot");
+                state.args.unsaved = false;
             }
+        }
+        if state.finishing && !state.args.unsaved {
+            myself.stop(None);
+            return Ok(());
         }
         state.arm_stall_check(&myself);
         if !state.snapshot_due && state.args.unsaved {
@@ -246,13 +262,26 @@ impl State {
         self.args.log.append(Append { subject, time_ms, bodies, on_commit, snapshot: None });
     }
 
-    fn ask_for_turn(&self, myself: &ActorRef<Message>) {
+    fn ask_for_turn(&mut self, myself: &ActorRef<Message>) {
+        if std::mem::replace(&mut self.asked, true) {
+            return;
+        }
         let (myself, turns, bytes) = (myself.clone(), self.args.turns.clone(), self.snapshot_bytes());
         tokio::spawn(async move {
             if let Some(turn) = turns.take(bytes).await {
                 ask::send(&myself, Message::Snapshot(turn));
             }
         });
+    }
+
+    /// The stream stops when its state is handed over. If the store is too slow for that, the next
+    /// start reads more of the log.
+    fn finish(&mut self, myself: &ActorRef<Message>) {
+        self.finishing = true;
+        if self.args.unsaved {
+            self.ask_for_turn(myself);
+            myself.send_after(LAST_TURN, || Message::GiveUp);
+        }
     }
 
     fn snapshot_bytes(&self) -> usize {
@@ -262,7 +291,7 @@ impl State {
     /// The snapshot goes through the log writer, so that it is saved after the commit, with the
     /// `seq` it includes.
     fn hand_over(&mut self, turn: SnapshotTurn) {
-        self.snapshot_due = false;
+        (self.snapshot_due, self.asked) = (false, false);
         if !std::mem::take(&mut self.args.unsaved) {
             return;
         }
@@ -270,19 +299,6 @@ impl State {
         let snapshot = Some(HandedOver { state: self.args.state.snapshot(), turn });
         let time_ms = self.args.clock.now_ms();
         self.args.log.append(Append { subject, time_ms, bodies: Vec::new(), on_commit: None, snapshot });
-    }
-
-    /// Without a turn in time, the store fails or is slow. The next start then reads more of the
-    /// log.
-    async fn hand_over_last(&mut self) {
-        if !self.args.unsaved {
-            return;
-        }
-        let turn = tokio::time::timeout(LAST_TURN, self.args.turns.take(self.snapshot_bytes())).await;
-        match turn.ok().flatten() {
-            Some(turn) => self.hand_over(turn),
-            None => tracing::warn!(kpi = %self.args.state.kpi(), "there was no time for a last snapshot"),
-        }
     }
 
     /// One timer at a time: it is set again when it fires, not with every sample.

@@ -27,6 +27,8 @@ pub(super) enum Message {
     Snapshot(SnapshotTurn),
     /// Hand the state over and stop.
     Finish,
+    /// Stop without, because it took too long.
+    GiveUp,
 }
 
 /// State that one detector has learned elsewhere.
