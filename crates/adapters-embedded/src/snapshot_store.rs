@@ -2,7 +2,8 @@
 //!
 //! Key: workspace, zero, KPI. Value: `version u8 | seq u64 | state`.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::database::{Database, Durability, blocking, corrupt, prefix, unreadable};
 use async_trait::async_trait;
@@ -17,11 +18,14 @@ const COMMIT_BYTES: usize = 1 << 20;
 
 pub(super) struct EmbeddedSnapshots {
     database: Arc<Database>,
+    /// The `seq` of snapshots that this process wrote or looked up, by key. Reading the stored one
+    /// for each write would fill the cache with states that are about to be replaced.
+    known: Arc<Mutex<HashMap<Vec<u8>, Seq>>>,
 }
 
 impl EmbeddedSnapshots {
     pub(super) fn new(database: Arc<Database>) -> Self {
-        Self { database }
+        Self { database, known: Arc::default() }
     }
 }
 
@@ -35,11 +39,14 @@ impl SnapshotStore for EmbeddedSnapshots {
         if let Some(wrong) = snapshots.iter().find(|snapshot| i64::try_from(snapshot.seq).is_err()) {
             return Err(PortError::new(ErrorKind::Invalid, format!("{} is no sequence number", wrong.seq)));
         }
-        let (database, workspace) = (self.database.clone(), pass.workspace().clone());
+        let (database, workspace, known) = (self.database.clone(), pass.workspace().clone(), self.known.clone());
         blocking(move || {
+            // One actor of the workspace writes, so no other write comes between a look and a
+            // commit.
             let mut rest = snapshots.into_iter();
             while rest.len() > 0 {
-                write_some(&database, &workspace, &mut rest)?;
+                let written = write_some(&database, &workspace, &known, &mut rest)?;
+                locked(&known).extend(written);
             }
             Ok(())
         })
@@ -71,30 +78,40 @@ impl SnapshotStore for EmbeddedSnapshots {
     }
 
     async fn delete(&self, pass: &WorkspacePass, kpi: &KpiName) -> Result<(), PortError> {
-        let (database, key) = (self.database.clone(), key(pass.workspace(), kpi));
+        let (database, key, known) = (self.database.clone(), key(pass.workspace(), kpi), self.known.clone());
         blocking(move || {
             let mut batch = database.batch();
-            batch.remove(&database.snapshots, key);
-            database.commit(batch, Durability::Buffered)
+            batch.remove(&database.snapshots, key.as_slice());
+            database.commit(batch, Durability::Buffered)?;
+            locked(&known).remove(&key);
+            Ok(())
         })
         .await
     }
 }
 
-/// Writes snapshots in one commit, until it is large enough.
+fn locked(known: &Mutex<HashMap<Vec<u8>, Seq>>) -> MutexGuard<'_, HashMap<Vec<u8>, Seq>> {
+    known.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Writes snapshots in one commit, until it is large enough. Returns what it wrote.
 fn write_some(
     database: &Arc<Database>,
     workspace: &WorkspaceId,
+    known: &Mutex<HashMap<Vec<u8>, Seq>>,
     rest: &mut impl Iterator<Item = Arc<Snapshot>>,
-) -> Result<(), PortError> {
-    let (mut batch, mut bytes, stored) = (database.batch(), 0, database.snapshot());
+) -> Result<Vec<(Vec<u8>, Seq)>, PortError> {
+    let (mut batch, mut bytes, mut written) = (database.batch(), 0, Vec::new());
     while bytes < COMMIT_BYTES
         && let Some(snapshot) = rest.next()
     {
         let key = key(workspace, &snapshot.kpi);
-        // One actor of the workspace writes, so no other write comes between this and the commit.
-        let known = stored.get(&database.snapshots, &key).map_err(unreadable)?;
-        if known.is_some_and(|value| read_seq(&value).is_ok_and(|known| known > snapshot.seq)) {
+        let before = locked(known).get(&key).copied();
+        let before = match before {
+            Some(seq) => Some(seq),
+            None => stored_seq(database, &key)?,
+        };
+        if before.is_some_and(|before| before > snapshot.seq) {
             continue;
         }
         let mut value = Vec::with_capacity(HEADER + snapshot.state.len());
@@ -102,9 +119,17 @@ fn write_some(
         value.extend_from_slice(&snapshot.seq.to_le_bytes());
         value.extend_from_slice(&snapshot.state);
         bytes += value.len();
-        batch.insert(&database.snapshots, key, value);
+        batch.insert(&database.snapshots, key.clone(), value);
+        written.push((key, snapshot.seq));
     }
-    database.commit(batch, Durability::Buffered)
+    database.commit(batch, Durability::Buffered)?;
+    Ok(written)
+}
+
+/// A stored snapshot that cannot be read is replaced.
+fn stored_seq(database: &Arc<Database>, key: &[u8]) -> Result<Option<Seq>, PortError> {
+    let stored = database.snapshot().get(&database.snapshots, key).map_err(unreadable)?;
+    Ok(stored.and_then(|value| read_seq(&value).ok()))
 }
 
 fn key(workspace: &WorkspaceId, kpi: &KpiName) -> Vec<u8> {
