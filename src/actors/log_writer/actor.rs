@@ -11,10 +11,10 @@ use super::handle::{Append, LogWriter, Message, OnCommit};
 use crate::actors::ask::{self, Reply};
 use crate::actors::context::Context;
 use crate::actors::hub::Hub;
-use crate::actors::snapshotter::Snapshotter;
+use crate::actors::snapshotter::{Snapshotter, TakenSnapshot};
 use crate::telemetry::{GaugePart, Metric, count, record};
 use earcon_model::{AnomalyEvent, Event, EventBody, KpiName, Seq, Subject};
-use earcon_ports::{PortError, Snapshot};
+use earcon_ports::PortError;
 use earcon_tenancy::WorkspacePass;
 
 /// What the log writer is made with.
@@ -53,7 +53,7 @@ struct State {
 struct Group {
     events: Vec<Arc<Event>>,
     commits: Vec<(OnCommit, Seq)>,
-    snapshots: Vec<Snapshot>,
+    snapshots: Vec<TakenSnapshot>,
     barriers: Vec<Reply<Seq>>,
     /// The newest event once this group is written.
     head: Seq,
@@ -142,9 +142,9 @@ impl State {
         if let Some(on_commit) = on_commit {
             self.queued.commits.push((on_commit, last));
         }
-        if let (Some(state), Subject::Kpi(kpi)) = (snapshot, subject) {
+        if let (Some(handed_over), Subject::Kpi(kpi)) = (snapshot, subject) {
             self.unsaved.saved(&kpi);
-            self.queued.snapshots.push(Snapshot { kpi, seq: last, state });
+            self.queued.snapshots.push(handed_over.into_snapshot(kpi, last));
         }
         self.depth.set(self.queued.commits.len());
     }

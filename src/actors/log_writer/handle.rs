@@ -5,6 +5,7 @@ use std::time::Instant;
 use ractor::ActorRef;
 
 use crate::actors::ask::{self, Reply, ask};
+use crate::actors::snapshotter::HandedOver;
 use earcon_model::{EventBody, Seq, Subject};
 use earcon_ports::PortError;
 
@@ -22,7 +23,7 @@ pub struct Append {
     /// Called after the commit.
     pub on_commit: Option<OnCommit>,
     /// The stream's state including these events, if the subject is a KPI.
-    pub snapshot: Option<Vec<u8>>,
+    pub snapshot: Option<HandedOver>,
 }
 
 pub(super) enum Message {

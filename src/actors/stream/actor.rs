@@ -8,10 +8,11 @@ use std::time::Duration;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr};
 use tokio::time::Instant;
 
-use super::handle::{Message, StreamHandle, StreamId};
+use super::handle::{Message, Request, StreamHandle, StreamId};
 use super::kpi_stream::{After, KpiStream, Surroundings};
 use super::panics::text_of;
 use super::timers::{Timer, Timers};
+use crate::actors::ask;
 use crate::actors::log_writer::Append;
 
 pub(in crate::actors) use super::handle::NewStream;
@@ -55,7 +56,7 @@ impl StreamHosts {
         let id = StreamId(self.started);
         let host = self.hosts[self.started as usize % self.hosts.len()].clone();
         self.started += 1;
-        crate::actors::ask::send(&host, Message::Start(id, Box::new(new)));
+        ask::send(&host, Message::Start(id, Box::new(new)));
         StreamHandle { host, id }
     }
 }
@@ -70,6 +71,7 @@ struct State {
     outbox: Vec<Append>,
     /// Timers that the stream of the present message asks for.
     new_timers: Vec<(Duration, Timer)>,
+    myself: ActorRef<Message>,
 }
 
 impl Actor for Host {
@@ -79,7 +81,7 @@ impl Actor for Host {
 
     async fn pre_start(
         &self,
-        _myself: ActorRef<Message>,
+        myself: ActorRef<Message>,
         (context, on_end): Self::Arguments,
     ) -> Result<State, ActorProcessingErr> {
         Ok(State {
@@ -89,6 +91,7 @@ impl Actor for Host {
             timers: Timers::default(),
             outbox: Vec::new(),
             new_timers: Vec::new(),
+            myself,
         })
     }
 
@@ -131,8 +134,13 @@ impl State {
     /// stream and no other: nothing that streams share is left half changed.
     fn run(&mut self, id: StreamId, work: impl FnOnce(&mut KpiStream, &mut Surroundings<'_>) -> After) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
-        let mut around =
-            Surroundings { context: &self.context, outbox: &mut self.outbox, timers: &mut self.new_timers };
+        let mut turn = None;
+        let mut around = Surroundings {
+            context: &self.context,
+            outbox: &mut self.outbox,
+            timers: &mut self.new_timers,
+            turn: &mut turn,
+        };
         let end = match catch_unwind(AssertUnwindSafe(|| work(stream, &mut around))) {
             Ok(After::Continue) => None,
             Ok(After::Stop) => Some(Ok(())),
@@ -143,6 +151,9 @@ impl State {
                 let now = (!self.new_timers.is_empty()).then(Instant::now);
                 for (wait, timer) in self.new_timers.drain(..) {
                     now.iter().for_each(|now| self.timers.add(*now, wait, id, timer));
+                }
+                if let Some(bytes) = turn {
+                    self.take_turn(id, bytes);
                 }
                 if self.outbox.len() >= OUTBOX {
                     self.send_outbox();
@@ -161,11 +172,18 @@ impl State {
     fn run_timers(&mut self) {
         let now = Instant::now();
         while let Some((id, timer)) = self.timers.next_due(now) {
-            self.run(id, |stream, around| {
-                stream.on_timer(timer, around);
-                After::Continue
-            });
+            self.run(id, |stream, around| stream.on_timer(timer, around));
         }
+    }
+
+    /// Waits for the stream's turn to hand its state over.
+    fn take_turn(&self, id: StreamId, bytes: usize) {
+        let (myself, turns) = (self.myself.clone(), self.context.turns.clone());
+        tokio::spawn(async move {
+            if let Some(turn) = turns.take(bytes).await {
+                ask::send(&myself, Message::To(id, Request::HandOver(turn)));
+            }
+        });
     }
 
     fn send_outbox(&mut self) {

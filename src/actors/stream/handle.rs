@@ -5,6 +5,7 @@ use ractor::ActorRef;
 use crate::actors::admission::ReceiptPart;
 use crate::actors::ask::{self, Reply, ask};
 use crate::actors::experiments::Assignment;
+use crate::actors::snapshotter::SnapshotTurn;
 use earcon_model::{
     Acknowledgement, AnomalyId, Arrival, DetectorRef, Feedback, Labels, Seq, SeriesBatch, TrainedSeries,
 };
@@ -40,6 +41,8 @@ pub(super) enum Request {
     /// Score with these detectors from here on.
     SetDetectors(Assignment),
     ImportTraining(Training, Reply<usize>),
+    /// Hand the state over.
+    HandOver(SnapshotTurn),
     /// Hand the state over and stop.
     Finish,
 }

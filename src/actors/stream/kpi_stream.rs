@@ -11,6 +11,7 @@ use crate::actors::ask::Reply;
 use crate::actors::context::Faults;
 use crate::actors::experiments::{Assignment, Experiments};
 use crate::actors::log_writer::{Append, LogWriter, OnCommit};
+use crate::actors::snapshotter::{HandedOver, SnapshotTurn, SnapshotTurns};
 use crate::services::mutes::MuteReader;
 use crate::telemetry::{Metric, record};
 use earcon_model::{
@@ -19,6 +20,11 @@ use earcon_model::{
 };
 use earcon_streams::{KpiState, Pushed};
 use earcon_tenancy::WorkspacePass;
+
+/// Estimated bytes of one series in a snapshot.
+const SNAPSHOT_BYTES_A_SERIES: usize = 4_400;
+/// How long a stream that ends waits for its turn.
+const LAST_TURN: Duration = Duration::from_secs(10);
 
 /// What all streams of a workspace share.
 #[derive(Clone)]
@@ -33,6 +39,8 @@ pub(in crate::actors) struct StreamContext {
     pub clock: Arc<dyn Clock>,
     /// How long a changed state may stay without a snapshot.
     pub snapshot_every: Duration,
+    /// Bounds the snapshots that are on their way.
+    pub turns: SnapshotTurns,
     /// Says which detectors score a KPI from the start, and gets the counts about its shadow.
     pub experiments: Experiments,
     /// Failures to inject.
@@ -46,6 +54,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) outbox: &'a mut Vec<Append>,
     /// Timers to set.
     pub(super) timers: &'a mut Vec<(Duration, Timer)>,
+    /// Bytes of a state for which a turn is wanted.
+    pub(super) turn: &'a mut Option<usize>,
 }
 
 /// Whether a stream goes on after a message.
@@ -62,6 +72,10 @@ pub(super) struct KpiStream {
     unsaved: bool,
     stall_check_at: Option<i64>,
     snapshot_due: bool,
+    /// A turn to hand the state over was asked for.
+    asked: bool,
+    /// Stops when the state is handed over.
+    finishing: bool,
     /// While a second detector runs; boxed because it is rare.
     shadowing: Option<Box<Shadowing>>,
     report_due: bool,
@@ -70,7 +84,16 @@ pub(super) struct KpiStream {
 impl KpiStream {
     pub(super) fn new(new: NewStream) -> Self {
         let NewStream { state, unsaved } = new;
-        Self { state, unsaved, stall_check_at: None, snapshot_due: false, shadowing: None, report_due: false }
+        Self {
+            state,
+            unsaved,
+            stall_check_at: None,
+            snapshot_due: false,
+            asked: false,
+            finishing: false,
+            shadowing: None,
+            report_due: false,
+        }
     }
 
     /// Begins with the detectors that are assigned to the KPI.
@@ -91,26 +114,35 @@ impl KpiStream {
             }
             Request::SetDetectors(assignment) => self.set_detectors(assignment, around),
             Request::ImportTraining(training, reply) => self.import_training(training, reply, around),
-            Request::Finish => {
-                self.hand_over(around);
-                return After::Stop;
-            }
+            Request::HandOver(turn) => self.hand_over(turn, around),
+            Request::Finish => self.finish(around),
+        }
+        self.end(around)
+    }
+
+    fn end(&mut self, around: &mut Surroundings<'_>) -> After {
+        if self.finishing && !self.unsaved {
+            return After::Stop;
         }
         self.arm(around);
         After::Continue
     }
 
     /// Does what a timer was set for.
-    pub(super) fn on_timer(&mut self, timer: Timer, around: &mut Surroundings<'_>) {
+    pub(super) fn on_timer(&mut self, timer: Timer, around: &mut Surroundings<'_>) -> After {
         match timer {
             Timer::CheckStalls => self.check_stalls(around),
             Timer::Report => {
                 self.report_due = false;
                 self.report(around);
             }
-            Timer::Snapshot => self.hand_over(around),
+            Timer::Snapshot => self.ask_for_turn(around),
+            Timer::GiveUp => {
+                tracing::warn!(kpi = %self.state.kpi(), "there was no time for a last snapshot");
+                self.unsaved = false;
+            }
         }
-        self.arm(around);
+        self.end(around)
     }
 
     /// Scores samples; `part` is sent after the commit and dropped if there is none.
@@ -277,15 +309,31 @@ impl KpiStream {
         around.outbox.push(Append { subject, time_ms, bodies, on_commit, snapshot: None });
     }
 
+    fn ask_for_turn(&mut self, around: &mut Surroundings<'_>) {
+        if !std::mem::replace(&mut self.asked, true) {
+            *around.turn = Some(self.state.series().count() * SNAPSHOT_BYTES_A_SERIES);
+        }
+    }
+
+    /// The stream stops when its state is handed over. If the store is too slow for that, the next
+    /// start reads more of the log.
+    fn finish(&mut self, around: &mut Surroundings<'_>) {
+        self.finishing = true;
+        if self.unsaved {
+            self.ask_for_turn(around);
+            around.timers.push((LAST_TURN, Timer::GiveUp));
+        }
+    }
+
     /// The snapshot goes through the log writer, so that it is saved after the commit, with the
     /// `seq` it includes.
-    fn hand_over(&mut self, around: &mut Surroundings<'_>) {
-        self.snapshot_due = false;
+    fn hand_over(&mut self, turn: SnapshotTurn, around: &mut Surroundings<'_>) {
+        (self.snapshot_due, self.asked) = (false, false);
         if !std::mem::take(&mut self.unsaved) {
             return;
         }
         let subject = self.state.kpi().clone().into();
-        let snapshot = Some(self.state.snapshot());
+        let snapshot = Some(HandedOver { state: self.state.snapshot(), turn });
         let time_ms = around.context.clock.now_ms();
         around.outbox.push(Append { subject, time_ms, bodies: Vec::new(), on_commit: None, snapshot });
     }

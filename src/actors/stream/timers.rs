@@ -15,8 +15,10 @@ pub(super) enum Timer {
     CheckStalls,
     /// Report the counts about the shadow detector.
     Report,
-    /// Hand the state over.
+    /// Wait for a turn to hand the state over.
     Snapshot,
+    /// Stop without, because it took too long.
+    GiveUp,
 }
 
 /// Timers in order of time.

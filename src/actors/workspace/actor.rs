@@ -154,6 +154,7 @@ async fn start_hosts(
         mutes,
         clock: context.clock.clone(),
         snapshot_every: context.settings.snapshot_every,
+        turns: context.snapshot_turns.clone(),
         experiments: children.experiments.clone(),
         faults: context.faults.clone(),
     };
