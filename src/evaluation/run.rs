@@ -16,6 +16,8 @@ pub struct LabelledSeries {
     pub values: Vec<f64>,
     /// First and last timestamp of each anomaly, in order and without overlap.
     pub windows: Vec<(i64, i64)>,
+    /// Whether the data says which rows are anomalous. Without labels nothing is right or wrong.
+    pub labelled: bool,
 }
 
 /// The scores and alerts of a series.
@@ -25,8 +27,15 @@ pub struct Run {
     pub scores: Vec<f64>,
     /// For each row the score of the alert it raised, 0 if it raised none.
     pub alerts: Vec<f64>,
+    /// The row of each episode that opened.
+    pub opened: Vec<usize>,
+    /// For each row whether an episode is open after it.
+    pub open: Vec<bool>,
     /// First and last anomalous row of each episode.
     pub episodes: Vec<(usize, usize)>,
+    /// The expected value of each row and the edges of its band: expected, lower, upper. NaN
+    /// without a score; empty for a baseline, which has no band.
+    pub bands: Vec<[f64; 3]>,
     /// Rows that were not scored, because their timestamp is not newer than the previous one.
     pub late: usize,
     /// Rows that were refused.
@@ -40,24 +49,29 @@ pub fn run(series: &LabelledSeries, settings: &Arc<StreamSettings>) -> Run {
     let mut state = KpiState::new(workspace, kpi, settings.clone());
     let mut now_ms = i64::MIN;
     let mut alerted_peak = 0.0;
+    let mut open = false;
     for (row, (&timestamp_ms, &value)) in series.timestamps_ms.iter().zip(&series.values).enumerate() {
         now_ms = now_ms.max(timestamp_ms);
         let batch = SeriesBatch::gauge(Labels::none(), vec![(0, Sample { timestamp_ms, value })]);
         let pushed = state.push(&[batch], now_ms);
         run.late += pushed.late as usize;
         run.rejected += pushed.rejected.len();
-        let (mut score, mut alert) = (0.0, 0.0);
+        let (mut score, mut alert, mut band) = (0.0, 0.0, [f64::NAN; 3]);
         for body in &pushed.bodies {
             match body {
                 EventBody::Series(SeriesEvent::Samples(all)) => {
                     let last = all.iter().flat_map(|one| &one.samples).next_back();
                     score = last.and_then(|sample| sample.score).map_or(0.0, f64::from);
+                    band = last.map_or(band, |sample| [sample.expected, sample.lower, sample.upper]);
                 }
                 EventBody::Anomaly(AnomalyEvent::Opened(anomaly)) => {
                     alerted_peak = anomaly.peak_score;
                     alert = score;
+                    open = true;
+                    run.opened.push(row);
                     run.episodes.push((row, row));
                 }
+                EventBody::Anomaly(AnomalyEvent::Closed(_)) => open = false,
                 // A periodic update without growth is no alert.
                 EventBody::Anomaly(AnomalyEvent::Updated(anomaly))
                     if anomaly.peak_at_ms == timestamp_ms
@@ -74,6 +88,8 @@ pub fn run(series: &LabelledSeries, settings: &Arc<StreamSettings>) -> Run {
         }
         run.scores.push(score);
         run.alerts.push(alert);
+        run.open.push(open);
+        run.bands.push(band);
     }
     run
 }

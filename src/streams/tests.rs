@@ -1,8 +1,10 @@
 //! Behaviour of the whole of `streams`, seen from the outside.
 
+mod bands;
 mod counters;
 mod edges;
 mod ends;
+mod faults;
 mod findings;
 mod invariants;
 mod lifecycle_props;
@@ -10,4 +12,4 @@ mod null_data;
 mod shadows;
 mod signals;
 mod stalls;
-mod tail_rank;
+mod season_reach;

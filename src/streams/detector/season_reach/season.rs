@@ -1,0 +1,286 @@
+//! The season: what the time of day and the hour of the week say about a value.
+//!
+//! Three candidates compete: nothing, the day's course, the day's course and what the week adds.
+//! Each predicts every value; the one with the smallest error is in use. So the week counts from
+//! its second occurrence, and costs nothing where there is none.
+
+use super::halves::{Half, decode, encode};
+use crate::stored::stored_fields;
+
+pub(super) const DAY_MS: f64 = 86_400_000.0;
+const HOUR_MS: f64 = 3_600_000.0;
+/// Slots of the day (ten minutes each) and of the week (an hour each).
+const SLOTS: usize = 144;
+const HOURS: usize = 168;
+const SLOT_MS: f64 = DAY_MS / SLOTS as f64;
+/// Intervals above which a profile is read without interpolation: samples on the full hour would
+/// otherwise fall between two slots.
+const COARSE_DAY_MS: f64 = 400_000.0;
+const COARSE_WEEK_MS: f64 = 2_000_000.0;
+/// Memory of a slot: days of the day's course, weeks of the week's.
+const DAYS: f64 = 14.0;
+const WEEKS: f64 = 4.0;
+/// Days after which the ramp of a trend is taken out.
+const LEVELLED_DAYS: u8 = 2;
+/// Rate at which the level of a candidate follows.
+const LEVEL_RATE: f64 = 0.05;
+/// Bounds of the memory of a candidate's error, in samples; in between it is a day.
+const ERROR_MEMORY: (f64, f64) = (50.0, 2_000.0);
+/// One error counts at most this many usual ones.
+const OUTLIER: f64 = 8.0;
+/// Another candidate is used if its error is below this share of the current one.
+const BETTER: f64 = 0.97;
+
+/// What each candidate adds, and how far the day's course rises and falls nearby.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seasonal {
+    pub(super) candidates: [f64; 3],
+    /// Rise and fall of the day's course within a slot before and after, at least 0 and at most 0.
+    pub(super) nearby: (f64, f64),
+}
+
+/// Profiles of day and week, and the errors of the candidates.
+#[derive(Debug, Clone)]
+pub(super) struct Season {
+    /// Mean of the last day; profiles hold the difference from it.
+    day_level: f64,
+    /// Power of two near the first difference; 0 while there was none.
+    unit: f64,
+    /// The means of the current slots in full precision.
+    day_mean: f64,
+    week_mean: f64,
+    levels: [f64; 3],
+    errors: [f64; 3],
+    day: [Half; SLOTS],
+    week: [Half; HOURS],
+    /// Rows of the current visits.
+    day_rows: u16,
+    week_rows: u16,
+    day_visits: [u8; SLOTS],
+    week_visits: [u8; HOURS],
+    day_slot: u8,
+    week_slot: u8,
+    used: u8,
+    first_slot: u8,
+}
+
+stored_fields!(Season {
+    day_level,
+    unit,
+    day_mean,
+    week_mean,
+    levels,
+    errors,
+    day,
+    week,
+    day_rows,
+    week_rows,
+    day_visits,
+    week_visits,
+    day_slot,
+    week_slot,
+    used,
+    first_slot,
+});
+
+/// A place in a profile, in slots.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    day: f64,
+    week: f64,
+}
+
+impl Place {
+    pub(super) fn at(local_ms: i64) -> Self {
+        let week_ms = local_ms.rem_euclid(7 * DAY_MS as i64);
+        let day_ms = week_ms % DAY_MS as i64;
+        Self { day: day_ms as f64 / SLOT_MS, week: week_ms as f64 / HOUR_MS }
+    }
+
+    /// Hour of the day.
+    pub(super) fn hour(self) -> usize {
+        self.week as usize % 24
+    }
+
+    /// Elapsed share of the hour.
+    pub(super) fn share_of_hour(self) -> f64 {
+        self.week - self.week.trunc()
+    }
+}
+
+impl Season {
+    pub(super) fn starting_at(value: f64) -> Self {
+        Self {
+            day_level: value,
+            unit: 0.0,
+            day_mean: 0.0,
+            week_mean: 0.0,
+            levels: [value; 3],
+            errors: [0.0; 3],
+            day: [0; SLOTS],
+            week: [0; HOURS],
+            day_rows: 0,
+            week_rows: 0,
+            day_visits: [0; SLOTS],
+            week_visits: [0; HOURS],
+            day_slot: u8::MAX,
+            week_slot: u8::MAX,
+            used: 0,
+            first_slot: 0,
+        }
+    }
+
+    /// The candidate in use.
+    pub(super) fn used(&self) -> usize {
+        usize::from(self.used % 3)
+    }
+
+    /// The error of the candidate in use.
+    pub(super) fn error(&self) -> f64 {
+        self.errors[self.used()]
+    }
+
+    /// The candidates at a place.
+    pub(super) fn at(&self, place: Place, interval_ms: f64) -> Seasonal {
+        let coarse = interval_ms > COARSE_DAY_MS;
+        let day_at = |shift: f64| profile(&self.day, &self.day_visits, place.day + shift, coarse);
+        let day = day_at(0.0).unwrap_or(0.0);
+        let week = profile(&self.week, &self.week_visits, place.week, interval_ms > COARSE_WEEK_MS).unwrap_or(0.0);
+        let mut nearby = (0.0f64, 0.0f64);
+        if self.used() > 0 {
+            let step = (interval_ms / SLOT_MS).max(1.0);
+            for shift in [-step, -0.5 * step, 0.5 * step, step] {
+                let change = day_at(shift).map_or(0.0, |there| there - day);
+                nearby = (nearby.0.max(change), nearby.1.min(change));
+            }
+        }
+        let unit = self.unit;
+        Seasonal { candidates: [0.0, day * unit, (day + week) * unit], nearby: (nearby.0 * unit, nearby.1 * unit) }
+    }
+
+    /// Learns how well the candidates predict a value. If another candidate is used from now on,
+    /// returns its difference from the former one, and the ratio of their errors.
+    pub(super) fn compare(
+        &mut self,
+        value: f64,
+        candidates: &[f64; 3],
+        interval_ms: f64,
+        seen: f64,
+        judged: bool,
+    ) -> Option<(f64, f64)> {
+        let early = 1.0 / (seen + 1.0);
+        let rate = (1.0 / (DAY_MS / interval_ms).clamp(ERROR_MEMORY.0, ERROR_MEMORY.1)).max(early);
+        let least = 0.2 * self.errors[0];
+        for (c, candidate) in candidates.iter().enumerate() {
+            let rest = value - candidate;
+            let error = (rest - self.levels[c]).abs();
+            let most = if judged { OUTLIER * self.errors[c].max(least) } else { f64::INFINITY };
+            self.errors[c] += rate * (error.min(most) - self.errors[c]);
+            self.levels[c] += LEVEL_RATE.max(early) * (rest - self.levels[c]);
+        }
+        let (before, mut best) = (self.used(), self.used());
+        for c in 0..3 {
+            if self.errors[c] < BETTER * self.errors[best] {
+                best = c;
+            }
+        }
+        self.used = best as u8;
+        let ratio = if self.errors[before] > 0.0 { self.errors[best] / self.errors[before] } else { 1.0 };
+        (best != before).then(|| (candidates[best] - candidates[before], ratio))
+    }
+
+    /// Adds a value to the profiles.
+    pub(super) fn learn(&mut self, place: Place, value: f64, interval_ms: f64, seen: f64) {
+        self.day_level += (value - self.day_level) / (seen + 1.0).min((DAY_MS / interval_ms).clamp(24.0, 100_000.0));
+        self.turn_to(place);
+        let rest = value - self.day_level;
+        if self.unit == 0.0 {
+            if rest == 0.0 {
+                return;
+            }
+            self.unit = f64::from_bits(rest.to_bits() & 0x7ff0_0000_0000_0000).max(f64::MIN_POSITIVE);
+        }
+        let rest = rest / self.unit;
+        let day = usize::from(self.day_slot);
+        let count = counted(self.day_visits[day], &mut self.day_rows, SLOT_MS / interval_ms, DAYS, 4.0);
+        self.day_mean += (rest - self.day_mean) / count;
+        self.day[day] = encode(self.day_mean as f32);
+        let week = usize::from(self.week_slot);
+        let count = counted(self.week_visits[week], &mut self.week_rows, HOUR_MS / interval_ms, WEEKS, 2.0);
+        self.week_mean += (rest - self.day_mean - self.week_mean) / count;
+        self.week[week] = encode(self.week_mean as f32);
+    }
+
+    /// Takes out the ramp that a trend has left in the first days, when the mean of the day lagged
+    /// less than later. It shows as a jump where the first sample was; a course of the day has none
+    /// between two slots there.
+    fn level_out(&mut self, from: usize) {
+        let slot = |i: usize| (from + i) % SLOTS;
+        if self.day_visits.contains(&0) {
+            return;
+        }
+        // Straight lines through two means of half an hour on each side.
+        let mean = |i: usize| (0..3).map(|k| f64::from(decode(self.day[slot(i + k)]))).sum::<f64>() / 3.0;
+        let jump = 1.5 * mean(SLOTS - 3) - 0.5 * mean(SLOTS - 6) - 1.5 * mean(0) + 0.5 * mean(3);
+        for i in 0..SLOTS {
+            let share = i as f64 / (SLOTS - 1) as f64 - 0.5;
+            self.day[slot(i)] = encode((f64::from(decode(self.day[slot(i)])) - jump * share) as f32);
+        }
+    }
+
+    fn turn_to(&mut self, place: Place) {
+        let (day, week) = (place.day as usize % SLOTS, place.week as usize % HOURS);
+        if day != usize::from(self.day_slot) {
+            if self.day_slot == u8::MAX {
+                self.first_slot = day as u8;
+            }
+            if day == usize::from(self.first_slot) && (1..=LEVELLED_DAYS).contains(&self.day_visits[day]) {
+                self.level_out(day);
+            }
+            self.day_slot = day as u8;
+            self.day_rows = 0;
+            self.day_mean = f64::from(decode(self.day[day]));
+            self.day_visits[day] = self.day_visits[day].saturating_add(1);
+        }
+        if week != usize::from(self.week_slot) {
+            self.week_slot = week as u8;
+            self.week_rows = 0;
+            self.week_mean = f64::from(decode(self.week[week]));
+            self.week_visits[week] = self.week_visits[week].saturating_add(1);
+        }
+    }
+}
+
+/// The number of values that a slot's mean has, with one more in the current visit: as many as
+/// `memory` visits have, at least `least`.
+fn counted(visits: u8, rows: &mut u16, rows_a_visit: f64, memory: f64, least: f64) -> f64 {
+    *rows = rows.saturating_add(1);
+    let a_visit = rows_a_visit.max(1.0);
+    let earlier = f64::from(visits.saturating_sub(1)) * a_visit;
+    (earlier + f64::from(*rows)).min((memory * a_visit).clamp(least, 4_000.0))
+}
+
+/// The value of a profile at a place, linear between the middles of slots. `None` if nothing is
+/// known there.
+fn profile(means: &[Half], visits: &[u8], place: f64, coarse: bool) -> Option<f64> {
+    let slots = means.len() as i32;
+    let slot = |i: i32| (if i < 0 { i + slots } else if i >= slots { i - slots } else { i }) as usize;
+    let known = |i: usize| (visits[i] > 0).then(|| f64::from(decode(means[i])));
+    if coarse {
+        return known(slot(floor(place).rem_euclid(slots)));
+    }
+    let middle = place - 0.5;
+    let before = floor(middle);
+    let share = middle - f64::from(before);
+    let before = before.rem_euclid(slots);
+    match (known(slot(before)), known(slot(before + 1))) {
+        (Some(a), Some(b)) => Some(a + share * (b - a)),
+        (a, b) => a.or(b),
+    }
+}
+
+/// The largest whole number that is not above a small number.
+fn floor(number: f64) -> i32 {
+    let whole = number as i32;
+    whole - i32::from(number < f64::from(whole))
+}
