@@ -56,7 +56,7 @@ fn a_new_level_is_accepted_after_three_hours() {
 fn a_change_of_unit_is_one_alert() {
     let mut dice = Dice::new(7);
     let values: Vec<f64> =
-        (0..6 * DAY).map(|i| (5e6 + 2e5 * dice.normal()) * if i >= 4 * DAY { 1e-3 } else { 1.0 }).collect();
+        (0..6 * DAY).map(|i| (5e6 + 2e4 * dice.normal()) * if i >= 4 * DAY { 1e-3 } else { 1.0 }).collect();
     let (samples, opened) = run(MINUTE, values);
     assert_eq!(opened.len(), 1, "{opened:?}");
     let last = samples.last().unwrap();

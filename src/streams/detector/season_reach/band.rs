@@ -73,13 +73,18 @@ impl Band {
         Self { lower: self.lower.min(value), upper: self.upper.max(value), ..self }
     }
 
-    /// The part on the other side of a value than the value itself, which alerts. `step` is the
-    /// smallest known change of values.
-    pub(super) fn without(self, value: f64, step: f64, above: bool) -> Self {
+    /// The part with the expected value on one side of a value, which is inside and alerts itself.
+    /// `step` is the smallest known change of values.
+    pub(super) fn without(self, value: f64, step: f64) -> Self {
         let apart = if step > 0.0 { 0.5 * step } else { f64::EPSILON * value.abs() + f64::MIN_POSITIVE };
-        let next = if above { value - apart } else { value + apart };
-        let next = if above { next.min(value.next_down()) } else { next.max(value.next_up()) };
-        let (lower, upper) = if above { (self.lower.min(next), next) } else { (next, self.upper.max(next)) };
+        let above = value > self.expected || (value >= self.upper && value > self.lower);
+        let (lower, upper) = if above {
+            let next = (value - apart).max(0.5 * self.lower + 0.5 * value).min(value.next_down());
+            (self.lower.min(next), next)
+        } else {
+            let next = (value + apart).min(0.5 * self.upper + 0.5 * value).max(value.next_up());
+            (next, self.upper.max(next))
+        };
         Self { expected: self.expected.max(lower).min(upper), lower, upper }
     }
 
@@ -119,12 +124,12 @@ mod tests {
     #[test]
     fn a_value_at_the_expected_one_can_be_taken_out() {
         let band = Band::new(5.0, 0.0, 10.0, ANY);
-        for above in [false, true] {
-            let without = band.without(5.0, 1.0, above);
-            assert!(!without.contains(5.0) && without.contains(without.expected), "{without:?}");
-            assert_eq!(without.side(5.0), if above { Direction::Above } else { Direction::Below });
+        for (value, step) in [(5.0, 1.0), (0.0, 0.0), (7.0, 100.0), (10.0, 0.5), (3.0, 1e-300)] {
+            let without = band.without(value, step);
+            assert!(!without.contains(value) && without.contains(without.expected), "{without:?}");
+            assert!(without.lower >= 0.0 && without.upper <= 10.0, "{without:?}");
+            assert_eq!(without.side(value), if value > 5.0 { Direction::Above } else { Direction::Below });
         }
-        assert!(!band.without(0.0, 0.0, false).contains(0.0));
         assert!(band.with(17.0).contains(17.0));
     }
 

@@ -80,12 +80,12 @@ impl Ladder {
         }
     }
 
-    /// Moves the baselines towards a value. `share` is the share of the step that counts.
-    pub(super) fn follow(&mut self, value: f64, range: Option<(f64, f64)>, share: f64, early: f64) {
+    /// Moves the baselines towards a value, as far as it lies in the range around each.
+    pub(super) fn follow(&mut self, value: f64, range: Option<(f64, f64)>, early: f64) {
         for (step, baseline) in self.baselines.iter_mut().enumerate() {
             let distance = value - *baseline;
             let distance = range.map_or(distance, |(below, above)| distance.clamp(-below, above));
-            *baseline += share * (BASELINE * RATES[step]).max(early) * distance;
+            *baseline += (BASELINE * RATES[step]).max(early) * distance;
         }
     }
 

@@ -22,6 +22,8 @@ const DAYS: f64 = 14.0;
 const WEEKS: f64 = 4.0;
 /// Days after which the ramp of a trend is taken out.
 const LEVELLED_DAYS: u8 = 2;
+/// Values after which candidates can be compared.
+const COMPARED: u32 = 12;
 /// Rate at which the level of a candidate follows.
 const LEVEL_RATE: f64 = 0.05;
 /// Bounds of the memory of a candidate's error, in samples; in between it is a day.
@@ -62,6 +64,10 @@ pub(super) struct Season {
     week_slot: u8,
     used: u8,
     first_slot: u8,
+    /// Profiles that have come around: 1 from the second day on, 2 from the second week on.
+    known: u8,
+    /// Values since then, over which the errors are means.
+    compared: u32,
 }
 
 stored_fields!(Season {
@@ -81,6 +87,8 @@ stored_fields!(Season {
     week_slot,
     used,
     first_slot,
+    known,
+    compared,
 });
 
 /// A place in a profile, in slots.
@@ -127,17 +135,14 @@ impl Season {
             week_slot: u8::MAX,
             used: 0,
             first_slot: 0,
+            known: 0,
+            compared: 0,
         }
     }
 
     /// The candidate in use.
     pub(super) fn used(&self) -> usize {
         usize::from(self.used % 3)
-    }
-
-    /// The error of the candidate in use.
-    pub(super) fn error(&self) -> f64 {
-        self.errors[self.used()]
     }
 
     /// The candidates at a place.
@@ -165,18 +170,36 @@ impl Season {
         value: f64,
         candidates: &[f64; 3],
         interval_ms: f64,
-        seen: f64,
+        age_ms: i64,
         judged: bool,
     ) -> Option<(f64, f64)> {
-        let early = 1.0 / (seen + 1.0);
+        let age = age_ms as f64;
+        let known = u8::from(age >= DAY_MS) + u8::from(age >= 7.0 * DAY_MS);
+        if known != self.known {
+            if interval_ms > COARSE_DAY_MS {
+                if self.known == 0 {
+                    self.centre();
+                }
+                // Few values a day: what was learned before a profile was known would weigh for
+                // days.
+                self.compared = 0;
+            }
+            self.known = known;
+        }
+        let early = 1.0 / (f64::from(self.compared) + 1.0);
+        let began = self.compared == 0;
+        self.compared = self.compared.saturating_add(1);
         let rate = (1.0 / (DAY_MS / interval_ms).clamp(ERROR_MEMORY.0, ERROR_MEMORY.1)).max(early);
         let least = 0.2 * self.errors[0];
         for (c, candidate) in candidates.iter().enumerate() {
             let rest = value - candidate;
             let error = (rest - self.levels[c]).abs();
-            let most = if judged { OUTLIER * self.errors[c].max(least) } else { f64::INFINITY };
+            let most = if judged && !began { OUTLIER * self.errors[c].max(least) } else { f64::INFINITY };
             self.errors[c] += rate * (error.min(most) - self.errors[c]);
             self.levels[c] += LEVEL_RATE.max(early) * (rest - self.levels[c]);
+        }
+        if interval_ms > COARSE_DAY_MS && (self.known == 0 || self.compared < COMPARED) {
+            return None;
         }
         let (before, mut best) = (self.used(), self.used());
         for c in 0..3 {
@@ -191,7 +214,12 @@ impl Season {
 
     /// Adds a value to the profiles.
     pub(super) fn learn(&mut self, place: Place, value: f64, interval_ms: f64, seen: f64) {
-        self.day_level += (value - self.day_level) / (seen + 1.0).min((DAY_MS / interval_ms).clamp(24.0, 100_000.0));
+        // With few values a day, the level in the first one is the first value: a mean that still
+        // moves would distort the profile.
+        if self.known > 0 || interval_ms <= COARSE_DAY_MS {
+            let memory = (seen + 1.0).min((DAY_MS / interval_ms).clamp(24.0, 100_000.0));
+            self.day_level += (value - self.day_level) / memory;
+        }
         self.turn_to(place);
         let rest = value - self.day_level;
         if self.unit == 0.0 {
@@ -209,6 +237,24 @@ impl Season {
         let count = counted(self.week_visits[week], &mut self.week_rows, HOUR_MS / interval_ms, WEEKS, 2.0);
         self.week_mean += (rest - self.day_mean - self.week_mean) / count;
         self.week[week] = encode(self.week_mean as f32);
+    }
+
+    /// After the first day: the level becomes its mean.
+    fn centre(&mut self) {
+        let known = |slot: &usize| self.day_visits[*slot] > 0;
+        let values = (0..SLOTS).filter(known).map(|slot| f64::from(decode(self.day[slot])));
+        let (sum, count) = values.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
+        if count == 0.0 {
+            return;
+        }
+        let mean = sum / count;
+        self.day_level += mean * self.unit;
+        self.day_mean -= mean;
+        for slot in 0..SLOTS {
+            if self.day_visits[slot] > 0 {
+                self.day[slot] = encode((f64::from(decode(self.day[slot])) - mean) as f32);
+            }
+        }
     }
 
     /// Takes out the ramp that a trend has left in the first days, when the mean of the day lagged

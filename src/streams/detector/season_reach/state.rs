@@ -32,9 +32,8 @@ const NEEDED_A_VALUE: f64 = 60.0;
 /// times as many alerts. The exponent, and the largest factor.
 const CADENCE_MS: f64 = 300_000.0;
 const CADENCE: (f64, f64) = (0.36, 2.0);
-/// Surprise from which a value is an outlier for learning, and the share of its step that counts.
+/// Surprise from which a value is an outlier, which moves no baseline.
 const OUTLIER: f64 = 1.15;
-const OUTLIER_SHARE: f64 = 0.1;
 /// Outliers on one side after which their level is accepted: three hours, within these bounds.
 const ACCEPTED_MS: f64 = 10_800_000.0;
 const ACCEPTED: (f64, f64) = (6.0, 120.0);
@@ -293,7 +292,7 @@ impl State {
         }
         if stuck >= alert && band.contains(now.value) {
             reason = Feature::Volatility;
-            band = band.without(now.value, self.steps.smallest(), now.value > band.expected);
+            band = band.without(now.value, self.steps.smallest());
         }
         let outside = !band.contains(now.value);
         let score = score_within(surprise * sensitivity, outside, settings.open_score);
@@ -358,18 +357,20 @@ impl State {
                 self.ladder.learn_reach(step, found.z[step], (20.0 / (k + 1.0)).max(1.0) as f32);
             }
         }
-        let accepted = now.judged && self.count_outlier(found, now.interval_ms);
+        let accepted = now.judged && self.count_outlier(found, outlier, now.interval_ms);
         let far = ANOTHER_SOURCE.0 * if distance > 0.0 { above } else { below };
         if accepted && distance.abs() > far && self.seen >= ANOTHER_SOURCE.1 {
             return true;
         }
         let frozen = outlier && !accepted;
         let range = (now.judged && !accepted).then_some((below, above));
-        self.ladder.follow(now.rest, range, if frozen { OUTLIER_SHARE } else { 1.0 }, now.early);
+        if !frozen {
+            self.ladder.follow(now.rest, range, now.early);
+        }
         if accepted {
             self.ladder.accept(now.rest);
         }
-        let change = self.season.compare(now.value, &now.seasonal.candidates, now.interval_ms, seen, now.judged);
+        let change = self.season.compare(now.value, &now.seasonal.candidates, now.interval_ms, age_ms, now.judged);
         if let Some((difference, ratio)) = change {
             self.ladder.shift(difference);
             self.ladder.rescale(ratio);
@@ -390,9 +391,9 @@ impl State {
     }
 
     /// Counts outliers in a row on one side. Returns whether their level is accepted now.
-    fn count_outlier(&mut self, found: &Distances, interval_ms: f64) -> bool {
+    fn count_outlier(&mut self, found: &Distances, outlier: bool, interval_ms: f64) -> bool {
         let z = found.z[0];
-        if z.abs() >= self.ladder.edge(0, z > 0.0) {
+        if outlier || z.abs() >= self.ladder.edge(0, z > 0.0) {
             let side = if z > 0.0 { 1 } else { -1 };
             self.outliers = if self.outliers * side < 0 { side } else { self.outliers + side };
         } else {
