@@ -8,7 +8,7 @@
 //! | --- | --- |
 //! | composition | `assembly`, `router`, `listeners` |
 //! | wings | `api`, `ingest`, `events`, `audio`, `dashboard` |
-//! | transports | `websocket`, `audience`, `nats`, `openapi` |
+//! | transports | `websocket`, `connection_group`, `nats`, `openapi` |
 //! | ground | `http` |
 //!
 //! One import runs sideways: `api::mixes` shows voices in the form of `audio::voice`.
@@ -20,8 +20,8 @@
 
 mod api;
 mod assembly;
-mod audience;
 mod audio;
+mod connection_group;
 mod dashboard;
 mod events;
 mod http;

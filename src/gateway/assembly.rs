@@ -9,7 +9,7 @@ use crate::actors::directory::Directory;
 use crate::gateway::api::state::{ApiParts, ApiState};
 use crate::gateway::audio::state::{AudioParts, AudioState};
 use crate::gateway::audio::transmitter::Transmitters;
-use crate::gateway::events::audiences::Audiences;
+use crate::gateway::events::groups::FollowerGroups;
 use crate::gateway::events::state::{EventsParts, EventsState};
 use crate::gateway::http::state::{SharedParts, SharedState, WingState};
 use crate::gateway::ingest::imports::Imports;
@@ -113,7 +113,7 @@ impl Gateway {
         let events = EventsParts {
             shared: shared.clone(),
             event_log: parts.event_log,
-            audiences: Audiences::default(),
+            groups: FollowerGroups::default(),
             replay_events: limits.replay_events,
         };
         let audio = AudioParts { shared: shared.clone(), transmitters: Transmitters::default() };

@@ -1,9 +1,9 @@
 //! Sound for listeners over Ogg, WebSocket and NATS.
 
+mod members;
 pub(crate) mod nats;
 mod ogg;
 mod packets;
-mod seats;
 pub(crate) mod state;
 pub(crate) mod transmitter;
 pub(crate) mod voice;

@@ -1,9 +1,9 @@
 //! `GET …/events`: the same events over a WebSocket or as server-sent events.
 
-pub(crate) mod audiences;
 mod encoding;
 mod follower;
-mod seat;
+pub(crate) mod groups;
+mod member;
 mod sse;
 pub(crate) mod state;
 mod websocket;

@@ -1,12 +1,47 @@
-//! Repeated `kill -9` at varied moments: no acknowledged sample is lost, and none is stored twice.
+//! A hundred times `kill -9` at varied moments: no acknowledged sample is lost, none is stored twice,
+//! and a follower that resumes after each kill sees every event exactly once.
 
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Ledger, Program};
+use crate::support::{Ledger, Program, Socket};
 
-const ROUNDS: usize = 12;
+const ROUNDS: usize = 100;
+
+/// A follower and the events that it has seen over all its connections.
+#[derive(Default)]
+struct Seen {
+    events: Vec<Value>,
+    connections: usize,
+}
+
+impl Seen {
+    /// Follows until the server ends, or to the event `to`. It resumes after the last event it has seen: the server sends
+    /// an event only after the log holds it, so the log must always contain that position.
+    async fn follow(mut self, url: String, to: u64) -> Self {
+        let last = self.events.last();
+        let since = last.map_or(json!(0), |event| event["seq"].clone());
+        let mut subscribe = json!({"type": "subscribe", "since": since});
+        if let Some(last) = last {
+            subscribe["epoch"] = last["epoch"].clone();
+        }
+        let events = url.replace("http://", "ws://") + "/api/v1/workspaces/local/events";
+        let Some(mut socket) = Socket::try_connect(&events, subscribe).await else { return self };
+        let Some(subscribed) = socket.json_or_end().await else { return self };
+        assert_eq!(subscribed["recovered"], true, "after {} events: {subscribed}", self.events.len());
+        self.connections += 1;
+        while let Some(event) = socket.json_or_end().await {
+            assert_eq!(event["seq"], self.events.len() as u64 + 1, "no gap, no repetition: {event}");
+            self.events.push(event);
+            if self.events.len() as u64 == to {
+                break;
+            }
+        }
+        self
+    }
+}
 
 fn start(data: &TempDir) -> Program {
     let often = |key: &str| (key.to_owned(), "1".to_owned());
@@ -18,15 +53,18 @@ fn start(data: &TempDir) -> Program {
 async fn kill_9_loses_nothing_acknowledged_and_repeats_nothing() {
     let data = TempDir::new().unwrap();
     let mut ledger = Ledger::default();
+    let mut seen = Seen::default();
     for round in 0..ROUNDS {
         let program = start(&data);
         let url = program.url().to_owned();
         // The moment varies: from the first batches to well after snapshots and flushes.
-        let pause = Duration::from_millis(30 + (round as u64 * 7_919) % 2_300);
+        let longest = if round % 8 == 0 { 2_300 } else { 500 };
+        let pause = Duration::from_millis(30 + (round as u64 * 7_919) % longest);
         let killer = tokio::task::spawn_blocking(move || {
             std::thread::sleep(pause);
             program.kill();
         });
+        let following = tokio::spawn(seen.follow(url.clone(), u64::MAX));
         let http = reqwest::Client::new();
         loop {
             let batch = ledger.next();
@@ -35,7 +73,9 @@ async fn kill_9_loses_nothing_acknowledged_and_repeats_nothing() {
             }
         }
         killer.await.unwrap();
+        seen = following.await.expect("the follower sees every event once");
     }
+    assert!(seen.connections > ROUNDS / 2, "the follower resumed {} times", seen.connections);
     assert!(ledger.acknowledged() > ROUNDS, "the test acknowledged something: {}", ledger.acknowledged());
 
     let program = start(&data);
@@ -46,5 +86,8 @@ async fn kill_9_loses_nothing_acknowledged_and_repeats_nothing() {
         ledger.acknowledged(),
         ledger.sent()
     );
+    let seen = seen.follow(program.url().to_owned(), head).await;
+    eprintln!("the follower saw {} events over {} connections", seen.events.len(), seen.connections);
+    assert_eq!(seen.events.len() as u64, head, "the follower sees what the log has");
     program.kill();
 }

@@ -2,19 +2,17 @@
 //!
 //! [`Renderer::render`] allocates nothing, locks nothing and uses no random numbers: its output
 //! depends only on its seed and on the scenes so far. Controls change once a block of 64 samples,
-//! and amplitudes ramp within it, so nothing clicks. Oscillators ([`partials`]) and limiter are our
-//! own, based on the vectors of `fundsp`. Reverb, air and DC filter are `fundsp` graphs, built once
-//! and processed in blocks.
+//! and amplitudes ramp within it, so nothing clicks. Oscillators ([`partials`]), reverb and limiter
+//! are our own; air and DC filter are `fundsp` graphs, built once and processed in blocks.
 
 mod bed;
 mod cue_player;
 mod limiter;
 mod partials;
+mod reverb;
 mod voice;
 
-use fundsp::prelude32::{
-    AudioUnit, BufferVec, U2, U4, U8, db_amp, dc, dcblock, delay, fdn, lowpole_hz, multisplit, pan, stacki, sumf,
-};
+use fundsp::prelude32::{AudioUnit, BufferVec, dcblock};
 
 use super::frame::{FRAME_SAMPLES, Frame, SAMPLE_RATE};
 use super::limits::MAX_VOICES;
@@ -24,6 +22,7 @@ use bed::Bed;
 use cue_player::CuePlayer;
 use limiter::Limiter;
 use partials::{BLOCK, Sum, follow};
+use reverb::Reverb;
 use voice::VoiceSlot;
 
 const _: () = assert!(FRAME_SAMPLES.is_multiple_of(BLOCK), "a frame must be a whole number of blocks");
@@ -46,8 +45,8 @@ pub struct Renderer {
     strikes: Sum,
     duck: f32,
     bus: Bus,
-    reverb: Box<dyn AudioUnit>,
-    wet: BufferVec,
+    reverb: Reverb,
+    wet: [[f32; BLOCK]; 2],
     no_dc: Box<dyn AudioUnit>,
     steady: BufferVec,
     limiter: Limiter,
@@ -56,16 +55,14 @@ pub struct Renderer {
 /// The direct signal, and the signal sent to the reverb.
 struct Bus {
     dry: [[f32; BLOCK]; 2],
-    send: BufferVec,
+    send: [[f32; BLOCK]; 2],
     mixed: BufferVec,
 }
 
 impl Bus {
     /// Adds a sum with a gain that ramps from `from` to `to`.
     fn add(&mut self, sum: &mut Sum, from: f32, to: f32, wet: f32) {
-        let mut send = self.send.buffer_mut();
-        let (send_left, send_right) = (send.channel_f32_mut(0), send.channel_f32_mut(1));
-        let [dry_left, dry_right] = &mut self.dry;
+        let ([send_left, send_right], [dry_left, dry_right]) = (&mut self.send, &mut self.dry);
         sum.drain(|i, left, right| {
             let gain = from + (to - from) * (i as f32 / BLOCK as f32);
             dry_left[i] += left * gain;
@@ -77,7 +74,7 @@ impl Bus {
 
     fn clear(&mut self) {
         self.dry = [[0.0; BLOCK]; 2];
-        self.send.clear();
+        self.send = [[0.0; BLOCK]; 2];
     }
 }
 
@@ -91,9 +88,9 @@ impl Renderer {
             ambience: Sum::new(),
             strikes: Sum::new(),
             duck: 1.0,
-            bus: Bus { dry: [[0.0; BLOCK]; 2], send: BufferVec::new(2), mixed: BufferVec::new(2) },
-            reverb: prepared(reverb()),
-            wet: BufferVec::new(2),
+            bus: Bus { dry: [[0.0; BLOCK]; 2], send: [[0.0; BLOCK]; 2], mixed: BufferVec::new(2) },
+            reverb: Reverb::new(),
+            wet: [[0.0; BLOCK]; 2],
             no_dc: prepared(Box::new(dcblock() | dcblock())),
             steady: BufferVec::new(2),
             limiter: Limiter::new(CEILING),
@@ -137,9 +134,10 @@ impl Renderer {
 
     /// Mixes dry and wet signal and removes direct current.
     fn mix(&mut self) {
-        self.reverb.process(BLOCK, &self.bus.send.buffer_ref(), &mut self.wet.buffer_mut());
+        let [left, right] = &self.bus.send;
+        self.reverb.process([left, right], &mut self.wet);
         for (channel, dry) in self.bus.dry.iter().enumerate() {
-            let wet = self.wet.channel_f32(channel);
+            let wet = &self.wet[channel];
             for (i, mixed) in self.bus.mixed.channel_f32_mut(channel).iter_mut().enumerate() {
                 *mixed = dry[i] + wet[i];
             }
@@ -152,21 +150,6 @@ impl Renderer {
 fn share_of_a_voice(scene: &Scene) -> f32 {
     let voices = scene.voices.iter().filter(|voice| voice.identity != 0).count();
     (3.0 / voices.max(3) as f32).sqrt()
-}
-
-/// A feedback delay network of eight damped lines of unrelated lengths (Jot 1991). The library's
-/// own rooms have 32 lines. They need two thirds of the 200 µs a frame that rendering at a hundred
-/// times real time allows.
-fn reverb() -> Box<dyn AudioUnit> {
-    const SECONDS: [f32; 8] = [0.0437, 0.0509, 0.0563, 0.0621, 0.0677, 0.0739, 0.0797, 0.0859];
-    /// Reverberation time to −60 dB.
-    const DECAY_S: f32 = 3.2;
-    let line = stacki::<U8, _, _>(|i| {
-        let seconds = SECONDS[i as usize];
-        delay(seconds) >> (lowpole_hz(2_800.0) * db_amp(-60.0 * seconds / DECAY_S))
-    });
-    let spread = |x: f32| pan(-0.9 + 1.8 * x);
-    Box::new(multisplit::<U2, U4>() >> fdn::<U8, _>(line) >> (sumf::<U8, _, _>(spread) * dc((0.5, 0.5))))
 }
 
 fn prepared(mut unit: Box<dyn AudioUnit>) -> Box<dyn AudioUnit> {

@@ -27,6 +27,9 @@ const CHECK_EVERY: Duration = Duration::from_secs(60);
 /// A mirror is stopped after this long without use.
 const IDLE: Duration = Duration::from_secs(600);
 const PAUSE: Duration = Duration::from_millis(200);
+/// A log that ends before the mirror's position for this long went back. For a shorter time, a
+/// replica that answers may only be late.
+const LATE_REPLICA: Duration = Duration::from_secs(5);
 
 /// The mirrors of this node.
 #[derive(Clone)]
@@ -76,7 +79,8 @@ impl Mirrors {
         let hub = hub::actor::start(workspace, epochs.clone(), view, buffer, self.root.clone())
             .await
             .map_err(|error| unavailable(error.to_string()))?;
-        let mirror = Mirror { log: self.log.clone(), pass: pass.clone(), hub: hub.clone(), epochs, at };
+        let log = self.log.clone();
+        let mirror = Mirror { log, pass: pass.clone(), hub: hub.clone(), epochs, at, behind_since: None };
         tokio::spawn(self.clone().run(mirror, slot.clone()));
         Ok(hub)
     }
@@ -127,10 +131,19 @@ struct Mirror {
     epochs: Epochs,
     /// The last event the hub has.
     at: Seq,
+    /// Since when the log ends before that event.
+    behind_since: Option<Instant>,
 }
 
 /// The log is not the one that the mirror has followed.
 struct WentBack;
+
+/// What a mirror does after it has read the head of the log.
+enum Renewed {
+    Follow,
+    /// The log ends before the mirror's position: read its head again soon.
+    Wait,
+}
 
 impl Mirror {
     /// Feeds the hub until the log went back. Events trimmed before they were read appear as a gap,
@@ -144,23 +157,41 @@ impl Mirror {
                     Ok(())
                 }
             };
-            tokio::time::sleep(PAUSE).await;
-            if followed.is_err() || matches!(self.renew().await, Ok(Err(WentBack))) {
+            if followed.is_err() || self.caught_up().await.is_err() {
                 tracing::warn!(workspace = %self.pass.workspace(), seq = self.at, "the log went back behind a mirror");
                 return;
             }
         }
     }
 
+    /// Pauses, until the log has the mirror's position if it can be read.
+    async fn caught_up(&mut self) -> Result<(), WentBack> {
+        loop {
+            tokio::time::sleep(PAUSE).await;
+            match self.renew().await {
+                Ok(renewed) => match renewed? {
+                    Renewed::Follow => return Ok(()),
+                    Renewed::Wait => {}
+                },
+                Err(_unavailable) => return Ok(()),
+            }
+        }
+    }
+
     /// Takes over the present epochs of the log, if it has the mirror's position.
-    async fn renew(&mut self) -> Result<Result<(), WentBack>, PortError> {
-        let Some(head) = self.log.head(&self.pass).await? else { return Ok(Ok(())) };
-        if head.next <= self.at || !head.epochs.contains(self.epochs.epoch_of(self.at), self.at) {
+    async fn renew(&mut self) -> Result<Result<Renewed, WentBack>, PortError> {
+        let Some(head) = self.log.head(&self.pass).await? else { return Ok(Ok(Renewed::Follow)) };
+        if head.next <= self.at {
+            let since = *self.behind_since.get_or_insert_with(Instant::now);
+            return Ok(if since.elapsed() < LATE_REPLICA { Ok(Renewed::Wait) } else { Err(WentBack) });
+        }
+        self.behind_since = None;
+        if !head.epochs.contains(self.epochs.epoch_of(self.at), self.at) {
             return Ok(Err(WentBack));
         }
         self.epochs = head.epochs;
         self.hub.continue_in(self.epochs.clone());
-        Ok(Ok(()))
+        Ok(Ok(Renewed::Follow))
     }
 
     async fn apply_all(&mut self, mut events: Following) -> Result<(), WentBack> {
@@ -171,7 +202,11 @@ impl Mirror {
                     let Some(last) = new.last().map(|event| event.seq) else { continue };
                     if self.epochs.epoch_of(last) != epoch {
                         match self.renew().await {
-                            Ok(renewed) => renewed?,
+                            Ok(renewed) => match renewed? {
+                                Renewed::Follow => {}
+                                // The event is read again later.
+                                Renewed::Wait => return Ok(()),
+                            },
                             Err(error) => {
                                 tracing::warn!(workspace = %self.pass.workspace(), %error, "a mirror cannot read the epochs");
                                 return Ok(());

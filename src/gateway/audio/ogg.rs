@@ -6,7 +6,7 @@ use axum::extract::{ConnectInfo, Path, State};
 use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
 
-use super::seats::PageSeat;
+use super::members::PageMember;
 use super::state::AudioState;
 use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::connection::{Peer, endless_head};
@@ -42,8 +42,8 @@ pub(crate) async fn listen(
     let Some(outlet) = peer.take() else {
         return Err(Problem::new(Kind::BadRequest, "read the earlier answers of this connection first"));
     };
-    let seat = PageSeat::new(outlet, listening, endless_head(answer.headers(), state.clock.now_ms()));
-    state.transmitters.join_pages(workspace.id(), seat, &state.shutdown).stay();
+    let member = PageMember::new(outlet, listening, endless_head(answer.headers(), state.clock.now_ms()));
+    state.transmitters.join_pages(workspace.id(), member, &state.shutdown).stay();
     // hyper has lost the connection: this ends its part.
     Ok([(header::CONNECTION, "close")].into_response())
 }

@@ -6,7 +6,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use super::seats::FrameSeat;
+use super::members::FrameMember;
 use super::state::AudioState;
 use super::transmitter::config_frame;
 use crate::actors::mix::Listening;
@@ -36,11 +36,11 @@ pub(crate) async fn listen(
     Ok(upgrade.accept(LIMITS, move |socket| send(socket, listening, state, id)))
 }
 
-/// Reads from the listener, while the audience's task writes to it.
+/// Reads from the listener, while the task of its shard writes to it.
 async fn send(mut socket: Socket, listening: Listening, state: AudioState, workspace: WorkspaceId) {
     let config = config_frame(listening.pre_skip).wire();
-    let (seat, removed) = FrameSeat::new(socket.outlet(), listening, config, LIMITS.send_timeout);
-    let ticket = state.transmitters.join_frames(&workspace, seat, &state.shutdown);
+    let (member, removed) = FrameMember::new(socket.outlet(), listening, config, LIMITS.send_timeout);
+    let membership = state.transmitters.join_frames(&workspace, member, &state.shutdown);
     let shutdown = state.shutting_down();
     tokio::pin!(shutdown, removed);
     loop {
@@ -50,6 +50,6 @@ async fn send(mut socket: Socket, listening: Listening, state: AudioState, works
             () = &mut shutdown => break,
         }
     }
-    drop(ticket);
+    drop(membership);
     socket.close(CloseCode::Away, "the mix ends").await;
 }

@@ -15,10 +15,10 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::broadcast::{self, WeakSender};
 use tokio::sync::watch;
 
-use super::seats::{self, FrameSeat, Frames, PageSeat};
+use super::members::{self, FrameMember, Frames, PageMember};
 use super::voice::WireVoice;
 use crate::actors::mix::{Listening, Packet, Sound};
-use crate::gateway::audience::{Audience, Ticket};
+use crate::gateway::connection_group::{ConnectionGroup, Membership};
 use crate::live::MessageFrame;
 use crate::live::wire::{label_map, to_json};
 use crate::telemetry::{Metric, count};
@@ -58,8 +58,8 @@ struct Channels {
 /// The listeners of a mix.
 #[derive(Clone, Default)]
 struct Listeners {
-    frames: Audience<FrameSeat>,
-    pages: Audience<PageSeat>,
+    frames: ConnectionGroup<FrameMember>,
+    pages: ConnectionGroup<PageMember>,
 }
 
 #[derive(Clone)]
@@ -73,25 +73,25 @@ impl Transmitters {
     pub(super) fn join_frames(
         &self,
         workspace: &WorkspaceId,
-        seat: FrameSeat,
+        member: FrameMember,
         shutdown: &watch::Receiver<bool>,
-    ) -> Ticket<FrameSeat> {
+    ) -> Membership<FrameMember> {
         let mut table = self.table();
-        let (channels, senders) = self.running(&mut table, workspace, seat.listening(), shutdown);
-        let program = || Frames::new(senders.frames.subscribe(), channels.voices.clone());
-        channels.listeners.frames.join(seat, program)
+        let (channels, senders) = self.running(&mut table, workspace, member.listening(), shutdown);
+        let feed = || Frames::new(senders.frames.subscribe(), channels.voices.clone());
+        channels.listeners.frames.join(member, feed)
     }
 
     /// Sends pages of Ogg to a listener.
     pub(super) fn join_pages(
         &self,
         workspace: &WorkspaceId,
-        seat: PageSeat,
+        member: PageMember,
         shutdown: &watch::Receiver<bool>,
-    ) -> Ticket<PageSeat> {
+    ) -> Membership<PageMember> {
         let mut table = self.table();
-        let (channels, senders) = self.running(&mut table, workspace, seat.listening(), shutdown);
-        channels.listeners.pages.join(seat, || seats::Pages::new(senders.pages.subscribe()))
+        let (channels, senders) = self.running(&mut table, workspace, member.listening(), shutdown);
+        channels.listeners.pages.join(member, || members::Pages::new(senders.pages.subscribe()))
     }
 
     /// The running transmitter of a workspace, or a new one.
@@ -269,8 +269,8 @@ mod tests {
         (Arc::new(Outlet::new(listener.accept().await.unwrap().0)), client)
     }
 
-    fn frame_seat(outlet: Arc<Outlet>, sounds: &broadcast::Sender<Sound>) -> (FrameSeat, oneshot::Receiver<()>) {
-        FrameSeat::new(outlet, listening(sounds), Bytes::from_static(b"config"), Duration::from_secs(20))
+    fn frame_seat(outlet: Arc<Outlet>, sounds: &broadcast::Sender<Sound>) -> (FrameMember, oneshot::Receiver<()>) {
+        FrameMember::new(outlet, listening(sounds), Bytes::from_static(b"config"), Duration::from_secs(20))
     }
 
     async fn read_until(client: &mut TcpStream, wanted: &[u8]) -> Vec<u8> {
@@ -287,10 +287,10 @@ mod tests {
         let (_running, shutdown) = watch::channel(false);
         let (transmitters, workspace) = (Transmitters::default(), WorkspaceId::new("w").unwrap());
         let ((one, mut one_client), (pages, mut pages_client)) = (connection().await, connection().await);
-        let (seat, _removed) = frame_seat(one, &sounds);
-        let ticket = transmitters.join_frames(&workspace, seat, &shutdown);
-        let seat = PageSeat::new(pages, listening(&sounds), Bytes::from_static(b"head"));
-        transmitters.join_pages(&workspace, seat, &shutdown).stay();
+        let (member, _removed) = frame_seat(one, &sounds);
+        let membership = transmitters.join_frames(&workspace, member, &shutdown);
+        let member = PageMember::new(pages, listening(&sounds), Bytes::from_static(b"head"));
+        transmitters.join_pages(&workspace, member, &shutdown).stay();
         assert_eq!(transmitters.table().len(), 1);
         for number in 0..3 {
             assert!(sounds.send(Sound::Packet(Packet::new(number, b"opus"))).is_ok());
@@ -299,7 +299,7 @@ mod tests {
         assert!(read.starts_with(b"config\x81"), "{}", read.escape_ascii());
         let read = read_until(&mut pages_client, b"opusopus").await;
         assert!(read.starts_with(b"headOggS"), "{}", read.escape_ascii());
-        drop((ticket, pages_client));
+        drop((membership, pages_client));
         let gone = async {
             // That a listener has left shows when pages are written to it.
             for number in 3.. {
@@ -319,8 +319,8 @@ mod tests {
         let (_running, shutdown) = watch::channel(false);
         let (transmitters, workspace) = (Transmitters::default(), WorkspaceId::new("w").unwrap());
         let ((pages, mut pages_client), (one, mut one_client)) = (connection().await, connection().await);
-        let seat = PageSeat::new(pages, listening(&sounds), Bytes::from_static(b"head"));
-        transmitters.join_pages(&workspace, seat, &shutdown).stay();
+        let member = PageMember::new(pages, listening(&sounds), Bytes::from_static(b"head"));
+        transmitters.join_pages(&workspace, member, &shutdown).stay();
         assert!(sounds.send(Sound::Packet(Packet::new(7, b"opus"))).is_ok());
         drop(sounds);
         let mut stream = Vec::new();
@@ -328,8 +328,8 @@ mod tests {
         assert!(stream.ends_with(b"opus"), "the last page: {}", stream.escape_ascii());
         // A workspace that comes back has a transmitter of its own.
         let (sounds, _) = broadcast::channel(8);
-        let (seat, removed) = frame_seat(one, &sounds);
-        let _ticket = transmitters.join_frames(&workspace, seat, &shutdown);
+        let (member, removed) = frame_seat(one, &sounds);
+        let _ticket = transmitters.join_frames(&workspace, member, &shutdown);
         assert!(sounds.send(Sound::Packet(Packet::new(0, b"opus"))).is_ok());
         read_until(&mut one_client, b"opus").await;
         drop(sounds);

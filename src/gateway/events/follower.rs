@@ -2,7 +2,7 @@
 //!
 //! Holds no socket: WebSocket and server-sent events both drive it. While its socket is slow, no
 //! frames are taken, and the broadcast overtakes this follower alone. It then gets a `gap` message.
-//! A follower that has replayed its events and has no rate may continue in an audience (`seat`).
+//! A follower that has replayed its events and has no rate may join a connection group (`member`).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::encoding::Encoding;
-use super::seat::{Left, Position, Seat};
+use super::member::{Left, Member, Progress};
 use super::state::EventsState;
 use crate::actors::directory::Workspace;
 use crate::actors::hub::{Closed, EventBatch, Live, Subscription};
@@ -152,13 +152,14 @@ impl Follower {
         self.epochs.epoch_of(seq)
     }
 
-    /// Begins a seat in the audience of the same workspace. `None` during a replay, while frames
-    /// wait for this follower, or if it has a rate, which needs a clock of its own.
-    pub(super) fn seat(&self, outlet: &Arc<Outlet>) -> Option<(Seat, Left)> {
+    /// A member of the workspace's connection group that continues from here. `None` during a
+    /// replay, while frames wait for this follower, or if it has a rate, which needs a clock of its
+    /// own.
+    pub(super) fn member(&self, outlet: &Arc<Outlet>) -> Option<(Member, Left)> {
         let live = self.ready.is_empty() && self.seen >= self.replay_to && self.rate.is_none();
         live.then(|| {
-            let position = Position { seen: self.seen, named: self.named.clone() };
-            Seat::new(outlet.clone(), self.filter.clone(), self.encoding, position)
+            let progress = Progress { seen: self.seen, named: self.named.clone() };
+            Member::new(outlet.clone(), self.filter.clone(), self.encoding, progress)
         })
     }
 
@@ -167,10 +168,10 @@ impl Follower {
         &self.live
     }
 
-    /// Continues from the last event that its seat has sent.
-    pub(super) fn continue_after(&mut self, position: Position) {
-        self.seen = self.seen.max(position.seen);
-        self.named = position.named;
+    /// Continues from the last event that its connection group has sent.
+    pub(super) fn continue_after(&mut self, progress: Progress) {
+        self.seen = self.seen.max(progress.seen);
+        self.named = progress.named;
     }
 
     /// Waits until there are frames for [`take_ready`](Self::take_ready). `None` when the workspace

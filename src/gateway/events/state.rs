@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::audiences::Audiences;
+use super::groups::FollowerGroups;
 use crate::gateway::http::state::{SharedState, WingState};
 use earcon_ports::EventLog;
 
@@ -16,7 +16,7 @@ pub(crate) struct EventsParts {
     /// For replays; read only.
     pub(crate) event_log: Arc<dyn EventLog>,
     /// Followers that are up to date.
-    pub(crate) audiences: Audiences,
+    pub(crate) groups: FollowerGroups,
     /// Most events replayed on a resume.
     pub(crate) replay_events: u64,
 }

@@ -1,8 +1,8 @@
 //! Events over a WebSocket: requests of the client in, frames out, one write for all that are
 //! ready.
 //!
-//! A follower that is up to date gets a seat in the workspace's audience, whose task writes live
-//! events to its socket. While its socket is slow, and during a replay, this task writes.
+//! A follower that is up to date joins the workspace's connection group, and a task of the group
+//! writes live events to its socket. While its socket is slow, and during a replay, this task does.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::encoding::Encoding;
 use super::follower::{FollowRequest, Follower};
-use super::seat::{Left, Position as Place, Seat};
+use super::member::{Left, Member, Progress};
 use super::state::EventsState;
 use crate::actors::directory::Workspace;
-use crate::gateway::audience::Ticket;
+use crate::gateway::connection_group::Membership;
 use crate::gateway::http::outlet::Gone;
 use crate::gateway::websocket::{Incoming, Socket, SocketLimits, Upgrade};
 use crate::live::{Conflation, Filter, MessageFrame, Since, wire};
@@ -77,7 +77,7 @@ pub(super) fn accept(mut upgrade: Upgrade, state: EventsState, pass: WorkspacePa
     let compact = upgrade.choose(&PROTOCOLS) == Some(COMPACT);
     let encoding = if compact { Encoding::Compact } else { Encoding::Json };
     upgrade.accept(LIMITS, move |socket| {
-        Connection { socket, state, pass, workspace, encoding, follower: None, seated: None }.run()
+        Connection { socket, state, pass, workspace, encoding, follower: None, grouped: None }.run()
     })
 }
 
@@ -88,8 +88,8 @@ struct Connection {
     workspace: Workspace,
     encoding: Encoding,
     follower: Option<Box<Follower>>,
-    /// The follower's seat, while an audience writes for it.
-    seated: Option<(Ticket<Seat>, Left)>,
+    /// The membership of the follower, while a connection group writes for it.
+    grouped: Option<(Membership<Member>, Left)>,
 }
 
 /// Why a connection ends.
@@ -109,8 +109,8 @@ impl From<Gone> for End {
 /// The reason a connection wakes up.
 enum Wake {
     Ready,
-    /// The follower lost its seat, because its socket is slow.
-    Left(Place),
+    /// The follower left the connection group, because its socket is slow.
+    Left(Progress),
     Message(String),
     NotText,
     Alive,
@@ -121,7 +121,7 @@ impl Connection {
     async fn run(mut self) {
         let end = self.serve().await;
         // No frame may follow the close.
-        self.seated = None;
+        self.grouped = None;
         if let End::Reconnect = end {
             self.socket.close(CloseCode::Restart, "restarting, resume with since and epoch").await;
         }
@@ -134,9 +134,9 @@ impl Connection {
         tokio::pin!(shutdown, silence);
         loop {
             let frames = async {
-                match (&mut self.seated, &mut self.follower) {
+                match (&mut self.grouped, &mut self.follower) {
                     (Some((_, left)), _) => left.await.ok().map(Wake::Left),
-                    // Boxed, because a connection with a seat must not reserve the memory.
+                    // Boxed, because a connection in a group must not reserve the memory.
                     (None, Some(follower)) => Box::pin(follower.ready()).await.map(|()| Wake::Ready),
                     (None, None) => std::future::pending().await,
                 }
@@ -167,7 +167,7 @@ impl Connection {
     async fn answer(&mut self, woken: Wake) -> Result<(), End> {
         match woken {
             Wake::Ready => self.deliver().await,
-            Wake::Left(place) => self.leave_seat(place).await,
+            Wake::Left(progress) => self.leave_group(progress).await,
             Wake::Message(text) => self.request(&text).await,
             Wake::NotText => self.send_error("send text messages", "this one was binary").await,
             Wake::Silent => Ok(self.socket.ping().await?),
@@ -179,16 +179,16 @@ impl Connection {
         let Some(follower) = &mut self.follower else { return Ok(()) };
         let frames: Vec<_> = follower.take_ready().map(|frame| frame.message().wire()).collect();
         self.socket.send(&frames).await?;
-        if let Some((seat, left)) = follower.seat(&self.socket.outlet()) {
-            self.seated = Some((self.state.audiences.join(self.pass.workspace(), follower.live(), seat), left));
+        if let Some((member, left)) = follower.member(&self.socket.outlet()) {
+            self.grouped = Some((self.state.groups.join(self.pass.workspace(), follower.live(), member), left));
         }
         Ok(())
     }
 
-    async fn leave_seat(&mut self, place: Place) -> Result<(), End> {
-        self.seated = None;
+    async fn leave_group(&mut self, progress: Progress) -> Result<(), End> {
+        self.grouped = None;
         if let Some(follower) = &mut self.follower {
-            follower.continue_after(place);
+            follower.continue_after(progress);
         }
         Ok(self.socket.flush().await?)
     }
@@ -213,7 +213,7 @@ impl Connection {
     }
 
     async fn subscribe(&mut self, request: FollowRequest) -> Result<(), End> {
-        self.seated = None;
+        self.grouped = None;
         let begin = Follower::begin(self.state.clone(), self.pass.clone(), &self.workspace, request);
         // Boxed, because an idle connection must not reserve the memory that beginning needs.
         let begun = Box::pin(begin).await;

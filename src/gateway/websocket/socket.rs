@@ -1,7 +1,7 @@
 //! A connection after its handshake.
 //!
 //! tungstenite reads, and answers pings and closes. Frames for many connections are made once and
-//! written past its buffers, by this task or by the task of an audience: both write to the
+//! written past its buffers, by this task or by a task of a connection group: both write to the
 //! connection's [`Outlet`], which keeps frames whole.
 
 use std::io::{self, Write};

@@ -5,7 +5,7 @@ use super::imports::Imports;
 /// Modules from the ground up. A module imports from lower floors, and from its own folder.
 const FLOORS: [&[&str]; 5] = [
     &["http"],
-    &["websocket", "audience", "nats", "openapi"],
+    &["websocket", "connection_group", "nats", "openapi"],
     &["api", "ingest", "events", "audio", "dashboard"],
     &["assembly"],
     &["router", "listeners"],

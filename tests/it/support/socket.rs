@@ -19,6 +19,13 @@ impl Socket {
         Self(socket)
     }
 
+    /// Connects and sends a first message; `None` if the server ends before it has taken it.
+    pub(crate) async fn try_connect(url: &str, first: Value) -> Option<Self> {
+        let (mut socket, _) = connect_async(url).await.ok()?;
+        socket.send(Message::text(first.to_string())).await.ok()?;
+        Some(Self(socket))
+    }
+
     /// Connects with a small receive buffer, so the server soon has to wait for a client that does
     /// not read.
     pub(crate) async fn connect_narrow(url: &str) -> Self {

@@ -7,6 +7,7 @@
 //! budget.
 
 use fundsp::F32x;
+use pulp::{Arch, NullaryFnOnce};
 
 use super::super::frame::SAMPLE_RATE;
 
@@ -17,36 +18,49 @@ pub(super) const BLOCK_S: f32 = BLOCK as f32 / SAMPLE_RATE as f32;
 /// Partials above this are muted, to avoid aliasing.
 const HIGHEST_HZ: f32 = 18_000.0;
 
+/// One value for each partial.
+type Lanes = [f32; 8];
+
 /// Sums partials lane by lane; the lanes are added once at the end.
 pub(super) struct Sum {
-    left: [F32x; BLOCK],
-    right: [F32x; BLOCK],
+    left: [Lanes; BLOCK],
+    right: [Lanes; BLOCK],
+    /// The vectors of this processor.
+    vectors: Arch,
 }
 
 impl Sum {
     pub(super) fn new() -> Self {
-        Self { left: [F32x::ZERO; BLOCK], right: [F32x::ZERO; BLOCK] }
+        Self { left: [[0.0; 8]; BLOCK], right: [[0.0; 8]; BLOCK], vectors: Arch::new() }
     }
 
     /// Empties the sum. Passes each sample's index, left and right value to `output`.
     pub(super) fn drain(&mut self, mut output: impl FnMut(usize, f32, f32)) {
-        for i in 0..BLOCK {
-            output(i, self.left[i].reduce_add(), self.right[i].reduce_add());
+        for (i, (left, right)) in self.left.iter_mut().zip(&mut self.right).enumerate() {
+            output(i, added(left), added(right));
+            (*left, *right) = ([0.0; 8], [0.0; 8]);
         }
-        *self = Self::new();
     }
+}
+
+/// The sum of the lanes, in pairs: fewer additions wait for another.
+#[inline(always)]
+fn added(lanes: &Lanes) -> f32 {
+    let [a, b, c, d, e, f, g, h] = lanes;
+    ((a + e) + (c + g)) + ((b + f) + (d + h))
 }
 
 /// Eight partials with a frequency and an amplitude left and right each.
 #[derive(Clone)]
 pub(super) struct Partials {
-    cos: F32x,
-    sin: F32x,
-    turn_cos: F32x,
-    turn_sin: F32x,
+    cos: Lanes,
+    sin: Lanes,
+    turn_cos: Lanes,
+    turn_sin: Lanes,
+    hz: [f32; 8],
     audible: F32x,
-    left: F32x,
-    right: F32x,
+    left: Lanes,
+    right: Lanes,
 }
 
 impl Partials {
@@ -59,42 +73,97 @@ impl Partials {
         });
         let (sin, cos) = F32x::new(phases).sin_cos();
         Self {
-            cos,
-            sin,
-            turn_cos: F32x::ONE,
-            turn_sin: F32x::ZERO,
+            cos: cos.to_array(),
+            sin: sin.to_array(),
+            turn_cos: [1.0; 8],
+            turn_sin: [0.0; 8],
+            hz: [0.0; 8],
             audible: F32x::ZERO,
-            left: F32x::ZERO,
-            right: F32x::ZERO,
+            left: [0.0; 8],
+            right: [0.0; 8],
         }
     }
 
     /// Sets the frequencies, in Hz.
     pub(super) fn tune(&mut self, hz: [f32; 8]) {
+        if hz == self.hz {
+            return;
+        }
+        self.hz = hz;
         self.audible = F32x::new(hz.map(|hz| if hz < HIGHEST_HZ { 1.0 } else { 0.0 }));
-        (self.turn_sin, self.turn_cos) = (F32x::new(hz) * (std::f32::consts::TAU / SAMPLE_RATE as f32)).sin_cos();
+        let (sin, cos) = (F32x::new(hz) * (std::f32::consts::TAU / SAMPLE_RATE as f32)).sin_cos();
+        (self.turn_sin, self.turn_cos) = (sin.to_array(), cos.to_array());
     }
 
     /// Renders a block into `sum`. Each amplitude ramps from its current value to its target.
     pub(super) fn render(&mut self, left: F32x, right: F32x, sum: &mut Sum) {
-        let (left, right) = (left * self.audible, right * self.audible);
-        let per_sample = F32x::splat(1.0 / BLOCK as f32);
-        let (left_step, right_step) = ((left - self.left) * per_sample, (right - self.right) * per_sample);
-        for (out_left, out_right) in sum.left.iter_mut().zip(&mut sum.right) {
-            self.left += left_step;
-            self.right += right_step;
-            *out_left += self.sin * self.left;
-            *out_right += self.sin * self.right;
-            let cos = self.cos * self.turn_cos - self.sin * self.turn_sin;
-            self.sin = self.cos * self.turn_sin + self.sin * self.turn_cos;
-            self.cos = cos;
+        let (left, right) = ((left * self.audible).to_array(), (right * self.audible).to_array());
+        if self.left.iter().chain(&self.right).chain(&left).chain(&right).all(|level| *level == 0.0) {
+            return;
         }
+        sum.vectors.dispatch(Block {
+            partials: self,
+            left: &left,
+            right: &right,
+            sums: [&mut sum.left, &mut sum.right],
+        });
         (self.left, self.right) = (left, right);
-        // One Newton step prevents rounding errors from changing the length of the phasors.
-        let renew = F32x::splat(1.5) - F32x::splat(0.5) * (self.cos * self.cos + self.sin * self.sin);
-        self.cos *= renew;
-        self.sin *= renew;
     }
+}
+
+/// A block to render, and the amplitudes at its end.
+struct Block<'a> {
+    partials: &'a mut Partials,
+    left: &'a Lanes,
+    right: &'a Lanes,
+    sums: [&'a mut [Lanes; BLOCK]; 2],
+}
+
+#[inline(always)]
+fn each(value: impl Fn(usize) -> f32) -> Lanes {
+    let mut lanes = [0.0; 8];
+    for (i, lane) in lanes.iter_mut().enumerate() {
+        *lane = value(i);
+    }
+    lanes
+}
+
+/// Plain loops over lanes: the compiler makes vectors of them, as wide as the caller allows.
+impl NullaryFnOnce for Block<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Partials { cos, sin, turn_cos, turn_sin, mut left, mut right, .. } = self.partials.clone();
+        let step = |from: &Lanes, to: &Lanes| each(|i| (to[i] - from[i]) / BLOCK as f32);
+        let (left_step, right_step) = (step(&left, self.left), step(&right, self.right));
+        // Even and odd samples: two rotations that do not wait for each other.
+        let by_one = (turn_cos, turn_sin);
+        let by_two = turned(by_one, by_one);
+        let mut phasors = [(cos, sin), turned((cos, sin), by_one)];
+        let [sums_left, sums_right] = self.sums;
+        let pairs = sums_left.as_chunks_mut::<2>().0.iter_mut().zip(sums_right.as_chunks_mut::<2>().0);
+        for (out_left, out_right) in pairs {
+            for (phasor, (out_left, out_right)) in phasors.iter_mut().zip(out_left.iter_mut().zip(out_right)) {
+                left = each(|i| left[i] + left_step[i]);
+                right = each(|i| right[i] + right_step[i]);
+                *out_left = each(|i| out_left[i] + phasor.1[i] * left[i]);
+                *out_right = each(|i| out_right[i] + phasor.1[i] * right[i]);
+                *phasor = turned(*phasor, by_two);
+            }
+        }
+        let [(cos, sin), _] = phasors;
+        // One Newton step prevents rounding errors from changing the length of the phasors.
+        let renew = each(|i| 1.5 - 0.5 * (cos[i] * cos[i] + sin[i] * sin[i]));
+        self.partials.cos = each(|i| cos[i] * renew[i]);
+        self.partials.sin = each(|i| sin[i] * renew[i]);
+    }
+}
+
+/// Phasors rotated by angles, both as cosine and sine.
+#[inline(always)]
+fn turned((cos, sin): (Lanes, Lanes), (by_cos, by_sin): (Lanes, Lanes)) -> (Lanes, Lanes) {
+    (each(|i| cos[i] * by_cos[i] - sin[i] * by_sin[i]), each(|i| cos[i] * by_sin[i] + sin[i] * by_cos[i]))
 }
 
 /// Equal-power gains for a position −1 (left) to 1 (right).

@@ -1,7 +1,7 @@
 //! Live events for followers that are up to date: one task encodes a step once and writes it to
 //! each socket without waiting.
 //!
-//! A follower whose socket does not take all bytes at once leaves its seat with its position, and
+//! A follower whose socket does not take all bytes at once leaves the group with its progress, and
 //! its own task goes on from there.
 
 use std::sync::Arc;
@@ -11,18 +11,18 @@ use tokio::sync::oneshot;
 
 use super::encoding::Encoding;
 use crate::actors::hub::{EventBatch, Live};
-use crate::gateway::audience::Program;
+use crate::gateway::connection_group::Feed;
 use crate::gateway::http::outlet::{Outlet, Piece, Sent};
 use crate::live::{Filter, MessageFrame, wire};
 use crate::telemetry::{Metric, count};
 use earcon_model::Seq;
 
-/// Resolves to the position, when the socket is slow. Fails when the workspace stops.
-pub(super) type Left = oneshot::Receiver<Position>;
+/// Resolves to the progress, when the socket is slow. Fails when the workspace stops.
+pub(super) type Left = oneshot::Receiver<Progress>;
 
 /// How far a follower is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Position {
+pub(super) struct Progress {
     /// The last event sent, or passed over by the filter.
     pub(super) seen: Seq,
     /// The epoch that the client takes compact events to be of.
@@ -30,29 +30,29 @@ pub(super) struct Position {
 }
 
 /// A follower that is up to date.
-pub(super) struct Seat {
+pub(super) struct Member {
     outlet: Arc<Outlet>,
     filter: Arc<Filter>,
     encoding: Encoding,
-    position: Position,
-    left: Option<oneshot::Sender<Position>>,
+    progress: Progress,
+    left: Option<oneshot::Sender<Progress>>,
 }
 
-impl Seat {
-    /// Continues from `position`.
+impl Member {
+    /// Continues from `progress`.
     pub(super) fn new(
         outlet: Arc<Outlet>,
         filter: Arc<Filter>,
         encoding: Encoding,
-        position: Position,
+        progress: Progress,
     ) -> (Self, Left) {
         let (left, resolves) = oneshot::channel();
-        (Self { outlet, filter, encoding, position, left: Some(left) }, resolves)
+        (Self { outlet, filter, encoding, progress, left: Some(left) }, resolves)
     }
 
     /// Writes frames, which end with event `seen`. Returns false if the follower leaves.
     fn send(&mut self, pieces: &[Piece<'_>], seen: Seq) -> bool {
-        self.position.seen = seen;
+        self.progress.seen = seen;
         // Without frames, the state of the socket does not matter.
         let sent = if pieces.is_empty() { Ok(Sent::All) } else { self.outlet.send(pieces) };
         if sent == Ok(Sent::All) {
@@ -60,7 +60,7 @@ impl Seat {
         }
         // A connection that has ended shows it to its own task as well.
         if let Some(left) = self.left.take() {
-            let _ended = left.send(std::mem::take(&mut self.position)).is_err();
+            let _ended = left.send(std::mem::take(&mut self.progress)).is_err();
         }
         false
     }
@@ -90,25 +90,25 @@ impl LiveEvents {
 
 impl Counted {
     /// Writes the events of a step to one socket.
-    fn write(&mut self, step: &mut Step, seat: &mut Seat) -> bool {
-        if seat.position.seen >= step.last {
+    fn write(&mut self, step: &mut Step, member: &mut Member) -> bool {
+        if member.progress.seen >= step.last {
             return true;
         }
-        let named = !seat.encoding.is_compact() || step.epoch == seat.position.named;
-        if seat.position.seen + 1 == step.first && step.uniform && named && seat.filter.is_open() {
+        let named = !member.encoding.is_compact() || step.epoch == member.progress.named;
+        if member.progress.seen + 1 == step.first && step.uniform && named && member.filter.is_open() {
             self.events += step.events;
             let last = step.last;
-            return seat.send(&[Piece::Shared(step.all(seat.encoding))], last);
+            return member.send(&[Piece::Shared(step.all(member.encoding))], last);
         }
-        self.write_chosen(step, seat)
+        self.write_chosen(step, member)
     }
 
     /// The same for a follower that does not get exactly the step.
-    fn write_chosen(&mut self, step: &Step, seat: &mut Seat) -> bool {
+    fn write_chosen(&mut self, step: &Step, member: &mut Member) -> bool {
         let mut frames = Vec::new();
-        let mut seen = seat.position.seen;
+        let mut seen = member.progress.seen;
         for batch in &step.batches {
-            for (event, frame) in batch.frames(seat.encoding.is_compact()) {
+            for (event, frame) in batch.frames(member.encoding.is_compact()) {
                 if event.seq <= seen {
                     continue;
                 }
@@ -118,12 +118,12 @@ impl Counted {
                     frames.push(MessageFrame::text(&gap).wire());
                 }
                 seen = event.seq;
-                if seat.filter.admits(event) {
+                if member.filter.admits(event) {
                     self.events += 1;
                     let epoch = batch.epochs().epoch_of(event.seq);
-                    if seat.encoding.is_compact() && epoch != seat.position.named {
+                    if member.encoding.is_compact() && epoch != member.progress.named {
                         // A compact event does not say.
-                        seat.position.named = epoch.to_owned();
+                        member.progress.named = epoch.to_owned();
                         frames.push(MessageFrame::text(&wire::epoch_json(epoch)).wire());
                     }
                     frames.push(frame().wire());
@@ -131,12 +131,12 @@ impl Counted {
             }
         }
         let pieces: Vec<_> = frames.iter().map(Piece::Shared).collect();
-        seat.send(&pieces, seen)
+        member.send(&pieces, seen)
     }
 }
 
-impl Program for LiveEvents {
-    type Seat = Seat;
+impl Feed for LiveEvents {
+    type Member = Member;
 
     async fn next(&mut self) -> bool {
         if self.live.beyond(self.step.last).await.is_err() {
@@ -146,22 +146,22 @@ impl Program for LiveEvents {
         true
     }
 
-    /// A row may be ahead of a follower that arrives.
-    fn welcome(&mut self, seat: &mut Seat) -> bool {
-        while seat.position.seen < self.step.last.max(self.live.newest()) {
-            let step = Step::after(&self.live, seat.position.seen);
+    /// A shard may be ahead of a follower that arrives.
+    fn joined(&mut self, member: &mut Member) -> bool {
+        while member.progress.seen < self.step.last.max(self.live.newest()) {
+            let step = Step::after(&self.live, member.progress.seen);
             if step.batches.is_empty() {
                 break;
             }
-            if !self.counted.write_chosen(&step, seat) {
+            if !self.counted.write_chosen(&step, member) {
                 return false;
             }
         }
         true
     }
 
-    fn deliver(&mut self, seat: &mut Seat) -> bool {
-        self.counted.write(&mut self.step, seat)
+    fn deliver(&mut self, member: &mut Member) -> bool {
+        self.counted.write(&mut self.step, member)
     }
 
     fn delivered(&mut self) {

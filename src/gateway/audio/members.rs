@@ -1,4 +1,4 @@
-//! Listeners of a mix, as the audience's task writes to them.
+//! Listeners of a mix, as the task of their shard writes to them.
 //!
 //! Late sound is useless: while a socket takes nothing, what is due for it is dropped, and it goes
 //! on with live sound. A page and the frames of a write are never cut.
@@ -12,7 +12,7 @@ use tokio::sync::{broadcast, oneshot};
 use tokio::time::Instant;
 
 use crate::actors::mix::Listening;
-use crate::gateway::audience::Program;
+use crate::gateway::connection_group::Feed;
 use crate::gateway::http::outlet::{Outlet, Piece, Sent};
 use crate::telemetry::{Metric, count};
 use earcon_audio::{ListenerStream, Page};
@@ -65,7 +65,7 @@ impl<T: Clone> Due<T> {
 }
 
 /// A listener for packets over a WebSocket.
-pub(super) struct FrameSeat {
+pub(super) struct FrameMember {
     outlet: Arc<Outlet>,
     /// The first frame.
     config: Bytes,
@@ -78,7 +78,7 @@ pub(super) struct FrameSeat {
     _removed: oneshot::Sender<()>,
 }
 
-impl FrameSeat {
+impl FrameMember {
     /// A listener that is removed when it took nothing for `patience`. The receiver fails when it
     /// is removed.
     pub(super) fn new(
@@ -111,37 +111,37 @@ impl Frames {
     }
 }
 
-impl Program for Frames {
-    type Seat = FrameSeat;
+impl Feed for Frames {
+    type Member = FrameMember;
 
     async fn next(&mut self) -> bool {
         self.due.next().await
     }
 
-    fn welcome(&mut self, seat: &mut FrameSeat) -> bool {
+    fn joined(&mut self, member: &mut FrameMember) -> bool {
         let voices = self.voices.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        seat.outlet.send(&[Piece::Shared(&seat.config), Piece::Shared(&voices)]).is_ok()
+        member.outlet.send(&[Piece::Shared(&member.config), Piece::Shared(&voices)]).is_ok()
     }
 
-    fn deliver(&mut self, seat: &mut FrameSeat) -> bool {
-        match seat.outlet.try_flush() {
+    fn deliver(&mut self, member: &mut FrameMember) -> bool {
+        match member.outlet.try_flush() {
             Err(_) => false,
             Ok(Sent::All) => {
-                seat.stuck = None;
+                member.stuck = None;
                 let mut pieces = [Piece::Own(&[]); MOST];
                 pieces.iter_mut().zip(&self.due.due).for_each(|(piece, frames)| *piece = Piece::Shared(frames));
-                seat.outlet.send(pieces.get(..self.due.due.len()).unwrap_or_default()).is_ok()
+                member.outlet.send(pieces.get(..self.due.due.len()).unwrap_or_default()).is_ok()
             }
             Ok(Sent::Waiting) => {
                 count(Metric::ListenerDropped, self.due.due.len() as u64);
-                seat.stuck.get_or_insert_with(Instant::now).elapsed() < seat.patience
+                member.stuck.get_or_insert_with(Instant::now).elapsed() < member.patience
             }
         }
     }
 }
 
 /// A listener for Ogg over HTTP.
-pub(super) struct PageSeat {
+pub(super) struct PageMember {
     outlet: Arc<Outlet>,
     /// The head of the HTTP answer.
     head: Bytes,
@@ -151,7 +151,7 @@ pub(super) struct PageSeat {
     listening: Listening,
 }
 
-impl PageSeat {
+impl PageMember {
     /// A listener whose answer begins with `head`.
     pub(super) fn new(outlet: Arc<Outlet>, listening: Listening, head: Bytes) -> Self {
         Self { outlet, head, stream: None, listening }
@@ -194,22 +194,22 @@ impl Pages {
     }
 }
 
-impl Program for Pages {
-    type Seat = PageSeat;
+impl Feed for Pages {
+    type Member = PageMember;
 
     async fn next(&mut self) -> bool {
         self.0.next().await
     }
 
-    fn welcome(&mut self, seat: &mut PageSeat) -> bool {
-        seat.outlet.send(&[Piece::Shared(&seat.head)]).is_ok()
+    fn joined(&mut self, member: &mut PageMember) -> bool {
+        member.outlet.send(&[Piece::Shared(&member.head)]).is_ok()
     }
 
-    fn deliver(&mut self, seat: &mut PageSeat) -> bool {
+    fn deliver(&mut self, member: &mut PageMember) -> bool {
         for page in &self.0.due {
-            match seat.outlet.try_flush() {
+            match member.outlet.try_flush() {
                 Err(_) => return false,
-                Ok(Sent::All) if !seat.send(page) => return false,
+                Ok(Sent::All) if !member.send(page) => return false,
                 Ok(Sent::All) => {}
                 Ok(Sent::Waiting) => count(Metric::ListenerDropped, 1),
             }
