@@ -81,7 +81,8 @@ fn noisy_series_that_freezes_is_found_by_its_flatline() {
             "busy" => 5.0,
             _ => 20.0,
         };
-        for history in [300, 3_000] {
+        // Where values repeat, two days are needed.
+        for history in [600, 3_000] {
             // In one series an episode is open already.
             let anomalies = found(history, before, |_, _, _| stuck_at, 60);
             assert_found(&anomalies, 0.95, &format!("{name} after {history}"));
@@ -111,7 +112,7 @@ fn a_new_level_is_one_episode_that_ends() {
         let dice = &mut Dice::new(3);
         let value = |dice: &mut Dice| 100.0 + 5.0 * dice.normal();
         let mut values: Vec<f64> = (0..1_000).map(|_| value(dice)).collect();
-        values.extend((0..300).map(|_| factor * value(dice)));
+        values.extend((0..600).map(|_| factor * value(dice)));
         let bodies = fresh().push(&[every(1_000, &values)], START + 1_000_000_000).bodies;
         let count = |name| bodies.iter().filter(|body| body.event_type().as_str() == name).count();
         assert!((1..=2).contains(&count("anomaly.opened")), "times {factor}: {}", count("anomaly.opened"));

@@ -119,7 +119,7 @@ fn spike_is_found_at_once_after_four_hundred_samples() {
         let mut values: Vec<f64> = (0..400).map(|_| 100.0 + 5.0 * dice.normal()).collect();
         values.push(200.0);
         let mut state = fresh();
-        let bodies = state.push(&[every(1_000, &values)], NOW).bodies;
+        let bodies = state.push(&[every(300_000, &values)], NOW).bodies;
         assert!(scored(&bodies)[400].score > Some(0.8), "seed {seed}");
         // It opens an episode, or is the peak of one that is open.
         let found = state.series().next().unwrap().anomaly.unwrap();

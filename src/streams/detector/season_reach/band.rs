@@ -76,13 +76,15 @@ impl Band {
     /// The part with the expected value on one side of a value, which is inside and alerts itself.
     /// `step` is the smallest known change of values.
     pub(super) fn without(self, value: f64, step: f64) -> Self {
-        let apart = if step > 0.0 { 0.5 * step } else { f64::EPSILON * value.abs() + f64::MIN_POSITIVE };
+        // History stores distances from the value in single precision; this one must remain.
+        let least = 1e-6 * value.abs() + 1e-30;
+        let apart = (0.5 * step).max(least);
         let above = value > self.expected || (value >= self.upper && value > self.lower);
         let (lower, upper) = if above {
-            let next = (value - apart).max(0.5 * self.lower + 0.5 * value).min(value.next_down());
+            let next = (value - apart).max(0.5 * self.lower + 0.5 * value).min(value - least);
             (self.lower.min(next), next)
         } else {
-            let next = (value + apart).min(0.5 * self.upper + 0.5 * value).max(value.next_up());
+            let next = (value + apart).min(0.5 * self.upper + 0.5 * value).max(value + least);
             (next, self.upper.max(next))
         };
         Self { expected: self.expected.max(lower).min(upper), lower, upper }

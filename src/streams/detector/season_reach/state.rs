@@ -37,8 +37,11 @@ const OUTLIER: f64 = 1.15;
 /// Outliers on one side after which their level is accepted: three hours, within these bounds.
 const ACCEPTED_MS: f64 = 10_800_000.0;
 const ACCEPTED: (f64, f64) = (6.0, 120.0);
-/// A level this many edges away is another unit or source: the detector starts anew.
-const ANOTHER_SOURCE: (f64, u32) = (15.0, 500);
+/// An accepted level this many edges away is another source, and one with this many times the
+/// expected value, or this part of it, is another unit: the detector starts anew.
+const ANOTHER_SOURCE: f64 = 15.0;
+const ANOTHER_UNIT: f64 = 20.0;
+const STARTS_ANEW_FROM: u32 = 500;
 /// Age from which outliers are cut before they enter the profiles.
 const CUT_AFTER_MS: i64 = 259_200_000;
 /// A level that was held for this long and changes by half is left: repetitions if it is the first
@@ -358,8 +361,8 @@ impl State {
             }
         }
         let accepted = now.judged && self.count_outlier(found, outlier, now.interval_ms);
-        let far = ANOTHER_SOURCE.0 * if distance > 0.0 { above } else { below };
-        if accepted && distance.abs() > far && self.seen >= ANOTHER_SOURCE.1 {
+        let far = distance.abs() > ANOTHER_SOURCE * if distance > 0.0 { above } else { below };
+        if accepted && (far || another_unit(now.value, base + now.season)) && self.seen >= STARTS_ANEW_FROM {
             return true;
         }
         let frozen = outlier && !accepted;
@@ -417,6 +420,12 @@ impl State {
 /// The part of a distance beyond a tolerated range around 0.
 fn beyond(distance: f64, (down, up): (f64, f64)) -> f64 {
     (distance - up).max(0.0) + (distance - down).min(0.0)
+}
+
+/// Whether two values differ as the same quantity does in two units. Zero is no other unit.
+fn another_unit(value: f64, expected: f64) -> bool {
+    let ratio = value / expected;
+    value != 0.0 && expected != 0.0 && !(1.0 / ANOTHER_UNIT..=ANOTHER_UNIT).contains(&ratio) && ratio > 0.0
 }
 
 fn within(band: (f64, f64), value: f64) -> bool {
