@@ -84,13 +84,7 @@ impl Baseline {
 
     /// Scores a series row by row. A distance of `threshold` scores 0.5. An episode ends after
     /// `calm` rows below. `local_ms` gives the local time of a timestamp.
-    pub fn run(
-        self,
-        series: &LabelledSeries,
-        threshold: f64,
-        calm: usize,
-        local_ms: impl Fn(i64) -> i64,
-    ) -> Run {
+    pub fn run(self, series: &LabelledSeries, threshold: f64, calm: usize, local_ms: impl Fn(i64) -> i64) -> Run {
         let mut detector = self.start();
         let mut run = Run::default();
         let (mut newest, mut calm_rows, mut open) = (i64::MIN, 0, false);

@@ -93,11 +93,7 @@ impl At {
 /// `days` days of one row every `minutes` minutes.
 fn series(minutes: usize, days: usize, mut value: impl FnMut(At) -> f64) -> Trap {
     let rows = days * rows_of_a_day(minutes);
-    let at = |row: usize| At {
-        row,
-        day: row * minutes / 1_440,
-        hour: (row * minutes % 1_440) as f64 / 60.0,
-    };
+    let at = |row: usize| At { row, day: row * minutes / 1_440, hour: (row * minutes % 1_440) as f64 / 60.0 };
     Trap {
         times_ms: (0..rows).map(|row| START_MS + (row * minutes) as i64 * 60_000).collect(),
         values: (0..rows).map(|row| value(at(row))).collect(),

@@ -118,9 +118,13 @@ mod tests {
     fn entry_changes_its_options_and_the_label_only() {
         let base = StreamOptions { max_series: 7, sensitivity: 0.5, warm_up: 99, ..StreamOptions::default() };
         let base = StreamSettings::try_from(base).unwrap();
-        let settings = base.with_entry(&entry("season-reach-1", &[("sensitivity", 2.0), ("calm_samples", 5.0)])).unwrap();
+        let settings =
+            base.with_entry(&entry("season-reach-1", &[("sensitivity", 2.0), ("calm_samples", 5.0)])).unwrap();
         let usual = StreamOptions::for_detector(DetectorName::SeasonReach);
-        assert_eq!((settings.detector, settings.sensitivity, settings.calm_samples), (DetectorName::SeasonReach, 2.0, 5));
+        assert_eq!(
+            (settings.detector, settings.sensitivity, settings.calm_samples),
+            (DetectorName::SeasonReach, 2.0, 5)
+        );
         assert_eq!((settings.max_series, settings.close_score), (7, usual.close_score));
         assert_eq!(settings.warm_up, usual.warm_up, "not the configured value of another detector");
         assert_eq!(settings.label(), "season-reach-1/calm@3");

@@ -9,7 +9,7 @@ mod findings;
 mod invariants;
 mod lifecycle_props;
 mod null_data;
+mod season_reach;
 mod shadows;
 mod signals;
 mod stalls;
-mod season_reach;

@@ -97,13 +97,22 @@ pub(super) fn of_labelled(evaluation: &Evaluation<'_>) -> String {
     );
     let unlabelled = series.iter().filter(|series| !series.labelled).count();
     if unlabelled > 0 {
-        add(&mut text, &format!("{unlabelled} of {} series have no labels: no alert on them is right or wrong", series.len()));
+        add(
+            &mut text,
+            &format!("{unlabelled} of {} series have no labels: no alert on them is right or wrong", series.len()),
+        );
     }
     add(&mut text, "");
     match (evaluation.labelled, &events.agreement) {
         (true, Some(found)) => add_events(&mut text, events, found),
-        (true, None) => add(&mut text, &format!("{:<20}no window is labelled: all {} alerts are false", "events", events.counts.alerts)),
-        (false, _) => add(&mut text, &format!("{:<20}{} alerts, {:.3} a day and series", "events", events.counts.alerts, quality.alerts_per_day)),
+        (true, None) => add(
+            &mut text,
+            &format!("{:<20}no window is labelled: all {} alerts are false", "events", events.counts.alerts),
+        ),
+        (false, _) => add(
+            &mut text,
+            &format!("{:<20}{} alerts, {:.3} a day and series", "events", events.counts.alerts, quality.alerts_per_day),
+        ),
     }
     if evaluation.labelled && quality.windows > 0 {
         add_measures(&mut text, evaluation);
@@ -140,7 +149,10 @@ fn add_measures(text: &mut String, evaluation: &Evaluation<'_>) {
     add(text, &agreement("point-adjusted", &quality.point_adjusted));
     add(text, &agreement("ranges", &quality.ranges));
     let alerts = (quality.alerts, quality.false_alerts, quality.alerts_per_day);
-    add(text, &format!("{:<20}{} ({} outside of windows), {:.3} a day and series", "alerts", alerts.0, alerts.1, alerts.2));
+    add(
+        text,
+        &format!("{:<20}{} ({} outside of windows), {:.3} a day and series", "alerts", alerts.0, alerts.1, alerts.2),
+    );
     let to_detect = match (quality.rows_to_detect, quality.seconds_to_detect) {
         (Some(rows), Some(seconds)) => format!("{rows:.0} rows, {seconds:.0} s from the start of a window (median)"),
         _ => "no window was found".to_owned(),
@@ -160,10 +172,21 @@ pub(super) fn of_kinds(title: &str, results: &[KindResult]) -> String {
         sum.merge(events);
         let rows = rows_to_detect.map_or(String::new(), |rows| format!(", {rows:.0} rows from the start (median)"));
         let (found, windows, wrong) = (events.found, events.windows, events.false_alerts);
-        add(&mut text, &format!("{kind:<22} found {found:>4} of {windows:<4} {wrong:>4} false alerts, {per_10000:>6.2} per 10,000{rows}"));
+        add(
+            &mut text,
+            &format!(
+                "{kind:<22} found {found:>4} of {windows:<4} {wrong:>4} false alerts, {per_10000:>6.2} per 10,000{rows}"
+            ),
+        );
     }
     let rate = sum.false_alerts_per_10000();
-    add(&mut text, &format!("{:<22} found {:>4} of {:<4} {:>4} false alerts, {rate:>6.2} per 10,000", "all", sum.found, sum.windows, sum.false_alerts));
+    add(
+        &mut text,
+        &format!(
+            "{:<22} found {:>4} of {:<4} {:>4} false alerts, {rate:>6.2} per 10,000",
+            "all", sum.found, sum.windows, sum.false_alerts
+        ),
+    );
     if let Some(all) = sum.agreement() {
         add(&mut text, &agreement("events", &all));
     }

@@ -117,7 +117,10 @@ mod tests {
         let mut bounds = Bounds::starting_at(100.0);
         (0..200).for_each(|i| bounds.learn(if i % 10 == 0 { 100.0 } else { 90.0 }, i));
         assert_eq!(bounds.range(200), (0.0, 100.0));
-        assert_eq!(Band::new(101.0, -5.0, 130.0, bounds.range(200)), Band { expected: 100.0, lower: 0.0, upper: 100.0 });
+        assert_eq!(
+            Band::new(101.0, -5.0, 130.0, bounds.range(200)),
+            Band { expected: 100.0, lower: 0.0, upper: 100.0 }
+        );
         bounds.learn(104.0, 200);
         bounds.learn(-1.0, 201);
         assert_eq!(bounds.range(202), ANY);

@@ -60,7 +60,8 @@ impl Ladder {
     pub(super) fn learn_step(&mut self, step: usize, mean: f64, distance: f64, early: f64, judged: bool) {
         self.means[step] = mean;
         let deviation = self.deviations[step];
-        let most = if judged { SCALE_OUTLIER * deviation + 1e-9 * deviation.max(f64::MIN_POSITIVE) } else { f64::INFINITY };
+        let most =
+            if judged { SCALE_OUTLIER * deviation + 1e-9 * deviation.max(f64::MIN_POSITIVE) } else { f64::INFINITY };
         self.deviations[step] = deviation + SCALE_RATE.max(early) * (distance.abs().min(most) - deviation);
     }
 

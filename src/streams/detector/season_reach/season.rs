@@ -310,7 +310,15 @@ fn counted(visits: u8, rows: &mut u16, rows_a_visit: f64, memory: f64, least: f6
 /// known there.
 fn profile(means: &[Half], visits: &[u8], place: f64, coarse: bool) -> Option<f64> {
     let slots = means.len() as i32;
-    let slot = |i: i32| (if i < 0 { i + slots } else if i >= slots { i - slots } else { i }) as usize;
+    let slot = |i: i32| {
+        (if i < 0 {
+            i + slots
+        } else if i >= slots {
+            i - slots
+        } else {
+            i
+        }) as usize
+    };
     let known = |i: usize| (visits[i] > 0).then(|| f64::from(decode(means[i])));
     if coarse {
         return known(slot(floor(place).rem_euclid(slots)));

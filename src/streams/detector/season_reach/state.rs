@@ -162,8 +162,8 @@ impl State {
         let repeats = self.seen > 0 && value == self.steps.last();
         let age_ms = timestamp_ms.saturating_sub(self.since_ms);
         let stuck = self.repeats.push(repeats, now.place.hour(), now.interval_ms, self.seen, age_ms);
-        let score = (self.seen >= settings.warm_up)
-            .then(|| self.describe(&now, &found, held, stuck, sensitivity, settings));
+        let score =
+            (self.seen >= settings.warm_up).then(|| self.describe(&now, &found, held, stuck, sensitivity, settings));
         let surprise = (found.surprise / self.limiter.factor()).max(stuck);
         let left = held.is_some_and(|band| !within(band, value));
         if self.learn(&now, &found, surprise >= OUTLIER || left, age_ms) {
@@ -226,7 +226,8 @@ impl State {
             if !now.judged || (step > 0 && seen < needed) {
                 continue;
             }
-            let edges = [false, true].map(|above| ladder.edge(step, above) * STEP_FACTORS[step] * self.cadences[step] * factor);
+            let edges =
+                [false, true].map(|above| ladder.edge(step, above) * STEP_FACTORS[step] * self.cadences[step] * factor);
             found.edges[step] = if step == 0 { edges.map(|edge| edge.max(usual)) } else { edges };
             let ratio = z.abs() / found.edges[step][usize::from(z > 0.0)];
             // A mean counts only if the newest value lies on its side.
@@ -378,11 +379,8 @@ impl State {
             self.ladder.shift(difference);
             self.ladder.rescale(ratio);
         }
-        let kept = if frozen && age_ms > CUT_AFTER_MS {
-            base + now.season + distance.clamp(-below, above)
-        } else {
-            now.value
-        };
+        let kept =
+            if frozen && age_ms > CUT_AFTER_MS { base + now.season + distance.clamp(-below, above) } else { now.value };
         self.season.learn(now.place, kept, now.interval_ms, seen);
         if now.judged {
             self.learn_crossings(now, found);
