@@ -7,6 +7,8 @@ use earcon_model::Features;
 const MAX_Z: f64 = 1e6;
 const RECENT_RATE: f64 = 1.0 / 16.0;
 const USUAL_RATE: f64 = 1.0 / 1_000.0;
+/// Lead of the second baseline over the third on a straight slope, in samples.
+const LEAD: f64 = 72.0;
 /// In the volatility, one distance counts at most this many usual ones: a spike is no change of the
 /// variance.
 const OUTLIER: f64 = 6.0;
@@ -22,25 +24,26 @@ pub(super) struct FeatureState {
 stored_fields!(FeatureState { recent, usual });
 
 impl FeatureState {
-    pub(super) fn starting_at(_value: f64) -> Self {
+    pub(super) fn new() -> Self {
         Self { recent: 0.0, usual: 0.0 }
     }
 
     /// The features of a value without its season. `baselines` are of increasing slowness, `z` the
     /// distances from them, and `scale` is a standard deviation.
     pub(super) fn features(&self, rest: f64, baselines: &[f64; 4], z: [f64; 4], scale: f64) -> Features {
-        let slow = (rest - baselines[2]) / scale;
+        let sigmas = 1.0 / scale.max(f64::MIN_POSITIVE);
+        let slow = (rest - baselines[2]) * sigmas;
         let bounded = |number: f64| number.clamp(-MAX_Z, MAX_Z) as f32;
         Features {
             robust_z: bounded(slow),
             residual_z: bounded(z[0]),
             volatility: if self.usual > 0.0 { (self.recent / self.usual) as f32 } else { 1.0 },
-            slope: bounded((baselines[1] - baselines[2]) / scale / 72.0),
+            slope: bounded((baselines[1] - baselines[2]) * sigmas / LEAD),
             level: (0.5 + 0.5 * slow / (1.0 + slow.abs())).clamp(0.0, 1.0) as f32,
         }
     }
 
-    pub(super) fn learn(&mut self, distance: f64, _scale: f64, early: f64) {
+    pub(super) fn learn(&mut self, distance: f64, early: f64) {
         let distance = distance.abs();
         let counted = if self.usual > 0.0 { distance.min(OUTLIER * self.usual) } else { distance };
         self.recent += RECENT_RATE.max(early) * (counted - self.recent);

@@ -7,6 +7,8 @@ use crate::stored::stored_fields;
 pub(super) const STEPS: usize = 4;
 /// Rate of each step's mean; the baseline has a sixth of it.
 pub(super) const RATES: [f64; STEPS] = [1.0, 1.0 / 4.0, 1.0 / 16.0, 1.0 / 64.0];
+/// Values in the mean of each step.
+pub(super) const SIZES: [f64; STEPS] = [1.0, 4.0, 16.0, 64.0];
 /// √ of the rates: the standard deviation of a mean of as many values.
 pub(super) const ROOTS: [f64; STEPS] = [1.0, 0.5, 0.25, 0.125];
 const BASELINE: f64 = 1.0 / 6.0;
@@ -66,7 +68,7 @@ impl Ladder {
     }
 
     pub(super) fn learn_reach(&mut self, step: usize, z: f64, speed: f32) {
-        let slow = 1.0 + CORRELATED * ((1.0 / RATES[step]) as f32 - 1.0);
+        let slow = 1.0 + CORRELATED * (SIZES[step] as f32 - 1.0);
         let [below, above] = &mut self.reaches[step];
         above.learn(z as f32, speed, slow, step == 0);
         below.learn(-z as f32, speed, slow, step == 0);

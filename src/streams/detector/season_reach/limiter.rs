@@ -9,9 +9,8 @@ const MOST: f64 = 1.6;
 const RAISE: f64 = 1.25;
 /// ln 1.25, so that one crossing in the memory balances the fall.
 const LN_RAISE: f64 = 0.223_143_551_314_209_76;
-const TWO_DAYS_MS: f64 = 172_800_000.0;
+const DAYS: f64 = 2.0;
 const LEAST_MEMORY: f64 = 300.0;
-const HOUR_MS: f64 = 3_600_000.0;
 /// Bounds of the samples between two raises; in between it is an hour.
 const COOL_DOWN: (f64, f64) = (6.0, 30.0);
 
@@ -35,12 +34,12 @@ impl Limiter {
     }
 
     /// Learns a surprise before this factor; 1 is a crossing at the level 0.87.
-    pub(super) fn learn(&mut self, surprise: f64, interval_ms: f64) {
-        self.level *= 1.0 - LN_RAISE / (TWO_DAYS_MS / interval_ms).max(LEAST_MEMORY);
+    pub(super) fn learn(&mut self, surprise: f64, per_day: f64) {
+        self.level *= 1.0 - LN_RAISE / (DAYS * per_day).max(LEAST_MEMORY);
         self.cooling = self.cooling.saturating_sub(1);
         if surprise > self.level && self.cooling == 0 {
             self.level *= RAISE;
-            self.cooling = (HOUR_MS / interval_ms).clamp(COOL_DOWN.0, COOL_DOWN.1) as u8;
+            self.cooling = (per_day / 24.0).clamp(COOL_DOWN.0, COOL_DOWN.1) as u8;
         }
         self.level = self.level.clamp(LEAST, MOST);
     }

@@ -8,7 +8,6 @@ use crate::arithmetic::{LOG10_OF_2, log2};
 use crate::stored::stored_fields;
 
 const HOURS: usize = 24;
-const HOUR_MS: f64 = 3_600_000.0;
 /// Memory of an hour: three days of it, within these bounds of samples.
 const DAYS: f64 = 3.0;
 const MEMORY: (f64, f64) = (6.0, 600.0);
@@ -58,7 +57,7 @@ impl Repeats {
     }
 
     /// Length of the run in units of an anomalous one, from 0; 1 is the edge. Learns the value.
-    pub(super) fn push(&mut self, repeats: bool, hour: usize, interval_ms: f64, seen: u32, age_ms: i64) -> f64 {
+    pub(super) fn push(&mut self, repeats: bool, hour: usize, per_day: f64, seen: u32, age_ms: i64) -> f64 {
         let hour = hour % HOURS;
         let mut odd = 0.0;
         if repeats {
@@ -77,7 +76,7 @@ impl Repeats {
             (self.run, self.decades) = (0.0, 0.0);
         }
         if odd < LEARNED {
-            self.learn(if repeats { 1.0 } else { 0.0 }, hour, interval_ms);
+            self.learn(if repeats { 1.0 } else { 0.0 }, hour, per_day);
         }
         odd
     }
@@ -94,8 +93,8 @@ impl Repeats {
         if odd < ACCEPTED { odd } else { 0.0 }
     }
 
-    fn learn(&mut self, target: f32, hour: usize, interval_ms: f64) {
-        let memory = (DAYS * HOUR_MS / interval_ms).clamp(MEMORY.0, MEMORY.1) as u16;
+    fn learn(&mut self, target: f32, hour: usize, per_day: f64) {
+        let memory = (DAYS / 24.0 * per_day).clamp(MEMORY.0, MEMORY.1) as u16;
         self.counts[hour] = (self.counts[hour] + 1).min(memory);
         self.shares[hour] += (target - self.shares[hour]) / f32::from(self.counts[hour]);
         self.learned = (self.learned + 1.0).min(ALL_MEMORY);

@@ -169,14 +169,15 @@ impl Season {
         &mut self,
         value: f64,
         candidates: &[f64; 3],
-        interval_ms: f64,
+        per_day: f64,
         age_ms: i64,
         judged: bool,
     ) -> Option<(f64, f64)> {
+        let coarse = is_coarse(per_day);
         let age = age_ms as f64;
         let known = u8::from(age >= DAY_MS) + u8::from(age >= 7.0 * DAY_MS);
         if known != self.known {
-            if interval_ms > COARSE_DAY_MS {
+            if coarse {
                 if self.known == 0 {
                     self.centre();
                 }
@@ -189,7 +190,7 @@ impl Season {
         let early = 1.0 / (f64::from(self.compared) + 1.0);
         let began = self.compared == 0;
         self.compared = self.compared.saturating_add(1);
-        let rate = (1.0 / (DAY_MS / interval_ms).clamp(ERROR_MEMORY.0, ERROR_MEMORY.1)).max(early);
+        let rate = (1.0 / per_day.clamp(ERROR_MEMORY.0, ERROR_MEMORY.1)).max(early);
         let least = 0.2 * self.errors[0];
         for (c, candidate) in candidates.iter().enumerate() {
             let rest = value - candidate;
@@ -198,7 +199,7 @@ impl Season {
             self.errors[c] += rate * (error.min(most) - self.errors[c]);
             self.levels[c] += LEVEL_RATE.max(early) * (rest - self.levels[c]);
         }
-        if interval_ms > COARSE_DAY_MS && (self.known == 0 || self.compared < COMPARED) {
+        if coarse && (self.known == 0 || self.compared < COMPARED) {
             return None;
         }
         let (before, mut best) = (self.used(), self.used());
@@ -213,11 +214,11 @@ impl Season {
     }
 
     /// Adds a value to the profiles.
-    pub(super) fn learn(&mut self, place: Place, value: f64, interval_ms: f64, seen: f64) {
+    pub(super) fn learn(&mut self, place: Place, value: f64, per_day: f64, seen: f64) {
         // With few values a day, the level in the first one is the first value: a mean that still
         // moves would distort the profile.
-        if self.known > 0 || interval_ms <= COARSE_DAY_MS {
-            let memory = (seen + 1.0).min((DAY_MS / interval_ms).clamp(24.0, 100_000.0));
+        if self.known > 0 || !is_coarse(per_day) {
+            let memory = (seen + 1.0).min(per_day.clamp(24.0, 100_000.0));
             self.day_level += (value - self.day_level) / memory;
         }
         self.turn_to(place);
@@ -230,11 +231,11 @@ impl Season {
         }
         let rest = rest / self.unit;
         let day = usize::from(self.day_slot);
-        let count = counted(self.day_visits[day], &mut self.day_rows, SLOT_MS / interval_ms, DAYS, 4.0);
+        let count = counted(self.day_visits[day], &mut self.day_rows, per_day / SLOTS as f64, DAYS, 4.0);
         self.day_mean += (rest - self.day_mean) / count;
         self.day[day] = encode(self.day_mean as f32);
         let week = usize::from(self.week_slot);
-        let count = counted(self.week_visits[week], &mut self.week_rows, HOUR_MS / interval_ms, WEEKS, 2.0);
+        let count = counted(self.week_visits[week], &mut self.week_rows, per_day / 24.0, WEEKS, 2.0);
         self.week_mean += (rest - self.day_mean - self.week_mean) / count;
         self.week[week] = encode(self.week_mean as f32);
     }
@@ -295,6 +296,11 @@ impl Season {
             self.week_visits[week] = self.week_visits[week].saturating_add(1);
         }
     }
+}
+
+/// Whether a series has so few values a day that slots are read without interpolation.
+fn is_coarse(per_day: f64) -> bool {
+    per_day * COARSE_DAY_MS < DAY_MS
 }
 
 /// The number of values that a slot's mean has, with one more in the current visit: as many as

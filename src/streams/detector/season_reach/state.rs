@@ -2,7 +2,7 @@
 
 use super::band::{Band, Bounds};
 use super::hours::Hours;
-use super::ladder::{Ladder, MEAN_TO_SIGMA, RATES, ROOTS, STEPS};
+use super::ladder::{Ladder, MEAN_TO_SIGMA, RATES, ROOTS, SIZES, STEPS};
 use super::limiter::Limiter;
 use super::repeats::Repeats;
 use super::season::{DAY_MS, Place, Season, Seasonal};
@@ -35,7 +35,7 @@ const CADENCE: (f64, f64) = (0.36, 2.0);
 /// Surprise from which a value is an outlier, which moves no baseline.
 const OUTLIER: f64 = 1.15;
 /// Outliers on one side after which their level is accepted: three hours, within these bounds.
-const ACCEPTED_MS: f64 = 10_800_000.0;
+const ACCEPTED_DAYS: f64 = 0.125;
 const ACCEPTED: (f64, f64) = (6.0, 120.0);
 /// An accepted level this many edges away is another source, and one with this many times the
 /// expected value, or this part of it, is another unit: the detector starts anew.
@@ -61,7 +61,9 @@ pub(super) struct State {
     last_ms: i64,
     /// Usual milliseconds between samples; 0 while unknown.
     interval_ms: f64,
-    /// Factor of each step for its cadence; refreshed now and then.
+    /// Usual number of samples a day, and the factor of each step for its cadence; both are
+    /// refreshed now and then.
+    per_day: f64,
     cadences: [f64; STEPS],
     seen: u32,
     /// Outliers on one side: above 0 above, below 0 below.
@@ -80,6 +82,7 @@ stored_fields!(State {
     since_ms,
     last_ms,
     interval_ms,
+    per_day,
     cadences,
     seen,
     outliers,
@@ -130,6 +133,7 @@ impl State {
             since_ms: timestamp_ms,
             last_ms: timestamp_ms,
             interval_ms: 0.0,
+            per_day: 0.0,
             cadences: [1.0; STEPS],
             seen: 0,
             outliers: 0,
@@ -137,7 +141,7 @@ impl State {
             limiter: Limiter::new(),
             steps: Steps::starting_at(value),
             bounds: Bounds::starting_at(value),
-            features: FeatureState::starting_at(value),
+            features: FeatureState::new(),
             season: Season::starting_at(value),
             hours: Hours::new(),
             repeats: Repeats::new(),
@@ -161,7 +165,7 @@ impl State {
         let held = self.held(&now);
         let repeats = self.seen > 0 && value == self.steps.last();
         let age_ms = timestamp_ms.saturating_sub(self.since_ms);
-        let stuck = self.repeats.push(repeats, now.place.hour(), now.interval_ms, self.seen, age_ms);
+        let stuck = self.repeats.push(repeats, now.place.hour(), self.per_day, self.seen, age_ms);
         let score =
             (self.seen >= settings.warm_up).then(|| self.describe(&now, &found, held, stuck, sensitivity, settings));
         let surprise = (found.surprise / self.limiter.factor()).max(stuck);
@@ -182,8 +186,9 @@ impl State {
         }
         self.last_ms = timestamp_ms;
         let interval_ms = if self.interval_ms > 0.0 { self.interval_ms } else { FIRST_INTERVAL_MS };
-        if self.seen.is_multiple_of(16) {
-            self.cadences = RATES.map(|rate| cadence(interval_ms / rate));
+        if self.seen < 16 || self.seen.is_multiple_of(16) {
+            self.per_day = DAY_MS / interval_ms;
+            self.cadences = SIZES.map(|size| cadence(interval_ms * size));
         }
         self.ladder.refresh(self.seen);
         self.bounds.learn(value, self.seen);
@@ -222,7 +227,7 @@ impl State {
             let scale = (MEAN_TO_SIGMA * ladder.deviations[step] + floor).max(step_floor * ROOTS[step]);
             let z = (distance / scale).clamp(-LARGEST_Z, LARGEST_Z);
             (found.means[step], found.distances[step], found.scales[step], found.z[step]) = (mean, distance, scale, z);
-            let needed = NEEDED_A_VALUE * (1.0 / RATES[step]).min(8.0);
+            let needed = NEEDED_A_VALUE * SIZES[step].min(8.0);
             if !now.judged || (step > 0 && seen < needed) {
                 continue;
             }
@@ -331,8 +336,8 @@ impl State {
                     continue;
                 }
                 let mean = ladder.baselines[step] + sign * (nearby(step) + found.scales[step] * edge * factor);
-                let rate = RATES[step].max(now.early);
-                let value = (mean - (1.0 - rate) * ladder.means[step]) / rate;
+                let rate = RATES[step];
+                let value = (mean - (1.0 - rate) * ladder.means[step]) * SIZES[step];
                 let distance = sign * (value - base);
                 // A mean follows a value in this range only.
                 if distance <= if side == 1 { followed.1 } else { followed.0 } {
@@ -361,7 +366,7 @@ impl State {
                 self.ladder.learn_reach(step, found.z[step], (20.0 / (k + 1.0)).max(1.0) as f32);
             }
         }
-        let accepted = now.judged && self.count_outlier(found, outlier, now.interval_ms);
+        let accepted = now.judged && self.count_outlier(found, outlier);
         let far = distance.abs() > ANOTHER_SOURCE * if distance > 0.0 { above } else { below };
         if accepted && (far || another_unit(now.value, base + now.season)) && self.seen >= STARTS_ANEW_FROM {
             return true;
@@ -374,25 +379,25 @@ impl State {
         if accepted {
             self.ladder.accept(now.rest);
         }
-        let change = self.season.compare(now.value, &now.seasonal.candidates, now.interval_ms, age_ms, now.judged);
+        let change = self.season.compare(now.value, &now.seasonal.candidates, self.per_day, age_ms, now.judged);
         if let Some((difference, ratio)) = change {
             self.ladder.shift(difference);
             self.ladder.rescale(ratio);
         }
         let kept =
             if frozen && age_ms > CUT_AFTER_MS { base + now.season + distance.clamp(-below, above) } else { now.value };
-        self.season.learn(now.place, kept, now.interval_ms, seen);
+        self.season.learn(now.place, kept, self.per_day, seen);
         if now.judged {
-            self.learn_crossings(now, found);
+            self.learn_crossings(found);
         }
-        self.features.learn(distance, found.scales[0], now.early);
+        self.features.learn(distance, now.early);
         self.steps.learn(now.value);
         self.seen = self.seen.saturating_add(1);
         false
     }
 
     /// Counts outliers in a row on one side. Returns whether their level is accepted now.
-    fn count_outlier(&mut self, found: &Distances, outlier: bool, interval_ms: f64) -> bool {
+    fn count_outlier(&mut self, found: &Distances, outlier: bool) -> bool {
         let z = found.z[0];
         if outlier || z.abs() >= self.ladder.edge(0, z > 0.0) {
             let side = if z > 0.0 { 1 } else { -1 };
@@ -400,18 +405,18 @@ impl State {
         } else {
             self.outliers -= self.outliers.signum();
         }
-        let accepted = f64::from(self.outliers.abs()) >= (ACCEPTED_MS / interval_ms).clamp(ACCEPTED.0, ACCEPTED.1);
+        let accepted = f64::from(self.outliers.abs()) >= (ACCEPTED_DAYS * self.per_day).clamp(ACCEPTED.0, ACCEPTED.1);
         if accepted {
             self.outliers = 0;
         }
         accepted
     }
 
-    fn learn_crossings(&mut self, now: &Now, found: &Distances) {
+    fn learn_crossings(&mut self, found: &Distances) {
         let z = found.z[0];
         let edge = found.edges[0][usize::from(z > 0.0)] / EDGE;
         self.hours.learn(z.abs(), edge);
-        self.limiter.learn(found.surprise * EDGE, now.interval_ms);
+        self.limiter.learn(found.surprise * EDGE, self.per_day);
     }
 }
 
