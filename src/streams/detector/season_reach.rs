@@ -11,8 +11,8 @@
 //! 4. **Runs.** A value that [repeats] longer than its hour makes likely is anomalous although it is
 //!    not distant: a sensor hangs, orders stop.
 //! 5. **Learning.** A value beyond the edge moves baselines and profiles little. A level that stays
-//!    is accepted after three hours (6 to 120 samples); one fifteen edges away makes the detector
-//!    start anew.
+//!    is accepted after three hours (6 to 120 samples). One fifteen edges away makes the detector
+//!    forget the series.
 //!
 //! The [band] is the set of values that do not alert, and a score follows from it: a value outside
 //! alerts, a value inside does not. The direction is the side on which the value lies.

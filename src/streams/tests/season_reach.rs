@@ -48,7 +48,7 @@ proptest! {
         steps in prop::collection::vec(prop_oneof![20 => Just(1_000i64), 1 => 0..5_000_000i64], 20..40),
         odd in prop_oneof![Just(0.0), Just(1e300), Just(-1e-300), Just(1e9)],
     ) {
-        // With gaps, jumps, and a change of level that makes the detector start anew.
+        // With gaps, jumps, and a change of level that makes the detector forget the series.
         let mut dice = Dice::new(seed);
         let mut at = START;
         let rows: Vec<(i64, f64)> = (0..9_000usize)

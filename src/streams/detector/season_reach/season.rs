@@ -4,8 +4,12 @@
 //! Each predicts every value; the one with the smallest error is in use. So the week counts from
 //! its second occurrence, and costs nothing where there is none.
 
+mod profile;
+
 use super::halves::{Half, decode, encode};
 use crate::stored::stored_fields;
+pub(super) use profile::Place;
+use profile::{counted, profile};
 
 pub(super) const DAY_MS: f64 = 86_400_000.0;
 const HOUR_MS: f64 = 3_600_000.0;
@@ -90,31 +94,6 @@ stored_fields!(Season {
     known,
     compared,
 });
-
-/// A place in a profile, in slots.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
-    day: f64,
-    week: f64,
-}
-
-impl Place {
-    pub(super) fn at(local_ms: i64) -> Self {
-        let week_ms = local_ms.rem_euclid(7 * DAY_MS as i64);
-        let day_ms = week_ms % DAY_MS as i64;
-        Self { day: day_ms as f64 / SLOT_MS, week: week_ms as f64 / HOUR_MS }
-    }
-
-    /// Hour of the day.
-    pub(super) fn hour(self) -> usize {
-        self.week as usize % 24
-    }
-
-    /// Elapsed share of the hour.
-    pub(super) fn share_of_hour(self) -> f64 {
-        self.week - self.week.trunc()
-    }
-}
 
 impl Season {
     pub(super) fn starting_at(value: f64) -> Self {
@@ -301,46 +280,4 @@ impl Season {
 /// Whether a series has so few values a day that slots are read without interpolation.
 fn is_coarse(per_day: f64) -> bool {
     per_day * COARSE_DAY_MS < DAY_MS
-}
-
-/// The number of values that a slot's mean has, with one more in the current visit: as many as
-/// `memory` visits have, at least `least`.
-fn counted(visits: u8, rows: &mut u16, rows_a_visit: f64, memory: f64, least: f64) -> f64 {
-    *rows = rows.saturating_add(1);
-    let a_visit = rows_a_visit.max(1.0);
-    let earlier = f64::from(visits.saturating_sub(1)) * a_visit;
-    (earlier + f64::from(*rows)).min((memory * a_visit).clamp(least, 4_000.0))
-}
-
-/// The value of a profile at a place, linear between the middles of slots. `None` if nothing is
-/// known there.
-fn profile(means: &[Half], visits: &[u8], place: f64, coarse: bool) -> Option<f64> {
-    let slots = means.len() as i32;
-    let slot = |i: i32| {
-        (if i < 0 {
-            i + slots
-        } else if i >= slots {
-            i - slots
-        } else {
-            i
-        }) as usize
-    };
-    let known = |i: usize| (visits[i] > 0).then(|| f64::from(decode(means[i])));
-    if coarse {
-        return known(slot(floor(place).rem_euclid(slots)));
-    }
-    let middle = place - 0.5;
-    let before = floor(middle);
-    let share = middle - f64::from(before);
-    let before = before.rem_euclid(slots);
-    match (known(slot(before)), known(slot(before + 1))) {
-        (Some(a), Some(b)) => Some(a + share * (b - a)),
-        (a, b) => a.or(b),
-    }
-}
-
-/// The largest whole number that is not above a small number.
-fn floor(number: f64) -> i32 {
-    let whole = number as i32;
-    whole - i32::from(number < f64::from(whole))
 }
