@@ -56,7 +56,7 @@ pub(super) struct EventsReport {
 }
 
 impl EventsReport {
-    /// `labelled`: whether the data says what is anomalous. Without it no alert is false.
+    /// `labelled`: whether the data names its anomalies. Without that no alert is false.
     pub(super) fn new(counts: Events, labelled: bool) -> Self {
         let false_alerts_per_day = labelled.then(|| counts.false_alerts_per_day());
         Self { counts, agreement: counts.agreement(), false_alerts_per_day }

@@ -1,4 +1,4 @@
-//! What is evaluated: a detector of the product or a baseline, with its options.
+//! The subject of an evaluation: a detector of the product or a baseline, with its options.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ enum Kind {
     Baseline(Baseline),
 }
 
-/// What is evaluated, ready to run.
+/// A detector or a baseline, ready to run.
 pub(super) struct Subject {
     pub(super) name: &'static str,
     pub(super) sensitivity: f64,
