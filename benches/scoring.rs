@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use earcon_model::{KpiName, Labels, Sample, SeriesBatch, WorkspaceId};
-use earcon_streams::{Detector, DetectorName, KpiState, RobustForecast, StreamSettings, TailRank};
+use earcon_streams::{Detector, DetectorName, KpiState, SeasonReach, StreamSettings};
 
 const START: i64 = 1_767_225_600_000;
 const SERIES: usize = 10_000;
@@ -49,7 +49,7 @@ fn push_all(detector: &mut impl Detector, signal: &mut Signal, at: &mut i64) {
     let settings = StreamSettings::default();
     for value in signal.take(1_000) {
         *at += 1_000;
-        black_box(detector.score(Sample { timestamp_ms: *at, value }, &settings));
+        black_box(detector.score(Sample { timestamp_ms: *at, value }, &settings, 1.0));
     }
 }
 
@@ -58,15 +58,10 @@ fn one_series(c: &mut Criterion) {
     group.throughput(Throughput::Elements(1_000));
     let mut signal = Signal(7);
 
-    let mut robust_forecast = RobustForecast::default();
+    let mut season_reach = SeasonReach::default();
     let mut at = START;
-    group.bench_function("robust-forecast-1, one series, 1000 samples", |b| {
-        b.iter(|| push_all(&mut robust_forecast, &mut signal, &mut at));
-    });
-    let mut tail_rank = TailRank::default();
-    let mut at = START;
-    group.bench_function("tail-rank-1, one series, 1000 samples", |b| {
-        b.iter(|| push_all(&mut tail_rank, &mut signal, &mut at));
+    group.bench_function("season-reach-1, one series, 1000 samples", |b| {
+        b.iter(|| push_all(&mut season_reach, &mut signal, &mut at));
     });
 
     let mut state = kpi(StreamSettings::default());

@@ -13,7 +13,6 @@ use super::episode::Owner;
 use super::kpi_state::KpiState;
 use super::settings::StreamSettings;
 use super::shadow_state::{Shadow, ShadowSeries};
-use super::surprise::rescored;
 use earcon_model::{
     AnomalyEvent, Arrival, DetectorRef, DetectorSlots, EventBody, Labels, Reading, Sample, SeriesEvent, SeriesSamples,
 };
@@ -148,13 +147,10 @@ impl KpiState {
             Owner { workspace: &self.workspace, kpi: &self.kpi, labels: &logged.labels, detector: settings.label() };
         for scored in &logged.samples {
             let (timestamp_ms, value) = (scored.timestamp_ms, scored.value);
-            let mut score = series.detector.score(Sample { timestamp_ms, value }, settings);
-            if let Some(score) = &mut score {
-                // Feedback applies to every detector of the series; otherwise the two could not be
-                // compared.
-                let factor = self.series[position as usize].feedback.factor(timestamp_ms);
-                score.value = rescored(score.value, factor);
-            }
+            // Feedback applies to every detector of the series; otherwise the two could not be
+            // compared.
+            let sensitivity = settings.sensitivity * self.series[position as usize].feedback.factor(timestamp_ms);
+            let score = series.detector.score(Sample { timestamp_ms, value }, settings, sensitivity);
             if arrival == Arrival::Backfill {
                 continue;
             }

@@ -253,7 +253,7 @@ mod tests {
     fn snapshot_of_another_detector(state: &KpiState) -> Vec<u8> {
         let mut out = Vec::new();
         FORMAT.put(&mut out);
-        put_chunk(b"robust-forecast-0", &mut out);
+        put_chunk(b"another-0", &mut out);
         put_chunk(&postcard::to_stdvec(&state.detectors()).unwrap(), &mut out);
         1u32.put(&mut out);
         let series = &state.series[0];

@@ -22,7 +22,7 @@ use earcon_streams::{KpiState, Pushed};
 use earcon_tenancy::WorkspacePass;
 
 /// Estimated bytes of one series in a snapshot.
-const SNAPSHOT_BYTES_A_SERIES: usize = 4_400;
+const SNAPSHOT_BYTES_A_SERIES: usize = 2_400;
 /// How long a stream that ends waits for its turn.
 const LAST_TURN: Duration = Duration::from_secs(10);
 

@@ -80,7 +80,7 @@ prop_compose! {
             direction: if samples % 2 == 0 { Direction::Above } else { Direction::Below },
             reason: [Feature::RobustZ, Feature::ResidualZ, Feature::Volatility, Feature::Slope][samples as usize % 4],
             samples,
-            detector: "robust-forecast-1".to_owned(),
+            detector: "season-reach-1".to_owned(),
             rank: by.as_ref().map(|by| Rank { reached: by.len() as u32, of: samples }),
             muted: by.clone(),
             feedback: by.as_ref().map(|by| Feedback { outcome: FeedbackOutcome::False, at_ms: 6, by: by.clone(), note: None }),
