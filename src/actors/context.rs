@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::log_health::LogHealth;
-use super::snapshotter::SnapshotTurns;
+use super::snapshot_turns::SnapshotTurns;
 use super::supervision::RestartPolicy;
 use crate::incidents::IncidentSettings;
 use crate::services::mutes::MuteService;

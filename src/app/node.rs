@@ -14,7 +14,7 @@ use crate::actors::context::{Context, Placement};
 use crate::actors::directory::Directory;
 use crate::actors::log_health::LogHealth;
 use crate::actors::node::{self, Node};
-use crate::actors::snapshotter::SnapshotTurns;
+use crate::actors::snapshot_turns::SnapshotTurns;
 use crate::config::Config;
 use crate::services::mutes::MuteService;
 use crate::services::storage_health::StorageHealth;

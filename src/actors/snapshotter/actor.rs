@@ -9,9 +9,9 @@ use std::sync::Arc;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr};
 
 use super::handle::{Message, Snapshotter, TakenSnapshot};
-use super::turns::SnapshotTurn;
 use super::watermark::save_watermark;
 use crate::actors::context::Context;
+use crate::actors::snapshot_turns::SnapshotTurn;
 use earcon_model::{KpiName, Seq};
 use earcon_ports::{PortError, Snapshot};
 use earcon_tenancy::WorkspacePass;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use ractor::ActorRef;
 
-use super::turns::SnapshotTurn;
 use crate::actors::ask::{self, Reply, ask};
+use crate::actors::snapshot_turns::SnapshotTurn;
 use earcon_model::{KpiName, Seq};
 use earcon_ports::Snapshot;
 

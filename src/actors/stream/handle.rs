@@ -5,7 +5,7 @@ use ractor::ActorRef;
 use crate::actors::admission::ReceiptPart;
 use crate::actors::ask::{self, Reply, ask};
 use crate::actors::experiments::Assignment;
-use crate::actors::snapshotter::SnapshotTurn;
+use crate::actors::snapshot_turns::SnapshotTurn;
 use earcon_model::{
     Acknowledgement, AnomalyId, Arrival, DetectorRef, Feedback, Labels, Seq, SeriesBatch, TrainedSeries,
 };

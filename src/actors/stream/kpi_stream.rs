@@ -11,7 +11,8 @@ use crate::actors::ask::Reply;
 use crate::actors::context::Faults;
 use crate::actors::experiments::{Assignment, Experiments};
 use crate::actors::log_writer::{Append, LogWriter, OnCommit};
-use crate::actors::snapshotter::{HandedOver, SnapshotTurn, SnapshotTurns};
+use crate::actors::snapshot_turns::{SnapshotTurn, SnapshotTurns};
+use crate::actors::snapshotter::HandedOver;
 use crate::services::mutes::MuteReader;
 use crate::telemetry::{Metric, record};
 use earcon_model::{

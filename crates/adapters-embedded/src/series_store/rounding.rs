@@ -8,7 +8,7 @@
 //! | timestamp, value | exact |
 //! | score from [`NOTABLE`] | exact |
 //! | score below | to the nearest 1/1,024 |
-//! | expectation and band with a notable score | to a 32-bit distance from the value, about seven digits |
+//! | expectation and band with a notable score | a 32-bit distance from the value |
 //! | expectation | to 1/256 of half the band, or better |
 //! | half the band | to 1/256 of itself |
 //!

@@ -74,7 +74,7 @@ fn put_packed(out: &mut Vec<u8>, numbers: &[i64], coded: Coded) -> Option<()> {
     // Narrow numbers have smaller tables.
     let (kind, packed) = match above(&most) {
         0..=0xffff => (PCO_16, pack(&numbers.iter().map(|number| above(number) as u16).collect::<Vec<_>>(), coded)?),
-        0..=0xffff_ffff => {
+        0x1_0000..=0xffff_ffff => {
             (PCO_32, pack(&numbers.iter().map(|number| above(number) as u32).collect::<Vec<_>>(), coded)?)
         }
         _ => (PCO_64, pack(&numbers.iter().map(above).collect::<Vec<_>>(), coded)?),

@@ -75,7 +75,7 @@ pub(super) fn scaled(values: &[f64]) -> Option<(u8, Vec<i64>)> {
 pub(super) fn scale(value: f64, decimals: u8) -> Option<i64> {
     let number = (value * POWERS[usize::from(decimals)]).round();
     // Out of range, or NaN.
-    if !(number.abs() <= LARGEST) {
+    if number.is_nan() || number.abs() > LARGEST {
         return None;
     }
     (unscale(number as i64, decimals).to_bits() == value.to_bits()).then_some(number as i64)
