@@ -3,12 +3,14 @@
 //! Each gives a distance for a sample; from its threshold on the row is anomalous. They keep as
 //! much history as their recipe needs: their memory is not bounded as that of the product.
 
+mod distance;
 mod holt_winters;
 mod k_means;
 mod seasonal_median;
 mod sigmas;
 
 use super::run::{LabelledSeries, Run};
+use distance::Distance;
 use holt_winters::HoltWinters;
 use k_means::KMeans;
 use seasonal_median::SeasonalMedian;
@@ -27,12 +29,6 @@ pub enum Baseline {
     NetdataKMeans,
     /// Distance from the mean of the last 144 values, in standard deviations.
     RollingSigmas,
-}
-
-/// What all baselines do: a distance of the next value, from the earlier ones.
-trait Distance {
-    /// The distance of a value, 0 while too little is known. Learns the value.
-    fn push(&mut self, local_ms: i64, value: f64) -> f64;
 }
 
 impl Baseline {

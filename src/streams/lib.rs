@@ -22,7 +22,7 @@
 //! | first of its series | accepted; the series warms up; no stall before its fifth sample |
 //! | after a gap | scored; nothing is interpolated, the trend is not continued |
 //! | beyond ±1e300 | scored as ±1e300, stored unchanged |
-//! | leaving a constant series | an alert after 500 samples; sooner if a held level halves or doubles |
+//! | leaving a constant series | an alert after 500 samples; sooner if the level halves |
 //! | change of unit | one anomaly; the new level is accepted after 6 to 120 samples |
 //! | of a counter | its increase per second is scored and stored, see below |
 //! | of a series that has ended | accepted without an own event; it may stall again |

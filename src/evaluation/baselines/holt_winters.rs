@@ -3,7 +3,7 @@
 //! Winters 1960, *Forecasting Sales by Exponentially Weighted Moving Averages*, without trend. The
 //! distance is the error in mean absolute errors, as standard deviations.
 
-use super::Distance;
+use super::distance::Distance;
 
 const HOUR_MS: i64 = 3_600_000;
 /// Rates of the level, of a slot of the season, and of the mean absolute error.

@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use super::Distance;
+use super::distance::Distance;
 
 const LAGS: usize = 5;
 const SMOOTHED: usize = 3;

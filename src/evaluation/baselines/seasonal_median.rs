@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::Distance;
+use super::distance::Distance;
 
 const SLOT_MS: i64 = 600_000;
 const SLOTS: usize = 144;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::Distance;
+use super::distance::Distance;
 
 const WINDOW: usize = 144;
 const NEEDED: usize = 30;

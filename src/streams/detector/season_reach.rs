@@ -8,8 +8,8 @@
 //!    two hundred exceeds, extended along its tail. A fixed number of standard deviations that
 //!    suits one series floods the next. [Hours] with a usual disturbance and frequent crossings
 //!    raise the edge.
-//! 4. **Runs.** A value that [repeats] longer than its hour makes likely is anomalous although it is
-//!    not distant: a sensor hangs, orders stop.
+//! 4. **Runs.** A value that [repeats] longer than its hour makes likely is anomalous although it
+//!    is not distant: a sensor hangs, orders stop.
 //! 5. **Learning.** A value beyond the edge moves baselines and profiles little. A level that stays
 //!    is accepted after three hours (6 to 120 samples). One fifteen edges away makes the detector
 //!    forget the series.

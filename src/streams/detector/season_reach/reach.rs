@@ -2,8 +2,8 @@
 //! the ladder.
 //!
 //! Two quantiles of the distance are followed by multiplicative steps (Robbins & Monro 1951 in the
-//! logarithm): the one that 1 value in 20 exceeds, and the one that 1 in 200 exceeds. Their ratio is
-//! the shape of the tail. A Weibull tail of that shape gives the edge.
+//! logarithm): the one that 1 value in 20 exceeds, and the one that 1 in 200 exceeds. Their ratio
+//! is the shape of the tail. A Weibull tail of that shape gives the edge.
 //!
 //! An excursion counts once: after a step up, the rare quantile takes no other one for some
 //! samples. Otherwise an anomaly teaches the series that it is ordinary.
