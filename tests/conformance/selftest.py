@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from conformance import stage
-from conformance.__main__ import run
+from conformance.__main__ import run, why_unusable
 from conformance.scenarios import SCENARIOS
 
 sys.argv = [sys.argv[0], "none"]
@@ -49,6 +49,14 @@ async def main() -> int:
             print(f"{name} does not notice that a client {fault}", *evidence, sep="\n  | ")
         else:
             print(f"ok     {fault:20} is found by {name:18} {problem[:90]}")
+    reasons = await why_unusable([sys.executable, "-c", "raise SystemExit('build it first')"])
+    if "build it first" not in reasons:
+        wrong += 1
+        print(f"a client that cannot start is reported as {reasons}")
+    sound = await why_unusable([sys.executable, str(Path(__file__).with_name("faulty.py")), "none"])
+    if sound:
+        wrong += 1
+        print(f"a sound client cannot start: {sound}")
     print("the suite finds every fault" if wrong == 0 else f"{wrong} things are wrong with the suite")
     return 1 if wrong else 0
 

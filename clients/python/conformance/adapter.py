@@ -5,7 +5,10 @@ import json
 import os
 import sys
 
-import earcon
+try:
+    import earcon
+except ModuleNotFoundError as error:
+    sys.exit(f"{error}: pip install clients/python, or set PYTHONPATH to its src and pip install websockets httpx")
 
 
 def say(**line: object) -> None:

@@ -5,7 +5,7 @@ import { events, type EventsOptions, type Reset } from "./events.ts";
 import { ask, type Fetch } from "./http.ts";
 import { ingest, type IngestOptions, type Receipt, type Sample } from "./ingest.ts";
 import type { LinkOptions } from "./link.ts";
-import { REAL, Subscription, type Follower, type Environment } from "./subscription.ts";
+import { REAL, Subscription, type Follower, type Environment, type Socket } from "./subscription.ts";
 import {
   labelText,
   type Anomaly,
@@ -132,7 +132,7 @@ export interface ClientOptions {
    * A WebSocket class, for environments without `WebSocket`, such as Node.js before version 22. The
    * class of the package `ws` works.
    */
-  WebSocket?: new (url: string) => WebSocket;
+  WebSocket?: new (url: string) => Socket;
 }
 
 export class Client {
@@ -147,8 +147,8 @@ export class Client {
     this.#server = (options.url ?? pageOrigin()).replace(/\/+$/, "");
     this.#base = `${this.#server}/api/v1/workspaces/${encodeURIComponent(this.workspace)}`;
     this.#fetch = options.fetch ?? ((url, request) => fetch(url, request));
-    const Socket = options.WebSocket;
-    this.#environment = Socket === undefined ? REAL : { ...REAL, open: (url) => new Socket(url) };
+    const Given = options.WebSocket;
+    this.#environment = Given === undefined ? REAL : { ...REAL, open: (url) => new Given(url) };
   }
 
   /** The URL of the event stream. */

@@ -29,7 +29,7 @@ function follow(options: EventsOptions = {}, most = 100) {
   const open = () => {
     const fake = new FakeSocket();
     sockets.push(fake);
-    return fake as unknown as WebSocket;
+    return fake;
   };
   return events("ws://test", options, { open, now: () => Date.now(), chance: () => 0 }, most);
 }

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { Client } from "./client.ts";
 import { Subscription } from "./subscription.ts";
 
 class FakeSocket {
@@ -34,7 +35,7 @@ function start(): Subscription {
       open: () => {
         const fake = new FakeSocket();
         sockets.push(fake);
-        return fake as unknown as WebSocket;
+        return fake;
       },
       now: () => Date.now(),
       chance: () => 0,
@@ -96,4 +97,30 @@ it("ignores invalid and unknown messages", () => {
 it("clears its timer on stop", () => {
   start().stop();
   expect(vi.getTimerCount()).toBe(0);
+});
+
+it("names the remedy where there is no WebSocket, and leaves no timer", async () => {
+  vi.stubGlobal("WebSocket", undefined);
+  const client = new Client({ url: "http://test" });
+  expect(() => client.subscription({ event: () => undefined, snapshot: () => undefined }).start()).toThrow("npm install ws");
+  await expect(client.events().next()).rejects.toThrow("new Client({ WebSocket })");
+  expect(vi.getTimerCount()).toBe(0);
+  vi.unstubAllGlobals();
+});
+
+it("uses the given WebSocket class", async () => {
+  const opened: string[] = [];
+  class Given extends FakeSocket {
+    constructor(url: string) {
+      super();
+      opened.push(url);
+    }
+  }
+  const subscription = new Client({ url: "http://test", WebSocket: Given }).subscription({
+    event: () => undefined,
+    snapshot: () => undefined,
+  });
+  subscription.start();
+  subscription.stop();
+  expect(opened).toEqual(["ws://test/api/v1/workspaces/local/events"]);
 });

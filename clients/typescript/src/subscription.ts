@@ -12,15 +12,37 @@ export interface Follower {
   changed?(link: Link): void;
 }
 
+/**
+ * The part of a WebSocket that a subscription uses. The class of browsers and of Node.js has it,
+ * and the class of the package `ws`.
+ */
+export interface Socket {
+  // The types of events differ between the classes.
+  onopen: ((event: any) => void) | null;
+  onmessage: ((event: any) => void) | null;
+  onerror: ((event: any) => void) | null;
+  onclose: ((event: any) => void) | null;
+  send(text: string): void;
+  close(): void;
+}
+
 /** The environment of a subscription. Tests use another one. */
 export interface Environment {
-  open(url: string): WebSocket;
+  open(url: string): Socket;
   now(): number;
   chance(): number;
 }
 
 export const REAL: Environment = {
-  open: (url) => new WebSocket(url),
+  open: (url) => {
+    if (typeof WebSocket === "undefined") {
+      throw new Error(
+        "there is no WebSocket here, as in Node.js before version 22: " +
+          'npm install ws, import WebSocket from "ws", and create the client with new Client({ WebSocket })',
+      );
+    }
+    return new WebSocket(url);
+  },
   now: () => Date.now(),
   chance: () => Math.random(),
 };
@@ -30,7 +52,7 @@ const TICK_MS = 250;
 /** A subscription that reconnects automatically until it is stopped. */
 export class Subscription {
   #link: Link;
-  #socket: WebSocket | null = null;
+  #socket: Socket | null = null;
   #timer: ReturnType<typeof setInterval> | null = null;
   readonly #url: string;
   readonly #follower: Follower;
@@ -53,11 +75,12 @@ export class Subscription {
     if (this.#timer !== null) {
       return;
     }
+    // Before the timer, which would otherwise go on if there is no WebSocket.
+    this.#dispatch({ type: "start", now: this.#environment.now() });
     this.#timer = setInterval(
       () => this.#dispatch({ type: "tick", now: this.#environment.now(), chance: this.#environment.chance() }),
       TICK_MS,
     );
-    this.#dispatch({ type: "start", now: this.#environment.now() });
   }
 
   /** Closes the connection and keeps the position. */
@@ -117,7 +140,7 @@ export class Subscription {
         this.#dispatch({ type: "opened", now: this.#environment.now() });
       }
     };
-    socket.onmessage = (message: MessageEvent) => {
+    socket.onmessage = (message: { data: unknown }) => {
       const parsed = current() ? parse(message.data) : null;
       if (parsed !== null) {
         this.#dispatch({ type: "message", message: parsed, now: this.#environment.now() });

@@ -49,7 +49,7 @@ describe("a running server", () => {
 
   beforeAll(async () => {
     server = await startServer();
-    client = new Client({ url: server.url, WebSocket: WebSocket as never });
+    client = new Client({ url: server.url, WebSocket });
     await client.ingest(ordinary("shop.revenue", 120, Date.now() - 60_000));
   });
   afterAll(() => server?.close());

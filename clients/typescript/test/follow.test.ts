@@ -11,7 +11,7 @@ let client: Client;
 
 beforeAll(async () => {
   server = await startServer();
-  client = new Client({ url: server.url, WebSocket: WebSocket as never });
+  client = new Client({ url: server.url, WebSocket });
 });
 afterAll(() => server?.close());
 

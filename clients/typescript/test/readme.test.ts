@@ -1,4 +1,4 @@
-/** Compiles and runs the examples of the READMEs. */
+/** Compiles and runs the examples of the READMEs as they are, with this version of Node.js. */
 
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -46,13 +46,11 @@ it.each(["README.md", "clients/typescript/README.md"])("the example of %s runs",
     compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
   });
   writeFileSync(program, outputText);
-  // Node.js has a WebSocket since version 22.
-  writeFileSync(join(folder, "socket.mjs"), 'import WS from "ws";\nglobalThis.WebSocket ??= WS;\n');
 
   const kpi = `readme.${readme.length}`;
   await client.ingest(ordinary(kpi, 120, Date.now() - 60_000));
   const before = await followers();
-  const process = spawn("node", ["--import", join(folder, "socket.mjs"), program], { stdio: ["ignore", "pipe", "inherit"] });
+  const process = spawn("node", [program], { stdio: ["ignore", "pipe", "inherit"] });
   try {
     const printed = lines(process);
     while ((await followers()) === before) {

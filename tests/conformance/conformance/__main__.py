@@ -7,10 +7,20 @@ import asyncio
 import sys
 import time
 
+try:
+    import websockets  # noqa: F401 (the suite's only package; without it the message says so)
+except ModuleNotFoundError:
+    sys.exit("The suite needs the Python package websockets: pip install websockets")
+
 from .client import Client, Failed
 from .scenarios import SCENARIOS, Scenario
 from .server import Server
 from .stage import Stage
+
+STARTS_WITHIN = 30.0
+"""Time limit for the first connection of a client, in seconds."""
+UNUSABLE = 2
+"""Exit status if nothing could be tested."""
 
 
 class Outcome:
@@ -48,6 +58,31 @@ async def run(scenario: Scenario, command: list[str]) -> Outcome:
     evidence = ["on the wire:", *server.transcript[-60:], "delivered (the first forty):", *said, "states:"]
     evidence += [" ".join(client.states[:60]), "its standard error:", *client.errors]
     return Outcome(scenario.__name__, time.monotonic() - started, problem, evidence)
+
+
+async def why_unusable(command: list[str]) -> list[str]:
+    """Starts the client once. Returns why it cannot be tested; nothing if it connects."""
+    server = Server()
+    try:
+        client = await Client.start(command, server.url)
+    except OSError as error:
+        await server.shut()
+        return [str(error)]
+    try:
+        await server.listen()
+        connected = asyncio.create_task(server.connection())
+        ended = asyncio.create_task(client.ended())
+        await asyncio.wait({connected, ended}, timeout=STARTS_WITHIN, return_when=asyncio.FIRST_COMPLETED)
+        outcome = (connected.done(), ended.done())
+        connected.cancel()
+        ended.cancel()
+    finally:
+        await client.stop()
+        await server.shut()
+    if outcome[0]:
+        return []
+    reason = "it ended by itself" if outcome[1] else f"it did not connect within {STARTS_WITHIN:.0f} s"
+    return [client.problem or reason, *client.errors]
 
 
 async def run_all(chosen: list[Scenario], command: list[str], jobs: int, verbose: bool) -> int:
@@ -88,6 +123,12 @@ def main() -> int:
     unknown = [name for name in wanted if name not in names]
     if unknown or not arguments.client or arguments.jobs < 1:
         parser.error(f"no such scenario: {', '.join(unknown)}" if unknown else "name the client after --")
+    unusable = asyncio.run(why_unusable(arguments.client))
+    if unusable:
+        print(f"The client does not start, so nothing was tested: {' '.join(arguments.client)}", file=sys.stderr)
+        print("\n".join(f"  | {line}" for line in unusable), file=sys.stderr)
+        print("README.md of the suite says what has to be built before, for each adapter here.", file=sys.stderr)
+        return UNUSABLE
     failed = asyncio.run(run_all([names[name] for name in wanted], arguments.client, arguments.jobs, arguments.verbose))
     return 1 if failed else 0
 

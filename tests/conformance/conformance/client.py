@@ -54,6 +54,11 @@ class Client:
         except TimeoutError:
             raise Failed(f"waited {seconds:.0f} s in vain: {what}") from None
 
+    async def ended(self) -> None:
+        """Waits until the process has ended by itself."""
+        await self._process.wait()
+        await asyncio.wait(self._readers)
+
     async def stop(self) -> None:
         """Ends the process."""
         if self._process.returncode is None:

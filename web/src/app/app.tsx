@@ -1,6 +1,6 @@
 /** The dashboard: one workspace, followed live, on one of six pages. */
 
-import { useEffect, useMemo, useRef, useState } from "react";
+import { useEffect, useMemo, useState } from "react";
 import { Client, Player } from "@earcon/client";
 import { AnomalyFeed } from "../features/anomalies/anomaly-feed.tsx";
 import { ClusterPage } from "../features/cluster/cluster-page.tsx";
@@ -9,9 +9,10 @@ import { ImportPage } from "../features/import/import-page.tsx";
 import { IncidentList } from "../features/incidents/incident-list.tsx";
 import { GridPage } from "../features/kpis/grid-page.tsx";
 import { KpiPage } from "../features/kpis/kpi-page.tsx";
-import type { Route } from "../format/route.ts";
+import { type GridView, isGrid, type Route } from "../format/route.ts";
 import { AppContext, useAppContext } from "../hooks/app-context.ts";
-import { useRoute } from "../hooks/use-route.ts";
+import { useOutdated } from "../hooks/use-outdated.ts";
+import { replaceRoute, useRoute } from "../hooks/use-route.ts";
 import { useSignal } from "../hooks/use-signal.ts";
 import { readStored, useStored } from "../hooks/use-stored.ts";
 import { Signal } from "../live/signal.ts";
@@ -25,8 +26,11 @@ const DEFAULT_WORKSPACE = "local";
 export function App() {
   const [theme, setTheme] = useStored("theme", "auto");
   const route = useRoute();
-  const { workspaces, workspace, select } = useWorkspaces(route.page === "grid" ? route.workspace : undefined);
+  const { workspaces, workspace } = useWorkspaces(route);
   const context = useMemo(() => createAppContext(workspace), [workspace]);
+  if (isGrid(route)) {
+    context.view.current = gridView(route);
+  }
   useEffect(() => {
     context.store.start();
     return () => {
@@ -36,28 +40,18 @@ export function App() {
   }, [context]);
   useEffect(() => applyTheme(theme as Theme), [theme]);
   useShortcuts(context);
-  const withLists = route.page === "grid" || route.page === "anomalies";
+  const withLists = isGrid(route);
   return (
     <AppContext value={context}>
       <a className="skip" href="#main" onClick={skipToContent}>
         Skip to content
       </a>
-      <Header
-        page={route.page}
-        workspaces={workspaces}
-        workspace={workspace}
-        onWorkspace={(workspace) => {
-          location.hash = "#/";
-          select(workspace);
-        }}
-        theme={theme as Theme}
-        onTheme={setTheme}
-      />
+      <Header page={route.page} workspaces={workspaces} theme={theme as Theme} onTheme={setTheme} />
       <Title />
       {withLists && <IncidentList />}
       <div className={`body on-${route.page}`}>
         <main id="main" tabIndex={-1}>
-          <Page route={route} workspace={workspace} />
+          <Page key={workspace} route={route} workspace={workspace} />
         </main>
         {withLists && <AnomalyFeed />}
       </div>
@@ -82,47 +76,55 @@ function Page({ route, workspace }: { route: Route; workspace: string }) {
       return <ImportPage />;
     case "grid":
     case "anomalies":
-      return <GridPage />;
+      return <GridPage route={route} />;
   }
 }
 
-/** @param linked the workspace that the address names */
-function useWorkspaces(linked: string | undefined) {
-  const [workspaces, setWorkspaces] = useState<string[]>([]);
-  const [workspace, select] = useStored("workspace", DEFAULT_WORKSPACE);
-  const latest = useRef(workspace);
-  latest.current = workspace;
+/**
+ * The workspace that the address names. An address without one is completed with the workspace used
+ * last, so that it can be shared.
+ */
+function useWorkspaces(route: Route): { workspaces: string[]; workspace: string } {
+  /** null before the server's answer. Empty if there is none. */
+  const [names, setNames] = useState<string[] | null>(null);
+  const [last, remember] = useStored("workspace", DEFAULT_WORKSPACE);
+  const [order] = useStored("order", "name");
+  const workspace = route.workspace ?? last;
   useEffect(() => {
     void new Client().workspaces().then(
-      (answer) => {
-        const names = answer.map(({ id }) => id).sort();
-        setWorkspaces(names);
-        const first = names[0];
-        // The stored or the default workspace may not exist on this server.
-        if (first !== undefined && !names.includes(latest.current)) {
-          select(names.includes(DEFAULT_WORKSPACE) ? DEFAULT_WORKSPACE : first);
-        }
-      },
+      (answer) => setNames(answer.map(({ id }) => id)),
       // The connection status reports the problem.
-      () => undefined,
+      () => setNames([]),
     );
   }, []);
   useEffect(() => {
-    if (linked !== undefined) {
-      select(linked);
-      // The workspace may have been created after the list was loaded.
-      setWorkspaces((known) => (known.includes(linked) ? known : [...known, linked].sort()));
-      location.replace("#/");
+    if (route.workspace !== undefined) {
+      remember(route.workspace);
+    } else if (names !== null) {
+      const preferred = isGrid(route) && order === "score" ? { order } : {};
+      replaceRoute({ ...preferred, ...route, workspace: existing(names, last) } as Route);
     }
-  }, [linked]);
-  return { workspaces, workspace, select };
+  });
+  // The workspace may have been created after the list was loaded, or not yet.
+  const workspaces = [...new Set([...(names ?? []), workspace])].sort();
+  return { workspaces, workspace };
+}
+
+/** The workspace used last or the default one, if the server has it. */
+function existing(names: readonly string[], last: string): string {
+  const known = [last, DEFAULT_WORKSPACE].find((name) => names.includes(name));
+  return known ?? [...names].sort()[0] ?? last;
+}
+
+function gridView({ filter, order }: GridView): GridView {
+  return { ...(filter === undefined ? {} : { filter }), ...(order === undefined ? {} : { order }) };
 }
 
 function createAppContext(workspace: string): AppContext {
   const playerChanged = new Signal();
   const volume = Number(readStored("volume") ?? "0.8");
   const player = new Player({ volume, onChange: () => playerChanged.emit() });
-  return { store: new WorkspaceStore(workspace), player, playerChanged };
+  return { store: new WorkspaceStore(workspace), player, playerChanged, view: { current: {} } };
 }
 
 /** Moves the focus. Following the link would replace the route in the address. */
@@ -131,13 +133,14 @@ function skipToContent(event: React.MouseEvent): void {
   document.getElementById("main")?.focus();
 }
 
-/** Shows the number of open anomalies in the title of the window. */
+/** Shows the number of open anomalies in the title of the window, if it is known. */
 function Title() {
   const { store } = useAppContext();
   useSignal(store.anomaliesChanged);
   const open = store.state.openAnomalies;
+  const outdated = useOutdated() !== null;
   useEffect(() => {
-    document.title = open > 0 ? `(${open}) Earcon` : "Earcon";
-  }, [open]);
+    document.title = outdated ? "(?) Earcon: no connection" : open > 0 ? `(${open}) Earcon` : "Earcon";
+  }, [open, outdated]);
   return null;
 }

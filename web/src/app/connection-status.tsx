@@ -27,11 +27,6 @@ export function ConnectionStatus() {
       <i aria-hidden="true" />
       <span role="status">{words}</span>
       {waiting && retryAt !== null && <Countdown until={retryAt} />}
-      {waiting && (
-        <button type="button" className="quiet" onClick={() => store.reconnectNow()}>
-          Retry now
-        </button>
-      )}
     </span>
   );
 }

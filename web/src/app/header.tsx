@@ -1,32 +1,44 @@
 /** The header of all pages: workspace, connection, navigation, theme and sound. */
 
+import type { Route } from "../format/route.ts";
 import { useAppContext } from "../hooks/app-context.ts";
+import { useLink } from "../hooks/use-link.ts";
+import { openRoute } from "../hooks/use-route.ts";
 import { useSignal } from "../hooks/use-signal.ts";
 import { ListenButton } from "../features/listen/listen-button.tsx";
 import type { Theme } from "../styles/palette.ts";
 import { ConnectionStatus } from "./connection-status.tsx";
+import { OutdatedNotice } from "./outdated-notice.tsx";
+
+const PAGES = [
+  ["grid", "KPIs"],
+  ["anomalies", "Anomalies"],
+  ["cluster", "Cluster"],
+  ["detectors", "Detectors"],
+  ["import", "Import"],
+] as const;
 
 interface Props {
-  page: string;
+  page: Route["page"];
   workspaces: string[];
-  workspace: string;
-  onWorkspace(workspace: string): void;
   theme: Theme;
   onTheme(theme: Theme): void;
 }
 
-export function Header({ page, workspaces, workspace, onWorkspace, theme, onTheme }: Props) {
+export function Header({ page, workspaces, theme, onTheme }: Props) {
   const { store } = useAppContext();
+  const { workspace } = store.api;
+  const link = useLink();
   useSignal(store.anomaliesChanged);
   const open = store.state.openAnomalies;
   return (
     <header className="top">
-      <a className="brand" href="#/" aria-label="Earcon, all KPIs">
+      <a className="brand" href={link({ page: "grid" })} aria-label="Earcon, all KPIs">
         <Mark />
         <span>Earcon</span>
       </a>
       {workspaces.length > 1 && (
-        <select aria-label="Workspace" value={workspace} onChange={(event) => onWorkspace(event.target.value)}>
+        <select aria-label="Workspace" value={workspace} onChange={(event) => openWorkspace(page, event.target.value)}>
           {workspaces.map((each) => (
             <option key={each}>{each}</option>
           ))}
@@ -34,26 +46,23 @@ export function Header({ page, workspaces, workspace, onWorkspace, theme, onThem
       )}
       <ConnectionStatus />
       <nav aria-label="Pages">
-        <a href="#/" aria-current={page === "grid" ? "page" : undefined}>
-          KPIs
-        </a>
-        <a href="#/anomalies" aria-current={page === "anomalies" ? "page" : undefined}>
-          Anomalies {open > 0 && <span className="badge">{open}</span>}
-        </a>
-        <a href="#/cluster" aria-current={page === "cluster" ? "page" : undefined}>
-          Cluster
-        </a>
-        <a href="#/detectors" aria-current={page === "detectors" ? "page" : undefined}>
-          Detectors
-        </a>
-        <a href="#/import" aria-current={page === "import" ? "page" : undefined}>
-          Import
-        </a>
+        {PAGES.map(([each, name]) => (
+          <a key={each} href={link({ page: each })} aria-current={page === each ? "page" : undefined}>
+            {name}
+            {each === "anomalies" && open > 0 && <span className="badge">{open}</span>}
+          </a>
+        ))}
       </nav>
       <ThemeButton theme={theme} onTheme={onTheme} />
       <ListenButton />
+      <OutdatedNotice />
     </header>
   );
+}
+
+/** Shows the same page of another workspace. A KPI of this one may not exist there. */
+function openWorkspace(page: Route["page"], workspace: string): void {
+  openRoute({ page: page === "kpi" ? "grid" : page, workspace });
 }
 
 function Mark() {

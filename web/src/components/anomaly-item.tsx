@@ -4,19 +4,20 @@ import { useState } from "react";
 import { type Anomaly, labelText } from "@earcon/client";
 import { familyOf, labelsText, titleOf } from "../format/names.ts";
 import { around } from "../format/ranges.ts";
-import { routeHash } from "../format/route.ts";
 import { ago, clock, date, span } from "../format/time.ts";
 import { anomalyText, outcomeText } from "../format/anomalies.ts";
 import { AnomalyExplanation } from "./anomaly-explanation.tsx";
 import { useAppContext } from "../hooks/app-context.ts";
+import { useLink } from "../hooks/use-link.ts";
 import { useNow } from "../hooks/use-now.ts";
 
 export function AnomalyItem({ anomaly }: { anomaly: Anomaly }) {
   const now = useNow();
+  const link = useLink();
   const [explained, setExplained] = useState(false);
   const open = anomaly.state === "open";
   const duration = anomaly.last_at - anomaly.opened_at;
-  const href = routeHash({
+  const href = link({
     page: "kpi",
     kpi: anomaly.kpi,
     series: [labelText(anomaly.labels)].filter(Boolean),

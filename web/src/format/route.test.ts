@@ -1,24 +1,31 @@
 import { describe, expect, it } from "vitest";
 import { parseRoute, routeHash, type Route } from "./route.ts";
 
+const WORKSPACES = [undefined, "shop", "odd name/?&#"];
+const PAGES: Route[] = [
+  { page: "grid" },
+  { page: "grid", filter: "cpu busy?&=#", order: "score" },
+  { page: "anomalies" },
+  { page: "cluster" },
+  { page: "detectors" },
+  { page: "import" },
+  { page: "kpi", kpi: "a.b", series: [], range: null },
+  { page: "kpi", kpi: "odd/name ?#%", series: ["core:0", "a:b,c:d&=?"], range: { last: 60_000 } },
+  { page: "kpi", kpi: "a", series: [], range: { from: 5, to: 9 } },
+];
+
 describe("a route", () => {
-  it("keeps its page, series and range in the address", () => {
-    const routes: Route[] = [
-      { page: "grid" },
-      { page: "grid", workspace: "odd name/?&#" },
-      { page: "anomalies" },
-      { page: "cluster" },
-      { page: "kpi", kpi: "a.b", series: [], range: null },
-      { page: "kpi", kpi: "odd/name ?#%", series: ["core:0", "a:b,c:d&="], range: { last: 60_000 } },
-      { page: "kpi", kpi: "a", series: [], range: { from: 5, to: 9 } },
-    ];
-    for (const route of routes) {
-      expect(parseRoute(routeHash(route))).toEqual(route);
+  it("keeps its workspace, page and selection in the address", () => {
+    for (const workspace of WORKSPACES) {
+      for (const page of PAGES) {
+        const route: Route = workspace === undefined ? page : { ...page, workspace };
+        expect(parseRoute(routeHash(route))).toEqual(route);
+      }
     }
   });
 
   it("is the grid if the address is unknown", () => {
-    for (const hash of ["", "#", "#/", "#/nonsense", "#/kpi/", "#/?workspace="]) {
+    for (const hash of ["", "#", "#/", "#/nonsense", "#/kpi/", "#/?workspace=", "#/?filter=&order=x"]) {
       expect(parseRoute(hash)).toEqual({ page: "grid" });
     }
     expect(parseRoute("#/kpi/a?from=9&to=5")).toMatchObject({ range: null });

@@ -1,13 +1,17 @@
 /**
- * Routes of the dashboard. A route is written after the `#` of the address, so that links keep it.
+ * Routes of the dashboard. A route is written after the `#` of the address, so that links keep it:
+ * the workspace, the page, and what is selected on it.
  */
 
 import type { Range } from "./ranges.ts";
 
-export type Route =
-  /** `workspace` selects a workspace. Without it, the selection does not change. */
-  | { page: "grid"; workspace?: string }
-  | { page: "anomalies" }
+export type Route = Page & {
+  /** Absent only in an address written by hand: then the workspace used last. */
+  workspace?: string;
+};
+
+type Page =
+  | GridPage
   | { page: "cluster" }
   | { page: "import" }
   | { page: "detectors" }
@@ -20,38 +24,90 @@ export type Route =
       range: Range | null;
     };
 
+/** On wide screens the page of anomalies shows the cards too. */
+interface GridPage extends GridView {
+  page: "grid" | "anomalies";
+}
+
+/** Which cards the grid shows, and in which order. */
+export interface GridView {
+  /** Absent: all cards. */
+  filter?: string;
+  /** Absent: by name. */
+  order?: "score";
+}
+
 /** `hash` begins with `#` or is empty. Anything unknown is the grid. */
 export function parseRoute(hash: string): Route {
-  const [path = "", query = ""] = hash.replace(/^#\/?/, "").split("?", 2);
-  if (path === "anomalies" || path === "cluster" || path === "import" || path === "detectors") {
+  const [path = "", query = ""] = splitOnce(hash.replace(/^#\/?/, ""), "?");
+  const parameters = new URLSearchParams(query);
+  const workspace = parameters.get("workspace") ?? "";
+  return { ...parsePage(path, parameters), ...(workspace === "" ? {} : { workspace }) };
+}
+
+function parsePage(path: string, parameters: URLSearchParams): Page {
+  if (path === "cluster" || path === "import" || path === "detectors") {
     return { page: path };
   }
-  const parameters = new URLSearchParams(query);
   const kpi = path.startsWith("kpi/") ? decode(path.slice(4)) : "";
-  if (kpi === "") {
-    const workspace = parameters.get("workspace") ?? "";
-    return workspace === "" ? { page: "grid" } : { page: "grid", workspace };
+  if (kpi !== "") {
+    return { page: "kpi", kpi, series: parameters.getAll("series"), range: parseRange(parameters) };
   }
-  return { page: "kpi", kpi, series: parameters.getAll("series"), range: parseRange(parameters) };
+  const filter = parameters.get("filter") ?? "";
+  return {
+    page: path === "anomalies" ? "anomalies" : "grid",
+    ...(filter === "" ? {} : { filter }),
+    ...(parameters.get("order") === "score" ? { order: "score" } : {}),
+  };
 }
 
 export function routeHash(route: Route): string {
-  if (route.page === "grid") {
-    return route.workspace === undefined ? "#/" : `#/?workspace=${encodeURIComponent(route.workspace)}`;
-  }
-  if (route.page !== "kpi") {
-    return `#/${route.page}`;
-  }
   const parameters = new URLSearchParams();
-  route.series.forEach((series) => parameters.append("series", series));
-  if (route.range !== null && "last" in route.range) {
-    parameters.set("last", String(route.range.last));
-  } else if (route.range !== null) {
-    parameters.set("from", String(Math.round(route.range.from)));
-    parameters.set("to", String(Math.round(route.range.to)));
+  if (route.workspace !== undefined) {
+    parameters.set("workspace", route.workspace);
+  }
+  if (route.page === "kpi") {
+    route.series.forEach((series) => parameters.append("series", series));
+    addRange(parameters, route.range);
+  } else if (isGrid(route)) {
+    addGridView(parameters, route);
   }
   const query = parameters.toString();
-  return `#/kpi/${encodeURIComponent(route.kpi)}${query === "" ? "" : `?${query}`}`;
+  return `#/${pathOf(route)}${query === "" ? "" : `?${query}`}`;
+}
+
+/** Whether the page shows the cards. */
+export function isGrid(route: Route): route is Extract<Route, GridPage> {
+  return route.page === "grid" || route.page === "anomalies";
+}
+
+function pathOf(route: Route): string {
+  switch (route.page) {
+    case "grid":
+      return "";
+    case "kpi":
+      return `kpi/${encodeURIComponent(route.kpi)}`;
+    default:
+      return route.page;
+  }
+}
+
+function addGridView(parameters: URLSearchParams, { filter, order }: GridView): void {
+  if (filter !== undefined && filter !== "") {
+    parameters.set("filter", filter);
+  }
+  if (order !== undefined) {
+    parameters.set("order", order);
+  }
+}
+
+function addRange(parameters: URLSearchParams, range: Range | null): void {
+  if (range !== null && "last" in range) {
+    parameters.set("last", String(range.last));
+  } else if (range !== null) {
+    parameters.set("from", String(Math.round(range.from)));
+    parameters.set("to", String(Math.round(range.to)));
+  }
 }
 
 function parseRange(parameters: URLSearchParams): Range | null {
@@ -62,6 +118,11 @@ function parseRange(parameters: URLSearchParams): Range | null {
   }
   const [from, to] = [number("from"), number("to")];
   return from < to && Number.isFinite(to - from) ? { from, to } : null;
+}
+
+function splitOnce(text: string, separator: string): [string, string] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + separator.length)];
 }
 
 function decode(text: string): string {

@@ -2,6 +2,7 @@
 
 import { createContext, useContext } from "react";
 import type { Player } from "@earcon/client";
+import type { GridView } from "../format/route.ts";
 import type { Signal } from "../live/signal.ts";
 import type { WorkspaceStore } from "../live/workspace-store.ts";
 
@@ -10,6 +11,8 @@ export interface AppContext {
   player: Player;
   /** The player's state changed. */
   playerChanged: Signal;
+  /** The last filter and order of the cards. */
+  view: { current: GridView };
 }
 
 export const AppContext = createContext<AppContext | null>(null);

@@ -6,7 +6,8 @@ const LISTENERS = new Set<() => void>();
 let timer: ReturnType<typeof setInterval> | null = null;
 let now = Date.now();
 
-function everySecond(listener: () => void): () => void {
+/** Calls `listener` every second. Returns the unsubscribe function. */
+export function everySecond(listener: () => void): () => void {
   LISTENERS.add(listener);
   timer ??= setInterval(() => {
     now = Date.now();

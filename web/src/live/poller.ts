@@ -24,6 +24,8 @@ export class Poller<T> {
   answer: Answer<T> | null = null;
   /** Why the last request failed. null if it succeeded. */
   problem: string | null = null;
+  /** Whether the last poll failed, so that the answer is outdated. */
+  failed = false;
   readonly #request: (signal: AbortSignal) => Promise<T>;
   #running: AbortController | null = null;
   #timer: ReturnType<typeof setTimeout> | null = null;
@@ -91,9 +93,11 @@ export class Poller<T> {
       this.#finish(running, () => {
         this.answer = { value, at: Date.now() };
         this.problem = null;
+        this.failed = false;
       });
     } catch (error) {
       this.#finish(running, () => {
+        this.failed = true;
         this.problem = error instanceof ApiError ? `The server says: ${error.message}` : "The server does not answer";
       });
     } finally {

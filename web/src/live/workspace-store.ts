@@ -4,6 +4,7 @@
  */
 
 import { Client, type Link, type LiveEvent, type SampleRow, type Snapshot, type Subscription } from "@earcon/client";
+import { Freshness } from "./freshness.ts";
 import { Histories } from "./histories.ts";
 import type { LiveSeries } from "./live-series.ts";
 import { Signal } from "./signal.ts";
@@ -30,6 +31,7 @@ export class WorkspaceStore {
   /** The server answers, but the workspace does not exist: it has no samples yet. */
   missing = false;
   readonly #subscription: Subscription;
+  readonly #freshness = new Freshness();
   readonly #histories: Histories;
   readonly #series = new Map<string, Signal>();
   readonly #touched = new Set<string>();
@@ -50,6 +52,11 @@ export class WorkspaceStore {
 
   get connection(): Link {
     return this.#subscription.link;
+  }
+
+  /** Since when the state is outdated. null if it is current, or if there is none yet. */
+  outdatedSince(now: number): number | null {
+    return this.state.ready ? this.#freshness.outdatedSince(this.connection, now) : null;
   }
 
   start(): void {
@@ -129,6 +136,7 @@ export class WorkspaceStore {
   }
 
   #linkChanged(link: Link): void {
+    this.#freshness.update(link, Date.now());
     if (link.phase === "live") {
       this.missing = false;
     } else if (link.phase === "waiting" && link.cursor === null) {

@@ -2,16 +2,12 @@
 
 import { useState } from "react";
 import { Client, type Cluster } from "@earcon/client";
-import { type Answer, Poller } from "../../live/poller.ts";
+import { OutdatedAnswer } from "../../components/outdated-answer.tsx";
+import { Poller } from "../../live/poller.ts";
 import { health, sortNodes } from "../../format/cluster.ts";
-import { span } from "../../format/time.ts";
 import { NodeCard } from "./node-card.tsx";
 import { WorkspaceTable } from "./workspace-table.tsx";
-import { useNow } from "../../hooks/use-now.ts";
 import { usePoller } from "../../hooks/use-poller.ts";
-
-/** A response that takes longer than this is reported as slow. */
-const SLOW_MS = 4_000;
 
 /** @param workspace the selected workspace */
 export function ClusterPage({ workspace }: { workspace: string }) {
@@ -23,10 +19,10 @@ export function ClusterPage({ workspace }: { workspace: string }) {
   }
   const { value: cluster, at } = answer;
   return (
-    <article className="cluster" aria-labelledby="cluster-name">
+    <article className={`cluster${poller.failed ? " is-outdated" : ""}`} aria-labelledby="cluster-name">
       <h1 id="cluster-name">Cluster</h1>
-      <Outdated poller={poller} answer={answer} />
-      <HealthLine cluster={cluster} current={problem === null} />
+      <OutdatedAnswer poller={poller} />
+      <HealthLine cluster={cluster} current={!poller.failed} />
       {cluster.nodes.length > 0 && (
         <ul className="nodes" aria-label="Nodes">
           {sortNodes(cluster.nodes).map((node) => (
@@ -44,27 +40,13 @@ function HealthLine({ cluster, current }: { cluster: Cluster; current: boolean }
   const state = !current ? "outdated" : healthy ? "healthy" : "attention";
   return (
     <p className={`health is-${state}`} data-testid="health" data-state={state}>
-      <i aria-hidden="true">{healthy ? "✓" : "!"}</i>
+      <i aria-hidden="true">{!current ? "?" : healthy ? "✓" : "!"}</i>
       <span role="status">
         {before}
         {/* Hidden from screen readers, which would read each change. */}
         <span aria-hidden="true">{changing}</span>
         {after}
       </span>
-    </p>
-  );
-}
-
-/** Says that the shown status is outdated, and how old it is. */
-function Outdated({ poller, answer }: { poller: Poller<Cluster>; answer: Answer<Cluster> }) {
-  const now = useNow();
-  if (poller.problem === null && poller.waitingMs(now) < SLOW_MS) {
-    return null;
-  }
-  return (
-    <p className="notice" data-testid="age">
-      <span role="alert">{poller.problem ?? "The server is slow to answer"}.</span> Showing the last answer
-      <span aria-hidden="true">, {span(now - answer.at)} old</span>.
     </p>
   );
 }

@@ -3,7 +3,7 @@
 import { useRef } from "react";
 import type { Cluster, ClusterNode, ClusterWorkspace } from "@earcon/client";
 import { isUnanswered, keepOrder, lagWords, number, ORDERS, parkedWords, sortWorkspaces, type Order } from "../../format/cluster.ts";
-import { routeHash } from "../../format/route.ts";
+import { useLink } from "../../hooks/use-link.ts";
 import { useStored } from "../../hooks/use-stored.ts";
 
 const COLUMNS = ["Workspace", "Owner", "Events", "KPIs", "Parked", "History lag"];
@@ -64,10 +64,11 @@ export function WorkspaceTable({ cluster, selected }: Props) {
 }
 
 function Row({ row, selected, owner }: { row: ClusterWorkspace; selected: boolean; owner: ClusterNode | undefined }) {
+  const link = useLink();
   return (
     <tr role="row" data-testid="workspace" data-workspace={row.workspace}>
       <th role="rowheader" scope="row">
-        <a href={routeHash({ page: "grid", workspace: row.workspace })}>{row.workspace}</a>
+        <a href={link({ page: "grid", workspace: row.workspace })}>{row.workspace}</a>
         {selected && <span className="muted small"> selected</span>}
       </th>
       <td role="cell" className="owner">

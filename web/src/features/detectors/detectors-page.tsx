@@ -4,6 +4,7 @@ import { useMemo } from "react";
 import { useAppContext } from "../../hooks/app-context.ts";
 import { usePoller } from "../../hooks/use-poller.ts";
 import { currentExperiment } from "../../format/experiments.ts";
+import { OutdatedAnswer } from "../../components/outdated-answer.tsx";
 import { ExperimentsPoller } from "../../live/experiments-poller.ts";
 import { Entries } from "./entries.tsx";
 import { ExperimentPanel } from "./experiment-panel.tsx";
@@ -24,13 +25,9 @@ export function DetectorsPage() {
   const { detectors, experiments, jobs } = answer.value;
   const experiment = currentExperiment(experiments);
   return (
-    <article className="detectors" aria-labelledby="detectors-name">
+    <article className={`detectors${poller.failed ? " is-outdated" : ""}`} aria-labelledby="detectors-name">
       <h1 id="detectors-name">Detectors</h1>
-      {problem !== null && (
-        <p className="notice" role="alert">
-          {problem}
-        </p>
-      )}
+      <OutdatedAnswer poller={poller} />
       <p>
         Live: <strong>{detectors.live}</strong>
         {detectors.live === "default" && <span className="muted"> ({detectors.configured}, as configured)</span>}

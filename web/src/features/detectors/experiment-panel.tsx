@@ -12,7 +12,9 @@ interface Props {
 }
 
 export function ExperimentPanel({ experiment, poller }: Props) {
-  const now = useNow();
+  const present = useNow();
+  // An outdated answer does not say how long the stage has lasted until now.
+  const now = poller.failed ? (poller.answer?.at ?? present) : present;
   const { name, candidate } = experiment;
   const reason = experiment.steps.at(-1)?.reason ?? null;
   return (

@@ -3,6 +3,7 @@
 import { useEffect, useRef, useState } from "react";
 import { type ImportLine, importSummary } from "../../format/import.ts";
 import { useAppContext } from "../../hooks/app-context.ts";
+import { useLink } from "../../hooks/use-link.ts";
 import { upload, uploadAddress, type UploadState } from "./upload.ts";
 
 export function ImportPage() {
@@ -100,11 +101,12 @@ function Progress({ state, stop }: { state: UploadState; stop: () => void }) {
 }
 
 function Result({ name, line }: { name: string; line: ImportLine }) {
+  const link = useLink();
   const problems = line.problems ?? [];
   return (
     <>
       <p>
-        <strong>{name}</strong>: {importSummary(line)} <a href="#/">See the KPIs</a>
+        <strong>{name}</strong>: {importSummary(line)} <a href={link({ page: "grid" })}>See the KPIs</a>
       </p>
       {line.error !== undefined && <p role="alert">The import ended early: {line.error}</p>}
       {line.warning !== undefined && <p>{line.warning}</p>}

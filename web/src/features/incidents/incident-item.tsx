@@ -5,16 +5,19 @@ import { type Incident, labelText, type Member } from "@earcon/client";
 import { incidentTitle, membershipReason } from "../../format/incidents.ts";
 import { labelsText } from "../../format/names.ts";
 import { around } from "../../format/ranges.ts";
-import { routeHash } from "../../format/route.ts";
+import type { Route } from "../../format/route.ts";
 import { date, span } from "../../format/time.ts";
 import { useAppContext } from "../../hooks/app-context.ts";
-import { useNow } from "../../hooks/use-now.ts";
+import { useLink } from "../../hooks/use-link.ts";
+import { useKnownTime } from "../../hooks/use-outdated.ts";
 
 /** Members that are listed. The rest is only counted. */
 const MAX_LISTED = 24;
 
 export function IncidentItem({ incident }: { incident: Incident }) {
-  const now = useNow();
+  // An open incident of an outdated state may have ended since.
+  const now = useKnownTime();
+  const link = useLink();
   const first = incident.first_mover;
   const { acknowledged } = incident;
   return (
@@ -38,7 +41,7 @@ export function IncidentItem({ incident }: { incident: Incident }) {
       </div>
       {first !== null && incident.members_total > 1 && (
         <p className="first">
-          First anomaly: <a href={kpiHref(first, incident.opened_at, now)}>{seriesName(first)}</a>
+          First anomaly: <a href={link(kpiRoute(first, incident.opened_at, now))}>{seriesName(first)}</a>
         </p>
       )}
       {acknowledged !== null && acknowledged.note !== null && <p className="note">“{acknowledged.note}”</p>}
@@ -58,12 +61,13 @@ export function IncidentItem({ incident }: { incident: Incident }) {
 }
 
 function MemberItem({ member, now }: { member: Member; now: number }) {
+  const link = useLink();
   const reason = membershipReason(member);
   return (
     <li className={`is-${member.state}`}>
       <span aria-hidden="true">{member.direction === "above" ? "▲" : "▼"}</span>{" "}
       <span className="sr">{member.direction}</span>
-      <a href={kpiHref(member, member.opened_at, now)}>{seriesName(member)}</a>
+      <a href={link(kpiRoute(member, member.opened_at, now))}>{seriesName(member)}</a>
       {reason !== "" && <span className="muted"> {reason}</span>}
       {member.muted !== null && <span className="muted"> muted: {member.muted}</span>}
     </li>
@@ -74,9 +78,9 @@ function seriesName({ kpi, labels }: Pick<Member, "kpi" | "labels">): string {
   return [kpi, labelsText(labels)].filter(Boolean).join(" ");
 }
 
-function kpiHref({ kpi, labels }: Pick<Member, "kpi" | "labels">, at: number, now: number): string {
+function kpiRoute({ kpi, labels }: Pick<Member, "kpi" | "labels">, at: number, now: number): Route {
   const series = [labelText(labels)].filter(Boolean);
-  return routeHash({ page: "kpi", kpi, series, range: around(at, null, now) });
+  return { page: "kpi", kpi, series, range: around(at, null, now) };
 }
 
 function Acknowledge({ incident }: { incident: Incident }) {

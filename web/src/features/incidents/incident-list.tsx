@@ -1,8 +1,10 @@
 /** Open incidents: those that alerted, and below them the suppressed ones. */
 
 import { ListFrame } from "../../components/list-frame.tsx";
+import { calmWords } from "../../format/calm.ts";
 import { compareIncidents } from "../../format/incidents.ts";
 import { useAppContext } from "../../hooks/app-context.ts";
+import { useOutdated } from "../../hooks/use-outdated.ts";
 import { useSignal } from "../../hooks/use-signal.ts";
 import { IncidentItem } from "./incident-item.tsx";
 
@@ -10,6 +12,7 @@ export function IncidentList() {
   const { store } = useAppContext();
   useSignal(store.anomaliesChanged);
   useSignal(store.seriesChanged);
+  const outdated = useOutdated();
   if (!store.state.ready) {
     return null;
   }
@@ -27,7 +30,7 @@ export function IncidentList() {
       title="Incidents"
       open={alerted.length}
       openTestId="incidents-open"
-      empty="No open incident has alerted."
+      empty={calmWords("No open incident has alerted.", outdated, store.state.series.values())}
       items={alerted}
     >
       {suppressed.length > 0 && (

@@ -5,10 +5,10 @@ import { type Anomaly, labelText } from "@earcon/client";
 import type { LiveSeries } from "../../live/live-series.ts";
 import { Signal } from "../../live/signal.ts";
 import { familyOf, labelsText, titleOf } from "../../format/names.ts";
-import { routeHash } from "../../format/route.ts";
 import { ago } from "../../format/time.ts";
 import { formatValue, text, unitOf } from "../../format/units.ts";
 import { useAppContext } from "../../hooks/app-context.ts";
+import { useLink } from "../../hooks/use-link.ts";
 import { useNow } from "../../hooks/use-now.ts";
 import { useSignal } from "../../hooks/use-signal.ts";
 import { palette, coloursChanged } from "../../styles/palette.ts";
@@ -28,6 +28,7 @@ interface Props {
 
 export const Card = memo(function Card({ series, heading, cued }: Props) {
   const { store } = useAppContext();
+  const link = useLink();
   const item = useRef<HTMLLIElement>(null);
   const visible = useVisible(item);
   useSignal(visible ? store.seriesSignal(series.key) : NEVER);
@@ -46,7 +47,7 @@ export const Card = memo(function Card({ series, heading, cued }: Props) {
       </span>
       <a
         className={`card is-${series.state}${cued ? " is-cued" : ""}`}
-        href={routeHash({ page: "kpi", kpi: series.kpi, series: [series.labelText].filter(Boolean), range: null })}
+        href={link({ page: "kpi", kpi: series.kpi, series: [series.labelText].filter(Boolean), range: null })}
         aria-label={accessibleName(series)}
         title={series.labelText === "" ? series.kpi : `${series.kpi} {${series.labelText}}`}
         data-series={series.key}

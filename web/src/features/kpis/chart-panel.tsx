@@ -6,6 +6,7 @@ import { labelsText } from "../../format/names.ts";
 import { isLive, type Range, RANGES } from "../../format/ranges.ts";
 import { clock, date } from "../../format/time.ts";
 import { text, type Unit, unitOf } from "../../format/units.ts";
+import { useOutdated } from "../../hooks/use-outdated.ts";
 import type { LiveSeries } from "../../live/live-series.ts";
 import { KpiChart } from "./kpi-chart.tsx";
 
@@ -22,6 +23,7 @@ interface Props {
 
 export function ChartPanel({ kpi, selected, range, select }: Props) {
   const [reading, setReading] = useState<Reading | null>(null);
+  const outdated = useOutdated();
   return (
     <>
       <RangeChoice range={range} select={select} />
@@ -35,7 +37,7 @@ export function ChartPanel({ kpi, selected, range, select }: Props) {
       />
       <div className="reading" aria-hidden="true">
         {reading === null ? (
-          <span className="muted">{isLive(range) ? "Live" : "Past"}</span>
+          <span className="muted">{!isLive(range) ? "Past" : outdated === null ? "Live" : `Up to ${clock(outdated)}`}</span>
         ) : (
           <ReadingValues reading={reading} selected={selected} unit={unitOf(kpi)} />
         )}

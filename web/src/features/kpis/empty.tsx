@@ -1,11 +1,13 @@
 /** Empty states, each with a hint for the next step. */
 
 import { useAppContext } from "../../hooks/app-context.ts";
+import { useLink } from "../../hooks/use-link.ts";
 import { useSignal } from "../../hooks/use-signal.ts";
 
 export function EmptyWorkspace() {
   const { store } = useAppContext();
-  const address = `${location.origin}/api/v1/workspaces/${store.api.workspace}/kpis/ingest`;
+  const link = useLink();
+  const address = `${location.origin}/api/v1/workspaces/${encodeURIComponent(store.api.workspace)}/kpis/ingest`;
   const command = `curl ${address} -H 'content-type: application/json' -d '{"samples":[{"kpi":"checkout.revenue","value":12.5}]}'`;
   return (
     <section className="empty" aria-label="No KPIs yet">
@@ -13,7 +15,7 @@ export function EmptyWorkspace() {
       <p>A KPI is created by its first sample. Send one, and it appears here without a reload:</p>
       <pre tabIndex={0}>{command}</pre>
       <p>
-        Or <a href="#/import">import a file</a>, or start the server with <code>earcon demo</code> to monitor this machine.
+        Or <a href={link({ page: "import" })}>import a file</a>, or start the server with <code>earcon demo</code> to monitor this machine.
       </p>
     </section>
   );
@@ -57,6 +59,7 @@ export function NothingMatches({ filter, clear }: { filter: string; clear: () =>
 }
 
 export function NoSuchKpi({ kpi }: { kpi: string }) {
+  const link = useLink();
   return (
     <section className="empty" role="alert">
       <h1>No such KPI</h1>
@@ -64,7 +67,7 @@ export function NoSuchKpi({ kpi }: { kpi: string }) {
         There is no KPI named <code>{kpi}</code> in this workspace. It appears once its first sample arrives.
       </p>
       <p>
-        <a href="#/">All KPIs</a>
+        <a href={link({ page: "grid" })}>All KPIs</a>
       </p>
     </section>
   );

@@ -3,30 +3,39 @@
 import { useEffect, useMemo, useRef, useState } from "react";
 import { seriesKey } from "@earcon/client";
 import { matches } from "../../format/names.ts";
+import type { GridView, Route } from "../../format/route.ts";
 import { Card } from "./card.tsx";
 import { EmptyWorkspace, NothingMatches, Unreachable } from "./empty.tsx";
 import { moveFocus } from "./grid-keys.ts";
 import { byName, byScore, headingOf, useReorderCount } from "./grid-order.ts";
 import { useAppContext } from "../../hooks/app-context.ts";
+import { useOutdated } from "../../hooks/use-outdated.ts";
+import { replaceRoute } from "../../hooks/use-route.ts";
 import { useSignal } from "../../hooks/use-signal.ts";
 import { useStored } from "../../hooks/use-stored.ts";
 
 /** How long a card is highlighted after a cue of its series. */
 const CUE_MS = 1_800;
 
-/** Keeps the filter while the page of a KPI is open. */
-let lastFilter = "";
+/** The address follows the filter after this time, because browsers limit its changes. */
+const ADDRESS_MS = 250;
 
-export function GridPage() {
+type GridRoute = Extract<Route, GridView>;
+
+export function GridPage({ route }: { route: GridRoute }) {
   const { store } = useAppContext();
   const version = useSignal(store.seriesChanged);
   useSignal(store.connectionChanged);
-  const [filter, setFilter] = useState(lastFilter);
-  useEffect(() => {
-    lastFilter = filter;
-  }, [filter]);
-  const [order, setOrder] = useStored("order", "name");
+  const [filter, setFilter] = useFilter(route);
+  const order = route.order ?? "name";
+  const [, setPreferred] = useStored("order", order);
+  const setOrder = (order: string) => {
+    setPreferred(order);
+    const { order: _, ...others } = route;
+    replaceRoute(order === "score" ? { ...others, order } : others);
+  };
   const cued = useCued();
+  const outdated = useOutdated();
   const list = useRef<HTMLUListElement>(null);
   const reorders = useReorderCount(order === "score", list);
   const shown = useMemo(() => {
@@ -36,7 +45,7 @@ export function GridPage() {
   }, [store, filter, order, version, reorders]);
 
   if (store.state.series.size === 0) {
-    return store.state.ready || store.missing ? <EmptyWorkspace /> : <Unreachable />;
+    return store.missing || (store.state.ready && outdated === null) ? <EmptyWorkspace /> : <Unreachable />;
   }
   return (
     <section className="grid" aria-label="KPIs">
@@ -84,6 +93,29 @@ export function GridPage() {
       </ul>
     </section>
   );
+}
+
+/** The filter of the address, also while it is being typed. */
+function useFilter(route: GridRoute): [string, (filter: string) => void] {
+  const { view } = useAppContext();
+  const linked = route.filter ?? "";
+  const [filter, setFilter] = useState(linked);
+  const latest = useRef(route);
+  latest.current = route;
+  useEffect(() => setFilter(linked), [linked]);
+  useEffect(() => {
+    if (filter === linked) {
+      return;
+    }
+    // Links of this page have it at once.
+    view.current = { ...view.current, filter };
+    const timer = setTimeout(() => {
+      const { filter: _, ...others } = latest.current;
+      replaceRoute(filter === "" ? others : { ...others, filter });
+    }, ADDRESS_MS);
+    return () => clearTimeout(timer);
+  }, [filter, linked, view]);
+  return [filter, setFilter];
 }
 
 /** Key of the series whose cue is playing. null if there is none. */

@@ -56,7 +56,9 @@ export function KpiChart(props: Props) {
       }
       const { selected, range } = latest.current;
       const series = selected.map((one) => data.chartSeries(one.labelText, labelsText(one.labels)));
-      charts.current.draw(series, shades(store.state.anomalies.values(), selected), bounds(range, Date.now()));
+      const now = Date.now();
+      const known = store.outdatedSince(now) ?? now;
+      charts.current.draw(series, shades(store.state.anomalies.values(), selected, known), bounds(range, now));
       setPoints(selected.reduce((sum, one) => sum + data.count(one.labelText), 0));
     };
     draw();
@@ -83,13 +85,14 @@ export function KpiChart(props: Props) {
   );
 }
 
-function shades(anomalies: Iterable<Anomaly>, selected: LiveSeries[]): Shade[] {
+/** An open anomaly is shaded up to `known`, the time up to which the state is known. */
+function shades(anomalies: Iterable<Anomaly>, selected: LiveSeries[], known: number): Shade[] {
   const keys = new Set(selected.map((series) => series.key));
   const found: Shade[] = [];
   for (const anomaly of anomalies) {
     if (anomaly.kpi === selected[0]?.kpi && keys.has(seriesKey(anomaly.kpi, anomaly.labels))) {
       const open = anomaly.state === "open";
-      found.push({ from: anomaly.opened_at, to: open ? Date.now() : anomaly.last_at, open });
+      found.push({ from: anomaly.opened_at, to: open ? known : anomaly.last_at, open });
     }
   }
   return found;

@@ -4,11 +4,15 @@ import { useEffect, useMemo, useRef } from "react";
 import "uplot/dist/uPlot.min.css";
 import { AnomalyItem } from "../../components/anomaly-item.tsx";
 import { ListFrame } from "../../components/list-frame.tsx";
+import { calmWords } from "../../format/calm.ts";
 import { compareNames, familyOf, labelsText, titleOf } from "../../format/names.ts";
-import { type Route, routeHash } from "../../format/route.ts";
+import type { Route } from "../../format/route.ts";
 import { formatValue, unitOf } from "../../format/units.ts";
 import { useAppContext } from "../../hooks/app-context.ts";
 import { useAnomalies } from "../../hooks/use-anomalies.ts";
+import { useLink } from "../../hooks/use-link.ts";
+import { useOutdated } from "../../hooks/use-outdated.ts";
+import { openRoute } from "../../hooks/use-route.ts";
 import { useSignal } from "../../hooks/use-signal.ts";
 import type { LiveSeries } from "../../live/live-series.ts";
 import { ChartPanel, DEFAULT_RANGE } from "./chart-panel.tsx";
@@ -21,6 +25,7 @@ type KpiRoute = Extract<Route, { page: "kpi" }>;
 
 export function KpiPage({ route }: { route: KpiRoute }) {
   const { store } = useAppContext();
+  const link = useLink();
   const version = useSignal(store.seriesChanged);
   useSignal(store.connectionChanged);
   const all = useMemo(
@@ -32,16 +37,16 @@ export function KpiPage({ route }: { route: KpiRoute }) {
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => heading.current?.focus({ preventScroll: true }), [route.kpi]);
 
+  const outdated = useOutdated();
   if (all.length === 0) {
-    return store.state.ready || store.missing ? <NoSuchKpi kpi={route.kpi} /> : <Unreachable />;
+    const known = store.missing || (store.state.ready && outdated === null);
+    return known ? <NoSuchKpi kpi={route.kpi} /> : <Unreachable />;
   }
-  const go = (change: Partial<KpiRoute>) => {
-    location.hash = routeHash({ ...route, ...change });
-  };
+  const go = (change: Partial<KpiRoute>) => openRoute({ workspace: store.api.workspace, ...route, ...change });
   const only = selected.length === 1 ? selected[0] : undefined;
   return (
     <article className="kpi" aria-labelledby="kpi-name">
-      <a className="back" href="#/">
+      <a className="back" href={link({ page: "grid" })}>
         All KPIs
       </a>
       <header>
@@ -100,6 +105,8 @@ function stateWords(series: LiveSeries): string {
 }
 
 function KpiAnomalies({ kpi }: { kpi: string }) {
+  const { state } = useAppContext().store;
+  const outdated = useOutdated();
   const { anomalies, more, problem, loadMore, retry } = useAnomalies(20, kpi);
   return (
     <ListFrame
@@ -109,7 +116,7 @@ function KpiAnomalies({ kpi }: { kpi: string }) {
       label="Anomalies of this KPI"
       problem={problem}
       retry={retry}
-      empty="No anomalies yet."
+      empty={calmWords("No anomalies yet.", outdated, state.seriesOf(kpi))}
       listClassName="feed-list"
       items={anomalies.map((anomaly) => (
         <AnomalyItem key={anomaly.id} anomaly={anomaly} />

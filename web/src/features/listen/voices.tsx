@@ -8,10 +8,18 @@ import { useNow } from "../../hooks/use-now.ts";
 /** Largest number of voices listed. */
 const MAX_LISTED = 12;
 
+/** Why no KPI is listed. The plain stream does not say what is audible. */
+const SILENCE_WORDS: Partial<Record<ListenState, string>> = {
+  playing: "No KPI is audible right now.",
+  mute: "No KPI is audible right now.",
+  starting: "Waiting for the sound.",
+  reconnecting: "No sound arrives. Silence means nothing until it is back.",
+};
+
 export function Voices({ voices, state }: { voices: Voice[]; state: ListenState }) {
   if (voices.length === 0) {
-    const words = state === "fallback" ? "" : "No KPI is audible right now.";
-    return words === "" ? null : <p className="muted small">{words}</p>;
+    const words = SILENCE_WORDS[state];
+    return words === undefined ? null : <p className="muted small">{words}</p>;
   }
   const ordered = [...voices].sort((a, b) => (a.role === b.role ? b.prominence - a.prominence : a.role === "voice" ? -1 : 1));
   return (

@@ -1,0 +1,82 @@
+/** The panel of the sound leaves its button free, so that the sound can be stopped anywhere. */
+
+import { afterAll, beforeAll, expect, it } from "vitest";
+import type { Browser, Page } from "playwright-core";
+import { launchBrowser, shoot, visit } from "./browser.ts";
+import { ingest, ordinary } from "./ingest.ts";
+import { DESKTOP, PHONE } from "./screens.ts";
+import { startServer, type Server } from "../../clients/typescript/test/server.ts";
+
+let browser: Browser;
+let server: Server;
+
+beforeAll(async () => {
+  server = await startServer();
+  browser = await launchBrowser();
+  const kpis = Array.from({ length: 30 }, (_, i) => `e2e.listen.a_kpi_with_a_long_name_${i}`);
+  await ingest(server.url, kpis.flatMap((kpi) => ordinary(kpi, 40, Date.now())));
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+/** The part of the screen where an element is. */
+async function placeOf(page: Page, selector: string) {
+  const box = await page.locator(selector).boundingBox();
+  if (box === null) {
+    throw new Error(`${selector} is not shown`);
+  }
+  return { left: box.x, top: box.y, right: box.x + box.width, bottom: box.y + box.height };
+}
+
+const SIZES: [number, number][] = [[320, 568], [390, 844], [390, 500], [640, 360], [700, 900], [844, 390], [1280, 800]];
+
+it.each(SIZES)("starts and stops at %i by %i pixels", async (width, height) => {
+  const screen = width < 900 ? PHONE : DESKTOP;
+  const { page, errors } = await visit(browser, server.url, { ...screen, viewport: { width, height } });
+  await page.locator("a.card").first().waitFor();
+  const sound = page.getByTestId("sound");
+  for (const scrolled of [0, 600]) {
+    await page.evaluate((top) => scrollTo(0, top), scrolled);
+    await page.locator("#listen").click();
+    await page.locator("[data-testid=sound][data-state=playing], [data-testid=sound][data-state=mute]").waitFor();
+    await page.getByRole("list", { name: "Audible now" }).or(page.getByText("No KPI is audible")).first().waitFor();
+    const [panel, button] = [await placeOf(page, ".listen-panel"), await placeOf(page, "#listen")];
+    expect(panel.top, "the panel is below its button").toBeGreaterThanOrEqual(button.bottom);
+    expect(panel.left).toBeGreaterThanOrEqual(0);
+    expect(panel.right).toBeLessThanOrEqual(width);
+    expect(panel.bottom).toBeLessThanOrEqual(height);
+    if (scrolled === 0) {
+      await shoot(page, `listen-${width}-${height}`);
+    }
+    await page.locator("#listen").click({ timeout: 10_000 });
+    await sound.waitFor({ state: "detached" });
+  }
+  expect(errors).toEqual([]);
+  await page.context().close();
+});
+
+it("no element above a fixed one has a property that would be its container", async () => {
+  const { page } = await visit(browser, server.url, PHONE);
+  await page.locator("#listen").click();
+  await page.getByTestId("sound").waitFor();
+  const traps = await page.evaluate(() => {
+    const found: string[] = [];
+    for (const element of document.querySelectorAll("*")) {
+      if (getComputedStyle(element).position !== "fixed") {
+        continue;
+      }
+      for (let above = element.parentElement; above !== null; above = above.parentElement) {
+        const { filter, backdropFilter, transform, perspective, contain, willChange } = getComputedStyle(above);
+        const set = [filter, backdropFilter, transform, perspective, contain].filter((value) => value !== "none");
+        if (set.length > 0 || willChange !== "auto") {
+          found.push(`${element.className} in ${above.className}`);
+        }
+      }
+    }
+    return found;
+  });
+  expect(traps).toEqual([]);
+});
