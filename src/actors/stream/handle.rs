@@ -28,7 +28,7 @@ pub(in crate::actors) struct NewStream {
 pub(super) enum Message {
     Start(StreamId, Box<NewStream>),
     /// Samples of some of its streams that arrived together.
-    Ingest(Vec<(StreamId, Vec<SeriesBatch>)>, Arrival, ReceiptPart),
+    Ingest(OfHost, Arrival, ReceiptPart),
     To(StreamId, Request),
     /// A timer of a stream may be due.
     Timer,
@@ -109,7 +109,10 @@ impl StreamHandle {
 
 /// Samples on their way to streams: one message a host.
 #[derive(Default)]
-pub struct StreamBatches(Vec<(ActorRef<Message>, Vec<(StreamId, Vec<SeriesBatch>)>)>);
+pub struct StreamBatches(Vec<(ActorRef<Message>, OfHost)>);
+
+/// The samples for streams of one host.
+type OfHost = Vec<(StreamId, Vec<SeriesBatch>)>;
 
 impl StreamBatches {
     /// Adds samples for a stream.

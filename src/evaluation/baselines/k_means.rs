@@ -55,7 +55,7 @@ impl Distance for KMeans {
         let score = scores.reduce(f64::min).unwrap_or(0.0).max(0.0);
         pushed(&mut self.vectors, vector, TRAINED_ON);
         self.rows += 1;
-        if self.rows % EVERY == 0 && self.vectors.len() == TRAINED_ON {
+        if self.rows.is_multiple_of(EVERY) && self.vectors.len() == TRAINED_ON {
             let model = Model::trained(self.vectors.make_contiguous());
             pushed(&mut self.models, model, MODELS);
         }

@@ -41,7 +41,7 @@ impl Distance for SeasonalMedian {
             if self.distances.len() > RECENT {
                 self.distances.pop_front();
             }
-            if self.rows % 20 == 0 {
+            if self.rows.is_multiple_of(20) {
                 self.usual = median(&mut self.distances.iter().copied().collect::<Vec<_>>());
             }
         }

@@ -1,6 +1,6 @@
 //! Something that usually happens does not.
 
-use super::{Trap, between, row_at, series, whole};
+use super::making::{Trap, between, row_at, series, whole};
 use crate::evaluation::null_data::Dice;
 
 /// Orders a minute: none at night, a surge that is benign every Friday, an hour without any at

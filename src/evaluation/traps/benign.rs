@@ -1,6 +1,6 @@
 //! Values whose distribution is not normal, and that are ordinary all the same.
 
-use super::{Trap, between, row_at, series, whole};
+use super::making::{Trap, between, row_at, series, whole};
 use crate::evaluation::null_data::Dice;
 
 /// A percentage that is often at 100, and once at 0 for half an hour.

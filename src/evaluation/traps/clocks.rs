@@ -1,6 +1,6 @@
 //! Days, weeks and cadences that are not regular.
 
-use super::{Trap, between, row_at, series, whole};
+use super::making::{At, Trap, between, row_at, series, whole};
 use crate::evaluation::null_data::Dice;
 
 /// A week's course with two holidays that are like a Sunday, which count as ordinary. A spike.
@@ -23,7 +23,7 @@ pub(super) fn change_of_clock(dice: &mut Dice) -> Trap {
     let (swing, noise) = (between(dice, 20.0, 60.0), between(dice, 1.0, 3.0));
     series(5, 28, |at| {
         let hour = if at.day >= change { at.hour + 1.0 } else { at.hour };
-        let light = super::At { hour, ..at }.daylight();
+        let light = At { hour, ..at }.daylight();
         100.0 + swing * light + noise * dice.normal()
     })
 }

@@ -1,6 +1,6 @@
 //! Levels that change, some of them for good.
 
-use super::{Trap, between, row_at, series, whole};
+use super::making::{Trap, between, row_at, series, whole};
 use crate::evaluation::null_data::Dice;
 
 /// A total of requests that only grows and restarts at zero, sent as a gauge.
