@@ -26,7 +26,7 @@ fn event() -> Arc<Event> {
     };
     let series = SeriesSamples {
         labels: Labels::parse("host:web-1,region:eu").expect("valid labels"),
-        samples: vec![sample],
+        samples: vec![sample].into(),
         late: vec![],
         features: Some(Features { robust_z: 0.5, residual_z: 0.25, volatility: 1.0, slope: 0.01, level: 0.7 }),
         status: SeriesStatus::Normal,

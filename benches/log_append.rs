@@ -14,8 +14,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
-use earcon_model::{Event, KpiName, Labels, ScoredSample, Seq, SeriesEvent, SeriesSamples, SeriesStatus, WorkspaceId};
+use earcon_model::{
+    Event, KpiName, Labels, Sample, ScoredSample, Seq, SeriesBatch, SeriesEvent, SeriesSamples, SeriesStatus,
+    WorkspaceId,
+};
 use earcon_ports::{EventLog, SeriesQuery, SeriesStore, Snapshot, StoredBatch};
+use earcon_streams::KpiState;
 use earcon_tenancy::{Authorizer, WorkspacePass};
 
 /// Number of turns of log and bare file in a line, and the length of a turn.
@@ -23,6 +27,8 @@ const TURNS: usize = 10;
 const TURN: Duration = Duration::from_millis(250);
 /// Samples in an event of the log.
 const EVENT_SAMPLES: i64 = 10;
+/// Timestamp of the first sample of a history.
+const FROM_MS: i64 = 1_767_225_600_000;
 
 fn main() {
     // `cargo test --all-targets` runs benches too, without this flag. A debug build needs no
@@ -36,8 +42,10 @@ fn main() {
     println!("data directory below {}\n", parent.display());
     runtime.block_on(async {
         log_appends(dir.path()).await;
-        history(dir.path(), "100 series, 10,000 samples each, flushed every 100,000", 100, 10_000, 1_000).await;
-        history(dir.path(), "10,000 series, 60 samples each, flushed every 50,000", 10_000, 60, 5).await;
+        let (second, ten) = (1_000, 10_000);
+        history(dir.path(), "8 series, a sample a second for a day, flushed every minute", 8, 86_400, 60, second).await;
+        history(dir.path(), "200 series, a sample every 10 s for a day", 200, 8_640, 60, ten).await;
+        history(dir.path(), "10,000 series, 60 samples each, flushed every 50,000", 10_000, 60, 5, second).await;
         snapshots(dir.path()).await;
     });
 }
@@ -141,17 +149,71 @@ fn bare_appends(dir: &Path, bytes: usize) -> (u64, Duration) {
     (count, start.elapsed())
 }
 
-async fn history(dir: &Path, title: &str, series: usize, rows: i64, rows_a_flush: i64) {
-    let store = open(dir, &format!("history-{series}"));
+/// A series of one of four shapes, with the state that scores it.
+struct Source {
+    state: KpiState,
+    labels: Labels,
+    shape: usize,
+    random: u64,
+    walk: f64,
+}
+
+impl Source {
+    fn new(series: usize) -> Self {
+        let (workspace, kpi) = (pass().workspace().clone(), KpiName::new("host.cpu").expect("a legal name"));
+        let labels = Labels::parse(&format!("host:{series}")).expect("legal labels");
+        let state = KpiState::new(workspace, kpi, Arc::default());
+        Self { state, labels, shape: series % 4, random: series as u64 + 77, walk: 0.0 }
+    }
+
+    /// About normal, from a linear congruential generator.
+    fn noise(&mut self) -> f64 {
+        let mut uniform = || {
+            self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (self.random >> 11) as f64 / (1u64 << 53) as f64
+        };
+        (0..12).map(|_| uniform()).sum::<f64>() - 6.0
+    }
+
+    /// A utilisation, a count, a random walk, or a latency, each with its decimals.
+    fn value(&mut self, at_ms: i64) -> f64 {
+        let (day, noise) = ((at_ms as f64 / 86_400_000.0 * std::f64::consts::TAU).sin(), self.noise());
+        let rounded = |value: f64, scale: f64| (value * scale).round() / scale;
+        match self.shape {
+            0 => rounded(50.0 + 10.0 * day + 3.0 * noise, 100.0),
+            1 => (240.0 + 200.0 * day + 20.0 * noise).max(0.0).round(),
+            2 => {
+                self.walk += 0.1 * noise;
+                rounded(1_000.0 + self.walk, 1_000.0)
+            }
+            _ => rounded(0.05 * (0.6 * noise).exp(), 10_000.0),
+        }
+    }
+
+    /// Samples as the events of the server, scored.
+    fn events(&mut self, seq: &mut Seq, times: impl Iterator<Item = i64>) -> Vec<Arc<Event>> {
+        let rows: Vec<(u32, Sample)> =
+            times.map(|timestamp_ms| (0, Sample { timestamp_ms, value: self.value(timestamp_ms) })).collect();
+        let now_ms = rows.last().map_or(0, |(_, sample)| sample.timestamp_ms);
+        let bodies = self.state.push(&[SeriesBatch::gauge(self.labels.clone(), rows)], now_ms).bodies;
+        let kpi = self.state.kpi().clone();
+        let event = |body| {
+            *seq += 1;
+            Arc::new(Event { seq: *seq, time_ms: now_ms, subject: kpi.clone().into(), body })
+        };
+        bodies.into_iter().map(event).collect()
+    }
+}
+
+async fn history(dir: &Path, title: &str, series: usize, rows: i64, rows_a_flush: i64, step_ms: i64) {
+    let name = format!("history-{series}");
+    let store = open(dir, &name);
     let history = store.series_store();
+    let mut sources: Vec<Source> = (0..series).map(Source::new).collect();
     let (mut seq, mut applying, mut flushing, mut slowest) = (0, Duration::ZERO, Duration::ZERO, Duration::ZERO);
     for from in (0..rows).step_by(rows_a_flush as usize) {
-        let batch: Vec<_> = (0..series)
-            .map(|series| {
-                seq += 1;
-                event(seq, series, from, rows_a_flush)
-            })
-            .collect();
+        let times = || (from..(from + rows_a_flush).min(rows)).map(|i| FROM_MS + i * step_ms);
+        let batch: Vec<_> = sources.iter_mut().flat_map(|source| source.events(&mut seq, times())).collect();
         for events in batch.chunks(100) {
             let batch = StoredBatch { events: events.to_vec() };
             let start = Instant::now();
@@ -170,32 +232,37 @@ async fn history(dir: &Path, title: &str, series: usize, rows: i64, rows_a_flush
     println!("  apply + flush  {:>12.0} samples/s", samples / (applying + flushing).as_secs_f64());
     let size = history.size_bytes(&pass()).await.expect("a size") as f64;
     println!("  size           {:>12.1} bytes a sample, with rollups", size / samples);
-    queries(&*history, rows).await;
+    queries(&*history, "host:7", rows * step_ms).await;
+    queries(&*history, "", rows * step_ms).await;
     drop((history, store));
     let start = Instant::now();
-    let store = open(dir, &format!("history-{series}"));
+    let store = open(dir, &name);
     let cursor = store.series_store().cursor(&pass()).await.expect("a cursor");
     println!("  open again     {:>12.1?}, cursor {cursor}\n", start.elapsed());
 }
 
-async fn queries(history: &dyn SeriesStore, rows: i64) {
-    let from_ms = 1_767_225_600_000;
-    let (kpi, labels) = (KpiName::new("host.cpu").expect("legal"), Labels::parse("host:7").expect("legal"));
-    let query = SeriesQuery { kpi, labels, from_ms, to_ms: from_ms + rows * 1_000 };
+async fn queries(history: &dyn SeriesStore, labels: &str, length_ms: i64) {
+    let (kpi, labels) = (KpiName::new("host.cpu").expect("legal"), Labels::parse(labels).expect("legal"));
+    let title = if labels == Labels::none() { "all series" } else { "one series" };
+    let query = SeriesQuery { kpi, labels, from_ms: FROM_MS, to_ms: FROM_MS + length_ms };
     let start = Instant::now();
     history.samples(&pass(), &query, usize::MAX).await.expect("samples");
-    let raw = start.elapsed();
-    let start = Instant::now();
-    history.rollups(&pass(), &query, 600_000).await.expect("rollups");
-    println!("  one series     {raw:>12.1?} all samples, {:.1?} rolled up by ten minutes", start.elapsed());
+    print!("  {title:<15}{:>12.1?} all samples", start.elapsed());
+    for (name, step_ms) in [("a minute", 60_000), ("an hour", 3_600_000)] {
+        let start = Instant::now();
+        history.rollups(&pass(), &query, step_ms).await.expect("rollups");
+        print!(", {:.1?} rolled up by {name}", start.elapsed());
+    }
+    println!();
 }
 
 async fn snapshots(dir: &Path) {
     let snapshots = open(dir, "snapshots").snapshot_store();
-    for i in 0..10_000u64 {
+    let snapshot = |i: u64| {
         let kpi = KpiName::new(&format!("kpi.{i}")).expect("a legal name");
-        snapshots.put(&pass(), Snapshot { kpi, seq: i, state: vec![i as u8; 2_000] }).await.expect("a put");
-    }
+        Arc::new(Snapshot { kpi, seq: i, state: vec![i as u8; 2_000] })
+    };
+    snapshots.put_all(&pass(), (0..10_000).map(snapshot).collect()).await.expect("snapshots are put");
     let start = Instant::now();
     let count = snapshots.all(&pass()).await.expect("snapshots").len();
     println!("all {count} snapshots of 2,000 bytes in {:.1?}", start.elapsed());

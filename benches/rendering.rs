@@ -24,7 +24,7 @@ fn sample(i: usize, score: f32) -> Event {
         Features { robust_z: 1.0, residual_z: 1.0, volatility: 2.0, slope: 0.1, level: (i % 10) as f32 / 10.0 };
     let series = SeriesSamples {
         labels: Labels::none(),
-        samples: vec![sample],
+        samples: vec![sample].into(),
         late: Vec::new(),
         features: Some(features),
         status: SeriesStatus::Normal,

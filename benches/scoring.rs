@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use earcon_model::{KpiName, Labels, Sample, SeriesBatch, WorkspaceId};
-use earcon_streams::{Detector, DetectorName, KpiState, RobustForecast, StreamSettings, TailRank};
+use earcon_streams::{Detector, DetectorName, KpiState, SeasonReach, StreamSettings};
 
 const START: i64 = 1_767_225_600_000;
 const SERIES: usize = 10_000;
@@ -31,7 +31,7 @@ fn kpi(settings: StreamSettings) -> KpiState {
 /// One sample of each series, `round` seconds after the start.
 fn round_of_all(labels: &[Labels], signal: &mut Signal, round: i64) -> Vec<SeriesBatch> {
     let sample = |value| Sample { timestamp_ms: START + round * 1_000, value };
-    let rows = |signal: &mut Signal| signal.take(1).map(|value| (0, sample(value))).collect();
+    let rows = |signal: &mut Signal| signal.next().map(|value| (0, sample(value)));
     labels.iter().map(|labels| SeriesBatch::gauge(labels.clone(), rows(signal))).collect()
 }
 
@@ -49,7 +49,7 @@ fn push_all(detector: &mut impl Detector, signal: &mut Signal, at: &mut i64) {
     let settings = StreamSettings::default();
     for value in signal.take(1_000) {
         *at += 1_000;
-        black_box(detector.score(Sample { timestamp_ms: *at, value }, &settings));
+        black_box(detector.score(Sample { timestamp_ms: *at, value }, &settings, 1.0));
     }
 }
 
@@ -58,15 +58,10 @@ fn one_series(c: &mut Criterion) {
     group.throughput(Throughput::Elements(1_000));
     let mut signal = Signal(7);
 
-    let mut robust_forecast = RobustForecast::default();
+    let mut season_reach = SeasonReach::default();
     let mut at = START;
-    group.bench_function("robust-forecast-1, one series, 1000 samples", |b| {
-        b.iter(|| push_all(&mut robust_forecast, &mut signal, &mut at));
-    });
-    let mut tail_rank = TailRank::default();
-    let mut at = START;
-    group.bench_function("tail-rank-1, one series, 1000 samples", |b| {
-        b.iter(|| push_all(&mut tail_rank, &mut signal, &mut at));
+    group.bench_function("season-reach-1, one series, 1000 samples", |b| {
+        b.iter(|| push_all(&mut season_reach, &mut signal, &mut at));
     });
 
     let mut state = kpi(StreamSettings::default());
@@ -78,7 +73,7 @@ fn one_series(c: &mut Criterion) {
                     at += 1_000;
                     (0, Sample { timestamp_ms: at, value })
                 });
-                ([SeriesBatch::gauge(Labels::none(), rows.collect())], at)
+                ([SeriesBatch::gauge(Labels::none(), rows)], at)
             },
             |(batch, now)| black_box(state.push(&batch, now)),
             BatchSize::LargeInput,

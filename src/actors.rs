@@ -4,7 +4,7 @@
 //! ```text
 //! node root
 //!  └─ workspace supervisor ── publishes routes, restarts streams
-//!      ├─ KPI stream × K    scores
+//!      ├─ stream host × H   runs KPI streams, which score
 //!      ├─ log writer        assigns seq, commits groups, then acknowledges
 //!      ├─ hub               live broadcast and the state after the newest event
 //!      ├─ snapshotter       scoring state to the snapshot store
@@ -41,6 +41,7 @@ pub mod recovery;
 pub mod remote;
 pub mod retention;
 pub mod routes;
+pub mod snapshot_turns;
 pub mod snapshotter;
 pub mod stream;
 pub mod supervision;

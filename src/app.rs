@@ -25,6 +25,7 @@ use tokio::task::JoinHandle;
 
 pub use self::error::StartError;
 pub use self::overrides::Overrides;
+pub(crate) use self::settings::utc_offsets;
 pub use earcon_adapters_cql::Migrated;
 pub use earcon_adapters_embedded::doctor;
 

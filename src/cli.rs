@@ -81,8 +81,8 @@ struct DoctorArgs {
     /// Data directory [default: data]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Keep everything that is whole, record which events are missing, and begin a new epoch. Damaged
-    /// files are kept in `damaged` (of the database) and `log/WORKSPACE/damaged`
+    /// Keep everything that is whole, record which events are missing, and begin a new epoch.
+    /// Damaged files are kept in `damaged` (of the database) and `log/WORKSPACE/damaged`
     #[arg(long)]
     repair: bool,
 }

@@ -7,14 +7,20 @@
 //!
 //! Pure like the modules it evaluates: it imports `streams` and `model` and reads no files.
 
+mod baselines;
 mod constructed;
+mod events;
 pub mod metrics;
 pub mod nab;
 mod null_data;
 mod plot;
 mod run;
+mod traps;
 
+pub use baselines::Baseline;
 pub use constructed::{CONSTRUCTED_KINDS, ConstructedKind};
+pub use events::Events;
 pub use null_data::{NULL_KINDS, NullKind};
 pub use plot::plot;
 pub use run::{LabelledSeries, Run, run};
+pub use traps::{GATE_SEED, TRAP_KINDS, TrapKind};

@@ -29,7 +29,7 @@ pub fn by_kpi(samples: Vec<SourceSample>) -> Vec<KpiBatch> {
         });
         let series = &mut batches[at].series;
         let index = *indices.entry((at, labels.clone())).or_insert_with(|| {
-            series.push(SeriesBatch::gauge(labels, Vec::new()));
+            series.push(SeriesBatch::gauge(labels, None));
             series.len() - 1
         });
         series[index].rows.push((row, sample));

@@ -5,11 +5,11 @@
 //! the commit. That bounds each mailbox behind admission. If too many samples are in flight, the
 //! whole batch is refused.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::services::storage_health::{StorageHealth, StorageProblem};
 use crate::telemetry::{Metric, count, gauge, record};
@@ -119,71 +119,82 @@ impl Drop for Permit {
     }
 }
 
-/// A stream's part of a receipt. Dropping it unsent means that its samples were not committed.
-pub struct ReceiptPart {
-    sender: mpsc::UnboundedSender<Part>,
-    _permit: Arc<Permit>,
+/// A stream's part of a receipt. Clones are parts of the same receipt. Dropping a part unsent means
+/// that its samples were not committed.
+#[derive(Clone)]
+pub struct ReceiptPart(Arc<OpenReceipt>);
+
+/// A receipt that parts are added to. It is complete when the last part is gone: one counter for
+/// all streams of a batch, and one message to its sender.
+struct OpenReceipt {
+    sum: Mutex<Sum>,
+    sender: Option<oneshot::Sender<Sum>>,
+    permit: Option<Arc<Permit>>,
 }
 
-struct Part {
-    accepted: u64,
-    late: u64,
-    rejected: Vec<RejectedRow>,
-    seq: Seq,
-    rows: u64,
+/// The sum of the parts so far.
+#[derive(Default)]
+struct Sum {
+    receipt: Receipt,
+    /// Samples whose end is known.
+    answered: u64,
 }
 
 impl ReceiptPart {
     /// The samples are durable, the last of them in event `seq`.
     pub fn committed(self, seq: Seq, accepted: u32, late: u32, rejected: Vec<RejectedRow>) {
-        let rows = u64::from(accepted) + rejected.len() as u64;
-        let part = Part { accepted: accepted.into(), late: late.into(), rejected, seq, rows };
-        // The sender of the batch may have left; its samples are committed all the same.
-        let _sender_left = self.sender.send(part).is_err();
+        // A poisoned lock guards plain numbers.
+        let mut sum = self.0.sum.lock().unwrap_or_else(PoisonError::into_inner);
+        sum.answered += u64::from(accepted) + rejected.len() as u64;
+        sum.receipt.accepted += u64::from(accepted);
+        sum.receipt.late += u64::from(late);
+        sum.receipt.rejected.extend(rejected);
+        sum.receipt.seq = sum.receipt.seq.max(seq);
     }
 }
 
-/// Makes the parts of one receipt.
-pub(super) struct ReceiptParts {
-    sender: mpsc::UnboundedSender<Part>,
-    permit: Arc<Permit>,
-}
-
-impl ReceiptParts {
-    /// One more part.
-    pub(super) fn part(&self) -> ReceiptPart {
-        ReceiptPart { sender: self.sender.clone(), _permit: self.permit.clone() }
+impl Drop for OpenReceipt {
+    fn drop(&mut self) {
+        self.permit = None;
+        let sum = std::mem::take(self.sum.get_mut().unwrap_or_else(PoisonError::into_inner));
+        // The sender of the batch may have left; its samples are committed all the same.
+        let _sender_left = self.sender.take().is_some_and(|sender| sender.send(sum).is_err());
     }
 }
 
 /// A batch that waits for its commit: its samples are with their streams, in the order in which
 /// batches were sent.
 pub struct PendingIngest {
-    receipt: Receipt,
-    parts: mpsc::UnboundedReceiver<Part>,
+    /// Rows that were rejected before they reached a stream.
+    rejected: Vec<RejectedRow>,
+    sum: oneshot::Receiver<Sum>,
     samples: u64,
     arrival: Arrival,
     started: Instant,
 }
 
 impl PendingIngest {
-    /// A batch of so many samples that begins its way now. The receipt is complete once all parts
-    /// are gone.
-    pub(super) fn begin(permit: Arc<Permit>, arrival: Arrival, started: Instant) -> (Self, ReceiptParts) {
-        let (sender, parts) = mpsc::unbounded_channel();
+    /// A batch of so many samples that begins its way now, and the first part of its receipt.
+    pub(super) fn begin(permit: Arc<Permit>, arrival: Arrival, started: Instant) -> (Self, ReceiptPart) {
+        let (sender, sum) = oneshot::channel();
         let samples = permit.samples as u64;
-        (Self { receipt: Receipt::default(), parts, samples, arrival, started }, ReceiptParts { sender, permit })
+        let open = OpenReceipt { sum: Mutex::default(), sender: Some(sender), permit: Some(permit) };
+        (Self { rejected: Vec::new(), sum, samples, arrival, started }, ReceiptPart(Arc::new(open)))
     }
 
     /// Rejects all rows of a batch.
     pub(super) fn reject(&mut self, batch: &KpiBatch, error: &str) {
-        self.receipt.rejected.extend(batch.rows().map(|row| RejectedRow { row, error: error.to_owned() }));
+        self.rejected.extend(batch.rows().map(|row| RejectedRow { row, error: error.to_owned() }));
     }
 
     /// Waits for the commit.
     pub async fn receipt(self) -> Receipt {
-        let Self { mut receipt, parts, samples, arrival, started } = self;
-        receipt.collect(parts, samples).await;
+        let Self { rejected, sum, samples, arrival, started } = self;
+        // The sum comes with the end of the last part, whatever became of it.
+        let Sum { mut receipt, answered } = sum.await.unwrap_or_default();
+        receipt.failed = samples.saturating_sub(answered + rejected.len() as u64);
+        receipt.rejected.extend(rejected);
+        receipt.rejected.sort_by_key(|rejected| rejected.row);
         count(Metric::IngestSamples, receipt.accepted);
         if arrival == Arrival::Live {
             count(Metric::IngestLate, receipt.late);
@@ -191,21 +202,6 @@ impl PendingIngest {
         count(Metric::IngestRejected, receipt.rejected.len() as u64);
         record(Metric::IngestSeconds, started.elapsed());
         receipt
-    }
-}
-
-impl Receipt {
-    async fn collect(&mut self, mut parts: mpsc::UnboundedReceiver<Part>, samples: u64) {
-        let mut answered = self.rejected.len() as u64;
-        while let Some(part) = parts.recv().await {
-            answered += part.rows;
-            self.accepted += part.accepted;
-            self.late += part.late;
-            self.rejected.extend(part.rejected);
-            self.seq = self.seq.max(part.seq);
-        }
-        self.failed = samples.saturating_sub(answered);
-        self.rejected.sort_by_key(|rejected| rejected.row);
     }
 }
 
@@ -237,9 +233,8 @@ mod tests {
     #[tokio::test]
     async fn a_dropped_part_counts_as_failed() {
         let permit = Admission::new(10, StorageHealth::default()).admit(5).unwrap();
-        let (pending, parts) = PendingIngest::begin(permit, Arrival::Live, Instant::now());
-        let (kept, lost) = (parts.part(), parts.part());
-        drop(parts);
+        let (pending, kept) = PendingIngest::begin(permit, Arrival::Live, Instant::now());
+        let lost = kept.clone();
         kept.committed(7, 2, 1, vec![RejectedRow { row: 4, error: "bad".into() }]);
         drop(lost);
         let receipt = pending.receipt().await;

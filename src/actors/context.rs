@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::log_health::LogHealth;
+use super::snapshot_turns::SnapshotTurns;
 use super::supervision::RestartPolicy;
 use crate::incidents::IncidentSettings;
 use crate::services::mutes::MuteService;
@@ -53,6 +54,8 @@ pub struct Context {
     pub mutes: MuteService,
     /// Whether the storage of this node takes new samples.
     pub storage: StorageHealth,
+    /// Bounds the snapshots that are on their way.
+    pub snapshot_turns: SnapshotTurns,
     /// Failures that tests inject.
     pub faults: Faults,
 }

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::admission::{IngestError, PendingIngest, Receipt};
 use super::routes::Route;
+use super::stream::StreamBatches;
 use super::workspace::WorkspaceHandle;
 use earcon_model::{Arrival, KpiBatch};
 
@@ -48,11 +49,12 @@ pub async fn send(
     let Some(routes) = find_routes(workspace, &batches).await else {
         return Err(NotSent { error: IngestError::Unavailable, batches });
     };
-    let (mut pending, parts) = PendingIngest::begin(permit, arrival, started);
+    let (mut pending, part) = PendingIngest::begin(permit, arrival, started);
+    let mut running = StreamBatches::default();
     for (batch, route) in batches.into_iter().zip(routes) {
         match route {
-            // A stream that has just stopped drops the part; the receipt counts it as failed.
-            Some(Route::Running(stream)) => stream.ingest(batch.series, arrival, parts.part()),
+            // A stream that has just stopped drops its part; the receipt counts it as failed.
+            Some(Route::Running(stream)) => running.add(stream, batch.series),
             Some(Route::Restarting) => {
                 pending.reject(&batch, "the KPI's stream is restarting after a failure; send this row again");
             }
@@ -64,6 +66,7 @@ pub async fn send(
             None => pending.reject(&batch, "the workspace has as many KPIs as it may have"),
         }
     }
+    running.send(arrival, &part);
     Ok(pending)
 }
 

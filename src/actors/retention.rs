@@ -150,6 +150,7 @@ mod tests {
             transport: None,
             log_health: LogHealth::default(),
             storage: Default::default(),
+            snapshot_turns: Default::default(),
             faults: Faults::default(),
         }
     }

@@ -14,6 +14,7 @@ use crate::actors::context::{Context, Placement};
 use crate::actors::directory::Directory;
 use crate::actors::log_health::LogHealth;
 use crate::actors::node::{self, Node};
+use crate::actors::snapshot_turns::SnapshotTurns;
 use crate::config::Config;
 use crate::services::mutes::MuteService;
 use crate::services::storage_health::StorageHealth;
@@ -53,6 +54,7 @@ pub(super) async fn start(
         transport,
         log_health: LogHealth::default(),
         storage: StorageHealth::default(),
+        snapshot_turns: SnapshotTurns::default(),
         faults: overrides.faults,
     };
     let node = node::actor::start(context.clone()).await?;

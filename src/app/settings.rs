@@ -59,7 +59,7 @@ fn stream_settings(config: &Config, zone: &TimeZone) -> Result<Arc<StreamSetting
 }
 
 /// The UTC offsets of a time zone from 1970, the earliest time of a sample, to 2100.
-fn utc_offsets(zone: &TimeZone) -> UtcOffsets {
+pub(crate) fn utc_offsets(zone: &TimeZone) -> UtcOffsets {
     let (begin, end) = (Timestamp::UNIX_EPOCH, Timestamp::constant(4_102_444_800, 0));
     let offset_ms = |offset: jiff::tz::Offset| i64::from(offset.seconds()) * 1_000;
     let changes = zone.following(begin).take_while(|change| change.timestamp() < end);

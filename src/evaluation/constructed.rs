@@ -46,6 +46,7 @@ impl ConstructedKind {
             timestamps_ms: (0..values.len()).map(at).collect(),
             values,
             windows: windows.into_iter().map(|(first, last)| (at(first), at(last))).collect(),
+            labelled: true,
         }
     }
 }

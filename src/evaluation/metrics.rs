@@ -18,7 +18,7 @@ pub struct Agreement {
 }
 
 impl Agreement {
-    fn from_precision_recall(precision: f64, recall: f64) -> Self {
+    pub(super) fn from_precision_recall(precision: f64, recall: f64) -> Self {
         let sum = precision + recall;
         Self { precision, recall, f1: if sum > 0.0 { 2.0 * precision * recall / sum } else { 0.0 } }
     }
@@ -164,6 +164,7 @@ mod tests {
             timestamps_ms: (0..10).map(|i| i * 60_000).collect(),
             values: vec![0.0; 10],
             windows: vec![(120_000, 300_000), (480_000, 540_000)],
+            labelled: true,
         };
         let mut run = Run { scores: vec![0.1; 10], alerts: vec![0.0; 10], ..Run::default() };
         run.episodes = vec![(0, 0), (4, 6)];

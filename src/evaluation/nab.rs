@@ -214,6 +214,7 @@ mod tests {
             timestamps_ms: (0..40).map(|i| i * 60_000).collect(),
             values: vec![0.0; 40],
             windows: windows.iter().map(|(from, to)| (from * 60_000, to * 60_000)).collect(),
+            labelled: true,
         }
     }
 

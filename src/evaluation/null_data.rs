@@ -51,6 +51,7 @@ impl NullKind {
             timestamps_ms: (0..samples as i64).map(|i| START_MS + i * INTERVAL_MS).collect(),
             values: (0..samples).map(|i| (self.course)(&mut dice, i)).collect(),
             windows: Vec::new(),
+            labelled: true,
         }
     }
 }
@@ -82,7 +83,7 @@ impl Dice {
     }
 
     /// Poisson-distributed (Knuth).
-    fn count(&mut self, mean: f64) -> f64 {
+    pub(super) fn count(&mut self, mean: f64) -> f64 {
         let (mut product, mut n) = (self.uniform(), 0);
         while product > (-mean).exp() {
             product *= self.uniform();
@@ -92,7 +93,7 @@ impl Dice {
     }
 
     /// The next of a first-order autoregressive sequence.
-    fn follow(&mut self, memory: f64) -> f64 {
+    pub(super) fn follow(&mut self, memory: f64) -> f64 {
         self.last = memory * self.last + self.normal();
         self.last
     }

@@ -94,6 +94,7 @@ mod tests {
             timestamps_ms: (0..5_000).collect(),
             values: (0..5_000).map(|i| f64::from(i % 7)).collect(),
             windows: vec![(100, 200), (3_000, 3_100)],
+            labelled: true,
         };
         let mut run = Run { scores: vec![0.0; 5_000], alerts: vec![0.0; 5_000], ..Run::default() };
         (run.alerts[150], run.alerts[4_000]) = (0.9, 0.6);

@@ -39,12 +39,14 @@ fn write(text: &mut String, anomaly: &Anomaly) -> std::fmt::Result {
     write!(text, " ({} anomalous {plural}).", grouped(anomaly.samples))
 }
 
-/// The reason in words. The direction compares the value with the forecast only. It does not say
-/// which way the value moves, or whether the volatility is high or low.
+/// The reason in words. "Above" and "below" compare the value at the peak with the range that the
+/// sentence names, so they cannot contradict it.
 fn finding(anomaly: &Anomaly) -> &'static str {
     match anomaly.reason {
-        Feature::Volatility => "has an unusual volatility",
-        Feature::Slope => "changes unusually fast",
+        Feature::Volatility => "repeats the same value",
+        Feature::Slope if anomaly.peak_value > anomaly.peak_upper => "stays above the expected range",
+        Feature::Slope if anomaly.peak_value < anomaly.peak_lower => "stays below the expected range",
+        Feature::Slope => "stays at an unusual distance from its forecast",
         Feature::RobustZ | Feature::ResidualZ if anomaly.peak_value > anomaly.peak_upper => {
             "is above the expected range"
         }
@@ -180,7 +182,12 @@ mod tests {
         starts(&inside, "checkout.revenue is below its forecast: 95");
         let by_median = Anomaly { reason: Feature::RobustZ, ..inside };
         starts(&by_median, "checkout.revenue is at an unusual distance from its recent median: 95");
-        starts(&Anomaly { reason: Feature::Slope, ..by_median }, "checkout.revenue changes unusually fast: 95");
+        let higher = Anomaly { reason: Feature::Slope, peak_value: 120.0, ..anomaly() };
+        starts(&higher, "checkout.revenue stays above the expected range: 120");
+        starts(
+            &Anomaly { reason: Feature::Slope, ..by_median },
+            "checkout.revenue stays at an unusual distance from its forecast: 95",
+        );
     }
 
     #[test]
@@ -190,7 +197,7 @@ mod tests {
             Anomaly { rank: None, peak_expected: nan, peak_lower: nan, peak_upper: nan, samples: 1, ..anomaly() };
         assert_eq!(
             sentence(&Anomaly { closed_at_ms: Some(1_767_225_700_000), reason: Feature::Volatility, ..bare }),
-            "checkout.revenue has an unusual volatility: 12.5; since 2026-01-01 00:00:00 UTC, over at 2026-01-01 \
+            "checkout.revenue repeats the same value: 12.5; since 2026-01-01 00:00:00 UTC, over at 2026-01-01 \
              00:01:40 UTC (1 anomalous sample)."
         );
         let odd = Anomaly { opened_at_ms: i64::MAX, rank: Some(Rank { reached: 2, of: 40_000 }), ..anomaly() };

@@ -50,7 +50,7 @@ fn cut(series: &SeriesSamples, at: usize) -> (SeriesSamples, SeriesSamples) {
     let at = at - starts(series);
     after.counter = series.counter.map(|counter| CounterSamples { start: None, late: 0, ..counter });
     let scored = at.min(series.samples.len());
-    after.samples = before.samples.split_off(scored);
+    after.samples = before.samples.drain(scored..).collect();
     after.late = before.late.split_off(at - scored);
     (before, after)
 }

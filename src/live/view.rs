@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use earcon_model::{
     Anomaly, AnomalyEvent, AnomalyId, Event, EventBody, Features, Incident, IncidentEvent, IncidentId, KpiEvent,
-    KpiName, Labels, ScoredSample, Seq, SeriesEvent, SeriesSamples, SeriesStatus,
+    KpiName, Labels, ScoredSample, Seq, SeriesEvent, SeriesSamples, SeriesStatus, SeriesTable,
 };
 
 /// Whether a KPI's actor runs.
@@ -27,8 +27,8 @@ pub struct KpiView {
     pub kpi: KpiName,
     /// Whether it runs.
     pub run: KpiRun,
-    /// Its series by labels.
-    pub series: BTreeMap<Labels, SeriesView>,
+    /// Its series.
+    pub series: SeriesTable<SeriesView>,
 }
 
 /// One series: its newest sample, its score and its open anomaly.
@@ -99,8 +99,8 @@ impl LiveView {
     pub fn open_anomaly(&self, id: AnomalyId) -> Option<&Anomaly> {
         self.kpis
             .values()
-            .flat_map(|kpi| kpi.series.values())
-            .filter_map(|series| series.anomaly.as_deref())
+            .flat_map(|kpi| kpi.series.iter())
+            .filter_map(|(_, series)| series.anomaly.as_deref())
             .find(|anomaly| anomaly.id == id)
     }
 
@@ -110,12 +110,13 @@ impl LiveView {
         if let EventBody::Incident(happened) = &event.body {
             self.apply_incident(happened);
         } else if let Some(kpi) = event.kpi() {
-            if !self.kpis.contains_key(kpi) {
-                let view = KpiView { kpi: kpi.clone(), run: KpiRun::Running, series: BTreeMap::new() };
-                self.kpis.insert(kpi.clone(), Arc::new(view));
-            }
-            if let Some(view) = self.kpis.get_mut(kpi) {
-                Arc::make_mut(view).apply(&event.body);
+            match self.kpis.get_mut(kpi) {
+                Some(view) => Arc::make_mut(view).apply(&event.body),
+                None => {
+                    let mut view = KpiView { kpi: kpi.clone(), run: KpiRun::Running, series: SeriesTable::default() };
+                    view.apply(&event.body);
+                    self.kpis.insert(kpi.clone(), Arc::new(view));
+                }
             }
         }
     }
@@ -206,10 +207,7 @@ impl KpiView {
     }
 
     fn series_mut(&mut self, labels: &Labels) -> &mut SeriesView {
-        if !self.series.contains_key(labels) {
-            self.series.insert(labels.clone(), SeriesView::empty());
-        }
-        self.series.get_mut(labels).expect("the series was inserted just above")
+        self.series.get_or_insert_with(labels, SeriesView::empty)
     }
 }
 
@@ -235,7 +233,7 @@ mod tests {
             ScoredSample { timestamp_ms: seq as i64, value, score: Some(0.1), expected: 1.0, lower: 0.0, upper: 2.0 };
         let series = SeriesSamples {
             labels: Labels::none(),
-            samples: vec![sample],
+            samples: vec![sample].into(),
             late: vec![],
             features: None,
             status: SeriesStatus::Normal,
@@ -250,7 +248,7 @@ mod tests {
         view.apply(&samples(1, 1.0));
         let before = view.kpis();
         view.apply(&samples(2, 2.0));
-        let value = |kpis: &[Arc<KpiView>]| kpis[0].series[&Labels::none()].last.unwrap().value;
+        let value = |kpis: &[Arc<KpiView>]| kpis[0].series.get(&Labels::none()).unwrap().last.unwrap().value;
         assert_eq!(value(&before), 1.0);
         assert_eq!(value(&view.kpis()), 2.0);
         assert_eq!(view.seq(), 2);

@@ -6,6 +6,8 @@ pub mod explanation;
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use super::local_time::LocalTimes;
 use super::mutes::MuteService;
 use crate::actors::hub::Hub;
@@ -34,7 +36,11 @@ pub struct AnomalyService {
     mutes: MuteService,
     local_times: LocalTimes,
     clock: Arc<dyn Clock>,
+    drawing: Arc<Semaphore>,
 }
+
+/// Charts that are drawn at once. Each takes a processor, and some megabytes for its pixels.
+const DRAWN_AT_ONCE: usize = 2;
 
 impl AnomalyService {
     /// Reads from these.
@@ -44,7 +50,7 @@ impl AnomalyService {
         local_times: LocalTimes,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { history, mutes, local_times, clock }
+        Self { history, mutes, local_times, clock, drawing: Arc::new(Semaphore::new(DRAWN_AT_ONCE)) }
     }
 
     /// One anomaly; `None` if there is none with this identifier. Open anomalies are in the live

@@ -7,6 +7,17 @@
 /// log₁₀ of 2, to convert [`log2`] into decades.
 pub(super) const LOG10_OF_2: f64 = std::f64::consts::LOG10_2;
 
+/// 1/k! for k from 0 to 10.
+const INVERSE_FACTORIALS: [f64; 11] = {
+    let mut factors = [1.0; 11];
+    let mut k = 1;
+    while k < factors.len() {
+        factors[k] = factors[k - 1] / k as f64;
+        k += 1;
+    }
+    factors
+};
+
 /// Logarithm of base 2 of a positive, normal number, to about 1e-9.
 ///
 /// Splits off the exponent and brings the mantissa into [√½, √2). Then sums the artanh series ln m
@@ -35,12 +46,8 @@ pub(super) fn exp2_neg(x: f64) -> f64 {
     }
     let whole = x as u32;
     let rest = -(x - f64::from(whole)) * std::f64::consts::LN_2;
-    let mut term = 1.0;
-    let mut sum = 1.0;
-    for k in 1..=10 {
-        term *= rest / f64::from(k);
-        sum += term;
-    }
+    // The series of the exponential function, innermost term first.
+    let sum = INVERSE_FACTORIALS.iter().rev().fold(0.0, |sum, factor| sum * rest + factor);
     sum * f64::from_bits((1023 - u64::from(whole)) << 52)
 }
 

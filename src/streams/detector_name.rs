@@ -3,22 +3,19 @@
 /// The name of a detector, version included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DetectorName {
-    /// [`RobustForecast`](crate::RobustForecast).
-    RobustForecast,
-    /// [`TailRank`](crate::TailRank).
+    /// [`SeasonReach`](crate::SeasonReach).
     #[default]
-    TailRank,
+    SeasonReach,
 }
 
 impl DetectorName {
     /// All detectors.
-    pub const ALL: [Self; 2] = [Self::TailRank, Self::RobustForecast];
+    pub const ALL: [Self; 1] = [Self::SeasonReach];
 
     /// The name in configuration, anomalies and snapshots.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::RobustForecast => "robust-forecast-1",
-            Self::TailRank => "tail-rank-1",
+            Self::SeasonReach => "season-reach-1",
         }
     }
 

@@ -118,24 +118,28 @@ mod tests {
     fn entry_changes_its_options_and_the_label_only() {
         let base = StreamOptions { max_series: 7, sensitivity: 0.5, warm_up: 99, ..StreamOptions::default() };
         let base = StreamSettings::try_from(base).unwrap();
-        let settings = base.with_entry(&entry("tail-rank-1", &[("sensitivity", 2.0), ("calm_samples", 5.0)])).unwrap();
-        let usual = StreamOptions::for_detector(DetectorName::TailRank);
-        assert_eq!((settings.detector, settings.sensitivity, settings.calm_samples), (DetectorName::TailRank, 2.0, 5));
+        let settings =
+            base.with_entry(&entry("season-reach-1", &[("sensitivity", 2.0), ("calm_samples", 5.0)])).unwrap();
+        let usual = StreamOptions::for_detector(DetectorName::SeasonReach);
+        assert_eq!(
+            (settings.detector, settings.sensitivity, settings.calm_samples),
+            (DetectorName::SeasonReach, 2.0, 5)
+        );
         assert_eq!((settings.max_series, settings.close_score), (7, usual.close_score));
         assert_eq!(settings.warm_up, usual.warm_up, "not the configured value of another detector");
-        assert_eq!(settings.label(), "tail-rank-1/calm@3");
+        assert_eq!(settings.label(), "season-reach-1/calm@3");
         assert_eq!(base.label(), base.detector.as_str());
     }
 
     #[test]
     fn every_problem_of_an_entry_is_named_at_once() {
         let bad = [("sensitivity", 9.0), ("calm_samples", 1.5), ("warm_up", f64::NAN), ("colour", 1.0)];
-        let bad = DetectorEntry { name: "Default".into(), ..entry("tail-rank-1", &bad) };
+        let bad = DetectorEntry { name: "Default".into(), ..entry("season-reach-1", &bad) };
         let problems = StreamSettings::default().with_entry(&bad).unwrap_err();
         let mut keys: Vec<_> = problems.iter().map(|problem| problem.key.as_str()).collect();
         keys.sort_unstable();
         assert_eq!(keys, ["calm_samples", "colour", "name", "sensitivity", "warm_up"]);
         let unknown = StreamSettings::default().with_entry(&entry("oracle-1", &[])).unwrap_err();
-        assert!(unknown[0].rule.contains("tail-rank-1"), "{unknown:?}");
+        assert!(unknown[0].rule.contains("season-reach-1"), "{unknown:?}");
     }
 }

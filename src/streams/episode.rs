@@ -166,7 +166,8 @@ mod tests {
         let (workspace, kpi, labels) = (WorkspaceId::new("w").unwrap(), KpiName::new("k").unwrap(), Labels::none());
         let owner = Owner { workspace: &workspace, kpi: &kpi, labels: &labels, detector: "d-1" };
         // Fifteen calm samples end an episode with these settings.
-        let options = StreamOptions::for_detector(DetectorName::RobustForecast);
+        let usual = StreamOptions::for_detector(DetectorName::default());
+        let options = StreamOptions { close_score: 0.25, calm_samples: 15, ..usual };
         let settings = StreamSettings::try_from(options).unwrap();
         let mut episode = Episode::default();
         let mut bodies = Vec::new();

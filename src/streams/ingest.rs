@@ -5,8 +5,8 @@ use super::counter::CounterState;
 use super::kpi_state::{KpiState, Pushed};
 use super::series::{KpiContext, Presence, Series};
 use earcon_model::{
-    AnomalyEvent, Arrival, CounterSamples, EventBody, Reading, Sample, SeriesBatch, SeriesEvent, SeriesSamples,
-    SeriesStatus,
+    AnomalyEvent, Arrival, CounterSamples, EventBody, Reading, Sample, ScoredSamples, SeriesBatch, SeriesEvent,
+    SeriesSamples, SeriesStatus,
 };
 
 /// The samples of a push on their way through the series.
@@ -25,9 +25,9 @@ struct Collected {
 impl KpiState {
     pub(super) fn ingest(&mut self, batches: &[SeriesBatch], context: ArrivalContext) -> Pushed {
         let mut pushed = Pushed::default();
-        let mut collected = Collected::default();
+        let mut collected = Collected::for_series(batches.len());
         for batch in batches {
-            let mut position = self.index.get(&batch.labels).copied();
+            let mut position = self.index.find_numbered(&batch.labels);
             for &(row, sample) in &batch.rows {
                 let admitted = self.check_sample(sample, batch.reading, context.now_ms).and_then(|()| match position {
                     Some(position) => Ok(position),
@@ -139,8 +139,8 @@ impl KpiState {
     }
 
     pub(super) fn replay_samples(&mut self, logged: &SeriesSamples, context: ArrivalContext) {
-        let position = match self.index.get(&logged.labels) {
-            Some(position) => *position,
+        let position = match self.index.find(&logged.labels) {
+            Some(position) => position,
             None => match self.add_series(&logged.labels, SeriesLimit::Replay) {
                 Ok(position) => position,
                 Err(_) => return,
@@ -183,6 +183,10 @@ impl KpiState {
 }
 
 impl Collected {
+    fn for_series(count: usize) -> Self {
+        Self { samples: Vec::with_capacity(count), positions: Vec::with_capacity(count), ..Self::default() }
+    }
+
     /// The entry of a series. Starts a new one for the first sample and after a change of the
     /// reading.
     fn entry(&mut self, position: u32, series: &mut Series, batch: &SeriesBatch) -> &mut SeriesSamples {
@@ -191,7 +195,7 @@ impl Collected {
         let at = fits.unwrap_or_else(|| {
             self.samples.push(SeriesSamples {
                 labels: series.labels.clone(),
-                samples: Vec::with_capacity(batch.rows.len()),
+                samples: ScoredSamples::with_capacity(batch.rows.len()),
                 late: Vec::new(),
                 features: None,
                 status: SeriesStatus::Normal,

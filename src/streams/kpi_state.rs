@@ -1,10 +1,9 @@
-//! All series of one KPI, and the decisions that a stream actor makes about them.
+//! All series of one KPI, and the decisions that a stream makes about them.
 //!
 //! Live and replayed state are equal. [`KpiState::push`] at `now_ms` gives events;
 //! [`KpiState::replay`] of these events (with `time_ms` = `now_ms`) gives the same state, to the
 //! bit.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::arrival::{ArrivalContext, SeriesLimit};
@@ -15,7 +14,7 @@ use super::settings::StreamSettings;
 use super::shadow_state::Shadow;
 use earcon_model::{
     Acknowledgement, AnomalyEvent, AnomalyId, Arrival, DetectorEvent, DetectorRef, Event, EventBody, Feedback, KpiName,
-    Labels, Reading, Sample, SeriesBatch, SeriesEvent, WorkspaceId,
+    Labels, Reading, Sample, SeriesBatch, SeriesEvent, SeriesTable, WorkspaceId,
 };
 
 /// Why a row was rejected. The text is fit to show to the sender.
@@ -79,9 +78,8 @@ pub struct KpiState {
     /// In order of first appearance.
     #[expect(clippy::vec_box, reason = "growing moves pointers, not two kilobytes a series")]
     pub(super) series: Vec<Box<Series>>,
-    /// Ordered rather than hashed: senders choose the labels, and an unseeded hash invites
-    /// collisions.
-    pub(super) index: BTreeMap<Labels, u32>,
+    /// The same series by labels. The number of a series is its position in `series`.
+    pub(super) index: SeriesTable<()>,
     /// No series stalls before this time.
     pub(super) next_stall_ms: Option<i64>,
 }
@@ -97,7 +95,7 @@ impl KpiState {
             live: DetectorRef::Configured,
             shadow: None,
             series: Vec::new(),
-            index: BTreeMap::new(),
+            index: SeriesTable::default(),
             next_stall_ms: None,
         }
     }
@@ -147,7 +145,7 @@ impl KpiState {
     /// Records feedback on an anomaly of the series with these labels, open or not. Returns the new
     /// factor of the configured sensitivity; 1 if there is no such series.
     pub fn record_feedback(&mut self, id: AnomalyId, labels: &Labels, feedback: &Feedback) -> f32 {
-        let position = self.index.get(labels).copied();
+        let position = self.index.find(labels);
         position.map_or(1.0, |position| self.series[position as usize].record_feedback(id, feedback))
     }
 
@@ -179,14 +177,14 @@ impl KpiState {
                 all.iter().for_each(|one| self.replay_samples(one, context));
             }
             SeriesEvent::Stalled { labels, .. } => {
-                if let Some(position) = self.index.get(labels) {
-                    self.series[*position as usize].presence = Presence::Stalled;
+                if let Some(position) = self.index.find(labels) {
+                    self.series[position as usize].presence = Presence::Stalled;
                 }
             }
             SeriesEvent::Ended { labels, timestamp_ms } => {
-                if let Some(position) = self.index.get(labels) {
+                if let Some(position) = self.index.find(labels) {
                     // The closed episode has an event of its own.
-                    let _closed = self.series[*position as usize].end(*timestamp_ms);
+                    let _closed = self.series[position as usize].end(*timestamp_ms);
                 }
             }
             // It follows from the samples.
@@ -262,7 +260,7 @@ impl KpiState {
         }
         let position = self.series.len() as u32;
         self.series.push(Box::new(Series::new(labels.clone(), self.shared())));
-        self.index.insert(labels.clone(), position);
+        self.index.push_numbered(labels.clone(), ());
         Ok(position)
     }
 

@@ -1,6 +1,6 @@
 //! Pure KPI scoring: samples in; scores, episodes and stalls out.
 //!
-//! [`KpiState`] holds all series of one KPI. A stream actor calls it. Each series has a
+//! [`KpiState`] holds all series of one KPI. A stream calls it. Each series has a
 //! [`Detector`], an episode with hysteresis, and a cadence from which stalls are detected.
 //!
 //! The result depends only on the samples and on the wall time that the caller passes in:
@@ -22,8 +22,8 @@
 //! | first of its series | accepted; the series warms up; no stall before its fifth sample |
 //! | after a gap | scored; nothing is interpolated, the trend is not continued |
 //! | beyond ±1e300 | scored as ±1e300, stored unchanged |
-//! | leaving a constant series | the longer the series was constant, the higher the surprise |
-//! | million-fold change of unit | one anomaly; the forecast follows within a dozen samples |
+//! | leaving a constant series | an alert after 500 samples; sooner if the level halves |
+//! | change of unit | one anomaly; the new level is accepted after 6 to 120 samples |
 //! | of a counter | its increase per second is scored and stored, see below |
 //! | of a series that has ended | accepted without an own event; it may stall again |
 //! | of history ([`KpiState::backfill`]) | scored and stored; changes no episode and no stall |
@@ -53,7 +53,6 @@ mod episode;
 mod feedback;
 mod ingest;
 mod kpi_state;
-mod season;
 mod series;
 mod settings;
 mod shadow;
@@ -61,11 +60,9 @@ mod shadow_state;
 mod snapshot;
 mod stored;
 pub mod surprise;
-mod tail;
 mod training;
-mod window;
 
-pub use detector::{Detector, RobustForecast, Score, TailRank};
+pub use detector::{Detector, Score, SeasonReach};
 pub use detector_name::DetectorName;
 pub use entry::EntryProblem;
 pub use kpi_state::{KpiState, Pushed, Rejection};

@@ -8,7 +8,6 @@ use super::episode::{Episode, Owner};
 use super::feedback::FeedbackMemory;
 use super::settings::StreamSettings;
 use super::stored::Stored;
-use super::surprise::rescored;
 use earcon_model::{
     Anomaly, AnomalyEvent, AnomalyId, Arrival, Features, Feedback, KpiName, Labels, Reading, Sample, ScoredSample,
     SeriesStatus, WorkspaceId,
@@ -136,10 +135,8 @@ impl Series {
         arrival: Arrival,
         shared: KpiContext<'_>,
     ) -> (ScoredSample, Option<AnomalyEvent>) {
-        let mut score = self.detector.score(sample, shared.settings);
-        if let Some(score) = &mut score {
-            score.value = rescored(score.value, self.feedback.factor(sample.timestamp_ms));
-        }
+        let sensitivity = shared.settings.sensitivity * self.feedback.factor(sample.timestamp_ms);
+        let score = self.detector.score(sample, shared.settings, sensitivity);
         let scored = scored(sample, score.as_ref());
         self.last = Some(scored);
         self.features = score.map(|score| score.features);

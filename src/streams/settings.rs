@@ -41,11 +41,9 @@ pub struct StreamOptions {
 impl StreamOptions {
     /// The defaults of a detector. Its scores determine how episodes end.
     pub fn for_detector(detector: DetectorName) -> Self {
-        // During a long event, tail ranks are high for single samples only. It ends after a long
-        // calm.
+        // During a long event, some values are ordinary. It ends after a long calm.
         let (close_score, calm_samples) = match detector {
-            DetectorName::RobustForecast => (0.25, 15),
-            DetectorName::TailRank => (0.499, 64),
+            DetectorName::SeasonReach => (0.499, 64),
         };
         Self {
             detector,

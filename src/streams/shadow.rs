@@ -13,7 +13,6 @@ use super::episode::Owner;
 use super::kpi_state::KpiState;
 use super::settings::StreamSettings;
 use super::shadow_state::{Shadow, ShadowSeries};
-use super::surprise::rescored;
 use earcon_model::{
     AnomalyEvent, Arrival, DetectorRef, DetectorSlots, EventBody, Labels, Reading, Sample, SeriesEvent, SeriesSamples,
 };
@@ -111,7 +110,7 @@ impl KpiState {
                     all.iter().for_each(|one| self.observe_samples(one, Arrival::Backfill, &mut observed));
                 }
                 EventBody::Series(SeriesEvent::Ended { labels, timestamp_ms }) => {
-                    let position = self.index.get(labels).copied();
+                    let position = self.index.find(labels);
                     if let (Some(position), Some(shadow)) = (position, &mut self.shadow)
                         && let Some(Some(series)) = shadow.series.get_mut(position as usize)
                     {
@@ -127,7 +126,7 @@ impl KpiState {
     }
 
     fn observe_samples(&mut self, logged: &SeriesSamples, arrival: Arrival, observed: &mut Observed) {
-        let (Some(shadow), Some(position)) = (&mut self.shadow, self.index.get(&logged.labels).copied()) else {
+        let (Some(shadow), Some(position)) = (&mut self.shadow, self.index.find(&logged.labels)) else {
             return;
         };
         if logged.samples.is_empty() && logged.counter.is_none_or(|counter| counter.start.is_none()) {
@@ -148,13 +147,10 @@ impl KpiState {
             Owner { workspace: &self.workspace, kpi: &self.kpi, labels: &logged.labels, detector: settings.label() };
         for scored in &logged.samples {
             let (timestamp_ms, value) = (scored.timestamp_ms, scored.value);
-            let mut score = series.detector.score(Sample { timestamp_ms, value }, settings);
-            if let Some(score) = &mut score {
-                // Feedback applies to every detector of the series; otherwise the two could not be
-                // compared.
-                let factor = self.series[position as usize].feedback.factor(timestamp_ms);
-                score.value = rescored(score.value, factor);
-            }
+            // Feedback applies to every detector of the series; otherwise the two could not be
+            // compared.
+            let sensitivity = settings.sensitivity * self.series[position as usize].feedback.factor(timestamp_ms);
+            let score = series.detector.score(Sample { timestamp_ms, value }, settings, sensitivity);
             if arrival == Arrival::Backfill {
                 continue;
             }

@@ -90,10 +90,10 @@ impl KpiState {
         let understood = self.set_detectors(&detectors).is_ok();
         let same_detector = understood && version == self.settings.detector.as_str().as_bytes();
         let count = u32::read(&mut from)?;
-        for position in 0..count {
+        for _ in 0..count {
             let shared = KpiContext { workspace: &self.workspace, kpi: &self.kpi, settings: &self.settings };
             let series = read_series(&mut from, same_detector, shared)?;
-            self.index.insert(series.labels.clone(), position);
+            self.index.push_numbered(series.labels.clone(), ());
             self.series.push(Box::new(series));
         }
         match &mut self.shadow {
@@ -235,7 +235,7 @@ mod tests {
     fn rows(values: impl IntoIterator<Item = f64>, from: i64) -> [SeriesBatch; 1] {
         let rows = values.into_iter().enumerate();
         let sample = |i: usize, value| Sample { timestamp_ms: START + (from + i as i64) * 1_000, value };
-        [SeriesBatch::gauge(Labels::none(), rows.map(|(i, value)| (i as u32, sample(i, value))).collect())]
+        [SeriesBatch::gauge(Labels::none(), rows.map(|(i, value)| (i as u32, sample(i, value))))]
     }
 
     /// A KPI with one series that has just opened an anomaly and then fallen silent.
@@ -253,7 +253,7 @@ mod tests {
     fn snapshot_of_another_detector(state: &KpiState) -> Vec<u8> {
         let mut out = Vec::new();
         FORMAT.put(&mut out);
-        put_chunk(b"robust-forecast-0", &mut out);
+        put_chunk(b"another-0", &mut out);
         put_chunk(&postcard::to_stdvec(&state.detectors()).unwrap(), &mut out);
         1u32.put(&mut out);
         let series = &state.series[0];

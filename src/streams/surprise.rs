@@ -18,9 +18,17 @@ fn surprise_of(score: f32) -> f64 {
     (-log2(left)).max(0.0).sqrt()
 }
 
-/// The score under `factor` times the sensitivity.
-pub(super) fn rescored(score: f32, factor: f64) -> f32 {
-    if factor == 1.0 || score == 0.0 { score } else { score_of(surprise_of(score) * factor) }
+/// The surprise that reaches a score.
+pub(super) fn alert_at(open_score: f32) -> f64 {
+    // The default needs no logarithm.
+    if open_score == 0.5 { 1.0 } else { surprise_of(open_score) }
+}
+
+/// The score of a surprise, which reaches `open_score` if, and only if, the value is `outside` of
+/// its band.
+pub(super) fn score_within(surprise: f64, outside: bool, open_score: f32) -> f32 {
+    let score = score_of(surprise);
+    if outside { score.max(open_score) } else { score.min(open_score.next_down()) }
 }
 
 /// Whether the peak of an episode has clearly grown since its score was `reported`.
@@ -33,10 +41,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn half_the_sensitivity_needs_twice_the_surprise() {
-        assert_eq!(rescored(0.3, 1.0), 0.3);
-        assert!((rescored(0.5, 0.5) - score_of(0.5)).abs() < 1e-6 && (rescored(score_of(2.0), 0.5) - 0.5).abs() < 1e-6);
-        assert!(rescored(1.0, 0.5) > 0.98, "the highest score stays an alert");
+    fn only_values_outside_of_the_band_reach_the_score_of_an_alert() {
+        assert_eq!(alert_at(0.5), 1.0);
+        assert!((alert_at(score_of(1.7)) - 1.7).abs() < 1e-6);
+        assert_eq!([0.2, 1.7].map(|surprise| score_within(surprise, true, 0.5)), [0.5, score_of(1.7)]);
+        assert!(score_within(1.7, false, 0.5) < 0.5 && score_within(0.2, false, 0.5) == score_of(0.2));
     }
 
     #[test]

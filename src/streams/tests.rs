@@ -1,13 +1,15 @@
 //! Behaviour of the whole of `streams`, seen from the outside.
 
+mod bands;
 mod counters;
 mod edges;
 mod ends;
+mod faults;
 mod findings;
 mod invariants;
 mod lifecycle_props;
 mod null_data;
+mod season_reach;
 mod shadows;
 mod signals;
 mod stalls;
-mod tail_rank;

@@ -43,7 +43,7 @@ impl KpiState {
         }
         let mut imported = 0;
         for one in trained {
-            let Some(position) = self.index.get(&one.labels).copied() else { continue };
+            let Some(position) = self.index.find(&one.labels) else { continue };
             let series = &mut self.series[position as usize];
             if one.last_timestamp_ms > series.cadence.last_timestamp_ms() {
                 continue;

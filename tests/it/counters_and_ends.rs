@@ -18,7 +18,7 @@ const POISON: f64 = 666.0;
 
 fn totals(rows: &[(i64, f64)]) -> SeriesBatch {
     let sample = |(second, value): &(i64, f64)| Sample { timestamp_ms: START + second * 1_000, value: *value };
-    let rows = (0..).zip(rows.iter().map(sample)).collect();
+    let rows = (0..).zip(rows.iter().map(sample));
     SeriesBatch { reading: Reading::Counter, ..SeriesBatch::gauge(Labels::none(), rows) }
 }
 
@@ -79,7 +79,7 @@ async fn ended_series_is_shown_as_ended_and_raises_no_stall() {
     let filter = json!({"kpis": ["pod"]});
     socket.send(json!({"type": "subscribe", "since": "live", "filter": filter})).await;
     socket.until("subscribed").await;
-    let end = SeriesBatch { ended_at_ms: Some(START + 60_000), ..SeriesBatch::gauge(Labels::none(), Vec::new()) };
+    let end = SeriesBatch { ended_at_ms: Some(START + 60_000), ..SeriesBatch::gauge(Labels::none(), None) };
     // The series may have stalled by now. The end is recorded in either case.
     let receipt = server.take("pod", end.clone()).await;
     assert_eq!((receipt.accepted, receipt.failed), (0, 0));

@@ -1,5 +1,6 @@
 //! `earcon evaluate`: its output and its errors.
 
+mod held_out;
 mod numenta_corpus;
 
 use std::path::{Path, PathBuf};
@@ -38,6 +39,8 @@ fn labelled_file_is_scored_and_plotted() {
     let (file, plots) = (file.to_str().unwrap(), plots.to_str().unwrap());
     let found = json(&["csv", file, "--json", "--plots", plots]);
     assert_eq!(found["quality"]["rows"], 1_000);
+    assert_eq!((&found["events"]["windows"], &found["events"]["found"]), (&1.into(), &1.into()), "{found:#}");
+    assert!(found["events"]["agreement"]["f1"].is_number() && found["labelled"] == true);
     assert_eq!((&found["quality"]["windows"], &found["quality"]["found"]), (&1.into(), &1.into()), "{found:#}");
     assert_eq!(found["quality"]["rows_to_detect"], 5.0);
     assert_eq!(found["profiles"].as_array().unwrap().len(), 3);
@@ -47,9 +50,59 @@ fn labelled_file_is_scored_and_plotted() {
 
     let text = evaluate(&["csv", file]);
     let text = String::from_utf8_lossy(&text.stdout).into_owned();
-    for part in ["standard", "low false positives", "point-adjusted", "ranges", "a day", "time to detect"] {
+    for part in ["events", "standard", "low false positives", "point-adjusted", "ranges", "a day", "time to detect"] {
         assert!(text.contains(part), "{part} not in:\n{text}");
     }
+}
+
+#[test]
+fn rows_hold_score_band_and_label() {
+    let dir = TempDir::new().unwrap();
+    let (file, rows) = (labelled_file(dir.path()), dir.path().join("rows.csv"));
+    let output = evaluate(&["csv", file.to_str().unwrap(), "--rows", rows.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut reader = csv::Reader::from_path(&rows).unwrap();
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 1_000);
+    let spike = &rows[900];
+    assert_eq!((&spike[2], &spike[7], &spike[9]), ("500", "1", "1"), "{spike:?}");
+    assert!(spike[6].parse::<f64>().unwrap() < 500.0, "the value is above the band: {spike:?}");
+    assert_eq!((&rows[0][4], &rows[0][9]), ("", "0"), "no band while warming up");
+}
+
+#[test]
+fn missing_labels_are_said_and_not_counted_as_zero() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("unlabelled.csv");
+    let rows: String = (0..200).map(|i| format!("{},{}\n", 1_700_000_000 + i * 60, i * 31 % 17)).collect();
+    std::fs::write(&file, format!("timestamp,value\n{rows}")).unwrap();
+    let file = file.to_str().unwrap();
+    let found = json(&["csv", file, "--json"]);
+    assert_eq!((&found["labelled"], &found["events"]["agreement"]), (&false.into(), &Value::Null));
+    assert_eq!(found["events"]["false_alerts_per_day"], Value::Null);
+    let text = evaluate(&["csv", file]);
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    assert!(text.contains("have no labels") && !text.contains("F1"), "{text}");
+}
+
+#[test]
+fn baselines_run_on_the_same_data() {
+    for name in ["holt-winters-daily", "holt-winters-weekly", "seasonal-median", "netdata-k-means", "rolling-sigmas"] {
+        let found = json(&["constructed", "--series", "1", "--detector", name, "--json"]);
+        assert_eq!(found[0]["kind"], "repeated spikes");
+        assert_eq!(found[0]["events"]["windows"], 14, "{name}");
+    }
+    let unknown = evaluate(&["null", "--detector", "oracle-1"]);
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("holt-winters-daily"));
+    let zone = evaluate(&["null", "--time-zone", "Nowhere/Else"]);
+    assert_eq!(zone.status.code(), Some(64));
+}
+
+#[test]
+fn traps_are_counted_by_kind() {
+    let found = json(&["traps", "--series", "1", "--json"]);
+    assert_eq!(found.as_array().unwrap().len(), 20);
+    assert_eq!((&found[0]["kind"], &found[0]["events"]["windows"]), (&"orders".into(), &2.into()));
 }
 
 #[test]

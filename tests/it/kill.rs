@@ -1,5 +1,5 @@
-//! A hundred times `kill -9` at varied moments: no acknowledged sample is lost, none is stored twice,
-//! and a follower that resumes after each kill sees every event exactly once.
+//! A hundred times `kill -9` at varied moments: no acknowledged sample is lost, none is stored
+//! twice, and a follower that resumes after each kill sees every event exactly once.
 
 use std::time::Duration;
 
@@ -18,8 +18,9 @@ struct Seen {
 }
 
 impl Seen {
-    /// Follows until the server ends, or to the event `to`. It resumes after the last event it has seen: the server sends
-    /// an event only after the log holds it, so the log must always contain that position.
+    /// Follows until the server ends, or to the event `to`. It resumes after the last event it has
+    /// seen: the server sends an event only after the log holds it, so the log must always contain
+    /// that position.
     async fn follow(mut self, url: String, to: u64) -> Self {
         let last = self.events.last();
         let since = last.map_or(json!(0), |event| event["seq"].clone());
@@ -32,12 +33,11 @@ impl Seen {
         let Some(subscribed) = socket.json_or_end().await else { return self };
         assert_eq!(subscribed["recovered"], true, "after {} events: {subscribed}", self.events.len());
         self.connections += 1;
-        while let Some(event) = socket.json_or_end().await {
+        while (self.events.len() as u64) < to
+            && let Some(event) = socket.json_or_end().await
+        {
             assert_eq!(event["seq"], self.events.len() as u64 + 1, "no gap, no repetition: {event}");
             self.events.push(event);
-            if self.events.len() as u64 == to {
-                break;
-            }
         }
         self
     }

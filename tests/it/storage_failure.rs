@@ -168,6 +168,7 @@ fn context(store: &EmbeddedStore, refuse: Arc<AtomicBool>, away: Arc<AtomicBool>
         placement: None,
         transport: None,
         log_health: LogHealth::default(),
+        snapshot_turns: Default::default(),
         storage: Default::default(),
         faults: Faults::default(),
     }

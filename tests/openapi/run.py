@@ -77,7 +77,7 @@ async def prepare(url: str) -> str:
         await client.ingest("local", ordinary("shop.revenue", 120, start))
         await client.ingest("local", spike("shop.revenue", 6, start + 1_000))
         deadline = time.monotonic() + 60
-        send(url, "PUT", "/detectors/calm", {"detector": "tail-rank-1", "options": {}})
+        send(url, "PUT", "/detectors/calm", {"detector": "season-reach-1", "options": {}})
         send(url, "POST", "/experiments", {"name": "try", "candidate": "calm"})
         send(url, "POST", "/jobs", {"kind": "train", "entry": "calm", "from": start})
         while time.monotonic() < deadline:

@@ -54,7 +54,7 @@ function samples(from: number, to: number) {
 
 it("shows an experiment and performs the actions on it", async () => {
   await ingest(url, samples(0, 800));
-  await send("PUT", "/detectors/calm", { detector: "tail-rank-1", options: { sensitivity: 0.5 } });
+  await send("PUT", "/detectors/calm", { detector: "season-reach-1", options: { sensitivity: 0.5 } });
   await send("POST", "/experiments", { name: "calmer", candidate: "calm", policy: MANUAL });
   const { page, errors } = await visit(browser, `${url}/#/`);
   await page.getByRole("navigation").getByRole("link", { name: "Detectors" }).click();

@@ -123,9 +123,9 @@ pub enum Reason {
     RobustZ,
     /// Distance from the forecast.
     ResidualZ,
-    /// Unusually high or low volatility.
+    /// The value repeats for an unlikely time.
     Volatility,
-    /// Unusually fast change.
+    /// Several values in a row lie on one side.
     Slope,
     /// A value that this version of the client does not know.
     #[serde(other)]

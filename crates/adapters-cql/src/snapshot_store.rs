@@ -39,6 +39,9 @@ const PAGE: i32 = 256;
 const INLINE: usize = 32 << 10;
 /// Attempts to read a changing snapshot, or to write in a changing generation.
 const ATTEMPTS: usize = 8;
+/// Snapshots that are written concurrently: small ones, and ones of several chunks.
+const SMALL_PUTS: usize = 16;
+const LARGE_PUTS: usize = 2;
 /// Large snapshots that [`SnapshotStore::all`] reads concurrently.
 const LARGE_AT_ONCE: usize = 8;
 
@@ -143,6 +146,37 @@ impl CqlSnapshots {
         }
     }
 
+    async fn put_one(&self, pass: &WorkspacePass, snapshot: &Snapshot) -> Result<(), PortError> {
+        let Snapshot { kpi, seq, state } = snapshot;
+        let Ok(seq) = i64::try_from(*seq) else {
+            return Err(PortError::new(ErrorKind::Invalid, format!("{seq} is no sequence number")));
+        };
+        let workspace = pass.workspace();
+        self.names.remember(workspace).await?;
+        let at = (workspace.as_str(), kpi.as_str());
+        let large = state.len() > INLINE;
+        let inline = if large { None } else { Some(Content::Inline(state.clone())) };
+        let mut generation = self.noted(workspace, kpi);
+        for _ in 0..ATTEMPTS {
+            let (now, had_large) = match &inline {
+                Some(content) => self.write(at, generation, seq, content).await?,
+                None => {
+                    let chunks = self.chunks.write(at, generation, seq, state).await?;
+                    self.write(at, generation, seq, &Content::Chunked(chunks)).await?
+                }
+            };
+            if now == generation {
+                if large || had_large {
+                    self.sweep(at, generation, seq, large).await?;
+                }
+                return Ok(());
+            }
+            self.note(workspace, kpi, now);
+            generation = now;
+        }
+        Err(PortError::new(ErrorKind::Unavailable, format!("the snapshot of {kpi} is deleted repeatedly")))
+    }
+
     async fn read(&self, workspace: &WorkspaceId, kpi: &KpiName) -> Result<Option<Snapshot>, PortError> {
         let at = (workspace.as_str(), kpi.as_str());
         for _ in 0..ATTEMPTS {
@@ -180,34 +214,18 @@ impl CqlSnapshots {
 #[async_trait]
 impl SnapshotStore for CqlSnapshots {
     async fn put(&self, pass: &WorkspacePass, snapshot: Snapshot) -> Result<(), PortError> {
-        let Snapshot { kpi, seq, state } = snapshot;
-        let Ok(seq) = i64::try_from(seq) else {
-            return Err(PortError::new(ErrorKind::Invalid, format!("{seq} is no sequence number")));
+        self.put_one(pass, &snapshot).await
+    }
+
+    async fn put_all(&self, pass: &WorkspacePass, snapshots: Vec<Arc<Snapshot>>) -> Result<(), PortError> {
+        let (large, small): (Vec<_>, Vec<_>) = snapshots.iter().partition(|snapshot| snapshot.state.len() > INLINE);
+        let put = |snapshot: &Arc<Snapshot>| {
+            let snapshot = snapshot.clone();
+            async move { self.put_one(pass, &snapshot).await }
         };
-        let workspace = pass.workspace();
-        self.names.remember(workspace).await?;
-        let at = (workspace.as_str(), kpi.as_str());
-        let large = state.len() > INLINE;
-        let inline = if large { None } else { Some(Content::Inline(state.clone())) };
-        let mut generation = self.noted(workspace, &kpi);
-        for _ in 0..ATTEMPTS {
-            let (now, had_large) = match &inline {
-                Some(content) => self.write(at, generation, seq, content).await?,
-                None => {
-                    let chunks = self.chunks.write(at, generation, seq, &state).await?;
-                    self.write(at, generation, seq, &Content::Chunked(chunks)).await?
-                }
-            };
-            if now == generation {
-                if large || had_large {
-                    self.sweep(at, generation, seq, large).await?;
-                }
-                return Ok(());
-            }
-            self.note(workspace, &kpi, now);
-            generation = now;
-        }
-        Err(PortError::new(ErrorKind::Unavailable, format!("the snapshot of {kpi} is deleted repeatedly")))
+        stream::iter(small).map(put).buffer_unordered(SMALL_PUTS).try_collect::<()>().await?;
+        // Each of them writes several chunks at once.
+        stream::iter(large).map(put).buffer_unordered(LARGE_PUTS).try_collect().await
     }
 
     async fn get(&self, pass: &WorkspacePass, kpi: &KpiName) -> Result<Option<Snapshot>, PortError> {

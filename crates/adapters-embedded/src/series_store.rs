@@ -5,12 +5,14 @@
 //! is applied again from the log.
 //!
 //! # Blocks
-//! The rows of a series lie in blocks that never overlap in time. *Sealed* blocks hold about a
+//! The rows of a series lie in blocks that never overlap in time. *Sealed* blocks hold about two
 //! thousand compressed rows, with rollups of one minute and one hour. A few *open* blocks follow
-//! them. A flush writes its rows as a new open block and merges it with earlier open blocks that
-//! are not larger, so a sample is rewritten about log₂(1024 / rows per flush) times instead of in
-//! every flush. A thousand open rows become sealed blocks. Late rows are merged into their sealed
-//! block, which is split if it grows too large.
+//! them. A flush writes its rows as a new open block. Four runs of a similar size are merged, so a
+//! sample is rewritten about log₄(2048 / rows per flush) times instead of in every flush. Two
+//! thousand open rows become sealed blocks. Late rows are merged into their sealed block, which is
+//! split if it grows too large.
+//!
+//! Scores and bands are rounded when they are applied (`rounding`); blocks are lossless (`block`).
 //!
 //! # Reads
 //! A read takes the rows in memory and a snapshot of the database under one short lock, then
@@ -25,6 +27,7 @@ mod memtable;
 mod query;
 mod records;
 mod retention;
+mod rounding;
 mod rows;
 mod view;
 mod writer_state;
@@ -33,6 +36,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use tokio::sync::Semaphore;
 
 use self::history::History;
 use super::database::{Database, blocking, unreadable};
@@ -49,8 +53,13 @@ pub(super) fn cursor(database: &Database, workspace: &WorkspaceId) -> Result<Seq
     Ok(head.cursor)
 }
 
+/// Reads that run at once. Each thread that reads keeps the memory of its largest read for a while,
+/// and a few threads are enough for any number of processors to share one disk.
+const READS_AT_ONCE: usize = 4;
+
 pub(super) struct EmbeddedSeries {
     inner: Arc<Inner>,
+    reads: Arc<Semaphore>,
 }
 
 struct Inner {
@@ -60,7 +69,22 @@ struct Inner {
 
 impl EmbeddedSeries {
     pub(super) fn new(database: Arc<Database>) -> Self {
-        Self { inner: Arc::new(Inner { database, workspaces: Mutex::default() }) }
+        let inner = Arc::new(Inner { database, workspaces: Mutex::default() });
+        Self { inner, reads: Arc::new(Semaphore::new(READS_AT_ONCE)) }
+    }
+
+    async fn read<T, F>(&self, pass: &WorkspacePass, work: F) -> Result<T, PortError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&History) -> Result<T, PortError> + Send + 'static,
+    {
+        let turn = self.reads.clone().acquire_owned().await;
+        self.run(pass, move |history| {
+            // Until the end of the work, whether or not anything waits for it.
+            let _turn = turn;
+            work(history)
+        })
+        .await
     }
 
     async fn run<T, F>(&self, pass: &WorkspacePass, work: F) -> Result<T, PortError>
@@ -111,7 +135,7 @@ impl SeriesStore for EmbeddedSeries {
         limit: usize,
     ) -> Result<Vec<SampleSeries>, PortError> {
         let query = query.clone();
-        self.run(pass, move |history| history.samples(&query, limit)).await
+        self.read(pass, move |history| history.samples(&query, limit)).await
     }
 
     async fn rollups(
@@ -124,16 +148,16 @@ impl SeriesStore for EmbeddedSeries {
             return Err(PortError::new(ErrorKind::Invalid, format!("a step is 1,000 ms or more, not {step_ms}")));
         }
         let query = query.clone();
-        self.run(pass, move |history| history.rollups(&query, step_ms)).await
+        self.read(pass, move |history| history.rollups(&query, step_ms)).await
     }
 
     async fn anomalies(&self, pass: &WorkspacePass, filter: &AnomalyFilter) -> Result<Vec<Anomaly>, PortError> {
         let filter = filter.clone();
-        self.run(pass, move |history| history.anomalies(&filter)).await
+        self.read(pass, move |history| history.anomalies(&filter)).await
     }
 
     async fn anomaly(&self, pass: &WorkspacePass, id: AnomalyId) -> Result<Option<Anomaly>, PortError> {
-        self.run(pass, move |history| history.anomaly(id)).await
+        self.read(pass, move |history| history.anomaly(id)).await
     }
 
     async fn expire(&self, pass: &WorkspacePass, before_ms: i64) -> Result<(), PortError> {

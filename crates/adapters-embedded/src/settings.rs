@@ -22,7 +22,7 @@ pub struct EmbeddedSettings {
 impl Default for EmbeddedSettings {
     fn default() -> Self {
         Self {
-            cache_bytes: 64 << 20,
+            cache_bytes: 32 << 20,
             journal_bytes: 192 << 20,
             keep_free_bytes: 0,
             log_segment_bytes: 64 << 20,

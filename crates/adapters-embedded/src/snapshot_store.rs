@@ -2,7 +2,8 @@
 //!
 //! Key: workspace, zero, KPI. Value: `version u8 | seq u64 | state`.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::database::{Database, Durability, blocking, corrupt, prefix, unreadable};
 use async_trait::async_trait;
@@ -12,40 +13,42 @@ use earcon_tenancy::WorkspacePass;
 
 const VERSION: u8 = 1;
 const HEADER: usize = 9;
+/// A commit with this much is not made larger.
+const COMMIT_BYTES: usize = 1 << 20;
 
 pub(super) struct EmbeddedSnapshots {
     database: Arc<Database>,
+    /// The `seq` of snapshots that this process wrote or looked up, by key. Reading the stored one
+    /// for each write would fill the cache with states that are about to be replaced.
+    known: Arc<Mutex<HashMap<Vec<u8>, Seq>>>,
 }
 
 impl EmbeddedSnapshots {
     pub(super) fn new(database: Arc<Database>) -> Self {
-        Self { database }
+        Self { database, known: Arc::default() }
     }
 }
 
 #[async_trait]
 impl SnapshotStore for EmbeddedSnapshots {
     async fn put(&self, pass: &WorkspacePass, snapshot: Snapshot) -> Result<(), PortError> {
-        if i64::try_from(snapshot.seq).is_err() {
-            return Err(PortError::new(ErrorKind::Invalid, format!("{} is no sequence number", snapshot.seq)));
+        self.put_all(pass, vec![Arc::new(snapshot)]).await
+    }
+
+    async fn put_all(&self, pass: &WorkspacePass, snapshots: Vec<Arc<Snapshot>>) -> Result<(), PortError> {
+        if let Some(wrong) = snapshots.iter().find(|snapshot| i64::try_from(snapshot.seq).is_err()) {
+            return Err(PortError::new(ErrorKind::Invalid, format!("{} is no sequence number", wrong.seq)));
         }
-        let (database, key) = (self.database.clone(), key(pass.workspace(), &snapshot.kpi));
+        let (database, workspace, known) = (self.database.clone(), pass.workspace().clone(), self.known.clone());
         blocking(move || {
-            // One actor of the workspace writes, so no other write comes between the read and the
+            // One actor of the workspace writes, so no other write comes between a look and a
             // commit.
-            let stored = database.snapshot().get(&database.snapshots, &key).map_err(unreadable)?;
-            if let Some(stored) = stored
-                && decode(snapshot.kpi, &stored).is_ok_and(|stored| stored.seq > snapshot.seq)
-            {
-                return Ok(());
+            let mut rest = snapshots.into_iter();
+            while rest.len() > 0 {
+                let written = write_some(&database, &workspace, &known, &mut rest)?;
+                locked(&known).extend(written);
             }
-            let mut value = Vec::with_capacity(HEADER + snapshot.state.len());
-            value.push(VERSION);
-            value.extend_from_slice(&snapshot.seq.to_le_bytes());
-            value.extend_from_slice(&snapshot.state);
-            let mut batch = database.batch();
-            batch.insert(&database.snapshots, key, value);
-            database.commit(batch, Durability::Buffered)
+            Ok(())
         })
         .await
     }
@@ -75,14 +78,58 @@ impl SnapshotStore for EmbeddedSnapshots {
     }
 
     async fn delete(&self, pass: &WorkspacePass, kpi: &KpiName) -> Result<(), PortError> {
-        let (database, key) = (self.database.clone(), key(pass.workspace(), kpi));
+        let (database, key, known) = (self.database.clone(), key(pass.workspace(), kpi), self.known.clone());
         blocking(move || {
             let mut batch = database.batch();
-            batch.remove(&database.snapshots, key);
-            database.commit(batch, Durability::Buffered)
+            batch.remove(&database.snapshots, key.as_slice());
+            database.commit(batch, Durability::Buffered)?;
+            locked(&known).remove(&key);
+            Ok(())
         })
         .await
     }
+}
+
+fn locked(known: &Mutex<HashMap<Vec<u8>, Seq>>) -> MutexGuard<'_, HashMap<Vec<u8>, Seq>> {
+    known.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Writes snapshots in one commit, until it is large enough. Returns what it wrote.
+fn write_some(
+    database: &Arc<Database>,
+    workspace: &WorkspaceId,
+    known: &Mutex<HashMap<Vec<u8>, Seq>>,
+    rest: &mut impl Iterator<Item = Arc<Snapshot>>,
+) -> Result<Vec<(Vec<u8>, Seq)>, PortError> {
+    let (mut batch, mut bytes, mut written) = (database.batch(), 0, Vec::new());
+    while bytes < COMMIT_BYTES
+        && let Some(snapshot) = rest.next()
+    {
+        let key = key(workspace, &snapshot.kpi);
+        let before = locked(known).get(&key).copied();
+        let before = match before {
+            Some(seq) => Some(seq),
+            None => stored_seq(database, &key)?,
+        };
+        if before.is_some_and(|before| before > snapshot.seq) {
+            continue;
+        }
+        let mut value = Vec::with_capacity(HEADER + snapshot.state.len());
+        value.push(VERSION);
+        value.extend_from_slice(&snapshot.seq.to_le_bytes());
+        value.extend_from_slice(&snapshot.state);
+        bytes += value.len();
+        batch.insert(&database.snapshots, key.clone(), value);
+        written.push((key, snapshot.seq));
+    }
+    database.commit(batch, Durability::Buffered)?;
+    Ok(written)
+}
+
+/// A stored snapshot that cannot be read is replaced.
+fn stored_seq(database: &Arc<Database>, key: &[u8]) -> Result<Option<Seq>, PortError> {
+    let stored = database.snapshot().get(&database.snapshots, key).map_err(unreadable)?;
+    Ok(stored.and_then(|value| read_seq(&value).ok()))
 }
 
 fn key(workspace: &WorkspaceId, kpi: &KpiName) -> Vec<u8> {
@@ -91,12 +138,13 @@ fn key(workspace: &WorkspaceId, kpi: &KpiName) -> Vec<u8> {
     key
 }
 
+fn read_seq(value: &[u8]) -> Result<Seq, PortError> {
+    let seq = value.split_first().filter(|(version, _)| **version == VERSION).and_then(|(_, rest)| rest.first_chunk());
+    seq.map(|seq| Seq::from_le_bytes(*seq)).ok_or_else(|| corrupt("a snapshot"))
+}
+
 fn decode(kpi: KpiName, value: &[u8]) -> Result<Snapshot, PortError> {
-    let (Some((&VERSION, rest)), true) = (value.split_first(), value.len() >= HEADER) else {
-        return Err(corrupt("a snapshot"));
-    };
-    let (seq, state) = rest.split_first_chunk().ok_or_else(|| corrupt("a snapshot"))?;
-    Ok(Snapshot { kpi, seq: Seq::from_le_bytes(*seq), state: state.to_vec() })
+    Ok(Snapshot { kpi, seq: read_seq(value)?, state: value[HEADER..].to_vec() })
 }
 
 #[cfg(test)]
@@ -119,10 +167,11 @@ mod tests {
             Snapshot { kpi: KpiName::new("big").unwrap(), seq: 9, state: (0..20 << 20).map(|i| i as u8).collect() };
         {
             let snapshots = scratch.open().snapshot_store();
-            for i in 0..2_000u64 {
+            let small = (0..2_000u64).map(|i| {
                 let kpi = KpiName::new(&format!("kpi.{i:05}")).unwrap();
-                snapshots.put(&pass("a"), Snapshot { kpi, seq: i, state: vec![i as u8; 200] }).await.unwrap();
-            }
+                Arc::new(Snapshot { kpi, seq: i, state: vec![i as u8; 200] })
+            });
+            snapshots.put_all(&pass("a"), small.collect()).await.unwrap();
             snapshots.put(&pass("a"), big.clone()).await.unwrap();
         }
         let all = scratch.open().snapshot_store().all(&pass("a")).await.unwrap();

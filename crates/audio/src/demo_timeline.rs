@@ -121,7 +121,7 @@ pub(super) fn samples(kpi: &str, features: Features, score: f32, now_ms: i64) ->
     };
     let series = SeriesSamples {
         labels: Labels::none(),
-        samples: vec![sample],
+        samples: vec![sample].into(),
         late: Vec::new(),
         features: Some(features),
         status: SeriesStatus::Normal,

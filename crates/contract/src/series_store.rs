@@ -49,7 +49,7 @@ fn event(seq: Seq, body: impl Into<EventBody>) -> Arc<Event> {
 fn samples(seq: Seq, series: &str, samples: Vec<ScoredSample>, late: Vec<Sample>) -> Arc<Event> {
     let part = SeriesSamples {
         labels: labels(series),
-        samples,
+        samples: samples.into(),
         late,
         features: None,
         status: SeriesStatus::Normal,

@@ -10,7 +10,7 @@ use super::error::IntakeError;
 use super::keys::{KeyMap, Keys};
 use super::raw_series::{LabelPairs, Protocol, RawSeries};
 use super::series_cache::{Mapped, SeriesCache, Target};
-use earcon_model::{KpiBatch, KpiName, Labels, Reading, RejectedRow, Sample, SeriesBatch};
+use earcon_model::{KpiBatch, KpiName, RejectedRow, Sample, SeriesBatch};
 
 /// Maximum number of series for which memory is reserved in advance.
 const MOST_EXPECTED: usize = 16_384;
@@ -46,14 +46,36 @@ pub struct Batch<'c> {
     now_ms: i64,
     max_rows: usize,
     rows: usize,
+    tables: Scratch,
+    reasons: Vec<String>,
+    parsed: ParsedBatch,
+}
+
+/// The tables of a batch. They are used again: growing tables costs more than filling them.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
     /// By key of the raw series.
     destinations: KeyMap<Destination>,
     /// By key of the mapped series: several raw series may map to one.
     targets: KeyMap<Destination>,
     kpis: HashMap<KpiName, u32>,
-    reasons: Vec<String>,
-    parsed: ParsedBatch,
-    scratch: Vec<u8>,
+    /// The KPI of the series that was opened last.
+    last_kpi: u32,
+    /// Bytes of a raw series.
+    bytes: Vec<u8>,
+}
+
+impl Scratch {
+    /// Empties the tables. Returns whether they are worth keeping: huge ones are not.
+    pub(super) fn clear(&mut self) -> bool {
+        let kept = self.destinations.capacity().max(self.targets.capacity()) <= 2 * MOST_EXPECTED;
+        if kept {
+            self.destinations.clear();
+            self.targets.clear();
+            self.kpis.clear();
+        }
+        kept
+    }
 }
 
 impl<'c> Batch<'c> {
@@ -64,12 +86,9 @@ impl<'c> Batch<'c> {
             now_ms,
             max_rows,
             rows: 0,
-            destinations: KeyMap::default(),
-            targets: KeyMap::default(),
-            kpis: HashMap::new(),
+            tables: cache.take_scratch(),
             reasons: Vec::new(),
             parsed: ParsedBatch::default(),
-            scratch: Vec::new(),
         }
     }
 
@@ -77,8 +96,8 @@ impl<'c> Batch<'c> {
     /// tables costs more than filling them.
     pub(super) fn expect(&mut self, bytes: usize, each: usize) {
         let series = (bytes / each).min(self.max_rows).min(MOST_EXPECTED);
-        self.destinations.reserve(series);
-        self.targets.reserve(series);
+        self.tables.destinations.reserve(series);
+        self.tables.targets.reserve(series);
     }
 
     /// Makes keys of raw series.
@@ -119,30 +138,31 @@ impl<'c> Batch<'c> {
     /// cached, or returns the reason why it is invalid.
     #[inline]
     pub fn destination<'s>(&mut self, key: u128, raw: impl FnOnce() -> Result<RawSeries<'s>, String>) -> Destination {
-        if let Some(destination) = self.destinations.get(&key) {
+        if let Some(destination) = self.tables.destinations.get(&key) {
             return *destination;
         }
-        let mapped = match self.cache.get(key) {
-            Some(found) => {
-                if found.is_old {
-                    self.cache.insert(key, found.mapped.clone());
-                }
-                Ok(found.mapped)
+        let cache = self.cache;
+        let known = cache.with(key, |mapped| self.route(mapped));
+        let route = known.unwrap_or_else(|| match raw().and_then(|raw| cache.map(&raw)) {
+            Ok(mapped) => {
+                let route = self.route(&mapped);
+                cache.insert(key, mapped);
+                route
             }
-            None => raw().and_then(|raw| self.cache.map(&raw)).inspect(|mapped| {
-                self.cache.insert(key, mapped.clone());
-            }),
-        };
-        let destination = Destination(match mapped {
-            Ok(Mapped::Series(target)) => self.open(target),
-            Ok(Mapped::Dropped) => Route::Dropped,
             Err(reason) => {
                 self.reasons.push(reason);
                 Route::Rejected(self.reasons.len() as u32 - 1)
             }
         });
-        self.destinations.insert(key, destination);
-        destination
+        self.tables.destinations.insert(key, Destination(route));
+        Destination(route)
+    }
+
+    fn route(&mut self, mapped: &Mapped) -> Route {
+        match mapped {
+            Mapped::Series(target) => self.open(target),
+            Mapped::Dropped => Route::Dropped,
+        }
     }
 
     /// Adds a sample to its destination. A rejection names `row`.
@@ -213,7 +233,8 @@ impl<'c> Batch<'c> {
 
     /// The finished batch.
     pub fn finish(self) -> ParsedBatch {
-        let mut parsed = self.parsed;
+        let Self { cache, tables, mut parsed, .. } = self;
+        cache.keep_scratch(tables);
         for batch in &mut parsed.batches {
             // A series whose end marker was taken back has no content.
             batch.series.retain(|series| !series.rows.is_empty() || series.ended_at_ms.is_some());
@@ -231,40 +252,51 @@ impl<'c> Batch<'c> {
     }
 
     fn native_key(&mut self, kpi: &str, labels: &LabelPairs<'_>) -> u128 {
-        self.scratch.clear();
+        let bytes = &mut self.tables.bytes;
+        bytes.clear();
         let pairs = labels.iter().flat_map(|(key, value)| [key.as_ref(), value.as_ref()]);
         for text in std::iter::once(kpi).chain(pairs) {
             // Length prefixes make the bytes unambiguous.
-            self.scratch.extend_from_slice(&(text.len() as u32).to_le_bytes());
-            self.scratch.extend_from_slice(text.as_bytes());
+            bytes.extend_from_slice(&(text.len() as u32).to_le_bytes());
+            bytes.extend_from_slice(text.as_bytes());
         }
-        self.cache.keys().key(Protocol::Native, &self.scratch)
+        self.cache.keys().key(Protocol::Native, bytes)
     }
 
-    fn open(&mut self, target: Target) -> Route {
-        let Target { kpi, labels, reading, max_series, key } = target;
-        if let Some(destination) = self.targets.get(&key) {
+    fn open(&mut self, target: &Target) -> Route {
+        if let Some(destination) = self.tables.targets.get(&target.key) {
             return destination.0;
         }
+        let at = self.kpi(&target.kpi);
+        let series = &mut self.parsed.batches[at as usize].series;
+        let Target { labels, reading, max_series, .. } = target;
+        series.push(SeriesBatch {
+            reading: *reading,
+            max_series: *max_series,
+            ..SeriesBatch::gauge(labels.clone(), None)
+        });
+        let destination = Route::Series(at, series.len() as u32 - 1);
+        self.tables.targets.insert(target.key, Destination(destination));
+        destination
+    }
+
+    /// The index of the KPI's batch. Senders mostly send the series of a KPI one after the other.
+    fn kpi(&mut self, kpi: &KpiName) -> u32 {
         let batches = &mut self.parsed.batches;
-        let at = match self.kpis.get(&kpi) {
+        let last = self.tables.last_kpi;
+        if batches.get(last as usize).is_some_and(|batch| batch.kpi.is_clone_of(kpi)) {
+            return last;
+        }
+        let at = match self.tables.kpis.get(kpi) {
             Some(at) => *at,
             None => {
                 let at = batches.len() as u32;
-                self.kpis.insert(kpi.clone(), at);
-                batches.push(KpiBatch { kpi, series: Vec::new() });
+                self.tables.kpis.insert(kpi.clone(), at);
+                batches.push(KpiBatch { kpi: kpi.clone(), series: Vec::new() });
                 at
             }
         };
-        let series = &mut batches[at as usize].series;
-        series.push(series_batch(labels, reading, max_series));
-        let destination = Route::Series(at, series.len() as u32 - 1);
-        self.targets.insert(key, Destination(destination));
-        destination
+        self.tables.last_kpi = at;
+        at
     }
-}
-
-fn series_batch(labels: Labels, reading: Reading, max_series: Option<u32>) -> SeriesBatch {
-    // Most requests have one row a series.
-    SeriesBatch { reading, max_series, ..SeriesBatch::gauge(labels, Vec::with_capacity(1)) }
 }

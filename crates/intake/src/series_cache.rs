@@ -5,8 +5,10 @@
 //! the rules change. It is bounded by two generations: series that were not seen for the longest
 //! time are dropped first, approximately, and mapped again if they return.
 
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use super::batch_builder::Scratch;
 use super::keys::{KeyMap, Keys};
 use super::otlp::histogram::HistogramCache;
 use super::raw_series::RawSeries;
@@ -23,7 +25,7 @@ const SERIES_A_HISTOGRAM: usize = 16;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mapped {
     /// The destination of its samples.
-    Series(Target),
+    Series(Arc<Target>),
     /// Its samples are dropped without an error.
     Dropped,
 }
@@ -51,6 +53,11 @@ pub struct SeriesCache {
     /// Maximum number of series in a generation of a shard.
     shard_bound: usize,
     shards: [RwLock<Generations>; SHARDS],
+    /// Names of KPIs, so that all series of a KPI share one.
+    kpis: Mutex<HashSet<KpiName>>,
+    bound: usize,
+    /// Tables of finished batches, for the next ones.
+    scratches: Mutex<Vec<Scratch>>,
     /// Newest points of cumulative histograms.
     pub(super) buckets: Mutex<HistogramCache>,
 }
@@ -61,19 +68,24 @@ struct Generations {
     old: KeyMap<Mapped>,
 }
 
-/// The result of a lookup.
-pub(super) struct Lookup {
-    pub(super) mapped: Mapped,
-    /// The entry is in the old generation. The caller must insert it again, or it will be dropped.
-    pub(super) is_old: bool,
-}
+/// How many tables are kept for later batches.
+const KEPT_SCRATCHES: usize = 8;
 
 impl SeriesCache {
     /// An empty cache for about `bound` series. Senders must not know `seed`.
     pub fn new(rules: Rules, bound: usize, seed: u64) -> Self {
         let shard_bound = (bound / SHARDS / 2).max(1);
         let buckets = Mutex::new(HistogramCache::new((bound / SERIES_A_HISTOGRAM).max(1)));
-        Self { rules, keys: Keys::new(seed), shard_bound, shards: Default::default(), buckets }
+        Self {
+            rules,
+            keys: Keys::new(seed),
+            shard_bound,
+            shards: Default::default(),
+            kpis: Mutex::default(),
+            bound,
+            scratches: Mutex::default(),
+            buckets,
+        }
     }
 
     /// The rules.
@@ -100,13 +112,23 @@ impl SeriesCache {
         self.len() == 0
     }
 
-    pub(super) fn get(&self, key: u128) -> Option<Lookup> {
-        // A poisoned shard still holds complete entries.
-        let shard = self.shard(key).read().unwrap_or_else(PoisonError::into_inner);
-        match shard.young.get(&key) {
-            Some(mapped) => Some(Lookup { mapped: mapped.clone(), is_old: false }),
-            None => shard.old.get(&key).map(|mapped| Lookup { mapped: mapped.clone(), is_old: true }),
+    /// Reads the entry of a known series; `None` if it is not known. A series of the old generation
+    /// becomes young again.
+    pub(super) fn with<T>(&self, key: u128, read: impl FnOnce(&Mapped) -> T) -> Option<T> {
+        {
+            // A poisoned shard still holds complete entries.
+            let shard = self.shard(key).read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(mapped) = shard.young.get(&key) {
+                return Some(read(mapped));
+            }
+            if shard.old.is_empty() {
+                return None;
+            }
         }
+        let mapped = self.shard(key).write().unwrap_or_else(PoisonError::into_inner).old.remove(&key)?;
+        let result = read(&mapped);
+        self.insert(key, mapped);
+        Some(result)
     }
 
     pub(super) fn insert(&self, key: u128, mapped: Mapped) {
@@ -125,7 +147,36 @@ impl SeriesCache {
         };
         let parent = self.keys.child_key(reading as u128, kpi.as_str().as_bytes());
         let key = self.keys.child_key(parent, labels.as_str().as_bytes());
-        Ok(Mapped::Series(Target { kpi, labels, reading, max_series, key }))
+        let kpi = self.shared_name(kpi);
+        Ok(Mapped::Series(Arc::new(Target { kpi, labels, reading, max_series, key })))
+    }
+
+    fn shared_name(&self, kpi: KpiName) -> KpiName {
+        let mut kpis = self.kpis.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = kpis.get(&kpi) {
+            return known.clone();
+        }
+        if kpis.len() >= self.bound {
+            kpis.clear();
+        }
+        kpis.insert(kpi.clone());
+        kpi
+    }
+
+    /// Empty tables for a batch.
+    pub(super) fn take_scratch(&self) -> Scratch {
+        self.scratches.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    /// Keeps the tables of a batch for a later one.
+    pub(super) fn keep_scratch(&self, mut scratch: Scratch) {
+        if !scratch.clear() {
+            return;
+        }
+        let mut kept = self.scratches.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < KEPT_SCRATCHES {
+            kept.push(scratch);
+        }
     }
 
     fn shard(&self, key: u128) -> &RwLock<Generations> {
@@ -144,13 +195,11 @@ mod tests {
         for i in 0..10_000 {
             cache.insert(key(i), Mapped::Dropped);
             // Looked up in each round, so it must stay.
-            if cache.get(key(0)).is_some_and(|found| found.is_old) {
-                cache.insert(key(0), Mapped::Dropped);
-            }
+            let _known = cache.with(key(0), |_| ());
         }
         assert!(cache.len() <= 320, "{}", cache.len());
-        assert!(cache.get(key(0)).is_some());
-        assert!(cache.get(key(1)).is_none());
-        assert!(cache.get(key(9_999)).is_some());
+        assert!(cache.with(key(0), |_| ()).is_some());
+        assert!(cache.with(key(1), |_| ()).is_none());
+        assert!(cache.with(key(9_999), |_| ()).is_some());
     }
 }

@@ -24,13 +24,13 @@ impl std::fmt::Display for AnomalyId {
     }
 }
 
-/// Whether a value is above or below its expected value.
+/// On which side of its band of ordinary values a value lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
-    /// Above the expected value.
+    /// Above the band.
     Above,
-    /// Not above the expected value, or unusually little volatility.
+    /// Below the band.
     Below,
 }
 
@@ -42,9 +42,9 @@ pub enum Feature {
     RobustZ,
     /// The distance from the forecast.
     ResidualZ,
-    /// Unusually high or low volatility.
+    /// The value repeats for an unlikely time.
     Volatility,
-    /// An unusually fast change.
+    /// Several values in a row lie on one side.
     Slope,
 }
 

@@ -1,9 +1,13 @@
 //! The samples of a request, grouped by KPI and series, and its rejected rows.
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use super::ids::{KpiName, Labels};
 use super::sample::Sample;
+
+/// Samples of one series, each with its row in the request. One sample takes no allocation.
+pub type Rows = SmallVec<[(u32, Sample); 1]>;
 
 /// How the values of a series are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -34,7 +38,8 @@ pub struct SeriesBatch {
     /// How its values are read.
     pub reading: Reading,
     /// The samples, each with its row in the request, so that a rejection can name the row.
-    pub rows: Vec<(u32, Sample)>,
+    #[serde(with = "crate::small")]
+    pub rows: Rows,
     /// When the sender marked the end of the series, milliseconds UTC. A silence after it is no
     /// stall.
     pub ended_at_ms: Option<i64>,
@@ -44,7 +49,8 @@ pub struct SeriesBatch {
 
 impl SeriesBatch {
     /// A batch of gauge values, without an end mark.
-    pub fn gauge(labels: Labels, rows: Vec<(u32, Sample)>) -> Self {
+    pub fn gauge(labels: Labels, rows: impl IntoIterator<Item = (u32, Sample)>) -> Self {
+        let rows = rows.into_iter().collect();
         Self { labels, reading: Reading::Gauge, rows, ended_at_ms: None, max_series: None }
     }
 }

@@ -15,14 +15,14 @@ pub struct DetectorEntry {
     pub name: String,
     /// The number of the revision, from 1.
     pub revision: u32,
-    /// The algorithm with its version, for example `tail-rank-1`.
+    /// The algorithm with its version, for example `season-reach-1`.
     pub detector: String,
     /// Options that differ from the algorithm's defaults, by name.
     pub options: BTreeMap<String, f64>,
 }
 
 impl DetectorEntry {
-    /// The detector that its anomalies state: `tail-rank-1/calm@3`.
+    /// The detector that its anomalies state: `season-reach-1/calm@3`.
     pub fn label(&self) -> String {
         format!("{}/{}@{}", self.detector, self.name, self.revision)
     }

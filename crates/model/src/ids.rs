@@ -4,7 +4,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+
+pub use labels::Labels;
+
+mod labels;
 
 /// Why a text is not an identifier. The message names the rule and is fit to show to the sender.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,8 +39,8 @@ pub enum IdError {
 }
 
 /// The tenant. Every key, subject, table and blob prefix starts with it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
 pub struct WorkspaceId(Arc<str>);
 
 impl WorkspaceId {
@@ -53,9 +57,9 @@ impl WorkspaceId {
     }
 }
 
-/// A named measure such as `checkout.revenue`. One stream actor owns it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+/// A named measure such as `checkout.revenue`. One stream owns it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
 pub struct KpiName(Arc<str>);
 
 impl KpiName {
@@ -81,105 +85,14 @@ impl KpiName {
         &self.0
     }
 
+    /// Whether both share one text. A comparison that reads no text.
+    pub fn is_clone_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The first dot-separated segment: the KPI's *family*, which chooses its timbre.
     pub fn family(&self) -> &str {
         self.0.split('.').next().unwrap_or(&self.0)
-    }
-}
-
-/// The labels of one series in canonical form: sorted by key, written `key:value,key:value`.
-///
-/// Values may hold `:`; they may not hold `,`, so the canonical text has one reading.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Labels(Arc<str>);
-
-impl Labels {
-    /// The most labels a series may carry.
-    pub const MAX: usize = 16;
-
-    /// Length of the longest key.
-    pub const MAX_KEY_BYTES: usize = 64;
-    /// Length of the longest value.
-    pub const MAX_VALUE_BYTES: usize = 256;
-
-    /// Whether this text is a label key: 1–64 bytes of letters and digits of any script, `_` and
-    /// `.`, starting with a letter or `_`, composed (Unicode NFC).
-    pub fn allows_key(text: &str) -> bool {
-        text.len() <= Self::MAX_KEY_BYTES
-            && text.starts_with(|c: char| c.is_alphabetic() || c == '_')
-            && text.chars().all(Self::allows_in_key)
-            && is_composed(text)
-    }
-
-    /// Whether a label key may contain this character.
-    pub fn allows_in_key(c: char) -> bool {
-        c == '.' || is_word_character(c)
-    }
-
-    /// No labels at all.
-    pub fn none() -> Self {
-        Self("".into())
-    }
-
-    /// Builds the canonical form from pairs in any order.
-    ///
-    /// # Errors
-    /// Names the first key or value that breaks its rule, a key given twice, or too many labels.
-    pub fn from_pairs<K, V>(pairs: impl IntoIterator<Item = (K, V)>) -> Result<Self, IdError>
-    where
-        K: AsRef<str>,
-        V: AsRef<str>,
-    {
-        let mut pairs: Vec<(K, V)> = pairs.into_iter().collect();
-        if pairs.len() > Self::MAX {
-            return Err(IdError::LabelCount { got: pairs.len(), max: Self::MAX });
-        }
-        pairs.sort_by(|a, b| a.0.as_ref().cmp(b.0.as_ref()));
-        if let Some(twice) = pairs.windows(2).find(|w| w[0].0.as_ref() == w[1].0.as_ref()) {
-            return Err(IdError::LabelTwice(twice[0].0.as_ref().to_owned()));
-        }
-        let mut text = String::new();
-        for (key, value) in &pairs {
-            let (key, value) = (key.as_ref(), value.as_ref());
-            check_label(key, value)?;
-            if !text.is_empty() {
-                text.push(',');
-            }
-            text.push_str(key);
-            text.push(':');
-            text.push_str(value);
-        }
-        Ok(Self(text.into()))
-    }
-
-    /// Parses the text form `key:value,key:value`; an empty text means no labels.
-    pub fn parse(text: &str) -> Result<Self, IdError> {
-        if text.is_empty() {
-            return Ok(Self::none());
-        }
-        let pairs: Vec<(&str, &str)> = text.split(',').map(|pair| pair.split_once(':').unwrap_or((pair, ""))).collect();
-        Self::from_pairs(pairs)
-    }
-
-    /// The canonical text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether there are no labels.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The pairs in key order.
-    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.split(',').filter_map(|pair| pair.split_once(':'))
-    }
-
-    /// Whether every pair of `wanted` is among these labels.
-    pub fn contains(&self, wanted: &Labels) -> bool {
-        wanted.pairs().all(|pair| self.pairs().any(|own| own == pair))
     }
 }
 
@@ -191,16 +104,6 @@ fn is_word_character(c: char) -> bool {
 /// Whether the text is in Unicode's composed form (NFC).
 fn is_composed(text: &str) -> bool {
     text.is_ascii() || unicode_normalization::is_nfc(text)
-}
-
-fn check_label(key: &str, value: &str) -> Result<(), IdError> {
-    if !Labels::allows_key(key) {
-        return Err(IdError::LabelKey(key.chars().take(64).collect()));
-    }
-    if value.is_empty() || value.len() > Labels::MAX_VALUE_BYTES || value.contains(|c: char| c.is_control() || c == ',') {
-        return Err(IdError::LabelValue(key.to_owned()));
-    }
-    Ok(())
 }
 
 /// Position in a workspace's log. Starts at 1, only grows, and is never reused; 0 means "before the
@@ -240,7 +143,12 @@ macro_rules! text_conversions {
     ($type:ident, $parse:path) => {
         impl fmt::Display for $type {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(self.as_str())
+            }
+        }
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
             }
         }
         impl TryFrom<String> for $type {
@@ -251,7 +159,7 @@ macro_rules! text_conversions {
         }
         impl From<$type> for String {
             fn from(id: $type) -> String {
-                id.0.as_ref().to_owned()
+                id.as_str().to_owned()
             }
         }
     };
@@ -265,29 +173,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn labels_have_one_canonical_form() {
-        let a = Labels::from_pairs([("region", "eu"), ("az", "1")]).unwrap();
-        let b = Labels::parse("region:eu,az:1").unwrap();
-        assert_eq!(a, b);
-        assert_eq!(a.as_str(), "az:1,region:eu");
-        assert_eq!(a.pairs().collect::<Vec<_>>(), [("az", "1"), ("region", "eu")]);
-    }
-
-    #[test]
-    fn label_values_may_hold_colons_but_not_commas() {
-        let url = Labels::from_pairs([("url", "http://x:80/")]).unwrap();
-        assert_eq!(Labels::parse(url.as_str()).unwrap(), url);
-        assert!(Labels::from_pairs([("a", "x,b:y")]).is_err());
-    }
-
-    #[test]
     fn bad_identifiers_are_refused_with_their_rule() {
         assert_eq!(WorkspaceId::new("../etc"), Err(IdError::Workspace));
         assert_eq!(WorkspaceId::new(""), Err(IdError::Workspace));
         assert_eq!(KpiName::new("a b"), Err(IdError::Kpi));
         assert_eq!(KpiName::new(".."), Err(IdError::Kpi));
-        assert!(matches!(Labels::parse("a:1,a:2"), Err(IdError::LabelTwice(_))));
-        assert!(matches!(Labels::parse("a"), Err(IdError::LabelValue(_))));
     }
 
     #[test]
@@ -296,13 +186,5 @@ mod tests {
         let labels = |t| Labels::parse(t).unwrap();
         assert_ne!(SeriesId::of(&kpi("a"), &labels("b:c")), SeriesId::of(&kpi("ab"), &labels("c:c")));
         assert_eq!(SeriesId::of(&kpi("a"), &labels("b:c,a:d")), SeriesId::of(&kpi("a"), &labels("a:d,b:c")));
-    }
-
-    #[test]
-    fn containment_compares_whole_pairs() {
-        let own = Labels::parse("az:1,region:eu").unwrap();
-        assert!(own.contains(&Labels::parse("region:eu").unwrap()));
-        assert!(own.contains(&Labels::none()));
-        assert!(!own.contains(&Labels::parse("region:e").unwrap()));
     }
 }

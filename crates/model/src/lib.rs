@@ -10,15 +10,18 @@ pub mod event;
 pub mod ids;
 pub mod incident;
 pub mod sample;
+pub mod series_table;
+mod small;
 
 pub use anomaly::{Acknowledgement, Anomaly, AnomalyId, Direction, Feature, Feedback, FeedbackOutcome, Rank};
-pub use batch::{Arrival, KpiBatch, Reading, RejectedRow, SeriesBatch};
+pub use batch::{Arrival, KpiBatch, Reading, RejectedRow, Rows, SeriesBatch};
 pub use clock::{Clock, ManualClock, NotBefore};
 pub use detector::{DetectorEntry, DetectorRef, DetectorSlots, TrainedSeries};
 pub use event::{
     AnomalyEvent, CounterSamples, DetectorEvent, Event, EventBody, EventType, IncidentEvent, JobId, KpiEvent, RunId,
-    SeriesEvent, SeriesSamples, SeriesStatus, Subject,
+    ScoredSamples, SeriesEvent, SeriesSamples, SeriesStatus, Subject,
 };
 pub use ids::{IdError, KpiName, Labels, Seq, SeriesId, WorkspaceId};
 pub use incident::{Incident, IncidentId, Link, Member, TimelineEntry, TimelineKind};
 pub use sample::{Features, Sample, ScoredSample};
+pub use series_table::SeriesTable;

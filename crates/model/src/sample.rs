@@ -31,14 +31,14 @@ pub struct ScoredSample {
 /// The feature values behind the last score of a series; they also drive its voice.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Features {
-    /// Distance from the window's median in robust standard deviations (1.4826 · MAD).
+    /// Distance from the level of the last hundred samples, in standard deviations.
     pub robust_z: f32,
-    /// Distance from the forecast in standard deviations of the forecast's residuals.
+    /// Distance from the expected value in standard deviations.
     pub residual_z: f32,
-    /// Spread of recent values relative to their usual spread; 1 is usual.
+    /// Distances of recent values relative to their usual size; 1 is usual.
     pub volatility: f32,
     /// Trend per sample, in standard deviations of the series.
     pub slope: f32,
-    /// The rank of the value among recent ones: 0 lowest, 1 highest.
+    /// Height of the value among recent ones: 0 far below, 0.5 in the middle, 1 far above.
     pub level: f32,
 }

@@ -30,6 +30,10 @@ pub struct SeriesQuery {
 }
 
 /// One stored sample.
+///
+/// Timestamp and value are exact, and so is a score from 0.125 on. A store may round lower scores
+/// to 1/1,024, and expectation and band of such samples by 1/128 of half the band. It never moves a
+/// value to another side of the expectation or of an edge of the band.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SampleRow {
     /// Milliseconds since the Unix epoch, UTC.

@@ -1,5 +1,7 @@
 //! Scoring state at a position of the log. It keeps the replay after a restart short.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use crate::error::PortError;
@@ -27,6 +29,12 @@ pub trait SnapshotStore: Send + Sync + 'static {
     /// # Errors
     /// `Invalid` when `seq` is larger than `i64::MAX`.
     async fn put(&self, pass: &WorkspacePass, snapshot: Snapshot) -> Result<(), PortError>;
+    /// [`Self::put`] for snapshots of several KPIs, with few threads and connections. After a
+    /// failure some of them may be stored.
+    ///
+    /// # Errors
+    /// As for one.
+    async fn put_all(&self, pass: &WorkspacePass, snapshots: Vec<Arc<Snapshot>>) -> Result<(), PortError>;
     /// The KPI's latest snapshot.
     async fn get(&self, pass: &WorkspacePass, kpi: &KpiName) -> Result<Option<Snapshot>, PortError>;
     /// The latest snapshots of all KPIs of the workspace, in order of name.

@@ -242,7 +242,7 @@ fn complete_part(page: Vec<SampleSeries>, to_ms: i64) -> (i64, Vec<SeriesBatch>)
     let batch = |series: SampleSeries| {
         let rows = series.rows.iter().take_while(|row| row.timestamp_ms < end_ms);
         let sample = |timestamp_ms, value| Sample { timestamp_ms, value };
-        SeriesBatch::gauge(series.labels, rows.map(|row| (0, sample(row.timestamp_ms, row.value))).collect())
+        SeriesBatch::gauge(series.labels, rows.map(|row| (0, sample(row.timestamp_ms, row.value))))
     };
     (end_ms, page.into_iter().map(batch).filter(|batch| !batch.rows.is_empty()).collect())
 }

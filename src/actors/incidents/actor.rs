@@ -240,7 +240,7 @@ impl State {
     fn take_inventory(&mut self, kpis: &[Arc<KpiView>]) {
         let known: usize = kpis.iter().map(|kpi| kpi.series.len()).sum();
         self.inventory_at = Instant::now() + inventory_lasts(known);
-        let series = kpis.iter().flat_map(|kpi| kpi.series.keys().map(|labels| (&kpi.kpi, labels)));
+        let series = kpis.iter().flat_map(|kpi| kpi.series.iter().map(|(labels, _)| (&kpi.kpi, labels)));
         self.args.engine.set_inventory(SeriesInventory::from_series(series));
     }
 

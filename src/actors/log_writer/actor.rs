@@ -11,10 +11,10 @@ use super::handle::{Append, LogWriter, Message, OnCommit};
 use crate::actors::ask::{self, Reply};
 use crate::actors::context::Context;
 use crate::actors::hub::Hub;
-use crate::actors::snapshotter::Snapshotter;
+use crate::actors::snapshotter::{Snapshotter, TakenSnapshot};
 use crate::telemetry::{GaugePart, Metric, count, record};
 use earcon_model::{AnomalyEvent, Event, EventBody, KpiName, Seq, Subject};
-use earcon_ports::{PortError, Snapshot};
+use earcon_ports::PortError;
 use earcon_tenancy::WorkspacePass;
 
 /// What the log writer is made with.
@@ -53,7 +53,7 @@ struct State {
 struct Group {
     events: Vec<Arc<Event>>,
     commits: Vec<(OnCommit, Seq)>,
-    snapshots: Vec<Snapshot>,
+    snapshots: Vec<TakenSnapshot>,
     barriers: Vec<Reply<Seq>>,
     /// The newest event once this group is written.
     head: Seq,
@@ -116,6 +116,7 @@ impl Actor for LogWriterActor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             Message::Append(append) => state.queue(append),
+            Message::AppendAll(appends) => appends.into_iter().for_each(|append| state.queue(append)),
             Message::Barrier(reply) => state.queued.barriers.push(reply),
             Message::Written { result, started } => state.written(result, started)?,
         }
@@ -141,9 +142,9 @@ impl State {
         if let Some(on_commit) = on_commit {
             self.queued.commits.push((on_commit, last));
         }
-        if let (Some(state), Subject::Kpi(kpi)) = (snapshot, subject) {
+        if let (Some(handed_over), Subject::Kpi(kpi)) = (snapshot, subject) {
             self.unsaved.saved(&kpi);
-            self.queued.snapshots.push(Snapshot { kpi, seq: last, state });
+            self.queued.snapshots.push(handed_over.into_snapshot(kpi, last));
         }
         self.depth.set(self.queued.commits.len());
     }
@@ -152,7 +153,9 @@ impl State {
         let mut group = std::mem::take(&mut self.queued);
         // Computed now, while `next` and `unsaved` are exactly at the end of this group.
         group.head = self.args.next - 1;
-        group.watermark = self.unsaved.watermark(self.args.next);
+        if !group.snapshots.is_empty() {
+            group.watermark = self.unsaved.watermark(self.args.next);
+        }
         let (events, log) = (group.events.clone(), self.args.context.backends.event_log.clone());
         let health = self.args.context.log_health.clone();
         let pass = self.args.pass.clone();

@@ -5,6 +5,7 @@ use std::time::Instant;
 use ractor::ActorRef;
 
 use crate::actors::ask::{self, Reply, ask};
+use crate::actors::snapshotter::HandedOver;
 use earcon_model::{EventBody, Seq, Subject};
 use earcon_ports::PortError;
 
@@ -22,11 +23,12 @@ pub struct Append {
     /// Called after the commit.
     pub on_commit: Option<OnCommit>,
     /// The stream's state including these events, if the subject is a KPI.
-    pub snapshot: Option<Vec<u8>>,
+    pub snapshot: Option<HandedOver>,
 }
 
 pub(super) enum Message {
     Append(Append),
+    AppendAll(Vec<Append>),
     Written { result: Result<(), PortError>, started: Instant },
     Barrier(Reply<Seq>),
 }
@@ -44,6 +46,11 @@ impl LogWriter {
     /// it.
     pub fn append(&self, append: Append) {
         ask::send(&self.0, Message::Append(append));
+    }
+
+    /// Queues appends in their order, with one message.
+    pub fn append_all(&self, appends: Vec<Append>) {
+        ask::send(&self.0, Message::AppendAll(appends));
     }
 
     /// Waits until everything queued before is durable; returns the newest event. `None` if the

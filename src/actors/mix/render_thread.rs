@@ -126,7 +126,7 @@ impl Worker {
 
     fn seed(&mut self, seed: Subscription) {
         for kpi in &seed.kpis {
-            for (labels, series) in &kpi.series {
+            for (labels, series) in kpi.series.by_labels() {
                 if let Some(last) = &series.last {
                     let open = series.anomaly.as_deref();
                     self.sonifier.seed(&kpi.kpi, labels, last, series.features, series.status, open);

@@ -1,6 +1,6 @@
 //! Cuts batches so that they fit into messages. Pure.
 
-use earcon_model::{KpiBatch, KpiName, SeriesBatch};
+use earcon_model::{KpiBatch, KpiName, Rows, SeriesBatch};
 
 /// Upper bounds of the size of a row and a series in a message, and of what precedes the batch.
 const ROW_BYTES: usize = 24;
@@ -25,7 +25,7 @@ pub(super) fn pieces(batches: Vec<KpiBatch>, max_bytes: usize) -> Vec<Vec<KpiBat
             let mut chunks = rows.chunks(rows_at_most).peekable();
             while let Some(chunk) = chunks.next() {
                 let ended_at_ms = ended_at_ms.filter(|_| chunks.peek().is_none());
-                pieces.add(&kpi, SeriesBatch { rows: chunk.to_vec(), ended_at_ms, ..whole.clone() });
+                pieces.add(&kpi, SeriesBatch { rows: Rows::from_slice(chunk), ended_at_ms, ..whole.clone() });
             }
         }
     }
@@ -77,7 +77,7 @@ mod tests {
         let series = (0..series)
             .map(|i| {
                 let rows = (0..rows).map(|row| (row, Sample { timestamp_ms: i64::MAX, value: f64::from(row) }));
-                SeriesBatch::gauge(Labels::parse(&format!("s:{i}")).unwrap(), rows.collect())
+                SeriesBatch::gauge(Labels::parse(&format!("s:{i}")).unwrap(), rows)
             })
             .collect();
         KpiBatch { kpi: KpiName::new(kpi).unwrap(), series }

@@ -1,19 +1,20 @@
 //! The actor behind [`Snapshotter`].
+//!
+//! Snapshots are saved as they come, a few at a time, so that their turns end soon. It saves the
+//! watermark less often, because that is a synced write.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use futures_util::{StreamExt, stream};
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr};
 
-use super::handle::{Message, Snapshotter};
+use super::handle::{Message, Snapshotter, TakenSnapshot};
 use super::watermark::save_watermark;
 use crate::actors::context::Context;
+use crate::actors::snapshot_turns::SnapshotTurn;
 use earcon_model::{KpiName, Seq};
 use earcon_ports::{PortError, Snapshot};
 use earcon_tenancy::WorkspacePass;
-
-/// Snapshots on their way at once: a store across a network takes milliseconds for each.
-const AT_ONCE: usize = 32;
 
 /// Starts the snapshotter of a workspace.
 pub(in crate::actors) async fn start(
@@ -21,7 +22,7 @@ pub(in crate::actors) async fn start(
     pass: WorkspacePass,
     supervisor: ActorCell,
 ) -> Result<Snapshotter, SpawnErr> {
-    let state = State { context, pass, waiting: HashMap::new(), watermark: None, armed: false };
+    let state = State { context, pass, waiting: HashMap::new(), watermark: None, writing: false, advancing: false };
     let (actor, _) = Actor::spawn_linked(None, SnapshotterActor, state, supervisor).await?;
     Ok(Snapshotter::new(actor))
 }
@@ -31,9 +32,12 @@ struct SnapshotterActor;
 struct State {
     context: Context,
     pass: WorkspacePass,
-    waiting: HashMap<KpiName, Snapshot>,
+    waiting: HashMap<KpiName, (Arc<Snapshot>, SnapshotTurn)>,
     watermark: Option<Seq>,
-    armed: bool,
+    /// A message to write is on its way.
+    writing: bool,
+    /// A message to save the watermark is on its way.
+    advancing: bool,
 }
 
 impl Actor for SnapshotterActor {
@@ -52,20 +56,23 @@ impl Actor for SnapshotterActor {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            Message::Save(snapshots, watermark) => {
-                state.waiting.extend(snapshots.into_iter().map(|snapshot| (snapshot.kpi.clone(), snapshot)));
-                state.watermark = Some(watermark);
-                if !state.armed {
-                    state.armed = true;
-                    myself.send_after(state.context.settings.snapshot_every / 8, || Message::Write);
-                }
-            }
+            Message::Save(snapshots, watermark) => state.take(&myself, snapshots, watermark)?,
             Message::Write => {
-                state.armed = false;
-                state.write().await;
+                state.writing = false;
+                let result = state.write().await;
+                state.warn(&myself, result);
+            }
+            Message::Advance => {
+                state.advancing = false;
+                let result = state.advance().await;
+                state.warn(&myself, result);
             }
             Message::Flush(reply) => {
-                state.write().await;
+                let result = match state.write().await {
+                    Ok(()) => state.advance().await,
+                    failed => failed,
+                };
+                state.warn(&myself, result);
                 reply.send(());
             }
         }
@@ -74,35 +81,51 @@ impl Actor for SnapshotterActor {
 }
 
 impl State {
-    /// A failure keeps the rest for the next round; the watermark moves only if nothing is left.
-    async fn write(&mut self) {
-        if let Err(error) = self.try_write().await {
-            tracing::warn!(workspace = %self.pass.workspace(), %error, "snapshots could not be saved; trying again with the next");
+    fn take(
+        &mut self,
+        myself: &ActorRef<Message>,
+        snapshots: Vec<TakenSnapshot>,
+        watermark: Seq,
+    ) -> Result<(), ActorProcessingErr> {
+        for (snapshot, turn) in snapshots.into_iter().map(TakenSnapshot::into_parts) {
+            self.waiting.insert(snapshot.kpi.clone(), (snapshot, turn));
+        }
+        self.watermark = Some(watermark);
+        if !self.writing {
+            self.writing = true;
+            // Behind the snapshots that have arrived already, which are then saved together.
+            myself.cast(Message::Write)?;
+        }
+        if !self.advancing {
+            self.advancing = true;
+            myself.send_after(self.context.settings.snapshot_every / 8, || Message::Advance);
+        }
+        Ok(())
+    }
+
+    /// A failure keeps the snapshots, and their turns, for another attempt.
+    fn warn(&mut self, myself: &ActorRef<Message>, result: Result<(), PortError>) {
+        let Err(error) = result else { return };
+        tracing::warn!(workspace = %self.pass.workspace(), %error, "snapshots could not be saved; trying again soon");
+        if !self.writing {
+            self.writing = true;
+            myself.send_after(self.context.settings.snapshot_every / 8, || Message::Write);
         }
     }
 
-    async fn try_write(&mut self) -> Result<(), PortError> {
-        let (store, pass) = (&self.context.backends.snapshot_store, &self.pass);
-        let mut puts = stream::iter(self.waiting.values().cloned())
-            .map(|snapshot| async move {
-                let kpi = snapshot.kpi.clone();
-                store.put(pass, snapshot).await.map(|()| kpi)
-            })
-            .buffer_unordered(AT_ONCE);
-        let (mut saved, mut failure) = (Vec::new(), Ok(()));
-        while let Some(put) = puts.next().await {
-            match put {
-                Ok(kpi) => saved.push(kpi),
-                Err(error) => {
-                    failure = Err(error);
-                    break;
-                }
-            }
+    async fn write(&mut self) -> Result<(), PortError> {
+        if self.waiting.is_empty() {
+            return Ok(());
         }
-        drop(puts);
-        saved.iter().for_each(|kpi| drop(self.waiting.remove(kpi)));
-        failure?;
-        if let Some(watermark) = self.watermark {
+        let snapshots: Vec<_> = self.waiting.values().map(|(snapshot, _)| snapshot.clone()).collect();
+        self.context.backends.snapshot_store.put_all(&self.pass, snapshots).await?;
+        self.waiting.clear();
+        Ok(())
+    }
+
+    /// The watermark moves only if no snapshot waits.
+    async fn advance(&mut self) -> Result<(), PortError> {
+        if let (Some(watermark), true) = (self.watermark, self.waiting.is_empty()) {
             save_watermark(&self.context.backends, &self.pass, watermark).await?;
             self.watermark = None;
         }

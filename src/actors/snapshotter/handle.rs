@@ -1,15 +1,48 @@
 //! Messages of the snapshotter, and the handle that sends them.
 
+use std::sync::Arc;
+
 use ractor::ActorRef;
 
 use crate::actors::ask::{self, Reply, ask};
-use earcon_model::Seq;
+use crate::actors::snapshot_turns::SnapshotTurn;
+use earcon_model::{KpiName, Seq};
 use earcon_ports::Snapshot;
 
 pub(super) enum Message {
-    Save(Vec<Snapshot>, Seq),
+    Save(Vec<TakenSnapshot>, Seq),
+    /// Save what waits.
     Write,
+    /// Save the watermark.
+    Advance,
     Flush(Reply<()>),
+}
+
+/// A state on its way to the log writer, which knows the last event that it includes.
+pub struct HandedOver {
+    /// The state.
+    pub state: Vec<u8>,
+    /// Ends when the snapshot is saved.
+    pub turn: SnapshotTurn,
+}
+
+/// A snapshot on its way to the store.
+pub struct TakenSnapshot {
+    snapshot: Arc<Snapshot>,
+    turn: SnapshotTurn,
+}
+
+impl HandedOver {
+    /// The snapshot of `kpi` after event `seq`.
+    pub fn into_snapshot(self, kpi: KpiName, seq: Seq) -> TakenSnapshot {
+        TakenSnapshot { snapshot: Arc::new(Snapshot { kpi, seq, state: self.state }), turn: self.turn }
+    }
+}
+
+impl TakenSnapshot {
+    pub(super) fn into_parts(self) -> (Arc<Snapshot>, SnapshotTurn) {
+        (self.snapshot, self.turn)
+    }
 }
 
 /// A handle to the snapshotter.
@@ -22,7 +55,7 @@ impl Snapshotter {
     }
 
     /// Saves snapshots soon; once they are saved, every event up to `watermark` is part of one.
-    pub fn save(&self, snapshots: Vec<Snapshot>, watermark: Seq) {
+    pub fn save(&self, snapshots: Vec<TakenSnapshot>, watermark: Seq) {
         ask::send(&self.0, Message::Save(snapshots, watermark));
     }
 

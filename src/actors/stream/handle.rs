@@ -1,27 +1,48 @@
-//! Messages of a stream, and the handle that sends them.
+//! Messages of a host, and the handles that send them.
 
-use ractor::{ActorId, ActorRef};
+use ractor::ActorRef;
 
 use crate::actors::admission::ReceiptPart;
 use crate::actors::ask::{self, Reply, ask};
 use crate::actors::experiments::Assignment;
+use crate::actors::snapshot_turns::SnapshotTurn;
 use earcon_model::{
     Acknowledgement, AnomalyId, Arrival, DetectorRef, Feedback, Labels, Seq, SeriesBatch, TrainedSeries,
 };
+use earcon_streams::KpiState;
 
+/// Names a stream of a workspace. A stream that is started again has another name, so messages to
+/// its predecessor do not reach it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StreamId(pub(super) u64);
+
+/// What a stream is made with.
+pub(in crate::actors) struct NewStream {
+    /// The state it continues from.
+    pub state: KpiState,
+    /// Whether the state includes events that no snapshot does.
+    pub unsaved: bool,
+}
+
+/// A message to a host.
 pub(super) enum Message {
-    Ingest(Vec<SeriesBatch>, Arrival, ReceiptPart),
+    Start(StreamId, Box<NewStream>),
+    /// Samples of some of its streams that arrived together.
+    Ingest(OfHost, Arrival, ReceiptPart),
+    To(StreamId, Request),
+    /// A timer of a stream may be due.
+    Timer,
+}
+
+/// A message to one stream.
+pub(super) enum Request {
     Acknowledge(AnomalyId, Labels, Acknowledgement, Reply<Seq>),
     RecordFeedback(AnomalyId, Labels, Feedback, Reply<Seq>),
-    /// A series may have stalled.
-    CheckStalls,
     /// Score with these detectors from here on.
     SetDetectors(Assignment),
     ImportTraining(Training, Reply<usize>),
-    /// Report the counts about the shadow detector.
-    Report,
     /// Hand the state over.
-    Snapshot,
+    HandOver(SnapshotTurn),
     /// Hand the state over and stop.
     Finish,
 }
@@ -38,49 +59,76 @@ pub struct Training {
 
 /// A handle to a stream.
 #[derive(Clone)]
-pub struct StreamHandle(ActorRef<Message>);
+pub struct StreamHandle {
+    pub(super) host: ActorRef<Message>,
+    pub(super) id: StreamId,
+}
 
 impl StreamHandle {
-    pub(super) fn new(actor: ActorRef<Message>) -> Self {
-        Self(actor)
-    }
-
-    /// The actor, to recognise it in supervision events.
-    pub fn id(&self) -> ActorId {
-        self.0.get_id()
-    }
-
-    /// Scores samples and commits them; `part` is sent after the commit and dropped if there is
-    /// none.
-    pub fn ingest(&self, batches: Vec<SeriesBatch>, arrival: Arrival, part: ReceiptPart) {
-        ask::send(&self.0, Message::Ingest(batches, arrival, part));
+    /// The name of the stream.
+    pub fn id(&self) -> StreamId {
+        self.id
     }
 
     /// Records that a person has seen an anomaly. Returns the event, or `None` if it could not be
     /// committed.
     pub async fn acknowledge(&self, id: AnomalyId, labels: Labels, acknowledgement: Acknowledgement) -> Option<Seq> {
-        ask(&self.0, |reply| Message::Acknowledge(id, labels, acknowledgement, reply)).await
+        self.ask(|reply| Request::Acknowledge(id, labels, acknowledgement, reply)).await
     }
 
     /// Records a person's feedback on an anomaly. Returns the event, or `None` if it could not be
     /// committed.
     pub async fn record_feedback(&self, id: AnomalyId, labels: Labels, feedback: Feedback) -> Option<Seq> {
-        ask(&self.0, |reply| Message::RecordFeedback(id, labels, feedback, reply)).await
+        self.ask(|reply| Request::RecordFeedback(id, labels, feedback, reply)).await
     }
 
     /// Has the KPI scored as assigned, unless it is already.
     pub(in crate::actors) fn set_detectors(&self, assignment: Assignment) {
-        ask::send(&self.0, Message::SetDetectors(assignment));
+        self.send(Request::SetDetectors(assignment));
     }
 
     /// Imports learned state into one of the KPI's detectors. Returns for how many series it was
     /// imported, after the commit; `None` if the stream failed or stopped before.
     pub(in crate::actors) async fn import_training(&self, training: Training) -> Option<usize> {
-        ask(&self.0, |reply| Message::ImportTraining(training, reply)).await
+        self.ask(|reply| Request::ImportTraining(training, reply)).await
     }
 
     /// Hands the state over and stops, after everything queued before.
     pub fn finish(&self) {
-        ask::send(&self.0, Message::Finish);
+        self.send(Request::Finish);
+    }
+
+    fn send(&self, request: Request) {
+        ask::send(&self.host, Message::To(self.id, request));
+    }
+
+    async fn ask<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Option<T> {
+        ask(&self.host, |reply| Message::To(self.id, request(reply))).await
+    }
+}
+
+/// Samples on their way to streams: one message a host.
+#[derive(Default)]
+pub struct StreamBatches(Vec<(ActorRef<Message>, OfHost)>);
+
+/// The samples for streams of one host.
+type OfHost = Vec<(StreamId, Vec<SeriesBatch>)>;
+
+impl StreamBatches {
+    /// Adds samples for a stream.
+    pub fn add(&mut self, stream: StreamHandle, series: Vec<SeriesBatch>) {
+        let StreamHandle { host, id } = stream;
+        match self.0.iter_mut().find(|(known, _)| known.get_id() == host.get_id()) {
+            Some((_, streams)) => streams.push((id, series)),
+            None => self.0.push((host, vec![(id, series)])),
+        }
+    }
+
+    /// Has the samples scored and committed. Each stream has a part of the receipt; the part of a
+    /// stream that has ended is dropped.
+    pub fn send(self, arrival: Arrival, part: &ReceiptPart) {
+        for (host, streams) in self.0 {
+            ask::send(&host, Message::Ingest(streams, arrival, part.clone()));
+        }
     }
 }

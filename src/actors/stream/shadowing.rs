@@ -4,6 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
+use super::panics::text_of;
 use crate::actors::context::Faults;
 use crate::actors::experiments::Experiments;
 use crate::experiments::{Agreement, Tally};
@@ -108,9 +109,4 @@ fn newest_ms(bodies: &[EventBody]) -> Option<i64> {
         _ => None,
     };
     bodies.iter().filter_map(newest).max()
-}
-
-fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic".to_owned())
 }

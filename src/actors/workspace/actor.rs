@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
+use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
 
 use super::children::ChildStarter;
 use super::handle::{Children, Message, WorkspaceHandle};
@@ -13,7 +13,8 @@ use crate::actors::experiments::Experiments;
 use crate::actors::log_writer::{Append, LogWriter};
 use crate::actors::recovery::{Recovered, recover_kpi};
 use crate::actors::routes::{Route, Routes};
-use crate::actors::stream::{self, StreamHandle, actor::StreamArgs};
+use crate::actors::stream::actor::{NewStream, OnEnd, StreamContext, StreamHosts};
+use crate::actors::stream::{StreamHandle, StreamId};
 use crate::actors::supervision::{FailureAction, Failures};
 use crate::services::mutes::MuteReader;
 use crate::telemetry::{GaugePart, Metric, count};
@@ -55,10 +56,10 @@ struct State {
     context: Context,
     pass: WorkspacePass,
     routes: Arc<Routes>,
-    mutes: MuteReader,
     log: LogWriter,
     experiments: Experiments,
-    running: HashMap<ActorId, KpiName>,
+    hosts: StreamHosts,
+    running: HashMap<StreamId, KpiName>,
     failures: HashMap<KpiName, Failures>,
     parked: HashSet<KpiName>,
     streams: GaugePart,
@@ -75,11 +76,12 @@ impl Actor for Supervisor {
         let Args { context, pass, routes, recovered, mutes, started } = args;
         let starter = ChildStarter { context: &context, pass: &pass, supervisor: myself.get_cell() };
         let children = starter.start_all(&recovered, &routes).await?;
+        let hosts = start_hosts(&context, &pass, mutes, &children, &myself).await?;
         let mut state = State {
             context,
             pass,
             routes,
-            mutes,
+            hosts,
             log: children.log.clone(),
             experiments: children.experiments.clone(),
             running: HashMap::new(),
@@ -95,7 +97,7 @@ impl Actor for Supervisor {
         }
         let unsaved = recovered.unsaved;
         for (kpi, kpi_state) in recovered.kpis {
-            state.start_stream(&myself, kpi_state, unsaved.contains_key(&kpi)).await?;
+            state.start_stream(kpi_state, unsaved.contains_key(&kpi));
         }
         state.experiments.wake();
         started.send(children);
@@ -110,14 +112,15 @@ impl Actor for Supervisor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             Message::EnsureStreams(kpis, reply) => {
-                reply.send(state.ensure_streams(&myself, kpis).await?);
+                reply.send(state.ensure_streams(kpis));
             }
             Message::Resume(kpi, reply) => reply.send(state.resume(&myself, kpi)),
             Message::Restart(kpi) => state.recover(&myself, kpi),
             Message::Recovered(kpi, result) => match *result {
-                Ok(kpi_state) => drop(state.start_stream(&myself, kpi_state, true).await?),
+                Ok(kpi_state) => drop(state.start_stream(kpi_state, true)),
                 Err(error) => state.failed(&myself, kpi, &format!("its state could not be recovered: {error}")),
             },
+            Message::StreamEnded(stream, end) => state.stream_ended(&myself, stream, end),
             Message::FinishStreams(reply) => state.finish(reply),
         }
         Ok(())
@@ -125,68 +128,55 @@ impl Actor for Supervisor {
 
     async fn handle_supervisor_evt(
         &self,
-        myself: ActorRef<Message>,
+        _myself: ActorRef<Message>,
         event: SupervisionEvent,
-        state: &mut State,
+        _state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
+        // Hosts catch the panics of streams. Any other failure of a child restarts the workspace.
         match event {
-            SupervisionEvent::ActorFailed(child, error) => match state.running.remove(&child.get_id()) {
-                Some(kpi) => state.failed(&myself, kpi, &error.to_string()),
-                None => return Err(error),
-            },
-            SupervisionEvent::ActorTerminated(child, _, _) => {
-                if let Some(kpi) = state.running.remove(&child.get_id())
-                    && state.finishing.is_none()
-                {
-                    state.failed(&myself, kpi, "it stopped by itself");
-                }
-            }
-            _ => {}
+            SupervisionEvent::ActorFailed(_, error) => Err(error),
+            _ => Ok(()),
         }
-        state.streams.set(state.running.len());
-        if state.running.is_empty()
-            && let Some(reply) = state.finishing.take()
-        {
-            reply.send(());
-        }
-        Ok(())
     }
 }
 
+/// Starts the hosts of the streams, which report the end of each stream to the supervisor.
+async fn start_hosts(
+    context: &Context,
+    pass: &WorkspacePass,
+    mutes: MuteReader,
+    children: &Children,
+    supervisor: &ActorRef<Message>,
+) -> Result<StreamHosts, SpawnErr> {
+    let streams = StreamContext {
+        log: children.log.clone(),
+        pass: pass.clone(),
+        mutes,
+        clock: context.clock.clone(),
+        snapshot_every: context.settings.snapshot_every,
+        turns: context.snapshot_turns.clone(),
+        experiments: children.experiments.clone(),
+        faults: context.faults.clone(),
+    };
+    let myself = supervisor.clone();
+    let on_end: OnEnd = Arc::new(move |stream, end| ask::send(&myself, Message::StreamEnded(stream, end)));
+    StreamHosts::start(streams, on_end, supervisor.get_cell()).await
+}
+
 impl State {
-    async fn start_stream(
-        &mut self,
-        myself: &ActorRef<Message>,
-        state: KpiState,
-        unsaved: bool,
-    ) -> Result<Route, SpawnErr> {
+    fn start_stream(&mut self, state: KpiState, unsaved: bool) -> Route {
         let kpi = state.kpi().clone();
-        let args = StreamArgs {
-            state,
-            unsaved,
-            log: self.log.clone(),
-            pass: self.pass.clone(),
-            mutes: self.mutes.clone(),
-            clock: self.context.clock.clone(),
-            snapshot_every: self.context.settings.snapshot_every,
-            experiments: self.experiments.clone(),
-            faults: self.context.faults.clone(),
-        };
-        let stream = stream::actor::start(args, myself.get_cell()).await?;
+        let stream = self.hosts.start_stream(NewStream { state, unsaved });
         self.running.insert(stream.id(), kpi.clone());
         let route = Route::Running(stream);
         self.routes.set(kpi, route.clone());
         self.streams.set(self.running.len());
-        Ok(route)
+        route
     }
 
     /// Starts streams for KPIs that have no route, as far as the limit allows. Returns the routes
     /// of those that have one then.
-    async fn ensure_streams(
-        &mut self,
-        myself: &ActorRef<Message>,
-        kpis: Vec<KpiName>,
-    ) -> Result<HashMap<KpiName, Route>, SpawnErr> {
+    fn ensure_streams(&mut self, kpis: Vec<KpiName>) -> HashMap<KpiName, Route> {
         let mut routes = HashMap::with_capacity(kpis.len());
         for kpi in kpis {
             let full = self.routes.len() >= self.context.settings.max_kpis;
@@ -196,12 +186,28 @@ impl State {
                 None => {
                     let settings = self.context.settings.scoring(self.pass.workspace());
                     let state = KpiState::new(self.pass.workspace().clone(), kpi.clone(), settings);
-                    self.start_stream(myself, state, false).await?
+                    self.start_stream(state, false)
                 }
             };
             routes.insert(kpi, route);
         }
-        Ok(routes)
+        routes
+    }
+
+    fn stream_ended(&mut self, myself: &ActorRef<Message>, stream: StreamId, end: Result<(), String>) {
+        if let Some(kpi) = self.running.remove(&stream) {
+            match end {
+                Err(reason) => self.failed(myself, kpi, &reason),
+                Ok(()) if self.finishing.is_none() => self.failed(myself, kpi, "it stopped by itself"),
+                Ok(()) => {}
+            }
+        }
+        self.streams.set(self.running.len());
+        if self.running.is_empty()
+            && let Some(reply) = self.finishing.take()
+        {
+            reply.send(());
+        }
     }
 
     fn failed(&mut self, myself: &ActorRef<Message>, kpi: KpiName, reason: &str) {

@@ -18,7 +18,7 @@ use crate::actors::mix::Mix;
 use crate::actors::remote::audio::publisher::AudioPublisher;
 use crate::actors::routes::{Route, Routes};
 use crate::actors::snapshotter::Snapshotter;
-use crate::actors::stream::StreamHandle;
+use crate::actors::stream::{StreamHandle, StreamId};
 use earcon_model::{Clock, KpiName, Seq, WorkspaceId};
 use earcon_ports::PortError;
 use earcon_streams::KpiState;
@@ -30,6 +30,8 @@ pub(super) enum Message {
     EnsureStreams(Vec<KpiName>, Reply<HashMap<KpiName, Route>>),
     /// Start a parked KPI again; answers whether it was parked.
     Resume(KpiName, Reply<bool>),
+    /// A stream has stopped as it was asked to, or failed with this text.
+    StreamEnded(StreamId, Result<(), String>),
     /// The pause before a restart is over.
     Restart(KpiName),
     /// A restart's recovery has ended.

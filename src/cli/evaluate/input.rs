@@ -31,6 +31,7 @@ pub(super) fn nab(dir: &Path) -> Result<Vec<LabelledSeries>, Failure> {
             series.windows =
                 windows.ok_or_else(|| unreadable(&labels, format!("a window of {name} is not a pair of times")))?;
             series.name = name;
+            series.labelled = true;
             Ok(series)
         })
         .collect()
@@ -50,7 +51,8 @@ pub(super) fn csv(file: &Path) -> Result<LabelledSeries, Failure> {
         ));
     };
     let label = column(&["label", "is_anomaly", "anomaly"]);
-    let mut series = LabelledSeries { name: file.display().to_string(), ..LabelledSeries::default() };
+    let mut series =
+        LabelledSeries { name: file.display().to_string(), labelled: label.is_some(), ..LabelledSeries::default() };
     let mut bad = 0;
     let mut in_window = false;
     for record in reader.records() {
@@ -113,12 +115,14 @@ mod tests {
         let series = read(text).unwrap();
         assert_eq!(series.timestamps_ms, [10_000, 20_000, 50_000, 60_000, 70_000]);
         assert_eq!(series.values, [1.0, 2.0, 5.0, 6.0, 7.0]);
+        assert!(series.labelled);
         assert_eq!(series.windows, [(20_000, 50_000), (70_000, 70_000)]);
     }
 
     #[test]
     fn missing_labels_give_no_windows_and_missing_values_an_error() {
-        assert_eq!(read("timestamp,value\n1,1\n").unwrap().windows, []);
+        let unlabelled = read("timestamp,value\n1,1\n").unwrap();
+        assert!(unlabelled.windows.is_empty() && !unlabelled.labelled);
         let (code, problem) = read("when,what\n1,1\n").unwrap_err();
         assert!(code == UNAVAILABLE && problem.contains("a.csv: the header must name"), "{problem}");
     }

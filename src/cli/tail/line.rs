@@ -150,8 +150,8 @@ impl Lines {
         let reason = match anomaly.reason {
             Reason::RobustZ => "unusual distance from its recent median",
             Reason::ResidualZ => "unusual distance from its forecast",
-            Reason::Volatility => "unusual volatility",
-            Reason::Slope => "unusually fast change",
+            Reason::Volatility => "repeats the same value",
+            Reason::Slope => "for several samples",
             Reason::Unknown => "unusual",
         };
         let text = format!("{what}: {} {band}, score {:.2}, {reason}", number(peak.value), peak.score);

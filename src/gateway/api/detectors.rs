@@ -61,7 +61,7 @@ impl WireEntry {
 #[serde(deny_unknown_fields)]
 #[schema(as = DetectorBody)]
 pub(crate) struct EntryBody {
-    /// The algorithm, for example `tail-rank-1`.
+    /// The algorithm, for example `season-reach-1`.
     detector: String,
     /// `sensitivity`, `open_score`, `close_score`, `calm_samples`, `update_every` and `warm_up`; an
     /// absent option has its default.

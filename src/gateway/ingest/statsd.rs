@@ -232,7 +232,7 @@ mod tests {
     fn pieces_have_at_most_so_many_series_and_lose_none() {
         let batch = |name: &str, count: usize| {
             let labels = |i| Labels::parse(&format!("s:{i}")).unwrap();
-            let series = (0..count).map(|i| SeriesBatch::gauge(labels(i), Vec::new())).collect();
+            let series = (0..count).map(|i| SeriesBatch::gauge(labels(i), None)).collect();
             KpiBatch { kpi: KpiName::new(name).unwrap(), series }
         };
         let pieces = pieces(vec![batch("a", 3), batch("b", 12), batch("c", 1)], 5);

@@ -57,7 +57,7 @@ prop_compose! {
             _ => SeriesStatus::Ended,
         };
         let late = late.into_iter().map(|(timestamp_ms, value)| Sample { timestamp_ms, value }).collect();
-        SeriesSamples { labels, samples, late, features, status, counter: None }
+        SeriesSamples { labels, samples: samples.into(), late, features, status, counter: None }
     }
 }
 
@@ -80,7 +80,7 @@ prop_compose! {
             direction: if samples % 2 == 0 { Direction::Above } else { Direction::Below },
             reason: [Feature::RobustZ, Feature::ResidualZ, Feature::Volatility, Feature::Slope][samples as usize % 4],
             samples,
-            detector: "robust-forecast-1".to_owned(),
+            detector: "season-reach-1".to_owned(),
             rank: by.as_ref().map(|by| Rank { reached: by.len() as u32, of: samples }),
             muted: by.clone(),
             feedback: by.as_ref().map(|by| Feedback { outcome: FeedbackOutcome::False, at_ms: 6, by: by.clone(), note: None }),
@@ -227,7 +227,7 @@ fn a_usual_event_is_these_bytes() {
     };
     let series = SeriesSamples {
         labels: Labels::parse("region:eu").expect("labels"),
-        samples: vec![sample, ScoredSample { timestamp_ms: 1_767_225_601_000, value: 13.0, ..sample }],
+        samples: vec![sample, ScoredSample { timestamp_ms: 1_767_225_601_000, value: 13.0, ..sample }].into(),
         late: vec![],
         features: None,
         status: SeriesStatus::Normal,

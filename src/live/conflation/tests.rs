@@ -17,7 +17,8 @@ fn samples(seq: Seq, kpi: &str, series: &[&str]) -> Event {
                 lower: 0.0,
                 upper: 0.0,
             })
-            .to_vec(),
+            .to_vec()
+            .into(),
         late: vec![],
         features: None,
         status: SeriesStatus::Normal,

@@ -113,7 +113,7 @@ mod tests {
             ScoredSample { timestamp_ms: 1_000, value: 12.5, score: None, expected: nan, lower: nan, upper: nan };
         let series = SeriesSamples {
             labels: Labels::parse("region:eu").unwrap(),
-            samples: vec![sample],
+            samples: vec![sample].into(),
             late: vec![Sample { timestamp_ms: 5, value: 1.0 }],
             features: None,
             status: SeriesStatus::Warming { seen: 1, needed: 30 },
@@ -148,7 +148,7 @@ mod tests {
         let late = [40, 7].map(|timestamp_ms| Sample { timestamp_ms, value: 1.0 });
         let series = SeriesSamples {
             labels: Labels::none(),
-            samples: Vec::new(),
+            samples: Default::default(),
             late: late.to_vec(),
             features: None,
             status: SeriesStatus::Ended,

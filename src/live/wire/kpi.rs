@@ -43,7 +43,7 @@ impl<'a> WireKpi<'a> {
             KpiRun::Running => ("running", None),
             KpiRun::Parked(reason) => ("parked", Some(reason.as_str())),
         };
-        let series = view.series.iter().map(|(labels, series)| WireSeries::from_view(labels, series)).collect();
+        let series = view.series.by_labels().map(|(labels, series)| WireSeries::from_view(labels, series)).collect();
         Self { kpi: view.kpi.as_str(), state, reason, series }
     }
 }

@@ -26,7 +26,7 @@ pub fn snapshot_json<'a>(
     kpis: impl Iterator<Item = &'a KpiView> + Clone,
     incidents: impl Iterator<Item = &'a Incident>,
 ) -> String {
-    let open = |kpi: &'a KpiView| kpi.series.values().filter_map(|series| series.anomaly.as_deref());
+    let open = |kpi: &'a KpiView| kpi.series.by_labels().filter_map(|(_, series)| series.anomaly.as_deref());
     to_json(&WireSnapshot {
         r#type: "snapshot",
         seq,

@@ -66,8 +66,10 @@ impl AnomalyService {
         let Surroundings { points, from_ms, to_ms } = self.surroundings(pass, anomaly).await?;
         let will_change = anomaly.closed_at_ms.is_none();
         let (local, anomaly) = (self.local_times.of_workspace(pass.workspace()), anomaly.clone());
+        let turn = self.drawing.clone().acquire_owned().await;
         // Drawing takes some milliseconds of one processor.
         let draw = move || {
+            let _turn = turn;
             let local_ms = |at_ms| local.local_ms(at_ms);
             let (anomaly, points, zone) = (&anomaly, &points[..], local.name());
             let data = PictureData { anomaly, points, from_ms, to_ms, local_ms: &local_ms, zone };

@@ -94,8 +94,9 @@ impl AnomalyService {
         // Labels select every series that carries them. All of those are read, so they share the
         // rows.
         let view = hub.kpi(anomaly.kpi.clone()).await.ok_or(AnomalyError::Restarting)?;
-        let carries =
-            |view: &crate::live::KpiView| view.series.keys().filter(|labels| labels.contains(&anomaly.labels)).count();
+        let carries = |view: &crate::live::KpiView| {
+            view.series.iter().filter(|(labels, _)| labels.contains(&anomaly.labels)).count()
+        };
         let matching = view.map_or(1, |view| carries(&view)).max(1);
         let limit = (HOUR_ROWS / matching).max(LEAST_HOUR_ROWS);
         let local = self.local_times.of_workspace(pass.workspace());

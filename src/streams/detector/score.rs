@@ -19,7 +19,7 @@ pub struct Score {
     pub upper: f64,
     /// The features behind the score.
     pub features: Features,
-    /// Whether the sample is above or below the prediction.
+    /// The side of the band on which the sample lies; inside of the band, that of `expected`.
     pub direction: Direction,
     /// The feature that contributed most.
     pub reason: Feature,
@@ -38,8 +38,12 @@ pub trait Detector: Sized + Default {
     const VERSION: &'static str;
 
     /// Scores a sample by the earlier ones, then learns from it. `None` during the `warm_up` of the
-    /// settings. A higher `sensitivity` lowers the surprise that scores 0.5. The design value is 1.
-    fn score(&mut self, sample: Sample, settings: &StreamSettings) -> Option<Score>;
+    /// settings. A higher `sensitivity` lowers the surprise that scores 0.5. The design value is 1;
+    /// it comes from the settings and from feedback, and does not change what is learned.
+    ///
+    /// The score reaches `open_score` of the settings if, and only if, the value lies outside of
+    /// the band.
+    fn score(&mut self, sample: Sample, settings: &StreamSettings, sensitivity: f64) -> Option<Score>;
 
     /// Samples seen, saturating.
     fn seen(&self) -> u32;

@@ -15,11 +15,8 @@ fn episodes(detector: DetectorName, values: &[f64], interval_ms: i64) -> usize {
 fn false_alerts_are_rare_on_anomaly_free_data() {
     const SERIES: u64 = 10;
     const SAMPLES: usize = 10_000;
-    // Measured maximum: 2.4 for the forecast, on rare steps; 9.3 for tail ranks, on rare steps and
-    // bursts.
-    for (detector, most, most_in_the_mean) in
-        [(DetectorName::RobustForecast, 5.0, 1.5), (DetectorName::TailRank, 12.0, 4.0)]
-    {
+    // Measured maximum: 27 on bursts of load every five minutes, half of them new maxima.
+    for (detector, most, most_in_the_mean) in [(DetectorName::SeasonReach, 32.0, 4.5)] {
         let (mut too_many, mut sum) = (Vec::new(), 0.0);
         for (name, values) in ORDINARY {
             for interval_ms in [1_000, 300_000] {
@@ -49,7 +46,8 @@ fn band_fits_ordinary_values() {
     let inside = samples.iter().filter(|s| (s.lower..=s.upper).contains(&s.value)).count() as f64;
     assert!(inside / samples.len() as f64 > 0.98, "{inside} of {}", samples.len());
     let width = samples.iter().map(|s| s.upper - s.lower).sum::<f64>() / samples.len() as f64;
-    assert!((25.0..40.0).contains(&width), "mean height {width}, six sigma are 30");
+    // A series of a second has twice the edge of one of five minutes.
+    assert!((80.0..140.0).contains(&width), "mean height {width}, six sigma are 30");
 }
 
 #[test]

@@ -12,7 +12,7 @@ const NOW: i64 = START + 5_000_000_000;
 
 fn entry(name: &str, options: &[(&str, f64)]) -> DetectorRef {
     let options: BTreeMap<_, _> = options.iter().map(|(key, value)| ((*key).to_owned(), *value)).collect();
-    let (name, detector) = (name.to_owned(), "tail-rank-1".to_owned());
+    let (name, detector) = (name.to_owned(), "season-reach-1".to_owned());
     DetectorRef::Entry(Box::new(DetectorEntry { name, revision: 1, detector, options }))
 }
 
@@ -81,7 +81,7 @@ fn promotion_and_rollback_keep_learned_state() {
     let (actual, expected) = (step(&mut switched, 700, 1_500).0, step(&mut always, 700, 1_500).0);
     assert_eq!(actual.bodies, expected.bodies);
     let found = anomalies(&actual.bodies);
-    assert!(found.iter().all(|(detector, _)| detector == "tail-rank-1/calm@1") && found.len() >= 2, "{found:?}");
+    assert!(found.iter().all(|(detector, _)| detector == "season-reach-1/calm@1") && found.len() >= 2, "{found:?}");
 
     step(&mut never, 700, 1_500);
     switched.set_detectors(&DetectorSlots::default()).unwrap();
@@ -169,7 +169,7 @@ fn training_is_imported_live_or_as_the_shadow() {
     for state in [&mut shadow, &mut live] {
         step(state, 995, 1_000);
     }
-    assert_eq!(shadow.import_training(&candidate, "robust-forecast-1", &trained), 0, "bytes of another algorithm");
+    assert_eq!(shadow.import_training(&candidate, "other-1", &trained), 0, "bytes of another algorithm");
     assert_eq!(shadow.import_training(&entry("other", &[]), trainee.detector(), &trained), 0);
     assert_eq!(shadow.import_training(&candidate, trainee.detector(), &trained), 2);
     live.set_detectors(&live_is(&candidate)).unwrap();

@@ -109,7 +109,7 @@ pub(super) fn batch(samples: impl IntoIterator<Item = (i64, f64)>) -> SeriesBatc
 
 pub(super) fn labelled(labels: &str, samples: impl IntoIterator<Item = (i64, f64)>) -> SeriesBatch {
     let rows = samples.into_iter().enumerate();
-    let rows = rows.map(|(i, (timestamp_ms, value))| (i as u32, Sample { timestamp_ms, value })).collect();
+    let rows = rows.map(|(i, (timestamp_ms, value))| (i as u32, Sample { timestamp_ms, value }));
     SeriesBatch::gauge(Labels::parse(labels).unwrap(), rows)
 }
 

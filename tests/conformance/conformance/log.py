@@ -26,7 +26,7 @@ ANOMALY: Message = {
     "direction": "above",
     "reason": "robust_z",
     "samples": 3,
-    "detector": "robust-forecast-1",
+    "detector": "season-reach-1",
     "acknowledged": None,
     "feedback": None,
     "rank": {"reached": 0, "of": 8_000},

@@ -23,7 +23,7 @@ async fn experiment_continues_on_the_next_owner() {
     follower.send(json!({"type": "subscribe"})).await;
     follower.until("subscribed").await;
 
-    let entry = json!({"detector": "tail-rank-1", "options": {"sensitivity": 0.5}});
+    let entry = json!({"detector": "season-reach-1", "options": {"sensitivity": 0.5}});
     let url = cluster.node(other).workspace_url("/detectors/calm");
     assert_eq!(cluster.http().put(url).json(&entry).send().await.unwrap().status(), 200);
     let policy = json!({"limits": {"alerts_per_10k": 10_000, "cost_ratio": 10_000, "p99_us": 1_000_000},

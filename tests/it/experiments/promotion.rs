@@ -89,10 +89,10 @@ impl Stage {
 
 async fn play(kills: bool) -> (Stage, Vec<String>) {
     let mut stage = Stage::begin(kills);
-    let entry = json!({"detector": "tail-rank-1", "options": {"sensitivity": 2}});
+    let entry = json!({"detector": "season-reach-1", "options": {"sensitivity": 2}});
     stage.feed(0, 300).await;
     let put = stage.send(Method::PUT, "/detectors/calm", entry).await;
-    assert_eq!((&put["entry"], &put["label"]), (&json!("calm@1"), &json!("tail-rank-1/calm@1")));
+    assert_eq!((&put["entry"], &put["label"]), (&json!("calm@1"), &json!("season-reach-1/calm@1")));
 
     let begun = json!({"name": "calmer", "candidate": "calm", "policy": patient()});
     let changed = stage.change("/experiments", begun).await;
@@ -124,7 +124,7 @@ async fn promotion_with_kills_has_the_same_events_as_without() {
     assert_eq!(retold, story);
     let found =
         |label: &str| story.iter().filter(|line| line.contains("anomaly.opened") && line.contains(label)).count();
-    assert!(found("tail-rank-1/calm@1") >= 2, "{story:#?}");
+    assert!(found("season-reach-1/calm@1") >= 2, "{story:#?}");
     let warm = story.iter().filter(|line| line.contains("detector.changed")).count();
     assert_eq!(warm, 3 * KPIS.len());
     drop(killed);

@@ -13,7 +13,7 @@ use super::{KPIS, START, body, changes, in_time, patient};
 use crate::support::Server;
 
 async fn put(server: &Server, name: &str, options: Value) {
-    let entry = json!({"detector": "tail-rank-1", "options": options});
+    let entry = json!({"detector": "season-reach-1", "options": options});
     let (status, answer) = server.send(Method::PUT, &format!("/detectors/{name}"), entry).await;
     assert_eq!(status, 200, "{answer}");
 }
@@ -149,7 +149,7 @@ async fn panicking_candidate_fails_alone_and_is_rolled_back() {
 async fn invalid_experiment_is_refused_with_every_problem() {
     let server = Server::start().await;
     feed(&server, 0, 10).await;
-    let bad = json!({"detector": "robust-forecast-1", "options": {"sensitivity": 9, "colour": 1}});
+    let bad = json!({"detector": "season-reach-1", "options": {"sensitivity": 9, "colour": 1}});
     let (status, answer) = server.send(Method::PUT, "/detectors/calm", bad).await;
     assert_eq!((status, answer["problems"].as_array().map(Vec::len)), (400, Some(2)), "{answer}");
     put(&server, "calm", json!({})).await;

@@ -39,7 +39,7 @@ async fn candidate_trained_from_history_is_warm_when_live() {
     let server = Server::start().await;
     // The last spike is long over, so no anomaly is open.
     remember(&server, 1_100).await;
-    let entry = json!({"detector": "tail-rank-1", "options": {"sensitivity": 2}});
+    let entry = json!({"detector": "season-reach-1", "options": {"sensitivity": 2}});
     assert_eq!(server.send(Method::PUT, "/detectors/calm", entry).await.0, 200);
     let order = json!({"kind": "train", "entry": "calm", "kpis": ["a.*", "b.x"], "from": START});
     let (status, answer) = server.send(Method::POST, "/jobs", order.clone()).await;
@@ -62,7 +62,7 @@ async fn candidate_trained_from_history_is_warm_when_live() {
     );
     for _ in KPIS {
         let trained = socket.until("detector.trained").await;
-        assert_eq!(trained["data"], json!({"entry": "calm@1", "detector": "tail-rank-1", "series": 1}));
+        assert_eq!(trained["data"], json!({"entry": "calm@1", "detector": "season-reach-1", "series": 1}));
     }
 
     let promote = || server.send(Method::POST, "/experiments/try/promote?force=true", json!({}));

@@ -6,8 +6,8 @@ import { rangeText, text, unitOf } from "./units.ts";
 const REASONS: Record<Reason, (direction: Anomaly["direction"]) => string> = {
   robust_z: (direction) => `${direction} its usual level`,
   residual_z: (direction) => `${direction} its forecast`,
-  volatility: () => "unusual volatility",
-  slope: () => "changes unusually fast",
+  volatility: () => "repeats the same value",
+  slope: (direction) => `stays ${direction} its forecast`,
 };
 
 /** `12.4 MB/s, expected 1.1–2.0 MB/s; above its forecast`. */

@@ -104,7 +104,7 @@ describe("anomalies", () => {
 
   it("give the reason first if the value is in the expected range", () => {
     const sloped: Anomaly = { ...base, reason: "slope", peak: { ...base.peak, value: 1_500_000 } };
-    expect(plain(anomalyText(sloped))).toBe("1.50 MB/s, changes unusually fast; expected 1.10–2 MB/s");
+    expect(plain(anomalyText(sloped))).toBe("1.50 MB/s, stays above its forecast; expected 1.10–2 MB/s");
   });
 
   it("are ordered open first, then newest first", () => {

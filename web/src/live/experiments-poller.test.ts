@@ -9,7 +9,7 @@ let poller: ExperimentsPoller;
 class FakeClient extends Client {
   override async detectors() {
     polls += 1;
-    return { live: "default", configured: "tail-rank-1", entries: [] } as unknown as Awaited<ReturnType<Client["detectors"]>>;
+    return { live: "default", configured: "season-reach-1", entries: [] } as unknown as Awaited<ReturnType<Client["detectors"]>>;
   }
   override async experiments() {
     return [];

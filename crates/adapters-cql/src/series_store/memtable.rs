@@ -271,8 +271,14 @@ mod tests {
     fn event(seq: Seq, time_ms: i64, at_ms: i64) -> Event {
         let late = vec![Sample { timestamp_ms: at_ms, value: seq as f64 }];
         let status = earcon_model::SeriesStatus::Normal;
-        let part =
-            SeriesSamples { labels: Labels::none(), samples: Vec::new(), late, features: None, status, counter: None };
+        let part = SeriesSamples {
+            labels: Labels::none(),
+            samples: Default::default(),
+            late,
+            features: None,
+            status,
+            counter: None,
+        };
         Event::new(seq, time_ms, KpiName::new("k").unwrap(), SeriesEvent::Samples(vec![part]))
     }
 

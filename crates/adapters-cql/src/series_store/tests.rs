@@ -65,7 +65,7 @@ fn late(seq: Seq, times: &[i64], value: f64) -> Arc<Event> {
     let labels = Labels::parse("n:0").unwrap();
     let part = SeriesSamples {
         labels,
-        samples: Vec::new(),
+        samples: Default::default(),
         late,
         features: None,
         status: SeriesStatus::Normal,

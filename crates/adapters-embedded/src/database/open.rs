@@ -19,7 +19,7 @@ use crate::data_dir::{DataDir, OpenError};
 use crate::settings::EmbeddedSettings;
 
 /// Bytes that a keyspace collects in memory before it writes a table.
-const MEMTABLE_BYTES: u64 = 16 << 20;
+const MEMTABLE_BYTES: u64 = 8 << 20;
 
 /// fjall's database, its tables by their code, and their numbers.
 pub(super) struct Opened {

@@ -5,25 +5,33 @@
 //! next `flush` has committed. The consumer that calls both decides the total. A series takes about
 //! 300 bytes permanently.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::records::SeriesRecord;
 use super::rows;
 use earcon_history::fold::HistoryChange;
-use earcon_model::{Anomaly, AnomalyId, Event, KpiName, Labels, Seq, SeriesId, SeriesSamples};
+use earcon_model::{Anomaly, AnomalyId, Event, KpiName, Labels, Seq, SeriesId, SeriesSamples, SeriesTable};
 use earcon_ports::{PortError, SampleRow};
 
 /// A series and its rows that are not on disk.
 pub(super) struct SeriesBuffer {
     pub(super) labels: Labels,
     kpi: KpiName,
+    id: SeriesId,
     /// Its record is on disk.
     recorded: bool,
     /// Rows that are being written now, in order of arrival.
     flushing: Arc<Vec<SampleRow>>,
     /// Rows since the start of the last flush, in order of arrival.
     pending: Vec<SampleRow>,
+}
+
+impl SeriesBuffer {
+    fn new(id: SeriesId, kpi: &KpiName, labels: &Labels) -> Self {
+        let (kpi, labels) = (kpi.clone(), labels.clone());
+        Self { labels, kpi, id, recorded: false, flushing: Arc::default(), pending: Vec::new() }
+    }
 }
 
 /// The changes that one flush writes.
@@ -38,6 +46,7 @@ pub(super) struct FlushBatch {
 /// The rows of one series to write, in order of arrival.
 pub(super) struct FlushSeries {
     pub(super) id: SeriesId,
+    slot: usize,
     pub(super) rows: Arc<Vec<SampleRow>>,
     /// Set if the series has no record on disk yet.
     pub(super) record: Option<SeriesRecord>,
@@ -46,10 +55,13 @@ pub(super) struct FlushSeries {
 /// The memtable. One lock guards it; the lock is never held during a disk write.
 pub(super) struct Memtable {
     applied: Seq,
-    series: HashMap<SeriesId, SeriesBuffer>,
-    kpis: HashMap<KpiName, Vec<SeriesId>>,
-    /// Series with pending or flushing rows.
-    dirty: Vec<SeriesId>,
+    /// Buffers by slot. `None` for a slot whose series is forgotten.
+    buffers: Vec<Option<SeriesBuffer>>,
+    free: Vec<usize>,
+    /// The slots of all series. `None` for a series that is forgotten: it keeps its number.
+    kpis: HashMap<KpiName, SeriesTable<Option<usize>>>,
+    /// Slots of series with pending or flushing rows.
+    dirty: Vec<usize>,
     /// Anomalies that changed since the last flush, with the generation of the change.
     anomalies: HashMap<AnomalyId, (Anomaly, u64)>,
     generation: u64,
@@ -59,29 +71,19 @@ impl Memtable {
     pub(super) fn new(applied: Seq, known: Vec<(SeriesId, SeriesRecord)>) -> Self {
         let mut live = Self {
             applied,
-            series: HashMap::with_capacity(known.len()),
+            buffers: Vec::with_capacity(known.len()),
+            free: Vec::new(),
             kpis: HashMap::new(),
             dirty: Vec::new(),
             anomalies: HashMap::new(),
             generation: 0,
         };
-        for (id, record) in known {
-            live.learn(id, &record.kpi, &record.labels).recorded = true;
+        for (id, SeriesRecord { kpi, labels }) in known {
+            let slot = live.buffers.len();
+            live.buffers.push(Some(SeriesBuffer { recorded: true, ..SeriesBuffer::new(id, &kpi, &labels) }));
+            live.kpis.entry(kpi).or_default().get_or_insert_with(&labels, || Some(slot));
         }
         live
-    }
-
-    fn learn(&mut self, id: SeriesId, kpi: &KpiName, labels: &Labels) -> &mut SeriesBuffer {
-        self.series.entry(id).or_insert_with(|| {
-            self.kpis.entry(kpi.clone()).or_default().push(id);
-            SeriesBuffer {
-                labels: labels.clone(),
-                kpi: kpi.clone(),
-                recorded: false,
-                flushing: Arc::default(),
-                pending: Vec::new(),
-            }
-        })
     }
 
     /// Takes in one event, unless it was taken in before. `stored` finds an anomaly on disk.
@@ -94,7 +96,7 @@ impl Memtable {
             return Ok(());
         }
         match HistoryChange::from_event(event) {
-            Some(HistoryChange::Rows(kpi, parts)) => parts.iter().for_each(|part| self.add(kpi, part)),
+            Some(HistoryChange::Rows(kpi, parts)) => self.add(kpi, parts),
             Some(change) => {
                 let before = change.anomaly_id().map(|id| self.anomaly(id, stored)).transpose()?.flatten();
                 if let Some(anomaly) = change.anomaly_after(before.as_ref()) {
@@ -107,17 +109,32 @@ impl Memtable {
         Ok(())
     }
 
-    fn add(&mut self, kpi: &KpiName, part: &SeriesSamples) {
-        if part.samples.is_empty() && part.late.is_empty() {
+    fn add(&mut self, kpi: &KpiName, parts: &[SeriesSamples]) {
+        let Self { buffers, free, kpis, dirty, .. } = self;
+        let has_rows = |part: &&SeriesSamples| !part.samples.is_empty() || !part.late.is_empty();
+        let mut parts = parts.iter().filter(has_rows).peekable();
+        if parts.peek().is_none() {
             return;
         }
-        let id = SeriesId::of(kpi, &part.labels);
-        let series = self.learn(id, kpi, &part.labels);
-        let was_clean = series.pending.is_empty() && series.flushing.is_empty();
-        series.pending.extend(part.samples.iter().map(rows::scored));
-        series.pending.extend(part.late.iter().map(rows::late));
-        if was_clean {
-            self.dirty.push(id);
+        if !kpis.contains_key(kpi) {
+            kpis.insert(kpi.clone(), SeriesTable::default());
+        }
+        let Some(table) = kpis.get_mut(kpi) else { return };
+        for part in parts {
+            let slot = *table.get_or_insert_with(&part.labels, || None).get_or_insert_with(|| {
+                free.pop().unwrap_or_else(|| {
+                    buffers.push(None);
+                    buffers.len() - 1
+                })
+            });
+            let new = || SeriesBuffer::new(SeriesId::of(kpi, &part.labels), kpi, &part.labels);
+            let series = buffers[slot].get_or_insert_with(new);
+            let was_clean = series.pending.is_empty() && series.flushing.is_empty();
+            series.pending.extend(part.samples.iter().map(rows::scored));
+            series.pending.extend(part.late.iter().map(rows::late));
+            if was_clean {
+                dirty.push(slot);
+            }
         }
     }
 
@@ -146,8 +163,8 @@ impl Memtable {
         let generation = self.generation;
         self.generation += 1;
         let mut series = Vec::with_capacity(self.dirty.len());
-        for id in &self.dirty {
-            let Some(live) = self.series.get_mut(id) else { continue };
+        for slot in &self.dirty {
+            let Some(live) = &mut self.buffers[*slot] else { continue };
             let pending = std::mem::take(&mut live.pending);
             if live.flushing.is_empty() {
                 live.flushing = Arc::new(pending);
@@ -157,7 +174,7 @@ impl Memtable {
             }
             let record = SeriesRecord { kpi: live.kpi.clone(), labels: live.labels.clone() };
             let record = (!live.recorded).then_some(record);
-            series.push(FlushSeries { id: *id, rows: live.flushing.clone(), record });
+            series.push(FlushSeries { id: live.id, slot: *slot, rows: live.flushing.clone(), record });
         }
         let anomalies = self.anomalies.values().map(|(anomaly, _)| anomaly.clone()).collect();
         FlushBatch { cursor: self.applied, series, anomalies, generation }
@@ -166,13 +183,13 @@ impl Memtable {
     /// Drops the content of `done`, which is on disk now.
     pub(super) fn end_flush(&mut self, done: &FlushBatch) {
         for flushed in &done.series {
-            if let Some(live) = self.series.get_mut(&flushed.id) {
+            if let Some(live) = &mut self.buffers[flushed.slot] {
                 live.flushing = Arc::default();
                 live.recorded = true;
             }
         }
-        let series = &self.series;
-        self.dirty.retain(|id| series.get(id).is_some_and(|live| !live.pending.is_empty()));
+        let buffers = &self.buffers;
+        self.dirty.retain(|slot| buffers[*slot].as_ref().is_some_and(|live| !live.pending.is_empty()));
         self.anomalies.retain(|_, (_, generation)| *generation > done.generation);
     }
 
@@ -185,19 +202,15 @@ impl Memtable {
         from_ms: i64,
         last_ms: i64,
     ) -> Vec<(SeriesId, Labels, Vec<SampleRow>)> {
-        let ids = self.kpis.get(kpi).map(Vec::as_slice).unwrap_or_default();
-        let mut found: Vec<_> = ids
-            .iter()
-            .filter_map(|id| Some((id, self.series.get(id)?)))
-            .filter(|(_, series)| series.labels.contains(wanted))
-            .map(|(id, series)| {
+        let all = self.kpis.get(kpi).into_iter().flat_map(SeriesTable::by_labels);
+        all.filter(|(labels, _)| labels.contains(wanted))
+            .filter_map(|(_, slot)| self.buffers[(*slot)?].as_ref())
+            .map(|series| {
                 let inside = |row: &&SampleRow| (from_ms..=last_ms).contains(&row.timestamp_ms);
                 let rows = series.flushing.iter().chain(&series.pending).filter(inside).copied().collect();
-                (*id, series.labels.clone(), rows::in_time_order(rows))
+                (series.id, series.labels.clone(), rows::in_time_order(rows))
             })
-            .collect();
-        found.sort_by(|a, b| a.1.cmp(&b.1));
-        found
+            .collect()
     }
 
     /// The current anomaly, if it changed since the last flush.
@@ -211,35 +224,37 @@ impl Memtable {
     }
 
     pub(super) fn series_ids(&self) -> Vec<SeriesId> {
-        self.series.keys().copied().collect()
+        self.buffers.iter().flatten().map(|series| series.id).collect()
     }
 
     /// Returns the `candidates` without rows in memory, and marks them as having no record on disk,
     /// so that their records may be removed. If rows arrive before the removal is done, the next
     /// flush writes the record again.
     pub(super) fn begin_forgetting(&mut self, candidates: Vec<SeriesId>) -> Vec<SeriesId> {
-        let mut idle = candidates;
-        idle.retain(|id| match self.series.get_mut(id) {
-            Some(live) if live.pending.is_empty() && live.flushing.is_empty() => {
+        let candidates: HashSet<SeriesId> = candidates.into_iter().collect();
+        let mut idle = Vec::new();
+        for live in self.buffers.iter_mut().flatten() {
+            if candidates.contains(&live.id) && live.pending.is_empty() && live.flushing.is_empty() {
                 live.recorded = false;
-                true
+                idle.push(live.id);
             }
-            _ => false,
-        });
+        }
         idle
     }
 
     /// Drops series whose records were removed, except those that received rows in the meantime.
     pub(super) fn end_forgetting(&mut self, removed: &[SeriesId]) {
-        for id in removed {
-            let Some(live) = self.series.get(id).filter(|live| live.pending.is_empty()) else { continue };
-            if let Some(ids) = self.kpis.get_mut(&live.kpi) {
-                ids.retain(|known| known != id);
-                if ids.is_empty() {
-                    self.kpis.remove(&live.kpi);
+        let removed: HashSet<SeriesId> = removed.iter().copied().collect();
+        for (slot, buffer) in self.buffers.iter_mut().enumerate() {
+            let forgotten = buffer.take_if(|live| removed.contains(&live.id) && live.pending.is_empty());
+            let Some(SeriesBuffer { kpi, labels, .. }) = forgotten else { continue };
+            self.free.push(slot);
+            if let Some(table) = self.kpis.get_mut(&kpi) {
+                *table.get_or_insert_with(&labels, || None) = None;
+                if table.iter().all(|(_, slot)| slot.is_none()) {
+                    self.kpis.remove(&kpi);
                 }
             }
-            self.series.remove(id);
         }
     }
 }

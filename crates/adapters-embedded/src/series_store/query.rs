@@ -181,7 +181,7 @@ impl View<'_> {
         steps: &mut Steps,
     ) -> Result<(), PortError> {
         let stored = self.snapshot.get(table, key).map_err(unreadable)?.ok_or_else(|| corrupt("a block"))?;
-        let rows = block::decode(&stored)?;
+        let rows = block::decode_unbanded(&stored)?;
         let rows = merged(within(&rows, span.from_ms, span.last_ms).to_vec(), memory);
         rows.iter().for_each(|row| steps.add_row(row));
         Ok(())
@@ -204,10 +204,10 @@ impl View<'_> {
                 && !(cut_high && span.last_ms.rem_euclid(width_ms) != width_ms - 1)
         };
         let mut buckets = match entry.hours {
-            Some(hours) if fits(HOUR_MS) => hours,
+            Some(hours) if fits(HOUR_MS) => block::buckets::decode(&hours)?,
             _ if entry.has_minutes && fits(MINUTE_MS) => {
                 let stored = self.snapshot.get(&self.database.history.minutes, key).map_err(unreadable)?;
-                decode(&stored.ok_or_else(|| corrupt("a rollup"))?)?
+                block::buckets::decode(&stored.ok_or_else(|| corrupt("a rollup"))?)?
             }
             _ => return Ok(None),
         };

@@ -6,7 +6,6 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::database::{corrupt, prefix};
-use earcon_history::rollup::Bucket;
 use earcon_model::{AnomalyId, KpiName, Labels, Seq, SeriesId, WorkspaceId};
 use earcon_ports::{ErrorKind, PortError};
 
@@ -38,8 +37,8 @@ pub(super) struct IndexEntry {
     pub(super) bytes: u64,
     /// Whether minute buckets are stored. They are left out if they save little.
     pub(super) has_minutes: bool,
-    /// Hour buckets, unless they save little.
-    pub(super) hours: Option<Vec<Bucket>>,
+    /// Encoded hour buckets, unless they save little.
+    pub(super) hours: Option<Vec<u8>>,
 }
 
 /// A version byte and the record.

@@ -1,22 +1,20 @@
 //! Samples as rows in time order: conversion of scored samples, and merging of newer rows.
 
+use super::rounding;
 use earcon_model::{Sample, ScoredSample};
 use earcon_ports::SampleRow;
 
-/// The row of a scored sample.
-///
-/// Timestamp, value and score are exact. Expectation and band are rounded to a 32-bit distance from
-/// the value (about seven digits of the distance), so that reads return the same before and after
-/// the rows are compressed.
+/// The row of a scored sample, in the precision that history keeps.
 pub(super) fn scored(sample: &ScoredSample) -> SampleRow {
-    SampleRow {
+    let row = SampleRow {
         timestamp_ms: sample.timestamp_ms,
         value: sample.value,
         score: sample.score.filter(|score| !score.is_nan()),
-        expected: round_to_f32_distance(sample.value, sample.expected),
-        lower: round_to_f32_distance(sample.value, sample.lower),
-        upper: round_to_f32_distance(sample.value, sample.upper),
-    }
+        expected: sample.expected,
+        lower: sample.lower,
+        upper: sample.upper,
+    };
+    SampleRow { score: row.score.map(rounding::score), ..rounding::band(row) }
 }
 
 /// The row of a sample that arrived too late to be scored.
@@ -29,20 +27,6 @@ pub(super) fn late(sample: &Sample) -> SampleRow {
         lower: f64::NAN,
         upper: f64::NAN,
     }
-}
-
-/// The nearest number whose distance from `value` is a 32-bit float. Returns `number` itself if
-/// that loses too much, for distances outside the range of 32-bit floats.
-fn round_to_f32_distance(value: f64, number: f64) -> f64 {
-    let rounded = value + f64::from(distance(value, number));
-    let error = (rounded - number).abs();
-    if error <= (number - value).abs() * 1e-6 || error <= value.abs() * f64::EPSILON { rounded } else { number }
-}
-
-/// The distance of `number` from `value`, in 32 bits.
-#[expect(clippy::cast_possible_truncation, reason = "that is the compression")]
-pub(super) fn distance(value: f64, number: f64) -> f32 {
-    (number - value) as f32
 }
 
 /// Sorts by timestamp. Of several rows with one timestamp, keeps the last in `rows`.
@@ -82,7 +66,6 @@ pub(super) fn within(rows: &[SampleRow], from_ms: i64, last_ms: i64) -> &[Sample
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     fn row(timestamp_ms: i64, value: f64) -> SampleRow {
         late(&Sample { timestamp_ms, value })
@@ -105,21 +88,5 @@ mod tests {
         let rows = [row(1, 0.0), row(5, 0.0)];
         assert_eq!(pairs(within(&rows, 1, 4)), [(1, 0.0)]);
         assert!(within(&rows, 2, 4).is_empty() && within(&rows, 9, 0).is_empty());
-    }
-
-    proptest! {
-        #[test]
-        fn rounded_numbers_are_close_and_round_to_themselves(value in prop::num::f64::NORMAL, number in prop::num::f64::NORMAL) {
-            let rounded = round_to_f32_distance(value, number);
-            let error = (rounded - number).abs();
-            prop_assert!(error <= (number - value).abs() * 1e-6 || error <= value.abs() * f64::EPSILON);
-            prop_assert_eq!(round_to_f32_distance(value, rounded).to_bits(), rounded.to_bits());
-        }
-    }
-
-    #[test]
-    fn numbers_that_are_not_finite_are_kept() {
-        assert!(round_to_f32_distance(1.0, f64::NAN).is_nan() && round_to_f32_distance(f64::NAN, 1.0) == 1.0);
-        assert_eq!(round_to_f32_distance(0.0, f64::INFINITY), f64::INFINITY);
     }
 }

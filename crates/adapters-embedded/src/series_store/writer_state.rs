@@ -13,6 +13,9 @@ pub(super) struct WriterState {
     pub(super) tails: HashMap<SeriesId, Tail>,
 }
 
+/// Blocks of a similar size that become one.
+const MERGED: usize = 4;
+
 /// The end of a series.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tail {
@@ -20,6 +23,24 @@ pub(super) struct Tail {
     pub(super) sealed_last_ms: Option<i64>,
     /// The open blocks in time order. All are later than the sealed ones.
     pub(super) open: Vec<OpenBlock>,
+}
+
+impl Tail {
+    /// How many open blocks stay as they are when so many rows follow them. The others are merged
+    /// with the rows: whenever four runs are of a similar size, so that a row is rewritten about
+    /// log₄ times, not log₂ times.
+    pub(super) fn kept(&self, mut rows: usize) -> usize {
+        let class = |rows: usize| rows.max(1).ilog2() / 2;
+        let mut kept = self.open.len();
+        loop {
+            let similar = self.open[..kept].iter().rev().take_while(|block| class(block.rows) <= class(rows)).count();
+            if similar + 1 < MERGED {
+                return kept;
+            }
+            rows += self.open[kept - similar..kept].iter().map(|block| block.rows).sum::<usize>();
+            kept -= similar;
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -46,5 +67,24 @@ impl WriterState {
     /// Drops the ends of these series. The next flush that writes to one reads its end again.
     pub(super) fn forget_tails(&mut self, series: impl IntoIterator<Item = SeriesId>) {
         series.into_iter().for_each(|id| drop(self.tails.remove(&id)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_rewritten_few_times_and_blocks_stay_few() {
+        let (mut tail, mut written, mut most) = (Tail::default(), 0, 0);
+        for _ in 0..400 {
+            let kept = tail.kept(5);
+            let rows = 5 + tail.open.drain(kept..).map(|block| block.rows).sum::<usize>();
+            tail.open.push(OpenBlock { first_ms: 0, last_ms: 0, rows, bytes: 0 });
+            written += rows;
+            most = most.max(tail.open.len());
+        }
+        assert_eq!(tail.open.iter().map(|block| block.rows).sum::<usize>(), 2_000);
+        assert!(written <= 2_000 * 6 && most <= 16, "{written} rows written, {most} blocks");
     }
 }

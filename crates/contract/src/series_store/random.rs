@@ -181,7 +181,8 @@ impl<R: Reopen> History<R> {
             let value = ((time / 1_000) % 61) as f64 + seq as f64 / 16.0;
             if *time > latest {
                 latest = *time;
-                let score = Some((seq % 100) as f32 / 100.0);
+                // A store may round small scores to 1/1,024.
+                let score = Some((seq % 128) as f32 / 128.0);
                 scored.push(ScoredSample { timestamp_ms: *time, value, score, expected: 1.5, lower: 0.5, upper: 2.5 });
             } else {
                 late.push(Sample { timestamp_ms: *time, value });

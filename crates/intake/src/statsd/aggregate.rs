@@ -190,7 +190,7 @@ impl Batches {
             self.all.len() - 1
         });
         let series = &mut self.all[at].series;
-        series.push(SeriesBatch::gauge(labels.clone(), Vec::with_capacity(1)));
+        series.push(SeriesBatch::gauge(labels.clone(), None));
         let last = series.len() - 1;
         &mut series[last]
     }

@@ -1,10 +1,14 @@
 //! Events about the series of a KPI.
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use super::EventType;
 use crate::ids::Labels;
 use crate::sample::{Features, Sample, ScoredSample};
+
+/// Scored samples of one series. One sample, the usual number, takes no allocation.
+pub type ScoredSamples = SmallVec<[ScoredSample; 1]>;
 
 /// What happened to series of a KPI. The subject is the KPI.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,7 +61,8 @@ pub struct SeriesSamples {
     /// The series.
     pub labels: Labels,
     /// In timestamp order, each later than the one before.
-    pub samples: Vec<ScoredSample>,
+    #[serde(with = "crate::small")]
+    pub samples: ScoredSamples,
     /// Samples not newer than one already seen: stored and counted, not scored.
     pub late: Vec<Sample>,
     /// Features of the last scored sample; `None` while warming up.

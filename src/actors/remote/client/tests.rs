@@ -130,7 +130,7 @@ fn logged(batch: &KpiBatch) -> Vec<SeriesSamples> {
 }
 
 fn batch(kpi: &str) -> KpiBatch {
-    let rows = (0..3).map(|row| (row, Sample { timestamp_ms: i64::from(row), value: 0.5 })).collect();
+    let rows = (0..3).map(|row| (row, Sample { timestamp_ms: i64::from(row), value: 0.5 }));
     KpiBatch { kpi: KpiName::new(kpi).unwrap(), series: vec![SeriesBatch::gauge(Labels::parse("k:v").unwrap(), rows)] }
 }
 

@@ -28,7 +28,7 @@ fn samples(status: SeriesStatus, counter: Option<CounterSamples>) -> Vec<SeriesS
     let scored = ScoredSample { timestamp_ms: 5, value: 0.5, score: Some(0.25), expected: 1.0, lower: 0.0, upper: 2.0 };
     let late = vec![Sample { timestamp_ms: 1, value: 2.0 }];
     let features = Some(Features { robust_z: 1.0, residual_z: -1.0, volatility: 0.5, slope: 0.25, level: 2.0 });
-    vec![SeriesSamples { labels: labels(), samples: vec![scored], late, features, status, counter }]
+    vec![SeriesSamples { labels: labels(), samples: vec![scored].into(), late, features, status, counter }]
 }
 
 fn anomaly() -> Anomaly {

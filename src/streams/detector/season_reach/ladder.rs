@@ -1,0 +1,110 @@
+//! The ladder: means of the last 1, 4, 16 and 64 values against baselines six times as slow.
+
+use super::reach::Reach;
+use crate::stored::stored_fields;
+
+/// Steps of the ladder.
+pub(super) const STEPS: usize = 4;
+/// Rate of each step's mean; the baseline has a sixth of it.
+pub(super) const RATES: [f64; STEPS] = [1.0, 1.0 / 4.0, 1.0 / 16.0, 1.0 / 64.0];
+/// Values in the mean of each step.
+pub(super) const SIZES: [f64; STEPS] = [1.0, 4.0, 16.0, 64.0];
+/// √ of the rates: the standard deviation of a mean of as many values.
+pub(super) const ROOTS: [f64; STEPS] = [1.0, 0.5, 0.25, 0.125];
+const BASELINE: f64 = 1.0 / 6.0;
+/// From mean absolute deviation to standard deviation, for a normal distribution.
+pub(super) const MEAN_TO_SIGMA: f64 = 1.2533;
+/// Rate of the mean absolute distance, and the limit of one distance in it.
+const SCALE_RATE: f64 = 1.0 / 1_000.0;
+const SCALE_OUTLIER: f64 = 4.0;
+/// Steps of the quantiles are divided by 1 + this × (values in the mean − 1).
+const CORRELATED: f32 = 0.25;
+
+/// Means, baselines, scales and reaches of all steps. Side 0 is below, side 1 above.
+#[derive(Debug, Clone)]
+pub(super) struct Ladder {
+    pub(super) means: [f64; STEPS],
+    pub(super) baselines: [f64; STEPS],
+    pub(super) deviations: [f64; STEPS],
+    reaches: [[Reach; 2]; STEPS],
+}
+
+stored_fields!(Ladder { means, baselines, deviations, reaches });
+
+impl Ladder {
+    pub(super) fn starting_at(value: f64) -> Self {
+        Self {
+            means: [value; STEPS],
+            baselines: [value; STEPS],
+            deviations: [0.0; STEPS],
+            reaches: [[Reach::default(); 2]; STEPS],
+        }
+    }
+
+    /// The edge of a step on one side, before all other factors.
+    pub(super) fn edge(&self, step: usize, above: bool) -> f64 {
+        self.reaches[step][usize::from(above)].edge()
+    }
+
+    /// How far a value may lie below and above the baseline and be followed in full.
+    pub(super) fn followed(&self) -> (f64, f64) {
+        let sigma = MEAN_TO_SIGMA * self.deviations[0];
+        (sigma * self.edge(0, false), sigma * self.edge(0, true))
+    }
+
+    /// The mean of a step after one more value. `cut` is the value within the followed range.
+    pub(super) fn next_mean(&self, step: usize, value: f64, cut: f64, early: f64) -> f64 {
+        if step == 0 { value } else { self.means[step] + RATES[step].max(early) * (cut - self.means[step]) }
+    }
+
+    /// Learns the means and the distances of one value; `distance` is in units of values, `z` in
+    /// those of the scale.
+    pub(super) fn learn_step(&mut self, step: usize, mean: f64, distance: f64, early: f64, judged: bool) {
+        self.means[step] = mean;
+        let deviation = self.deviations[step];
+        let most =
+            if judged { SCALE_OUTLIER * deviation + 1e-9 * deviation.max(f64::MIN_POSITIVE) } else { f64::INFINITY };
+        self.deviations[step] = deviation + SCALE_RATE.max(early) * (distance.abs().min(most) - deviation);
+    }
+
+    pub(super) fn learn_reach(&mut self, step: usize, z: f64, speed: f32) {
+        let slow = 1.0 + CORRELATED * (SIZES[step] as f32 - 1.0);
+        let [below, above] = &mut self.reaches[step];
+        above.learn(z as f32, speed, slow, step == 0);
+        below.learn(-z as f32, speed, slow, step == 0);
+    }
+
+    /// Computes the shape of one tail again, each of them once in sixteen samples.
+    pub(super) fn refresh(&mut self, seen: u32) {
+        let (step, side) = ((seen % 16) as usize / 2, (seen % 2) as usize);
+        if step < STEPS {
+            let other = self.reaches[step][1 - side].common();
+            self.reaches[step][side].refresh(other);
+        }
+    }
+
+    /// Moves the baselines towards a value, as far as it lies in the range around each.
+    pub(super) fn follow(&mut self, value: f64, range: Option<(f64, f64)>, early: f64) {
+        for (step, baseline) in self.baselines.iter_mut().enumerate() {
+            let distance = value - *baseline;
+            let distance = range.map_or(distance, |(below, above)| distance.clamp(-below, above));
+            *baseline += (BASELINE * RATES[step]).max(early) * distance;
+        }
+    }
+
+    /// Accepts a new level.
+    pub(super) fn accept(&mut self, value: f64) {
+        self.means = [value; STEPS];
+        self.baselines = [value; STEPS];
+    }
+
+    /// Another season is used, which adds `difference` more.
+    pub(super) fn shift(&mut self, difference: f64) {
+        self.means.iter_mut().chain(&mut self.baselines).for_each(|level| *level -= difference);
+    }
+
+    /// The distances shrink to a share of the former ones.
+    pub(super) fn rescale(&mut self, ratio: f64) {
+        self.deviations.iter_mut().for_each(|deviation| *deviation *= ratio);
+    }
+}

@@ -1,0 +1,103 @@
+//! Improbable runs: a sensor hangs, orders stop.
+//!
+//! If values repeat with probability p, a run of n repetitions has probability pⁿ. The probability
+//! is that of the hour of the day, so a night of zeros does not excuse a noon of zeros. A run must
+//! also be long in absolute terms and less likely than the earlier ones.
+
+use crate::arithmetic::{LOG10_OF_2, log2};
+use crate::stored::stored_fields;
+
+const HOURS: usize = 24;
+/// Memory of an hour: three days of it, within these bounds of samples.
+const DAYS: f64 = 3.0;
+const MEMORY: (f64, f64) = (6.0, 600.0);
+/// Weight of the share of the whole day in an hour's.
+const WHOLE_DAY: f32 = 10.0;
+/// Samples in the share of the whole day.
+const ALL_MEMORY: f32 = 3_000.0;
+/// Least run, and least improbability in decades.
+const LEAST_RUN: f64 = 12.0;
+const DECADES: f64 = 12.0;
+/// A run must be this many times as improbable as the least likely recent one.
+const TIMES_LONGEST: f64 = 2.0;
+/// Share of that record which a changing value forgets.
+const FORGET: f32 = 1.0 / 4_096.0;
+/// A run of this many times the least one is accepted as the normal state.
+const ACCEPTED: f64 = 12.0;
+/// Samples needed, and milliseconds if more than one value in twenty repeats.
+const NEEDED: u32 = 150;
+const NEEDED_MS: i64 = 172_800_000;
+const OFTEN: f32 = 0.05;
+/// A run is learned below this share of the least one.
+const LEARNED: f64 = 0.7;
+
+/// How a series repeats its values.
+#[derive(Debug, Clone)]
+pub(super) struct Repeats {
+    run: f32,
+    decades: f32,
+    longest: f32,
+    /// Share of repetitions at all times, and the values in it.
+    all: f32,
+    learned: f32,
+    shares: [f32; HOURS],
+    counts: [u16; HOURS],
+}
+
+stored_fields!(Repeats { run, decades, longest, all, learned, shares, counts });
+
+impl Repeats {
+    pub(super) fn new() -> Self {
+        Self { run: 0.0, decades: 0.0, longest: 0.0, all: 0.0, learned: 0.0, shares: [0.0; HOURS], counts: [0; HOURS] }
+    }
+
+    /// Repetitions in the current run.
+    pub(super) fn run(&self) -> f64 {
+        f64::from(self.run)
+    }
+
+    /// Length of the run in units of an anomalous one, from 0; 1 is the edge. Learns the value.
+    pub(super) fn push(&mut self, repeats: bool, hour: usize, per_day: f64, seen: u32, age_ms: i64) -> f64 {
+        let hour = hour % HOURS;
+        let mut odd = 0.0;
+        if repeats {
+            let count = f32::from(self.counts[hour]);
+            let share = (self.shares[hour] * count + self.all * WHOLE_DAY) / (count + WHOLE_DAY);
+            // As if one more value had repeated: an event never seen is not impossible.
+            let share = share.max(1.0 / (self.learned.min(ALL_MEMORY) + 2.0)).min(1.0);
+            self.run += 1.0;
+            self.decades -= (LOG10_OF_2 * log2(f64::from(share))) as f32;
+            odd = self.oddness(seen, age_ms);
+        } else {
+            if self.run > 0.0 {
+                self.longest = self.longest.max(self.decades.min(2.0 * self.longest.max(6.0)));
+            }
+            self.longest *= 1.0 - FORGET;
+            (self.run, self.decades) = (0.0, 0.0);
+        }
+        if odd < LEARNED {
+            self.learn(if repeats { 1.0 } else { 0.0 }, hour, per_day);
+        }
+        odd
+    }
+
+    fn oddness(&self, seen: u32, age_ms: i64) -> f64 {
+        let needed_ms = if self.all > OFTEN { NEEDED_MS } else { 0 };
+        if seen < NEEDED || age_ms < needed_ms {
+            return 0.0;
+        }
+        let (run, decades) = (f64::from(self.run), f64::from(self.decades));
+        let odd = (run / LEAST_RUN).min(decades / DECADES);
+        let longest = TIMES_LONGEST * f64::from(self.longest);
+        let odd = if longest > 0.0 { odd.min(decades / longest) } else { odd };
+        if odd < ACCEPTED { odd } else { 0.0 }
+    }
+
+    fn learn(&mut self, target: f32, hour: usize, per_day: f64) {
+        let memory = (DAYS / 24.0 * per_day).clamp(MEMORY.0, MEMORY.1) as u16;
+        self.counts[hour] = (self.counts[hour] + 1).min(memory);
+        self.shares[hour] += (target - self.shares[hour]) / f32::from(self.counts[hour]);
+        self.learned = (self.learned + 1.0).min(ALL_MEMORY);
+        self.all += (target - self.all) / self.learned;
+    }
+}

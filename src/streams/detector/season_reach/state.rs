@@ -1,0 +1,257 @@
+//! The state of one series: scores a value by the earlier ones, then learns it.
+
+mod judgement;
+
+use super::band::Bounds;
+use super::hours::Hours;
+use super::ladder::{Ladder, SIZES, STEPS};
+use super::limiter::Limiter;
+use super::repeats::Repeats;
+use super::season::{DAY_MS, Place, Season, Seasonal};
+use super::steps::Steps;
+use crate::arithmetic::{exp2_neg, log2};
+use crate::detector::features::FeatureState;
+use crate::detector::score::Score;
+use crate::settings::StreamSettings;
+use crate::stored::stored_fields;
+use judgement::{Distances, within};
+
+/// Share of the extrapolated edge at which a value alerts.
+const EDGE: f64 = 0.87;
+/// Values before the first can alert; changes among them, or values if there are fewer changes.
+const JUDGED_FROM: u32 = 30;
+const CHANGES: u32 = 10;
+const JUDGED_WITHOUT_CHANGES: u32 = 500;
+/// Means that are newer than this have wider edges: five times as many samples a day do not
+/// deserve five times as many alerts. The exponent, and the largest factor.
+const CADENCE_MS: f64 = 300_000.0;
+const CADENCE: (f64, f64) = (0.36, 2.0);
+/// Surprise from which a value is an outlier, which moves no baseline.
+const OUTLIER: f64 = 1.15;
+/// Outliers on one side after which their level is accepted: three hours, within these bounds.
+const ACCEPTED_DAYS: f64 = 0.125;
+const ACCEPTED: (f64, f64) = (6.0, 120.0);
+/// An accepted level this many edges away is another source, and one with this many times the
+/// expected value, or this part of it, is another unit: the series is forgotten.
+const ANOTHER_SOURCE: f64 = 15.0;
+const ANOTHER_UNIT: f64 = 20.0;
+const STARTS_ANEW_FROM: u32 = 500;
+/// Age from which outliers are cut before they enter the profiles.
+const CUT_AFTER_MS: i64 = 259_200_000;
+/// Interval that is assumed before it is known.
+const FIRST_INTERVAL_MS: f64 = 60_000.0;
+
+/// The state of the detector for one series.
+#[derive(Debug, Clone)]
+pub(super) struct State {
+    since_ms: i64,
+    last_ms: i64,
+    /// Usual milliseconds between samples; 0 while unknown.
+    interval_ms: f64,
+    /// Usual number of samples a day, and the factor of each step for its cadence; both are
+    /// refreshed now and then.
+    per_day: f64,
+    cadences: [f64; STEPS],
+    seen: u32,
+    /// Outliers on one side: above 0 above, below 0 below.
+    outliers: i16,
+    ladder: Ladder,
+    limiter: Limiter,
+    steps: Steps,
+    bounds: Bounds,
+    features: FeatureState,
+    season: Season,
+    hours: Hours,
+    repeats: Repeats,
+}
+
+stored_fields!(State {
+    since_ms,
+    last_ms,
+    interval_ms,
+    per_day,
+    cadences,
+    seen,
+    outliers,
+    ladder,
+    limiter,
+    steps,
+    bounds,
+    features,
+    season,
+    hours,
+    repeats,
+});
+
+/// A value as the detector sees it, with all that is known of its place.
+struct Now {
+    value: f64,
+    place: Place,
+    seasonal: Seasonal,
+    /// What the season in use adds.
+    season: f64,
+    /// The value without the season.
+    rest: f64,
+    interval_ms: f64,
+    /// 1/(n + 1): the least rate, so that the first values count equally.
+    early: f64,
+    /// Whether distances are known.
+    judged: bool,
+}
+
+impl State {
+    /// Before the first sample, which is `value`.
+    pub(super) fn starting_at(timestamp_ms: i64, value: f64) -> Self {
+        Self {
+            since_ms: timestamp_ms,
+            last_ms: timestamp_ms,
+            interval_ms: 0.0,
+            per_day: 0.0,
+            cadences: [1.0; STEPS],
+            seen: 0,
+            outliers: 0,
+            ladder: Ladder::starting_at(value),
+            limiter: Limiter::new(),
+            steps: Steps::starting_at(value),
+            bounds: Bounds::starting_at(value),
+            features: FeatureState::new(),
+            season: Season::starting_at(value),
+            hours: Hours::new(),
+            repeats: Repeats::new(),
+        }
+    }
+
+    pub(super) fn seen(&self) -> u32 {
+        self.seen
+    }
+
+    pub(super) fn push(
+        &mut self,
+        timestamp_ms: i64,
+        local_ms: i64,
+        value: f64,
+        settings: &StreamSettings,
+        sensitivity: f64,
+    ) -> Option<Score> {
+        let now = self.arrive(timestamp_ms, local_ms, value);
+        let found = self.measure(&now);
+        let held = self.held(&now);
+        let repeats = self.seen > 0 && value == self.steps.last();
+        let age_ms = timestamp_ms.saturating_sub(self.since_ms);
+        let stuck = self.repeats.push(repeats, now.place.hour(), self.per_day, self.seen, age_ms);
+        let score =
+            (self.seen >= settings.warm_up).then(|| self.describe(&now, &found, held, stuck, sensitivity, settings));
+        let surprise = (found.surprise / self.limiter.factor()).max(stuck);
+        let left = held.is_some_and(|band| !within(band, value));
+        if self.learn(&now, &found, surprise >= OUTLIER || left, age_ms) {
+            *self = Self::starting_at(timestamp_ms, value);
+        }
+        score
+    }
+
+    /// Learns the time of a value, and looks up what is known of it.
+    fn arrive(&mut self, timestamp_ms: i64, local_ms: i64, value: f64) -> Now {
+        let gap = timestamp_ms.saturating_sub(self.last_ms) as f64;
+        if self.seen > 0 && gap > 0.0 {
+            let usual = self.interval_ms;
+            self.interval_ms =
+                if usual == 0.0 { gap } else { usual + 0.05 * (gap.clamp(0.5 * usual, 2.0 * usual) - usual) };
+        }
+        self.last_ms = timestamp_ms;
+        let interval_ms = if self.interval_ms > 0.0 { self.interval_ms } else { FIRST_INTERVAL_MS };
+        if self.seen < 16 || self.seen.is_multiple_of(16) {
+            self.per_day = DAY_MS / interval_ms;
+            self.cadences = SIZES.map(|size| cadence(interval_ms * size));
+        }
+        self.ladder.refresh(self.seen);
+        self.bounds.learn(value, self.seen);
+        let place = Place::at(local_ms);
+        self.hours.turn_to(place.hour());
+        let seasonal = self.season.at(place, interval_ms);
+        let season = seasonal.candidates[self.season.used()];
+        let early = 1.0 / (f64::from(self.seen) + 1.0);
+        let changed = self.steps.changes() >= CHANGES || self.seen >= JUDGED_WITHOUT_CHANGES;
+        let judged = self.seen >= JUDGED_FROM && changed;
+        Now { value, place, seasonal, season, rest: value - season, interval_ms, early, judged }
+    }
+
+    /// Learns a value. Returns true if it comes from another source and all is to be forgotten.
+    fn learn(&mut self, now: &Now, found: &Distances, outlier: bool, age_ms: i64) -> bool {
+        let seen = f64::from(self.seen);
+        let (below, above) = self.ladder.followed();
+        let base = self.ladder.baselines[0];
+        let distance = now.rest - base;
+        for step in 0..STEPS {
+            if self.seen > 0 {
+                self.ladder.learn_step(step, found.means[step], found.distances[step], now.early, now.judged);
+            }
+            if now.judged {
+                let k = seen - f64::from(JUDGED_FROM);
+                self.ladder.learn_reach(step, found.z[step], (20.0 / (k + 1.0)).max(1.0) as f32);
+            }
+        }
+        let accepted = now.judged && self.count_outlier(found, outlier);
+        let far = distance.abs() > ANOTHER_SOURCE * if distance > 0.0 { above } else { below };
+        if accepted && (far || another_unit(now.value, base + now.season)) && self.seen >= STARTS_ANEW_FROM {
+            return true;
+        }
+        let frozen = outlier && !accepted;
+        let range = (now.judged && !accepted).then_some((below, above));
+        if !frozen {
+            self.ladder.follow(now.rest, range, now.early);
+        }
+        if accepted {
+            self.ladder.accept(now.rest);
+        }
+        let change = self.season.compare(now.value, &now.seasonal.candidates, self.per_day, age_ms, now.judged);
+        if let Some((difference, ratio)) = change {
+            self.ladder.shift(difference);
+            self.ladder.rescale(ratio);
+        }
+        let kept =
+            if frozen && age_ms > CUT_AFTER_MS { base + now.season + distance.clamp(-below, above) } else { now.value };
+        self.season.learn(now.place, kept, self.per_day, seen);
+        if now.judged {
+            self.learn_crossings(found);
+        }
+        self.features.learn(distance, now.early);
+        self.steps.learn(now.value);
+        self.seen = self.seen.saturating_add(1);
+        false
+    }
+
+    /// Counts outliers in a row on one side. Returns whether their level is accepted now.
+    fn count_outlier(&mut self, found: &Distances, outlier: bool) -> bool {
+        let z = found.z[0];
+        if outlier || z.abs() >= self.ladder.edge(0, z > 0.0) {
+            let side = if z > 0.0 { 1 } else { -1 };
+            self.outliers = if self.outliers * side < 0 { side } else { self.outliers + side };
+        } else {
+            self.outliers -= self.outliers.signum();
+        }
+        let accepted = f64::from(self.outliers.abs()) >= (ACCEPTED_DAYS * self.per_day).clamp(ACCEPTED.0, ACCEPTED.1);
+        if accepted {
+            self.outliers = 0;
+        }
+        accepted
+    }
+
+    fn learn_crossings(&mut self, found: &Distances) {
+        let z = found.z[0];
+        let edge = found.edges[0][usize::from(z > 0.0)] / EDGE;
+        self.hours.learn(z.abs(), edge);
+        self.limiter.learn(found.surprise * EDGE, self.per_day);
+    }
+}
+
+/// Whether two values differ as the same quantity does in two units. Zero is no other unit.
+fn another_unit(value: f64, expected: f64) -> bool {
+    let ratio = value / expected;
+    value != 0.0 && expected != 0.0 && !(1.0 / ANOTHER_UNIT..=ANOTHER_UNIT).contains(&ratio) && ratio > 0.0
+}
+
+/// The factor on the edges of a series with this interval.
+fn cadence(interval_ms: f64) -> f64 {
+    let ratio = interval_ms.min(DAY_MS) / CADENCE_MS;
+    if ratio >= 1.0 { 1.0 } else { (1.0 / exp2_neg(-CADENCE.0 * log2(ratio))).min(CADENCE.1) }
+}

@@ -1,0 +1,198 @@
+//! The score of a value: its distances on the ladder, its band, and the reason.
+
+use super::super::band::Band;
+use super::super::ladder::{MEAN_TO_SIGMA, RATES, ROOTS, SIZES, STEPS};
+use super::{CHANGES, EDGE, Now, State};
+use crate::detector::score::Score;
+use crate::settings::StreamSettings;
+use crate::surprise::{alert_at, score_within};
+use earcon_model::Feature;
+
+/// Factors on the edges of the ladder's steps.
+const STEP_FACTORS: [f64; STEPS] = [1.0, 1.1, 1.3, 1.5];
+/// The edges of the first values: a factor for the very first, and 1 + 100/(n + 50) for all.
+const VERY_YOUNG: (u32, f64) = (60, 1.5);
+const YOUTH: (f64, f64) = (100.0, 50.0);
+/// Values that a step of the ladder needs before it counts, for each value of its mean up to 8.
+const NEEDED_A_VALUE: f64 = 60.0;
+/// A level that was held for this long and changes by half is left: repetitions if it is the first
+/// change, repetitions for each change squared after that, and milliseconds.
+const HELD: (f64, f64) = (60.0, 30.0);
+const HELD_MS: f64 = 120_000.0;
+const LEFT: f64 = 1.5;
+/// Limit of distances in standard deviations.
+const LARGEST_Z: f64 = 1e9;
+
+/// Distances, scales and edges of a value on all steps of the ladder.
+pub(super) struct Distances {
+    /// Means with the value, for learning.
+    pub(super) means: [f64; STEPS],
+    pub(super) distances: [f64; STEPS],
+    pub(super) scales: [f64; STEPS],
+    pub(super) z: [f64; STEPS],
+    /// Edges in standard deviations, below and above; infinite while the step does not count.
+    pub(super) edges: [[f64; 2]; STEPS],
+    /// Largest ratio of distance and edge, and its step.
+    pub(super) surprise: f64,
+    pub(super) step: usize,
+}
+
+impl State {
+    /// Compares a value with the baselines.
+    pub(super) fn measure(&self, now: &Now) -> Distances {
+        let ladder = &self.ladder;
+        let seen = f64::from(self.seen);
+        let floor = 1e-9 * now.value.abs() + f64::MIN_POSITIVE;
+        let step_floor = self.steps.floor();
+        let young = if self.seen < VERY_YOUNG.0 { VERY_YOUNG.1 } else { 1.0 };
+        let factor = EDGE * young * (1.0 + YOUTH.0 / (seen + YOUTH.1));
+        let usual = EDGE * self.hours.usual(now.place.hour(), now.place.share_of_hour());
+        let cut = self.cut(now);
+        let mut found = Distances {
+            means: [0.0; STEPS],
+            distances: [0.0; STEPS],
+            scales: [0.0; STEPS],
+            z: [0.0; STEPS],
+            edges: [[f64::INFINITY; 2]; STEPS],
+            surprise: 0.0,
+            step: 0,
+        };
+        for step in 0..STEPS {
+            let mean = ladder.next_mean(step, now.rest, cut, now.early);
+            let distance = beyond(mean - ladder.baselines[step], self.nearby(now, step));
+            let scale = (MEAN_TO_SIGMA * ladder.deviations[step] + floor).max(step_floor * ROOTS[step]);
+            let z = (distance / scale).clamp(-LARGEST_Z, LARGEST_Z);
+            (found.means[step], found.distances[step], found.scales[step], found.z[step]) = (mean, distance, scale, z);
+            let needed = NEEDED_A_VALUE * SIZES[step].min(8.0);
+            if !now.judged || (step > 0 && seen < needed) {
+                continue;
+            }
+            let edges =
+                [false, true].map(|above| ladder.edge(step, above) * STEP_FACTORS[step] * self.cadences[step] * factor);
+            found.edges[step] = if step == 0 { edges.map(|edge| edge.max(usual)) } else { edges };
+            let ratio = z.abs() / found.edges[step][usize::from(z > 0.0)];
+            // A mean counts only if the newest value lies on its side.
+            let counts = step == 0 || (found.z[0] * z > 0.0 && found.z[0].abs() >= 1.0);
+            if counts && ratio > found.surprise {
+                (found.surprise, found.step) = (ratio, step);
+            }
+        }
+        found
+    }
+
+    /// The value without the season, within the range that is followed in full.
+    fn cut(&self, now: &Now) -> f64 {
+        let (below, above) = self.ladder.followed();
+        let baseline = self.ladder.baselines[0];
+        if now.judged { now.rest.max(baseline - below).min(baseline + above) } else { now.rest }
+    }
+
+    /// The fall and the rise of the day's course nearby that a step tolerates: ramps and jobs that
+    /// come a little earlier or later.
+    fn nearby(&self, now: &Now, step: usize) -> (f64, f64) {
+        if step > 1 {
+            return (0.0, 0.0);
+        }
+        let noise = MEAN_TO_SIGMA * self.ladder.deviations[0];
+        let (up, down) = now.seasonal.nearby;
+        ((down + noise).min(0.0), (up - noise).max(0.0))
+    }
+
+    /// The band of a level that the series has held for long, half to twice of it; `None` if it
+    /// has not, or if it often changes.
+    pub(super) fn held(&self, now: &Now) -> Option<(f64, f64)> {
+        let (level, run, changes) = (self.steps.last(), self.repeats.run(), f64::from(self.steps.changes()));
+        let needed = if changes == 0.0 { HELD.0 } else { HELD.1 * changes * changes };
+        let long = run >= needed && run * now.interval_ms >= HELD_MS;
+        let rare = self.steps.changes() < CHANGES && level != 0.0;
+        let (near, far) = (0.5 * level, 2.0 * level);
+        (rare && long).then_some((near.min(far), near.max(far)))
+    }
+
+    /// The score of a value, with its band.
+    pub(super) fn describe(
+        &self,
+        now: &Now,
+        found: &Distances,
+        held: Option<(f64, f64)>,
+        stuck: f64,
+        sensitivity: f64,
+        settings: &StreamSettings,
+    ) -> Score {
+        // The surprise that alerts.
+        let alert = alert_at(settings.open_score) / sensitivity;
+        let mut band = self.band(now, found, alert);
+        let mut surprise = found.surprise / self.limiter.factor();
+        let mut reason = if found.step == 0 { Feature::ResidualZ } else { Feature::Slope };
+        if let Some((lower, upper)) = held {
+            band = band.narrowed(lower, upper);
+            if !within((lower, upper), now.value) {
+                surprise = surprise.max(LEFT * alert);
+            }
+        } else if !now.judged {
+            band = band.with(now.value);
+        }
+        if stuck > surprise {
+            (surprise, reason) = (stuck, Feature::Volatility);
+        }
+        if stuck >= alert && band.contains(now.value) {
+            reason = Feature::Volatility;
+            band = band.without(now.value, self.steps.smallest());
+        }
+        let outside = !band.contains(now.value);
+        let score = score_within(surprise * sensitivity, outside, settings.open_score);
+        Score {
+            value: score,
+            expected: band.expected,
+            lower: band.lower,
+            upper: band.upper,
+            features: self.features.features(now.rest, &self.ladder.baselines, found.z, found.scales[0]),
+            direction: band.side(now.value),
+            reason,
+            rank: None,
+        }
+    }
+
+    /// The values that do not alert: on each side up to the nearest edge of a step.
+    fn band(&self, now: &Now, found: &Distances, alert: f64) -> Band {
+        let ladder = &self.ladder;
+        let (base, sigma) = (ladder.baselines[0], found.scales[0]);
+        let factor = self.limiter.factor() * alert;
+        let followed = ladder.followed();
+        let mut ends = [f64::NEG_INFINITY, f64::INFINITY];
+        for (side, end) in ends.iter_mut().enumerate() {
+            let sign = if side == 1 { 1.0 } else { -1.0 };
+            let nearby = |step: usize| if side == 1 { self.nearby(now, step).1 } else { -self.nearby(now, step).0 };
+            // Distances from the baseline on this side.
+            let single = nearby(0) + sigma * found.edges[0][side] * factor;
+            let mut reach = single;
+            for step in 1..STEPS {
+                let edge = found.edges[step][side];
+                if edge.is_infinite() {
+                    continue;
+                }
+                let mean = ladder.baselines[step] + sign * (nearby(step) + found.scales[step] * edge * factor);
+                let rate = RATES[step];
+                let value = (mean - (1.0 - rate) * ladder.means[step]) * SIZES[step];
+                let distance = sign * (value - base);
+                // A mean follows a value in this range only.
+                if distance <= if side == 1 { followed.1 } else { followed.0 } {
+                    reach = reach.min(distance.max(nearby(0) + sigma));
+                }
+            }
+            *end = base + sign * reach;
+        }
+        let expected = base + now.season;
+        let [lower, upper] = ends.map(|end| (end + now.season).clamp(-f64::MAX, f64::MAX));
+        Band::new(expected, lower, upper, self.bounds.range(self.seen))
+    }
+}
+
+/// The part of a distance beyond a tolerated range around 0.
+fn beyond(distance: f64, (down, up): (f64, f64)) -> f64 {
+    (distance - up).max(0.0) + (distance - down).min(0.0)
+}
+
+pub(super) fn within(band: (f64, f64), value: f64) -> bool {
+    band.0 <= value && value <= band.1
+}

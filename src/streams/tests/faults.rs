@@ -1,0 +1,133 @@
+//! What a fault does to the baseline, and which faults are seen that no single value shows.
+
+use super::signals::{Dice, START, labelled, with};
+use crate::StreamSettings;
+use earcon_model::{Anomaly, AnomalyEvent, Direction, EventBody, Feature, ScoredSample, SeriesEvent};
+
+const MINUTE: i64 = 60_000;
+const DAY: usize = 1_440;
+
+/// The scored samples and the anomalies of a series with one value every `interval_ms`.
+fn run(interval_ms: i64, values: impl IntoIterator<Item = f64>) -> (Vec<ScoredSample>, Vec<Anomaly>) {
+    let rows: Vec<(i64, f64)> =
+        values.into_iter().enumerate().map(|(i, value)| (START + i as i64 * interval_ms, value)).collect();
+    let now = START + rows.len() as i64 * interval_ms;
+    let (mut samples, mut opened) = (Vec::new(), Vec::new());
+    for body in with(StreamSettings::default()).push(&[labelled("", rows)], now).bodies {
+        match body {
+            EventBody::Series(SeriesEvent::Samples(all)) => samples.extend(all.into_iter().flat_map(|one| one.samples)),
+            EventBody::Anomaly(AnomalyEvent::Opened(anomaly)) => opened.push(*anomaly),
+            _ => {}
+        }
+    }
+    (samples, opened)
+}
+
+fn row_of(anomaly: &Anomaly, interval_ms: i64) -> usize {
+    ((anomaly.opened_at_ms - START) / interval_ms) as usize
+}
+
+#[test]
+fn the_expected_value_is_back_at_once_after_a_fault() {
+    for minutes in [5, 30, 100] {
+        let mut dice = Dice::new(5);
+        let fault = 2_000..2_000 + minutes;
+        let values = (0..2_200).map(|i| if fault.contains(&i) { 300.0 } else { 100.0 + 5.0 * dice.normal() });
+        let (samples, opened) = run(MINUTE, values.collect::<Vec<_>>());
+        let after = &samples[2_000 + minutes];
+        assert!((after.expected - 100.0).abs() < 20.0, "after {minutes} minutes: {after:?}");
+        assert!(after.score < Some(0.5), "the first ordinary value is ordinary: {after:?}");
+        assert_eq!(opened.len(), 1, "after {minutes} minutes");
+    }
+}
+
+#[test]
+fn a_new_level_is_accepted_after_three_hours() {
+    let mut dice = Dice::new(6);
+    let values: Vec<f64> =
+        (0..3 * DAY).map(|i| if i >= 2 * DAY { 170.0 } else { 100.0 } + 5.0 * dice.normal()).collect();
+    let (samples, opened) = run(MINUTE, values);
+    assert!((samples[2 * DAY + 100].expected - 100.0).abs() < 20.0, "not accepted yet");
+    let late = &samples[2 * DAY + 190..];
+    let near = late.iter().filter(|sample| (sample.expected - 170.0).abs() < 15.0).count();
+    assert!(near as f64 > 0.9 * late.len() as f64, "{near} of {}", late.len());
+    assert_eq!(opened.len(), 1);
+}
+
+#[test]
+fn a_change_of_unit_is_one_alert() {
+    let mut dice = Dice::new(7);
+    let values: Vec<f64> =
+        (0..6 * DAY).map(|i| (5e6 + 1e4 * dice.normal()) * if i >= 4 * DAY { 1e-3 } else { 1.0 }).collect();
+    let (samples, opened) = run(MINUTE, values);
+    assert_eq!(opened.len(), 1, "{opened:?}");
+    let last = samples.last().unwrap();
+    assert!((last.expected - 5e3).abs() < 1e3 && last.upper < 1e4, "{last:?}");
+}
+
+#[test]
+fn orders_that_stop_are_seen_although_nights_have_none() {
+    let mut dice = Dice::new(8);
+    let values = (0..10 * DAY).map(|i| {
+        let night = i % DAY < 300;
+        if night || (8 * DAY + 700..8 * DAY + 760).contains(&i) { 0.0 } else { dice.count(6.0) }
+    });
+    let (_, opened) = run(MINUTE, values.collect::<Vec<_>>());
+    let found = opened.iter().find(|anomaly| row_of(anomaly, MINUTE) > 8 * DAY + 699).expect("the outage is found");
+    assert!(row_of(found, MINUTE) < 8 * DAY + 730, "{found:?}");
+    assert_eq!((found.reason, found.direction, found.peak_value), (Feature::Volatility, Direction::Below, 0.0));
+    assert!(found.peak_lower > 0.0, "zero orders are not in the band: {found:?}");
+}
+
+#[test]
+fn a_target_that_was_down_at_its_first_scrapes_is_seen_when_it_goes_down() {
+    for zeros in [1, 5, 9] {
+        let values = (0..400).map(|i| if i < zeros || i >= 200 { 0.0 } else { 1.0 });
+        let (_, opened) = run(15_000, values.collect::<Vec<_>>());
+        assert_eq!(opened.iter().map(|anomaly| row_of(anomaly, 15_000)).collect::<Vec<_>>(), [200], "{zeros} zeros");
+        assert_eq!((opened[0].direction, opened[0].peak_expected > 0.5), (Direction::Below, true));
+    }
+}
+
+#[test]
+fn a_weekly_pattern_counts_from_the_second_week() {
+    // Every five minutes; the daily course of weekends is half as high.
+    let mut dice = Dice::new(9);
+    let week = 7 * 288;
+    let course = |i: usize| {
+        let height = if i % week / 288 >= 5 { 20.0 } else { 40.0 };
+        100.0 - height * (std::f64::consts::TAU * i as f64 / 288.0).cos()
+    };
+    let values: Vec<f64> = (0..3 * week).map(|i| course(i) + 0.7 * dice.normal()).collect();
+    let (samples, _) = run(5 * MINUTE, values);
+    let error = |from: usize, days: usize| {
+        let rows = from..from + days * 288;
+        let error = |i: usize| (samples[i].expected - course(i)).abs();
+        rows.clone().map(error).sum::<f64>() / rows.len() as f64
+    };
+    let (first, second) = (error(5 * 288, 2), error(week + 5 * 288, 2));
+    assert!(second < 0.7 * first && second < 0.7, "mean error of the second weekend {second}, of the first {first}");
+}
+
+#[test]
+fn large_spikes_are_found_in_the_first_hour_of_a_series() {
+    for row in [45, 59, 60] {
+        let mut dice = Dice::new(10);
+        let values = (0..100).map(|i| 100.0 + 5.0 * dice.normal() + if i == row { 400.0 } else { 0.0 });
+        let (_, opened) = run(MINUTE, values.collect::<Vec<_>>());
+        assert_eq!(opened.iter().map(|anomaly| row_of(anomaly, MINUTE)).collect::<Vec<_>>(), [row]);
+    }
+}
+
+#[test]
+fn hourly_series_with_a_daily_course_are_useful_within_three_days() {
+    let found = (0..20).filter(|seed| {
+        let mut dice = Dice::new(*seed);
+        let course = |i: usize| 100.0 + 30.0 * (std::f64::consts::TAU * i as f64 / 24.0).sin();
+        let values = (0..80).map(|i| course(i) + 1.5 * dice.normal() + if i == 76 { 60.0 } else { 0.0 });
+        let (_, opened) = run(60 * MINUTE, values.collect::<Vec<_>>());
+        opened.iter().any(|anomaly| row_of(anomaly, 60 * MINUTE) == 76)
+    });
+    let found = found.count();
+    assert!(found >= 16, "forty standard deviations: {found} of 20");
+}
