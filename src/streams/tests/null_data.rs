@@ -11,27 +11,37 @@ fn episodes(detector: DetectorName, values: &[f64], interval_ms: i64) -> usize {
     pushed.bodies.iter().filter(|body| matches!(body, EventBody::Anomaly(AnomalyEvent::Opened(_)))).count()
 }
 
+/// Where the detector alerts too often, with the bound: kind, interval, most per 10,000 samples.
+/// Bursts and steps of five minutes that return at no fixed time. A known weakness, see
+/// docs/detection.md; remove an entry when it is mended.
+const KNOWN_WEAKNESSES: [(&str, i64, f64); 3] =
+    [("cpu percent", 300_000, 30.0), ("bursty bytes", 300_000, 25.0), ("plateaus", 300_000, 15.0)];
+
 #[test]
 fn false_alerts_are_rare_on_anomaly_free_data() {
     const SERIES: u64 = 10;
     const SAMPLES: usize = 10_000;
-    // Measured maximum: 27 on bursts of load every five minutes, half of them new maxima.
-    for (detector, most, most_in_the_mean) in [(DetectorName::SeasonReach, 32.0, 4.5)] {
-        let (mut too_many, mut sum) = (Vec::new(), 0.0);
-        for (name, values) in ORDINARY {
-            for interval_ms in [1_000, 300_000] {
-                let one = |seed| episodes(detector, &values(&mut Dice::new(seed), SAMPLES), interval_ms);
-                let rate = (0..SERIES).map(one).sum::<usize>() as f64 / SERIES as f64;
+    const MOST: f64 = 12.0;
+    const MOST_IN_THE_MEAN: f64 = 4.0;
+    let (mut too_many, mut sum, mut count) = (Vec::new(), 0.0, 0);
+    for (name, values) in ORDINARY {
+        for interval_ms in [1_000, 300_000] {
+            let detector = DetectorName::SeasonReach;
+            let one = |seed| episodes(detector, &values(&mut Dice::new(seed), SAMPLES), interval_ms);
+            let rate = (0..SERIES).map(one).sum::<usize>() as f64 / SERIES as f64;
+            let known = KNOWN_WEAKNESSES.iter().find(|known| (known.0, known.1) == (name, interval_ms));
+            if rate > known.map_or(MOST, |known| known.2) {
+                too_many.push((name, interval_ms, rate));
+            }
+            if known.is_none() {
                 sum += rate;
-                if rate > most {
-                    too_many.push((name, interval_ms, rate));
-                }
+                count += 1;
             }
         }
-        assert!(too_many.is_empty(), "{detector:?}: false alerts per 10,000 samples: {too_many:?}");
-        let mean = sum / (2 * ORDINARY.len()) as f64;
-        assert!(mean < most_in_the_mean, "{detector:?}: {mean} false alerts per 10,000 samples");
     }
+    assert!(too_many.is_empty(), "false alerts per 10,000 samples: {too_many:?}");
+    let mean = sum / f64::from(count);
+    assert!(mean < MOST_IN_THE_MEAN, "{mean} false alerts per 10,000 samples");
 }
 
 #[test]
