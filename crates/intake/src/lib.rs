@@ -5,6 +5,7 @@
 
 pub mod batch_builder;
 mod error;
+mod histogram;
 pub mod influx;
 pub mod json;
 pub mod keys;

@@ -11,10 +11,8 @@
 //! Rows are data points, numbered from 0 through the whole request.
 
 mod decode;
-pub(super) mod histogram;
 mod json;
 mod points;
-mod quantile;
 mod request;
 
 pub use decode::parse_protobuf;

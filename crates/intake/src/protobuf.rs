@@ -63,7 +63,7 @@ impl<'b> Fields<'b> {
 }
 
 #[inline]
-pub(super) fn varint(rest: &mut &[u8]) -> Result<u64, Malformed> {
+fn varint(rest: &mut &[u8]) -> Result<u64, Malformed> {
     let (first, after) = rest.split_first().ok_or(Malformed)?;
     if *first < 0x80 {
         *rest = after;
@@ -78,6 +78,36 @@ pub(super) fn varint(rest: &mut &[u8]) -> Result<u64, Malformed> {
         }
     }
     Err(Malformed)
+}
+
+/// Repeated whole numbers, packed or single.
+pub(super) fn varints(value: Value<'_>, mut push: impl FnMut(u64)) -> Result<(), Malformed> {
+    match value {
+        Value::Varint(number) => push(number),
+        Value::Bytes(mut packed) => {
+            while !packed.is_empty() {
+                push(varint(&mut packed)?);
+            }
+        }
+        _ => return Err(Malformed),
+    }
+    Ok(())
+}
+
+/// Repeated numbers of eight bytes, packed or single.
+pub(super) fn fixed64s(value: Value<'_>, mut push: impl FnMut(u64)) -> Result<(), Malformed> {
+    match value {
+        Value::Fixed64(bits) => push(bits),
+        Value::Bytes(packed) => {
+            let (numbers, rest) = packed.as_chunks::<8>();
+            if !rest.is_empty() {
+                return Err(Malformed);
+            }
+            numbers.iter().for_each(|bytes| push(u64::from_le_bytes(*bytes)));
+        }
+        _ => return Err(Malformed),
+    }
+    Ok(())
 }
 
 /// Decodes a signed integer in zigzag coding.

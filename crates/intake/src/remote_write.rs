@@ -1,19 +1,83 @@
-//! Parses Prometheus remote write 1.0: snappy around a protobuf `WriteRequest` (prometheus/prompb
-//! `remote.proto` and `types.proto`). Nothing is copied: the bytes of a series' labels are its key,
-//! and they are parsed for new series only.
+//! Parses Prometheus remote write 1.0 and 2.0: snappy around a protobuf `WriteRequest`
+//! (prometheus/prompb `remote.proto` and `types.proto`) or `Request`
+//! (prometheus/prompb `io/prometheus/write/v2/types.proto`).
 //!
-//! A staleness marker ends its series. Any other NaN is legal in Prometheus but cannot be scored,
-//! so it is dropped without an error, as are native histograms.
+//! A known series costs no allocation: the bytes of its labels are its key, and they are parsed for
+//! new series only. A staleness marker ends its series. Any other NaN is legal in Prometheus but
+//! cannot be scored, so it is dropped without an error. Native histograms become count, sum and
+//! quantiles, as those of OTLP do.
+//!
+//! Rows are time series, numbered from 0.
 
-use std::borrow::Cow;
+mod metadata;
+mod native_histogram;
+mod points;
+mod v1;
+mod v2;
 
 use super::batch_builder::Batch;
 use super::error::IntakeError;
-use super::protobuf::{Fields, Malformed, Value};
-use super::raw_series::{LabelPairs, Protocol, RawSeries};
+use earcon_model::RejectedRow;
 
-/// Prometheus' staleness marker: a NaN with these bits (prometheus/model/value `StaleNaN`).
-const STALE: u64 = 0x7ff0_0000_0000_0002;
+pub(super) use metadata::Families;
+
+/// Bytes of a time series with few labels and one sample.
+const USUAL_SERIES: usize = 100;
+
+/// A version of the protocol. The content type of a request names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// `prometheus.WriteRequest`.
+    V1,
+    /// `io.prometheus.write.v2.Request`.
+    V2,
+}
+
+/// The content of a request, to answer how much of it was taken.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// Samples of all series that can be read.
+    samples: usize,
+    /// Native histograms of all series that can be read.
+    histograms: usize,
+    /// The rows that have native histograms, ascending, with their number.
+    histogram_rows: Vec<(u32, usize)>,
+}
+
+impl Sent {
+    /// How many samples and native histograms were taken, if these rows were rejected. Samples that
+    /// are dropped without an error count as taken.
+    pub fn taken(&self, rejected: &[RejectedRow]) -> (usize, usize) {
+        let histograms = |row: u32| self.histogram_rows.binary_search_by_key(&row, |(row, _)| *row).ok();
+        let mut lost: Vec<usize> = rejected.iter().filter_map(|rejected| histograms(rejected.row)).collect();
+        // A series whose samples are refused is named once for each of them.
+        let samples = self.samples.saturating_sub(rejected.len() - lost.len());
+        lost.sort_unstable();
+        lost.dedup();
+        let lost: usize = lost.into_iter().map(|at| self.histogram_rows[at].1).sum();
+        (samples, self.histograms.saturating_sub(lost))
+    }
+
+    fn count(&mut self, row: u32, points: &points::Points<'_>) {
+        self.samples += points.samples.len();
+        if !points.histograms.is_empty() {
+            self.histograms += points.histograms.len();
+            self.histogram_rows.push((row, points.histograms.len()));
+        }
+    }
+}
+
+/// Parses an uncompressed request.
+///
+/// # Errors
+/// The body is not protobuf of this version, or has too many samples.
+pub fn parse(version: Version, request: &[u8], batch: &mut Batch<'_>) -> Result<Sent, IntakeError> {
+    batch.expect(request.len(), USUAL_SERIES);
+    match version {
+        Version::V1 => v1::parse(request, batch),
+        Version::V2 => v2::parse(request, batch),
+    }
+}
 
 /// Decompresses the snappy block of a body, up to `max_bytes`.
 ///
@@ -42,142 +106,6 @@ pub enum DecompressError {
         /// The limit.
         max_bytes: usize,
     },
-}
-
-/// Bytes of a time series with few labels and one sample.
-const USUAL_SERIES: usize = 100;
-
-/// Parses an uncompressed `WriteRequest`. Rows are numbered by time series, from 0.
-///
-/// # Errors
-/// The body is not protobuf, or has too many samples.
-pub fn parse(request: &[u8], batch: &mut Batch<'_>) -> Result<(), IntakeError> {
-    let malformed =
-        |_: Malformed| IntakeError::Malformed("the body is not a WriteRequest of remote write 1.0".to_owned());
-    batch.expect(request.len(), USUAL_SERIES);
-    let mut fields = Fields::new(request);
-    let mut scratch = Scratch::default();
-    let mut row = 0;
-    while let Some((number, value)) = fields.next().map_err(malformed)? {
-        if let (1, Value::Bytes(series)) = (number, value) {
-            match scratch.read(series) {
-                Ok(()) => add(batch, row, series, &scratch)?,
-                // Its length was valid, so the following series can be read.
-                Err(Malformed) => batch.reject(row, "the time series is damaged".to_owned())?,
-            }
-            row += 1;
-        }
-    }
-    Ok(())
-}
-
-/// The content of a time series; reused from series to series to save allocations.
-#[derive(Default)]
-struct Scratch {
-    samples: Vec<(i64, f64)>,
-    histograms: usize,
-    /// Bytes of all labels if they are not contiguous. That is legal, but no known sender does it.
-    scattered: Option<Vec<u8>>,
-    /// Position of the labels in the message if they are contiguous.
-    labels: std::ops::Range<usize>,
-}
-
-impl Scratch {
-    fn read(&mut self, series: &[u8]) -> Result<(), Malformed> {
-        self.samples.clear();
-        self.histograms = 0;
-        self.scattered = None;
-        self.labels = 0..0;
-        let mut fields = Fields::new(series);
-        let mut at = 0;
-        while let Some((number, value)) = fields.next()? {
-            let next = series.len() - fields.rest().len();
-            match (number, value) {
-                (1, Value::Bytes(_)) => self.label(series, at, next),
-                (2, Value::Bytes(sample)) => self.samples.push(read_sample(sample)?),
-                (4, Value::Bytes(_)) => self.histograms += 1,
-                _ => {}
-            }
-            at = next;
-        }
-        Ok(())
-    }
-
-    fn label(&mut self, series: &[u8], at: usize, next: usize) {
-        match &mut self.scattered {
-            Some(bytes) => bytes.extend_from_slice(&series[at..next]),
-            None if self.labels.is_empty() => self.labels = at..next,
-            None if self.labels.end == at => self.labels.end = next,
-            None => {
-                let mut bytes = series[self.labels.clone()].to_vec();
-                bytes.extend_from_slice(&series[at..next]);
-                self.scattered = Some(bytes);
-            }
-        }
-    }
-}
-
-fn read_sample(sample: &[u8]) -> Result<(i64, f64), Malformed> {
-    let (mut timestamp, mut number) = (0, 0.0);
-    let mut fields = Fields::new(sample);
-    while let Some(field) = fields.next()? {
-        match field {
-            (1, Value::Fixed64(bits)) => number = f64::from_bits(bits),
-            (2, Value::Varint(value)) => timestamp = value as i64,
-            _ => {}
-        }
-    }
-    Ok((timestamp, number))
-}
-
-fn add(batch: &mut Batch<'_>, row: u32, series: &[u8], read: &Scratch) -> Result<(), IntakeError> {
-    let labels = read.scattered.as_deref().unwrap_or(&series[read.labels.clone()]);
-    let key = batch.keys().key(Protocol::Prometheus, labels);
-    let destination = batch.destination(key, || raw_series(labels));
-    for &(timestamp_ms, value) in &read.samples {
-        if value.to_bits() == STALE {
-            batch.end(destination, timestamp_ms)?;
-        } else if value.is_finite() {
-            batch.push(destination, row, Some(timestamp_ms), value)?;
-        } else {
-            batch.ignore()?;
-        }
-    }
-    for _ in 0..read.histograms {
-        batch.ignore()?;
-    }
-    Ok(())
-}
-
-/// The series with these labels.
-fn raw_series(labels: &[u8]) -> Result<RawSeries<'_>, String> {
-    let mut name = None;
-    let mut pairs = LabelPairs::new();
-    let mut fields = Fields::new(labels);
-    while let Ok(Some((_, Value::Bytes(label)))) = fields.next() {
-        let (key, value) = read_label(label)?;
-        if key != "__name__" {
-            pairs.push((key.into(), value.into()));
-        } else if name.replace(Cow::Borrowed(value)).is_some() {
-            return Err("a time series must have one label __name__".to_owned());
-        }
-    }
-    let name = name.ok_or("a time series must have a label __name__")?;
-    Ok(RawSeries { protocol: Protocol::Prometheus, name, labels: pairs, resource: LabelPairs::new(), reading: None })
-}
-
-fn read_label(label: &[u8]) -> Result<(&str, &str), String> {
-    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| "labels must be UTF-8".to_owned());
-    let (mut key, mut value) = ("", "");
-    let mut fields = Fields::new(label);
-    while let Some(field) = fields.next().map_err(|Malformed| "a label is damaged".to_owned())? {
-        match field {
-            (1, Value::Bytes(bytes)) => key = text(bytes)?,
-            (2, Value::Bytes(bytes)) => value = text(bytes)?,
-            _ => {}
-        }
-    }
-    Ok((key, value))
 }
 
 #[cfg(test)]

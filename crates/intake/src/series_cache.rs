@@ -6,12 +6,13 @@
 //! time are dropped first, approximately, and mapped again if they return.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::batch_builder::Scratch;
+use super::histogram::HistogramCache;
 use super::keys::{KeyMap, Keys};
-use super::otlp::histogram::HistogramCache;
 use super::raw_series::RawSeries;
+use super::remote_write::Families;
 use super::rules::mapping::{MappedSeries, Rules};
 use earcon_model::{KpiName, Labels, Reading};
 
@@ -59,7 +60,9 @@ pub struct SeriesCache {
     /// Tables of finished batches, for the next ones.
     scratches: Mutex<Vec<Scratch>>,
     /// Newest points of cumulative histograms.
-    pub(super) buckets: Mutex<HistogramCache>,
+    histograms: Mutex<HistogramCache>,
+    /// Types of Prometheus' metric families.
+    families: Families,
 }
 
 #[derive(Debug, Default)]
@@ -75,7 +78,7 @@ impl SeriesCache {
     /// An empty cache for about `bound` series. Senders must not know `seed`.
     pub fn new(rules: Rules, bound: usize, seed: u64) -> Self {
         let shard_bound = (bound / SHARDS / 2).max(1);
-        let buckets = Mutex::new(HistogramCache::new((bound / SERIES_A_HISTOGRAM).max(1)));
+        let histograms = Mutex::new(HistogramCache::new((bound / SERIES_A_HISTOGRAM).max(1)));
         Self {
             rules,
             keys: Keys::new(seed),
@@ -84,7 +87,8 @@ impl SeriesCache {
             kpis: Mutex::default(),
             bound,
             scratches: Mutex::default(),
-            buckets,
+            histograms,
+            families: Families::new(bound),
         }
     }
 
@@ -138,6 +142,17 @@ impl SeriesCache {
         }
         shard.old.remove(&key);
         shard.young.insert(key, mapped);
+    }
+
+    /// The newest points of cumulative histograms.
+    pub(super) fn histograms(&self) -> MutexGuard<'_, HistogramCache> {
+        // A poisoned table still holds complete entries.
+        self.histograms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The types of metric families that Prometheus sent.
+    pub(super) fn families(&self) -> &Families {
+        &self.families
     }
 
     /// Applies the rules.

@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 
 use super::points;
-use super::quantile::{BucketRun, Buckets, MinMax};
 use super::request::{Body, Kind, Metric, Point, Temporality};
 use crate::batch_builder::Batch;
 use crate::error::IntakeError;
-use crate::protobuf::{Fields, Malformed, Value, varint, zigzag};
+use crate::histogram::{BucketRun, Buckets, MinMax};
+use crate::protobuf::{Fields, Malformed, Value, fixed64s, varints, zigzag};
 use crate::raw_series::LabelPairs;
 
 /// Parses an `ExportMetricsServiceRequest`. Returns the number of its data points. A resource or
@@ -176,8 +176,8 @@ fn histogram_point(message: &[u8]) -> Result<Point<'_>, Malformed> {
         match (number, value) {
             (4, Value::Fixed64(number)) => count = number,
             (5, Value::Fixed64(bits)) => sum = Some(f64::from_bits(bits)),
-            (6, value) => fixed(value, |bits| counts.push(bits))?,
-            (7, value) => fixed(value, |bits| bounds.push(f64::from_bits(bits)))?,
+            (6, value) => fixed64s(value, |bits| counts.push(bits))?,
+            (7, value) => fixed64s(value, |bits| bounds.push(f64::from_bits(bits)))?,
             (11, Value::Fixed64(bits)) => min_max.min = Some(f64::from_bits(bits)),
             (12, Value::Fixed64(bits)) => min_max.max = Some(f64::from_bits(bits)),
             _ => {}
@@ -242,32 +242,11 @@ fn run(message: &[u8]) -> Result<BucketRun, Malformed> {
     while let Some(field) = fields.next()? {
         match field {
             (1, Value::Varint(number)) => run.offset = zigzag(number) as i32,
-            (2, Value::Varint(count)) => run.counts.push(count),
-            (2, Value::Bytes(mut packed)) => {
-                while !packed.is_empty() {
-                    run.counts.push(varint(&mut packed)?);
-                }
-            }
+            (2, value) => varints(value, |count| run.counts.push(count))?,
             _ => {}
         }
     }
     Ok(run)
-}
-
-/// Repeated numbers of eight bytes, packed or single.
-fn fixed(value: Value<'_>, mut push: impl FnMut(u64)) -> Result<(), Malformed> {
-    match value {
-        Value::Fixed64(bits) => push(bits),
-        Value::Bytes(packed) => {
-            let chunks = packed.as_chunks::<8>();
-            if !chunks.1.is_empty() {
-                return Err(Malformed);
-            }
-            chunks.0.iter().for_each(|bytes| push(u64::from_le_bytes(*bytes)));
-        }
-        _ => return Err(Malformed),
-    }
-    Ok(())
 }
 
 /// A `KeyValue`; `None` if its value is not a text, boolean or number.

@@ -12,10 +12,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::points;
-use super::quantile::{BucketRun, Buckets, MinMax};
 use super::request::{Body, Kind, Metric, Point, Temporality};
 use crate::batch_builder::Batch;
 use crate::error::IntakeError;
+use crate::histogram::{BucketRun, Buckets, MinMax};
 use crate::raw_series::LabelPairs;
 use crate::strict_json::{Object, nullable, without_bom};
 use number::{Enumeration, Number};

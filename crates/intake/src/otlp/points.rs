@@ -2,15 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::quantile::Buckets;
 use super::request::{Body, Kind, Metric, Point, Temporality};
 use crate::batch_builder::{Batch, Destination};
 use crate::error::IntakeError;
+use crate::histogram::{Buckets, Observed, quantiles};
 use crate::raw_series::{LabelPairs, Protocol, RawSeries};
 use earcon_model::Reading;
-
-/// Quantiles of histograms.
-const QUANTILES: [(f64, &str); 3] = [(0.5, ".p50"), (0.95, ".p95"), (0.99, ".p99")];
 
 /// Adds the point with this row number.
 pub(super) fn add(batch: &mut Batch<'_>, metric: &Metric<'_>, row: u32, point: Point<'_>) -> Result<(), IntakeError> {
@@ -67,16 +64,12 @@ impl PointWriter<'_, '_, '_> {
         let added = match temporality {
             Temporality::Delta => Some(buckets.clone()),
             _ => {
-                // A poisoned table still holds complete entries.
-                let kept = &self.batch.cache().buckets;
-                let mut kept = kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                kept.added_since_previous(self.key, start_ns, time_ns, buckets)
+                let now = Observed { start_ns, time_ns, buckets: buckets.clone() };
+                self.batch.cache().histograms().added_since_previous(self.key, now, false)
             }
         };
-        for (quantile, suffix) in QUANTILES {
-            if let Some(value) = added.as_ref().and_then(|added| added.quantile(quantile)) {
-                done = done.and_then(|()| self.push(suffix, Reading::Gauge, value));
-            }
+        for (suffix, value) in quantiles(added.as_ref()) {
+            done = done.and_then(|()| self.push(suffix, Reading::Gauge, value));
         }
         Ok(done)
     }

@@ -1,6 +1,6 @@
 //! The content of a request, independent of its encoding.
 
-use super::quantile::Buckets;
+use crate::histogram::Buckets;
 use crate::raw_series::LabelPairs;
 
 /// The period over which the values of a metric accumulate.

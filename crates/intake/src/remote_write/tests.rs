@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::points::STALE;
 use super::*;
 use crate::protobuf::writing::Message;
 use crate::{ParsedBatch, Rules, SeriesCache};
@@ -25,7 +26,7 @@ fn request(all: &[Vec<u8>]) -> Vec<u8> {
 fn parse_batch(body: &[u8]) -> Result<ParsedBatch, IntakeError> {
     let cache = SeriesCache::new(Rules::default(), 1_000, 1);
     let mut batch = Batch::new(&cache, 0, 10_000);
-    parse(body, &mut batch)?;
+    parse(Version::V1, body, &mut batch)?;
     Ok(batch.finish())
 }
 
@@ -100,7 +101,187 @@ fn oversized_content_is_refused_before_decompression() {
     assert!(matches!(decompress(b"\xff\xff", 10), Err(DecompressError::Damaged(_))));
 }
 
+/// The names of a batch's KPIs, with how their first series is read and its newest value.
+fn readings(parsed: &ParsedBatch) -> Vec<(String, Reading, Option<f64>)> {
+    let read = |batch: &earcon_model::KpiBatch| {
+        let series = &batch.series[0];
+        (batch.kpi.to_string(), series.reading, series.rows.last().map(|(_, sample)| sample.value))
+    };
+    let mut all: Vec<_> = parsed.batches.iter().map(read).collect();
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    all
+}
+
+#[test]
+fn types_of_families_decide_before_suffixes() {
+    let cache = SeriesCache::new(Rules::default(), 1_000, 1);
+    let body = request(&[
+        series(&[("__name__", "active_count")], &[(1, 3.0)]),
+        series(&[("__name__", "jobs_done")], &[(1, 4.0)]),
+    ]);
+    let parsed = |body: &[u8]| {
+        let mut batch = Batch::new(&cache, 0, 100);
+        parse(Version::V1, body, &mut batch).unwrap();
+        readings(&batch.finish()).into_iter().map(|(_, reading, _)| reading).collect::<Vec<_>>()
+    };
+    assert_eq!(parsed(&body), [Reading::Counter, Reading::Gauge]);
+    let family = |kind, name: &[u8]| Message::new().varint(1, kind).bytes(2, name).bytes(4, b"help").finish();
+    let types = Message::new().bytes(3, &family(2, b"active_count")).bytes(3, &family(1, b"jobs_done")).finish();
+    assert_eq!(parsed(&types), []);
+    assert_eq!(parsed(&body), [Reading::Gauge, Reading::Counter]);
+}
+
+#[test]
+fn a_rule_of_the_workspace_beats_the_type() {
+    let rules = crate::rules::RulesDocument::parse(br#"{"rules": [{"name": "jobs", "reading": "counter"}]}"#).unwrap();
+    let cache = SeriesCache::new(rules, 1_000, 1);
+    let mut batch = Batch::new(&cache, 0, 100);
+    let body = second(&["", "__name__", "jobs"], &[timed(&[1, 2], 2, &[(1, 3.0)])]);
+    parse(Version::V2, &body, &mut batch).unwrap();
+    assert_eq!(readings(&batch.finish())[0].1, Reading::Counter);
+}
+
+/// A request of version 2.
+fn second(symbols: &[&str], all: &[Vec<u8>]) -> Vec<u8> {
+    let message = symbols.iter().fold(Message::new(), |message, symbol| message.bytes(4, symbol.as_bytes()));
+    all.iter().fold(message, |message, series| message.bytes(5, series)).finish()
+}
+
+/// A series of version 2 with the type `kind`.
+fn timed(labels: &[u8], kind: u64, samples: &[(i64, f64)]) -> Vec<u8> {
+    let message = samples
+        .iter()
+        .fold(Message::new().bytes(1, labels), |message, (at, value)| message.bytes(2, &sample(*at, *value)));
+    message.bytes(5, &Message::new().varint(1, kind).varint(3, 0).finish()).finish()
+}
+
+fn parse_second(body: &[u8]) -> Result<(ParsedBatch, (usize, usize)), IntakeError> {
+    let cache = SeriesCache::new(Rules::default(), 1_000, 1);
+    let mut batch = Batch::new(&cache, 0, 10_000);
+    let sent = parse(Version::V2, body, &mut batch)?;
+    let parsed = batch.finish();
+    let taken = sent.taken(&parsed.rejected);
+    Ok((parsed, taken))
+}
+
+#[test]
+fn version_2_takes_texts_from_the_symbols_and_the_type_from_the_series() {
+    let symbols = ["", "__name__", "http_requests_total", "code", "200", "active_count"];
+    let unpacked = Message::new().varint(1, 1).varint(1, 5).bytes(2, &sample(7, 6.0));
+    let unpacked = unpacked.bytes(5, &Message::new().varint(1, 2).finish()).finish();
+    let body = second(&symbols, &[timed(&[1, 2, 3, 4], 1, &[(5, 1.0), (6, 2.0)]), unpacked]);
+    let (parsed, taken) = parse_second(&body).unwrap();
+    assert_eq!(
+        readings(&parsed),
+        [
+            ("active_count".to_owned(), Reading::Gauge, Some(6.0)),
+            ("http_requests_total".to_owned(), Reading::Counter, Some(2.0))
+        ]
+    );
+    assert_eq!(parsed.batches[0].series[0].labels.as_str(), "code:200");
+    assert_eq!(taken, (3, 0));
+}
+
+#[test]
+fn odd_series_of_version_2_cost_themselves_and_are_not_counted_as_taken() {
+    let symbols = ["", "__name__", "a", "b"];
+    let good = timed(&[1, 2], 2, &[(1, 1.0)]);
+    let odd = [
+        timed(&[1], 2, &[(1, 1.0)]),
+        timed(&[1, 9], 2, &[(1, 1.0)]),
+        timed(&[3, 2], 2, &[(1, 1.0)]),
+        timed(&[1, 2, 0, 3], 2, &[(1, 1.0)]),
+    ];
+    for odd in odd {
+        let (parsed, taken) = parse_second(&second(&symbols, &[odd, good.clone()])).unwrap();
+        let rows: Vec<u32> = parsed.rejected.iter().map(|rejected| rejected.row).collect();
+        assert_eq!((rows, taken), (vec![0], (1, 0)), "{:?}", parsed.rejected);
+    }
+    assert!(parse_second(&second(&["x", "__name__", "a"], &[good])).is_err(), "the first symbol is not empty");
+    assert!(parse_second(b"\x2a\xff").is_err());
+}
+
+/// A native histogram with whole counts: buckets 1 and 2 and 4 of schema 0.
+fn native(count: u64, deltas: &[i64], hint: u64, at: i64) -> Vec<u8> {
+    let zigzag = |value: i64| ((value << 1) ^ (value >> 63)) as u64;
+    let span = |offset: i64, length| Message::new().varint(1, zigzag(offset)).varint(2, length).finish();
+    let message = Message::new().varint(1, count).double(3, 20.0).varint(4, zigzag(0)).varint(6, 0);
+    let message = message.bytes(11, &span(1, 2)).bytes(11, &span(1, 1));
+    let message = deltas.iter().fold(message, |message, delta| message.varint(12, zigzag(*delta)));
+    message.varint(14, hint).varint(15, at as u64).finish()
+}
+
+fn histograms(all: &[Vec<u8>]) -> Vec<u8> {
+    let message = Message::new().bytes(1, &[1, 2]);
+    let series = all.iter().fold(message, |message, histogram| message.bytes(3, histogram)).finish();
+    second(&["", "__name__", "latency"], &[series])
+}
+
+#[test]
+fn native_histograms_become_count_sum_and_quantiles() {
+    // Buckets (1, 2], (2, 4], (8, 16] get 0, 10 and 0 observations between the two.
+    let (parsed, taken) =
+        parse_second(&histograms(&[native(3, &[1, 0, 0], 0, 1_000), native(13, &[1, 10, -10], 0, 2_000)])).unwrap();
+    let found = readings(&parsed);
+    assert_eq!(taken, (0, 2));
+    assert_eq!(
+        found,
+        [
+            ("latency.count".to_owned(), Reading::Counter, Some(13.0)),
+            ("latency.p50".to_owned(), Reading::Gauge, Some(3.0)),
+            ("latency.p95".to_owned(), Reading::Gauge, Some(3.9)),
+            ("latency.p99".to_owned(), Reading::Gauge, Some(3.98)),
+            ("latency.sum".to_owned(), Reading::Counter, Some(20.0)),
+        ]
+    );
+    let (gauge, _) = parse_second(&histograms(&[native(10, &[0, 10, -10], 3, 1_000)])).unwrap();
+    assert_eq!(readings(&gauge)[0], ("latency.count".to_owned(), Reading::Gauge, Some(10.0)));
+    assert_eq!(readings(&gauge)[1], ("latency.p50".to_owned(), Reading::Gauge, Some(3.0)));
+}
+
+#[test]
+fn a_native_histogram_that_begins_again_has_quantiles_and_a_stale_one_ends() {
+    let (parsed, _) =
+        parse_second(&histograms(&[native(30, &[10, 0, 0], 0, 1_000), native(10, &[0, 10, -10], 0, 2_000)])).unwrap();
+    assert!(readings(&parsed).contains(&("latency.p50".to_owned(), Reading::Gauge, Some(3.0))));
+    let stale = Message::new().fixed64(3, STALE).varint(15, 3_000).finish();
+    let (parsed, _) = parse_second(&histograms(&[stale])).unwrap();
+    let ends: Vec<_> = parsed.batches.iter().map(|batch| (batch.kpi.as_str(), batch.series[0].ended_at_ms)).collect();
+    assert_eq!(ends, [("latency.count", Some(3_000)), ("latency.sum", Some(3_000))]);
+}
+
+#[test]
+fn impossible_native_histograms_are_refused_with_a_reason() {
+    let span = |length| Message::new().varint(2, length).finish();
+    let deltas = |message: Message| message.bytes(12, &[0x02, 0x02]).varint(15, 1);
+    let cases = [
+        deltas(Message::new().bytes(11, &span(3))).finish(),
+        deltas(Message::new().bytes(11, &span(1))).finish(),
+        deltas(Message::new().bytes(11, &span(u64::MAX))).finish(),
+        Message::new().bytes(11, &span(1)).varint(12, 1).finish(),
+        Message::new().varint(4, 40).finish(),
+        Message::new().bytes(12, &[0xFF]).finish(),
+    ];
+    for histogram in cases {
+        let (parsed, taken) = parse_second(&histograms(std::slice::from_ref(&histogram))).unwrap();
+        assert_eq!((parsed.rejected.len(), taken), (1, (0, 0)), "{histogram:?}");
+    }
+}
+
 proptest! {
+    #[test]
+    fn damaged_requests_of_version_2_never_panic(at in 0usize..500, byte: u8) {
+        let mut body = histograms(&[native(3, &[1, 0, 0], 0, 1_000), native(13, &[1, 10, -10], 0, 2_000)]);
+        let at = at % body.len();
+        body[at] = byte;
+        let _refused = parse_second(&body).is_err();
+    }
+
+    #[test]
+    fn arbitrary_bytes_of_version_2_never_panic(body in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let _refused = parse_second(&body).is_err();
+    }
+
     #[test]
     fn arbitrary_bytes_never_panic(body in proptest::collection::vec(any::<u8>(), 0..300)) {
         let _refused = parse_batch(&body).is_err();

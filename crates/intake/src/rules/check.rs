@@ -86,7 +86,8 @@ impl RulesDocument {
         }
         let resource_labels = check.globs("resource_labels", &self.resource_labels);
         let shipped = if self.defaults { Self::shipped() } else { Vec::new() };
-        let mut rules: Vec<Rule> = shipped.iter().map(|rule| check.rule("shipped", rule)).collect();
+        let mut rules: Vec<Rule> =
+            shipped.iter().map(|rule| Rule { shipped: true, ..check.rule("shipped", rule) }).collect();
         rules.extend(self.rules.iter().zip(positions).map(|(rule, at)| check.rule(&format!("rules[{at}]"), rule)));
         if check.problems.is_empty() {
             Ok(Rules { document: self, resource_labels, rules })
@@ -147,6 +148,7 @@ impl Check {
                 ReadingName::Gauge => Reading::Gauge,
                 ReadingName::Counter => Reading::Counter,
             }),
+            shipped: false,
             max_series: rule.max_series,
             kpi,
             keep_labels: rule.keep_labels.as_ref().map(|patterns| self.globs(&at("keep_labels"), patterns)),

@@ -25,6 +25,8 @@ pub(super) struct Rule {
     pub(super) protocols: Vec<Protocol>,
     pub(super) drop: bool,
     pub(super) reading: Option<Reading>,
+    /// Whether it came with Earcon: its reading is a guess, which the sender's own statement beats.
+    pub(super) shipped: bool,
     pub(super) max_series: Option<u32>,
     pub(super) kpi: Option<Template>,
     pub(super) keep_labels: Option<Vec<Glob>>,
@@ -86,7 +88,9 @@ impl Rules {
             if rule.drop {
                 return Ok(None);
             }
-            reading = rule.reading.or(reading);
+            if !(rule.shipped && raw.reading.is_some()) {
+                reading = rule.reading.or(reading);
+            }
             max_series = rule.max_series.or(max_series);
             if let Some(made) = rule.kpi.as_ref().and_then(|template| template.fill(&captures, &all)) {
                 name = Some(made);

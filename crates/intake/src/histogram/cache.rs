@@ -4,7 +4,7 @@
 //! Bounded like the series cache, by two generations. A dropped entry costs the quantiles of one
 //! point only. In a cluster, each node compares with the point that it received last.
 
-use super::quantile::Buckets;
+use super::buckets::Buckets;
 use crate::keys::KeyMap;
 
 /// The newest points, by series.
@@ -23,11 +23,15 @@ struct Kept {
     previous: Option<Observed>,
 }
 
+/// A point of a cumulative histogram.
 #[derive(Debug, Clone)]
-struct Observed {
-    start_ns: u64,
-    time_ns: u64,
-    buckets: Buckets,
+pub(crate) struct Observed {
+    /// When counting began; 0 if the sender does not say.
+    pub(crate) start_ns: u64,
+    /// When it was observed.
+    pub(crate) time_ns: u64,
+    /// All observations since the start.
+    pub(crate) buckets: Buckets,
 }
 
 impl HistogramCache {
@@ -37,24 +41,23 @@ impl HistogramCache {
     }
 
     /// The observations since the previous point. `None` for a first point, or one out of order.
-    pub(super) fn added_since_previous(
+    /// With `less_is_a_restart`, a histogram that holds less than before has begun again.
+    pub(crate) fn added_since_previous(
         &mut self,
         key: u128,
-        start_ns: u64,
-        time_ns: u64,
-        buckets: &Buckets,
+        now: Observed,
+        less_is_a_restart: bool,
     ) -> Option<Buckets> {
         let kept = self.young.remove(&key).or_else(|| self.old.remove(&key));
-        let now = Observed { start_ns, time_ns, buckets: buckets.clone() };
         let (kept, added) = match kept {
             None => (Kept { latest: now, previous: None }, None),
-            Some(kept) if time_ns < kept.latest.time_ns => (kept, None),
-            Some(kept) if time_ns == kept.latest.time_ns => {
-                let added = kept.previous.as_ref().and_then(|previous| now.since(previous));
+            Some(kept) if now.time_ns < kept.latest.time_ns => (kept, None),
+            Some(kept) if now.time_ns == kept.latest.time_ns => {
+                let added = kept.previous.as_ref().and_then(|previous| now.since(previous, less_is_a_restart));
                 (Kept { latest: now, previous: kept.previous }, added)
             }
             Some(kept) => {
-                let added = now.since(&kept.latest);
+                let added = now.since(&kept.latest, less_is_a_restart);
                 (Kept { latest: now, previous: Some(kept.latest) }, added)
             }
         };
@@ -67,16 +70,17 @@ impl HistogramCache {
 }
 
 impl Observed {
-    fn since(&self, previous: &Observed) -> Option<Buckets> {
+    fn since(&self, previous: &Observed, less_is_a_restart: bool) -> Option<Buckets> {
         // It restarted after the previous point: all observations are new.
-        let restarted = self.start_ns != previous.start_ns && self.start_ns >= previous.time_ns;
+        let restarted = (self.start_ns != previous.start_ns && self.start_ns >= previous.time_ns)
+            || (less_is_a_restart && self.buckets.total() < previous.buckets.total());
         if restarted { Some(self.buckets.clone()) } else { self.buckets.since(&previous.buckets) }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::quantile::MinMax;
+    use super::super::buckets::MinMax;
     use super::*;
 
     fn buckets(counts: &[u64]) -> Buckets {
@@ -86,7 +90,9 @@ mod tests {
     #[test]
     fn repeated_point_gives_the_same_difference() {
         let mut cache = HistogramCache::new(10);
-        let mut next = |start, time, counts: &[u64]| cache.added_since_previous(1, start, time, &buckets(counts));
+        let mut next = |start_ns, time_ns, counts: &[u64]| {
+            cache.added_since_previous(1, Observed { start_ns, time_ns, buckets: buckets(counts) }, false)
+        };
         assert_eq!(next(1, 10, &[5, 5]), None);
         assert_eq!(next(1, 20, &[6, 8]), Some(buckets(&[1, 3])));
         assert_eq!(next(1, 20, &[6, 8]), Some(buckets(&[1, 3])), "sent again");
@@ -96,12 +102,24 @@ mod tests {
     }
 
     #[test]
+    fn less_than_before_is_a_restart_where_the_protocol_says_so() {
+        let mut cache = HistogramCache::new(10);
+        let mut next = |time_ns, counts: &[u64]| {
+            cache.added_since_previous(1, Observed { start_ns: 0, time_ns, buckets: buckets(counts) }, true)
+        };
+        assert_eq!(next(10, &[5, 5]), None);
+        assert_eq!(next(20, &[2, 1]), Some(buckets(&[2, 1])));
+        assert_eq!(next(30, &[2, 3]), Some(buckets(&[0, 2])));
+    }
+
+    #[test]
     fn the_bound_holds() {
         let mut cache = HistogramCache::new(10);
         for key in 0..1_000 {
-            cache.added_since_previous(key, 0, 1, &buckets(&[1, 1]));
+            cache.added_since_previous(key, Observed { start_ns: 0, time_ns: 1, buckets: buckets(&[1, 1]) }, false);
         }
         assert!(cache.young.len() + cache.old.len() <= 10);
-        assert!(cache.added_since_previous(999, 0, 2, &buckets(&[2, 1])).is_some());
+        let now = Observed { start_ns: 0, time_ns: 2, buckets: buckets(&[2, 1]) };
+        assert!(cache.added_since_previous(999, now, false).is_some());
     }
 }

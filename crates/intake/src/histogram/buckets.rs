@@ -1,11 +1,11 @@
 //! Histograms as buckets, the difference of two of them, and their quantiles.
 
 /// Maximum number of buckets of a histogram.
-pub(super) const MAX_BUCKETS: usize = 4_096;
+const MAX_BUCKETS: usize = 4_096;
 
-/// HistogramCache with their counts.
+/// Buckets with their counts.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Buckets {
+pub(crate) enum Buckets {
     /// `counts` has one entry more than `bounds`. Bucket `i` includes its upper bound `bounds[i]`.
     Explicit { bounds: Vec<f64>, counts: Vec<u64>, min_max: MinMax },
     /// Bucket `i` of `positive` holds values above `base^(offset+i)` up to `base^(offset+i+1)`,
@@ -15,21 +15,21 @@ pub(super) enum Buckets {
 
 /// Smallest and largest observation, if the sender knows them.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(super) struct MinMax {
-    pub(super) min: Option<f64>,
-    pub(super) max: Option<f64>,
+pub(crate) struct MinMax {
+    pub(crate) min: Option<f64>,
+    pub(crate) max: Option<f64>,
 }
 
 /// Consecutive buckets.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct BucketRun {
-    pub(super) offset: i32,
-    pub(super) counts: Vec<u64>,
+pub(crate) struct BucketRun {
+    pub(crate) offset: i32,
+    pub(crate) counts: Vec<u64>,
 }
 
 impl Buckets {
     /// Checks the consistency of the buckets.
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), String> {
         match self {
             Self::Explicit { bounds, counts, .. } => {
                 // A histogram without buckets has count and sum only.
@@ -51,7 +51,7 @@ impl Buckets {
     }
 
     /// Number of observations.
-    fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         match self {
             Self::Explicit { counts, .. } => sum(counts),
             Self::Exponential { zeros, positive, negative, .. } => {
@@ -62,7 +62,7 @@ impl Buckets {
 
     /// The observations added since `previous`. `None` if the two are not comparable or a count has
     /// decreased.
-    pub(super) fn since(&self, previous: &Buckets) -> Option<Buckets> {
+    pub(crate) fn since(&self, previous: &Buckets) -> Option<Buckets> {
         match (self, previous) {
             (Self::Explicit { bounds, counts, .. }, Self::Explicit { bounds: old_bounds, counts: old, .. }) => {
                 if bounds != old_bounds || counts.len() != old.len() {
@@ -93,7 +93,7 @@ impl Buckets {
     /// The value below which the share `q` of all observations lies. Assumes that observations are
     /// spread evenly over their bucket; for an open outermost bucket, returns its inner bound.
     /// `None` without observations.
-    pub(super) fn quantile(&self, q: f64) -> Option<f64> {
+    pub(crate) fn quantile(&self, q: f64) -> Option<f64> {
         let total = self.total();
         if total == 0 {
             return None;
@@ -176,14 +176,14 @@ impl BucketRun {
         }
         let steps = steps.min(31);
         let offset = self.offset >> steps;
-        let mut counts = Vec::new();
+        let mut counts: Vec<u64> = Vec::new();
         for (i, count) in self.counts.iter().enumerate() {
             let at = ((i64::from(self.offset) + i as i64) >> steps) - i64::from(offset);
             let at = at as usize;
             if counts.len() <= at {
                 counts.resize(at + 1, 0);
             }
-            counts[at] += *count;
+            counts[at] = counts[at].saturating_add(*count);
         }
         BucketRun { offset, counts }
     }

@@ -1,0 +1,124 @@
+//! The samples and native histograms of a time series, the same in both versions.
+
+use std::borrow::Cow;
+
+use super::native_histogram::NativeHistogram;
+use crate::batch_builder::Batch;
+use crate::error::IntakeError;
+use crate::histogram::{Observed, quantiles};
+use crate::protobuf::{Fields, Malformed, Value};
+use crate::raw_series::RawSeries;
+use earcon_model::Reading;
+
+/// Prometheus' staleness marker: a NaN with these bits (prometheus/model/value `StaleNaN`).
+pub(super) const STALE: u64 = 0x7ff0_0000_0000_0002;
+
+/// The points of a time series. Used again from series to series, to save allocations.
+#[derive(Debug, Default)]
+pub(super) struct Points<'b> {
+    /// Time in milliseconds, and value.
+    pub(super) samples: Vec<(i64, f64)>,
+    /// Messages `Histogram`, not yet read.
+    pub(super) histograms: Vec<&'b [u8]>,
+}
+
+impl<'b> Points<'b> {
+    pub(super) fn clear(&mut self) {
+        self.samples.clear();
+        self.histograms.clear();
+    }
+
+    /// Adds a message `Sample`. Its fields have the same numbers in both versions.
+    pub(super) fn sample(&mut self, message: &[u8]) -> Result<(), Malformed> {
+        let (mut timestamp, mut number) = (0, 0.0);
+        let mut fields = Fields::new(message);
+        while let Some(field) = fields.next()? {
+            match field {
+                (1, Value::Fixed64(bits)) => number = f64::from_bits(bits),
+                (2, Value::Varint(value)) => timestamp = value as i64,
+                _ => {}
+            }
+        }
+        self.samples.push((timestamp, number));
+        Ok(())
+    }
+
+    /// Adds the points of the series with this key to the batch. `raw` describes the series.
+    pub(super) fn write<'s>(
+        &self,
+        batch: &mut Batch<'_>,
+        row: u32,
+        key: u128,
+        raw: impl Fn() -> Result<RawSeries<'s>, String>,
+    ) -> Result<(), IntakeError> {
+        if !self.samples.is_empty() {
+            let destination = batch.destination(key, &raw);
+            for &(timestamp_ms, value) in &self.samples {
+                if value.to_bits() == STALE {
+                    batch.end(destination, timestamp_ms)?;
+                } else if value.is_finite() {
+                    batch.push(destination, row, Some(timestamp_ms), value)?;
+                } else {
+                    batch.ignore()?;
+                }
+            }
+        }
+        for message in &self.histograms {
+            let mut writer = HistogramWriter { batch, row, key, raw: &raw };
+            match NativeHistogram::read(message) {
+                Ok(histogram) => writer.write(histogram)?,
+                Err(problem) => batch.reject(row, problem)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+struct HistogramWriter<'x, 'c, F> {
+    batch: &'x mut Batch<'c>,
+    row: u32,
+    key: u128,
+    raw: &'x F,
+}
+
+impl<'s, F: Fn() -> Result<RawSeries<'s>, String>> HistogramWriter<'_, '_, F> {
+    fn write(&mut self, histogram: NativeHistogram) -> Result<(), IntakeError> {
+        let NativeHistogram { time_ms, count, sum, gauge, restarted, buckets } = histogram;
+        let reading = if gauge { Reading::Gauge } else { Reading::Counter };
+        if sum.to_bits() == STALE {
+            for suffix in [".count", ".sum"] {
+                let destination = self.destination(suffix, reading);
+                self.batch.end(destination, time_ms)?;
+            }
+            return Ok(());
+        }
+        self.push(".count", reading, time_ms, count)?;
+        self.push(".sum", reading, time_ms, sum)?;
+        let added = if gauge {
+            Some(buckets)
+        } else {
+            let time_ns = u64::try_from(time_ms).unwrap_or(0).saturating_mul(1_000_000);
+            let start_ns = if restarted { time_ns } else { 0 };
+            let now = Observed { start_ns, time_ns, buckets };
+            self.batch.cache().histograms().added_since_previous(self.key, now, true)
+        };
+        quantiles(added.as_ref()).try_for_each(|(suffix, value)| self.push(suffix, Reading::Gauge, time_ms, value))
+    }
+
+    fn push(&mut self, suffix: &str, reading: Reading, time_ms: i64, value: f64) -> Result<(), IntakeError> {
+        if !value.is_finite() {
+            return self.batch.ignore();
+        }
+        let destination = self.destination(suffix, reading);
+        self.batch.push(destination, self.row, Some(time_ms), value)
+    }
+
+    fn destination(&mut self, suffix: &str, reading: Reading) -> crate::batch_builder::Destination {
+        let key = self.batch.keys().child_key(self.key ^ reading as u128, suffix.as_bytes());
+        self.batch.destination(key, || {
+            let raw = (self.raw)()?;
+            let name = Cow::Owned(format!("{}{suffix}", raw.name));
+            Ok(RawSeries { name, reading: Some(reading), ..raw })
+        })
+    }
+}

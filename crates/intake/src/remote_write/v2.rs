@@ -1,0 +1,134 @@
+//! Version 2: each text once in a table of symbols, and the type with each series.
+
+use super::Sent;
+use super::metadata::MetricType;
+use super::points::Points;
+use super::v1::named;
+use crate::batch_builder::Batch;
+use crate::error::IntakeError;
+use crate::protobuf::{Fields, Malformed, Value, varints};
+use crate::raw_series::{LabelPairs, Protocol, RawSeries};
+
+/// The most symbols of a request. The table takes 16 bytes for each, also for an empty one.
+const MAX_SYMBOLS: usize = 1 << 20;
+
+/// Begins the bytes of a key, so that no series of version 1 has the same.
+const KEY: u8 = 0xFF;
+
+pub(super) fn parse(request: &[u8], batch: &mut Batch<'_>) -> Result<Sent, IntakeError> {
+    let malformed = |_: Malformed| IntakeError::Malformed("the body is not a Request of remote write 2.0".to_owned());
+    let symbols = read_symbols(request).map_err(malformed)?;
+    if symbols.len() > MAX_SYMBOLS {
+        return Err(IntakeError::Malformed(format!("a request has at most {MAX_SYMBOLS} symbols")));
+    }
+    let mut fields = Fields::new(request);
+    let mut series = Series::default();
+    let mut sent = Sent::default();
+    let mut row = 0;
+    while let Some((number, value)) = fields.next().map_err(malformed)? {
+        if let (5, Value::Bytes(message)) = (number, value) {
+            if symbols.first().is_none_or(|first| !first.is_empty()) {
+                return Err(IntakeError::Malformed("the first symbol must be empty".to_owned()));
+            }
+            match series.read(message).map_err(|Malformed| "the time series is damaged".to_owned()) {
+                Ok(()) => {
+                    sent.count(row, &series.points);
+                    match series.key(&symbols, batch) {
+                        Ok(key) => series.points.write(batch, row, key, || series.raw(&symbols))?,
+                        Err(problem) => batch.reject(row, problem)?,
+                    }
+                }
+                // Its length was valid, so the following series can be read.
+                Err(problem) => batch.reject(row, problem)?,
+            }
+            row += 1;
+        }
+    }
+    Ok(sent)
+}
+
+fn read_symbols(request: &[u8]) -> Result<Vec<&[u8]>, Malformed> {
+    let mut symbols = Vec::new();
+    let mut fields = Fields::new(request);
+    while let Some(field) = fields.next()? {
+        if let (4, Value::Bytes(symbol)) = field {
+            symbols.push(symbol);
+            if symbols.len() > MAX_SYMBOLS {
+                break;
+            }
+        }
+    }
+    Ok(symbols)
+}
+
+/// A message `TimeSeries`; reused from series to series to save allocations.
+#[derive(Default)]
+struct Series<'b> {
+    /// Symbols of keys and values in turn.
+    labels: Vec<u64>,
+    points: Points<'b>,
+    kind: u64,
+    /// Bytes of the key.
+    bytes: Vec<u8>,
+}
+
+impl<'b> Series<'b> {
+    fn read(&mut self, message: &'b [u8]) -> Result<(), Malformed> {
+        self.labels.clear();
+        self.points.clear();
+        self.kind = 0;
+        let mut fields = Fields::new(message);
+        while let Some((number, value)) = fields.next()? {
+            match (number, value) {
+                (1, value) => varints(value, |symbol| self.labels.push(symbol))?,
+                (2, Value::Bytes(sample)) => self.points.sample(sample)?,
+                (3, Value::Bytes(histogram)) => self.points.histograms.push(histogram),
+                (5, Value::Bytes(metadata)) => self.kind = read_type(metadata)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The key of texts and type. Symbols have other numbers in each request.
+    fn key(&mut self, symbols: &[&[u8]], batch: &Batch<'_>) -> Result<u128, String> {
+        if !self.labels.len().is_multiple_of(2) {
+            return Err("a time series has a label without a value".to_owned());
+        }
+        self.bytes.clear();
+        self.bytes.extend_from_slice(&[KEY, self.kind as u8]);
+        for symbol in &self.labels {
+            let text = text(symbols, *symbol)?;
+            // The lengths make the bytes unambiguous.
+            self.bytes.extend_from_slice(&(text.len() as u32).to_le_bytes());
+            self.bytes.extend_from_slice(text);
+        }
+        Ok(batch.keys().key(Protocol::Prometheus, &self.bytes))
+    }
+
+    fn raw<'s>(&self, symbols: &[&'s [u8]]) -> Result<RawSeries<'s>, String> {
+        let text =
+            |symbol: u64| std::str::from_utf8(text(symbols, symbol)?).map_err(|_| "labels must be UTF-8".to_owned());
+        let pairs = self.labels.as_chunks::<2>().0.iter();
+        let pairs = pairs.map(|[key, value]| Ok((text(*key)?.into(), text(*value)?.into())));
+        let raw = named(pairs.collect::<Result<LabelPairs<'_>, String>>()?)?;
+        Ok(RawSeries { reading: MetricType::from_number(self.kind).reading(&raw.name), ..raw })
+    }
+}
+
+fn text<'s>(symbols: &[&'s [u8]], symbol: u64) -> Result<&'s [u8], String> {
+    let at = usize::try_from(symbol).ok();
+    at.and_then(|at| symbols.get(at)).copied().ok_or_else(|| format!("there is no symbol {symbol}"))
+}
+
+/// The type in a message `Metadata`.
+fn read_type(metadata: &[u8]) -> Result<u64, Malformed> {
+    let mut kind = 0;
+    let mut fields = Fields::new(metadata);
+    while let Some(field) = fields.next()? {
+        if let (1, Value::Varint(number)) = field {
+            kind = number;
+        }
+    }
+    Ok(kind)
+}
