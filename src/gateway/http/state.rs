@@ -6,6 +6,7 @@ use axum::extract::FromRef;
 use tokio::sync::watch;
 
 use crate::actors::directory::Directory;
+use crate::gateway::http::room::Budget;
 use earcon_model::Clock;
 use earcon_tenancy::Authorizer;
 
@@ -23,6 +24,10 @@ pub(crate) struct SharedParts {
     pub(crate) clock: Arc<dyn Clock>,
     /// Largest request body, after decompression.
     pub(crate) max_body_bytes: usize,
+    /// Room for the bodies of requests.
+    pub(crate) requests: Budget,
+    /// Room for answers that are not written yet.
+    pub(crate) answers: Budget,
     /// Turns true when the server shuts down: endless answers end.
     pub(crate) shutdown: watch::Receiver<bool>,
 }
