@@ -94,7 +94,32 @@ async fn bombs_damaged_bodies_and_other_versions_are_refused() {
     assert_eq!(post("application/x-protobuf", "snappy", b"nonsense".to_vec()).await, 400);
     let damaged = snap::raw::Encoder::new().compress_vec(b"\x0a\x7f").unwrap();
     assert_eq!(post("application/x-protobuf", "snappy", damaged).await, 400);
-    let two = "application/x-protobuf;proto=io.prometheus.write.v2.Request";
-    assert_eq!(post(two, "snappy", Vec::new()).await, 415);
+    let three = "application/x-protobuf;proto=io.prometheus.write.v3.Request";
+    assert_eq!(post(three, "snappy", Vec::new()).await, 415);
     assert_eq!(post("application/x-protobuf", "zstd", Vec::new()).await, 415);
+}
+
+/// A series of version 2: symbols, a type, and samples.
+fn second(labels: &[u8], kind: u8, samples: &[(i64, f64)]) -> Vec<u8> {
+    let read = series(&[], samples);
+    field(5, &[field(1, labels), read, field(5, &[8, kind])].concat())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn version_2_is_taken_and_its_answer_says_how_much() {
+    let server = Server::start().await;
+    let symbols = ["", "__name__", "jobs_active_count", "region", "eu"].map(|symbol| field(4, symbol.as_bytes()));
+    let gauge = second(&[1, 2, 3, 4], 2, &[(START, 5.0), (START + 15_000, 3.0)]);
+    let nameless = second(&[3, 4], 2, &[(START, 1.0)]);
+    let body = [symbols.concat(), gauge, nameless].concat();
+    let post = server.http().post(server.url("/api/v1/write")).header("content-encoding", "snappy");
+    let post = post.header("content-type", "application/x-protobuf; proto=\"io.prometheus.write.v2.Request\"");
+    let answer = post.body(snap::raw::Encoder::new().compress_vec(&body).unwrap()).send().await.unwrap();
+    assert_eq!(answer.status().as_u16(), 400);
+    let written = |name: &str| answer.headers()[format!("x-prometheus-remote-write-{name}-written")].clone();
+    assert_eq!((written("samples"), written("histograms"), written("exemplars")), ("2".parse().unwrap(), "0".parse().unwrap(), "0".parse().unwrap()));
+    let (_, kpi) = server.get("/kpis/jobs_active_count").await;
+    assert_eq!(kpi["series"][0]["labels"], json!({"region": "eu"}));
+    let live = &kpi["series"][0];
+    assert_eq!(live["value"], 3.0, "a gauge in spite of its suffix: {live}");
 }
