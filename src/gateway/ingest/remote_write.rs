@@ -110,9 +110,10 @@ fn version(headers: &HeaderMap) -> Result<Version, Problem> {
         proto if snappy && proto.eq_ignore_ascii_case(V1) => Ok(Version::V1),
         proto if snappy && proto.eq_ignore_ascii_case(V2) => Ok(Version::V2),
         _ => {
-            let detail = "send remote write 1.0 or 2.0: content-type application/x-protobuf with no proto, \
-                {V1} or {V2}; content-encoding snappy";
-            let detail = detail.replace("{V1}", V1).replace("{V2}", V2);
+            let detail = format!(
+                "send remote write 1.0 or 2.0: content-type application/x-protobuf without proto, or with {V1} or {V2}; \
+                 content-encoding snappy"
+            );
             Err(Problem::new(Kind::UnsupportedMediaType, detail))
         }
     }

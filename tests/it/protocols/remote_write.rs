@@ -117,7 +117,10 @@ async fn version_2_is_taken_and_its_answer_says_how_much() {
     let answer = post.body(snap::raw::Encoder::new().compress_vec(&body).unwrap()).send().await.unwrap();
     assert_eq!(answer.status().as_u16(), 400);
     let written = |name: &str| answer.headers()[format!("x-prometheus-remote-write-{name}-written")].clone();
-    assert_eq!((written("samples"), written("histograms"), written("exemplars")), ("2".parse().unwrap(), "0".parse().unwrap(), "0".parse().unwrap()));
+    assert_eq!(
+        (written("samples"), written("histograms"), written("exemplars")),
+        ("2".parse().unwrap(), "0".parse().unwrap(), "0".parse().unwrap())
+    );
     let (_, kpi) = server.get("/kpis/jobs_active_count").await;
     assert_eq!(kpi["series"][0]["labels"], json!({"region": "eu"}));
     let live = &kpi["series"][0];
