@@ -121,7 +121,8 @@ fn run(files: &[PathBuf], speed: f64, table: &TableArgs, destination: &Destinati
         let name = if files.len() > 1 { format!("{}: ", file.display()) } else { String::new() };
         let Destination { url, workspace } = destination;
         let (url, workspace, table) = (url.clone(), workspace.clone(), table.options(file));
-        match runtime.block_on(replay::run(ReplayOptions { file: file.clone(), table, speed, url, workspace, arrival })) {
+        match runtime.block_on(replay::run(ReplayOptions { file: file.clone(), table, speed, url, workspace, arrival }))
+        {
             Ok(summary) => {
                 say(&format!("{name}{summary}"));
                 if summary.interrupted {

@@ -73,7 +73,8 @@ fn preview_table(input: impl Read, options: &TableOptions) -> Result<Preview, Fi
 }
 
 fn warning<R: Read>(rows: &TableReader<R>) -> Option<String> {
-    let sorted = (rows.describe().order == Order::NewestFirst).then(|| "the rows are newest first and are sorted".into());
+    let sorted =
+        (rows.describe().order == Order::NewestFirst).then(|| "the rows are newest first and are sorted".into());
     let all: Vec<String> = sorted.into_iter().chain(rows.warning()).collect();
     (!all.is_empty()).then(|| all.join("; "))
 }

@@ -10,10 +10,10 @@ mod line;
 mod number;
 mod series;
 
-use crate::strict_json::without_bom;
 use super::batch_builder::Batch;
 use super::error::IntakeError;
 use super::raw_series::Protocol;
+use crate::strict_json::without_bom;
 use line::{Field, Fields};
 
 /// Unit of the timestamps of a request.

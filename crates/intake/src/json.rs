@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::batch_builder::Batch;
@@ -31,6 +31,9 @@ struct Row<'a> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document<'a> {
+    /// Of a message on a WebSocket, whose answer repeats it.
+    #[serde(default, rename = "id")]
+    _id: IgnoredAny,
     #[serde(borrow)]
     samples: Vec<Object<Row<'a>>>,
 }
@@ -38,6 +41,8 @@ struct Document<'a> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawDocument<'a> {
+    #[serde(default, rename = "id")]
+    _id: IgnoredAny,
     #[serde(borrow)]
     samples: Vec<&'a RawValue>,
 }

@@ -59,7 +59,15 @@ pub fn label_value(text: &str) -> Cow<'_, str> {
     if text.len() <= Labels::MAX_VALUE_BYTES && !text.contains(illegal) {
         return Cow::Borrowed(text);
     }
-    let legal = |c: char| if c == ',' { ';' } else if c.is_control() { ' ' } else { c };
+    let legal = |c: char| {
+        if c == ',' {
+            ';'
+        } else if c.is_control() {
+            ' '
+        } else {
+            c
+        }
+    };
     let replaced: String = text.chars().map(legal).collect();
     Cow::Owned(hashed(&replaced, text, Labels::MAX_VALUE_BYTES))
 }
@@ -98,7 +106,8 @@ mod tests {
 
     #[test]
     fn legal_names_stay_in_any_script() {
-        for name in ["node_cpu_seconds_total", "raum.温度", "влажность", "größe", "तापमान", "ราคา", "k8s.io:x-y"] {
+        for name in ["node_cpu_seconds_total", "raum.温度", "влажность", "größe", "तापमान", "ราคา", "k8s.io:x-y"]
+        {
             assert_eq!(kpi(name), name);
         }
         assert_eq!(kpi("e\u{301}tat"), "état", "composed");
@@ -127,7 +136,10 @@ mod tests {
     #[test]
     fn different_names_stay_different() {
         let long = "n".repeat(127);
-        let names = [" ", "a/b", "a%b", "a b", " a b", "a b ", "a_b", "a__b", "_a_b", "-a_b", "ä", "ö", "温度/1", "湿度/1", "€", "£"];
+        let names = [
+            " ", "a/b", "a%b", "a b", " a b", "a b ", "a_b", "a__b", "_a_b", "-a_b", "ä", "ö", "温度/1", "湿度/1", "€",
+            "£",
+        ];
         let names = names.into_iter().map(str::to_owned).chain([format!("{long}cx"), format!("{long}dx")]);
         let names: Vec<String> = names.collect();
         let distinct = |make: &dyn Fn(&str) -> String| names.iter().map(|name| make(name)).collect::<HashSet<_>>();

@@ -32,7 +32,9 @@ pub enum TableError {
         example: String,
     },
     /// The times have more than one meaning.
-    #[error("the times of column {column:?}, such as {example:?}, have more than one meaning: {meanings}; state the time format")]
+    #[error(
+        "the times of column {column:?}, such as {example:?}, have more than one meaning: {meanings}; state the time format"
+    )]
     AmbiguousTime {
         /// The column's name.
         column: String,

@@ -182,10 +182,9 @@ impl<'a> Columns<'a> {
             // Beside points, a comma stands between thousands: such cells are refused one by one.
             _ if points => Ok(DecimalSign::Point),
             _ if commas => Ok(DecimalSign::Comma),
-            Some((column, example)) => Err(TableError::AmbiguousDecimal {
-                column: self.names[column].clone(),
-                example: example.to_owned(),
-            }),
+            Some((column, example)) => {
+                Err(TableError::AmbiguousDecimal { column: self.names[column].clone(), example: example.to_owned() })
+            }
             None => Ok(DecimalSign::Point),
         }
     }

@@ -247,7 +247,10 @@ fn files_of_another_format_are_refused_with_a_remedy() {
     let refusal = |text: &str| read_as(None, text.as_bytes()).err().unwrap().to_string();
     assert_eq!(refusal(""), "the file is empty");
     assert!(refusal("name,colour\nx,red\n").contains("\"name\" should hold the time, but holds \"x\""));
-    assert!(refusal("timestamp,note\n2014-04-01,hello\n").contains("holds numbers (columns: timestamp, note; separator: ,)"));
+    assert!(
+        refusal("timestamp,note\n2014-04-01,hello\n")
+            .contains("holds numbers (columns: timestamp, note; separator: ,)")
+    );
 }
 
 #[test]

@@ -244,8 +244,10 @@ fn odd_element_costs_itself() {
 
 #[test]
 fn names_that_differ_in_illegal_characters_stay_apart() {
-    let point = |value: i64| json!({"dataPoints": [{"timeUnixNano": "3000000000", "asInt": value,
-        "attributes": [{"key": "a b", "value": {"stringValue": "x"}}, {"key": "a_b", "value": {"stringValue": "x"}}]}]});
+    let point = |value: i64| {
+        json!({"dataPoints": [{"timeUnixNano": "3000000000", "asInt": value,
+        "attributes": [{"key": "a b", "value": {"stringValue": "x"}}, {"key": "a_b", "value": {"stringValue": "x"}}]}]})
+    };
     let (read, refused) = json_metrics(&json!([
         {"name": "b.ä", "gauge": point(1)}, {"name": "b.ö", "gauge": point(2)}, {"name": "b/c", "gauge": point(3)},
         {"name": "b%c", "gauge": point(4)}]));

@@ -70,7 +70,8 @@ impl Window {
     pub(super) fn check_room(&self, line: &Line<'_>) -> Result<(), String> {
         match self {
             Window::Set(members)
-                if members.len() >= MEMBERS && line.values().any(|value| !members.contains(&xxh3_64(value.as_bytes()))) =>
+                if members.len() >= MEMBERS
+                    && line.values().any(|value| !members.contains(&xxh3_64(value.as_bytes()))) =>
             {
                 Err(format!("is of a set with more than {MEMBERS} members"))
             }
