@@ -53,13 +53,13 @@ struct RawDocument<'a> {
 /// The body is not such a document, or has too many rows.
 pub fn parse_document(body: &[u8], batch: &mut Batch<'_>) -> Result<(), IntakeError> {
     let body = without_bom(body);
-    if let Ok(Object(Document { samples })) = serde_json::from_slice(body) {
+    if let Ok(Object(Document { samples, .. })) = serde_json::from_slice(body) {
         for (row, Object(sample)) in samples.into_iter().enumerate() {
             add(row, sample, batch)?;
         }
         return Ok(());
     }
-    let Object(RawDocument { samples }) = serde_json::from_slice(body)
+    let Object(RawDocument { samples, .. }) = serde_json::from_slice(body)
         .map_err(|error| IntakeError::Malformed(format!("the body must be {{\"samples\": [row, …]}}: {error}")))?;
     for (row, sample) in samples.into_iter().enumerate() {
         parse_row(row, sample.get().as_bytes(), batch)?;
