@@ -23,7 +23,7 @@ impl Place {
 
     /// Elapsed share of the hour.
     pub(in crate::detector::season_reach) fn share_of_hour(self) -> f64 {
-        self.week - self.week.trunc()
+        self.week - f64::from(self.week as u32)
     }
 }
 
