@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 
 use super::batch_builder::Batch;
+use super::course::RawName;
 use super::error::IntakeError;
 use super::protobuf::{Fields, Malformed, Value};
 use super::raw_series::{LabelPairs, Protocol, RawSeries};
@@ -132,8 +133,8 @@ fn read_sample(sample: &[u8]) -> Result<(i64, f64), Malformed> {
 
 fn add(batch: &mut Batch<'_>, row: u32, series: &[u8], read: &Scratch) -> Result<(), IntakeError> {
     let labels = read.scattered.as_deref().unwrap_or(&series[read.labels.clone()]);
-    let key = batch.keys().key(Protocol::Prometheus, labels);
-    let destination = batch.destination(key, || raw_series(labels));
+    let (keys, name) = (batch.keys(), RawName { protocol: Protocol::Prometheus, head: labels, tail: None });
+    let destination = batch.named(&name, || name.key(keys), || raw_series(labels));
     for &(timestamp_ms, value) in &read.samples {
         if value.to_bits() == STALE {
             batch.end(destination, timestamp_ms)?;

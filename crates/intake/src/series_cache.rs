@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::batch_builder::Scratch;
+use super::course::{Course, Courses, Trials};
 use super::keys::{KeyMap, Keys};
 use super::otlp::histogram::HistogramCache;
 use super::raw_series::RawSeries;
@@ -58,6 +59,9 @@ pub struct SeriesCache {
     bound: usize,
     /// Tables of finished batches, for the next ones.
     scratches: Mutex<Vec<Scratch>>,
+    /// The orders in which requests name their series.
+    courses: Mutex<Courses>,
+    trials: Trials,
     /// Newest points of cumulative histograms.
     pub(super) buckets: Mutex<HistogramCache>,
 }
@@ -84,6 +88,8 @@ impl SeriesCache {
             kpis: Mutex::default(),
             bound,
             scratches: Mutex::default(),
+            courses: Mutex::new(Courses::new(bound)),
+            trials: Trials::default(),
             buckets,
         }
     }
@@ -177,6 +183,19 @@ impl SeriesCache {
         if kept.len() < KEPT_SCRATCHES {
             kept.push(scratch);
         }
+    }
+
+    /// The series of an earlier request whose first one had this key.
+    pub(super) fn course(&self, first: u128) -> Option<Arc<Course>> {
+        self.courses.lock().unwrap_or_else(PoisonError::into_inner).get(first)
+    }
+
+    pub(super) fn keep_course(&self, first: u128, course: &Course) {
+        self.courses.lock().unwrap_or_else(PoisonError::into_inner).keep(first, course);
+    }
+
+    pub(super) fn trials(&self) -> &Trials {
+        &self.trials
     }
 
     fn shard(&self, key: u128) -> &RwLock<Generations> {
