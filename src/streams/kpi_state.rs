@@ -76,8 +76,7 @@ pub struct KpiState {
     /// The shadow detector; boxed because it is rare.
     pub(super) shadow: Option<Box<Shadow>>,
     /// In order of first appearance.
-    #[expect(clippy::vec_box, reason = "growing moves pointers, not two kilobytes a series")]
-    pub(super) series: Vec<Box<Series>>,
+    pub(super) series: Vec<Series>,
     /// The same series by labels. The number of a series is its position in `series`.
     pub(super) index: SeriesTable<()>,
     /// No series stalls before this time.
@@ -230,8 +229,8 @@ impl KpiState {
     /// Memory of one idle series under a detector, in bytes: inline, heap, and its share of the
     /// index, without the text of its labels. An open anomaly adds about 400.
     pub fn bytes_per_series(detector: DetectorName) -> usize {
-        let boxed = size_of::<Series>() + size_of::<Box<Series>>() + AnyDetector::heap_bytes(detector);
-        boxed + size_of::<Labels>() + size_of::<u32>()
+        let state = size_of::<Series>() + AnyDetector::heap_bytes(detector);
+        state + size_of::<Labels>() + size_of::<u32>()
     }
 
     pub(super) fn check_sample(&self, sample: Sample, reading: Reading, now_ms: i64) -> Result<(), Rejection> {
@@ -259,7 +258,11 @@ impl KpiState {
             return Err(Rejection::TooManySeries { max_series });
         }
         let position = self.series.len() as u32;
-        self.series.push(Box::new(Series::new(labels.clone(), self.shared())));
+        if self.series.len() == self.series.capacity() {
+            // A series has most of a kilobyte here: doubling would waste too much.
+            self.series.reserve_exact(self.series.len() / 4 + 1);
+        }
+        self.series.push(Series::new(labels.clone(), self.shared()));
         self.index.push_numbered(labels.clone(), ());
         Ok(position)
     }

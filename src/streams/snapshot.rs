@@ -90,11 +90,13 @@ impl KpiState {
         let understood = self.set_detectors(&detectors).is_ok();
         let same_detector = understood && version == self.settings.detector.as_str().as_bytes();
         let count = u32::read(&mut from)?;
+        // The checksum holds, so the number is that of the series which follow.
+        self.series.reserve_exact(count as usize);
         for _ in 0..count {
             let shared = KpiContext { workspace: &self.workspace, kpi: &self.kpi, settings: &self.settings };
             let series = read_series(&mut from, same_detector, shared)?;
             self.index.push_numbered(series.labels.clone(), ());
-            self.series.push(Box::new(series));
+            self.series.push(series);
         }
         match &mut self.shadow {
             Some(shadow) => read_shadow(&mut from, shadow)?,

@@ -23,7 +23,7 @@ impl KpiState {
                 state,
             }
         };
-        self.series.iter().filter(|series| series.detector.seen() > 0).map(|series| trained(series)).collect()
+        self.series.iter().filter(|series| series.detector.seen() > 0).map(trained).collect()
     }
 
     /// Imports learned state into the live detector or the shadow, whichever `detector` refers to.

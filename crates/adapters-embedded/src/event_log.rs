@@ -15,6 +15,7 @@
 //! A caller that stops waiting for `append` does not stop it. The next append from the same
 //! sequence number is then a conflict.
 
+mod buffers;
 mod check;
 pub(crate) mod damage;
 mod files;
@@ -35,6 +36,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 
+use self::buffers::Buffers;
 use self::frame::Draft;
 use self::log::{Log, lock};
 use self::registry::register;
@@ -56,6 +58,7 @@ struct Inner {
     limits: SegmentLimits,
     faults: Arc<Faults>,
     logs: Mutex<HashMap<WorkspaceId, Arc<Log>>>,
+    buffers: Buffers,
 }
 
 impl EmbeddedLog {
@@ -66,7 +69,7 @@ impl EmbeddedLog {
         let logs = registry::load_all(&database, limits, &faults)?;
         let dir = database.log_dir();
         let logs = Mutex::new(logs.into_iter().map(|(workspace, log)| (workspace, Arc::new(log))).collect());
-        Ok(Self { inner: Arc::new(Inner { database, dir, limits, faults, logs }) })
+        Ok(Self { inner: Arc::new(Inner { database, dir, limits, faults, logs, buffers: Buffers::default() }) })
     }
 
     async fn run<T, F>(&self, pass: &WorkspacePass, work: F) -> Result<T, PortError>
@@ -164,12 +167,14 @@ impl Inner {
         if events.windows(2).any(|pair| pair[0].seq.checked_add(1) != Some(pair[1].seq)) {
             return Err(PortError::new(ErrorKind::Invalid, "the events of an append are not consecutive"));
         }
-        let draft = Draft::of_events(events)?;
+        let mut draft = Draft::of_events(events, self.buffers.take())?;
         let log = self.find_or_create(workspace)?;
         if !log.has_epoch() {
             log.begin_epoch(&new_epoch())?;
         }
-        log.append(workspace, first.seq, draft)
+        let appended = log.append(workspace, first.seq, &mut draft);
+        self.buffers.keep(draft.into_buffer());
+        appended
     }
 }
 

@@ -1,11 +1,14 @@
 //! Builds a batch: groups rows by KPI and series.
 //!
-//! Each raw series is looked up in the workspace's cache, once a batch. Only a series that is not
-//! cached is validated and mapped by the rules.
+//! While the series come in the order of an earlier request, none is looked up: see
+//! [`course`](super::course). Another raw series is looked up in the workspace's cache, once a
+//! batch. Only a series that is not cached is validated and mapped by the rules.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use super::course::{Course, Following, RawName};
 use super::error::IntakeError;
 use super::keys::{KeyMap, Keys};
 use super::raw_series::{LabelPairs, Protocol, RawSeries};
@@ -15,12 +18,15 @@ use earcon_model::{KpiBatch, KpiName, RejectedRow, Sample, SeriesBatch};
 /// Maximum number of series for which memory is reserved in advance.
 const MOST_EXPECTED: usize = 16_384;
 
+/// Largest buffer for the bytes of one series that is kept.
+const MOST_BYTES: usize = 64 << 10;
+
 /// The destination of a raw series' samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Destination(Route);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Route {
+pub(super) enum Route {
     /// Index of the KPI's batch, and of the series in it.
     Series(u32, u32),
     /// Dropped without an error.
@@ -47,8 +53,20 @@ pub struct Batch<'c> {
     max_rows: usize,
     rows: usize,
     tables: Scratch,
+    path: Path,
     reasons: Vec<String>,
     parsed: ParsedBatch,
+}
+
+/// How the series of a batch are found.
+#[derive(Debug)]
+enum Path {
+    /// Nothing has come yet.
+    Start,
+    /// All series came in the order of an earlier request. The tables are empty.
+    Follows(Following),
+    /// They are looked up. `Some` while the order is learned: the key of the first series.
+    LookUp(Option<u128>),
 }
 
 /// The tables of a batch. They are used again: growing tables costs more than filling them.
@@ -63,16 +81,22 @@ pub(super) struct Scratch {
     last_kpi: u32,
     /// Bytes of a raw series.
     bytes: Vec<u8>,
+    /// The series of this batch in order, while they are learned.
+    course: Course,
 }
 
 impl Scratch {
     /// Empties the tables. Returns whether they are worth keeping: huge ones are not.
     pub(super) fn clear(&mut self) -> bool {
-        let kept = self.destinations.capacity().max(self.targets.capacity()) <= 2 * MOST_EXPECTED;
+        let kept = self.destinations.capacity().max(self.targets.capacity()) <= 2 * MOST_EXPECTED
+            && self.course.is_small()
+            && self.bytes.capacity() <= MOST_BYTES;
         if kept {
             self.destinations.clear();
             self.targets.clear();
             self.kpis.clear();
+            self.course.clear();
+            self.last_kpi = 0;
         }
         kept
     }
@@ -87,6 +111,7 @@ impl<'c> Batch<'c> {
             max_rows,
             rows: 0,
             tables: cache.take_scratch(),
+            path: Path::Start,
             reasons: Vec::new(),
             parsed: ParsedBatch::default(),
         }
@@ -127,41 +152,147 @@ impl<'c> Batch<'c> {
         timestamp_ms: Option<i64>,
         value: f64,
     ) -> Result<(), IntakeError> {
-        let key = self.native_key(&kpi, &labels);
-        let raw =
-            || Ok(RawSeries { protocol: Protocol::Native, name: kpi, labels, resource: Vec::new(), reading: None });
-        let destination = self.destination(key, raw);
+        let bytes = self.native_name(&kpi, &labels);
+        let name = RawName { protocol: Protocol::Native, head: &bytes, tail: None };
+        let (keys, protocol) = (self.keys(), Protocol::Native);
+        let raw = || Ok(RawSeries { protocol, name: kpi, labels, resource: Vec::new(), reading: None });
+        let destination = self.named(&name, || name.key(keys), raw);
+        self.tables.bytes = bytes;
         self.push(destination, row, timestamp_ms, value)
+    }
+
+    /// The destination of the raw series with this name, whose key is `key`. `raw` describes the
+    /// series if it is not cached, or returns the reason why it is invalid.
+    #[inline]
+    pub(super) fn named<'s>(
+        &mut self,
+        name: &RawName<'_>,
+        key: impl FnOnce() -> u128,
+        raw: impl FnOnce() -> Result<RawSeries<'s>, String>,
+    ) -> Destination {
+        if let Path::Follows(following) = &mut self.path {
+            if let Some(stop) = following.step(name) {
+                return Destination(self.visit(stop));
+            }
+            self.leave_course();
+        }
+        let key = key();
+        if matches!(self.path, Path::Start)
+            && let Some(route) = self.set_out(name, key)
+        {
+            return Destination(route);
+        }
+        if let Some(destination) = self.tables.destinations.get(&key) {
+            return *destination;
+        }
+        let (route, opened) = self.look_up(key, raw);
+        if let Path::LookUp(learned) = &mut self.path {
+            let refused = matches!(route, Route::Rejected(_));
+            if learned.is_some() && (refused || !self.tables.course.push(name, route, opened)) {
+                *learned = None;
+            }
+        }
+        Destination(route)
     }
 
     /// The destination of the raw series with this key. `raw` describes the series if it is not
     /// cached, or returns the reason why it is invalid.
     #[inline]
     pub fn destination<'s>(&mut self, key: u128, raw: impl FnOnce() -> Result<RawSeries<'s>, String>) -> Destination {
+        if matches!(self.path, Path::Follows(_)) {
+            self.leave_course();
+        }
+        self.path = Path::LookUp(None);
         if let Some(destination) = self.tables.destinations.get(&key) {
             return *destination;
         }
+        Destination(self.look_up(key, raw).0)
+    }
+
+    /// Begins a batch with its first series. Returns its route if an earlier request began with it.
+    #[cold]
+    fn set_out(&mut self, name: &RawName<'_>, key: u128) -> Option<Route> {
+        if let Some(course) = self.cache.course(key) {
+            let mut following = Following::new(name.protocol, course);
+            let stop = following.step(name);
+            self.path = Path::Follows(following);
+            if let Some(stop) = stop {
+                return Some(self.visit(stop));
+            }
+        }
+        self.path = Path::LookUp(self.cache.trials().next().then_some(key));
+        None
+    }
+
+    /// Opens the series of a stop if it is visited for the first time. Stops are visited in order,
+    /// so each series gets the place that it had in the batch from which the course was learned.
+    #[inline]
+    fn visit(&mut self, stop: usize) -> Route {
+        let Path::Follows(following) = &mut self.path else { return Route::Dropped };
+        let first = following.visits(stop);
+        let stop = &following.course.stops[stop];
+        if let (true, Route::Series(at, _), Some(target)) = (first, stop.route, &stop.opens) {
+            let batches = &mut self.parsed.batches;
+            if at as usize == batches.len() {
+                let series = Vec::with_capacity(following.course.reserved(at));
+                batches.push(KpiBatch { kpi: target.kpi.clone(), series });
+            }
+            batches[at as usize].series.push(opened(target));
+        }
+        stop.route
+    }
+
+    /// Fills the tables with what was found without them. From now on, series are looked up.
+    #[cold]
+    fn leave_course(&mut self) {
+        let Path::Follows(following) = std::mem::replace(&mut self.path, Path::Start) else { return };
+        let learns = self.cache.trials().next();
+        let course = &following.course;
+        for (at, stop) in course.stops[..following.visited].iter().enumerate() {
+            let key = following.name(at).key(self.cache.keys());
+            self.tables.destinations.insert(key, Destination(stop.route));
+            if let (Some(target), Route::Series(kpi, _)) = (&stop.opens, stop.route) {
+                self.tables.targets.insert(target.key, Destination(stop.route));
+                self.tables.kpis.entry(target.kpi.clone()).or_insert(kpi);
+            }
+        }
+        let first = learns.then(|| following.name(0).key(self.cache.keys()));
+        if learns {
+            self.tables.course.copy_from(course, following.visited);
+        }
+        self.path = Path::LookUp(first);
+    }
+
+    /// Looks up a series that this batch has not had. Returns its target if that was opened.
+    fn look_up<'s>(
+        &mut self,
+        key: u128,
+        raw: impl FnOnce() -> Result<RawSeries<'s>, String>,
+    ) -> (Route, Option<Arc<Target>>) {
         let cache = self.cache;
         let known = cache.with(key, |mapped| self.route(mapped));
-        let route = known.unwrap_or_else(|| match raw().and_then(|raw| cache.map(&raw)) {
+        let (route, opened) = known.unwrap_or_else(|| match raw().and_then(|raw| cache.map(&raw)) {
             Ok(mapped) => {
-                let route = self.route(&mapped);
+                let found = self.route(&mapped);
                 cache.insert(key, mapped);
-                route
+                found
             }
             Err(reason) => {
                 self.reasons.push(reason);
-                Route::Rejected(self.reasons.len() as u32 - 1)
+                (Route::Rejected(self.reasons.len() as u32 - 1), None)
             }
         });
         self.tables.destinations.insert(key, Destination(route));
-        Destination(route)
+        (route, opened)
     }
 
-    fn route(&mut self, mapped: &Mapped) -> Route {
+    fn route(&mut self, mapped: &Mapped) -> (Route, Option<Arc<Target>>) {
         match mapped {
-            Mapped::Series(target) => self.open(target),
-            Mapped::Dropped => Route::Dropped,
+            Mapped::Series(target) => {
+                let (route, new) = self.open(target);
+                (route, new.then(|| target.clone()))
+            }
+            Mapped::Dropped => (Route::Dropped, None),
         }
     }
 
@@ -233,7 +364,12 @@ impl<'c> Batch<'c> {
 
     /// The finished batch.
     pub fn finish(self) -> ParsedBatch {
-        let Self { cache, tables, mut parsed, .. } = self;
+        let Self { cache, tables, path, mut parsed, .. } = self;
+        match path {
+            Path::Follows(_) => cache.trials().success(),
+            Path::LookUp(Some(first)) => cache.keep_course(first, &tables.course),
+            Path::LookUp(None) | Path::Start => {}
+        }
         cache.keep_scratch(tables);
         for batch in &mut parsed.batches {
             // A series whose end marker was taken back has no content.
@@ -251,8 +387,9 @@ impl<'c> Batch<'c> {
         Ok(())
     }
 
-    fn native_key(&mut self, kpi: &str, labels: &LabelPairs<'_>) -> u128 {
-        let bytes = &mut self.tables.bytes;
+    /// The bytes that name a series of Earcon's own protocols, in the buffer of the tables.
+    fn native_name(&mut self, kpi: &str, labels: &LabelPairs<'_>) -> Vec<u8> {
+        let mut bytes = std::mem::take(&mut self.tables.bytes);
         bytes.clear();
         let pairs = labels.iter().flat_map(|(key, value)| [key.as_ref(), value.as_ref()]);
         for text in std::iter::once(kpi).chain(pairs) {
@@ -260,24 +397,20 @@ impl<'c> Batch<'c> {
             bytes.extend_from_slice(&(text.len() as u32).to_le_bytes());
             bytes.extend_from_slice(text.as_bytes());
         }
-        self.cache.keys().key(Protocol::Native, bytes)
+        bytes
     }
 
-    fn open(&mut self, target: &Target) -> Route {
+    /// The place of a target in this batch, and whether it is new.
+    fn open(&mut self, target: &Target) -> (Route, bool) {
         if let Some(destination) = self.tables.targets.get(&target.key) {
-            return destination.0;
+            return (destination.0, false);
         }
         let at = self.kpi(&target.kpi);
         let series = &mut self.parsed.batches[at as usize].series;
-        let Target { labels, reading, max_series, .. } = target;
-        series.push(SeriesBatch {
-            reading: *reading,
-            max_series: *max_series,
-            ..SeriesBatch::gauge(labels.clone(), None)
-        });
-        let destination = Route::Series(at, series.len() as u32 - 1);
-        self.tables.targets.insert(target.key, Destination(destination));
-        destination
+        series.push(opened(target));
+        let route = Route::Series(at, series.len() as u32 - 1);
+        self.tables.targets.insert(target.key, Destination(route));
+        (route, true)
     }
 
     /// The index of the KPI's batch. Senders mostly send the series of a KPI one after the other.
@@ -299,4 +432,10 @@ impl<'c> Batch<'c> {
         self.tables.last_kpi = at;
         at
     }
+}
+
+/// A series without samples.
+fn opened(target: &Target) -> SeriesBatch {
+    let Target { labels, reading, max_series, .. } = target;
+    SeriesBatch { reading: *reading, max_series: *max_series, ..SeriesBatch::gauge(labels.clone(), None) }
 }

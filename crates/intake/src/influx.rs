@@ -11,6 +11,7 @@ mod number;
 mod series;
 
 use super::batch_builder::Batch;
+use super::course::RawName;
 use super::error::IntakeError;
 use super::raw_series::Protocol;
 use crate::strict_json::without_bom;
@@ -115,9 +116,11 @@ fn add(
     timestamp_ms: Option<i64>,
 ) -> Result<(), IntakeError> {
     let keys = batch.keys();
-    let parent = keys.key(Protocol::Influx, key);
+    let mut parent = None;
     for Field { name, value } in &fields.numbers {
-        let destination = batch.destination(keys.child_key(parent, name), || series::raw_series(key, name));
+        let raw_name = RawName { protocol: Protocol::Influx, head: key, tail: Some(name) };
+        let own_key = || keys.child_key(*parent.get_or_insert_with(|| keys.key(Protocol::Influx, key)), name);
+        let destination = batch.named(&raw_name, own_key, || series::raw_series(key, name));
         batch.push(destination, row, timestamp_ms, *value)?;
     }
     for _ in 0..fields.texts {

@@ -4,6 +4,7 @@
 //! Pure: bytes in, batches and named rejections out.
 
 pub mod batch_builder;
+mod course;
 mod error;
 mod histogram;
 pub mod influx;

@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::batch_builder::Scratch;
+use super::course::{Course, Courses, Trials};
 use super::histogram::HistogramCache;
 use super::keys::{KeyMap, Keys};
 use super::raw_series::RawSeries;
@@ -59,6 +60,9 @@ pub struct SeriesCache {
     bound: usize,
     /// Tables of finished batches, for the next ones.
     scratches: Mutex<Vec<Scratch>>,
+    /// The orders in which requests name their series.
+    courses: Mutex<Courses>,
+    trials: Trials,
     /// Newest points of cumulative histograms.
     histograms: Mutex<HistogramCache>,
     /// Types of Prometheus' metric families.
@@ -87,6 +91,8 @@ impl SeriesCache {
             kpis: Mutex::default(),
             bound,
             scratches: Mutex::default(),
+            courses: Mutex::new(Courses::new(bound)),
+            trials: Trials::default(),
             histograms,
             families: Families::new(bound),
         }
@@ -192,6 +198,19 @@ impl SeriesCache {
         if kept.len() < KEPT_SCRATCHES {
             kept.push(scratch);
         }
+    }
+
+    /// The series of an earlier request whose first one had this key.
+    pub(super) fn course(&self, first: u128) -> Option<Arc<Course>> {
+        self.courses.lock().unwrap_or_else(PoisonError::into_inner).get(first)
+    }
+
+    pub(super) fn keep_course(&self, first: u128, course: &Course) {
+        self.courses.lock().unwrap_or_else(PoisonError::into_inner).keep(first, course);
+    }
+
+    pub(super) fn trials(&self) -> &Trials {
+        &self.trials
     }
 
     fn shard(&self, key: u128) -> &RwLock<Generations> {

@@ -6,29 +6,29 @@ use crate::detector_name::DetectorName;
 use crate::settings::StreamSettings;
 use earcon_model::Sample;
 
-/// A detector of any kind; boxed, so that a series with a small one stays small.
+/// A detector of any kind. What it needs for an ordinary sample is inline.
 #[derive(Debug, Clone)]
 pub(crate) enum AnyDetector {
-    SeasonReach(Box<SeasonReach>),
+    SeasonReach(SeasonReach),
 }
 
 impl AnyDetector {
     /// Heap memory of one detector.
     pub(crate) fn heap_bytes(name: DetectorName) -> usize {
         match name {
-            DetectorName::SeasonReach => size_of::<SeasonReach>(),
+            DetectorName::SeasonReach => SeasonReach::heap_bytes(),
         }
     }
 
     pub(crate) fn new(name: DetectorName) -> Self {
         match name {
-            DetectorName::SeasonReach => Self::SeasonReach(Box::default()),
+            DetectorName::SeasonReach => Self::SeasonReach(SeasonReach::default()),
         }
     }
 
     pub(crate) fn decode(name: DetectorName, bytes: &[u8]) -> Option<Self> {
         Some(match name {
-            DetectorName::SeasonReach => Self::SeasonReach(Box::new(SeasonReach::decode(bytes)?)),
+            DetectorName::SeasonReach => Self::SeasonReach(SeasonReach::decode(bytes)?),
         })
     }
 

@@ -1,5 +1,6 @@
 //! The features of a sample, besides its score: what its voice follows.
 
+use crate::arithmetic::{larger, smaller};
 use crate::stored::stored_fields;
 use earcon_model::Features;
 
@@ -31,7 +32,7 @@ impl FeatureState {
     /// The features of a value without its season. `baselines` are of increasing slowness, `z` the
     /// distances from them, and `scale` is a standard deviation.
     pub(super) fn features(&self, rest: f64, baselines: &[f64; 4], z: [f64; 4], scale: f64) -> Features {
-        let sigmas = 1.0 / scale.max(f64::MIN_POSITIVE);
+        let sigmas = 1.0 / larger(scale, f64::MIN_POSITIVE);
         let slow = (rest - baselines[2]) * sigmas;
         let bounded = |number: f64| number.clamp(-MAX_Z, MAX_Z) as f32;
         Features {
@@ -45,8 +46,8 @@ impl FeatureState {
 
     pub(super) fn learn(&mut self, distance: f64, early: f64) {
         let distance = distance.abs();
-        let counted = if self.usual > 0.0 { distance.min(OUTLIER * self.usual) } else { distance };
-        self.recent += RECENT_RATE.max(early) * (counted - self.recent);
-        self.usual += USUAL_RATE.max(early) * (counted - self.usual);
+        let counted = if self.usual > 0.0 { smaller(distance, OUTLIER * self.usual) } else { distance };
+        self.recent += larger(RECENT_RATE, early) * (counted - self.recent);
+        self.usual += larger(USUAL_RATE, early) * (counted - self.usual);
     }
 }

@@ -158,12 +158,12 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// Encodes events into frames of about [`FRAME_BYTES`] at most.
+    /// Encodes events into frames of about [`FRAME_BYTES`] at most, in an empty buffer.
     ///
     /// # Errors
     /// `Invalid` when an event cannot be encoded.
-    pub(super) fn of_events(events: &[Arc<Event>]) -> Result<Self, PortError> {
-        let mut draft = Self { bytes: Vec::new(), frames: Vec::with_capacity(1) };
+    pub(super) fn of_events(events: &[Arc<Event>], buffer: Vec<u8>) -> Result<Self, PortError> {
+        let mut draft = Self { bytes: buffer, frames: Vec::with_capacity(1) };
         let mut rest = events;
         while let Some(first) = rest.first() {
             let start = draft.begin();
@@ -216,6 +216,11 @@ impl Draft {
         };
         self.frames.push((start, frame));
         Ok(())
+    }
+
+    /// The buffer, for another append.
+    pub(super) fn into_buffer(self) -> Vec<u8> {
+        self.bytes
     }
 
     /// Length of all frames, bytes.

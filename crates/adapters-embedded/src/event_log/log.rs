@@ -216,13 +216,13 @@ impl Log {
         lock(&self.state).epochs.is_some()
     }
 
-    pub(super) fn append(&self, workspace: &WorkspaceId, first: Seq, mut draft: Draft) -> Result<(), PortError> {
+    pub(super) fn append(&self, workspace: &WorkspaceId, first: Seq, draft: &mut Draft) -> Result<(), PortError> {
         let mut writer = lock(&self.writer);
         if first != writer.next() {
             let text = format!("the log of {workspace} continues at {}, not at {first}", writer.next());
             return Err(PortError::new(ErrorKind::Conflict, text));
         }
-        self.write(&mut writer, &mut draft)
+        self.write(&mut writer, draft)
     }
 
     fn write(&self, writer: &mut Writer, draft: &mut Draft) -> Result<(), PortError> {

@@ -28,7 +28,21 @@ const MOST_STEPS: f64 = (1u64 << 52) as f64;
 
 /// The score that is kept.
 pub(super) fn score(score: f32) -> f32 {
-    if (0.0..NOTABLE).contains(&score) { (score * SCORE_STEPS).round() / SCORE_STEPS } else { score }
+    if (0.0..NOTABLE).contains(&score) { nearest(f64::from(score * SCORE_STEPS)) as f32 / SCORE_STEPS } else { score }
+}
+
+/// The nearest whole number, away from 0 in the middle, of a number below [`MOST_STEPS`]: as
+/// `f64::round`, which is a call of a library function on most processors.
+fn nearest(number: f64) -> f64 {
+    let whole = number as i64 as f64;
+    let rest = number - whole;
+    if rest >= 0.5 {
+        whole + 1.0
+    } else if rest <= -0.5 {
+        whole - 1.0
+    } else {
+        whole
+    }
 }
 
 /// Expectation and band that are kept of a row with its original score.
@@ -73,7 +87,7 @@ impl Band {
             return None;
         }
         let half = ((above.to_bits() + (1 << (DROPPED_BITS - 1))) >> DROPPED_BITS) as u32;
-        let expected = steps(row.expected, half)?.round();
+        let expected = nearest(steps(row.expected, half)?);
         let band = Self { expected: expected as i64, half, on_floor: row.lower == 0.0 };
         let even = (above - below).abs() <= above * 1e-6;
         if band.on_floor {
@@ -177,6 +191,16 @@ mod tests {
             let rounded = to_f32_distance(value, number);
             let error = (rounded - number).abs();
             prop_assert!(error <= (number - value).abs() * 1e-6 || error <= value.abs() * f64::EPSILON);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nearest_is_the_rounding_of_the_standard_library(number in -MOST_STEPS..MOST_STEPS, halves in -9_000i32..9_000) {
+            let small = number / 1e12;
+            for number in [number, small, f64::from(halves) / 2.0, f64::from(halves).next_up() / 2.0] {
+                prop_assert_eq!(nearest(number), number.round());
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::native_histogram::NativeHistogram;
 use crate::batch_builder::Batch;
+use crate::course::RawName;
 use crate::error::IntakeError;
 use crate::histogram::{Observed, quantiles};
 use crate::protobuf::{Fields, Malformed, Value};
@@ -43,16 +44,17 @@ impl<'b> Points<'b> {
         Ok(())
     }
 
-    /// Adds the points of the series with this key to the batch. `raw` describes the series.
+    /// Adds the points of the series with this name to the batch. `raw` describes the series.
     pub(super) fn write<'s>(
         &self,
         batch: &mut Batch<'_>,
         row: u32,
-        key: u128,
+        name: &RawName<'_>,
         raw: impl Fn() -> Result<RawSeries<'s>, String>,
     ) -> Result<(), IntakeError> {
+        let keys = batch.keys();
         if !self.samples.is_empty() {
-            let destination = batch.destination(key, &raw);
+            let destination = batch.named(name, || name.key(keys), &raw);
             for &(timestamp_ms, value) in &self.samples {
                 if value.to_bits() == STALE {
                     batch.end(destination, timestamp_ms)?;
@@ -64,7 +66,7 @@ impl<'b> Points<'b> {
             }
         }
         for message in &self.histograms {
-            let mut writer = HistogramWriter { batch, row, key, raw: &raw };
+            let mut writer = HistogramWriter { batch, row, key: name.key(keys), raw: &raw };
             match NativeHistogram::read(message) {
                 Ok(histogram) => writer.write(histogram)?,
                 Err(problem) => batch.reject(row, problem)?,

@@ -6,6 +6,7 @@ use super::Sent;
 use super::metadata::MetricType;
 use super::points::Points;
 use crate::batch_builder::Batch;
+use crate::course::RawName;
 use crate::error::IntakeError;
 use crate::protobuf::{Fields, Malformed, Value};
 use crate::raw_series::{LabelPairs, Protocol, RawSeries};
@@ -107,8 +108,11 @@ fn add(batch: &mut Batch<'_>, row: u32, series: &[u8], read: &Scratch<'_>, sent:
     sent.count(row, &read.points);
     let labels = read.scattered.as_deref().unwrap_or(&series[read.labels.clone()]);
     let families = batch.cache().families();
-    let key = batch.keys().key(Protocol::Prometheus, labels) ^ u128::from(families.version());
-    read.points.write(batch, row, key, || {
+    // When a type changes, each series has another name, so it is mapped again.
+    let version = families.version().to_le_bytes();
+    let tail = (version != [0; 8]).then_some(&version[..]);
+    let name = RawName { protocol: Protocol::Prometheus, head: labels, tail };
+    read.points.write(batch, row, &name, || {
         let raw = raw_series(labels)?;
         Ok(RawSeries { reading: families.reading(&raw.name), ..raw })
     })

@@ -5,6 +5,7 @@ use super::metadata::MetricType;
 use super::points::Points;
 use super::v1::named;
 use crate::batch_builder::Batch;
+use crate::course::RawName;
 use crate::error::IntakeError;
 use crate::protobuf::{Fields, Malformed, Value, varints};
 use crate::raw_series::{LabelPairs, Protocol, RawSeries};
@@ -12,8 +13,8 @@ use crate::raw_series::{LabelPairs, Protocol, RawSeries};
 /// The most symbols of a request. The table takes 16 bytes for each, also for an empty one.
 const MAX_SYMBOLS: usize = 1 << 20;
 
-/// Begins the bytes of a key, so that no series of version 1 has the same.
-const KEY: u8 = 0xFF;
+/// Begins the bytes of a name, so that no series of version 1 has the same.
+const MARK: u8 = 0xFF;
 
 pub(super) fn parse(request: &[u8], batch: &mut Batch<'_>) -> Result<Sent, IntakeError> {
     let malformed = |_: Malformed| IntakeError::Malformed("the body is not a Request of remote write 2.0".to_owned());
@@ -33,8 +34,11 @@ pub(super) fn parse(request: &[u8], batch: &mut Batch<'_>) -> Result<Sent, Intak
             match series.read(message).map_err(|Malformed| "the time series is damaged".to_owned()) {
                 Ok(()) => {
                     sent.count(row, &series.points);
-                    match series.key(&symbols, batch) {
-                        Ok(key) => series.points.write(batch, row, key, || series.raw(&symbols))?,
+                    match series.name(&symbols) {
+                        Ok(()) => {
+                            let name = RawName { protocol: Protocol::Prometheus, head: &series.bytes, tail: None };
+                            series.points.write(batch, row, &name, || series.raw(&symbols))?;
+                        }
                         Err(problem) => batch.reject(row, problem)?,
                     }
                 }
@@ -68,7 +72,7 @@ struct Series<'b> {
     labels: Vec<u64>,
     points: Points<'b>,
     kind: u64,
-    /// Bytes of the key.
+    /// Bytes that name the series.
     bytes: Vec<u8>,
 }
 
@@ -90,20 +94,20 @@ impl<'b> Series<'b> {
         Ok(())
     }
 
-    /// The key of texts and type. Symbols have other numbers in each request.
-    fn key(&mut self, symbols: &[&[u8]], batch: &Batch<'_>) -> Result<u128, String> {
+    /// Makes the name of texts and type. Symbols have other numbers in each request.
+    fn name(&mut self, symbols: &[&[u8]]) -> Result<(), String> {
         if !self.labels.len().is_multiple_of(2) {
             return Err("a time series has a label without a value".to_owned());
         }
         self.bytes.clear();
-        self.bytes.extend_from_slice(&[KEY, self.kind as u8]);
+        self.bytes.extend_from_slice(&[MARK, self.kind as u8]);
         for symbol in &self.labels {
             let text = text(symbols, *symbol)?;
             // The lengths make the bytes unambiguous.
             self.bytes.extend_from_slice(&(text.len() as u32).to_le_bytes());
             self.bytes.extend_from_slice(text);
         }
-        Ok(batch.keys().key(Protocol::Prometheus, &self.bytes))
+        Ok(())
     }
 
     fn raw<'s>(&self, symbols: &[&'s [u8]]) -> Result<RawSeries<'s>, String> {

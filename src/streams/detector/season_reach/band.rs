@@ -1,6 +1,7 @@
 //! The band: the values that would not have alerted. Everything a person sees of a score follows
 //! from it, so the words cannot contradict the numbers.
 
+use crate::arithmetic::{larger, smaller};
 use crate::stored::stored_fields;
 use earcon_model::Direction;
 
@@ -33,7 +34,7 @@ impl Bounds {
             (self.maximum, self.at_maximum) = (value, 0.0);
         }
         let target = if value == self.maximum { 1.0 } else { 0.0 };
-        let rate = SHARE_RATE.max(1.0 / (f64::from(seen) + 1.0));
+        let rate = larger(SHARE_RATE, 1.0 / (f64::from(seen) + 1.0));
         self.at_maximum += rate * (target - self.at_maximum);
     }
 
@@ -56,9 +57,9 @@ pub(super) struct Band {
 impl Band {
     /// A band within the possible range; a value in the middle of it stays there.
     pub(super) fn new(expected: f64, lower: f64, upper: f64, range: (f64, f64)) -> Self {
-        let within = |number: f64| without_sign(number.max(range.0).min(range.1));
+        let within = |number: f64| without_sign(smaller(larger(number, range.0), range.1));
         let (lower, upper) = (within(lower), within(upper));
-        Self { expected: within(expected).max(lower).min(upper), lower, upper }
+        Self { expected: smaller(larger(within(expected), lower), upper), lower, upper }
     }
 
     /// Narrowed to the values from `lower` to `upper`.

@@ -3,7 +3,8 @@
 //! A job at two every night raises the edge of that hour, and of the quarter hours next to it.
 
 use super::halves::{Half, decode, encode};
-use crate::stored::stored_fields;
+use crate::arithmetic::smaller;
+use crate::stored::Stored;
 
 const HOURS: usize = 24;
 /// Rates at which an hour follows a more distant day and a less distant one.
@@ -14,49 +15,79 @@ const MOST: f64 = 1.3;
 /// No hour has begun yet.
 const NEVER: u8 = u8::MAX;
 
-/// The usual daily maximum of each hour's distances.
+/// The usual daily maximum of the present hour's distances, and of its neighbours.
 #[derive(Debug, Clone)]
 pub(super) struct Hours {
     farthest: f32,
-    usual: [Half; HOURS],
+    /// The usual maximum of the hour before, of the present one, and of the next.
+    near: [Half; 3],
     hour: u8,
 }
 
-stored_fields!(Hours { farthest, usual, hour });
+/// The usual daily maximum of each hour. A sample touches it if its hour is another one than that
+/// of the sample before.
+#[derive(Debug, Clone)]
+pub(super) struct UsualMaxima([Half; HOURS]);
+
+impl UsualMaxima {
+    pub(super) fn new() -> Self {
+        Self([0; HOURS])
+    }
+}
 
 impl Hours {
     pub(super) fn new() -> Self {
-        Self { farthest: 0.0, usual: [0; HOURS], hour: NEVER }
+        Self { farthest: 0.0, near: [0; 3], hour: NEVER }
     }
 
-    /// The usual maximum at a time of day.
-    pub(super) fn usual(&self, hour: usize, share_of_hour: f64) -> f64 {
-        let of = |hour: usize| decode(self.usual[hour % HOURS]);
+    /// The usual maximum in the present hour.
+    pub(super) fn usual(&self, share_of_hour: f64) -> f64 {
+        let [before, now, after] = self.near;
         let near = if share_of_hour < 0.25 {
-            of(hour + HOURS - 1)
+            decode(before)
         } else if share_of_hour > 0.75 {
-            of(hour + 1)
+            decode(after)
         } else {
             0.0
         };
-        f64::from(of(hour).max(near))
+        f64::from(decode(now).max(near))
     }
 
     /// Ends the hour before, if another one has begun.
-    pub(super) fn turn_to(&mut self, hour: usize) {
+    pub(super) fn turn_to(&mut self, hour: usize, maxima: &mut UsualMaxima) {
         if hour == usize::from(self.hour) {
             return;
         }
-        if let Some(usual) = self.usual.get_mut(usize::from(self.hour)) {
+        if let Some(usual) = maxima.0.get_mut(usize::from(self.hour)) {
             let known = decode(*usual);
             let rate = if self.farthest > known { RISE } else { FALL };
             *usual = encode(known + rate * (self.farthest - known));
         }
         (self.hour, self.farthest) = (hour as u8, 0.0);
+        self.look_around(maxima);
+    }
+
+    fn look_around(&mut self, maxima: &UsualMaxima) {
+        let hour = usize::from(self.hour);
+        self.near = [hour + HOURS - 1, hour, hour + 1].map(|hour| maxima.0[hour % HOURS]);
     }
 
     /// Learns a distance, given the edge in force.
     pub(super) fn learn(&mut self, distance: f64, edge: f64) {
-        self.farthest = self.farthest.max(distance.min(MOST * edge) as f32);
+        self.farthest = self.farthest.max(smaller(distance, MOST * edge) as f32);
+    }
+
+    pub(super) fn put(&self, maxima: &UsualMaxima, out: &mut Vec<u8>) {
+        self.farthest.put(out);
+        maxima.0.put(out);
+        self.hour.put(out);
+    }
+
+    pub(super) fn read(from: &mut &[u8]) -> Option<(Self, UsualMaxima)> {
+        let farthest = Stored::read(from)?;
+        let maxima = UsualMaxima(Stored::read(from)?);
+        let mut hours = Self { farthest, near: [0; 3], hour: Stored::read(from)? };
+        hours.look_around(&maxima);
+        Some((hours, maxima))
     }
 }

@@ -1,6 +1,7 @@
 //! The ladder: means of the last 1, 4, 16 and 64 values against baselines six times as slow.
 
-use super::reach::Reach;
+use super::reach::Reaches;
+use crate::arithmetic::{larger, smaller};
 use crate::stored::stored_fields;
 
 /// Steps of the ladder.
@@ -17,8 +18,6 @@ pub(super) const MEAN_TO_SIGMA: f64 = 1.2533;
 /// Rate of the mean absolute distance, and the limit of one distance in it.
 const SCALE_RATE: f64 = 1.0 / 1_000.0;
 const SCALE_OUTLIER: f64 = 4.0;
-/// Steps of the quantiles are divided by 1 + this × (values in the mean − 1).
-const CORRELATED: f32 = 0.25;
 
 /// Means, baselines, scales and reaches of all steps. Side 0 is below, side 1 above.
 #[derive(Debug, Clone)]
@@ -26,24 +25,19 @@ pub(super) struct Ladder {
     pub(super) means: [f64; STEPS],
     pub(super) baselines: [f64; STEPS],
     pub(super) deviations: [f64; STEPS],
-    reaches: [[Reach; 2]; STEPS],
+    reaches: Reaches,
 }
 
 stored_fields!(Ladder { means, baselines, deviations, reaches });
 
 impl Ladder {
     pub(super) fn starting_at(value: f64) -> Self {
-        Self {
-            means: [value; STEPS],
-            baselines: [value; STEPS],
-            deviations: [0.0; STEPS],
-            reaches: [[Reach::default(); 2]; STEPS],
-        }
+        Self { means: [value; STEPS], baselines: [value; STEPS], deviations: [0.0; STEPS], reaches: Reaches::new() }
     }
 
     /// The edge of a step on one side, before all other factors.
     pub(super) fn edge(&self, step: usize, above: bool) -> f64 {
-        self.reaches[step][usize::from(above)].edge()
+        self.reaches.edge(step, usize::from(above))
     }
 
     /// How far a value may lie below and above the baseline and be followed in full.
@@ -52,43 +46,47 @@ impl Ladder {
         (sigma * self.edge(0, false), sigma * self.edge(0, true))
     }
 
-    /// The mean of a step after one more value. `cut` is the value within the followed range.
-    pub(super) fn next_mean(&self, step: usize, value: f64, cut: f64, early: f64) -> f64 {
-        if step == 0 { value } else { self.means[step] + RATES[step].max(early) * (cut - self.means[step]) }
+    /// The means after one more value. `cut` is the value within the followed range.
+    pub(super) fn next_means(&self, value: f64, cut: f64, early: f64) -> [f64; STEPS] {
+        let mut means = [0.0; STEPS];
+        for step in 0..STEPS {
+            means[step] = self.means[step] + larger(RATES[step], early) * (cut - self.means[step]);
+        }
+        means[0] = value;
+        means
     }
 
-    /// Learns the means and the distances of one value; `distance` is in units of values, `z` in
-    /// those of the scale.
-    pub(super) fn learn_step(&mut self, step: usize, mean: f64, distance: f64, early: f64, judged: bool) {
-        self.means[step] = mean;
-        let deviation = self.deviations[step];
-        let most =
-            if judged { SCALE_OUTLIER * deviation + 1e-9 * deviation.max(f64::MIN_POSITIVE) } else { f64::INFINITY };
-        self.deviations[step] = deviation + SCALE_RATE.max(early) * (distance.abs().min(most) - deviation);
+    /// Learns the means and the distances of one value, which are in units of values.
+    pub(super) fn learn_means(&mut self, means: &[f64; STEPS], distances: &[f64; STEPS], early: f64, judged: bool) {
+        self.means = *means;
+        let rate = larger(SCALE_RATE, early);
+        for (deviation, distance) in self.deviations.iter_mut().zip(distances) {
+            let most = SCALE_OUTLIER * *deviation + 1e-9 * larger(*deviation, f64::MIN_POSITIVE);
+            let most = if judged { most } else { f64::INFINITY };
+            *deviation += rate * (smaller(distance.abs(), most) - *deviation);
+        }
     }
 
-    pub(super) fn learn_reach(&mut self, step: usize, z: f64, speed: f32) {
-        let slow = 1.0 + CORRELATED * (SIZES[step] as f32 - 1.0);
-        let [below, above] = &mut self.reaches[step];
-        above.learn(z as f32, speed, slow, step == 0);
-        below.learn(-z as f32, speed, slow, step == 0);
+    /// Learns the distances in units of the scales.
+    pub(super) fn learn_reaches(&mut self, z: &[f64; STEPS], speed: f32) {
+        self.reaches.learn(z, speed);
     }
 
     /// Computes the shape of one tail again, each of them once in sixteen samples.
     pub(super) fn refresh(&mut self, seen: u32) {
         let (step, side) = ((seen % 16) as usize / 2, (seen % 2) as usize);
         if step < STEPS {
-            let other = self.reaches[step][1 - side].common();
-            self.reaches[step][side].refresh(other);
+            self.reaches.refresh(step, side);
         }
     }
 
     /// Moves the baselines towards a value, as far as it lies in the range around each.
     pub(super) fn follow(&mut self, value: f64, range: Option<(f64, f64)>, early: f64) {
+        let (below, above) = range.unwrap_or((f64::INFINITY, f64::INFINITY));
         for (step, baseline) in self.baselines.iter_mut().enumerate() {
             let distance = value - *baseline;
-            let distance = range.map_or(distance, |(below, above)| distance.clamp(-below, above));
-            *baseline += (BASELINE * RATES[step]).max(early) * distance;
+            let distance = smaller(larger(distance, -below), above);
+            *baseline += larger(BASELINE * RATES[step], early) * distance;
         }
     }
 

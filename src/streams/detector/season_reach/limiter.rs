@@ -2,6 +2,7 @@
 //!
 //! It is raised by at most 60 %, so large anomalies cannot hide later ones.
 
+use crate::arithmetic::larger;
 use crate::stored::stored_fields;
 
 const LEAST: f64 = 0.6;
@@ -30,12 +31,12 @@ impl Limiter {
 
     /// Factor on the edges, at least 1.
     pub(super) fn factor(&self) -> f64 {
-        self.level.max(1.0)
+        larger(self.level, 1.0)
     }
 
     /// Learns a surprise before this factor; 1 is a crossing at the level 0.87.
     pub(super) fn learn(&mut self, surprise: f64, per_day: f64) {
-        self.level *= 1.0 - LN_RAISE / (DAYS * per_day).max(LEAST_MEMORY);
+        self.level *= 1.0 - LN_RAISE / larger(DAYS * per_day, LEAST_MEMORY);
         self.cooling = self.cooling.saturating_sub(1);
         if surprise > self.level && self.cooling == 0 {
             self.level *= RAISE;

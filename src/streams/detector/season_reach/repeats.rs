@@ -5,7 +5,7 @@
 //! also be long in absolute terms and less likely than the earlier ones.
 
 use crate::arithmetic::{LOG10_OF_2, log2};
-use crate::stored::stored_fields;
+use crate::stored::Stored;
 
 const HOURS: usize = 24;
 /// Memory of an hour: three days of it, within these bounds of samples.
@@ -31,6 +31,9 @@ const OFTEN: f32 = 0.05;
 /// A run is learned below this share of the least one.
 const LEARNED: f64 = 0.7;
 
+/// No hour has begun yet.
+const NEVER: u8 = u8::MAX;
+
 /// How a series repeats its values.
 #[derive(Debug, Clone)]
 pub(super) struct Repeats {
@@ -40,15 +43,29 @@ pub(super) struct Repeats {
     /// Share of repetitions at all times, and the values in it.
     all: f32,
     learned: f32,
+    /// Those of the present hour; `HourlyRepeats` gets them when it ends.
+    share: f32,
+    count: u16,
+    hour: u8,
+}
+
+/// Share of repetitions in each hour of the day, and the values in it. A sample touches it if its
+/// hour is another one than that of the sample before.
+#[derive(Debug, Clone)]
+pub(super) struct HourlyRepeats {
     shares: [f32; HOURS],
     counts: [u16; HOURS],
 }
 
-stored_fields!(Repeats { run, decades, longest, all, learned, shares, counts });
+impl HourlyRepeats {
+    pub(super) fn new() -> Self {
+        Self { shares: [0.0; HOURS], counts: [0; HOURS] }
+    }
+}
 
 impl Repeats {
     pub(super) fn new() -> Self {
-        Self { run: 0.0, decades: 0.0, longest: 0.0, all: 0.0, learned: 0.0, shares: [0.0; HOURS], counts: [0; HOURS] }
+        Self { run: 0.0, decades: 0.0, longest: 0.0, all: 0.0, learned: 0.0, share: 0.0, count: 0, hour: NEVER }
     }
 
     /// Repetitions in the current run.
@@ -56,13 +73,29 @@ impl Repeats {
         f64::from(self.run)
     }
 
+    /// Takes up the hour of the next value.
+    pub(super) fn turn_to(&mut self, hour: usize, hourly: &mut HourlyRepeats) {
+        if hour == usize::from(self.hour) {
+            return;
+        }
+        self.write_back(hourly);
+        self.hour = hour as u8;
+        (self.share, self.count) = (hourly.shares[hour % HOURS], hourly.counts[hour % HOURS]);
+    }
+
+    fn write_back(&self, hourly: &mut HourlyRepeats) {
+        let hour = usize::from(self.hour);
+        if hour < HOURS {
+            (hourly.shares[hour], hourly.counts[hour]) = (self.share, self.count);
+        }
+    }
+
     /// Length of the run in units of an anomalous one, from 0; 1 is the edge. Learns the value.
-    pub(super) fn push(&mut self, repeats: bool, hour: usize, per_day: f64, seen: u32, age_ms: i64) -> f64 {
-        let hour = hour % HOURS;
+    pub(super) fn push(&mut self, repeats: bool, per_day: f64, seen: u32, age_ms: i64) -> f64 {
         let mut odd = 0.0;
         if repeats {
-            let count = f32::from(self.counts[hour]);
-            let share = (self.shares[hour] * count + self.all * WHOLE_DAY) / (count + WHOLE_DAY);
+            let count = f32::from(self.count);
+            let share = (self.share * count + self.all * WHOLE_DAY) / (count + WHOLE_DAY);
             // As if one more value had repeated: an event never seen is not impossible.
             let share = share.max(1.0 / (self.learned.min(ALL_MEMORY) + 2.0)).min(1.0);
             self.run += 1.0;
@@ -76,7 +109,7 @@ impl Repeats {
             (self.run, self.decades) = (0.0, 0.0);
         }
         if odd < LEARNED {
-            self.learn(if repeats { 1.0 } else { 0.0 }, hour, per_day);
+            self.learn(if repeats { 1.0 } else { 0.0 }, per_day);
         }
         odd
     }
@@ -93,11 +126,25 @@ impl Repeats {
         if odd < ACCEPTED { odd } else { 0.0 }
     }
 
-    fn learn(&mut self, target: f32, hour: usize, per_day: f64) {
+    fn learn(&mut self, target: f32, per_day: f64) {
         let memory = (DAYS / 24.0 * per_day).clamp(MEMORY.0, MEMORY.1) as u16;
-        self.counts[hour] = (self.counts[hour] + 1).min(memory);
-        self.shares[hour] += (target - self.shares[hour]) / f32::from(self.counts[hour]);
+        self.count = (self.count + 1).min(memory);
+        self.share += (target - self.share) / f32::from(self.count);
         self.learned = (self.learned + 1.0).min(ALL_MEMORY);
         self.all += (target - self.all) / self.learned;
+    }
+
+    pub(super) fn put(&self, hourly: &HourlyRepeats, out: &mut Vec<u8>) {
+        let mut hourly = hourly.clone();
+        self.write_back(&mut hourly);
+        [self.run, self.decades, self.longest, self.all, self.learned].put(out);
+        hourly.shares.put(out);
+        hourly.counts.put(out);
+    }
+
+    pub(super) fn read(from: &mut &[u8]) -> Option<(Self, HourlyRepeats)> {
+        let [run, decades, longest, all, learned] = Stored::read(from)?;
+        let hourly = HourlyRepeats { shares: Stored::read(from)?, counts: Stored::read(from)? };
+        Some((Self { run, decades, longest, all, learned, ..Self::new() }, hourly))
     }
 }

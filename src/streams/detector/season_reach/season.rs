@@ -5,11 +5,14 @@
 //! its second occurrence, and costs nothing where there is none.
 
 mod profile;
+mod profiles;
 
-use super::halves::{Half, decode, encode};
-use crate::stored::stored_fields;
+use crate::arithmetic::{larger, smaller};
+use crate::stored::Stored;
 pub(super) use profile::Place;
-use profile::{counted, profile};
+use profile::counted;
+use profiles::Near;
+pub(super) use profiles::Profiles;
 
 pub(super) const DAY_MS: f64 = 86_400_000.0;
 const HOUR_MS: f64 = 3_600_000.0;
@@ -45,27 +48,17 @@ pub(super) struct Seasonal {
     pub(super) nearby: (f64, f64),
 }
 
-/// Profiles of day and week, and the errors of the candidates.
+/// The present slots of day and week, and the errors of the candidates.
 #[derive(Debug, Clone)]
 pub(super) struct Season {
     /// Mean of the last day; profiles hold the difference from it.
     day_level: f64,
     /// Power of two near the first difference; 0 while there was none.
     unit: f64,
-    /// The means of the current slots in full precision.
-    day_mean: f64,
-    week_mean: f64,
     levels: [f64; 3],
     errors: [f64; 3],
-    day: [Half; SLOTS],
-    week: [Half; HOURS],
-    /// Rows of the current visits.
-    day_rows: u16,
-    week_rows: u16,
-    day_visits: [u8; SLOTS],
-    week_visits: [u8; HOURS],
-    day_slot: u8,
-    week_slot: u8,
+    day: Near<5>,
+    week: Near<3>,
     used: u8,
     first_slot: u8,
     /// Profiles that have come around: 1 from the second day on, 2 from the second week on.
@@ -74,44 +67,15 @@ pub(super) struct Season {
     compared: u32,
 }
 
-stored_fields!(Season {
-    day_level,
-    unit,
-    day_mean,
-    week_mean,
-    levels,
-    errors,
-    day,
-    week,
-    day_rows,
-    week_rows,
-    day_visits,
-    week_visits,
-    day_slot,
-    week_slot,
-    used,
-    first_slot,
-    known,
-    compared,
-});
-
 impl Season {
     pub(super) fn starting_at(value: f64) -> Self {
         Self {
             day_level: value,
             unit: 0.0,
-            day_mean: 0.0,
-            week_mean: 0.0,
             levels: [value; 3],
             errors: [0.0; 3],
-            day: [0; SLOTS],
-            week: [0; HOURS],
-            day_rows: 0,
-            week_rows: 0,
-            day_visits: [0; SLOTS],
-            week_visits: [0; HOURS],
-            day_slot: u8::MAX,
-            week_slot: u8::MAX,
+            day: Near::new(),
+            week: Near::new(),
             used: 0,
             first_slot: 0,
             known: 0,
@@ -125,17 +89,31 @@ impl Season {
     }
 
     /// The candidates at a place.
-    pub(super) fn at(&self, place: Place, interval_ms: f64) -> Seasonal {
+    pub(super) fn at(&self, place: Place, interval_ms: f64, profiles: &mut Profiles) -> Seasonal {
         let coarse = interval_ms > COARSE_DAY_MS;
-        let day_at = |shift: f64| profile(&self.day, &self.day_visits, place.day + shift, coarse);
-        let day = day_at(0.0).unwrap_or(0.0);
-        let week = profile(&self.week, &self.week_visits, place.week, interval_ms > COARSE_WEEK_MS).unwrap_or(0.0);
+        let here =
+            place.day as usize == usize::from(self.day.slot) && place.week as usize == usize::from(self.week.slot);
+        // The slots nearby suffice if samples come at least once a slot.
+        if here && interval_ms <= SLOT_MS {
+            return self.seasonal(interval_ms, self.week.at(place.week, false), |shift| {
+                self.day.at(place.day + shift, coarse)
+            });
+        }
+        self.day.write_back(&mut profiles.day);
+        self.week.write_back(&mut profiles.week);
+        let week = profiles.week.at(place.week, interval_ms > COARSE_WEEK_MS);
+        self.seasonal(interval_ms, week, |shift| profiles.day.at(place.day + shift, coarse))
+    }
+
+    #[inline(always)]
+    fn seasonal(&self, interval_ms: f64, week: Option<f64>, day_at: impl Fn(f64) -> Option<f64>) -> Seasonal {
+        let (day, week) = (day_at(0.0).unwrap_or(0.0), week.unwrap_or(0.0));
         let mut nearby = (0.0f64, 0.0f64);
         if self.used() > 0 {
-            let step = (interval_ms / SLOT_MS).max(1.0);
+            let step = larger(interval_ms / SLOT_MS, 1.0);
             for shift in [-step, -0.5 * step, 0.5 * step, step] {
                 let change = day_at(shift).map_or(0.0, |there| there - day);
-                nearby = (nearby.0.max(change), nearby.1.min(change));
+                nearby = (larger(nearby.0, change), smaller(nearby.1, change));
             }
         }
         let unit = self.unit;
@@ -151,6 +129,7 @@ impl Season {
         per_day: f64,
         age_ms: i64,
         judged: bool,
+        profiles: &mut Profiles,
     ) -> Option<(f64, f64)> {
         let coarse = is_coarse(per_day);
         let age = age_ms as f64;
@@ -158,7 +137,7 @@ impl Season {
         if known != self.known {
             if coarse {
                 if self.known == 0 {
-                    self.centre();
+                    self.centre(profiles);
                 }
                 // Few values a day: what was learned before a profile was known would weigh for
                 // days.
@@ -169,14 +148,14 @@ impl Season {
         let early = 1.0 / (f64::from(self.compared) + 1.0);
         let began = self.compared == 0;
         self.compared = self.compared.saturating_add(1);
-        let rate = (1.0 / per_day.clamp(ERROR_MEMORY.0, ERROR_MEMORY.1)).max(early);
+        let rate = larger(1.0 / per_day.clamp(ERROR_MEMORY.0, ERROR_MEMORY.1), early);
         let least = 0.2 * self.errors[0];
         for (c, candidate) in candidates.iter().enumerate() {
             let rest = value - candidate;
             let error = (rest - self.levels[c]).abs();
-            let most = if judged && !began { OUTLIER * self.errors[c].max(least) } else { f64::INFINITY };
-            self.errors[c] += rate * (error.min(most) - self.errors[c]);
-            self.levels[c] += LEVEL_RATE.max(early) * (rest - self.levels[c]);
+            let most = if judged && !began { OUTLIER * larger(self.errors[c], least) } else { f64::INFINITY };
+            self.errors[c] += rate * (smaller(error, most) - self.errors[c]);
+            self.levels[c] += larger(LEVEL_RATE, early) * (rest - self.levels[c]);
         }
         if coarse && (self.known == 0 || self.compared < COMPARED) {
             return None;
@@ -193,14 +172,14 @@ impl Season {
     }
 
     /// Adds a value to the profiles.
-    pub(super) fn learn(&mut self, place: Place, value: f64, per_day: f64, seen: f64) {
+    pub(super) fn learn(&mut self, place: Place, value: f64, per_day: f64, seen: f64, profiles: &mut Profiles) {
         // With few values a day, the level in the first one is the first value: a mean that still
         // moves would distort the profile.
         if self.known > 0 || !is_coarse(per_day) {
-            let memory = (seen + 1.0).min(per_day.clamp(24.0, 100_000.0));
+            let memory = smaller(seen + 1.0, per_day.clamp(24.0, 100_000.0));
             self.day_level += (value - self.day_level) / memory;
         }
-        self.turn_to(place);
+        self.turn_to(place, profiles);
         let rest = value - self.day_level;
         if self.unit == 0.0 {
             if rest == 0.0 {
@@ -209,71 +188,73 @@ impl Season {
             self.unit = f64::from_bits(rest.to_bits() & 0x7ff0_0000_0000_0000).max(f64::MIN_POSITIVE);
         }
         let rest = rest / self.unit;
-        let day = usize::from(self.day_slot);
-        let count = counted(self.day_visits[day], &mut self.day_rows, per_day / SLOTS as f64, DAYS, 4.0);
-        self.day_mean += (rest - self.day_mean) / count;
-        self.day[day] = encode(self.day_mean as f32);
-        let week = usize::from(self.week_slot);
-        let count = counted(self.week_visits[week], &mut self.week_rows, per_day / 24.0, WEEKS, 2.0);
-        self.week_mean += (rest - self.day_mean - self.week_mean) / count;
-        self.week[week] = encode(self.week_mean as f32);
+        let Near { mean, rows, visits, .. } = &mut self.day;
+        let count = counted(*visits, rows, per_day / SLOTS as f64, DAYS, 4.0);
+        let day = *mean + (rest - *mean) / count;
+        self.day.learn(day);
+        let Near { mean, rows, visits, .. } = &mut self.week;
+        let count = counted(*visits, rows, per_day / 24.0, WEEKS, 2.0);
+        let week = *mean + (rest - day - *mean) / count;
+        self.week.learn(week);
     }
 
     /// After the first day: the level becomes its mean.
-    fn centre(&mut self) {
-        let known = |slot: &usize| self.day_visits[*slot] > 0;
-        let values = (0..SLOTS).filter(known).map(|slot| f64::from(decode(self.day[slot])));
-        let (sum, count) = values.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
-        if count == 0.0 {
-            return;
-        }
-        let mean = sum / count;
+    fn centre(&mut self, profiles: &mut Profiles) {
+        self.day.write_back(&mut profiles.day);
+        let Some(mean) = profiles.day.centre() else { return };
         self.day_level += mean * self.unit;
-        self.day_mean -= mean;
-        for slot in 0..SLOTS {
-            if self.day_visits[slot] > 0 {
-                self.day[slot] = encode((f64::from(decode(self.day[slot])) - mean) as f32);
-            }
-        }
+        self.day.mean -= mean;
+        self.day.look_around(&profiles.day);
     }
 
-    /// Takes out the ramp that a trend has left in the first days, when the mean of the day lagged
-    /// less than later. It shows as a jump where the first sample was; a course of the day has none
-    /// between two slots there.
-    fn level_out(&mut self, from: usize) {
-        let slot = |i: usize| (from + i) % SLOTS;
-        if self.day_visits.contains(&0) {
-            return;
-        }
-        // Straight lines through two means of half an hour on each side.
-        let mean = |i: usize| (0..3).map(|k| f64::from(decode(self.day[slot(i + k)]))).sum::<f64>() / 3.0;
-        let jump = 1.5 * mean(SLOTS - 3) - 0.5 * mean(SLOTS - 6) - 1.5 * mean(0) + 0.5 * mean(3);
-        for i in 0..SLOTS {
-            let share = i as f64 / (SLOTS - 1) as f64 - 0.5;
-            self.day[slot(i)] = encode((f64::from(decode(self.day[slot(i)])) - jump * share) as f32);
-        }
-    }
-
-    fn turn_to(&mut self, place: Place) {
+    fn turn_to(&mut self, place: Place, profiles: &mut Profiles) {
         let (day, week) = (place.day as usize % SLOTS, place.week as usize % HOURS);
-        if day != usize::from(self.day_slot) {
-            if self.day_slot == u8::MAX {
+        if day != usize::from(self.day.slot) {
+            self.day.write_back(&mut profiles.day);
+            if self.day.slot == profiles::NONE {
                 self.first_slot = day as u8;
             }
-            if day == usize::from(self.first_slot) && (1..=LEVELLED_DAYS).contains(&self.day_visits[day]) {
-                self.level_out(day);
+            if day == usize::from(self.first_slot) {
+                profiles.day.level_out(day);
             }
-            self.day_slot = day as u8;
-            self.day_rows = 0;
-            self.day_mean = f64::from(decode(self.day[day]));
-            self.day_visits[day] = self.day_visits[day].saturating_add(1);
+            self.day.visit(day, &mut profiles.day);
+            self.day.look_around(&profiles.day);
         }
-        if week != usize::from(self.week_slot) {
-            self.week_slot = week as u8;
-            self.week_rows = 0;
-            self.week_mean = f64::from(decode(self.week[week]));
-            self.week_visits[week] = self.week_visits[week].saturating_add(1);
+        if week != usize::from(self.week.slot) {
+            self.week.write_back(&mut profiles.week);
+            self.week.visit(week, &mut profiles.week);
+            self.week.look_around(&profiles.week);
         }
+    }
+
+    pub(super) fn put(&self, profiles: &Profiles, out: &mut Vec<u8>) {
+        [self.day_level, self.unit, self.day.mean, self.week.mean].put(out);
+        self.levels.put(out);
+        self.errors.put(out);
+        self.day.put_means(&profiles.day, out);
+        self.week.put_means(&profiles.week, out);
+        [self.day.rows, self.week.rows].put(out);
+        profiles.day.visits.put(out);
+        profiles.week.visits.put(out);
+        [self.day.slot, self.week.slot, self.used, self.first_slot, self.known].put(out);
+        self.compared.put(out);
+    }
+
+    pub(super) fn read(from: &mut &[u8]) -> Option<(Self, Profiles)> {
+        let (mut season, mut profiles) = (Self::starting_at(0.0), Profiles::new());
+        [season.day_level, season.unit, season.day.mean, season.week.mean] = Stored::read(from)?;
+        season.levels = Stored::read(from)?;
+        season.errors = Stored::read(from)?;
+        profiles.day.means = Stored::read(from)?;
+        profiles.week.means = Stored::read(from)?;
+        [season.day.rows, season.week.rows] = Stored::read(from)?;
+        profiles.day.visits = Stored::read(from)?;
+        profiles.week.visits = Stored::read(from)?;
+        [season.day.slot, season.week.slot, season.used, season.first_slot, season.known] = Stored::read(from)?;
+        season.compared = Stored::read(from)?;
+        season.day.look_around(&profiles.day);
+        season.week.look_around(&profiles.week);
+        Some((season, profiles))
     }
 }
 

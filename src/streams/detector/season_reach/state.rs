@@ -3,17 +3,17 @@
 mod judgement;
 
 use super::band::Bounds;
-use super::hours::Hours;
+use super::hours::{Hours, UsualMaxima};
 use super::ladder::{Ladder, SIZES, STEPS};
 use super::limiter::Limiter;
-use super::repeats::Repeats;
-use super::season::{DAY_MS, Place, Season, Seasonal};
+use super::repeats::{HourlyRepeats, Repeats};
+use super::season::{DAY_MS, Place, Profiles, Season, Seasonal};
 use super::steps::Steps;
-use crate::arithmetic::{exp2_neg, log2};
+use crate::arithmetic::{exp2_neg, larger, log2};
 use crate::detector::features::FeatureState;
 use crate::detector::score::Score;
 use crate::settings::StreamSettings;
-use crate::stored::stored_fields;
+use crate::stored::Stored;
 use judgement::{Distances, within};
 
 /// Share of the extrapolated edge at which a value alerts.
@@ -63,25 +63,59 @@ pub(super) struct State {
     season: Season,
     hours: Hours,
     repeats: Repeats,
+    cold: Box<Cold>,
 }
 
-stored_fields!(State {
-    since_ms,
-    last_ms,
-    interval_ms,
-    per_day,
-    cadences,
-    seen,
-    outliers,
-    ladder,
-    limiter,
-    steps,
-    bounds,
-    features,
-    season,
-    hours,
-    repeats,
-});
+/// What is learned for each time of day and week. Ordinary samples do not touch it: what they need
+/// of it is in `season`, `hours` and `repeats`, until the next slot of ten minutes begins.
+#[derive(Debug, Clone)]
+pub(super) struct Cold {
+    profiles: Profiles,
+    maxima: UsualMaxima,
+    hourly: HourlyRepeats,
+}
+
+impl Stored for State {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.since_ms.put(out);
+        self.last_ms.put(out);
+        self.interval_ms.put(out);
+        self.per_day.put(out);
+        self.cadences.put(out);
+        self.seen.put(out);
+        self.outliers.put(out);
+        self.ladder.put(out);
+        self.limiter.put(out);
+        self.steps.put(out);
+        self.bounds.put(out);
+        self.features.put(out);
+        self.season.put(&self.cold.profiles, out);
+        self.hours.put(&self.cold.maxima, out);
+        self.repeats.put(&self.cold.hourly, out);
+    }
+
+    fn read(from: &mut &[u8]) -> Option<Self> {
+        let mut state = Self {
+            since_ms: Stored::read(from)?,
+            last_ms: Stored::read(from)?,
+            interval_ms: Stored::read(from)?,
+            per_day: Stored::read(from)?,
+            cadences: Stored::read(from)?,
+            seen: Stored::read(from)?,
+            outliers: Stored::read(from)?,
+            ladder: Stored::read(from)?,
+            limiter: Stored::read(from)?,
+            steps: Stored::read(from)?,
+            bounds: Stored::read(from)?,
+            features: Stored::read(from)?,
+            ..Self::starting_at(0, 0.0)
+        };
+        (state.season, state.cold.profiles) = Season::read(from)?;
+        (state.hours, state.cold.maxima) = Hours::read(from)?;
+        (state.repeats, state.cold.hourly) = Repeats::read(from)?;
+        Some(state)
+    }
+}
 
 /// A value as the detector sees it, with all that is known of its place.
 struct Now {
@@ -118,7 +152,17 @@ impl State {
             season: Season::starting_at(value),
             hours: Hours::new(),
             repeats: Repeats::new(),
+            cold: Box::new(Cold {
+                profiles: Profiles::new(),
+                maxima: UsualMaxima::new(),
+                hourly: HourlyRepeats::new(),
+            }),
         }
+    }
+
+    /// Bytes of a state on the heap.
+    pub(super) const fn heap_bytes() -> usize {
+        size_of::<Cold>()
     }
 
     pub(super) fn seen(&self) -> u32 {
@@ -138,10 +182,10 @@ impl State {
         let held = self.held(&now);
         let repeats = self.seen > 0 && value == self.steps.last();
         let age_ms = timestamp_ms.saturating_sub(self.since_ms);
-        let stuck = self.repeats.push(repeats, now.place.hour(), self.per_day, self.seen, age_ms);
+        let stuck = self.repeats.push(repeats, self.per_day, self.seen, age_ms);
         let score =
             (self.seen >= settings.warm_up).then(|| self.describe(&now, &found, held, stuck, sensitivity, settings));
-        let surprise = (found.surprise / self.limiter.factor()).max(stuck);
+        let surprise = larger(found.surprise / self.limiter.factor(), stuck);
         let left = held.is_some_and(|band| !within(band, value));
         if self.learn(&now, &found, surprise >= OUTLIER || left, age_ms) {
             *self = Self::starting_at(timestamp_ms, value);
@@ -166,8 +210,9 @@ impl State {
         self.ladder.refresh(self.seen);
         self.bounds.learn(value, self.seen);
         let place = Place::at(local_ms);
-        self.hours.turn_to(place.hour());
-        let seasonal = self.season.at(place, interval_ms);
+        self.hours.turn_to(place.hour(), &mut self.cold.maxima);
+        self.repeats.turn_to(place.hour(), &mut self.cold.hourly);
+        let seasonal = self.season.at(place, interval_ms, &mut self.cold.profiles);
         let season = seasonal.candidates[self.season.used()];
         let early = 1.0 / (f64::from(self.seen) + 1.0);
         let changed = self.steps.changes() >= CHANGES || self.seen >= JUDGED_WITHOUT_CHANGES;
@@ -181,14 +226,12 @@ impl State {
         let (below, above) = self.ladder.followed();
         let base = self.ladder.baselines[0];
         let distance = now.rest - base;
-        for step in 0..STEPS {
-            if self.seen > 0 {
-                self.ladder.learn_step(step, found.means[step], found.distances[step], now.early, now.judged);
-            }
-            if now.judged {
-                let k = seen - f64::from(JUDGED_FROM);
-                self.ladder.learn_reach(step, found.z[step], (20.0 / (k + 1.0)).max(1.0) as f32);
-            }
+        if self.seen > 0 {
+            self.ladder.learn_means(&found.means, &found.distances, now.early, now.judged);
+        }
+        if now.judged {
+            let k = seen - f64::from(JUDGED_FROM);
+            self.ladder.learn_reaches(&found.z, larger(20.0 / (k + 1.0), 1.0) as f32);
         }
         let accepted = now.judged && self.count_outlier(found, outlier);
         let far = distance.abs() > ANOTHER_SOURCE * if distance > 0.0 { above } else { below };
@@ -203,14 +246,16 @@ impl State {
         if accepted {
             self.ladder.accept(now.rest);
         }
-        let change = self.season.compare(now.value, &now.seasonal.candidates, self.per_day, age_ms, now.judged);
+        let profiles = &mut self.cold.profiles;
+        let change =
+            self.season.compare(now.value, &now.seasonal.candidates, self.per_day, age_ms, now.judged, profiles);
         if let Some((difference, ratio)) = change {
             self.ladder.shift(difference);
             self.ladder.rescale(ratio);
         }
         let kept =
             if frozen && age_ms > CUT_AFTER_MS { base + now.season + distance.clamp(-below, above) } else { now.value };
-        self.season.learn(now.place, kept, self.per_day, seen);
+        self.season.learn(now.place, kept, self.per_day, seen, profiles);
         if now.judged {
             self.learn_crossings(found);
         }
@@ -253,5 +298,9 @@ fn another_unit(value: f64, expected: f64) -> bool {
 /// The factor on the edges of a series with this interval.
 fn cadence(interval_ms: f64) -> f64 {
     let ratio = interval_ms.min(DAY_MS) / CADENCE_MS;
+    // Far below, the limit holds, and no logarithm is needed.
+    if ratio <= 0.14 {
+        return CADENCE.1;
+    }
     if ratio >= 1.0 { 1.0 } else { (1.0 / exp2_neg(-CADENCE.0 * log2(ratio))).min(CADENCE.1) }
 }

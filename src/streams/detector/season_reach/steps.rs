@@ -3,6 +3,7 @@
 //! Counts, held values and spiky flat series have a mean absolute distance near 0. A change of the
 //! usual size must not be many standard deviations there.
 
+use crate::arithmetic::{larger, smaller};
 use crate::stored::stored_fields;
 
 /// Rate of the mean change, over changes only; one change counts at most this many usual ones.
@@ -32,7 +33,7 @@ impl Steps {
 
     /// The least standard deviation of single values.
     pub(super) fn floor(&self) -> f64 {
-        (OF_SMALLEST * self.smallest).max(OF_MEAN * self.mean)
+        larger(OF_SMALLEST * self.smallest, OF_MEAN * self.mean)
     }
 
     pub(super) fn changes(&self) -> u32 {
@@ -55,8 +56,8 @@ impl Steps {
             return;
         }
         self.changes = self.changes.saturating_add(1);
-        self.smallest = if self.changes == 1 { change } else { self.smallest.min(change) };
-        let counted = if self.changes > KNOWN { change.min(OUTLIER * self.mean) } else { change };
-        self.mean += RATE.max(1.0 / f64::from(self.changes)) * (counted - self.mean);
+        self.smallest = if self.changes == 1 { change } else { smaller(self.smallest, change) };
+        let counted = if self.changes > KNOWN { smaller(change, OUTLIER * self.mean) } else { change };
+        self.mean += larger(RATE, 1.0 / f64::from(self.changes)) * (counted - self.mean);
     }
 }

@@ -23,7 +23,7 @@ fn decoded(bytes: &[u8], seed: Seed, base: u64) -> Vec<(Frame, Vec<Arc<Event>>)>
 #[test]
 fn frame_decodes_to_its_events_and_header() {
     let events = vec![event(5, 100, 3), event(6, 101, 0), event(7, 140, 9)];
-    let mut draft = Draft::of_events(&events).unwrap();
+    let mut draft = Draft::of_events(&events, Vec::new()).unwrap();
     let seed = Seed::new(7, 3);
     let frames = decoded(draft.finish(seed, 4_096), seed, 4_096);
     assert_eq!(frames.len(), 1);
@@ -37,7 +37,7 @@ fn frame_decodes_to_its_events_and_header() {
 #[test]
 fn large_append_is_split_into_frames_without_a_gap() {
     let events: Vec<_> = (1..=40).map(|seq| event(seq, 0, 100_000)).collect();
-    let mut draft = Draft::of_events(&events).unwrap();
+    let mut draft = Draft::of_events(&events, Vec::new()).unwrap();
     let seed = Seed::new(7, 3);
     let frames = decoded(draft.finish(seed, 64), seed, 64);
     assert!(frames.len() > 3 && frames.iter().all(|(frame, _)| frame.len() < FRAME_BYTES as u64 + 200_000));
@@ -48,7 +48,7 @@ fn large_append_is_split_into_frames_without_a_gap() {
 
 #[test]
 fn every_flipped_bit_and_every_other_place_is_invalid() {
-    let mut draft = Draft::of_events(&[event(1, 1, 30), event(2, 2, 30)]).unwrap();
+    let mut draft = Draft::of_events(&[event(1, 1, 30), event(2, 2, 30)], Vec::new()).unwrap();
     let seed = Seed::new(7, 3);
     let bytes = draft.finish(seed, 64).to_vec();
     let valid = |bytes: &[u8], seed, offset| {

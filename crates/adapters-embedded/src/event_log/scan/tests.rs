@@ -27,7 +27,7 @@ fn events(first: Seq, count: usize, text: usize) -> Vec<Arc<Event>> {
 fn segment(appends: &[(usize, usize)]) -> (Vec<u8>, Vec<u64>) {
     let (mut bytes, mut ends, mut next) = (vec![7; START.offset as usize], Vec::new(), 1);
     for (count, text) in appends {
-        let mut draft = Draft::of_events(&events(next, *count, *text)).unwrap();
+        let mut draft = Draft::of_events(&events(next, *count, *text), Vec::new()).unwrap();
         let offset = bytes.len() as u64;
         bytes.extend_from_slice(draft.finish(seed(), offset));
         ends.push(bytes.len() as u64);

@@ -1,6 +1,5 @@
 //! Places in the day and the week, and how a profile is read there.
 
-use super::super::halves::{Half, decode};
 use super::{DAY_MS, HOUR_MS, SLOT_MS};
 
 /// A place in a profile, in slots.
@@ -24,7 +23,7 @@ impl Place {
 
     /// Elapsed share of the hour.
     pub(in crate::detector::season_reach) fn share_of_hour(self) -> f64 {
-        self.week - self.week.trunc()
+        self.week - f64::from(self.week as u32)
     }
 }
 
@@ -38,27 +37,16 @@ pub(super) fn counted(visits: u8, rows: &mut u16, rows_a_visit: f64, memory: f64
 }
 
 /// The value of a profile at a place, linear between the middles of slots. `None` if nothing is
-/// known there.
-pub(super) fn profile(means: &[Half], visits: &[u8], place: f64, coarse: bool) -> Option<f64> {
-    let slots = means.len() as i32;
-    let slot = |i: i32| {
-        (if i < 0 {
-            i + slots
-        } else if i >= slots {
-            i - slots
-        } else {
-            i
-        }) as usize
-    };
-    let known = |i: usize| (visits[i] > 0).then(|| f64::from(decode(means[i])));
+/// known there. `known` is the value of a slot; slots go on beyond both ends of the profile.
+#[inline(always)]
+pub(super) fn profile(place: f64, coarse: bool, known: impl Fn(i32) -> Option<f64>) -> Option<f64> {
     if coarse {
-        return known(slot(floor(place).rem_euclid(slots)));
+        return known(floor(place));
     }
     let middle = place - 0.5;
     let before = floor(middle);
     let share = middle - f64::from(before);
-    let before = before.rem_euclid(slots);
-    match (known(slot(before)), known(slot(before + 1))) {
+    match (known(before), known(before + 1)) {
         (Some(a), Some(b)) => Some(a + share * (b - a)),
         (a, b) => a.or(b),
     }

@@ -3,6 +3,7 @@
 use super::super::band::Band;
 use super::super::ladder::{MEAN_TO_SIGMA, RATES, ROOTS, SIZES, STEPS};
 use super::{CHANGES, EDGE, Now, State};
+use crate::arithmetic::{larger, smaller};
 use crate::detector::score::Score;
 use crate::settings::StreamSettings;
 use crate::surprise::{alert_at, score_within};
@@ -32,6 +33,8 @@ pub(super) struct Distances {
     pub(super) z: [f64; STEPS],
     /// Edges in standard deviations, below and above; infinite while the step does not count.
     pub(super) edges: [[f64; 2]; STEPS],
+    /// The fall and the rise that the first two steps tolerate.
+    nearby: (f64, f64),
     /// Largest ratio of distance and edge, and its step.
     pub(super) surprise: f64,
     pub(super) step: usize,
@@ -46,30 +49,39 @@ impl State {
         let step_floor = self.steps.floor();
         let young = if self.seen < VERY_YOUNG.0 { VERY_YOUNG.1 } else { 1.0 };
         let factor = EDGE * young * (1.0 + YOUTH.0 / (seen + YOUTH.1));
-        let usual = EDGE * self.hours.usual(now.place.hour(), now.place.share_of_hour());
-        let cut = self.cut(now);
+        let usual = EDGE * self.hours.usual(now.place.share_of_hour());
+        let near = self.nearby(now);
+        let means = ladder.next_means(now.rest, self.cut(now), now.early);
         let mut found = Distances {
-            means: [0.0; STEPS],
+            means,
             distances: [0.0; STEPS],
             scales: [0.0; STEPS],
             z: [0.0; STEPS],
             edges: [[f64::INFINITY; 2]; STEPS],
+            nearby: near,
             surprise: 0.0,
             step: 0,
         };
+        // No branches, so that two steps are computed by one instruction.
         for step in 0..STEPS {
-            let mean = ladder.next_mean(step, now.rest, cut, now.early);
-            let distance = beyond(mean - ladder.baselines[step], self.nearby(now, step));
-            let scale = (MEAN_TO_SIGMA * ladder.deviations[step] + floor).max(step_floor * ROOTS[step]);
-            let z = (distance / scale).clamp(-LARGEST_Z, LARGEST_Z);
-            (found.means[step], found.distances[step], found.scales[step], found.z[step]) = (mean, distance, scale, z);
+            let (down, up) = if step > 1 { (0.0, 0.0) } else { near };
+            found.distances[step] = beyond(means[step] - ladder.baselines[step], (down, up));
+            found.scales[step] = larger(MEAN_TO_SIGMA * ladder.deviations[step] + floor, step_floor * ROOTS[step]);
+            let z = found.distances[step] / found.scales[step];
+            found.z[step] = smaller(larger(z, -LARGEST_Z), LARGEST_Z);
+        }
+        if !now.judged {
+            return found;
+        }
+        for step in 0..STEPS {
             let needed = NEEDED_A_VALUE * SIZES[step].min(8.0);
-            if !now.judged || (step > 0 && seen < needed) {
+            if step > 0 && seen < needed {
                 continue;
             }
             let edges =
                 [false, true].map(|above| ladder.edge(step, above) * STEP_FACTORS[step] * self.cadences[step] * factor);
-            found.edges[step] = if step == 0 { edges.map(|edge| edge.max(usual)) } else { edges };
+            found.edges[step] = if step == 0 { edges.map(|edge| larger(edge, usual)) } else { edges };
+            let z = found.z[step];
             let ratio = z.abs() / found.edges[step][usize::from(z > 0.0)];
             // A mean counts only if the newest value lies on its side.
             let counts = step == 0 || (found.z[0] * z > 0.0 && found.z[0].abs() >= 1.0);
@@ -84,18 +96,15 @@ impl State {
     fn cut(&self, now: &Now) -> f64 {
         let (below, above) = self.ladder.followed();
         let baseline = self.ladder.baselines[0];
-        if now.judged { now.rest.max(baseline - below).min(baseline + above) } else { now.rest }
+        if now.judged { smaller(larger(now.rest, baseline - below), baseline + above) } else { now.rest }
     }
 
-    /// The fall and the rise of the day's course nearby that a step tolerates: ramps and jobs that
-    /// come a little earlier or later.
-    fn nearby(&self, now: &Now, step: usize) -> (f64, f64) {
-        if step > 1 {
-            return (0.0, 0.0);
-        }
+    /// The fall and the rise of the day's course nearby that the first two steps tolerate: ramps and
+    /// jobs that come a little earlier or later.
+    fn nearby(&self, now: &Now) -> (f64, f64) {
         let noise = MEAN_TO_SIGMA * self.ladder.deviations[0];
         let (up, down) = now.seasonal.nearby;
-        ((down + noise).min(0.0), (up - noise).max(0.0))
+        (smaller(down + noise, 0.0), larger(up - noise, 0.0))
     }
 
     /// The band of a level that the series has held for long, half to twice of it; `None` if it
@@ -162,7 +171,11 @@ impl State {
         let mut ends = [f64::NEG_INFINITY, f64::INFINITY];
         for (side, end) in ends.iter_mut().enumerate() {
             let sign = if side == 1 { 1.0 } else { -1.0 };
-            let nearby = |step: usize| if side == 1 { self.nearby(now, step).1 } else { -self.nearby(now, step).0 };
+            let nearby = |step: usize| match (step, side) {
+                (2.., _) => 0.0,
+                (_, 1) => found.nearby.1,
+                _ => -found.nearby.0,
+            };
             // Distances from the baseline on this side.
             let single = nearby(0) + sigma * found.edges[0][side] * factor;
             let mut reach = single;
@@ -177,7 +190,7 @@ impl State {
                 let distance = sign * (value - base);
                 // A mean follows a value in this range only.
                 if distance <= if side == 1 { followed.1 } else { followed.0 } {
-                    reach = reach.min(distance.max(nearby(0) + sigma));
+                    reach = smaller(reach, larger(distance, nearby(0) + sigma));
                 }
             }
             *end = base + sign * reach;
@@ -190,7 +203,7 @@ impl State {
 
 /// The part of a distance beyond a tolerated range around 0.
 fn beyond(distance: f64, (down, up): (f64, f64)) -> f64 {
-    (distance - up).max(0.0) + (distance - down).min(0.0)
+    larger(distance - up, 0.0) + smaller(distance - down, 0.0)
 }
 
 pub(super) fn within(band: (f64, f64), value: f64) -> bool {
