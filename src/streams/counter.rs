@@ -1,8 +1,9 @@
 //! Converts the totals of a counter to its increase per second; passes gauges through.
 //!
 //! A counter only grows. A total below the previous one means that the counter restarted at zero,
-//! so the total itself is the increase (the rule of Prometheus' `rate`). The first total only gives
-//! the starting point for the next one.
+//! so the total itself is the increase (the rule of Prometheus' `rate`). So does a start that the
+//! sender states, if it lies behind the previous sample (OpenTelemetry's data model of metrics,
+//! "Resets and gaps"). The first total only gives the starting point for the next one.
 
 use super::stored::Stored;
 use earcon_model::{Reading, Sample};
@@ -46,13 +47,14 @@ impl CounterState {
         *self = Self::new(self.reading());
     }
 
-    /// The measured value of a sample, `elapsed_ms` after the previous one. `None` if the sample
-    /// only gives a starting point.
-    pub(super) fn read(&mut self, sample: Sample, elapsed_ms: i64) -> Option<f64> {
+    /// The measured value of a sample, `elapsed_ms` after the previous one, between which the
+    /// counter may have `restarted`. `None` if the sample only gives a starting point.
+    pub(super) fn read(&mut self, sample: Sample, elapsed_ms: i64, restarted: bool) -> Option<f64> {
         match self {
             CounterState::Gauge => Some(sample.value),
             CounterState::Counter(total) => {
-                total.replace(sample.value).map(|before| rate(before, sample.value, elapsed_ms))
+                let before = total.replace(sample.value);
+                before.map(|before| rate(if restarted { 0.0 } else { before }, sample.value, elapsed_ms))
             }
         }
     }
@@ -95,7 +97,7 @@ mod tests {
             .iter()
             .map(|&(timestamp_ms, value)| {
                 let elapsed_ms = timestamp_ms - std::mem::replace(&mut before, timestamp_ms);
-                counter_state.read(Sample { timestamp_ms, value }, elapsed_ms)
+                counter_state.read(Sample { timestamp_ms, value }, elapsed_ms, false)
             })
             .collect()
     }
@@ -114,6 +116,13 @@ mod tests {
             read(&[(0, 1e9), (2_000, 6.0), (3_000, 0.0), (4_000, 1.0)]),
             [None, Some(3.0), Some(0.0), Some(1.0)]
         );
+    }
+
+    #[test]
+    fn a_stated_restart_counts_from_zero_also_above_the_total_before() {
+        let mut counter = CounterState::new(Reading::Counter);
+        let mut read = |value, restarted| counter.read(Sample { timestamp_ms: 0, value }, 1_000, restarted);
+        assert_eq!([read(5.0, true), read(9.0, true), read(12.0, false)], [None, Some(9.0), Some(3.0)]);
     }
 
     #[test]

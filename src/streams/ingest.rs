@@ -77,7 +77,7 @@ impl KpiState {
             return false;
         }
         series.read_as(batch.reading, shared);
-        let (measured, restored) = series.arrive(sample, context);
+        let (measured, restored) = series.arrive(sample, &batch.starts_ms, context);
         if let Some(counter) = &mut entry.counter {
             counter.raw = series.counter_state.total();
             if measured.is_none() {
@@ -163,14 +163,14 @@ impl KpiState {
         let mut applied = false;
         if let Some(start) = start.filter(|start| newer(series, start)) {
             series.read_as(reading, shared);
-            series.arrive(start, context);
+            series.arrive(start, &[], context);
             applied = true;
         }
         for sample in rates {
             if newer(series, &sample) {
                 series.read_as(reading, shared);
                 // The rate is known; the total is set below.
-                series.arrive(sample, context);
+                series.arrive(sample, &[], context);
                 series.score(sample, context.arrival, shared);
                 applied = true;
             }

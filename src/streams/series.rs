@@ -115,10 +115,13 @@ impl Series {
 
     /// Registers a sample that is newer than all before. Returns its measured value, `None` for the
     /// first total of a counter, and whether the sample ended a stall.
-    pub(super) fn arrive(&mut self, sample: Sample, context: ArrivalContext) -> (Option<f64>, bool) {
+    /// `starts_ms` are the times at which the sender began to count.
+    pub(super) fn arrive(&mut self, sample: Sample, starts_ms: &[i64], context: ArrivalContext) -> (Option<f64>, bool) {
         debug_assert!(self.cadence.is_newer(sample.timestamp_ms) && sample.value.is_finite());
-        let elapsed_ms = sample.timestamp_ms.saturating_sub(self.cadence.last_timestamp_ms());
-        let measured = self.counter_state.read(sample, elapsed_ms);
+        let before_ms = self.cadence.last_timestamp_ms();
+        let elapsed_ms = sample.timestamp_ms.saturating_sub(before_ms);
+        let restarted = starts_ms.iter().any(|start| (before_ms + 1..=sample.timestamp_ms).contains(start));
+        let measured = self.counter_state.read(sample, elapsed_ms, restarted);
         let arrived_ms = (context.arrival == Arrival::Live).then_some(context.now_ms);
         self.cadence.learn(sample.timestamp_ms, arrived_ms);
         if context.arrival == Arrival::Backfill {

@@ -326,6 +326,28 @@ impl<'c> Batch<'c> {
         Ok(())
     }
 
+    /// Adds a total of a counter, of which the sender says when counting began.
+    ///
+    /// # Errors
+    /// The batch is full.
+    pub fn push_counted(
+        &mut self,
+        destination: Destination,
+        row: u32,
+        timestamp_ms: Option<i64>,
+        value: f64,
+        start_ms: i64,
+    ) -> Result<(), IntakeError> {
+        self.push(destination, row, timestamp_ms, value)?;
+        if let Route::Series(kpi, series) = destination.0 {
+            let starts = &mut self.parsed.batches[kpi as usize].series[series as usize].starts_ms;
+            if starts.last() != Some(&start_ms) {
+                starts.push(start_ms);
+            }
+        }
+        Ok(())
+    }
+
     /// Records the sender's marker that the series ends at this time.
     ///
     /// # Errors

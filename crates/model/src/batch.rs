@@ -43,6 +43,9 @@ pub struct SeriesBatch {
     /// When the sender marked the end of the series, milliseconds UTC. A silence after it is no
     /// stall.
     pub ended_at_ms: Option<i64>,
+    /// When the sender began to count, milliseconds UTC, if it says so. More than one if counting
+    /// began again within the batch. Only for counters.
+    pub starts_ms: Vec<i64>,
     /// The KPI's limit of series, if lower than the server's. A new series is added only below it.
     pub max_series: Option<u32>,
 }
@@ -51,7 +54,7 @@ impl SeriesBatch {
     /// A batch of gauge values, without an end mark.
     pub fn gauge(labels: Labels, rows: impl IntoIterator<Item = (u32, Sample)>) -> Self {
         let rows = rows.into_iter().collect();
-        Self { labels, reading: Reading::Gauge, rows, ended_at_ms: None, max_series: None }
+        Self { labels, reading: Reading::Gauge, rows, ended_at_ms: None, starts_ms: Vec::new(), max_series: None }
     }
 }
 

@@ -55,6 +55,20 @@ fn a_reset_starts_at_zero_and_a_gap_gives_its_mean_rate() {
 }
 
 #[test]
+fn a_stated_start_after_the_sample_before_is_a_reset_also_with_a_higher_total() {
+    let mut state = fresh();
+    let second = |second: i64| START + second * 1_000;
+    let batch = |rows: &[(i64, f64)], starts: &[i64]| {
+        let starts_ms = starts.iter().map(|at| second(*at)).collect();
+        SeriesBatch { starts_ms, ..totals(rows.iter().copied()) }
+    };
+    push(&mut state, batch(&[(0, 100.0)], &[-50]));
+    assert_eq!(rates(&push(&mut state, batch(&[(10, 150.0)], &[-50]))), [(10, 5.0)], "the same start as before");
+    assert_eq!(rates(&push(&mut state, batch(&[(20, 200.0)], &[15]))), [(20, 20.0)], "began again at 15");
+    assert_eq!(rates(&push(&mut state, batch(&[(30, 210.0), (40, 300.0)], &[15, 35]))), [(30, 1.0), (40, 30.0)]);
+}
+
+#[test]
 fn totals_sent_again_or_late_are_counted_and_change_nothing() {
     let mut state = fresh();
     push(&mut state, totals([(0, 100.0), (10, 150.0)]));

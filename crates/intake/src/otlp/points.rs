@@ -97,6 +97,10 @@ impl PointWriter<'_, '_, '_> {
             return self.batch.ignore();
         }
         let destination = self.destination(suffix, reading);
+        let start_ms = (self.point.start_ns / 1_000_000) as i64;
+        if reading == Reading::Counter && start_ms > 0 {
+            return self.batch.push_counted(destination, self.row, self.time_ms(), value, start_ms);
+        }
         self.batch.push(destination, self.row, self.time_ms(), value)
     }
 

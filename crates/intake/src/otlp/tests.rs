@@ -71,7 +71,10 @@ fn gauges_and_sums_are_read_by_their_kind() {
         (1, 1, "s{code:200,service.name:shop} gauge 3000 5"),
     ] {
         let data = Message::new().bytes(1, &point).varint(2, temporality).varint(3, monotonic).finish();
-        assert_eq!(samples(&protobuf(&request("s", 7, &data))), [expected]);
+        let parsed = protobuf(&request("s", 7, &data));
+        assert_eq!(samples(&parsed), [expected]);
+        let starts: &[i64] = if expected.contains("counter") { &[1_000] } else { &[] };
+        assert_eq!(parsed.batches[0].series[0].starts_ms, starts);
     }
 }
 

@@ -14,11 +14,19 @@ use earcon_model::Reading;
 /// Prometheus' staleness marker: a NaN with these bits (prometheus/model/value `StaleNaN`).
 pub(super) const STALE: u64 = 0x7ff0_0000_0000_0002;
 
+/// A sample.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Point {
+    /// When counting began, milliseconds UTC; 0 if the sender does not say. Version 2 only.
+    start_ms: i64,
+    timestamp_ms: i64,
+    value: f64,
+}
+
 /// The points of a time series. Used again from series to series, to save allocations.
 #[derive(Debug, Default)]
 pub(super) struct Points<'b> {
-    /// Time in milliseconds, and value.
-    pub(super) samples: Vec<(i64, f64)>,
+    pub(super) samples: Vec<Point>,
     /// Messages `Histogram`, not yet read.
     pub(super) histograms: Vec<&'b [u8]>,
 }
@@ -29,18 +37,20 @@ impl<'b> Points<'b> {
         self.histograms.clear();
     }
 
-    /// Adds a message `Sample`. Its fields have the same numbers in both versions.
+    /// Adds a message `Sample`. Its fields have the same numbers in both versions; only version 2
+    /// has a start.
     pub(super) fn sample(&mut self, message: &[u8]) -> Result<(), Malformed> {
-        let (mut timestamp, mut number) = (0, 0.0);
+        let mut point = Point::default();
         let mut fields = Fields::new(message);
         while let Some(field) = fields.next()? {
             match field {
-                (1, Value::Fixed64(bits)) => number = f64::from_bits(bits),
-                (2, Value::Varint(value)) => timestamp = value as i64,
+                (1, Value::Fixed64(bits)) => point.value = f64::from_bits(bits),
+                (2, Value::Varint(value)) => point.timestamp_ms = value as i64,
+                (3, Value::Varint(value)) => point.start_ms = value as i64,
                 _ => {}
             }
         }
-        self.samples.push((timestamp, number));
+        self.samples.push(point);
         Ok(())
     }
 
@@ -55,9 +65,11 @@ impl<'b> Points<'b> {
         let keys = batch.keys();
         if !self.samples.is_empty() {
             let destination = batch.named(name, || name.key(keys), &raw);
-            for &(timestamp_ms, value) in &self.samples {
+            for &Point { start_ms, timestamp_ms, value } in &self.samples {
                 if value.to_bits() == STALE {
                     batch.end(destination, timestamp_ms)?;
+                } else if value.is_finite() && start_ms > 0 {
+                    batch.push_counted(destination, row, Some(timestamp_ms), value, start_ms)?;
                 } else if value.is_finite() {
                     batch.push(destination, row, Some(timestamp_ms), value)?;
                 } else {

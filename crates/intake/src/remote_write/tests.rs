@@ -183,6 +183,16 @@ fn version_2_takes_texts_from_the_symbols_and_the_type_from_the_series() {
 }
 
 #[test]
+fn version_2_states_when_counting_began() {
+    let point =
+        |at: i64, start: i64| Message::new().double(1, 5.0).varint(2, at as u64).varint(3, start as u64).finish();
+    let series = Message::new().bytes(1, &[1, 2]).bytes(2, &point(5, 1)).bytes(2, &point(6, 1)).bytes(2, &point(9, 8));
+    let body = second(&["", "__name__", "a_total"], &[series.finish()]);
+    let (parsed, _) = parse_second(&body).unwrap();
+    assert_eq!(parsed.batches[0].series[0].starts_ms, [1, 8]);
+}
+
+#[test]
 fn odd_series_of_version_2_cost_themselves_and_are_not_counted_as_taken() {
     let symbols = ["", "__name__", "a", "b"];
     let good = timed(&[1, 2], 2, &[(1, 1.0)]);
