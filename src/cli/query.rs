@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use earcon_client::{AnomaliesQuery, Anomaly, Error, History, HistoryQuery, Workspace};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use self::times::{duration_ms, time_ms};
 use super::output::complain;
@@ -33,8 +34,8 @@ pub(super) struct QueryArgs {
     anomalies: bool,
     #[command(flatten)]
     server: ServerArgs,
-    /// Start: 2026-01-01, 2026-01-01T00:00Z, or relative to now as in -1h30m [default: one hour
-    /// before --to]
+    /// Start: 2026-01-01, 2026-01-01T00:00Z, or relative to now as in -1h30m; in this machine's time
+    /// zone if none is named [default: one hour before --to]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = time)]
     from: Option<i64>,
     /// End (exclusive), written like --from [default: now]
@@ -62,7 +63,7 @@ enum Format {
 }
 
 fn time(text: &str) -> Result<i64, String> {
-    time_ms(text, Timestamp::now().as_millisecond())
+    time_ms(text, Timestamp::now().as_millisecond(), TimeZone::system())
 }
 
 fn labels(text: &str) -> Result<String, IdError> {

@@ -212,7 +212,7 @@ impl<'a> Columns<'a> {
             return Role::Label(naming::label_key(key).into_owned());
         }
         if ANNOTATION_NAMES.iter().any(|other| name.eq_ignore_ascii_case(other)) {
-            return Role::Unused("it marks anomalies");
+            return Role::Unused("it marks anomalies for `earcon evaluate` and is no KPI");
         }
         let label = || Role::Label(naming::label_key(name).into_owned());
         match long {

@@ -12,7 +12,8 @@ const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 const ALARM: Style = AnsiColor::Red.on_default();
 
-const TIME: &str = "%Y-%m-%d %H:%M:%S";
+// With the offset, so that a copied time means the same to `--from`.
+const TIME: &str = "%Y-%m-%dT%H:%M:%S%:z";
 const SPARKLINE: usize = 60;
 /// Rows with at least this score are coloured.
 const SURPRISING: f64 = 0.5;

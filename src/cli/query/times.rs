@@ -1,4 +1,5 @@
-//! Parses times and spans of the command line. Pure: the present time is an argument.
+//! Parses times and spans of the command line. Pure: the present time and the time zone are
+//! arguments.
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
@@ -8,8 +9,9 @@ const TIMES: &str = "expected now, -1h30m, 2026-01-01, 2026-01-01T00:00Z, or mil
 const SPANS: &str = "expected a span such as 30s, 5m, 1h or 1d12h";
 
 /// Parses a time, milliseconds since the Unix epoch. Accepts `now`, a span before now (`-1h`), RFC
-/// 3339 with optional seconds and offset (default UTC), a date (midnight UTC), or milliseconds.
-pub(super) fn time_ms(text: &str, now_ms: i64) -> Result<i64, String> {
+/// 3339 with optional seconds and offset, a date (midnight), or milliseconds. Without an offset it
+/// is a time in `zone`.
+pub(super) fn time_ms(text: &str, now_ms: i64, zone: TimeZone) -> Result<i64, String> {
     if text == "now" {
         return Ok(now_ms);
     }
@@ -25,8 +27,8 @@ pub(super) fn time_ms(text: &str, now_ms: i64) -> Result<i64, String> {
         return Ok(time.as_millisecond());
     }
     let civil = text.parse::<DateTime>().or_else(|_| text.parse::<Date>().map(DateTime::from));
-    let utc = civil.ok().and_then(|time| time.to_zoned(TimeZone::UTC).ok());
-    utc.map(|time| time.timestamp().as_millisecond()).ok_or_else(|| TIMES.to_owned())
+    let zoned = civil.ok().and_then(|time| time.to_zoned(zone).ok());
+    zoned.map(|time| time.timestamp().as_millisecond()).ok_or_else(|| TIMES.to_owned())
 }
 
 /// Parses a span, in milliseconds: a sequence of numbers with `ms`, `s`, `m`, `h`, `d` or `w`.
@@ -57,6 +59,8 @@ pub(super) fn duration_ms(text: &str) -> Result<i64, String> {
 
 #[cfg(test)]
 mod tests {
+    use jiff::tz::offset;
+
     use super::*;
 
     const NOW: i64 = 1_767_225_600_000;
@@ -68,22 +72,22 @@ mod tests {
             ("-1h", NOW - 3_600_000),
             ("-1h30m", NOW - 5_400_000),
             ("-2w", NOW - 14 * 86_400_000),
-            ("2026-01-01", NOW),
             ("2026-01-01T00:00Z", NOW),
-            ("2026-01-01T00:00", NOW),
-            ("2026-01-01 00:00:00", NOW),
+            ("2026-01-01", NOW - 3_600_000),
+            ("2026-01-01T00:00", NOW - 3_600_000),
+            ("2026-01-01 00:00:00", NOW - 3_600_000),
             ("2026-01-01T02:00:00+02:00", NOW),
             ("1767225600000", NOW),
         ];
         for (text, expected) in cases {
-            assert_eq!(time_ms(text, NOW), Ok(expected), "{text}");
+            assert_eq!(time_ms(text, NOW, TimeZone::fixed(offset(1))), Ok(expected), "{text}");
         }
     }
 
     #[test]
     fn invalid_times_and_spans_are_refused() {
         for text in ["yesterday", "-", "-1x", "", "1h", "-99999999999999999w"] {
-            assert!(time_ms(text, NOW).is_err(), "{text}");
+            assert!(time_ms(text, NOW, TimeZone::UTC).is_err(), "{text}");
         }
         assert!(duration_ms("0s").is_err() && duration_ms("5").is_err());
         assert_eq!(duration_ms("1d12h"), Ok(36 * 3_600_000));

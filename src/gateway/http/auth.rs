@@ -44,11 +44,12 @@ impl Authorized {
     /// 404 when the workspace does not exist, 503 while it restarts.
     pub(crate) async fn workspace(&self, state: &SharedState) -> Result<Workspace, Problem> {
         let id = self.pass.workspace();
-        state
-            .directory
-            .find(&self.pass)
-            .await?
-            .ok_or_else(|| Problem::new(Kind::NotFound, format!("there is no workspace {id:?}", id = id.as_str())))
+        state.directory.find(&self.pass).await?.ok_or_else(|| {
+            Problem::new(
+                Kind::NotFound,
+                format!("there is no workspace {:?} yet; its first sample creates it", id.as_str()),
+            )
+        })
     }
 }
 
