@@ -105,6 +105,11 @@ export function columnWords({ role, becomes, reason }: PreviewColumn): string {
   }
 }
 
+/** A refusal without the names of the API. */
+export function refusalWords(refusal: string): string {
+  return refusal.replace(/\b(day|month)_first\b/g, "$1 first").replace(/\.$/, "");
+}
+
 /** The option that a refusal asks for. null if no option can help. */
 export function askedFor(refusal: string): "timeFormat" | "decimal" | "timeZone" | null {
   if (refusal.includes("state the time format")) {

@@ -6,9 +6,11 @@ import { labelsText } from "../../format/names.ts";
 
 /** Samples that are shown. */
 const SHOWN = 6;
+/** Columns that are shown. */
+const MAX_COLUMNS = 24;
 
 export function PreviewFacts({ preview, workbook }: { preview: Preview; workbook: boolean }) {
-  const { samples, samples_total, skipped, problems, warning } = preview;
+  const { columns, samples, samples_total, skipped, problems, warning } = preview;
   return (
     <>
       <dl className="facts">
@@ -23,7 +25,7 @@ export function PreviewFacts({ preview, workbook }: { preview: Preview; workbook
       <h3>Columns</h3>
       <table className="plain" data-testid="columns">
         <tbody>
-          {preview.columns.map((column, at) => (
+          {columns.slice(0, MAX_COLUMNS).map((column, at) => (
             <tr key={at} className={`is-${column.role}`}>
               <th scope="row">{column.name}</th>
               <td>{columnWords(column)}</td>
@@ -31,6 +33,7 @@ export function PreviewFacts({ preview, workbook }: { preview: Preview; workbook
           ))}
         </tbody>
       </table>
+      {columns.length > MAX_COLUMNS && <p className="muted">and {columns.length - MAX_COLUMNS} more</p>}
       <h3>First samples</h3>
       {samples_total === 0 ? (
         <p role="alert">The first hundred rows have no sample that can be imported.</p>
@@ -61,7 +64,9 @@ function SampleTable({ samples }: Pick<Preview, "samples">) {
         <tr>
           <th scope="col">Time</th>
           <th scope="col">KPI</th>
-          <th scope="col">Value</th>
+          <th scope="col" className="number">
+            Value
+          </th>
         </tr>
       </thead>
       <tbody>

@@ -1,7 +1,7 @@
 /** How the server understands a file, what can be said about it, and the buttons to import it or not. */
 
 import { useEffect, useRef, useState } from "react";
-import { askedFor } from "../../format/import.ts";
+import { askedFor, refusalWords } from "../../format/import.ts";
 import { FileOptions } from "./file-options.tsx";
 import { PreviewFacts } from "./preview-facts.tsx";
 import { type ImportOptions, NO_OPTIONS } from "./upload.ts";
@@ -26,10 +26,11 @@ export function PreviewPanel({ file, accept, cancel }: Props) {
       </h2>
       {refusal !== null && (
         <p className="notice" role="alert">
-          This file cannot be imported as it is: {refusal}.{asked !== null && " Choose it below."}
+          This file cannot be imported as it is: {refusalWords(refusal)}.{asked !== null && " Choose it below."}
         </p>
       )}
       <FileOptions options={options} asked={asked} change={(change) => setOptions({ ...options, ...change })} />
+      {preview !== null && <PreviewFacts preview={preview} workbook={file.name.toLowerCase().endsWith(".xlsx")} />}
       <p className="actions">
         <button type="button" className="primary" disabled={busy || preview === null} onClick={() => accept(options)}>
           Import
@@ -39,7 +40,6 @@ export function PreviewPanel({ file, accept, cancel }: Props) {
         </button>
         {busy && <span className="muted">reading the first rows…</span>}
       </p>
-      {preview !== null && <PreviewFacts preview={preview} workbook={file.name.toLowerCase().endsWith(".xlsx")} />}
     </section>
   );
 }

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { askedFor, columnWords, type ImportLine, importSummary, separatorName, utcText } from "../../format/import.ts";
+import { askedFor, columnWords, type ImportLine, importSummary, refusalWords, separatorName, utcText } from "../../format/import.ts";
 import { fetchPreview, newestLine, NO_OPTIONS, uploadAddress } from "./upload.ts";
 
 const LINE: ImportLine = { done: true, rows: 1200, accepted: 1199, late: 0, rejected: 0, skipped: 1 };
@@ -65,6 +65,7 @@ describe("a preview", () => {
     expect(askedFor('"1,234" may be a fraction or thousands; state the decimal sign: point or comma')).toBe("decimal");
     expect(askedFor('there is no time zone "x"')).toBe("timeZone");
     expect(askedFor("the file is empty")).toBeNull();
+    expect(refusalWords("day_first or month_first.")).toBe("day first or month first");
   });
 
   it("says what becomes of each column", () => {

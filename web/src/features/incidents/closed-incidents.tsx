@@ -30,7 +30,6 @@ export function ClosedIncidents({ selected }: { selected: string | undefined }) 
       as="section"
       className="incidents"
       title="Closed in the last 24 hours"
-      label="Incidents closed in the last 24 hours"
       problem={problem}
       retry={retry}
       empty={outdated === null ? "No incident closed in the last 24 hours." : "Not known while there is no connection."}

@@ -108,8 +108,8 @@ function NoSamples({ selected }: { selected: LiveSeries[] }) {
 function WhatShadeIs({ step }: { step: number }) {
   return (
     <p className="muted small shade-note" data-testid="shade-note">
-      Shaded: from the lowest to the highest value of each {span(step)}. The band of expected values shows at shorter
-      ranges.
+      Shaded: from the lowest to the highest value, in steps of {span(step)}. The band of expected values shows at
+      shorter ranges.
     </p>
   );
 }
