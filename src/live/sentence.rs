@@ -32,8 +32,8 @@ fn write(text: &mut String, anomaly: &Anomaly) -> std::fmt::Result {
         }
     }
     write!(text, "; since {}", time(anomaly.opened_at_ms))?;
-    if let Some(closed_at_ms) = anomaly.closed_at_ms {
-        write!(text, ", over at {}", time(closed_at_ms))?;
+    if anomaly.closed_at_ms.is_some() {
+        write!(text, ", until {}", time(anomaly.last_at_ms))?;
     }
     let plural = if anomaly.samples == 1 { "sample" } else { "samples" };
     write!(text, " ({} anomalous {plural}).", grouped(anomaly.samples))
@@ -197,8 +197,8 @@ mod tests {
             Anomaly { rank: None, peak_expected: nan, peak_lower: nan, peak_upper: nan, samples: 1, ..anomaly() };
         assert_eq!(
             sentence(&Anomaly { closed_at_ms: Some(1_767_225_700_000), reason: Feature::Volatility, ..bare }),
-            "checkout.revenue repeats the same value: 12.5; since 2026-01-01 00:00:00 UTC, over at 2026-01-01 \
-             00:01:40 UTC (1 anomalous sample)."
+            "checkout.revenue repeats the same value: 12.5; since 2026-01-01 00:00:00 UTC, until 2026-01-01 \
+             00:01:00 UTC (1 anomalous sample)."
         );
         let odd = Anomaly { opened_at_ms: i64::MAX, rank: Some(Rank { reached: 2, of: 40_000 }), ..anomaly() };
         let text = sentence(&odd);

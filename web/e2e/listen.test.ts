@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Browser, Page } from "playwright-core";
 import { launchBrowser, shoot, visit } from "./browser.ts";
-import { ingest, ordinary } from "./ingest.ts";
+import { ingest, ordinary, spike } from "./ingest.ts";
 import { DESKTOP, PHONE } from "./screens.ts";
 import { startServer, type Server } from "../../clients/typescript/test/server.ts";
 
@@ -57,6 +57,43 @@ it.each(SIZES)("starts and stops at %i by %i pixels", async (width, height) => {
   expect(errors).toEqual([]);
   await page.context().close();
 });
+
+it("the panel hides no content, and an incident can be acknowledged under it", async () => {
+  const kpis = Array.from({ length: 12 }, (_, i) => `e2e.listen.incident${i}`);
+  const now = Date.now();
+  await ingest(server.url, kpis.flatMap((kpi) => ordinary(kpi, 400, now - 10_000)));
+  await ingest(server.url, kpis.flatMap((kpi) => spike(kpi, 1, now - 9_000)));
+  const { page } = await visit(browser, server.url, DESKTOP);
+  const incident = page.locator("[data-testid=incident][data-alerted=true]").first();
+  await incident.waitFor();
+  await page.locator("#listen").click();
+  await page.locator("[data-testid=sound][data-state=playing], [data-testid=sound][data-state=mute]").waitFor();
+  for (const width of [920, 1060, 1280]) {
+    await page.setViewportSize({ width, height: 800 });
+    for (const path of ["", "anomalies", `kpi/${kpis[0]}`, "cluster", "detectors", "import"]) {
+      await page.goto(`${server.url}/#/${path}`);
+      await page.locator("main h1, main .tools").first().waitFor({ state: "attached" });
+      expect(await hiddenByPanel(page), `${width} /${path}`).toEqual([]);
+      if (width === 1280) {
+        await shoot(page, `listen-page-${path.replace(/\W.*/, "")}`);
+      }
+    }
+  }
+  await page.goto(`${server.url}/#/`);
+  await incident.getByRole("button", { name: /^Acknowledge/ }).click({ timeout: 10_000 });
+  await page.locator("[data-testid=incident][data-acknowledged=true]").waitFor();
+  await page.context().close();
+});
+
+/** Elements that reach into the column of the panel. */
+function hiddenByPanel(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    const column = document.querySelector(".listen-panel")?.getBoundingClientRect().left ?? 0;
+    const content = document.querySelectorAll(".body *, .incidents *, footer *");
+    const reaching = [...content].filter((element) => element.getBoundingClientRect().right > column);
+    return reaching.map((element) => `${element.tagName} ${element.className}`).slice(0, 5);
+  });
+}
 
 it("no element above a fixed one has a property that would be its container", async () => {
   const { page } = await visit(browser, server.url, PHONE);

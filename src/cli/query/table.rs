@@ -85,7 +85,7 @@ pub(super) fn anomalies(anomalies: &[Anomaly]) -> String {
 
 fn anomaly(anomaly: &Anomaly) -> Vec<String> {
     let peak = &anomaly.peak;
-    let lasted = anomaly.closed_at.unwrap_or(anomaly.last_at).saturating_sub(anomaly.opened_at) / 1_000;
+    let lasted = anomaly.last_at.saturating_sub(anomaly.opened_at) / 1_000;
     let edge = |edge: Option<f64>| edge.map_or_else(|| "·".to_owned(), number);
     vec![
         local(anomaly.opened_at, TIME),

@@ -6,6 +6,7 @@ import { AnomalyFeed } from "../features/anomalies/anomaly-feed.tsx";
 import { ClusterPage } from "../features/cluster/cluster-page.tsx";
 import { DetectorsPage } from "../features/detectors/detectors-page.tsx";
 import { ImportPage } from "../features/import/import-page.tsx";
+import { ClosedIncidents } from "../features/incidents/closed-incidents.tsx";
 import { IncidentList } from "../features/incidents/incident-list.tsx";
 import { GridPage } from "../features/kpis/grid-page.tsx";
 import { KpiPage } from "../features/kpis/kpi-page.tsx";
@@ -40,7 +41,6 @@ export function App() {
   }, [context]);
   useEffect(() => applyTheme(theme as Theme), [theme]);
   useShortcuts(context);
-  const withLists = isGrid(route);
   return (
     <AppContext value={context}>
       <a className="skip" href="#main" onClick={skipToContent}>
@@ -48,12 +48,13 @@ export function App() {
       </a>
       <Header page={route.page} workspaces={workspaces} theme={theme as Theme} onTheme={setTheme} />
       <Title />
-      {withLists && <IncidentList />}
+      {isGrid(route) && <IncidentList selected={route.incident} />}
+      {route.page === "anomalies" && <ClosedIncidents key={workspace} selected={route.incident} />}
       <div className={`body on-${route.page}`}>
         <main id="main" tabIndex={-1}>
           <Page key={workspace} route={route} workspace={workspace} />
         </main>
-        {withLists && <AnomalyFeed />}
+        {isGrid(route) && <AnomalyFeed />}
       </div>
       <footer>
         <span>

@@ -4,9 +4,10 @@ import { useState } from "react";
 import { type Anomaly, labelText } from "@earcon/client";
 import { familyOf, labelsText, titleOf } from "../format/names.ts";
 import { around } from "../format/ranges.ts";
-import { ago, clock, date, span } from "../format/time.ts";
+import { ago, clock, date, lasted, moment } from "../format/time.ts";
 import { anomalyText, outcomeText } from "../format/anomalies.ts";
 import { AnomalyExplanation } from "./anomaly-explanation.tsx";
+import { Stalled } from "./stalled.tsx";
 import { useAppContext } from "../hooks/app-context.ts";
 import { useLink } from "../hooks/use-link.ts";
 import { useNow } from "../hooks/use-now.ts";
@@ -16,7 +17,6 @@ export function AnomalyItem({ anomaly }: { anomaly: Anomaly }) {
   const link = useLink();
   const [explained, setExplained] = useState(false);
   const open = anomaly.state === "open";
-  const duration = anomaly.last_at - anomaly.opened_at;
   const href = link({
     page: "kpi",
     kpi: anomaly.kpi,
@@ -46,10 +46,12 @@ export function AnomalyItem({ anomaly }: { anomaly: Anomaly }) {
       <div className="meta">
         <span>
           {open && <strong>open</strong>}
+          {open && "since "}
           <time dateTime={new Date(anomaly.opened_at).toISOString()} title={date(anomaly.opened_at)}>
-            {ago(anomaly.opened_at, now)}
+            {open ? moment(anomaly.opened_at, now) : ago(anomaly.opened_at, now)}
           </time>
-          {!open && <span className="muted"> · {duration < 1_000 ? "one sample" : `for ${span(duration)}`}</span>}
+          {!open && <span className="muted"> · {lasted(anomaly.opened_at, anomaly.last_at)}</span>}
+          {open && <Stalled of={[anomaly]} />}
         </span>
         <span className="actions">
           {anomaly.muted && <span className="muted">muted: {anomaly.muted}</span>}

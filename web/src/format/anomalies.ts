@@ -21,6 +21,11 @@ export function anomalyText(anomaly: Anomaly): string {
   return `${text(value, unit)}, ${parts.join("; ")}`;
 }
 
+/** `stalled`, or `2 of 3 series stalled`. */
+export function stalledWords(stalled: number, all: number): string {
+  return stalled === all ? "stalled" : `${stalled} of ${all} series stalled`;
+}
+
 /** What people said about an anomaly. */
 export function outcomeText(outcome: "real" | "false" | "acknowledged"): string {
   return outcome === "false" ? "false alarm" : outcome;

@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import type { Anomaly } from "@earcon/client";
 import { familyOf, labelsText, matches, titleOf } from "./names.ts";
 import { digits, rangeText, text, unitOf } from "./units.ts";
-import { ago, span, ticks } from "./time.ts";
-import { anomalyText, compareAnomalies } from "./anomalies.ts";
+import { ago, lasted, moment, span, ticks } from "./time.ts";
+import { anomalyText, compareAnomalies, stalledWords } from "./anomalies.ts";
 
 const plain = (shown: string) => shown.replaceAll("\u00a0", " ").replaceAll("\u202f", " ");
 const value = (kpi: string, number: number | null) => plain(text(number, unitOf(kpi)));
@@ -82,6 +82,17 @@ describe("times", () => {
     expect(ago(now + 5_000, now)).toBe("now");
   });
 
+  it("name the day if it is not today", () => {
+    const noon = new Date(2026, 0, 2, 12, 5).getTime();
+    expect(moment(noon, noon + 3_600_000)).toBe("12:05");
+    expect(moment(noon, noon + 86_400_000)).toMatch(/2.*12:05/);
+  });
+
+  it("measure an anomaly from its first to its last anomalous sample", () => {
+    expect(lasted(0, 25 * 60_000)).toBe("for 25 min");
+    expect(lasted(5, 5)).toBe("one sample");
+  });
+
   it("label a new day with its date", () => {
     const midnight = new Date(2026, 0, 2).getTime();
     const labels = ticks([midnight - 3_600_000, midnight, midnight + 3_600_000], 3_600_000);
@@ -91,6 +102,11 @@ describe("times", () => {
 });
 
 describe("anomalies", () => {
+  it("say how many of their series have stalled", () => {
+    expect(stalledWords(1, 1)).toBe("stalled");
+    expect(stalledWords(2, 3)).toBe("2 of 3 series stalled");
+  });
+
   const base: Anomaly = {
     ...{ id: "a", kpi: "net.in_bytes_per_second", labels: {}, state: "open", opened_at: 1, last_at: 1, closed_at: null },
     peak: { timestamp: 1, value: 12_400_000, score: 1, expected: 1_500_000, lower: 1_100_000, upper: 2_000_000 },

@@ -1,4 +1,6 @@
-/** Result of a file import in words. */
+/** How a file is read, and the result of its import, in words. */
+
+import type { Labels } from "@earcon/client";
 
 /** One line of the server's response to an upload; see docs/protocol.md. */
 export interface ImportLine {
@@ -26,4 +28,100 @@ export function importSummary(line: ImportLine): string {
     parts.push(`${line.skipped.toLocaleString("en")} rows or cells skipped`);
   }
   return `${parts.join(", ")}.`;
+}
+
+/** How the server understands a file: the answer to `dry_run=true`; see docs/protocol.md. */
+export interface Preview {
+  separator: string;
+  decimal: "point" | "comma";
+  time_format: string;
+  time_zone: string;
+  order: "oldest_first" | "newest_first" | "mixed";
+  columns: PreviewColumn[];
+  /** Samples among the first hundred rows. */
+  samples_total: number;
+  /** The first of them. */
+  samples: { kpi: string; labels: Labels; timestamp: number; time: string; value: number }[];
+  /** Rows and cells among the first hundred rows that would be skipped. */
+  skipped: number;
+  /** The first of them, with the reasons. */
+  problems: string[];
+  warning?: string;
+}
+
+export interface PreviewColumn {
+  name: string;
+  role: "time" | "value" | "kpi" | "label" | "unused";
+  /** The name of the KPI or the key of the label. */
+  becomes?: string;
+  /** Why the column is not used. */
+  reason?: string;
+}
+
+/** Forms of times that a person can choose, with an example in words. */
+export const TIME_FORMATS: Record<string, string> = {
+  iso: "2025-12-31 13:05 (year first, RFC 3339)",
+  day_first: "31.12.2025 or 31/12/2025 (day first)",
+  month_first: "12/31/2025 (month first)",
+  compact: "20251231 or 202512311305",
+  seconds: "seconds since 1970",
+  milliseconds: "milliseconds since 1970",
+  microseconds: "microseconds since 1970",
+  nanoseconds: "nanoseconds since 1970",
+  excel: "45839.5 (days of a spreadsheet)",
+};
+
+export const DECIMALS: Record<Preview["decimal"], string> = { point: "1.5 (point)", comma: "1,5 (comma)" };
+
+const SEPARATORS: Record<string, string> = { ",": "comma", ";": "semicolon", "\t": "tab" };
+
+export function separatorName(separator: string): string {
+  return SEPARATORS[separator] ?? separator;
+}
+
+const ORDERS: Record<Preview["order"], string> = {
+  oldest_first: "oldest first",
+  newest_first: "newest first, will be sorted",
+  mixed: "mixed",
+};
+
+export function orderName(order: Preview["order"]): string {
+  return ORDERS[order];
+}
+
+/** What a column becomes. */
+export function columnWords({ role, becomes, reason }: PreviewColumn): string {
+  switch (role) {
+    case "time":
+      return "the time";
+    case "kpi":
+      return "the name of the row's KPI";
+    case "value":
+      return becomes === undefined ? "the value of the row's KPI" : `KPI ${becomes}`;
+    case "label":
+      return `label ${becomes ?? ""}`;
+    case "unused":
+      return `not used${reason === undefined ? "" : `: ${reason}`}`;
+  }
+}
+
+/** A refusal without the names of the API. */
+export function refusalWords(refusal: string): string {
+  return refusal.replace(/\b(day|month)_first\b/g, "$1 first").replace(/\.$/, "");
+}
+
+/** The option that a refusal asks for. null if no option can help. */
+export function askedFor(refusal: string): "timeFormat" | "decimal" | "timeZone" | null {
+  if (refusal.includes("state the time format")) {
+    return "timeFormat";
+  }
+  if (refusal.includes("state the decimal sign")) {
+    return "decimal";
+  }
+  return refusal.includes("time zone") ? "timeZone" : null;
+}
+
+/** `2025-12-31 13:05:00 UTC`, from RFC 3339. */
+export function utcText(time: string): string {
+  return time.replace("T", " ").replace("Z", " UTC");
 }

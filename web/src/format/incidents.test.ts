@@ -1,6 +1,15 @@
 import { describe, expect, it } from "vitest";
-import type { Incident, Member } from "@earcon/client";
-import { compareIncidents, incidentTitle, membershipReason } from "./incidents.ts";
+import type { Anomaly, Incident, Member } from "@earcon/client";
+import {
+  closedWords,
+  compareClosed,
+  compareIncidents,
+  concerns,
+  incidentTitle,
+  lastAnomalous,
+  membershipReason,
+  severityOf,
+} from "./incidents.ts";
 
 function member(kpi: string, link: Member["link"] = "first"): Member {
   return {
@@ -37,5 +46,29 @@ describe("incidents in words", () => {
     const acknowledged = { ...incident(1, 20), acknowledged: { at: 1, by: "ada", note: null } };
     const sorted = [acknowledged, incident(2, 3), incident(3, 9)].sort(compareIncidents);
     expect(sorted.map(({ id }) => id)).toEqual(["i3", "i2", "i1"]);
+  });
+
+  it("have the severity of their cue", () => {
+    expect([0.5, 0.69, 0.7, 0.89, 0.9, 1].map((peak_score) => severityOf({ peak_score }))).toEqual(
+      ["info", "info", "warning", "warning", "critical", "critical"],
+    );
+  });
+
+  it("last until the last anomalous sample of a member, not until the end of its anomaly", () => {
+    const minute = 60_000;
+    const at = new Date(2026, 4, 4, 14, 2).getTime();
+    const closed = { ...incident(1), state: "closed" as const, opened_at: at, closed_at: at + 89 * minute };
+    closed.members = [{ ...member("shop.orders"), state: "closed", opened_at: at, closed_at: at + 89 * minute }];
+    const anomaly = { last_at: at + 25 * minute } as Anomaly;
+    const last = lastAnomalous(closed, new Map([["of shop.orders", anomaly]]));
+    expect(closedWords(closed, last, at + 90 * minute)).toBe("14:02, for 25 min, closed 15:31");
+    expect(lastAnomalous(closed, new Map())).toBe(closed.closed_at);
+  });
+
+  it("are listed by their end, and for the KPIs of their members", () => {
+    const sorted = [incident(1), incident(2), incident(3)].map((one, i) => ({ ...one, closed_at: [5, 9, 7][i] ?? 0 }));
+    expect(sorted.sort(compareClosed).map(({ id }) => id)).toEqual(["i2", "i3", "i1"]);
+    expect(concerns(incident(1), "shop.orders")).toBe(true);
+    expect(concerns(incident(1), "shop.visits")).toBe(false);
   });
 });

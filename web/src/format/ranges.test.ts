@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { around, bounds, isLive, RANGES, stepFor } from "./ranges.ts";
+import { around, bounds, isLive, RANGES, RAW_LIMIT, roomFor, stepFor } from "./ranges.ts";
 
 describe("ranges", () => {
   it("limit the number of rollup rows and have steps of at least a second", () => {
@@ -9,6 +9,13 @@ describe("ranges", () => {
     }
     expect(stepFor(1_000)).toBe(1_000);
     expect(stepFor(86_400_000 * 36_500) % 86_400_000).toBe(0);
+  });
+
+  it("have room for a sample a pixel, for as many as rollup rows, and for those of one answer", () => {
+    expect(roomFor(1_240, 1)).toBe(1_240);
+    expect(roomFor(360, 3)).toBe(1_080);
+    expect(roomFor(0, 1)).toBe(800);
+    expect(roomFor(30_000, 2)).toBe(RAW_LIMIT);
   });
 
   it("end now if they are live", () => {

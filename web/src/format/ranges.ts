@@ -14,7 +14,10 @@ export const RANGES: [string, number][] = [
   ["7 d", 7 * DAY],
 ];
 
-/** Longest range requested as single samples. Longer ranges are requested as rollups. */
+/**
+ * Longest range requested as single samples at once. Of longer ranges, rollups tell first whether
+ * the samples fit into the chart.
+ */
 export const RAW_UP_TO = HOUR;
 /**
  * Largest number of single samples requested per series. With more samples, rollups are requested.
@@ -22,6 +25,17 @@ export const RAW_UP_TO = HOUR;
 export const RAW_LIMIT = 20_000;
 /** Approximate number of rollup rows in a chart. */
 const ROWS = 800;
+
+/**
+ * Number of single samples per series that a chart has room for: one for each pixel of the screen,
+ * but not fewer than it would have rollup rows.
+ *
+ * @param width of the chart, in CSS pixels
+ * @param ratio pixels of the screen per CSS pixel
+ */
+export function roomFor(width: number, ratio: number): number {
+  return Math.min(RAW_LIMIT, Math.max(ROWS, Math.round(width * ratio)));
+}
 
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 21_600, 86_400];
 

@@ -6,6 +6,7 @@ const PAGES: Route[] = [
   { page: "grid" },
   { page: "grid", filter: "cpu busy?&=#", order: "score" },
   { page: "anomalies" },
+  { page: "anomalies", incident: "153d2bf3-7a10" },
   { page: "cluster" },
   { page: "detectors" },
   { page: "import" },

@@ -27,6 +27,8 @@ type Page =
 /** On wide screens the page of anomalies shows the cards too. */
 interface GridPage extends GridView {
   page: "grid" | "anomalies";
+  /** Id of the incident that is unfolded. */
+  incident?: string;
 }
 
 /** Which cards the grid shows, and in which order. */
@@ -54,8 +56,10 @@ function parsePage(path: string, parameters: URLSearchParams): Page {
     return { page: "kpi", kpi, series: parameters.getAll("series"), range: parseRange(parameters) };
   }
   const filter = parameters.get("filter") ?? "";
+  const incident = parameters.get("incident") ?? "";
   return {
     page: path === "anomalies" ? "anomalies" : "grid",
+    ...(incident === "" ? {} : { incident }),
     ...(filter === "" ? {} : { filter }),
     ...(parameters.get("order") === "score" ? { order: "score" } : {}),
   };
@@ -71,6 +75,9 @@ export function routeHash(route: Route): string {
     addRange(parameters, route.range);
   } else if (isGrid(route)) {
     addGridView(parameters, route);
+    if (route.incident !== undefined) {
+      parameters.set("incident", route.incident);
+    }
   }
   const query = parameters.toString();
   return `#/${pathOf(route)}${query === "" ? "" : `?${query}`}`;

@@ -30,6 +30,11 @@ export function span(ms: number): string {
   return `${Math.floor(ms / DAY)} d`;
 }
 
+/** How long an anomaly lasted, from its first to its last anomalous sample: `for 25 min`. */
+export function lasted(first: number, last: number): string {
+  return last - first < SECOND ? "one sample" : `for ${span(last - first)}`;
+}
+
 // Always the 24-hour clock: cards have no room for am and pm.
 const HOURS = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } as const;
 const CLOCK = new Intl.DateTimeFormat(undefined, { ...HOURS, second: "2-digit" });
@@ -43,6 +48,11 @@ export function clock(at: number): string {
 
 export function date(at: number): string {
   return DATE.format(at);
+}
+
+/** The time of day to the minute, with the date if that is not today. */
+export function moment(at: number, now: number): string {
+  return DAYS.format(at) === DAYS.format(now) ? MINUTES.format(at) : DATE.format(at);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type Anomaly, type Kpi, labelText, type LiveEvent, seriesKey, type Snapshot } from "@earcon/client";
+import { type Anomaly, type Incident, type Kpi, labelText, type LiveEvent, seriesKey, type Snapshot } from "@earcon/client";
 import { WorkspaceState } from "./workspace-state.ts";
 
 const LABELS = { region: "eu" };
@@ -130,6 +130,37 @@ describe("a workspace state", () => {
       return series?.state;
     });
     expect(states).toEqual(["stalled", "normal", "parked", "normal", "ended", "ended"]);
+  });
+});
+
+describe("incidents", () => {
+  const incident = (id: string, state: Incident["state"], revision: number, closedAt: number | null = null) =>
+    ({ id, state, revision, opened_at: 1, closed_at: closedAt, members: [] }) as unknown as Incident;
+
+  it("move to the closed ones, and an older answer does not open them again", () => {
+    const state = new WorkspaceState();
+    state.applyIncident(incident("a", "open", 1));
+    state.applyEvent(event("incident.closed", incident("a", "closed", 3, 9)));
+    expect([state.incidents.size, state.closedIncidents.size]).toEqual([0, 1]);
+    state.applyIncident(incident("a", "open", 2));
+    state.applyIncident(incident("a", "closed", 2, 5));
+    expect([state.incidents.size, state.closedIncidents.get("a")?.closed_at]).toEqual([0, 9]);
+  });
+
+  it("that merged are in neither list", () => {
+    const state = new WorkspaceState();
+    state.applyIncident(incident("a", "open", 1));
+    state.applyIncident(incident("a", "merged", 2, 9));
+    expect([state.incidents.size, state.closedIncidents.size]).toEqual([0, 0]);
+  });
+
+  it("are bounded: those that closed earliest are dropped", () => {
+    const state = new WorkspaceState();
+    for (let i = 600; i > 0; i -= 1) {
+      state.applyIncident(incident(`${i}`, "closed", 1, i));
+    }
+    expect(state.closedIncidents.size).toBe(500);
+    expect(state.closedIncidents.has("600") && !state.closedIncidents.has("100")).toBe(true);
   });
 });
 

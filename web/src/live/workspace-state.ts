@@ -21,11 +21,16 @@ import {
 } from "@earcon/client";
 import { type LiveSeries, newSeries } from "./live-series.ts";
 
+/** Closed incidents that are kept. Those that closed earliest are dropped. */
+const MAX_CLOSED = 500;
+
 export class WorkspaceState {
   readonly series = new Map<string, LiveSeries>();
   readonly anomalies = new Map<string, Anomaly>();
   /** Open incidents only. */
   readonly incidents = new Map<string, Incident>();
+  /** Closed incidents that events or responses have named, at most `MAX_CLOSED`. */
+  readonly closedIncidents = new Map<string, Incident>();
   /** Grows when a series is added or removed. */
   seriesVersion = 0;
   /** Grows when an anomaly or an incident changes. */
@@ -143,15 +148,32 @@ export class WorkspaceState {
     this.anomaliesVersion += 1;
   }
 
-  /** Stores an incident unless a later revision is known. Removes it if it is closed. */
+  /** Stores an incident unless a later revision is known. A closed incident does not open again. */
   applyIncident(incident: Incident): void {
-    const known = this.incidents.get(incident.id);
-    if (incident.state !== "open") {
-      this.incidents.delete(incident.id);
-    } else if (known === undefined || known.revision <= incident.revision) {
-      this.incidents.set(incident.id, incident);
+    const { id, state, revision } = incident;
+    const known = this.incidents.get(id) ?? this.closedIncidents.get(id);
+    const newer = known === undefined || known.revision <= revision;
+    if (state !== "open") {
+      this.incidents.delete(id);
+    }
+    if (state === "open" && newer && !this.closedIncidents.has(id)) {
+      this.incidents.set(id, incident);
+    } else if (state === "closed" && newer) {
+      this.closedIncidents.set(id, incident);
+      this.#dropOldestClosed();
+    } else if (state === "merged") {
+      this.closedIncidents.delete(id);
     }
     this.anomaliesVersion += 1;
+  }
+
+  #dropOldestClosed(): void {
+    if (this.closedIncidents.size <= MAX_CLOSED) {
+      return;
+    }
+    const closedAt = ({ closed_at, opened_at }: Incident) => closed_at ?? opened_at;
+    const [oldest] = [...this.closedIncidents.values()].sort((a, b) => closedAt(a) - closedAt(b));
+    this.closedIncidents.delete(oldest?.id ?? "");
   }
 
   /** Records who acknowledged an anomaly. */

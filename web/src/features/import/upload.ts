@@ -1,6 +1,21 @@
-/** Uploads a file, and reports its progress. */
+/** Uploads a file, and reports its progress; or asks how the server understands it. */
 
-import type { ImportLine } from "../../format/import.ts";
+import type { ImportLine, Preview } from "../../format/import.ts";
+
+/** What a person says about a file. Empty texts leave it to the file. */
+export interface ImportOptions {
+  kpi: string;
+  /** Learn from the file without alerts. */
+  history: boolean;
+  timeFormat: string;
+  decimal: string;
+  timeZone: string;
+}
+
+export const NO_OPTIONS: ImportOptions = { kpi: "", history: true, timeFormat: "", decimal: "", timeZone: "" };
+
+/** The server previews a hundred rows. So many bytes of a CSV file hold them. */
+const PREVIEWED_BYTES = 4 << 20;
 
 export type UploadState =
   | { phase: "idle" }
@@ -10,10 +25,12 @@ export type UploadState =
   | { phase: "failed"; name: string; why: string };
 
 /** Address to upload a file to. */
-export function uploadAddress(workspace: string, name: string, kpi: string, backfill: boolean): string {
-  const query = new URLSearchParams({ name, backfill: String(backfill) });
-  if (kpi !== "") {
-    query.set("kpi", kpi);
+export function uploadAddress(workspace: string, name: string, options: ImportOptions, dryRun = false): string {
+  const query = new URLSearchParams({ name, backfill: String(options.history) });
+  const stated = { kpi: options.kpi.trim(), time_format: options.timeFormat, decimal: options.decimal, time_zone: options.timeZone };
+  Object.entries(stated).forEach(([key, value]) => value !== "" && query.set(key, value));
+  if (dryRun) {
+    query.set("dry_run", "true");
   }
   return `/api/v1/workspaces/${encodeURIComponent(workspace)}/kpis/upload?${query.toString()}`;
 }
@@ -32,13 +49,30 @@ export function newestLine(text: string): ImportLine | null {
   }
 }
 
+/** Asks how the server understands a file. Throws the reason if it refuses the file. */
+export async function fetchPreview(file: File, address: string, signal: AbortSignal): Promise<Preview> {
+  const type = contentType(file);
+  const csv = !file.name.toLowerCase().endsWith(".xlsx");
+  const body = csv && file.size > PREVIEWED_BYTES ? file.slice(0, PREVIEWED_BYTES, type) : file;
+  const response = await fetch(address, { method: "POST", headers: { "content-type": type }, body, signal });
+  const text = await response.text();
+  if (!response.ok) {
+    throw new Error(problemText(text));
+  }
+  return JSON.parse(text) as Preview;
+}
+
+function contentType({ type }: File): string {
+  return type === "" ? "application/octet-stream" : type;
+}
+
 /** Uploads a file. Uses XMLHttpRequest, because `fetch` does not report the progress of sending. */
 export function upload(file: File, address: string, report: (state: UploadState) => void): XMLHttpRequest {
   const { name } = file;
   const request = new XMLHttpRequest();
   const fail = (why: string) => report({ phase: "failed", name, why });
   request.open("POST", address);
-  request.setRequestHeader("content-type", file.type === "" ? "application/octet-stream" : file.type);
+  request.setRequestHeader("content-type", contentType(file));
   request.upload.onprogress = (event) => report({ phase: "sending", name, share: event.loaded / Math.max(1, event.total) });
   request.upload.onload = () => report({ phase: "reading", name, line: null });
   request.onprogress = () => {

@@ -1,28 +1,33 @@
-/** One incident: its title, its members, and the button to acknowledge it. */
+/** One open incident: its title, its members, and the button to acknowledge it. */
 
 import { useState } from "react";
-import { type Incident, labelText, type Member } from "@earcon/client";
-import { incidentTitle, membershipReason } from "../../format/incidents.ts";
-import { labelsText } from "../../format/names.ts";
-import { around } from "../../format/ranges.ts";
-import type { Route } from "../../format/route.ts";
-import { date, span } from "../../format/time.ts";
+import type { Incident } from "@earcon/client";
+import { Stalled } from "../../components/stalled.tsx";
+import { incidentTitle, seriesName, seriesRoute } from "../../format/incidents.ts";
+import { date, moment } from "../../format/time.ts";
 import { useAppContext } from "../../hooks/app-context.ts";
 import { useLink } from "../../hooks/use-link.ts";
 import { useKnownTime } from "../../hooks/use-outdated.ts";
+import { Members } from "./members.tsx";
+import { useShown } from "./use-shown.ts";
 
-/** Members that are listed. The rest is only counted. */
-const MAX_LISTED = 24;
+interface Props {
+  incident: Incident;
+  /** Whether the address names it. Then it is unfolded and scrolled to. */
+  selected: boolean;
+}
 
-export function IncidentItem({ incident }: { incident: Incident }) {
+export function IncidentItem({ incident, selected }: Props) {
   // An open incident of an outdated state may have ended since.
   const now = useKnownTime();
   const link = useLink();
+  const item = useShown(selected);
   const first = incident.first_mover;
   const { acknowledged } = incident;
   return (
     <li
-      className={`incident${incident.alerted ? " is-alerted" : ""}${acknowledged === null ? "" : " is-acknowledged"}`}
+      ref={item}
+      className={`incident${incident.alerted ? " is-alerted" : ""}${acknowledged === null ? "" : " is-acknowledged"}${selected ? " is-selected" : ""}`}
       data-testid="incident"
       data-incident={incident.id}
       data-alerted={incident.alerted}
@@ -31,56 +36,24 @@ export function IncidentItem({ incident }: { incident: Incident }) {
       <div className="headline">
         <strong className="title">{incidentTitle(incident)}</strong>
         <span className="since">
-          for{" "}
+          since{" "}
           <time dateTime={new Date(incident.opened_at).toISOString()} title={date(incident.opened_at)}>
-            {span(now - incident.opened_at)}
+            {moment(incident.opened_at, now)}
           </time>
           {incident.members_open === 0 && ", all series are normal again"}
         </span>
+        <Stalled of={incident.members.filter((member) => member.state === "open")} />
         <Acknowledge incident={incident} />
       </div>
       {first !== null && incident.members_total > 1 && (
         <p className="first">
-          First anomaly: <a href={link(kpiRoute(first, incident.opened_at, now))}>{seriesName(first)}</a>
+          First anomaly: <a href={link(seriesRoute(first, incident.opened_at, null, now))}>{seriesName(first)}</a>
         </p>
       )}
       {acknowledged !== null && acknowledged.note !== null && <p className="note">“{acknowledged.note}”</p>}
-      <details>
-        <summary>
-          {incident.members_total} series, {incident.members_open} anomalous now
-        </summary>
-        <ul className="members">
-          {incident.members.slice(0, MAX_LISTED).map((member) => (
-            <MemberItem key={`${member.kpi} ${labelText(member.labels)}`} member={member} now={now} />
-          ))}
-        </ul>
-        {incident.members_total > MAX_LISTED && <p className="muted">and {incident.members_total - MAX_LISTED} more</p>}
-      </details>
+      <Members incident={incident} now={now} unfolded={selected} />
     </li>
   );
-}
-
-function MemberItem({ member, now }: { member: Member; now: number }) {
-  const link = useLink();
-  const reason = membershipReason(member);
-  return (
-    <li className={`is-${member.state}`}>
-      <span aria-hidden="true">{member.direction === "above" ? "▲" : "▼"}</span>{" "}
-      <span className="sr">{member.direction}</span>
-      <a href={link(kpiRoute(member, member.opened_at, now))}>{seriesName(member)}</a>
-      {reason !== "" && <span className="muted"> {reason}</span>}
-      {member.muted !== null && <span className="muted"> muted: {member.muted}</span>}
-    </li>
-  );
-}
-
-function seriesName({ kpi, labels }: Pick<Member, "kpi" | "labels">): string {
-  return [kpi, labelsText(labels)].filter(Boolean).join(" ");
-}
-
-function kpiRoute({ kpi, labels }: Pick<Member, "kpi" | "labels">, at: number, now: number): Route {
-  const series = [labelText(labels)].filter(Boolean);
-  return { page: "kpi", kpi, series, range: around(at, null, now) };
 }
 
 function Acknowledge({ incident }: { incident: Incident }) {

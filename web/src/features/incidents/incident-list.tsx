@@ -8,7 +8,8 @@ import { useOutdated } from "../../hooks/use-outdated.ts";
 import { useSignal } from "../../hooks/use-signal.ts";
 import { IncidentItem } from "./incident-item.tsx";
 
-export function IncidentList() {
+/** @param selected id of the incident that the address names */
+export function IncidentList({ selected }: { selected: string | undefined }) {
   const { store } = useAppContext();
   useSignal(store.anomaliesChanged);
   useSignal(store.seriesChanged);
@@ -20,7 +21,7 @@ export function IncidentList() {
   const items = (alerted: boolean) =>
     all
       .filter((incident) => incident.alerted === alerted)
-      .map((incident) => <IncidentItem key={incident.id} incident={incident} />);
+      .map((incident) => <IncidentItem key={incident.id} incident={incident} selected={incident.id === selected} />);
   const alerted = items(true);
   const suppressed = items(false);
   return (
@@ -34,7 +35,7 @@ export function IncidentList() {
       items={alerted}
     >
       {suppressed.length > 0 && (
-        <details>
+        <details open={all.some(({ id, alerted }) => id === selected && !alerted)}>
           <summary>
             {suppressed.length} suppressed {suppressed.length === 1 ? "incident" : "incidents"}: recorded without an alert
           </summary>

@@ -1,10 +1,11 @@
 /**
  * Data of a KPI's chart: fetched for a range, then continued with live samples.
- * Short ranges consist of single samples, long ranges of rollups.
+ * It consists of single samples if the range is short or the chart has room for all of them.
+ * Otherwise it consists of rollups, which have no band.
  */
 
-import { type Client, labelText, type SampleRow } from "@earcon/client";
-import { PointBuffer } from "../../live/point-buffer.ts";
+import { type Client, labelText, type RollupRow, type SampleRow, type SeriesRows } from "@earcon/client";
+import { lowerBound, PointBuffer } from "../../live/point-buffer.ts";
 import { Rollups } from "../../live/rollups.ts";
 import { RAW_LIMIT, RAW_UP_TO, stepFor } from "../../format/ranges.ts";
 import type { ChartSeries } from "../../components/charts.ts";
@@ -26,22 +27,32 @@ export class ChartData {
     this.#series = series;
   }
 
-  /** Fetches all series of a KPI. */
-  static async fetch(api: Client, kpi: string, from: number, to: number, signal: AbortSignal): Promise<ChartData> {
+  /**
+   * Fetches all series of a KPI.
+   *
+   * @param room single samples per series that the chart has room for
+   */
+  static async fetch(
+    api: Client,
+    kpi: string,
+    [from, to]: [number, number],
+    room: number,
+    signal: AbortSignal,
+  ): Promise<ChartData> {
     const [start, end] = [Math.floor(from), Math.ceil(to)];
-    if (end - start <= RAW_UP_TO) {
-      const answer = await api.rows(kpi, { from: start, to: end, limit: RAW_LIMIT }, signal);
-      if (!answer.some((rows) => rows.truncated)) {
-        const series = answer.map(({ labels, samples }): [string, Content] => {
-          const raw = new PointBuffer(RAW_LIMIT);
-          raw.merge(samples);
-          return [labelText(labels), { raw }];
-        });
-        return new ChartData(null, start, end, new Map(series));
-      }
+    const short = end - start <= RAW_UP_TO;
+    const raw = short ? await fetchRaw(api, kpi, start, end, signal) : null;
+    if (raw !== null) {
+      return new ChartData(null, start, end, raw);
     }
     const step = stepFor(end - start);
     const answer = await api.rollups(kpi, { from: start, to: end, step }, signal);
+    // The counts tell whether the samples fit. So samples that do not fit are never requested.
+    const fits = !short && answer.every((rows) => countOf(rows) <= room);
+    const fitting = fits ? await fetchRaw(api, kpi, start, end, signal) : null;
+    if (fitting !== null) {
+      return new ChartData(null, start, end, fitting);
+    }
     const series = answer.map(({ labels, samples }): [string, Content] => [
       labelText(labels),
       { rollups: new Rollups(step, samples, end) },
@@ -70,6 +81,18 @@ export class ChartData {
     return content === undefined ? 0 : "raw" in content ? content.raw.length : content.rollups.timestamps.length;
   }
 
+  /** Whether a series has a point in a range. */
+  hasPoints(labels: string, from: number, to: number): boolean {
+    const content = this.#series.get(labels);
+    if (content === undefined) {
+      return false;
+    }
+    const { timestamps } = "raw" in content ? content.raw : content.rollups;
+    // The row of a step begins up to a step before its samples.
+    const first = timestamps[lowerBound(timestamps, from - (this.step ?? 0))];
+    return first !== undefined && first <= to;
+  }
+
   chartSeries(labels: string, name: string): ChartSeries {
     const content = this.#series.get(labels) ?? this.#create(labels);
     if ("raw" in content) {
@@ -86,4 +109,29 @@ export class ChartData {
     this.#series.set(labels, content);
     return content;
   }
+}
+
+/** Fetches single samples. null if a series has too many for one answer. */
+async function fetchRaw(
+  api: Client,
+  kpi: string,
+  from: number,
+  to: number,
+  signal: AbortSignal,
+): Promise<Map<string, Content> | null> {
+  const answer = await api.rows(kpi, { from, to, limit: RAW_LIMIT }, signal);
+  if (answer.some((rows) => rows.truncated)) {
+    return null;
+  }
+  const series = answer.map(({ labels, samples }): [string, Content] => {
+    const raw = new PointBuffer(RAW_LIMIT);
+    raw.merge(samples);
+    return [labelText(labels), { raw }];
+  });
+  return new Map(series);
+}
+
+/** Number of samples that rollup rows stand for. */
+function countOf({ samples }: SeriesRows<RollupRow>): number {
+  return samples.reduce((sum, [, count]) => sum + count, 0);
 }

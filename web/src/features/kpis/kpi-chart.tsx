@@ -4,7 +4,8 @@ import { useEffect, useRef, useState } from "react";
 import { type Anomaly, seriesKey } from "@earcon/client";
 import { Charts, type Reading, type Shade } from "../../components/charts.ts";
 import { labelsText } from "../../format/names.ts";
-import { bounds, type Range } from "../../format/ranges.ts";
+import { bounds, type Range, roomFor } from "../../format/ranges.ts";
+import { date, span } from "../../format/time.ts";
 import { useAppContext } from "../../hooks/app-context.ts";
 import { useSignal } from "../../hooks/use-signal.ts";
 import type { LiveSeries } from "../../live/live-series.ts";
@@ -28,9 +29,11 @@ export function KpiChart(props: Props) {
   const latest = useRef(props);
   latest.current = props;
   const colours = useSignal(coloursChanged);
-  const { data, problem } = useChartData(kpi, range);
+  const room = () => roomFor(element.current?.clientWidth ?? 0, devicePixelRatio);
+  const { data, current, problem } = useChartData(kpi, range, room);
   const names = selected.map((series) => series.labelText).join("\n");
   const [points, setPoints] = useState(0);
+  const [empty, setEmpty] = useState(false);
 
   useEffect(() => {
     if (element.current === null) {
@@ -58,12 +61,14 @@ export function KpiChart(props: Props) {
       const series = selected.map((one) => data.chartSeries(one.labelText, labelsText(one.labels)));
       const now = Date.now();
       const known = store.outdatedSince(now) ?? now;
-      charts.current.draw(series, shades(store.state.anomalies.values(), selected, known), bounds(range, now));
+      const [from, to] = bounds(range, now);
+      charts.current.draw(series, shades(store.state.anomalies.values(), selected, known), [from, to]);
+      setEmpty(current && !selected.some((one) => data.hasPoints(one.labelText, from, to)));
       setPoints(selected.reduce((sum, one) => sum + data.count(one.labelText), 0));
     };
     draw();
     return store.changed.subscribe(draw);
-  }, [data, store, kpi, names, colours, range]);
+  }, [data, current, store, kpi, names, colours, range]);
 
   return (
     <div className="chart-frame" aria-busy={data === null && problem === null}>
@@ -75,13 +80,37 @@ export function KpiChart(props: Props) {
         data-testid="chart"
         data-points={points}
         data-step={data?.step ?? 0}
+        data-empty={empty}
       />
+      {empty && <NoSamples selected={selected} />}
+      {!empty && data !== null && data.step !== null && selected.length === 1 && <WhatShadeIs step={data.step} />}
       {problem !== null && (
         <p className="notice" role="alert">
           The history could not be loaded: {problem}
         </p>
       )}
     </div>
+  );
+}
+
+/** In place of the axes, which would be invented. */
+function NoSamples({ selected }: { selected: LiveSeries[] }) {
+  const newest = Math.max(...selected.map((series) => series.timestamp ?? -Infinity));
+  return (
+    <p className="no-samples" role="status">
+      No samples in this range.
+      {Number.isFinite(newest) && ` The newest is from ${date(newest)}.`}
+    </p>
+  );
+}
+
+/** Rollups have no band, so the shade of their chart is another one. */
+function WhatShadeIs({ step }: { step: number }) {
+  return (
+    <p className="muted small shade-note" data-testid="shade-note">
+      Shaded: from the lowest to the highest value, in steps of {span(step)}. The band of expected values shows at
+      shorter ranges.
+    </p>
   );
 }
 

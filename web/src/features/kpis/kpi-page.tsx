@@ -17,6 +17,7 @@ import { useSignal } from "../../hooks/use-signal.ts";
 import type { LiveSeries } from "../../live/live-series.ts";
 import { ChartPanel, DEFAULT_RANGE } from "./chart-panel.tsx";
 import { NoSuchKpi, Unreachable } from "./empty.tsx";
+import { KpiIncidents } from "./kpi-incidents.tsx";
 import { Polarity } from "./polarity.tsx";
 import { SeriesChoice } from "./series-choice.tsx";
 import { SeriesFacts } from "./series-facts.tsx";
@@ -58,6 +59,7 @@ export function KpiPage({ route }: { route: KpiRoute }) {
         {only !== undefined && <CurrentValue series={only} />}
       </header>
       {all.length > 1 && <SeriesChoice all={all} selected={selected} select={(series) => go({ series })} />}
+      <KpiIncidents kpi={route.kpi} />
       <ChartPanel
         kpi={route.kpi}
         selected={selected}

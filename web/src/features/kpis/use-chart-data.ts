@@ -19,9 +19,18 @@ const MAX_ANOMALIES = 500;
 /** Time until a failed fetch is repeated. */
 const RETRY_MS = 5_000;
 
-export function useChartData(kpi: string, range: Range): { data: ChartData | null; problem: string | null } {
+interface LoadedData {
+  /** Until the data of a new range arrives, that of the last one. */
+  data: ChartData | null;
+  /** Whether the data is that of the range. */
+  current: boolean;
+  problem: string | null;
+}
+
+/** @param room returns the number of samples per series that the chart has room for */
+export function useChartData(kpi: string, range: Range, room: () => number): LoadedData {
   const { store } = useAppContext();
-  const [loaded, setLoaded] = useState<{ kpi: string; data: ChartData } | null>(null);
+  const [loaded, setLoaded] = useState<{ kpi: string; request: string; data: ChartData } | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
   useSignal(store.seriesChanged);
   const request = `${kpi} ${"last" in range ? range.last : `${range.from}-${range.to}`} ${store.state.generation}`;
@@ -54,7 +63,7 @@ export function useChartData(kpi: string, range: Range): { data: ChartData | nul
       }
       early.splice(0).forEach(([labels, rows]) => data.add(labels, rows));
       current = data;
-      setLoaded({ kpi, data });
+      setLoaded({ kpi, request, data });
       setProblem(null);
       if (live && times === 0) {
         fetchAgainIn(REFETCH_MS);
@@ -66,7 +75,7 @@ export function useChartData(kpi: string, range: Range): { data: ChartData | nul
         fetchAgainIn(RETRY_MS);
       }
     };
-    ChartData.fetch(store.api, kpi, from, to, abort.signal).then(show, fail);
+    ChartData.fetch(store.api, kpi, [from, to], room(), abort.signal).then(show, fail);
     store.api.anomalies({ kpi, from, to, limit: MAX_ANOMALIES }, abort.signal).then(
       (page) => {
         store.state.applyAnomalies(page.anomalies);
@@ -83,5 +92,5 @@ export function useChartData(kpi: string, range: Range): { data: ChartData | nul
     // `request` represents the range, which is a new object at each rendering.
   }, [store, kpi, request, times]);
 
-  return { data: loaded?.kpi === kpi ? loaded.data : null, problem };
+  return { data: loaded?.kpi === kpi ? loaded.data : null, current: loaded?.request === request, problem };
 }
