@@ -166,26 +166,28 @@ impl<'a> Columns<'a> {
         if let Some(decimal) = options.decimal {
             return Ok(decimal);
         }
-        let mut unclear = None;
-        let (mut commas, mut points) = (false, false);
+        let (mut comma, mut unclear, mut points) = (None, None, false);
         for column in (0..self.names.len()).filter(|column| *column != self.time) {
             for cell in self.cells(column) {
                 match look(cell) {
-                    Look::Comma => commas = true,
+                    Look::Comma => comma = comma.or(Some((column, cell))),
                     Look::Point => points = true,
                     Look::CommaOrThousands => unclear = unclear.or(Some((column, cell))),
-                    Look::Whole | Look::Other => {}
+                    Look::Whole | Look::PointOrThousands | Look::Other => {}
                 }
             }
         }
-        match unclear {
-            // Beside points, a comma stands between thousands: such cells are refused one by one.
-            _ if points => Ok(DecimalSign::Point),
-            _ if commas => Ok(DecimalSign::Comma),
-            Some((column, example)) => {
-                Err(TableError::AmbiguousDecimal { column: self.names[column].clone(), example: example.to_owned() })
-            }
-            None => Ok(DecimalSign::Point),
+        let ambiguous = |(column, example): (usize, &str)| {
+            Err(TableError::AmbiguousDecimal { column: self.names[column].clone(), example: example.to_owned() })
+        };
+        match (points, comma, unclear) {
+            // The first rows contradict one another.
+            (true, Some(example), _) => ambiguous(example),
+            (true, None, _) => Ok(DecimalSign::Point),
+            (false, Some(_), _) => Ok(DecimalSign::Comma),
+            (false, None, Some(example)) => ambiguous(example),
+            // Three decimals are usual, and thousands with points are rare without any fraction.
+            (false, None, None) => Ok(DecimalSign::Point),
         }
     }
 
