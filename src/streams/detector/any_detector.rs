@@ -6,7 +6,7 @@ use crate::detector_name::DetectorName;
 use crate::settings::StreamSettings;
 use earcon_model::Sample;
 
-/// A detector of any kind. What it needs for an ordinary sample is inline.
+/// A detector of any kind. Its hot part is inline.
 #[derive(Debug, Clone)]
 pub(crate) enum AnyDetector {
     SeasonReach(SeasonReach),

@@ -66,8 +66,8 @@ pub(super) struct State {
     cold: Box<Cold>,
 }
 
-/// What is learned for each time of day and week. Ordinary samples do not touch it: what they need
-/// of it is in `season`, `hours` and `repeats`, until the next slot of ten minutes begins.
+/// The numbers of each time of day and week. Ordinary samples do not touch them: `season`, `hours`
+/// and `repeats` hold those of the present slot, until the next slot of ten minutes begins.
 #[derive(Debug, Clone)]
 pub(super) struct Cold {
     profiles: Profiles,
