@@ -211,9 +211,9 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_in_events_are_replaced() {
+    fn control_characters_in_events_are_escaped() {
         let text = r#"{"seq":7,"epoch":"e1","time":2000,"type":"kpi.parked","workspace":"local","subject":"kpi/a","kpi":"a","data":{"reason":"x\u001b[2J"}}"#;
         let shown = plain(&Lines::default().event(&Event::from_json(text).unwrap()));
-        assert!(shown.contains("parked, not scored any more: x\u{fffd}[2J"), "{shown}");
+        assert!(shown.contains("parked, not scored any more: x\\u001b[2J"), "{shown}");
     }
 }

@@ -170,19 +170,21 @@ impl Socket {
         self.finish(close_frame(code, reason), true).await;
     }
 
-    /// Writes the last frame. If bytes of the client may be on their way, they are read and thrown
-    /// away: a socket that is closed before sends a reset, which can overtake the frame.
+    /// Writes the last frame. Bytes of the client that are there, or may be on their way, are read
+    /// and thrown away: a socket that is closed before sends a reset, which can overtake the frame.
     async fn finish(self, frame: Bytes, linger: bool) {
         let closing = async {
             self.outlet.send(&[Piece::Shared(&frame)])?;
             self.outlet.flush().await?;
-            let mut thrown_away = vec![0; if linger { DRAIN } else { 0 }];
-            while linger {
-                self.outlet.tcp().readable().await.map_err(|_| Gone)?;
+            let mut thrown_away = vec![0; DRAIN];
+            loop {
                 match self.outlet.tcp().try_read(&mut thrown_away) {
                     Ok(0) => break,
-                    Err(error) if error.kind() != io::ErrorKind::WouldBlock => break,
-                    Ok(_) | Err(_) => {}
+                    Ok(_) => {}
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock && linger => {
+                        self.outlet.tcp().readable().await.map_err(|_| Gone)?;
+                    }
+                    Err(_) => break,
                 }
             }
             Ok::<(), Gone>(())

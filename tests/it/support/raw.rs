@@ -1,4 +1,5 @@
-//! A client that writes bytes as a test wants them, and WebSocket frames that no library would send.
+//! A client that writes bytes as a test wants them, and WebSocket frames that no library would
+//! send.
 
 use std::net::SocketAddr;
 use std::time::Duration;
