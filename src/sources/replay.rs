@@ -103,7 +103,7 @@ pub enum ReplayError {
         /// The file.
         file: PathBuf,
         /// Why.
-        error: FileError,
+        error: Box<FileError>,
         /// The result until then.
         summary: Summary,
     },
@@ -163,7 +163,7 @@ async fn run_until(options: ReplayOptions, interrupt: impl Future<Output = ()>) 
     }
     match reader.await {
         Ok(Ok(())) => Ok(summary),
-        Ok(Err(error)) => Err(ReplayError::Read { file: options.file, error, summary }),
+        Ok(Err(error)) => Err(ReplayError::Read { file: options.file, error: error.into(), summary }),
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
 }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::batch_builder::Batch;
@@ -31,6 +31,9 @@ struct Row<'a> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document<'a> {
+    /// Of a message on a WebSocket, whose answer repeats it.
+    #[serde(default, rename = "id")]
+    _id: IgnoredAny,
     #[serde(borrow)]
     samples: Vec<Object<Row<'a>>>,
 }
@@ -38,6 +41,8 @@ struct Document<'a> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawDocument<'a> {
+    #[serde(default, rename = "id")]
+    _id: IgnoredAny,
     #[serde(borrow)]
     samples: Vec<&'a RawValue>,
 }
@@ -48,13 +53,13 @@ struct RawDocument<'a> {
 /// The body is not such a document, or has too many rows.
 pub fn parse_document(body: &[u8], batch: &mut Batch<'_>) -> Result<(), IntakeError> {
     let body = without_bom(body);
-    if let Ok(Object(Document { samples })) = serde_json::from_slice(body) {
+    if let Ok(Object(Document { samples, .. })) = serde_json::from_slice(body) {
         for (row, Object(sample)) in samples.into_iter().enumerate() {
             add(row, sample, batch)?;
         }
         return Ok(());
     }
-    let Object(RawDocument { samples }) = serde_json::from_slice(body)
+    let Object(RawDocument { samples, .. }) = serde_json::from_slice(body)
         .map_err(|error| IntakeError::Malformed(format!("the body must be {{\"samples\": [row, …]}}: {error}")))?;
     for (row, sample) in samples.into_iter().enumerate() {
         parse_row(row, sample.get().as_bytes(), batch)?;

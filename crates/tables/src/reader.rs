@@ -3,8 +3,8 @@
 //! The time is the column called timestamp, time, date, ts or datetime (in any case), else the
 //! first. With a column called kpi or metric and one called value, each row is one value of the KPI
 //! it names, and all other columns are labels. Else each other column of numbers is a KPI, and each
-//! column of text a label. Empty cells, `NaN`, `NA`, `null` and the like are missing values. That is
-//! a problem only if a row has no other value.
+//! column of text a label. Empty cells, `NaN`, `NA`, `null` and the like are missing values. They
+//! are a problem only if a row has no other value.
 
 use std::collections::VecDeque;
 use std::io::{self, Cursor, Read};

@@ -8,8 +8,9 @@ use crate::gateway::http::problem::PROBLEM_JSON;
 const WORKSPACE: &str = "^[a-z0-9][a-z0-9_-]{0,62}$";
 /// Of an entry or an experiment.
 const NAME: &str = "^[a-z0-9][a-z0-9_-]{0,62}$";
-/// The name of a KPI.
-pub(super) const KPI: &str = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$";
+/// The name of a KPI. Beyond ASCII the pattern allows more than the rule: JSON Schema has no class
+/// for letters of any script.
+pub(super) const KPI: &str = "^[A-Za-z0-9\u{aa}-\u{10ffff}][A-Za-z0-9._:\u{aa}-\u{10ffff}-]{0,127}$";
 /// The cursor of a page of anomalies or incidents.
 const CURSOR: &str = "^[0-9]{1,15}_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$";
 
@@ -71,7 +72,8 @@ fn is_agent_protocol(path: &str) -> bool {
 fn parameter_schema(name: &str) -> Option<Value> {
     let schema = match name {
         "workspace" => json!({ "type": "string", "pattern": WORKSPACE }),
-        "kpi" => json!({ "type": "string", "pattern": KPI }),
+        "kpi" => json!({ "type": "string", "pattern": KPI,
+            "description": "letters and digits of any script, `.`, `_`, `:` and `-`; at most 128 bytes of UTF-8" }),
         "mix" => json!({ "type": "string", "enum": ["default"] }),
         "entry" | "experiment" => json!({ "type": "string", "pattern": NAME }),
         "job" => json!({ "type": "string", "pattern": "^[0-9]{1,20}$" }),

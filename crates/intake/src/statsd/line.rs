@@ -106,8 +106,8 @@ pub fn parse_line(line: &[u8]) -> Result<Vec<Line<'_>>, String> {
     Ok(vec![line])
 }
 
-/// The form of the original daemon: each part `value|type` or `value|type|@rate`. Types and rates of
-/// DogStatsD never contain a colon.
+/// The form of the original daemon: each part `value|type` or `value|type|@rate`. Types and rates
+/// of DogStatsD never contain a colon.
 fn parse_parts<'a>(name: &'a str, parts: &'a str) -> Result<Vec<Line<'a>>, String> {
     let part = |part: &'a str| {
         let mut fields = part.split('|');
