@@ -2,6 +2,7 @@
 
 mod names;
 mod paths;
+mod program;
 mod room;
 mod sockets;
 mod time;

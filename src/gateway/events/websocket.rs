@@ -71,7 +71,8 @@ struct Lists {
 pub(super) fn accept(mut upgrade: Upgrade, state: EventsState, pass: WorkspacePass, workspace: Workspace) -> Response {
     let compact = upgrade.choose(&PROTOCOLS) == Some(COMPACT);
     let encoding = if compact { Encoding::Compact } else { Encoding::Json };
-    upgrade.accept(MAX_MESSAGE, move |socket| {
+    let room = state.requests.clone();
+    upgrade.accept(MAX_MESSAGE, &room, move |socket| {
         Connection { socket, state, pass, workspace, encoding, follower: None, grouped: None }.run()
     })
 }

@@ -108,6 +108,14 @@ impl Problem {
         self
     }
 
+    /// For senders that drop what is refused with 408, and send again what is refused with 503.
+    pub(crate) fn to_send_again(mut self) -> Self {
+        if self.kind == Kind::TooSlow {
+            self.kind = Kind::Unavailable;
+        }
+        self
+    }
+
     /// Names the methods that the address takes.
     pub(crate) fn allowing(mut self, methods: &'static str) -> Self {
         self.allow = Some(methods);

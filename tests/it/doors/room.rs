@@ -67,6 +67,26 @@ async fn bodies_that_arrive_are_bounded_together() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn messages_that_arrive_are_bounded_together() {
+    let settings = [("connections.request_megabytes", json!(1)), ("server.max_body_bytes", json!(1 << 20))];
+    let server = Server::start_with(&settings, Default::default()).await;
+    let message = frame(0x81, &vec![b' '; 900_000]);
+    let mut half = Raw::websocket(server.address(), "/api/v1/workspaces/local/kpis/ingest").await;
+    half.send(&message[..800_000]).await;
+    eventually("the first message is held", async || {
+        (server.metric("earcon_request_bytes").await > 700_000.0).then_some(())
+    })
+    .await;
+    let mut second = Raw::websocket(server.address(), "/api/v1/workspaces/local/kpis/ingest").await;
+    second.try_send(&message[..800_000]).await;
+    assert_eq!(second.until_close().await.0, Some(1013));
+    // The first one goes on, is answered, and gives its bytes back.
+    half.send(&message[800_000..]).await;
+    assert!(matches!(half.frame().await, Some((0x81, _))));
+    eventually("nothing is held", async || (server.metric("earcon_request_bytes").await == 0.0).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn snapshots_in_a_loop_are_shared_and_complete() {
     let server = Server::start().await;
     let rows: Vec<Value> = (0..2_000).map(|kpi| json!({"kpi": format!("kpi.{kpi}"), "value": kpi})).collect();
