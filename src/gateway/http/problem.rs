@@ -244,6 +244,11 @@ impl From<PortError> for Problem {
     }
 }
 
+/// Too much waits for clients already.
+pub(crate) fn no_room() -> Problem {
+    Problem::new(Kind::Unavailable, "too many bytes of answers wait for their clients; try again in a second")
+}
+
 /// The workspace stopped while it handled the request.
 pub(crate) fn restarting() -> Problem {
     Problem::new(Kind::Unavailable, "the workspace is restarting; try again in a second")

@@ -140,6 +140,11 @@ impl Budget {
         Self(Arc::new(BudgetState { most, used: AtomicUsize::new(0), shown }))
     }
 
+    /// Whether so much is held that a large answer had better not be made.
+    pub(crate) fn is_tight(&self) -> bool {
+        self.0.used.load(Ordering::Acquire) > self.0.most / 4 * 3
+    }
+
     /// Holds nothing yet.
     pub(crate) fn nothing(&self) -> Reservation {
         Reservation { budget: self.clone(), bytes: 0 }
