@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::actors::directory::Directory;
 use crate::gateway::api::state::{ApiParts, ApiState};
@@ -109,6 +109,7 @@ impl Gateway {
             max_body_bytes: limits.max_body_bytes,
             requests: Budget::new(limits.room.request_bytes, Metric::RequestBytes),
             answers: Budget::new(limits.room.answer_bytes, Metric::AnswerBytes),
+            large: Semaphore::new(std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))),
             shutdown: parts.shutdown,
         });
         let api = ApiParts {

@@ -26,7 +26,8 @@ pub fn router(gateway: &Gateway) -> Router {
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(CatchPanicLayer::custom(problem::panicked))
         .layer(axum::middleware::from_fn_with_state(front, front::pass))
-        .layer(TraceLayer::new_for_http().make_span_with(span))
+        // What failed is logged where it fails. A line for each 503 would help an attack.
+        .layer(TraceLayer::new_for_http().make_span_with(span).on_failure(()))
 }
 
 /// The span of a request in the log. It shows the path alone: a query

@@ -45,7 +45,8 @@ pub(crate) async fn listen(
     let Some(outlet) = peer.take() else {
         return Err(Problem::new(Kind::BadRequest, "read the earlier answers of this connection first"));
     };
-    let member = PageMember::new(outlet, listening, endless_head(answer.headers(), state.clock.now_ms()));
+    let head = endless_head(answer.headers(), state.clock.now_ms());
+    let member = PageMember::new(outlet, listening, head, peer.times().write);
     state.transmitters.join_pages(workspace.id(), member, &state.shutdown).stay();
     // hyper has lost the connection: this ends its part.
     Ok([(header::CONNECTION, "close")].into_response())

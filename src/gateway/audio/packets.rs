@@ -32,7 +32,8 @@ pub(crate) async fn listen(
     let workspace = authorized.workspace(&state).await?;
     let listening = workspace.listen().await.ok_or_else(restarting)?;
     let id = workspace.id().clone();
-    Ok(upgrade.accept(MAX_MESSAGE, move |socket| send(socket, listening, state, id)))
+    let room = state.requests.clone();
+    Ok(upgrade.accept(MAX_MESSAGE, &room, move |socket| send(socket, listening, state, id)))
 }
 
 /// Reads from the listener, while the task of its shard writes to it.

@@ -135,7 +135,7 @@ impl Follower {
             Resume::Live => (head, None),
             Resume::From(next) => (next - 1, None),
             Resume::Snapshot | Resume::Lost => {
-                let taken = state.snapshots.take(pass.workspace(), &subscription, &filter, &state.answers).await;
+                let taken = state.snapshots.take(pass.workspace(), &subscription, &filter, &state).await;
                 let Snapshot { seq, frame } = taken.ok_or(NotBegun::NoRoom)?;
                 (seq, Some(frame))
             }

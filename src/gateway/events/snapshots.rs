@@ -7,18 +7,16 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
 use crate::actors::hub::{Identity, Subscription};
 use crate::gateway::http::room::Budget;
+use crate::gateway::http::state::SharedState;
 use crate::live::{Filter, MessageFrame, wire};
 use earcon_model::{Seq, WorkspaceId};
 
 /// How long a snapshot is shared. Events behind it are read from the log, so it must be short.
 const SHARED_FOR: Duration = Duration::from_millis(250);
-/// Snapshots that are made at once.
-const AT_ONCE: usize = 2;
 
 /// The state of a workspace after an event.
 #[derive(Debug, Clone)]
@@ -30,23 +28,14 @@ pub(super) struct Snapshot {
 }
 
 /// The snapshots of this node. Cheap to clone.
-#[derive(Clone)]
-pub(crate) struct Snapshots {
-    shared: Arc<Mutex<HashMap<WorkspaceId, Made>>>,
-    places: Arc<Semaphore>,
-}
+#[derive(Clone, Default)]
+pub(crate) struct Snapshots(Arc<Mutex<HashMap<WorkspaceId, Made>>>);
 
 /// A snapshot of everything, which followers without a filter share.
 struct Made {
     broadcast: Identity,
     at: Instant,
     snapshot: Snapshot,
-}
-
-impl Default for Snapshots {
-    fn default() -> Self {
-        Self { shared: Arc::default(), places: Arc::new(Semaphore::new(AT_ONCE)) }
-    }
 }
 
 impl Snapshots {
@@ -57,18 +46,17 @@ impl Snapshots {
         workspace: &WorkspaceId,
         subscription: &Subscription,
         filter: &Filter,
-        answers: &Budget,
+        state: &SharedState,
     ) -> Option<Snapshot> {
         if let Some(shared) = self.shared(workspace, subscription, filter) {
             return Some(shared);
         }
-        // Never closed.
-        let _place = self.places.acquire().await.ok()?;
+        let _place = state.large_answer().await?;
         // Another follower may have made it meanwhile.
         if let Some(shared) = self.shared(workspace, subscription, filter) {
             return Some(shared);
         }
-        let snapshot = make(subscription, filter, answers)?;
+        let snapshot = make(subscription, filter, &state.answers)?;
         if filter.is_open() {
             self.share(workspace, subscription, snapshot.clone());
         }
@@ -97,7 +85,7 @@ impl Snapshots {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<WorkspaceId, Made>> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

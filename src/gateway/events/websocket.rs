@@ -4,8 +4,11 @@
 //! A follower that is up to date joins the workspace's connection group, and a task of the group
 //! writes live events to its socket. While its socket is slow, and during a replay, this task does.
 
+use std::time::Duration;
+
 use axum::response::Response;
 use serde::Deserialize;
+use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::encoding::Encoding;
@@ -23,6 +26,8 @@ use earcon_tenancy::WorkspacePass;
 const PROTOCOLS: [&str; 2] = [COMPACT, "earcon.v1.json"];
 const COMPACT: &str = "earcon.v1.msgpack";
 
+/// Time between two snapshots for one connection.
+const BETWEEN_SNAPSHOTS: Duration = Duration::from_secs(1);
 /// Largest message of a client.
 const MAX_MESSAGE: usize = 256 * 1024;
 
@@ -71,8 +76,19 @@ struct Lists {
 pub(super) fn accept(mut upgrade: Upgrade, state: EventsState, pass: WorkspacePass, workspace: Workspace) -> Response {
     let compact = upgrade.choose(&PROTOCOLS) == Some(COMPACT);
     let encoding = if compact { Encoding::Compact } else { Encoding::Json };
-    upgrade.accept(MAX_MESSAGE, move |socket| {
-        Connection { socket, state, pass, workspace, encoding, follower: None, grouped: None }.run()
+    let room = state.requests.clone();
+    upgrade.accept(MAX_MESSAGE, &room, move |socket| {
+        Connection {
+            socket,
+            state,
+            pass,
+            workspace,
+            encoding,
+            follower: None,
+            grouped: None,
+            next_snapshot: Instant::now(),
+        }
+        .run()
     })
 }
 
@@ -85,6 +101,8 @@ struct Connection {
     follower: Option<Box<Follower>>,
     /// The membership of the follower, while a connection group writes for it.
     grouped: Option<(Membership<Member>, Left)>,
+    /// The earliest time of the next snapshot.
+    next_snapshot: Instant,
 }
 
 /// Why a connection ends.
@@ -203,6 +221,9 @@ impl Connection {
 
     async fn subscribe(&mut self, request: FollowRequest) -> Result<(), End> {
         self.grouped = None;
+        if request.since == Since::Snapshot {
+            self.wait_for_turn().await?;
+        }
         let begin = Follower::begin(self.state.clone(), self.pass.clone(), &self.workspace, request);
         // Boxed, because an idle connection must not reserve the memory that beginning needs.
         let begun = Box::pin(begin).await;
@@ -210,6 +231,20 @@ impl Connection {
             NotBegun::Stopping => End::Reconnect,
             NotBegun::NoRoom => End::Full,
         })?));
+        Ok(())
+    }
+
+    /// Snapshots in a loop come at a bounded rate to one connection.
+    async fn wait_for_turn(&mut self) -> Result<(), End> {
+        let now = Instant::now();
+        let turn = self.next_snapshot.max(now);
+        self.next_snapshot = turn + BETWEEN_SNAPSHOTS;
+        if turn > now {
+            tokio::select! {
+                () = sleep_until(turn) => {}
+                () = self.state.shutting_down() => return Err(End::Reconnect),
+            }
+        }
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::activity::Phase;
 use super::connection::Peer;
-use super::problem::{Kind, Problem};
+use super::problem::no_room;
 use super::room::{Budget, Reservation};
 
 /// Answers up to this size are written whatever else is held: a socket takes them at once.
@@ -30,10 +30,7 @@ pub(crate) fn counted(response: Response, peer: Option<Peer>, answers: &Budget) 
     let size = response.body().size_hint().exact().filter(|size| *size > SMALL);
     let held = size.map(|size| answers.reserve(usize::try_from(size).unwrap_or(usize::MAX)));
     let response = match &held {
-        Some(None) => {
-            let detail = "too many bytes of answers wait for their clients; try again in a second";
-            Problem::new(Kind::Unavailable, detail).into_response()
-        }
+        Some(None) => no_room().into_response(),
         Some(Some(_)) | None => response,
     };
     if let Some(peer) = &peer {

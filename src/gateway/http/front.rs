@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -14,7 +15,9 @@ use super::connection::Peer;
 use super::guard;
 use super::gunzip::Encoding;
 use super::hosts::Hosts;
+use super::problem::no_room;
 use super::room::Budget;
+use crate::telemetry::{Metric, count};
 
 /// The policy of everything but the dashboard's page, which has one of its own.
 pub(crate) const POLICY: &str = "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; \
@@ -44,11 +47,21 @@ pub(crate) async fn pass(State(front): State<Front>, request: Request, next: Nex
     }
     let body = Body::new(Arriving::new(body, peer.clone(), encoding == Encoding::Gzip));
     let mut response = match checked {
+        // A client that reads nothing must not have one answer after another made in vain.
+        Ok(()) if is_query(&parts) && front.answers.is_tight() => {
+            count(Metric::RoomRefused, 1);
+            no_room().into_response()
+        }
         Ok(()) => next.run(Request::from_parts(parts, body)).await,
         Err(problem) => problem.into_response(),
     };
     secure(response.headers_mut());
     counted(response, peer, &front.answers)
+}
+
+/// Whether a request may get a large answer. WebSockets and followers begin small.
+fn is_query(parts: &Parts) -> bool {
+    parts.method == Method::GET && parts.uri.path().starts_with("/api/") && !parts.uri.path().ends_with("/events")
 }
 
 /// Tells browsers to take no answer for something else, and to show none inside of another page.

@@ -46,8 +46,15 @@ fn host(text: &str) -> Option<Host> {
     let text = text.to_ascii_lowercase();
     let text = text.strip_suffix('.').unwrap_or(&text);
     let host = Host::parse(text).ok()?;
+    let labels = |name: &String| name.split('.').all(|label| !label.is_empty() && label.bytes().all(is_letter));
+    let named = !matches!(&host, Host::Domain(name) if !labels(name));
     // 0x7f000001 and 127.1 are addresses for some readers and names for others.
-    (host.to_string() == text).then_some(host)
+    (named && host.to_string() == text).then_some(host)
+}
+
+/// Whether a byte may be part of a label of a name.
+fn is_letter(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
 }
 
 /// Reads an origin as a browser writes it: a scheme, a host and a port that is not the usual one.

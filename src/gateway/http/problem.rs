@@ -108,6 +108,14 @@ impl Problem {
         self
     }
 
+    /// For senders that drop what is refused with 408, and send again what is refused with 503.
+    pub(crate) fn to_send_again(mut self) -> Self {
+        if self.kind == Kind::TooSlow {
+            self.kind = Kind::Unavailable;
+        }
+        self
+    }
+
     /// Names the methods that the address takes.
     pub(crate) fn allowing(mut self, methods: &'static str) -> Self {
         self.allow = Some(methods);
@@ -234,6 +242,11 @@ impl From<PortError> for Problem {
             ErrorKind::Corrupt => Problem::new(Kind::Internal, "the stored data cannot be read; see the server's log"),
         }
     }
+}
+
+/// Too much waits for clients already.
+pub(crate) fn no_room() -> Problem {
+    Problem::new(Kind::Unavailable, "too many bytes of answers wait for their clients; try again in a second")
 }
 
 /// The workspace stopped while it handled the request.

@@ -140,6 +140,11 @@ impl Budget {
         Self(Arc::new(BudgetState { most, used: AtomicUsize::new(0), shown }))
     }
 
+    /// Whether so much is held that a large answer had better not be made.
+    pub(crate) fn is_tight(&self) -> bool {
+        self.0.used.load(Ordering::Acquire) > self.0.most / 4 * 3
+    }
+
     /// Holds nothing yet.
     pub(crate) fn nothing(&self) -> Reservation {
         Reservation { budget: self.clone(), bytes: 0 }
@@ -173,6 +178,15 @@ impl Reservation {
         true
     }
 
+    /// Returns what is held.
+    pub(crate) fn release(&mut self) {
+        let bytes = std::mem::take(&mut self.bytes);
+        if bytes > 0 {
+            self.budget.0.used.fetch_sub(bytes, Ordering::AcqRel);
+            gauge(self.budget.0.shown).decrement(bytes as f64);
+        }
+    }
+
     /// Binds the reservation to bytes: it ends with their last copy.
     pub(crate) fn of(self, bytes: Bytes) -> Bytes {
         if self.bytes == 0 { bytes } else { Bytes::from_owner(Held { bytes, _reservation: self }) }
@@ -181,10 +195,7 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        if self.bytes > 0 {
-            self.budget.0.used.fetch_sub(self.bytes, Ordering::AcqRel);
-            gauge(self.budget.0.shown).decrement(self.bytes as f64);
-        }
+        self.release();
     }
 }
 

@@ -46,7 +46,8 @@ pub(crate) async fn connect(
     upgrade: Upgrade,
 ) -> Result<Response, Problem> {
     let arrival = params.arrival();
-    Ok(upgrade.accept(MAX_MESSAGE, move |socket| serve(socket, Connection { state, authorized, arrival })))
+    let room = state.requests.clone();
+    Ok(upgrade.accept(MAX_MESSAGE, &room, move |socket| serve(socket, Connection { state, authorized, arrival })))
 }
 
 struct Connection {

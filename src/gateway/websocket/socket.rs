@@ -7,8 +7,8 @@
 
 use std::io::{self, Write};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,11 +25,14 @@ use super::pulse::{Beat, Pulse};
 use crate::gateway::http::activity::Times;
 use crate::gateway::http::connection::poll_read;
 use crate::gateway::http::outlet::{Gone, Outlet, Piece, Sent};
+use crate::gateway::http::room::{Budget, Reservation};
 use crate::live::MessageFrame;
 use crate::telemetry::{Metric, count};
 
 /// Bytes read from the socket at once. Clients send little; a large message makes the buffer grow.
 const READ_BUFFER: usize = 1_024;
+/// Bytes of a message that are not counted.
+const SMALL: usize = 16 * 1024;
 /// Bytes that are thrown away at once.
 const DRAIN: usize = 4_096;
 
@@ -46,22 +49,24 @@ pub(crate) enum Incoming {
 pub(crate) struct Socket {
     stream: WebSocketStream<Shared>,
     outlet: Arc<Outlet>,
+    unfinished: Arc<Mutex<Unfinished>>,
     times: Times,
     pulse: Pulse,
     beat: Pin<Box<Sleep>>,
 }
 
 impl Socket {
-    /// Takes over the connection, with the bytes that were read after the handshake. A message may
-    /// have `max_message` bytes.
-    pub(super) async fn new(outlet: Arc<Outlet>, read_already: Bytes, max_message: usize, times: Times) -> Self {
+    /// Takes over the connection, with the bytes that were read after the handshake.
+    pub(super) async fn new(outlet: Arc<Outlet>, read_already: Bytes, limits: Limits, times: Times) -> Self {
+        let Limits { max_message, room } = limits;
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
             .write_buffer_size(0)
             .max_write_buffer_size(usize::MAX)
             .max_message_size(Some(max_message))
             .max_frame_size(Some(max_message));
-        let shared = Shared(outlet.clone());
+        let unfinished = Arc::new(Mutex::new(Unfinished::new(&room)));
+        let shared = Shared { outlet: outlet.clone(), unfinished: unfinished.clone() };
         // Bytes right after the handshake are copied, because their buffer is too large to keep.
         let stream = match read_already.is_empty() {
             true => WebSocketStream::from_raw_socket(shared, Role::Server, Some(config)).await,
@@ -69,7 +74,7 @@ impl Socket {
                 WebSocketStream::from_partially_read(shared, read_already.to_vec(), Role::Server, Some(config)).await
             }
         };
-        Self { stream, outlet, times, pulse: Pulse::default(), beat: Box::pin(sleep(times.ping)) }
+        Self { stream, outlet, unfinished, times, pulse: Pulse::default(), beat: Box::pin(sleep(times.ping)) }
     }
 
     /// The write side, for other tasks that send whole frames.
@@ -99,11 +104,15 @@ impl Socket {
                 biased;
                 message = self.stream.next() => {
                     self.pulse.hear();
+                    let refused = lock(&self.unfinished).finish();
                     match message {
                         Some(Ok(Message::Text(text))) => return Ok(Incoming::Text(text.as_str().to_owned())),
                         Some(Ok(Message::Binary(bytes))) => return Ok(Incoming::Binary(bytes)),
                         Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
                         Some(Ok(Message::Close(frame))) => return Err(Ended::after_close(frame.as_ref())),
+                        Some(Err(_)) if refused => {
+                            return Err(Ended::Broken(CloseCode::Again, "too many bytes are being received; try again"));
+                        }
                         Some(Err(error)) => return Err(Ended::after_error(&error)),
                         None => return Err(Ended::Gone),
                     }
@@ -170,19 +179,21 @@ impl Socket {
         self.finish(close_frame(code, reason), true).await;
     }
 
-    /// Writes the last frame. If bytes of the client may be on their way, they are read and thrown
-    /// away: a socket that is closed before sends a reset, which can overtake the frame.
+    /// Writes the last frame. Bytes of the client that are there, or may be on their way, are read
+    /// and thrown away: a socket that is closed before sends a reset, which can overtake the frame.
     async fn finish(self, frame: Bytes, linger: bool) {
         let closing = async {
             self.outlet.send(&[Piece::Shared(&frame)])?;
             self.outlet.flush().await?;
-            let mut thrown_away = vec![0; if linger { DRAIN } else { 0 }];
-            while linger {
-                self.outlet.tcp().readable().await.map_err(|_| Gone)?;
+            let mut thrown_away = vec![0; DRAIN];
+            loop {
                 match self.outlet.tcp().try_read(&mut thrown_away) {
                     Ok(0) => break,
-                    Err(error) if error.kind() != io::ErrorKind::WouldBlock => break,
-                    Ok(_) | Err(_) => {}
+                    Ok(_) => {}
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock && linger => {
+                        self.outlet.tcp().readable().await.map_err(|_| Gone)?;
+                    }
+                    Err(_) => break,
                 }
             }
             Ok::<(), Gone>(())
@@ -192,17 +203,64 @@ impl Socket {
 }
 
 /// The connection as tungstenite sees it. It writes control frames only, and each of them whole.
-struct Shared(Arc<Outlet>);
+struct Shared {
+    outlet: Arc<Outlet>,
+    unfinished: Arc<Mutex<Unfinished>>,
+}
+
+/// Limits of what a client may send.
+pub(super) struct Limits {
+    /// Largest message, bytes.
+    pub(super) max_message: usize,
+    /// Room for messages that arrive, shared with the bodies of requests.
+    pub(super) room: Budget,
+}
+
+/// The bytes of a message that has not arrived whole.
+struct Unfinished {
+    bytes: usize,
+    held: Reservation,
+    refused: bool,
+}
+
+impl Unfinished {
+    fn new(room: &Budget) -> Self {
+        Self { bytes: 0, held: room.nothing(), refused: false }
+    }
+
+    /// Counts bytes that arrived; false if there is no room for them. Small messages are free.
+    fn add(&mut self, bytes: usize) -> bool {
+        self.bytes += bytes;
+        self.refused = self.bytes > SMALL && !self.held.grow(bytes);
+        !self.refused
+    }
+
+    /// The message has arrived, or never will. Returns whether it was refused.
+    fn finish(&mut self) -> bool {
+        self.bytes = 0;
+        self.held.release();
+        self.refused
+    }
+}
+
+fn lock(unfinished: &Mutex<Unfinished>) -> MutexGuard<'_, Unfinished> {
+    unfinished.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 impl AsyncRead for Shared {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        poll_read(self.0.tcp(), context, buffer)
+        let before = buffer.filled().len();
+        ready!(poll_read(self.outlet.tcp(), context, buffer))?;
+        if lock(&self.unfinished).add(buffer.filled().len() - before) {
+            return Poll::Ready(Ok(()));
+        }
+        Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()))
     }
 }
 
 impl AsyncWrite for Shared {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Poll::Ready(self.0.as_ref().write(bytes))
+        Poll::Ready(self.outlet.as_ref().write(bytes))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -10,9 +10,10 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::socket::Socket;
+use super::socket::{Limits, Socket};
 use crate::gateway::http::connection::Connection;
 use crate::gateway::http::problem::{Kind, Problem};
+use crate::gateway::http::room::Budget;
 
 /// A request to become a WebSocket.
 pub(crate) struct Upgrade {
@@ -59,12 +60,17 @@ impl Upgrade {
     }
 
     /// Answers the handshake and serves the connection in a task of its own.
-    /// A message of the client may have `max_message` bytes.
-    pub(crate) fn accept<F>(self, max_message: usize, serve: impl FnOnce(Socket) -> F + Send + 'static) -> Response
+    /// A message of the client may have `max_message` bytes; `room` is for those that arrive.
+    pub(crate) fn accept<F>(
+        self,
+        max_message: usize,
+        room: &Budget,
+        serve: impl FnOnce(Socket) -> F + Send + 'static,
+    ) -> Response
     where
         F: Future<Output = ()> + Send,
     {
-        let connection = self.connection;
+        let (connection, limits) = (self.connection, Limits { max_message, room: room.clone() });
         tokio::spawn(async move {
             let Ok(upgraded) = connection.await else { return };
             match upgraded.downcast::<TokioIo<Connection>>() {
@@ -72,7 +78,7 @@ impl Upgrade {
                     let connection = parts.io.into_inner();
                     let times = connection.times();
                     let outlet = connection.into_outlet();
-                    serve(Socket::new(outlet, parts.read_buf, max_message, times).await).await
+                    serve(Socket::new(outlet, parts.read_buf, limits, times).await).await
                 }
                 Err(_) => tracing::error!("an unknown kind of connection cannot become a WebSocket"),
             }
