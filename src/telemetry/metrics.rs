@@ -96,6 +96,8 @@ pub enum Metric {
     StorageFreeBytes,
     /// Whether samples are refused because of the storage: 0 or 1.
     StorageRefusing,
+    /// 1 while the database takes no writes.
+    DatabaseRefusing,
 }
 
 enum Kind {
@@ -106,7 +108,7 @@ enum Kind {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Metric; 44] = [
+    pub const ALL: [Metric; 45] = [
         Metric::IngestSamples,
         Metric::IngestRejected,
         Metric::IngestIgnored,
@@ -151,6 +153,7 @@ impl Metric {
         Metric::TrainingSamples,
         Metric::StorageFreeBytes,
         Metric::StorageRefusing,
+        Metric::DatabaseRefusing,
     ];
 
     fn describe(self) -> (&'static str, Kind, Unit, &'static str) {
@@ -213,6 +216,9 @@ impl Metric {
             }
             Metric::StorageFreeBytes => {
                 ("earcon_storage_free_bytes", Gauge, Unit::Bytes, "Free space under the data directory")
+            }
+            Metric::DatabaseRefusing => {
+                ("earcon_database_refusing", Gauge, Count, "1 while settings and history cannot be written, else 0")
             }
             Metric::StorageRefusing => {
                 ("earcon_storage_refusing", Gauge, Count, "1 while the storage takes no samples, else 0")

@@ -20,7 +20,7 @@ mod snapshot_store;
 mod tests;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -42,6 +42,20 @@ use earcon_ports::{ErrorKind, EventLog, MetaStore, PortError, SeriesStore, Snaps
 
 /// Longest wait of `close` for other users of the directory.
 const CLOSING: Duration = Duration::from_secs(5);
+
+/// Opens the database of settings, history and snapshots again after a failed write.
+#[derive(Clone)]
+pub struct Keeper(Weak<Database>);
+
+impl Keeper {
+    /// Looks whether the database takes writes. If it does not, and the disk works, the database is
+    /// opened again. Call it from time to time, on a thread that may block.
+    ///
+    /// Returns why writes are refused, as a sentence for people.
+    pub fn tend(&self) -> Option<String> {
+        self.0.upgrade()?.tend()
+    }
+}
 
 /// The four ports over one data directory.
 ///
@@ -76,6 +90,11 @@ impl EmbeddedStore {
     /// If the directory was removed since it was opened.
     pub fn disk(&self) -> std::io::Result<Disk> {
         Disk::of(self.database.path())
+    }
+
+    /// Repairs the database while the process runs. It does not keep the directory in use.
+    pub fn keeper(&self) -> Keeper {
+        Keeper(Arc::downgrade(&self.database))
     }
 
     /// The logs of all workspaces. An append is one `fdatasync`.

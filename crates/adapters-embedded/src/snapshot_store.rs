@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::database::{Database, Durability, blocking, corrupt, prefix, unreadable};
+use super::database::{Database, Durability, WriteBatch, blocking, corrupt, prefix, unreadable};
 use async_trait::async_trait;
 use earcon_model::{KpiName, Seq, WorkspaceId};
 use earcon_ports::{ErrorKind, PortError, Snapshot, SnapshotStore};
@@ -56,7 +56,7 @@ impl SnapshotStore for EmbeddedSnapshots {
     async fn get(&self, pass: &WorkspacePass, kpi: &KpiName) -> Result<Option<Snapshot>, PortError> {
         let (database, key, kpi) = (self.database.clone(), key(pass.workspace(), kpi), kpi.clone());
         blocking(move || {
-            let stored = database.snapshot().get(&database.snapshots, key).map_err(unreadable)?;
+            let stored = database.snapshot()?.get(database.snapshots, key).map_err(unreadable)?;
             stored.map(|value| decode(kpi, &value)).transpose()
         })
         .await
@@ -66,7 +66,7 @@ impl SnapshotStore for EmbeddedSnapshots {
         let (database, prefix) = (self.database.clone(), prefix(pass.workspace()));
         blocking(move || {
             let mut snapshots = Vec::new();
-            for entry in database.snapshot().prefix(&database.snapshots, &prefix) {
+            for entry in database.snapshot()?.prefix(database.snapshots, &prefix) {
                 let (key, value) = entry.into_inner().map_err(unreadable)?;
                 let name = std::str::from_utf8(&key[prefix.len()..]).map_err(|_| corrupt("the name of a KPI"))?;
                 let kpi = KpiName::new(name).map_err(|_| corrupt("the name of a KPI"))?;
@@ -80,8 +80,8 @@ impl SnapshotStore for EmbeddedSnapshots {
     async fn delete(&self, pass: &WorkspacePass, kpi: &KpiName) -> Result<(), PortError> {
         let (database, key, known) = (self.database.clone(), key(pass.workspace(), kpi), self.known.clone());
         blocking(move || {
-            let mut batch = database.batch();
-            batch.remove(&database.snapshots, key.as_slice());
+            let mut batch = WriteBatch::default();
+            batch.remove(database.snapshots, key.as_slice());
             database.commit(batch, Durability::Buffered)?;
             locked(&known).remove(&key);
             Ok(())
@@ -101,7 +101,7 @@ fn write_some(
     known: &Mutex<HashMap<Vec<u8>, Seq>>,
     rest: &mut impl Iterator<Item = Arc<Snapshot>>,
 ) -> Result<Vec<(Vec<u8>, Seq)>, PortError> {
-    let (mut batch, mut bytes, mut written) = (database.batch(), 0, Vec::new());
+    let (mut batch, mut bytes, mut written) = (WriteBatch::default(), 0, Vec::new());
     while bytes < COMMIT_BYTES
         && let Some(snapshot) = rest.next()
     {
@@ -119,7 +119,7 @@ fn write_some(
         value.extend_from_slice(&snapshot.seq.to_le_bytes());
         value.extend_from_slice(&snapshot.state);
         bytes += value.len();
-        batch.insert(&database.snapshots, key.clone(), value);
+        batch.insert(database.snapshots, key.clone(), value);
         written.push((key, snapshot.seq));
     }
     database.commit(batch, Durability::Buffered)?;
@@ -128,7 +128,7 @@ fn write_some(
 
 /// A stored snapshot that cannot be read is replaced.
 fn stored_seq(database: &Arc<Database>, key: &[u8]) -> Result<Option<Seq>, PortError> {
-    let stored = database.snapshot().get(&database.snapshots, key).map_err(unreadable)?;
+    let stored = database.snapshot()?.get(database.snapshots, key).map_err(unreadable)?;
     Ok(stored.and_then(|value| read_seq(&value).ok()))
 }
 

@@ -77,11 +77,11 @@ async fn add(store: &EmbeddedStore, part: u64) {
 fn write_table_files(store: &EmbeddedStore, part: u64) {
     let database = &store.database;
     let tables = match part {
-        0 => vec![&database.meta, &database.history.blocks],
-        _ => vec![&database.meta, &database.snapshots, &database.history.open],
+        0 => vec![database.meta, database.history.blocks],
+        _ => vec![database.meta, database.snapshots, database.history.open],
     };
     for table in tables {
-        table.keyspace().rotate_memtable_and_wait().unwrap();
+        database.current.reading().unwrap().keyspace(table).rotate_memtable_and_wait().unwrap();
     }
 }
 
