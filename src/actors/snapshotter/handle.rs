@@ -18,9 +18,13 @@ pub(super) enum Message {
     Flush(Reply<()>),
 }
 
-/// A state on its way to the log writer, which knows the last event that it includes.
+/// A part of a state on its way to the log writer, which knows the last event that it includes.
 pub struct HandedOver {
-    /// The state.
+    /// Which part. The parts of a state come in order.
+    pub part: u32,
+    /// Whether the whole state was handed over with this part.
+    pub is_last: bool,
+    /// The part as bytes.
     pub state: Vec<u8>,
     /// Ends when the snapshot is saved.
     pub turn: SnapshotTurn,
@@ -35,7 +39,7 @@ pub struct TakenSnapshot {
 impl HandedOver {
     /// The snapshot of `kpi` after event `seq`.
     pub fn into_snapshot(self, kpi: KpiName, seq: Seq) -> TakenSnapshot {
-        TakenSnapshot { snapshot: Arc::new(Snapshot { kpi, seq, state: self.state }), turn: self.turn }
+        TakenSnapshot { snapshot: Arc::new(Snapshot { kpi, part: self.part, seq, state: self.state }), turn: self.turn }
     }
 }
 
