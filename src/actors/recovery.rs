@@ -205,15 +205,8 @@ impl<'a> Replay<'a> {
             if self.unreadable.contains(&kpi) {
                 continue;
             }
-            match KpiParts::from_parts(parts) {
-                Some(parts) => {
-                    self.kpis.insert(kpi, parts);
-                }
-                None => {
-                    tracing::warn!(%kpi, "a part of the snapshot is missing; the KPI warms up again");
-                    self.unreadable.insert(kpi);
-                }
-            }
+            // Without the first part, no state was ever saved whole, and the log has all of it.
+            self.kpis.extend(KpiParts::from_parts(parts).map(|parts| (kpi, parts)));
         }
     }
 

@@ -6,7 +6,9 @@
 //! end.
 //!
 //! Series are numbered by their first appearance, and never leave. So a part always holds the same
-//! series, and only the last one grows.
+//! series, and only the last one grows. Parts are saved from the last one to the first. So if a part
+//! has no successor in the store, it had none when it was saved, and all series behind it appeared
+//! later. Without a first part, no state was ever saved whole, and the log has all of it.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -45,12 +47,13 @@ impl KpiParts {
         Self { parts: vec![(seq, state)], owners: BTreeMap::new() }
     }
 
-    /// The parts by their numbers. `None` if one is missing.
+    /// The parts by their numbers. `None` if the first one is missing.
     pub fn from_parts(parts: BTreeMap<u32, (Seq, KpiState)>) -> Option<Self> {
-        if parts.is_empty() || !parts.keys().copied().eq(0..parts.len() as u32) {
+        let in_order = (0..).zip(parts).take_while(|(number, (part, _))| number == part);
+        let mut parts: Vec<_> = in_order.map(|(_, (_, part))| part).collect();
+        if parts.is_empty() {
             return None;
         }
-        let mut parts: Vec<_> = parts.into_values().collect();
         // All series of later parts appeared after a part that is not full was saved. The log has
         // them again.
         if let Some(last) = parts.iter().position(|(_, state)| state.series.len() < PART_SERIES) {

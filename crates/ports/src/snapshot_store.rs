@@ -16,7 +16,7 @@ use earcon_tenancy::WorkspacePass;
 pub struct Snapshot {
     /// The KPI.
     pub kpi: KpiName,
-    /// Which part, from 0 without a gap. Most KPIs have only one.
+    /// Which part. Most KPIs have only part 0.
     pub part: u32,
     /// The last event it includes.
     pub seq: Seq,
@@ -40,7 +40,7 @@ pub trait SnapshotStore: Send + Sync + 'static {
     /// # Errors
     /// As for one.
     async fn put_all(&self, pass: &WorkspacePass, snapshots: Vec<Arc<Snapshot>>) -> Result<(), PortError>;
-    /// The latest snapshots of the parts of a KPI, in order. Empty if there are none.
+    /// The latest snapshots of the parts of a KPI in order, from 0 up to the first gap at least.
     async fn get(&self, pass: &WorkspacePass, kpi: &KpiName) -> Result<Vec<Snapshot>, PortError>;
     /// Calls `seen` with the latest snapshot of each part of each KPI of the workspace, in any
     /// order. Only a bounded number of them is in memory at once.
@@ -52,6 +52,7 @@ pub trait SnapshotStore: Send + Sync + 'static {
         all.sort_by(|a, b| (&a.kpi, a.part).cmp(&(&b.kpi, b.part)));
         Ok(all)
     }
-    /// Deletes the snapshots of all parts of a KPI. If it fails, the first parts are left.
+    /// Deletes the snapshots of the parts of a KPI, from 0 up to the first gap at least. If it
+    /// fails, the first parts are left.
     async fn delete(&self, pass: &WorkspacePass, kpi: &KpiName) -> Result<(), PortError>;
 }

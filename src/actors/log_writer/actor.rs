@@ -76,7 +76,7 @@ struct Unsaved(HashMap<KpiName, Since>);
 struct Since {
     /// Since the last state that was handed over whole.
     first: Option<Seq>,
-    /// Since the first part of the state that is being handed over; `None` outside if there is none.
+    /// Since the state that is being handed over was begun. The outer `None` if there is none.
     during: Option<Option<Seq>>,
 }
 
@@ -97,15 +97,16 @@ impl Unsaved {
         }
     }
 
-    /// A part of the state is handed over. The first part lacks all events after it, although later
-    /// parts include some of them.
-    fn saved(&mut self, kpi: &KpiName, part: u32, is_last: bool) {
-        if part == 0 && is_last {
+    /// A part of the state is handed over; part 0 is the last one. The part that began lacks all
+    /// events after it, although later ones include some of them.
+    fn saved(&mut self, kpi: &KpiName, part: u32, begins: bool) {
+        let is_last = part == 0;
+        if begins && is_last {
             self.0.remove(kpi);
             return;
         }
         let since = self.0.entry(kpi.clone()).or_default();
-        if part == 0 {
+        if begins {
             since.during = Some(None);
         } else if is_last && let Some(during) = since.during.take() {
             since.first = during;
@@ -176,7 +177,7 @@ impl State {
             self.queued.commits.push((on_commit, last));
         }
         if let (Some(handed_over), Subject::Kpi(kpi)) = (snapshot, subject) {
-            self.unsaved.saved(&kpi, handed_over.part, handed_over.is_last);
+            self.unsaved.saved(&kpi, handed_over.part, handed_over.begins);
             self.queued.snapshots.push(handed_over.into_snapshot(kpi, last));
         }
         self.depth.set(self.queued.commits.len());
@@ -256,23 +257,23 @@ mod tests {
     }
 
     #[test]
-    fn watermark_stays_until_the_last_part_and_goes_to_the_first_one() {
+    fn watermark_stays_until_the_state_is_whole_and_goes_to_where_it_began() {
         let kpi = KpiName::new("a").unwrap();
         let mut unsaved = Unsaved::default();
         unsaved.wrote(&kpi, 10);
-        unsaved.saved(&kpi, 0, false);
+        unsaved.saved(&kpi, 2, true);
         assert_eq!(unsaved.watermark(11), 9);
         unsaved.wrote(&kpi, 11);
         unsaved.saved(&kpi, 1, false);
         unsaved.wrote(&kpi, 12);
-        unsaved.saved(&kpi, 2, true);
-        assert_eq!(unsaved.watermark(13), 10, "the first part lacks event 11");
+        unsaved.saved(&kpi, 0, false);
+        assert_eq!(unsaved.watermark(13), 10, "the part that began lacks event 11");
         // A state whose stream failed before the last part, and the one of its successor.
-        unsaved.saved(&kpi, 0, false);
-        unsaved.saved(&kpi, 0, false);
         unsaved.saved(&kpi, 1, true);
-        assert_eq!(unsaved.watermark(13), 12);
+        unsaved.saved(&kpi, 1, true);
         unsaved.saved(&kpi, 0, false);
+        assert_eq!(unsaved.watermark(13), 12);
+        unsaved.saved(&kpi, 1, true);
         assert_eq!(unsaved.watermark(13), 12);
         unsaved.wrote(&kpi, 13);
         unsaved.saved(&kpi, 0, true);

@@ -20,10 +20,10 @@ pub(super) enum Message {
 
 /// A part of a state on its way to the log writer, which knows the last event that it includes.
 pub struct HandedOver {
-    /// Which part. The parts of a state come in order.
+    /// Which part. The parts of a state come from the last one to the first one, which is 0.
     pub part: u32,
-    /// Whether the whole state was handed over with this part.
-    pub is_last: bool,
+    /// Whether this part is the first of its state that is handed over.
+    pub begins: bool,
     /// The part as bytes.
     pub state: Vec<u8>,
     /// Ends when the snapshot is saved.

@@ -76,7 +76,7 @@ pub(super) struct KpiStream {
     snapshot_due: bool,
     /// A turn to hand a part of the state over was asked for.
     asked: bool,
-    /// The next part, once the first one was handed over.
+    /// The next part to hand over, once the state was begun.
     next_part: Option<u32>,
     /// Stops when the state is handed over.
     finishing: bool,
@@ -316,8 +316,7 @@ impl KpiStream {
 
     fn ask_for_turn(&mut self, around: &mut Surroundings<'_>) {
         if !std::mem::replace(&mut self.asked, true) {
-            let before = self.next_part.unwrap_or(0) as usize * PART_SERIES;
-            let series = self.state.series_count().saturating_sub(before).min(PART_SERIES);
+            let series = self.state.series_count().min(PART_SERIES);
             *around.turn = Some(series * SNAPSHOT_BYTES_A_SERIES);
         }
     }
@@ -337,18 +336,19 @@ impl KpiStream {
     /// commit, with the `seq` it includes.
     fn hand_over(&mut self, turn: SnapshotTurn, around: &mut Surroundings<'_>) {
         self.asked = false;
-        let part = self.next_part.take().unwrap_or(0);
-        if part == 0 && !std::mem::take(&mut self.unsaved) {
+        let begins = self.next_part.is_none();
+        if begins && !std::mem::take(&mut self.unsaved) {
             self.snapshot_due = false;
             return;
         }
-        let is_last = part + 1 >= self.state.parts();
+        // From the last part to the first one; `earcon_streams` says why.
+        let part = self.next_part.take().unwrap_or(self.state.parts() - 1);
         let state = self.state.snapshot_part(part);
         let (subject, time_ms) = (self.state.kpi().clone().into(), around.context.clock.now_ms());
-        let snapshot = Some(HandedOver { part, is_last, state, turn });
+        let snapshot = Some(HandedOver { part, begins, state, turn });
         around.outbox.push(Append { subject, time_ms, bodies: Vec::new(), on_commit: None, snapshot });
-        if !is_last {
-            self.next_part = Some(part + 1);
+        if part > 0 {
+            self.next_part = Some(part - 1);
             self.ask_for_turn(around);
             return;
         }
