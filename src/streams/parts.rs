@@ -2,8 +2,7 @@
 //!
 //! The state of a KPI with very many series is saved part by part, while samples go on. So each
 //! part is a state of its own, after another event of the log. [`KpiParts`] brings all parts to the
-//! same event: each part gets what its own series are concerned with, and joins the others at the
-//! end.
+//! same event: each part gets its share of each event, and all are joined at the end.
 //!
 //! Series are numbered by their first appearance, and never leave. So a part always holds the same
 //! series, and only the last one grows. Parts are saved from the last one to the first. So if a part
@@ -102,9 +101,9 @@ impl KpiParts {
                 | SeriesEvent::Restored { labels, .. }
                 | SeriesEvent::Ended { labels, .. },
             )
-            | EventBody::Anomaly(
-                AnomalyEvent::Acknowledged { labels, .. } | AnomalyEvent::Feedback { labels, .. },
-            ) => self.owners.get(labels).map(|part| whole(*part)).into_iter().collect(),
+            | EventBody::Anomaly(AnomalyEvent::Acknowledged { labels, .. } | AnomalyEvent::Feedback { labels, .. }) => {
+                self.owners.get(labels).map(|part| whole(*part)).into_iter().collect()
+            }
             EventBody::Detector(_) => (0..self.parts.len() as u32).map(whole).collect(),
             // They follow from samples, or change no state.
             _ => BTreeMap::new(),

@@ -210,8 +210,12 @@ mod tests {
     #[tokio::test]
     async fn snapshots_small_and_large_survive_a_restart() {
         let scratch = Scratch::new();
-        let big =
-            Snapshot { kpi: KpiName::new("big").unwrap(), part: 0, seq: 9, state: (0..20 << 20).map(|i| i as u8).collect() };
+        let big = Snapshot {
+            kpi: KpiName::new("big").unwrap(),
+            part: 0,
+            seq: 9,
+            state: (0..20 << 20).map(|i| i as u8).collect(),
+        };
         {
             let snapshots = scratch.open().snapshot_store();
             let small = (0..2_000u64).map(|i| {

@@ -22,8 +22,8 @@ const READS: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 impl Database {
-    /// Looks whether fjall still accepts writes, and opens the database again if it does not and the
-    /// disk works. Blocks. Returns why writes are refused.
+    /// Looks whether fjall still accepts writes. If it does not and the disk works, opens the
+    /// database again. Blocks. Returns why writes are refused.
     pub(crate) fn tend(&self) -> Option<String> {
         if self.current.failure().is_none() {
             let instance = self.current.writing().ok()?;
