@@ -196,5 +196,8 @@ async fn watch_storage(
     let (health, reserve_bytes) = (context.storage.clone(), config.storage.reserve_bytes);
     let disk = store.disk().map_err(|error| StartError::Settings(format!("storage.data: {error}")))?;
     storage_watch::measure(&disk, &health, reserve_bytes).await;
-    Ok(tokio::spawn(storage_watch::run(disk, health, reserve_bytes)))
+    let keeper = store.keeper();
+    Ok(tokio::spawn(async move {
+        tokio::join!(storage_watch::run(disk, health.clone(), reserve_bytes), storage_watch::tend(keeper, health));
+    }))
 }

@@ -1,15 +1,45 @@
-//! Measures the disk under the data directory from time to time.
+//! Measures the disk under the data directory from time to time, and opens the database again after
+//! a failed write.
 
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::services::storage_health::StorageHealth;
 use crate::telemetry::{Metric, gauge};
-use earcon_adapters_embedded::Disk;
+use earcon_adapters_embedded::{Disk, Keeper};
 
 /// Between two measurements. The reserve has to last as long. One costs a microsecond or two.
 const EVERY: Duration = Duration::from_millis(50);
+
+/// Between two looks at the database. After a failed attempt to open it again, the next one comes
+/// after twice the time, up to a limit.
+const TEND_EVERY: Duration = Duration::from_secs(1);
+const TEND_AT_LEAST_EVERY: Duration = Duration::from_secs(15);
+
+/// Opens the database again after a failed write, until it is aborted.
+pub(super) async fn tend(keeper: Keeper, health: StorageHealth) {
+    let mut wait = TEND_EVERY;
+    loop {
+        sleep(wait).await;
+        let keeper = keeper.clone();
+        let tended = tokio::task::spawn_blocking(move || (keeper.tend(), keeper.memory()));
+        let Ok((problem, memory)) = tended.await else { return };
+        if let Some(memory) = memory {
+            gauge(Metric::DatabaseMemtableBytes).set(memory.memtables as f64);
+            gauge(Metric::DatabaseCacheBytes).set(memory.cache as f64);
+        }
+        wait = if problem.is_some() { (wait * 2).min(TEND_AT_LEAST_EVERY) } else { TEND_EVERY };
+        gauge(Metric::DatabaseRefusing).set(if problem.is_some() { 1.0 } else { 0.0 });
+        match (health.tended(problem.clone()), problem) {
+            (true, Some(problem)) => {
+                tracing::error!(problem, "settings and history cannot be written until the database is open again");
+            }
+            (true, None) => tracing::info!("the database is open again; settings and history are written again"),
+            (false, _) => {}
+        }
+    }
+}
 
 /// Measures until it is aborted. The first measurement is made at once.
 pub(super) async fn run(disk: Disk, health: StorageHealth, reserve_bytes: u64) {

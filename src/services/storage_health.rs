@@ -36,6 +36,9 @@ struct Inner {
     /// Read for every batch, so that a batch rarely needs the lock.
     refuses: AtomicBool,
     problem: RwLock<Option<StorageProblem>>,
+    /// Why settings, history and snapshots cannot be written. Samples are taken meanwhile: the log
+    /// holds them, and history reads them from there later.
+    database: RwLock<Option<String>>,
 }
 
 impl StorageHealth {
@@ -45,6 +48,20 @@ impl StorageHealth {
             return None;
         }
         self.0.problem.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Why settings, history and snapshots cannot be written now; `None` if they can.
+    pub fn database_problem(&self) -> Option<String> {
+        self.0.database.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Records why the database takes no writes. Returns whether it took them before and refuses
+    /// them now, or the reverse.
+    pub fn tended(&self, problem: Option<String>) -> bool {
+        let mut known = self.0.database.write().unwrap_or_else(PoisonError::into_inner);
+        let changed = known.is_some() != problem.is_some();
+        *known = problem;
+        changed
     }
 
     /// Records a measurement: the free bytes, or why the storage is lost. Returns whether samples

@@ -110,6 +110,12 @@ pub enum Metric {
     AnswerBytes,
     /// Requests that were refused because too many bytes were held.
     RoomRefused,
+    /// 1 while the database takes no writes.
+    DatabaseRefusing,
+    /// Records of the database that are not in table files.
+    DatabaseMemtableBytes,
+    /// Blocks of the database that were read from disk.
+    DatabaseCacheBytes,
 }
 
 enum Kind {
@@ -120,7 +126,7 @@ enum Kind {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Metric; 51] = [
+    pub const ALL: [Metric; 54] = [
         Metric::IngestSamples,
         Metric::IngestRejected,
         Metric::IngestIgnored,
@@ -172,6 +178,9 @@ impl Metric {
         Metric::RequestBytes,
         Metric::AnswerBytes,
         Metric::RoomRefused,
+        Metric::DatabaseRefusing,
+        Metric::DatabaseMemtableBytes,
+        Metric::DatabaseCacheBytes,
     ];
 
     fn describe(self) -> (&'static str, Kind, Unit, &'static str) {
@@ -234,6 +243,18 @@ impl Metric {
             }
             Metric::StorageFreeBytes => {
                 ("earcon_storage_free_bytes", Gauge, Unit::Bytes, "Free space under the data directory")
+            }
+            Metric::DatabaseMemtableBytes => (
+                "earcon_database_memtable_bytes",
+                Gauge,
+                Unit::Bytes,
+                "Records of the embedded database that are not in table files",
+            ),
+            Metric::DatabaseCacheBytes => {
+                ("earcon_database_cache_bytes", Gauge, Unit::Bytes, "Blocks of the embedded database in memory")
+            }
+            Metric::DatabaseRefusing => {
+                ("earcon_database_refusing", Gauge, Count, "1 while settings and history cannot be written, else 0")
             }
             Metric::StorageRefusing => {
                 ("earcon_storage_refusing", Gauge, Count, "1 while the storage takes no samples, else 0")

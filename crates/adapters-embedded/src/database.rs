@@ -5,14 +5,19 @@
 //!
 //! Each commit is numbered in every table that it changes (`commit_numbers`), and `db.mark` holds
 //! the last synced numbers. `open` compares them, so that a lost commit is noticed.
+//!
+//! After a failed write, the database is only read, until it is opened again (`reopen`).
 
 mod check;
 mod commit_numbers;
+mod current;
 mod inspect;
+mod instance;
 mod journal;
 mod keyspace_files;
 mod mark;
 mod open;
+mod reopen;
 mod repair;
 mod snapshot;
 mod table;
@@ -20,7 +25,6 @@ mod table;
 mod tests;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fjall::PersistMode;
@@ -29,9 +33,11 @@ use crate::data_dir::{DataDir, LOGS, OpenError};
 use crate::disk;
 use crate::settings::EmbeddedSettings;
 pub(crate) use check::check;
+use current::Current;
 use earcon_model::WorkspaceId;
 use earcon_ports::{ErrorKind, PortError};
 pub use inspect::Finding;
+pub use instance::DatabaseMemory;
 use mark::{MarkFile, Numbers};
 pub(crate) use repair::accept_loss;
 pub(super) use snapshot::{Entry, Snapshot, unreadable};
@@ -48,21 +54,28 @@ pub(super) enum Durability {
 
 /// The open database. Fields drop in order, so the lock on the directory is released last.
 pub(super) struct Database {
-    db: fjall::Database,
+    current: Current,
     /// workspace → the identity of its log.
     pub(super) logs: Table,
     pub(super) meta: Table,
     pub(super) snapshots: Table,
     pub(super) history: HistoryTables,
-    /// Set after a failed write. The content of the journal after the last good write is then
-    /// unknown, so nothing may be added to it.
-    broken: AtomicBool,
     /// Locked during a commit, so that numbers reach the journal in order.
     commits: Mutex<Commits>,
-    keep_free_bytes: u64,
+    settings: EmbeddedSettings,
     #[cfg(test)]
-    pub(super) fail_next_commit: AtomicBool,
+    pub(super) fault: Mutex<Option<Fault>>,
     dir: DataDir,
+}
+
+/// Where the next commit fails.
+#[cfg(test)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Nothing of it is written.
+    BeforeTheWrite,
+    /// All of it is in the journal, but the sync fails.
+    AtTheSync,
 }
 
 /// The keyspaces of the series store.
@@ -99,19 +112,19 @@ impl Database {
     /// Damage is an error. Nothing is written to a damaged database.
     pub(super) fn open(path: &Path, settings: &EmbeddedSettings) -> Result<Self, OpenError> {
         let dir = DataDir::claim(path)?;
-        let open::Opened { db, tables, numbers, mark } = open::open(&dir, settings)?;
-        let [logs, meta, snapshots, heads, series, open, blocks, index, minutes, anomalies, anomaly_times] = tables;
+        let open::Opened { instance, numbers, mark } = open::open(&dir, settings)?;
+        let [logs, meta, snapshots, heads, series, open, blocks, index, minutes, anomalies, anomaly_times] =
+            Table::all();
         Ok(Self {
+            current: Current::new(instance),
             logs,
             meta,
             snapshots,
             history: HistoryTables { heads, series, open, blocks, index, minutes, anomalies, anomaly_times },
             commits: Mutex::new(Commits { numbers, mark }),
-            db,
-            broken: AtomicBool::new(false),
-            keep_free_bytes: settings.keep_free_bytes,
+            settings: settings.clone(),
             #[cfg(test)]
-            fail_next_commit: AtomicBool::new(false),
+            fault: Mutex::default(),
             dir,
         })
     }
@@ -126,48 +139,58 @@ impl Database {
         self.dir.path().join(LOGS)
     }
 
-    /// A view of everything committed so far, without later commits.
-    pub(super) fn snapshot(&self) -> Snapshot {
-        Snapshot::new(self.db.snapshot())
+    /// A view of everything committed so far, without later commits. Keep it for a short time: the
+    /// database cannot be opened again meanwhile.
+    ///
+    /// # Errors
+    /// `Unavailable` if the database could not be opened again after a failed write.
+    pub(super) fn snapshot(&self) -> Result<Snapshot, PortError> {
+        Ok(self.current.reading()?.snapshot())
     }
 
-    pub(super) fn batch(&self) -> WriteBatch {
-        WriteBatch::new(self.db.batch())
-    }
-
-    /// Writes all of `batch`. After a failure this process shows none of it and writes nothing
-    /// more.
+    /// Writes all of `batch`. After a failure nothing of it is visible, now or later, and nothing is
+    /// written until the database was opened again.
+    ///
+    /// # Errors
+    /// `StorageFull` or `Unavailable`.
     pub(super) fn commit(&self, batch: WriteBatch, durability: Durability) -> Result<(), PortError> {
         if batch.is_empty() {
             return Ok(());
         }
         self.refuse_if_full()?;
         let mut commits = self.commits();
-        if self.broken.load(Ordering::Acquire) {
-            return Err(PortError::new(
-                ErrorKind::Unavailable,
-                "the store refuses writes since one failed; check the disk and restart",
-            ));
-        }
+        let instance = self.current.writing()?;
         let mode = match durability {
             Durability::Synced => PersistMode::SyncData,
             Durability::Buffered => PersistMode::Buffer,
         };
         let mut numbers = commits.numbers;
-        let batch = batch.numbered(&mut numbers);
-        self.injected_failure()
-            .and_then(|()| batch.durability(Some(mode)).commit())
-            .and_then(|()| {
-                commits.numbers = numbers;
-                match durability {
-                    // All tables share one journal, so earlier buffered commits are durable too.
-                    Durability::Synced => Ok(commits.mark.write(&numbers)?),
-                    // The mark may not be ahead of the journal after a power cut.
-                    Durability::Buffered => Ok(()),
-                }
-            })
-            .inspect_err(|_| self.broken.store(true, Ordering::Release))
-            .map_err(|error| storage("writing to the data directory failed", error))
+        instance
+            .wait_for_threads(&batch.touched())
+            .and_then(|()| self.injected_failure(false))
+            .and_then(|()| batch.numbered(&instance, &mut numbers).durability(Some(mode)).commit())
+            .and_then(|()| self.injected_failure(true))
+            .map_err(|error| self.failed(error))?;
+        commits.numbers = numbers;
+        if let Err(error) = instance.bound_memtables() {
+            // The commit itself succeeded.
+            self.current.fail(format!("writing a table file failed: {error}"));
+        }
+        // All tables share one journal, so earlier buffered commits are durable too. After a
+        // buffered commit, the mark would be ahead of the journal after a power cut.
+        if durability == Durability::Synced
+            && let Err(error) = commits.mark.write(&numbers)
+        {
+            // The commit itself is durable. The next opening writes the mark again.
+            self.current.fail(format!("writing db.mark failed: {error}"));
+        }
+        Ok(())
+    }
+
+    /// Refuses writes after a failed one.
+    fn failed(&self, error: fjall::Error) -> PortError {
+        self.current.fail(format!("writing to the database failed: {error}"));
+        storage("writing to the data directory failed", error)
     }
 
     fn commits(&self) -> MutexGuard<'_, Commits> {
@@ -178,34 +201,45 @@ impl Database {
     /// is not tried.
     fn refuse_if_full(&self) -> Result<(), PortError> {
         let Ok(free) = disk::free_bytes(self.path()) else { return Ok(()) };
-        if free >= self.keep_free_bytes {
+        if free >= self.settings.keep_free_bytes {
             return Ok(());
         }
-        let text = format!("the disk has {} MB left, and {} MB are kept free", free >> 20, self.keep_free_bytes >> 20);
+        let text = format!(
+            "the disk has {} MB left, and {} MB are kept free",
+            free >> 20,
+            self.settings.keep_free_bytes >> 20
+        );
         Err(PortError::new(ErrorKind::StorageFull, text))
+    }
+
+    /// Memory of the database. `None` if it is not open.
+    pub(super) fn memory(&self) -> Option<DatabaseMemory> {
+        self.current.writing().ok().map(|instance| instance.memory())
     }
 
     /// Makes everything written so far durable.
     pub(super) fn sync(&self) -> Result<(), PortError> {
         let mut commits = self.commits();
         let numbers = commits.numbers;
-        self.db
+        self.current
+            .writing()?
             .persist(PersistMode::SyncAll)
             .and_then(|()| Ok(commits.mark.write(&numbers).and_then(|()| commits.mark.sync())?))
             .map_err(|error| storage("syncing the data directory failed", error))
     }
 
     #[cfg(test)]
-    fn injected_failure(&self) -> Result<(), fjall::Error> {
-        if self.fail_next_commit.swap(false, Ordering::AcqRel) {
-            return Err(fjall::Error::Io(std::io::Error::other("injected")));
+    fn injected_failure(&self, is_written: bool) -> Result<(), fjall::Error> {
+        let mut fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        match fault.take_if(|fault| is_written == (*fault == Fault::AtTheSync)) {
+            Some(_) => Err(fjall::Error::Io(std::io::Error::other("injected"))),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     #[cfg(not(test))]
     #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "its twin in tests needs both")]
-    fn injected_failure(&self) -> Result<(), fjall::Error> {
+    fn injected_failure(&self, _is_written: bool) -> Result<(), fjall::Error> {
         Ok(())
     }
 }
@@ -221,6 +255,11 @@ pub(super) fn prefix(workspace: &WorkspaceId) -> Vec<u8> {
 /// Converts a failed write into an error of the port.
 fn storage(context: &'static str, error: fjall::Error) -> PortError {
     let kind = match &error {
+        fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error))
+            if error.kind() == std::io::ErrorKind::StorageFull =>
+        {
+            ErrorKind::StorageFull
+        }
         fjall::Error::Io(_) | fjall::Error::Storage(fjall::LsmError::Io(_)) => ErrorKind::Unavailable,
         other => snapshot::kind(other),
     };

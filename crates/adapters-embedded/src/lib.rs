@@ -20,14 +20,14 @@ mod snapshot_store;
 mod tests;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 pub use data_dir::OpenError;
 use database::Database;
-pub use database::Finding;
+pub use database::{DatabaseMemory, Finding};
 pub use disk::Disk;
 use event_log::EmbeddedLog;
 pub use event_log::damage::{Damage, Missing};
@@ -42,6 +42,25 @@ use earcon_ports::{ErrorKind, EventLog, MetaStore, PortError, SeriesStore, Snaps
 
 /// Longest wait of `close` for other users of the directory.
 const CLOSING: Duration = Duration::from_secs(5);
+
+/// Opens the database of settings, history and snapshots again after a failed write.
+#[derive(Clone)]
+pub struct Keeper(Weak<Database>);
+
+impl Keeper {
+    /// Looks whether the database takes writes. If it does not, and the disk works, the database is
+    /// opened again. Call it from time to time, on a thread that may block.
+    ///
+    /// Returns why writes are refused, as a sentence for people.
+    pub fn tend(&self) -> Option<String> {
+        self.0.upgrade()?.tend()
+    }
+
+    /// Memory of the database. `None` while it is not open for writing.
+    pub fn memory(&self) -> Option<DatabaseMemory> {
+        self.0.upgrade()?.memory()
+    }
+}
 
 /// The four ports over one data directory.
 ///
@@ -76,6 +95,11 @@ impl EmbeddedStore {
     /// If the directory was removed since it was opened.
     pub fn disk(&self) -> std::io::Result<Disk> {
         Disk::of(self.database.path())
+    }
+
+    /// Repairs the database while the process runs. It does not keep the directory in use.
+    pub fn keeper(&self) -> Keeper {
+        Keeper(Arc::downgrade(&self.database))
     }
 
     /// The logs of all workspaces. An append is one `fdatasync`.

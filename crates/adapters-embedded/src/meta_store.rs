@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::database::{Database, Durability, blocking, corrupt, prefix, unreadable};
+use super::database::{Database, Durability, WriteBatch, blocking, corrupt, prefix, unreadable};
 use async_trait::async_trait;
 use earcon_model::WorkspaceId;
 use earcon_ports::{ErrorKind, MetaRecord, MetaStore, PortError, Revision};
@@ -68,7 +68,7 @@ impl MetaStore for EmbeddedMeta {
         };
         self.run(move |inner| {
             let mut records = Vec::new();
-            let mut entries = inner.database.snapshot().range(&inner.database.meta, start..);
+            let mut entries = inner.database.snapshot()?.range(inner.database.meta, start..);
             while records.len() < limit
                 && let Some(entry) = entries.next()
             {
@@ -115,7 +115,7 @@ impl MetaStore for EmbeddedMeta {
 impl Inner {
     /// Revision and value under `key`. A tombstone has a revision but no value.
     fn current(&self, key: &[u8]) -> Result<(Revision, Option<Vec<u8>>), PortError> {
-        match self.database.snapshot().get(&self.database.meta, key).map_err(unreadable)? {
+        match self.database.snapshot()?.get(self.database.meta, key).map_err(unreadable)? {
             Some(stored) => decode(&stored),
             None => Ok((0, None)),
         }
@@ -134,23 +134,23 @@ impl Inner {
         bytes.extend_from_slice(&revision.to_le_bytes());
         bytes.push(u8::from(value.is_some()));
         bytes.extend_from_slice(value.as_deref().unwrap_or_default());
-        let mut batch = self.database.batch();
-        batch.insert(&self.database.meta, key, bytes);
+        let mut batch = WriteBatch::default();
+        batch.insert(self.database.meta, key, bytes);
         self.database.commit(batch, Durability::Synced)?;
         Ok(revision)
     }
 
     /// Every workspace with a record, a log or history.
     fn workspaces(&self) -> Result<Vec<WorkspaceId>, PortError> {
-        let snapshot = self.database.snapshot();
+        let snapshot = self.database.snapshot()?;
         let mut names = BTreeSet::new();
-        for entry in snapshot.iter(&self.database.meta) {
+        for entry in snapshot.iter(self.database.meta) {
             let (key, stored) = entry.into_inner().map_err(unreadable)?;
             if decode(&stored)?.1.is_some() {
                 names.insert(workspace_of(&key)?);
             }
         }
-        for table in [&self.database.logs, &self.database.history.heads] {
+        for table in [self.database.logs, self.database.history.heads] {
             for entry in snapshot.iter(table) {
                 names.insert(workspace_of(&entry.key().map_err(unreadable)?)?);
             }

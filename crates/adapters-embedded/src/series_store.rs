@@ -48,7 +48,7 @@ use earcon_tenancy::WorkspacePass;
 
 /// The last event of a workspace that its history has durably.
 pub(super) fn cursor(database: &Database, workspace: &WorkspaceId) -> Result<Seq, PortError> {
-    let stored = database.snapshot().get(&database.history.heads, workspace.as_str()).map_err(unreadable)?;
+    let stored = database.snapshot()?.get(database.history.heads, workspace.as_str()).map_err(unreadable)?;
     let head: records::Head = stored.map(|bytes| records::decode(&bytes)).transpose()?.unwrap_or_default();
     Ok(head.cursor)
 }

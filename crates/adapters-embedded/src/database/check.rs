@@ -10,8 +10,7 @@ use super::inspect::{Finding, Inspection, Layout};
 use super::journal::{self, End, Progress};
 use super::mark::{Mark, Numbers};
 use super::open::{guarded, no_mark, open_in, prepare};
-use super::snapshot::Snapshot;
-use super::table::TABLES;
+use super::table::{TABLES, Table};
 use crate::data_dir::{DataDir, OpenError};
 use crate::settings::EmbeddedSettings;
 
@@ -137,10 +136,10 @@ fn plain_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
 /// Opens the copy and reads every record.
 fn read_all(original: &Layout, copy: &Layout, marked: &Numbers) -> Vec<Finding> {
     let opened = guarded(|| {
-        let (db, tables, examined) = open_in(copy, &EmbeddedSettings::default(), marked)?;
+        let (instance, examined) = open_in(copy, &EmbeddedSettings::default(), marked)?;
         let mut findings = examined.err().unwrap_or_default();
-        let snapshot = Snapshot::new(db.snapshot());
-        for table in &tables {
+        let snapshot = instance.snapshot();
+        for table in Table::all() {
             if let Some(error) = snapshot.iter(table).find_map(|entry| entry.into_inner().err()) {
                 findings.push(Finding { place: copy.table(table.code()), damage: error.to_string() });
             }

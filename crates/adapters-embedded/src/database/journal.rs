@@ -149,6 +149,17 @@ pub(super) fn walk(bytes: &[u8], progress: &mut Progress) -> End {
     End::Whole
 }
 
+/// The length of the whole batches at the start of `bytes` whose commits are not after `numbers`.
+pub(super) fn length_up_to(bytes: &[u8], numbers: &Numbers) -> usize {
+    let mut at = 0;
+    while let Some(found) = batch(&bytes[at..])
+        && found.numbers.iter().all(|(table, number)| *number <= numbers[*table])
+    {
+        at += found.length;
+    }
+    at
+}
+
 /// Where the whole batches at the start of a journal end.
 #[cfg(test)]
 pub(super) fn ends(bytes: &[u8]) -> Vec<usize> {
@@ -281,6 +292,17 @@ mod tests {
         for length in ends[0] + 1..ends[1] {
             let end = walk(&bytes[..length], &mut Progress::default());
             assert_eq!(end, End::Unreadable { from: ends[0], numbers: Vec::new() });
+        }
+    }
+
+    #[test]
+    fn commits_after_the_last_successful_one_are_left_out() {
+        let (bytes, ends) = journal(70..74);
+        for last in 70..76 {
+            let mut numbers = [0; TABLES.len()];
+            numbers[2] = last;
+            assert_eq!(length_up_to(&bytes, &numbers), ends[(last as usize - 70).min(3)]);
+            assert_eq!(length_up_to(&bytes[..ends[1] + 9], &numbers), ends[(last as usize - 70).min(1)]);
         }
     }
 

@@ -4,16 +4,18 @@
 //! on the disk. A start that ended in between left no acknowledged data, so it is begun again.
 
 use std::any::Any;
-use std::io;
+use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use fjall::{KeyspaceCreateOptions, PersistMode};
 
 use super::commit_numbers::{self, AFTER_NUMBERS, WINDOW};
 use super::inspect::{Finding, Inspection, Layout, lost_sentence};
+use super::instance::Instance;
+use super::journal;
 use super::mark::{Mark, MarkFile, Numbers};
-use super::snapshot::Snapshot;
 use super::table::{TABLES, Table, first_numbers, words};
 use crate::data_dir::{DataDir, OpenError};
 use crate::settings::EmbeddedSettings;
@@ -21,10 +23,9 @@ use crate::settings::EmbeddedSettings;
 /// Bytes that a keyspace collects in memory before it writes a table.
 const MEMTABLE_BYTES: u64 = 8 << 20;
 
-/// fjall's database, its tables by their code, and their numbers.
+/// The open database and its numbers.
 pub(super) struct Opened {
-    pub(super) db: fjall::Database,
-    pub(super) tables: [Table; TABLES.len()],
+    pub(super) instance: Arc<Instance>,
     pub(super) numbers: Numbers,
     pub(super) mark: MarkFile,
 }
@@ -58,40 +59,84 @@ fn start_over(dir: &DataDir) -> io::Result<()> {
 fn create(dir: &DataDir, layout: &Layout, settings: &EmbeddedSettings) -> Result<Opened, OpenError> {
     let not_writable = |source| OpenError::NotWritable { path: dir.path().to_owned(), source };
     let explain = |failure: Failure| failure.into_error(dir.path(), &layout.root);
-    let (db, tables) = guarded(|| create_in(layout, settings)).map_err(explain)?;
+    let instance = guarded(|| create_in(layout, settings)).map_err(explain)?;
     let numbers = [WINDOW; TABLES.len()];
     let mark = MarkFile::create(&dir.mark(), &numbers).map_err(not_writable)?;
     dir.end_creation().map_err(not_writable)?;
-    Ok(Opened { db, tables, numbers, mark })
+    Ok(Opened { instance, numbers, mark })
 }
 
 /// Creates an empty database with all tables and their first numbers, durably.
-pub(super) fn create_in(
-    layout: &Layout,
-    settings: &EmbeddedSettings,
-) -> fjall::Result<(fjall::Database, [Table; TABLES.len()])> {
-    let db = builder(&layout.root, settings).open()?;
-    let tables = tables(&db)?;
-    let mut batch = db.batch().durability(Some(PersistMode::SyncAll));
-    tables.iter().for_each(|table| first_numbers(&mut batch, table));
-    batch.commit()?;
-    Ok((db, tables))
+pub(super) fn create_in(layout: &Layout, settings: &EmbeddedSettings) -> fjall::Result<Arc<Instance>> {
+    let instance = instance(builder(&layout.root, settings).open()?)?;
+    first_numbers(&instance).durability(Some(PersistMode::SyncAll)).commit()?;
+    Ok(instance)
 }
 
 fn recover(dir: &DataDir, layout: &Layout, settings: &EmbeddedSettings) -> Result<Opened, OpenError> {
     let not_readable = |source| OpenError::NotWritable { path: dir.path().to_owned(), source };
     let marked = Mark::load(&dir.mark()).map_err(not_readable)?;
     let Some(marked) = marked else { return Err(damaged(dir.path(), &[no_mark(&dir.mark())])) };
-    let inspection = Inspection::of(layout, &marked.numbers).map_err(not_readable)?;
+    recover_at(dir, layout, settings, &marked.numbers)
+}
+
+/// Opens the database again after a failed write of this process, with exactly the commits that
+/// succeeded. `numbers` are the last of them. The database must be closed.
+///
+/// # Errors
+/// If the disk still fails, or if one of the commits is lost.
+pub(super) fn reopen(dir: &DataDir, settings: &EmbeddedSettings, numbers: &Numbers) -> Result<Opened, OpenError> {
+    let layout = Layout::new(dir.database());
+    write_last_journal_again(&layout, numbers)
+        .map_err(|source| OpenError::NotWritable { path: dir.path().to_owned(), source })?;
+    recover_at(dir, &layout, settings, numbers)
+}
+
+/// Writes the journal that was in use to a new file, without what follows the last successful
+/// commit. After a failed sync, the system may count bytes as written that are not on the disk. It
+/// does not write them again, but it still shows them to a reader.
+fn write_last_journal_again(layout: &Layout, numbers: &Numbers) -> io::Result<()> {
+    for (_, path) in layout.journals()?.into_iter().rev() {
+        let mut bytes = journal::read(&path)?;
+        if bytes.is_empty() {
+            // It was created, and nothing was written to it.
+            continue;
+        }
+        bytes.truncate(journal::length_up_to(&bytes, numbers));
+        let draft = path.with_extension("new");
+        let written = std::fs::File::create(&draft).and_then(|mut file| {
+            file.write_all(&bytes)?;
+            file.sync_all()
+        });
+        if let Err(error) = written {
+            // It may have taken the last of the space.
+            let _left = std::fs::remove_file(&draft).is_err();
+            return Err(error);
+        }
+        std::fs::rename(&draft, &path)?;
+        return std::fs::File::open(&layout.root)?.sync_all();
+    }
+    Ok(())
+}
+
+/// Opens the database, which must hold the commits up to `marked`.
+fn recover_at(
+    dir: &DataDir,
+    layout: &Layout,
+    settings: &EmbeddedSettings,
+    marked: &Numbers,
+) -> Result<Opened, OpenError> {
+    let not_readable = |source| OpenError::NotWritable { path: dir.path().to_owned(), source };
+    let inspection = Inspection::of(layout, marked).map_err(not_readable)?;
     if !inspection.findings.is_empty() {
         return Err(damaged(dir.path(), &inspection.findings));
     }
     prepare(layout, inspection.torn.as_ref()).map_err(not_readable)?;
     let explain = |failure: Failure| failure.into_error(dir.path(), &layout.root);
-    let (db, tables, numbers) = guarded(|| open_in(layout, settings, &marked.numbers)).map_err(explain)?;
+    let (instance, numbers) = guarded(|| open_in(layout, settings, marked)).map_err(explain)?;
     let numbers = numbers.map_err(|findings| damaged(dir.path(), &findings))?;
     let mark = MarkFile::create(&dir.mark(), &numbers).map_err(not_readable)?;
-    Ok(Opened { db, tables, numbers, mark })
+    Ok(Opened { instance, numbers, mark })
 }
 
 /// Cuts a batch that a crash tore, and replaces the empty file that fjall locks.
@@ -115,26 +160,21 @@ pub(super) fn open_in(
     layout: &Layout,
     settings: &EmbeddedSettings,
     marked: &Numbers,
-) -> fjall::Result<(fjall::Database, [Table; TABLES.len()], Examined)> {
+) -> fjall::Result<(Arc<Instance>, Examined)> {
     let db = builder(&layout.root, settings).open()?;
     let missing: Vec<Finding> = (0..TABLES.len())
         .filter(|code| !db.keyspace_exists(TABLES[*code].0))
         .map(|code| Finding { place: layout.table(code), damage: format!("the {} are lost", words(code)) })
         .collect();
-    let tables = tables(&db)?;
-    let numbers = if missing.is_empty() { examine(layout, &db, &tables, marked)? } else { Err(missing) };
-    Ok((db, tables, numbers))
+    let instance = instance(db)?;
+    let numbers = if missing.is_empty() { examine(layout, &instance, marked) } else { Err(missing) };
+    Ok((instance, numbers))
 }
 
-fn examine(
-    layout: &Layout,
-    db: &fjall::Database,
-    tables: &[Table; TABLES.len()],
-    marked: &Numbers,
-) -> fjall::Result<Examined> {
+fn examine(layout: &Layout, instance: &Arc<Instance>, marked: &Numbers) -> Examined {
     let (mut numbers, mut findings) = (*marked, Vec::new());
-    let snapshot = Snapshot::new(db.snapshot());
-    for table in tables {
+    let snapshot = instance.snapshot();
+    for table in Table::all() {
         let code = table.code();
         let mut present = Vec::new();
         for entry in snapshot.range::<&[u8]>(table, ..AFTER_NUMBERS.as_slice()) {
@@ -152,7 +192,7 @@ fn examine(
             Err(lost) => findings.push(Finding { place: layout.table(code), damage: lost_sentence(code, lost) }),
         }
     }
-    Ok(if findings.is_empty() { Ok(numbers) } else { Err(findings) })
+    if findings.is_empty() { Ok(numbers) } else { Err(findings) }
 }
 
 fn builder(root: &Path, settings: &EmbeddedSettings) -> fjall::DatabaseBuilder<fjall::Database> {
@@ -161,13 +201,14 @@ fn builder(root: &Path, settings: &EmbeddedSettings) -> fjall::DatabaseBuilder<f
         .max_journaling_size(settings.journal_bytes.max(64 << 20))
 }
 
-fn tables(db: &fjall::Database) -> fjall::Result<[Table; TABLES.len()]> {
+fn instance(db: fjall::Database) -> fjall::Result<Arc<Instance>> {
     let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
-    let mut tables = Vec::with_capacity(TABLES.len());
-    for (code, (name, _)) in TABLES.iter().enumerate() {
-        tables.push(Table::new(code, db.keyspace(name, options)?));
+    let mut keyspaces = Vec::with_capacity(TABLES.len());
+    for (name, _) in &TABLES {
+        keyspaces.push(db.keyspace(name, options)?);
     }
-    tables.try_into().map_err(|_| fjall::Error::Unrecoverable)
+    let keyspaces = keyspaces.try_into().map_err(|_| fjall::Error::Unrecoverable)?;
+    Ok(Instance::new(db, keyspaces))
 }
 
 /// Why fjall did not open the database.

@@ -12,6 +12,7 @@ use fjall::PersistMode;
 use super::check::{check_claimed, copy_journals, copy_keyspace, remove};
 use super::commit_numbers::WINDOW;
 use super::inspect::{Finding, Inspection, Layout};
+use super::instance::Instance;
 use super::keyspace_files::{forget_tables, lost_tables};
 use super::mark::MarkFile;
 use super::open::{Failure, create_in, guarded, open_in, prepare};
@@ -101,34 +102,34 @@ fn rewrite(dir: &DataDir, salvage: &Layout) -> fjall::Result<[(u64, bool); TABLE
     let settings = EmbeddedSettings::default();
     let new = Layout::new(dir.path().join(NEW));
     remove(&new.root)?;
-    let (old, old_tables, _) = open_in(salvage, &settings, &[0; TABLES.len()])?;
-    let (db, tables) = create_in(&new, &settings)?;
-    let snapshot = Snapshot::new(old.snapshot());
+    let (old, _) = open_in(salvage, &settings, &[0; TABLES.len()])?;
+    let instance = create_in(&new, &settings)?;
+    let snapshot = old.snapshot();
     let mut kept = [(0, false); TABLES.len()];
-    for ((from, to), kept) in old_tables.iter().zip(&tables).zip(&mut kept) {
-        *kept = copy_records(&snapshot, from, &db, to)?;
+    for (table, kept) in Table::all().into_iter().zip(&mut kept) {
+        *kept = copy_records(&snapshot, table, &instance)?;
     }
-    db.persist(PersistMode::SyncAll)?;
-    drop((tables, db));
+    instance.persist(PersistMode::SyncAll)?;
+    drop(instance);
     MarkFile::create(&dir.path().join(NEW_MARK), &[WINDOW; TABLES.len()])?;
     Ok(kept)
 }
 
 /// Copies the records of a table. Behind one that cannot be read, it goes on from the end of the
 /// table backwards.
-fn copy_records(snapshot: &Snapshot, from: &Table, db: &fjall::Database, to: &Table) -> fjall::Result<(u64, bool)> {
+fn copy_records(snapshot: &Snapshot, table: Table, to: &Instance) -> fjall::Result<(u64, bool)> {
     let (mut count, mut is_cut) = (0, false);
-    let mut batch = db.batch();
+    let mut batch = to.batch(BATCH);
     let mut add = |key: fjall::UserKey, value: fjall::UserValue, count: &mut u64| -> fjall::Result<()> {
-        batch.insert(to.keyspace(), key, value);
+        batch.insert(to.keyspace(table), key, value);
         *count += 1;
         if batch.len() >= BATCH {
-            std::mem::replace(&mut batch, db.batch()).commit()?;
+            std::mem::replace(&mut batch, to.batch(BATCH)).commit()?;
         }
         Ok(())
     };
     let mut last = None;
-    for entry in snapshot.iter(from) {
+    for entry in snapshot.iter(table) {
         let Ok((key, value)) = entry.into_inner() else {
             is_cut = true;
             break;
@@ -137,7 +138,7 @@ fn copy_records(snapshot: &Snapshot, from: &Table, db: &fjall::Database, to: &Ta
         add(key, value, &mut count)?;
     }
     if is_cut {
-        for entry in snapshot.iter(from).rev() {
+        for entry in snapshot.iter(table).rev() {
             let Ok((key, value)) = entry.into_inner() else { break };
             if Some(&key) <= last.as_ref() {
                 break;

@@ -3,15 +3,21 @@
 use std::fmt;
 use std::io;
 use std::ops::RangeBounds;
+use std::sync::Arc;
 
 use fjall::{Guard, KvPair, Readable, UserKey, UserValue};
 
 use super::commit_numbers::AFTER_NUMBERS;
+use super::instance::Instance;
 use super::table::{Table, folder, words};
 use earcon_ports::{ErrorKind, PortError};
 
 /// A view of everything committed so far, without later commits.
-pub(crate) struct Snapshot(fjall::Snapshot);
+pub(crate) struct Snapshot {
+    view: fjall::Snapshot,
+    /// Kept open; dropped last.
+    instance: Arc<Instance>,
+}
 
 /// A failed read.
 #[derive(Debug)]
@@ -21,29 +27,33 @@ pub(crate) struct ReadError {
 }
 
 impl Snapshot {
-    pub(super) fn new(snapshot: fjall::Snapshot) -> Self {
-        Self(snapshot)
+    pub(super) fn new(instance: Arc<Instance>, view: fjall::Snapshot) -> Self {
+        Self { view, instance }
     }
 
-    pub(crate) fn get(&self, table: &Table, key: impl AsRef<[u8]>) -> Result<Option<UserValue>, ReadError> {
-        self.0.get(table.keyspace(), key).map_err(|error| ReadError { table: table.code(), error })
+    pub(crate) fn get(&self, table: Table, key: impl AsRef<[u8]>) -> Result<Option<UserValue>, ReadError> {
+        self.view.get(self.instance.keyspace(table), key).map_err(|error| ReadError { table: table.code(), error })
     }
 
-    pub(crate) fn size_of(&self, table: &Table, key: impl AsRef<[u8]>) -> Result<Option<u32>, ReadError> {
-        self.0.size_of(table.keyspace(), key).map_err(|error| ReadError { table: table.code(), error })
+    pub(crate) fn size_of(&self, table: Table, key: impl AsRef<[u8]>) -> Result<Option<u32>, ReadError> {
+        self.view.size_of(self.instance.keyspace(table), key).map_err(|error| ReadError { table: table.code(), error })
     }
 
     /// The records of the whole table, without the numbers of its commits.
-    pub(crate) fn iter(&self, table: &Table) -> Entries {
+    pub(crate) fn iter(&self, table: Table) -> Entries {
         self.range(table, AFTER_NUMBERS..)
     }
 
-    pub(crate) fn range<K: AsRef<[u8]>>(&self, table: &Table, range: impl RangeBounds<K>) -> Entries {
-        Entries { table: table.code(), iter: self.0.range(table.keyspace(), range) }
+    pub(crate) fn range<K: AsRef<[u8]>>(&self, table: Table, range: impl RangeBounds<K>) -> Entries {
+        self.entries(table, self.view.range(self.instance.keyspace(table), range))
     }
 
-    pub(crate) fn prefix(&self, table: &Table, prefix: impl AsRef<[u8]>) -> Entries {
-        Entries { table: table.code(), iter: self.0.prefix(table.keyspace(), prefix) }
+    pub(crate) fn prefix(&self, table: Table, prefix: impl AsRef<[u8]>) -> Entries {
+        self.entries(table, self.view.prefix(self.instance.keyspace(table), prefix))
+    }
+
+    fn entries(&self, table: Table, iter: fjall::Iter) -> Entries {
+        Entries { table: table.code(), iter, _instance: self.instance.clone() }
     }
 }
 
@@ -51,6 +61,8 @@ impl Snapshot {
 pub(crate) struct Entries {
     table: usize,
     iter: fjall::Iter,
+    /// Kept open; dropped last.
+    _instance: Arc<Instance>,
 }
 
 impl Iterator for Entries {

@@ -1,8 +1,9 @@
 //! The tables of the database, and batches that number their commits.
 
-use fjall::{Keyspace, OwnedWriteBatch, UserKey, UserValue};
+use fjall::{OwnedWriteBatch, UserKey, UserValue};
 
 use super::commit_numbers::{WINDOW, key};
+use super::instance::Instance;
 use super::mark::Numbers;
 
 /// The tables: name of the keyspace, and the words for it in messages. The position is the code of
@@ -32,75 +33,78 @@ pub(super) fn folder(code: usize) -> String {
     (code + 1).to_string()
 }
 
-/// A keyspace and its code.
-#[derive(Clone)]
+/// One of the tables. It stays valid while the database is opened again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Table {
     code: usize,
-    keyspace: Keyspace,
 }
 
 impl Table {
-    pub(super) fn new(code: usize, keyspace: Keyspace) -> Self {
-        Self { code, keyspace }
+    /// All tables in the order of their codes.
+    pub(super) fn all() -> [Self; TABLES.len()] {
+        std::array::from_fn(|code| Self { code })
     }
 
-    pub(super) fn keyspace(&self) -> &Keyspace {
-        &self.keyspace
-    }
-
-    pub(super) fn code(&self) -> usize {
+    pub(super) fn code(self) -> usize {
         self.code
     }
 }
 
-/// A batch of changes that knows which tables it changes.
+/// Changes that become visible together. They are in memory until the commit.
+#[derive(Default)]
 pub(crate) struct WriteBatch {
-    batch: OwnedWriteBatch,
-    /// By the code of the table.
-    touched: [Option<Table>; TABLES.len()],
+    /// A change without a value removes the key.
+    changes: Vec<(Table, UserKey, Option<UserValue>)>,
 }
 
 impl WriteBatch {
-    pub(super) fn new(batch: OwnedWriteBatch) -> Self {
-        Self { batch, touched: Default::default() }
-    }
-
     pub(crate) fn is_empty(&self) -> bool {
-        self.batch.is_empty()
+        self.changes.is_empty()
     }
 
-    pub(crate) fn insert(&mut self, table: &Table, key: impl Into<UserKey>, value: impl Into<UserValue>) {
-        self.touch(table);
-        self.batch.insert(&table.keyspace, key, value);
+    pub(crate) fn insert(&mut self, table: Table, key: impl Into<UserKey>, value: impl Into<UserValue>) {
+        self.changes.push((table, key.into(), Some(value.into())));
     }
 
-    pub(crate) fn remove(&mut self, table: &Table, key: impl Into<UserKey>) {
-        self.touch(table);
-        self.batch.remove(&table.keyspace, key);
+    pub(crate) fn remove(&mut self, table: Table, key: impl Into<UserKey>) {
+        self.changes.push((table, key.into(), None));
     }
 
-    fn touch(&mut self, table: &Table) {
-        let touched = &mut self.touched[table.code];
-        if touched.is_none() {
-            *touched = Some(table.clone());
+    /// The tables that the batch changes.
+    pub(super) fn touched(&self) -> Vec<Table> {
+        let mut is_touched = [false; TABLES.len()];
+        self.changes.iter().for_each(|(table, ..)| is_touched[table.code] = true);
+        Table::all().into_iter().filter(|table| is_touched[table.code]).collect()
+    }
+
+    /// The batch for fjall. Adds the number of this commit to every changed table, and counts it in
+    /// `numbers`.
+    pub(super) fn numbered(self, instance: &Instance, numbers: &mut Numbers) -> OwnedWriteBatch {
+        let touched = self.touched();
+        let mut batch = instance.batch(self.changes.len() + 2 * touched.len());
+        for (table, key, value) in self.changes {
+            match value {
+                Some(value) => batch.insert(instance.keyspace(table), key, value),
+                None => batch.remove(instance.keyspace(table), key),
+            }
         }
-    }
-
-    /// Adds the number of this commit to every changed table, and counts it in `numbers`.
-    pub(super) fn numbered(mut self, numbers: &mut Numbers) -> OwnedWriteBatch {
-        for table in self.touched.into_iter().flatten() {
+        for table in touched {
             let number = &mut numbers[table.code];
             *number += 1;
-            self.batch.insert(&table.keyspace, key(*number), [table.code as u8]);
-            self.batch.remove(&table.keyspace, key(number.saturating_sub(WINDOW)));
+            batch.insert(instance.keyspace(table), key(*number), [table.code as u8]);
+            batch.remove(instance.keyspace(table), key(number.saturating_sub(WINDOW)));
         }
-        self.batch
+        batch
     }
 }
 
-/// The numbers of a new table, for the batch that creates it.
-pub(super) fn first_numbers(batch: &mut OwnedWriteBatch, table: &Table) {
-    for number in 1..=WINDOW {
-        batch.insert(&table.keyspace, key(number), [table.code as u8]);
+/// The numbers of a new database, for the batch that creates it.
+pub(super) fn first_numbers(instance: &Instance) -> OwnedWriteBatch {
+    let mut batch = instance.batch(0);
+    for table in Table::all() {
+        for number in 1..=WINDOW {
+            batch.insert(instance.keyspace(table), key(number), [table.code as u8]);
+        }
     }
+    batch
 }

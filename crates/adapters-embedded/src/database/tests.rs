@@ -1,5 +1,6 @@
-//! Damages of a directory with known settings and history.
+//! Damages of a directory with known settings and history, and failed writes.
 
+mod failed_writes;
 mod fixture;
 mod random_damage;
 mod single_damage;

@@ -14,7 +14,7 @@ use super::files;
 use super::log::{Log, lock};
 use super::writer::{Faults, SegmentLimits};
 use crate::data_dir::OpenError;
-use crate::database::{Database, Durability, corrupt, unreadable};
+use crate::database::{Database, Durability, WriteBatch, corrupt, unreadable};
 use earcon_model::WorkspaceId;
 use earcon_ports::{ErrorKind, PortError};
 
@@ -32,15 +32,15 @@ struct Record {
 pub(super) fn register(database: &Database, workspace: &WorkspaceId, log_id: u64) -> Result<(), PortError> {
     let record = postcard::to_stdvec(&Record { version: VERSION, log_id })
         .map_err(|error| PortError::caused(ErrorKind::Invalid, "the record of a log cannot be encoded", error))?;
-    let mut batch = database.batch();
-    batch.insert(&database.logs, workspace.as_str(), record);
+    let mut batch = WriteBatch::default();
+    batch.insert(database.logs, workspace.as_str(), record);
     database.commit(batch, Durability::Synced)
 }
 
 /// Every workspace with a log, from the database and from the directories.
 fn known(database: &Database) -> Result<BTreeMap<WorkspaceId, Option<Registered>>, PortError> {
     let mut found = BTreeMap::new();
-    for entry in database.snapshot().iter(&database.logs) {
+    for entry in database.snapshot()?.iter(database.logs) {
         let (key, value) = entry.into_inner().map_err(unreadable)?;
         let name = std::str::from_utf8(&key).map_err(|_| corrupt("the name of a workspace"))?;
         let workspace = WorkspaceId::new(name).map_err(|_| corrupt("the name of a workspace"))?;

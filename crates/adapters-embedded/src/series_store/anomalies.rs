@@ -12,7 +12,7 @@ impl History {
         if let Some(anomaly) = memtable.changed_anomaly(id) {
             return Ok(Some(anomaly.clone()));
         }
-        let view = self.view();
+        let view = self.view()?;
         drop(memtable);
         view.anomaly(id)
     }
@@ -21,7 +21,7 @@ impl History {
     pub(super) fn anomalies(&self, filter: &AnomalyFilter) -> Result<Vec<Anomaly>, PortError> {
         let (changed, view) = {
             let memtable = self.reading();
-            (memtable.changed_anomalies(), self.view())
+            (memtable.changed_anomalies(), self.view()?)
         };
         let mut found: Vec<Anomaly> = changed.values().filter(|anomaly| wanted(filter, anomaly)).cloned().collect();
         let mut stored = 0;
@@ -46,7 +46,7 @@ impl History {
     ) -> Result<(), PortError> {
         let (changed, view) = {
             let memtable = self.reading();
-            (memtable.changed_anomalies(), self.view())
+            (memtable.changed_anomalies(), self.view()?)
         };
         changed.values().filter(|anomaly| (from_ms..to_ms).contains(&anomaly.opened_at_ms)).for_each(&mut seen);
         view.visit_anomalies(to_ms.checked_sub(1), |anomaly| {

@@ -27,7 +27,7 @@ impl History {
         if unflushed.cursor == writer.head.cursor && unflushed.series.is_empty() && unflushed.anomalies.is_empty() {
             return Ok(writer.head.cursor);
         }
-        let mut draft = Draft::new(&self.database, &self.keys);
+        let mut draft = Draft::new(&self.database, &self.keys)?;
         let tails = draft.add_unflushed(&unflushed, writer)?;
         draft.commit(writer, unflushed.cursor)?;
         writer.tails.extend(tails);
@@ -38,7 +38,7 @@ impl History {
     /// Writes everything applied so far, then sets the cursor back to 0.
     pub(super) fn rewind(&self, writer: &mut WriterState) -> Result<(), PortError> {
         self.flush(writer)?;
-        Draft::new(&self.database, &self.keys).commit(writer, 0)?;
+        Draft::new(&self.database, &self.keys)?.commit(writer, 0)?;
         self.writing().rewind();
         Ok(())
     }
@@ -59,8 +59,9 @@ pub(super) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn new(database: &'a Arc<Database>, keys: &'a Keys) -> Self {
-        Self { database, keys, snapshot: database.snapshot(), batch: database.batch(), added: 0, removed: 0 }
+    pub(super) fn new(database: &'a Arc<Database>, keys: &'a Keys) -> Result<Self, PortError> {
+        let (snapshot, batch) = (database.snapshot()?, WriteBatch::default());
+        Ok(Self { database, keys, snapshot, batch, added: 0, removed: 0 })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -75,13 +76,13 @@ impl<'a> Draft<'a> {
     /// Writes the draft and the head, synced.
     pub(super) fn commit(mut self, writer: &mut WriterState, cursor: Seq) -> Result<(), PortError> {
         let head = Head { cursor, bytes: self.bytes_after(writer) };
-        self.batch.insert(&self.database.history.heads, writer.workspace.as_str(), encode(&head)?);
+        self.batch.insert(self.database.history.heads, writer.workspace.as_str(), encode(&head)?);
         self.database.commit(self.batch, Durability::Synced)?;
         writer.head = head;
         Ok(())
     }
 
-    pub(super) fn remove(&mut self, table: &Table, key: Vec<u8>, bytes: u64) {
+    pub(super) fn remove(&mut self, table: Table, key: Vec<u8>, bytes: u64) {
         self.removed += bytes;
         self.batch.remove(table, key);
     }
@@ -94,7 +95,7 @@ impl<'a> Draft<'a> {
         let mut tails = Vec::with_capacity(unflushed.series.len());
         for series in &unflushed.series {
             if let Some(record) = &series.record {
-                self.batch.insert(&self.database.history.series, self.keys.series(series.id), encode(record)?);
+                self.batch.insert(self.database.history.series, self.keys.series(series.id), encode(record)?);
             }
             let mut tail = match writer.tails.get(&series.id) {
                 Some(tail) => tail.clone(),
@@ -110,11 +111,11 @@ impl<'a> Draft<'a> {
     fn load_tail(&self, id: SeriesId) -> Result<Tail, PortError> {
         let tables = &self.database.history;
         let mut tail = Tail::default();
-        if let Some(entry) = self.snapshot.prefix(&tables.index, self.keys.series(id)).next_back() {
+        if let Some(entry) = self.snapshot.prefix(tables.index, self.keys.series(id)).next_back() {
             let entry: IndexEntry = decode(&entry.value().map_err(unreadable)?)?;
             tail.sealed_last_ms = Some(entry.last_ms);
         }
-        for entry in self.snapshot.prefix(&tables.open, self.keys.series(id)) {
+        for entry in self.snapshot.prefix(tables.open, self.keys.series(id)) {
             let (key, bytes) = entry.into_inner().map_err(unreadable)?;
             let (rows, last_ms) = block::extent(&bytes)?;
             let (first_ms, rows) = (first_of(&key)?, rows as usize);
@@ -142,7 +143,7 @@ impl<'a> Draft<'a> {
             if !(sealing || overlaps || tail.open.len() > kept) {
                 break;
             }
-            let stored = self.read_block(&self.database.history.open, id, block.first_ms)?;
+            let stored = self.read_block(self.database.history.open, id, block.first_ms)?;
             rows = merged(stored, &rows);
             merged_firsts.push(block.first_ms);
             self.removed += block.bytes;
@@ -155,7 +156,7 @@ impl<'a> Draft<'a> {
         }
         let kept = self.put_open(id, &rows[sealed..], tail)?;
         for first_ms in merged_firsts.into_iter().filter(|first_ms| Some(*first_ms) != kept) {
-            self.batch.remove(&self.database.history.open, self.keys.block(id, first_ms));
+            self.batch.remove(self.database.history.open, self.keys.block(id, first_ms));
         }
         Ok(())
     }
@@ -166,7 +167,7 @@ impl<'a> Draft<'a> {
         let encoded = block::encode(rows)?;
         let bytes = encoded.len() as u64;
         self.added += bytes;
-        self.batch.insert(&self.database.history.open, self.keys.block(id, first_ms), encoded);
+        self.batch.insert(self.database.history.open, self.keys.block(id, first_ms), encoded);
         tail.open.push(OpenBlock { first_ms, last_ms, rows: rows.len(), bytes });
         Ok(Some(first_ms))
     }
@@ -182,7 +183,7 @@ impl<'a> Draft<'a> {
                 None => None,
             };
             let here = next_ms.map_or(rest.len(), |next| rest.partition_point(|row| row.timestamp_ms < next));
-            let stored = self.read_block(&self.database.history.blocks, id, first_ms)?;
+            let stored = self.read_block(self.database.history.blocks, id, first_ms)?;
             self.replace_sealed(id, first_ms, &entry, &merged(stored, &rest[..here]))?;
             rest = &rest[here..];
         }
@@ -190,7 +191,7 @@ impl<'a> Draft<'a> {
     }
 
     fn sealed_for(&self, id: SeriesId, timestamp_ms: i64) -> Result<(i64, IndexEntry), PortError> {
-        let index = &self.database.history.index;
+        let index = self.database.history.index;
         let before = self.keys.block(id, i64::MIN)..=self.keys.block(id, timestamp_ms);
         let found = match self.snapshot.range(index, before).next_back() {
             Some(found) => found,
@@ -203,7 +204,7 @@ impl<'a> Draft<'a> {
     /// Start of the first sealed block at or after `from_ms`.
     fn sealed_from(&self, id: SeriesId, from_ms: i64) -> Result<Option<i64>, PortError> {
         let behind = self.keys.block(id, from_ms)..=self.keys.block(id, i64::MAX);
-        let next = self.snapshot.range(&self.database.history.index, behind).next();
+        let next = self.snapshot.range(self.database.history.index, behind).next();
         next.map(|entry| first_of(&entry.key().map_err(unreadable)?)).transpose()
     }
 
@@ -225,11 +226,11 @@ impl<'a> Draft<'a> {
         let (key, tables) = (self.keys.block(id, old_first_ms), &self.database.history);
         self.removed += old.bytes;
         if !keeps_block {
-            self.batch.remove(&tables.blocks, key.clone());
-            self.batch.remove(&tables.index, key.clone());
+            self.batch.remove(tables.blocks, key.clone());
+            self.batch.remove(tables.index, key.clone());
         }
         if old.has_minutes && !keeps_minutes {
-            self.batch.remove(&tables.minutes, key);
+            self.batch.remove(tables.minutes, key);
         }
         Ok(())
     }
@@ -246,37 +247,37 @@ impl<'a> Draft<'a> {
         if has_minutes {
             let minutes = block::buckets::encode(&minutes)?;
             bytes += minutes.len();
-            self.batch.insert(&tables.minutes, key.clone(), minutes);
+            self.batch.insert(tables.minutes, key.clone(), minutes);
         }
         let hours = Some(buckets(rows, HOUR_MS)).filter(|hours| hours.len() * ROLLUP_GAIN <= rows.len());
         let hours = hours.map(|hours| block::buckets::encode(&hours)).transpose()?;
         bytes += hours.as_ref().map_or(0, Vec::len);
         let entry = IndexEntry { last_ms: last.timestamp_ms, bytes: bytes as u64, has_minutes, hours };
         self.added += entry.bytes;
-        self.batch.insert(&tables.index, key.clone(), encode(&entry)?);
-        self.batch.insert(&tables.blocks, key, encoded);
+        self.batch.insert(tables.index, key.clone(), encode(&entry)?);
+        self.batch.insert(tables.blocks, key, encoded);
         Ok(has_minutes)
     }
 
     fn put_anomaly(&mut self, anomaly: &Anomaly) -> Result<(), PortError> {
         let tables = &self.database.history;
         let (key, time_key) = (self.keys.anomaly(anomaly.opened_at_ms, anomaly.id), self.keys.anomaly_time(anomaly.id));
-        if let Some(known) = self.snapshot.get(&tables.anomaly_times, &time_key).map_err(unreadable)? {
+        if let Some(known) = self.snapshot.get(tables.anomaly_times, &time_key).map_err(unreadable)? {
             let old_key = self.keys.anomaly(decode(&known)?, anomaly.id);
-            let old_bytes = self.snapshot.size_of(&tables.anomalies, &old_key).map_err(unreadable)?;
+            let old_bytes = self.snapshot.size_of(tables.anomalies, &old_key).map_err(unreadable)?;
             self.removed += u64::from(old_bytes.unwrap_or(0));
             if old_key != key {
-                self.batch.remove(&tables.anomalies, old_key);
+                self.batch.remove(tables.anomalies, old_key);
             }
         }
         let encoded = encode(anomaly)?;
         self.added += encoded.len() as u64;
-        self.batch.insert(&tables.anomalies, key, encoded);
-        self.batch.insert(&tables.anomaly_times, time_key, encode(&anomaly.opened_at_ms)?);
+        self.batch.insert(tables.anomalies, key, encoded);
+        self.batch.insert(tables.anomaly_times, time_key, encode(&anomaly.opened_at_ms)?);
         Ok(())
     }
 
-    fn read_block(&self, table: &Table, id: SeriesId, first_ms: i64) -> Result<Vec<SampleRow>, PortError> {
+    fn read_block(&self, table: Table, id: SeriesId, first_ms: i64) -> Result<Vec<SampleRow>, PortError> {
         let stored = self.snapshot.get(table, self.keys.block(id, first_ms)).map_err(unreadable)?;
         block::decode(&stored.ok_or_else(|| corrupt("a block"))?)
     }

@@ -23,11 +23,11 @@ pub(super) struct History {
 impl History {
     pub(super) fn load(database: Arc<Database>, workspace: &WorkspaceId) -> Result<Self, PortError> {
         let keys = Keys::new(workspace);
-        let snapshot = database.snapshot();
-        let head = snapshot.get(&database.history.heads, workspace.as_str()).map_err(unreadable)?;
+        let snapshot = database.snapshot()?;
+        let head = snapshot.get(database.history.heads, workspace.as_str()).map_err(unreadable)?;
         let head: Head = head.map(|bytes| decode(&bytes)).transpose()?.unwrap_or_default();
         let mut known = Vec::new();
-        for entry in snapshot.prefix(&database.history.series, keys.all()) {
+        for entry in snapshot.prefix(database.history.series, keys.all()) {
             let (key, value) = entry.into_inner().map_err(unreadable)?;
             let id = key.last_chunk().ok_or_else(|| corrupt("the key of a series"))?;
             known.push((SeriesId(u128::from_be_bytes(*id)), decode::<SeriesRecord>(&value)?));
@@ -52,12 +52,12 @@ impl History {
     }
 
     /// A view of the stored history. Take it under the lock on `memtable` if both must match.
-    pub(super) fn view(&self) -> View<'_> {
-        View { database: &self.database, snapshot: self.database.snapshot(), keys: &self.keys }
+    pub(super) fn view(&self) -> Result<View<'_>, PortError> {
+        Ok(View { database: &self.database, snapshot: self.database.snapshot()?, keys: &self.keys })
     }
 
     pub(super) fn apply(&self, batch: &StoredBatch) -> Result<(), PortError> {
         let mut memtable = self.writing();
-        batch.events.iter().try_for_each(|event| memtable.apply(event, |id| self.view().anomaly(id)))
+        batch.events.iter().try_for_each(|event| memtable.apply(event, |id| self.view()?.anomaly(id)))
     }
 }

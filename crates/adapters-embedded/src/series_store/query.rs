@@ -20,6 +20,9 @@ struct Span {
     last_ms: i64,
 }
 
+/// A series with its rows in memory.
+type Matching = (SeriesId, Labels, Vec<SampleRow>);
+
 impl Span {
     fn from_query(query: &SeriesQuery) -> Option<Self> {
         (query.from_ms < query.to_ms).then(|| Self { from_ms: query.from_ms, last_ms: query.to_ms - 1 })
@@ -29,7 +32,7 @@ impl Span {
 impl History {
     pub(super) fn samples(&self, query: &SeriesQuery, limit: usize) -> Result<Vec<SampleSeries>, PortError> {
         let Some(span) = Span::from_query(query) else { return Ok(Vec::new()) };
-        let (matching, view) = self.matching(query, span);
+        let (matching, view) = self.matching(query, span)?;
         let mut found = Vec::new();
         for (id, labels, memory) in matching {
             let mut rows = Vec::new();
@@ -49,7 +52,7 @@ impl History {
     pub(super) fn rollups(&self, query: &SeriesQuery, step_ms: i64) -> Result<Vec<RollupSeries>, PortError> {
         let Some(span) = Span::from_query(query) else { return Ok(Vec::new()) };
         let opened = self.opened(query, step_ms)?;
-        let (matching, view) = self.matching(query, span);
+        let (matching, view) = self.matching(query, span)?;
         let none = BTreeMap::new();
         let mut found = Vec::new();
         for (id, labels, memory) in matching {
@@ -70,9 +73,9 @@ impl History {
         Ok(found)
     }
 
-    fn matching(&self, query: &SeriesQuery, span: Span) -> (Vec<(SeriesId, Labels, Vec<SampleRow>)>, View<'_>) {
+    fn matching(&self, query: &SeriesQuery, span: Span) -> Result<(Vec<Matching>, View<'_>), PortError> {
         let memtable = self.reading();
-        (memtable.matching(&query.kpi, &query.labels, span.from_ms, span.last_ms), self.view())
+        Ok((memtable.matching(&query.kpi, &query.labels, span.from_ms, span.last_ms), self.view()?))
     }
 
     /// How many anomalies of each series opened in each step.
@@ -100,8 +103,8 @@ impl View<'_> {
     ) -> Result<(), PortError> {
         let tables = &self.database.history;
         let mut memory = memory;
-        let sealed = self.blocks_in(&tables.blocks, id, span)?;
-        for stored in sealed.chain(self.blocks_in(&tables.open, id, span)?) {
+        let sealed = self.blocks_in(tables.blocks, id, span)?;
+        for stored in sealed.chain(self.blocks_in(tables.open, id, span)?) {
             let rows = block::decode(&stored.value().map_err(unreadable)?)?;
             let inside = within(&rows, span.from_ms, span.last_ms);
             let Some(last) = inside.last() else { continue };
@@ -122,7 +125,7 @@ impl View<'_> {
     /// Entries of `table` that may hold rows of `span`. The table has the keys of blocks.
     fn blocks_in(
         &self,
-        table: &Table,
+        table: Table,
         id: SeriesId,
         span: Span,
     ) -> Result<impl Iterator<Item = Entry> + use<>, PortError> {
@@ -145,7 +148,7 @@ impl View<'_> {
     ) -> Result<(), PortError> {
         let tables = &self.database.history;
         let mut memory = memory;
-        for stored in self.blocks_in(&tables.index, id, span)? {
+        for stored in self.blocks_in(tables.index, id, span)? {
             let (key, value) = stored.into_inner().map_err(unreadable)?;
             let (first_ms, entry) = (first_of(&key)?, decode::<IndexEntry>(&value)?);
             if entry.last_ms < span.from_ms {
@@ -158,15 +161,15 @@ impl View<'_> {
             let buckets = if inside.is_empty() { self.buckets_for(&key, first_ms, entry, span, steps)? } else { None };
             match buckets {
                 Some(buckets) => buckets.iter().for_each(|bucket| steps.add_bucket(bucket)),
-                None => self.add_block(&tables.blocks, &key, inside, span, steps)?,
+                None => self.add_block(tables.blocks, &key, inside, span, steps)?,
             }
         }
-        for stored in self.blocks_in(&tables.open, id, span)? {
+        for stored in self.blocks_in(tables.open, id, span)? {
             let (key, value) = stored.into_inner().map_err(unreadable)?;
             let (_, last_ms) = block::extent(&value)?;
             let (here, behind) = memory.split_at(memory.partition_point(|row| row.timestamp_ms <= last_ms));
             memory = behind;
-            self.add_block(&tables.open, &key, here, span, steps)?;
+            self.add_block(tables.open, &key, here, span, steps)?;
         }
         memory.iter().for_each(|row| steps.add_row(row));
         Ok(())
@@ -174,7 +177,7 @@ impl View<'_> {
 
     fn add_block(
         &self,
-        table: &Table,
+        table: Table,
         key: &[u8],
         memory: &[SampleRow],
         span: Span,
@@ -206,7 +209,7 @@ impl View<'_> {
         let mut buckets = match entry.hours {
             Some(hours) if fits(HOUR_MS) => block::buckets::decode(&hours)?,
             _ if entry.has_minutes && fits(MINUTE_MS) => {
-                let stored = self.snapshot.get(&self.database.history.minutes, key).map_err(unreadable)?;
+                let stored = self.snapshot.get(self.database.history.minutes, key).map_err(unreadable)?;
                 block::buckets::decode(&stored.ok_or_else(|| corrupt("a rollup"))?)?
             }
             _ => return Ok(None),

@@ -31,7 +31,7 @@ impl History {
     pub(super) fn expire(&self, before_ms: i64) -> Result<(), PortError> {
         let mut writer = self.writer();
         self.flush(&mut writer)?;
-        let mut draft = Draft::new(&self.database, &self.keys);
+        let mut draft = Draft::new(&self.database, &self.keys)?;
         let mut touched = Vec::new();
         let ids = self.reading().series_ids();
         for id in ids {
@@ -52,7 +52,7 @@ impl History {
         if writer.bytes() <= max_bytes {
             return Ok(());
         }
-        let mut draft = Draft::new(&self.database, &self.keys);
+        let mut draft = Draft::new(&self.database, &self.keys)?;
         let mut blocks = draft.all_blocks()?;
         blocks.sort_unstable_by_key(|block| block.last_ms);
         let mut touched = Vec::new();
@@ -76,14 +76,14 @@ impl History {
         let cursor = writer.cursor();
         draft.commit(writer, cursor)?;
         writer.forget_tails(touched.iter().copied());
-        let mut draft = Draft::new(&self.database, &self.keys);
+        let mut draft = Draft::new(&self.database, &self.keys)?;
         let mut empty = touched;
         empty.retain(|id| draft.has_no_blocks(*id));
         let empty = self.writing().begin_forgetting(empty);
         if empty.is_empty() {
             return Ok(());
         }
-        let table = &self.database.history.series;
+        let table = self.database.history.series;
         empty.iter().for_each(|id| draft.remove(table, self.keys.series(*id), 0));
         draft.commit(writer, cursor)?;
         self.writing().end_forgetting(&empty);
@@ -95,14 +95,14 @@ impl Draft<'_> {
     fn forget(&mut self, block: Candidate) {
         let tables = &self.database.history;
         let Some(sealed) = block.sealed else {
-            self.remove(&tables.open, block.key, block.bytes);
+            self.remove(tables.open, block.key, block.bytes);
             return;
         };
         if sealed.has_minutes {
-            self.remove(&tables.minutes, block.key.clone(), 0);
+            self.remove(tables.minutes, block.key.clone(), 0);
         }
-        self.remove(&tables.index, block.key.clone(), 0);
-        self.remove(&tables.blocks, block.key, block.bytes);
+        self.remove(tables.index, block.key.clone(), 0);
+        self.remove(tables.blocks, block.key, block.bytes);
     }
 
     /// Blocks of a series that end before `before_ms`.
@@ -125,13 +125,13 @@ impl Draft<'_> {
     /// Sealed blocks under `prefix`, then open ones. Those of one series are in time order.
     fn candidates(&self, prefix: &[u8]) -> impl Iterator<Item = Result<Candidate, PortError>> + use<> {
         let tables = &self.database.history;
-        let sealed = self.snapshot.prefix(&tables.index, prefix).map(|entry| {
+        let sealed = self.snapshot.prefix(tables.index, prefix).map(|entry| {
             let (key, value) = entry.into_inner().map_err(unreadable)?;
             let IndexEntry { last_ms, bytes, has_minutes, .. } = decode(&value)?;
             let (series, sealed) = (series_of(&key)?, Some(Sealed { has_minutes }));
             Ok(Candidate { last_ms, series, key: key.to_vec(), bytes, sealed })
         });
-        let open = self.snapshot.prefix(&tables.open, prefix).map(|entry| {
+        let open = self.snapshot.prefix(tables.open, prefix).map(|entry| {
             let (key, value) = entry.into_inner().map_err(unreadable)?;
             let (series, (_, last_ms)) = (series_of(&key)?, block::extent(&value)?);
             Ok(Candidate { last_ms, series, key: key.to_vec(), bytes: value.len() as u64, sealed: None })
@@ -142,22 +142,22 @@ impl Draft<'_> {
     fn has_no_blocks(&self, id: SeriesId) -> bool {
         let (tables, prefix) = (&self.database.history, self.keys.series(id));
         let empty = |table| self.snapshot.prefix(table, &prefix).next().is_none();
-        empty(&tables.index) && empty(&tables.open)
+        empty(tables.index) && empty(tables.open)
     }
 
     /// Deletes anomalies that closed before `before_ms`. Open ones stay.
     fn forget_anomalies(&mut self, before_ms: i64) -> Result<(), PortError> {
         let tables = &self.database.history;
         let start = self.keys.anomalies_from(before_ms);
-        for entry in self.snapshot.range(&tables.anomalies, start..).map(Entry::into_inner) {
+        for entry in self.snapshot.range(tables.anomalies, start..).map(Entry::into_inner) {
             let (key, value) = entry.map_err(unreadable)?;
             if !key.starts_with(self.keys.all()) {
                 break;
             }
             let anomaly: earcon_model::Anomaly = decode(&value)?;
             if anomaly.closed_at_ms.is_some_and(|closed_at_ms| closed_at_ms < before_ms) {
-                self.remove(&tables.anomaly_times, self.keys.anomaly_time(anomaly.id), 0);
-                self.remove(&tables.anomalies, key.to_vec(), value.len() as u64);
+                self.remove(tables.anomaly_times, self.keys.anomaly_time(anomaly.id), 0);
+                self.remove(tables.anomalies, key.to_vec(), value.len() as u64);
             }
         }
         Ok(())

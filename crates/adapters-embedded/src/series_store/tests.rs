@@ -1,7 +1,6 @@
 //! Contract and restart tests, and random histories compared with a model in a map.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::super::tests::{Scratch, pass};
 use crate::EmbeddedStore;
@@ -82,7 +81,7 @@ async fn failed_flush_keeps_rows_readable_and_the_cursor_unchanged() {
     apply(samples(1, 2, 0, 10)).await.unwrap();
     series.flush(&pass("w")).await.unwrap();
     apply(samples(2, 2, 10_000, 10)).await.unwrap();
-    store.database.fail_next_commit.store(true, Ordering::Release);
+    *store.database.fault.lock().unwrap() = Some(crate::database::Fault::BeforeTheWrite);
     assert!(series.flush(&pass("w")).await.is_err());
     apply(samples(3, 2, 20_000, 10)).await.unwrap();
     assert!(series.flush(&pass("w")).await.is_err());
@@ -116,9 +115,8 @@ async fn expired_history_leaves_nothing_stored() {
         assert!(counts(&*store).await.is_empty());
     }
     let store = scratch.open();
-    let (tables, snapshot) = (&store.database.history, store.database.snapshot());
-    for (i, table) in
-        [&tables.series, &tables.open, &tables.blocks, &tables.index, &tables.minutes].into_iter().enumerate()
+    let (tables, snapshot) = (&store.database.history, store.database.snapshot().unwrap());
+    for (i, table) in [tables.series, tables.open, tables.blocks, tables.index, tables.minutes].into_iter().enumerate()
     {
         assert!(snapshot.iter(table).next().is_none(), "table {i} holds something");
     }

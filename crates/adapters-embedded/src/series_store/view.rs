@@ -18,9 +18,9 @@ impl View<'_> {
     /// The stored anomaly.
     pub(super) fn anomaly(&self, id: AnomalyId) -> Result<Option<Anomaly>, PortError> {
         let tables = &self.database.history;
-        let time = self.snapshot.get(&tables.anomaly_times, self.keys.anomaly_time(id)).map_err(unreadable)?;
+        let time = self.snapshot.get(tables.anomaly_times, self.keys.anomaly_time(id)).map_err(unreadable)?;
         let Some(time) = time else { return Ok(None) };
-        let stored = self.snapshot.get(&tables.anomalies, self.keys.anomaly(decode(&time)?, id)).map_err(unreadable)?;
+        let stored = self.snapshot.get(tables.anomalies, self.keys.anomaly(decode(&time)?, id)).map_err(unreadable)?;
         stored.map(|bytes| decode(&bytes)).transpose()
     }
 
@@ -33,7 +33,7 @@ impl View<'_> {
     ) -> Result<(), PortError> {
         let Some(latest_ms) = latest_ms else { return Ok(()) };
         let end = self.keys.anomaly(i64::MIN, AnomalyId(uuid::Uuid::max()));
-        for entry in self.snapshot.range(&self.database.history.anomalies, self.keys.anomalies_from(latest_ms)..=end) {
+        for entry in self.snapshot.range(self.database.history.anomalies, self.keys.anomalies_from(latest_ms)..=end) {
             if !seen(decode(&entry.value().map_err(unreadable)?)?) {
                 break;
             }
