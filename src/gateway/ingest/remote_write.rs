@@ -43,8 +43,9 @@ pub(crate) fn routes() -> OpenApiRouter<IngestState> {
         (status = 413, description = "too many samples or bytes"), (status = 415, description = "not remote write 1.0 or 2.0"),
         (status = 503, description = "too many samples in flight, or a part was not committed; try again")))]
 pub(crate) async fn write(request: AgentRequest) -> Response {
-    let version = version(&request.headers);
-    let taken = match version {
+    let named = version(&request.headers);
+    let counts = matches!(named, Ok(Version::V2));
+    let taken = match named {
         Ok(version) => ingest(request, version).await,
         // A target of another workspace is refused first.
         Err(problem) => request.raw().and(Err(problem)),
@@ -65,7 +66,7 @@ pub(crate) async fn write(request: AgentRequest) -> Response {
             (problem.respond_as(status, format!("{}\n", problem.detail())), 0, 0)
         }
     };
-    if version.is_ok_and(|version| version == Version::V2) {
+    if counts {
         // Without these, a sender of version 2 takes its samples for lost.
         for (name, number) in [(SAMPLES, samples), (HISTOGRAMS, histograms), (EXEMPLARS, 0)] {
             answer.headers_mut().insert(name, HeaderValue::from(number));
