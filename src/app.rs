@@ -12,13 +12,11 @@ mod overrides;
 mod settings;
 mod storage_watch;
 
-use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::ServiceExt;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -34,7 +32,7 @@ use crate::actors::context::Context;
 use crate::actors::directory::Directory;
 use crate::actors::node::Node;
 use crate::config::Config;
-use crate::gateway::{Connections, NatsGateway, Peer, StatsdGateway, router};
+use crate::gateway::{NatsGateway, StatsdGateway, router};
 use earcon_adapters_embedded::EmbeddedStore;
 use earcon_model::{Clock, WorkspaceId};
 use earcon_ports::PortError;
@@ -50,7 +48,7 @@ pub struct App {
     clock: Arc<dyn Clock>,
     authorizer: Authorizer,
     shutdown: watch::Sender<bool>,
-    server: JoinHandle<io::Result<()>>,
+    server: JoinHandle<()>,
     nats: Option<NatsGateway>,
     statsd: Option<StatsdGateway>,
     upkeep: JoinHandle<()>,
@@ -82,11 +80,12 @@ impl App {
             None => None,
         };
         let (shutdown, shutdown_seen) = watch::channel(false);
-        let gateway = gateway::build(config, &context, directory.clone(), recorder.clone(), shutdown_seen.clone());
+        let gateway = gateway::build(config, &context, address, directory.clone(), recorder.clone(), shutdown_seen)?;
         drop(context);
         let nats = gateway::start_nats(config, &gateway, &opened).await?;
         let statsd = gateway::start_statsd(config, &gateway).await?;
-        let server = tokio::spawn(serve(listener, router(&gateway), shutdown_seen));
+        let routes = router(&gateway);
+        let server = tokio::spawn(gateway.serve(listener, routes));
         let upkeep = tokio::spawn(metrics::upkeep(recorder));
         let drain = config.server.drain;
         let store = opened.embedded;
@@ -171,15 +170,6 @@ impl App {
             tracing::warn!("shutdown took too long and was cut short; the next start scores some samples again");
         }
     }
-}
-
-async fn serve(listener: TcpListener, app: axum::Router, mut shutdown: watch::Receiver<bool>) -> io::Result<()> {
-    let service = ServiceExt::<axum::extract::Request>::into_make_service_with_connect_info::<Peer>(app);
-    axum::serve(Connections::new(listener), service)
-        .with_graceful_shutdown(async move {
-            let _gone = shutdown.wait_for(|down| *down).await.is_err();
-        })
-        .await
 }
 
 /// The directory `earcon demo` uses when none is given: apart from a server's own.

@@ -1,6 +1,7 @@
 //! Configuration: merges the defaults, a file and the environment into one validated [`Config`].
 //! Otherwise it reports all problems at once, each with its key.
 
+mod connections;
 mod distributed;
 mod problem;
 mod reader;
@@ -13,6 +14,7 @@ use std::path::Path;
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 
+pub use connections::Connections;
 pub use distributed::{Cluster, Consistency, Cql, Nats};
 pub use problem::Problem;
 use reader::Reader;
@@ -28,6 +30,8 @@ const DEFAULTS: &str = include_str!("../config/default.toml");
 pub struct Config {
     /// `[server]`
     pub server: Server,
+    /// `[connections]`
+    pub connections: Connections,
     /// `[storage]`
     pub storage: Storage,
     /// `[nats]`; `None` without servers.
@@ -84,6 +88,7 @@ impl Config {
         let mut read = Reader::new(values);
         let config = Self {
             server: Server::read(&mut read),
+            connections: Connections::read(&mut read),
             storage: Storage::read(&mut read),
             nats: distributed::nats(&mut read),
             cql: distributed::cql(&mut read),
@@ -103,6 +108,7 @@ impl Config {
 
     fn check_together(&self, problems: &mut Vec<Problem>) {
         distributed::check(&self.storage, self.nats.is_some(), self.cql.is_some(), self.cluster.is_some(), problems);
+        connections::check(&self.connections, self.server.max_body_bytes, problems);
         if let Some(settings) = &self.statsd {
             statsd::check(settings, problems);
         }

@@ -33,7 +33,9 @@ mod router;
 mod websocket;
 
 pub use assembly::{Gateway, Limits, Parts};
-pub use http::connection::{Connections, Peer};
+pub use http::activity::Times;
+pub use http::hosts::Hosts;
+pub use http::room::Room;
 pub use ingest::statsd::{StatsdGateway, StatsdSettings};
 pub use listeners::{NatsGateway, NatsServices, start_statsd};
 pub use router::router;

@@ -1,5 +1,6 @@
 //! Builds the gateway and starts its listeners besides HTTP.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -18,20 +19,24 @@ use crate::services::incidents::IncidentRecords;
 use crate::services::local_time::LocalTimes;
 use crate::services::rules::RuleService;
 
-/// Builds the gateway.
+/// Builds the gateway for an address.
+///
+/// # Errors
+/// When a name of the server is none.
 pub(super) fn build(
     config: &Config,
     context: &Context,
+    address: SocketAddr,
     directory: Directory,
     metrics: PrometheusHandle,
     shutdown: watch::Receiver<bool>,
-) -> Gateway {
+) -> Result<Gateway, StartError> {
     let Context { backends, clock, settings, mutes, storage, .. } = context;
     let (meta, history) = (&backends.meta_store, &backends.series_store);
     let zones = &config.streams.time_zones;
     let local_times = LocalTimes::new(zones.usual.clone(), zones.of.clone());
     let wake = Arc::new(directory.clone());
-    Gateway::new(Parts {
+    Ok(Gateway::new(Parts {
         directory,
         event_log: backends.event_log.clone(),
         detectors: DetectorService::new(meta.clone(), settings.streams.clone(), clock.clone(), wake),
@@ -43,10 +48,10 @@ pub(super) fn build(
         mutes: mutes.clone(),
         storage: storage.clone(),
         access: context.authorizer.clone(),
-        limits: limits(config),
+        limits: limits(config, address)?,
         metrics,
         shutdown,
-    })
+    }))
 }
 
 /// Starts the listeners on NATS, if NATS is configured.

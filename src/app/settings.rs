@@ -1,18 +1,23 @@
 //! From the configuration to the settings of actors and gateway.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::error::StartError;
 use crate::actors::context::{RetentionSettings, Settings};
 use crate::actors::supervision::RestartPolicy;
-use crate::config::{Config, Statsd};
-use crate::gateway::{Limits, StatsdSettings};
+use crate::config::{Config, Connections, Statsd};
+use crate::gateway::{Hosts, Limits, Room, StatsdSettings, Times};
 use crate::incidents::IncidentSettings;
 use earcon_audio::MixSettings;
 use earcon_streams::{StreamOptions, StreamSettings, UtcOffsets};
+
+/// Files and other sockets that are open beside the connections.
+const OTHER_FILES: usize = 256;
 
 pub(super) fn actor_settings(config: &Config, restart: RestartPolicy) -> Result<Settings, String> {
     let zones = &config.streams.time_zones;
@@ -67,14 +72,51 @@ pub(crate) fn utc_offsets(zone: &TimeZone) -> UtcOffsets {
     UtcOffsets::new(std::iter::once((0, offset_ms(zone.to_offset(begin)))).chain(changes).collect())
 }
 
-pub(super) fn limits(config: &Config) -> Limits {
-    Limits {
+/// Limits of the gateway at an address, which is always one of the server's names.
+pub(super) fn limits(config: &Config, address: SocketAddr) -> Result<Limits, StartError> {
+    let names: Vec<String> = config.server.hosts.iter().cloned().chain([host_text(address)]).collect();
+    let hosts = Hosts::new(&names, &config.server.origins);
+    let unknown = |text| StartError::Settings(format!("server.hosts or server.origins: {text:?} is no name of a host"));
+    Ok(Limits {
         max_body_bytes: config.server.max_body_bytes,
         max_upload_bytes: config.ingest.max_upload_bytes,
         max_batch_samples: config.ingest.max_batch_samples,
         replay_events: config.live.replay_events,
         workspace: config.ingest.workspace.clone(),
+        times: times(config),
+        room: room(&config.connections),
+        hosts: hosts.map_err(unknown)?,
+    })
+}
+
+fn times(config: &Config) -> Times {
+    let Connections { head, body, body_bytes_per_second, idle, write, ping, close, .. } = config.connections;
+    // The other half is left for saving the state.
+    Times { head, body, body_bytes_per_second, idle, write, ping, close, finish: config.server.drain / 2 }
+}
+
+fn room(connections: &Connections) -> Room {
+    let Connections { most, most_per_address, request_bytes, answer_bytes, .. } = *connections;
+    let allowed = open_files();
+    if most > allowed {
+        tracing::warn!(allowed, wanted = most, "the limit of open files allows fewer connections than connections.max");
     }
+    Room { connections: most.min(allowed), connections_per_address: most_per_address, request_bytes, answer_bytes }
+}
+
+/// An address as it is written in an URL.
+fn host_text(address: SocketAddr) -> String {
+    match address.ip() {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    }
+}
+
+/// Connections that the limit of open files leaves room for, beside files and other sockets.
+fn open_files() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let most = limit.current.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
+    most.saturating_sub(OTHER_FILES).max(OTHER_FILES)
 }
 
 pub(super) fn statsd_settings(statsd: &Statsd) -> StatsdSettings {

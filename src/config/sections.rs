@@ -36,6 +36,10 @@ const BACKENDS: [(&str, Backend); 2] = [("embedded", Backend::Embedded), ("cql",
 pub struct Server {
     /// The address to listen on.
     pub listen: SocketAddr,
+    /// Names of this server in requests, besides the address it listens on.
+    pub hosts: Vec<String>,
+    /// Origins of other servers' pages that may call this one.
+    pub origins: Vec<String>,
     /// Largest request body after decompression, bytes.
     pub max_body_bytes: usize,
     /// Longest time of a shutdown.
@@ -46,6 +50,8 @@ impl Server {
     pub(super) fn read(read: &mut Reader) -> Self {
         Self {
             listen: read.parsed("server.listen", "an address such as \"127.0.0.1:7070\""),
+            hosts: read.list("server.hosts"),
+            origins: read.list("server.origins"),
             max_body_bytes: read.number("server.max_body_bytes", 1_024, 1 << 30) as usize,
             drain: read.seconds("server.drain_seconds", 1, 600),
         }

@@ -2,15 +2,22 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::sync::watch;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
 
 use crate::actors::directory::Directory;
 use crate::gateway::api::state::{ApiParts, ApiState};
 use crate::gateway::audio::state::{AudioParts, AudioState};
 use crate::gateway::audio::transmitter::Transmitters;
 use crate::gateway::events::groups::FollowerGroups;
+use crate::gateway::events::snapshots::Snapshots;
 use crate::gateway::events::state::{EventsParts, EventsState};
+use crate::gateway::http::activity::Times;
+use crate::gateway::http::hosts::Hosts;
+use crate::gateway::http::room::{Budget, Room};
+use crate::gateway::http::serve::serve;
 use crate::gateway::http::state::{SharedParts, SharedState, WingState};
 use crate::gateway::ingest::imports::Imports;
 use crate::gateway::ingest::state::{IngestParts, IngestState};
@@ -20,6 +27,7 @@ use crate::services::incidents::IncidentRecords;
 use crate::services::mutes::MuteService;
 use crate::services::rules::RuleService;
 use crate::services::storage_health::StorageHealth;
+use crate::telemetry::Metric;
 use earcon_model::{Clock, WorkspaceId};
 use earcon_ports::{EventLog, SeriesStore};
 use earcon_tenancy::Authorizer;
@@ -37,6 +45,12 @@ pub struct Limits {
     pub replay_events: u64,
     /// Gets the samples of agents that name no workspace.
     pub workspace: WorkspaceId,
+    /// How long clients may take.
+    pub times: Times,
+    /// What all clients together may hold.
+    pub room: Room,
+    /// The names of this server.
+    pub hosts: Hosts,
 }
 
 /// The parts of a gateway.
@@ -79,6 +93,9 @@ pub struct Gateway {
     pub(crate) ingest: IngestState,
     pub(crate) events: EventsState,
     pub(crate) audio: AudioState,
+    pub(crate) hosts: Arc<Hosts>,
+    times: Times,
+    room: Room,
 }
 
 impl Gateway {
@@ -90,6 +107,9 @@ impl Gateway {
             directory: parts.directory,
             clock: parts.clock,
             max_body_bytes: limits.max_body_bytes,
+            requests: Budget::new(limits.room.request_bytes, Metric::RequestBytes),
+            answers: Budget::new(limits.room.answer_bytes, Metric::AnswerBytes),
+            large: Semaphore::new(std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))),
             shutdown: parts.shutdown,
         });
         let api = ApiParts {
@@ -105,7 +125,7 @@ impl Gateway {
         let ingest = IngestParts {
             shared: shared.clone(),
             rules: parts.rules,
-            imports: Imports::default(),
+            imports: Imports::of_at_most(limits.max_upload_bytes),
             max_upload_bytes: limits.max_upload_bytes,
             max_batch_samples: limits.max_batch_samples,
             default_workspace: limits.workspace,
@@ -114,6 +134,7 @@ impl Gateway {
             shared: shared.clone(),
             event_log: parts.event_log,
             groups: FollowerGroups::default(),
+            snapshots: Snapshots::default(),
             replay_events: limits.replay_events,
         };
         let audio = AudioParts { shared: shared.clone(), transmitters: Transmitters::default() };
@@ -123,6 +144,15 @@ impl Gateway {
             ingest: WingState::new(ingest),
             events: WingState::new(events),
             audio: WingState::new(audio),
+            hosts: Arc::new(limits.hosts),
+            times: limits.times,
+            room: limits.room,
         }
+    }
+
+    /// Serves these routes over HTTP until the shutdown.
+    pub async fn serve(self, listener: TcpListener, routes: Router) {
+        let shutdown = self.shared.shutdown.clone();
+        serve(listener, routes, self.room, self.times, shutdown).await;
     }
 }

@@ -4,12 +4,13 @@ mod encoding;
 mod follower;
 pub(crate) mod groups;
 mod member;
+pub(crate) mod snapshots;
 mod sse;
 pub(crate) mod state;
 mod websocket;
 
 use axum::extract::{FromRequestParts, Request, State};
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -19,7 +20,7 @@ use utoipa_axum::routes;
 use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::problem::Problem;
 use crate::gateway::http::query::{Params, bad};
-use crate::gateway::websocket::Upgrade;
+use crate::gateway::websocket::{Upgrade, is_asked_for};
 use crate::live::{Conflation, Filter, Since};
 use encoding::Encoding;
 use follower::FollowRequest;
@@ -52,7 +53,9 @@ pub(crate) fn routes() -> OpenApiRouter<EventsState> {
         (status = 101, description = "a WebSocket; see docs/protocol.md for its messages"),
         (status = 200, description = "server-sent events", content_type = "text/event-stream", body = String),
         (status = 400, description = "bad parameter"),
-        (status = 404, description = "no such workspace")))]
+        (status = 404, description = "no such workspace"),
+        (status = 426, description = "another version of WebSocket"),
+        (status = 503, description = "restarting, or too many snapshots are being sent")))]
 async fn follow(
     State(state): State<EventsState>,
     authorized: Authorized,
@@ -61,7 +64,7 @@ async fn follow(
 ) -> Result<Response, Problem> {
     let workspace = authorized.workspace(&state).await?;
     let (mut parts, _) = request.into_parts();
-    if parts.headers.contains_key(header::UPGRADE) {
+    if is_asked_for(&parts.headers) {
         let upgrade = Upgrade::from_request_parts(&mut parts, &state).await?;
         return Ok(websocket::accept(upgrade, state, authorized.pass().clone(), workspace));
     }

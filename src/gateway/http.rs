@@ -1,14 +1,24 @@
-//! What the wings share of HTTP: state, authorisation, bodies, queries, answers and errors.
+//! What the wings share of HTTP: connections, state, authorisation, bodies, queries, answers and
+//! errors.
 
+pub(crate) mod activity;
+mod answering;
+pub(crate) mod arriving;
 pub(crate) mod auth;
 pub(crate) mod body;
 pub(crate) mod connection;
 pub(crate) mod frames;
+pub(crate) mod front;
+mod guard;
+pub(crate) mod gunzip;
+pub(crate) mod hosts;
 pub(crate) mod log_limit;
-pub(crate) mod origin;
+pub(crate) mod media_type;
 pub(crate) mod outlet;
 pub(crate) mod page;
 pub(crate) mod problem;
 pub(crate) mod query;
 pub(crate) mod reply;
+pub(crate) mod room;
+pub(crate) mod serve;
 pub(crate) mod state;

@@ -1,18 +1,19 @@
 //! All routes, composed from those of the wings.
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::Request;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::decompression::RequestDecompressionLayer;
 use tower_http::trace::TraceLayer;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::gateway::assembly::Gateway;
-use crate::gateway::http::{origin, problem};
+use crate::gateway::http::front::{self, Front};
+use crate::gateway::http::problem;
 use crate::gateway::{api, audio, dashboard, events, ingest, openapi};
 
 /// All routes of the server.
 pub fn router(gateway: &Gateway) -> Router {
+    let front = Front { hosts: gateway.hosts.clone(), answers: gateway.shared.answers.clone() };
     let (routes, description) = OpenApiRouter::with_openapi(openapi::document())
         .merge(api::routes().with_state(gateway.api.clone()))
         .merge(ingest::routes().with_state(gateway.ingest.clone()))
@@ -23,9 +24,14 @@ pub fn router(gateway: &Gateway) -> Router {
         .merge(openapi::routes(description))
         .fallback(dashboard::serve)
         .method_not_allowed_fallback(problem::method_not_allowed)
-        .layer(DefaultBodyLimit::max(gateway.shared.max_body_bytes))
-        .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
-        .layer(axum::middleware::from_fn(origin::only_this_machine))
         .layer(CatchPanicLayer::custom(problem::panicked))
-        .layer(TraceLayer::new_for_http())
+        .layer(axum::middleware::from_fn_with_state(front, front::pass))
+        // What failed is logged where it fails. A line for each 503 would help an attack.
+        .layer(TraceLayer::new_for_http().make_span_with(span).on_failure(()))
+}
+
+/// The span of a request in the log. It shows the path alone: a query
+/// and the rest of an address may hold a password.
+fn span(request: &Request) -> tracing::Span {
+    tracing::debug_span!("request", method = %request.method(), path = request.uri().path())
 }

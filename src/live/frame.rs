@@ -46,6 +46,11 @@ impl MessageFrame {
         Self { bytes: bytes.freeze(), header }
     }
 
+    /// The same message in other memory.
+    pub fn map_bytes(self, map: impl FnOnce(Bytes) -> Bytes) -> Self {
+        Self { bytes: map(self.bytes), ..self }
+    }
+
     /// Header and message, as they go into the socket.
     pub fn wire(&self) -> Bytes {
         self.bytes.clone()

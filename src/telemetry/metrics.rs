@@ -96,6 +96,20 @@ pub enum Metric {
     StorageFreeBytes,
     /// Whether samples are refused because of the storage: 0 or 1.
     StorageRefusing,
+    /// Connections over HTTP, WebSockets and listeners among them.
+    Connections,
+    /// Connections that were refused because there were too many.
+    ConnectionsRefused,
+    /// Connections that ended, or requests that were refused, because the client was too slow.
+    ConnectionsTimedOut,
+    /// Requests with a foreign host, origin or site.
+    RequestsForeign,
+    /// Bytes of request bodies that are held.
+    RequestBytes,
+    /// Bytes of answers that wait for their clients.
+    AnswerBytes,
+    /// Requests that were refused because too many bytes were held.
+    RoomRefused,
 }
 
 enum Kind {
@@ -106,7 +120,7 @@ enum Kind {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Metric; 44] = [
+    pub const ALL: [Metric; 51] = [
         Metric::IngestSamples,
         Metric::IngestRejected,
         Metric::IngestIgnored,
@@ -151,6 +165,13 @@ impl Metric {
         Metric::TrainingSamples,
         Metric::StorageFreeBytes,
         Metric::StorageRefusing,
+        Metric::Connections,
+        Metric::ConnectionsRefused,
+        Metric::ConnectionsTimedOut,
+        Metric::RequestsForeign,
+        Metric::RequestBytes,
+        Metric::AnswerBytes,
+        Metric::RoomRefused,
     ];
 
     fn describe(self) -> (&'static str, Kind, Unit, &'static str) {
@@ -216,6 +237,21 @@ impl Metric {
             }
             Metric::StorageRefusing => {
                 ("earcon_storage_refusing", Gauge, Count, "1 while the storage takes no samples, else 0")
+            }
+            Metric::Connections => ("earcon_connections", Gauge, Count, "Connections over HTTP"),
+            Metric::ConnectionsRefused => {
+                ("earcon_connections_refused_total", Counter, Count, "Connections refused: too many")
+            }
+            Metric::ConnectionsTimedOut => {
+                ("earcon_connections_timed_out_total", Counter, Count, "Clients that were too slow")
+            }
+            Metric::RequestsForeign => {
+                ("earcon_requests_foreign_total", Counter, Count, "Requests with a foreign host, origin or site")
+            }
+            Metric::RequestBytes => ("earcon_request_bytes", Gauge, Unit::Bytes, "Request bodies that are held"),
+            Metric::AnswerBytes => ("earcon_answer_bytes", Gauge, Unit::Bytes, "Answers that wait for clients"),
+            Metric::RoomRefused => {
+                ("earcon_room_refused_total", Counter, Count, "Requests refused: too many bytes held")
             }
         }
     }

@@ -7,6 +7,7 @@ pub(crate) mod ledger;
 pub(crate) mod nats;
 pub(crate) mod positions;
 pub(crate) mod program;
+pub(crate) mod raw;
 pub(crate) mod socket;
 
 use std::time::Duration;
@@ -64,6 +65,10 @@ impl Server {
 
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.app.address())
+    }
+
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        self.app.address()
     }
 
     pub(crate) fn workspace_url(&self, path: &str) -> String {

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde_json::json;
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -11,13 +12,32 @@ use crate::gateway::api::state::ApiState;
 
 /// The routes of this topic.
 pub(crate) fn routes() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(readyz)).routes(routes!(metrics))
+    OpenApiRouter::new()
+        .routes(routes!(healthz))
+        .routes(routes!(health))
+        .routes(routes!(readyz))
+        .routes(routes!(metrics))
 }
 
 /// The process answers.
 #[utoipa::path(get, path = "/healthz", tag = "operations", responses((status = 200, description = "alive", body = String)))]
 pub(crate) async fn healthz() -> &'static str {
     "ok\n"
+}
+
+/// As [`readyz`], in the form that clients of InfluxDB 2 ask for.
+#[utoipa::path(get, path = "/health", tag = "operations", responses(
+    (status = 200, description = "`status` is `pass`", content_type = "application/json", body = Object), (status = 503, description = "`status` is `fail`, and `message` says why", content_type = "application/json", body = Object)))]
+pub(crate) async fn health(State(state): State<ApiState>) -> Response {
+    let problem = not_ready(&state);
+    let (code, status) = match problem {
+        None => (StatusCode::OK, "pass"),
+        Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "fail"),
+    };
+    let message = problem.unwrap_or_else(|| "ready for samples".to_owned());
+    let version = env!("CARGO_PKG_VERSION");
+    let body = json!({"name": "earcon", "message": message, "status": status, "checks": [], "version": version});
+    (code, axum::Json(body)).into_response()
 }
 
 /// Every known workspace of this node is open and takes samples. If not, the text says why.

@@ -12,7 +12,7 @@ use crate::actors::workspace::command::ResumeKpi;
 use crate::gateway::api::state::ApiState;
 use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::connection::Peer;
-use crate::gateway::http::problem::{Kind, Problem, restarting};
+use crate::gateway::http::problem::{Kind, Problem, no_room, restarting};
 use crate::gateway::http::query;
 use crate::gateway::http::reply::json;
 use crate::live::wire::WireKpi;
@@ -54,9 +54,10 @@ pub(crate) async fn workspaces(State(state): State<ApiState>, ConnectInfo(peer):
 /// All KPIs with the newest sample of each of their series.
 #[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/kpis", tag = "kpis",
     params(("workspace" = String, Path)),
-    responses((status = 200, body = Kpis), (status = 404, description = "no such workspace")))]
+    responses((status = 200, body = Kpis), (status = 404, description = "no such workspace"), (status = 503, description = "restarting, or too many bytes of answers wait for their clients")))]
 pub(crate) async fn list(State(state): State<ApiState>, authorized: Authorized) -> Result<Response, Problem> {
     let workspace = authorized.workspace(&state).await?;
+    let _place = state.large_answer().await.ok_or_else(no_room)?;
     let (seq, kpis) = workspace.hub().view().await.ok_or_else(restarting)?;
     let (epochs, kpis) = (workspace.hub().epochs(), kpis.iter().map(|kpi| WireKpi::from_view(kpi)).collect());
     Ok(json(&Kpis { seq, epoch: epochs.epoch_of(seq), kpis }))

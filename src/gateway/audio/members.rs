@@ -3,7 +3,8 @@
 //! Late sound is useless: while a socket takes nothing, what is due for it is dropped, and it goes
 //! on with live sound. A page and the frames of a write are never cut.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +18,8 @@ use crate::gateway::http::outlet::{Outlet, Piece, Sent};
 use crate::telemetry::{Metric, count};
 use earcon_audio::{ListenerStream, Page};
 
+/// Sound that a listener over Ogg gets at once: a second, in samples.
+const BURST: u64 = 48_000;
 /// Most deliveries in one write.
 const MOST: usize = 16;
 
@@ -147,14 +150,20 @@ pub(super) struct PageMember {
     head: Bytes,
     /// Begins with the first page, because the listener's positions begin where it joined.
     stream: Option<ListenerStream>,
+    /// The end of the last page that was sent.
+    sent_to: u64,
+    patience: Duration,
+    /// Since when the socket takes nothing.
+    stuck: Option<Instant>,
     /// Keeps the mix running.
     listening: Listening,
 }
 
 impl PageMember {
-    /// A listener whose answer begins with `head`.
-    pub(super) fn new(outlet: Arc<Outlet>, listening: Listening, head: Bytes) -> Self {
-        Self { outlet, head, stream: None, listening }
+    /// A listener whose answer begins with `head`. It is removed when it took nothing for
+    /// `patience`.
+    pub(super) fn new(outlet: Arc<Outlet>, listening: Listening, head: Bytes, patience: Duration) -> Self {
+        Self { outlet, head, stream: None, sent_to: 0, patience, stuck: None, listening }
     }
 
     /// The connection to the mix.
@@ -163,6 +172,7 @@ impl PageMember {
     }
 
     fn send(&mut self, page: &Page) -> bool {
+        self.sent_to = page.ends_at();
         let sent = match &mut self.stream {
             Some(stream) => {
                 let header = stream.header(page);
@@ -184,13 +194,41 @@ fn serial() -> u32 {
     uuid::Uuid::new_v4().as_fields().0
 }
 
+/// The newest pages, about a second of them. A listener that joins gets them at once, so that its
+/// player has something to play from while it waits for more.
+#[derive(Clone, Default)]
+pub(super) struct RecentPages(Arc<Mutex<VecDeque<Arc<Page>>>>);
+
+impl RecentPages {
+    /// Adds the newest page.
+    pub(super) fn push(&self, page: Arc<Page>) {
+        let mut pages = self.lock();
+        let newest = page.ends_at();
+        pages.push_back(page);
+        while pages.front().is_some_and(|oldest| newest.saturating_sub(oldest.begins_at()) > BURST) {
+            pages.pop_front();
+        }
+    }
+
+    fn all(&self) -> Vec<Arc<Page>> {
+        self.lock().iter().cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Arc<Page>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Pages of Ogg.
-pub(super) struct Pages(Due<Arc<Page>>);
+pub(super) struct Pages {
+    due: Due<Arc<Page>>,
+    recent: RecentPages,
+}
 
 impl Pages {
-    /// Pages from now on.
-    pub(super) fn new(receiver: broadcast::Receiver<Arc<Page>>) -> Self {
-        Self(Due::new(receiver))
+    /// Pages from now on, and the newest ones for listeners that join.
+    pub(super) fn new(receiver: broadcast::Receiver<Arc<Page>>, recent: RecentPages) -> Self {
+        Self { due: Due::new(receiver), recent }
     }
 }
 
@@ -198,20 +236,35 @@ impl Feed for Pages {
     type Member = PageMember;
 
     async fn next(&mut self) -> bool {
-        self.0.next().await
+        self.due.next().await
     }
 
     fn joined(&mut self, member: &mut PageMember) -> bool {
-        member.outlet.send(&[Piece::Shared(&member.head)]).is_ok()
+        let begun = member.outlet.send(&[Piece::Shared(&member.head)]).is_ok();
+        begun && self.recent.all().iter().all(|page| member.send(page))
     }
 
     fn deliver(&mut self, member: &mut PageMember) -> bool {
-        for page in &self.0.due {
+        for page in &self.due.due {
+            // The burst may have been ahead of this task.
+            if page.begins_at() < member.sent_to {
+                continue;
+            }
             match member.outlet.try_flush() {
                 Err(_) => return false,
-                Ok(Sent::All) if !member.send(page) => return false,
-                Ok(Sent::All) => {}
-                Ok(Sent::Waiting) => count(Metric::ListenerDropped, 1),
+                Ok(Sent::All) => {
+                    member.stuck = None;
+                    if !member.send(page) {
+                        return false;
+                    }
+                }
+                Ok(Sent::Waiting) => {
+                    count(Metric::ListenerDropped, 1);
+                    if member.stuck.get_or_insert_with(Instant::now).elapsed() >= member.patience {
+                        count(Metric::ConnectionsTimedOut, 1);
+                        return false;
+                    }
+                }
             }
         }
         true

@@ -10,6 +10,7 @@ use super::members::PageMember;
 use super::state::AudioState;
 use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::connection::{Peer, endless_head};
+use crate::gateway::http::front::POLICY;
 use crate::gateway::http::problem::{Kind, Problem, restarting};
 use crate::gateway::http::query::mix_name;
 
@@ -31,8 +32,10 @@ pub(crate) async fn listen(
         (header::CACHE_CONTROL.as_str(), "no-cache, no-store".to_owned()),
         ("icy-name", format!("Earcon: {}", workspace.id())),
         ("icy-br", "64".to_owned()),
-        (header::ACCESS_CONTROL_ALLOW_ORIGIN.as_str(), "*".to_owned()),
-        (header::ACCESS_CONTROL_EXPOSE_HEADERS.as_str(), "icy-name, icy-br".to_owned()),
+        // The answer goes past the front, which gives others these.
+        (header::X_CONTENT_TYPE_OPTIONS.as_str(), "nosniff".to_owned()),
+        (header::REFERRER_POLICY.as_str(), "no-referrer".to_owned()),
+        (header::CONTENT_SECURITY_POLICY.as_str(), POLICY.to_owned()),
     ];
     let answer = headers.into_response();
     if method == Method::HEAD {
@@ -42,7 +45,8 @@ pub(crate) async fn listen(
     let Some(outlet) = peer.take() else {
         return Err(Problem::new(Kind::BadRequest, "read the earlier answers of this connection first"));
     };
-    let member = PageMember::new(outlet, listening, endless_head(answer.headers(), state.clock.now_ms()));
+    let head = endless_head(answer.headers(), state.clock.now_ms());
+    let member = PageMember::new(outlet, listening, head, peer.times().write);
     state.transmitters.join_pages(workspace.id(), member, &state.shutdown).stay();
     // hyper has lost the connection: this ends its part.
     Ok([(header::CONNECTION, "close")].into_response())

@@ -15,7 +15,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::broadcast::{self, WeakSender};
 use tokio::sync::watch;
 
-use super::members::{self, FrameMember, Frames, PageMember};
+use super::members::{self, FrameMember, Frames, PageMember, RecentPages};
 use super::voice::WireVoice;
 use crate::actors::mix::{Listening, Packet, Sound};
 use crate::gateway::connection_group::{ConnectionGroup, Membership};
@@ -53,6 +53,7 @@ struct Channels {
     pages: WeakSender<Arc<Page>>,
     listeners: Listeners,
     voices: Arc<Mutex<Bytes>>,
+    recent: RecentPages,
 }
 
 /// The listeners of a mix.
@@ -91,7 +92,10 @@ impl Transmitters {
     ) -> Membership<PageMember> {
         let mut table = self.table();
         let (channels, senders) = self.running(&mut table, workspace, member.listening(), shutdown);
-        channels.listeners.pages.join(member, || members::Pages::new(senders.pages.subscribe()))
+        channels
+            .listeners
+            .pages
+            .join(member, || members::Pages::new(senders.pages.subscribe(), channels.recent.clone()))
     }
 
     /// The running transmitter of a workspace, or a new one.
@@ -112,11 +116,13 @@ impl Transmitters {
                 pages: senders.pages.downgrade(),
                 listeners: Listeners::default(),
                 voices: Arc::new(Mutex::new(voices_frame(&listening.voices).wire())),
+                recent: RecentPages::default(),
             };
             let transmitter = Transmitter {
                 senders: senders.clone(),
                 listeners: channels.listeners.clone(),
                 voices: channels.voices.clone(),
+                recent: channels.recent.clone(),
                 pages: Pages::default(),
                 frames: BytesMut::new(),
                 held: 0,
@@ -139,6 +145,8 @@ struct Transmitter {
     listeners: Listeners,
     /// The frame of the voices that sound now, for new listeners.
     voices: Arc<Mutex<Bytes>>,
+    /// The newest pages, for new listeners.
+    recent: RecentPages,
     pages: Pages,
     /// Frames that wait for the next write.
     frames: BytesMut,
@@ -194,8 +202,9 @@ impl Transmitter {
 
     fn packet(&mut self, packet: &Packet) {
         let page = self.pages.push(packet.number(), packet.opus(), packets_a_page(self.listeners.pages.len()));
-        if let Some(page) = page {
-            let _no_listener = self.senders.pages.send(Arc::new(page)).is_err();
+        if let Some(page) = page.map(Arc::new) {
+            self.recent.push(page.clone());
+            let _no_listener = self.senders.pages.send(page).is_err();
         }
         let listeners = self.listeners.frames.len();
         if listeners == 0 {
@@ -259,6 +268,8 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
     use tokio::sync::oneshot;
 
+    const PATIENCE: Duration = Duration::from_secs(20);
+
     fn listening(sounds: &broadcast::Sender<Sound>) -> Listening {
         Listening::new(sounds.subscribe(), Arc::default(), 312, ())
     }
@@ -270,7 +281,7 @@ mod tests {
     }
 
     fn frame_seat(outlet: Arc<Outlet>, sounds: &broadcast::Sender<Sound>) -> (FrameMember, oneshot::Receiver<()>) {
-        FrameMember::new(outlet, listening(sounds), Bytes::from_static(b"config"), Duration::from_secs(20))
+        FrameMember::new(outlet, listening(sounds), Bytes::from_static(b"config"), PATIENCE)
     }
 
     async fn read_until(client: &mut TcpStream, wanted: &[u8]) -> Vec<u8> {
@@ -289,7 +300,7 @@ mod tests {
         let ((one, mut one_client), (pages, mut pages_client)) = (connection().await, connection().await);
         let (member, _removed) = frame_seat(one, &sounds);
         let membership = transmitters.join_frames(&workspace, member, &shutdown);
-        let member = PageMember::new(pages, listening(&sounds), Bytes::from_static(b"head"));
+        let member = PageMember::new(pages, listening(&sounds), Bytes::from_static(b"head"), PATIENCE);
         transmitters.join_pages(&workspace, member, &shutdown).stay();
         assert_eq!(transmitters.table().len(), 1);
         for number in 0..3 {
@@ -319,7 +330,7 @@ mod tests {
         let (_running, shutdown) = watch::channel(false);
         let (transmitters, workspace) = (Transmitters::default(), WorkspaceId::new("w").unwrap());
         let ((pages, mut pages_client), (one, mut one_client)) = (connection().await, connection().await);
-        let member = PageMember::new(pages, listening(&sounds), Bytes::from_static(b"head"));
+        let member = PageMember::new(pages, listening(&sounds), Bytes::from_static(b"head"), PATIENCE);
         transmitters.join_pages(&workspace, member, &shutdown).stay();
         assert!(sounds.send(Sound::Packet(Packet::new(7, b"opus"))).is_ok());
         drop(sounds);
@@ -334,6 +345,31 @@ mod tests {
         read_until(&mut one_client, b"opus").await;
         drop(sounds);
         assert!(removed.await.is_err(), "the listener is removed");
+    }
+
+    #[tokio::test]
+    async fn a_later_listener_gets_the_last_second_at_once_and_no_page_twice() {
+        let (sounds, _) = broadcast::channel(256);
+        let (_running, shutdown) = watch::channel(false);
+        let (transmitters, workspace) = (Transmitters::default(), WorkspaceId::new("w").unwrap());
+        let ((first, mut first_client), (second, mut second_client)) = (connection().await, connection().await);
+        let member = PageMember::new(first, listening(&sounds), Bytes::from_static(b"head"), PATIENCE);
+        transmitters.join_pages(&workspace, member, &shutdown).stay();
+        let packet = |number: u64| Sound::Packet(Packet::new(number, format!("<{number:03}>").as_bytes()));
+        for number in 0..100 {
+            assert!(sounds.send(packet(number)).is_ok());
+        }
+        read_until(&mut first_client, b"<097>").await;
+        let member = PageMember::new(second, listening(&sounds), Bytes::from_static(b"head"), PATIENCE);
+        transmitters.join_pages(&workspace, member, &shutdown).stay();
+        let mut read = read_until(&mut second_client, b"<097>").await;
+        for number in 100..104 {
+            assert!(sounds.send(packet(number)).is_ok());
+        }
+        read.extend(read_until(&mut second_client, b"<101>").await);
+        let times = |number: u64| read.windows(5).filter(|bytes| *bytes == format!("<{number:03}>").as_bytes()).count();
+        assert_eq!((times(47), times(48)), (0, 1), "fifty packets of 20 ms");
+        assert!((48..102).all(|number| times(number) == 1), "{}", read.escape_ascii());
     }
 
     #[test]

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::encoding::Encoding;
 use super::member::{Left, Member, Progress};
+use super::snapshots::Snapshot;
 use super::state::EventsState;
 use crate::actors::directory::Workspace;
 use crate::actors::hub::{Closed, EventBatch, Live, Subscription};
@@ -48,6 +49,15 @@ pub(super) struct FollowRequest {
     pub(super) since: Since,
     pub(super) encoding: Encoding,
     pub(super) rate: Option<Conflation>,
+}
+
+/// Why a follower cannot begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NotBegun {
+    /// The workspace stops, or its log cannot be read. The client should connect again.
+    Stopping,
+    /// There is no room for a snapshot.
+    NoRoom,
 }
 
 /// How many events one step of a replay reads.
@@ -90,51 +100,57 @@ impl Drop for Counted {
 }
 
 impl Follower {
-    /// Begins to follow. `None` when the workspace stops or its log cannot be read.
+    /// Begins to follow.
+    ///
+    /// # Errors
+    /// When the workspace stops, its log cannot be read, or there is no room for a snapshot.
     pub(super) async fn begin(
         state: EventsState,
         pass: WorkspacePass,
         workspace: &Workspace,
         request: FollowRequest,
-    ) -> Option<Self> {
+    ) -> Result<Self, NotBegun> {
         let FollowRequest { filter, since, encoding, rate } = request;
         let rate = rate.map(|rate| (rate, Instant::now()));
-        let Subscription { seq: head, epochs, kpis, incidents, live, .. } = workspace.hub().subscribe().await?;
-        let epoch = epochs.epoch_of(head);
+        let subscription = workspace.hub().subscribe().await.ok_or(NotBegun::Stopping)?;
+        let Subscription { seq: head, epochs, live, .. } = &subscription;
+        let (head, epoch) = (*head, epochs.epoch_of(*head));
         let resume = match &since {
             // Nothing has to be read from the log.
-            Since::Live | Since::Snapshot => Resume::decide(&since, &epochs, 1, head, state.replay_events),
+            Since::Live | Since::Snapshot => Resume::decide(&since, epochs, 1, head, state.replay_events),
             Since::Seq { .. } => match state.event_log.head(&pass).await {
                 // The view is that of another history: a mirror whose log went back ends soon.
-                Ok(Some(log)) if !log.epochs.contains(epoch, head) => return None,
+                Ok(Some(log)) if !log.epochs.contains(epoch, head) => return Err(NotBegun::Stopping),
                 // The log may know later epochs than the view.
                 Ok(Some(log)) => Resume::decide(&since, &log.epochs, log.first, head, state.replay_events),
-                Ok(None) => Resume::decide(&since, &epochs, 1, head, state.replay_events),
+                Ok(None) => Resume::decide(&since, epochs, 1, head, state.replay_events),
                 Err(error) => {
                     tracing::error!(%error, "the log cannot be read for a follower");
-                    return None;
+                    return Err(NotBegun::Stopping);
                 }
             },
         };
         let mut ready = VecDeque::new();
-        let subscribed = wire::subscribed_json(head, epoch, resume.recovered());
-        ready.push_back(Frame::Control("subscribed", MessageFrame::text(&subscribed)));
-        let seen = match resume {
-            Resume::Live => head,
-            Resume::From(next) => next - 1,
+        let (seen, snapshot) = match resume {
+            Resume::Live => (head, None),
+            Resume::From(next) => (next - 1, None),
             Resume::Snapshot | Resume::Lost => {
-                let shown = kpis.iter().map(AsRef::as_ref).filter(|kpi| filter.admits_kpi(&kpi.kpi));
-                let open = incidents.iter().map(AsRef::as_ref).filter(|incident| filter.admits_incident(incident));
-                let snapshot = wire::snapshot_json(head, epoch, shown, open);
-                ready.push_back(Frame::Control("snapshot", MessageFrame::text(&snapshot)));
-                head
+                let taken = state.snapshots.take(pass.workspace(), &subscription, &filter, &state).await;
+                let Snapshot { seq, frame } = taken.ok_or(NotBegun::NoRoom)?;
+                (seq, Some(frame))
             }
         };
+        // A snapshot that others share may be a moment old. Events behind it follow.
+        let begins = if snapshot.is_some() { seen } else { head };
+        let subscribed = wire::subscribed_json(begins, epochs.epoch_of(begins), resume.recovered());
+        ready.push_back(Frame::Control("subscribed", MessageFrame::text(&subscribed)));
+        ready.extend(snapshot.map(|frame| Frame::Control("snapshot", frame)));
+        let (named, epochs, live) = (epochs.epoch_of(begins).to_owned(), epochs.clone(), live.clone());
         gauge(Metric::Subscribers).increment(1.0);
-        Some(Self {
+        Ok(Self {
             state,
             pass,
-            named: epoch.to_owned(),
+            named,
             epochs,
             filter: Arc::new(filter),
             encoding,
@@ -147,8 +163,12 @@ impl Follower {
         })
     }
 
-    /// The epoch that wrote event `seq`.
-    pub(super) fn epoch_of(&self, seq: Seq) -> &str {
+    /// The epochs of the log, up to every event that was taken.
+    pub(super) fn epochs(&self) -> Arc<Epochs> {
+        self.epochs.clone()
+    }
+
+    fn epoch_of(&self, seq: Seq) -> &str {
         self.epochs.epoch_of(seq)
     }
 

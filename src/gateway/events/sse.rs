@@ -7,12 +7,17 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt, stream};
 
-use super::follower::{FollowRequest, Follower, Frame};
+use super::follower::{FollowRequest, Follower, Frame, NotBegun};
 use super::state::EventsState;
 use crate::actors::directory::Workspace;
-use crate::gateway::http::problem::restarting;
+use crate::gateway::http::problem::{Kind, Problem, restarting};
+use crate::gateway::http::reply::X_ACCEL_BUFFERING;
 use crate::live::MessageFrame;
+use earcon_ports::Epochs;
 use earcon_tenancy::WorkspacePass;
+
+/// A comment in a silence of this length keeps proxies from closing the connection.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
 pub(super) async fn answer(
     state: EventsState,
@@ -21,10 +26,16 @@ pub(super) async fn answer(
     request: FollowRequest,
 ) -> Response {
     match Follower::begin(state.clone(), pass, &workspace, request).await {
-        Some(follower) => Sse::new(events(follower, state))
-            .keep_alive(KeepAlive::new().interval(Duration::from_secs(20)))
-            .into_response(),
-        None => restarting().into_response(),
+        Ok(follower) => {
+            let events = Sse::new(events(follower, state)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
+            // A proxy must not hold events back.
+            ([(X_ACCEL_BUFFERING, "no")], events).into_response()
+        }
+        Err(NotBegun::Stopping) => restarting().into_response(),
+        Err(NotBegun::NoRoom) => {
+            let detail = "too many snapshots are being sent; try again in a second";
+            Problem::new(Kind::Unavailable, detail).into_response()
+        }
     }
 }
 
@@ -32,16 +43,18 @@ fn events(follower: Follower, state: EventsState) -> impl Stream<Item = Result<E
     let frames = stream::unfold(follower, |mut follower| async move {
         follower.ready().await?;
         let frames: Vec<_> = follower.take_ready().collect();
-        let events: Vec<_> = frames.into_iter().map(|frame| Ok(event(frame, &follower))).collect();
+        let epochs = follower.epochs();
+        // Frames are shared. Each becomes a text of its own only when the socket takes it.
+        let events = frames.into_iter().map(move |frame| Ok(event(frame, &epochs)));
         Some((stream::iter(events), follower))
     });
     frames.flatten().take_until(async move { state.shutting_down().await })
 }
 
-fn event(frame: Frame, follower: &Follower) -> Event {
+fn event(frame: Frame, epochs: &Epochs) -> Event {
     match frame {
         Frame::Event(seq, message) => {
-            Event::default().id(format!("{}:{seq}", follower.epoch_of(seq))).data(text(&message))
+            Event::default().id(format!("{}:{seq}", epochs.epoch_of(seq))).data(text(&message))
         }
         Frame::Control(name, message) => Event::default().event(name).data(text(&message)),
     }

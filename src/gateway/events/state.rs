@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::groups::FollowerGroups;
+use super::snapshots::Snapshots;
 use crate::gateway::http::state::{SharedState, WingState};
 use earcon_ports::EventLog;
 
@@ -17,6 +18,8 @@ pub(crate) struct EventsParts {
     pub(crate) event_log: Arc<dyn EventLog>,
     /// Followers that are up to date.
     pub(crate) groups: FollowerGroups,
+    /// Snapshots that followers share.
+    pub(crate) snapshots: Snapshots,
     /// Most events replayed on a resume.
     pub(crate) replay_events: u64,
 }

@@ -8,17 +8,17 @@ use std::time::Duration;
 
 use axum::response::Response;
 use serde::Deserialize;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::encoding::Encoding;
-use super::follower::{FollowRequest, Follower};
+use super::follower::{FollowRequest, Follower, NotBegun};
 use super::member::{Left, Member, Progress};
 use super::state::EventsState;
 use crate::actors::directory::Workspace;
 use crate::gateway::connection_group::Membership;
 use crate::gateway::http::outlet::Gone;
-use crate::gateway::websocket::{Incoming, Socket, SocketLimits, Upgrade};
+use crate::gateway::websocket::{Ended, Incoming, Socket, Upgrade};
 use crate::live::{Conflation, Filter, MessageFrame, Since, wire};
 use earcon_tenancy::WorkspacePass;
 
@@ -26,10 +26,10 @@ use earcon_tenancy::WorkspacePass;
 const PROTOCOLS: [&str; 2] = [COMPACT, "earcon.v1.json"];
 const COMPACT: &str = "earcon.v1.msgpack";
 
-/// Largest message, and how long a client may take nothing before it is disconnected.
-const LIMITS: SocketLimits = SocketLimits { max_message: 256 * 1024, send_timeout: Duration::from_secs(30) };
-/// Keeps connections through proxies open, and finds dead ones.
-const PING_EVERY: Duration = Duration::from_secs(25);
+/// Time between two snapshots for one connection.
+const BETWEEN_SNAPSHOTS: Duration = Duration::from_secs(1);
+/// Largest message of a client.
+const MAX_MESSAGE: usize = 256 * 1024;
 
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
@@ -76,8 +76,19 @@ struct Lists {
 pub(super) fn accept(mut upgrade: Upgrade, state: EventsState, pass: WorkspacePass, workspace: Workspace) -> Response {
     let compact = upgrade.choose(&PROTOCOLS) == Some(COMPACT);
     let encoding = if compact { Encoding::Compact } else { Encoding::Json };
-    upgrade.accept(LIMITS, move |socket| {
-        Connection { socket, state, pass, workspace, encoding, follower: None, grouped: None }.run()
+    let room = state.requests.clone();
+    upgrade.accept(MAX_MESSAGE, &room, move |socket| {
+        Connection {
+            socket,
+            state,
+            pass,
+            workspace,
+            encoding,
+            follower: None,
+            grouped: None,
+            next_snapshot: Instant::now(),
+        }
+        .run()
     })
 }
 
@@ -90,19 +101,23 @@ struct Connection {
     follower: Option<Box<Follower>>,
     /// The membership of the follower, while a connection group writes for it.
     grouped: Option<(Membership<Member>, Left)>,
+    /// The earliest time of the next snapshot.
+    next_snapshot: Instant,
 }
 
 /// Why a connection ends.
 enum End {
-    /// The client closed the connection, or takes nothing.
-    Gone,
+    /// The client closed the connection, broke its rules, or takes nothing.
+    Client(Ended),
     /// The workspace restarts or the server shuts down: the client should reconnect and resume.
     Reconnect,
+    /// There is no room for the client's snapshot.
+    Full,
 }
 
 impl From<Gone> for End {
     fn from(_: Gone) -> Self {
-        End::Gone
+        End::Client(Ended::Gone)
     }
 }
 
@@ -113,8 +128,6 @@ enum Wake {
     Left(Progress),
     Message(String),
     NotText,
-    Alive,
-    Silent,
 }
 
 impl Connection {
@@ -122,16 +135,17 @@ impl Connection {
         let end = self.serve().await;
         // No frame may follow the close.
         self.grouped = None;
-        if let End::Reconnect = end {
-            self.socket.close(CloseCode::Restart, "restarting, resume with since and epoch").await;
+        match end {
+            End::Client(ended) => self.socket.end(ended).await,
+            End::Reconnect => self.socket.close(CloseCode::Restart, "restarting, resume with since and epoch").await,
+            End::Full => self.socket.close(CloseCode::Again, "too many snapshots are being sent; try again").await,
         }
     }
 
     async fn serve(&mut self) -> End {
         let shutdown = self.state.clone();
         let shutdown = shutdown.shutting_down();
-        let silence = sleep(PING_EVERY);
-        tokio::pin!(shutdown, silence);
+        tokio::pin!(shutdown);
         loop {
             let frames = async {
                 match (&mut self.grouped, &mut self.follower) {
@@ -149,13 +163,8 @@ impl Connection {
                 incoming = self.socket.receive() => match incoming {
                     Ok(Incoming::Text(text)) => Wake::Message(text),
                     Ok(Incoming::Binary(_)) => Wake::NotText,
-                    Ok(Incoming::Alive) => Wake::Alive,
-                    Err(Gone) => return End::Gone,
+                    Err(ended) => return End::Client(ended),
                 },
-                () = &mut silence => {
-                    silence.as_mut().reset(Instant::now() + PING_EVERY);
-                    Wake::Silent
-                }
                 () = &mut shutdown => return End::Reconnect,
             };
             if let Err(end) = self.answer(woken).await {
@@ -170,8 +179,6 @@ impl Connection {
             Wake::Left(progress) => self.leave_group(progress).await,
             Wake::Message(text) => self.request(&text).await,
             Wake::NotText => self.send_error("send text messages", "this one was binary").await,
-            Wake::Silent => Ok(self.socket.ping().await?),
-            Wake::Alive => Ok(()),
         }
     }
 
@@ -214,10 +221,30 @@ impl Connection {
 
     async fn subscribe(&mut self, request: FollowRequest) -> Result<(), End> {
         self.grouped = None;
+        if request.since == Since::Snapshot {
+            self.wait_for_turn().await?;
+        }
         let begin = Follower::begin(self.state.clone(), self.pass.clone(), &self.workspace, request);
         // Boxed, because an idle connection must not reserve the memory that beginning needs.
         let begun = Box::pin(begin).await;
-        self.follower = Some(Box::new(begun.ok_or(End::Reconnect)?));
+        self.follower = Some(Box::new(begun.map_err(|error| match error {
+            NotBegun::Stopping => End::Reconnect,
+            NotBegun::NoRoom => End::Full,
+        })?));
+        Ok(())
+    }
+
+    /// Snapshots in a loop come at a bounded rate to one connection.
+    async fn wait_for_turn(&mut self) -> Result<(), End> {
+        let now = Instant::now();
+        let turn = self.next_snapshot.max(now);
+        self.next_snapshot = turn + BETWEEN_SNAPSHOTS;
+        if turn > now {
+            tokio::select! {
+                () = sleep_until(turn) => {}
+                () = self.state.shutting_down() => return Err(End::Reconnect),
+            }
+        }
         Ok(())
     }
 

@@ -1,15 +1,22 @@
 //! Request bodies, with our error answers.
 
-use axum::body::Bytes;
+use std::error::Error;
+
+use axum::body::{Bytes, HttpBody};
 use axum::extract::{FromRef, FromRequest, Request};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
+use bytes::BytesMut;
+use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 
+use crate::gateway::http::arriving::BodyFault;
+use crate::gateway::http::media_type::MediaType;
 use crate::gateway::http::problem::{Kind, Problem};
 use crate::gateway::http::query::bad;
+use crate::gateway::http::room::Budget;
 use crate::gateway::http::state::SharedState;
 
-/// The whole body: axum's `Bytes` with our error answer when it is too large or breaks off.
+/// The whole body. Its bytes are counted until the last copy of them is dropped.
 pub(crate) struct Body(pub(crate) Bytes);
 
 impl<S> FromRequest<S> for Body
@@ -20,13 +27,54 @@ where
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        Bytes::from_request(request, state).await.map(Self).map_err(|rejection| {
-            let too_large = rejection.status() == StatusCode::PAYLOAD_TOO_LARGE;
-            let kind = if too_large { Kind::TooLarge } else { Kind::BadRequest };
-            let most = SharedState::from_ref(state).max_body_bytes;
-            Problem::new(kind, format!("{}; a body may have at most {most} bytes", rejection.body_text()))
-        })
+        let state = SharedState::from_ref(state);
+        gather(request.into_body(), state.max_body_bytes, &state.requests).await.map(Self)
     }
+}
+
+/// Reads a body of at most `most` bytes, as long as there is room for it.
+async fn gather(body: axum::body::Body, most: usize, room: &Budget) -> Result<Bytes, Problem> {
+    let too_large = || Problem::new(Kind::TooLarge, format!("a body may have at most {most} bytes"));
+    if body.size_hint().lower() > most as u64 {
+        return Err(too_large());
+    }
+    let mut held = room.nothing();
+    let (mut whole, mut rest) = (Bytes::new(), BytesMut::new());
+    let mut pieces = body.into_data_stream();
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.map_err(fault)?;
+        if whole.len() + rest.len() + piece.len() > most {
+            return Err(too_large());
+        }
+        if !held.grow(piece.len()) {
+            let detail = "too many bytes of requests are being handled; try again in a second";
+            return Err(Problem::new(Kind::Unavailable, detail));
+        }
+        match (whole.is_empty(), rest.is_empty()) {
+            // Most bodies arrive in one piece.
+            (true, true) => whole = piece,
+            _ => {
+                if rest.is_empty() {
+                    rest.extend_from_slice(&std::mem::take(&mut whole));
+                }
+                rest.extend_from_slice(&piece);
+            }
+        }
+    }
+    Ok(held.of(if rest.is_empty() { whole } else { rest.freeze() }))
+}
+
+/// The answer to a body that does not arrive.
+pub(crate) fn fault(error: axum::Error) -> Problem {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
+    while let Some(error) = cause {
+        if let Some(fault) = error.downcast_ref::<BodyFault>() {
+            let kind = if matches!(fault, BodyFault::TooSlow) { Kind::TooSlow } else { Kind::BadRequest };
+            return Problem::new(kind, fault.to_string());
+        }
+        cause = error.source();
+    }
+    bad(&format!("the body did not arrive whole: {error}"))
 }
 
 /// Refuses a body that is still encoded. Decoding removes the header, so a header means another
@@ -36,7 +84,7 @@ where
 /// 415 for an encoding that the server does not decode.
 pub(crate) fn check_decoded(headers: &HeaderMap) -> Result<(), Problem> {
     match headers.get(header::CONTENT_ENCODING).map(|encoding| encoding.as_bytes()) {
-        None | Some(b"identity") => Ok(()),
+        None => Ok(()),
         Some(encoding) => {
             let detail = format!("send gzip or no encoding, not {:?}", String::from_utf8_lossy(encoding));
             Err(Problem::new(Kind::UnsupportedMediaType, detail))
@@ -44,7 +92,23 @@ pub(crate) fn check_decoded(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-/// A JSON body. Its content type is not looked at.
+/// Refuses a body that does not say that it is JSON. A page of another site cannot send such a body
+/// without asking first.
+///
+/// # Errors
+/// 415 for another content type.
+pub(crate) fn check_json(headers: &HeaderMap) -> Result<(), Problem> {
+    check_decoded(headers)?;
+    match MediaType::of(headers) {
+        Some(named) if named.essence() == "application/json" => Ok(()),
+        other => {
+            let named = other.as_ref().map_or("no content type", MediaType::essence);
+            Err(Problem::new(Kind::UnsupportedMediaType, format!("send application/json, not {named}")))
+        }
+    }
+}
+
+/// A JSON body, which its content type must say.
 pub(crate) struct JsonBody<T>(pub(crate) T);
 
 /// A type that a request body is parsed as.
@@ -81,7 +145,13 @@ where
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        // A request without a body needs no content type.
+        let checked = check_json(request.headers());
+        let named = MediaType::of(request.headers()).is_some();
         let Body(body) = Body::from_request(request, state).await?;
+        if named || !body.is_empty() {
+            checked?;
+        }
         Self::parse(&body)
     }
 }
@@ -109,6 +179,26 @@ mod tests {
     fn an_error_names_the_shape_of_the_body() {
         let problem = JsonBody::<Note>::parse(b"[").map(|body| body.0).unwrap_err();
         assert!(problem.detail().starts_with("{\"note\": \"…\"} or {}: "), "{}", problem.detail());
+    }
+
+    #[tokio::test]
+    async fn a_body_is_whole_or_refused() {
+        use crate::telemetry::Metric;
+        let room = Budget::new(10, Metric::RequestBytes);
+        let body = |pieces: &[&'static str]| {
+            let pieces: Vec<_> =
+                pieces.iter().map(|piece| Ok::<_, std::io::Error>(Bytes::from_static(piece.as_bytes()))).collect();
+            axum::body::Body::from_stream(futures_util::stream::iter(pieces))
+        };
+        for (pieces, whole) in [(&["abc"][..], "abc"), (&["a", "", "bc", "d"], "abcd"), (&[], "")] {
+            assert_eq!(gather(body(pieces), 8, &room).await.unwrap(), whole);
+        }
+        let kind = |result: Result<Bytes, Problem>| result.unwrap_err().status().as_u16();
+        assert_eq!(kind(gather(body(&["abcde", "fghi"]), 8, &room).await), 413);
+        let held = gather(body(&["abcdef"]), 8, &room).await.unwrap();
+        assert_eq!(kind(gather(body(&["abc", "de"]), 8, &room).await), 503);
+        drop(held);
+        assert!(gather(body(&["abc", "de"]), 8, &room).await.is_ok());
     }
 
     #[test]

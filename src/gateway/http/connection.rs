@@ -12,50 +12,30 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
-use axum::extract::connect_info::Connected;
 use axum::http::HeaderMap;
-use axum::serve::{IncomingStream, Listener};
 use bytes::{BufMut, Bytes, BytesMut};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep};
 
+use super::activity::{Activity, Phase, Times};
 use super::outlet::Outlet;
-
-/// Accepts connections.
-pub struct Connections(TcpListener);
-
-impl Connections {
-    /// Accepts connections of this listener.
-    pub fn new(listener: TcpListener) -> Self {
-        Self(listener)
-    }
-}
-
-impl Listener for Connections {
-    type Io = Connection;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Connection, SocketAddr) {
-        let (tcp, address) = Listener::accept(&mut self.0).await;
-        // Frames are flushed when they are complete; waiting for more would only add latency.
-        let _refused = tcp.set_nodelay(true).is_err();
-        (Connection { shared: Arc::new(Shared::new(tcp)) }, address)
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
-    }
-}
+use super::room::Seat;
+use crate::telemetry::{Metric, count};
 
 /// The connection as hyper sees it.
-pub struct Connection {
+pub(crate) struct Connection {
     shared: Arc<Shared>,
+    /// Runs while the client takes nothing.
+    stuck: Option<Pin<Box<Sleep>>>,
 }
 
 struct Shared {
     outlet: Arc<Outlet>,
+    activity: Activity,
+    times: Times,
     /// A handler has taken the connection.
     taken: AtomicBool,
     /// hyper has bytes that the socket did not take.
@@ -63,10 +43,6 @@ struct Shared {
 }
 
 impl Shared {
-    fn new(tcp: TcpStream) -> Self {
-        Self { outlet: Arc::new(Outlet::new(tcp)), taken: AtomicBool::new(false), blocked: AtomicBool::new(false) }
-    }
-
     fn is_taken(&self) -> bool {
         self.taken.load(Ordering::Acquire)
     }
@@ -74,21 +50,32 @@ impl Shared {
 
 /// The client of a request: its address, and its connection.
 #[derive(Clone)]
-pub struct Peer {
+pub(crate) struct Peer {
     address: SocketAddr,
     shared: Arc<Shared>,
-}
-
-impl Connected<IncomingStream<'_, Connections>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, Connections>) -> Self {
-        Self { address: *stream.remote_addr(), shared: stream.io().shared.clone() }
-    }
 }
 
 impl Peer {
     /// The address of the client.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What the connection is doing.
+    pub(crate) fn activity(&self) -> &Activity {
+        &self.shared.activity
+    }
+
+    /// How long the client may take.
+    pub(crate) fn times(&self) -> &Times {
+        &self.shared.times
+    }
+
+    /// Writes a last answer past hyper, if no other one has begun. It is not waited for.
+    pub(crate) fn dismiss(&self, answer: &'static [u8]) {
+        if let Some(outlet) = self.take() {
+            let _gone = outlet.tcp().try_write(answer).is_err();
+        }
     }
 
     /// Takes the connection from hyper. `None` if hyper still has to write earlier answers, because
@@ -121,13 +108,30 @@ pub(crate) fn endless_head(headers: &HeaderMap, now_ms: i64) -> Bytes {
 }
 
 impl Connection {
+    /// A connection, and the client that requests of it come from.
+    pub(crate) fn new(tcp: TcpStream, address: SocketAddr, seat: Seat, times: Times) -> (Self, Peer) {
+        let shared = Arc::new(Shared {
+            outlet: Arc::new(Outlet::seated(tcp, seat)),
+            activity: Activity::new(Instant::now()),
+            times,
+            taken: AtomicBool::new(false),
+            blocked: AtomicBool::new(false),
+        });
+        (Self { shared: shared.clone(), stuck: None }, Peer { address, shared })
+    }
+
     /// The write side, after an upgrade.
     pub(crate) fn into_outlet(self) -> Arc<Outlet> {
         self.shared.outlet.clone()
     }
 
+    /// How long the client may take.
+    pub(crate) fn times(&self) -> Times {
+        self.shared.times
+    }
+
     fn write_with(
-        &self,
+        &mut self,
         context: &mut Context<'_>,
         length: usize,
         write: impl Fn(&TcpStream) -> io::Result<usize>,
@@ -135,19 +139,31 @@ impl Connection {
         if self.shared.is_taken() {
             return Poll::Ready(Ok(length));
         }
-        let tcp = self.shared.outlet.tcp();
         loop {
-            match write(tcp) {
+            match write(self.shared.outlet.tcp()) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.shared.blocked.store(true, Ordering::Release);
-                    ready!(tcp.poll_write_ready(context))?;
+                    if self.shared.outlet.tcp().poll_write_ready(context)?.is_pending() {
+                        ready!(self.poll_stuck(context));
+                        return Poll::Ready(Err(ErrorKind::TimedOut.into()));
+                    }
                 }
                 written => {
                     self.shared.blocked.store(false, Ordering::Release);
+                    self.stuck = None;
                     return Poll::Ready(written);
                 }
             }
         }
+    }
+
+    /// Ready when the client has taken nothing for too long.
+    fn poll_stuck(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let most = self.shared.times.write;
+        let stuck = self.stuck.get_or_insert_with(|| Box::pin(sleep(most)));
+        ready!(stuck.as_mut().poll(context));
+        count(Metric::ConnectionsTimedOut, 1);
+        Poll::Ready(())
     }
 }
 
@@ -156,7 +172,12 @@ impl AsyncRead for Connection {
         if self.shared.is_taken() {
             return Poll::Ready(Ok(()));
         }
-        poll_read(self.shared.outlet.tcp(), context, buffer)
+        let before = buffer.filled().len();
+        let read = ready!(poll_read(self.shared.outlet.tcp(), context, buffer));
+        if buffer.filled().len() > before {
+            self.shared.activity.advance(Phase::Idle, Phase::Head, Instant::now());
+        }
+        Poll::Ready(read)
     }
 }
 
@@ -172,12 +193,12 @@ pub(crate) fn poll_read(tcp: &TcpStream, context: &mut Context<'_>, buffer: &mut
 }
 
 impl AsyncWrite for Connection {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.write_with(context, bytes.len(), |tcp| tcp.try_write(bytes))
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {

@@ -11,6 +11,7 @@ use bytes::{Buf, Bytes};
 use tokio::net::TcpStream;
 
 use super::frames::Frames;
+use super::room::Seat;
 
 /// Most pieces of one system call.
 const SLICES: usize = 64;
@@ -58,12 +59,20 @@ impl Piece<'_> {
 pub(crate) struct Outlet {
     tcp: TcpStream,
     waiting: Mutex<Frames>,
+    /// The connection's place, which is free again when its socket is closed.
+    _seat: Option<Seat>,
 }
 
 impl Outlet {
     /// The write side of this connection. Nothing waits.
+    #[cfg(test)]
     pub(crate) fn new(tcp: TcpStream) -> Self {
-        Self { tcp, waiting: Mutex::default() }
+        Self { tcp, waiting: Mutex::default(), _seat: None }
+    }
+
+    /// The same for a connection that has a place.
+    pub(crate) fn seated(tcp: TcpStream, seat: Seat) -> Self {
+        Self { tcp, waiting: Mutex::default(), _seat: Some(seat) }
     }
 
     /// The connection, for reading.

@@ -27,7 +27,9 @@ pub(crate) enum Kind {
     Conflict,
     NotNow,
     TooLarge,
+    TooSlow,
     UnsupportedMediaType,
+    UpgradeRequired,
     Overloaded,
     Unavailable,
     StorageFull,
@@ -36,7 +38,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub(crate) const ALL: [Kind; 13] = [
+    pub(crate) const ALL: [Kind; 15] = [
         Kind::BadRequest,
         Kind::NothingAccepted,
         Kind::Forbidden,
@@ -45,7 +47,9 @@ impl Kind {
         Kind::Conflict,
         Kind::NotNow,
         Kind::TooLarge,
+        Kind::TooSlow,
         Kind::UnsupportedMediaType,
+        Kind::UpgradeRequired,
         Kind::Overloaded,
         Kind::Unavailable,
         Kind::StorageFull,
@@ -69,6 +73,10 @@ impl Kind {
             Kind::Conflict => ("conflict", "Another request changed it first", StatusCode::PRECONDITION_FAILED),
             Kind::NotNow => ("not-now", "Not possible in the present state", StatusCode::CONFLICT),
             Kind::TooLarge => ("too-large", "The request is too large", StatusCode::PAYLOAD_TOO_LARGE),
+            Kind::TooSlow => ("too-slow", "The request arrived too slowly", StatusCode::REQUEST_TIMEOUT),
+            Kind::UpgradeRequired => {
+                ("upgrade-required", "This address needs another protocol", StatusCode::UPGRADE_REQUIRED)
+            }
             Kind::UnsupportedMediaType => {
                 ("unsupported-media-type", "This content type is not understood", StatusCode::UNSUPPORTED_MEDIA_TYPE)
             }
@@ -86,16 +94,31 @@ pub(crate) struct Problem {
     kind: Kind,
     detail: String,
     more: Map<String, Value>,
+    allow: Option<&'static str>,
 }
 
 impl Problem {
     pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), more: Map::new() }
+        Self { kind, detail: detail.into(), more: Map::new(), allow: None }
     }
 
     /// Adds an extension member.
     pub(crate) fn with(mut self, name: &str, value: Value) -> Self {
         self.more.insert(name.to_owned(), value);
+        self
+    }
+
+    /// For senders that drop what is refused with 408, and send again what is refused with 503.
+    pub(crate) fn retryable(mut self) -> Self {
+        if self.kind == Kind::TooSlow {
+            self.kind = Kind::Unavailable;
+        }
+        self
+    }
+
+    /// Names the methods that the address takes.
+    pub(crate) fn allowing(mut self, methods: &'static str) -> Self {
+        self.allow = Some(methods);
         self
     }
 
@@ -138,10 +161,21 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let retry_after = self.retry_after();
+        let (kind, allow, retry_after) = (self.kind, self.allow, self.retry_after());
         let (status, body) = self.document();
         let content_type = (header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
-        answer(status, ([content_type], body), retry_after)
+        let mut response = answer(status, ([content_type], body), retry_after);
+        let headers = response.headers_mut();
+        if let Some(methods) = allow {
+            headers.insert(header::ALLOW, HeaderValue::from_static(methods));
+        }
+        if kind == Kind::UpgradeRequired {
+            // RFC 6455 §4.4 and RFC 9110 §15.5.22.
+            headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        }
+        response
     }
 }
 
@@ -150,6 +184,10 @@ fn answer(status: StatusCode, body: impl IntoResponse, retry_after: Option<u64>)
     let mut response = (status, body).into_response();
     if let Some(seconds) = retry_after {
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    if status == StatusCode::REQUEST_TIMEOUT {
+        // The rest of the request never becomes another one.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }
@@ -204,6 +242,11 @@ impl From<PortError> for Problem {
             ErrorKind::Corrupt => Problem::new(Kind::Internal, "the stored data cannot be read; see the server's log"),
         }
     }
+}
+
+/// Too much waits for clients already.
+pub(crate) fn no_room() -> Problem {
+    Problem::new(Kind::Unavailable, "too many bytes of answers wait for their clients; try again in a second")
 }
 
 /// The workspace stopped while it handled the request.

@@ -1,12 +1,15 @@
 //! Answers: JSON bodies, and the revision that `If-Match` names.
 
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::gateway::http::problem::Problem;
 use crate::gateway::http::query::bad;
 use crate::live::wire;
+
+/// Tells proxies such as nginx to pass each piece of an answer on at once, with the value `no`.
+pub(crate) const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// The value as a JSON answer.
 pub(crate) fn json<T: Serialize>(value: &T) -> Response {

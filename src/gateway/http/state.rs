@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use crate::actors::directory::Directory;
+use crate::gateway::http::room::Budget;
+use crate::telemetry::{Metric, count};
 use earcon_model::Clock;
 use earcon_tenancy::Authorizer;
 
@@ -23,6 +25,12 @@ pub(crate) struct SharedParts {
     pub(crate) clock: Arc<dyn Clock>,
     /// Largest request body, after decompression.
     pub(crate) max_body_bytes: usize,
+    /// Room for the bodies of requests.
+    pub(crate) requests: Budget,
+    /// Room for answers that are not written yet.
+    pub(crate) answers: Budget,
+    /// Places for making large answers.
+    pub(crate) large: Semaphore,
     /// Turns true when the server shuts down: endless answers end.
     pub(crate) shutdown: watch::Receiver<bool>,
 }
@@ -31,6 +39,20 @@ impl SharedState {
     /// A shared state of these parts.
     pub(crate) fn new(parts: SharedParts) -> Self {
         Self(Arc::new(parts))
+    }
+
+    /// A place for making a large answer: half of the cores stay free for everybody else. `None` if
+    /// too many bytes of answers wait for their clients, or the server shuts down.
+    pub(crate) async fn large_answer(&self) -> Option<SemaphorePermit<'_>> {
+        let place = tokio::select! {
+            place = self.large.acquire() => place.ok(),
+            () = self.shutting_down() => None,
+        };
+        let refused = self.answers.is_tight();
+        if refused {
+            count(Metric::RoomRefused, 1);
+        }
+        place.filter(|_| !refused)
     }
 
     /// Completes when the server shuts down.

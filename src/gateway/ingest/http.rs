@@ -54,7 +54,7 @@ pub(crate) async fn ingest(
 ) -> Result<Response, Problem> {
     check_decoded(&headers)?;
     let pass = authorized.pass();
-    let parsed = parse_native(&state, pass, content_type(&headers), &body).await?;
+    let parsed = parse_native(&state, pass, &content_type(&headers), &body).await?;
     let submitted = submit(&state, pass, parsed, params.arrival()).await?;
     Ok(([(header::CONTENT_TYPE, "application/json")], accepted_json(&submitted)?).into_response())
 }

@@ -1,7 +1,6 @@
 //! Influx line protocol: `/write` as in InfluxDB 1, `/api/v2/write` as in InfluxDB 2, and the
 //! requests that their clients send before they write. Errors have the form of those servers.
 
-use axum::extract::Query;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -12,7 +11,7 @@ use utoipa_axum::routes;
 use super::agent::{AgentRequest, at_both_paths, commit};
 use super::state::IngestState;
 use crate::gateway::http::problem::Problem;
-use crate::gateway::http::query::bad;
+use crate::gateway::http::query::{Params, bad};
 use earcon_intake::influx::{Precision, parse};
 use earcon_model::RejectedRow;
 
@@ -24,6 +23,9 @@ pub(crate) struct WriteQuery {
     #[serde(default)]
     precision: String,
 }
+
+/// The parameters, or the problem with them, which the answer words as the protocol does.
+type WriteParams = Result<Params<WriteQuery>, Problem>;
 
 /// The form of an error.
 #[derive(Clone, Copy)]
@@ -42,7 +44,7 @@ pub(crate) fn routes() -> OpenApiRouter<IngestState> {
     params(("precision" = Option<String>, Query, description = "n (default), u, ms, s, m or h")),
     responses((status = 204, description = "durable"), (status = 400, description = "some lines were refused; the others are durable"),
         (status = 413, description = "too many samples or bytes"), (status = 429, description = "nothing was taken; try again")))]
-pub(crate) async fn write(query: Query<WriteQuery>, request: AgentRequest) -> Response {
+pub(crate) async fn write(query: WriteParams, request: AgentRequest) -> Response {
     answer(Version::One, ingest(query, request).await)
 }
 
@@ -51,7 +53,7 @@ pub(crate) async fn write(query: Query<WriteQuery>, request: AgentRequest) -> Re
     params(("precision" = Option<String>, Query, description = "ns (default), us, ms or s")),
     responses((status = 204, description = "durable"), (status = 400, description = "some lines were refused; the others are durable"),
         (status = 413, description = "too many samples or bytes"), (status = 429, description = "nothing was taken; try again")))]
-pub(crate) async fn write_v2(query: Query<WriteQuery>, request: AgentRequest) -> Response {
+pub(crate) async fn write_v2(query: WriteParams, request: AgentRequest) -> Response {
     answer(Version::Two, ingest(query, request).await)
 }
 
@@ -71,7 +73,8 @@ pub(crate) async fn ping() -> Response {
 /// Clients look at the first digits to choose a dialect.
 const VERSION: &str = "1.8.0-earcon";
 
-async fn ingest(Query(query): Query<WriteQuery>, request: AgentRequest) -> Result<Vec<RejectedRow>, Problem> {
+async fn ingest(query: WriteParams, request: AgentRequest) -> Result<Vec<RejectedRow>, Problem> {
+    let Params(query) = query?;
     let (state, target, body) = request.plain()?;
     let precision = Precision::parse(&query.precision)
         .ok_or_else(|| bad(&format!("precision must be ns, us, ms, s, m or h, not {:?}", query.precision)))?;

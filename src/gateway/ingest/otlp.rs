@@ -10,8 +10,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::agent::{AgentRequest, at_both_paths, commit};
-use super::parse::content_type;
 use super::state::IngestState;
+use crate::gateway::http::media_type::MediaType;
 use crate::gateway::http::problem::{Kind, Problem};
 use earcon_intake::otlp::{parse_json, parse_protobuf};
 use earcon_model::RejectedRow;
@@ -33,7 +33,7 @@ pub(crate) fn routes() -> OpenApiRouter<IngestState> {
         (status = 413, description = "too many samples or bytes"), (status = 415, description = "another content type"),
         (status = 429, description = "nothing was taken; try again")))]
 pub(crate) async fn metrics(request: AgentRequest) -> Response {
-    let json = encoding(&request.headers) == Some(JSON);
+    let json = encoding(&request.headers).as_deref() == Some(JSON);
     match ingest(request).await {
         Ok(rejected) => success(json, &rejected),
         Err(problem) => failure(json, &problem),
@@ -43,7 +43,7 @@ pub(crate) async fn metrics(request: AgentRequest) -> Response {
 async fn ingest(request: AgentRequest) -> Result<Vec<RejectedRow>, Problem> {
     let headers = request.headers.clone();
     let (state, target, body) = request.plain()?;
-    match encoding(&headers) {
+    match encoding(&headers).as_deref() {
         Some(PROTOBUF) => commit(&state, &target, |batch| parse_protobuf(&body, batch).map(drop)).await,
         Some(JSON) => commit(&state, &target, |batch| parse_json(&body, batch).map(drop)).await,
         other => {
@@ -54,8 +54,8 @@ async fn ingest(request: AgentRequest) -> Result<Vec<RejectedRow>, Problem> {
 }
 
 /// The content type, if the request names one.
-fn encoding(headers: &HeaderMap) -> Option<&str> {
-    headers.contains_key(header::CONTENT_TYPE).then(|| content_type(headers))
+fn encoding(headers: &HeaderMap) -> Option<String> {
+    MediaType::of(headers).map(|named| named.essence().to_owned())
 }
 
 /// An `ExportMetricsServiceResponse`; empty when every point was taken.

@@ -1,8 +1,9 @@
 //! From a body to rows under the workspace's rules.
 
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 
 use super::state::IngestState;
+use crate::gateway::http::media_type::MediaType;
 use crate::gateway::http::problem::{Kind, Problem};
 use earcon_intake::{Batch, IntakeError, ParsedBatch, json};
 use earcon_tenancy::WorkspacePass;
@@ -44,15 +45,10 @@ pub(crate) async fn parse_with(
     Ok(batch.finish())
 }
 
-/// The request's content type without its parameters; JSON when the request names none.
-pub(crate) fn content_type(headers: &HeaderMap) -> &str {
-    let text = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("application/json");
-    essence(text)
-}
-
-/// A content type without its parameters.
-pub(crate) fn essence(content_type: &str) -> &str {
-    content_type.split(';').next().unwrap_or(content_type).trim()
+/// The request's content type without its parameters, in small letters; JSON when the request names
+/// none.
+pub(crate) fn content_type(headers: &HeaderMap) -> String {
+    MediaType::of(headers).map_or_else(|| "application/json".to_owned(), |named| named.essence().to_owned())
 }
 
 impl From<IntakeError> for Problem {

@@ -11,6 +11,7 @@ use utoipa_axum::routes;
 
 use super::agent::{AgentRequest, at_both_paths, commit};
 use super::state::IngestState;
+use crate::gateway::http::media_type::MediaType;
 use crate::gateway::http::problem::{Kind, Problem};
 use earcon_intake::remote_write::{DecompressError, decompress, parse};
 use earcon_model::RejectedRow;
@@ -62,8 +63,9 @@ async fn ingest(request: AgentRequest) -> Result<Vec<RejectedRow>, Problem> {
 fn check_version(headers: &HeaderMap) -> Result<(), Problem> {
     let text = |name| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase());
     let encoding = text(header::CONTENT_ENCODING).unwrap_or_else(|| "snappy".to_owned());
-    let content_type = text(header::CONTENT_TYPE).unwrap_or_default();
-    let other_version = content_type.contains("proto=") && !content_type.contains("proto=prometheus.writerequest");
+    let named = MediaType::of(headers);
+    let proto = named.as_ref().and_then(|named| named.parameter("proto"));
+    let other_version = proto.is_some_and(|proto| !proto.eq_ignore_ascii_case("prometheus.WriteRequest"));
     if encoding != "snappy" || other_version {
         let detail = "send remote write 1.0: content-type application/x-protobuf, content-encoding snappy";
         return Err(Problem::new(Kind::UnsupportedMediaType, detail));

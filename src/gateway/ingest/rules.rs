@@ -8,7 +8,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::gateway::http::auth::Authorized;
-use crate::gateway::http::body::Body;
+use crate::gateway::http::body::{Body, check_json};
 use crate::gateway::http::problem::{Kind, Problem};
 use crate::gateway::http::reply::{expected_revision, json_with_revision};
 use crate::gateway::ingest::state::IngestState;
@@ -45,13 +45,14 @@ pub(crate) async fn show(State(state): State<IngestState>, authorized: Authorize
 #[utoipa::path(put, path = "/api/v1/workspaces/{workspace}/ingest/rules", tag = "ingest", params(("workspace" = String, Path)),
     request_body(content_type = "application/json", content = Object),
     responses((status = 200, body = WireRules), (status = 400, description = "every problem is named in `problems`"),
-        (status = 412, description = "another request changed them first"), (status = 413, description = "too large")))]
+        (status = 412, description = "another request changed them first"), (status = 413, description = "too large"), (status = 415, description = "not application/json")))]
 pub(crate) async fn change(
     State(state): State<IngestState>,
     authorized: Authorized,
     headers: HeaderMap,
     Body(body): Body,
 ) -> Result<Response, Problem> {
+    check_json(&headers)?;
     if body.len() > MOST_BYTES {
         return Err(Problem::new(Kind::TooLarge, format!("rules may have at most {MOST_BYTES} bytes")));
     }

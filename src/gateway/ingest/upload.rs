@@ -26,11 +26,14 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::parse::essence;
 use super::state::IngestState;
 use crate::gateway::http::auth::Authorized;
+use crate::gateway::http::body::fault;
+use crate::gateway::http::media_type::MediaType;
 use crate::gateway::http::problem::{Kind, Problem};
 use crate::gateway::http::query::{Params, bad, kpi};
+use crate::gateway::http::reply::X_ACCEL_BUFFERING;
+use crate::gateway::http::room::Reservation;
 use crate::sources::batcher::Batcher;
 use crate::sources::chunks::{FileError, Portion, preview, read_ahead};
 use earcon_model::{Arrival, KpiName};
@@ -107,8 +110,10 @@ pub(crate) async fn upload(
 ) -> Result<Response, Problem> {
     let workbook = is_workbook(&headers, params.name.as_deref().unwrap_or_default())?;
     let options = params.options()?;
+    let mut held = state.imports.arriving();
+    let file = store(body, state.max_upload_bytes, &mut held).await?;
+    // The place is taken when the body is there, so that no slow client keeps one.
     let permit = state.imports.admit()?;
-    let file = store(body, state.max_upload_bytes).await?;
     if params.dry_run {
         return dry_run(file, workbook, options).await;
     }
@@ -121,12 +126,14 @@ pub(crate) async fn upload(
     let import = Import::new(state, authorized.pass().clone(), arrival, lines);
     tokio::spawn(async move {
         import.run(first, portions, reader).await;
-        drop(permit);
+        drop((permit, held));
     });
     let answer = futures_util::stream::unfold(answer, |mut answer| async move {
         answer.recv().await.map(|line: Bytes| (Ok::<_, std::convert::Infallible>(line), answer))
     });
-    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(answer)).into_response())
+    // A proxy must not hold the lines back.
+    let headers = [(header::CONTENT_TYPE, "application/x-ndjson"), (X_ACCEL_BUFFERING, "no")];
+    Ok((headers, Body::from_stream(answer)).into_response())
 }
 
 /// The portions up to the first sample, as one. `None` if the file cannot be read.
@@ -155,8 +162,8 @@ async fn dry_run(file: File, workbook: bool, options: TableOptions) -> Result<Re
 }
 
 fn is_workbook(headers: &HeaderMap, name: &str) -> Result<bool, Problem> {
-    let sent = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(essence);
-    match sent.unwrap_or_default() {
+    let sent = MediaType::of(headers);
+    match sent.as_ref().map_or("", MediaType::essence) {
         XLSX => Ok(true),
         // Browsers on machines with a spreadsheet program send the last of these for CSV.
         "text/csv" | "application/csv" | "text/plain" => Ok(false),
@@ -174,7 +181,7 @@ fn fallback(name: &str) -> KpiName {
 }
 
 /// Stores the body in a file that is deleted when it is closed.
-async fn store(body: Body, most: u64) -> Result<File, Problem> {
+async fn store(body: Body, most: u64, held: &mut Reservation) -> Result<File, Problem> {
     let failed = |error: std::io::Error| {
         tracing::error!(%error, "an uploaded file cannot be stored");
         Problem::new(Kind::Unavailable, "the file cannot be stored right now; see the server's log")
@@ -185,11 +192,15 @@ async fn store(body: Body, most: u64) -> Result<File, Problem> {
     let mut chunks = body.into_data_stream();
     let mut size = 0;
     while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|error| bad(&format!("the file did not arrive whole: {error}")))?;
+        let chunk = chunk.map_err(fault)?;
         size += chunk.len() as u64;
         if size > most {
             let detail = format!("a file may have at most {} MiB; cut it, or use `earcon backfill`", most >> 20);
             return Err(Problem::new(Kind::TooLarge, detail));
+        }
+        if !held.grow(chunk.len()) {
+            let detail = "too many files are being sent at once; try again in a moment";
+            return Err(Problem::new(Kind::Unavailable, detail));
         }
         file.write_all(&chunk).await.map_err(failed)?;
     }

@@ -4,8 +4,6 @@
 //! A bounded number of messages waits for commits; beyond it the socket is not read. A refused
 //! message gets an answer and leaves the connection open.
 
-use std::time::Duration;
-
 use axum::extract::State;
 use axum::response::Response;
 use futures_util::future::BoxFuture;
@@ -13,7 +11,6 @@ use futures_util::stream::FuturesOrdered;
 use futures_util::{FutureExt, StreamExt};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tokio::time::{Instant, sleep};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::answer::accepted_json;
@@ -22,17 +19,14 @@ use super::parse::parse_native;
 use super::state::IngestState;
 use super::target::IngestParams;
 use crate::gateway::http::auth::Authorized;
-use crate::gateway::http::outlet::Gone;
 use crate::gateway::http::problem::Problem;
 use crate::gateway::http::query::{Params, bad};
-use crate::gateway::websocket::{Incoming, Socket, SocketLimits, Upgrade};
+use crate::gateway::websocket::{Ended, Incoming, Socket, Upgrade};
 use crate::live::MessageFrame;
 use earcon_model::Arrival;
 
-/// Largest message, and how long a client may take nothing before it is disconnected.
-const LIMITS: SocketLimits = SocketLimits { max_message: 1 << 20, send_timeout: Duration::from_secs(30) };
-/// Keeps connections through proxies open, and finds dead ones.
-const PING_EVERY: Duration = Duration::from_secs(25);
+/// Largest message.
+const MAX_MESSAGE: usize = 1 << 20;
 /// Messages of one connection that wait for their commits.
 const MAX_PENDING: usize = 64;
 /// Longest `id`, as JSON. It is kept until the answer.
@@ -43,7 +37,8 @@ const MAX_ID: usize = 256;
     params(("workspace" = String, Path), IngestParams),
     responses(
         (status = 101, description = "a WebSocket; see docs/protocol.md for its messages"),
-        (status = 400, description = "not an upgrade to a WebSocket")))]
+        (status = 400, description = "not an upgrade to a WebSocket"),
+        (status = 426, description = "another version of WebSocket")))]
 pub(crate) async fn connect(
     State(state): State<IngestState>,
     authorized: Authorized,
@@ -51,7 +46,8 @@ pub(crate) async fn connect(
     upgrade: Upgrade,
 ) -> Result<Response, Problem> {
     let arrival = params.arrival();
-    Ok(upgrade.accept(LIMITS, move |socket| serve(socket, Connection { state, authorized, arrival })))
+    let room = state.requests.clone();
+    Ok(upgrade.accept(MAX_MESSAGE, &room, move |socket| serve(socket, Connection { state, authorized, arrival })))
 }
 
 struct Connection {
@@ -62,12 +58,20 @@ struct Connection {
 
 type Answers = FuturesOrdered<BoxFuture<'static, String>>;
 
+/// Why nothing more is read.
+enum End {
+    /// The client ended it.
+    Client(Ended),
+    /// The server shuts down.
+    Restart,
+}
+
 async fn serve(mut socket: Socket, connection: Connection) {
     let mut answers = Answers::new();
     let mut frames = Vec::new();
-    let (shutdown, silence) = (connection.state.shutting_down(), sleep(PING_EVERY));
-    tokio::pin!(shutdown, silence);
-    let reconnect = loop {
+    let shutdown = connection.state.shutting_down();
+    tokio::pin!(shutdown);
+    let end = loop {
         tokio::select! {
             Some(answer) = answers.next(), if !answers.is_empty() => {
                 frames.push(MessageFrame::text(&answer).wire());
@@ -82,31 +86,25 @@ async fn serve(mut socket: Socket, connection: Connection) {
                     let answer = refusal("null", bad("send text messages; this one was binary"));
                     answers.push_back(std::future::ready(answer).boxed());
                 }
-                Ok(Incoming::Alive) => {}
-                Err(Gone) => break false,
+                Err(ended) => break End::Client(ended),
             },
-            () = &mut silence => {
-                silence.as_mut().reset(Instant::now() + PING_EVERY);
-                if socket.ping().await.is_err() {
-                    break false;
-                }
-            }
-            () = &mut shutdown => break true,
+            () = &mut shutdown => break End::Restart,
         }
         if socket.send(&frames).await.is_err() {
-            break false;
+            break End::Client(Ended::Gone);
         }
         frames.clear();
     };
     // Messages that were read are committed either way; a client that is still connected gets their
-    // answers.
+    // answers, and then the close frame.
     while let Some(answer) = answers.next().await {
         if socket.send_one(&MessageFrame::text(&answer)).await.is_err() {
             return;
         }
     }
-    if reconnect {
-        socket.close(CloseCode::Restart, "restarting; connect again").await;
+    match end {
+        End::Client(ended) => socket.end(ended).await,
+        End::Restart => socket.close(CloseCode::Restart, "restarting; connect again").await,
     }
 }
 

@@ -1,32 +1,40 @@
 //! A connection after its handshake.
 //!
-//! tungstenite reads, and answers pings and closes. Frames for many connections are made once and
+//! tungstenite reads, and answers pings. Its answers to closes are never written: answers that are
+//! due go first. Frames for many connections are made once and
 //! written past its buffers, by this task or by a task of a connection group: both write to the
 //! connection's [`Outlet`], which keeps frames whole.
 
 use std::io::{self, Write};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::timeout;
+use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
+use super::ending::{Ended, close_frame};
+use super::pulse::{Beat, Pulse};
+use crate::gateway::http::activity::Times;
 use crate::gateway::http::connection::poll_read;
 use crate::gateway::http::outlet::{Gone, Outlet, Piece, Sent};
+use crate::gateway::http::room::{Budget, Reservation};
 use crate::live::MessageFrame;
+use crate::telemetry::{Metric, count};
 
 /// Bytes read from the socket at once. Clients send little; a large message makes the buffer grow.
 const READ_BUFFER: usize = 1_024;
-/// How long the close message may take.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Bytes of a message that are not counted.
+const SMALL: usize = 16 * 1024;
+/// Bytes that are thrown away at once.
+const DRAIN: usize = 4_096;
 
 /// A message of the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,36 +43,30 @@ pub(crate) enum Incoming {
     Text(String),
     /// Bytes.
     Binary(Bytes),
-    /// A ping, a pong or part of a message: the client is alive.
-    Alive,
-}
-
-/// Sizes and times of one kind of connection.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct SocketLimits {
-    /// Largest message a client may send, bytes.
-    pub(crate) max_message: usize,
-    /// A client that takes nothing for this long is disconnected.
-    pub(crate) send_timeout: Duration,
 }
 
 /// A connection after its handshake.
 pub(crate) struct Socket {
     stream: WebSocketStream<Shared>,
     outlet: Arc<Outlet>,
-    send_timeout: Duration,
+    unfinished: Arc<Mutex<Unfinished>>,
+    times: Times,
+    pulse: Pulse,
+    beat: Pin<Box<Sleep>>,
 }
 
 impl Socket {
     /// Takes over the connection, with the bytes that were read after the handshake.
-    pub(super) async fn new(outlet: Arc<Outlet>, read_already: Bytes, limits: SocketLimits) -> Self {
+    pub(super) async fn new(outlet: Arc<Outlet>, read_already: Bytes, limits: Limits, times: Times) -> Self {
+        let Limits { max_message, room } = limits;
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
             .write_buffer_size(0)
             .max_write_buffer_size(usize::MAX)
-            .max_message_size(Some(limits.max_message))
-            .max_frame_size(Some(limits.max_message));
-        let shared = Shared(outlet.clone());
+            .max_message_size(Some(max_message))
+            .max_frame_size(Some(max_message));
+        let unfinished = Arc::new(Mutex::new(Unfinished::new(&room)));
+        let shared = Shared { outlet: outlet.clone(), unfinished: unfinished.clone() };
         // Bytes right after the handshake are copied, because their buffer is too large to keep.
         let stream = match read_already.is_empty() {
             true => WebSocketStream::from_raw_socket(shared, Role::Server, Some(config)).await,
@@ -72,7 +74,7 @@ impl Socket {
                 WebSocketStream::from_partially_read(shared, read_already.to_vec(), Role::Server, Some(config)).await
             }
         };
-        Self { stream, outlet, send_timeout: limits.send_timeout }
+        Self { stream, outlet, unfinished, times, pulse: Pulse::default(), beat: Box::pin(sleep(times.ping)) }
     }
 
     /// The write side, for other tasks that send whole frames.
@@ -80,22 +82,43 @@ impl Socket {
         self.outlet.clone()
     }
 
-    /// The next message. Dropping the future loses nothing.
+    /// How long the client may take nothing.
+    pub(crate) fn patience(&self) -> Duration {
+        self.times.write
+    }
+
+    /// The next message. Meanwhile the client is asked whether it is there. Dropping the future
+    /// loses nothing.
     ///
     /// # Errors
-    /// When the connection has ended, the bytes are no WebSocket message, or the client takes no
-    /// answers to its pings.
-    pub(crate) async fn receive(&mut self) -> Result<Incoming, Gone> {
-        // A client must not make answers pile up by sending pings.
-        if self.outlet.try_flush()? == Sent::Waiting {
-            // Boxed, because an idle connection must not reserve the memory.
-            Box::pin(self.flush()).await?;
-        }
-        match self.stream.next().await {
-            Some(Ok(Message::Text(text))) => Ok(Incoming::Text(text.as_str().to_owned())),
-            Some(Ok(Message::Binary(bytes))) => Ok(Incoming::Binary(bytes)),
-            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(Incoming::Alive),
-            Some(Ok(Message::Close(_)) | Err(_)) | None => Err(Gone),
+    /// When nothing more comes: the client closed the connection, sent something else than a
+    /// message, does not answer, or takes no answers to its pings.
+    pub(crate) async fn receive(&mut self) -> Result<Incoming, Ended> {
+        loop {
+            // A client must not make answers pile up by sending pings.
+            if self.outlet.try_flush()? == Sent::Waiting {
+                // Boxed, because an idle connection must not reserve the memory.
+                Box::pin(self.flush()).await?;
+            }
+            tokio::select! {
+                biased;
+                message = self.stream.next() => {
+                    self.pulse.hear();
+                    let refused = lock(&self.unfinished).finish();
+                    match message {
+                        Some(Ok(Message::Text(text))) => return Ok(Incoming::Text(text.as_str().to_owned())),
+                        Some(Ok(Message::Binary(bytes))) => return Ok(Incoming::Binary(bytes)),
+                        Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+                        Some(Ok(Message::Close(frame))) => return Err(Ended::after_close(frame.as_ref())),
+                        Some(Err(_)) if refused => {
+                            return Err(Ended::Broken(CloseCode::Again, "too many bytes are being received; try again"));
+                        }
+                        Some(Err(error)) => return Err(Ended::after_error(&error)),
+                        None => return Err(Ended::Gone),
+                    }
+                }
+                () = self.beat.as_mut() => self.check().await?,
+            }
         }
     }
 
@@ -124,41 +147,120 @@ impl Socket {
     /// # Errors
     /// As [`Self::send`].
     pub(crate) async fn flush(&mut self) -> Result<(), Gone> {
-        timeout(self.send_timeout, self.outlet.flush()).await.unwrap_or(Err(Gone))
+        let flushed = timeout(self.times.write, self.outlet.flush()).await;
+        flushed.unwrap_or_else(|_| {
+            count(Metric::ConnectionsTimedOut, 1);
+            Err(Gone)
+        })
     }
 
-    /// Checks that the client is alive, and keeps proxies from closing the connection.
-    ///
-    /// # Errors
-    /// As [`Self::send`].
-    pub(crate) async fn ping(&mut self) -> Result<(), Gone> {
-        self.stream.send(Message::Ping(Bytes::new())).await.map_err(|_| Gone)?;
-        if self.outlet.try_flush()? == Sent::All { Ok(()) } else { Box::pin(self.flush()).await }
+    /// Asks the client whether it is there, which also keeps proxies from closing the connection.
+    async fn check(&mut self) -> Result<(), Ended> {
+        self.beat.as_mut().reset(Instant::now() + self.times.ping);
+        if self.pulse.beat() == Beat::Dead {
+            count(Metric::ConnectionsTimedOut, 1);
+            return Err(Ended::Gone);
+        }
+        self.stream.send(Message::Ping(Bytes::new())).await.map_err(|_| Ended::Gone)?;
+        // What the socket does not take at once is written by the next `receive`.
+        self.outlet.try_flush()?;
+        Ok(())
+    }
+
+    /// Answers the end of what the client sent. Call it after all answers that are due.
+    pub(crate) async fn end(self, ended: Ended) {
+        let Some(frame) = ended.frame() else { return };
+        // After the client's own close frame, the server ends the connection at once.
+        self.finish(frame, !matches!(ended, Ended::Closed(_))).await;
     }
 
     /// Closes the connection with a reason.
-    pub(crate) async fn close(mut self, code: CloseCode, reason: &'static str) {
-        let close = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
+    pub(crate) async fn close(self, code: CloseCode, reason: &'static str) {
+        self.finish(close_frame(code, reason), true).await;
+    }
+
+    /// Writes the last frame. Bytes of the client that are there, or may be on their way, are read
+    /// and thrown away: a socket that is closed before sends a reset, which can overtake the frame.
+    async fn finish(self, frame: Bytes, linger: bool) {
         let closing = async {
-            let _gone = self.stream.send(close).await.is_err();
-            self.outlet.flush().await
+            self.outlet.send(&[Piece::Shared(&frame)])?;
+            self.outlet.flush().await?;
+            let mut thrown_away = vec![0; DRAIN];
+            loop {
+                match self.outlet.tcp().try_read(&mut thrown_away) {
+                    Ok(0) => break,
+                    Ok(_) => {}
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock && linger => {
+                        self.outlet.tcp().readable().await.map_err(|_| Gone)?;
+                    }
+                    Err(_) => break,
+                }
+            }
+            Ok::<(), Gone>(())
         };
-        let _gone = timeout(CLOSE_TIMEOUT, closing).await.is_err();
+        let _gone = timeout(self.times.close, closing).await.is_err();
     }
 }
 
 /// The connection as tungstenite sees it. It writes control frames only, and each of them whole.
-struct Shared(Arc<Outlet>);
+struct Shared {
+    outlet: Arc<Outlet>,
+    unfinished: Arc<Mutex<Unfinished>>,
+}
+
+/// Limits of what a client may send.
+pub(super) struct Limits {
+    /// Largest message, bytes.
+    pub(super) max_message: usize,
+    /// Room for messages that arrive, shared with the bodies of requests.
+    pub(super) room: Budget,
+}
+
+/// The bytes of a message that has not arrived whole.
+struct Unfinished {
+    bytes: usize,
+    held: Reservation,
+    refused: bool,
+}
+
+impl Unfinished {
+    fn new(room: &Budget) -> Self {
+        Self { bytes: 0, held: room.nothing(), refused: false }
+    }
+
+    /// Counts bytes that arrived; false if there is no room for them. Small messages are free.
+    fn add(&mut self, bytes: usize) -> bool {
+        self.bytes += bytes;
+        self.refused = self.bytes > SMALL && !self.held.grow(bytes);
+        !self.refused
+    }
+
+    /// The message has arrived, or never will. Returns whether it was refused.
+    fn finish(&mut self) -> bool {
+        self.bytes = 0;
+        self.held.release();
+        self.refused
+    }
+}
+
+fn lock(unfinished: &Mutex<Unfinished>) -> MutexGuard<'_, Unfinished> {
+    unfinished.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 impl AsyncRead for Shared {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        poll_read(self.0.tcp(), context, buffer)
+        let before = buffer.filled().len();
+        ready!(poll_read(self.outlet.tcp(), context, buffer))?;
+        if lock(&self.unfinished).add(buffer.filled().len() - before) {
+            return Poll::Ready(Ok(()));
+        }
+        Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()))
     }
 }
 
 impl AsyncWrite for Shared {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Poll::Ready(self.0.as_ref().write(bytes))
+        Poll::Ready(self.outlet.as_ref().write(bytes))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

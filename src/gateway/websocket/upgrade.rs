@@ -4,16 +4,16 @@ use std::future::Future;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use hyper_util::server::conn::auto::upgrade::downcast;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::socket::{Socket, SocketLimits};
+use super::socket::{Limits, Socket};
 use crate::gateway::http::connection::Connection;
 use crate::gateway::http::problem::{Kind, Problem};
+use crate::gateway::http::room::Budget;
 
 /// A request to become a WebSocket.
 pub(crate) struct Upgrade {
@@ -29,16 +29,19 @@ impl<S: Sync> FromRequestParts<S> for Upgrade {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let refuse = |detail: &str| Err(Problem::new(Kind::BadRequest, detail));
         if parts.method != Method::GET
+            || parts.version != Version::HTTP_11
             || !lists(&parts.headers, &header::CONNECTION, "upgrade")
-            || !lists(&parts.headers, &header::UPGRADE, "websocket")
+            || !is_asked_for(&parts.headers)
         {
             return refuse("this address is a WebSocket: connect with a WebSocket client");
         }
         if parts.headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
-            return refuse("only version 13 of WebSocket is supported (Sec-WebSocket-Version)");
+            let detail = "only version 13 of WebSocket is supported (Sec-WebSocket-Version)";
+            return Err(Problem::new(Kind::UpgradeRequired, detail));
         }
-        let Some(key) = parts.headers.get(header::SEC_WEBSOCKET_KEY) else {
-            return refuse("the header Sec-WebSocket-Key is missing");
+        let mut keys = parts.headers.get_all(header::SEC_WEBSOCKET_KEY).iter();
+        let (Some(key), None) = (keys.next().filter(|key| is_key(key.as_bytes())), keys.next()) else {
+            return refuse("Sec-WebSocket-Key must be there once, with 16 bytes in base64");
         };
         let accept = derive_accept_key(key.as_bytes());
         let protocols = items(&parts.headers, &header::SEC_WEBSOCKET_PROTOCOL).map(str::to_owned).collect();
@@ -57,16 +60,25 @@ impl Upgrade {
     }
 
     /// Answers the handshake and serves the connection in a task of its own.
-    pub(crate) fn accept<F>(self, limits: SocketLimits, serve: impl FnOnce(Socket) -> F + Send + 'static) -> Response
+    /// A message of the client may have `max_message` bytes; `room` is for those that arrive.
+    pub(crate) fn accept<F>(
+        self,
+        max_message: usize,
+        room: &Budget,
+        serve: impl FnOnce(Socket) -> F + Send + 'static,
+    ) -> Response
     where
         F: Future<Output = ()> + Send,
     {
-        let connection = self.connection;
+        let (connection, limits) = (self.connection, Limits { max_message, room: room.clone() });
         tokio::spawn(async move {
             let Ok(upgraded) = connection.await else { return };
-            match downcast::<TokioIo<Connection>>(upgraded) {
+            match upgraded.downcast::<TokioIo<Connection>>() {
                 Ok(parts) => {
-                    serve(Socket::new(parts.io.into_inner().into_outlet(), parts.read_buf, limits).await).await
+                    let connection = parts.io.into_inner();
+                    let times = connection.times();
+                    let outlet = connection.into_outlet();
+                    serve(Socket::new(outlet, parts.read_buf, limits, times).await).await
                 }
                 Err(_) => tracing::error!("an unknown kind of connection cannot become a WebSocket"),
             }
@@ -87,6 +99,18 @@ impl Upgrade {
     }
 }
 
+/// Whether a request asks for a WebSocket. Other protocols in `Upgrade` are offers that need no
+/// answer (RFC 9110 §7.8).
+pub(crate) fn is_asked_for(headers: &HeaderMap) -> bool {
+    lists(headers, &header::UPGRADE, "websocket")
+}
+
+/// Whether this is 16 bytes in base64.
+fn is_key(key: &[u8]) -> bool {
+    let letters = key.strip_suffix(b"==").unwrap_or_default();
+    letters.len() == 22 && letters.iter().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, b'+' | b'/'))
+}
+
 /// The comma-separated items of all headers of that name.
 fn items<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
@@ -95,4 +119,24 @@ fn items<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = 
 
 fn lists(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
     items(headers, name).any(|item| item.eq_ignore_ascii_case(wanted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_sixteen_bytes_in_base64() {
+        assert!(is_key(b"dGhlIHNhbXBsZSBub25jZQ=="));
+        for bad in [
+            "",
+            "short",
+            "dGhlIHNhbXBsZSBub25jZQ",
+            "dGhlIHNhbXBsZSBub25jZ===",
+            "dGhlIHNhbXBsZSBub25jZQA=",
+            "!GhlIHNhbXBsZSBub25jZQ==",
+        ] {
+            assert!(!is_key(bad.as_bytes()), "{bad}");
+        }
+    }
 }

@@ -19,6 +19,16 @@ impl Program {
             let path = std::path::PathBuf::from(path).with_extension(name);
             std::fs::OpenOptions::new().create(true).append(true).open(path).map_or_else(|_| Stdio::null(), Into::into)
         });
+        Self::serve_with_log(name, log, arguments, environment)
+    }
+
+    /// The same with a log that the test reads.
+    pub(crate) fn serve_with_log(
+        name: &str,
+        log: impl Into<Stdio>,
+        arguments: &[&str],
+        environment: &[(String, String)],
+    ) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_earcon"))
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(arguments)
@@ -64,8 +74,22 @@ impl Program {
     }
 
     /// SIGTERM; waits for an orderly shutdown.
-    pub(crate) fn terminate(mut self) {
-        self.signal("-TERM");
+    pub(crate) fn terminate(self) {
+        self.end_by("-TERM");
+    }
+
+    /// SIGHUP; waits for an orderly shutdown.
+    pub(crate) fn hang_up(self) {
+        self.end_by("-HUP");
+    }
+
+    /// The address it listens on.
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        self.url.trim_start_matches("http://").parse().expect("an address")
+    }
+
+    fn end_by(mut self, signal: &str) {
+        self.signal(signal);
         let status = self.child.wait().expect("it ends");
         assert!(status.success(), "a shutdown in order succeeds: {status}");
     }

@@ -52,6 +52,11 @@ impl Page {
         self.begins_at
     }
 
+    /// Samples of the stream up to the end of this page.
+    pub fn ends_at(&self) -> u64 {
+        self.begins_at + self.samples
+    }
+
     /// Everything behind the header, the same for all listeners.
     pub fn content(&self) -> &Bytes {
         &self.content

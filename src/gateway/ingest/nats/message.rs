@@ -6,8 +6,9 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::gateway::http::media_type::MediaType;
 use crate::gateway::http::problem::Problem;
-use crate::gateway::ingest::parse::{essence, parse_native};
+use crate::gateway::ingest::parse::parse_native;
 use crate::gateway::ingest::state::IngestState;
 use earcon_intake::ParsedBatch;
 use earcon_model::Arrival;
@@ -37,10 +38,10 @@ pub(super) async fn parse(
     message: &Message,
 ) -> Result<ParsedBatch, Problem> {
     let content_type = match header(message, "content-type") {
-        Some(named) => essence(named),
-        None => guess(&message.payload),
+        Some(named) => MediaType::parse(named).essence().to_owned(),
+        None => guess(&message.payload).to_owned(),
     };
-    parse_native(state, pass, content_type, &message.payload).await
+    parse_native(state, pass, &content_type, &message.payload).await
 }
 
 /// How the samples arrive. `Earcon-Backfill: true` corresponds to `?backfill=true` over HTTP.

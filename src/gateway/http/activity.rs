@@ -1,0 +1,188 @@
+//! What a connection is doing, and until when it may. The time is an argument.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How long a client may take for each part of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Times {
+    /// The head of a request, from its first byte; also the first byte of a new connection.
+    pub head: Duration,
+    /// The body of a request.
+    pub body: Duration,
+    /// Least rate of a body, after the first seconds of it: as many as a head may take.
+    pub body_bytes_per_second: u64,
+    /// The pause between an answer and the next request.
+    pub idle: Duration,
+    /// The time that a client may take nothing of what is written to it.
+    pub write: Duration,
+    /// The interval of pings to a WebSocket. One that sends nothing for two of them is closed.
+    pub ping: Duration,
+    /// How long connections have to end when the server shuts down.
+    pub close: Duration,
+    /// How long requests that are being handled then have.
+    pub finish: Duration,
+}
+
+/// What a connection is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// It waits for the next request.
+    Idle,
+    /// The head of a request arrives. A new connection begins here.
+    Head,
+    /// The body of a request arrives. The body has a clock of its own.
+    Body,
+    /// A whole request is being handled.
+    Handling,
+    /// An answer is being written. Writing has a clock of its own.
+    Answering,
+}
+
+/// The phase of one connection, and since when.
+#[derive(Debug)]
+pub(crate) struct Activity(Mutex<(Phase, Instant)>);
+
+impl Activity {
+    /// A new connection.
+    pub(crate) fn new(now: Instant) -> Self {
+        Self(Mutex::new((Phase::Head, now)))
+    }
+
+    /// The connection does something else from now on.
+    pub(crate) fn enter(&self, phase: Phase, now: Instant) {
+        *self.state() = (phase, now);
+    }
+
+    /// Goes on to `to`, if the connection is in phase `from`.
+    pub(crate) fn advance(&self, from: Phase, to: Phase, now: Instant) {
+        let mut state = self.state();
+        if state.0 == from {
+            *state = (to, now);
+        }
+    }
+
+    /// The phase.
+    pub(crate) fn phase(&self) -> Phase {
+        self.state().0
+    }
+
+    /// When the client must have gone on; `None` if something else keeps the time.
+    pub(crate) fn deadline(&self, times: &Times) -> Option<Instant> {
+        let (phase, since) = *self.state();
+        match phase {
+            Phase::Idle => Some(since + times.idle),
+            Phase::Head => Some(since + times.head),
+            Phase::Body | Phase::Handling | Phase::Answering => None,
+        }
+    }
+
+    /// Whether a connection may be cut during a shutdown that began at `began`.
+    pub(crate) fn may_be_cut(&self, times: &Times, began: Instant, now: Instant) -> bool {
+        let (phase, since) = *self.state();
+        let until = match phase {
+            Phase::Handling => began + times.finish,
+            // An answer that began late gets its time, too.
+            Phase::Answering => began.max(since) + times.close,
+            Phase::Idle | Phase::Head | Phase::Body => began + times.close,
+        };
+        now >= until
+    }
+
+    fn state(&self) -> MutexGuard<'_, (Phase, Instant)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The clock of one body: a total time, and a least rate.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    began: Instant,
+    received: u64,
+    times: Times,
+}
+
+impl Pace {
+    /// A body whose first byte may arrive from now on.
+    pub(crate) fn new(times: Times, now: Instant) -> Self {
+        Self { began: now, received: 0, times }
+    }
+
+    /// Bytes have arrived.
+    pub(crate) fn received(&mut self, bytes: usize) {
+        self.received += bytes as u64;
+    }
+
+    /// When the next bytes must have arrived.
+    pub(crate) fn deadline(&self) -> Instant {
+        let earned = self.received as f64 / self.times.body_bytes_per_second.max(1) as f64;
+        let by_rate = self.times.head + Duration::from_secs_f64(earned.min(1e9));
+        self.began + by_rate.min(self.times.body)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) const TIMES: Times = Times {
+        head: Duration::from_secs(10),
+        body: Duration::from_secs(100),
+        body_bytes_per_second: 1_000,
+        idle: Duration::from_secs(60),
+        write: Duration::from_secs(30),
+        ping: Duration::from_secs(25),
+        close: Duration::from_secs(1),
+        finish: Duration::from_secs(5),
+    };
+
+    fn seconds(number: u64) -> Duration {
+        Duration::from_secs(number)
+    }
+
+    #[test]
+    fn heads_and_pauses_have_limits_of_their_own() {
+        let now = Instant::now();
+        let activity = Activity::new(now);
+        assert_eq!(activity.deadline(&TIMES), Some(now + seconds(10)), "a connection that sends nothing");
+        for phase in [Phase::Body, Phase::Handling, Phase::Answering] {
+            activity.enter(phase, now);
+            assert_eq!(activity.deadline(&TIMES), None, "{phase:?}");
+        }
+        activity.enter(Phase::Idle, now);
+        assert_eq!(activity.deadline(&TIMES), Some(now + seconds(60)));
+        activity.advance(Phase::Idle, Phase::Head, now + seconds(20));
+        activity.advance(Phase::Idle, Phase::Head, now + seconds(25));
+        assert_eq!(activity.deadline(&TIMES), Some(now + seconds(30)), "later bytes of a head win no time");
+    }
+
+    #[test]
+    fn a_shutdown_waits_longer_for_requests_that_have_arrived() {
+        let now = Instant::now();
+        let activity = Activity::new(now);
+        for phase in [Phase::Head, Phase::Body, Phase::Answering, Phase::Idle] {
+            activity.enter(phase, now);
+            assert!(!activity.may_be_cut(&TIMES, now, now), "{phase:?}");
+            assert!(activity.may_be_cut(&TIMES, now, now + seconds(1)), "{phase:?}");
+        }
+        activity.enter(Phase::Handling, now);
+        assert!(!activity.may_be_cut(&TIMES, now, now + seconds(4)));
+        assert!(activity.may_be_cut(&TIMES, now, now + seconds(5)));
+        activity.enter(Phase::Answering, now + seconds(4));
+        assert!(!activity.may_be_cut(&TIMES, now, now + seconds(4)), "its answer begins");
+        assert!(activity.may_be_cut(&TIMES, now, now + seconds(5)));
+    }
+
+    #[test]
+    fn a_body_has_a_least_rate_and_a_total_time() {
+        let now = Instant::now();
+        let mut pace = Pace::new(TIMES, now);
+        assert_eq!(pace.deadline(), now + seconds(10));
+        pace.received(5_000);
+        assert_eq!(pace.deadline(), now + seconds(15), "five seconds at the least rate");
+        pace.received(1_000_000);
+        assert_eq!(pace.deadline(), now + seconds(100), "no rate allows more than the total");
+    }
+}

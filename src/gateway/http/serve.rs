@@ -1,0 +1,170 @@
+//! Accepts connections and serves HTTP/1.1 on them.
+//!
+//! HTTP/2 is not spoken: one connection of it carries hundreds of requests, and every limit here
+//! counts connections. hyper keeps no time here. A connection ends when its client is too slow for
+//! its phase, and soon after a shutdown began.
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request};
+use axum::serve::Listener;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tower_service::Service;
+
+use super::activity::{Phase, Times};
+use super::connection::{Connection, Peer};
+use super::problem::{Kind, PROBLEM_JSON, Problem};
+use super::room::{Full, Room, Seat, Seats};
+use crate::telemetry::{Metric, count};
+
+/// Sent to a client whose request's head did not arrive in time.
+const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+/// Largest head of a request, bytes.
+const MOST_HEAD: usize = 64 * 1024;
+/// Waiting for the next look at a connection that nothing limits.
+const LONG: Duration = Duration::from_secs(3_600);
+
+/// Serves until the shutdown, and then until every connection has ended or its time is over.
+pub(crate) async fn serve(
+    mut listener: TcpListener,
+    app: Router,
+    room: Room,
+    times: Times,
+    mut shutdown: watch::Receiver<bool>,
+) {
+    let seats = Seats::new(room);
+    // Each connection that hyper serves holds a receiver.
+    let running = watch::Sender::new(());
+    loop {
+        let (tcp, address) = tokio::select! {
+            biased;
+            _ = shutdown.wait_for(|down| *down) => break,
+            accepted = Listener::accept(&mut listener) => accepted,
+        };
+        match seats.take(address.ip()) {
+            Ok(seat) => {
+                let (app, shutdown, running) = (app.clone(), shutdown.clone(), running.subscribe());
+                tokio::spawn(async move {
+                    serve_one(tcp, address, seat, times, app, shutdown).await;
+                    drop(running);
+                });
+            }
+            Err(full) => refuse(&tcp, full),
+        }
+    }
+    drop(listener);
+    let began = Instant::now();
+    // Requests that are being handled are answered. Sockets get the time to say that they close.
+    let sockets = timeout_at(began + times.close + times.close / 4, seats.empty());
+    let requests = timeout(times.finish, running.closed());
+    let _some_are_cut = tokio::join!(sockets, requests);
+}
+
+/// Serves one connection until it ends, is upgraded, or its client is too slow.
+async fn serve_one(
+    tcp: TcpStream,
+    address: SocketAddr,
+    seat: Seat,
+    times: Times,
+    app: Router,
+    mut shutdown: watch::Receiver<bool>,
+) {
+    // Frames are flushed when they are complete; waiting for more would only add latency.
+    let _refused = tcp.set_nodelay(true).is_err();
+    let (connection, peer) = Connection::new(tcp, address, seat, times);
+    let client = peer.clone();
+    let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let mut request: Request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(client.clone()));
+        app.clone().call(request)
+    });
+    let mut http = http1::Builder::new();
+    http.max_buf_size(MOST_HEAD).header_read_timeout(None);
+    let connection = http.serve_connection(TokioIo::new(connection), service).with_upgrades();
+    let (mut connection, mut down) = (pin!(connection), pin!(shutdown.wait_for(|down| *down)));
+    let (mut closing, mut timer) = (None, pin!(sleep_until(Instant::now() + times.head)));
+    let overdue = poll_fn(|context| {
+        if closing.is_none() && down.as_mut().poll(context).is_ready() {
+            closing = Some(Instant::now());
+            connection.as_mut().graceful_shutdown();
+        }
+        // Errors are the client's: it has gone, or sent no HTTP, which hyper has answered.
+        if connection.as_mut().poll(context).is_ready() {
+            return Poll::Ready(false);
+        }
+        loop {
+            let now = Instant::now();
+            let (overdue, next) = judge(&peer, &times, closing, now);
+            if overdue {
+                return Poll::Ready(true);
+            }
+            // A deadline that moved away is looked at when the timer fires.
+            if timer.is_elapsed() || next < timer.deadline() {
+                timer.as_mut().reset(next);
+            }
+            if timer.as_mut().poll(context).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    })
+    .await;
+    if overdue {
+        dismiss(&peer, closing.is_some());
+    }
+}
+
+/// Whether a connection has used up its time, and when to look again.
+fn judge(peer: &Peer, times: &Times, closing: Option<Instant>, now: Instant) -> (bool, Instant) {
+    let activity = peer.activity();
+    let mut next = now + LONG;
+    if let Some(began) = closing {
+        if activity.may_be_cut(times, began, now) {
+            return (true, now);
+        }
+        next = began + times.close;
+        if next <= now {
+            // Its request is being handled, or its answer is being written.
+            next = (now + times.close).min(now.max(began + times.finish));
+        }
+    }
+    match activity.deadline(times) {
+        Some(deadline) if deadline <= now => (true, now),
+        Some(deadline) => (false, next.min(deadline)),
+        None => (false, next),
+    }
+}
+
+fn dismiss(peer: &Peer, closing: bool) {
+    if !closing {
+        count(Metric::ConnectionsTimedOut, 1);
+    }
+    if peer.activity().phase() == Phase::Head {
+        peer.dismiss(TOO_SLOW);
+    }
+}
+
+/// Answers a connection that has no place. The answer is not waited for.
+fn refuse(tcp: &TcpStream, full: Full) {
+    let detail = match full {
+        Full::All => "the server has as many connections as it may; try again in a second",
+        Full::Address => "there are as many connections from this address as there may be; use them again",
+    };
+    let (_, body) = Problem::new(Kind::Unavailable, detail).document();
+    let head = format!(
+        "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\n\
+         content-type: {PROBLEM_JSON}\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    let _gone = tcp.try_write(format!("{head}{body}").as_bytes()).is_err();
+}

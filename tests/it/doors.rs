@@ -1,0 +1,8 @@
+//! What comes in over HTTP, whoever sends it: paths, names, closes, and limits of time and room.
+
+mod names;
+mod paths;
+mod program;
+mod room;
+mod sockets;
+mod time;
