@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use crate::telemetry::plain_lines;
+
 /// Exit code: the command line or the configuration is wrong (`EX_USAGE` of sysexits.h).
 pub(super) const USAGE: u8 = 64;
 /// Exit code: a port, a directory or a server is not available (`EX_UNAVAILABLE`).
@@ -9,10 +11,10 @@ pub(super) const UNAVAILABLE: u8 = 69;
 
 /// Writes a line to stdout. A closed pipe is not an error.
 pub(super) fn say(line: &str) {
-    let _closed = writeln!(std::io::stdout(), "{line}").is_err();
+    let _closed = writeln!(std::io::stdout(), "{}", plain_lines(line)).is_err();
 }
 
 /// Writes a line to stderr, with the name of the program.
 pub(super) fn complain(line: &str) {
-    let _closed = writeln!(std::io::stderr(), "earcon: {line}").is_err();
+    let _closed = writeln!(std::io::stderr(), "earcon: {}", plain_lines(line)).is_err();
 }

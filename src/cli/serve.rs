@@ -12,12 +12,16 @@ use earcon_model::WorkspaceId;
 /// The workspace of the demo, and the one the dashboard shows first.
 const DEMO_WORKSPACE: &str = "local";
 
+/// File descriptors for everything but connections.
+const SPARE_FILES: u64 = 1_024;
+
 pub(super) fn run(config: &Config, demo: bool) -> ExitCode {
     if let Err(error) = start_logs(&config.log.level, config.log.format) {
         complain(&format!("log.level: {error}"));
         return ExitCode::from(USAGE);
     }
     own_files_only();
+    more_open_files(config);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -70,27 +74,68 @@ fn announce(app: &App, demo: bool) {
     tracing::info!(url, demo, version = env!("CARGO_PKG_VERSION"), "ready");
 }
 
-/// Ctrl-C and, on Unix, SIGTERM.
+/// Connections, files and other sockets need file descriptors: the soft limit, which is often 1024,
+/// becomes what this process may have, as far as it needs it.
+fn more_open_files(config: &Config) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = config.connections.most as u64 + SPARE_FILES;
+    let most = limit.maximum.map_or(wanted, |maximum| wanted.min(maximum));
+    if limit.current.is_some_and(|current| current < most) {
+        let raised = Rlimit { current: Some(most), maximum: limit.maximum };
+        if let Err(error) = setrlimit(Resource::Nofile, raised) {
+            tracing::warn!(%error, "the limit of open files cannot be raised");
+        }
+    }
+}
+
+/// Ctrl-C and, on Unix, SIGTERM and SIGHUP. A configuration is read at a start only, so SIGHUP
+/// means that the terminal is gone.
 struct Signals {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    hangup: Option<tokio::signal::unix::Signal>,
 }
 
 impl Signals {
+    #[cfg(unix)]
     fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            #[cfg(unix)]
-            terminate: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?,
-        })
+        use tokio::signal::unix::{SignalKind, signal};
+        // nohup has this process ignore it, and that must stay so.
+        let hangup = if ignores_hangup() { None } else { Some(signal(SignalKind::hangup())?) };
+        Ok(Self { terminate: signal(SignalKind::terminate())?, hangup })
+    }
+
+    #[cfg(not(unix))]
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {})
     }
 
     async fn received(mut self) {
         #[cfg(unix)]
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = self.terminate.recv() => {}
+        {
+            let hangup = async {
+                match &mut self.hangup {
+                    Some(hangup) => hangup.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = self.terminate.recv() => {}
+                _ = hangup => tracing::info!("the terminal is gone (SIGHUP)"),
+            }
         }
         #[cfg(not(unix))]
         let _interrupted = tokio::signal::ctrl_c().await;
     }
+}
+
+/// Whether this process was started with SIGHUP ignored, as Linux tells (proc(5), `SigIgn`).
+#[cfg(unix)]
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }

@@ -1,10 +1,10 @@
 //! Formats numbers, names and times for the terminal.
 
-use std::borrow::Cow;
-
 use earcon_client::Labels;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+
+use crate::telemetry::plain;
 
 /// A number with at most six significant digits and no trailing zeros.
 pub(super) fn number(value: f64) -> String {
@@ -24,24 +24,15 @@ pub(super) fn number(value: f64) -> String {
 /// `checkout.revenue{region=eu}`
 pub(super) fn series(kpi: &str, labels: &Labels) -> String {
     if labels.is_empty() {
-        return kpi.to_owned();
+        return plain(kpi).into_owned();
     }
     let pairs: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    format!("{kpi}{{{}}}", pairs.join(","))
+    plain(&format!("{kpi}{{{}}}", pairs.join(","))).into_owned()
 }
 
 /// `region:eu,zone:a`, the notation that the server parses.
 pub(super) fn label_text(labels: &Labels) -> String {
     labels.iter().map(|(key, value)| format!("{key}:{value}")).collect::<Vec<_>>().join(",")
-}
-
-/// Replaces control characters, so that text from outside cannot control the terminal.
-pub(super) fn clean(text: &str) -> Cow<'_, str> {
-    if text.contains(char::is_control) {
-        Cow::Owned(text.replace(char::is_control, "\u{fffd}"))
-    } else {
-        Cow::Borrowed(text)
-    }
 }
 
 /// A time in this machine's time zone. `format` is a strftime format such as `%H:%M:%S%.3f`.
@@ -70,11 +61,5 @@ mod tests {
         for (value, expected) in cases {
             assert_eq!(number(value), expected);
         }
-    }
-
-    #[test]
-    fn control_characters_are_replaced() {
-        assert_eq!(clean("a\u{1b}[2Jb\n"), "a\u{fffd}[2Jb\u{fffd}");
-        assert!(matches!(clean("plain"), Cow::Borrowed("plain")));
     }
 }

@@ -4,12 +4,17 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
+use super::plain::PlainLog;
+
+/// Libraries that see requests before they are checked.
+const QUIET: &str = "hyper=warn,hyper_util=warn,tungstenite=warn,tokio_tungstenite=warn,reqwest=warn";
+
 /// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
     /// `Human` when stderr is a terminal, `Json` otherwise.
     Auto,
-    /// Coloured lines.
+    /// Lines, coloured on a terminal.
     Human,
     /// One JSON object per line.
     Json,
@@ -22,14 +27,18 @@ pub enum LogFormat {
 pub fn start_logs(filter: &str, format: LogFormat) -> Result<(), String> {
     // The storage engine logs its housekeeping, and the database driver each attempt to connect.
     // Both are off unless the filter names them. Earcon logs their failures itself.
-    let filter = EnvFilter::try_new(format!("fjall=warn,lsm_tree=warn,scylla=off,{filter}"))
+    // The libraries of HTTP log whole addresses and messages in detail, which may hold passwords.
+    let filter = EnvFilter::try_new(format!("fjall=warn,lsm_tree=warn,scylla=off,{QUIET},{filter}"))
         .map_err(|error| format!("log filter {filter:?}: {error}"))?;
     let human = match format {
         LogFormat::Auto => std::io::stderr().is_terminal(),
         LogFormat::Human => true,
         LogFormat::Json => false,
     };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A file or a pipe shows codes of colours as rubbish.
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let writer = PlainLog(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(colours);
     let started = if human { builder.compact().try_init() } else { builder.json().try_init() };
     started.map_err(|error| error.to_string())
 }

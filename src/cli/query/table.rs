@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::rows::{direction, state, timestamp};
 use super::spark;
-use crate::cli::text::{clean, local, number, series};
+use crate::cli::text::{local, number, series};
+use crate::telemetry::plain;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -94,7 +95,7 @@ fn anomaly(anomaly: &Anomaly) -> Vec<String> {
         format!("{} {}", number(peak.value), direction(anomaly.direction)),
         format!("{} … {}", edge(peak.lower), edge(peak.upper)),
         format!("{:.2}", peak.score),
-        anomaly.acknowledged.as_ref().map(|seen| clean(&seen.by).into_owned()).unwrap_or_default(),
+        anomaly.acknowledged.as_ref().map(|seen| plain(&seen.by).into_owned()).unwrap_or_default(),
     ]
 }
 

@@ -6,7 +6,8 @@ use earcon_client::{
     SeriesSamples, SeriesState, Snapshot,
 };
 
-use crate::cli::text::{clean, local, number, series};
+use crate::cli::text::{local, number, series};
+use crate::telemetry::plain;
 
 const TIME: &str = "%H:%M:%S%.3f";
 /// The widest column of names. A longer name shifts only its own line.
@@ -35,8 +36,8 @@ impl Lines {
             EventData::AnomalyUpdated(anomaly) => vec![self.anomaly(time, UNUSUAL, "anomaly goes on", anomaly)],
             EventData::AnomalyClosed(anomaly) => vec![self.anomaly(time, CALM, "anomaly closed", anomaly)],
             EventData::AnomalyAcknowledged(seen) => {
-                let who = clean(&seen.acknowledged.by);
-                let note = seen.acknowledged.note.as_deref().map(clean);
+                let who = plain(&seen.acknowledged.by);
+                let note = seen.acknowledged.note.as_deref().map(plain);
                 let text = match note {
                     Some(note) => format!("anomaly acknowledged by {who}: {note}"),
                     None => format!("anomaly acknowledged by {who}"),
@@ -49,8 +50,8 @@ impl Lines {
                     FeedbackOutcome::Real => "real",
                     FeedbackOutcome::False => "false",
                 };
-                let note = note.as_deref().map(|note| format!(": {}", clean(note))).unwrap_or_default();
-                let text = format!("feedback by {}: {outcome}{note}", clean(by));
+                let note = note.as_deref().map(|note| format!(": {}", plain(note))).unwrap_or_default();
+                let text = format!("feedback by {}: {outcome}{note}", plain(by));
                 vec![self.line(time, &series(kpi, &given.labels), NOTE, &text)]
             }
             EventData::SeriesStalled { labels, last_timestamp } => {
@@ -71,22 +72,22 @@ impl Lines {
                 all.iter().map(line).map(|(series, text)| self.line(time, &series, NOTE, &text)).collect()
             }
             EventData::KpiParked { reason } => {
-                vec![self.line(time, kpi, ALARM, &format!("parked, not scored any more: {}", clean(reason)))]
+                vec![self.line(time, kpi, ALARM, &format!("parked, not scored any more: {}", plain(reason)))]
             }
             EventData::KpiResumed => vec![self.line(time, kpi, CALM, "resumed")],
             EventData::DetectorChanged { live, shadow } => {
-                let beside = shadow.as_deref().map(|shadow| format!(", trying out {}", clean(shadow)));
-                let text = format!("scored by {}{}", clean(live), beside.unwrap_or_default());
+                let beside = shadow.as_deref().map(|shadow| format!(", trying out {}", plain(shadow)));
+                let text = format!("scored by {}{}", plain(live), beside.unwrap_or_default());
                 vec![self.line(time, kpi, NOTE, &text)]
             }
             EventData::DetectorTrained { entry, series, .. } => {
-                let text = format!("{} has learned from the history of {series} series", clean(entry));
+                let text = format!("{} has learned from the history of {series} series", plain(entry));
                 vec![self.line(time, kpi, NOTE, &text)]
             }
             EventData::IncidentOpened(incident) => vec![self.incident(time, "incident opened", incident)],
             EventData::IncidentUpdated(incident) => vec![self.incident(time, "incident goes on", incident)],
             EventData::IncidentClosed(incident) => vec![self.incident(time, "incident over", incident)],
-            EventData::Other { name, .. } => vec![self.line(time, kpi, NOTE, &clean(name))],
+            EventData::Other { name, .. } => vec![self.line(time, kpi, NOTE, &plain(name))],
         }
     }
 
@@ -133,7 +134,7 @@ impl Lines {
             (true, _) => CALM,
         };
         let suppressed = if incident.alerted { "" } else { "suppressed " };
-        self.line(time, kpi, style, &format!("{suppressed}{what}: {}", clean(&incident.title)))
+        self.line(time, kpi, style, &format!("{suppressed}{what}: {}", plain(&incident.title)))
     }
 
     fn anomaly(&mut self, time: i64, style: Style, what: &str, anomaly: &Anomaly) -> String {
@@ -159,6 +160,8 @@ impl Lines {
     }
 
     fn line(&mut self, time: i64, name: &str, style: Style, text: &str) -> String {
+        // Names and texts come from outside.
+        let (name, text) = (plain(name), plain(text));
         self.width = self.width.max(name.chars().count().min(WIDEST));
         let width = self.width;
         format!("{DIM}{}{DIM:#}  {name:<width$}  {style}{text}{style:#}", local(time, TIME))
@@ -208,9 +211,9 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_in_events_are_replaced() {
+    fn control_characters_in_events_are_escaped() {
         let text = r#"{"seq":7,"epoch":"e1","time":2000,"type":"kpi.parked","workspace":"local","subject":"kpi/a","kpi":"a","data":{"reason":"x\u001b[2J"}}"#;
         let shown = plain(&Lines::default().event(&Event::from_json(text).unwrap()));
-        assert!(shown.contains("parked, not scored any more: x\u{fffd}[2J"), "{shown}");
+        assert!(shown.contains("parked, not scored any more: x\\u001b[2J"), "{shown}");
     }
 }
