@@ -45,6 +45,8 @@ enum Command {
         #[command(flatten)]
         options: Options,
     },
+    /// Attacks Earcon, and fails if it uses too much or keeps others waiting.
+    Hostile(crate::hostile::Arguments),
     /// Lists the built-in scenarios.
     Scenarios,
     /// The raw server; `run` and `compare` start it.
@@ -77,6 +79,7 @@ struct Options {
 pub(crate) fn run() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::RawServer { data, packet_bytes } => crate::raw::serve(&data, packet_bytes),
+        Command::Hostile(arguments) => say(&crate::hostile::run(&arguments)?),
         Command::Scenarios => say(&(Scenario::names().join("\n") + "\n")),
         Command::Run { scenario, target, options } => measure(&scenario, &[target], 1, &options),
         Command::Compare { scenario, targets, rounds, options } => {
@@ -124,11 +127,11 @@ fn measure(scenario: &str, targets: &[Target], rounds: usize, options: &Options)
 }
 
 /// Returns on SIGINT or SIGTERM, so that the server it has started is stopped too.
-async fn unless_interrupted(run: impl Future<Output = anyhow::Result<Report>>) -> anyhow::Result<Report> {
+pub(crate) async fn unless_interrupted<T>(run: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let listen = |kind| signal(kind).context("listening for signals");
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     tokio::select! {
-        report = run => report,
+        outcome = run => outcome,
         _ = interrupt.recv() => bail!("interrupted"),
         _ = terminate.recv() => bail!("terminated"),
     }

@@ -4,6 +4,7 @@
 mod body;
 mod cli;
 mod fleet;
+mod hostile;
 mod load;
 mod net;
 mod raw;
