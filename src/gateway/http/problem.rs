@@ -109,7 +109,7 @@ impl Problem {
     }
 
     /// For senders that drop what is refused with 408, and send again what is refused with 503.
-    pub(crate) fn to_send_again(mut self) -> Self {
+    pub(crate) fn retryable(mut self) -> Self {
         if self.kind == Kind::TooSlow {
             self.kind = Kind::Unavailable;
         }

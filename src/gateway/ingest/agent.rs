@@ -34,7 +34,7 @@ impl FromRequest<IngestState> for AgentRequest {
         let target = Target::from_request_parts(&mut parts, state).await;
         let headers = parts.headers.clone();
         let body = Body::from_request(Request::from_parts(parts, body), state).await;
-        let body = body.map(|Body(bytes)| bytes).map_err(Problem::to_send_again);
+        let body = body.map(|Body(bytes)| bytes).map_err(Problem::retryable);
         Ok(Self { state: state.clone(), headers, target, body })
     }
 }

@@ -23,7 +23,7 @@ async fn half_a_head_is_answered_with_408() {
         let mut raw = Raw::connect(server.address()).await;
         raw.send(begun).await;
         assert_eq!(raw.answer().await.expect("an answer").status, 408, "{begun:?}");
-        assert!(raw.to_end().await.is_empty());
+        assert!(raw.until_end().await.is_empty());
     }
     let mut raw = Raw::connect(server.address()).await;
     raw.send("GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
@@ -39,7 +39,7 @@ async fn a_pause_between_requests_has_its_own_limit() {
     let mut raw = Raw::connect(server.address()).await;
     raw.send("GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
     assert_eq!(raw.answer().await.unwrap().status, 200);
-    assert!(raw.to_end().await.is_empty(), "the connection is closed without an answer");
+    assert!(raw.until_end().await.is_empty(), "the connection is closed without an answer");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,7 +57,7 @@ async fn half_a_body_is_answered_in_the_form_of_the_protocol() {
         let body: Value = serde_json::from_str(&answer.body).unwrap();
         assert_eq!(answer.status, status, "{path}: {body}");
         assert!(body[member].as_str().unwrap().contains("slowly"), "{body}");
-        assert!(raw.to_end().await.is_empty());
+        assert!(raw.until_end().await.is_empty());
     }
     assert_eq!(server.http().get(server.url("/api/v1/workspaces/local/kpis")).send().await.unwrap().status(), 404);
 }

@@ -60,7 +60,7 @@ impl Raw {
     }
 
     /// Everything until the end of the connection.
-    pub(crate) async fn to_end(mut self) -> Vec<u8> {
+    pub(crate) async fn until_end(mut self) -> Vec<u8> {
         while self.read_more().await {}
         self.rest
     }
