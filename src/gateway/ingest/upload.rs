@@ -93,7 +93,7 @@ pub(crate) fn routes() -> OpenApiRouter<IngestState> {
     params(("workspace" = String, Path), UploadParams),
     request_body(content((String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))),
     responses(
-        (status = 200, description = "progress, a JSON object a line; the last one has done: true. With dry_run, one object: what would become of the file", content_type = "application/x-ndjson", body = String),
+        (status = 200, description = "progress, a JSON object a line; the last one has done: true. With dry_run, one object: what would become of the file", content((String = "application/x-ndjson"), (serde_json::Value = "application/json"))),
         (status = 400, description = "not a table with times and numbers"),
         (status = 413, description = "too many bytes"),
         (status = 415, description = "another kind of file"),

@@ -8,9 +8,11 @@ use crate::gateway::http::problem::PROBLEM_JSON;
 const WORKSPACE: &str = "^[a-z0-9][a-z0-9_-]{0,62}$";
 /// Of an entry or an experiment.
 const NAME: &str = "^[a-z0-9][a-z0-9_-]{0,62}$";
-/// The name of a KPI. Beyond ASCII the pattern allows more than the rule: JSON Schema has no class
-/// for letters of any script.
-pub(super) const KPI: &str = "^[A-Za-z0-9\u{aa}-\u{10ffff}][A-Za-z0-9._:\u{aa}-\u{10ffff}-]{0,127}$";
+/// The name of a KPI: what it may not contain of ASCII. Beyond ASCII the pattern allows more than
+/// the rule, because JSON Schema has no class for letters of any script.
+pub(super) const KPI: &str = r"^[^\u0000-\u002f:-@\[-`{-\u00a9][^\u0000-,/;-@\[-^`{-\u00a9]{0,127}$";
+/// The usual form of such a name.
+const USUAL_KPI: &str = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$";
 /// The cursor of a page of anomalies or incidents.
 const CURSOR: &str = "^[0-9]{1,15}_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$";
 
@@ -20,6 +22,11 @@ pub(super) fn complete_operation(path: &str, operation: &mut Value) {
         let name = parameter["name"].as_str().unwrap_or_default().to_owned();
         if let Some(schema) = parameter_schema(&name) {
             parameter["schema"] = schema;
+        }
+        if name == "kpi" && parameter["in"] == "query" {
+            // A filter by an illegal name is refused.
+            parameter["schema"] = json!({ "type": "string", "pattern": USUAL_KPI,
+                "description": "the name of a KPI; the pattern shows the usual form of one" });
         }
     }
     let takes_a_body = operation.get("requestBody").is_some();
