@@ -2,6 +2,8 @@
 
 mod logs;
 mod metrics;
+mod repeats;
 
 pub use logs::{LogFormat, start_logs};
 pub use metrics::{GaugePart, Metric, count, describe_all, gauge, record};
+pub use repeats::Repeats;

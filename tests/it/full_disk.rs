@@ -26,12 +26,21 @@ fn small_disk() -> TempDir {
     TempDir::new_in(disk).unwrap()
 }
 
-fn serve(data: &Path) -> Program {
-    let environment = [
+fn environment() -> [(String, String); 2] {
+    [
         ("EARCON_STORAGE__FLUSH_SECONDS".to_owned(), "1".to_owned()),
         ("EARCON_STORAGE__RESERVE_MEGABYTES".to_owned(), RESERVE_MEGABYTES.to_string()),
-    ];
-    Program::serve("full_disk", &["--data", data.to_str().unwrap()], &environment)
+    ]
+}
+
+fn serve(data: &Path) -> Program {
+    Program::serve("full_disk", &["--data", data.to_str().unwrap()], &environment())
+}
+
+/// The server, with its log in a file on the same disk as the data.
+fn serve_with_log(data: &Path) -> Program {
+    let log = File::options().create(true).append(true).open(data.with_extension("log")).unwrap();
+    Program::serve_with_log("full_disk", &["--data", data.to_str().unwrap()], &environment(), log)
 }
 
 /// Writes until `left` bytes are free, or until the disk takes no more.
@@ -93,7 +102,7 @@ async fn send_until_accepted(ledger: &mut Ledger, http: &Client, program: &Progr
 async fn full_disk_refuses_samples_and_goes_on_once_there_is_room() {
     let disk = small_disk();
     let (data, ballast) = (disk.path().join("data"), disk.path().join("ballast"));
-    let (program, http, mut ledger) = (serve(&data), client(), Ledger::default());
+    let (program, http, mut ledger) = (serve_with_log(&data), client(), Ledger::default());
     send_until_accepted(&mut ledger, &http, &program).await;
     let events = program.url().replace("http://", "ws://") + "/api/v1/workspaces/local/events";
     let mut follower = Socket::connect(&events).await;
@@ -112,6 +121,16 @@ async fn full_disk_refuses_samples_and_goes_on_once_there_is_room() {
         let (status, text) = ready(&http, &program).await;
         assert!(status == 503 && text.contains("samples are refused"), "{status} {text}");
         assert!(program.get("/kpis").await["kpis"].as_array().unwrap().len() >= 3, "queries go on");
+        let samples = program.get("/kpis/a/samples?from=0&to=4102444800000").await;
+        assert!(samples["series"].is_array(), "samples can be read: {samples}");
+        let mut sound = http.get(program.workspace_url("/mixes/default/live.ogg")).send().await.unwrap();
+        assert_eq!(sound.status(), 200);
+        for _ in 0..5 {
+            assert!(sound.chunk().await.unwrap().is_some_and(|page| !page.is_empty()), "sound goes on");
+        }
+        let mut late = Socket::connect(&events).await;
+        late.send(json!({"type": "subscribe"})).await;
+        late.until("subscribed").await;
 
         empty(disk.path());
         send_until_accepted(&mut ledger, &http, &program).await;
@@ -135,8 +154,25 @@ async fn full_disk_refuses_samples_and_goes_on_once_there_is_room() {
     fill(&ballast, 0);
     program.terminate();
     empty(disk.path());
-    let program = serve(&data);
+    let program = serve_with_log(&data);
     ledger.assert_log(program.url()).await;
+    program.terminate();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn log_that_cannot_be_written_is_no_reason_to_end() {
+    let directory = TempDir::new().unwrap();
+    let data = directory.path().join("data");
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let program = Program::serve_with_log("full_log", &["--data", data.to_str().unwrap()], &environment(), full);
+    let http = client();
+    assert_eq!(post(&http, &program).await.0, 200);
+    // Noticing it is logged.
+    fs::rename(&data, directory.path().join("elsewhere")).unwrap();
+    eventually("the loss is noticed", async || (ready(&http, &program).await.0 == 503).then_some(())).await;
+    fs::rename(directory.path().join("elsewhere"), &data).unwrap();
+    eventually("samples are taken again", async || (post(&http, &program).await.0 == 200).then_some(())).await;
+    assert_eq!(ready(&http, &program).await.0, 200);
     program.terminate();
 }
 
@@ -158,6 +194,27 @@ async fn removed_data_directory_is_noticed() {
     fs::rename(directory.path().join("elsewhere"), &data).unwrap();
     eventually("samples are taken again", async || (post(&http, &program).await.0 == 200).then_some(())).await;
     program.terminate();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn removed_parts_of_the_data_directory_are_noticed() {
+    for part in ["log/local", "db/version", "db/keyspaces", "log/local/00000000000000000001.seg"] {
+        let directory = TempDir::new().unwrap();
+        let data = directory.path().join("data");
+        let (program, http) = (serve(&data), client());
+        assert_eq!(post(&http, &program).await.0, 200);
+        fs::rename(data.join(part), directory.path().join("elsewhere")).unwrap();
+        let text = eventually("the loss is noticed", async || {
+            let (status, text) = ready(&http, &program).await;
+            (status == 503).then_some(text)
+        })
+        .await;
+        assert!(text.contains(part), "{part}: {text}");
+        assert_eq!(post(&http, &program).await.0, 503, "{part}: samples are refused");
+        fs::rename(directory.path().join("elsewhere"), data.join(part)).unwrap();
+        eventually("samples are taken again", async || (post(&http, &program).await.0 == 200).then_some(())).await;
+        program.terminate();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
