@@ -199,7 +199,11 @@ impl Database {
         if free >= self.settings.keep_free_bytes {
             return Ok(());
         }
-        let text = format!("the disk has {} MB left, and {} MB are kept free", free >> 20, self.settings.keep_free_bytes >> 20);
+        let text = format!(
+            "the disk has {} MB left, and {} MB are kept free",
+            free >> 20,
+            self.settings.keep_free_bytes >> 20
+        );
         Err(PortError::new(ErrorKind::StorageFull, text))
     }
 

@@ -241,7 +241,7 @@ impl Writer {
                 .check(Fault::Write)
                 .and_then(|()| write_all_at(file, bytes, offset))
                 .and_then(|()| self.faults.check(Fault::Sync))
-                .and_then(|()| file.sync_data()),
+                .and_then(|()| files::sync(file, &active.path)),
             None => Err(io::Error::other("the segment is not open")),
         };
         if let Err(error) = written {
@@ -269,9 +269,12 @@ impl Writer {
             active.file = Some(file);
         }
         let Some(file) = &active.file else { return Ok(()) };
-        if files::is_deleted(file)? {
+        if files::is_gone(file, &active.path)? {
             active.closed = true;
-            return Err(io::Error::new(io::ErrorKind::NotFound, "the file was deleted while it was in use"));
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                "the file was removed or replaced while it was in use",
+            ));
         }
         if needed <= active.allocated {
             return Ok(());

@@ -116,8 +116,7 @@ async fn expired_history_leaves_nothing_stored() {
     }
     let store = scratch.open();
     let (tables, snapshot) = (&store.database.history, store.database.snapshot().unwrap());
-    for (i, table) in
-        [tables.series, tables.open, tables.blocks, tables.index, tables.minutes].into_iter().enumerate()
+    for (i, table) in [tables.series, tables.open, tables.blocks, tables.index, tables.minutes].into_iter().enumerate()
     {
         assert!(snapshot.iter(table).next().is_none(), "table {i} holds something");
     }
