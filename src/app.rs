@@ -133,8 +133,8 @@ impl App {
         self.authorizer.system(workspace)
     }
 
-    /// Waits until the root of all workspaces has ended. That is a fault: nothing runs any more, and
-    /// the process has to be started again.
+    /// Waits until the root of all workspaces has ended. That is a fault: nothing runs any more,
+    /// and the process has to be started again.
     pub async fn failed(&self) {
         self.node.ended().await;
     }
