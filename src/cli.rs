@@ -3,6 +3,7 @@
 mod cluster;
 mod doctor;
 mod evaluate;
+mod files;
 mod listen;
 mod migrate;
 mod output;
@@ -18,10 +19,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use self::output::{UNAVAILABLE, USAGE, complain, say};
+use self::output::{USAGE, complain, say};
 use crate::config::{Config, Problem};
-use crate::sources::replay::{self, ReplayOptions};
-use earcon_model::{Arrival, KpiName, WorkspaceId};
 
 #[derive(Parser)]
 #[command(name = "earcon", version, about, long_about = None, arg_required_else_help = true)]
@@ -40,8 +39,8 @@ enum Command {
     Serve(ServeArgs),
     /// Run the server with this machine's own metrics as input, once per second
     Demo(ServeArgs),
-    /// Send a CSV file to a running server, at the recorded pace or faster
-    Replay(ReplayArgs),
+    /// Send a CSV file or workbook to a running server, at the recorded pace or faster
+    Replay(files::ReplayArgs),
     /// Show live events in the terminal; reconnects if the connection breaks
     Tail(tail::TailArgs),
     /// Play the sound stream with mpv or ffplay, or write it to a file
@@ -49,7 +48,7 @@ enum Command {
     /// Show the history of a KPI, or anomalies
     Query(query::QueryArgs),
     /// Send historical data to a running server. It trains on them without alerts. Safe to repeat
-    Backfill(BackfillArgs),
+    Backfill(files::BackfillArgs),
     /// Measure the quality of the detector
     #[command(subcommand)]
     Evaluate(evaluate::EvaluateCommand),
@@ -86,42 +85,6 @@ struct DoctorArgs {
     /// Damaged files are kept in `damaged` (of the database) and `log/WORKSPACE/damaged`
     #[arg(long)]
     repair: bool,
-}
-
-#[derive(Args)]
-struct ReplayArgs {
-    /// `timestamp,value`, or any CSV with a header
-    file: PathBuf,
-    /// Name of the KPI, or prefix of their names when the file has several columns [default: the
-    /// file's name]
-    #[arg(long, value_name = "NAME", value_parser = |text: &str| KpiName::new(text))]
-    kpi: Option<KpiName>,
-    /// Speed relative to the recording; 0: as fast as the server accepts
-    #[arg(long, value_name = "N", default_value_t = 1.0)]
-    speed: f64,
-    /// URL of the server
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7070")]
-    url: String,
-    /// The workspace to send to
-    #[arg(long, value_name = "NAME", default_value = "local", value_parser = |text: &str| WorkspaceId::new(text))]
-    workspace: WorkspaceId,
-}
-
-#[derive(Args)]
-struct BackfillArgs {
-    /// CSV files as `replay` reads them, the oldest first
-    #[arg(required = true)]
-    files: Vec<PathBuf>,
-    /// Name of the KPI, or prefix of their names when a file has several columns [default: the
-    /// file's name]
-    #[arg(long, value_name = "NAME", value_parser = |text: &str| KpiName::new(text))]
-    kpi: Option<KpiName>,
-    /// URL of the server
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7070")]
-    url: String,
-    /// The workspace to send to
-    #[arg(long, value_name = "NAME", default_value = "local", value_parser = |text: &str| WorkspaceId::new(text))]
-    workspace: WorkspaceId,
 }
 
 #[derive(Subcommand)]
@@ -164,8 +127,8 @@ pub fn run() -> ExitCode {
         Command::Tail(args) => tail::run(&args),
         Command::Listen(args) => listen::run(&args),
         Command::Query(args) => query::run(&args),
-        Command::Replay(args) => send_files(vec![args], Arrival::Live),
-        Command::Backfill(args) => backfill(args),
+        Command::Replay(args) => files::replay(args),
+        Command::Backfill(args) => files::backfill(args),
         Command::Evaluate(command) => evaluate::evaluate(command),
         Command::Cluster(ClusterCommand::Status { url }) => cluster::status(&url),
     }
@@ -196,39 +159,4 @@ fn with_config(file: Option<PathBuf>, args: &ServeArgs, demo: bool, run: impl Fn
 fn report(problems: &[Problem]) {
     complain(&format!("the configuration has {} problem(s):", problems.len()));
     problems.iter().for_each(|problem| complain(&format!("  {problem}")));
-}
-
-fn backfill(args: BackfillArgs) -> ExitCode {
-    let BackfillArgs { files, kpi, url, workspace } = args;
-    let options =
-        |file| ReplayArgs { file, kpi: kpi.clone(), speed: 0.0, url: url.clone(), workspace: workspace.clone() };
-    send_files(files.into_iter().map(options).collect(), Arrival::Backfill)
-}
-
-/// Sends one file after the other. Stops at the first error.
-fn send_files(all: Vec<ReplayArgs>, arrival: Arrival) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            complain(&format!("the runtime cannot start: {error}"));
-            return ExitCode::from(UNAVAILABLE);
-        }
-    };
-    let several = all.len() > 1;
-    for ReplayArgs { file, kpi, speed, url, workspace } in all {
-        let name = if several { format!("{}: ", file.display()) } else { String::new() };
-        match runtime.block_on(replay::run(ReplayOptions { file, kpi, speed, url, workspace, arrival })) {
-            Ok(summary) => {
-                say(&format!("{name}{summary}"));
-                if summary.interrupted {
-                    break;
-                }
-            }
-            Err(error) => {
-                complain(&format!("{name}{error}"));
-                return ExitCode::from(UNAVAILABLE);
-            }
-        }
-    }
-    ExitCode::SUCCESS
 }

@@ -6,16 +6,16 @@
 
 use std::collections::HashMap;
 
-use earcon_model::{KpiBatch, KpiName, Labels, Sample, SeriesBatch};
+use earcon_model::{KpiBatch, KpiName, Labels, SeriesBatch};
+
+pub use earcon_tables::SourceSample;
 
 pub mod batcher;
 pub mod chunks;
-pub mod csv;
 pub mod host;
 pub mod host_feed;
 pub mod post;
 pub mod replay;
-pub mod xlsx;
 
 /// Groups samples by KPI and series and keeps their order. Rows are their indices in `samples`.
 pub fn by_kpi(samples: Vec<SourceSample>) -> Vec<KpiBatch> {
@@ -35,15 +35,4 @@ pub fn by_kpi(samples: Vec<SourceSample>) -> Vec<KpiBatch> {
         series[index].rows.push((row, sample));
     }
     batches
-}
-
-/// One sample with the series it belongs to.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SourceSample {
-    /// The KPI that was measured.
-    pub kpi: KpiName,
-    /// The series of the KPI.
-    pub labels: Labels,
-    /// Timestamp and value.
-    pub sample: Sample,
 }

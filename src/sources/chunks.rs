@@ -8,8 +8,8 @@ use tokio::task::JoinHandle;
 
 use super::SourceSample;
 use super::batcher::Batcher;
-use super::csv::{CsvError, CsvReader, Naming, RowProblem};
-use super::xlsx::{self, SheetError};
+use earcon_tables::xlsx::{self, SheetError};
+use earcon_tables::{Description, Order, RowProblem, TableError, TableOptions, TableReader};
 
 /// Number of portions that are read ahead.
 const READ_AHEAD: usize = 4;
@@ -20,15 +20,63 @@ const PROBLEMS_TOGETHER: usize = 100;
 /// The largest workbook, bytes. It is read into memory.
 const MAX_WORKBOOK: u64 = 64 << 20;
 
-/// Why a table cannot be read, or not to its end.
+/// The most samples of a file that is newest first: it is sorted in memory.
+const MAX_SORTED: usize = 2_000_000;
+
+/// Rows that a preview reads.
+const PREVIEWED_ROWS: usize = 100;
+
+/// Why a file cannot be read, or not to its end.
 #[derive(Debug, thiserror::Error)]
-pub enum TableError {
-    /// An error of the CSV reader.
+pub enum FileError {
+    /// An error of the table.
     #[error(transparent)]
-    Csv(#[from] CsvError),
+    Table(#[from] TableError),
     /// An error of the workbook.
     #[error(transparent)]
     Sheet(#[from] SheetError),
+    /// The file is newest first and too large to be sorted.
+    #[error("the rows are newest first, and there are more than {MAX_SORTED} samples; sort the file by time")]
+    TooLargeToSort,
+}
+
+/// What would become of a file, from its first rows.
+#[derive(Debug)]
+pub struct Preview {
+    /// How the table is understood.
+    pub description: Description,
+    /// The samples of the first rows.
+    pub samples: Vec<SourceSample>,
+    /// Rows and cells among them that would be skipped.
+    pub problems: Vec<RowProblem>,
+    /// A warning about the whole table.
+    pub warning: Option<String>,
+}
+
+/// Reads the first rows of `file`, a workbook or CSV. Blocks.
+///
+/// # Errors
+/// If it cannot be read, or is no table with times and numbers.
+pub fn preview(file: File, workbook: bool, options: &TableOptions) -> Result<Preview, FileError> {
+    if workbook { preview_table(Cursor::new(convert(file)?), options) } else { preview_table(file, options) }
+}
+
+fn preview_table(input: impl Read, options: &TableOptions) -> Result<Preview, FileError> {
+    let mut rows = TableReader::new(input, options)?;
+    let (mut samples, mut problems) = (Vec::new(), Vec::new());
+    for _ in 0..PREVIEWED_ROWS {
+        if !rows.read_row(&mut samples, &mut problems)? {
+            break;
+        }
+    }
+    Ok(Preview { description: rows.describe(), samples, problems, warning: warning(&rows) })
+}
+
+fn warning<R: Read>(rows: &TableReader<R>) -> Option<String> {
+    let sorted =
+        (rows.describe().order == Order::NewestFirst).then(|| "the rows are newest first and are sorted".into());
+    let all: Vec<String> = sorted.into_iter().chain(rows.warning()).collect();
+    (!all.is_empty()).then(|| all.join("; "))
 }
 
 /// A portion of the table: samples for one request, and the problems found before them.
@@ -50,66 +98,119 @@ pub struct Portion {
 pub fn read_ahead(
     file: File,
     workbook: bool,
-    naming: Naming,
+    options: TableOptions,
     batcher: Batcher,
-) -> (mpsc::Receiver<Portion>, JoinHandle<Result<(), TableError>>) {
+) -> (mpsc::Receiver<Portion>, JoinHandle<Result<(), FileError>>) {
     let (sender, receiver) = mpsc::channel(READ_AHEAD);
     let reader = tokio::task::spawn_blocking(move || {
         if workbook {
             let csv = Cursor::new(convert(file)?);
-            return read_portions(csv, &naming, batcher, &sender);
+            return read_portions(csv, &options, batcher, &sender);
         }
-        read_portions(file, &naming, batcher, &sender)
+        read_portions(file, &options, batcher, &sender)
     });
     (receiver, reader)
 }
 
-fn convert(file: File) -> Result<Vec<u8>, TableError> {
+fn convert(file: File) -> Result<Vec<u8>, FileError> {
     let mut workbook = Vec::new();
-    let read = file.take(MAX_WORKBOOK + 1).read_to_end(&mut workbook).map_err(CsvError::Io)?;
+    let read = file.take(MAX_WORKBOOK + 1).read_to_end(&mut workbook).map_err(TableError::Io)?;
     if read as u64 > MAX_WORKBOOK {
         let text = format!("a workbook may have at most {} MiB; save its sheet as CSV", MAX_WORKBOOK >> 20);
-        return Err(CsvError::Io(io::Error::other(text)).into());
+        return Err(TableError::Io(io::Error::other(text)).into());
     }
     Ok(xlsx::to_csv(workbook)?)
 }
 
 fn read_portions(
     input: impl Read,
-    naming: &Naming,
-    mut batcher: Batcher,
+    options: &TableOptions,
+    batcher: Batcher,
     sender: &mpsc::Sender<Portion>,
-) -> Result<(), TableError> {
-    let mut rows = CsvReader::new(input, naming)?;
-    let mut problems = Vec::new();
-    let mut warning = rows.warning().map(str::to_owned);
+) -> Result<(), FileError> {
+    let rows = TableReader::new(input, options)?;
+    let newest_first = rows.describe().order == Order::NewestFirst;
+    let warning = warning(&rows);
+    let mut portions = Portions { batcher, sender, next: Portion { warning, ..Portion::default() } };
+    if newest_first { send_sorted(rows, &mut portions) } else { send_in_order(rows, &mut portions) }
+}
+
+fn send_in_order(mut rows: TableReader<impl Read>, portions: &mut Portions<'_>) -> Result<(), FileError> {
     let mut row = Vec::new();
-    let mut count = 0;
-    let mut outcome = Ok(true);
-    while matches!(outcome, Ok(true)) {
-        outcome = rows.read_row(&mut row, &mut problems);
-        count += u64::from(matches!(outcome, Ok(true)));
-        let bytes_read = rows.bytes_read();
-        let mut hand_over = |samples: Vec<SourceSample>, problems: &mut Vec<RowProblem>| {
-            let (problems, rows) = (std::mem::take(problems), std::mem::take(&mut count));
-            sender.blocking_send(Portion { samples, problems, warning: warning.take(), rows, bytes_read }).is_ok()
-        };
+    loop {
+        let outcome = rows.read_row(&mut row, &mut portions.next.problems);
+        portions.next.rows += u64::from(matches!(outcome, Ok(true)));
+        portions.next.bytes_read = rows.bytes_read();
         for sample in row.drain(..) {
-            if let Some(batch) = batcher.push(sample)
-                && !hand_over(batch, &mut problems)
-            {
+            if !portions.push(sample) {
                 return Ok(());
             }
         }
-        let at_end = !matches!(outcome, Ok(true));
-        if at_end || problems.len() >= PROBLEMS_TOGETHER {
-            let rest = if at_end { batcher.finish() } else { Vec::new() };
-            if !hand_over(rest, &mut problems) {
-                return Ok(());
+        match outcome {
+            Ok(true) if portions.next.problems.len() >= PROBLEMS_TOGETHER => {
+                if !portions.send(Vec::new()) {
+                    return Ok(());
+                }
+            }
+            Ok(true) => {}
+            end => {
+                portions.finish();
+                return Ok(end.map(|_| ())?);
             }
         }
     }
+}
+
+/// Reads the whole table, because its first sample is at the end.
+fn send_sorted(mut rows: TableReader<impl Read>, portions: &mut Portions<'_>) -> Result<(), FileError> {
+    let mut samples = Vec::new();
+    let outcome = loop {
+        match rows.read_row(&mut samples, &mut portions.next.problems) {
+            Ok(true) => portions.next.rows += 1,
+            end => break end,
+        }
+        if samples.len() > MAX_SORTED {
+            return Err(FileError::TooLargeToSort);
+        }
+    };
+    portions.next.bytes_read = rows.bytes_read();
+    samples.sort_by_key(|sample| sample.sample.timestamp_ms);
+    for sample in samples {
+        if !portions.push(sample) {
+            return Ok(());
+        }
+    }
+    portions.finish();
     Ok(outcome.map(|_| ())?)
+}
+
+/// Collects and sends portions.
+struct Portions<'s> {
+    batcher: Batcher,
+    sender: &'s mpsc::Sender<Portion>,
+    next: Portion,
+}
+
+impl Portions<'_> {
+    /// False if there is no consumer any more.
+    fn push(&mut self, sample: SourceSample) -> bool {
+        match self.batcher.push(sample) {
+            Some(batch) => self.send(batch),
+            None => true,
+        }
+    }
+
+    fn send(&mut self, samples: Vec<SourceSample>) -> bool {
+        let bytes_read = self.next.bytes_read;
+        let portion = Portion { samples, ..std::mem::take(&mut self.next) };
+        self.next.bytes_read = bytes_read;
+        self.sender.blocking_send(portion).is_ok()
+    }
+
+    fn finish(&mut self) {
+        let rest = self.batcher.finish();
+        let _no_consumer = !self.send(rest);
+    }
 }
 
 #[cfg(test)]
@@ -117,15 +218,14 @@ mod tests {
     use std::io::{Seek, Write};
 
     use super::*;
-    use crate::sources::csv::name_from;
-    use crate::sources::xlsx::tests::workbook;
+    use earcon_tables::name_from;
 
-    async fn read(content: &[u8], workbook: bool) -> (Vec<Portion>, Result<(), TableError>) {
+    async fn read(content: &[u8], workbook: bool) -> (Vec<Portion>, Result<(), FileError>) {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(content).unwrap();
         file.rewind().unwrap();
-        let naming = Naming { kpi: None, fallback: name_from("doors") };
-        let (mut receiver, reader) = read_ahead(file, workbook, naming, Batcher::new(2, 0.0));
+        let options = TableOptions::new(name_from("doors"));
+        let (mut receiver, reader) = read_ahead(file, workbook, options, Batcher::new(2, 0.0));
         let mut portions = Vec::new();
         while let Some(portion) = receiver.recv().await {
             portions.push(portion);
@@ -134,26 +234,31 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn workbook_and_csv_of_the_same_table_give_equal_samples() {
-        let cell = |at: &str, value: i64| format!("<c r=\"{at}\"><v>{value}</v></c>");
-        let text = |at: &str, text: &str| format!("<c r=\"{at}\" t=\"inlineStr\"><is><t>{text}</t></is></c>");
-        let mut rows = format!("<row r=\"1\">{}{}</row>", text("A1", "time"), text("B1", "value"));
-        let mut csv = "time,value\n".to_owned();
-        for i in 2..7 {
-            let at = 1_767_225_600_000 + i * 1_000;
-            rows += &format!("<row r=\"{i}\">{}{}</row>", cell(&format!("A{i}"), at), cell(&format!("B{i}"), i));
-            csv += &format!("{at},{i}\n");
+    async fn table_arrives_in_portions_in_order_of_time() {
+        let oldest_first = "time,value\n1,1\n2,2\n3,3\n4,4\n5,5\n";
+        let newest_first = "time,value\n5,5\n4,4\n3,3\nnoon,0\n2,2\n1,1\n";
+        for (text, rows, warned) in [(oldest_first, 5, false), (newest_first, 6, true)] {
+            let (portions, end) = read(text.as_bytes(), false).await;
+            assert!(end.is_ok());
+            let values: Vec<f64> = portions.iter().flat_map(|p| &p.samples).map(|s| s.sample.value).collect();
+            assert_eq!(values, [1.0, 2.0, 3.0, 4.0, 5.0]);
+            assert!(portions.iter().all(|portion| portion.samples.len() <= 2));
+            assert_eq!(portions.iter().map(|portion| portion.rows).sum::<u64>(), rows);
+            assert_eq!(portions.last().unwrap().bytes_read, text.len() as u64);
+            let warning = portions.iter().find_map(|portion| portion.warning.clone());
+            assert_eq!(warning.is_some_and(|text| text.contains("newest first")), warned);
         }
-        let (of_workbook, end) = read(&workbook(&rows), true).await;
-        assert!(end.is_ok());
-        let (of_csv, end) = read(csv.as_bytes(), false).await;
-        assert!(end.is_ok());
-        let brief = |portions: &[Portion]| -> Vec<(u64, Vec<SourceSample>)> {
-            portions.iter().map(|portion| (portion.rows, portion.samples.clone())).collect()
-        };
-        assert_eq!(brief(&of_workbook), brief(&of_csv));
-        assert_eq!(of_csv.iter().map(|portion| portion.samples.len()).sum::<usize>(), 5);
-        assert_eq!(of_csv.iter().map(|portion| portion.rows).sum::<u64>(), 5);
+    }
+
+    #[test]
+    fn preview_says_what_becomes_of_the_first_rows() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"time;region;orders\n1;eu;1,5\n2;us;x\n").unwrap();
+        file.rewind().unwrap();
+        let preview = preview(file, false, &TableOptions::new(name_from("doors"))).unwrap();
+        assert_eq!(preview.description.separator, ';');
+        assert_eq!((preview.samples.len(), preview.samples[0].labels.as_str()), (1, "region:eu"));
+        assert_eq!(preview.problems.len(), 1);
     }
 
     #[tokio::test]

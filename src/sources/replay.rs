@@ -15,11 +15,11 @@ use tokio::time::Instant;
 
 use super::SourceSample;
 use super::batcher::Batcher;
-use super::chunks::{Portion, TableError, read_ahead};
-use super::csv::{Naming, name_from};
+use super::chunks::{FileError, Portion, read_ahead};
 use super::post::{PostError, Poster, Receipt};
-use super::xlsx::is_sheet;
-use earcon_model::{Arrival, KpiName, WorkspaceId};
+use earcon_model::{Arrival, WorkspaceId};
+use earcon_tables::TableOptions;
+use earcon_tables::xlsx::is_sheet;
 use progress::Progress;
 
 mod pacer;
@@ -35,11 +35,10 @@ const HISTORY_SAMPLES: usize = 5_000;
 /// The file, the destination and the speed of a replay.
 #[derive(Debug, Clone)]
 pub struct ReplayOptions {
-    /// The CSV file or xlsx workbook. See [`crate::sources::csv`] for the format.
+    /// The CSV file or xlsx workbook. See [`earcon_tables`] for the format.
     pub file: PathBuf,
-    /// The KPI of a single value column, or the prefix of several. `None`: the columns or the file
-    /// name them.
-    pub kpi: Option<KpiName>,
+    /// How it is read.
+    pub table: TableOptions,
     /// How many seconds of the file pass in one second. 0: as fast as possible.
     pub speed: f64,
     /// The server, such as `http://127.0.0.1:8080`.
@@ -104,7 +103,7 @@ pub enum ReplayError {
         /// The file.
         file: PathBuf,
         /// Why.
-        error: TableError,
+        error: Box<FileError>,
         /// The result until then.
         summary: Summary,
     },
@@ -142,13 +141,9 @@ async fn run_until(options: ReplayOptions, interrupt: impl Future<Output = ()>) 
     let poster = Poster::new(&options.url, &options.workspace, options.arrival)
         .map_err(|error| ReplayError::Post { error, summary })?;
     let (file, size) = open(&options.file)?;
-    let naming = Naming {
-        kpi: options.kpi,
-        fallback: name_from(&options.file.file_stem().unwrap_or_default().to_string_lossy()),
-    };
     let most = if options.arrival == Arrival::Backfill { HISTORY_SAMPLES } else { BATCH_SAMPLES };
     let workbook = is_sheet(&options.file.to_string_lossy());
-    let (portions, reader) = read_ahead(file, workbook, naming, Batcher::new(most, options.speed));
+    let (portions, reader) = read_ahead(file, workbook, options.table, Batcher::new(most, options.speed));
     let mut replay = Replay { poster, pacer: Pacer::new(options.speed), progress: Progress::for_bytes(size), summary };
 
     let outcome = tokio::select! {
@@ -168,7 +163,7 @@ async fn run_until(options: ReplayOptions, interrupt: impl Future<Output = ()>) 
     }
     match reader.await {
         Ok(Ok(())) => Ok(summary),
-        Ok(Err(error)) => Err(ReplayError::Read { file: options.file, error, summary }),
+        Ok(Err(error)) => Err(ReplayError::Read { file: options.file, error: error.into(), summary }),
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
 }

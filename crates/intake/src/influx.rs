@@ -13,6 +13,7 @@ mod series;
 use super::batch_builder::Batch;
 use super::error::IntakeError;
 use super::raw_series::Protocol;
+use crate::strict_json::without_bom;
 use line::{Field, Fields};
 
 /// Unit of the timestamps of a request.
@@ -69,6 +70,7 @@ const USUAL_LINE: usize = 64;
 /// The batch is full.
 pub fn parse(body: &[u8], precision: Precision, batch: &mut Batch<'_>) -> Result<(), IntakeError> {
     batch.expect(body.len(), USUAL_LINE);
+    let body = without_bom(body);
     let mut fields = Fields::default();
     let (mut at, mut row) = (0, 0);
     while at < body.len() {

@@ -7,15 +7,17 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::batch_builder::Batch;
 use super::error::IntakeError;
 use super::raw_series::LabelPairs;
 use super::time::parse_time;
+use crate::strict_json::{Object, without_bom};
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Row<'a> {
     #[serde(borrow)]
     kpi: Cow<'a, str>,
@@ -27,13 +29,20 @@ struct Row<'a> {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Document<'a> {
+    /// Of a message on a WebSocket, whose answer repeats it.
+    #[serde(default, rename = "id")]
+    _id: IgnoredAny,
     #[serde(borrow)]
-    samples: Vec<Row<'a>>,
+    samples: Vec<Object<Row<'a>>>,
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct RawDocument<'a> {
+    #[serde(default, rename = "id")]
+    _id: IgnoredAny,
     #[serde(borrow)]
     samples: Vec<&'a RawValue>,
 }
@@ -43,13 +52,14 @@ struct RawDocument<'a> {
 /// # Errors
 /// The body is not such a document, or has too many rows.
 pub fn parse_document(body: &[u8], batch: &mut Batch<'_>) -> Result<(), IntakeError> {
-    if let Ok(Document { samples }) = serde_json::from_slice(body) {
-        for (row, sample) in samples.into_iter().enumerate() {
+    let body = without_bom(body);
+    if let Ok(Object(Document { samples, .. })) = serde_json::from_slice(body) {
+        for (row, Object(sample)) in samples.into_iter().enumerate() {
             add(row, sample, batch)?;
         }
         return Ok(());
     }
-    let RawDocument { samples } = serde_json::from_slice(body)
+    let Object(RawDocument { samples, .. }) = serde_json::from_slice(body)
         .map_err(|error| IntakeError::Malformed(format!("the body must be {{\"samples\": [row, …]}}: {error}")))?;
     for (row, sample) in samples.into_iter().enumerate() {
         parse_row(row, sample.get().as_bytes(), batch)?;
@@ -62,7 +72,7 @@ pub fn parse_document(body: &[u8], batch: &mut Batch<'_>) -> Result<(), IntakeEr
 /// # Errors
 /// There are too many rows.
 pub fn parse_lines(body: &[u8], batch: &mut Batch<'_>) -> Result<(), IntakeError> {
-    for (row, line) in body.split(|byte| *byte == b'\n').enumerate() {
+    for (row, line) in without_bom(body).split(|byte| *byte == b'\n').enumerate() {
         if !line.trim_ascii().is_empty() {
             parse_row(row, line, batch)?;
         }
@@ -71,8 +81,8 @@ pub fn parse_lines(body: &[u8], batch: &mut Batch<'_>) -> Result<(), IntakeError
 }
 
 fn parse_row(row: usize, text: &[u8], batch: &mut Batch<'_>) -> Result<(), IntakeError> {
-    match serde_json::from_slice::<Row<'_>>(text) {
-        Ok(sample) => add(row, sample, batch),
+    match serde_json::from_slice::<Object<Row<'_>>>(text) {
+        Ok(Object(sample)) => add(row, sample, batch),
         Err(error) => batch.reject(row as u32, explain(&error)),
     }
 }
@@ -175,6 +185,15 @@ impl<'de> Deserialize<'de> for Time {
                 Ok(Time(Some(ms)))
             }
 
+            fn visit_f64<E: serde::de::Error>(self, ms: f64) -> Result<Time, E> {
+                // Up to here, each whole number is a float of its own.
+                const LARGEST: f64 = 9.007_199_254_740_992e15;
+                if ms.fract() != 0.0 || ms.abs() > LARGEST {
+                    return Err(E::custom(format!("timestamp {ms} is not a whole number of milliseconds")));
+                }
+                Ok(Time(Some(ms as i64)))
+            }
+
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Time, E> {
                 let parsed = text.parse::<jiff::Timestamp>().is_ok().then(|| parse_time(text)).flatten();
                 let ms = parsed.ok_or_else(|| E::custom(format!("timestamp {text:?} is not an RFC 3339 time")))?;
@@ -235,6 +254,31 @@ mod tests {
         assert_eq!(rejected[2].error, "value must be a finite number");
         assert!(rejected[3].error.contains("kpi"), "{}", rejected[3].error);
         assert!(rejected[5].error.contains("soon"), "{}", rejected[5].error);
+    }
+
+    #[test]
+    fn whole_numbers_are_times_in_every_spelling() {
+        let parsed = document(
+            "\u{feff}{\"samples\": [{\"kpi\": \"a\", \"timestamp\": 1795960357000.0, \"value\": 1},
+                {\"kpi\": \"a\", \"timestamp\": 1.7672256e12, \"value\": 1}, {\"kpi\": \"a\", \"timestamp\": 1.5, \"value\": 1}]}",
+        );
+        let times: Vec<_> = parsed.batches[0].series[0].rows.iter().map(|(_, sample)| sample.timestamp_ms).collect();
+        assert_eq!(times, [1_795_960_357_000, 1_767_225_600_000]);
+        assert!(parsed.rejected[0].error.contains("1.5"), "{:?}", parsed.rejected);
+    }
+
+    #[test]
+    fn arrays_and_unknown_fields_are_refused() {
+        let parsed = document(
+            r#"{"samples": [["a", {}, null, 3], {"kpi": "a", "value": 1, "lables": {"k": "v"}}, {"kpi": "a", "value": 2}]}"#,
+        );
+        assert_eq!(parsed.rejected.iter().map(|rejected| rejected.row).collect::<Vec<_>>(), [0, 1]);
+        assert!(parsed.rejected[1].error.contains("lables"), "{:?}", parsed.rejected);
+        let cache = cache();
+        for body in [r#"[[{"kpi": "a", "value": 1}]]"#, r#"{"samples": [], "precision": "s"}"#] {
+            let refused = parse_document(body.as_bytes(), &mut Batch::new(&cache, 42, 1_000));
+            assert!(matches!(refused, Err(IntakeError::Malformed(_))), "{body}");
+        }
     }
 
     #[test]

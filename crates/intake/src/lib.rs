@@ -8,6 +8,7 @@ mod error;
 pub mod influx;
 pub mod json;
 pub mod keys;
+pub mod naming;
 pub mod otlp;
 mod protobuf;
 pub mod raw_series;
@@ -15,6 +16,7 @@ pub mod remote_write;
 pub mod rules;
 pub mod series_cache;
 pub mod statsd;
+mod strict_json;
 mod time;
 
 pub use batch_builder::{Batch, ParsedBatch};

@@ -156,7 +156,11 @@ fn raw_series(labels: &[u8]) -> Result<RawSeries<'_>, String> {
     let mut fields = Fields::new(labels);
     while let Ok(Some((_, Value::Bytes(label)))) = fields.next() {
         let (key, value) = read_label(label)?;
-        if key == "__name__" { name = Some(Cow::Borrowed(value)) } else { pairs.push((key.into(), value.into())) }
+        if key != "__name__" {
+            pairs.push((key.into(), value.into()));
+        } else if name.replace(Cow::Borrowed(value)).is_some() {
+            return Err("a time series must have one label __name__".to_owned());
+        }
     }
     let name = name.ok_or("a time series must have a label __name__")?;
     Ok(RawSeries { protocol: Protocol::Prometheus, name, labels: pairs, resource: LabelPairs::new(), reading: None })

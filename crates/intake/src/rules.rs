@@ -5,7 +5,6 @@ mod check;
 mod document;
 mod glob;
 pub(super) mod mapping;
-mod naming;
 
 pub use document::{ReadingName, RuleDocument, RulesDocument};
 pub use mapping::{MappedSeries, Rules};

@@ -17,10 +17,10 @@ pub enum IdError {
     #[error("workspace must be 1 to 63 characters of a-z, 0-9, '-' and '_', starting with a letter or digit")]
     Workspace,
     /// The KPI name breaks its rule.
-    #[error("kpi must be 1 to 128 characters of A-Z, a-z, 0-9, '.', '_', ':' and '-', starting with a letter or digit")]
+    #[error("kpi must be 1 to 128 bytes of letters, digits, '.', '_', ':' and '-', starting with a letter or digit")]
     Kpi,
     /// A label key breaks its rule.
-    #[error("label key {0:?} must be 1 to 64 characters of A-Z, a-z, 0-9, '_' and '.', starting with a letter or '_'")]
+    #[error("label key {0:?} must be 1 to 64 bytes of letters, digits, '_' and '.', starting with a letter or '_'")]
     LabelKey(String),
     /// A label value breaks its rule.
     #[error("value of label {0:?} must be 1 to 256 bytes without control characters or ','")]
@@ -63,11 +63,21 @@ impl WorkspaceId {
 pub struct KpiName(Arc<str>);
 
 impl KpiName {
-    /// Validates `text`: 1–128 characters of `A-Za-z0-9._:-`, starting with a letter or digit.
+    /// Length of the longest name.
+    pub const MAX_BYTES: usize = 128;
+
+    /// Validates `text`: 1–128 bytes of letters and digits of any script, `.`, `_`, `:` and `-`,
+    /// starting with a letter or digit. Characters must be composed (Unicode NFC), so that equal
+    /// names have equal bytes.
     pub fn new(text: &str) -> Result<Self, IdError> {
-        let starts_well = text.starts_with(|c: char| c.is_ascii_alphanumeric());
-        let legal = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'-'));
-        if starts_well && legal && text.len() <= 128 { Ok(Self(text.into())) } else { Err(IdError::Kpi) }
+        let starts_well = text.starts_with(char::is_alphanumeric);
+        let legal = starts_well && text.len() <= Self::MAX_BYTES && text.chars().all(Self::allows);
+        if legal && is_composed(text) { Ok(Self(text.into())) } else { Err(IdError::Kpi) }
+    }
+
+    /// Whether a name may contain this character.
+    pub fn allows(c: char) -> bool {
+        matches!(c, '.' | ':' | '-') || is_word_character(c)
     }
 
     /// The name as text.
@@ -84,6 +94,16 @@ impl KpiName {
     pub fn family(&self) -> &str {
         self.0.split('.').next().unwrap_or(&self.0)
     }
+}
+
+/// A letter, digit, mark or `_`: what may continue an identifier (Unicode annex 31).
+fn is_word_character(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_' || (!c.is_ascii() && unicode_ident::is_xid_continue(c))
+}
+
+/// Whether the text is in Unicode's composed form (NFC).
+fn is_composed(text: &str) -> bool {
+    text.is_ascii() || unicode_normalization::is_nfc(text)
 }
 
 /// Position in a workspace's log. Starts at 1, only grows, and is never reused; 0 means "before the

@@ -7,7 +7,7 @@ use ::csv::{Reader, StringRecord};
 
 use crate::cli::output::{UNAVAILABLE, complain};
 use crate::evaluation::LabelledSeries;
-use crate::sources::csv::parse_time;
+use earcon_tables::parse_time;
 
 /// An exit code and the message of a failed command.
 pub(super) type Failure = (u8, String);

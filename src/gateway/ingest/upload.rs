@@ -7,6 +7,7 @@
 //! each line of the answer says how far the import is. It stops if the client stops reading.
 
 mod import;
+mod preview;
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
@@ -16,6 +17,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
@@ -30,11 +32,12 @@ use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::problem::{Kind, Problem};
 use crate::gateway::http::query::{Params, bad, kpi};
 use crate::sources::batcher::Batcher;
-use crate::sources::chunks::{TableError, read_ahead};
-use crate::sources::csv::{Naming, name_from};
-use crate::sources::xlsx::is_sheet;
+use crate::sources::chunks::{FileError, Portion, preview, read_ahead};
 use earcon_model::{Arrival, KpiName};
+use earcon_tables::xlsx::is_sheet;
+use earcon_tables::{TableOptions, name_from};
 use import::Import;
+use preview::PreviewAnswer;
 
 const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 /// Samples committed together.
@@ -54,6 +57,30 @@ pub(crate) struct UploadParams {
     /// The samples are history: they train the baseline and raise no alerts.
     #[serde(default)]
     backfill: bool,
+    /// The form of times, if the first rows leave it open: `iso`, `day_first`, `month_first`,
+    /// `compact`, `seconds`, `milliseconds`, `microseconds`, `nanoseconds` or `excel`.
+    time_format: Option<String>,
+    /// The decimal sign, if the first rows leave it open: `point` or `comma`.
+    decimal: Option<String>,
+    /// The zone of times that do not say one, such as `Europe/Berlin`; UTC without it.
+    time_zone: Option<String>,
+    /// Takes nothing, and answers what would become of the first hundred rows.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+impl UploadParams {
+    fn options(&self) -> Result<TableOptions, Problem> {
+        let stated = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let zone = |name: String| TimeZone::get(&name).map_err(|_| bad(&format!("there is no time zone {name:?}")));
+        Ok(TableOptions {
+            kpi: self.kpi.as_deref().filter(|name| !name.is_empty()).map(kpi).transpose()?,
+            fallback: fallback(self.name.as_deref().unwrap_or_default()),
+            time_format: stated(&self.time_format).map(|text| text.parse()).transpose().map_err(|e: String| bad(&e))?,
+            decimal: stated(&self.decimal).map(|text| text.parse()).transpose().map_err(|e: String| bad(&e))?,
+            time_zone: stated(&self.time_zone).map_or(Ok(TimeZone::UTC), zone)?,
+        })
+    }
 }
 
 /// The routes of this topic.
@@ -66,7 +93,7 @@ pub(crate) fn routes() -> OpenApiRouter<IngestState> {
     params(("workspace" = String, Path), UploadParams),
     request_body(content((String = "text/csv"), (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))),
     responses(
-        (status = 200, description = "progress, a JSON object a line; the last one has done: true", content_type = "application/x-ndjson", body = String),
+        (status = 200, description = "progress, a JSON object a line; the last one has done: true. With dry_run, one object: what would become of the file", content((String = "application/x-ndjson"), (serde_json::Value = "application/json"))),
         (status = 400, description = "not a table with times and numbers"),
         (status = 413, description = "too many bytes"),
         (status = 415, description = "another kind of file"),
@@ -78,18 +105,17 @@ pub(crate) async fn upload(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let name = params.name.unwrap_or_default();
-    let workbook = is_workbook(&headers, &name)?;
-    let naming = Naming {
-        kpi: params.kpi.as_deref().filter(|name| !name.is_empty()).map(kpi).transpose()?,
-        fallback: fallback(&name),
-    };
+    let workbook = is_workbook(&headers, params.name.as_deref().unwrap_or_default())?;
+    let options = params.options()?;
     let permit = state.imports.admit()?;
     let file = store(body, state.max_upload_bytes).await?;
+    if params.dry_run {
+        return dry_run(file, workbook, options).await;
+    }
     let batcher = Batcher::new(BATCH.min(state.max_batch_samples), 0.0);
-    let (mut portions, reader) = read_ahead(file, workbook, naming, batcher);
-    // A file that is no table is refused as a whole.
-    let Some(first) = portions.recv().await else { return Err(unreadable(reader).await) };
+    let (mut portions, reader) = read_ahead(file, workbook, options, batcher);
+    // A file that is no table, or holds no sample, is refused as a whole.
+    let Some(first) = first_samples(&mut portions).await? else { return Err(unreadable(reader).await) };
     let (lines, answer) = mpsc::channel(LINES);
     let arrival = if params.backfill { Arrival::Backfill } else { Arrival::Live };
     let import = Import::new(state, authorized.pass().clone(), arrival, lines);
@@ -101,6 +127,31 @@ pub(crate) async fn upload(
         answer.recv().await.map(|line: Bytes| (Ok::<_, std::convert::Infallible>(line), answer))
     });
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(answer)).into_response())
+}
+
+/// The portions up to the first sample, as one. `None` if the file cannot be read.
+async fn first_samples(portions: &mut mpsc::Receiver<Portion>) -> Result<Option<Portion>, Problem> {
+    let Some(mut first) = portions.recv().await else { return Ok(None) };
+    while first.samples.is_empty() {
+        let Some(next) = portions.recv().await else {
+            let reason = first.problems.first().map_or_else(|| "it has no rows".to_owned(), ToString::to_string);
+            return Err(bad(&format!("the file holds no sample that can be taken: {reason}")));
+        };
+        first.problems.extend(next.problems);
+        first.rows += next.rows;
+        (first.samples, first.bytes_read) = (next.samples, next.bytes_read);
+        first.warning = first.warning.or(next.warning);
+    }
+    Ok(Some(first))
+}
+
+async fn dry_run(file: File, workbook: bool, options: TableOptions) -> Result<Response, Problem> {
+    let preview = tokio::task::spawn_blocking(move || preview(file, workbook, &options)).await;
+    match preview {
+        Ok(Ok(preview)) => Ok(axum::Json(PreviewAnswer::from(preview)).into_response()),
+        Ok(Err(error)) => Err(bad(&error.to_string())),
+        Err(_) => Err(Problem::new(Kind::Internal, "the file could not be read; see the server's log")),
+    }
 }
 
 fn is_workbook(headers: &HeaderMap, name: &str) -> Result<bool, Problem> {
@@ -148,7 +199,7 @@ async fn store(body: Body, most: u64) -> Result<File, Problem> {
     Ok(file)
 }
 
-async fn unreadable(reader: JoinHandle<Result<(), TableError>>) -> Problem {
+async fn unreadable(reader: JoinHandle<Result<(), FileError>>) -> Problem {
     match reader.await {
         Ok(Err(error)) => bad(&error.to_string()),
         Ok(Ok(())) => bad("the file holds no rows"),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::operations::{KPI, complete_operation};
 use crate::gateway::http::problem::Kind;
 
-const LABEL_KEY: &str = "^[A-Za-z_][A-Za-z0-9_.]{0,63}$";
+const LABEL_KEY: &str = r"^[^\u0000-@\[-^`{-\u00a9][^\u0000-\u002d/:-@\[-^`{-\u00a9]{0,63}$";
 
 /// Completes the document.
 pub(super) fn complete(mut document: Value) -> Value {

@@ -8,8 +8,11 @@ use crate::gateway::http::problem::PROBLEM_JSON;
 const WORKSPACE: &str = "^[a-z0-9][a-z0-9_-]{0,62}$";
 /// Of an entry or an experiment.
 const NAME: &str = "^[a-z0-9][a-z0-9_-]{0,62}$";
-/// The name of a KPI.
-pub(super) const KPI: &str = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$";
+/// The name of a KPI: what it may not contain of ASCII. Beyond ASCII the pattern allows more than
+/// the rule, because JSON Schema has no class for letters of any script.
+pub(super) const KPI: &str = r"^[^\u0000-\u002f:-@\[-`{-\u00a9][^\u0000-,/;-@\[-^`{-\u00a9]{0,127}$";
+/// The usual form of such a name.
+const USUAL_KPI: &str = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$";
 /// The cursor of a page of anomalies or incidents.
 const CURSOR: &str = "^[0-9]{1,15}_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$";
 
@@ -19,6 +22,11 @@ pub(super) fn complete_operation(path: &str, operation: &mut Value) {
         let name = parameter["name"].as_str().unwrap_or_default().to_owned();
         if let Some(schema) = parameter_schema(&name) {
             parameter["schema"] = schema;
+        }
+        if name == "kpi" && parameter["in"] == "query" {
+            // A filter by an illegal name is refused.
+            parameter["schema"] = json!({ "type": "string", "pattern": USUAL_KPI,
+                "description": "the name of a KPI; the pattern shows the usual form of one" });
         }
     }
     let takes_a_body = operation.get("requestBody").is_some();
@@ -71,7 +79,8 @@ fn is_agent_protocol(path: &str) -> bool {
 fn parameter_schema(name: &str) -> Option<Value> {
     let schema = match name {
         "workspace" => json!({ "type": "string", "pattern": WORKSPACE }),
-        "kpi" => json!({ "type": "string", "pattern": KPI }),
+        "kpi" => json!({ "type": "string", "pattern": KPI,
+            "description": "letters and digits of any script, `.`, `_`, `:` and `-`; at most 128 bytes of UTF-8" }),
         "mix" => json!({ "type": "string", "enum": ["default"] }),
         "entry" | "experiment" => json!({ "type": "string", "pattern": NAME }),
         "job" => json!({ "type": "string", "pattern": "^[0-9]{1,20}$" }),

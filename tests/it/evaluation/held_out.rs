@@ -65,7 +65,7 @@ fn read(file: &std::path::Path) -> LabelledSeries {
     let mut series = LabelledSeries { name: file.display().to_string(), labelled: true, ..LabelledSeries::default() };
     let mut inside = false;
     for row in csv::Reader::from_path(file).unwrap().records().map(Result::unwrap) {
-        let at_ms = earcon::sources::csv::parse_time(&row[0]).unwrap();
+        let at_ms = earcon_tables::parse_time(&row[0]).unwrap();
         let labelled = &row[2] == "1";
         match series.windows.last_mut() {
             Some(window) if labelled && inside => window.1 = at_ms,

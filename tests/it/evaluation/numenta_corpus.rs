@@ -18,7 +18,7 @@ fn corpus_dir() -> PathBuf {
 }
 
 fn corpus(dir: &Path) -> Vec<LabelledSeries> {
-    let time = |text: &str| earcon::sources::csv::parse_time(text).unwrap();
+    let time = |text: &str| earcon_tables::parse_time(text).unwrap();
     let text = std::fs::read_to_string(dir.join("labels/combined_windows.json")).unwrap();
     let windows: HashMap<String, Vec<(String, String)>> = serde_json::from_str(&text).unwrap();
     let read = |(name, windows): (String, Vec<(String, String)>)| {

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::naming;
 use crate::{ParsedBatch, Rules, SeriesCache};
 
 const NOW: i64 = 42;
@@ -55,8 +56,8 @@ with two lines",other=2 7
 next value=3 8"#;
     let parsed = parse_batch(body, Precision::Milliseconds);
     let expected = [
-        r"disk_use{a_b:c,path:C:\\Program Files;x} 0 7 1",
-        r"disk_use.other{a_b:c,path:C:\\Program Files;x} 0 7 2",
+        r"disk_use_06fee06c{a_b_75263e17:c,path:C:\\Program Files;x_90b2db3b} 0 7 1",
+        r"disk_use.other_33d00a39{a_b_75263e17:c,path:C:\\Program Files;x_90b2db3b} 0 7 2",
         "next{} 2 8 3",
     ];
     assert_eq!(samples(&parsed), expected);
@@ -143,9 +144,9 @@ proptest! {
         let body = points.iter().map(line).collect::<Vec<_>>().join("\n");
         let parsed = parse_batch(body.as_bytes(), Precision::Milliseconds);
         prop_assert!(parsed.rejected.is_empty(), "{:?}", parsed.rejected);
-        let clean = |text: &str| text.replace([' ', '=', ','], "_");
         let expected: Vec<String> = points.iter().enumerate().map(|(row, (name, tag, value, at))| {
-            format!("{}{{tag:{}}} {row} {at} {value}", clean(name), tag.replace(',', ";"))
+            let (kpi, tag) = (naming::kpi_name(name).unwrap(), naming::label_value(tag));
+            format!("{kpi}{{tag:{tag}}} {row} {at} {value}")
         }).collect();
         prop_assert_eq!(samples(&parsed), expected);
     }

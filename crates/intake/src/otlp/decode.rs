@@ -10,21 +10,16 @@ use crate::error::IntakeError;
 use crate::protobuf::{Fields, Malformed, Value, varint, zigzag};
 use crate::raw_series::LabelPairs;
 
-/// Parses an `ExportMetricsServiceRequest`. Returns the number of its data points.
+/// Parses an `ExportMetricsServiceRequest`. Returns the number of its data points. A resource or
+/// metric that cannot be read counts as one; the others are kept.
 ///
 /// # Errors
 /// The body is not such a request, or has too many samples.
 pub fn parse_protobuf(request: &[u8], batch: &mut Batch<'_>) -> Result<u32, IntakeError> {
     let mut row = 0;
-    each(request, 1, |resource_metrics| {
-        let mut resource = LabelPairs::new();
-        each(resource_metrics, 1, |message| {
-            each(message, 1, |pair| -> Result<(), ReadError> {
-                resource.extend(attribute(pair)?);
-                Ok(())
-            })
-        })?;
-        each(resource_metrics, 2, |scope| each(scope, 2, |message| metric(message, &resource, batch, &mut row)))
+    each(request, 1, |message| match resource_metrics(message, batch, &mut row) {
+        Err(ReadError::Malformed) => refuse(batch, &mut row, "a resource"),
+        other => other,
     })
     .map_err(|error| match error {
         ReadError::Malformed => IntakeError::Malformed("the body is not an ExportMetricsServiceRequest".to_owned()),
@@ -72,6 +67,29 @@ fn each<'b, E: From<Malformed>>(
     Ok(())
 }
 
+/// The length of the message was valid, so what follows can be read.
+fn refuse(batch: &mut Batch<'_>, row: &mut u32, what: &str) -> Result<(), ReadError> {
+    batch.reject(*row, format!("{what} is damaged, or a text in it is not UTF-8"))?;
+    *row += 1;
+    Ok(())
+}
+
+fn resource_metrics(message: &[u8], batch: &mut Batch<'_>, row: &mut u32) -> Result<(), ReadError> {
+    let mut resource = LabelPairs::new();
+    each(message, 1, |message| {
+        each(message, 1, |pair| -> Result<(), ReadError> {
+            resource.extend(attribute(pair)?);
+            Ok(())
+        })
+    })?;
+    each(message, 2, |scope| {
+        each(scope, 2, |message| match metric(message, &resource, batch, row) {
+            Err(ReadError::Malformed) => refuse(batch, row, "a metric"),
+            other => other,
+        })
+    })
+}
+
 fn metric(message: &[u8], resource: &LabelPairs<'_>, batch: &mut Batch<'_>, row: &mut u32) -> Result<(), ReadError> {
     let mut name = "";
     let mut data = None;
@@ -104,8 +122,7 @@ fn metric(message: &[u8], resource: &LabelPairs<'_>, batch: &mut Batch<'_>, row:
     each(data, 1, |message| {
         match read(message) {
             Ok(point) => points::add(batch, &metric, *row, point)?,
-            // Its length was valid, so the following points can be read.
-            Err(Malformed) => batch.reject(*row, format!("metric {name:?}: the data point is damaged"))?,
+            Err(Malformed) => return refuse(batch, row, &format!("metric {name:?}: a data point")),
         }
         *row += 1;
         Ok(())

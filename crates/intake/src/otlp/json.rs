@@ -1,11 +1,14 @@
-//! The JSON encoding: lower camel case names, 64-bit integers as texts or numbers, unknown fields
-//! ignored.
+//! The JSON encoding, as protobuf defines it: lower camel case names, 64-bit integers as texts or
+//! numbers, `null` for an absent value, enumerations as names or numbers, unknown fields ignored.
+//!
+//! Resources, metrics and points are parsed one by one, so that an invalid one is named and the
+//! others are kept.
+
+mod number;
 
 use std::borrow::Cow;
-use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, Visitor};
 use serde_json::value::RawValue;
 
 use super::points;
@@ -14,63 +17,105 @@ use super::request::{Body, Kind, Metric, Point, Temporality};
 use crate::batch_builder::Batch;
 use crate::error::IntakeError;
 use crate::raw_series::LabelPairs;
+use crate::strict_json::{Object, nullable, without_bom};
+use number::{Enumeration, Number};
 
-/// Parses an `ExportMetricsServiceRequest` in JSON. Returns the number of its data points.
+/// Parses an `ExportMetricsServiceRequest` in JSON. Returns the number of its data points. A
+/// resource or metric that cannot be read counts as one.
 ///
 /// # Errors
 /// The body is not such a request, or has too many samples.
 pub fn parse_json(request: &[u8], batch: &mut Batch<'_>) -> Result<u32, IntakeError> {
-    let request: Request<'_> = serde_json::from_slice(request)
+    let Object(request): Object<Request<'_>> = serde_json::from_slice(without_bom(request))
         .map_err(|error| IntakeError::Malformed(format!("the body is not an ExportMetricsServiceRequest: {error}")))?;
-    let mut row = 0;
-    for of_resource in &request.resource_metrics {
-        let resource = of_resource.resource.as_ref().map_or_else(LabelPairs::new, |found| pairs(&found.attributes));
-        for metric in of_resource.scope_metrics.iter().flat_map(|scope| &scope.metrics) {
-            for (kind, points) in metric.kinds() {
-                let described = Metric { name: &metric.name, kind, resource: &resource };
-                for raw in points {
-                    match serde_json::from_str::<DataPoint>(raw.get()) {
-                        Ok(point) => points::add(
-                            batch,
-                            &described,
-                            row,
-                            point.read(kind, metric.exponential_histogram.is_some()),
-                        )?,
-                        Err(error) => batch.reject(row, format!("metric {:?}: {error}", metric.name))?,
-                    }
-                    row += 1;
-                }
+    let mut reader = Reader { batch, row: 0 };
+    for resource in request.resource_metrics {
+        reader.resource(resource)?;
+    }
+    Ok(reader.row)
+}
+
+struct Reader<'x, 'c> {
+    batch: &'x mut Batch<'c>,
+    row: u32,
+}
+
+impl Reader<'_, '_> {
+    fn resource(&mut self, raw: &RawValue) -> Result<(), IntakeError> {
+        let Some(found) = self.parse::<ResourceMetrics<'_>>(raw, "a resource")? else { return Ok(()) };
+        let attributes = found.resource.map(|Object(resource)| resource.attributes).unwrap_or_default();
+        let resource: LabelPairs<'_> = match pairs(&attributes) {
+            Ok(pairs) => pairs,
+            Err(problem) => return self.refuse(format!("a resource: {problem}")),
+        };
+        for raw in found.scope_metrics {
+            let Some(scope) = self.parse::<ScopeMetrics<'_>>(raw, "a scope")? else { continue };
+            for metric in scope.metrics {
+                self.metric(metric, &resource)?;
             }
         }
+        Ok(())
     }
-    Ok(row)
+
+    fn metric(&mut self, raw: &RawValue, resource: &LabelPairs<'_>) -> Result<(), IntakeError> {
+        let Some(metric) = self.parse::<WireMetric<'_>>(raw, "a metric")? else { return Ok(()) };
+        for (kind, points) in metric.kinds() {
+            let described = Metric { name: &metric.name, kind, resource };
+            for raw in points {
+                let what = format_args!("metric {:?}", metric.name);
+                match serde_json::from_str::<Object<DataPoint>>(raw.get()) {
+                    Ok(Object(point)) => match point.read(kind, metric.exponential_histogram.is_some()) {
+                        Ok(point) => points::add(self.batch, &described, self.row, point)?,
+                        Err(problem) => self.batch.reject(self.row, format!("{what}: {problem}"))?,
+                    },
+                    Err(error) => self.batch.reject(self.row, format!("{what}: {error}"))?,
+                }
+                self.row += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn parse<'a, T: Deserialize<'a>>(&mut self, raw: &'a RawValue, what: &str) -> Result<Option<T>, IntakeError> {
+        match serde_json::from_str::<Object<T>>(raw.get()) {
+            Ok(Object(found)) => Ok(Some(found)),
+            Err(error) => self.refuse(format!("{what}: {error}")).map(|()| None),
+        }
+    }
+
+    fn refuse(&mut self, problem: String) -> Result<(), IntakeError> {
+        self.batch.reject(self.row, problem)?;
+        self.row += 1;
+        Ok(())
+    }
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Request<'a> {
-    #[serde(borrow, default)]
-    resource_metrics: Vec<ResourceMetrics<'a>>,
+    #[serde(borrow, default, deserialize_with = "nullable")]
+    resource_metrics: Vec<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ResourceMetrics<'a> {
-    resource: Option<Resource>,
-    #[serde(borrow, default)]
-    scope_metrics: Vec<ScopeMetrics<'a>>,
+    resource: Option<Object<Resource>>,
+    #[serde(borrow, default, deserialize_with = "nullable")]
+    scope_metrics: Vec<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 struct Resource {
-    #[serde(default)]
-    attributes: Vec<KeyValue>,
+    #[serde(default, deserialize_with = "nullable")]
+    attributes: Vec<Object<KeyValue>>,
 }
 
 #[derive(Deserialize)]
 struct KeyValue {
+    #[serde(default, deserialize_with = "nullable")]
     key: String,
-    value: Option<AnyValue>,
+    value: Option<Object<AnyValue>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -84,80 +129,91 @@ struct AnyValue {
 
 #[derive(Deserialize)]
 struct ScopeMetrics<'a> {
-    #[serde(borrow, default)]
-    metrics: Vec<WireMetric<'a>>,
+    #[serde(borrow, default, deserialize_with = "nullable")]
+    metrics: Vec<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct WireMetric<'a> {
+    #[serde(default, deserialize_with = "nullable")]
     name: String,
     #[serde(borrow)]
-    gauge: Option<Points<'a>>,
+    gauge: Option<Object<Points<'a>>>,
     #[serde(borrow)]
-    sum: Option<Points<'a>>,
+    sum: Option<Object<Points<'a>>>,
     #[serde(borrow)]
-    histogram: Option<Points<'a>>,
+    histogram: Option<Object<Points<'a>>>,
     #[serde(borrow)]
-    exponential_histogram: Option<Points<'a>>,
+    exponential_histogram: Option<Object<Points<'a>>>,
     #[serde(borrow)]
-    summary: Option<Points<'a>>,
+    summary: Option<Object<Points<'a>>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Points<'a> {
-    /// Parsed one by one, so that bad points are named and good ones are kept.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "nullable")]
     data_points: Vec<&'a RawValue>,
-    #[serde(default)]
-    aggregation_temporality: u64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nullable")]
+    aggregation_temporality: Enumeration,
+    #[serde(default, deserialize_with = "nullable")]
     is_monotonic: bool,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct DataPoint {
-    attributes: Vec<KeyValue>,
+    #[serde(default, deserialize_with = "nullable")]
+    attributes: Vec<Object<KeyValue>>,
+    #[serde(default, deserialize_with = "nullable")]
     start_time_unix_nano: Number,
+    #[serde(default, deserialize_with = "nullable")]
     time_unix_nano: Number,
-    flags: u32,
+    #[serde(default, deserialize_with = "nullable")]
+    flags: Enumeration,
     as_double: Option<Number>,
     as_int: Option<Number>,
+    #[serde(default, deserialize_with = "nullable")]
     count: Number,
     sum: Option<Number>,
+    #[serde(default, deserialize_with = "nullable")]
     bucket_counts: Vec<Number>,
+    #[serde(default, deserialize_with = "nullable")]
     explicit_bounds: Vec<Number>,
     min: Option<Number>,
     max: Option<Number>,
-    scale: i32,
+    #[serde(default, deserialize_with = "nullable")]
+    scale: Number,
+    #[serde(default, deserialize_with = "nullable")]
     zero_count: Number,
-    positive: WireRun,
-    negative: WireRun,
-    quantile_values: Vec<Quantile>,
+    positive: Option<Object<WireRun>>,
+    negative: Option<Object<WireRun>>,
+    #[serde(default, deserialize_with = "nullable")]
+    quantile_values: Vec<Object<Quantile>>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct WireRun {
-    offset: i32,
+    #[serde(default, deserialize_with = "nullable")]
+    offset: Number,
+    #[serde(default, deserialize_with = "nullable")]
     bucket_counts: Vec<Number>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
+#[derive(Deserialize)]
 struct Quantile {
+    #[serde(default, deserialize_with = "nullable")]
     quantile: Number,
+    #[serde(default, deserialize_with = "nullable")]
     value: Number,
 }
 
 impl<'a> WireMetric<'a> {
     fn kinds(&self) -> impl Iterator<Item = (Kind, &[&'a RawValue])> {
-        let kind = |points: &Option<Points<'a>>, make: fn(Temporality, bool) -> Kind| {
-            points
-                .as_ref()
-                .map(|points| make(Temporality::from_number(points.aggregation_temporality), points.is_monotonic))
+        let kind = |points: &Option<Object<Points<'a>>>, make: fn(Temporality, bool) -> Kind| {
+            points.as_ref().map(|Object(points)| make(points.temporality(), points.is_monotonic))
         };
         let all = [
             (&self.gauge, kind(&self.gauge, |_, _| Kind::Gauge)),
@@ -169,23 +225,33 @@ impl<'a> WireMetric<'a> {
             ),
             (&self.summary, kind(&self.summary, |_, _| Kind::Summary)),
         ];
-        all.into_iter().filter_map(|(points, kind)| Some((kind?, points.as_ref()?.data_points.as_slice())))
+        all.into_iter().filter_map(|(points, kind)| Some((kind?, points.as_ref()?.0.data_points.as_slice())))
+    }
+}
+
+impl Points<'_> {
+    fn temporality(&self) -> Temporality {
+        match &self.aggregation_temporality {
+            Enumeration::Number(number) => Temporality::from_number(*number),
+            Enumeration::Name(name) if name == "AGGREGATION_TEMPORALITY_DELTA" => Temporality::Delta,
+            Enumeration::Name(name) if name == "AGGREGATION_TEMPORALITY_CUMULATIVE" => Temporality::Cumulative,
+            Enumeration::Name(_) => Temporality::Unspecified,
+        }
     }
 }
 
 impl DataPoint {
-    fn read(self, kind: Kind, exponential: bool) -> Point<'static> {
+    fn read(self, kind: Kind, exponential: bool) -> Result<Point<'static>, String> {
         let min_max = MinMax { min: self.min.map(Number::float), max: self.max.map(Number::float) };
-        let (count, sum) = (self.count.whole(), self.sum.map(Number::float));
+        let (count, sum) = (self.count.whole()?, self.sum.map(Number::float));
         let body = match kind {
             Kind::Gauge | Kind::Sum { .. } => match self.as_double.or(self.as_int) {
                 Some(number) => Body::Number(number.float()),
                 None => Body::Empty,
             },
             Kind::Histogram(_) if exponential => {
-                let run = |run: WireRun| BucketRun { offset: run.offset, counts: whole(run.bucket_counts) };
-                let (scale, zeros) = (self.scale, self.zero_count.whole());
-                let (positive, negative) = (run(self.positive), run(self.negative));
+                let (scale, zeros) = (self.scale.small()?, self.zero_count.whole()?);
+                let (positive, negative) = (run(self.positive)?, run(self.negative)?);
                 Body::Histogram {
                     count,
                     sum,
@@ -194,21 +260,26 @@ impl DataPoint {
             }
             Kind::Histogram(_) => {
                 let bounds = self.explicit_bounds.into_iter().map(Number::float).collect();
-                let counts = whole(self.bucket_counts);
+                let counts = whole(self.bucket_counts)?;
                 Body::Histogram { count, sum, buckets: Buckets::Explicit { bounds, counts, min_max } }
             }
             Kind::Summary => {
-                let quantiles = self.quantile_values.into_iter().map(|one| (one.quantile.float(), one.value.float()));
+                let quantiles =
+                    self.quantile_values.into_iter().map(|Object(one)| (one.quantile.float(), one.value.float()));
                 Body::Summary { count, sum: sum.unwrap_or_default(), quantiles: quantiles.collect() }
             }
         };
-        Point {
-            attributes: pairs(&self.attributes).into_iter().map(|(k, v)| (owned(k), owned(v))).collect(),
-            start_ns: self.start_time_unix_nano.whole(),
-            time_ns: self.time_unix_nano.whole(),
-            no_value: self.flags & 1 == 1,
+        let no_value = match &self.flags {
+            Enumeration::Number(flags) => flags & 1 == 1,
+            Enumeration::Name(name) => name == "DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK",
+        };
+        Ok(Point {
+            attributes: pairs(&self.attributes)?.into_iter().map(|(k, v)| (owned(k), owned(v))).collect(),
+            start_ns: self.start_time_unix_nano.whole()?,
+            time_ns: self.time_unix_nano.whole()?,
+            no_value,
             body,
-        }
+        })
     }
 }
 
@@ -216,93 +287,33 @@ fn owned(text: Cow<'_, str>) -> Cow<'static, str> {
     Cow::Owned(text.into_owned())
 }
 
-fn whole(numbers: Vec<Number>) -> Vec<u64> {
+fn run(run: Option<Object<WireRun>>) -> Result<BucketRun, String> {
+    let Some(Object(WireRun { offset, bucket_counts })) = run else { return Ok(BucketRun::default()) };
+    Ok(BucketRun { offset: offset.small()?, counts: whole(bucket_counts)? })
+}
+
+fn whole(numbers: Vec<Number>) -> Result<Vec<u64>, String> {
     numbers.into_iter().map(Number::whole).collect()
 }
 
-fn pairs(attributes: &[KeyValue]) -> LabelPairs<'_> {
-    let text = |value: &'_ AnyValue| -> Option<String> {
+/// Attributes whose values are texts, booleans or numbers.
+fn pairs(attributes: &[Object<KeyValue>]) -> Result<LabelPairs<'_>, String> {
+    let text = |value: &'_ AnyValue| -> Result<Option<String>, String> {
         let AnyValue { string_value, bool_value, int_value, double_value } = value;
-        let number = || double_value.map(|number| number.float().to_string());
-        let int = || int_value.map(|number| number.signed().to_string());
-        string_value.clone().or_else(|| bool_value.map(|truth| truth.to_string())).or_else(int).or_else(number)
+        Ok(match (string_value, bool_value, int_value, double_value) {
+            (Some(text), ..) => Some(text.clone()),
+            (_, Some(truth), ..) => Some(truth.to_string()),
+            (_, _, Some(number), _) => Some(number.signed()?.to_string()),
+            (_, _, _, Some(number)) => Some(number.float().to_string()),
+            _ => None,
+        })
     };
-    let pair = |one: &'_ KeyValue| Some((one.key.clone().into(), text(one.value.as_ref()?)?.into()));
-    attributes.iter().filter_map(pair).collect()
-}
-
-/// A number, or a text that contains one.
-#[derive(Debug, Clone, Copy)]
-enum Number {
-    Signed(i64),
-    Unsigned(u64),
-    Float(f64),
-}
-
-impl Default for Number {
-    fn default() -> Self {
-        Number::Unsigned(0)
-    }
-}
-
-impl Number {
-    fn float(self) -> f64 {
-        match self {
-            Number::Signed(number) => number as f64,
-            Number::Unsigned(number) => number as f64,
-            Number::Float(number) => number,
+    let mut pairs = LabelPairs::new();
+    for Object(KeyValue { key, value }) in attributes {
+        let Some(Object(value)) = value else { continue };
+        if let Some(text) = text(value)? {
+            pairs.push((key.into(), text.into()));
         }
     }
-
-    fn signed(self) -> i64 {
-        match self {
-            Number::Signed(number) => number,
-            Number::Unsigned(number) => number as i64,
-            Number::Float(number) => number as i64,
-        }
-    }
-
-    fn whole(self) -> u64 {
-        match self {
-            Number::Signed(number) => u64::try_from(number).unwrap_or(0),
-            Number::Unsigned(number) => number,
-            Number::Float(number) => number as u64,
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Number {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct NumberVisitor;
-
-        impl Visitor<'_> for NumberVisitor {
-            type Value = Number;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number, or a text that contains one")
-            }
-
-            fn visit_i64<E>(self, number: i64) -> Result<Number, E> {
-                Ok(Number::Signed(number))
-            }
-
-            fn visit_u64<E>(self, number: u64) -> Result<Number, E> {
-                Ok(Number::Unsigned(number))
-            }
-
-            fn visit_f64<E>(self, number: f64) -> Result<Number, E> {
-                Ok(Number::Float(number))
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Number, E> {
-                let whole = text.parse().map(Number::Unsigned).or_else(|_| text.parse().map(Number::Signed));
-                // "NaN", "Infinity" and "-Infinity" are numbers in protobuf's JSON, and to Rust.
-                whole
-                    .or_else(|_| text.parse().map(Number::Float))
-                    .map_err(|_| E::custom(format!("{text:?} is not a number")))
-            }
-        }
-
-        deserializer.deserialize_any(NumberVisitor)
-    }
+    Ok(pairs)
 }

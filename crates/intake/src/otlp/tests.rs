@@ -176,6 +176,103 @@ fn json_and_protobuf_agree() {
     assert_eq!(parsed.rejected.iter().map(|rejected| rejected.row).collect::<Vec<_>>(), [2]);
 }
 
+/// The samples of a JSON body, and its rejections as `row problem`.
+fn json_read(body: &str) -> (Vec<String>, Vec<String>) {
+    let parsed = parse_batch(&cache(), |batch| parse_json(body.as_bytes(), batch)).unwrap();
+    (samples(&parsed), parsed.rejected.iter().map(|one| format!("{} {}", one.row, one.error)).collect())
+}
+
+fn json_metrics(metrics: &serde_json::Value) -> (Vec<String>, Vec<String>) {
+    json_read(&json!({"resourceMetrics": [{"scopeMetrics": [{"metrics": metrics}]}]}).to_string())
+}
+
+#[test]
+fn null_is_an_absent_value() {
+    let point = json!({"attributes": null, "flags": null, "startTimeUnixNano": null, "timeUnixNano": "3000000000",
+        "asInt": "5", "exemplars": null});
+    let (read, refused) = json_metrics(&json!([
+        {"name": "g", "unit": null, "description": null, "gauge": {"dataPoints": [point]}, "sum": null},
+        {"name": "n", "gauge": {"dataPoints": null}},
+        {"name": "s", "sum": {"dataPoints": [point], "isMonotonic": null, "aggregationTemporality": 2}}]));
+    assert_eq!((read, refused), (vec!["g{} gauge 3000 5".to_owned(), "s{} gauge 3000 5".to_owned()], vec![]));
+    for body in [
+        r#"{"resourceMetrics": null}"#,
+        "\u{feff}{}",
+        r#"{"resourceMetrics": [{"resource": null, "scopeMetrics": [{"metrics": null}]}]}"#,
+        r#"{"resourceMetrics": [{"resource": {"attributes": null}, "scopeMetrics": null}]}"#,
+    ] {
+        assert_eq!(json_read(body), (vec![], vec![]), "{body}");
+    }
+}
+
+#[test]
+fn numbers_may_be_texts_and_enumerations_names() {
+    let point = json!({"timeUnixNano": 3e9, "startTimeUnixNano": "1000000000", "asDouble": "8", "flags": "0"});
+    let delta = json!({"aggregationTemporality": "AGGREGATION_TEMPORALITY_DELTA", "dataPoints": [point]});
+    let cumulative = json!({"aggregationTemporality": "2", "isMonotonic": true, "dataPoints": [point]});
+    let exponential = json!({"timeUnixNano": "3000000000", "startTimeUnixNano": "1000000000", "count": 2.0, "scale": "0",
+        "positive": {"offset": "1", "bucketCounts": ["2"]}, "negative": null});
+    let (read, refused) = json_metrics(&json!([
+        {"name": "d", "sum": delta},
+        {"name": "c", "sum": cumulative},
+        {"name": "e", "exponentialHistogram": {"aggregationTemporality": 1, "dataPoints": [exponential]}}]));
+    assert_eq!(refused, Vec::<String>::new());
+    assert_eq!(read[..3], ["c{} counter 3000 8", "d{} gauge 3000 4", "e.count{} gauge 3000 1"]);
+}
+
+#[test]
+fn odd_element_costs_itself() {
+    let good = json!({"timeUnixNano": "3000000000", "asInt": 1});
+    let (read, refused) = json_metrics(&json!([
+        {"name": "good", "gauge": {"dataPoints": [good, [1], {"timeUnixNano": 1.5, "asInt": 1}, "x"]}},
+        {"gauge": {"dataPoints": [good]}},
+        {"name": 5, "gauge": {"dataPoints": [good]}},
+        [], 7,
+        {"name": "keyless", "gauge": {"dataPoints": [
+            {"timeUnixNano": "3000000000", "asInt": 1, "attributes": [{"value": {"stringValue": "x"}}]}]}},
+        {"name": "twice", "gauge": {"dataPoints": [
+            {"timeUnixNano": "3000000000", "asInt": 1, "attributes": [
+                {"key": "k", "value": {"stringValue": "x"}}, {"key": "k", "value": {"stringValue": "x"}}]}]}},
+        {"name": "last", "gauge": {"dataPoints": [good]}}]));
+    assert_eq!(read, ["good{} gauge 3000 1", "last{} gauge 3000 1", "twice{k:x} gauge 3000 1"]);
+    let rows: Vec<&str> = refused.iter().filter_map(|one| one.split(' ').next()).collect();
+    assert_eq!(rows, ["1", "2", "3", "4", "5", "6", "7", "8"], "{refused:#?}");
+    for body in ["[]", "null", "5", "", "{"] {
+        assert!(parse_batch(&cache(), |batch| parse_json(body.as_bytes(), batch)).is_err(), "{body}");
+    }
+}
+
+#[test]
+fn names_that_differ_in_illegal_characters_stay_apart() {
+    let point = |value: i64| {
+        json!({"dataPoints": [{"timeUnixNano": "3000000000", "asInt": value,
+        "attributes": [{"key": "a b", "value": {"stringValue": "x"}}, {"key": "a_b", "value": {"stringValue": "x"}}]}]})
+    };
+    let (read, refused) = json_metrics(&json!([
+        {"name": "b.ä", "gauge": point(1)}, {"name": "b.ö", "gauge": point(2)}, {"name": "b/c", "gauge": point(3)},
+        {"name": "b%c", "gauge": point(4)}]));
+    assert_eq!((read.len(), refused.len()), (4, 0), "{read:?} {refused:?}");
+    assert!(read.contains(&"b.ä{a_b:x,a_b_".to_owned()) || read.iter().any(|one| one.starts_with("b.ä{a_b")));
+}
+
+#[test]
+fn text_that_is_not_utf8_costs_its_resource_or_metric() {
+    let point = number(SECOND, 3 * SECOND, 10.0).finish();
+    let gauge = Message::new().bytes(1, &point).finish();
+    let metric = |name: &[u8]| Message::new().bytes(1, name).bytes(5, &gauge).finish();
+    let scope = Message::new().bytes(2, &metric(b"caf\xe9")).bytes(2, &metric(b"good")).finish();
+    let resource = |value: &[u8]| {
+        let any = Message::new().bytes(1, value).finish();
+        let pair = Message::new().bytes(1, b"host.name").bytes(2, &any).finish();
+        Message::new().bytes(1, &Message::new().bytes(1, &pair).finish()).bytes(2, &scope).finish()
+    };
+    let body = Message::new().bytes(1, &resource(b"caf\xe9")).bytes(1, &resource(b"ok")).finish();
+    let parsed = parse_batch(&cache(), |batch| parse_protobuf(&body, batch)).unwrap();
+    assert_eq!(samples(&parsed).len(), 1, "{:?}", samples(&parsed));
+    let reasons: Vec<&str> = parsed.rejected.iter().map(|one| one.error.as_str()).collect();
+    assert!(reasons.len() == 2 && reasons.iter().all(|reason| reason.contains("UTF-8")), "{reasons:?}");
+}
+
 proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(body in proptest::collection::vec(any::<u8>(), 0..300)) {

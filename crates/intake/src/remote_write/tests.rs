@@ -71,6 +71,19 @@ fn damaged_series_does_not_affect_others() {
 }
 
 #[test]
+fn labels_without_or_with_a_second_name_are_refused() {
+    for labels in [
+        &[("__name__", "a"), ("__name__", "b")][..],
+        &[("__name__", "a"), ("", "x")],
+        &[("__name__", "a"), ("k", "x"), ("k", "y")],
+        &[("k", "x")],
+    ] {
+        let parsed = parse_batch(&request(&[series(labels, &[(1, 1.0)])])).unwrap();
+        assert_eq!((parsed.batches.len(), parsed.rejected.len()), (0, 1), "{labels:?}");
+    }
+}
+
+#[test]
 fn labels_between_samples_are_labels_too() {
     let scattered =
         Message::new().bytes(1, &label("__name__", "a")).bytes(2, &sample(1, 1.0)).bytes(1, &label("x", "y")).finish();

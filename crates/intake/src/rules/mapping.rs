@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use super::document::RulesDocument;
 use super::glob::Glob;
-use super::naming;
+use crate::naming;
 use crate::raw_series::{LabelPairs, Protocol, RawSeries};
+use earcon_model::ids::IdError;
 use earcon_model::{KpiName, Labels, Reading};
 
 /// Checked rules, ready to apply.
@@ -96,7 +97,7 @@ impl Rules {
         labels.retain(|(key, _)| !used.iter().any(|used| used == key));
         let (kpi, labels) = match raw.protocol {
             Protocol::Native => (KpiName::new(&name), exact_labels(&labels)),
-            _ => (KpiName::new(&naming::kpi(&name)), legal_labels(&labels)),
+            _ => (naming::kpi_name(&name).ok_or(IdError::Kpi), legal_labels(&labels)),
         };
         let kpi = kpi.map_err(|error| format!("{error}, not {:?}", shown(&name)))?;
         Ok(Some(MappedSeries { kpi, labels: labels?, reading: reading.unwrap_or_default(), max_series }))
@@ -107,10 +108,19 @@ fn exact_labels(labels: &LabelPairs<'_>) -> Result<Labels, String> {
     Labels::from_pairs(labels.iter().map(|(k, v)| (k.as_ref(), v.as_ref()))).map_err(|error| error.to_string())
 }
 
-/// Labels without a value are dropped, as in Prometheus and OpenTelemetry.
+/// Labels without a value are dropped, as in Prometheus and OpenTelemetry. A label that is given
+/// twice with the same value is one.
 fn legal_labels(labels: &LabelPairs<'_>) -> Result<Labels, String> {
-    let pairs = labels.iter().filter(|(_, value)| !value.is_empty());
-    Labels::from_pairs(pairs.map(|(key, value)| (naming::key(key), naming::value(value))))
+    let mut pairs: Vec<_> = labels.iter().filter(|(_, value)| !value.is_empty()).collect();
+    if let Some((_, value)) = pairs.iter().find(|(key, _)| key.is_empty()) {
+        return Err(format!("the label with the value {:?} has no name", shown(value)));
+    }
+    pairs.sort();
+    pairs.dedup();
+    if let Some([(key, one), (_, other)]) = pairs.array_windows().find(|[(a, _), (b, _)]| a == b) {
+        return Err(format!("label {key:?} is given twice, as {:?} and as {:?}", shown(one), shown(other)));
+    }
+    Labels::from_pairs(pairs.into_iter().map(|(key, value)| (naming::label_key(key), naming::label_value(value))))
         .map_err(|error| format!("{error}; the workspace's ingest rules can drop or rename labels"))
 }
 

@@ -1,9 +1,11 @@
 //! Aggregates the lines of many senders in one window, and converts it to samples when it ends.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::line::{Kind, Line, excerpt, parse_line};
 use super::window::Window;
+use crate::naming;
 use earcon_model::{KpiBatch, KpiName, Labels, Sample, SeriesBatch};
 
 /// A counter without values stays at zero for this many flushes, then it ends. Gauges keep their
@@ -60,8 +62,8 @@ impl Aggregator {
     /// Ingests the lines of a packet. A bad line does not affect the others.
     pub fn ingest(&mut self, packet: &[u8]) -> PacketSummary {
         let mut summary = PacketSummary::default();
-        for line in packet.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty()) {
-            match parse_line(line).and_then(|parsed| parsed.map_or(Ok(()), |parsed| self.count(&parsed))) {
+        for line in packet.split(|byte| *byte == b'\n').map(trimmed).filter(|line| !line.is_empty()) {
+            match parse_line(line).and_then(|parsed| self.count_all(&parsed)) {
                 Ok(()) => summary.lines += 1,
                 Err(reason) => {
                     summary.rejected += 1;
@@ -73,13 +75,23 @@ impl Aggregator {
         summary
     }
 
+    /// Counts what stands in one line, or nothing of it.
+    fn count_all(&mut self, lines: &[Line<'_>]) -> Result<(), String> {
+        for line in lines {
+            let position = self.position(line)?;
+            let series = &self.series[position];
+            if series.window.kind() != line.kind {
+                let (is, sent) = (series.window.kind().name(), line.kind.name());
+                return Err(format!("is a {sent}, but {} is a {is}", series.kpi));
+            }
+            series.window.check_room(line)?;
+        }
+        lines.iter().try_for_each(|line| self.count(line))
+    }
+
     fn count(&mut self, line: &Line<'_>) -> Result<(), String> {
         let position = self.position(line)?;
         let series = &mut self.series[position];
-        if series.window.kind() != line.kind {
-            let (is, sent) = (series.window.kind().name(), line.kind.name());
-            return Err(format!("is a {sent}, but {} is a {is}", series.kpi));
-        }
         for value in line.values() {
             series.window.add(value, line)?;
             series.idle = 0;
@@ -94,7 +106,8 @@ impl Aggregator {
         if let Some(position) = self.spellings.get(self.scratch.as_str()) {
             return Ok(*position);
         }
-        let key = (kpi_of(line.name), labels_of(line.tags)?);
+        let kpi = naming::kpi_name_for_suffix(line.name, SUFFIX).ok_or("has no name")?;
+        let key = (kpi, labels_of(line.tags)?);
         let position = match self.positions.get(&key) {
             Some(position) => *position,
             None if self.series.len() >= self.max_series => {
@@ -183,35 +196,31 @@ impl Batches {
     }
 }
 
-/// Maximum length of a KPI name in a line, which leaves room for the suffixes of timers.
-const NAME: usize = 120;
+/// Room for the suffixes of timers.
+const SUFFIX: usize = 8;
 
 fn suffixed(kpi: &KpiName, suffix: &str) -> KpiName {
     KpiName::new(&format!("{kpi}{suffix}")).unwrap_or_else(|_| kpi.clone())
 }
 
-/// Makes any name legal: other characters become `_`.
-fn kpi_of(name: &str) -> KpiName {
-    let legal = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | ':' | '-') { c } else { '_' };
-    let clean: String = name.chars().map(legal).skip_while(|c| !c.is_ascii_alphanumeric()).take(NAME).collect();
-    KpiName::new(if clean.is_empty() { "value" } else { &clean }).expect("a cleaned name is legal")
+/// A line without white space and NUL around it: some senders write C strings.
+fn trimmed(line: &[u8]) -> &[u8] {
+    let outside = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0;
+    let Some(first) = line.iter().position(|byte| !outside(byte)) else { return &[] };
+    let last = line.iter().rposition(|byte| !outside(byte)).unwrap_or(first);
+    &line[first..=last]
 }
 
 /// Converts tags to labels. A tag without a value gets the value `true`. If a tag occurs more than
 /// once, the last value counts.
 fn labels_of(tags: &str) -> Result<Labels, String> {
-    let mut pairs: Vec<(String, String)> = Vec::new();
+    let mut pairs: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::new();
     for tag in tags.split(',').map(str::trim).filter(|tag| !tag.is_empty()) {
         let (key, value) = tag.split_once(':').unwrap_or((tag, "true"));
-        let legal = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '_' | '.') { c } else { '_' };
-        let mut key: String = key.chars().map(legal).take(63).collect();
-        if !key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
-            key.insert(0, '_');
-        }
-        let value: String = value.chars().map(|c| if c.is_control() { '_' } else { c }).collect();
         if value.is_empty() {
             continue;
         }
+        let (key, value) = (naming::label_key(key), naming::label_value(value));
         match pairs.iter_mut().find(|pair| pair.0 == key) {
             Some(pair) => pair.1 = value,
             None => pairs.push((key, value)),

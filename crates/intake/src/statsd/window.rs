@@ -60,13 +60,23 @@ impl Window {
             }
             Window::Timer(timer) => timer.add(number(text)?, 1.0 / line.rate),
             Window::Set(members) => {
-                if members.len() >= MEMBERS {
-                    return Err(format!("is of a set with more than {MEMBERS} members"));
-                }
                 members.insert(xxh3_64(text.as_bytes()));
             }
         }
         Ok(())
+    }
+
+    /// Fails if a set has too many members for one more.
+    pub(super) fn check_room(&self, line: &Line<'_>) -> Result<(), String> {
+        match self {
+            Window::Set(members)
+                if members.len() >= MEMBERS
+                    && line.values().any(|value| !members.contains(&xxh3_64(value.as_bytes()))) =>
+            {
+                Err(format!("is of a set with more than {MEMBERS} members"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Emits the samples of the window as name suffixes and values, and begins the next window.

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering as Memory};
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::IdError;
+use super::{IdError, is_composed, is_word_character};
 
 /// The labels of one series in canonical form: sorted by key, written `key:value,key:value`.
 ///
@@ -30,6 +30,24 @@ struct Shared {
 impl Labels {
     /// The most labels a series may carry.
     pub const MAX: usize = 16;
+    /// Length of the longest key.
+    pub const MAX_KEY_BYTES: usize = 64;
+    /// Length of the longest value.
+    pub const MAX_VALUE_BYTES: usize = 256;
+
+    /// Whether this text is a label key: 1–64 bytes of letters and digits of any script, `_` and
+    /// `.`, starting with a letter or `_`, composed (Unicode NFC).
+    pub fn allows_key(text: &str) -> bool {
+        text.len() <= Self::MAX_KEY_BYTES
+            && text.starts_with(|c: char| c.is_alphabetic() || c == '_')
+            && text.chars().all(Self::allows_in_key)
+            && is_composed(text)
+    }
+
+    /// Whether a label key may contain this character.
+    pub fn allows_in_key(c: char) -> bool {
+        c == '.' || is_word_character(c)
+    }
 
     fn from_text(text: impl Into<Box<str>>) -> Self {
         Self(Arc::new(Shared { text: text.into(), number: AtomicU32::new(0) }))
@@ -119,7 +137,7 @@ impl Labels {
 }
 
 fn check_label(key: &str, value: &str) -> Result<(), IdError> {
-    if !is_key(key) {
+    if !Labels::allows_key(key) {
         return Err(IdError::LabelKey(key.chars().take(64).collect()));
     }
     if !is_value(value) {
@@ -128,14 +146,8 @@ fn check_label(key: &str, value: &str) -> Result<(), IdError> {
     Ok(())
 }
 
-fn is_key(key: &str) -> bool {
-    key.len() <= 64
-        && key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'))
-}
-
 fn is_value(value: &str) -> bool {
-    !value.is_empty() && value.len() <= 256 && !value.contains(|c: char| c.is_control() || c == ',')
+    !value.is_empty() && value.len() <= Labels::MAX_VALUE_BYTES && !value.contains(|c: char| c.is_control() || c == ',')
 }
 
 /// Whether the text is in canonical form. The log holds only such texts.
@@ -146,7 +158,7 @@ fn is_canonical(text: &str) -> bool {
             count += 1;
             let Some((key, value)) = pair.split_once(':') else { return false };
             let later = std::mem::replace(&mut last, key) < key;
-            later && count <= Labels::MAX && is_key(key) && is_value(value)
+            later && count <= Labels::MAX && Labels::allows_key(key) && is_value(value)
         })
 }
 

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::gateway::ingest::commit::{GaveUp, RetryLimits, Submitted, submit_with_retry};
 use crate::gateway::ingest::state::IngestState;
 use crate::live::wire::to_json;
-use crate::sources::chunks::{Portion, TableError};
+use crate::sources::chunks::{FileError, Portion};
 use crate::sources::{SourceSample, by_kpi};
 use earcon_intake::ParsedBatch;
 use earcon_model::{Arrival, RejectedRow};
@@ -71,7 +71,7 @@ impl Import {
         mut self,
         first: Portion,
         mut portions: mpsc::Receiver<Portion>,
-        reader: JoinHandle<Result<(), TableError>>,
+        reader: JoinHandle<Result<(), FileError>>,
     ) {
         let mut next = Some(first);
         while let Some(portion) = next {

@@ -89,9 +89,28 @@ fn sets_count_their_members() {
 fn tags_become_labels_in_every_spelling() {
     assert_flushed(
         &after(&["a:10|c|#env:prod,az:1", "a:10|c|#az:1,env:prod", "a:10|c|#canary,1st:x"]),
-        &[("a{_1st:x,canary:true}", 1.0), ("a{az:1,env:prod}", 2.0)],
+        &[("a{_1st_c8cebdfc:x,canary:true}", 1.0), ("a{az:1,env:prod}", 2.0)],
     );
-    assert_flushed(&after(&["a b/c:10|c|#k:1,k:2"]), &[("a_b_c{k:2}", 1.0)]);
+    assert_flushed(&after(&["a b/c:10|c|#k:1,k:2"]), &[("a_b_c_afc676c3{k:2}", 1.0)]);
+}
+
+#[test]
+fn different_names_stay_different_series() {
+    let all = after(&["温度:21|g\n湿度:60|g\nвлажность:5|c\na/b:1|g\na%b:2|g"]);
+    let names: std::collections::BTreeSet<&str> = all.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!((all.len(), names.len()), (5, 5), "{all:?}");
+    assert!(names.contains("温度{}") || names.contains("温度"), "{names:?}");
+}
+
+#[test]
+fn line_is_counted_whole_or_not_at_all() {
+    for line in ["b:4:x:8|c", "b:4:x:8|ms", "b:4:x|g", "b:4|c:x|c"] {
+        let mut aggregator = Aggregator::new(10);
+        let summary = aggregator.ingest(line.as_bytes());
+        assert_eq!((summary.lines, summary.rejected), (0, 1), "{line}");
+        assert!(flushed(&mut aggregator).iter().all(|(_, value)| *value == 0.0), "{line}");
+    }
+    assert_flushed(&after(&["c:5|c\0", "\0c:5|c \r"]), &[("c", 1.0)]);
 }
 
 #[test]

@@ -1,15 +1,14 @@
 //! Whole files as users provide them.
 
-use std::io::Cursor;
+use std::io::{self, Cursor, Read};
 
 use super::*;
-use earcon_model::KpiName;
 
 struct Outcome {
     samples: Vec<SourceSample>,
     problems: Vec<RowProblem>,
     warning: Option<String>,
-    end: Result<(), CsvError>,
+    end: Result<(), TableError>,
 }
 
 impl Outcome {
@@ -29,12 +28,16 @@ impl Outcome {
     }
 }
 
-fn naming(kpi: Option<&str>) -> Naming {
-    Naming { kpi: kpi.map(|k| KpiName::new(k).unwrap()), fallback: KpiName::new("file").unwrap() }
+fn options(kpi: Option<&str>) -> TableOptions {
+    TableOptions { kpi: kpi.map(name_from), ..TableOptions::new(name_from("file")) }
 }
 
-fn read_as(kpi: Option<&str>, input: impl Read) -> Result<Outcome, CsvError> {
-    let mut reader = CsvReader::new(input, &naming(kpi))?;
+fn read_as(kpi: Option<&str>, input: impl Read) -> Result<Outcome, TableError> {
+    read_with(&options(kpi), input)
+}
+
+fn read_with(options: &TableOptions, input: impl Read) -> Result<Outcome, TableError> {
+    let mut reader = TableReader::new(input, options)?;
     let (mut samples, mut problems) = (Vec::new(), Vec::new());
     let end = loop {
         match reader.read_row(&mut samples, &mut problems) {
@@ -43,7 +46,7 @@ fn read_as(kpi: Option<&str>, input: impl Read) -> Result<Outcome, CsvError> {
             Err(error) => break Err(error),
         }
     };
-    Ok(Outcome { samples, problems, warning: reader.warning().map(str::to_owned), end })
+    Ok(Outcome { samples, problems, warning: reader.warning(), end })
 }
 
 fn read(text: &str) -> Outcome {
@@ -70,8 +73,8 @@ fn given_kpi_names_a_single_value_column() {
 #[test]
 fn given_kpi_prefixes_several_value_columns() {
     let text = "time,a,b c\n1,2,3\n";
-    assert_eq!(read_as(Some("shop"), text.as_bytes()).unwrap().kpis(), ["shop.a", "shop.b_c"]);
-    assert_eq!(read(text).kpis(), ["a", "b_c"]);
+    assert_eq!(read_as(Some("shop"), text.as_bytes()).unwrap().kpis(), ["shop.a", "shop.b_c_25c60c3d"]);
+    assert_eq!(read(text).kpis(), ["a", "b_c_76b9ac2c"]);
 }
 
 #[test]
@@ -96,12 +99,90 @@ fn byte_order_mark_quotes_blanks_and_crlf_are_accepted() {
 }
 
 #[test]
-fn label_columns_become_labels_and_other_text_is_skipped() {
-    let outcome = read("ts,load,label.region,note,label.az\n1,5,eu,hello,1\n2,6,us,,\n");
+fn columns_of_text_become_labels_and_free_text_is_skipped() {
+    let outcome = read("ts,load,label.region,shop,label.az\n1,5,eu,north,1\n2,6,us,,\n");
     let labels: Vec<String> = outcome.rows().into_iter().map(|row| row.1).collect();
-    assert_eq!(labels, ["az:1,region:eu", "region:us"]);
+    assert_eq!(labels, ["az:1,region:eu,shop:north", "region:us"]);
+    assert_eq!(outcome.warning, None);
+    let rows: String = (0..30).map(|i| format!("{i},5,remark {i},{}\n", i % 3)).collect();
+    let outcome = read(&format!("ts,load,note,shard\n{rows}"));
     let warning = outcome.warning.unwrap();
-    assert!(warning.contains(": note ("), "{warning}");
+    assert!(warning.contains("note (it holds free text"), "{warning}");
+    assert_eq!(outcome.samples.len(), 60, "a column of numbers is a KPI");
+}
+
+#[test]
+fn long_form_takes_every_other_column_as_label() {
+    let outcome = read("timestamp,kpi,region,shard,value\n1,orders,eu,7,5\n2,orders,us,8,6\n");
+    let rows = outcome.rows();
+    assert_eq!(rows[0], ("orders".into(), "region:eu,shard:7".into(), 1_000, 5.0));
+    assert_eq!((rows.len(), outcome.warning), (2, None));
+    let outcome = read("timestamp,region,orders\n1,eu,5\n2,us,6\n");
+    assert_eq!(outcome.rows()[1], ("orders".into(), "region:us".into(), 2_000, 6.0));
+    let outcome = read("time,kpi,value\n1,温度,5\n1,湿度,6\n1,Выручка,7\n1,a/b,8\n1,a%b,9\n");
+    let kpis: std::collections::HashSet<&str> = outcome.kpis().into_iter().collect();
+    assert_eq!(kpis.len(), 5, "{kpis:?}");
+}
+
+#[test]
+fn separators_signs_and_dates_of_other_countries_are_understood() {
+    let semicolons = read("Datum;Umsatz;Besucher\n01.07.2025 10:00;1234,5;7\n01.07.2025 10:01;-0,25;8\n");
+    assert_eq!(semicolons.rows()[0], ("Umsatz".into(), String::new(), 1_751_364_000_000, 1_234.5));
+    assert_eq!(semicolons.rows()[2].3, -0.25);
+    let british = read("time,a\n31/07/2025 10:00,1\n01/08/2025 10:00,2\n");
+    assert_eq!(british.rows()[1].2, 1_754_042_400_000);
+    let american = read("sep=\t\ntime\ta\n07/31/2025 10:00 AM\t1,5\n08/01/2025 10:00 AM\t2\n");
+    assert_eq!(american.rows()[1], ("a".into(), String::new(), 1_754_042_400_000, 2.0));
+    let compact = read("date,b52\n20250701,1\n20250702,2\n");
+    assert_eq!(compact.rows()[0].2, 1_751_328_000_000);
+    let trailing = read("time,b51\n2025-07-01 00:00:00,1,\n2025-07-01 00:01:00,2,,\n");
+    assert_eq!((trailing.samples.len(), trailing.problems.len()), (2, 0));
+    let trailing = read("time;a;\n1;2;\n2;3;\n");
+    assert_eq!(trailing.samples.len(), 2);
+}
+
+#[test]
+fn utf16_with_a_mark_is_decoded() {
+    let text = "time,größe\n2025-07-01,5\n";
+    let bytes = |encode: fn(u16) -> [u8; 2], mark: u16| {
+        std::iter::once(mark).chain(text.encode_utf16()).flat_map(encode).collect::<Vec<u8>>()
+    };
+    for file in [bytes(u16::to_le_bytes, 0xFEFF), bytes(u16::to_be_bytes, 0xFEFF)] {
+        assert_eq!(read_as(None, &file[..]).unwrap().kpis(), ["größe"]);
+    }
+    let unmarked: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert!(read_as(None, &unmarked[..]).err().unwrap().to_string().contains("UTF-16"));
+    assert!(read_as(None, &b"time,gr\xf6\xdfe\n1,2\n"[..]).err().unwrap().to_string().contains("Windows-1252"));
+}
+
+#[test]
+fn what_has_more_than_one_meaning_is_refused_and_can_be_stated() {
+    let refusal = |text: &str| read_as(None, text.as_bytes()).err().unwrap().to_string();
+    for (text, word) in [
+        ("time,a\n01/02/2025,1\n03/04/2025,2\n", "day_first or month_first"),
+        ("time,a\n45839,1\n45840.5,2\n", "seconds or excel"),
+        ("time;a\n2025-07-01;1,234\n2025-07-02;2\n", "decimal sign"),
+        ("time,a,a\n1,2,3\n", "columns 2 and 3 have the same name \"a\""),
+    ] {
+        assert!(refusal(text).contains(word), "{}", refusal(text));
+    }
+    let stated = TableOptions { time_format: Some(TimeFormat::MonthFirst), ..options(None) };
+    let outcome = read_with(&stated, &b"time,a\n01/02/2025,1\n"[..]).unwrap();
+    assert_eq!(outcome.rows()[0].2, 1_735_776_000_000);
+    let stated = TableOptions { decimal: Some(DecimalSign::Comma), ..options(None) };
+    let outcome = read_with(&stated, &b"time;a\n2025-07-01;1,234\n"[..]).unwrap();
+    assert_eq!(outcome.rows()[0].3, 1.234);
+}
+
+#[test]
+fn description_says_what_becomes_of_each_column() {
+    let text = "time;kpi;region;value\n2;a;eu;1,5\n1;a;us;2,5\n";
+    let reader = TableReader::new(text.as_bytes(), &options(None)).unwrap();
+    let Description { separator, decimal, time_format, time_zone, order, columns } = reader.describe();
+    assert_eq!((separator, decimal, time_format), (';', DecimalSign::Comma, TimeFormat::Seconds));
+    assert_eq!((time_zone.as_str(), order), ("UTC", Order::NewestFirst));
+    let roles: Vec<_> = columns.iter().map(|column| (column.role, column.becomes.as_deref())).collect();
+    assert_eq!(roles, [("time", None), ("kpi", None), ("label", Some("region")), ("value", None)]);
 }
 
 #[test]
@@ -129,7 +210,7 @@ fn bad_rows_are_reported_by_line_and_good_rows_kept() {
     assert_eq!(
         outcome.problem_texts(),
         [
-            "line 3: \"noon\" is not a time that can be read",
+            "line 3: \"noon\" is not a time of the form seconds",
             "line 5: load: \"many\" is not a finite number",
             "line 6: holds no value",
             "line 7: holds no value",
@@ -156,17 +237,9 @@ fn bad_cell_does_not_affect_other_cells() {
 }
 
 #[test]
-fn illegal_labels_and_broken_utf8_skip_only_their_row() {
-    let outcome = read("ts,load,label.x\n1,5,\"a,b\"\n2,6,ok\n");
-    assert_eq!(outcome.samples.len(), 1);
-    assert!(outcome.problem_texts()[0].starts_with("line 2: value of label \"x\""));
+fn broken_utf8_skips_only_its_row() {
     let outcome = read_as(None, &b"ts,load\n1,\xff\n2,3\n4,5\n"[..]).unwrap();
     assert_eq!((outcome.samples.len(), outcome.problems.len()), (2, 1));
-}
-
-#[test]
-fn columns_with_equal_clean_names_get_unique_names() {
-    assert_eq!(read("ts,a b,a_b\n1,2,3\n").kpis(), ["a_b", "column_3.a_b"]);
 }
 
 #[test]
@@ -174,8 +247,10 @@ fn files_of_another_format_are_refused_with_a_remedy() {
     let refusal = |text: &str| read_as(None, text.as_bytes()).err().unwrap().to_string();
     assert_eq!(refusal(""), "the file is empty");
     assert!(refusal("name,colour\nx,red\n").contains("\"name\" should hold the time, but holds \"x\""));
-    assert!(refusal("timestamp;value\n2014-04-01;5\n").contains("holds \"2014-04-01;5\""));
-    assert!(refusal("timestamp,note\n2014-04-01,hello\n").contains("separated by commas"));
+    assert!(
+        refusal("timestamp,note\n2014-04-01,hello\n")
+            .contains("holds numbers (columns: timestamp, note; separator: ,)")
+    );
 }
 
 #[test]
@@ -194,13 +269,25 @@ fn rows_after_the_sniffed_ones_are_read_alike() {
 }
 
 #[test]
+fn bytes_are_counted_by_the_rows_returned() {
+    let text = "ts,load\n1,5\n2,6\n3,7\n";
+    let mut reader = TableReader::new(text.as_bytes(), &options(None)).unwrap();
+    let (mut samples, mut problems) = (Vec::new(), Vec::new());
+    let mut positions = Vec::new();
+    while reader.read_row(&mut samples, &mut problems).unwrap() {
+        positions.push(reader.bytes_read());
+    }
+    assert_eq!(positions, [12, 16, 20]);
+}
+
+#[test]
 fn open_quote_ends_the_reading_and_keeps_earlier_rows() {
     let good = "1,5\n".repeat(300);
     let endless = std::io::repeat(b'x').take(1 << 30);
     let input = Cursor::new(format!("ts,load\n{good}2,\"")).chain(endless);
     let outcome = read_as(None, input).unwrap();
     assert_eq!(outcome.samples.len(), 300);
-    assert!(matches!(outcome.end, Err(CsvError::RecordTooLong { line: 302 })), "{:?}", outcome.end);
+    assert!(matches!(outcome.end, Err(TableError::RecordTooLong { line: 302 })), "{:?}", outcome.end);
 }
 
 #[test]
@@ -219,13 +306,12 @@ fn read_error_ends_the_file_with_its_reason() {
 #[test]
 fn kpi_column_names_the_kpi_of_each_row() {
     let text = "time,kpi,value,label.region\n2026-01-01,sales per day,5,eu\n2026-01-01,visits,7,\n2026-01-02,,8,\n2026-01-02,visits,x,\n";
-    let naming = Naming { kpi: None, fallback: name_from("file") };
-    let mut reader = CsvReader::new(text.as_bytes(), &naming).unwrap();
+    let mut reader = TableReader::new(text.as_bytes(), &options(None)).unwrap();
     assert_eq!(reader.warning(), None);
     let (mut samples, mut problems) = (Vec::new(), Vec::new());
     while reader.read_row(&mut samples, &mut problems).unwrap() {}
     let brief: Vec<_> = samples.iter().map(|s| (s.kpi.as_str(), s.labels.as_str(), s.sample.value)).collect();
-    assert_eq!(brief, [("sales_per_day", "region:eu", 5.0), ("visits", "", 7.0)]);
+    assert_eq!(brief, [("sales_per_day_b2126d5f", "region:eu", 5.0), ("visits", "", 7.0)]);
     assert_eq!(problems.iter().map(|problem| problem.line).collect::<Vec<_>>(), [4, 5]);
     assert!(problems[0].reason.contains("names no KPI"), "{}", problems[0].reason);
 }

@@ -1,5 +1,5 @@
-//! Converts the first sheet of an xlsx workbook to CSV for [`csv`](super::csv), which detects
-//! columns and handles bad rows.
+//! Converts the first sheet of an xlsx workbook to CSV for [`TableReader`](super::TableReader),
+//! which detects columns and handles bad rows.
 //!
 //! A workbook is a zip archive that is read into memory. All its entries are first inflated and
 //! discarded to measure their size, so that a small file cannot exhaust the memory.
@@ -143,4 +143,4 @@ fn date(time: &ExcelDateTime) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;

@@ -6,7 +6,7 @@ use zip::write::SimpleFileOptions;
 use super::*;
 
 /// A workbook with one sheet: rows of cells as XML.
-pub(in crate::sources) fn workbook(rows: &str) -> Vec<u8> {
+fn workbook(rows: &str) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     let main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
     let relations = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
@@ -68,8 +68,8 @@ fn rows_of_a_sheet_are_named_by_their_number() {
          <row r=\"4\"><c r=\"A4\" t=\"inlineStr\"><is><t>noon</t></is></c><c r=\"B4\"><v>2</v></c></row>",
     ))
     .unwrap();
-    let naming = crate::sources::csv::Naming { kpi: None, fallback: crate::sources::csv::name_from("x") };
-    let mut reader = crate::sources::csv::CsvReader::new(&csv[..], &naming).unwrap();
+    let options = crate::TableOptions::new(crate::name_from("x"));
+    let mut reader = crate::TableReader::new(&csv[..], &options).unwrap();
     let (mut samples, mut problems) = (Vec::new(), Vec::new());
     while reader.read_row(&mut samples, &mut problems).unwrap() {}
     assert_eq!((samples.len(), samples[0].sample.timestamp_ms), (1, 1_767_225_600_000));
@@ -112,4 +112,26 @@ proptest! {
     fn arbitrary_sheets_never_panic(rows in "[<>/rcvts=\"A-C1-3 .e-]{0,120}") {
         let _refused = to_csv(workbook(&rows)).is_err();
     }
+}
+
+#[test]
+fn workbook_and_csv_of_the_same_table_give_equal_samples() {
+    let cell = |at: &str, value: i64| format!("<c r=\"{at}\"><v>{value}</v></c>");
+    let text = |at: &str, text: &str| format!("<c r=\"{at}\" t=\"inlineStr\"><is><t>{text}</t></is></c>");
+    let mut rows = format!("<row r=\"1\">{}{}</row>", text("A1", "time"), text("B1", "value"));
+    let mut csv = "time,value\n".to_owned();
+    for i in 2..7 {
+        let at = 1_767_225_600_000 + i * 1_000;
+        rows += &format!("<row r=\"{i}\">{}{}</row>", cell(&format!("A{i}"), at), cell(&format!("B{i}"), i));
+        csv += &format!("{at},{i}\n");
+    }
+    let read = |csv: &[u8]| {
+        let mut reader = crate::TableReader::new(csv, &crate::TableOptions::new(crate::name_from("x"))).unwrap();
+        let (mut samples, mut problems) = (Vec::new(), Vec::new());
+        while reader.read_row(&mut samples, &mut problems).unwrap() {}
+        assert!(problems.is_empty(), "{problems:?}");
+        samples
+    };
+    let of_workbook = read(&to_csv(workbook(&rows)).unwrap());
+    assert_eq!((of_workbook.len(), &of_workbook), (5, &read(csv.as_bytes())));
 }

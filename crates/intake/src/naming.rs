@@ -1,0 +1,174 @@
+//! Makes names of other systems legal in Earcon: the one place for all protocols and files.
+//!
+//! Two different names never become one. A name that is legal stays as it is. From any other, what
+//! is illegal is replaced or cut, and eight digits of a hash of the whole name are appended. Text
+//! of any script is legal, so such names stay readable. It is composed first (Unicode NFC): equal
+//! characters then have equal bytes.
+
+use std::borrow::Cow;
+
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
+use xxhash_rust::xxh3::xxh3_64;
+
+use earcon_model::{KpiName, Labels};
+
+/// Bytes of the hash and the `_` in front of it.
+const HASH: usize = 9;
+
+/// The name of a KPI. At the start, characters other than letters and digits are removed. `None` if
+/// the text is empty.
+pub fn kpi_name(text: &str) -> Option<KpiName> {
+    kpi_name_for_suffix(text, 0)
+}
+
+/// The same, with room for a suffix of this many bytes.
+pub fn kpi_name_for_suffix(text: &str, suffix: usize) -> Option<KpiName> {
+    let text = composed(text);
+    let longest = KpiName::MAX_BYTES - suffix;
+    if text.len() <= longest
+        && let Ok(name) = KpiName::new(&text)
+    {
+        return Some(name);
+    }
+    if text.is_empty() {
+        return None;
+    }
+    let readable = text.trim_start_matches(|c: char| !c.is_alphanumeric() || !KpiName::allows(c));
+    let replaced = replace(readable, KpiName::allows);
+    // A name that has no legal character is named by its hash alone.
+    let readable = if replaced.is_empty() { "unnamed" } else { &replaced };
+    KpiName::new(&hashed(readable, &text, longest)).ok()
+}
+
+/// The key of a label. A digit or a dot at the start gets a `_` in front.
+pub fn label_key(text: &str) -> Cow<'_, str> {
+    let text = composed(text);
+    if Labels::allows_key(&text) {
+        return text;
+    }
+    let mut replaced = replace(&text, Labels::allows_in_key);
+    if !replaced.starts_with(|c: char| c.is_alphabetic() || c == '_') {
+        replaced.insert(0, '_');
+    }
+    Cow::Owned(hashed(&replaced, &text, Labels::MAX_KEY_BYTES))
+}
+
+/// The value of a label: `,` becomes `;`, and control characters become spaces.
+pub fn label_value(text: &str) -> Cow<'_, str> {
+    let illegal = |c: char| c == ',' || c.is_control();
+    if text.len() <= Labels::MAX_VALUE_BYTES && !text.contains(illegal) {
+        return Cow::Borrowed(text);
+    }
+    let legal = |c: char| {
+        if c == ',' {
+            ';'
+        } else if c.is_control() {
+            ' '
+        } else {
+            c
+        }
+    };
+    let replaced: String = text.chars().map(legal).collect();
+    Cow::Owned(hashed(&replaced, text, Labels::MAX_VALUE_BYTES))
+}
+
+fn composed(text: &str) -> Cow<'_, str> {
+    match is_nfc_quick(text.chars()) {
+        IsNormalized::Yes => Cow::Borrowed(text),
+        _ => Cow::Owned(text.nfc().collect()),
+    }
+}
+
+fn replace(text: &str, legal: impl Fn(char) -> bool) -> String {
+    text.chars().map(|c| if legal(c) { c } else { '_' }).collect()
+}
+
+/// The text, cut if it is too long, and a hash of the original.
+fn hashed(text: &str, original: &str, longest: usize) -> String {
+    let mut end = text.len().min(longest - HASH);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}_{:08x}", text[..end].trim_end_matches('_'), xxh3_64(original.as_bytes()) as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn kpi(text: &str) -> String {
+        kpi_name(text).map_or_else(String::new, |name| name.as_str().to_owned())
+    }
+
+    #[test]
+    fn legal_names_stay_in_any_script() {
+        for name in ["node_cpu_seconds_total", "raum.温度", "влажность", "größe", "तापमान", "ราคา", "k8s.io:x-y"]
+        {
+            assert_eq!(kpi(name), name);
+        }
+        assert_eq!(kpi("e\u{301}tat"), "état", "composed");
+        assert_eq!(label_key("größe"), "größe");
+        assert_eq!(label_value("Ünïcode: ok"), "Ünïcode: ok");
+    }
+
+    #[test]
+    fn illegal_names_stay_readable_and_end_in_a_hash() {
+        let hash = |text: &str| format!("{:08x}", xxh3_64(text.as_bytes()) as u32);
+        for (text, readable) in [
+            ("Requests / s", "Requests___s"),
+            ("_hidden", "hidden"),
+            ("disk used %", "disk_used"),
+            ("€", "unnamed"),
+            ("a\u{202e}b", "a_b"),
+        ] {
+            assert_eq!(kpi(text), format!("{readable}_{}", hash(text)));
+        }
+        assert_eq!(kpi(""), "");
+        assert_eq!(label_key("9lives"), format!("_9lives_{}", hash("9lives")));
+        assert_eq!(label_key("k8s.pod/name"), format!("k8s.pod_name_{}", hash("k8s.pod/name")));
+        assert_eq!(label_value("a,b\tc"), format!("a;b c_{}", hash("a,b\tc")));
+    }
+
+    #[test]
+    fn different_names_stay_different() {
+        let long = "n".repeat(127);
+        let names = [
+            " ", "a/b", "a%b", "a b", " a b", "a b ", "a_b", "a__b", "_a_b", "-a_b", "ä", "ö", "温度/1", "湿度/1", "€",
+            "£",
+        ];
+        let names = names.into_iter().map(str::to_owned).chain([format!("{long}cx"), format!("{long}dx")]);
+        let names: Vec<String> = names.collect();
+        let distinct = |make: &dyn Fn(&str) -> String| names.iter().map(|name| make(name)).collect::<HashSet<_>>();
+        assert_eq!(distinct(&kpi).len(), names.len());
+        assert_eq!(distinct(&|name| label_key(name).into_owned()).len(), names.len());
+        let values = ["a,b", "a;b", "a\tb", "a b"];
+        assert_eq!(values.map(label_value).into_iter().collect::<HashSet<_>>().len(), values.len());
+    }
+
+    #[test]
+    fn suffixes_fit() {
+        let name = kpi_name_for_suffix(&"x".repeat(200), 8).unwrap();
+        assert!(KpiName::new(&format!("{name}.percent")).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn every_name_becomes_legal(name in "\\PC{0,200}", label in "(?s).{0,200}", text in "(?s).{1,300}") {
+            prop_assert_eq!(kpi_name(&name).is_none(), name.is_empty());
+            prop_assert!(Labels::from_pairs([(label_key(&label), label_value(&text))]).is_ok());
+        }
+
+        #[test]
+        fn made_names_stay(name in "(?s).{1,200}") {
+            if let Some(made) = kpi_name(&name) {
+                prop_assert_eq!(kpi_name(made.as_str()), Some(made));
+            }
+            let key = label_key(&name).into_owned();
+            prop_assert_eq!(label_key(&key), key.as_str());
+        }
+    }
+}

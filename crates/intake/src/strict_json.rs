@@ -1,0 +1,77 @@
+//! What JSON bodies of all protocols share: an object is an object, `null` is an absent value, and
+//! a byte order mark is not part of the text.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, de};
+
+/// A JSON object. A derived `Deserialize` also takes an array, whose elements are the fields in
+/// their order.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Object<T>(pub(crate) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ObjectVisitor<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
+/// For `deserialize_with` beside `default`: `null` is the default too.
+///
+/// # Errors
+/// The value is neither `null` nor a `T`.
+pub(crate) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error>
+where
+    D::Error: de::Error,
+{
+    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// The text behind a UTF-8 byte order mark.
+pub(crate) fn without_bom(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Point {
+        #[serde(default, deserialize_with = "nullable")]
+        x: i32,
+    }
+
+    #[test]
+    fn arrays_are_no_objects() {
+        let read = |text: &str| serde_json::from_str::<Object<Point>>(text).map(|Object(point)| point.x);
+        assert_eq!(read(r#"{"x": 5}"#).unwrap(), 5);
+        assert_eq!(read(r#"{"x": null}"#).unwrap(), 0);
+        assert_eq!(read("{}").unwrap(), 0);
+        assert!(read("[5]").unwrap_err().to_string().contains("expected an object"));
+        assert!(read("null").is_err());
+    }
+
+    #[test]
+    fn byte_order_mark_is_skipped_once() {
+        assert_eq!(without_bom("\u{feff}{}".as_bytes()), b"{}");
+        assert_eq!(without_bom(b"{}"), b"{}");
+    }
+}

@@ -1,0 +1,91 @@
+//! Errors of a table and of single rows.
+
+use std::io;
+
+/// A cell or a row that was skipped, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {reason}")]
+pub struct RowProblem {
+    /// The line of the file on which the row ends, counting from 1.
+    pub line: u64,
+    /// The problem, for the owner of the file.
+    pub reason: String,
+}
+
+/// Why a table cannot be read, or not to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// The file has no rows.
+    #[error("the file is empty")]
+    Empty,
+    /// The text is in another encoding.
+    #[error("the file is not UTF-8 text{0}; save it as UTF-8")]
+    NotUtf8(&'static str),
+    /// No row has a valid time.
+    #[error(
+        "column {column:?} should hold the time, but holds {example:?}; use RFC 3339, YYYY-MM-DD HH:MM:SS or a number since 1970, or state the time format"
+    )]
+    NoTime {
+        /// The column's name.
+        column: String,
+        /// The content of its first cell.
+        example: String,
+    },
+    /// The times have more than one meaning.
+    #[error(
+        "the times of column {column:?}, such as {example:?}, have more than one meaning: {meanings}; state the time format"
+    )]
+    AmbiguousTime {
+        /// The column's name.
+        column: String,
+        /// One of the times.
+        example: String,
+        /// The possible formats.
+        meanings: &'static str,
+    },
+    /// The sign before the fraction cannot be told from one between thousands.
+    #[error("{example:?} in column {column:?} may be a fraction or thousands; state the decimal sign: point or comma")]
+    AmbiguousDecimal {
+        /// The column's name.
+        column: String,
+        /// One of the numbers.
+        example: String,
+    },
+    /// No column besides the time is numeric.
+    #[error("no column besides the time holds numbers (columns: {columns}; separator: {separator})")]
+    NoValues {
+        /// The names of all columns.
+        columns: String,
+        /// The separator that was found.
+        separator: String,
+    },
+    /// Two columns have one name.
+    #[error("columns {first} and {second} have the same name {name:?}; rename one of them")]
+    SameName {
+        /// Number of the first column, from 1.
+        first: usize,
+        /// Number of the second column, from 1.
+        second: usize,
+        /// Their name.
+        name: String,
+    },
+    /// There are too many labels.
+    #[error("{count} columns would become labels ({columns}); a series has at most {most}")]
+    TooManyLabels {
+        /// Their number.
+        count: usize,
+        /// Their names.
+        columns: String,
+        /// The limit.
+        most: usize,
+    },
+    /// A record is longer than 1 MiB, for example after a quote that is never closed.
+    #[error("the row that starts at line {line} is longer than 1 MiB; is a quote (\") left open there?")]
+    RecordTooLong {
+        /// The line of the file, counting from 1.
+        line: u64,
+    },
+    /// The file could not be read.
+    #[error("reading failed: {0}")]
+    Io(#[from] io::Error),
+}

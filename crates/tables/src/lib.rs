@@ -1,0 +1,45 @@
+//! Reads tables, as CSV files or xlsx workbooks, as samples. Pure: bytes in, samples and named
+//! problems out.
+//!
+//! A table has one column with the time. What its form leaves open (separator, decimal sign, order
+//! of day and month, unit of a number) is decided once, from the first hundred rows. What they do
+//! not decide is refused before any row is read, with the option that decides it. Then rows are
+//! streamed, so that a file may be larger than memory. A bad row is skipped alone.
+
+mod bounded;
+mod cell;
+mod dialect;
+mod error;
+mod layout;
+mod options;
+mod reader;
+mod time;
+pub mod xlsx;
+
+pub use error::{RowProblem, TableError};
+pub use layout::{ColumnDescription, Role};
+pub use options::{DecimalSign, TableOptions, TimeFormat};
+pub use reader::{Description, Order, TableReader};
+pub use time::parse_time;
+
+use earcon_model::{KpiName, Labels, Sample};
+
+/// One sample with the series it belongs to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceSample {
+    /// The KPI that was measured.
+    pub kpi: KpiName,
+    /// The series of the KPI.
+    pub labels: Labels,
+    /// Timestamp and value.
+    pub sample: Sample,
+}
+
+/// The name of a KPI for any text, such as the name of a file.
+pub fn name_from(text: &str) -> KpiName {
+    let name = earcon_intake::naming::kpi_name(text.trim());
+    name.unwrap_or_else(|| KpiName::new("value").expect("the name keeps the rule"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,314 @@
+//! Streams the rows of a CSV file as samples.
+//!
+//! The time is the column called timestamp, time, date, ts or datetime (in any case), else the
+//! first. With a column called kpi or metric and one called value, each row is one value of the KPI
+//! it names, and all other columns are labels. Else each other column of numbers is a KPI, and each
+//! column of text a label. Empty cells, `NaN`, `NA`, `null` and the like are missing values. They
+//! are a problem only if a row has no other value.
+
+use std::collections::VecDeque;
+use std::io::{self, Cursor, Read};
+
+use ::csv::{ByteRecord, ReaderBuilder};
+use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
+use serde::Serialize;
+
+use super::bounded::{self, BoundedRecords};
+use super::cell::{excerpt, is_missing, parse_value};
+use super::dialect::{self, Dialect};
+use super::error::{RowProblem, TableError};
+use super::layout::{ColumnDescription, Layout, Role};
+use super::options::{DecimalSign, TableOptions, TimeFormat};
+use super::{SourceSample, name_from};
+use earcon_intake::naming;
+use earcon_model::{KpiName, Labels, Sample};
+
+/// Number of rows that are inspected to tell what the form leaves open.
+const SNIFFED_ROWS: usize = 100;
+/// Bytes that are inspected to find the separator.
+const SNIFFED_BYTES: u64 = 64 << 10;
+/// The longest record, bytes, including quoted line breaks.
+const LONGEST_RECORD: usize = 1 << 20;
+
+/// The order of the first rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// No time is before the one above it.
+    OldestFirst,
+    /// No time is after the one above it.
+    NewestFirst,
+    /// Neither.
+    Mixed,
+}
+
+/// How a table is understood.
+#[derive(Debug, Clone, Serialize)]
+pub struct Description {
+    /// The separator of fields.
+    pub separator: char,
+    /// The decimal sign.
+    pub decimal: DecimalSign,
+    /// The form of times.
+    pub time_format: TimeFormat,
+    /// The zone of times that do not say one.
+    pub time_zone: String,
+    /// The order of the first rows.
+    pub order: Order,
+    /// Each column with what it becomes.
+    pub columns: Vec<ColumnDescription>,
+}
+
+/// A row that was read to decide the form.
+#[derive(Debug)]
+struct Sniffed {
+    line: u64,
+    end: u64,
+    record: ByteRecord,
+}
+
+type Input<R> = io::Chain<Cursor<Vec<u8>>, Rest<R>>;
+
+/// What follows the beginning of a file.
+#[derive(Debug)]
+struct Rest<R: Read> {
+    /// The error that ended the beginning.
+    error: Option<io::Error>,
+    decoded: DecodeReaderBytes<R, Vec<u8>>,
+}
+
+impl<R: Read> Read for Rest<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.error.take() {
+            Some(error) => Err(error),
+            None => self.decoded.read(buffer),
+        }
+    }
+}
+
+/// Converts rows to samples, in the order of the file. Memory is bounded for any input.
+#[derive(Debug)]
+pub struct TableReader<R: Read> {
+    records: ::csv::Reader<BoundedRecords<Input<R>>>,
+    dialect: Dialect,
+    sniffed: VecDeque<Sniffed>,
+    /// Where the last row ended.
+    bytes_read: u64,
+    /// An error found while sniffing. It is returned after the rows before it.
+    damage: Option<TableError>,
+    record: ByteRecord,
+    layout: Layout,
+    order: Order,
+}
+
+impl<R: Read> TableReader<R> {
+    /// Reads the header and the first rows of `input` and decides what their form leaves open.
+    ///
+    /// # Errors
+    /// If the file is empty, has no time or no numbers, has more than one meaning, or cannot be
+    /// read.
+    pub fn new(input: R, options: &TableOptions) -> Result<Self, TableError> {
+        let mut rest = Rest { error: None, decoded: DecodeReaderBytesBuilder::new().strip_bom(true).build(input) };
+        let mut beginning = Vec::new();
+        rest.error = rest.decoded.by_ref().take(SNIFFED_BYTES).read_to_end(&mut beginning).err();
+        check_encoding(&beginning)?;
+        let dialect = dialect::detect(&beginning, (beginning.len() as u64) < SNIFFED_BYTES);
+        beginning.drain(..dialect.skipped_bytes);
+        let input = Cursor::new(beginning).chain(rest);
+        let mut records = ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .trim(::csv::Trim::All)
+            .delimiter(dialect.separator)
+            .from_reader(BoundedRecords::new(input, LONGEST_RECORD));
+        let mut record = ByteRecord::new();
+        let (mut sniffed, mut damage) = (VecDeque::new(), None);
+        while sniffed.len() <= SNIFFED_ROWS {
+            match read_record(&mut records, &mut record, dialect.skipped_lines) {
+                Ok(Some(line)) => {
+                    let end = records.position().byte();
+                    sniffed.push_back(Sniffed { line, end, record: record.clone() });
+                }
+                Ok(None) => break,
+                Err(error) if sniffed.is_empty() => return Err(error),
+                Err(error) => {
+                    damage = Some(error);
+                    break;
+                }
+            }
+        }
+        let rows: Vec<&ByteRecord> = sniffed.iter().map(|row: &Sniffed| &row.record).collect();
+        let layout = Layout::detect(&rows, options, dialect.separator)?;
+        if layout.has_header {
+            sniffed.pop_front();
+        }
+        let order = order(sniffed.iter().filter_map(|row| layout.time_of(&row.record).ok()));
+        Ok(Self { records, dialect, sniffed, bytes_read: 0, damage, record, layout, order })
+    }
+
+    /// How the table is understood.
+    pub fn describe(&self) -> Description {
+        let zone = &self.layout.times.zone;
+        Description {
+            separator: char::from(self.dialect.separator),
+            decimal: self.layout.decimal,
+            time_format: self.layout.times.format,
+            time_zone: zone.iana_name().map_or_else(|| "UTC".to_owned(), str::to_owned),
+            order: self.order,
+            columns: self.layout.describe(),
+        }
+    }
+
+    /// A warning about unused columns. `None` if all are used.
+    pub fn warning(&self) -> Option<String> {
+        self.layout.warning()
+    }
+
+    /// Number of bytes of the rows read so far.
+    pub fn bytes_read(&self) -> u64 {
+        self.bytes_read + self.dialect.skipped_bytes as u64
+    }
+
+    /// Reads one row. Appends its samples to `samples` and its problems to `problems`.
+    ///
+    /// Returns false at the end of the file. A row may give both: the good cells of a row with a
+    /// bad one are kept.
+    ///
+    /// # Errors
+    /// If the file cannot be read further. Everything appended before is valid.
+    pub fn read_row(
+        &mut self,
+        samples: &mut Vec<SourceSample>,
+        problems: &mut Vec<RowProblem>,
+    ) -> Result<bool, TableError> {
+        let line = if let Some(Sniffed { line, end, record }) = self.sniffed.pop_front() {
+            (self.record, self.bytes_read) = (record, end);
+            line
+        } else if let Some(damage) = self.damage.take() {
+            return Err(damage);
+        } else if let Some(line) = read_record(&mut self.records, &mut self.record, self.dialect.skipped_lines)? {
+            self.bytes_read = self.records.position().byte();
+            line
+        } else {
+            return Ok(false);
+        };
+        let mut report = |reason| problems.push(RowProblem { line, reason });
+        if let Err(reason) = self.layout.read(&self.record, samples, &mut report) {
+            report(reason);
+        }
+        Ok(true)
+    }
+}
+
+/// UTF-16 without a byte order mark is not decoded: every second byte of usual text is NUL.
+fn check_encoding(beginning: &[u8]) -> Result<(), TableError> {
+    let part = &beginning[..beginning.len().min(1_024)];
+    let zeros = part.iter().filter(|byte| **byte == 0).count();
+    if zeros * 4 > part.len() { Err(TableError::NotUtf8(" (perhaps UTF-16)")) } else { Ok(()) }
+}
+
+/// Reads the next record. Returns the line on which it ends.
+fn read_record<R: Read>(
+    records: &mut ::csv::Reader<BoundedRecords<R>>,
+    record: &mut ByteRecord,
+    skipped_lines: u64,
+) -> Result<Option<u64>, TableError> {
+    let start = records.position().line() + skipped_lines;
+    records.get_mut().start_record();
+    match records.read_byte_record(record) {
+        // The position is after the record's line break. `BoundedRecords` guarantees one for each
+        // record.
+        Ok(true) => Ok(Some(records.position().line().saturating_sub(1).max(1) + skipped_lines)),
+        Ok(false) => Ok(None),
+        Err(error) => Err(read_error(error, start)),
+    }
+}
+
+fn read_error(error: ::csv::Error, line: u64) -> TableError {
+    match error.into_kind() {
+        ::csv::ErrorKind::Io(error) if bounded::is_too_long(&error) => TableError::RecordTooLong { line },
+        ::csv::ErrorKind::Io(error) => TableError::Io(error),
+        // No other error can occur with flexible byte records, but the enum is not exhaustive.
+        other => TableError::Io(io::Error::other(format!("{other:?}"))),
+    }
+}
+
+fn order(times: impl Iterator<Item = i64>) -> Order {
+    let times: Vec<i64> = times.collect();
+    if times.is_sorted() {
+        Order::OldestFirst
+    } else if times.is_sorted_by(|a, b| a >= b) {
+        Order::NewestFirst
+    } else {
+        Order::Mixed
+    }
+}
+
+impl Layout {
+    /// Reads one row. `Err` is a problem of the whole row, `report` receives problems of single
+    /// cells.
+    fn read(
+        &self,
+        record: &ByteRecord,
+        samples: &mut Vec<SourceSample>,
+        report: &mut impl FnMut(String),
+    ) -> Result<(), String> {
+        if let Some(more) = record.iter().skip(self.roles.len()).position(|cell| !cell.is_empty()) {
+            let fields = self.roles.len() + more + 1;
+            return Err(format!("has {fields} fields where {} are expected", self.roles.len()));
+        }
+        let timestamp_ms = self.time_of(record)?;
+        let labels = self.labels_of(record)?;
+        let named = self.kpi_of(record)?;
+        let mut cells = 0;
+        for (cell, role) in record.iter().zip(&self.roles) {
+            let Role::Value(kpi) = role else { continue };
+            if is_missing(cell) {
+                continue;
+            }
+            cells += 1;
+            match parse_value(cell, self.decimal) {
+                Some(value) => samples.push(SourceSample {
+                    kpi: named.as_ref().unwrap_or(kpi).clone(),
+                    labels: labels.clone(),
+                    sample: Sample { timestamp_ms, value },
+                }),
+                None => report(format!("{kpi}: {:?} is not a finite number", excerpt(cell))),
+            }
+        }
+        if cells == 0 { Err("holds no value".to_owned()) } else { Ok(()) }
+    }
+
+    fn time_of(&self, record: &ByteRecord) -> Result<i64, String> {
+        let cell = record.get(self.time).unwrap_or_default();
+        let time = std::str::from_utf8(cell).ok().and_then(|text| self.times.parse(text));
+        time.ok_or_else(|| format!("{:?} is not a time of the form {}", excerpt(cell), self.times.format.name()))
+    }
+
+    /// The KPI that the row names, in a file with a KPI column.
+    fn kpi_of(&self, record: &ByteRecord) -> Result<Option<KpiName>, String> {
+        let Some((column, prefix)) = &self.kpi else { return Ok(None) };
+        let cell = record.get(*column).unwrap_or_default();
+        if is_missing(cell) {
+            return Err("names no KPI".to_owned());
+        }
+        let name = std::str::from_utf8(cell).map_err(|_| format!("{:?} is not UTF-8", excerpt(cell)))?;
+        Ok(Some(prefix.as_ref().map_or_else(|| name_from(name), |prefix| name_from(&format!("{prefix}.{name}")))))
+    }
+
+    fn labels_of(&self, record: &ByteRecord) -> Result<Labels, String> {
+        let mut pairs = Vec::new();
+        for (cell, role) in record.iter().zip(&self.roles) {
+            if let Role::Label(key) = role
+                && !is_missing(cell)
+            {
+                let value = std::str::from_utf8(cell).map_err(|_| format!("label {key:?} is not UTF-8"))?;
+                pairs.push((key.as_str(), naming::label_value(value)));
+            }
+        }
+        if pairs.is_empty() {
+            return Ok(Labels::none());
+        }
+        Labels::from_pairs(pairs).map_err(|error| error.to_string())
+    }
+}

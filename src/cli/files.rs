@@ -1,0 +1,173 @@
+//! `earcon replay` and `earcon backfill`: sends files to a server, or says what would become of
+//! them.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use jiff::tz::TimeZone;
+
+use super::output::{UNAVAILABLE, USAGE, complain, say};
+use crate::sources::chunks::preview;
+use crate::sources::replay::{self, ReplayOptions};
+use earcon_model::{Arrival, KpiName, WorkspaceId};
+use earcon_tables::xlsx::is_sheet;
+use earcon_tables::{ColumnDescription, DecimalSign, Description, Order, TableOptions, TimeFormat, name_from};
+
+/// Samples that a dry run shows.
+const SHOWN: usize = 5;
+
+#[derive(Args)]
+pub(super) struct ReplayArgs {
+    /// A CSV file or an xlsx workbook
+    file: PathBuf,
+    /// Speed relative to the recording; 0: as fast as the server accepts
+    #[arg(long, value_name = "N", default_value_t = 1.0)]
+    speed: f64,
+    #[command(flatten)]
+    table: TableArgs,
+    #[command(flatten)]
+    destination: Destination,
+}
+
+#[derive(Args)]
+pub(super) struct BackfillArgs {
+    /// Files as `replay` reads them, the oldest first
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    table: TableArgs,
+    #[command(flatten)]
+    destination: Destination,
+}
+
+/// What the first rows of a file may leave open.
+#[derive(Args)]
+struct TableArgs {
+    /// Name of the KPI if the file has one column of values, else the beginning of their names
+    /// [default: the columns' names, or the file's]
+    #[arg(long, value_name = "NAME", value_parser = |text: &str| KpiName::new(text))]
+    kpi: Option<KpiName>,
+    /// Form of the times: iso, day_first, month_first, compact (YYYYMMDD), seconds, milliseconds,
+    /// microseconds, nanoseconds or excel [default: it follows from the first rows]
+    #[arg(long, value_name = "FORM")]
+    time_format: Option<TimeFormat>,
+    /// Decimal sign: point or comma [default: it follows from the first rows]
+    #[arg(long, value_name = "SIGN")]
+    decimal: Option<DecimalSign>,
+    /// Zone of times that do not say one, such as Europe/Berlin [default: UTC]
+    #[arg(long, value_name = "ZONE", value_parser = |name: &str| TimeZone::get(name).map_err(|error| error.to_string()))]
+    time_zone: Option<TimeZone>,
+    /// Send nothing; show what would become of the first hundred rows
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Args)]
+struct Destination {
+    /// URL of the server
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7070")]
+    url: String,
+    /// The workspace to send to
+    #[arg(long, value_name = "NAME", default_value = "local", value_parser = |text: &str| WorkspaceId::new(text))]
+    workspace: WorkspaceId,
+}
+
+impl TableArgs {
+    fn options(&self, file: &Path) -> TableOptions {
+        TableOptions {
+            kpi: self.kpi.clone(),
+            fallback: name_from(&file.file_stem().unwrap_or_default().to_string_lossy()),
+            time_format: self.time_format,
+            decimal: self.decimal,
+            time_zone: self.time_zone.clone().unwrap_or(TimeZone::UTC),
+        }
+    }
+}
+
+/// Sends one file at the speed of its times.
+pub(super) fn replay(args: ReplayArgs) -> ExitCode {
+    let ReplayArgs { file, speed, table, destination } = args;
+    run(&[file], speed, &table, &destination, Arrival::Live)
+}
+
+/// Sends files as history.
+pub(super) fn backfill(args: BackfillArgs) -> ExitCode {
+    let BackfillArgs { files, table, destination } = args;
+    run(&files, 0.0, &table, &destination, Arrival::Backfill)
+}
+
+/// One file after the other. Stops at the first error.
+fn run(files: &[PathBuf], speed: f64, table: &TableArgs, destination: &Destination, arrival: Arrival) -> ExitCode {
+    if table.dry_run {
+        let shown = files.iter().try_for_each(|file| show(file, &table.options(file)));
+        return shown.map_or_else(
+            |problem| {
+                complain(&problem);
+                ExitCode::from(USAGE)
+            },
+            |()| ExitCode::SUCCESS,
+        );
+    }
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&format!("the runtime cannot start: {error}"));
+            return ExitCode::from(UNAVAILABLE);
+        }
+    };
+    for file in files {
+        let name = if files.len() > 1 { format!("{}: ", file.display()) } else { String::new() };
+        let Destination { url, workspace } = destination;
+        let (url, workspace, table) = (url.clone(), workspace.clone(), table.options(file));
+        match runtime.block_on(replay::run(ReplayOptions { file: file.clone(), table, speed, url, workspace, arrival }))
+        {
+            Ok(summary) => {
+                say(&format!("{name}{summary}"));
+                if summary.interrupted {
+                    break;
+                }
+            }
+            Err(error) => {
+                complain(&format!("{name}{error}"));
+                return ExitCode::from(UNAVAILABLE);
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Shows how a file is understood.
+fn show(path: &Path, options: &TableOptions) -> Result<(), String> {
+    let named = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let file = File::open(path).map_err(|error| named(&error))?;
+    let workbook = is_sheet(&path.to_string_lossy());
+    let preview = preview(file, workbook, options).map_err(|error| named(&error))?;
+    let Description { separator, decimal, time_format, time_zone, order, columns } = preview.description;
+    let separator = if separator == '\t' { "tab".to_owned() } else { format!("{separator:?}") };
+    let decimal = if decimal == DecimalSign::Comma { "comma" } else { "point" };
+    let order = match order {
+        Order::OldestFirst => "oldest first",
+        Order::NewestFirst => "newest first",
+        Order::Mixed => "mixed",
+    };
+    say(&format!("{}: separator {separator}, decimal {decimal}, rows {order}", path.display()));
+    say(&format!("times: {}, in {time_zone} if they do not say", time_format.name()));
+    for ColumnDescription { name, role, becomes, reason } in columns {
+        let detail = becomes.map(|name| format!(" {name}")).or(reason.map(|reason| format!(": {reason}")));
+        say(&format!("  {name}: {role}{}", detail.unwrap_or_default()));
+    }
+    say(&format!("the first rows hold {} samples:", preview.samples.len()));
+    for one in preview.samples.iter().take(SHOWN) {
+        let at = jiff::Timestamp::from_millisecond(one.sample.timestamp_ms);
+        let at = at.map_or_else(|_| one.sample.timestamp_ms.to_string(), |time| time.to_string());
+        let labels = if one.labels.is_empty() { String::new() } else { format!("{{{}}}", one.labels) };
+        say(&format!("  {}{labels} {at} {}", one.kpi, one.sample.value));
+    }
+    preview.problems.iter().take(SHOWN).for_each(|problem| say(&format!("  skipped: {problem}")));
+    if let Some(warning) = preview.warning {
+        say(&format!("warning: {warning}"));
+    }
+    Ok(())
+}
