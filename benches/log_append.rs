@@ -260,7 +260,7 @@ async fn snapshots(dir: &Path) {
     let snapshots = open(dir, "snapshots").snapshot_store();
     let snapshot = |i: u64| {
         let kpi = KpiName::new(&format!("kpi.{i}")).expect("a legal name");
-        Arc::new(Snapshot { kpi, seq: i, state: vec![i as u8; 2_000] })
+        Arc::new(Snapshot { kpi, part: 0, seq: i, state: vec![i as u8; 2_000] })
     };
     snapshots.put_all(&pass(), (0..10_000).map(snapshot).collect()).await.expect("snapshots are put");
     let start = Instant::now();

@@ -3,7 +3,7 @@
 
 mod epoch_change;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::context::Context;
@@ -15,7 +15,7 @@ use crate::live::{KpiRun, KpiView, SeriesView};
 use crate::services::detectors::records::DetectorRecords;
 use earcon_model::{Event, EventBody, KpiEvent, KpiName, Seq};
 use earcon_ports::{ErrorKind, LogHead, PortError, Snapshot};
-use earcon_streams::KpiState;
+use earcon_streams::{KpiParts, KpiState};
 use earcon_tenancy::WorkspacePass;
 
 /// How many events one read of the log asks for.
@@ -29,6 +29,8 @@ pub struct Recovered {
     pub kpis: BTreeMap<KpiName, KpiState>,
     /// KPIs with events that no snapshot includes, and the first of them.
     pub unsaved: HashMap<KpiName, Seq>,
+    /// KPIs whose snapshots cannot be used. They must be deleted before others are saved.
+    pub unreadable: BTreeSet<KpiName>,
     /// KPIs that were parked when the log ended.
     pub parked: Vec<KpiName>,
     /// Commit time of the last event, milliseconds UTC; `i64::MIN` without events.
@@ -43,7 +45,17 @@ pub struct Recovered {
 pub async fn recover(context: &Context, pass: &WorkspacePass) -> Result<Recovered, PortError> {
     let head = context.log_health.watch(context.backends.event_log.open(pass)).await?;
     epoch_change::prepare(&context.backends, pass, &head).await?;
-    rebuild(context, pass, head).await
+    let recovered = rebuild(context, pass, head).await?;
+    forget(context, pass, &recovered.unreadable).await?;
+    Ok(recovered)
+}
+
+/// Deletes snapshots that cannot be used. Parts that stay would be mixed with later ones.
+async fn forget(context: &Context, pass: &WorkspacePass, kpis: &BTreeSet<KpiName>) -> Result<(), PortError> {
+    for kpi in kpis {
+        context.backends.snapshot_store.delete(pass, kpi).await?;
+    }
+    Ok(())
 }
 
 /// The state of a workspace at the end of its log, without becoming its writer; `None` if there is
@@ -60,10 +72,9 @@ async fn rebuild(context: &Context, pass: &WorkspacePass, head: LogHead) -> Resu
     // Read before the snapshots: snapshots saved in between only make the replay shorter.
     let watermark = load_watermark(backends, pass).await?;
     let mut replay = Replay::new(context, pass);
-    for snapshot in backends.snapshot_store.all(pass).await? {
-        replay.restore(snapshot);
-    }
-    let series = replay.kpis.values().flat_map(|(_, state)| state.series().map(|series| (state.kpi(), series.labels)));
+    backends.snapshot_store.visit(pass, &mut |snapshot| replay.restore(snapshot)).await?;
+    replay.assemble();
+    let series = replay.kpis.iter().flat_map(|(kpi, parts)| parts.labels().map(move |labels| (kpi, labels)));
     let mut incidents = EngineReplay::begin(context, pass, &head, SeriesInventory::from_series(series)).await?;
     read_log(context, pass, watermark.min(incidents.seq()) + 1, head.next, |event| {
         incidents.apply(event);
@@ -73,12 +84,12 @@ async fn rebuild(context: &Context, pass: &WorkspacePass, head: LogHead) -> Resu
     })
     .await?;
     let last_ms = last_time_ms(context, pass, head.next).await?;
-    let Replay { kpis, unsaved, parked, .. } = replay;
-    let kpis: BTreeMap<_, _> = kpis.into_iter().map(|(kpi, (_, state))| (kpi, state)).collect();
+    let Replay { kpis, unsaved, unreadable, parked, .. } = replay;
+    let kpis: BTreeMap<_, _> = kpis.into_iter().filter_map(|(kpi, parts)| Some((kpi, parts.join()?))).collect();
     let open = kpis.values().flat_map(KpiState::series).filter_map(|series| series.anomaly);
     let incidents = incidents.finish(open.map(|anomaly| anomaly.id).collect(), context.clock.now_ms().max(last_ms));
     let plan = load_plan(context, pass).await?;
-    Ok(Recovered { head, kpis, unsaved, parked, last_ms, plan, incidents })
+    Ok(Recovered { head, kpis, unsaved, unreadable, parked, last_ms, plan, incidents })
 }
 
 async fn load_plan(context: &Context, pass: &WorkspacePass) -> Result<Plan, PortError> {
@@ -112,12 +123,10 @@ pub async fn recover_kpi(context: &Context, pass: &WorkspacePass, kpi: &KpiName)
     let backends = &context.backends;
     let end = backends.event_log.head(pass).await?.map_or(1, |head| head.next);
     let mut replay = Replay::new(context, pass);
-    let from = match backends.snapshot_store.get(pass, kpi).await? {
-        Some(snapshot) => {
-            let from = snapshot.seq + 1;
-            replay.restore(snapshot);
-            from
-        }
+    backends.snapshot_store.get(pass, kpi).await?.into_iter().for_each(|snapshot| replay.restore(snapshot));
+    replay.assemble();
+    let from = match replay.kpis.get(kpi) {
+        Some(parts) => parts.next(),
         None => load_watermark(backends, pass).await? + 1,
     };
     let of_this_kpi = |event: &Event| {
@@ -126,7 +135,8 @@ pub async fn recover_kpi(context: &Context, pass: &WorkspacePass, kpi: &KpiName)
         }
     };
     read_log(context, pass, from, end, of_this_kpi).await?;
-    Ok(replay.kpis.remove(kpi).map_or_else(|| replay.fresh(kpi), |(_, state)| state))
+    forget(context, pass, &replay.unreadable).await?;
+    Ok(replay.kpis.remove(kpi).and_then(KpiParts::join).unwrap_or_else(|| replay.fresh(kpi)))
 }
 
 async fn read_log(
@@ -149,14 +159,25 @@ async fn read_log(
 struct Replay<'a> {
     context: &'a Context,
     pass: &'a WorkspacePass,
-    kpis: HashMap<KpiName, (Seq, KpiState)>,
+    /// Snapshots that were read, until all of them are there.
+    stored: HashMap<KpiName, BTreeMap<u32, (Seq, KpiState)>>,
+    kpis: HashMap<KpiName, KpiParts>,
     unsaved: HashMap<KpiName, Seq>,
+    unreadable: BTreeSet<KpiName>,
     parked: Vec<KpiName>,
 }
 
 impl<'a> Replay<'a> {
     fn new(context: &'a Context, pass: &'a WorkspacePass) -> Self {
-        Self { context, pass, kpis: HashMap::new(), unsaved: HashMap::new(), parked: Vec::new() }
+        Self {
+            context,
+            pass,
+            stored: HashMap::new(),
+            kpis: HashMap::new(),
+            unsaved: HashMap::new(),
+            unreadable: BTreeSet::new(),
+            parked: Vec::new(),
+        }
     }
 
     fn fresh(&self, kpi: &KpiName) -> KpiState {
@@ -165,13 +186,27 @@ impl<'a> Replay<'a> {
     }
 
     fn restore(&mut self, snapshot: Snapshot) {
-        let Snapshot { kpi, seq, state } = snapshot;
+        let Snapshot { kpi, part, seq, state } = snapshot;
         let settings = self.context.settings.scoring(self.pass.workspace());
         match KpiState::restore(self.pass.workspace().clone(), kpi.clone(), settings, &state) {
             Ok(state) => {
-                self.kpis.insert(kpi, (seq, state));
+                self.stored.entry(kpi).or_default().insert(part, (seq, state));
             }
-            Err(error) => tracing::warn!(%kpi, %error, "a snapshot cannot be read; the KPI warms up again"),
+            Err(error) => {
+                tracing::warn!(%kpi, %error, "a snapshot cannot be read; the KPI warms up again");
+                self.unreadable.insert(kpi);
+            }
+        }
+    }
+
+    /// Puts the parts of each KPI together, when all snapshots were read.
+    fn assemble(&mut self) {
+        for (kpi, parts) in std::mem::take(&mut self.stored) {
+            if self.unreadable.contains(&kpi) {
+                continue;
+            }
+            // Without the first part, no state was ever saved whole, and the log has all of it.
+            self.kpis.extend(KpiParts::from_parts(parts).map(|parts| (kpi, parts)));
         }
     }
 
@@ -183,24 +218,29 @@ impl<'a> Replay<'a> {
             _ => {}
         }
         if !self.kpis.contains_key(kpi) {
-            self.kpis.insert(kpi.clone(), (0, self.fresh(kpi)));
+            self.kpis.insert(kpi.clone(), KpiParts::whole(0, self.fresh(kpi)));
         }
-        let Some((seq, state)) = self.kpis.get_mut(kpi) else { return };
-        if event.seq <= *seq {
-            return;
+        let Some(parts) = self.kpis.get_mut(kpi) else { return };
+        if event.seq >= parts.next() {
+            self.unsaved.entry(kpi.clone()).or_insert(event.seq);
         }
-        self.unsaved.entry(kpi.clone()).or_insert(event.seq);
         // Events in the log were scored once without a panic. If scoring panics now, this KPI
         // begins again, and the other KPIs are not affected.
-        if catch_unwind(AssertUnwindSafe(|| state.replay(event))).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| replay(parts, event))).is_err() {
             tracing::error!(%kpi, seq = event.seq, "scoring panicked in replay; the KPI warms up again");
-            let fresh = self.fresh(kpi);
-            self.kpis.insert(kpi.clone(), (event.seq, fresh));
-            return;
+            let fresh = KpiParts::whole(event.seq, self.fresh(kpi));
+            self.kpis.insert(kpi.clone(), fresh);
+            self.unreadable.insert(kpi.clone());
         }
+    }
+}
+
+fn replay(parts: &mut KpiParts, event: &Event) {
+    for (state, share) in parts.shares(event) {
+        state.replay(&share);
         // As in live scoring: a shadow that panics ends alone.
         if state.shadow().is_some() {
-            let bodies = std::slice::from_ref(&event.body);
+            let bodies = std::slice::from_ref(&share.body);
             if catch_unwind(AssertUnwindSafe(|| state.observe(bodies))).is_err() {
                 state.drop_shadow();
             }

@@ -1,8 +1,8 @@
 //! Turns: how much scoring state is on its way to the snapshot store at once.
 //!
 //! All KPIs become due at the same time. If all of them handed over at once, the node would hold
-//! its whole state a second time. So a stream takes a turn first. The turn ends when the snapshot
-//! is saved; while the store fails, no more snapshots are made.
+//! its whole state a second time. So a stream takes a turn for each part of its state first. The
+//! turn ends when the part is saved; while the store fails, no more snapshots are made.
 
 use std::sync::Arc;
 

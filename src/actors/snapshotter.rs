@@ -1,6 +1,6 @@
 //! Scoring state to the snapshot store.
 //!
-//! **Owns** the newest unsaved snapshot of each KPI. Streams take [turns](super::snapshot_turns),
+//! **Owns** the newest unsaved snapshot of each part of each KPI. Streams take [turns](super::snapshot_turns),
 //! so a slow store bounds itself. **A crash loses** snapshots, which costs replay time, not data.
 //! After them it saves the [watermark](load_watermark).
 

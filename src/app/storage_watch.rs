@@ -23,7 +23,12 @@ pub(super) async fn tend(keeper: Keeper, health: StorageHealth) {
     loop {
         sleep(wait).await;
         let keeper = keeper.clone();
-        let Ok(problem) = tokio::task::spawn_blocking(move || keeper.tend()).await else { return };
+        let tended = tokio::task::spawn_blocking(move || (keeper.tend(), keeper.memory()));
+        let Ok((problem, memory)) = tended.await else { return };
+        if let Some(memory) = memory {
+            gauge(Metric::DatabaseMemtableBytes).set(memory.memtables as f64);
+            gauge(Metric::DatabaseCacheBytes).set(memory.cache as f64);
+        }
         wait = if problem.is_some() { (wait * 2).min(TEND_AT_LEAST_EVERY) } else { TEND_EVERY };
         gauge(Metric::DatabaseRefusing).set(if problem.is_some() { 1.0 } else { 0.0 });
         match (health.tended(problem.clone()), problem) {

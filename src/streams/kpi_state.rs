@@ -222,6 +222,11 @@ impl KpiState {
         self.series.iter().map(|series| series.view(&self.settings))
     }
 
+    /// How many series there are.
+    pub fn series_count(&self) -> usize {
+        self.series.len()
+    }
+
     /// The KPI.
     pub fn kpi(&self) -> &KpiName {
         &self.kpi

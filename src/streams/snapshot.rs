@@ -8,6 +8,7 @@
 //! The header is the detector's version and the [`DetectorSlots`]. The slots contain the complete
 //! entries, so that a restore needs nothing else.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
@@ -24,6 +25,9 @@ use earcon_model::{Anomaly, DetectorSlots, Features, KpiName, Labels, Reading, S
 /// The byte format of everything but the detector. No other format is read.
 const FORMAT: u8 = 1;
 
+/// Usual bytes of a series.
+const SERIES_BYTES: usize = 2_400;
+
 /// Why a snapshot cannot be restored. The caller replays the log instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RestoreError {
@@ -39,15 +43,20 @@ impl KpiState {
     /// The state as bytes; equal states give equal bytes. Workspace, KPI and settings are not
     /// included.
     pub fn snapshot(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(64 + self.series.len() * 4400);
+        self.snapshot_of(0..self.series.len())
+    }
+
+    /// The state as if it had only the series of this range, which must exist.
+    pub(super) fn snapshot_of(&self, range: Range<usize>) -> Vec<u8> {
+        let mut out = Vec::with_capacity(64 + range.len() * SERIES_BYTES);
         FORMAT.put(&mut out);
         self.put_header(&mut out);
-        (self.series.len() as u32).put(&mut out);
-        for series in &self.series {
+        (range.len() as u32).put(&mut out);
+        for series in &self.series[range.clone()] {
             put_series(series, &mut out);
         }
         if let Some(shadow) = &self.shadow {
-            put_shadow(shadow, &mut out);
+            put_shadow(shadow, range, &mut out);
         }
         xxh3_64(&out).put(&mut out);
         out
@@ -112,10 +121,12 @@ impl KpiState {
     }
 }
 
-fn put_shadow(shadow: &Shadow, out: &mut Vec<u8>) {
+fn put_shadow(shadow: &Shadow, range: Range<usize>, out: &mut Vec<u8>) {
     put_chunk(shadow.settings.detector.as_str().as_bytes(), out);
-    (shadow.series.len() as u32).put(out);
-    for series in &shadow.series {
+    let end = range.end.min(shadow.series.len());
+    let series = &shadow.series[range.start.min(end)..end];
+    (series.len() as u32).put(out);
+    for series in series {
         series.is_some().put(out);
         let Some(series) = series else { continue };
         (series.reading == Reading::Counter).put(out);

@@ -9,6 +9,7 @@ mod findings;
 mod invariants;
 mod lifecycle_props;
 mod null_data;
+mod parts;
 mod season_reach;
 mod shadows;
 mod signals;

@@ -98,6 +98,10 @@ pub enum Metric {
     StorageRefusing,
     /// 1 while the database takes no writes.
     DatabaseRefusing,
+    /// Records of the database that are not in table files.
+    DatabaseMemtableBytes,
+    /// Blocks of the database that were read from disk.
+    DatabaseCacheBytes,
 }
 
 enum Kind {
@@ -108,7 +112,7 @@ enum Kind {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Metric; 45] = [
+    pub const ALL: [Metric; 47] = [
         Metric::IngestSamples,
         Metric::IngestRejected,
         Metric::IngestIgnored,
@@ -154,6 +158,8 @@ impl Metric {
         Metric::StorageFreeBytes,
         Metric::StorageRefusing,
         Metric::DatabaseRefusing,
+        Metric::DatabaseMemtableBytes,
+        Metric::DatabaseCacheBytes,
     ];
 
     fn describe(self) -> (&'static str, Kind, Unit, &'static str) {
@@ -216,6 +222,15 @@ impl Metric {
             }
             Metric::StorageFreeBytes => {
                 ("earcon_storage_free_bytes", Gauge, Unit::Bytes, "Free space under the data directory")
+            }
+            Metric::DatabaseMemtableBytes => (
+                "earcon_database_memtable_bytes",
+                Gauge,
+                Unit::Bytes,
+                "Records of the embedded database that are not in table files",
+            ),
+            Metric::DatabaseCacheBytes => {
+                ("earcon_database_cache_bytes", Gauge, Unit::Bytes, "Blocks of the embedded database in memory")
             }
             Metric::DatabaseRefusing => {
                 ("earcon_database_refusing", Gauge, Count, "1 while settings and history cannot be written, else 0")

@@ -7,6 +7,9 @@
 //! reads the generation in parallel with its write, and repeats the write if the generation was
 //! another. (Of two different states with one `seq` the database keeps the larger one.)
 //!
+//! Each part of a KPI has a row of its own. The first one is named like the KPI, the others have
+//! their number behind a `#`, which no name of a KPI contains.
+//!
 //! A state of up to 32 KiB is stored in the row. A larger one is stored as chunks in another table
 //! under a random id. The chunks are written before the row that names them, and removed after a
 //! row that replaces it. A reader that finds chunks missing reads the row again.
@@ -15,10 +18,11 @@ mod cell;
 mod chunks;
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use futures_util::future::{try_join, try_join_all};
+use futures_util::future::try_join;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -32,7 +36,7 @@ use earcon_ports::{ErrorKind, PortError, Snapshot, SnapshotStore};
 use earcon_tenancy::WorkspacePass;
 
 /// Partitions of a workspace: enough to spread 20,000 KPIs, few enough to read all of them.
-const PARTS: i32 = 16;
+const PARTITIONS: i32 = 16;
 /// Rows of a page, so that a page of full rows has 8 MiB.
 const PAGE: i32 = 256;
 /// Largest state in the row itself, bytes.
@@ -42,7 +46,7 @@ const ATTEMPTS: usize = 8;
 /// Snapshots that are written concurrently: small ones, and ones of several chunks.
 const SMALL_PUTS: usize = 16;
 const LARGE_PUTS: usize = 2;
-/// Large snapshots that [`SnapshotStore::all`] reads concurrently.
+/// Large snapshots that are read concurrently.
 const LARGE_AT_ONCE: usize = 8;
 
 /// The snapshots of all workspaces.
@@ -59,9 +63,9 @@ pub struct CqlSnapshots {
     all: Prepared,
     begin_generation: Prepared,
     delete_generations: Prepared,
-    /// The last known generation of KPIs, if it is not the first. A hint that saves the second
+    /// The last known generation of rows, if it is not the first. A hint that saves the second
     /// write.
-    generations: Mutex<HashMap<(WorkspaceId, KpiName), i32>>,
+    generations: Mutex<HashMap<(WorkspaceId, String), i32>>,
 }
 
 impl CqlSnapshots {
@@ -110,7 +114,7 @@ impl CqlSnapshots {
         seq: i64,
         content: &Content,
     ) -> Result<(i32, bool), PortError> {
-        let part = part(kpi);
+        let part = partition(kpi);
         let write = if matches!(content, Content::Chunked(_)) { &self.write_large } else { &self.write_small };
         let values = (workspace, part, kpi, generation, cell::encode(seq, content), timestamp(seq));
         let written = self.database.execute(write, values);
@@ -132,7 +136,7 @@ impl CqlSnapshots {
         self.chunks.delete_before((workspace, kpi), generation, seq).await?;
         if !large {
             // Uses the timestamp of this snapshot, so that a later large one still sets `large`.
-            let values = (workspace, part(kpi), kpi, generation, timestamp(seq));
+            let values = (workspace, partition(kpi), kpi, generation, timestamp(seq));
             self.database.execute(&self.no_longer_large, values).await?;
         }
         Ok(())
@@ -147,16 +151,17 @@ impl CqlSnapshots {
     }
 
     async fn put_one(&self, pass: &WorkspacePass, snapshot: &Snapshot) -> Result<(), PortError> {
-        let Snapshot { kpi, seq, state } = snapshot;
+        let Snapshot { kpi, part, seq, state } = snapshot;
+        let row = row(kpi, *part);
         let Ok(seq) = i64::try_from(*seq) else {
             return Err(PortError::new(ErrorKind::Invalid, format!("{seq} is no sequence number")));
         };
         let workspace = pass.workspace();
         self.names.remember(workspace).await?;
-        let at = (workspace.as_str(), kpi.as_str());
+        let at = (workspace.as_str(), row.as_str());
         let large = state.len() > INLINE;
         let inline = if large { None } else { Some(Content::Inline(state.clone())) };
-        let mut generation = self.noted(workspace, kpi);
+        let mut generation = self.noted(workspace, &row);
         for _ in 0..ATTEMPTS {
             let (now, had_large) = match &inline {
                 Some(content) => self.write(at, generation, seq, content).await?,
@@ -171,42 +176,43 @@ impl CqlSnapshots {
                 }
                 return Ok(());
             }
-            self.note(workspace, kpi, now);
+            self.note(workspace, &row, now);
             generation = now;
         }
-        Err(PortError::new(ErrorKind::Unavailable, format!("the snapshot of {kpi} is deleted repeatedly")))
+        Err(PortError::new(ErrorKind::Unavailable, format!("the snapshot of {row} is deleted repeatedly")))
     }
 
-    async fn read(&self, workspace: &WorkspaceId, kpi: &KpiName) -> Result<Option<Snapshot>, PortError> {
-        let at = (workspace.as_str(), kpi.as_str());
+    async fn read(&self, workspace: &WorkspaceId, kpi: &KpiName, part: u32) -> Result<Option<Snapshot>, PortError> {
+        let row = row(kpi, part);
+        let at = (workspace.as_str(), row.as_str());
         for _ in 0..ATTEMPTS {
             let generations: Vec<(i32, Option<Vec<u8>>)> =
-                self.database.rows(&self.get, (at.0, part(at.1), at.1)).await?;
+                self.database.rows(&self.get, (at.0, partition(at.1), at.1)).await?;
             let Some((generation, cell)) = generations.into_iter().next_back() else { return Ok(None) };
-            self.note(workspace, kpi, generation);
+            self.note(workspace, &row, generation);
             let Some(cell) = cell else { return Ok(None) };
             let cell = cell::decode(&cell)?;
             let seq = cell.seq as Seq;
             if let Some(state) = self.state(at, generation, cell).await? {
-                return Ok(Some(Snapshot { kpi: kpi.clone(), seq, state }));
+                return Ok(Some(Snapshot { kpi: kpi.clone(), part, seq, state }));
             }
         }
-        Err(PortError::new(ErrorKind::Corrupt, format!("chunks of the snapshot of {kpi} are missing")))
+        Err(PortError::new(ErrorKind::Corrupt, format!("chunks of the snapshot of {row} are missing")))
     }
 
-    fn noted(&self, workspace: &WorkspaceId, kpi: &KpiName) -> i32 {
+    fn noted(&self, workspace: &WorkspaceId, row: &str) -> i32 {
         let generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
         if generations.is_empty() {
             0
         } else {
-            generations.get(&(workspace.clone(), kpi.clone())).copied().unwrap_or(0)
+            generations.get(&(workspace.clone(), row.to_owned())).copied().unwrap_or(0)
         }
     }
 
-    fn note(&self, workspace: &WorkspaceId, kpi: &KpiName, generation: i32) {
+    fn note(&self, workspace: &WorkspaceId, row: &str, generation: i32) {
         if generation > 0 {
             let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
-            generations.insert((workspace.clone(), kpi.clone()), generation);
+            generations.insert((workspace.clone(), row.to_owned()), generation);
         }
     }
 }
@@ -228,53 +234,97 @@ impl SnapshotStore for CqlSnapshots {
         stream::iter(large).map(put).buffer_unordered(LARGE_PUTS).try_collect().await
     }
 
-    async fn get(&self, pass: &WorkspacePass, kpi: &KpiName) -> Result<Option<Snapshot>, PortError> {
-        self.read(pass.workspace(), kpi).await
-    }
-
-    async fn all(&self, pass: &WorkspacePass) -> Result<Vec<Snapshot>, PortError> {
+    async fn get(&self, pass: &WorkspacePass, kpi: &KpiName) -> Result<Vec<Snapshot>, PortError> {
         let workspace = pass.workspace();
-        let parts = (0..PARTS)
-            .map(|part| self.database.rows::<(String, i32, Option<Vec<u8>>)>(&self.all, (workspace.as_str(), part)));
-        let mut latest: HashMap<KpiName, (i32, Option<Vec<u8>>)> = HashMap::new();
-        for (kpi, generation, cell) in try_join_all(parts).await?.into_iter().flatten() {
-            // The generations of a KPI are in order.
-            latest.insert(KpiName::new(&kpi).map_err(unreadable)?, (generation, cell));
-        }
-        let mut snapshots = Vec::with_capacity(latest.len());
-        let mut large = Vec::new();
-        for (kpi, (generation, cell)) in latest {
-            self.note(workspace, &kpi, generation);
-            let Some(cell) = cell else { continue };
-            match cell::decode(&cell)? {
-                Cell { seq, content: Content::Inline(state) } => {
-                    snapshots.push(Snapshot { kpi, seq: seq as Seq, state });
-                }
-                _ => large.push(kpi),
+        let Some(first) = self.read(workspace, kpi, 0).await? else { return Ok(Vec::new()) };
+        let mut found = vec![first];
+        // Most KPIs have one part, so the second one is looked for alone.
+        if let Some(second) = self.read(workspace, kpi, 1).await? {
+            found.push(second);
+            let mut rest = pin!(stream::iter(2..).map(|part| self.read(workspace, kpi, part)).buffered(LARGE_AT_ONCE));
+            while let Some(Some(snapshot)) = rest.try_next().await? {
+                found.push(snapshot);
             }
         }
-        let large = stream::iter(large).map(|kpi| async move { self.read(workspace, &kpi).await });
-        let large: Vec<Option<Snapshot>> = large.buffer_unordered(LARGE_AT_ONCE).try_collect().await?;
-        snapshots.extend(large.into_iter().flatten());
-        snapshots.sort_by(|a, b| a.kpi.cmp(&b.kpi));
-        Ok(snapshots)
+        Ok(found)
+    }
+
+    async fn visit(&self, pass: &WorkspacePass, seen: &mut (dyn FnMut(Snapshot) + Send)) -> Result<(), PortError> {
+        let workspace = pass.workspace();
+        for partition in 0..PARTITIONS {
+            let rows: Vec<(String, i32, Option<Vec<u8>>)> =
+                self.database.rows(&self.all, (workspace.as_str(), partition)).await?;
+            // The generations of a row are in order, and the last one counts.
+            let latest: HashMap<String, (i32, Option<Vec<u8>>)> =
+                rows.into_iter().map(|(row, generation, cell)| (row, (generation, cell))).collect();
+            let mut large = Vec::new();
+            for (row, (generation, cell)) in latest {
+                self.note(workspace, &row, generation);
+                let (kpi, part) = parse_row(&row)?;
+                let Some(cell) = cell else { continue };
+                match cell::decode(&cell)? {
+                    Cell { seq, content: Content::Inline(state) } => {
+                        seen(Snapshot { kpi, part, seq: seq as Seq, state });
+                    }
+                    _ => large.push((kpi, part)),
+                }
+            }
+            let read = |(kpi, part)| async move { self.read(workspace, &kpi, part).await };
+            let mut large = pin!(stream::iter(large).map(read).buffer_unordered(LARGE_AT_ONCE));
+            while let Some(snapshot) = large.try_next().await? {
+                snapshot.into_iter().for_each(&mut *seen);
+            }
+        }
+        Ok(())
     }
 
     async fn delete(&self, pass: &WorkspacePass, kpi: &KpiName) -> Result<(), PortError> {
-        let (workspace, name) = (pass.workspace().as_str(), kpi.as_str());
-        let part = part(name);
-        let generations: Vec<(i32, Option<i64>)> = self.database.rows(&self.filled, (workspace, part, name)).await?;
-        // A generation without a snapshot has just begun.
-        let Some((generation, Some(_))) = generations.last().copied() else { return Ok(()) };
-        self.database.execute(&self.begin_generation, (workspace, part, name, generation + 1)).await?;
-        self.note(pass.workspace(), kpi, generation + 1);
-        self.database.execute(&self.delete_generations, (workspace, part, name, generation)).await?;
-        self.chunks.delete_generations((workspace, name), generation).await
+        let mut parts = 0;
+        while self.filled_generation(pass, &row(kpi, parts)).await?.is_some() {
+            parts += 1;
+        }
+        // From the last one, so that no gap is left before the others.
+        for part in (0..parts).rev() {
+            self.delete_row(pass, &row(kpi, part)).await?;
+        }
+        Ok(())
     }
 }
 
-fn part(kpi: &str) -> i32 {
-    (xxh3_64(kpi.as_bytes()) % PARTS as u64) as i32
+impl CqlSnapshots {
+    /// The generation of a row that has a snapshot.
+    async fn filled_generation(&self, pass: &WorkspacePass, row: &str) -> Result<Option<i32>, PortError> {
+        let at = (pass.workspace().as_str(), partition(row), row);
+        let generations: Vec<(i32, Option<i64>)> = self.database.rows(&self.filled, at).await?;
+        // A generation without a snapshot has just begun.
+        Ok(generations.last().and_then(|(generation, written)| written.map(|_| *generation)))
+    }
+
+    async fn delete_row(&self, pass: &WorkspacePass, row: &str) -> Result<(), PortError> {
+        let Some(generation) = self.filled_generation(pass, row).await? else { return Ok(()) };
+        let (workspace, partition) = (pass.workspace().as_str(), partition(row));
+        self.database.execute(&self.begin_generation, (workspace, partition, row, generation + 1)).await?;
+        self.note(pass.workspace(), row, generation + 1);
+        self.database.execute(&self.delete_generations, (workspace, partition, row, generation)).await?;
+        self.chunks.delete_generations((workspace, row), generation).await
+    }
+}
+
+/// The name of the row of a part.
+fn row(kpi: &KpiName, part: u32) -> String {
+    if part == 0 { kpi.to_string() } else { format!("{kpi}#{part}") }
+}
+
+fn parse_row(row: &str) -> Result<(KpiName, u32), PortError> {
+    let (kpi, part) = match row.split_once('#') {
+        Some((kpi, part)) => (kpi, part.parse().map_err(unreadable)?),
+        None => (row, 0),
+    };
+    Ok((KpiName::new(kpi).map_err(unreadable)?, part))
+}
+
+fn partition(row: &str) -> i32 {
+    (xxh3_64(row.as_bytes()) % PARTITIONS as u64) as i32
 }
 
 /// A write timestamp that grows with `seq`, from the second possible one (the first means "none").

@@ -37,6 +37,7 @@ use current::Current;
 use earcon_model::WorkspaceId;
 use earcon_ports::{ErrorKind, PortError};
 pub use inspect::Finding;
+pub use instance::DatabaseMemory;
 use mark::{MarkFile, Numbers};
 pub(crate) use repair::accept_loss;
 pub(super) use snapshot::{Entry, Snapshot, unreadable};
@@ -171,6 +172,10 @@ impl Database {
             .and_then(|()| self.injected_failure(true))
             .map_err(|error| self.failed(error))?;
         commits.numbers = numbers;
+        if let Err(error) = instance.bound_memtables() {
+            // The commit itself succeeded.
+            self.current.fail(format!("writing a table file failed: {error}"));
+        }
         // All tables share one journal, so earlier buffered commits are durable too. After a
         // buffered commit, the mark would be ahead of the journal after a power cut.
         if durability == Durability::Synced
@@ -205,6 +210,11 @@ impl Database {
             self.settings.keep_free_bytes >> 20
         );
         Err(PortError::new(ErrorKind::StorageFull, text))
+    }
+
+    /// Memory of the database. `None` if it is not open.
+    pub(super) fn memory(&self) -> Option<DatabaseMemory> {
+        self.current.writing().ok().map(|instance| instance.memory())
     }
 
     /// Makes everything written so far durable.

@@ -27,7 +27,7 @@ use tokio::time::Instant;
 
 pub use data_dir::OpenError;
 use database::Database;
-pub use database::Finding;
+pub use database::{DatabaseMemory, Finding};
 pub use disk::Disk;
 use event_log::EmbeddedLog;
 pub use event_log::damage::{Damage, Missing};
@@ -54,6 +54,11 @@ impl Keeper {
     /// Returns why writes are refused, as a sentence for people.
     pub fn tend(&self) -> Option<String> {
         self.0.upgrade()?.tend()
+    }
+
+    /// Memory of the database. `None` while it is not open for writing.
+    pub fn memory(&self) -> Option<DatabaseMemory> {
+        self.0.upgrade()?.memory()
     }
 }
 

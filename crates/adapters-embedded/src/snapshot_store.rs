@@ -1,11 +1,11 @@
 //! The latest scoring state of every KPI. Writes are not synced: a lost one costs only replay time.
 //!
-//! Key: workspace, zero, KPI. Value: `version u8 | seq u64 | state`.
+//! Key: workspace, zero, KPI, zero, part. Value: `version u8 | seq u64 | state`.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::database::{Database, Durability, WriteBatch, blocking, corrupt, prefix, unreadable};
+use super::database::{Database, Durability, Entry, WriteBatch, blocking, corrupt, prefix, unreadable};
 use async_trait::async_trait;
 use earcon_model::{KpiName, Seq, WorkspaceId};
 use earcon_ports::{ErrorKind, PortError, Snapshot, SnapshotStore};
@@ -15,6 +15,8 @@ const VERSION: u8 = 1;
 const HEADER: usize = 9;
 /// A commit with this much is not made larger.
 const COMMIT_BYTES: usize = 1 << 20;
+/// Bytes of states that are read at once.
+const PAGE_BYTES: usize = 4 << 20;
 
 pub(super) struct EmbeddedSnapshots {
     database: Arc<Database>,
@@ -53,37 +55,38 @@ impl SnapshotStore for EmbeddedSnapshots {
         .await
     }
 
-    async fn get(&self, pass: &WorkspacePass, kpi: &KpiName) -> Result<Option<Snapshot>, PortError> {
-        let (database, key, kpi) = (self.database.clone(), key(pass.workspace(), kpi), kpi.clone());
+    async fn get(&self, pass: &WorkspacePass, kpi: &KpiName) -> Result<Vec<Snapshot>, PortError> {
+        let (database, workspace, parts) = (self.database.clone(), prefix(pass.workspace()), parts(pass, kpi));
         blocking(move || {
-            let stored = database.snapshot()?.get(database.snapshots, key).map_err(unreadable)?;
-            stored.map(|value| decode(kpi, &value)).transpose()
+            let stored = database.snapshot()?.prefix(database.snapshots, &parts);
+            stored.map(|entry| decode(&workspace, entry)).collect()
         })
         .await
     }
 
-    async fn all(&self, pass: &WorkspacePass) -> Result<Vec<Snapshot>, PortError> {
-        let (database, prefix) = (self.database.clone(), prefix(pass.workspace()));
-        blocking(move || {
-            let mut snapshots = Vec::new();
-            for entry in database.snapshot()?.prefix(database.snapshots, &prefix) {
-                let (key, value) = entry.into_inner().map_err(unreadable)?;
-                let name = std::str::from_utf8(&key[prefix.len()..]).map_err(|_| corrupt("the name of a KPI"))?;
-                let kpi = KpiName::new(name).map_err(|_| corrupt("the name of a KPI"))?;
-                snapshots.push(decode(kpi, &value)?);
+    async fn visit(&self, pass: &WorkspacePass, seen: &mut (dyn FnMut(Snapshot) + Send)) -> Result<(), PortError> {
+        let mut next = prefix(pass.workspace());
+        loop {
+            let (database, workspace, start) = (self.database.clone(), prefix(pass.workspace()), next);
+            let page;
+            (page, next) = blocking(move || read_page(&database, &workspace, start)).await?;
+            page.into_iter().for_each(&mut *seen);
+            if next.is_empty() {
+                return Ok(());
             }
-            Ok(snapshots)
-        })
-        .await
+        }
     }
 
     async fn delete(&self, pass: &WorkspacePass, kpi: &KpiName) -> Result<(), PortError> {
-        let (database, key, known) = (self.database.clone(), key(pass.workspace(), kpi), self.known.clone());
+        let (database, parts, known) = (self.database.clone(), parts(pass, kpi), self.known.clone());
         blocking(move || {
-            let mut batch = WriteBatch::default();
-            batch.remove(database.snapshots, key.as_slice());
+            let (mut batch, mut keys) = (WriteBatch::default(), Vec::new());
+            for entry in database.snapshot()?.prefix(database.snapshots, &parts) {
+                keys.push(entry.key().map_err(unreadable)?.to_vec());
+            }
+            keys.iter().for_each(|key| batch.remove(database.snapshots, key.as_slice()));
             database.commit(batch, Durability::Buffered)?;
-            locked(&known).remove(&key);
+            locked(&known).retain(|key, _| !key.starts_with(&parts));
             Ok(())
         })
         .await
@@ -116,7 +119,7 @@ fn write_some(
     while bytes < COMMIT_BYTES
         && let Some(snapshot) = rest.next()
     {
-        let key = key(workspace, &snapshot.kpi);
+        let key = key(workspace, &snapshot.kpi, snapshot.part);
         let before = locked(known).get(&key).copied();
         let before = match before {
             Some(seq) => Some(seq),
@@ -143,9 +146,40 @@ fn stored_seq(database: &Arc<Database>, key: &[u8]) -> Result<Option<Seq>, PortE
     Ok(stored.and_then(|value| read_seq(&value).ok()))
 }
 
-fn key(workspace: &WorkspaceId, kpi: &KpiName) -> Vec<u8> {
+/// The snapshots from `start` on, and the key to go on from; an empty one at the end.
+fn read_page(
+    database: &Arc<Database>,
+    workspace: &[u8],
+    start: Vec<u8>,
+) -> Result<(Vec<Snapshot>, Vec<u8>), PortError> {
+    let (mut page, mut bytes) = (Vec::new(), 0);
+    for entry in database.snapshot()?.range(database.snapshots, start..) {
+        let (key, value) = entry.into_inner().map_err(unreadable)?;
+        if !key.starts_with(workspace) {
+            break;
+        }
+        if bytes >= PAGE_BYTES {
+            return Ok((page, key.to_vec()));
+        }
+        bytes += value.len();
+        page.push(decoded(workspace, &key, &value)?);
+    }
+    Ok((page, Vec::new()))
+}
+
+/// The prefix of all parts of a KPI.
+fn parts(pass: &WorkspacePass, kpi: &KpiName) -> Vec<u8> {
+    let mut key = prefix(pass.workspace());
+    key.extend_from_slice(kpi.as_str().as_bytes());
+    key.push(0);
+    key
+}
+
+fn key(workspace: &WorkspaceId, kpi: &KpiName, part: u32) -> Vec<u8> {
     let mut key = prefix(workspace);
     key.extend_from_slice(kpi.as_str().as_bytes());
+    key.push(0);
+    key.extend_from_slice(&part.to_be_bytes());
     key
 }
 
@@ -154,8 +188,21 @@ fn read_seq(value: &[u8]) -> Result<Seq, PortError> {
     seq.map(|seq| Seq::from_le_bytes(*seq)).ok_or_else(|| corrupt("a snapshot"))
 }
 
-fn decode(kpi: KpiName, value: &[u8]) -> Result<Snapshot, PortError> {
-    Ok(Snapshot { kpi, seq: read_seq(value)?, state: value[HEADER..].to_vec() })
+fn decode(workspace: &[u8], entry: Entry) -> Result<Snapshot, PortError> {
+    let (key, value) = entry.into_inner().map_err(unreadable)?;
+    decoded(workspace, &key, &value)
+}
+
+fn decoded(workspace: &[u8], key: &[u8], value: &[u8]) -> Result<Snapshot, PortError> {
+    let seq = read_seq(value)?;
+    let (kpi, part) = name(&key[workspace.len()..]).ok_or_else(|| corrupt("the name of a KPI"))?;
+    Ok(Snapshot { kpi, part, seq, state: value[HEADER..].to_vec() })
+}
+
+fn name(key: &[u8]) -> Option<(KpiName, u32)> {
+    let (kpi, part) = key.split_last_chunk()?;
+    let kpi = std::str::from_utf8(kpi.strip_suffix(&[0])?).ok()?;
+    Some((KpiName::new(kpi).ok()?, u32::from_be_bytes(*part)))
 }
 
 #[cfg(test)]
@@ -174,13 +221,17 @@ mod tests {
     #[tokio::test]
     async fn snapshots_small_and_large_survive_a_restart() {
         let scratch = Scratch::new();
-        let big =
-            Snapshot { kpi: KpiName::new("big").unwrap(), seq: 9, state: (0..20 << 20).map(|i| i as u8).collect() };
+        let big = Snapshot {
+            kpi: KpiName::new("big").unwrap(),
+            part: 0,
+            seq: 9,
+            state: (0..20 << 20).map(|i| i as u8).collect(),
+        };
         {
             let snapshots = scratch.open().snapshot_store();
             let small = (0..2_000u64).map(|i| {
                 let kpi = KpiName::new(&format!("kpi.{i:05}")).unwrap();
-                Arc::new(Snapshot { kpi, seq: i, state: vec![i as u8; 200] })
+                Arc::new(Snapshot { kpi, part: 0, seq: i, state: vec![i as u8; 200] })
             });
             snapshots.put_all(&pass("a"), small.collect()).await.unwrap();
             snapshots.put(&pass("a"), big.clone()).await.unwrap();

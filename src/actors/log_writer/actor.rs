@@ -69,22 +69,56 @@ impl Group {
 
 /// Which KPIs have events that no snapshot includes, and since when.
 #[derive(Default)]
-struct Unsaved(HashMap<KpiName, Seq>);
+struct Unsaved(HashMap<KpiName, Since>);
+
+/// The first events of a KPI that no snapshot includes.
+#[derive(Default)]
+struct Since {
+    /// Since the last state that was handed over whole.
+    first: Option<Seq>,
+    /// Since the state that is being handed over was begun. The outer `None` if there is none.
+    during: Option<Option<Seq>>,
+}
 
 impl Unsaved {
-    fn wrote(&mut self, kpi: &KpiName, first: Seq) {
+    fn new(first: HashMap<KpiName, Seq>) -> Self {
+        let since = |(kpi, seq)| (kpi, Since { first: Some(seq), during: None });
+        Self(first.into_iter().map(since).collect())
+    }
+
+    fn wrote(&mut self, kpi: &KpiName, seq: Seq) {
         if !self.0.contains_key(kpi) {
-            self.0.insert(kpi.clone(), first);
+            self.0.insert(kpi.clone(), Since::default());
+        }
+        let Some(since) = self.0.get_mut(kpi) else { return };
+        since.first.get_or_insert(seq);
+        if let Some(during) = &mut since.during {
+            during.get_or_insert(seq);
         }
     }
 
-    fn saved(&mut self, kpi: &KpiName) {
-        self.0.remove(kpi);
+    /// A part of the state is handed over; part 0 is the last one. The part that began lacks all
+    /// events after it, although later ones include some of them.
+    fn saved(&mut self, kpi: &KpiName, part: u32, begins: bool) {
+        let is_last = part == 0;
+        if begins && is_last {
+            self.0.remove(kpi);
+            return;
+        }
+        let since = self.0.entry(kpi.clone()).or_default();
+        if begins {
+            since.during = Some(None);
+        } else if is_last && let Some(during) = since.during.take() {
+            since.first = during;
+        }
+        if since.first.is_none() && since.during.is_none() {
+            self.0.remove(kpi);
+        }
     }
 
     /// Every event up to and including this one is part of a snapshot, given the next `seq`.
     fn watermark(&self, next: Seq) -> Seq {
-        self.0.values().copied().min().unwrap_or(next).min(next) - 1
+        self.0.values().filter_map(|since| since.first).min().unwrap_or(next).min(next) - 1
     }
 }
 
@@ -98,7 +132,7 @@ impl Actor for LogWriterActor {
         _myself: ActorRef<Message>,
         mut args: LogWriterArgs,
     ) -> Result<State, ActorProcessingErr> {
-        let unsaved = Unsaved(std::mem::take(&mut args.unsaved));
+        let unsaved = Unsaved::new(std::mem::take(&mut args.unsaved));
         Ok(State {
             args,
             queued: Group::default(),
@@ -143,7 +177,7 @@ impl State {
             self.queued.commits.push((on_commit, last));
         }
         if let (Some(handed_over), Subject::Kpi(kpi)) = (snapshot, subject) {
-            self.unsaved.saved(&kpi);
+            self.unsaved.saved(&kpi, handed_over.part, handed_over.begins);
             self.queued.snapshots.push(handed_over.into_snapshot(kpi, last));
         }
         self.depth.set(self.queued.commits.len());
@@ -216,9 +250,33 @@ mod tests {
         unsaved.wrote(&kpi("b"), 11);
         unsaved.wrote(&kpi("a"), 12);
         assert_eq!(unsaved.watermark(13), 9);
-        unsaved.saved(&kpi("a"));
+        unsaved.saved(&kpi("a"), 0, true);
         assert_eq!(unsaved.watermark(13), 10);
-        unsaved.saved(&kpi("b"));
+        unsaved.saved(&kpi("b"), 0, true);
         assert_eq!(unsaved.watermark(13), 12);
+    }
+
+    #[test]
+    fn watermark_stays_until_the_state_is_whole_and_goes_to_where_it_began() {
+        let kpi = KpiName::new("a").unwrap();
+        let mut unsaved = Unsaved::default();
+        unsaved.wrote(&kpi, 10);
+        unsaved.saved(&kpi, 2, true);
+        assert_eq!(unsaved.watermark(11), 9);
+        unsaved.wrote(&kpi, 11);
+        unsaved.saved(&kpi, 1, false);
+        unsaved.wrote(&kpi, 12);
+        unsaved.saved(&kpi, 0, false);
+        assert_eq!(unsaved.watermark(13), 10, "the part that began lacks event 11");
+        // A state whose stream failed before the last part, and the one of its successor.
+        unsaved.saved(&kpi, 1, true);
+        unsaved.saved(&kpi, 1, true);
+        unsaved.saved(&kpi, 0, false);
+        assert_eq!(unsaved.watermark(13), 12);
+        unsaved.saved(&kpi, 1, true);
+        assert_eq!(unsaved.watermark(13), 12);
+        unsaved.wrote(&kpi, 13);
+        unsaved.saved(&kpi, 0, true);
+        assert_eq!(unsaved.watermark(14), 13);
     }
 }

@@ -5,6 +5,8 @@
 //! The stores hold positions without epochs. They were written since the last opening, or before,
 //! and so they belong to this history if it contains them in the epoch of that opening.
 
+use std::collections::BTreeSet;
+
 use crate::actors::context::Backends;
 use crate::actors::snapshotter::{load_watermark, save_watermark};
 use crate::services::records::Family;
@@ -32,8 +34,10 @@ pub(super) async fn prepare(backends: &Backends, pass: &WorkspacePass, head: &Lo
             workspace = %pass.workspace(),
             "the log is not the one that was written before; scoring begins again, history is kept"
         );
-        for snapshot in backends.snapshot_store.all(pass).await? {
-            backends.snapshot_store.delete(pass, &snapshot.kpi).await?;
+        let mut kpis = BTreeSet::new();
+        backends.snapshot_store.visit(pass, &mut |snapshot| kpis.extend([snapshot.kpi])).await?;
+        for kpi in kpis {
+            backends.snapshot_store.delete(pass, &kpi).await?;
         }
         save_watermark(backends, pass, 0).await?;
         backends.series_store.rewind(pass).await?;
@@ -88,7 +92,9 @@ async fn went_back(backends: &Backends, pass: &WorkspacePass, end: Seq) -> Resul
     if load_watermark(backends, pass).await? >= end {
         return Ok(true);
     }
-    if backends.snapshot_store.all(pass).await?.iter().any(|snapshot| snapshot.seq >= end) {
+    let mut is_ahead = false;
+    backends.snapshot_store.visit(pass, &mut |snapshot| is_ahead |= snapshot.seq >= end).await?;
+    if is_ahead {
         return Ok(true);
     }
     match backends.series_store.cursor(pass).await {
@@ -130,7 +136,7 @@ mod tests {
         backends.event_log.append(&pass, events.clone()).await.unwrap();
         backends.series_store.apply(&pass, StoredBatch { events }).await.unwrap();
         backends.series_store.flush(&pass).await.unwrap();
-        let snapshot = Snapshot { kpi: kpi.clone(), seq: 5, state: vec![1] };
+        let snapshot = Snapshot { kpi: kpi.clone(), part: 0, seq: 5, state: vec![1] };
         backends.snapshot_store.put(&pass, snapshot).await.unwrap();
         save_watermark(&backends, &pass, 5).await.unwrap();
         let now = LogHead { next: 6, ..head.clone() };
@@ -139,7 +145,7 @@ mod tests {
         prepare(&backends, &pass, &now).await.unwrap();
         let restarted = backends.event_log.open(&pass).await.unwrap();
         prepare(&backends, &pass, &restarted).await.unwrap();
-        assert!(backends.snapshot_store.get(&pass, &kpi).await.unwrap().is_some(), "a restart changes nothing");
+        assert!(!backends.snapshot_store.get(&pass, &kpi).await.unwrap().is_empty(), "a restart changes nothing");
         assert_eq!(backends.series_store.cursor(&pass).await.unwrap(), 5);
 
         let key = Family::Recovery.key(EPOCH);
@@ -148,18 +154,18 @@ mod tests {
         let mut epochs = head.epochs.clone();
         epochs.begin("restored", 4);
         prepare(&backends, &pass, &LogHead { epochs, next: 9, ..head.clone() }).await.unwrap();
-        assert!(backends.snapshot_store.get(&pass, &kpi).await.unwrap().is_none(), "a copy that has grown since");
+        assert!(backends.snapshot_store.get(&pass, &kpi).await.unwrap().is_empty(), "a copy that has grown since");
         assert_eq!(backends.series_store.cursor(&pass).await.unwrap(), 0);
 
         let events = (1..=5).map(|seq| Arc::new(Event::new(seq, 0, kpi.clone(), KpiEvent::Resumed)));
         backends.series_store.apply(&pass, StoredBatch { events: events.collect() }).await.unwrap();
         backends.series_store.flush(&pass).await.unwrap();
-        let snapshot = Snapshot { kpi: kpi.clone(), seq: 5, state: vec![1] };
+        let snapshot = Snapshot { kpi: kpi.clone(), part: 0, seq: 5, state: vec![1] };
         backends.snapshot_store.put(&pass, snapshot).await.unwrap();
 
         let another = LogHead { epochs: Epochs::new("another", 1), ..now };
         prepare(&backends, &pass, &another).await.unwrap();
-        assert!(backends.snapshot_store.get(&pass, &kpi).await.unwrap().is_none());
+        assert!(backends.snapshot_store.get(&pass, &kpi).await.unwrap().is_empty());
         assert_eq!(backends.series_store.cursor(&pass).await.unwrap(), 0);
         assert_eq!(load_watermark(&backends, &pass).await.unwrap(), 0);
 
@@ -167,10 +173,10 @@ mod tests {
         prepare(&backends, &pass, &another).await.unwrap();
         assert_eq!(load_watermark(&backends, &pass).await.unwrap(), 0, "a log that went back counts as another");
 
-        let snapshot = Snapshot { kpi: kpi.clone(), seq: 6, state: vec![1] };
+        let snapshot = Snapshot { kpi: kpi.clone(), part: 0, seq: 6, state: vec![1] };
         backends.snapshot_store.put(&pass, snapshot).await.unwrap();
         prepare(&backends, &pass, &another).await.unwrap();
-        assert!(backends.snapshot_store.get(&pass, &kpi).await.unwrap().is_none(), "so does one behind a snapshot");
+        assert!(backends.snapshot_store.get(&pass, &kpi).await.unwrap().is_empty(), "so does one behind a snapshot");
 
         let ahead = (1..=6).map(|seq| Arc::new(Event::new(seq, 0, kpi.clone(), KpiEvent::Resumed)));
         backends.series_store.apply(&pass, StoredBatch { events: ahead.collect() }).await.unwrap();

@@ -41,7 +41,8 @@ struct SnapshotterActor;
 struct State {
     context: Context,
     pass: WorkspacePass,
-    waiting: HashMap<KpiName, (Arc<Snapshot>, SnapshotTurn)>,
+    /// By KPI and part.
+    waiting: HashMap<(KpiName, u32), (Arc<Snapshot>, SnapshotTurn)>,
     watermark: Option<Seq>,
     /// A message to write is on its way.
     writing: bool,
@@ -98,7 +99,7 @@ impl State {
         watermark: Seq,
     ) -> Result<(), ActorProcessingErr> {
         for (snapshot, turn) in snapshots.into_iter().map(TakenSnapshot::into_parts) {
-            self.waiting.insert(snapshot.kpi.clone(), (snapshot, turn));
+            self.waiting.insert((snapshot.kpi.clone(), snapshot.part), (snapshot, turn));
         }
         self.watermark = Some(watermark);
         if !self.writing {

@@ -18,9 +18,13 @@ pub(super) enum Message {
     Flush(Reply<()>),
 }
 
-/// A state on its way to the log writer, which knows the last event that it includes.
+/// A part of a state on its way to the log writer, which knows the last event that it includes.
 pub struct HandedOver {
-    /// The state.
+    /// Which part. The parts of a state come from the last one to the first one, which is 0.
+    pub part: u32,
+    /// Whether this part is the first of its state that is handed over.
+    pub begins: bool,
+    /// The part as bytes.
     pub state: Vec<u8>,
     /// Ends when the snapshot is saved.
     pub turn: SnapshotTurn,
@@ -35,7 +39,7 @@ pub struct TakenSnapshot {
 impl HandedOver {
     /// The snapshot of `kpi` after event `seq`.
     pub fn into_snapshot(self, kpi: KpiName, seq: Seq) -> TakenSnapshot {
-        TakenSnapshot { snapshot: Arc::new(Snapshot { kpi, seq, state: self.state }), turn: self.turn }
+        TakenSnapshot { snapshot: Arc::new(Snapshot { kpi, part: self.part, seq, state: self.state }), turn: self.turn }
     }
 }
 

@@ -19,7 +19,7 @@ use earcon_model::{
     Acknowledgement, AnomalyEvent, AnomalyId, Arrival, Clock, DetectorEvent, EventBody, Feedback, Labels, RejectedRow,
     Seq, SeriesBatch, TrainedSeries,
 };
-use earcon_streams::{KpiState, Pushed};
+use earcon_streams::{KpiState, PART_SERIES, Pushed};
 use earcon_tenancy::WorkspacePass;
 
 /// Estimated bytes of one series in a snapshot.
@@ -72,9 +72,12 @@ pub(super) struct KpiStream {
     /// Whether the state includes events that no snapshot does.
     unsaved: bool,
     stall_check_at: Option<i64>,
+    /// A snapshot is due, or is being handed over.
     snapshot_due: bool,
-    /// A turn to hand the state over was asked for.
+    /// A turn to hand a part of the state over was asked for.
     asked: bool,
+    /// The next part to hand over, once the state was begun.
+    next_part: Option<u32>,
     /// Stops when the state is handed over.
     finishing: bool,
     /// While a second detector runs; boxed because it is rare.
@@ -91,6 +94,7 @@ impl KpiStream {
             stall_check_at: None,
             snapshot_due: false,
             asked: false,
+            next_part: None,
             finishing: false,
             shadowing: None,
             report_due: false,
@@ -122,7 +126,7 @@ impl KpiStream {
     }
 
     fn end(&mut self, around: &mut Surroundings<'_>) -> After {
-        if self.finishing && !self.unsaved {
+        if self.finishing && !self.unsaved && self.next_part.is_none() {
             return After::Stop;
         }
         self.arm(around);
@@ -140,7 +144,7 @@ impl KpiStream {
             Timer::Snapshot => self.ask_for_turn(around),
             Timer::GiveUp => {
                 tracing::warn!(kpi = %self.state.kpi(), "there was no time for a last snapshot");
-                self.unsaved = false;
+                (self.unsaved, self.next_part) = (false, None);
             }
         }
         self.end(around)
@@ -312,7 +316,8 @@ impl KpiStream {
 
     fn ask_for_turn(&mut self, around: &mut Surroundings<'_>) {
         if !std::mem::replace(&mut self.asked, true) {
-            *around.turn = Some(self.state.series().count() * SNAPSHOT_BYTES_A_SERIES);
+            let series = self.state.series_count().min(PART_SERIES);
+            *around.turn = Some(series * SNAPSHOT_BYTES_A_SERIES);
         }
     }
 
@@ -320,23 +325,37 @@ impl KpiStream {
     /// start reads more of the log.
     fn finish(&mut self, around: &mut Surroundings<'_>) {
         self.finishing = true;
-        if self.unsaved {
+        if self.unsaved || self.next_part.is_some() {
             self.ask_for_turn(around);
             around.timers.push((LAST_TURN, Timer::GiveUp));
         }
     }
 
-    /// The snapshot goes through the log writer, so that it is saved after the commit, with the
-    /// `seq` it includes.
+    /// Hands one part of the state over, and asks for a turn for the next one. Other streams of the
+    /// host go on in between. The part goes through the log writer, so that it is saved after the
+    /// commit, with the `seq` it includes.
     fn hand_over(&mut self, turn: SnapshotTurn, around: &mut Surroundings<'_>) {
-        (self.snapshot_due, self.asked) = (false, false);
-        if !std::mem::take(&mut self.unsaved) {
+        self.asked = false;
+        let begins = self.next_part.is_none();
+        if begins && !std::mem::take(&mut self.unsaved) {
+            self.snapshot_due = false;
             return;
         }
-        let subject = self.state.kpi().clone().into();
-        let snapshot = Some(HandedOver { state: self.state.snapshot(), turn });
-        let time_ms = around.context.clock.now_ms();
+        // From the last part to the first one; `earcon_streams` says why.
+        let part = self.next_part.take().unwrap_or(self.state.parts() - 1);
+        let state = self.state.snapshot_part(part);
+        let (subject, time_ms) = (self.state.kpi().clone().into(), around.context.clock.now_ms());
+        let snapshot = Some(HandedOver { part, begins, state, turn });
         around.outbox.push(Append { subject, time_ms, bodies: Vec::new(), on_commit: None, snapshot });
+        if part > 0 {
+            self.next_part = Some(part - 1);
+            self.ask_for_turn(around);
+            return;
+        }
+        self.snapshot_due = false;
+        if self.finishing && self.unsaved {
+            self.ask_for_turn(around);
+        }
     }
 
     /// One timer of a kind at a time: it is set again when it fires, not with every sample.

@@ -36,11 +36,11 @@ fn not_ready(state: &ApiState) -> Option<String> {
     if *state.shutdown.borrow() {
         return Some("shutting down".to_owned());
     }
-    if let Some(problem) = state.storage.problem() {
-        return Some(format!("samples are refused: {problem}"));
-    }
     if let Some(problem) = state.storage.database_problem() {
         return Some(format!("settings and history cannot be written: {problem}"));
+    }
+    if let Some(problem) = state.storage.problem() {
+        return Some(format!("samples are refused: {problem}"));
     }
     let failed = state.directory.failed();
     if let Some((workspace, error)) = failed.first() {

@@ -17,6 +17,20 @@ const RUNS: usize = 25;
 /// Between two looks at a table that lags behind.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
+/// The memtables of all tables together are written to table files from this size on, bytes. fjall
+/// bounds each of them alone. A table with few writes would keep its memory for hours otherwise.
+const MEMTABLES_BYTES: u64 = 24 << 20;
+
+/// Memory of the database, bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DatabaseMemory {
+    /// Records that are not in table files: at most 24 MiB and a commit, and those that are being
+    /// written to table files now.
+    pub memtables: u64,
+    /// Blocks read from disk, at most [`cache_bytes`](crate::EmbeddedSettings::cache_bytes).
+    pub cache: u64,
+}
+
 /// fjall's database and the keyspaces of all tables.
 pub(super) struct Instance {
     keyspaces: [Keyspace; TABLES.len()],
@@ -48,6 +62,21 @@ impl Instance {
     /// Whether fjall still accepts writes. It stops after a failed write, also of its own threads.
     pub(super) fn check(&self) -> fjall::Result<()> {
         self.db.persist(PersistMode::Buffer)
+    }
+
+    /// Begins to write the largest memtable to a table file, if all together are too large.
+    pub(super) fn bound_memtables(&self) -> fjall::Result<()> {
+        let sizes = self.keyspaces.iter().map(|keyspace| keyspace.tree.active_memtable().size());
+        if sizes.sum::<u64>() <= MEMTABLES_BYTES {
+            return Ok(());
+        }
+        let largest = self.keyspaces.iter().max_by_key(|keyspace| keyspace.tree.active_memtable().size());
+        largest.map_or(Ok(()), |keyspace| keyspace.rotate_memtable().map(drop))
+    }
+
+    pub(super) fn memory(&self) -> DatabaseMemory {
+        let memtables = self.keyspaces.iter().map(|keyspace| keyspace.tree.active_memtable().size()).sum();
+        DatabaseMemory { memtables, cache: self.db.cache_size() }
     }
 
     /// Waits until fjall's threads have caught up with the writes to `tables`.

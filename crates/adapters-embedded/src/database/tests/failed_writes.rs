@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::super::Fault;
+use super::super::{Durability, Fault, Table, WriteBatch};
 use crate::tests::{Scratch, pass};
 use crate::{EmbeddedSettings, EmbeddedStore};
 use earcon_model::KpiName;
@@ -35,7 +35,7 @@ async fn database_is_only_read_after_a_failed_write_and_goes_on_once_it_is_open_
         let scratch = Scratch::new();
         let store = scratch.open();
         let (meta, snapshots) = (store.meta_store(), store.snapshot_store());
-        let state = |seq| Snapshot { kpi: KpiName::new("k").unwrap(), seq, state: vec![7; 9] };
+        let state = |seq| Snapshot { kpi: KpiName::new("k").unwrap(), part: 0, seq, state: vec![7; 9] };
         put(&meta, "a", b"one").await.unwrap();
         snapshots.put(&pass("w"), state(1)).await.unwrap();
         assert_eq!(tend(&store).await, None);
@@ -49,7 +49,7 @@ async fn database_is_only_read_after_a_failed_write_and_goes_on_once_it_is_open_
 
         assert_eq!(tend(&store).await, None);
         assert_eq!(keys(&meta).await, ["a"], "the failed write left nothing: {fault:?}");
-        assert_eq!(snapshots.get(&pass("w"), &state(1).kpi).await.unwrap(), Some(state(1)));
+        assert_eq!(snapshots.get(&pass("w"), &state(1).kpi).await.unwrap(), [state(1)]);
         put(&meta, "b", b"two").await.unwrap();
         snapshots.put(&pass("w"), state(3)).await.unwrap();
 
@@ -146,4 +146,19 @@ async fn full_disk_costs_no_acknowledged_write_and_no_restart() {
     store.close().await.unwrap();
     let store = EmbeddedStore::open(&data, &EmbeddedSettings::default()).unwrap();
     assert_eq!(keys(&store.meta_store()).await, expected);
+}
+
+#[test]
+fn memtables_of_all_tables_together_are_bounded() {
+    let scratch = Scratch::new();
+    let database = scratch.open().database;
+    let mut most = 0;
+    // No table reaches the limit of its own, which is 8 MiB.
+    for i in 0..60u64 {
+        let mut batch = WriteBatch::default();
+        Table::all().into_iter().for_each(|table| batch.insert(table, format!("w{i}"), noise(i)));
+        database.commit(batch, Durability::Buffered).unwrap();
+        most = most.max(database.memory().unwrap().memtables);
+    }
+    assert!((20 << 20..27 << 20).contains(&most), "{most} bytes");
 }

@@ -91,7 +91,7 @@ fn value(part: u64, i: u64) -> Vec<u8> {
 
 fn snapshot(part: u64, i: u64) -> Snapshot {
     let kpi = KpiName::new(&format!("k{part}.{i}")).unwrap();
-    Snapshot { kpi, seq: i, state: vec![i as u8; 5_000] }
+    Snapshot { kpi, part: 0, seq: i, state: vec![i as u8; 5_000] }
 }
 
 fn event(part: u64) -> Arc<Event> {
@@ -158,7 +158,7 @@ pub(super) async fn answers(store: &EmbeddedStore) -> Answers {
             if i % (SETTINGS / SNAPSHOTS) == 1 {
                 let wanted = snapshot(part, i);
                 if let Some(found) = answers.read(snapshots.get(&pass("w"), &wanted.kpi).await) {
-                    answers.expect(found.as_ref() == Some(&wanted), || wanted.kpi.to_string());
+                    answers.expect(found == [wanted.clone()], || wanted.kpi.to_string());
                 }
             }
         }

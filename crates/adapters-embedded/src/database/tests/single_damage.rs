@@ -221,7 +221,7 @@ async fn commits_of_many_threads_and_large_journals_are_no_damage() {
                 let kpi = KpiName::new(&format!("k{writer}.{i}")).unwrap();
                 let size = if i % 8 == 0 { 6 << 20 } else { 10 };
                 let state = (0..size).map(|byte: u64| ((byte * 31) >> 3) as u8).collect();
-                snapshots.put(&pass("w"), Snapshot { kpi, seq: i, state }).await.unwrap();
+                snapshots.put(&pass("w"), Snapshot { kpi, part: 0, seq: i, state }).await.unwrap();
                 meta.put(&pass("w"), &format!("{writer}-{i}"), 0, vec![1]).await.unwrap();
             }
         }));

@@ -108,7 +108,7 @@ async fn log_goes_on_behind_snapshots_and_history() {
     let (original, _) = known_log(false).await;
     let store = open_small(&original).unwrap();
     let far = 1 << 40;
-    let snapshot = Snapshot { kpi: KpiName::new("k").unwrap(), seq: far, state: vec![1] };
+    let snapshot = Snapshot { kpi: KpiName::new("k").unwrap(), part: 0, seq: far, state: vec![1] };
     store.snapshot_store().put(&pass("w"), snapshot).await.unwrap();
     store.close().await.unwrap();
     fs::remove_dir_all(log_dir(&original)).unwrap();

@@ -1,0 +1,118 @@
+//! A state that is saved part by part while it changes.
+
+use std::collections::BTreeMap;
+
+use super::signals::{Dice, START, fresh, labelled};
+use crate::{KpiParts, KpiState, PART_SERIES};
+use earcon_model::{DetectorEntry, DetectorEvent, DetectorRef, DetectorSlots, Event, EventBody, SeriesBatch};
+
+/// A KPI with its log, and the parts in the store with the event each includes.
+struct Saved {
+    live: KpiState,
+    log: Vec<Event>,
+    store: BTreeMap<u32, (u64, Vec<u8>)>,
+    dice: Dice,
+}
+
+impl Saved {
+    fn record(&mut self, bodies: Vec<EventBody>, now: i64) {
+        if self.live.shadow().is_some() {
+            self.live.observe(&bodies);
+        }
+        for body in bodies {
+            // As the log stores it.
+            let body: EventBody = postcard::from_bytes(&postcard::to_stdvec(&body).unwrap()).unwrap();
+            self.log.push(Event::new(self.log.len() as u64 + 1, now, fresh().kpi().clone(), body));
+        }
+    }
+
+    /// Samples of some of the first `series` series.
+    fn push(&mut self, step: i64, series: usize) {
+        let now = START + step * 1_000;
+        let mut batches: Vec<SeriesBatch> = Vec::new();
+        for number in 0..series {
+            if self.dice.uniform() < 0.2 {
+                let value = if self.dice.uniform() < 0.01 { 900.0 } else { self.dice.normal() };
+                let ended_at_ms = (self.dice.uniform() < 0.02).then_some(now);
+                batches.push(SeriesBatch { ended_at_ms, ..labelled(&format!("s:{number}"), [(now, value)]) });
+            }
+        }
+        let stalls = self.live.check_stalls(now);
+        self.record(stalls, now);
+        let bodies = self.live.push(&batches, now).bodies;
+        self.record(bodies, now);
+    }
+
+    fn set_detectors(&mut self, slots: &DetectorSlots, now: i64) {
+        assert!(self.live.set_detectors(slots).unwrap());
+        // A stream logs the change without showing it to the shadow.
+        let body = EventBody::Detector(DetectorEvent::Changed(Box::new(slots.clone())));
+        self.log.push(Event::new(self.log.len() as u64 + 1, now, fresh().kpi().clone(), body));
+    }
+
+    fn save(&mut self, part: u32) {
+        self.store.insert(part, (self.log.len() as u64, self.live.snapshot_part(part)));
+    }
+
+    /// What a restart makes of the store and the log.
+    fn restarted(&self) -> KpiState {
+        let restore = |bytes: &Vec<u8>| {
+            let KpiState { workspace, kpi, base, .. } = fresh();
+            KpiState::restore(workspace, kpi, base, bytes).unwrap()
+        };
+        let parts = self.store.iter().map(|(part, (seq, bytes))| (*part, (*seq, restore(bytes)))).collect();
+        let mut parts = KpiParts::from_parts(parts).unwrap_or_else(|| KpiParts::whole(0, fresh()));
+        for event in &self.log {
+            for (state, share) in parts.shares(event) {
+                state.replay(&share);
+                if state.shadow().is_some() {
+                    state.observe(std::slice::from_ref(&share.body));
+                }
+            }
+        }
+        parts.join().unwrap()
+    }
+}
+
+#[test]
+fn parts_of_different_times_and_the_log_lead_to_the_live_state() {
+    let shadow = DetectorEntry {
+        name: "calm".into(),
+        revision: 1,
+        detector: "season-reach-1".into(),
+        options: BTreeMap::from([("sensitivity".to_owned(), 0.5)]),
+    };
+    let alone = DetectorSlots { live: DetectorRef::Configured, shadow: None };
+    let both = DetectorSlots { shadow: Some(DetectorRef::Entry(shadow.into())), ..alone.clone() };
+    for seed in 0..4u64 {
+        println!("seed {seed}");
+        let mut saved = Saved { live: fresh(), log: Vec::new(), store: BTreeMap::new(), dice: Dice::new(seed) };
+        let (mut next, mut step, mut whole) = (None, 0, 0);
+        while step < 90 {
+            step += 1;
+            // The KPI grows over four parts.
+            saved.push(step, (60 + step as usize * 5).min(4 * PART_SERIES - 9));
+            match step {
+                30 => saved.set_detectors(&both, START + step * 1_000),
+                60 => saved.set_detectors(&alone, START + step * 1_000),
+                _ => {}
+            }
+            if saved.dice.uniform() < 0.6 {
+                let part = next.unwrap_or(saved.live.parts() - 1);
+                saved.save(part);
+                whole += u32::from(part == 0);
+                // Sometimes the stream fails, and its successor begins again.
+                next = if saved.dice.uniform() < 0.1 { None } else { part.checked_sub(1) };
+            }
+            if step % 2 == 0 {
+                continue;
+            }
+            let restarted = saved.restarted();
+            assert_eq!(restarted.detectors(), saved.live.detectors());
+            assert!(restarted.snapshot() == saved.live.snapshot(), "seed {seed}, step {step}");
+        }
+        assert!(whole > 5, "{whole} states were saved whole");
+        assert_eq!(saved.live.parts(), 4);
+        assert!(saved.store.len() == 4, "all parts were saved");
+    }
+}
