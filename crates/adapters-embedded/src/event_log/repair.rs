@@ -111,9 +111,10 @@ impl RepairContext<'_> {
             self.create(&found, &aside, next)?
         };
         step().map_err(failed)?;
-        log.skip_to(next)?;
-        step().map_err(failed)?;
+        // First, so that a follower that has seen lost events is not taken for one of this history.
         log.begin_epoch(&uuid::Uuid::new_v4().to_string())?;
+        step().map_err(failed)?;
+        log.skip_to(next)?;
         log.sync_mark()?;
         let recorded = Registered { log_id, next: log.next(), reserved: log.next().saturating_add(RESERVE) };
         drop(log);

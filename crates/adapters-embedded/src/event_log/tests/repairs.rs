@@ -301,3 +301,22 @@ async fn file_of_a_running_log_that_is_moved_away_refuses_appends() {
     drop((log, store));
     assert_eq!(all(&scratch.open()).await, events(1..=4));
 }
+
+#[tokio::test]
+async fn segment_that_is_removed_under_the_server_is_not_replaced_by_a_new_one() {
+    let scratch = Scratch::new();
+    let store = open_small(&scratch).unwrap();
+    let log = store.event_log();
+    log.append(&pass("w"), events(1..=3)).await.unwrap();
+    let disk = store.disk().unwrap();
+    disk.free_bytes().unwrap();
+    let active = segments(&scratch)[0].clone();
+    fs::remove_file(&active).unwrap();
+    // It would need another segment.
+    for _ in 0..2 {
+        let error = log.append(&pass("w"), events(4..=60)).await.unwrap_err();
+        assert!(error.to_string().contains(&active.display().to_string()), "{error}");
+        assert!(disk.free_bytes().unwrap_err().contains(&active.display().to_string()));
+    }
+    assert!(segments(&scratch).is_empty());
+}
