@@ -248,7 +248,7 @@ async fn removed_data_directory_is_noticed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn removed_parts_of_the_data_directory_are_noticed() {
-    for part in ["log/local", "db/version", "db/keyspaces", "log/local/00000000000000000001.seg"] {
+    for part in ["log/local", "db/version", "log/local/00000000000000000001.seg"] {
         let directory = TempDir::new().unwrap();
         let data = directory.path().join("data");
         let (program, http) = (serve(&data), client());
