@@ -259,7 +259,7 @@ async fn workspace_whose_opening_panics_is_tried_again() {
     let mut context = context(&store, refuse.clone(), Arc::default());
     context.backends.event_log =
         Arc::new(Refusing { log: store.event_log(), refuse: refuse.clone(), panics: panics.clone() });
-    let node = node::start(context).await.unwrap();
+    let node = node::actor::start(context).await.unwrap();
     assert!(send(&node, 1, 1.0).await.is_some());
     assert_eq!(node.problem(), None);
 
@@ -281,7 +281,7 @@ async fn workspace_whose_opening_panics_is_tried_again() {
 async fn end_of_the_root_is_noticed() {
     let directory = tempfile::tempdir().unwrap();
     let store = EmbeddedStore::open(directory.path(), &EmbeddedSettings::default()).unwrap();
-    let node = node::start(context(&store, Arc::default(), Arc::default())).await.unwrap();
+    let node = node::actor::start(context(&store, Arc::default(), Arc::default())).await.unwrap();
     assert!(send(&node, 1, 1.0).await.is_some());
     node.cell().kill();
     node.ended().await;
