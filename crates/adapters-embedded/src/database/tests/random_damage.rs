@@ -122,7 +122,8 @@ async fn outcomes(ended: Ended) -> [u64; 3] {
 
 /// The content of all journals without unused space.
 fn journals(dir: &Path) -> Vec<Vec<u8>> {
-    let journals = paths(&dir.join("db")).into_iter().filter(|path| path.extension().is_some_and(|name| name == "jnl"));
+    let is_journal = |path: &PathBuf| path.is_file() && path.extension().is_some_and(|extension| extension == "jnl");
+    let journals = paths(dir).into_iter().filter(is_journal);
     journals.map(|path| super::super::journal::read(&path).unwrap()).collect()
 }
 
