@@ -5,10 +5,13 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The content of every file at its last sync, below each directory that is watched.
-static WATCHED: Mutex<Option<HashMap<PathBuf, HashMap<PathBuf, Vec<u8>>>>> = Mutex::new(None);
+/// The content of each file at its last sync.
+type Synced = HashMap<PathBuf, Vec<u8>>;
 
-fn watched() -> MutexGuard<'static, Option<HashMap<PathBuf, HashMap<PathBuf, Vec<u8>>>>> {
+/// The files below each directory that is watched.
+static WATCHED: Mutex<Option<HashMap<PathBuf, Synced>>> = Mutex::new(None);
+
+fn watched() -> MutexGuard<'static, Option<HashMap<PathBuf, Synced>>> {
     WATCHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

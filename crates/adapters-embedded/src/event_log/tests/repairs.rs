@@ -209,7 +209,7 @@ async fn numbers_that_are_left_out_between_whole_frames_become_a_gap() {
     let frames = frames(path, header.log_id, header.number);
     let at = frames.iter().skip(1).position(|(_, frame)| frame.count > 0).unwrap() + 1;
     // The frame before becomes part of the one in front, so that its numbers are nowhere.
-    let (offset, frame) = frames[at - 1].clone();
+    let (offset, frame) = frames[at - 1];
     let mut bytes = [0; HEADER];
     let without = Frame { count: 0, kind: super::super::frame::Kind::Epoch, ..frame };
     without.write(Seed::new(header.log_id, header.number), offset, &mut bytes);
