@@ -132,6 +132,12 @@ impl App {
         self.authorizer.system(workspace)
     }
 
+    /// Waits until the root of all workspaces has ended. That is a fault: nothing runs any more,
+    /// and the process has to be started again.
+    pub async fn failed(&self) {
+        self.node.ended().await;
+    }
+
     /// Shuts the server down in order: no new requests, requests in flight answered, endless
     /// answers ended, streams handed over, log and history written. After the deadline it stops
     /// anyway: samples with a receipt are in the log.

@@ -209,10 +209,11 @@ impl Directory {
         Ok(Submission::Committed(receipt, epoch))
     }
 
-    /// Why this node cannot do its part now: the log or the cluster's table does not answer.
+    /// Why this node cannot do its part now: the log or the cluster's table does not answer, or a
+    /// workspace does not run.
     pub fn problem(&self) -> Option<String> {
         let cluster = || self.others.as_ref().and_then(|others| others.cluster.problem());
-        self.log_health.problem().or_else(cluster)
+        self.log_health.problem().or_else(cluster).or_else(|| self.node.problem())
     }
 
     /// Opens a workspace of this node. A workspace cannot be opened on a full disk: the disk is the

@@ -48,6 +48,7 @@ fn show(report: &Report) {
         if log.known_missing > 0 {
             say(&format!("  {} sequence numbers are missing since an earlier repair", log.known_missing));
         }
+        log.gaps.iter().for_each(|gap| say(&format!("  missing since an earlier repair: {gap}")));
         log.damages.iter().for_each(|damage| say(&format!("  DAMAGE {damage}")));
     }
     report.database.iter().for_each(|finding| say(&format!("database: DAMAGE {finding}")));

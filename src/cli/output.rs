@@ -9,6 +9,9 @@ pub(super) const USAGE: u8 = 64;
 /// Exit code: a port, a directory or a server is not available (`EX_UNAVAILABLE`).
 pub(super) const UNAVAILABLE: u8 = 69;
 
+/// Exit code: a fault of the program ended it (`EX_SOFTWARE`). A supervisor starts it again.
+pub(super) const SOFTWARE: u8 = 70;
+
 /// Writes a line to stdout. A closed pipe is not an error.
 pub(super) fn say(line: &str) {
     let _closed = writeln!(std::io::stdout(), "{}", plain_lines(line)).is_err();

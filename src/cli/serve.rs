@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::output::{UNAVAILABLE, USAGE, complain, say};
+use super::output::{SOFTWARE, UNAVAILABLE, USAGE, complain, say};
 use crate::app::{App, Overrides, StartError};
 use crate::config::Config;
 use crate::sources::host_feed;
@@ -30,7 +30,11 @@ pub(super) fn run(config: &Config, demo: bool) -> ExitCode {
         }
     };
     match runtime.block_on(serve(config, demo)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(End::Signal) => ExitCode::SUCCESS,
+        Ok(End::Fault) => {
+            complain("the root of all workspaces has ended because of a fault; start the server again");
+            ExitCode::from(SOFTWARE)
+        }
         Err(error) => {
             complain(&error.to_string());
             ExitCode::from(UNAVAILABLE)
@@ -43,18 +47,27 @@ pub(super) fn own_files_only() {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
 }
 
-async fn serve(config: &Config, demo: bool) -> Result<(), StartError> {
+/// Why a running server ended.
+enum End {
+    Signal,
+    Fault,
+}
+
+async fn serve(config: &Config, demo: bool) -> Result<End, StartError> {
     let signal = Signals::listen().map_err(|error| StartError::Settings(format!("signals: {error}")))?;
     let app = App::start(config, Overrides::default()).await?;
     let feed = if demo { Some(start_feed(&app).await?) } else { None };
     announce(&app, demo);
-    signal.received().await;
+    let end = tokio::select! {
+        () = signal.received() => End::Signal,
+        () = app.failed() => End::Fault,
+    };
     tracing::info!("shutting down");
     if let Some(feed) = feed {
         feed.abort();
     }
     app.shut_down().await;
-    Ok(())
+    Ok(end)
 }
 
 async fn start_feed(app: &App) -> Result<tokio::task::JoinHandle<()>, StartError> {

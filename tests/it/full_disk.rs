@@ -26,16 +26,30 @@ fn small_disk() -> TempDir {
     TempDir::new_in(disk).unwrap()
 }
 
+fn environment(flush_seconds: u64, reserve_megabytes: u64) -> [(String, String); 2] {
+    [
+        ("EARCON_STORAGE__FLUSH_SECONDS".to_owned(), flush_seconds.to_string()),
+        ("EARCON_STORAGE__RESERVE_MEGABYTES".to_owned(), reserve_megabytes.to_string()),
+    ]
+}
+
 fn serve(data: &Path) -> Program {
     serve_with(data, 1, RESERVE_MEGABYTES)
 }
 
 fn serve_with(data: &Path, flush_seconds: u64, reserve_megabytes: u64) -> Program {
-    let environment = [
-        ("EARCON_STORAGE__FLUSH_SECONDS".to_owned(), flush_seconds.to_string()),
-        ("EARCON_STORAGE__RESERVE_MEGABYTES".to_owned(), reserve_megabytes.to_string()),
-    ];
+    let environment = environment(flush_seconds, reserve_megabytes);
     Program::serve("full_disk", &["--data", data.to_str().unwrap()], &environment)
+}
+
+/// The server, with its log in `log`.
+fn serve_with_log(data: &Path, log: File) -> Program {
+    Program::serve_with_log("full_disk", &["--data", data.to_str().unwrap()], &environment(1, RESERVE_MEGABYTES), log)
+}
+
+/// A file for the server's log on the same disk as the data.
+fn log_next_to(data: &Path) -> File {
+    File::options().create(true).append(true).open(data.with_extension("log")).unwrap()
 }
 
 /// Writes until `left` bytes are free, or until the disk takes no more.
@@ -97,7 +111,7 @@ async fn send_until_accepted(ledger: &mut Ledger, http: &Client, program: &Progr
 async fn full_disk_refuses_samples_and_goes_on_once_there_is_room() {
     let disk = small_disk();
     let (data, ballast) = (disk.path().join("data"), disk.path().join("ballast"));
-    let (program, http, mut ledger) = (serve(&data), client(), Ledger::default());
+    let (program, http, mut ledger) = (serve_with_log(&data, log_next_to(&data)), client(), Ledger::default());
     send_until_accepted(&mut ledger, &http, &program).await;
     let events = program.url().replace("http://", "ws://") + "/api/v1/workspaces/local/events";
     let mut follower = Socket::connect(&events).await;
@@ -116,6 +130,16 @@ async fn full_disk_refuses_samples_and_goes_on_once_there_is_room() {
         let (status, text) = ready(&http, &program).await;
         assert!(status == 503 && text.contains("samples are refused"), "{status} {text}");
         assert!(program.get("/kpis").await["kpis"].as_array().unwrap().len() >= 3, "queries go on");
+        let samples = program.get("/kpis/a/samples?from=0&to=4102444800000").await;
+        assert!(samples["series"].is_array(), "samples can be read: {samples}");
+        let mut sound = http.get(program.workspace_url("/mixes/default/live.ogg")).send().await.unwrap();
+        assert_eq!(sound.status(), 200);
+        for _ in 0..5 {
+            assert!(sound.chunk().await.unwrap().is_some_and(|page| !page.is_empty()), "sound goes on");
+        }
+        let mut late = Socket::connect(&events).await;
+        late.send(json!({"type": "subscribe"})).await;
+        late.until("subscribed").await;
 
         empty(disk.path());
         send_until_accepted(&mut ledger, &http, &program).await;
@@ -139,7 +163,7 @@ async fn full_disk_refuses_samples_and_goes_on_once_there_is_room() {
     fill(&ballast, 0);
     program.terminate();
     empty(disk.path());
-    let program = serve(&data);
+    let program = serve_with_log(&data, log_next_to(&data));
     ledger.assert_log(program.url()).await;
     program.terminate();
 }
@@ -187,23 +211,61 @@ async fn full_disk_passes_for_the_database_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn log_that_cannot_be_written_is_no_reason_to_end() {
+    let directory = TempDir::new().unwrap();
+    let data = directory.path().join("data");
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let (program, http) = (serve_with_log(&data, full), client());
+    assert_eq!(post(&http, &program).await.0, 200);
+    // Noticing it is logged.
+    fs::rename(&data, directory.path().join("elsewhere")).unwrap();
+    eventually("the loss is noticed", async || (ready(&http, &program).await.0 == 503).then_some(())).await;
+    fs::rename(directory.path().join("elsewhere"), &data).unwrap();
+    eventually("samples are taken again", async || (post(&http, &program).await.0 == 200).then_some(())).await;
+    assert_eq!(ready(&http, &program).await.0, 200);
+    program.terminate();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn removed_data_directory_is_noticed() {
     let directory = TempDir::new().unwrap();
     let data = directory.path().join("data");
     let (program, http) = (serve(&data), client());
     assert_eq!(post(&http, &program).await.0, 200);
     fs::rename(&data, directory.path().join("elsewhere")).unwrap();
-    let problem = eventually("the loss is noticed", async || {
+    eventually("the loss is noticed", async || {
         let (status, problem) = post(&http, &program).await;
-        (status == StatusCode::SERVICE_UNAVAILABLE).then_some(problem)
+        // An append may fail before the loss is known.
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{problem}");
+        problem["detail"].as_str().unwrap().contains("data directory").then_some(())
     })
     .await;
-    assert!(problem["detail"].as_str().unwrap().contains("data directory"), "{problem}");
     let (status, text) = ready(&http, &program).await;
     assert!(status == 503 && text.contains(data.to_str().unwrap()) && text.contains("removed"), "{status} {text}");
     fs::rename(directory.path().join("elsewhere"), &data).unwrap();
     eventually("samples are taken again", async || (post(&http, &program).await.0 == 200).then_some(())).await;
     program.terminate();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn removed_parts_of_the_data_directory_are_noticed() {
+    for part in ["log/local", "db/version", "log/local/00000000000000000001.seg"] {
+        let directory = TempDir::new().unwrap();
+        let data = directory.path().join("data");
+        let (program, http) = (serve(&data), client());
+        assert_eq!(post(&http, &program).await.0, 200);
+        fs::rename(data.join(part), directory.path().join("elsewhere")).unwrap();
+        let text = eventually("the loss is noticed", async || {
+            let (status, text) = ready(&http, &program).await;
+            (status == 503).then_some(text)
+        })
+        .await;
+        assert!(text.contains(part), "{part}: {text}");
+        assert_eq!(post(&http, &program).await.0, 503, "{part}: samples are refused");
+        fs::rename(directory.path().join("elsewhere"), data.join(part)).unwrap();
+        eventually("samples are taken again", async || (post(&http, &program).await.0 == 200).then_some(())).await;
+        program.terminate();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

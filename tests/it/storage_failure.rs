@@ -31,15 +31,18 @@ use crate::support::{Server, eventually};
 
 const START: i64 = 1_767_225_600_000;
 
-/// The real log. Refuses one append if `refuse` is set.
+/// The real log. Refuses one append if `refuse` is set. Panics when it is opened while `panics` is
+/// set.
 struct Refusing {
     log: Arc<dyn EventLog>,
     refuse: Arc<AtomicBool>,
+    panics: Arc<AtomicBool>,
 }
 
 #[async_trait]
 impl EventLog for Refusing {
     async fn open(&self, pass: &WorkspacePass) -> Result<LogHead, PortError> {
+        assert!(!self.panics.load(Ordering::SeqCst), "the log cannot be opened");
         self.log.open(pass).await
     }
     async fn head(&self, pass: &WorkspacePass) -> Result<Option<LogHead>, PortError> {
@@ -152,7 +155,7 @@ fn context(store: &EmbeddedStore, refuse: Arc<AtomicBool>, away: Arc<AtomicBool>
         mix_linger: Duration::ZERO,
     };
     let backends = Backends {
-        event_log: Arc::new(Refusing { log: store.event_log(), refuse }),
+        event_log: Arc::new(Refusing { log: store.event_log(), refuse, panics: Arc::default() }),
         series_store: Arc::new(Away { store: store.series_store(), away }),
         meta_store: store.meta_store(),
         snapshot_store: store.snapshot_store(),
@@ -246,4 +249,41 @@ async fn unavailable_history_delays_nothing_and_catches_up() {
     })
     .await;
     node.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workspace_whose_opening_panics_is_tried_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = EmbeddedStore::open(directory.path(), &EmbeddedSettings::default()).unwrap();
+    let (refuse, panics) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let mut context = context(&store, refuse.clone(), Arc::default());
+    context.backends.event_log =
+        Arc::new(Refusing { log: store.event_log(), refuse: refuse.clone(), panics: panics.clone() });
+    let node = node::actor::start(context).await.unwrap();
+    assert!(send(&node, 1, 1.0).await.is_some());
+    assert_eq!(node.problem(), None);
+
+    panics.store(true, Ordering::SeqCst);
+    refuse.store(true, Ordering::SeqCst);
+    let _refused = send(&node, 2, 2.0).await;
+    let failed = eventually("the failure is known", async || node.failed().into_iter().next()).await;
+    assert!(failed.1.contains("ended early"), "{}", failed.1);
+    let problem = eventually("a workspace without actors is a problem", async || node.problem()).await;
+    assert!(problem.contains("local"), "{problem}");
+
+    panics.store(false, Ordering::SeqCst);
+    eventually("it is open again", async || send(&node, 3, 3.0).await).await;
+    eventually("it is no problem any more", async || node.problem().is_none().then_some(())).await;
+    node.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn end_of_the_root_is_noticed() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = EmbeddedStore::open(directory.path(), &EmbeddedSettings::default()).unwrap();
+    let node = node::actor::start(context(&store, Arc::default(), Arc::default())).await.unwrap();
+    assert!(send(&node, 1, 1.0).await.is_some());
+    node.cell().kill();
+    node.ended().await;
+    assert!(node.problem().is_some_and(|problem| problem.contains("the root")));
 }

@@ -90,9 +90,14 @@ pub enum OpenError {
     },
 }
 
-/// The first damages, and how many there are.
+/// The first damages, and how many there are. A loss of unknown extent is always among them.
 fn sentence(damages: &[Damage]) -> String {
-    let mut text = damages.iter().take(SHOWN).map(Damage::to_string).collect::<Vec<_>>().join("; ");
+    let is_open = |damage: &&Damage| damage.missing.is_some_and(|missing| missing.is_open);
+    let mut shown: Vec<&Damage> = damages.iter().take(SHOWN).collect();
+    if let (Some(open), Some(last)) = (damages.iter().skip(SHOWN).find(is_open), shown.last_mut()) {
+        *last = open;
+    }
+    let mut text = shown.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
     if damages.len() > SHOWN {
         text += &format!("; and {} more", damages.len() - SHOWN);
     }

@@ -1,30 +1,94 @@
 //! The disk under the data directory: its free space, and whether the directory is still there.
 
+use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::{fmt, fs, io};
 
 use crate::data_dir::LOGS;
 
 /// The parts of a data directory that are there as long as it is used.
-const PARTS: [&str; 4] = ["", "FORMAT", "db", LOGS];
+const PARTS: [&str; 7] = ["", "FORMAT", "db", "db/version", "db/keyspaces", "db.mark", LOGS];
+/// Files of logs that one measurement looks at. The next one goes on behind them.
+const FILES_AT_ONCE: usize = 64;
+
+/// Device and inode.
+type Identity = (u64, u64);
 
 /// A data directory in use, for measurements.
 #[derive(Debug, Clone)]
 pub struct Disk {
     directory: PathBuf,
-    /// Each part with its device and inode when the directory was opened.
-    opened: Vec<(PathBuf, (u64, u64))>,
+    /// Each part when the directory was opened.
+    opened: Vec<(PathBuf, Identity)>,
+    logs: Arc<Logs>,
+}
+
+/// The files of logs: they come and go while the directory is used.
+struct Logs {
+    in_use: Box<dyn Fn() -> Vec<PathBuf> + Send + Sync>,
+    /// Each file when it was seen first.
+    seen: Mutex<HashMap<PathBuf, Identity>>,
+    turn: AtomicUsize,
+}
+
+impl fmt::Debug for Logs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Logs").finish_non_exhaustive()
+    }
+}
+
+impl Logs {
+    /// Compares some of the files with what they were.
+    fn check(&self) -> Result<(), String> {
+        let files = (self.in_use)();
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.len() > files.len() {
+            seen.retain(|path, _| files.contains(path));
+        }
+        let count = files.len().min(FILES_AT_ONCE);
+        let begin = self.turn.fetch_add(count, Ordering::Relaxed);
+        for path in files.iter().cycle().skip(begin % files.len().max(1)).take(count) {
+            let compared = match (identity(path), seen.get(path)) {
+                (Ok(found), None) => {
+                    seen.insert(path.clone(), found);
+                    Ok(())
+                }
+                (found, opened) => compare(path, found, opened.copied()),
+            };
+            // A segment that is no longer written may be deleted.
+            if compared.is_err() && (self.in_use)().contains(path) {
+                return compared;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn compare(path: &Path, found: io::Result<Identity>, opened: Option<Identity>) -> Result<(), String> {
+    match found {
+        Ok(found) if Some(found) == opened => Ok(()),
+        Ok(_) => Err(format!("{} was replaced while the server ran", path.display())),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Err(format!("{} was removed while the server ran", path.display()))
+        }
+        Err(error) => Err(format!("{} cannot be examined: {error}", path.display())),
+    }
 }
 
 impl Disk {
-    /// Remembers which directory was opened. Call it after its parts were created.
-    pub(super) fn of(directory: &Path) -> io::Result<Self> {
+    /// Remembers which directory was opened. Call it after its parts were created. `in_use` returns
+    /// the files of logs that must stay where they are.
+    pub(super) fn of(directory: &Path, in_use: impl Fn() -> Vec<PathBuf> + Send + Sync + 'static) -> io::Result<Self> {
         let part = |name: &&str| {
             let path = if name.is_empty() { directory.to_owned() } else { directory.join(name) };
             identity(&path).map(|identity| (path, identity))
         };
-        Ok(Self { directory: directory.to_owned(), opened: PARTS.iter().map(part).collect::<Result<_, _>>()? })
+        let opened = PARTS.iter().map(part).collect::<Result<_, _>>()?;
+        let logs = Logs { in_use: Box::new(in_use), seen: Mutex::default(), turn: AtomicUsize::default() };
+        Ok(Self { directory: directory.to_owned(), opened, logs: Arc::new(logs) })
     }
 
     /// Bytes that the process can still write. May block.
@@ -34,15 +98,9 @@ impl Disk {
     /// the process writes would then be lost when it ends.
     pub fn free_bytes(&self) -> Result<u64, String> {
         for (path, opened) in &self.opened {
-            match identity(path) {
-                Ok(found) if found == *opened => {}
-                Ok(_) => return Err(format!("{} was replaced while the server ran", path.display())),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    return Err(format!("{} was removed while the server ran", path.display()));
-                }
-                Err(error) => return Err(format!("{} cannot be examined: {error}", path.display())),
-            }
+            compare(path, identity(path), Some(*opened))?;
         }
+        self.logs.check()?;
         free_bytes(&self.directory)
             .map_err(|error| format!("the free space of {} cannot be read: {error}", self.directory.display()))
     }
@@ -54,7 +112,7 @@ pub(super) fn free_bytes(path: &Path) -> io::Result<u64> {
     Ok(status.f_bavail.saturating_mul(status.f_frsize))
 }
 
-fn identity(path: &Path) -> io::Result<(u64, u64)> {
+fn identity(path: &Path) -> io::Result<Identity> {
     fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
@@ -65,7 +123,9 @@ mod tests {
     fn directory() -> tempfile::TempDir {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("FORMAT"), "earcon 1\n").unwrap();
-        fs::create_dir(directory.path().join("db")).unwrap();
+        fs::create_dir_all(directory.path().join("db/keyspaces")).unwrap();
+        fs::write(directory.path().join("db/version"), "3").unwrap();
+        fs::write(directory.path().join("db.mark"), "").unwrap();
         fs::create_dir(directory.path().join(LOGS)).unwrap();
         directory
     }
@@ -73,13 +133,13 @@ mod tests {
     #[test]
     fn free_space_is_measured() {
         let directory = directory();
-        assert!(Disk::of(directory.path()).unwrap().free_bytes().unwrap() > 0);
+        assert!(Disk::of(directory.path(), Vec::new).unwrap().free_bytes().unwrap() > 0);
     }
 
     #[test]
     fn removed_and_replaced_parts_are_named() {
         let directory = directory();
-        let disk = Disk::of(directory.path()).unwrap();
+        let disk = Disk::of(directory.path(), Vec::new).unwrap();
         let db = directory.path().join("db");
         fs::rename(&db, directory.path().join("moved")).unwrap();
         let removed = disk.free_bytes().unwrap_err();
@@ -90,9 +150,36 @@ mod tests {
         fs::remove_dir(&db).unwrap();
         fs::rename(directory.path().join("moved"), &db).unwrap();
         assert!(disk.free_bytes().is_ok(), "the same directory came back");
+        fs::remove_file(db.join("version")).unwrap();
+        let emptied = disk.free_bytes().unwrap_err();
+        assert!(emptied.contains("db/version"), "{emptied}");
         let path = directory.path().to_owned();
         drop(directory);
         let gone = disk.free_bytes().unwrap_err();
         assert!(gone.starts_with(&path.display().to_string()) && gone.contains("removed"), "{gone}");
+    }
+
+    #[test]
+    fn moved_and_replaced_files_of_logs_are_named() {
+        let directory = directory();
+        let files: Vec<PathBuf> = (0..100).map(|number| directory.path().join(LOGS).join(number.to_string())).collect();
+        files.iter().for_each(|file| fs::write(file, "").unwrap());
+        let in_use = Arc::new(Mutex::new(files.clone()));
+        let used = in_use.clone();
+        let disk = Disk::of(directory.path(), move || used.lock().unwrap().clone()).unwrap();
+        let problem = || (0..2).find_map(|_| disk.free_bytes().err());
+        assert_eq!(problem(), None);
+        for file in [&files[0], &files[99]] {
+            fs::rename(file, directory.path().join("aside")).unwrap();
+            let removed = problem().unwrap();
+            assert!(removed.contains(&file.display().to_string()) && removed.contains("removed"), "{removed}");
+            fs::write(file, "").unwrap();
+            assert!(problem().unwrap().contains("replaced"));
+            fs::rename(directory.path().join("aside"), file).unwrap();
+            assert_eq!(problem(), None);
+        }
+        fs::remove_file(&files[5]).unwrap();
+        in_use.lock().unwrap().remove(5);
+        assert_eq!(problem(), None, "a file that is not used may be deleted");
     }
 }

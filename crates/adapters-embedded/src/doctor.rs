@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 use crate::data_dir::{LOGS, OpenError};
 use crate::database::{self, Database, Finding};
 use crate::event_log::limits;
-use crate::event_log::registry::{State, check_all, check_unregistered};
+use crate::event_log::registry::{check_all, check_unregistered};
 use crate::event_log::repair::{RepairContext, Repaired};
 use crate::event_log::report::LogReport;
-use crate::series_store;
 use crate::settings::EmbeddedSettings;
 use earcon_ports::PortError;
 
@@ -67,20 +66,21 @@ pub fn repair(dir: &Path, now_ms: i64) -> Result<Repairs, OpenError> {
     let database = Database::open(dir, &EmbeddedSettings::default())?;
     let context = RepairContext { database: &database, limits: limits(&EmbeddedSettings::default()), now_ms };
     let logs = database.log_dir();
-    let mut repaired = Vec::new();
+    let (mut repaired, mut failed) = (Vec::new(), None);
     for state in check_all(&database).map_err(damaged(dir))? {
-        let damages = state.damages(&logs);
-        if damages.is_empty() {
+        if state.damages(&logs).is_empty() {
             continue;
         }
-        let done = match state {
-            State::Checked(check) => context.repair(*check),
-            State::Vanished(workspace) => series_store::cursor(&database, &workspace)
-                .and_then(|cursor| context.create(&workspace, damages, cursor + 1)),
-        };
-        repaired.push(done.map_err(damaged(dir))?);
+        match context.repair(state) {
+            Ok(done) => repaired.extend(done),
+            // The other logs are repaired nevertheless.
+            Err(error) => failed = failed.or(Some(error)),
+        }
     }
-    Ok(Repairs { database: findings, logs: repaired })
+    match failed {
+        Some(error) => Err(damaged(dir)(error)),
+        None => Ok(Repairs { database: findings, logs: repaired }),
+    }
 }
 
 fn damaged(dir: &Path) -> impl Fn(PortError) -> OpenError {

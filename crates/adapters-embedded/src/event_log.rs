@@ -37,9 +37,10 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 
 use self::buffers::Buffers;
+use self::check::Registered;
 use self::frame::Draft;
 use self::log::{Log, lock};
-use self::registry::register;
+use self::registry::{RESERVE, record_end, register, reserve};
 use self::writer::{Faults, SegmentLimits};
 use super::database::{Database, blocking};
 use crate::data_dir::OpenError;
@@ -59,6 +60,8 @@ struct Inner {
     faults: Arc<Faults>,
     logs: Mutex<HashMap<WorkspaceId, Arc<Log>>>,
     buffers: Buffers,
+    /// Held while a log is created, so that it is created once. Never taken while `logs` is held.
+    creating: Mutex<()>,
 }
 
 impl EmbeddedLog {
@@ -69,7 +72,8 @@ impl EmbeddedLog {
         let logs = registry::load_all(&database, limits, &faults)?;
         let dir = database.log_dir();
         let logs = Mutex::new(logs.into_iter().map(|(workspace, log)| (workspace, Arc::new(log))).collect());
-        Ok(Self { inner: Arc::new(Inner { database, dir, limits, faults, logs, buffers: Buffers::default() }) })
+        let (creating, buffers) = (Mutex::new(()), Buffers::default());
+        Ok(Self { inner: Arc::new(Inner { database, dir, limits, faults, logs, creating, buffers }) })
     }
 
     async fn run<T, F>(&self, pass: &WorkspacePass, work: F) -> Result<T, PortError>
@@ -81,14 +85,29 @@ impl EmbeddedLog {
         blocking(move || work(&inner, &workspace)).await
     }
 
-    /// Makes the marks of all logs durable.
-    pub(super) async fn sync_marks(&self) -> Result<(), PortError> {
+    /// Records how far all logs went. The marks are durable then, and the records in the database
+    /// with its next sync.
+    pub(super) async fn record_ends(&self) -> Result<(), PortError> {
         let inner = self.inner.clone();
         blocking(move || {
-            let logs: Vec<_> = lock(&inner.logs).values().cloned().collect();
-            logs.iter().try_for_each(|log| log.sync_mark())
+            let logs: Vec<_> = lock(&inner.logs).iter().map(|(id, log)| (id.clone(), log.clone())).collect();
+            logs.iter().try_for_each(|(id, log)| record_end(&inner.database, id, log))
         })
         .await
+    }
+
+    /// The files of all logs that must stay where they are. The function does not keep the data
+    /// directory in use.
+    pub(super) fn files_in_use(&self) -> impl Fn() -> Vec<PathBuf> + Send + Sync + use<> {
+        let inner = Arc::downgrade(&self.inner);
+        move || {
+            let logs: Vec<_> = inner
+                .upgrade()
+                .iter()
+                .flat_map(|inner| lock(&inner.logs).values().cloned().collect::<Vec<_>>())
+                .collect();
+            logs.iter().flat_map(|log| log.files_in_use()).collect()
+        }
     }
 
     #[cfg(test)]
@@ -137,6 +156,14 @@ impl EventLog for EmbeddedLog {
         self.run(pass, move |inner, workspace| inner.find(workspace).map_or(Ok(1), |log| log.seq_at(time_ms))).await
     }
 
+    async fn record_end(&self, pass: &WorkspacePass) -> Result<(), PortError> {
+        self.run(pass, |inner, workspace| match inner.find(workspace) {
+            Some(log) => record_end(&inner.database, workspace, &log),
+            None => Ok(()),
+        })
+        .await
+    }
+
     async fn size_bytes(&self, pass: &WorkspacePass) -> Result<u64, PortError> {
         self.run(pass, |inner, workspace| Ok(inner.find(workspace).map_or(0, |log| log.size_bytes()))).await
     }
@@ -148,17 +175,22 @@ impl Inner {
     }
 
     fn find_or_create(&self, workspace: &WorkspaceId) -> Result<Arc<Log>, PortError> {
-        // Held while the log is created, so that it is created once.
-        let mut logs = lock(&self.logs);
-        if let Some(log) = logs.get(workspace) {
-            return Ok(log.clone());
+        if let Some(log) = self.find(workspace) {
+            return Ok(log);
+        }
+        // Not `logs`: others use their logs during the syncs.
+        let _creating = lock(&self.creating);
+        if let Some(log) = self.find(workspace) {
+            return Ok(log);
         }
         let log_id = uuid::Uuid::new_v4().as_u64_pair().0;
         let dir = self.dir.join(workspace.as_str());
         let log = Log::create(&dir, workspace, (log_id, 1), self.limits, self.faults.clone())?;
-        register(&self.database, workspace, log_id)?;
+        let registered = Registered { log_id, next: 1, reserved: 1 + RESERVE };
+        register(&self.database, workspace, registered)?;
+        *lock(&log.registered) = registered;
         let log = Arc::new(log);
-        logs.insert(workspace.clone(), log.clone());
+        lock(&self.logs).insert(workspace.clone(), log.clone());
         Ok(log)
     }
 
@@ -172,6 +204,7 @@ impl Inner {
         if !log.has_epoch() {
             log.begin_epoch(&new_epoch())?;
         }
+        reserve(&self.database, workspace, &log, first.seq.saturating_add(events.len() as Seq - 1))?;
         let appended = log.append(workspace, first.seq, &mut draft);
         self.buffers.keep(draft.into_buffer());
         appended

@@ -94,7 +94,7 @@ impl EmbeddedStore {
     /// # Errors
     /// If the directory was removed since it was opened.
     pub fn disk(&self) -> std::io::Result<Disk> {
-        Disk::of(self.database.path())
+        Disk::of(self.database.path(), self.log.files_in_use())
     }
 
     /// Repairs the database while the process runs. It does not keep the directory in use.
@@ -122,16 +122,6 @@ impl EmbeddedStore {
         self.snapshots.clone()
     }
 
-    /// Makes the marks of all logs durable: records outside the segments of how far each log went.
-    /// They are written with every append, but only the operating system decides when they reach
-    /// the disk. After this call, a log that later ends before them is noticed for certain.
-    ///
-    /// # Errors
-    /// `Unavailable` when the disk refuses the write.
-    pub async fn sync_marks(&self) -> Result<(), PortError> {
-        self.log.sync_marks().await
-    }
-
     /// Makes everything written so far durable, drops this handle and waits for the other users of
     /// the directory, so that it is free when this returns. Applied but unflushed history is not
     /// written: the log holds it, and its consumer applies it again after the next start.
@@ -141,7 +131,7 @@ impl EmbeddedStore {
     /// few seconds.
     pub async fn close(self) -> Result<(), PortError> {
         let Self { log, series, meta, snapshots, database } = self;
-        let marked = log.sync_marks().await;
+        let marked = log.record_ends().await;
         drop((log, series, meta, snapshots));
         let synced = {
             let database = database.clone();

@@ -97,6 +97,17 @@ fn locked(known: &Mutex<HashMap<Vec<u8>, Seq>>) -> MutexGuard<'_, HashMap<Vec<u8
     known.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The last event that a snapshot of the workspace includes. 0 without snapshots. One that cannot
+/// be read does not count.
+pub(super) fn newest(database: &Database, workspace: &WorkspaceId) -> Result<Seq, PortError> {
+    let mut newest = 0;
+    for entry in database.snapshot()?.prefix(database.snapshots, prefix(workspace)) {
+        let (_, value) = entry.into_inner().map_err(unreadable)?;
+        newest = newest.max(read_seq(&value).unwrap_or(0));
+    }
+    Ok(newest)
+}
+
 /// Writes snapshots in one commit, until it is large enough. Returns what it wrote.
 fn write_some(
     database: &Arc<Database>,

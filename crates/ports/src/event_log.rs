@@ -78,6 +78,13 @@ pub trait EventLog: Send + Sync + 'static {
     /// by retention. Exact if commit times never decrease along the log, else near that time.
     async fn seq_at(&self, pass: &WorkspacePass, time_ms: i64) -> Result<Seq, PortError>;
 
+    /// Records outside of the log how far it went, so that an end that vanishes is noticed. The
+    /// record becomes durable with the next synced write of the settings at the latest. A log that
+    /// needs no such record does nothing.
+    async fn record_end(&self, _pass: &WorkspacePass) -> Result<(), PortError> {
+        Ok(())
+    }
+
     /// Approximate size of the workspace's log in bytes.
     async fn size_bytes(&self, pass: &WorkspacePass) -> Result<u64, PortError>;
 }

@@ -13,7 +13,7 @@ use super::handle::{Consumer, Message};
 use super::handler::Handler;
 use crate::actors::context::Context;
 use crate::actors::hub::{EventBatch, Hub};
-use crate::telemetry::{GaugePart, Metric, count};
+use crate::telemetry::{GaugePart, Metric, Repeats, count};
 use earcon_model::{Event, EventBody, Seq, SeriesEvent};
 use earcon_ports::PortError;
 use earcon_tenancy::WorkspacePass;
@@ -64,6 +64,7 @@ struct State<H> {
     unflushed: usize,
     flush_at: Instant,
     pause: Duration,
+    repeats: Repeats,
 }
 
 impl<H: Handler> Actor for ConsumerActor<H> {
@@ -75,7 +76,18 @@ impl<H: Handler> Actor for ConsumerActor<H> {
         let flush_at = Instant::now() + args.context.settings.flush_every;
         myself.cast(Message::Next)?;
         let lag = GaugePart::for_metric(Metric::ConsumerLag);
-        Ok(State { args, live: None, handled: None, reached: 0, head: 0, lag, unflushed: 0, flush_at, pause: PAUSE })
+        Ok(State {
+            args,
+            live: None,
+            handled: None,
+            reached: 0,
+            head: 0,
+            lag,
+            unflushed: 0,
+            flush_at,
+            pause: PAUSE,
+            repeats: Repeats::default(),
+        })
     }
 
     async fn handle(
@@ -86,10 +98,7 @@ impl<H: Handler> Actor for ConsumerActor<H> {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             Message::Next => match state.step().await {
-                Ok(()) => {
-                    state.pause = PAUSE;
-                    myself.cast(Message::Next)?;
-                }
+                Ok(()) => myself.cast(Message::Next)?,
                 Err(error) => state.retry(&myself, &error).await,
             },
             Message::Finish(reply) => {
@@ -173,6 +182,8 @@ impl<H: Handler> State<H> {
 
     fn advance(&mut self, events: &[Arc<Event>]) {
         let Some(last) = events.last().map(|event| event.seq) else { return };
+        // Not sooner: the step after a failure only reads the cursor.
+        self.pause = PAUSE;
         self.handled = Some(last);
         self.unflushed += events.iter().map(|event| weight(event)).sum::<usize>();
         self.reached = last;
@@ -203,8 +214,10 @@ impl<H: Handler> State<H> {
         }
         self.update_lag();
         count(Metric::ConsumerFailures, 1);
-        let name = self.args.handler.name();
-        tracing::warn!(consumer = name, workspace = %self.args.pass.workspace(), %error, "events could not be handed on, trying again");
+        if let Some(unlogged) = self.repeats.failed(&error.to_string()) {
+            let (name, workspace) = (self.args.handler.name(), self.args.pass.workspace());
+            tracing::warn!(consumer = name, %workspace, %error, unlogged, "events could not be handed on, trying again");
+        }
         self.handled = None;
         self.live = None;
         myself.send_after(self.pause, || Message::Next);

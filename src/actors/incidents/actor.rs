@@ -18,7 +18,7 @@ use crate::actors::log_writer::{Append, LogWriter, OnCommit};
 use crate::incidents::{IncidentEngine, SeriesInventory};
 use crate::live::KpiView;
 use crate::services::incidents::IncidentRecords;
-use crate::telemetry::{Metric, count};
+use crate::telemetry::{Metric, Repeats, count};
 use earcon_model::{AnomalyEvent, Event, EventBody, IncidentEvent, Seq};
 use earcon_tenancy::WorkspacePass;
 
@@ -71,6 +71,7 @@ struct State {
     saved: Option<Seq>,
     save_at: Instant,
     inventory_at: Instant,
+    repeats: Repeats,
 }
 
 impl Actor for IncidentsActor {
@@ -87,7 +88,8 @@ impl Actor for IncidentsActor {
         myself.cast(Message::Next)?;
         let now = Instant::now();
         // Saved at once, so that a restart begins here and not at the start of the log.
-        Ok(State { args, recorder, live: None, head: 0, saved: None, save_at: now, inventory_at: now })
+        let repeats = Repeats::default();
+        Ok(State { args, recorder, live: None, head: 0, saved: None, save_at: now, inventory_at: now, repeats })
     }
 
     async fn handle(
@@ -142,7 +144,10 @@ impl State {
             Ok(page) if page.events.is_empty() => self.args.engine.skip_to(self.head),
             Ok(page) => self.observe(&page.events).await,
             Err(error) => {
-                tracing::warn!(workspace = %self.args.pass.workspace(), %error, "incidents cannot read the log, trying again");
+                if let Some(unlogged) = self.repeats.failed(&error.to_string()) {
+                    let workspace = self.args.pass.workspace();
+                    tracing::warn!(%workspace, %error, unlogged, "incidents cannot read the log, trying again");
+                }
                 tokio::time::sleep(PAUSE).await;
             }
         }

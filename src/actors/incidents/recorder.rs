@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::services::incidents::{EngineRecord, IncidentRecord, IncidentRecords, MAX_RECORDS};
+use crate::telemetry::Repeats;
 use earcon_model::{Clock, Incident, IncidentId, Seq};
 use earcon_ports::{Epochs, ErrorKind, PortError, Revision};
 use earcon_tenancy::WorkspacePass;
@@ -127,6 +128,7 @@ struct Worker {
 
 impl Worker {
     async fn run(mut self, open: Vec<Incident>) {
+        let mut repeats = Repeats::default();
         loop {
             let closed = self.shared.waiting().closed;
             match self.write(&open).await {
@@ -134,7 +136,10 @@ impl Worker {
                 Ok(true) => self.shared.news.notified().await,
                 Ok(false) => {}
                 Err(error) => {
-                    tracing::warn!(workspace = %self.pass.workspace(), %error, "incidents could not be recorded, trying again");
+                    if let Some(unlogged) = repeats.failed(&error.to_string()) {
+                        let workspace = self.pass.workspace();
+                        tracing::warn!(%workspace, %error, unlogged, "incidents could not be recorded, trying again");
+                    }
                     tokio::time::sleep(PAUSE).await;
                 }
             }

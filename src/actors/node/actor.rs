@@ -12,6 +12,7 @@ use crate::actors::recovery::recover;
 use crate::actors::supervision::{FailureAction, Failures};
 use crate::actors::workspace::{self, WorkspaceHandle};
 use crate::services::records::Family;
+use crate::telemetry::Repeats;
 use earcon_model::{NotBefore, WorkspaceId};
 use earcon_ports::{ErrorKind, PortError};
 use earcon_tenancy::WorkspacePass;
@@ -53,6 +54,7 @@ struct State {
 struct Slot {
     waiting: Vec<OpenReply>,
     failures: Failures,
+    repeats: Repeats,
 }
 
 impl Actor for NodeActor {
@@ -78,7 +80,7 @@ impl Actor for NodeActor {
             Message::Remove(id, reply) => {
                 state.slots.remove(&id);
                 state.table.failed().remove(&id);
-                reply.send(state.table.write().remove(&id).flatten());
+                reply.send(state.table.write().remove(&id).and_then(Result::ok));
             }
             Message::Close(reply) => state.close(reply),
         }
@@ -103,7 +105,7 @@ impl State {
         let slot = self.table.read().get(&id).cloned();
         let full = self.slots.len() >= self.context.settings.max_workspaces;
         let answer = match slot {
-            Some(Some(handle)) => Ok(handle),
+            Some(Ok(handle)) => Ok(handle),
             _ if self.closing => Err(OpenError::Unavailable),
             None if full => Err(OpenError::TooMany(self.context.settings.max_workspaces)),
             slot => {
@@ -119,17 +121,22 @@ impl State {
 
     fn close(&mut self, reply: Reply<Vec<WorkspaceHandle>>) {
         self.closing = true;
-        reply.send(self.table.write().values_mut().filter_map(Option::take).collect());
+        let known: Vec<_> = self.table.read().keys().cloned().collect();
+        reply.send(known.iter().filter_map(|id| self.table.close(id)).collect());
     }
 
     fn begin(&mut self, myself: &ActorRef<Message>, id: WorkspaceId) {
         if self.closing {
             return;
         }
-        self.table.write().insert(id.clone(), None);
-        let (context, myself) = (self.context.clone(), myself.clone());
+        self.table.close(&id);
+        let (context, node, workspace) = (self.context.clone(), myself.clone(), id.clone());
+        let opening = tokio::spawn(async move { bring_up(&context, &workspace, &node).await });
+        let myself = myself.clone();
         tokio::spawn(async move {
-            let result = bring_up(&context, &id, &myself).await;
+            // Without an answer the workspace would never be tried again.
+            let panicked = |error| Err(BringUpError::Failed(format!("opening it ended early: {error}")));
+            let result = opening.await.unwrap_or_else(panicked);
             ask::send(&myself, Message::Opened(id, Box::new(result)));
         });
     }
@@ -146,7 +153,7 @@ impl State {
         self.table.failed().remove(&id);
         let answer = match result {
             Ok(handle) => {
-                self.table.write().insert(id, Some(handle.clone()));
+                self.table.write().insert(id, Ok(handle.clone()));
                 Ok(handle)
             }
             Err(BringUpError::NotOwner) => {
@@ -156,7 +163,9 @@ impl State {
                 Err(OpenError::Unavailable)
             }
             Err(BringUpError::Failed(error)) => {
-                tracing::error!(workspace = %id, error, "the workspace cannot be opened");
+                if let Some(unlogged) = slot.repeats.failed(&error) {
+                    tracing::error!(workspace = %id, error, unlogged, "the workspace cannot be opened");
+                }
                 self.table.failed().insert(id.clone(), error.clone());
                 self.retry(myself, id);
                 Err(OpenError::Failed(error))
@@ -171,9 +180,12 @@ impl State {
         let runs_under = |handle: &&WorkspaceHandle| handle.supervisor_id() == child;
         let failed = self.table.read().values().flatten().find(runs_under).map(|handle| handle.id().clone());
         if let Some(id) = failed {
-            tracing::error!(workspace = %id, error, "the workspace failed, opening it again");
-            self.table.write().insert(id.clone(), None);
-            self.retry(myself, id);
+            self.table.close(&id);
+            let unlogged = self.slots.entry(id.clone()).or_default().repeats.failed(error);
+            self.retry(myself, id.clone());
+            if let Some(unlogged) = unlogged {
+                tracing::error!(workspace = %id, error, unlogged, "the workspace failed, opening it again");
+            }
         }
     }
 

@@ -2,12 +2,17 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
-use ractor::{ActorCell, ActorRef};
+use ractor::{ActorCell, ActorRef, ActorStatus};
+use tokio::time::Instant;
 
 use crate::actors::ask::{self, Reply, ask};
 use crate::actors::workspace::WorkspaceHandle;
 use earcon_model::WorkspaceId;
+
+/// A workspace without running actors for longer than this is a problem.
+const CLOSED: Duration = Duration::from_secs(5);
 
 /// Why a workspace cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -46,20 +51,36 @@ impl<E: std::error::Error> From<E> for BringUpError {
     }
 }
 
-/// The workspaces of this node. A slot without a handle is being opened.
+/// A workspace that runs, or when it was closed. A closed one is being opened.
+pub(super) type Slot = Result<WorkspaceHandle, Instant>;
+
+/// The workspaces of this node.
 #[derive(Clone, Default)]
-pub(super) struct Table(Arc<RwLock<HashMap<WorkspaceId, Option<WorkspaceHandle>>>>, Failed);
+pub(super) struct Table(Arc<RwLock<HashMap<WorkspaceId, Slot>>>, Failed);
 
 /// The workspaces that could not be opened at the last attempt, with the reason.
 type Failed = Arc<Mutex<BTreeMap<WorkspaceId, String>>>;
 
 impl Table {
-    pub(super) fn read(&self) -> RwLockReadGuard<'_, HashMap<WorkspaceId, Option<WorkspaceHandle>>> {
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, HashMap<WorkspaceId, Slot>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn write(&self) -> RwLockWriteGuard<'_, HashMap<WorkspaceId, Option<WorkspaceHandle>>> {
+    pub(super) fn write(&self) -> RwLockWriteGuard<'_, HashMap<WorkspaceId, Slot>> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Closes a slot. One that is closed already keeps its time.
+    pub(super) fn close(&self, id: &WorkspaceId) -> Option<WorkspaceHandle> {
+        let mut slots = self.write();
+        match slots.get_mut(id) {
+            Some(Err(_)) => None,
+            Some(slot) => std::mem::replace(slot, Err(Instant::now())).ok(),
+            None => {
+                slots.insert(id.clone(), Err(Instant::now()));
+                None
+            }
+        }
     }
 
     pub(super) fn failed(&self) -> MutexGuard<'_, BTreeMap<WorkspaceId, String>> {
@@ -92,14 +113,39 @@ impl Node {
         self.table.failed().iter().map(|(id, error)| (id.clone(), error.clone())).collect()
     }
 
+    /// Why a workspace of this node takes no samples now although none has failed to open: it has
+    /// had no running actors for some seconds, or the root has ended.
+    pub fn problem(&self) -> Option<String> {
+        if self.has_ended() {
+            return Some("the root of all workspaces has ended; the server has to be started again".to_owned());
+        }
+        let slots = self.table.read();
+        let closed = slots.iter().filter(|(_, slot)| match slot {
+            Ok(handle) => !handle.is_running(),
+            Err(since) => since.elapsed() > CLOSED,
+        });
+        let closed: Vec<_> = closed.map(|(id, _)| id).collect();
+        let first = closed.iter().min()?;
+        Some(format!("{} workspaces are not running; {first} is being opened", closed.len()))
+    }
+
+    /// Waits until the root has ended. Only a fault, or [`close`](Self::close), ends it.
+    pub async fn ended(&self) {
+        let _never = self.actor.get_cell().wait(None).await.is_err();
+    }
+
+    fn has_ended(&self) -> bool {
+        matches!(self.actor.get_status(), ActorStatus::Stopping | ActorStatus::Stopped)
+    }
+
     /// The workspace with this identifier; `Ok(None)` if there is none.
     ///
     /// # Errors
     /// `Unavailable` while it is being opened.
     pub fn find(&self, id: &WorkspaceId) -> Result<Option<WorkspaceHandle>, OpenError> {
         match self.table.read().get(id) {
-            Some(Some(handle)) => Ok(Some(handle.clone())),
-            Some(None) => Err(OpenError::Unavailable),
+            Some(Ok(handle)) => Ok(Some(handle.clone())),
+            Some(Err(_)) => Err(OpenError::Unavailable),
             None => Ok(None),
         }
     }

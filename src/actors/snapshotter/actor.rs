@@ -12,6 +12,7 @@ use super::handle::{Message, Snapshotter, TakenSnapshot};
 use super::watermark::save_watermark;
 use crate::actors::context::Context;
 use crate::actors::snapshot_turns::SnapshotTurn;
+use crate::telemetry::Repeats;
 use earcon_model::{KpiName, Seq};
 use earcon_ports::{PortError, Snapshot};
 use earcon_tenancy::WorkspacePass;
@@ -22,7 +23,15 @@ pub(in crate::actors) async fn start(
     pass: WorkspacePass,
     supervisor: ActorCell,
 ) -> Result<Snapshotter, SpawnErr> {
-    let state = State { context, pass, waiting: HashMap::new(), watermark: None, writing: false, advancing: false };
+    let state = State {
+        context,
+        pass,
+        waiting: HashMap::new(),
+        watermark: None,
+        writing: false,
+        advancing: false,
+        repeats: Repeats::default(),
+    };
     let (actor, _) = Actor::spawn_linked(None, SnapshotterActor, state, supervisor).await?;
     Ok(Snapshotter::new(actor))
 }
@@ -39,6 +48,7 @@ struct State {
     writing: bool,
     /// A message to save the watermark is on its way.
     advancing: bool,
+    repeats: Repeats,
 }
 
 impl Actor for SnapshotterActor {
@@ -107,7 +117,10 @@ impl State {
     /// A failure keeps the snapshots, and their turns, for another attempt.
     fn warn(&mut self, myself: &ActorRef<Message>, result: Result<(), PortError>) {
         let Err(error) = result else { return };
-        tracing::warn!(workspace = %self.pass.workspace(), %error, "snapshots could not be saved; trying again soon");
+        if let Some(unlogged) = self.repeats.failed(&error.to_string()) {
+            let workspace = self.pass.workspace();
+            tracing::warn!(%workspace, %error, unlogged, "snapshots could not be saved; trying again soon");
+        }
         if !self.writing {
             self.writing = true;
             myself.send_after(self.context.settings.snapshot_every / 8, || Message::Write);
@@ -127,7 +140,10 @@ impl State {
     /// The watermark moves only if no snapshot waits.
     async fn advance(&mut self) -> Result<(), PortError> {
         if let (Some(watermark), true) = (self.watermark, self.waiting.is_empty()) {
-            save_watermark(&self.context.backends, &self.pass, watermark).await?;
+            let backends = &self.context.backends;
+            // First, so that the record is never behind the watermark.
+            backends.event_log.record_end(&self.pass).await?;
+            save_watermark(backends, &self.pass, watermark).await?;
             self.watermark = None;
         }
         Ok(())

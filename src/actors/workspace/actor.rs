@@ -19,6 +19,7 @@ use crate::actors::supervision::{FailureAction, Failures};
 use crate::services::mutes::MuteReader;
 use crate::telemetry::{GaugePart, Metric, count};
 use earcon_model::{KpiEvent, KpiName};
+use earcon_ports::{ErrorKind, PortError};
 use earcon_streams::KpiState;
 use earcon_tenancy::WorkspacePass;
 
@@ -253,9 +254,15 @@ impl State {
         }
         let (myself, log) = (myself.clone(), self.log.clone());
         let (context, pass) = (self.context.clone(), self.pass.clone());
-        tokio::spawn(async move {
+        let name = kpi.clone();
+        let recovery = tokio::spawn(async move {
             log.barrier().await;
-            let result = recover_kpi(&context, &pass, &kpi).await;
+            recover_kpi(&context, &pass, &name).await
+        });
+        tokio::spawn(async move {
+            // Without an answer the KPI would never be tried again.
+            let panicked = |error| Err(PortError::caused(ErrorKind::Unavailable, "the recovery ended early", error));
+            let result = recovery.await.unwrap_or_else(panicked);
             ask::send(&myself, Message::Recovered(kpi, Box::new(result)));
         });
     }

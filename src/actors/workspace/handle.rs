@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use ractor::{ActorId, ActorRef};
+use ractor::{ActorId, ActorRef, ActorStatus};
 
 use super::command::AudioFormat;
 use crate::actors::admission::Admission;
@@ -147,6 +147,11 @@ impl WorkspaceHandle {
     pub(super) async fn publish_audio(&self) -> Option<AudioFormat> {
         let (pre_skip, voices) = self.audio.as_ref()?.extend_lease().await?;
         Some(AudioFormat { pre_skip, voices })
+    }
+
+    /// Whether its actors run.
+    pub(in crate::actors) fn is_running(&self) -> bool {
+        !matches!(self.supervisor.get_status(), ActorStatus::Stopping | ActorStatus::Stopped)
     }
 
     pub(in crate::actors) fn supervisor_id(&self) -> ActorId {

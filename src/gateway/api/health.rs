@@ -62,12 +62,11 @@ fn not_ready(state: &ApiState) -> Option<String> {
     if let Some(problem) = state.storage.problem() {
         return Some(format!("samples are refused: {problem}"));
     }
-    if let Some(problem) = state.directory.problem() {
-        return Some(problem);
-    }
     let failed = state.directory.failed();
-    let (workspace, error) = failed.first()?;
-    Some(format!("{} workspaces cannot be opened; {workspace}: {error}", failed.len()))
+    if let Some((workspace, error)) = failed.first() {
+        return Some(format!("{} workspaces cannot be opened; {workspace}: {error}", failed.len()));
+    }
+    state.directory.problem()
 }
 
 /// Prometheus text format.

@@ -35,7 +35,7 @@ async fn the_log_shows_no_secrets_no_colours_and_nothing_that_reorders_text() {
     let (path, log) = (data.path().join("data").display().to_string(), data.path().join("log"));
     let settings = [("EARCON_LOG__LEVEL", "trace"), ("EARCON_LOG__FORMAT", "human")];
     let settings = settings.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    let server = Program::serve_with_log("logging", File::create(&log).unwrap(), &["--data", &path], &settings);
+    let server = Program::serve_with_log("logging", &["--data", &path], &settings, File::create(&log).unwrap());
     for target in ["/write?u=me&p=s3cret", "http://me:s3cret@localhost/write?p=s3cret", "/nothing\u{202e}?p=s3cret"] {
         let head = format!("POST {target} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer s3cret\r\n");
         let mut raw = Raw::connect(server.address()).await;

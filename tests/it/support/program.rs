@@ -19,15 +19,15 @@ impl Program {
             let path = std::path::PathBuf::from(path).with_extension(name);
             std::fs::OpenOptions::new().create(true).append(true).open(path).map_or_else(|_| Stdio::null(), Into::into)
         });
-        Self::serve_with_log(name, log, arguments, environment)
+        Self::serve_with_log(name, arguments, environment, log)
     }
 
-    /// The same with a log that the test reads.
+    /// Starts `earcon serve` on a free port, with its log in `log`.
     pub(crate) fn serve_with_log(
         name: &str,
-        log: impl Into<Stdio>,
         arguments: &[&str],
         environment: &[(String, String)],
+        log: impl Into<Stdio>,
     ) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_earcon"))
             .args(["serve", "--listen", "127.0.0.1:0"])

@@ -65,6 +65,34 @@ pub(super) fn check_claimed(dir: &DataDir) -> Result<Checked, OpenError> {
     Ok(Checked { findings, inspection })
 }
 
+/// Opens a copy of the database, and examines its numbers alone. Returns what is lost.
+pub(super) fn examine_copy(
+    dir: &DataDir,
+    layout: &Layout,
+    inspection: &Inspection,
+    marked: &Numbers,
+) -> io::Result<Vec<Finding>> {
+    let copy = Layout::new(dir.path().join(COPY));
+    copy_database(layout, &copy, inspection)?;
+    let opened = guarded(|| open_in(&copy, &EmbeddedSettings::default(), marked));
+    let mut findings = match opened {
+        Ok((_, examined)) => examined.err().unwrap_or_default(),
+        Err(failure) => vec![failure.finding(&copy.root)],
+    };
+    name_original(&mut findings, layout, &copy);
+    remove(&copy.root)?;
+    Ok(findings)
+}
+
+/// Findings in a copy are those of the original.
+fn name_original(findings: &mut [Finding], original: &Layout, copy: &Layout) {
+    for finding in findings {
+        if let Ok(part) = finding.place.strip_prefix(&copy.root) {
+            finding.place = original.root.join(part);
+        }
+    }
+}
+
 /// Removes a folder of an earlier or this check.
 pub(super) fn remove(root: &Path) -> io::Result<()> {
     match std::fs::remove_dir_all(root) {
@@ -150,10 +178,6 @@ fn read_all(original: &Layout, copy: &Layout, marked: &Numbers) -> Vec<Finding> 
         Ok(findings) => findings,
         Err(failure) => vec![failure.finding(&copy.root)],
     };
-    for finding in &mut findings {
-        if let Ok(part) = finding.place.strip_prefix(&copy.root) {
-            finding.place = original.root.join(part);
-        }
-    }
+    name_original(&mut findings, original, copy);
     findings
 }

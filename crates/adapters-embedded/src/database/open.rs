@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use fjall::{KeyspaceCreateOptions, PersistMode};
 
+use super::check;
 use super::commit_numbers::{self, AFTER_NUMBERS, WINDOW};
 use super::inspect::{Finding, Inspection, Layout, lost_sentence};
 use super::instance::Instance;
@@ -130,6 +131,13 @@ fn recover_at(
     let inspection = Inspection::of(layout, marked).map_err(not_readable)?;
     if !inspection.findings.is_empty() {
         return Err(damaged(dir.path(), &inspection.findings));
+    }
+    if inspection.torn.is_some() {
+        // A refused start changes nothing: the batch is cut only if the rest is whole.
+        let findings = check::examine_copy(dir, layout, &inspection, marked).map_err(not_readable)?;
+        if !findings.is_empty() {
+            return Err(damaged(dir.path(), &findings));
+        }
     }
     prepare(layout, inspection.torn.as_ref()).map_err(not_readable)?;
     let explain = |failure: Failure| failure.into_error(dir.path(), &layout.root);

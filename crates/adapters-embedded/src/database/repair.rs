@@ -47,9 +47,8 @@ pub(crate) fn accept_loss(dir: &Path) -> Result<Vec<Finding>, OpenError> {
         }
     };
     let not_writable = |source| OpenError::NotWritable { path: dir.path().to_owned(), source };
-    if dir.path().join(NEW_MARK).exists() {
-        exchange(&dir).map_err(not_writable)?;
-    }
+    remove(&dir.path().join(SALVAGE)).map_err(not_writable)?;
+    resume(&dir).map_err(not_writable)?;
     let checked = check_claimed(&dir)?;
     if checked.findings.is_empty() {
         return Ok(Vec::new());
@@ -148,6 +147,23 @@ fn copy_records(snapshot: &Snapshot, table: Table, to: &Instance) -> fjall::Resu
     }
     batch.commit()?;
     Ok((count, is_cut))
+}
+
+/// Ends an exchange that a crash interrupted. Its first step moves the damaged database away. A
+/// database that is there may have been restored since, so it is not replaced by what was saved of
+/// another one.
+fn resume(dir: &DataDir) -> io::Result<()> {
+    let (new, new_mark) = (dir.path().join(NEW), dir.path().join(NEW_MARK));
+    if !new_mark.exists() {
+        return remove(&new);
+    }
+    let is_exchanged = !new.exists() && dir.database().exists() && !dir.mark().exists();
+    let was_moved = new.exists() && !dir.database().exists();
+    if is_exchanged || was_moved {
+        return exchange(dir);
+    }
+    remove(&new)?;
+    std::fs::remove_file(new_mark)
 }
 
 /// Moves the damaged database and its mark away, and puts the new ones in their place.

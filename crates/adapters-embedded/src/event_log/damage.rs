@@ -4,14 +4,17 @@ use std::fmt;
 use std::path::PathBuf;
 
 use earcon_model::Seq;
+use serde::{Deserialize, Serialize};
 
 /// Consecutive sequence numbers whose events are lost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Missing {
     /// The first of them.
     pub first: Seq,
-    /// The last of them.
-    pub last: Seq,
+    /// The last of them that is known. `None` if not even the first is certain.
+    pub last: Option<Seq>,
+    /// Whether later ones may be lost too. How many is unknown.
+    pub is_open: bool,
     /// Commit time of the last event before, milliseconds UTC. `None` if it is unknown.
     pub after_ms: Option<i64>,
     /// Commit time of the first event behind, milliseconds UTC. `None` if it is unknown.
@@ -20,9 +23,11 @@ pub struct Missing {
 
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.last - self.first {
-            0 => write!(f, "sequence number {}", self.first)?,
-            _ => write!(f, "sequence numbers {} to {}", self.first, self.last)?,
+        match (self.last, self.is_open) {
+            (None, _) => write!(f, "sequence numbers {} to unknown", self.first)?,
+            (Some(last), true) => write!(f, "sequence numbers {} to unknown, at least to {last}", self.first)?,
+            (Some(last), false) if last == self.first => write!(f, "sequence number {last}")?,
+            (Some(last), false) => write!(f, "sequence numbers {} to {last}", self.first)?,
         }
         match (self.after_ms, self.before_ms) {
             (Some(from), Some(to)) => write!(f, " ({} to {})", Utc(from), Utc(to)),
@@ -97,7 +102,8 @@ mod tests {
 
     #[test]
     fn damage_is_one_sentence_with_place_and_loss() {
-        let missing = Missing { first: 4_711, last: 5_020, after_ms: Some(1_767_225_600_000), before_ms: None };
+        let after_ms = Some(1_767_225_600_000);
+        let missing = Missing { first: 4_711, last: Some(5_020), is_open: false, after_ms, before_ms: None };
         let damage = Damage {
             path: "/d/log/w/00000000000000000001.seg".into(),
             offset: Some(4_096),
@@ -110,6 +116,14 @@ mod tests {
             "/d/log/w/00000000000000000001.seg, offset 4096: 512 bytes are no valid frames, missing: sequence \
              numbers 4711 to 5020 (after 2026-01-01T00:00:00Z), 12 valid frames behind it"
         );
+    }
+
+    #[test]
+    fn loss_of_unknown_extent_says_so() {
+        let mut missing = Missing { first: 7, last: None, is_open: true, after_ms: None, before_ms: None };
+        assert_eq!(missing.to_string(), "sequence numbers 7 to unknown");
+        missing.last = Some(9);
+        assert_eq!(missing.to_string(), "sequence numbers 7 to unknown, at least to 9");
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! Files of the log: created whole, written and read at positions.
 
+use std::cell::RefCell;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use earcon_ports::{ErrorKind, PortError};
+
+#[cfg(test)]
+pub(super) mod power;
 
 /// Extension of files that are not complete yet.
 pub(super) const DRAFT: &str = "new";
@@ -51,13 +55,90 @@ impl Source for [u8] {
     }
 }
 
+/// A source whose unreadable pages read as zeros, which are never a valid frame.
+#[derive(Debug)]
+pub(super) struct Salvaged<'s, S: Source + ?Sized> {
+    source: &'s S,
+    /// The unreadable pages so far: their beginnings and ends.
+    unreadable: RefCell<Vec<(u64, u64)>>,
+}
+
+/// The unit in which a disk fails to read.
+const PAGE: u64 = 4_096;
+
+impl<'s, S: Source + ?Sized> Salvaged<'s, S> {
+    pub(super) fn new(source: &'s S) -> Self {
+        Self { source, unreadable: RefCell::default() }
+    }
+
+    /// Whether a page that could not be read is between two offsets.
+    pub(super) fn lacks(&self, from: u64, to: u64) -> bool {
+        self.unreadable.borrow().iter().any(|(start, end)| *start < to && from < *end)
+    }
+
+    fn read_pages(&self, into: &mut [u8], offset: u64) -> io::Result<usize> {
+        let wanted = (into.len() as u64).min(self.source.size()?.saturating_sub(offset));
+        let mut done = 0;
+        while done < wanted {
+            let at = offset + done;
+            let count = (PAGE - at % PAGE).min(wanted - done);
+            let page = &mut into[done as usize..(done + count) as usize];
+            match self.source.read_at(page, at) {
+                Ok(0) => break,
+                Ok(read) => done += read as u64,
+                Err(error) if is_unreadable(&error) => {
+                    page.fill(0);
+                    self.unreadable.borrow_mut().push((at, at + count));
+                    done += count;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(done as usize)
+    }
+}
+
+impl<S: Source + ?Sized> Source for Salvaged<'_, S> {
+    fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize> {
+        match self.source.read_at(into, offset) {
+            Err(error) if is_unreadable(&error) => self.read_pages(into, offset),
+            result => result,
+        }
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        self.source.size()
+    }
+}
+
+/// Whether the disk does not give back what it was given.
+fn is_unreadable(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
+}
+
+/// Makes the bytes of a file durable, and its length. `path` is its name.
+pub(super) fn sync(file: &File, path: &Path) -> io::Result<()> {
+    file.sync_data()?;
+    #[cfg(test)]
+    power::synced(path, file);
+    #[cfg(not(test))]
+    let _only_in_tests = path;
+    Ok(())
+}
+
 pub(super) fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
     file.write_all_at(bytes, offset)
 }
 
-/// Whether the file has no name any more: bytes written to it are lost.
-pub(super) fn is_deleted(file: &File) -> io::Result<bool> {
-    Ok(file.metadata()?.nlink() == 0)
+/// Whether the file is no longer at its path: it was deleted, moved or replaced, or its directory
+/// was. Bytes written to it are then lost.
+pub(super) fn is_gone(file: &File, path: &Path) -> io::Result<bool> {
+    let identity = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+    match std::fs::metadata(path) {
+        Ok(found) => Ok(identity(found) != identity(file.metadata()?)),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(true),
+        Err(error) => Err(error),
+    }
 }
 
 /// Creates a directory that only its owner may use, durably. Its parent exists.
@@ -83,7 +164,7 @@ pub(super) fn create_whole(path: &Path, bytes: &[u8]) -> io::Result<File> {
     let draft = Path::new(&name);
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(draft)?;
     let written = write_all_at(&file, bytes, 0)
-        .and_then(|()| file.sync_all())
+        .and_then(|()| sync(&file, path))
         .and_then(|()| std::fs::rename(draft, path))
         .and_then(|()| path.parent().map_or(Ok(()), sync_dir));
     if let Err(error) = written {

@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | 0 | magic, u32 |
 //! | 4 | kind, u8; flags, u8; zero, u16 |
-//! | 8 | length of the padded payload, u32; zero, u32 |
+//! | 8 | length of the padded payload, u32; sequence numbers left out before the first, u32 |
 //! | 16 | first sequence number, u64 |
 //! | 24 | count of sequence numbers, u64 |
 //! | 32 | first and last commit time, i64 each |
@@ -48,6 +48,9 @@ pub(super) enum Kind {
     Epoch,
     /// Sequence numbers whose events a repair could not save.
     Gap,
+    /// Sequence numbers that are not used again, because a repair could not find out how many of
+    /// them had events.
+    Skip,
 }
 
 /// Identifies a segment in the checksums of its frames.
@@ -72,6 +75,8 @@ pub(super) struct Frame {
     pub(super) last: bool,
     /// Length of the padded payload, bytes.
     pub(super) payload: u32,
+    /// Sequence numbers before `first` whose events a repair could not find.
+    pub(super) left_out: u32,
     pub(super) first: Seq,
     pub(super) count: u64,
     pub(super) first_time_ms: i64,
@@ -99,12 +104,14 @@ impl Frame {
             Kind::Events => 1,
             Kind::Epoch => 2,
             Kind::Gap => 3,
+            Kind::Skip => 4,
         };
         out[..HEADER].fill(0);
         out[..4].copy_from_slice(&MAGIC);
         out[4] = kind;
         out[5] = if self.last { LAST } else { 0 };
         out[8..12].copy_from_slice(&self.payload.to_le_bytes());
+        out[12..16].copy_from_slice(&self.left_out.to_le_bytes());
         out[16..24].copy_from_slice(&self.first.to_le_bytes());
         out[24..32].copy_from_slice(&self.count.to_le_bytes());
         out[32..40].copy_from_slice(&self.first_time_ms.to_le_bytes());
@@ -125,12 +132,14 @@ impl Frame {
             1 => Kind::Events,
             2 => Kind::Epoch,
             3 => Kind::Gap,
+            4 => Kind::Skip,
             _ => return None,
         };
         Some(Self {
             kind,
             last: header[5] & LAST != 0,
             payload: u32::from_le_bytes(*header[8..].first_chunk()?),
+            left_out: u32::from_le_bytes(*header[12..].first_chunk()?),
             first: number(header, 16),
             count: number(header, 24),
             first_time_ms: number(header, 32).cast_signed(),
@@ -189,6 +198,14 @@ impl Draft {
         Ok(draft)
     }
 
+    /// The frame that leaves the sequence numbers from `first` up to, not including, `next` out.
+    pub(super) fn of_skip(first: Seq, next: Seq, time_ms: i64) -> Result<Self, PortError> {
+        let mut draft = Self { bytes: Vec::new(), frames: Vec::with_capacity(1) };
+        let start = draft.begin();
+        draft.end(start, Kind::Skip, first, next.saturating_sub(first), (time_ms, time_ms))?;
+        Ok(draft)
+    }
+
     fn begin(&mut self) -> usize {
         let start = self.bytes.len();
         self.bytes.resize(start + HEADER, 0);
@@ -207,6 +224,7 @@ impl Draft {
             kind,
             last: true,
             payload: length,
+            left_out: 0,
             first,
             count,
             first_time_ms: times.0,
@@ -269,6 +287,7 @@ pub(super) fn gap(seed: Seed, offset: u64, bytes: usize, missing: (Seq, Seq), ti
         kind: Kind::Gap,
         last: true,
         payload: u32::try_from(bytes - HEADER).unwrap_or(u32::MAX),
+        left_out: 0,
         first: missing.0,
         count: missing.1 - missing.0,
         first_time_ms: times.0,

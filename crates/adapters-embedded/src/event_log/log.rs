@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::check::{LogCheck, segment_path};
+use super::check::{LogCheck, Registered, segment_path};
 use super::files::{self, read_failure, write_failure};
 use super::frame::{self, Draft, Kind, Seed};
 use super::header::{EpochEntry, SegmentHeader};
@@ -28,6 +28,8 @@ pub(super) struct Log {
     /// Held across writes. Never taken while `state` is held.
     writer: Mutex<Writer>,
     state: Mutex<State>,
+    /// What the database has recorded of this log. Held while that changes.
+    pub(super) registered: Mutex<Registered>,
 }
 
 #[derive(Debug)]
@@ -142,7 +144,8 @@ impl Log {
         let segment = Segment { number: 1, first, start, end: start, index: Vec::new() };
         let writer = Writer::new(workspace, dir, log_id, (limits, faults), (mark, (1, first)), None, ending);
         let state = State { segments: VecDeque::from([segment]), next: first, epochs: None };
-        Ok(Self { dir: dir.to_owned(), log_id, writer: Mutex::new(writer), state: Mutex::new(state) })
+        let registered = Mutex::new(Registered { log_id, next: first, reserved: 0 });
+        Ok(Self { dir: dir.to_owned(), log_id, writer: Mutex::new(writer), state: Mutex::new(state), registered })
     }
 
     /// A log whose check found no damage. Makes its end durable, and deletes leftovers.
@@ -194,7 +197,10 @@ impl Log {
             ending,
         );
         let state = State { segments, next, epochs };
-        Ok(Self { dir: check.dir, log_id: check.log_id, writer: Mutex::new(writer), state: Mutex::new(state) })
+        let log_id = check.log_id;
+        let registered = check.registered.unwrap_or(Registered { log_id, next: 0, reserved: 0 });
+        let (writer, state, registered) = (Mutex::new(writer), Mutex::new(state), Mutex::new(registered));
+        Ok(Self { dir: check.dir, log_id, writer, state, registered })
     }
 
     /// Begins an epoch durably.
@@ -206,6 +212,27 @@ impl Log {
         let mut state = lock(&self.state);
         state.epochs = writer.epochs().cloned();
         state.head().ok_or_else(|| PortError::new(ErrorKind::Corrupt, "the log has no epoch"))
+    }
+
+    /// Leaves all sequence numbers below `to` out that are not used yet.
+    pub(super) fn skip_to(&self, to: Seq) -> Result<(), PortError> {
+        let mut writer = lock(&self.writer);
+        if to <= writer.next() {
+            return Ok(());
+        }
+        let mut draft = Draft::of_skip(writer.next(), to, writer.time_ms())?;
+        self.write(&mut writer, &mut draft)
+    }
+
+    /// The sequence number of the next event.
+    pub(super) fn next(&self) -> Seq {
+        lock(&self.state).next
+    }
+
+    /// The directory and the segment that is written.
+    pub(super) fn files_in_use(&self) -> [PathBuf; 2] {
+        let number = lock(&self.state).segments.back().map_or(1, |segment| segment.number);
+        [self.dir.clone(), segment_path(&self.dir, number)]
     }
 
     pub(super) fn head(&self) -> Option<LogHead> {

@@ -88,6 +88,8 @@ pub(super) enum StoredMark {
     Valid(Mark),
     /// Neither slot is valid.
     Invalid,
+    /// The file cannot be read, with the reason.
+    Unreadable(String),
     Missing,
 }
 
@@ -96,14 +98,15 @@ impl StoredMark {
         match std::fs::read(dir.join(MARK)) {
             Ok(bytes) => Ok(Mark::read(&bytes).map_or(Self::Invalid, Self::Valid)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::Missing),
-            Err(error) => Err(error),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(error),
+            Err(error) => Ok(Self::Unreadable(error.to_string())),
         }
     }
 
     pub(super) fn valid(&self) -> Option<&Mark> {
         match self {
             Self::Valid(mark) => Some(mark),
-            Self::Invalid | Self::Missing => None,
+            Self::Invalid | Self::Missing | Self::Unreadable(_) => None,
         }
     }
 }
@@ -135,7 +138,7 @@ impl MarkFile {
     }
 
     pub(super) fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
+        files::sync(&self.file, &self.path)
     }
 
     pub(super) fn path(&self) -> &Path {

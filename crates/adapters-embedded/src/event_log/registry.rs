@@ -8,33 +8,83 @@ use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 
-use super::check::{LogCheck, Registered, check};
+use super::check::{LogCheck, Registered, check, open_end};
 use super::damage::Damage;
 use super::files;
 use super::log::{Log, lock};
 use super::writer::{Faults, SegmentLimits};
 use crate::data_dir::OpenError;
 use crate::database::{Database, Durability, WriteBatch, corrupt, unreadable};
-use earcon_model::WorkspaceId;
+use earcon_model::{Seq, WorkspaceId};
 use earcon_ports::{ErrorKind, PortError};
 
 /// Threads that check logs at a start.
 const THREADS: usize = 2;
 const VERSION: u8 = 1;
 
+/// Sequence numbers that are reserved at once. An append within the reserve needs no write to the
+/// database. The number is so large that the database may be away for days.
+pub(super) const RESERVE: Seq = 1 << 32;
+
 #[derive(Serialize, Deserialize)]
 struct Record {
     version: u8,
     log_id: u64,
+    next: Seq,
+    reserved: Seq,
 }
 
-/// Records durably that a workspace has a log.
-pub(super) fn register(database: &Database, workspace: &WorkspaceId, log_id: u64) -> Result<(), PortError> {
-    let record = postcard::to_stdvec(&Record { version: VERSION, log_id })
+/// Records durably that a workspace has a log, and how far it went.
+pub(super) fn register(database: &Database, workspace: &WorkspaceId, registered: Registered) -> Result<(), PortError> {
+    write(database, workspace, registered, Durability::Synced)
+}
+
+fn write(
+    database: &Database,
+    workspace: &WorkspaceId,
+    Registered { log_id, next, reserved }: Registered,
+    durability: Durability,
+) -> Result<(), PortError> {
+    let record = postcard::to_stdvec(&Record { version: VERSION, log_id, next, reserved })
         .map_err(|error| PortError::caused(ErrorKind::Invalid, "the record of a log cannot be encoded", error))?;
     let mut batch = WriteBatch::default();
     batch.insert(database.logs, workspace.as_str(), record);
-    database.commit(batch, Durability::Synced)
+    database.commit(batch, durability)
+}
+
+/// Reserves more sequence numbers before the last one is used. No acknowledged event has a number
+/// that was not reserved durably before. So a repair knows numbers that were never used.
+///
+/// # Errors
+/// If none are left, and the database refuses the write.
+pub(super) fn reserve(database: &Database, workspace: &WorkspaceId, log: &Log, last: Seq) -> Result<(), PortError> {
+    let mut registered = lock(&log.registered);
+    if last.saturating_add(RESERVE / 2) < registered.reserved {
+        return Ok(());
+    }
+    let reserved = last.saturating_add(RESERVE);
+    let wanted = Registered { next: log.next(), reserved, ..*registered };
+    match register(database, workspace, wanted) {
+        Ok(()) => {
+            *registered = wanted;
+            Ok(())
+        }
+        // The next append tries it again.
+        Err(_) if last < registered.reserved => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Records how far a log went: durably in its mark, and in the database with its next synced write.
+pub(super) fn record_end(database: &Database, workspace: &WorkspaceId, log: &Log) -> Result<(), PortError> {
+    log.sync_mark()?;
+    let mut registered = lock(&log.registered);
+    let wanted = Registered { next: log.next(), ..*registered };
+    if wanted != *registered {
+        write(database, workspace, wanted, Durability::Buffered)?;
+        *registered = wanted;
+    }
+    Ok(())
 }
 
 /// Every workspace with a log, from the database and from the directories.
@@ -46,7 +96,8 @@ fn known(database: &Database) -> Result<BTreeMap<WorkspaceId, Option<Registered>
         let workspace = WorkspaceId::new(name).map_err(|_| corrupt("the name of a workspace"))?;
         match postcard::from_bytes::<Record>(&value) {
             Ok(record) if record.version == VERSION => {
-                found.insert(workspace, Some(Registered { log_id: record.log_id }));
+                let Record { log_id, next, reserved, .. } = record;
+                found.insert(workspace, Some(Registered { log_id, next, reserved }));
             }
             _ => return Err(corrupt("the record of a log")),
         }
@@ -71,23 +122,41 @@ fn directories(dir: &Path) -> Result<Vec<WorkspaceId>, PortError> {
 pub(crate) enum State {
     Checked(Box<LogCheck>),
     /// The database has a record of the log, but the directory is missing.
-    Vanished(WorkspaceId),
+    Vanished(WorkspaceId, Registered),
+    /// The directory cannot be read, with the reason.
+    Unreadable {
+        workspace: WorkspaceId,
+        registered: Option<Registered>,
+        reason: String,
+    },
 }
 
 impl State {
+    pub(crate) fn workspace(&self) -> &WorkspaceId {
+        match self {
+            Self::Checked(check) => &check.workspace,
+            Self::Vanished(workspace, _) | Self::Unreadable { workspace, .. } => workspace,
+        }
+    }
+
+    pub(super) fn registered(&self) -> Option<Registered> {
+        match self {
+            Self::Checked(check) => check.registered,
+            Self::Vanished(_, registered) => Some(*registered),
+            Self::Unreadable { registered, .. } => *registered,
+        }
+    }
+
     /// The damages of the log.
     pub(crate) fn damages(&self, logs: &Path) -> Vec<Damage> {
-        match self {
-            Self::Checked(check) if check.is_unfinished() => Vec::new(),
-            Self::Checked(check) => check.damages.clone(),
-            Self::Vanished(workspace) => vec![Damage {
-                path: logs.join(workspace.as_str()),
-                offset: None,
-                what: "the directory of the log is missing".into(),
-                missing: None,
-                frames_behind: 0,
-            }],
-        }
+        let what = match self {
+            Self::Checked(check) if check.is_unfinished() => return Vec::new(),
+            Self::Checked(check) => return check.damages.clone(),
+            Self::Vanished(..) => "the directory of the log is missing".to_owned(),
+            Self::Unreadable { reason, .. } => format!("the directory of the log cannot be read: {reason}"),
+        };
+        let missing = self.registered().map(|registered| open_end(1, registered.next));
+        vec![Damage { path: logs.join(self.workspace().as_str()), offset: None, what, missing, frames_behind: 0 }]
     }
 }
 
@@ -117,8 +186,13 @@ fn check_each(dir: &Path, logs: BTreeMap<WorkspaceId, Option<Registered>>) -> Re
             let path = dir.join(workspace.as_str());
             let state = match (check(&path, &workspace, registered), registered) {
                 (Ok(check), _) => Ok(State::Checked(Box::new(check))),
-                (Err(error), Some(_)) if error.kind() == io::ErrorKind::NotFound => Ok(State::Vanished(workspace)),
-                (Err(error), _) => Err(files::read_failure(&path, error)),
+                (Err(error), Some(registered)) if error.kind() == io::ErrorKind::NotFound => {
+                    Ok(State::Vanished(workspace, registered))
+                }
+                (Err(error), _) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    Err(files::read_failure(&path, error))
+                }
+                (Err(error), registered) => Ok(State::Unreadable { workspace, registered, reason: error.to_string() }),
             };
             let mut done = lock(&done);
             match (&mut *done, state) {

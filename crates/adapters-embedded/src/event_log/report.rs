@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::damage::Damage;
+use super::damage::{Damage, Missing};
 use super::registry::State;
 use earcon_model::{Seq, WorkspaceId};
 
@@ -25,6 +25,8 @@ pub struct LogReport {
     pub next: Seq,
     /// Sequence numbers that an earlier repair recorded as missing.
     pub known_missing: u64,
+    /// The losses that earlier repairs recorded.
+    pub gaps: Vec<Missing>,
     /// The damages.
     pub damages: Vec<Damage>,
 }
@@ -35,7 +37,7 @@ impl State {
         let damages = self.damages(logs);
         let check = match self {
             Self::Checked(check) => check,
-            Self::Vanished(workspace) => return LogReport::empty(workspace.clone(), damages),
+            _ => return LogReport::empty(self.workspace().clone(), damages),
         };
         let mut report = LogReport::empty(check.workspace.clone(), damages);
         report.epochs = check.epochs().len();
@@ -47,6 +49,7 @@ impl State {
             report.segments += 1;
             report.events += scan.content.events;
             report.known_missing += scan.content.known_missing;
+            report.gaps.extend(&scan.gaps);
             report.bytes += scan.end - segment.file.header.as_ref().map_or(0, |(_, length)| *length);
         }
         report
@@ -55,6 +58,17 @@ impl State {
 
 impl LogReport {
     fn empty(workspace: WorkspaceId, damages: Vec<Damage>) -> Self {
-        Self { workspace, segments: 0, events: 0, bytes: 0, epochs: 0, first: 1, next: 1, known_missing: 0, damages }
+        Self {
+            workspace,
+            segments: 0,
+            events: 0,
+            bytes: 0,
+            epochs: 0,
+            first: 1,
+            next: 1,
+            known_missing: 0,
+            gaps: Vec::new(),
+            damages,
+        }
     }
 }

@@ -6,6 +6,7 @@
 
 use std::io;
 
+use super::damage::Missing;
 use super::files::Source;
 use super::frame::{Frame, Kind, Seed, decode_epoch};
 use super::header::EpochEntry;
@@ -77,9 +78,22 @@ pub(super) struct SegmentScan {
     pub(super) index: Vec<IndexEntry>,
     pub(super) epochs: Vec<EpochEntry>,
     pub(super) content: Content,
+    /// The losses that earlier repairs recorded.
+    pub(super) gaps: Vec<Missing>,
     pub(super) regions: Vec<Region>,
     /// Whether bytes follow that are no part of the log. Nothing is appended to this file then.
     pub(super) torn: bool,
+}
+
+impl SegmentScan {
+    fn record_gap(&mut self, first: Seq, next: Seq, before_ms: i64) {
+        if first < next {
+            self.content.known_missing += next - first;
+            let known = |time: i64| Some(time).filter(|time| *time != i64::MIN);
+            let (after_ms, before_ms) = (known(self.time_ms), known(before_ms));
+            self.gaps.push(Missing { first, last: Some(next - 1), is_open: false, after_ms, before_ms });
+        }
+    }
 }
 
 /// The part of a segment to scan, and its state at the beginning.
@@ -125,6 +139,7 @@ impl Pass {
             index: Vec::new(),
             epochs: Vec::new(),
             content: Content::default(),
+            gaps: Vec::new(),
             regions: Vec::new(),
             torn: false,
         };
@@ -167,7 +182,7 @@ impl Pass {
                 region.after_ms = Some(frame.first_time_ms);
             }
             // A number is missing although the bytes are whole.
-            _ if frame.first > scan.next => scan.regions.push(Region {
+            _ if frame.first > scan.next.saturating_add(frame.left_out.into()) => scan.regions.push(Region {
                 start: offset,
                 end: offset,
                 before: scan.next,
@@ -178,9 +193,19 @@ impl Pass {
             }),
             _ => {}
         }
+        if frame.left_out > 0 {
+            scan.record_gap(frame.first.saturating_sub(frame.left_out.into()), frame.first, frame.first_time_ms);
+        }
         match frame.kind {
             Kind::Events => scan.content.events += frame.count,
-            Kind::Gap => scan.content.known_missing += frame.count,
+            Kind::Gap => scan.record_gap(frame.first, frame.next(), frame.last_time_ms),
+            Kind::Skip => scan.gaps.push(Missing {
+                first: frame.first,
+                last: None,
+                is_open: true,
+                after_ms: Some(scan.time_ms).filter(|time| *time != i64::MIN),
+                before_ms: None,
+            }),
             Kind::Epoch => {
                 scan.epochs.extend(decode_epoch(payload).map(|epoch| EpochEntry { epoch, first: frame.first }))
             }

@@ -2,6 +2,9 @@
 
 mod damages;
 mod failures;
+mod interrupted_repairs;
+mod power_loss;
+mod repairs;
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};

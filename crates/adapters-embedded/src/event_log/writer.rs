@@ -80,6 +80,21 @@ struct Active {
     closed: bool,
 }
 
+impl Active {
+    /// Fails if the file is no longer at its path.
+    fn check_presence(&self) -> io::Result<()> {
+        let is_gone = match &self.file {
+            Some(file) => files::is_gone(file, &self.path)?,
+            None => !self.path.exists(),
+        };
+        if is_gone {
+            let text = "the file was removed or replaced while it was in use";
+            return Err(io::Error::new(io::ErrorKind::NotFound, text));
+        }
+        Ok(())
+    }
+}
+
 /// Where a log ends when a writer is made for it.
 #[derive(Debug, Clone)]
 pub(super) struct Ending {
@@ -181,6 +196,8 @@ impl Writer {
     /// # Errors
     /// Nothing is appended to the present segment any more. The next attempt has the same number.
     pub(super) fn roll(&mut self) -> Result<NewSegment, PortError> {
+        // A new segment would hide that this one is gone, with acknowledged events.
+        self.active.check_presence().map_err(|error| write_failure(&self.active.path, error))?;
         let number = self.active.number + 1;
         let path = segment_path(&self.dir, number);
         let header = SegmentHeader {
@@ -241,7 +258,7 @@ impl Writer {
                 .check(Fault::Write)
                 .and_then(|()| write_all_at(file, bytes, offset))
                 .and_then(|()| self.faults.check(Fault::Sync))
-                .and_then(|()| file.sync_data()),
+                .and_then(|()| files::sync(file, &active.path)),
             None => Err(io::Error::other("the segment is not open")),
         };
         if let Err(error) = written {
@@ -268,11 +285,8 @@ impl Writer {
             active.allocated = file.size()?;
             active.file = Some(file);
         }
+        active.check_presence()?;
         let Some(file) = &active.file else { return Ok(()) };
-        if files::is_deleted(file)? {
-            active.closed = true;
-            return Err(io::Error::new(io::ErrorKind::NotFound, "the file was deleted while it was in use"));
-        }
         if needed <= active.allocated {
             return Ok(());
         }

@@ -90,7 +90,7 @@ async fn outcomes(ended: Ended) -> [u64; 3] {
         let what = damage(copy.path(), &mut Chance(seed));
         let case = format!("{ended:?}, seed {seed}: {what}");
         eprintln!("{case}");
-        let before = paths(copy.path());
+        let (before, journals) = (paths(copy.path()), journals(copy.path()));
         let repaired = match open(copy.path()) {
             Err(OpenError::Damaged { path, reason }) => {
                 counts[0] += 1;
@@ -100,6 +100,7 @@ async fn outcomes(ended: Ended) -> [u64; 3] {
                 // Damage inside of a table file is found by reading, when fjall already works.
                 if !reason.contains("reading the ") {
                     assert_eq!(paths(copy.path()), before, "{case}: files came or went: {reason}");
+                    assert!(self::journals(copy.path()) == journals, "{case}: a refused start cut a journal: {reason}");
                 }
                 true
             }
@@ -117,6 +118,13 @@ async fn outcomes(ended: Ended) -> [u64; 3] {
     }
     eprintln!("{ended:?}: refused, found by a read, harmless: {counts:?}");
     counts
+}
+
+/// The content of all journals without unused space.
+fn journals(dir: &Path) -> Vec<Vec<u8>> {
+    let is_journal = |path: &PathBuf| path.is_file() && path.extension().is_some_and(|extension| extension == "jnl");
+    let journals = paths(dir).into_iter().filter(is_journal);
+    journals.map(|path| super::super::journal::read(&path).unwrap()).collect()
 }
 
 /// The doctor finds the damage, and after a repair the directory opens with the rest.

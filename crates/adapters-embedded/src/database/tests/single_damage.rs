@@ -250,3 +250,36 @@ async fn lost_format_file_is_written_again_by_a_repair() {
     assert_eq!(check(nothing.path()).unwrap().len(), 1);
     assert_eq!(std::fs::read_dir(nothing.path()).unwrap().count(), 0, "a check creates nothing");
 }
+
+#[tokio::test]
+async fn database_that_was_restored_since_is_not_exchanged_by_an_old_repair() {
+    let empty = Scratch::new();
+    drop(empty.open());
+    let scratch = directory(Ended::Closed).await;
+    // As a repair leaves it that was killed just before the exchange.
+    std::fs::rename(empty.path().join("db"), scratch.path().join("db.new")).unwrap();
+    std::fs::rename(empty.path().join("db.mark"), scratch.path().join("db.mark.new")).unwrap();
+    std::fs::create_dir(scratch.path().join("db.salvage")).unwrap();
+    assert_eq!(accept_loss(scratch.path()).unwrap(), []);
+    for left in ["db.new", "db.mark.new", "db.salvage", "damaged"] {
+        assert!(!scratch.path().join(left).exists(), "{left}");
+    }
+    assert!(answers(&open(scratch.path()).unwrap()).await.is_whole());
+}
+
+#[tokio::test]
+async fn exchange_that_was_killed_is_ended() {
+    for moved in [&["db"][..], &["db", "db.mark"]] {
+        let new = directory(Ended::Closed).await;
+        let scratch = Scratch::new();
+        drop(scratch.open());
+        std::fs::rename(new.path().join("db"), scratch.path().join("db.new")).unwrap();
+        std::fs::rename(new.path().join("db.mark"), scratch.path().join("db.mark.new")).unwrap();
+        for name in moved {
+            let path = scratch.path().join(name);
+            if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) }.unwrap();
+        }
+        assert_eq!(accept_loss(scratch.path()).unwrap(), [], "{moved:?}");
+        assert!(answers(&open(scratch.path()).unwrap()).await.is_whole(), "{moved:?}");
+    }
+}

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use super::super::files::Salvaged;
 use super::super::frame::Draft;
 use super::*;
 use earcon_model::{Event, KpiEvent, KpiName};
@@ -140,4 +141,38 @@ proptest! {
         let expected = if changed { from } else { to };
         prop_assert_eq!(found.end, expected as u64);
     }
+}
+
+/// A disk that cannot read one page.
+struct BadPage {
+    bytes: Vec<u8>,
+    page: u64,
+}
+
+impl Source for BadPage {
+    fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize> {
+        let (start, end) = (self.page * 4_096, (self.page + 1) * 4_096);
+        if offset < end && start < offset + into.len() as u64 {
+            return Err(rustix::io::Errno::IO.into());
+        }
+        self.bytes[..].read_at(into, offset)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.bytes.len() as u64)
+    }
+}
+
+#[test]
+fn unreadable_page_is_damage_and_the_rest_is_read() {
+    let (bytes, ends) = segment(&[(3, 10), (40, 300), (5, 10), (60, 200)]);
+    assert!(ends[1] > 8_192 && ends[3] > 20_000);
+    let disk = BadPage { bytes, page: 1 };
+    assert!(scan(&disk, seed(), START, Limit::Open { at_least: 0 }).is_err());
+    let source = Salvaged::new(&disk);
+    let found = scan(&source, seed(), START, Limit::Open { at_least: 0 }).unwrap();
+    assert_eq!((found.end, found.next), (ends[3], 109));
+    let [region] = found.regions[..] else { panic!("{:?}", found.regions) };
+    assert_eq!((region.start, region.end, region.before, region.after), (ends[0], ends[1], 4, Some(44)));
+    assert!(source.lacks(region.start, region.end) && !source.lacks(ends[2], ends[3]));
 }
