@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::support::{Ledger, Program, Socket, eventually};
 
@@ -20,10 +21,13 @@ fn client() -> Client {
     Client::builder().timeout(PATIENCE).build().unwrap()
 }
 
-/// A directory on the small file system. It is removed at the end, with the ballast.
-fn small_disk() -> TempDir {
+/// The right to fill the small file system, for one test at a time, and a directory on it. The
+/// directory is removed first, with the ballast.
+async fn small_disk() -> (MutexGuard<'static, ()>, TempDir) {
+    static FILLED: Mutex<()> = Mutex::const_new(());
+    let turn = FILLED.lock().await;
     let disk = std::env::var_os("EARCON_TEST_SMALL_DISK").expect("EARCON_TEST_SMALL_DISK names a small file system");
-    TempDir::new_in(disk).unwrap()
+    (turn, TempDir::new_in(disk).unwrap())
 }
 
 fn environment(flush_seconds: u64, reserve_megabytes: u64) -> [(String, String); 2] {
@@ -109,7 +113,7 @@ async fn send_until_accepted(ledger: &mut Ledger, http: &Client, program: &Progr
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a small file system in EARCON_TEST_SMALL_DISK"]
 async fn full_disk_refuses_samples_and_goes_on_once_there_is_room() {
-    let disk = small_disk();
+    let (_turn, disk) = small_disk().await;
     let (data, ballast) = (disk.path().join("data"), disk.path().join("ballast"));
     let (program, http, mut ledger) = (serve_with_log(&data, log_next_to(&data)), client(), Ledger::default());
     send_until_accepted(&mut ledger, &http, &program).await;
@@ -190,7 +194,7 @@ async fn send_noise(http: &Client, program: &Program, samples: u64) {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a small file system in EARCON_TEST_SMALL_DISK"]
 async fn full_disk_passes_for_the_database_too() {
-    let disk = small_disk();
+    let (_turn, disk) = small_disk().await;
     let (data, ballast) = (disk.path().join("data"), disk.path().join("ballast"));
     let (program, http, mut ledger) = (serve_with(&data, 45, 8), client(), Ledger::default());
     send_until_accepted(&mut ledger, &http, &program).await;
