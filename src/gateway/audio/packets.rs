@@ -11,6 +11,7 @@ use crate::actors::mix::Listening;
 use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::problem::{Problem, restarting};
 use crate::gateway::http::query::mix_name;
+use crate::gateway::http::state::SharedState;
 use crate::gateway::websocket::{Socket, Upgrade};
 use earcon_model::WorkspaceId;
 
@@ -32,8 +33,8 @@ pub(crate) async fn listen(
     let workspace = authorized.workspace(&state).await?;
     let listening = workspace.listen().await.ok_or_else(restarting)?;
     let id = workspace.id().clone();
-    let room = state.requests.clone();
-    Ok(upgrade.accept(MAX_MESSAGE, &room, move |socket| send(socket, listening, state, id)))
+    let shared = SharedState::clone(&state);
+    Ok(upgrade.accept(MAX_MESSAGE, &shared, move |socket| send(socket, listening, state, id)))
 }
 
 /// Reads from the listener, while the task of its shard writes to it.

@@ -18,6 +18,7 @@ use super::state::EventsState;
 use crate::actors::directory::Workspace;
 use crate::gateway::connection_group::Membership;
 use crate::gateway::http::outlet::Gone;
+use crate::gateway::http::state::SharedState;
 use crate::gateway::websocket::{Ended, Incoming, Socket, Upgrade};
 use crate::live::{Conflation, Filter, MessageFrame, Since, wire};
 use earcon_tenancy::WorkspacePass;
@@ -76,8 +77,8 @@ struct Lists {
 pub(super) fn accept(mut upgrade: Upgrade, state: EventsState, pass: WorkspacePass, workspace: Workspace) -> Response {
     let compact = upgrade.choose(&PROTOCOLS) == Some(COMPACT);
     let encoding = if compact { Encoding::Compact } else { Encoding::Json };
-    let room = state.requests.clone();
-    upgrade.accept(MAX_MESSAGE, &room, move |socket| {
+    let shared = SharedState::clone(&state);
+    upgrade.accept(MAX_MESSAGE, &shared, move |socket| {
         Connection {
             socket,
             state,

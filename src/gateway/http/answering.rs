@@ -1,7 +1,7 @@
 //! The body of an answer, until it is written.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -17,11 +17,12 @@ use super::room::{Budget, Reservation};
 /// Answers up to this size are written whatever else is held: a socket takes them at once.
 const SMALL: u64 = 16 * 1024;
 
-/// The body of an answer. Its bytes are counted, and its connection is busy, until it is dropped.
+/// The body of an answer. Its bytes are counted until the last copy of them is dropped, and its
+/// connection is busy until it has ended.
 struct Answering {
     body: Body,
     peer: Option<Peer>,
-    _held: Option<Reservation>,
+    held: Option<Reservation>,
 }
 
 /// Counts the bytes of an answer until it is written. If there is no room for them, the answer is
@@ -36,7 +37,7 @@ pub(crate) fn counted(response: Response, peer: Option<Peer>, answers: &Budget) 
     if let Some(peer) = &peer {
         peer.activity().enter(Phase::Answering, Instant::now());
     }
-    response.map(|body| Body::new(Answering { body, peer, _held: held.flatten() }))
+    response.map(|body| Body::new(Answering { body, peer, held: held.flatten() }))
 }
 
 impl Drop for Answering {
@@ -55,7 +56,18 @@ impl HttpBody for Answering {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        // hyper drops a body that has ended before it has written its bytes.
+        Poll::Ready(frame.map(|frame| {
+            Ok(match (frame?.into_data(), self.held.take()) {
+                (Ok(data), Some(held)) => Frame::data(held.of(data)),
+                (Ok(data), None) => Frame::data(data),
+                (Err(other), held) => {
+                    self.held = held;
+                    other
+                }
+            })
+        }))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -5,7 +5,6 @@ use std::error::Error;
 use axum::body::{Bytes, HttpBody};
 use axum::extract::{FromRef, FromRequest, Request};
 use axum::http::{HeaderMap, header};
-use bytes::BytesMut;
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 
@@ -39,29 +38,27 @@ async fn gather(body: axum::body::Body, most: usize, room: &Budget) -> Result<By
         return Err(too_large());
     }
     let mut held = room.nothing();
-    let (mut whole, mut rest) = (Bytes::new(), BytesMut::new());
+    let (mut parts, mut length) = (Vec::new(), 0);
     let mut pieces = body.into_data_stream();
     while let Some(piece) = pieces.next().await {
         let piece = piece.map_err(fault)?;
-        if whole.len() + rest.len() + piece.len() > most {
+        length += piece.len();
+        if length > most {
             return Err(too_large());
         }
         if !held.grow(piece.len()) {
             let detail = "too many bytes of requests are being handled; try again in a second";
             return Err(Problem::new(Kind::Unavailable, detail));
         }
-        match (whole.is_empty(), rest.is_empty()) {
-            // Most bodies arrive in one piece.
-            (true, true) => whole = piece,
-            _ => {
-                if rest.is_empty() {
-                    rest.extend_from_slice(&std::mem::take(&mut whole));
-                }
-                rest.extend_from_slice(&piece);
-            }
-        }
+        parts.push(piece);
     }
-    Ok(held.of(if rest.is_empty() { whole } else { rest.freeze() }))
+    // Most bodies arrive in one piece. Others are joined when they are whole: a buffer that grows
+    // has up to twice their size.
+    let whole = match parts.len() {
+        1 => parts.pop().unwrap_or_default(),
+        _ => parts.concat().into(),
+    };
+    Ok(held.of(whole))
 }
 
 /// The answer to a body that does not arrive.

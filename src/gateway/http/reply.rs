@@ -13,7 +13,10 @@ pub(crate) const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-acce
 
 /// The value as a JSON answer.
 pub(crate) fn json<T: Serialize>(value: &T) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], wire::to_json(value)).into_response()
+    let mut text = wire::to_json(value);
+    // What waits for a slow client is counted by its length.
+    text.shrink_to_fit();
+    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
 }
 
 /// The value as a JSON answer, with its revision as `ETag`.

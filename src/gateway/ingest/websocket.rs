@@ -21,6 +21,7 @@ use super::target::IngestParams;
 use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::problem::Problem;
 use crate::gateway::http::query::{Params, bad};
+use crate::gateway::http::state::SharedState;
 use crate::gateway::websocket::{Ended, Incoming, Socket, Upgrade};
 use crate::live::MessageFrame;
 use earcon_model::Arrival;
@@ -46,8 +47,8 @@ pub(crate) async fn connect(
     upgrade: Upgrade,
 ) -> Result<Response, Problem> {
     let arrival = params.arrival();
-    let room = state.requests.clone();
-    Ok(upgrade.accept(MAX_MESSAGE, &room, move |socket| serve(socket, Connection { state, authorized, arrival })))
+    let shared = SharedState::clone(&state);
+    Ok(upgrade.accept(MAX_MESSAGE, &shared, move |socket| serve(socket, Connection { state, authorized, arrival })))
 }
 
 struct Connection {

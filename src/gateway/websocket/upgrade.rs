@@ -8,12 +8,13 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version
 use axum::response::{IntoResponse, Response};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use tokio::time::sleep;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::socket::{Limits, Socket};
 use crate::gateway::http::connection::Connection;
 use crate::gateway::http::problem::{Kind, Problem};
-use crate::gateway::http::room::Budget;
+use crate::gateway::http::state::SharedState;
 
 /// A request to become a WebSocket.
 pub(crate) struct Upgrade {
@@ -60,17 +61,19 @@ impl Upgrade {
     }
 
     /// Answers the handshake and serves the connection in a task of its own.
-    /// A message of the client may have `max_message` bytes; `room` is for those that arrive.
+    /// A message of the client may have `max_message` bytes. After a shutdown, a connection that
+    /// does not end in time is dropped with all that it holds.
     pub(crate) fn accept<F>(
         self,
         max_message: usize,
-        room: &Budget,
+        state: &SharedState,
         serve: impl FnOnce(Socket) -> F + Send + 'static,
     ) -> Response
     where
         F: Future<Output = ()> + Send,
     {
-        let (connection, limits) = (self.connection, Limits { max_message, room: room.clone() });
+        let (connection, limits) = (self.connection, Limits { max_message, room: state.requests.clone() });
+        let state = state.clone();
         tokio::spawn(async move {
             let Ok(upgraded) = connection.await else { return };
             match upgraded.downcast::<TokioIo<Connection>>() {
@@ -78,7 +81,15 @@ impl Upgrade {
                     let connection = parts.io.into_inner();
                     let times = connection.times();
                     let outlet = connection.into_outlet();
-                    serve(Socket::new(outlet, parts.read_buf, limits, times).await).await
+                    let socket = Socket::new(outlet, parts.read_buf, limits, times).await;
+                    let cut = async {
+                        state.shutting_down().await;
+                        sleep(times.close).await;
+                    };
+                    tokio::select! {
+                        () = serve(socket) => {}
+                        () = cut => {}
+                    }
                 }
                 Err(_) => tracing::error!("an unknown kind of connection cannot become a WebSocket"),
             }
