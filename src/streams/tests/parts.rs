@@ -85,7 +85,6 @@ fn parts_of_different_times_and_the_log_lead_to_the_live_state() {
     let alone = DetectorSlots { live: DetectorRef::Configured, shadow: None };
     let both = DetectorSlots { shadow: Some(DetectorRef::Entry(shadow.into())), ..alone.clone() };
     for seed in 0..4u64 {
-        println!("seed {seed}");
         let mut saved = Saved { live: fresh(), log: Vec::new(), store: BTreeMap::new(), dice: Dice::new(seed) };
         let (mut next, mut step, mut whole) = (None, 0, 0);
         while step < 90 {

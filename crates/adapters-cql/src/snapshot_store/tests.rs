@@ -40,7 +40,7 @@ async fn snapshot_deleted_by_another_node_can_return_with_a_lower_number() {
             assert_eq!(one.all(&pass).await.unwrap(), []);
             let again = snapshot("k", 7, bytes);
             one.put(&pass, again.clone()).await.unwrap();
-            assert_eq!(other.get(&pass, &again.kpi).await.unwrap(), [again.clone()]);
+            assert_eq!(other.get(&pass, &again.kpi).await.unwrap(), std::slice::from_ref(&again));
             assert_eq!(other.all(&pass).await.unwrap(), [again]);
         }
     }
