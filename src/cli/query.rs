@@ -34,8 +34,8 @@ pub(super) struct QueryArgs {
     anomalies: bool,
     #[command(flatten)]
     server: ServerArgs,
-    /// Start: 2026-01-01, 2026-01-01T00:00Z, or relative to now as in -1h30m; in this machine's time
-    /// zone if none is named [default: one hour before --to]
+    /// Start: 2026-01-01, 2026-01-01T00:00Z, or relative to now as in -1h30m; in this machine's
+    /// time zone if none is named [default: one hour before --to]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = time)]
     from: Option<i64>,
     /// End (exclusive), written like --from [default: now]

@@ -168,14 +168,14 @@ async fn query_prints_history_in_three_formats() {
         (answer["series"][0]["samples"].as_array()?.len() == 401).then_some(())
     })
     .await;
-    let query = ["query", "shop.orders", "--url", &url, "--from", "2026-01-01T00:00Z", "--to", "2026-01-01T00:10"];
+    let query = ["query", "shop.orders", "--url", &url, "--from", "2026-01-01T00:00Z", "--to", "2026-01-01T00:10Z"];
 
     let table = run(&query, &[]).await;
     assert!(table.status.success(), "{}", table.err);
     let lines: Vec<_> = table.out.lines().collect();
     assert_eq!(lines[0], "shop.orders  401 rows");
     assert!(lines[1].trim().ends_with('█'), "the spike at the end shows: {}", lines[1]);
-    assert!(lines[2].contains("timestamp") && lines[3].starts_with("2026-01-01 00:00:00"), "{}", lines[3]);
+    assert!(lines[2].contains("timestamp") && lines[3].starts_with("2026-01-01T00:00:00+00:00"), "{}", lines[3]);
     assert_eq!(lines.len(), 404);
 
     let csv = run(&[&query[..], &["--format", "csv"]].concat(), &[]).await;

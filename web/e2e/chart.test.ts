@@ -1,4 +1,4 @@
-/** The chart of a KPI: its band over hours, what is shaded over days, and a range without samples. */
+/** The chart of a KPI: its band over hours, what is shaded over days, a range without samples. */
 
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Browser } from "playwright-core";

@@ -158,6 +158,9 @@ impl Database {
             return Ok(());
         }
         self.refuse_if_full()?;
+        // Looked at before the lock: an attempt to open the database again holds the lock until all
+        // reads have ended, and the caller may have one.
+        drop(self.current.writing()?);
         let mut commits = self.commits();
         let instance = self.current.writing()?;
         let mode = match durability {

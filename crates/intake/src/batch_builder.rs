@@ -242,8 +242,8 @@ impl<'c> Batch<'c> {
         stop.route
     }
 
-    /// Fills the tables with the series that were found without them. From now on, series are looked
-    /// up.
+    /// Fills the tables with the series that were found without them. From now on, series are
+    /// looked up.
     #[cold]
     fn leave_course(&mut self) {
         let Path::Follows(following) = std::mem::replace(&mut self.path, Path::Start) else { return };

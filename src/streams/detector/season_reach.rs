@@ -38,8 +38,8 @@ use crate::stored::Stored;
 use earcon_model::Sample;
 use state::State;
 
-/// Scores one series. The half kilobyte that an ordinary sample touches is inline. The rest, touched
-/// when another slot of ten minutes begins, is 1.1 KB on the heap.
+/// Scores one series. The half kilobyte that an ordinary sample touches is inline. The rest,
+/// touched when another slot of ten minutes begins, is 1.1 KB on the heap.
 #[derive(Debug, Clone, Default)]
 pub struct SeasonReach {
     state: Option<State>,

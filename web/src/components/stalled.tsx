@@ -1,4 +1,4 @@
-/** Says that series of an anomaly or an incident have stalled, so that the page may show old news. */
+/** Says that series of an anomaly or an incident have stalled: the page may show old news. */
 
 import { type Labels, seriesKey } from "@earcon/client";
 import { stalledWords } from "../format/anomalies.ts";

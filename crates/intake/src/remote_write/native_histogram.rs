@@ -1,8 +1,8 @@
 //! Native histograms: the message `Histogram`, whose fields have the same numbers in both versions
 //! (prometheus/prompb `types.proto`).
 //!
-//! Bucket `i` of schema `s` ends at `2^(i * 2^-s)`, while OTLP's bucket `i` begins there. So indexes
-//! are one less here. Schema -53 has bounds of its own ("custom buckets").
+//! Bucket `i` of schema `s` ends at `2^(i * 2^-s)`, while OTLP's bucket `i` begins there. So
+//! indexes are one less here. Schema -53 has bounds of its own ("custom buckets").
 
 use crate::histogram::{BucketRun, Buckets, MinMax};
 use crate::protobuf::{Fields, Malformed, Value, fixed64s, varints, zigzag};

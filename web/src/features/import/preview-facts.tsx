@@ -1,4 +1,4 @@
-/** How a file is understood: its form, its columns, its first samples, and what would be skipped. */
+/** How a file is understood: its form, columns, first samples, and what would be skipped. */
 
 import { Fact } from "../../components/fact.tsx";
 import { columnWords, DECIMALS, orderName, type Preview, separatorName, TIME_FORMATS, utcText } from "../../format/import.ts";

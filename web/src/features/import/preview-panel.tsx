@@ -1,4 +1,4 @@
-/** How the server understands a file, what can be said about it, and the buttons to import it or not. */
+/** How the server understands a file, what can be said about it, and whether to import it. */
 
 import { useEffect, useRef, useState } from "react";
 import { askedFor, refusalWords } from "../../format/import.ts";

@@ -81,6 +81,27 @@ async fn reads_under_way_end_before_the_database_is_closed() {
     put(&meta, "b", b"two").await.unwrap();
 }
 
+#[tokio::test]
+async fn refused_commit_of_a_reader_does_not_wait_for_the_attempt_that_waits_for_the_reader() {
+    let scratch = Scratch::new();
+    let store = scratch.open();
+    put(&store.meta_store(), "a", b"one").await.unwrap();
+    fail_next_commit(&store, Fault::BeforeTheWrite);
+    assert!(put(&store.meta_store(), "b", b"two").await.is_err());
+    // As a flush of history does.
+    let (database, view) = (store.database.clone(), store.database.snapshot().unwrap());
+    let reader = tokio::task::spawn_blocking(move || {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        let mut batch = WriteBatch::default();
+        batch.insert(database.meta, "w\0k".as_bytes(), "value".as_bytes());
+        let refused = database.commit(batch, Durability::Synced).is_err();
+        drop(view);
+        refused
+    });
+    assert_eq!(tend(&store).await, None, "the first attempt succeeds");
+    assert!(reader.await.unwrap());
+}
+
 /// Writes until `left` bytes are free, or until the disk takes no more.
 fn fill(ballast: &Path, left: u64) {
     let mut file = File::create(ballast).unwrap();

@@ -99,8 +99,8 @@ impl State {
         if now.judged { smaller(larger(now.rest, baseline - below), baseline + above) } else { now.rest }
     }
 
-    /// The fall and the rise of the day's course nearby that the first two steps tolerate: ramps and
-    /// jobs that come a little earlier or later.
+    /// The fall and the rise of the day's course nearby that the first two steps tolerate: ramps
+    /// and jobs that come a little earlier or later.
     fn nearby(&self, now: &Now) -> (f64, f64) {
         let noise = MEAN_TO_SIGMA * self.ladder.deviations[0];
         let (up, down) = now.seasonal.nearby;
