@@ -20,6 +20,9 @@ fn client() -> Client {
     Client::builder().timeout(PATIENCE).build().unwrap()
 }
 
+/// Locked by a test that fills the disk, because all of them share it.
+static DISK: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// A directory on the small file system. It is removed at the end, with the ballast.
 fn small_disk() -> TempDir {
     let disk = std::env::var_os("EARCON_TEST_SMALL_DISK").expect("EARCON_TEST_SMALL_DISK names a small file system");
@@ -95,6 +98,7 @@ async fn send_until_accepted(ledger: &mut Ledger, http: &Client, program: &Progr
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a small file system in EARCON_TEST_SMALL_DISK"]
 async fn full_disk_refuses_samples_and_goes_on_once_there_is_room() {
+    let _alone = DISK.lock().await;
     let disk = small_disk();
     let (data, ballast) = (disk.path().join("data"), disk.path().join("ballast"));
     let (program, http, mut ledger) = (serve(&data), client(), Ledger::default());
@@ -166,6 +170,7 @@ async fn send_noise(http: &Client, program: &Program, samples: u64) {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a small file system in EARCON_TEST_SMALL_DISK"]
 async fn full_disk_passes_for_the_database_too() {
+    let _alone = DISK.lock().await;
     let disk = small_disk();
     let (data, ballast) = (disk.path().join("data"), disk.path().join("ballast"));
     let (program, http, mut ledger) = (serve_with(&data, 45, 8), client(), Ledger::default());

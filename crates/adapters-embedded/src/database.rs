@@ -148,8 +148,8 @@ impl Database {
         Ok(self.current.reading()?.snapshot())
     }
 
-    /// Writes all of `batch`. After a failure nothing of it is visible, now or later, and nothing is
-    /// written until the database was opened again.
+    /// Writes all of `batch`. After a failure nothing of it is visible, now or later, and nothing
+    /// is written until the database was opened again.
     ///
     /// # Errors
     /// `StorageFull` or `Unavailable`.
