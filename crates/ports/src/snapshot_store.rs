@@ -27,9 +27,9 @@ pub struct Snapshot {
 /// Stores the latest snapshot of every part of every KPI of a workspace.
 #[async_trait]
 pub trait SnapshotStore: Send + Sync + 'static {
-    /// Replaces the snapshot of the part, unless the stored one has a higher `seq`: a node that lost
-    /// the workspace must not overwrite the new owner's snapshot. Need not be durable at once: a
-    /// lost snapshot costs replay time, not data.
+    /// Replaces the snapshot of the part, unless the stored one has a higher `seq`: a node that
+    /// lost the workspace must not overwrite the new owner's snapshot. Need not be durable at once:
+    /// a lost snapshot costs replay time, not data.
     ///
     /// # Errors
     /// `Invalid` when `seq` is larger than `i64::MAX`.
