@@ -1,7 +1,7 @@
 //! Builds a batch: groups rows by KPI and series.
 //!
 //! While the series come in the order of an earlier request, none is looked up: see
-//! [`course`](super::course). Another raw series is looked up in the workspace's cache, once a
+//! `course`. Another raw series is looked up in the workspace's cache, once a
 //! batch. Only a series that is not cached is validated and mapped by the rules.
 
 use std::borrow::Cow;

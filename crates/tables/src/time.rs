@@ -44,7 +44,7 @@ impl TimeReader {
 /// - RFC 3339, such as `2014-04-01T00:00:00+02:00`, also with a zone in brackets.
 /// - `YYYY-MM-DD HH:MM:SS[.fff]`, also with `T` and without seconds, in UTC.
 /// - `YYYY-MM-DD`: midnight UTC.
-/// - A number since 1970, see [`format::unit_of`].
+/// - A number since 1970; its size tells the unit (below 10¹¹ seconds, below 10¹⁴ milliseconds …).
 ///
 /// Fractions of a millisecond are cut off.
 pub fn parse_time(text: &str) -> Option<i64> {
