@@ -5,6 +5,7 @@
 //! written past its buffers, by this task or by a task of a connection group: both write to the
 //! connection's [`Outlet`], which keeps frames whole.
 
+use std::future::ready as immediately;
 use std::io::{self, Write};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,6 +13,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep, timeout};
@@ -168,15 +170,18 @@ impl Socket {
     }
 
     /// Answers the end of what the client sent. Call it after all answers that are due.
-    pub(crate) async fn end(self, ended: Ended) {
-        let Some(frame) = ended.frame() else { return };
+    ///
+    /// The future is boxed, like that of [`Self::close`]: an open connection must not reserve the
+    /// memory of its end.
+    pub(crate) fn end(self, ended: Ended) -> BoxFuture<'static, ()> {
+        let Some(frame) = ended.frame() else { return Box::pin(immediately(())) };
         // After the client's own close frame, the server ends the connection at once.
-        self.finish(frame, !matches!(ended, Ended::Closed(_))).await;
+        Box::pin(self.finish(frame, !matches!(ended, Ended::Closed(_))))
     }
 
     /// Closes the connection with a reason.
-    pub(crate) async fn close(self, code: CloseCode, reason: &'static str) {
-        self.finish(close_frame(code, reason), true).await;
+    pub(crate) fn close(self, code: CloseCode, reason: &'static str) -> BoxFuture<'static, ()> {
+        Box::pin(self.finish(close_frame(code, reason), true))
     }
 
     /// Writes the last frame. Bytes of the client that are there, or may be on their way, are read

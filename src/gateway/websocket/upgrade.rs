@@ -1,11 +1,13 @@
 //! The handshake (RFC 6455 §4.2).
 
 use std::future::Future;
+use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
+use futures_util::future::BoxFuture;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::time::sleep;
@@ -70,7 +72,7 @@ impl Upgrade {
         serve: impl FnOnce(Socket) -> F + Send + 'static,
     ) -> Response
     where
-        F: Future<Output = ()> + Send,
+        F: Future<Output = ()> + Send + 'static,
     {
         let (connection, limits) = (self.connection, Limits { max_message, room: state.requests.clone() });
         let state = state.clone();
@@ -82,14 +84,8 @@ impl Upgrade {
                     let times = connection.times();
                     let outlet = connection.into_outlet();
                     let socket = Socket::new(outlet, parts.read_buf, limits, times).await;
-                    let cut = async {
-                        state.shutting_down().await;
-                        sleep(times.close).await;
-                    };
-                    tokio::select! {
-                        () = serve(socket) => {}
-                        () = cut => {}
-                    }
+                    // A task of its own: this one has grown by what the handshake needed.
+                    tokio::spawn(serve_until_cut(Box::pin(serve(socket)), state, times.close));
                 }
                 Err(_) => tracing::error!("an unknown kind of connection cannot become a WebSocket"),
             }
@@ -107,6 +103,18 @@ impl Upgrade {
             response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(chosen));
         }
         response
+    }
+}
+
+/// Serves a connection until it ends. After a shutdown has begun, it has this long to end.
+async fn serve_until_cut(serving: BoxFuture<'static, ()>, state: SharedState, most: Duration) {
+    let cut = async {
+        state.shutting_down().await;
+        sleep(most).await;
+    };
+    tokio::select! {
+        () = serving => {}
+        () = cut => {}
     }
 }
 
