@@ -1,10 +1,11 @@
 //! Influx line protocol: `/write` as in InfluxDB 1, `/api/v2/write` as in InfluxDB 2, and the
 //! requests that their clients send before they write. Errors have the form of those servers.
 
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
+use url::form_urlencoded;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -57,12 +58,36 @@ pub(crate) async fn write_v2(query: WriteParams, request: AgentRequest) -> Respo
     answer(Version::Two, ingest(query, request).await)
 }
 
-/// Answers the `CREATE DATABASE` that clients of InfluxDB 1 send first. It has no effect. Other
-/// queries are not answered.
-#[utoipa::path(post, path = "/query", tag = "ingest", responses((status = 200, description = "nothing to create")))]
-pub(crate) async fn query() -> Response {
-    ([("x-influxdb-version", VERSION)], axum::Json(json!({"results": [{"statement_id": 0}]}))).into_response()
+/// Answers the `CREATE DATABASE` that clients of InfluxDB 1 send first. It has no effect.
+/// Questions get an error: an empty result would say that there is no data.
+#[utoipa::path(post, path = "/query", tag = "ingest", request_body(content_type = "application/x-www-form-urlencoded", content = String),
+    params(("q" = Option<String>, Query, description = "the statement; in the body as a form, if not here")),
+    responses((status = 200, description = "nothing to create"), (status = 400, description = "the statement is a question")))]
+pub(crate) async fn query(uri: Uri, form: String) -> Response {
+    let statements: Vec<_> = [uri.query().unwrap_or_default(), &form]
+        .into_iter()
+        .flat_map(|pairs| form_urlencoded::parse(pairs.as_bytes()))
+        .filter(|(key, _)| key == "q")
+        .flat_map(|(_, text)| text.split(';').map(|text| text.trim().to_owned()).collect::<Vec<_>>())
+        .filter(|text| !text.is_empty())
+        .collect();
+    match statements.iter().find(|text| !creates(text)) {
+        None => {
+            ([("x-influxdb-version", VERSION)], axum::Json(json!({"results": [{"statement_id": 0}]}))).into_response()
+        }
+        Some(_) => {
+            (StatusCode::BAD_REQUEST, error_body(Version::One, StatusCode::BAD_REQUEST, NO_QUERIES)).into_response()
+        }
+    }
 }
+
+/// Whether a statement makes something that Earcon does not need: a database or a retention policy.
+fn creates(statement: &str) -> bool {
+    statement.split_ascii_whitespace().next().is_some_and(|verb| verb.eq_ignore_ascii_case("create"))
+}
+
+const NO_QUERIES: &str = "Earcon answers no InfluxQL but CREATE; read samples at \
+/api/v1/workspaces/WORKSPACE/kpis/KPI/samples or with `earcon query`";
 
 /// Answers clients of InfluxDB that check whether the server is up.
 #[utoipa::path(get, path = "/ping", tag = "ingest", responses((status = 204, description = "the server is up")))]

@@ -106,6 +106,20 @@ async fn influx_probe_requests_are_answered() {
     assert!(ping.headers().contains_key("x-influxdb-version"));
     let (status, answer) = write(&server, "/query?q=CREATE+DATABASE+%22telegraf%22", "").await;
     assert_eq!((status, answer["results"].is_array()), (200, true));
+    let (status, answer) = write(&server, "/query", "q=create+database+telegraf").await;
+    assert_eq!((status, answer["results"].is_array()), (200, true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_influxql_question_is_an_error_and_no_empty_result() {
+    let server = Server::start().await;
+    for (path, form) in
+        [("/query?q=SELECT+1", ""), ("/query", "q=SHOW+DATABASES"), ("/query?q=CREATE+DATABASE+a%3BSELECT+1", "")]
+    {
+        let (status, answer) = write(&server, path, form).await;
+        assert_eq!(status, 400, "{path} {form}");
+        assert!(answer["error"].as_str().unwrap().contains("earcon query"), "{answer}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
