@@ -1,14 +1,18 @@
 #!/usr/bin/env bash
-# Installs the programs that loadtest compares Earcon with: Centrifugo and VictoriaMetrics from
-# their Go modules, and Icecast from the distribution. Keeps installed ones. Needs Go, and root or
+# Installs the programs that loadtest compares Earcon with (Centrifugo and VictoriaMetrics from
+# their Go modules, Icecast from the distribution), and agents that no distribution has in a new
+# version: Prometheus 3 and vmagent, for scripts/agents. Keeps installed ones. Needs Go, and root or
 # sudo for Icecast.
 #
-# usage: peers.sh [centrifugo|victoria-metrics|icecast2]…   (all of them without arguments)
+# usage: peers.sh [centrifugo|victoria-metrics|icecast2|prometheus|vmagent]…
+# Without arguments: those of loadtest.
 set -euo pipefail
 
 readonly peers="${EARCON_PEERS:-${XDG_CACHE_HOME:-$HOME/.cache}/earcon/peers}"
 readonly CENTRIFUGO=v5.4.9
 readonly VICTORIA_METRICS=v1.143.0
+# Version 3.15.1: as a Go module, Prometheus counts its minor versions with three digits.
+readonly PROMETHEUS=v0.315.1
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
@@ -26,7 +30,9 @@ go_program() {
     directory="$(GOFLAGS=-mod=mod go mod download -json "$module@$version" | sed -n 's/^\t"Dir": "\(.*\)",\{0,1\}$/\1/p')"
     [ -d "$directory" ] || { echo "$name: $module@$version could not be downloaded" >&2; return 1; }
     mkdir -p "$peers"
-    (cd "$directory" && go build -buildvcs=false -ldflags "-s -w -X $stamp" -o "$peers/$name.partial" "$package")
+    # Prometheus needs no service discovery here, which is most of its code. Others ignore the tag.
+    (cd "$directory" && GOWORK=off GOFLAGS=-mod=mod go build -tags remove_all_sd -buildvcs=false \
+        -ldflags "-s -w -X $stamp" -o "$peers/$name.partial" "$package")
     mv "$peers/$name.partial" "$peers/$name"
     echo "$version" >"$peers/$name.version"
 }
@@ -61,9 +67,17 @@ for peer in "$@"; do
             go_program victoria-metrics github.com/VictoriaMetrics/VictoriaMetrics "$VICTORIA_METRICS" ./app/victoria-metrics \
                 "github.com/VictoriaMetrics/VictoriaMetrics/lib/buildinfo.Version=victoria-metrics-$VICTORIA_METRICS" || failed=1
             ;;
+        vmagent)
+            go_program vmagent github.com/VictoriaMetrics/VictoriaMetrics "$VICTORIA_METRICS" ./app/vmagent \
+                "github.com/VictoriaMetrics/VictoriaMetrics/lib/buildinfo.Version=vmagent-$VICTORIA_METRICS" || failed=1
+            ;;
+        prometheus)
+            go_program prometheus github.com/prometheus/prometheus "$PROMETHEUS" ./cmd/prometheus \
+                "github.com/prometheus/common/version.Version=$PROMETHEUS" || failed=1
+            ;;
         icecast2) icecast || failed=1 ;;
         *)
-            echo "usage: scripts/peers.sh [centrifugo|victoria-metrics|icecast2]…" >&2
+            echo "usage: scripts/peers.sh [centrifugo|victoria-metrics|icecast2|prometheus|vmagent]…" >&2
             exit 64
             ;;
     esac

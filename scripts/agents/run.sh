@@ -10,9 +10,9 @@ set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 readonly here
 if python="$("$here/../python.sh")"; then
-    export OPENTELEMETRY_PYTHON="$python"
+    export AGENTS_PYTHON="$python"
 else
     [ -z "${CI:-}" ] || exit 1
-    echo "The test of the OpenTelemetry SDK will be skipped." >&2
+    echo "The tests of agents in Python will be skipped." >&2
 fi
 exec python3 "$here/test_agents.py" "$1"

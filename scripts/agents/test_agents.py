@@ -17,11 +17,13 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 LIMIT = 60
+# Seconds that the server is away in the middle of a test.
+OUTAGE = 4
 CI = bool(os.environ.get("CI"))
 
 
-def free_port():
-    with socket.socket() as listener:
+def free_port(kind=socket.SOCK_STREAM):
+    with socket.socket(type=kind) as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
 
@@ -30,13 +32,37 @@ class Server:
     """`earcon serve` on a free port and a new directory."""
 
     def __init__(self, work):
-        self.log = open(work / "earcon.log", "w")
-        command = [sys.argv_binary, "serve", "--listen", "127.0.0.1:0", "--data", str(work / "data")]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        self.work = work
+        self.log = open(work / "earcon.log", "a")
+        self.address = f"127.0.0.1:{free_port()}"
+        self.url = f"http://{self.address}"
+        self.statsd = free_port(socket.SOCK_DGRAM)
+        self.start()
+
+    def start(self):
+        """Starts with the data that is there, at the same address, and waits until it is ready."""
+        command = [sys.argv_binary, "serve", "--listen", self.address, "--data", str(self.work / "data")]
+        statsd = {"EARCON_STATSD__LISTEN": f"127.0.0.1:{self.statsd}", "EARCON_STATSD__FLUSH_SECONDS": "1"}
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=self.log, text=True, env={**os.environ, **statsd}
+        )
         line = self.process.stdout.readline()
-        if "http://" not in line:
-            raise RuntimeError(f"no address in {line!r}; {(work / 'earcon.log').read_text()}")
-        self.url = line[line.index("http://") :].split()[0].rstrip("/")
+        if self.url not in line:
+            raise RuntimeError(f"no address in {line!r}; {(self.work / 'earcon.log').read_text()}")
+
+    def outage(self):
+        """Dies without a goodbye, is away, and comes back."""
+        self.process.kill()
+        self.process.wait(30)
+        self.process.stdout.close()
+        time.sleep(OUTAGE)
+        self.start()
+
+    def times(self, name, workspace="local"):
+        """The times of the samples of a KPI in the last hour."""
+        ask = f"{self.url}/api/v1/workspaces/{workspace}/kpis/{name}/samples?limit=10000"
+        with urllib.request.urlopen(ask, timeout=10) as answer:
+            return [row[0] for series in json.load(answer)["series"] for row in series["samples"]]
 
     def kpi(self, name, workspace="local"):
         """The KPI, or None until it has a series."""
@@ -113,49 +139,135 @@ class Agents(unittest.TestCase):
         self.addCleanup(end)
         return process, log
 
-    def test_prometheus_needs_only_a_url(self):
-        prometheus = shutil.which("prometheus") or self.missing("prometheus")
+    def exporter(self):
+        Exporter.with_shelf, Exporter.scrapes = True, 0
         exporter = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Exporter)
         threading.Thread(target=exporter.serve_forever, daemon=True).start()
         self.addCleanup(exporter.server_close)
         self.addCleanup(exporter.shutdown)
+        return f"127.0.0.1:{exporter.server_port}"
+
+    def peer(self, name):
+        """A program that scripts/peers.sh builds. Where it is not built, the test is skipped: building takes minutes."""
+        peers = os.environ.get("EARCON_PEERS") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "earcon" / "peers"
+        program = Path(peers) / name
+        if not program.exists():
+            self.skipTest(f"{name} is not there; scripts/peers.sh {name} builds it")
+        return str(program)
+
+    def check_prometheus(self, prometheus, remote_write):
+        """Everything that a Prometheus scraped arrives, also what it scraped while the server was away."""
+        target = self.exporter()
         config = self.work / "prometheus.yml"
         config.write_text(
             "global: {scrape_interval: 1s}\n"
-            f"remote_write: [{{url: '{self.server.url}/api/v1/write'}}]\n"
-            f"scrape_configs: [{{job_name: shop, static_configs: [{{targets: ['127.0.0.1:{exporter.server_port}']}}]}}]\n"
+            f"remote_write: [{{url: '{self.server.url}/api/v1/write'{remote_write}}}]\n"
+            f"scrape_configs: [{{job_name: shop, static_configs: [{{targets: ['{target}']}}]}}]\n"
         )
+        listen = f"127.0.0.1:{free_port()}"
         _, log = self.start(
             "prometheus",
             [prometheus, f"--config.file={config}", f"--storage.tsdb.path={self.work / 'tsdb'}"]
-            + [f"--web.listen-address=127.0.0.1:{free_port()}"],
+            + [f"--web.listen-address={listen}"],
         )
         for name in ("shop_queue", "shop_orders_total", "shop_shelf", "up", "scrape_duration_seconds"):
             kpi = self.eventually(name, lambda name=name: self.server.kpi(name), log)
             labels = kpi["series"][0]["labels"]
-            self.assertEqual((labels["job"], labels["instance"]), ("shop", f"127.0.0.1:{exporter.server_port}"))
+            self.assertEqual((labels["job"], labels["instance"]), ("shop", target))
         self.assertEqual(self.server.kpi("shop_orders_total")["series"][0]["labels"]["region"], "eu")
+        self.server.outage()
         # A staleness marker must be accepted without a complaint.
         Exporter.with_shelf = False
         scrapes = Exporter.scrapes
         self.eventually("three more scrapes", lambda: Exporter.scrapes >= scrapes + 3, log)
-        newest = self.server.kpi("shop_queue")["series"][0]["timestamp"]
-        self.eventually("a newer sample", lambda: self.server.kpi("shop_queue")["series"][0]["timestamp"] > newest, log)
+        scraped = self.scraped(listen, "shop_queue")
+        self.assertGreater(len(scraped), OUTAGE)
+
+        def missing():
+            return set(scraped) - set(self.server.times("shop_queue"))
+
+        self.eventually("all scrapes arrive", lambda: not missing(), log)
         for complaint in ("non-recoverable", "Failed to send batch", "server returned HTTP status"):
             self.assertNotIn(complaint, log.read_text())
 
+    def scraped(self, prometheus, name):
+        """The times at which Prometheus itself stored a sample, milliseconds."""
+        ask = f"http://{prometheus}/api/v1/query?query={name}[10m]"
+        with urllib.request.urlopen(ask, timeout=10) as answer:
+            result = json.load(answer)["data"]["result"]
+        return [round(float(at) * 1_000) for series in result for at, _ in series["values"]]
+
+    def test_prometheus_needs_only_a_url(self):
+        self.check_prometheus(shutil.which("prometheus") or self.missing("prometheus"), "")
+
+    def test_prometheus_3_with_remote_write_2(self):
+        self.check_prometheus(self.peer("prometheus"), ", protobuf_message: io.prometheus.write.v2.Request")
+
+    def test_vmagent_needs_only_a_url(self):
+        target = self.exporter()
+        config = self.work / "scrape.yml"
+        config.write_text(
+            "global: {scrape_interval: 1s}\n"
+            f"scrape_configs: [{{job_name: shop, static_configs: [{{targets: ['{target}']}}]}}]\n"
+        )
+        _, log = self.start(
+            "vmagent",
+            [self.peer("vmagent"), f"-promscrape.config={config}", f"-remoteWrite.url={self.server.url}/api/v1/write"]
+            + [f"-remoteWrite.tmpDataPath={self.work / 'queue'}", f"-httpListenAddr=127.0.0.1:{free_port()}"],
+        )
+        self.eventually("shop_queue", lambda: self.server.kpi("shop_queue"), log)
+        self.server.outage()
+        scrapes = Exporter.scrapes
+        self.eventually("three more scrapes", lambda: Exporter.scrapes >= scrapes + 3, log)
+        # It scrapes at its own times; each scrape that it made is a sample.
+        self.eventually("all scrapes arrive", lambda: len(self.server.times("shop_queue")) >= scrapes, log)
+
     def test_the_opentelemetry_sdk_needs_only_an_endpoint(self):
-        python = os.environ.get("OPENTELEMETRY_PYTHON")
+        python = os.environ.get("AGENTS_PYTHON")
         if not python or not Path(python).exists():
             self.missing("the OpenTelemetry SDK")
         environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": self.server.url, "OTEL_SERVICE_NAME": "shop"}
         app, log = self.start("opentelemetry", [python, str(HERE / "opentelemetry_app.py")], environment)
+        self.eventually("shop.orders", lambda: self.server.kpi("shop.orders"), log)
+        self.server.outage()
         self.assertEqual(app.wait(LIMIT), 0, log.read_text())
         for name in ("shop.orders", "shop.queue", "shop.latency.count", "shop.latency.sum", "shop.latency.p95"):
             kpi = self.eventually(name, lambda name=name: self.server.kpi(name), log)
             self.assertEqual(kpi["series"][0]["labels"]["service.name"], "shop", name)
         self.assertEqual(self.server.kpi("shop.orders")["series"][0]["labels"]["region"], "eu")
         self.assertNotIn("Failed to export", log.read_text())
+
+    def test_the_client_of_influxdb_needs_only_an_address(self):
+        python = os.environ.get("AGENTS_PYTHON")
+        if not python or not Path(python).exists():
+            self.missing("Python with the clients of tests/requirements.txt")
+        environment = {"URL": self.server.url, "OUTAGE": str(OUTAGE)}
+        app, log = self.start("influx", [python, str(HERE / "influx_app.py")], environment)
+        self.eventually("shop.queue", lambda: self.server.kpi("shop.queue"), log)
+        self.server.outage()
+        self.assertEqual(app.wait(LIMIT), 0, log.read_text())
+        written = [int(line.split()[1]) for line in log.read_text().splitlines() if line.startswith("written ")]
+        self.assertGreater(len(written), OUTAGE)
+        self.assertEqual(set(written) - set(self.server.times("shop.queue")), set(), log.read_text())
+
+    def test_the_clients_of_statsd_need_only_an_address(self):
+        python = os.environ.get("AGENTS_PYTHON")
+        if not python or not Path(python).exists():
+            self.missing("Python with the clients of tests/requirements.txt")
+        environment = {"STATSD_PORT": str(self.server.statsd)}
+        app, log = self.start("statsd", [python, str(HERE / "statsd_app.py")], environment)
+        names = ("plain.queue", "plain.orders", "plain.wait.p95", "dog.queue", "dog.orders", "dog.wait.p95")
+        for name in names:
+            self.eventually(name, lambda name=name: self.server.kpi(name), log)
+        self.assertEqual(self.server.kpi("dog.queue")["series"][0]["labels"], {"region": "eu"})
+        self.server.outage()
+        # What was sent meanwhile is lost, as it is with UDP. What is sent afterwards arrives.
+        times = {name: self.server.times(name) for name in names}
+        self.assertTrue(all(times.values()), times)
+        newest = {name: times[name][-1] for name in names}
+        for name in names:
+            self.eventually(name, lambda name=name: self.server.times(name)[-1] > newest[name], log)
+        self.assertIsNone(app.poll(), log.read_text())
 
     def test_telegraf_needs_only_urls(self):
         telegraf = os.environ.get("EARCON_TEST_TELEGRAF") or shutil.which("telegraf")
