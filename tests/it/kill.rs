@@ -91,3 +91,34 @@ async fn kill_9_loses_nothing_acknowledged_and_repeats_nothing() {
     assert_eq!(seen.events.len() as u64, head, "the follower sees what the log has");
     program.kill();
 }
+
+/// History is written behind the log. Right after a start it must not look as if samples of the
+/// last seconds did not exist.
+#[tokio::test(flavor = "multi_thread")]
+async fn right_after_a_kill_the_first_query_finds_every_sample() {
+    const KPIS: usize = 200;
+    let data = TempDir::new().unwrap();
+    let http = reqwest::Client::new();
+    let program = Program::serve("first", &["--data", data.path().to_str().unwrap()], &[]);
+    let samples: Vec<Value> = (0..KPIS)
+        .flat_map(|kpi| (0..100).map(move |i| json!({"kpi": format!("k.n{kpi}"), "value": i, "timestamp": earlier(i)})))
+        .collect();
+    let to = format!("{}/api/v1/workspaces/local/kpis/ingest", program.url());
+    let answer = http.post(to).json(&json!({"samples": samples})).send().await.unwrap();
+    assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
+    program.kill();
+
+    let program = Program::serve("first", &["--data", data.path().to_str().unwrap()], &[]);
+    for kpi in (0..KPIS).rev().step_by(20) {
+        let from = format!("{}/api/v1/workspaces/local/kpis/k.n{kpi}/samples?limit=1000", program.url());
+        let found: Value = http.get(from).send().await.unwrap().json().await.unwrap();
+        assert_eq!(found["series"][0]["samples"].as_array().map(Vec::len), Some(100), "k.n{kpi}: {found}");
+    }
+    program.kill();
+}
+
+/// Milliseconds since the epoch, some seconds ago.
+fn earlier(i: i64) -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    now.as_millis() as i64 - 200_000 + i * 1_000
+}

@@ -2,14 +2,14 @@
 
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr};
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 
-use super::handle::{Consumer, Message};
+use super::handle::{Consumer, Message, Position};
 use super::handler::Handler;
 use crate::actors::context::Context;
 use crate::actors::hub::{EventBatch, Hub};
@@ -34,10 +34,10 @@ pub(in crate::actors) async fn start<H: Handler>(
     hub: Hub,
     supervisor: ActorCell,
 ) -> Result<Consumer, SpawnErr> {
-    let reached = Arc::new(AtomicU64::new(0));
-    let args = Args { handler, context, pass, hub, reached: reached.clone() };
+    let position = Arc::new(Position::unknown());
+    let args = Args { handler, context, pass, hub, position: position.clone() };
     let (actor, _) = Actor::spawn_linked(None, ConsumerActor(PhantomData), args, supervisor).await?;
-    Ok(Consumer::new(actor, reached))
+    Ok(Consumer::new(actor, position))
 }
 
 struct ConsumerActor<H>(PhantomData<H>);
@@ -47,7 +47,7 @@ struct Args<H> {
     context: Context,
     pass: WorkspacePass,
     hub: Hub,
-    reached: Arc<AtomicU64>,
+    position: Arc<Position>,
 }
 
 struct State<H> {
@@ -121,7 +121,6 @@ impl<H: Handler> State<H> {
             let cursor = self.args.handler.cursor(&self.args.pass).await?;
             self.handled = Some(cursor);
             self.reached = cursor;
-            self.update_lag();
             return Ok(());
         };
         if self.live.is_none() {
@@ -131,6 +130,7 @@ impl<H: Handler> State<H> {
             };
             self.head = self.head.max(subscription.seq);
             self.live = Some(subscription.batches);
+            self.update_lag();
         }
         if handled < self.head {
             self.read_page(handled).await?;
@@ -147,6 +147,8 @@ impl<H: Handler> State<H> {
         if events.is_empty() {
             // Retention removed the events before this consumer read them: continue at the head.
             self.handled = Some(self.head);
+            self.reached = self.head;
+            self.update_lag();
             return Ok(());
         }
         self.args.handler.handle(&self.args.pass, events.clone()).await?;
@@ -202,7 +204,8 @@ impl<H: Handler> State<H> {
     }
 
     fn update_lag(&mut self) {
-        self.args.reached.store(self.reached, Ordering::Relaxed);
+        self.args.position.head.store(self.head, Ordering::Relaxed);
+        self.args.position.reached.store(self.reached, Ordering::Relaxed);
         self.lag.set(self.head.saturating_sub(self.reached) as usize);
     }
 
@@ -213,6 +216,8 @@ impl<H: Handler> State<H> {
             self.head = self.head.max(head);
         }
         self.update_lag();
+        // Queries must not wait for a store that is away.
+        self.args.position.head.store(self.reached, Ordering::Relaxed);
         count(Metric::ConsumerFailures, 1);
         if let Some(unlogged) = self.repeats.failed(&error.to_string()) {
             let (name, workspace) = (self.args.handler.name(), self.args.pass.workspace());

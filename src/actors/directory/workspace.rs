@@ -1,5 +1,7 @@
 //! A workspace, here or on another node: one way to use both.
 
+use std::time::Duration;
+
 use crate::actors::hub::Hub;
 use crate::actors::mix::Listening;
 use crate::actors::remote::audio::subscriber::AudioSubscriber;
@@ -42,6 +44,15 @@ impl Workspace {
         match self {
             Workspace::Local(handle) => handle.hub(),
             Workspace::Remote(remote) => &remote.hub,
+        }
+    }
+
+    /// Waits while history reads what it missed, as after a start, at most this long. Without it, a
+    /// query right after a start would miss samples that the log holds. A node that does not own
+    /// the workspace does not wait.
+    pub async fn wait_for_history(&self, most: Duration) {
+        if let Workspace::Local(handle) = self {
+            handle.wait_for_history(most).await;
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ractor::{ActorId, ActorRef, ActorStatus};
 
@@ -108,6 +109,11 @@ impl WorkspaceHandle {
     /// The last event that history includes.
     pub fn history_position(&self) -> Seq {
         self.children.history.reached()
+    }
+
+    /// Waits while history reads what the log holds since its last stop, at most this long.
+    pub async fn wait_for_history(&self, most: Duration) {
+        self.children.history.wait_for_the_missed(most).await;
     }
 
     /// How the stream of each KPI can be reached.

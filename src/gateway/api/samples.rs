@@ -5,6 +5,7 @@ use axum::response::Response;
 use serde::ser::SerializeTuple;
 use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
+use std::time::Duration;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -42,6 +43,10 @@ pub(crate) struct SamplesParams {
 }
 
 /// Rows of each series; `columns` names their fields.
+/// How long a query waits for a history that reads what it missed. The samples of the last
+/// `flush_seconds` are read within a fraction of it.
+const HISTORY_PATIENCE: Duration = Duration::from_secs(2);
+
 #[derive(Serialize, ToSchema)]
 #[schema(as = Samples)]
 pub(crate) struct Samples<'a> {
@@ -123,6 +128,7 @@ pub(crate) async fn samples(
     if workspace.hub().kpi(kpi.clone()).await.ok_or_else(restarting)?.is_none() {
         return Err(no_such_kpi(kpi.as_str()));
     }
+    workspace.wait_for_history(HISTORY_PATIENCE).await;
     match params.step {
         None => {
             let limit = params.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
