@@ -113,12 +113,12 @@ impl Renderer {
     fn play(&mut self, scene: &Scene) {
         let ambient = scene.mode == Mode::Ambient;
         self.bus.clear();
-        self.bed.render(&scene.bed, ambient, &mut self.ambience);
+        self.bed.render(&scene.bed, ambient && !scene.bed.silent, &mut self.ambience);
         let share = if ambient { share_of_a_voice(scene) } else { 0.0 };
         for (slot, target) in self.voices.iter_mut().zip(&scene.voices) {
             slot.render(target, share, &mut self.ambience);
         }
-        let heartbeat = (!ambient).then_some(scene.bed.notes_hz[2].max(150.0));
+        let heartbeat = (!ambient && !scene.bed.silent).then_some(scene.bed.notes_hz[2].max(150.0));
         self.cues.render(heartbeat, &mut self.strikes);
 
         let duck = self.duck;

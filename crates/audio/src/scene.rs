@@ -57,6 +57,9 @@ pub struct BedControls {
     pub weights: [f32; BED_NOTES],
     /// Activity of the series without a voice, 0 to 1.
     pub activity: f32,
+    /// There are series, and none of them sends. Bed and heartbeat stop: calm music would say that
+    /// all is well.
+    pub silent: bool,
 }
 
 /// The sound of one cue.

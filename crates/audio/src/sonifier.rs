@@ -348,6 +348,7 @@ impl Sonifier {
             notes_hz: BED_STEPS.map(|step| step_hz(self.settings.key, self.settings.scale, step)),
             weights: restless.map(|note| 1.0 + 0.6 * note / (note + 1.0)),
             activity: total / (total + 0.25 * members as f32 + 1.0),
+            silent: !self.series.is_empty() && self.series.values().all(|series| series.stalled),
         }
     }
 }

@@ -52,8 +52,9 @@ const OPENED_CRITICAL: Pattern = Pattern {
 };
 const CLOSED: Pattern =
     Pattern { ratios: &[1.5, 1.0], gap_ms: 130, decay_ms: 300.0, gain_db: -8.5, contrast: 1.1, ..OPENED_INFO };
+/// A dead feed must be heard over the bed: two knocks, as loud as an anomaly.
 const STALLED: Pattern =
-    Pattern { ratios: &[0.75, 0.75], gap_ms: 80, decay_ms: 90.0, gain_db: -9.0, contrast: 0.8, ..OPENED_INFO };
+    Pattern { ratios: &[0.75, 0.75], gap_ms: 80, decay_ms: 160.0, gain_db: -3.0, contrast: 0.6, ..OPENED_INFO };
 const RESTORED: Pattern =
     Pattern { ratios: &[0.75, 1.0], gap_ms: 80, decay_ms: 220.0, gain_db: -9.0, contrast: 1.1, ..OPENED_INFO };
 const SUMMARY: Pattern = Pattern { ratios: &[1.0, 1.25, 1.5, 2.0], gap_ms: 0, decay_ms: 260.0, ..OPENED_INFO };

@@ -102,6 +102,59 @@ fn cue_changes_energy_and_spectrum_within_100_ms() {
     }
 }
 
+/// The calm timeline with a change of each scene from a second on.
+fn changed(from_s: usize, seconds: usize, change: impl Fn(&mut Scene)) -> Vec<f32> {
+    let (mut timeline, mut renderer) = (DemoTimeline::calm(), Renderer::new(1));
+    let (mut pcm, mut frame) = (Vec::new(), [0.0; FRAME_SAMPLES * 2]);
+    for i in 0..seconds * 50 {
+        let mut scene = timeline.next_scene();
+        if i >= from_s * 50 {
+            change(&mut scene);
+        }
+        renderer.render(&scene, &mut frame);
+        pcm.extend_from_slice(&frame);
+    }
+    pcm
+}
+
+#[test]
+fn cue_of_a_stalled_series_is_six_decibels_over_the_bed() {
+    for timbre in Timbre::ALL {
+        let cue = CueSound {
+            number: 1,
+            kind: CueKind::Stalled,
+            severity: Severity::Info,
+            timbre,
+            pitch_hz: 300.0,
+            pan: 0.6,
+            gain: 1.0,
+        };
+        let pcm = changed(10, 12, |scene| scene.cues[0] = Some(cue));
+        let (bed, cue) = (integrated(between(&pcm, 3.0, 10.0)), momentary(&pcm[10 * 96_000..]));
+        let cue = cue.into_iter().fold(f64::MIN, f64::max);
+        assert!(cue > bed + 6.0, "{timbre:?}: {cue} LUFS over {bed}");
+    }
+}
+
+#[test]
+fn bed_and_heartbeat_stop_without_a_click_when_no_feed_is_alive() {
+    let dead = |scene: &mut Scene| {
+        scene.voices = Default::default();
+        scene.bed.silent = true;
+    };
+    let pcm = changed(10, 20, dead);
+    let (before, after) = (between(&pcm, 8.0, 10.0), between(&pcm, 14.0, 20.0));
+    let fall = integrated(after) - integrated(before);
+    assert!(fall < -20.0 && rms(after) > 1e-5, "it falls by {fall} LU, to air and not to digital silence");
+    assert!(sharpest_edge(between(&pcm, 9.5, 14.0)) < 0.003);
+    let heartbeat = changed(0, 12, |scene| {
+        scene.mode = Mode::Cues;
+        dead(scene);
+    });
+    let loudest = momentary(&heartbeat).into_iter().skip(100).fold(f64::MIN, f64::max);
+    assert!(loudest < -55.0, "no heartbeat either: {loudest} LUFS");
+}
+
 #[test]
 fn spike_of_a_voice_is_audible_within_200_ms() {
     let (timeline, calm) = (rendered(DemoTimeline::new(), SPIKE_S + 2), rendered(DemoTimeline::calm(), SPIKE_S + 2));

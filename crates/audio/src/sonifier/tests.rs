@@ -240,6 +240,21 @@ fn parked_kpi_becomes_silent_with_a_cue() {
 }
 
 #[test]
+fn bed_is_silent_only_while_all_feeds_are_dead() {
+    let mut mix = mix(1);
+    assert!(!scene(&mut mix, 0).bed.silent, "a mix without series is not dead");
+    send(&mut mix, "a.x", 0.1, 0);
+    send(&mut mix, "b.x", 0.1, 0);
+    mix.observe(&stalled("a.x", 1_000));
+    assert!(!scene(&mut mix, 1_000).bed.silent, "b.x sends");
+    mix.observe(&stalled("b.x", 2_000));
+    let dead = scene(&mut mix, 2_000);
+    assert!(dead.bed.silent && dead.voices.iter().all(|voice| voice.identity == 0), "nothing sends");
+    send(&mut mix, "a.x", 0.1, 3_000);
+    assert!(!scene(&mut mix, 3_300).bed.silent, "a.x is back");
+}
+
+#[test]
 fn settings_change_keeps_the_series() {
     let mut mix = mix(3);
     for name in ["a.x", "b.x", "c.x"] {
