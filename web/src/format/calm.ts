@@ -14,11 +14,17 @@ export function calmWords(nothing: string, outdated: number | null, series: Iter
   if (outdated !== null) {
     return `None was open at ${clock(outdated)}. What happened since then is not known.`;
   }
+  const dead = deadFeeds(series);
+  return dead === null ? nothing : `${nothing} But no data arrives: ${dead}.`;
+}
+
+/** How many series have stalled, in words, if none sends. null if a series sends, or none has stalled. */
+export function deadFeeds(series: Iterable<Stateful>): string | null {
   const states = [...series].map(({ state }) => state);
   const stalled = states.filter((state) => state === "stalled").length;
   const silent = stalled > 0 && states.every((state) => state === "stalled" || state === "ended" || state === "parked");
   if (!silent) {
-    return nothing;
+    return null;
   }
-  return `${nothing} But no data arrives: ${stalled === 1 ? "one series has" : `${stalled} series have`} stalled.`;
+  return stalled === 1 ? "one series has stalled" : `${stalled} series have stalled`;
 }

@@ -1,6 +1,7 @@
 /** The sound panel: volume, level, settings of the mix, audible KPIs. */
 
 import { useEffect, useState } from "react";
+import { deadFeeds } from "../../format/calm.ts";
 import { useAppContext } from "../../hooks/app-context.ts";
 import { useSignal } from "../../hooks/use-signal.ts";
 import { useStored } from "../../hooks/use-stored.ts";
@@ -11,8 +12,10 @@ import { LastCue, Voices } from "./voices.tsx";
 const COUNTERS_MS = 200;
 
 export function ListenPanel() {
-  const { player, playerChanged } = useAppContext();
+  const { store, player, playerChanged } = useAppContext();
   useSignal(playerChanged);
+  useSignal(store.seriesChanged);
+  const dead = deadFeeds(store.state.series.values());
   const [folded, setFolded] = useStored("listen-folded", "");
   const { state, advice, voices, cue } = player.now;
   const counters = useCounters(state !== "failed");
@@ -51,7 +54,7 @@ export function ListenPanel() {
           {folded === "" && (
             <>
               <MixSettings />
-              <Voices voices={voices} state={state} />
+              <Voices voices={voices} state={state} dead={dead} />
               {cue !== null && <LastCue at={cue.at} severity={cue.severity} kpi={cue.kpi} labels={cue.labels} />}
               <p className="muted small">
                 {state === "fallback"

@@ -16,8 +16,17 @@ const SILENCE_WORDS: Partial<Record<ListenState, string>> = {
   reconnecting: "No sound arrives. Silence means nothing until it is back.",
 };
 
-export function Voices({ voices, state }: { voices: Voice[]; state: ListenState }) {
+/** `dead` says how many series have stalled if none sends: the bed is silent then. */
+export function Voices({ voices, state, dead }: { voices: Voice[]; state: ListenState; dead: string | null }) {
   if (voices.length === 0) {
+    const sounds = state === "playing" || state === "mute" || state === "fallback";
+    if (dead !== null && sounds) {
+      return (
+        <p className="notice" role="status" data-testid="dead-feeds">
+          No data arrives: {dead}. The sound stops until a series is back.
+        </p>
+      );
+    }
     const words = SILENCE_WORDS[state];
     return words === undefined ? null : <p className="muted small">{words}</p>;
   }
