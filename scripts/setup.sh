@@ -64,6 +64,7 @@ server_packages() {
     # Debian has a separate package for the part of `venv` that installs pip.
     python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
     have prometheus || echo prometheus
+    { have collectd || [ -x /usr/sbin/collectd ]; } || echo collectd-core
 }
 
 # Prints the prefix that runs a command as root without a prompt. Fails if there is none.

@@ -269,6 +269,26 @@ class Agents(unittest.TestCase):
             self.eventually(name, lambda name=name: self.server.times(name)[-1] > newest[name], log)
         self.assertIsNone(app.poll(), log.read_text())
 
+    def test_collectd_needs_only_a_url(self):
+        collectd = shutil.which("collectd") or (shutil.which("collectd", path="/usr/sbin")) or self.missing("collectd")
+        config = self.work / "collectd.conf"
+        # A small buffer is sent soon.
+        config.write_text(
+            f'Hostname "here"\nBaseDir "{self.work}"\nPIDFile "{self.work}/collectd.pid"\nInterval 1\n'
+            "LoadPlugin load\nLoadPlugin memory\nLoadPlugin uptime\nLoadPlugin write_http\n"
+            f'<Plugin write_http>\n<Node "earcon">\nURL "{self.server.url}/collectd/write"\n'
+            'Format "JSON"\nStoreRates false\nBufferSize 1024\n</Node>\n</Plugin>\n'
+        )
+        _, log = self.start("collectd", [collectd, "-f", "-C", str(config)])
+        kpi = self.eventually("memory", lambda: self.server.kpi("memory"), log)
+        self.assertEqual(kpi["series"][0]["labels"]["host"], "here")
+        for name in ("load.shortterm", "uptime"):
+            self.eventually(name, lambda name=name: self.server.kpi(name), log)
+        self.server.outage()
+        # collectd keeps nothing while it cannot write. What it reads afterwards arrives.
+        newest = self.server.times("uptime")[-1]
+        self.eventually("a newer sample", lambda: self.server.times("uptime")[-1] > newest, log)
+
     def test_telegraf_needs_only_urls(self):
         telegraf = os.environ.get("EARCON_TEST_TELEGRAF") or shutil.which("telegraf")
         if not telegraf:
