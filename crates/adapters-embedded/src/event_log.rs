@@ -38,6 +38,7 @@ use async_trait::async_trait;
 
 use self::buffers::Buffers;
 use self::check::Registered;
+pub(crate) use self::files::create_dir;
 use self::frame::Draft;
 use self::log::{Log, lock};
 use self::registry::{RESERVE, record_end, register, reserve};

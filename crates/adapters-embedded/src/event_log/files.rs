@@ -142,7 +142,7 @@ pub(super) fn is_gone(file: &File, path: &Path) -> io::Result<bool> {
 }
 
 /// Creates a directory that only its owner may use, durably. Its parent exists.
-pub(super) fn create_dir(path: &Path) -> io::Result<()> {
+pub(crate) fn create_dir(path: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
         result => result?,
