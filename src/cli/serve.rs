@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::output::{SOFTWARE, UNAVAILABLE, USAGE, complain, say};
+use super::output::{IO, SOFTWARE, UNAVAILABLE, USAGE, complain, say};
 use crate::app::{App, Overrides, StartError};
 use crate::config::Config;
 use crate::sources::host_feed;
@@ -37,7 +37,7 @@ pub(super) fn run(config: &Config, demo: bool) -> ExitCode {
         }
         Err(error) => {
             complain(&error.to_string());
-            ExitCode::from(UNAVAILABLE)
+            ExitCode::from(if error.is_io() { IO } else { UNAVAILABLE })
         }
     }
 }

@@ -73,7 +73,9 @@ pub enum OpenError {
         reason: String,
     },
     /// There is no place for the copy that a check reads.
-    #[error("a check copies the journal of the database to {path}, and that failed: {source}; set TMPDIR to a directory with room")]
+    #[error(
+        "a check copies the journal of the database to {path}, and that failed: {source}; set TMPDIR to a directory with room"
+    )]
     NoScratch {
         /// The place.
         path: PathBuf,

@@ -31,7 +31,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use fjall::PersistMode;
 
 use crate::data_dir::{DataDir, OpenError};
-use crate::disk;
+use crate::disk::{self, Presence};
 use crate::settings::EmbeddedSettings;
 #[cfg(test)]
 pub(crate) use check::check;
@@ -67,6 +67,7 @@ pub(super) struct Database {
     /// Locked during a commit, so that numbers reach the journal in order.
     commits: Mutex<Commits>,
     settings: EmbeddedSettings,
+    presence: Presence,
     #[cfg(test)]
     pub(super) fault: Mutex<Option<Fault>>,
     dir: DataDir,
@@ -127,6 +128,7 @@ impl Database {
             history: HistoryTables { heads, series, open, blocks, index, minutes, anomalies, anomaly_times },
             commits: Mutex::new(Commits { numbers, marks }),
             settings: settings.clone(),
+            presence: Presence::of(path).map_err(|source| OpenError::NotWritable { path: path.to_owned(), source })?,
             #[cfg(test)]
             fault: Mutex::default(),
             dir,
@@ -166,6 +168,8 @@ impl Database {
         if batch.is_empty() {
             return Ok(());
         }
+        // What is written to a directory that was removed is lost.
+        self.presence.check().map_err(|reason| PortError::new(ErrorKind::Unavailable, reason))?;
         self.refuse_if_full()?;
         // Looked at before the lock: an attempt to open the database again holds the lock until all
         // reads have ended, and the caller may have one.
@@ -180,7 +184,9 @@ impl Database {
         instance
             .wait_for_threads(&batch.touched())
             .and_then(|()| self.injected_failure(false))
-            .and_then(|()| batch.numbered(&instance, commits.marks.identity(), &mut numbers).durability(Some(mode)).commit())
+            .and_then(|()| {
+                batch.numbered(&instance, commits.marks.identity(), &mut numbers).durability(Some(mode)).commit()
+            })
             .and_then(|()| self.injected_failure(true))
             .map_err(|error| self.failed(error))?;
         commits.numbers = numbers;

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use crate::data_dir::{LOGS, OpenError};
+use crate::data_dir::LOGS;
+pub use crate::data_dir::OpenError;
 use crate::database::{self, Checked, Database, Finding};
 use crate::event_log::limits;
 use crate::event_log::registry::{State, check_all, check_with, unusable};

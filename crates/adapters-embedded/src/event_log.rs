@@ -111,6 +111,16 @@ impl EmbeddedLog {
         }
     }
 
+    /// Finds damage of segments under the running process. The function does not keep the data
+    /// directory in use.
+    pub(super) fn damage(&self) -> impl Fn() -> Option<String> + Send + Sync + use<> {
+        let inner = Arc::downgrade(&self.inner);
+        move || {
+            let logs: Vec<_> = lock(&inner.upgrade()?.logs).values().cloned().collect();
+            logs.iter().find_map(|log| log.damage())
+        }
+    }
+
     #[cfg(test)]
     fn set_fault(&self, fault: Option<writer::Fault>) {
         self.inner.faults.set(fault);

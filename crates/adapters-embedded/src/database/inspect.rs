@@ -111,7 +111,10 @@ impl Inspection {
     pub(super) fn of(layout: &Layout, marked: &Numbers) -> io::Result<Self> {
         let mut found = Self::default();
         if !layout.root.is_dir() {
-            found.add(&layout.root, "the database is missing; the settings are lost, and the history from before the log begins");
+            found.add(
+                &layout.root,
+                "the database is missing; the settings are lost, and the history from before the log begins",
+            );
             return Ok(found);
         }
         found.check_version(layout);

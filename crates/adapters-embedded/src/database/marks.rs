@@ -30,7 +30,8 @@ impl StoredMarks {
     /// The commits that the database has to have.
     pub(super) fn numbers(&self) -> Numbers {
         let mut numbers = [0; TABLES.len()];
-        let same = [self.own, self.among_logs].into_iter().flatten().filter(|mark| Some(mark.identity) == self.identity());
+        let same =
+            [self.own, self.among_logs].into_iter().flatten().filter(|mark| Some(mark.identity) == self.identity());
         for mark in same {
             numbers.iter_mut().zip(mark.numbers).for_each(|(number, other)| *number = other.max(*number));
         }

@@ -263,7 +263,8 @@ impl LogCheck {
         let other = Registered { log_id, next: 0, reserved: 0 };
         let found = check(&self.dir, &workspace, Lookup::Found(other))?;
         let scans: Vec<_> = found.segments.iter().filter_map(|segment| segment.scan.as_ref()).collect();
-        let other = Other { workspace: name, segments: scans.len(), events: scans.iter().map(|s| s.content.events).sum() };
+        let other =
+            Other { workspace: name, segments: scans.len(), events: scans.iter().map(|s| s.content.events).sum() };
         let of = if other.workspace == self.workspace.as_str() {
             String::new()
         } else {
