@@ -48,8 +48,8 @@ async fn follower_of_an_old_segment_that_is_gone_gets_a_snapshot_and_readiness_t
 
     let aside = directory.path().join("aside");
     std::fs::rename(&segment, &aside).unwrap();
-    let told = resume(&program, seq, &epoch).await;
-    assert_eq!(told["recovered"], false, "{told}");
+    let answer = resume(&program, seq, &epoch).await;
+    assert_eq!(answer["recovered"], false, "{answer}");
     let text = eventually("readiness tells", async || {
         let answer = reqwest::get(format!("{}/readyz", program.url())).await.unwrap();
         (answer.status() == StatusCode::SERVICE_UNAVAILABLE).then_some(answer.text().await.unwrap())

@@ -190,6 +190,10 @@ impl Database {
             .and_then(|()| self.injected_failure(true))
             .map_err(|error| self.failed(error))?;
         commits.numbers = numbers;
+        #[cfg(test)]
+        if durability == Durability::Synced {
+            crate::event_log::files::power::synced_database(&self.dir.database());
+        }
         if let Err(error) = instance.bound_memtables() {
             // The commit itself succeeded.
             self.current.fail(format!("writing a table file failed: {error}"));

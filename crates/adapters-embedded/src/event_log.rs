@@ -18,7 +18,7 @@
 mod buffers;
 mod check;
 pub(crate) mod damage;
-mod files;
+pub(crate) mod files;
 mod frame;
 mod header;
 mod log;

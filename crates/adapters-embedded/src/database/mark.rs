@@ -105,6 +105,8 @@ impl MarkFile {
         mark.write(numbers)?;
         mark.write(numbers)?;
         mark.sync()?;
+        #[cfg(test)]
+        crate::event_log::files::power::synced(path, &mark.file);
         Ok(mark)
     }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 use earcon_ports::{ErrorKind, PortError};
 
 #[cfg(test)]
-pub(super) mod power;
+pub(crate) mod power;
 
 /// Extension of files that are not complete yet.
 pub(super) const DRAFT: &str = "new";
