@@ -99,7 +99,7 @@ fn run_repair(data: &Path) -> ExitCode {
     }
 }
 
-/// The end of a repair: what was kept and lost, and that the server can start.
+/// The end of a repair: events kept and lost, and that the server can start.
 fn summary(data: &Path, repairs: &Repairs, report: &Report) -> String {
     let events: u64 = report.logs.iter().map(|log| log.events).sum();
     let losses: usize = repairs.logs.iter().map(|log| log.missing.len()).sum();

@@ -275,8 +275,8 @@ fn lock(path: &Path) -> Result<File, OpenError> {
         }
         Err(TryLockError::Error(source)) => return Err(not_writable(source)),
     }
-    // The process id is only for the error message, and a full disk does not take it. The lock is on
-    // the file, not on its content.
+    // The process id is only for the error message, and a full disk does not take it. The lock is
+    // on the file, not on its content.
     let _unnamed =
         file.set_len(0).and_then(|()| file.rewind()).and_then(|()| write!(file, "{}", std::process::id())).is_err();
     Ok(file)

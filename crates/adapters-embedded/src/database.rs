@@ -168,7 +168,7 @@ impl Database {
         if batch.is_empty() {
             return Ok(());
         }
-        // What is written to a directory that was removed is lost.
+        // Writes to a directory that was removed are lost.
         self.presence.check().map_err(|reason| PortError::new(ErrorKind::Unavailable, reason))?;
         self.refuse_if_full()?;
         // Looked at before the lock: an attempt to open the database again holds the lock until all

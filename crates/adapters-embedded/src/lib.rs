@@ -43,8 +43,8 @@ use earcon_ports::{ErrorKind, EventLog, MetaStore, PortError, SeriesStore, Snaps
 /// Longest wait of `close` for other users of the directory.
 const CLOSING: Duration = Duration::from_secs(5);
 
-/// Opens the database of settings, history and snapshots again after a failed write, and watches the
-/// segments of the logs.
+/// Opens the database of settings, history and snapshots again after a failed write, and watches
+/// the segments of the logs.
 #[derive(Clone)]
 pub struct Keeper {
     database: Weak<Database>,
@@ -60,8 +60,8 @@ impl Keeper {
         self.database.upgrade()?.tend()
     }
 
-    /// Looks for segments of logs that were removed or cut, and returns damage that reads have found,
-    /// as a sentence for people. Events in such a segment cannot be read. Blocks.
+    /// Looks for segments of logs that were removed or cut, and returns damage that reads have
+    /// found, as a sentence for people. Events in such a segment cannot be read. Blocks.
     pub fn log_damage(&self) -> Option<String> {
         (self.damage)()
     }

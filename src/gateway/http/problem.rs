@@ -99,7 +99,7 @@ pub(crate) struct Problem {
     cause: Option<String>,
 }
 
-/// Why the server could not do what was asked, for the log. It is an extension of the response.
+/// Why the server could not serve a request, for the log. It is an extension of the response.
 #[derive(Debug, Clone)]
 pub(crate) struct Refusal {
     /// The kind of problem.

@@ -137,7 +137,7 @@ pub(super) fn remove(root: &Path) -> io::Result<()> {
     }
 }
 
-/// Copies the database. Table files are linked if the file system can, by name if it is another one.
+/// Copies the database. Table files are linked, by name if it is another file system.
 fn copy_database(from: &Layout, to: &Layout, inspection: &Inspection) -> io::Result<()> {
     remove(&to.root)?;
     std::fs::create_dir_all(to.keyspaces())?;

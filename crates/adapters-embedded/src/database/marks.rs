@@ -49,7 +49,7 @@ impl StoredMarks {
         own.numbers.iter().zip(among_logs.numbers).any(|(own, other)| *own < other)
     }
 
-    /// What is wrong with the marks alone.
+    /// Faults of the marks alone.
     pub(super) fn findings(&self, dir: &DataDir) -> Vec<Finding> {
         let (own, among_logs) = (dir.mark(), dir.log_mark());
         let lost = "it is missing or not valid";

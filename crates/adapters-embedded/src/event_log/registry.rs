@@ -173,8 +173,8 @@ pub(crate) fn check_all(database: &Database) -> Result<Vec<State>, PortError> {
     check_each(&dir, known(database)?)
 }
 
-/// Checks the logs in a directory with what is known of the database's list. `is_whole` says that no
-/// record of the list is missing. Writes nothing.
+/// Checks the logs in a directory with the known part of the database's list. `is_whole` says that
+/// no record of the list is missing. Writes nothing.
 pub(crate) fn check_with(dir: &Path, records: &[(Vec<u8>, Vec<u8>)], is_whole: bool) -> Result<Vec<State>, PortError> {
     let mut found = BTreeMap::new();
     for (key, value) in records {
@@ -259,7 +259,7 @@ pub(super) fn load_all(
     Ok(logs)
 }
 
-/// A failed check as an error of the directory. Only what was read can be damage.
+/// A failed check as an error of the directory. Only bytes that were read can be damage.
 pub(crate) fn unusable(data: &Path, error: PortError) -> OpenError {
     let path = data.to_owned();
     match error.kind {
