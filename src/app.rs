@@ -76,7 +76,10 @@ impl App {
             node::start(config, overrides, &opened, authorizer.clone()).await?;
 
         let storage_watch = match &opened.embedded {
-            Some(store) => Some(watch_storage(config, store, &context).await?),
+            Some(store) => {
+                announce_directory(config, store, &node);
+                Some(watch_storage(config, store, &context).await?)
+            }
             None => None,
         };
         let (shutdown, shutdown_seen) = watch::channel(false);
@@ -190,6 +193,19 @@ pub fn demo_data(data: &std::path::Path) -> PathBuf {
 /// does not answer.
 pub async fn migrate(cql: &crate::config::Cql) -> Result<Migrated, PortError> {
     earcon_adapters_cql::migrate(&adapter_settings::cql_settings(cql)).await
+}
+
+/// Says which directory holds the data, and whether it was there.
+fn announce_directory(config: &Config, store: &EmbeddedStore, node: &Node) {
+    let data = &config.storage.data;
+    let path = std::path::absolute(data).unwrap_or_else(|_| data.clone());
+    if store.is_new() {
+        tracing::info!("data directory {}: created", path.display());
+    } else {
+        let count = node.workspaces().len();
+        let noun = if count == 1 { "workspace" } else { "workspaces" };
+        tracing::info!("data directory {}: opened, {count} {noun}", path.display());
+    }
 }
 
 /// Measures the disk once, so that a full one refuses the first sample, and from then on in the

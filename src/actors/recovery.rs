@@ -6,6 +6,7 @@ mod epoch_change;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+pub use self::epoch_change::UnrecordedOpening;
 use super::context::Context;
 use super::incidents::EngineReplay;
 use super::snapshotter::load_watermark;
@@ -39,13 +40,19 @@ pub struct Recovered {
     pub plan: Plan,
     /// The incidents under way.
     pub incidents: IncidentEngine,
+    /// The opening, if the disk was too full to record it.
+    pub unrecorded: Option<UnrecordedOpening>,
 }
 
 /// Opens the workspace's log and brings every KPI to its end.
 pub async fn recover(context: &Context, pass: &WorkspacePass) -> Result<Recovered, PortError> {
     let head = context.log_health.watch(context.backends.event_log.open(pass)).await?;
-    epoch_change::prepare(&context.backends, pass, &head).await?;
-    let recovered = rebuild(context, pass, head).await?;
+    let fresh = |kpi: &KpiName| {
+        let settings = context.settings.scoring(pass.workspace());
+        KpiState::new(pass.workspace().clone(), kpi.clone(), settings).snapshot_part(0)
+    };
+    let unrecorded = epoch_change::prepare(&context.backends, pass, &head, fresh).await?;
+    let recovered = Recovered { unrecorded, ..rebuild(context, pass, head).await? };
     forget(context, pass, &recovered.unreadable).await?;
     Ok(recovered)
 }
@@ -89,7 +96,7 @@ async fn rebuild(context: &Context, pass: &WorkspacePass, head: LogHead) -> Resu
     let open = kpis.values().flat_map(KpiState::series).filter_map(|series| series.anomaly);
     let incidents = incidents.finish(open.map(|anomaly| anomaly.id).collect(), context.clock.now_ms().max(last_ms));
     let plan = load_plan(context, pass).await?;
-    Ok(Recovered { head, kpis, unsaved, unreadable, parked, last_ms, plan, incidents })
+    Ok(Recovered { head, kpis, unsaved, unreadable, parked, last_ms, plan, incidents, unrecorded: None })
 }
 
 async fn load_plan(context: &Context, pass: &WorkspacePass) -> Result<Plan, PortError> {

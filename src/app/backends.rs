@@ -1,5 +1,8 @@
 //! The adapter behind each port, by configuration.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,7 +58,9 @@ pub(super) async fn open(config: &Config) -> Result<Opened, StartError> {
         _ => None,
     };
     let embedded = if uses_directory(storage) {
-        Some(EmbeddedStore::open(&storage.data, &embedded_settings(storage))?)
+        let store = EmbeddedStore::open(&storage.data, &embedded_settings(storage))?;
+        keep_others_out(&storage.data);
+        Some(store)
     } else {
         None
     };
@@ -77,6 +82,21 @@ pub(super) async fn open(config: &Config) -> Result<Opened, StartError> {
     };
     let backends = Backends { event_log, series_store, meta_store, snapshot_store, publisher: publisher.clone() };
     Ok(Opened { backends, embedded, nats, publisher, shared_log })
+}
+
+/// Takes the rights of other accounts on the data directory away.
+fn keep_others_out(data: &Path) {
+    let Ok(mode) = std::fs::metadata(data).map(|metadata| metadata.permissions().mode() & 0o777) else { return };
+    if mode & 0o077 == 0 {
+        return;
+    }
+    let data_directory = data.display();
+    match std::fs::set_permissions(data, Permissions::from_mode(0o700)) {
+        Ok(()) => tracing::info!(
+            "data directory {data_directory}: mode {mode:04o} became 0700, so that others cannot read it"
+        ),
+        Err(error) => tracing::warn!(%error, "others can enter the data directory; run: chmod 700 {data_directory}"),
+    }
 }
 
 /// What the cluster needs, if this node is part of one.

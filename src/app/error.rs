@@ -44,3 +44,10 @@ pub enum StartError {
     #[error("{0}")]
     Settings(String),
 }
+
+impl StartError {
+    /// Whether the system refused to read or write a file of the data directory.
+    pub fn is_io(&self) -> bool {
+        matches!(self, Self::Storage(error) if error.is_io())
+    }
+}

@@ -1,5 +1,5 @@
-//! Measures the disk under the data directory from time to time, and opens the database again after
-//! a failed write.
+//! Measures the disk under the data directory from time to time, looks for damage of the logs, and
+//! opens the database again after a failed write.
 
 use std::time::Duration;
 
@@ -23,8 +23,16 @@ pub(super) async fn tend(keeper: Keeper, health: StorageHealth) {
     loop {
         sleep(wait).await;
         let keeper = keeper.clone();
-        let tended = tokio::task::spawn_blocking(move || (keeper.tend(), keeper.memory()));
-        let Ok((problem, memory)) = tended.await else { return };
+        let tended = tokio::task::spawn_blocking(move || (keeper.tend(), keeper.memory(), keeper.log_damage()));
+        let Ok((problem, memory, damage)) = tended.await else { return };
+        match (health.log_checked(damage.clone()), damage) {
+            (true, Some(damage)) => tracing::error!(
+                damage,
+                "a part of the log cannot be read; followers get a snapshot instead, and the next start is refused"
+            ),
+            (true, None) => tracing::info!("the log is whole again"),
+            (false, _) => {}
+        }
         if let Some(memory) = memory {
             gauge(Metric::DatabaseMemtableBytes).set(memory.memtables as f64);
             gauge(Metric::DatabaseCacheBytes).set(memory.cache as f64);

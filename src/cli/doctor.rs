@@ -3,20 +3,17 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::output::{UNAVAILABLE, complain, say};
+use super::output::{IO, NO_INPUT, UNAVAILABLE, complain, say};
 use super::serve::own_files_only;
 use crate::app::clock::SystemClock;
-use crate::app::doctor::{Report, check, repair};
+use crate::app::doctor::{OpenError, Repairs, Report, check, repair};
 use earcon_model::Clock;
 
 pub(super) fn run(data: &Path, with_repair: bool) -> ExitCode {
     own_files_only();
     let report = match check(data) {
         Ok(report) => report,
-        Err(error) => {
-            complain(&error.to_string());
-            return ExitCode::from(UNAVAILABLE);
-        }
+        Err(error) => return failed(&error),
     };
     show(&report);
     if report.is_clean() {
@@ -26,27 +23,46 @@ pub(super) fn run(data: &Path, with_repair: bool) -> ExitCode {
     if with_repair {
         return run_repair(data);
     }
-    say(&format!(
-        "To keep all that is whole: earcon doctor --data {} --repair. Or restore the directory from a backup.",
-        data.display()
-    ));
+    say(&if report.is_foreign() {
+        "Database and logs are not of one installation. Put back the parts that belong together; a repair refuses this."
+            .to_owned()
+    } else {
+        format!(
+            "To keep all that is whole: earcon doctor --data {} --repair. Or restore the directory from a backup.",
+            data.display()
+        )
+    });
     ExitCode::from(UNAVAILABLE)
+}
+
+fn failed(error: &OpenError) -> ExitCode {
+    complain(&error.to_string());
+    ExitCode::from(match error {
+        OpenError::NoData { .. } => NO_INPUT,
+        error if error.is_io() => IO,
+        _ => UNAVAILABLE,
+    })
 }
 
 fn show(report: &Report) {
     for log in &report.logs {
         say(&format!(
-            "log of {}: {} events in {} segments, {} bytes, {} epochs, sequence numbers {} to {}",
+            "log of {}: {} in {}, {} bytes, {}, {}",
             log.workspace,
-            log.events,
-            log.segments,
+            counted(log.events, "event"),
+            counted(log.segments as u64, "segment"),
             log.bytes,
-            log.epochs,
-            log.first,
-            log.next.saturating_sub(1)
+            counted(log.epochs as u64, "epoch"),
+            if log.next > log.first {
+                format!("sequence numbers {} to {}", log.first, log.next - 1)
+            } else {
+                "no sequence numbers".to_owned()
+            }
         ));
         if log.known_missing > 0 {
-            say(&format!("  {} sequence numbers are missing since an earlier repair", log.known_missing));
+            let verb = if log.known_missing == 1 { "is" } else { "are" };
+            let missing = counted(log.known_missing, "sequence number");
+            say(&format!("  {missing} {verb} missing since an earlier repair"));
         }
         log.gaps.iter().for_each(|gap| say(&format!("  missing since an earlier repair: {gap}")));
         log.damages.iter().for_each(|damage| say(&format!("  DAMAGE {damage}")));
@@ -54,30 +70,63 @@ fn show(report: &Report) {
     report.database.iter().for_each(|finding| say(&format!("database: DAMAGE {finding}")));
 }
 
+/// A number and its noun.
+fn counted(count: u64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
 fn run_repair(data: &Path) -> ExitCode {
-    match repair(data, SystemClock.now_ms()) {
-        Ok(repaired) => {
-            repaired.database.iter().for_each(|finding| say(&format!("database: {finding}")));
-            for log in &repaired.logs {
-                say(&format!("log of {}: repaired; see {}", log.workspace, log.record.display()));
-                log.missing.iter().for_each(|missing| say(&format!("  lost: {missing}")));
-            }
-        }
-        Err(error) => {
-            complain(&error.to_string());
-            return ExitCode::from(UNAVAILABLE);
-        }
+    let repairs = match repair(data, SystemClock.now_ms()) {
+        Ok(repairs) => repairs,
+        Err(error) => return failed(&error),
+    };
+    repairs.database.iter().for_each(|finding| say(&format!("database: {finding}")));
+    for log in &repairs.logs {
+        say(&format!("log of {}: repaired; see {}", log.workspace, log.record.display()));
+        log.missing.iter().for_each(|missing| say(&format!("  lost: {missing}")));
     }
     match check(data) {
-        Ok(report) if report.is_clean() => ExitCode::SUCCESS,
+        Ok(report) if report.is_clean() => {
+            say(&summary(data, &repairs, &report));
+            ExitCode::SUCCESS
+        }
         Ok(report) => {
             show(&report);
             complain("damage is left that a repair does not change; restore the directory from a backup");
             ExitCode::from(UNAVAILABLE)
         }
-        Err(error) => {
-            complain(&error.to_string());
-            ExitCode::from(UNAVAILABLE)
+        Err(error) => failed(&error),
+    }
+}
+
+/// The end of a repair: events kept and lost, and that the server can start.
+fn summary(data: &Path, repairs: &Repairs, report: &Report) -> String {
+    let events: u64 = report.logs.iter().map(|log| log.events).sum();
+    let losses: usize = repairs.logs.iter().map(|log| log.missing.len()).sum();
+    let lost = match (losses, repairs.database.is_empty()) {
+        (0, true) => "No event was lost.".to_owned(),
+        (0, false) => "No event was lost. The lines about the database say what it kept.".to_owned(),
+        (count, _) => {
+            format!("The {} above {} lost.", counted(count as u64, "range"), if count == 1 { "is" } else { "are" })
         }
+    };
+    format!(
+        "The repair succeeded. Kept: {} in {}. {lost} The server can start: earcon serve --data {}",
+        counted(events, "event"),
+        counted(report.logs.len() as u64, "log"),
+        data.display()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::counted;
+
+    #[test]
+    fn one_is_no_plural() {
+        assert_eq!(
+            [counted(0, "segment"), counted(1, "segment"), counted(2, "segment")].join(", "),
+            "0 segments, 1 segment, 2 segments"
+        );
     }
 }

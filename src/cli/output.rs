@@ -9,6 +9,11 @@ pub(super) const USAGE: u8 = 64;
 /// Exit code: a port, a directory or a server is not available (`EX_UNAVAILABLE`).
 pub(super) const UNAVAILABLE: u8 = 69;
 
+/// Exit code: a path holds no data of Earcon (`EX_NOINPUT`).
+pub(super) const NO_INPUT: u8 = 66;
+/// Exit code: the system refuses to read or write a file, which is no damage (`EX_IOERR`).
+pub(super) const IO: u8 = 74;
+
 /// Exit code: a fault of the program ended it (`EX_SOFTWARE`). A supervisor starts it again.
 pub(super) const SOFTWARE: u8 = 70;
 

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::output::{SOFTWARE, UNAVAILABLE, USAGE, complain, say};
+use super::output::{IO, SOFTWARE, UNAVAILABLE, USAGE, complain, say};
 use crate::app::{App, Overrides, StartError};
 use crate::config::Config;
 use crate::sources::host_feed;
@@ -29,16 +29,22 @@ pub(super) fn run(config: &Config, demo: bool) -> ExitCode {
             return ExitCode::from(UNAVAILABLE);
         }
     };
-    match runtime.block_on(serve(config, demo)) {
-        Ok(End::Signal) => ExitCode::SUCCESS,
+    let (code, complaint) = outcome(runtime.block_on(serve(config, demo)));
+    if let Some(complaint) = complaint {
+        complain(&complaint);
+    }
+    ExitCode::from(code)
+}
+
+/// Exit code and last line of a server that has ended.
+fn outcome(ended: Result<End, StartError>) -> (u8, Option<String>) {
+    match ended {
+        Ok(End::Signal) => (0, None),
         Ok(End::Fault) => {
-            complain("the root of all workspaces has ended because of a fault; start the server again");
-            ExitCode::from(SOFTWARE)
+            let text = "the root of all workspaces has ended because of a fault; start the server again";
+            (SOFTWARE, Some(text.to_owned()))
         }
-        Err(error) => {
-            complain(&error.to_string());
-            ExitCode::from(UNAVAILABLE)
-        }
+        Err(error) => (if error.is_io() { IO } else { UNAVAILABLE }, Some(error.to_string())),
     }
 }
 
@@ -151,4 +157,18 @@ fn ignores_hangup() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_end_has_its_exit_code() {
+        assert_eq!(outcome(Ok(End::Signal)), (0, None));
+        let (code, complaint) = outcome(Ok(End::Fault));
+        assert_eq!(code, 70);
+        assert!(complaint.is_some_and(|text| text.contains("start the server again")));
+        assert_eq!(outcome(Err(StartError::Settings("wrong".into()))), (69, Some("wrong".into())));
+    }
 }

@@ -18,6 +18,7 @@ pub(crate) mod outlet;
 pub(crate) mod page;
 pub(crate) mod problem;
 pub(crate) mod query;
+pub(crate) mod refusals;
 pub(crate) mod reply;
 pub(crate) mod room;
 pub(crate) mod serve;

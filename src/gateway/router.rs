@@ -9,11 +9,13 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::gateway::assembly::Gateway;
 use crate::gateway::http::front::{self, Front};
 use crate::gateway::http::problem;
+use crate::gateway::http::refusals::Refusals;
 use crate::gateway::{api, audio, dashboard, events, ingest, openapi};
 
 /// All routes of the server.
 pub fn router(gateway: &Gateway) -> Router {
-    let front = Front { hosts: gateway.hosts.clone(), answers: gateway.shared.answers.clone() };
+    let front =
+        Front { hosts: gateway.hosts.clone(), answers: gateway.shared.answers.clone(), refusals: Refusals::default() };
     let (routes, description) = OpenApiRouter::with_openapi(openapi::document())
         .merge(api::routes().with_state(gateway.api.clone()))
         .merge(ingest::routes().with_state(gateway.ingest.clone()))

@@ -39,6 +39,8 @@ struct Inner {
     /// Why settings, history and snapshots cannot be written. Samples are taken meanwhile: the log
     /// holds them, and history reads them from there later.
     database: RwLock<Option<String>>,
+    /// Damage of the log under the running server. Samples are taken: they go to another segment.
+    log: RwLock<Option<String>>,
 }
 
 impl StorageHealth {
@@ -53,6 +55,20 @@ impl StorageHealth {
     /// Why settings, history and snapshots cannot be written now; `None` if they can.
     pub fn database_problem(&self) -> Option<String> {
         self.0.database.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The part of the log that cannot be read, with its place; `None` if nothing is known to be
+    /// damaged.
+    pub fn log_damage(&self) -> Option<String> {
+        self.0.log.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Records damage of the log. Returns whether it is another one than before, or is gone.
+    pub fn log_checked(&self, damage: Option<String>) -> bool {
+        let mut known = self.0.log.write().unwrap_or_else(PoisonError::into_inner);
+        let changed = *known != damage;
+        *known = damage;
+        changed
     }
 
     /// Records why the database takes no writes. Returns whether it took them before and refuses
@@ -101,6 +117,15 @@ mod tests {
         assert_eq!(health.problem(), Some(StorageProblem::Full { free_bytes: 799, reserve_bytes: 800 }));
         assert!(!health.measured(Ok(899), 800) && health.problem().is_some(), "within the margin");
         assert!(health.measured(Ok(900), 800) && health.problem().is_none());
+    }
+
+    #[test]
+    fn damage_of_the_log_is_new_once_and_refuses_no_samples() {
+        let health = StorageHealth::default();
+        assert!(!health.log_checked(None));
+        assert!(health.log_checked(Some("segment 1".into())) && !health.log_checked(Some("segment 1".into())));
+        assert_eq!((health.log_damage().as_deref(), health.problem()), (Some("segment 1"), None));
+        assert!(health.log_checked(None) && health.log_damage().is_none());
     }
 
     #[test]

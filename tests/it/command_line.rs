@@ -82,9 +82,13 @@ fn doctor_finds_damage_and_repairs_it() {
         args.extend(more);
         earcon(&args)
     };
-    let missing = doctor(&[]);
-    assert_eq!(missing.status.code(), Some(69), "{}", said(&missing));
-    assert!(!data.exists(), "a check creates nothing");
+    for more in [&[][..], &["--repair"]] {
+        let missing = doctor(more);
+        assert_eq!(missing.status.code(), Some(66), "{}", said(&missing));
+        assert!(said(&missing).contains("holds no Earcon data"), "{}", said(&missing));
+        assert!(!said(&missing).contains("--repair"), "a mistyped path is not repaired: {}", said(&missing));
+        assert!(!data.exists(), "nothing is created");
+    }
 
     let store = EmbeddedStore::open(&data, &EmbeddedSettings::default()).unwrap();
     let pass = Authorizer::new().system(&WorkspaceId::new("local").unwrap());
@@ -108,7 +112,57 @@ fn doctor_finds_damage_and_repairs_it() {
     assert!(said(&refused).contains(mark.to_str().unwrap()), "{}", said(&refused));
     let repaired = doctor(&["--repair"]);
     assert_eq!(repaired.status.code(), Some(0), "{}", said(&repaired));
+    let end = format!("The server can start: earcon serve --data {}", data.display());
+    assert!(said(&repaired).contains("The repair succeeded. Kept: 0 events in 1 log."), "{}", said(&repaired));
+    assert!(said(&repaired).contains(&end), "{}", said(&repaired));
     assert_eq!(doctor(&[]).status.code(), Some(0));
+}
+
+/// Runs the program as an account that does not own the data.
+fn as_another_account(args: &[&str]) -> std::process::Output {
+    use std::os::unix::process::CommandExt;
+    let mut program = Command::new(env!("CARGO_BIN_EXE_earcon"));
+    if rustix::process::getuid().is_root() {
+        program.uid(65_534).gid(65_534);
+    }
+    program.args(args).output().unwrap()
+}
+
+#[test]
+fn file_that_may_not_be_read_is_no_damage() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = TempDir::new().unwrap();
+    let data = dir.path().join("data");
+    drop(EmbeddedStore::open(&data, &EmbeddedSettings::default()).unwrap());
+    let opened = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    // Another account may pass the directories and read all but one file.
+    opened(dir.path(), 0o777);
+    let mut waiting = vec![data.clone()];
+    while let Some(path) = waiting.pop() {
+        opened(&path, if path.is_dir() { 0o777 } else { 0o666 });
+        if path.is_dir() {
+            waiting.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+    }
+    for hidden in ["db/keyspaces/2/current", "db.mark", "log/DATABASE", "FORMAT"] {
+        let file = data.join(hidden);
+        opened(&file, 0);
+        let data = data.to_str().unwrap();
+        for args in [
+            &["doctor", "--data", data][..],
+            &["doctor", "--data", data, "--repair"],
+            &["serve", "--listen", "127.0.0.1:0", "--data", data],
+        ] {
+            let refused = as_another_account(args);
+            let text = said(&refused);
+            assert_eq!(refused.status.code(), Some(74), "{hidden}: {text}");
+            assert!(text.contains(&format!("cannot read {}: Permission denied", file.display())), "{text}");
+            assert!(!text.contains("--repair") && !text.contains("damage"), "{hidden}: {text}");
+        }
+        opened(&file, 0o666);
+    }
 }
 
 #[test]

@@ -215,6 +215,47 @@ async fn full_disk_passes_for_the_database_too() {
     program.terminate();
 }
 
+/// The answer to a change of a setting.
+async fn put(http: &Client, program: &Program) -> (StatusCode, Value) {
+    let request = http.put(program.workspace_url("/ingest/rules")).json(&json!({"rules": []}));
+    let answer = request.send().await.expect("the server answers");
+    (answer.status(), answer.json().await.unwrap())
+}
+
+/// Bytes left: below a quarter of the reserve, and none.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a small file system in EARCON_TEST_SMALL_DISK"]
+async fn server_starts_on_a_full_disk_and_refuses_samples() {
+    let (_turn, disk) = small_disk().await;
+    let (data, ballast) = (disk.path().join("data"), disk.path().join("ballast"));
+    let (program, http, mut ledger) = (serve(&data), client(), Ledger::default());
+    send_until_accepted(&mut ledger, &http, &program).await;
+    program.terminate();
+    for left in [(RESERVE_MEGABYTES / 8) << 20, 0] {
+        fill(&ballast, left);
+        let program = serve(&data);
+        let (status, problem) = post(&http, &program).await;
+        assert_eq!(status, StatusCode::INSUFFICIENT_STORAGE, "{left}: {problem}");
+        let (status, text) = ready(&http, &program).await;
+        assert!(status == 503 && text.contains("samples are refused"), "{left}: {status} {text}");
+        assert!(program.get("/kpis").await["kpis"].as_array().unwrap().len() >= 3, "{left}: queries go on");
+        let (status, problem) = put(&http, &program).await;
+        assert_eq!((status.as_u16(), &problem["type"]), (507, &json!("/problems/storage-full")), "{left}: {problem}");
+        assert!(problem["detail"].as_str().unwrap().contains("MB are kept free"), "{left}: {problem}");
+        let mix = http.patch(program.workspace_url("/mixes/default")).json(&json!({"voices": 2}));
+        assert_eq!(mix.send().await.unwrap().status().as_u16(), 507, "{left}");
+
+        empty(disk.path());
+        send_until_accepted(&mut ledger, &http, &program).await;
+        eventually("settings are taken again", async || (put(&http, &program).await.0 == 200).then_some(())).await;
+        program.terminate();
+    }
+    let program = serve(&data);
+    ledger.assert_log(program.url()).await;
+    ledger.assert_history(program.url()).await;
+    program.terminate();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn log_that_cannot_be_written_is_no_reason_to_end() {
     let directory = TempDir::new().unwrap();

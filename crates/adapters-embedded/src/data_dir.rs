@@ -1,7 +1,7 @@
 //! Checks of the data directory before a database is opened in it.
 //!
 //! A directory is usable if it exists or can be created, belongs to Earcon, is not locked by
-//! another process, and has the format of this build.
+//! another process, and has the format of this build. A check claims it without a write.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -23,6 +23,11 @@ pub(super) const LOGS: &str = "log";
 /// The database's mark, and the file that is there during its creation.
 const MARK: &str = "db.mark";
 const CREATING: &str = "db.creating";
+/// The database's mark among the logs.
+const LOG_MARK: &str = "DATABASE";
+const FORMAT_FILE: &str = "FORMAT";
+/// Where repairs keep damaged files.
+const DAMAGED: &str = "damaged";
 
 /// Why a data directory cannot be used. Every message names the directory and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +45,42 @@ pub enum OpenError {
     NotADirectory {
         /// The path.
         path: PathBuf,
+    },
+    /// Nothing in the directory is of Earcon, or it is not there.
+    #[error("{path} holds no Earcon data; name the data directory with --data")]
+    NoData {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The process may not read a file.
+    #[error("cannot read {path}: {source}; use the account that owns the data directory")]
+    NotReadable {
+        /// The file or directory.
+        path: PathBuf,
+        /// The error of the operating system.
+        source: io::Error,
+    },
+    /// The database and the logs are not of one installation.
+    #[error(
+        "data directory {path} mixes two installations: {reason}. Nothing was changed. Put back the db and db.mark \
+         that belong to these logs. If they are lost, move db and db.mark out of the directory, and run \
+         \"earcon doctor --data {path} --repair\": it keeps the logs, and begins with new settings"
+    )]
+    Foreign {
+        /// The directory.
+        path: PathBuf,
+        /// What belongs to which, with counts.
+        reason: String,
+    },
+    /// There is no place for the copy that a check reads.
+    #[error(
+        "a check copies the journal of the database to {path}, and that failed: {source}; set TMPDIR to a directory with room"
+    )]
+    NoScratch {
+        /// The place.
+        path: PathBuf,
+        /// The error of the operating system.
+        source: io::Error,
     },
     /// The directory cannot be created or written to.
     #[error(
@@ -79,8 +120,8 @@ pub enum OpenError {
     },
     /// The content of the directory cannot be decoded.
     #[error(
-        "data directory {path} is damaged: {reason}; `earcon doctor` lists the losses, \
-         `earcon doctor --repair` keeps the rest; or restore a backup, or choose another directory"
+        "data directory {path} is damaged: {reason}; \"earcon doctor --data {path}\" lists the losses, \
+         \"earcon doctor --data {path} --repair\" keeps the rest; or restore a backup, or choose another directory"
     )]
     Damaged {
         /// The directory.
@@ -88,6 +129,13 @@ pub enum OpenError {
         /// The damage.
         reason: String,
     },
+}
+
+impl OpenError {
+    /// Whether the system refused to read or write a file, which is no damage.
+    pub fn is_io(&self) -> bool {
+        matches!(self, Self::NotReadable { .. } | Self::NotWritable { .. } | Self::NoScratch { .. })
+    }
 }
 
 /// The first damages, and how many there are. A loss of unknown extent is always among them.
@@ -109,7 +157,9 @@ fn sentence(damages: &[Damage]) -> String {
 pub(super) struct DataDir {
     path: PathBuf,
     /// Holds the advisory lock. The system releases it when the process ends, also after a crash.
-    _lock: File,
+    /// `None` for a check of a directory without a lock file.
+    _lock: Option<File>,
+    is_new: bool,
 }
 
 impl DataDir {
@@ -124,29 +174,53 @@ impl DataDir {
             }
             _ => not_writable(error),
         })?;
+        refuse_unreadable(path)?;
         let lock = lock(path)?;
-        check_format(path)?;
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        let is_new = check_format(path, true)?;
+        Ok(Self { path: path.to_owned(), _lock: Some(lock), is_new })
     }
 
-    /// Claims a directory that is there. The inner error is its damage.
+    /// Claims a directory with data for a repair. The inner error is the damage of its FORMAT file.
     pub(super) fn claim_existing(path: &Path) -> Result<Result<Self, Finding>, OpenError> {
-        let finding = |damage: &str| Finding { place: path.to_owned(), damage: damage.to_owned() };
-        if !["FORMAT", CREATING, MARK, "db"].iter().any(|name| path.join(name).exists()) {
-            return Ok(Err(finding("this is no data directory of Earcon, or all of its files are lost")));
-        }
-        match Self::claim(path) {
-            Ok(dir) => Ok(Ok(dir)),
-            Err(OpenError::Damaged { reason, .. }) => Ok(Err(finding(&reason))),
+        Self::refuse_empty(path)?;
+        let lock = lock(path)?;
+        match check_format(path, false) {
+            Ok(is_new) => Ok(Ok(Self { path: path.to_owned(), _lock: Some(lock), is_new })),
+            Err(OpenError::Damaged { reason, .. }) => Ok(Err(Finding::new(path, reason))),
             Err(error) => Err(error),
         }
+    }
+
+    /// The same for a check: nothing is written. The damage of the FORMAT file is no obstacle.
+    pub(super) fn look(path: &Path) -> Result<(Self, Option<Finding>), OpenError> {
+        Self::refuse_empty(path)?;
+        let lock = shared_lock(path)?;
+        let (is_new, finding) = match check_format(path, false) {
+            Ok(is_new) => (is_new, None),
+            Err(OpenError::Damaged { reason, .. }) => (false, Some(Finding::new(path, reason))),
+            Err(error) => return Err(error),
+        };
+        Ok((Self { path: path.to_owned(), _lock: lock, is_new }, finding))
+    }
+
+    fn refuse_empty(path: &Path) -> Result<(), OpenError> {
+        refuse_unreadable(path)?;
+        if [FORMAT_FILE, CREATING, MARK, "db", LOGS].iter().any(|name| path.join(name).exists()) {
+            return Ok(());
+        }
+        Err(OpenError::NoData { path: path.to_owned() })
+    }
+
+    /// Whether this process has created it.
+    pub(super) fn is_new(&self) -> bool {
+        self.is_new
     }
 
     /// Writes the FORMAT file again, if it is lost and there is a database of this format.
     pub(super) fn restore_format(path: &Path) -> Result<(), OpenError> {
         let not_writable = |source| OpenError::NotWritable { path: path.to_owned(), source };
         let _lock = lock(path)?;
-        write_format(&path.join("FORMAT")).map_err(not_writable)
+        write_format(&path.join(FORMAT_FILE)).map_err(not_writable)
     }
 
     /// The directory of the database.
@@ -157,6 +231,16 @@ impl DataDir {
     /// The file with the last commit numbers of the database.
     pub(super) fn mark(&self) -> PathBuf {
         self.path.join(MARK)
+    }
+
+    /// The directory with a directory for each log.
+    pub(super) fn logs(&self) -> PathBuf {
+        self.path.join(LOGS)
+    }
+
+    /// The same numbers, among the logs. No workspace has this name.
+    pub(super) fn log_mark(&self) -> PathBuf {
+        self.logs().join(LOG_MARK)
     }
 
     /// The file that is there while the database is being created.
@@ -191,12 +275,55 @@ fn lock(path: &Path) -> Result<File, OpenError> {
         }
         Err(TryLockError::Error(source)) => return Err(not_writable(source)),
     }
-    // The process id is only for the error message. The lock is on the file, not on its content.
-    file.set_len(0)
-        .and_then(|()| file.rewind())
-        .and_then(|()| write!(file, "{}", std::process::id()))
-        .map_err(not_writable)?;
+    // The process id is only for the error message, and a full disk does not take it. The lock is
+    // on the file, not on its content.
+    let _unnamed =
+        file.set_len(0).and_then(|()| file.rewind()).and_then(|()| write!(file, "{}", std::process::id())).is_err();
     Ok(file)
+}
+
+/// Locks a directory for reading, without a write. `None` if there is no lock file.
+fn shared_lock(path: &Path) -> Result<Option<File>, OpenError> {
+    let name = path.join("LOCK");
+    let mut file = match File::open(&name) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(OpenError::NotReadable { path: name, source }),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned(), owner: owner(&mut file) }),
+        Err(TryLockError::Error(source)) => Err(OpenError::NotReadable { path: name, source }),
+    }
+}
+
+/// Fails if the process may not read a file of the directory. That is no damage.
+fn refuse_unreadable(path: &Path) -> Result<(), OpenError> {
+    let refused = |path: &Path, source: io::Error| match source.kind() {
+        io::ErrorKind::PermissionDenied => Err(OpenError::NotReadable { path: path.to_owned(), source }),
+        _ => Ok(()),
+    };
+    let mut waiting = vec![path.to_owned()];
+    while let Some(folder) = waiting.pop() {
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) => {
+                refused(&folder, error)?;
+                continue;
+            }
+        };
+        for entry in entries.flatten() {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() && entry.file_name() != DAMAGED => waiting.push(entry.path()),
+                Ok(kind) if kind.is_file() => {
+                    File::open(entry.path()).map(drop).or_else(|error| refused(&entry.path(), error))?;
+                }
+                Ok(_) => {}
+                Err(error) => refused(&entry.path(), error)?,
+            }
+        }
+    }
+    Ok(())
 }
 
 fn owner(file: &mut File) -> String {
@@ -207,8 +334,9 @@ fn owner(file: &mut File) -> String {
     }
 }
 
-fn check_format(path: &Path) -> Result<(), OpenError> {
-    let file = path.join("FORMAT");
+/// Compares the format, and writes it into a new directory. Returns whether it is a new one.
+fn check_format(path: &Path, may_create: bool) -> Result<bool, OpenError> {
+    let file = path.join(FORMAT_FILE);
     let not_writable = |source| OpenError::NotWritable { path: path.to_owned(), source };
     let damaged = |reason: &str| OpenError::Damaged { path: path.to_owned(), reason: reason.to_owned() };
     let text = match std::fs::read_to_string(&file) {
@@ -217,12 +345,14 @@ fn check_format(path: &Path) -> Result<(), OpenError> {
         Err(error)
             if error.kind() == io::ErrorKind::NotFound
                 && !path.join(CREATING).exists()
-                && (path.join("db").exists() || path.join(MARK).exists()) =>
+                && ["db", MARK, LOGS].iter().any(|name| path.join(name).exists()) =>
         {
-            return Err(damaged("it holds a database, but no FORMAT file"));
+            return Err(damaged("it holds a database or logs, but no FORMAT file"));
         }
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !may_create => return Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return begin_creation(path).and_then(|()| write_format(&file)).map_err(not_writable);
+            begin_creation(path).and_then(|()| write_format(&file)).map_err(not_writable)?;
+            return Ok(true);
         }
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(not_writable(error)),
         Err(error) => return Err(damaged(&format!("its FORMAT file cannot be read: {error}"))),
@@ -230,7 +360,7 @@ fn check_format(path: &Path) -> Result<(), OpenError> {
     let other = |found: String| OpenError::OtherFormat { path: path.to_owned(), found, supported: FORMAT };
     let text = text.trim();
     match text.strip_prefix(FORMAT_PREFIX).unwrap_or_default().parse::<u32>() {
-        Ok(FORMAT) => Ok(()),
+        Ok(FORMAT) => Ok(false),
         Ok(number) => Err(other(number.to_string())),
         Err(_) if text.parse::<u32>().is_ok() => Err(other(format!("\"{text}\", of a build before the first release"))),
         Err(_) => Err(damaged(&format!("its FORMAT file does not read \"{FORMAT_PREFIX}<number>\""))),

@@ -3,8 +3,8 @@
 //! Every read goes through a [`fjall::Snapshot`]. A plain `Keyspace::range` of fjall 3 can see a
 //! batch while its items are applied one by one. A snapshot sees all of a batch or nothing.
 //!
-//! Each commit is numbered in every table that it changes (`commit_numbers`), and `db.mark` holds
-//! the last synced numbers. `open` compares them, so that a lost commit is noticed.
+//! Each commit is numbered in every table that it changes (`commit_numbers`), and two marks hold
+//! the last synced numbers (`marks`). `open` compares them, so that a lost commit is noticed.
 //!
 //! After a failed write, the database is only read, until it is opened again (`reopen`).
 
@@ -16,6 +16,7 @@ mod instance;
 mod journal;
 mod keyspace_files;
 mod mark;
+mod marks;
 mod open;
 mod reopen;
 mod repair;
@@ -29,16 +30,19 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fjall::PersistMode;
 
-use crate::data_dir::{DataDir, LOGS, OpenError};
-use crate::disk;
+use crate::data_dir::{DataDir, OpenError};
+use crate::disk::{self, Presence};
 use crate::settings::EmbeddedSettings;
+#[cfg(test)]
 pub(crate) use check::check;
+pub(crate) use check::{Checked, check_all};
 use current::Current;
 use earcon_model::WorkspaceId;
 use earcon_ports::{ErrorKind, PortError};
 pub use inspect::Finding;
 pub use instance::DatabaseMemory;
-use mark::{MarkFile, Numbers};
+use mark::Numbers;
+use marks::MarkFiles;
 pub(crate) use repair::accept_loss;
 pub(super) use snapshot::{Entry, Snapshot, unreadable};
 pub(super) use table::{Table, WriteBatch};
@@ -63,6 +67,7 @@ pub(super) struct Database {
     /// Locked during a commit, so that numbers reach the journal in order.
     commits: Mutex<Commits>,
     settings: EmbeddedSettings,
+    presence: Presence,
     #[cfg(test)]
     pub(super) fault: Mutex<Option<Fault>>,
     dir: DataDir,
@@ -98,11 +103,11 @@ pub(super) struct HistoryTables {
     pub(super) anomaly_times: Table,
 }
 
-/// Numbers of the last commits, and the file with the last synced ones.
+/// Numbers of the last commits, and the files with the last synced ones.
 #[derive(Debug)]
 struct Commits {
     numbers: Numbers,
-    mark: MarkFile,
+    marks: MarkFiles,
 }
 
 impl Database {
@@ -112,7 +117,7 @@ impl Database {
     /// Damage is an error. Nothing is written to a damaged database.
     pub(super) fn open(path: &Path, settings: &EmbeddedSettings) -> Result<Self, OpenError> {
         let dir = DataDir::claim(path)?;
-        let open::Opened { instance, numbers, mark } = open::open(&dir, settings)?;
+        let open::Opened { instance, numbers, marks } = open::open(&dir, settings)?;
         let [logs, meta, snapshots, heads, series, open, blocks, index, minutes, anomalies, anomaly_times] =
             Table::all();
         Ok(Self {
@@ -121,12 +126,18 @@ impl Database {
             meta,
             snapshots,
             history: HistoryTables { heads, series, open, blocks, index, minutes, anomalies, anomaly_times },
-            commits: Mutex::new(Commits { numbers, mark }),
+            commits: Mutex::new(Commits { numbers, marks }),
             settings: settings.clone(),
+            presence: Presence::of(path).map_err(|source| OpenError::NotWritable { path: path.to_owned(), source })?,
             #[cfg(test)]
             fault: Mutex::default(),
             dir,
         })
+    }
+
+    /// Whether this process has created the data directory.
+    pub(super) fn is_new(&self) -> bool {
+        self.dir.is_new()
     }
 
     /// The data directory.
@@ -136,7 +147,7 @@ impl Database {
 
     /// The directory with a directory for each log.
     pub(super) fn log_dir(&self) -> PathBuf {
-        self.dir.path().join(LOGS)
+        self.dir.logs()
     }
 
     /// A view of everything committed so far, without later commits. Keep it for a short time: the
@@ -157,6 +168,8 @@ impl Database {
         if batch.is_empty() {
             return Ok(());
         }
+        // Writes to a directory that was removed are lost.
+        self.presence.check().map_err(|reason| PortError::new(ErrorKind::Unavailable, reason))?;
         self.refuse_if_full()?;
         // Looked at before the lock: an attempt to open the database again holds the lock until all
         // reads have ended, and the caller may have one.
@@ -171,10 +184,16 @@ impl Database {
         instance
             .wait_for_threads(&batch.touched())
             .and_then(|()| self.injected_failure(false))
-            .and_then(|()| batch.numbered(&instance, &mut numbers).durability(Some(mode)).commit())
+            .and_then(|()| {
+                batch.numbered(&instance, commits.marks.identity(), &mut numbers).durability(Some(mode)).commit()
+            })
             .and_then(|()| self.injected_failure(true))
             .map_err(|error| self.failed(error))?;
         commits.numbers = numbers;
+        #[cfg(test)]
+        if durability == Durability::Synced {
+            crate::event_log::files::power::synced_database(&self.dir.database());
+        }
         if let Err(error) = instance.bound_memtables() {
             // The commit itself succeeded.
             self.current.fail(format!("writing a table file failed: {error}"));
@@ -182,10 +201,10 @@ impl Database {
         // All tables share one journal, so earlier buffered commits are durable too. After a
         // buffered commit, the mark would be ahead of the journal after a power cut.
         if durability == Durability::Synced
-            && let Err(error) = commits.mark.write(&numbers)
+            && let Err(error) = commits.marks.write(&numbers)
         {
             // The commit itself is durable. The next opening writes the mark again.
-            self.current.fail(format!("writing db.mark failed: {error}"));
+            self.current.fail(format!("writing the marks of the database failed: {error}"));
         }
         Ok(())
     }
@@ -227,7 +246,7 @@ impl Database {
         self.current
             .writing()?
             .persist(PersistMode::SyncAll)
-            .and_then(|()| Ok(commits.mark.write(&numbers).and_then(|()| commits.mark.sync())?))
+            .and_then(|()| Ok(commits.marks.write(&numbers).and_then(|()| commits.marks.sync())?))
             .map_err(|error| storage("syncing the data directory failed", error))
     }
 

@@ -78,6 +78,24 @@ fn compare(path: &Path, found: io::Result<Identity>, opened: Option<Identity>) -
     }
 }
 
+/// Parts of a data directory as they were when it was opened.
+#[derive(Debug)]
+pub(super) struct Presence(Vec<(PathBuf, Identity)>);
+
+impl Presence {
+    /// Remembers the directory and the folder of its database.
+    pub(super) fn of(directory: &Path) -> io::Result<Self> {
+        let part = |path: PathBuf| identity(&path).map(|identity| (path, identity));
+        [directory.to_owned(), directory.join("db")].map(part).into_iter().collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Fails if a part is gone or is another one now, with a sentence for people. Costs two system
+    /// calls.
+    pub(super) fn check(&self) -> Result<(), String> {
+        self.0.iter().try_for_each(|(path, opened)| compare(path, identity(path), Some(*opened)))
+    }
+}
+
 impl Disk {
     /// Remembers which directory was opened. Call it after its parts were created. `in_use` returns
     /// the files of logs that must stay where they are.

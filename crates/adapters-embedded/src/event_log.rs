@@ -18,7 +18,7 @@
 mod buffers;
 mod check;
 pub(crate) mod damage;
-mod files;
+pub(crate) mod files;
 mod frame;
 mod header;
 mod log;
@@ -38,6 +38,7 @@ use async_trait::async_trait;
 
 use self::buffers::Buffers;
 use self::check::Registered;
+pub(crate) use self::files::create_dir;
 use self::frame::Draft;
 use self::log::{Log, lock};
 use self::registry::{RESERVE, record_end, register, reserve};
@@ -107,6 +108,16 @@ impl EmbeddedLog {
                 .flat_map(|inner| lock(&inner.logs).values().cloned().collect::<Vec<_>>())
                 .collect();
             logs.iter().flat_map(|log| log.files_in_use()).collect()
+        }
+    }
+
+    /// Finds damage of segments under the running process. The function does not keep the data
+    /// directory in use.
+    pub(super) fn damage(&self) -> impl Fn() -> Option<String> + Send + Sync + use<> {
+        let inner = Arc::downgrade(&self.inner);
+        move || {
+            let logs: Vec<_> = lock(&inner.upgrade()?.logs).values().cloned().collect();
+            logs.iter().find_map(|log| log.damage())
         }
     }
 

@@ -43,9 +43,13 @@ use earcon_ports::{ErrorKind, EventLog, MetaStore, PortError, SeriesStore, Snaps
 /// Longest wait of `close` for other users of the directory.
 const CLOSING: Duration = Duration::from_secs(5);
 
-/// Opens the database of settings, history and snapshots again after a failed write.
+/// Opens the database of settings, history and snapshots again after a failed write, and watches
+/// the segments of the logs.
 #[derive(Clone)]
-pub struct Keeper(Weak<Database>);
+pub struct Keeper {
+    database: Weak<Database>,
+    damage: Arc<dyn Fn() -> Option<String> + Send + Sync>,
+}
 
 impl Keeper {
     /// Looks whether the database takes writes. If it does not, and the disk works, the database is
@@ -53,12 +57,18 @@ impl Keeper {
     ///
     /// Returns why writes are refused, as a sentence for people.
     pub fn tend(&self) -> Option<String> {
-        self.0.upgrade()?.tend()
+        self.database.upgrade()?.tend()
+    }
+
+    /// Looks for segments of logs that were removed or cut, and returns damage that reads have
+    /// found, as a sentence for people. Events in such a segment cannot be read. Blocks.
+    pub fn log_damage(&self) -> Option<String> {
+        (self.damage)()
     }
 
     /// Memory of the database. `None` while it is not open for writing.
     pub fn memory(&self) -> Option<DatabaseMemory> {
-        self.0.upgrade()?.memory()
+        self.database.upgrade()?.memory()
     }
 }
 
@@ -89,6 +99,11 @@ impl EmbeddedStore {
         })
     }
 
+    /// Whether the directory was new.
+    pub fn is_new(&self) -> bool {
+        self.database.is_new()
+    }
+
     /// The disk under the directory.
     ///
     /// # Errors
@@ -99,7 +114,7 @@ impl EmbeddedStore {
 
     /// Repairs the database while the process runs. It does not keep the directory in use.
     pub fn keeper(&self) -> Keeper {
-        Keeper(Arc::downgrade(&self.database))
+        Keeper { database: Arc::downgrade(&self.database), damage: Arc::new(self.log.damage()) }
     }
 
     /// The logs of all workspaces. An append is one `fdatasync`.
@@ -133,6 +148,8 @@ impl EmbeddedStore {
         let Self { log, series, meta, snapshots, database } = self;
         let marked = log.record_ends().await;
         drop((log, series, meta, snapshots));
+        // A full disk takes no record of the logs' ends. Their marks have them.
+        let marked = marked.or_else(|error| if error.kind == ErrorKind::StorageFull { Ok(()) } else { Err(error) });
         let synced = {
             let database = database.clone();
             database::blocking(move || database.sync()).await.and(marked)

@@ -40,7 +40,7 @@ use tokio::sync::Semaphore;
 
 use self::history::History;
 use super::database::{Database, blocking, unreadable};
-use earcon_model::{Anomaly, AnomalyId, Seq, WorkspaceId};
+use earcon_model::{Anomaly, AnomalyId, KpiName, Seq, WorkspaceId};
 use earcon_ports::{
     AnomalyFilter, ErrorKind, PortError, RollupSeries, SampleSeries, SeriesQuery, SeriesStore, StoredBatch,
 };
@@ -122,6 +122,10 @@ impl SeriesStore for EmbeddedSeries {
 
     async fn flush(&self, pass: &WorkspacePass) -> Result<Seq, PortError> {
         self.run(pass, |history| history.flush(&mut history.writer())).await
+    }
+
+    async fn kpis(&self, pass: &WorkspacePass) -> Result<Vec<KpiName>, PortError> {
+        self.run(pass, History::kpis).await
     }
 
     async fn rewind(&self, pass: &WorkspacePass) -> Result<(), PortError> {

@@ -169,6 +169,13 @@ pub trait SeriesStore: Send + Sync + 'static {
     /// Keeps anomalies. May flush.
     async fn shrink(&self, pass: &WorkspacePass, max_bytes: u64) -> Result<(), PortError>;
 
+    /// The KPIs with stored history, as far as the store can list them. May leave out KPIs whose
+    /// history is not flushed.
+    async fn kpis(&self, pass: &WorkspacePass) -> Result<Vec<KpiName>, PortError> {
+        let _unlisted = pass;
+        Ok(Vec::new())
+    }
+
     /// Approximate size of the workspace's history in bytes, without unflushed data.
     async fn size_bytes(&self, pass: &WorkspacePass) -> Result<u64, PortError>;
 }

@@ -19,7 +19,7 @@ use earcon_ports::{Epochs, ErrorKind, PortError, Revision};
 use earcon_tenancy::WorkspacePass;
 
 const PAUSE: Duration = Duration::from_secs(2);
-/// How long a shutdown waits for the store.
+/// How long a shutdown waits for a slow store. One that fails is not waited for.
 const FINISH: Duration = Duration::from_secs(10);
 
 #[derive(Default)]
@@ -140,7 +140,27 @@ impl Worker {
                         let workspace = self.pass.workspace();
                         tracing::warn!(%workspace, %error, unlogged, "incidents could not be recorded, trying again");
                     }
-                    tokio::time::sleep(PAUSE).await;
+                    if self.shared.waiting().closed {
+                        // The log has them. Another attempt would only hold up the shutdown.
+                        return;
+                    }
+                    self.pause().await;
+                }
+            }
+        }
+    }
+
+    /// Waits before another attempt, or until no more records will come.
+    async fn pause(&self) {
+        let pause = tokio::time::sleep(PAUSE);
+        tokio::pin!(pause);
+        loop {
+            tokio::select! {
+                () = &mut pause => return,
+                () = self.shared.news.notified() => {
+                    if self.shared.waiting().closed {
+                        return;
+                    }
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! A log that went back: it was created again, or restored from an old copy, while snapshots and
-//! history stayed. Its numbers cannot be compared with theirs. So the snapshots are deleted, and
-//! history reads the log from its beginning, in addition to the samples it has.
+//! history stayed. Its numbers cannot be compared with theirs. So scoring begins again, and history
+//! reads the log from its beginning, in addition to the samples it has. Every KPI that snapshots or
+//! history know stays known: its history can be read at once.
 //!
 //! The stores hold positions without epochs. They were written since the last opening, or before,
 //! and so they belong to this history if it contains them in the epoch of that opening.
@@ -10,18 +11,42 @@ use std::collections::BTreeSet;
 use crate::actors::context::Backends;
 use crate::actors::snapshotter::{load_watermark, save_watermark};
 use crate::services::records::Family;
-use earcon_model::Seq;
-use earcon_ports::{ErrorKind, LogHead, PortError, Revision};
+use earcon_model::{KpiName, Seq};
+use earcon_ports::{ErrorKind, LogHead, PortError, Revision, Snapshot};
 use earcon_tenancy::WorkspacePass;
 
 /// The epoch of the last opening.
 const EPOCH: &str = "epoch";
 
-/// Makes the stores fit the log. Called after opening it for writing.
+/// An opening whose record had no room on the disk. It has to be recorded before the stores are
+/// ahead of the epoch that is recorded.
+#[derive(Debug, Clone)]
+pub struct UnrecordedOpening {
+    head: LogHead,
+    before: Option<String>,
+}
+
+impl UnrecordedOpening {
+    /// Records it.
+    ///
+    /// # Errors
+    /// `StorageFull` while there is no room. Those of the store.
+    pub async fn record(&self, backends: &Backends, pass: &WorkspacePass) -> Result<(), PortError> {
+        record_opening(backends, pass, &self.head, self.before.as_deref()).await
+    }
+}
+
+/// Makes the stores fit the log. Called after opening it for writing. `fresh` is the state of a KPI
+/// that has seen nothing. A full disk is no reason to stay closed: the opening is recorded later.
 ///
 /// # Errors
 /// `Conflict` when another node has opened the log since. Those of the stores.
-pub(super) async fn prepare(backends: &Backends, pass: &WorkspacePass, head: &LogHead) -> Result<(), PortError> {
+pub(super) async fn prepare(
+    backends: &Backends,
+    pass: &WorkspacePass,
+    head: &LogHead,
+    fresh: impl Fn(&KpiName) -> Vec<u8>,
+) -> Result<Option<UnrecordedOpening>, PortError> {
     let (_, known) = last_opening(backends, pass).await?;
     if let Some(known) = known.as_deref().filter(|known| head.epochs.end_of(known).is_none())
         && let Some(now) = backends.event_log.head(pass).await?
@@ -34,15 +59,38 @@ pub(super) async fn prepare(backends: &Backends, pass: &WorkspacePass, head: &Lo
             workspace = %pass.workspace(),
             "the log is not the one that was written before; scoring begins again, history is kept"
         );
-        let mut kpis = BTreeSet::new();
-        backends.snapshot_store.visit(pass, &mut |snapshot| kpis.extend([snapshot.kpi])).await?;
-        for kpi in kpis {
-            backends.snapshot_store.delete(pass, &kpi).await?;
-        }
-        save_watermark(backends, pass, 0).await?;
-        backends.series_store.rewind(pass).await?;
+        begin_again(backends, pass, fresh).await?;
     }
-    record_opening(backends, pass, head, known.as_deref()).await
+    match record_opening(backends, pass, head, known.as_deref()).await {
+        Ok(()) => Ok(None),
+        Err(error) if error.kind == ErrorKind::StorageFull => {
+            tracing::warn!(workspace = %pass.workspace(), %error, "the opening of the log is recorded once there is room");
+            Ok(Some(UnrecordedOpening { head: head.clone(), before: known }))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Scoring begins again for every KPI that is known, and history reads the log again.
+async fn begin_again(
+    backends: &Backends,
+    pass: &WorkspacePass,
+    fresh: impl Fn(&KpiName) -> Vec<u8>,
+) -> Result<(), PortError> {
+    let mut kpis = BTreeSet::new();
+    backends.snapshot_store.visit(pass, &mut |snapshot| kpis.extend([snapshot.kpi])).await?;
+    match backends.series_store.kpis(pass).await {
+        Ok(known) => kpis.extend(known),
+        // An unavailable history must not keep the workspace closed.
+        Err(error) => tracing::warn!(workspace = %pass.workspace(), %error, "cannot read which KPIs history knows"),
+    }
+    for kpi in kpis {
+        backends.snapshot_store.delete(pass, &kpi).await?;
+        let state = fresh(&kpi);
+        backends.snapshot_store.put(pass, Snapshot { kpi, part: 0, seq: 0, state }).await?;
+    }
+    save_watermark(backends, pass, 0).await?;
+    backends.series_store.rewind(pass).await
 }
 
 /// The revision of the record of the last opening, and its epoch.
@@ -114,9 +162,14 @@ mod tests {
 
     use super::*;
     use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
-    use earcon_model::{Event, KpiEvent, KpiName, WorkspaceId};
-    use earcon_ports::{Epochs, Snapshot, StoredBatch};
+    use earcon_model::{Event, KpiEvent, WorkspaceId};
+    use earcon_ports::{Epochs, StoredBatch};
     use earcon_tenancy::Authorizer;
+
+    /// The state of a KPI that is known and has seen nothing.
+    fn begun_again() -> Snapshot {
+        Snapshot { kpi: KpiName::new("k").unwrap(), part: 0, seq: 0, state: vec![9] }
+    }
 
     #[tokio::test]
     async fn log_that_went_back_forgets_snapshots_and_rewinds_history() {
@@ -141,10 +194,11 @@ mod tests {
         save_watermark(&backends, &pass, 5).await.unwrap();
         let now = LogHead { next: 6, ..head.clone() };
 
-        prepare(&backends, &pass, &now).await.unwrap();
-        prepare(&backends, &pass, &now).await.unwrap();
+        let fresh = |_: &KpiName| vec![9];
+        prepare(&backends, &pass, &now, fresh).await.unwrap();
+        prepare(&backends, &pass, &now, fresh).await.unwrap();
         let restarted = backends.event_log.open(&pass).await.unwrap();
-        prepare(&backends, &pass, &restarted).await.unwrap();
+        prepare(&backends, &pass, &restarted, fresh).await.unwrap();
         assert!(!backends.snapshot_store.get(&pass, &kpi).await.unwrap().is_empty(), "a restart changes nothing");
         assert_eq!(backends.series_store.cursor(&pass).await.unwrap(), 5);
 
@@ -153,8 +207,12 @@ mod tests {
         backends.meta_store.put(&pass, &key, record.revision, head.epoch().into()).await.unwrap();
         let mut epochs = head.epochs.clone();
         epochs.begin("restored", 4);
-        prepare(&backends, &pass, &LogHead { epochs, next: 9, ..head.clone() }).await.unwrap();
-        assert!(backends.snapshot_store.get(&pass, &kpi).await.unwrap().is_empty(), "a copy that has grown since");
+        prepare(&backends, &pass, &LogHead { epochs, next: 9, ..head.clone() }, fresh).await.unwrap();
+        assert_eq!(
+            backends.snapshot_store.get(&pass, &kpi).await.unwrap(),
+            [begun_again()],
+            "a copy that has grown since"
+        );
         assert_eq!(backends.series_store.cursor(&pass).await.unwrap(), 0);
 
         let events = (1..=5).map(|seq| Arc::new(Event::new(seq, 0, kpi.clone(), KpiEvent::Resumed)));
@@ -164,24 +222,28 @@ mod tests {
         backends.snapshot_store.put(&pass, snapshot).await.unwrap();
 
         let another = LogHead { epochs: Epochs::new("another", 1), ..now };
-        prepare(&backends, &pass, &another).await.unwrap();
-        assert!(backends.snapshot_store.get(&pass, &kpi).await.unwrap().is_empty());
+        prepare(&backends, &pass, &another, fresh).await.unwrap();
+        assert_eq!(backends.snapshot_store.get(&pass, &kpi).await.unwrap(), [begun_again()]);
         assert_eq!(backends.series_store.cursor(&pass).await.unwrap(), 0);
         assert_eq!(load_watermark(&backends, &pass).await.unwrap(), 0);
 
         save_watermark(&backends, &pass, 9).await.unwrap();
-        prepare(&backends, &pass, &another).await.unwrap();
+        prepare(&backends, &pass, &another, fresh).await.unwrap();
         assert_eq!(load_watermark(&backends, &pass).await.unwrap(), 0, "a log that went back counts as another");
 
         let snapshot = Snapshot { kpi: kpi.clone(), part: 0, seq: 6, state: vec![1] };
         backends.snapshot_store.put(&pass, snapshot).await.unwrap();
-        prepare(&backends, &pass, &another).await.unwrap();
-        assert!(backends.snapshot_store.get(&pass, &kpi).await.unwrap().is_empty(), "so does one behind a snapshot");
+        prepare(&backends, &pass, &another, fresh).await.unwrap();
+        assert_eq!(
+            backends.snapshot_store.get(&pass, &kpi).await.unwrap(),
+            [begun_again()],
+            "so does one behind a snapshot"
+        );
 
         let ahead = (1..=6).map(|seq| Arc::new(Event::new(seq, 0, kpi.clone(), KpiEvent::Resumed)));
         backends.series_store.apply(&pass, StoredBatch { events: ahead.collect() }).await.unwrap();
         backends.series_store.flush(&pass).await.unwrap();
-        prepare(&backends, &pass, &another).await.unwrap();
+        prepare(&backends, &pass, &another, fresh).await.unwrap();
         assert_eq!(backends.series_store.cursor(&pass).await.unwrap(), 0, "and one behind the history");
     }
 }

@@ -5,25 +5,33 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr};
 
 use super::handle::{Message, Snapshotter, TakenSnapshot};
 use super::watermark::save_watermark;
 use crate::actors::context::Context;
+use crate::actors::recovery::UnrecordedOpening;
 use crate::actors::snapshot_turns::SnapshotTurn;
 use crate::telemetry::Repeats;
 use earcon_model::{KpiName, Seq};
 use earcon_ports::{PortError, Snapshot};
 use earcon_tenancy::WorkspacePass;
 
+/// Between two attempts to record an opening on a full disk.
+const RECORD_EVERY: Duration = Duration::from_secs(1);
+
 /// Starts the snapshotter of a workspace.
 pub(in crate::actors) async fn start(
     context: Context,
     pass: WorkspacePass,
+    unrecorded: Option<UnrecordedOpening>,
     supervisor: ActorCell,
 ) -> Result<Snapshotter, SpawnErr> {
+    let is_recorded = unrecorded.is_none();
     let state = State {
+        unrecorded,
         context,
         pass,
         waiting: HashMap::new(),
@@ -33,6 +41,9 @@ pub(in crate::actors) async fn start(
         repeats: Repeats::default(),
     };
     let (actor, _) = Actor::spawn_linked(None, SnapshotterActor, state, supervisor).await?;
+    if !is_recorded {
+        actor.send_after(RECORD_EVERY, || Message::Write);
+    }
     Ok(Snapshotter::new(actor))
 }
 
@@ -49,6 +60,8 @@ struct State {
     /// A message to save the watermark is on its way.
     advancing: bool,
     repeats: Repeats,
+    /// The opening of the log, if the disk was too full to record it.
+    unrecorded: Option<UnrecordedOpening>,
 }
 
 impl Actor for SnapshotterActor {
@@ -123,11 +136,18 @@ impl State {
         }
         if !self.writing {
             self.writing = true;
-            myself.send_after(self.context.settings.snapshot_every / 8, || Message::Write);
+            let pause = self.context.settings.snapshot_every / 8;
+            let pause = if self.unrecorded.is_some() { pause.min(RECORD_EVERY) } else { pause };
+            myself.send_after(pause, || Message::Write);
         }
     }
 
     async fn write(&mut self) -> Result<(), PortError> {
+        if let Some(unrecorded) = &self.unrecorded {
+            // First: the stores must not get ahead of the epoch that is recorded.
+            unrecorded.record(&self.context.backends, &self.pass).await?;
+            self.unrecorded = None;
+        }
         if self.waiting.is_empty() {
             return Ok(());
         }

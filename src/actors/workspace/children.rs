@@ -29,7 +29,7 @@ impl ChildStarter<'_> {
         let newest = recovered.head.next - 1;
         let hub = self.hub(recovered).await?;
         let (context, pass, supervisor) = self.parts();
-        let snapshotter = snapshotter::actor::start(context, pass, supervisor).await?;
+        let snapshotter = snapshotter::actor::start(context, pass, recovered.unrecorded.clone(), supervisor).await?;
         let (context, pass, supervisor) = self.parts();
         let (next, unsaved) = (recovered.head.next, recovered.unsaved.clone());
         let args = LogWriterArgs { context, pass, next, unsaved, hub: hub.clone(), snapshotter: snapshotter.clone() };

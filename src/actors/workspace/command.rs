@@ -137,6 +137,8 @@ pub struct ChangeMix {
 pub enum MixNotChanged {
     /// It has another revision than expected.
     Conflict(String),
+    /// The store has no room.
+    Full(String),
     /// The store failed.
     Store(String),
 }
@@ -145,9 +147,8 @@ impl From<PortError> for MixNotChanged {
     fn from(error: PortError) -> Self {
         match error.kind {
             ErrorKind::Conflict => MixNotChanged::Conflict(error.to_string()),
-            ErrorKind::Unavailable | ErrorKind::StorageFull | ErrorKind::Corrupt | ErrorKind::Invalid => {
-                MixNotChanged::Store(error.to_string())
-            }
+            ErrorKind::StorageFull => MixNotChanged::Full(error.to_string()),
+            ErrorKind::Unavailable | ErrorKind::Corrupt | ErrorKind::Invalid => MixNotChanged::Store(error.to_string()),
         }
     }
 }
@@ -156,6 +157,7 @@ impl From<MixNotChanged> for PortError {
     fn from(error: MixNotChanged) -> Self {
         match error {
             MixNotChanged::Conflict(text) => PortError::new(ErrorKind::Conflict, text),
+            MixNotChanged::Full(text) => PortError::new(ErrorKind::StorageFull, text),
             MixNotChanged::Store(text) => PortError::new(ErrorKind::Unavailable, text),
         }
     }

@@ -62,6 +62,9 @@ fn not_ready(state: &ApiState) -> Option<String> {
     if let Some(problem) = state.storage.problem() {
         return Some(format!("samples are refused: {problem}"));
     }
+    if let Some(damage) = state.storage.log_damage() {
+        return Some(format!("a part of the log cannot be read: {damage}"));
+    }
     let failed = state.directory.failed();
     if let Some((workspace, error)) = failed.first() {
         return Some(format!("{} workspaces cannot be opened; {workspace}: {error}", failed.len()));

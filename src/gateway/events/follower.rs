@@ -70,6 +70,13 @@ const MAX_READY: usize = 512;
 /// Room for frames that a waiting follower keeps.
 const KEPT: usize = 64;
 
+/// Whether the log is damaged at the event from which a follower wants to go on. The watch over the
+/// storage logs the place.
+async fn is_damaged(state: &EventsState, pass: &WorkspacePass, next: Seq) -> bool {
+    let read = state.event_log.read(pass, next, 1).await;
+    read.is_err_and(|error| error.kind == ErrorKind::Corrupt)
+}
+
 /// A follower, and its position.
 pub(super) struct Follower {
     state: EventsState,
@@ -129,6 +136,10 @@ impl Follower {
                     return Err(NotBegun::Stopping);
                 }
             },
+        };
+        let resume = match resume {
+            Resume::From(next) if next <= head && is_damaged(&state, &pass, next).await => Resume::Lost,
+            resume => resume,
         };
         let mut ready = VecDeque::new();
         let (seen, snapshot) = match resume {
@@ -249,6 +260,11 @@ impl Follower {
                     tracing::debug!(%error, "the log cannot be read for a follower right now");
                     attempts += 1;
                     tokio::time::sleep(READ_PAUSE).await;
+                }
+                // The client connects again, and gets a snapshot because of the damage.
+                Err(error) if error.kind == ErrorKind::Corrupt => {
+                    tracing::debug!(%error, "a follower has reached damage of the log");
+                    return None;
                 }
                 Err(error) => {
                     tracing::error!(%error, "the log cannot be read for a follower");

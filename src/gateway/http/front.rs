@@ -16,6 +16,7 @@ use super::guard;
 use super::gunzip::Encoding;
 use super::hosts::Hosts;
 use super::problem::no_room;
+use super::refusals::Refusals;
 use super::room::Budget;
 use crate::telemetry::{Metric, count};
 
@@ -30,6 +31,8 @@ pub(crate) struct Front {
     pub(crate) hosts: Arc<Hosts>,
     /// Room for answers.
     pub(crate) answers: Budget,
+    /// Lines about refused requests.
+    pub(crate) refusals: Refusals,
 }
 
 /// Checks a request, decodes and times its body, and gives every answer its headers.
@@ -45,6 +48,7 @@ pub(crate) async fn pass(State(front): State<Front>, request: Request, next: Nex
     if encoding == Encoding::Gzip {
         parts.headers.remove(header::CONTENT_LENGTH);
     }
+    let (method, path) = (parts.method.clone(), parts.uri.clone());
     let body = Body::new(Arriving::new(body, peer.clone(), encoding == Encoding::Gzip));
     let mut response = match checked {
         // A client that reads nothing must not have one answer after another made in vain.
@@ -55,6 +59,7 @@ pub(crate) async fn pass(State(front): State<Front>, request: Request, next: Nex
         Ok(()) => next.run(Request::from_parts(parts, body)).await,
         Err(problem) => problem.into_response(),
     };
+    front.refusals.log(&method, path.path(), &response);
     secure(response.headers_mut());
     counted(response, peer, &front.answers)
 }

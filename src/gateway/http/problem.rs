@@ -3,7 +3,7 @@
 use std::any::Any;
 
 use axum::body::Body;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{Extensions, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
@@ -95,11 +95,22 @@ pub(crate) struct Problem {
     detail: String,
     more: Map<String, Value>,
     allow: Option<&'static str>,
+    /// For the log alone.
+    cause: Option<String>,
+}
+
+/// Why the server could not serve a request, for the log. It is an extension of the response.
+#[derive(Debug, Clone)]
+pub(crate) struct Refusal {
+    /// The kind of problem.
+    pub(crate) kind: &'static str,
+    /// The reason of this one.
+    pub(crate) reason: String,
 }
 
 impl Problem {
     pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), more: Map::new(), allow: None }
+        Self { kind, detail: detail.into(), more: Map::new(), allow: None, cause: None }
     }
 
     /// Adds an extension member.
@@ -142,9 +153,23 @@ impl Problem {
         &self.detail
     }
 
+    /// Sets the reason for the log, which may say more than the answer.
+    fn caused_by(mut self, error: &PortError) -> Self {
+        self.cause = Some(error.to_string());
+        self
+    }
+
+    fn refusal(&self) -> Option<Refusal> {
+        let is_logged = matches!(self.kind, Kind::Unavailable | Kind::StorageFull) || self.cause.is_some();
+        let reason = || self.cause.clone().unwrap_or_else(|| self.detail.clone());
+        is_logged.then(|| Refusal { kind: self.kind.parts().0, reason: reason() })
+    }
+
     /// The error in the words of another protocol, with the same `retry-after`.
     pub(crate) fn respond_as(&self, status: StatusCode, body: impl IntoResponse) -> Response {
-        answer(status, body, self.retry_after())
+        let mut response = answer(status, body, self.retry_after());
+        response.extensions_mut().extend(self.refusal().map(extension).unwrap_or_default());
+        response
     }
 
     /// The status, and the document of type [`PROBLEM_JSON`].
@@ -162,9 +187,11 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let (kind, allow, retry_after) = (self.kind, self.allow, self.retry_after());
+        let refusal = self.refusal();
         let (status, body) = self.document();
         let content_type = (header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         let mut response = answer(status, ([content_type], body), retry_after);
+        response.extensions_mut().extend(refusal.map(extension).unwrap_or_default());
         let headers = response.headers_mut();
         if let Some(methods) = allow {
             headers.insert(header::ALLOW, HeaderValue::from_static(methods));
@@ -177,6 +204,12 @@ impl IntoResponse for Problem {
         }
         response
     }
+}
+
+fn extension(refusal: Refusal) -> Extensions {
+    let mut extensions = Extensions::new();
+    extensions.insert(refusal);
+    extensions
 }
 
 /// An error answer with its `retry-after` header.
@@ -231,15 +264,19 @@ impl From<IngestError> for Problem {
 
 impl From<PortError> for Problem {
     fn from(error: PortError) -> Self {
-        if matches!(error.kind, ErrorKind::Unavailable | ErrorKind::Corrupt) {
-            tracing::error!(%error, "a store failed");
-        }
-        match error.kind {
+        let problem = match error.kind {
             ErrorKind::Conflict => Problem::new(Kind::Conflict, error.to_string()),
             ErrorKind::Invalid => Problem::new(Kind::BadRequest, error.to_string()),
-            ErrorKind::Unavailable => Problem::new(Kind::Unavailable, "the storage is not available right now"),
+            ErrorKind::Unavailable => {
+                Problem::new(Kind::Unavailable, format!("the storage is not available right now: {}", error.context))
+            }
             ErrorKind::StorageFull => Problem::new(Kind::StorageFull, error.to_string()),
             ErrorKind::Corrupt => Problem::new(Kind::Internal, "the stored data cannot be read; see the server's log"),
+        };
+        if matches!(error.kind, ErrorKind::Unavailable | ErrorKind::Corrupt) {
+            problem.caused_by(&error)
+        } else {
+            problem
         }
     }
 }

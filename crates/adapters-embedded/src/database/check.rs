@@ -8,61 +8,97 @@ use std::path::{Path, PathBuf};
 
 use super::inspect::{Finding, Inspection, Layout};
 use super::journal::{self, End, Progress};
-use super::mark::{Mark, Numbers};
-use super::open::{guarded, no_mark, open_in, prepare};
-use super::table::{TABLES, Table};
+use super::marks::StoredMarks;
+use super::open::{guarded, open_in, prepare};
+use super::table::Table;
 use crate::data_dir::{DataDir, OpenError};
 use crate::settings::EmbeddedSettings;
 
-/// The folder of the copy, in the data directory.
+/// The folder of a copy that a start makes, in the data directory.
 const COPY: &str = "db.check";
+/// Used for the copy of a check if the directory for temporary files is full.
+const MEMORY: &str = "/dev/shm";
 
 /// Checks the database in the data directory `dir`: every file, every checksum, every record. No
-/// finding means that all acknowledged commits are there. Needs the space of the journal.
+/// finding means that all acknowledged commits are there. Writes nothing into the directory. Needs
+/// the space of the journal in the directory for temporary files.
 ///
 /// # Errors
-/// When the directory is in use, of another format, or cannot be read or written to.
-pub(crate) fn check(dir: &Path) -> Result<Vec<Finding>, OpenError> {
-    match DataDir::claim_existing(dir)? {
-        Ok(dir) => Ok(check_claimed(&dir)?.findings),
-        Err(finding) => Ok(vec![finding]),
-    }
+/// When the directory has no data, is in use, of another format, or cannot be read.
+pub(crate) fn check_all(dir: &Path) -> Result<Checked, OpenError> {
+    let (dir, format) = DataDir::look(dir)?;
+    let mut checked = check_claimed(&dir)?;
+    checked.findings.splice(..0, format);
+    Ok(checked)
 }
 
-/// The findings, and what the inspection of the files found.
-pub(super) struct Checked {
-    pub(super) findings: Vec<Finding>,
+/// The findings of [`check_all`].
+#[cfg(test)]
+pub(crate) fn check(dir: &Path) -> Result<Vec<Finding>, OpenError> {
+    check_all(dir).map(|checked| checked.findings)
+}
+
+/// The result of a check.
+pub(crate) struct Checked {
+    pub(crate) findings: Vec<Finding>,
+    /// The records of the list of event logs. `None` if it cannot be read.
+    pub(crate) logs: Option<Records>,
     pub(super) inspection: Inspection,
 }
+
+/// Keys and values of a table.
+pub(crate) type Records = Vec<(Vec<u8>, Vec<u8>)>;
 
 pub(super) fn check_claimed(dir: &DataDir) -> Result<Checked, OpenError> {
     let not_readable = |source| OpenError::NotWritable { path: dir.path().to_owned(), source };
     if dir.creating().exists() {
-        return Ok(Checked { findings: Vec::new(), inspection: Inspection::default() });
+        return Ok(Checked { findings: Vec::new(), logs: None, inspection: Inspection::default() });
     }
     let layout = Layout::new(dir.database());
-    let marked = Mark::load(&dir.mark()).map_err(not_readable)?;
-    let numbers = marked.map_or([0; TABLES.len()], |mark| mark.numbers);
-    let mut inspection = Inspection::of(&layout, &numbers).map_err(not_readable)?;
+    let marks = StoredMarks::load(dir).map_err(not_readable)?;
+    let mut inspection = Inspection::of(&layout, &marks.numbers()).map_err(not_readable)?;
     let is_openable = inspection.findings.is_empty();
     inspection.check_contents();
     let mut findings = inspection.findings.clone();
-    if marked.is_none() {
-        findings.insert(0, no_mark(&dir.mark()));
-    }
+    let mut logs = None;
     if is_openable {
-        let copy = Layout::new(dir.path().join(COPY));
-        let records = copy_database(&layout, &copy, &inspection)
-            .map_err(not_readable)
-            .map(|()| read_all(&layout, &copy, &numbers));
-        remove(&copy.root).map_err(not_readable)?;
-        for finding in records? {
-            if !findings.contains(&finding) {
-                findings.push(finding);
+        let copy = Scratch::of(&layout, &inspection)?;
+        let (found, records) = read_all(&layout, &copy.0, &marks);
+        logs = records;
+        let new: Vec<_> = found.into_iter().filter(|finding| !findings.contains(finding)).collect();
+        findings.extend(new);
+    }
+    marks.explain(dir, &mut findings);
+    findings.splice(..0, marks.findings(dir));
+    Ok(Checked { findings, logs, inspection })
+}
+
+/// A copy of the database in the directory for temporary files, removed when it is dropped.
+struct Scratch(Layout);
+
+impl Scratch {
+    /// A copy in the first place that has room.
+    fn of(layout: &Layout, inspection: &Inspection) -> Result<Self, OpenError> {
+        let places = [std::env::temp_dir(), PathBuf::from(MEMORY)];
+        let mut failure = None;
+        for place in places.into_iter().filter(|place| place.is_dir()) {
+            let copy = Self(Layout::new(place.join(format!("earcon-check-{}", uuid::Uuid::new_v4()))));
+            match copy_database(layout, &copy.0, inspection) {
+                Ok(()) => return Ok(copy),
+                Err(source) => failure = failure.or(Some(OpenError::NoScratch { path: place, source })),
             }
         }
+        Err(failure.unwrap_or_else(|| OpenError::NoScratch {
+            path: std::env::temp_dir(),
+            source: io::ErrorKind::NotFound.into(),
+        }))
     }
-    Ok(Checked { findings, inspection })
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _left = remove(&self.0.root).is_err();
+    }
 }
 
 /// Opens a copy of the database, and examines its numbers alone. Returns what is lost.
@@ -70,11 +106,11 @@ pub(super) fn examine_copy(
     dir: &DataDir,
     layout: &Layout,
     inspection: &Inspection,
-    marked: &Numbers,
+    marks: &StoredMarks,
 ) -> io::Result<Vec<Finding>> {
     let copy = Layout::new(dir.path().join(COPY));
     copy_database(layout, &copy, inspection)?;
-    let opened = guarded(|| open_in(&copy, &EmbeddedSettings::default(), marked));
+    let opened = guarded(|| open_in(&copy, &EmbeddedSettings::default(), marks));
     let mut findings = match opened {
         Ok((_, examined)) => examined.err().unwrap_or_default(),
         Err(failure) => vec![failure.finding(&copy.root)],
@@ -101,7 +137,7 @@ pub(super) fn remove(root: &Path) -> io::Result<()> {
     }
 }
 
-/// Copies the database. Table files are linked if the file system can.
+/// Copies the database. Table files are linked, by name if it is another file system.
 fn copy_database(from: &Layout, to: &Layout, inspection: &Inspection) -> io::Result<()> {
     remove(&to.root)?;
     std::fs::create_dir_all(to.keyspaces())?;
@@ -143,11 +179,21 @@ pub(super) fn copy_keyspace(from: &Path, to: &Path) -> io::Result<()> {
         let name = file.file_name().unwrap_or_default();
         // Other names end fjall with an error.
         let is_table = name.to_str().is_some_and(|name| name.parse::<u64>().is_ok());
-        if is_table && std::fs::hard_link(&file, copied.join(name)).is_err() {
+        if is_table && link(&file, &copied.join(name)).is_err() {
             std::fs::copy(&file, copied.join(name))?;
         }
     }
     Ok(())
+}
+
+/// Gives a file another name. Another file system can only refer to the name.
+fn link(file: &Path, name: &Path) -> io::Result<()> {
+    match std::fs::hard_link(file, name) {
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+            std::os::unix::fs::symlink(std::path::absolute(file)?, name)
+        }
+        result => result,
+    }
 }
 
 fn plain_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
@@ -161,15 +207,18 @@ fn plain_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Opens the copy and reads every record.
-fn read_all(original: &Layout, copy: &Layout, marked: &Numbers) -> Vec<Finding> {
+/// Opens the copy and reads every record. Returns those of the list of event logs.
+fn read_all(original: &Layout, copy: &Layout, marks: &StoredMarks) -> (Vec<Finding>, Option<Records>) {
+    let mut logs = None;
     let opened = guarded(|| {
-        let (instance, examined) = open_in(copy, &EmbeddedSettings::default(), marked)?;
+        let (instance, examined) = open_in(copy, &EmbeddedSettings::default(), marks)?;
         let mut findings = examined.err().unwrap_or_default();
         let snapshot = instance.snapshot();
+        let records = snapshot.iter(Table::of_logs()).map(|entry| entry.into_inner());
+        logs = records.map(|record| record.ok().map(|(key, value)| (key.to_vec(), value.to_vec()))).collect();
         for table in Table::all() {
             if let Some(error) = snapshot.iter(table).find_map(|entry| entry.into_inner().err()) {
-                findings.push(Finding { place: copy.table(table.code()), damage: error.to_string() });
+                findings.push(Finding::new(copy.table(table.code()), error.to_string()));
             }
         }
         Ok(findings)
@@ -179,5 +228,5 @@ fn read_all(original: &Layout, copy: &Layout, marked: &Numbers) -> Vec<Finding> 
         Err(failure) => vec![failure.finding(&copy.root)],
     };
     name_original(&mut findings, original, copy);
-    findings
+    (findings, logs)
 }

@@ -16,11 +16,24 @@ const PREFIX: u8 = 0;
 /// The first key after all numbers.
 pub(super) const AFTER_NUMBERS: [u8; 1] = [PREFIX + 1];
 
-/// The key of a number's record. Its value is the code of the table.
+/// The key of a number's record.
 pub(super) fn key(number: u64) -> [u8; 9] {
     let mut key = [PREFIX; 9];
     key[1..].copy_from_slice(&number.to_be_bytes());
     key
+}
+
+/// The value of a number's record: the code of the table, and the identity of the database.
+pub(super) fn value(code: usize, identity: u64) -> [u8; 9] {
+    let mut value = [code as u8; 9];
+    value[1..].copy_from_slice(&identity.to_le_bytes());
+    value
+}
+
+/// Code and identity from the value of a number's record.
+pub(super) fn code_and_identity(value: &[u8]) -> Option<(usize, u64)> {
+    let (code, identity) = value.split_first()?;
+    Some((usize::from(*code), u64::from_le_bytes(identity.try_into().ok()?)))
 }
 
 /// The number, if `key` is that of a number's record.

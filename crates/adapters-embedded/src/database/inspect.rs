@@ -22,6 +22,20 @@ pub struct Finding {
     pub place: PathBuf,
     /// The damage and the loss, as sentences without a full stop.
     pub damage: String,
+    /// Whether it is no damage, but the database or a part of it is that of another installation.
+    pub is_foreign: bool,
+}
+
+impl Finding {
+    /// Damage at a place.
+    pub(crate) fn new(place: impl Into<PathBuf>, damage: impl Into<String>) -> Self {
+        Self { place: place.into(), damage: damage.into(), is_foreign: false }
+    }
+
+    /// Something of another installation.
+    pub(super) fn foreign(place: impl Into<PathBuf>, damage: impl Into<String>) -> Self {
+        Self { is_foreign: true, ..Self::new(place, damage) }
+    }
 }
 
 impl fmt::Display for Finding {
@@ -97,7 +111,10 @@ impl Inspection {
     pub(super) fn of(layout: &Layout, marked: &Numbers) -> io::Result<Self> {
         let mut found = Self::default();
         if !layout.root.is_dir() {
-            found.add(&layout.root, "the database is missing; all settings and the history are lost");
+            found.add(
+                &layout.root,
+                "the database is missing; the settings are lost, and the history from before the log begins",
+            );
             return Ok(found);
         }
         found.check_version(layout);
@@ -107,7 +124,7 @@ impl Inspection {
     }
 
     fn add(&mut self, place: &Path, damage: impl Into<String>) {
-        self.findings.push(Finding { place: place.to_owned(), damage: damage.into() });
+        self.findings.push(Finding::new(place, damage));
     }
 
     fn add_defect(&mut self, (place, damage): Defect, lost: &str) {
@@ -130,6 +147,7 @@ impl Inspection {
             return Ok(());
         };
         let (mut progress, mut before) = (Progress::default(), None);
+        let mut is_readable = true;
         for (&number, path) in &journals {
             if let Some(before) = before.filter(|before| before + 1 != number) {
                 let missing = layout.root.join(format!("{}.jnl", before + 1));
@@ -140,9 +158,11 @@ impl Inspection {
             let End::Unreadable { from, numbers } = journal::walk(&bytes, &mut progress) else { continue };
             // All journals but the active one were synced before the next one was created.
             if number != active {
+                is_readable = false;
                 let text = format!("the journal cannot be read from byte {from} on, and it had been synced");
                 self.add(path, text + &lost_behind(&numbers));
             } else if journal::holds_synced(&numbers, marked) {
+                is_readable = false;
                 let text = format!("the journal cannot be read at byte {from}, and acknowledged commits are behind it");
                 self.add(path, text + &lost_behind(&numbers));
             } else {
@@ -153,7 +173,9 @@ impl Inspection {
                 progress = Progress::default();
             }
         }
-        self.check_end(layout, active, &progress, marked);
+        if is_readable {
+            self.check_end(layout, active, &progress, marked);
+        }
         Ok(())
     }
 
@@ -187,7 +209,7 @@ impl Inspection {
     fn check_keyspaces(&mut self, layout: &Layout) -> io::Result<()> {
         let root = layout.keyspaces();
         if !root.is_dir() {
-            self.add(&root, "the folder of all tables is missing; all settings and the history are lost");
+            self.add(&root, "the folder of all tables is missing; the settings are lost, and the history from before the log begins");
             return Ok(());
         }
         for entry in std::fs::read_dir(&root)? {

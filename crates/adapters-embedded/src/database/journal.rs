@@ -11,7 +11,7 @@ use std::path::Path;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::commit_numbers::number;
+use super::commit_numbers::{code_and_identity, number};
 use super::mark::Numbers;
 use super::table::TABLES;
 
@@ -90,8 +90,8 @@ fn item(rest: &mut Bytes<'_>) -> Option<Option<(usize, u64)>> {
     let key = u16::from_le_bytes(rest.array()?);
     let (_plain, stored) = (rest.u32()?, rest.u32()?);
     let (key, value) = (rest.take(usize::from(key))?, rest.take(stored as usize)?);
-    Some(match (kind, number(key), value) {
-        (VALUE, Some(number), [code]) if usize::from(*code) < TABLES.len() => Some((usize::from(*code), number)),
+    Some(match (kind, number(key), code_and_identity(value)) {
+        (VALUE, Some(number), Some((code, _))) if code < TABLES.len() => Some((code, number)),
         _ => None,
     })
 }
@@ -215,7 +215,7 @@ pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::commit_numbers::key;
+    use super::super::commit_numbers::{key, value};
     use super::*;
 
     fn write(seqno: u64, items: &[(&[u8], &[u8])]) -> Vec<u8> {
@@ -242,7 +242,7 @@ mod tests {
     fn journal(numbers: impl Iterator<Item = u64>) -> (Vec<u8>, Vec<usize>) {
         let (mut bytes, mut ends) = (Vec::new(), Vec::new());
         for number in numbers {
-            bytes.extend(write(number * 10, &[(b"w\0key", &[7; 40]), (&key(number), &[2])]));
+            bytes.extend(write(number * 10, &[(b"w\0key", &[7; 40]), (&key(number), &value(2, 7))]));
             ends.push(bytes.len());
         }
         (bytes, ends)

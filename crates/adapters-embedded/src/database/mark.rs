@@ -1,4 +1,4 @@
-//! `db.mark`: the last synced commit number of every table, outside of the database.
+//! A mark: the last synced commit number of every table, outside of the database.
 //!
 //! The file has two slots with a checksum each, on pages of their own, and the writer alternates.
 //! It is written after each synced commit, and synced when the store is. So it is exact after
@@ -15,8 +15,8 @@ use super::table::TABLES;
 
 const MAGIC: [u8; 4] = *b"EDBM";
 const VERSION: u8 = 1;
-/// Magic, version, count, generation, numbers, checksum.
-const SLOT: usize = 4 + 1 + 1 + 8 + 8 * TABLES.len() + 8;
+/// Magic, version, count, generation, identity, numbers, checksum.
+const SLOT: usize = 4 + 1 + 1 + 8 + 8 + 8 * TABLES.len() + 8;
 /// Distance of the slots, so that one damaged page leaves one slot.
 const STRIDE: u64 = 4_096;
 const SLOTS: u64 = 2;
@@ -29,15 +29,23 @@ pub(super) type Numbers = [u64; TABLES.len()];
 pub(super) struct Mark {
     /// Grows with every write. The slot with the larger one is newer.
     generation: u64,
+    /// Tells the database from those of other installations.
+    pub(super) identity: u64,
     pub(super) numbers: Numbers,
 }
 
 impl Mark {
+    /// A mark that is stored nowhere.
+    pub(super) fn of(identity: u64, numbers: Numbers) -> Self {
+        Self { generation: 0, identity, numbers }
+    }
+
     fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(SLOT);
         bytes.extend_from_slice(&MAGIC);
         bytes.extend_from_slice(&[VERSION, TABLES.len() as u8]);
         bytes.extend_from_slice(&self.generation.to_le_bytes());
+        bytes.extend_from_slice(&self.identity.to_le_bytes());
         self.numbers.iter().for_each(|number| bytes.extend_from_slice(&number.to_le_bytes()));
         let checksum = xxh3_64(&bytes);
         bytes.extend_from_slice(&checksum.to_le_bytes());
@@ -56,7 +64,7 @@ impl Mark {
             words = rest;
             Some(u64::from_le_bytes(*word))
         };
-        let mut mark = Self { generation: next()?, numbers: [0; TABLES.len()] };
+        let mut mark = Self { generation: next()?, identity: next()?, numbers: [0; TABLES.len()] };
         for number in &mut mark.numbers {
             *number = next()?;
         }
@@ -84,25 +92,32 @@ impl Mark {
 #[derive(Debug)]
 pub(super) struct MarkFile {
     file: File,
+    identity: u64,
     generation: u64,
 }
 
 impl MarkFile {
     /// Creates or replaces the file with `numbers` in both slots, and syncs it.
-    pub(super) fn create(path: &Path, numbers: &Numbers) -> io::Result<Self> {
+    pub(super) fn create(path: &Path, identity: u64, numbers: &Numbers) -> io::Result<Self> {
         let file = File::options().write(true).create(true).truncate(false).mode(0o600).open(path)?;
         let generation = Mark::load(path)?.map_or(0, |mark| mark.generation);
-        let mut mark = Self { file, generation };
+        let mut mark = Self { file, identity, generation };
         mark.write(numbers)?;
         mark.write(numbers)?;
         mark.sync()?;
+        #[cfg(test)]
+        crate::event_log::files::power::synced(path, &mark.file);
         Ok(mark)
+    }
+
+    pub(super) fn identity(&self) -> u64 {
+        self.identity
     }
 
     /// Writes `numbers` to the older slot, unsynced.
     pub(super) fn write(&mut self, numbers: &Numbers) -> io::Result<()> {
         self.generation += 1;
-        let mark = Mark { generation: self.generation, numbers: *numbers };
+        let mark = Mark { generation: self.generation, identity: self.identity, numbers: *numbers };
         self.file.write_all_at(&mark.encode(), self.generation % SLOTS * STRIDE)
     }
 
@@ -124,14 +139,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("db.mark");
         assert_eq!(Mark::load(&path).unwrap(), None);
-        let mut mark = MarkFile::create(&path, &numbers(64)).unwrap();
+        let mut mark = MarkFile::create(&path, 7, &numbers(64)).unwrap();
         assert_eq!(Mark::load(&path).unwrap().unwrap().numbers, numbers(64));
         for seed in 65..70 {
             mark.write(&numbers(seed)).unwrap();
             assert_eq!(Mark::load(&path).unwrap().unwrap().numbers, numbers(seed));
         }
         drop(mark);
-        MarkFile::create(&path, &numbers(3)).unwrap();
+        MarkFile::create(&path, 7, &numbers(3)).unwrap();
         assert_eq!(Mark::load(&path).unwrap().unwrap().numbers, numbers(3), "a new mark is newer than the old one");
     }
 
@@ -139,7 +154,7 @@ mod tests {
     fn damaged_slot_leaves_the_other_one() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("db.mark");
-        let mut mark = MarkFile::create(&path, &numbers(64)).unwrap();
+        let mut mark = MarkFile::create(&path, 7, &numbers(64)).unwrap();
         mark.write(&numbers(65)).unwrap();
         let whole = std::fs::read(&path).unwrap();
         for bit in 0..whole.len() * 8 {

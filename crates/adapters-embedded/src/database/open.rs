@@ -16,7 +16,9 @@ use super::commit_numbers::{self, AFTER_NUMBERS, WINDOW};
 use super::inspect::{Finding, Inspection, Layout, lost_sentence};
 use super::instance::Instance;
 use super::journal;
-use super::mark::{Mark, MarkFile, Numbers};
+use super::mark::{Mark, Numbers};
+use super::marks::{MarkFiles, StoredMarks};
+use super::snapshot::{ReadError, Snapshot};
 use super::table::{TABLES, Table, first_numbers, words};
 use crate::data_dir::{DataDir, OpenError};
 use crate::settings::EmbeddedSettings;
@@ -28,7 +30,7 @@ const MEMTABLE_BYTES: u64 = 8 << 20;
 pub(super) struct Opened {
     pub(super) instance: Arc<Instance>,
     pub(super) numbers: Numbers,
-    pub(super) mark: MarkFile,
+    pub(super) marks: MarkFiles,
 }
 
 /// Opens or creates the database in `dir`.
@@ -60,25 +62,38 @@ fn start_over(dir: &DataDir) -> io::Result<()> {
 fn create(dir: &DataDir, layout: &Layout, settings: &EmbeddedSettings) -> Result<Opened, OpenError> {
     let not_writable = |source| OpenError::NotWritable { path: dir.path().to_owned(), source };
     let explain = |failure: Failure| failure.into_error(dir.path(), &layout.root);
-    let instance = guarded(|| create_in(layout, settings)).map_err(explain)?;
-    let numbers = [WINDOW; TABLES.len()];
-    let mark = MarkFile::create(&dir.mark(), &numbers).map_err(not_writable)?;
+    let (identity, numbers) = (new_identity(), [WINDOW; TABLES.len()]);
+    let instance = guarded(|| create_in(layout, settings, identity, &numbers)).map_err(explain)?;
+    let marks = MarkFiles::create(dir, identity, &numbers).map_err(not_writable)?;
     dir.end_creation().map_err(not_writable)?;
-    Ok(Opened { instance, numbers, mark })
+    Ok(Opened { instance, numbers, marks })
 }
 
-/// Creates an empty database with all tables and their first numbers, durably.
-pub(super) fn create_in(layout: &Layout, settings: &EmbeddedSettings) -> fjall::Result<Arc<Instance>> {
+/// A name for a database that no other has.
+pub(super) fn new_identity() -> u64 {
+    uuid::Uuid::new_v4().as_u64_pair().0
+}
+
+/// Creates an empty database with all tables and their numbers up to `last`, durably.
+pub(super) fn create_in(
+    layout: &Layout,
+    settings: &EmbeddedSettings,
+    identity: u64,
+    last: &Numbers,
+) -> fjall::Result<Arc<Instance>> {
     let instance = instance(builder(&layout.root, settings).open()?)?;
-    first_numbers(&instance).durability(Some(PersistMode::SyncAll)).commit()?;
+    first_numbers(&instance, identity, last).durability(Some(PersistMode::SyncAll)).commit()?;
     Ok(instance)
 }
 
 fn recover(dir: &DataDir, layout: &Layout, settings: &EmbeddedSettings) -> Result<Opened, OpenError> {
     let not_readable = |source| OpenError::NotWritable { path: dir.path().to_owned(), source };
-    let marked = Mark::load(&dir.mark()).map_err(not_readable)?;
-    let Some(marked) = marked else { return Err(damaged(dir.path(), &[no_mark(&dir.mark())])) };
-    recover_at(dir, layout, settings, &marked.numbers)
+    let marks = StoredMarks::load(dir).map_err(not_readable)?;
+    let findings = marks.findings(dir);
+    if !findings.is_empty() {
+        return Err(damaged(dir.path(), &findings));
+    }
+    recover_at(dir, layout, settings, &marks)
 }
 
 /// Opens the database again after a failed write of this process, with exactly the commits that
@@ -86,11 +101,16 @@ fn recover(dir: &DataDir, layout: &Layout, settings: &EmbeddedSettings) -> Resul
 ///
 /// # Errors
 /// If the disk still fails, or if one of the commits is lost.
-pub(super) fn reopen(dir: &DataDir, settings: &EmbeddedSettings, numbers: &Numbers) -> Result<Opened, OpenError> {
+pub(super) fn reopen(
+    dir: &DataDir,
+    settings: &EmbeddedSettings,
+    identity: u64,
+    numbers: &Numbers,
+) -> Result<Opened, OpenError> {
     let layout = Layout::new(dir.database());
     write_last_journal_again(&layout, numbers)
         .map_err(|source| OpenError::NotWritable { path: dir.path().to_owned(), source })?;
-    recover_at(dir, &layout, settings, numbers)
+    recover_at(dir, &layout, settings, &StoredMarks { own: Some(Mark::of(identity, *numbers)), among_logs: None })
 }
 
 /// Writes the journal that was in use to a new file, without what follows the last successful
@@ -120,31 +140,36 @@ fn write_last_journal_again(layout: &Layout, numbers: &Numbers) -> io::Result<()
     Ok(())
 }
 
-/// Opens the database, which must hold the commits up to `marked`.
+/// Opens the database, which must be the one of the marks and hold their commits.
 fn recover_at(
     dir: &DataDir,
     layout: &Layout,
     settings: &EmbeddedSettings,
-    marked: &Numbers,
+    marks: &StoredMarks,
 ) -> Result<Opened, OpenError> {
     let not_readable = |source| OpenError::NotWritable { path: dir.path().to_owned(), source };
+    let lost = |mut findings: Vec<Finding>| {
+        marks.explain(dir, &mut findings);
+        damaged(dir.path(), &findings)
+    };
+    let marked = &marks.numbers();
     let inspection = Inspection::of(layout, marked).map_err(not_readable)?;
     if !inspection.findings.is_empty() {
-        return Err(damaged(dir.path(), &inspection.findings));
+        return Err(lost(inspection.findings));
     }
     if inspection.torn.is_some() {
         // A refused start changes nothing: the batch is cut only if the rest is whole.
-        let findings = check::examine_copy(dir, layout, &inspection, marked).map_err(not_readable)?;
+        let findings = check::examine_copy(dir, layout, &inspection, marks).map_err(not_readable)?;
         if !findings.is_empty() {
-            return Err(damaged(dir.path(), &findings));
+            return Err(lost(findings));
         }
     }
     prepare(layout, inspection.torn.as_ref()).map_err(not_readable)?;
     let explain = |failure: Failure| failure.into_error(dir.path(), &layout.root);
-    let (instance, numbers) = guarded(|| open_in(layout, settings, marked)).map_err(explain)?;
-    let numbers = numbers.map_err(|findings| damaged(dir.path(), &findings))?;
-    let mark = MarkFile::create(&dir.mark(), &numbers).map_err(not_readable)?;
-    Ok(Opened { instance, numbers, mark })
+    let (instance, examined) = guarded(|| open_in(layout, settings, marks)).map_err(explain)?;
+    let Examined { identity, numbers } = examined.map_err(lost)?;
+    let marks = MarkFiles::create(dir, identity, &numbers).map_err(not_readable)?;
+    Ok(Opened { instance, numbers, marks })
 }
 
 /// Cuts a batch that a crash tore, and replaces the empty file that fjall locks.
@@ -160,47 +185,67 @@ pub(super) fn prepare(layout: &Layout, torn: Option<&(PathBuf, u64)>) -> io::Res
     Ok(())
 }
 
-/// The tables' last numbers, or what the tables lack.
-pub(super) type Examined = Result<Numbers, Vec<Finding>>;
+/// What the tables of a database say.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Examined {
+    pub(super) identity: u64,
+    /// The last number of each table.
+    pub(super) numbers: Numbers,
+}
 
 /// Opens an existing database whose files were inspected, and examines its numbers.
 pub(super) fn open_in(
     layout: &Layout,
     settings: &EmbeddedSettings,
-    marked: &Numbers,
-) -> fjall::Result<(Arc<Instance>, Examined)> {
+    marks: &StoredMarks,
+) -> fjall::Result<(Arc<Instance>, Result<Examined, Vec<Finding>>)> {
     let db = builder(&layout.root, settings).open()?;
     let missing: Vec<Finding> = (0..TABLES.len())
         .filter(|code| !db.keyspace_exists(TABLES[*code].0))
-        .map(|code| Finding { place: layout.table(code), damage: format!("the {} are lost", words(code)) })
+        .map(|code| Finding::new(layout.table(code), format!("the {} are lost", words(code))))
         .collect();
     let instance = instance(db)?;
-    let numbers = if missing.is_empty() { examine(layout, &instance, marked) } else { Err(missing) };
-    Ok((instance, numbers))
+    let examined = if missing.is_empty() { examine(layout, &instance, marks) } else { Err(missing) };
+    Ok((instance, examined))
 }
 
-fn examine(layout: &Layout, instance: &Arc<Instance>, marked: &Numbers) -> Examined {
-    let (mut numbers, mut findings) = (*marked, Vec::new());
+fn examine(layout: &Layout, instance: &Arc<Instance>, marks: &StoredMarks) -> Result<Examined, Vec<Finding>> {
+    let (mut numbers, mut findings) = (marks.numbers(), Vec::new());
+    let mut identity = marks.identity();
     let snapshot = instance.snapshot();
     for table in Table::all() {
         let code = table.code();
-        let mut present = Vec::new();
-        for entry in snapshot.range::<&[u8]>(table, ..AFTER_NUMBERS.as_slice()) {
-            match entry.key() {
-                Ok(key) => present.extend(commit_numbers::number(&key)),
-                Err(error) => {
-                    findings.push(Finding { place: layout.table(code), damage: error.to_string() });
-                    break;
-                }
+        let (present, found) = match numbers_of(&snapshot, table) {
+            Ok(found) => found,
+            Err(error) => {
+                findings.push(Finding::new(layout.table(code), error.to_string()));
+                continue;
             }
+        };
+        if let Some(found) = found.filter(|found| *found != *identity.get_or_insert(*found)) {
+            let text = format!("the {} belong to another installation ({found:016x})", words(code));
+            findings.push(Finding::foreign(layout.table(code), text));
+            continue;
         }
-        match commit_numbers::examine(&present, marked[code]) {
+        match commit_numbers::examine(&present, numbers[code]) {
             Ok(last) => numbers[code] = last,
-            Err(_) if findings.iter().any(|finding| finding.place == layout.table(code)) => {}
-            Err(lost) => findings.push(Finding { place: layout.table(code), damage: lost_sentence(code, lost) }),
+            Err(lost) => findings.push(Finding::new(layout.table(code), lost_sentence(code, lost))),
         }
     }
-    if findings.is_empty() { Ok(numbers) } else { Err(findings) }
+    if findings.is_empty() { Ok(Examined { identity: identity.unwrap_or_default(), numbers }) } else { Err(findings) }
+}
+
+/// The numbers that a table holds, and the identity of the database that wrote the last one.
+fn numbers_of(snapshot: &Snapshot, table: Table) -> Result<(Vec<u64>, Option<u64>), ReadError> {
+    let (mut present, mut identity) = (Vec::new(), None);
+    for entry in snapshot.range::<&[u8]>(table, ..AFTER_NUMBERS.as_slice()) {
+        let (key, value) = entry.into_inner()?;
+        if let Some(number) = commit_numbers::number(&key) {
+            present.push(number);
+            identity = commit_numbers::code_and_identity(&value).map(|(_, identity)| identity);
+        }
+    }
+    Ok((present, identity))
 }
 
 fn builder(root: &Path, settings: &EmbeddedSettings) -> fjall::DatabaseBuilder<fjall::Database> {
@@ -243,7 +288,7 @@ impl Failure {
             Self::Error(error) => error.to_string(),
             Self::Panic(text) => text,
         };
-        Finding { place: database.to_owned(), damage: format!("the database cannot be opened: {reason}") }
+        Finding::new(database, format!("the database cannot be opened: {reason}"))
     }
 }
 
@@ -259,13 +304,14 @@ pub(super) fn guarded<T>(open: impl FnOnce() -> fjall::Result<T>) -> Result<T, F
     }
 }
 
-/// The finding for a missing or unreadable mark.
-pub(super) fn no_mark(path: &Path) -> Finding {
-    let damage = "it is missing or not valid, so it is unknown whether the last commits are there";
-    Finding { place: path.to_owned(), damage: damage.to_owned() }
-}
-
-fn damaged(path: &Path, findings: &[Finding]) -> OpenError {
-    let reason = findings.iter().map(Finding::to_string).collect::<Vec<_>>().join("; ");
+pub(super) fn damaged(path: &Path, findings: &[Finding]) -> OpenError {
+    let shown = |foreign: bool| {
+        let shown = findings.iter().filter(|finding| !foreign || finding.is_foreign);
+        shown.map(Finding::to_string).collect::<Vec<_>>().join("; ")
+    };
+    if findings.iter().any(|finding| finding.is_foreign) {
+        return OpenError::Foreign { path: path.to_owned(), reason: shown(true) };
+    }
+    let reason = shown(false);
     OpenError::Damaged { path: path.to_owned(), reason }
 }

@@ -50,9 +50,9 @@ impl Database {
             self.current.end_reopening(Some(used), Some(failure()));
             return Err(still(&"reads have not ended"));
         }
-        match open::reopen(&self.dir, &self.settings, &commits.numbers) {
-            Ok(open::Opened { instance, numbers, mark }) => {
-                *commits = Commits { numbers, mark };
+        match open::reopen(&self.dir, &self.settings, commits.marks.identity(), &commits.numbers) {
+            Ok(open::Opened { instance, numbers, marks }) => {
+                *commits = Commits { numbers, marks };
                 self.current.end_reopening(Some(instance), None);
                 Ok(())
             }

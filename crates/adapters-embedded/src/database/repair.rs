@@ -14,8 +14,9 @@ use super::commit_numbers::WINDOW;
 use super::inspect::{Finding, Inspection, Layout};
 use super::instance::Instance;
 use super::keyspace_files::{forget_tables, lost_tables};
-use super::mark::MarkFile;
-use super::open::{Failure, create_in, guarded, open_in, prepare};
+use super::mark::{Mark, MarkFile, Numbers};
+use super::marks::{MarkFiles, StoredMarks};
+use super::open::{Failure, create_in, damaged, guarded, new_identity, open_in, prepare};
 use super::snapshot::Snapshot;
 use super::table::{TABLES, Table, words};
 use crate::data_dir::{DataDir, OpenError};
@@ -54,16 +55,27 @@ pub(crate) fn accept_loss(dir: &Path) -> Result<Vec<Finding>, OpenError> {
         return Ok(Vec::new());
     }
     let mut findings = checked.findings;
+    if findings.iter().any(|finding| finding.is_foreign) {
+        return Err(damaged(dir.path(), &findings));
+    }
+    let marks = StoredMarks::load(&dir).map_err(not_writable)?;
+    if let Some(identity) = marks.identity()
+        && findings.iter().all(|finding| [dir.mark(), dir.log_mark()].contains(&finding.place))
+    {
+        MarkFiles::create(&dir, identity, &marks.numbers()).map_err(not_writable)?;
+        findings.push(Finding::new(dir.database(), "it is whole, and its marks were written again"));
+        return Ok(findings);
+    }
     let explain = |failure: Failure| failure.into_error(dir.path(), &dir.database());
     let salvage = Layout::new(dir.path().join(SALVAGE));
     guarded(|| collect(&dir, &salvage, &checked.inspection)).map_err(explain)?;
-    let kept = guarded(|| rewrite(&dir, &salvage)).map_err(explain)?;
+    let kept = guarded(|| rewrite(&dir, &salvage, &marks)).map_err(explain)?;
     exchange(&dir).map_err(not_writable)?;
     remove(&salvage.root).map_err(not_writable)?;
     for (code, (count, is_cut)) in kept.into_iter().enumerate() {
         let rest = if is_cut { ", and at least one was lost" } else { "" };
         let damage = format!("{count} records of the {} were kept{rest}", words(code));
-        findings.push(Finding { place: Layout::new(dir.database()).table(code), damage });
+        findings.push(Finding::new(Layout::new(dir.database()).table(code), damage));
     }
     Ok(findings)
 }
@@ -72,7 +84,7 @@ pub(crate) fn accept_loss(dir: &Path) -> Result<Vec<Finding>, OpenError> {
 /// an empty database, which numbers its keyspaces in the same way.
 fn collect(dir: &DataDir, salvage: &Layout, inspection: &Inspection) -> fjall::Result<()> {
     remove(&salvage.root)?;
-    drop(create_in(salvage, &EmbeddedSettings::default())?);
+    drop(create_in(salvage, &EmbeddedSettings::default(), 0, &[WINDOW; TABLES.len()])?);
     for journal in salvage.journals()?.into_values() {
         std::fs::remove_file(journal)?;
     }
@@ -97,12 +109,16 @@ fn collect(dir: &DataDir, salvage: &Layout, inspection: &Inspection) -> fjall::R
 
 /// Writes the new database and its mark. Returns for each table how many records were kept, and
 /// whether one could not be read.
-fn rewrite(dir: &DataDir, salvage: &Layout) -> fjall::Result<[(u64, bool); TABLES.len()]> {
+fn rewrite(dir: &DataDir, salvage: &Layout, marks: &StoredMarks) -> fjall::Result<[(u64, bool); TABLES.len()]> {
     let settings = EmbeddedSettings::default();
     let new = Layout::new(dir.path().join(NEW));
     remove(&new.root)?;
-    let (old, _) = open_in(salvage, &settings, &[0; TABLES.len()])?;
-    let instance = create_in(&new, &settings)?;
+    let unknown = StoredMarks { own: None, among_logs: None };
+    let (old, _) = open_in(salvage, &settings, &unknown)?;
+    // Behind all numbers that a mark names, so that no mark is ahead of the new database.
+    let numbers: Numbers = marks.numbers().map(|number| number.max(WINDOW) + 1);
+    let identity = marks.identity().unwrap_or_else(new_identity);
+    let instance = create_in(&new, &settings, identity, &numbers)?;
     let snapshot = old.snapshot();
     let mut kept = [(0, false); TABLES.len()];
     for (table, kept) in Table::all().into_iter().zip(&mut kept) {
@@ -110,7 +126,7 @@ fn rewrite(dir: &DataDir, salvage: &Layout) -> fjall::Result<[(u64, bool); TABLE
     }
     instance.persist(PersistMode::SyncAll)?;
     drop(instance);
-    MarkFile::create(&dir.path().join(NEW_MARK), &[WINDOW; TABLES.len()])?;
+    MarkFile::create(&dir.path().join(NEW_MARK), identity, &numbers)?;
     Ok(kept)
 }
 
@@ -180,7 +196,9 @@ fn exchange(dir: &DataDir) -> io::Result<()> {
         }
         std::fs::rename(new, dir.database())?;
     }
+    let new = Mark::load(&new_mark)?.ok_or_else(|| io::Error::other("the new mark is not valid"))?;
     std::fs::rename(new_mark, dir.mark())?;
+    MarkFiles::create(dir, new.identity, &new.numbers)?;
     std::fs::File::open(dir.path())?.sync_all()
 }
 

@@ -2,7 +2,7 @@
 
 use fjall::{OwnedWriteBatch, UserKey, UserValue};
 
-use super::commit_numbers::{WINDOW, key};
+use super::commit_numbers::{WINDOW, key, value};
 use super::instance::Instance;
 use super::mark::Numbers;
 
@@ -45,6 +45,11 @@ impl Table {
         std::array::from_fn(|code| Self { code })
     }
 
+    /// The list of event logs.
+    pub(super) fn of_logs() -> Self {
+        Self { code: 0 }
+    }
+
     pub(super) fn code(self) -> usize {
         self.code
     }
@@ -79,7 +84,7 @@ impl WriteBatch {
 
     /// The batch for fjall. Adds the number of this commit to every changed table, and counts it in
     /// `numbers`.
-    pub(super) fn numbered(self, instance: &Instance, numbers: &mut Numbers) -> OwnedWriteBatch {
+    pub(super) fn numbered(self, instance: &Instance, identity: u64, numbers: &mut Numbers) -> OwnedWriteBatch {
         let touched = self.touched();
         let mut batch = instance.batch(self.changes.len() + 2 * touched.len());
         for (table, key, value) in self.changes {
@@ -91,19 +96,20 @@ impl WriteBatch {
         for table in touched {
             let number = &mut numbers[table.code];
             *number += 1;
-            batch.insert(instance.keyspace(table), key(*number), [table.code as u8]);
+            batch.insert(instance.keyspace(table), key(*number), value(table.code, identity));
             batch.remove(instance.keyspace(table), key(number.saturating_sub(WINDOW)));
         }
         batch
     }
 }
 
-/// The numbers of a new database, for the batch that creates it.
-pub(super) fn first_numbers(instance: &Instance) -> OwnedWriteBatch {
+/// The numbers of a new database up to `last`, for the batch that creates it.
+pub(super) fn first_numbers(instance: &Instance, identity: u64, last: &Numbers) -> OwnedWriteBatch {
     let mut batch = instance.batch(0);
     for table in Table::all() {
-        for number in 1..=WINDOW {
-            batch.insert(instance.keyspace(table), key(number), [table.code as u8]);
+        let last = last[table.code];
+        for number in last.saturating_sub(WINDOW) + 1..=last {
+            batch.insert(instance.keyspace(table), key(number), value(table.code, identity));
         }
     }
     batch

@@ -37,14 +37,46 @@ pub(crate) struct Registered {
     pub(super) reserved: Seq,
 }
 
+/// What the database says of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lookup {
+    Found(Registered),
+    /// It has no record of the log.
+    Absent,
+    /// It cannot be read.
+    Unknown,
+}
+
+impl Lookup {
+    /// The record, if there is one that can be read.
+    pub(super) fn registered(self) -> Option<Registered> {
+        match self {
+            Self::Found(registered) => Some(registered),
+            Self::Absent | Self::Unknown => None,
+        }
+    }
+}
+
+/// A log that is in the place of another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Other {
+    pub(super) workspace: String,
+    pub(super) segments: usize,
+    pub(super) events: u64,
+}
+
 /// The state of a log's directory.
 #[derive(Debug)]
 pub(crate) struct LogCheck {
     pub(super) workspace: WorkspaceId,
     pub(super) dir: PathBuf,
     pub(super) log_id: u64,
-    /// `None` if the database does not know the log.
+    /// `None` if the database has no record of the log, or cannot be read.
     pub(super) registered: Option<Registered>,
+    /// Whether the database could be asked.
+    pub(super) is_looked_up: bool,
+    /// The log that is here instead of the one of the database's record.
+    pub(super) other: Option<Other>,
     pub(super) mark: StoredMark,
     /// By number, the oldest first. Runs of numbers without a file are among them.
     pub(super) segments: Vec<Checked>,
@@ -69,6 +101,11 @@ impl LogCheck {
         let unused = self.mark.valid().is_none_or(|mark| mark.next == 1);
         let others = self.in_repair || !self.moved.is_empty() || !self.strays.is_empty();
         self.registered.is_none() && !written && unused && !others
+    }
+
+    /// Whether another log is here than the one of the database's record.
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.other.is_some()
     }
 
     /// The sequence number after the last whole frame.
@@ -123,7 +160,8 @@ impl LogCheck {
 ///
 /// # Errors
 /// When the directory cannot be read, or a file needs other permissions.
-pub(super) fn check(dir: &Path, workspace: &WorkspaceId, registered: Option<Registered>) -> io::Result<LogCheck> {
+pub(super) fn check(dir: &Path, workspace: &WorkspaceId, lookup: Lookup) -> io::Result<LogCheck> {
+    let registered = lookup.registered();
     let listing = Listing::of(dir)?;
     let mark = StoredMark::load(dir)?;
     let mut files = Vec::new();
@@ -137,6 +175,8 @@ pub(super) fn check(dir: &Path, workspace: &WorkspaceId, registered: Option<Regi
         dir: dir.to_owned(),
         log_id,
         registered,
+        is_looked_up: lookup != Lookup::Unknown,
+        other: None,
         mark,
         segments: Vec::new(),
         leftovers: listing.drafts,
@@ -148,6 +188,9 @@ pub(super) fn check(dir: &Path, workspace: &WorkspaceId, registered: Option<Regi
     check.check_repair();
     check.check_mark();
     check.check_segments(files)?;
+    if check.is_another_log()? {
+        return Ok(check);
+    }
     check.check_registry();
     check.check_end();
     Ok(check)
@@ -205,10 +248,46 @@ impl LogCheck {
         }
     }
 
+    /// Whether nothing here is of the log that the database knows, and all of another one.
+    fn is_another_log(&mut self) -> io::Result<bool> {
+        if self.registered.is_none() || self.in_repair || self.has_content() {
+            return Ok(false);
+        }
+        let foreign: Vec<_> = self.segments.iter().filter_map(|segment| segment.file.foreign.as_ref()).collect();
+        let Some(first) = foreign.first() else { return Ok(false) };
+        if foreign.len() < self.segments.len() || foreign.iter().any(|header| header.log_id != first.log_id) {
+            return Ok(false);
+        }
+        let (name, log_id) = (first.workspace.clone(), first.log_id);
+        let Ok(workspace) = WorkspaceId::new(&name) else { return Ok(false) };
+        let other = Registered { log_id, next: 0, reserved: 0 };
+        let found = check(&self.dir, &workspace, Lookup::Found(other))?;
+        let scans: Vec<_> = found.segments.iter().filter_map(|segment| segment.scan.as_ref()).collect();
+        let other =
+            Other { workspace: name, segments: scans.len(), events: scans.iter().map(|s| s.content.events).sum() };
+        let of = if other.workspace == self.workspace.as_str() {
+            String::new()
+        } else {
+            format!(" of workspace {}", other.workspace)
+        };
+        let what = format!(
+            "the database has the record of another log of this workspace. Another log{of} is here, with {} events in \
+             {} segments",
+            other.events, other.segments
+        );
+        self.other = Some(other);
+        self.damages.clear();
+        let dir = self.dir.clone();
+        self.damage(&dir, None, what);
+        Ok(true)
+    }
+
     fn check_registry(&mut self) {
         if self.registered.is_none() && !self.is_unfinished() {
             let dir = self.dir.clone();
-            self.damage(&dir, None, "the database does not know this log: the database is not the one it was");
+            if self.is_looked_up {
+                self.damage(&dir, None, "the database has no record of this log");
+            }
             if self.mark == StoredMark::Missing {
                 let path = self.dir.join(MARK);
                 self.damage(&path, None, "it is missing, so it is unknown where the log ends");

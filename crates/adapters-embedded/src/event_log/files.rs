@@ -9,7 +9,7 @@ use std::path::Path;
 use earcon_ports::{ErrorKind, PortError};
 
 #[cfg(test)]
-pub(super) mod power;
+pub(crate) mod power;
 
 /// Extension of files that are not complete yet.
 pub(super) const DRAFT: &str = "new";
@@ -112,7 +112,7 @@ impl<S: Source + ?Sized> Source for Salvaged<'_, S> {
 }
 
 /// Whether the disk does not give back what it was given.
-fn is_unreadable(error: &io::Error) -> bool {
+pub(super) fn is_unreadable(error: &io::Error) -> bool {
     error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
 }
 
@@ -142,7 +142,7 @@ pub(super) fn is_gone(file: &File, path: &Path) -> io::Result<bool> {
 }
 
 /// Creates a directory that only its owner may use, durably. Its parent exists.
-pub(super) fn create_dir(path: &Path) -> io::Result<()> {
+pub(crate) fn create_dir(path: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
         result => result?,

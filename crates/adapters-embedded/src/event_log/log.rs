@@ -30,6 +30,8 @@ pub(super) struct Log {
     state: Mutex<State>,
     /// What the database has recorded of this log. Held while that changes.
     pub(super) registered: Mutex<Registered>,
+    /// The segment in which a read found damage, and the damage in words.
+    damage: Mutex<Option<(u64, String)>>,
 }
 
 #[derive(Debug)]
@@ -145,7 +147,8 @@ impl Log {
         let writer = Writer::new(workspace, dir, log_id, (limits, faults), (mark, (1, first)), None, ending);
         let state = State { segments: VecDeque::from([segment]), next: first, epochs: None };
         let registered = Mutex::new(Registered { log_id, next: first, reserved: 0 });
-        Ok(Self { dir: dir.to_owned(), log_id, writer: Mutex::new(writer), state: Mutex::new(state), registered })
+        let (writer, state, damage) = (Mutex::new(writer), Mutex::new(state), Mutex::default());
+        Ok(Self { dir: dir.to_owned(), log_id, writer, state, registered, damage })
     }
 
     /// A log whose check found no damage. Makes its end durable, and deletes leftovers.
@@ -200,7 +203,7 @@ impl Log {
         let log_id = check.log_id;
         let registered = check.registered.unwrap_or(Registered { log_id, next: 0, reserved: 0 });
         let (writer, state, registered) = (Mutex::new(writer), Mutex::new(state), Mutex::new(registered));
-        Ok(Self { dir: check.dir, log_id, writer, state, registered })
+        Ok(Self { dir: check.dir, log_id, writer, state, registered, damage: Mutex::default() })
     }
 
     /// Begins an epoch durably.
@@ -286,6 +289,8 @@ impl Log {
             match read {
                 // A trim has deleted the file since: the log begins later now.
                 Err(_) if lock(&self.state).first() >= span.next => at = at.max(span.next),
+                // The next read begins at the damage.
+                Err(_) if !events.is_empty() => break,
                 result => {
                     result?;
                     at = span.next.max(at + 1);
@@ -302,14 +307,14 @@ impl Log {
         mut each: impl FnMut(&frame::Frame, &[u8]) -> Result<bool, PortError>,
     ) -> Result<(), PortError> {
         let path = segment_path(&self.dir, span.number);
-        let file = File::open(&path).map_err(|error| read_failure(&path, error))?;
+        let failed = |error: io::Error| self.read_failed(span.number, &path, error);
+        let file = File::open(&path).map_err(failed)?;
         let mut reader = FrameReader::new(&file, Seed::new(self.log_id, span.number), span.from, span.to);
         loop {
-            match reader.next().map_err(|error| read_failure(&path, error))? {
+            match reader.next().map_err(failed)? {
                 Step::End => return Ok(()),
                 Step::Invalid { offset } => {
-                    let text = format!("{} is damaged at offset {offset}", path.display());
-                    return Err(PortError::new(ErrorKind::Corrupt, text));
+                    return Err(self.damaged(span.number, format!("{} is damaged at offset {offset}", path.display())));
                 }
                 Step::Frame { frame, payload, .. } => {
                     if !each(&frame, payload)? {
@@ -317,6 +322,49 @@ impl Log {
                     }
                 }
             }
+        }
+    }
+
+    /// A file that is missing, or that the disk does not give back, is damage.
+    fn read_failed(&self, number: u64, path: &Path, error: io::Error) -> PortError {
+        if error.kind() == io::ErrorKind::NotFound {
+            return self.damaged(number, format!("{} was removed while the server ran", path.display()));
+        }
+        if files::is_unreadable(&error) {
+            return self.damaged(number, format!("{} cannot be read from the disk", path.display()));
+        }
+        read_failure(path, error)
+    }
+
+    fn damaged(&self, number: u64, text: String) -> PortError {
+        // A trim may have deleted the segment meanwhile.
+        if lock(&self.state).segments.iter().any(|segment| segment.number == number) {
+            lock(&self.damage).get_or_insert_with(|| (number, text.clone()));
+        }
+        PortError::new(ErrorKind::Corrupt, text)
+    }
+
+    /// Damage of a segment that reads have found, or a segment whose file is missing or too short.
+    pub(super) fn damage(&self) -> Option<String> {
+        let segments: Vec<_> = lock(&self.state).segments.iter().map(|segment| (segment.number, segment.end)).collect();
+        let is_held = |number: u64| segments.iter().any(|(held, _)| *held == number);
+        lock(&self.damage).take_if(|(number, _)| !is_held(*number));
+        if let Some((number, end)) = segments.into_iter().find(|(number, end)| !self.has_file(*number, *end)) {
+            let path = segment_path(&self.dir, number);
+            // It may have been trimmed since.
+            let is_held = lock(&self.state).segments.iter().any(|segment| segment.number == number);
+            return is_held.then(|| format!("{} was removed, or is shorter than {end} bytes", path.display()));
+        }
+        let mut damage = lock(&self.damage);
+        // A file that came back is whole again.
+        damage.take_if(|(_, text)| text.ends_with("was removed while the server ran"));
+        damage.as_ref().map(|(_, text)| text.clone())
+    }
+
+    fn has_file(&self, number: u64, end: u64) -> bool {
+        match std::fs::metadata(segment_path(&self.dir, number)) {
+            Ok(metadata) => metadata.len() >= end,
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
         }
     }
 

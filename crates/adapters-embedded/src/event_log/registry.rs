@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 
-use super::check::{LogCheck, Registered, check, open_end};
+use super::check::{LogCheck, Lookup, Registered, check, open_end};
 use super::damage::Damage;
 use super::files;
 use super::log::{Log, lock};
@@ -88,24 +88,28 @@ pub(super) fn record_end(database: &Database, workspace: &WorkspaceId, log: &Log
 }
 
 /// Every workspace with a log, from the database and from the directories.
-fn known(database: &Database) -> Result<BTreeMap<WorkspaceId, Option<Registered>>, PortError> {
+fn known(database: &Database) -> Result<BTreeMap<WorkspaceId, Lookup>, PortError> {
     let mut found = BTreeMap::new();
     for entry in database.snapshot()?.iter(database.logs) {
         let (key, value) = entry.into_inner().map_err(unreadable)?;
-        let name = std::str::from_utf8(&key).map_err(|_| corrupt("the name of a workspace"))?;
-        let workspace = WorkspaceId::new(name).map_err(|_| corrupt("the name of a workspace"))?;
-        match postcard::from_bytes::<Record>(&value) {
-            Ok(record) if record.version == VERSION => {
-                let Record { log_id, next, reserved, .. } = record;
-                found.insert(workspace, Some(Registered { log_id, next, reserved }));
-            }
-            _ => return Err(corrupt("the record of a log")),
-        }
+        let (workspace, registered) = decode(&key, &value)?;
+        found.insert(workspace, Lookup::Found(registered));
     }
     for workspace in directories(&database.log_dir())? {
-        found.entry(workspace).or_insert(None);
+        found.entry(workspace).or_insert(Lookup::Absent);
     }
     Ok(found)
+}
+
+fn decode(key: &[u8], value: &[u8]) -> Result<(WorkspaceId, Registered), PortError> {
+    let name = std::str::from_utf8(key).map_err(|_| corrupt("the name of a workspace"))?;
+    let workspace = WorkspaceId::new(name).map_err(|_| corrupt("the name of a workspace"))?;
+    match postcard::from_bytes::<Record>(value) {
+        Ok(Record { version: VERSION, log_id, next, reserved }) => {
+            Ok((workspace, Registered { log_id, next, reserved }))
+        }
+        _ => Err(corrupt("the record of a log")),
+    }
 }
 
 /// The workspaces with a directory in `dir`.
@@ -169,22 +173,31 @@ pub(crate) fn check_all(database: &Database) -> Result<Vec<State>, PortError> {
     check_each(&dir, known(database)?)
 }
 
-/// Checks the logs that have a directory, without the database's list.
-pub(crate) fn check_unregistered(dir: &Path) -> Result<Vec<State>, PortError> {
-    if !dir.exists() {
-        return Ok(Vec::new());
+/// Checks the logs in a directory with the known part of the database's list. `is_whole` says that
+/// no record of the list is missing. Writes nothing.
+pub(crate) fn check_with(dir: &Path, records: &[(Vec<u8>, Vec<u8>)], is_whole: bool) -> Result<Vec<State>, PortError> {
+    let mut found = BTreeMap::new();
+    for (key, value) in records {
+        let (workspace, registered) = decode(key, value)?;
+        found.insert(workspace, Lookup::Found(registered));
     }
-    check_each(dir, directories(dir)?.into_iter().map(|workspace| (workspace, None)).collect())
+    if dir.exists() {
+        let other = if is_whole { Lookup::Absent } else { Lookup::Unknown };
+        for workspace in directories(dir)? {
+            found.entry(workspace).or_insert(other);
+        }
+    }
+    check_each(dir, found)
 }
 
-fn check_each(dir: &Path, logs: BTreeMap<WorkspaceId, Option<Registered>>) -> Result<Vec<State>, PortError> {
+fn check_each(dir: &Path, logs: BTreeMap<WorkspaceId, Lookup>) -> Result<Vec<State>, PortError> {
     let todo = Mutex::new(logs.into_iter());
     let done = Mutex::new(Ok(Vec::new()));
     let work = || {
         loop {
-            let Some((workspace, registered)) = lock(&todo).next() else { break };
+            let Some((workspace, lookup)) = lock(&todo).next() else { break };
             let path = dir.join(workspace.as_str());
-            let state = match (check(&path, &workspace, registered), registered) {
+            let state = match (check(&path, &workspace, lookup), lookup.registered()) {
                 (Ok(check), _) => Ok(State::Checked(Box::new(check))),
                 (Err(error), Some(registered)) if error.kind() == io::ErrorKind::NotFound => {
                     Ok(State::Vanished(workspace, registered))
@@ -221,9 +234,12 @@ pub(super) fn load_all(
     faults: &Arc<Faults>,
 ) -> Result<Vec<(WorkspaceId, Log)>, OpenError> {
     let data = database.path().to_owned();
-    let damaged = |error: PortError| OpenError::Damaged { path: data.clone(), reason: error.to_string() };
-    let states = check_all(database).map_err(damaged)?;
+    let states = check_all(database).map_err(|error| unusable(&data, error))?;
     let dir = database.log_dir();
+    if let Some(other) = states.iter().find(|state| state.is_foreign()) {
+        let reason = other.damages(&dir).iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        return Err(OpenError::Foreign { path: data, reason });
+    }
     let damages: Vec<Damage> = states.iter().flat_map(|state| state.damages(&dir)).collect();
     if !damages.is_empty() {
         return Err(OpenError::DamagedLog { path: data, damages });
@@ -241,6 +257,15 @@ pub(super) fn load_all(
         logs.push((workspace, log));
     }
     Ok(logs)
+}
+
+/// A failed check as an error of the directory. Only bytes that were read can be damage.
+pub(crate) fn unusable(data: &Path, error: PortError) -> OpenError {
+    let path = data.to_owned();
+    match error.kind {
+        ErrorKind::Corrupt | ErrorKind::Invalid => OpenError::Damaged { path, reason: error.to_string() },
+        _ => OpenError::NotWritable { path, source: io::Error::other(error.to_string()) },
+    }
 }
 
 /// Removes a log whose creation was interrupted. It has no events.

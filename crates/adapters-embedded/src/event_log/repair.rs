@@ -17,7 +17,7 @@ use std::sync::Arc;
 use self::aside::Aside;
 use self::progress::{PROGRESS, Progress};
 use self::steps::step;
-use super::check::{LogCheck, Registered, check, open_end};
+use super::check::{LogCheck, Lookup, Registered, check, open_end};
 use super::damage::Missing;
 use super::files::{self, write_failure};
 use super::log::Log;
@@ -85,7 +85,7 @@ impl RepairContext<'_> {
         let failed = |error| write_failure(dir, error);
         step().map_err(failed)?;
         files::create_dir(dir).map_err(failed)?;
-        self.repair_files(check(dir, workspace, Some(registered)).map_err(failed)?, damages)
+        self.repair_files(check(dir, workspace, Lookup::Found(registered)).map_err(failed)?, damages)
     }
 
     fn repair_files(&self, found: LogCheck, damages: Vec<String>) -> Result<Repaired, PortError> {
@@ -98,13 +98,13 @@ impl RepairContext<'_> {
         aside.put_in_place(&found).map_err(failed)?;
         let registered = found.registered;
         let known = registered.unwrap_or(Registered { log_id, next: 0, reserved: 0 });
-        let found = check(&dir, &workspace, Some(known)).map_err(failed)?;
+        let found = check(&dir, &workspace, Lookup::Found(known)).map_err(failed)?;
         let next = self.plan(&found, registered, &mut progress)?;
         progress.save(&dir).map_err(failed)?;
 
         let (log_id, log) = if found.has_content() {
             fill::fill(&found, &aside).map_err(failed)?;
-            let filled = check(&dir, &workspace, Some(known)).map_err(failed)?;
+            let filled = check(&dir, &workspace, Lookup::Found(known)).map_err(failed)?;
             step().map_err(failed)?;
             (log_id, Log::load(filled, self.limits, Arc::<Faults>::default()).map_err(failed)?)
         } else {
@@ -118,7 +118,7 @@ impl RepairContext<'_> {
         log.sync_mark()?;
         let recorded = Registered { log_id, next: log.next(), reserved: log.next().saturating_add(RESERVE) };
         drop(log);
-        let after = check(&dir, &workspace, Some(recorded)).map_err(failed)?;
+        let after = check(&dir, &workspace, Lookup::Found(recorded)).map_err(failed)?;
         if let Some(left) = after.damages.iter().find(|damage| damage.path != dir.join(PROGRESS)) {
             return Err(PortError::new(ErrorKind::Corrupt, format!("the repair is not complete: {left}")));
         }

@@ -29,6 +29,8 @@ pub struct LogReport {
     pub gaps: Vec<Missing>,
     /// The damages.
     pub damages: Vec<Damage>,
+    /// Whether another log is here than the one of the database's record.
+    pub is_foreign: bool,
 }
 
 impl State {
@@ -40,6 +42,7 @@ impl State {
             _ => return LogReport::empty(self.workspace().clone(), damages),
         };
         let mut report = LogReport::empty(check.workspace.clone(), damages);
+        report.is_foreign = self.is_foreign();
         report.epochs = check.epochs().len();
         report.next = check.next().unwrap_or(1);
         let headers = check.segments.iter().filter_map(|segment| segment.file.header.as_ref());
@@ -69,6 +72,7 @@ impl LogReport {
             known_missing: 0,
             gaps: Vec::new(),
             damages,
+            is_foreign: false,
         }
     }
 }

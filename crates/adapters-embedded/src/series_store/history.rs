@@ -1,5 +1,6 @@
 //! The history of one workspace: its keys, its memtable, and the state of its writer.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::memtable::Memtable;
@@ -7,7 +8,7 @@ use super::records::{Head, Keys, SeriesRecord, decode};
 use super::view::View;
 use super::writer_state::WriterState;
 use crate::database::{Database, corrupt, unreadable};
-use earcon_model::{SeriesId, WorkspaceId};
+use earcon_model::{KpiName, SeriesId, WorkspaceId};
 use earcon_ports::{PortError, StoredBatch};
 
 /// The history of one workspace.
@@ -35,6 +36,16 @@ impl History {
         let (memtable, writer) =
             (RwLock::new(Memtable::new(head.cursor, known)), Mutex::new(WriterState::new(workspace, head)));
         Ok(Self { database, keys, memtable, writer })
+    }
+
+    /// The KPIs that have stored series.
+    pub(super) fn kpis(&self) -> Result<Vec<KpiName>, PortError> {
+        let mut kpis = BTreeSet::new();
+        for entry in self.database.snapshot()?.prefix(self.database.history.series, self.keys.all()) {
+            let (_, value) = entry.into_inner().map_err(unreadable)?;
+            kpis.insert(decode::<SeriesRecord>(&value)?.kpi);
+        }
+        Ok(kpis.into_iter().collect())
     }
 
     // A panic under these locks is harmless: the rows in memory are in the log too, and disk writes

@@ -16,12 +16,12 @@ fn watched() -> MutexGuard<'static, Option<HashMap<PathBuf, Synced>>> {
 }
 
 /// Remembers syncs of files below `dir` from now on.
-pub(in super::super) fn watch(dir: &Path) {
+pub(crate) fn watch(dir: &Path) {
     watched().get_or_insert_default().insert(dir.to_owned(), HashMap::new());
 }
 
 /// Records a sync.
-pub(in super::super) fn synced(path: &Path, file: &File) {
+pub(crate) fn synced(path: &Path, file: &File) {
     let mut watched = watched();
     let dirs = watched.get_or_insert_default();
     let Some((_, files)) = dirs.iter_mut().find(|(dir, _)| path.starts_with(dir)) else { return };
@@ -30,8 +30,24 @@ pub(in super::super) fn synced(path: &Path, file: &File) {
     files.insert(path.to_owned(), bytes);
 }
 
+/// Records a sync of the database in `root`: its journals are durable then, without unused space.
+pub(crate) fn synced_database(root: &Path) {
+    let mut watched = watched();
+    let dirs = watched.get_or_insert_default();
+    let Some((_, files)) = dirs.iter_mut().find(|(dir, _)| root.starts_with(dir)) else { return };
+    for entry in std::fs::read_dir(root).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "jnl") {
+            let mut bytes = Vec::new();
+            std::io::Read::read_to_end(&mut File::open(&path).unwrap(), &mut bytes).unwrap();
+            bytes.truncate(bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1));
+            files.insert(path, bytes);
+        }
+    }
+}
+
 /// Writes the files below `dir` as a power cut would leave them.
-pub(in super::super) fn cut(dir: &Path, into: &Path) {
+pub(crate) fn cut(dir: &Path, into: &Path) {
     for (path, bytes) in &watched().get_or_insert_default()[dir] {
         let target = into.join(path.strip_prefix(dir).unwrap());
         std::fs::create_dir_all(target.parent().unwrap()).unwrap();

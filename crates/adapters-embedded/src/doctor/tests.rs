@@ -1,0 +1,193 @@
+//! Directories that were mixed, moved or made read-only, and what the doctor says of them.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::*;
+use crate::EmbeddedStore;
+use crate::tests::{Scratch, pass};
+use earcon_model::{Event, KpiEvent, KpiName, Seq};
+
+/// A closed directory with events and settings of workspace `w`.
+async fn installation(events: Seq, settings: u64) -> Scratch {
+    let scratch = Scratch::new();
+    extend(&scratch, events, settings).await;
+    scratch
+}
+
+async fn extend(scratch: &Scratch, events: Seq, settings: u64) {
+    let store = scratch.open();
+    let (log, meta) = (store.event_log(), store.meta_store());
+    let from = log.open(&pass("w")).await.unwrap().next;
+    let kpi = KpiName::new("k").unwrap();
+    let new = (from..from + events).map(|seq| Arc::new(Event::new(seq, 0, kpi.clone(), KpiEvent::Resumed)));
+    log.append(&pass("w"), new.collect()).await.unwrap();
+    for number in 0..settings {
+        meta.put(&pass("w"), &format!("{from}-{number}"), 0, vec![1]).await.unwrap();
+    }
+    drop((log, meta));
+    store.close().await.unwrap();
+}
+
+async fn events_of(store: &EmbeddedStore) -> usize {
+    store.event_log().read(&pass("w"), 0, usize::MAX).await.unwrap().events.len()
+}
+
+/// Puts parts of one directory in the place of those of another.
+fn replace(to: &Scratch, from: &Scratch, names: &[&str]) {
+    let copy = from.copied();
+    for name in names {
+        let target = to.path().join(name);
+        if target.is_dir() { std::fs::remove_dir_all(&target) } else { std::fs::remove_file(&target) }.unwrap();
+        std::fs::rename(copy.path().join(name), target).unwrap();
+    }
+}
+
+/// All files with their bytes, times and modes.
+fn content(dir: &Path) -> Vec<(std::path::PathBuf, Vec<u8>, std::time::SystemTime, u32)> {
+    let mut found = Vec::new();
+    let mut waiting = vec![dir.to_owned()];
+    while let Some(folder) = waiting.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let metadata = path.metadata().unwrap();
+            let bytes = if path.is_dir() { Vec::new() } else { std::fs::read(&path).unwrap() };
+            found.push((path.clone(), bytes, metadata.modified().unwrap(), metadata.permissions().mode()));
+            if path.is_dir() {
+                waiting.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[tokio::test]
+async fn database_of_another_installation_is_refused_and_nothing_is_moved() {
+    let other = installation(10, 3).await;
+    for names in [&["db"][..], &["db", "db.mark"], &["db", "db.mark", "log/DATABASE"]] {
+        let scratch = installation(30, 3).await;
+        replace(&scratch, &other, names);
+        let before = content(scratch.path());
+        let started = EmbeddedStore::open(scratch.path(), &EmbeddedSettings::default()).err();
+        let Some(OpenError::Foreign { reason, .. }) = &started else { panic!("{names:?}: {started:?}") };
+        assert!(reason.contains("another"), "{names:?}: {reason}");
+        assert!(check(scratch.path()).unwrap().is_foreign(), "{names:?}");
+        let refusal = repair(scratch.path(), 5).unwrap_err();
+        let text = refusal.to_string();
+        assert!(matches!(refusal, OpenError::Foreign { .. }), "{names:?}: {text}");
+        assert!(text.contains("30 events in 1 segments") && text.contains("Put back the db"), "{names:?}: {text}");
+        let changed: Vec<_> = content(scratch.path()).into_iter().filter(|file| !before.contains(file)).collect();
+        let is_log = |path: &Path| path.starts_with(scratch.path().join("log"));
+        assert!(changed.iter().all(|(path, ..)| !is_log(path)), "{names:?}: {changed:?}");
+        assert!(!scratch.path().join("damaged").exists() && !scratch.path().join("log/w/damaged").exists());
+    }
+}
+
+#[tokio::test]
+async fn logs_without_their_database_are_kept_whole() {
+    let other = installation(10, 3).await;
+    let scratch = installation(30, 3).await;
+    replace(&scratch, &other, &["db", "db.mark"]);
+    // As the refusal says.
+    std::fs::remove_dir_all(scratch.path().join("db")).unwrap();
+    std::fs::remove_file(scratch.path().join("db.mark")).unwrap();
+    let repairs = repair(scratch.path(), 5).unwrap();
+    assert_eq!(repairs.logs.len(), 1);
+    assert_eq!(repairs.logs[0].missing, [], "no event is lost");
+    assert!(check(scratch.path()).unwrap().is_clean());
+    assert_eq!(events_of(&scratch.open()).await, 30);
+}
+
+#[tokio::test]
+async fn older_database_next_to_newer_logs_is_refused_with_the_lost_commits() {
+    let scratch = installation(5, 4).await;
+    let older = scratch.copied();
+    extend(&scratch, 5, 3).await;
+    replace(&scratch, &older, &["db", "db.mark"]);
+    let refusal = EmbeddedStore::open(scratch.path(), &EmbeddedSettings::default()).err();
+    let Some(OpenError::Damaged { reason, .. }) = &refusal else { panic!("{refusal:?}") };
+    assert!(reason.contains("the database is older than the logs"), "{reason}");
+    assert!(reason.contains("log/DATABASE") && reason.contains("put back the newer db and db.mark"), "{reason}");
+    assert!(reason.contains("the last 3 commits of the settings are lost"), "{reason}");
+    let report = check(scratch.path()).unwrap();
+    assert!(!report.is_clean() && report.logs[0].damages.is_empty(), "{report:?}");
+    repair(scratch.path(), 5).unwrap();
+    let store = scratch.open();
+    assert_eq!(events_of(&store).await, 10, "the logs are whole");
+    assert_eq!(store.meta_store().list(&pass("w"), "", None, 100).await.unwrap().len(), 4);
+    drop(store);
+    replace(&scratch, &older, &["db", "db.mark"]);
+    let again = EmbeddedStore::open(scratch.path(), &EmbeddedSettings::default()).err();
+    assert!(matches!(again, Some(OpenError::Damaged { .. })), "the same copy is noticed after a repair too");
+}
+
+#[tokio::test]
+async fn consistent_copy_of_the_whole_directory_is_opened() {
+    let scratch = installation(5, 4).await;
+    let older = scratch.copied();
+    extend(&scratch, 5, 3).await;
+    assert!(check(older.path()).unwrap().is_clean());
+    assert_eq!(events_of(&older.open()).await, 5);
+}
+
+#[tokio::test]
+async fn mark_among_the_logs_that_is_gone_is_refused_and_written_again() {
+    let scratch = installation(5, 4).await;
+    std::fs::remove_file(scratch.path().join("log/DATABASE")).unwrap();
+    let refusal = EmbeddedStore::open(scratch.path(), &EmbeddedSettings::default()).err().unwrap().to_string();
+    assert!(refusal.contains("log/DATABASE: it is missing"), "{refusal}");
+    repair(scratch.path(), 5).unwrap();
+    let store = scratch.open();
+    assert_eq!(store.meta_store().list(&pass("w"), "", None, 100).await.unwrap().len(), 4);
+    assert_eq!(events_of(&store).await, 5);
+}
+
+#[tokio::test]
+async fn damaged_database_says_nothing_about_whole_logs() {
+    let whole = installation(5, 4).await;
+    for damage in ["db", "db.mark", "db/version", "db/keyspaces/2/current", "db/0.jnl", "FORMAT"] {
+        let copy = whole.copied();
+        let path = copy.path().join(damage);
+        if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) }.unwrap();
+        let report = check(copy.path()).unwrap();
+        assert!(!report.database.is_empty(), "{damage}");
+        assert_eq!(report.logs[0].damages, [], "{damage}");
+        assert_eq!(report.logs[0].events, 5, "{damage}");
+        repair(copy.path(), 5).unwrap();
+        assert_eq!(events_of(&copy.open()).await, 5, "{damage}");
+    }
+    // One flipped bit at the beginning of the journal: nothing says that all commits are lost.
+    let journal = whole.path().join("db/0.jnl");
+    let mut bytes = std::fs::read(&journal).unwrap();
+    bytes[900] ^= 1;
+    std::fs::write(&journal, bytes).unwrap();
+    let found: Vec<String> = check(whole.path()).unwrap().database.iter().map(ToString::to_string).collect();
+    assert!(found.len() == 1 && found[0].contains("acknowledged commits are behind it"), "{found:?}");
+}
+
+#[tokio::test]
+async fn check_writes_nothing() {
+    let whole = installation(30, 3).await;
+    let damaged = whole.copied();
+    std::fs::remove_file(damaged.path().join("db/version")).unwrap();
+    for scratch in [&whole, &damaged] {
+        let before = content(scratch.path());
+        check(scratch.path()).unwrap();
+        assert_eq!(content(scratch.path()), before);
+    }
+}
+
+#[test]
+fn directory_without_data_is_neither_damaged_nor_repaired() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("notes.txt"), "mine").unwrap();
+    for path in [dir.path().to_owned(), dir.path().join("mistyped")] {
+        for error in [check(&path).unwrap_err(), repair(&path, 5).unwrap_err()] {
+            let text = error.to_string();
+            assert!(text.contains("holds no Earcon data") && !text.contains("--repair"), "{text}");
+        }
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is created");
+}
