@@ -39,6 +39,7 @@ fn opened(seq: Seq, apart_ms: i64) -> Event {
         rank: None,
         feedback: None,
         muted: None,
+        unit: None,
     };
     Event::new(seq, at, kpi, AnomalyEvent::Opened(Box::new(anomaly)))
 }

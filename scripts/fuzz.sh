@@ -10,7 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly seconds="${1:?usage: fuzz.sh SECONDS [TARGET]…}"
 shift
 targets=("$@")
-[ "${#targets[@]}" -gt 0 ] || targets=(influx json remote_write otlp_protobuf otlp_json rules statsd csv xlsx)
+[ "${#targets[@]}" -gt 0 ] || targets=(influx json remote_write otlp_protobuf otlp_json rules statsd collectd csv xlsx)
 if ! cargo +nightly fuzz --version >/dev/null 2>&1; then
     echo "Fuzzing needs a nightly toolchain and cargo-fuzz:" >&2
     echo "    rustup toolchain install nightly && cargo install cargo-fuzz --locked" >&2

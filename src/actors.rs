@@ -38,6 +38,7 @@ pub mod log_writer;
 pub mod mix;
 pub mod node;
 pub mod recovery;
+pub mod refusals;
 pub mod remote;
 pub mod retention;
 pub mod routes;

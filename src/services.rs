@@ -14,6 +14,7 @@ pub mod cached;
 pub mod detectors;
 pub mod incidents;
 pub mod local_time;
+pub mod meanings;
 pub mod mixes;
 pub mod mutes;
 pub mod records;

@@ -11,9 +11,10 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use super::refusals::Refusals;
 use crate::services::storage_health::{StorageHealth, StorageProblem};
 use crate::telemetry::{Metric, count, gauge, record};
-use earcon_model::{Arrival, KpiBatch, RejectedRow, Seq};
+use earcon_model::{Arrival, KpiBatch, RejectedRow, Seq, TooOld};
 
 /// What became of a batch, after the log holds it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +29,18 @@ pub struct Receipt {
     pub failed: u64,
     /// The last event they became part of; 0 if none was accepted.
     pub seq: Seq,
+    /// Those of the rejected rows that history does not keep.
+    pub too_old: Option<TooOld>,
+}
+
+impl Receipt {
+    /// The receipt of samples that were all refused before they reached a stream.
+    pub fn refused(refusals: Refusals) -> Self {
+        let Refusals { rows: mut rejected, too_old } = refusals;
+        rejected.sort_by_key(|rejected| rejected.row);
+        count(Metric::IngestRejected, rejected.len() as u64);
+        Self { rejected, too_old, ..Self::default() }
+    }
 }
 
 /// Why a whole batch was refused. None of its samples was taken.
@@ -142,13 +155,14 @@ struct Sum {
 
 impl ReceiptPart {
     /// The samples are durable, the last of them in event `seq`.
-    pub fn committed(self, seq: Seq, accepted: u32, late: u32, rejected: Vec<RejectedRow>) {
+    pub fn committed(self, seq: Seq, accepted: u32, late: u32, refusals: Refusals) {
         // A poisoned lock guards plain numbers.
         let mut sum = self.0.sum.lock().unwrap_or_else(PoisonError::into_inner);
-        sum.answered += u64::from(accepted) + rejected.len() as u64;
+        sum.answered += u64::from(accepted) + refusals.rows.len() as u64;
         sum.receipt.accepted += u64::from(accepted);
         sum.receipt.late += u64::from(late);
-        sum.receipt.rejected.extend(rejected);
+        sum.receipt.rejected.extend(refusals.rows);
+        sum.receipt.too_old = TooOld::merge(sum.receipt.too_old.take(), refusals.too_old);
         sum.receipt.seq = sum.receipt.seq.max(seq);
     }
 }
@@ -166,7 +180,7 @@ impl Drop for OpenReceipt {
 /// batches were sent.
 pub struct PendingIngest {
     /// Rows that were rejected before they reached a stream.
-    rejected: Vec<RejectedRow>,
+    refusals: Refusals,
     sum: oneshot::Receiver<Sum>,
     samples: u64,
     arrival: Arrival,
@@ -179,21 +193,27 @@ impl PendingIngest {
         let (sender, sum) = oneshot::channel();
         let samples = permit.samples as u64;
         let open = OpenReceipt { sum: Mutex::default(), sender: Some(sender), permit: Some(permit) };
-        (Self { rejected: Vec::new(), sum, samples, arrival, started }, ReceiptPart(Arc::new(open)))
+        (Self { refusals: Refusals::default(), sum, samples, arrival, started }, ReceiptPart(Arc::new(open)))
     }
 
     /// Rejects all rows of a batch.
     pub(super) fn reject(&mut self, batch: &KpiBatch, error: &str) {
-        self.rejected.extend(batch.rows().map(|row| RejectedRow { row, error: error.to_owned() }));
+        self.refusals.rows.extend(batch.rows().map(|row| RejectedRow { row, error: error.to_owned() }));
+    }
+
+    /// Rejects rows, each with its own reason.
+    pub(super) fn refuse(&mut self, refusals: Refusals) {
+        self.refusals.add(refusals);
     }
 
     /// Waits for the commit.
     pub async fn receipt(self) -> Receipt {
-        let Self { rejected, sum, samples, arrival, started } = self;
+        let Self { refusals: Refusals { rows: rejected, too_old }, sum, samples, arrival, started } = self;
         // The sum comes with the end of the last part, whatever became of it.
         let Sum { mut receipt, answered } = sum.await.unwrap_or_default();
         receipt.failed = samples.saturating_sub(answered + rejected.len() as u64);
         receipt.rejected.extend(rejected);
+        receipt.too_old = TooOld::merge(receipt.too_old.take(), too_old);
         receipt.rejected.sort_by_key(|rejected| rejected.row);
         count(Metric::IngestSamples, receipt.accepted);
         if arrival == Arrival::Live {
@@ -235,7 +255,8 @@ mod tests {
         let permit = Admission::new(10, StorageHealth::default()).admit(5).unwrap();
         let (pending, kept) = PendingIngest::begin(permit, Arrival::Live, Instant::now());
         let lost = kept.clone();
-        kept.committed(7, 2, 1, vec![RejectedRow { row: 4, error: "bad".into() }]);
+        let rows = vec![RejectedRow { row: 4, error: "bad".into() }];
+        kept.committed(7, 2, 1, Refusals { rows, too_old: None });
         drop(lost);
         let receipt = pending.receipt().await;
         assert_eq!((receipt.accepted, receipt.late, receipt.failed, receipt.seq), (2, 1, 2, 7));

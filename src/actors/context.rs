@@ -10,6 +10,7 @@ use super::log_health::LogHealth;
 use super::snapshot_turns::SnapshotTurns;
 use super::supervision::RestartPolicy;
 use crate::incidents::IncidentSettings;
+use crate::services::meanings::MeaningService;
 use crate::services::mutes::MuteService;
 use crate::services::storage_health::StorageHealth;
 use earcon_audio::MixSettings;
@@ -52,6 +53,8 @@ pub struct Context {
     pub log_health: LogHealth,
     /// The mutes of all workspaces.
     pub mutes: MuteService,
+    /// Units and descriptions of the KPIs of all workspaces.
+    pub meanings: MeaningService,
     /// Whether the storage of this node takes new samples.
     pub storage: StorageHealth,
     /// Bounds the snapshots that are on their way.

@@ -63,6 +63,7 @@ pub async fn send(
             }
             // Closed in the meantime: samples that were not sent count as failed.
             None if workspace.routes().is_closed() => {}
+            None if !workspace.takes(&batch) => pending.refuse(workspace.refusals(&batch)),
             None => pending.reject(&batch, "the workspace has as many KPIs as it may have"),
         }
     }
@@ -77,8 +78,8 @@ async fn find_routes(workspace: &WorkspaceHandle, batches: &[KpiBatch]) -> Optio
         return None;
     }
     let mut routes = workspace.routes().find_all(batches.iter().map(|batch| &batch.kpi));
-    // An end-of-series marker alone must not create a KPI.
-    let is_new = |(batch, route): &(&KpiBatch, &Option<Route>)| route.is_none() && batch.rows().next().is_some();
+    // What is refused must not create a KPI, and neither must an end-of-series marker alone.
+    let is_new = |(batch, route): &(&KpiBatch, &Option<Route>)| route.is_none() && workspace.takes(batch);
     let new: Vec<_> = batches.iter().zip(&routes).filter(is_new).map(|(batch, _)| batch.kpi.clone()).collect();
     if !new.is_empty() {
         let started = workspace.ensure_streams(new).await?;

@@ -98,6 +98,7 @@ mod tests {
     use crate::actors::context::{Backends, Faults, RetentionSettings, Settings};
     use crate::actors::log_health::LogHealth;
     use crate::actors::supervision::RestartPolicy;
+    use crate::services::meanings::MeaningService;
     use crate::services::mutes::MuteService;
     use earcon_adapters_embedded::{EmbeddedSettings, EmbeddedStore};
     use earcon_audio::MixSettings;
@@ -141,6 +142,7 @@ mod tests {
         };
         let clock: Arc<dyn Clock> = clock;
         Context {
+            meanings: MeaningService::new(backends.meta_store.clone()),
             mutes: MuteService::new(backends.meta_store.clone(), clock.clone()),
             backends,
             clock,

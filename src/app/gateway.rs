@@ -31,7 +31,7 @@ pub(super) fn build(
     metrics: PrometheusHandle,
     shutdown: watch::Receiver<bool>,
 ) -> Result<Gateway, StartError> {
-    let Context { backends, clock, settings, mutes, storage, .. } = context;
+    let Context { backends, clock, settings, mutes, meanings, storage, .. } = context;
     let (meta, history) = (&backends.meta_store, &backends.series_store);
     let zones = &config.streams.time_zones;
     let local_times = LocalTimes::new(zones.usual.clone(), zones.of.clone());
@@ -46,6 +46,7 @@ pub(super) fn build(
         series_store: history.clone(),
         clock: clock.clone(),
         mutes: mutes.clone(),
+        meanings: meanings.clone(),
         storage: storage.clone(),
         access: context.authorizer.clone(),
         limits: limits(config, address)?,

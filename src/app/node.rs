@@ -16,6 +16,7 @@ use crate::actors::log_health::LogHealth;
 use crate::actors::node::{self, Node};
 use crate::actors::snapshot_turns::SnapshotTurns;
 use crate::config::Config;
+use crate::services::meanings::MeaningService;
 use crate::services::mutes::MuteService;
 use crate::services::storage_health::StorageHealth;
 use earcon_tenancy::Authorizer;
@@ -45,6 +46,7 @@ pub(super) async fn start(
     let cluster = args.map(|args| (Cluster::new(&args), args));
     let placement = cluster.as_ref().map(|((cluster, _), _)| Arc::new(cluster.clone()) as Arc<dyn Placement>);
     let context = Context {
+        meanings: MeaningService::new(opened.backends.meta_store.clone()),
         mutes: MuteService::new(opened.backends.meta_store.clone(), clock.clone()),
         backends: opened.backends.clone(),
         clock,

@@ -56,6 +56,7 @@ fn stream_settings(config: &Config, zone: &TimeZone) -> Result<Arc<StreamSetting
         grace_factor: config.streams.stalled_after_intervals,
         sensitivity: config.streams.sensitivity,
         utc_offsets: utc_offsets(zone),
+        max_age_ms: config.storage.history_age.as_millis() as i64,
         ..StreamOptions::for_detector(config.streams.detector)
     };
     StreamSettings::try_from(options)

@@ -77,11 +77,14 @@ pub(super) fn run(args: &QueryArgs) -> ExitCode {
     };
     block_on(async {
         let text = match &args.kpi {
-            Some(kpi) if !args.anomalies => history(&workspace, kpi, args).await.map(|history| match args.format {
-                Format::Table => table::history(&history),
-                Format::Csv => rows::history_csv(&history),
-                Format::Json => json(&history),
-            }),
+            Some(kpi) if !args.anomalies => match history(&workspace, kpi, args).await {
+                Ok(history) => Ok(match args.format {
+                    Format::Table => table::history(&history, &symbol(&workspace, kpi).await),
+                    Format::Csv => rows::history_csv(&history),
+                    Format::Json => json(&history),
+                }),
+                Err(error) => Err(error),
+            },
             _ => anomalies(&workspace, args).await.map(|anomalies| match args.format {
                 Format::Table => table::anomalies(&anomalies),
                 Format::Csv => rows::anomalies_csv(&anomalies),
@@ -93,6 +96,12 @@ pub(super) fn run(args: &QueryArgs) -> ExitCode {
             Err(error) => failed(&error),
         }
     })
+}
+
+/// The symbol of the KPI's unit; empty if there is none.
+async fn symbol(workspace: &Workspace, kpi: &KpiName) -> String {
+    let mut units = workspace.units().await.unwrap_or_default();
+    units.kpis.remove(kpi.as_str()).map(|settings| settings.symbol).unwrap_or_default()
 }
 
 /// Fetches the whole history, with several requests if necessary.

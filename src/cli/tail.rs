@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Args;
-use earcon_client::{Event, Following, Since, Snapshot, Subscribed, Update};
+use earcon_client::{Event, Following, Since, Snapshot, Subscribed, Update, Workspace};
 use serde::Serialize;
 
 use self::line::Lines;
@@ -70,10 +70,10 @@ pub(super) fn run(args: &TailArgs) -> ExitCode {
     if let Some(rate) = args.rate {
         follow = follow.rate(rate);
     }
-    block_on(async { tail(follow.start(), args.json).await })
+    block_on(async { tail(follow.start(), &workspace, args.json).await })
 }
 
-async fn tail(mut updates: Following, json: bool) -> ExitCode {
+async fn tail(mut updates: Following, workspace: &Workspace, json: bool) -> ExitCode {
     let mut screen = Screen::new(json);
     let mut contact = Contact::Never;
     while let Some(update) = updates.next().await {
@@ -92,6 +92,9 @@ async fn tail(mut updates: Following, json: bool) -> ExitCode {
                     complain(back_again(&subscribed));
                 }
                 contact = Contact::Now;
+                if !json && let Ok(units) = workspace.units().await {
+                    screen.lines.set_units(units);
+                }
                 Ok(())
             }
             Ok(Update::Gap(gap)) => {

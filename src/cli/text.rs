@@ -21,6 +21,12 @@ pub(super) fn number(value: f64) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
+/// A number with the symbol of its unit: `12.5 ms`, `7/s`, `98`.
+pub(super) fn quantity(value: f64, symbol: &str) -> String {
+    let space = if symbol.is_empty() || symbol.starts_with('/') { "" } else { " " };
+    format!("{}{space}{}", number(value), plain(symbol))
+}
+
 /// `checkout.revenue{region=eu}`
 pub(super) fn series(kpi: &str, labels: &Labels) -> String {
     if labels.is_empty() {

@@ -70,6 +70,7 @@ mod tests {
             rank: None,
             feedback: None,
             muted: None,
+            unit: None,
         }
     }
 

@@ -13,6 +13,7 @@ mod mixes;
 mod mutes;
 mod samples;
 pub(crate) mod state;
+mod units;
 
 use utoipa_axum::router::OpenApiRouter;
 
@@ -22,6 +23,7 @@ use state::ApiState;
 pub(crate) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .merge(kpis::routes())
+        .merge(units::routes())
         .merge(samples::routes())
         .merge(anomalies::routes())
         .merge(anomaly_detail::routes())

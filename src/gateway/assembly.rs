@@ -24,6 +24,7 @@ use crate::gateway::ingest::state::{IngestParts, IngestState};
 use crate::services::anomalies::AnomalyService;
 use crate::services::detectors::DetectorService;
 use crate::services::incidents::IncidentRecords;
+use crate::services::meanings::MeaningService;
 use crate::services::mutes::MuteService;
 use crate::services::rules::RuleService;
 use crate::services::storage_health::StorageHealth;
@@ -73,6 +74,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Mutes.
     pub mutes: MuteService,
+    /// Units and descriptions of KPIs.
+    pub meanings: MeaningService,
     /// Whether the storage takes samples.
     pub storage: StorageHealth,
     /// Decides which workspaces a peer may touch.
@@ -106,6 +109,7 @@ impl Gateway {
             access: parts.access,
             directory: parts.directory,
             clock: parts.clock,
+            meanings: parts.meanings,
             max_body_bytes: limits.max_body_bytes,
             requests: Budget::new(limits.room.request_bytes, Metric::RequestBytes),
             answers: Budget::new(limits.room.answer_bytes, Metric::AnswerBytes),

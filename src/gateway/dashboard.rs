@@ -19,11 +19,12 @@ const NOT_BUILT: &str = "This earcon was built without its dashboard. Everything
 To get the dashboard, install Node.js 18 or newer and run: make run\n";
 
 /// Addresses of protocols, which senders write in other ways by mistake.
-const PROTOCOLS: [&str; 10] = [
+const PROTOCOLS: [&str; 11] = [
     "/v1/metrics",
     "/write",
     "/api/v2/write",
     "/api/v1/write",
+    "/collectd/write",
     "/query",
     "/ping",
     "/health",

@@ -2,10 +2,12 @@
 
 pub(crate) mod agent;
 mod answer;
+mod collectd;
 pub(crate) mod commit;
 mod http;
 pub(crate) mod imports;
 mod influx;
+mod meanings;
 pub(crate) mod nats;
 mod otlp;
 pub(crate) mod parse;
@@ -29,6 +31,7 @@ pub(crate) fn routes() -> OpenApiRouter<IngestState> {
         .routes(routes!(rules::show, rules::change))
         .merge(upload::routes())
         .merge(influx::routes())
+        .merge(collectd::routes())
         .merge(otlp::routes())
         .merge(remote_write::routes())
 }

@@ -1,10 +1,11 @@
 //! An anomaly in one sentence, from its own numbers alone. The sentence has the value, the expected
 //! range, the rank among earlier samples, and the start.
 //!
-//! Units are unknown. Numbers have about four significant digits and no unit prefixes.
+//! Numbers have about four significant digits, the unit that was stated, and no prefixes.
 
 use std::fmt::Write;
 
+use earcon_model::meaning::symbol;
 use earcon_model::{Anomaly, Direction, Feature, Rank};
 
 /// The sentence, in English. Times are UTC.
@@ -16,11 +17,12 @@ pub fn sentence(anomaly: &Anomaly) -> String {
 }
 
 fn write(text: &mut String, anomaly: &Anomaly) -> std::fmt::Result {
-    write!(text, "{} {}: {}", anomaly.kpi, finding(anomaly), number(anomaly.peak_value))?;
+    let symbol = anomaly.unit.as_deref().map(symbol).unwrap_or_default();
+    write!(text, "{} {}: {}", anomaly.kpi, finding(anomaly), quantity(anomaly.peak_value, &symbol))?;
     if anomaly.peak_expected.is_finite() {
-        write!(text, " where {} was expected", number(anomaly.peak_expected))?;
+        write!(text, " where {} was expected", quantity(anomaly.peak_expected, &symbol))?;
         if anomaly.peak_lower.is_finite() && anomaly.peak_upper.is_finite() {
-            write!(text, " ({} to {})", number(anomaly.peak_lower), number(anomaly.peak_upper))?;
+            write!(text, " ({} to {})", number(anomaly.peak_lower), quantity(anomaly.peak_upper, &symbol))?;
         }
     }
     match anomaly.rank {
@@ -65,6 +67,12 @@ fn percent_below(reached: u32, of: u32) -> f64 {
     let less_extreme = u64::from(of.saturating_sub(reached));
     let hundredths = (less_extreme * 10_000).checked_div(u64::from(of)).unwrap_or(0);
     hundredths as f64 / 100.0
+}
+
+/// A number with the symbol of its unit: `12.5 ms`, `7/s`, `98`.
+pub fn quantity(value: f64, symbol: &str) -> String {
+    let space = if symbol.is_empty() || symbol.starts_with('/') { "" } else { " " };
+    format!("{}{space}{symbol}", number(value))
 }
 
 /// A number for people: about four significant digits, thousands apart, no needless zeros.
@@ -125,7 +133,7 @@ fn thousands(digits: &str) -> String {
 }
 
 /// `2026-01-01 12:00:05 UTC`; milliseconds for times beyond the calendar.
-fn time(timestamp_ms: i64) -> String {
+pub(super) fn time(timestamp_ms: i64) -> String {
     match jiff::Timestamp::from_millisecond(timestamp_ms) {
         Ok(at) => at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
         Err(_) => format!("{timestamp_ms} ms"),
@@ -159,6 +167,7 @@ mod tests {
             rank: Some(Rank { reached: 0, of: 8_000 }),
             feedback: None,
             muted: None,
+            unit: None,
         }
     }
 
@@ -169,6 +178,15 @@ mod tests {
             "checkout.revenue is below the expected range: 12.5 where 98 was expected (90.25 to 105.8), more extreme \
              than all of the 8000 samples before; since 2026-01-01 00:00:00 UTC (14 anomalous samples)."
         );
+    }
+
+    #[test]
+    fn sentence_has_the_unit_that_was_stated() {
+        let of = |unit: &str| sentence(&Anomaly { unit: Some(unit.to_owned()), ..anomaly() });
+        assert!(of("ms").contains("12.5 ms where 98 ms was expected (90.25 to 105.8 ms),"), "{}", of("ms"));
+        assert!(of("{request}/s").contains("12.5 request/s where"), "{}", of("{request}/s"));
+        assert!(of("1/s").contains("12.5/s where 98/s"), "{}", of("1/s"));
+        assert!(of("1").contains("12.5 where 98 was"), "{}", of("1"));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod kpi;
 mod labels;
 mod series;
 mod snapshot;
+mod too_old;
 
 pub use anomaly::{Peak, WireAcknowledgement, WireAnomaly, WireFeedback, WireRank};
 pub use control::{epoch_json, error_json, gap_json, subscribed_json, to_json};
@@ -21,3 +22,4 @@ pub use kpi::{WireKpi, WireSeries};
 pub use labels::label_map;
 pub use series::{SAMPLE_COLUMNS, Warming, WireFeatures};
 pub use snapshot::snapshot_json;
+pub use too_old::WireTooOld;

@@ -12,6 +12,7 @@ use reqwest::{Response, StatusCode, Url};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::SourceSample;
+use crate::live::wire::WireTooOld;
 use earcon_model::{Arrival, Labels, WorkspaceId};
 
 mod error;
@@ -42,6 +43,9 @@ pub struct Receipt {
     /// Number of all refused rows.
     #[serde(default)]
     pub rejected_total: u64,
+    /// Those of them that are older than the server's history keeps.
+    #[serde(default)]
+    pub too_old: Option<WireTooOld>,
 }
 
 /// A row that the server refused.

@@ -17,6 +17,7 @@ use super::SourceSample;
 use super::batcher::Batcher;
 use super::chunks::{FileError, Portion, read_ahead};
 use super::post::{PostError, Poster, Receipt};
+use crate::live::wire::WireTooOld;
 use earcon_model::{Arrival, WorkspaceId};
 use earcon_tables::TableOptions;
 use earcon_tables::xlsx::is_sheet;
@@ -50,7 +51,7 @@ pub struct ReplayOptions {
 }
 
 /// The result of a replay. Displays as one line for the terminal.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Samples that the server has committed.
     pub accepted: u64,
@@ -58,6 +59,8 @@ pub struct Summary {
     pub late: u64,
     /// Samples that the server refused.
     pub rejected: u64,
+    /// Those of them that are older than the server's history keeps.
+    pub too_old: Option<WireTooOld>,
     /// Rows and cells of the file that could not be read.
     pub skipped: u64,
     /// Samples in flight when the replay was interrupted. The server may have committed them.
@@ -78,6 +81,9 @@ impl fmt::Display for Summary {
         write!(f, ", {} rejected, {} rows or cells skipped", self.rejected, self.skipped)?;
         if self.unconfirmed > 0 {
             write!(f, ", {} unconfirmed", self.unconfirmed)?;
+        }
+        if let Some(too_old) = &self.too_old {
+            write!(f, "; {too_old}")?;
         }
         Ok(())
     }
@@ -139,7 +145,7 @@ async fn run_until(options: ReplayOptions, interrupt: impl Future<Output = ()>) 
     }
     let summary = Summary::default();
     let poster = Poster::new(&options.url, &options.workspace, options.arrival)
-        .map_err(|error| ReplayError::Post { error, summary })?;
+        .map_err(|error| ReplayError::Post { error, summary: summary.clone() })?;
     let (file, size) = open(&options.file)?;
     let most = if options.arrival == Arrival::Backfill { HISTORY_SAMPLES } else { BATCH_SAMPLES };
     let workbook = is_sheet(&options.file.to_string_lossy());
@@ -155,7 +161,9 @@ async fn run_until(options: ReplayOptions, interrupt: impl Future<Output = ()>) 
     };
     replay.progress.finish();
     let summary = replay.summary;
-    outcome.map_err(|error| ReplayError::Post { error, summary })?;
+    if let Err(error) = outcome {
+        return Err(ReplayError::Post { error, summary });
+    }
     if summary.interrupted {
         // The reader may be waiting for a disk. It ends at the next batch, because the channel is
         // closed.
@@ -208,6 +216,8 @@ impl Replay {
         self.summary.accepted += receipt.accepted;
         self.summary.late += receipt.late;
         self.summary.rejected += receipt.rejected_total;
+        let before = self.summary.too_old.take();
+        self.summary.too_old = WireTooOld::merge(before, receipt.too_old.clone());
         self.show_rejected(samples, &receipt);
         Ok(())
     }

@@ -136,6 +136,7 @@ fn opened(timestamp_ms: i64, value: f64, score: &Score, owner: Owner<'_>) -> Ano
         rank: score.rank,
         feedback: None,
         muted: None,
+        unit: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::arrival::{ArrivalContext, SeriesLimit};
 use super::counter::CounterState;
-use super::kpi_state::{KpiState, Pushed};
+use super::kpi_state::{KpiState, Pushed, check_sample};
 use super::series::{KpiContext, Presence, Series};
 use earcon_model::{
     AnomalyEvent, Arrival, CounterSamples, EventBody, Reading, Sample, ScoredSamples, SeriesBatch, SeriesEvent,
@@ -29,10 +29,11 @@ impl KpiState {
         for batch in batches {
             let mut position = self.index.find_numbered(&batch.labels);
             for &(row, sample) in &batch.rows {
-                let admitted = self.check_sample(sample, batch.reading, context.now_ms).and_then(|()| match position {
-                    Some(position) => Ok(position),
-                    None => self.add_series(&batch.labels, SeriesLimit::Sender(batch.max_series)),
-                });
+                let admitted =
+                    check_sample(&self.settings, sample, batch.reading, context.now_ms).and_then(|()| match position {
+                        Some(position) => Ok(position),
+                        None => self.add_series(&batch.labels, SeriesLimit::Sender(batch.max_series)),
+                    });
                 match admitted {
                     Ok(found) => {
                         position = Some(found);

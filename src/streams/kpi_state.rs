@@ -24,7 +24,10 @@ pub enum Rejection {
     #[error("value must be a finite number")]
     NotFinite,
     /// A counter only grows from zero, so it cannot be negative.
-    #[error("a counter must not be negative")]
+    #[error(
+        "a counter must not be negative; if this is no counter, set \"reading\": \"gauge\" for its name \
+         in the workspace's rules (PUT …/ingest/rules)"
+    )]
     NegativeCounter,
     /// Before 1970: usually a wrong unit or a clock that is not set.
     #[error("timestamp {timestamp_ms} lies before 1970; it must be milliseconds since 1970-01-01 UTC")]
@@ -40,12 +43,57 @@ pub enum Rejection {
         /// The allowed distance.
         max_ahead_ms: i64,
     },
+    /// Older than history keeps samples.
+    #[error(
+        "timestamp {timestamp_ms} is older than the {} that history keeps (storage.history_days){}",
+        days(*max_age_ms),
+        unit_hint(*timestamp_ms)
+    )]
+    TooOld {
+        /// The timestamp as sent.
+        timestamp_ms: i64,
+        /// The greatest age.
+        max_age_ms: i64,
+    },
     /// The KPI has reached its limit of series.
     #[error("the KPI already has its {max_series} series; labels must not hold values without bounds")]
     TooManySeries {
         /// The limit.
         max_series: usize,
     },
+}
+
+/// An age in days.
+fn days(ms: i64) -> String {
+    let days = ms / 86_400_000;
+    if days == 1 { "day".to_owned() } else { format!("{days} days") }
+}
+
+/// A time before 1973 is mostly one in seconds.
+fn unit_hint(timestamp_ms: i64) -> &'static str {
+    if timestamp_ms < 100_000_000_000 { "; it seems not to be in the unit that is expected" } else { "" }
+}
+
+/// Checks a sample that arrives at `now_ms`, whatever its series.
+///
+/// # Errors
+/// Why it is rejected.
+pub fn check_sample(settings: &StreamSettings, sample: Sample, reading: Reading, now_ms: i64) -> Result<(), Rejection> {
+    let Sample { timestamp_ms, value } = sample;
+    let (max_ahead_ms, max_age_ms) = (settings.max_ahead_ms, settings.max_age_ms);
+    if !value.is_finite() {
+        Err(Rejection::NotFinite)
+    } else if reading == Reading::Counter && value < 0.0 {
+        Err(Rejection::NegativeCounter)
+    } else if timestamp_ms < 0 {
+        Err(Rejection::BeforeEpoch { timestamp_ms })
+    } else if timestamp_ms > now_ms.saturating_add(max_ahead_ms) {
+        Err(Rejection::TooFarAhead { timestamp_ms, max_ahead_ms })
+    } else if timestamp_ms < now_ms.saturating_sub(max_age_ms) {
+        Err(Rejection::TooOld { timestamp_ms, max_age_ms })
+    } else {
+        Ok(())
+    }
 }
 
 /// The result of one push.
@@ -236,22 +284,6 @@ impl KpiState {
     pub fn bytes_per_series(detector: DetectorName) -> usize {
         let state = size_of::<Series>() + AnyDetector::heap_bytes(detector);
         state + size_of::<Labels>() + size_of::<u32>()
-    }
-
-    pub(super) fn check_sample(&self, sample: Sample, reading: Reading, now_ms: i64) -> Result<(), Rejection> {
-        let Sample { timestamp_ms, value } = sample;
-        let max_ahead_ms = self.settings.max_ahead_ms;
-        if !value.is_finite() {
-            Err(Rejection::NotFinite)
-        } else if reading == Reading::Counter && value < 0.0 {
-            Err(Rejection::NegativeCounter)
-        } else if timestamp_ms < 0 {
-            Err(Rejection::BeforeEpoch { timestamp_ms })
-        } else if timestamp_ms > now_ms.saturating_add(max_ahead_ms) {
-            Err(Rejection::TooFarAhead { timestamp_ms, max_ahead_ms })
-        } else {
-            Ok(())
-        }
     }
 
     pub(super) fn add_series(&mut self, labels: &Labels, limit: SeriesLimit) -> Result<u32, Rejection> {

@@ -17,6 +17,7 @@
 //! | --- | --- |
 //! | NaN, ±∞ | rejected, with its row |
 //! | before 1970, or more than an hour ahead of the wall clock | rejected, with its row |
+//! | older than `max_age_ms` | rejected, with its row |
 //! | of a series beyond `max_series` | rejected, with its row |
 //! | not newer than the newest of its series | *late*: kept, counted, not scored; ends no stall |
 //! | first of its series | accepted; the series warms up; no stall before its fifth sample |
@@ -66,7 +67,7 @@ mod training;
 pub use detector::{Detector, Score, SeasonReach};
 pub use detector_name::DetectorName;
 pub use entry::EntryProblem;
-pub use kpi_state::{KpiState, Pushed, Rejection};
+pub use kpi_state::{KpiState, Pushed, Rejection, check_sample};
 pub use parts::{KpiParts, PART_SERIES};
 pub use series::SeriesView;
 pub use settings::{SettingsProblem, StreamOptions, StreamSettings, UtcOffsets};

@@ -36,6 +36,9 @@ pub struct StreamOptions {
     pub grace_factor: f64,
     /// Maximum distance of a timestamp ahead of the wall clock, in milliseconds. At least 0.
     pub max_ahead_ms: i64,
+    /// Maximum age of a timestamp by the wall clock, in milliseconds: older samples would be
+    /// deleted from history at once. At least 1; the default is no limit.
+    pub max_age_ms: i64,
 }
 
 impl StreamOptions {
@@ -59,6 +62,7 @@ impl StreamOptions {
             grace_min_ms: 30_000,
             grace_factor: 5.0,
             max_ahead_ms: 3_600_000,
+            max_age_ms: i64::MAX,
         }
     }
 }
@@ -138,6 +142,7 @@ impl TryFrom<StreamOptions> for StreamSettings {
             ("grace_min_ms", "must be at least 1000", o.grace_min_ms >= 1000),
             ("grace_factor", "must be 2 to 1000", (2.0..=1000.0).contains(&o.grace_factor)),
             ("max_ahead_ms", "must be at least 0", o.max_ahead_ms >= 0),
+            ("max_age_ms", "must be at least 1", o.max_age_ms >= 1),
         ];
         let problems: Vec<_> =
             rules.into_iter().filter(|(.., kept)| !kept).map(|(key, rule, _)| SettingsProblem { key, rule }).collect();

@@ -3,6 +3,8 @@
 mod names;
 mod paths;
 mod program;
+mod refused;
 mod room;
 mod sockets;
 mod time;
+mod units;

@@ -163,6 +163,7 @@ fn context(store: &EmbeddedStore, refuse: Arc<AtomicBool>, away: Arc<AtomicBool>
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     Context {
+        meanings: earcon::services::meanings::MeaningService::new(backends.meta_store.clone()),
         mutes: earcon::services::mutes::MuteService::new(backends.meta_store.clone(), clock.clone()),
         backends,
         clock,

@@ -24,6 +24,10 @@ pub(crate) use ledger::Ledger;
 pub(crate) use program::Program;
 pub(crate) use socket::Socket;
 
+/// Tests send samples of fixed times, which may be long ago when they run. In the environment of a
+/// server, this keeps history for as long as can be configured.
+pub(crate) const KEEPS_FIXED_TIMES: (&str, &str) = ("EARCON_STORAGE__HISTORY_DAYS", "36500");
+
 /// A running server with a data directory of its own.
 pub(crate) struct Server {
     app: App,
@@ -44,7 +48,11 @@ impl Server {
 
     /// Starts on a data directory that may hold something already.
     pub(crate) async fn start_in(data: TempDir, settings: &[(&str, Value)], overrides: Overrides) -> Self {
-        let mut all = vec![("server.listen", json!("127.0.0.1:0")), ("storage.data", json!(data.path()))];
+        let mut all = vec![
+            ("server.listen", json!("127.0.0.1:0")),
+            ("storage.data", json!(data.path())),
+            ("storage.history_days", json!(KEEPS_FIXED_TIMES.1)),
+        ];
         all.extend(settings.iter().cloned());
         let config = Config::load(None, &all).expect("the test's settings are valid");
         let app = App::start(&config, overrides).await.expect("the server starts");

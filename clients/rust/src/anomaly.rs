@@ -41,6 +41,9 @@ pub struct Anomaly {
     pub sentence: String,
     /// The name of the mute that suppresses the alert.
     pub muted: Option<String>,
+    /// The unit of the values, if it was stated.
+    #[serde(default)]
+    pub unit: Option<String>,
 }
 
 /// A person's answer to the question whether an anomaly was worth the alert.

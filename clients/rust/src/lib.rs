@@ -24,6 +24,6 @@ pub use follow::{Follow, Following, Since, Update};
 pub use incident::{FirstMover, Incident, IncidentState, Member, TimelineEntry};
 pub use ingest::{Receipt, RejectedRow, Sample};
 pub use message::{DecodeError, Gap, Message, Snapshot, Subscribed};
-pub use query::{AnomaliesQuery, AnomalyPage, History, HistoryQuery, HistorySeries, KpiList};
+pub use query::{AnomaliesQuery, AnomalyPage, History, HistoryQuery, HistorySeries, KpiList, KpiSettings, Units};
 pub use series::{Features, Kpi, Labels, ScoredSample, Series, SeriesSamples, SeriesState, Warming};
 pub use sound::{Cue, Listen, Listening, Ogg, Packet, Sound, SoundConfig, Voice};

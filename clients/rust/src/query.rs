@@ -1,5 +1,7 @@
 //! Queries of the state and the history, and actions.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -99,7 +101,37 @@ pub struct AnomalyPage {
     pub next: Option<String>,
 }
 
+/// The unit and the description of a KPI.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KpiSettings {
+    /// The unit as it was stated, such as `By/s`.
+    pub unit: Option<String>,
+    /// The unit as people write it, such as `B/s`. Empty for a plain number.
+    pub symbol: String,
+    /// A sentence about the KPI.
+    pub description: Option<String>,
+    /// `sender` or `person`. `None` if nothing was stated.
+    pub stated_by: Option<String>,
+}
+
+/// The units and descriptions of a workspace's KPIs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Units {
+    /// Grows with each change.
+    pub revision: u64,
+    /// By name; only KPIs of which something was stated.
+    pub kpis: BTreeMap<String, KpiSettings>,
+}
+
 impl Workspace {
+    /// Returns the units and descriptions of all KPIs of which some were stated.
+    ///
+    /// # Errors
+    /// If the server cannot be reached or has no such workspace.
+    pub async fn units(&self) -> Result<Units, Error> {
+        self.ask(self.client.http.get(self.endpoint(&["units"]))).await
+    }
+
     /// Returns all KPIs with the newest sample of each series.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ import {
   type LiveEvent,
   type RollupRow,
   type SampleRow,
+  type Units,
   type Voice,
 } from "./wire.ts";
 
@@ -196,6 +197,11 @@ export class Client {
   /** Returns all KPIs after event `seq`. */
   kpis(signal?: AbortSignal): Promise<{ seq: number; epoch: string; kpis: Kpi[] }> {
     return this.#request(`${this.#base}/kpis`, init(signal));
+  }
+
+  /** Returns the units and descriptions of all KPIs of which some were stated. */
+  units(signal?: AbortSignal): Promise<Units> {
+    return this.#request(`${this.#base}/units`, init(signal));
   }
 
   kpi(kpi: string, signal?: AbortSignal): Promise<Kpi> {

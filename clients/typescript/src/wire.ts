@@ -41,9 +41,29 @@ export interface Series {
 
 export interface Kpi {
   kpi: string;
+  /** The unit of its values, if it was stated. Not in snapshots. */
+  unit?: string;
+  /** A sentence about it, if there is one. Not in snapshots. */
+  description?: string;
   state: "running" | "parked";
   reason: string | null;
   series: Series[];
+}
+
+/** The unit and the description of a KPI. */
+export interface KpiSettings {
+  /** As it was stated, such as `By/s`. */
+  unit: string | null;
+  /** As people write it, such as `B/s`. Empty for a plain number. */
+  symbol: string;
+  description: string | null;
+  stated_by: "sender" | "person" | null;
+}
+
+/** The units and descriptions of all KPIs of which some were stated, by name. */
+export interface Units {
+  revision: number;
+  kpis: Record<string, KpiSettings>;
 }
 
 export type Reason = "robust_z" | "residual_z" | "volatility" | "slope";
@@ -91,6 +111,8 @@ export interface Anomaly {
   sentence: string;
   /** The name of the mute that suppresses the alert. */
   muted: string | null;
+  /** The unit of the values, if it was stated. */
+  unit?: string | null;
 }
 
 /** One anomaly with its explanation. */

@@ -240,5 +240,6 @@ pub(super) fn anomaly(kpi: &str, score: f32, opened_ms: i64, closed_ms: Option<i
         rank: None,
         feedback: None,
         muted: None,
+        unit: None,
     }
 }

@@ -352,5 +352,6 @@ fn anomaly(series: &str, opened_at_ms: i64) -> Anomaly {
         rank: Some(earcon_model::Rank { reached: 1, of: 800 }),
         feedback: None,
         muted: None,
+        unit: None,
     }
 }

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use super::course::{Course, Following, RawName};
 use super::error::IntakeError;
 use super::keys::{KeyMap, Keys};
-use super::raw_series::{LabelPairs, Protocol, RawSeries};
+use super::raw_series::{LabelPairs, Protocol, RawSeries, Stated};
 use super::series_cache::{Mapped, SeriesCache, Target};
-use earcon_model::{KpiBatch, KpiName, RejectedRow, Sample, SeriesBatch};
+use earcon_model::{KpiBatch, KpiName, Meaning, Reading, RejectedRow, Sample, SeriesBatch};
 
 /// Maximum number of series for which memory is reserved in advance.
 const MOST_EXPECTED: usize = 16_384;
@@ -44,6 +44,27 @@ pub struct ParsedBatch {
     pub rejected: Vec<RejectedRow>,
     /// Samples that are legal in their protocol but cannot be scored: dropped without an error.
     pub ignored: usize,
+    /// The meanings of KPIs that senders stated with series that are new to this node.
+    pub meanings: Vec<(KpiName, Meaning)>,
+}
+
+/// A row of Earcon's own protocols.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NativeRow<'a> {
+    /// The KPI.
+    pub kpi: Cow<'a, str>,
+    /// Its labels.
+    pub labels: LabelPairs<'a>,
+    /// Milliseconds UTC; `None` means now.
+    pub timestamp_ms: Option<i64>,
+    /// The value. A row without one only ends its series.
+    pub value: Option<f64>,
+    /// How the values are read, if the sender says so.
+    pub reading: Option<Reading>,
+    /// Whether the series ends at this time.
+    pub ended: bool,
+    /// What the sender says about the KPI.
+    pub stated: Stated<'a>,
 }
 
 /// A batch under construction.
@@ -144,21 +165,25 @@ impl<'c> Batch<'c> {
     ///
     /// # Errors
     /// The batch is full. A bad row is recorded as rejected and is no error.
-    pub fn add(
-        &mut self,
-        row: u32,
-        kpi: Cow<'_, str>,
-        labels: LabelPairs<'_>,
-        timestamp_ms: Option<i64>,
-        value: f64,
-    ) -> Result<(), IntakeError> {
-        let bytes = self.native_name(&kpi, &labels);
+    pub fn add(&mut self, row: u32, native: NativeRow<'_>) -> Result<(), IntakeError> {
+        let bytes = self.native_name(&native);
+        let NativeRow { kpi, labels, timestamp_ms, value, reading, ended, stated } = native;
         let name = RawName { protocol: Protocol::Native, head: &bytes, tail: None };
         let (keys, protocol) = (self.keys(), Protocol::Native);
-        let raw = || Ok(RawSeries { protocol, name: kpi, labels, resource: Vec::new(), reading: None });
+        let raw = || {
+            Meaning::new(&stated.unit, &stated.description)?;
+            Ok(RawSeries { protocol, name: kpi, labels, resource: Vec::new(), reading, stated })
+        };
         let destination = self.named(&name, || name.key(keys), raw);
         self.tables.bytes = bytes;
-        self.push(destination, row, timestamp_ms, value)
+        if let Some(value) = value {
+            self.push(destination, row, timestamp_ms, value)?;
+        }
+        match destination.0 {
+            Route::Series(..) if ended => self.end(destination, timestamp_ms.unwrap_or(self.now_ms)),
+            Route::Rejected(reason) if value.is_none() => self.reject(row, self.reasons[reason as usize].clone()),
+            _ => Ok(()),
+        }
     }
 
     /// The destination of the raw series with this name, whose key is `key`. `raw` describes the
@@ -272,9 +297,12 @@ impl<'c> Batch<'c> {
     ) -> (Route, Option<Arc<Target>>) {
         let cache = self.cache;
         let known = cache.with(key, |mapped| self.route(mapped));
-        let (route, opened) = known.unwrap_or_else(|| match raw().and_then(|raw| cache.map(&raw)) {
-            Ok(mapped) => {
+        let (route, opened) = known.unwrap_or_else(|| match raw().and_then(|raw| Ok((cache.map(&raw)?, raw.stated))) {
+            Ok((mapped, stated)) => {
                 let found = self.route(&mapped);
+                if let Mapped::Series(target) = &mapped {
+                    self.state(target, &stated);
+                }
                 cache.insert(key, mapped);
                 found
             }
@@ -285,6 +313,17 @@ impl<'c> Batch<'c> {
         });
         self.tables.destinations.insert(key, Destination(route));
         (route, opened)
+    }
+
+    /// Keeps what the sender says about the values of a series, as they are stored.
+    fn state(&mut self, target: &Target, stated: &Stated<'_>) {
+        let meaning = Meaning::made_legal(&stated.unit, &stated.description);
+        let meaning = if target.reading == Reading::Counter { meaning.per_second() } else { meaning };
+        let meanings = &mut self.parsed.meanings;
+        let is_new = meanings.last().is_none_or(|(kpi, last)| *last != meaning || *kpi != target.kpi);
+        if !meaning.is_empty() && is_new {
+            meanings.push((target.kpi.clone(), meaning));
+        }
     }
 
     fn route(&mut self, mapped: &Mapped) -> (Route, Option<Arc<Target>>) {
@@ -411,14 +450,26 @@ impl<'c> Batch<'c> {
     }
 
     /// The bytes that name a series of Earcon's own protocols, in the buffer of the tables.
-    fn native_name(&mut self, kpi: &str, labels: &LabelPairs<'_>) -> Vec<u8> {
+    fn native_name(&mut self, native: &NativeRow<'_>) -> Vec<u8> {
+        let NativeRow { kpi, labels, reading, stated, .. } = native;
         let mut bytes = std::mem::take(&mut self.tables.bytes);
         bytes.clear();
-        let pairs = labels.iter().flat_map(|(key, value)| [key.as_ref(), value.as_ref()]);
-        for text in std::iter::once(kpi).chain(pairs) {
+        let mut add = |text: &str| {
             // Length prefixes make the bytes unambiguous.
             bytes.extend_from_slice(&(text.len() as u32).to_le_bytes());
             bytes.extend_from_slice(text.as_bytes());
+        };
+        add(kpi);
+        labels.iter().for_each(|(key, value)| {
+            add(key);
+            add(value);
+        });
+        if reading.is_some() || !stated.is_empty() {
+            // No text is that long.
+            add(&stated.unit);
+            add(&stated.description);
+            bytes.extend_from_slice(&u32::MAX.to_le_bytes());
+            bytes.push(reading.map_or(0, |reading| 1 + reading as u8));
         }
         bytes
     }

@@ -10,11 +10,12 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::batch_builder::Batch;
+use super::batch_builder::{Batch, NativeRow};
 use super::error::IntakeError;
-use super::raw_series::LabelPairs;
+use super::raw_series::{LabelPairs, Stated};
 use super::time::parse_time;
 use crate::strict_json::{Object, without_bom};
+use earcon_model::Reading;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,7 +26,19 @@ struct Row<'a> {
     labels: Pairs<'a>,
     #[serde(default)]
     timestamp: Time,
-    value: f64,
+    /// Absent only for a row that ends its series.
+    #[serde(default)]
+    value: Option<f64>,
+    /// The values are totals that only grow, or are none.
+    #[serde(default)]
+    counter: Option<bool>,
+    /// The series ends at this time.
+    #[serde(default)]
+    ended: bool,
+    #[serde(borrow, default)]
+    unit: Cow<'a, str>,
+    #[serde(borrow, default)]
+    description: Cow<'a, str>,
 }
 
 #[derive(Deserialize)]
@@ -88,8 +101,14 @@ fn parse_row(row: usize, text: &[u8], batch: &mut Batch<'_>) -> Result<(), Intak
 }
 
 fn add(row: usize, sample: Row<'_>, batch: &mut Batch<'_>) -> Result<(), IntakeError> {
-    let Row { kpi, labels, timestamp, value } = sample;
-    batch.add(row as u32, kpi, labels.0, timestamp.0, value)
+    let Row { kpi, labels, timestamp, value, counter, ended, unit, description } = sample;
+    if value.is_none() && !ended {
+        return batch.reject(row as u32, "missing field `value`".to_owned());
+    }
+    let reading = counter.map(|counter| if counter { Reading::Counter } else { Reading::Gauge });
+    let stated = Stated { unit, description };
+    let native = NativeRow { kpi, labels: labels.0, timestamp_ms: timestamp.0, value, reading, ended, stated };
+    batch.add(row as u32, native)
 }
 
 /// serde_json's message without the position, which refers to the row and not to the body.
@@ -213,6 +232,7 @@ impl<'de> Deserialize<'de> for Time {
 mod tests {
     use super::*;
     use crate::{ParsedBatch, Rules, SeriesCache};
+    use earcon_model::Meaning;
     use proptest::prelude::*;
 
     fn cache() -> SeriesCache {
@@ -279,6 +299,43 @@ mod tests {
             let refused = parse_document(body.as_bytes(), &mut Batch::new(&cache, 42, 1_000));
             assert!(matches!(refused, Err(IntakeError::Malformed(_))), "{body}");
         }
+    }
+
+    #[test]
+    fn a_row_says_whether_it_counts_and_whether_its_series_ends() {
+        let parsed = document(
+            r#"{"samples": [{"kpi": "n", "counter": true, "timestamp": 1, "value": 1}, {"kpi": "g", "counter": false, "value": 1},
+                {"kpi": "e", "timestamp": 5, "value": 1}, {"kpi": "e", "timestamp": 7, "ended": true},
+                {"kpi": "v", "timestamp": 9, "value": 2, "ended": true}, {"kpi": "x"}, {"kpi": "a b", "ended": true}]}"#,
+        );
+        let series = |at: usize| &parsed.batches[at].series[0];
+        assert_eq!([0, 1].map(|at| series(at).reading), [Reading::Counter, Reading::Gauge]);
+        assert_eq!([1, 2, 3].map(|at| series(at).ended_at_ms), [None, Some(7), Some(9)]);
+        assert_eq!((series(2).rows.len(), series(3).rows.len()), (1, 1));
+        assert_eq!(parsed.rejected.iter().map(|rejected| rejected.row).collect::<Vec<_>>(), [5, 6]);
+        assert!(parsed.rejected[0].error.contains("value"), "{:?}", parsed.rejected);
+    }
+
+    #[test]
+    fn units_and_descriptions_are_those_of_the_values_as_stored() {
+        let cache = cache();
+        let parse = |body: &str| {
+            let mut batch = Batch::new(&cache, 42, 1_000);
+            parse_document(body.as_bytes(), &mut batch).unwrap();
+            batch.finish()
+        };
+        let body = r#"{"samples": [{"kpi": "a", "unit": "ms", "description": "time to answer", "value": 1},
+            {"kpi": "b", "unit": "By", "counter": true, "value": 1}, {"kpi": "c", "unit": "a\nb", "value": 1}]}"#;
+        let parsed = parse(body);
+        let meaning = |unit: &str, description: &str| Meaning::new(unit, description).unwrap();
+        let names: Vec<_> = parsed.meanings.iter().map(|(kpi, meaning)| (kpi.as_str(), meaning.clone())).collect();
+        assert_eq!(names, [("a", meaning("ms", "time to answer")), ("b", meaning("By/s", ""))]);
+        assert_eq!(parsed.rejected[0].row, 2);
+        assert!(parsed.rejected[0].error.contains("unit must be at most 32"), "{:?}", parsed.rejected);
+        assert_eq!(parse(body).meanings, [], "what is known costs nothing");
+        let later = parse(r#"{"samples": [{"kpi": "a", "unit": "s", "value": 1}]}"#);
+        assert_eq!(later.meanings[0].1, meaning("s", ""), "another statement is passed on");
+        assert_eq!(later.batches[0].series[0].labels, parsed.batches[0].series[0].labels);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! Pure: bytes in, batches and named rejections out.
 
 pub mod batch_builder;
+pub mod collectd;
 mod course;
 mod error;
 mod histogram;
@@ -21,9 +22,9 @@ pub mod statsd;
 mod strict_json;
 mod time;
 
-pub use batch_builder::{Batch, ParsedBatch};
+pub use batch_builder::{Batch, NativeRow, ParsedBatch};
 pub use error::IntakeError;
-pub use raw_series::{LabelPairs, Protocol, RawSeries};
+pub use raw_series::{LabelPairs, Protocol, RawSeries, Stated};
 pub use rules::Rules;
 pub use series_cache::SeriesCache;
 pub use time::parse_time;

@@ -21,6 +21,8 @@ pub enum Protocol {
     Prometheus,
     /// OTLP metrics.
     Otlp,
+    /// collectd's JSON.
+    Collectd,
 }
 
 /// A series as sent.
@@ -37,4 +39,22 @@ pub struct RawSeries<'a> {
     pub resource: LabelPairs<'a>,
     /// The reading that the protocol states; `None` if it does not.
     pub reading: Option<Reading>,
+    /// What the sender says about the values of its KPI.
+    pub stated: Stated<'a>,
+}
+
+/// What a sender says about the values of a KPI. An empty text says nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stated<'a> {
+    /// The unit of the values as they are sent.
+    pub unit: Cow<'a, str>,
+    /// A sentence about them.
+    pub description: Cow<'a, str>,
+}
+
+impl Stated<'_> {
+    /// Whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        self.unit.is_empty() && self.description.is_empty()
+    }
 }

@@ -147,4 +147,6 @@ pub struct Anomaly {
     pub feedback: Option<Feedback>,
     /// The name of the mute that suppressed it at its latest event.
     pub muted: Option<String>,
+    /// The unit of the KPI's values at its latest event, if it was stated.
+    pub unit: Option<String>,
 }

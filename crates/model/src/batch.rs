@@ -74,6 +74,31 @@ impl KpiBatch {
     }
 }
 
+/// The rows that were refused because history does not keep samples of their age.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TooOld {
+    /// How many.
+    pub count: u64,
+    /// The oldest of their times, milliseconds UTC.
+    pub oldest_ms: i64,
+    /// The KPI of the first of them in the request.
+    pub kpi: KpiName,
+    /// The row of that one.
+    pub row: u32,
+    /// The greatest age that history keeps, in milliseconds.
+    pub max_age_ms: i64,
+}
+
+impl TooOld {
+    /// Both together, of one request.
+    pub fn merge(one: Option<TooOld>, other: Option<TooOld>) -> Option<TooOld> {
+        let (Some(one), Some(other)) = (&one, &other) else { return one.or(other) };
+        let first = if one.row <= other.row { one } else { other };
+        let (count, oldest_ms) = (one.count + other.count, one.oldest_ms.min(other.oldest_ms));
+        Some(TooOld { count, oldest_ms, ..first.clone() })
+    }
+}
+
 /// A rejected row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RejectedRow {

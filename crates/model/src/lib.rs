@@ -9,12 +9,13 @@ pub mod detector;
 pub mod event;
 pub mod ids;
 pub mod incident;
+pub mod meaning;
 pub mod sample;
 pub mod series_table;
 mod small;
 
 pub use anomaly::{Acknowledgement, Anomaly, AnomalyId, Direction, Feature, Feedback, FeedbackOutcome, Rank};
-pub use batch::{Arrival, KpiBatch, Reading, RejectedRow, Rows, SeriesBatch};
+pub use batch::{Arrival, KpiBatch, Reading, RejectedRow, Rows, SeriesBatch, TooOld};
 pub use clock::{Clock, ManualClock, NotBefore};
 pub use detector::{DetectorEntry, DetectorRef, DetectorSlots, TrainedSeries};
 pub use event::{
@@ -23,5 +24,6 @@ pub use event::{
 };
 pub use ids::{IdError, KpiName, Labels, Seq, SeriesId, WorkspaceId};
 pub use incident::{Incident, IncidentId, Link, Member, TimelineEntry, TimelineKind};
+pub use meaning::Meaning;
 pub use sample::{Features, Sample, ScoredSample};
 pub use series_table::SeriesTable;

@@ -11,13 +11,15 @@ use crate::actors::ask::Reply;
 use crate::actors::context::Faults;
 use crate::actors::experiments::{Assignment, Experiments};
 use crate::actors::log_writer::{Append, LogWriter, OnCommit};
+use crate::actors::refusals::Refusals;
 use crate::actors::snapshot_turns::{SnapshotTurn, SnapshotTurns};
 use crate::actors::snapshotter::HandedOver;
+use crate::services::meanings::MeaningService;
 use crate::services::mutes::MuteReader;
 use crate::telemetry::{Metric, record};
 use earcon_model::{
-    Acknowledgement, AnomalyEvent, AnomalyId, Arrival, Clock, DetectorEvent, EventBody, Feedback, Labels, RejectedRow,
-    Seq, SeriesBatch, TrainedSeries,
+    Acknowledgement, AnomalyEvent, AnomalyId, Arrival, Clock, DetectorEvent, EventBody, Feedback, Labels, Seq,
+    SeriesBatch, TrainedSeries,
 };
 use earcon_streams::{KpiState, PART_SERIES, Pushed};
 use earcon_tenancy::WorkspacePass;
@@ -36,6 +38,8 @@ pub(in crate::actors) struct StreamContext {
     pub pass: WorkspacePass,
     /// The mutes of the workspace.
     pub mutes: MuteReader,
+    /// The units of the KPIs.
+    pub meanings: MeaningService,
     /// Wall time.
     pub clock: Arc<dyn Clock>,
     /// How long a changed state may stay without a snapshot.
@@ -171,14 +175,14 @@ impl KpiStream {
     ) {
         let (now_ms, mut pushed, took) = self.score(batches, arrival, around.context);
         around.context.mutes.stamp(&mut pushed.bodies, now_ms);
+        around.context.meanings.stamp(&around.context.pass, &mut pushed.bodies);
         let (accepted, late) = (pushed.accepted, pushed.late);
-        let rejected: Vec<RejectedRow> =
-            pushed.rejected.into_iter().map(|(row, reason)| RejectedRow { row, error: reason.to_string() }).collect();
+        let refusals = Refusals::of(self.state.kpi(), pushed.rejected);
         if pushed.bodies.is_empty() {
-            part.committed(0, accepted, late, rejected);
+            part.committed(0, accepted, late, refusals);
             return;
         }
-        let on_commit: OnCommit = Box::new(move |seq| part.committed(seq, accepted, late, rejected));
+        let on_commit: OnCommit = Box::new(move |seq| part.committed(seq, accepted, late, refusals));
         // The events go to the log before the shadow sees them: the commit does not wait for a
         // shadow.
         let for_shadow = self.shadowing.is_some().then(|| pushed.bodies.clone());

@@ -34,6 +34,7 @@ pub(in crate::actors) async fn start(
     node: ActorCell,
 ) -> Result<WorkspaceHandle, SpawnErr> {
     let mutes = context.mutes.follow(&pass).await.map_err(|error| SpawnErr::StartupFailed(error.into()))?;
+    context.meanings.read_soon(&pass);
     let (started, children) = Reply::channel();
     let routes = Arc::new(Routes::default());
     let args = Args { context: context.clone(), pass: pass.clone(), routes: routes.clone(), recovered, mutes, started };
@@ -153,6 +154,7 @@ async fn start_hosts(
         log: children.log.clone(),
         pass: pass.clone(),
         mutes,
+        meanings: context.meanings.clone(),
         clock: context.clock.clone(),
         snapshot_every: context.settings.snapshot_every,
         turns: context.snapshot_turns.clone(),

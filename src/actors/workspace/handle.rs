@@ -16,13 +16,14 @@ use crate::actors::hub::Hub;
 use crate::actors::incidents::Incidents;
 use crate::actors::log_writer::LogWriter;
 use crate::actors::mix::Mix;
+use crate::actors::refusals::{Refusals, has_good_sample, refusals};
 use crate::actors::remote::audio::publisher::AudioPublisher;
 use crate::actors::routes::{Route, Routes};
 use crate::actors::snapshotter::Snapshotter;
 use crate::actors::stream::{StreamHandle, StreamId};
-use earcon_model::{Clock, KpiName, Seq, WorkspaceId};
+use earcon_model::{Clock, KpiBatch, KpiName, Seq, WorkspaceId};
 use earcon_ports::PortError;
-use earcon_streams::KpiState;
+use earcon_streams::{KpiState, StreamSettings};
 use earcon_tenancy::WorkspacePass;
 
 /// Messages of the supervisor.
@@ -62,6 +63,7 @@ pub struct WorkspaceHandle {
     supervisor: ActorRef<Message>,
     routes: Arc<Routes>,
     admission: Admission,
+    scoring: Arc<StreamSettings>,
     audio: Option<AudioPublisher>,
     children: Children,
 }
@@ -79,6 +81,7 @@ impl WorkspaceHandle {
             audio: context.transport.clone().map(publisher),
             clock: context.clock.clone(),
             admission: Admission::new(context.settings.max_in_flight_samples, context.storage.clone()),
+            scoring: context.settings.scoring(pass.workspace()),
             pass,
             supervisor,
             routes,
@@ -124,6 +127,16 @@ impl WorkspaceHandle {
     /// The bound on samples in flight.
     pub fn admission(&self) -> &Admission {
         &self.admission
+    }
+
+    /// Whether a KPI would take a sample of the batch.
+    pub(in crate::actors) fn takes(&self, batch: &KpiBatch) -> bool {
+        has_good_sample(batch, &self.scoring, self.now_ms())
+    }
+
+    /// Why a KPI would refuse the samples of a batch.
+    pub(in crate::actors) fn refusals(&self, batch: &KpiBatch) -> Refusals {
+        refusals(batch, &self.scoring, self.now_ms())
     }
 
     pub(super) fn now_ms(&self) -> i64 {

@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use super::rows::{direction, state, timestamp};
 use super::spark;
-use crate::cli::text::{local, number, series};
+use crate::cli::text::{local, number, quantity, series};
 use crate::telemetry::plain;
+use earcon_model::meaning::symbol;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -19,20 +20,22 @@ const SPARKLINE: usize = 60;
 /// Rows with at least this score are coloured.
 const SURPRISING: f64 = 0.5;
 
-pub(super) fn history(history: &History) -> String {
+pub(super) fn history(history: &History, symbol: &str) -> String {
     if history.series.iter().all(|series| series.samples.is_empty()) {
         return format!("no samples of {} in that time\n", history.kpi);
     }
-    let tables = history.series.iter().filter(|series| !series.samples.is_empty()).map(|of| table(history, of));
+    let tables = history.series.iter().filter(|series| !series.samples.is_empty()).map(|of| table(history, symbol, of));
     tables.collect::<Vec<_>>().join("\n")
 }
 
-fn table(history: &History, of: &HistorySeries) -> String {
+fn table(history: &History, symbol: &str, of: &HistorySeries) -> String {
     let column = |names: &[&str]| history.columns.iter().position(|column| names.contains(&column.as_str()));
     let numbers = |at: Option<usize>| -> Vec<f64> {
         at.map_or(vec![], |at| of.samples.iter().filter_map(|row| row.get(at)?.as_f64()).collect())
     };
-    let mut text = format!("{BOLD}{}{BOLD:#}  {} rows\n", series(&history.kpi, &of.labels), of.samples.len());
+    let unit = if symbol.is_empty() { String::new() } else { format!(", in {}", plain(symbol)) };
+    let name = series(&history.kpi, &of.labels);
+    let mut text = format!("{BOLD}{name}{BOLD:#}  {} rows{unit}\n", of.samples.len());
     text.push_str(&format!("  {}\n", spark::line(&numbers(column(&["value", "mean"])), SPARKLINE)));
     let score = column(&["score", "max_score"]);
     let mut rows = vec![history.columns.iter().map(|column| column.replace('_', " ")).collect::<Vec<_>>()];
@@ -87,13 +90,14 @@ pub(super) fn anomalies(anomalies: &[Anomaly]) -> String {
 fn anomaly(anomaly: &Anomaly) -> Vec<String> {
     let peak = &anomaly.peak;
     let lasted = anomaly.last_at.saturating_sub(anomaly.opened_at) / 1_000;
+    let symbol = anomaly.unit.as_deref().map(symbol).unwrap_or_default();
     let edge = |edge: Option<f64>| edge.map_or_else(|| "·".to_owned(), number);
     vec![
         local(anomaly.opened_at, TIME),
         format!("{}:{:02}:{:02}", lasted / 3_600, lasted / 60 % 60, lasted % 60),
         state(anomaly.state).to_owned(),
         series(&anomaly.kpi, &anomaly.labels),
-        format!("{} {}", number(peak.value), direction(anomaly.direction)),
+        format!("{} {}", quantity(peak.value, &symbol), direction(anomaly.direction)),
         format!("{} … {}", edge(peak.lower), edge(peak.upper)),
         format!("{:.2}", peak.score),
         anomaly.acknowledged.as_ref().map(|seen| plain(&seen.by).into_owned()).unwrap_or_default(),
@@ -113,10 +117,10 @@ mod tests {
                 {"labels": {"x": "1"}, "samples": [], "truncated": false}]
         }))
         .unwrap();
-        let text = super::history(&history);
+        let text = super::history(&history, "ms");
         let shown = anstream::adapter::strip_str(&text).to_string();
         let lines: Vec<_> = shown.lines().collect();
-        assert_eq!((lines[0], lines[1]), ("a  2 rows", "  ▁█"));
+        assert_eq!((lines[0], lines[1]), ("a  2 rows, in ms", "  ▁█"));
         assert!(lines[3].ends_with("      1      ·") && lines[4].ends_with(" 1234.5   0.75"), "{shown}");
         assert!(text.lines().nth(4).is_some_and(|line| line.contains("\u{1b}[31m")), "{text:?}");
         assert_eq!(lines.len(), 5, "a series without samples is omitted");

@@ -1,13 +1,16 @@
 //! Formats events as lines of text.
 
+use std::collections::HashMap;
+
 use anstyle::{AnsiColor, Style};
 use earcon_client::{
     Anomaly, Direction, Event, EventData, Feedback, FeedbackOutcome, Incident, IncidentState, Reason, ScoredSample,
-    SeriesSamples, SeriesState, Snapshot,
+    SeriesSamples, SeriesState, Snapshot, Units,
 };
 
-use crate::cli::text::{local, number, series};
+use crate::cli::text::{local, number, quantity, series};
 use crate::telemetry::plain;
+use earcon_model::meaning::symbol;
 
 const TIME: &str = "%H:%M:%S%.3f";
 /// The widest column of names. A longer name shifts only its own line.
@@ -24,9 +27,17 @@ const NOTE: Style = AnsiColor::Cyan.on_default();
 #[derive(Default)]
 pub(super) struct Lines {
     width: usize,
+    /// The symbols of the KPIs' units.
+    symbols: HashMap<String, String>,
 }
 
 impl Lines {
+    /// Shows numbers with these units from now on.
+    pub(super) fn set_units(&mut self, units: Units) {
+        let symbols = units.kpis.into_iter().map(|(kpi, settings)| (kpi, plain(&settings.symbol).into_owned()));
+        self.symbols = symbols.collect();
+    }
+
     /// The lines of an event, with style codes. The output stream removes them if necessary.
     pub(super) fn event(&mut self, event: &Event) -> Vec<String> {
         let (time, kpi) = (event.time, event.kpi.as_deref().unwrap_or(&event.subject));
@@ -99,7 +110,8 @@ impl Lines {
                 let (Some(timestamp), Some(value)) = (of.timestamp, of.value) else { continue };
                 let (score, expected) = (of.score, of.expected);
                 let sample = ScoredSample { timestamp, value, score, expected, lower: of.lower, upper: of.upper };
-                let (style, text) = said(&sample, of.state, of.warming.map(|warming| (warming.seen, warming.needed)));
+                let warming = of.warming.map(|warming| (warming.seen, warming.needed));
+                let (style, text) = said(&sample, of.state, warming, self.symbol(&kpi.kpi));
                 lines.push(self.line(timestamp, &series(&kpi.kpi, &of.labels), style, &text));
             }
         }
@@ -115,7 +127,8 @@ impl Lines {
             let time = of.late.last().map_or(0, |late| late.0);
             return self.line(time, &name, DIM, &format!("{} late", of.late.len()));
         };
-        let (style, mut text) = said(sample, of.state, of.warming.map(|warming| (warming.seen, warming.needed)));
+        let warming = of.warming.map(|warming| (warming.seen, warming.needed));
+        let (style, mut text) = said(sample, of.state, warming, self.symbol(kpi));
         if of.samples.len() > 1 {
             text.push_str(&format!("  (and {} before it)", of.samples.len() - 1));
         }
@@ -123,6 +136,10 @@ impl Lines {
             text.push_str(&format!("  (and {} late)", of.late.len()));
         }
         self.line(sample.timestamp, &name, style, &text)
+    }
+
+    fn symbol(&self, kpi: &str) -> &str {
+        self.symbols.get(kpi).map_or("", String::as_str)
     }
 
     /// The column of names shows the first mover's KPI.
@@ -139,13 +156,14 @@ impl Lines {
 
     fn anomaly(&mut self, time: i64, style: Style, what: &str, anomaly: &Anomaly) -> String {
         let peak = &anomaly.peak;
+        let symbol = anomaly.unit.as_deref().map(symbol).unwrap_or_default();
         let side = match anomaly.direction {
             Direction::Above => "above ",
             Direction::Below => "below ",
             Direction::Unknown => "",
         };
         let band = match (peak.lower, peak.upper) {
-            (Some(lower), Some(upper)) => format!("{side}{} … {}", number(lower), number(upper)),
+            (Some(lower), Some(upper)) => format!("{side}{} … {}", number(lower), quantity(upper, &symbol)),
             _ => side.trim_end().to_owned(),
         };
         let reason = match anomaly.reason {
@@ -155,7 +173,7 @@ impl Lines {
             Reason::Slope => "for several samples",
             Reason::Unknown => "unusual",
         };
-        let text = format!("{what}: {} {band}, score {:.2}, {reason}", number(peak.value), peak.score);
+        let text = format!("{what}: {} {band}, score {:.2}, {reason}", quantity(peak.value, &symbol), peak.score);
         self.line(time, &series(&anomaly.kpi, &anomaly.labels), style, &text)
     }
 
@@ -168,8 +186,8 @@ impl Lines {
     }
 }
 
-fn said(sample: &ScoredSample, state: SeriesState, warming: Option<(u32, u32)>) -> (Style, String) {
-    let value = number(sample.value);
+fn said(sample: &ScoredSample, state: SeriesState, warming: Option<(u32, u32)>, symbol: &str) -> (Style, String) {
+    let value = quantity(sample.value, symbol);
     let Some(score) = sample.score else {
         let far = warming.map_or_else(String::new, |(seen, needed)| format!(" {seen} of {needed}"));
         return (DIM, format!("{value:>12}  warming up{far}"));
@@ -180,7 +198,7 @@ fn said(sample: &ScoredSample, state: SeriesState, warming: Option<(u32, u32)>) 
         _ => PLAIN,
     };
     let band = match (sample.lower, sample.upper) {
-        (Some(lower), Some(upper)) => format!("  ordinary {} … {}", number(lower), number(upper)),
+        (Some(lower), Some(upper)) => format!("  ordinary {} … {}", number(lower), quantity(upper, symbol)),
         _ => String::new(),
     };
     (style, format!("{value:>12}  score {score:.2}{band}"))

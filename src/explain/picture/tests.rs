@@ -27,6 +27,7 @@ fn anomaly(opened: i64, last: i64) -> Anomaly {
         rank: None,
         feedback: None,
         muted: None,
+        unit: None,
     }
 }
 

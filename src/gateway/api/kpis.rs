@@ -1,5 +1,7 @@
 //! Workspaces and the present state of KPIs.
 
+use std::sync::Arc;
+
 use axum::extract::{ConnectInfo, Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -16,7 +18,8 @@ use crate::gateway::http::problem::{Kind, Problem, no_room, restarting};
 use crate::gateway::http::query;
 use crate::gateway::http::reply::json;
 use crate::live::wire::WireKpi;
-use earcon_model::WorkspaceId;
+use crate::services::meanings::Meanings;
+use earcon_model::{KpiName, WorkspaceId};
 
 /// The workspaces of this server.
 #[derive(Serialize, ToSchema)]
@@ -59,7 +62,10 @@ pub(crate) async fn list(State(state): State<ApiState>, authorized: Authorized) 
     let workspace = authorized.workspace(&state).await?;
     let _place = state.large_answer().await.ok_or_else(no_room)?;
     let (seq, kpis) = workspace.hub().view().await.ok_or_else(restarting)?;
-    let (epochs, kpis) = (workspace.hub().epochs(), kpis.iter().map(|kpi| WireKpi::from_view(kpi)).collect());
+    let meanings = meanings(&state, &authorized).await;
+    let meaning = |kpi: &KpiName| meanings.get(kpi).map(|stated| &stated.meaning);
+    let kpis = kpis.iter().map(|kpi| WireKpi::from_view(kpi).with(meaning(&kpi.kpi))).collect();
+    let epochs = workspace.hub().epochs();
     Ok(json(&Kpis { seq, epoch: epochs.epoch_of(seq), kpis }))
 }
 
@@ -76,7 +82,13 @@ pub(crate) async fn one(
     let kpi = query::kpi(&kpi)?;
     let view = workspace.hub().kpi(kpi.clone()).await.ok_or_else(restarting)?;
     let view = view.ok_or_else(|| no_such_kpi(kpi.as_str()))?;
-    Ok(json(&WireKpi::from_view(&view)))
+    let meanings = meanings(&state, &authorized).await;
+    Ok(json(&WireKpi::from_view(&view).with(meanings.get(&kpi).map(|stated| &stated.meaning))))
+}
+
+/// The units and descriptions; none while the store does not answer.
+async fn meanings(state: &ApiState, authorized: &Authorized) -> Arc<Meanings> {
+    state.meanings.current(authorized.pass()).await.unwrap_or_default()
 }
 
 /// Starts a parked KPI again.

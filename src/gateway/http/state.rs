@@ -7,6 +7,7 @@ use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use crate::actors::directory::Directory;
 use crate::gateway::http::room::Budget;
+use crate::services::meanings::MeaningService;
 use crate::telemetry::{Metric, count};
 use earcon_model::Clock;
 use earcon_tenancy::Authorizer;
@@ -21,6 +22,8 @@ pub(crate) struct SharedParts {
     pub(crate) access: Authorizer,
     /// The workspaces.
     pub(crate) directory: Directory,
+    /// Units and descriptions of KPIs.
+    pub(crate) meanings: MeaningService,
     /// Wall time, for samples without a timestamp and for default ranges.
     pub(crate) clock: Arc<dyn Clock>,
     /// Largest request body, after decompression.

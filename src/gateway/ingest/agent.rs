@@ -7,14 +7,13 @@ use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
 use utoipa::openapi::{HttpMethod, ObjectBuilder, Paths, Required, Type};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
-use super::commit::submit;
+use super::commit::{RefusedRows, submit};
 use super::parse::parse_with;
 use super::state::IngestState;
 use super::target::Target;
 use crate::gateway::http::body::{Body, check_decoded};
 use crate::gateway::http::problem::Problem;
 use earcon_intake::{Batch, IntakeError};
-use earcon_model::RejectedRow;
 
 /// A request of an agent. Extracting it never fails: each protocol words its own errors.
 pub(crate) struct AgentRequest {
@@ -68,10 +67,10 @@ pub(crate) async fn commit(
     state: &IngestState,
     target: &Target,
     parse: impl FnOnce(&mut Batch<'_>) -> Result<(), IntakeError>,
-) -> Result<Vec<RejectedRow>, Problem> {
+) -> Result<RefusedRows, Problem> {
     let parsed = parse_with(state, target.pass(), parse).await?;
     let submitted = submit(state, target.pass(), parsed, target.arrival).await?;
-    submitted.rejected()
+    submitted.refused()
 }
 
 /// A protocol's route, at its own path and at that path behind `/api/v1/workspaces/{workspace}`.

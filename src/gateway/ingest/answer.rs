@@ -3,9 +3,9 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::commit::Submitted;
+use super::commit::{RefusedRows, Submitted};
 use crate::gateway::http::problem::{Kind, Problem};
-use crate::live::wire::to_json;
+use crate::live::wire::{WireTooOld, to_json};
 use earcon_model::RejectedRow;
 
 /// At most this many refused rows are listed.
@@ -24,6 +24,9 @@ pub(crate) struct Accepted<'a> {
     /// The last event the samples became part of.
     seq: u64,
     epoch: &'a str,
+    /// Those of the refused rows that are older than history keeps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    too_old: Option<WireTooOld>,
 }
 
 /// A row that was refused.
@@ -39,12 +42,12 @@ pub(crate) struct Rejected {
 /// # Errors
 /// When no row was accepted, or some could not be committed.
 pub(crate) fn accepted_json(submitted: &Submitted) -> Result<String, Problem> {
-    let rejected = submitted.rejected()?;
+    let RefusedRows { rows: rejected, too_old } = submitted.refused()?;
     let receipt = &submitted.receipt;
     // A request may hold end-of-series markers alone.
     let only_refusals = receipt.accepted == 0 && !rejected.is_empty();
     let Some(epoch) = submitted.epoch.as_deref().filter(|_| !only_refusals) else {
-        return Err(nothing_accepted(rejected));
+        return Err(nothing_accepted(rejected, too_old));
     };
     Ok(to_json(&Accepted {
         accepted: receipt.accepted,
@@ -53,15 +56,24 @@ pub(crate) fn accepted_json(submitted: &Submitted) -> Result<String, Problem> {
         rejected: listed(rejected),
         seq: receipt.seq,
         epoch,
+        too_old,
     }))
 }
 
-fn nothing_accepted(rejected: Vec<RejectedRow>) -> Problem {
+fn nothing_accepted(rejected: Vec<RejectedRow>, too_old: Option<WireTooOld>) -> Problem {
     let total = rejected.len();
-    let detail = if total == 0 { "the batch holds no samples" } else { "every row was refused" };
-    Problem::new(Kind::NothingAccepted, detail)
+    let detail = match &too_old {
+        _ if total == 0 => "the batch holds no samples".to_owned(),
+        Some(too_old) => format!("every row was refused; {too_old}"),
+        None => "every row was refused".to_owned(),
+    };
+    let problem = Problem::new(Kind::NothingAccepted, detail)
         .with("rejected", serde_json::to_value(listed(rejected)).unwrap_or_default())
-        .with("rejected_total", total.into())
+        .with("rejected_total", total.into());
+    match too_old {
+        Some(too_old) => problem.with("too_old", serde_json::to_value(too_old).unwrap_or_default()),
+        None => problem,
+    }
 }
 
 fn listed(rejected: Vec<RejectedRow>) -> Vec<Rejected> {

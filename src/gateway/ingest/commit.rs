@@ -9,14 +9,16 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::meanings::Stated;
 use crate::actors::admission::{IngestError, Receipt};
 use crate::actors::directory::{Refused, Submission};
 use crate::actors::node::OpenError;
 use crate::gateway::http::problem::{Kind, Problem};
 use crate::gateway::http::state::SharedState;
+use crate::live::wire::WireTooOld;
 use crate::telemetry::{Metric, count};
 use earcon_intake::ParsedBatch;
-use earcon_model::{Arrival, KpiBatch, RejectedRow};
+use earcon_model::{Arrival, KpiBatch, KpiName, Meaning, RejectedRow};
 use earcon_tenancy::WorkspacePass;
 
 /// Pause between two attempts of [`submit_with_retry`].
@@ -29,7 +31,7 @@ pub(crate) struct Submitted {
     pub(crate) unparsed: Vec<RejectedRow>,
     /// The result of the commit; empty when no row was left to commit.
     pub(crate) receipt: Receipt,
-    /// The epoch of the log; `None` when no row was left to commit.
+    /// The epoch of the log; `None` when no row was left to commit, or no workspace is there.
     pub(crate) epoch: Option<String>,
 }
 
@@ -38,13 +40,31 @@ impl Submitted {
     ///
     /// # Errors
     /// 503 when some rows were not committed. Sending all of them again is safe.
-    pub(crate) fn rejected(&self) -> Result<Vec<RejectedRow>, Problem> {
+    pub(crate) fn refused(&self) -> Result<RefusedRows, Problem> {
         if self.receipt.failed > 0 {
             return Err(incomplete(&self.receipt));
         }
-        let mut rejected = [&self.unparsed[..], &self.receipt.rejected[..]].concat();
-        rejected.sort_by_key(|rejected| rejected.row);
-        Ok(rejected)
+        let mut rows = [&self.unparsed[..], &self.receipt.rejected[..]].concat();
+        rows.sort_by_key(|rejected| rejected.row);
+        Ok(RefusedRows { rows, too_old: self.receipt.too_old.as_ref().map(WireTooOld::from) })
+    }
+}
+
+/// The refused rows of a request.
+#[derive(Debug, Default)]
+pub(crate) struct RefusedRows {
+    /// Each row with its reason, in order.
+    pub(crate) rows: Vec<RejectedRow>,
+    /// Those that are older than history keeps.
+    pub(crate) too_old: Option<WireTooOld>,
+}
+
+impl RefusedRows {
+    /// The first reasons as one text: first what is too old, as a whole. `name` names a row.
+    pub(crate) fn reasons(&self, most: usize, name: impl Fn(u32) -> String) -> String {
+        let too_old = self.too_old.iter().map(ToString::to_string);
+        let rows = self.rows.iter().take(most).map(|row| format!("{}: {}", name(row.row), row.error));
+        too_old.chain(rows).collect::<Vec<_>>().join("; ")
     }
 }
 
@@ -52,16 +72,18 @@ impl Submitted {
 pub(crate) struct Committing {
     submission: Option<Submission>,
     unparsed: Vec<RejectedRow>,
+    stated: Option<Stated>,
 }
 
 impl Committing {
     /// Waits for the commit.
     pub(crate) async fn committed(self) -> Submitted {
-        let Self { submission, unparsed } = self;
+        let Self { submission, unparsed, stated } = self;
         match submission {
             Some(submission) => {
                 let (receipt, epoch) = submission.receipt().await;
-                Submitted { unparsed, receipt, epoch: Some(epoch) }
+                stated.into_iter().for_each(|stated| stated.learn(&receipt));
+                Submitted { unparsed, receipt, epoch }
             }
             None => Submitted { unparsed, ..Submitted::default() },
         }
@@ -91,13 +113,14 @@ pub(crate) async fn begin(
     parsed: ParsedBatch,
     arrival: Arrival,
 ) -> Result<Committing, Refused> {
-    let (batches, unparsed) = count_parsed(parsed);
+    let (batches, unparsed, meanings) = count_parsed(parsed);
     if batches.is_empty() {
-        return Ok(Committing { submission: None, unparsed });
+        return Ok(Committing { submission: None, unparsed, stated: None });
     }
+    let stated = Stated::of(state, pass, meanings, &batches);
     let rows = rows_of(&batches);
     let sent = state.directory.send(pass, batches, arrival).await.inspect_err(|refused| count_refused(refused, rows));
-    Ok(Committing { submission: Some(sent?), unparsed })
+    Ok(Committing { submission: Some(sent?), unparsed, stated })
 }
 
 /// When [`submit_with_retry`] gives up.
@@ -132,10 +155,11 @@ pub(crate) async fn submit_with_retry(
     arrival: Arrival,
     retry: RetryLimits,
 ) -> Result<Submitted, GaveUp> {
-    let (mut batches, unparsed) = count_parsed(parsed);
+    let (mut batches, unparsed, meanings) = count_parsed(parsed);
     if batches.is_empty() {
         return Ok(Submitted { unparsed, ..Submitted::default() });
     }
+    let mut stated = Stated::of(state, pass, meanings, &batches);
     let rows = rows_of(&batches);
     let deadline = Instant::now() + retry.give_up_after;
     loop {
@@ -147,7 +171,8 @@ pub(crate) async fn submit_with_retry(
             // Samples that are stored already replace themselves, so a partial commit is sent again
             // whole.
             Ok((receipt, epoch)) if receipt.failed == 0 || last => {
-                return Ok(Submitted { unparsed, receipt, epoch: Some(epoch) });
+                stated.take().into_iter().for_each(|stated| stated.learn(&receipt));
+                return Ok(Submitted { unparsed, receipt, epoch });
             }
             Err(refused) if last || !refused.may_pass() => {
                 count_refused(&refused, rows);
@@ -162,12 +187,13 @@ pub(crate) async fn submit_with_retry(
     }
 }
 
-/// Counts what the parser refused and ignored. Returns the rows to commit and the refused ones.
-fn count_parsed(parsed: ParsedBatch) -> (Vec<KpiBatch>, Vec<RejectedRow>) {
-    let ParsedBatch { batches, rejected, ignored } = parsed;
+/// Counts what the parser refused and ignored. Returns the rows to commit, the refused ones, and
+/// what was stated about KPIs.
+fn count_parsed(parsed: ParsedBatch) -> (Vec<KpiBatch>, Vec<RejectedRow>, Vec<(KpiName, Meaning)>) {
+    let ParsedBatch { batches, rejected, ignored, meanings } = parsed;
     count(Metric::IngestIgnored, ignored as u64);
     count(Metric::IngestRejected, rejected.len() as u64);
-    (batches, rejected)
+    (batches, rejected, meanings)
 }
 
 /// Counts the rows of a batch that was refused as a whole. A workspace that restarts refuses none.

@@ -31,7 +31,17 @@ struct IngestSample {
     /// Integer milliseconds since 1970 UTC, or an RFC 3339 string; absent means now.
     #[schema(value_type = Option<i64>)]
     timestamp: (),
-    value: f64,
+    /// May be absent with `ended`.
+    #[schema(value_type = Option<f64>)]
+    value: (),
+    /// The values are totals that only grow, and may begin again at zero.
+    counter: Option<bool>,
+    /// The series ends at this time.
+    ended: Option<bool>,
+    /// The unit of the values, at most 32 characters, such as `ms`, `By` or `{request}`.
+    unit: Option<String>,
+    /// A sentence about the KPI, at most 300 characters.
+    description: Option<String>,
 }
 
 /// Takes samples in; answers when they are durable.

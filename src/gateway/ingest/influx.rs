@@ -10,11 +10,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::agent::{AgentRequest, at_both_paths, commit};
+use super::commit::RefusedRows;
 use super::state::IngestState;
 use crate::gateway::http::problem::Problem;
 use crate::gateway::http::query::{Params, bad};
 use earcon_intake::influx::{Precision, parse};
-use earcon_model::RejectedRow;
 
 /// At most this many lines are named in an answer.
 const NAMED: usize = 10;
@@ -98,7 +98,7 @@ pub(crate) async fn ping() -> Response {
 /// Clients look at the first digits to choose a dialect.
 const VERSION: &str = "1.8.0-earcon";
 
-async fn ingest(query: WriteParams, request: AgentRequest) -> Result<Vec<RejectedRow>, Problem> {
+async fn ingest(query: WriteParams, request: AgentRequest) -> Result<RefusedRows, Problem> {
     let Params(query) = query?;
     let (state, target, body) = request.plain()?;
     let precision = Precision::parse(&query.precision)
@@ -106,11 +106,11 @@ async fn ingest(query: WriteParams, request: AgentRequest) -> Result<Vec<Rejecte
     commit(&state, &target, |batch| parse(&body, precision, batch)).await
 }
 
-fn answer(version: Version, result: Result<Vec<RejectedRow>, Problem>) -> Response {
+fn answer(version: Version, result: Result<RefusedRows, Problem>) -> Response {
     match result {
-        Ok(rejected) if rejected.is_empty() => StatusCode::NO_CONTENT.into_response(),
-        Ok(rejected) => {
-            let message = partial_write(&rejected);
+        Ok(refused) if refused.rows.is_empty() => StatusCode::NO_CONTENT.into_response(),
+        Ok(refused) => {
+            let message = partial_write(&refused);
             (StatusCode::BAD_REQUEST, error_body(version, StatusCode::BAD_REQUEST, &message)).into_response()
         }
         Err(problem) => problem.respond_as(problem.status(), error_body(version, problem.status(), problem.detail())),
@@ -139,10 +139,9 @@ fn error_body(version: Version, status: StatusCode, message: &str) -> Response {
 }
 
 /// Clients recognise a partial write by the first words, and do not send the refused lines again.
-fn partial_write(rejected: &[RejectedRow]) -> String {
-    let lines: Vec<String> =
-        rejected.iter().take(NAMED).map(|row| format!("line {}: {}", row.row + 1, row.error)).collect();
-    let more = rejected.len().saturating_sub(NAMED);
+fn partial_write(refused: &RefusedRows) -> String {
+    let reasons = refused.reasons(NAMED, |row| format!("line {}", row + 1));
+    let more = refused.rows.len().saturating_sub(NAMED);
     let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-    format!("partial write: {}{more} dropped={}", lines.join("; "), rejected.len())
+    format!("partial write: {reasons}{more} dropped={}", refused.rows.len())
 }

@@ -10,11 +10,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::agent::{AgentRequest, at_both_paths, commit};
+use super::commit::RefusedRows;
 use super::state::IngestState;
 use crate::gateway::http::media_type::MediaType;
 use crate::gateway::http::problem::{Kind, Problem};
 use earcon_intake::otlp::{parse_json, parse_protobuf};
-use earcon_model::RejectedRow;
 
 /// At most this many refused points are named in an answer.
 const NAMED: usize = 5;
@@ -35,12 +35,12 @@ pub(crate) fn routes() -> OpenApiRouter<IngestState> {
 pub(crate) async fn metrics(request: AgentRequest) -> Response {
     let json = encoding(&request.headers).as_deref() == Some(JSON);
     match ingest(request).await {
-        Ok(rejected) => success(json, &rejected),
+        Ok(refused) => success(json, &refused),
         Err(problem) => failure(json, &problem),
     }
 }
 
-async fn ingest(request: AgentRequest) -> Result<Vec<RejectedRow>, Problem> {
+async fn ingest(request: AgentRequest) -> Result<RefusedRows, Problem> {
     let headers = request.headers.clone();
     let (state, target, body) = request.plain()?;
     match encoding(&headers).as_deref() {
@@ -59,12 +59,10 @@ fn encoding(headers: &HeaderMap) -> Option<String> {
 }
 
 /// An `ExportMetricsServiceResponse`; empty when every point was taken.
-fn success(json: bool, rejected: &[RejectedRow]) -> Response {
-    let mut rows: Vec<u32> = rejected.iter().map(|rejected| rejected.row).collect();
+fn success(json: bool, refused: &RefusedRows) -> Response {
+    let mut rows: Vec<u32> = refused.rows.iter().map(|rejected| rejected.row).collect();
     rows.dedup();
-    let named: Vec<String> =
-        rejected.iter().take(NAMED).map(|row| format!("data point {}: {}", row.row, row.error)).collect();
-    let message = named.join("; ");
+    let message = refused.reasons(NAMED, |row| format!("data point {row}"));
     if json {
         let body = if rows.is_empty() {
             json!({})

@@ -10,12 +10,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::agent::{AgentRequest, at_both_paths, commit};
+use super::commit::RefusedRows;
 use super::state::IngestState;
 use crate::gateway::http::media_type::MediaType;
 use crate::gateway::http::problem::{Kind, Problem};
 use earcon_intake::Batch;
 use earcon_intake::remote_write::{DecompressError, Sent, Version, decompress, parse};
-use earcon_model::RejectedRow;
 
 /// At most this many refused series are named in an answer.
 const NAMED: usize = 5;
@@ -51,11 +51,11 @@ pub(crate) async fn write(request: AgentRequest) -> Response {
         Err(problem) => request.raw().and(Err(problem)),
     };
     let (mut answer, samples, histograms) = match taken {
-        Ok(Taken { rejected, samples, histograms }) if rejected.is_empty() => {
+        Ok(Taken { refused, samples, histograms }) if refused.rows.is_empty() => {
             (StatusCode::NO_CONTENT.into_response(), samples, histograms)
         }
-        Ok(Taken { rejected, samples, histograms }) => {
-            ((StatusCode::BAD_REQUEST, refused(&rejected)).into_response(), samples, histograms)
+        Ok(Taken { refused, samples, histograms }) => {
+            ((StatusCode::BAD_REQUEST, reasons(&refused)).into_response(), samples, histograms)
         }
         // Prometheus logs the first line of an answer, so it is a sentence and not JSON.
         Err(problem) => {
@@ -77,7 +77,7 @@ pub(crate) async fn write(request: AgentRequest) -> Response {
 
 /// The result of a request.
 struct Taken {
-    rejected: Vec<RejectedRow>,
+    refused: RefusedRows,
     samples: usize,
     histograms: usize,
 }
@@ -96,9 +96,9 @@ async fn ingest(request: AgentRequest, version: Version) -> Result<Taken, Proble
         sent = parse(version, &request, batch)?;
         Ok(())
     };
-    let rejected = commit(&state, &target, parse).await?;
-    let (samples, histograms) = sent.taken(&rejected);
-    Ok(Taken { rejected, samples, histograms })
+    let refused = commit(&state, &target, parse).await?;
+    let (samples, histograms) = sent.taken(&refused.rows);
+    Ok(Taken { refused, samples, histograms })
 }
 
 /// The version that the content type names; 1.0 if it names none.
@@ -120,8 +120,7 @@ fn version(headers: &HeaderMap) -> Result<Version, Problem> {
     }
 }
 
-fn refused(rejected: &[RejectedRow]) -> String {
-    let named: Vec<String> =
-        rejected.iter().take(NAMED).map(|row| format!("time series {}: {}", row.row, row.error)).collect();
-    format!("{} samples were refused and the others taken: {}\n", rejected.len(), named.join("; "))
+fn reasons(refused: &RefusedRows) -> String {
+    let reasons = refused.reasons(NAMED, |row| format!("time series {row}"));
+    format!("{} samples were refused and the others taken: {reasons}\n", refused.rows.len())
 }

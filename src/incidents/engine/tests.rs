@@ -56,6 +56,7 @@ fn anomaly(name: &str, opened_at_ms: i64, score: f32) -> Anomaly {
         feedback: None,
         rank: None,
         muted: None,
+        unit: None,
     }
 }
 

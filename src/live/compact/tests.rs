@@ -83,6 +83,7 @@ prop_compose! {
             detector: "season-reach-1".to_owned(),
             rank: by.as_ref().map(|by| Rank { reached: by.len() as u32, of: samples }),
             muted: by.clone(),
+            unit: by.clone(),
             feedback: by.as_ref().map(|by| Feedback { outcome: FeedbackOutcome::False, at_ms: 6, by: by.clone(), note: None }),
             acknowledged: by.map(|by| Acknowledgement { at_ms: 5, note: Some(by.clone()), by }),
         })

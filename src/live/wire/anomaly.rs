@@ -63,6 +63,8 @@ pub struct WireAnomaly<'a> {
     feedback: Option<WireFeedback<'a>>,
     /// The tail rank of the reason at the peak; null if it has none.
     rank: Option<WireRank>,
+    /// The unit of the values, if it was stated.
+    unit: Option<&'a str>,
     /// The reason in a sentence.
     sentence: String,
     /// The name of the mute that suppresses its alert.
@@ -88,6 +90,7 @@ impl<'a> WireAnomaly<'a> {
             acknowledged: anomaly.acknowledged.as_ref().map(WireAcknowledgement::from_acknowledgement),
             feedback: anomaly.feedback.as_ref().map(WireFeedback::from_feedback),
             rank: anomaly.rank.map(|Rank { reached, of }| WireRank { reached, of }),
+            unit: anomaly.unit.as_deref(),
             sentence: sentence(anomaly),
             muted: anomaly.muted.as_deref(),
         }

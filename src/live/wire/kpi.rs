@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::labels::{LabelMap, label_map};
 use super::series::{Warming, WireFeatures, state_name};
 use crate::live::view::{KpiRun, KpiView, SeriesView};
-use earcon_model::{KpiEvent, Labels};
+use earcon_model::{KpiEvent, Labels, Meaning};
 
 #[derive(Serialize)]
 #[serde(untagged)]
@@ -29,6 +29,12 @@ impl<'a> KpiData<'a> {
 #[schema(as = Kpi)]
 pub struct WireKpi<'a> {
     kpi: &'a str,
+    /// The unit of its values as it was stated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit: Option<&'a str>,
+    /// A sentence about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
     /// `running` or `parked`.
     state: &'static str,
     /// Why it is parked.
@@ -44,7 +50,14 @@ impl<'a> WireKpi<'a> {
             KpiRun::Parked(reason) => ("parked", Some(reason.as_str())),
         };
         let series = view.series.by_labels().map(|(labels, series)| WireSeries::from_view(labels, series)).collect();
-        Self { kpi: view.kpi.as_str(), state, reason, series }
+        Self { kpi: view.kpi.as_str(), unit: None, description: None, state, reason, series }
+    }
+
+    /// The KPI with its meaning, if something is stated about it.
+    #[must_use]
+    pub fn with(self, meaning: Option<&'a Meaning>) -> Self {
+        let Some(Meaning { unit, description }) = meaning else { return self };
+        Self { unit: unit.as_deref(), description: description.as_deref(), ..self }
     }
 }
 

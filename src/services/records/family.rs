@@ -21,6 +21,8 @@ pub enum Family {
     Mix,
     /// Rules for samples that come in. One record.
     IngestRules,
+    /// Units and descriptions of KPIs. One record.
+    Meaning,
     /// How far events were published outside. One record.
     PublishCursor,
     /// What recovery has to know about the log. Its records are plain bytes.
@@ -40,7 +42,7 @@ pub(super) enum Format {
 
 impl Family {
     /// Every family.
-    pub const ALL: [Family; 12] = [
+    pub const ALL: [Family; 13] = [
         Family::Mute,
         Family::DetectorEntry,
         Family::DetectorAssignment,
@@ -50,6 +52,7 @@ impl Family {
         Family::IncidentEngine,
         Family::Mix,
         Family::IngestRules,
+        Family::Meaning,
         Family::PublishCursor,
         Family::Recovery,
         Family::Workspace,
@@ -67,6 +70,7 @@ impl Family {
             Family::IncidentEngine => "incident-engine/",
             Family::Mix => "mix/",
             Family::IngestRules => "ingest/",
+            Family::Meaning => "meaning/",
             Family::PublishCursor => "fan-out/",
             Family::Recovery => "recovery/",
             Family::Workspace => "workspace/",

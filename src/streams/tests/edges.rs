@@ -42,6 +42,20 @@ fn timestamps_out_of_range_are_rejected() {
 }
 
 #[test]
+fn samples_older_than_the_limit_are_rejected_with_the_limit_and_a_hint() {
+    let options = StreamOptions { max_age_ms: 90 * 86_400_000, ..StreamOptions::default() };
+    let mut state = with(StreamSettings::try_from(options).unwrap());
+    let oldest = NOW - 90 * 86_400_000;
+    let pushed = state.push(&[batch([(oldest - 1, 1.0), (oldest, 1.0), (NOW / 1_000, 1.0)])], NOW);
+    let old = |timestamp_ms| Rejection::TooOld { timestamp_ms, max_age_ms: 90 * 86_400_000 };
+    assert_eq!(pushed.rejected, [(0, old(oldest - 1)), (2, old(NOW / 1_000))]);
+    let texts: Vec<_> = pushed.rejected.iter().map(|(_, rejection)| rejection.to_string()).collect();
+    assert!(texts.iter().all(|text| text.contains("90 days") && text.contains("storage.history_days")), "{texts:?}");
+    assert_eq!(texts.iter().map(|text| text.contains("unit")).collect::<Vec<_>>(), [false, true], "{texts:?}");
+    assert_eq!(state.backfill(&[batch([(oldest - 1, 1.0)])], NOW).rejected.len(), 1, "history too");
+}
+
+#[test]
 fn a_push_without_a_good_row_leaves_nothing_behind() {
     let mut state = fresh();
     let pushed = state.push(&[batch([(1, f64::NAN)])], NOW);

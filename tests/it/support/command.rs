@@ -5,6 +5,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use super::KEEPS_FIXED_TIMES;
+
 /// Time limit for a line or the end. Only guards against a test that hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -42,7 +44,7 @@ impl Running {
 
     pub(crate) fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_earcon"));
-        command.args(arguments).envs(environment.iter().copied()).env("TZ", "UTC");
+        command.args(arguments).envs([KEEPS_FIXED_TIMES]).envs(environment.iter().copied()).env("TZ", "UTC");
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -5,6 +5,8 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
+use super::KEEPS_FIXED_TIMES;
+
 /// A running server.
 pub(crate) struct Program {
     child: Child,
@@ -32,6 +34,7 @@ impl Program {
         let mut child = Command::new(env!("CARGO_BIN_EXE_earcon"))
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(arguments)
+            .envs([KEEPS_FIXED_TIMES])
             .envs(environment.iter().map(|(key, value)| (key, value)))
             .stdout(Stdio::piped())
             .stderr(log)

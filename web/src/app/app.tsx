@@ -10,6 +10,7 @@ import { ClosedIncidents } from "../features/incidents/closed-incidents.tsx";
 import { IncidentList } from "../features/incidents/incident-list.tsx";
 import { GridPage } from "../features/kpis/grid-page.tsx";
 import { KpiPage } from "../features/kpis/kpi-page.tsx";
+import { declareUnits } from "../format/units.ts";
 import { type GridView, isGrid, type Route } from "../format/route.ts";
 import { AppContext, useAppContext } from "../hooks/app-context.ts";
 import { useOutdated } from "../hooks/use-outdated.ts";
@@ -33,8 +34,12 @@ export function App() {
     context.view.current = gridView(route);
   }
   useEffect(() => {
-    context.store.start();
+    const { store } = context;
+    declareUnits(store.units);
+    const forget = store.unitsChanged.subscribe(() => declareUnits(store.units));
+    store.start();
     return () => {
+      forget();
       context.player.stop();
       context.store.stop();
     };

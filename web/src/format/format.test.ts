@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Anomaly } from "@earcon/client";
 import { familyOf, labelsText, matches, titleOf } from "./names.ts";
-import { digits, rangeText, text, unitOf } from "./units.ts";
+import { declareUnits, descriptionOf, digits, rangeText, text, unitOf } from "./units.ts";
 import { ago, lasted, moment, span, ticks } from "./time.ts";
 import { anomalyText, compareAnomalies, stalledWords } from "./anomalies.ts";
 
@@ -19,6 +19,28 @@ describe("values", () => {
     expect(value("api.latency_ms", 12.5)).toBe("12.5 ms");
     expect(value("api.latency_seconds", 0.000_25)).toBe("250 µs");
     expect(value("http.requests_per_second", 1_200)).toBe("1.20 k/s");
+  });
+
+  it("take the unit that was stated before the suffix", () => {
+    const settings = (unit: string | null, symbol = "", description: string | null = null) =>
+      ({ unit, symbol, description, stated_by: "sender" }) as const;
+    declareUnits({
+      "a.latency": settings("ms", "ms", "Time to answer"),
+      "b_seconds": settings("By/s", "B/s"),
+      c: settings("{request}/s", "request/s"),
+      d_bytes: settings("1"),
+      e: settings("EUR", "EUR"),
+      f_percent: settings(null, "", "only described"),
+    });
+    expect(value("a.latency", 12.5)).toBe("12.5 ms");
+    expect(value("b_seconds", 2_000)).toBe("2 kB/s");
+    expect(value("c", 12.5)).toBe("12.5 request/s");
+    expect(value("d_bytes", 7)).toBe("7");
+    expect(value("e", 7)).toBe("7 EUR");
+    expect(value("f_percent", 7)).toBe("7%");
+    expect([descriptionOf("a.latency"), descriptionOf("c"), descriptionOf("x")]).toEqual(["Time to answer", null, null]);
+    declareUnits({});
+    expect(value("a.latency", 12.5)).toBe("12.5");
   });
 
   it("are plain without a known suffix", () => {

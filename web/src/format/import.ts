@@ -13,6 +13,22 @@ export interface ImportLine {
   warning?: string;
   problems?: string[];
   error?: string;
+  too_old?: TooOld;
+}
+
+/** The rejected samples that are older than the server keeps. */
+export interface TooOld {
+  count: number;
+  oldest: number;
+  kpi: string;
+  history_days: number;
+}
+
+/** What is too old, in one sentence. */
+export function tooOldWords({ count, oldest, kpi, history_days }: TooOld): string {
+  const samples = count === 1 ? "1 sample is" : `${count.toLocaleString("en")} samples are`;
+  const day = new Date(oldest).toISOString().slice(0, 10);
+  return `${samples} older than the ${history_days} days that the server keeps (storage.history_days). The oldest is from ${day}, the first is of ${kpi}.`;
 }
 
 /** The counts of an import in one sentence. */

@@ -1,7 +1,9 @@
 /**
- * Numbers as people read them. The unit is derived from the suffix of the KPI's name, as in
- * Prometheus.
+ * Numbers as people read them. The unit is the one that was stated for the KPI. Without one, it is
+ * derived from the suffix of the KPI's name, as in Prometheus.
  */
+
+import type { KpiSettings } from "@earcon/client";
 
 export interface Unit {
   /** Written after the number. Empty for plain numbers. */
@@ -31,8 +33,58 @@ const SUFFIXES: [string, Unit][] = [
   ["_volts", { symbol: "V", prefixes: true, factor: 1 }],
 ];
 
+/** Units that are written otherwise than their symbols say, by their codes in UCUM and words. */
+const STATED: Record<string, Unit> = {
+  By: { symbol: "B", prefixes: true, factor: 1 },
+  bytes: { symbol: "B", prefixes: true, factor: 1 },
+  bit: { symbol: "bit", prefixes: true, factor: 1 },
+  bits: { symbol: "bit", prefixes: true, factor: 1 },
+  s: { symbol: "s", prefixes: true, factor: 1 },
+  seconds: { symbol: "s", prefixes: true, factor: 1 },
+  ms: { symbol: "s", prefixes: true, factor: 1e-3 },
+  milliseconds: { symbol: "s", prefixes: true, factor: 1e-3 },
+  us: { symbol: "s", prefixes: true, factor: 1e-6 },
+  ns: { symbol: "s", prefixes: true, factor: 1e-9 },
+  "%": { symbol: "%", prefixes: false, factor: 1 },
+  percent: { symbol: "%", prefixes: false, factor: 1 },
+  ratio: { symbol: "%", prefixes: false, factor: 100 },
+  "1": PLAIN,
+  Hz: { symbol: "Hz", prefixes: true, factor: 1 },
+  W: { symbol: "W", prefixes: true, factor: 1 },
+  V: { symbol: "V", prefixes: true, factor: 1 },
+};
+
+/** What is stated about the KPIs of the workspace that is shown. */
+let stated: Record<string, KpiSettings> = {};
+const statedUnits = new Map<string, Unit>();
+
+/** Shows numbers with these units from now on. */
+export function declareUnits(kpis: Record<string, KpiSettings>): void {
+  stated = kpis;
+  statedUnits.clear();
+  for (const [kpi, settings] of Object.entries(kpis)) {
+    if (settings.unit !== null) {
+      statedUnits.set(kpi, statedUnit(settings.unit, settings.symbol));
+    }
+  }
+}
+
+function statedUnit(unit: string, symbol: string): Unit {
+  const perSecond = unit.endsWith("/s");
+  const known = STATED[perSecond ? unit.slice(0, -2) : unit];
+  if (known === undefined) {
+    return { symbol, prefixes: unit.startsWith("{"), factor: 1 };
+  }
+  return perSecond ? { ...known, symbol: `${known.symbol}/s` } : known;
+}
+
+/** A sentence about the KPI. null if there is none. */
+export function descriptionOf(kpi: string): string | null {
+  return stated[kpi]?.description ?? null;
+}
+
 export function unitOf(kpi: string): Unit {
-  return SUFFIXES.find(([suffix]) => kpi.endsWith(suffix))?.[1] ?? PLAIN;
+  return statedUnits.get(kpi) ?? SUFFIXES.find(([suffix]) => kpi.endsWith(suffix))?.[1] ?? PLAIN;
 }
 
 /** The name without its unit. */

@@ -3,7 +3,7 @@
  * Subscribers are notified at most once a frame, however many events arrive.
  */
 
-import { Client, type Link, type LiveEvent, type SampleRow, type Snapshot, type Subscription } from "@earcon/client";
+import { Client, type KpiSettings, type Link, type LiveEvent, type SampleRow, type Snapshot, type Subscription } from "@earcon/client";
 import { Freshness } from "./freshness.ts";
 import { Histories } from "./histories.ts";
 import type { LiveSeries } from "./live-series.ts";
@@ -14,6 +14,10 @@ import { WorkspaceState } from "./workspace-state.ts";
 const HIDDEN_FLUSH_MS = 1_000;
 /** Interval at which the page looks for a workspace that does not exist yet. */
 const MISSING_RETRY_MS = 2_000;
+
+/** Units may be stated at any time. Those of new KPIs are read this long after they appear. */
+const UNITS_EVERY_MS = 60_000;
+const UNITS_SOON_MS = 2_000;
 
 type SampleListener = (series: LiveSeries, rows: SampleRow[]) => void;
 
@@ -26,6 +30,10 @@ export class WorkspaceStore {
   readonly seriesChanged = new Signal();
   /** Anomalies or incidents changed. */
   readonly anomaliesChanged = new Signal();
+  /** Units or descriptions changed. */
+  readonly unitsChanged = new Signal();
+  /** Units and descriptions of the KPIs, by name. */
+  units: Record<string, KpiSettings> = {};
   /** Anything changed. At most once a frame. */
   readonly changed = new Signal();
   /** The server answers, but the workspace does not exist: it has no samples yet. */
@@ -38,6 +46,9 @@ export class WorkspaceStore {
   readonly #sampleListeners = new Set<SampleListener>();
   #flushing = false;
   #notified = { seriesVersion: 0, statesVersion: 0, anomaliesVersion: 0 };
+  #unitsTimer: ReturnType<typeof setTimeout> | null = null;
+  #unitsDue = Infinity;
+  #unitsRevision = -1;
   #missingTimer: ReturnType<typeof setTimeout> | null = null;
 
   constructor(workspace: string) {
@@ -70,6 +81,9 @@ export class WorkspaceStore {
     document.removeEventListener("visibilitychange", this.#onVisibleOrOnline);
     if (this.#missingTimer !== null) {
       clearTimeout(this.#missingTimer);
+    }
+    if (this.#unitsTimer !== null) {
+      clearTimeout(this.#unitsTimer);
     }
     this.#subscription.stop();
   }
@@ -132,7 +146,38 @@ export class WorkspaceStore {
   #applySnapshot(snapshot: Snapshot, lost: boolean): void {
     this.missing = false;
     this.state.applySnapshot(snapshot, lost);
+    this.#readUnits(0);
     this.#touch([...this.state.series.values()]);
+  }
+
+  /** Reads units and descriptions after a while, unless they are read before that anyway. */
+  #readUnits(wait: number): void {
+    const due = Date.now() + wait;
+    if (due >= this.#unitsDue) {
+      return;
+    }
+    if (this.#unitsTimer !== null) {
+      clearTimeout(this.#unitsTimer);
+    }
+    this.#unitsDue = due;
+    this.#unitsTimer = setTimeout(() => {
+      void this.api
+        .units()
+        .then(({ revision, kpis }) => {
+          if (revision !== this.#unitsRevision) {
+            this.#unitsRevision = revision;
+            this.units = kpis;
+            this.unitsChanged.emit();
+            this.#touch([...this.state.series.values()]);
+          }
+        })
+        // Numbers are shown with the units known so far.
+        .catch(() => undefined)
+        .finally(() => {
+          this.#unitsDue = Infinity;
+          this.#readUnits(UNITS_EVERY_MS);
+        });
+    }, wait);
   }
 
   #linkChanged(link: Link): void {
@@ -193,6 +238,9 @@ export class WorkspaceStore {
       this.#series.get(key)?.emit();
     }
     const { seriesVersion, statesVersion, anomaliesVersion } = this.state;
+    if (seriesVersion !== this.#notified.seriesVersion) {
+      this.#readUnits(UNITS_SOON_MS);
+    }
     if (seriesVersion !== this.#notified.seriesVersion || statesVersion !== this.#notified.statesVersion) {
       this.seriesChanged.emit();
     }

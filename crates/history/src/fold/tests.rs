@@ -31,6 +31,7 @@ fn anomaly() -> Anomaly {
         rank: None,
         feedback: None,
         muted: None,
+        unit: None,
     }
 }
 

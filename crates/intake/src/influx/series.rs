@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::super::raw_series::{LabelPairs, Protocol, RawSeries};
+use super::super::raw_series::{LabelPairs, Protocol, RawSeries, Stated};
 
 /// The series of the field `name` of a point with this key.
 pub(super) fn raw_series<'b>(key: &'b [u8], name: &'b [u8]) -> Result<RawSeries<'b>, String> {
@@ -11,17 +11,24 @@ pub(super) fn raw_series<'b>(key: &'b [u8], name: &'b [u8]) -> Result<RawSeries<
     let mut parts = Pieces { rest: Some(key), separator: b',' };
     let measurement = unescape(parts.next().unwrap_or_default());
     let mut labels = LabelPairs::new();
+    let mut stated = Stated::default();
     for tag in parts {
         let mut sides = Pieces { rest: Some(tag), separator: b'=' };
         match (sides.next(), sides.rest) {
             (Some(key), Some(value)) if !key.is_empty() && !value.is_empty() => {
+                // These tags stay labels, because series may differ in them.
+                match key {
+                    "unit" => stated.unit = unescape(value),
+                    "description" => stated.description = unescape(value),
+                    _ => {}
+                }
                 labels.push((unescape(key), unescape(value)));
             }
             _ => return Err(format!("a tag is key=value, not {tag:?}")),
         }
     }
     let name = if field == "value" { measurement } else { Cow::Owned(format!("{measurement}.{field}")) };
-    Ok(RawSeries { protocol: Protocol::Influx, name, labels, resource: LabelPairs::new(), reading: None })
+    Ok(RawSeries { protocol: Protocol::Influx, name, labels, resource: LabelPairs::new(), reading: None, stated })
 }
 
 /// Splits at separators that are not escaped.

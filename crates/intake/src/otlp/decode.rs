@@ -91,12 +91,15 @@ fn resource_metrics(message: &[u8], batch: &mut Batch<'_>, row: &mut u32) -> Res
 }
 
 fn metric(message: &[u8], resource: &LabelPairs<'_>, batch: &mut Batch<'_>, row: &mut u32) -> Result<(), ReadError> {
-    let mut name = "";
+    let (mut name, mut description, mut unit) = ("", "", "");
     let mut data = None;
     let mut fields = Fields::new(message);
     while let Some(field) = fields.next()? {
         match field {
             (1, Value::Bytes(bytes)) => name = std::str::from_utf8(bytes).map_err(|_| Malformed)?,
+            // Without them, the values are good all the same.
+            (2, Value::Bytes(bytes)) => description = std::str::from_utf8(bytes).unwrap_or_default(),
+            (3, Value::Bytes(bytes)) => unit = std::str::from_utf8(bytes).unwrap_or_default(),
             (kind @ (5 | 7 | 9 | 10 | 11), Value::Bytes(bytes)) => data = Some((kind, bytes)),
             _ => {}
         }
@@ -118,7 +121,7 @@ fn metric(message: &[u8], resource: &LabelPairs<'_>, batch: &mut Batch<'_>, row:
         10 => (Kind::Histogram(temporality), exponential_point),
         _ => (Kind::Summary, summary_point),
     };
-    let metric = Metric { name, kind, resource };
+    let metric = Metric { name, description, unit, kind, resource };
     each(data, 1, |message| {
         match read(message) {
             Ok(point) => points::add(batch, &metric, *row, point)?,

@@ -60,7 +60,8 @@ impl Reader<'_, '_> {
     fn metric(&mut self, raw: &RawValue, resource: &LabelPairs<'_>) -> Result<(), IntakeError> {
         let Some(metric) = self.parse::<WireMetric<'_>>(raw, "a metric")? else { return Ok(()) };
         for (kind, points) in metric.kinds() {
-            let described = Metric { name: &metric.name, kind, resource };
+            let WireMetric { name, description, unit, .. } = &metric;
+            let described = Metric { name, description, unit, kind, resource };
             for raw in points {
                 let what = format_args!("metric {:?}", metric.name);
                 match serde_json::from_str::<Object<DataPoint>>(raw.get()) {
@@ -138,6 +139,10 @@ struct ScopeMetrics<'a> {
 struct WireMetric<'a> {
     #[serde(default, deserialize_with = "nullable")]
     name: String,
+    #[serde(default, deserialize_with = "nullable")]
+    description: String,
+    #[serde(default, deserialize_with = "nullable")]
+    unit: String,
     #[serde(borrow)]
     gauge: Option<Object<Points<'a>>>,
     #[serde(borrow)]

@@ -6,7 +6,7 @@ use super::request::{Body, Kind, Metric, Point, Temporality};
 use crate::batch_builder::{Batch, Destination};
 use crate::error::IntakeError;
 use crate::histogram::{Buckets, Observed, quantiles};
-use crate::raw_series::{LabelPairs, Protocol, RawSeries};
+use crate::raw_series::{LabelPairs, Protocol, RawSeries, Stated};
 use earcon_model::Reading;
 
 /// Adds the point with this row number.
@@ -132,6 +132,7 @@ impl PointWriter<'_, '_, '_> {
                 labels: attributes.clone(),
                 resource: metric.resource.clone(),
                 reading: Some(reading),
+                stated: metric.stated(suffix),
             })
         })
     }
@@ -145,6 +146,25 @@ impl PointWriter<'_, '_, '_> {
 /// Converts `0.999` to `99.9`.
 fn percent(quantile: f64) -> f64 {
     (quantile * 1e6).round() / 1e4
+}
+
+impl Metric<'_> {
+    /// What is said about the values behind a suffix. A number of observations has no unit.
+    fn stated(&self, suffix: &str) -> Stated<'static> {
+        let delta = match self.kind {
+            Kind::Sum { temporality, .. } => temporality == Temporality::Delta,
+            Kind::Histogram(temporality) => temporality == Temporality::Delta && suffix == ".sum",
+            Kind::Gauge | Kind::Summary => false,
+        };
+        let unit = match self.unit {
+            _ if suffix == ".count" => String::new(),
+            "" => String::new(),
+            // A delta is stored as its rate per second.
+            unit if delta => format!("{unit}/s"),
+            unit => unit.to_owned(),
+        };
+        Stated { unit: unit.into(), description: self.description.to_owned().into() }
+    }
 }
 
 fn key(batch: &Batch<'_>, metric: &Metric<'_>, attributes: &LabelPairs<'_>) -> u128 {

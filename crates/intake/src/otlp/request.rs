@@ -34,6 +34,10 @@ pub(super) enum Kind {
 /// The common properties of a metric's points.
 pub(super) struct Metric<'a> {
     pub(super) name: &'a str,
+    /// A sentence about it.
+    pub(super) description: &'a str,
+    /// A code of UCUM.
+    pub(super) unit: &'a str,
     pub(super) kind: Kind,
     /// Attributes of the resource.
     pub(super) resource: &'a LabelPairs<'a>,

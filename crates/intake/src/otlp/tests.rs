@@ -179,6 +179,32 @@ fn json_and_protobuf_agree() {
     assert_eq!(parsed.rejected.iter().map(|rejected| rejected.row).collect::<Vec<_>>(), [2]);
 }
 
+#[test]
+fn units_and_descriptions_are_those_of_the_values_as_stored() {
+    let point = json!({"startTimeUnixNano": "1000000000", "timeUnixNano": "3000000000", "asInt": "5"});
+    let histogram = json!({"startTimeUnixNano": "1000000000", "timeUnixNano": "3000000000", "count": "10", "sum": 100.0,
+        "bucketCounts": ["0", "10", "0"], "explicitBounds": [10, 20]});
+    let body = json!({"resourceMetrics": [{"scopeMetrics": [{"metrics": [
+        {"name": "g", "unit": "By", "description": "used", "gauge": {"dataPoints": [point]}},
+        {"name": "d", "unit": "{request}", "sum": {"aggregationTemporality": 1, "dataPoints": [point]}},
+        {"name": "c", "unit": "By", "sum": {"aggregationTemporality": 2, "isMonotonic": true, "dataPoints": [point]}},
+        {"name": "h", "unit": "ms", "histogram": {"aggregationTemporality": 1, "dataPoints": [histogram]}}]}]}]});
+    let body = body.to_string();
+    let units = |parsed: ParsedBatch| -> Vec<String> {
+        let unit =
+            |(kpi, meaning): &(_, earcon_model::Meaning)| format!("{kpi} {}", meaning.unit.as_deref().unwrap_or("-"));
+        parsed.meanings.iter().map(unit).collect()
+    };
+    let parsed = parse_batch(&cache(), |batch| parse_json(body.as_bytes(), batch)).unwrap();
+    assert_eq!(parsed.meanings[0].1.description.as_deref(), Some("used"));
+    assert_eq!(units(parsed), ["g By", "d {request}/s", "c By/s", "h.sum ms/s", "h.p50 ms", "h.p95 ms", "h.p99 ms"]);
+    let data = Message::new().bytes(1, &number(0, SECOND, 1.5).finish()).finish();
+    let metric = Message::new().bytes(1, b"g").bytes(2, b"used").bytes(3, b"By").bytes(5, &data).finish();
+    let scope = Message::new().bytes(2, &metric).finish();
+    let body = Message::new().bytes(1, &Message::new().bytes(2, &scope).finish()).finish();
+    assert_eq!(units(protobuf(&body)), ["g By"]);
+}
+
 /// The samples of a JSON body, and its rejections as `row problem`.
 fn json_read(body: &str) -> (Vec<String>, Vec<String>) {
     let parsed = parse_batch(&cache(), |batch| parse_json(body.as_bytes(), batch)).unwrap();

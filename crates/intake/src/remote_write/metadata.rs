@@ -1,14 +1,18 @@
-//! Prometheus' types of metrics, which decide between counter and gauge before a suffix does.
+//! Prometheus' metadata of metrics. The type decides between counter and gauge before a suffix
+//! does; unit and help become those of the KPI.
 //!
-//! Version 2 states the type with each series. Version 1 sends the types of whole families in
+//! Version 2 states it with each series. Version 1 sends the metadata of whole families in
 //! requests of their own, once a minute; each workspace remembers them, on the node that received
 //! them.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
+use crate::raw_series::{RawSeries, Stated};
 use earcon_model::Reading;
+use earcon_model::meaning::MAX_DESCRIPTION;
 
 /// Suffixes that a family's series have behind its name.
 const SUFFIXES: [&str; 8] = ["_total", "_bucket", "_count", "_sum", "_created", "_info", "_gcount", "_gsum"];
@@ -56,37 +60,67 @@ impl MetricType {
     }
 }
 
-/// The types of the families that a workspace's senders of version 1 stated.
+/// The metadata of a family.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Family<'a> {
+    pub(super) kind: MetricType,
+    pub(super) unit: Cow<'a, str>,
+    pub(super) help: Cow<'a, str>,
+}
+
+impl Family<'_> {
+    fn is_empty(&self) -> bool {
+        self.kind == MetricType::Unknown && self.unit.is_empty() && self.help.is_empty()
+    }
+
+    /// What is said about the series with this name. A number of observations has no unit.
+    fn stated(&self, name: &str) -> Stated<'static> {
+        let counts = ["_count", "_bucket", "_created", "_info"].iter().any(|suffix| name.ends_with(suffix));
+        let unit = if counts { String::new() } else { self.unit.clone().into_owned() };
+        Stated { unit: unit.into(), description: self.help.clone().into_owned().into() }
+    }
+
+    /// The series with its metadata.
+    pub(super) fn describe<'s>(&self, raw: RawSeries<'s>) -> RawSeries<'s> {
+        RawSeries { reading: self.kind.reading(&raw.name), stated: self.stated(&raw.name), ..raw }
+    }
+}
+
+/// The metadata of the families that a workspace's senders of version 1 stated.
 #[derive(Debug)]
 pub(crate) struct Families {
     /// Maximum number of families. Further ones are not remembered.
     bound: usize,
-    types: RwLock<HashMap<String, MetricType>>,
-    /// Grows when a type changes: known series are then mapped again.
+    known: RwLock<HashMap<String, Family<'static>>>,
+    /// Grows when a family changes: known series are then mapped again.
     version: AtomicU64,
 }
 
 impl Families {
     /// Remembers at most `bound` families.
     pub(crate) fn new(bound: usize) -> Self {
-        Self { bound: bound.max(1), types: RwLock::default(), version: AtomicU64::new(0) }
+        Self { bound: bound.max(1), known: RwLock::default(), version: AtomicU64::new(0) }
     }
 
-    /// Grows when a type changes.
+    /// Grows when a family changes.
     pub(super) fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
     }
 
-    /// Remembers types.
-    pub(super) fn remember<'f>(&self, stated: impl Iterator<Item = (&'f str, MetricType)>) {
-        let mut types = self.types.write().unwrap_or_else(PoisonError::into_inner);
+    /// Remembers families by their names.
+    pub(super) fn remember<'f>(&self, stated: impl Iterator<Item = (&'f str, Family<'f>)>) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let mut changed = false;
-        for (family, kind) in stated {
-            if types.get(family) == Some(&kind) || (kind == MetricType::Unknown && !types.contains_key(family)) {
+        for (name, family) in stated {
+            let before = known.get(name);
+            if before == Some(&family) || (before.is_none() && family.is_empty()) {
                 continue;
             }
-            if types.len() < self.bound || types.contains_key(family) {
-                types.insert(family.to_owned(), kind);
+            if known.len() < self.bound || before.is_some() {
+                let Family { kind, unit, help } = family;
+                // Longer texts are not kept anyway.
+                let kept = |text: Cow<'_, str>| Cow::Owned(text.chars().take(MAX_DESCRIPTION).collect::<String>());
+                known.insert(name.to_owned(), Family { kind, unit: kept(unit), help: kept(help) });
                 changed = true;
             }
         }
@@ -95,23 +129,37 @@ impl Families {
         }
     }
 
-    /// How the series with this name is read; `None` if no family says.
-    pub(super) fn reading(&self, name: &str) -> Option<Reading> {
-        let types = self.types.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(kind) = types.get(name) {
-            return kind.reading(name);
+    /// The series with the metadata of its family, if one is known.
+    pub(super) fn describe<'s>(&self, raw: RawSeries<'s>) -> RawSeries<'s> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let name: &str = &raw.name;
+        let of_family = || SUFFIXES.iter().find_map(|suffix| known.get(name.strip_suffix(suffix)?));
+        match known.get(name).or_else(of_family) {
+            Some(family) => family.describe(raw),
+            None => raw,
         }
-        let family = SUFFIXES.iter().find_map(|suffix| types.get(name.strip_suffix(suffix)?));
-        family.and_then(|kind| kind.reading(name))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::raw_series::{LabelPairs, Protocol};
+
+    fn family(kind: MetricType, unit: &str) -> Family<'_> {
+        Family { kind, unit: unit.into(), help: "".into() }
+    }
+
+    fn series<'s>(families: &Families, name: &'s str) -> RawSeries<'s> {
+        let (labels, resource) = (LabelPairs::new(), LabelPairs::new());
+        let stated = Stated::default();
+        let raw =
+            RawSeries { protocol: Protocol::Prometheus, name: name.into(), labels, resource, reading: None, stated };
+        families.describe(raw)
+    }
 
     #[test]
-    fn a_type_is_found_by_name_and_by_family() {
+    fn metadata_is_found_by_name_and_by_family() {
         let families = Families::new(10);
         let stated = [
             ("active_count", MetricType::Gauge),
@@ -119,7 +167,7 @@ mod tests {
             ("latency", MetricType::Histogram),
             ("rpc", MetricType::Summary),
         ];
-        families.remember(stated.into_iter());
+        families.remember(stated.into_iter().map(|(name, kind)| (name, family(kind, "seconds"))));
         let expected = [
             ("active_count", Some(Reading::Gauge)),
             ("requests_total", Some(Reading::Counter)),
@@ -131,18 +179,24 @@ mod tests {
             ("rpc_count", Some(Reading::Counter)),
             ("other_count", None),
         ];
+        let unit = |name| series(&families, name).stated.unit.into_owned();
+        let units = ["latency_sum", "latency_count", "rpc", "other"].map(unit);
+        assert_eq!(units, ["seconds", "", "seconds", ""], "a number of observations has no unit");
         for (name, reading) in expected {
-            assert_eq!(families.reading(name), reading, "{name}");
+            assert_eq!(series(&families, name).reading, reading, "{name}");
         }
     }
 
     #[test]
-    fn only_a_changed_type_makes_a_new_version_and_the_bound_holds() {
+    fn only_a_changed_family_makes_a_new_version_and_the_bound_holds() {
         let families = Families::new(2);
-        families.remember([("a", MetricType::Gauge), ("b", MetricType::Gauge)].into_iter());
-        families.remember([("a", MetricType::Gauge), ("c", MetricType::Gauge)].into_iter());
-        assert_eq!((families.version(), families.reading("c")), (1, None));
-        families.remember([("a", MetricType::Counter)].into_iter());
-        assert_eq!((families.version(), families.reading("a")), (2, Some(Reading::Counter)));
+        let gauges = |names: [&'static str; 2]| names.map(|name| (name, family(MetricType::Gauge, ""))).into_iter();
+        families.remember(gauges(["a", "b"]));
+        families.remember(gauges(["a", "c"]));
+        assert_eq!((families.version(), series(&families, "c").reading), (1, None));
+        families.remember([("a", family(MetricType::Counter, ""))].into_iter());
+        assert_eq!((families.version(), series(&families, "a").reading), (2, Some(Reading::Counter)));
+        families.remember([("a", family(MetricType::Counter, "bytes"))].into_iter());
+        assert_eq!((families.version(), series(&families, "a").stated.unit), (3, "bytes".into()));
     }
 }

@@ -8,7 +8,7 @@ use crate::course::RawName;
 use crate::error::IntakeError;
 use crate::histogram::{Observed, quantiles};
 use crate::protobuf::{Fields, Malformed, Value};
-use crate::raw_series::RawSeries;
+use crate::raw_series::{RawSeries, Stated};
 use earcon_model::Reading;
 
 /// Prometheus' staleness marker: a NaN with these bits (prometheus/model/value `StaleNaN`).
@@ -132,7 +132,9 @@ impl<'s, F: Fn() -> Result<RawSeries<'s>, String>> HistogramWriter<'_, '_, F> {
         self.batch.destination(key, || {
             let raw = (self.raw)()?;
             let name = Cow::Owned(format!("{}{suffix}", raw.name));
-            Ok(RawSeries { name, reading: Some(reading), ..raw })
+            let unit = if suffix == ".count" { Cow::default() } else { raw.stated.unit };
+            let stated = Stated { unit, ..raw.stated };
+            Ok(RawSeries { name, reading: Some(reading), stated, ..raw })
         })
     }
 }

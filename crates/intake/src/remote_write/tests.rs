@@ -182,6 +182,38 @@ fn version_2_takes_texts_from_the_symbols_and_the_type_from_the_series() {
     assert_eq!(taken, (3, 0));
 }
 
+/// What is stated about KPIs, as `kpi unit description`.
+fn stated(parsed: &ParsedBatch) -> Vec<String> {
+    let words = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+    let all = parsed.meanings.iter();
+    all.map(|(kpi, meaning)| format!("{kpi} {} {}", words(&meaning.unit), words(&meaning.description))).collect()
+}
+
+#[test]
+fn metadata_of_both_versions_states_units_and_help() {
+    let cache = SeriesCache::new(Rules::default(), 1_000, 1);
+    let read = |version: Version, body: &[u8]| {
+        let mut batch = Batch::new(&cache, 0, 10_000);
+        parse(version, body, &mut batch).unwrap();
+        stated(&batch.finish())
+    };
+    let samples = request(&["io_sum", "io_count"].map(|name| series(&[("__name__", name)], &[(1, 1.0)])));
+    assert_eq!(read(Version::V1, &samples), Vec::<String>::new(), "nothing is known yet");
+    let family = Message::new().varint(1, 5).bytes(2, b"io").bytes(4, b"Time of reads").bytes(5, b"seconds").finish();
+    assert_eq!(read(Version::V1, &Message::new().bytes(3, &family).finish()), Vec::<String>::new());
+    assert_eq!(read(Version::V1, &samples), ["io_sum seconds/s Time of reads", "io_count - Time of reads"]);
+    assert_eq!(read(Version::V1, &samples), Vec::<String>::new(), "known series state nothing again");
+    let metadata = Message::new().varint(1, 2).varint(3, 3).varint(4, 4).finish();
+    let gauge =
+        |metadata: &[u8]| Message::new().bytes(1, &[1, 2]).bytes(2, &sample(7, 6.0)).bytes(5, metadata).finish();
+    let symbols = ["", "__name__", "heat", "How warm", "celsius"];
+    assert_eq!(read(Version::V2, &second(&symbols, &[gauge(&metadata)])), ["heat celsius How warm"]);
+    // Symbols that are not there cost the words and not the sample.
+    let missing = Message::new().varint(1, 1).varint(3, 90).varint(4, 91).finish();
+    let (parsed, _) = parse_second(&second(&symbols, &[gauge(&missing)])).unwrap();
+    assert_eq!((parsed.rejected.len(), parsed.meanings.len()), (0, 0));
+}
+
 #[test]
 fn version_2_states_when_counting_began() {
     let point =

@@ -1,20 +1,20 @@
-//! Version 1: labels in each series, types of families in requests of their own. Nothing is copied.
+//! Version 1: labels in each series, metadata of families in requests of their own.
 
 use std::borrow::Cow;
 
 use super::Sent;
-use super::metadata::MetricType;
+use super::metadata::{Family, MetricType};
 use super::points::Points;
 use crate::batch_builder::Batch;
 use crate::course::RawName;
 use crate::error::IntakeError;
 use crate::protobuf::{Fields, Malformed, Value};
-use crate::raw_series::{LabelPairs, Protocol, RawSeries};
+use crate::raw_series::{LabelPairs, Protocol, RawSeries, Stated};
 
 pub(super) fn parse(request: &[u8], batch: &mut Batch<'_>) -> Result<Sent, IntakeError> {
     let malformed =
         |_: Malformed| IntakeError::Malformed("the body is not a WriteRequest of remote write 1.0".to_owned());
-    remember_types(request, batch).map_err(malformed)?;
+    remember_families(request, batch).map_err(malformed)?;
     let mut fields = Fields::new(request);
     let mut scratch = Scratch::default();
     let mut sent = Sent::default();
@@ -33,7 +33,7 @@ pub(super) fn parse(request: &[u8], batch: &mut Batch<'_>) -> Result<Sent, Intak
 }
 
 /// Remembers the messages `MetricMetadata`. A damaged one is skipped, because it has no samples.
-fn remember_types(request: &[u8], batch: &Batch<'_>) -> Result<(), Malformed> {
+fn remember_families(request: &[u8], batch: &Batch<'_>) -> Result<(), Malformed> {
     let mut stated = Vec::new();
     let mut fields = Fields::new(request);
     while let Some(field) = fields.next()? {
@@ -47,17 +47,19 @@ fn remember_types(request: &[u8], batch: &Batch<'_>) -> Result<(), Malformed> {
     Ok(())
 }
 
-fn family(metadata: &[u8]) -> Option<(&str, MetricType)> {
-    let (mut name, mut kind) = (None, MetricType::Unknown);
+fn family(metadata: &[u8]) -> Option<(&str, Family<'_>)> {
+    let (mut name, mut kind, mut unit, mut help) = (None, MetricType::Unknown, "", "");
     let mut fields = Fields::new(metadata);
     while let Some(field) = fields.next().ok()? {
         match field {
             (1, Value::Varint(number)) => kind = MetricType::from_number(number),
             (2, Value::Bytes(bytes)) => name = std::str::from_utf8(bytes).ok(),
+            (4, Value::Bytes(bytes)) => help = std::str::from_utf8(bytes).unwrap_or_default(),
+            (5, Value::Bytes(bytes)) => unit = std::str::from_utf8(bytes).unwrap_or_default(),
             _ => {}
         }
     }
-    Some((name?, kind))
+    Some((name?, Family { kind, unit: unit.into(), help: help.into() }))
 }
 
 /// The content of a time series; reused from series to series to save allocations.
@@ -108,14 +110,11 @@ fn add(batch: &mut Batch<'_>, row: u32, series: &[u8], read: &Scratch<'_>, sent:
     sent.count(row, &read.points);
     let labels = read.scattered.as_deref().unwrap_or(&series[read.labels.clone()]);
     let families = batch.cache().families();
-    // When a type changes, each series has another name, so it is mapped again.
+    // When a family changes, each series has another name, so it is mapped again.
     let version = families.version().to_le_bytes();
     let tail = (version != [0; 8]).then_some(&version[..]);
     let name = RawName { protocol: Protocol::Prometheus, head: labels, tail };
-    read.points.write(batch, row, &name, || {
-        let raw = raw_series(labels)?;
-        Ok(RawSeries { reading: families.reading(&raw.name), ..raw })
-    })
+    read.points.write(batch, row, &name, || Ok(families.describe(raw_series(labels)?)))
 }
 
 /// The series with these labels.
@@ -137,7 +136,8 @@ pub(super) fn named(mut labels: LabelPairs<'_>) -> Result<RawSeries<'_>, String>
     if labels.iter().any(is_name) {
         return Err("a time series must have one label __name__".to_owned());
     }
-    Ok(RawSeries { protocol: Protocol::Prometheus, name, labels, resource: LabelPairs::new(), reading: None })
+    let (protocol, resource, stated) = (Protocol::Prometheus, LabelPairs::new(), Stated::default());
+    Ok(RawSeries { protocol, name, labels, resource, reading: None, stated })
 }
 
 fn read_label(label: &[u8]) -> Result<(&str, &str), String> {

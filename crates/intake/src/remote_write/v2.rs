@@ -1,7 +1,7 @@
 //! Version 2: each text once in a table of symbols, and the type with each series.
 
 use super::Sent;
-use super::metadata::MetricType;
+use super::metadata::{Family, MetricType};
 use super::points::Points;
 use super::v1::named;
 use crate::batch_builder::Batch;
@@ -72,6 +72,9 @@ struct Series<'b> {
     labels: Vec<u64>,
     points: Points<'b>,
     kind: u64,
+    /// Symbols of help and unit.
+    help: u64,
+    unit: u64,
     /// Bytes that name the series.
     bytes: Vec<u8>,
 }
@@ -80,14 +83,28 @@ impl<'b> Series<'b> {
     fn read(&mut self, message: &'b [u8]) -> Result<(), Malformed> {
         self.labels.clear();
         self.points.clear();
-        self.kind = 0;
+        (self.kind, self.help, self.unit) = (0, 0, 0);
         let mut fields = Fields::new(message);
         while let Some((number, value)) = fields.next()? {
             match (number, value) {
                 (1, value) => varints(value, |symbol| self.labels.push(symbol))?,
                 (2, Value::Bytes(sample)) => self.points.sample(sample)?,
                 (3, Value::Bytes(histogram)) => self.points.histograms.push(histogram),
-                (5, Value::Bytes(metadata)) => self.kind = read_type(metadata)?,
+                (5, Value::Bytes(metadata)) => self.metadata(metadata)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a message `Metadata`.
+    fn metadata(&mut self, message: &[u8]) -> Result<(), Malformed> {
+        let mut fields = Fields::new(message);
+        while let Some(field) = fields.next()? {
+            match field {
+                (1, Value::Varint(kind)) => self.kind = kind,
+                (3, Value::Varint(symbol)) => self.help = symbol,
+                (4, Value::Varint(symbol)) => self.unit = symbol,
                 _ => {}
             }
         }
@@ -116,23 +133,14 @@ impl<'b> Series<'b> {
         let pairs = self.labels.as_chunks::<2>().0.iter();
         let pairs = pairs.map(|[key, value]| Ok((text(*key)?.into(), text(*value)?.into())));
         let raw = named(pairs.collect::<Result<LabelPairs<'_>, String>>()?)?;
-        Ok(RawSeries { reading: MetricType::from_number(self.kind).reading(&raw.name), ..raw })
+        // Without unit and help, the samples are good all the same.
+        let words = |symbol: u64| text(symbol).unwrap_or_default().into();
+        let (kind, unit, help) = (MetricType::from_number(self.kind), words(self.unit), words(self.help));
+        Ok(Family { kind, unit, help }.describe(raw))
     }
 }
 
 fn text<'s>(symbols: &[&'s [u8]], symbol: u64) -> Result<&'s [u8], String> {
     let at = usize::try_from(symbol).ok();
     at.and_then(|at| symbols.get(at)).copied().ok_or_else(|| format!("there is no symbol {symbol}"))
-}
-
-/// The type in a message `Metadata`.
-fn read_type(metadata: &[u8]) -> Result<u64, Malformed> {
-    let mut kind = 0;
-    let mut fields = Fields::new(metadata);
-    while let Some(field) = fields.next()? {
-        if let (1, Value::Varint(number)) = field {
-            kind = number;
-        }
-    }
-    Ok(kind)
 }

@@ -55,6 +55,7 @@ impl Group {
         self.parsed.batches.extend(parsed.batches);
         self.parsed.rejected.extend(parsed.rejected);
         self.parsed.ignored += parsed.ignored;
+        self.parsed.meanings.extend(parsed.meanings);
         self.messages.push(pending);
     }
 

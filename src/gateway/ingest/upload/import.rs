@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::gateway::ingest::commit::{GaveUp, RetryLimits, Submitted, submit_with_retry};
 use crate::gateway::ingest::state::IngestState;
-use crate::live::wire::to_json;
+use crate::live::wire::{WireTooOld, to_json};
 use crate::sources::chunks::{FileError, Portion};
 use crate::sources::{SourceSample, by_kpi};
 use earcon_intake::ParsedBatch;
@@ -46,6 +46,9 @@ struct Tally {
     /// The first hundred problems, on the last line.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     problems: Vec<String>,
+    /// The rejected samples that are older than history keeps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    too_old: Option<WireTooOld>,
     /// Why the import ended before the end of the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
@@ -110,14 +113,18 @@ impl Import {
         // Cells that could not be read are the rows the parser refused. The import lists them
         // itself.
         let unparsed = problems.iter().map(|problem| RejectedRow { row: 0, error: problem.to_string() });
-        let parsed = ParsedBatch { batches: by_kpi(samples.clone()), rejected: unparsed.collect(), ignored: 0 };
+        let parsed =
+            ParsedBatch { batches: by_kpi(samples.clone()), rejected: unparsed.collect(), ..ParsedBatch::default() };
         let Submitted { receipt, epoch, .. } = self.commit(parsed).await?;
-        let Some(epoch) = epoch else { return Ok(()) };
         self.tally.accepted += receipt.accepted;
         self.tally.late += receipt.late;
         self.tally.rejected += receipt.rejected.len() as u64;
         self.tally.seq = self.tally.seq.max(receipt.seq);
-        self.tally.epoch = epoch;
+        if let Some(epoch) = epoch {
+            self.tally.epoch = epoch;
+        }
+        let too_old = receipt.too_old.as_ref().map(WireTooOld::from);
+        self.tally.too_old = WireTooOld::merge(self.tally.too_old.take(), too_old);
         for rejected in receipt.rejected {
             if let Some(SourceSample { kpi, labels, sample }) = samples.get(rejected.row as usize) {
                 self.list(format!("{kpi}{{{labels}}} at {}: {}", sample.timestamp_ms, rejected.error));

@@ -1,6 +1,6 @@
 /** Progress and result of an import. */
 
-import { type ImportLine, importSummary } from "../../format/import.ts";
+import { type ImportLine, importSummary, tooOldWords } from "../../format/import.ts";
 import { useLink } from "../../hooks/use-link.ts";
 import type { UploadState } from "./upload.ts";
 
@@ -45,6 +45,7 @@ function Result({ name, line }: { name: string; line: ImportLine }) {
         <strong>{name}</strong>: {importSummary(line)} <a href={link({ page: "grid" })}>See the KPIs</a>
       </p>
       {line.error !== undefined && <p role="alert">The import ended early: {line.error}</p>}
+      {line.too_old !== undefined && <p role="alert">{tooOldWords(line.too_old)}</p>}
       {line.warning !== undefined && <p>{line.warning}</p>}
       {problems.length > 0 && (
         <ul className="problems">

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { askedFor, columnWords, type ImportLine, importSummary, refusalWords, separatorName, utcText } from "../../format/import.ts";
+import { askedFor, columnWords, type ImportLine, importSummary, refusalWords, separatorName, tooOldWords, utcText } from "../../format/import.ts";
 import { fetchPreview, newestLine, NO_OPTIONS, uploadAddress } from "./upload.ts";
 
 const LINE: ImportLine = { done: true, rows: 1200, accepted: 1199, late: 0, rejected: 0, skipped: 1 };
@@ -15,6 +15,9 @@ describe("an import", () => {
 
   it("has its result in one sentence", () => {
     expect(importSummary(LINE)).toBe("1,200 rows read, 1,199 samples accepted, 1 rows or cells skipped.");
+    expect(tooOldWords({ count: 1_200, oldest: 86_400_000, kpi: "sales", history_days: 90 })).toBe(
+      "1,200 samples are older than the 90 days that the server keeps (storage.history_days). The oldest is from 1970-01-02, the first is of sales.",
+    );
     expect(importSummary({ ...LINE, late: 9, skipped: 0 })).toContain("9 of them late");
   });
 

@@ -7,7 +7,7 @@ import { ListFrame } from "../../components/list-frame.tsx";
 import { calmWords } from "../../format/calm.ts";
 import { compareNames, familyOf, labelsText, titleOf } from "../../format/names.ts";
 import type { Route } from "../../format/route.ts";
-import { formatValue, unitOf } from "../../format/units.ts";
+import { descriptionOf, formatValue, unitOf } from "../../format/units.ts";
 import { useAppContext } from "../../hooks/app-context.ts";
 import { useAnomalies } from "../../hooks/use-anomalies.ts";
 import { useLink } from "../../hooks/use-link.ts";
@@ -29,6 +29,7 @@ export function KpiPage({ route }: { route: KpiRoute }) {
   const link = useLink();
   const version = useSignal(store.seriesChanged);
   useSignal(store.connectionChanged);
+  useSignal(store.unitsChanged);
   const all = useMemo(
     () => store.state.seriesOf(route.kpi).sort((a, b) => compareNames(a.labelText, b.labelText)),
     [store, route.kpi, version],
@@ -58,6 +59,7 @@ export function KpiPage({ route }: { route: KpiRoute }) {
         </h1>
         {only !== undefined && <CurrentValue series={only} />}
       </header>
+      {descriptionOf(route.kpi) !== null && <p className="muted">{descriptionOf(route.kpi)}</p>}
       {all.length > 1 && <SeriesChoice all={all} selected={selected} select={(series) => go({ series })} />}
       <KpiIncidents kpi={route.kpi} />
       <ChartPanel

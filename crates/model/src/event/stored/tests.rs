@@ -53,6 +53,7 @@ fn anomaly() -> Anomaly {
         rank: Some(Rank { reached: 2, of: 8_000 }),
         feedback: Some(feedback()),
         muted: Some("m".into()),
+        unit: Some("ms".into()),
     }
 }
 

@@ -1,0 +1,203 @@
+//! Parses the JSON of collectd: plugin `write_http` with `Format "JSON"`
+//! (collectd.org/wiki/index.php/JSON, `format_json.c`). A body is an array of value lists.
+//!
+//! Rows are value lists, numbered from 0. One that cannot be read is named, and the others are
+//! kept.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::batch_builder::Batch;
+use super::error::IntakeError;
+use super::raw_series::{LabelPairs, Protocol, RawSeries, Stated};
+use crate::strict_json::{Object, nullable, without_bom};
+use earcon_model::Reading;
+
+/// The type of a data source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum SourceType {
+    Gauge,
+    Counter,
+    Derive,
+    /// A count since the value before.
+    Absolute,
+}
+
+/// A value list.
+#[derive(Debug, Deserialize)]
+struct ValueList<'a> {
+    /// `null` in place of NaN.
+    values: Vec<Option<f64>>,
+    dstypes: Vec<SourceType>,
+    dsnames: Vec<String>,
+    /// Seconds since 1970.
+    time: f64,
+    /// Seconds.
+    #[serde(default, deserialize_with = "nullable")]
+    interval: f64,
+    #[serde(borrow, default, deserialize_with = "nullable")]
+    host: Cow<'a, str>,
+    #[serde(borrow)]
+    plugin: Cow<'a, str>,
+    #[serde(borrow, default, deserialize_with = "nullable")]
+    plugin_instance: Cow<'a, str>,
+    #[serde(borrow, rename = "type", default, deserialize_with = "nullable")]
+    kind: Cow<'a, str>,
+    #[serde(borrow, default, deserialize_with = "nullable")]
+    type_instance: Cow<'a, str>,
+}
+
+/// Parses a body.
+///
+/// # Errors
+/// The body is no array, or has too many samples.
+pub fn parse(body: &[u8], batch: &mut Batch<'_>) -> Result<(), IntakeError> {
+    let lists: Vec<&RawValue> = serde_json::from_slice(without_bom(body))
+        .map_err(|error| IntakeError::Malformed(format!("the body is not an array of value lists: {error}")))?;
+    for (row, raw) in lists.into_iter().enumerate() {
+        match serde_json::from_str::<Object<ValueList<'_>>>(raw.get()) {
+            Ok(Object(list)) => add(batch, row as u32, &list)?,
+            Err(error) => batch.reject(row as u32, error.to_string())?,
+        }
+    }
+    Ok(())
+}
+
+fn add(batch: &mut Batch<'_>, row: u32, list: &ValueList<'_>) -> Result<(), IntakeError> {
+    let ValueList { values, dstypes, dsnames, time, interval, .. } = list;
+    if values.len() != dstypes.len() || values.len() != dsnames.len() {
+        return batch.reject(row, "values, dstypes and dsnames must have the same length".to_owned());
+    }
+    // Half of this is beyond all times that samples may have.
+    if !(0.0..=1e14).contains(time) {
+        return batch.reject(row, format!("time {time} is not in seconds since 1970"));
+    }
+    let time_ms = (time * 1e3).round() as i64;
+    for ((value, source), name) in values.iter().zip(dstypes).zip(dsnames) {
+        let (reading, value) = match (source, value) {
+            (SourceType::Gauge, Some(value)) => (Reading::Gauge, *value),
+            (SourceType::Counter | SourceType::Derive, Some(value)) => (Reading::Counter, *value),
+            (SourceType::Absolute, Some(_)) if *interval <= 0.0 => {
+                batch.reject(row, "an absolute value needs the interval that it was counted in".to_owned())?;
+                continue;
+            }
+            (SourceType::Absolute, Some(value)) => (Reading::Gauge, value / interval),
+            (_, None) => {
+                batch.ignore()?;
+                continue;
+            }
+        };
+        let destination = batch.destination(list.key(batch, name, *source), || Ok(list.series(name, reading)));
+        batch.push(destination, row, Some(time_ms), value)?;
+    }
+    Ok(())
+}
+
+impl ValueList<'_> {
+    /// `plugin.type.source`. A type that is called like its plugin, and a source called `value`, are
+    /// left out.
+    fn series<'a>(&'a self, source: &'a str, reading: Reading) -> RawSeries<'a> {
+        let mut name = self.plugin.to_string();
+        let kind = Some(self.kind.as_ref()).filter(|kind| *kind != self.plugin && !kind.is_empty());
+        for part in kind.into_iter().chain(Some(source).filter(|source| *source != "value")) {
+            name.push('.');
+            name.push_str(part);
+        }
+        let labels =
+            [("host", &self.host), ("plugin_instance", &self.plugin_instance), ("type_instance", &self.type_instance)];
+        let labels: LabelPairs<'a> = labels.map(|(key, value)| (key.into(), value.as_ref().into())).into();
+        let (protocol, resource) = (Protocol::Collectd, LabelPairs::new());
+        let (reading, stated) = (Some(reading), Stated::default());
+        RawSeries { protocol, name: name.into(), labels, resource, reading, stated }
+    }
+
+    fn key(&self, batch: &Batch<'_>, name: &str, source: SourceType) -> u128 {
+        let texts = [&self.host, &self.plugin, &self.plugin_instance, &self.kind, &self.type_instance];
+        let mut bytes = vec![source as u8];
+        for text in texts.into_iter().map(AsRef::as_ref).chain([name]) {
+            // Length prefixes make the bytes unambiguous.
+            bytes.extend_from_slice(&(text.len() as u32).to_le_bytes());
+            bytes.extend_from_slice(text.as_bytes());
+        }
+        batch.keys().key(Protocol::Collectd, &bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ParsedBatch, Rules, SeriesCache};
+    use proptest::prelude::*;
+
+    fn parsed(body: &str) -> ParsedBatch {
+        let cache = SeriesCache::new(Rules::default(), 1_000, 1);
+        let mut batch = Batch::new(&cache, 42, 1_000);
+        parse(body.as_bytes(), &mut batch).unwrap();
+        batch.finish()
+    }
+
+    #[test]
+    fn value_lists_become_series_by_plugin_type_and_source() {
+        let body = r#"[
+            {"values": [1901474177], "dstypes": ["counter"], "dsnames": ["value"], "time": 1280959128.25, "interval": 10,
+             "host": "leeloo", "plugin": "cpu", "plugin_instance": "0", "type": "cpu", "type_instance": "idle"},
+            {"values": [30, null], "dstypes": ["derive", "derive"], "dsnames": ["rx", "tx"], "time": 1280959128,
+             "interval": 10, "host": "leeloo", "plugin": "interface", "plugin_instance": "eth0", "type": "if_octets",
+             "type_instance": "", "meta": {"x": true}},
+            {"values": [20], "dstypes": ["absolute"], "dsnames": ["value"], "time": 1280959128, "interval": 10,
+             "host": "leeloo", "plugin": "load", "type": "hits"},
+            {"values": [2.5], "dstypes": ["gauge"], "dsnames": ["value"], "time": 1280959128, "interval": 10,
+             "host": "leeloo", "plugin": "load", "type": "hits", "type_instance": "b"}]"#;
+        let ParsedBatch { batches, rejected, ignored, .. } = parsed(body);
+        assert_eq!((rejected.len(), ignored), (0, 1));
+        let found: Vec<_> = batches
+            .iter()
+            .flat_map(|batch| batch.series.iter().map(move |series| (batch.kpi.as_str(), series)))
+            .map(|(kpi, series)| {
+                let sample = series.rows[0].1;
+                (kpi, series.labels.to_string(), series.reading, sample.timestamp_ms, sample.value)
+            })
+            .collect();
+        let at = 1_280_959_128_000;
+        let cpu = "host:leeloo,plugin_instance:0,type_instance:idle".to_owned();
+        let net = "host:leeloo,plugin_instance:eth0".to_owned();
+        let (one, other) = ("host:leeloo".to_owned(), "host:leeloo,type_instance:b".to_owned());
+        assert_eq!(
+            found,
+            [
+                ("cpu", cpu, Reading::Counter, at + 250, 1_901_474_177.0),
+                ("interface.if_octets.rx", net, Reading::Counter, at, 30.0),
+                ("load.hits", one, Reading::Gauge, at, 2.0),
+                ("load.hits", other, Reading::Gauge, at, 2.5),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_odd_value_list_costs_itself() {
+        let good = r#"{"values": [1], "dstypes": ["gauge"], "dsnames": ["value"], "time": 1, "plugin": "a"}"#;
+        let odd = [
+            r#"{"values": [1, 2], "dstypes": ["gauge"], "dsnames": ["value"], "time": 1, "plugin": "a"}"#,
+            r#"{"values": [1], "dstypes": ["sum"], "dsnames": ["value"], "time": 1, "plugin": "a"}"#,
+            r#"{"values": [1], "dstypes": ["absolute"], "dsnames": ["value"], "time": 1, "plugin": "a"}"#,
+            r#"{"values": [1], "dstypes": ["gauge"], "dsnames": ["value"], "time": -1, "plugin": "a"}"#,
+            "7",
+        ];
+        let ParsedBatch { batches, rejected, .. } = parsed(&format!("[{},{good}]", odd.join(",")));
+        assert_eq!(rejected.iter().map(|rejected| rejected.row).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+        assert_eq!((batches[0].kpi.as_str(), batches[0].series[0].rows[0].0), ("a", 5));
+        let cache = SeriesCache::new(Rules::default(), 10, 1);
+        assert!(parse(b"{}", &mut Batch::new(&cache, 0, 10)).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bodies_never_panic(body in "\\PC{0,200}") {
+            let cache = SeriesCache::new(Rules::default(), 10, 1);
+            let _refused = parse(body.as_bytes(), &mut Batch::new(&cache, 0, 100)).is_err();
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Refused samples: nothing comes into being by them, and the answer names those that are too old.
+
+use earcon_model::{Labels, SeriesBatch};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::Server;
+use crate::support::command::Running;
+
+const DAY_MS: i64 = 86_400_000;
+
+fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+async fn write(server: &Server, workspace: &str, lines: &str) -> (u16, String) {
+    let request = server.http().post(server.url("/write")).header("x-earcon-workspace", workspace);
+    let answer = request.body(lines.to_owned()).send().await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+async fn workspaces(server: &Server) -> Value {
+    let answer = server.http().get(server.url("/api/v1/workspaces")).send().await.unwrap();
+    answer.json::<Value>().await.unwrap()["workspaces"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workspace_begins_with_a_good_sample() {
+    let server = Server::start_with(&[("streams.max_workspaces", json!(1))], Default::default()).await;
+    let future = "4102444800000";
+    for (workspace, lines) in [
+        ("ghost1", format!("a v=1 {future}000000")),
+        ("ghost2", "a v=x".to_owned()),
+        ("ghost3", "a v=1 -1".to_owned()),
+        ("ghost4", format!("a v=1 {future}000000\nb v=1 {future}000000")),
+    ] {
+        let (status, text) = write(&server, workspace, &lines).await;
+        assert!(status == 400 && text.contains("partial write"), "{workspace}: {text}");
+    }
+    let native = server.url("/api/v1/workspaces/ghost5/kpis/ingest");
+    let body = json!({"samples": [{"kpi": "a", "timestamp": 4_102_444_800_000_i64, "value": 1}]});
+    let answer = server.http().post(native).json(&body).send().await.unwrap();
+    assert_eq!(answer.status(), 400);
+    let answer: Value = answer.json().await.unwrap();
+    assert_eq!((&answer["rejected_total"], &answer["rejected"][0]["row"]), (&json!(1), &json!(0)), "{answer}");
+    let csv = server.url("/api/v1/workspaces/ghost6/kpis/upload?name=x.csv");
+    let upload = server.http().post(csv).header("content-type", "text/csv").body(format!("time,value\n{future},1\n"));
+    let text = upload.send().await.unwrap().text().await.unwrap();
+    assert!(text.contains("\"rejected\":1") || text.contains("problems"), "{text}");
+    assert_eq!(workspaces(&server).await, json!([]));
+    assert_eq!(write(&server, "good", "a v=1").await.0, 204, "the one place is free");
+    assert_eq!(workspaces(&server).await.as_array().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kpi_takes_a_place_with_its_first_good_sample() {
+    let server = Server::start_with(&[("streams.max_kpis", json!(2))], Default::default()).await;
+    for name in ["g1", "g2", "g3"] {
+        let (status, text) = write(&server, "local", &format!("{name} v=1 4102444800000000000")).await;
+        assert!(status == 400 && text.contains("ahead of the server's clock"), "{text}");
+    }
+    // One good sample among refused ones is enough.
+    let (status, text) = write(&server, "local", "fine1 v=1 4102444800000000000\nfine1 v=1\nfine2 v=1").await;
+    assert!(status == 400 && text.contains("dropped=1"), "{text}");
+    let (_, kpis) = server.get("/kpis").await;
+    let names: Vec<_> = kpis["kpis"].as_array().unwrap().iter().map(|kpi| kpi["kpi"].as_str().unwrap()).collect();
+    assert_eq!(names, ["fine1.v", "fine2.v"]);
+    assert!(write(&server, "local", "g1 v=1").await.1.contains("as many KPIs"));
+    let end = SeriesBatch { ended_at_ms: Some(now_ms()), ..SeriesBatch::gauge(Labels::none(), None) };
+    server.take("end", end).await;
+    assert_eq!(server.get("/kpis/end").await.0, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_negative_total_is_refused_with_the_rule_that_helps() {
+    let server = Server::start().await;
+    let rules = json!({"rules": [{"name": "b23_sum", "reading": "counter"}]});
+    assert_eq!(server.send(reqwest::Method::PUT, "/ingest/rules", rules).await.0, 200);
+    let (status, text) = write(&server, "local", "b23_sum value=-3").await;
+    assert!(status == 400 && text.contains(r#"\"reading\": \"gauge\""#) && text.contains("/ingest/rules"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn samples_older_than_history_keeps_are_refused_and_named() {
+    let server = Server::start_with(&[("storage.history_days", json!(90))], Default::default()).await;
+    let (now, oldest) = (now_ms(), now_ms() - 400 * DAY_MS);
+    let row = |kpi: &str, timestamp: i64| json!({"kpi": kpi, "timestamp": timestamp, "value": 1});
+    let rows = [row("a", now), row("b", now - 91 * DAY_MS), row("c", oldest), row("a", now - 89 * DAY_MS)];
+    let (status, answer) = server.ingest(&json!({"samples": rows})).await;
+    assert_eq!((status, &answer["accepted"], &answer["rejected_total"]), (200, &json!(2), &json!(2)), "{answer}");
+    let too_old = json!({"count": 2, "oldest": oldest, "kpi": "b", "history_days": 90});
+    assert_eq!(answer["too_old"], too_old);
+    let (status, answer) = server.ingest(&json!({"samples": rows[1..3]})).await;
+    assert_eq!((status, &answer["too_old"]), (400, &too_old), "{answer}");
+    assert!(answer["detail"].as_str().unwrap().contains("2 samples are older than the 90 days"), "{answer}");
+    let (status, text) = write(&server, "local", &format!("w v=1 {oldest}000000\nw v=1")).await;
+    assert!(status == 400 && text.contains("1 sample is older than the 90 days"), "{text}");
+    let seconds = json!({"samples": [row("s", now / 1_000)]});
+    let (_, answer) = server.ingest(&seconds).await;
+    assert!(answer["rejected"][0]["error"].as_str().unwrap().contains("not to be in the unit"), "{answer}");
+    let accepted = server.ingest(&json!({"samples": [row("a", now - 2 * DAY_MS)]})).await.1;
+    assert_eq!((&accepted["accepted"], accepted.get("too_old")), (&json!(1), None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn imports_say_what_was_too_old() {
+    let server = Server::start_with(&[("storage.history_days", json!(90))], Default::default()).await;
+    let (now, old) = (now_ms() - DAY_MS, now_ms() - 100 * DAY_MS);
+    let csv = format!("time,sales\n{old},1\n{},2\n{now},3\n", old + 1_000);
+    let url = server.workspace_url("/kpis/upload?name=x.csv&backfill=true");
+    let upload = server.http().post(url).header("content-type", "text/csv").body(csv.clone());
+    let text = upload.send().await.unwrap().text().await.unwrap();
+    let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["accepted"], &last["rejected"]), (&json!(1), &json!(2)), "{last}");
+    assert_eq!(last["too_old"], json!({"count": 2, "oldest": old, "kpi": "sales", "history_days": 90}));
+
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("x.csv");
+    std::fs::write(&file, csv).unwrap();
+    for command in [&["backfill"][..], &["replay", "--speed", "0"]] {
+        let url = server.url("");
+        let arguments = [command, &[file.to_str().unwrap(), "--url", &url]].concat();
+        let mut run = Running::start(&arguments);
+        let said = tokio::task::block_in_place(|| run.line("accepted"));
+        assert!(said.contains("2 rejected") && said.contains("2 samples are older than the 90 days"), "{said}");
+    }
+}
