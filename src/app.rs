@@ -4,6 +4,7 @@
 mod adapter_settings;
 mod backends;
 pub mod clock;
+mod clock_watch;
 mod error;
 mod gateway;
 mod metrics;
@@ -52,6 +53,7 @@ pub struct App {
     nats: Option<NatsGateway>,
     statsd: Option<StatsdGateway>,
     upkeep: JoinHandle<()>,
+    clock_watch: JoinHandle<()>,
     storage_watch: Option<JoinHandle<()>>,
     drain: Duration,
 }
@@ -79,6 +81,7 @@ impl App {
             Some(store) => Some(watch_storage(config, store, &context).await?),
             None => None,
         };
+        let clock_watch = tokio::spawn(clock_watch::run(clock.clone(), context.clock_health.clone()));
         let (shutdown, shutdown_seen) = watch::channel(false);
         let gateway = gateway::build(config, &context, address, directory.clone(), recorder.clone(), shutdown_seen)?;
         drop(context);
@@ -102,6 +105,7 @@ impl App {
             nats,
             statsd,
             upkeep,
+            clock_watch,
             storage_watch,
             drain,
         })
@@ -143,10 +147,23 @@ impl App {
     /// anyway: samples with a receipt are in the log.
     pub async fn shut_down(self) {
         let Self {
-            node, directory, member, store, shutdown, server, nats, statsd, upkeep, storage_watch, drain, ..
+            node,
+            directory,
+            member,
+            store,
+            shutdown,
+            server,
+            nats,
+            statsd,
+            upkeep,
+            clock_watch,
+            storage_watch,
+            drain,
+            ..
         } = self;
         let _no_listeners = shutdown.send(true).is_err();
         upkeep.abort();
+        clock_watch.abort();
         if let Some(watch) = storage_watch {
             watch.abort();
         }

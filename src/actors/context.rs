@@ -10,6 +10,7 @@ use super::log_health::LogHealth;
 use super::snapshot_turns::SnapshotTurns;
 use super::supervision::RestartPolicy;
 use crate::incidents::IncidentSettings;
+use crate::services::clock_health::ClockHealth;
 use crate::services::mutes::MuteService;
 use crate::services::storage_health::StorageHealth;
 use earcon_audio::MixSettings;
@@ -38,8 +39,12 @@ pub struct Backends {
 pub struct Context {
     /// The storage.
     pub backends: Backends,
-    /// Wall time.
+    /// Wall time. Of a workspace: time of its log, which never goes back.
     pub clock: Arc<dyn Clock>,
+    /// Wall time, also when it goes back.
+    pub wall: Arc<dyn Clock>,
+    /// Whether the wall clock jumped.
+    pub clock_health: ClockHealth,
     /// Limits and intervals.
     pub settings: Arc<Settings>,
     /// Gives the passes under which this node opens its own workspaces.

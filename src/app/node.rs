@@ -16,6 +16,7 @@ use crate::actors::log_health::LogHealth;
 use crate::actors::node::{self, Node};
 use crate::actors::snapshot_turns::SnapshotTurns;
 use crate::config::Config;
+use crate::services::clock_health::ClockHealth;
 use crate::services::mutes::MuteService;
 use crate::services::storage_health::StorageHealth;
 use earcon_tenancy::Authorizer;
@@ -47,6 +48,8 @@ pub(super) async fn start(
     let context = Context {
         mutes: MuteService::new(opened.backends.meta_store.clone(), clock.clone()),
         backends: opened.backends.clone(),
+        wall: clock.clone(),
+        clock_health: ClockHealth::default(),
         clock,
         settings,
         authorizer,

@@ -54,6 +54,7 @@ fn stream_settings(config: &Config, zone: &TimeZone) -> Result<Arc<StreamSetting
         max_series: config.streams.max_series,
         grace_min_ms: config.streams.stalled_after.as_millis() as i64,
         grace_factor: config.streams.stalled_after_intervals,
+        max_ahead_ms: config.ingest.max_ahead.as_millis() as i64,
         sensitivity: config.streams.sensitivity,
         utc_offsets: utc_offsets(zone),
         ..StreamOptions::for_detector(config.streams.detector)

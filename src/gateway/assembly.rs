@@ -22,6 +22,7 @@ use crate::gateway::http::state::{SharedParts, SharedState, WingState};
 use crate::gateway::ingest::imports::Imports;
 use crate::gateway::ingest::state::{IngestParts, IngestState};
 use crate::services::anomalies::AnomalyService;
+use crate::services::clock_health::ClockHealth;
 use crate::services::detectors::DetectorService;
 use crate::services::incidents::IncidentRecords;
 use crate::services::mutes::MuteService;
@@ -71,6 +72,8 @@ pub struct Parts {
     pub detectors: DetectorService,
     /// Wall time, for samples without a timestamp and for default ranges.
     pub clock: Arc<dyn Clock>,
+    /// Whether the wall clock jumped.
+    pub clock_health: ClockHealth,
     /// Mutes.
     pub mutes: MuteService,
     /// Whether the storage takes samples.
@@ -120,6 +123,7 @@ impl Gateway {
             detectors: parts.detectors,
             mutes: parts.mutes,
             storage: parts.storage,
+            clock_health: parts.clock_health,
             metrics: parts.metrics,
         };
         let ingest = IngestParts {

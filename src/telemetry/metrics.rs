@@ -116,6 +116,8 @@ pub enum Metric {
     DatabaseMemtableBytes,
     /// Blocks of the database that were read from disk.
     DatabaseCacheBytes,
+    /// Jumps of the wall clock.
+    ClockJumps,
 }
 
 enum Kind {
@@ -126,7 +128,7 @@ enum Kind {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Metric; 54] = [
+    pub const ALL: [Metric; 55] = [
         Metric::IngestSamples,
         Metric::IngestRejected,
         Metric::IngestIgnored,
@@ -181,6 +183,7 @@ impl Metric {
         Metric::DatabaseRefusing,
         Metric::DatabaseMemtableBytes,
         Metric::DatabaseCacheBytes,
+        Metric::ClockJumps,
     ];
 
     fn describe(self) -> (&'static str, Kind, Unit, &'static str) {
@@ -271,6 +274,7 @@ impl Metric {
             }
             Metric::RequestBytes => ("earcon_request_bytes", Gauge, Unit::Bytes, "Request bodies that are held"),
             Metric::AnswerBytes => ("earcon_answer_bytes", Gauge, Unit::Bytes, "Answers that wait for clients"),
+            Metric::ClockJumps => ("earcon_clock_jumps_total", Counter, Count, "Jumps of the wall clock"),
             Metric::RoomRefused => {
                 ("earcon_room_refused_total", Counter, Count, "Requests refused: too many bytes held")
             }

@@ -165,6 +165,8 @@ fn context(store: &EmbeddedStore, refuse: Arc<AtomicBool>, away: Arc<AtomicBool>
     Context {
         mutes: earcon::services::mutes::MuteService::new(backends.meta_store.clone(), clock.clone()),
         backends,
+        wall: clock.clone(),
+        clock_health: Default::default(),
         clock,
         settings: Arc::new(settings),
         authorizer: Authorizer::new(),

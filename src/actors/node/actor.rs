@@ -217,7 +217,7 @@ async fn bring_up(
     let mut context = context.clone();
     let ahead_ms = recovered.last_ms.saturating_sub(context.clock.now_ms());
     if ahead_ms > CLOCKS_DISAGREE_MS {
-        tracing::warn!(workspace = %id, ahead_ms, "the log's last event is in the future; the clocks of the nodes disagree");
+        tracing::warn!(workspace = %id, ahead_ms, "the log's last event is in the future: the clock was set back, or those of nodes disagree");
     }
     context.clock = Arc::new(NotBefore::new(context.clock, recovered.last_ms));
     Ok(workspace::actor::start(context, pass, recovered, node.get_cell()).await?)

@@ -19,7 +19,7 @@ use earcon_model::{
     Acknowledgement, AnomalyEvent, AnomalyId, Arrival, Clock, DetectorEvent, EventBody, Feedback, Labels, RejectedRow,
     Seq, SeriesBatch, TrainedSeries,
 };
-use earcon_streams::{KpiState, PART_SERIES, Pushed};
+use earcon_streams::{Conditions, KpiState, PART_SERIES, Pushed};
 use earcon_tenancy::WorkspacePass;
 
 /// Estimated bytes of one series in a snapshot.
@@ -36,8 +36,10 @@ pub(in crate::actors) struct StreamContext {
     pub pass: WorkspacePass,
     /// The mutes of the workspace.
     pub mutes: MuteReader,
-    /// Wall time.
+    /// Time of the log, which never goes back.
     pub clock: Arc<dyn Clock>,
+    /// Wall time.
+    pub wall: Arc<dyn Clock>,
     /// How long a changed state may stay without a snapshot.
     pub snapshot_every: Duration,
     /// Bounds the snapshots that are on their way.
@@ -170,7 +172,7 @@ impl KpiStream {
         around: &mut Surroundings<'_>,
     ) {
         let (now_ms, mut pushed, took) = self.score(batches, arrival, around.context);
-        around.context.mutes.stamp(&mut pushed.bodies, now_ms);
+        around.context.mutes.stamp(&mut pushed.bodies, around.context.wall.now_ms());
         let (accepted, late) = (pushed.accepted, pushed.late);
         let rejected: Vec<RejectedRow> =
             pushed.rejected.into_iter().map(|(row, reason)| RejectedRow { row, error: reason.to_string() }).collect();
@@ -196,9 +198,10 @@ impl KpiStream {
         }
         let started = Instant::now();
         let now_ms = context.clock.now_ms();
+        let conditions = Conditions { wall_ms: context.wall.now_ms(), ..Conditions::at(now_ms) };
         let pushed = match arrival {
-            Arrival::Live => self.state.push(batches, now_ms),
-            Arrival::Backfill => self.state.backfill(batches, now_ms),
+            Arrival::Live => self.state.push_under(batches, conditions),
+            Arrival::Backfill => self.state.backfill_under(batches, conditions),
         };
         let took = started.elapsed();
         record(Metric::ScoringSeconds, took);

@@ -154,6 +154,7 @@ async fn start_hosts(
         pass: pass.clone(),
         mutes,
         clock: context.clock.clone(),
+        wall: context.wall.clone(),
         snapshot_every: context.settings.snapshot_every,
         turns: context.snapshot_turns.clone(),
         experiments: children.experiments.clone(),
