@@ -150,7 +150,16 @@ impl Directory {
         self.node.find(id)
     }
 
-    /// Creates the workspace if there is none.
+    /// Whether there is such a workspace, or it is being made.
+    pub async fn knows(&self, id: &WorkspaceId) -> bool {
+        match &self.others {
+            Some(others) => others.cluster.looks_up(id).await,
+            None => self.node.knows(id),
+        }
+    }
+
+    /// Creates the workspace if there is none, and waits until it takes samples. Callers check who
+    /// asks for it.
     pub async fn ensure(&self, id: &WorkspaceId) -> Result<(), OpenError> {
         match &self.others {
             Some(others) => others.cluster.ensure(id, others.max_workspaces).await,
@@ -158,9 +167,8 @@ impl Directory {
         }
     }
 
-    /// Takes samples into the workspace of the pass, creating it if there is none, and waits for
-    /// the commit, here or on the node that owns it. Returns the receipt and the epoch that wrote
-    /// it.
+    /// Takes samples into the workspace of the pass and waits for the commit, here or on the node
+    /// that owns it. Returns the receipt and the epoch that wrote it.
     ///
     /// # Errors
     /// Only if nothing of the batch was taken.
@@ -200,8 +208,8 @@ impl Directory {
                 Err(NotSent { error, .. }) => return Err(error.into()),
             }
         } else {
-            if !others.cluster.knows(id) {
-                others.cluster.ensure(id, others.max_workspaces).await?;
+            if !others.cluster.looks_up(id).await {
+                return Err(OpenError::Unknown(id.clone()).into());
             }
             batches
         };
@@ -216,13 +224,14 @@ impl Directory {
         self.log_health.problem().or_else(cluster).or_else(|| self.node.problem())
     }
 
-    /// Opens a workspace of this node. A workspace cannot be opened on a full disk: the disk is the
-    /// reason then, and the sender does not wait.
+    /// A workspace of this node; waits while it is being opened. A workspace cannot be opened on a
+    /// full disk: the disk is the reason then, and the sender does not wait.
     async fn open_for_samples(&self, id: &WorkspaceId) -> Result<WorkspaceHandle, Refused> {
         if let Ok(Some(handle)) = self.node.find(id) {
             return Ok(handle);
         }
         match self.storage.problem() {
+            _ if !self.node.knows(id) => Err(OpenError::Unknown(id.clone()).into()),
             Some(problem) => Err(Refused::Ingest(problem.into())),
             None => Ok(self.node.open(id).await?),
         }

@@ -49,6 +49,7 @@ pub(super) fn build(
         mutes: mutes.clone(),
         storage: storage.clone(),
         access: context.authorizer.clone(),
+        creators: config.workspaces.create,
         limits: limits(config, address)?,
         metrics,
         shutdown,

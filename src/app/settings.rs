@@ -25,7 +25,7 @@ pub(super) fn actor_settings(config: &Config, restart: RestartPolicy) -> Result<
     Ok(Settings {
         streams: stream_settings(config, &zones.usual)?,
         streams_by_workspace: by_workspace.collect::<Result<_, String>>()?,
-        max_workspaces: config.streams.max_workspaces,
+        max_workspaces: config.workspaces.most,
         max_kpis: config.streams.max_kpis,
         max_in_flight_samples: config.ingest.max_in_flight_samples,
         live_buffer: config.live.buffer_commits,

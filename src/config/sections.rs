@@ -134,8 +134,6 @@ impl Ingest {
 /// Scoring.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Streams {
-    /// Most workspaces.
-    pub max_workspaces: usize,
     /// Most KPIs of a workspace.
     pub max_kpis: usize,
     /// Most series of a KPI.
@@ -157,7 +155,6 @@ pub struct Streams {
 impl Streams {
     pub(super) fn read(read: &mut Reader) -> Self {
         Self {
-            max_workspaces: read.number("streams.max_workspaces", 1, 100_000) as usize,
             max_kpis: read.number("streams.max_kpis", 1, 1_000_000) as usize,
             max_series: read.number("streams.max_series", 1, 1_000_000) as usize,
             snapshot_every: read.seconds("streams.snapshot_seconds", 1, 3_600),

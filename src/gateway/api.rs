@@ -13,6 +13,7 @@ mod mixes;
 mod mutes;
 mod samples;
 pub(crate) mod state;
+mod workspaces;
 
 use utoipa_axum::router::OpenApiRouter;
 
@@ -21,6 +22,7 @@ use state::ApiState;
 /// The routes of this wing.
 pub(crate) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
+        .merge(workspaces::routes())
         .merge(kpis::routes())
         .merge(samples::routes())
         .merge(anomalies::routes())

@@ -31,7 +31,7 @@ use crate::services::storage_health::StorageHealth;
 use crate::telemetry::Metric;
 use earcon_model::{Clock, WorkspaceId};
 use earcon_ports::{EventLog, SeriesStore};
-use earcon_tenancy::Authorizer;
+use earcon_tenancy::{Authorizer, Creators};
 
 /// Limits of the gateway.
 #[derive(Debug, Clone)]
@@ -80,6 +80,8 @@ pub struct Parts {
     pub storage: StorageHealth,
     /// Decides which workspaces a peer may touch.
     pub access: Authorizer,
+    /// Decides who may create workspaces.
+    pub creators: Creators,
     /// Sizes.
     pub limits: Limits,
     /// Renders `/metrics`.
@@ -107,6 +109,7 @@ impl Gateway {
         let Parts { limits, .. } = parts;
         let shared = SharedState::new(SharedParts {
             access: parts.access,
+            creators: parts.creators,
             directory: parts.directory,
             clock: parts.clock,
             max_body_bytes: limits.max_body_bytes,

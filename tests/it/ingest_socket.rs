@@ -27,7 +27,7 @@ async fn connect(server: &Server) -> Socket {
 async fn every_message_is_answered_in_order_after_its_commit() {
     let server = Server::start().await;
     let mut socket = connect(&server).await;
-    // All messages at once, without waiting. The first ones create the workspace and the KPI.
+    // All messages at once, without waiting. The first ones create the KPI.
     for i in 0..200 {
         socket.send(document(i, i as i64 * 5..i as i64 * 5 + 5)).await;
     }

@@ -9,6 +9,7 @@ mod support;
 
 mod architecture;
 mod backfill;
+mod clocks;
 mod cluster;
 mod command_line;
 mod counters_and_ends;
@@ -37,3 +38,4 @@ mod supervision;
 mod terminal;
 mod upload;
 mod words;
+mod workspaces;

@@ -39,7 +39,7 @@ impl Client {
         self
     }
 
-    /// A workspace of the server. Ingesting samples creates the workspace if it does not exist.
+    /// A workspace of the server, which may not exist. [`Workspace::create`] creates it.
     pub fn workspace(&self, name: &str) -> Workspace {
         Workspace { client: self.clone(), name: name.to_owned() }
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::anomaly::Anomaly;
-use crate::client::Workspace;
+use crate::client::{Client, Workspace};
 use crate::error::Error;
 use crate::series::{Kpi, Labels};
 
@@ -99,7 +99,37 @@ pub struct AnomalyPage {
     pub next: Option<String>,
 }
 
+impl Client {
+    /// Returns the names of all workspaces.
+    ///
+    /// # Errors
+    /// If the server cannot be reached.
+    pub async fn workspaces(&self) -> Result<Vec<String>, Error> {
+        #[derive(Deserialize)]
+        struct Named {
+            id: String,
+        }
+        #[derive(Deserialize)]
+        struct All {
+            workspaces: Vec<Named>,
+        }
+        // Requests are made by a workspace; this one is of all.
+        let all: All = self.workspace("").ask(self.http.get(self.endpoint(&["api", "v1", "workspaces"]))).await?;
+        Ok(all.workspaces.into_iter().map(|workspace| workspace.id).collect())
+    }
+}
+
 impl Workspace {
+    /// Creates the workspace. Returns false if it existed already.
+    ///
+    /// # Errors
+    /// If the server cannot be reached, or does not allow it.
+    pub async fn create(&self) -> Result<bool, Error> {
+        let request = self.client.http.put(self.endpoint(&[])).timeout(self.client.timeout);
+        let response = self.open(request).await?;
+        if response.status().is_success() { Ok(response.status() == 201) } else { Err(self.refusal(response).await) }
+    }
+
     /// Returns all KPIs with the newest sample of each series.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use axum::extract::{ConnectInfo, FromRef, FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 
 use crate::actors::directory::Workspace;
+use crate::actors::node::OpenError;
 use crate::gateway::http::connection::Peer;
 use crate::gateway::http::problem::{Kind, Problem};
 use crate::gateway::http::state::SharedState;
@@ -43,13 +44,8 @@ impl Authorized {
     /// # Errors
     /// 404 when the workspace does not exist, 503 while it restarts.
     pub(crate) async fn workspace(&self, state: &SharedState) -> Result<Workspace, Problem> {
-        let id = self.pass.workspace();
-        state.directory.find(&self.pass).await?.ok_or_else(|| {
-            Problem::new(
-                Kind::NotFound,
-                format!("there is no workspace {:?} yet; its first sample creates it", id.as_str()),
-            )
-        })
+        let found = state.directory.find(&self.pass).await?;
+        found.ok_or_else(|| OpenError::Unknown(self.pass.workspace().clone()).into())
     }
 }
 

@@ -9,7 +9,7 @@ use crate::actors::directory::Directory;
 use crate::gateway::http::room::Budget;
 use crate::telemetry::{Metric, count};
 use earcon_model::Clock;
-use earcon_tenancy::Authorizer;
+use earcon_tenancy::{Authorizer, Creators};
 
 /// The shared state. Cheap to clone: every connection holds one.
 #[derive(Clone)]
@@ -19,6 +19,8 @@ pub(crate) struct SharedState(Arc<SharedParts>);
 pub(crate) struct SharedParts {
     /// Decides which workspaces a peer may touch.
     pub(crate) access: Authorizer,
+    /// Decides who may create workspaces.
+    pub(crate) creators: Creators,
     /// The workspaces.
     pub(crate) directory: Directory,
     /// Wall time, for samples without a timestamp and for default ranges.

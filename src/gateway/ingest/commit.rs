@@ -179,7 +179,7 @@ fn count_refused(refused: &Refused, rows: usize) {
             | IngestError::StorageFull { .. }
             | IngestError::StorageLost,
         )
-        | Refused::Open(OpenError::TooMany(_)) => count(Metric::IngestRejected, rows as u64),
+        | Refused::Open(OpenError::Unknown(_) | OpenError::TooMany(_)) => count(Metric::IngestRejected, rows as u64),
         Refused::Ingest(IngestError::Unavailable) | Refused::Open(OpenError::Unavailable | OpenError::Failed(_)) => {}
     }
 }
