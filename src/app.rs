@@ -7,6 +7,7 @@ pub mod clock;
 mod clock_watch;
 mod error;
 mod gateway;
+mod memory;
 mod metrics;
 mod node;
 mod overrides;

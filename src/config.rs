@@ -3,6 +3,7 @@
 
 mod connections;
 mod distributed;
+mod limits;
 mod problem;
 mod reader;
 mod sections;
@@ -17,6 +18,7 @@ use figment::providers::{Env, Format, Toml};
 
 pub use connections::Connections;
 pub use distributed::{Cluster, Consistency, Cql, Nats};
+pub use limits::{Limits, Memory};
 pub use problem::Problem;
 use reader::Reader;
 pub use sections::{Alerts, Backend, Ingest, Live, Log, LogBackend, Server, Sound, Storage, Streams};
@@ -44,6 +46,8 @@ pub struct Config {
     pub cluster: Option<Cluster>,
     /// `[workspaces]`
     pub workspaces: Workspaces,
+    /// `[limits]`
+    pub limits: Limits,
     /// `[ingest]`
     pub ingest: Ingest,
     /// `[statsd]`; `None` without an address.
@@ -98,6 +102,7 @@ impl Config {
             cql: distributed::cql(&mut read),
             cluster: distributed::cluster(&mut read),
             workspaces: Workspaces::read(&mut read),
+            limits: Limits::read(&mut read),
             ingest: Ingest::read(&mut read),
             statsd: statsd::statsd(&mut read),
             streams: Streams::read(&mut read),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::log_health::LogHealth;
+use super::series_budget::SeriesBudget;
 use super::snapshot_turns::SnapshotTurns;
 use super::supervision::RestartPolicy;
 use crate::incidents::IncidentSettings;
@@ -45,6 +46,8 @@ pub struct Context {
     pub wall: Arc<dyn Clock>,
     /// Whether the wall clock jumped.
     pub clock_health: ClockHealth,
+    /// The memory of KPIs and series.
+    pub series_budget: SeriesBudget,
     /// Limits and intervals.
     pub settings: Arc<Settings>,
     /// Gives the passes under which this node opens its own workspaces.

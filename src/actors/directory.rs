@@ -197,11 +197,11 @@ impl Directory {
         let id = pass.workspace();
         let Some(others) = &self.others else {
             let handle = self.open_for_samples(id).await?;
-            let pending = send(&handle, batches, arrival).await.map_err(|not_sent| not_sent.error)?;
+            let pending = send(&handle, pass.sender(), batches, arrival).await.map_err(|not_sent| not_sent.error)?;
             return Ok(Submission::pending(&handle, pending));
         };
         let batches = if let Ok(Some(handle)) = self.node.find(id) {
-            match send(&handle, batches, arrival).await {
+            match send(&handle, pass.sender(), batches, arrival).await {
                 Ok(pending) => return Ok(Submission::pending(&handle, pending)),
                 // The workspace may be moving to another node.
                 Err(NotSent { error: IngestError::Unavailable, batches }) => batches,

@@ -145,6 +145,7 @@ mod tests {
             backends,
             wall: clock.clone(),
             clock_health: Default::default(),
+            series_budget: Default::default(),
             clock,
             settings: Arc::new(settings),
             authorizer: Authorizer::new(),

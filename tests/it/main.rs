@@ -9,6 +9,7 @@ mod support;
 
 mod architecture;
 mod backfill;
+mod budget;
 mod clocks;
 mod cluster;
 mod command_line;

@@ -167,6 +167,7 @@ fn context(store: &EmbeddedStore, refuse: Arc<AtomicBool>, away: Arc<AtomicBool>
         backends,
         wall: clock.clone(),
         clock_health: Default::default(),
+        series_budget: Default::default(),
         clock,
         settings: Arc::new(settings),
         authorizer: Authorizer::new(),

@@ -11,6 +11,7 @@ use crate::actors::ask::Reply;
 use crate::actors::context::Faults;
 use crate::actors::experiments::{Assignment, Experiments};
 use crate::actors::log_writer::{Append, LogWriter, OnCommit};
+use crate::actors::series_budget::KpiAccount;
 use crate::actors::snapshot_turns::{SnapshotTurn, SnapshotTurns};
 use crate::actors::snapshotter::HandedOver;
 use crate::services::mutes::MuteReader;
@@ -71,6 +72,7 @@ pub(super) enum After {
 /// One KPI.
 pub(super) struct KpiStream {
     state: KpiState,
+    account: KpiAccount,
     /// Whether the state includes events that no snapshot does.
     unsaved: bool,
     stall_check_at: Option<i64>,
@@ -89,9 +91,10 @@ pub(super) struct KpiStream {
 
 impl KpiStream {
     pub(super) fn new(new: NewStream) -> Self {
-        let NewStream { state, unsaved } = new;
+        let NewStream { state, unsaved, account } = new;
         Self {
             state,
+            account,
             unsaved,
             stall_check_at: None,
             snapshot_due: false,
@@ -128,6 +131,7 @@ impl KpiStream {
     }
 
     fn end(&mut self, around: &mut Surroundings<'_>) -> After {
+        self.account.settle(self.state.series_count());
         if self.finishing && !self.unsaved && self.next_part.is_none() {
             return After::Stop;
         }
@@ -198,7 +202,7 @@ impl KpiStream {
         }
         let started = Instant::now();
         let now_ms = context.clock.now_ms();
-        let conditions = Conditions { wall_ms: context.wall.now_ms(), ..Conditions::at(now_ms) };
+        let conditions = Conditions { now_ms, wall_ms: context.wall.now_ms(), room: &self.account };
         let pushed = match arrival {
             Arrival::Live => self.state.push_under(batches, conditions),
             Arrival::Backfill => self.state.backfill_under(batches, conditions),

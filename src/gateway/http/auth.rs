@@ -31,7 +31,7 @@ impl Authorized {
             .map_err(|_| Problem::new(Kind::Internal, "the server does not know where the request came from"))?;
         let admitted = state.access.admit(peer.address().ip(), &workspace);
         let pass = admitted.map_err(|denied| Problem::new(Kind::Forbidden, denied.to_string()))?;
-        Ok(Self { pass })
+        Ok(Self { pass: pass.of_sender(peer.sender()) })
     }
 
     /// The pass.
