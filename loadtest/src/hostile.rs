@@ -1,6 +1,6 @@
 //! `loadtest hostile`: clients that want to hold a server open, and what one that behaves notices.
 //!
-//! First a well-behaved sender runs alone, then beside one that floods, then with all attackers. Then the server must end in
+//! First a well-behaved sender runs alone, then next to one that floods, then with all attackers. Then the server must end in
 //! time while they are still connected, and must have everything after a restart.
 
 mod attackers;
@@ -110,7 +110,7 @@ impl Outcome {
         if megabytes > bounds.megabytes as f64 {
             broken.push(format!("{megabytes:.0} MB of resident memory, not {} at most", bounds.megabytes));
         }
-        for (p99, when) in [(self.flooded, "beside a flood"), (self.attacked, "under attack")] {
+        for (p99, when) in [(self.flooded, "during a flood"), (self.attacked, "under attack")] {
             if p99 > most {
                 broken.push(format!("a p99 of {p99:.1?} {when}, not {most:.1?} at most"));
             }
@@ -126,7 +126,7 @@ impl Outcome {
 
     fn text(&self) -> String {
         format!(
-            "p99 of a sender, alone      {:.1?}\np99 of it, beside a flood   {:.1?}\np99 of it, under attack     {:.1?}\nbatches it sent             {}\n\
+            "p99 of a sender, alone      {:.1?}\np99 of it, during a flood   {:.1?}\np99 of it, under attack     {:.1?}\nbatches it sent             {}\n\
              peak resident memory        {:.0} MB\nSIGTERM under attack took   {:.2?}\nafter the restart           {}\n",
             self.usual,
             self.flooded,
