@@ -1,7 +1,8 @@
 //! `loadtest hostile`: clients that want to hold a server open, and what one that behaves notices.
 //!
-//! First a well-behaved sender runs alone, then next to one that floods, then with all attackers. Then the server must end in
-//! time while they are still connected, and must have everything after a restart.
+//! First a well-behaved sender runs alone, then next to one that floods, then with all attackers.
+//! Then the server must end in time while they are still connected, and must have everything after
+//! a restart.
 
 mod attackers;
 mod program;

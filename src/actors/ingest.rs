@@ -34,8 +34,8 @@ pub async fn ingest(
     Ok(pending.receipt().await)
 }
 
-/// Sends a batch to its streams, when it is its sender's turn. Of two batches, the one whose sending
-/// ends first is scored first.
+/// Sends a batch to its streams, when it is its sender's turn. Of two batches, the one whose
+/// sending ends first is scored first.
 ///
 /// # Errors
 /// Only if nothing of the batch was taken; the batch is in the error.

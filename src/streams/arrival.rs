@@ -7,7 +7,7 @@ use earcon_model::Arrival;
 pub struct Conditions<'a> {
     /// Time of the log, milliseconds UTC. It never goes back.
     pub now_ms: i64,
-    /// Time of the wall clock, milliseconds UTC. It is behind `now_ms` after the clock was set back.
+    /// Time of the wall clock, milliseconds UTC. It is behind `now_ms` after it was set back.
     pub wall_ms: i64,
     /// Room for further series.
     pub room: &'a dyn SeriesRoom,

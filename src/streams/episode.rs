@@ -86,7 +86,8 @@ impl Episode {
         None
     }
 
-    /// Closes the open episode at `ended_at_ms`, because its series ends; not before its last alert.
+    /// Closes the open episode at `ended_at_ms`, because its series ends, but not before its last
+    /// alert.
     pub(super) fn end(&mut self, ended_at_ms: i64) -> Option<AnomalyEvent> {
         let mut anomaly = self.open.take()?;
         self.progress = Progress::default();

@@ -17,7 +17,8 @@ fn at(now_ms: i64) -> (Arc<ManualClock>, Overrides) {
     (clock.clone(), Overrides { clock, ..Overrides::default() })
 }
 
-/// Sends samples without timestamps, one a second by the server's clock. Returns how many were late.
+/// Sends samples without timestamps, one a second by the server's clock. Returns how many were
+/// late.
 async fn send(server: &Server, clock: &ManualClock, samples: usize) -> u64 {
     let mut late = 0;
     for value in 0..samples {

@@ -111,11 +111,11 @@ async fn full_server_answers_429_with_retry_after() {
         faults: Faults { before_scoring: Some(before_scoring), ..Faults::default() },
         ..Default::default()
     };
-    let settings = [("ingest.max_in_flight_samples", json!(1000)), ("ingest.max_batch_samples", json!(1000))];
+    let settings = [("ingest.max_in_flight_samples", json!(8_000)), ("ingest.max_batch_samples", json!(8_000))];
     let server = Server::start_with(&settings, overrides).await;
     let mut socket = connect(&server).await;
     socket.send(document(1, 0..900)).await;
-    socket.send(document(2, 900..1_100)).await;
+    socket.send(document(2, 900..8_100)).await;
     socket.send(json!({"id": 3, "samples": [{"kpi": "other", "value": 1}]})).await;
     // Messages are handled in order. If the third is being scored, the second has been refused.
     eventually("the third message is scored", async || gate.other.load(Ordering::SeqCst).then_some(())).await;
