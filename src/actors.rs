@@ -42,6 +42,7 @@ pub mod refusals;
 pub mod remote;
 pub mod retention;
 pub mod routes;
+pub mod series_budget;
 pub mod snapshot_turns;
 pub mod snapshotter;
 pub mod stream;

@@ -4,13 +4,16 @@
 mod adapter_settings;
 mod backends;
 pub mod clock;
+mod clock_watch;
 mod error;
 mod gateway;
+mod memory;
 mod metrics;
 mod node;
 mod overrides;
 mod settings;
 mod storage_watch;
+mod workspaces;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -52,6 +55,8 @@ pub struct App {
     nats: Option<NatsGateway>,
     statsd: Option<StatsdGateway>,
     upkeep: JoinHandle<()>,
+    clock_watch: JoinHandle<()>,
+    creation: Option<JoinHandle<()>>,
     storage_watch: Option<JoinHandle<()>>,
     drain: Duration,
 }
@@ -82,6 +87,8 @@ impl App {
             }
             None => None,
         };
+        let clock_watch = tokio::spawn(clock_watch::run(clock.clone(), context.clock_health.clone()));
+        let creation = workspaces::create_configured(config, &directory, member.is_some()).await;
         let (shutdown, shutdown_seen) = watch::channel(false);
         let gateway = gateway::build(config, &context, address, directory.clone(), recorder.clone(), shutdown_seen)?;
         drop(context);
@@ -105,6 +112,8 @@ impl App {
             nats,
             statsd,
             upkeep,
+            clock_watch,
+            creation,
             storage_watch,
             drain,
         })
@@ -145,14 +154,10 @@ impl App {
     /// answers ended, streams handed over, log and history written. After the deadline it stops
     /// anyway: samples with a receipt are in the log.
     pub async fn shut_down(self) {
-        let Self {
-            node, directory, member, store, shutdown, server, nats, statsd, upkeep, storage_watch, drain, ..
-        } = self;
+        let Self { node, directory, member, store, shutdown, server, nats, statsd, drain, .. } = self;
+        let watches = [Some(self.upkeep), Some(self.clock_watch), self.creation, self.storage_watch];
         let _no_listeners = shutdown.send(true).is_err();
-        upkeep.abort();
-        if let Some(watch) = storage_watch {
-            watch.abort();
-        }
+        watches.into_iter().flatten().for_each(|watch| watch.abort());
         let abort_server = server.abort_handle();
         let orderly = async {
             let _server = server.await;

@@ -12,6 +12,7 @@ mod serve;
 mod server;
 mod tail;
 mod text;
+mod workspaces;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -52,6 +53,9 @@ enum Command {
     /// Measure the quality of the detector
     #[command(subcommand)]
     Evaluate(evaluate::EvaluateCommand),
+    /// Create a workspace, or list all
+    #[command(subcommand)]
+    Workspaces(workspaces::WorkspacesCommand),
     /// Inspect a cluster
     #[command(subcommand)]
     Cluster(ClusterCommand),
@@ -130,6 +134,7 @@ pub fn run() -> ExitCode {
         Command::Replay(args) => files::replay(args),
         Command::Backfill(args) => files::backfill(args),
         Command::Evaluate(command) => evaluate::evaluate(command),
+        Command::Workspaces(command) => workspaces::run(&command),
         Command::Cluster(ClusterCommand::Status { url }) => cluster::status(&url),
     }
 }

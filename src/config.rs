@@ -3,11 +3,13 @@
 
 mod connections;
 mod distributed;
+mod limits;
 mod problem;
 mod reader;
 mod sections;
 mod statsd;
 mod time_zones;
+mod workspaces;
 
 use std::path::Path;
 
@@ -16,11 +18,13 @@ use figment::providers::{Env, Format, Toml};
 
 pub use connections::Connections;
 pub use distributed::{Cluster, Consistency, Cql, Nats};
+pub use limits::{Limits, Memory};
 pub use problem::Problem;
 use reader::Reader;
 pub use sections::{Alerts, Backend, Ingest, Live, Log, LogBackend, Server, Sound, Storage, Streams};
 pub use statsd::Statsd;
 pub use time_zones::TimeZones;
+pub use workspaces::Workspaces;
 
 /// The default values. The file also documents every key.
 const DEFAULTS: &str = include_str!("../config/default.toml");
@@ -40,6 +44,10 @@ pub struct Config {
     pub cql: Option<Cql>,
     /// `[cluster]`; `None` unless enabled.
     pub cluster: Option<Cluster>,
+    /// `[workspaces]`
+    pub workspaces: Workspaces,
+    /// `[limits]`
+    pub limits: Limits,
     /// `[ingest]`
     pub ingest: Ingest,
     /// `[statsd]`; `None` without an address.
@@ -93,6 +101,8 @@ impl Config {
             nats: distributed::nats(&mut read),
             cql: distributed::cql(&mut read),
             cluster: distributed::cluster(&mut read),
+            workspaces: Workspaces::read(&mut read),
+            limits: Limits::read(&mut read),
             ingest: Ingest::read(&mut read),
             statsd: statsd::statsd(&mut read),
             streams: Streams::read(&mut read),
@@ -181,6 +191,15 @@ mod tests {
             let problems = load(&format!("[statsd]\n{toml}")).unwrap_err();
             assert_eq!(problems.iter().map(|problem| problem.key.as_str()).collect::<Vec<_>>(), [key]);
         }
+    }
+
+    #[test]
+    fn a_wrong_name_of_a_workspace_is_reported() {
+        let names = |toml| load(toml).map(|config| config.workspaces.names.len());
+        assert_eq!((names(""), names("[workspaces]\nnames = \"a, b\"")), (Ok(1), Ok(2)));
+        let problems = load("[workspaces]\nnames = \"a, No\"\ncreate = \"all\"").unwrap_err();
+        let keys: Vec<_> = problems.iter().map(|problem| problem.key.as_str()).collect();
+        assert_eq!(keys, ["workspaces.create", "workspaces.names"]);
     }
 
     #[test]

@@ -295,6 +295,7 @@ class Agents(unittest.TestCase):
             self.skipTest("telegraf is not installed; tests/it replays what it sends")
         config = self.work / "telegraf.conf"
         workspace = f"{self.server.url}/api/v1/workspaces/by-path"
+        urllib.request.urlopen(urllib.request.Request(workspace, method="PUT"), timeout=10).close()
         config.write_text(
             '[agent]\ninterval = "1s"\nflush_interval = "1s"\nhostname = "here"\n[[inputs.mem]]\n[[inputs.system]]\n'
             f'[[outputs.influxdb]]\nurls = ["{self.server.url}"]\n'

@@ -5,11 +5,16 @@
 //! the commit. That bounds each mailbox behind admission. If too many samples are in flight, the
 //! whole batch is refused.
 
-use std::sync::{Arc, Mutex, PoisonError};
+mod fair_queue;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::oneshot;
+
+use fair_queue::FairQueue;
 
 use super::refusals::Refusals;
 use crate::services::storage_health::{StorageHealth, StorageProblem};
@@ -31,16 +36,6 @@ pub struct Receipt {
     pub seq: Seq,
     /// Those of the rejected rows that history does not keep.
     pub too_old: Option<TooOld>,
-}
-
-impl Receipt {
-    /// The receipt of samples that were all refused before they reached a stream.
-    pub fn refused(refusals: Refusals) -> Self {
-        let Refusals { rows: mut rejected, too_old } = refusals;
-        rejected.sort_by_key(|rejected| rejected.row);
-        count(Metric::IngestRejected, rejected.len() as u64);
-        Self { rejected, too_old, ..Self::default() }
-    }
 }
 
 /// Why a whole batch was refused. None of its samples was taken.
@@ -78,34 +73,147 @@ pub enum IngestError {
 
 /// Bounds the samples of a workspace that are in flight, and refuses all while the storage takes
 /// none.
-#[derive(Debug, Clone)]
-pub struct Admission {
-    permits: Arc<Semaphore>,
+///
+/// Only a part of the samples in flight is with the streams at a time: the window. The others wait
+/// here, in an order that is fair to their senders. A sender that holds little does not wait. So it
+/// has the window before it, and not all that large senders have sent.
+#[derive(Clone)]
+pub struct Admission(Arc<Gate>);
+
+/// What a workspace's batches share.
+struct Gate {
+    /// Most samples in flight.
     max: usize,
     storage: StorageHealth,
+    state: Mutex<InFlight>,
 }
+
+/// Samples in flight.
+#[derive(Default)]
+struct InFlight {
+    /// With the streams.
+    running: usize,
+    /// All of each sender.
+    held: HashMap<u64, usize>,
+    /// The sum of `held`.
+    all: usize,
+    waiting: FairQueue<Waiting>,
+}
+
+/// A batch that waits for its turn.
+struct Waiting {
+    permit: Permit,
+    turn: oneshot::Sender<Permit>,
+}
+
+/// The window is this part of the most samples in flight.
+const WINDOW: usize = 8;
+/// A quarter more is kept for senders that hold less than a 64th.
+const RESERVE: usize = 4;
+const LITTLE: usize = 64;
 
 impl Admission {
     /// At most `max` samples in flight, and none while `storage` takes none.
     pub fn new(max: usize, storage: StorageHealth) -> Self {
-        Self { permits: Arc::new(Semaphore::new(max)), max, storage }
+        Self(Arc::new(Gate { max, storage, state: Mutex::default() }))
     }
 
-    /// Takes permits for so many samples.
-    pub(super) fn admit(&self, samples: usize) -> Result<Arc<Permit>, IngestError> {
-        if samples > self.max {
-            return Err(IngestError::TooLarge { got: samples, max: self.max });
+    /// Takes permits for so many samples of a sender, and waits for their turn.
+    pub(super) async fn admit(&self, sender: u64, samples: usize) -> Result<Arc<Permit>, IngestError> {
+        match self.enter(sender, samples)? {
+            Entry::Now(permit) => Ok(Arc::new(permit)),
+            // The gate drops no turn that it has not given.
+            Entry::Later(turn) => turn.await.map(Arc::new).map_err(|_| IngestError::Unavailable),
         }
-        if let Some(problem) = self.storage.problem() {
+    }
+
+    fn enter(&self, sender: u64, samples: usize) -> Result<Entry, IngestError> {
+        let gate = &self.0;
+        if samples > gate.max {
+            return Err(IngestError::TooLarge { got: samples, max: gate.max });
+        }
+        if let Some(problem) = gate.storage.problem() {
             return Err(problem.into());
         }
-        // A u32 holds it: `max` is bounded far below by the configuration.
-        let permit = self.permits.clone().try_acquire_many_owned(samples as u32).map_err(|_| {
+        let mut state = gate.lock();
+        let own = state.held.get(&sender).copied().unwrap_or_default() + samples;
+        let is_little = own <= gate.max / LITTLE;
+        let reserve = if is_little { gate.max / RESERVE } else { 0 };
+        if state.all + samples > gate.max + reserve {
             count(Metric::IngestOverload, 1);
-            IngestError::Overloaded
-        })?;
+            return Err(IngestError::Overloaded);
+        }
+        state.held.insert(sender, own);
+        state.all += samples;
+        let permit = Permit { gate: gate.clone(), sender, samples, runs: false };
         gauge(Metric::IngestInFlight).increment(samples as f64);
-        Ok(Arc::new(Permit { _permit: permit, samples }))
+        if is_little || (state.waiting.is_empty() && state.has_room(gate.max, samples)) {
+            return Ok(Entry::Now(state.run(permit)));
+        }
+        let (turn, later) = oneshot::channel();
+        state.waiting.push(sender, samples, Waiting { permit, turn });
+        Ok(Entry::Later(later))
+    }
+}
+
+/// How a batch enters.
+enum Entry {
+    Now(Permit),
+    Later(oneshot::Receiver<Permit>),
+}
+
+impl Gate {
+    /// A poisoned lock guards plain numbers.
+    fn lock(&self) -> MutexGuard<'_, InFlight> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets batches run that have their turn. The lock is not held when permits are dropped.
+    fn advance(&self) {
+        loop {
+            let mut state = self.lock();
+            let Some(cost) = state.waiting.next_cost() else { return };
+            if !state.has_room(self.max, cost) {
+                return;
+            }
+            let Some(Waiting { permit, turn }) = state.waiting.pop() else { return };
+            if turn.is_closed() {
+                // Its sender has left. The permit, which does not run, gives its samples back.
+                drop(state);
+                drop(permit);
+                continue;
+            }
+            let permit = state.run(permit);
+            drop(state);
+            // Its sender may leave at this moment; the permit comes back and is dropped.
+            let _left = turn.send(permit).is_err();
+        }
+    }
+}
+
+impl InFlight {
+    /// Whether so many samples fit into the window; one batch always does.
+    fn has_room(&self, max: usize, samples: usize) -> bool {
+        self.running == 0 || self.running + samples <= max / WINDOW
+    }
+
+    fn run(&mut self, mut permit: Permit) -> Permit {
+        self.running += permit.samples;
+        permit.runs = true;
+        permit
+    }
+
+    fn give_back(&mut self, permit: &Permit) {
+        self.all -= permit.samples;
+        if permit.runs {
+            self.running -= permit.samples;
+        }
+        if let Some(held) = self.held.get_mut(&permit.sender) {
+            *held -= permit.samples;
+            if *held == 0 {
+                self.held.remove(&permit.sender);
+            }
+        }
     }
 }
 
@@ -122,13 +230,20 @@ impl From<StorageProblem> for IngestError {
 
 /// The permits of one batch. They are returned when the last clone of the `Arc` is dropped.
 pub(super) struct Permit {
-    _permit: OwnedSemaphorePermit,
+    gate: Arc<Gate>,
+    sender: u64,
     samples: usize,
+    /// Its samples are with the streams.
+    runs: bool,
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
         gauge(Metric::IngestInFlight).decrement(self.samples as f64);
+        self.gate.lock().give_back(self);
+        if self.runs {
+            self.gate.advance();
+        }
     }
 }
 
@@ -229,14 +344,22 @@ impl PendingIngest {
 mod tests {
     use super::*;
 
+    /// Enters without waiting: a permit, or that it has to wait.
+    fn now(admission: &Admission, sender: u64, samples: usize) -> Result<Option<Permit>, IngestError> {
+        admission.enter(sender, samples).map(|entry| match entry {
+            Entry::Now(permit) => Some(permit),
+            Entry::Later(_) => None,
+        })
+    }
+
     #[test]
     fn permits_bound_samples_in_flight_and_are_returned() {
         let admission = Admission::new(10, StorageHealth::default());
-        let held = admission.admit(8).unwrap();
-        assert_eq!(admission.admit(3).err(), Some(IngestError::Overloaded));
+        let held = now(&admission, 1, 8).unwrap();
+        assert_eq!(now(&admission, 1, 3).err(), Some(IngestError::Overloaded));
         drop(held);
-        assert!(admission.admit(10).is_ok());
-        assert_eq!(admission.admit(11).err(), Some(IngestError::TooLarge { got: 11, max: 10 }));
+        assert!(now(&admission, 1, 10).unwrap().is_some());
+        assert_eq!(now(&admission, 1, 11).err(), Some(IngestError::TooLarge { got: 11, max: 10 }));
     }
 
     #[test]
@@ -245,14 +368,59 @@ mod tests {
         let admission = Admission::new(10, storage.clone());
         storage.measured(Ok(5 << 20), 8 << 20);
         let refusal = IngestError::StorageFull { free_megabytes: 5, reserve_megabytes: 8 };
-        assert_eq!(admission.admit(1).err(), Some(refusal));
+        assert_eq!(now(&admission, 1, 1).err(), Some(refusal));
         storage.measured(Ok(50 << 20), 8 << 20);
-        assert!(admission.admit(1).is_ok());
+        assert!(now(&admission, 1, 1).is_ok());
+    }
+
+    #[test]
+    fn a_sender_that_holds_little_is_taken_when_others_have_filled_the_rest() {
+        let admission = Admission::new(6_400, StorageHealth::default());
+        let _filled: Vec<_> = (0..8).map(|sender| admission.enter(sender, 800).ok()).collect();
+        assert_eq!(admission.enter(3, 800).err(), Some(IngestError::Overloaded));
+        let small: Vec<_> = (100..200).map_while(|sender| admission.enter(sender, 100).ok()).collect();
+        assert_eq!(small.len(), 16, "a quarter more");
+        assert!(admission.enter(100, 100).is_err(), "one sender cannot take it all");
+    }
+
+    #[tokio::test]
+    async fn smaller_batches_pass_the_large_ones_of_others_and_little_ones_do_not_wait() {
+        let admission = Admission::new(8_000, StorageHealth::default());
+        let running = now(&admission, 0, 1_000).unwrap().expect("it runs");
+        let mut large: Vec<_> = (1..6).map(|sender| Box::pin(admission.admit(sender, 1_000))).collect();
+        for waiting in &mut large {
+            assert!(futures_util::poll!(waiting.as_mut()).is_pending());
+        }
+        let mut smaller = Box::pin(admission.admit(9, 200));
+        assert!(futures_util::poll!(smaller.as_mut()).is_pending());
+        assert!(now(&admission, 10, 100).unwrap().is_some(), "it runs at once");
+        drop(running);
+        let permit = smaller.await.expect("its turn comes first");
+        assert!(futures_util::poll!(large[0].as_mut()).is_pending(), "there is no room for both");
+        drop(permit);
+        let mut served = 0;
+        for waiting in large {
+            drop(waiting.await.expect("its turn comes"));
+            served += 1;
+        }
+        assert_eq!(served, 5);
+    }
+
+    #[tokio::test]
+    async fn a_batch_whose_sender_left_while_it_waited_holds_nothing() {
+        let admission = Admission::new(80, StorageHealth::default());
+        let running = now(&admission, 0, 20).unwrap().expect("it runs");
+        let mut gone = Box::pin(admission.admit(1, 60));
+        assert!(futures_util::poll!(gone.as_mut()).is_pending());
+        drop(gone);
+        drop(running);
+        assert_eq!(admission.0.lock().all, 0);
+        assert!(now(&admission, 2, 80).unwrap().is_some());
     }
 
     #[tokio::test]
     async fn a_dropped_part_counts_as_failed() {
-        let permit = Admission::new(10, StorageHealth::default()).admit(5).unwrap();
+        let permit = Admission::new(10, StorageHealth::default()).admit(1, 5).await.unwrap();
         let (pending, kept) = PendingIngest::begin(permit, Arrival::Live, Instant::now());
         let lost = kept.clone();
         let rows = vec![RejectedRow { row: 4, error: "bad".into() }];

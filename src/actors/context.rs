@@ -7,9 +7,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::log_health::LogHealth;
+use super::series_budget::SeriesBudget;
 use super::snapshot_turns::SnapshotTurns;
 use super::supervision::RestartPolicy;
 use crate::incidents::IncidentSettings;
+use crate::services::clock_health::ClockHealth;
 use crate::services::meanings::MeaningService;
 use crate::services::mutes::MuteService;
 use crate::services::storage_health::StorageHealth;
@@ -39,8 +41,14 @@ pub struct Backends {
 pub struct Context {
     /// The storage.
     pub backends: Backends,
-    /// Wall time.
+    /// Wall time. Of a workspace: time of its log, which never goes back.
     pub clock: Arc<dyn Clock>,
+    /// Wall time, also when it goes back.
+    pub wall: Arc<dyn Clock>,
+    /// Whether the wall clock jumped.
+    pub clock_health: ClockHealth,
+    /// The memory of KPIs and series.
+    pub series_budget: SeriesBudget,
     /// Limits and intervals.
     pub settings: Arc<Settings>,
     /// Gives the passes under which this node opens its own workspaces.

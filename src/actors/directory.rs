@@ -9,11 +9,10 @@ use std::sync::Arc;
 use super::admission::{Admission, IngestError, PendingIngest, Receipt};
 use super::cluster::handle::Cluster;
 use super::cluster::status::ClusterStatus;
-use super::context::{Context, Settings};
+use super::context::Context;
 use super::ingest::{NotSent, send};
 use super::log_health::LogHealth;
 use super::node::{Node, OpenError};
-use super::refusals::{Refusals, has_good_sample, refusals};
 use super::remote::audio::subscriber::AudioSubscriber;
 use super::remote::client::OwnerClient;
 use super::remote::mirror::Mirrors;
@@ -21,7 +20,7 @@ use super::remote::seen::SeenHeads;
 use super::workspace::WorkspaceHandle;
 use super::workspace::command::Ingested;
 use crate::services::storage_health::StorageHealth;
-use earcon_model::{Arrival, Clock, KpiBatch, WorkspaceId};
+use earcon_model::{Arrival, KpiBatch, WorkspaceId};
 use earcon_ports::{EventLog, SharedLog};
 use earcon_tenancy::WorkspacePass;
 
@@ -31,8 +30,6 @@ pub struct Directory {
     node: Node,
     log_health: LogHealth,
     storage: StorageHealth,
-    settings: Arc<Settings>,
-    clock: Arc<dyn Clock>,
     others: Option<Others>,
 }
 
@@ -76,18 +73,14 @@ pub enum Submission {
     Pending(PendingIngest, String),
     /// Another node has committed it; with the epoch that wrote it.
     Committed(Receipt, String),
-    /// There is no such workspace, and each sample was refused: nothing was created.
-    Refused(Receipt),
 }
 
 impl Submission {
-    /// Waits for the commit. Returns the receipt and the epoch that wrote it; `None` if there is no
-    /// workspace.
-    pub async fn receipt(self) -> (Receipt, Option<String>) {
+    /// Waits for the commit. Returns the receipt and the epoch that wrote it.
+    pub async fn receipt(self) -> (Receipt, String) {
         match self {
-            Submission::Pending(pending, epoch) => (pending.receipt().await, Some(epoch)),
-            Submission::Committed(receipt, epoch) => (receipt, Some(epoch)),
-            Submission::Refused(receipt) => (receipt, None),
+            Submission::Pending(pending, epoch) => (pending.receipt().await, epoch),
+            Submission::Committed(receipt, epoch) => (receipt, epoch),
         }
     }
 
@@ -99,7 +92,7 @@ impl Submission {
 impl Directory {
     /// The workspaces of this node alone.
     pub fn local(node: Node, context: &Context) -> Self {
-        Self::new(node, None, context)
+        Self { node, log_health: context.log_health.clone(), storage: context.storage.clone(), others: None }
     }
 
     /// The workspaces of all nodes of a cluster.
@@ -115,12 +108,7 @@ impl Directory {
             log,
             seen: SeenHeads::default(),
         };
-        Self::new(node, Some(others), context)
-    }
-
-    fn new(node: Node, others: Option<Others>, context: &Context) -> Self {
-        let Context { log_health, storage, settings, clock, .. } = context.clone();
-        Self { node, log_health, storage, settings, clock, others }
+        Self { node, log_health: context.log_health.clone(), storage: context.storage.clone(), others: Some(others) }
     }
 
     /// The names of all workspaces, in order.
@@ -162,7 +150,16 @@ impl Directory {
         self.node.find(id)
     }
 
-    /// Creates the workspace if there is none.
+    /// Whether there is such a workspace, or it is being made.
+    pub async fn knows(&self, id: &WorkspaceId) -> bool {
+        match &self.others {
+            Some(others) => others.cluster.looks_up(id).await,
+            None => self.node.knows(id),
+        }
+    }
+
+    /// Creates the workspace if there is none, and waits until it takes samples. Callers check who
+    /// asks for it.
     pub async fn ensure(&self, id: &WorkspaceId) -> Result<(), OpenError> {
         match &self.others {
             Some(others) => others.cluster.ensure(id, others.max_workspaces).await,
@@ -171,8 +168,7 @@ impl Directory {
     }
 
     /// Takes samples into the workspace of the pass and waits for the commit, here or on the node
-    /// that owns it. Creates the workspace if there is none and a sample is good. Returns the
-    /// receipt and the epoch that wrote it; `None` if there is still no workspace.
+    /// that owns it. Returns the receipt and the epoch that wrote it.
     ///
     /// # Errors
     /// Only if nothing of the batch was taken.
@@ -181,7 +177,7 @@ impl Directory {
         pass: &WorkspacePass,
         batches: Vec<KpiBatch>,
         arrival: Arrival,
-    ) -> Result<(Receipt, Option<String>), Refused> {
+    ) -> Result<(Receipt, String), Refused> {
         Ok(self.send(pass, batches, arrival).await?.receipt().await)
     }
 
@@ -199,26 +195,21 @@ impl Directory {
         arrival: Arrival,
     ) -> Result<Submission, Refused> {
         let id = pass.workspace();
-        if !self.knows(id)
-            && let Some(refused) = self.refuse_all(id, &batches)?
-        {
-            return Ok(refused);
-        }
         let Some(others) = &self.others else {
             let handle = self.open_for_samples(id).await?;
-            let pending = send(&handle, batches, arrival).await.map_err(|not_sent| not_sent.error)?;
+            let pending = send(&handle, pass.sender(), batches, arrival).await.map_err(|not_sent| not_sent.error)?;
             return Ok(Submission::pending(&handle, pending));
         };
         let batches = if let Ok(Some(handle)) = self.node.find(id) {
-            match send(&handle, batches, arrival).await {
+            match send(&handle, pass.sender(), batches, arrival).await {
                 Ok(pending) => return Ok(Submission::pending(&handle, pending)),
                 // The workspace may be moving to another node.
                 Err(NotSent { error: IngestError::Unavailable, batches }) => batches,
                 Err(NotSent { error, .. }) => return Err(error.into()),
             }
         } else {
-            if !others.cluster.knows(id) {
-                others.cluster.ensure(id, others.max_workspaces).await?;
+            if !others.cluster.looks_up(id).await {
+                return Err(OpenError::Unknown(id.clone()).into());
             }
             batches
         };
@@ -233,34 +224,14 @@ impl Directory {
         self.log_health.problem().or_else(cluster).or_else(|| self.node.problem())
     }
 
-    /// Whether the workspace is there, or may be.
-    fn knows(&self, id: &WorkspaceId) -> bool {
-        let elsewhere = || self.others.as_ref().is_some_and(|others| others.cluster.knows(id));
-        !matches!(self.node.find(id), Ok(None)) || elsewhere()
-    }
-
-    /// Refuses samples for a workspace that is not there, if none of them is good.
-    fn refuse_all(&self, id: &WorkspaceId, batches: &[KpiBatch]) -> Result<Option<Submission>, IngestError> {
-        let (got, max) = (batches.iter().map(|batch| batch.rows().count()).sum(), self.settings.max_in_flight_samples);
-        if got > max {
-            return Err(IngestError::TooLarge { got, max });
-        }
-        let (scoring, now_ms) = (self.settings.scoring(id), self.clock.now_ms());
-        if batches.iter().any(|batch| has_good_sample(batch, &scoring, now_ms)) {
-            return Ok(None);
-        }
-        let mut all = Refusals::default();
-        batches.iter().for_each(|batch| all.add(refusals(batch, &scoring, now_ms)));
-        Ok(Some(Submission::Refused(Receipt::refused(all))))
-    }
-
-    /// Opens a workspace of this node. A workspace cannot be opened on a full disk: the disk is the
-    /// reason then, and the sender does not wait.
+    /// A workspace of this node; waits while it is being opened. A workspace cannot be opened on a
+    /// full disk: the disk is the reason then, and the sender does not wait.
     async fn open_for_samples(&self, id: &WorkspaceId) -> Result<WorkspaceHandle, Refused> {
         if let Ok(Some(handle)) = self.node.find(id) {
             return Ok(handle);
         }
         match self.storage.problem() {
+            _ if !self.node.knows(id) => Err(OpenError::Unknown(id.clone()).into()),
             Some(problem) => Err(Refused::Ingest(problem.into())),
             None => Ok(self.node.open(id).await?),
         }

@@ -8,6 +8,9 @@ use super::stream::StreamBatches;
 use super::workspace::WorkspaceHandle;
 use earcon_model::{Arrival, KpiBatch};
 
+/// The sender of batches that came from inside, or from another node.
+const EARCON: u64 = 0;
+
 /// A batch of which nothing was taken, with the reason.
 #[derive(Debug)]
 pub struct NotSent {
@@ -27,22 +30,24 @@ pub async fn ingest(
     batches: Vec<KpiBatch>,
     arrival: Arrival,
 ) -> Result<Receipt, IngestError> {
-    let pending = send(workspace, batches, arrival).await.map_err(|not_sent| not_sent.error)?;
+    let pending = send(workspace, EARCON, batches, arrival).await.map_err(|not_sent| not_sent.error)?;
     Ok(pending.receipt().await)
 }
 
-/// Sends a batch to its streams. Of two batches, the one whose sending ends first is scored first.
+/// Sends a batch to its streams, when it is its sender's turn. Of two batches, the one whose
+/// sending ends first is scored first.
 ///
 /// # Errors
 /// Only if nothing of the batch was taken; the batch is in the error.
 pub async fn send(
     workspace: &WorkspaceHandle,
+    sender: u64,
     batches: Vec<KpiBatch>,
     arrival: Arrival,
 ) -> Result<PendingIngest, NotSent> {
     let started = Instant::now();
     let samples = batches.iter().map(|batch| batch.rows().count()).sum();
-    let permit = match workspace.admission().admit(samples) {
+    let permit = match workspace.admission().admit(sender, samples).await {
         Ok(permit) => permit,
         Err(error) => return Err(NotSent { error, batches }),
     };
@@ -61,10 +66,11 @@ pub async fn send(
             Some(Route::Parked(reason)) => {
                 pending.reject(&batch, &format!("the KPI is parked after repeated failures: {reason}"));
             }
+            Some(Route::Refused(reason)) => pending.reject(&batch, &reason),
             // Closed in the meantime: samples that were not sent count as failed.
             None if workspace.routes().is_closed() => {}
             None if !workspace.takes(&batch) => pending.refuse(workspace.refusals(&batch)),
-            None => pending.reject(&batch, "the workspace has as many KPIs as it may have"),
+            None => {}
         }
     }
     running.send(arrival, &part);

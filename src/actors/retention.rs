@@ -54,7 +54,7 @@ impl Actor for Retention {
 /// Cuts log and history of a workspace to their limits, once.
 pub async fn enforce(context: &Context, pass: &WorkspacePass) -> Result<(), PortError> {
     let settings = &context.settings.retention;
-    let now_ms = context.clock.now_ms();
+    let now_ms = context.wall.now_ms();
     let backends = &context.backends;
     let history = &backends.series_store;
     history.expire(pass, now_ms - settings.history_age.as_millis() as i64).await?;
@@ -145,6 +145,9 @@ mod tests {
             meanings: MeaningService::new(backends.meta_store.clone()),
             mutes: MuteService::new(backends.meta_store.clone(), clock.clone()),
             backends,
+            wall: clock.clone(),
+            clock_health: Default::default(),
+            series_budget: Default::default(),
             clock,
             settings: Arc::new(settings),
             authorizer: Authorizer::new(),

@@ -17,13 +17,15 @@ pub enum Route {
     Restarting,
     /// Its stream failed too often; the last reason.
     Parked(String),
+    /// It is new and was not started, with the reason. No table holds such a route.
+    Refused(String),
 }
 
 impl Route {
     fn running(self) -> Option<StreamHandle> {
         match self {
             Route::Running(stream) => Some(stream),
-            Route::Restarting | Route::Parked(_) => None,
+            Route::Restarting | Route::Parked(_) | Route::Refused(_) => None,
         }
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn build(
     metrics: PrometheusHandle,
     shutdown: watch::Receiver<bool>,
 ) -> Result<Gateway, StartError> {
-    let Context { backends, clock, settings, mutes, meanings, storage, .. } = context;
+    let Context { backends, clock, clock_health, settings, mutes, meanings, storage, .. } = context;
     let (meta, history) = (&backends.meta_store, &backends.series_store);
     let zones = &config.streams.time_zones;
     let local_times = LocalTimes::new(zones.usual.clone(), zones.of.clone());
@@ -45,10 +45,12 @@ pub(super) fn build(
         anomalies: AnomalyService::new(history.clone(), mutes.clone(), local_times, clock.clone()),
         series_store: history.clone(),
         clock: clock.clone(),
+        clock_health: clock_health.clone(),
         mutes: mutes.clone(),
         meanings: meanings.clone(),
         storage: storage.clone(),
         access: context.authorizer.clone(),
+        creators: config.workspaces.create,
         limits: limits(config, address)?,
         metrics,
         shutdown,

@@ -6,6 +6,7 @@ use tokio::task::JoinHandle;
 
 use super::backends::{self, Opened};
 use super::error::StartError;
+use super::memory;
 use super::overrides::Overrides;
 use super::settings::actor_settings;
 use crate::actors::cluster::controller;
@@ -14,8 +15,10 @@ use crate::actors::context::{Context, Placement};
 use crate::actors::directory::Directory;
 use crate::actors::log_health::LogHealth;
 use crate::actors::node::{self, Node};
+use crate::actors::series_budget::SeriesBudget;
 use crate::actors::snapshot_turns::SnapshotTurns;
 use crate::config::Config;
+use crate::services::clock_health::ClockHealth;
 use crate::services::meanings::MeaningService;
 use crate::services::mutes::MuteService;
 use crate::services::storage_health::StorageHealth;
@@ -49,6 +52,9 @@ pub(super) async fn start(
         meanings: MeaningService::new(opened.backends.meta_store.clone()),
         mutes: MuteService::new(opened.backends.meta_store.clone(), clock.clone()),
         backends: opened.backends.clone(),
+        wall: clock.clone(),
+        clock_health: ClockHealth::default(),
+        series_budget: SeriesBudget::new(memory::series_limits(&config.limits)),
         clock,
         settings,
         authorizer,

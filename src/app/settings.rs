@@ -25,7 +25,7 @@ pub(super) fn actor_settings(config: &Config, restart: RestartPolicy) -> Result<
     Ok(Settings {
         streams: stream_settings(config, &zones.usual)?,
         streams_by_workspace: by_workspace.collect::<Result<_, String>>()?,
-        max_workspaces: config.streams.max_workspaces,
+        max_workspaces: config.workspaces.most,
         max_kpis: config.streams.max_kpis,
         max_in_flight_samples: config.ingest.max_in_flight_samples,
         live_buffer: config.live.buffer_commits,
@@ -54,6 +54,7 @@ fn stream_settings(config: &Config, zone: &TimeZone) -> Result<Arc<StreamSetting
         max_series: config.streams.max_series,
         grace_min_ms: config.streams.stalled_after.as_millis() as i64,
         grace_factor: config.streams.stalled_after_intervals,
+        max_ahead_ms: config.ingest.max_ahead.as_millis() as i64,
         sensitivity: config.streams.sensitivity,
         utc_offsets: utc_offsets(zone),
         max_age_ms: config.storage.history_age.as_millis() as i64,

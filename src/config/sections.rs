@@ -110,6 +110,8 @@ pub struct Ingest {
     pub max_batch_samples: usize,
     /// Largest uploaded file, bytes.
     pub max_upload_bytes: u64,
+    /// Maximum distance of a timestamp ahead of the wall clock.
+    pub max_ahead: Duration,
     /// The workspace of agents that do not name one.
     pub workspace: WorkspaceId,
     /// Size of the cache of known series, for each workspace.
@@ -122,6 +124,7 @@ impl Ingest {
             max_in_flight_samples: read.number("ingest.max_in_flight_samples", 1_000, 100_000_000) as usize,
             max_batch_samples: read.number("ingest.max_batch_samples", 1, 1_000_000) as usize,
             max_upload_bytes: read.number("ingest.max_upload_megabytes", 1, 1 << 20) << 20,
+            max_ahead: read.seconds("ingest.max_ahead_seconds", 1, 86_400),
             workspace: read.parsed("ingest.workspace", "the name of a workspace"),
             known_series: read.number("ingest.known_series", 1_000, 100_000_000) as usize,
         }
@@ -131,8 +134,6 @@ impl Ingest {
 /// Scoring.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Streams {
-    /// Most workspaces.
-    pub max_workspaces: usize,
     /// Most KPIs of a workspace.
     pub max_kpis: usize,
     /// Most series of a KPI.
@@ -154,7 +155,6 @@ pub struct Streams {
 impl Streams {
     pub(super) fn read(read: &mut Reader) -> Self {
         Self {
-            max_workspaces: read.number("streams.max_workspaces", 1, 100_000) as usize,
             max_kpis: read.number("streams.max_kpis", 1, 1_000_000) as usize,
             max_series: read.number("streams.max_series", 1, 1_000_000) as usize,
             snapshot_every: read.seconds("streams.snapshot_seconds", 1, 3_600),

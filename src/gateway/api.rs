@@ -14,6 +14,7 @@ mod mutes;
 mod samples;
 pub(crate) mod state;
 mod units;
+mod workspaces;
 
 use utoipa_axum::router::OpenApiRouter;
 
@@ -22,6 +23,7 @@ use state::ApiState;
 /// The routes of this wing.
 pub(crate) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
+        .merge(workspaces::routes())
         .merge(kpis::routes())
         .merge(units::routes())
         .merge(samples::routes())

@@ -22,6 +22,7 @@ use crate::gateway::http::state::{SharedParts, SharedState, WingState};
 use crate::gateway::ingest::imports::Imports;
 use crate::gateway::ingest::state::{IngestParts, IngestState};
 use crate::services::anomalies::AnomalyService;
+use crate::services::clock_health::ClockHealth;
 use crate::services::detectors::DetectorService;
 use crate::services::incidents::IncidentRecords;
 use crate::services::meanings::MeaningService;
@@ -31,7 +32,7 @@ use crate::services::storage_health::StorageHealth;
 use crate::telemetry::Metric;
 use earcon_model::{Clock, WorkspaceId};
 use earcon_ports::{EventLog, SeriesStore};
-use earcon_tenancy::Authorizer;
+use earcon_tenancy::{Authorizer, Creators};
 
 /// Limits of the gateway.
 #[derive(Debug, Clone)]
@@ -72,6 +73,8 @@ pub struct Parts {
     pub detectors: DetectorService,
     /// Wall time, for samples without a timestamp and for default ranges.
     pub clock: Arc<dyn Clock>,
+    /// Whether the wall clock jumped.
+    pub clock_health: ClockHealth,
     /// Mutes.
     pub mutes: MuteService,
     /// Units and descriptions of KPIs.
@@ -80,6 +83,8 @@ pub struct Parts {
     pub storage: StorageHealth,
     /// Decides which workspaces a peer may touch.
     pub access: Authorizer,
+    /// Decides who may create workspaces.
+    pub creators: Creators,
     /// Sizes.
     pub limits: Limits,
     /// Renders `/metrics`.
@@ -107,6 +112,7 @@ impl Gateway {
         let Parts { limits, .. } = parts;
         let shared = SharedState::new(SharedParts {
             access: parts.access,
+            creators: parts.creators,
             directory: parts.directory,
             clock: parts.clock,
             meanings: parts.meanings,
@@ -124,6 +130,7 @@ impl Gateway {
             detectors: parts.detectors,
             mutes: parts.mutes,
             storage: parts.storage,
+            clock_health: parts.clock_health,
             metrics: parts.metrics,
         };
         let ingest = IngestParts {

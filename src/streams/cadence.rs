@@ -63,6 +63,18 @@ impl Cadence {
         self.seen > 0
     }
 
+    /// One usual interval before a time; at least a millisecond.
+    pub(super) fn one_interval_before(&self, timestamp_ms: i64) -> i64 {
+        timestamp_ms.saturating_sub((self.interval.ms as i64).max(1))
+    }
+
+    /// Goes back to a time that lies before the newest sample; later times change nothing.
+    pub(super) fn go_back_to(&mut self, timestamp_ms: i64) {
+        if self.seen > 0 {
+            self.last_timestamp_ms = self.last_timestamp_ms.min(timestamp_ms);
+        }
+    }
+
     /// Learns from a sample that [`is_newer`](Self::is_newer).
     ///
     /// `arrived_ms` is `None` for history, which does not show the pace of delivery.

@@ -86,11 +86,12 @@ impl Episode {
         None
     }
 
-    /// Closes the open episode at `ended_at_ms`, because its series ends.
+    /// Closes the open episode at `ended_at_ms`, because its series ends, but not before its last
+    /// alert.
     pub(super) fn end(&mut self, ended_at_ms: i64) -> Option<AnomalyEvent> {
         let mut anomaly = self.open.take()?;
         self.progress = Progress::default();
-        anomaly.closed_at_ms = Some(ended_at_ms);
+        anomaly.closed_at_ms = Some(ended_at_ms.max(anomaly.last_at_ms));
         Some(AnomalyEvent::Closed(anomaly))
     }
 

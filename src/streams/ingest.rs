@@ -1,6 +1,6 @@
 //! How samples get into the series of a KPI: live, as history, and again from the log.
 
-use super::arrival::{ArrivalContext, SeriesLimit};
+use super::arrival::{ArrivalContext, Conditions, SeriesLimit};
 use super::counter::CounterState;
 use super::kpi_state::{KpiState, Pushed, check_sample};
 use super::series::{KpiContext, Presence, Series};
@@ -23,16 +23,17 @@ struct Collected {
 }
 
 impl KpiState {
-    pub(super) fn ingest(&mut self, batches: &[SeriesBatch], context: ArrivalContext) -> Pushed {
+    pub(super) fn ingest(&mut self, batches: &[SeriesBatch], context: ArrivalContext<'_>) -> Pushed {
+        let Conditions { wall_ms, room, .. } = context.conditions;
         let mut pushed = Pushed::default();
         let mut collected = Collected::for_series(batches.len());
         for batch in batches {
             let mut position = self.index.find_numbered(&batch.labels);
             for &(row, sample) in &batch.rows {
                 let admitted =
-                    check_sample(&self.settings, sample, batch.reading, context.now_ms).and_then(|()| match position {
+                    check_sample(&self.settings, sample, batch.reading, wall_ms).and_then(|()| match position {
                         Some(position) => Ok(position),
-                        None => self.add_series(&batch.labels, SeriesLimit::Sender(batch.max_series)),
+                        None => self.add_series(&batch.labels, SeriesLimit::Sender(batch.max_series, room)),
                     });
                 match admitted {
                     Ok(found) => {
@@ -59,9 +60,12 @@ impl KpiState {
         position: u32,
         sample: Sample,
         batch: &SeriesBatch,
-        context: ArrivalContext,
+        context: ArrivalContext<'_>,
         collected: &mut Collected,
     ) -> bool {
+        if context.arrival == Arrival::Live {
+            self.leave_wrong_time(position, sample.timestamp_ms, context, collected);
+        }
         let newer = self.series[position as usize].cadence.is_newer(sample.timestamp_ms);
         if newer && !collected.ends.is_empty() && self.series[position as usize].presence == Presence::Ended {
             // The series may have ended a moment ago and comes back. A replay needs both in this
@@ -98,11 +102,38 @@ impl KpiState {
         true
     }
 
-    /// Ends the series. Ignored for history, for an ended series, and when newer samples exist.
-    fn end_series(&mut self, position: u32, ended_at_ms: i64, context: ArrivalContext, collected: &mut Collected) {
-        let latest_ms = context.now_ms.saturating_add(self.settings.max_ahead_ms);
+    /// Ends a series whose newest sample is of a clock that was ahead, so that the sample at
+    /// `timestamp_ms` begins it again. Its end lies before its newest sample, which tells a replay
+    /// to do the same.
+    fn leave_wrong_time(
+        &mut self,
+        position: u32,
+        timestamp_ms: i64,
+        context: ArrivalContext<'_>,
+        collected: &mut Collected,
+    ) {
+        let latest_ms = self.latest_ms(context);
         let series = &mut self.series[position as usize];
-        let holds = ended_at_ms >= series.cadence.last_timestamp_ms() && ended_at_ms <= latest_ms;
+        if !series.cadence.is_newer(timestamp_ms) && series.cadence.last_timestamp_ms() > latest_ms {
+            let ended_at_ms = series.cadence.one_interval_before(timestamp_ms);
+            let closed = series.end(ended_at_ms);
+            let labels = series.labels.clone();
+            collected.bodies.push(SeriesEvent::Ended { labels, timestamp_ms: ended_at_ms }.into());
+            collected.bodies.extend(closed.map(EventBody::Anomaly));
+        }
+    }
+
+    /// The latest time that a sample may have.
+    fn latest_ms(&self, context: ArrivalContext<'_>) -> i64 {
+        context.conditions.wall_ms.saturating_add(self.settings.max_ahead_ms)
+    }
+
+    /// Ends the series. Ignored for history, for an ended series, and when newer samples exist.
+    fn end_series(&mut self, position: u32, ended_at_ms: i64, context: ArrivalContext<'_>, collected: &mut Collected) {
+        let latest_ms = self.latest_ms(context);
+        let series = &mut self.series[position as usize];
+        let last_ms = series.cadence.last_timestamp_ms();
+        let holds = (ended_at_ms >= last_ms || last_ms > latest_ms) && ended_at_ms <= latest_ms;
         if context.arrival == Arrival::Backfill || series.presence == Presence::Ended || !holds {
             return;
         }
@@ -139,7 +170,7 @@ impl KpiState {
         collected.bodies.append(&mut collected.ends);
     }
 
-    pub(super) fn replay_samples(&mut self, logged: &SeriesSamples, context: ArrivalContext) {
+    pub(super) fn replay_samples(&mut self, logged: &SeriesSamples, context: ArrivalContext<'_>) {
         let position = match self.index.find(&logged.labels) {
             Some(position) => position,
             None => match self.add_series(&logged.labels, SeriesLimit::Replay) {

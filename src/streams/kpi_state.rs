@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::arrival::{ArrivalContext, SeriesLimit};
+use super::arrival::{ArrivalContext, Conditions, SeriesLimit};
 use super::detector::AnyDetector;
 use super::detector_name::DetectorName;
 use super::series::{KpiContext, Presence, Series, SeriesView};
@@ -36,10 +36,16 @@ pub enum Rejection {
         timestamp_ms: i64,
     },
     /// Too far ahead: it would make every sample until then late.
-    #[error("timestamp {timestamp_ms} lies more than {max_ahead_ms} ms ahead of the server's clock")]
+    #[error(
+        "timestamp {timestamp_ms} lies {} ms ahead of the server's clock, which shows {wall_ms}; at most {max_ahead_ms} \
+         ms are allowed; check the clocks of sender and server, and the unit of the timestamp",
+        timestamp_ms.saturating_sub(*wall_ms)
+    )]
     TooFarAhead {
         /// The timestamp as sent.
         timestamp_ms: i64,
+        /// What the server's clock shows.
+        wall_ms: i64,
         /// The allowed distance.
         max_ahead_ms: i64,
     },
@@ -55,6 +61,9 @@ pub enum Rejection {
         /// The greatest age.
         max_age_ms: i64,
     },
+    /// There is no memory for another series, with the reason.
+    #[error("{0}")]
+    NoRoom(String),
     /// The KPI has reached its limit of series.
     #[error("the KPI already has its {max_series} series; labels must not hold values without bounds")]
     TooManySeries {
@@ -78,7 +87,12 @@ fn unit_hint(timestamp_ms: i64) -> &'static str {
 ///
 /// # Errors
 /// Why it is rejected.
-pub fn check_sample(settings: &StreamSettings, sample: Sample, reading: Reading, now_ms: i64) -> Result<(), Rejection> {
+pub fn check_sample(
+    settings: &StreamSettings,
+    sample: Sample,
+    reading: Reading,
+    wall_ms: i64,
+) -> Result<(), Rejection> {
     let Sample { timestamp_ms, value } = sample;
     let (max_ahead_ms, max_age_ms) = (settings.max_ahead_ms, settings.max_age_ms);
     if !value.is_finite() {
@@ -87,9 +101,9 @@ pub fn check_sample(settings: &StreamSettings, sample: Sample, reading: Reading,
         Err(Rejection::NegativeCounter)
     } else if timestamp_ms < 0 {
         Err(Rejection::BeforeEpoch { timestamp_ms })
-    } else if timestamp_ms > now_ms.saturating_add(max_ahead_ms) {
-        Err(Rejection::TooFarAhead { timestamp_ms, max_ahead_ms })
-    } else if timestamp_ms < now_ms.saturating_sub(max_age_ms) {
+    } else if timestamp_ms > wall_ms.saturating_add(max_ahead_ms) {
+        Err(Rejection::TooFarAhead { timestamp_ms, wall_ms, max_ahead_ms })
+    } else if timestamp_ms < wall_ms.saturating_sub(max_age_ms) {
         Err(Rejection::TooOld { timestamp_ms, max_age_ms })
     } else {
         Ok(())
@@ -150,13 +164,27 @@ impl KpiState {
     /// Scores the rows that arrived at `now_ms`. Accepts good rows and returns the rejected ones.
     /// The order of rows is the order of arrival.
     pub fn push(&mut self, batches: &[SeriesBatch], now_ms: i64) -> Pushed {
-        self.ingest(batches, ArrivalContext { arrival: Arrival::Live, now_ms })
+        self.push_under(batches, Conditions::at(now_ms))
+    }
+
+    /// As [`push`](Self::push), under these conditions.
+    ///
+    /// A series may have samples that lie too far ahead of the wall clock. The clock was wrong then
+    /// and is set back now. Such a series ends one interval before its next sample, and begins
+    /// again with it. Otherwise all samples would be late until the wrong time has come.
+    pub fn push_under(&mut self, batches: &[SeriesBatch], conditions: Conditions<'_>) -> Pushed {
+        self.ingest(batches, ArrivalContext { arrival: Arrival::Live, conditions })
     }
 
     /// Ingests history that arrived at `now_ms`. Samples newer than all before are scored and
     /// learned. They open and close no anomaly, start and end no stall, and do not count as late.
     pub fn backfill(&mut self, batches: &[SeriesBatch], now_ms: i64) -> Pushed {
-        self.ingest(batches, ArrivalContext { arrival: Arrival::Backfill, now_ms })
+        self.backfill_under(batches, Conditions::at(now_ms))
+    }
+
+    /// As [`backfill`](Self::backfill), under these conditions.
+    pub fn backfill_under(&mut self, batches: &[SeriesBatch], conditions: Conditions<'_>) -> Pushed {
+        self.ingest(batches, ArrivalContext { arrival: Arrival::Backfill, conditions })
     }
 
     /// Wall time of the next useful call of [`check_stalls`](Self::check_stalls). `None` if nothing
@@ -216,11 +244,11 @@ impl KpiState {
     fn replay_series(&mut self, event: &SeriesEvent, now_ms: i64) {
         match event {
             SeriesEvent::Samples(all) => {
-                let context = ArrivalContext { arrival: Arrival::Live, now_ms };
+                let context = ArrivalContext::replayed(Arrival::Live, now_ms);
                 all.iter().for_each(|one| self.replay_samples(one, context));
             }
             SeriesEvent::Backfilled(all) => {
-                let context = ArrivalContext { arrival: Arrival::Backfill, now_ms };
+                let context = ArrivalContext::replayed(Arrival::Backfill, now_ms);
                 all.iter().for_each(|one| self.replay_samples(one, context));
             }
             SeriesEvent::Stalled { labels, .. } => {
@@ -286,13 +314,13 @@ impl KpiState {
         state + size_of::<Labels>() + size_of::<u32>()
     }
 
-    pub(super) fn add_series(&mut self, labels: &Labels, limit: SeriesLimit) -> Result<u32, Rejection> {
-        let max_series = match limit {
-            SeriesLimit::Sender(fewer) => fewer.map_or(usize::MAX, |max| max as usize).min(self.settings.max_series),
-            SeriesLimit::Replay => usize::MAX,
-        };
-        if self.series.len() >= max_series {
-            return Err(Rejection::TooManySeries { max_series });
+    pub(super) fn add_series(&mut self, labels: &Labels, limit: SeriesLimit<'_>) -> Result<u32, Rejection> {
+        if let SeriesLimit::Sender(fewer, room) = limit {
+            let max_series = fewer.map_or(usize::MAX, |max| max as usize).min(self.settings.max_series);
+            if self.series.len() >= max_series {
+                return Err(Rejection::TooManySeries { max_series });
+            }
+            room.take().map_err(Rejection::NoRoom)?;
         }
         let position = self.series.len() as u32;
         if self.series.len() == self.series.capacity() {

@@ -16,10 +16,11 @@
 //! | sample | result |
 //! | --- | --- |
 //! | NaN, ±∞ | rejected, with its row |
-//! | before 1970, or more than an hour ahead of the wall clock | rejected, with its row |
+//! | before 1970, or more than two minutes ahead of the wall clock | rejected, with its row |
 //! | older than `max_age_ms` | rejected, with its row |
 //! | of a series beyond `max_series` | rejected, with its row |
 //! | not newer than the newest of its series | *late*: kept, counted, not scored; ends no stall |
+//! | the same, and the newest is too far ahead of the wall clock | the series begins again |
 //! | first of its series | accepted; the series warms up; no stall before its fifth sample |
 //! | after a gap | scored; nothing is interpolated, the trend is not continued |
 //! | beyond ±1e300 | scored as ±1e300, stored unchanged |
@@ -64,6 +65,7 @@ mod stored;
 pub mod surprise;
 mod training;
 
+pub use arrival::{Conditions, SeriesRoom};
 pub use detector::{Detector, Score, SeasonReach};
 pub use detector_name::DetectorName;
 pub use entry::EntryProblem;

@@ -116,13 +116,18 @@ impl Series {
     /// Registers a sample that is newer than all before. Returns its measured value, `None` for the
     /// first total of a counter, and whether the sample ended a stall.
     /// `starts_ms` are the times at which the sender began to count.
-    pub(super) fn arrive(&mut self, sample: Sample, starts_ms: &[i64], context: ArrivalContext) -> (Option<f64>, bool) {
+    pub(super) fn arrive(
+        &mut self,
+        sample: Sample,
+        starts_ms: &[i64],
+        context: ArrivalContext<'_>,
+    ) -> (Option<f64>, bool) {
         debug_assert!(self.cadence.is_newer(sample.timestamp_ms) && sample.value.is_finite());
         let before_ms = self.cadence.last_timestamp_ms();
         let elapsed_ms = sample.timestamp_ms.saturating_sub(before_ms);
         let restarted = starts_ms.iter().any(|start| (before_ms + 1..=sample.timestamp_ms).contains(start));
         let measured = self.counter_state.read(sample, elapsed_ms, restarted);
-        let arrived_ms = (context.arrival == Arrival::Live).then_some(context.now_ms);
+        let arrived_ms = (context.arrival == Arrival::Live).then_some(context.conditions.now_ms);
         self.cadence.learn(sample.timestamp_ms, arrived_ms);
         if context.arrival == Arrival::Backfill {
             return (measured, false);
@@ -169,8 +174,10 @@ impl Series {
     }
 
     /// Ends the series: its silence is no stall, and a counter starts from a new starting point.
-    /// Returns the open episode, closed.
+    /// Returns the open episode, closed. An end before the newest sample takes the series back to
+    /// that time: the sample is of a clock that was ahead.
     pub(super) fn end(&mut self, ended_at_ms: i64) -> Option<AnomalyEvent> {
+        self.cadence.go_back_to(ended_at_ms);
         self.presence = Presence::Ended;
         self.counter_state.forget();
         self.episode.end(ended_at_ms)

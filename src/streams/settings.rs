@@ -61,7 +61,7 @@ impl StreamOptions {
             warm_up: 30,
             grace_min_ms: 30_000,
             grace_factor: 5.0,
-            max_ahead_ms: 3_600_000,
+            max_ahead_ms: 120_000,
             max_age_ms: i64::MAX,
         }
     }

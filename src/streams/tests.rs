@@ -1,6 +1,7 @@
 //! Behaviour of the whole of `streams`, seen from the outside.
 
 mod bands;
+mod clocks;
 mod counters;
 mod edges;
 mod ends;

@@ -116,6 +116,14 @@ pub enum Metric {
     DatabaseMemtableBytes,
     /// Blocks of the database that were read from disk.
     DatabaseCacheBytes,
+    /// Jumps of the wall clock.
+    ClockJumps,
+    /// Estimated memory of KPIs and series.
+    SeriesBytes,
+    /// How much of it there may be.
+    SeriesLimitBytes,
+    /// Samples of new series, and new KPIs, that were refused because there was no memory.
+    SeriesRefused,
 }
 
 enum Kind {
@@ -126,7 +134,7 @@ enum Kind {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Metric; 54] = [
+    pub const ALL: [Metric; 58] = [
         Metric::IngestSamples,
         Metric::IngestRejected,
         Metric::IngestIgnored,
@@ -181,6 +189,10 @@ impl Metric {
         Metric::DatabaseRefusing,
         Metric::DatabaseMemtableBytes,
         Metric::DatabaseCacheBytes,
+        Metric::ClockJumps,
+        Metric::SeriesBytes,
+        Metric::SeriesLimitBytes,
+        Metric::SeriesRefused,
     ];
 
     fn describe(self) -> (&'static str, Kind, Unit, &'static str) {
@@ -271,6 +283,16 @@ impl Metric {
             }
             Metric::RequestBytes => ("earcon_request_bytes", Gauge, Unit::Bytes, "Request bodies that are held"),
             Metric::AnswerBytes => ("earcon_answer_bytes", Gauge, Unit::Bytes, "Answers that wait for clients"),
+            Metric::ClockJumps => ("earcon_clock_jumps_total", Counter, Count, "Jumps of the wall clock"),
+            Metric::SeriesBytes => {
+                ("earcon_series_memory_bytes", Gauge, Unit::Bytes, "Estimated memory of KPIs and series")
+            }
+            Metric::SeriesLimitBytes => {
+                ("earcon_series_memory_limit_bytes", Gauge, Unit::Bytes, "Limit of the memory of KPIs and series")
+            }
+            Metric::SeriesRefused => {
+                ("earcon_series_refused_total", Counter, Count, "Samples of new series refused: no memory")
+            }
             Metric::RoomRefused => {
                 ("earcon_room_refused_total", Counter, Count, "Requests refused: too many bytes held")
             }

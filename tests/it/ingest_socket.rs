@@ -27,7 +27,7 @@ async fn connect(server: &Server) -> Socket {
 async fn every_message_is_answered_in_order_after_its_commit() {
     let server = Server::start().await;
     let mut socket = connect(&server).await;
-    // All messages at once, without waiting. The first ones create the workspace and the KPI.
+    // All messages at once, without waiting. The first ones create the KPI.
     for i in 0..200 {
         socket.send(document(i, i as i64 * 5..i as i64 * 5 + 5)).await;
     }
@@ -111,11 +111,11 @@ async fn full_server_answers_429_with_retry_after() {
         faults: Faults { before_scoring: Some(before_scoring), ..Faults::default() },
         ..Default::default()
     };
-    let settings = [("ingest.max_in_flight_samples", json!(1000)), ("ingest.max_batch_samples", json!(1000))];
+    let settings = [("ingest.max_in_flight_samples", json!(8_000)), ("ingest.max_batch_samples", json!(8_000))];
     let server = Server::start_with(&settings, overrides).await;
     let mut socket = connect(&server).await;
     socket.send(document(1, 0..900)).await;
-    socket.send(document(2, 900..1_100)).await;
+    socket.send(document(2, 900..8_100)).await;
     socket.send(json!({"id": 3, "samples": [{"kpi": "other", "value": 1}]})).await;
     // Messages are handled in order. If the third is being scored, the second has been refused.
     eventually("the third message is scored", async || gate.other.load(Ordering::SeqCst).then_some(())).await;

@@ -9,6 +9,8 @@ mod support;
 
 mod architecture;
 mod backfill;
+mod budget;
+mod clocks;
 mod cluster;
 mod command_line;
 mod counters_and_ends;
@@ -38,3 +40,4 @@ mod supervision;
 mod terminal;
 mod upload;
 mod words;
+mod workspaces;

@@ -17,7 +17,9 @@ beforeAll(async () => {
   browser = await launchBrowser();
   const timestamp = Date.now();
   await new Client({ url: server.url, workspace: "local" }).ingest([{ kpi: "e2e.local", timestamp, value: 1 }]);
-  await new Client({ url: server.url, workspace: SHOP }).ingest([
+  const shop = new Client({ url: server.url, workspace: SHOP });
+  await shop.createWorkspace(SHOP);
+  await shop.ingest([
     { kpi: "shop.orders", labels: { region: "eu" }, timestamp, value: 1 },
     { kpi: "shop.orders", labels: { region: "us" }, timestamp, value: 2 },
     { kpi: "shop.visits", timestamp, value: 3 },

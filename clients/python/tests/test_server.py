@@ -215,6 +215,8 @@ def test_listen_delivers_packets_and_record_writes_a_file(server: Server, tmp_pa
 def test_all_event_types_of_the_server_are_known(server: Server) -> None:
     async def test() -> None:
         async with Client(server.url) as client:
+            await client.create_workspace("types")
+            assert "types" in await client.workspaces()
             await client.ingest("types", [Sample("shop.revenue", 1.0)])
         async with connect(f"ws{server.url.removeprefix('http')}/api/v1/workspaces/types/events") as socket:
             await socket.send(json.dumps({"type": "subscribe", "filter": {"types": ["nonsense"]}}))

@@ -39,7 +39,7 @@ impl Client {
         self
     }
 
-    /// A workspace of the server. Ingesting samples creates the workspace if it does not exist.
+    /// A workspace of the server, which may not exist. [`Workspace::create`] creates it.
     pub fn workspace(&self, name: &str) -> Workspace {
         Workspace { client: self.clone(), name: name.to_owned() }
     }
@@ -49,7 +49,7 @@ impl Client {
         self.base.as_str().trim_end_matches('/')
     }
 
-    fn endpoint(&self, segments: &[&str]) -> Url {
+    pub(crate) fn endpoint(&self, segments: &[&str]) -> Url {
         let mut url = self.base.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(segments);

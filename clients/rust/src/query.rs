@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::anomaly::Anomaly;
-use crate::client::Workspace;
+use crate::client::{Client, Workspace};
 use crate::error::Error;
 use crate::series::{Kpi, Labels};
 
@@ -123,6 +123,26 @@ pub struct Units {
     pub kpis: BTreeMap<String, KpiSettings>,
 }
 
+impl Client {
+    /// Returns the names of all workspaces.
+    ///
+    /// # Errors
+    /// If the server cannot be reached.
+    pub async fn workspaces(&self) -> Result<Vec<String>, Error> {
+        #[derive(Deserialize)]
+        struct Named {
+            id: String,
+        }
+        #[derive(Deserialize)]
+        struct All {
+            workspaces: Vec<Named>,
+        }
+        // Requests are made by a workspace; this one is of all.
+        let all: All = self.workspace("").ask(self.http.get(self.endpoint(&["api", "v1", "workspaces"]))).await?;
+        Ok(all.workspaces.into_iter().map(|workspace| workspace.id).collect())
+    }
+}
+
 impl Workspace {
     /// Returns the units and descriptions of all KPIs of which some were stated.
     ///
@@ -130,6 +150,16 @@ impl Workspace {
     /// If the server cannot be reached or has no such workspace.
     pub async fn units(&self) -> Result<Units, Error> {
         self.ask(self.client.http.get(self.endpoint(&["units"]))).await
+    }
+
+    /// Creates the workspace. Returns false if it existed already.
+    ///
+    /// # Errors
+    /// If the server cannot be reached, or does not allow it.
+    pub async fn create(&self) -> Result<bool, Error> {
+        let request = self.client.http.put(self.endpoint(&[])).timeout(self.client.timeout);
+        let response = self.open(request).await?;
+        if response.status().is_success() { Ok(response.status() == 201) } else { Err(self.refusal(response).await) }
     }
 
     /// Returns all KPIs with the newest sample of each series.

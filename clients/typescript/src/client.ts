@@ -190,6 +190,11 @@ export class Client {
     return answer.workspaces;
   }
 
+  /** Creates a workspace. One that exists stays as it is. */
+  async createWorkspace(id: string): Promise<void> {
+    await this.#request(`${this.#server}/api/v1/workspaces/${encodeURIComponent(id)}`, { method: "PUT" });
+  }
+
   cluster(signal?: AbortSignal): Promise<Cluster> {
     return this.#request(`${this.#server}/api/v1/cluster`, init(signal));
   }

@@ -37,9 +37,21 @@ pub enum Denied {
 pub struct WorkspacePass {
     workspace: WorkspaceId,
     principal: Principal,
+    sender: u64,
 }
 
 impl WorkspacePass {
+    /// The same pass for one of several senders, which take turns.
+    #[must_use]
+    pub fn of_sender(self, sender: u64) -> Self {
+        Self { sender, ..self }
+    }
+
+    /// The connection that sends, 0 for Earcon itself.
+    pub fn sender(&self) -> u64 {
+        self.sender
+    }
+
     /// The workspace of the pass.
     pub fn workspace(&self) -> &WorkspaceId {
         &self.workspace
@@ -74,7 +86,7 @@ impl Authorizer {
     /// [`Denied::NotLoopback`] for any peer that is not on the loopback interface.
     pub fn admit(&self, peer: IpAddr, workspace: &WorkspaceId) -> Result<WorkspacePass, Denied> {
         if peer.to_canonical().is_loopback() {
-            Ok(WorkspacePass { workspace: workspace.clone(), principal: Principal::Loopback })
+            Ok(WorkspacePass { workspace: workspace.clone(), principal: Principal::Loopback, sender: 0 })
         } else {
             Err(Denied::NotLoopback(peer))
         }
@@ -82,7 +94,7 @@ impl Authorizer {
 
     /// A pass for Earcon itself, for a workspace it serves.
     pub fn system(&self, workspace: &WorkspaceId) -> WorkspacePass {
-        WorkspacePass { workspace: workspace.clone(), principal: Principal::System }
+        WorkspacePass { workspace: workspace.clone(), principal: Principal::System, sender: 0 }
     }
 }
 

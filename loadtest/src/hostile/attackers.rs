@@ -1,10 +1,13 @@
 //! Clients that hold things, each kind in a few tasks. All of them go on until they are dropped.
 
 use std::net::SocketAddr;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use anyhow::Context;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -23,6 +26,10 @@ const UNREAD: usize = 100;
 const SNAPSHOTS: usize = 40;
 /// Senders of ever new names.
 const BOMBS: usize = 2;
+/// Connections of one sender that sends large batches without a pause.
+const FLOODS: usize = 8;
+/// Samples of one of its batches.
+const FLOOD: usize = 5_000;
 
 const EVENTS: &str = "/api/v1/workspaces/local/events";
 /// The body of a large request, which the default limit still allows.
@@ -32,9 +39,54 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// Pause between two requests of one attacker.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Starts all of them.
-pub(super) fn start(address: SocketAddr) -> JoinSet<()> {
-    let mut tasks = JoinSet::new();
+/// Attackers at work, on a thread of their own. Dropping it ends them.
+pub(super) struct Attack {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Attack {
+    /// Starts the senders that flood.
+    pub(super) fn flood(address: SocketAddr) -> anyhow::Result<Self> {
+        Self::start(address, floods)
+    }
+
+    /// Starts all of them.
+    pub(super) fn all(address: SocketAddr) -> anyhow::Result<Self> {
+        Self::start(address, |address, tasks| {
+            floods(address, tasks);
+            others(address, tasks);
+        })
+    }
+
+    /// The sender that behaves is measured on another thread, so that it waits for no attacker.
+    fn start(address: SocketAddr, spawn: fn(SocketAddr, &mut JoinSet<()>)) -> anyhow::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("a runtime")?;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let work = async move {
+            let mut tasks = JoinSet::new();
+            spawn(address, &mut tasks);
+            let _dropped = stopped.await.is_err();
+        };
+        let thread = thread::spawn(move || runtime.block_on(work));
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Attack {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        let _panicked = self.thread.take().is_some_and(|thread| thread.join().is_err());
+    }
+}
+
+fn floods(address: SocketAddr, tasks: &mut JoinSet<()>) {
+    for number in 0..FLOODS {
+        tasks.spawn(again(address, move |stream| flood(stream, number)));
+    }
+}
+
+fn others(address: SocketAddr, tasks: &mut JoinSet<()>) {
     for _ in 0..HALF_OPEN {
         tasks.spawn(again(address, half_open));
     }
@@ -53,7 +105,6 @@ pub(super) fn start(address: SocketAddr) -> JoinSet<()> {
     for number in 0..BOMBS {
         tasks.spawn(again(address, move |stream| bomb(stream, number)));
     }
-    tasks
 }
 
 /// Attacks with one connection after another. Their errors are the server's defence.
@@ -146,4 +197,18 @@ async fn bomb(mut stream: TcpStream, number: usize) -> std::io::Result<()> {
         sleep(PAUSE).await;
     }
     Ok(())
+}
+
+/// Sends the next batch as soon as the last one is answered; so does each connection.
+async fn flood(mut stream: TcpStream, number: usize) -> std::io::Result<()> {
+    let line = |sample: usize| format!("flood,of={number},series={} value={}", sample % 50, sample % 7);
+    let lines: Vec<String> = (0..FLOOD).map(line).collect();
+    let request = http::post("/write", &[], lines.join("\n").as_bytes());
+    let mut answer = vec![0; 64 * 1024];
+    loop {
+        stream.write_all(&request).await?;
+        if stream.read(&mut answer).await? == 0 {
+            return Ok(());
+        }
+    }
 }

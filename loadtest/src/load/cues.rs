@@ -56,6 +56,7 @@ impl Plan {
                 let noise = (back * 7_919 + cue as i64 * 104_729) % 1_009;
                 row(cue, now - back * 1_000, 100.0 + noise as f64 / 100.0)
             });
+            connection.must(&http::put(&workspace(mix))).await.context("creating a workspace")?;
             connection.must(&ingest(mix, &rows.collect::<Vec<_>>().join(","))).await.context("warming up a mix")?;
         }
         Ok(())

@@ -128,6 +128,11 @@ pub(crate) fn post(path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8>
     [request.as_bytes(), body].concat()
 }
 
+/// A request that creates what its path names.
+pub(crate) fn put(path: &str) -> Vec<u8> {
+    format!("PUT {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n").into_bytes()
+}
+
 /// A request without a body.
 pub(crate) fn get(path: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").into_bytes()

@@ -126,6 +126,22 @@ impl Cluster {
         self.shared.read(|view| view.workspaces().any(|known| known == workspace))
     }
 
+    /// As [`knows`](Self::knows), and reads the table if this node has not seen the workspace yet.
+    pub async fn looks_up(&self, workspace: &WorkspaceId) -> bool {
+        if self.knows(workspace) {
+            return true;
+        }
+        match self.registry.get(&Key::Workspace(workspace.clone()).text()).await {
+            Ok(Some((revision, value))) => {
+                if let Ok(ownership) = serde_json::from_slice(&value) {
+                    self.set_owner(workspace, revision, ownership);
+                }
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// The workspaces there are, in order of name.
     pub fn workspaces(&self) -> Vec<WorkspaceId> {
         self.shared.read(|view| view.workspaces().cloned().collect())

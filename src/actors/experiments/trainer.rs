@@ -194,7 +194,7 @@ impl Worker {
         loop {
             match self.routes.find(kpi) {
                 Some(Route::Running(stream)) => return Ok(Some(stream)),
-                Some(Route::Parked(_)) => return Ok(None),
+                Some(Route::Parked(_) | Route::Refused(_)) => return Ok(None),
                 None if self.routes.is_closed() => return Err(Ended::Left),
                 _ if attempts.again().await => {}
                 _ => return Err(Ended::Failed(format!("{kpi} does not run"))),

@@ -111,6 +111,9 @@ impl State {
             slot => {
                 self.slots.entry(id.clone()).or_default().waiting.push(reply);
                 if slot.is_none() {
+                    if self.context.placement.is_none() {
+                        self.table.create(&id);
+                    }
                     self.begin(myself, id);
                 }
                 return;
@@ -162,6 +165,11 @@ impl State {
                 self.table.write().remove(&id);
                 Err(OpenError::Unavailable)
             }
+            Err(BringUpError::NotCreated(error)) => {
+                self.slots.remove(&id);
+                self.table.write().remove(&id);
+                Err(OpenError::Failed(error))
+            }
             Err(BringUpError::Failed(error)) => {
                 if let Some(unlogged) = slot.repeats.failed(&error) {
                     tracing::error!(workspace = %id, error, unlogged, "the workspace cannot be opened");
@@ -212,12 +220,16 @@ async fn bring_up(
         return Err(BringUpError::NotOwner);
     }
     let pass = context.authorizer.system(id);
-    register(context, &pass).await?;
+    if let Err(error) = register(context, &pass).await {
+        let is_new = context.placement.is_none() && !is_registered(context, &pass).await;
+        let text = error.to_string();
+        return Err(if is_new { BringUpError::NotCreated(text) } else { BringUpError::Failed(text) });
+    }
     let recovered = recover(context, &pass).await?;
     let mut context = context.clone();
     let ahead_ms = recovered.last_ms.saturating_sub(context.clock.now_ms());
     if ahead_ms > CLOCKS_DISAGREE_MS {
-        tracing::warn!(workspace = %id, ahead_ms, "the log's last event is in the future; the clocks of the nodes disagree");
+        tracing::warn!(workspace = %id, ahead_ms, "the log's last event is in the future: the clock was set back, or those of nodes disagree");
     }
     context.clock = Arc::new(NotBefore::new(context.clock, recovered.last_ms));
     Ok(workspace::actor::start(context, pass, recovered, node.get_cell()).await?)
@@ -230,4 +242,10 @@ async fn register(context: &Context, pass: &WorkspacePass) -> Result<(), PortErr
         Err(error) if error.kind != ErrorKind::Conflict => Err(error),
         _ => Ok(()),
     }
+}
+
+/// Whether the workspace was recorded at an earlier time. If that cannot be known, it counts as
+/// recorded: it is tried again.
+async fn is_registered(context: &Context, pass: &WorkspacePass) -> bool {
+    !matches!(context.backends.meta_store.get(pass, &Family::Workspace.key("created")).await, Ok(None))
 }

@@ -20,6 +20,13 @@ pub enum OpenError {
     /// It is being opened again after a failure, or the node is shutting down.
     #[error("the workspace is restarting; try again in a second")]
     Unavailable,
+    /// There is no such workspace.
+    #[error(
+        "there is no workspace {:?}; create it with `earcon workspaces create {}`, PUT /api/v1/workspaces/{} or the \
+         setting workspaces.names",
+        .0.as_str(), .0, .0
+    )]
+    Unknown(WorkspaceId),
     /// This node has as many workspaces as it may have.
     #[error("this server holds at most {0} workspaces")]
     TooMany(usize),
@@ -43,6 +50,8 @@ pub(super) enum Message {
 pub(super) enum BringUpError {
     NotOwner,
     Failed(String),
+    /// It is new, and could not be recorded: there is no such workspace.
+    NotCreated(String),
 }
 
 impl<E: std::error::Error> From<E> for BringUpError {
@@ -51,8 +60,16 @@ impl<E: std::error::Error> From<E> for BringUpError {
     }
 }
 
-/// A workspace that runs, or when it was closed. A closed one is being opened.
-pub(super) type Slot = Result<WorkspaceHandle, Instant>;
+/// A workspace that runs, or a closed one, which is being opened.
+pub(super) type Slot = Result<WorkspaceHandle, Closed>;
+
+/// A workspace that does not run.
+#[derive(Clone, Copy)]
+pub(super) struct Closed {
+    since: Instant,
+    /// It has never run: requests find no workspace yet.
+    is_new: bool,
+}
 
 /// The workspaces of this node.
 #[derive(Clone, Default)]
@@ -73,14 +90,20 @@ impl Table {
     /// Closes a slot. One that is closed already keeps its time.
     pub(super) fn close(&self, id: &WorkspaceId) -> Option<WorkspaceHandle> {
         let mut slots = self.write();
+        let since = Instant::now();
         match slots.get_mut(id) {
             Some(Err(_)) => None,
-            Some(slot) => std::mem::replace(slot, Err(Instant::now())).ok(),
+            Some(slot) => std::mem::replace(slot, Err(Closed { since, is_new: false })).ok(),
             None => {
-                slots.insert(id.clone(), Err(Instant::now()));
+                slots.insert(id.clone(), Err(Closed { since, is_new: false }));
                 None
             }
         }
+    }
+
+    /// Adds a slot for a workspace that is being made.
+    pub(super) fn create(&self, id: &WorkspaceId) {
+        self.write().entry(id.clone()).or_insert(Err(Closed { since: Instant::now(), is_new: true }));
     }
 
     pub(super) fn failed(&self) -> MutexGuard<'_, BTreeMap<WorkspaceId, String>> {
@@ -122,7 +145,7 @@ impl Node {
         let slots = self.table.read();
         let closed = slots.iter().filter(|(_, slot)| match slot {
             Ok(handle) => !handle.is_running(),
-            Err(since) => since.elapsed() > CLOSED,
+            Err(closed) => closed.since.elapsed() > CLOSED,
         });
         let closed: Vec<_> = closed.map(|(id, _)| id).collect();
         let first = closed.iter().min()?;
@@ -138,16 +161,21 @@ impl Node {
         matches!(self.actor.get_status(), ActorStatus::Stopping | ActorStatus::Stopped)
     }
 
-    /// The workspace with this identifier; `Ok(None)` if there is none.
+    /// The workspace with this identifier; `Ok(None)` if there is none, or it is still being made.
     ///
     /// # Errors
-    /// `Unavailable` while it is being opened.
+    /// `Unavailable` while it is being opened again.
     pub fn find(&self, id: &WorkspaceId) -> Result<Option<WorkspaceHandle>, OpenError> {
         match self.table.read().get(id) {
             Some(Ok(handle)) => Ok(Some(handle.clone())),
-            Some(Err(_)) => Err(OpenError::Unavailable),
-            None => Ok(None),
+            Some(Err(closed)) if !closed.is_new => Err(OpenError::Unavailable),
+            Some(Err(_)) | None => Ok(None),
         }
+    }
+
+    /// Whether there is such a workspace, open or not, or it is being made.
+    pub fn knows(&self, id: &WorkspaceId) -> bool {
+        self.table.read().contains_key(id)
     }
 
     /// The workspace with this identifier, created if there is none. Waits while it is being

@@ -112,7 +112,7 @@ impl OwnerClient {
     /// Only if nothing of the batch was taken.
     pub async fn ingest(&self, batches: Vec<KpiBatch>, arrival: Arrival) -> Result<Ingested, IngestError> {
         let samples = batches.iter().map(|batch| batch.rows().count()).sum();
-        let _permit = self.admission.admit(samples)?;
+        let _permit = self.admission.admit(self.pass.sender(), samples).await?;
         let mut whole = Parts::default();
         // One after the other, so that the samples of a series arrive in their order.
         for batches in pieces(batches, self.cluster.transport().max_bytes()) {

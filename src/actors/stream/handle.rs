@@ -5,6 +5,7 @@ use ractor::ActorRef;
 use crate::actors::admission::ReceiptPart;
 use crate::actors::ask::{self, Reply, ask};
 use crate::actors::experiments::Assignment;
+use crate::actors::series_budget::KpiAccount;
 use crate::actors::snapshot_turns::SnapshotTurn;
 use earcon_model::{
     Acknowledgement, AnomalyId, Arrival, DetectorRef, Feedback, Labels, Seq, SeriesBatch, TrainedSeries,
@@ -22,6 +23,8 @@ pub(in crate::actors) struct NewStream {
     pub state: KpiState,
     /// Whether the state includes events that no snapshot does.
     pub unsaved: bool,
+    /// Where its memory is counted.
+    pub account: KpiAccount,
 }
 
 /// A message to a host.

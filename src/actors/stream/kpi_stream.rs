@@ -12,6 +12,7 @@ use crate::actors::context::Faults;
 use crate::actors::experiments::{Assignment, Experiments};
 use crate::actors::log_writer::{Append, LogWriter, OnCommit};
 use crate::actors::refusals::Refusals;
+use crate::actors::series_budget::KpiAccount;
 use crate::actors::snapshot_turns::{SnapshotTurn, SnapshotTurns};
 use crate::actors::snapshotter::HandedOver;
 use crate::services::meanings::MeaningService;
@@ -21,7 +22,7 @@ use earcon_model::{
     Acknowledgement, AnomalyEvent, AnomalyId, Arrival, Clock, DetectorEvent, EventBody, Feedback, Labels, Seq,
     SeriesBatch, TrainedSeries,
 };
-use earcon_streams::{KpiState, PART_SERIES, Pushed};
+use earcon_streams::{Conditions, KpiState, PART_SERIES, Pushed};
 use earcon_tenancy::WorkspacePass;
 
 /// Estimated bytes of one series in a snapshot.
@@ -40,8 +41,10 @@ pub(in crate::actors) struct StreamContext {
     pub mutes: MuteReader,
     /// The units of the KPIs.
     pub meanings: MeaningService,
-    /// Wall time.
+    /// Time of the log, which never goes back.
     pub clock: Arc<dyn Clock>,
+    /// Wall time.
+    pub wall: Arc<dyn Clock>,
     /// How long a changed state may stay without a snapshot.
     pub snapshot_every: Duration,
     /// Bounds the snapshots that are on their way.
@@ -73,6 +76,7 @@ pub(super) enum After {
 /// One KPI.
 pub(super) struct KpiStream {
     state: KpiState,
+    account: KpiAccount,
     /// Whether the state includes events that no snapshot does.
     unsaved: bool,
     stall_check_at: Option<i64>,
@@ -91,9 +95,10 @@ pub(super) struct KpiStream {
 
 impl KpiStream {
     pub(super) fn new(new: NewStream) -> Self {
-        let NewStream { state, unsaved } = new;
+        let NewStream { state, unsaved, account } = new;
         Self {
             state,
+            account,
             unsaved,
             stall_check_at: None,
             snapshot_due: false,
@@ -130,6 +135,7 @@ impl KpiStream {
     }
 
     fn end(&mut self, around: &mut Surroundings<'_>) -> After {
+        self.account.settle(self.state.series_count());
         if self.finishing && !self.unsaved && self.next_part.is_none() {
             return After::Stop;
         }
@@ -174,7 +180,7 @@ impl KpiStream {
         around: &mut Surroundings<'_>,
     ) {
         let (now_ms, mut pushed, took) = self.score(batches, arrival, around.context);
-        around.context.mutes.stamp(&mut pushed.bodies, now_ms);
+        around.context.mutes.stamp(&mut pushed.bodies, around.context.wall.now_ms());
         around.context.meanings.stamp(&around.context.pass, &mut pushed.bodies);
         let (accepted, late) = (pushed.accepted, pushed.late);
         let refusals = Refusals::of(self.state.kpi(), pushed.rejected);
@@ -200,9 +206,10 @@ impl KpiStream {
         }
         let started = Instant::now();
         let now_ms = context.clock.now_ms();
+        let conditions = Conditions { now_ms, wall_ms: context.wall.now_ms(), room: &self.account };
         let pushed = match arrival {
-            Arrival::Live => self.state.push(batches, now_ms),
-            Arrival::Backfill => self.state.backfill(batches, now_ms),
+            Arrival::Live => self.state.push_under(batches, conditions),
+            Arrival::Backfill => self.state.backfill_under(batches, conditions),
         };
         let took = started.elapsed();
         record(Metric::ScoringSeconds, took);

@@ -13,6 +13,7 @@ use crate::actors::experiments::Experiments;
 use crate::actors::log_writer::{Append, LogWriter};
 use crate::actors::recovery::{Recovered, recover_kpi};
 use crate::actors::routes::{Route, Routes};
+use crate::actors::series_budget::WorkspaceBudget;
 use crate::actors::stream::actor::{NewStream, OnEnd, StreamContext, StreamHosts};
 use crate::actors::stream::{StreamHandle, StreamId};
 use crate::actors::supervision::{FailureAction, Failures};
@@ -61,6 +62,7 @@ struct State {
     log: LogWriter,
     experiments: Experiments,
     hosts: StreamHosts,
+    budget: WorkspaceBudget,
     running: HashMap<StreamId, KpiName>,
     failures: HashMap<KpiName, Failures>,
     parked: HashSet<KpiName>,
@@ -79,11 +81,13 @@ impl Actor for Supervisor {
         let starter = ChildStarter { context: &context, pass: &pass, supervisor: myself.get_cell() };
         let children = starter.start_all(&recovered, &routes).await?;
         let hosts = start_hosts(&context, &pass, mutes, &children, &myself).await?;
+        let budget = context.series_budget.of_workspace(pass.workspace());
         let mut state = State {
             context,
             pass,
             routes,
             hosts,
+            budget,
             log: children.log.clone(),
             experiments: children.experiments.clone(),
             running: HashMap::new(),
@@ -99,7 +103,10 @@ impl Actor for Supervisor {
         }
         let unsaved = recovered.unsaved;
         for (kpi, kpi_state) in recovered.kpis {
-            state.start_stream(kpi_state, unsaved.contains_key(&kpi));
+            state.start_known(kpi_state, unsaved.contains_key(&kpi));
+        }
+        if let Some(which) = state.budget.exceeded() {
+            tracing::warn!(workspace = %state.pass.workspace(), "known series are loaded, new ones are refused: {which}");
         }
         state.experiments.wake();
         started.send(children);
@@ -119,7 +126,7 @@ impl Actor for Supervisor {
             Message::Resume(kpi, reply) => reply.send(state.resume(&myself, kpi)),
             Message::Restart(kpi) => state.recover(&myself, kpi),
             Message::Recovered(kpi, result) => match *result {
-                Ok(kpi_state) => drop(state.start_stream(kpi_state, true)),
+                Ok(kpi_state) => state.start_known(kpi_state, true),
                 Err(error) => state.failed(&myself, kpi, &format!("its state could not be recovered: {error}")),
             },
             Message::StreamEnded(stream, end) => state.stream_ended(&myself, stream, end),
@@ -156,6 +163,7 @@ async fn start_hosts(
         mutes,
         meanings: context.meanings.clone(),
         clock: context.clock.clone(),
+        wall: context.wall.clone(),
         snapshot_every: context.settings.snapshot_every,
         turns: context.snapshot_turns.clone(),
         experiments: children.experiments.clone(),
@@ -167,9 +175,15 @@ async fn start_hosts(
 }
 
 impl State {
-    fn start_stream(&mut self, state: KpiState, unsaved: bool) -> Route {
-        let kpi = state.kpi().clone();
-        let stream = self.hosts.start_stream(NewStream { state, unsaved });
+    /// Starts a stream whose series are known; there is always memory for it.
+    fn start_known(&mut self, state: KpiState, unsaved: bool) {
+        let account = self.budget.adopt(state.series_count());
+        self.start_stream(NewStream { state, unsaved, account });
+    }
+
+    fn start_stream(&mut self, new: NewStream) -> Route {
+        let kpi = new.state.kpi().clone();
+        let stream = self.hosts.start_stream(new);
         self.running.insert(stream.id(), kpi.clone());
         let route = Route::Running(stream);
         self.routes.set(kpi, route.clone());
@@ -177,24 +191,31 @@ impl State {
         route
     }
 
-    /// Starts streams for KPIs that have no route, as far as the limit allows. Returns the routes
-    /// of those that have one then.
+    /// Starts streams for KPIs that have no route. Returns the routes of all, unless the workspace
+    /// closes.
     fn ensure_streams(&mut self, kpis: Vec<KpiName>) -> HashMap<KpiName, Route> {
         let mut routes = HashMap::with_capacity(kpis.len());
         for kpi in kpis {
-            let full = self.routes.len() >= self.context.settings.max_kpis;
             let route = match self.routes.find(&kpi) {
                 Some(route) => route,
-                None if self.finishing.is_some() || full => continue,
-                None => {
-                    let settings = self.context.settings.scoring(self.pass.workspace());
-                    let state = KpiState::new(self.pass.workspace().clone(), kpi.clone(), settings);
-                    self.start_stream(state, false)
-                }
+                None if self.finishing.is_some() => continue,
+                None => self.start_new(&kpi).unwrap_or_else(Route::Refused),
             };
             routes.insert(kpi, route);
         }
         routes
+    }
+
+    /// Starts the stream of a new KPI.
+    fn start_new(&mut self, kpi: &KpiName) -> Result<Route, String> {
+        let most = self.context.settings.max_kpis;
+        if self.routes.len() >= most {
+            return Err(format!("the workspace has as many KPIs as it may have, {most} (streams.max_kpis)"));
+        }
+        let account = self.budget.open()?;
+        let settings = self.context.settings.scoring(self.pass.workspace());
+        let state = KpiState::new(self.pass.workspace().clone(), kpi.clone(), settings);
+        Ok(self.start_stream(NewStream { state, unsaved: false, account }))
     }
 
     fn stream_ended(&mut self, myself: &ActorRef<Message>, stream: StreamId, end: Result<(), String>) {

@@ -60,6 +60,7 @@ pub(super) struct Children {
 pub struct WorkspaceHandle {
     pass: WorkspacePass,
     clock: Arc<dyn Clock>,
+    wall: Arc<dyn Clock>,
     supervisor: ActorRef<Message>,
     routes: Arc<Routes>,
     admission: Admission,
@@ -80,6 +81,7 @@ impl WorkspaceHandle {
         Self {
             audio: context.transport.clone().map(publisher),
             clock: context.clock.clone(),
+            wall: context.wall.clone(),
             admission: Admission::new(context.settings.max_in_flight_samples, context.storage.clone()),
             scoring: context.settings.scoring(pass.workspace()),
             pass,
@@ -131,12 +133,12 @@ impl WorkspaceHandle {
 
     /// Whether a KPI would take a sample of the batch.
     pub(in crate::actors) fn takes(&self, batch: &KpiBatch) -> bool {
-        has_good_sample(batch, &self.scoring, self.now_ms())
+        has_good_sample(batch, &self.scoring, self.wall.now_ms())
     }
 
     /// Why a KPI would refuse the samples of a batch.
     pub(in crate::actors) fn refusals(&self, batch: &KpiBatch) -> Refusals {
-        refusals(batch, &self.scoring, self.now_ms())
+        refusals(batch, &self.scoring, self.wall.now_ms())
     }
 
     pub(super) fn now_ms(&self) -> i64 {

@@ -40,14 +40,18 @@ pub(crate) async fn health(State(state): State<ApiState>) -> Response {
     (code, axum::Json(body)).into_response()
 }
 
-/// Every known workspace of this node is open and takes samples. If not, the text says why.
+/// Every known workspace of this node is open and takes samples. If not, the text says why. A
+/// second line names a jump of the clock in the last hour.
 #[utoipa::path(get, path = "/readyz", tag = "operations", responses(
     (status = 200, description = "ready", body = String), (status = 503, description = "shutting down, or samples cannot be stored, or the log or the cluster's table does not answer", body = String)))]
 pub(crate) async fn readyz(State(state): State<ApiState>) -> Response {
     // Requests are answered only after every workspace is open.
     match not_ready(&state) {
         Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response(),
-        None => "ready\n".into_response(),
+        None => match state.clock_health.recent(state.clock.now_ms()) {
+            Some(jump) => format!("ready\n{jump}\n").into_response(),
+            None => "ready\n".into_response(),
+        },
     }
 }
 

@@ -1,8 +1,8 @@
-//! Workspaces and the present state of KPIs.
+//! The present state of KPIs.
 
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, Path, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
@@ -13,24 +13,12 @@ use utoipa_axum::routes;
 use crate::actors::workspace::command::ResumeKpi;
 use crate::gateway::api::state::ApiState;
 use crate::gateway::http::auth::Authorized;
-use crate::gateway::http::connection::Peer;
 use crate::gateway::http::problem::{Kind, Problem, no_room, restarting};
 use crate::gateway::http::query;
 use crate::gateway::http::reply::json;
 use crate::live::wire::WireKpi;
 use crate::services::meanings::Meanings;
-use earcon_model::{KpiName, WorkspaceId};
-
-/// The workspaces of this server.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Workspaces {
-    workspaces: Vec<Workspace>,
-}
-
-#[derive(Serialize, ToSchema)]
-struct Workspace {
-    id: String,
-}
+use earcon_model::KpiName;
 
 /// The KPIs of a workspace after event `seq`.
 #[derive(Serialize, ToSchema)]
@@ -42,16 +30,7 @@ pub(crate) struct Kpis<'a> {
 
 /// The routes of this topic.
 pub(crate) fn routes() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(workspaces)).routes(routes!(list)).routes(routes!(one)).routes(routes!(resume))
-}
-
-/// Workspaces this request may touch.
-#[utoipa::path(get, path = "/api/v1/workspaces", tag = "kpis", responses((status = 200, body = Workspaces)))]
-pub(crate) async fn workspaces(State(state): State<ApiState>, ConnectInfo(peer): ConnectInfo<Peer>) -> Response {
-    let may_touch = |id: &WorkspaceId| state.access.admit(peer.address().ip(), id).is_ok();
-    let all = state.directory.workspaces();
-    let workspaces = all.iter().filter(|id| may_touch(id)).map(|id| Workspace { id: id.to_string() }).collect();
-    json(&Workspaces { workspaces })
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(one)).routes(routes!(resume))
 }
 
 /// All KPIs with the newest sample of each of their series.

@@ -6,6 +6,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::gateway::http::state::{SharedState, WingState};
 use crate::services::anomalies::AnomalyService;
+use crate::services::clock_health::ClockHealth;
 use crate::services::detectors::DetectorService;
 use crate::services::incidents::IncidentRecords;
 use crate::services::mutes::MuteService;
@@ -31,6 +32,8 @@ pub(crate) struct ApiParts {
     pub(crate) mutes: MuteService,
     /// Whether the storage takes samples.
     pub(crate) storage: StorageHealth,
+    /// Whether the wall clock jumped.
+    pub(crate) clock_health: ClockHealth,
     /// Renders `/metrics`.
     pub(crate) metrics: PrometheusHandle,
 }

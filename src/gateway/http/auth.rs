@@ -4,6 +4,7 @@ use axum::extract::{ConnectInfo, FromRef, FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 
 use crate::actors::directory::Workspace;
+use crate::actors::node::OpenError;
 use crate::gateway::http::connection::Peer;
 use crate::gateway::http::problem::{Kind, Problem};
 use crate::gateway::http::state::SharedState;
@@ -30,7 +31,7 @@ impl Authorized {
             .map_err(|_| Problem::new(Kind::Internal, "the server does not know where the request came from"))?;
         let admitted = state.access.admit(peer.address().ip(), &workspace);
         let pass = admitted.map_err(|denied| Problem::new(Kind::Forbidden, denied.to_string()))?;
-        Ok(Self { pass })
+        Ok(Self { pass: pass.of_sender(peer.sender()) })
     }
 
     /// The pass.
@@ -43,13 +44,8 @@ impl Authorized {
     /// # Errors
     /// 404 when the workspace does not exist, 503 while it restarts.
     pub(crate) async fn workspace(&self, state: &SharedState) -> Result<Workspace, Problem> {
-        let id = self.pass.workspace();
-        state.directory.find(&self.pass).await?.ok_or_else(|| {
-            Problem::new(
-                Kind::NotFound,
-                format!("there is no workspace {:?} yet; its first sample creates it", id.as_str()),
-            )
-        })
+        let found = state.directory.find(&self.pass).await?;
+        found.ok_or_else(|| OpenError::Unknown(self.pass.workspace().clone()).into())
     }
 }
 

@@ -61,6 +61,11 @@ impl Peer {
         self.address
     }
 
+    /// A number for the connection that no other one has meanwhile. Never 0.
+    pub(crate) fn sender(&self) -> u64 {
+        Arc::as_ptr(&self.shared).addr() as u64
+    }
+
     /// What the connection is doing.
     pub(crate) fn activity(&self) -> &Activity {
         &self.shared.activity

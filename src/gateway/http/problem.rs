@@ -229,6 +229,7 @@ impl From<OpenError> for Problem {
     fn from(error: OpenError) -> Self {
         let kind = match error {
             OpenError::Unavailable | OpenError::Failed(_) => Kind::Unavailable,
+            OpenError::Unknown(_) => Kind::NotFound,
             OpenError::TooMany(_) => Kind::Forbidden,
         };
         Problem::new(kind, error.to_string())

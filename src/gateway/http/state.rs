@@ -10,7 +10,7 @@ use crate::gateway::http::room::Budget;
 use crate::services::meanings::MeaningService;
 use crate::telemetry::{Metric, count};
 use earcon_model::Clock;
-use earcon_tenancy::Authorizer;
+use earcon_tenancy::{Authorizer, Creators};
 
 /// The shared state. Cheap to clone: every connection holds one.
 #[derive(Clone)]
@@ -20,6 +20,8 @@ pub(crate) struct SharedState(Arc<SharedParts>);
 pub(crate) struct SharedParts {
     /// Decides which workspaces a peer may touch.
     pub(crate) access: Authorizer,
+    /// Decides who may create workspaces.
+    pub(crate) creators: Creators,
     /// The workspaces.
     pub(crate) directory: Directory,
     /// Units and descriptions of KPIs.

@@ -31,7 +31,7 @@ pub(crate) struct Submitted {
     pub(crate) unparsed: Vec<RejectedRow>,
     /// The result of the commit; empty when no row was left to commit.
     pub(crate) receipt: Receipt,
-    /// The epoch of the log; `None` when no row was left to commit, or no workspace is there.
+    /// The epoch of the log; `None` when no row was left to commit.
     pub(crate) epoch: Option<String>,
 }
 
@@ -83,7 +83,7 @@ impl Committing {
             Some(submission) => {
                 let (receipt, epoch) = submission.receipt().await;
                 stated.into_iter().for_each(|stated| stated.learn(&receipt));
-                Submitted { unparsed, receipt, epoch }
+                Submitted { unparsed, receipt, epoch: Some(epoch) }
             }
             None => Submitted { unparsed, ..Submitted::default() },
         }
@@ -172,7 +172,7 @@ pub(crate) async fn submit_with_retry(
             // whole.
             Ok((receipt, epoch)) if receipt.failed == 0 || last => {
                 stated.take().into_iter().for_each(|stated| stated.learn(&receipt));
-                return Ok(Submitted { unparsed, receipt, epoch });
+                return Ok(Submitted { unparsed, receipt, epoch: Some(epoch) });
             }
             Err(refused) if last || !refused.may_pass() => {
                 count_refused(&refused, rows);
@@ -205,7 +205,7 @@ fn count_refused(refused: &Refused, rows: usize) {
             | IngestError::StorageFull { .. }
             | IngestError::StorageLost,
         )
-        | Refused::Open(OpenError::TooMany(_)) => count(Metric::IngestRejected, rows as u64),
+        | Refused::Open(OpenError::Unknown(_) | OpenError::TooMany(_)) => count(Metric::IngestRejected, rows as u64),
         Refused::Ingest(IngestError::Unavailable) | Refused::Open(OpenError::Unavailable | OpenError::Failed(_)) => {}
     }
 }

@@ -3,6 +3,7 @@
 use axum::http::HeaderMap;
 
 use super::state::IngestState;
+use crate::actors::node::OpenError;
 use crate::gateway::http::media_type::MediaType;
 use crate::gateway::http::problem::{Kind, Problem};
 use earcon_intake::{Batch, IntakeError, ParsedBatch, json};
@@ -33,16 +34,28 @@ pub(crate) async fn parse_native(
 /// Runs a protocol's parser under the workspace's rules.
 ///
 /// # Errors
-/// Those of the parser, and when the rules cannot be read.
+/// Those of the parser, when there is no such workspace, and when its rules cannot be read.
 pub(crate) async fn parse_with(
     state: &IngestState,
     pass: &WorkspacePass,
     parse: impl FnOnce(&mut Batch<'_>) -> Result<(), IntakeError>,
 ) -> Result<ParsedBatch, Problem> {
+    check_workspace(state, pass).await?;
     let series = state.rules.series_cache(pass).await?;
     let mut batch = Batch::new(&series, state.clock.now_ms(), state.max_batch_samples);
     parse(&mut batch)?;
     Ok(batch.finish())
+}
+
+/// Samples create no workspace.
+///
+/// # Errors
+/// When there is no such workspace.
+pub(crate) async fn check_workspace(state: &IngestState, pass: &WorkspacePass) -> Result<(), Problem> {
+    match state.directory.knows(pass.workspace()).await {
+        true => Ok(()),
+        false => Err(OpenError::Unknown(pass.workspace().clone()).into()),
+    }
 }
 
 /// The request's content type without its parameters, in small letters; JSON when the request names

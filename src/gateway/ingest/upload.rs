@@ -26,6 +26,7 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::parse::check_workspace;
 use super::state::IngestState;
 use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::body::fault;
@@ -108,6 +109,7 @@ pub(crate) async fn upload(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
+    check_workspace(&state, authorized.pass()).await?;
     let workbook = is_workbook(&headers, params.name.as_deref().unwrap_or_default())?;
     let options = params.options()?;
     let mut held = state.imports.arriving();

@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::answer::accepted_json;
 use super::commit::{Committing, begin};
-use super::parse::parse_native;
+use super::parse::{check_workspace, parse_native};
 use super::state::IngestState;
 use super::target::IngestParams;
 use crate::gateway::http::auth::Authorized;
@@ -46,6 +46,7 @@ pub(crate) async fn connect(
     Params(params): Params<IngestParams>,
     upgrade: Upgrade,
 ) -> Result<Response, Problem> {
+    check_workspace(&state, authorized.pass()).await?;
     let arrival = params.arrival();
     let shared = SharedState::clone(&state);
     Ok(upgrade.accept(MAX_MESSAGE, &shared, move |socket| serve(socket, Connection { state, authorized, arrival })))

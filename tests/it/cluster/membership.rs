@@ -41,7 +41,11 @@ async fn new_node_receives_its_share_of_workspaces() {
     let mut cluster = TestCluster::start(2).await;
     let names: Vec<String> = (0..8).map(|i| format!("w{i}")).collect();
     for (i, name) in names.iter().enumerate() {
-        let url = format!("{}/api/v1/workspaces/{name}/kpis/ingest", cluster.node(i % 2).url());
+        let workspace = format!("{}/api/v1/workspaces/{name}", cluster.node(i % 2).url());
+        let made = cluster.http().put(&workspace).send().await.unwrap();
+        assert_eq!(made.status(), 201, "{}", made.text().await.unwrap());
+        // The other node takes its samples at once.
+        let url = format!("{}/api/v1/workspaces/{name}/kpis/ingest", cluster.node((i + 1) % 2).url());
         let sample = json!({"samples": [{"kpi": "a", "timestamp": 1_767_225_600_000_i64, "value": i}]});
         let answer = cluster.http().post(url).json(&sample).send().await.unwrap();
         assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());

@@ -283,6 +283,8 @@ async fn events_of_two_workspaces_go_to_different_subjects() {
     let client = nats.client().await;
     let (mut local, mut other) = (client.follow("earcon.v1.local.>").await, client.follow("earcon.v1.other.>").await);
     let rows = json!({"samples": [{"kpi": "a", "timestamp": START, "value": 2.0}]});
+    let made = server.http().put(server.url("/api/v1/workspaces/other")).send().await.unwrap();
+    assert_eq!(made.status(), 201);
     let url = server.url("/api/v1/workspaces/other/kpis/ingest");
     let answer: Value = server.http().post(url).json(&rows).send().await.unwrap().json().await.unwrap();
     assert_eq!(answer["accepted"], 1);

@@ -35,8 +35,8 @@ async fn request_is_answered_like_a_post() {
 
     let (_, kpi) = server.get("/kpis/load").await;
     assert_eq!(kpi["series"][0]["value"], 1.5, "{kpi}");
-    let made = client.ask("earcon.v1.brand-new.ingest", &[], json!({"samples": [row(START)]}).to_string()).await;
-    assert_eq!(made.0, 200, "an unknown workspace is created, as over HTTP");
+    let unknown = client.ask("earcon.v1.brand-new.ingest", &[], json!({"samples": [row(START)]}).to_string()).await;
+    assert_eq!(unknown.0, 404, "samples create no workspace, as over HTTP");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,7 +46,6 @@ async fn refusal_names_the_reason() {
     let mut settings = nats.settings();
     let small = [("server.max_body_bytes", json!(2_048)), ("ingest.max_batch_samples", json!(20))];
     settings.extend(small);
-    settings.push(("streams.max_workspaces", json!(1)));
     let _server = Server::start_with(&settings, Overrides::default()).await;
     let client = nats.client().await;
     let good = json!({"samples": [row(START)]}).to_string();

@@ -59,7 +59,7 @@ async fn stale_rules_update_is_refused_and_problems_are_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rules_apply_to_their_workspace_only() {
-    let server = Server::start().await;
+    let server = Server::start_with(&[("workspaces.names", json!("local, other"))], Default::default()).await;
     let rules = json!({"rules": [{"name": "*", "kpi": "renamed"}]});
     assert_eq!(server.send(Method::PUT, "/ingest/rules", rules).await.0, 200);
     line(&server, "a value=1").await;

@@ -1,5 +1,7 @@
 /** The header of all pages: workspace, connection, navigation, theme and sound. */
 
+import { Client } from "@earcon/client";
+
 import type { Route } from "../format/route.ts";
 import { useAppContext } from "../hooks/app-context.ts";
 import { useLink } from "../hooks/use-link.ts";
@@ -37,13 +39,23 @@ export function Header({ page, workspaces, theme, onTheme }: Props) {
         <Mark />
         <span>Earcon</span>
       </a>
-      {workspaces.length > 1 && (
-        <select aria-label="Workspace" value={workspace} onChange={(event) => openWorkspace(page, event.target.value)}>
-          {workspaces.map((each) => (
-            <option key={each}>{each}</option>
-          ))}
-        </select>
-      )}
+      <select
+        aria-label="Workspace"
+        value={workspace}
+        onChange={({ currentTarget }) => {
+          if (currentTarget.value !== NEW) {
+            openWorkspace(page, currentTarget.value);
+          } else {
+            currentTarget.value = workspace;
+            void createWorkspace(page);
+          }
+        }}
+      >
+        {workspaces.map((each) => (
+          <option key={each}>{each}</option>
+        ))}
+        <option value={NEW}>New workspace…</option>
+      </select>
       <ConnectionStatus />
       <nav aria-label="Pages">
         {PAGES.map(([each, name]) => (
@@ -58,6 +70,23 @@ export function Header({ page, workspaces, theme, onTheme }: Props) {
       <OutdatedNotice />
     </header>
   );
+}
+
+/** The value of the option for a new workspace. No workspace has this name. */
+const NEW = "+";
+
+/** Asks for the name of a workspace, creates it and shows it. */
+async function createWorkspace(page: Route["page"]): Promise<void> {
+  const name = window.prompt("Name of the new workspace: small letters, digits, - and _")?.trim() ?? "";
+  if (name === "") {
+    return;
+  }
+  try {
+    await new Client().createWorkspace(name);
+    openWorkspace(page, name);
+  } catch (error) {
+    window.alert(error instanceof Error ? error.message : String(error));
+  }
 }
 
 /** Shows the same page of another workspace. A KPI of this one may not exist there. */

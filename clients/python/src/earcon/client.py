@@ -115,6 +115,10 @@ class Client:
         answer = await self._request("GET", "/api/v1/workspaces")
         return [workspace["id"] for workspace in answer["workspaces"]]
 
+    async def create_workspace(self, workspace: str) -> None:
+        """Creates a workspace. One that exists stays as it is."""
+        await self._request("PUT", _path(workspace))
+
     async def kpis(self, workspace: str = "local") -> list[Kpi]:
         """Returns all KPIs with their newest samples."""
         answer = await self._request("GET", f"{_path(workspace)}/kpis")

@@ -1,0 +1,47 @@
+//! The memory of KPIs and series is bounded; what is known is always loaded.
+
+use serde_json::{Value, json};
+
+use crate::support::Server;
+
+const START: i64 = 1_767_225_600_000;
+
+fn series(numbers: std::ops::Range<usize>) -> Value {
+    let row = |n: usize| json!({"kpi": "load", "labels": {"host": format!("h{n}")}, "timestamp": START, "value": 1});
+    json!({"samples": numbers.map(row).collect::<Vec<_>>()})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_series_are_refused_without_memory_and_known_ones_go_on() {
+    let small = [("limits.memory", json!("1 MB")), ("limits.workspace_percent", json!(50))];
+    let server = Server::start_with(&small, Default::default()).await;
+    let (status, answer) = server.ingest(&series(0..200)).await;
+    let accepted = answer["accepted"].as_u64().unwrap();
+    assert!(status == 200 && (50..150).contains(&accepted), "{answer}");
+    let error = answer["rejected"][0]["error"].as_str().unwrap();
+    for part in ["workspace \"local\"", "of 0.5 MB", "limits.workspace_percent", "delete"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    let (_, answer) = server.ingest(&series(0..10)).await;
+    assert_eq!(answer["accepted"], 10, "known series go on: {answer}");
+    let new_kpi = json!({"samples": [{"kpi": "more", "timestamp": START, "value": 1}]});
+    let (status, answer) = server.ingest(&new_kpi).await;
+    assert!(status == 400 && answer.to_string().contains("there is no memory"), "{answer}");
+    assert_eq!(server.get("/kpis/more").await.0, 404, "it leaves nothing behind");
+
+    // Another workspace has room: the share of one is not all.
+    assert_eq!(server.http().put(server.url("/api/v1/workspaces/shop")).send().await.unwrap().status(), 201);
+    let url = server.url("/api/v1/workspaces/shop/kpis/ingest");
+    assert_eq!(server.http().post(url).json(&series(0..10)).send().await.unwrap().status(), 200);
+    assert!(server.metric("earcon_series_refused_total").await >= (200 - accepted) as f64);
+    assert!(server.metric("earcon_series_memory_bytes").await > 0.0);
+
+    // A lower budget loads all that is known.
+    let data = server.shut_down().await;
+    let less = [("limits.memory", json!("1 MB")), ("limits.workspace_percent", json!(1))];
+    let server = Server::start_in(data, &less, Default::default()).await;
+    let (_, kpi) = server.get("/kpis/load").await;
+    assert_eq!(kpi["series"].as_array().unwrap().len() as u64, accepted);
+    let (_, answer) = server.ingest(&series(0..10)).await;
+    assert_eq!(answer["accepted"], 10, "{answer}");
+}
