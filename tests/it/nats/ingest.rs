@@ -66,8 +66,8 @@ async fn refusal_names_the_reason() {
     refused(INGEST, &[], &[b' '; 3_000], 413, large, "at most 2048 bytes").await;
     refused(INGEST, &[], short.as_bytes(), 413, large, "at most 20 samples").await;
     refused("earcon.v1.No%2EWay.ingest", &[], good.as_bytes(), 400, bad, "workspace must be").await;
-    let (status, _, problem) = client.ask("earcon.v1.one-too-many.ingest", &[], good).await;
-    assert_eq!(status, 403, "{problem}");
+    let (status, _, problem) = client.ask("earcon.v1.unknown.ingest", &[], good).await;
+    assert_eq!(status, 404, "{problem}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
