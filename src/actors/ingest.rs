@@ -84,7 +84,7 @@ async fn find_routes(workspace: &WorkspaceHandle, batches: &[KpiBatch]) -> Optio
         return None;
     }
     let mut routes = workspace.routes().find_all(batches.iter().map(|batch| &batch.kpi));
-    // What is refused must not create a KPI, and neither must an end-of-series marker alone.
+    // Refused samples must not create a KPI, and neither must an end-of-series marker alone.
     let is_new = |(batch, route): &(&KpiBatch, &Option<Route>)| route.is_none() && workspace.takes(batch);
     let new: Vec<_> = batches.iter().zip(&routes).filter(is_new).map(|(batch, _)| batch.kpi.clone()).collect();
     if !new.is_empty() {

@@ -18,7 +18,7 @@ use earcon_tenancy::WorkspacePass;
 
 /// The name of the one record of a workspace.
 const NAME: &str = "kpis";
-/// KPIs whose meaning is kept. What is stated about further ones is dropped.
+/// KPIs whose meaning is kept. Statements about further ones are dropped.
 const MOST: usize = 20_000;
 
 const POLICY: CachePolicy = CachePolicy {
@@ -54,7 +54,7 @@ pub struct Meanings {
 }
 
 impl Meanings {
-    /// What is stated about a KPI.
+    /// The meaning of a KPI, if one was stated.
     pub fn get(&self, kpi: &KpiName) -> Option<&StatedMeaning> {
         self.document.kpis.get(kpi)
     }

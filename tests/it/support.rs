@@ -51,7 +51,7 @@ impl Server {
         let mut all = vec![
             ("server.listen", json!("127.0.0.1:0")),
             ("storage.data", json!(data.path())),
-            ("storage.history_days", json!(KEEPS_FIXED_TIMES.1)),
+            ("storage.history_days", json!(KEEPS_FIXED_TIMES.1.parse::<u32>().expect("a number"))),
         ];
         all.extend(settings.iter().cloned());
         let config = Config::load(None, &all).expect("the test's settings are valid");

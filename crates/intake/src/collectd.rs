@@ -97,8 +97,8 @@ fn add(batch: &mut Batch<'_>, row: u32, list: &ValueList<'_>) -> Result<(), Inta
 }
 
 impl ValueList<'_> {
-    /// `plugin.type.source`. A type that is called like its plugin, and a source called `value`, are
-    /// left out.
+    /// `plugin.type.source`, without a type that is called like its plugin, and without a source
+    /// called `value`.
     fn series<'a>(&'a self, source: &'a str, reading: Reading) -> RawSeries<'a> {
         let mut name = self.plugin.to_string();
         let kind = Some(self.kind.as_ref()).filter(|kind| *kind != self.plugin && !kind.is_empty());

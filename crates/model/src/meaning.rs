@@ -36,7 +36,7 @@ impl Meaning {
         Ok(Self { unit, description: checked("description", description, MAX_DESCRIPTION)? })
     }
 
-    /// The meaning that an agent states: what is too long is cut, other characters are removed.
+    /// The meaning that an agent states. Long descriptions are cut, other characters are removed.
     pub fn made_legal(unit: &str, description: &str) -> Self {
         let legal = |text: &str, most: usize| {
             let text: String = text.trim().chars().map(|c| if c == '\n' || c == '\t' { ' ' } else { c }).collect();

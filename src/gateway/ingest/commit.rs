@@ -60,7 +60,7 @@ pub(crate) struct RefusedRows {
 }
 
 impl RefusedRows {
-    /// The first reasons as one text: first what is too old, as a whole. `name` names a row.
+    /// The first reasons as one text, which begins with all that are too old. `name` names a row.
     pub(crate) fn reasons(&self, most: usize, name: impl Fn(u32) -> String) -> String {
         let too_old = self.too_old.iter().map(ToString::to_string);
         let rows = self.rows.iter().take(most).map(|row| format!("{}: {}", name(row.row), row.error));
@@ -188,7 +188,7 @@ pub(crate) async fn submit_with_retry(
 }
 
 /// Counts what the parser refused and ignored. Returns the rows to commit, the refused ones, and
-/// what was stated about KPIs.
+/// the meanings that senders stated.
 fn count_parsed(parsed: ParsedBatch) -> (Vec<KpiBatch>, Vec<RejectedRow>, Vec<(KpiName, Meaning)>) {
     let ParsedBatch { batches, rejected, ignored, meanings } = parsed;
     count(Metric::IngestIgnored, ignored as u64);

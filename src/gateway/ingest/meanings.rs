@@ -34,7 +34,7 @@ impl Stated {
         Some(Self { state: state.clone(), pass: pass.clone(), meanings: meanings.collect() })
     }
 
-    /// Keeps what was stated, in the background: the sender does not wait for it.
+    /// Keeps the statements, in the background: the sender does not wait for them.
     pub(crate) fn learn(self, receipt: &Receipt) {
         let refused = |row: &u32| receipt.rejected.binary_search_by_key(row, |refused| refused.row).is_ok();
         let taken = |rows: &[u32]| rows.iter().any(|row| !refused(row));

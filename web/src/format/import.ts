@@ -24,7 +24,7 @@ export interface TooOld {
   history_days: number;
 }
 
-/** What is too old, in one sentence. */
+/** The samples that are too old, in one sentence. */
 export function tooOldWords({ count, oldest, kpi, history_days }: TooOld): string {
   const samples = count === 1 ? "1 sample is" : `${count.toLocaleString("en")} samples are`;
   const day = new Date(oldest).toISOString().slice(0, 10);

@@ -54,7 +54,7 @@ const STATED: Record<string, Unit> = {
   V: { symbol: "V", prefixes: true, factor: 1 },
 };
 
-/** What is stated about the KPIs of the workspace that is shown. */
+/** The meanings of the KPIs of the workspace that is shown. */
 let stated: Record<string, KpiSettings> = {};
 const statedUnits = new Map<string, Unit>();
 

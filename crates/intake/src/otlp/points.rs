@@ -149,7 +149,7 @@ fn percent(quantile: f64) -> f64 {
 }
 
 impl Metric<'_> {
-    /// What is said about the values behind a suffix. A number of observations has no unit.
+    /// The statement about the values behind a suffix. A number of observations has no unit.
     fn stated(&self, suffix: &str) -> Stated<'static> {
         let delta = match self.kind {
             Kind::Sum { temporality, .. } => temporality == Temporality::Delta,

@@ -73,7 +73,7 @@ impl Family<'_> {
         self.kind == MetricType::Unknown && self.unit.is_empty() && self.help.is_empty()
     }
 
-    /// What is said about the series with this name. A number of observations has no unit.
+    /// The statement about the series with this name. A number of observations has no unit.
     fn stated(&self, name: &str) -> Stated<'static> {
         let counts = ["_count", "_bucket", "_created", "_info"].iter().any(|suffix| name.ends_with(suffix));
         let unit = if counts { String::new() } else { self.unit.clone().into_owned() };

@@ -182,7 +182,7 @@ fn version_2_takes_texts_from_the_symbols_and_the_type_from_the_series() {
     assert_eq!(taken, (3, 0));
 }
 
-/// What is stated about KPIs, as `kpi unit description`.
+/// The meanings of KPIs, as `kpi unit description`.
 fn stated(parsed: &ParsedBatch) -> Vec<String> {
     let words = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
     let all = parsed.meanings.iter();
