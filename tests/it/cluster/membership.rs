@@ -59,7 +59,7 @@ async fn new_node_receives_its_share_of_workspaces() {
         loads
     };
     let before = loads(0).await;
-    assert!(before.values().all(|load| *load <= 5), "{before:?}");
+    assert!(before.values().all(|load| *load <= 6), "{before:?}");
 
     let joined = cluster.add();
     cluster.settled(3).await;
@@ -68,7 +68,7 @@ async fn new_node_receives_its_share_of_workspaces() {
         let owned = |place: &&serde_json::Value| place["owner"] == format!("n{joined}") && place["seq"].is_u64();
         status["workspaces"].as_array().unwrap().iter().filter(owned).count()
     };
-    // Three quarters of the average of 8 / 3, rounded down.
+    // Three quarters of the average of 9 / 3, rounded down; `local` is one of them.
     eventually("the new node has its share", async || (loads(joined).await >= 2).then_some(())).await;
 
     // Every node serves every workspace.
