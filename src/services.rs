@@ -11,6 +11,7 @@
 
 pub mod anomalies;
 pub mod cached;
+pub mod deletion;
 pub mod detectors;
 pub mod incidents;
 pub mod local_time;

@@ -12,6 +12,7 @@ mod backfill;
 mod cluster;
 mod command_line;
 mod counters_and_ends;
+mod deletion;
 mod doors;
 mod evaluation;
 mod experiments;

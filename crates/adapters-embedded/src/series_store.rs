@@ -21,6 +21,7 @@
 
 mod anomalies;
 mod block;
+mod deletion;
 mod flush;
 mod history;
 mod memtable;

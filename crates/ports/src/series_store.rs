@@ -123,6 +123,11 @@ pub trait SeriesStore: Send + Sync + 'static {
     /// Applies events. Reads see them when this returns. They are durable only after
     /// [`Self::flush`], and may take memory until then, so the caller bounds the memory by flushing
     /// in time. Ignores events that were applied before.
+    ///
+    /// A deletion (`KpiEvent::Deleted`) deletes the samples and anomalies that it covers and that
+    /// earlier events brought, durably when this returns. Later events are not covered, whatever
+    /// their timestamps. It may flush, works in steps of a bounded size, and may be applied again
+    /// after a crash in between.
     async fn apply(&self, pass: &WorkspacePass, batch: StoredBatch) -> Result<(), PortError>;
 
     /// Makes everything applied so far durable, together with the cursor. Returns the cursor.

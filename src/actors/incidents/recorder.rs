@@ -5,7 +5,7 @@
 //! number of incidents. Stored records are bounded in number and age; a store that fails is tried
 //! again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use crate::services::incidents::{EngineRecord, IncidentRecord, IncidentRecords, MAX_RECORDS};
 use crate::telemetry::Repeats;
-use earcon_model::{Clock, Incident, IncidentId, Seq};
+use earcon_model::{Clock, DeletionScope, Incident, IncidentId, KpiName, Seq};
 use earcon_ports::{Epochs, ErrorKind, PortError, Revision};
 use earcon_tenancy::WorkspacePass;
 
@@ -25,6 +25,8 @@ const FINISH: Duration = Duration::from_secs(10);
 #[derive(Default)]
 struct Waiting {
     incidents: BTreeMap<IncidentId, Incident>,
+    /// Deletions that the records have to follow.
+    deletions: VecDeque<(KpiName, DeletionScope)>,
     state: Option<(Seq, Vec<u8>)>,
     /// No more records will come.
     closed: bool,
@@ -78,6 +80,15 @@ impl Recorder {
     pub(super) fn record(&self, incident: Incident) {
         self.shared.waiting().incidents.insert(incident.id, incident);
         self.shared.news.notify_one();
+    }
+
+    /// Removes what deletions cover from the records. They are done before a state that includes
+    /// them is saved, so that a crash repeats them.
+    pub(super) fn erase(&self, deletions: Vec<(KpiName, DeletionScope)>) {
+        if !deletions.is_empty() {
+            self.shared.waiting().deletions.extend(deletions);
+            self.shared.news.notify_one();
+        }
     }
 
     pub(super) fn save(&self, seq: Seq, state: Vec<u8>) {
@@ -159,6 +170,12 @@ impl Worker {
             }
             return Ok(false);
         }
+        let next = self.shared.waiting().deletions.front().cloned();
+        if let Some((kpi, scope)) = next {
+            self.erase(&kpi, &scope).await?;
+            self.shared.waiting().deletions.pop_front();
+            return Ok(false);
+        }
         let next = self.shared.waiting().state.take();
         if let Some((seq, state)) = next {
             let saved = EngineRecord { epoch: self.epochs.epoch_of(seq).to_owned(), seq, state };
@@ -231,6 +248,15 @@ impl Worker {
             return Ok(());
         }
         let record = IncidentRecord { at_ms, incident: incident.clone() };
+        if incident.members.is_empty() {
+            // All its members were deleted.
+            known.revisions.remove(&incident.id);
+            let gone = match expected {
+                0 => Ok(()),
+                expected => self.records.delete(&self.pass, &incident.id.to_string(), expected).await,
+            };
+            return gone.or_else(|error| self.conflicted(error));
+        }
         match self.records.put(&self.pass, &record, expected).await {
             Ok(revision) => {
                 known.revisions.insert(incident.id, (revision, incident.revision));
@@ -241,6 +267,37 @@ impl Worker {
             }
             Err(error) => self.conflicted(error),
         }
+    }
+
+    /// Removes what a deletion covers from all records. A record without members goes.
+    async fn erase(&mut self, kpi: &KpiName, scope: &DeletionScope) -> Result<(), PortError> {
+        for mut stored in self.records.all(&self.pass).await?.records {
+            let incident = &mut stored.value.incident;
+            if !incident.erase(kpi, scope) {
+                continue;
+            }
+            let (id, revision) = (incident.id, incident.revision);
+            let emptied = incident.members.is_empty() && incident.closed_at_ms.is_some();
+            let written = if emptied {
+                self.records.delete(&self.pass, &stored.name, stored.revision).await.map(|()| None)
+            } else {
+                self.records.put(&self.pass, &stored.value, stored.revision).await.map(Some)
+            };
+            match written {
+                Ok(written) => {
+                    let Some(known) = &mut self.known else { continue };
+                    match written {
+                        Some(written) => drop(known.revisions.insert(id, (written, revision))),
+                        None => {
+                            known.revisions.remove(&id);
+                            known.closed.retain(|(_, closed)| *closed != id);
+                        }
+                    }
+                }
+                Err(error) => return self.conflicted(error),
+            }
+        }
+        Ok(())
     }
 
     async fn put_state(&mut self, saved: &EngineRecord) -> Result<(), PortError> {

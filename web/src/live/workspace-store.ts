@@ -15,6 +15,9 @@ const HIDDEN_FLUSH_MS = 1_000;
 /** Interval at which the page looks for a workspace that does not exist yet. */
 const MISSING_RETRY_MS = 2_000;
 
+/** History follows an event after a moment. Histories fetched before that are fetched again. */
+const DELETED_MS = 2_000;
+
 type SampleListener = (series: LiveSeries, rows: SampleRow[]) => void;
 
 export class WorkspaceStore {
@@ -120,6 +123,9 @@ export class WorkspaceStore {
 
   #applyEvent(event: LiveEvent): void {
     this.#touch(this.state.applyEvent(event));
+    if (event.type === "deleted") {
+      setTimeout(() => this.#forgetHistories(), DELETED_MS);
+    }
     if (event.type === "samples" && this.#sampleListeners.size > 0) {
       for (const received of event.data.series) {
         const series = this.state.findOrCreate(event.kpi, received.labels);
@@ -127,6 +133,12 @@ export class WorkspaceStore {
         this.#sampleListeners.forEach((listener) => listener(series, [...late, ...received.samples]));
       }
     }
+  }
+
+  #forgetHistories(): void {
+    this.state.forgetHistories();
+    this.#touch([]);
+    this.seriesChanged.emit();
   }
 
   #applySnapshot(snapshot: Snapshot, lost: boolean): void {
