@@ -48,7 +48,7 @@ enum Command {
     Listen(listen::ListenArgs),
     /// Show the history of a KPI, or anomalies
     Query(query::QueryArgs),
-    /// Delete samples, series or a whole KPI of a running server. Counts first, and asks
+    /// Delete samples, series, a KPI or a workspace of a running server. Counts first, and asks
     Delete(delete::DeleteArgs),
     /// Send historical data to a running server. It trains on them without alerts. Safe to repeat
     Backfill(files::BackfillArgs),

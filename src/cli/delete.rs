@@ -1,10 +1,10 @@
-//! `earcon delete`: samples, series or a whole KPI of a running server.
+//! `earcon delete`: samples, series, a KPI or a workspace of a running server.
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Args;
-use earcon_client::{DeletedScope, Deletion, DeletionQuery};
+use earcon_client::{DeletedScope, Deletion, DeletionQuery, Workspace};
 
 use super::output::{USAGE, complain, say};
 use super::query::{labels, time};
@@ -14,8 +14,11 @@ use earcon_model::KpiName;
 #[derive(Args)]
 pub(super) struct DeleteArgs {
     /// Name of the KPI. Without --from, --to and --labels, all of it is deleted
-    #[arg(value_name = "KPI", value_parser = |text: &str| KpiName::new(text))]
-    kpi: KpiName,
+    #[arg(value_name = "KPI", required_unless_present = "whole_workspace", value_parser = |text: &str| KpiName::new(text))]
+    kpi: Option<KpiName>,
+    /// Delete the workspace with everything in it
+    #[arg(long, conflicts_with_all = ["kpi", "from", "to", "labels"])]
+    whole_workspace: bool,
     #[command(flatten)]
     server: ServerArgs,
     /// First time to delete: 2026-01-01, 2026-01-01T00:00Z, or relative to now as in -1h30m; in
@@ -48,26 +51,65 @@ pub(super) fn run(args: &DeleteArgs) -> ExitCode {
         dry_run,
     };
     block_on(async {
-        if !args.yes {
-            match workspace.delete(args.kpi.as_str(), &query(true)).await {
-                Ok(counted) => say(&described(&counted)),
-                Err(error) => return failed(&error),
-            }
-            if args.dry_run {
-                return ExitCode::SUCCESS;
-            }
-            if let Err(code) = confirmed() {
-                return code;
-            }
-        }
-        match workspace.delete(args.kpi.as_str(), &query(false)).await {
-            Ok(deleted) => {
-                say(&described(&deleted));
-                ExitCode::SUCCESS
-            }
-            Err(error) => failed(&error),
+        match &args.kpi {
+            Some(kpi) => of_kpi(&workspace, kpi, args, query).await,
+            None => whole(&workspace, args).await,
         }
     })
+}
+
+async fn of_kpi(
+    workspace: &Workspace,
+    kpi: &KpiName,
+    args: &DeleteArgs,
+    query: impl Fn(bool) -> DeletionQuery,
+) -> ExitCode {
+    if !args.yes {
+        match workspace.delete(kpi.as_str(), &query(true)).await {
+            Ok(counted) => say(&described(&counted)),
+            Err(error) => return failed(&error),
+        }
+        if args.dry_run {
+            return ExitCode::SUCCESS;
+        }
+        if let Err(code) = confirmed() {
+            return code;
+        }
+    }
+    match workspace.delete(kpi.as_str(), &query(false)).await {
+        Ok(deleted) => {
+            say(&described(&deleted));
+            ExitCode::SUCCESS
+        }
+        Err(error) => failed(&error),
+    }
+}
+
+async fn whole(workspace: &Workspace, args: &DeleteArgs) -> ExitCode {
+    let name = workspace.name();
+    if !args.yes {
+        match workspace.kpis().await {
+            Ok(list) => {
+                let series: usize = list.kpis.iter().map(|kpi| kpi.series.len()).sum();
+                let kpis = list.kpis.len();
+                say(&format!("would delete the workspace {name}: {kpis} KPIs, {series} series, and all settings"));
+            }
+            Err(error) => return failed(&error),
+        }
+        if args.dry_run {
+            return ExitCode::SUCCESS;
+        }
+        if let Err(code) = confirmed() {
+            return code;
+        }
+    }
+    match workspace.delete_workspace().await {
+        Ok(()) => {
+            say(&format!("deleted the workspace {name}"));
+            ExitCode::SUCCESS
+        }
+        Err(error) => failed(&error),
+    }
 }
 
 /// Asks on a terminal. Elsewhere `--yes` is needed.

@@ -62,4 +62,14 @@ impl Workspace {
         let path: &[&str] = if whole { &["kpis", kpi] } else { &["kpis", kpi, "samples"] };
         self.ask(self.client.http.delete(self.endpoint(path)).query(query)).await
     }
+
+    /// Deletes the workspace with everything in it. Its name can be used again.
+    ///
+    /// # Errors
+    /// If the server cannot be reached, has no such workspace, or is part of a cluster.
+    pub async fn delete_workspace(&self) -> Result<(), Error> {
+        let request = self.client.http.delete(self.endpoint(&[])).query(&[("confirm", self.name())]);
+        let response = self.open(request.timeout(self.client.timeout)).await?;
+        if response.status().is_success() { Ok(()) } else { Err(self.refusal(response).await) }
+    }
 }

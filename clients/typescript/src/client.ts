@@ -237,6 +237,11 @@ export class Client {
     return this.#request(`${this.#kpi(kpi)}${whole ? "" : "/samples"}?${text}`, { method: "DELETE" });
   }
 
+  /** Deletes the workspace with everything in it. Its name can be used again. */
+  async deleteWorkspace(): Promise<void> {
+    await this.#request(`${this.#base}?${parameters({ confirm: this.workspace })}`, { method: "DELETE" });
+  }
+
   /** Returns a page of anomalies, latest opened first. */
   anomalies(query: AnomaliesQuery = {}, signal?: AbortSignal): Promise<AnomaliesPage> {
     return this.#request(`${this.#base}/anomalies?${parameters({ ...query })}`, init(signal));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::error::PortError;
+use crate::error::{ErrorKind, PortError};
 use earcon_model::{Anomaly, AnomalyId, Event, KpiName, Labels, Seq};
 use earcon_tenancy::WorkspacePass;
 
@@ -173,6 +173,15 @@ pub trait SeriesStore: Send + Sync + 'static {
     /// Deletes the oldest samples until the workspace's history occupies about `max_bytes` or less.
     /// Keeps anomalies. May flush.
     async fn shrink(&self, pass: &WorkspacePass, max_bytes: u64) -> Result<(), PortError>;
+
+    /// Deletes the history of the workspace, with its cursor, in steps of a bounded size. Nothing may
+    /// apply or flush meanwhile. May be repeated.
+    ///
+    /// # Errors
+    /// `Invalid` if the storage cannot do that.
+    async fn remove(&self, _pass: &WorkspacePass) -> Result<(), PortError> {
+        Err(PortError::new(ErrorKind::Invalid, "this storage cannot delete a workspace"))
+    }
 
     /// Approximate size of the workspace's history in bytes, without unflushed data.
     async fn size_bytes(&self, pass: &WorkspacePass) -> Result<u64, PortError>;

@@ -16,7 +16,7 @@ use crate::actors::workspace::command::{ChangeMix, Delete, DescribeMix};
 use crate::gateway::api::kpis::no_such_kpi;
 use crate::gateway::api::state::ApiState;
 use crate::gateway::http::auth::Authorized;
-use crate::gateway::http::problem::{Problem, restarting};
+use crate::gateway::http::problem::{Kind, Problem, restarting};
 use crate::gateway::http::query::{self, Params, bad};
 use crate::gateway::http::reply::json;
 use crate::live::wire::label_map;
@@ -30,6 +30,13 @@ pub(crate) struct KpiParams {
     /// `true` only counts.
     #[serde(default)]
     dry_run: bool,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct WorkspaceParams {
+    /// The name of the workspace again, against mistakes.
+    confirm: Option<String>,
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -107,6 +114,33 @@ pub(crate) async fn samples(
 ) -> Result<Response, Problem> {
     let (kpi, scope) = (query::kpi(&kpi)?, scope_of(&params)?);
     delete(&state, &authorized, kpi, scope, params.dry_run).await
+}
+
+/// Deletes a workspace with everything in it: log, history, scoring state and all settings. Its
+/// connections end. The name can be used again, for a new workspace.
+#[utoipa::path(delete, path = "/api/v1/workspaces/{workspace}", tag = "kpis",
+    params(("workspace" = String, Path), WorkspaceParams),
+    responses((status = 204, description = "deleted"), (status = 400, description = "not confirmed"),
+        (status = 404, description = "no such workspace"), (status = 409, description = "not in a cluster"),
+        (status = 503, description = "the workspace is being opened, or a store has failed")))]
+pub(crate) async fn workspace(
+    State(state): State<ApiState>,
+    authorized: Authorized,
+    Params(params): Params<WorkspaceParams>,
+) -> Result<StatusCode, Problem> {
+    let name = authorized.pass().workspace().as_str();
+    authorized.workspace(&state).await?;
+    if params.confirm.as_deref() != Some(name) {
+        return Err(bad(&format!("all of the workspace would be deleted; confirm={name} says that this is meant")));
+    }
+    if state.directory.is_clustered() {
+        let detail = "a workspace of a cluster cannot be deleted as a whole; delete its KPIs";
+        return Err(Problem::new(Kind::NotNow, detail));
+    }
+    match state.directory.delete(authorized.pass()).await? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(Problem::new(Kind::NotFound, format!("there is no workspace {name:?}"))),
+    }
 }
 
 fn scope_of(params: &RangeParams) -> Result<DeletionScope, Problem> {
@@ -190,5 +224,5 @@ async fn forget_in_mix(workspace: &Workspace, kpi: &KpiName) -> Result<(), Probl
 
 /// The routes of this topic.
 pub(crate) fn routes() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(kpi)).routes(routes!(samples))
+    OpenApiRouter::new().routes(routes!(workspace)).routes(routes!(kpi)).routes(routes!(samples))
 }

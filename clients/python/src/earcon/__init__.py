@@ -5,7 +5,7 @@
             print(event)
 """
 
-from .client import Client, Rows
+from .client import Client, Deletion, Rows
 from .errors import ApiError, EarconError, NotUnderstood, Unreachable
 from .events import (
     EVENT_TYPES,
@@ -76,6 +76,7 @@ __all__ = [
     "Client",
     "Cue",
     "Deleted",
+    "Deletion",
     "DetectorChanged",
     "DetectorTrained",
     "EarconError",

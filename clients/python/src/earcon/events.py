@@ -173,7 +173,7 @@ class Deleted(KpiEvent):
     scope: Literal["kpi", "series", "samples"]
     labels: Labels
     """Only series that have all these labels."""
-    begin: int | None
+    start: int | None
     """First time of a range of samples, in milliseconds. None: from the beginning."""
     end: int | None
     """First time after the range. None: to the end."""

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
@@ -59,6 +60,9 @@ fn write(
 /// If none are left, and the database refuses the write.
 pub(super) fn reserve(database: &Database, workspace: &WorkspaceId, log: &Log, last: Seq) -> Result<(), PortError> {
     let mut registered = lock(&log.registered);
+    if log.removed.load(Ordering::Relaxed) {
+        return Err(PortError::new(ErrorKind::Conflict, "the log was deleted"));
+    }
     if last.saturating_add(RESERVE / 2) < registered.reserved {
         return Ok(());
     }
@@ -80,9 +84,42 @@ pub(super) fn record_end(database: &Database, workspace: &WorkspaceId, log: &Log
     log.sync_mark()?;
     let mut registered = lock(&log.registered);
     let wanted = Registered { next: log.next(), ..*registered };
-    if wanted != *registered {
+    if wanted != *registered && !log.removed.load(Ordering::Relaxed) {
         write(database, workspace, wanted, Durability::Buffered)?;
         *registered = wanted;
+    }
+    Ok(())
+}
+
+/// Removes the record of a log, durably, and then its files. If that is interrupted, a start finds a
+/// whole log without a record, or files that it removes.
+pub(super) fn remove(database: &Database, workspace: &WorkspaceId, log: Option<&Log>) -> Result<(), PortError> {
+    let registered = log.map(|log| lock(&log.registered));
+    let mut batch = WriteBatch::default();
+    batch.remove(database.logs, workspace.as_str());
+    database.commit(batch, Durability::Synced)?;
+    log.iter().for_each(|log| log.removed.store(true, Ordering::Relaxed));
+    drop(registered);
+    let logs = database.log_dir();
+    let (dir, gone) = (logs.join(workspace.as_str()), logs.join(format!("{REMOVED}{workspace}")));
+    if dir.exists() {
+        let _left = std::fs::remove_dir_all(&gone).is_err();
+        std::fs::rename(&dir, &gone).map_err(|error| files::write_failure(&dir, error))?;
+        files::sync_dir(&logs).map_err(|error| files::write_failure(&logs, error))?;
+    }
+    remove_left(&logs).map_err(|error| files::write_failure(&gone, error))
+}
+
+/// How directories of deleted logs are named until they are gone. No workspace has such a name.
+const REMOVED: &str = ".deleted-";
+
+/// Removes the directories of deleted logs.
+fn remove_left(logs: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(logs)? {
+        let entry = entry?;
+        if entry.file_name().to_str().is_some_and(|name| name.starts_with(REMOVED)) {
+            std::fs::remove_dir_all(entry.path())?;
+        }
     }
     Ok(())
 }
@@ -224,6 +261,7 @@ pub(super) fn load_all(
     let damaged = |error: PortError| OpenError::Damaged { path: data.clone(), reason: error.to_string() };
     let states = check_all(database).map_err(damaged)?;
     let dir = database.log_dir();
+    remove_left(&dir).map_err(|source| OpenError::NotWritable { path: data.clone(), source })?;
     let damages: Vec<Damage> = states.iter().flat_map(|state| state.damages(&dir)).collect();
     if !damages.is_empty() {
         return Err(OpenError::DamagedLog { path: data, damages });

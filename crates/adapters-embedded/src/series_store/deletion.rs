@@ -9,13 +9,52 @@ use super::history::History;
 use super::records::{IndexEntry, first_of};
 use super::retention::{Candidate, Sealed};
 use super::writer_state::WriterState;
-use earcon_model::{Anomaly, DeletionScope, Event, KpiName, Labels, SeriesId};
+use crate::database::{Database, Durability, Table, WriteBatch, prefix, unreadable};
+use earcon_model::{Anomaly, DeletionScope, Event, KpiName, Labels, SeriesId, WorkspaceId};
 use earcon_ports::PortError;
 
 /// Blocks of one step. A block has about two thousand rows.
 const STEP_BLOCKS: usize = 64;
 /// Anomalies of one step.
 const STEP_ANOMALIES: usize = 1_000;
+
+/// Keys of one step, when a whole workspace goes.
+const STEP_KEYS: usize = 2_000;
+
+/// Deletes the history of a workspace. The head goes last.
+pub(super) fn remove_all(database: &Database, workspace: &WorkspaceId) -> Result<(), PortError> {
+    let (tables, prefix) = (&database.history, prefix(workspace));
+    let all = [
+        tables.series,
+        tables.open,
+        tables.blocks,
+        tables.index,
+        tables.minutes,
+        tables.anomalies,
+        tables.anomaly_times,
+    ];
+    for table in all {
+        remove_prefix(database, table, &prefix)?;
+    }
+    let mut batch = WriteBatch::default();
+    batch.remove(tables.heads, workspace.as_str());
+    database.commit(batch, Durability::Synced)
+}
+
+/// Deletes all records of a table under a prefix, in steps.
+pub(crate) fn remove_prefix(database: &Database, table: Table, prefix: &[u8]) -> Result<(), PortError> {
+    loop {
+        let (mut batch, mut found) = (WriteBatch::default(), 0);
+        for entry in database.snapshot()?.prefix(table, prefix).take(STEP_KEYS) {
+            batch.remove(table, entry.key().map_err(unreadable)?.to_vec());
+            found += 1;
+        }
+        if found == 0 {
+            return Ok(());
+        }
+        database.commit(batch, Durability::Synced)?;
+    }
+}
 
 impl History {
     /// Applies a deletion, unless it was applied before.
@@ -122,7 +161,7 @@ impl Draft<'_> {
     fn forget_anomaly(&mut self, anomaly: &Anomaly) -> Result<(), PortError> {
         let tables = &self.database.history;
         let key = self.keys.anomaly(anomaly.opened_at_ms, anomaly.id);
-        let bytes = self.snapshot.size_of(tables.anomalies, &key).map_err(crate::database::unreadable)?;
+        let bytes = self.snapshot.size_of(tables.anomalies, &key).map_err(unreadable)?;
         self.remove(tables.anomaly_times, self.keys.anomaly_time(anomaly.id), 0);
         self.remove(tables.anomalies, key, u64::from(bytes.unwrap_or(0)));
         Ok(())
