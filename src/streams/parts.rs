@@ -5,9 +5,10 @@
 //! same event: each part gets its share of each event, and all are joined at the end.
 //!
 //! Series are numbered by their first appearance, and keep their places; a deleted one leaves an
-//! empty place. So a part always holds the same places, and only the last one grows. Parts are saved from the last one to the first. So if a
-//! part has no successor in the store, it had none when it was saved, and all series behind it
-//! appeared later. Without a first part, no state was ever saved whole, and the log has all of it.
+//! empty place. So a part always holds the same places, and only the last one grows. Parts are
+//! saved from the last one to the first. So if a part has no successor in the store, it had none
+//! when it was saved, and all series behind it appeared later. Without a first part, no state was
+//! ever saved whole, and the log has all of it.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -1,9 +1,10 @@
 //! A KPI's state as bytes, and back.
 //!
 //! Layout: `FORMAT`, the header, the series, the shadow if there is one, and a checksum (XXH3, 64
-//! bits) of all of it. A byte before each series says whether its place is empty. In each series, the part that does not depend on the detector (labels,
-//! cadence, stall, episode) precedes the detector's bytes. So a snapshot of another detector keeps
-//! open episodes and stalls and only restarts scoring.
+//! bits) of all of it. A byte before each series says whether its place is empty. In each series,
+//! the part that does not depend on the detector (labels, cadence, stall, episode) precedes the
+//! detector's bytes. So a snapshot of another detector keeps open episodes and stalls and only
+//! restarts scoring.
 //!
 //! The header is the detector's version and the [`DetectorSlots`]. The slots contain the complete
 //! entries, so that a restore needs nothing else.

@@ -57,8 +57,8 @@ pub trait MetaStore: Send + Sync + 'static {
     /// The names of all workspaces that have any data. Needs no pass, because it shows nothing but
     /// names.
     async fn workspaces(&self) -> Result<Vec<earcon_model::WorkspaceId>, PortError>;
-    /// Deletes all records of the workspace together, durably. The workspace is not listed then, and
-    /// revisions begin again. Nothing may change them meanwhile. May be repeated.
+    /// Deletes all records of the workspace together, durably. The workspace is not listed then,
+    /// and revisions begin again. Nothing may change them meanwhile. May be repeated.
     ///
     /// # Errors
     /// `Invalid` if the storage cannot do that.

@@ -174,8 +174,8 @@ pub trait SeriesStore: Send + Sync + 'static {
     /// Keeps anomalies. May flush.
     async fn shrink(&self, pass: &WorkspacePass, max_bytes: u64) -> Result<(), PortError>;
 
-    /// Deletes the history of the workspace, with its cursor, in steps of a bounded size. Nothing may
-    /// apply or flush meanwhile. May be repeated.
+    /// Deletes the history of the workspace, with its cursor, in steps of a bounded size. Nothing
+    /// may apply or flush meanwhile. May be repeated.
     ///
     /// # Errors
     /// `Invalid` if the storage cannot do that.

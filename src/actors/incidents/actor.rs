@@ -212,7 +212,10 @@ impl State {
         self.append(&decisions, now_ms).await?;
         for decision in decisions {
             count_alerts(&decision);
-            self.recorder.record(decision.incident().clone());
+            match &decision {
+                IncidentEvent::Closed(incident) if incident.members.is_empty() => self.recorder.forget(incident.id),
+                _ => self.recorder.record(decision.incident().clone()),
+            }
         }
         Ok(())
     }

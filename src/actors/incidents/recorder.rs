@@ -25,6 +25,8 @@ const FINISH: Duration = Duration::from_secs(10);
 #[derive(Default)]
 struct Waiting {
     incidents: BTreeMap<IncidentId, Incident>,
+    /// Incidents all of whose members were deleted: their records go.
+    emptied: BTreeSet<IncidentId>,
     /// Deletions that the records have to follow.
     deletions: VecDeque<(KpiName, DeletionScope)>,
     state: Option<(Seq, Vec<u8>)>,
@@ -79,6 +81,15 @@ impl Recorder {
 
     pub(super) fn record(&self, incident: Incident) {
         self.shared.waiting().incidents.insert(incident.id, incident);
+        self.shared.news.notify_one();
+    }
+
+    /// Removes the record of an incident all of whose members were deleted.
+    pub(super) fn forget(&self, id: IncidentId) {
+        let mut waiting = self.shared.waiting();
+        waiting.incidents.remove(&id);
+        waiting.emptied.insert(id);
+        drop(waiting);
         self.shared.news.notify_one();
     }
 
@@ -170,6 +181,12 @@ impl Worker {
             }
             return Ok(false);
         }
+        let next = self.shared.waiting().emptied.first().copied();
+        if let Some(id) = next {
+            self.forget(id).await?;
+            self.shared.waiting().emptied.remove(&id);
+            return Ok(false);
+        }
         let next = self.shared.waiting().deletions.front().cloned();
         if let Some((kpi, scope)) = next {
             self.erase(&kpi, &scope).await?;
@@ -248,15 +265,6 @@ impl Worker {
             return Ok(());
         }
         let record = IncidentRecord { at_ms, incident: incident.clone() };
-        if incident.members.is_empty() {
-            // All its members were deleted.
-            known.revisions.remove(&incident.id);
-            let gone = match expected {
-                0 => Ok(()),
-                expected => self.records.delete(&self.pass, &incident.id.to_string(), expected).await,
-            };
-            return gone.or_else(|error| self.conflicted(error));
-        }
         match self.records.put(&self.pass, &record, expected).await {
             Ok(revision) => {
                 known.revisions.insert(incident.id, (revision, incident.revision));
@@ -265,6 +273,16 @@ impl Worker {
                 }
                 Ok(())
             }
+            Err(error) => self.conflicted(error),
+        }
+    }
+
+    async fn forget(&mut self, id: IncidentId) -> Result<(), PortError> {
+        let Some(known) = &mut self.known else { return Ok(()) };
+        known.closed.retain(|(_, closed)| *closed != id);
+        let Some((revision, _)) = known.revisions.remove(&id) else { return Ok(()) };
+        match self.records.delete(&self.pass, &id.to_string(), revision).await {
+            Ok(()) => Ok(()),
             Err(error) => self.conflicted(error),
         }
     }

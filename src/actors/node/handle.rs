@@ -186,9 +186,9 @@ impl Node {
         }
     }
 
-    /// Deletes the workspace with everything in it. The deletion goes on if the caller leaves, and at
-    /// the next start if the process ends. Meanwhile the name cannot be used. Returns whether there
-    /// was such a workspace.
+    /// Deletes the workspace with everything in it. The deletion goes on if the caller leaves, and
+    /// at the next start if the process ends. Meanwhile the name cannot be used. Returns whether
+    /// there was such a workspace.
     ///
     /// # Errors
     /// `Unavailable` while it is being opened; `Failed` if a store fails.

@@ -294,8 +294,8 @@ impl KpiStream {
         self.append(at_ms, vec![body.into()], Some(Box::new(|seq| reply.send(seq))), around);
     }
 
-    /// A deletion is an event like any other: a replay deletes at the same place. Open episodes that
-    /// it covers end before it. If the KPI goes, so do its snapshots, and the stream stops.
+    /// A deletion is an event like any other: a replay deletes at the same place. Open episodes
+    /// that it covers end before it. If the KPI goes, so do its snapshots, and the stream stops.
     fn delete(&mut self, deletion: Deletion, reply: Reply<Option<Erased>>, around: &mut Surroundings<'_>) {
         let whole = deletion.scope == DeletionScope::Kpi;
         let series = self.state.matching(&deletion.scope) as u64;

@@ -256,8 +256,8 @@ impl State {
         true
     }
 
-    /// Has the stream of a KPI delete. Samples of a KPI that is being deleted are rejected until its
-    /// stream has stopped; later ones make a new KPI.
+    /// Has the stream of a KPI delete. Samples of a KPI that is being deleted are rejected until
+    /// its stream has stopped; later ones make a new KPI.
     fn delete(&mut self, kpi: KpiName, deletion: Deletion, reply: Reply<Option<Erased>>) {
         let whole = deletion.scope == DeletionScope::Kpi;
         match self.routes.find(&kpi) {

@@ -91,8 +91,8 @@ pub(super) fn record_end(database: &Database, workspace: &WorkspaceId, log: &Log
     Ok(())
 }
 
-/// Removes the record of a log, durably, and then its files. If that is interrupted, a start finds a
-/// whole log without a record, or files that it removes.
+/// Removes the record of a log, durably, and then its files. If that is interrupted, a start finds
+/// a whole log without a record, or files that it removes.
 pub(super) fn remove(database: &Database, workspace: &WorkspaceId, log: Option<&Log>) -> Result<(), PortError> {
     let registered = log.map(|log| lock(&log.registered));
     let mut batch = WriteBatch::default();
