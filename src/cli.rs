@@ -1,6 +1,7 @@
 //! The command line: parses arguments and runs the command.
 
 mod cluster;
+mod delete;
 mod doctor;
 mod evaluate;
 mod files;
@@ -48,6 +49,8 @@ enum Command {
     Listen(listen::ListenArgs),
     /// Show the history of a KPI, or anomalies
     Query(query::QueryArgs),
+    /// Delete samples, series, a KPI or a workspace of a running server. Counts first, and asks
+    Delete(delete::DeleteArgs),
     /// Send historical data to a running server. It trains on them without alerts. Safe to repeat
     Backfill(files::BackfillArgs),
     /// Measure the quality of the detector
@@ -131,6 +134,7 @@ pub fn run() -> ExitCode {
         Command::Tail(args) => tail::run(&args),
         Command::Listen(args) => listen::run(&args),
         Command::Query(args) => query::run(&args),
+        Command::Delete(args) => delete::run(&args),
         Command::Replay(args) => files::replay(args),
         Command::Backfill(args) => files::backfill(args),
         Command::Evaluate(command) => evaluate::evaluate(command),

@@ -12,6 +12,7 @@
 pub mod anomalies;
 pub mod cached;
 pub mod clock_health;
+pub mod deletion;
 pub mod detectors;
 pub mod incidents;
 pub mod local_time;

@@ -167,6 +167,17 @@ impl Directory {
         }
     }
 
+    /// Deletes the workspace of the pass with everything in it. Returns whether there was one.
+    ///
+    /// # Errors
+    /// `Unavailable` while it is being opened; `Failed` if a store fails, or in a cluster.
+    pub async fn delete(&self, pass: &WorkspacePass) -> Result<bool, OpenError> {
+        if self.is_clustered() {
+            return Err(OpenError::Failed("a workspace of a cluster cannot be deleted; delete its KPIs".to_owned()));
+        }
+        self.node.delete(pass.workspace()).await
+    }
+
     /// Takes samples into the workspace of the pass and waits for the commit, here or on the node
     /// that owns it. Returns the receipt and the epoch that wrote it.
     ///

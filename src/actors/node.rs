@@ -5,6 +5,7 @@
 //! I/O.
 
 pub mod actor;
+mod deletion;
 mod handle;
 
 pub use handle::{Node, OpenError};

@@ -14,7 +14,7 @@ use crate::experiments::Plan;
 use crate::incidents::{IncidentEngine, SeriesInventory};
 use crate::live::{KpiRun, KpiView, SeriesView};
 use crate::services::detectors::records::DetectorRecords;
-use earcon_model::{Event, EventBody, KpiEvent, KpiName, Seq};
+use earcon_model::{Deletion, DeletionScope, Event, EventBody, KpiEvent, KpiName, Seq};
 use earcon_ports::{ErrorKind, LogHead, PortError, Snapshot};
 use earcon_streams::{KpiParts, KpiState};
 use earcon_tenancy::WorkspacePass;
@@ -30,7 +30,8 @@ pub struct Recovered {
     pub kpis: BTreeMap<KpiName, KpiState>,
     /// KPIs with events that no snapshot includes, and the first of them.
     pub unsaved: HashMap<KpiName, Seq>,
-    /// KPIs whose snapshots cannot be used. They must be deleted before others are saved.
+    /// KPIs whose snapshots cannot be used, or which were deleted. Their snapshots must be deleted
+    /// before others are saved.
     pub unreadable: BTreeSet<KpiName>,
     /// KPIs that were parked when the log ended.
     pub parked: Vec<KpiName>,
@@ -217,8 +218,23 @@ impl<'a> Replay<'a> {
         }
     }
 
+    /// Drops a KPI that was deleted. Its snapshots may still be in the store.
+    fn drop_deleted(&mut self, event: &Event) -> bool {
+        let Some((kpi, Deletion { scope: DeletionScope::Kpi, .. })) = event.deletion() else { return false };
+        if self.kpis.get(kpi).is_none_or(|parts| parts.next() <= event.seq) {
+            self.kpis.remove(kpi);
+            self.unsaved.remove(kpi);
+            self.parked.retain(|parked| parked != kpi);
+            self.unreadable.insert(kpi.clone());
+        }
+        true
+    }
+
     fn apply(&mut self, event: &Event) {
         let Some(kpi) = event.kpi() else { return };
+        if self.drop_deleted(event) {
+            return;
+        }
         match event.body {
             EventBody::Kpi(KpiEvent::Parked { .. }) => self.parked.push(kpi.clone()),
             EventBody::Kpi(KpiEvent::Resumed) => self.parked.retain(|parked| parked != kpi),

@@ -74,6 +74,10 @@ impl Routes {
         self.write().insert(kpi, route);
     }
 
+    pub(super) fn remove(&self, kpi: &KpiName) {
+        self.write().remove(kpi);
+    }
+
     /// Whether the workspace is closing or closed: no samples are admitted any more.
     pub fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)

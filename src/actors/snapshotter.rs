@@ -8,6 +8,6 @@ pub(super) mod actor;
 mod handle;
 mod watermark;
 
-pub use handle::{HandedOver, Snapshotter, TakenSnapshot};
+pub use handle::{HandedOver, SavedChange, Snapshotter, StateChange};
 pub use watermark::load_watermark;
 pub(in crate::actors) use watermark::save_watermark;

@@ -16,4 +16,4 @@ mod panics;
 mod shadowing;
 mod timers;
 
-pub use handle::{StreamBatches, StreamHandle, StreamId, Training};
+pub use handle::{Erased, StreamBatches, StreamHandle, StreamId, Training};

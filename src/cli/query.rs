@@ -62,11 +62,11 @@ enum Format {
     Json,
 }
 
-fn time(text: &str) -> Result<i64, String> {
+pub(super) fn time(text: &str) -> Result<i64, String> {
     time_ms(text, Timestamp::now().as_millisecond(), TimeZone::system())
 }
 
-fn labels(text: &str) -> Result<String, IdError> {
+pub(super) fn labels(text: &str) -> Result<String, IdError> {
     earcon_model::Labels::parse(text).map(String::from)
 }
 

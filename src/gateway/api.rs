@@ -3,6 +3,7 @@
 mod anomalies;
 pub(crate) mod anomaly_detail;
 mod cluster;
+mod deletions;
 mod detectors;
 mod experiments;
 mod health;
@@ -27,6 +28,7 @@ pub(crate) fn routes() -> OpenApiRouter<ApiState> {
         .merge(kpis::routes())
         .merge(units::routes())
         .merge(samples::routes())
+        .merge(deletions::routes())
         .merge(anomalies::routes())
         .merge(anomaly_detail::routes())
         .merge(incidents::routes())

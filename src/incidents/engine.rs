@@ -1,5 +1,6 @@
 //! The state machine: takes anomaly events and the wall time, returns incident events.
 
+mod deletion;
 mod grouping;
 mod recovery;
 
@@ -14,8 +15,8 @@ use super::inventory::SeriesInventory;
 use super::settings::IncidentSettings;
 use super::state::{IncidentState, timeline_entry};
 use earcon_model::{
-    Anomaly, AnomalyEvent, AnomalyId, Event, EventBody, Incident, IncidentEvent, IncidentId, Seq, SeriesId,
-    TimelineKind, WorkspaceId,
+    Anomaly, AnomalyEvent, AnomalyId, DeletionScope, Event, EventBody, Incident, IncidentEvent, IncidentId, KpiName,
+    Seq, SeriesId, TimelineKind, WorkspaceId,
 };
 
 /// Most open incidents. Beyond it, a new anomaly joins the youngest incident.
@@ -59,13 +60,15 @@ pub struct IncidentEngine {
     settings: IncidentSettings,
     inventory: SeriesInventory,
     state: EngineState,
+    /// Deletions that recorded incidents have to follow; not saved, because a replay finds them.
+    deletions: Vec<(KpiName, DeletionScope)>,
 }
 
 impl IncidentEngine {
     /// An engine without incidents that continues after event `seq`.
     pub fn new(workspace: WorkspaceId, settings: IncidentSettings, seq: Seq) -> Self {
         let state = EngineState { seq, ..EngineState::default() };
-        Self { workspace, settings, inventory: SeriesInventory::default(), state }
+        Self { workspace, settings, inventory: SeriesInventory::default(), state, deletions: Vec::new() }
     }
 
     /// The newest event that was ingested.
@@ -92,6 +95,10 @@ impl IncidentEngine {
             return;
         }
         self.state.seq = event.seq;
+        if let Some((kpi, deletion)) = event.deletion() {
+            self.erase(kpi, &deletion.scope, event.time_ms);
+            return;
+        }
         let (EventBody::Anomaly(happened), Some(kpi)) = (&event.body, event.kpi()) else { return };
         match happened {
             AnomalyEvent::Opened(anomaly) => self.onset(anomaly, muted(anomaly), event.time_ms),
@@ -150,12 +157,13 @@ impl IncidentEngine {
     fn decide_on(&mut self, id: IncidentId, now_ms: i64, decisions: &mut Vec<IncidentEvent>) {
         let EngineState { incidents, budget, cooccurrence, seq, .. } = &mut self.state;
         let Some(state) = incidents.get_mut(&id) else { return };
-        if state.incident.members.is_empty() {
+        if state.incident.members.is_empty() && state.reported.is_none() {
             incidents.remove(&id);
             return;
         }
+        let emptied = state.incident.members.is_empty();
         let merged = state.incident.merged_into.is_some();
-        if !merged {
+        if !merged && !emptied {
             state.find_first_mover(cooccurrence);
             let strength = f64::from(state.incident.surprise);
             if state.needs_alert_decision() {
@@ -172,7 +180,7 @@ impl IncidentEngine {
         }
         state.incident.cause_seq = *seq;
         let first_time = state.reported.is_none();
-        let over = merged || state.closes_at(&self.settings).is_some_and(|at| at <= now_ms);
+        let over = merged || emptied || state.closes_at(&self.settings).is_some_and(|at| at <= now_ms);
         let mut report = |state: &mut IncidentState, make: fn(Box<Incident>) -> IncidentEvent| {
             state.mark_reported(now_ms);
             decisions.push(make(Box::new(state.incident.clone())));
@@ -219,8 +227,8 @@ impl IncidentEngine {
     /// A fresh engine at `seq`. Keeps the settings and the alert budget, drops all incidents.
     pub fn restarted_at(&self, seq: Seq) -> Self {
         let state = EngineState { seq, budget: self.state.budget.clone(), ..EngineState::default() };
-        let Self { workspace, settings, inventory, .. } = self.clone();
-        Self { workspace, settings, inventory, state }
+        let Self { workspace, settings, inventory, deletions, .. } = self.clone();
+        Self { workspace, settings, inventory, state, deletions }
     }
 
     /// The number of series in open incidents, listed or not.

@@ -8,8 +8,8 @@ use super::cooccurrence::CooccurrenceStats;
 use super::inventory::{Trait, traits};
 use super::settings::IncidentSettings;
 use earcon_model::{
-    Acknowledgement, Anomaly, Incident, IncidentId, KpiName, Labels, Link, Member, SeriesId, TimelineEntry,
-    TimelineKind,
+    Acknowledgement, Anomaly, DeletionScope, Incident, IncidentId, KpiName, Labels, Link, Member, SeriesId,
+    TimelineEntry, TimelineKind,
 };
 
 /// An anomaly may join for half the incident's duration after its latest activity: at least this
@@ -67,6 +67,8 @@ pub(super) struct IncidentState {
     /// `None` while it gathers members and has not been reported.
     pub(super) reported: Option<Reported>,
     dirty: bool,
+    /// Members were deleted, which is reported at once.
+    erased: bool,
 }
 
 impl IncidentState {
@@ -109,6 +111,7 @@ impl IncidentState {
             surprise_at_decision: incident.surprise,
             reported: None,
             dirty: false,
+            erased: false,
             incident: {
                 incident.members_open = incident.members.iter().filter(|m| m.closed_at_ms.is_none()).count() as u32;
                 incident
@@ -226,6 +229,22 @@ impl IncidentState {
         self.update_empty_since(now_ms);
     }
 
+    /// Removes the members that a deletion covers. Returns whether there were any.
+    pub(super) fn erase(&mut self, kpi: &KpiName, scope: &DeletionScope, now_ms: i64) -> bool {
+        if !self.incident.erase(kpi, scope) {
+            return false;
+        }
+        let members = &self.incident.members;
+        self.traits =
+            members.iter().flat_map(|member| traits(&member.kpi, &member.labels)).map(|(key, _)| key).collect();
+        self.kpis = members.iter().map(|member| member.kpi.clone()).collect();
+        self.incident.peak_score = self.incident.peak_score.max(self.unlisted_peak);
+        self.erased = true;
+        self.update_empty_since(now_ms);
+        self.update_surprise();
+        true
+    }
+
     /// Marks a member as acknowledged. Once all members are, the incident is acknowledged too.
     pub(super) fn acknowledged(&mut self, index: Option<u16>, acknowledgement: &Acknowledgement) {
         let Some(member) = index.and_then(|index| self.incident.members.get_mut(usize::from(index))) else { return };
@@ -292,7 +311,7 @@ impl IncidentState {
 
     /// Marks the present state as reported at `now_ms`.
     pub(super) fn mark_reported(&mut self, now_ms: i64) {
-        self.dirty = false;
+        (self.dirty, self.erased) = (false, false);
         self.incident.revision += 1;
         self.reported = Some(Reported {
             at_ms: now_ms,
@@ -325,7 +344,7 @@ impl IncidentState {
         let alerted = self.incident.is_alerted() != reported.alerted;
         let joined = members_total >= reported.members_total + 1 + reported.members_total / 10;
         let clear = joined || has_clearly_grown(reported.surprise, surprise) || self.needs_alert_decision();
-        let change = if acknowledged || alerted {
+        let change = if acknowledged || alerted || self.erased {
             Some(i64::MIN)
         } else if clear {
             Some(reported.at_ms.saturating_add(UPDATE_EVERY_MS))

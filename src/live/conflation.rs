@@ -10,7 +10,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 
-use earcon_model::{Event, EventBody, KpiName, Labels, Seq, SeriesEvent, SeriesSamples};
+use earcon_model::{DeletionScope, Event, EventBody, KpiName, Labels, Seq, SeriesEvent, SeriesSamples};
 
 /// A rate was refused. The message is for the sender.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
@@ -74,6 +74,10 @@ impl Conflation {
     /// Passes or holds the next event that the filter admits. It is merged with held samples of its
     /// KPI, even if they are due.
     pub fn offer(&mut self, event: &Event, now_ms: u64) -> Offer {
+        if let Some((kpi, deletion)) = event.deletion() {
+            self.forget(kpi, &deletion.scope);
+            return Offer::Pass;
+        }
         let EventBody::Series(SeriesEvent::Samples(series)) = &event.body else { return Offer::Pass };
         let Some(kpi) = event.kpi() else { return Offer::Pass };
         match self.slots.get_mut(kpi) {
@@ -128,6 +132,20 @@ impl Conflation {
     /// held event.
     pub fn resume(&self, seen: Seq) -> Seq {
         self.oldest.first().map_or(seen, |oldest| oldest - 1)
+    }
+
+    /// Drops the held samples that a deletion covers. The deletion overtakes the others.
+    fn forget(&mut self, kpi: &KpiName, scope: &DeletionScope) {
+        let Some(slot) = self.slots.get_mut(kpi) else { return };
+        let Some(held) = slot else { return };
+        held.series.retain(|labels, series| {
+            series.samples.retain(|sample| !scope.covers_sample(labels, sample.timestamp_ms));
+            !scope.covers_series(labels) && !series.samples.is_empty()
+        });
+        if held.series.is_empty() {
+            self.oldest.remove(&held.oldest);
+            *slot = None;
+        }
     }
 
     fn begin_slot(&mut self, kpi: KpiName, now_ms: u64) {

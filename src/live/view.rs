@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use earcon_model::{
-    Anomaly, AnomalyEvent, AnomalyId, Event, EventBody, Features, Incident, IncidentEvent, IncidentId, KpiEvent,
-    KpiName, Labels, ScoredSample, Seq, SeriesEvent, SeriesSamples, SeriesStatus, SeriesTable,
+    Anomaly, AnomalyEvent, AnomalyId, DeletionScope, Event, EventBody, Features, Incident, IncidentEvent, IncidentId,
+    KpiEvent, KpiName, Labels, ScoredSample, Seq, SeriesEvent, SeriesSamples, SeriesStatus, SeriesTable,
 };
 
 /// Whether a KPI's actor runs.
@@ -109,6 +109,8 @@ impl LiveView {
         self.seq = event.seq;
         if let EventBody::Incident(happened) = &event.body {
             self.apply_incident(happened);
+        } else if let Some((kpi, deletion)) = event.deletion() {
+            self.apply_deletion(kpi, &deletion.scope);
         } else if let Some(kpi) = event.kpi() {
             match self.kpis.get_mut(kpi) {
                 Some(view) => Arc::make_mut(view).apply(&event.body),
@@ -118,6 +120,14 @@ impl LiveView {
                     self.kpis.insert(kpi.clone(), Arc::new(view));
                 }
             }
+        }
+    }
+
+    fn apply_deletion(&mut self, kpi: &KpiName, scope: &DeletionScope) {
+        if *scope == DeletionScope::Kpi {
+            self.kpis.remove(kpi);
+        } else if let Some(view) = self.kpis.get_mut(kpi) {
+            Arc::make_mut(view).delete(scope);
         }
     }
 
@@ -143,6 +153,16 @@ impl KpiView {
             // Detectors are not part of the view; their scores and anomalies are.
             _ => {}
         }
+    }
+
+    /// The events before a deletion have closed the anomalies that it covers.
+    fn delete(&mut self, scope: &DeletionScope) {
+        self.series.retain(|labels, series| {
+            if series.last.is_some_and(|last| scope.covers_sample(labels, last.timestamp_ms)) {
+                (series.last, series.features) = (None, None);
+            }
+            !scope.covers_series(labels)
+        });
     }
 
     fn apply_series(&mut self, happened: &SeriesEvent) {
@@ -227,6 +247,7 @@ impl SeriesView {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use earcon_model::Deletion;
 
     fn samples(seq: Seq, value: f64) -> Event {
         let sample =
@@ -252,6 +273,25 @@ mod tests {
         assert_eq!(value(&before), 1.0);
         assert_eq!(value(&view.kpis()), 2.0);
         assert_eq!(view.seq(), 2);
+    }
+
+    #[test]
+    fn deleted_samples_series_and_kpis_are_gone() {
+        let kpi = KpiName::new("a").unwrap();
+        let mut view = LiveView::default();
+        view.apply(&samples(1, 1.0));
+        let delete =
+            |seq, scope| Event::new(seq, 0, kpi.clone(), KpiEvent::Deleted(Deletion { scope, by: "b".into() }));
+        let none = Labels::none();
+        view.apply(&delete(2, DeletionScope::Samples { labels: none.clone(), from_ms: 2, to_ms: 9 }));
+        assert!(view.kpi(&kpi).unwrap().series.get(&none).unwrap().last.is_some(), "it is not in the range");
+        view.apply(&delete(3, DeletionScope::Samples { labels: none.clone(), from_ms: 1, to_ms: 2 }));
+        assert!(view.kpi(&kpi).unwrap().series.get(&none).unwrap().last.is_none());
+        view.apply(&delete(4, DeletionScope::Series { labels: none.clone() }));
+        assert!(view.kpi(&kpi).unwrap().series.is_empty());
+        view.apply(&delete(5, DeletionScope::Kpi));
+        view.apply(&delete(6, DeletionScope::Series { labels: none }));
+        assert!(view.kpi(&kpi).is_none() && view.seq() == 6);
     }
 
     #[test]

@@ -174,6 +174,23 @@ impl MeaningService {
         Ok(meanings)
     }
 
+    /// Forgets a KPI that is deleted, durably.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn forget(&self, pass: &WorkspacePass, kpi: &KpiName) -> Result<(), PortError> {
+        let change = |old: Option<&Document>| {
+            let mut document = old.cloned().unwrap_or_default();
+            let forgotten = document.kpis.remove(kpi).is_some();
+            Ok::<_, PortError>(forgotten.then_some(document))
+        };
+        if let Some(stored) = self.records.update(pass, NAME, change).await? {
+            let rest = Meanings { document: stored.value, revision: stored.revision };
+            self.cached.put(pass.workspace(), Arc::new(rest));
+        }
+        Ok(())
+    }
+
     /// Notes the units on anomalies, as they are known here, and has them read again.
     pub fn stamp(&self, pass: &WorkspacePass, bodies: &mut [EventBody]) {
         let anomalies = bodies.iter_mut().filter_map(|body| match body {

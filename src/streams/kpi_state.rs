@@ -13,8 +13,8 @@ use super::series::{KpiContext, Presence, Series, SeriesView};
 use super::settings::StreamSettings;
 use super::shadow_state::Shadow;
 use earcon_model::{
-    Acknowledgement, AnomalyEvent, AnomalyId, Arrival, DetectorEvent, DetectorRef, Event, EventBody, Feedback, KpiName,
-    Labels, Reading, Sample, SeriesBatch, SeriesEvent, SeriesTable, WorkspaceId,
+    Acknowledgement, AnomalyEvent, AnomalyId, Arrival, DetectorEvent, DetectorRef, Event, EventBody, Feedback,
+    KpiEvent, KpiName, Labels, Reading, Sample, SeriesBatch, SeriesEvent, SeriesTable, WorkspaceId,
 };
 
 /// Why a row was rejected. The text is fit to show to the sender.
@@ -137,8 +137,10 @@ pub struct KpiState {
     pub(super) live: DetectorRef,
     /// The shadow detector; boxed because it is rare.
     pub(super) shadow: Option<Box<Shadow>>,
-    /// In order of first appearance.
+    /// In order of first appearance. Deleted ones leave empty places.
     pub(super) series: Vec<Series>,
+    /// How many of the places are empty.
+    pub(super) vacant: usize,
     /// The same series by labels. The number of a series is its position in `series`.
     pub(super) index: SeriesTable<()>,
     /// No series stalls before this time.
@@ -156,6 +158,7 @@ impl KpiState {
             live: DetectorRef::Configured,
             shadow: None,
             series: Vec::new(),
+            vacant: 0,
             index: SeriesTable::default(),
             next_stall_ms: None,
         }
@@ -237,6 +240,10 @@ impl KpiState {
             EventBody::Series(body) => self.replay_series(body, event.time_ms),
             EventBody::Anomaly(body) => self.replay_anomaly(body),
             EventBody::Detector(body) => self.replay_detector(body),
+            EventBody::Kpi(KpiEvent::Deleted(deletion)) => {
+                // The closed episodes have events of their own.
+                let _closed = self.delete(&deletion.scope);
+            }
             _ => {}
         }
     }
@@ -294,12 +301,12 @@ impl KpiState {
 
     /// All series, in order of first appearance.
     pub fn series(&self) -> impl Iterator<Item = SeriesView<'_>> {
-        self.series.iter().map(|series| series.view(&self.settings))
+        self.series.iter().filter(|series| !series.vacant).map(|series| series.view(&self.settings))
     }
 
     /// How many series there are.
     pub fn series_count(&self) -> usize {
-        self.series.len()
+        self.series.len() - self.vacant
     }
 
     /// The KPI.
@@ -317,7 +324,7 @@ impl KpiState {
     pub(super) fn add_series(&mut self, labels: &Labels, limit: SeriesLimit<'_>) -> Result<u32, Rejection> {
         if let SeriesLimit::Sender(fewer, room) = limit {
             let max_series = fewer.map_or(usize::MAX, |max| max as usize).min(self.settings.max_series);
-            if self.series.len() >= max_series {
+            if self.series_count() >= max_series {
                 return Err(Rejection::TooManySeries { max_series });
             }
             room.take().map_err(Rejection::NoRoom)?;

@@ -48,6 +48,7 @@ mod arithmetic;
 mod arrival;
 mod cadence;
 mod counter;
+mod deletion;
 mod detector;
 mod detector_name;
 mod entry;

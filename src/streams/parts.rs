@@ -4,16 +4,17 @@
 //! part is a state of its own, after another event of the log. [`KpiParts`] brings all parts to the
 //! same event: each part gets its share of each event, and all are joined at the end.
 //!
-//! Series are numbered by their first appearance, and never leave. So a part always holds the same
-//! series, and only the last one grows. Parts are saved from the last one to the first. So if a
-//! part has no successor in the store, it had none when it was saved, and all series behind it
-//! appeared later. Without a first part, no state was ever saved whole, and the log has all of it.
+//! Series are numbered by their first appearance, and keep their places; a deleted one leaves an
+//! empty place. So a part always holds the same places, and only the last one grows. Parts are
+//! saved from the last one to the first. So if a part has no successor in the store, it had none
+//! when it was saved, and all series behind it appeared later. Without a first part, no state was
+//! ever saved whole, and the log has all of it.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::kpi_state::KpiState;
-use earcon_model::{AnomalyEvent, Event, EventBody, Labels, Seq, SeriesEvent, SeriesSamples};
+use earcon_model::{AnomalyEvent, Event, EventBody, KpiEvent, Labels, Seq, SeriesEvent, SeriesSamples};
 
 /// Series of one part. With a shadow detector a part has about half a megabyte, without about half
 /// of that.
@@ -61,7 +62,7 @@ impl KpiParts {
         let mut owners = BTreeMap::new();
         if parts.len() > 1 {
             for (owner, (_, state)) in (0..).zip(&parts) {
-                owners.extend(state.series.iter().map(|series| (series.labels.clone(), owner)));
+                owners.extend(state.series().map(|series| (series.labels.clone(), owner)));
             }
         }
         Some(Self { parts, owners })
@@ -74,7 +75,7 @@ impl KpiParts {
 
     /// All series, in order of first appearance.
     pub fn labels(&self) -> impl Iterator<Item = &Labels> {
-        self.parts.iter().flat_map(|(_, state)| state.series.iter().map(|series| &series.labels))
+        self.parts.iter().flat_map(|(_, state)| state.series().map(|series| series.labels))
     }
 
     /// The parts that have to replay an event of the KPI, each with its share of the event.
@@ -105,6 +106,15 @@ impl KpiParts {
                 self.owners.get(labels).map(|part| whole(*part)).into_iter().collect()
             }
             EventBody::Detector(_) => (0..self.parts.len() as u32).map(whole).collect(),
+            EventBody::Kpi(KpiEvent::Deleted(deletion)) => {
+                // A series that came back later belongs to a part that is after this event already.
+                let parts = &self.parts;
+                let goes = |labels: &Labels, part: u32| {
+                    deletion.scope.covers_series(labels) && parts[part as usize].0 < event.seq
+                };
+                self.owners.retain(|labels, part| !goes(labels, *part));
+                (0..self.parts.len() as u32).map(whole).collect()
+            }
             // They follow from samples, or change no state.
             _ => BTreeMap::new(),
         }
@@ -151,9 +161,14 @@ impl KpiState {
     fn append(&mut self, part: Self) {
         let first = self.series.len() as u32;
         for series in part.series {
-            self.index.push_numbered(series.labels.clone(), ());
+            if series.vacant {
+                self.index.push_vacant(());
+            } else {
+                self.index.push_numbered(series.labels.clone(), ());
+            }
             self.series.push(series);
         }
+        self.vacant += part.vacant;
         if let (Some(shadow), Some(more)) = (&mut self.shadow, part.shadow) {
             for (number, series) in (first..).zip(more.series) {
                 series.into_iter().for_each(|series| shadow.put(number, *series));

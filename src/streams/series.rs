@@ -72,6 +72,8 @@ pub(super) struct Series {
     pub(super) episode: Episode,
     pub(super) feedback: FeedbackMemory,
     pub(super) detector: AnyDetector,
+    /// Its place is empty: the series was deleted. Places are never used again.
+    pub(super) vacant: bool,
     /// Position of this series among the samples of the current push; not part of the state.
     pub(super) collected_at: Option<u32>,
 }
@@ -97,6 +99,7 @@ impl Series {
             episode: Episode::default(),
             feedback: FeedbackMemory::default(),
             detector: AnyDetector::new(shared.settings.detector),
+            vacant: false,
             collected_at: None,
         }
     }
@@ -159,6 +162,11 @@ impl Series {
         };
         let Sample { timestamp_ms, value } = sample;
         (scored, self.episode.push(timestamp_ms, value, score.as_ref(), owner, shared.settings))
+    }
+
+    /// An empty place.
+    pub(super) fn vacant(shared: KpiContext<'_>) -> Self {
+        Self { vacant: true, ..Self::new(Labels::none(), shared) }
     }
 
     /// Records feedback on one of its anomalies, open or not. Returns the new factor of the

@@ -1,9 +1,10 @@
 //! A KPI's state as bytes, and back.
 //!
 //! Layout: `FORMAT`, the header, the series, the shadow if there is one, and a checksum (XXH3, 64
-//! bits) of all of it. In each series, the part that does not depend on the detector (labels,
-//! cadence, stall, episode) precedes the detector's bytes. So a snapshot of another detector keeps
-//! open episodes and stalls and only restarts scoring.
+//! bits) of all of it. A byte before each series says whether its place is empty. In each series,
+//! the part that does not depend on the detector (labels, cadence, stall, episode) precedes the
+//! detector's bytes. So a snapshot of another detector keeps open episodes and stalls and only
+//! restarts scoring.
 //!
 //! The header is the detector's version and the [`DetectorSlots`]. The slots contain the complete
 //! entries, so that a restore needs nothing else.
@@ -53,7 +54,10 @@ impl KpiState {
         self.put_header(&mut out);
         (range.len() as u32).put(&mut out);
         for series in &self.series[range.clone()] {
-            put_series(series, &mut out);
+            series.vacant.put(&mut out);
+            if !series.vacant {
+                put_series(series, &mut out);
+            }
         }
         if let Some(shadow) = &self.shadow {
             put_shadow(shadow, range, &mut out);
@@ -103,6 +107,12 @@ impl KpiState {
         self.series.reserve_exact(count as usize);
         for _ in 0..count {
             let shared = KpiContext { workspace: &self.workspace, kpi: &self.kpi, settings: &self.settings };
+            if bool::read(&mut from)? {
+                self.series.push(Series::vacant(shared));
+                self.index.push_vacant(());
+                self.vacant += 1;
+                continue;
+            }
             let series = read_series(&mut from, same_detector, shared)?;
             self.index.push_numbered(series.labels.clone(), ());
             self.series.push(series);
@@ -269,6 +279,7 @@ mod tests {
         put_chunk(b"another-0", &mut out);
         put_chunk(&postcard::to_stdvec(&state.detectors()).unwrap(), &mut out);
         1u32.put(&mut out);
+        false.put(&mut out);
         let series = &state.series[0];
         let mut whole = Vec::new();
         put_series(series, &mut whole);

@@ -1,6 +1,7 @@
 //! Several real nodes against a real NATS server and a real CQL database.
 
 mod database;
+mod deletion;
 mod epochs;
 mod experiments;
 mod failover;

@@ -15,6 +15,7 @@ mod cluster;
 mod command_line;
 mod counters_and_ends;
 mod damaged_under_server;
+mod deletion;
 mod doors;
 mod evaluation;
 mod experiments;

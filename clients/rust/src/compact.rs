@@ -109,6 +109,7 @@ fn data<'de, A: SeqAccess<'de>>(code: u64, time: i64, parts: &mut A) -> Result<E
         14 => EventData::IncidentOpened(part(parts, NAME)?),
         15 => EventData::IncidentUpdated(part(parts, NAME)?),
         16 => EventData::IncidentClosed(part(parts, NAME)?),
+        17 => EventData::Deleted(part(parts, NAME)?),
         code => EventData::Other { name: format!("type {code}"), data: part::<_, Value>(parts, NAME)? },
     })
 }

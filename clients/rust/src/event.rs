@@ -86,6 +86,9 @@ pub enum EventData {
     },
     /// A parked KPI was resumed.
     KpiResumed,
+    /// A person deleted some or all of the KPI. What earlier events and answers brought no longer
+    /// counts, as far as it is covered.
+    Deleted(Deleted),
     /// The detectors of the KPI changed.
     DetectorChanged {
         /// The entry whose anomalies alert, `name@revision`; `default` is the configured detector.
@@ -115,6 +118,33 @@ pub enum EventData {
         /// The content.
         data: Value,
     },
+}
+
+/// What a person deleted of a KPI.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deleted {
+    /// What is covered.
+    pub scope: DeletedScope,
+    /// Only series that have all these labels.
+    pub labels: Labels,
+    /// First time of a range of samples, milliseconds UTC. `None`: from the beginning.
+    pub from: Option<i64>,
+    /// First time after the range. `None`: to the end.
+    pub to: Option<i64>,
+    /// Who deleted it.
+    pub by: String,
+}
+
+/// What a deletion covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeletedScope {
+    /// The KPI with everything that belongs to it.
+    Kpi,
+    /// Whole series.
+    Series,
+    /// Samples of a time range.
+    Samples,
 }
 
 /// An acknowledgement of an anomaly.
@@ -226,6 +256,7 @@ impl EventData {
             EventData::SamplesBackfilled { .. } => "samples.backfilled",
             EventData::KpiParked { .. } => "kpi.parked",
             EventData::KpiResumed => "kpi.resumed",
+            EventData::Deleted(_) => "deleted",
             EventData::DetectorChanged { .. } => "detector.changed",
             EventData::DetectorTrained { .. } => "detector.trained",
             EventData::IncidentOpened(_) => "incident.opened",
@@ -237,7 +268,7 @@ impl EventData {
 
     /// Whether this version of the client knows the event type.
     pub(crate) fn is_known(name: &str) -> bool {
-        const KNOWN: [&str; 17] = [
+        const KNOWN: [&str; 18] = [
             "samples",
             "anomaly.opened",
             "anomaly.updated",
@@ -250,6 +281,7 @@ impl EventData {
             "samples.backfilled",
             "kpi.parked",
             "kpi.resumed",
+            "deleted",
             "detector.changed",
             "detector.trained",
             "incident.opened",
@@ -285,6 +317,7 @@ impl EventData {
             "samples.backfilled" => EventData::SamplesBackfilled { series: parse::<BackfilledData>(data)?.series },
             "kpi.parked" => EventData::KpiParked { reason: parse::<Parked>(data)?.reason },
             "kpi.resumed" => EventData::KpiResumed,
+            "deleted" => EventData::Deleted(parse(data)?),
             "detector.changed" => parse::<Changed>(data)?.into(),
             "detector.trained" => parse::<Trained>(data)?.into(),
             "incident.opened" => EventData::IncidentOpened(parse(data)?),
@@ -320,6 +353,7 @@ impl Serialize for EventData {
                 Restored { labels: labels.clone(), timestamp: *timestamp }.serialize(serializer)
             }
             EventData::KpiParked { reason } => Parked { reason: reason.clone() }.serialize(serializer),
+            EventData::Deleted(deleted) => deleted.serialize(serializer),
             EventData::KpiResumed => serializer.serialize_map(Some(0))?.end(),
             EventData::DetectorChanged { live, shadow } => {
                 Changed { live: live.clone(), shadow: shadow.clone() }.serialize(serializer)

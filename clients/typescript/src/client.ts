@@ -9,6 +9,7 @@ import { REAL, Subscription, type Follower, type Environment, type Socket } from
 import {
   labelText,
   type Anomaly,
+  type Deletion,
   type ExplainedAnomaly,
   type Feedback,
   type Incident,
@@ -80,6 +81,18 @@ export interface SamplesQuery {
   labels?: Labels;
   step?: number;
   limit?: number;
+}
+
+/** What to delete of a KPI. Without times, whole series go; without any of these, the whole KPI. */
+export interface DeletionQuery {
+  /** First time to delete, in milliseconds. */
+  from?: number;
+  /** First time to keep. */
+  to?: number;
+  /** Only series that have all these labels. */
+  labels?: Labels;
+  /** Only count. */
+  dryRun?: boolean;
 }
 
 export interface SeriesRows<Row> {
@@ -225,6 +238,19 @@ export class Client {
     signal?: AbortSignal,
   ): Promise<SeriesRows<RollupRow>[]> {
     return (await this.#samples<RollupRow>(kpi, query, signal)).series;
+  }
+
+  /** Deletes samples or series of a KPI, or all of it if the query names nothing. */
+  delete(kpi: string, query: DeletionQuery = {}): Promise<Deletion> {
+    const { dryRun, ...scope } = query;
+    const whole = Object.values(scope).every((each) => each === undefined);
+    const text = parameters({ ...scope, dry_run: dryRun === true });
+    return this.#request(`${this.#kpi(kpi)}${whole ? "" : "/samples"}?${text}`, { method: "DELETE" });
+  }
+
+  /** Deletes the workspace with everything in it. Its name can be used again. */
+  async deleteWorkspace(): Promise<void> {
+    await this.#request(`${this.#base}?${parameters({ confirm: this.workspace })}`, { method: "DELETE" });
   }
 
   /** Returns a page of anomalies, latest opened first. */

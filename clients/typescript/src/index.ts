@@ -9,6 +9,7 @@ export type {
   Cluster,
   ClusterNode,
   ClusterWorkspace,
+  DeletionQuery,
   IncidentsPage,
   IncidentsQuery,
   Mix,

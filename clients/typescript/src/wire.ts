@@ -274,6 +274,35 @@ export interface Backfilled {
   state: SeriesState;
 }
 
+/** What a person deleted of a KPI. Earlier data no longer counts, as far as it is covered. */
+export interface Deleted {
+  /** The whole KPI, whole series, or samples of a time range. */
+  scope: "kpi" | "series" | "samples";
+  /** Only series that have all these labels. */
+  labels: Labels;
+  /** First time of the range in milliseconds. null: from the beginning. */
+  from: number | null;
+  /** First time after the range. null: to the end. */
+  to: number | null;
+  by: string;
+}
+
+/** What was deleted, or would be. */
+export interface Deletion extends Omit<Deleted, "by"> {
+  kpi: string;
+  /** Number of series, and of samples and anomalies in the history. */
+  series: number;
+  samples: number;
+  anomalies: number;
+  /** Whether it was only counted. */
+  dry_run: boolean;
+  /** The `deleted` event. null if it was only counted. */
+  seq: number | null;
+  epoch: string | null;
+  /** Whether the history has none of it any more. If not, the server goes on by itself. */
+  done: boolean;
+}
+
 export type LiveEvent =
   | KpiEvent<"samples", { series: SeriesSamples[] }>
   | KpiEvent<"anomaly.opened" | "anomaly.updated" | "anomaly.closed", Anomaly>
@@ -285,6 +314,7 @@ export type LiveEvent =
   | KpiEvent<"samples.backfilled", { series: Backfilled[] }>
   | KpiEvent<"kpi.parked", { reason: string }>
   | KpiEvent<"kpi.resumed", Record<string, never>>
+  | KpiEvent<"deleted", Deleted>
   /** The entries are `name@revision`, or `default` for the configured detector. */
   | KpiEvent<"detector.changed", { live: string; shadow: string | null }>
   | KpiEvent<"detector.trained", { entry: string; detector: string; series: number }>;

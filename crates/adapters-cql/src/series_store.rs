@@ -15,6 +15,7 @@
 mod anomalies;
 mod anomaly_rows;
 mod batching;
+mod deletion;
 mod directory;
 mod flush;
 mod head;

@@ -175,6 +175,15 @@ impl EventLog for EmbeddedLog {
         .await
     }
 
+    async fn remove(&self, pass: &WorkspacePass) -> Result<(), PortError> {
+        self.run(pass, |inner, workspace| {
+            let _creating = lock(&inner.creating);
+            let log = lock(&inner.logs).remove(workspace);
+            registry::remove(&inner.database, workspace, log.as_deref())
+        })
+        .await
+    }
+
     async fn size_bytes(&self, pass: &WorkspacePass) -> Result<u64, PortError> {
         self.run(pass, |inner, workspace| Ok(inner.find(workspace).map_or(0, |log| log.size_bytes()))).await
     }

@@ -107,6 +107,19 @@ impl MetaStore for EmbeddedMeta {
         .await
     }
 
+    async fn remove(&self, pass: &WorkspacePass) -> Result<(), PortError> {
+        let prefix = prefix(pass.workspace());
+        self.run(move |inner| {
+            let _writing = inner.writing.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut batch = WriteBatch::default();
+            for entry in inner.database.snapshot()?.prefix(inner.database.meta, &prefix) {
+                batch.remove(inner.database.meta, entry.key().map_err(unreadable)?.to_vec());
+            }
+            inner.database.commit(batch, Durability::Synced)
+        })
+        .await
+    }
+
     async fn workspaces(&self) -> Result<Vec<WorkspaceId>, PortError> {
         self.run(Inner::workspaces).await
     }

@@ -21,6 +21,7 @@
 
 mod anomalies;
 mod block;
+mod deletion;
 mod flush;
 mod history;
 mod memtable;
@@ -38,6 +39,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
+pub(super) use self::deletion::remove_prefix;
 use self::history::History;
 use super::database::{Database, blocking, unreadable};
 use earcon_model::{Anomaly, AnomalyId, KpiName, Seq, WorkspaceId};
@@ -170,6 +172,15 @@ impl SeriesStore for EmbeddedSeries {
 
     async fn shrink(&self, pass: &WorkspacePass, max_bytes: u64) -> Result<(), PortError> {
         self.run(pass, move |history| history.shrink(max_bytes)).await
+    }
+
+    async fn remove(&self, pass: &WorkspacePass) -> Result<(), PortError> {
+        let (inner, workspace) = (self.inner.clone(), pass.workspace().clone());
+        blocking(move || {
+            inner.workspaces.lock().unwrap_or_else(PoisonError::into_inner).remove(&workspace);
+            deletion::remove_all(&inner.database, &workspace)
+        })
+        .await
     }
 
     async fn size_bytes(&self, pass: &WorkspacePass) -> Result<u64, PortError> {

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::database::{Database, Durability, Entry, WriteBatch, blocking, corrupt, prefix, unreadable};
+use super::series_store::remove_prefix;
 use async_trait::async_trait;
 use earcon_model::{KpiName, Seq, WorkspaceId};
 use earcon_ports::{ErrorKind, PortError, Snapshot, SnapshotStore};
@@ -87,6 +88,16 @@ impl SnapshotStore for EmbeddedSnapshots {
             keys.iter().for_each(|key| batch.remove(database.snapshots, key.as_slice()));
             database.commit(batch, Durability::Buffered)?;
             locked(&known).retain(|key, _| !key.starts_with(&parts));
+            Ok(())
+        })
+        .await
+    }
+
+    async fn remove(&self, pass: &WorkspacePass) -> Result<(), PortError> {
+        let (database, prefix, known) = (self.database.clone(), prefix(pass.workspace()), self.known.clone());
+        blocking(move || {
+            remove_prefix(&database, database.snapshots, &prefix)?;
+            locked(&known).retain(|key, _| !key.starts_with(&prefix));
             Ok(())
         })
         .await

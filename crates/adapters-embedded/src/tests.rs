@@ -82,3 +82,50 @@ async fn closed_store_opens_again_with_all_data() {
     let names: Vec<String> = store.meta_store().workspaces().await.unwrap().into_iter().map(String::from).collect();
     assert_eq!(names, ["a", "b"], "who has a log is known, as is who has a record");
 }
+
+#[tokio::test]
+async fn removed_workspace_leaves_nothing_and_begins_again() {
+    use earcon_model::{Event, KpiEvent, KpiName};
+    use earcon_ports::{Snapshot, StoredBatch};
+    let scratch = Scratch::new();
+    let kpi = KpiName::new("k").unwrap();
+    let event = std::sync::Arc::new(Event::new(1, 0, kpi.clone(), KpiEvent::Resumed));
+    let mut epochs = Vec::new();
+    {
+        let store = scratch.open();
+        for name in ["a", "a-b"] {
+            let pass = pass(name);
+            store.meta_store().put(&pass, "k", 0, vec![7]).await.unwrap();
+            epochs.push(store.event_log().open(&pass).await.unwrap().epochs);
+            store.event_log().append(&pass, vec![event.clone()]).await.unwrap();
+            let snapshot = Snapshot { kpi: kpi.clone(), part: 0, seq: 1, state: vec![1] };
+            store.snapshot_store().put(&pass, snapshot).await.unwrap();
+            store.series_store().apply(&pass, StoredBatch { events: vec![event.clone()] }).await.unwrap();
+            store.series_store().flush(&pass).await.unwrap();
+        }
+        let gone = pass("a");
+        for _ in 0..2 {
+            store.series_store().remove(&gone).await.unwrap();
+            store.snapshot_store().remove(&gone).await.unwrap();
+            store.event_log().remove(&gone).await.unwrap();
+            store.meta_store().remove(&gone).await.unwrap();
+        }
+        store.event_log().record_end(&gone).await.unwrap();
+    }
+    // What an interrupted removal may leave.
+    std::fs::create_dir_all(scratch.path().join("log/.deleted-a")).unwrap();
+    let store = scratch.open();
+    assert!(!scratch.path().join("log/.deleted-a").exists() && !scratch.path().join("log/a").exists());
+    let names: Vec<String> = store.meta_store().workspaces().await.unwrap().into_iter().map(String::from).collect();
+    assert_eq!(names, ["a-b"]);
+    let (gone, kept) = (pass("a"), pass("a-b"));
+    assert_eq!(store.event_log().head(&gone).await.unwrap(), None);
+    assert_eq!(store.event_log().head(&kept).await.unwrap().unwrap().epochs, epochs[1]);
+    assert_eq!(store.series_store().cursor(&gone).await.unwrap(), 0);
+    assert_eq!(store.series_store().cursor(&kept).await.unwrap(), 1);
+    assert!(store.snapshot_store().all(&gone).await.unwrap().is_empty());
+    assert_eq!(store.snapshot_store().all(&kept).await.unwrap().len(), 1);
+    let head = store.event_log().open(&gone).await.unwrap();
+    assert!(head.next == 1 && head.epochs != epochs[0]);
+    assert_eq!(store.meta_store().put(&gone, "k", 0, vec![8]).await.unwrap(), 1);
+}

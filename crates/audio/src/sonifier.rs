@@ -144,6 +144,11 @@ impl Sonifier {
             (EventBody::Kpi(KpiEvent::Resumed), Some(kpi)) => {
                 self.presence_changed(kpi, &Labels::none(), CueKind::Restored, now_ms)
             }
+            (EventBody::Kpi(KpiEvent::Deleted(deletion)), Some(kpi)) => {
+                self.series.retain(|_, series| series.kpi != *kpi || !deletion.scope.covers_series(&series.labels));
+                self.urgent = true;
+                None
+            }
             (EventBody::Incident(event), _) => self.observe_incident(event, now_ms),
             _ => None,
         };

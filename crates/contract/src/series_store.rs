@@ -1,6 +1,7 @@
 //! The contract of every series store.
 
 mod anomalies;
+mod deletions;
 mod random;
 
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub async fn series_store(make: impl Fn() -> Arc<dyn SeriesStore>) {
     expiry_forgets_the_old_and_keeps_the_rest(&*make()).await;
     shrinking_forgets_the_oldest_first(&*make()).await;
     workspaces_do_not_see_each_other(&*make()).await;
+    deletions::all(&make).await;
     anomalies::all(make).await;
 }
 

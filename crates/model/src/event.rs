@@ -24,6 +24,7 @@ pub use kpi::KpiEvent;
 pub use series::{CounterSamples, ScoredSamples, SeriesEvent, SeriesSamples, SeriesStatus};
 pub use subject::{JobId, RunId, Subject};
 
+use super::deletion::Deletion;
 use super::ids::{KpiName, Seq};
 use super::incident::Incident;
 
@@ -55,6 +56,14 @@ impl Event {
     pub fn incident(&self) -> Option<&Incident> {
         match &self.body {
             EventBody::Incident(event) => Some(event.incident()),
+            _ => None,
+        }
+    }
+
+    /// The KPI and the deletion in it, if that is what it is about.
+    pub fn deletion(&self) -> Option<(&KpiName, &Deletion)> {
+        match &self.body {
+            EventBody::Kpi(KpiEvent::Deleted(deletion)) => Some((self.kpi()?, deletion)),
             _ => None,
         }
     }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::anomaly::{Acknowledgement, AnomalyId, Direction};
+use super::deletion::DeletionScope;
 use super::ids::{KpiName, Labels, Seq, WorkspaceId};
 
 /// Names an incident for ever. The same incident found again in a replay has the same identifier.
@@ -188,6 +189,31 @@ impl Incident {
 }
 
 impl Incident {
+    /// Removes the members whose anomalies a deletion in `kpi` covers, and the lines of the
+    /// timeline about them. Returns whether there were any.
+    pub fn erase(&mut self, kpi: &KpiName, scope: &DeletionScope) -> bool {
+        let goes = |member: &Member| {
+            member.kpi == *kpi && scope.covers_episode(&member.labels, member.opened_at_ms, member.peak_at_ms)
+        };
+        let first = self.first().filter(|first| !goes(first)).map(|first| first.anomaly);
+        let (before, open) = (self.members.len(), |all: &[Member]| {
+            all.iter().filter(|member| member.closed_at_ms.is_none()).count() as u32
+        });
+        let open_before = open(&self.members);
+        let gone: Vec<Labels> = self.members.iter().filter(|member| goes(member)).map(|m| m.labels.clone()).collect();
+        if gone.is_empty() {
+            return false;
+        }
+        self.members.retain(|member| !goes(member));
+        self.timeline.retain(|entry| entry.kpi != *kpi || !gone.contains(&entry.labels));
+        self.members_total = self.members_total.saturating_sub((before - self.members.len()) as u32);
+        self.members_open = self.members_open.saturating_sub(open_before - open(&self.members));
+        self.peak_score = self.members.iter().map(|member| member.peak_score).fold(0.0, f32::max);
+        let first = first.and_then(|first| self.members.iter().position(|member| member.anomaly == first));
+        self.first_mover = first.unwrap_or(0) as u32;
+        true
+    }
+
     /// An open incident with one member of each KPI: an example for the tests of several crates.
     #[doc(hidden)]
     pub fn example(kpis: &[&str]) -> Self {
@@ -237,6 +263,23 @@ mod tests {
         incident.members_total = 40;
         incident.members[0].labels = Labels::parse("region:eu").unwrap();
         assert_eq!(incident.title(), "shop.orders (region:eu) lower than expected, and 39 other series");
+    }
+
+    #[test]
+    fn erased_members_go_with_their_lines() {
+        let mut incident = Incident::example(&["a", "b", "c"]);
+        incident.first_mover = 2;
+        for kpi in ["a", "b"] {
+            let kpi = KpiName::new(kpi).unwrap();
+            incident.note(TimelineEntry { at_ms: 0, what: TimelineKind::Joined, kpi, labels: Labels::none() });
+        }
+        let kpi = |name| KpiName::new(name).unwrap();
+        assert!(!incident.erase(&kpi("d"), &DeletionScope::Kpi));
+        assert!(incident.erase(&kpi("a"), &DeletionScope::Kpi));
+        assert_eq!((incident.members.len(), incident.members_total, incident.members_open), (2, 2, 2));
+        assert_eq!((incident.timeline.len(), incident.first().unwrap().kpi.as_str()), (1, "c"));
+        assert!(incident.erase(&kpi("c"), &DeletionScope::Kpi));
+        assert_eq!(incident.first().unwrap().kpi.as_str(), "b");
     }
 
     #[test]

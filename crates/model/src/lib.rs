@@ -5,6 +5,7 @@
 pub mod anomaly;
 pub mod batch;
 pub mod clock;
+pub mod deletion;
 pub mod detector;
 pub mod event;
 pub mod ids;
@@ -17,6 +18,7 @@ mod small;
 pub use anomaly::{Acknowledgement, Anomaly, AnomalyId, Direction, Feature, Feedback, FeedbackOutcome, Rank};
 pub use batch::{Arrival, KpiBatch, Reading, RejectedRow, Rows, SeriesBatch, TooOld};
 pub use clock::{Clock, ManualClock, NotBefore};
+pub use deletion::{Deletion, DeletionScope};
 pub use detector::{DetectorEntry, DetectorRef, DetectorSlots, TrainedSeries};
 pub use event::{
     AnomalyEvent, CounterSamples, DetectorEvent, Event, EventBody, EventType, IncidentEvent, JobId, KpiEvent, RunId,

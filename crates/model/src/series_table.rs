@@ -75,6 +75,37 @@ impl<T> SeriesTable<T> {
         place
     }
 
+    /// Adds an empty place, which no labels find.
+    pub fn push_vacant(&mut self, value: T) {
+        self.entries.push((Labels::none(), value));
+    }
+
+    /// Empties the places of the series that `gone` names. The other series keep their places, and
+    /// an emptied place is never used again. Returns the emptied places, in no particular order.
+    pub fn vacate(&mut self, gone: impl Fn(&Labels) -> bool) -> Vec<u32> {
+        let emptied: Vec<u32> = self.index.iter().filter(|(labels, _)| gone(labels)).map(|(_, place)| *place).collect();
+        self.index.retain(|labels, _| !gone(labels));
+        let mut is_emptied = vec![false; self.entries.len()];
+        for place in &emptied {
+            is_emptied[*place as usize] = true;
+            self.entries[*place as usize].0 = Labels::none();
+        }
+        let known = |place: &&mut u32| is_emptied.get(**place as usize).is_some_and(|emptied| *emptied);
+        self.places.iter_mut().filter(known).for_each(|place| *place = UNKNOWN);
+        emptied
+    }
+
+    /// Keeps the series that `keep` names, in their order, without the places of the others.
+    pub fn retain(&mut self, mut keep: impl FnMut(&Labels, &mut T) -> bool) {
+        let before = std::mem::take(self);
+        for (labels, mut value) in before.entries {
+            if keep(&labels, &mut value) {
+                let place = self.push(labels.clone(), value);
+                self.learn(&labels, place);
+            }
+        }
+    }
+
     /// The value of a series.
     pub fn get(&self, labels: &Labels) -> Option<&T> {
         self.find(labels).map(|place| &self.entries[place as usize].1)
@@ -121,7 +152,8 @@ impl<T> SeriesTable<T> {
         }
     }
 
-    /// All series in order of first appearance.
+    /// All values with their labels, in order of first appearance. Emptied places are among them,
+    /// without labels.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&Labels, &T)> + ExactSizeIterator {
         self.entries.iter().map(|(labels, value)| (labels, value))
     }
@@ -206,5 +238,38 @@ mod tests {
             assert_eq!((a.find_numbered(&shared), b.find_numbered(&shared)), (Some(0), Some(1)));
             assert_eq!((a.get(&shared), b.get(&shared)), (Some(&"in a"), Some(&"in b")));
         }
+    }
+
+    #[test]
+    fn emptied_places_are_not_found_and_not_used_again() {
+        let mut table = SeriesTable::default();
+        let all: Vec<Labels> = (0..4).map(|i| labels(&format!("n:{i}"))).collect();
+        all.iter().for_each(|labels| {
+            table.push_numbered(labels.clone(), ());
+        });
+        let mut emptied = table.vacate(|labels| [&all[1], &all[3]].contains(&labels));
+        emptied.sort_unstable();
+        assert_eq!(emptied, [1, 3]);
+        assert_eq!(all.iter().map(|labels| table.find(labels)).collect::<Vec<_>>(), [Some(0), None, Some(2), None]);
+        assert_eq!(table.find_numbered(&Labels::none()), None, "an emptied place has no labels");
+        assert_eq!((table.push_numbered(all[1].clone(), ()), table.find(&all[1])), (4, Some(4)));
+        assert_eq!(table.by_labels().count(), 3);
+    }
+
+    #[test]
+    fn kept_series_are_found_after_others_went() {
+        let all: Vec<Labels> = (0..4).map(|i| labels(&format!("n:{i}"))).collect();
+        let mut numbered = SeriesTable::default();
+        all.iter().for_each(|labels| {
+            numbered.push_numbered(labels.clone(), ());
+        });
+        let mut table: SeriesTable<usize> = all.iter().cloned().zip(0..).collect();
+        table.retain(|_, value| *value % 2 == 1);
+        assert_eq!(
+            all.iter().map(|labels| table.get(labels).copied()).collect::<Vec<_>>(),
+            [None, Some(1), None, Some(3)]
+        );
+        *table.get_or_insert_with(&all[0], || 9) += 1;
+        assert_eq!((table.len(), table.get(&all[0])), (3, Some(&10)));
     }
 }

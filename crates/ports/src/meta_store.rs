@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::error::PortError;
+use crate::error::{ErrorKind, PortError};
 use earcon_tenancy::WorkspacePass;
 
 /// Grows by one with every change of a record. 0 means that there is no record.
@@ -57,4 +57,12 @@ pub trait MetaStore: Send + Sync + 'static {
     /// The names of all workspaces that have any data. Needs no pass, because it shows nothing but
     /// names.
     async fn workspaces(&self) -> Result<Vec<earcon_model::WorkspaceId>, PortError>;
+    /// Deletes all records of the workspace together, durably. The workspace is not listed then,
+    /// and revisions begin again. Nothing may change them meanwhile. May be repeated.
+    ///
+    /// # Errors
+    /// `Invalid` if the storage cannot do that.
+    async fn remove(&self, _pass: &WorkspacePass) -> Result<(), PortError> {
+        Err(PortError::new(ErrorKind::Invalid, "this storage cannot delete a workspace"))
+    }
 }

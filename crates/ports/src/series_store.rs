@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::error::PortError;
+use crate::error::{ErrorKind, PortError};
 use earcon_model::{Anomaly, AnomalyId, Event, KpiName, Labels, Seq};
 use earcon_tenancy::WorkspacePass;
 
@@ -123,6 +123,11 @@ pub trait SeriesStore: Send + Sync + 'static {
     /// Applies events. Reads see them when this returns. They are durable only after
     /// [`Self::flush`], and may take memory until then, so the caller bounds the memory by flushing
     /// in time. Ignores events that were applied before.
+    ///
+    /// A deletion (`KpiEvent::Deleted`) deletes the samples and anomalies that it covers and that
+    /// earlier events brought, durably when this returns. Later events are not covered, whatever
+    /// their timestamps. It may flush, works in steps of a bounded size, and may be applied again
+    /// after a crash in between.
     async fn apply(&self, pass: &WorkspacePass, batch: StoredBatch) -> Result<(), PortError>;
 
     /// Makes everything applied so far durable, together with the cursor. Returns the cursor.
@@ -174,6 +179,15 @@ pub trait SeriesStore: Send + Sync + 'static {
     async fn kpis(&self, pass: &WorkspacePass) -> Result<Vec<KpiName>, PortError> {
         let _unlisted = pass;
         Ok(Vec::new())
+    }
+
+    /// Deletes the history of the workspace, with its cursor, in steps of a bounded size. Nothing
+    /// may apply or flush meanwhile. May be repeated.
+    ///
+    /// # Errors
+    /// `Invalid` if the storage cannot do that.
+    async fn remove(&self, _pass: &WorkspacePass) -> Result<(), PortError> {
+        Err(PortError::new(ErrorKind::Invalid, "this storage cannot delete a workspace"))
     }
 
     /// Approximate size of the workspace's history in bytes, without unflushed data.

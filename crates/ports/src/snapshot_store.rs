@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::error::PortError;
+use crate::error::{ErrorKind, PortError};
 use earcon_model::{KpiName, Seq};
 use earcon_tenancy::WorkspacePass;
 
@@ -55,4 +55,11 @@ pub trait SnapshotStore: Send + Sync + 'static {
     /// Deletes the snapshots of the parts of a KPI, from 0 up to the first gap at least. If it
     /// fails, the first parts are left.
     async fn delete(&self, pass: &WorkspacePass, kpi: &KpiName) -> Result<(), PortError>;
+    /// Deletes all snapshots of the workspace. Nothing may put others meanwhile. May be repeated.
+    ///
+    /// # Errors
+    /// `Invalid` if the storage cannot do that.
+    async fn remove(&self, _pass: &WorkspacePass) -> Result<(), PortError> {
+        Err(PortError::new(ErrorKind::Invalid, "this storage cannot delete a workspace"))
+    }
 }

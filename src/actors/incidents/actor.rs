@@ -85,6 +85,9 @@ impl Actor for IncidentsActor {
         let keep = args.context.settings.retention.history_age;
         let recorder =
             Recorder::start(records, args.pass.clone(), args.context.clock.clone(), keep, args.hub.epochs(), open);
+        let mut args = args;
+        // Of the replay.
+        recorder.erase(args.engine.take_deletions());
         myself.cast(Message::Next)?;
         let now = Instant::now();
         // Saved at once, so that a restart begins here and not at the start of the log.
@@ -191,6 +194,7 @@ impl State {
             let last = events.last().map_or(self.head, |event| event.seq);
             self.reset(last);
         }
+        self.recorder.erase(self.args.engine.take_deletions());
     }
 
     /// Appends the events that are due and waits for their commit.
@@ -208,7 +212,10 @@ impl State {
         self.append(&decisions, now_ms).await?;
         for decision in decisions {
             count_alerts(&decision);
-            self.recorder.record(decision.incident().clone());
+            match &decision {
+                IncidentEvent::Closed(incident) if incident.members.is_empty() => self.recorder.forget(incident.id),
+                _ => self.recorder.record(decision.incident().clone()),
+            }
         }
         Ok(())
     }

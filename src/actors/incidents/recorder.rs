@@ -5,7 +5,7 @@
 //! number of incidents. Stored records are bounded in number and age; a store that fails is tried
 //! again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use crate::services::incidents::{EngineRecord, IncidentRecord, IncidentRecords, MAX_RECORDS};
 use crate::telemetry::Repeats;
-use earcon_model::{Clock, Incident, IncidentId, Seq};
+use earcon_model::{Clock, DeletionScope, Incident, IncidentId, KpiName, Seq};
 use earcon_ports::{Epochs, ErrorKind, PortError, Revision};
 use earcon_tenancy::WorkspacePass;
 
@@ -25,6 +25,10 @@ const FINISH: Duration = Duration::from_secs(10);
 #[derive(Default)]
 struct Waiting {
     incidents: BTreeMap<IncidentId, Incident>,
+    /// Incidents all of whose members were deleted: their records go.
+    emptied: BTreeSet<IncidentId>,
+    /// Deletions that the records have to follow.
+    deletions: VecDeque<(KpiName, DeletionScope)>,
     state: Option<(Seq, Vec<u8>)>,
     /// No more records will come.
     closed: bool,
@@ -78,6 +82,24 @@ impl Recorder {
     pub(super) fn record(&self, incident: Incident) {
         self.shared.waiting().incidents.insert(incident.id, incident);
         self.shared.news.notify_one();
+    }
+
+    /// Removes the record of an incident all of whose members were deleted.
+    pub(super) fn forget(&self, id: IncidentId) {
+        let mut waiting = self.shared.waiting();
+        waiting.incidents.remove(&id);
+        waiting.emptied.insert(id);
+        drop(waiting);
+        self.shared.news.notify_one();
+    }
+
+    /// Removes what deletions cover from the records. They are done before a state that includes
+    /// them is saved, so that a crash repeats them.
+    pub(super) fn erase(&self, deletions: Vec<(KpiName, DeletionScope)>) {
+        if !deletions.is_empty() {
+            self.shared.waiting().deletions.extend(deletions);
+            self.shared.news.notify_one();
+        }
     }
 
     pub(super) fn save(&self, seq: Seq, state: Vec<u8>) {
@@ -179,6 +201,18 @@ impl Worker {
             }
             return Ok(false);
         }
+        let next = self.shared.waiting().emptied.first().copied();
+        if let Some(id) = next {
+            self.forget(id).await?;
+            self.shared.waiting().emptied.remove(&id);
+            return Ok(false);
+        }
+        let next = self.shared.waiting().deletions.front().cloned();
+        if let Some((kpi, scope)) = next {
+            self.erase(&kpi, &scope).await?;
+            self.shared.waiting().deletions.pop_front();
+            return Ok(false);
+        }
         let next = self.shared.waiting().state.take();
         if let Some((seq, state)) = next {
             let saved = EngineRecord { epoch: self.epochs.epoch_of(seq).to_owned(), seq, state };
@@ -261,6 +295,47 @@ impl Worker {
             }
             Err(error) => self.conflicted(error),
         }
+    }
+
+    async fn forget(&mut self, id: IncidentId) -> Result<(), PortError> {
+        let Some(known) = &mut self.known else { return Ok(()) };
+        known.closed.retain(|(_, closed)| *closed != id);
+        let Some((revision, _)) = known.revisions.remove(&id) else { return Ok(()) };
+        match self.records.delete(&self.pass, &id.to_string(), revision).await {
+            Ok(()) => Ok(()),
+            Err(error) => self.conflicted(error),
+        }
+    }
+
+    /// Removes what a deletion covers from all records. A record without members goes.
+    async fn erase(&mut self, kpi: &KpiName, scope: &DeletionScope) -> Result<(), PortError> {
+        for mut stored in self.records.all(&self.pass).await?.records {
+            let incident = &mut stored.value.incident;
+            if !incident.erase(kpi, scope) {
+                continue;
+            }
+            let (id, revision) = (incident.id, incident.revision);
+            let emptied = incident.members.is_empty() && incident.closed_at_ms.is_some();
+            let written = if emptied {
+                self.records.delete(&self.pass, &stored.name, stored.revision).await.map(|()| None)
+            } else {
+                self.records.put(&self.pass, &stored.value, stored.revision).await.map(Some)
+            };
+            match written {
+                Ok(written) => {
+                    let Some(known) = &mut self.known else { continue };
+                    match written {
+                        Some(written) => drop(known.revisions.insert(id, (written, revision))),
+                        None => {
+                            known.revisions.remove(&id);
+                            known.closed.retain(|(_, closed)| *closed != id);
+                        }
+                    }
+                }
+                Err(error) => return self.conflicted(error),
+            }
+        }
+        Ok(())
     }
 
     async fn put_state(&mut self, saved: &EngineRecord) -> Result<(), PortError> {

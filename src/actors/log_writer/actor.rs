@@ -11,7 +11,7 @@ use super::handle::{Append, LogWriter, Message, OnCommit};
 use crate::actors::ask::{self, Reply};
 use crate::actors::context::Context;
 use crate::actors::hub::Hub;
-use crate::actors::snapshotter::{Snapshotter, TakenSnapshot};
+use crate::actors::snapshotter::{SavedChange, Snapshotter};
 use crate::telemetry::{GaugePart, Metric, count, record};
 use earcon_model::{AnomalyEvent, Event, EventBody, KpiName, Seq, Subject};
 use earcon_ports::PortError;
@@ -53,7 +53,7 @@ struct State {
 struct Group {
     events: Vec<Arc<Event>>,
     commits: Vec<(OnCommit, Seq)>,
-    snapshots: Vec<TakenSnapshot>,
+    snapshots: Vec<SavedChange>,
     barriers: Vec<Reply<Seq>>,
     /// The newest event once this group is written.
     head: Seq,
@@ -176,9 +176,10 @@ impl State {
         if let Some(on_commit) = on_commit {
             self.queued.commits.push((on_commit, last));
         }
-        if let (Some(handed_over), Subject::Kpi(kpi)) = (snapshot, subject) {
-            self.unsaved.saved(&kpi, handed_over.part, handed_over.begins);
-            self.queued.snapshots.push(handed_over.into_snapshot(kpi, last));
+        if let (Some(change), Subject::Kpi(kpi)) = (snapshot, subject) {
+            let (part, begins) = change.part();
+            self.unsaved.saved(&kpi, part, begins);
+            self.queued.snapshots.push(change.committed(kpi, last));
         }
         self.depth.set(self.queued.commits.len());
     }

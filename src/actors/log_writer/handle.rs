@@ -5,7 +5,7 @@ use std::time::Instant;
 use ractor::ActorRef;
 
 use crate::actors::ask::{self, Reply, ask};
-use crate::actors::snapshotter::HandedOver;
+use crate::actors::snapshotter::StateChange;
 use earcon_model::{EventBody, Seq, Subject};
 use earcon_ports::PortError;
 
@@ -22,8 +22,8 @@ pub struct Append {
     pub bodies: Vec<EventBody>,
     /// Called after the commit.
     pub on_commit: Option<OnCommit>,
-    /// The stream's state including these events, if the subject is a KPI.
-    pub snapshot: Option<HandedOver>,
+    /// What is saved of the stream's state including these events, if the subject is a KPI.
+    pub snapshot: Option<StateChange>,
 }
 
 pub(super) enum Message {

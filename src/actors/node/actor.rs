@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 
+use super::deletion::Deletions;
 use super::handle::{BringUpError, Message, Node, OpenError, OpenReply, Table};
 use crate::actors::ask::{self, Reply};
 use crate::actors::context::Context;
@@ -31,11 +32,15 @@ pub async fn start(context: Context) -> Result<Node, PortError> {
         None => context.backends.meta_store.workspaces().await?,
         Some(_) => Vec::new(),
     };
+    let deletions = Deletions::new(context.backends.clone(), context.authorizer.clone());
     let args = State { context, table: table.clone(), slots: HashMap::new(), closing: false };
     let unavailable = |error: String| PortError::new(ErrorKind::Unavailable, error);
     let (actor, _) = Actor::spawn(None, NodeActor, args).await.map_err(|error| unavailable(error.to_string()))?;
-    let node = Node::new(actor, table);
+    let node = Node::new(actor, table, deletions.clone());
     for id in known {
+        if deletions.goes_on(&id).await? {
+            continue;
+        }
         node.open(&id).await.map_err(|error| unavailable(format!("workspace {id}: {error}")))?;
     }
     Ok(node)
@@ -82,6 +87,11 @@ impl Actor for NodeActor {
                 state.table.failed().remove(&id);
                 reply.send(state.table.write().remove(&id).and_then(Result::ok));
             }
+            Message::BeginDeletion(id, reply) => {
+                state.slots.entry(id.clone()).or_default();
+                reply.send(state.table.close(&id));
+            }
+            Message::Deleted(id, error) => state.deleted(&myself, id, error),
             Message::Close(reply) => state.close(reply),
         }
         Ok(())
@@ -120,6 +130,24 @@ impl State {
             }
         };
         reply.send(answer);
+    }
+
+    /// A workspace that others wait for is made again. One whose deletion has failed stays closed
+    /// until the next attempt, or the next start.
+    fn deleted(&mut self, myself: &ActorRef<Message>, id: WorkspaceId, error: Option<String>) {
+        if let Some(error) = error {
+            tracing::error!(workspace = %id, error, "the workspace could not be deleted whole; the next start goes on");
+            self.table.failed().insert(id, error);
+            return;
+        }
+        tracing::info!(workspace = %id, "the workspace was deleted");
+        self.table.failed().remove(&id);
+        if self.slots.get(&id).is_some_and(|slot| !slot.waiting.is_empty()) {
+            self.begin(myself, id);
+        } else {
+            self.slots.remove(&id);
+            self.table.write().remove(&id);
+        }
     }
 
     fn close(&mut self, reply: Reply<Vec<WorkspaceHandle>>) {

@@ -7,9 +7,11 @@ use std::time::Duration;
 use ractor::{ActorCell, ActorRef, ActorStatus};
 use tokio::time::Instant;
 
+use super::deletion::Deletions;
 use crate::actors::ask::{self, Reply, ask};
 use crate::actors::workspace::WorkspaceHandle;
 use earcon_model::WorkspaceId;
+use earcon_ports::PortError;
 
 /// A workspace without running actors for longer than this is a problem.
 const CLOSED: Duration = Duration::from_secs(5);
@@ -43,6 +45,11 @@ pub(super) enum Message {
     Reopen(WorkspaceId),
     /// Removes the workspace from the table for good; answers with its handle if it was running.
     Remove(WorkspaceId, Reply<Option<WorkspaceHandle>>),
+    /// Closes the workspace for a deletion; answers with its handle, `None` if there is no such
+    /// workspace or it is being opened.
+    BeginDeletion(WorkspaceId, Reply<Option<WorkspaceHandle>>),
+    /// The deletion has ended. Without an error nothing of the workspace is left.
+    Deleted(WorkspaceId, Option<String>),
     Close(Reply<Vec<WorkspaceHandle>>),
 }
 
@@ -116,11 +123,12 @@ impl Table {
 pub struct Node {
     actor: ActorRef<Message>,
     table: Table,
+    deletions: Deletions,
 }
 
 impl Node {
-    pub(super) fn new(actor: ActorRef<Message>, table: Table) -> Self {
-        Self { actor, table }
+    pub(super) fn new(actor: ActorRef<Message>, table: Table, deletions: Deletions) -> Self {
+        Self { actor, table, deletions }
     }
 
     /// The workspaces that are open, in order of name.
@@ -204,6 +212,33 @@ impl Node {
         if let Some(handle) = self.remove(id).await {
             handle.abandon().await;
         }
+    }
+
+    /// Deletes the workspace with everything in it. The deletion goes on if the caller leaves, and
+    /// at the next start if the process ends. Meanwhile the name cannot be used. Returns whether
+    /// there was such a workspace.
+    ///
+    /// # Errors
+    /// `Unavailable` while it is being opened; `Failed` if a store fails.
+    pub async fn delete(&self, id: &WorkspaceId) -> Result<bool, OpenError> {
+        if self.find(id)?.is_none() {
+            return Ok(false);
+        }
+        let (node, id) = (self.clone(), id.clone());
+        let deletion = tokio::spawn(async move { node.delete_all(&id).await });
+        deletion.await.unwrap_or_else(|error| Err(OpenError::Failed(error.to_string())))
+    }
+
+    async fn delete_all(&self, id: &WorkspaceId) -> Result<bool, OpenError> {
+        let failed = |error: PortError| OpenError::Failed(error.to_string());
+        self.deletions.begin(id).await.map_err(failed)?;
+        let closed = ask(&self.actor, |reply| Message::BeginDeletion(id.clone(), reply)).await;
+        let handle = closed.flatten().ok_or(OpenError::Unavailable)?;
+        handle.finish().await;
+        let result = self.deletions.carry_out(id).await;
+        let error = result.as_ref().err().map(ToString::to_string);
+        ask::send(&self.actor, Message::Deleted(id.clone(), error));
+        result.map(|()| true).map_err(failed)
     }
 
     async fn remove(&self, id: &WorkspaceId) -> Option<WorkspaceHandle> {

@@ -3,13 +3,13 @@
 //! Snapshots are saved as they come, a few at a time, so that their turns end soon. It saves the
 //! watermark less often, because that is a synced write.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr};
 
-use super::handle::{Message, Snapshotter, TakenSnapshot};
+use super::handle::{Message, SavedChange, Snapshotter};
 use super::watermark::save_watermark;
 use crate::actors::context::Context;
 use crate::actors::recovery::UnrecordedOpening;
@@ -35,6 +35,7 @@ pub(in crate::actors) async fn start(
         context,
         pass,
         waiting: HashMap::new(),
+        removed: BTreeSet::new(),
         watermark: None,
         writing: false,
         advancing: false,
@@ -54,6 +55,8 @@ struct State {
     pass: WorkspacePass,
     /// By KPI and part.
     waiting: HashMap<(KpiName, u32), (Arc<Snapshot>, SnapshotTurn)>,
+    /// KPIs whose stored snapshots have to go before others are saved.
+    removed: BTreeSet<KpiName>,
     watermark: Option<Seq>,
     /// A message to write is on its way.
     writing: bool,
@@ -80,7 +83,7 @@ impl Actor for SnapshotterActor {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            Message::Save(snapshots, watermark) => state.take(&myself, snapshots, watermark)?,
+            Message::Save(changes, watermark) => state.take(&myself, changes, watermark)?,
             Message::Write => {
                 state.writing = false;
                 let result = state.write().await;
@@ -108,11 +111,19 @@ impl State {
     fn take(
         &mut self,
         myself: &ActorRef<Message>,
-        snapshots: Vec<TakenSnapshot>,
+        changes: Vec<SavedChange>,
         watermark: Seq,
     ) -> Result<(), ActorProcessingErr> {
-        for (snapshot, turn) in snapshots.into_iter().map(TakenSnapshot::into_parts) {
-            self.waiting.insert((snapshot.kpi.clone(), snapshot.part), (snapshot, turn));
+        for change in changes {
+            match change {
+                SavedChange::Part(snapshot, turn) => {
+                    self.waiting.insert((snapshot.kpi.clone(), snapshot.part), (snapshot, turn));
+                }
+                SavedChange::Removed(kpi) => {
+                    self.waiting.retain(|(waiting, _), _| *waiting != kpi);
+                    self.removed.insert(kpi);
+                }
+            }
         }
         self.watermark = Some(watermark);
         if !self.writing {
@@ -148,6 +159,10 @@ impl State {
             unrecorded.record(&self.context.backends, &self.pass).await?;
             self.unrecorded = None;
         }
+        while let Some(kpi) = self.removed.first() {
+            self.context.backends.snapshot_store.delete(&self.pass, kpi).await?;
+            self.removed.pop_first();
+        }
         if self.waiting.is_empty() {
             return Ok(());
         }
@@ -157,9 +172,9 @@ impl State {
         Ok(())
     }
 
-    /// The watermark moves only if no snapshot waits.
+    /// The watermark moves only if no change waits.
     async fn advance(&mut self) -> Result<(), PortError> {
-        if let (Some(watermark), true) = (self.watermark, self.waiting.is_empty()) {
+        if let (Some(watermark), true) = (self.watermark, self.waiting.is_empty() && self.removed.is_empty()) {
             let backends = &self.context.backends;
             // First, so that the record is never behind the watermark.
             backends.event_log.record_end(&self.pass).await?;

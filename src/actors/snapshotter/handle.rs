@@ -10,7 +10,7 @@ use earcon_model::{KpiName, Seq};
 use earcon_ports::Snapshot;
 
 pub(super) enum Message {
-    Save(Vec<TakenSnapshot>, Seq),
+    Save(Vec<SavedChange>, Seq),
     /// Save what waits.
     Write,
     /// Save the watermark.
@@ -30,22 +30,40 @@ pub struct HandedOver {
     pub turn: SnapshotTurn,
 }
 
-/// A snapshot on its way to the store.
-pub struct TakenSnapshot {
-    snapshot: Arc<Snapshot>,
-    turn: SnapshotTurn,
+/// A change of what is saved of a KPI, on its way to the log writer.
+pub enum StateChange {
+    /// A part of its state.
+    Part(HandedOver),
+    /// The KPI was deleted: nothing of it stays.
+    Removed,
 }
 
-impl HandedOver {
-    /// The snapshot of `kpi` after event `seq`.
-    pub fn into_snapshot(self, kpi: KpiName, seq: Seq) -> TakenSnapshot {
-        TakenSnapshot { snapshot: Arc::new(Snapshot { kpi, part: self.part, seq, state: self.state }), turn: self.turn }
+/// A change of the store, after the commit.
+pub enum SavedChange {
+    /// A snapshot to save, and the turn that ends then.
+    Part(Arc<Snapshot>, SnapshotTurn),
+    /// A KPI whose snapshots go.
+    Removed(KpiName),
+}
+
+impl StateChange {
+    /// Which part it is, and whether it is the first of its state. The removal of everything counts
+    /// as a state of one part.
+    pub fn part(&self) -> (u32, bool) {
+        match self {
+            StateChange::Part(handed_over) => (handed_over.part, handed_over.begins),
+            StateChange::Removed => (0, true),
+        }
     }
-}
 
-impl TakenSnapshot {
-    pub(super) fn into_parts(self) -> (Arc<Snapshot>, SnapshotTurn) {
-        (self.snapshot, self.turn)
+    /// The change for `kpi` after event `seq`.
+    pub fn committed(self, kpi: KpiName, seq: Seq) -> SavedChange {
+        match self {
+            StateChange::Part(HandedOver { part, state, turn, .. }) => {
+                SavedChange::Part(Arc::new(Snapshot { kpi, part, seq, state }), turn)
+            }
+            StateChange::Removed => SavedChange::Removed(kpi),
+        }
     }
 }
 
@@ -58,9 +76,10 @@ impl Snapshotter {
         Self(actor)
     }
 
-    /// Saves snapshots soon; once they are saved, every event up to `watermark` is part of one.
-    pub fn save(&self, snapshots: Vec<TakenSnapshot>, watermark: Seq) {
-        ask::send(&self.0, Message::Save(snapshots, watermark));
+    /// Saves changes soon; once they are saved, every event up to `watermark` is part of a
+    /// snapshot.
+    pub fn save(&self, changes: Vec<SavedChange>, watermark: Seq) {
+        ask::send(&self.0, Message::Save(changes, watermark));
     }
 
     /// Waits until everything handed over before was tried. A stopped snapshotter has nothing left

@@ -8,7 +8,7 @@ use crate::actors::experiments::Assignment;
 use crate::actors::series_budget::KpiAccount;
 use crate::actors::snapshot_turns::SnapshotTurn;
 use earcon_model::{
-    Acknowledgement, AnomalyId, Arrival, DetectorRef, Feedback, Labels, Seq, SeriesBatch, TrainedSeries,
+    Acknowledgement, AnomalyId, Arrival, Deletion, DetectorRef, Feedback, Labels, Seq, SeriesBatch, TrainedSeries,
 };
 use earcon_streams::KpiState;
 
@@ -44,10 +44,21 @@ pub(super) enum Request {
     /// Score with these detectors from here on.
     SetDetectors(Assignment),
     ImportTraining(Training, Reply<usize>),
+    /// Delete some or all of the KPI. A stream whose KPI is deleted stops.
+    Delete(Deletion, Reply<Option<Erased>>),
     /// Hand the state over.
     HandOver(SnapshotTurn),
     /// Hand the state over and stop.
     Finish,
+}
+
+/// A deletion that the log holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Erased {
+    /// Its event.
+    pub seq: Seq,
+    /// How many series it concerned.
+    pub series: u64,
 }
 
 /// State that one detector has learned elsewhere.
@@ -94,6 +105,11 @@ impl StreamHandle {
     /// imported, after the commit; `None` if the stream failed or stopped before.
     pub(in crate::actors) async fn import_training(&self, training: Training) -> Option<usize> {
         self.ask(|reply| Request::ImportTraining(training, reply)).await
+    }
+
+    /// Deletes some or all of the KPI; answers after the commit.
+    pub(in crate::actors) fn delete(&self, deletion: Deletion, reply: Reply<Option<Erased>>) {
+        self.send(Request::Delete(deletion, reply));
     }
 
     /// Hands the state over and stops, after everything queued before.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::handle::{NewStream, Request, Training};
+use super::handle::{Erased, NewStream, Request, Training};
 use super::shadowing::{REPORT_EVERY, Shadowing};
 use super::timers::Timer;
 use crate::actors::admission::ReceiptPart;
@@ -14,13 +14,13 @@ use crate::actors::log_writer::{Append, LogWriter, OnCommit};
 use crate::actors::refusals::Refusals;
 use crate::actors::series_budget::KpiAccount;
 use crate::actors::snapshot_turns::{SnapshotTurn, SnapshotTurns};
-use crate::actors::snapshotter::HandedOver;
+use crate::actors::snapshotter::{HandedOver, StateChange};
 use crate::services::meanings::MeaningService;
 use crate::services::mutes::MuteReader;
 use crate::telemetry::{Metric, record};
 use earcon_model::{
-    Acknowledgement, AnomalyEvent, AnomalyId, Arrival, Clock, DetectorEvent, EventBody, Feedback, Labels, Seq,
-    SeriesBatch, TrainedSeries,
+    Acknowledgement, AnomalyEvent, AnomalyId, Arrival, Clock, Deletion, DeletionScope, DetectorEvent, EventBody,
+    Feedback, KpiEvent, Labels, Seq, SeriesBatch, TrainedSeries,
 };
 use earcon_streams::{Conditions, KpiState, PART_SERIES, Pushed};
 use earcon_tenancy::WorkspacePass;
@@ -128,6 +128,7 @@ impl KpiStream {
             }
             Request::SetDetectors(assignment) => self.set_detectors(assignment, around),
             Request::ImportTraining(training, reply) => self.import_training(training, reply, around),
+            Request::Delete(deletion, reply) => self.delete(deletion, reply, around),
             Request::HandOver(turn) => self.hand_over(turn, around),
             Request::Finish => self.finish(around),
         }
@@ -304,6 +305,23 @@ impl KpiStream {
         self.append(at_ms, vec![body.into()], Some(Box::new(|seq| reply.send(seq))), around);
     }
 
+    /// A deletion is an event like any other: a replay deletes at the same place. Open episodes
+    /// that it covers end before it. If the KPI goes, so do its snapshots, and the stream stops.
+    fn delete(&mut self, deletion: Deletion, reply: Reply<Option<Erased>>, around: &mut Surroundings<'_>) {
+        let whole = deletion.scope == DeletionScope::Kpi;
+        let series = self.state.matching(&deletion.scope) as u64;
+        let mut bodies: Vec<_> = self.state.delete(&deletion.scope).into_iter().map(EventBody::Anomaly).collect();
+        bodies.push(KpiEvent::Deleted(deletion).into());
+        let now_ms = around.context.clock.now_ms();
+        let on_commit: OnCommit = Box::new(move |seq| reply.send(Some(Erased { seq, series })));
+        self.append(now_ms, bodies, Some(on_commit), around);
+        if whole {
+            (self.finishing, self.unsaved, self.next_part) = (true, false, None);
+            let (subject, snapshot) = (self.state.kpi().clone().into(), Some(StateChange::Removed));
+            around.outbox.push(Append { subject, time_ms: now_ms, bodies: Vec::new(), on_commit: None, snapshot });
+        }
+    }
+
     fn check_stalls(&mut self, around: &mut Surroundings<'_>) {
         self.stall_check_at = None;
         let now_ms = around.context.clock.now_ms();
@@ -356,7 +374,7 @@ impl KpiStream {
         let part = self.next_part.take().unwrap_or(self.state.parts() - 1);
         let state = self.state.snapshot_part(part);
         let (subject, time_ms) = (self.state.kpi().clone().into(), around.context.clock.now_ms());
-        let snapshot = Some(HandedOver { part, begins, state, turn });
+        let snapshot = Some(StateChange::Part(HandedOver { part, begins, state, turn }));
         around.outbox.push(Append { subject, time_ms, bodies: Vec::new(), on_commit: None, snapshot });
         if part > 0 {
             self.next_part = Some(part - 1);

@@ -10,16 +10,17 @@ use super::handle::{Children, Message, WorkspaceHandle};
 use crate::actors::ask::{self, Reply};
 use crate::actors::context::Context;
 use crate::actors::experiments::Experiments;
-use crate::actors::log_writer::{Append, LogWriter};
+use crate::actors::log_writer::{Append, LogWriter, OnCommit};
 use crate::actors::recovery::{Recovered, recover_kpi};
 use crate::actors::routes::{Route, Routes};
 use crate::actors::series_budget::WorkspaceBudget;
+use crate::actors::snapshotter::StateChange;
 use crate::actors::stream::actor::{NewStream, OnEnd, StreamContext, StreamHosts};
-use crate::actors::stream::{StreamHandle, StreamId};
+use crate::actors::stream::{Erased, StreamHandle, StreamId};
 use crate::actors::supervision::{FailureAction, Failures};
 use crate::services::mutes::MuteReader;
 use crate::telemetry::{GaugePart, Metric, count};
-use earcon_model::{KpiEvent, KpiName};
+use earcon_model::{Deletion, DeletionScope, KpiEvent, KpiName};
 use earcon_ports::{ErrorKind, PortError};
 use earcon_streams::KpiState;
 use earcon_tenancy::WorkspacePass;
@@ -64,6 +65,8 @@ struct State {
     hosts: StreamHosts,
     budget: WorkspaceBudget,
     running: HashMap<StreamId, KpiName>,
+    /// Streams that stop because their KPIs were deleted.
+    deleting: HashSet<StreamId>,
     failures: HashMap<KpiName, Failures>,
     parked: HashSet<KpiName>,
     streams: GaugePart,
@@ -91,6 +94,7 @@ impl Actor for Supervisor {
             log: children.log.clone(),
             experiments: children.experiments.clone(),
             running: HashMap::new(),
+            deleting: HashSet::new(),
             failures: HashMap::new(),
             parked: HashSet::new(),
             streams: GaugePart::for_metric(Metric::Streams),
@@ -124,6 +128,7 @@ impl Actor for Supervisor {
                 reply.send(state.ensure_streams(kpis));
             }
             Message::Resume(kpi, reply) => reply.send(state.resume(&myself, kpi)),
+            Message::Delete(kpi, deletion, reply) => state.delete(kpi, deletion, reply),
             Message::Restart(kpi) => state.recover(&myself, kpi),
             Message::Recovered(kpi, result) => match *result {
                 Ok(kpi_state) => state.start_known(kpi_state, true),
@@ -219,8 +224,13 @@ impl State {
     }
 
     fn stream_ended(&mut self, myself: &ActorRef<Message>, stream: StreamId, end: Result<(), String>) {
+        let deleted = self.deleting.remove(&stream);
         if let Some(kpi) = self.running.remove(&stream) {
             match end {
+                Ok(()) if deleted => {
+                    self.failures.remove(&kpi);
+                    self.routes.remove(&kpi);
+                }
                 Err(reason) => self.failed(myself, kpi, &reason),
                 Ok(()) if self.finishing.is_none() => self.failed(myself, kpi, "it stopped by itself"),
                 Ok(()) => {}
@@ -267,6 +277,45 @@ impl State {
         self.log_event(&kpi, KpiEvent::Resumed);
         self.recover(myself, kpi);
         true
+    }
+
+    /// Has the stream of a KPI delete. Samples of a KPI that is being deleted are rejected until
+    /// its stream has stopped; later ones make a new KPI.
+    fn delete(&mut self, kpi: KpiName, deletion: Deletion, reply: Reply<Option<Erased>>) {
+        let whole = deletion.scope == DeletionScope::Kpi;
+        match self.routes.find(&kpi) {
+            // Without an answer, the caller tries again.
+            _ if self.finishing.is_some() => {}
+            Some(Route::Restarting) => {}
+            Some(Route::Running(stream)) => {
+                if whole {
+                    self.routes.set(kpi, Route::Restarting);
+                    self.deleting.insert(stream.id());
+                }
+                stream.delete(deletion, reply);
+            }
+            Some(Route::Parked(_)) => self.delete_parked(kpi, deletion, reply),
+            None => reply.send(None),
+        }
+    }
+
+    /// A parked KPI has no stream. Its state is read again, with this event, when it is resumed.
+    fn delete_parked(&mut self, kpi: KpiName, deletion: Deletion, reply: Reply<Option<Erased>>) {
+        let whole = deletion.scope == DeletionScope::Kpi;
+        let on_commit: OnCommit = Box::new(move |seq| reply.send(Some(Erased { seq, series: 0 })));
+        self.log.append(Append {
+            subject: kpi.clone().into(),
+            time_ms: self.context.clock.now_ms(),
+            bodies: vec![KpiEvent::Deleted(deletion).into()],
+            on_commit: Some(on_commit),
+            snapshot: whole.then_some(StateChange::Removed),
+        });
+        if whole {
+            self.failures.remove(&kpi);
+            self.parked.remove(&kpi);
+            self.parked_gauge.set(self.parked.len());
+            self.routes.remove(&kpi);
+        }
     }
 
     /// In a task: waits for the events that the dead stream had sent to the log, then reads

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::actors::admission::{IngestError, Receipt};
 use crate::actors::mix::{MixChange, MixView};
 use earcon_audio::Voice;
-use earcon_model::{Acknowledgement, Anomaly, Arrival, Feedback, FeedbackOutcome, KpiBatch, KpiName, Seq};
+use earcon_model::{Acknowledgement, Anomaly, Arrival, Deletion, Feedback, FeedbackOutcome, KpiBatch, KpiName, Seq};
 use earcon_ports::{ErrorKind, PortError, Revision};
 
 /// Something a workspace can be asked to do.
@@ -63,6 +63,7 @@ commands! {
     Acknowledge -> Acknowledgement,
     RecordFeedback -> Feedback,
     ResumeKpi -> bool,
+    Delete -> Option<Deleted>,
     DescribeMix -> MixView,
     ChangeMix -> Result<MixView, MixNotChanged>,
     ExtendAudioLease -> AudioFormat,
@@ -117,6 +118,28 @@ pub struct RecordFeedback {
 pub struct ResumeKpi {
     /// The KPI.
     pub kpi: KpiName,
+}
+
+/// Deletes some or all of a KPI. Answers after the commit, `None` if there is no such KPI.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Delete {
+    /// The KPI.
+    pub kpi: KpiName,
+    /// What goes.
+    pub deletion: Deletion,
+}
+
+/// A deletion that the log holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deleted {
+    /// Its event.
+    pub seq: Seq,
+    /// The epoch that wrote the event.
+    pub epoch: String,
+    /// How many series it concerned.
+    pub series: u64,
+    /// Whether history has carried it out. If not, that goes on by itself.
+    pub done: bool,
 }
 
 /// Reads settings and state of the default mix.

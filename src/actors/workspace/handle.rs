@@ -20,8 +20,8 @@ use crate::actors::refusals::{Refusals, has_good_sample, refusals};
 use crate::actors::remote::audio::publisher::AudioPublisher;
 use crate::actors::routes::{Route, Routes};
 use crate::actors::snapshotter::Snapshotter;
-use crate::actors::stream::{StreamHandle, StreamId};
-use earcon_model::{Clock, KpiBatch, KpiName, Seq, WorkspaceId};
+use crate::actors::stream::{Erased, StreamHandle, StreamId};
+use earcon_model::{Clock, Deletion, KpiBatch, KpiName, Seq, WorkspaceId};
 use earcon_ports::PortError;
 use earcon_streams::{KpiState, StreamSettings};
 use earcon_tenancy::WorkspacePass;
@@ -32,6 +32,8 @@ pub(super) enum Message {
     EnsureStreams(Vec<KpiName>, Reply<HashMap<KpiName, Route>>),
     /// Start a parked KPI again; answers whether it was parked.
     Resume(KpiName, Reply<bool>),
+    /// Delete some or all of a KPI; answers after the commit, `None` if there is no such KPI.
+    Delete(KpiName, Deletion, Reply<Option<Erased>>),
     /// A stream has stopped as it was asked to, or failed with this text.
     StreamEnded(StreamId, Result<(), String>),
     /// The pause before a restart is over.
@@ -162,6 +164,11 @@ impl WorkspaceHandle {
     /// Starts a parked KPI again; returns whether it was parked.
     pub(super) async fn resume(&self, kpi: KpiName) -> Option<bool> {
         ask(&self.supervisor, |reply| Message::Resume(kpi, reply)).await
+    }
+
+    /// Deletes some or all of a KPI; `Some(None)` if there is no such KPI.
+    pub(super) async fn delete(&self, kpi: KpiName, deletion: Deletion) -> Option<Option<Erased>> {
+        ask(&self.supervisor, |reply| Message::Delete(kpi, deletion, reply)).await
     }
 
     /// Publishes the audio of the mix to other nodes for a while; `None` without a cluster.

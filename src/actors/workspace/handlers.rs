@@ -1,12 +1,14 @@
 //! What each command does on the node that owns the workspace.
 
 use std::future::Future;
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::command::{
-    Acknowledge, AnyCommand, AudioFormat, ChangeMix, Command, DescribeMix, DescribeStatus, ExtendAudioLease, Ingest,
-    Ingested, MixNotChanged, OwnerError, RecordFeedback, ResumeKpi, WakeExperiments, WorkspaceStatus,
+    Acknowledge, AnyCommand, AudioFormat, ChangeMix, Command, Delete, Deleted, DescribeMix, DescribeStatus,
+    ExtendAudioLease, Ingest, Ingested, MixNotChanged, OwnerError, RecordFeedback, ResumeKpi, WakeExperiments,
+    WorkspaceStatus,
 };
 use super::handle::WorkspaceHandle;
 use crate::actors::admission::IngestError;
@@ -41,6 +43,7 @@ impl WorkspaceHandle {
             AnyCommand::Acknowledge(command) => encode(&self.execute(command).await),
             AnyCommand::RecordFeedback(command) => encode(&self.execute(command).await),
             AnyCommand::ResumeKpi(command) => encode(&self.execute(command).await),
+            AnyCommand::Delete(command) => encode(&self.execute(command).await),
             AnyCommand::DescribeMix(command) => encode(&self.execute(command).await),
             AnyCommand::ChangeMix(command) => encode(&self.execute(command).await),
             AnyCommand::ExtendAudioLease(command) => encode(&self.execute(command).await),
@@ -82,6 +85,24 @@ impl CommandHandler<RecordFeedback> for WorkspaceHandle {
 impl CommandHandler<ResumeKpi> for WorkspaceHandle {
     async fn handle(&self, ResumeKpi { kpi }: ResumeKpi) -> Result<bool, OwnerError> {
         self.resume(kpi).await.ok_or(OwnerError::Unavailable)
+    }
+}
+
+/// How long an answer waits for history to carry a deletion out.
+const DELETING: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+impl CommandHandler<Delete> for WorkspaceHandle {
+    async fn handle(&self, Delete { kpi, deletion }: Delete) -> Result<Option<Deleted>, OwnerError> {
+        let Some(erased) = self.delete(kpi, deletion).await.ok_or(OwnerError::Unavailable)? else { return Ok(None) };
+        let carried_out = async {
+            while self.history_position() < erased.seq {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        let done = tokio::time::timeout(DELETING, carried_out).await.is_ok();
+        let epoch = self.hub().epochs().epoch_of(erased.seq).to_owned();
+        Ok(Some(Deleted { seq: erased.seq, epoch, series: erased.series, done }))
     }
 }
 

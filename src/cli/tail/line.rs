@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use anstyle::{AnsiColor, Style};
 use earcon_client::{
-    Anomaly, Direction, Event, EventData, Feedback, FeedbackOutcome, Incident, IncidentState, Reason, ScoredSample,
-    SeriesSamples, SeriesState, Snapshot, Units,
+    Anomaly, DeletedScope, Direction, Event, EventData, Feedback, FeedbackOutcome, Incident, IncidentState, Reason,
+    ScoredSample, SeriesSamples, SeriesState, Snapshot, Units,
 };
 
 use crate::cli::text::{local, number, quantity, series};
@@ -86,6 +86,14 @@ impl Lines {
                 vec![self.line(time, kpi, ALARM, &format!("parked, not scored any more: {}", plain(reason)))]
             }
             EventData::KpiResumed => vec![self.line(time, kpi, CALM, "resumed")],
+            EventData::Deleted(deleted) => {
+                let what = match deleted.scope {
+                    DeletedScope::Kpi => "the KPI was deleted",
+                    DeletedScope::Series => "series were deleted",
+                    DeletedScope::Samples => "samples were deleted",
+                };
+                vec![self.line(time, &series(kpi, &deleted.labels), NOTE, what)]
+            }
             EventData::DetectorChanged { live, shadow } => {
                 let beside = shadow.as_deref().map(|shadow| format!(", trying out {}", plain(shadow)));
                 let text = format!("scored by {}{}", plain(live), beside.unwrap_or_default());

@@ -30,7 +30,7 @@ impl IncidentEngine {
             Some((&VERSION, rest)) => postcard::from_bytes(rest).map_err(|error| RestoreError(error.to_string()))?,
             _ => return Err(RestoreError("it has another version".into())),
         };
-        Ok(Self { workspace, settings, inventory: SeriesInventory::default(), state })
+        Ok(Self { workspace, settings, inventory: SeriesInventory::default(), state, deletions: Vec::new() })
     }
 
     /// Replays the next event of the log after a restart. Unlike [`ingest`](Self::ingest), it also

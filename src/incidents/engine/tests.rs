@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::incidents::DAY_MS;
-use earcon_model::{Acknowledgement, Direction, Feature, KpiName, Labels, Link, Subject};
+use earcon_model::{Acknowledgement, Deletion, Direction, Feature, KpiEvent, KpiName, Labels, Link, Subject};
 
 const T: i64 = 1_767_225_600_000;
 
@@ -596,4 +596,38 @@ proptest! {
         sorted.sort_unstable();
         prop_assert_eq!(groups(&order[..many]), groups(&sorted));
     }
+}
+
+#[test]
+fn deleted_members_leave_at_once_and_an_empty_incident_closes() {
+    let mut harness = Harness::new();
+    let shared = harness.open("a{host:x}", 0.9);
+    harness.open("a{host:y}", 0.9);
+    harness.now_ms += 10_000;
+    harness.decide();
+    let revision = harness.engine.open().next().unwrap().revision;
+    assert_eq!(harness.engine.series_count(), 2);
+
+    let delete = |harness: &mut Harness, scope| {
+        harness.now_ms += 1_000;
+        harness.append(shared.kpi.clone(), KpiEvent::Deleted(Deletion { scope, by: "ann".into() }));
+        harness.decide();
+    };
+    delete(&mut harness, DeletionScope::Series { labels: shared.labels.clone() });
+    let left = harness.engine.open().next().unwrap().clone();
+    assert_eq!((left.members.len(), left.members_total, left.members_open), (1, 1, 1));
+    assert!(left.revision > revision, "it is reported at once");
+    assert!(left.timeline.iter().all(|entry| entry.labels != shared.labels));
+    assert_eq!((harness.engine.series_count(), harness.engine.take_deletions().len()), (1, 1));
+    // The other member is found at its new place.
+    let other = anomaly("a{host:y}", T, 0.9);
+    harness.close(&other);
+    assert_eq!(harness.engine.open().next().unwrap().members_open, 0);
+
+    delete(&mut harness, DeletionScope::Kpi);
+    assert_eq!((harness.engine.open().count(), harness.engine.series_count()), (0, 0));
+    let Some(EventBody::Incident(IncidentEvent::Closed(closed))) = harness.log.last().map(|event| &event.body) else {
+        panic!("{:?}", harness.log.last());
+    };
+    assert!(closed.members.is_empty() && closed.closed_at_ms.is_some());
 }

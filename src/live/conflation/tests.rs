@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 
 use super::*;
-use earcon_model::{KpiEvent, ScoredSample, SeriesStatus};
+use earcon_model::{Deletion, KpiEvent, ScoredSample, SeriesStatus};
 
 fn samples(seq: Seq, kpi: &str, series: &[&str]) -> Event {
     let one = |labels: &&str| SeriesSamples {
@@ -41,6 +41,28 @@ fn newest(event: &Event) -> Vec<(String, f64)> {
     let EventBody::Series(SeriesEvent::Samples(series)) = &event.body else { return vec![] };
     let name = |series: &SeriesSamples| format!("{}/{}", kpi_of(event), series.labels);
     series.iter().filter_map(|series| Some((name(series), series.samples.last()?.value))).collect()
+}
+
+#[test]
+fn deleted_samples_are_not_sent_after_their_deletion() {
+    let deletion = |seq, scope| {
+        let deletion = Deletion { scope, by: "ann".into() };
+        Event::new(seq, 0, KpiName::new("a").unwrap(), KpiEvent::Deleted(deletion))
+    };
+    let labels = |text| Labels::parse(text).unwrap();
+    let mut rate = Conflation::new(2.0).unwrap();
+    for seq in 1..=3 {
+        rate.offer(&samples(seq, "a", &["x:1", "x:2"]), 0);
+        rate.offer(&samples(seq + 10, "b", &["x:1"]), 0);
+    }
+    assert_eq!(rate.offer(&deletion(4, DeletionScope::Series { labels: labels("x:1") }), 10), Offer::Pass);
+    let range = |from_ms, to_ms| DeletionScope::Samples { labels: Labels::none(), from_ms, to_ms };
+    rate.offer(&deletion(5, range(0, 31)), 10);
+    let held: Vec<_> = rate.take_all(5).iter().map(|(held, _)| newest(&held.event)).collect();
+    assert_eq!(held, [vec![("a/x:2".to_owned(), 31.0)], vec![("b/x:1".to_owned(), 131.0)]]);
+    rate.offer(&samples(6, "a", &["x:2"]), 20);
+    rate.offer(&deletion(7, DeletionScope::Kpi), 30);
+    assert_eq!((rate.resume(7), rate.take_all(7)), (7, vec![]));
 }
 
 #[test]

@@ -6,13 +6,32 @@ use utoipa::ToSchema;
 use super::labels::{LabelMap, label_map};
 use super::series::{Warming, WireFeatures, state_name};
 use crate::live::view::{KpiRun, KpiView, SeriesView};
-use earcon_model::{KpiEvent, Labels, Meaning};
+use earcon_model::{Deletion, KpiEvent, Labels, Meaning};
 
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(in crate::live) enum KpiData<'a> {
     Parked { reason: &'a str },
     Resumed {},
+    Deleted(Box<WireDeletion<'a>>),
+}
+
+/// What was deleted of a KPI.
+#[derive(Serialize)]
+pub(in crate::live) struct WireDeletion<'a> {
+    scope: &'static str,
+    labels: LabelMap<'a>,
+    from: Option<i64>,
+    to: Option<i64>,
+    by: &'a str,
+}
+
+impl<'a> WireDeletion<'a> {
+    fn from_deletion(deletion: &'a Deletion) -> Self {
+        let (from, to) = deletion.scope.range();
+        let labels = deletion.scope.labels().map(label_map).unwrap_or_default();
+        Self { scope: deletion.scope.as_str(), labels, from, to, by: &deletion.by }
+    }
 }
 
 impl<'a> KpiData<'a> {
@@ -20,6 +39,7 @@ impl<'a> KpiData<'a> {
         match event {
             KpiEvent::Parked { reason } => KpiData::Parked { reason },
             KpiEvent::Resumed => KpiData::Resumed {},
+            KpiEvent::Deleted(deletion) => KpiData::Deleted(Box::new(WireDeletion::from_deletion(deletion))),
         }
     }
 }

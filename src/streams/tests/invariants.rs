@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use super::signals::{START, fresh, labelled, with};
 use crate::{DetectorName, KpiState, StreamOptions, StreamSettings};
 use earcon_model::{
-    Acknowledgement, AnomalyEvent, AnomalyId, Event, EventBody, EventType, Feedback, FeedbackOutcome, SeriesBatch,
-    SeriesEvent,
+    Acknowledgement, AnomalyEvent, AnomalyId, Deletion, DeletionScope, Event, EventBody, EventType, Feedback,
+    FeedbackOutcome, KpiEvent, Labels, SeriesBatch, SeriesEvent,
 };
 
 /// Samples of a few series, mostly ordinary, with spikes, duplicates, stragglers, gaps and extreme
@@ -170,6 +170,12 @@ fn replay_covers_every_kind_of_event() {
         }
         let acknowledged = if i == 605 { acknowledge_open(&mut live, now) } else { Vec::new() };
         log.record(acknowledged, now);
+        if i % 300 == 250 {
+            let scope = DeletionScope::Series { labels: Labels::parse("s:2").unwrap() };
+            let closed = live.delete(&scope).into_iter().map(EventBody::Anomaly);
+            let deleted = KpiEvent::Deleted(Deletion { scope, by: "ann".into() });
+            log.record(closed.chain([deleted.into()]).collect(), now);
+        }
         let feedback = if i % 200 == 199 { feedback_on_newest(&mut live, &log, now) } else { Vec::new() };
         log.record(feedback, now);
     }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use super::signals::{Dice, START, fresh, labelled};
 use crate::{KpiParts, KpiState, PART_SERIES};
-use earcon_model::{DetectorEntry, DetectorEvent, DetectorRef, DetectorSlots, Event, EventBody, SeriesBatch};
+use earcon_model::{
+    Deletion, DeletionScope, DetectorEntry, DetectorEvent, DetectorRef, DetectorSlots, Event, EventBody, KpiEvent,
+    Labels, SeriesBatch,
+};
 
 /// A KPI with its log, and the parts in the store with the event each includes.
 struct Saved {
@@ -48,6 +51,15 @@ impl Saved {
         // A stream logs the change without showing it to the shadow.
         let body = EventBody::Detector(DetectorEvent::Changed(Box::new(slots.clone())));
         self.log.push(Event::new(self.log.len() as u64 + 1, now, fresh().kpi().clone(), body));
+    }
+
+    /// Deletes as a stream does.
+    fn delete(&mut self, scope: DeletionScope, now: i64) {
+        let mut bodies: Vec<EventBody> = self.live.delete(&scope).into_iter().map(EventBody::Anomaly).collect();
+        bodies.push(KpiEvent::Deleted(Deletion { scope, by: "ann".into() }).into());
+        for body in bodies {
+            self.log.push(Event::new(self.log.len() as u64 + 1, now, fresh().kpi().clone(), body));
+        }
     }
 
     fn save(&mut self, part: u32) {
@@ -115,4 +127,48 @@ fn parts_of_different_times_and_the_log_lead_to_the_live_state() {
         assert_eq!(saved.live.parts(), 4);
         assert!(saved.store.len() == 4, "all parts were saved");
     }
+}
+
+#[test]
+fn deleted_series_stay_deleted_whatever_parts_were_saved() {
+    for seed in 0..4u64 {
+        eprintln!("seed {seed}");
+        let mut saved = Saved { live: fresh(), log: Vec::new(), store: BTreeMap::new(), dice: Dice::new(seed) };
+        let mut next = None;
+        for step in 1..=60 {
+            let now = START + step * 1_000;
+            // Some of the deleted series come back, in places of their own.
+            saved.push(step, (100 + step as usize * 4).min(3 * PART_SERIES - 9));
+            if saved.dice.uniform() < 0.3 {
+                let number = (saved.dice.uniform() * 300.0) as usize;
+                let labels = Labels::parse(&format!("s:{number}")).unwrap();
+                saved.delete(DeletionScope::Series { labels }, now);
+            }
+            if saved.dice.uniform() < 0.1 {
+                let (labels, to_ms) = (Labels::none(), now + 1);
+                saved.delete(DeletionScope::Samples { labels, from_ms: now - 2_000, to_ms }, now);
+            }
+            if saved.dice.uniform() < 0.6 {
+                let part = next.unwrap_or(saved.live.parts() - 1);
+                saved.save(part);
+                next = if saved.dice.uniform() < 0.1 { None } else { part.checked_sub(1) };
+            }
+            let restarted = saved.restarted();
+            assert_eq!(restarted.series_count(), saved.live.series_count(), "seed {seed}, step {step}");
+            assert!(restarted.snapshot() == saved.live.snapshot(), "seed {seed}, step {step}");
+        }
+        assert!(saved.live.series_count() < saved.live.series.len(), "some places are empty");
+    }
+}
+
+#[test]
+fn deleted_series_make_room_for_others() {
+    let mut saved = Saved { live: fresh(), log: Vec::new(), store: BTreeMap::new(), dice: Dice::new(1) };
+    saved.push(1, 400);
+    let many = saved.live.series_count();
+    saved.delete(DeletionScope::Series { labels: Labels::parse("s:1").unwrap() }, START);
+    saved.delete(DeletionScope::Kpi, START);
+    assert!(many > 0 && saved.live.series_count() == 0 && saved.live.series().next().is_none());
+    saved.push(2, 400);
+    assert!(saved.live.series_count() > 0);
 }

@@ -71,6 +71,13 @@ export class PointBuffer {
     sorted.slice(-this.#capacity).forEach((row) => this.#insert(this.length, row));
   }
 
+  /** Keeps the points whose timestamps `keep` accepts. */
+  retain(keep: (timestamp: number) => boolean): void {
+    const kept = this.rows().filter(([timestamp]) => keep(timestamp));
+    this.clear();
+    kept.forEach((row) => this.#insert(this.length, row));
+  }
+
   clear(): void {
     for (const column of this.#columns()) {
       column.length = 0;

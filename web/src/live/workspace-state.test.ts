@@ -115,6 +115,19 @@ describe("a workspace state", () => {
     expect(series.recent.values).toEqual([1, 7]);
   });
 
+  it("drops what a person deleted, and has histories fetched again", () => {
+    const state = new WorkspaceState();
+    const [series] = state.applyEvent(samples(100, 7));
+    state.applyEvent(samples(200, 8));
+    const generation = state.generation;
+    state.applyEvent(event("deleted", { scope: "samples", labels: {}, from: 150, to: null, by: "local" }));
+    expect([series?.value, series?.recent.values, state.generation]).toEqual([null, [7], generation + 1]);
+    state.applyEvent(event("deleted", { scope: "series", labels: { other: "x" }, from: null, to: null, by: "local" }));
+    expect(state.series.size).toBe(1);
+    state.applyEvent(event("deleted", { scope: "series", labels: LABELS, from: null, to: null, by: "local" }));
+    expect(state.series.size).toBe(0);
+  });
+
   it("follows stalled, restored, parked, resumed and ended series", () => {
     const state = new WorkspaceState();
     const [series] = state.applyEvent(samples(100, 7));

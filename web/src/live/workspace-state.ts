@@ -7,6 +7,7 @@
 import {
   type Acknowledged,
   type Anomaly,
+  type Deleted,
   type Feedback,
   type Incident,
   type Kpi,
@@ -117,6 +118,8 @@ export class WorkspaceState {
         const state = series.anomaly !== null ? "anomalous" : series.warming ? "warming" : "normal";
         return [this.#setState(series, state)];
       }
+      case "deleted":
+        return this.#applyDeletion(event.kpi, event.data);
       case "detector.changed":
       case "detector.trained":
         return [];
@@ -202,6 +205,40 @@ export class WorkspaceState {
     series.recent.merge(live);
     series.historyGeneration = generation;
     series.version += 1;
+  }
+
+  /** Marks all histories as incomplete: they may hold points that are gone. */
+  forgetHistories(): void {
+    this.generation += 1;
+  }
+
+  /** Drops what a person deleted. Returns the series that lost samples and stay. */
+  #applyDeletion(kpi: string, { scope, labels, from, to }: Deleted): LiveSeries[] {
+    const matches = (found: Labels) => Object.entries(labels).every(([name, value]) => found[name] === value);
+    const inside = (at: number) => scope !== "samples" || (at >= (from ?? -Infinity) && at < (to ?? Infinity));
+    for (const [id, anomaly] of this.anomalies) {
+      const covered = inside(anomaly.opened_at) || inside(anomaly.peak.timestamp);
+      if (anomaly.kpi === kpi && matches(anomaly.labels) && covered) {
+        this.anomalies.delete(id);
+        this.anomaliesVersion += 1;
+      }
+    }
+    const touched = this.seriesOf(kpi).filter((series) => matches(series.labels));
+    this.forgetHistories();
+    if (scope !== "samples") {
+      touched.forEach((series) => this.series.delete(series.key));
+      this.seriesVersion += 1;
+      return [];
+    }
+    for (const series of touched) {
+      series.recent.retain((at) => !inside(at));
+      if (series.timestamp !== null && inside(series.timestamp)) {
+        const none = { timestamp: null, value: null, score: null, expected: null, lower: null, upper: null };
+        Object.assign(series, none, { features: null });
+      }
+      series.version += 1;
+    }
+    return touched;
   }
 
   #applyAnomalyEvent(anomaly: Anomaly): LiveSeries[] {

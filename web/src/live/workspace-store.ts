@@ -18,6 +18,8 @@ const MISSING_RETRY_MS = 2_000;
 /** Units may be stated at any time. Those of new KPIs are read this long after they appear. */
 const UNITS_EVERY_MS = 60_000;
 const UNITS_SOON_MS = 2_000;
+/** History follows an event after a moment. Histories fetched before that are fetched again. */
+const DELETED_MS = 2_000;
 
 type SampleListener = (series: LiveSeries, rows: SampleRow[]) => void;
 
@@ -134,6 +136,9 @@ export class WorkspaceStore {
 
   #applyEvent(event: LiveEvent): void {
     this.#touch(this.state.applyEvent(event));
+    if (event.type === "deleted") {
+      setTimeout(() => this.#forgetHistories(), DELETED_MS);
+    }
     if (event.type === "samples" && this.#sampleListeners.size > 0) {
       for (const received of event.data.series) {
         const series = this.state.findOrCreate(event.kpi, received.labels);
@@ -141,6 +146,12 @@ export class WorkspaceStore {
         this.#sampleListeners.forEach((listener) => listener(series, [...late, ...received.samples]));
       }
     }
+  }
+
+  #forgetHistories(): void {
+    this.state.forgetHistories();
+    this.#touch([]);
+    this.seriesChanged.emit();
   }
 
   #applySnapshot(snapshot: Snapshot, lost: boolean): void {

@@ -5,7 +5,7 @@
             print(event)
 """
 
-from .client import Client, Rows
+from .client import Client, Deletion, Rows
 from .errors import ApiError, EarconError, NotUnderstood, Unreachable
 from .events import (
     EVENT_TYPES,
@@ -15,6 +15,7 @@ from .events import (
     AnomalyFeedback,
     AnomalyOpened,
     AnomalyUpdated,
+    Deleted,
     DetectorChanged,
     DetectorTrained,
     Event,
@@ -74,6 +75,8 @@ __all__ = [
     "Batcher",
     "Client",
     "Cue",
+    "Deleted",
+    "Deletion",
     "DetectorChanged",
     "DetectorTrained",
     "EarconError",

@@ -37,6 +37,22 @@ class Rows:
     """Whether newer rows are missing. Query again from after the last row."""
 
 
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """What was deleted, or would be."""
+
+    scope: Literal["kpi", "series", "samples"]
+    series: int
+    samples: int
+    """The number of samples in the history."""
+    anomalies: int
+    dry_run: bool
+    seq: int | None
+    """The `deleted` event. None if it was only counted."""
+    done: bool
+    """Whether the history has none of it any more. If not, the server goes on by itself."""
+
+
 class Client:
     """A client of one server.
 
@@ -148,6 +164,39 @@ class Client:
         answer = await self._request("GET", f"{_path(workspace)}/kpis/{quote(kpi, safe='')}/samples", query)
         columns = tuple(answer["columns"])
         return [Rows(each["labels"], columns, each["samples"], each["truncated"]) for each in answer["series"]]
+
+    async def delete(
+        self,
+        workspace: str,
+        kpi: str,
+        *,
+        start: int | str | None = None,
+        end: int | str | None = None,
+        labels: Labels | None = None,
+        dry_run: bool = False,
+    ) -> Deletion:
+        """Deletes samples from `start` (inclusive) to `end` (exclusive), or whole series.
+
+        Without times, the series with these labels go; without labels too, the whole KPI.
+        `dry_run` only counts.
+        """
+        query = {"from": start, "to": end, "labels": _labels(labels), "dry_run": dry_run}
+        whole = start is None and end is None and not labels
+        path = f"{_path(workspace)}/kpis/{quote(kpi, safe='')}" + ("" if whole else "/samples")
+        answer = await self._request("DELETE", path, query)
+        return Deletion(
+            answer["scope"],
+            answer["series"],
+            answer["samples"],
+            answer["anomalies"],
+            answer["dry_run"],
+            answer["seq"],
+            answer["done"],
+        )
+
+    async def delete_workspace(self, workspace: str) -> None:
+        """Deletes a workspace with everything in it. Its name can be used again."""
+        await self._request("DELETE", _path(workspace), {"confirm": workspace})
 
     async def resume(self, workspace: str, kpi: str) -> None:
         """Resumes a parked KPI."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from .model import (
     Acknowledged,
@@ -164,6 +164,23 @@ class KpiResumed(KpiEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class Deleted(KpiEvent):
+    """`deleted`: a person deleted some or all of the KPI.
+
+    What earlier events and answers brought no longer counts, as far as it is covered.
+    """
+
+    scope: Literal["kpi", "series", "samples"]
+    labels: Labels
+    """Only series that have all these labels."""
+    start: int | None
+    """First time of a range of samples, in milliseconds. None: from the beginning."""
+    end: int | None
+    """First time after the range. None: to the end."""
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class DetectorChanged(KpiEvent):
     """`detector.changed`: the detectors of the KPI changed (`name@revision` or `default`)."""
 
@@ -232,6 +249,9 @@ _OF_KPI: dict[str, Callable[[_KpiHead, Any], Event]] = {
     "samples.backfilled": lambda head, data: SamplesBackfilled(*head, tuple(backfilled(each) for each in data["series"])),
     "kpi.parked": lambda head, data: KpiParked(*head, data["reason"]),
     "kpi.resumed": lambda head, _data: KpiResumed(*head),
+    "deleted": lambda head, data: Deleted(
+        *head, data["scope"], data["labels"], data["from"], data["to"], data["by"]
+    ),
     "detector.changed": lambda head, data: DetectorChanged(*head, data["live"], data["shadow"]),
     "detector.trained": lambda head, data: DetectorTrained(*head, data["entry"], data["detector"], data["series"]),
 }

@@ -119,6 +119,17 @@ impl Tables {
         self.database.execute(&self.anomalies.forget, values).await.map(drop)
     }
 
+    /// Removes an anomaly that may be open from the list of open ones.
+    pub(super) async fn forget_open(
+        &self,
+        workspace: &WorkspaceId,
+        anomaly: &Anomaly,
+        write_timestamp: i64,
+    ) -> Result<(), PortError> {
+        let values = (write_timestamp, workspace.as_str(), CqlTimestamp(anomaly.opened_at_ms), anomaly.id.0);
+        self.database.execute(&self.anomalies.forget_open, values).await.map(drop)
+    }
+
     pub(super) async fn forget_anomaly_day(
         &self,
         workspace: &WorkspaceId,

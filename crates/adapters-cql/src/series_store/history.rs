@@ -6,7 +6,7 @@ use super::memtable::Memtable;
 use super::rows::SeriesKey;
 use super::statements::Tables;
 use super::writer_state::WriterState;
-use earcon_model::{Seq, SeriesId, WorkspaceId};
+use earcon_model::{Event, Seq, SeriesId, WorkspaceId};
 use earcon_ports::{PortError, StoredBatch};
 
 /// The history of one workspace.
@@ -44,9 +44,21 @@ impl History {
         if !loaded {
             self.cursor().await?;
         }
-        let known = self.known_anomalies(&batch.events).await?;
+        let mut rest = &batch.events[..];
+        loop {
+            let (before, from) =
+                rest.split_at(rest.iter().position(|event| event.deletion().is_some()).unwrap_or(rest.len()));
+            self.apply_all(before).await?;
+            let Some((deletion, behind)) = from.split_first() else { return Ok(()) };
+            self.delete(&mut *self.writer.lock().await, deletion).await?;
+            rest = behind;
+        }
+    }
+
+    async fn apply_all(&self, events: &[Arc<Event>]) -> Result<(), PortError> {
+        let known = self.known_anomalies(events).await?;
         let mut memtable = self.memtable();
-        batch.events.iter().for_each(|event| memtable.apply(event, &known));
+        events.iter().for_each(|event| memtable.apply(event, &known));
         Ok(())
     }
 

@@ -119,6 +119,12 @@ impl Memtable {
         self.loaded = true;
     }
 
+    /// The write timestamp of the next event. It changes nothing.
+    pub(super) fn next_write_timestamp(&self, event: &Event) -> i64 {
+        let wanted = event.time_ms.saturating_mul(1_000).min(LATEST_WRITE_TIMESTAMP);
+        wanted.max(self.write_timestamp.saturating_add(SPACING))
+    }
+
     /// Keeps later write timestamps above `write_timestamp`.
     pub(super) fn stay_above(&mut self, write_timestamp: i64) {
         self.write_timestamp = self.write_timestamp.max(write_timestamp);
@@ -130,8 +136,7 @@ impl Memtable {
         if event.seq <= self.applied {
             return;
         }
-        let wanted = event.time_ms.saturating_mul(1_000).min(LATEST_WRITE_TIMESTAMP);
-        self.write_timestamp = wanted.max(self.write_timestamp.saturating_add(SPACING));
+        self.write_timestamp = self.next_write_timestamp(event);
         match HistoryChange::from_event(event) {
             Some(HistoryChange::Rows(kpi, parts)) => parts.iter().for_each(|part| self.add(kpi, part)),
             Some(change) => {

@@ -32,10 +32,10 @@ enum Change {
 
 /// One day of one series.
 #[derive(Debug, Clone, Copy)]
-struct Listed {
-    id: SeriesId,
-    number: i64,
-    day: Day,
+pub(super) struct Listed {
+    pub(super) id: SeriesId,
+    pub(super) number: i64,
+    pub(super) day: Day,
 }
 
 impl History {
@@ -148,7 +148,7 @@ impl History {
         }
     }
 
-    async fn forget_day(&self, listed: &Listed, write_timestamp: i64) -> Result<(), PortError> {
+    pub(super) async fn forget_day(&self, listed: &Listed, write_timestamp: i64) -> Result<(), PortError> {
         let (tables, key) = (&self.tables, self.key(listed.id));
         let day = whole(listed.number);
         tables.forget_samples(key, listed.number, write_timestamp).await?;
@@ -245,7 +245,7 @@ impl History {
     }
 }
 
-fn whole(number: i64) -> Span {
+pub(super) fn whole(number: i64) -> Span {
     let from_ms = number.saturating_mul(DAY_MS);
     Span { from_ms, last_ms: from_ms.saturating_add(DAY_MS - 1) }
 }

@@ -104,6 +104,20 @@ impl Tables {
         self.database.execute(&self.samples.forget_before, values).await.map(drop)
     }
 
+    /// Deletes the samples of one day in `span`.
+    pub(super) async fn forget_samples_in(
+        &self,
+        key: SeriesKey<'_>,
+        span: Span,
+        day: i64,
+        write_timestamp: i64,
+    ) -> Result<(), PortError> {
+        let id = key.id.to_bytes();
+        let (from, last) = (CqlTimestamp(span.from_ms), CqlTimestamp(span.last_ms));
+        let values = (write_timestamp, key.workspace.as_str(), id.as_slice(), day, from, last);
+        self.database.execute(&self.samples.forget_range, values).await.map(drop)
+    }
+
     /// Stores buckets of one partition of the tier.
     pub(super) async fn put_buckets(
         &self,

@@ -44,6 +44,7 @@ pub(super) struct Samples {
     pub(super) write: Prepared,
     pub(super) forget_day: Prepared,
     pub(super) forget_before: Prepared,
+    pub(super) forget_range: Prepared,
 }
 
 /// Buckets of one width.
@@ -152,6 +153,7 @@ impl Samples {
             write: database.prepare(write, Purpose::Write).await?,
             forget_day: database.prepare(&forget, Purpose::Write).await?,
             forget_before: database.prepare(&format!("{forget} AND at < ?"), Purpose::Write).await?,
+            forget_range: database.prepare(&format!("{forget} AND at >= ? AND at <= ?"), Purpose::Write).await?,
         })
     }
 }

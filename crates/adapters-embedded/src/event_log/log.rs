@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::check::{LogCheck, Registered, segment_path};
@@ -32,6 +33,9 @@ pub(super) struct Log {
     pub(super) registered: Mutex<Registered>,
     /// The segment in which a read found damage, and the damage in words.
     damage: Mutex<Option<(u64, String)>>,
+    /// The log was deleted: nothing of it is recorded any more. Changes under the lock on
+    /// `registered`.
+    pub(super) removed: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -147,8 +151,8 @@ impl Log {
         let writer = Writer::new(workspace, dir, log_id, (limits, faults), (mark, (1, first)), None, ending);
         let state = State { segments: VecDeque::from([segment]), next: first, epochs: None };
         let registered = Mutex::new(Registered { log_id, next: first, reserved: 0 });
-        let (writer, state, damage) = (Mutex::new(writer), Mutex::new(state), Mutex::default());
-        Ok(Self { dir: dir.to_owned(), log_id, writer, state, registered, damage })
+        let (writer, state, removed) = (Mutex::new(writer), Mutex::new(state), AtomicBool::new(false));
+        Ok(Self { dir: dir.to_owned(), log_id, writer, state, registered, damage: Mutex::default(), removed })
     }
 
     /// A log whose check found no damage. Makes its end durable, and deletes leftovers.
@@ -203,7 +207,8 @@ impl Log {
         let log_id = check.log_id;
         let registered = check.registered.unwrap_or(Registered { log_id, next: 0, reserved: 0 });
         let (writer, state, registered) = (Mutex::new(writer), Mutex::new(state), Mutex::new(registered));
-        Ok(Self { dir: check.dir, log_id, writer, state, registered, damage: Mutex::default() })
+        let (damage, removed) = (Mutex::default(), AtomicBool::new(false));
+        Ok(Self { dir: check.dir, log_id, writer, state, registered, damage, removed })
     }
 
     /// Begins an epoch durably.

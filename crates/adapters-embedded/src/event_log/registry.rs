@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
@@ -59,6 +60,9 @@ fn write(
 /// If none are left, and the database refuses the write.
 pub(super) fn reserve(database: &Database, workspace: &WorkspaceId, log: &Log, last: Seq) -> Result<(), PortError> {
     let mut registered = lock(&log.registered);
+    if log.removed.load(Ordering::Relaxed) {
+        return Err(PortError::new(ErrorKind::Conflict, "the log was deleted"));
+    }
     if last.saturating_add(RESERVE / 2) < registered.reserved {
         return Ok(());
     }
@@ -80,14 +84,70 @@ pub(super) fn record_end(database: &Database, workspace: &WorkspaceId, log: &Log
     log.sync_mark()?;
     let mut registered = lock(&log.registered);
     let wanted = Registered { next: log.next(), ..*registered };
-    if wanted != *registered {
+    if wanted != *registered && !log.removed.load(Ordering::Relaxed) {
         write(database, workspace, wanted, Durability::Buffered)?;
         *registered = wanted;
     }
     Ok(())
 }
 
-/// Every workspace with a log, from the database and from the directories.
+/// Removes a log and its record, durably. The directory gets another name first. If the rest is
+/// interrupted, a start completes it.
+pub(super) fn remove(database: &Database, workspace: &WorkspaceId, log: Option<&Log>) -> Result<(), PortError> {
+    let registered = log.map(|log| lock(&log.registered));
+    let logs = database.log_dir();
+    let (dir, gone) = (logs.join(workspace.as_str()), logs.join(format!("{DELETED}{workspace}")));
+    if dir.exists() {
+        let _left = std::fs::remove_dir_all(&gone).is_err();
+        std::fs::rename(&dir, &gone).map_err(|error| files::write_failure(&dir, error))?;
+        files::sync_dir(&logs).map_err(|error| files::write_failure(&logs, error))?;
+    }
+    log.iter().for_each(|log| log.removed.store(true, Ordering::Relaxed));
+    remove_record(database, workspace)?;
+    drop(registered);
+    if gone.exists() {
+        std::fs::remove_dir_all(&gone).map_err(|error| files::write_failure(&gone, error))?;
+    }
+    Ok(())
+}
+
+fn remove_record(database: &Database, workspace: &WorkspaceId) -> Result<(), PortError> {
+    let mut batch = WriteBatch::default();
+    batch.remove(database.logs, workspace.as_str());
+    database.commit(batch, Durability::Synced)
+}
+
+/// How directories of deleted logs are named until they are gone. No workspace has such a name.
+const DELETED: &str = ".deleted-";
+
+/// The logs whose deletion was interrupted, with the directories that are left.
+fn interrupted_deletions(logs: &Path) -> io::Result<Vec<(WorkspaceId, PathBuf)>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(logs)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let deleted = name.to_str().and_then(|name| name.strip_prefix(DELETED));
+        if let Some(workspace) = deleted.and_then(|name| WorkspaceId::new(name).ok()) {
+            found.push((workspace, entry.path()));
+        }
+    }
+    Ok(found)
+}
+
+/// Completes deletions that were interrupted. A workspace with a directory of its own is a new one
+/// of the same name.
+fn complete_deletions(database: &Database) -> Result<(), PortError> {
+    let logs = database.log_dir();
+    let failure = |error| files::write_failure(&logs, error);
+    for (workspace, left) in interrupted_deletions(&logs).map_err(failure)? {
+        if !logs.join(workspace.as_str()).exists() {
+            remove_record(database, &workspace)?;
+        }
+        std::fs::remove_dir_all(&left).map_err(failure)?;
+    }
+    Ok(())
+}
+
 fn known(database: &Database) -> Result<BTreeMap<WorkspaceId, Lookup>, PortError> {
     let mut found = BTreeMap::new();
     for entry in database.snapshot()?.iter(database.logs) {
@@ -186,6 +246,12 @@ pub(crate) fn check_with(dir: &Path, records: &[(Vec<u8>, Vec<u8>)], is_whole: b
         for workspace in directories(dir)? {
             found.entry(workspace).or_insert(other);
         }
+        // A start completes an interrupted deletion. It is no damage.
+        for (workspace, _) in interrupted_deletions(dir).map_err(|error| files::read_failure(dir, error))? {
+            if !dir.join(workspace.as_str()).exists() {
+                found.remove(&workspace);
+            }
+        }
     }
     check_each(dir, found)
 }
@@ -234,6 +300,7 @@ pub(super) fn load_all(
     faults: &Arc<Faults>,
 ) -> Result<Vec<(WorkspaceId, Log)>, OpenError> {
     let data = database.path().to_owned();
+    complete_deletions(database).map_err(|error| unusable(&data, error))?;
     let states = check_all(database).map_err(|error| unusable(&data, error))?;
     let dir = database.log_dir();
     if let Some(other) = states.iter().find(|state| state.is_foreign()) {

@@ -108,6 +108,22 @@ impl<'a> Draft<'a> {
         Ok(tails)
     }
 
+    /// Replaces an open block by one with these rows.
+    pub(super) fn replace_open(
+        &mut self,
+        id: SeriesId,
+        old_first_ms: i64,
+        old_bytes: u64,
+        rows: &[SampleRow],
+    ) -> Result<(), PortError> {
+        let kept = self.put_open(id, rows, &mut Tail::default())?;
+        self.removed += old_bytes;
+        if kept != Some(old_first_ms) {
+            self.batch.remove(self.database.history.open, self.keys.block(id, old_first_ms));
+        }
+        Ok(())
+    }
+
     fn load_tail(&self, id: SeriesId) -> Result<Tail, PortError> {
         let tables = &self.database.history;
         let mut tail = Tail::default();
@@ -208,7 +224,7 @@ impl<'a> Draft<'a> {
         next.map(|entry| first_of(&entry.key().map_err(unreadable)?)).transpose()
     }
 
-    fn replace_sealed(
+    pub(super) fn replace_sealed(
         &mut self,
         id: SeriesId,
         old_first_ms: i64,
@@ -277,7 +293,7 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    fn read_block(&self, table: Table, id: SeriesId, first_ms: i64) -> Result<Vec<SampleRow>, PortError> {
+    pub(super) fn read_block(&self, table: Table, id: SeriesId, first_ms: i64) -> Result<Vec<SampleRow>, PortError> {
         let stored = self.snapshot.get(table, self.keys.block(id, first_ms)).map_err(unreadable)?;
         block::decode(&stored.ok_or_else(|| corrupt("a block"))?)
     }

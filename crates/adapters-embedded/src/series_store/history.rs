@@ -68,7 +68,17 @@ impl History {
     }
 
     pub(super) fn apply(&self, batch: &StoredBatch) -> Result<(), PortError> {
-        let mut memtable = self.writing();
-        batch.events.iter().try_for_each(|event| memtable.apply(event, |id| self.view()?.anomaly(id)))
+        let mut rest = &batch.events[..];
+        loop {
+            let (before, from) =
+                rest.split_at(rest.iter().position(|event| event.deletion().is_some()).unwrap_or(rest.len()));
+            {
+                let mut memtable = self.writing();
+                before.iter().try_for_each(|event| memtable.apply(event, |id| self.view()?.anomaly(id)))?;
+            }
+            let Some((deletion, behind)) = from.split_first() else { return Ok(()) };
+            self.delete(deletion)?;
+            rest = behind;
+        }
     }
 }

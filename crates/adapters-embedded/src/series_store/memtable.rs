@@ -153,6 +153,16 @@ impl Memtable {
         self.anomalies.insert(anomaly.id, (anomaly, self.generation));
     }
 
+    /// The last event taken in.
+    pub(super) fn applied(&self) -> Seq {
+        self.applied
+    }
+
+    /// Takes events up to this one as taken in.
+    pub(super) fn skip_to(&mut self, seq: Seq) {
+        self.applied = self.applied.max(seq);
+    }
+
     /// Accepts events from sequence number 1 again.
     pub(super) fn rewind(&mut self) {
         self.applied = 0;

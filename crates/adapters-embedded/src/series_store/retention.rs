@@ -12,17 +12,17 @@ use earcon_model::SeriesId;
 use earcon_ports::PortError;
 
 /// A block that may be deleted.
-struct Candidate {
-    last_ms: i64,
-    series: SeriesId,
-    key: Vec<u8>,
-    bytes: u64,
+pub(super) struct Candidate {
+    pub(super) last_ms: i64,
+    pub(super) series: SeriesId,
+    pub(super) key: Vec<u8>,
+    pub(super) bytes: u64,
     /// `None` for an open block.
-    sealed: Option<Sealed>,
+    pub(super) sealed: Option<Sealed>,
 }
 
-struct Sealed {
-    has_minutes: bool,
+pub(super) struct Sealed {
+    pub(super) has_minutes: bool,
 }
 
 impl History {
@@ -76,6 +76,12 @@ impl History {
         let cursor = writer.cursor();
         draft.commit(writer, cursor)?;
         writer.forget_tails(touched.iter().copied());
+        self.forget_empty(writer, touched)
+    }
+
+    /// Removes those of the series that have no block.
+    pub(super) fn forget_empty(&self, writer: &mut WriterState, touched: Vec<SeriesId>) -> Result<(), PortError> {
+        let cursor = writer.cursor();
         let mut draft = Draft::new(&self.database, &self.keys)?;
         let mut empty = touched;
         empty.retain(|id| draft.has_no_blocks(*id));
@@ -92,7 +98,7 @@ impl History {
 }
 
 impl Draft<'_> {
-    fn forget(&mut self, block: Candidate) {
+    pub(super) fn forget(&mut self, block: Candidate) {
         let tables = &self.database.history;
         let Some(sealed) = block.sealed else {
             self.remove(tables.open, block.key, block.bytes);
@@ -123,7 +129,7 @@ impl Draft<'_> {
     }
 
     /// Sealed blocks under `prefix`, then open ones. Those of one series are in time order.
-    fn candidates(&self, prefix: &[u8]) -> impl Iterator<Item = Result<Candidate, PortError>> + use<> {
+    pub(super) fn candidates(&self, prefix: &[u8]) -> impl Iterator<Item = Result<Candidate, PortError>> + use<> {
         let tables = &self.database.history;
         let sealed = self.snapshot.prefix(tables.index, prefix).map(|entry| {
             let (key, value) = entry.into_inner().map_err(unreadable)?;

@@ -49,6 +49,7 @@ event_types! {
     IncidentOpened = 14, "incident.opened";
     IncidentUpdated = 15, "incident.updated";
     IncidentClosed = 16, "incident.closed";
+    Deleted = 17, "deleted";
 }
 
 impl EventType {

@@ -1,8 +1,9 @@
-//! Events about the actor of a KPI.
+//! Events about a KPI as a whole.
 
 use super::EventType;
+use crate::deletion::Deletion;
 
-/// What happened to the actor of a KPI. The subject is the KPI.
+/// What happened to a KPI. The subject is the KPI.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KpiEvent {
     /// The actor failed too often in a short time. It restarts on request or with the process.
@@ -12,6 +13,9 @@ pub enum KpiEvent {
     },
     /// A parked KPI runs again.
     Resumed,
+    /// A person deleted some or all of it. Events before this one no longer count as far as they
+    /// are covered.
+    Deleted(Deletion),
 }
 
 impl KpiEvent {
@@ -20,6 +24,7 @@ impl KpiEvent {
         match self {
             KpiEvent::Parked { .. } => EventType::KpiParked,
             KpiEvent::Resumed => EventType::KpiResumed,
+            KpiEvent::Deleted(_) => EventType::Deleted,
         }
     }
 }

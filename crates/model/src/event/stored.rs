@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{AnomalyEvent, DetectorEvent, EventBody, IncidentEvent, KpiEvent, SeriesEvent, SeriesSamples};
 use crate::anomaly::{Acknowledgement, Anomaly, AnomalyId, Feedback};
+use crate::deletion::Deletion;
 use crate::detector::{DetectorRef, DetectorSlots, TrainedSeries};
 use crate::ids::Labels;
 use crate::incident::Incident;
@@ -34,6 +35,7 @@ enum Stored<'a> {
     IncidentOpened(Cow<'a, Incident>),
     IncidentUpdated(Cow<'a, Incident>),
     IncidentClosed(Cow<'a, Incident>),
+    KpiDeleted(Cow<'a, Deletion>),
 }
 
 impl Serialize for EventBody {
@@ -95,6 +97,7 @@ impl<'a> Stored<'a> {
         match event {
             KpiEvent::Parked { reason } => Stored::KpiParked { reason: reason.into() },
             KpiEvent::Resumed => Stored::KpiResumed,
+            KpiEvent::Deleted(deletion) => Stored::KpiDeleted(Cow::Borrowed(deletion)),
         }
     }
 
@@ -157,6 +160,7 @@ impl<'a> Stored<'a> {
             Stored::IncidentOpened(opened) => IncidentEvent::Opened(incident(opened)).into(),
             Stored::IncidentUpdated(updated) => IncidentEvent::Updated(incident(updated)).into(),
             Stored::IncidentClosed(closed) => IncidentEvent::Closed(incident(closed)).into(),
+            Stored::KpiDeleted(deletion) => KpiEvent::Deleted(deletion.into_owned()).into(),
         }
     }
 }

@@ -16,6 +16,7 @@ import { openRoute } from "../../hooks/use-route.ts";
 import { useSignal } from "../../hooks/use-signal.ts";
 import type { LiveSeries } from "../../live/live-series.ts";
 import { ChartPanel, DEFAULT_RANGE } from "./chart-panel.tsx";
+import { DeleteKpi } from "./delete-kpi.tsx";
 import { NoSuchKpi, Unreachable } from "./empty.tsx";
 import { KpiIncidents } from "./kpi-incidents.tsx";
 import { Polarity } from "./polarity.tsx";
@@ -71,6 +72,7 @@ export function KpiPage({ route }: { route: KpiRoute }) {
       <SeriesFacts selected={selected} />
       <Polarity kpi={route.kpi} />
       <KpiAnomalies kpi={route.kpi} />
+      <DeleteKpi kpi={route.kpi} series={all.length > 1 ? only : undefined} range={route.range ?? DEFAULT_RANGE} />
     </article>
   );
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::anomaly::{Direction, Feature, FeedbackOutcome, Rank};
+use crate::deletion::DeletionScope;
 use crate::detector::DetectorEntry;
 use crate::event::{CounterSamples, Event, EventType, SeriesStatus, Subject};
 use crate::ids::KpiName;
@@ -118,6 +119,11 @@ fn one_of_each() -> Vec<EventBody> {
         IncidentEvent::Opened(Box::new(incident())).into(),
         IncidentEvent::Updated(Box::new(Incident { merged_into: None, ..incident() })).into(),
         IncidentEvent::Closed(Box::new(Incident { acknowledged: Some(seen()), ..incident() })).into(),
+        KpiEvent::Deleted(Deletion {
+            scope: DeletionScope::Samples { labels: labels(), from_ms: -1, to_ms: 300 },
+            by: "ann".into(),
+        })
+        .into(),
     ]
 }
 
@@ -164,7 +170,7 @@ const SUBJECTS: [&str; 5] = [
     "041000112233445566778899aabbccddeeff",
 ];
 
-const BODIES: [&str; 17] = [
+const BODIES: [&str; 18] = [
     concat!(
         "000103613a62010a000000000000e03f010000803e000000000000f03f000000000000000000000000000000400102000000",
         "0000000040010000803f000080bf0000003f0000803e0000004000031e00",
@@ -208,4 +214,5 @@ const BODIES: [&str; 17] = [
         "3f00011000112233445566778899aabbccddeeff016b03613a6202000000403f0400010203613a6200000101010205016b03",
         "613a6200011203616e6e01026f6b",
     ),
+    "110203613a6201d80403616e6e",
 ];
