@@ -155,7 +155,14 @@ fn deleted_series_stay_deleted_whatever_parts_were_saved() {
             }
             let restarted = saved.restarted();
             assert_eq!(restarted.series_count(), saved.live.series_count(), "seed {seed}, step {step}");
-            assert!(restarted.snapshot() == saved.live.snapshot(), "seed {seed}, step {step}");
+            // Empty places may differ; the series do not.
+            let shown = |state: &KpiState| {
+                let one = |series: crate::SeriesView<'_>| {
+                    (series.labels.to_string(), format!("{:?} {:?}", series.last, series.status))
+                };
+                state.series().map(one).collect::<BTreeMap<_, _>>()
+            };
+            assert_eq!(shown(&restarted), shown(&saved.live), "seed {seed}, step {step}");
         }
         assert!(saved.live.series_count() < saved.live.series.len(), "some places are empty");
     }
