@@ -295,7 +295,7 @@ impl State {
                 stream.delete(deletion, reply);
             }
             Some(Route::Parked(_)) => self.delete_parked(kpi, deletion, reply),
-            None => reply.send(None),
+            Some(Route::Refused(_)) | None => reply.send(None),
         }
     }
 

@@ -157,6 +157,7 @@ fn anomaly(series: &str, opened_at_ms: i64, peak_at_ms: i64, closed_at_ms: Optio
         rank: None,
         feedback: None,
         muted: None,
+        unit: None,
     }
 }
 
