@@ -60,7 +60,7 @@ pub struct Summary {
     /// Samples that the server refused.
     pub rejected: u64,
     /// Those of them that are older than the server's history keeps.
-    pub too_old: Option<WireTooOld>,
+    pub too_old: Option<Box<WireTooOld>>,
     /// Rows and cells of the file that could not be read.
     pub skipped: u64,
     /// Samples in flight when the replay was interrupted. The server may have committed them.
@@ -216,8 +216,8 @@ impl Replay {
         self.summary.accepted += receipt.accepted;
         self.summary.late += receipt.late;
         self.summary.rejected += receipt.rejected_total;
-        let before = self.summary.too_old.take();
-        self.summary.too_old = WireTooOld::merge(before, receipt.too_old.clone());
+        let before = self.summary.too_old.take().map(|too_old| *too_old);
+        self.summary.too_old = WireTooOld::merge(before, receipt.too_old.clone()).map(Box::new);
         self.show_rejected(samples, &receipt);
         Ok(())
     }
