@@ -180,7 +180,7 @@ impl Database {
             Durability::Synced => PersistMode::SyncData,
             Durability::Buffered => PersistMode::Buffer,
         };
-        let mut numbers = commits.numbers;
+        let (mut numbers, bytes) = (commits.numbers, batch.bytes());
         instance
             .wait_for_threads(&batch.touched())
             .and_then(|()| self.injected_failure(false))
@@ -190,6 +190,7 @@ impl Database {
             .and_then(|()| self.injected_failure(true))
             .map_err(|error| self.failed(error))?;
         commits.numbers = numbers;
+        instance.note_written(bytes);
         #[cfg(test)]
         if durability == Durability::Synced {
             crate::event_log::files::power::synced_database(&self.dir.database());

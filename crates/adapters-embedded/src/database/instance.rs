@@ -2,6 +2,7 @@
 //! closed and opened again inside the process as soon as nothing else reads.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use fjall::{AbstractTree, Keyspace, OwnedWriteBatch, PersistMode};
@@ -21,6 +22,13 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// bounds each of them alone. A table with few writes would keep its memory for hours otherwise.
 const MEMTABLES_BYTES: u64 = 24 << 20;
 
+/// After so many written bytes, old versions of the tables are released.
+const RELEASED_AFTER_BYTES: u64 = 4 << 20;
+/// fjall looks for versions that no snapshot needs each time so many snapshots have ended. Until
+/// then it keeps every memtable and every table file that it has replaced. There is no other way to
+/// make it look. Opening and closing a snapshot takes about a tenth of a microsecond.
+const SNAPSHOTS_UNTIL_FJALL_LOOKS: usize = 10_000;
+
 /// Memory of the database, bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DatabaseMemory {
@@ -35,11 +43,13 @@ pub struct DatabaseMemory {
 pub(super) struct Instance {
     keyspaces: [Keyspace; TABLES.len()],
     db: fjall::Database,
+    /// Bytes that were written since old versions were released.
+    written: AtomicU64,
 }
 
 impl Instance {
     pub(super) fn new(db: fjall::Database, keyspaces: [Keyspace; TABLES.len()]) -> Arc<Self> {
-        Arc::new(Self { keyspaces, db })
+        Arc::new(Self { keyspaces, db, written: AtomicU64::new(0) })
     }
 
     pub(super) fn keyspace(&self, table: Table) -> &Keyspace {
@@ -72,6 +82,21 @@ impl Instance {
         }
         let largest = self.keyspaces.iter().max_by_key(|keyspace| keyspace.tree.active_memtable().size());
         largest.map_or(Ok(()), |keyspace| keyspace.rotate_memtable().map(drop))
+    }
+
+    /// Counts written bytes, and releases old versions of the tables now and then. The next flush
+    /// or compaction of a table forgets them.
+    pub(super) fn note_written(&self, bytes: u64) {
+        if self.written.fetch_add(bytes, Ordering::Relaxed) + bytes >= RELEASED_AFTER_BYTES {
+            self.written.store(0, Ordering::Relaxed);
+            (0..SNAPSHOTS_UNTIL_FJALL_LOOKS).for_each(|_| drop(self.db.snapshot()));
+        }
+    }
+
+    /// Versions of all tables that are kept although newer ones exist.
+    #[cfg(test)]
+    pub(super) fn old_versions(&self) -> usize {
+        self.keyspaces.iter().map(|keyspace| keyspace.tree.version_free_list_len()).sum()
     }
 
     pub(super) fn memory(&self) -> DatabaseMemory {

@@ -75,6 +75,14 @@ impl WriteBatch {
         self.changes.push((table, key.into(), None));
     }
 
+    /// Bytes of all keys and values.
+    pub(super) fn bytes(&self) -> u64 {
+        let bytes = |(_, key, value): &(Table, UserKey, Option<UserValue>)| {
+            key.len() + value.as_ref().map_or(0, |value| value.len())
+        };
+        self.changes.iter().map(bytes).sum::<usize>() as u64
+    }
+
     /// The tables that the batch changes.
     pub(super) fn touched(&self) -> Vec<Table> {
         let mut is_touched = [false; TABLES.len()];

@@ -2,5 +2,6 @@
 
 mod failed_writes;
 mod fixture;
+mod old_versions;
 mod random_damage;
 mod single_damage;
