@@ -162,11 +162,13 @@ impl Worker {
                         let workspace = self.pass.workspace();
                         tracing::warn!(%workspace, %error, unlogged, "incidents could not be recorded, trying again");
                     }
-                    if self.shared.waiting().closed {
+                    match (self.shared.waiting().closed, error.kind) {
+                        // Another writer was faster. The next attempt reads its records.
+                        (true, ErrorKind::Conflict) => {}
                         // The log has them. Another attempt would only hold up the shutdown.
-                        return;
+                        (true, _) => return,
+                        (false, _) => self.pause().await,
                     }
-                    self.pause().await;
                 }
             }
         }

@@ -99,7 +99,7 @@ pub(super) struct MarkFile {
 impl MarkFile {
     /// Creates or replaces the file with `numbers` in both slots, and syncs it.
     pub(super) fn create(path: &Path, identity: u64, numbers: &Numbers) -> io::Result<Self> {
-        let file = File::options().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        let file = File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
         let generation = Mark::load(path)?.map_or(0, |mark| mark.generation);
         let mut mark = Self { file, identity, generation };
         mark.write(numbers)?;

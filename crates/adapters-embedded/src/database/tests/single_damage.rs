@@ -187,13 +187,15 @@ async fn torn_batch_that_was_not_acknowledged_is_cut() {
     let store = scratch.open();
     let journal = |dir: &Path| dir.join("db/0.jnl");
     store.meta_store().put(&pass("w"), "a", 0, vec![1; 9]).await.unwrap();
-    let mark = std::fs::read(scratch.path().join("db.mark")).unwrap();
+    let marks = ["db.mark", "log/DATABASE"].map(|name| (name, std::fs::read(scratch.path().join(name)).unwrap()));
     let before = super::super::journal::read(&journal(scratch.path())).unwrap().len();
     store.meta_store().put(&pass("w"), "b", 0, vec![1; 90]).await.unwrap();
     let whole = super::super::journal::read(&journal(scratch.path())).unwrap();
     let killed = scratch.copied();
     for (cut, zeros) in (before + 1..whole.len()).step_by(17).flat_map(|cut| [(cut, 0), (cut, 900), (before, 900)]) {
-        std::fs::write(killed.path().join("db.mark"), &mark).unwrap();
+        for (name, mark) in &marks {
+            std::fs::write(killed.path().join(name), mark).unwrap();
+        }
         // The bytes at the end can reach the disk before those in the middle.
         let mut bytes = whole[..cut].to_vec();
         bytes.resize(cut + zeros, 0);

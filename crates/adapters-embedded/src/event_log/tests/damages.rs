@@ -220,7 +220,7 @@ async fn log_that_the_database_does_not_know_is_refused() {
     let unknown = scratch.path().join("log/unknown");
     std::fs::rename(scratch.path().join("log/other"), &unknown).unwrap();
     let text = open_small(&scratch).err().unwrap().to_string();
-    assert!(text.contains("the database does not know this log") && text.contains("is missing"), "{text}");
+    assert!(text.contains("the database has no record of this log") && text.contains("is missing"), "{text}");
     assert!(text.contains(&unknown.display().to_string()), "{text}");
 }
 
@@ -249,8 +249,8 @@ async fn doctor_refuses_a_directory_in_use_and_one_that_is_missing() {
     assert_eq!((log.next, log.events, log.epochs), (EVENTS + 1, EVENTS + 1 - log.first, 3));
     assert!(doctor::repair(original.path(), 0).unwrap().logs.is_empty(), "nothing is changed without damage");
     let missing = original.path().join("nothing");
-    assert!(!doctor::check(&missing).unwrap().is_clean() && !missing.exists());
+    assert!(matches!(doctor::check(&missing), Err(OpenError::NoData { .. })) && !missing.exists());
     let empty = Scratch::new();
-    assert!(!doctor::check(empty.path()).unwrap().is_clean());
+    assert!(matches!(doctor::check(empty.path()), Err(OpenError::NoData { .. })));
     assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0, "a check creates nothing");
 }
