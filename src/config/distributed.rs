@@ -163,6 +163,10 @@ fn login(read: &mut Reader, section: &str) -> Option<(String, Secret)> {
     user.map(|user| (user, Secret::new(password.unwrap_or_default())))
 }
 
+/// Longest history of a CQL database. Its rows expire, and Cassandra stores the time of that as
+/// seconds in 32 bits.
+const CQL_HISTORY: Duration = Duration::from_secs(3_650 * 86_400);
+
 /// Checks the requirements of one section on another.
 pub(super) fn check(storage: &Storage, nats: bool, cql: bool, clustered: bool, problems: &mut Vec<Problem>) {
     let mut needs = |wrong: bool, key: &str, message: &str| {
@@ -173,6 +177,9 @@ pub(super) fn check(storage: &Storage, nats: bool, cql: bool, clustered: bool, p
     needs(storage.log == LogBackend::JetStream && !nats, "nats.servers", "required by storage.log = \"jetstream\"");
     let needs_cql = [storage.history, storage.meta].contains(&Backend::Cql);
     needs(needs_cql && !cql, "cql.nodes", "required by storage.history or storage.meta = \"cql\"");
+    let too_long = storage.history == Backend::Cql && storage.history_age > CQL_HISTORY;
+    let message = "at most 3650 with storage.history = \"cql\": Cassandra takes no expiry after January 2038";
+    needs(too_long, "storage.history_days", message);
     needs(clustered && storage.log != LogBackend::JetStream, "storage.log", "must be \"jetstream\" in a cluster");
     needs(clustered && storage.history != Backend::Cql, "storage.history", "must be \"cql\" in a cluster");
     needs(clustered && storage.meta != Backend::Cql, "storage.meta", "must be \"cql\" in a cluster");

@@ -25,8 +25,8 @@ pub(crate) use program::Program;
 pub(crate) use socket::Socket;
 
 /// Tests send samples of fixed times, which may be long ago when they run. In the environment of a
-/// server, this keeps history for as long as can be configured.
-pub(crate) const KEEPS_FIXED_TIMES: (&str, &str) = ("EARCON_STORAGE__HISTORY_DAYS", "36500");
+/// server, this keeps history for as long as every store can.
+pub(crate) const KEEPS_FIXED_TIMES: (&str, &str) = ("EARCON_STORAGE__HISTORY_DAYS", "3650");
 
 /// A running server with a data directory of its own.
 pub(crate) struct Server {

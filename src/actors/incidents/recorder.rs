@@ -162,7 +162,8 @@ impl Worker {
                         let workspace = self.pass.workspace();
                         tracing::warn!(%workspace, %error, unlogged, "incidents could not be recorded, trying again");
                     }
-                    match (self.shared.waiting().closed, error.kind) {
+                    let closed = self.shared.waiting().closed;
+                    match (closed, error.kind) {
                         // Another writer was faster. The next attempt reads its records.
                         (true, ErrorKind::Conflict) => {}
                         // The log has them. Another attempt would only hold up the shutdown.
