@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
     terminate_seconds: f64,
 }
 
-/// What was measured.
+/// The measurements.
 struct Outcome {
     usual: Duration,
     flooded: Duration,

@@ -16,7 +16,7 @@ use crate::incidents::IncidentSettings;
 use earcon_audio::MixSettings;
 use earcon_streams::{StreamOptions, StreamSettings, UtcOffsets};
 
-/// Files and other sockets that are open beside the connections.
+/// Files and other sockets that are open in addition to connections.
 const OTHER_FILES: usize = 256;
 
 pub(super) fn actor_settings(config: &Config, restart: RestartPolicy) -> Result<Settings, String> {

@@ -11,7 +11,7 @@ use crate::support::{Program, Socket, eventually};
 
 /// A server whose segments hold few events.
 fn serve(data: &Path) -> Program {
-    let environment = [("EARCON_STORAGE__LOG_MEGABYTES".to_owned(), "8".to_owned())];
+    let environment = [("EARCON_STORAGE__LOG_MEGABYTES".to_owned(), "16".to_owned())];
     Program::serve("damaged_under_server", &["--data", data.to_str().unwrap()], &environment)
 }
 

@@ -23,12 +23,12 @@ pub struct DeletionQuery {
     pub dry_run: bool,
 }
 
-/// What was deleted, or would be.
+/// The deleted part, or the part that would be deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deletion {
     /// The KPI.
     pub kpi: String,
-    /// What is covered.
+    /// The covered part.
     pub scope: DeletedScope,
     /// The labels that a series must have.
     pub labels: Labels,

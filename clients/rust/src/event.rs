@@ -123,7 +123,7 @@ pub enum EventData {
 /// What a person deleted of a KPI.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deleted {
-    /// What is covered.
+    /// The covered part.
     pub scope: DeletedScope,
     /// Only series that have all these labels.
     pub labels: Labels,

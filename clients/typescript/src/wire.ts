@@ -287,7 +287,7 @@ export interface Deleted {
   by: string;
 }
 
-/** What was deleted, or would be. */
+/** The deleted part, or the part that would be deleted. */
 export interface Deletion extends Omit<Deleted, "by"> {
   kpi: string;
   /** Number of series, and of samples and anomalies in the history. */

@@ -119,7 +119,7 @@ pub(super) fn newest(database: &Database, workspace: &WorkspaceId) -> Result<Seq
     Ok(newest)
 }
 
-/// Writes snapshots in one commit, until it is large enough. Returns what it wrote.
+/// Writes snapshots in one commit, until it is large enough. Returns the written part.
 fn write_some(
     database: &Arc<Database>,
     workspace: &WorkspaceId,

@@ -8,7 +8,7 @@ use super::ids::Labels;
 /// A deletion in one KPI. It covers what the log holds before its event, and nothing after it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deletion {
-    /// What is deleted.
+    /// The deleted part.
     pub scope: DeletionScope,
     /// The principal.
     pub by: String,

@@ -91,7 +91,7 @@ impl Actor for NodeActor {
                 state.slots.entry(id.clone()).or_default();
                 reply.send(state.table.close(&id));
             }
-            Message::Deleted(id, error) => state.deleted(&myself, id, error),
+            Message::Deleted(id, error) => state.deleted(id, error),
             Message::Close(reply) => state.close(reply),
         }
         Ok(())
@@ -134,7 +134,7 @@ impl State {
 
     /// A workspace that others wait for is made again. One whose deletion has failed stays closed
     /// until the next attempt, or the next start.
-    fn deleted(&mut self, myself: &ActorRef<Message>, id: WorkspaceId, error: Option<String>) {
+    fn deleted(&mut self, id: WorkspaceId, error: Option<String>) {
         if let Some(error) = error {
             tracing::error!(workspace = %id, error, "the workspace could not be deleted whole; the next start goes on");
             self.table.failed().insert(id, error);
@@ -142,11 +142,11 @@ impl State {
         }
         tracing::info!(workspace = %id, "the workspace was deleted");
         self.table.failed().remove(&id);
-        if self.slots.get(&id).is_some_and(|slot| !slot.waiting.is_empty()) {
-            self.begin(myself, id);
-        } else {
-            self.slots.remove(&id);
-            self.table.write().remove(&id);
+        self.table.write().remove(&id);
+        // Requests that came meanwhile must not bring it back. Another attempt finds no workspace,
+        // or makes a new one if that is what it asks for.
+        for reply in self.slots.remove(&id).map(|slot| slot.waiting).unwrap_or_default() {
+            reply.send(Err(OpenError::Unavailable));
         }
     }
 

@@ -53,7 +53,7 @@ pub(crate) struct RangeParams {
     dry_run: bool,
 }
 
-/// What was deleted, or would be.
+/// The deleted part, or the part that would be deleted.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Deletion)]
 pub(crate) struct WireDeletion<'a> {

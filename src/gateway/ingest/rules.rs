@@ -11,6 +11,7 @@ use crate::gateway::http::auth::Authorized;
 use crate::gateway::http::body::{Body, check_json};
 use crate::gateway::http::problem::{Kind, Problem};
 use crate::gateway::http::reply::{expected_revision, json_with_revision};
+use crate::gateway::ingest::parse::check_workspace;
 use crate::gateway::ingest::state::IngestState;
 use earcon_intake::rules::{RuleDocument, RulesDocument};
 use earcon_ports::Revision;
@@ -34,8 +35,9 @@ pub(crate) struct WireRules<'a> {
 
 /// How names and labels of agents become KPIs and series.
 #[utoipa::path(get, path = "/api/v1/workspaces/{workspace}/ingest/rules", tag = "ingest", params(("workspace" = String, Path)),
-    responses((status = 200, body = WireRules)))]
+    responses((status = 200, body = WireRules), (status = 404, description = "no such workspace")))]
 pub(crate) async fn show(State(state): State<IngestState>, authorized: Authorized) -> Result<Response, Problem> {
+    check_workspace(&state, authorized.pass()).await?;
     let current = state.rules.current(authorized.pass()).await?;
     Ok(answer(current.series.rules().document(), current.revision))
 }
@@ -45,6 +47,7 @@ pub(crate) async fn show(State(state): State<IngestState>, authorized: Authorize
 #[utoipa::path(put, path = "/api/v1/workspaces/{workspace}/ingest/rules", tag = "ingest", params(("workspace" = String, Path)),
     request_body(content_type = "application/json", content = Object),
     responses((status = 200, body = WireRules), (status = 400, description = "every problem is named in `problems`"),
+        (status = 404, description = "no such workspace"),
         (status = 412, description = "another request changed them first"), (status = 413, description = "too large"), (status = 415, description = "not application/json")))]
 pub(crate) async fn change(
     State(state): State<IngestState>,
@@ -59,6 +62,7 @@ pub(crate) async fn change(
     let rules = RulesDocument::parse(&body)
         .map_err(|problems| Problem::new(Kind::BadRequest, problems.join("; ")).with("problems", json!(problems)))?;
     let expected = expected_revision(&headers)?;
+    check_workspace(&state, authorized.pass()).await?;
     let put = state.rules.put(authorized.pass(), rules, expected).await?;
     Ok(answer(put.series.rules().document(), put.revision))
 }

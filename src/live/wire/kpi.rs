@@ -16,7 +16,7 @@ pub(in crate::live) enum KpiData<'a> {
     Deleted(Box<WireDeletion<'a>>),
 }
 
-/// What was deleted of a KPI.
+/// The deleted part of a KPI.
 #[derive(Serialize)]
 pub(in crate::live) struct WireDeletion<'a> {
     scope: &'static str,

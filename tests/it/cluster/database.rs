@@ -35,6 +35,8 @@ async fn database_freeze_and_restart_delay_history_only() {
     let (owner, via, watcher) = cluster.roles().await;
     ledger.assert_history(cluster.node(via).url()).await;
     let mut follower = follow(&cluster, watcher).await;
+    // A node reads the rules of a workspace once, before its first samples.
+    cluster.feed(&mut ledger, via, Duration::from_millis(100)).await;
 
     cassandra.pause();
     let (frozen, again) = cluster.feed(&mut ledger, via, Duration::from_secs(3)).await;

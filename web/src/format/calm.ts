@@ -18,7 +18,10 @@ export function calmWords(nothing: string, outdated: number | null, series: Iter
   return dead === null ? nothing : `${nothing} But no data arrives: ${dead}.`;
 }
 
-/** How many series have stalled, in words, if none sends. null if a series sends, or none has stalled. */
+/**
+ * How many series have stalled, in words, if none sends. null if a series sends, or none has
+ * stalled.
+ */
 export function deadFeeds(series: Iterable<Stateful>): string | null {
   const states = [...series].map(({ state }) => state);
   const stalled = states.filter((state) => state === "stalled").length;

@@ -56,7 +56,7 @@ pub(super) fn check_claimed(dir: &DataDir) -> Result<Checked, OpenError> {
     }
     let layout = Layout::new(dir.database());
     let marks = StoredMarks::load(dir).map_err(not_readable)?;
-    let mut inspection = Inspection::of(&layout, &marks.numbers()).map_err(not_readable)?;
+    let mut inspection = Inspection::of(&layout, &marks).map_err(not_readable)?;
     let is_openable = inspection.findings.is_empty();
     inspection.check_contents();
     let mut findings = inspection.findings.clone();
@@ -101,7 +101,7 @@ impl Drop for Scratch {
     }
 }
 
-/// Opens a copy of the database, and examines its numbers alone. Returns what is lost.
+/// Opens a copy of the database, and examines its numbers alone. Returns the losses.
 pub(super) fn examine_copy(
     dir: &DataDir,
     layout: &Layout,

@@ -13,6 +13,7 @@ use super::commit_numbers::Lost;
 use super::journal::{self, End, Progress};
 use super::keyspace_files::{self, Defect, TableFile};
 use super::mark::Numbers;
+use super::marks::StoredMarks;
 use super::table::{TABLES, folder, words};
 
 /// Damage of the database, and its place.
@@ -107,8 +108,8 @@ pub(super) struct Inspection {
 }
 
 impl Inspection {
-    /// Inspects the database in `layout`. `marked` are the last synced numbers.
-    pub(super) fn of(layout: &Layout, marked: &Numbers) -> io::Result<Self> {
+    /// Inspects the database in `layout`. The marks hold the last synced numbers.
+    pub(super) fn of(layout: &Layout, marks: &StoredMarks) -> io::Result<Self> {
         let mut found = Self::default();
         if !layout.root.is_dir() {
             found.add(
@@ -119,7 +120,7 @@ impl Inspection {
         }
         found.check_version(layout);
         found.check_keyspaces(layout)?;
-        found.check_journals(layout, marked)?;
+        found.check_journals(layout, marks)?;
         Ok(found)
     }
 
@@ -139,14 +140,15 @@ impl Inspection {
         }
     }
 
-    fn check_journals(&mut self, layout: &Layout, marked: &Numbers) -> io::Result<()> {
+    fn check_journals(&mut self, layout: &Layout, marks: &StoredMarks) -> io::Result<()> {
+        let marked = &marks.numbers();
         self.check_names(layout)?;
         let journals = layout.journals()?;
         let Some((&active, _)) = journals.last_key_value() else {
             self.add(&layout.root, "no journal is there; the commits since the last write of table files are lost");
             return Ok(());
         };
-        let (mut progress, mut before) = (Progress::default(), None);
+        let (mut progress, mut before, mut identity) = (Progress::default(), None, None);
         let mut is_readable = true;
         for (&number, path) in &journals {
             if let Some(before) = before.filter(|before| before + 1 != number) {
@@ -155,7 +157,9 @@ impl Inspection {
             }
             before = Some(number);
             let bytes = journal::read(path)?;
-            let End::Unreadable { from, numbers } = journal::walk(&bytes, &mut progress) else { continue };
+            let end = journal::walk(&bytes, &mut progress);
+            identity = progress.identity.or(identity);
+            let End::Unreadable { from, numbers } = end else { continue };
             // All journals but the active one were synced before the next one was created.
             if number != active {
                 is_readable = false;
@@ -173,7 +177,13 @@ impl Inspection {
                 progress = Progress::default();
             }
         }
-        if is_readable {
+        if let (Some(written), Some(wanted)) = (identity, marks.identity())
+            && written != wanted
+        {
+            // Numbers of another database say nothing about this one.
+            let text = format!("the database belongs to another installation ({written:016x}) than its marks");
+            self.findings.push(Finding::foreign(&layout.root, text));
+        } else if is_readable {
             self.check_end(layout, active, &progress, marked);
         }
         Ok(())

@@ -32,6 +32,8 @@ struct Batch {
     seqno: u64,
     /// Code of the table and number of the commit.
     numbers: Vec<(usize, u64)>,
+    /// The database that wrote it, if it holds numbers.
+    identity: Option<u64>,
 }
 
 /// Takes bytes from the front of a slice.
@@ -69,19 +71,21 @@ fn batch(bytes: &[u8]) -> Option<Batch> {
     }
     let (items, seqno) = (rest.u32()?, rest.u64()?);
     let body = rest.0;
-    let mut numbers = Vec::new();
+    let (mut numbers, mut identity) = (Vec::new(), None);
     for _ in 0..items {
-        if let Some(number) = item(&mut rest)? {
+        if let Some((number, writer)) = item(&mut rest)? {
             numbers.push(number);
+            identity = Some(writer);
         }
     }
     let body = &body[..body.len() - rest.0.len()];
     let is_whole = rest.byte()? == END && rest.u64()? == xxh3_64(body) && rest.array()? == MAGIC;
-    is_whole.then_some(Batch { length: bytes.len() - rest.0.len(), seqno, numbers })
+    is_whole.then_some(Batch { length: bytes.len() - rest.0.len(), seqno, numbers, identity })
 }
 
-/// Skips an item. Returns table and number if it is the number of a commit.
-fn item(rest: &mut Bytes<'_>) -> Option<Option<(usize, u64)>> {
+/// Skips an item. Returns table and number, and the identity of the database, if it is the number
+/// of a commit.
+fn item(rest: &mut Bytes<'_>) -> Option<Option<((usize, u64), u64)>> {
     if rest.byte()? != ITEM {
         return None;
     }
@@ -91,7 +95,7 @@ fn item(rest: &mut Bytes<'_>) -> Option<Option<(usize, u64)>> {
     let (_plain, stored) = (rest.u32()?, rest.u32()?);
     let (key, value) = (rest.take(usize::from(key))?, rest.take(stored as usize)?);
     Some(match (kind, number(key), code_and_identity(value)) {
-        (VALUE, Some(number), Some((code, _))) if code < TABLES.len() => Some((code, number)),
+        (VALUE, Some(number), Some((code, identity))) if code < TABLES.len() => Some(((code, number), identity)),
         _ => None,
     })
 }
@@ -102,6 +106,8 @@ pub(super) struct Progress {
     seqno: Option<u64>,
     /// The last commit number of each table.
     pub(super) last: [Option<u64>; TABLES.len()],
+    /// The database that wrote the last commit.
+    pub(super) identity: Option<u64>,
 }
 
 impl Progress {
@@ -115,6 +121,7 @@ impl Progress {
 
     fn add(&mut self, batch: &Batch) {
         self.seqno = Some(batch.seqno);
+        self.identity = batch.identity.or(self.identity);
         batch.numbers.iter().for_each(|(table, number)| self.last[*table] = Some(*number));
     }
 }

@@ -152,8 +152,7 @@ fn recover_at(
         marks.explain(dir, &mut findings);
         damaged(dir.path(), &findings)
     };
-    let marked = &marks.numbers();
-    let inspection = Inspection::of(layout, marked).map_err(not_readable)?;
+    let inspection = Inspection::of(layout, marks).map_err(not_readable)?;
     if !inspection.findings.is_empty() {
         return Err(lost(inspection.findings));
     }

@@ -85,6 +85,19 @@ async fn database_of_another_installation_is_refused_and_nothing_is_moved() {
     }
 }
 
+/// Its commit numbers end before those of the marks, so they must not count as lost commits.
+#[tokio::test]
+async fn smaller_database_of_another_installation_is_refused_too() {
+    let other = installation(1, 1).await;
+    let scratch = installation(300, 60).await;
+    replace(&scratch, &other, &["db"]);
+    let started = EmbeddedStore::open(scratch.path(), &EmbeddedSettings::default()).err();
+    assert!(matches!(started, Some(OpenError::Foreign { .. })), "{started:?}");
+    assert!(check(scratch.path()).unwrap().is_foreign());
+    assert!(matches!(repair(scratch.path(), 5), Err(OpenError::Foreign { .. })));
+    assert!(!scratch.path().join("damaged").exists() && !scratch.path().join("log/w/damaged").exists());
+}
+
 #[tokio::test]
 async fn logs_without_their_database_are_kept_whole() {
     let other = installation(10, 3).await;
