@@ -192,12 +192,15 @@ pub(super) struct Examined {
     pub(super) numbers: Numbers,
 }
 
+/// What the tables say, or what is wrong with them.
+type Examination = Result<Examined, Vec<Finding>>;
+
 /// Opens an existing database whose files were inspected, and examines its numbers.
 pub(super) fn open_in(
     layout: &Layout,
     settings: &EmbeddedSettings,
     marks: &StoredMarks,
-) -> fjall::Result<(Arc<Instance>, Result<Examined, Vec<Finding>>)> {
+) -> fjall::Result<(Arc<Instance>, Examination)> {
     let db = builder(&layout.root, settings).open()?;
     let missing: Vec<Finding> = (0..TABLES.len())
         .filter(|code| !db.keyspace_exists(TABLES[*code].0))
@@ -208,7 +211,7 @@ pub(super) fn open_in(
     Ok((instance, examined))
 }
 
-fn examine(layout: &Layout, instance: &Arc<Instance>, marks: &StoredMarks) -> Result<Examined, Vec<Finding>> {
+fn examine(layout: &Layout, instance: &Arc<Instance>, marks: &StoredMarks) -> Examination {
     let (mut numbers, mut findings) = (marks.numbers(), Vec::new());
     let mut identity = marks.identity();
     let snapshot = instance.snapshot();
