@@ -65,6 +65,11 @@ server_packages() {
     python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
     have prometheus || echo prometheus
     { have collectd || [ -x /usr/sbin/collectd ]; } || echo collectd-core
+    # Debian only suggests the libraries of collectd's plugin write_http.
+    local library
+    for library in libyajl2:libyajl.so.2 libcurl3-gnutls:libcurl-gnutls.so.4; do
+        /sbin/ldconfig -p | grep -q "${library#*:}" || echo "${library%%:*}"
+    done
 }
 
 # Prints the prefix that runs a command as root without a prompt. Fails if there is none.

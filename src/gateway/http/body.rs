@@ -108,7 +108,8 @@ pub(crate) fn check_json(headers: &HeaderMap) -> Result<(), Problem> {
 /// A JSON body, which its content type must say.
 pub(crate) struct JsonBody<T>(pub(crate) T);
 
-/// A type that a request body is parsed as.
+/// A type that a request body is parsed as. Its JSON form is an object: the parser would also take
+/// a list of the members' values in their order.
 pub(crate) trait FromJson: DeserializeOwned {
     /// The form of such a body; it precedes the parser's error.
     const SHAPE: Option<&'static str> = None;
@@ -126,10 +127,14 @@ impl<T: FromJson> JsonBody<T> {
         {
             return Ok(Self(empty));
         }
-        serde_json::from_slice(body).map(Self).map_err(|error| match T::SHAPE {
+        let refused = |error: &dyn std::fmt::Display| match T::SHAPE {
             Some(shape) => bad(&format!("{shape}: {error}")),
             None => bad(&error.to_string()),
-        })
+        };
+        if body.trim_ascii_start().first() == Some(&b'[') {
+            return Err(refused(&"the body must be an object, not a list"));
+        }
+        serde_json::from_slice(body).map(Self).map_err(|error| refused(&error))
     }
 }
 
@@ -176,6 +181,9 @@ mod tests {
     fn an_error_names_the_shape_of_the_body() {
         let problem = JsonBody::<Note>::parse(b"[").map(|body| body.0).unwrap_err();
         assert!(problem.detail().starts_with("{\"note\": \"…\"} or {}: "), "{}", problem.detail());
+        let list = JsonBody::<Note>::parse(b" [null]").map(|body| body.0).unwrap_err();
+        assert!(list.detail().ends_with("not a list"), "{}", list.detail());
+        assert_eq!(JsonBody::<Note>::parse(b"{}").map(|body| body.0).ok(), Some(Note::default()));
     }
 
     #[tokio::test]

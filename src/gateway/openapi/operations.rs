@@ -34,6 +34,10 @@ pub(super) fn complete_operation(path: &str, operation: &mut Value) {
         // An empty body means the same as `{}`.
         operation["requestBody"]["required"] = json!(false);
     }
+    if path == "/query" {
+        // The statement may be in the address instead.
+        operation["requestBody"]["required"] = json!(false);
+    }
     let Some(responses) = operation["responses"].as_object_mut() else { return };
     let mut common = vec![
         ("403", "not from or for this machine, or one workspace too many"),
@@ -41,9 +45,12 @@ pub(super) fn complete_operation(path: &str, operation: &mut Value) {
     ];
     if path.contains("{workspace}") {
         common.push(("400", "a name or parameter that breaks its rule"));
+        common.push(("404", "no such workspace"));
         common.push(("503", "not available right now; try again"));
     }
     if takes_a_body {
+        // Doors without a workspace in their path write to the one of the configuration.
+        common.push(("404", "no such workspace"));
         common.push(("413", "the body is too large"));
         common.push(("415", "the content type or encoding is not understood"));
     }
@@ -72,13 +79,13 @@ pub(super) fn complete_operation(path: &str, operation: &mut Value) {
 
 /// Agents expect errors in the form of the server they were made for.
 fn is_agent_protocol(path: &str) -> bool {
-    path.ends_with("/write") || path.ends_with("/v1/metrics")
+    path.ends_with("/write") || path.ends_with("/v1/metrics") || path == "/query"
 }
 
 /// The exact schema of a parameter; `None` keeps the derived one.
 fn parameter_schema(name: &str) -> Option<Value> {
     let schema = match name {
-        "workspace" => json!({ "type": "string", "pattern": WORKSPACE }),
+        "workspace" | "confirm" => json!({ "type": "string", "pattern": WORKSPACE }),
         "kpi" => json!({ "type": "string", "pattern": KPI,
             "description": "letters and digits of any script, `.`, `_`, `:` and `-`; at most 128 bytes of UTF-8" }),
         "mix" => json!({ "type": "string", "enum": ["default"] }),
