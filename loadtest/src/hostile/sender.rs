@@ -47,17 +47,17 @@ impl Sender {
     }
 
     async fn try_send(&mut self, request: &[u8]) -> anyhow::Result<bool> {
-        let status = match self.connection.send(request).await {
-            Ok((status, _)) => status,
-            Err(_) => {
+        let (status, answer) = match self.connection.send(request).await {
+            Ok((status, answer)) => (status, String::from_utf8_lossy(&answer).into_owned()),
+            Err(error) => {
                 self.connection = Connection::open(self.address).await?;
-                0
+                (0, error.to_string())
             }
         };
         self.refused = if status == 200 { 0 } else { self.refused + 1 };
         ensure!(
             self.refused < MOST_REFUSED,
-            "the sender was refused {MOST_REFUSED} times in a row, at last with {status}"
+            "the sender was refused {MOST_REFUSED} times in a row, at last with {status}: {answer}"
         );
         Ok(status == 200)
     }
