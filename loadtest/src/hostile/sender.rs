@@ -48,7 +48,7 @@ impl Sender {
 
     async fn try_send(&mut self, request: &[u8]) -> anyhow::Result<bool> {
         let (status, answer) = match self.connection.send(request).await {
-            Ok((status, answer)) => (status, String::from_utf8_lossy(&answer).into_owned()),
+            Ok((status, answer)) => (status, String::from_utf8_lossy(answer).into_owned()),
             Err(error) => {
                 self.connection = Connection::open(self.address).await?;
                 (0, error.to_string())

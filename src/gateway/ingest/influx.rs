@@ -71,7 +71,8 @@ pub(crate) async fn query(uri: Uri, form: String) -> Response {
         .flat_map(|(_, text)| text.split(';').map(|text| text.trim().to_owned()).collect::<Vec<_>>())
         .filter(|text| !text.is_empty())
         .collect();
-    let refused = |why| (StatusCode::BAD_REQUEST, error_body(Version::One, StatusCode::BAD_REQUEST, why)).into_response();
+    let refused =
+        |why| (StatusCode::BAD_REQUEST, error_body(Version::One, StatusCode::BAD_REQUEST, why)).into_response();
     if statements.is_empty() {
         return refused("missing required parameter \"q\"");
     }
