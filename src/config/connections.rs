@@ -50,12 +50,12 @@ impl Connections {
     }
 }
 
-/// What one request may have must fit into what all may have.
+/// A request may hold at most as much as it leaves free.
 pub(super) fn check(connections: &Connections, max_body_bytes: usize, problems: &mut Vec<Problem>) {
-    if connections.request_bytes < max_body_bytes {
+    if connections.request_bytes / 2 < max_body_bytes {
         problems.push(Problem {
             key: "connections.request_megabytes".into(),
-            message: "must not be smaller than server.max_body_bytes".into(),
+            message: "must be at least twice server.max_body_bytes".into(),
         });
     }
 }

@@ -46,7 +46,7 @@ async fn gather(body: axum::body::Body, most: usize, room: &Budget) -> Result<By
         if length > most {
             return Err(too_large());
         }
-        if !held.grow(piece.len()) {
+        if !held.grow_arriving(piece.len()) {
             let detail = "too many bytes of requests are being handled; try again in a second";
             return Err(Problem::new(Kind::Unavailable, detail));
         }
@@ -189,7 +189,7 @@ mod tests {
     #[tokio::test]
     async fn a_body_is_whole_or_refused() {
         use crate::telemetry::Metric;
-        let room = Budget::new(10, Metric::RequestBytes);
+        let room = Budget::new(12, Metric::RequestBytes);
         let body = |pieces: &[&'static str]| {
             let pieces: Vec<_> =
                 pieces.iter().map(|piece| Ok::<_, std::io::Error>(Bytes::from_static(piece.as_bytes()))).collect();

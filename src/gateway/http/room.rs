@@ -167,8 +167,23 @@ pub(crate) struct Reservation {
 impl Reservation {
     /// Holds more bytes. Returns false, and holds what it held, if there is no room for them.
     pub(crate) fn grow(&mut self, bytes: usize) -> bool {
+        self.grow_leaving(bytes, 0)
+    }
+
+    /// Holds more bytes of something that is still arriving. It may never hold more than it leaves
+    /// free, so that many which never end cannot keep out a small one (the dynamic threshold of
+    /// Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet switches",
+    /// 1998, with a factor of 1). Returns as [`grow`](Self::grow) does.
+    pub(crate) fn grow_arriving(&mut self, bytes: usize) -> bool {
+        self.grow_leaving(bytes, self.bytes.saturating_add(bytes))
+    }
+
+    fn grow_leaving(&mut self, bytes: usize, free: usize) -> bool {
         let BudgetState { most, used, shown } = &*self.budget.0;
-        let fits = |held: usize| held.checked_add(bytes).filter(|sum| sum <= most);
+        let fits = |held: usize| {
+            let sum = held.checked_add(bytes)?;
+            (sum.checked_add(free)? <= *most).then_some(sum)
+        };
         if used.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits).is_err() {
             count(Metric::RoomRefused, 1);
             return false;
@@ -245,5 +260,17 @@ mod tests {
         assert!(rest.grow(80));
         drop(rest);
         assert_eq!(budget.0.used.load(Ordering::Acquire), 0);
+    }
+
+    #[test]
+    fn what_never_ends_arriving_leaves_room_for_small_ones() {
+        let budget = Budget::new(1_000, Metric::RequestBytes);
+        let mut endless: Vec<_> = (0..40).map(|_| budget.nothing()).collect();
+        while endless.iter_mut().filter_map(|held| held.grow_arriving(1).then_some(())).count() > 0 {}
+        let mut small = budget.nothing();
+        assert!(small.grow_arriving(12), "{budget:?}");
+        drop(endless);
+        let mut alone = budget.nothing();
+        assert!(alone.grow_arriving(500) && !alone.grow_arriving(1), "half of the room");
     }
 }

@@ -236,7 +236,7 @@ impl Unfinished {
     /// Counts bytes that arrived; false if there is no room for them. Small messages are free.
     fn add(&mut self, bytes: usize) -> bool {
         self.bytes += bytes;
-        self.refused = self.bytes > SMALL && !self.held.grow(bytes);
+        self.refused = self.bytes > SMALL && !self.held.grow_arriving(bytes);
         !self.refused
     }
 
