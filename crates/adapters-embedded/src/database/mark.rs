@@ -114,6 +114,11 @@ impl MarkFile {
         self.identity
     }
 
+    /// Whether the file is no longer at `path`.
+    pub(super) fn is_gone(&self, path: &Path) -> io::Result<bool> {
+        crate::event_log::files::is_gone(&self.file, path)
+    }
+
     /// Writes `numbers` to the older slot, unsynced.
     pub(super) fn write(&mut self, numbers: &Numbers) -> io::Result<()> {
         self.generation += 1;

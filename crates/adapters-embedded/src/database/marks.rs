@@ -105,6 +105,11 @@ impl MarkFiles {
         self.own.identity()
     }
 
+    /// Whether a file was removed or replaced.
+    pub(super) fn are_gone(&self, dir: &DataDir) -> io::Result<bool> {
+        Ok(self.own.is_gone(&dir.mark())? || self.among_logs.is_gone(&dir.log_mark())?)
+    }
+
     /// Writes `numbers` to both files, unsynced.
     pub(super) fn write(&mut self, numbers: &Numbers) -> io::Result<()> {
         self.own.write(numbers)?;

@@ -132,7 +132,7 @@ pub(super) fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result
 
 /// Whether the file is no longer at its path: it was deleted, moved or replaced, or its directory
 /// was. Bytes written to it are then lost.
-pub(super) fn is_gone(file: &File, path: &Path) -> io::Result<bool> {
+pub(crate) fn is_gone(file: &File, path: &Path) -> io::Result<bool> {
     let identity = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
     match std::fs::metadata(path) {
         Ok(found) => Ok(identity(found) != identity(file.metadata()?)),
