@@ -40,7 +40,7 @@ async fn readiness(program: &Program) -> (StatusCode, String) {
 }
 
 /// Waits until the server is not ready because of a file.
-async fn told(program: &Program, file: &Path) -> String {
+async fn reported(program: &Program, file: &Path) -> String {
     eventually("readiness names the file", async || {
         let (status, text) = readiness(program).await;
         (status == StatusCode::SERVICE_UNAVAILABLE && text.contains(file.to_str().unwrap())).then_some(text)
@@ -66,7 +66,7 @@ async fn removed_files_of_the_database_are_noticed_and_refuse_settings() {
     let files = [journal, data.join("db/keyspaces/2"), data.join("db/keyspaces/2/current")];
     for file in &files {
         fs::rename(file, &aside).unwrap();
-        let text = told(&program, file).await;
+        let text = reported(&program, file).await;
         assert!(text.contains("settings and history cannot be written"), "{text}");
         let (status, problem) = put_rules(&program).await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{problem}");
@@ -93,7 +93,7 @@ async fn removed_marks_are_noticed_and_written_again_at_the_stop() {
         let program = serve(&data);
         accepted(&program).await;
         fs::remove_file(mark).unwrap();
-        told(&program, mark).await;
+        reported(&program, mark).await;
         program.terminate();
         assert!(mark.exists(), "{}", mark.display());
     }
@@ -117,7 +117,7 @@ async fn changed_mark_is_noticed() {
     let mut bytes = fs::read(&mark).unwrap();
     [40, 4_096 + 40].iter().for_each(|at| bytes[*at] ^= 1);
     fs::write(&mark, &bytes).unwrap();
-    let text = told(&program, &mark).await;
+    let text = reported(&program, &mark).await;
     assert!(text.contains("was changed"), "{text}");
     program.terminate();
     let program = serve(&data);
@@ -137,7 +137,7 @@ async fn segment_that_was_cut_takes_no_samples() {
     // The first sample may come before the watch has looked.
     let (status, text) = post(&program).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{text}");
-    assert!(told(&program, &segment).await.contains("was cut"), "{}", readiness(&program).await.1);
+    assert!(reported(&program, &segment).await.contains("was cut"), "{}", readiness(&program).await.1);
     let (status, text) = post(&program).await;
     assert!(status == StatusCode::SERVICE_UNAVAILABLE && text.contains(segment.to_str().unwrap()), "{text}");
     fs::write(&segment, whole).unwrap();

@@ -200,7 +200,7 @@ impl Database {
         commits.numbers = numbers;
         instance.note_written(bytes);
         #[cfg(test)]
-        if durability == Durability::Synced {
+        if mode == PersistMode::SyncData {
             crate::event_log::files::power::synced_database(&self.dir.database());
         }
         if let Err(error) = instance.bound_memtables() {
@@ -252,11 +252,19 @@ impl Database {
     pub(super) fn sync(&self) -> Result<(), PortError> {
         let mut commits = self.commits();
         let numbers = commits.numbers;
-        self.current
-            .writing()?
-            .persist(PersistMode::SyncAll)
+        let instance = self.current.writing()?;
+        self.persist(&instance)
             .and_then(|()| Ok(self.sync_marks(&mut commits.marks, &numbers)?))
             .map_err(|error| storage("syncing the data directory failed", error))
+    }
+
+    /// Makes the journal durable.
+    #[cfg_attr(not(test), expect(clippy::unused_self, reason = "a test records the place"))]
+    fn persist(&self, instance: &instance::Instance) -> fjall::Result<()> {
+        instance.persist(PersistMode::SyncAll)?;
+        #[cfg(test)]
+        crate::event_log::files::power::synced_database(&self.dir.database());
+        Ok(())
     }
 
     fn sync_marks(&self, marks: &mut MarkFiles, numbers: &Numbers) -> std::io::Result<()> {
@@ -267,7 +275,7 @@ impl Database {
             return Ok(());
         }
         marks.write(numbers)?;
-        marks.sync()
+        marks.sync(&self.dir)
     }
 
     #[cfg(test)]

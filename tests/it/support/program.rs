@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::KEEPS_FIXED_TIMES;
 
-/// An account without privileges: `nobody`.
+/// An account without privileges.
 const OTHER_ACCOUNT: u32 = 65_534;
 
 /// A running server.

@@ -37,7 +37,7 @@ impl FilesInUse {
         let mut folders = vec![layout.root.clone(), layout.keyspaces()];
         for entry in std::fs::read_dir(layout.keyspaces())? {
             let folder = entry?.path();
-            folders.extend([keyspace_files::tables(&folder), folder]);
+            folders.extend([folder.clone(), keyspace_files::tables(&folder)]);
         }
         let known = |folder: PathBuf| disk::identity(&folder).map(|identity| (folder, identity));
         let folders = folders.into_iter().filter(|folder| folder.exists()).map(known).collect::<Result<_, _>>()?;
@@ -95,6 +95,8 @@ impl FilesInUse {
 
 /// Looks whether the files that the keyspace lists are there.
 fn look_at_tables(folder: &Path) -> Result<(), String> {
+    let current = keyspace_files::current(folder);
+    std::fs::metadata(&current).map_err(|error| unreadable(&current, &error))?;
     let defect = |(path, damage): keyspace_files::Defect| format!("{}: {damage}", path.display());
     for file in keyspace_files::table_files(folder).map_err(defect)? {
         let path = keyspace_files::path_of(&keyspace_files::tables(folder), file);

@@ -116,8 +116,8 @@ impl MarkFiles {
         self.among_logs.write(numbers)
     }
 
-    pub(super) fn sync(&self) -> io::Result<()> {
-        self.own.sync()?;
-        self.among_logs.sync()
+    pub(super) fn sync(&self, dir: &DataDir) -> io::Result<()> {
+        self.own.sync(&dir.mark())?;
+        self.among_logs.sync(&dir.log_mark())
     }
 }

@@ -188,7 +188,8 @@ impl Log {
             return Err(io::Error::other("the log has no segment"));
         };
         // The end may be in memory only, if the process was killed before the sync.
-        File::open(segment_path(&check.dir, ending.number))?.sync_data()?;
+        let path = segment_path(&check.dir, ending.number);
+        files::sync(&File::open(&path)?, &path)?;
         let oldest = (oldest.number, oldest.first);
         let next = ending.next;
         let mut epochs = epochs;

@@ -147,7 +147,7 @@ impl MarkFile {
         Mark { counter: self.counter + 1, ..mark }.create(dir)
     }
 
-    /// What is wrong with the file, as a sentence for people.
+    /// The fault of the file, as a sentence for people.
     pub(super) fn problem(&self) -> Option<String> {
         let written = self.written.as_ref()?;
         let path = self.path.display();

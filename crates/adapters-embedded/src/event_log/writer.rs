@@ -390,7 +390,7 @@ impl Writer {
         Ok(())
     }
 
-    /// What is wrong with the file of the mark, as a sentence for people.
+    /// The fault of the mark's file, as a sentence for people.
     pub(super) fn mark_problem(&self) -> Option<String> {
         self.mark.problem()
     }

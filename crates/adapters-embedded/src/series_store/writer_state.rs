@@ -104,7 +104,7 @@ impl WriterState {
         self.head.bytes
     }
 
-    /// Drops what is known of the blocks of these series. It is read again when it is needed.
+    /// Drops the knowledge of the blocks of these series. It is read again when it is needed.
     pub(super) fn forget_blocks(&mut self, series: impl IntoIterator<Item = SeriesId>) {
         for id in series {
             self.tails.remove(&id);
