@@ -196,7 +196,7 @@ impl<'a> Replay<'a> {
     fn restore(&mut self, snapshot: Snapshot) {
         let Snapshot { kpi, part, seq, state } = snapshot;
         let settings = self.context.settings.scoring(self.pass.workspace());
-        match KpiState::restore(self.pass.workspace().clone(), kpi.clone(), settings, &state) {
+        match KpiState::restore_part(self.pass.workspace().clone(), kpi.clone(), settings, part, &state) {
             Ok(state) => {
                 self.stored.entry(kpi).or_default().insert(part, (seq, state));
             }

@@ -6,6 +6,7 @@
 
 pub(super) mod actor;
 mod handle;
+mod waiting;
 mod watermark;
 
 pub use handle::{HandedOver, SavedChange, Snapshotter, StateChange};

@@ -28,6 +28,9 @@ const LOG_HEADROOM: u64 = 2;
 /// first.
 const TTL_MARGIN: Duration = Duration::from_secs(24 * 3_600);
 
+/// Mode of a directory in which accounts keep files next to those of others.
+const STICKY: u32 = 0o1000;
+
 /// Everything that was opened.
 pub(super) struct Opened {
     pub(super) backends: Backends,
@@ -58,8 +61,10 @@ pub(super) async fn open(config: &Config) -> Result<Opened, StartError> {
         _ => None,
     };
     let embedded = if uses_directory(storage) {
+        let was_there = storage.data.exists();
         let store = EmbeddedStore::open(&storage.data, &embedded_settings(storage))?;
-        keep_others_out(&storage.data);
+        let is_ours = !(was_there && store.is_new());
+        keep_others_out(&storage.data, is_ours);
         Some(store)
     } else {
         None
@@ -84,13 +89,22 @@ pub(super) async fn open(config: &Config) -> Result<Opened, StartError> {
     Ok(Opened { backends, embedded, nats, publisher, shared_log })
 }
 
-/// Takes the rights of other accounts on the data directory away.
-fn keep_others_out(data: &Path) {
-    let Ok(mode) = std::fs::metadata(data).map(|metadata| metadata.permissions().mode() & 0o777) else { return };
+/// Takes the rights of other accounts on the data directory away. A directory that Earcon did not
+/// make keeps its rights until it holds an installation, and a shared one such as `/tmp` for ever:
+/// others may need it. The files in it are closed to others in any case.
+fn keep_others_out(data: &Path, is_ours: bool) {
+    let Ok(mode) = std::fs::metadata(data).map(|metadata| metadata.permissions().mode() & 0o7777) else { return };
     if mode & 0o077 == 0 {
         return;
     }
     let data_directory = data.display();
+    let is_shared = mode & STICKY != 0;
+    if !is_ours || is_shared {
+        tracing::warn!(
+            "others can enter the data directory; if it is only for Earcon, run: chmod 700 {data_directory}"
+        );
+        return;
+    }
     match std::fs::set_permissions(data, Permissions::from_mode(0o700)) {
         Ok(()) => tracing::info!(
             "data directory {data_directory}: mode {mode:04o} became 0700, so that others cannot read it"

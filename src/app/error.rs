@@ -46,6 +46,11 @@ pub enum StartError {
 }
 
 impl StartError {
+    /// Whether the configuration has to be changed.
+    pub fn is_configuration(&self) -> bool {
+        matches!(self, Self::Storage(error) if error.is_configuration())
+    }
+
     /// Whether the system refused to read or write a file of the data directory.
     pub fn is_io(&self) -> bool {
         matches!(self, Self::Storage(error) if error.is_io())

@@ -28,7 +28,7 @@ pub(super) async fn tend(keeper: Keeper, health: StorageHealth) {
         match (health.log_checked(damage.clone()), damage) {
             (true, Some(damage)) => tracing::error!(
                 damage,
-                "a part of the log cannot be read; followers get a snapshot instead, and the next start is refused"
+                "a file of the log is missing, damaged or not readable; the next start is refused if it stays so"
             ),
             (true, None) => tracing::info!("the log is whole again"),
             (false, _) => {}
@@ -41,7 +41,7 @@ pub(super) async fn tend(keeper: Keeper, health: StorageHealth) {
         gauge(Metric::DatabaseRefusing).set(if problem.is_some() { 1.0 } else { 0.0 });
         match (health.tended(problem.clone()), problem) {
             (true, Some(problem)) => {
-                tracing::error!(problem, "settings and history cannot be written until the database is open again");
+                tracing::error!(problem, "settings and history cannot be written until the database is whole again");
             }
             (true, None) => tracing::info!("the database is open again; settings and history are written again"),
             (false, _) => {}

@@ -44,6 +44,7 @@ fn outcome(ended: Result<End, StartError>) -> (u8, Option<String>) {
             let text = "the root of all workspaces has ended because of a fault; start the server again";
             (SOFTWARE, Some(text.to_owned()))
         }
+        Err(error) if error.is_configuration() => (USAGE, Some(error.to_string())),
         Err(error) => (if error.is_io() { IO } else { UNAVAILABLE }, Some(error.to_string())),
     }
 }

@@ -1,8 +1,8 @@
 //! Deletion of series and samples from the state of a KPI.
 //!
-//! A deleted series goes with all it has learned. Its place stays empty, because the parts of a
-//! saved state hold series by their places (`parts`). If only samples of a time range go, detector,
-//! cadence and feedback stay: they hold no sample, and scoring goes on as before.
+//! A deleted series goes with all it has learned, and its memory is free. Its ordinal is never used
+//! again. If only samples of a time range go, detector, cadence and feedback stay: they hold no
+//! sample, and scoring goes on as before.
 
 use super::kpi_state::KpiState;
 use super::series::Series;
@@ -21,28 +21,39 @@ impl KpiState {
 
     /// How many series a deletion concerns.
     pub fn matching(&self, scope: &DeletionScope) -> usize {
-        self.series.iter().filter(|series| !series.vacant && scope.matches(&series.labels)).count()
+        self.series.iter().filter(|series| scope.matches(&series.labels)).count()
     }
 
     fn delete_series(&mut self, scope: &DeletionScope) -> Vec<AnomalyEvent> {
-        let mut emptied = self.index.vacate(|labels| scope.covers_series(labels));
-        emptied.sort_unstable();
+        let is_in_parts = self.parts() > 1;
         let mut closed = Vec::new();
-        for place in emptied {
-            let vacant = Series::vacant(self.shared());
-            let mut gone = std::mem::replace(&mut self.series[place as usize], vacant);
-            closed.extend(end_episode(&mut gone));
-            if let Some(shadow) = &mut self.shadow {
-                shadow.remove(place as usize);
+        let mut stays = Vec::with_capacity(self.series.len());
+        for series in &mut self.series {
+            let goes = scope.covers_series(&series.labels);
+            stays.push(!goes);
+            if goes {
+                closed.extend(end_episode(series));
+                if is_in_parts {
+                    self.deleted.push((series.ordinal, series.labels.clone()));
+                }
             }
-            self.vacant += 1;
+        }
+        if stays.iter().all(|stays| *stays) {
+            return closed;
+        }
+        let mut of_series = stays.iter();
+        self.series.retain(|_| of_series.next().is_some_and(|stays| *stays));
+        self.series.shrink_to(self.series.len() + self.series.len() / 4);
+        self.index.retain_numbered(|labels| !scope.covers_series(labels));
+        if let Some(shadow) = &mut self.shadow {
+            shadow.retain(&stays);
         }
         closed
     }
 
     fn delete_samples(&mut self, scope: &DeletionScope) -> Vec<AnomalyEvent> {
         let mut closed = Vec::new();
-        for series in self.series.iter_mut().filter(|series| !series.vacant) {
+        for series in &mut self.series {
             if series.last.is_some_and(|last| scope.covers_sample(&series.labels, last.timestamp_ms)) {
                 (series.last, series.features) = (None, None);
             }

@@ -137,12 +137,14 @@ pub struct KpiState {
     pub(super) live: DetectorRef,
     /// The shadow detector; boxed because it is rare.
     pub(super) shadow: Option<Box<Shadow>>,
-    /// In order of first appearance. Deleted ones leave empty places.
+    /// In order of first appearance, and so of their ordinals.
     pub(super) series: Vec<Series>,
-    /// How many of the places are empty.
-    pub(super) vacant: usize,
-    /// The same series by labels. The number of a series is its position in `series`.
+    /// The ordinal of the next new series.
+    pub(super) next_ordinal: u32,
+    /// The same series by labels. The number that their labels carry is the position in `series`.
     pub(super) index: SeriesTable<()>,
+    /// Series that were deleted while the parts of the state were being saved.
+    pub(super) deleted: Vec<(u32, Labels)>,
     /// No series stalls before this time.
     pub(super) next_stall_ms: Option<i64>,
 }
@@ -158,8 +160,9 @@ impl KpiState {
             live: DetectorRef::Configured,
             shadow: None,
             series: Vec::new(),
-            vacant: 0,
+            next_ordinal: 0,
             index: SeriesTable::default(),
+            deleted: Vec::new(),
             next_stall_ms: None,
         }
     }
@@ -301,12 +304,12 @@ impl KpiState {
 
     /// All series, in order of first appearance.
     pub fn series(&self) -> impl Iterator<Item = SeriesView<'_>> {
-        self.series.iter().filter(|series| !series.vacant).map(|series| series.view(&self.settings))
+        self.series.iter().map(|series| series.view(&self.settings))
     }
 
     /// How many series there are.
     pub fn series_count(&self) -> usize {
-        self.series.len() - self.vacant
+        self.series.len()
     }
 
     /// The KPI.
@@ -334,7 +337,8 @@ impl KpiState {
             // A series has most of a kilobyte here: doubling would waste too much.
             self.series.reserve_exact(self.series.len() / 4 + 1);
         }
-        self.series.push(Series::new(labels.clone(), self.shared()));
+        self.series.push(Series::new(self.next_ordinal, labels.clone(), self.shared()));
+        self.next_ordinal += 1;
         self.index.push_numbered(labels.clone(), ());
         Ok(position)
     }

@@ -72,8 +72,9 @@ pub(super) struct Series {
     pub(super) episode: Episode,
     pub(super) feedback: FeedbackMemory,
     pub(super) detector: AnyDetector,
-    /// Its place is empty: the series was deleted. Places are never used again.
-    pub(super) vacant: bool,
+    /// How many series of the KPI appeared before it, deleted ones included. No other series ever
+    /// has the same.
+    pub(super) ordinal: u32,
     /// Position of this series among the samples of the current push; not part of the state.
     pub(super) collected_at: Option<u32>,
 }
@@ -87,7 +88,7 @@ pub(super) struct KpiContext<'a> {
 }
 
 impl Series {
-    pub(super) fn new(labels: Labels, shared: KpiContext<'_>) -> Self {
+    pub(super) fn new(ordinal: u32, labels: Labels, shared: KpiContext<'_>) -> Self {
         Self {
             labels,
             cadence: Cadence::default(),
@@ -99,7 +100,7 @@ impl Series {
             episode: Episode::default(),
             feedback: FeedbackMemory::default(),
             detector: AnyDetector::new(shared.settings.detector),
-            vacant: false,
+            ordinal,
             collected_at: None,
         }
     }
@@ -162,11 +163,6 @@ impl Series {
         };
         let Sample { timestamp_ms, value } = sample;
         (scored, self.episode.push(timestamp_ms, value, score.as_ref(), owner, shared.settings))
-    }
-
-    /// An empty place.
-    pub(super) fn vacant(shared: KpiContext<'_>) -> Self {
-        Self { vacant: true, ..Self::new(Labels::none(), shared) }
     }
 
     /// Records feedback on one of its anomalies, open or not. Returns the new factor of the

@@ -41,6 +41,15 @@ impl Shadow {
         self.series[position] = Some(Box::new(series));
     }
 
+    /// Keeps the series at the positions that stay. The others move up.
+    pub(super) fn retain(&mut self, stays: &[bool]) {
+        let mut stays = stays.iter();
+        self.series.retain(|_| stays.next().is_some_and(|stays| *stays));
+        // As after a restore, which knows only series with a detector.
+        let used = self.series.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+        self.series.truncate(used);
+    }
+
     pub(super) fn remove(&mut self, position: usize) -> Option<Box<ShadowSeries>> {
         self.series.get_mut(position).and_then(Option::take)
     }

@@ -1,12 +1,12 @@
 //! A KPI's state as bytes, and back.
 //!
-//! Layout: `FORMAT`, the header, the series, the shadow if there is one, and a checksum (XXH3, 64
-//! bits) of all of it. A byte before each series says whether its place is empty. In each series,
-//! the part that does not depend on the detector (labels, cadence, stall, episode) precedes the
-//! detector's bytes. So a snapshot of another detector keeps open episodes and stalls and only
-//! restarts scoring.
+//! Layout: `FORMAT`, the header, the labels of deleted series, the series, the shadow if there is
+//! one, and a checksum (XXH3, 64 bits) of all of it. In each series, the part that does not
+//! depend on the detector (ordinal, labels, cadence, stall, episode) precedes the detector's bytes.
+//! So a snapshot of another detector keeps open episodes and stalls and only restarts scoring.
 //!
-//! The header is the detector's version and the [`DetectorSlots`]. The slots contain the complete
+//! The header is the detector's version, the [`DetectorSlots`], and the ordinals: the first that
+//! may follow, the end of them, and the next one of the KPI. The slots contain the complete
 //! entries, so that a restore needs nothing else.
 
 use std::ops::Range;
@@ -38,26 +38,31 @@ pub enum RestoreError {
     /// Truncated or changed.
     #[error("snapshot is damaged")]
     Damaged,
+    /// It holds other series than those of the part that was asked for.
+    #[error("snapshot holds series of another part")]
+    OtherPart,
 }
 
 impl KpiState {
     /// The state as bytes; equal states give equal bytes. Workspace, KPI and settings are not
     /// included.
     pub fn snapshot(&self) -> Vec<u8> {
-        self.snapshot_of(0..self.series.len())
+        self.snapshot_of(0..u32::MAX, &[])
     }
 
-    /// The state as if it had only the series of this range, which must exist.
-    pub(super) fn snapshot_of(&self, range: Range<usize>) -> Vec<u8> {
+    /// The state as if it had only the series with these ordinals. `deleted` are series that had
+    /// such an ordinal.
+    pub(super) fn snapshot_of(&self, ordinals: Range<u32>, deleted: &[&Labels]) -> Vec<u8> {
+        let position = |ordinal: u32| self.series.partition_point(|series| series.ordinal < ordinal);
+        let range = position(ordinals.start)..position(ordinals.end);
         let mut out = Vec::with_capacity(64 + range.len() * SERIES_BYTES);
         FORMAT.put(&mut out);
-        self.put_header(&mut out);
+        self.put_header(ordinals, &mut out);
+        (deleted.len() as u32).put(&mut out);
+        deleted.iter().for_each(|labels| put_chunk(labels.as_str().as_bytes(), &mut out));
         (range.len() as u32).put(&mut out);
         for series in &self.series[range.clone()] {
-            series.vacant.put(&mut out);
-            if !series.vacant {
-                put_series(series, &mut out);
-            }
+            put_series(series, &mut out);
         }
         if let Some(shadow) = &self.shadow {
             put_shadow(shadow, range, &mut out);
@@ -80,6 +85,17 @@ impl KpiState {
         settings: Arc<StreamSettings>,
         bytes: &[u8],
     ) -> Result<Self, RestoreError> {
+        Self::restore_series(workspace, kpi, settings, 0..u32::MAX, bytes)
+    }
+
+    /// Restores the series with these ordinals.
+    pub(super) fn restore_series(
+        workspace: WorkspaceId,
+        kpi: KpiName,
+        settings: Arc<StreamSettings>,
+        ordinals: Range<u32>,
+        bytes: &[u8],
+    ) -> Result<Self, RestoreError> {
         let format = *bytes.first().ok_or(RestoreError::Damaged)?;
         if format != FORMAT {
             return Err(RestoreError::Format(format));
@@ -91,45 +107,53 @@ impl KpiState {
         }
         let mut state = Self::new(workspace, kpi, settings);
         let rest = content.get(1..).ok_or(RestoreError::Damaged)?;
-        state.read_all(rest).ok_or(RestoreError::Damaged)?;
+        let found = state.read_all(rest).ok_or(RestoreError::Damaged)?;
+        if found != ordinals {
+            return Err(RestoreError::OtherPart);
+        }
         state.find_next_stall();
         Ok(state)
     }
 
-    fn read_all(&mut self, mut from: &[u8]) -> Option<()> {
+    /// Returns which ordinals the series have.
+    fn read_all(&mut self, mut from: &[u8]) -> Option<Range<u32>> {
         let version = read_chunk(&mut from)?;
         let detectors: DetectorSlots = postcard::from_bytes(read_chunk(&mut from)?).ok()?;
         // Entries that this version cannot run: scoring continues with the configured detector.
         let understood = self.set_detectors(&detectors).is_ok();
         let same_detector = understood && version == self.settings.detector.as_str().as_bytes();
+        let ordinals = u32::read(&mut from)?..u32::read(&mut from)?;
+        self.next_ordinal = u32::read(&mut from)?;
+        for _ in 0..u32::read(&mut from)? {
+            self.deleted.push((ordinals.start, read_labels(&mut from)?));
+        }
         let count = u32::read(&mut from)?;
         // The checksum holds, so the number is that of the series which follow.
         self.series.reserve_exact(count as usize);
         for _ in 0..count {
             let shared = KpiContext { workspace: &self.workspace, kpi: &self.kpi, settings: &self.settings };
-            if bool::read(&mut from)? {
-                self.series.push(Series::vacant(shared));
-                self.index.push_vacant(());
-                self.vacant += 1;
-                continue;
-            }
             let series = read_series(&mut from, same_detector, shared)?;
+            let least = self.series.last().map_or(ordinals.start, |before| before.ordinal + 1);
+            if !(least..ordinals.end.min(self.next_ordinal)).contains(&series.ordinal) {
+                return None;
+            }
             self.index.push_numbered(series.labels.clone(), ());
             self.series.push(series);
         }
         match &mut self.shadow {
             Some(shadow) => read_shadow(&mut from, shadow)?,
-            None if !understood => return Some(()),
+            None if !understood => return Some(ordinals),
             None => {}
         }
-        from.is_empty().then_some(())
+        from.is_empty().then_some(ordinals)
     }
 
-    fn put_header(&self, out: &mut Vec<u8>) {
+    fn put_header(&self, ordinals: Range<u32>, out: &mut Vec<u8>) {
         put_chunk(self.settings.detector.as_str().as_bytes(), out);
         // Serializing plain data to memory does not fail. If it did, the empty chunk would be found
         // as damage.
         put_chunk(&postcard::to_stdvec(&self.detectors()).unwrap_or_default(), out);
+        [ordinals.start, ordinals.end, self.next_ordinal].put(out);
     }
 }
 
@@ -191,6 +215,7 @@ fn put_detector(detector: &AnyDetector, out: &mut Vec<u8>) {
 }
 
 fn put_series(series: &Series, out: &mut Vec<u8>) {
+    series.ordinal.put(out);
     put_chunk(series.labels.as_str().as_bytes(), out);
     series.cadence.put(out);
     series.presence.put(out);
@@ -203,9 +228,13 @@ fn put_series(series: &Series, out: &mut Vec<u8>) {
     put_detector(&series.detector, out);
 }
 
+fn read_labels(from: &mut &[u8]) -> Option<Labels> {
+    Labels::parse(std::str::from_utf8(read_chunk(from)?).ok()?).ok()
+}
+
 fn read_series(from: &mut &[u8], same_detector: bool, shared: KpiContext<'_>) -> Option<Series> {
-    let labels = Labels::parse(std::str::from_utf8(read_chunk(from)?).ok()?).ok()?;
-    let mut series = Series::new(labels, shared);
+    let ordinal = u32::read(from)?;
+    let mut series = Series::new(ordinal, read_labels(from)?, shared);
     series.cadence = Stored::read(from)?;
     series.presence = Stored::read(from)?;
     series.late = Stored::read(from)?;
@@ -278,8 +307,7 @@ mod tests {
         FORMAT.put(&mut out);
         put_chunk(b"another-0", &mut out);
         put_chunk(&postcard::to_stdvec(&state.detectors()).unwrap(), &mut out);
-        1u32.put(&mut out);
-        false.put(&mut out);
+        [0, u32::MAX, 1, 0, 1].put(&mut out);
         let series = &state.series[0];
         let mut whole = Vec::new();
         put_series(series, &mut whole);

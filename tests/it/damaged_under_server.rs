@@ -103,16 +103,3 @@ async fn kpis_are_listed_and_history_is_read_after_the_repair_of_a_lost_log() {
     assert_eq!(samples["series"].as_array().map(Vec::len), Some(3), "{samples}");
     program.terminate();
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn existing_directory_with_other_rights_is_closed_to_others() {
-    use std::os::unix::fs::PermissionsExt;
-    let directory = TempDir::new().unwrap();
-    let data = directory.path().join("data");
-    std::fs::create_dir(&data).unwrap();
-    std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let program = serve(&data);
-    let mode = std::fs::metadata(&data).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode, 0o700, "{mode:o}");
-    program.terminate();
-}

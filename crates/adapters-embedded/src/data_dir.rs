@@ -52,6 +52,18 @@ pub enum OpenError {
         /// The directory.
         path: PathBuf,
     },
+    /// The directory holds files, and none of Earcon.
+    #[error(
+        "{path} holds other files, such as {example}, and no Earcon data; name an empty directory or a new one with \
+         --data, for example --data {}",
+        path.join("earcon").display()
+    )]
+    NotOurs {
+        /// The directory.
+        path: PathBuf,
+        /// A file in it.
+        example: String,
+    },
     /// The process may not read a file.
     #[error("cannot read {path}: {source}; use the account that owns the data directory")]
     NotReadable {
@@ -132,6 +144,11 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// Whether another directory has to be configured.
+    pub fn is_configuration(&self) -> bool {
+        matches!(self, Self::NotOurs { .. })
+    }
+
     /// Whether the system refused to read or write a file, which is no damage.
     pub fn is_io(&self) -> bool {
         matches!(self, Self::NotReadable { .. } | Self::NotWritable { .. } | Self::NoScratch { .. })
@@ -174,6 +191,7 @@ impl DataDir {
             }
             _ => not_writable(error),
         })?;
+        refuse_other_files(path)?;
         refuse_unreadable(path)?;
         let lock = lock(path)?;
         let is_new = check_format(path, true)?;
@@ -295,6 +313,26 @@ fn shared_lock(path: &Path) -> Result<Option<File>, OpenError> {
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned(), owner: owner(&mut file) }),
         Err(TryLockError::Error(source)) => Err(OpenError::NotReadable { path: name, source }),
     }
+}
+
+/// Fails if the directory holds something and nothing of Earcon, such as a home directory. The
+/// mount point of a fresh file system has a `lost+found`. A start that ended early leaves a lock
+/// file or an unfinished FORMAT file.
+fn refuse_other_files(path: &Path) -> Result<(), OpenError> {
+    if [FORMAT_FILE, CREATING, MARK, "db/version", "log/DATABASE"].iter().any(|name| path.join(name).exists()) {
+        return Ok(());
+    }
+    let ours = ["LOCK", "FORMAT.new", "db", LOGS, DAMAGED];
+    let Ok(entries) = std::fs::read_dir(path) else { return Ok(()) };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let is_harmless = name == "lost+found" || ours.iter().any(|own| name == *own);
+        // The demonstration keeps its data below that of a server.
+        if !is_harmless && !entry.path().join(FORMAT_FILE).exists() {
+            return Err(OpenError::NotOurs { path: path.to_owned(), example: name.to_string_lossy().into_owned() });
+        }
+    }
+    Ok(())
 }
 
 /// Fails if the process may not read a file of the directory. That is no damage.
@@ -453,6 +491,28 @@ mod tests {
             std::fs::write(dir.path().join("FORMAT"), text).unwrap();
             assert!(matches!(DataDir::claim(dir.path()), Err(OpenError::Damaged { .. })), "{text:?}");
         }
+    }
+
+    #[test]
+    fn directory_with_other_files_is_refused_and_left_unchanged() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("letter.txt"), "dear").unwrap();
+        let refusal = DataDir::claim(dir.path()).unwrap_err();
+        assert!(refusal.is_configuration(), "{refusal}");
+        let (text, path) = (refusal.to_string(), dir.path().display());
+        for part in [format!("{path}"), "letter.txt".into(), format!("--data {path}/earcon")] {
+            assert!(text.contains(&part), "{text}");
+        }
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+        DataDir::claim(&dir.path().join("earcon")).unwrap();
+    }
+
+    #[test]
+    fn mount_point_and_directory_with_the_data_of_the_demonstration_are_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("lost+found")).unwrap();
+        drop(DataDir::claim(&dir.path().join("demo")).unwrap());
+        DataDir::claim(dir.path()).unwrap();
     }
 
     #[test]

@@ -11,6 +11,7 @@
 mod check;
 mod commit_numbers;
 mod current;
+mod files_in_use;
 mod inspect;
 mod instance;
 mod journal;
@@ -39,6 +40,7 @@ pub(crate) use check::{Checked, check_all};
 use current::Current;
 use earcon_model::WorkspaceId;
 use earcon_ports::{ErrorKind, PortError};
+use files_in_use::FilesInUse;
 pub use inspect::Finding;
 pub use instance::DatabaseMemory;
 use mark::Numbers;
@@ -68,6 +70,7 @@ pub(super) struct Database {
     commits: Mutex<Commits>,
     settings: EmbeddedSettings,
     presence: Presence,
+    files: FilesInUse,
     #[cfg(test)]
     pub(super) fault: Mutex<Option<Fault>>,
     dir: DataDir,
@@ -118,6 +121,7 @@ impl Database {
     pub(super) fn open(path: &Path, settings: &EmbeddedSettings) -> Result<Self, OpenError> {
         let dir = DataDir::claim(path)?;
         let open::Opened { instance, numbers, marks } = open::open(&dir, settings)?;
+        let not_writable = |source| OpenError::NotWritable { path: path.to_owned(), source };
         let [logs, meta, snapshots, heads, series, open, blocks, index, minutes, anomalies, anomaly_times] =
             Table::all();
         Ok(Self {
@@ -128,7 +132,8 @@ impl Database {
             history: HistoryTables { heads, series, open, blocks, index, minutes, anomalies, anomaly_times },
             commits: Mutex::new(Commits { numbers, marks }),
             settings: settings.clone(),
-            presence: Presence::of(path).map_err(|source| OpenError::NotWritable { path: path.to_owned(), source })?,
+            presence: Presence::of(path).map_err(not_writable)?,
+            files: FilesInUse::of(&dir.database()).map_err(not_writable)?,
             #[cfg(test)]
             fault: Mutex::default(),
             dir,
@@ -170,6 +175,9 @@ impl Database {
         }
         // Writes to a directory that was removed are lost.
         self.presence.check().map_err(|reason| PortError::new(ErrorKind::Unavailable, reason))?;
+        if let Some(problem) = self.files.problem() {
+            return Err(PortError::new(ErrorKind::Unavailable, problem));
+        }
         self.refuse_if_full()?;
         // Looked at before the lock: an attempt to open the database again holds the lock until all
         // reads have ended, and the caller may have one.
@@ -192,7 +200,7 @@ impl Database {
         commits.numbers = numbers;
         instance.note_written(bytes);
         #[cfg(test)]
-        if durability == Durability::Synced {
+        if mode == PersistMode::SyncData {
             crate::event_log::files::power::synced_database(&self.dir.database());
         }
         if let Err(error) = instance.bound_memtables() {
@@ -240,15 +248,34 @@ impl Database {
         self.current.writing().ok().map(|instance| instance.memory())
     }
 
-    /// Makes everything written so far durable.
+    /// Makes everything written so far durable, and writes a mark again that is gone.
     pub(super) fn sync(&self) -> Result<(), PortError> {
         let mut commits = self.commits();
         let numbers = commits.numbers;
-        self.current
-            .writing()?
-            .persist(PersistMode::SyncAll)
-            .and_then(|()| Ok(commits.marks.write(&numbers).and_then(|()| commits.marks.sync())?))
+        let instance = self.current.writing()?;
+        self.persist(&instance)
+            .and_then(|()| Ok(self.sync_marks(&mut commits.marks, &numbers)?))
             .map_err(|error| storage("syncing the data directory failed", error))
+    }
+
+    /// Makes the journal durable.
+    #[cfg_attr(not(test), expect(clippy::unused_self, reason = "a test records the place"))]
+    fn persist(&self, instance: &instance::Instance) -> fjall::Result<()> {
+        instance.persist(PersistMode::SyncAll)?;
+        #[cfg(test)]
+        crate::event_log::files::power::synced_database(&self.dir.database());
+        Ok(())
+    }
+
+    fn sync_marks(&self, marks: &mut MarkFiles, numbers: &Numbers) -> std::io::Result<()> {
+        // Not in the directory of another installation.
+        self.presence.check().map_err(std::io::Error::other)?;
+        if marks.are_gone(&self.dir)? {
+            *marks = MarkFiles::create(&self.dir, marks.identity(), numbers)?;
+            return Ok(());
+        }
+        marks.write(numbers)?;
+        marks.sync(&self.dir)
     }
 
     #[cfg(test)]

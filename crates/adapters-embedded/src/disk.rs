@@ -7,15 +7,25 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{fmt, fs, io};
 
+use rustix::fs::Access;
+
 use crate::data_dir::LOGS;
 
 /// The parts of a data directory that are there as long as it is used.
-const PARTS: [&str; 7] = ["", "FORMAT", "db", "db/version", "db/keyspaces", "db.mark", LOGS];
+const PARTS: [&str; 8] = ["", "FORMAT", "db", "db/version", "db/keyspaces", "db.mark", LOGS, "log/DATABASE"];
 /// Files of logs that one measurement looks at. The next one goes on behind them.
 const FILES_AT_ONCE: usize = 64;
 
 /// Device and inode.
-type Identity = (u64, u64);
+pub(super) type Identity = (u64, u64);
+
+/// A file or a directory of a log that has to stay where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct FileInUse {
+    pub(super) path: PathBuf,
+    /// It has at least so many bytes.
+    pub(super) bytes: u64,
+}
 
 /// A data directory in use, for measurements.
 #[derive(Debug, Clone)]
@@ -28,7 +38,7 @@ pub struct Disk {
 
 /// The files of logs: they come and go while the directory is used.
 struct Logs {
-    in_use: Box<dyn Fn() -> Vec<PathBuf> + Send + Sync>,
+    in_use: Box<dyn Fn() -> Vec<FileInUse> + Send + Sync>,
     /// Each file when it was seen first.
     seen: Mutex<HashMap<PathBuf, Identity>>,
     turn: AtomicUsize,
@@ -46,11 +56,12 @@ impl Logs {
         let files = (self.in_use)();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.len() > files.len() {
-            seen.retain(|path, _| files.contains(path));
+            seen.retain(|path, _| files.iter().any(|file| file.path == *path));
         }
         let count = files.len().min(FILES_AT_ONCE);
         let begin = self.turn.fetch_add(count, Ordering::Relaxed);
-        for path in files.iter().cycle().skip(begin % files.len().max(1)).take(count) {
+        for file in files.iter().cycle().skip(begin % files.len().max(1)).take(count) {
+            let path = &file.path;
             let compared = match (identity(path), seen.get(path)) {
                 (Ok(found), None) => {
                     seen.insert(path.clone(), found);
@@ -58,16 +69,31 @@ impl Logs {
                 }
                 (found, opened) => compare(path, found, opened.copied()),
             };
+            let checked = compared.and_then(|()| file.check_length()).and_then(|()| may_write(path));
             // A segment that is no longer written may be deleted.
-            if compared.is_err() && (self.in_use)().contains(path) {
-                return compared;
+            if checked.is_err() && (self.in_use)().iter().any(|used| used.path == *path) {
+                return checked;
             }
         }
         Ok(())
     }
 }
 
-fn compare(path: &Path, found: io::Result<Identity>, opened: Option<Identity>) -> Result<(), String> {
+impl FileInUse {
+    fn check_length(&self) -> Result<(), String> {
+        match fs::metadata(&self.path) {
+            Ok(found) if found.len() < self.bytes && found.is_file() => Err(format!(
+                "{} was cut to {} bytes while the server ran, and {} were on the disk",
+                self.path.display(),
+                found.len(),
+                self.bytes
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+pub(super) fn compare(path: &Path, found: io::Result<Identity>, opened: Option<Identity>) -> Result<(), String> {
     match found {
         Ok(found) if Some(found) == opened => Ok(()),
         Ok(_) => Err(format!("{} was replaced while the server ran", path.display())),
@@ -75,6 +101,25 @@ fn compare(path: &Path, found: io::Result<Identity>, opened: Option<Identity>) -
             Err(format!("{} was removed while the server ran", path.display()))
         }
         Err(error) => Err(format!("{} cannot be examined: {error}", path.display())),
+    }
+}
+
+/// Fails if the process may no longer read a file or directory, with a sentence for people.
+pub(super) fn may_read(path: &Path) -> Result<(), String> {
+    may(path, Access::READ_OK, "read")
+}
+
+fn may_write(path: &Path) -> Result<(), String> {
+    may(path, Access::READ_OK | Access::WRITE_OK, "read and written")
+}
+
+fn may(path: &Path, access: Access, verb: &str) -> Result<(), String> {
+    match rustix::fs::access(path, access).map_err(io::Error::from) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Err(format!("{} cannot be {verb}: {error}; give the server's account its rights back", path.display()))
+        }
+        // Whether it is there is the question of others.
+        _ => Ok(()),
     }
 }
 
@@ -99,7 +144,10 @@ impl Presence {
 impl Disk {
     /// Remembers which directory was opened. Call it after its parts were created. `in_use` returns
     /// the files of logs that must stay where they are.
-    pub(super) fn of(directory: &Path, in_use: impl Fn() -> Vec<PathBuf> + Send + Sync + 'static) -> io::Result<Self> {
+    pub(super) fn of(
+        directory: &Path,
+        in_use: impl Fn() -> Vec<FileInUse> + Send + Sync + 'static,
+    ) -> io::Result<Self> {
         let part = |name: &&str| {
             let path = if name.is_empty() { directory.to_owned() } else { directory.join(name) };
             identity(&path).map(|identity| (path, identity))
@@ -117,6 +165,7 @@ impl Disk {
     pub fn free_bytes(&self) -> Result<u64, String> {
         for (path, opened) in &self.opened {
             compare(path, identity(path), Some(*opened))?;
+            may_read(path)?;
         }
         self.logs.check()?;
         free_bytes(&self.directory)
@@ -130,7 +179,7 @@ pub(super) fn free_bytes(path: &Path) -> io::Result<u64> {
     Ok(status.f_bavail.saturating_mul(status.f_frsize))
 }
 
-fn identity(path: &Path) -> io::Result<Identity> {
+pub(super) fn identity(path: &Path) -> io::Result<Identity> {
     fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
@@ -145,6 +194,7 @@ mod tests {
         fs::write(directory.path().join("db/version"), "3").unwrap();
         fs::write(directory.path().join("db.mark"), "").unwrap();
         fs::create_dir(directory.path().join(LOGS)).unwrap();
+        fs::write(directory.path().join("log/DATABASE"), "").unwrap();
         directory
     }
 
@@ -182,7 +232,8 @@ mod tests {
         let directory = directory();
         let files: Vec<PathBuf> = (0..100).map(|number| directory.path().join(LOGS).join(number.to_string())).collect();
         files.iter().for_each(|file| fs::write(file, "").unwrap());
-        let in_use = Arc::new(Mutex::new(files.clone()));
+        let used = |path: &PathBuf| FileInUse { path: path.clone(), bytes: 0 };
+        let in_use = Arc::new(Mutex::new(files.iter().map(used).collect::<Vec<_>>()));
         let used = in_use.clone();
         let disk = Disk::of(directory.path(), move || used.lock().unwrap().clone()).unwrap();
         let problem = || (0..2).find_map(|_| disk.free_bytes().err());
@@ -199,5 +250,21 @@ mod tests {
         fs::remove_file(&files[5]).unwrap();
         in_use.lock().unwrap().remove(5);
         assert_eq!(problem(), None, "a file that is not used may be deleted");
+    }
+
+    #[test]
+    fn file_that_was_cut_is_named_until_it_is_whole() {
+        let directory = directory();
+        let path = directory.path().join(LOGS).join("1.seg");
+        fs::write(&path, [7; 100]).unwrap();
+        let file = FileInUse { path: path.clone(), bytes: 80 };
+        let disk = Disk::of(directory.path(), move || vec![file.clone()]).unwrap();
+        assert!(disk.free_bytes().is_ok());
+        let set_len = |length| fs::File::options().write(true).open(&path).unwrap().set_len(length).unwrap();
+        set_len(80);
+        assert!(disk.free_bytes().is_ok(), "only space that was not used went");
+        set_len(79);
+        let cut = disk.free_bytes().unwrap_err();
+        assert!(cut.contains(&path.display().to_string()) && cut.contains("cut to 79 bytes"), "{cut}");
     }
 }

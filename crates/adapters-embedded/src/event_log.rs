@@ -45,6 +45,7 @@ use self::registry::{RESERVE, record_end, register, reserve};
 use self::writer::{Faults, SegmentLimits};
 use super::database::{Database, blocking};
 use crate::data_dir::OpenError;
+use crate::disk::FileInUse;
 use crate::settings::EmbeddedSettings;
 use earcon_model::{Event, Seq, WorkspaceId};
 use earcon_ports::{ErrorKind, EventLog, LogHead, Page, PortError};
@@ -99,7 +100,7 @@ impl EmbeddedLog {
 
     /// The files of all logs that must stay where they are. The function does not keep the data
     /// directory in use.
-    pub(super) fn files_in_use(&self) -> impl Fn() -> Vec<PathBuf> + Send + Sync + use<> {
+    pub(super) fn files_in_use(&self) -> impl Fn() -> Vec<FileInUse> + Send + Sync + use<> {
         let inner = Arc::downgrade(&self.inner);
         move || {
             let logs: Vec<_> = inner

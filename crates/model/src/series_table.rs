@@ -75,24 +75,13 @@ impl<T> SeriesTable<T> {
         place
     }
 
-    /// Adds an empty place, which no labels find.
-    pub fn push_vacant(&mut self, value: T) {
-        self.entries.push((Labels::none(), value));
-    }
-
-    /// Empties the places of the series that `gone` names. The other series keep their places, and
-    /// an emptied place is never used again. Returns the emptied places, in no particular order.
-    pub fn vacate(&mut self, gone: impl Fn(&Labels) -> bool) -> Vec<u32> {
-        let emptied: Vec<u32> = self.index.iter().filter(|(labels, _)| gone(labels)).map(|(_, place)| *place).collect();
-        self.index.retain(|labels, _| !gone(labels));
-        let mut is_emptied = vec![false; self.entries.len()];
-        for place in &emptied {
-            is_emptied[*place as usize] = true;
-            self.entries[*place as usize].0 = Labels::none();
+    /// Keeps the series that `keep` names, in their order, and gives them new numbers.
+    pub fn retain_numbered(&mut self, keep: impl Fn(&Labels) -> bool) {
+        for (labels, value) in std::mem::take(self).entries {
+            if keep(&labels) {
+                self.push_numbered(labels, value);
+            }
         }
-        let known = |place: &&mut u32| is_emptied.get(**place as usize).is_some_and(|emptied| *emptied);
-        self.places.iter_mut().filter(known).for_each(|place| *place = UNKNOWN);
-        emptied
     }
 
     /// Keeps the series that `keep` names, in their order, without the places of the others.
@@ -152,8 +141,7 @@ impl<T> SeriesTable<T> {
         }
     }
 
-    /// All values with their labels, in order of first appearance. Emptied places are among them,
-    /// without labels.
+    /// All values with their labels, in order of first appearance.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&Labels, &T)> + ExactSizeIterator {
         self.entries.iter().map(|(labels, value)| (labels, value))
     }
@@ -241,19 +229,17 @@ mod tests {
     }
 
     #[test]
-    fn emptied_places_are_not_found_and_not_used_again() {
+    fn kept_series_move_up_and_get_new_numbers() {
         let mut table = SeriesTable::default();
         let all: Vec<Labels> = (0..4).map(|i| labels(&format!("n:{i}"))).collect();
         all.iter().for_each(|labels| {
             table.push_numbered(labels.clone(), ());
         });
-        let mut emptied = table.vacate(|labels| [&all[1], &all[3]].contains(&labels));
-        emptied.sort_unstable();
-        assert_eq!(emptied, [1, 3]);
-        assert_eq!(all.iter().map(|labels| table.find(labels)).collect::<Vec<_>>(), [Some(0), None, Some(2), None]);
-        assert_eq!(table.find_numbered(&Labels::none()), None, "an emptied place has no labels");
-        assert_eq!((table.push_numbered(all[1].clone(), ()), table.find(&all[1])), (4, Some(4)));
-        assert_eq!(table.by_labels().count(), 3);
+        table.retain_numbered(|labels| ![&all[1], &all[3]].contains(&labels));
+        assert_eq!(all.iter().map(|labels| table.find(labels)).collect::<Vec<_>>(), [Some(0), None, Some(1), None]);
+        assert_eq!((all[0].number(), all[2].number()), (Some(0), Some(1)));
+        assert_eq!(table.push_numbered(all[1].clone(), ()), 2);
+        assert_eq!((table.find(&all[1]), table.len(), table.by_labels().count()), (Some(2), 3, 3));
     }
 
     #[test]

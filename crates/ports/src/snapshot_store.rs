@@ -34,8 +34,8 @@ pub trait SnapshotStore: Send + Sync + 'static {
     /// # Errors
     /// `Invalid` when `seq` is larger than `i64::MAX`.
     async fn put(&self, pass: &WorkspacePass, snapshot: Snapshot) -> Result<(), PortError>;
-    /// [`Self::put`] for several snapshots, with few threads and connections. After a
-    /// failure some of them may be stored.
+    /// [`Self::put`] for several snapshots, with few threads and connections, in any order. After
+    /// a failure some of them may be stored.
     ///
     /// # Errors
     /// As for one.

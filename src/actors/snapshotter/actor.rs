@@ -3,20 +3,19 @@
 //! Snapshots are saved as they come, a few at a time, so that their turns end soon. It saves the
 //! watermark less often, because that is a synced write.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SpawnErr};
 
 use super::handle::{Message, SavedChange, Snapshotter};
+use super::waiting::Waiting;
 use super::watermark::save_watermark;
 use crate::actors::context::Context;
 use crate::actors::recovery::UnrecordedOpening;
-use crate::actors::snapshot_turns::SnapshotTurn;
 use crate::telemetry::Repeats;
 use earcon_model::{KpiName, Seq};
-use earcon_ports::{PortError, Snapshot};
+use earcon_ports::PortError;
 use earcon_tenancy::WorkspacePass;
 
 /// Between two attempts to record an opening on a full disk.
@@ -34,7 +33,7 @@ pub(in crate::actors) async fn start(
         unrecorded,
         context,
         pass,
-        waiting: HashMap::new(),
+        waiting: Waiting::default(),
         removed: BTreeSet::new(),
         watermark: None,
         writing: false,
@@ -53,8 +52,7 @@ struct SnapshotterActor;
 struct State {
     context: Context,
     pass: WorkspacePass,
-    /// By KPI and part.
-    waiting: HashMap<(KpiName, u32), (Arc<Snapshot>, SnapshotTurn)>,
+    waiting: Waiting,
     /// KPIs whose stored snapshots have to go before others are saved.
     removed: BTreeSet<KpiName>,
     watermark: Option<Seq>,
@@ -117,10 +115,10 @@ impl State {
         for change in changes {
             match change {
                 SavedChange::Part(snapshot, turn) => {
-                    self.waiting.insert((snapshot.kpi.clone(), snapshot.part), (snapshot, turn));
+                    self.waiting.push(snapshot, turn);
                 }
                 SavedChange::Removed(kpi) => {
-                    self.waiting.retain(|(waiting, _), _| *waiting != kpi);
+                    self.waiting.remove(&kpi);
                     self.removed.insert(kpi);
                 }
             }
@@ -163,12 +161,10 @@ impl State {
             self.context.backends.snapshot_store.delete(&self.pass, kpi).await?;
             self.removed.pop_first();
         }
-        if self.waiting.is_empty() {
-            return Ok(());
+        while let Some(snapshots) = self.waiting.next() {
+            self.context.backends.snapshot_store.put_all(&self.pass, snapshots).await?;
+            self.waiting.saved();
         }
-        let snapshots: Vec<_> = self.waiting.values().map(|(snapshot, _)| snapshot.clone()).collect();
-        self.context.backends.snapshot_store.put_all(&self.pass, snapshots).await?;
-        self.waiting.clear();
         Ok(())
     }
 

@@ -22,7 +22,7 @@ use earcon_model::{
     Acknowledgement, AnomalyEvent, AnomalyId, Arrival, Clock, Deletion, DeletionScope, DetectorEvent, EventBody,
     Feedback, KpiEvent, Labels, Seq, SeriesBatch, TrainedSeries,
 };
-use earcon_streams::{Conditions, KpiState, PART_SERIES, Pushed};
+use earcon_streams::{Conditions, KpiState, Pushed};
 use earcon_tenancy::WorkspacePass;
 
 /// Estimated bytes of one series in a snapshot.
@@ -345,7 +345,8 @@ impl KpiStream {
 
     fn ask_for_turn(&mut self, around: &mut Surroundings<'_>) {
         if !std::mem::replace(&mut self.asked, true) {
-            let series = self.state.series_count().min(PART_SERIES);
+            let part = self.next_part.unwrap_or(self.state.parts() - 1);
+            let series = self.state.series_of_part(part);
             *around.turn = Some(series * SNAPSHOT_BYTES_A_SERIES);
         }
     }

@@ -67,7 +67,7 @@ fn not_ready(state: &ApiState) -> Option<String> {
         return Some(format!("samples are refused: {problem}"));
     }
     if let Some(damage) = state.storage.log_damage() {
-        return Some(format!("a part of the log cannot be read: {damage}"));
+        return Some(format!("the log is damaged or not readable: {damage}"));
     }
     let failed = state.directory.failed();
     if let Some((workspace, error)) = failed.first() {

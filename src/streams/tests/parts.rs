@@ -1,9 +1,9 @@
 //! A state that is saved part by part while it changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::signals::{Dice, START, fresh, labelled};
-use crate::{KpiParts, KpiState, PART_SERIES};
+use crate::{KpiParts, KpiState, PART_SERIES, RestoreError};
 use earcon_model::{
     Deletion, DeletionScope, DetectorEntry, DetectorEvent, DetectorRef, DetectorSlots, Event, EventBody, KpiEvent,
     Labels, SeriesBatch,
@@ -68,12 +68,8 @@ impl Saved {
 
     /// What a restart makes of the store and the log.
     fn restarted(&self) -> KpiState {
-        let restore = |bytes: &Vec<u8>| {
-            let KpiState { workspace, kpi, base, .. } = fresh();
-            KpiState::restore(workspace, kpi, base, bytes).unwrap()
-        };
-        let parts = self.store.iter().map(|(part, (seq, bytes))| (*part, (*seq, restore(bytes)))).collect();
-        let mut parts = KpiParts::from_parts(parts).unwrap_or_else(|| KpiParts::whole(0, fresh()));
+        let parts = self.store.iter().map(|(part, (seq, bytes))| (*part, (*seq, restored(*part, bytes).unwrap())));
+        let mut parts = KpiParts::from_parts(parts.collect()).unwrap_or_else(|| KpiParts::whole(0, fresh()));
         for event in &self.log {
             for (state, share) in parts.shares(event) {
                 state.replay(&share);
@@ -86,16 +82,26 @@ impl Saved {
     }
 }
 
-#[test]
-fn parts_of_different_times_and_the_log_lead_to_the_live_state() {
+/// The configured detector, and a calmer one as its shadow.
+fn with_shadow() -> DetectorSlots {
     let shadow = DetectorEntry {
         name: "calm".into(),
         revision: 1,
         detector: "season-reach-1".into(),
         options: BTreeMap::from([("sensitivity".to_owned(), 0.5)]),
     };
+    DetectorSlots { live: DetectorRef::Configured, shadow: Some(DetectorRef::Entry(shadow.into())) }
+}
+
+fn restored(part: u32, bytes: &[u8]) -> Result<KpiState, RestoreError> {
+    let KpiState { workspace, kpi, base, .. } = fresh();
+    KpiState::restore_part(workspace, kpi, base, part, bytes)
+}
+
+#[test]
+fn parts_of_different_times_and_the_log_lead_to_the_live_state() {
     let alone = DetectorSlots { live: DetectorRef::Configured, shadow: None };
-    let both = DetectorSlots { shadow: Some(DetectorRef::Entry(shadow.into())), ..alone.clone() };
+    let both = with_shadow();
     for seed in 0..4u64 {
         eprintln!("seed {seed}");
         let mut saved = Saved { live: fresh(), log: Vec::new(), store: BTreeMap::new(), dice: Dice::new(seed) };
@@ -129,19 +135,26 @@ fn parts_of_different_times_and_the_log_lead_to_the_live_state() {
     }
 }
 
+/// A server is killed at any step and goes on with what the store and the log give. Another one is
+/// never killed. Both have the same state to the bit.
 #[test]
-fn deleted_series_stay_deleted_whatever_parts_were_saved() {
-    for seed in 0..4u64 {
+fn a_kill_around_a_deletion_changes_the_state_of_no_series() {
+    for seed in 0..12u64 {
         eprintln!("seed {seed}");
         let mut saved = Saved { live: fresh(), log: Vec::new(), store: BTreeMap::new(), dice: Dice::new(seed) };
-        let mut next = None;
-        for step in 1..=60 {
+        let (mut next, mut returned, mut gone) = (None, 0, BTreeSet::new());
+        for step in 1..=90 {
             let now = START + step * 1_000;
-            // Some of the deleted series come back, in places of their own.
+            if step == 20 {
+                saved.set_detectors(&with_shadow(), now);
+            }
+            // Some of the deleted series come back.
             saved.push(step, (100 + step as usize * 4).min(3 * PART_SERIES - 9));
-            if saved.dice.uniform() < 0.3 {
+            returned += gone.extract_if(.., |labels| saved.live.index.find(labels).is_some()).count();
+            if saved.dice.uniform() < 0.5 {
                 let number = (saved.dice.uniform() * 300.0) as usize;
                 let labels = Labels::parse(&format!("s:{number}")).unwrap();
+                gone.extend(saved.live.index.find(&labels).map(|_| labels.clone()));
                 saved.delete(DeletionScope::Series { labels }, now);
             }
             if saved.dice.uniform() < 0.1 {
@@ -151,21 +164,54 @@ fn deleted_series_stay_deleted_whatever_parts_were_saved() {
             if saved.dice.uniform() < 0.6 {
                 let part = next.unwrap_or(saved.live.parts() - 1);
                 saved.save(part);
-                next = if saved.dice.uniform() < 0.1 { None } else { part.checked_sub(1) };
+                next = part.checked_sub(1);
             }
             let restarted = saved.restarted();
-            assert_eq!(restarted.series_count(), saved.live.series_count(), "seed {seed}, step {step}");
-            // Empty places may differ; the series do not.
-            let shown = |state: &KpiState| {
-                let one = |series: crate::SeriesView<'_>| {
-                    (series.labels.to_string(), format!("{:?} {:?}", series.last, series.status))
-                };
-                state.series().map(one).collect::<BTreeMap<_, _>>()
-            };
-            assert_eq!(shown(&restarted), shown(&saved.live), "seed {seed}, step {step}");
+            assert!(restarted.snapshot() == saved.live.snapshot(), "seed {seed}, step {step}");
+            if saved.dice.uniform() < 0.15 {
+                (saved.live, next) = (restarted, None);
+            }
         }
-        assert!(saved.live.series_count() < saved.live.series.len(), "some places are empty");
+        assert!(returned > 5, "{returned} series came back");
+        assert!(saved.live.parts() > 3 && saved.live.series_count() < saved.live.next_ordinal as usize);
     }
+}
+
+#[test]
+fn a_part_is_not_taken_for_another_one() {
+    let mut saved = Saved { live: fresh(), log: Vec::new(), store: BTreeMap::new(), dice: Dice::new(1) };
+    (1..20).for_each(|step| saved.push(step, 300));
+    let parts: Vec<_> = (0..saved.live.parts()).map(|part| saved.live.snapshot_part(part)).collect();
+    assert_eq!(parts.len(), 3);
+    for (part, bytes) in (0..).zip(&parts) {
+        assert!(restored(part, bytes).is_ok());
+        for other in (0..4).filter(|other| *other != part) {
+            assert_eq!(restored(other, bytes).err(), Some(RestoreError::OtherPart), "{part} as {other}");
+        }
+    }
+}
+
+#[test]
+fn memory_of_deleted_series_is_free() {
+    let mut saved = Saved { live: fresh(), log: Vec::new(), store: BTreeMap::new(), dice: Dice::new(1) };
+    for round in 1..=100 {
+        saved.push(round, 400);
+        saved.push(round, 400);
+        assert!(saved.live.series_count() > 50);
+        if round == 50 {
+            saved.set_detectors(&with_shadow(), START + round * 1_000);
+        }
+        saved.delete(DeletionScope::Series { labels: Labels::none() }, START + round * 1_000);
+        let KpiState { series, index, shadow, deleted, .. } = &saved.live;
+        let held = [series.len(), series.capacity(), index.len(), shadow.as_ref().map_or(0, |it| it.series.len())];
+        assert_eq!(held, [0; 4], "round {round}");
+        assert!(deleted.len() < 400, "round {round}");
+        (0..saved.live.parts()).rev().for_each(|part| saved.save(part));
+        assert!(saved.restarted().snapshot() == saved.live.snapshot(), "round {round}");
+    }
+    assert!(saved.live.next_ordinal > 5_000);
+    let stored: usize = saved.store.values().map(|(_, bytes)| bytes.len()).sum();
+    assert!(stored < 400 * 64 + saved.store.len() * 512, "{stored} bytes of {} parts", saved.store.len());
 }
 
 #[test]

@@ -1,11 +1,15 @@
 //! The real server in its own process, which tests may kill, pause and wake.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
 use super::KEEPS_FIXED_TIMES;
+
+/// An account without privileges.
+const OTHER_ACCOUNT: u32 = 65_534;
 
 /// A running server.
 pub(crate) struct Program {
@@ -31,7 +35,27 @@ impl Program {
         environment: &[(String, String)],
         log: impl Into<Stdio>,
     ) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_earcon"))
+        Self::start(name, Command::new(env!("CARGO_BIN_EXE_earcon")), arguments, environment, log)
+    }
+
+    /// Starts `earcon serve` on a free port as an account that may be denied access to files: the
+    /// one of this process, or if that is root's, another one.
+    pub(crate) fn serve_without_privileges(name: &str, arguments: &[&str]) -> Self {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_earcon"));
+        if rustix::process::getuid().is_root() {
+            program.uid(OTHER_ACCOUNT).gid(OTHER_ACCOUNT);
+        }
+        Self::start(name, program, arguments, &[], Stdio::null())
+    }
+
+    fn start(
+        name: &str,
+        mut program: Command,
+        arguments: &[&str],
+        environment: &[(String, String)],
+        log: impl Into<Stdio>,
+    ) -> Self {
+        let mut child = program
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(arguments)
             .envs([KEEPS_FIXED_TIMES])

@@ -74,6 +74,11 @@ impl Instance {
         self.db.persist(PersistMode::Buffer)
     }
 
+    /// How many journals the database has on the disk.
+    pub(super) fn journals(&self) -> usize {
+        self.db.journal_count()
+    }
+
     /// Begins to write the largest memtable to a table file, if all together are too large.
     pub(super) fn bound_memtables(&self) -> fjall::Result<()> {
         let sizes = self.keyspaces.iter().map(|keyspace| keyspace.tree.active_memtable().size());

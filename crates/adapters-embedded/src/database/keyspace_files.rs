@@ -96,7 +96,18 @@ pub(super) fn check_content(folder: &Path, file: TableFile) -> Result<(), Defect
     if checksum == file.checksum { Ok(()) } else { Err((path, "its checksum is wrong".to_owned())) }
 }
 
-fn path_of(tables: &Path, file: TableFile) -> PathBuf {
+/// The file that names the version of the keyspace in `folder`.
+pub(super) fn current(folder: &Path) -> PathBuf {
+    folder.join(CURRENT)
+}
+
+/// The folder of the table files of the keyspace in `folder`.
+pub(super) fn tables(folder: &Path) -> PathBuf {
+    folder.join(TABLES)
+}
+
+/// The path of a table file in the folder of table files.
+pub(super) fn path_of(tables: &Path, file: TableFile) -> PathBuf {
     tables.join(file.id.to_string())
 }
 

@@ -12,6 +12,7 @@ use std::path::Path;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::table::TABLES;
+use crate::event_log::files;
 
 const MAGIC: [u8; 4] = *b"EDBM";
 const VERSION: u8 = 1;
@@ -104,14 +105,18 @@ impl MarkFile {
         let mut mark = Self { file, identity, generation };
         mark.write(numbers)?;
         mark.write(numbers)?;
-        mark.sync()?;
-        #[cfg(test)]
-        crate::event_log::files::power::synced(path, &mark.file);
+        mark.sync(path)?;
+        path.parent().map_or(Ok(()), files::sync_dir)?;
         Ok(mark)
     }
 
     pub(super) fn identity(&self) -> u64 {
         self.identity
+    }
+
+    /// Whether the file is no longer at `path`.
+    pub(super) fn is_gone(&self, path: &Path) -> io::Result<bool> {
+        files::is_gone(&self.file, path)
     }
 
     /// Writes `numbers` to the older slot, unsynced.
@@ -121,8 +126,8 @@ impl MarkFile {
         self.file.write_all_at(&mark.encode(), self.generation % SLOTS * STRIDE)
     }
 
-    pub(super) fn sync(&self) -> io::Result<()> {
-        self.file.sync_all()
+    pub(super) fn sync(&self, path: &Path) -> io::Result<()> {
+        files::sync(&self.file, path)
     }
 }
 

@@ -105,14 +105,19 @@ impl MarkFiles {
         self.own.identity()
     }
 
+    /// Whether a file was removed or replaced.
+    pub(super) fn are_gone(&self, dir: &DataDir) -> io::Result<bool> {
+        Ok(self.own.is_gone(&dir.mark())? || self.among_logs.is_gone(&dir.log_mark())?)
+    }
+
     /// Writes `numbers` to both files, unsynced.
     pub(super) fn write(&mut self, numbers: &Numbers) -> io::Result<()> {
         self.own.write(numbers)?;
         self.among_logs.write(numbers)
     }
 
-    pub(super) fn sync(&self) -> io::Result<()> {
-        self.own.sync()?;
-        self.among_logs.sync()
+    pub(super) fn sync(&self, dir: &DataDir) -> io::Result<()> {
+        self.own.sync(&dir.mark())?;
+        self.among_logs.sync(&dir.log_mark())
     }
 }

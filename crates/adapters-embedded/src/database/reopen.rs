@@ -25,6 +25,12 @@ impl Database {
     /// Looks whether fjall still accepts writes. If it does not and the disk works, opens the
     /// database again. Blocks. Returns why writes are refused.
     pub(crate) fn tend(&self) -> Option<String> {
+        // Without a file that is missing, it would not open again.
+        if let Ok(instance) = self.current.reading()
+            && let Some(problem) = self.files.look(&instance)
+        {
+            return Some(problem);
+        }
         if self.current.failure().is_none() {
             let instance = self.current.writing().ok()?;
             // fjall's own threads may have failed.

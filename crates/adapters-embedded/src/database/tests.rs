@@ -4,4 +4,5 @@ mod failed_writes;
 mod fixture;
 mod old_versions;
 mod random_damage;
+mod removed_files;
 mod single_damage;

@@ -117,7 +117,7 @@ pub(super) fn is_unreadable(error: &io::Error) -> bool {
 }
 
 /// Makes the bytes of a file durable, and its length. `path` is its name.
-pub(super) fn sync(file: &File, path: &Path) -> io::Result<()> {
+pub(crate) fn sync(file: &File, path: &Path) -> io::Result<()> {
     file.sync_data()?;
     #[cfg(test)]
     power::synced(path, file);
@@ -132,7 +132,7 @@ pub(super) fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result
 
 /// Whether the file is no longer at its path: it was deleted, moved or replaced, or its directory
 /// was. Bytes written to it are then lost.
-pub(super) fn is_gone(file: &File, path: &Path) -> io::Result<bool> {
+pub(crate) fn is_gone(file: &File, path: &Path) -> io::Result<bool> {
     let identity = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
     match std::fs::metadata(path) {
         Ok(found) => Ok(identity(found) != identity(file.metadata()?)),
@@ -151,8 +151,11 @@ pub(crate) fn create_dir(path: &Path) -> io::Result<()> {
 }
 
 /// Makes the names in a directory durable.
-pub(super) fn sync_dir(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
+pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()?;
+    #[cfg(test)]
+    power::synced_dir(path);
+    Ok(())
 }
 
 /// Creates or replaces a file that only its owner may use. After a crash it is there with all of

@@ -18,6 +18,7 @@ use super::mark::{Mark, MarkFile};
 use super::reader::{FrameReader, Step};
 use super::scan::{IndexEntry, extend_index};
 use super::writer::{Ending, Faults, NewSegment, SegmentLimits, Writer};
+use crate::disk::{self, FileInUse};
 use earcon_model::{Event, Seq, WorkspaceId};
 use earcon_ports::{EpochStart, Epochs, ErrorKind, LogHead, Page, PortError};
 
@@ -187,7 +188,8 @@ impl Log {
             return Err(io::Error::other("the log has no segment"));
         };
         // The end may be in memory only, if the process was killed before the sync.
-        File::open(segment_path(&check.dir, ending.number))?.sync_data()?;
+        let path = segment_path(&check.dir, ending.number);
+        files::sync(&File::open(&path)?, &path)?;
         let oldest = (oldest.number, oldest.first);
         let next = ending.next;
         let mut epochs = epochs;
@@ -238,9 +240,10 @@ impl Log {
     }
 
     /// The directory and the segment that is written.
-    pub(super) fn files_in_use(&self) -> [PathBuf; 2] {
-        let number = lock(&self.state).segments.back().map_or(1, |segment| segment.number);
-        [self.dir.clone(), segment_path(&self.dir, number)]
+    pub(super) fn files_in_use(&self) -> [FileInUse; 2] {
+        let (number, bytes) = lock(&self.state).segments.back().map_or((1, 0), |active| (active.number, active.end));
+        let segment = FileInUse { path: segment_path(&self.dir, number), bytes };
+        [FileInUse { path: self.dir.clone(), bytes: 0 }, segment]
     }
 
     pub(super) fn head(&self) -> Option<LogHead> {
@@ -349,12 +352,14 @@ impl Log {
         PortError::new(ErrorKind::Corrupt, text)
     }
 
-    /// Damage of a segment that reads have found, or a segment whose file is missing or too short.
+    /// Damage of a segment that reads have found, a segment whose file is missing or too short, or
+    /// a mark that is not as it was written.
     pub(super) fn damage(&self) -> Option<String> {
         let segments: Vec<_> = lock(&self.state).segments.iter().map(|segment| (segment.number, segment.end)).collect();
         let is_held = |number: u64| segments.iter().any(|(held, _)| *held == number);
         lock(&self.damage).take_if(|(number, _)| !is_held(*number));
-        if let Some((number, end)) = segments.into_iter().find(|(number, end)| !self.has_file(*number, *end)) {
+        if let Some((number, end)) = segments.iter().find(|(number, end)| !self.has_file(*number, *end)) {
+            let (number, end) = (*number, *end);
             let path = segment_path(&self.dir, number);
             // It may have been trimmed since.
             let is_held = lock(&self.state).segments.iter().any(|segment| segment.number == number);
@@ -363,7 +368,12 @@ impl Log {
         let mut damage = lock(&self.damage);
         // A file that came back is whole again.
         damage.take_if(|(_, text)| text.ends_with("was removed while the server ran"));
-        damage.as_ref().map(|(_, text)| text.clone())
+        if let Some((_, text)) = damage.as_ref() {
+            return Some(text.clone());
+        }
+        drop(damage);
+        let refused = |(number, _): &(u64, u64)| disk::may_read(&segment_path(&self.dir, *number)).err();
+        segments.iter().find_map(refused).or_else(|| lock(&self.writer).mark_problem())
     }
 
     fn has_file(&self, number: u64, end: u64) -> bool {

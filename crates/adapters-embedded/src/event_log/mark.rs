@@ -78,7 +78,7 @@ impl Mark {
         bytes[SLOT..SLOT + slot.len()].copy_from_slice(&slot);
         let path = dir.join(MARK);
         let file = files::create_whole(&path, &bytes)?;
-        Ok(MarkFile { file, path, counter: self.counter })
+        Ok(MarkFile { file, path, written: Some(self.clone()), counter: self.counter })
     }
 }
 
@@ -116,6 +116,8 @@ impl StoredMark {
 pub(super) struct MarkFile {
     file: File,
     path: PathBuf,
+    /// The newest mark in the file. `None` after a failed write.
+    written: Option<Mark>,
     counter: u64,
 }
 
@@ -126,15 +128,40 @@ impl MarkFile {
         if file.size()? < 2 * SLOT as u64 {
             return mark.create(dir);
         }
-        Ok(Self { file, path, counter: mark.counter })
+        Ok(Self { file, path, written: Some(mark.clone()), counter: mark.counter })
     }
 
     /// Overwrites the older slot, without a sync.
     pub(super) fn write(&mut self, mut mark: Mark) -> io::Result<()> {
         mark.counter = self.counter + 1;
-        write_all_at(&self.file, &mark.encode()?, (mark.counter % 2) * SLOT as u64)?;
+        let bytes = mark.encode()?;
+        self.written = None;
+        write_all_at(&self.file, &bytes, (mark.counter % 2) * SLOT as u64)?;
         self.counter = mark.counter;
+        self.written = Some(mark);
         Ok(())
+    }
+
+    /// Writes the file again, durably, with a mark that is newer than those in it.
+    pub(super) fn again(&self, mark: Mark, dir: &Path) -> io::Result<Self> {
+        Mark { counter: self.counter + 1, ..mark }.create(dir)
+    }
+
+    /// The fault of the file, as a sentence for people.
+    pub(super) fn problem(&self) -> Option<String> {
+        let written = self.written.as_ref()?;
+        let path = self.path.display();
+        match files::is_gone(&self.file, &self.path) {
+            Ok(true) => return Some(format!("{path} was removed or replaced while the server ran")),
+            Ok(false) => {}
+            Err(error) => return Some(format!("{path} cannot be examined: {error}")),
+        }
+        let mut bytes = vec![0; 2 * SLOT];
+        match self.file.read_at(&mut bytes, 0) {
+            Ok(count) if Mark::read(&bytes[..count]).as_ref() == Some(written) => None,
+            Ok(_) => Some(format!("{path} was changed while the server ran")),
+            Err(error) => Some(format!("{path} cannot be read: {error}")),
+        }
     }
 
     pub(super) fn sync(&self) -> io::Result<()> {

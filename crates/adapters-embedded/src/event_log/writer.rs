@@ -81,15 +81,25 @@ struct Active {
 }
 
 impl Active {
-    /// Fails if the file is no longer at its path.
+    /// Fails if the file is no longer at its path, or is shorter than it was. Bytes that follow
+    /// those which are missing would be acknowledged, and be damage at the next start.
     fn check_presence(&self) -> io::Result<()> {
-        let is_gone = match &self.file {
-            Some(file) => files::is_gone(file, &self.path)?,
-            None => !self.path.exists(),
-        };
-        if is_gone {
+        let gone = || {
             let text = "the file was removed or replaced while it was in use";
-            return Err(io::Error::new(io::ErrorKind::NotFound, text));
+            io::Error::new(io::ErrorKind::NotFound, text)
+        };
+        let length = match &self.file {
+            Some(file) if files::is_gone(file, &self.path)? => return Err(gone()),
+            Some(file) => file.size()?,
+            None => match std::fs::metadata(&self.path) {
+                Ok(metadata) => metadata.len(),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(gone()),
+                Err(error) => return Err(error),
+            },
+        };
+        if length < self.end {
+            let text = format!("the file was cut to {length} bytes, and {} were on the disk", self.end);
+            return Err(io::Error::other(text));
         }
         Ok(())
     }
@@ -365,7 +375,23 @@ impl Writer {
         }
     }
 
-    pub(super) fn sync_mark(&self) -> Result<(), PortError> {
-        self.mark.sync().map_err(|error| write_failure(self.mark.path(), error))
+    /// Makes the mark durable. A mark that is gone or was changed is written again, if the log is
+    /// where it was.
+    pub(super) fn sync_mark(&mut self) -> Result<(), PortError> {
+        let synced = match self.mark.problem() {
+            Some(_) => self.active.check_presence().and_then(|()| self.rewrite_mark()),
+            None => self.mark.sync(),
+        };
+        synced.map_err(|error| write_failure(self.mark.path(), error))
+    }
+
+    fn rewrite_mark(&mut self) -> io::Result<()> {
+        self.mark = self.mark.again(self.current_mark(), &self.dir)?;
+        Ok(())
+    }
+
+    /// The fault of the mark's file, as a sentence for people.
+    pub(super) fn mark_problem(&self) -> Option<String> {
+        self.mark.problem()
     }
 }

@@ -103,7 +103,7 @@ impl History {
             }
             let cursor = writer.cursor();
             draft.commit(writer, cursor)?;
-            writer.forget_tails([id]);
+            writer.forget_blocks([id]);
         }
         Ok(())
     }

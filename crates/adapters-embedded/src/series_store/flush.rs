@@ -31,6 +31,10 @@ impl History {
         let tails = draft.add_unflushed(&unflushed, writer)?;
         draft.commit(writer, unflushed.cursor)?;
         writer.tails.extend(tails);
+        for series in &unflushed.series {
+            let first_ms = series.rows.iter().map(|row| row.timestamp_ms).min();
+            first_ms.into_iter().for_each(|first_ms| writer.oldest.got_rows(series.id, first_ms));
+        }
         self.writing().end_flush(&unflushed);
         Ok(writer.head.cursor)
     }

@@ -33,10 +33,17 @@ impl History {
         self.flush(&mut writer)?;
         let mut draft = Draft::new(&self.database, &self.keys)?;
         let mut touched = Vec::new();
-        let ids = self.reading().series_ids();
+        let mut ids = self.reading().series_ids();
+        ids.retain(|id| writer.oldest.may_end_before(*id, before_ms));
+        #[cfg(test)]
+        {
+            writer.expiries += ids.len();
+        }
         for id in ids {
-            let old = draft.blocks_before(id, before_ms)?;
-            if !old.is_empty() {
+            let (old, oldest_kept_ms) = draft.blocks_before(id, before_ms)?;
+            if old.is_empty() {
+                writer.oldest.ends_at(id, oldest_kept_ms);
+            } else {
                 touched.push(id);
             }
             old.into_iter().for_each(|block| draft.forget(block));
@@ -75,7 +82,7 @@ impl History {
         }
         let cursor = writer.cursor();
         draft.commit(writer, cursor)?;
-        writer.forget_tails(touched.iter().copied());
+        writer.forget_blocks(touched.iter().copied());
         self.forget_empty(writer, touched)
     }
 
@@ -111,17 +118,17 @@ impl Draft<'_> {
         self.remove(tables.blocks, block.key, block.bytes);
     }
 
-    /// Blocks of a series that end before `before_ms`.
-    fn blocks_before(&self, id: SeriesId, before_ms: i64) -> Result<Vec<Candidate>, PortError> {
+    /// Blocks of a series that end before `before_ms`, and the end of the block behind them.
+    fn blocks_before(&self, id: SeriesId, before_ms: i64) -> Result<(Vec<Candidate>, Option<i64>), PortError> {
         let mut found = Vec::new();
         for block in self.candidates(&self.keys.series(id)) {
             let block = block?;
             if block.last_ms >= before_ms {
-                break;
+                return Ok((found, Some(block.last_ms)));
             }
             found.push(block);
         }
-        Ok(found)
+        Ok((found, None))
     }
 
     fn all_blocks(&self) -> Result<Vec<Candidate>, PortError> {

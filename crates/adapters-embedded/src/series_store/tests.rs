@@ -123,6 +123,34 @@ async fn expired_history_leaves_nothing_stored() {
     assert_eq!(store.series_store().cursor(&pass("w")).await.unwrap(), 8);
 }
 
+#[tokio::test]
+async fn expiry_reads_only_series_whose_oldest_block_may_be_over() {
+    let scratch = Scratch::new();
+    let store = scratch.open();
+    let series = store.series_store();
+    let apply = async |event| series.apply(&pass("w"), StoredBatch { events: vec![event] }).await.unwrap();
+    // Expires, and returns how many series were read for it.
+    let expire = async |before_ms| {
+        let count = || store.series.inner.history(pass("w").workspace()).unwrap().writer().expiries;
+        let before = count();
+        series.expire(&pass("w"), before_ms).await.unwrap();
+        count() - before
+    };
+    apply(samples(1, 300, 0, 10)).await;
+    assert_eq!(expire(0).await, 300, "nothing is known of them");
+    apply(samples(2, 300, 1_000_000, 10)).await;
+    assert_eq!(expire(0).await, 0);
+    apply(samples(3, 5, 500_000, 1)).await;
+    assert_eq!(expire(9_000).await, 0, "the oldest block is not over");
+    apply(samples(4, 5, 5_000, 1)).await;
+    assert_eq!(expire(9_000).await, 5, "late rows may change the oldest block");
+    // The blocks of the five series became one, which goes on behind that time.
+    assert_eq!(expire(9_001).await, 295);
+    let rows: usize = counts(&*series).await.iter().sum();
+    assert_eq!(rows, 295 * 10 + 5 * 21, "the oldest blocks are gone");
+    assert_eq!((expire(9_001).await, expire(9_001).await), (295, 0), "the next ones are read once");
+}
+
 /// A data directory with its open store.
 struct Directory {
     scratch: Scratch,

@@ -11,6 +11,39 @@ pub(super) struct WriterState {
     pub(super) head: Head,
     /// The ends of the series written since the start.
     pub(super) tails: HashMap<SeriesId, Tail>,
+    pub(super) oldest: OldestBlocks,
+    /// How many series retention has read.
+    #[cfg(test)]
+    pub(super) expiries: usize,
+}
+
+/// When the oldest block of a series ends, or earlier. So retention reads only series whose oldest
+/// block may be over. A series that is not here has to be read.
+#[derive(Debug, Default)]
+pub(super) struct OldestBlocks(HashMap<SeriesId, i64>);
+
+impl OldestBlocks {
+    /// Whether the series may have a block that ends before `before_ms`.
+    pub(super) fn may_end_before(&self, id: SeriesId, before_ms: i64) -> bool {
+        self.0.get(&id).is_none_or(|ends_ms| *ends_ms < before_ms)
+    }
+
+    /// Records the end of the oldest block, which was read.
+    pub(super) fn ends_at(&mut self, id: SeriesId, last_ms: Option<i64>) {
+        match last_ms {
+            Some(last_ms) => drop(self.0.insert(id, last_ms)),
+            None => drop(self.0.remove(&id)),
+        }
+    }
+
+    /// Rows from `first_ms` on were written. Late ones may split the oldest block, or make another
+    /// one before it.
+    pub(super) fn got_rows(&mut self, id: SeriesId, first_ms: i64) {
+        if self.may_end_before(id, first_ms) {
+            return;
+        }
+        self.0.remove(&id);
+    }
 }
 
 /// Blocks of a similar size that become one.
@@ -53,7 +86,14 @@ pub(super) struct OpenBlock {
 
 impl WriterState {
     pub(super) fn new(workspace: &WorkspaceId, head: Head) -> Self {
-        Self { workspace: workspace.clone(), head, tails: HashMap::new() }
+        Self {
+            workspace: workspace.clone(),
+            head,
+            tails: HashMap::new(),
+            oldest: OldestBlocks::default(),
+            #[cfg(test)]
+            expiries: 0,
+        }
     }
 
     pub(super) fn cursor(&self) -> Seq {
@@ -64,9 +104,12 @@ impl WriterState {
         self.head.bytes
     }
 
-    /// Drops the ends of these series. The next flush that writes to one reads its end again.
-    pub(super) fn forget_tails(&mut self, series: impl IntoIterator<Item = SeriesId>) {
-        series.into_iter().for_each(|id| drop(self.tails.remove(&id)));
+    /// Drops the knowledge of the blocks of these series. It is read again when it is needed.
+    pub(super) fn forget_blocks(&mut self, series: impl IntoIterator<Item = SeriesId>) {
+        for id in series {
+            self.tails.remove(&id);
+            self.oldest.0.remove(&id);
+        }
     }
 }
 

@@ -93,6 +93,55 @@ async fn log_deleted_under_the_server_is_noticed() {
 }
 
 #[tokio::test]
+async fn segment_that_was_cut_is_not_appended_to() {
+    let scratch = Scratch::new();
+    let store = scratch.open();
+    let log = store.event_log();
+    log.append(&pass("w"), events(1..=3)).await.unwrap();
+    let path = &segments(&scratch)[0];
+    let bytes = std::fs::read(path).unwrap();
+    let set_len = |length| std::fs::File::options().write(true).open(path).unwrap().set_len(length).unwrap();
+    let end = written(path);
+    set_len(end);
+    log.append(&pass("w"), events(4..=4)).await.expect("only unused space is gone");
+    set_len(end);
+    for _ in 0..2 {
+        let error = log.append(&pass("w"), events(5..=6)).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Unavailable, "{error}");
+        assert!(error.to_string().contains(path.to_str().unwrap()) && error.to_string().contains("cut"), "{error}");
+    }
+    assert_eq!(std::fs::read(path).unwrap(), bytes[..end as usize], "nothing follows a gap");
+}
+
+#[tokio::test]
+async fn mark_that_is_gone_or_changed_is_named_and_written_again() {
+    let scratch = Scratch::new();
+    let store = scratch.open();
+    let (log, keeper) = (store.event_log(), store.keeper());
+    log.append(&pass("w"), events(1..=3)).await.unwrap();
+    let mark = log_dir(&scratch).join("MARK");
+    let removed = || std::fs::remove_file(&mark).unwrap();
+    let changed = || std::fs::write(&mark, vec![1; 8_192]).unwrap();
+    let replaced = || {
+        let copy = std::fs::read(&mark).unwrap();
+        removed();
+        std::fs::write(&mark, copy).unwrap();
+    };
+    for (next, damage) in [(4, &removed as &dyn Fn()), (5, &changed), (6, &replaced)] {
+        assert_eq!(keeper.log_damage(), None);
+        damage();
+        let text = keeper.log_damage().expect("it is noticed");
+        assert!(text.contains(mark.to_str().unwrap()), "{text}");
+        log.append(&pass("w"), events(next..=next)).await.expect("the log is whole");
+        log.record_end(&pass("w")).await.unwrap();
+    }
+    assert_eq!(keeper.log_damage(), None);
+    drop((log, keeper));
+    store.close().await.unwrap();
+    assert_eq!(all(&scratch.open()).await, events(1..=6));
+}
+
+#[tokio::test]
 async fn damage_under_the_server_is_an_error_of_the_read() {
     let scratch = Scratch::new();
     let store = scratch.open();
