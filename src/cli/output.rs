@@ -26,3 +26,41 @@ pub(super) fn say(line: &str) {
 pub(super) fn complain(line: &str) {
     let _closed = writeln!(std::io::stderr(), "earcon: {}", plain_lines(line)).is_err();
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// The rows of the table of exit codes: code and meaning.
+    fn documented() -> BTreeMap<u8, String> {
+        let text = include_str!("../../docs/operations.md");
+        let table = text.split("| code | meaning |").nth(1).unwrap();
+        let rows = table.lines().skip(1).map(str::trim).take_while(|line| line.starts_with('|'));
+        let cells = rows.filter_map(|row| row.trim_matches('|').split_once('|'));
+        cells.filter_map(|(code, meaning)| Some((code.trim().parse().ok()?, meaning.trim().to_owned()))).collect()
+    }
+
+    #[test]
+    fn every_exit_code_is_in_the_manual_and_no_other() {
+        let codes: Vec<u8> = documented().into_keys().collect();
+        assert_eq!(codes, [0, USAGE, NO_INPUT, UNAVAILABLE, SOFTWARE, IO]);
+    }
+
+    #[test]
+    fn no_command_has_a_code_of_its_own() {
+        let mut waiting = vec![std::path::PathBuf::from("src/cli"), "src/cli.rs".into(), "src/main.rs".into()];
+        while let Some(path) = waiting.pop() {
+            if path.is_dir() {
+                waiting.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            for rest in text.split("ExitCode::from(").skip(1) {
+                assert!(!rest.starts_with(|c: char| c.is_ascii_digit()), "{}: a number as exit code", path.display());
+            }
+            assert!(!text.contains("process::exit(") || path.ends_with("output.rs"), "{}", path.display());
+        }
+    }
+}

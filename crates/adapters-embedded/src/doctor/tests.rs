@@ -11,6 +11,7 @@ use earcon_model::{Event, KpiEvent, KpiName, Seq};
 
 mod deletions;
 mod places;
+mod random;
 
 /// A closed directory with events and settings of workspace `w`.
 async fn installation(events: Seq, settings: u64) -> Scratch {
