@@ -69,7 +69,8 @@ pub struct Repairs {
     pub logs: Vec<Repaired>,
     /// Workspaces that were deleted, and that an older database still had. The rest is deleted.
     pub deleted: Vec<WorkspaceId>,
-    /// What may have come back although it was deleted, as sentences without a full stop.
+    /// What may be lost, or may have come back although it was deleted, as sentences without a full
+    /// stop.
     pub doubts: Vec<String>,
 }
 
@@ -85,8 +86,7 @@ pub fn check(dir: &Path) -> Result<Report, OpenError> {
     let is_whole = findings.is_empty() && records.is_some();
     // The list of another installation says nothing about these logs.
     let records = records.filter(|_| findings.iter().all(|finding| !finding.is_foreign)).unwrap_or_default();
-    let Checks { misplaced, states } =
-        check_with(&logs, &records, is_whole).map_err(|error| unusable(dir, error))?;
+    let Checks { misplaced, states } = check_with(&logs, &records, is_whole).map_err(|error| unusable(dir, error))?;
     Ok(Report { logs: states.iter().map(|state| state.report(&logs)).collect(), misplaced, database: findings })
 }
 
@@ -101,7 +101,7 @@ pub fn repair(dir: &Path, now_ms: i64) -> Result<Repairs, OpenError> {
     if let Some(refusal) = check(dir)?.refusal(dir) {
         return Err(refusal);
     }
-    let Salvaged { findings, is_rewound } = database::accept_loss(dir)?;
+    let Salvaged { findings, is_rewound, older_than } = database::accept_loss(dir)?;
     let database = Database::open(dir, &EmbeddedSettings::default())?;
     let failure = |error| unusable(dir, error);
     let deleted = complete_deletions(&database).map_err(failure)?;
@@ -116,6 +116,7 @@ pub fn repair(dir: &Path, now_ms: i64) -> Result<Repairs, OpenError> {
         if is_rewound {
             doubts.extend(state.report(&logs).doubt_of_history());
         }
+        doubts.extend(older_than.as_ref().and_then(|newest| state.doubt_of_end(newest)));
         if state.damages(&logs).is_empty() {
             continue;
         }

@@ -23,6 +23,13 @@ pub(crate) struct LastCommits {
     numbers: Numbers,
 }
 
+impl LastCommits {
+    /// Whether the other ones are of later commits of the same database.
+    pub(crate) fn is_behind(&self, other: &Self) -> bool {
+        self.identity == other.identity && self.numbers.iter().zip(other.numbers).any(|(own, other)| *own < other)
+    }
+}
+
 /// The last synced commits of the open database, for the marks of the logs.
 #[derive(Debug, Default)]
 pub(crate) struct SyncedCommits(Mutex<Option<LastCommits>>);
@@ -49,8 +56,11 @@ pub(super) struct StoredMarks {
 
 impl StoredMarks {
     pub(super) fn load(dir: &DataDir) -> io::Result<Self> {
-        let in_logs = newest(&database_commits(&dir.logs())?);
-        Ok(Self { own: Mark::load(&dir.mark())?, among_logs: Mark::load(&dir.log_mark())?, in_logs })
+        let (own, among_logs) = (Mark::load(&dir.mark())?, Mark::load(&dir.log_mark())?);
+        // One log with another identity is a foreign log, and not a foreign database.
+        let agreed = own.filter(|own| among_logs.is_none_or(|other| other.identity == own.identity));
+        let in_logs = newest(&database_commits(&dir.logs())?, agreed.map(|mark| mark.identity));
+        Ok(Self { own, among_logs, in_logs })
     }
 
     fn all(&self) -> impl Iterator<Item = Mark> {
@@ -77,6 +87,13 @@ impl StoredMarks {
             numbers.iter_mut().zip(mark.numbers).for_each(|(number, other)| *number = other.max(*number));
         }
         numbers
+    }
+
+    /// The commits of the newest marks, if the database's own mark is of earlier ones.
+    pub(super) fn later_than_own(&self) -> Option<LastCommits> {
+        let own = self.own?;
+        let newest = LastCommits { identity: own.identity, numbers: self.numbers() };
+        LastCommits { identity: own.identity, numbers: own.numbers }.is_behind(&newest).then_some(newest)
     }
 
     /// Faults of the marks alone.
@@ -145,15 +162,17 @@ impl StoredMarks {
     }
 }
 
-/// The last commits that logs name, of the database that most of them name.
-fn newest(commits: &[LastCommits]) -> Option<Mark> {
+/// The last commits that logs name, of the database `agreed` if one of them names it, else of the
+/// one that most of them name.
+fn newest(commits: &[LastCommits], agreed: Option<u64>) -> Option<Mark> {
     let mut known: BTreeMap<u64, (usize, Numbers)> = BTreeMap::new();
     for LastCommits { identity, numbers } in commits {
         let (count, newest) = known.entry(*identity).or_insert((0, [0; TABLES.len()]));
         *count += 1;
         newest.iter_mut().zip(numbers).for_each(|(newest, number)| *newest = (*newest).max(*number));
     }
-    let (identity, (_, numbers)) = known.into_iter().max_by_key(|(_, (count, _))| *count)?;
+    let (identity, (_, numbers)) =
+        known.into_iter().max_by_key(|(identity, (count, _))| (Some(*identity) == agreed, *count))?;
     Some(Mark::of(identity, numbers))
 }
 

@@ -112,7 +112,12 @@ pub(super) fn reopen(
     let layout = Layout::new(dir.database());
     write_last_journal_again(&layout, numbers)
         .map_err(|source| OpenError::NotWritable { path: dir.path().to_owned(), source })?;
-    recover_at(dir, &layout, settings, &StoredMarks { own: Some(Mark::of(identity, *numbers)), ..StoredMarks::default() })
+    recover_at(
+        dir,
+        &layout,
+        settings,
+        &StoredMarks { own: Some(Mark::of(identity, *numbers)), ..StoredMarks::default() },
+    )
 }
 
 /// Writes the journal that was in use to a new file, without what follows the last successful

@@ -16,7 +16,7 @@ use super::instance::Instance;
 use super::journal;
 use super::keyspace_files::{forget_tables, lost_tables};
 use super::mark::{Mark, MarkFile, Numbers};
-use super::marks::{MarkFiles, StoredMarks};
+use super::marks::{LastCommits, MarkFiles, StoredMarks};
 use super::open::{Failure, create_in, damaged, guarded, new_identity, numbers_of, open_in, prepare};
 use super::snapshot::Snapshot;
 use super::table::{TABLES, Table, is_history, words};
@@ -67,7 +67,7 @@ pub(crate) fn accept_loss(dir: &Path) -> Result<Salvaged, OpenError> {
     {
         MarkFiles::create(&dir, identity, &marks.numbers()).map_err(not_writable)?;
         findings.push(Finding::new(dir.database(), "it is whole, and its marks were written again"));
-        return Ok(Salvaged { findings, is_rewound: false });
+        return Ok(Salvaged { findings, ..Salvaged::default() });
     }
     let explain = |failure: Failure| failure.into_error(dir.path(), &dir.database());
     let salvage = Layout::new(dir.path().join(SALVAGE));
@@ -83,7 +83,7 @@ pub(crate) fn accept_loss(dir: &Path) -> Result<Salvaged, OpenError> {
                     missing, or may be back although they were deleted";
         findings.push(Finding::new(&layout.root, text));
     }
-    Ok(Salvaged { findings, is_rewound })
+    Ok(Salvaged { findings, is_rewound, older_than: marks.later_than_own() })
 }
 
 /// What was done to a damaged database.
@@ -93,6 +93,8 @@ pub(crate) struct Salvaged {
     pub(crate) findings: Vec<Finding>,
     /// Whether history is read again from the logs.
     pub(crate) is_rewound: bool,
+    /// The commits that marks name, if the database was an older copy.
+    pub(crate) older_than: Option<LastCommits>,
 }
 
 /// Whether a finding may be a loss of history: it is not in another table, and not a mark.

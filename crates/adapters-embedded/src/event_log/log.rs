@@ -198,15 +198,8 @@ impl Log {
         if let Some(epochs) = &mut epochs {
             epochs.forget_before(oldest.1);
         }
-        let writer = Writer::new(
-            &check.workspace,
-            &check.dir,
-            check.log_id,
-            disk,
-            (mark_file, oldest),
-            epochs.clone(),
-            ending,
-        );
+        let writer =
+            Writer::new(&check.workspace, &check.dir, check.log_id, disk, (mark_file, oldest), epochs.clone(), ending);
         let state = State { segments, next, epochs };
         let log_id = check.log_id;
         let registered = check.registered.unwrap_or(Registered { log_id, next: 0, reserved: 0 });

@@ -17,7 +17,7 @@ use super::log::{Log, lock};
 use super::places::{Misplaced, misplaced};
 use super::writer::{Faults, SegmentLimits};
 use crate::data_dir::OpenError;
-use crate::database::{Database, Durability, WriteBatch, corrupt, prefix, unreadable};
+use crate::database::{Database, Durability, LastCommits, WriteBatch, corrupt, prefix, unreadable};
 use crate::series_store;
 use earcon_model::{Seq, WorkspaceId};
 use earcon_ports::{ErrorKind, PortError};
@@ -120,11 +120,7 @@ pub(super) fn remove(database: &Database, workspace: &WorkspaceId, log: Option<&
 }
 
 /// Removes the record of a log. The list of deleted logs has it before.
-fn remove_record(
-    database: &Database,
-    workspace: &WorkspaceId,
-    deleted: Option<DeletedLog>,
-) -> Result<(), PortError> {
+fn remove_record(database: &Database, workspace: &WorkspaceId, deleted: Option<DeletedLog>) -> Result<(), PortError> {
     let logs = database.log_dir();
     let mut batch = WriteBatch::default();
     if let Some(deleted) = deleted {
@@ -285,6 +281,22 @@ impl State {
         }
     }
 
+    /// A sentence if this log may be older than acknowledged events too: its mark is of earlier
+    /// commits than the marks that say so of the database.
+    pub(crate) fn doubt_of_end(&self, newest: &LastCommits) -> Option<String> {
+        let Self::Checked(check) = self else { return None };
+        let known = check.own_mark().and_then(|mark| mark.database);
+        if !check.damages.is_empty() || known.is_some_and(|known| !known.is_behind(newest)) {
+            return None;
+        }
+        let next = check.next()?;
+        Some(format!(
+            "workspace {}: the database was an older copy, and the log may be one too. Then events from sequence \
+             number {next} on are lost",
+            check.workspace
+        ))
+    }
+
     /// The damages of the log.
     pub(crate) fn damages(&self, logs: &Path) -> Vec<Damage> {
         let what = match self {
@@ -348,11 +360,7 @@ pub(crate) fn check_with(dir: &Path, records: &[(Vec<u8>, Vec<u8>)], is_whole: b
 }
 
 /// Checks the logs that are in their places.
-fn check_rest(
-    dir: &Path,
-    mut logs: BTreeMap<WorkspaceId, Lookup>,
-    misplaced: Misplaced,
-) -> Result<Checks, PortError> {
+fn check_rest(dir: &Path, mut logs: BTreeMap<WorkspaceId, Lookup>, misplaced: Misplaced) -> Result<Checks, PortError> {
     logs.retain(|workspace, _| !misplaced.workspaces.contains(workspace));
     Ok(Checks { misplaced: misplaced.damages, states: check_each(dir, logs)? })
 }

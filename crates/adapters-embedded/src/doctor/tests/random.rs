@@ -8,9 +8,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::event_log::damage::Missing;
-use earcon_model::{
-    Deletion, DeletionScope, Labels, ScoredSample, SeriesEvent, SeriesSamples, SeriesStatus,
-};
+use earcon_model::{Deletion, DeletionScope, Labels, ScoredSample, SeriesEvent, SeriesSamples, SeriesStatus};
 use earcon_ports::{OPENING_RECORD, SeriesQuery, StoredBatch};
 
 /// How many damages; `EARCON_DAMAGES` sets another number. `EARCON_DAMAGE_SEED` tries one alone.
@@ -222,7 +220,8 @@ fn damage_file(root: &Path, chance: &mut Chance) -> String {
     let files: Vec<&PathBuf> = files.iter().filter(|path| !path.ends_with("LOCK") && !path.ends_with("lock")).collect();
     let (journals, others): (Vec<_>, Vec<_>) =
         files.into_iter().partition(|path| path.extension().is_some_and(|extension| extension == "jnl"));
-    let path = *chance.of(if chance.below(3) == 0 { &journals } else { &others });
+    let group = if chance.below(3) == 0 { &journals } else { &others };
+    let path = *chance.of(group);
     let bytes = fs::read(path).unwrap();
     let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1);
     let at = chance.below(used);
@@ -324,9 +323,9 @@ async fn try_case(base: &Base, seed: u64) -> (Outcome, Option<Outcome>) {
             assert!(text.contains("Nothing was changed"), "{case}: {text}");
             assert!(["Rename it", "swap their", "Move "].iter().any(|advice| text.contains(advice)), "{case}: {text}");
             let is_log = |path: &Path| !path.ends_with("DATABASE") && !path.ends_with("DELETED");
-            let changed = content(&scratch.path().join("log")).into_iter().find(|file| {
-                is_log(&file.0) && !before.iter().any(|old| old.0 == file.0 && old.1 == file.1)
-            });
+            let changed = content(&scratch.path().join("log"))
+                .into_iter()
+                .find(|file| is_log(&file.0) && !before.iter().any(|old| old.0 == file.0 && old.1 == file.1));
             assert!(changed.is_none(), "{case}: {:?} was changed", changed.map(|file| file.0));
             return (Outcome::Refused, Some(Outcome::RepairRefused));
         }
@@ -352,7 +351,8 @@ async fn try_case(base: &Base, seed: u64) -> (Outcome, Option<Outcome>) {
         || repairs.database.iter().any(|finding| finding.damage.contains("although they were deleted"));
     assert!(!found.is_deleted_data_back || is_doubted, "{case}: deleted samples are back without a word");
     let lost_settings = found.settings < 2 * SETTINGS;
-    let is_named = repairs.database.iter().any(|finding| finding.damage.contains("settings") && finding.damage.contains("lost"));
+    let is_named =
+        repairs.database.iter().any(|finding| finding.damage.contains("settings") && finding.damage.contains("lost"));
     assert!(!lost_settings || is_named, "{case}: {} settings, {:?}", found.settings, repairs.database);
     (Outcome::Refused, Some(Outcome::Repaired))
 }

@@ -221,7 +221,8 @@ async fn log_that_the_database_does_not_know_is_refused() {
     std::fs::rename(scratch.path().join("log/other"), &unknown).unwrap();
     let text = open_small(&scratch).err().unwrap().to_string();
     let home = scratch.path().join("log/other");
-    let sentence = format!("{}: it holds the log of workspace other. Rename it to {}", unknown.display(), home.display());
+    let sentence =
+        format!("{}: it holds the log of workspace other. Rename it to {}", unknown.display(), home.display());
     assert!(text.contains(&sentence), "{text}");
 }
 
