@@ -89,7 +89,7 @@ fn run_repair(data: &Path) -> ExitCode {
         say(&format!("log of {}: repaired; see {}", log.workspace, log.record.display()));
         log.missing.iter().for_each(|missing| say(&format!("  lost: {missing}")));
     }
-    repairs.doubts.iter().for_each(|doubt| say(&format!("DELETED DATA {doubt}")));
+    repairs.doubts.iter().for_each(|doubt| say(&format!("UNCERTAIN {doubt}")));
     match check(data) {
         Ok(report) if report.is_clean() => {
             say(&summary(data, &repairs, &report));
