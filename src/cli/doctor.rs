@@ -23,15 +23,13 @@ pub(super) fn run(data: &Path, with_repair: bool) -> ExitCode {
     if with_repair {
         return run_repair(data);
     }
-    say(&if report.is_foreign() {
-        "Database and logs are not of one installation. Put back the parts that belong together; a repair refuses this."
-            .to_owned()
-    } else {
-        format!(
+    match report.refusal(data) {
+        Some(refusal) => complain(&refusal.to_string()),
+        None => say(&format!(
             "To keep all that is whole: earcon doctor --data {} --repair. Or restore the directory from a backup.",
             data.display()
-        )
-    });
+        )),
+    }
     ExitCode::from(UNAVAILABLE)
 }
 
@@ -67,6 +65,7 @@ fn show(report: &Report) {
         log.gaps.iter().for_each(|gap| say(&format!("  missing since an earlier repair: {gap}")));
         log.damages.iter().for_each(|damage| say(&format!("  DAMAGE {damage}")));
     }
+    report.misplaced.iter().for_each(|place| say(&format!("WRONG PLACE {place}")));
     report.database.iter().for_each(|finding| say(&format!("database: DAMAGE {finding}")));
 }
 
@@ -81,10 +80,16 @@ fn run_repair(data: &Path) -> ExitCode {
         Err(error) => return failed(&error),
     };
     repairs.database.iter().for_each(|finding| say(&format!("database: {finding}")));
+    for workspace in &repairs.deleted {
+        say(&format!(
+            "workspace {workspace}: it was deleted, and the database was older than that; what it still had is deleted"
+        ));
+    }
     for log in &repairs.logs {
         say(&format!("log of {}: repaired; see {}", log.workspace, log.record.display()));
         log.missing.iter().for_each(|missing| say(&format!("  lost: {missing}")));
     }
+    repairs.doubts.iter().for_each(|doubt| say(&format!("UNCERTAIN {doubt}")));
     match check(data) {
         Ok(report) if report.is_clean() => {
             say(&summary(data, &repairs, &report));
@@ -104,8 +109,11 @@ fn summary(data: &Path, repairs: &Repairs, report: &Report) -> String {
     let events: u64 = report.logs.iter().map(|log| log.events).sum();
     let losses: usize = repairs.logs.iter().map(|log| log.missing.len()).sum();
     let lost = match (losses, repairs.database.is_empty()) {
-        (0, true) => "No event was lost.".to_owned(),
-        (0, false) => "No event was lost. The lines about the database say what it kept.".to_owned(),
+        (0, true) => "As far as this directory can tell, no event is lost.".to_owned(),
+        (0, false) => {
+            "As far as this directory can tell, no event is lost. The lines about the database say what it kept."
+                .to_owned()
+        }
         (count, _) => {
             format!("The {} above {} lost.", counted(count as u64, "range"), if count == 1 { "is" } else { "are" })
         }

@@ -26,3 +26,26 @@ pub(super) fn say(line: &str) {
 pub(super) fn complain(line: &str) {
     let _closed = writeln!(std::io::stderr(), "earcon: {}", plain_lines(line)).is_err();
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// The rows of the table of exit codes: code and meaning.
+    fn documented() -> BTreeMap<u8, String> {
+        let text = include_str!("../../docs/operations.md");
+        let table = text.split("| code | meaning |").nth(1).unwrap();
+        let rows = table.lines().skip(1).map(str::trim).take_while(|line| line.starts_with('|'));
+        let cells = rows.filter_map(|row| row.trim_matches('|').split_once('|'));
+        cells.filter_map(|(code, meaning)| Some((code.trim().parse().ok()?, meaning.trim().to_owned()))).collect()
+    }
+
+    #[test]
+    fn every_exit_code_is_in_the_manual_and_no_other() {
+        let codes: Vec<u8> = documented().into_keys().collect();
+        // `ExitCode::SUCCESS` and `ExitCode::FAILURE` are 0 and 1.
+        assert_eq!(codes, [0, 1, USAGE, NO_INPUT, UNAVAILABLE, SOFTWARE, IO]);
+    }
+}

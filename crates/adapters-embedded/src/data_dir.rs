@@ -7,12 +7,12 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use crate::database::Finding;
+use crate::database::{Finding, is_mark};
 use crate::event_log::damage::Damage;
 
 /// The one layout that this build writes and reads. Raise it with every change that another build
 /// could not read.
-const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 1;
 /// Begins the text of the FORMAT file. Builds before the first release wrote a bare number.
 const FORMAT_PREFIX: &str = "earcon ";
 
@@ -84,6 +84,30 @@ pub enum OpenError {
         /// What belongs to which, with counts.
         reason: String,
     },
+    /// The database is right, and one of the logs is that of another installation.
+    #[error(
+        "data directory {path} has a foreign log: {reason}. Nothing was changed. Put back the directory of the log \
+         that the database knows. If it is lost, move this one out of {path}/log, and run \"earcon doctor --data \
+         {path} --repair\": the log begins again, and what history has stays"
+    )]
+    ForeignLog {
+        /// The directory.
+        path: PathBuf,
+        /// What is where, with counts.
+        reason: String,
+    },
+    /// Whole logs are in wrong directories.
+    #[error(
+        "logs in data directory {path} are not in their places: {}. Nothing was changed. Do that, and then run \
+         \"earcon doctor --data {path}\"; a repair changes nothing before",
+        places(damages)
+    )]
+    MisplacedLogs {
+        /// The directory.
+        path: PathBuf,
+        /// What is where, and what to do; at least one.
+        damages: Vec<Damage>,
+    },
     /// There is no place for the copy that a check reads.
     #[error(
         "a check copies the journal of the database to {path}, and that failed: {source}; set TMPDIR to a directory with room"
@@ -153,6 +177,10 @@ impl OpenError {
     pub fn is_io(&self) -> bool {
         matches!(self, Self::NotReadable { .. } | Self::NotWritable { .. } | Self::NoScratch { .. })
     }
+}
+
+fn places(damages: &[Damage]) -> String {
+    damages.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// The first damages, and how many there are. A loss of unknown extent is always among them.
@@ -395,8 +423,15 @@ fn check_format(path: &Path, may_create: bool) -> Result<bool, OpenError> {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(not_writable(error)),
         Err(error) => return Err(damaged(&format!("its FORMAT file cannot be read: {error}"))),
     };
-    let other = |found: String| OpenError::OtherFormat { path: path.to_owned(), found, supported: FORMAT };
     let text = text.trim();
+    let other = |found: String| {
+        // The marks hold the format too, with a checksum.
+        if [path.join(MARK), path.join(LOGS).join(LOG_MARK)].iter().any(|mark| is_mark(mark)) {
+            let shown = text.escape_default();
+            return damaged(&format!("its FORMAT file reads \"{shown}\", but its marks are of format {FORMAT}"));
+        }
+        OpenError::OtherFormat { path: path.to_owned(), found, supported: FORMAT }
+    };
     match text.strip_prefix(FORMAT_PREFIX).unwrap_or_default().parse::<u32>() {
         Ok(FORMAT) => Ok(false),
         Ok(number) => Err(other(number.to_string())),

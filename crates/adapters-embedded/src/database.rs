@@ -27,7 +27,7 @@ mod table;
 mod tests;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fjall::PersistMode;
 
@@ -44,8 +44,10 @@ use files_in_use::FilesInUse;
 pub use inspect::Finding;
 pub use instance::DatabaseMemory;
 use mark::Numbers;
+pub(crate) use mark::is_mark;
 use marks::MarkFiles;
-pub(crate) use repair::accept_loss;
+pub(crate) use marks::{LastCommits, SyncedCommits};
+pub(crate) use repair::{Salvaged, accept_loss};
 pub(super) use snapshot::{Entry, Snapshot, unreadable};
 pub(super) use table::{Table, WriteBatch};
 
@@ -68,6 +70,8 @@ pub(super) struct Database {
     pub(super) history: HistoryTables,
     /// Locked during a commit, so that numbers reach the journal in order.
     commits: Mutex<Commits>,
+    /// Of the same commits, for the marks of the logs.
+    synced: Arc<SyncedCommits>,
     settings: EmbeddedSettings,
     presence: Presence,
     files: FilesInUse,
@@ -122,6 +126,8 @@ impl Database {
         let dir = DataDir::claim(path)?;
         let open::Opened { instance, numbers, marks } = open::open(&dir, settings)?;
         let not_writable = |source| OpenError::NotWritable { path: path.to_owned(), source };
+        let synced = Arc::new(SyncedCommits::default());
+        synced.set(marks.identity(), numbers);
         let [logs, meta, snapshots, heads, series, open, blocks, index, minutes, anomalies, anomaly_times] =
             Table::all();
         Ok(Self {
@@ -131,6 +137,7 @@ impl Database {
             snapshots,
             history: HistoryTables { heads, series, open, blocks, index, minutes, anomalies, anomaly_times },
             commits: Mutex::new(Commits { numbers, marks }),
+            synced,
             settings: settings.clone(),
             presence: Presence::of(path).map_err(not_writable)?,
             files: FilesInUse::of(&dir.database()).map_err(not_writable)?,
@@ -209,11 +216,12 @@ impl Database {
         }
         // All tables share one journal, so earlier buffered commits are durable too. After a
         // buffered commit, the mark would be ahead of the journal after a power cut.
-        if durability == Durability::Synced
-            && let Err(error) = commits.marks.write(&numbers)
-        {
-            // The commit itself is durable. The next opening writes the mark again.
-            self.current.fail(format!("writing the marks of the database failed: {error}"));
+        if durability == Durability::Synced {
+            self.synced.set(commits.marks.identity(), numbers);
+            if let Err(error) = commits.marks.write(&numbers) {
+                // The commit itself is durable. The next opening writes the mark again.
+                self.current.fail(format!("writing the marks of the database failed: {error}"));
+            }
         }
         Ok(())
     }
@@ -255,7 +263,14 @@ impl Database {
         let instance = self.current.writing()?;
         self.persist(&instance)
             .and_then(|()| Ok(self.sync_marks(&mut commits.marks, &numbers)?))
-            .map_err(|error| storage("syncing the data directory failed", error))
+            .map_err(|error| storage("syncing the data directory failed", error))?;
+        self.synced.set(commits.marks.identity(), numbers);
+        Ok(())
+    }
+
+    /// The last synced commits, as they change.
+    pub(super) fn synced_commits(&self) -> Arc<SyncedCommits> {
+        self.synced.clone()
     }
 
     /// Makes the journal durable.

@@ -4,18 +4,22 @@ use std::path::Path;
 
 use crate::data_dir::LOGS;
 pub use crate::data_dir::OpenError;
-use crate::database::{self, Checked, Database, Finding};
+use crate::database::{self, Checked, Database, Finding, Salvaged};
+use crate::event_log::damage::Damage;
 use crate::event_log::limits;
-use crate::event_log::registry::{State, check_all, check_with, unusable};
+use crate::event_log::registry::{Checks, State, check_all, check_with, complete_deletions, unusable};
 use crate::event_log::repair::{RepairContext, Repaired};
 use crate::event_log::report::LogReport;
 use crate::settings::EmbeddedSettings;
+use earcon_model::WorkspaceId;
 
 /// The state of a data directory.
 #[derive(Debug)]
 pub struct Report {
-    /// The logs, by workspace.
+    /// The logs, by workspace. Those in wrong places are not among them.
     pub logs: Vec<LogReport>,
+    /// Whole logs in wrong directories, and what to do. A repair changes nothing before that.
+    pub misplaced: Vec<Damage>,
     /// Damages of the database with settings, history and snapshots.
     pub database: Vec<Finding>,
 }
@@ -23,12 +27,35 @@ pub struct Report {
 impl Report {
     /// Whether nothing is damaged.
     pub fn is_clean(&self) -> bool {
-        self.database.is_empty() && self.logs.iter().all(|log| log.damages.is_empty())
+        self.database.is_empty() && self.misplaced.is_empty() && self.logs.iter().all(|log| log.damages.is_empty())
     }
 
-    /// Whether database and logs are not of one installation. A repair refuses that.
-    pub fn is_foreign(&self) -> bool {
-        self.database.iter().any(|finding| finding.is_foreign) || self.logs.iter().any(|log| log.is_foreign)
+    /// Why a repair is refused: parts of another installation, or logs in wrong places. The message
+    /// says what to do.
+    pub fn refusal(&self, dir: &Path) -> Option<OpenError> {
+        let path = dir.to_owned();
+        if self.has_foreign_database() {
+            return Some(OpenError::Foreign { path, reason: self.mixture() });
+        }
+        if !self.misplaced.is_empty() {
+            return Some(OpenError::MisplacedLogs { path, damages: self.misplaced.clone() });
+        }
+        let has_foreign_log = self.logs.iter().any(|log| log.is_foreign);
+        has_foreign_log.then(|| OpenError::ForeignLog { path, reason: self.mixture() })
+    }
+
+    fn has_foreign_database(&self) -> bool {
+        self.database.iter().any(|finding| finding.is_foreign)
+    }
+
+    /// Which parts are of different installations, and what the logs hold.
+    fn mixture(&self) -> String {
+        let database = self.database.iter().filter(|finding| finding.is_foreign).map(Finding::to_string);
+        let logs = self.logs.iter().map(|log| match log.damages.first() {
+            Some(damage) if log.is_foreign => damage.to_string(),
+            _ => format!("the log of {} has {} events in {} segments", log.workspace, log.events, log.segments),
+        });
+        database.chain(logs).collect::<Vec<_>>().join("; ")
     }
 }
 
@@ -40,6 +67,11 @@ pub struct Repairs {
     pub database: Vec<Finding>,
     /// The logs that were damaged.
     pub logs: Vec<Repaired>,
+    /// Workspaces that were deleted, and that an older database still had. The rest is deleted.
+    pub deleted: Vec<WorkspaceId>,
+    /// What may be lost, or may have come back although it was deleted, as sentences without a full
+    /// stop.
+    pub doubts: Vec<String>,
 }
 
 /// Checks every file, checksum and record of the directory, and writes nothing into it. Needs the
@@ -54,8 +86,8 @@ pub fn check(dir: &Path) -> Result<Report, OpenError> {
     let is_whole = findings.is_empty() && records.is_some();
     // The list of another installation says nothing about these logs.
     let records = records.filter(|_| findings.iter().all(|finding| !finding.is_foreign)).unwrap_or_default();
-    let states = check_with(&logs, &records, is_whole).map_err(|error| unusable(dir, error))?;
-    Ok(Report { logs: states.iter().map(|state| state.report(&logs)).collect(), database: findings })
+    let Checks { misplaced, states } = check_with(&logs, &records, is_whole).map_err(|error| unusable(dir, error))?;
+    Ok(Report { logs: states.iter().map(|state| state.report(&logs)).collect(), misplaced, database: findings })
 }
 
 /// Repairs the database, then all damaged logs. Keeps all whole records, and all whole events under
@@ -63,18 +95,28 @@ pub fn check(dir: &Path) -> Result<Report, OpenError> {
 /// epoch in each damaged log.
 ///
 /// # Errors
-/// See [`OpenError`]. A mixture of two installations is refused before anything is changed.
+/// See [`OpenError`]. A mixture of two installations, and logs in wrong places, are refused before
+/// anything is changed.
 pub fn repair(dir: &Path, now_ms: i64) -> Result<Repairs, OpenError> {
-    let report = check(dir)?;
-    if report.is_foreign() {
-        return Err(mixture(dir, &report));
+    if let Some(refusal) = check(dir)?.refusal(dir) {
+        return Err(refusal);
     }
-    let findings = database::accept_loss(dir)?;
+    let Salvaged { findings, is_rewound, older_than } = database::accept_loss(dir)?;
     let database = Database::open(dir, &EmbeddedSettings::default())?;
+    let failure = |error| unusable(dir, error);
+    let deleted = complete_deletions(&database).map_err(failure)?;
     let context = RepairContext { database: &database, limits: limits(&EmbeddedSettings::default()), now_ms };
     let logs = database.log_dir();
-    let (mut repaired, mut failed) = (Vec::new(), None);
-    for state in check_all(&database).map_err(|error| unusable(dir, error))? {
+    let (mut repaired, mut doubts, mut failed) = (Vec::new(), Vec::new(), None);
+    let Checks { misplaced, states } = check_all(&database).map_err(failure)?;
+    if !misplaced.is_empty() {
+        return Err(OpenError::MisplacedLogs { path: dir.to_owned(), damages: misplaced });
+    }
+    for state in states {
+        if is_rewound {
+            doubts.extend(state.report(&logs).doubt_of_history());
+        }
+        doubts.extend(older_than.as_ref().and_then(|newest| state.doubt_of_end(newest)));
         if state.damages(&logs).is_empty() {
             continue;
         }
@@ -84,21 +126,11 @@ pub fn repair(dir: &Path, now_ms: i64) -> Result<Repairs, OpenError> {
             Err(error) => failed = failed.or(Some(error)),
         }
     }
+    doubts.extend(repaired.iter().filter_map(|log: &Repaired| log.doubt.clone()));
     match failed {
-        Some(error) => Err(unusable(dir, error)),
-        None => Ok(Repairs { database: findings, logs: repaired }),
+        Some(error) => Err(failure(error)),
+        None => Ok(Repairs { database: findings, logs: repaired, deleted, doubts }),
     }
-}
-
-/// Says which parts are of different installations, and what the logs hold.
-fn mixture(dir: &Path, report: &Report) -> OpenError {
-    let database = report.database.iter().filter(|finding| finding.is_foreign).map(Finding::to_string);
-    let logs = report.logs.iter().map(|log| match log.damages.first() {
-        Some(damage) if log.is_foreign => damage.to_string(),
-        _ => format!("the log of {} has {} events in {} segments", log.workspace, log.events, log.segments),
-    });
-    let reason = database.chain(logs).collect::<Vec<_>>().join("; ");
-    OpenError::Foreign { path: dir.to_owned(), reason }
 }
 
 impl State {

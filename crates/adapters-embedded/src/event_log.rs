@@ -18,11 +18,13 @@
 mod buffers;
 mod check;
 pub(crate) mod damage;
+pub(crate) mod deleted;
 pub(crate) mod files;
 mod frame;
 mod header;
 mod log;
-mod mark;
+pub(crate) mod mark;
+pub(crate) mod places;
 mod reader;
 pub(crate) mod registry;
 pub(crate) mod repair;
@@ -206,7 +208,12 @@ impl Inner {
         }
         let log_id = uuid::Uuid::new_v4().as_u64_pair().0;
         let dir = self.dir.join(workspace.as_str());
-        let log = Log::create(&dir, workspace, (log_id, 1), self.limits, self.faults.clone())?;
+        let log = Log::create(
+            &dir,
+            workspace,
+            (log_id, 1),
+            (self.limits, self.faults.clone(), self.database.synced_commits()),
+        )?;
         let registered = Registered { log_id, next: 1, reserved: 1 + RESERVE };
         register(&self.database, workspace, registered)?;
         *lock(&log.registered) = registered;

@@ -143,12 +143,8 @@ impl Inner {
             return Err(PortError::new(ErrorKind::Conflict, text));
         }
         let revision = stored + 1;
-        let mut bytes = vec![VERSION];
-        bytes.extend_from_slice(&revision.to_le_bytes());
-        bytes.push(u8::from(value.is_some()));
-        bytes.extend_from_slice(value.as_deref().unwrap_or_default());
         let mut batch = WriteBatch::default();
-        batch.insert(self.database.meta, key, bytes);
+        batch.insert(self.database.meta, key, encode(revision, value.as_deref()));
         self.database.commit(batch, Durability::Synced)?;
         Ok(revision)
     }
@@ -172,6 +168,22 @@ impl Inner {
     }
 }
 
+/// The value of a record. `None` if there is none, or if it cannot be read.
+pub(super) fn value(database: &Database, workspace: &WorkspaceId, key: &str) -> Result<Option<Vec<u8>>, PortError> {
+    let stored = database.snapshot()?.get(database.meta, full_key(workspace, key)?).map_err(unreadable)?;
+    Ok(stored.and_then(|stored| decode(&stored).ok()?.1))
+}
+
+/// Replaces a record, whatever its revision is. Nothing else may write.
+pub(super) fn replace(database: &Database, workspace: &WorkspaceId, key: &str, value: &[u8]) -> Result<(), PortError> {
+    let key = full_key(workspace, key)?;
+    let stored = database.snapshot()?.get(database.meta, &key).map_err(unreadable)?;
+    let revision = stored.and_then(|stored| decode(&stored).ok()).map_or(0, |(revision, _)| revision);
+    let mut batch = WriteBatch::default();
+    batch.insert(database.meta, key, encode(revision + 1, Some(value)));
+    database.commit(batch, Durability::Synced)
+}
+
 fn workspace_of(key: &[u8]) -> Result<WorkspaceId, PortError> {
     let name = key.split(|byte| *byte == 0).next().unwrap_or_default();
     let name = std::str::from_utf8(name).map_err(|_| corrupt("the name of a workspace"))?;
@@ -185,6 +197,14 @@ fn full_key(workspace: &WorkspaceId, key: &str) -> Result<Vec<u8>, PortError> {
     let mut full = prefix(workspace);
     full.extend_from_slice(key.as_bytes());
     Ok(full)
+}
+
+fn encode(revision: Revision, value: Option<&[u8]>) -> Vec<u8> {
+    let mut bytes = vec![VERSION];
+    bytes.extend_from_slice(&revision.to_le_bytes());
+    bytes.push(u8::from(value.is_some()));
+    bytes.extend_from_slice(value.unwrap_or_default());
+    bytes
 }
 
 fn decode(stored: &[u8]) -> Result<(Revision, Option<Vec<u8>>), PortError> {

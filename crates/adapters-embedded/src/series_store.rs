@@ -39,7 +39,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
-pub(super) use self::deletion::remove_prefix;
+pub(super) use self::deletion::{remove_all, remove_prefix};
 use self::history::History;
 use super::database::{Database, blocking, unreadable};
 use earcon_model::{Anomaly, AnomalyId, KpiName, Seq, WorkspaceId};
@@ -53,6 +53,13 @@ pub(super) fn cursor(database: &Database, workspace: &WorkspaceId) -> Result<Seq
     let stored = database.snapshot()?.get(database.history.heads, workspace.as_str()).map_err(unreadable)?;
     let head: records::Head = stored.map(|bytes| records::decode(&bytes)).transpose()?.unwrap_or_default();
     Ok(head.cursor)
+}
+
+/// The record of a history's progress with the cursor at the beginning of the log. `None` if it
+/// cannot be read.
+pub(super) fn rewound(record: &[u8]) -> Option<Vec<u8>> {
+    let head: records::Head = records::decode(record).ok()?;
+    records::encode(&records::Head { cursor: 0, ..head }).ok()
 }
 
 /// Reads that run at once. Each thread that reads keeps the memory of its largest read for a while,

@@ -18,7 +18,7 @@ mod snapshot_store;
 
 pub use epochs::{EpochStart, Epochs};
 pub use error::{ErrorKind, PortError};
-pub use event_log::{EventLog, Followed, Following, LogHead, Page, SharedLog};
+pub use event_log::{EventLog, Followed, Following, LogHead, OPENING_RECORD, Page, SharedLog};
 pub use meta_store::{MetaRecord, MetaStore, Revision};
 pub use node_transport::{IncomingRequest, NodeTransport, TransportError};
 pub use publisher::{Connection, Publication, Publisher};

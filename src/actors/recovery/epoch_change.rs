@@ -10,13 +10,9 @@ use std::collections::BTreeSet;
 
 use crate::actors::context::Backends;
 use crate::actors::snapshotter::{load_watermark, save_watermark};
-use crate::services::records::Family;
 use earcon_model::{KpiName, Seq};
-use earcon_ports::{ErrorKind, LogHead, PortError, Revision, Snapshot};
+use earcon_ports::{ErrorKind, LogHead, OPENING_RECORD, PortError, Revision, Snapshot};
 use earcon_tenancy::WorkspacePass;
-
-/// The epoch of the last opening.
-const EPOCH: &str = "epoch";
 
 /// An opening whose record had no room on the disk. It has to be recorded before the stores are
 /// ahead of the epoch that is recorded.
@@ -57,7 +53,8 @@ pub(super) async fn prepare(
     if went_back(backends, pass, end_of_known(head, known.as_deref())).await? {
         tracing::warn!(
             workspace = %pass.workspace(),
-            "the log is not the one that was written before; scoring begins again, history is kept"
+            "the log is not the one that was written before; scoring begins again, and history reads the log in \
+             addition to what it has. What was deleted since the log was copied may come back: delete it again"
         );
         begin_again(backends, pass, fresh).await?;
     }
@@ -95,7 +92,7 @@ async fn begin_again(
 
 /// The revision of the record of the last opening, and its epoch.
 async fn last_opening(backends: &Backends, pass: &WorkspacePass) -> Result<(Revision, Option<String>), PortError> {
-    let record = backends.meta_store.get(pass, &Family::Recovery.key(EPOCH)).await?;
+    let record = backends.meta_store.get(pass, OPENING_RECORD).await?;
     Ok(record.map_or((0, None), |record| (record.revision, Some(String::from_utf8_lossy(&record.value).into_owned()))))
 }
 
@@ -107,7 +104,6 @@ async fn record_opening(
     head: &LogHead,
     before: Option<&str>,
 ) -> Result<(), PortError> {
-    let key = Family::Recovery.key(EPOCH);
     loop {
         let (revision, found) = last_opening(backends, pass).await?;
         let replaced =
@@ -115,7 +111,7 @@ async fn record_opening(
         if found.as_deref() == Some(head.epoch()) || !replaced {
             return Ok(());
         }
-        match backends.meta_store.put(pass, &key, revision, head.epoch().as_bytes().to_vec()).await {
+        match backends.meta_store.put(pass, OPENING_RECORD, revision, head.epoch().as_bytes().to_vec()).await {
             // Another node opened the log at the same time.
             Err(error) if error.kind == ErrorKind::Conflict => {}
             put => return put.map(drop),
@@ -202,7 +198,8 @@ mod tests {
         assert!(!backends.snapshot_store.get(&pass, &kpi).await.unwrap().is_empty(), "a restart changes nothing");
         assert_eq!(backends.series_store.cursor(&pass).await.unwrap(), 5);
 
-        let key = Family::Recovery.key(EPOCH);
+        let key = crate::services::records::Family::Recovery.key("epoch");
+        assert_eq!(key, OPENING_RECORD);
         let record = backends.meta_store.get(&pass, &key).await.unwrap().unwrap();
         backends.meta_store.put(&pass, &key, record.revision, head.epoch().into()).await.unwrap();
         let mut epochs = head.epochs.clone();

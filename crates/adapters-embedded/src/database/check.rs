@@ -12,6 +12,7 @@ use super::marks::StoredMarks;
 use super::open::{guarded, open_in, prepare};
 use super::table::Table;
 use crate::data_dir::{DataDir, OpenError};
+use crate::event_log::deleted::KEYS;
 use crate::settings::EmbeddedSettings;
 
 /// The folder of a copy that a start makes, in the data directory.
@@ -214,7 +215,8 @@ fn read_all(original: &Layout, copy: &Layout, marks: &StoredMarks) -> (Vec<Findi
         let (instance, examined) = open_in(copy, &EmbeddedSettings::default(), marks)?;
         let mut findings = examined.err().unwrap_or_default();
         let snapshot = instance.snapshot();
-        let records = snapshot.iter(Table::of_logs()).map(|entry| entry.into_inner());
+        let logs_of = Table::of_logs();
+        let records = snapshot.prefix(logs_of, KEYS).chain(snapshot.iter(logs_of)).map(|entry| entry.into_inner());
         logs = records.map(|record| record.ok().map(|(key, value)| (key.to_vec(), value.to_vec()))).collect();
         for table in Table::all() {
             if let Some(error) = snapshot.iter(table).find_map(|entry| entry.into_inner().err()) {

@@ -13,12 +13,14 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::commit_numbers::{code_and_identity, number};
 use super::mark::Numbers;
-use super::table::TABLES;
+use super::table::{TABLES, is_history};
 
 const START: u8 = 1;
 const ITEM: u8 = 2;
 const END: u8 = 3;
 const MAGIC: [u8; 4] = *b"FJL\x03";
+/// Where the sequence number is in a batch: behind the tag and the number of its items.
+const SEQNO: usize = 5;
 /// A value, and not a deletion.
 const VALUE: u8 = 0;
 /// Larger sequence numbers are damage: the checksum of a batch does not contain them.
@@ -194,6 +196,64 @@ fn numbers_behind(bytes: &[u8]) -> Vec<(usize, u64)> {
     numbers
 }
 
+/// A whole batch in a journal.
+struct Piece<'a> {
+    bytes: &'a [u8],
+    seqno: u64,
+    /// Whether it changes history.
+    is_of_history: bool,
+    /// Whether damage is before it.
+    is_behind: bool,
+}
+
+/// One journal with all whole batches of `journals`, also those behind damage. Records of settings
+/// and snapshots do not depend on earlier ones. Parts of history do: those behind damage are left
+/// out, because history can be read again from the logs.
+pub(super) fn salvage(journals: &[Vec<u8>]) -> Vec<u8> {
+    let (mut pieces, mut progress, mut is_behind) = (Vec::new(), Progress::default(), false);
+    for bytes in journals {
+        let mut at = 0;
+        while at < bytes.len() {
+            let found = if bytes[at] == START { batch(&bytes[at..]) } else { None };
+            let Some(found) = found else {
+                (is_behind, at) = (true, at + 1);
+                continue;
+            };
+            is_behind |= !progress.continues(&found);
+            if !is_behind {
+                progress.add(&found);
+            }
+            let is_of_history = found.numbers.iter().any(|(table, _)| is_history(*table));
+            let bytes = &bytes[at..at + found.length];
+            pieces.push(Piece { bytes, seqno: found.seqno, is_of_history, is_behind });
+            at += found.length;
+        }
+    }
+    in_order(&pieces)
+}
+
+/// Writes the pieces with ascending sequence numbers: the checksum of a batch does not contain
+/// them, so one may be wrong.
+fn in_order(pieces: &[Piece<'_>]) -> Vec<u8> {
+    let mut ends = vec![u64::MAX; pieces.len()];
+    for at in (1..pieces.len()).rev() {
+        ends[at - 1] = ends[at].min(pieces[at].seqno);
+    }
+    let (mut out, mut last) = (Vec::new(), None);
+    for (piece, end) in pieces.iter().zip(ends) {
+        let is_right = last.is_none_or(|last| last < piece.seqno) && piece.seqno < end && piece.seqno <= MAX_SEQNO;
+        let seqno = if is_right { piece.seqno } else { last.map_or(0, |last| last + 1) };
+        last = Some(seqno);
+        if piece.is_behind && piece.is_of_history {
+            continue;
+        }
+        let start = out.len();
+        out.extend_from_slice(piece.bytes);
+        out[start + SEQNO..start + SEQNO + 8].copy_from_slice(&seqno.to_le_bytes());
+    }
+    out
+}
+
 /// Whether one of `numbers` was synced, according to `marked`.
 pub(super) fn holds_synced(numbers: &[(usize, u64)], marked: &Numbers) -> bool {
     numbers.iter().any(|(table, number)| *number <= marked[*table])
@@ -311,6 +371,42 @@ mod tests {
             assert_eq!(length_up_to(&bytes, &numbers), ends[(last as usize - 70).min(3)]);
             assert_eq!(length_up_to(&bytes[..ends[1] + 9], &numbers), ends[(last as usize - 70).min(1)]);
         }
+    }
+
+    /// The commits of a journal that was salvaged, and its sequence numbers.
+    fn commits(bytes: &[u8]) -> (Vec<u64>, Vec<u64>) {
+        let (mut at, mut numbers, mut seqnos) = (0, Vec::new(), Vec::new());
+        while let Some(found) = batch(&bytes[at..]) {
+            numbers.extend(found.numbers.iter().map(|(_, number)| *number));
+            seqnos.push(found.seqno);
+            at += found.length;
+        }
+        assert_eq!(at, bytes.len());
+        (numbers, seqnos)
+    }
+
+    #[test]
+    fn whole_batches_behind_damage_are_kept_in_order() {
+        let (bytes, ends) = journal(70..76);
+        assert_eq!(salvage(&[bytes[..ends[2]].to_vec(), bytes[ends[2]..].to_vec()]), bytes);
+        for bit in 0..bytes.len() * 8 {
+            let mut damaged = bytes.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            let hit = 70 + ends.iter().position(|end| bit / 8 < *end).unwrap() as u64;
+            let (numbers, seqnos) = commits(&salvage(&[damaged]));
+            let others: Vec<u64> = (70..76).filter(|number| *number != hit).collect();
+            assert!(numbers == others || numbers == (70..76).collect::<Vec<_>>(), "bit {bit}: {numbers:?}");
+            assert!(seqnos.is_sorted() && seqnos.windows(2).all(|pair| pair[0] < pair[1]), "bit {bit}: {seqnos:?}");
+        }
+    }
+
+    #[test]
+    fn history_behind_damage_is_left_out() {
+        let of = |number: u64, table: usize| write(number, &[(&key(number), &value(table, 7))]);
+        let before = [of(70, 5), of(71, 1)].concat();
+        let behind = [of(73, 5), of(72, 2), of(74, 6)].concat();
+        let damaged = [before.as_slice(), &[9; 20], &behind].concat();
+        assert_eq!(commits(&salvage(&[damaged])).0, [70, 71, 72]);
     }
 
     #[test]

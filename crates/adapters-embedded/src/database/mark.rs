@@ -15,7 +15,8 @@ use super::table::TABLES;
 use crate::event_log::files;
 
 const MAGIC: [u8; 4] = *b"EDBM";
-const VERSION: u8 = 1;
+/// The format of the data directory, so that a mark confirms the FORMAT file.
+const VERSION: u8 = crate::data_dir::FORMAT as u8;
 /// Magic, version, count, generation, identity, numbers, checksum.
 const SLOT: usize = 4 + 1 + 1 + 8 + 8 + 8 * TABLES.len() + 8;
 /// Distance of the slots, so that one damaged page leaves one slot.
@@ -87,6 +88,11 @@ impl Mark {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Whether a file is a mark of this build's format.
+pub(crate) fn is_mark(path: &Path) -> bool {
+    matches!(Mark::load(path), Ok(Some(_)))
 }
 
 /// The open file.

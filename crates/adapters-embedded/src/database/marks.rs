@@ -1,52 +1,99 @@
-//! Both marks of a database: `db.mark` next to it, and `log/DATABASE` among the logs.
+//! The marks of a database: `db.mark` next to it, `log/DATABASE` among the logs, and the marks of
+//! the logs themselves.
 //!
-//! A copy of `db` and `db.mark` that is put next to newer logs ends before the mark among the logs
-//! says. A database of another installation has another identity.
+//! A copy of `db` that is put next to newer logs ends before the marks there say, also if both
+//! other marks were copied with it. A database of another installation has another identity.
 
+use std::collections::BTreeMap;
 use std::io;
+use std::sync::{Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
 
 use super::inspect::Finding;
 use super::mark::{Mark, MarkFile, Numbers};
 use super::table::TABLES;
 use crate::data_dir::DataDir;
+use crate::event_log::mark::database_commits;
+
+/// The last synced commits of a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LastCommits {
+    identity: u64,
+    numbers: Numbers,
+}
+
+impl LastCommits {
+    /// Whether the other ones are of later commits of the same database.
+    pub(crate) fn is_behind(&self, other: &Self) -> bool {
+        self.identity == other.identity && self.numbers.iter().zip(other.numbers).any(|(own, other)| *own < other)
+    }
+}
+
+/// The last synced commits of the open database, for the marks of the logs.
+#[derive(Debug, Default)]
+pub(crate) struct SyncedCommits(Mutex<Option<LastCommits>>);
+
+impl SyncedCommits {
+    pub(super) fn set(&self, identity: u64, numbers: Numbers) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(LastCommits { identity, numbers });
+    }
+
+    /// `None` if no database is open.
+    pub(crate) fn get(&self) -> Option<LastCommits> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// The marks as they are stored. `None` if a mark is missing or not valid.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct StoredMarks {
     pub(super) own: Option<Mark>,
     pub(super) among_logs: Option<Mark>,
+    /// The newest of the marks of the logs.
+    pub(super) in_logs: Option<Mark>,
 }
 
 impl StoredMarks {
     pub(super) fn load(dir: &DataDir) -> io::Result<Self> {
-        Ok(Self { own: Mark::load(&dir.mark())?, among_logs: Mark::load(&dir.log_mark())? })
+        let (own, among_logs) = (Mark::load(&dir.mark())?, Mark::load(&dir.log_mark())?);
+        // One log with another identity is a foreign log, and not a foreign database.
+        let agreed = own.filter(|own| among_logs.is_none_or(|other| other.identity == own.identity));
+        let in_logs = newest(&database_commits(&dir.logs())?, agreed.map(|mark| mark.identity));
+        Ok(Self { own, among_logs, in_logs })
     }
 
-    /// The identity that the database has to have. `None` if no mark names it.
+    fn all(&self) -> impl Iterator<Item = Mark> {
+        [self.among_logs, self.own, self.in_logs].into_iter().flatten()
+    }
+
+    /// The identity that the database has to have: the one of most marks. `None` if no mark names
+    /// it.
     pub(super) fn identity(&self) -> Option<u64> {
-        self.among_logs.or(self.own).map(|mark| mark.identity)
+        let count = |identity: u64| self.all().filter(|mark| mark.identity == identity).count();
+        let mut best = None;
+        for identity in self.all().map(|mark| mark.identity) {
+            if best.is_none_or(|best| count(identity) > count(best)) {
+                best = Some(identity);
+            }
+        }
+        best
     }
 
     /// The commits that the database has to have.
     pub(super) fn numbers(&self) -> Numbers {
         let mut numbers = [0; TABLES.len()];
-        let same =
-            [self.own, self.among_logs].into_iter().flatten().filter(|mark| Some(mark.identity) == self.identity());
-        for mark in same {
+        for mark in self.all().filter(|mark| Some(mark.identity) == self.identity()) {
             numbers.iter_mut().zip(mark.numbers).for_each(|(number, other)| *number = other.max(*number));
         }
         numbers
     }
 
-    /// Whether the marks are of databases of two installations.
-    pub(super) fn differ(&self) -> bool {
-        matches!((self.own, self.among_logs), (Some(own), Some(among_logs)) if own.identity != among_logs.identity)
-    }
-
-    /// Whether the mark among the logs is of later commits than the one next to the database.
-    pub(super) fn logs_are_later(&self) -> bool {
-        let (Some(own), Some(among_logs)) = (self.own, self.among_logs) else { return false };
-        own.numbers.iter().zip(among_logs.numbers).any(|(own, other)| *own < other)
+    /// The commits of the newest marks, if the database's own mark is of earlier ones.
+    pub(super) fn later_than_own(&self) -> Option<LastCommits> {
+        let own = self.own?;
+        let newest = LastCommits { identity: own.identity, numbers: self.numbers() };
+        LastCommits { identity: own.identity, numbers: own.numbers }.is_behind(&newest).then_some(newest)
     }
 
     /// Faults of the marks alone.
@@ -63,28 +110,73 @@ impl StoredMarks {
                 among_logs,
                 format!("{lost}, so it is unknown whether the database is as new as the logs"),
             )],
-            (Some(_), Some(_)) if self.differ() => vec![Finding::foreign(
-                dir.database(),
-                format!("the database belongs to another installation than the logs, as {} says", among_logs.display()),
-            )],
-            (Some(_), Some(_)) => Vec::new(),
+            (Some(one), Some(other)) if one.identity != other.identity => self.difference(dir, one, other),
+            (Some(one), Some(_)) => match self.in_logs {
+                Some(logs) if logs.identity != one.identity => {
+                    let text = "the database belongs to another installation than the logs, as their marks say";
+                    vec![Finding::foreign(dir.database(), text)]
+                }
+                _ => Vec::new(),
+            },
         }
+    }
+
+    /// Marks of two databases. The marks of the logs say which one is in a wrong place.
+    fn difference(&self, dir: &DataDir, own: Mark, among_logs: Mark) -> Vec<Finding> {
+        let logs = self.in_logs.map(|mark| mark.identity);
+        let (place, other) = if logs == Some(among_logs.identity) {
+            (dir.mark(), own.identity)
+        } else if logs == Some(own.identity) {
+            (dir.log_mark(), among_logs.identity)
+        } else {
+            let text = format!(
+                "the database belongs to another installation than the logs, as {} says",
+                dir.log_mark().display()
+            );
+            return vec![Finding::foreign(dir.database(), text)];
+        };
+        let text = format!("it is the mark of another database ({other:016x}) than that of the logs");
+        vec![Finding::new(place, text)]
     }
 
     /// Explains losses of a database that is whole by its own mark.
     pub(super) fn explain(&self, dir: &DataDir, findings: &mut Vec<Finding>) {
-        if !findings.is_empty() && self.logs_are_later() {
+        let is_later = |later: Option<Mark>, than: Option<Mark>| match (later, than) {
+            (Some(later), Some(than)) => later.numbers.iter().zip(than.numbers).any(|(later, than)| *later > than),
+            _ => false,
+        };
+        let place = if is_later(self.among_logs, self.own) {
+            dir.log_mark().display().to_string()
+        } else if is_later(self.in_logs, self.own) {
+            format!("a mark of a log in {}", dir.logs().display())
+        } else {
+            return;
+        };
+        if !findings.is_empty() && findings.iter().all(|finding| !finding.is_foreign) {
             let text = format!(
-                "the database is older than the logs: {} is of later commits. If an older copy was put here, put back \
-                 the newer db and db.mark",
-                dir.log_mark().display()
+                "the database is older than the logs: {place} is of later commits. If an older copy was put here, put \
+                 back the newer db and db.mark"
             );
             findings.insert(0, Finding::new(dir.database(), text));
         }
     }
 }
 
-/// Both marks, open for writing.
+/// The last commits that logs name, of the database `agreed` if one of them names it, else of the
+/// one that most of them name.
+fn newest(commits: &[LastCommits], agreed: Option<u64>) -> Option<Mark> {
+    let mut known: BTreeMap<u64, (usize, Numbers)> = BTreeMap::new();
+    for LastCommits { identity, numbers } in commits {
+        let (count, newest) = known.entry(*identity).or_insert((0, [0; TABLES.len()]));
+        *count += 1;
+        newest.iter_mut().zip(numbers).for_each(|(newest, number)| *newest = (*newest).max(*number));
+    }
+    let (identity, (_, numbers)) =
+        known.into_iter().max_by_key(|(identity, (count, _))| (Some(*identity) == agreed, *count))?;
+    Some(Mark::of(identity, numbers))
+}
+
+/// Both files, open for writing.
 #[derive(Debug)]
 pub(super) struct MarkFiles {
     own: MarkFile,

@@ -89,8 +89,10 @@ pub(super) fn create_in(
 fn recover(dir: &DataDir, layout: &Layout, settings: &EmbeddedSettings) -> Result<Opened, OpenError> {
     let not_readable = |source| OpenError::NotWritable { path: dir.path().to_owned(), source };
     let marks = StoredMarks::load(dir).map_err(not_readable)?;
-    let findings = marks.findings(dir);
+    let mut findings = marks.findings(dir);
     if !findings.is_empty() {
+        let inspection = Inspection::of(layout, &marks).map_err(not_readable)?;
+        findings.extend(inspection.findings.into_iter().filter(|finding| finding.is_foreign));
         return Err(damaged(dir.path(), &findings));
     }
     recover_at(dir, layout, settings, &marks)
@@ -110,7 +112,12 @@ pub(super) fn reopen(
     let layout = Layout::new(dir.database());
     write_last_journal_again(&layout, numbers)
         .map_err(|source| OpenError::NotWritable { path: dir.path().to_owned(), source })?;
-    recover_at(dir, &layout, settings, &StoredMarks { own: Some(Mark::of(identity, *numbers)), among_logs: None })
+    recover_at(
+        dir,
+        &layout,
+        settings,
+        &StoredMarks { own: Some(Mark::of(identity, *numbers)), ..StoredMarks::default() },
+    )
 }
 
 /// Writes the journal that was in use to a new file, without what follows the last successful
@@ -238,7 +245,7 @@ fn examine(layout: &Layout, instance: &Arc<Instance>, marks: &StoredMarks) -> Ex
 }
 
 /// The numbers that a table holds, and the identity of the database that wrote the last one.
-fn numbers_of(snapshot: &Snapshot, table: Table) -> Result<(Vec<u64>, Option<u64>), ReadError> {
+pub(super) fn numbers_of(snapshot: &Snapshot, table: Table) -> Result<(Vec<u64>, Option<u64>), ReadError> {
     let (mut present, mut identity) = (Vec::new(), None);
     for entry in snapshot.range::<&[u8]>(table, ..AFTER_NUMBERS.as_slice()) {
         let (key, value) = entry.into_inner()?;

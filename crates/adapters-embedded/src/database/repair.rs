@@ -9,17 +9,20 @@ use std::path::{Path, PathBuf};
 
 use fjall::PersistMode;
 
-use super::check::{check_claimed, copy_journals, copy_keyspace, remove};
-use super::commit_numbers::WINDOW;
-use super::inspect::{Finding, Inspection, Layout};
+use super::check::{check_claimed, copy_keyspace, remove};
+use super::commit_numbers::{self, Lost, WINDOW};
+use super::inspect::{Finding, Inspection, Layout, lost_sentence};
 use super::instance::Instance;
+use super::journal;
 use super::keyspace_files::{forget_tables, lost_tables};
 use super::mark::{Mark, MarkFile, Numbers};
-use super::marks::{MarkFiles, StoredMarks};
-use super::open::{Failure, create_in, damaged, guarded, new_identity, open_in, prepare};
+use super::marks::{LastCommits, MarkFiles, StoredMarks};
+use super::open::{Failure, create_in, damaged, guarded, new_identity, numbers_of, open_in, prepare};
 use super::snapshot::Snapshot;
-use super::table::{TABLES, Table, words};
+use super::table::{TABLES, Table, is_history, words};
 use crate::data_dir::{DataDir, OpenError};
+use crate::event_log::deleted::KEYS;
+use crate::series_store;
 use crate::settings::EmbeddedSettings;
 
 /// Records written in one batch.
@@ -32,19 +35,19 @@ const NEW: &str = "db.new";
 const NEW_MARK: &str = "db.mark.new";
 
 /// Makes a damaged database usable with all of its records that can be read. The damaged files are
-/// moved to `damaged/` in the data directory. Returns the damage and the records kept of each
-/// table. Without damage, nothing is changed and nothing returned. Needs the space of a copy.
+/// moved to `damaged/` in the data directory. Without damage, nothing is changed. Needs the space
+/// of a copy.
 ///
 /// # Errors
 /// When the directory is in use, of another format, or cannot be written to.
-pub(crate) fn accept_loss(dir: &Path) -> Result<Vec<Finding>, OpenError> {
+pub(crate) fn accept_loss(dir: &Path) -> Result<Salvaged, OpenError> {
     let dir = match DataDir::claim_existing(dir)? {
         Ok(dir) => dir,
         Err(finding) => {
             DataDir::restore_format(dir)?;
-            let mut findings = accept_loss(dir)?;
-            findings.insert(0, finding);
-            return Ok(findings);
+            let mut done = accept_loss(dir)?;
+            done.findings.insert(0, finding);
+            return Ok(done);
         }
     };
     let not_writable = |source| OpenError::NotWritable { path: dir.path().to_owned(), source };
@@ -52,7 +55,7 @@ pub(crate) fn accept_loss(dir: &Path) -> Result<Vec<Finding>, OpenError> {
     resume(&dir).map_err(not_writable)?;
     let checked = check_claimed(&dir)?;
     if checked.findings.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Salvaged::default());
     }
     let mut findings = checked.findings;
     if findings.iter().any(|finding| finding.is_foreign) {
@@ -64,20 +67,63 @@ pub(crate) fn accept_loss(dir: &Path) -> Result<Vec<Finding>, OpenError> {
     {
         MarkFiles::create(&dir, identity, &marks.numbers()).map_err(not_writable)?;
         findings.push(Finding::new(dir.database(), "it is whole, and its marks were written again"));
-        return Ok(findings);
+        return Ok(Salvaged { findings, ..Salvaged::default() });
     }
     let explain = |failure: Failure| failure.into_error(dir.path(), &dir.database());
     let salvage = Layout::new(dir.path().join(SALVAGE));
     guarded(|| collect(&dir, &salvage, &checked.inspection)).map_err(explain)?;
-    let kept = guarded(|| rewrite(&dir, &salvage, &marks)).map_err(explain)?;
+    let is_rewound = findings.iter().any(|finding| concerns_history(&dir, finding));
+    let kept = guarded(|| rewrite(&dir, &salvage, &marks, is_rewound)).map_err(explain)?;
     exchange(&dir).map_err(not_writable)?;
     remove(&salvage.root).map_err(not_writable)?;
-    for (code, (count, is_cut)) in kept.into_iter().enumerate() {
-        let rest = if is_cut { ", and at least one was lost" } else { "" };
-        let damage = format!("{count} records of the {} were kept{rest}", words(code));
-        findings.push(Finding::new(Layout::new(dir.database()).table(code), damage));
+    let layout = Layout::new(dir.database());
+    findings.extend(kept.iter().enumerate().map(|(code, kept)| Finding::new(layout.table(code), kept.sentence(code))));
+    if is_rewound {
+        let text = "history is read again from the logs, as far as they go back. Samples from before that may be \
+                    missing, or may be back although they were deleted";
+        findings.push(Finding::new(&layout.root, text));
     }
-    Ok(findings)
+    Ok(Salvaged { findings, is_rewound, older_than: marks.later_than_own() })
+}
+
+/// What was done to a damaged database.
+#[derive(Debug, Default)]
+pub(crate) struct Salvaged {
+    /// The damage, and the records kept of each table. Empty if there was no damage.
+    pub(crate) findings: Vec<Finding>,
+    /// Whether history is read again from the logs.
+    pub(crate) is_rewound: bool,
+    /// The commits that marks name, if the database was an older copy.
+    pub(crate) older_than: Option<LastCommits>,
+}
+
+/// Whether a finding may be a loss of history: it is not in another table, and not a mark.
+fn concerns_history(dir: &DataDir, finding: &Finding) -> bool {
+    let layout = Layout::new(dir.database());
+    let mut others = (0..TABLES.len()).filter(|code| !is_history(*code)).map(|code| layout.table(code));
+    finding.place.starts_with(&layout.root) && !others.any(|table| finding.place.starts_with(table))
+}
+
+/// What is left of a table.
+#[derive(Debug, Clone, Copy)]
+struct Kept {
+    records: u64,
+    /// Whether a record could not be read.
+    is_cut: bool,
+    lost: Option<Lost>,
+}
+
+impl Kept {
+    fn sentence(&self, code: usize) -> String {
+        let mut text = format!("{} records of the {} were kept", self.records, words(code));
+        if self.is_cut {
+            text += ", and at least one was lost";
+        }
+        if let Some(lost) = self.lost {
+            text += &format!("; {}", lost_sentence(code, lost));
+        }
+        text
+    }
 }
 
 /// Fills `salvage` with all parts of the damaged database that fjall can open. The rest comes from
@@ -97,32 +143,41 @@ fn collect(dir: &DataDir, salvage: &Layout, inspection: &Inspection) -> fjall::R
         copy_keyspace(&folder, &target)?;
         forget_tables(&target, &lost_tables(&folder, files))?;
     }
+    let mut journals = Vec::new();
     if damaged.root.is_dir() {
-        copy_journals(&damaged, salvage)?;
+        for path in damaged.journals()?.values() {
+            journals.push(journal::read(path)?);
+        }
     }
-    if salvage.journals()?.is_empty() {
-        // fjall reads nothing if it has to create the journal.
-        std::fs::File::create(salvage.root.join("0.jnl"))?;
-    }
+    // fjall reads nothing if it has to create the journal.
+    std::fs::write(salvage.root.join("0.jnl"), journal::salvage(&journals))?;
     Ok(prepare(salvage, None)?)
 }
 
-/// Writes the new database and its mark. Returns for each table how many records were kept, and
-/// whether one could not be read.
-fn rewrite(dir: &DataDir, salvage: &Layout, marks: &StoredMarks) -> fjall::Result<[(u64, bool); TABLES.len()]> {
+/// Writes the new database and its mark. Returns what was kept of each table.
+fn rewrite(
+    dir: &DataDir,
+    salvage: &Layout,
+    marks: &StoredMarks,
+    is_rewound: bool,
+) -> fjall::Result<[Kept; TABLES.len()]> {
     let settings = EmbeddedSettings::default();
     let new = Layout::new(dir.path().join(NEW));
     remove(&new.root)?;
-    let unknown = StoredMarks { own: None, among_logs: None };
-    let (old, _) = open_in(salvage, &settings, &unknown)?;
+    let (old, _) = open_in(salvage, &settings, &StoredMarks::default())?;
     // Behind all numbers that a mark names, so that no mark is ahead of the new database.
     let numbers: Numbers = marks.numbers().map(|number| number.max(WINDOW) + 1);
     let identity = marks.identity().unwrap_or_else(new_identity);
     let instance = create_in(&new, &settings, identity, &numbers)?;
     let snapshot = old.snapshot();
-    let mut kept = [(0, false); TABLES.len()];
+    let mut kept = [Kept { records: 0, is_cut: false, lost: None }; TABLES.len()];
     for (table, kept) in Table::all().into_iter().zip(&mut kept) {
-        *kept = copy_records(&snapshot, table, &instance)?;
+        let change = if is_rewound && table == Table::of_heads() { rewound } else { |value| value };
+        (kept.records, kept.is_cut) = copy_records(&snapshot, table, &instance, change)?;
+        kept.lost = match numbers_of(&snapshot, table) {
+            Ok((present, _)) => commit_numbers::examine(&present, marks.numbers()[table.code()]).err(),
+            Err(_) => Some(Lost::Everything),
+        };
     }
     instance.persist(PersistMode::SyncAll)?;
     drop(instance);
@@ -130,19 +185,37 @@ fn rewrite(dir: &DataDir, salvage: &Layout, marks: &StoredMarks) -> fjall::Resul
     Ok(kept)
 }
 
+/// A cursor of history at the beginning of the log. One that cannot be read stays.
+fn rewound(value: fjall::UserValue) -> fjall::UserValue {
+    series_store::rewound(&value).map_or(value, Into::into)
+}
+
 /// Copies the records of a table. Behind one that cannot be read, it goes on from the end of the
 /// table backwards.
-fn copy_records(snapshot: &Snapshot, table: Table, to: &Instance) -> fjall::Result<(u64, bool)> {
+fn copy_records(
+    snapshot: &Snapshot,
+    table: Table,
+    to: &Instance,
+    change: fn(fjall::UserValue) -> fjall::UserValue,
+) -> fjall::Result<(u64, bool)> {
     let (mut count, mut is_cut) = (0, false);
     let mut batch = to.batch(BATCH);
     let mut add = |key: fjall::UserKey, value: fjall::UserValue, count: &mut u64| -> fjall::Result<()> {
-        batch.insert(to.keyspace(table), key, value);
+        batch.insert(to.keyspace(table), key, change(value));
         *count += 1;
         if batch.len() >= BATCH {
             std::mem::replace(&mut batch, to.batch(BATCH)).commit()?;
         }
         Ok(())
     };
+    // They are among the keys that `iter` leaves out.
+    for entry in snapshot.prefix(table, KEYS) {
+        let Ok((key, value)) = entry.into_inner() else {
+            is_cut = true;
+            break;
+        };
+        add(key, value, &mut count)?;
+    }
     let mut last = None;
     for entry in snapshot.iter(table) {
         let Ok((key, value)) = entry.into_inner() else {

@@ -28,6 +28,11 @@ pub(super) fn words(code: usize) -> &'static str {
     TABLES.get(code).map_or("unknown table", |(_, words)| words)
 }
 
+/// Whether a table is a part of history. Such tables are read again from the log.
+pub(super) fn is_history(code: usize) -> bool {
+    code >= 3
+}
+
 /// The folder of a table's keyspace.
 pub(super) fn folder(code: usize) -> String {
     (code + 1).to_string()
@@ -48,6 +53,11 @@ impl Table {
     /// The list of event logs.
     pub(super) fn of_logs() -> Self {
         Self { code: 0 }
+    }
+
+    /// The cursors of history.
+    pub(super) fn of_heads() -> Self {
+        Self { code: 3 }
     }
 
     pub(super) fn code(self) -> usize {

@@ -9,6 +9,10 @@ use crate::EmbeddedStore;
 use crate::tests::{Scratch, pass};
 use earcon_model::{Event, KpiEvent, KpiName, Seq};
 
+mod deletions;
+mod places;
+mod random;
+
 /// A closed directory with events and settings of workspace `w`.
 async fn installation(events: Seq, settings: u64) -> Scratch {
     let scratch = Scratch::new();
@@ -17,21 +21,30 @@ async fn installation(events: Seq, settings: u64) -> Scratch {
 }
 
 async fn extend(scratch: &Scratch, events: Seq, settings: u64) {
+    extend_workspace(scratch, "w", events, settings).await;
+}
+
+async fn extend_workspace(scratch: &Scratch, workspace: &str, events: Seq, settings: u64) {
     let store = scratch.open();
     let (log, meta) = (store.event_log(), store.meta_store());
-    let from = log.open(&pass("w")).await.unwrap().next;
+    let pass = pass(workspace);
+    let from = log.open(&pass).await.unwrap().next;
     let kpi = KpiName::new("k").unwrap();
     let new = (from..from + events).map(|seq| Arc::new(Event::new(seq, 0, kpi.clone(), KpiEvent::Resumed)));
-    log.append(&pass("w"), new.collect()).await.unwrap();
+    log.append(&pass, new.collect()).await.unwrap();
     for number in 0..settings {
-        meta.put(&pass("w"), &format!("{from}-{number}"), 0, vec![1]).await.unwrap();
+        meta.put(&pass, &format!("{from}-{number}"), 0, vec![1]).await.unwrap();
     }
     drop((log, meta));
     store.close().await.unwrap();
 }
 
 async fn events_of(store: &EmbeddedStore) -> usize {
-    store.event_log().read(&pass("w"), 0, usize::MAX).await.unwrap().events.len()
+    events_in(store, "w").await
+}
+
+async fn events_in(store: &EmbeddedStore, workspace: &str) -> usize {
+    store.event_log().read(&pass(workspace), 0, usize::MAX).await.unwrap().events.len()
 }
 
 /// Puts parts of one directory in the place of those of another.
@@ -73,7 +86,7 @@ async fn database_of_another_installation_is_refused_and_nothing_is_moved() {
         let started = EmbeddedStore::open(scratch.path(), &EmbeddedSettings::default()).err();
         let Some(OpenError::Foreign { reason, .. }) = &started else { panic!("{names:?}: {started:?}") };
         assert!(reason.contains("another"), "{names:?}: {reason}");
-        assert!(check(scratch.path()).unwrap().is_foreign(), "{names:?}");
+        assert!(check(scratch.path()).unwrap().refusal(scratch.path()).is_some(), "{names:?}");
         let refusal = repair(scratch.path(), 5).unwrap_err();
         let text = refusal.to_string();
         assert!(matches!(refusal, OpenError::Foreign { .. }), "{names:?}: {text}");
@@ -93,7 +106,7 @@ async fn smaller_database_of_another_installation_is_refused_too() {
     replace(&scratch, &other, &["db"]);
     let started = EmbeddedStore::open(scratch.path(), &EmbeddedSettings::default()).err();
     assert!(matches!(started, Some(OpenError::Foreign { .. })), "{started:?}");
-    assert!(check(scratch.path()).unwrap().is_foreign());
+    assert!(check(scratch.path()).unwrap().refusal(scratch.path()).is_some());
     assert!(matches!(repair(scratch.path(), 5), Err(OpenError::Foreign { .. })));
     assert!(!scratch.path().join("damaged").exists() && !scratch.path().join("log/w/damaged").exists());
 }

@@ -200,16 +200,15 @@ fn log_id(workspace: &WorkspaceId, registered: Option<Registered>, mark: &Stored
     if let Some(registered) = registered {
         return registered.log_id;
     }
-    if let Some(mark) = mark.valid() {
-        return mark.log_id;
-    }
     let mut votes: BTreeMap<u64, usize> = BTreeMap::new();
     for (header, _) in files.iter().filter_map(|file| file.header.as_ref()) {
         if header.workspace == workspace.as_str() {
             *votes.entry(header.log_id).or_default() += 1;
         }
     }
-    votes.into_iter().max_by_key(|(_, count)| *count).map_or(0, |(id, _)| id)
+    let of_most = votes.into_iter().max_by_key(|(_, count)| *count).map(|(id, _)| id);
+    // Without a whole header, the mark is all that names the log.
+    of_most.or(mark.valid().map(|mark| mark.log_id)).unwrap_or(0)
 }
 
 impl LogCheck {

@@ -18,6 +18,7 @@ use super::mark::{Mark, MarkFile};
 use super::reader::{FrameReader, Step};
 use super::scan::{IndexEntry, extend_index};
 use super::writer::{Ending, Faults, NewSegment, SegmentLimits, Writer};
+use crate::database::SyncedCommits;
 use crate::disk::{self, FileInUse};
 use earcon_model::{Event, Seq, WorkspaceId};
 use earcon_ports::{EpochStart, Epochs, ErrorKind, LogHead, Page, PortError};
@@ -38,6 +39,9 @@ pub(super) struct Log {
     /// `registered`.
     pub(super) removed: AtomicBool,
 }
+
+/// The limits of segments, injected failures, and the commits of the database.
+pub(super) type Disk = (SegmentLimits, Arc<Faults>, Arc<SyncedCommits>);
 
 #[derive(Debug)]
 struct State {
@@ -107,8 +111,7 @@ impl Log {
         dir: &Path,
         workspace: &WorkspaceId,
         (log_id, first): (u64, Seq),
-        limits: SegmentLimits,
-        faults: Arc<Faults>,
+        (limits, faults, commits): Disk,
     ) -> Result<Self, PortError> {
         let failed = |error| write_failure(dir, error);
         files::create_dir(dir).map_err(failed)?;
@@ -136,6 +139,7 @@ impl Log {
             next: first,
             time_ms: i64::MIN,
             epoch: String::new(),
+            database: commits.get(),
         };
         let mark = mark.create(dir).map_err(failed)?;
         let ending = Ending {
@@ -149,7 +153,7 @@ impl Log {
             torn: false,
         };
         let segment = Segment { number: 1, first, start, end: start, index: Vec::new() };
-        let writer = Writer::new(workspace, dir, log_id, (limits, faults), (mark, (1, first)), None, ending);
+        let writer = Writer::new(workspace, dir, log_id, (limits, faults, commits), (mark, (1, first)), None, ending);
         let state = State { segments: VecDeque::from([segment]), next: first, epochs: None };
         let registered = Mutex::new(Registered { log_id, next: first, reserved: 0 });
         let (writer, state, removed) = (Mutex::new(writer), Mutex::new(state), AtomicBool::new(false));
@@ -157,7 +161,7 @@ impl Log {
     }
 
     /// A log whose check found no damage. Makes its end durable, and deletes leftovers.
-    pub(super) fn load(mut check: LogCheck, limits: SegmentLimits, faults: Arc<Faults>) -> io::Result<Self> {
+    pub(super) fn load(mut check: LogCheck, disk: Disk) -> io::Result<Self> {
         for leftover in &check.leftovers {
             std::fs::remove_file(leftover)?;
         }
@@ -196,15 +200,8 @@ impl Log {
         if let Some(epochs) = &mut epochs {
             epochs.forget_before(oldest.1);
         }
-        let writer = Writer::new(
-            &check.workspace,
-            &check.dir,
-            check.log_id,
-            (limits, faults),
-            (mark_file, oldest),
-            epochs.clone(),
-            ending,
-        );
+        let writer =
+            Writer::new(&check.workspace, &check.dir, check.log_id, disk, (mark_file, oldest), epochs.clone(), ending);
         let state = State { segments, next, epochs };
         let log_id = check.log_id;
         let registered = check.registered.unwrap_or(Registered { log_id, next: 0, reserved: 0 });
@@ -443,6 +440,16 @@ impl Log {
 
     pub(super) fn sync_mark(&self) -> Result<(), PortError> {
         lock(&self.writer).sync_mark()
+    }
+
+    /// The identity of the log.
+    pub(super) fn id(&self) -> u64 {
+        self.log_id
+    }
+
+    /// Commit time of the last event, milliseconds UTC; `i64::MIN` without events.
+    pub(super) fn time_ms(&self) -> i64 {
+        lock(&self.writer).time_ms()
     }
 }
 

@@ -1,5 +1,6 @@
 //! The mark of a log: how far it went, kept outside the segments.
 //!
+//! It also holds the last synced commits of the database, so that an older database is noticed.
 //! A log that ends before its mark has lost its end. The mark is written after each durable append
 //! but not synced, so it costs no disk access. It survives the end of the process. After a power
 //! cut it may be an older one; it is never ahead of the log. The file has two slots that are
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::files::{self, Source, write_all_at};
+use crate::database::LastCommits;
 use earcon_model::Seq;
 
 /// Name of the mark's file.
@@ -39,6 +41,8 @@ pub(super) struct Mark {
     /// Commit time of the last event, milliseconds UTC.
     pub(super) time_ms: i64,
     pub(super) epoch: String,
+    /// The database holds these commits at least.
+    pub(super) database: Option<LastCommits>,
 }
 
 impl Mark {
@@ -80,6 +84,22 @@ impl Mark {
         let file = files::create_whole(&path, &bytes)?;
         Ok(MarkFile { file, path, written: Some(self.clone()), counter: self.counter })
     }
+}
+
+/// What the marks of all logs in a directory say of the database.
+pub(crate) fn database_commits(logs: &Path) -> io::Result<Vec<LastCommits>> {
+    let entries = match std::fs::read_dir(logs) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        // A mark that cannot be read is found by the check of its log.
+        if let Ok(StoredMark::Valid(mark)) = StoredMark::load(&entry?.path()) {
+            found.extend(mark.database);
+        }
+    }
+    Ok(found)
 }
 
 /// What the file of a mark holds.
@@ -188,6 +208,7 @@ mod tests {
             next,
             time_ms: 5,
             epoch: "e".into(),
+            database: None,
         }
     }
 

@@ -11,11 +11,14 @@ use serde::{Deserialize, Serialize};
 
 use super::check::{LogCheck, Lookup, Registered, check, open_end};
 use super::damage::Damage;
+use super::deleted::{DeletedLog, DeletedLogs, KEYS};
 use super::files;
 use super::log::{Log, lock};
+use super::places::{Misplaced, misplaced};
 use super::writer::{Faults, SegmentLimits};
 use crate::data_dir::OpenError;
-use crate::database::{Database, Durability, WriteBatch, corrupt, unreadable};
+use crate::database::{Database, Durability, LastCommits, WriteBatch, corrupt, prefix, unreadable};
+use crate::series_store;
 use earcon_model::{Seq, WorkspaceId};
 use earcon_ports::{ErrorKind, PortError};
 
@@ -103,7 +106,12 @@ pub(super) fn remove(database: &Database, workspace: &WorkspaceId, log: Option<&
         files::sync_dir(&logs).map_err(|error| files::write_failure(&logs, error))?;
     }
     log.iter().for_each(|log| log.removed.store(true, Ordering::Relaxed));
-    remove_record(database, workspace)?;
+    let deleted = log.map(|log| DeletedLog {
+        workspace: workspace.as_str().to_owned(),
+        log_id: log.id(),
+        last_ms: log.time_ms(),
+    });
+    remove_record(database, workspace, deleted)?;
     drop(registered);
     if gone.exists() {
         std::fs::remove_dir_all(&gone).map_err(|error| files::write_failure(&gone, error))?;
@@ -111,14 +119,22 @@ pub(super) fn remove(database: &Database, workspace: &WorkspaceId, log: Option<&
     Ok(())
 }
 
-fn remove_record(database: &Database, workspace: &WorkspaceId) -> Result<(), PortError> {
+/// Removes the record of a log. The list of deleted logs has it before.
+fn remove_record(database: &Database, workspace: &WorkspaceId, deleted: Option<DeletedLog>) -> Result<(), PortError> {
+    let logs = database.log_dir();
     let mut batch = WriteBatch::default();
+    if let Some(deleted) = deleted {
+        let mut list = DeletedLogs::of_database(database)?;
+        deleted.record(database, &mut batch)?;
+        list.extend([deleted]);
+        list.save(&logs).map_err(|error| files::write_failure(&logs, error))?;
+    }
     batch.remove(database.logs, workspace.as_str());
     database.commit(batch, Durability::Synced)
 }
 
 /// How directories of deleted logs are named until they are gone. No workspace has such a name.
-const DELETED: &str = ".deleted-";
+pub(super) const DELETED: &str = ".deleted-";
 
 /// The logs whose deletion was interrupted, with the directories that are left.
 fn interrupted_deletions(logs: &Path) -> io::Result<Vec<(WorkspaceId, PathBuf)>> {
@@ -135,17 +151,71 @@ fn interrupted_deletions(logs: &Path) -> io::Result<Vec<(WorkspaceId, PathBuf)>>
 }
 
 /// Completes deletions that were interrupted. A workspace with a directory of its own is a new one
-/// of the same name.
-fn complete_deletions(database: &Database) -> Result<(), PortError> {
+/// of the same name. Returns the workspaces that an older database still had.
+pub(crate) fn complete_deletions(database: &Database) -> Result<Vec<WorkspaceId>, PortError> {
     let logs = database.log_dir();
     let failure = |error| files::write_failure(&logs, error);
     for (workspace, left) in interrupted_deletions(&logs).map_err(failure)? {
         if !logs.join(workspace.as_str()).exists() {
-            remove_record(database, &workspace)?;
+            let registered = registered(database, &workspace)?;
+            let deleted = registered.map(|registered| DeletedLog {
+                workspace: workspace.as_str().to_owned(),
+                log_id: registered.log_id,
+                last_ms: i64::MIN,
+            });
+            remove_record(database, &workspace, deleted)?;
         }
         std::fs::remove_dir_all(&left).map_err(failure)?;
     }
-    Ok(())
+    let in_file = DeletedLogs::read(&logs).map_err(failure)?;
+    let mut all = DeletedLogs::of_database(database)?;
+    let mut batch = WriteBatch::default();
+    for deleted in in_file.iter().filter(|deleted| all.get(deleted.log_id).is_none()) {
+        deleted.record(database, &mut batch)?;
+    }
+    database.commit(batch, Durability::Synced)?;
+    all.extend(in_file.iter().cloned());
+    if all != in_file {
+        all.save(&logs).map_err(failure)?;
+    }
+    remove_deleted(database, &all)
+}
+
+/// Deletes what the database still has of deleted workspaces: it is older than the deletion. If a
+/// copy of the log is there too, a start is refused, and nothing is deleted.
+fn remove_deleted(database: &Database, deleted: &DeletedLogs) -> Result<Vec<WorkspaceId>, PortError> {
+    let (logs, mut removed) = (database.log_dir(), Vec::new());
+    for (workspace, lookup) in known(database)? {
+        let is_deleted = lookup.registered().is_some_and(|registered| deleted.get(registered.log_id).is_some());
+        if !is_deleted || logs.join(workspace.as_str()).exists() {
+            continue;
+        }
+        series_store::remove_all(database, &workspace)?;
+        series_store::remove_prefix(database, database.snapshots, &prefix(&workspace))?;
+        series_store::remove_prefix(database, database.meta, &prefix(&workspace))?;
+        remove_record(database, &workspace, None)?;
+        removed.push(workspace);
+    }
+    Ok(removed)
+}
+
+/// The logs in wrong places, by a database that is open.
+fn misplaced_in(database: &Database, logs: &BTreeMap<WorkspaceId, Lookup>) -> Result<Misplaced, PortError> {
+    let dir = database.log_dir();
+    let failure = |error| files::read_failure(&dir, error);
+    let mut deleted = DeletedLogs::of_database(database)?;
+    deleted.extend(DeletedLogs::read(&dir).map_err(failure)?.iter().cloned());
+    misplaced(&dir, &numbers_of(logs), &deleted).map_err(failure)
+}
+
+fn numbers_of(logs: &BTreeMap<WorkspaceId, Lookup>) -> BTreeMap<WorkspaceId, u64> {
+    let number = |(workspace, lookup): (&WorkspaceId, &Lookup)| Some((workspace.clone(), lookup.registered()?.log_id));
+    logs.iter().filter_map(number).collect()
+}
+
+fn registered(database: &Database, workspace: &WorkspaceId) -> Result<Option<Registered>, PortError> {
+    let stored = database.snapshot()?.get(database.logs, workspace.as_str()).map_err(unreadable)?;
+    stored.map(|value| decode(workspace.as_str().as_bytes(), &value).map(|(_, registered)| registered)).transpose()
 }
 
 fn known(database: &Database) -> Result<BTreeMap<WorkspaceId, Lookup>, PortError> {
@@ -211,6 +281,22 @@ impl State {
         }
     }
 
+    /// A sentence if this log may be older than acknowledged events too: its mark is of earlier
+    /// commits than the marks that say so of the database.
+    pub(crate) fn doubt_of_end(&self, newest: &LastCommits) -> Option<String> {
+        let Self::Checked(check) = self else { return None };
+        let known = check.own_mark().and_then(|mark| mark.database);
+        if !check.damages.is_empty() || known.is_some_and(|known| !known.is_behind(newest)) {
+            return None;
+        }
+        let next = check.next()?;
+        Some(format!(
+            "workspace {}: the database was an older copy, and the log may be one too. Then events from sequence \
+             number {next} on are lost",
+            check.workspace
+        ))
+    }
+
     /// The damages of the log.
     pub(crate) fn damages(&self, logs: &Path) -> Vec<Damage> {
         let what = match self {
@@ -224,36 +310,59 @@ impl State {
     }
 }
 
+/// All logs of a directory: those in wrong places, and the states of the others.
+pub(crate) struct Checks {
+    pub(crate) misplaced: Vec<Damage>,
+    pub(crate) states: Vec<State>,
+}
+
 /// Checks all logs, on a few threads.
-pub(crate) fn check_all(database: &Database) -> Result<Vec<State>, PortError> {
+pub(crate) fn check_all(database: &Database) -> Result<Checks, PortError> {
     let dir = database.log_dir();
     if !dir.exists() {
         files::create_dir(&dir).map_err(|error| files::write_failure(&dir, error))?;
     }
-    check_each(&dir, known(database)?)
+    let logs = known(database)?;
+    let misplaced = misplaced_in(database, &logs)?;
+    check_rest(&dir, logs, misplaced)
 }
 
 /// Checks the logs in a directory with the known part of the database's list. `is_whole` says that
 /// no record of the list is missing. Writes nothing.
-pub(crate) fn check_with(dir: &Path, records: &[(Vec<u8>, Vec<u8>)], is_whole: bool) -> Result<Vec<State>, PortError> {
+pub(crate) fn check_with(dir: &Path, records: &[(Vec<u8>, Vec<u8>)], is_whole: bool) -> Result<Checks, PortError> {
+    let failure = |error| files::read_failure(dir, error);
+    let (gone, records): (Vec<_>, Vec<_>) = records.iter().partition(|(key, _)| key.starts_with(KEYS));
+    let mut deleted = DeletedLogs::of_records(gone.into_iter().map(|(_, value)| value.as_slice()))?;
+    deleted.extend(DeletedLogs::read(dir).map_err(failure)?.iter().cloned());
     let mut found = BTreeMap::new();
     for (key, value) in records {
         let (workspace, registered) = decode(key, value)?;
-        found.insert(workspace, Lookup::Found(registered));
+        // A start deletes the rest of a deleted workspace. It is no damage.
+        if deleted.get(registered.log_id).is_none() || dir.join(workspace.as_str()).exists() {
+            found.insert(workspace, Lookup::Found(registered));
+        }
     }
+    let mut wrong = Misplaced::default();
     if dir.exists() {
         let other = if is_whole { Lookup::Absent } else { Lookup::Unknown };
         for workspace in directories(dir)? {
             found.entry(workspace).or_insert(other);
         }
         // A start completes an interrupted deletion. It is no damage.
-        for (workspace, _) in interrupted_deletions(dir).map_err(|error| files::read_failure(dir, error))? {
+        for (workspace, _) in interrupted_deletions(dir).map_err(failure)? {
             if !dir.join(workspace.as_str()).exists() {
                 found.remove(&workspace);
             }
         }
+        wrong = misplaced(dir, &numbers_of(&found), &deleted).map_err(failure)?;
     }
-    check_each(dir, found)
+    check_rest(dir, found, wrong)
+}
+
+/// Checks the logs that are in their places.
+fn check_rest(dir: &Path, mut logs: BTreeMap<WorkspaceId, Lookup>, misplaced: Misplaced) -> Result<Checks, PortError> {
+    logs.retain(|workspace, _| !misplaced.workspaces.contains(workspace));
+    Ok(Checks { misplaced: misplaced.damages, states: check_each(dir, logs)? })
 }
 
 fn check_each(dir: &Path, logs: BTreeMap<WorkspaceId, Lookup>) -> Result<Vec<State>, PortError> {
@@ -301,11 +410,14 @@ pub(super) fn load_all(
 ) -> Result<Vec<(WorkspaceId, Log)>, OpenError> {
     let data = database.path().to_owned();
     complete_deletions(database).map_err(|error| unusable(&data, error))?;
-    let states = check_all(database).map_err(|error| unusable(&data, error))?;
+    let Checks { misplaced, states } = check_all(database).map_err(|error| unusable(&data, error))?;
+    if !misplaced.is_empty() {
+        return Err(OpenError::MisplacedLogs { path: data, damages: misplaced });
+    }
     let dir = database.log_dir();
     if let Some(other) = states.iter().find(|state| state.is_foreign()) {
         let reason = other.damages(&dir).iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-        return Err(OpenError::Foreign { path: data, reason });
+        return Err(OpenError::ForeignLog { path: data, reason });
     }
     let damages: Vec<Damage> = states.iter().flat_map(|state| state.damages(&dir)).collect();
     if !damages.is_empty() {
@@ -320,7 +432,7 @@ pub(super) fn load_all(
             remove_unfinished(&check).map_err(not_writable)?;
             continue;
         }
-        let log = Log::load(*check, limits, faults.clone()).map_err(not_writable)?;
+        let log = Log::load(*check, (limits, faults.clone(), database.synced_commits())).map_err(not_writable)?;
         logs.push((workspace, log));
     }
     Ok(logs)

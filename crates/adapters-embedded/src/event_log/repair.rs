@@ -20,14 +20,15 @@ use self::steps::step;
 use super::check::{LogCheck, Lookup, Registered, check, open_end};
 use super::damage::Missing;
 use super::files::{self, write_failure};
-use super::log::Log;
+use super::log::{Disk, Log};
 use super::mark::MARK;
 use super::registry::{RESERVE, State, register};
+use super::report::doubt;
 use super::writer::{Faults, SegmentLimits};
 use crate::database::Database;
-use crate::{series_store, snapshot_store};
+use crate::{meta_store, series_store, snapshot_store};
 use earcon_model::{Seq, WorkspaceId};
-use earcon_ports::{ErrorKind, PortError};
+use earcon_ports::{ErrorKind, OPENING_RECORD, PortError};
 
 /// The folder for the originals of damaged files.
 const DAMAGED: &str = "damaged";
@@ -45,6 +46,9 @@ pub struct Repaired {
     pub missing: Vec<Missing>,
     /// The file that records it.
     pub record: PathBuf,
+    /// What may have come back with the lost events, as a sentence without a full stop. `None` if
+    /// no event is lost.
+    pub doubt: Option<String>,
 }
 
 /// What the repair of one log needs.
@@ -101,18 +105,20 @@ impl RepairContext<'_> {
         let found = check(&dir, &workspace, Lookup::Found(known)).map_err(failed)?;
         let next = self.plan(&found, registered, &mut progress)?;
         progress.save(&dir).map_err(failed)?;
+        let is_continued = self.is_continued(&found, &progress)?;
 
         let (log_id, log) = if found.has_content() {
             fill::fill(&found, &aside).map_err(failed)?;
             let filled = check(&dir, &workspace, Lookup::Found(known)).map_err(failed)?;
             step().map_err(failed)?;
-            (log_id, Log::load(filled, self.limits, Arc::<Faults>::default()).map_err(failed)?)
+            (log_id, Log::load(filled, self.disk()).map_err(failed)?)
         } else {
             self.create(&found, &aside, next)?
         };
         step().map_err(failed)?;
         // First, so that a follower that has seen lost events is not taken for one of this history.
-        log.begin_epoch(&uuid::Uuid::new_v4().to_string())?;
+        let epoch = uuid::Uuid::new_v4().to_string();
+        log.begin_epoch(&epoch)?;
         step().map_err(failed)?;
         log.skip_to(next)?;
         log.sync_mark()?;
@@ -124,10 +130,25 @@ impl RepairContext<'_> {
         }
         step().map_err(failed)?;
         register(self.database, &workspace, recorded)?;
-        let record = write_record(&dir, &progress, &aside).map_err(failed)?;
+        if is_continued {
+            step().map_err(failed)?;
+            meta_store::replace(self.database, &workspace, OPENING_RECORD, epoch.as_bytes())?;
+        }
+        let doubt = doubt(&workspace, &progress.missing);
+        let record = write_record(&dir, &progress, doubt.as_deref(), &aside).map_err(failed)?;
         Progress::remove(&dir).map_err(failed)?;
         let Progress { damages, missing, .. } = progress;
-        Ok(Repaired { workspace, damages, missing, record })
+        Ok(Repaired { workspace, damages, missing, record, doubt })
+    }
+
+    /// Whether history and snapshots have read this log and no other one. Then they need not read it
+    /// again, although the epoch that they know may be lost: a repaired log uses no number twice.
+    fn is_continued(&self, found: &LogCheck, progress: &Progress) -> Result<bool, PortError> {
+        let Some(known) = meta_store::value(self.database, &found.workspace, OPENING_RECORD)? else { return Ok(false) };
+        let is_known = |epoch: &str| epoch.as_bytes() == known;
+        let is_of_log = found.epochs().iter().any(|entry| is_known(&entry.epoch));
+        let is_of_mark = found.own_mark().is_some_and(|mark| is_known(&mark.epoch));
+        Ok(is_of_log || is_of_mark || !progress.missing.is_empty())
     }
 
     /// Completes the list of losses, and decides where the log goes on: behind every number that an
@@ -176,8 +197,12 @@ impl RepairContext<'_> {
         aside.take(&found.dir.join(MARK)).map_err(failed)?;
         let log_id = uuid::Uuid::new_v4().as_u64_pair().0;
         step().map_err(failed)?;
-        let log = Log::create(&found.dir, &found.workspace, (log_id, first), self.limits, Arc::default())?;
+        let log = Log::create(&found.dir, &found.workspace, (log_id, first), self.disk())?;
         Ok((log_id, log))
+    }
+
+    fn disk(&self) -> Disk {
+        (self.limits, Arc::<Faults>::default(), self.database.synced_commits())
     }
 
     /// Moves what is in the place of a log's directory into the folder `damaged` of the data
@@ -187,8 +212,11 @@ impl RepairContext<'_> {
     }
 }
 
-fn write_record(dir: &Path, progress: &Progress, aside: &Aside) -> io::Result<PathBuf> {
+fn write_record(dir: &Path, progress: &Progress, doubt: Option<&str>, aside: &Aside) -> io::Result<PathBuf> {
     let mut text = progress.text();
+    if let Some(doubt) = doubt {
+        text += &format!("\nDeleted data: {doubt}.\n");
+    }
     if aside.has_files() {
         text += &format!("\nThe original files are in the folder \"{DAMAGED}\".\n");
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::damage::{Damage, Missing};
+use super::damage::{Damage, Missing, Utc};
 use super::registry::State;
 use earcon_model::{Seq, WorkspaceId};
 
@@ -31,6 +31,27 @@ pub struct LogReport {
     pub damages: Vec<Damage>,
     /// Whether another log is here than the one of the database's record.
     pub is_foreign: bool,
+}
+
+impl LogReport {
+    /// A sentence if history is read again from this log, and events that an earlier repair did not
+    /// find may have deleted some of it.
+    pub(crate) fn doubt_of_history(&self) -> Option<String> {
+        doubt(&self.workspace, &self.gaps)
+    }
+}
+
+/// What may have come back with events that are lost, as a sentence without a full stop.
+pub(crate) fn doubt(workspace: &WorkspaceId, lost: &[Missing]) -> Option<String> {
+    let first = lost.first()?;
+    let since = match lost.iter().filter_map(|missing| missing.after_ms).min() {
+        Some(since) => format!("after {}", Utc(since)),
+        None => format!("from sequence number {} on", first.first),
+    };
+    Some(format!(
+        "workspace {workspace}: deletions may be among the lost events. Samples, series or KPIs that were deleted {since} \
+         may be there again; look for them, and delete them again"
+    ))
 }
 
 impl State {

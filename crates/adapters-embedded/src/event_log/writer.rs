@@ -15,6 +15,7 @@ use super::files::{self, Source, write_all_at, write_failure};
 use super::frame::{Draft, Seed};
 use super::header::{EpochEntry, Previous, SegmentHeader};
 use super::mark::{Mark, MarkFile};
+use crate::database::SyncedCommits;
 use earcon_model::{Seq, WorkspaceId};
 use earcon_ports::{Epochs, ErrorKind, PortError};
 
@@ -134,6 +135,7 @@ pub(super) struct Writer {
     limits: SegmentLimits,
     faults: Arc<Faults>,
     mark: MarkFile,
+    commits: Arc<SyncedCommits>,
     active: Active,
     /// The oldest segment and its first event.
     oldest: (u64, Seq),
@@ -147,7 +149,7 @@ impl Writer {
         workspace: &WorkspaceId,
         dir: &Path,
         log_id: u64,
-        (limits, faults): (SegmentLimits, Arc<Faults>),
+        (limits, faults, commits): (SegmentLimits, Arc<Faults>, Arc<SyncedCommits>),
         (mark, oldest): (MarkFile, (u64, Seq)),
         epochs: Option<Epochs>,
         ending: Ending,
@@ -171,6 +173,7 @@ impl Writer {
             limits,
             faults,
             mark,
+            commits,
             active,
             oldest,
             next,
@@ -372,15 +375,19 @@ impl Writer {
             next: self.next,
             time_ms: self.time_ms,
             epoch: self.epochs.as_ref().map_or_else(String::new, |epochs| epochs.current().to_owned()),
+            database: self.commits.get(),
         }
     }
 
-    /// Makes the mark durable. A mark that is gone or was changed is written again, if the log is
-    /// where it was.
+    /// Writes the mark again, with what the database holds now, durably. A mark that is gone or was
+    /// changed becomes a new file, if the log is where it was.
     pub(super) fn sync_mark(&mut self) -> Result<(), PortError> {
         let synced = match self.mark.problem() {
             Some(_) => self.active.check_presence().and_then(|()| self.rewrite_mark()),
-            None => self.mark.sync(),
+            None => {
+                self.save_mark();
+                self.mark.sync()
+            }
         };
         synced.map_err(|error| write_failure(self.mark.path(), error))
     }

@@ -22,7 +22,7 @@ const STEP_ANOMALIES: usize = 1_000;
 const STEP_KEYS: usize = 2_000;
 
 /// Deletes the history of a workspace. The head goes last.
-pub(super) fn remove_all(database: &Database, workspace: &WorkspaceId) -> Result<(), PortError> {
+pub(crate) fn remove_all(database: &Database, workspace: &WorkspaceId) -> Result<(), PortError> {
     let (tables, prefix) = (&database.history, prefix(workspace));
     let all = [
         tables.series,

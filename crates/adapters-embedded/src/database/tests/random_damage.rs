@@ -131,7 +131,7 @@ fn journals(dir: &Path) -> Vec<Vec<u8>> {
 async fn repair(dir: &Path, case: &str) {
     let found = check(dir).unwrap();
     assert!(!found.is_empty(), "{case}: the doctor finds nothing");
-    let lost = accept_loss(dir).unwrap();
+    let lost = accept_loss(dir).unwrap().findings;
     assert!(lost.len() > found.len(), "{case}: {lost:?}");
     assert_eq!(check(dir).unwrap(), [], "{case}: after the repair");
     let found = answers(&open(dir).unwrap()).await;

@@ -55,6 +55,7 @@ pub(super) fn fill(found: &LogCheck, aside: &Aside) -> io::Result<()> {
         next: filler.next,
         time_ms: filler.time_ms,
         epoch: filler.epochs.last().map_or_else(String::new, |entry| entry.epoch.clone()),
+        database: own_mark.and_then(|mark| mark.database),
     };
     if own_mark.is_none() {
         aside.keep(&found.dir.join(MARK))?;
