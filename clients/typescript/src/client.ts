@@ -14,6 +14,7 @@ import {
   type Feedback,
   type Incident,
   type Kpi,
+  type KpiSettings,
   type Labels,
   type LiveEvent,
   type RollupRow,
@@ -220,6 +221,19 @@ export class Client {
   /** Returns the units and descriptions of all KPIs of which some were stated. */
   units(signal?: AbortSignal): Promise<Units> {
     return this.#request(`${this.#base}/units`, init(signal));
+  }
+
+  /** Returns the unit and the description of one KPI. */
+  settings(kpi: string, signal?: AbortSignal): Promise<KpiSettings> {
+    return this.#request(`${this.#kpi(kpi)}/settings`, init(signal));
+  }
+
+  /**
+   * Replaces the unit and the description of a KPI. An absent one is removed. Senders change
+   * nothing of them afterwards.
+   */
+  changeSettings(kpi: string, settings: { unit?: string; description?: string }): Promise<KpiSettings> {
+    return this.#request(`${this.#kpi(kpi)}/settings`, send("PUT", settings));
   }
 
   kpi(kpi: string, signal?: AbortSignal): Promise<Kpi> {

@@ -108,6 +108,17 @@ impl TestCluster {
         (0..self.nodes.len()).filter(|number| self.nodes[*number].is_some()).collect()
     }
 
+    /// The keyspace of all nodes.
+    pub(crate) fn keyspace(&self) -> &str {
+        &self.keyspace
+    }
+
+    /// A connection to the database, past any proxy.
+    pub(crate) async fn cql_session(&self) -> scylla::client::session::Session {
+        let builder = scylla::client::session_builder::SessionBuilder::new();
+        builder.known_node(super::cql::test_database()).build().await.expect("the test database answers")
+    }
+
     pub(crate) fn http(&self) -> &reqwest::Client {
         &self.http
     }
