@@ -262,7 +262,10 @@ export class Client {
     return this.#request(`${this.#kpi(kpi)}${whole ? "" : "/samples"}?${text}`, { method: "DELETE" });
   }
 
-  /** Deletes the workspace with everything in it. Its name can be used again. */
+  /**
+   * Deletes the workspace with everything in it. Its name can be used again. A cluster that needs
+   * longer than some seconds goes on by itself.
+   */
   async deleteWorkspace(): Promise<void> {
     await this.#request(`${this.#base}?${parameters({ confirm: this.workspace })}`, { method: "DELETE" });
   }

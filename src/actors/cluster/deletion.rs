@@ -11,8 +11,8 @@ use crate::cluster::{Key, Ownership, Standing};
 use earcon_model::WorkspaceId;
 use earcon_ports::{ErrorKind, PortError, Revision};
 
-/// How long a request waits until nothing is left. Longer than a takeover.
-const WAIT_AT_MOST: Duration = Duration::from_secs(30);
+/// How long a request waits until nothing is left. Clients wait no longer than ten seconds.
+const WAIT_AT_MOST: Duration = Duration::from_secs(8);
 /// How often an entry that changes meanwhile is read again.
 const ATTEMPTS: usize = 8;
 

@@ -28,7 +28,7 @@ pub struct ClusterArgs {
     pub transport: Arc<dyn NodeTransport>,
     /// Lists the workspaces.
     pub meta_store: Arc<dyn MetaStore>,
-    /// For people; no decision depends on it.
+    /// For people, and for the generations of new workspaces.
     pub clock: Arc<dyn Clock>,
     /// Gives the passes under which this node serves its workspaces.
     pub authorizer: Authorizer,
@@ -43,6 +43,7 @@ pub struct Cluster {
     authorizer: Authorizer,
     shared: Arc<Shared>,
     requests: RequestNumbers,
+    clock: Arc<dyn Clock>,
     messages: mpsc::UnboundedSender<Message>,
 }
 
@@ -121,7 +122,8 @@ impl Cluster {
         let (registry, transport, authorizer) =
             (args.registry.clone(), args.transport.clone(), args.authorizer.clone());
         let requests = RequestNumbers::new(me.epoch.clone());
-        (Self { me, registry, transport, authorizer, shared, requests, messages }, Inbox(received))
+        let clock = args.clock.clone();
+        (Self { me, registry, transport, authorizer, shared, requests, clock, messages }, Inbox(received))
     }
 
     /// This node's name.
@@ -238,7 +240,7 @@ impl Cluster {
             let (owner, count) =
                 self.shared.read(|view| (view.node_for_new(workspace, now_ms), view.workspaces().count()));
             // While the last one of this name is being deleted, there can be no other.
-            let place = self.shared.read(|view| place_for_new(view.entry(workspace)));
+            let place = self.shared.read(|view| place_for_new(view.entry(workspace), self.clock.now_ms()));
             if count >= max && !self.knows(workspace) {
                 return Err(OpenError::TooMany(max));
             }
@@ -309,11 +311,14 @@ impl Placement for Cluster {
 }
 
 /// The revision that a new workspace replaces, and its generation; `None` if there is a workspace
-/// of this name.
-fn place_for_new(entry: Option<&(Revision, Ownership)>) -> Option<(Revision, u64)> {
+/// of this name. Generations are times, so that they differ even after the table was lost.
+fn place_for_new(entry: Option<&(Revision, Ownership)>, now_ms: i64) -> Option<(Revision, u64)> {
+    let now = u64::try_from(now_ms).unwrap_or(0);
     match entry {
-        None => Some((0, 0)),
-        Some((revision, deleted)) if deleted.standing == Standing::Deleted => Some((*revision, deleted.generation + 1)),
+        None => Some((0, now)),
+        Some((revision, deleted)) if deleted.standing == Standing::Deleted => {
+            Some((*revision, now.max(deleted.generation + 1)))
+        }
         Some(_) => None,
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::cluster::TestCluster;
+use crate::support::cluster::{TestCluster, log_streams};
 use crate::support::cql::{StallingProxy, test_database};
 use crate::support::{Socket, eventually};
 
@@ -83,7 +83,7 @@ async fn follow(cluster: &TestCluster, node: usize) -> (Socket, Value) {
     (follower, subscribed)
 }
 
-/// The tables that hold rows of a workspace, by its key.
+/// The tables that hold rows of a generation of the workspace.
 async fn tables_with(cluster: &TestCluster, key: &str) -> Vec<&'static str> {
     let session = cluster.cql_session().await;
     let mut holding = Vec::new();
@@ -97,9 +97,12 @@ async fn tables_with(cluster: &TestCluster, key: &str) -> Vec<&'static str> {
     holding
 }
 
-async fn has_stream(cluster: &TestCluster, name: &str) -> bool {
+/// The key of the only workspace `shop` that has a log.
+async fn key(cluster: &TestCluster) -> String {
     let client = cluster.nats[0].client().await;
-    async_nats::jetstream::new(client.0.clone()).get_stream(name).await.is_ok()
+    let streams = log_streams(&async_nats::jetstream::new(client.0.clone()), "shop").await;
+    assert_eq!(streams.len(), 1, "{streams:?}");
+    streams[0].trim_start_matches("earcon_log_").to_owned()
 }
 
 async fn assert_gone(cluster: &TestCluster, node: usize) {
@@ -139,9 +142,9 @@ async fn workspace_deleted_through_another_node_is_gone_everywhere_and_its_name_
         .await;
         followers.push(follow(&cluster, node).await);
     }
-    assert!(has_stream(&cluster, "earcon_log_shop").await);
+    let old = key(&cluster).await;
     let held = eventually("snapshots are stored", async || {
-        let held = tables_with(&cluster, "shop").await;
+        let held = tables_with(&cluster, &old).await;
         held.contains(&"snapshots").then_some(held)
     })
     .await;
@@ -185,8 +188,10 @@ async fn workspace_deleted_through_another_node_is_gone_everywhere_and_its_name_
     for node in 0..3 {
         assert_gone(&cluster, node).await;
     }
-    assert_eq!(tables_with(&cluster, "shop").await, Vec::<&str>::new());
-    assert!(!has_stream(&cluster, "earcon_log_shop").await);
+    assert_eq!(tables_with(&cluster, &old).await, Vec::<&str>::new());
+    let client = cluster.nats[0].client().await;
+    let streams = log_streams(&async_nats::jetstream::new(client.0.clone()), "shop").await;
+    assert_eq!(streams, Vec::<String>::new());
     let again = cluster.http().delete(shop(&cluster, owner, "?confirm=shop")).send().await.unwrap();
     assert_eq!(again.status(), 404);
 
@@ -196,7 +201,7 @@ async fn workspace_deleted_through_another_node_is_gone_everywhere_and_its_name_
     }
     let row = json!({"kpi": "orders", "timestamp": START, "value": 1.0});
     assert_eq!(ingest(&cluster, via, &[row]).await["seq"], 1, "the log begins again");
-    assert!(has_stream(&cluster, "earcon_log_shop~1").await && !has_stream(&cluster, "earcon_log_shop").await);
+    assert_ne!(key(&cluster).await, old);
     let url = shop(&cluster, via, "/events").replace("http://", "ws://");
     let mut follower = Socket::connect(&url).await;
     let (since, epoch) = (&positions[0]["seq"], &positions[0]["epoch"]);
@@ -215,7 +220,7 @@ async fn workspace_deleted_through_another_node_is_gone_everywhere_and_its_name_
         })
         .await;
     }
-    assert_eq!(tables_with(&cluster, "shop").await, Vec::<&str>::new(), "the old workspace stays deleted");
+    assert_eq!(tables_with(&cluster, &old).await, Vec::<&str>::new(), "the old workspace stays deleted");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -226,6 +231,7 @@ async fn deletion_goes_on_on_another_node_if_the_owner_is_killed_in_the_middle()
     fill(&cluster).await;
     let owner = cluster.owner_by(0, "shop").await;
     let (via, other) = ((owner + 1) % 3, (owner + 2) % 3);
+    let old = key(&cluster).await;
 
     // The owner closes the workspace, and waits for the database to delete the first rows.
     proxy.stall();
@@ -252,9 +258,8 @@ async fn deletion_goes_on_on_another_node_if_the_owner_is_killed_in_the_middle()
     for node in [via, other] {
         assert_empty(&cluster, node).await;
     }
-    let direct = tables_with(&cluster, "shop").await;
-    assert_eq!(direct, Vec::<&str>::new());
-    assert!(!has_stream(&cluster, "earcon_log_shop").await);
+    assert_eq!(tables_with(&cluster, &old).await, Vec::<&str>::new());
+    assert_ne!(key(&cluster).await, old);
     let row = json!({"kpi": "orders", "timestamp": START, "value": 1.0});
     assert_eq!(ingest(&cluster, via, &[row]).await["seq"], 1);
 
@@ -272,6 +277,7 @@ async fn owner_that_was_frozen_during_the_deletion_brings_nothing_back() {
     fill(&cluster).await;
     let owner = cluster.owner_by(0, "shop").await;
     let (via, other) = ((owner + 1) % 3, (owner + 2) % 3);
+    let old = key(&cluster).await;
     cluster.node(owner).pause();
     let deleted = cluster.http().delete(shop(&cluster, via, "?confirm=shop")).send().await.unwrap();
     assert_eq!(deleted.status(), 204, "another node deletes it after the lease");
@@ -288,7 +294,7 @@ async fn owner_that_was_frozen_during_the_deletion_brings_nothing_back() {
         })
         .await;
     }
-    assert!(!has_stream(&cluster, "earcon_log_shop").await);
+    assert_ne!(key(&cluster).await, old, "the log of the old workspace is gone");
 }
 
 #[tokio::test(flavor = "multi_thread")]

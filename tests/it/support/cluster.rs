@@ -3,6 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt;
 use serde_json::Value;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -16,6 +17,17 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 pub(crate) const LEASE: u64 = 3;
 /// Time limit for one batch to be acknowledged. Only guards against a test that hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The streams that hold logs of workspaces of this name.
+pub(crate) async fn log_streams(context: &async_nats::jetstream::Context, workspace: &str) -> Vec<String> {
+    let prefix = format!("earcon_log_{workspace}~");
+    let mut names = context.stream_names();
+    let mut found = Vec::new();
+    while let Some(Ok(name)) = names.next().await {
+        found.extend(name.starts_with(&prefix).then_some(name));
+    }
+    found
+}
 
 pub(crate) struct TestCluster {
     /// One, or three that store the same.
