@@ -60,7 +60,7 @@ impl WorkspacePass {
     }
 
     /// The name under which shared stores keep the workspace. It has the generation that the
-    /// workspace had when the pass was made: what is written with an older pass belongs to the
+    /// workspace had when the pass was made: records written with an older pass belong to the
     /// workspace that was deleted.
     pub fn key(&self) -> &WorkspaceKey {
         &self.key

@@ -238,7 +238,7 @@ impl ClusterController {
         }
     }
 
-    /// Adds workspaces that the table does not know. Deletes what is left of deleted ones.
+    /// Adds workspaces that the table does not know. Deletes the rest of deleted ones.
     fn workspaces_found(&self, all: &[WorkspaceKey]) {
         let left_over: Vec<_> = all.iter().filter(|key| self.shared.add_workspace(key)).cloned().collect();
         // Without the table, this node does not know which are deleted.

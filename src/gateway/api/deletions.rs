@@ -12,6 +12,7 @@ use utoipa_axum::routes;
 
 use crate::actors::directory::{Workspace, WorkspaceDeletion};
 use crate::actors::mix::MixChange;
+use crate::actors::node::OpenError;
 use crate::actors::workspace::command::{ChangeMix, Delete, DescribeMix};
 use crate::gateway::api::kpis::no_such_kpi;
 use crate::gateway::api::state::ApiState;
@@ -129,8 +130,11 @@ pub(crate) async fn workspace(
     authorized: Authorized,
     Params(params): Params<WorkspaceParams>,
 ) -> Result<StatusCode, Problem> {
-    let name = authorized.pass().workspace().as_str();
-    authorized.workspace(&state).await?;
+    let id = authorized.pass().workspace();
+    if !state.directory.knows(id).await {
+        return Err(OpenError::Unknown(id.clone()).into());
+    }
+    let name = id.as_str();
     if params.confirm.as_deref() != Some(name) {
         return Err(bad(&format!("all of the workspace would be deleted; confirm={name} says that this is meant")));
     }
