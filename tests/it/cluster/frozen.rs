@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::support::cluster::{LEASE, TestCluster};
+use crate::support::cluster::{LEASE, TestCluster, log_streams};
 use crate::support::{Ledger, eventually};
 
 /// How long batches are sent to each server that is frozen in turn.
