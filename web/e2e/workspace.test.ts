@@ -1,4 +1,7 @@
-/** A workspace is deleted in the dashboard, and a person states the unit of a KPI, on large and small screens. */
+/**
+ * A workspace is deleted in the dashboard, and a person states the unit of a KPI, on large and
+ * small screens.
+ */
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Client } from "@earcon/client";
@@ -34,7 +37,7 @@ async function fill(name: string): Promise<Client> {
   return client;
 }
 
-/** Asserts that the dialog and all that is in it are inside of the screen, and nothing scrolls sideways. */
+/** Asserts that the dialog and all in it are inside of the screen, and nothing scrolls sideways. */
 async function fits(page: Page): Promise<void> {
   const outside = await page.evaluate(() => {
     const dialog = document.querySelector("dialog[open]");
