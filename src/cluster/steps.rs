@@ -128,6 +128,11 @@ impl View {
         self.owners.get(workspace)
     }
 
+    /// Whether there is such a workspace.
+    pub fn knows(&self, workspace: &WorkspaceId) -> bool {
+        self.live_entry(workspace).is_some()
+    }
+
     /// The entry of a workspace that exists.
     fn live_entry(&self, workspace: &WorkspaceId) -> Option<&(u64, Ownership)> {
         self.owners.get(workspace).filter(|(_, ownership)| ownership.standing == Standing::Live)

@@ -155,7 +155,7 @@ impl Cluster {
 
     /// Whether there is such a workspace, on any node.
     pub fn knows(&self, workspace: &WorkspaceId) -> bool {
-        self.shared.read(|view| view.workspaces().any(|known| known == workspace))
+        self.shared.read(|view| view.knows(workspace))
     }
 
     /// As [`knows`](Self::knows), and reads the table if this node has not seen the workspace yet.

@@ -56,7 +56,8 @@ async fn ingest(cluster: &TestCluster, node: usize, rows: &[Value]) -> Value {
 /// Samples of two KPIs with a unit, in steps of ten minutes, the last of which are anomalous.
 fn rows() -> Vec<Value> {
     let value = |i: i64| if i >= 395 { 900.0 } else { 50.0 + (i % 7) as f64 };
-    let row = |kpi: &str, i: i64| json!({"kpi": kpi, "timestamp": START + i * 600_000, "value": value(i), "unit": "EUR"});
+    let row =
+        |kpi: &str, i: i64| json!({"kpi": kpi, "timestamp": START + i * 600_000, "value": value(i), "unit": "EUR"});
     (0..400).flat_map(|i| [row("orders", i), row("visits", i)]).collect()
 }
 
@@ -310,7 +311,8 @@ async fn unit_stated_at_one_node_is_shown_at_the_others_and_survives_a_takeover(
     assert!(put.status().is_success(), "{}", put.text().await.unwrap());
     let shown = async |cluster: &TestCluster, node: usize| {
         let kpis = get(cluster, node, "/kpis").await.1;
-        let of = |name: &str| kpis["kpis"].as_array().and_then(|all| all.iter().find(|kpi| kpi["kpi"] == name)).cloned();
+        let of =
+            |name: &str| kpis["kpis"].as_array().and_then(|all| all.iter().find(|kpi| kpi["kpi"] == name)).cloned();
         let (orders, visits) = (of("orders")?, of("visits")?);
         let right = orders["unit"] == "CHF" && orders["description"] == "Turnover" && visits["unit"] == "EUR";
         right.then_some(())
